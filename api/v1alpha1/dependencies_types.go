@@ -1,0 +1,163 @@
+package v1alpha1
+
+// Dependencies are the stores which OpenIM needs. Addresses are host:port. A host of the form service.namespace.svc
+// names a Service: the network policies then select its pods. An IP address becomes an IP block. Any other host needs peers,
+// because a NetworkPolicy cannot name it.
+type Dependencies struct {
+	// kafka carries messages between OpenIM's processes. Its four topics must exist, or the brokers must create them.
+	// +required
+	Kafka Kafka `json:"kafka,omitzero"`
+
+	// redis holds tokens, presence and caches. It should be persistent: when it is emptied, all users are logged out.
+	// +required
+	Redis Redis `json:"redis,omitzero"`
+
+	// mongodb is where messages, users, groups and conversations are stored.
+	// +required
+	MongoDB MongoDB `json:"mongodb,omitzero"`
+
+	// etcd is OpenIM's service discovery.
+	// +required
+	Etcd Etcd `json:"etcd,omitzero"`
+
+	// objectStorage is where clients upload files. When absent, OpenIM runs with a store that does not exist, and its
+	// object routes answer with errors.
+	// +optional
+	ObjectStorage *ObjectStorage `json:"objectStorage,omitempty"`
+}
+
+// Address is host:port, port 1 to 65535. An IPv6 address stands in brackets.
+// +kubebuilder:validation:MinLength=3
+// +kubebuilder:validation:MaxLength=261
+// +kubebuilder:validation:XValidation:rule="self.matches('^([a-zA-Z0-9]([-a-zA-Z0-9.]*[a-zA-Z0-9])?|[[][0-9a-fA-F:.]+[]]):[0-9]{1,5}$') && int(self.split(':')[self.split(':').size()-1]) >= 1 && int(self.split(':')[self.split(':').size()-1]) <= 65535",message="an address must be host:port with a port from 1 to 65535 and no scheme, for example redis.infra.svc:6379"
+type Address string
+
+// Kafka is a reference to Kafka.
+type Kafka struct {
+	// brokers to start from. The addresses that the brokers advertise must be reachable under the same peers.
+	// +required
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	Brokers []Address `json:"brokers,omitempty"`
+
+	// credentialsRef names a Secret with the keys username and password (SASL PLAIN).
+	// +optional
+	CredentialsRef *LocalReference `json:"credentialsRef,omitempty"`
+
+	// peers are where the brokers are on the network, when the addresses cannot tell.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=16
+	Peers []Peer `json:"peers,omitempty"`
+}
+
+// Redis is a reference to Redis. More than one address means a Redis cluster.
+type Redis struct {
+	// addresses of Redis.
+	// +required
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	Addresses []Address `json:"addresses,omitempty"`
+
+	// credentialsRef names a Secret with the key password and, if there is one, username.
+	// +optional
+	CredentialsRef *LocalReference `json:"credentialsRef,omitempty"`
+
+	// peers are where Redis is on the network, when the addresses cannot tell.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=16
+	Peers []Peer `json:"peers,omitempty"`
+}
+
+// MongoDB is a reference to MongoDB: either a connection string in a Secret, or addresses.
+// +kubebuilder:validation:XValidation:rule="has(self.uriRef) != has(self.addresses)",message="dependencies.mongodb needs exactly one of uriRef and addresses: remove one of the two"
+// +kubebuilder:validation:XValidation:rule="!has(self.uriRef) || (!has(self.credentialsRef) && !has(self.database))",message="dependencies.mongodb.uriRef already holds credentials and database: remove credentialsRef and database"
+type MongoDB struct {
+	// uriRef is the key of a Secret that holds a connection string, mongodb://...
+	// +optional
+	URIRef *KeyReference `json:"uriRef,omitempty"`
+
+	// addresses of MongoDB.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	Addresses []Address `json:"addresses,omitempty"`
+
+	// database to use with addresses. Default openim_v3.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z0-9_-]+$')",message="mongodb.database must be made of letters, digits, '_' and '-'"
+	Database string `json:"database,omitempty"`
+
+	// credentialsRef names a Secret with the keys username and password, for use with addresses. OpenIM does not escape
+	// them, so they must be free of characters that are reserved in URLs.
+	// +optional
+	CredentialsRef *LocalReference `json:"credentialsRef,omitempty"`
+
+	// peers are where MongoDB is on the network, when the addresses cannot tell.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=16
+	Peers []Peer `json:"peers,omitempty"`
+}
+
+// Etcd is a reference to etcd.
+type Etcd struct {
+	// endpoints of etcd.
+	// +required
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	Endpoints []Address `json:"endpoints,omitempty"`
+
+	// credentialsRef names a Secret with the keys username and password.
+	// +optional
+	CredentialsRef *LocalReference `json:"credentialsRef,omitempty"`
+
+	// peers are where etcd is on the network, when the addresses cannot tell.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=16
+	Peers []Peer `json:"peers,omitempty"`
+}
+
+// ObjectStorage is a reference to an S3-compatible store.
+type ObjectStorage struct {
+	// minio is MinIO or a store that speaks its S3 dialect.
+	// +required
+	MinIO MinIO `json:"minio,omitzero"`
+
+	// peers are where the store is on the network, when the address cannot tell.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=16
+	Peers []Peer `json:"peers,omitempty"`
+}
+
+// MinIO is a reference to MinIO.
+type MinIO struct {
+	// internalAddress is where OpenIM reaches the store.
+	// +required
+	InternalAddress Address `json:"internalAddress,omitempty"`
+
+	// externalAddress is the URL under which clients reach the store, for example https://files.example.com.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=255
+	// +kubebuilder:validation:XValidation:rule="self.matches('^https?://[^/?#]+$')",message="minio.externalAddress must be a URL of scheme and host alone, for example https://files.example.com"
+	ExternalAddress string `json:"externalAddress,omitempty"`
+
+	// bucket to use. Default openim.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9][a-z0-9.-]+$')",message="minio.bucket must be a bucket name of lower-case letters, digits, '.' and '-'"
+	Bucket string `json:"bucket,omitempty"`
+
+	// credentialsRef names a Secret with the keys accessKeyID and secretAccessKey.
+	// +required
+	CredentialsRef LocalReference `json:"credentialsRef,omitzero"`
+}

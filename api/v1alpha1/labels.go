@@ -1,0 +1,51 @@
+package v1alpha1
+
+// Labels that every child carries. All selectors hold the name, instance and component labels, so that two stacks in one
+// namespace never select each other's pods.
+const (
+	LabelName      = "app.kubernetes.io/name"
+	LabelInstance  = "app.kubernetes.io/instance"
+	LabelComponent = "app.kubernetes.io/component"
+	LabelPartOf    = "app.kubernetes.io/part-of"
+	LabelManagedBy = "app.kubernetes.io/managed-by"
+)
+
+// Values of the labels.
+const (
+	NameOpenIM        = "openim"
+	NameWrapper       = "openim-wrapper"
+	PartOf            = "openimstack"
+	ManagedBy         = "openim-operator"
+	ComponentGateway  = "gateway"
+	ComponentBackend  = "backend"
+	ComponentBoundary = "boundary"
+)
+
+// Annotations of children.
+const (
+	// AnnotationReason says why a NetworkPolicy lets through what it lets through.
+	AnnotationReason = "openimstack.dev/reason"
+	// AnnotationConfig is the name of the configuration a pod runs with.
+	AnnotationConfig = "openimstack.dev/config"
+	// AnnotationCredentials is a keyed hash over the credentials a pod runs with: a change of it restarts the pod.
+	AnnotationCredentials = "openimstack.dev/credentials"
+)
+
+// ChildName is the name of a child of a stack.
+func ChildName(stack, component string) string { return stack + "-" + component }
+
+// Secrets which the operator generates, and their keys.
+const (
+	SuffixShareSecret  = "share-secret"
+	KeyShareSecret     = "secret"
+	SuffixAssertionKey = "assertion"
+	KeyAssertionKey    = "key"
+)
+
+// Keys of the Secrets that a spec refers to.
+const (
+	KeyUsername        = "username"
+	KeyPassword        = "password"
+	KeyAccessKeyID     = "accessKeyID"
+	KeySecretAccessKey = "secretAccessKey"
+)

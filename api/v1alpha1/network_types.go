@@ -1,0 +1,62 @@
+package v1alpha1
+
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+// Network says what besides the stack's own connections is let through.
+type Network struct {
+	// clients may reach the gateway. Default: anyone, since behind a load balancer a client's address is often not seen.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=32
+	Clients []Peer `json:"clients,omitempty"`
+
+	// monitoring may reach the metrics ports, which have no authentication. Default: nobody.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=8
+	Monitoring []Peer `json:"monitoring,omitempty"`
+
+	// dns is where names are resolved, port 53, UDP and TCP. Default: the pods labelled k8s-app=kube-dns in kube-system.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=8
+	DNS []Peer `json:"dns,omitempty"`
+}
+
+// Peer is one side of a connection outside the stack: pods, or a block of addresses.
+// +kubebuilder:validation:XValidation:rule="has(self.ipBlock) != (has(self.podSelector) || has(self.namespaceSelector))",message="a peer is either an ipBlock or a podSelector and/or namespaceSelector: write exactly one of the two kinds"
+type Peer struct {
+	// podSelector selects pods, in the namespaces of namespaceSelector, or in the stack's own when that is absent.
+	// +optional
+	PodSelector *metav1.LabelSelector `json:"podSelector,omitempty"`
+
+	// namespaceSelector selects namespaces. An empty selector means all.
+	// +optional
+	NamespaceSelector *metav1.LabelSelector `json:"namespaceSelector,omitempty"`
+
+	// ipBlock is a block of addresses outside the cluster.
+	// +optional
+	IPBlock *IPBlock `json:"ipBlock,omitempty"`
+}
+
+// CIDR is a block of addresses.
+// +kubebuilder:validation:MinLength=4
+// +kubebuilder:validation:MaxLength=49
+// +kubebuilder:validation:XValidation:rule="isCIDR(self)",message="a CIDR must be an address and a prefix length, for example 192.0.2.0/24 or 2001:db8::/32"
+type CIDR string
+
+// IPBlock is a block of addresses with exceptions.
+type IPBlock struct {
+	// cidr of the block.
+	// +required
+	CIDR CIDR `json:"cidr,omitempty"`
+
+	// except lists blocks within cidr that are left out.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=16
+	Except []CIDR `json:"except,omitempty"`
+}

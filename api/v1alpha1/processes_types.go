@@ -1,0 +1,83 @@
+package v1alpha1
+
+import "k8s.io/apimachinery/pkg/api/resource"
+
+// Processes sizes OpenIM's processes. Each is optional.
+type Processes struct {
+	// api is OpenIM's HTTP API.
+	// +optional
+	API *ProcessSpec `json:"api,omitempty"`
+	// msgGateway holds the clients' WebSockets.
+	// +optional
+	MsgGateway *ProcessSpec `json:"msgGateway,omitempty"`
+	// msgTransfer moves messages from Kafka to Redis and MongoDB.
+	// +optional
+	MsgTransfer *ProcessSpec `json:"msgTransfer,omitempty"`
+	// push delivers messages to sockets and to push vendors.
+	// +optional
+	Push *ProcessSpec `json:"push,omitempty"`
+	// cronTask deletes what has expired. It always runs once: it takes no lock.
+	// +optional
+	CronTask *SingletonSpec `json:"cronTask,omitempty"`
+	// rpc are the seven services behind the API.
+	// +optional
+	RPC *RPCProcesses `json:"rpc,omitempty"`
+}
+
+// RPCProcesses sizes the seven rpc services.
+type RPCProcesses struct {
+	// auth issues and checks OpenIM's tokens.
+	// +optional
+	Auth *ProcessSpec `json:"auth,omitempty"`
+	// conversation keeps conversations.
+	// +optional
+	Conversation *ProcessSpec `json:"conversation,omitempty"`
+	// friend keeps friends and blacklists.
+	// +optional
+	Friend *ProcessSpec `json:"friend,omitempty"`
+	// group keeps groups and members.
+	// +optional
+	Group *ProcessSpec `json:"group,omitempty"`
+	// msg takes and serves messages.
+	// +optional
+	Msg *ProcessSpec `json:"msg,omitempty"`
+	// third keeps objects, logs and badges.
+	// +optional
+	Third *ProcessSpec `json:"third,omitempty"`
+	// user keeps users.
+	// +optional
+	User *ProcessSpec `json:"user,omitempty"`
+}
+
+// ProcessSpec sizes one process.
+type ProcessSpec struct {
+	// replicas wanted. Default 1; for the wrapper's two roles 2.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=100
+	Replicas *int32 `json:"replicas,omitempty"`
+
+	// resources of the container.
+	// +optional
+	Resources *Resources `json:"resources,omitempty"`
+}
+
+// SingletonSpec sizes a process that must not run twice.
+type SingletonSpec struct {
+	// resources of the container.
+	// +optional
+	Resources *Resources `json:"resources,omitempty"`
+}
+
+// Resources are a container's requests and limits, by resource name. What is absent keeps its default.
+type Resources struct {
+	// requests of the container, for example cpu: 50m.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=16
+	Requests map[string]resource.Quantity `json:"requests,omitempty"` //nolint:kubeapilinter // the shape of Kubernetes' ResourceList
+
+	// limits of the container, for example memory: 512Mi.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=16
+	Limits map[string]resource.Quantity `json:"limits,omitempty"` //nolint:kubeapilinter // the shape of Kubernetes' ResourceList
+}
