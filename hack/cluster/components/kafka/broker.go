@@ -1,0 +1,104 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+	"sync"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+)
+
+// broker is a running kfake cluster of one.
+type broker struct {
+	cluster *kfake.Cluster
+	addr    net.Addr // where it really listens
+}
+
+// start reads the state in the data folder, if any, and begins to serve.
+func start(cfg config, log io.Writer) (*broker, error) {
+	adv, err := parseAdvertised(cfg.advertise)
+	if err != nil {
+		return nil, err
+	}
+	// kfake takes both the port that it listens on and the address that it tells clients from its listener, so the
+	// listener is made here: it accepts on one address and names another.
+	ln, err := net.Listen("tcp", cfg.listen)
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen on %s, give another --listen address: %w", cfg.listen, err)
+	}
+
+	cluster, err := kfake.NewCluster(
+		kfake.NumBrokers(1),
+		kfake.Ports(adv.port),
+		kfake.ListenFn(func(string, string) (net.Listener, error) {
+			return &advertisingListener{Listener: ln, advertised: adv, slots: make(chan struct{}, cfg.maxConns)}, nil
+		}),
+		kfake.SeedTopics(cfg.partitions, cfg.topics...),
+		kfake.DefaultNumPartitions(int(cfg.partitions)),
+		kfake.AllowAutoTopicCreation(),
+		kfake.DataDir(cfg.dataDir),
+		kfake.WithLogger(kfake.BasicLogger(log, kfake.LogLevelWarn)),
+	)
+	if err != nil {
+		_ = ln.Close()
+		return nil, fmt.Errorf("cannot start on the state in %s, check that the folder is writable or empty it: %w", cfg.dataDir, err)
+	}
+	return &broker{cluster: cluster, addr: ln.Addr()}, nil
+}
+
+// close stops serving and writes what is in memory to the data folder.
+func (b *broker) close() { b.cluster.Close() }
+
+// advertised is the address in metadata replies. It need not be one that this process can listen on.
+type advertised struct {
+	host string
+	port int
+}
+
+func parseAdvertised(s string) (advertised, error) {
+	host, p, err := net.SplitHostPort(s)
+	if err != nil {
+		return advertised{}, fmt.Errorf("--advertise %q is not host:port: %w", s, err)
+	}
+	port, err := strconv.ParseUint(p, 10, 16)
+	if err != nil || port == 0 || host == "" {
+		return advertised{}, fmt.Errorf("--advertise %q needs a host and a port from 1 to 65535", s)
+	}
+	return advertised{host: host, port: int(port)}, nil
+}
+
+// Network and String make it a net.Addr.
+func (advertised) Network() string  { return "tcp" }
+func (a advertised) String() string { return net.JoinHostPort(a.host, strconv.Itoa(a.port)) }
+
+// advertisingListener accepts on its inner listener, gives the advertised address as its own, and serves no more
+// connections at once than it has slots.
+type advertisingListener struct {
+	net.Listener
+	advertised advertised
+	slots      chan struct{}
+}
+
+func (l *advertisingListener) Addr() net.Addr { return l.advertised }
+
+func (l *advertisingListener) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	l.slots <- struct{}{}
+	return &slotConn{Conn: conn, release: sync.OnceFunc(func() { <-l.slots })}, nil
+}
+
+// slotConn gives its slot back when it is closed.
+type slotConn struct {
+	net.Conn
+	release func()
+}
+
+func (c *slotConn) Close() error {
+	defer c.release()
+	return c.Conn.Close()
+}
