@@ -1,0 +1,61 @@
+package wire
+
+import (
+	"net/http"
+	"strconv"
+)
+
+// Failure is a reply that the wrapper gives itself, before or instead of OpenIM's.
+// Name is the reason in logs and metrics; Text is what the caller reads.
+type Failure struct {
+	Name    string
+	Status  int
+	ErrCode int
+	Text    string
+}
+
+func (f Failure) Error() string { return f.Text }
+
+// Because returns the same failure with a more exact text.
+func (f Failure) Because(text string) Failure {
+	f.Text = text
+	return f
+}
+
+// Coded returns the same failure with another of OpenIM's codes.
+func (f Failure) Coded(code int) Failure {
+	f.ErrCode = code
+	return f
+}
+
+// The failures of the wrapper. docs/wrapper.md lists them; each has its test.
+var (
+	Unauthenticated = Failure{"unauthenticated", http.StatusUnauthorized, CodeTokenInvalid, "the bearer token is not acceptable: get a new one from your identity provider"}
+	Forbidden       = Failure{"forbidden", http.StatusForbidden, CodeNoPermission, "your token carries no role that may call this: ask for an administrators' role"}
+	NobodyMayCall   = Failure{"nobody", http.StatusForbidden, CodeNoPermission, "this route is called by nobody through the gateway"}
+	UnknownRoute    = Failure{"unknown_route", http.StatusNotFound, CodeNotFound, "there is no such route: use a path of docs/routes.md, spelled exactly so"}
+	WrongMethod     = Failure{"wrong_method", http.StatusMethodNotAllowed, CodeArgs, "this route has another method: see the Allow header"}
+	BadRequest      = Failure{"bad_request", http.StatusBadRequest, CodeArgs, "the request is malformed"}
+	BodyTooLarge    = Failure{"body_too_large", http.StatusRequestEntityTooLarge, CodeArgs, "the body is larger than this route takes: send less at a time"}
+	BodyTooSlow     = Failure{"body_too_slow", http.StatusRequestTimeout, CodeArgs, "the body did not arrive in time: send it faster"}
+	WrongMediaType  = Failure{"wrong_media_type", http.StatusUnsupportedMediaType, CodeArgs, "send Content-Type: application/json and no Content-Encoding"}
+	Busy            = Failure{"busy", http.StatusTooManyRequests, CodeInternal, "too many calls of this kind are in flight: try again after a second"}
+	Internal        = Failure{"internal", http.StatusInternalServerError, CodeInternal, "the wrapper failed: see its log for this request id"}
+	NotInRelease    = Failure{"not_in_release", http.StatusNotImplemented, CodeNotFound, "this OpenIM release has no such route"}
+	BadGateway      = Failure{"bad_gateway", http.StatusBadGateway, CodeInternal, "the process behind the wrapper gave no usable reply: try again"}
+	Unavailable     = Failure{"unavailable", http.StatusServiceUnavailable, CodeInternal, "the process behind the wrapper cannot be reached: try again after a second"}
+	TimedOut        = Failure{"timed_out", http.StatusGatewayTimeout, CodeInternal, "the process behind the wrapper did not answer in time: look whether the call took effect before repeating it"}
+)
+
+// WriteFailure sends a failure in OpenIM's envelope, with the headers that its status asks for.
+func WriteFailure(w http.ResponseWriter, f Failure) {
+	switch f.Status {
+	case http.StatusUnauthorized:
+		if w.Header().Get(HeaderChallenge) == "" {
+			w.Header().Set(HeaderChallenge, SchemeBearer)
+		}
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		w.Header().Set(HeaderRetryAfter, strconv.Itoa(int(RetryAfter.Seconds())))
+	}
+	WriteEnvelope(w, f.Status, Envelope{ErrCode: f.ErrCode, ErrMsg: f.Text})
+}

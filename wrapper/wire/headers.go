@@ -1,0 +1,52 @@
+package wire
+
+import "time"
+
+// Header names. HTTP compares them without regard to case.
+const (
+	HeaderAuthorization = "Authorization"
+	HeaderAllow         = "Allow"
+	HeaderCacheControl  = "Cache-Control"
+	HeaderContentType   = "Content-Type"
+	HeaderContentCoding = "Content-Encoding"
+	HeaderNoSniff       = "X-Content-Type-Options"
+	HeaderRetryAfter    = "Retry-After"
+	HeaderChallenge     = "WWW-Authenticate"
+
+	// HeaderRequestID carries the request identifier, both ways and on every leg.
+	HeaderRequestID = "X-Request-Id"
+	// HeaderOperationID is OpenIM's name for the same thing: required by OpenIM on every POST.
+	HeaderOperationID = "operationID"
+	// HeaderToken is where OpenIM's API looks for a token. It is never read from a client.
+	HeaderToken = "token"
+	// HeaderErrCode repeats the envelope's errCode from backend to gateway, so that the gateway can log it
+	// without decoding the body. It never leaves the gateway.
+	HeaderErrCode = "X-Openim-Err-Code"
+	// HeaderVerdict tells the gateway whether the backend allowed, refused or failed the call. It never leaves the gateway.
+	HeaderVerdict = "X-Openim-Verdict"
+)
+
+// SchemeBearer is the authentication scheme of both legs (RFC 6750).
+const SchemeBearer = "Bearer"
+
+// MediaTypeJSON is the only media type that is accepted and produced.
+const MediaTypeJSON = "application/json"
+
+const (
+	// AdminPrefix stands before OpenIM's own path on the admins' listener: /admin/v1/user/user_register.
+	AdminPrefix = "/admin/v1"
+	// HandshakePath is answered by the backend to a gateway that holds the assertion key. It is no OpenIM route.
+	HandshakePath = "/internal/v1/handshake"
+)
+
+const (
+	// MaxHeaderBytes bounds the header block of every request that is read.
+	MaxHeaderBytes = 16 << 10
+	// MaxReplyBytes bounds a reply's body on both legs behind the gateway.
+	MaxReplyBytes = 8 << 20
+	// MaxErrMsgBytes bounds the errMsg that is passed on.
+	MaxErrMsgBytes = 256
+)
+
+// RetryAfter is what a caller is asked to wait when a refusal is about the moment, not about the request.
+const RetryAfter = time.Second
