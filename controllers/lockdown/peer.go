@@ -1,0 +1,24 @@
+package lockdown
+
+import (
+	networkingv1 "k8s.io/api/networking/v1"
+
+	"github.com/openimstack/openim-operator/api/v1alpha1"
+)
+
+// Peers turns the peers of a spec into those of a NetworkPolicy. A pod selector without a namespace selector means the
+// stack's own namespace in both.
+func Peers(peers []v1alpha1.Peer) []networkingv1.NetworkPolicyPeer {
+	var out []networkingv1.NetworkPolicyPeer
+	for _, p := range peers {
+		peer := networkingv1.NetworkPolicyPeer{PodSelector: p.PodSelector, NamespaceSelector: p.NamespaceSelector}
+		if p.IPBlock != nil {
+			peer.IPBlock = &networkingv1.IPBlock{CIDR: string(p.IPBlock.CIDR)}
+			for _, except := range p.IPBlock.Except {
+				peer.IPBlock.Except = append(peer.IPBlock.Except, string(except))
+			}
+		}
+		out = append(out, peer)
+	}
+	return out
+}

@@ -1,0 +1,79 @@
+package lockdown
+
+import (
+	"fmt"
+	"strings"
+
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"github.com/openimstack/openim-operator/api/v1alpha1"
+)
+
+// DefaultDeny is the suffix of the policy that denies, in both directions, what no other policy of the stack allows.
+const DefaultDeny = "default-deny"
+
+// Policies compiles a graph to NetworkPolicies: one that denies everything for all pods of the stack, and one for each
+// component that allows its connections, each connection on both of its sides. policyTypes are always explicit.
+func Policies(g Graph) []*networkingv1.NetworkPolicy {
+	policies := []*networkingv1.NetworkPolicy{g.defaultDeny()}
+	for _, c := range Components() {
+		policies = append(policies, g.allow(c))
+	}
+	return policies
+}
+
+func (g Graph) defaultDeny() *networkingv1.NetworkPolicy {
+	p := g.policy(v1alpha1.ComponentBoundary, v1alpha1.ChildName(g.Stack, DefaultDeny))
+	p.Annotations = map[string]string{v1alpha1.AnnotationReason: "nothing enters or leaves but what the other policies of the stack allow"}
+	p.Spec.PodSelector.MatchLabels = map[string]string{v1alpha1.LabelInstance: g.Stack, v1alpha1.LabelPartOf: v1alpha1.PartOf}
+	return p
+}
+
+func (g Graph) allow(c Component) *networkingv1.NetworkPolicy {
+	p := g.policy(c.Name, v1alpha1.ChildName(g.Stack, c.Name))
+	p.Spec.PodSelector.MatchLabels = c.Labels(g.Stack)
+	var reasons []string
+	for _, in := range g.To(c.Name) {
+		p.Spec.Ingress = append(p.Spec.Ingress, networkingv1.NetworkPolicyIngressRule{From: g.peers(in.From), Ports: policyPorts(in.Ports)})
+		reasons = append(reasons, describe("from", in.From, in))
+	}
+	for _, out := range g.From(c.Name) {
+		p.Spec.Egress = append(p.Spec.Egress, networkingv1.NetworkPolicyEgressRule{To: g.peers(out.To), Ports: policyPorts(out.Ports)})
+		reasons = append(reasons, describe("to", out.To, out))
+	}
+	p.Annotations = map[string]string{v1alpha1.AnnotationReason: strings.Join(reasons, "\n")}
+	return p
+}
+
+func (g Graph) policy(component, name string) *networkingv1.NetworkPolicy {
+	return &networkingv1.NetworkPolicy{
+		TypeMeta:   metav1.TypeMeta{APIVersion: networkingv1.SchemeGroupVersion.String(), Kind: "NetworkPolicy"},
+		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: g.Namespace, Labels: map[string]string{v1alpha1.LabelComponent: component}},
+		Spec:       networkingv1.NetworkPolicySpec{PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeIngress, networkingv1.PolicyTypeEgress}},
+	}
+}
+
+// peers of a party. A component of the stack is selected in the stack's own namespace, since the peer has no namespace
+// selector. None means anyone, of either address family.
+func (g Graph) peers(p Party) []networkingv1.NetworkPolicyPeer {
+	if !p.Inside {
+		return p.Peers
+	}
+	c, _ := Lookup(p.Name)
+	return []networkingv1.NetworkPolicyPeer{{PodSelector: &metav1.LabelSelector{MatchLabels: c.Labels(g.Stack)}}}
+}
+
+func policyPorts(ports []Port) []networkingv1.NetworkPolicyPort {
+	var out []networkingv1.NetworkPolicyPort
+	for _, p := range ports {
+		number, protocol := intstr.FromInt32(p.Number), p.Protocol
+		out = append(out, networkingv1.NetworkPolicyPort{Port: &number, Protocol: &protocol})
+	}
+	return out
+}
+
+func describe(direction string, party Party, c Connection) string {
+	return fmt.Sprintf("%s %s, port %d: %s", direction, party.Name, c.Ports[0].Number, c.Reason)
+}

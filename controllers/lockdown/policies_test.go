@@ -1,0 +1,105 @@
+package lockdown_test
+
+import (
+	"testing"
+
+	. "github.com/onsi/gomega"
+	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/controllers/lockdown"
+)
+
+func TestThereIsOneDenialAndOnePolicyForEachComponent(t *testing.T) {
+	g := NewWithT(t)
+	policies := lockdown.Policies(lockdown.NewGraph(stack(nil), facts()))
+	g.Expect(policies).To(HaveLen(1 + len(lockdown.Components())))
+	deny := policies[0]
+	g.Expect(deny.Name).To(Equal("chat-default-deny"))
+	g.Expect(deny.Spec.Ingress).To(BeEmpty())
+	g.Expect(deny.Spec.Egress).To(BeEmpty())
+}
+
+func TestEveryPolicyNamesBothDirectionsAndTheStack(t *testing.T) {
+	for _, p := range lockdown.Policies(lockdown.NewGraph(stack(nil), facts())) {
+		g := NewWithT(t)
+		g.Expect(p.Spec.PolicyTypes).To(ConsistOf(networkingv1.PolicyTypeIngress, networkingv1.PolicyTypeEgress), p.Name)
+		g.Expect(p.Spec.PodSelector.MatchLabels).To(HaveKeyWithValue(v1alpha1.LabelInstance, "chat"), p.Name)
+		g.Expect(p.Annotations).To(HaveKeyWithValue(v1alpha1.AnnotationReason, Not(BeEmpty())), p.Name)
+		g.Expect(p.Namespace).To(Equal("im"), p.Name)
+	}
+}
+
+// A connection needs a rule on both of its sides, or it is shut.
+func TestEachConnectionBetweenComponentsStandsOnBothSides(t *testing.T) {
+	graph := lockdown.NewGraph(stack(nil), facts())
+	byName := map[string]*networkingv1.NetworkPolicy{}
+	for _, p := range lockdown.Policies(graph) {
+		byName[p.Name] = p
+	}
+	var checked int
+	for _, c := range graph.Connections {
+		if !c.From.Inside || !c.To.Inside {
+			continue
+		}
+		checked++
+		g := NewWithT(t)
+		port := intstr.FromInt32(c.Ports[0].Number)
+		from, _ := lockdown.Lookup(c.From.Name)
+		to, _ := lockdown.Lookup(c.To.Name)
+		var in, out bool
+		for _, rule := range byName["chat-"+c.To.Name].Spec.Ingress {
+			in = in || len(rule.From) == 1 && rule.From[0].PodSelector != nil && *rule.Ports[0].Port == port &&
+				equal(rule.From[0].PodSelector.MatchLabels, from.Labels("chat"))
+		}
+		for _, rule := range byName["chat-"+c.From.Name].Spec.Egress {
+			out = out || len(rule.To) == 1 && rule.To[0].PodSelector != nil && *rule.Ports[0].Port == port &&
+				equal(rule.To[0].PodSelector.MatchLabels, to.Labels("chat"))
+		}
+		g.Expect(in).To(BeTrue(), "ingress of %s lacks %s", c.To.Name, c.Reason)
+		g.Expect(out).To(BeTrue(), "egress of %s lacks %s", c.From.Name, c.Reason)
+	}
+	NewWithT(t).Expect(checked).To(BeNumerically(">", 30))
+}
+
+// An empty list of peers means anyone: it must appear only where anyone is meant, at the gateway's door.
+func TestNoRuleIsOpenToAnyoneButTheDoor(t *testing.T) {
+	for _, p := range lockdown.Policies(lockdown.NewGraph(stack(nil), facts())) {
+		for _, rule := range p.Spec.Egress {
+			NewWithT(t).Expect(rule.To).NotTo(BeEmpty(), p.Name)
+			NewWithT(t).Expect(rule.Ports).NotTo(BeEmpty(), p.Name)
+		}
+		for _, rule := range p.Spec.Ingress {
+			NewWithT(t).Expect(rule.Ports).NotTo(BeEmpty(), p.Name)
+			if p.Name != "chat-gateway" {
+				NewWithT(t).Expect(rule.From).NotTo(BeEmpty(), p.Name)
+			}
+		}
+	}
+}
+
+// A pod selector without a namespace selector stays in the stack's namespace; a namespace selector alone is all its pods.
+func TestPeersOfTheSpecKeepTheirMeaning(t *testing.T) {
+	peers := lockdown.Peers([]v1alpha1.Peer{{IPBlock: &v1alpha1.IPBlock{CIDR: "2001:db8::/32", Except: []v1alpha1.CIDR{"2001:db8:1::/48"}}}})
+	NewWithT(t).Expect(peers).To(Equal([]networkingv1.NetworkPolicyPeer{{IPBlock: &networkingv1.IPBlock{CIDR: "2001:db8::/32", Except: []string{"2001:db8:1::/48"}}}}))
+}
+
+func TestPoliciesAreTheSameEveryTime(t *testing.T) {
+	first := lockdown.Policies(lockdown.NewGraph(stack(nil), facts()))
+	for range 20 {
+		NewWithT(t).Expect(lockdown.Policies(lockdown.NewGraph(stack(nil), facts()))).To(Equal(first))
+	}
+}
+
+func equal(a, b map[string]string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for k, v := range a {
+		if b[k] != v {
+			return false
+		}
+	}
+	return true
+}
