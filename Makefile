@@ -1,0 +1,131 @@
+# The map of the project: `make help`.
+# Every tool is pinned in a module of its own under hack/tools and runs by `go tool`: there is nothing to install.
+
+SHELL       := /usr/bin/env bash -o pipefail -e
+.DEFAULT_GOAL := help
+
+# VCS stamps would make builds depend on who owns the checkout.
+export GOFLAGS := $(strip $(filter-out -buildvcs=%,$(GOFLAGS)) -buildvcs=false)
+
+# CLUSTER=local (default): the node which `make cluster-up` starts on this machine.
+# CLUSTER=current: kubectl's current context; images come from IMAGE_PREFIX (for example registry.example.com/im/).
+CLUSTER      ?= local
+IMAGE_PREFIX ?=
+export CLUSTER IMAGE_PREFIX
+
+# Images written to dist/install.yaml. Empty: the release named in config/manager.
+OPERATOR_IMAGE ?=
+WRAPPER_IMAGE  ?=
+
+CONTROLLER_GEN = go tool -modfile=hack/tools/controller-gen/go.mod controller-gen
+GOLANGCI_LINT  = go tool -modfile=hack/tools/golangci-lint/go.mod golangci-lint
+HELM           = go tool -modfile=hack/tools/helm/go.mod helm
+
+# Packages whose tests start a real API server: those that import envtest, directly or not.
+ENVTEST = sigs.k8s.io/controller-runtime/pkg/envtest
+LIST_TESTS = go list -test -f '{{.ImportPath}} {{join .Deps " "}}' ./... | grep -E '^[^ ]+\.test '
+UNIT_PACKAGES    = $$($(LIST_TESTS) | grep -v ' $(ENVTEST)\b' | sed 's/\.test .*//')
+ENVTEST_PACKAGES = $$($(LIST_TESTS) | grep    ' $(ENVTEST)\b' | sed 's/\.test .*//')
+
+# Extra flags of `go test`, for example TEST_FLAGS='-run TestName -v'.
+TEST_FLAGS ?=
+
+CHART = charts/openim-operator
+
+##@ General
+
+.PHONY: help
+help: ## Print this map.
+	@awk 'BEGIN { FS = ":.*##"; printf "Usage: make \033[36mTARGET\033[0m [CLUSTER=local|current]\n" } \
+		/^##@/ { printf "\n\033[1m%s\033[0m\n", substr($$0, 5) } \
+		/^[a-zA-Z0-9_.-]+:.*##/ { printf "  \033[36m%-14s\033[0m%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: ## Set up everything on this machine, send a message, try every door, print the truth table.
+	go run ./hack/demo
+
+.PHONY: demo-down
+demo-down: ## Remove what the demo set up.
+	go run ./hack/demo --down
+
+.PHONY: test
+test: verify lint test-unit test-envtest ## Everything that needs no cluster: verify, lint, unit and envtest suites.
+	@echo "make test: PASS"
+
+##@ Development
+
+.PHONY: generate
+generate: ## Write the Go code that is generated from the API types.
+	@echo "generate: deep copies of api/"
+	@$(CONTROLLER_GEN) object paths=./api/...
+
+.PHONY: manifests
+manifests: ## Write the CRD, the operator's role and their copies in the chart.
+	@echo "manifests: CRD from api/, role from controllers/"
+	@$(CONTROLLER_GEN) crd paths=./api/... output:crd:artifacts:config=config/crd/bases
+	@$(CONTROLLER_GEN) rbac:roleName=openim-operator paths=./controllers/... output:rbac:artifacts:config=config/rbac
+	@echo "manifests: copies for the chart in $(CHART)/files"
+	@mkdir -p $(CHART)/files/crds $(CHART)/files/rbac
+	@cp config/crd/bases/*.yaml $(CHART)/files/crds/
+	@cp config/rbac/role.yaml $(CHART)/files/rbac/
+
+.PHONY: fmt
+fmt: ## Format the Go code and sort its imports.
+	@echo "fmt: gofmt and goimports"
+	@$(GOLANGCI_LINT) fmt
+
+.PHONY: lint
+lint: ## Lint the Go code, the rooms' import rules among it, and the chart.
+	@echo "lint: Go (the first run builds the linter, about three minutes)"
+	@$(GOLANGCI_LINT) run
+	@echo "lint: chart"
+	@$(HELM) lint --quiet --strict $(CHART)
+
+.PHONY: verify
+verify: ## Check that everything generated is current, modules are tidy, and the house rules hold.
+	go run ./hack/verify
+
+.PHONY: test-unit
+test-unit: ## Run the tests that need no server, with the race detector.
+	go test -race $(TEST_FLAGS) $(UNIT_PACKAGES)
+
+.PHONY: test-envtest
+test-envtest: ## Run the suites on a real API server (KUBEBUILDER_ASSETS, or built from source).
+	@packages="$(ENVTEST_PACKAGES)"; \
+	if [ -z "$$packages" ]; then echo "test-envtest: no package imports $(ENVTEST)" >&2; exit 1; fi; \
+	export KUBEBUILDER_ASSETS="$${KUBEBUILDER_ASSETS:-$$(go run ./hack/cluster assets)}"; \
+	echo "test-envtest: API server from $$KUBEBUILDER_ASSETS"; \
+	set -x; go test -race -timeout 20m $(TEST_FLAGS) $$packages
+
+.PHONY: e2e
+e2e: ## Run the end-to-end suites on a real cluster. EXTRA: TEST_FLAGS='-ginkgo.focus=...'.
+	go test -tags e2e ./test/e2e/... -count=1 -timeout 60m -ginkgo.v $(TEST_FLAGS)
+
+.PHONY: build
+build: ## Compile the operator and the wrapper to bin/.
+	CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/...
+
+##@ Cluster
+
+.PHONY: cluster-up
+cluster-up: ## Start a real Kubernetes node on this machine (the first time builds it from source, minutes).
+	go run ./hack/cluster up
+
+.PHONY: cluster-down
+cluster-down: ## Stop the node and remove every trace of it.
+	go run ./hack/cluster down
+
+.PHONY: images
+images: ## Build all images. CLUSTER=local: and load them into the local node.
+	go run ./hack/images build $(if $(filter local,$(CLUSTER)),--load)
+
+##@ Ways in
+
+.PHONY: install.yaml
+install.yaml: ## Write dist/install.yaml from config/default. OPERATOR_IMAGE= and WRAPPER_IMAGE= replace the images.
+	@mkdir -p dist
+	go run ./hack/install --operator-image='$(OPERATOR_IMAGE)' --wrapper-image='$(WRAPPER_IMAGE)' > dist/install.yaml
+
+.PHONY: chart
+chart: manifests ## Package the Helm chart to dist/.
+	@$(HELM) package $(CHART) --destination dist
