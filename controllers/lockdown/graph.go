@@ -77,7 +77,7 @@ func (g *Graph) connectWrapper(network *v1alpha1.Network) {
 
 	clients := Party{Name: Clients}
 	if network != nil {
-		clients.Peers = Peers(network.Clients)
+		clients.Peers = openim.NetworkPeers(network.Clients)
 	}
 	g.connect(clients, inside(gateway.Name), "the only way in", gateway.Port(AdminPort))
 	g.connect(inside(gateway.Name), inside(backend.Name), "requests that the gateway has authenticated", backend.Port(BackendPort))
@@ -89,7 +89,7 @@ func (g *Graph) connectMonitoring(network *v1alpha1.Network) {
 	if network == nil || len(network.Monitoring) == 0 {
 		return
 	}
-	from := Party{Name: Monitoring, Peers: Peers(network.Monitoring)}
+	from := Party{Name: Monitoring, Peers: openim.NetworkPeers(network.Monitoring)}
 	for _, c := range Components() {
 		if port, ok := c.MetricsPort(); ok {
 			g.connect(from, inside(c.Name), "metrics", port)
@@ -100,7 +100,7 @@ func (g *Graph) connectMonitoring(network *v1alpha1.Network) {
 func (g *Graph) connectDNS(network *v1alpha1.Network) {
 	to := Party{Name: DNS, Peers: kubeDNS()}
 	if network != nil && len(network.DNS) > 0 {
-		to.Peers = Peers(network.DNS)
+		to.Peers = openim.NetworkPeers(network.DNS)
 	}
 	const dnsPort = 53 // RFC 1035
 	for _, c := range Components() {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/controllers/lockdown"
+	"github.com/openimstack/openim-operator/controllers/openim"
 )
 
 func TestThereIsOneDenialAndOnePolicyForEachComponent(t *testing.T) {
@@ -81,7 +82,7 @@ func TestNoRuleIsOpenToAnyoneButTheDoor(t *testing.T) {
 
 // A pod selector without a namespace selector stays in the stack's namespace; a namespace selector alone is all its pods.
 func TestPeersOfTheSpecKeepTheirMeaning(t *testing.T) {
-	peers := lockdown.Peers([]v1alpha1.Peer{{IPBlock: &v1alpha1.IPBlock{CIDR: "2001:db8::/32", Except: []v1alpha1.CIDR{"2001:db8:1::/48"}}}})
+	peers := openim.NetworkPeers([]v1alpha1.Peer{{IPBlock: &v1alpha1.IPBlock{CIDR: "2001:db8::/32", Except: []v1alpha1.CIDR{"2001:db8:1::/48"}}}})
 	NewWithT(t).Expect(peers).To(Equal([]networkingv1.NetworkPolicyPeer{{IPBlock: &networkingv1.IPBlock{CIDR: "2001:db8::/32", Except: []string{"2001:db8:1::/48"}}}}))
 }
 

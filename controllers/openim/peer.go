@@ -1,4 +1,4 @@
-package lockdown
+package openim
 
 import (
 	networkingv1 "k8s.io/api/networking/v1"
@@ -6,9 +6,9 @@ import (
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 )
 
-// Peers turns the peers of a spec into those of a NetworkPolicy. A pod selector without a namespace selector means the
+// NetworkPeers turns the peers of a spec into those of a NetworkPolicy. A pod selector without a namespace selector means the
 // stack's own namespace in both.
-func Peers(peers []v1alpha1.Peer) []networkingv1.NetworkPolicyPeer {
+func NetworkPeers(peers []v1alpha1.Peer) []networkingv1.NetworkPolicyPeer {
 	var out []networkingv1.NetworkPolicyPeer
 	for _, p := range peers {
 		peer := networkingv1.NetworkPolicyPeer{PodSelector: p.PodSelector, NamespaceSelector: p.NamespaceSelector}

@@ -1,0 +1,192 @@
+package dependencies
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"hash"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/controllers/openim"
+)
+
+// credential is one key of a Secret and the environment variable that carries it.
+type credential struct {
+	key, env string
+	optional bool
+	// urlSafe is true when OpenIM puts the value into a URL without escaping it.
+	urlSafe bool
+}
+
+// reserved in URLs (RFC 3986, 2.2), and what else breaks one.
+const reserved = ":/?#[]@!$&'()*+,;=% "
+
+// credentials checks a referenced Secret and makes the environment variables that carry it.
+func (r *resolver) credentials(d openim.Dependency, field string, ref *v1alpha1.LocalReference, wanted []credential) error {
+	if ref == nil {
+		return nil
+	}
+	secret, err := r.secret(field, ref.Name)
+	if err != nil || secret == nil {
+		return err
+	}
+	digest := r.digest()
+	for _, c := range wanted {
+		value, ok := secret.Data[c.key]
+		if len(value) == 0 {
+			if !c.optional {
+				r.missingKey(field, ref.Name, c.key, ok)
+			}
+			continue
+		}
+		if c.urlSafe && strings.ContainsAny(string(value), reserved) {
+			r.invalid(v1alpha1.ReasonSecretInvalid, field, "key %q of Secret %q holds a character that is reserved in URLs, and OpenIM does not escape it: change it, or write the whole connection string to a Secret and use uriRef", c.key, ref.Name)
+		}
+		fmt.Fprintf(digest, "%s=%d:%s\n", c.env, len(value), value)
+		r.facts.Credentials[d] = append(r.facts.Credentials[d], envVar(c.env, ref.Name, c.key))
+	}
+	r.facts.CredentialHashes[d] = hex.EncodeToString(digest.Sum(nil)[:8])
+	return nil
+}
+
+func (r *resolver) shareSecret() error {
+	name, field := v1alpha1.ChildName(r.stack.Name, v1alpha1.SuffixShareSecret), "spec.secretRef"
+	if ref := r.stack.Spec.SecretRef; ref != nil {
+		name = ref.Name
+	}
+	selector, value, err := r.key(field, name, v1alpha1.KeyShareSecret)
+	if err != nil || value == nil {
+		return err
+	}
+	if string(value) == "openIM123" {
+		r.invalid(v1alpha1.ReasonSecretInvalid, field, "Secret %q holds OpenIM's published default: write a random value of at least 32 characters", name)
+		return nil
+	}
+	r.hashKey = value
+	r.facts.ShareSecret, r.facts.ShareSecretHash = selector, r.hash(value)
+	return nil
+}
+
+func (r *resolver) assertionKey() error {
+	name := v1alpha1.ChildName(r.stack.Name, v1alpha1.SuffixAssertionKey)
+	selector, value, err := r.key("metadata.name", name, v1alpha1.KeyAssertionKey)
+	if err != nil || value == nil {
+		return err
+	}
+	r.facts.AssertionKey, r.facts.AssertionKeyHash = selector, r.hash(value)
+	return nil
+}
+
+// key reads one key of a Secret. The value is nil when there is a problem.
+func (r *resolver) key(field, name, key string) (corev1.SecretKeySelector, []byte, error) {
+	secret, err := r.secret(field, name)
+	if err != nil || secret == nil {
+		return corev1.SecretKeySelector{}, nil, err
+	}
+	value, ok := secret.Data[key]
+	if len(value) == 0 {
+		r.missingKey(field, name, key, ok)
+		return corev1.SecretKeySelector{}, nil, nil
+	}
+	return corev1.SecretKeySelector{LocalObjectReference: corev1.LocalObjectReference{Name: name}, Key: key}, value, nil
+}
+
+func (r *resolver) secret(field, name string) (*corev1.Secret, error) {
+	var secret corev1.Secret
+	key := types.NamespacedName{Namespace: r.stack.Namespace, Name: name}
+	if err := r.reader.Get(r.ctx, key, &secret); apierrors.IsNotFound(err) {
+		r.missing(v1alpha1.ReasonSecretNotFound, field, "Secret %q does not exist in namespace %q: create it", name, r.stack.Namespace)
+		return nil, nil
+	} else if err != nil {
+		return nil, fmt.Errorf("reading Secret %s: %w", key, err)
+	}
+	return &secret, nil
+}
+
+func (r *resolver) missingKey(field, secret, key string, present bool) {
+	if present {
+		r.missing(v1alpha1.ReasonSecretKeyNotFound, field, "key %q of Secret %q is empty: give it a value", key, secret)
+		return
+	}
+	r.missing(v1alpha1.ReasonSecretKeyNotFound, field, "Secret %q has no key %q: add it", secret, key)
+}
+
+// mongodb resolves either form of the reference.
+func (r *resolver) mongodb() error {
+	spec := r.stack.Spec.Dependencies.MongoDB
+	const field = "spec.dependencies.mongodb"
+	if spec.URIRef != nil {
+		return r.mongodbURI(field, spec)
+	}
+	settings := openim.MongoDBSettings{Addresses: hostPorts(spec.Addresses), Database: spec.Database, Credentials: spec.CredentialsRef != nil}
+	if settings.Database == "" {
+		settings.Database = "openim_v3"
+	}
+	r.facts.Settings.MongoDB = settings
+	if err := r.locate(openim.MongoDB, field+".addresses", field+".peers", settings.Addresses, spec.Peers); err != nil {
+		return err
+	}
+	return r.credentials(openim.MongoDB, field+".credentialsRef", spec.CredentialsRef, []credential{
+		{key: v1alpha1.KeyUsername, env: openim.EnvName(openim.MongoDBFile, openim.KeyUsername), urlSafe: true},
+		{key: v1alpha1.KeyPassword, env: openim.EnvName(openim.MongoDBFile, openim.KeyPassword), urlSafe: true},
+	})
+}
+
+func (r *resolver) mongodbURI(field string, spec v1alpha1.MongoDB) error {
+	_, value, err := r.key(field+".uriRef", spec.URIRef.Name, spec.URIRef.Key)
+	if err != nil || value == nil {
+		return err
+	}
+	hosts, ok := hostsOf(string(value))
+	if !ok {
+		r.invalid(v1alpha1.ReasonSecretInvalid, field+".uriRef", "key %q of Secret %q is not a connection string: write mongodb://user:password@host:port/database", spec.URIRef.Key, spec.URIRef.Name)
+		return nil
+	}
+	r.facts.Credentials[openim.MongoDB] = []corev1.EnvVar{envVar(openim.EnvName(openim.MongoDBFile, openim.KeyURI), spec.URIRef.Name, spec.URIRef.Key)}
+	r.facts.CredentialHashes[openim.MongoDB] = r.hash(value)
+	return r.locate(openim.MongoDB, field+".uriRef", field+".peers", hosts, spec.Peers)
+}
+
+// hostsOf reads the hosts of a connection string of the form mongodb://[user:password@]host[:port][,...][/...].
+func hostsOf(uri string) ([]string, bool) {
+	rest, ok := strings.CutPrefix(uri, "mongodb://")
+	if !ok {
+		return nil, false
+	}
+	rest, _, _ = strings.Cut(rest, "/")
+	rest, _, _ = strings.Cut(rest, "?")
+	if i := strings.LastIndex(rest, "@"); i >= 0 {
+		rest = rest[i+1:]
+	}
+	var hosts []string
+	for host := range strings.SplitSeq(rest, ",") {
+		if _, _, err := splitAddress(host); err != nil {
+			host += ":27017"
+		}
+		if _, _, err := splitAddress(host); err != nil {
+			return nil, false
+		}
+		hosts = append(hosts, host)
+	}
+	return hosts, true
+}
+
+func envVar(name, secret, key string) corev1.EnvVar {
+	return corev1.EnvVar{Name: name, ValueFrom: &corev1.EnvVarSource{SecretKeyRef: &corev1.SecretKeySelector{
+		LocalObjectReference: corev1.LocalObjectReference{Name: secret}, Key: key,
+	}}}
+}
+
+func (r *resolver) digest() hash.Hash { return hmac.New(sha256.New, r.hashKey) }
+
+func (r *resolver) hash(value []byte) string {
+	digest := r.digest()
+	_, _ = digest.Write(value)
+	return hex.EncodeToString(digest.Sum(nil)[:8])
+}

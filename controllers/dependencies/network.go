@@ -1,0 +1,182 @@
+package dependencies
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/controllers/openim"
+)
+
+// place finds one address on the network. Given peers say where; otherwise a Service's pods do, or the address itself.
+func (r *resolver) place(field, peersField, address string, peers []networkingv1.NetworkPolicyPeer) ([]openim.Endpoint, error) {
+	host, port, err := splitAddress(address)
+	if err != nil {
+		r.invalid(v1alpha1.ReasonInvalidSpec, field, "%v", err)
+		return nil, nil
+	}
+	if ip, err := netip.ParseAddr(host); err == nil {
+		if len(peers) == 0 {
+			peers = []networkingv1.NetworkPolicyPeer{block(ip)}
+		}
+		return []openim.Endpoint{{Peers: peers, Port: port}}, nil
+	}
+	service, ok := ServiceOf(host, r.stack.Namespace)
+	if !ok {
+		if len(peers) == 0 {
+			r.invalid(v1alpha1.ReasonPeersNeeded, peersField,
+				"a NetworkPolicy cannot name the host %q: add peers that say where it is (an ipBlock, or a podSelector with a namespaceSelector)", host)
+			return nil, nil
+		}
+		return []openim.Endpoint{{Peers: peers, Port: port}}, nil
+	}
+	found, err := r.placeService(field, peersField, service, port)
+	if err != nil || len(peers) == 0 {
+		return found, err
+	}
+	for i := range found {
+		found[i].Peers = peers
+	}
+	return found, nil
+}
+
+// placeService finds the pods of a Service and the port as they see it, since a NetworkPolicy is applied after the
+// Service's address has been translated.
+func (r *resolver) placeService(field, peersField string, name types.NamespacedName, port int32) ([]openim.Endpoint, error) {
+	var service corev1.Service
+	if err := r.reader.Get(r.ctx, name, &service); apierrors.IsNotFound(err) {
+		r.missing(v1alpha1.ReasonServiceNotFound, field, "Service %s does not exist: create it, or write the address of one that does", name)
+		return nil, nil
+	} else if err != nil {
+		return nil, fmt.Errorf("reading Service %s: %w", name, err)
+	}
+	if service.Spec.Type == corev1.ServiceTypeExternalName {
+		r.invalid(v1alpha1.ReasonPeersNeeded, peersField, "Service %s only names a host outside the cluster: write that host as the address and add peers that say where it is", name)
+		return nil, nil
+	}
+	peer := networkingv1.NetworkPolicyPeer{
+		NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: name.Namespace}},
+		PodSelector:       &metav1.LabelSelector{MatchLabels: service.Spec.Selector},
+	}
+	headless := service.Spec.ClusterIP == corev1.ClusterIPNone
+	if headless && len(service.Spec.Selector) > 0 {
+		return []openim.Endpoint{{Peers: []networkingv1.NetworkPolicyPeer{peer}, Port: port}}, nil
+	}
+	i := slices.IndexFunc(service.Spec.Ports, func(p corev1.ServicePort) bool { return p.Port == port })
+	if i < 0 && !headless {
+		r.invalid(v1alpha1.ReasonServiceNotFound, field, "Service %s has no port %d: write one of %s", name, port, portsOf(service))
+		return nil, nil
+	}
+	if len(service.Spec.Selector) > 0 && service.Spec.Ports[i].TargetPort.StrVal == "" {
+		target := service.Spec.Ports[i].TargetPort.IntVal
+		if target == 0 {
+			target = port
+		}
+		return []openim.Endpoint{{Peers: []networkingv1.NetworkPolicyPeer{peer}, Port: target}}, nil
+	}
+	portName := ""
+	if i >= 0 {
+		portName = service.Spec.Ports[i].Name
+	}
+	return r.placeSlices(field, name, portName, port, peer, len(service.Spec.Selector) > 0)
+}
+
+// placeSlices reads a Service's EndpointSlices: for the number behind a named target port, or for the addresses of a
+// Service without selector.
+func (r *resolver) placeSlices(field string, name types.NamespacedName, portName string, port int32, peer networkingv1.NetworkPolicyPeer, hasSelector bool) ([]openim.Endpoint, error) {
+	var list discoveryv1.EndpointSliceList
+	if err := r.reader.List(r.ctx, &list, client.InNamespace(name.Namespace), client.MatchingLabels{discoveryv1.LabelServiceName: name.Name}); err != nil {
+		return nil, fmt.Errorf("reading EndpointSlices of Service %s: %w", name, err)
+	}
+	byPort := map[int32][]networkingv1.NetworkPolicyPeer{}
+	for _, slice := range list.Items {
+		target := port
+		for _, p := range slice.Ports {
+			if p.Port != nil && (p.Name == nil && portName == "" || p.Name != nil && *p.Name == portName) {
+				target = *p.Port
+			}
+		}
+		for _, endpoint := range slice.Endpoints {
+			for _, address := range endpoint.Addresses {
+				if ip, err := netip.ParseAddr(address); err == nil {
+					byPort[target] = append(byPort[target], block(ip))
+				}
+			}
+		}
+	}
+	if len(byPort) == 0 {
+		r.missing(v1alpha1.ReasonServiceNotFound, field, "Service %s has no endpoints yet: start what it stands for", name)
+		return nil, nil
+	}
+	var found []openim.Endpoint
+	for target, peers := range byPort {
+		if hasSelector {
+			peers = []networkingv1.NetworkPolicyPeer{peer}
+		}
+		slices.SortFunc(peers, func(a, b networkingv1.NetworkPolicyPeer) int {
+			if a.IPBlock == nil || b.IPBlock == nil {
+				return 0
+			}
+			return strings.Compare(a.IPBlock.CIDR, b.IPBlock.CIDR)
+		})
+		found = append(found, openim.Endpoint{Peers: peers, Port: target})
+	}
+	slices.SortFunc(found, func(a, b openim.Endpoint) int { return int(a.Port - b.Port) })
+	return found, nil
+}
+
+// ServiceOf recognises the name of a Service in a host: service (in the stack's own namespace), service.namespace.svc, and
+// pod.service.namespace.svc for a pod of a headless Service, each with or without a cluster domain.
+func ServiceOf(host, namespace string) (types.NamespacedName, bool) {
+	labels := strings.Split(strings.TrimSuffix(host, "."), ".")
+	if len(labels) == 1 {
+		return types.NamespacedName{Namespace: namespace, Name: labels[0]}, true
+	}
+	switch i := slices.Index(labels, "svc"); i {
+	case 2, 3:
+		return types.NamespacedName{Namespace: labels[i-1], Name: labels[i-2]}, true
+	default:
+		return types.NamespacedName{}, false
+	}
+}
+
+func splitAddress(address string) (host string, port int32, err error) {
+	host, text, err := net.SplitHostPort(address)
+	if err != nil {
+		return "", 0, fmt.Errorf("%q is not host:port: write for example redis.infra.svc:6379", address)
+	}
+	number, err := strconv.ParseUint(text, 10, 16)
+	if err != nil || number == 0 || host == "" {
+		return "", 0, fmt.Errorf("%q is not host:port with a port from 1 to 65535: write for example redis.infra.svc:6379", address)
+	}
+	return host, int32(number), nil
+}
+
+// block is one address of either family.
+func block(ip netip.Addr) networkingv1.NetworkPolicyPeer {
+	ip = ip.Unmap()
+	return networkingv1.NetworkPolicyPeer{IPBlock: &networkingv1.IPBlock{CIDR: netip.PrefixFrom(ip, ip.BitLen()).String()}}
+}
+
+func portsOf(service corev1.Service) string {
+	var numbers []string
+	for _, p := range service.Spec.Ports {
+		numbers = append(numbers, strconv.Itoa(int(p.Port)))
+	}
+	return strings.Join(numbers, ", ")
+}
+
+func equalEndpoints(a, b openim.Endpoint) bool { return reflect.DeepEqual(a, b) }
