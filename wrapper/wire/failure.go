@@ -47,6 +47,22 @@ var (
 	TimedOut        = Failure{"timed_out", http.StatusGatewayTimeout, CodeInternal, "the process behind the wrapper did not answer in time: look whether the call took effect before repeating it"}
 )
 
+// Failures are all of them, in the order of the documentation.
+var Failures = []Failure{
+	BadRequest, Unauthenticated, Forbidden, NobodyMayCall, UnknownRoute, WrongMethod, BodyTooSlow, BodyTooLarge,
+	WrongMediaType, Busy, Internal, NotInRelease, BadGateway, Unavailable, TimedOut,
+}
+
+// FailureNamed finds a failure by its name.
+func FailureNamed(name string) (Failure, bool) {
+	for _, f := range Failures {
+		if f.Name == name {
+			return f, true
+		}
+	}
+	return Failure{}, false
+}
+
 // WriteFailure sends a failure in OpenIM's envelope, with the headers that its status asks for.
 func WriteFailure(w http.ResponseWriter, f Failure) {
 	switch f.Status {

@@ -22,8 +22,8 @@ const (
 	// HeaderErrCode repeats the envelope's errCode from backend to gateway, so that the gateway can log it
 	// without decoding the body. It never leaves the gateway.
 	HeaderErrCode = "X-Openim-Err-Code"
-	// HeaderVerdict tells the gateway whether the backend allowed, refused or failed the call. It never leaves the gateway.
-	HeaderVerdict = "X-Openim-Verdict"
+	// HeaderReason names the Failure that the backend answered with, for the gateway's log. It never leaves the gateway.
+	HeaderReason = "X-Openim-Reason"
 )
 
 // SchemeBearer is the authentication scheme of both legs (RFC 6750).

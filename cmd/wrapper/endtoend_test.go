@@ -1,0 +1,187 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	. "github.com/onsi/gomega"
+
+	"github.com/openimstack/openim-operator/wrapper/auth/authtest"
+	"github.com/openimstack/openim-operator/wrapper/openimapi/openimtest"
+	"github.com/openimstack/openim-operator/wrapper/serve"
+)
+
+const assertionKey = "0123456789abcdef0123456789abcdef-of-the-test"
+
+// house is the whole wrapper as it runs in a cluster: two processes' worth of code, configuration files, mounted
+// secrets, real listeners; only OpenIM is a stand-in.
+type house struct {
+	t        *testing.T
+	dir      string
+	key      authtest.Key
+	openim   *openimtest.Fake
+	gateway  *serve.App
+	backend  *serve.App
+	log      *lockedBuffer
+	stop     context.CancelFunc
+	finished chan error
+}
+
+type lockedBuffer struct {
+	sync.Mutex
+	bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.Lock()
+	defer b.Unlock()
+	return b.Buffer.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.Lock()
+	defer b.Unlock()
+	return b.Buffer.String()
+}
+
+func (h *house) write(name, content string) string {
+	path := filepath.Join(h.dir, name)
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		h.t.Fatal(err)
+	}
+	return path
+}
+
+// build writes the configuration in the form that the operator renders, and starts both roles.
+func build(t *testing.T) *house {
+	t.Helper()
+	h := &house{t: t, dir: t.TempDir(), key: authtest.NewKey(t, "k1", jose.ES256), openim: openimtest.New(t), log: &lockedBuffer{}, finished: make(chan error, 2)}
+	log := slog.New(slog.NewJSONHandler(h.log, nil))
+	keyFile := h.write("assertion", assertionKey+"\n")
+	backendConfig := h.write("backend.yaml", fmt.Sprintf(`
+listen: "127.0.0.1:0"
+telemetry: {listen: "127.0.0.1:0"}
+assertionKeyFile: %s
+openim: {apiURL: %q, adminUserID: %s, secretFile: %s}
+shutdownGraceSeconds: 20
+`, keyFile, h.openim.URL, openimtest.AdminUserID, h.write("secret", openimtest.Secret)))
+	h.backend = h.load(log, "backend", backendConfig)
+	gatewayConfig := h.write("gateway.yaml", fmt.Sprintf(`
+admin: {listen: "127.0.0.1:0", tls: {certFile: "", keyFile: ""}}
+telemetry: {listen: "127.0.0.1:0"}
+backend: {url: "http://%s", assertionKeyFile: %s}
+admins:
+  issuers:
+  - issuer: %s
+    audiences: [%s]
+    algorithms: [ES256]
+    jwksFile: %s
+    roles: {claim: groups, admin: [%s]}
+shutdownGraceSeconds: 20
+`, h.backend.Main.Address(), keyFile, authtest.Issuer, authtest.Audience, h.write("jwks.json", string(authtest.JWKS(t, h.key))), authtest.Role))
+	h.gateway = h.load(log, "gateway", gatewayConfig)
+
+	ctx, cancel := context.WithCancel(context.Background())
+	h.stop = cancel
+	for _, app := range []*serve.App{h.backend, h.gateway} {
+		app.Notice = 0
+		go func() { h.finished <- app.Run(ctx) }()
+	}
+	t.Cleanup(func() {
+		cancel()
+		for range 2 {
+			if err := <-h.finished; err != nil {
+				t.Errorf("stop: %v", err)
+			}
+		}
+	})
+	return h
+}
+
+func (h *house) load(log *slog.Logger, role, path string) *serve.App {
+	app, err := load([]string{role, "--config", path}, log)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return app
+}
+
+func (h *house) token(changes map[string]any) string {
+	return h.key.Sign(h.t, nil, authtest.Claims(time.Now(), changes))
+}
+
+type answer struct {
+	status int
+	header http.Header
+	body   string
+	errs   struct {
+		ErrCode int             `json:"errCode"`
+		ErrMsg  string          `json:"errMsg"`
+		ErrDlt  *string         `json:"errDlt"`
+		Data    json.RawMessage `json:"data"`
+	}
+}
+
+// do sends a request and reads the envelope; change may spoil the request.
+func (h *house) do(path, token, body string, change ...func(*http.Request)) answer {
+	h.t.Helper()
+	req, err := http.NewRequest(http.MethodPost, "http://"+h.gateway.Main.Address()+path, strings.NewReader(body))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	for _, c := range change {
+		c(req)
+	}
+	resp, err := http.DefaultTransport.RoundTrip(req)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	data, err := io.ReadAll(resp.Body)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	a := answer{status: resp.StatusCode, header: resp.Header, body: string(data)}
+	if err := json.Unmarshal(data, &a.errs); err != nil {
+		h.t.Fatalf("no envelope: %s", data)
+	}
+	return a
+}
+
+func TestAnAdministratorRegistersUsersAndSendsAMessage(t *testing.T) {
+	g := NewWithT(t)
+	h := build(t)
+	h.openim.Set(func(f *openimtest.Fake) {
+		f.Replies["/msg/send_msg"] = `{"errCode":0,"errMsg":"","errDlt":"","data":{"serverMsgID":"s1","clientMsgID":"c1","sendTime":1}}`
+	})
+
+	a := h.do("/admin/v1/user/user_register", h.token(nil), `{"users":[{"userID":"alice"},{"userID":"bob"}]}`)
+	g.Expect(a.status).To(Equal(http.StatusOK), a.body)
+	g.Expect(a.body).To(MatchJSON(`{"errCode":0,"errMsg":"","errDlt":""}`))
+
+	a = h.do("/admin/v1/msg/send_msg", h.token(nil), `{"sendID":"alice","recvID":"bob","content":{"content":"the text"},"contentType":101,"sessionType":1}`)
+	g.Expect(a.status).To(Equal(http.StatusOK), a.body)
+	g.Expect(string(a.errs.Data)).To(MatchJSON(`{"serverMsgID":"s1","clientMsgID":"c1","sendTime":1}`))
+
+	seen := h.openim.Seen("/msg/send_msg")
+	g.Expect(seen).To(HaveLen(1))
+	g.Expect(seen[0].Body).To(ContainSubstring(`"the text"`))
+	g.Expect(seen[0].Header.Get("token")).To(Equal(openimtest.Token(1)), "OpenIM sees its administrator")
+	g.Expect(seen[0].Header.Get("operationID")).To(Equal(a.header.Get("X-Request-Id")))
+}

@@ -1,0 +1,102 @@
+// Command wrapper runs one of the two roles that stand in front of OpenIM.
+//
+//	wrapper gateway --config FILE   the public edge: verifies who calls
+//	wrapper backend --config FILE   the adapter behind it: decides, and calls OpenIM
+//	wrapper version
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/openimstack/openim-operator/wrapper/backend"
+	"github.com/openimstack/openim-operator/wrapper/gateway"
+	"github.com/openimstack/openim-operator/wrapper/serve"
+)
+
+// version is stamped by the linker: -X main.version=v0.1.0.
+var version string
+
+const usage = `usage:
+  wrapper gateway --config FILE
+  wrapper backend --config FILE
+  wrapper version
+`
+
+// Exit codes.
+const (
+	exitOK     = 0
+	exitFailed = 1 // it could not start, broke, or cut requests off when stopping
+	exitUsage  = 2
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// errUsage is a command line that is not understood.
+var errUsage = errors.New("the command line is not understood")
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	if len(args) == 1 && args[0] == "version" {
+		_, _ = fmt.Fprintln(stdout, serve.BuildVersion(version))
+		return exitOK
+	}
+	log := slog.New(slog.NewJSONHandler(stdout, nil))
+	app, err := load(args, log)
+	switch {
+	case errors.Is(err, errUsage):
+		_, _ = fmt.Fprint(stderr, usage)
+		return exitUsage
+	case err != nil:
+		log.Error("cannot start", "error", err.Error())
+		return exitFailed
+	}
+	if err := app.Run(ctx); err != nil {
+		log.Error("ended badly", "error", err.Error())
+		return exitFailed
+	}
+	return exitOK
+}
+
+// load reads the command line and the configuration, and wires the role up.
+func load(args []string, log *slog.Logger) (*serve.App, error) {
+	if len(args) == 0 || args[0] != "gateway" && args[0] != "backend" {
+		return nil, errUsage
+	}
+	role := args[0]
+	flags := flag.NewFlagSet(role, flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	path := flags.String("config", "", "the configuration file")
+	if flags.Parse(args[1:]) != nil || *path == "" || flags.NArg() > 0 {
+		return nil, errUsage
+	}
+	data, err := os.ReadFile(*path)
+	if err != nil {
+		return nil, fmt.Errorf("read the configuration: %w", err)
+	}
+	log = log.With("role", role)
+	if role == "gateway" {
+		c, err := gateway.ParseConfig(data)
+		if err != nil {
+			return nil, err
+		}
+		return gateway.New(c, serve.BuildVersion(version), log, time.Now)
+	}
+	c, err := backend.ParseConfig(data)
+	if err != nil {
+		return nil, err
+	}
+	return backend.New(c, serve.BuildVersion(version), log, time.Now)
+}

@@ -1,0 +1,148 @@
+package auth
+
+import (
+	"slices"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"github.com/openimstack/openim-operator/wrapper/wire"
+)
+
+// Role is what a verified administrator may be. The empty role may call nothing.
+type Role string
+
+// RoleAdmin may call the routes whose audience is admin.
+const RoleAdmin Role = "admin"
+
+// Principal is a caller whose token was verified.
+type Principal struct {
+	Subject string
+	Issuer  string
+	Role    Role
+	TokenID string // jti, empty when the token has none
+	Expires time.Time
+}
+
+// Issuer says which tokens of one identity provider are accepted.
+type Issuer struct {
+	Name       string   // compared with iss, exactly
+	Audiences  []string // aud must hold one of them
+	Algorithms []jose.SignatureAlgorithm
+	Types      []string      // accepted typ in lower case; the empty text accepts a header without typ
+	Lifetime   time.Duration // the largest exp - iat
+	RolesClaim string        // a claim that is a text or a list of texts
+	AdminRoles []string      // its values that make an administrator
+	Keys       Keys          // pinned to this issuer: a key of one never verifies a token of another
+}
+
+// Keys gives the present key set.
+type Keys interface {
+	Get() (*KeySet, error)
+}
+
+// Admins verifies administrators' tokens.
+type Admins struct {
+	issuers []Issuer
+	now     func() time.Time
+}
+
+// NewAdmins takes the issuers as they were validated by the configuration.
+func NewAdmins(issuers []Issuer, now func() time.Time) *Admins {
+	return &Admins{issuers: slices.Clone(issuers), now: now}
+}
+
+// Ready gives an error while an issuer's keys have never been loaded.
+func (a *Admins) Ready() error {
+	for _, issuer := range a.issuers {
+		if _, err := issuer.Keys.Get(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Verify checks a token whole: shape, header, issuer, key, signature, and then the claims.
+func (a *Admins) Verify(token string) (Principal, *Refusal) {
+	c, refusal := parseCompact(token)
+	if refusal != nil {
+		return Principal{}, refusal
+	}
+	if refusal = c.checkExtensions(); refusal != nil {
+		return Principal{}, refusal
+	}
+	// The issuer is read before it is proven, only to choose whose rules and keys apply.
+	name, _ := c.claims["iss"].(string)
+	i := slices.IndexFunc(a.issuers, func(i Issuer) bool { return i.Name == name })
+	if i < 0 {
+		return Principal{}, refuse(reasonIssuer, "the token is of an issuer that is not configured")
+	}
+	return a.issuers[i].verify(c, a.now())
+}
+
+func (i *Issuer) verify(c *compact, now time.Time) (Principal, *Refusal) {
+	if refusal := i.verifySignature(c); refusal != nil {
+		return Principal{}, refusal
+	}
+	principal, refusal := i.readClaims(c.claims, now)
+	if refusal != nil {
+		return Principal{}, refusal.told()
+	}
+	return principal, nil
+}
+
+func (i *Issuer) verifySignature(c *compact) *Refusal {
+	alg, refusal := c.algorithm(i.Algorithms)
+	if refusal != nil {
+		return refusal
+	}
+	typ, refusal := c.typ()
+	if refusal != nil {
+		return refusal
+	}
+	if !slices.Contains(i.Types, typ) {
+		return refuse(reasonType, "the header's typ is not one that the issuer's access tokens have")
+	}
+	kid, hasKid, refusal := c.kid()
+	if refusal != nil {
+		return refusal
+	}
+	keys, err := i.Keys.Get()
+	if err != nil {
+		return refuse(reasonKeysDown, err.Error())
+	}
+	key, refusal := keys.pick(kid, hasKid, alg)
+	if refusal != nil {
+		return refusal
+	}
+	return c.verify(key, alg)
+}
+
+func (i *Issuer) readClaims(claims map[string]any, now time.Time) (Principal, *Refusal) {
+	audiences, ok := texts(claims, "aud")
+	if !ok || !intersects(audiences, i.Audiences) {
+		return Principal{}, refuse(reasonAudience, "its aud does not name this gateway")
+	}
+	exp, refusal := checkTimes(claims, now, i.Lifetime, Leeway)
+	if refusal != nil {
+		return Principal{}, refusal
+	}
+	subject, ok := text(claims, "sub")
+	if !ok {
+		return Principal{}, refuse(reasonSubject, "its sub is missing, longer than 256 bytes, or holds control characters").coded(wire.CodeTokenMalformed)
+	}
+	p := Principal{Subject: subject, Issuer: i.Name, Expires: exp}
+	p.TokenID, _ = text(claims, "jti")
+	if roles, ok := texts(claims, i.RolesClaim); ok && intersects(roles, i.AdminRoles) {
+		p.Role = RoleAdmin
+	}
+	return p, nil
+}
+
+// NoToken is the refusal of a request without exactly one bearer token.
+func NoToken(present bool) *Refusal {
+	if present {
+		return refuse(reasonMalformed, "the Authorization header is not one bearer token").coded(wire.CodeTokenMalformed)
+	}
+	return refuse(reasonNoToken, "the request has no Authorization header").coded(wire.CodeTokenNotExist)
+}

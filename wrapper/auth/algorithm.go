@@ -1,0 +1,56 @@
+package auth
+
+import (
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rsa"
+	"slices"
+
+	"github.com/go-jose/go-jose/v4"
+)
+
+// Algorithms that an issuer may be allowed: asymmetric signatures only. With a symmetric one, whoever can verify
+// can also sign; with none, anybody can.
+var asymmetric = []jose.SignatureAlgorithm{
+	jose.EdDSA,
+	jose.ES256, jose.ES384, jose.ES512,
+	jose.RS256, jose.RS384, jose.RS512,
+	jose.PS256, jose.PS384, jose.PS512,
+}
+
+// AlgorithmAllowed reports whether a name may stand in the configuration. It is compared exactly: RFC 7518 names
+// are case-sensitive.
+func AlgorithmAllowed(name string) bool {
+	return slices.Contains(asymmetric, jose.SignatureAlgorithm(name))
+}
+
+// RSA keys outside these bounds are not used: below is forgeable, above is a way to make us burn time.
+const (
+	minRSABits = 2048
+	maxRSABits = 8192
+)
+
+// fits reports whether a public key can be meant for an algorithm, so that a key is never used in another role
+// than its owner's: RSA with RS and PS, each curve with its own ES, Ed25519 with EdDSA.
+func fits(key any, alg jose.SignatureAlgorithm) bool {
+	switch k := key.(type) {
+	case ed25519.PublicKey:
+		return alg == jose.EdDSA && len(k) == ed25519.PublicKeySize
+	case *ecdsa.PublicKey:
+		switch alg {
+		case jose.ES256:
+			return k.Curve == elliptic.P256()
+		case jose.ES384:
+			return k.Curve == elliptic.P384()
+		case jose.ES512:
+			return k.Curve == elliptic.P521()
+		}
+	case *rsa.PublicKey:
+		switch alg {
+		case jose.RS256, jose.RS384, jose.RS512, jose.PS256, jose.PS384, jose.PS512:
+			return k.N.BitLen() >= minRSABits && k.N.BitLen() <= maxRSABits && k.E >= 3
+		}
+	}
+	return false
+}

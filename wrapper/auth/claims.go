@@ -1,0 +1,102 @@
+package auth
+
+import (
+	"math"
+	"slices"
+	"time"
+
+	"github.com/openimstack/openim-operator/wrapper/wire"
+)
+
+// Leeway allows for clocks that differ (RFC 7519 section 4.1.4: no more than a few minutes).
+const Leeway = 30 * time.Second
+
+const maxSubjectBytes = 256
+
+// text returns a claim that must be a text of a bounded length without control characters.
+func text(claims map[string]any, name string) (string, bool) {
+	s, ok := claims[name].(string)
+	if !ok || s == "" || len(s) > maxSubjectBytes {
+		return "", false
+	}
+	for _, r := range s {
+		if r < ' ' || r == 0x7f {
+			return "", false
+		}
+	}
+	return s, true
+}
+
+// texts returns a claim that is one text or a list of texts (RFC 7519 section 4.1.3 for aud).
+// Anything else among them spoils the whole claim.
+func texts(claims map[string]any, name string) ([]string, bool) {
+	switch v := claims[name].(type) {
+	case string:
+		return []string{v}, true
+	case []any:
+		out := make([]string, len(v))
+		for i, e := range v {
+			s, ok := e.(string)
+			if !ok {
+				return nil, false
+			}
+			out[i] = s
+		}
+		return out, true
+	}
+	return nil, false
+}
+
+// date returns a NumericDate: seconds since 1970, fractions allowed.
+func date(claims map[string]any, name string) (t time.Time, there, ok bool) {
+	value, there := claims[name]
+	if !there {
+		return time.Time{}, false, true
+	}
+	var seconds float64
+	switch v := value.(type) {
+	case int64:
+		seconds = float64(v)
+	case float64:
+		seconds = v
+	default:
+		return time.Time{}, true, false
+	}
+	// The year 9999: beyond it lie overflows, and nobody's token.
+	if math.IsNaN(seconds) || seconds < 0 || seconds > 253402300799 {
+		return time.Time{}, true, false
+	}
+	whole, part := math.Modf(seconds)
+	return time.Unix(int64(whole), int64(part*1e9)), true, true
+}
+
+// checkTimes wants exp and iat, bounds the distance between them, and compares exp, iat and nbf with the clock.
+func checkTimes(claims map[string]any, now time.Time, maxLifetime, leeway time.Duration) (exp time.Time, refusal *Refusal) {
+	exp, hasExp, ok := date(claims, "exp")
+	if !hasExp || !ok {
+		return exp, refuse(reasonLifetime, "exp is missing or no NumericDate: let the token say when it ends").coded(wire.CodeTokenMalformed)
+	}
+	iat, hasIat, ok := date(claims, "iat")
+	if !hasIat || !ok {
+		return exp, refuse(reasonLifetime, "iat is missing or no NumericDate: let the token say when it was issued").coded(wire.CodeTokenMalformed)
+	}
+	nbf, hasNbf, ok := date(claims, "nbf")
+	if !ok {
+		return exp, refuse(reasonLifetime, "nbf is no NumericDate").coded(wire.CodeTokenMalformed)
+	}
+	if !exp.After(iat) || exp.Sub(iat) > maxLifetime {
+		return exp, refuse(reasonLifetime, "exp must lie after iat, and by no more than "+maxLifetime.String())
+	}
+	if !now.Before(exp.Add(leeway)) {
+		return exp, refuse(reasonExpired, "it has expired").coded(wire.CodeTokenExpired)
+	}
+	if iat.After(now.Add(leeway)) || hasNbf && nbf.After(now.Add(leeway)) {
+		return exp, refuse(reasonNotYet, "it is not valid yet: compare the clocks").coded(wire.CodeTokenNotValid)
+	}
+	return exp, nil
+}
+
+// intersects reports whether two lists share a text, compared exactly.
+func intersects(a, b []string) bool {
+	return slices.ContainsFunc(a, func(s string) bool { return slices.Contains(b, s) })
+}

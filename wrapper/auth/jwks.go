@@ -1,0 +1,144 @@
+package auth
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"github.com/openimstack/openim-operator/wrapper/mounted"
+	"github.com/openimstack/openim-operator/wrapper/wire"
+)
+
+// Bounds of a JWK Set (RFC 7517).
+const (
+	maxJWKSBytes = 256 << 10
+	maxJWKSKeys  = 64
+	maxKidBytes  = 256
+)
+
+// KeySet holds the keys of one issuer that may verify its tokens.
+type KeySet struct {
+	keys []verificationKey
+}
+
+type verificationKey struct {
+	kid string
+	alg jose.SignatureAlgorithm // empty: the key does not say
+	key any                     // ed25519.PublicKey, *ecdsa.PublicKey or *rsa.PublicKey
+}
+
+// Len is the number of usable keys.
+func (s *KeySet) Len() int { return len(s.keys) }
+
+// JWKSFile is a JWK Set in a mounted file. name is its label in logs and metrics.
+func JWKSFile(name, path string) *mounted.Source[*KeySet] {
+	return mounted.New(name, func(contents [][]byte) (*KeySet, error) { return ParseJWKS(contents[0]) }, path)
+}
+
+// jwkMember are the members that decide whether a key is for us, before its numbers are looked at.
+type jwkMember struct {
+	Kty    string   `json:"kty"`
+	Use    string   `json:"use"`
+	KeyOps []string `json:"key_ops"`
+	Alg    string   `json:"alg"`
+	Kid    string   `json:"kid"`
+	D      *string  `json:"d"`
+	K      *string  `json:"k"`
+}
+
+// ParseJWKS reads a JWK Set. Keys for another purpose or of a kind that we never use are passed over, as
+// RFC 7517 section 5 asks. A set that holds a secret, two keys of one name, or no usable key is refused whole:
+// somebody made a mistake there, and the last good set is the better answer.
+func ParseJWKS(data []byte) (*KeySet, error) {
+	if len(data) > maxJWKSBytes {
+		return nil, fmt.Errorf("the key set is larger than %d bytes", maxJWKSBytes)
+	}
+	if _, err := wire.DecodeObject(data); err != nil {
+		return nil, fmt.Errorf("not a JWK Set: %w", err)
+	}
+	var set struct {
+		Keys []json.RawMessage `json:"keys"`
+	}
+	if json.Unmarshal(data, &set) != nil || len(set.Keys) == 0 {
+		return nil, errors.New(`not a JWK Set: write {"keys": [...]} with at least one key`)
+	}
+	if len(set.Keys) > maxJWKSKeys {
+		return nil, fmt.Errorf("the key set has %d keys: at most %d are taken", len(set.Keys), maxJWKSKeys)
+	}
+	out := &KeySet{}
+	for i, raw := range set.Keys {
+		key, err := parseJWK(raw)
+		if err != nil {
+			return nil, fmt.Errorf("keys[%d]: %w", i, err)
+		}
+		if key == nil {
+			continue
+		}
+		if slices.ContainsFunc(out.keys, func(k verificationKey) bool { return k.kid == key.kid }) {
+			return nil, fmt.Errorf("keys[%d]: its kid stands twice in the set: give each key its own", i)
+		}
+		out.keys = append(out.keys, *key)
+	}
+	if len(out.keys) == 0 {
+		return nil, errors.New("the key set has no key that can verify a signature of an accepted algorithm")
+	}
+	return out, nil
+}
+
+// parseJWK gives nil for a key that is sound but not for us.
+func parseJWK(raw json.RawMessage) (*verificationKey, error) {
+	var m jwkMember
+	if json.Unmarshal(raw, &m) != nil {
+		return nil, errors.New("a member has the wrong type")
+	}
+	if m.D != nil || m.K != nil || m.Kty == "oct" {
+		return nil, errors.New("is a private or symmetric key: publish the public half alone, and replace this key, it has been exposed")
+	}
+	if len(m.Kid) > maxKidBytes {
+		return nil, fmt.Errorf("its kid is longer than %d bytes", maxKidBytes)
+	}
+	if m.Use != "" && m.Use != "sig" || m.KeyOps != nil && !slices.Contains(m.KeyOps, "verify") {
+		return nil, nil
+	}
+	if m.Alg != "" && !AlgorithmAllowed(m.Alg) {
+		return nil, nil
+	}
+	if m.Kty != "RSA" && m.Kty != "EC" && m.Kty != "OKP" {
+		return nil, nil
+	}
+	var jwk jose.JSONWebKey
+	if err := jwk.UnmarshalJSON(raw); err != nil || !jwk.Valid() || !jwk.IsPublic() {
+		if m.Kty == "OKP" || m.Kty == "EC" && err != nil {
+			return nil, nil // X25519, Ed448, secp256k1 and the like: sound keys, but none of ours
+		}
+		return nil, errors.New("is not a valid public key")
+	}
+	usable := slices.ContainsFunc(asymmetric, func(alg jose.SignatureAlgorithm) bool {
+		return (m.Alg == "" || string(alg) == m.Alg) && fits(jwk.Key, alg)
+	})
+	if !usable {
+		return nil, errors.New("does not fit its alg, or its size is not accepted (RSA: 2048 to 8192 bits)")
+	}
+	return &verificationKey{kid: m.Kid, alg: jose.SignatureAlgorithm(m.Alg), key: jwk.Key}, nil
+}
+
+// pick finds the one key that a token may be verified with. A token that names no key is accepted only where
+// there is one key to be meant.
+func (s *KeySet) pick(kid string, hasKid bool, alg jose.SignatureAlgorithm) (any, *Refusal) {
+	if !hasKid && len(s.keys) > 1 {
+		return nil, refuse(reasonKey, "the token has no kid although its issuer has several keys")
+	}
+	for _, k := range s.keys {
+		if hasKid && k.kid != kid {
+			continue
+		}
+		if k.alg != "" && k.alg != alg || !fits(k.key, alg) {
+			return nil, refuse(reasonKey, "the key that the token names is not for the token's algorithm")
+		}
+		return k.key, nil
+	}
+	return nil, refuse(reasonKey, "the issuer has no key of the token's kid")
+}

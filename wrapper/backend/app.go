@@ -1,0 +1,78 @@
+package backend
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/openimstack/openim-operator/wrapper/auth"
+	"github.com/openimstack/openim-operator/wrapper/mounted"
+	"github.com/openimstack/openim-operator/wrapper/openimapi"
+	"github.com/openimstack/openim-operator/wrapper/policy"
+	"github.com/openimstack/openim-operator/wrapper/serve"
+)
+
+// New wires the backend up and opens its listeners. It calls nobody before Run.
+func New(c Config, version string, log *slog.Logger, now func() time.Time) (*serve.App, error) {
+	reg := serve.NewRegistry("backend", version)
+	assertionKey := auth.AssertionKeyFile(c.AssertionKeyFile)
+	secret := openimapi.SecretFile(c.OpenIM.SecretFile)
+	files := mounted.NewWatcher(log, reg, assertionKey, secret)
+	files.Look()
+
+	openim := openimapi.New(openimapi.Options{
+		BaseURL: c.OpenIM.APIURL, AdminUserID: c.OpenIM.AdminUserID, Secret: secret, Now: now, Observe: newTokenMetrics(log, reg),
+	})
+	ready := serve.NewReadiness(log, reg, now,
+		serve.Check{Name: "assertion key", Do: func(context.Context) error { _, err := assertionKey.Get(); return err }},
+		serve.Check{Name: "OpenIM", Do: openim.Prove},
+	)
+	h := &handler{assertions: auth.NewAssertions(assertionKey, now), openim: openim, budget: newBudget(reg, policy.Limits)}
+	main, err := serve.Listen("backend", c.Listen, serve.NewRecorder(log, reg, now).Wrap(h), policy.MaxDeadline(), nil, log)
+	if err != nil {
+		return nil, err
+	}
+	telemetry, err := serve.ListenTelemetry(c.Telemetry.Listen, ready, reg, log)
+	if err != nil {
+		main.Close()
+		return nil, err
+	}
+	return &serve.App{
+		Main: main, Telemetry: telemetry, Ready: ready, Log: log, Grace: c.grace(), Notice: serve.DefaultNotice,
+		Background: []func(context.Context){ready.Run, func(ctx context.Context) { files.Run(ctx, mounted.Interval) }},
+	}, nil
+}
+
+// tokenMetrics shows how the custody of OpenIM's admin token fares.
+type tokenMetrics struct {
+	log     *slog.Logger
+	minted  *prometheus.CounterVec
+	expires prometheus.Gauge
+}
+
+func newTokenMetrics(log *slog.Logger, reg prometheus.Registerer) *tokenMetrics {
+	m := &tokenMetrics{log: log,
+		minted: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "openim_wrapper_openim_token_requests_total", Help: "Attempts to get OpenIM's admin token, by result: ok or failed.",
+		}, []string{"result"}),
+		expires: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "openim_wrapper_openim_token_expiry_timestamp_seconds", Help: "When the admin token in use ends.",
+		}),
+	}
+	reg.MustRegister(m.minted, m.expires)
+	return m
+}
+
+// TokenMinted implements openimapi.Observer.
+func (m *tokenMetrics) TokenMinted(err error, expires time.Time) {
+	if err != nil {
+		m.minted.WithLabelValues("failed").Inc()
+		m.log.Warn("no admin token from OpenIM", "error", err.Error())
+		return
+	}
+	m.minted.WithLabelValues("ok").Inc()
+	m.expires.Set(float64(expires.Unix()))
+	m.log.Info("admin token taken into custody", "expires", expires.UTC().Format(time.RFC3339))
+}

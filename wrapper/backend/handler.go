@@ -1,0 +1,149 @@
+package backend
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+
+	"github.com/openimstack/openim-operator/wrapper/auth"
+	"github.com/openimstack/openim-operator/wrapper/openimapi"
+	"github.com/openimstack/openim-operator/wrapper/policy"
+	"github.com/openimstack/openim-operator/wrapper/serve"
+	"github.com/openimstack/openim-operator/wrapper/wire"
+)
+
+// caller is the part of openimapi.Client that requests need.
+type caller interface {
+	Call(context.Context, openimapi.Request) (wire.Envelope, error)
+}
+
+// handler answers one request of the gateway's.
+type handler struct {
+	assertions *auth.Assertions
+	openim     caller
+	budget     *budget
+}
+
+func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	rec := serve.RecordOf(r.Context())
+	reply, failure := h.answer(w, r, rec)
+	if failure != nil {
+		if rec.Reason == "" {
+			rec.Refuse(*failure, "")
+		}
+		w.Header().Set(wire.HeaderReason, failure.Name)
+		w.Header().Set(wire.HeaderErrCode, strconv.Itoa(failure.ErrCode))
+		wire.WriteFailure(w, *failure)
+		return
+	}
+	if reply == nil { // the handshake
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	w.Header().Set(wire.HeaderErrCode, strconv.Itoa(reply.ErrCode))
+	wire.WriteEnvelope(w, http.StatusOK, *reply)
+}
+
+// answer takes the steps in order: who, which route, may they, what is asked, may it run now, call.
+func (h *handler) answer(w http.ResponseWriter, r *http.Request, rec *serve.Record) (*wire.Envelope, *wire.Failure) {
+	route := policy.FindRequest(r.RequestURI, wire.AdminPrefix)
+	handshake := r.RequestURI == wire.HandshakePath
+	body, failure := h.readBody(w, r, route, handshake)
+	if failure != nil {
+		return nil, failure
+	}
+	principal, refusal := h.identify(r, rec.RequestID, body)
+	if refusal != nil {
+		failure := wire.Unauthenticated.Because("the assertion is not acceptable")
+		rec.Refuse(failure, refusal.Detail)
+		rec.Reason = refusal.Label()
+		return nil, &failure
+	}
+	rec.Subject, rec.Issuer = principal.Subject, principal.Issuer
+	if handshake {
+		rec.Route, rec.Verdict = "handshake", serve.VerdictAllowed
+		return nil, nil
+	}
+	if route == nil {
+		return nil, &wire.UnknownRoute
+	}
+	rec.Route, rec.Audit = route.Name(), string(route.Audit)
+	if failure := policy.Permit(w.Header(), route, r.Method, principal.Role == auth.RoleAdmin); failure != nil {
+		return nil, failure
+	}
+	if failure := inspect(route, body, rec); failure != nil {
+		return nil, failure
+	}
+	release, ok := h.budget.take(route.Limit)
+	if !ok {
+		return nil, &wire.Busy
+	}
+	defer release()
+	return h.call(r.Context(), route, body, rec)
+}
+
+// readBody reads within the route's limit. A path without a route has its body read too, for the assertion covers it.
+func (h *handler) readBody(w http.ResponseWriter, r *http.Request, route *policy.Route, handshake bool) ([]byte, *wire.Failure) {
+	if handshake {
+		if r.Method != http.MethodGet || r.ContentLength != 0 {
+			return nil, &wire.UnknownRoute
+		}
+		return nil, nil
+	}
+	limit := int64(policy.MaxBody)
+	if route != nil && route.Audience != policy.Nobody {
+		limit = route.Body
+	}
+	return serve.ReadJSON(w, r, limit)
+}
+
+func (h *handler) identify(r *http.Request, requestID string, body []byte) (auth.Principal, *auth.Refusal) {
+	token, present, ok := wire.Bearer(r.Header)
+	if !ok {
+		return auth.Principal{}, auth.NoToken(present)
+	}
+	return h.assertions.Verify(token, auth.Call{Method: r.Method, Path: r.RequestURI, RequestID: requestID, Body: body})
+}
+
+// inspect reads the body strictly, and notes whom it is about.
+func inspect(route *policy.Route, body []byte, rec *serve.Record) *wire.Failure {
+	object, err := wire.DecodeObject(body)
+	if err == nil {
+		rec.Users, rec.UserCount, err = route.ActsOn(object)
+	}
+	if err != nil {
+		f := wire.BadRequest.Because("the body is refused: " + err.Error())
+		return &f
+	}
+	return nil
+}
+
+func (h *handler) call(ctx context.Context, route *policy.Route, body []byte, rec *serve.Record) (*wire.Envelope, *wire.Failure) {
+	ctx, cancel := context.WithTimeout(ctx, route.Limit.Deadline)
+	defer cancel()
+	reply, err := h.openim.Call(ctx, openimapi.Request{Path: route.Path, Body: body, RequestID: rec.RequestID, Repeatable: route.Repeatable})
+	if err != nil {
+		f := failureOf(err)
+		rec.Refuse(f, err.Error())
+		return nil, &f
+	}
+	rec.Verdict, rec.ErrCode = serve.VerdictAllowed, reply.ErrCode
+	return &reply, nil
+}
+
+func failureOf(err error) wire.Failure {
+	switch {
+	case errors.Is(err, openimapi.ErrNoToken):
+		return wire.Unavailable.Because("OpenIM does not accept the wrapper's own credentials: see the backend's log")
+	case errors.Is(err, openimapi.ErrUnavailable):
+		return wire.Unavailable.Because("OpenIM cannot be reached: try again after a second")
+	case errors.Is(err, openimapi.ErrTimeout):
+		return wire.TimedOut.Because("OpenIM did not answer in time: look whether the call took effect before repeating it")
+	case errors.Is(err, openimapi.ErrBroken):
+		return wire.BadGateway.Because("the connection to OpenIM broke: look whether the call took effect before repeating it")
+	case errors.Is(err, openimapi.ErrNoRoute):
+		return wire.NotInRelease
+	}
+	return wire.BadGateway.Because("OpenIM gave no usable reply: see the backend's log")
+}
