@@ -124,7 +124,9 @@ images: ## Build all images. CLUSTER=local: and load them into the local node.
 .PHONY: install.yaml
 install.yaml: ## Write dist/install.yaml from config/default. OPERATOR_IMAGE= and WRAPPER_IMAGE= replace the images.
 	@mkdir -p dist
-	go run ./hack/install --operator-image='$(OPERATOR_IMAGE)' --wrapper-image='$(WRAPPER_IMAGE)' > dist/install.yaml
+	go run ./hack/install --operator-image='$(OPERATOR_IMAGE)' --wrapper-image='$(WRAPPER_IMAGE)' > dist/install.yaml.part
+	@mv dist/install.yaml.part dist/install.yaml
+	@echo "install.yaml: wrote dist/install.yaml"
 
 .PHONY: chart
 chart: manifests ## Package the Helm chart to dist/.

@@ -1,0 +1,29 @@
+package render
+
+import "strings"
+
+// image is how a kustomization replaces an image.
+type image struct {
+	Name    string `json:"name"`
+	NewName string `json:"newName"`
+	NewTag  string `json:"newTag,omitempty"`
+	Digest  string `json:"digest,omitempty"`
+}
+
+// parseImage splits a reference such as registry.example.com:5000/im/openim-wrapper:v1 for the image called name. A digest wins
+// over a tag, as it does for the kubelet.
+func parseImage(name, reference string) image {
+	repository, digest, _ := strings.Cut(reference, "@")
+	tag := ""
+	if colon := strings.LastIndex(repository, ":"); colon > strings.LastIndex(repository, "/") {
+		repository, tag = repository[:colon], repository[colon+1:]
+	}
+	switch {
+	case digest != "":
+		return image{Name: name, NewName: repository, Digest: digest}
+	case tag != "":
+		return image{Name: name, NewName: repository, NewTag: tag}
+	default:
+		return image{Name: name, NewName: repository, NewTag: "latest"}
+	}
+}
