@@ -1,0 +1,67 @@
+// Package fault carries an error together with the code by which MongoDB's drivers know it.
+//
+// It is pure.
+package fault
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Codes of MongoDB's own error list ("Error Codes" in its manual) which are answered here.
+const (
+	BadValue              = 2
+	FailedToParse         = 9
+	TypeMismatch          = 14
+	InvalidLength         = 16
+	IllegalOperation      = 20
+	CommandNotFound       = 59
+	ImmutableField        = 66
+	InvalidOptions        = 72
+	InvalidNamespace      = 73
+	IndexOptionsConflict  = 85
+	IndexKeySpecsConflict = 86
+	CommandNotSupported   = 115
+	ExceededMemoryLimit   = 146
+	UnknownOperator       = 168 // InvalidPipelineOperator
+	ObjectTooLarge        = 10334
+	CursorNotFound        = 43
+	InternalError         = 1
+)
+
+var names = map[int32]string{
+	BadValue: "BadValue", FailedToParse: "FailedToParse", TypeMismatch: "TypeMismatch", InvalidLength: "InvalidLength",
+	IllegalOperation: "IllegalOperation", CommandNotFound: "CommandNotFound", ImmutableField: "ImmutableField",
+	InvalidOptions: "InvalidOptions", InvalidNamespace: "InvalidNamespace", IndexOptionsConflict: "IndexOptionsConflict",
+	IndexKeySpecsConflict: "IndexKeySpecsConflict", CommandNotSupported: "CommandNotSupported",
+	ExceededMemoryLimit: "ExceededMemoryLimit", UnknownOperator: "InvalidPipelineOperator",
+	ObjectTooLarge: "BSONObjectTooLarge", CursorNotFound: "CursorNotFound", InternalError: "InternalError",
+}
+
+// Error is an answer with ok: 0.
+type Error struct {
+	Code    int32
+	Name    string // codeName
+	Message string // errmsg
+}
+
+func (e *Error) Error() string { return e.Message }
+
+// New makes an error with one of the codes above, or with one of the numbers that MongoDB uses for a single place in its
+// code ("Location" and the number).
+func New(code int32, format string, args ...any) error {
+	name, ok := names[code]
+	if !ok {
+		name = fmt.Sprintf("Location%d", code)
+	}
+	return &Error{Code: code, Name: name, Message: fmt.Sprintf(format, args...)}
+}
+
+// From finds the Error in err; anything else becomes an internal error without its text, which may quote documents.
+func From(err error) *Error {
+	var e *Error
+	if errors.As(err, &e) {
+		return e
+	}
+	return &Error{Code: InternalError, Name: names[InternalError], Message: "the stand-in could not carry out this command, its log says more"}
+}

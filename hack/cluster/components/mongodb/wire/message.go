@@ -1,0 +1,192 @@
+package wire
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
+	"go.mongodb.org/mongo-driver/v2/x/mongo/driver/wiremessage"
+)
+
+const (
+	headerSize = 16
+
+	// MaxMessage is the limit of a message in bytes, as MongoDB's hello gives it (maxMessageSizeBytes).
+	MaxMessage = 48_000_000
+	// MaxDocument is the limit of a document in bytes (maxBsonObjectSize).
+	MaxDocument = 16 * 1024 * 1024
+	// maxDepth is how deep documents may nest: MongoDB stores 100 levels, commands and pipelines add some.
+	maxDepth = 200
+)
+
+// Message is one message as it came, header included.
+type Message struct {
+	RequestID  int32
+	ResponseTo int32
+	Op         wiremessage.OpCode
+	Raw        []byte
+}
+
+// Body is what follows the header.
+func (m Message) Body() []byte { return m.Raw[headerSize:] }
+
+// Read takes the next message. It is io.EOF if there is none, and any other error if it breaks off or is too large.
+// begun, if not nil, is called once the first bytes are there: from then on the sender has no reason to pause.
+func Read(r io.Reader, begun func()) (Message, error) {
+	var header [headerSize]byte
+	if _, err := io.ReadFull(r, header[:]); err != nil {
+		return Message{}, err
+	}
+	if begun != nil {
+		begun()
+	}
+	length, request, response, op, _, _ := wiremessage.ReadHeader(header[:])
+	if length < headerSize || length > MaxMessage {
+		return Message{}, fmt.Errorf("a message claims %d bytes: the limits are %d and %d", length, headerSize, MaxMessage)
+	}
+
+	raw := bytes.NewBuffer(append([]byte(nil), header[:]...))
+	if _, err := io.CopyN(raw, r, int64(length-headerSize)); err != nil {
+		return Message{}, fmt.Errorf("a message broke off: %w", err)
+	}
+	return Message{RequestID: request, ResponseTo: response, Op: op, Raw: raw.Bytes()}, nil
+}
+
+// Command is an OP_MSG taken apart: the command's document, and the documents that drivers send beside it ("documents" of
+// insert, "updates" of update) by name.
+type Command struct {
+	Flags     wiremessage.MsgFlag
+	Body      bson.Raw
+	Sequences map[string][]bson.Raw
+}
+
+var errMalformed = errors.New("malformed OP_MSG")
+
+// ParseMsg takes an OP_MSG's body apart and checks every document in it.
+func ParseMsg(body []byte) (Command, error) {
+	flags, rest, ok := wiremessage.ReadMsgFlags(body)
+	if !ok {
+		return Command{}, errMalformed
+	}
+	// The lower 16 bits must be understood. A checksum is not: drivers send none.
+	if known := wiremessage.MoreToCome | wiremessage.ExhaustAllowed; uint32(flags)&0xffff&^uint32(known) != 0 {
+		return Command{}, fmt.Errorf("OP_MSG with flags %#x that are not understood", uint32(flags))
+	}
+
+	cmd := Command{Flags: flags, Sequences: map[string][]bson.Raw{}}
+	for len(rest) > 0 {
+		var section wiremessage.SectionType
+		if section, rest, ok = wiremessage.ReadMsgSectionType(rest); !ok {
+			return Command{}, errMalformed
+		}
+		var docs []bsoncore.Document
+		var name string
+		switch section {
+		case wiremessage.SingleDocument:
+			var doc bsoncore.Document
+			if doc, rest, ok = wiremessage.ReadMsgSectionSingleDocument(rest); !ok || cmd.Body != nil {
+				return Command{}, errMalformed
+			}
+			docs, cmd.Body = []bsoncore.Document{doc}, bson.Raw(doc)
+		case wiremessage.DocumentSequence:
+			if name, docs, rest, ok = sequence(rest); !ok || cmd.Sequences[name] != nil {
+				return Command{}, errMalformed
+			}
+			cmd.Sequences[name] = make([]bson.Raw, 0, len(docs))
+		default:
+			return Command{}, errMalformed
+		}
+		for _, doc := range docs {
+			if err := check(doc, maxDepth); err != nil {
+				return Command{}, err
+			}
+			if section == wiremessage.DocumentSequence {
+				cmd.Sequences[name] = append(cmd.Sequences[name], bson.Raw(doc))
+			}
+		}
+	}
+	if cmd.Body == nil {
+		return Command{}, errMalformed
+	}
+	return cmd, nil
+}
+
+// sequence checks the section's length itself before the driver's reader is let at it.
+func sequence(src []byte) (string, []bsoncore.Document, []byte, bool) {
+	if len(src) < 4 {
+		return "", nil, nil, false
+	}
+	size := binary.LittleEndian.Uint32(src)
+	if size < 5 || uint64(size) > uint64(len(src)) {
+		return "", nil, nil, false
+	}
+	return wiremessage.ReadMsgSectionDocumentSequence(src)
+}
+
+// check validates a document without recursing deeper than the limit.
+func check(doc bsoncore.Document, depth int) error {
+	if depth == 0 {
+		return fmt.Errorf("a document nests deeper than %d levels", maxDepth)
+	}
+	length, rest, ok := bsoncore.ReadLength(doc)
+	if !ok || int(length) != len(doc) || length < 5 || doc[length-1] != 0 {
+		return errMalformed
+	}
+	for rest = rest[:length-5]; len(rest) > 0; {
+		var e bsoncore.Element
+		if e, rest, ok = bsoncore.ReadElement(rest); !ok {
+			return errMalformed
+		}
+		v, err := e.ValueErr()
+		if err != nil {
+			return errMalformed
+		}
+		switch v.Type {
+		case bsoncore.TypeEmbeddedDocument, bsoncore.TypeArray:
+			if err := check(bsoncore.Document(v.Data), depth-1); err != nil {
+				return err
+			}
+		case bsoncore.TypeCodeWithScope: // nests as well; nothing here stores or runs scripts
+			return errors.New("JavaScript with a scope is not answered by this stand-in")
+		default:
+			if v.Validate() != nil {
+				return errMalformed
+			}
+		}
+	}
+	return nil
+}
+
+// Msg makes an OP_MSG of one document.
+func Msg(requestID, responseTo int32, doc bson.Raw) []byte {
+	msg := wiremessage.AppendHeader(nil, int32(headerSize+4+1+len(doc)), requestID, responseTo, wiremessage.OpMsg)
+	msg = wiremessage.AppendMsgFlags(msg, 0)
+	msg = wiremessage.AppendMsgSectionType(msg, wiremessage.SingleDocument)
+	return append(msg, doc...)
+}
+
+// Query takes an OP_QUERY apart as far as needed: the collection and the document.
+func Query(body []byte) (collection string, doc bson.Raw, err error) {
+	_, rest, ok := wiremessage.ReadQueryFlags(body)
+	if ok {
+		collection, rest, ok = wiremessage.ReadQueryFullCollectionName(rest)
+	}
+	if ok {
+		_, rest, ok = wiremessage.ReadQueryNumberToSkip(rest)
+	}
+	if ok {
+		_, rest, ok = wiremessage.ReadQueryNumberToReturn(rest)
+	}
+	var query bsoncore.Document
+	if ok {
+		query, _, ok = wiremessage.ReadQueryQuery(rest)
+	}
+	if !ok || check(query, maxDepth) != nil {
+		return "", nil, errors.New("malformed OP_QUERY")
+	}
+	return collection, bson.Raw(query), nil
+}
