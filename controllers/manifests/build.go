@@ -1,0 +1,88 @@
+package manifests
+
+import (
+	"fmt"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/controllers/lockdown"
+	"github.com/openimstack/openim-operator/controllers/openim"
+)
+
+// Options are what the operator brings along.
+type Options struct {
+	// WrapperImage is the image of gateway and backend when the spec names none.
+	WrapperImage string
+}
+
+// Build returns the children of a stack. Policies come first: nothing may run before it is sealed.
+func Build(stack *v1alpha1.OpenIMStack, facts openim.Facts, options Options) ([]client.Object, error) {
+	b := builder{stack: stack, facts: facts, options: options}
+	for _, policy := range lockdown.Policies(lockdown.NewGraph(stack, facts)) {
+		b.add(policy)
+	}
+	for _, component := range lockdown.Components() {
+		b.add(b.serviceAccount(component))
+		if len(component.Ports) > 0 {
+			b.add(b.service(component))
+		}
+	}
+	for _, process := range openim.Processes() {
+		if err := b.addProcess(process); err != nil {
+			return nil, err
+		}
+	}
+	for _, role := range []func() error{b.addBackend, b.addGateway} {
+		if err := role(); err != nil {
+			return nil, err
+		}
+	}
+	return b.objects, nil
+}
+
+type builder struct {
+	stack   *v1alpha1.OpenIMStack
+	facts   openim.Facts
+	options Options
+	objects []client.Object
+}
+
+// add completes an object's labels, by which children are found again, and its owner, with which they are deleted.
+func (b *builder) add(object client.Object) {
+	labels := object.GetLabels()
+	if labels == nil {
+		labels = map[string]string{}
+	}
+	for key, value := range commonLabels(b.stack.Name) {
+		labels[key] = value
+	}
+	object.SetLabels(labels)
+	object.SetOwnerReferences([]metav1.OwnerReference{*metav1.NewControllerRef(b.stack, v1alpha1.GroupVersion.WithKind("OpenIMStack"))})
+	b.objects = append(b.objects, object)
+}
+
+// commonLabels are on all children of a stack.
+func commonLabels(stack string) map[string]string {
+	return map[string]string{
+		v1alpha1.LabelInstance:  stack,
+		v1alpha1.LabelPartOf:    v1alpha1.PartOf,
+		v1alpha1.LabelManagedBy: v1alpha1.ManagedBy,
+	}
+}
+
+// meta of a component's child.
+func (b *builder) meta(name string, component lockdown.Component) metav1.ObjectMeta {
+	return metav1.ObjectMeta{Name: name, Namespace: b.stack.Namespace, Labels: component.Labels(b.stack.Name)}
+}
+
+func (b *builder) child(component lockdown.Component) string {
+	return v1alpha1.ChildName(b.stack.Name, component.Name)
+}
+
+// address is where a Service of the stack is reached from inside the cluster, host:port.
+func (b *builder) address(component, port string) string {
+	c, _ := lockdown.Lookup(component)
+	return fmt.Sprintf("%s.%s.svc:%d", b.child(c), b.stack.Namespace, c.Port(port).Number)
+}

@@ -1,0 +1,191 @@
+package manifests_test
+
+import (
+	"bufio"
+	"bytes"
+	"strings"
+	"testing"
+
+	. "github.com/onsi/gomega"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
+
+	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/controllers/lockdown"
+	"github.com/openimstack/openim-operator/controllers/openim"
+)
+
+func bufferOf(text []byte) *bufio.Reader { return bufio.NewReader(bytes.NewReader(text)) }
+
+func deployments(objects []client.Object) []*appsv1.Deployment {
+	var found []*appsv1.Deployment
+	for _, o := range objects {
+		if d, ok := o.(*appsv1.Deployment); ok {
+			found = append(found, d)
+		}
+	}
+	return found
+}
+
+func TestPoliciesComeBeforeEverythingElse(t *testing.T) {
+	_, objects := build(t, "testdata/minimal")
+	var others bool
+	for _, o := range objects {
+		if _, policy := o.(*networkingv1.NetworkPolicy); policy {
+			NewWithT(t).Expect(others).To(BeFalse(), "%s comes after something that it should seal", o.GetName())
+			continue
+		}
+		others = true
+	}
+}
+
+// The rules of restricted pod security, and the two that OpenIM needs on top, hold for every pod.
+func TestEveryPodIsRestricted(t *testing.T) {
+	_, objects := build(t, "testdata/everything")
+	all := deployments(objects)
+	NewWithT(t).Expect(all).To(HaveLen(len(lockdown.Components())))
+	for _, d := range all {
+		g := NewWithT(t)
+		pod := d.Spec.Template.Spec
+		g.Expect(*pod.AutomountServiceAccountToken).To(BeFalse(), d.Name)
+		g.Expect(*pod.EnableServiceLinks).To(BeFalse(), d.Name)
+		g.Expect(*pod.SecurityContext.RunAsNonRoot).To(BeTrue(), d.Name)
+		g.Expect(pod.HostNetwork || pod.HostPID || pod.HostIPC).To(BeFalse(), d.Name)
+		for _, c := range pod.Containers {
+			s := c.SecurityContext
+			g.Expect(*s.ReadOnlyRootFilesystem).To(BeTrue(), d.Name)
+			g.Expect(*s.AllowPrivilegeEscalation).To(BeFalse(), d.Name)
+			g.Expect(s.Capabilities.Drop).To(ConsistOf(corev1.Capability("ALL")), d.Name)
+			g.Expect(s.SeccompProfile.Type).To(Equal(corev1.SeccompProfileTypeRuntimeDefault), d.Name)
+			for _, p := range c.Ports {
+				g.Expect(p.HostPort).To(BeZero(), d.Name)
+			}
+			for _, e := range c.Env {
+				g.Expect(e.Name).NotTo(BeElementOf("USER", "GROUP", "FRIEND", "CONVERSATION"), "%s: it would switch off a cache of OpenIM", d.Name)
+			}
+		}
+	}
+}
+
+func TestSecretsNeverStandInConfiguration(t *testing.T) {
+	_, world := read(t, "testdata/everything/in.yaml")
+	var values []string
+	for _, o := range world {
+		if secret, ok := o.(*corev1.Secret); ok && secret.Name != "jwks" {
+			for _, value := range secret.Data {
+				if string(value) != "example" { // also part of host names
+					values = append(values, string(value))
+				}
+			}
+		}
+	}
+	NewWithT(t).Expect(values).NotTo(BeEmpty())
+	_, objects := build(t, "testdata/everything")
+	for _, o := range objects {
+		text, err := yaml.Marshal(o)
+		NewWithT(t).Expect(err).NotTo(HaveOccurred())
+		for _, value := range values {
+			NewWithT(t).Expect(string(text)).NotTo(ContainSubstring(value), "%T %s", o, o.GetName())
+		}
+	}
+}
+
+func TestEveryRPCProcessRegistersItsPodsAddress(t *testing.T) {
+	_, objects := build(t, "testdata/minimal")
+	for _, d := range deployments(objects) {
+		p, ok := openim.Lookup(openim.Name(d.Labels[v1alpha1.LabelComponent]))
+		if _, grpc := p.Port(openim.GRPC); !ok || !grpc {
+			continue
+		}
+		NewWithT(t).Expect(d.Spec.Template.Spec.Containers[0].Env).To(ContainElement(corev1.EnvVar{
+			Name: openim.EnvName(p.OwnFile(), openim.KeyRegisterIP), Value: "$(POD_IP)",
+		}), d.Name)
+	}
+}
+
+func TestCrontaskRunsOnce(t *testing.T) {
+	_, objects := build(t, "testdata/everything")
+	for _, d := range deployments(objects) {
+		if d.Labels[v1alpha1.LabelComponent] == string(openim.CronTask) {
+			NewWithT(t).Expect(*d.Spec.Replicas).To(Equal(int32(1)))
+			NewWithT(t).Expect(d.Spec.Strategy.Type).To(Equal(appsv1.RecreateDeploymentStrategyType))
+		}
+	}
+}
+
+// A readiness probe on an rpc port would lie: the port accepts connections before the process can serve.
+func TestNoProbeAsksAnRPCPort(t *testing.T) {
+	_, objects := build(t, "testdata/minimal")
+	for _, d := range deployments(objects) {
+		c := d.Spec.Template.Spec.Containers[0]
+		for _, probe := range []*corev1.Probe{c.StartupProbe, c.ReadinessProbe, c.LivenessProbe} {
+			if probe == nil {
+				NewWithT(t).Expect(d.Labels[v1alpha1.LabelComponent]).To(Equal(string(openim.CronTask)), "only crontask has no port to ask")
+				continue
+			}
+			NewWithT(t).Expect(probe.HTTPGet).NotTo(BeNil(), d.Name)
+			NewWithT(t).Expect(probe.HTTPGet.Port.StrVal).NotTo(Equal(string(openim.GRPC)), d.Name)
+		}
+	}
+}
+
+func TestConfigurationIsNamedByItsContent(t *testing.T) {
+	g := NewWithT(t)
+	names := func(folder string) map[string]string {
+		_, objects := build(t, folder)
+		found := map[string]string{}
+		for _, o := range objects {
+			if c, ok := o.(*corev1.ConfigMap); ok {
+				g.Expect(*c.Immutable).To(BeTrue())
+				found[c.Labels[v1alpha1.LabelComponent]] = c.Name
+			}
+		}
+		return found
+	}
+	one, again, other := names("testdata/minimal"), names("testdata/minimal"), names("testdata/everything")
+	g.Expect(one).To(Equal(again))
+	g.Expect(one["rpc-third"]).NotTo(Equal(other["rpc-third"]), "another object store is another configuration")
+	for component, name := range one {
+		g.Expect(name).To(HavePrefix("chat-"+component+"-"), component)
+	}
+}
+
+func TestBothImageLayoutsRunOneBinaryAsProcessOne(t *testing.T) {
+	g := NewWithT(t)
+	_, upstream := build(t, "testdata/minimal")
+	_, ours := build(t, "testdata/everything")
+	for _, d := range deployments(upstream) {
+		if p, ok := openim.Lookup(openim.Name(d.Labels[v1alpha1.LabelComponent])); ok {
+			g.Expect(d.Spec.Template.Spec.Containers[0].Command[:2]).To(Equal([]string{"/bin/sh", "-c"}))
+			g.Expect(d.Spec.Template.Spec.Containers[0].Command[2]).To(And(HavePrefix("exec "), ContainSubstring("/"+p.Binary+" ")))
+			g.Expect(d.Spec.Template.Spec.Containers[0].Image).To(Equal("openim/openim-server:v3.8.3-patch.16"))
+		}
+	}
+	for _, d := range deployments(ours) {
+		if p, ok := openim.Lookup(openim.Name(d.Labels[v1alpha1.LabelComponent])); ok {
+			g.Expect(d.Spec.Template.Spec.Containers[0].Command).To(Equal([]string{"/openim/bin/" + p.Binary}))
+			g.Expect(strings.Contains(d.Spec.Template.Spec.Containers[0].Image, "@sha256:")).To(BeTrue())
+		}
+	}
+}
+
+func TestTwoStacksInOneNamespaceSelectDifferentPods(t *testing.T) {
+	_, objects := build(t, "testdata/minimal")
+	for _, o := range objects {
+		var selector map[string]string
+		switch o := o.(type) {
+		case *appsv1.Deployment:
+			selector = o.Spec.Selector.MatchLabels
+		case *corev1.Service:
+			selector = o.Spec.Selector
+		case *networkingv1.NetworkPolicy:
+			selector = o.Spec.PodSelector.MatchLabels
+		default:
+			continue
+		}
+		NewWithT(t).Expect(selector).To(HaveKeyWithValue(v1alpha1.LabelInstance, "chat"), "%T %s", o, o.GetName())
+	}
+}

@@ -1,0 +1,137 @@
+package manifests
+
+import (
+	"fmt"
+	"path"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/utils/ptr"
+
+	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/controllers/lockdown"
+	"github.com/openimstack/openim-operator/controllers/openim"
+)
+
+const (
+	// configDir is where a process finds its configuration files.
+	configDir = "/etc/openim"
+	// upstreamDir is where upstream's all-in-one image keeps its binaries. The last element is the architecture, of which an
+	// image holds one.
+	upstreamDir = "/openim-server/_output/bin/platforms/linux/*"
+	// upstreamRepository of the image when the spec names none.
+	upstreamRepository = "openim/openim-server"
+)
+
+// addProcess adds the configuration and the Deployment of one of OpenIM's processes.
+func (b *builder) addProcess(p openim.Process) error {
+	component, _ := lockdown.Lookup(string(p.Name))
+	files, err := openim.Render(p, b.facts.Settings)
+	if err != nil {
+		return err
+	}
+	config, err := b.configMap(component, files)
+	if err != nil {
+		return err
+	}
+	b.add(config)
+
+	size := Sizing(b.stack, p.Name)
+	image := b.image()
+	container := corev1.Container{
+		Name:            p.Binary,
+		Image:           reference(image, b.stack.Spec.Version),
+		ImagePullPolicy: corev1.PullPolicy(image.PullPolicy),
+		Ports:           containerPorts(component),
+		Env:             b.environment(p),
+		Resources:       resources(size.Resources),
+		VolumeMounts:    []corev1.VolumeMount{{Name: "config", MountPath: configDir, ReadOnly: true}},
+	}
+	container.Command, container.Args = command(image, p.Binary)
+	if _, ok := p.Port(openim.Metrics); ok {
+		// The metrics port opens only once the process has registered in etcd, while its rpc port already accepts connections
+		// before it can serve them. Without etcd a process waits for ever and says nothing, so the start is bounded.
+		container.StartupProbe = httpProbe("/metrics", string(openim.Metrics), 2, 150)
+		container.ReadinessProbe = httpProbe("/metrics", string(openim.Metrics), 10, 3)
+		container.LivenessProbe = httpProbe("/metrics", string(openim.Metrics), 20, 6)
+	}
+	b.add(b.deployment(workload{
+		component:   component,
+		container:   container,
+		volumes:     []corev1.Volume{configVolume(config.Name)},
+		replicas:    *size.Replicas,
+		singleton:   p.Singleton,
+		pullSecrets: image.PullSecrets,
+		credentials: b.credentials(p),
+		version:     b.stack.Spec.Version,
+	}))
+	return nil
+}
+
+// environment carries what must not stand in a ConfigMap: secrets, and the pod's own address.
+func (b *builder) environment(p openim.Process) []corev1.EnvVar {
+	env := []corev1.EnvVar{{
+		Name:      openim.EnvName(openim.ShareFile, openim.KeySecret),
+		ValueFrom: &corev1.EnvVarSource{SecretKeyRef: ptr.To(b.facts.ShareSecret)},
+	}}
+	if _, ok := p.Port(openim.GRPC); ok {
+		env = append(env,
+			corev1.EnvVar{Name: "POD_IP", ValueFrom: &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{APIVersion: "v1", FieldPath: "status.podIP"}}},
+			corev1.EnvVar{Name: openim.EnvName(p.OwnFile(), openim.KeyRegisterIP), Value: "$(POD_IP)"},
+		)
+	}
+	for _, d := range p.Dependencies {
+		env = append(env, b.facts.Credentials[d]...)
+	}
+	return env
+}
+
+// credentials is a hash over all secrets in the environment of a process.
+func (b *builder) credentials(p openim.Process) string {
+	hashes := []string{b.facts.ShareSecretHash}
+	for _, d := range p.Dependencies {
+		if hash, ok := b.facts.CredentialHashes[d]; ok {
+			hashes = append(hashes, hash)
+		}
+	}
+	return strings.Join(hashes, "-")
+}
+
+func (b *builder) image() v1alpha1.ImageSpec {
+	var image v1alpha1.ImageSpec
+	if b.stack.Spec.Image != nil {
+		image = *b.stack.Spec.Image
+	}
+	if image.Repository == "" {
+		image.Repository = upstreamRepository
+	}
+	if image.PullPolicy == "" {
+		image.PullPolicy = v1alpha1.PullPolicy(corev1.PullIfNotPresent)
+	}
+	return image
+}
+
+// reference of an image: by digest when there is one, which no later push can change.
+func reference(image v1alpha1.ImageSpec, tag string) string {
+	if image.Digest != "" {
+		return image.Repository + "@" + image.Digest
+	}
+	return image.Repository + ":" + tag
+}
+
+// command runs one binary as process 1, so that it gets SIGTERM. Upstream's layout holds the architecture in a path that
+// only a shell can find.
+func command(image v1alpha1.ImageSpec, binary string) (cmd, args []string) {
+	args = []string{"-i", "0", "-c", configDir}
+	if image.BinaryDir != "" {
+		return []string{path.Join(image.BinaryDir, binary)}, args
+	}
+	script := fmt.Sprintf(`exec %s/%s "$@"`, upstreamDir, binary)
+	return []string{"/bin/sh", "-c", script, binary}, args
+}
+
+func configVolume(configMap string) corev1.Volume {
+	return corev1.Volume{Name: "config", VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{
+		LocalObjectReference: corev1.LocalObjectReference{Name: configMap}, DefaultMode: ptr.To[int32](0o444),
+	}}}
+}

@@ -1,0 +1,47 @@
+package manifests
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/utils/ptr"
+
+	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/controllers/lockdown"
+	"github.com/openimstack/openim-operator/controllers/openim"
+)
+
+// balanced are the components that are called by their Service's name and need one address for all replicas. The others
+// are found by OpenIM in etcd, pod by pod.
+var balanced = map[string]bool{
+	string(openim.API):        true,
+	string(openim.MsgGateway): true,
+	v1alpha1.ComponentGateway: true,
+	v1alpha1.ComponentBackend: true,
+}
+
+func (b *builder) service(c lockdown.Component) *corev1.Service {
+	service := &corev1.Service{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Service"},
+		ObjectMeta: b.meta(b.child(c), c),
+		Spec:       corev1.ServiceSpec{Type: corev1.ServiceTypeClusterIP, Selector: c.Labels(b.stack.Name)},
+	}
+	if !balanced[c.Name] {
+		service.Spec.ClusterIP = corev1.ClusterIPNone
+	}
+	for _, p := range c.Ports {
+		service.Spec.Ports = append(service.Spec.Ports, corev1.ServicePort{
+			Name: p.Name, Port: p.Number, TargetPort: intstr.FromString(p.Name), Protocol: p.Protocol,
+		})
+	}
+	return service
+}
+
+// serviceAccount has no token and no rights: nothing in a stack talks to the API server.
+func (b *builder) serviceAccount(c lockdown.Component) *corev1.ServiceAccount {
+	return &corev1.ServiceAccount{
+		TypeMeta:                     metav1.TypeMeta{APIVersion: "v1", Kind: "ServiceAccount"},
+		ObjectMeta:                   b.meta(b.child(c), c),
+		AutomountServiceAccountToken: ptr.To(false),
+	}
+}
