@@ -55,9 +55,11 @@ test: verify lint test-unit test-envtest ## Everything that needs no cluster: ve
 ##@ Development
 
 .PHONY: generate
-generate: ## Write the Go code that is generated from the API types.
+generate: ## Write what is generated from Go: deep copies of the API types, docs/routes.md.
 	@echo "generate: deep copies of api/"
 	@$(CONTROLLER_GEN) object paths=./api/...
+	@echo "generate: go generate"
+	@go generate ./...
 
 .PHONY: manifests
 manifests: ## Write the CRD, the operator's role and their copies in the chart.
