@@ -53,6 +53,16 @@ func KubeRouter(root string) Spec {
 	}
 }
 
+// Pause is "pause", which holds the namespaces of pods and of the node. It is our own.
+func Pause(root string) Spec {
+	return Spec{
+		Name:     "pause",
+		Dir:      folder(root, "pause"),
+		Version:  "local",
+		Packages: []string{"."},
+	}
+}
+
 func folder(root, name string) string {
 	return filepath.Join(root, "hack", "cluster", "components", name)
 }

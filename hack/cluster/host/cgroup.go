@@ -1,0 +1,90 @@
+package host
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+	"time"
+)
+
+// CgroupRoot is where the kernel's cgroup hierarchies are mounted.
+const CgroupRoot = "/sys/fs/cgroup"
+
+// Hierarchies lists the cgroup mounts below root: root itself for version 2, one for each controller of version 1.
+func Hierarchies(root string) []string {
+	if isHierarchy(root) {
+		return []string{root}
+	}
+	entries, err := os.ReadDir(root)
+	if err != nil {
+		return nil
+	}
+	var all []string
+	for _, entry := range entries {
+		dir := filepath.Join(root, entry.Name())
+		if entry.Type()&os.ModeSymlink == 0 && isHierarchy(dir) { // cpu,cpuacct has symlinks beside it
+			all = append(all, dir)
+		}
+	}
+	return all
+}
+
+func isHierarchy(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, "cgroup.procs"))
+	return err == nil
+}
+
+// JoinFiles makes the cgroup in each hierarchy and returns the files by which a process joins it.
+// The cpuset hierarchy of version 1 is left out: a new cgroup there takes no process before it is given processors and memory.
+func JoinFiles(root, name string) ([]string, error) {
+	var files []string
+	for _, hierarchy := range Hierarchies(root) {
+		if filepath.Base(hierarchy) == "cpuset" {
+			continue
+		}
+		dir := filepath.Join(hierarchy, name)
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return nil, err
+		}
+		files = append(files, filepath.Join(dir, "cgroup.procs"))
+	}
+	return files, nil
+}
+
+// Cgroups lists the cgroups of that name and all below them, deepest first.
+func Cgroups(root, name string) []string {
+	var all []string
+	for _, hierarchy := range Hierarchies(root) {
+		_ = filepath.WalkDir(filepath.Join(hierarchy, name), func(path string, entry fs.DirEntry, err error) error {
+			if err == nil && entry.IsDir() {
+				all = append(all, path)
+			}
+			return nil // one that vanishes meanwhile is no loss
+		})
+	}
+	sort.Slice(all, func(i, j int) bool {
+		di, dj := strings.Count(all[i], "/"), strings.Count(all[j], "/")
+		return di > dj || di == dj && all[i] < all[j]
+	})
+	return all
+}
+
+// RemoveCgroups removes the cgroups of that name. The kernel refuses for a moment after the last process has died, so it tries until the deadline.
+func RemoveCgroups(root, name string, patience time.Duration) error {
+	deadline := time.Now().Add(patience)
+	for {
+		var failed error
+		for _, dir := range Cgroups(root, name) {
+			if err := os.Remove(dir); err != nil && !errors.Is(err, os.ErrNotExist) {
+				failed = err
+			}
+		}
+		if failed == nil || time.Now().After(deadline) {
+			return failed
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}

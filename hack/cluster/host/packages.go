@@ -1,0 +1,126 @@
+package host
+
+import (
+	"debug/elf"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Package is a Debian package and the files by which we know that it, or its equal on another system, is there.
+type Package struct {
+	// Name in Debian.
+	Name string
+	// Programs that must all be found in PATH or in one of the usual folders of system programs.
+	Programs []string
+	// AnyOf lists files of which one must exist, where a program in PATH is not the point.
+	AnyOf []string
+	// Static asks that the first program is statically linked.
+	Static bool
+}
+
+// The packages that local clusters and image builds use.
+var (
+	Containerd  = Package{Name: "containerd", Programs: []string{"containerd", "ctr", "containerd-shim-runc-v2"}}
+	Runc        = Package{Name: "runc", Programs: []string{"runc"}}
+	CNIPlugins  = Package{Name: "containernetworking-plugins", AnyOf: []string{"/usr/lib/cni/bridge", "/opt/cni/bin/bridge", "/usr/libexec/cni/bridge"}}
+	IPTables    = Package{Name: "iptables", Programs: []string{"iptables", "iptables-save", "iptables-restore", "ip6tables"}}
+	IPSet       = Package{Name: "ipset", Programs: []string{"ipset"}}
+	Conntrack   = Package{Name: "conntrack", Programs: []string{"conntrack"}}
+	IPRoute     = Package{Name: "iproute2", Programs: []string{"ip"}}
+	UtilLinux   = Package{Name: "util-linux", Programs: []string{"nsenter", "unshare"}}
+	Mount       = Package{Name: "mount", Programs: []string{"mount", "umount"}}
+	Buildah     = Package{Name: "buildah", Programs: []string{"buildah"}}
+	Busybox     = Package{Name: "busybox-static", Programs: []string{"busybox"}, Static: true}
+	RedisServer = Package{Name: "redis-server", Programs: []string{"redis-server"}}
+)
+
+// ClusterPackages are what the local cluster needs of the system.
+func ClusterPackages() []Package {
+	return []Package{Containerd, Runc, CNIPlugins, IPTables, IPSet, Conntrack, IPRoute, UtilLinux, Mount}
+}
+
+// systemFolders hold programs that a user's PATH often lacks.
+var systemFolders = []string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"}
+
+// Find returns the path of a program in PATH or in the usual folders, "" if there is none.
+func Find(program string) string { return find(program, searchPath(os.Getenv("PATH"))) }
+
+// Path is PATH with the folders of system programs added.
+func Path() string {
+	return strings.Join(searchPath(os.Getenv("PATH")), string(filepath.ListSeparator))
+}
+
+func searchPath(path string) []string {
+	folders := filepath.SplitList(path)
+	for _, folder := range systemFolders {
+		if !contains(folders, folder) {
+			folders = append(folders, folder)
+		}
+	}
+	return folders
+}
+
+func find(program string, folders []string) string {
+	for _, folder := range folders {
+		path := filepath.Join(folder, program)
+		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
+			return path
+		}
+	}
+	return ""
+}
+
+// Missing returns those of the packages that are not there.
+func Missing(packages ...Package) []Package {
+	folders := searchPath(os.Getenv("PATH"))
+	var missing []Package
+	for _, p := range packages {
+		if !p.present(folders) {
+			missing = append(missing, p)
+		}
+	}
+	return missing
+}
+
+func (p Package) present(folders []string) bool {
+	for i, program := range p.Programs {
+		path := find(program, folders)
+		if path == "" || i == 0 && p.Static && !static(path) {
+			return false
+		}
+	}
+	if len(p.AnyOf) == 0 {
+		return true
+	}
+	for _, file := range p.AnyOf {
+		if _, err := os.Stat(file); err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// static tells that an ELF file asks for no interpreter (no dynamic linker).
+func static(path string) bool {
+	file, err := elf.Open(path)
+	if err != nil {
+		return false
+	}
+	defer file.Close()
+	for _, program := range file.Progs {
+		if program.Type == elf.PT_INTERP {
+			return false
+		}
+	}
+	return true
+}
+
+func contains(list []string, word string) bool {
+	for _, w := range list {
+		if w == word {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,150 @@
+package host
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sort"
+	"strings"
+)
+
+// Kind of thing that a cluster could leave behind.
+type Kind string
+
+// The kinds that a Snapshot holds.
+const (
+	KindProcess   Kind = "process"
+	KindMount     Kind = "mount"
+	KindLink      Kind = "network link"
+	KindNamespace Kind = "network namespace"
+	KindCgroup    Kind = "cgroup"
+	KindRule      Kind = "iptables rule"
+	KindPath      Kind = "file or folder"
+)
+
+// Snapshot is the state of the host as far as a cluster may change it: for each kind the names of what is there.
+type Snapshot map[Kind][]string
+
+// watched are folders whose entries programs of a node are known to add to.
+var watched = []string{"/run", "/run/netns", "/var/lib", "/var/log", "/etc/cni", "/etc/kubernetes", "/opt/cni", "/usr/libexec/kubernetes"}
+
+// Take reads the state of the host. Processes are those with the cluster's mark or in its cgroup.
+func Take(c Cluster) (Snapshot, error) {
+	s := Snapshot{}
+	processes, err := c.Processes()
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range processes {
+		s[KindProcess] = append(s[KindProcess], p.String())
+	}
+	mounts, err := os.ReadFile("/proc/self/mounts")
+	if err != nil {
+		return nil, err
+	}
+	s[KindMount] = mountPoints(mounts)
+	links, err := net.Interfaces()
+	if err != nil {
+		return nil, err
+	}
+	for _, link := range links {
+		s[KindLink] = append(s[KindLink], link.Name)
+	}
+	s[KindNamespace] = entries("/run/netns")
+	for _, hierarchy := range Hierarchies(CgroupRoot) {
+		for _, name := range entries(hierarchy) {
+			if info, err := os.Stat(filepath.Join(hierarchy, name)); err == nil && info.IsDir() {
+				s[KindCgroup] = append(s[KindCgroup], filepath.Join(hierarchy, name))
+			}
+		}
+	}
+	s[KindRule] = rules()
+	for _, folder := range watched {
+		for _, name := range entries(folder) {
+			s[KindPath] = append(s[KindPath], filepath.Join(folder, name))
+		}
+	}
+	return s, nil
+}
+
+// Save writes the snapshot to a file.
+func (s Snapshot) Save(path string) error {
+	content, err := json.MarshalIndent(s, "", " ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, content, 0o600)
+}
+
+// Load reads a snapshot; nil without an error if there is no such file.
+func Load(path string) (Snapshot, error) {
+	content, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var s Snapshot
+	return s, json.Unmarshal(content, &s)
+}
+
+// mountPoints returns "type on /where" for each line of /proc/self/mounts.
+func mountPoints(mounts []byte) []string {
+	var points []string
+	for lines := bufio.NewScanner(bytes.NewReader(mounts)); lines.Scan(); {
+		if fields := strings.Fields(lines.Text()); len(fields) >= 3 {
+			points = append(points, fields[2]+" on "+fields[1])
+		}
+	}
+	sort.Strings(points)
+	return points
+}
+
+// rules lists the host's own iptables rules; none if the host has no iptables.
+func rules() []string {
+	var all []string
+	for _, program := range []string{"iptables-save", "ip6tables-save"} {
+		out, err := exec.Command(program).Output()
+		if err != nil {
+			continue
+		}
+		for _, line := range strings.Split(string(out), "\n") {
+			if strings.HasPrefix(line, "-") || strings.HasPrefix(line, ":") {
+				line, _, _ = strings.Cut(line, " [") // packet counters change by themselves
+				all = append(all, program+": "+line)
+			}
+		}
+	}
+	return all
+}
+
+func entries(folder string) []string {
+	list, err := os.ReadDir(folder)
+	if err != nil {
+		return nil
+	}
+	var all []string
+	for _, entry := range list {
+		all = append(all, entry.Name())
+	}
+	return all
+}
+
+// MountsBelow lists the mount points at or below a folder from /proc/self/mounts, innermost first.
+func MountsBelow(mounts []byte, folder string) []string {
+	var points []string
+	for lines := bufio.NewScanner(bytes.NewReader(mounts)); lines.Scan(); {
+		fields := strings.Fields(lines.Text())
+		if len(fields) >= 2 && (fields[1] == folder || strings.HasPrefix(fields[1], folder+"/")) {
+			points = append(points, fields[1])
+		}
+	}
+	sort.Sort(sort.Reverse(sort.StringSlice(points)))
+	return points
+}

@@ -1,0 +1,34 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// await asks for a condition until it holds. It says what it waits for every 5 seconds, and at the deadline
+// shows the end of the log of the program concerned. An error from the condition ends the wait.
+func (n *Node) await(ctx context.Context, what string, patience time.Duration, log string, condition func() (bool, error)) error {
+	start := time.Now()
+	deadline := time.NewTimer(patience)
+	defer deadline.Stop()
+	beat := time.NewTicker(5 * time.Second)
+	defer beat.Stop()
+	ask := time.NewTicker(50 * time.Millisecond)
+	defer ask.Stop()
+	for {
+		holds, err := condition()
+		if holds || err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("waiting for %s: %w", what, ctx.Err())
+		case <-deadline.C:
+			return fmt.Errorf("%s: not there after %s%s", what, patience, n.logTail(log))
+		case <-beat.C:
+			fmt.Fprintf(n.out, "  ... waiting for %s, %s\n", what, time.Since(start).Round(time.Second))
+		case <-ask.C:
+		}
+	}
+}

@@ -1,0 +1,63 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+)
+
+// netnsFile is where ip(8) keeps the node's network namespace.
+const netnsFile = "/run/netns/" + Name
+
+// inNode prefixes a command so that it runs in the node's network namespace. Not `ip netns exec`, which
+// mounts a new /sys and so hides the cgroups.
+func inNode(command ...string) []string {
+	return append([]string{"nsenter", "--net=" + netnsFile, "--"}, command...)
+}
+
+// makeNetwork makes the namespace, the pair of links between it and the host, and the bridge of the pods.
+func makeNetwork(ctx context.Context) error {
+	for _, line := range networkCommands() {
+		if _, err := run(ctx, nil, line[0], line[1:]...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func networkCommands() [][]string {
+	host := func(line string) []string { return strings.Fields(line) }
+	node := func(line string) []string { return inNode(strings.Fields(line)...) }
+	return [][]string{
+		host("ip netns add " + Name),
+		node("ip link set lo up"),
+		host(fmt.Sprintf("ip link add %s type veth peer name %s netns %s", hostLink, nodeLink, Name)),
+		host(fmt.Sprintf("ip address add %s dev %s", hostCIDR, hostLink)),
+		host(fmt.Sprintf("ip link set %s up", hostLink)),
+		node(fmt.Sprintf("ip address add %s dev %s", joinCIDR, nodeLink)),
+		node(fmt.Sprintf("ip link set %s up", nodeLink)),
+		node(fmt.Sprintf("ip link add %s type bridge", bridge)),
+		node(fmt.Sprintf("ip address add %s/24 dev %s", nodeIP, bridge)),
+		node(fmt.Sprintf("ip link set %s up", bridge)),
+		// Programs of the node reach services, too: the packet needs a route before kube-proxy's rules turn it.
+		node(fmt.Sprintf("ip route add %s dev %s src %s", serviceCIDR, bridge, nodeIP)),
+		node("sysctl -q -w net.ipv4.ip_forward=1"),
+		node("sysctl -q -w net.ipv4.conf.all.route_localnet=1"),
+	}
+}
+
+// removeNetwork removes the host's link and the namespace; what is not there is no error.
+func removeNetwork(ctx context.Context) error {
+	var failed []error
+	if _, err := os.Stat("/sys/class/net/" + hostLink); err == nil {
+		_, err := run(ctx, nil, "ip", "link", "delete", hostLink)
+		failed = append(failed, err)
+	}
+	if _, err := os.Stat(netnsFile); err == nil {
+		_, err := run(ctx, nil, "ip", "netns", "delete", Name)
+		failed = append(failed, err)
+	}
+	return errors.Join(failed...)
+}
