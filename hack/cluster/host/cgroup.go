@@ -54,6 +54,23 @@ func JoinFiles(root, name string) ([]string, error) {
 	return files, nil
 }
 
+// MakeCgroups makes the cgroup in each hierarchy.
+func MakeCgroups(root, name string) error {
+	for _, hierarchy := range Hierarchies(root) {
+		if err := os.MkdirAll(filepath.Join(hierarchy, name), 0o755); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// RemoveEmpty removes a cgroup from each hierarchy where it holds neither processes nor other cgroups.
+func RemoveEmpty(root, name string) {
+	for _, hierarchy := range Hierarchies(root) {
+		_ = os.Remove(filepath.Join(hierarchy, name)) // the kernel refuses what is in use
+	}
+}
+
 // Cgroups lists the cgroups of that name and all below them, deepest first.
 func Cgroups(root, name string) []string {
 	var all []string

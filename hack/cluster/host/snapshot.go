@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
 )
@@ -57,10 +58,8 @@ func Take(c Cluster) (Snapshot, error) {
 	}
 	s[KindNamespace] = entries("/run/netns")
 	for _, hierarchy := range Hierarchies(CgroupRoot) {
-		for _, name := range entries(hierarchy) {
-			if info, err := os.Stat(filepath.Join(hierarchy, name)); err == nil && info.IsDir() {
-				s[KindCgroup] = append(s[KindCgroup], filepath.Join(hierarchy, name))
-			}
+		for _, pattern := range []string{"*", "*/*"} {
+			s[KindCgroup] = append(s[KindCgroup], folders(filepath.Join(hierarchy, pattern))...)
 		}
 	}
 	s[KindRule] = rules()
@@ -122,6 +121,15 @@ func rules() []string {
 		}
 	}
 	return all
+}
+
+// folders lists what matches the pattern and is a folder.
+func folders(pattern string) []string {
+	matches, _ := filepath.Glob(pattern) // the patterns are ours and well-formed
+	return slices.DeleteFunc(matches, func(path string) bool {
+		info, err := os.Stat(path)
+		return err != nil || !info.IsDir()
+	})
 }
 
 func entries(folder string) []string {

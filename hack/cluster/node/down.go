@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"syscall"
 	"time"
 
@@ -75,9 +76,13 @@ func (n *Node) hasRemains() bool {
 
 // clean removes everything, in whatever state it is. Each step is tried even if one before it failed.
 func (n *Node) clean(ctx context.Context) error {
+	containers := n.containers()
 	states, err := n.endProcesses(ctx)
-	failed := []error{err, n.unmount()}
-	failed = append(failed, removeNetwork(ctx), host.RemoveCgroups(host.CgroupRoot, Name, 10*time.Second))
+	failed := []error{err, n.unmount(), n.removeNetwork(ctx), host.RemoveCgroups(host.CgroupRoot, Name, cgroupPatience)}
+	for _, id := range containers {
+		failed = append(failed, host.RemoveCgroups(host.CgroupRoot, filepath.Join(runCgroup, id), cgroupPatience))
+	}
+	host.RemoveEmpty(host.CgroupRoot, runCgroup)
 	for _, dir := range append(states, n.paths.State) {
 		if checkStateDir(dir) == nil { // it was one of ours when its cluster came up
 			failed = append(failed, os.RemoveAll(dir))
@@ -85,6 +90,22 @@ func (n *Node) clean(ctx context.Context) error {
 	}
 	failed = append(failed, os.RemoveAll(n.paths.UserKubeconfig()))
 	return errors.Join(failed...)
+}
+
+// cgroupPatience is how long the kernel may take to let go of a cgroup whose processes are dead.
+const cgroupPatience = 10 * time.Second
+
+// containers lists the IDs of the containers that our containerd has made: their cgroups are named so.
+func (n *Node) containers() []string {
+	bundles, err := os.ReadDir(n.paths.in("containerd", "state", "io.containerd.runtime.v2.task", imageNamespace))
+	if err != nil {
+		return nil // containerd never ran
+	}
+	var ids []string
+	for _, bundle := range bundles {
+		ids = append(ids, bundle.Name())
+	}
+	return ids
 }
 
 // endProcesses kills until none is left, and returns the state folders named by their marks. The node's first

@@ -29,7 +29,9 @@ const (
 	apiEndpoint = joinIP + ":" + apiPort
 
 	nodeCgroup = Name + "/node"       // etcd, kubelet, ...
-	podCgroup  = "/" + Name + "/pods" // containers
+	podCgroup  = "/" + Name + "/pods" // the kubelet's root
+	// runCgroup is where containerd puts containers whose pods name no cgroup: after its namespace.
+	runCgroup = imageNamespace
 
 	pauseImage = "openimstack/pause:local"
 )

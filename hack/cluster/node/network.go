@@ -5,11 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
+	"syscall"
+
+	"github.com/openimstack/openim-operator/hack/cluster/host"
 )
 
 // netnsFile is where ip(8) keeps the node's network namespace.
-const netnsFile = "/run/netns/" + Name
+const (
+	netnsFolder = "/run/netns"
+	netnsFile   = netnsFolder + "/" + Name
+)
 
 // inNode prefixes a command so that it runs in the node's network namespace. Not `ip netns exec`, which
 // mounts a new /sys and so hides the cgroups.
@@ -28,14 +35,14 @@ func makeNetwork(ctx context.Context) error {
 }
 
 func networkCommands() [][]string {
-	host := func(line string) []string { return strings.Fields(line) }
+	outside := func(line string) []string { return strings.Fields(line) }
 	node := func(line string) []string { return inNode(strings.Fields(line)...) }
 	return [][]string{
-		host("ip netns add " + Name),
+		outside("ip netns add " + Name),
 		node("ip link set lo up"),
-		host(fmt.Sprintf("ip link add %s type veth peer name %s netns %s", hostLink, nodeLink, Name)),
-		host(fmt.Sprintf("ip address add %s dev %s", hostCIDR, hostLink)),
-		host(fmt.Sprintf("ip link set %s up", hostLink)),
+		outside(fmt.Sprintf("ip link add %s type veth peer name %s netns %s", hostLink, nodeLink, Name)),
+		outside(fmt.Sprintf("ip address add %s dev %s", hostCIDR, hostLink)),
+		outside(fmt.Sprintf("ip link set %s up", hostLink)),
 		node(fmt.Sprintf("ip address add %s dev %s", joinCIDR, nodeLink)),
 		node(fmt.Sprintf("ip link set %s up", nodeLink)),
 		node(fmt.Sprintf("ip link add %s type bridge", bridge)),
@@ -49,7 +56,7 @@ func networkCommands() [][]string {
 }
 
 // removeNetwork removes the host's link and the namespace; what is not there is no error.
-func removeNetwork(ctx context.Context) error {
+func (n *Node) removeNetwork(ctx context.Context) error {
 	var failed []error
 	if _, err := os.Stat("/sys/class/net/" + hostLink); err == nil {
 		_, err := run(ctx, nil, "ip", "link", "delete", hostLink)
@@ -59,5 +66,18 @@ func removeNetwork(ctx context.Context) error {
 		_, err := run(ctx, nil, "ip", "netns", "delete", Name)
 		failed = append(failed, err)
 	}
+	before, err := host.Load(n.paths.Before())
+	if err == nil && before != nil && !slices.Contains(before[host.KindPath], netnsFolder) {
+		// ip(8) made the folder for us and mounted it upon itself. It stays if somebody else uses it now.
+		if empty(netnsFolder) {
+			_ = syscall.Unmount(netnsFolder, syscall.MNT_DETACH)
+			failed = append(failed, os.Remove(netnsFolder))
+		}
+	}
 	return errors.Join(failed...)
+}
+
+func empty(folder string) bool {
+	entries, err := os.ReadDir(folder)
+	return err == nil && len(entries) == 0
 }

@@ -76,6 +76,7 @@ func plan(p paths, b binaries) []program {
 				"--root-ca-file=" + pki("ca.crt"), "--service-account-private-key-file=" + pki("sa.key"),
 				"--cluster-signing-cert-file=" + pki("ca.crt"), "--cluster-signing-key-file=" + pki("ca.key"),
 				"--cluster-name=" + Name,
+				"--flex-volume-plugin-dir=" + p.in("kubelet", "volume-plugins"), // or it makes a folder in /usr
 				"--allocate-node-cidrs=true", "--cluster-cidr=" + podCIDR, "--node-cidr-mask-size=24",
 				"--service-cluster-ip-range=" + serviceCIDR,
 			},

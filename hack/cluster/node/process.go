@@ -28,6 +28,9 @@ const joinScript = `while [ "$1" != -- ]; do echo 0 >"$1"; shift; done; shift; e
 
 // start starts a process of the node that outlives us, with its output in a log.
 func (n *Node) start(name string, command []string) (*exec.Cmd, error) {
+	if err := host.MakeCgroups(host.CgroupRoot, podCgroup); err != nil {
+		return nil, fmt.Errorf("make cgroup %s: %w", podCgroup, err)
+	}
 	joins, err := host.JoinFiles(host.CgroupRoot, nodeCgroup)
 	if err != nil {
 		return nil, fmt.Errorf("make cgroup %s: %w", nodeCgroup, err)
