@@ -50,7 +50,7 @@ func startFerretDB(ctx context.Context, program, dataDir string, out io.Writer) 
 	cmd := exec.CommandContext(running, program,
 		"--handler=sqlite", "--sqlite-url=file:"+dataDir+"/", "--state-dir="+dataDir,
 		"--listen-addr=", "--listen-unix="+db.socket, "--debug-addr=-",
-		"--telemetry=disable", "--log-level=warn")
+		"--telemetry=disable", "--log-level=error") // at warn it writes documents into its log
 	cmd.Env = []string{"SQLITE_TMPDIR=" + dataDir, "GOTRACEBACK=single"}
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }

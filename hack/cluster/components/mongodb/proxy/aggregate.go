@@ -96,7 +96,7 @@ func (s *session) runPipeline(ctx context.Context, r request, specs bson.A, batc
 		return nil, err
 	}
 	return s.reply(r, bson.D{{Key: "cursor", Value: bson.D{
-		{Key: "firstBatch", Value: slices.Concat([]bson.Raw{}, batch)}, // never null
+		{Key: "firstBatch", Value: append([]bson.Raw{}, batch...)}, // never null
 		{Key: "id", Value: id},
 		{Key: "ns", Value: r.namespace()},
 	}}})

@@ -1,0 +1,101 @@
+package image
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+
+	"github.com/openimstack/openim-operator/hack/cluster/component"
+)
+
+// Components that only images need. Those of the cluster itself are in package component.
+
+// OpenIM is the twelve programs of the real server.
+func OpenIM(root string) component.Spec {
+	return component.Spec{
+		Name:   "openim",
+		Dir:    components(root, "openim"),
+		Module: "github.com/openimsdk/open-im-server/v3",
+	}
+}
+
+// Kafka is the stand-in for Kafka.
+func Kafka(root string) component.Spec {
+	return component.Spec{
+		Name:     "kafka",
+		Dir:      components(root, "kafka"),
+		Module:   "github.com/twmb/franz-go/pkg/kfake",
+		Packages: []string{"."},
+	}
+}
+
+// MongoDB is the proxy of the stand-in for MongoDB.
+func MongoDB(root string) component.Spec {
+	return component.Spec{
+		Name:     "mongodb",
+		Dir:      components(root, "mongodb"),
+		Version:  "dev",
+		Packages: []string{"."},
+	}
+}
+
+const ferretDB = "github.com/FerretDB/FerretDB"
+
+// FerretDB is the database behind the proxy. Its program refuses to start without a file that names its version, which its
+// module does not carry; so it is built from a copy of the module that has one. Nothing else in the copy is changed.
+func FerretDB(root string) component.Spec {
+	return component.Spec{
+		Name:    "ferretdb",
+		Dir:     components(root, "mongodb", "ferretdb"),
+		Module:  ferretDB,
+		Inputs:  []string{versionFile},
+		Prepare: addVersion,
+	}
+}
+
+// versionFile is where FerretDB looks for its version, relative to its module.
+const versionFile = "build/version/version.txt"
+
+func addVersion(ctx context.Context, dir string) error {
+	var module struct{ Version, Dir, Error string }
+	out, err := goIn(ctx, dir, "mod", "download", "-json", ferretDB)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(out, &module); err != nil || module.Error != "" {
+		return errors.Join(err, errors.New(module.Error))
+	}
+	source := filepath.Join(dir, "upstream")
+	if err := os.CopyFS(source, os.DirFS(module.Dir)); err != nil {
+		return fmt.Errorf("copy FerretDB's module: %w", err)
+	}
+	// Modules lie in the module cache read-only, and the copy has their modes.
+	if err := os.Chmod(filepath.Join(source, filepath.Dir(versionFile)), 0o755); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(source, versionFile), []byte(module.Version+"\n"), 0o644); err != nil {
+		return err
+	}
+	_, err = goIn(ctx, dir, "mod", "edit", "-replace", ferretDB+"=./upstream")
+	return err
+}
+
+func goIn(ctx context.Context, dir string, args ...string) ([]byte, error) {
+	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "GOFLAGS=", "GOWORK=off")
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("go %s in %s: %w", args[0], dir, err)
+	}
+	return out, nil
+}
+
+func components(root string, path ...string) string {
+	return filepath.Join(append([]string{root, "hack", "cluster", "components"}, path...)...)
+}
