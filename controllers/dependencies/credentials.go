@@ -98,6 +98,7 @@ func (r *resolver) key(field, name, key string) (corev1.SecretKeySelector, []byt
 }
 
 func (r *resolver) secret(field, name string) (*corev1.Secret, error) {
+	r.facts.Secrets = append(r.facts.Secrets, name)
 	var secret corev1.Secret
 	key := types.NamespacedName{Namespace: r.stack.Namespace, Name: name}
 	if err := r.reader.Get(r.ctx, key, &secret); apierrors.IsNotFound(err) {

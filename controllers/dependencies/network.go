@@ -56,6 +56,7 @@ func (r *resolver) place(field, peersField, address string, peers []networkingv1
 // placeService finds the pods of a Service and the port as they see it, since a NetworkPolicy is applied after the
 // Service's address has been translated.
 func (r *resolver) placeService(field, peersField string, name types.NamespacedName, port int32) ([]openim.Endpoint, error) {
+	r.facts.Services = append(r.facts.Services, name)
 	var service corev1.Service
 	if err := r.reader.Get(r.ctx, name, &service); apierrors.IsNotFound(err) {
 		r.missing(v1alpha1.ReasonServiceNotFound, field, "Service %s does not exist: create it, or write the address of one that does", name)

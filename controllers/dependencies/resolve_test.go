@@ -9,6 +9,7 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -225,6 +226,16 @@ func TestProblemsNameTheFieldAndTheRemedy(t *testing.T) {
 			g.Expect(problems[0].String()).NotTo(Or(ContainSubstring("s3cr@t"), ContainSubstring("hello")), "a message holds no secret")
 		})
 	}
+}
+
+// What was read is what a change of must lead to another look, whether it existed or not.
+func TestReferencesAreReported(t *testing.T) {
+	facts, _ := resolve(t, stack(func(s *v1alpha1.OpenIMStackSpec) {
+		s.Dependencies.Redis.CredentialsRef.Name = "gone"
+		s.Dependencies.Kafka.Brokers = []v1alpha1.Address{"kafka.nowhere.svc:9092"}
+	}), world()...)
+	NewWithT(t).Expect(facts.Secrets).To(ContainElements("gone", "jwks", "chat-share-secret", "chat-assertion"))
+	NewWithT(t).Expect(facts.Services).To(ContainElements(types.NamespacedName{Namespace: "nowhere", Name: "kafka"}, types.NamespacedName{Namespace: "infra", Name: "redis"}))
 }
 
 func TestServiceNames(t *testing.T) {

@@ -3,6 +3,7 @@ package openim
 import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // Facts are what a stack's references resolved to. Configuration, Deployments and NetworkPolicies are built from them.
@@ -21,6 +22,10 @@ type Facts struct {
 	ShareSecretHash string
 	// AssertionKey is the key of the Secret with which the gateway signs what it tells the backend.
 	AssertionKey corev1.SecretKeySelector
+	// Secrets of the stack's namespace and Services of any which were read, existing or not. A change of one may change the
+	// facts.
+	Secrets  []string
+	Services []types.NamespacedName
 	// AssertionKeyHash changes when the assertion key does.
 	AssertionKeyHash string
 }

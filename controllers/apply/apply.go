@@ -1,0 +1,214 @@
+package apply
+
+import (
+	"context"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
+)
+
+// Result says what Apply did.
+type Result string
+
+const (
+	// Unchanged: nothing was to do.
+	Unchanged Result = "Unchanged"
+	// Created: the object was not there.
+	Created Result = "Created"
+	// Configured: the object differed, or was not known to be the same.
+	Configured Result = "Configured"
+)
+
+// Applier applies children of one field owner. It is safe for use by several goroutines.
+type Applier struct {
+	client client.Client
+	live   client.Reader
+	owner  client.FieldOwner
+	memory memory
+}
+
+// New makes an Applier. Reads go to the client's cache, and to live where the cache may not see an object.
+func New(c client.Client, live client.Reader, owner string) *Applier {
+	return &Applier{client: c, live: live, owner: client.FieldOwner(owner), memory: newMemory()}
+}
+
+// ConflictError is returned for an object of the wanted name which belongs to somebody else.
+type ConflictError struct {
+	Kind, Name string
+}
+
+// Error says what to do.
+func (e *ConflictError) Error() string {
+	return fmt.Sprintf("%s %q exists and is not the stack's: rename the stack, or remove the %s", e.Kind, e.Name, e.Kind)
+}
+
+// Apply makes an object be as wanted. The object must have a controller reference: one that exists with another
+// controller, or with none, is left alone and reported as a ConflictError.
+func (a *Applier) Apply(ctx context.Context, wanted client.Object) (Result, error) {
+	intent, err := a.intent(wanted)
+	if err != nil {
+		return "", err
+	}
+	intentHash, err := hash(intent.Object)
+	if err != nil {
+		return "", fmt.Errorf("comparing %s: %w", describe(intent), err)
+	}
+	key := keyOf(intent)
+	current, err := a.cached(ctx, wanted)
+	if err != nil {
+		return "", fmt.Errorf("reading %s: %w", describe(intent), err)
+	}
+	if current != nil {
+		print, err := fingerprint(current)
+		if err != nil {
+			return "", fmt.Errorf("comparing %s: %w", describe(intent), err)
+		}
+		if a.memory.same(key, intentHash, print) {
+			return Unchanged, nil
+		}
+	}
+	existed, err := a.mayWrite(ctx, intent)
+	if err != nil {
+		return "", err
+	}
+	applied, err := a.write(ctx, intent)
+	if err != nil {
+		return "", fmt.Errorf("applying %s: %w", describe(intent), err)
+	}
+	print, err := a.typed(applied)
+	if err != nil {
+		return "", fmt.Errorf("comparing %s: %w", describe(intent), err)
+	}
+	a.memory.remember(key, intentHash, print)
+	if !existed {
+		return Created, nil
+	}
+	return Configured, nil
+}
+
+// Differs tells whether Apply would change the object, by a dry run.
+func (a *Applier) Differs(ctx context.Context, wanted client.Object) (bool, error) {
+	intent, err := a.intent(wanted)
+	if err != nil {
+		return false, err
+	}
+	current := intent.NewEmptyInstance().(*unstructured.Unstructured)
+	current.SetGroupVersionKind(intent.GroupVersionKind())
+	err = a.live.Get(ctx, client.ObjectKeyFromObject(intent), current)
+	if apierrors.IsNotFound(err) {
+		return true, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("reading %s: %w", describe(intent), err)
+	}
+	before, err := a.typed(current)
+	if err != nil {
+		return false, err
+	}
+	if err := a.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(intent), a.owner, client.ForceOwnership, client.DryRunAll); err != nil {
+		return false, fmt.Errorf("trying %s: %w", describe(intent), err)
+	}
+	after, err := a.typed(intent)
+	return before != after, err
+}
+
+// write applies the intent, and takes out what others have put into the parts of the object that are ours alone.
+func (a *Applier) write(ctx context.Context, intent *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+	applied := intent.DeepCopy()
+	if err := a.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(applied), a.owner, client.ForceOwnership); err != nil {
+		return nil, err
+	}
+	if !hasForeignFields(applied, string(a.owner)) {
+		return applied, nil
+	}
+	for _, part := range sealed {
+		value, ok := intent.Object[part]
+		if !ok {
+			delete(applied.Object, part)
+			continue
+		}
+		applied.Object[part] = runtime.DeepCopyJSONValue(value)
+	}
+	if err := a.client.Update(ctx, applied, a.owner); err != nil {
+		return nil, err
+	}
+	return applied, nil
+}
+
+// intent is the object as it is sent: without status, and without what the API server sets.
+func (a *Applier) intent(wanted client.Object) (*unstructured.Unstructured, error) {
+	gvk, err := apiutil.GVKForObject(wanted, a.client.Scheme())
+	if err != nil {
+		return nil, fmt.Errorf("the kind of %T is not known: %w", wanted, err)
+	}
+	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(wanted)
+	if err != nil {
+		return nil, fmt.Errorf("converting %s %s: %w", gvk.Kind, wanted.GetName(), err)
+	}
+	u := &unstructured.Unstructured{Object: content}
+	u.SetGroupVersionKind(gvk)
+	unstructured.RemoveNestedField(u.Object, "status")
+	unstructured.RemoveNestedField(u.Object, "metadata", "creationTimestamp")
+	unstructured.RemoveNestedField(u.Object, "spec", "template", "metadata", "creationTimestamp")
+	return u, nil
+}
+
+// cached returns the object as the cache has it, nil when it has not.
+func (a *Applier) cached(ctx context.Context, wanted client.Object) (client.Object, error) {
+	current := wanted.DeepCopyObject().(client.Object)
+	err := a.client.Get(ctx, client.ObjectKeyFromObject(wanted), current)
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	return current, err
+}
+
+// typed is the fingerprint of an answer of the API server.
+func (a *Applier) typed(answer *unstructured.Unstructured) (digest, error) {
+	object, err := a.client.Scheme().New(answer.GroupVersionKind())
+	if err != nil {
+		return digest{}, err
+	}
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(answer.Object, object); err != nil {
+		return digest{}, err
+	}
+	return fingerprint(object.(client.Object))
+}
+
+// mayWrite tells whether the object exists, and refuses one that is somebody else's. It asks the API server itself: the
+// cache holds only what carries our labels.
+func (a *Applier) mayWrite(ctx context.Context, intent *unstructured.Unstructured) (existed bool, err error) {
+	current := &metav1.PartialObjectMetadata{}
+	current.SetGroupVersionKind(intent.GroupVersionKind())
+	err = a.live.Get(ctx, client.ObjectKeyFromObject(intent), current)
+	if apierrors.IsNotFound(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("reading %s: %w", describe(intent), err)
+	}
+	wanted, has := metav1.GetControllerOf(intent), metav1.GetControllerOf(current)
+	if wanted == nil || has == nil || has.UID != wanted.UID {
+		return true, &ConflictError{Kind: intent.GetKind(), Name: intent.GetName()}
+	}
+	return true, nil
+}
+
+type key struct {
+	kind string
+	name types.NamespacedName
+}
+
+func keyOf(u *unstructured.Unstructured) key {
+	return key{kind: u.GroupVersionKind().GroupKind().String(), name: client.ObjectKeyFromObject(u)}
+}
+
+func describe(u *unstructured.Unstructured) string {
+	return fmt.Sprintf("%s %s/%s", u.GetKind(), u.GetNamespace(), u.GetName())
+}

@@ -1,0 +1,89 @@
+package apply
+
+import (
+	"context"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
+)
+
+// PruneOptions say what may be deleted.
+type PruneOptions struct {
+	Namespace string
+	// Labels that all children carry.
+	Labels map[string]string
+	// Owner is the UID of the children's controller: an object with the right labels and another controller is left alone.
+	Owner types.UID
+	// Lists of the kinds to look through.
+	Lists []client.ObjectList
+	// Wanted objects are kept.
+	Wanted []client.Object
+	// Keep tells of an object that is not wanted whether it must stay for now.
+	Keep func(client.Object) bool
+}
+
+// Unwanted lists the children that Prune would delete.
+func (a *Applier) Unwanted(ctx context.Context, o PruneOptions) ([]client.Object, error) {
+	wanted := map[key]bool{}
+	for _, object := range o.Wanted {
+		gvk, err := apiutil.GVKForObject(object, a.client.Scheme())
+		if err != nil {
+			return nil, err
+		}
+		wanted[keyFor(gvk, object)] = true
+	}
+	var found []client.Object
+	for _, list := range o.Lists {
+		if err := a.client.List(ctx, list, client.InNamespace(o.Namespace), client.MatchingLabels(o.Labels)); err != nil {
+			return nil, fmt.Errorf("listing children: %w", err)
+		}
+		err := meta.EachListItem(list, func(item runtime.Object) error {
+			object := item.(client.Object)
+			gvk, err := apiutil.GVKForObject(object, a.client.Scheme())
+			if err != nil {
+				return err
+			}
+			owner := metav1.GetControllerOf(object)
+			if wanted[keyFor(gvk, object)] || owner == nil || owner.UID != o.Owner || o.Keep != nil && o.Keep(object) {
+				return nil
+			}
+			found = append(found, object)
+			return nil
+		})
+		if err != nil {
+			return nil, fmt.Errorf("listing children: %w", err)
+		}
+	}
+	return found, nil
+}
+
+// Prune deletes the children that are not wanted, and returns them. A child that changed since it was seen is left for the
+// next time.
+func (a *Applier) Prune(ctx context.Context, o PruneOptions) ([]client.Object, error) {
+	unwanted, err := a.Unwanted(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	for _, object := range unwanted {
+		uid, version := object.GetUID(), object.GetResourceVersion()
+		err := a.client.Delete(ctx, object, client.Preconditions{UID: &uid, ResourceVersion: &version}, client.PropagationPolicy(metav1.DeletePropagationBackground))
+		if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
+			return nil, fmt.Errorf("deleting %T %s: %w", object, object.GetName(), err)
+		}
+		if gvk, err := apiutil.GVKForObject(object, a.client.Scheme()); err == nil {
+			a.memory.forget(keyFor(gvk, object))
+		}
+	}
+	return unwanted, nil
+}
+
+func keyFor(gvk schema.GroupVersionKind, object client.Object) key {
+	return key{kind: gvk.GroupKind().String(), name: client.ObjectKeyFromObject(object)}
+}

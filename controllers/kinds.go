@@ -1,0 +1,40 @@
+package controllers
+
+import (
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// owned are the kinds of children which are applied, and so watched, repaired and pruned. Generated Secrets are not among
+// them: they are created once and never written again.
+func owned() []client.Object {
+	return []client.Object{
+		&networkingv1.NetworkPolicy{}, &corev1.ServiceAccount{}, &corev1.ConfigMap{}, &corev1.Service{}, &appsv1.Deployment{},
+	}
+}
+
+func ownedLists() []client.ObjectList {
+	return []client.ObjectList{
+		&networkingv1.NetworkPolicyList{}, &corev1.ServiceAccountList{}, &corev1.ConfigMapList{}, &corev1.ServiceList{}, &appsv1.DeploymentList{},
+	}
+}
+
+// kindOf an owned object, which does not carry it when it comes from the cache.
+func kindOf(object client.Object) string {
+	switch object.(type) {
+	case *networkingv1.NetworkPolicy:
+		return "NetworkPolicy"
+	case *corev1.ServiceAccount:
+		return "ServiceAccount"
+	case *corev1.ConfigMap:
+		return "ConfigMap"
+	case *corev1.Service:
+		return "Service"
+	case *appsv1.Deployment:
+		return "Deployment"
+	default:
+		return object.GetObjectKind().GroupVersionKind().Kind
+	}
+}

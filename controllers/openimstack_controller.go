@@ -1,0 +1,99 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/tools/events"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/controllers/apply"
+	"github.com/openimstack/openim-operator/controllers/manifests"
+)
+
+// FieldOwner is the name under which the operator owns the fields of children.
+const FieldOwner = "openim-operator"
+
+// Reconciler brings clusters to what OpenIMStacks ask for.
+//
+// +kubebuilder:rbac:groups=openimstack.dev,resources=openimstacks,verbs=get;list;watch
+// +kubebuilder:rbac:groups=openimstack.dev,resources=openimstacks/status,verbs=patch
+// +kubebuilder:rbac:groups=openimstack.dev,resources=openimstacks/finalizers,verbs=update
+// +kubebuilder:rbac:groups=apps,resources=deployments,verbs=get;list;watch;create;update;patch;delete
+// +kubebuilder:rbac:groups="",resources=configmaps;serviceaccounts;services,verbs=get;list;watch;create;update;patch;delete
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch;create
+// +kubebuilder:rbac:groups=networking.k8s.io,resources=networkpolicies,verbs=get;list;watch;create;update;patch;delete
+// +kubebuilder:rbac:groups=discovery.k8s.io,resources=endpointslices,verbs=get;list;watch
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+type Reconciler struct {
+	client   client.Client
+	live     client.Reader
+	applier  *apply.Applier
+	events   events.EventRecorder
+	options  manifests.Options
+	index    *references
+	lastGood *lastGood
+}
+
+// NewReconciler makes a Reconciler. live reads from the API server itself: Secrets are never cached.
+func NewReconciler(c client.Client, live client.Reader, recorder events.EventRecorder, options manifests.Options) *Reconciler {
+	return &Reconciler{
+		client: c, live: live, applier: apply.New(c, live, FieldOwner), events: recorder, options: options,
+		index: newReferences(), lastGood: newLastGood(),
+	}
+}
+
+// Reconcile brings one stack to what it asks for. All phases run, also after an error, so that the status stays whole; it
+// is written once, and only when it says something new.
+func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctrl.Result, err error) {
+	var stack v1alpha1.OpenIMStack
+	if err := r.client.Get(ctx, request.NamespacedName, &stack); err != nil {
+		if client.IgnoreNotFound(err) == nil {
+			r.index.forget(request.NamespacedName)
+			r.lastGood.forget(request.NamespacedName)
+		}
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	if !stack.DeletionTimestamp.IsZero() {
+		return ctrl.Result{}, nil // children go with their owner
+	}
+	s := &scope{stack: &stack}
+	defer func() { err = errors.Join(err, r.patchStatus(ctx, s)) }()
+	var failures []error
+	for _, phase := range r.phases() {
+		if failure := phase.run(ctx, s); failure != nil {
+			log.FromContext(ctx).Error(failure, "Phase failed", "phase", phase.name)
+			failures = append(failures, failure)
+			s.failed(failure)
+		}
+	}
+	return ctrl.Result{}, errors.Join(failures...)
+}
+
+// patchStatus writes the status when it differs, and an event for each condition that turned.
+func (r *Reconciler) patchStatus(ctx context.Context, s *scope) error {
+	before := s.stack.DeepCopy()
+	turned := s.updateStatus()
+	if equality.Semantic.DeepEqual(before.Status, s.stack.Status) {
+		return nil
+	}
+	if err := r.client.Status().Patch(ctx, s.stack, client.MergeFrom(before), client.FieldOwner(FieldOwner)); err != nil {
+		return client.IgnoreNotFound(fmt.Errorf("writing the status of OpenIMStack %s: %w", client.ObjectKeyFromObject(s.stack), err))
+	}
+	for _, c := range turned {
+		r.events.Eventf(s.stack, nil, eventType(c), c.Reason, c.Type, "%s", c.Message)
+	}
+	return nil
+}
+
+// event tells of a write to a child.
+func (r *Reconciler) event(s *scope, object runtime.Object, action, note string) {
+	r.events.Eventf(s.stack, object, corev1.EventTypeNormal, action, action, "%s", note)
+}

@@ -1,0 +1,212 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/controllers/apply"
+	"github.com/openimstack/openim-operator/controllers/dependencies"
+	"github.com/openimstack/openim-operator/controllers/manifests"
+)
+
+type phase struct {
+	name string
+	run  func(context.Context, *scope) error
+}
+
+// phases in their order. Each does one thing, and copes with an earlier one having failed.
+func (r *Reconciler) phases() []phase {
+	return []phase{
+		{"generate secrets", r.generateSecrets},
+		{"resolve references", r.resolve},
+		{"build", r.build},
+		{"apply", r.apply},
+		{"observe", r.observe},
+		{"prune", r.prune},
+		{"list pending changes", r.listPending},
+	}
+}
+
+// generateSecrets makes the Secrets that nobody needs to bring: OpenIM's share.secret, unless the spec names one, and the
+// key with which the gateway signs what it tells the backend.
+func (r *Reconciler) generateSecrets(ctx context.Context, s *scope) error {
+	for suffix, key := range generated(s.stack) {
+		meta := metav1.ObjectMeta{
+			Name: v1alpha1.ChildName(s.stack.Name, suffix), Namespace: s.stack.Namespace, Labels: childLabels(s.stack),
+			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(s.stack, v1alpha1.GroupVersion.WithKind("OpenIMStack"))},
+		}
+		if s.suspended() {
+			exists, err := r.applier.Exists(ctx, types.NamespacedName{Namespace: meta.Namespace, Name: meta.Name})
+			if err != nil {
+				return err
+			}
+			if !exists {
+				s.pending = append(s.pending, "Secret/"+meta.Name)
+			}
+			continue
+		}
+		result, err := r.applier.GenerateSecret(ctx, meta, key)
+		if err != nil {
+			return err
+		}
+		if result == apply.Created {
+			r.event(s, nil, "Created", "Secret "+meta.Name)
+		}
+	}
+	return nil
+}
+
+func generated(stack *v1alpha1.OpenIMStack) map[string]string {
+	secrets := map[string]string{v1alpha1.SuffixAssertionKey: v1alpha1.KeyAssertionKey}
+	if stack.Spec.SecretRef == nil {
+		secrets[v1alpha1.SuffixShareSecret] = v1alpha1.KeyShareSecret
+	}
+	return secrets
+}
+
+func (r *Reconciler) resolve(ctx context.Context, s *scope) error {
+	facts, problems, err := dependencies.Resolve(ctx, r.live, s.stack)
+	if err != nil {
+		return err
+	}
+	s.facts, s.problems, s.looked = facts, problems, true
+	r.index.set(client.ObjectKeyFromObject(s.stack), facts.Secrets, facts.Services)
+	return nil
+}
+
+// build works out the wanted children. While a reference is broken, those of the last good spec stay wanted.
+func (r *Reconciler) build(_ context.Context, s *scope) error {
+	if !s.resolved() {
+		s.objects = r.lastGood.get(s.stack)
+		return nil
+	}
+	objects, err := manifests.Build(s.stack, s.facts, r.options)
+	if err != nil {
+		return err
+	}
+	s.objects = objects
+	r.lastGood.set(s.stack, objects)
+	return nil
+}
+
+// apply writes what differs, in order. Nothing runs before the policies are in place.
+func (r *Reconciler) apply(ctx context.Context, s *scope) error {
+	if s.suspended() || len(s.objects) == 0 {
+		return nil
+	}
+	var failures []error
+	for _, object := range s.objects {
+		_, policy := object.(*networkingv1.NetworkPolicy)
+		if !policy && len(failures) == 0 {
+			s.policiesInPlace = true
+		}
+		if !policy && !s.policiesInPlace {
+			break
+		}
+		result, err := r.applier.Apply(ctx, object)
+		if err != nil {
+			failures = append(failures, err)
+			continue
+		}
+		if result == apply.Created {
+			r.event(s, object, "Created", kindOf(object)+" "+object.GetName())
+		}
+	}
+	s.applied = len(failures) == 0
+	return errors.Join(failures...)
+}
+
+// observe reads the Deployments as they are.
+func (r *Reconciler) observe(ctx context.Context, s *scope) error {
+	var list appsv1.DeploymentList
+	if err := r.client.List(ctx, &list, client.InNamespace(s.stack.Namespace), client.MatchingLabels(childLabels(s.stack))); err != nil {
+		return fmt.Errorf("listing Deployments: %w", err)
+	}
+	s.deployments = map[string]*appsv1.Deployment{}
+	for i, d := range list.Items {
+		if metav1.IsControlledBy(&d, s.stack) {
+			s.deployments[d.Labels[v1alpha1.LabelComponent]] = &list.Items[i]
+		}
+	}
+	return nil
+}
+
+// prune deletes what is no longer wanted. A configuration stays until no pod is made with it any more.
+func (r *Reconciler) prune(ctx context.Context, s *scope) error {
+	if s.suspended() || !s.applied || !s.resolved() {
+		return nil
+	}
+	deleted, err := r.applier.Prune(ctx, r.pruneOptions(s))
+	for _, object := range deleted {
+		r.event(s, object, "Deleted", kindOf(object)+" "+object.GetName())
+	}
+	return err
+}
+
+func (r *Reconciler) pruneOptions(s *scope) apply.PruneOptions {
+	return apply.PruneOptions{
+		Namespace: s.stack.Namespace, Labels: childLabels(s.stack), Owner: s.stack.UID, Wanted: s.objects,
+		Lists: ownedLists(),
+		Keep: func(object client.Object) bool {
+			_, config := object.(*corev1.ConfigMap)
+			d := s.deployments[object.GetLabels()[v1alpha1.LabelComponent]]
+			return config && d != nil && !complete(d)
+		},
+	}
+}
+
+// listPending works out what a suspended stack would write.
+func (r *Reconciler) listPending(ctx context.Context, s *scope) error {
+	if !s.suspended() {
+		return nil
+	}
+	for _, object := range s.objects {
+		differs, err := r.applier.Differs(ctx, object)
+		if err != nil {
+			return err
+		}
+		if differs {
+			s.pending = append(s.pending, kindOf(object)+"/"+object.GetName())
+		}
+	}
+	if s.resolved() && len(s.objects) > 0 {
+		unwanted, err := r.applier.Unwanted(ctx, r.pruneOptions(s))
+		if err != nil {
+			return err
+		}
+		for _, object := range unwanted {
+			s.pending = append(s.pending, kindOf(object)+"/"+object.GetName())
+		}
+	}
+	slices.Sort(s.pending)
+	s.pending = slices.Compact(s.pending)
+	s.policiesInPlace = !slices.ContainsFunc(s.pending, func(p string) bool { return strings.HasPrefix(p, "NetworkPolicy/") })
+	return nil
+}
+
+// childLabels are on all children of a stack.
+func childLabels(stack *v1alpha1.OpenIMStack) map[string]string {
+	return map[string]string{
+		v1alpha1.LabelInstance:  stack.Name,
+		v1alpha1.LabelPartOf:    v1alpha1.PartOf,
+		v1alpha1.LabelManagedBy: v1alpha1.ManagedBy,
+	}
+}
+
+// complete tells whether a Deployment runs only pods of its present template.
+func complete(d *appsv1.Deployment) bool {
+	s := d.Status
+	return s.ObservedGeneration >= d.Generation && d.Spec.Replicas != nil &&
+		s.UpdatedReplicas == *d.Spec.Replicas && s.Replicas == s.UpdatedReplicas && s.AvailableReplicas == s.UpdatedReplicas
+}

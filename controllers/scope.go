@@ -1,0 +1,53 @@
+package controllers
+
+import (
+	appsv1 "k8s.io/api/apps/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/controllers/dependencies"
+	"github.com/openimstack/openim-operator/controllers/openim"
+)
+
+// scope is one reconciliation: what the phases have found so far.
+type scope struct {
+	stack *v1alpha1.OpenIMStack
+	// facts that the references resolved to, valid when there are no problems.
+	facts openim.Facts
+	// looked is true when the references could be read.
+	looked bool
+	// problems of references.
+	problems []dependencies.Problem
+	// objects wanted, policies first.
+	objects []client.Object
+	// policiesInPlace is true when all policies are as wanted.
+	policiesInPlace bool
+	// applied is true when all objects are as wanted.
+	applied bool
+	// pending changes of a suspended stack.
+	pending []string
+	// deployments as seen, by component.
+	deployments map[string]*appsv1.Deployment
+	// failure is the first error of a phase.
+	failure error
+}
+
+func (s *scope) suspended() bool { return s.stack.Spec.Suspend != nil && *s.stack.Spec.Suspend }
+
+func (s *scope) resolved() bool { return s.looked && len(s.problems) == 0 }
+
+// stalled returns the first problem that only a person can solve.
+func (s *scope) stalled() *dependencies.Problem {
+	for i := range s.problems {
+		if s.problems[i].Stalled {
+			return &s.problems[i]
+		}
+	}
+	return nil
+}
+
+func (s *scope) failed(err error) {
+	if s.failure == nil {
+		s.failure = err
+	}
+}

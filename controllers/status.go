@@ -1,0 +1,214 @@
+package controllers
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/controllers/apply"
+	"github.com/openimstack/openim-operator/controllers/lockdown"
+	"github.com/openimstack/openim-operator/controllers/manifests"
+)
+
+// updateStatus computes the status from the scope, and returns the conditions that turned.
+func (s *scope) updateStatus() []metav1.Condition {
+	before := s.stack.Status.DeepCopy()
+	status := &s.stack.Status
+	if s.failure == nil {
+		status.ObservedGeneration = s.stack.Generation
+	}
+	status.PendingChanges = s.pending
+	status.Endpoints = &v1alpha1.Endpoints{Gateway: manifests.GatewayURL(s.stack)}
+	status.Processes = s.processes()
+	status.Boundary = s.boundary()
+
+	dependencies, openIM, wrapper := s.dependenciesReady(), s.available(v1alpha1.NameOpenIM), s.available(v1alpha1.NameWrapper)
+	openIM.Type, wrapper.Type = v1alpha1.ConditionOpenIMAvailable, v1alpha1.ConditionWrapperAvailable
+	isolated := s.networkIsolated()
+	ready := s.ready(dependencies, openIM, wrapper, isolated)
+	if ready.Status == metav1.ConditionTrue {
+		status.Version = s.stack.Spec.Version
+	}
+	for _, c := range []metav1.Condition{ready, dependencies, openIM, wrapper, isolated} {
+		s.set(c)
+	}
+	s.setKstatus(ready)
+	var paused metav1.Condition
+	if s.suspended() {
+		paused = condition(v1alpha1.ConditionPaused, metav1.ConditionTrue, v1alpha1.ReasonSuspended, fmt.Sprintf("spec.suspend is true: %d changes are pending", len(s.pending)))
+	}
+	s.setOrRemove(v1alpha1.ConditionPaused, paused)
+	return turned(before.Conditions, status.Conditions)
+}
+
+func (s *scope) dependenciesReady() metav1.Condition {
+	const kind = v1alpha1.ConditionDependenciesReady
+	if !s.looked {
+		return condition(kind, metav1.ConditionUnknown, v1alpha1.ReasonApplyFailed, describe(s.failure))
+	}
+	if s.resolved() {
+		return condition(kind, metav1.ConditionTrue, v1alpha1.ReasonResolved, "all references resolve")
+	}
+	var sentences []string
+	for _, p := range s.problems {
+		sentences = append(sentences, p.String())
+	}
+	return condition(kind, metav1.ConditionFalse, s.problems[0].Reason, strings.Join(sentences, "; "))
+}
+
+// available tells whether all Deployments of OpenIM or of the wrapper run what they should.
+func (s *scope) available(app string) metav1.Condition {
+	var waiting []string
+	for _, c := range lockdown.Components() {
+		if c.App != app {
+			continue
+		}
+		d := s.deployments[c.Name]
+		if d == nil {
+			waiting = append(waiting, c.Name+" 0/?")
+			continue
+		}
+		if !complete(d) {
+			waiting = append(waiting, fmt.Sprintf("%s %d/%d", c.Name, upToDate(d), ptr.Deref(d.Spec.Replicas, 1)))
+		}
+	}
+	if len(waiting) > 0 {
+		return condition("", metav1.ConditionFalse, v1alpha1.ReasonWaiting, "waiting for "+strings.Join(waiting, ", "))
+	}
+	return condition("", metav1.ConditionTrue, v1alpha1.ReasonAvailable, "all replicas are ready")
+}
+
+func (s *scope) networkIsolated() metav1.Condition {
+	const kind = v1alpha1.ConditionNetworkIsolated
+	if !s.policiesInPlace {
+		return condition(kind, metav1.ConditionFalse, v1alpha1.ReasonPoliciesNotInPlace, "not all NetworkPolicies of the stack are in place")
+	}
+	return condition(kind, metav1.ConditionUnknown, v1alpha1.ReasonIsolationUnverified,
+		"all NetworkPolicies of the stack are in place; whether the cluster's network enforces them has not been tried")
+}
+
+// ready sums the others up. NetworkIsolated counts only when it is False: policies that nobody has tried yet are no reason
+// to wait, policies that are not there are.
+func (s *scope) ready(others ...metav1.Condition) metav1.Condition {
+	const kind = v1alpha1.ConditionReady
+	if s.failure != nil && s.resolved() {
+		return condition(kind, metav1.ConditionFalse, failureReason(s.failure), describe(s.failure))
+	}
+	for _, c := range others {
+		if c.Status == metav1.ConditionFalse {
+			return condition(kind, metav1.ConditionFalse, c.Reason, c.Message)
+		}
+	}
+	return condition(kind, metav1.ConditionTrue, v1alpha1.ReasonReady, fmt.Sprintf("OpenIM %s runs, and only the wrapper is let in", s.stack.Spec.Version))
+}
+
+// setKstatus sets Reconciling and Stalled, which kstatus wants only while they are true.
+func (s *scope) setKstatus(ready metav1.Condition) {
+	var conflict *apply.ConflictError
+	stalled, reconciling := metav1.Condition{}, metav1.Condition{}
+	switch problem := s.stalled(); {
+	case problem != nil:
+		stalled = condition(v1alpha1.ConditionStalled, metav1.ConditionTrue, problem.Reason, problem.String())
+	case errors.As(s.failure, &conflict):
+		stalled = condition(v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonNameConflict, conflict.Error())
+	case ready.Status != metav1.ConditionTrue && !s.suspended():
+		reconciling = condition(v1alpha1.ConditionReconciling, metav1.ConditionTrue, v1alpha1.ReasonProgressing, ready.Message)
+	}
+	s.setOrRemove(v1alpha1.ConditionStalled, stalled)
+	s.setOrRemove(v1alpha1.ConditionReconciling, reconciling)
+}
+
+// setOrRemove keeps a condition that is only there while it is true.
+func (s *scope) setOrRemove(kind string, c metav1.Condition) {
+	if c.Type == "" {
+		apimeta.RemoveStatusCondition(&s.stack.Status.Conditions, kind)
+		return
+	}
+	s.set(c)
+}
+
+func (s *scope) processes() []v1alpha1.ProcessStatus {
+	var all []v1alpha1.ProcessStatus
+	for _, c := range lockdown.Components() {
+		d := s.deployments[c.Name]
+		if d == nil {
+			continue
+		}
+		all = append(all, v1alpha1.ProcessStatus{Name: c.Name, Ready: ptr.To(upToDate(d)), Desired: ptr.To(ptr.Deref(d.Spec.Replicas, 1))})
+	}
+	return all
+}
+
+func (s *scope) boundary() *v1alpha1.Boundary {
+	if !s.resolved() || len(s.objects) == 0 {
+		return s.stack.Status.Boundary
+	}
+	var policies int
+	for _, object := range s.objects {
+		if _, ok := object.(*networkingv1.NetworkPolicy); ok {
+			policies++
+		}
+	}
+	connections := len(lockdown.NewGraph(s.stack, s.facts).Connections)
+	return &v1alpha1.Boundary{Policies: ptr.To(int32(policies)), Connections: ptr.To(int32(connections))}
+}
+
+func (s *scope) set(c metav1.Condition) {
+	c.ObservedGeneration = s.stack.Generation
+	apimeta.SetStatusCondition(&s.stack.Status.Conditions, c)
+}
+
+// upToDate is the number of ready replicas of the present template.
+func upToDate(d *appsv1.Deployment) int32 {
+	if d.Status.ObservedGeneration < d.Generation {
+		return 0
+	}
+	return min(d.Status.UpdatedReplicas, d.Status.AvailableReplicas)
+}
+
+func condition(kind string, status metav1.ConditionStatus, reason, message string) metav1.Condition {
+	const longest = 32768 // metav1.Condition
+	if len(message) > longest {
+		message = message[:longest]
+	}
+	return metav1.Condition{Type: kind, Status: status, Reason: reason, Message: message}
+}
+
+func failureReason(err error) string {
+	var conflict *apply.ConflictError
+	if errors.As(err, &conflict) {
+		return v1alpha1.ReasonNameConflict
+	}
+	return v1alpha1.ReasonApplyFailed
+}
+
+// describe an error in one line. Errors of the rooms below hold no secret.
+func describe(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
+
+// turned are the conditions whose status or reason is new. Progress messages change often and make no event.
+func turned(before, after []metav1.Condition) []metav1.Condition {
+	var out []metav1.Condition
+	for _, c := range after {
+		old := apimeta.FindStatusCondition(before, c.Type)
+		if old == nil || old.Status != c.Status || old.Reason != c.Reason {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+func eventType(c metav1.Condition) string {
+	bad := c.Status == metav1.ConditionFalse && c.Reason != v1alpha1.ReasonWaiting || c.Type == v1alpha1.ConditionStalled
+	if bad {
+		return corev1.EventTypeWarning
+	}
+	return corev1.EventTypeNormal
+}

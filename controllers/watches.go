@@ -1,0 +1,120 @@
+package controllers
+
+import (
+	"context"
+	"slices"
+	"sync"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/openimstack/openim-operator/api/v1alpha1"
+)
+
+// CacheOptions limits the cache to the operator's own children, and to namespaces when some are given. Of Secrets and
+// EndpointSlices only the metadata is ever watched.
+func CacheOptions(namespaces []string) cache.Options {
+	options := cache.Options{ByObject: map[client.Object]cache.ByObject{}, DefaultTransform: cache.TransformStripManagedFields()}
+	ours := labels.SelectorFromSet(labels.Set{v1alpha1.LabelManagedBy: v1alpha1.ManagedBy})
+	for _, kind := range owned() {
+		options.ByObject[kind] = cache.ByObject{Label: ours}
+	}
+	for _, namespace := range namespaces {
+		if options.DefaultNamespaces == nil {
+			options.DefaultNamespaces = map[string]cache.Config{}
+		}
+		options.DefaultNamespaces[namespace] = cache.Config{}
+	}
+	return options
+}
+
+// SetupWithManager watches stacks, every owned kind, and what stacks refer to.
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
+	b := ctrl.NewControllerManagedBy(mgr).Named("openimstack").For(&v1alpha1.OpenIMStack{})
+	for _, kind := range owned() {
+		// No predicate on the generation: most of these kinds have none. Resyncs change nothing and are dropped.
+		b = b.Owns(kind, builder.WithPredicates(predicate.ResourceVersionChangedPredicate{}))
+	}
+	return b.
+		WatchesMetadata(metadataOf(corev1.SchemeGroupVersion.WithKind("Secret")), r.referenced(func(o client.Object) []types.NamespacedName {
+			return r.index.ofSecret(client.ObjectKeyFromObject(o))
+		}), builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})).
+		WatchesMetadata(metadataOf(discoveryv1.SchemeGroupVersion.WithKind("EndpointSlice")), r.referenced(func(o client.Object) []types.NamespacedName {
+			return r.index.ofService(types.NamespacedName{Namespace: o.GetNamespace(), Name: o.GetLabels()[discoveryv1.LabelServiceName]})
+		}), builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})).
+		Complete(r)
+}
+
+func metadataOf(gvk schema.GroupVersionKind) *metav1.PartialObjectMetadata {
+	object := &metav1.PartialObjectMetadata{}
+	object.SetGroupVersionKind(gvk)
+	return object
+}
+
+func (r *Reconciler) referenced(stacks func(client.Object) []types.NamespacedName) handler.EventHandler {
+	return handler.EnqueueRequestsFromMapFunc(func(_ context.Context, o client.Object) []reconcile.Request {
+		var requests []reconcile.Request
+		for _, name := range stacks(o) {
+			requests = append(requests, reconcile.Request{NamespacedName: name})
+		}
+		return requests
+	})
+}
+
+// references remembers which Secrets and Services each stack has read.
+type references struct {
+	mutex   sync.Mutex
+	byStack map[types.NamespacedName]reads
+}
+
+type reads struct {
+	secrets  []string
+	services []types.NamespacedName
+}
+
+func newReferences() *references { return &references{byStack: map[types.NamespacedName]reads{}} }
+
+func (x *references) set(stack types.NamespacedName, secrets []string, services []types.NamespacedName) {
+	x.mutex.Lock()
+	defer x.mutex.Unlock()
+	x.byStack[stack] = reads{secrets, services}
+}
+
+func (x *references) forget(stack types.NamespacedName) {
+	x.mutex.Lock()
+	defer x.mutex.Unlock()
+	delete(x.byStack, stack)
+}
+
+func (x *references) ofSecret(secret types.NamespacedName) []types.NamespacedName {
+	return x.find(func(stack types.NamespacedName, r reads) bool {
+		return stack.Namespace == secret.Namespace && slices.Contains(r.secrets, secret.Name)
+	})
+}
+
+func (x *references) ofService(service types.NamespacedName) []types.NamespacedName {
+	return x.find(func(_ types.NamespacedName, r reads) bool { return slices.Contains(r.services, service) })
+}
+
+func (x *references) find(matches func(types.NamespacedName, reads) bool) []types.NamespacedName {
+	x.mutex.Lock()
+	defer x.mutex.Unlock()
+	var found []types.NamespacedName
+	for stack, r := range x.byStack {
+		if matches(stack, r) {
+			found = append(found, stack)
+		}
+	}
+	return found
+}
