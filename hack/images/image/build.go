@@ -1,0 +1,191 @@
+package image
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/openimstack/openim-operator/hack/cluster/component"
+	"github.com/openimstack/openim-operator/hack/cluster/host"
+)
+
+// DefaultPrefix of image references. Without a registry's host, containerd keeps such images as docker.io/openimstack/...
+const DefaultPrefix = "openimstack/"
+
+// Options of a build.
+type Options struct {
+	// Only names the images to build; all if it is empty.
+	Only []string
+	// Prefix of the references, with its final slash; DefaultPrefix if it is empty.
+	Prefix string
+	// Arch is the architecture in Go's words; this machine's if it is empty. Images with parts from Debian need this machine's.
+	Arch string
+	// Listing says that nothing may be built: what is not in the cache is an error.
+	Listing bool
+	// Push sends the images to the registry that Prefix names.
+	Push bool
+	// Out receives progress lines.
+	Out io.Writer
+}
+
+// Result is a finished image.
+type Result struct {
+	Name    string
+	Ref     string
+	Archive string // docker archive in the cache
+}
+
+// Build makes the images that are not in the cache and returns all that were asked for, in a fixed order.
+func Build(ctx context.Context, o Options) ([]Result, error) {
+	o = o.withDefaults()
+	wanted, err := choose(recipes(), o)
+	if err != nil {
+		return nil, err
+	}
+	root, err := component.Root()
+	if err != nil {
+		return nil, err
+	}
+	cache, err := component.Cache()
+	if err != nil {
+		return nil, err
+	}
+	store := archives{dir: filepath.Join(cache, "images")}
+
+	var results []Result
+	for i, r := range wanted {
+		label := fmt.Sprintf("[%d/%d] image %s", i+1, len(wanted), r.name)
+		p, err := r.prepare(ctx, root, o.Arch, o.Out)
+		if err != nil {
+			return nil, fmt.Errorf("image %s: %w", r.name, err)
+		}
+		ref := o.Prefix + r.name + ":" + p.tag
+		archive := store.path(r.name, p.tag, ref)
+		if !store.has(archive, p.key) {
+			if o.Listing {
+				return nil, fmt.Errorf("image %s is not built: run `go run ./hack/images build --only %s`", ref, r.name)
+			}
+			if err := p.build(ctx, store, ref, archive, label, o.Out); err != nil {
+				return nil, fmt.Errorf("image %s: %w", r.name, err)
+			}
+		}
+		if o.Push {
+			if err := push(ctx, store, archive, ref, label, o.Out); err != nil {
+				return nil, err
+			}
+		}
+		results = append(results, Result{Name: r.name, Ref: ref, Archive: archive})
+	}
+	store.prune(results)
+	return results, nil
+}
+
+func (o Options) withDefaults() Options {
+	if o.Prefix == "" {
+		o.Prefix = DefaultPrefix
+	}
+	if o.Arch == "" {
+		o.Arch = runtime.GOARCH
+	}
+	if o.Out == nil {
+		o.Out = os.Stderr
+	}
+	return o
+}
+
+// choose picks the recipes by name and refuses what cannot be.
+func choose(all []recipe, o Options) ([]recipe, error) {
+	var names []string
+	for _, r := range all {
+		names = append(names, r.name)
+	}
+	for _, name := range o.Only {
+		if !slices.Contains(names, name) {
+			return nil, fmt.Errorf("there is no image %q: choose from %s", name, strings.Join(names, ", "))
+		}
+	}
+	var wanted []recipe
+	for _, r := range all {
+		if len(o.Only) > 0 && !slices.Contains(o.Only, r.name) {
+			continue
+		}
+		if o.Arch != runtime.GOARCH && len(r.packages) > 0 {
+			return nil, fmt.Errorf("image %s takes programs from this machine's Debian packages and can only be built for %s: leave it out by --only", r.name, runtime.GOARCH)
+		}
+		wanted = append(wanted, r)
+	}
+	return wanted, nil
+}
+
+// build runs buildah on the staged context, with storage of its own that is gone afterwards.
+func (p *plan) build(ctx context.Context, store archives, ref, archive, label string, out io.Writer) error {
+	start := time.Now()
+	if err := host.Ensure(ctx, out, host.Buildah); err != nil {
+		return err
+	}
+	scratch, err := store.scratch()
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(scratch)
+	fmt.Fprintf(out, "%s: building %s\n", label, ref)
+	staged := filepath.Join(scratch, "context")
+	if err := os.Mkdir(staged, 0o755); err != nil {
+		return err
+	}
+	if err := p.stage(staged); err != nil {
+		return err
+	}
+	b := buildah{scratch: scratch, label: label, out: out, start: start}
+	id := filepath.Join(scratch, "id") // no tag in buildah's storage: it would be one more name in the archive
+	args := []string{"bud", "--isolation", "chroot", "--timestamp", "0", "--format", "docker",
+		"--platform", "linux/" + p.arch, "--build-arg", "TARGETOS=linux", "--build-arg", "TARGETARCH=" + p.arch,
+		"--file", filepath.Join(staged, dockerfileName), "--iidfile", id}
+	if p.target != "" {
+		args = append(args, "--target", p.target)
+	}
+	if err := b.run(ctx, append(args, staged)...); err != nil {
+		return err
+	}
+	image, err := os.ReadFile(id)
+	if err != nil {
+		return err
+	}
+	finished := filepath.Join(scratch, "image.tar")
+	if err := b.run(ctx, "push", strings.TrimSpace(string(image)), "docker-archive:"+finished+":"+ref); err != nil {
+		return err
+	}
+	if err := store.keep(finished, archive, p.key); err != nil {
+		return err
+	}
+	info, err := os.Stat(archive)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "%s: built in %s, %d MB\n", label, time.Since(start).Round(100*time.Millisecond), info.Size()>>20)
+	return nil
+}
+
+// push sends an archive to a registry. Logins are buildah's (`buildah login`).
+func push(ctx context.Context, store archives, archive, ref, label string, out io.Writer) error {
+	scratch, err := store.scratch()
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(scratch)
+	b := buildah{scratch: scratch, label: label, out: out, start: time.Now()}
+	if err := b.run(ctx, "pull", "docker-archive:"+archive); err != nil {
+		return err
+	}
+	if err := b.run(ctx, "push", ref, "docker://"+ref); err != nil {
+		return fmt.Errorf("push %s: name a registry that you are logged in to by --prefix: %w", ref, err)
+	}
+	fmt.Fprintf(out, "%s: pushed %s\n", label, ref)
+	return nil
+}

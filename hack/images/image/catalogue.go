@@ -1,0 +1,155 @@
+package image
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	"github.com/openimstack/openim-operator/hack/cluster/component"
+	"github.com/openimstack/openim-operator/hack/cluster/host"
+)
+
+// Names of the images, without prefix and tag.
+const (
+	Operator             = "openim-operator"
+	Wrapper              = "openim-wrapper"
+	OpenIMServer         = "openim-server"
+	OpenIMUpstreamLayout = "openim-server-upstream-layout"
+	InfraEtcd            = "infra-etcd"
+	InfraRedis           = "infra-redis"
+	InfraKafka           = "infra-kafka"
+	InfraMongoDB         = "infra-mongodb"
+)
+
+// recipe says what an image is made of.
+type recipe struct {
+	name       string
+	dockerfile string // relative to the repository
+	target     string // stage of the Dockerfile; "" is the last
+	// release, if not empty, is the component whose version is the tag. Others are tagged by their content.
+	release string
+	// components go in as files: component name to what of it lands where in the build context.
+	components []part
+	// packages of Debian that files come from.
+	packages []host.Package
+	// files of this machine that go in, and links, as paths in the build context.
+	files func(arch string) (map[string]source, error)
+}
+
+// part is a component and where its programs land in the build context.
+type part struct {
+	spec func(root, arch string) component.Spec
+	// place gives the path of a program, "" to leave it out.
+	place func(program, arch string) string
+}
+
+// source is a file of this machine, or a symbolic link.
+type source struct {
+	path string // of the file
+	link string // target of the link, if it is one
+}
+
+// recipes in the order in which they are built and listed.
+func recipes() []recipe {
+	openim := part{spec: native(OpenIM), place: under("bin")}
+	return []recipe{
+		{name: Operator, dockerfile: "Dockerfile", target: "operator", components: []part{{spec: program("manager"), place: inDist}}},
+		{name: Wrapper, dockerfile: "Dockerfile", target: "wrapper", components: []part{{spec: program("wrapper"), place: inDist}}},
+		{name: OpenIMServer, dockerfile: "hack/cluster/components/openim/Dockerfile", target: "server", release: "openim", components: []part{openim}},
+		{
+			name: OpenIMUpstreamLayout, dockerfile: "hack/cluster/components/openim/Dockerfile", target: "upstream-layout", release: "openim",
+			components: []part{openim}, packages: []host.Package{host.Busybox}, files: upstreamLayout,
+		},
+		{name: InfraEtcd, dockerfile: "hack/images/etcd/Dockerfile", components: []part{{spec: native(component.Etcd), place: under("")}}},
+		{name: InfraRedis, dockerfile: "hack/images/redis/Dockerfile", packages: []host.Package{host.RedisServer}, files: redis},
+		{name: InfraKafka, dockerfile: "hack/cluster/components/kafka/Dockerfile", components: []part{{spec: native(Kafka), place: under("")}}},
+		{name: InfraMongoDB, dockerfile: "hack/cluster/components/mongodb/Dockerfile", components: []part{
+			{spec: native(MongoDB), place: under("")}, {spec: native(FerretDB), place: under("")},
+		}},
+	}
+}
+
+// native adds the target architecture to a component, if it is not this machine's.
+func native(spec func(root string) component.Spec) func(root, arch string) component.Spec {
+	return func(root, arch string) component.Spec {
+		s := spec(root)
+		if arch != runtime.GOARCH {
+			s.Env = append(s.Env, "GOARCH="+arch)
+		}
+		return s
+	}
+}
+
+// program is one of the project's own, static, for linux.
+func program(name string) func(root, arch string) component.Spec {
+	return func(root, arch string) component.Spec {
+		return component.Spec{
+			Name:     name,
+			Dir:      root,
+			Version:  version(),
+			Packages: []string{"./cmd/" + name},
+			Stamp:    func(v string) []string { return []string{"main.version=" + v} },
+			Env:      []string{"GOOS=linux", "GOARCH=" + arch},
+		}
+	}
+}
+
+// VersionEnv names the release that is stamped into the project's programs. Without it they call themselves dev: a
+// stamp that changes with every commit would change every image with it.
+const VersionEnv = "VERSION"
+
+func version() string {
+	if v := os.Getenv(VersionEnv); v != "" {
+		return v
+	}
+	return "dev"
+}
+
+func under(dir string) func(program, arch string) string {
+	return func(program, _ string) string { return filepath.Join(dir, program) }
+}
+
+func inDist(program, arch string) string { return filepath.Join("dist", "linux_"+arch, program) }
+
+// upstreamLayout is a tree of links from upstream's paths to ours, and a shell.
+func upstreamLayout(arch string) (map[string]source, error) {
+	root, err := component.Root()
+	if err != nil {
+		return nil, err
+	}
+	programs, err := tools(context.Background(), OpenIM(root).Dir)
+	if err != nil {
+		return nil, err
+	}
+	files := map[string]source{"busybox": {path: host.Find("busybox")}}
+	for _, program := range programs {
+		files[filepath.Join("openim-server/_output/bin/platforms/linux", arch, program)] = source{link: "/openim/bin/" + program}
+	}
+	return files, nil
+}
+
+// redis is Debian's server and client with the libraries that the dynamic linker would load for them.
+func redis(string) (map[string]source, error) {
+	files := map[string]source{}
+	for _, program := range []string{"redis-server", "redis-cli"} {
+		path := host.Find(program)
+		if path == "" {
+			return nil, fmt.Errorf("%s is not installed: install Debian's package redis-server", program)
+		}
+		real, err := filepath.EvalSymlinks(path)
+		if err != nil {
+			return nil, err
+		}
+		files[filepath.Join("root/usr/bin", program)] = source{path: real}
+		libraries, err := libraries(real)
+		if err != nil {
+			return nil, err
+		}
+		for _, library := range libraries {
+			files[filepath.Join("root", library)] = source{path: library}
+		}
+	}
+	return files, nil
+}

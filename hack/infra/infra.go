@@ -1,0 +1,119 @@
+package infra
+
+import (
+	"bytes"
+	"embed"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
+	"sigs.k8s.io/yaml"
+)
+
+// Namespace of all that Objects returns.
+const Namespace = "infra"
+
+// Name and key of the Secret with Redis' password.
+const (
+	RedisSecret      = "redis"
+	RedisPasswordKey = "password"
+)
+
+//go:embed *.yaml
+var files embed.FS
+
+// Objects returns the namespace, the Secret with Redis' password, and the stores, in the order in which to apply them. images
+// gives the reference of each image by its name without prefix and tag ("infra-etcd"), as hack/images prints it.
+func Objects(images map[string]string, redisPassword string) ([]*unstructured.Unstructured, error) {
+	if redisPassword == "" {
+		return nil, errors.New("the Redis of the demo needs a password: give one that is not empty")
+	}
+	resources, err := resources()
+	if err != nil {
+		return nil, err
+	}
+	var objects []*unstructured.Unstructured
+	for _, file := range resources {
+		parsed, err := parse(file)
+		if err != nil {
+			return nil, err
+		}
+		for _, object := range parsed {
+			if object.GetKind() == "Namespace" {
+				objects = append(objects, object, secret(redisPassword))
+				continue
+			}
+			object.SetNamespace(Namespace)
+			if err := setImages(object, images); err != nil {
+				return nil, err
+			}
+			objects = append(objects, object)
+		}
+	}
+	return objects, nil
+}
+
+// resources lists the files that kustomization.yaml names, so that both ways apply the same.
+func resources() ([]string, error) {
+	content, err := files.ReadFile("kustomization.yaml")
+	if err != nil {
+		return nil, err
+	}
+	var k struct{ Resources []string }
+	if err := yaml.Unmarshal(content, &k); err != nil {
+		return nil, fmt.Errorf("kustomization.yaml: %w", err)
+	}
+	return k.Resources, nil
+}
+
+func parse(file string) ([]*unstructured.Unstructured, error) {
+	content, err := files.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	var objects []*unstructured.Unstructured
+	for decoder := utilyaml.NewYAMLOrJSONDecoder(bytes.NewReader(content), 4096); ; {
+		object := &unstructured.Unstructured{}
+		if err := decoder.Decode(object); errors.Is(err, io.EOF) {
+			return objects, nil
+		} else if err != nil {
+			return nil, fmt.Errorf("%s: %w", file, err)
+		}
+		if object.Object != nil { // a comment before the first document
+			objects = append(objects, object)
+		}
+	}
+}
+
+func secret(redisPassword string) *unstructured.Unstructured {
+	return &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "v1",
+		"kind":       "Secret",
+		"metadata":   map[string]any{"name": RedisSecret, "namespace": Namespace},
+		"type":       "Opaque",
+		"stringData": map[string]any{RedisPasswordKey: redisPassword},
+	}}
+}
+
+// setImages puts the references in the place of "openimstack/NAME:dev".
+func setImages(object *unstructured.Unstructured, images map[string]string) error {
+	path := []string{"spec", "template", "spec", "containers"}
+	containers, found, err := unstructured.NestedSlice(object.Object, path...)
+	if err != nil || !found {
+		return err
+	}
+	for i := range containers {
+		container, _ := containers[i].(map[string]any)
+		placeholder, _ := container["image"].(string)
+		_, name, _ := strings.Cut(strings.TrimSuffix(placeholder, ":dev"), "/")
+		ref, ok := images[name]
+		if !ok {
+			return fmt.Errorf("no image for %s: build it with `go run ./hack/images build --only %s`", name, name)
+		}
+		container["image"] = ref
+	}
+	return unstructured.SetNestedSlice(object.Object, containers, path...)
+}
