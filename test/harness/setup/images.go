@@ -1,0 +1,125 @@
+package setup
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// Images are the project's images: references by name, such as openim-operator.
+type Images map[string]string
+
+// Names of the images that the harness asks for.
+const (
+	OperatorImage       = "openim-operator"
+	WrapperImage        = "openim-wrapper"
+	OpenIMImage         = "openim-server"
+	UpstreamLayoutImage = "openim-server-upstream-layout"
+	// repository is what stands before an image's name in manifests, when no registry is named.
+	repository = "openimstack/"
+)
+
+// buildImages builds what has changed. For the local cluster it loads it, too.
+func (e *Environment) buildImages(ctx context.Context) error {
+	args := []string{"run", "-buildvcs=false", "./hack/images", "build"}
+	if e.Local {
+		args = append(args, "--load")
+	}
+	out, err := e.run(ctx, "go", args...)
+	if err != nil {
+		return err
+	}
+	if e.Images, err = parseImages(out); err != nil {
+		return err
+	}
+	if !e.Local && e.ImagePrefix == "" {
+		return errors.New("CLUSTER=current needs IMAGE_PREFIX: the registry path to which the images were pushed, for example registry.example.com/im/")
+	}
+	for name, reference := range e.Images {
+		e.Images[name] = e.prefixed(reference)
+	}
+	return nil
+}
+
+// prefixed is an image's name in the registry of another cluster than the local one.
+func (e *Environment) prefixed(reference string) string {
+	if e.Local {
+		return reference
+	}
+	return e.ImagePrefix + strings.TrimPrefix(reference, repository)
+}
+
+// run runs a program of the project, passes on what it says to stderr, and returns what it says to stdout.
+func (e *Environment) run(ctx context.Context, name string, args ...string) ([]byte, error) {
+	command := exec.CommandContext(ctx, name, args...)
+	command.Dir, command.Env = e.Root, os.Environ()
+	command.Cancel = func() error { return command.Process.Signal(syscall.SIGINT) }
+	command.WaitDelay = 10 * time.Second
+	var stdout bytes.Buffer
+	command.Stdout, command.Stderr = &stdout, io.Writer(e.Journal.Lines())
+	if err := command.Run(); err != nil {
+		return nil, fmt.Errorf("%s failed (its words are above): %w", strings.Join(command.Args, " "), err)
+	}
+	return stdout.Bytes(), nil
+}
+
+// parseImages reads lines of name=reference; others are words for people.
+func parseImages(out []byte) (Images, error) {
+	images := Images{}
+	for line := range strings.Lines(string(out)) {
+		name, reference, found := strings.Cut(strings.TrimSpace(line), "=")
+		if found && !strings.ContainsAny(name, " \t") && strings.Contains(reference, ":") {
+			images[name] = reference
+		}
+	}
+	for _, name := range []string{OperatorImage, WrapperImage, OpenIMImage, UpstreamLayoutImage} {
+		if images[name] == "" {
+			return nil, fmt.Errorf("hack/images did not build %s: look at what it printed above", name)
+		}
+	}
+	return images, nil
+}
+
+// Retag replaces the images in the containers of objects, whatever their tag, by those that were built.
+func (i Images) Retag(objects []*unstructured.Unstructured) {
+	for _, object := range objects {
+		walk(object.Object, i.replace)
+	}
+}
+
+func (i Images) replace(field string, value any) any {
+	text, isText := value.(string)
+	if field != "image" || !isText {
+		return value
+	}
+	name, _, _ := strings.Cut(strings.TrimPrefix(text, repository), ":")
+	if reference := i[name]; reference != "" && strings.HasPrefix(text, repository) {
+		return reference
+	}
+	return value
+}
+
+// walk replaces the values of all fields, at every depth.
+func walk(node any, replace func(field string, value any) any) {
+	switch n := node.(type) {
+	case map[string]any:
+		for field, value := range n {
+			n[field] = replace(field, value)
+			walk(n[field], replace)
+		}
+	case []any:
+		for i, value := range n {
+			n[i] = replace("", value)
+			walk(n[i], replace)
+		}
+	}
+}
