@@ -126,7 +126,7 @@ func TestAReplayIsNoticedUntilTheAssertionHasExpired(t *testing.T) {
 }
 
 func TestWhatIsNoAssertion(t *testing.T) {
-	hs := func(header, claims string) string { return hs256(t, header, claims, []byte(keyOne)) }
+	hs := func(header, claims string) string { return hs256(header, claims, []byte(keyOne)) }
 	const header = `{"alg":"HS256","typ":"openim-wrapper-assertion+jwt"}`
 	claims := func(change, to string) string {
 		parts := strings.Split(assert(t, keyOne, call(), noon), ".")

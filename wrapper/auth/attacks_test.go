@@ -30,8 +30,7 @@ type attack struct {
 // object is a JSON object whose members may repeat.
 func object(members ...string) []byte { return []byte("{" + strings.Join(members, ",") + "}") }
 
-func hs256(t *testing.T, header, payload string, secret []byte) string {
-	t.Helper()
+func hs256(header, payload string, secret []byte) string {
 	input := authtest.Encode([]byte(header)) + "." + authtest.Encode([]byte(payload))
 	mac := hmac.New(sha256.New, secret)
 	mac.Write([]byte(input))
@@ -81,9 +80,9 @@ func TestAttacks(t *testing.T) {
 		{"alg None", unsigned("None") + "AAAA", "algorithm"},
 		{"alg NONE", unsigned("NONE") + "AAAA", "algorithm"},
 		{"alg nOnE", unsigned("nOnE") + "AAAA", "algorithm"},
-		{"HS256 with the RSA key's PEM as secret", hs256(t, `{"alg":"HS256","typ":"JWT","kid":"rsa"}`, claims, publicPEM(t, rsa)), "algorithm"},
-		{"HS256 with the EC key's PEM as secret", hs256(t, `{"alg":"HS256","typ":"JWT","kid":"ec"}`, claims, publicPEM(t, ec)), "algorithm"},
-		{"HS256 with an empty secret", hs256(t, `{"alg":"HS256","typ":"JWT","kid":"ec"}`, claims, nil), "algorithm"},
+		{"HS256 with the RSA key's PEM as secret", hs256(`{"alg":"HS256","typ":"JWT","kid":"rsa"}`, claims, publicPEM(t, rsa)), "algorithm"},
+		{"HS256 with the EC key's PEM as secret", hs256(`{"alg":"HS256","typ":"JWT","kid":"ec"}`, claims, publicPEM(t, ec)), "algorithm"},
+		{"HS256 with an empty secret", hs256(`{"alg":"HS256","typ":"JWT","kid":"ec"}`, claims, nil), "algorithm"},
 		{"an asymmetric alg that is not in the list", header(map[string]any{"alg": "ES384"}), "algorithm"},
 		{"alg in another case", header(map[string]any{"alg": "es256"}), "algorithm"},
 		{"alg as a list", header(map[string]any{"alg": []string{"ES256"}}), "algorithm"},

@@ -56,6 +56,11 @@ func NewKey(t testing.TB, kid string, alg jose.SignatureAlgorithm) Key {
 	return k
 }
 
+// FixedKey is an Ed25519 key that is the same in every run, for seeds of fuzz targets.
+func FixedKey(kid string) Key {
+	return Key{KID: kid, Alg: jose.EdDSA, Private: ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))}
+}
+
 // JWK is the public half.
 func (k Key) JWK() jose.JSONWebKey {
 	return jose.JSONWebKey{Key: k.Private.Public(), KeyID: k.KID, Algorithm: string(k.Alg), Use: "sig"}

@@ -1,0 +1,107 @@
+package upstream_test
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/openimstack/openim-operator/wrapper/upstream"
+	"github.com/openimstack/openim-operator/wrapper/wire"
+)
+
+func serve(t *testing.T, f http.HandlerFunc) *upstream.Client {
+	server := httptest.NewServer(f)
+	t.Cleanup(server.Close)
+	c := upstream.New(server.URL)
+	t.Cleanup(c.Close)
+	return c
+}
+
+func hijack(t *testing.T, w http.ResponseWriter, say string) {
+	conn, _, err := w.(http.Hijacker).Hijack()
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	_, _ = conn.Write([]byte(say))
+	_ = conn.Close()
+}
+
+func TestOnlyTheGivenHeadersAreSent(t *testing.T) {
+	g := NewWithT(t)
+	var seen http.Header
+	c := serve(t, func(w http.ResponseWriter, r *http.Request) { seen = r.Header.Clone() })
+	given := http.Header{"X-Request-Id": {"r-1"}}
+	_, err := c.Do(t.Context(), "POST", "/x", given, []byte("{}"))
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(seen).To(Equal(http.Header{"X-Request-Id": {"r-1"}, "User-Agent": {"openim-wrapper"}, "Content-Length": {"2"}}))
+	g.Expect(given).To(HaveLen(1), "the caller's map is left alone")
+}
+
+func TestWhyThereIsNoReply(t *testing.T) {
+	closed, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = closed.Close()
+	hang := make(chan struct{})
+	t.Cleanup(func() { close(hang) })
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+
+	for _, c := range []struct {
+		name   string
+		ctx    context.Context
+		client *upstream.Client
+		want   error
+	}{
+		{"nobody listens", t.Context(), upstream.New("http://" + closed.Addr().String()), upstream.ErrNotSent},
+		{"hung up before the reply", t.Context(), serve(t, func(w http.ResponseWriter, _ *http.Request) { hijack(t, w, "") }), upstream.ErrBroken},
+		{"hung up in the reply", t.Context(), serve(t, func(w http.ResponseWriter, _ *http.Request) {
+			hijack(t, w, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{")
+		}), upstream.ErrBroken},
+		{"no HTTP", t.Context(), serve(t, func(w http.ResponseWriter, _ *http.Request) { hijack(t, w, "SSH-2.0-x\r\n") }), upstream.ErrBroken},
+		{"headers beyond the bound", t.Context(), serve(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("X", strings.Repeat("x", 2*wire.MaxHeaderBytes))
+		}), upstream.ErrBroken},
+		{"given up while waiting", ctx, serve(t, func(http.ResponseWriter, *http.Request) { cancel(); <-hang }), upstream.ErrTimeout},
+		{"a body beyond the bound", t.Context(), serve(t, func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = w.Write(make([]byte, wire.MaxReplyBytes+1))
+		}), upstream.ErrTooLarge},
+		{"a path that is none", t.Context(), serve(t, func(http.ResponseWriter, *http.Request) {}), upstream.ErrNotSent},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			g := NewWithT(t)
+			path := "/secret-path"
+			if c.name == "a path that is none" {
+				path = "/\x7f"
+			}
+			_, err := c.client.Do(c.ctx, "POST", path, http.Header{"Token": {"secret-token"}}, nil)
+			g.Expect(err).To(Equal(c.want), "the error is the bare reason: no address, path or header")
+		})
+	}
+}
+
+func TestARedirectIsAReplyLikeAnyOther(t *testing.T) {
+	g := NewWithT(t)
+	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		g.Expect(r.URL.Path).To(Equal("/x"))
+		http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
+	})
+	reply, err := c.Do(t.Context(), "POST", "/x", http.Header{}, nil)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(reply.Status).To(Equal(http.StatusTemporaryRedirect))
+}
+
+func TestALargeReplyArrivesWhole(t *testing.T) {
+	g := NewWithT(t)
+	c := serve(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, wire.MaxReplyBytes)) })
+	reply, err := c.Do(t.Context(), "GET", "/x", http.Header{}, nil)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(reply.Body).To(HaveLen(wire.MaxReplyBytes))
+}
