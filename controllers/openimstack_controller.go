@@ -64,7 +64,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctr
 	if !stack.DeletionTimestamp.IsZero() {
 		return ctrl.Result{}, nil // children go with their owner
 	}
-	s := &scope{stack: &stack}
+	s := &scope{stack: &stack, generations: map[string]int64{}}
 	defer func() { err = errors.Join(err, r.patchStatus(ctx, s)) }()
 	var failures []error
 	for _, phase := range r.phases() {

@@ -41,9 +41,9 @@ func (r *Reconciler) phases() []phase {
 // generateSecrets makes the Secrets that nobody needs to bring: OpenIM's share.secret, unless the spec names one, and the
 // key with which the gateway signs what it tells the backend.
 func (r *Reconciler) generateSecrets(ctx context.Context, s *scope) error {
-	for suffix, key := range generated(s.stack) {
+	for _, g := range generated(s.stack) {
 		meta := metav1.ObjectMeta{
-			Name: v1alpha1.ChildName(s.stack.Name, suffix), Namespace: s.stack.Namespace, Labels: childLabels(s.stack),
+			Name: v1alpha1.ChildName(s.stack.Name, g.suffix), Namespace: s.stack.Namespace, Labels: childLabels(s.stack),
 			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(s.stack, v1alpha1.GroupVersion.WithKind("OpenIMStack"))},
 		}
 		if s.suspended() {
@@ -56,21 +56,23 @@ func (r *Reconciler) generateSecrets(ctx context.Context, s *scope) error {
 			}
 			continue
 		}
-		result, err := r.applier.GenerateSecret(ctx, meta, key)
+		result, err := r.applier.GenerateSecret(ctx, meta, g.key)
 		if err != nil {
 			return err
 		}
 		if result == apply.Created {
-			r.event(s, nil, "Created", "Secret "+meta.Name)
+			r.event(s, &corev1.Secret{ObjectMeta: meta}, "Created", "Secret "+meta.Name)
 		}
 	}
 	return nil
 }
 
-func generated(stack *v1alpha1.OpenIMStack) map[string]string {
-	secrets := map[string]string{v1alpha1.SuffixAssertionKey: v1alpha1.KeyAssertionKey}
+type generatedSecret struct{ suffix, key string }
+
+func generated(stack *v1alpha1.OpenIMStack) []generatedSecret {
+	secrets := []generatedSecret{{v1alpha1.SuffixAssertionKey, v1alpha1.KeyAssertionKey}}
 	if stack.Spec.SecretRef == nil {
-		secrets[v1alpha1.SuffixShareSecret] = v1alpha1.KeyShareSecret
+		secrets = append(secrets, generatedSecret{v1alpha1.SuffixShareSecret, v1alpha1.KeyShareSecret})
 	}
 	return secrets
 }
@@ -114,12 +116,13 @@ func (r *Reconciler) apply(ctx context.Context, s *scope) error {
 		if !policy && !s.policiesInPlace {
 			break
 		}
-		result, err := r.applier.Apply(ctx, object)
+		outcome, err := r.applier.Apply(ctx, object)
 		if err != nil {
 			failures = append(failures, err)
 			continue
 		}
-		if result == apply.Created {
+		s.generations[kindOf(object)+"/"+object.GetName()] = outcome.Generation
+		if outcome.Result == apply.Created {
 			r.event(s, object, "Created", kindOf(object)+" "+object.GetName())
 		}
 	}
@@ -135,7 +138,9 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 	}
 	s.deployments = map[string]*appsv1.Deployment{}
 	for i, d := range list.Items {
-		if metav1.IsControlledBy(&d, s.stack) {
+		// One that the cache has not caught up with says nothing of what was just applied.
+		behind := d.Generation < s.generations[kindOf(&d)+"/"+d.Name]
+		if metav1.IsControlledBy(&d, s.stack) && !behind {
 			s.deployments[d.Labels[v1alpha1.LabelComponent]] = &list.Items[i]
 		}
 	}

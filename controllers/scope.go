@@ -26,6 +26,8 @@ type scope struct {
 	applied bool
 	// pending changes of a suspended stack.
 	pending []string
+	// generations of the objects as applied, by kind/name.
+	generations map[string]int64
 	// deployments as seen, by component.
 	deployments map[string]*appsv1.Deployment
 	// failure is the first error of a phase.

@@ -25,6 +25,13 @@ const (
 	Configured Result = "Configured"
 )
 
+// Outcome of Apply.
+type Outcome struct {
+	Result Result
+	// Generation of the object once it is as wanted. A cache that holds a lower one is behind.
+	Generation int64
+}
+
 // Applier applies children of one field owner. It is safe for use by several goroutines.
 type Applier struct {
 	client client.Client
@@ -50,46 +57,46 @@ func (e *ConflictError) Error() string {
 
 // Apply makes an object be as wanted. The object must have a controller reference: one that exists with another
 // controller, or with none, is left alone and reported as a ConflictError.
-func (a *Applier) Apply(ctx context.Context, wanted client.Object) (Result, error) {
+func (a *Applier) Apply(ctx context.Context, wanted client.Object) (Outcome, error) {
 	intent, err := a.intent(wanted)
 	if err != nil {
-		return "", err
+		return Outcome{}, err
 	}
 	intentHash, err := hash(intent.Object)
 	if err != nil {
-		return "", fmt.Errorf("comparing %s: %w", describe(intent), err)
+		return Outcome{}, fmt.Errorf("comparing %s: %w", describe(intent), err)
 	}
 	key := keyOf(intent)
 	current, err := a.cached(ctx, wanted)
 	if err != nil {
-		return "", fmt.Errorf("reading %s: %w", describe(intent), err)
+		return Outcome{}, fmt.Errorf("reading %s: %w", describe(intent), err)
 	}
 	if current != nil {
 		print, err := fingerprint(current)
 		if err != nil {
-			return "", fmt.Errorf("comparing %s: %w", describe(intent), err)
+			return Outcome{}, fmt.Errorf("comparing %s: %w", describe(intent), err)
 		}
 		if a.memory.same(key, intentHash, print) {
-			return Unchanged, nil
+			return Outcome{Unchanged, current.GetGeneration()}, nil
 		}
 	}
 	existed, err := a.mayWrite(ctx, intent)
 	if err != nil {
-		return "", err
+		return Outcome{}, err
 	}
 	applied, err := a.write(ctx, intent)
 	if err != nil {
-		return "", fmt.Errorf("applying %s: %w", describe(intent), err)
+		return Outcome{}, fmt.Errorf("applying %s: %w", describe(intent), err)
 	}
 	print, err := a.typed(applied)
 	if err != nil {
-		return "", fmt.Errorf("comparing %s: %w", describe(intent), err)
+		return Outcome{}, fmt.Errorf("comparing %s: %w", describe(intent), err)
 	}
 	a.memory.remember(key, intentHash, print)
 	if !existed {
-		return Created, nil
+		return Outcome{Created, applied.GetGeneration()}, nil
 	}
-	return Configured, nil
+	return Outcome{Configured, applied.GetGeneration()}, nil
 }
 
 // Differs tells whether Apply would change the object, by a dry run.

@@ -1,0 +1,187 @@
+package controllers_test
+
+import (
+	"context"
+	"strconv"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/openimstack/openim-operator/api/v1alpha1"
+)
+
+var _ = Describe("A stack", func() {
+	var w world
+	var o *operator
+
+	BeforeEach(func(ctx context.Context) {
+		w = newWorld(context.WithoutCancel(ctx))
+		o = startOperator()
+	})
+
+	It("becomes ready, and says of the network only what is known", func() {
+		w.start("chat")
+		Eventually(func(g Gomega) {
+			c := w.condition("chat", v1alpha1.ConditionReady)
+			g.Expect(c).NotTo(BeNil())
+			g.Expect(c.Status).To(Equal(metav1.ConditionFalse))
+			g.Expect(c.Message).To(ContainSubstring("waiting for api 0/1"))
+		}).Should(Succeed())
+		Expect(w.condition("chat", v1alpha1.ConditionReconciling)).NotTo(BeNil())
+
+		w.eventuallyReady("chat")
+		var stack v1alpha1.OpenIMStack
+		Expect(w.get("chat", &stack)).To(Succeed())
+		Expect(stack.Status.ObservedGeneration).To(Equal(stack.Generation))
+		Expect(stack.Status.Version).To(Equal("v3.8.3"))
+		Expect(stack.Status.Endpoints.Gateway).To(Equal("http://chat-gateway." + w.namespace + ".svc:8081"))
+		Expect(stack.Status.Processes).To(HaveLen(14))
+		Expect(*stack.Status.Boundary.Policies).To(Equal(int32(15)))
+		Expect(w.condition("chat", v1alpha1.ConditionReconciling)).To(BeNil())
+		Expect(w.condition("chat", v1alpha1.ConditionStalled)).To(BeNil())
+		isolated := w.condition("chat", v1alpha1.ConditionNetworkIsolated)
+		Expect(string(isolated.Status) + "/" + isolated.Reason).To(Equal("Unknown/NotVerified"))
+	})
+
+	It("runs nothing as long as a policy is not in place, and says why", func() {
+		foreign := &networkingv1.NetworkPolicy{
+			ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "chat-rpc-user"},
+			Spec:       networkingv1.NetworkPolicySpec{PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeIngress}},
+		}
+		w.create(foreign)
+		w.create(w.stack("chat"))
+		Eventually(func(g Gomega) {
+			c := w.condition("chat", v1alpha1.ConditionReady)
+			g.Expect(c).NotTo(BeNil())
+			g.Expect(c.Reason).To(Equal(v1alpha1.ReasonNameConflict))
+			g.Expect(c.Message).To(ContainSubstring(`NetworkPolicy "chat-rpc-user" exists and is not the stack's: rename the stack, or remove the NetworkPolicy`))
+		}).Should(Succeed())
+		Expect(w.condition("chat", v1alpha1.ConditionStalled)).NotTo(BeNil())
+		Expect(w.condition("chat", v1alpha1.ConditionNetworkIsolated).Status).To(Equal(metav1.ConditionFalse))
+		Expect(w.deployments("chat")).To(BeEmpty())
+		Expect(w.get("chat-rpc-user", foreign)).To(Succeed())
+		Expect(foreign.OwnerReferences).To(BeEmpty(), "what belongs to others is left alone")
+	})
+
+	It("gets a share.secret that nobody knows", func() {
+		w.start("chat")
+		var secret corev1.Secret
+		Expect(w.get("chat-share-secret", &secret)).To(Succeed())
+		Expect(secret.Data["secret"]).To(HaveLen(43), "256 bit in base64")
+		Expect(*secret.Immutable).To(BeTrue())
+	})
+
+	It("writes nothing when it is at rest, however often it is looked at", func() {
+		w.start("chat")
+		w.eventuallyReady("chat")
+		settled := o.writes.Load()
+		for i := range 5 {
+			var stack v1alpha1.OpenIMStack
+			Expect(w.get("chat", &stack)).To(Succeed())
+			stack.Annotations = map[string]string{"example.com/touched": strconv.Itoa(i)}
+			Expect(k8s.Update(w.ctx, &stack)).To(Succeed())
+			Consistently(o.writes.Load, "400ms").Should(BeNumerically("<=", settled+20))
+		}
+		quiet := o.writes.Load()
+		var stack v1alpha1.OpenIMStack
+		Expect(w.get("chat", &stack)).To(Succeed())
+		stack.Annotations["example.com/touched"] = "once more"
+		Expect(k8s.Update(w.ctx, &stack)).To(Succeed())
+		Consistently(o.writes.Load, "2s").Should(Equal(quiet), "the operator wrote although nothing was to do")
+	})
+
+	It("survives a restart of the operator without restarting a pod", func() {
+		w.start("chat")
+		w.eventuallyReady("chat")
+		before := map[string]int64{}
+		for _, d := range w.deployments("chat") {
+			before[d.Name] = d.Generation
+		}
+		o.stop()
+		Expect(k8s.Delete(w.ctx, &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "chat-default-deny"}})).To(Succeed())
+		startOperator()
+		Eventually(func() error { return w.get("chat-default-deny", &networkingv1.NetworkPolicy{}) }).Should(Succeed())
+		for _, d := range w.deployments("chat") {
+			Expect(d.Generation).To(Equal(before[d.Name]), d.Name)
+		}
+	})
+
+	It("changes only what a change of the spec touches, and keeps the old configuration until nobody uses it", func() {
+		w.start("chat")
+		w.eventuallyReady("chat")
+		configs := func() map[string]bool {
+			var list corev1.ConfigMapList
+			Expect(k8s.List(w.ctx, &list, client.InNamespace(w.namespace), client.MatchingLabels{v1alpha1.LabelInstance: "chat"})).To(Succeed())
+			names := map[string]bool{}
+			for _, c := range list.Items {
+				names[c.Name] = true
+			}
+			return names
+		}
+		before := configs()
+		Expect(before).To(HaveLen(14))
+
+		var stack v1alpha1.OpenIMStack
+		Expect(w.get("chat", &stack)).To(Succeed())
+		stack.Spec.Version = "v3.8.3-patch.16"
+		Expect(k8s.Update(w.ctx, &stack)).To(Succeed())
+		Eventually(func() int { return len(configs()) }).Should(BeNumerically(">", 14))
+		for name := range before {
+			Expect(configs()).To(HaveKey(name), "a pod of the old revision that restarts needs it")
+		}
+		w.eventuallyReady("chat")
+		Eventually(configs).Should(HaveLen(14))
+		Expect(w.get("chat", &stack)).To(Succeed())
+		Expect(stack.Status.Version).To(Equal("v3.8.3-patch.16"))
+	})
+
+	It("tells in events what it did", func() {
+		w.start("chat")
+		Eventually(func() []string {
+			var list eventsv1.EventList
+			Expect(k8s.List(w.ctx, &list, client.InNamespace(w.namespace))).To(Succeed())
+			var notes []string
+			for _, e := range list.Items {
+				notes = append(notes, e.Reason+": "+e.Note)
+			}
+			return notes
+		}).Should(ContainElements("Created: NetworkPolicy chat-default-deny", "Created: Deployment chat-rpc-user", "Created: Secret chat-share-secret"))
+	})
+
+	It("leaves nothing behind when it is deleted", func() {
+		stack := w.start("chat")
+		Expect(k8s.Delete(w.ctx, stack, client.PropagationPolicy(metav1.DeletePropagationBackground))).To(Succeed())
+		Eventually(func() []string { return w.childrenOf("chat") }, "60s").Should(BeEmpty())
+	})
+
+	It("waits while it is suspended, and lists what is pending", func() {
+		stack := w.start("chat")
+		w.eventuallyReady("chat")
+		Expect(w.get("chat", stack)).To(Succeed())
+		stack.Spec.Suspend = ptr.To(true)
+		stack.Spec.Processes = &v1alpha1.Processes{API: &v1alpha1.ProcessSpec{Replicas: ptr.To[int32](3)}}
+		Expect(k8s.Update(w.ctx, stack)).To(Succeed())
+		Eventually(func() []string {
+			Expect(w.get("chat", stack)).To(Succeed())
+			return stack.Status.PendingChanges
+		}).Should(Equal([]string{"Deployment/chat-api"}))
+		Expect(w.condition("chat", v1alpha1.ConditionPaused).Status).To(Equal(metav1.ConditionTrue))
+		for _, d := range w.deployments("chat") {
+			if d.Name == "chat-api" {
+				Expect(*d.Spec.Replicas).To(Equal(int32(1)))
+			}
+		}
+		stack.Spec.Suspend = nil
+		Expect(k8s.Update(w.ctx, stack)).To(Succeed())
+		w.eventuallyReady("chat")
+		Expect(w.condition("chat", v1alpha1.ConditionPaused)).To(BeNil())
+		Expect(w.get("chat", stack)).To(Succeed())
+		Expect(stack.Status.PendingChanges).To(BeEmpty())
+	})
+})

@@ -1,0 +1,142 @@
+package controllers_test
+
+import (
+	"context"
+	"fmt"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/openimstack/openim-operator/api/v1alpha1"
+)
+
+// world is a namespace with everything that a stack refers to.
+type world struct {
+	ctx       context.Context
+	namespace string
+}
+
+func newWorld(ctx context.Context) world {
+	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "im-"}}
+	Expect(k8s.Create(ctx, ns)).To(Succeed())
+	w := world{ctx: ctx, namespace: ns.Name}
+	for name, port := range map[string]int32{"kafka": 9092, "redis": 6379, "mongodb": 27017, "etcd": 2379} {
+		w.create(&corev1.Service{
+			ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: w.namespace},
+			Spec: corev1.ServiceSpec{Selector: map[string]string{"app": name}, Ports: []corev1.ServicePort{{
+				Port: port, TargetPort: intstr.FromInt32(port),
+			}}},
+		})
+	}
+	w.secret("jwks", "jwks.json", `{"keys":[{"kty":"EC"}]}`)
+	w.secret("redis", "password", "example")
+	return w
+}
+
+func (w world) create(object client.Object) {
+	GinkgoHelper()
+	Expect(k8s.Create(w.ctx, object)).To(Succeed())
+}
+
+func (w world) secret(name, key, value string) {
+	GinkgoHelper()
+	w.create(&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: w.namespace}, Data: map[string][]byte{key: []byte(value)}})
+}
+
+// stack is a valid one. It is not created.
+func (w world) stack(name string) *v1alpha1.OpenIMStack {
+	address := func(service string, port int) v1alpha1.Address {
+		return v1alpha1.Address(fmt.Sprintf("%s.%s.svc:%d", service, w.namespace, port))
+	}
+	return &v1alpha1.OpenIMStack{
+		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: w.namespace},
+		Spec: v1alpha1.OpenIMStackSpec{
+			Version: "v3.8.3",
+			Dependencies: v1alpha1.Dependencies{
+				Kafka:   v1alpha1.Kafka{Brokers: []v1alpha1.Address{address("kafka", 9092)}},
+				Redis:   v1alpha1.Redis{Addresses: []v1alpha1.Address{address("redis", 6379)}, CredentialsRef: &v1alpha1.LocalReference{Name: "redis"}},
+				MongoDB: v1alpha1.MongoDB{Addresses: []v1alpha1.Address{address("mongodb", 27017)}},
+				Etcd:    v1alpha1.Etcd{Endpoints: []v1alpha1.Address{address("etcd", 2379)}},
+			},
+			Wrapper: v1alpha1.Wrapper{Auth: v1alpha1.WrapperAuth{Admins: v1alpha1.AdminAuth{Issuers: []v1alpha1.Issuer{{
+				Issuer: "https://id.example.com", Audiences: []string{"im-admin"},
+				JWKS:  v1alpha1.JWKSSource{SecretRef: v1alpha1.KeyReference{Name: "jwks", Key: "jwks.json"}},
+				Roles: v1alpha1.Roles{Claim: "groups", Admin: []string{"im-admins"}},
+			}}}}},
+		},
+	}
+}
+
+// start creates a stack and waits until its Deployments are there.
+func (w world) start(name string, change ...func(*v1alpha1.OpenIMStackSpec)) *v1alpha1.OpenIMStack {
+	GinkgoHelper()
+	stack := w.stack(name)
+	for _, c := range change {
+		c(&stack.Spec)
+	}
+	w.create(stack)
+	Eventually(func() int { return len(w.deployments(name)) }).Should(Equal(14))
+	return stack
+}
+
+func (w world) deployments(stack string) []appsv1.Deployment {
+	GinkgoHelper()
+	var list appsv1.DeploymentList
+	Expect(k8s.List(w.ctx, &list, client.InNamespace(w.namespace), client.MatchingLabels{v1alpha1.LabelInstance: stack})).To(Succeed())
+	return list.Items
+}
+
+// beReady plays the kubelet: every pod of the stack's namespace runs and is ready.
+func (w world) beReady() {
+	GinkgoHelper()
+	var pods corev1.PodList
+	Expect(k8s.List(w.ctx, &pods, client.InNamespace(w.namespace))).To(Succeed())
+	for i := range pods.Items {
+		pod := &pods.Items[i]
+		if pod.DeletionTimestamp != nil {
+			Expect(client.IgnoreNotFound(k8s.Delete(w.ctx, pod, client.GracePeriodSeconds(0)))).To(Succeed())
+			continue
+		}
+		if pod.Status.Phase == corev1.PodRunning {
+			continue
+		}
+		pod.Status.Phase = corev1.PodRunning
+		// In the past, so that a Deployment's minReadySeconds are over.
+		since := metav1.NewTime(pod.CreationTimestamp.Add(-60e9))
+		pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue, LastTransitionTime: since}}
+		Expect(client.IgnoreNotFound(k8s.Status().Update(w.ctx, pod))).To(Succeed())
+	}
+}
+
+// get reads an object of the namespace anew.
+func (w world) get(name string, object client.Object) error {
+	return k8s.Get(w.ctx, client.ObjectKey{Namespace: w.namespace, Name: name}, object)
+}
+
+// condition of a stack, nil when there is none of the type.
+func (w world) condition(stack, kind string) *metav1.Condition {
+	GinkgoHelper()
+	var s v1alpha1.OpenIMStack
+	Expect(w.get(stack, &s)).To(Succeed())
+	return apimeta.FindStatusCondition(s.Status.Conditions, kind)
+}
+
+// eventuallyReady plays the kubelet until the stack says that it is ready.
+func (w world) eventuallyReady(stack string) {
+	GinkgoHelper()
+	Eventually(func(g Gomega) {
+		w.beReady()
+		var s v1alpha1.OpenIMStack
+		g.Expect(w.get(stack, &s)).To(Succeed())
+		c := apimeta.FindStatusCondition(s.Status.Conditions, v1alpha1.ConditionReady)
+		g.Expect(c).NotTo(BeNil())
+		g.Expect(c.ObservedGeneration).To(Equal(s.Generation))
+		g.Expect(string(c.Status)).To(Equal("True"), c.Message)
+	}).Should(Succeed())
+}
