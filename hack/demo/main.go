@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"k8s.io/klog/v2"
+
+	"github.com/openimstack/openim-operator/test/harness/setup"
+)
+
+// patience bounds the whole demo: a cold start builds Kubernetes and OpenIM from source.
+const patience = 45 * time.Minute
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Stdout); err != nil {
+		if !errors.Is(err, flag.ErrHelp) {
+			fmt.Printf("\ndemo: FAIL\n%v\n", err)
+		}
+		stop()
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string, out io.Writer) error {
+	flags := flag.NewFlagSet("demo", flag.ContinueOnError)
+	down := flags.Bool("down", false, "remove what the demo set up")
+	keep := flags.Bool("keep", false, "with --down: keep the local cluster itself")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if flags.NArg() > 0 || *keep && !*down {
+		return fmt.Errorf("unexpected arguments %q: write nothing, --down, or --down --keep", args)
+	}
+	klog.LogToStderr(false) // what the client library has to say of closed streams is of no use to a reader
+	klog.SetOutput(io.Discard)
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("the demo took longer than %s", patience))
+	defer cancel()
+
+	environment, err := setup.NewEnvironment(setup.NewJournal(out))
+	if err != nil {
+		return err
+	}
+	if *down {
+		return environment.Down(ctx, *keep)
+	}
+	s := &show{Environment: environment}
+	if err := s.run(ctx); err != nil {
+		return errors.Join(err, s.whereToLook(ctx))
+	}
+	_, _ = fmt.Fprintf(out, "\ndemo: PASS in %s. Everything is left running; remove it by `make demo-down`.\n", environment.Journal.Elapsed().Round(time.Second))
+	return nil
+}
+
+// whereToLook keeps artifacts and says where they are.
+func (s *show) whereToLook(ctx context.Context) error {
+	text := "where to look:\n"
+	if s.Cluster != nil {
+		folder := filepath.Join(s.Root, "dist", "demo")
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+		defer cancel()
+		if err := s.Cluster.Dump(ctx, folder, setup.OperatorNamespace, setup.StackNamespace, setup.StoresNamespace, setup.StrangerNamespace); err != nil {
+			text += fmt.Sprintf("  (not all artifacts could be kept: %v)\n", err)
+		}
+		text += fmt.Sprintf("  %s: stacks, pods, events and logs, without secrets\n", folder)
+	}
+	if s.Local {
+		text += "  go run ./hack/cluster status: the node's processes, their logs, and the kubeconfig for kubectl\n"
+	}
+	return errors.New(text + "  kubectl -n im describe openimstack chat")
+}

@@ -1,0 +1,132 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/test/harness/chat"
+	"github.com/openimstack/openim-operator/test/harness/identity"
+	"github.com/openimstack/openim-operator/test/harness/setup"
+)
+
+// The two users of the demo.
+const (
+	alice = "alice"
+	bob   = "bob"
+)
+
+// startPatience is how long a stack may take to be ready.
+const startPatience = 10 * time.Minute
+
+// show is the demo: the environment, and the stack in it.
+type show struct {
+	*setup.Environment
+	stack *v1alpha1.OpenIMStack
+	admin chat.Admin
+}
+
+func (s *show) run(ctx context.Context) error {
+	if err := s.Up(ctx); err != nil {
+		return err
+	}
+	for _, step := range []struct {
+		title string
+		do    func(context.Context) error
+	}{
+		{"one OpenIMStack: kubectl apply -f config/samples/demo.yaml", s.startStack},
+		{"an administrator registers alice and bob, through the gateway", s.register},
+		{"alice writes to bob, through the gateway; where the message goes", s.message},
+		{"what the gateway refuses", s.refusals},
+		{"who reaches what: every cell a real connection attempt", s.truthTable},
+		{"what this release does not seal: the stores", s.stores},
+	} {
+		if err := s.Journal.Step(ctx, step.title, step.do); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *show) startStack(ctx context.Context) error {
+	stack, err := s.Sample()
+	if err != nil {
+		return err
+	}
+	if err := s.Prepare(ctx, stack); err != nil {
+		return err
+	}
+	if err := s.Apply(ctx, stack); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, startPatience, fmt.Errorf("the stack was not ready after %s", startPatience))
+	defer cancel()
+	s.stack, err = s.WaitReady(ctx, client.ObjectKeyFromObject(stack))
+	return err
+}
+
+func (s *show) register(ctx context.Context) error {
+	// The way to the gateway is used by later steps: it stays open until the demo ends.
+	admin, err := s.Admin(ctx, s.stack)
+	if err != nil {
+		return err
+	}
+	s.admin = admin
+	created, err := admin.Register(ctx, alice, bob)
+	if err != nil {
+		return err
+	}
+	if created {
+		s.Journal.Say("POST /admin/v1/user/user_register: HTTP 200, errCode 0: alice and bob are there")
+	} else {
+		s.Journal.Say("POST /admin/v1/user/user_register: alice and bob are there since an earlier run")
+	}
+	return nil
+}
+
+func (s *show) refusals(ctx context.Context) error {
+	foreign, err := identity.New()
+	if err != nil {
+		return err
+	}
+	issuer := s.stack.Spec.Wrapper.Auth.Admins.Issuers[0]
+	claims := identity.Claims{Issuer: issuer.Issuer, Audience: issuer.Audiences[0], Subject: "mallory", Role: issuer.Roles.Claim, Groups: issuer.Roles.Admin}
+	forged, err := foreign.Token(claims)
+	if err != nil {
+		return err
+	}
+	elsewhere, err := s.Token(s.stack, func(c *identity.Claims) { c.Audience = "another-service" })
+	if err != nil {
+		return err
+	}
+	nobody, err := s.Token(s.stack, func(c *identity.Claims) { c.Groups = []string{"visitors"} })
+	if err != nil {
+		return err
+	}
+	const read = "/user/get_users"
+	for _, try := range []struct {
+		what, route, token string
+		want               int
+	}{
+		{"no token", read, "", http.StatusUnauthorized},
+		{"a token for another audience", read, elsewhere, http.StatusUnauthorized},
+		{"a token signed by a stranger's key", read, forged, http.StatusUnauthorized},
+		{"a token without the administrators' role", read, nobody, http.StatusForbidden},
+		{"a route that is not in the table", "/user/no_such_route", s.admin.Token, http.StatusNotFound},
+		{"OpenIM's own way to its admin token", "/auth/get_admin_token", s.admin.Token, http.StatusForbidden},
+	} {
+		reply, err := chat.Admin{Address: s.admin.Address, Token: try.token}.Post(ctx, try.route, map[string]any{})
+		if err != nil {
+			return fmt.Errorf("%s: %w", try.what, err)
+		}
+		if reply.Status != try.want || reply.Code == 0 {
+			return fmt.Errorf("%s: POST %s answered %s, expected HTTP %d", try.what, try.route, reply, try.want)
+		}
+		s.Journal.Say("%-41s HTTP %d  %s", try.what, reply.Status, reply.Message)
+	}
+	return nil
+}
