@@ -148,7 +148,11 @@ func redis(string) (map[string]source, error) {
 			return nil, err
 		}
 		for _, library := range libraries {
-			files[filepath.Join("root", library)] = source{path: library}
+			// The name that the linker asks for is often a link to the file.
+			if real, err = filepath.EvalSymlinks(library); err != nil {
+				return nil, err
+			}
+			files[filepath.Join("root", library)] = source{path: real}
 		}
 	}
 	return files, nil

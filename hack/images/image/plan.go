@@ -25,6 +25,9 @@ type plan struct {
 	tag        string
 }
 
+// generation is part of every key. Raise it when this package makes other images of the same parts.
+const generation = "2"
+
 // prepare builds or finds the parts of a recipe.
 func (r recipe) prepare(ctx context.Context, root, arch string, out io.Writer) (*plan, error) {
 	p := &plan{recipe: r, arch: arch, context: map[string]source{}}
@@ -37,7 +40,7 @@ func (r recipe) prepare(ctx context.Context, root, arch string, out io.Writer) (
 		return nil, err
 	}
 
-	words := []string{"dockerfile " + p.dockerfile, "target " + r.target, "arch " + arch}
+	words := []string{"generation " + generation, "dockerfile " + p.dockerfile, "target " + r.target, "arch " + arch}
 	for _, part := range r.components {
 		spec := part.spec(root, arch)
 		spec.Out = out
