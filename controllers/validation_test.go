@@ -1,0 +1,176 @@
+package controllers_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
+
+	"github.com/openimstack/openim-operator/api/v1alpha1"
+)
+
+// valid is a stack as a user writes it. Each refusal below differs from it in the lines given.
+const valid = `
+apiVersion: openimstack.dev/v1alpha1
+kind: OpenIMStack
+metadata: {name: chat, namespace: default}
+spec:
+  version: v3.8.3
+  dependencies:
+    kafka: {brokers: ["kafka.infra.svc:9092"]}
+    redis: {addresses: ["redis.infra.svc:6379"]}
+    mongodb: {addresses: ["mongodb.infra.svc:27017"]}
+    etcd: {endpoints: ["etcd.infra.svc:2379"]}
+  wrapper:
+    auth:
+      admins:
+        issuers:
+        - issuer: https://id.example.com
+          audiences: [im-admin]
+          jwks: {secretRef: {name: jwks, key: jwks.json}}
+          roles: {claim: groups, admin: [im-admins]}
+`
+
+// try sends a stack to the API server without storing it. The text after each => takes the place of the text before it.
+func try(ctx context.Context, changes ...string) error {
+	GinkgoHelper()
+	text := valid
+	for _, change := range changes {
+		before, after, ok := strings.Cut(change, " => ")
+		Expect(ok).To(BeTrue(), change)
+		Expect(text).To(ContainSubstring(before))
+		text = strings.ReplaceAll(text, before, after)
+	}
+	var object unstructured.Unstructured
+	Expect(yaml.Unmarshal([]byte(text), &object.Object)).To(Succeed(), text)
+	return k8s.Create(ctx, &object, client.DryRunAll, client.FieldValidation(metav1.FieldValidationStrict))
+}
+
+var _ = Describe("The API server", func() {
+	It("takes a valid stack", func(ctx context.Context) {
+		Expect(try(ctx)).To(Succeed())
+	})
+
+	// What is wrong, how it is written, and what the refusal says: the field, and what to write instead.
+	DescribeTable("refuses", func(ctx context.Context, change string, says ...string) {
+		err := try(ctx, strings.Split(change, " ;; ")...)
+		Expect(err).To(HaveOccurred())
+		for _, text := range says {
+			Expect(err.Error()).To(ContainSubstring(text))
+		}
+	},
+		Entry("a name too long for its children", "name: chat, => name: "+strings.Repeat("a", 41)+",", "at most 40 characters", "write a shorter name"),
+		Entry("a name that no Service may have", "name: chat, => name: 1.chat,", "start with a letter", "write for example chat"),
+		Entry("no version", "version: v3.8.3 => suspend: false", "spec.version", "Required"),
+		Entry("a version that is no release tag", "version: v3.8.3 => version: latest", "spec.version", "such as v3.8.3"),
+		Entry("an address with a scheme", "redis.infra.svc:6379 => redis://redis.infra.svc:6379", "spec.dependencies.redis.addresses[0]", "host:port", "for example redis.infra.svc:6379"),
+		Entry("an address without a port", "redis.infra.svc:6379 => redis.infra.svc", "spec.dependencies.redis.addresses[0]", "host:port"),
+		Entry("a port that does not exist", "redis.infra.svc:6379 => redis.infra.svc:70000", "from 1 to 65535"),
+		Entry("port 0", "kafka.infra.svc:9092 => kafka.infra.svc:0", "spec.dependencies.kafka.brokers[0]", "from 1 to 65535"),
+		Entry("no address at all", `brokers: ["kafka.infra.svc:9092"] => brokers: []`, "spec.dependencies.kafka.brokers", "at least 1"),
+		Entry("the same broker twice", `["kafka.infra.svc:9092"] => ["kafka.infra.svc:9092", "kafka.infra.svc:9092"]`, "spec.dependencies.kafka.brokers", "Duplicate"),
+		Entry("two addresses for one reference", `mongodb: {addresses: => mongodb: {uriRef: {name: m, key: uri}, addresses:`, "exactly one of uriRef and addresses", "remove one of the two"),
+		Entry("no address for a reference", `mongodb: {addresses: ["mongodb.infra.svc:27017"]} => mongodb: {database: im}`, "exactly one of uriRef and addresses"),
+		Entry("credentials beside a connection string", `mongodb: {addresses: ["mongodb.infra.svc:27017"]} => mongodb: {uriRef: {name: m, key: uri}, credentialsRef: {name: c}}`, "remove credentialsRef and database"),
+		Entry("a peer of two kinds", `etcd: { => etcd: {peers: [{ipBlock: {cidr: 192.0.2.0/24}, podSelector: {}}], `, "spec.dependencies.etcd.peers[0]", "exactly one of the two kinds"),
+		Entry("a peer of no kind", `etcd: { => etcd: {peers: [{}], `, "spec.dependencies.etcd.peers[0]", "exactly one of the two kinds"),
+		Entry("a block that is no CIDR", `etcd: { => etcd: {peers: [{ipBlock: {cidr: 192.0.2.1}}], `, "for example 192.0.2.0/24"),
+		Entry("an image with a tag", "version: v3.8.3 => version: v3.8.3\n  image: {repository: 'example.com:5000/openim:v1'}", "spec.image.repository", "the tag is spec.version"),
+		Entry("a digest that is none", "version: v3.8.3 => version: v3.8.3\n  image: {digest: 'sha256:abc'}", "spec.image.digest", "64 hexadecimal digits"),
+		Entry("a folder that is not absolute", "version: v3.8.3 => version: v3.8.3\n  image: {binaryDir: bin}", "spec.image.binaryDir", "for example /openim/bin"),
+		Entry("an unknown pull policy", "version: v3.8.3 => version: v3.8.3\n  image: {pullPolicy: Sometimes}", "spec.image.pullPolicy", "IfNotPresent"),
+		Entry("no issuer", "- issuer: https://id.example.com => - issuer: ''", "issuers[0].issuer", "at least 1"),
+		Entry("no audience", "audiences: [im-admin] => audiences: []", "issuers[0].audiences", "at least 1"),
+		Entry("a symmetric algorithm", "audiences: [im-admin] => audiences: [im-admin]\n          algorithms: [HS256]", "issuers[0].algorithms[0]", "ES256"),
+		Entry("the algorithm none", "audiences: [im-admin] => audiences: [im-admin]\n          algorithms: [none]", "issuers[0].algorithms[0]"),
+		Entry("no key set", "jwks: {secretRef: {name: jwks, key: jwks.json}} => jwks: {}", "jwks.secretRef", "Required"),
+		Entry("nobody as administrator", "admin: [im-admins] => admin: []", "roles.admin", "at least 1"),
+		Entry("no replica", "version: v3.8.3 => version: v3.8.3\n  processes: {api: {replicas: 0}}", "spec.processes.api.replicas", "greater than or equal to 1"),
+		Entry("two crontasks", "version: v3.8.3 => version: v3.8.3\n  processes: {cronTask: {replicas: 2}}", "unknown field", "replicas"),
+		Entry("nobody as client", "version: v3.8.3 => version: v3.8.3\n  network: {clients: []}", "spec.network.clients", "at least 1"),
+		Entry("an external address with a path", `etcd: => objectStorage: {minio: {internalAddress: "minio:9000", externalAddress: "https://files.example.com/x", credentialsRef: {name: m}}}
+    etcd:`, "externalAddress", "for example https://files.example.com"),
+	)
+
+	It("takes ports of a registry and IPv6 addresses", func(ctx context.Context) {
+		Expect(try(ctx, "version: v3.8.3 => version: v3.8.3\n  image: {repository: 'example.com:5000/openim'}", "etcd.infra.svc:2379 => [2001:db8::1]:2379")).To(Succeed())
+	})
+
+	It("takes every sample", func(ctx context.Context) {
+		samples, err := filepath.Glob("../config/samples/*.yaml")
+		Expect(err).NotTo(HaveOccurred())
+		Expect(samples).NotTo(BeEmpty())
+		for _, sample := range samples {
+			text, err := os.ReadFile(sample)
+			Expect(err).NotTo(HaveOccurred())
+			for document := range strings.SplitSeq(string(text), "\n---\n") {
+				var object unstructured.Unstructured
+				Expect(yaml.Unmarshal([]byte(document), &object.Object)).To(Succeed(), sample)
+				if object.GetKind() != "OpenIMStack" {
+					continue
+				}
+				if object.GetNamespace() == "" {
+					object.SetNamespace(metav1.NamespaceDefault)
+				}
+				namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: object.GetNamespace()}}
+				Expect(client.IgnoreAlreadyExists(k8s.Create(ctx, namespace))).To(Succeed(), sample)
+				Expect(k8s.Create(ctx, &object, client.DryRunAll, client.FieldValidation(metav1.FieldValidationStrict))).To(Succeed(), sample)
+			}
+		}
+	})
+})
+
+// What the API server cannot know is said in conditions.
+var _ = Describe("A stack that the API server takes but that cannot work", Ordered, func() {
+	var w world
+	BeforeAll(func(ctx context.Context) {
+		w = newWorld(context.WithoutCancel(ctx))
+		startOperator()
+	})
+
+	DescribeTable("says so", func(name string, change func(*v1alpha1.OpenIMStackSpec), reason string, stalled bool, says ...string) {
+		stack := w.stack(name)
+		change(&stack.Spec)
+		w.create(stack)
+		Eventually(func(g Gomega) {
+			ready := w.condition(name, v1alpha1.ConditionReady)
+			g.Expect(ready).NotTo(BeNil())
+			g.Expect(fmt.Sprint(ready.Status)).To(Equal("False"))
+			g.Expect(ready.Reason).To(Equal(reason))
+			for _, text := range says {
+				g.Expect(ready.Message).To(ContainSubstring(text))
+			}
+			g.Expect(w.condition(name, v1alpha1.ConditionStalled) != nil).To(Equal(stalled))
+			g.Expect(w.condition(name, v1alpha1.ConditionReconciling) != nil).To(Equal(!stalled))
+		}).Should(Succeed())
+		Expect(w.deployments(name)).To(BeEmpty())
+	},
+		Entry("unknown release", "release", func(s *v1alpha1.OpenIMStackSpec) { s.Version = "v3.9.0" },
+			v1alpha1.ReasonUnsupportedVersion, true, "spec.version", "write v3.8.3"),
+		Entry("missing Secret", "secret", func(s *v1alpha1.OpenIMStackSpec) { s.Dependencies.Redis.CredentialsRef.Name = "absent" },
+			v1alpha1.ReasonSecretNotFound, false, "spec.dependencies.redis.credentialsRef", `Secret "absent" does not exist`, "create it"),
+		Entry("missing key of a Secret", "key", func(s *v1alpha1.OpenIMStackSpec) {
+			s.Wrapper.Auth.Admins.Issuers[0].JWKS.SecretRef.Key = "other"
+		}, v1alpha1.ReasonSecretKeyNotFound, false, "issuers[0].jwks.secretRef", `no key "other"`, "add it"),
+		Entry("missing Service", "service", func(s *v1alpha1.OpenIMStackSpec) {
+			s.Dependencies.Kafka.Brokers = []v1alpha1.Address{"kafka.absent.svc:9092"}
+		}, v1alpha1.ReasonServiceNotFound, false, "spec.dependencies.kafka.brokers", "absent/kafka"),
+		Entry("a host that no policy can name", "peers", func(s *v1alpha1.OpenIMStackSpec) {
+			s.Dependencies.Etcd.Endpoints = []v1alpha1.Address{"etcd.example.com:2379"}
+		}, v1alpha1.ReasonPeersNeeded, true, "spec.dependencies.etcd.peers", "ipBlock"),
+	)
+
+	It("goes on by itself when the missing Secret appears", func() {
+		w.secret("absent", "password", "example")
+		Eventually(func() int { return len(w.deployments("secret")) }).Should(Equal(14))
+	})
+})
