@@ -32,7 +32,7 @@ const (
 type Snapshot map[Kind][]string
 
 // watched are folders whose entries programs of a node are known to add to.
-var watched = []string{"/run", "/run/netns", "/var/lib", "/var/log", "/etc/cni", "/etc/kubernetes", "/opt/cni", "/usr/libexec/kubernetes"}
+var watched = []string{"/run", "/run/netns", "/var/lib", "/var/log", "/etc/kubernetes", "/usr/libexec/kubernetes"}
 
 // Take reads the state of the host. Processes are those with the cluster's mark or in its cgroup.
 func Take(c Cluster) (Snapshot, error) {
