@@ -99,7 +99,7 @@ func (s *scope) networkIsolated() metav1.Condition {
 // to wait, policies that are not there are.
 func (s *scope) ready(others ...metav1.Condition) metav1.Condition {
 	const kind = v1alpha1.ConditionReady
-	if s.failure != nil && s.resolved() {
+	if s.failure != nil && len(s.problems) == 0 {
 		return condition(kind, metav1.ConditionFalse, failureReason(s.failure), describe(s.failure))
 	}
 	for _, c := range others {

@@ -1,0 +1,128 @@
+package controllers
+
+import (
+	"errors"
+	"testing"
+
+	. "github.com/onsi/gomega"
+	appsv1 "k8s.io/api/apps/v1"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/controllers/apply"
+	"github.com/openimstack/openim-operator/controllers/dependencies"
+	"github.com/openimstack/openim-operator/controllers/lockdown"
+)
+
+// running is a scope in which everything is as wanted. A case changes it.
+func running(change ...func(*scope)) *scope {
+	s := &scope{
+		stack:  &v1alpha1.OpenIMStack{ObjectMeta: metav1.ObjectMeta{Name: "chat", Namespace: "im", Generation: 7}, Spec: v1alpha1.OpenIMStackSpec{Version: "v3.8.3"}},
+		looked: true, policiesInPlace: true, applied: true, deployments: map[string]*appsv1.Deployment{},
+	}
+	for _, c := range lockdown.Components() {
+		s.deployments[c.Name] = &appsv1.Deployment{
+			ObjectMeta: metav1.ObjectMeta{Generation: 2},
+			Spec:       appsv1.DeploymentSpec{Replicas: ptr.To[int32](1)},
+			Status:     appsv1.DeploymentStatus{ObservedGeneration: 2, Replicas: 1, UpdatedReplicas: 1, AvailableReplicas: 1},
+		}
+	}
+	for _, c := range change {
+		c(s)
+	}
+	return s
+}
+
+// Each case is a situation and the conditions that it shows. A condition that is not named is not looked at; "" means absent.
+func TestConditions(t *testing.T) {
+	stalled := dependencies.Problem{Reason: v1alpha1.ReasonPeersNeeded, Field: "spec.x", Message: "m", Stalled: true}
+	waiting := dependencies.Problem{Reason: v1alpha1.ReasonSecretNotFound, Field: "spec.x", Message: "m"}
+	cases := []struct {
+		name  string
+		scope *scope
+		want  map[string]string
+	}{
+		{"all is well", running(), map[string]string{
+			"Ready": "True/Ready", "DependenciesReady": "True/Resolved", "OpenIMAvailable": "True/Available", "WrapperAvailable": "True/Available",
+			"NetworkIsolated": "Unknown/NotVerified", "Reconciling": "", "Stalled": "", "Paused": "",
+		}},
+		{"a process is missing", running(func(s *scope) { delete(s.deployments, "push") }), map[string]string{
+			"Ready": "False/Waiting", "OpenIMAvailable": "False/Waiting", "WrapperAvailable": "True/Available", "Reconciling": "True/Progressing", "Stalled": "",
+		}},
+		{"a rollout is under way", running(func(s *scope) { s.deployments["api"].Status.UpdatedReplicas = 0 }), map[string]string{
+			"Ready": "False/Waiting", "OpenIMAvailable": "False/Waiting", "Reconciling": "True/Progressing",
+		}},
+		{"an old pod is still there", running(func(s *scope) { s.deployments["api"].Status.Replicas = 2 }), map[string]string{"OpenIMAvailable": "False/Waiting"}},
+		{"the Deployment controller has not looked yet", running(func(s *scope) { s.deployments["api"].Generation = 3 }), map[string]string{"OpenIMAvailable": "False/Waiting"}},
+		{"the backend is not ready", running(func(s *scope) { s.deployments["backend"].Status.AvailableReplicas = 0 }), map[string]string{
+			"Ready": "False/Waiting", "OpenIMAvailable": "True/Available", "WrapperAvailable": "False/Waiting",
+		}},
+		{"only a person can help", running(func(s *scope) { s.problems = []dependencies.Problem{stalled} }), map[string]string{
+			"Ready": "False/PeersNeeded", "DependenciesReady": "False/PeersNeeded", "Stalled": "True/PeersNeeded", "Reconciling": "",
+		}},
+		{"something may still appear", running(func(s *scope) { s.problems = []dependencies.Problem{waiting} }), map[string]string{
+			"Ready": "False/SecretNotFound", "DependenciesReady": "False/SecretNotFound", "Stalled": "", "Reconciling": "True/Progressing",
+		}},
+		{"a policy could not be written", running(func(s *scope) { s.policiesInPlace, s.applied, s.failure = false, false, errors.New("refused") }), map[string]string{
+			"Ready": "False/ApplyFailed", "NetworkIsolated": "False/PoliciesNotInPlace", "DependenciesReady": "True/Resolved", "Reconciling": "True/Progressing",
+		}},
+		{"a name is taken", running(func(s *scope) { s.failure = &apply.ConflictError{Kind: "Service", Name: "chat-api"} }), map[string]string{
+			"Ready": "False/NameConflict", "Stalled": "True/NameConflict", "Reconciling": "",
+		}},
+		{"references could not be read", running(func(s *scope) { s.looked, s.failure = false, errors.New("timeout") }), map[string]string{
+			"DependenciesReady": "Unknown/ApplyFailed", "Reconciling": "True/Progressing",
+		}},
+		{"suspended", running(func(s *scope) { s.stack.Spec.Suspend, s.pending = ptr.To(true), []string{"Service/chat-api"} }), map[string]string{
+			"Paused": "True/Suspended", "Reconciling": "", "Stalled": "",
+		}},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			c.scope.updateStatus()
+			for kind, want := range c.want {
+				got := ""
+				if condition := apimeta.FindStatusCondition(c.scope.stack.Status.Conditions, kind); condition != nil {
+					got = string(condition.Status) + "/" + condition.Reason
+					NewWithT(t).Expect(condition.ObservedGeneration).To(Equal(int64(7)))
+				}
+				NewWithT(t).Expect(got).To(Equal(want), kind)
+			}
+		})
+	}
+}
+
+func TestObservedGenerationMovesOnlyWithoutAnError(t *testing.T) {
+	good, bad := running(), running(func(s *scope) { s.failure = errors.New("refused") })
+	good.updateStatus()
+	bad.updateStatus()
+	NewWithT(t).Expect(good.stack.Status.ObservedGeneration).To(Equal(int64(7)))
+	NewWithT(t).Expect(bad.stack.Status.ObservedGeneration).To(BeZero())
+}
+
+func TestTheVersionIsWhatRunsNotWhatIsWanted(t *testing.T) {
+	s := running(func(s *scope) {
+		s.stack.Status.Version = "v3.8.3"
+		s.stack.Spec.Version = "v3.8.3-patch.16"
+		s.deployments["rpc-msg"].Status.AvailableReplicas = 0
+	})
+	s.updateStatus()
+	NewWithT(t).Expect(s.stack.Status.Version).To(Equal("v3.8.3"))
+}
+
+func TestTheSameSituationGivesTheSameStatus(t *testing.T) {
+	s := running(func(s *scope) { delete(s.deployments, "push") })
+	s.updateStatus()
+	before := s.stack.Status.DeepCopy()
+	turned := s.updateStatus()
+	NewWithT(t).Expect(&s.stack.Status).To(Equal(before), "a status that changes by itself would be written for ever")
+	NewWithT(t).Expect(turned).To(BeEmpty())
+}
+
+func TestAMessageOfProgressMakesNoEvent(t *testing.T) {
+	s := running(func(s *scope) { delete(s.deployments, "push"); delete(s.deployments, "api") })
+	s.updateStatus()
+	s.deployments["api"] = running().deployments["api"]
+	NewWithT(t).Expect(s.updateStatus()).To(BeEmpty())
+}

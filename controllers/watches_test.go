@@ -1,0 +1,51 @@
+package controllers
+
+import (
+	"testing"
+
+	. "github.com/onsi/gomega"
+	appsv1 "k8s.io/api/apps/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+func TestReferencesLeadBackToTheStacksThatReadThem(t *testing.T) {
+	g := NewWithT(t)
+	x := newReferences()
+	chat, other := types.NamespacedName{Namespace: "im", Name: "chat"}, types.NamespacedName{Namespace: "im2", Name: "chat"}
+	redis := types.NamespacedName{Namespace: "infra", Name: "redis"}
+	x.set(chat, []string{"redis"}, []types.NamespacedName{redis})
+	x.set(other, []string{"redis"}, nil)
+	g.Expect(x.ofSecret(types.NamespacedName{Namespace: "im", Name: "redis"})).To(ConsistOf(chat), "a Secret of the same name in another namespace is another Secret")
+	g.Expect(x.ofService(redis)).To(ConsistOf(chat))
+	g.Expect(x.ofService(types.NamespacedName{Namespace: "im", Name: "redis"})).To(BeEmpty())
+	x.set(chat, nil, nil)
+	g.Expect(x.ofSecret(types.NamespacedName{Namespace: "im", Name: "redis"})).To(BeEmpty())
+	x.forget(other)
+	g.Expect(x.byStack).To(HaveLen(1))
+}
+
+func TestTheCacheHoldsOurChildrenAndNoSecret(t *testing.T) {
+	g := NewWithT(t)
+	options := CacheOptions([]string{"im"})
+	g.Expect(options.DefaultNamespaces).To(HaveKey("im"))
+	kinds := map[string]bool{}
+	for object, by := range options.ByObject {
+		kinds[kindOf(object)] = true
+		g.Expect(by.Label.String()).To(Equal("app.kubernetes.io/managed-by=openim-operator"))
+	}
+	g.Expect(kinds).To(HaveLen(len(owned())))
+	g.Expect(kinds).NotTo(HaveKey("Secret"))
+}
+
+// The usual gap of operators: policies are written once and never looked at again.
+func TestPoliciesAreWatchedListedAndNamedLikeEveryChild(t *testing.T) {
+	g := NewWithT(t)
+	g.Expect(owned()).To(ContainElements(BeAssignableToTypeOf(&networkingv1.NetworkPolicy{}), BeAssignableToTypeOf(&appsv1.Deployment{})))
+	g.Expect(ownedLists()).To(HaveLen(len(owned())))
+	for _, object := range owned() {
+		g.Expect(kindOf(object)).NotTo(BeEmpty(), "%T", object)
+	}
+	var _ []client.Object = owned()
+}
