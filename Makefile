@@ -4,8 +4,13 @@
 SHELL       := /usr/bin/env bash -o pipefail -e
 .DEFAULT_GOAL := help
 
-# VCS stamps would make builds depend on who owns the checkout.
-export GOFLAGS := $(strip $(filter-out -buildvcs=%,$(GOFLAGS)) -buildvcs=false)
+# All compile alike, programs, images and the linter's view of them, so that each package is compiled once. VCS stamps would make
+# builds depend on who owns the checkout.
+export CGO_ENABLED := 0
+export GOFLAGS     := $(strip $(filter-out -buildvcs=% -trimpath,$(GOFLAGS)) -buildvcs=false -trimpath)
+
+# But for tests: the race detector needs cgo, and failures should name files by their path.
+GO_TEST_RACE = CGO_ENABLED=1 GOFLAGS='$(filter-out -trimpath,$(GOFLAGS))' go test -race
 
 # CLUSTER=local (default): the node which `make cluster-up` starts on this machine.
 # CLUSTER=current: kubectl's current context; images come from IMAGE_PREFIX (for example registry.example.com/im/).
@@ -26,6 +31,9 @@ ENVTEST = sigs.k8s.io/controller-runtime/pkg/envtest
 LIST_TESTS = go list -test -f '{{.ImportPath}} {{join .Deps " "}}' ./... | grep -E '^[^ ]+\.test '
 UNIT_PACKAGES    = $$($(LIST_TESTS) | grep -v ' $(ENVTEST)\b' | sed 's/\.test .*//')
 ENVTEST_PACKAGES = $$($(LIST_TESTS) | grep    ' $(ENVTEST)\b' | sed 's/\.test .*//')
+
+# Platforms of `make build`.
+PLATFORMS ?= $(shell go env GOOS)/$(shell go env GOARCH)
 
 # Extra flags of `go test`, for example TEST_FLAGS='-run TestName -v'.
 TEST_FLAGS ?=
@@ -49,7 +57,7 @@ demo-down: ## Remove what the demo set up.
 	go run ./hack/demo --down
 
 .PHONY: test
-test: verify lint test-unit test-envtest ## Everything that needs no cluster: verify, lint, unit and envtest suites.
+test: verify lint test-unit test-components test-envtest ## Everything that needs no cluster: verify, lint, all suites but e2e.
 	@echo "make test: PASS"
 
 ##@ Development
@@ -89,23 +97,31 @@ verify: ## Check that everything generated is current, modules are tidy, and the
 
 .PHONY: test-unit
 test-unit: ## Run the tests that need no server, with the race detector.
-	go test -race $(TEST_FLAGS) $(UNIT_PACKAGES)
+	@packages="$(UNIT_PACKAGES)"; \
+	set -x; $(GO_TEST_RACE) -timeout 15m $(TEST_FLAGS) $$packages
+
+.PHONY: test-components
+test-components: ## Run the tests of the local cluster's components, which are modules of their own.
+	@modules="$$(find hack/cluster/components -name '*_test.go' | cut -d/ -f1-4 | sort -u)"; \
+	for module in $$modules; do (set -x; cd $$module; go test -timeout 10m $(TEST_FLAGS) ./...); done
 
 .PHONY: test-envtest
 test-envtest: ## Run the suites on a real API server (KUBEBUILDER_ASSETS, or built from source).
 	@packages="$(ENVTEST_PACKAGES)"; \
 	if [ -z "$$packages" ]; then echo "test-envtest: no package imports $(ENVTEST)" >&2; exit 1; fi; \
-	export KUBEBUILDER_ASSETS="$${KUBEBUILDER_ASSETS:-$$(go run ./hack/cluster assets)}"; \
-	echo "test-envtest: API server from $$KUBEBUILDER_ASSETS"; \
-	set -x; go test -race -timeout 20m $(TEST_FLAGS) $$packages
+	assets="$${KUBEBUILDER_ASSETS:-$$(go run ./hack/cluster assets)}"; \
+	set -x; KUBEBUILDER_ASSETS="$$assets" $(GO_TEST_RACE) -timeout 20m $(TEST_FLAGS) $$packages
 
 .PHONY: e2e
-e2e: ## Run the end-to-end suites on a real cluster. EXTRA: TEST_FLAGS='-ginkgo.focus=...'.
+e2e: ## Run the end-to-end suites on a real cluster. TEST_FLAGS='-ginkgo.focus=...' picks some.
 	go test -tags e2e ./test/e2e/... -count=1 -timeout 60m -ginkgo.v $(TEST_FLAGS)
 
 .PHONY: build
-build: ## Compile the operator and the wrapper to bin/.
-	CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/...
+build: ## Compile the programs to dist/<os>_<arch>/ for every platform of PLATFORMS.
+	@for platform in $(PLATFORMS); do \
+		out=dist/$${platform/\//_}; echo "build: $$out"; \
+		GOOS=$${platform%/*} GOARCH=$${platform#*/} go build -ldflags='-s -w' -o $$out/ ./cmd/...; \
+	done
 
 ##@ Cluster
 

@@ -97,13 +97,8 @@ func write(g *WithT, house, name, content string) {
 func depguard(t *testing.T, g *WithT, root, house string) []string {
 	t.Helper()
 	// The tool is built and found in the project, and run in the house.
-	modfile := "-modfile=hack/tools/golangci-lint/go.mod"
-	build := exec.CommandContext(t.Context(), "go", "tool", modfile, "golangci-lint", "version")
-	build.Dir = root
-	g.Expect(build.Run()).To(Succeed())
-	find := exec.CommandContext(t.Context(), "go", "tool", "-n", modfile, "golangci-lint")
-	find.Dir = root
-	binary, err := find.Output()
+	g.Expect(render.Tool(t.Context(), root, "golangci-lint", nil, "version").Run()).To(Succeed())
+	binary, err := render.Tool(t.Context(), root, "golangci-lint", []string{"-n"}).Output()
 	g.Expect(err).NotTo(HaveOccurred())
 
 	report := filepath.Join(t.TempDir(), "report.json")

@@ -35,5 +35,5 @@ func Chart(ctx context.Context, root string, release Release) ([]byte, error) {
 	if err := os.WriteFile(values, []byte(release.Values), 0o600); err != nil {
 		return nil, fmt.Errorf("write the values: %w", err)
 	}
-	return tool(ctx, root, "helm", "template", release.Name, chart, "--namespace", release.Namespace, "--values", values)
+	return output(ctx, root, "helm", "template", release.Name, chart, "--namespace", release.Namespace, "--values", values)
 }

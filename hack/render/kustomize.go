@@ -48,7 +48,7 @@ func Kustomize(ctx context.Context, root string, overlay Overlay) ([]byte, error
 	if err := writeOverlay(root, dir, overlay); err != nil {
 		return nil, fmt.Errorf("write an overlay of %s: %w", overlay.Base, err)
 	}
-	return tool(ctx, root, "kustomize", "build", dir)
+	return output(ctx, root, "kustomize", "build", dir)
 }
 
 func writeOverlay(root, dir string, overlay Overlay) error {

@@ -28,6 +28,7 @@ var checks = []check{
 	{"docs", packageDocs},
 	{"weight", weight},
 	{"conventions", conventions},
+	{"rights", rights},
 	{"generated", generated},
 	{"tidy", tidy},
 }
