@@ -46,7 +46,7 @@ CHART = charts/openim-operator
 help: ## Print this map.
 	@awk 'BEGIN { FS = ":.*##"; printf "Usage: make \033[36mTARGET\033[0m [CLUSTER=local|current]\n" } \
 		/^##@/ { printf "\n\033[1m%s\033[0m\n", substr($$0, 5) } \
-		/^[a-zA-Z0-9_.-]+:.*##/ { printf "  \033[36m%-14s\033[0m%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+		/^[a-zA-Z0-9_.-]+:.*##/ { printf "  \033[36m%-17s\033[0m%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: ## Set up everything on this machine, send a message, try every door, print the truth table.

@@ -40,7 +40,7 @@ func main() {
 	flag.Parse()
 	if err := run(ctx, *only, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "verify:", err)
-		os.Exit(1) //nolint:gocritic // nothing is left to stop
+		os.Exit(1)
 	}
 }
 
