@@ -17,11 +17,11 @@ func (s *show) message(ctx context.Context) error {
 	}
 	say := s.Journal.Say
 	say("gateway > backend > api > rpc-msg  POST /admin/v1/msg/send_msg: serverMsgID %s", d.Sent.ServerID)
-	say("rpc-msg > Kafka                    its counter %s went up by %.0f", chat.Produced, d.Counted[chat.Produced])
-	say("Kafka > msgtransfer > Redis        %s went up by %.0f; MALLOC_SEQ:%s is at %d%s", chat.Transferred, d.Counted[chat.Transferred], d.Conversation, d.Cached.CurrentSeq, cached(d.Cached))
-	say("Kafka > msgtransfer > MongoDB      %s went up by %.0f; collection msg, doc_id %q, seq %d:", chat.Persisted, d.Counted[chat.Persisted], chat.Document(d.Conversation, d.Seq), d.Seq)
-	say("                                   %s from %s to %s: %s", d.Stored.ServerID, d.Stored.SendID, d.Stored.RecvID, d.Stored.Content)
-	say("bob reads it through the gateway   newest_seq %d (was %d); pull_msg_by_seq %d: %v", d.Seq, d.Before, d.Seq, d.Pulled.Content)
+	say("rpc-msg > Kafka                    its counter %s: +%.0f", chat.Produced, d.Counted[chat.Produced])
+	say("Kafka > msgtransfer > Redis        MALLOC_SEQ:%s is at %d%s", d.Conversation, d.Cached.CurrentSeq, cached(d.Cached))
+	say("Kafka > msgtransfer > MongoDB      its counter %s: +%.0f", chat.Persisted, d.Counted[chat.Persisted])
+	say("found in MongoDB                   collection msg, doc_id %s, seq %d: %s to %s: %s", chat.Document(d.Conversation, d.Seq), d.Seq, d.Stored.SendID, d.Stored.RecvID, d.Stored.Content)
+	say("bob reads it through the gateway   newest_seq %d (was %d), pull_msg_by_seq %d: %s", d.Seq, d.Before, d.Seq, d.Pulled.Content)
 	say("from the gateway to MongoDB it took %s at most", d.Took.Round(10*time.Millisecond))
 	return nil
 }

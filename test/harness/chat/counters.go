@@ -10,12 +10,11 @@ import (
 	"github.com/prometheus/common/model"
 )
 
-// Counters of OpenIM's processes that a message moves on its way (pkg/common/prommetrics).
+// Counters of OpenIM's processes that a message moves on its way (pkg/common/prommetrics). There is one for Redis, too, which v3.8.3
+// never counts up.
 const (
 	// Produced: rpc-msg has handed a message to Kafka.
 	Produced = "single_chat_msg_process_success_total"
-	// Transferred: msgtransfer has taken messages from Kafka and put them into Redis.
-	Transferred = "msg_insert_redis_success_total"
 	// Persisted: msgtransfer has taken messages from Kafka and put them into MongoDB.
 	Persisted = "msg_insert_mongo_success_total"
 )

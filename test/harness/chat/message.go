@@ -97,7 +97,8 @@ type Pulled struct {
 	SendID   string      `json:"sendID"`
 	RecvID   string      `json:"recvID"`
 	Seq      json.Number `json:"seq"`
-	Content  any         `json:"content"`
+	// Content is JSON; for a text {"content": text}. On the wire it is base64, as protobuf's bytes are.
+	Content []byte `json:"content"`
 }
 
 // Pull reads one message by its sequence number, as a user of the conversation.

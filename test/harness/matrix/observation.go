@@ -85,6 +85,27 @@ func (r Report) Faults() []string {
 	return faults
 }
 
+// Against compares what was seen with another table: rows are the sources' own names, or the intruder's.
+func (r Report) Against(table []lockdown.Cell) Report {
+	expected := map[string]bool{}
+	key := func(from, to string, port int32) string { return fmt.Sprint(from, " ", to, " ", port) }
+	known := map[string]bool{}
+	for _, cell := range table {
+		expected[key(cell.From, cell.To, cell.Port.Number)] = cell.Open
+		known[cell.From] = true
+	}
+	other := Report{Took: r.Took}
+	for _, o := range r.Observations {
+		row := o.Source
+		if !known[row] {
+			row = lockdown.Intruder
+		}
+		o.Open = expected[key(row, o.Target.Component, o.Target.Port.Number)]
+		other.Observations = append(other.Observations, o)
+	}
+	return other
+}
+
 // Counts sums a report up.
 type Counts struct {
 	Cells, Open, Shut, Faults, Skipped, Retried int

@@ -29,6 +29,8 @@ const (
 type Stranger struct {
 	Name  string
 	Place harness.Place
+	// Row of the table that it stands for. Empty: the intruder's.
+	Row string
 }
 
 // Observer observes the truth table of one stack.
@@ -37,10 +39,10 @@ type Observer struct {
 	Namespace, Stack string
 	// Image of the operator, which holds the prober.
 	Image string
-	// Strangers stand for the truth table's intruder.
+	// Strangers stand for the truth table's intruder, or for rows of their own.
 	Strangers []Stranger
-	// Services whose ClusterIP is dialled besides their pods, by component.
-	Services []string
+	// Services are ports that are dialled by the ClusterIP of their component's Service, too: names of ports by component.
+	Services map[string]string
 	// Patience is how long cells that disagree are tried again.
 	Patience time.Duration
 }
@@ -66,7 +68,12 @@ func (o *Observer) Observe(ctx context.Context, table []lockdown.Cell) (Report, 
 	if err != nil {
 		return Report{}, err
 	}
-	plan := lay(table, o.sources(pods, places), pods, addresses)
+	plan := lay(table, o.sources(pods, places), pods, func(c lockdown.Cell) string {
+		if o.Services[c.To] != c.Port.Name {
+			return ""
+		}
+		return addresses[c.To]
+	})
 	if err := plan.settle(ctx, o.dial, places, o.Patience); err != nil {
 		return Report{}, fmt.Errorf("observing the truth table of %s/%s: %w", o.Namespace, o.Stack, err)
 	}
@@ -126,7 +133,7 @@ func (o *Observer) enter(ctx context.Context, pods map[string][]corev1.Pod) (map
 func (o *Observer) sources(pods map[string][]corev1.Pod, places map[string]harness.Place) []source {
 	var all []source
 	for _, stranger := range o.Strangers {
-		all = append(all, source{name: stranger.Name, row: lockdown.Intruder, place: stranger.Place})
+		all = append(all, source{name: stranger.Name, row: cmp.Or(stranger.Row, lockdown.Intruder), place: stranger.Place})
 	}
 	for _, component := range lockdown.Components() {
 		all = append(all, source{name: component.Name, row: component.Name, place: places[pods[component.Name][0].Name]})
@@ -137,7 +144,7 @@ func (o *Observer) sources(pods map[string][]corev1.Pod, places map[string]harne
 // serviceAddresses returns the ClusterIPs of the Services that are dialled, by component.
 func (o *Observer) serviceAddresses(ctx context.Context) (map[string]string, error) {
 	found := map[string]string{}
-	for _, component := range o.Services {
+	for component := range o.Services {
 		var service corev1.Service
 		key := client.ObjectKey{Namespace: o.Namespace, Name: v1alpha1.ChildName(o.Stack, component)}
 		if err := o.Cluster.Get(ctx, key, &service); err != nil {

@@ -21,8 +21,9 @@ type plan struct {
 	controls     []string        // pod in which the observation's port must answer
 }
 
-// lay joins each cell with the sources that stand for its row, and with the addresses of its port.
-func lay(table []lockdown.Cell, sources []source, pods map[string][]corev1.Pod, services map[string]string) *plan {
+// lay joins each cell with the sources that stand for its row, and with the addresses of its port. service gives the ClusterIP by which
+// a port is dialled, too, or nothing.
+func lay(table []lockdown.Cell, sources []source, pods map[string][]corev1.Pod, service func(lockdown.Cell) string) *plan {
 	p := &plan{}
 	for _, cell := range table {
 		for _, from := range sources {
@@ -30,7 +31,7 @@ func lay(table []lockdown.Cell, sources []source, pods map[string][]corev1.Pod, 
 				continue
 			}
 			p.add(cell, from, pods)
-			if ip, found := services[cell.To]; found && from.name != cell.To {
+			if ip := service(cell); ip != "" && from.name != cell.To {
 				target := p.observations[len(p.observations)-1].Target
 				target.Service, target.Address, target.Pod = true, address(ip, cell.Port.Number), ""
 				p.append(Observation{Source: from.name, Target: target, Open: cell.Open}, from.place, pods[cell.To][0].Name)

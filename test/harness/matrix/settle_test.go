@@ -120,7 +120,7 @@ func layOut(pods map[string][]corev1.Pod, services map[string]string) (*plan, ma
 			}
 		}
 	}
-	return lay(graph().TruthTable(), sources, pods, services), places
+	return lay(graph().TruthTable(), sources, pods, func(c lockdown.Cell) string { return services[c.To] }), places
 }
 
 func find(g *WithT, p *plan, source, component string, port int32) Observation {

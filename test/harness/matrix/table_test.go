@@ -92,3 +92,25 @@ func TestTheTableFitsATerminalEvenWhenAllIsWrong(t *testing.T) {
 		NewWithT(t).Expect(utf8.RuneCountInString(line)).To(BeNumerically("<=", 120), line)
 	}
 }
+
+// What a network without policies looks like is as expected there, and full of faults against the stack's own table.
+func TestTheSameObservationsAreJudgedByAnotherTable(t *testing.T) {
+	g := NewWithT(t)
+	wideOpen := observed(t, func(o *Observation) { o.Open, o.Seen.Result = true, probe.Open })
+	g.Expect(wideOpen.Faults()).To(BeEmpty())
+	table := graph().TruthTable()
+	var shut int
+	for _, cell := range table {
+		if cell.From == "intruder" && !cell.Open {
+			shut++
+		}
+	}
+	var byStrangers []string
+	for _, o := range wideOpen.Against(table).Observations {
+		if o.Fault() != "" && (o.Source == "intruder" || o.Source == "outsider") {
+			byStrangers = append(byStrangers, o.Fault())
+		}
+	}
+	g.Expect(byStrangers).To(HaveLen(2 * shut))
+	g.Expect(observed(t, nil).Against(table).Faults()).To(BeEmpty())
+}

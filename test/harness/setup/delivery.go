@@ -45,7 +45,7 @@ type Delivery struct {
 
 // counters are where the way of a message is counted, by OpenIM's processes themselves.
 var counters = map[string]openim.Name{
-	chat.Produced: openim.RPCMsg, chat.Transferred: openim.MsgTransfer, chat.Persisted: openim.MsgTransfer,
+	chat.Produced: openim.RPCMsg, chat.Persisted: openim.MsgTransfer,
 }
 
 // Deliver sends a text from one user to another through the gateway, and follows it into MongoDB.
@@ -170,7 +170,7 @@ func rise(ctx context.Context, before map[string]float64, counted func(context.C
 
 // check compares what was found with what was sent.
 func (d Delivery) check(from, to, text string) error {
-	content := fmt.Sprint(d.Pulled.Content)
+	content := string(d.Pulled.Content)
 	switch {
 	case d.Pulled.ServerID != d.Sent.ServerID || d.Pulled.SendID != from || d.Pulled.RecvID != to:
 		return fmt.Errorf("pulled by seq %d: another message than the one sent: %+v", d.Seq, d.Pulled)

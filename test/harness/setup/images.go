@@ -28,8 +28,12 @@ const (
 	repository = "openimstack/"
 )
 
-// buildImages builds what has changed. For the local cluster it loads it, too.
+// buildImages builds what has changed. It loads it into the local cluster; another cluster takes it from the registry that IMAGE_PREFIX
+// names, to which `go run ./hack/images build --push` has sent it.
 func (e *Environment) buildImages(ctx context.Context) error {
+	if !e.Local && e.ImagePrefix == "" {
+		return errors.New("CLUSTER=current needs IMAGE_PREFIX: the registry path to which `go run ./hack/images build --push` sends the images, for example registry.example.com/im/")
+	}
 	args := []string{"run", "-buildvcs=false", "./hack/images", "build"}
 	if e.Local {
 		args = append(args, "--load")
@@ -41,16 +45,10 @@ func (e *Environment) buildImages(ctx context.Context) error {
 	if e.Images, err = parseImages(out); err != nil {
 		return err
 	}
-	if !e.Local && e.ImagePrefix == "" {
-		return errors.New("CLUSTER=current needs IMAGE_PREFIX: the registry path to which the images were pushed, for example registry.example.com/im/")
-	}
-	for name, reference := range e.Images {
-		e.Images[name] = e.prefixed(reference)
-	}
 	return nil
 }
 
-// prefixed is an image's name in the registry of another cluster than the local one.
+// prefixed is a repository's name in the registry from which another cluster than the local one takes the images.
 func (e *Environment) prefixed(reference string) string {
 	if e.Local {
 		return reference

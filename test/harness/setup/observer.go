@@ -33,7 +33,7 @@ func (e *Environment) Stranger(ctx context.Context, key types.NamespacedName, la
 func (e *Environment) Observer(ctx context.Context, stack *v1alpha1.OpenIMStack) (*matrix.Observer, error) {
 	o := &matrix.Observer{
 		Cluster: e.Cluster, Namespace: stack.Namespace, Stack: stack.Name, Image: e.Images[OperatorImage], Patience: settling,
-		Services: []string{string(openim.API), string(openim.MsgGateway)},
+		Services: map[string]string{string(openim.API): string(openim.HTTP), string(openim.MsgGateway): string(openim.WebSocket)},
 	}
 	for _, key := range []types.NamespacedName{{Namespace: stack.Namespace, Name: Intruder}, {Namespace: StrangerNamespace, Name: Outsider}} {
 		place, err := e.Stranger(ctx, key, nil)
