@@ -49,8 +49,6 @@ func TestWhyThereIsNoReply(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = closed.Close()
-	hang := make(chan struct{})
-	t.Cleanup(func() { close(hang) })
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 
@@ -69,7 +67,7 @@ func TestWhyThereIsNoReply(t *testing.T) {
 		{"headers beyond the bound", t.Context(), serve(t, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("X", strings.Repeat("x", 2*wire.MaxHeaderBytes))
 		}), upstream.ErrBroken},
-		{"given up while waiting", ctx, serve(t, func(http.ResponseWriter, *http.Request) { cancel(); <-hang }), upstream.ErrTimeout},
+		{"given up while waiting", ctx, serve(t, func(_ http.ResponseWriter, r *http.Request) { cancel(); <-r.Context().Done() }), upstream.ErrTimeout},
 		{"a body beyond the bound", t.Context(), serve(t, func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = w.Write(make([]byte, wire.MaxReplyBytes+1))
 		}), upstream.ErrTooLarge},
