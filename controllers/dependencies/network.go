@@ -15,6 +15,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/validation"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
@@ -143,15 +144,18 @@ func (r *resolver) placeSlices(field string, name types.NamespacedName, portName
 // pod.service.namespace.svc for a pod of a headless Service, each with or without a cluster domain.
 func ServiceOf(host, namespace string) (types.NamespacedName, bool) {
 	labels := strings.Split(strings.TrimSuffix(host, "."), ".")
-	if len(labels) == 1 {
-		return types.NamespacedName{Namespace: namespace, Name: labels[0]}, true
+	name := types.NamespacedName{Namespace: namespace, Name: labels[0]}
+	if len(labels) > 1 {
+		i := slices.Index(labels, "svc")
+		if i != 2 && i != 3 {
+			return types.NamespacedName{}, false
+		}
+		name = types.NamespacedName{Namespace: labels[i-1], Name: labels[i-2]}
 	}
-	switch i := slices.Index(labels, "svc"); i {
-	case 2, 3:
-		return types.NamespacedName{Namespace: labels[i-1], Name: labels[i-2]}, true
-	default:
+	if len(validation.IsDNS1123Label(name.Namespace)) > 0 || len(validation.IsDNS1035Label(name.Name)) > 0 {
 		return types.NamespacedName{}, false
 	}
+	return name, true
 }
 
 func splitAddress(address string) (host string, port int32, err error) {
