@@ -26,6 +26,7 @@ const (
 	UnknownOperator       = 168 // InvalidPipelineOperator
 	ObjectTooLarge        = 10334
 	CursorNotFound        = 43
+	DuplicateKey          = 11000
 	InternalError         = 1
 )
 
@@ -35,7 +36,7 @@ var names = map[int32]string{
 	InvalidOptions: "InvalidOptions", InvalidNamespace: "InvalidNamespace", IndexOptionsConflict: "IndexOptionsConflict",
 	IndexKeySpecsConflict: "IndexKeySpecsConflict", CommandNotSupported: "CommandNotSupported",
 	ExceededMemoryLimit: "ExceededMemoryLimit", UnknownOperator: "InvalidPipelineOperator",
-	ObjectTooLarge: "BSONObjectTooLarge", CursorNotFound: "CursorNotFound", InternalError: "InternalError",
+	ObjectTooLarge: "BSONObjectTooLarge", CursorNotFound: "CursorNotFound", DuplicateKey: "DuplicateKey", InternalError: "InternalError",
 }
 
 // Error is an answer with ok: 0.

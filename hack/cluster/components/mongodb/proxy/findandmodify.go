@@ -2,7 +2,9 @@ package proxy
 
 import (
 	"context"
+	"errors"
 	"slices"
+	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -150,7 +152,7 @@ func (s *session) replace(ctx context.Context, r request, old, changed bson.D) e
 		{Key: "$db", Value: r.db},
 	})
 	if err != nil {
-		return err
+		return asDuplicate(err)
 	}
 	var reply struct {
 		N      int32 `bson:"n"`
@@ -163,11 +165,7 @@ func (s *session) replace(ctx context.Context, r request, old, changed bson.D) e
 		return err
 	}
 	if len(reply.Errors) > 0 {
-		e := reply.Errors[0]
-		if e.Code == duplicateKey {
-			return &fault.Error{Code: e.Code, Name: "DuplicateKey", Message: e.Message}
-		}
-		return fault.New(e.Code, "%s", e.Message)
+		return asDuplicate(fault.New(reply.Errors[0].Code, "%s", reply.Errors[0].Message))
 	}
 	if reply.N != 1 {
 		return fault.New(fault.InternalError, "the document to modify was gone when it was to be written")
@@ -175,4 +173,12 @@ func (s *session) replace(ctx context.Context, r request, old, changed bson.D) e
 	return nil
 }
 
-const duplicateKey = 11000
+// asDuplicate gives MongoDB's error for a value that a unique index has already, which FerretDB reports as an internal error
+// of SQLite's when an update meets it.
+func asDuplicate(err error) error {
+	var e *fault.Error
+	if errors.As(err, &e) && strings.Contains(e.Message, "UNIQUE constraint failed") {
+		return fault.New(fault.DuplicateKey, "E11000 duplicate key error: another document has this value of a unique index")
+	}
+	return err
+}

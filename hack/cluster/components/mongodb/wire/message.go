@@ -150,6 +150,10 @@ func check(doc bsoncore.Document, depth int) error {
 			if err := check(bsoncore.Document(v.Data), depth-1); err != nil {
 				return err
 			}
+		case bsoncore.TypeString, bsoncore.TypeSymbol, bsoncore.TypeJavaScript: // Validate looks at their length only
+			if len(v.Data) < 5 || v.Data[len(v.Data)-1] != 0 {
+				return errMalformed
+			}
 		case bsoncore.TypeCodeWithScope: // nests as well; nothing here stores or runs scripts
 			return errors.New("JavaScript with a scope is not answered by this stand-in")
 		default:
