@@ -50,8 +50,8 @@ func networkCommands() [][]string {
 		node(fmt.Sprintf("ip link set %s up", bridge)),
 		// Programs of the node reach services, too: the packet needs a route before kube-proxy's rules turn it.
 		node(fmt.Sprintf("ip route add %s dev %s src %s", serviceCIDR, bridge, nodeIP)),
-		node("sysctl -q -w net.ipv4.ip_forward=1"),
-		node("sysctl -q -w net.ipv4.conf.all.route_localnet=1"),
+		inNode("/bin/sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward"),
+		inNode("/bin/sh", "-c", "echo 1 >/proc/sys/net/ipv4/conf/all/route_localnet"),
 	}
 }
 

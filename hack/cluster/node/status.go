@@ -3,9 +3,11 @@ package node
 import (
 	"context"
 	"errors"
+	"os"
 	"path/filepath"
 
 	"github.com/openimstack/openim-operator/hack/cluster/component"
+	"github.com/openimstack/openim-operator/hack/cluster/host"
 )
 
 // Status of the cluster.
@@ -32,6 +34,11 @@ type ComponentStatus struct {
 // Status looks at the cluster without changing it.
 func (n *Node) Status(ctx context.Context) (Status, error) {
 	s := Status{Kubeconfig: n.paths.UserKubeconfig(), AuditLog: n.paths.AuditLog(), StateDir: n.paths.State}
+	if _, err := os.Stat(n.paths.Complete()); err == nil {
+		if err := host.Require("seeing the processes of the local cluster"); err != nil {
+			return s, err
+		}
+	}
 	b, ok := n.completed()
 	if !ok {
 		return s, nil
