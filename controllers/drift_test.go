@@ -109,7 +109,7 @@ var _ = Describe("Drift", Ordered, func() {
 	},
 		func() TableEntry {
 			o := &networkingv1.NetworkPolicy{}
-			return Entry("a policy opened to everybody", "chat-api", o,
+			return Entry("a policy opened to everybody", "chat-api-ingress", o,
 				func() {
 					o.Spec.Ingress = append(o.Spec.Ingress, networkingv1.NetworkPolicyIngressRule{})
 				},
@@ -195,8 +195,8 @@ var _ = Describe("Drift", Ordered, func() {
 	It("is repaired also while a reference is broken", func() {
 		Expect(k8s.Delete(w.ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "redis"}})).To(Succeed())
 		Eventually(func() string { return w.condition("chat", v1alpha1.ConditionDependenciesReady).Reason }).Should(Equal(v1alpha1.ReasonSecretNotFound))
-		Expect(k8s.Delete(w.ctx, &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "chat-rpc-auth"}})).To(Succeed())
-		Eventually(func() error { return w.get("chat-rpc-auth", &networkingv1.NetworkPolicy{}) }).Should(Succeed())
+		Expect(k8s.Delete(w.ctx, &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "chat-rpc-auth-ingress"}})).To(Succeed())
+		Eventually(func() error { return w.get("chat-rpc-auth-ingress", &networkingv1.NetworkPolicy{}) }).Should(Succeed())
 		w.secret("redis", "password", "another")
 		Eventually(func() string { return w.condition("chat", v1alpha1.ConditionDependenciesReady).Reason }).Should(Equal(v1alpha1.ReasonResolved))
 	})

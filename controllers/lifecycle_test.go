@@ -42,7 +42,7 @@ var _ = Describe("A stack", func() {
 		Expect(stack.Status.Version).To(Equal("v3.8.3"))
 		Expect(stack.Status.Endpoints.Gateway).To(Equal("http://chat-gateway." + w.namespace + ".svc:8081"))
 		Expect(stack.Status.Processes).To(HaveLen(14))
-		Expect(*stack.Status.Boundary.Policies).To(Equal(int32(15)))
+		Expect(*stack.Status.Boundary.Policies).To(Equal(int32(28)))
 		Expect(w.condition("chat", v1alpha1.ConditionReconciling)).To(BeNil())
 		Expect(w.condition("chat", v1alpha1.ConditionStalled)).To(BeNil())
 		isolated := w.condition("chat", v1alpha1.ConditionNetworkIsolated)
@@ -51,7 +51,7 @@ var _ = Describe("A stack", func() {
 
 	It("runs nothing as long as a policy is not in place, and says why", func() {
 		foreign := &networkingv1.NetworkPolicy{
-			ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "chat-rpc-user"},
+			ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "chat-rpc-user-egress"},
 			Spec:       networkingv1.NetworkPolicySpec{PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeIngress}},
 		}
 		w.create(foreign)
@@ -60,12 +60,12 @@ var _ = Describe("A stack", func() {
 			c := w.condition("chat", v1alpha1.ConditionReady)
 			g.Expect(c).NotTo(BeNil())
 			g.Expect(c.Reason).To(Equal(v1alpha1.ReasonNameConflict))
-			g.Expect(c.Message).To(ContainSubstring(`NetworkPolicy "chat-rpc-user" exists and is not the stack's: rename the stack, or remove the NetworkPolicy`))
+			g.Expect(c.Message).To(ContainSubstring(`NetworkPolicy "chat-rpc-user-egress" exists and is not the stack's: rename the stack, or remove the NetworkPolicy`))
 		}).Should(Succeed())
 		Expect(w.condition("chat", v1alpha1.ConditionStalled)).NotTo(BeNil())
 		Expect(w.condition("chat", v1alpha1.ConditionNetworkIsolated).Status).To(Equal(metav1.ConditionFalse))
 		Expect(w.deployments("chat")).To(BeEmpty())
-		Expect(w.get("chat-rpc-user", foreign)).To(Succeed())
+		Expect(w.get("chat-rpc-user-egress", foreign)).To(Succeed())
 		Expect(foreign.OwnerReferences).To(BeEmpty(), "what belongs to others is left alone")
 	})
 

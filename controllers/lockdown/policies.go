@@ -14,32 +14,49 @@ import (
 // DefaultDeny is the suffix of the policy that denies, in both directions, what no other policy of the stack allows.
 const DefaultDeny = "default-deny"
 
-// Policies compiles a graph to NetworkPolicies: one that denies everything for all pods of the stack, and one for each
-// component that allows its connections, each connection on both of its sides. policyTypes are always explicit.
+// Policies compiles a graph to NetworkPolicies: one that denies everything for all pods of the stack, and for each component
+// one that allows what enters and one that allows what leaves. Each connection between components so stands on both of its
+// sides. policyTypes are always explicit.
+//
+// The directions are never in one policy: some networks (kube-router v2.1) compile such a policy to one chain for both, and
+// then a pod that the policy selects may leave to another such pod by a rule that was meant for what enters.
 func Policies(g Graph) []*networkingv1.NetworkPolicy {
 	policies := []*networkingv1.NetworkPolicy{g.defaultDeny()}
 	for _, c := range Components() {
-		policies = append(policies, g.allow(c))
+		if in := g.To(c.Name); len(in) > 0 {
+			policies = append(policies, g.allowIngress(c, in))
+		}
+		if out := g.From(c.Name); len(out) > 0 {
+			policies = append(policies, g.allowEgress(c, out))
+		}
 	}
 	return policies
 }
 
 func (g Graph) defaultDeny() *networkingv1.NetworkPolicy {
-	p := g.policy(v1alpha1.ComponentBoundary, v1alpha1.ChildName(g.Stack, DefaultDeny))
+	p := g.policy(v1alpha1.ComponentBoundary, v1alpha1.ChildName(g.Stack, DefaultDeny), networkingv1.PolicyTypeIngress, networkingv1.PolicyTypeEgress)
 	p.Annotations = map[string]string{v1alpha1.AnnotationReason: "nothing enters or leaves but what the other policies of the stack allow"}
 	p.Spec.PodSelector.MatchLabels = map[string]string{v1alpha1.LabelInstance: g.Stack, v1alpha1.LabelPartOf: v1alpha1.PartOf}
 	return p
 }
 
-func (g Graph) allow(c Component) *networkingv1.NetworkPolicy {
-	p := g.policy(c.Name, v1alpha1.ChildName(g.Stack, c.Name))
+func (g Graph) allowIngress(c Component, connections []Connection) *networkingv1.NetworkPolicy {
+	p := g.policy(c.Name, v1alpha1.ChildName(g.Stack, c.Name)+"-ingress", networkingv1.PolicyTypeIngress)
 	p.Spec.PodSelector.MatchLabels = c.Labels(g.Stack)
 	var reasons []string
-	for _, in := range g.To(c.Name) {
+	for _, in := range connections {
 		p.Spec.Ingress = append(p.Spec.Ingress, networkingv1.NetworkPolicyIngressRule{From: g.peers(in.From), Ports: policyPorts(in.Ports)})
 		reasons = append(reasons, describe("from", in.From, in))
 	}
-	for _, out := range g.From(c.Name) {
+	p.Annotations = map[string]string{v1alpha1.AnnotationReason: strings.Join(reasons, "\n")}
+	return p
+}
+
+func (g Graph) allowEgress(c Component, connections []Connection) *networkingv1.NetworkPolicy {
+	p := g.policy(c.Name, v1alpha1.ChildName(g.Stack, c.Name)+"-egress", networkingv1.PolicyTypeEgress)
+	p.Spec.PodSelector.MatchLabels = c.Labels(g.Stack)
+	var reasons []string
+	for _, out := range connections {
 		p.Spec.Egress = append(p.Spec.Egress, networkingv1.NetworkPolicyEgressRule{To: g.peers(out.To), Ports: policyPorts(out.Ports)})
 		reasons = append(reasons, describe("to", out.To, out))
 	}
@@ -47,11 +64,11 @@ func (g Graph) allow(c Component) *networkingv1.NetworkPolicy {
 	return p
 }
 
-func (g Graph) policy(component, name string) *networkingv1.NetworkPolicy {
+func (g Graph) policy(component, name string, types ...networkingv1.PolicyType) *networkingv1.NetworkPolicy {
 	return &networkingv1.NetworkPolicy{
 		TypeMeta:   metav1.TypeMeta{APIVersion: networkingv1.SchemeGroupVersion.String(), Kind: "NetworkPolicy"},
 		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: g.Namespace, Labels: map[string]string{v1alpha1.LabelComponent: component}},
-		Spec:       networkingv1.NetworkPolicySpec{PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeIngress, networkingv1.PolicyTypeEgress}},
+		Spec:       networkingv1.NetworkPolicySpec{PolicyTypes: types},
 	}
 }
 
