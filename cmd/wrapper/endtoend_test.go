@@ -185,3 +185,47 @@ func TestAnAdministratorRegistersUsersAndSendsAMessage(t *testing.T) {
 	g.Expect(seen[0].Header.Get("token")).To(Equal(openimtest.Token(1)), "OpenIM sees its administrator")
 	g.Expect(seen[0].Header.Get("operationID")).To(Equal(a.header.Get("X-Request-Id")))
 }
+
+func TestReadyTellsTheTruthAboutOpenIM(t *testing.T) {
+	g := NewWithT(t)
+	h := build(t)
+	ready := func(app *serve.App) func() int {
+		return func() int {
+			resp, err := http.Get("http://" + app.Telemetry.Address() + "/readyz")
+			if err != nil {
+				return 0
+			}
+			_ = resp.Body.Close()
+			return resp.StatusCode
+		}
+	}
+	g.Eventually(ready(h.backend), "10s").Should(Equal(200))
+	g.Eventually(ready(h.gateway), "10s").Should(Equal(200))
+	h.openim.Set(func(f *openimtest.Fake) {
+		f.Before = func(w http.ResponseWriter, _ *http.Request) bool {
+			_, _ = io.WriteString(w, `{"errCode":14,"errMsg":"produced zero addresses"}`)
+			return true
+		}
+	})
+	g.Eventually(ready(h.backend), "10s").Should(Equal(503))
+	g.Expect(ready(h.gateway)()).To(Equal(200), "its own backend still answers")
+	h.openim.Set(func(f *openimtest.Fake) { f.Before = nil })
+	g.Eventually(ready(h.backend), "10s").Should(Equal(200))
+}
+
+func TestHalvesWithDifferentKeysDoNotWorkTogether(t *testing.T) {
+	g := NewWithT(t)
+	h := build(t)
+	h.write("assertion", "another-key-0123456789abcdef0123456789abcdef")
+	other := h.load(slog.New(slog.DiscardHandler), "gateway", filepath.Join(h.dir, "gateway.yaml"))
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	other.Notice = 0
+	go func() { _ = other.Run(ctx) }()
+	h.gateway = other
+	a := h.do("/admin/v1/user/get_users_info", h.token(nil), `{}`)
+	g.Expect(a.status).To(Equal(http.StatusBadGateway), a.body)
+	g.Expect(h.openim.Seen("/user/get_users_info")).To(BeEmpty())
+	g.Eventually(other.Ready.Err).Should(MatchError(ContainSubstring("compare the assertion keys")))
+}
+

@@ -56,7 +56,11 @@ func New(c Config, version string, log *slog.Logger, now func() time.Time) (*ser
 	}
 	return &serve.App{
 		Main: main, Telemetry: telemetry, Ready: ready, Log: log, Grace: c.grace(), Notice: serve.DefaultNotice,
-		Background: []func(context.Context){ready.Run, func(ctx context.Context) { files.Run(ctx, mounted.Interval) }},
+		Background: []func(context.Context){
+			ready.Run,
+			func(ctx context.Context) { files.Run(ctx, mounted.Interval) },
+			func(ctx context.Context) { <-ctx.Done(); back.up.Close() },
+		},
 	}, nil
 }
 
