@@ -42,7 +42,7 @@ var _ = Describe("A stack", func() {
 		Expect(stack.Status.Version).To(Equal("v3.8.3"))
 		Expect(stack.Status.Endpoints.Gateway).To(Equal("http://chat-gateway." + w.namespace + ".svc:8081"))
 		Expect(stack.Status.Processes).To(HaveLen(14))
-		Expect(*stack.Status.Boundary.Policies).To(Equal(int32(28)))
+		Expect(*stack.Status.Boundary.Policies).To(Equal(int32(27)))
 		Expect(w.condition("chat", v1alpha1.ConditionReconciling)).To(BeNil())
 		Expect(w.condition("chat", v1alpha1.ConditionStalled)).To(BeNil())
 		isolated := w.condition("chat", v1alpha1.ConditionNetworkIsolated)
