@@ -41,11 +41,8 @@ func (e *Environment) removeObjects(ctx context.Context) error {
 		return err
 	}
 	// Namespaces first: the operator is still there to see its stacks go.
-	for _, name := range []string{StackNamespace, StrangerNamespace, StoresNamespace} {
-		if err := e.Cluster.Remove(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}, &corev1.NamespaceList{}); err != nil {
-			return err
-		}
-		e.Journal.Say("namespace %s is gone", name)
+	if err := e.RemoveNamespaces(ctx, StackNamespace, StrangerNamespace, StoresNamespace); err != nil {
+		return err
 	}
 	objects, err := e.OperatorObjects(ctx)
 	if err != nil {
@@ -88,6 +85,17 @@ func (e *Environment) gone(ctx context.Context, object *unstructured.Unstructure
 	err := e.Cluster.Gone(ctx, object.DeepCopy(), list)
 	if meta := client.IgnoreNotFound(err); meta != nil {
 		return meta
+	}
+	return nil
+}
+
+// RemoveNamespaces deletes namespaces with all that is in them, and waits until they are gone.
+func (e *Environment) RemoveNamespaces(ctx context.Context, names ...string) error {
+	for _, name := range names {
+		if err := e.Cluster.Remove(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}, &corev1.NamespaceList{}); err != nil {
+			return err
+		}
+		e.Journal.Say("namespace %s is gone", name)
 	}
 	return nil
 }

@@ -5,8 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"os/exec"
 	"strings"
 	"syscall"
@@ -38,7 +36,9 @@ func (e *Environment) buildImages(ctx context.Context) error {
 	if e.Local {
 		args = append(args, "--load")
 	}
-	out, err := e.run(ctx, "go", args...)
+	command := exec.CommandContext(ctx, "go", args...)
+	command.Dir = e.Root
+	out, err := output(e, command)
 	if err != nil {
 		return err
 	}
@@ -56,14 +56,15 @@ func (e *Environment) prefixed(reference string) string {
 	return e.ImagePrefix + strings.TrimPrefix(reference, repository)
 }
 
-// run runs a program of the project, passes on what it says to stderr, and returns what it says to stdout.
-func (e *Environment) run(ctx context.Context, name string, args ...string) ([]byte, error) {
-	command := exec.CommandContext(ctx, name, args...)
-	command.Dir, command.Env = e.Root, os.Environ()
+// Repository is where an image is, without its tag.
+func (e *Environment) Repository(name string) string { return e.prefixed(repository + name) }
+
+// output runs a program, passes on what it says to stderr, and returns what it says to stdout.
+func output(e *Environment, command *exec.Cmd) ([]byte, error) {
 	command.Cancel = func() error { return command.Process.Signal(syscall.SIGINT) }
 	command.WaitDelay = 10 * time.Second
 	var stdout bytes.Buffer
-	command.Stdout, command.Stderr = &stdout, io.Writer(e.Journal.Lines())
+	command.Stdout, command.Stderr = &stdout, e.Journal.Lines()
 	if err := command.Run(); err != nil {
 		return nil, fmt.Errorf("%s failed (its words are above): %w", strings.Join(command.Args, " "), err)
 	}

@@ -43,5 +43,5 @@ func (e *Environment) installOperator(ctx context.Context) error {
 
 // kustomize renders a folder of the project.
 func (e *Environment) kustomize(ctx context.Context, folder string) ([]byte, error) {
-	return e.run(ctx, "go", "tool", "-modfile=hack/tools/kustomize/go.mod", "kustomize", "build", folder)
+	return output(e, render.Tool(ctx, e.Root, "kustomize", nil, "build", folder))
 }

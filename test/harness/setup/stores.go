@@ -92,10 +92,15 @@ func move(objects []*unstructured.Unstructured, namespace string) {
 			case (field == "namespace" || field == "name" && object.GetKind() == "Namespace" || field == corev1.LabelMetadataName) && text == StoresNamespace:
 				return namespace
 			default:
-				return strings.ReplaceAll(text, "."+StoresNamespace+".svc", "."+namespace+".svc")
+				return Moved(text, namespace)
 			}
 		})
 	}
+}
+
+// Moved is an address of a store, or a text that holds one, in another namespace than the one it is written for.
+func Moved(text, namespace string) string {
+	return strings.ReplaceAll(text, "."+StoresNamespace+".svc", "."+namespace+".svc")
 }
 
 // redisPassword returns the password in use, or a new one.

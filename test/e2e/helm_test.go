@@ -1,0 +1,58 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/controllers/openim"
+	"github.com/openimstack/openim-operator/hack/render"
+	"github.com/openimstack/openim-operator/test/harness/setup"
+)
+
+// release is the name of the chart's release.
+const release = "openim-operator"
+
+// helm changes the way in under running stacks: config/default goes, the chart comes. The CRD stays, or the stacks would go with it.
+func helm() {
+	It("goes on under the chart, installed by Helm in place of config/default", func(ctx SpecContext) {
+		before := names(pods(ctx))
+		objects, err := environment.OperatorObjects(ctx)
+		Expect(err).NotTo(HaveOccurred())
+		for _, object := range objects {
+			if kind := object.GetKind(); kind == "CustomResourceDefinition" || kind == "Namespace" {
+				continue
+			}
+			Expect(client.IgnoreNotFound(environment.Cluster.Delete(ctx, object))).To(Succeed())
+		}
+		Eventually(ctx, func(g Gomega) { g.Expect(operatorPods(ctx)).To(BeEmpty()) }).WithTimeout(time.Minute).Should(Succeed())
+		began := time.Now()
+		out, err := runHelm(ctx, "install", release, render.DefaultChart, "--namespace", setup.OperatorNamespace, "--take-ownership", "--wait", "--timeout", "3m",
+			"--set-string", "image.repository="+repositoryOf(environment.Images[setup.OperatorImage])+",image.tag="+tagOf(environment.Images[setup.OperatorImage]),
+			"--set-string", "wrapperImage.repository="+repositoryOf(environment.Images[setup.WrapperImage])+",wrapperImage.tag="+tagOf(environment.Images[setup.WrapperImage]))
+		Expect(err).NotTo(HaveOccurred(), out)
+		AddReportEntry("helm install --wait", time.Since(began).Round(100*time.Millisecond).String())
+		ready(ctx, stack)
+		Expect(names(pods(ctx))).To(ConsistOf(before), "no pod was restarted for it")
+	}, SpecTimeout(8*time.Minute))
+
+	It("heals under the chart as before", func(ctx SpecContext) {
+		back(ctx, policyOf(ctx, string(openim.RPCAuth)), samePolicy)
+		var stacks v1alpha1.OpenIMStackList
+		Expect(environment.Cluster.List(ctx, &stacks, client.InNamespace(stack.Namespace))).To(Succeed())
+		Expect(stacks.Items).NotTo(BeEmpty())
+	}, SpecTimeout(time.Minute))
+}
+
+// uninstallChart removes the release, if there is one.
+func uninstallChart(ctx context.Context) {
+	GinkgoHelper()
+	out, err := runHelm(ctx, "uninstall", release, "--namespace", setup.OperatorNamespace, "--ignore-not-found", "--wait")
+	Expect(err).NotTo(HaveOccurred(), out)
+}

@@ -1,0 +1,79 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/controllers/openim"
+	"github.com/openimstack/openim-operator/test/harness/setup"
+)
+
+// scaleOperator sets the operator's replicas and waits until it is so.
+func scaleOperator(ctx SpecContext, replicas int32) {
+	GinkgoHelper()
+	d := &appsv1.Deployment{}
+	Expect(environment.Cluster.Get(ctx, setup.OperatorKey, d)).To(Succeed())
+	scaled := d.DeepCopy()
+	scaled.Spec.Replicas = ptr.To(replicas)
+	Expect(environment.Cluster.Patch(ctx, scaled, client.MergeFrom(d))).To(Succeed())
+	Expect(environment.Cluster.WaitForDeployment(ctx, setup.OperatorKey)).To(Succeed())
+	if replicas > 0 {
+		return
+	}
+	Eventually(ctx, func(g Gomega) { g.Expect(operatorPods(ctx)).To(BeEmpty()) }).WithTimeout(time.Minute).Should(Succeed())
+}
+
+func operatorPods(ctx SpecContext) []corev1.Pod {
+	GinkgoHelper()
+	d := &appsv1.Deployment{}
+	Expect(environment.Cluster.Get(ctx, setup.OperatorKey, d)).To(Succeed())
+	var list corev1.PodList
+	Expect(environment.Cluster.List(ctx, &list, client.InNamespace(setup.OperatorNamespace), client.MatchingLabels(d.Spec.Selector.MatchLabels))).To(Succeed())
+	return list.Items
+}
+
+// operatorDies kills the operator in the middle of its work.
+func operatorDies() {
+	It("finishes what it had begun when it was killed", func(ctx SpecContext) {
+		before := pods(ctx)
+		stack.Spec.Processes.RPC = &v1alpha1.RPCProcesses{User: &v1alpha1.ProcessSpec{Replicas: ptr.To[int32](2)}}
+		Expect(environment.Apply(ctx, stack)).To(Succeed())
+		for _, pod := range operatorPods(ctx) {
+			Expect(environment.Cluster.Delete(ctx, &pod, client.GracePeriodSeconds(0))).To(Succeed())
+		}
+		p := policyOf(ctx, string(openim.RPCAuth))
+		Expect(environment.Cluster.Delete(ctx, p)).To(Succeed(), "somebody takes his chance")
+
+		began := time.Now()
+		Expect(environment.Cluster.WaitForDeployment(ctx, setup.OperatorKey)).To(Succeed())
+		ready(ctx, stack)
+		Eventually(ctx, func() error { return environment.Cluster.Get(ctx, client.ObjectKeyFromObject(p), p) }).WithTimeout(soon).Should(Succeed())
+		AddReportEntry("ready and sealed again after", time.Since(began).Round(100*time.Millisecond).String())
+		Expect(names(pods(ctx))).To(ContainElements(names(before)), "no pod that ran was restarted for it")
+	}, SpecTimeout(5*time.Minute))
+
+	It("leaves the stack working while the operator is away", func(ctx SpecContext) {
+		scaleOperator(ctx, 0)
+		deliver(ctx, "without an operator")
+		Expect(observe(ctx, setup.TruthTable(stack)).Faults()).To(BeEmpty())
+		scaleOperator(ctx, 1)
+		ready(ctx, stack)
+	}, SpecTimeout(5*time.Minute))
+}
+
+func names(pods []corev1.Pod) []string {
+	var all []string
+	for _, p := range pods {
+		all = append(all, p.Name)
+	}
+	return all
+}

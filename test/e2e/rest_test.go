@@ -1,0 +1,114 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"bytes"
+	"slices"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/test/harness/auditlog"
+	"github.com/openimstack/openim-operator/test/harness/setup"
+)
+
+const (
+	// stillness is how long a stack must rest without a write.
+	stillness = 5 * time.Minute
+	// operatorUser is who the operator is to the API server.
+	operatorUser = "system:serviceaccount:" + setup.OperatorNamespace + ":openim-operator"
+)
+
+// connects are requests that the audit log calls writes although they change no object: the harness's own exec and port-forward.
+var connects = []string{"exec", "portforward", "attach", "proxy"}
+
+// rest counts writes at the API server, while specs that only read go on.
+func rest() {
+	var (
+		mark  auditlog.Mark
+		began time.Time
+	)
+	It("begins to rest", func(ctx SpecContext) {
+		if environment.AuditLog == "" {
+			Skip("the API server's audit log is needed: CLUSTER=local")
+		}
+		observe(ctx, setup.TruthTable(stack)) // the last writes of ours: the prober is in every pod
+		var err error
+		mark, err = auditlog.Now(environment.AuditLog)
+		Expect(err).NotTo(HaveOccurred())
+		began = time.Now()
+	}, SpecTimeout(2*time.Minute))
+
+	It("delivers while it rests", func(ctx SpecContext) { deliver(ctx, "quietly") }, SpecTimeout(time.Minute))
+
+	It("is sealed while it rests", func(ctx SpecContext) {
+		Expect(observe(ctx, setup.TruthTable(stack)).Faults()).To(BeEmpty())
+	}, SpecTimeout(2*time.Minute))
+
+	It("keeps secrets in Secrets: not in configuration, logs, events or status", noSecretsElsewhere, SpecTimeout(2*time.Minute))
+
+	It("gives no pod of OpenIM or the wrapper a token of the API server", func(ctx SpecContext) {
+		for _, pod := range pods(ctx) {
+			Expect(pod.Spec.AutomountServiceAccountToken).To(HaveValue(BeFalse()), pod.Name)
+			Expect(pod.Spec.Volumes).NotTo(ContainElement(HaveField("VolumeSource.Projected", Not(BeNil()))), pod.Name)
+		}
+	}, SpecTimeout(time.Minute))
+
+	It("rests: no write to the API server in five minutes", func(ctx SpecContext) {
+		if environment.AuditLog == "" {
+			Skip("the API server's audit log is needed: CLUSTER=local")
+		}
+		Expect(began).NotTo(BeZero())
+		Consistently(ctx, func(g Gomega) {
+			all, err := mark.Since()
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(auditlog.Select(all, auditlog.By(operatorUser), notLease)).To(BeEmpty(), "writes of the operator")
+			g.Expect(auditlog.Select(all, auditlog.In(stack.Namespace), changing)).To(BeEmpty(), "writes to the stack's objects")
+		}).WithTimeout(max(time.Second, stillness-time.Since(began))).WithPolling(5 * time.Second).Should(Succeed())
+		all, err := mark.Since()
+		Expect(err).NotTo(HaveOccurred())
+		leases := auditlog.Select(all, auditlog.By(operatorUser))
+		Expect(leases).NotTo(BeEmpty(), "the log sees the operator: it renews its lease")
+		AddReportEntry("writes in "+time.Since(began).Round(time.Second).String(), stillnessReport(len(leases), len(all)))
+	}, SpecTimeout(stillness+time.Minute))
+}
+
+func stillnessReport(leases, all int) string {
+	return "operator: none but " + count(leases, "renewal of its leader-election lease", "renewals of its leader-election lease") +
+		"; objects in the stack's namespace: none, by anybody; whole cluster: " + count(all, "write", "writes")
+}
+
+func notLease(w auditlog.Write) bool { return w.Object.Resource != "leases" }
+
+func changing(w auditlog.Write) bool { return !slices.Contains(connects, w.Object.Subresource) }
+
+// pods of the story's stack.
+func pods(ctx SpecContext) []corev1.Pod {
+	GinkgoHelper()
+	var list corev1.PodList
+	Expect(environment.Cluster.List(ctx, &list, client.InNamespace(stack.Namespace), client.MatchingLabels{v1alpha1.LabelInstance: stack.Name})).To(Succeed())
+	Expect(list.Items).NotTo(BeEmpty())
+	return list.Items
+}
+
+// noSecretsElsewhere looks for the value of every Secret of the stack's namespace in all that is not a Secret.
+func noSecretsElsewhere(ctx SpecContext) {
+	var secrets corev1.SecretList
+	Expect(environment.Cluster.List(ctx, &secrets, client.InNamespace(stack.Namespace))).To(Succeed())
+	for place, text := range texts(ctx) {
+		for _, secret := range secrets.Items {
+			for key, value := range secret.Data {
+				if public := key == stack.Spec.Wrapper.Auth.Admins.Issuers[0].JWKS.SecretRef.Key; public || len(value) == 0 {
+					continue
+				}
+				Expect(bytes.Contains(text, bytes.TrimSpace(value))).To(BeFalse(), "%s holds the value of Secret %s, key %s", place, secret.Name, key)
+			}
+		}
+		Expect(string(text)).NotTo(MatchRegexp(`eyJ[A-Za-z0-9_-]{8,}\.eyJ`), "%s holds a token", place)
+	}
+}

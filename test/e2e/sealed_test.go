@@ -1,0 +1,56 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/controllers/lockdown"
+	"github.com/openimstack/openim-operator/test/harness/matrix"
+	"github.com/openimstack/openim-operator/test/harness/setup"
+)
+
+// impostor is a pod in another namespace that carries the gateway's labels.
+const impostor = "impostor"
+
+func sealed() {
+	It("is sealed: every cell of the truth table, by real connections", func(ctx SpecContext) {
+		report := observe(ctx, setup.TruthTable(stack))
+		GinkgoWriter.Print(report.Table(columns()))
+		Expect(report.Faults()).To(BeEmpty())
+		AddReportEntry("matrix", report.Count().String())
+	}, SpecTimeout(5*time.Minute))
+}
+
+// observer of the story's stack: an intruder, an outsider, and an impostor.
+func observer(ctx context.Context) *matrix.Observer {
+	GinkgoHelper()
+	o, err := environment.Observer(ctx, stack)
+	Expect(err).NotTo(HaveOccurred())
+	gateway, _ := lockdown.Lookup(v1alpha1.ComponentGateway)
+	place, err := environment.Stranger(ctx, types.NamespacedName{Namespace: setup.StrangerNamespace, Name: impostor}, gateway.Labels(stack.Name))
+	Expect(err).NotTo(HaveOccurred())
+	o.Strangers = append(o.Strangers, matrix.Stranger{Name: impostor, Place: place})
+	return o
+}
+
+func observe(ctx context.Context, table []lockdown.Cell) matrix.Report {
+	GinkgoHelper()
+	report, err := observer(ctx).Observe(ctx, table)
+	Expect(err).NotTo(HaveOccurred())
+	return report
+}
+
+func columns() []matrix.Column {
+	var all []matrix.Column
+	for _, name := range []string{setup.Intruder, setup.Outsider, impostor, v1alpha1.ComponentGateway, v1alpha1.ComponentBackend} {
+		all = append(all, matrix.Column{Source: name, Heading: name})
+	}
+	return all
+}
