@@ -182,4 +182,3 @@ func TestTheLogSaysWhoDidWhatToWhomAndNothingElse(t *testing.T) {
 		g.Expect(h.log.String()).NotTo(ContainSubstring(secret))
 	}
 }
-

@@ -228,4 +228,3 @@ func TestHalvesWithDifferentKeysDoNotWorkTogether(t *testing.T) {
 	g.Expect(h.openim.Seen("/user/get_users_info")).To(BeEmpty())
 	g.Eventually(other.Ready.Err).Should(MatchError(ContainSubstring("compare the assertion keys")))
 }
-
