@@ -113,10 +113,11 @@ const policyScript = "#!/bin/sh\n# Written while packages are installed for a lo
 func forbidServices(file string) (allow func(), err error) {
 	f, err := os.OpenFile(file, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o755)
 	if errors.Is(err, os.ErrExist) {
-		if content, readErr := os.ReadFile(file); readErr != nil || string(content) != policyScript {
-			return func() {}, nil
+		content, err := os.ReadFile(file)
+		if string(content) == policyScript { // ours, of a run that was killed
+			return func() { os.Remove(file) }, err
 		}
-		return func() { os.Remove(file) }, nil // ours, of a run that was killed
+		return func() {}, err
 	}
 	if err != nil {
 		return nil, fmt.Errorf("keep packages from starting services: %w", err)

@@ -91,7 +91,9 @@ func Cgroups(root, name string) []string {
 
 // RemoveCgroups removes the cgroups of that name. The kernel refuses for a moment after the last process has died, so it tries until the deadline.
 func RemoveCgroups(root, name string, patience time.Duration) error {
-	deadline := time.Now().Add(patience)
+	deadline := time.After(patience)
+	again := time.NewTicker(50 * time.Millisecond)
+	defer again.Stop()
 	for {
 		var failed error
 		for _, dir := range Cgroups(root, name) {
@@ -99,9 +101,13 @@ func RemoveCgroups(root, name string, patience time.Duration) error {
 				failed = err
 			}
 		}
-		if failed == nil || time.Now().After(deadline) {
-			return failed
+		if failed == nil {
+			return nil
 		}
-		time.Sleep(50 * time.Millisecond)
+		select {
+		case <-deadline:
+			return failed
+		case <-again.C:
+		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"debug/elf"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -54,7 +55,7 @@ func Path() string {
 func searchPath(path string) []string {
 	folders := filepath.SplitList(path)
 	for _, folder := range systemFolders {
-		if !contains(folders, folder) {
+		if !slices.Contains(folders, folder) {
 			folders = append(folders, folder)
 		}
 	}
@@ -114,13 +115,4 @@ func static(path string) bool {
 		}
 	}
 	return true
-}
-
-func contains(list []string, word string) bool {
-	for _, w := range list {
-		if w == word {
-			return true
-		}
-	}
-	return false
 }

@@ -35,7 +35,7 @@ func makeNetwork(ctx context.Context) error {
 }
 
 func networkCommands() [][]string {
-	outside := func(line string) []string { return strings.Fields(line) }
+	outside := strings.Fields
 	node := func(line string) []string { return inNode(strings.Fields(line)...) }
 	return [][]string{
 		outside("ip netns add " + Name),

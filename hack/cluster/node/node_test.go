@@ -19,7 +19,7 @@ import (
 func nodeIn(t *testing.T) (*Node, *bytes.Buffer) {
 	t.Helper()
 	t.Setenv("OPENIM_OPERATOR_CACHE", t.TempDir())
-	short, err := os.MkdirTemp("", "n") // the test's own folder may be too long for a socket
+	short, err := os.MkdirTemp("", "n") //nolint:usetesting // the test's own folder may be too long for a socket
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
 	t.Cleanup(func() { os.RemoveAll(short) })
 	var out bytes.Buffer
