@@ -155,7 +155,36 @@ func chart(ctx context.Context, root, folder, values string) ([]byte, error) {
 
 func projectRoot(t *testing.T) string {
 	t.Helper()
+	g := NewWithT(t)
 	root, err := render.Root()
-	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(render.Inputs(root)).NotTo(BeEmpty())
 	return root
+}
+
+// Without this, Go would answer for an edited chart with the result of the chart before.
+func TestInputsChangeWithEveryFileThatIsRendered(t *testing.T) {
+	g := NewWithT(t)
+	root := projectRoot(t)
+	copied := t.TempDir()
+	for _, dir := range []string{"config", "charts", "hack/tools"} {
+		g.Expect(os.CopyFS(filepath.Join(copied, dir), os.DirFS(filepath.Join(root, dir)))).To(Succeed())
+	}
+	seen := map[string]string{}
+	for _, name := range []string{
+		"", "config/manager/manager.yaml", "charts/openim-operator/templates/_helpers.tpl", "charts/openim-operator/files/rbac/role.yaml",
+		"hack/tools/helm/go.mod",
+	} {
+		if name != "" {
+			file, err := os.OpenFile(filepath.Join(copied, name), os.O_APPEND|os.O_WRONLY, 0)
+			g.Expect(err).NotTo(HaveOccurred(), name)
+			_, err = file.WriteString("\n")
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(file.Close()).To(Succeed())
+		}
+		hash, err := render.Inputs(copied)
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(seen).NotTo(HaveKey(hash), name)
+		seen[hash] = name
+	}
 }
