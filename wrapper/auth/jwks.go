@@ -41,6 +41,7 @@ func JWKSFile(name, path string) *mounted.Source[*KeySet] {
 // jwkMember are the members that decide whether a key is for us, before its numbers are looked at.
 type jwkMember struct {
 	Kty    string   `json:"kty"`
+	Crv    string   `json:"crv"`
 	Use    string   `json:"use"`
 	KeyOps []string `json:"key_ops"`
 	Alg    string   `json:"alg"`
@@ -88,6 +89,10 @@ func ParseJWKS(data []byte) (*KeySet, error) {
 	return out, nil
 }
 
+// kinds are kty and crv of the keys that an accepted algorithm can use. Others (X25519, secp256k1, what is yet to be
+// invented) are sound keys, but none of ours.
+var kinds = []string{"RSA", "ECP-256", "ECP-384", "ECP-521", "OKPEd25519"}
+
 // parseJWK gives nil for a key that is sound but not for us.
 func parseJWK(raw json.RawMessage) (*verificationKey, error) {
 	var m jwkMember
@@ -106,14 +111,11 @@ func parseJWK(raw json.RawMessage) (*verificationKey, error) {
 	if m.Alg != "" && !AlgorithmAllowed(m.Alg) {
 		return nil, nil
 	}
-	if m.Kty != "RSA" && m.Kty != "EC" && m.Kty != "OKP" {
+	if !slices.Contains(kinds, m.Kty+m.Crv) {
 		return nil, nil
 	}
 	var jwk jose.JSONWebKey
-	if err := jwk.UnmarshalJSON(raw); err != nil || !jwk.Valid() || !jwk.IsPublic() {
-		if m.Kty == "OKP" || m.Kty == "EC" && err != nil {
-			return nil, nil // X25519, Ed448, secp256k1 and the like: sound keys, but none of ours
-		}
+	if jwk.UnmarshalJSON(raw) != nil || !jwk.Valid() || !jwk.IsPublic() {
 		return nil, errors.New("is not a valid public key")
 	}
 	usable := slices.ContainsFunc(asymmetric, func(alg jose.SignatureAlgorithm) bool {

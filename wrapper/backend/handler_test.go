@@ -140,7 +140,7 @@ func TestWhatTheBackendRefusesByItself(t *testing.T) {
 		}, 415, "wrong_media_type"},
 		{"a handshake by POST", func(t *testing.T) *http.Request { return request(t, "POST", wire.HandshakePath, `{}`, auth.RoleAdmin) }, 404, "unknown_route"},
 		{"a handshake without assertion", func(*testing.T) *http.Request {
-			r := httptest.NewRequest("GET", wire.HandshakePath, nil)
+			r := httptest.NewRequest(http.MethodGet, wire.HandshakePath, nil)
 			return r
 		}, 401, "unauthenticated"},
 	} {

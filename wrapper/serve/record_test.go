@@ -40,7 +40,7 @@ func observe(t *testing.T, req *http.Request, f http.HandlerFunc) (*httptest.Res
 
 func TestOneLineForOneRequest(t *testing.T) {
 	g := NewWithT(t)
-	req := httptest.NewRequest("POST", "/admin/v1/user/user_register?token=secret-in-query", strings.NewReader(`secret-in-body`))
+	req := httptest.NewRequest(http.MethodPost, "/admin/v1/user/user_register?token=secret-in-query", strings.NewReader(`secret-in-body`))
 	req.Header.Set("Authorization", "Bearer secret-in-header")
 	req.Header.Set("X-Request-Id", "r-1")
 	w, line, reg := observe(t, req, func(w http.ResponseWriter, r *http.Request) {
@@ -67,7 +67,7 @@ openim_wrapper_reply_errors_total{class="11xx",route="user/user_register"} 1
 
 func TestAPanicIsAReplyAndALineWithoutItsText(t *testing.T) {
 	g := NewWithT(t)
-	w, line, _ := observe(t, httptest.NewRequest("GET", "/x", nil), func(http.ResponseWriter, *http.Request) { panic("secret-in-panic") })
+	w, line, _ := observe(t, httptest.NewRequest(http.MethodGet, "/x", nil), func(http.ResponseWriter, *http.Request) { panic("secret-in-panic") })
 	g.Expect(w.Code).To(Equal(http.StatusInternalServerError))
 	g.Expect(w.Body.String()).To(ContainSubstring(`"errCode":500`))
 	g.Expect(line).To(And(HaveKeyWithValue("level", "ERROR"), HaveKeyWithValue("verdict", "failed"), HaveKeyWithValue("reason", "internal")))
@@ -78,7 +78,7 @@ func TestRefusedAndFailedAreToldApart(t *testing.T) {
 	for _, f := range wire.Failures {
 		t.Run(f.Name, func(t *testing.T) {
 			g := NewWithT(t)
-			_, line, reg := observe(t, httptest.NewRequest("POST", "/x", nil), func(w http.ResponseWriter, r *http.Request) {
+			_, line, reg := observe(t, httptest.NewRequest(http.MethodPost, "/x", nil), func(w http.ResponseWriter, r *http.Request) {
 				RecordOf(r.Context()).Refuse(f, "why")
 				wire.WriteFailure(w, f)
 			})

@@ -35,7 +35,7 @@ func hijack(t *testing.T, w http.ResponseWriter, say string) {
 func TestOnlyTheGivenHeadersAreSent(t *testing.T) {
 	g := NewWithT(t)
 	var seen http.Header
-	c := serve(t, func(w http.ResponseWriter, r *http.Request) { seen = r.Header.Clone() })
+	c := serve(t, func(_ http.ResponseWriter, r *http.Request) { seen = r.Header.Clone() })
 	given := http.Header{"X-Request-Id": {"r-1"}}
 	_, err := c.Do(t.Context(), "POST", "/x", given, []byte("{}"))
 	g.Expect(err).NotTo(HaveOccurred())
