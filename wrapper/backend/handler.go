@@ -62,7 +62,7 @@ func (h *handler) answer(w http.ResponseWriter, r *http.Request, rec *serve.Reco
 	}
 	rec.Subject, rec.Issuer = principal.Subject, principal.Issuer
 	if handshake {
-		rec.Route, rec.Verdict = "handshake", serve.VerdictAllowed
+		rec.Route, rec.Verdict, rec.Routine = "handshake", serve.VerdictAllowed, true
 		return nil, nil
 	}
 	if route == nil {

@@ -1,9 +1,11 @@
 package backend
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -38,10 +40,10 @@ func unasked(context.Context, openimapi.Request) (wire.Envelope, error) {
 	panic("OpenIM must not be asked")
 }
 
-func newHandler(openim openIM) http.Handler {
+func newHandler(openim openIM, log ...io.Writer) http.Handler {
 	reg := prometheus.NewRegistry()
 	h := &handler{assertions: auth.NewAssertions(key, time.Now), openim: openim, budget: newBudget(reg, policy.Limits)}
-	return serve.NewRecorder(slog.New(slog.DiscardHandler), reg, time.Now).Wrap(h)
+	return serve.NewRecorder(slog.New(slog.NewJSONHandler(io.MultiWriter(log...), nil)), reg, time.Now).Wrap(h)
 }
 
 // request is one of the gateway's, with a good assertion for it.
@@ -225,7 +227,12 @@ func TestOneClassCannotKeepOutAnother(t *testing.T) {
 
 func TestTheHandshakeNeedsNoOpenIM(t *testing.T) {
 	g := NewWithT(t)
+	var log bytes.Buffer
+	h := newHandler(unasked, &log)
 	r := request(t, "GET", wire.HandshakePath, "", "")
 	r.Header.Del("Content-Type")
-	g.Expect(serveOne(newHandler(unasked), r).Code).To(Equal(http.StatusNoContent))
+	g.Expect(serveOne(h, r.Clone(t.Context())).Code).To(Equal(http.StatusNoContent))
+	g.Expect(log.String()).To(BeEmpty(), "it comes every three seconds from every gateway")
+	g.Expect(serveOne(h, r).Code).To(Equal(http.StatusUnauthorized), "a replayed one")
+	g.Expect(log.String()).To(ContainSubstring(`"reason":"token_replayed"`), "is worth a line")
 }

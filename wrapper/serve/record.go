@@ -36,6 +36,8 @@ type Record struct {
 	ErrCode   int
 	Users     []string // named by the body
 	UserCount int
+	// Routine marks what comes every few seconds by itself and went well: counted, but written only at the debug level.
+	Routine bool
 }
 
 // Refuse notes a failure that the wrapper itself answers with.
@@ -141,8 +143,11 @@ func (r *Recorder) finish(req *http.Request, rec *Record, out *meter, took time.
 		line = append(line, slog.Any("users", rec.Users), slog.Int("userCount", rec.UserCount))
 	}
 	level := slog.LevelInfo
-	if rec.Verdict == VerdictFailed {
+	switch {
+	case rec.Verdict == VerdictFailed:
 		level = slog.LevelError
+	case rec.Routine:
+		level = slog.LevelDebug
 	}
 	r.log.LogAttrs(req.Context(), level, "request", line...)
 }
