@@ -3,12 +3,20 @@ package setup
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
+	appsv1 "k8s.io/api/apps/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/watch"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/hack/render"
 	"github.com/openimstack/openim-operator/test/harness"
+	"github.com/openimstack/openim-operator/test/harness/matrix"
 )
 
 // OperatorKey is the operator's Deployment, as config/default names it.
@@ -38,7 +46,35 @@ func (e *Environment) installOperator(ctx context.Context) error {
 	if err := e.Cluster.Apply(ctx, objects...); err != nil {
 		return err
 	}
-	return e.waitForDeployments(ctx, objects)
+	if err := e.waitForDeployments(ctx, objects); err != nil {
+		return err
+	}
+	return e.waitForLeader(ctx)
+}
+
+// waitForLeader waits until one of the operator's running pods leads: a pod that was replaced may hold the lease a moment longer.
+func (e *Environment) waitForLeader(ctx context.Context) error {
+	var operator appsv1.Deployment
+	if err := e.Cluster.Get(ctx, OperatorKey, &operator); err != nil {
+		return fmt.Errorf("reading the operator's Deployment: %w", err)
+	}
+	where := client.ListOptions{Namespace: OperatorNamespace}
+	err := e.Cluster.Watch(ctx, &coordinationv1.LeaseList{}, where, func(event watch.Event) (bool, error) {
+		lease, ok := event.Object.(*coordinationv1.Lease)
+		if !ok || lease.Spec.HolderIdentity == nil {
+			return false, nil
+		}
+		var pods corev1.PodList
+		if err := e.Cluster.List(ctx, &pods, client.InNamespace(OperatorNamespace), client.MatchingLabels(operator.Spec.Selector.MatchLabels)); err != nil {
+			return false, err
+		}
+		holder, _, _ := strings.Cut(*lease.Spec.HolderIdentity, "_")
+		return slices.ContainsFunc(pods.Items, func(p corev1.Pod) bool { return p.Name == holder && matrix.Ready(&p) }), nil
+	})
+	if err != nil {
+		return fmt.Errorf("no pod of the operator leads: %w", err)
+	}
+	return nil
 }
 
 // kustomize renders a folder of the project.

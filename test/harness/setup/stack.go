@@ -9,9 +9,11 @@ import (
 	"strings"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
@@ -76,8 +78,32 @@ func (e *Environment) Apply(ctx context.Context, stack *v1alpha1.OpenIMStack) er
 	return e.Cluster.Apply(ctx, u)
 }
 
-// WaitReady waits until a stack is ready in its present generation, and tells what it waits for whenever that changes.
+// WaitReady waits until a stack is ready in its present generation, with the wrapper that was built, and tells what it waits for.
 func (e *Environment) WaitReady(ctx context.Context, key client.ObjectKey) (*v1alpha1.OpenIMStack, error) {
+	if _, err := e.waitCondition(ctx, key); err != nil {
+		return nil, err
+	}
+	// An operator that has just been replaced may still be about to roll out another wrapper.
+	if err := e.waitForWrapper(ctx, key); err != nil {
+		return nil, err
+	}
+	return e.waitCondition(ctx, key)
+}
+
+func (e *Environment) waitForWrapper(ctx context.Context, key client.ObjectKey) error {
+	for _, role := range []string{v1alpha1.ComponentGateway, v1alpha1.ComponentBackend} {
+		name := types.NamespacedName{Namespace: key.Namespace, Name: v1alpha1.ChildName(key.Name, role)}
+		err := harness.Until(ctx, e.Cluster, &appsv1.DeploymentList{}, name, func(d *appsv1.Deployment) (bool, error) {
+			return d.Spec.Template.Spec.Containers[0].Image == e.Images[WrapperImage] && harness.RolledOut(d), nil
+		})
+		if err != nil {
+			return fmt.Errorf("waiting for image %s: %w", e.Images[WrapperImage], err)
+		}
+	}
+	return nil
+}
+
+func (e *Environment) waitCondition(ctx context.Context, key client.ObjectKey) (*v1alpha1.OpenIMStack, error) {
 	start, said := time.Now(), ""
 	var last *v1alpha1.OpenIMStack
 	err := harness.Until(ctx, e.Cluster, &v1alpha1.OpenIMStackList{}, key, func(stack *v1alpha1.OpenIMStack) (bool, error) {
