@@ -69,7 +69,7 @@ var forbidden = []struct {
 	pattern *regexp.Regexp
 	remedy  string
 }{
-	{regexp.MustCompile(`(^|[^\w./-])/(root|work|home)/\w`), "names a folder of one machine: write a relative path, or a variable such as $HOME"},
+	{regexp.MustCompile(`(^|[^\w./-])/(root|work)/\w`), "names a folder of one machine: write a relative path, or a variable such as $HOME"},
 	{regexp.MustCompile(`\b(proxy|sum)\.golang\.org\b|\bregistry\.npm\w*\.org\b|\bdeb\.debian\.org\b`), "names a package registry: the Go, apt or npm client knows its own"},
 	{regexp.MustCompile(`\b(ghcr|quay|gcr)\.io\b|\bregistry\.k8s\.io\b`), "names an image registry: images come without one, or from the user's IMAGE_PREFIX"},
 }
@@ -96,7 +96,7 @@ func words(_ context.Context, t tree, _ io.Writer) ([]string, error) {
 	return findings, nil
 }
 
-// packageDocs finds Go packages which do not say what they are for.
+// packageDocs finds Go packages which do not say what they are for: in doc.go, or a program in main.go.
 func packageDocs(_ context.Context, t tree, _ io.Writer) ([]string, error) {
 	code, docs := map[string]bool{}, map[string]bool{}
 	for _, name := range t.glob("*.go") {
@@ -105,8 +105,15 @@ func packageDocs(_ context.Context, t tree, _ io.Writer) ([]string, error) {
 		}
 		dir := path.Dir(name)
 		code[dir] = true
-		if path.Base(name) == "doc.go" {
+		switch path.Base(name) {
+		case "doc.go":
 			docs[dir] = true
+		case "main.go":
+			source, err := t.read(name)
+			if err != nil {
+				return nil, err
+			}
+			docs[dir] = docs[dir] || bytes.HasPrefix(source, []byte("// Command "))
 		}
 	}
 	var findings []string

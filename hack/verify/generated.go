@@ -5,10 +5,12 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/google/go-cmp/cmp"
@@ -25,26 +27,22 @@ func generated(ctx context.Context, t tree, figures io.Writer) ([]string, error)
 		return nil, err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	if err := t.copyTo(dir); err != nil {
+	copied, err := t.copyTo(dir)
+	if err != nil {
 		return nil, fmt.Errorf("copy the tree: %w", err)
 	}
 	cmd := exec.CommandContext(ctx, "make", append([]string{"--no-print-directory", "--directory", dir}, generators...)...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("make %s: %w: %s", strings.Join(generators, " "), err, out)
 	}
-	fmt.Fprintf(figures, "make %s changes nothing", strings.Join(generators, " "))
-	return staleFiles(t, dir)
+	fmt.Fprintf(figures, "by make %s", strings.Join(generators, " "))
+	return staleFiles(copied, dir)
 }
 
-func staleFiles(t tree, dir string) ([]string, error) {
-	known := map[string]bool{}
+func staleFiles(copied map[string][]byte, dir string) ([]string, error) {
 	var findings []string
-	for _, name := range t.files {
-		known[name] = true
-		before, err := t.read(name)
-		if err != nil {
-			return nil, err
-		}
+	for _, name := range slices.Sorted(maps.Keys(copied)) {
+		before := copied[name]
 		after, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil {
 			return nil, err
@@ -62,7 +60,7 @@ func staleFiles(t tree, dir string) ([]string, error) {
 		if err != nil {
 			return err
 		}
-		if name := filepath.ToSlash(relative); !known[name] && !strings.HasPrefix(name, "bin/") {
+		if name := filepath.ToSlash(relative); copied[name] == nil && !strings.HasPrefix(name, "bin/") {
 			findings = append(findings, fmt.Sprintf("%s is generated and missing: run `make %s` and commit it", name, strings.Join(generators, " ")))
 		}
 		return nil

@@ -60,22 +60,24 @@ func (t tree) glob(pattern string) []string {
 	return found
 }
 
-// copyTo copies the tree, so that generators can run on it without touching the original.
-func (t tree) copyTo(dir string) error {
+// copyTo copies the tree, so that generators can run on it without touching the original. It returns what it has copied.
+func (t tree) copyTo(dir string) (map[string][]byte, error) {
+	copied := map[string][]byte{}
 	for _, name := range t.files {
 		content, err := t.read(name)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		target := filepath.Join(dir, name)
 		if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
-			return err
+			return nil, err
 		}
 		if err := os.WriteFile(target, content, 0o644); err != nil {
-			return err
+			return nil, err
 		}
+		copied[name] = content
 	}
-	return nil
+	return copied, nil
 }
 
 // isGenerated tells files that a program wrote: no rule about what people write binds them.
