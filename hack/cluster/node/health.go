@@ -27,7 +27,7 @@ func probe(ctx context.Context, address string) error {
 		return conn.Close()
 	}
 	client := http.Client{Transport: &http.Transport{
-		DialContext: dialInNode,
+		DialContext:       dialInNode,
 		TLSClientConfig:   &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // self-signed ports in a namespace of their own; nothing secret is sent
 		DisableKeepAlives: true,
 	}}
