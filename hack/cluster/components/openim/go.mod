@@ -119,6 +119,8 @@ require (
 	github.com/modern-go/reflect2 v1.0.2 // indirect
 	github.com/montanaflynn/stats v0.0.0-20171201202039-1bf9dbcd8cbe // indirect
 	github.com/mozillazg/go-httpheader v0.4.0 // indirect
+	github.com/onsi/ginkgo v1.16.5 // indirect
+	github.com/onsi/gomega v1.18.1 // indirect
 	github.com/openimsdk/open-im-server/v3 v3.8.3 // indirect
 	github.com/openimsdk/protocol v0.0.72-alpha.70 // indirect
 	github.com/openimsdk/tools v0.0.50-alpha.63 // indirect
