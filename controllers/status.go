@@ -151,14 +151,17 @@ func (s *scope) boundary() *v1alpha1.Boundary {
 	if !s.resolved() || len(s.objects) == 0 {
 		return s.stack.Status.Boundary
 	}
-	var policies int
+	var policies int32
 	for _, object := range s.objects {
 		if _, ok := object.(*networkingv1.NetworkPolicy); ok {
 			policies++
 		}
 	}
-	connections := len(lockdown.NewGraph(s.stack, s.facts).Connections)
-	return &v1alpha1.Boundary{Policies: ptr.To(int32(policies)), Connections: ptr.To(int32(connections))}
+	var connections int32
+	for range lockdown.NewGraph(s.stack, s.facts).Connections {
+		connections++
+	}
+	return &v1alpha1.Boundary{Policies: &policies, Connections: &connections}
 }
 
 func (s *scope) set(c metav1.Condition) {
@@ -183,8 +186,7 @@ func condition(kind string, status metav1.ConditionStatus, reason, message strin
 }
 
 func failureReason(err error) string {
-	var conflict *apply.ConflictError
-	if errors.As(err, &conflict) {
+	if _, conflict := errors.AsType[*apply.ConflictError](err); conflict {
 		return v1alpha1.ReasonNameConflict
 	}
 	return v1alpha1.ReasonApplyFailed

@@ -18,7 +18,7 @@ func hasForeignFields(object *unstructured.Unstructured, owner string) bool {
 			continue
 		}
 		var fields map[string]any
-		if json.Unmarshal(managed.FieldsV1.Raw, &fields) != nil {
+		if json.Unmarshal(managed.FieldsV1.GetRawBytes(), &fields) != nil {
 			return true
 		}
 		unstructured.RemoveNestedField(fields, "f:spec", "f:template", "f:metadata", "f:annotations")

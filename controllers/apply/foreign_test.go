@@ -30,8 +30,8 @@ func TestForeignFields(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			object := &unstructured.Unstructured{Object: map[string]any{}}
 			object.SetManagedFields([]metav1.ManagedFieldsEntry{
-				{Manager: "us", Operation: metav1.ManagedFieldsOperationApply, FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:spec":{"f:selector":{}}}`)}},
-				{Manager: c.manager, Subresource: c.subresource, Operation: metav1.ManagedFieldsOperationUpdate, FieldsV1: &metav1.FieldsV1{Raw: []byte(c.fields)}},
+				{Manager: "us", Operation: metav1.ManagedFieldsOperationApply, FieldsV1: metav1.NewFieldsV1(`{"f:spec":{"f:selector":{}}}`)},
+				{Manager: c.manager, Subresource: c.subresource, Operation: metav1.ManagedFieldsOperationUpdate, FieldsV1: metav1.NewFieldsV1(c.fields)},
 			})
 			NewWithT(t).Expect(hasForeignFields(object, "us")).To(Equal(c.foreign))
 		})

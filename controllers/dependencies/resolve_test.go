@@ -2,6 +2,7 @@ package dependencies_test
 
 import (
 	"context"
+	"slices"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -74,13 +75,10 @@ func world(replace ...client.Object) []client.Object {
 		secret("chat-share-secret", map[string]string{"secret": "0123456789abcdef0123456789abcdef"}), secret("chat-assertion", map[string]string{"key": "k"}),
 	}
 	for _, r := range replace {
-		kept := objects[:0]
-		for _, o := range objects {
-			if o.GetName() != r.GetName() || o.GetNamespace() != r.GetNamespace() {
-				kept = append(kept, o)
-			}
-		}
-		objects = append(kept, r)
+		objects = slices.DeleteFunc(objects, func(o client.Object) bool {
+			return o.GetName() == r.GetName() && o.GetNamespace() == r.GetNamespace()
+		})
+		objects = append(objects, r)
 	}
 	return objects
 }

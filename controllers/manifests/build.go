@@ -2,6 +2,7 @@ package manifests
 
 import (
 	"fmt"
+	"maps"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -55,9 +56,7 @@ func (b *builder) add(object client.Object) {
 	if labels == nil {
 		labels = map[string]string{}
 	}
-	for key, value := range commonLabels(b.stack.Name) {
-		labels[key] = value
-	}
+	maps.Copy(labels, commonLabels(b.stack.Name))
 	object.SetLabels(labels)
 	object.SetOwnerReferences([]metav1.OwnerReference{*metav1.NewControllerRef(b.stack, v1alpha1.GroupVersion.WithKind("OpenIMStack"))})
 	b.objects = append(b.objects, object)

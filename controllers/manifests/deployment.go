@@ -1,6 +1,8 @@
 package manifests
 
 import (
+	"maps"
+
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -31,9 +33,7 @@ type workload struct {
 func (b *builder) deployment(w workload) *appsv1.Deployment {
 	selector := w.component.Labels(b.stack.Name)
 	podLabels := commonLabels(b.stack.Name)
-	for key, value := range selector {
-		podLabels[key] = value
-	}
+	maps.Copy(podLabels, selector)
 	if w.version != "" {
 		podLabels["app.kubernetes.io/version"] = w.version
 	}

@@ -2,6 +2,7 @@ package manifests_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -82,7 +83,7 @@ func read(t *testing.T, file string) (*v1alpha1.OpenIMStack, []client.Object) {
 	documents := apiyaml.NewYAMLReader(bufferOf(text))
 	for {
 		document, err := documents.Read()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		g.Expect(err).NotTo(HaveOccurred())
