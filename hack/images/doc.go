@@ -5,4 +5,6 @@
 //
 // build prints one line NAME=REFERENCE for each image on standard output, and progress on standard error. binaries
 // leaves the project's programs where the Dockerfile looks for them: dist/linux_ARCH/.
+//
+// --push is untested: no registry was in reach when it was written.
 package main
