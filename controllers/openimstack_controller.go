@@ -21,7 +21,7 @@ import (
 // FieldOwner is the name under which the operator owns the fields of children.
 const FieldOwner = "openim-operator"
 
-// Reconciler brings clusters to what OpenIMStacks ask for.
+// The operator's rights. A marker must not be part of a declaration's comment: controller-gen would overlook it.
 //
 // +kubebuilder:rbac:groups=openimstack.dev,resources=openimstacks,verbs=get;list;watch
 // +kubebuilder:rbac:groups=openimstack.dev,resources=openimstacks/status,verbs=patch
@@ -32,6 +32,8 @@ const FieldOwner = "openim-operator"
 // +kubebuilder:rbac:groups=networking.k8s.io,resources=networkpolicies,verbs=get;list;watch;create;update;patch;delete
 // +kubebuilder:rbac:groups=discovery.k8s.io,resources=endpointslices,verbs=get;list;watch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+
+// Reconciler brings clusters to what OpenIMStacks ask for.
 type Reconciler struct {
 	client   client.Client
 	live     client.Reader
