@@ -1,6 +1,8 @@
 package expression
 
 import (
+	"slices"
+
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/openimstack/openim-operator/hack/cluster/components/mongodb/fault"
@@ -114,10 +116,8 @@ func size(args bson.A) (any, error) {
 // slice is [array, n] or [array, position, n]: n elements from the start, from the end for a negative n, or from a
 // position, which counts from the end if it is negative.
 func slice(args bson.A) (any, error) {
-	for _, arg := range args {
-		if value.IsNullish(arg) {
-			return nil, nil
-		}
+	if slices.ContainsFunc(args, value.IsNullish) {
+		return nil, nil
 	}
 	array, ok := args[0].(bson.A)
 	if !ok {

@@ -2,7 +2,6 @@ package expression
 
 import (
 	"math"
-	"math/bits"
 	"strconv"
 	"strings"
 	"time"
@@ -29,9 +28,8 @@ func Plus(a, b any) (any, bool) {
 	x, xInt := value.Int(a)
 	y, yInt := value.Int(b)
 	if xInt && yInt {
-		total, carry := bits.Add64(uint64(x), uint64(y), 0)
-		_ = carry // signed overflow shows in the signs, not in the carry
-		if r := int64(total); (x < 0) != (y < 0) || (r < 0) == (x < 0) {
+		// A sum that overflows wraps around, and so has another sign than both of its parts.
+		if r := x + y; (x < 0) != (y < 0) || (r < 0) == (x < 0) {
 			_, xWide := a.(int64)
 			_, yWide := b.(int64)
 			if !xWide && !yWide && r == int64(int32(r)) {

@@ -227,7 +227,7 @@ func (n *node) onlyIn(v any) any {
 func (n *node) calculate(root, out bson.D) (bson.D, error) {
 	for _, name := range n.names {
 		child := n.children[name]
-		var v any = value.Missing{}
+		var v any
 		var err error
 		switch {
 		case child.kind == calculated:

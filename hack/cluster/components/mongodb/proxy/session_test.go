@@ -280,7 +280,7 @@ func TestNothingOfADocumentIsLogged(t *testing.T) {
 
 func TestWritesOfOneCollectionShareALock(t *testing.T) {
 	var l locks
-	if l.of("d.c") != l.of("d.c") {
+	if first := l.of("d.c"); first != l.of("d."+string('c')) {
 		t.Error("two locks for one collection")
 	}
 	others := map[*sync.Mutex]bool{}
