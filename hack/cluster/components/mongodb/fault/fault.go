@@ -1,20 +1,12 @@
-// Package fault carries an error together with the code by which MongoDB's drivers know it.
-//
-// It is pure.
 package fault
 
-import (
-	"errors"
-	"fmt"
-)
+import "fmt"
 
 // Codes of MongoDB's own error list ("Error Codes" in its manual) which are answered here.
 const (
 	BadValue              = 2
 	FailedToParse         = 9
 	TypeMismatch          = 14
-	InvalidLength         = 16
-	IllegalOperation      = 20
 	CommandNotFound       = 59
 	ImmutableField        = 66
 	InvalidOptions        = 72
@@ -31,8 +23,8 @@ const (
 )
 
 var names = map[int32]string{
-	BadValue: "BadValue", FailedToParse: "FailedToParse", TypeMismatch: "TypeMismatch", InvalidLength: "InvalidLength",
-	IllegalOperation: "IllegalOperation", CommandNotFound: "CommandNotFound", ImmutableField: "ImmutableField",
+	BadValue: "BadValue", FailedToParse: "FailedToParse", TypeMismatch: "TypeMismatch",
+	CommandNotFound: "CommandNotFound", ImmutableField: "ImmutableField",
 	InvalidOptions: "InvalidOptions", InvalidNamespace: "InvalidNamespace", IndexOptionsConflict: "IndexOptionsConflict",
 	IndexKeySpecsConflict: "IndexKeySpecsConflict", CommandNotSupported: "CommandNotSupported",
 	ExceededMemoryLimit: "ExceededMemoryLimit", UnknownOperator: "InvalidPipelineOperator",
@@ -56,13 +48,4 @@ func New(code int32, format string, args ...any) error {
 		name = fmt.Sprintf("Location%d", code)
 	}
 	return &Error{Code: code, Name: name, Message: fmt.Sprintf(format, args...)}
-}
-
-// From finds the Error in err; anything else becomes an internal error without its text, which may quote documents.
-func From(err error) *Error {
-	var e *Error
-	if errors.As(err, &e) {
-		return e
-	}
-	return &Error{Code: InternalError, Name: names[InternalError], Message: "the stand-in could not carry out this command, its log says more"}
 }

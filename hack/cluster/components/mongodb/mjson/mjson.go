@@ -1,6 +1,3 @@
-// Package mjson reads MongoDB's extended JSON, so that tests are written as the manual writes its examples.
-//
-// Tests only.
 package mjson
 
 import (
