@@ -87,7 +87,7 @@ var _ = Describe("Drift", Ordered, func() {
 		Eventually(func(g Gomega) {
 			g.Expect(w.get(name(), object)).To(Succeed())
 			g.Expect(object.GetUID()).NotTo(Equal(before))
-		}, "10s").Should(Succeed())
+		}, soon).Should(Succeed())
 	},
 		Entry("NetworkPolicy", func() string { return "chat-default-deny" }, &networkingv1.NetworkPolicy{}),
 		Entry("Deployment", func() string { return "chat-rpc-msg" }, &appsv1.Deployment{}),
@@ -105,7 +105,7 @@ var _ = Describe("Drift", Ordered, func() {
 			object.SetManagedFields(nil)
 			g.Expect(w.get(name, object)).To(Succeed())
 			g.Expect(InterceptGomegaFailure(restored)).NotTo(HaveOccurred())
-		}, "10s").Should(Succeed())
+		}, soon).Should(Succeed())
 	},
 		func() TableEntry {
 			o := &networkingv1.NetworkPolicy{}

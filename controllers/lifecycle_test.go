@@ -161,7 +161,7 @@ var _ = Describe("A stack", func() {
 	It("leaves nothing behind when it is deleted", func() {
 		stack := w.start("chat")
 		Expect(k8s.Delete(w.ctx, stack, client.PropagationPolicy(metav1.DeletePropagationBackground))).To(Succeed())
-		Eventually(func() []string { return w.childrenOf("chat") }, "60s").Should(BeEmpty())
+		Eventually(func() []string { return w.childrenOf("chat") }, soon).Should(BeEmpty())
 	})
 
 	It("waits while it is suspended, and lists what is pending", func() {

@@ -37,7 +37,7 @@ var (
 )
 
 const (
-	soon = 20 * time.Second
+	soon = 60 * time.Second
 	tick = 50 * time.Millisecond
 )
 

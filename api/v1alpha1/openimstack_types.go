@@ -59,7 +59,7 @@ type OpenIMStackSpec struct {
 
 	// suspend stops all writes while it is true. Status goes on, and status.pendingChanges lists what would be written.
 	// +optional
-	Suspend *bool `json:"suspend,omitempty"` //nolint:kubeapilinter // the name and type that GitOps users know from Flux
+	Suspend *bool `json:"suspend,omitempty"`
 
 	// secretRef names a Secret in the stack's namespace whose key "secret" is OpenIM's share.secret: whoever knows it is
 	// administrator of OpenIM. When absent, one is generated as <name>-share-secret.

@@ -74,10 +74,10 @@ type Resources struct {
 	// requests of the container, for example cpu: 50m.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=16
-	Requests map[string]resource.Quantity `json:"requests,omitempty"` //nolint:kubeapilinter // the shape of Kubernetes' ResourceList
+	Requests map[string]resource.Quantity `json:"requests,omitempty"`
 
 	// limits of the container, for example memory: 512Mi.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=16
-	Limits map[string]resource.Quantity `json:"limits,omitempty"` //nolint:kubeapilinter // the shape of Kubernetes' ResourceList
+	Limits map[string]resource.Quantity `json:"limits,omitempty"`
 }
