@@ -2,6 +2,7 @@ package controllers_test
 
 import (
 	"context"
+	"fmt"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -9,7 +10,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -17,7 +20,7 @@ import (
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 )
 
-// childrenOf lists the names of everything with a stack's labels, by kind.
+// childrenOf lists everything with a stack's labels, and ends its pods, since there is no kubelet to do so.
 func (w world) childrenOf(stack string) []string {
 	GinkgoHelper()
 	var names []string
@@ -26,41 +29,14 @@ func (w world) childrenOf(stack string) []string {
 		&appsv1.DeploymentList{}, &appsv1.ReplicaSetList{}, &corev1.SecretList{}, &corev1.PodList{},
 	} {
 		Expect(k8s.List(w.ctx, list, client.InNamespace(w.namespace), client.MatchingLabels{v1alpha1.LabelInstance: stack})).To(Succeed())
-		switch l := list.(type) {
-		case *networkingv1.NetworkPolicyList:
-			for _, o := range l.Items {
-				names = append(names, "NetworkPolicy/"+o.Name)
+		Expect(apimeta.EachListItem(list, func(item runtime.Object) error {
+			object := item.(client.Object)
+			names = append(names, fmt.Sprintf("%T %s", object, object.GetName()))
+			if _, pod := object.(*corev1.Pod); pod {
+				return client.IgnoreNotFound(k8s.Delete(w.ctx, object, client.GracePeriodSeconds(0)))
 			}
-		case *corev1.ServiceAccountList:
-			for _, o := range l.Items {
-				names = append(names, "ServiceAccount/"+o.Name)
-			}
-		case *corev1.ConfigMapList:
-			for _, o := range l.Items {
-				names = append(names, "ConfigMap/"+o.Name)
-			}
-		case *corev1.ServiceList:
-			for _, o := range l.Items {
-				names = append(names, "Service/"+o.Name)
-			}
-		case *appsv1.DeploymentList:
-			for _, o := range l.Items {
-				names = append(names, "Deployment/"+o.Name)
-			}
-		case *appsv1.ReplicaSetList:
-			for _, o := range l.Items {
-				names = append(names, "ReplicaSet/"+o.Name)
-			}
-		case *corev1.SecretList:
-			for _, o := range l.Items {
-				names = append(names, "Secret/"+o.Name)
-			}
-		case *corev1.PodList:
-			for i := range l.Items { // there is no kubelet to end them
-				Expect(client.IgnoreNotFound(k8s.Delete(w.ctx, &l.Items[i], client.GracePeriodSeconds(0)))).To(Succeed())
-				names = append(names, "Pod/"+l.Items[i].Name)
-			}
-		}
+			return nil
+		})).To(Succeed())
 	}
 	return names
 }

@@ -43,7 +43,7 @@ func (r *Reconciler) phases() []phase {
 func (r *Reconciler) generateSecrets(ctx context.Context, s *scope) error {
 	for _, g := range generated(s.stack) {
 		meta := metav1.ObjectMeta{
-			Name: v1alpha1.ChildName(s.stack.Name, g.suffix), Namespace: s.stack.Namespace, Labels: childLabels(s.stack),
+			Name: v1alpha1.ChildName(s.stack.Name, g.suffix), Namespace: s.stack.Namespace, Labels: manifests.CommonLabels(s.stack.Name),
 			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(s.stack, v1alpha1.GroupVersion.WithKind("OpenIMStack"))},
 		}
 		if s.suspended() {
@@ -133,7 +133,7 @@ func (r *Reconciler) apply(ctx context.Context, s *scope) error {
 // observe reads the Deployments as they are.
 func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 	var list appsv1.DeploymentList
-	if err := r.client.List(ctx, &list, client.InNamespace(s.stack.Namespace), client.MatchingLabels(childLabels(s.stack))); err != nil {
+	if err := r.client.List(ctx, &list, client.InNamespace(s.stack.Namespace), client.MatchingLabels(manifests.CommonLabels(s.stack.Name))); err != nil {
 		return fmt.Errorf("listing Deployments: %w", err)
 	}
 	s.deployments = map[string]*appsv1.Deployment{}
@@ -161,7 +161,7 @@ func (r *Reconciler) prune(ctx context.Context, s *scope) error {
 
 func (r *Reconciler) pruneOptions(s *scope) apply.PruneOptions {
 	return apply.PruneOptions{
-		Namespace: s.stack.Namespace, Labels: childLabels(s.stack), Owner: s.stack.UID, Wanted: s.objects,
+		Namespace: s.stack.Namespace, Labels: manifests.CommonLabels(s.stack.Name), Owner: s.stack.UID, Wanted: s.objects,
 		Lists: ownedLists(),
 		Keep: func(object client.Object) bool {
 			_, config := object.(*corev1.ConfigMap)
@@ -198,15 +198,6 @@ func (r *Reconciler) listPending(ctx context.Context, s *scope) error {
 	s.pending = slices.Compact(s.pending)
 	s.policiesInPlace = !slices.ContainsFunc(s.pending, func(p string) bool { return strings.HasPrefix(p, "NetworkPolicy/") })
 	return nil
-}
-
-// childLabels are on all children of a stack.
-func childLabels(stack *v1alpha1.OpenIMStack) map[string]string {
-	return map[string]string{
-		v1alpha1.LabelInstance:  stack.Name,
-		v1alpha1.LabelPartOf:    v1alpha1.PartOf,
-		v1alpha1.LabelManagedBy: v1alpha1.ManagedBy,
-	}
 }
 
 // complete tells whether a Deployment runs only pods of its present template.

@@ -56,14 +56,14 @@ func (b *builder) add(object client.Object) {
 	if labels == nil {
 		labels = map[string]string{}
 	}
-	maps.Copy(labels, commonLabels(b.stack.Name))
+	maps.Copy(labels, CommonLabels(b.stack.Name))
 	object.SetLabels(labels)
 	object.SetOwnerReferences([]metav1.OwnerReference{*metav1.NewControllerRef(b.stack, v1alpha1.GroupVersion.WithKind("OpenIMStack"))})
 	b.objects = append(b.objects, object)
 }
 
-// commonLabels are on all children of a stack.
-func commonLabels(stack string) map[string]string {
+// CommonLabels are on all children of a stack.
+func CommonLabels(stack string) map[string]string {
 	return map[string]string{
 		v1alpha1.LabelInstance:  stack,
 		v1alpha1.LabelPartOf:    v1alpha1.PartOf,

@@ -32,7 +32,7 @@ type workload struct {
 // deployment is hardened the same way for all: restricted pod security, no token, no environment of other Services.
 func (b *builder) deployment(w workload) *appsv1.Deployment {
 	selector := w.component.Labels(b.stack.Name)
-	podLabels := commonLabels(b.stack.Name)
+	podLabels := CommonLabels(b.stack.Name)
 	maps.Copy(podLabels, selector)
 	if w.version != "" {
 		podLabels["app.kubernetes.io/version"] = w.version
