@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -49,10 +50,13 @@ func TestEndToEnd(t *testing.T) {
 	RunSpecs(t, "A sealed OpenIM")
 }
 
+var (
+	_ = BeforeSuite(func(ctx SpecContext) { bringUp(ctx) }, NodeTimeout(45*time.Minute))
+	_ = AfterSuite(func(ctx SpecContext) { tidyUp(ctx) }, NodeTimeout(10*time.Minute))
+)
+
 // The story. Each function adds its specs, in this order.
 var _ = Describe("A sealed OpenIM", Ordered, ContinueOnFailure, func() {
-	BeforeAll(func(ctx SpecContext) { bringUp(ctx) }, NodeTimeout(45*time.Minute))
-	AfterAll(func(ctx SpecContext) { tidyUp(ctx) }, NodeTimeout(10*time.Minute))
 	AfterEach(func(ctx SpecContext) {
 		if CurrentSpecReport().Failed() {
 			keepArtifacts(ctx)
@@ -143,7 +147,7 @@ var _ = ReportAfterSuite("times", func(report types.Report) {
 			continue
 		}
 		total += spec.RunTime
-		_, _ = fmt.Fprintf(os.Stdout, "%8s  %-7s  %s\n", spec.RunTime.Round(100*time.Millisecond), spec.State, spec.LeafNodeText)
+		_, _ = fmt.Fprintf(os.Stdout, "%8s  %-7s  %s\n", spec.RunTime.Round(100*time.Millisecond), spec.State, strings.Join(append(spec.ContainerHierarchyTexts[1:], spec.LeafNodeText), ": "))
 		for _, entry := range spec.ReportEntries {
 			_, _ = fmt.Fprintf(os.Stdout, "                   %s: %s\n", entry.Name, entry.StringRepresentation())
 		}

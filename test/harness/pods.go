@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -59,25 +60,26 @@ func (c *Cluster) Intrude(ctx context.Context, key types.NamespacedName, image s
 	place := Place{Namespace: key.Namespace, Pod: key.Name, Container: Prober}
 	there := &corev1.Pod{}
 	err := c.Get(ctx, key, there)
-	if err == nil && (there.Spec.Containers[0].Image != image || there.DeletionTimestamp != nil ||
-		there.Status.Phase == corev1.PodFailed || there.Status.Phase == corev1.PodSucceeded || !sameLabels(there.Labels, labels)) {
+	if client.IgnoreNotFound(err) != nil {
+		return place, fmt.Errorf("looking for the intruder %s: %w", key, err)
+	}
+	if err == nil && !fits(there, image, labels) {
 		if err := c.Remove(ctx, there, &corev1.PodList{}); err != nil {
 			return place, err
 		}
 	}
-	if err := c.Create(ctx, IntruderPod(key, image, labels)); client.IgnoreAlreadyExists(err) != nil {
-		return place, fmt.Errorf("creating the intruder %s: %w", key, err)
+	if err != nil || !fits(there, image, labels) {
+		if err := c.Create(ctx, IntruderPod(key, image, labels)); err != nil {
+			return place, fmt.Errorf("creating the intruder %s: %w", key, err)
+		}
 	}
 	return place, c.WaitForContainer(ctx, key, Prober)
 }
 
-func sameLabels(a, b map[string]string) bool {
-	for k, v := range b {
-		if a[k] != v {
-			return false
-		}
-	}
-	return len(a) == len(b)
+// fits tells whether a pod is the intruder that is wanted, and alive.
+func fits(pod *corev1.Pod, image string, labels map[string]string) bool {
+	return pod.Spec.Containers[0].Image == image && maps.Equal(pod.Labels, labels) && pod.DeletionTimestamp == nil &&
+		pod.Status.Phase != corev1.PodFailed && pod.Status.Phase != corev1.PodSucceeded
 }
 
 // Remove deletes an object and waits until it is gone.

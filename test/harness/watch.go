@@ -42,7 +42,7 @@ func (c *Cluster) Watch(ctx context.Context, list client.ObjectList, where clien
 			return c.WithWatch.Watch(ctx, found, narrowed)
 		},
 	}
-	_, err := toolswatch.UntilWithSync(ctx, source, nil, nil, check)
+	_, err := toolswatch.UntilWithSync(ctx, cache.ToListWatcherWithWatchListSemantics(source, c.WithWatch), nil, nil, check)
 	if err != nil && ctx.Err() != nil {
 		return fmt.Errorf("waited until the time was over: %w", context.Cause(ctx))
 	}
