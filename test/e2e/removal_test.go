@@ -15,7 +15,7 @@ import (
 )
 
 // ours are the objects that the specs themselves, and Kubernetes, put into the stack's namespace.
-func ours(ctx SpecContext) []string {
+func ours() []string {
 	all := []string{"configmaps/kube-root-ca.crt", "serviceaccounts/default", "pods/" + setup.Intruder}
 	for _, issuer := range stack.Spec.Wrapper.Auth.Admins.Issuers {
 		all = append(all, "secrets/"+issuer.JWKS.SecretRef.Name)
@@ -45,7 +45,7 @@ func removal() {
 		Eventually(ctx, func(g Gomega) {
 			left, err := environment.Cluster.Inventory(ctx, stack.Namespace, nil)
 			g.Expect(err).NotTo(HaveOccurred())
-			g.Expect(left).To(ConsistOf(ours(ctx)))
+			g.Expect(left).To(ConsistOf(ours()))
 		}).WithTimeout(2 * time.Minute).Should(Succeed())
 		AddReportEntry("all gone after", time.Since(began).Round(100*time.Millisecond).String())
 	}, SpecTimeout(5*time.Minute))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -48,9 +49,9 @@ func (e *Environment) removeObjects(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for i := len(objects) - 1; i >= 0; i-- {
-		if err := e.Cluster.Delete(ctx, objects[i]); client.IgnoreNotFound(err) != nil {
-			return fmt.Errorf("removing %s %s: %w", objects[i].GetKind(), objects[i].GetName(), err)
+	for _, object := range slices.Backward(objects) {
+		if err := e.Cluster.Delete(ctx, object); client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("removing %s %s: %w", object.GetKind(), object.GetName(), err)
 		}
 	}
 	for _, object := range objects {
@@ -82,11 +83,7 @@ func (e *Environment) connect() error {
 func (e *Environment) gone(ctx context.Context, object *unstructured.Unstructured) error {
 	list := &unstructured.UnstructuredList{}
 	list.SetGroupVersionKind(object.GroupVersionKind().GroupVersion().WithKind(object.GetKind() + "List"))
-	err := e.Cluster.Gone(ctx, object.DeepCopy(), list)
-	if meta := client.IgnoreNotFound(err); meta != nil {
-		return meta
-	}
-	return nil
+	return e.Cluster.Gone(ctx, object.DeepCopy(), list)
 }
 
 // RemoveNamespaces deletes namespaces with all that is in them, and waits until they are gone.
