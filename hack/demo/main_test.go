@@ -1,0 +1,49 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"testing"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/openimstack/openim-operator/controllers/lockdown"
+	"github.com/openimstack/openim-operator/test/harness/chat"
+	"github.com/openimstack/openim-operator/test/harness/setup"
+)
+
+func TestTheDemoRefusesWhatItDoesNotUnderstand(t *testing.T) {
+	for _, args := range [][]string{{"up"}, {"--keep"}, {"--down", "chat"}} {
+		var out bytes.Buffer
+		g := NewWithT(t)
+		g.Expect(run(t.Context(), args, &out)).To(MatchError(ContainSubstring("write nothing, --down, or --down --keep")), "%v", args)
+		g.Expect(out.String()).To(BeEmpty(), "nothing was begun")
+	}
+	NewWithT(t).Expect(errors.Is(run(t.Context(), []string{"--help"}, &bytes.Buffer{}), flag.ErrHelp)).To(BeTrue())
+}
+
+func TestTheDemoRefusesAnUnknownCluster(t *testing.T) {
+	t.Setenv("CLUSTER", "cloud")
+	NewWithT(t).Expect(run(t.Context(), nil, &bytes.Buffer{})).To(MatchError(ContainSubstring("kubectl's current context")))
+}
+
+// Every column is a stranger or a component of the stack: a misspelt one would be an empty column.
+func TestEveryColumnIsASource(t *testing.T) {
+	for _, column := range columns {
+		_, component := lockdown.Lookup(column.Source)
+		stranger := column.Source == setup.Intruder || column.Source == setup.Outsider
+		NewWithT(t).Expect(component || stranger).To(BeTrue(), column.Source)
+	}
+}
+
+func TestTheCacheIsDescribedAsItWasSeen(t *testing.T) {
+	g := NewWithT(t)
+	g.Expect(cached(chat.Cached{Message: true})).To(Equal(", and the message is cached"))
+	g.Expect(cached(chat.Cached{})).To(Equal(", and the message is not cached"))
+}
+
+func TestWhereToLookIsSaidEvenWithoutACluster(t *testing.T) {
+	s := &show{Environment: &setup.Environment{Local: true}}
+	NewWithT(t).Expect(s.whereToLook(t.Context())).To(MatchError(ContainSubstring("go run ./hack/cluster status")))
+}
