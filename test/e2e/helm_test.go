@@ -25,19 +25,20 @@ func helm() {
 		before := names(pods(ctx))
 		objects, err := environment.OperatorObjects(ctx)
 		Expect(err).NotTo(HaveOccurred())
+		scaleOperator(ctx, 0) // while it may still give its lease back
 		for _, object := range objects {
 			if kind := object.GetKind(); kind == "CustomResourceDefinition" || kind == "Namespace" {
 				continue
 			}
 			Expect(client.IgnoreNotFound(environment.Cluster.Delete(ctx, object))).To(Succeed())
 		}
-		Eventually(ctx, func(g Gomega) { g.Expect(operatorPods(ctx)).To(BeEmpty()) }).WithTimeout(time.Minute).Should(Succeed())
 		began := time.Now()
 		out, err := runHelm(ctx, "install", release, render.DefaultChart, "--namespace", setup.OperatorNamespace, "--take-ownership", "--wait", "--timeout", "3m",
 			"--set-string", "image.repository="+repositoryOf(environment.Images[setup.OperatorImage])+",image.tag="+tagOf(environment.Images[setup.OperatorImage]),
 			"--set-string", "wrapperImage.repository="+repositoryOf(environment.Images[setup.WrapperImage])+",wrapperImage.tag="+tagOf(environment.Images[setup.WrapperImage]))
 		Expect(err).NotTo(HaveOccurred(), out)
 		AddReportEntry("helm install --wait", time.Since(began).Round(100*time.Millisecond).String())
+		Expect(environment.WaitForLeader(ctx)).To(Succeed())
 		ready(ctx, stack)
 		Expect(names(pods(ctx))).To(ConsistOf(before), "no pod was restarted for it")
 	}, SpecTimeout(8*time.Minute))

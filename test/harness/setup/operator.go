@@ -49,11 +49,11 @@ func (e *Environment) installOperator(ctx context.Context) error {
 	if err := e.waitForDeployments(ctx, objects); err != nil {
 		return err
 	}
-	return e.waitForLeader(ctx)
+	return e.WaitForLeader(ctx)
 }
 
-// waitForLeader waits until one of the operator's running pods leads: a pod that was replaced may hold the lease a moment longer.
-func (e *Environment) waitForLeader(ctx context.Context) error {
+// WaitForLeader waits until one of the operator's running pods leads: a pod that was replaced may hold the lease a moment longer.
+func (e *Environment) WaitForLeader(ctx context.Context) error {
 	var operator appsv1.Deployment
 	if err := e.Cluster.Get(ctx, OperatorKey, &operator); err != nil {
 		return fmt.Errorf("reading the operator's Deployment: %w", err)
