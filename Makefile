@@ -114,7 +114,7 @@ test-envtest: ## Run the suites on a real API server (KUBEBUILDER_ASSETS, or bui
 
 .PHONY: e2e
 e2e: ## Run the end-to-end suites on a real cluster. TEST_FLAGS='-ginkgo.focus=...' picks some.
-	go test -tags e2e ./test/e2e/... -count=1 -timeout 60m -ginkgo.v $(TEST_FLAGS)
+	go test -tags e2e ./test/e2e -v -count=1 -timeout 60m -ginkgo.v $(TEST_FLAGS)
 
 .PHONY: build
 build: ## Compile the programs to dist/<os>_<arch>/ for every platform of PLATFORMS.
