@@ -25,8 +25,6 @@ const (
 const (
 	// AnnotationReason says why a NetworkPolicy lets through what it lets through.
 	AnnotationReason = "openimstack.dev/reason"
-	// AnnotationConfig is the name of the configuration a pod runs with.
-	AnnotationConfig = "openimstack.dev/config"
 	// AnnotationCredentials is a keyed hash over the credentials a pod runs with: a change of it restarts the pod.
 	AnnotationCredentials = "openimstack.dev/credentials"
 )

@@ -61,7 +61,7 @@ func (r *resolver) kafka() error {
 	spec := r.stack.Spec.Dependencies.Kafka
 	const field = "spec.dependencies.kafka"
 	r.facts.Settings.Brokers = hostPorts(spec.Brokers)
-	if err := r.locate(openim.Kafka, field+".brokers", field+".peers", hostPorts(spec.Brokers), spec.Peers); err != nil {
+	if err := r.locate(openim.Kafka, field+".brokers", field+".peers", r.facts.Settings.Brokers, spec.Peers); err != nil {
 		return err
 	}
 	return r.credentials(openim.Kafka, field+".credentialsRef", spec.CredentialsRef, []credential{
@@ -74,7 +74,7 @@ func (r *resolver) redis() error {
 	spec := r.stack.Spec.Dependencies.Redis
 	const field = "spec.dependencies.redis"
 	r.facts.Settings.RedisAddresses = hostPorts(spec.Addresses)
-	if err := r.locate(openim.Redis, field+".addresses", field+".peers", hostPorts(spec.Addresses), spec.Peers); err != nil {
+	if err := r.locate(openim.Redis, field+".addresses", field+".peers", r.facts.Settings.RedisAddresses, spec.Peers); err != nil {
 		return err
 	}
 	return r.credentials(openim.Redis, field+".credentialsRef", spec.CredentialsRef, []credential{
@@ -87,7 +87,7 @@ func (r *resolver) etcd() error {
 	spec := r.stack.Spec.Dependencies.Etcd
 	const field = "spec.dependencies.etcd"
 	r.facts.Settings.EtcdEndpoints = hostPorts(spec.Endpoints)
-	if err := r.locate(openim.Etcd, field+".endpoints", field+".peers", hostPorts(spec.Endpoints), spec.Peers); err != nil {
+	if err := r.locate(openim.Etcd, field+".endpoints", field+".peers", r.facts.Settings.EtcdEndpoints, spec.Peers); err != nil {
 		return err
 	}
 	return r.credentials(openim.Etcd, field+".credentialsRef", spec.CredentialsRef, []credential{

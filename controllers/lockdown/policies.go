@@ -34,41 +34,45 @@ func Policies(g Graph) []*networkingv1.NetworkPolicy {
 }
 
 func (g Graph) defaultDeny() *networkingv1.NetworkPolicy {
-	p := g.policy(v1alpha1.ComponentBoundary, v1alpha1.ChildName(g.Stack, DefaultDeny), networkingv1.PolicyTypeIngress, networkingv1.PolicyTypeEgress)
-	p.Annotations = map[string]string{v1alpha1.AnnotationReason: "nothing enters or leaves but what the other policies of the stack allow"}
-	p.Spec.PodSelector.MatchLabels = map[string]string{v1alpha1.LabelInstance: g.Stack, v1alpha1.LabelPartOf: v1alpha1.PartOf}
-	return p
+	selector := map[string]string{v1alpha1.LabelInstance: g.Stack, v1alpha1.LabelPartOf: v1alpha1.PartOf}
+	reason := "nothing enters or leaves but what the other policies of the stack allow"
+	return g.policy(v1alpha1.ComponentBoundary, DefaultDeny, selector, reason, networkingv1.PolicyTypeIngress, networkingv1.PolicyTypeEgress)
 }
 
 func (g Graph) allowIngress(c Component, connections []Connection) *networkingv1.NetworkPolicy {
-	p := g.policy(c.Name, v1alpha1.ChildName(g.Stack, c.Name)+"-ingress", networkingv1.PolicyTypeIngress)
-	p.Spec.PodSelector.MatchLabels = c.Labels(g.Stack)
+	var rules []networkingv1.NetworkPolicyIngressRule
 	var reasons []string
 	for _, in := range connections {
-		p.Spec.Ingress = append(p.Spec.Ingress, networkingv1.NetworkPolicyIngressRule{From: g.peers(in.From), Ports: policyPorts(in.Ports)})
+		rules = append(rules, networkingv1.NetworkPolicyIngressRule{From: g.peers(in.From), Ports: policyPorts(in.Ports)})
 		reasons = append(reasons, describe("from", in.From, in))
 	}
-	p.Annotations = map[string]string{v1alpha1.AnnotationReason: strings.Join(reasons, "\n")}
+	p := g.policy(c.Name, c.Name+"-ingress", c.Labels(g.Stack), strings.Join(reasons, "\n"), networkingv1.PolicyTypeIngress)
+	p.Spec.Ingress = rules
 	return p
 }
 
 func (g Graph) allowEgress(c Component, connections []Connection) *networkingv1.NetworkPolicy {
-	p := g.policy(c.Name, v1alpha1.ChildName(g.Stack, c.Name)+"-egress", networkingv1.PolicyTypeEgress)
-	p.Spec.PodSelector.MatchLabels = c.Labels(g.Stack)
+	var rules []networkingv1.NetworkPolicyEgressRule
 	var reasons []string
 	for _, out := range connections {
-		p.Spec.Egress = append(p.Spec.Egress, networkingv1.NetworkPolicyEgressRule{To: g.peers(out.To), Ports: policyPorts(out.Ports)})
+		rules = append(rules, networkingv1.NetworkPolicyEgressRule{To: g.peers(out.To), Ports: policyPorts(out.Ports)})
 		reasons = append(reasons, describe("to", out.To, out))
 	}
-	p.Annotations = map[string]string{v1alpha1.AnnotationReason: strings.Join(reasons, "\n")}
+	p := g.policy(c.Name, c.Name+"-egress", c.Labels(g.Stack), strings.Join(reasons, "\n"), networkingv1.PolicyTypeEgress)
+	p.Spec.Egress = rules
 	return p
 }
 
-func (g Graph) policy(component, name string, types ...networkingv1.PolicyType) *networkingv1.NetworkPolicy {
+// policy is one without rules: it selects pods of the stack, and denies the directions that it names.
+func (g Graph) policy(component, suffix string, selector map[string]string, reason string, types ...networkingv1.PolicyType) *networkingv1.NetworkPolicy {
 	return &networkingv1.NetworkPolicy{
-		TypeMeta:   metav1.TypeMeta{APIVersion: networkingv1.SchemeGroupVersion.String(), Kind: "NetworkPolicy"},
-		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: g.Namespace, Labels: map[string]string{v1alpha1.LabelComponent: component}},
-		Spec:       networkingv1.NetworkPolicySpec{PolicyTypes: types},
+		TypeMeta: metav1.TypeMeta{APIVersion: networkingv1.SchemeGroupVersion.String(), Kind: "NetworkPolicy"},
+		ObjectMeta: metav1.ObjectMeta{
+			Name: v1alpha1.ChildName(g.Stack, suffix), Namespace: g.Namespace,
+			Labels:      map[string]string{v1alpha1.LabelComponent: component},
+			Annotations: map[string]string{v1alpha1.AnnotationReason: reason},
+		},
+		Spec: networkingv1.NetworkPolicySpec{PodSelector: metav1.LabelSelector{MatchLabels: selector}, PolicyTypes: types},
 	}
 }
 

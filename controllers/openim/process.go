@@ -79,9 +79,6 @@ func (p Process) Port(kind PortKind) (Port, bool) {
 	return p.Ports[i], true
 }
 
-// Needs tells whether the process connects to a store.
-func (p Process) Needs(d Dependency) bool { return slices.Contains(p.Dependencies, d) }
-
 // Reads tells whether the process opens a configuration file.
 func (p Process) Reads(f File) bool { return slices.Contains(p.Files, f) }
 
