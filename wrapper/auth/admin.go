@@ -9,20 +9,34 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// Role is what a verified administrator may be. The empty role may call nothing.
+// Role is what a verified caller may be. The empty role may call nothing.
 type Role string
 
-// RoleAdmin may call the routes whose audience is admin.
-const RoleAdmin Role = "admin"
+const (
+	// RoleAdmin may call the routes whose audience is admin.
+	RoleAdmin Role = "admin"
+	// RoleUser may call the routes whose audience is user, for himself.
+	RoleUser Role = "user"
+	// RoleGateway may call what the gateway asks for itself (package link).
+	RoleGateway Role = "gateway"
+)
 
-// Principal is a caller whose token was verified.
+// Principal is a caller whose credentials were verified.
 type Principal struct {
-	Subject string
-	Issuer  string
+	Subject string // of a user: his OpenIM user id
+	Issuer  string // of a user: UserIssuer
 	Role    Role
 	TokenID string // jti, empty when the token has none
 	Expires time.Time
+
+	// Of a user's session alone.
+	Session    string // its public identifier
+	Device     string
+	PlatformID int32
 }
+
+// UserIssuer is the issuer of users, whom the gateway itself has logged in.
+const UserIssuer = "openim-wrapper-sessions"
 
 // Issuer says which tokens of one identity provider are accepted.
 type Issuer struct {

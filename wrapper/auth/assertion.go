@@ -5,6 +5,7 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"fmt"
+	"math"
 	"sync"
 	"time"
 
@@ -55,6 +56,9 @@ type assertionClaims struct {
 	Path        string `json:"htp"`
 	RequestID   string `json:"rid"`
 	BodyHash    string `json:"bh"` // SHA-256, base64url
+	Session     string `json:"sid,omitempty"`
+	Device      string `json:"dev,omitempty"`
+	PlatformID  int32  `json:"plt,omitempty"`
 }
 
 // AssertionKeyFile is the key that gateway and backend share, in a mounted file: 32 to 1024 bytes.
@@ -93,6 +97,9 @@ func Assert(key AssertionKey, call Call, now time.Time) (string, error) {
 		Path:        call.Path,
 		RequestID:   call.RequestID,
 		BodyHash:    bodyHash(call.Body),
+		Session:     call.Principal.Session,
+		Device:      call.Principal.Device,
+		PlatformID:  call.Principal.PlatformID,
 	}).Serialize()
 }
 
@@ -208,6 +215,14 @@ func readAssertion(claims map[string]any) (p Principal, id string, refusal *Refu
 	role, isText := claims["role"].(string)
 	p.Role, ok[2] = Role(role), isText
 	id, ok[3] = text(claims, "jti")
+	p.Session, _ = text(claims, "sid")
+	p.Device, _ = text(claims, "dev")
+	if platform, isNumber := claims["plt"].(int64); isNumber {
+		if platform < 0 || platform > math.MaxInt32 {
+			return Principal{}, "", refuse(reasonSubject, "the assertion's plt is no platform")
+		}
+		p.PlatformID = int32(platform)
+	}
 	if ok != [4]bool{true, true, true, true} {
 		return Principal{}, "", refuse(reasonSubject, "the assertion does not name its caller, role and identifier")
 	}
