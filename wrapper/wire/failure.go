@@ -40,6 +40,9 @@ var (
 	BodyTooSlow     = Failure{"body_too_slow", http.StatusRequestTimeout, CodeArgs, "the body did not arrive in time: send it faster"}
 	WrongMediaType  = Failure{"wrong_media_type", http.StatusUnsupportedMediaType, CodeArgs, "send Content-Type: application/json and no Content-Encoding"}
 	Busy            = Failure{"busy", http.StatusTooManyRequests, CodeInternal, "too many calls of this kind are in flight: try again after a second"}
+	Limited         = Failure{"limited", http.StatusTooManyRequests, CodeInternal, "too many calls in a short time: wait for as long as Retry-After says"}
+	RuleRefused     = Failure{"rule", http.StatusForbidden, CodeNoPermission, "a rule of this installation does not allow this call"}
+	NotRecorded     = Failure{"not_recorded", http.StatusServiceUnavailable, CodeInternal, "the audit trail cannot be written, so nothing is changed now: try again later"}
 	Internal        = Failure{"internal", http.StatusInternalServerError, CodeInternal, "the wrapper failed: see its log for this request id"}
 	NotInRelease    = Failure{"not_in_release", http.StatusNotImplemented, CodeNotFound, "this OpenIM release has no such route"}
 	BadGateway      = Failure{"bad_gateway", http.StatusBadGateway, CodeInternal, "the process behind the wrapper gave no usable reply: try again"}
@@ -49,8 +52,8 @@ var (
 
 // Failures are all of them, in the order of the documentation.
 var Failures = []Failure{
-	BadRequest, Unauthenticated, Forbidden, NobodyMayCall, UnknownRoute, WrongMethod, BodyTooSlow, BodyTooLarge,
-	WrongMediaType, Busy, Internal, NotInRelease, BadGateway, Unavailable, TimedOut,
+	BadRequest, Unauthenticated, Forbidden, NobodyMayCall, RuleRefused, UnknownRoute, WrongMethod, BodyTooSlow, BodyTooLarge,
+	WrongMediaType, Busy, Limited, NotRecorded, Internal, NotInRelease, BadGateway, Unavailable, TimedOut,
 }
 
 // FailureNamed finds a failure by its name.
@@ -71,7 +74,9 @@ func WriteFailure(w http.ResponseWriter, f Failure) {
 			w.Header().Set(HeaderChallenge, SchemeBearer)
 		}
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
-		w.Header().Set(HeaderRetryAfter, strconv.Itoa(int(RetryAfter.Seconds())))
+		if w.Header().Get(HeaderRetryAfter) == "" {
+			w.Header().Set(HeaderRetryAfter, strconv.Itoa(int(RetryAfter.Seconds())))
+		}
 	}
 	WriteEnvelope(w, f.Status, Envelope{ErrCode: f.ErrCode, ErrMsg: f.Text})
 }
