@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 
 	"github.com/openimstack/openim-operator/hack/cluster/component"
 )
@@ -22,6 +23,9 @@ func OpenIM(root string) component.Spec {
 		Module: "github.com/openimsdk/open-im-server/v3",
 	}
 }
+
+// WrapperProgram is the wrapper's own program, for this machine.
+func WrapperProgram(root string) component.Spec { return program("wrapper")(root, runtime.GOARCH) }
 
 // Kafka is the stand-in for Kafka.
 func Kafka(root string) component.Spec {

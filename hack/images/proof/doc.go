@@ -2,6 +2,6 @@
 // MongoDB, and goes through what OpenIM does with its stores. It shows that the stand-ins answer all that OpenIM asks,
 // before any cluster is there.
 //
-// It holds tests only. They start processes and write below a temporary folder; they need Debian's redis-server, and
-// build what is not in the cache (minutes), so they run only when OPENIM_PROOF=1 is set.
+// It holds tests only. Package loopback starts the processes. What is not in the cache is built, which takes minutes, so they
+// run only when OPENIM_PROOF=1 is set.
 package proof

@@ -1,0 +1,100 @@
+package loopback
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/openimstack/openim-operator/controllers/openim"
+)
+
+// addOpenIM names the twelve processes by openim's names, with the configuration that the operator would give them.
+func (s *Stack) addOpenIM(context.Context) ([]string, error) {
+	release, err := openim.ParseRelease(cmp.Or(s.options.Release, "v3.8.3"))
+	if err != nil {
+		return nil, err
+	}
+	settings := openim.Settings{
+		Release: release, Brokers: []string{s.Kafka}, RedisAddresses: []string{s.Redis}, EtcdEndpoints: []string{s.Etcd}, EtcdRoot: etcdRoot,
+		MongoDB: openim.MongoDBSettings{Addresses: []string{s.MongoDB}, Database: Database},
+	}
+	var names []string
+	for _, p := range openim.Processes() {
+		for _, port := range p.Ports {
+			if err := vacant(port.Number); err != nil {
+				return nil, err
+			}
+		}
+		what, err := s.openIMProgram(p, settings)
+		if err != nil {
+			return nil, err
+		}
+		names = append(names, s.add(string(p.Name), what))
+	}
+	if s.OpenIM.URL, err = local("http", openim.API, openim.HTTP); err != nil {
+		return nil, err
+	}
+	s.SocketURL, err = local("ws", openim.MsgGateway, openim.WebSocket)
+	return names, err
+}
+
+// local is the URL of a process's port on loopback.
+func local(scheme string, name openim.Name, kind openim.PortKind) (string, error) {
+	process, ok := openim.Lookup(name)
+	if !ok {
+		return "", fmt.Errorf("the catalogue has no process %q", name)
+	}
+	port, ok := process.Port(kind)
+	if !ok {
+		return "", fmt.Errorf("%s has no port of kind %q", name, kind)
+	}
+	return fmt.Sprintf("%s://127.0.0.1:%d", scheme, port.Number), nil
+}
+
+func (s *Stack) openIMProgram(p openim.Process, settings openim.Settings) (program, error) {
+	files, err := openim.Render(p, settings)
+	if err != nil {
+		return program{}, err
+	}
+	config, err := s.data("config-" + string(p.Name))
+	if err != nil {
+		return program{}, err
+	}
+	for name, content := range files {
+		if err := os.WriteFile(filepath.Join(config, name), []byte(content), 0o644); err != nil {
+			return program{}, fmt.Errorf("writing the configuration of %s: %w", p.Name, err)
+		}
+	}
+	env := []string{
+		openim.EnvName(openim.RedisFile, openim.KeyPassword) + "=" + RedisPassword,
+		openim.EnvName(openim.ShareFile, openim.KeySecret) + "=" + ShareSecret,
+		openim.EnvName(p.OwnFile(), openim.KeyRegisterIP) + "=127.0.0.1",
+	}
+	if s.options.OpenIM != nil {
+		env = append(env, s.options.OpenIM(p)...)
+	}
+	ready := atOnce
+	switch metrics, ok := p.Port(openim.Metrics); {
+	case p.Name == openim.API:
+		ready = s.login // which needs rpc-auth and rpc-user, too
+	case ok:
+		ready = serves(fmt.Sprintf("http://127.0.0.1:%d/metrics", metrics.Number))
+	}
+	return program{path: filepath.Join(s.bin["openim"], p.Binary), args: []string{"-c", config}, env: env, ready: ready}, nil
+}
+
+// login gets the administrator's token.
+func (s *Stack) login(ctx context.Context) error {
+	data, err := s.OpenIM.Call(ctx, "/auth/get_admin_token", Object{"secret": ShareSecret, "userID": openim.AdminUserID})
+	if err != nil {
+		return err
+	}
+	token, ok := data["token"].(string)
+	if !ok {
+		return fmt.Errorf("/auth/get_admin_token answers without a token")
+	}
+	s.OpenIM.Token = token
+	return nil
+}

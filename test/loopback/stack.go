@@ -1,0 +1,295 @@
+package loopback
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/openimstack/openim-operator/controllers/openim"
+)
+
+// Options of a stack. The zero one is OpenIM alone.
+type Options struct {
+	// Release of OpenIM; v3.8.3 if it is empty. It decides how configuration is rendered; the programs are those that
+	// hack/cluster/components/openim pins.
+	Release string
+	// OpenIM adds environment variables to an OpenIM process, after those that it always gets.
+	OpenIM func(openim.Process) []string
+	// Wrapper puts the wrapper before OpenIM.
+	Wrapper *Wrapper
+	// Progress takes a line now and then while something takes long; os.Stderr if it is nil.
+	Progress io.Writer
+}
+
+// Stack is a running OpenIM with its stores, and the wrapper before it.
+type Stack struct {
+	// OpenIM is its REST API, as its administrator.
+	OpenIM API
+	// SocketURL is msggateway's, ws://host:port.
+	SocketURL string
+	// Redis and WrapperRedis, MongoDB, Kafka and Etcd are addresses, host:port.
+	Redis, WrapperRedis, MongoDB, Kafka, Etcd string
+	// Door is the wrapper's. It is nil when there is none.
+	Door *Door
+	// Dir holds data, configuration and logs (Dir/logs). It goes with the stack, unless Keep was called.
+	Dir string
+
+	options Options
+	bin     map[string]string // component to folder
+	order   []string          // of starting
+	parts   map[string]*part
+	unlock  func()
+	keep    bool
+}
+
+// part is a process that can be started again.
+type part struct {
+	sync.Mutex
+	what program
+	p    *process // nil when it does not run
+	// down is true when it was ended on purpose.
+	down bool
+}
+
+// New starts a stack that ends with the test. If the test fails, the folder with the logs stays and is named. A part that
+// ends by itself fails the test.
+func New(t testing.TB, o Options) *Stack {
+	t.Helper()
+	s, err := Start(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Err(); err != nil {
+			t.Error(err)
+		}
+		if t.Failed() {
+			s.Keep()
+			t.Logf("the logs are kept in %s", s.Logs())
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// Start builds what is missing and starts everything. ctx bounds the start, not the stack's life: Close ends that.
+func Start(ctx context.Context, o Options) (_ *Stack, err error) {
+	if o.Progress == nil {
+		o.Progress = os.Stderr
+	}
+	s := &Stack{options: o, bin: map[string]string{}, parts: map[string]*part{}}
+	if err := s.build(ctx); err != nil {
+		return nil, err
+	}
+	if s.unlock, err = lock(ctx, func(line string) { _, _ = fmt.Fprintln(o.Progress, "loopback:", line) }); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			s.Keep()
+			err = fmt.Errorf("%w\nthe logs are kept in %s", errors.Join(err, s.Close()), s.Logs())
+		}
+	}()
+	if s.Dir, err = os.MkdirTemp("", "openim-loopback-"); err != nil {
+		return nil, fmt.Errorf("making a folder for data and logs: %w", err)
+	}
+	if err := os.Mkdir(s.Logs(), 0o755); err != nil {
+		return nil, fmt.Errorf("making a folder for logs: %w", err)
+	}
+	for _, wave := range []func(context.Context) ([]string, error){s.addStores, s.addOpenIM, s.addWrapper} {
+		names, err := wave(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if err := s.startAll(ctx, names); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// Logs is the folder of the parts' output, a file for each: NAME.log.
+func (s *Stack) Logs() string { return filepath.Join(s.Dir, "logs") }
+
+// Keep leaves the stack's folder behind when it ends.
+func (s *Stack) Keep() { s.keep = true }
+
+// Close ends all parts, in the reverse order. It reports those that did not end by themselves when asked to.
+func (s *Stack) Close() error {
+	var problems []error
+	for _, store := range []bool{false, true} {
+		var ending []*process
+		for _, name := range slices.Backward(s.order) {
+			part := s.parts[name]
+			if part.p == nil || slices.Contains(storeNames, name) != store {
+				continue
+			}
+			part.p.terminate()
+			ending = append(ending, part.p)
+			part.p, part.down = nil, true
+		}
+		for _, p := range ending {
+			problems = append(problems, p.wait())
+		}
+	}
+	if !s.keep && s.Dir != "" {
+		problems = append(problems, os.RemoveAll(s.Dir))
+	}
+	if s.unlock != nil {
+		s.unlock()
+		s.unlock = nil
+	}
+	return errors.Join(problems...)
+}
+
+// Parts are the names of all parts, in the order in which they start.
+func (s *Stack) Parts() []string { return slices.Clone(s.order) }
+
+// Err says which parts have ended by themselves.
+func (s *Stack) Err() error {
+	var problems []error
+	for _, name := range s.order {
+		part := s.parts[name]
+		part.Lock()
+		if part.p != nil && part.p.ended() {
+			problems = append(problems, fmt.Errorf("%s %w (%s):\n%s", name, errEnded, part.p.cmd.ProcessState, part.p.tail()))
+		}
+		part.Unlock()
+	}
+	return errors.Join(problems...)
+}
+
+// Output is all that a part has written.
+func (s *Stack) Output(name string) (string, error) {
+	content, err := os.ReadFile(filepath.Join(s.Logs(), name+".log"))
+	return string(content), err
+}
+
+// with calls f with a part under its lock.
+func (s *Stack) with(name string, f func(*part) error) error {
+	p := s.parts[name]
+	if p == nil {
+		return fmt.Errorf("there is no part %q: choose from %q", name, s.order)
+	}
+	p.Lock()
+	defer p.Unlock()
+	return f(p)
+}
+
+// Start starts a part that was ended, on the same data and addresses, and waits until it is ready.
+func (s *Stack) Start(ctx context.Context, name string) error {
+	return s.with(name, func(p *part) (err error) {
+		if p.p != nil && !p.p.ended() {
+			return fmt.Errorf("%s runs already", name)
+		}
+		p.p, err = run(ctx, name, filepath.Join(s.Logs(), name+".log"), p.what)
+		p.down = err != nil
+		return err
+	})
+}
+
+// Stop asks a part to end and waits until it has.
+func (s *Stack) Stop(name string) error {
+	return s.ending(name, func(p *process) error {
+		p.terminate()
+		return p.wait()
+	})
+}
+
+// Kill ends a part with kill -9.
+func (s *Stack) Kill(name string) error {
+	return s.ending(name, func(p *process) error {
+		p.kill()
+		return nil
+	})
+}
+
+func (s *Stack) ending(name string, end func(*process) error) error {
+	return s.with(name, func(part *part) error {
+		if part.p == nil {
+			return fmt.Errorf("%s does not run", name)
+		}
+		if part.p.ended() && !part.down {
+			return fmt.Errorf("%s %w (%s):\n%s", name, errEnded, part.p.cmd.ProcessState, part.p.tail())
+		}
+		p := part.p
+		part.p, part.down = nil, true
+		return end(p)
+	})
+}
+
+// Restart is Stop and Start.
+func (s *Stack) Restart(ctx context.Context, name string) error {
+	if err := s.Stop(name); err != nil {
+		return err
+	}
+	return s.Start(ctx, name)
+}
+
+// Freeze stops a part without ending it: its ports accept and nobody answers.
+func (s *Stack) Freeze(name string) error { return s.pass(name, syscall.SIGSTOP) }
+
+// Thaw lets a frozen part go on.
+func (s *Stack) Thaw(name string) error { return s.pass(name, syscall.SIGCONT) }
+
+func (s *Stack) pass(name string, signal syscall.Signal) error {
+	return s.with(name, func(part *part) error {
+		if part.p == nil || part.p.ended() {
+			return fmt.Errorf("%s does not run", name)
+		}
+		part.p.signal(signal)
+		return nil
+	})
+}
+
+// add names a part, to be started after those added before it.
+func (s *Stack) add(name string, what program) string {
+	s.parts[name] = &part{what: what}
+	s.order = append(s.order, name)
+	return name
+}
+
+// startAll starts parts at once.
+func (s *Stack) startAll(ctx context.Context, names []string) error {
+	problems := make([]error, len(names))
+	var all sync.WaitGroup
+	for i, name := range names {
+		all.Go(func() { problems[i] = s.Start(ctx, name) })
+	}
+	all.Wait()
+	return errors.Join(problems...)
+}
+
+// data is a folder that outlives restarts of its part.
+func (s *Stack) data(name string) (string, error) {
+	dir := filepath.Join(s.Dir, name)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", fmt.Errorf("making a folder for %s: %w", name, err)
+	}
+	return dir, nil
+}
+
+// until asks again until it is answered well or ctx ends.
+func until(ctx context.Context, ask func(context.Context) error) error {
+	for {
+		err := ask(ctx)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(look):
+		}
+	}
+}

@@ -1,0 +1,124 @@
+package loopback
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os/exec"
+	"path/filepath"
+
+	"github.com/openimstack/openim-operator/hack/cluster/component"
+	"github.com/openimstack/openim-operator/hack/images/image"
+)
+
+// Names of the stores.
+const (
+	Etcd         = "etcd"
+	Redis        = "redis"
+	WrapperRedis = "redis-wrapper"
+	Kafka        = "kafka"
+	MongoDB      = "mongodb"
+)
+
+var storeNames = []string{Etcd, Redis, WrapperRedis, Kafka, MongoDB}
+
+// Passwords and names of a stack: made up, and of no use elsewhere.
+const (
+	RedisPassword        = "loopback-redis"
+	WrapperRedisPassword = "loopback-redis-wrapper"
+	ShareSecret          = "loopback-share"
+	Database             = "openim_v3"
+	etcdRoot             = "loopback"
+)
+
+// build puts the programs into the cache.
+func (s *Stack) build(ctx context.Context) error {
+	root, err := component.Root()
+	if err != nil {
+		return err
+	}
+	specs := []component.Spec{component.Etcd(root), image.Kafka(root), image.FerretDB(root), image.MongoDB(root), image.OpenIM(root)}
+	if w := s.options.Wrapper; w != nil && w.Program == "" {
+		specs = append(specs, image.WrapperProgram(root))
+	}
+	for i := range specs {
+		specs[i].Out = s.options.Progress
+	}
+	dirs, err := component.BuildAll(ctx, specs...)
+	if err != nil {
+		return err
+	}
+	for i, spec := range specs {
+		s.bin[spec.Name] = dirs[i]
+	}
+	return nil
+}
+
+func (s *Stack) addStores(context.Context) ([]string, error) {
+	redis, err := exec.LookPath("redis-server")
+	if err != nil {
+		return nil, errors.New("redis-server is not installed: install Debian's package redis-server")
+	}
+	var etcdPeer string
+	for _, address := range []*string{&s.Etcd, &etcdPeer, &s.Redis, &s.WrapperRedis, &s.Kafka, &s.MongoDB} {
+		if *address, err = free(); err != nil {
+			return nil, err
+		}
+	}
+	dirs := map[string]string{}
+	for _, name := range storeNames {
+		if dirs[name], err = s.data(name); err != nil {
+			return nil, err
+		}
+	}
+	names := []string{
+		s.add(Etcd, program{path: filepath.Join(s.bin["etcd"], "etcd"), ready: serves("http://" + s.Etcd + "/health"), args: []string{
+			"--data-dir=" + dirs[Etcd], "--unsafe-no-fsync", "--log-level=warn",
+			"--listen-client-urls=http://" + s.Etcd, "--advertise-client-urls=http://" + s.Etcd,
+			"--listen-peer-urls=http://" + etcdPeer, "--initial-advertise-peer-urls=http://" + etcdPeer, "--initial-cluster=default=http://" + etcdPeer,
+		}}),
+		s.add(Redis, redisServer(redis, s.Redis, RedisPassword, dirs[Redis])),
+		s.add(Kafka, program{path: filepath.Join(s.bin["kafka"], "kafka"), ready: accepts(s.Kafka), args: []string{
+			"--listen=" + s.Kafka, "--advertise=" + s.Kafka, "--data-dir=" + dirs[Kafka],
+		}}),
+		s.add(MongoDB, program{path: filepath.Join(s.bin["mongodb"], "mongodb"), ready: accepts(s.MongoDB), args: []string{
+			"--listen=" + s.MongoDB, "--ferretdb=" + filepath.Join(s.bin["ferretdb"], "ferretdb"), "--data-dir=" + dirs[MongoDB],
+		}}),
+	}
+	if s.options.Wrapper != nil {
+		names = append(names, s.add(WrapperRedis, redisServer(redis, s.WrapperRedis, WrapperRedisPassword, dirs[WrapperRedis])))
+	}
+	return names, nil
+}
+
+func redisServer(path, address, password, dir string) program {
+	host, port, _ := net.SplitHostPort(address) // as free gave it
+	return program{path: path, ready: accepts(address), args: []string{
+		"--bind", host, "--port", port, "--requirepass", password, "--appendonly", "yes", "--dir", dir,
+	}}
+}
+
+// RedisCLI runs a command of Debian's redis-cli on OpenIM's Redis and gives what it prints.
+func (s *Stack) RedisCLI(ctx context.Context, args ...string) (string, error) {
+	return redisCLI(ctx, s.Redis, RedisPassword, args...)
+}
+
+// WrapperRedisCLI is RedisCLI on the wrapper's own Redis.
+func (s *Stack) WrapperRedisCLI(ctx context.Context, args ...string) (string, error) {
+	return redisCLI(ctx, s.WrapperRedis, WrapperRedisPassword, args...)
+}
+
+func redisCLI(ctx context.Context, address, password string, args ...string) (string, error) {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return "", err
+	}
+	cmd := exec.CommandContext(ctx, "redis-cli", append([]string{"-h", host, "-p", port, "--no-auth-warning"}, args...)...)
+	cmd.Env = []string{"REDISCLI_AUTH=" + password}
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("redis-cli %s: %w: %.300s", args[0], err, out)
+	}
+	return string(out), nil
+}
