@@ -1,0 +1,170 @@
+package redisdb_test
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"log/slog"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/openimstack/openim-operator/wrapper/redisdb"
+	"github.com/openimstack/openim-operator/wrapper/redisdb/redistest"
+)
+
+func TestKeysStandBehindThePrefix(t *testing.T) {
+	g := NewWithT(t)
+	server := redistest.Start(t)
+	db := server.Open("im/chat:")
+	g.Expect(db.Key("s:", "{x}")).To(Equal("im/chat:s:{x}"))
+	g.Expect(db.Set(t.Context(), db.Key("s:", "x"), "v", time.Minute).Err()).To(Succeed())
+	g.Expect(server.Client().Get(t.Context(), "im/chat:s:x").Result()).To(Equal("v"))
+}
+
+func TestNothingIsCalledBeforeThePasswordWasRead(t *testing.T) {
+	g := NewWithT(t)
+	server := redistest.Start(t)
+	db, sources := redisdb.Open(server.Config("a:"), slog.New(slog.DiscardHandler))
+	t.Cleanup(func() { _ = db.Close() })
+	g.Expect(db.Ready(t.Context())).To(MatchError(ContainSubstring("has not been read yet")))
+	for _, s := range sources {
+		g.Expect(s.Reload()).To(BeTrue())
+	}
+	g.Expect(db.Ready(t.Context())).To(Succeed())
+}
+
+func TestAChangedPasswordIsPickedUp(t *testing.T) {
+	g := NewWithT(t)
+	server := redistest.Start(t)
+	db, sources := redisdb.Open(server.Config("a:"), slog.New(slog.DiscardHandler))
+	t.Cleanup(func() { _ = db.Close() })
+	_, err := sources[0].Reload()
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(db.Ready(t.Context())).To(Succeed())
+
+	server.Password = "another"
+	server.Restart()
+	g.Expect(db.Ready(t.Context())).To(MatchError(ContainSubstring("WRONGPASS")))
+	g.Expect(db.Ready(t.Context())).NotTo(MatchError(ContainSubstring("another")))
+	g.Expect(os.WriteFile(server.PasswordFile, []byte("another\n"), 0o600)).To(Succeed())
+	g.Expect(sources[0].Reload()).To(BeTrue())
+	g.Expect(db.Ready(t.Context())).To(Succeed(), "without a restart of ours")
+}
+
+func TestAUserOfItsOwn(t *testing.T) {
+	g := NewWithT(t)
+	server := redistest.Start(t)
+	g.Expect(server.Client().Do(t.Context(), "ACL", "SETUSER", "wrapper", "on", ">secret", "~*", "&*", "+@all").Err()).To(Succeed())
+	c := server.Config("a:")
+	dir := t.TempDir()
+	c.UsernameFile, c.PasswordFile = filepath.Join(dir, "user"), filepath.Join(dir, "password")
+	g.Expect(os.WriteFile(c.UsernameFile, []byte("wrapper\n"), 0o600)).To(Succeed())
+	g.Expect(os.WriteFile(c.PasswordFile, []byte("secret\n"), 0o600)).To(Succeed())
+	db, sources := redisdb.Open(c, slog.New(slog.DiscardHandler))
+	t.Cleanup(func() { _ = db.Close() })
+	for _, s := range sources {
+		g.Expect(s.Reload()).To(BeTrue())
+	}
+	g.Expect(db.Do(t.Context(), "ACL", "WHOAMI").Text()).To(Equal("wrapper"))
+}
+
+func TestARedisThatMayDropKeysIsNotReady(t *testing.T) {
+	g := NewWithT(t)
+	server := redistest.Start(t)
+	db := server.Open("a:")
+	g.Expect(server.Client().ConfigSet(t.Context(), "maxmemory-policy", "allkeys-lru").Err()).To(Succeed())
+	g.Expect(db.Ready(t.Context())).To(MatchError(ContainSubstring("allkeys-lru): set it to noeviction")))
+}
+
+// However many wait, and whatever Redis does, nobody waits longer than for a place, a connection and a reply.
+func TestAFrozenRedisHoldsNobody(t *testing.T) {
+	g := NewWithT(t)
+	server := redistest.Start(t)
+	db := server.Open("a:")
+	g.Expect(db.Ready(t.Context())).To(Succeed())
+	server.Freeze()
+	start := time.Now()
+	var all sync.WaitGroup
+	var mu sync.Mutex
+	var longest time.Duration
+	for range 200 {
+		all.Go(func() {
+			err := db.Ping(context.Background()).Err()
+			mu.Lock()
+			defer mu.Unlock()
+			longest = max(longest, time.Since(start))
+			g.Expect(err).To(HaveOccurred())
+		})
+	}
+	all.Wait()
+	g.Expect(longest).To(BeNumerically("<", 3*redisdb.Timeout+2*time.Second))
+	server.Thaw()
+	g.Eventually(func() error { return db.Ready(context.Background()) }, 5*time.Second, 10*time.Millisecond).Should(Succeed())
+}
+
+func TestARestartedRedisIsFoundAgain(t *testing.T) {
+	g := NewWithT(t)
+	server := redistest.Start(t)
+	db := server.Open("a:")
+	g.Expect(db.Set(t.Context(), "k", "v", 0).Err()).To(Succeed())
+	server.Stop()
+	g.Expect(db.Ready(t.Context())).To(MatchError(ContainSubstring("does not answer")))
+	server.Restart()
+	g.Expect(db.Ready(t.Context())).To(Succeed())
+	g.Expect(db.Exists(t.Context(), "k").Result()).To(BeZero(), "it is empty")
+}
+
+func TestTLSBelievesOnlyTheNamedAuthority(t *testing.T) {
+	g := NewWithT(t)
+	dir := t.TempDir()
+	cert, key := selfSigned(t, dir, "good")
+	other, _ := selfSigned(t, dir, "other")
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	g.Expect(err).NotTo(HaveOccurred())
+	port := l.Addr().(*net.TCPAddr).Port
+	g.Expect(l.Close()).To(Succeed())
+	server := redistest.Start(t, "--tls-port", strconv.Itoa(port), "--tls-cert-file", cert, "--tls-key-file", key, "--tls-ca-cert-file", cert, "--tls-auth-clients", "no")
+
+	for _, c := range []struct{ name, ca, want string }{{"its own", cert, ""}, {"another's", other, "unknown authority"}, {"the system's", "", "unknown authority"}} {
+		config := server.Config("a:")
+		config.Addresses = []string{net.JoinHostPort("127.0.0.1", strconv.Itoa(port))}
+		config.TLS = &redisdb.TLS{CAFile: c.ca}
+		db, sources := redisdb.Open(config, slog.New(slog.DiscardHandler))
+		t.Cleanup(func() { _ = db.Close() })
+		for _, s := range sources {
+			g.Expect(s.Reload()).To(BeTrue())
+		}
+		if c.want == "" {
+			g.Expect(db.Ready(t.Context())).To(Succeed(), c.name)
+			continue
+		}
+		g.Expect(db.Ready(t.Context())).To(MatchError(ContainSubstring(c.want)), c.name)
+	}
+}
+
+func selfSigned(t *testing.T, dir, name string) (cert, key string) {
+	t.Helper()
+	g := NewWithT(t)
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	g.Expect(err).NotTo(HaveOccurred())
+	template := x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true}
+	der, err := x509.CreateCertificate(rand.Reader, &template, &template, &private.PublicKey, private)
+	g.Expect(err).NotTo(HaveOccurred())
+	secret, err := x509.MarshalPKCS8PrivateKey(private)
+	g.Expect(err).NotTo(HaveOccurred())
+	cert, key = filepath.Join(dir, name+".crt"), filepath.Join(dir, name+".key")
+	g.Expect(os.WriteFile(cert, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600)).To(Succeed())
+	g.Expect(os.WriteFile(key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret}), 0o600)).To(Succeed())
+	return cert, key
+}

@@ -1,0 +1,153 @@
+package redistest
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/openimstack/openim-operator/wrapper/redisdb"
+)
+
+// startTimeout bounds a start, on a machine that is busy with other things.
+const startTimeout = 20 * time.Second
+
+// Server is a redis-server of one test. It keeps nothing on disk, so that a restarted one is empty.
+type Server struct {
+	Address      string
+	Password     string
+	PasswordFile string
+
+	t       testing.TB
+	dir     string
+	extra   []string
+	process *exec.Cmd
+	output  bytes.Buffer
+}
+
+// Start runs one until the test ends. Extra arguments go to redis-server, such as "--appendonly", "yes".
+func Start(t testing.TB, extra ...string) *Server {
+	t.Helper()
+	if _, err := exec.LookPath("redis-server"); err != nil {
+		t.Fatal("redis-server is not installed: install the Debian package redis-server (apt-get install redis-server)")
+	}
+	s := &Server{t: t, dir: t.TempDir(), Password: rand.Text(), extra: extra}
+	s.Address = net.JoinHostPort("127.0.0.1", strconv.Itoa(freePort(t)))
+	s.PasswordFile = filepath.Join(s.dir, "password")
+	if err := os.WriteFile(s.PasswordFile, []byte(s.Password+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Stop)
+	s.Restart()
+	return s
+}
+
+func freePort(t testing.TB) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+// Config is what a wrapper needs to use this server.
+func (s *Server) Config(prefix string) redisdb.Config {
+	return redisdb.Config{Addresses: []string{s.Address}, PasswordFile: s.PasswordFile, KeyPrefix: prefix}
+}
+
+// Open gives a client as the wrapper opens it, closed when the test ends.
+func (s *Server) Open(prefix string) *redisdb.DB {
+	s.t.Helper()
+	db, sources := redisdb.Open(s.Config(prefix), slog.New(slog.DiscardHandler))
+	for _, source := range sources {
+		if _, err := source.Reload(); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	s.t.Cleanup(func() { _ = db.Close() })
+	return db
+}
+
+// Client is a client of the test's own, patient and without prefix.
+func (s *Server) Client() *redis.Client {
+	c := redis.NewClient(&redis.Options{Addr: s.Address, Password: s.Password})
+	s.t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+// Restart stops the server if it runs and starts it again on the same port, and waits until it answers.
+func (s *Server) Restart() {
+	s.t.Helper()
+	s.Stop()
+	host, port, _ := net.SplitHostPort(s.Address)
+	s.output.Reset()
+	s.process = exec.Command("redis-server", append([]string{"--bind", host, "--port", port, "--dir", s.dir,
+		"--requirepass", s.Password, "--save", "", "--appendonly", "no", "--daemonize", "no"}, s.extra...)...)
+	s.process.Stdout, s.process.Stderr = &s.output, &s.output
+	// Should the test be killed, its server does not stay.
+	s.process.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := s.process.Start(); err != nil {
+		s.t.Fatalf("start redis-server: %v", err)
+	}
+	if err := s.awaitAnswer(); err != nil {
+		s.Stop()
+		s.t.Fatalf("redis-server does not answer on %s: %v\n%s", s.Address, err, s.output.String())
+	}
+}
+
+func (s *Server) awaitAnswer() error {
+	c := redis.NewClient(&redis.Options{Addr: s.Address, Password: s.Password})
+	defer func() { _ = c.Close() }()
+	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+	defer cancel()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := c.Ping(ctx).Err()
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("after %s: %w", startTimeout, err)
+		case <-tick.C:
+		}
+	}
+}
+
+// Stop kills the server, as a crash would. Its connections break.
+func (s *Server) Stop() {
+	if s.process == nil {
+		return
+	}
+	_ = s.process.Process.Signal(syscall.SIGCONT)
+	_ = s.process.Process.Kill()
+	_ = s.process.Wait()
+	s.process = nil
+}
+
+// Freeze halts the server: it accepts connections and answers nothing.
+func (s *Server) Freeze() { s.signal(syscall.SIGSTOP) }
+
+// Thaw lets a frozen server go on.
+func (s *Server) Thaw() { s.signal(syscall.SIGCONT) }
+
+func (s *Server) signal(sig syscall.Signal) {
+	s.t.Helper()
+	if err := s.process.Process.Signal(sig); err != nil {
+		s.t.Fatalf("signal redis-server: %v", err)
+	}
+}
