@@ -15,16 +15,21 @@ import (
 // Client calls OpenIM's API. It is safe for concurrent use.
 type Client struct {
 	adminUserID string
+	externalURL string
 	secret      Secret
 	now         func() time.Time
 	observe     Observer
 	up          *upstream.Client
 	custody     custody
+	members     *memberships
 }
 
 // New makes a client; it calls nobody yet.
 func New(o Options) *Client {
-	return &Client{adminUserID: o.AdminUserID, secret: o.Secret, now: o.Now, observe: o.Observe, up: upstream.New(o.BaseURL)}
+	return &Client{
+		adminUserID: o.AdminUserID, externalURL: o.ExternalURL, secret: o.Secret, now: o.Now, observe: o.Observe,
+		up: upstream.New(o.BaseURL), members: newMemberships(o.Now),
+	}
 }
 
 // Close gives up the idle connections.
@@ -43,28 +48,37 @@ type Request struct {
 // token. When OpenIM refuses the admin token, a new one is made, once; such a call was not carried out, so it may
 // be sent again whatever it is.
 func (c *Client) Call(ctx context.Context, r Request) (wire.Envelope, error) {
-	token, err := c.adminToken(ctx, "")
+	reply, token, err := c.asAdmin(ctx, r)
 	if err != nil {
 		return wire.Envelope{}, err
+	}
+	return c.clean(reply, token), nil
+}
+
+// asAdmin is Call with OpenIM's reply as it came, and the token that was used.
+func (c *Client) asAdmin(ctx context.Context, r Request) (wire.Envelope, string, error) {
+	token, err := c.adminToken(ctx, "")
+	if err != nil {
+		return wire.Envelope{}, "", err
 	}
 	reply, err := c.tryTwice(ctx, r, token)
 	if err == nil && wire.IsTokenError(reply.ErrCode) {
 		if token, err = c.adminToken(ctx, token); err != nil {
-			return wire.Envelope{}, err
+			return wire.Envelope{}, "", err
 		}
 		reply, err = c.tryTwice(ctx, r, token)
 		if err == nil && wire.IsTokenError(reply.ErrCode) {
 			// Not passed on: the caller would take it for a verdict on its own token.
-			return wire.Envelope{}, fmt.Errorf("%w (errCode %d)", ErrNoToken, reply.ErrCode)
+			return wire.Envelope{}, "", fmt.Errorf("%w (errCode %d)", ErrNoToken, reply.ErrCode)
 		}
 	}
 	if err != nil {
-		return wire.Envelope{}, err
+		return wire.Envelope{}, "", err
 	}
 	if reply.ErrCode == codeNoProcess {
-		return wire.Envelope{}, ErrUnavailable
+		return wire.Envelope{}, "", ErrUnavailable
 	}
-	return c.clean(reply, token), nil
+	return reply, token, nil
 }
 
 // tryTwice repeats what may be repeated, once: a request that was never sent, or a repeatable one whose

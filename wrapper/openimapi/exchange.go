@@ -15,12 +15,18 @@ import (
 // vanished from etcd ("produced zero addresses").
 const codeNoProcess = 14
 
+// headerRequestAPI makes OpenIM put this URL before the paths of objects, instead of the host that the request names.
+const headerRequestAPI = "X-Request-Api"
+
 // exchange sends one POST and reads one envelope. token may be empty, for the two routes that take none.
 // The reply is OpenIM's own: still with its errDlt.
 func (c *Client) exchange(ctx context.Context, path string, body []byte, requestID, token string) (wire.Envelope, error) {
 	header := http.Header{
 		wire.HeaderContentType: {wire.MediaTypeJSON},
 		wire.HeaderOperationID: {requestID},
+	}
+	if c.externalURL != "" {
+		header[headerRequestAPI] = []string{c.externalURL}
 	}
 	if token != "" {
 		header[wire.HeaderToken] = []string{token}

@@ -11,6 +11,9 @@ import (
 type Options struct {
 	BaseURL     string // http://host:port without a path
 	AdminUserID string // one of OpenIM's share.imAdminUserID
+	// ExternalURL is where users reach OpenIM's paths, such as https://im.example.com/im/v1: it stands before the paths of
+	// objects in OpenIM's replies. Empty: OpenIM names its own address.
+	ExternalURL string
 	Secret      Secret
 	Now         func() time.Time
 	Observe     Observer
@@ -44,6 +47,10 @@ var (
 	ErrBadReply = errors.New("OpenIM's API gave a reply that is not its own")
 	// ErrNoRoute: this release of OpenIM does not have the route.
 	ErrNoRoute = errors.New("this release of OpenIM has no such route")
+	// ErrUserToken: OpenIM refused the user's token. The call was not carried out; with another token it may be repeated.
+	ErrUserToken = errors.New("OpenIM does not accept the user's token")
+	// ErrNoUser: OpenIM has no such user, or gives no token for him.
+	ErrNoUser = errors.New("OpenIM gives no token for this user: register him first, and do not take an administrator's id")
 	// ErrNoToken: OpenIM gives us no admin token, or does not accept the one it gave.
 	ErrNoToken = errors.New("OpenIM gives no admin token: compare share.secret and the admin user id with OpenIM's configuration")
 )

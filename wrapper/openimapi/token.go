@@ -121,16 +121,9 @@ func (c *Client) requestToken(ctx context.Context, secret string) (string, time.
 	if reply.ErrCode != wire.CodeOK {
 		return "", time.Time{}, fmt.Errorf("%w (errCode %d)", ErrNoToken, reply.ErrCode)
 	}
-	var data struct {
-		Token             string `json:"token"`
-		ExpireTimeSeconds int64  `json:"expireTimeSeconds"` // a duration
+	token, life, err := decodeToken(reply.Data)
+	if err != nil {
+		return "", time.Time{}, err
 	}
-	if json.Unmarshal(reply.Data, &data) != nil || data.Token == "" || len(data.Token) > wire.MaxHeaderBytes/2 {
-		return "", time.Time{}, fmt.Errorf("%w: it holds no token", ErrBadReply)
-	}
-	life := time.Duration(min(data.ExpireTimeSeconds, 10*365*24*3600)) * time.Second
-	if life < minTokenLife {
-		return "", time.Time{}, fmt.Errorf("%w: the token ends at once, set tokenPolicy.expire of openim-rpc-auth to at least 1", ErrNoToken)
-	}
-	return data.Token, c.now().Add(life), nil
+	return token, c.now().Add(life), nil
 }
