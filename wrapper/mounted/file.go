@@ -20,8 +20,9 @@ var ErrNotLoaded = errors.New("the mounted file has not been read yet")
 // Source is a value read from one or more files that change together, such as a certificate and its key.
 type Source[T any] struct {
 	name  string
-	paths []string
-	parse func(contents [][]byte) (T, error)
+	place string // for messages: the first file, or the folder
+	files func() (paths []string, err error)
+	parse func(paths []string, contents [][]byte) (T, error)
 
 	mu     sync.RWMutex
 	loaded bool
@@ -33,7 +34,13 @@ type Source[T any] struct {
 // New names a source without reading it. name is its label in logs and metrics. parse gets the contents in the
 // order of paths; its error must not repeat them.
 func New[T any](name string, parse func(contents [][]byte) (T, error), paths ...string) *Source[T] {
-	return &Source[T]{name: name, paths: paths, parse: parse, err: ErrNotLoaded}
+	return &Source[T]{
+		name:  name,
+		place: paths[0],
+		files: func() ([]string, error) { return paths, nil },
+		parse: func(_ []string, contents [][]byte) (T, error) { return parse(contents) },
+		err:   ErrNotLoaded,
+	}
 }
 
 // Name returns the label given to New.
@@ -54,14 +61,20 @@ func (s *Source[T]) Get() (T, error) {
 // changed is true when content that had not been seen before was looked at, be it good or bad.
 // err speaks of the content that is there now, even when it is the same bad one as before.
 func (s *Source[T]) Reload() (changed bool, err error) {
-	contents := make([][]byte, len(s.paths))
+	paths, err := s.files()
+	if err != nil {
+		return s.refuse([sha256.Size]byte{}, err)
+	}
+	contents := make([][]byte, len(paths))
 	sum := sha256.New()
-	for i, path := range s.paths {
+	for i, path := range paths {
 		if contents[i], err = read(path); err != nil {
 			return s.refuse([sha256.Size]byte{}, err)
 		}
-		part := sha256.Sum256(contents[i])
-		sum.Write(part[:])
+		for _, part := range [][]byte{[]byte(path), contents[i]} {
+			whole := sha256.Sum256(part)
+			sum.Write(whole[:])
+		}
 	}
 	now := [sha256.Size]byte(sum.Sum(nil))
 
@@ -72,9 +85,9 @@ func (s *Source[T]) Reload() (changed bool, err error) {
 		return false, last
 	}
 
-	value, err := s.parse(contents)
+	value, err := s.parse(paths, contents)
 	if err != nil {
-		return s.refuse(now, fmt.Errorf("%s (%s): %w", s.name, s.paths[0], err))
+		return s.refuse(now, fmt.Errorf("%s (%s): %w", s.name, s.place, err))
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -1,0 +1,197 @@
+package handshake
+
+import (
+	"bytes"
+	"crypto/ecdh"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/flynn/noise"
+)
+
+// Errors of a handshake. None says more to the other side than that it failed.
+var (
+	// ErrAuthentication: the message was not made by one who holds the key, for these terms, after the messages before.
+	ErrAuthentication = errors.New("the message does not authenticate")
+	// ErrOrder: a step was taken out of turn or twice. It is a mistake of the program, not of the other side.
+	ErrOrder = errors.New("this step of the handshake was taken out of turn")
+)
+
+// Responder is the gateway's side of one handshake: Greet, then Admit, then Seal, each once.
+//
+// It is rebuilt from the same arguments with the same outcome, byte for byte, because the ephemeral key is one of them.
+// That is how a handshake survives between two calls; so an ephemeral key is used for one handshake and its Admit
+// and Seal at most once in all its lives, or one key and nonce would seal two texts.
+type Responder struct {
+	suite  suite
+	state  *noise.HandshakeState
+	work   *work
+	reply  *noise.CipherState
+	greets bool
+	admits bool
+}
+
+// NewResponder begins. ephemeral is 32 random bytes, the private half of the key of this one handshake.
+func NewResponder(terms Terms, static *ecdh.PrivateKey, ephemeral [KeyBytes]byte) (*Responder, error) {
+	s, err := terms.check()
+	if err != nil {
+		return nil, err
+	}
+	return newResponder(s, terms.prologue(PublicOf(static).ID()), static, ephemeral)
+}
+
+func newResponder(s suite, prologue []byte, static *ecdh.PrivateKey, ephemeral [KeyBytes]byte) (*Responder, error) {
+	w := &work{DHFunc: noise.DH25519}
+	config := s.config(w, prologue, pair(static))
+	config.Random = bytes.NewReader(ephemeral[:]) // the library asks it for the ephemeral key, once
+	state, err := noise.NewHandshakeState(config)
+	if err != nil {
+		return nil, fmt.Errorf("begin the handshake: %w", err)
+	}
+	return &Responder{suite: s, state: state, work: w}, nil
+}
+
+// Greet reads the first message and writes the second.
+func (r *Responder) Greet(m1 []byte, greeting Greeting) ([]byte, error) {
+	payload, err := pad(greeting, greetingBytes)
+	if err != nil {
+		return nil, err
+	}
+	if len(m1) != Message1Bytes {
+		return nil, ErrAuthentication
+	}
+	return r.greet(m1, payload)
+}
+
+func (r *Responder) greet(m1, payload []byte) ([]byte, error) {
+	if r.greets {
+		return nil, ErrOrder
+	}
+	r.greets = true
+	if _, _, _, err := r.state.ReadMessage(nil, m1); err != nil {
+		return nil, ErrAuthentication
+	}
+	m2, _, _, err := r.state.WriteMessage(nil, payload)
+	if err != nil {
+		return nil, ErrAuthentication // the client's ephemeral key is a point of low order
+	}
+	return m2, nil
+}
+
+// Admit reads the third message. The client holds the private half of the key that it returns. psk is the enrolment's
+// pre-shared key and must be there for an enrolment and for nothing else.
+func (r *Responder) Admit(m3, psk []byte) (PublicKey, Hello, error) {
+	if len(m3) != Message3Bytes {
+		return PublicKey{}, Hello{}, ErrAuthentication
+	}
+	key, payload, err := r.admit(m3, psk)
+	if err != nil {
+		return PublicKey{}, Hello{}, err
+	}
+	var hello Hello
+	if err = unpad(payload, helloBytes, &hello); err != nil {
+		return PublicKey{}, Hello{}, err
+	}
+	return key, hello, hello.Check()
+}
+
+func (r *Responder) admit(m3, psk []byte) (PublicKey, []byte, error) {
+	if !r.greets || r.admits {
+		return PublicKey{}, nil, ErrOrder
+	}
+	r.admits = true
+	// The library reads on with an empty pre-shared key when none was set, so that its absence must be caught here.
+	if r.suite.psk != (len(psk) == PSKBytes) || !r.suite.psk && len(psk) > 0 {
+		return PublicKey{}, nil, ErrOrder
+	}
+	if r.suite.psk {
+		if err := r.state.SetPresharedKey(psk); err != nil {
+			return PublicKey{}, nil, ErrOrder
+		}
+	}
+	payload, _, reply, err := r.state.ReadMessage(nil, m3)
+	if err != nil || reply == nil {
+		return PublicKey{}, nil, ErrAuthentication
+	}
+	key := PublicKey(r.state.PeerStatic())
+	if err = key.Check(); err != nil {
+		return PublicKey{}, nil, err
+	}
+	r.reply = reply
+	return key, payload, nil
+}
+
+// Seal writes the one message that the gateway sends under the handshake's keys.
+func (r *Responder) Seal(reply Reply) ([]byte, error) {
+	payload, err := pad(reply, replyBytes)
+	if err != nil {
+		return nil, err
+	}
+	return r.seal(payload)
+}
+
+func (r *Responder) seal(payload []byte) ([]byte, error) {
+	if r.reply == nil {
+		return nil, ErrOrder
+	}
+	cipher := r.reply
+	r.reply = nil
+	message, err := cipher.Encrypt(nil, nil, payload)
+	if err != nil {
+		return nil, fmt.Errorf("seal the reply: %w", err)
+	}
+	return message, nil
+}
+
+// Level does what is missing of the work of a whole handshake, so that one that failed early takes as long as one that
+// failed late.
+func (r *Responder) Level() { r.work.level() }
+
+// Work is how many operations on the curve were done so far.
+func (r *Responder) Work() int { return r.work.done }
+
+// WholeWork is how many a handshake takes that goes through: the ephemeral key, es, ee and se.
+const WholeWork = 4
+
+// work counts the operations on the curve, which are nearly all of what a handshake costs.
+type work struct {
+	noise.DHFunc
+	done int
+}
+
+// GenerateKeypair counts as one.
+func (w *work) GenerateKeypair(random io.Reader) (noise.DHKey, error) {
+	w.done++
+	return w.DHFunc.GenerateKeypair(random)
+}
+
+// DH counts as one.
+func (w *work) DH(private, public []byte) ([]byte, error) {
+	w.done++
+	return w.DHFunc.DH(private, public)
+}
+
+func (w *work) level() {
+	for w.done < WholeWork {
+		_, _ = w.DH(probe.Bytes(), prime[:]) // any operation: its outcome is thrown away
+	}
+}
+
+// config is what both sides give the library.
+func (s suite) config(dh noise.DHFunc, prologue []byte, static noise.DHKey) noise.Config {
+	config := noise.Config{
+		CipherSuite:   noise.NewCipherSuite(dh, s.cipher, noise.HashSHA256),
+		Pattern:       noise.HandshakeXK,
+		Prologue:      prologue,
+		StaticKeypair: static,
+	}
+	if s.psk {
+		config.PresharedKeyPlacement = pskPlacement
+	}
+	return config
+}
+
+func pair(key *ecdh.PrivateKey) noise.DHKey {
+	return noise.DHKey{Private: key.Bytes(), Public: key.PublicKey().Bytes()}
+}
