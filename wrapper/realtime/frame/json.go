@@ -1,0 +1,104 @@
+package frame
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+
+	"github.com/openimstack/openim-operator/wrapper/wire"
+)
+
+// The members of both structs (json tags of internal/msggateway).
+type jsonRequest struct {
+	ReqIdentifier int32  `json:"reqIdentifier"`
+	Token         string `json:"token"`
+	SendID        string `json:"sendID"`
+	OperationID   string `json:"operationID"`
+	MsgIncr       string `json:"msgIncr"`
+	Data          []byte `json:"data"`
+}
+
+type jsonReply struct {
+	ReqIdentifier int32  `json:"reqIdentifier"`
+	MsgIncr       string `json:"msgIncr"`
+	OperationID   string `json:"operationID"`
+	ErrCode       int    `json:"errCode"`
+	ErrMsg        string `json:"errMsg"`
+	Data          []byte `json:"data"`
+}
+
+// decodeJSONRequest takes the members that it knows, spelled exactly so and named once, and leaves out the rest: what goes on to
+// OpenIM is written anew, so nobody behind us can read it in another way.
+func decodeJSONRequest(in []byte) (Request, error) {
+	object, err := wire.DecodeObject(in)
+	if err != nil {
+		return Request{}, ErrMalformed
+	}
+	var req Request
+	id, ok := object["reqIdentifier"].(int64)
+	if !ok || !isInt32(id) {
+		return Request{}, ErrMalformed
+	}
+	req.ID = int32(id) //nolint:gosec // looked at above
+	for name, into := range map[string]*string{"sendID": &req.SendID, "operationID": &req.OperationID, "msgIncr": &req.MsgIncr} {
+		if *into, ok = text(object[name]); !ok {
+			return Request{}, ErrMalformed
+		}
+	}
+	data, ok := text(object["data"])
+	if !ok {
+		return Request{}, ErrMalformed
+	}
+	if req.Data, err = base64.StdEncoding.DecodeString(data); err != nil {
+		return Request{}, ErrMalformed
+	}
+	return req, nil
+}
+
+// text takes an absent member and null for the empty text, as Go's decoder does.
+func text(v any) (string, bool) {
+	if v == nil {
+		return "", true
+	}
+	s, ok := v.(string)
+	return s, ok
+}
+
+func encodeJSONRequest(req Request) []byte {
+	return marshal(jsonRequest{ReqIdentifier: req.ID, SendID: req.SendID, OperationID: req.OperationID, MsgIncr: req.MsgIncr, Data: req.Data})
+}
+
+func encodeJSONReply(rep Reply) []byte {
+	return marshal(jsonReply{ReqIdentifier: rep.ID, MsgIncr: rep.MsgIncr, OperationID: rep.OperationID, ErrCode: rep.ErrCode, ErrMsg: rep.ErrMsg, Data: rep.Data})
+}
+
+func marshal(v any) []byte {
+	out, err := json.Marshal(v)
+	if err != nil {
+		panic("texts, numbers and bytes are always JSON: " + err.Error())
+	}
+	return out
+}
+
+func decodeJSONReply(in []byte) (Reply, error) {
+	var rep jsonReply
+	if err := json.Unmarshal(in, &rep); err != nil {
+		return Reply{}, ErrMalformed
+	}
+	return Reply{ID: rep.ReqIdentifier, MsgIncr: rep.MsgIncr, OperationID: rep.OperationID, ErrCode: rep.ErrCode, ErrMsg: rep.ErrMsg, Data: rep.Data}, nil
+}
+
+// dataMember is where a reply's data begin. Go writes members in the struct's order, and OpenIM's struct has data last; inside
+// a JSON text the quotation marks would be escaped, so these bytes stand nowhere else before it.
+var dataMember = []byte(`,"data":`)
+
+func decodeJSONReplyHead(in []byte, whole bool) (Reply, error) {
+	if at := bytes.Index(in, dataMember); at >= 0 {
+		head := make([]byte, 0, at+1)
+		return decodeJSONReply(append(append(head, in[:at]...), '}'))
+	}
+	if !whole {
+		return Reply{}, ErrMalformed
+	}
+	return decodeJSONReply(in)
+}
