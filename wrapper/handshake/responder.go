@@ -69,6 +69,7 @@ func (r *Responder) greet(m1, payload []byte) ([]byte, error) {
 		return nil, ErrOrder
 	}
 	r.greets = true
+	r.admits = true // until the second message is written there is nothing to admit after
 	if _, _, _, err := r.state.ReadMessage(nil, m1); err != nil {
 		return nil, ErrAuthentication
 	}
@@ -76,6 +77,7 @@ func (r *Responder) greet(m1, payload []byte) ([]byte, error) {
 	if err != nil {
 		return nil, ErrAuthentication // the client's ephemeral key is a point of low order
 	}
+	r.admits = false
 	return m2, nil
 }
 

@@ -1,0 +1,113 @@
+package login
+
+import (
+	"bytes"
+	"crypto/ecdh"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+
+	"github.com/openimstack/openim-operator/wrapper/handshake"
+	"github.com/openimstack/openim-operator/wrapper/mounted"
+)
+
+// keysName is the label of the server keys in logs and metrics.
+const keysName = "login-keys"
+
+// Ring is the static keys alive, in the order in which they are advertised.
+type Ring struct{ keys []serverKey }
+
+type serverKey struct {
+	private *ecdh.PrivateKey
+	public  handshake.PublicKey
+	id      string
+}
+
+// NewKeys reads the gateway's static keys from a mounted folder: one to four files, each with one X25519 private key,
+// 32 bytes as base64url or as 64 hexadecimal digits. Clients are offered the key of the lexically first file, and served
+// with each of them.
+func NewKeys(dir string) *mounted.Source[*Ring] {
+	return mounted.NewFolder(keysName, dir, handshake.MaxServerKeys, parseRing)
+}
+
+func parseRing(names []string, contents [][]byte) (*Ring, error) {
+	if len(names) == 0 {
+		return nil, errors.New("holds no key: put 32 random bytes in base64url into a file of it")
+	}
+	ring := &Ring{}
+	for i, name := range names {
+		key, err := parseKey(contents[i])
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		if _, there := ring.find(key.id); there {
+			return nil, fmt.Errorf("%s: holds the same key as another file: take one of them out", name)
+		}
+		ring.keys = append(ring.keys, key)
+	}
+	return ring, nil
+}
+
+// parseKey never repeats what it read.
+func parseKey(text []byte) (serverKey, error) {
+	raw, err := parseScalar(bytes.TrimRight(text, "\r\n"))
+	if err != nil {
+		return serverKey{}, err
+	}
+	private, err := ecdh.X25519().NewPrivateKey(raw)
+	if err != nil {
+		return serverKey{}, errors.New("is no X25519 private key")
+	}
+	public := handshake.PublicOf(private)
+	if err = public.Check(); err != nil {
+		return serverKey{}, err
+	}
+	return serverKey{private: private, public: public, id: public.ID()}, nil
+}
+
+func parseScalar(text []byte) ([]byte, error) {
+	form := errors.New("is no key: write 32 random bytes as base64url without padding (43 characters) or as 64 hexadecimal digits")
+	var raw []byte
+	var err error
+	switch len(text) {
+	case base64.RawURLEncoding.EncodedLen(handshake.KeyBytes):
+		raw, err = base64.RawURLEncoding.Strict().DecodeString(string(text))
+	case hex.EncodedLen(handshake.KeyBytes):
+		raw, err = hex.DecodeString(string(text))
+	default:
+		return nil, form
+	}
+	if err != nil || len(raw) != handshake.KeyBytes {
+		return nil, form
+	}
+	// Clamping makes a valid key of any 32 bytes, so that a placeholder must be caught here.
+	if bytes.Count(raw, raw[:1]) == len(raw) {
+		return nil, errors.New("is a placeholder: all its bytes are the same; write 32 random bytes")
+	}
+	return raw, nil
+}
+
+func (r *Ring) find(id string) (serverKey, bool) {
+	for _, key := range r.keys {
+		if key.id == id {
+			return key, true
+		}
+	}
+	return serverKey{}, false
+}
+
+// Published are the public halves.
+func (r *Ring) Published() []handshake.ServerKey {
+	list := make([]handshake.ServerKey, len(r.keys))
+	for i, key := range r.keys {
+		list[i] = handshake.ServerKey{ID: key.id, Key: key.public.String()}
+	}
+	return list
+}
+
+// String keeps the keys out of whatever it is printed into.
+func (r *Ring) String() string { return fmt.Sprintf("%d login keys", len(r.keys)) }
+
+// GoString is String.
+func (r *Ring) GoString() string { return r.String() }

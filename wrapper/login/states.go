@@ -1,0 +1,109 @@
+package login
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/openimstack/openim-operator/wrapper/redisdb"
+)
+
+// States keeps what a handshake needs between its two calls, for all replicas.
+type States interface {
+	// Reserve counts one more handshake from a source (an address or network; empty: not counted by source) and gives
+	// ErrBusy when there are too many.
+	Reserve(ctx context.Context, source string, ttl time.Duration) error
+	// Put keeps a state. An identifier that is there already is an error.
+	Put(ctx context.Context, id string, sealed []byte, ttl time.Duration) error
+	// Take gives a state away: of any number of calls for one identifier, on any replicas, one gets it, once.
+	Take(ctx context.Context, id string) (sealed []byte, found bool, err error)
+}
+
+// Limits bound how many handshakes can be begun within one TTL of 30 seconds, and with it how many are outstanding: at most
+// two windows' worth. A state takes about 700 bytes of Redis' memory.
+type Limits struct {
+	PerSource int64
+	Overall   int64
+}
+
+// DefaultLimits let 20 logins a second in from one source and 2,000 from all, for at most some 90 MB of Redis' memory.
+var DefaultLimits = Limits{PerSource: 600, Overall: 60000}
+
+// Keys of Redis, behind the wrapper's prefix.
+const (
+	keyState = "hs:"
+	keyCount = "hs:n:" // no identifier of a handshake has a colon
+)
+
+// redisStates is States in the wrapper's Redis.
+type redisStates struct {
+	db     *redisdb.DB
+	limits Limits
+	now    func() time.Time
+}
+
+// NewStates keeps handshakes in the wrapper's Redis (6.2 or newer, for GETDEL).
+func NewStates(db *redisdb.DB, limits Limits) States {
+	return &redisStates{db: db, limits: limits, now: time.Now}
+}
+
+// Reserve implements States by counters of one window each, which Redis forgets by itself.
+func (r *redisStates) Reserve(ctx context.Context, source string, ttl time.Duration) error {
+	window := strconv.FormatInt(r.now().UnixNano()/int64(ttl), 36)
+	type counter struct {
+		key   string
+		limit int64
+		count *redis.IntCmd
+	}
+	counters := []*counter{{key: r.db.Key(keyCount, window), limit: r.limits.Overall}}
+	if source != "" {
+		counters = append(counters, &counter{key: r.db.Key(keyCount, window, ":", short(source)), limit: r.limits.PerSource})
+	}
+	pipe := r.db.Pipeline()
+	for _, c := range counters {
+		c.count = pipe.Incr(ctx, c.key)
+		pipe.Expire(ctx, c.key, 2*ttl)
+	}
+	if _, err := pipe.Exec(ctx); err != nil {
+		return fmt.Errorf("count the handshakes: %w", err)
+	}
+	for _, c := range counters {
+		if c.count.Val() > c.limit {
+			return ErrBusy
+		}
+	}
+	return nil
+}
+
+// short is a name of fixed length for a source.
+func short(source string) string {
+	sum := sha256.Sum256([]byte(source))
+	return base64.RawURLEncoding.EncodeToString(sum[:12])
+}
+
+// Put implements States.
+func (r *redisStates) Put(ctx context.Context, id string, sealed []byte, ttl time.Duration) error {
+	err := r.db.SetArgs(ctx, r.db.Key(keyState, id), sealed, redis.SetArgs{Mode: "NX", TTL: ttl}).Err()
+	if err != nil { // redis.Nil too: it is there already
+		return fmt.Errorf("keep the handshake: %w", err)
+	}
+	return nil
+}
+
+// Take implements States. GETDEL is one step of Redis', whoever else asks.
+func (r *redisStates) Take(ctx context.Context, id string) ([]byte, bool, error) {
+	sealed, err := r.db.GetDel(ctx, r.db.Key(keyState, id)).Bytes()
+	if errors.Is(err, redis.Nil) {
+		return nil, false, nil
+	}
+	if err != nil {
+		return nil, false, fmt.Errorf("take the handshake: %w", err)
+	}
+	return sealed, true, nil
+}
