@@ -18,6 +18,7 @@ const (
 	PathOpenIMToken   = Prefix + "/openim/token"    // TokenRequest -> Token
 	PathForceLogout   = Prefix + "/openim/logout"   // ForceLogout -> Empty
 	PathMembership    = Prefix + "/membership"      // Membership -> Members
+	PathSender        = Prefix + "/sender"          // SenderOf -> Sender
 )
 
 // Empty is a reply without content.
@@ -185,4 +186,16 @@ type Membership struct {
 // Members answers in the same order.
 type Members struct {
 	Member []bool `json:"member"`
+}
+
+// SenderOf asks how a user is shown to others, in a group under his name there.
+type SenderOf struct {
+	UserID  string `json:"userID"`
+	GroupID string `json:"groupID,omitempty"`
+}
+
+// Sender is how OpenIM shows a user. The backend may answer from a memory of some seconds.
+type Sender struct {
+	Nickname string `json:"nickname"`
+	FaceURL  string `json:"faceURL"`
 }
