@@ -38,8 +38,9 @@ func (r *Reconciler) phases() []phase {
 	}
 }
 
-// generateSecrets makes the Secrets that nobody needs to bring: OpenIM's share.secret, unless the spec names one, and the
-// key with which the gateway signs what it tells the backend.
+// generateSecrets makes the Secrets that nobody needs to bring: OpenIM's share.secret, unless the spec names one, the key with
+// which the gateway signs what it tells the backend, and, when users may log in, the gateway's key for logins, unless the spec
+// names some, and the one with which the backend encrypts OpenIM's tokens.
 func (r *Reconciler) generateSecrets(ctx context.Context, s *scope) error {
 	for _, g := range generated(s.stack) {
 		meta := metav1.ObjectMeta{
@@ -73,6 +74,12 @@ func generated(stack *v1alpha1.OpenIMStack) []generatedSecret {
 	secrets := []generatedSecret{{v1alpha1.SuffixAssertionKey, v1alpha1.KeyAssertionKey}}
 	if stack.Spec.SecretRef == nil {
 		secrets = append(secrets, generatedSecret{v1alpha1.SuffixShareSecret, v1alpha1.KeyShareSecret})
+	}
+	if users := stack.Spec.Wrapper.Auth.Users; users != nil {
+		secrets = append(secrets, generatedSecret{v1alpha1.SuffixCustody, v1alpha1.KeyCustody})
+		if users.ServerKeys == nil {
+			secrets = append(secrets, generatedSecret{v1alpha1.SuffixLogin, v1alpha1.KeyLogin})
+		}
 	}
 	return secrets
 }

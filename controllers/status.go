@@ -26,7 +26,7 @@ func (s *scope) updateStatus() []metav1.Condition {
 		status.ObservedGeneration = s.stack.Generation
 	}
 	status.PendingChanges = s.pending
-	status.Endpoints = &v1alpha1.Endpoints{Gateway: manifests.GatewayURL(s.stack)}
+	status.Endpoints = manifests.Endpoints(s.stack)
 	status.Processes = s.processes()
 	status.Boundary = s.boundary()
 

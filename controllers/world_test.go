@@ -66,7 +66,7 @@ func (w world) stack(name string) *v1alpha1.OpenIMStack {
 			},
 			Wrapper: v1alpha1.Wrapper{Auth: v1alpha1.WrapperAuth{Admins: v1alpha1.AdminAuth{Issuers: []v1alpha1.Issuer{{
 				Issuer: "https://id.example.com", Audiences: []string{"im-admin"},
-				JWKS:  v1alpha1.JWKSSource{SecretRef: v1alpha1.KeyReference{Name: "jwks", Key: "jwks.json"}},
+				JWKS:  v1alpha1.JWKSSource{SecretRef: &v1alpha1.KeyReference{Name: "jwks", Key: "jwks.json"}},
 				Roles: v1alpha1.Roles{Claim: "groups", Admin: []string{"im-admins"}},
 			}}}}},
 		},

@@ -73,8 +73,8 @@ type Redis struct {
 }
 
 // MongoDB is a reference to MongoDB: either a connection string in a Secret, or addresses.
-// +kubebuilder:validation:XValidation:rule="has(self.uriRef) != has(self.addresses)",message="dependencies.mongodb needs exactly one of uriRef and addresses: remove one of the two"
-// +kubebuilder:validation:XValidation:rule="!has(self.uriRef) || (!has(self.credentialsRef) && !has(self.database))",message="dependencies.mongodb.uriRef already holds credentials and database: remove credentialsRef and database"
+// +kubebuilder:validation:XValidation:rule="has(self.uriRef) != has(self.addresses)",message="mongodb needs exactly one of uriRef and addresses: remove one of the two"
+// +kubebuilder:validation:XValidation:rule="!has(self.uriRef) || (!has(self.credentialsRef) && !has(self.database))",message="mongodb.uriRef already holds credentials and database: remove credentialsRef and database"
 type MongoDB struct {
 	// uriRef is the key of a Secret that holds a connection string, mongodb://...
 	// +optional

@@ -38,6 +38,12 @@ const (
 	KeyShareSecret     = "secret"
 	SuffixAssertionKey = "assertion"
 	KeyAssertionKey    = "key"
+	// SuffixLogin holds the gateway's static key for logins, the private half of an X25519 key pair.
+	SuffixLogin = "login"
+	KeyLogin    = "key"
+	// SuffixCustody holds the key with which the backend encrypts OpenIM's tokens.
+	SuffixCustody = "custody"
+	KeyCustody    = "key"
 )
 
 // Keys of the Secrets that a spec refers to.

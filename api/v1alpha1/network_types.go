@@ -4,12 +4,19 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 // Network says what besides the stack's own connections is let through.
 type Network struct {
-	// clients may reach the gateway. Default: anyone, since behind a load balancer a client's address is often not seen.
+	// clients may reach the gateway: its users' port and, unless admins says otherwise, its administrators' port. Default: anyone, since behind a load balancer a client's address is often not seen.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=32
 	Clients []Peer `json:"clients,omitempty"`
+
+	// admins may reach the gateway's administrators' port. Default: the same as clients.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=32
+	Admins []Peer `json:"admins,omitempty"`
 
 	// monitoring may reach the metrics ports, which have no authentication. Default: nobody.
 	// +optional

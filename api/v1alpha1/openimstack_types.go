@@ -44,6 +44,7 @@ type OpenIMStackList struct {
 }
 
 // OpenIMStackSpec is what is wanted.
+// +kubebuilder:validation:XValidation:rule="!has(self.wrapper.redis) || !self.wrapper.redis.addresses.exists(a, a in self.dependencies.redis.addresses)",message="wrapper.redis names an address of dependencies.redis: write a Redis of the wrapper's own. The gateway must not reach OpenIM's, because whoever does owns OpenIM"
 type OpenIMStackSpec struct {
 	// version is the OpenIM release to run, as upstream writes its tags. It picks the dialect of the configuration
 	// and is the image's tag. Supported: v3.8.3 and v3.8.3-patch.1 to v3.8.3-patch.16.

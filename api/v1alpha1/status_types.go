@@ -65,10 +65,20 @@ type ProcessStatus struct {
 
 // Endpoints are where the stack is reached.
 type Endpoints struct {
-	// gateway is the URL of the gateway's Service inside the cluster.
+	// gateway is the URL of the gateway's administrators' port inside the cluster.
 	// +optional
 	// +kubebuilder:validation:MaxLength=512
 	Gateway string `json:"gateway,omitempty"`
+
+	// users is the URL of the gateway's users' port inside the cluster. Empty unless users may log in.
+	// +optional
+	// +kubebuilder:validation:MaxLength=512
+	Users string `json:"users,omitempty"`
+
+	// realtime is the URL of the users' WebSocket inside the cluster. Empty unless users may log in.
+	// +optional
+	// +kubebuilder:validation:MaxLength=512
+	Realtime string `json:"realtime,omitempty"`
 }
 
 // Boundary counts what guards the stack.

@@ -1,6 +1,7 @@
 package v1alpha1
 
 // Wrapper is the gateway (the only public entry) and the backend (the only holder of OpenIM's secret).
+// +kubebuilder:validation:XValidation:rule="!has(self.auth) || !has(self.auth.users) || has(self.redis)",message="wrapper.redis is needed when wrapper.auth.users is set: write the addresses of a Redis of the wrapper's own. It must not be OpenIM's, because whoever reaches that one owns OpenIM"
 type Wrapper struct {
 	// image of the wrapper, with tag or digest. Default: the image which the operator was released with.
 	// +optional
@@ -16,18 +17,57 @@ type Wrapper struct {
 	// +optional
 	Backend *ProcessSpec `json:"backend,omitempty"`
 
+	// redis is the wrapper's own: sessions, handshakes, tickets, limits and revocations, and encrypted OpenIM tokens. Needed
+	// when auth.users is set. It must not be OpenIM's: whoever reaches that one owns OpenIM.
+	// +optional
+	Redis *WrapperRedis `json:"redis,omitempty"`
+
+	// mongodb is where the backend keeps devices, enrolment codes and the state of users. Default: dependencies.mongodb.
+	// +optional
+	MongoDB *MongoDB `json:"mongodb,omitempty"`
+
 	// auth says who may enter.
 	// +required
 	Auth WrapperAuth `json:"auth,omitzero"`
+
+	// limits bounds how often callers may call. A change of it takes effect without a restart.
+	// +optional
+	Limits *Limits `json:"limits,omitempty"`
+
+	// policy refuses what its rules say. A change of it takes effect without a restart.
+	// +optional
+	Policy *Policy `json:"policy,omitempty"`
+
+	// audit is the trail of all calls and messages: who, what, allowed or not, never what a message says.
+	// +optional
+	Audit *Audit `json:"audit,omitempty"`
+
+	// tracing sends OpenTelemetry traces of gateway and backend to a collector. Default: none are made.
+	// +optional
+	Tracing *Tracing `json:"tracing,omitempty"`
 }
 
 // GatewaySpec sizes the gateway and gives it a certificate.
 type GatewaySpec struct {
 	ProcessSpec `json:",inline"`
 
-	// tls makes the gateway serve HTTPS. When absent it serves plain HTTP, and TLS must be ended in front of it.
+	// tls makes the gateway serve HTTPS, on the users' and on the administrators' port. When absent it serves plain HTTP, and
+	// TLS must be ended in front of it.
 	// +optional
 	TLS *GatewayTLS `json:"tls,omitempty"`
+
+	// maxSockets is how many WebSockets one replica holds. Default 20000.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=1000000
+	MaxSockets *int32 `json:"maxSockets,omitempty"`
+
+	// drainSeconds is the time over which a replica that stops closes its WebSockets, so that its clients do not all come back
+	// at once. Default 10.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=300
+	DrainSeconds *int32 `json:"drainSeconds,omitempty"`
 }
 
 // GatewayTLS is the gateway's certificate.
@@ -39,6 +79,11 @@ type GatewayTLS struct {
 
 // WrapperAuth says who may enter.
 type WrapperAuth struct {
+	// users log in by Diffie-Hellman with a key of their device, and call OpenIM's API and WebSocket as themselves. When
+	// absent, only administrators are let in.
+	// +optional
+	Users *UserAuth `json:"users,omitempty"`
+
 	// admins present a JWT of one of the issuers.
 	// +required
 	Admins AdminAuth `json:"admins,omitzero"`
@@ -92,11 +137,31 @@ type Issuer struct {
 	Roles Roles `json:"roles,omitzero"`
 }
 
-// JWKSSource is where public keys are.
+// JWKSSource is where public keys are: in a Secret, or at a URL of the issuer's.
+// +kubebuilder:validation:XValidation:rule="has(self.secretRef) != has(self.url)",message="jwks needs exactly one of secretRef and url: write one of the two"
+// +kubebuilder:validation:XValidation:rule="has(self.url) || !(has(self.caSecretRef) || has(self.peers))",message="jwks.caSecretRef and jwks.peers belong to jwks.url: remove them, or write url instead of secretRef"
 type JWKSSource struct {
 	// secretRef is the key of a Secret that holds a JSON Web Key Set (RFC 7517). New keys are picked up without a restart.
-	// +required
-	SecretRef KeyReference `json:"secretRef,omitzero"`
+	// +optional
+	SecretRef *KeyReference `json:"secretRef,omitempty"`
+
+	// url of the key set. It is fetched again and again, and kept for a day when it cannot be fetched.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:XValidation:rule="self.matches('^https://[^/?#@ ]+(/[^?# ]*)?$')",message="jwks.url must be an https URL without user, query and fragment, for example https://id.example.com/jwks.json"
+	URL string `json:"url,omitempty"`
+
+	// caSecretRef is the key of a Secret with the PEM certificates of the authorities that vouch for the url's server.
+	// Default: the well-known public ones.
+	// +optional
+	CASecretRef *KeyReference `json:"caSecretRef,omitempty"`
+
+	// peers are where the url's server is on the network, when its host cannot tell.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=16
+	Peers []Peer `json:"peers,omitempty"`
 }
 
 // Roles maps a claim to roles.

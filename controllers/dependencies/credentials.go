@@ -127,7 +127,7 @@ func (r *resolver) mongodb() error {
 	}
 	settings := openim.MongoDBSettings{Addresses: hostPorts(spec.Addresses), Database: spec.Database, Credentials: spec.CredentialsRef != nil}
 	if settings.Database == "" {
-		settings.Database = "openim_v3"
+		settings.Database = openim.DefaultDatabase
 	}
 	r.facts.Settings.MongoDB = settings
 	if err := r.locate(openim.MongoDB, field+".addresses", field+".peers", settings.Addresses, spec.Peers); err != nil {

@@ -118,16 +118,23 @@ func (r *resolver) objectStorage() error {
 	})
 }
 
-// locate finds where a store is on the network.
-func (r *resolver) locate(d openim.Dependency, field, peersField string, addresses []string, peers []v1alpha1.Peer) error {
+// locate finds where a store of OpenIM's is on the network.
+func (r *resolver) locate(d openim.Dependency, field, peersField string, addresses []string, peers []v1alpha1.Peer) (err error) {
+	r.facts.Endpoints[d], err = r.places(field, peersField, addresses, peers)
+	return err
+}
+
+// places finds where addresses are on the network.
+func (r *resolver) places(field, peersField string, addresses []string, peers []v1alpha1.Peer) ([]openim.Endpoint, error) {
+	var found []openim.Endpoint
 	for _, address := range addresses {
 		place, err := r.place(field, peersField, address, openim.NetworkPeers(peers))
 		if err != nil {
-			return err
+			return nil, err
 		}
-		r.facts.Endpoints[d] = merge(r.facts.Endpoints[d], place)
+		found = merge(found, place)
 	}
-	return nil
+	return found, nil
 }
 
 // merge adds endpoints that are not there yet: several brokers behind one Service are one place.

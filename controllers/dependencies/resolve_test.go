@@ -34,7 +34,7 @@ func stack(change ...func(*v1alpha1.OpenIMStackSpec)) *v1alpha1.OpenIMStack {
 			},
 			Wrapper: v1alpha1.Wrapper{Auth: v1alpha1.WrapperAuth{Admins: v1alpha1.AdminAuth{Issuers: []v1alpha1.Issuer{{
 				Issuer: "https://id.example.com", Audiences: []string{"im-admin"},
-				JWKS: v1alpha1.JWKSSource{SecretRef: v1alpha1.KeyReference{Name: "jwks", Key: "jwks.json"}},
+				JWKS: v1alpha1.JWKSSource{SecretRef: &v1alpha1.KeyReference{Name: "jwks", Key: "jwks.json"}},
 			}}}}},
 		},
 	}
@@ -178,7 +178,7 @@ func TestCredentialHashesFollowTheSecretAndTellNothing(t *testing.T) {
 
 // Each line is a mistake, the field that is named and the remedy that is told.
 func TestProblemsNameTheFieldAndTheRemedy(t *testing.T) {
-	type spec = v1alpha1.OpenIMStackSpec
+
 	cases := []struct {
 		name    string
 		change  func(*spec)

@@ -3,26 +3,54 @@ package dependencies
 import (
 	"encoding/json"
 	"fmt"
+	"net"
+	"net/url"
 
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/controllers/openim"
 )
 
-// wrapper checks the Secrets which the gateway mounts: it would wait for them without a word otherwise. Their content is
-// the gateway's to judge, save for what can never work.
+// wrapper resolves what gateway and backend mount and whom they call besides OpenIM. A Secret that is missing would keep their
+// pods waiting without a word. What is in it is theirs to judge, save for what can never work.
 func (r *resolver) wrapper() error {
+	for _, step := range []func() error{r.keySets, r.certificate, r.tracing, r.users} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *resolver) keySets() error {
 	for i, issuer := range r.stack.Spec.Wrapper.Auth.Admins.Issuers {
-		field := fmt.Sprintf("spec.wrapper.auth.admins.issuers[%d].jwks.secretRef", i)
-		ref := issuer.JWKS.SecretRef
-		_, value, err := r.key(field, ref.Name, ref.Key)
+		set, err := r.keySet(fmt.Sprintf("spec.wrapper.auth.admins.issuers[%d].jwks", i), issuer.JWKS)
 		if err != nil {
 			return err
 		}
-		if value != nil && !isKeySet(value) {
-			r.invalid(v1alpha1.ReasonSecretInvalid, field, "key %q of Secret %q is not a JSON Web Key Set: write {\"keys\":[...]} with public keys", ref.Key, ref.Name)
-		}
+		r.facts.Wrapper.KeySets = append(r.facts.Wrapper.KeySets, set)
 	}
+	return nil
+}
+
+func (r *resolver) keySet(field string, spec v1alpha1.JWKSSource) (set openim.KeySet, err error) {
+	if ref := spec.SecretRef; ref != nil {
+		selector, value, err := r.key(field+".secretRef", ref.Name, ref.Key)
+		if value != nil && !isKeySet(value) {
+			r.invalid(v1alpha1.ReasonSecretInvalid, field+".secretRef", "key %q of Secret %q is not a JSON Web Key Set: write {\"keys\":[...]} with public keys", ref.Key, ref.Name)
+		}
+		set.File = &selector
+		return set, err
+	}
+	if set.CA, err = r.optionalKey(field+".caSecretRef", spec.CASecretRef); err != nil {
+		return set, err
+	}
+	set.Endpoints, err = r.placeURL(field+".url", field+".peers", spec.URL, spec.Peers)
+	return set, err
+}
+
+func (r *resolver) certificate() error {
 	gateway := r.stack.Spec.Wrapper.Gateway
 	if gateway == nil || gateway.TLS == nil {
 		return nil
@@ -33,6 +61,39 @@ func (r *resolver) wrapper() error {
 		}
 	}
 	return nil
+}
+
+func (r *resolver) tracing() (err error) {
+	tracing := r.stack.Spec.Wrapper.Tracing
+	if tracing == nil {
+		return nil
+	}
+	const field = "spec.wrapper.tracing"
+	r.facts.Wrapper.Tracing, err = r.placeURL(field+".endpoint", field+".peers", tracing.Endpoint, tracing.Peers)
+	return err
+}
+
+// placeURL finds the server of a URL on the network.
+func (r *resolver) placeURL(field, peersField, text string, peers []v1alpha1.Peer) ([]openim.Endpoint, error) {
+	parsed, err := url.Parse(text)
+	if err != nil || parsed.Hostname() == "" {
+		r.invalid(v1alpha1.ReasonInvalidSpec, field, "it is not a URL: write for example https://id.example.com/jwks.json")
+		return nil, nil
+	}
+	port := parsed.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[parsed.Scheme]
+	}
+	return r.place(field, peersField, net.JoinHostPort(parsed.Hostname(), port), openim.NetworkPeers(peers))
+}
+
+// optionalKey checks a key of a Secret that the spec may leave out.
+func (r *resolver) optionalKey(field string, ref *v1alpha1.KeyReference) (*corev1.SecretKeySelector, error) {
+	if ref == nil {
+		return nil, nil
+	}
+	selector, _, err := r.key(field, ref.Name, ref.Key)
+	return &selector, err
 }
 
 func isKeySet(text []byte) bool {

@@ -30,6 +30,8 @@ type Component struct {
 const (
 	// AdminPort is where administrators enter the gateway.
 	AdminPort = "admin"
+	// UsersPort is where users enter the gateway, when the spec lets them in.
+	UsersPort = "users"
 	// BackendPort is where the gateway reaches the backend.
 	BackendPort = "http"
 	// TelemetryPort serves health and metrics.
@@ -38,11 +40,12 @@ const (
 
 // wrapper is the table of the wrapper's ports. They are above 1024: nothing in a stack has a capability.
 var wrapper = []Component{
-	{Name: v1alpha1.ComponentGateway, App: v1alpha1.NameWrapper, Ports: []Port{tcp(AdminPort, 8081), tcp(TelemetryPort, 9090)}},
+	{Name: v1alpha1.ComponentGateway, App: v1alpha1.NameWrapper, Ports: []Port{tcp(AdminPort, 8081), tcp(UsersPort, 8082), tcp(TelemetryPort, 9090)}},
 	{Name: v1alpha1.ComponentBackend, App: v1alpha1.NameWrapper, Ports: []Port{tcp(BackendPort, 8080), tcp(TelemetryPort, 9090)}},
 }
 
-// Components returns all that a stack runs: OpenIM's processes in the order of the catalogue, then the wrapper.
+// Components returns all that a stack may run, with all ports that it may have: OpenIM's processes in the order of the
+// catalogue, then the wrapper.
 func Components() []Component {
 	var all []Component
 	for _, p := range openim.Processes() {
@@ -53,6 +56,17 @@ func Components() []Component {
 		all = append(all, c)
 	}
 	return append(all, wrapper...)
+}
+
+// ComponentsOf returns what a stack runs, with the ports that its spec asks for.
+func ComponentsOf(stack *v1alpha1.OpenIMStack) []Component {
+	all := Components()
+	if stack.Spec.Wrapper.Auth.Users == nil {
+		for i := range all {
+			all[i].Ports = slices.DeleteFunc(slices.Clone(all[i].Ports), func(p Port) bool { return p.Name == UsersPort })
+		}
+	}
+	return all
 }
 
 // Lookup returns a component by name.

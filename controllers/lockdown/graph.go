@@ -33,6 +33,7 @@ type Connection struct {
 // Names of the parties outside a stack.
 const (
 	Clients    = "clients"
+	Admins     = "admins"
 	Monitoring = "monitoring"
 	DNS        = "dns"
 )
@@ -41,14 +42,17 @@ const (
 type Graph struct {
 	// Namespace and Stack name the stack.
 	Namespace, Stack string
-	Connections      []Connection
+	// Components that the stack runs.
+	Components  []Component
+	Connections []Connection
 }
 
 // NewGraph derives the graph of a stack from the catalogue, the wrapper, the spec and the resolved references.
 func NewGraph(stack *v1alpha1.OpenIMStack, facts openim.Facts) Graph {
-	g := Graph{Namespace: stack.Namespace, Stack: stack.Name}
+	g := Graph{Namespace: stack.Namespace, Stack: stack.Name, Components: ComponentsOf(stack)}
 	g.connectProcesses(facts)
-	g.connectWrapper(stack.Spec.Network)
+	g.connectWrapper(stack.Spec)
+	g.connectWrapperStores(facts.Wrapper)
 	g.connectMonitoring(stack.Spec.Network)
 	g.connectDNS(stack.Spec.Network)
 	return g
@@ -62,27 +66,60 @@ func (g *Graph) connectProcesses(facts openim.Facts) {
 			g.connect(from, inside(to.Name), string(p.Name)+" calls "+string(callee), to.Port(string(openim.GRPC)))
 		}
 		for _, d := range p.Dependencies {
-			for _, endpoint := range facts.Endpoints[d] {
-				g.connect(from, Party{Name: string(d), Peers: endpoint.Peers}, string(p.Name)+" uses "+string(d), tcp(string(d), endpoint.Port))
-			}
+			g.connectPlaces(from, facts.Endpoints[d], string(d), string(p.Name)+" uses "+string(d))
 		}
 	}
 }
 
-func (g *Graph) connectWrapper(network *v1alpha1.Network) {
+func (g *Graph) connectWrapper(spec v1alpha1.OpenIMStackSpec) {
 	gateway, _ := Lookup(v1alpha1.ComponentGateway)
 	backend, _ := Lookup(v1alpha1.ComponentBackend)
 	api, _ := Lookup(string(openim.API))
 	sockets, _ := Lookup(string(openim.MsgGateway))
 
-	clients := Party{Name: Clients}
-	if network != nil {
-		clients.Peers = openim.NetworkPeers(network.Clients)
-	}
-	g.connect(clients, inside(gateway.Name), "the only way in", gateway.Port(AdminPort))
+	clients, admins := doors(spec.Network)
+	g.connect(admins, inside(gateway.Name), "the administrators' way in", gateway.Port(AdminPort))
 	g.connect(inside(gateway.Name), inside(backend.Name), "requests that the gateway has authenticated", backend.Port(BackendPort))
 	g.connect(inside(backend.Name), inside(api.Name), "the backend alone calls OpenIM's HTTP API", api.Port(string(openim.HTTP)))
-	g.connect(inside(gateway.Name), inside(sockets.Name), "clients' WebSockets, through the gateway", sockets.Port(string(openim.WebSocket)))
+	if spec.Wrapper.Auth.Users == nil {
+		return
+	}
+	g.connect(clients, inside(gateway.Name), "the users' way in", gateway.Port(UsersPort))
+	g.connect(inside(gateway.Name), inside(sockets.Name), "users' WebSockets, through the gateway", sockets.Port(string(openim.WebSocket)))
+}
+
+// doors are who may come to the users' port and to the administrators'.
+func doors(network *v1alpha1.Network) (clients, admins Party) {
+	clients, admins = Party{Name: Clients}, Party{Name: Admins}
+	if network == nil {
+		return clients, admins
+	}
+	clients.Peers = openim.NetworkPeers(network.Clients)
+	admins.Peers = clients.Peers
+	if len(network.Admins) > 0 {
+		admins.Peers = openim.NetworkPeers(network.Admins)
+	}
+	return clients, admins
+}
+
+// connectWrapperStores lets each role of the wrapper reach what it keeps its state in, and nothing that the other needs.
+func (g *Graph) connectWrapperStores(facts openim.WrapperFacts) {
+	gateway, backend := inside(v1alpha1.ComponentGateway), inside(v1alpha1.ComponentBackend)
+	g.connectPlaces(gateway, facts.Redis.Endpoints, "wrapper-redis", "sessions, handshakes, limits and revocations")
+	g.connectPlaces(backend, facts.Redis.Endpoints, "wrapper-redis", "encrypted OpenIM tokens and locks")
+	g.connectPlaces(backend, facts.MongoDB.Endpoints, string(openim.MongoDB), "devices and enrolment codes")
+	for _, keys := range facts.KeySets {
+		g.connectPlaces(gateway, keys.Endpoints, "jwks", "an issuer's public keys")
+	}
+	for _, role := range []Party{gateway, backend} {
+		g.connectPlaces(role, facts.Tracing, "tracing", "traces to the collector")
+	}
+}
+
+func (g *Graph) connectPlaces(from Party, places []openim.Endpoint, name, reason string) {
+	for _, place := range places {
+		g.connect(from, Party{Name: name, Peers: place.Peers}, reason, tcp(name, place.Port))
+	}
 }
 
 func (g *Graph) connectMonitoring(network *v1alpha1.Network) {
@@ -90,7 +127,7 @@ func (g *Graph) connectMonitoring(network *v1alpha1.Network) {
 		return
 	}
 	from := Party{Name: Monitoring, Peers: openim.NetworkPeers(network.Monitoring)}
-	for _, c := range Components() {
+	for _, c := range g.Components {
 		if port, ok := c.MetricsPort(); ok {
 			g.connect(from, inside(c.Name), "metrics", port)
 		}
@@ -103,7 +140,7 @@ func (g *Graph) connectDNS(network *v1alpha1.Network) {
 		to.Peers = openim.NetworkPeers(network.DNS)
 	}
 	const dnsPort = 53 // RFC 1035
-	for _, c := range Components() {
+	for _, c := range g.Components {
 		g.connect(inside(c.Name), to, "names of Services",
 			Port{Name: DNS, Number: dnsPort, Protocol: corev1.ProtocolUDP}, tcp(DNS, dnsPort))
 	}

@@ -19,6 +19,28 @@ func stack(network *v1alpha1.Network) *v1alpha1.OpenIMStack {
 	}
 }
 
+// withUsers is a stack whose users may log in.
+func withUsers(network *v1alpha1.Network) *v1alpha1.OpenIMStack {
+	s := stack(network)
+	s.Spec.Wrapper.Auth.Users = &v1alpha1.UserAuth{Audience: "https://im.example.com"}
+	return s
+}
+
+// wrapperFacts are the facts of a stack whose users may log in, whose administrators' keys are fetched, and which is traced.
+func wrapperFacts() openim.Facts {
+	at := func(name string, port int32) []openim.Endpoint {
+		return []openim.Endpoint{{Port: port, Peers: []networkingv1.NetworkPolicyPeer{{
+			NamespaceSelector: &metav1.LabelSelector{}, PodSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": name}},
+		}}}}
+	}
+	f := facts()
+	f.Wrapper = openim.WrapperFacts{
+		Redis: openim.Store{Endpoints: at("redis-wrapper", 6379)}, MongoDB: openim.Store{Endpoints: at("mongodb", 27017)},
+		KeySets: []openim.KeySet{{}, {Endpoints: at("id", 443)}}, Tracing: at("collector", 4318),
+	}
+	return f
+}
+
 func facts() openim.Facts {
 	endpoints := map[openim.Dependency][]openim.Endpoint{}
 	for d, port := range map[openim.Dependency]int32{openim.Kafka: 9092, openim.Redis: 6379, openim.MongoDB: 27017, openim.Etcd: 2379} {
@@ -45,27 +67,62 @@ func TestOnlyTheBackendReachesTheAPI(t *testing.T) {
 	NewWithT(t).Expect(sources(lockdown.NewGraph(stack(nil), facts()), "api", "http")).To(ConsistOf("backend"))
 }
 
-func TestOnlyTheGatewayReachesTheWebSocket(t *testing.T) {
-	NewWithT(t).Expect(sources(lockdown.NewGraph(stack(nil), facts()), "msggateway", "websocket")).To(ConsistOf("gateway"))
+func TestOnlyTheGatewayReachesTheWebSocketAndOnlyForUsers(t *testing.T) {
+	NewWithT(t).Expect(sources(lockdown.NewGraph(withUsers(nil), wrapperFacts()), "msggateway", "websocket")).To(ConsistOf("gateway"))
+	NewWithT(t).Expect(sources(lockdown.NewGraph(stack(nil), facts()), "msggateway", "websocket")).To(BeEmpty(), "nobody may log in")
 }
 
 func TestOnlyTheGatewayReachesTheBackend(t *testing.T) {
 	NewWithT(t).Expect(sources(lockdown.NewGraph(stack(nil), facts()), "backend", "http")).To(ConsistOf("gateway"))
 }
 
-func TestTheIntruderReachesTheGatewaysDoorAndNothingElse(t *testing.T) {
-	var open []string
-	for _, cell := range lockdown.NewGraph(stack(nil), facts()).TruthTable() {
-		if cell.From == lockdown.Intruder && cell.Open {
-			open = append(open, cell.To+"/"+cell.Port.Name)
+func TestTheIntruderReachesTheGatewaysDoorsAndNothingElse(t *testing.T) {
+	doors := func(g lockdown.Graph) []string {
+		var open []string
+		for _, cell := range g.TruthTable() {
+			if cell.From == lockdown.Intruder && cell.Open {
+				open = append(open, cell.To+"/"+cell.Port.Name)
+			}
 		}
+		return open
 	}
-	NewWithT(t).Expect(open).To(ConsistOf("gateway/admin"))
+	NewWithT(t).Expect(doors(lockdown.NewGraph(stack(nil), facts()))).To(ConsistOf("gateway/admin"))
+	NewWithT(t).Expect(doors(lockdown.NewGraph(withUsers(nil), wrapperFacts()))).To(ConsistOf("gateway/admin", "gateway/users"))
 }
 
-func TestNamedClientsShutTheDoorForEverybodyElse(t *testing.T) {
-	g := lockdown.NewGraph(stack(&v1alpha1.Network{Clients: []v1alpha1.Peer{{IPBlock: &v1alpha1.IPBlock{CIDR: "192.0.2.0/24"}}}}), facts())
-	NewWithT(t).Expect(sources(g, "gateway", "admin")).To(BeEmpty())
+// Who is named for one door, is let in at that door; who is named for neither, at none.
+func TestNamedClientsAndAdminsShutTheDoorsForEverybodyElse(t *testing.T) {
+	here, there := v1alpha1.Peer{IPBlock: &v1alpha1.IPBlock{CIDR: "192.0.2.0/24"}}, v1alpha1.Peer{IPBlock: &v1alpha1.IPBlock{CIDR: "198.51.100.0/24"}}
+	for _, c := range []struct {
+		name          string
+		network       *v1alpha1.Network
+		users, admins string // the block that is let in; "" for anyone
+	}{
+		{"nobody is named", nil, "", ""},
+		{"clients are", &v1alpha1.Network{Clients: []v1alpha1.Peer{here}}, "192.0.2.0/24", "192.0.2.0/24"},
+		{"admins are", &v1alpha1.Network{Admins: []v1alpha1.Peer{there}}, "", "198.51.100.0/24"},
+		{"both are", &v1alpha1.Network{Clients: []v1alpha1.Peer{here}, Admins: []v1alpha1.Peer{there}}, "192.0.2.0/24", "198.51.100.0/24"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			graph := lockdown.NewGraph(withUsers(c.network), wrapperFacts())
+			for port, want := range map[string]string{lockdown.UsersPort: c.users, lockdown.AdminPort: c.admins} {
+				var blocks []string
+				for _, in := range graph.To("gateway") {
+					if in.Ports[0].Name != port || in.From.Inside {
+						continue
+					}
+					if len(in.From.Peers) == 0 {
+						blocks = append(blocks, "")
+					}
+					for _, peer := range in.From.Peers {
+						blocks = append(blocks, peer.IPBlock.CIDR)
+					}
+				}
+				NewWithT(t).Expect(blocks).To(ConsistOf(want), port)
+				NewWithT(t).Expect(len(sources(graph, "gateway", port)) > 0).To(Equal(want == ""), "an intruder at %s", port)
+			}
+		})
+	}
 }
 
 func TestNobodyReadsMetricsUnlessTheSpecSaysSo(t *testing.T) {
@@ -92,22 +149,54 @@ func TestNobodyReadsMetricsUnlessTheSpecSaysSo(t *testing.T) {
 	}
 }
 
-func TestTheWrapperReachesNoStoreAndNoRPCPort(t *testing.T) {
-	g := lockdown.NewGraph(stack(nil), facts())
-	for _, role := range []string{v1alpha1.ComponentGateway, v1alpha1.ComponentBackend} {
-		for _, out := range g.From(role) {
-			NewWithT(t).Expect(out.To.Name).To(BeElementOf("dns", "backend", "api", "msggateway"), role)
-			NewWithT(t).Expect(out.Ports[0].Name).NotTo(Equal(string(openim.GRPC)), role)
+// Each role reaches what it needs and not what the other needs: the gateway never MongoDB or OpenIM's API, the backend never a
+// WebSocket; neither reaches OpenIM's own Redis, Kafka, etcd or an rpc port.
+func TestWhatTheWrapperReaches(t *testing.T) {
+	for _, c := range []struct {
+		name             string
+		graph            lockdown.Graph
+		gateway, backend []string
+	}{
+		{"without users", lockdown.NewGraph(stack(nil), facts()), []string{"dns/dns", "backend/http"}, []string{"dns/dns", "api/http"}},
+		{
+			"with users", lockdown.NewGraph(withUsers(nil), wrapperFacts()),
+			[]string{"dns/dns", "backend/http", "msggateway/websocket", "wrapper-redis/wrapper-redis", "jwks/jwks", "tracing/tracing"},
+			[]string{"dns/dns", "api/http", "wrapper-redis/wrapper-redis", "mongodb/mongodb", "tracing/tracing"},
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			for role, want := range map[string][]string{v1alpha1.ComponentGateway: c.gateway, v1alpha1.ComponentBackend: c.backend} {
+				var reached []string
+				for _, out := range c.graph.From(role) {
+					reached = append(reached, out.To.Name+"/"+out.Ports[0].Name)
+				}
+				NewWithT(t).Expect(reached).To(ConsistOf(want), role)
+			}
+		})
+	}
+}
+
+func TestTheWrappersRedisIsNotOpenIMs(t *testing.T) {
+	graph := lockdown.NewGraph(withUsers(nil), wrapperFacts())
+	for _, c := range graph.Connections {
+		if c.To.Name == "wrapper-redis" {
+			NewWithT(t).Expect(c.From.Name).To(BeElementOf("gateway", "backend"))
+			NewWithT(t).Expect(c.To.Peers[0].PodSelector.MatchLabels).To(Equal(map[string]string{"app": "redis-wrapper"}))
+		}
+		if c.To.Name == string(openim.Redis) {
+			NewWithT(t).Expect(c.From.Name).NotTo(BeElementOf("gateway", "backend"), "whoever reaches OpenIM's Redis owns OpenIM")
 		}
 	}
 }
 
 func TestTheTableStatesEveryPortFromEverySource(t *testing.T) {
-	g := NewWithT(t)
-	var ports int
-	for _, c := range lockdown.Components() {
-		ports += len(c.Ports)
+	for name, c := range map[string]struct {
+		graph lockdown.Graph
+		ports int
+	}{
+		"22 of OpenIM's and 4 of the wrapper's":        {lockdown.NewGraph(stack(nil), facts()), 26},
+		"22 of OpenIM's and 5 of the wrapper's, users": {lockdown.NewGraph(withUsers(nil), wrapperFacts()), 27},
+	} {
+		NewWithT(t).Expect(c.graph.TruthTable()).To(HaveLen((1+len(lockdown.Components()))*c.ports), name)
 	}
-	g.Expect(ports).To(Equal(26), "22 of OpenIM's and 4 of the wrapper's")
-	g.Expect(lockdown.NewGraph(stack(nil), facts()).TruthTable()).To(HaveLen((1 + len(lockdown.Components())) * ports))
 }

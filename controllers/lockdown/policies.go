@@ -22,7 +22,7 @@ const DefaultDeny = "default-deny"
 // then a pod that the policy selects may leave to another such pod by a rule that was meant for what enters.
 func Policies(g Graph) []*networkingv1.NetworkPolicy {
 	policies := []*networkingv1.NetworkPolicy{g.defaultDeny()}
-	for _, c := range Components() {
+	for _, c := range g.Components {
 		if in := g.To(c.Name); len(in) > 0 {
 			policies = append(policies, g.allowIngress(c, in))
 		}

@@ -41,7 +41,7 @@ func TestEveryPolicyNamesItsDirectionAndTheStack(t *testing.T) {
 
 // A connection needs a rule on both of its sides, or it is shut.
 func TestEachConnectionBetweenComponentsStandsOnBothSides(t *testing.T) {
-	graph := lockdown.NewGraph(stack(nil), facts())
+	graph := lockdown.NewGraph(withUsers(nil), wrapperFacts())
 	byName := map[string]*networkingv1.NetworkPolicy{}
 	for _, p := range lockdown.Policies(graph) {
 		byName[p.Name] = p
@@ -71,9 +71,9 @@ func TestEachConnectionBetweenComponentsStandsOnBothSides(t *testing.T) {
 	NewWithT(t).Expect(checked).To(BeNumerically(">", 30))
 }
 
-// An empty list of peers means anyone: it must appear only where anyone is meant, at the gateway's door.
-func TestNoRuleIsOpenToAnyoneButTheDoor(t *testing.T) {
-	for _, p := range lockdown.Policies(lockdown.NewGraph(stack(nil), facts())) {
+// An empty list of peers means anyone: it must appear only where anyone is meant, at the gateway's doors.
+func TestNoRuleIsOpenToAnyoneButTheDoors(t *testing.T) {
+	for _, p := range lockdown.Policies(lockdown.NewGraph(withUsers(nil), wrapperFacts())) {
 		for _, rule := range p.Spec.Egress {
 			NewWithT(t).Expect(rule.To).NotTo(BeEmpty(), p.Name)
 			NewWithT(t).Expect(rule.Ports).NotTo(BeEmpty(), p.Name)

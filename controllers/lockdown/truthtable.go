@@ -19,12 +19,12 @@ type Cell struct {
 // of a component to itself stand for its other replicas.
 func (g Graph) TruthTable() []Cell {
 	sources := []string{Intruder}
-	for _, c := range Components() {
+	for _, c := range g.Components {
 		sources = append(sources, c.Name)
 	}
 	var table []Cell
 	for _, from := range sources {
-		for _, to := range Components() {
+		for _, to := range g.Components {
 			for _, port := range to.Ports {
 				table = append(table, Cell{From: from, To: to.Name, Port: port, Open: g.allows(from, to.Name, port)})
 			}

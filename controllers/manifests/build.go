@@ -24,7 +24,7 @@ func Build(stack *v1alpha1.OpenIMStack, facts openim.Facts, options Options) ([]
 	for _, policy := range lockdown.Policies(lockdown.NewGraph(stack, facts)) {
 		b.add(policy)
 	}
-	for _, component := range lockdown.Components() {
+	for _, component := range lockdown.ComponentsOf(stack) {
 		b.add(b.serviceAccount(component))
 		if len(component.Ports) > 0 {
 			b.add(b.service(component))
@@ -78,6 +78,16 @@ func (b *builder) meta(name string, component lockdown.Component) metav1.ObjectM
 
 func (b *builder) child(component lockdown.Component) string {
 	return v1alpha1.ChildName(b.stack.Name, component.Name)
+}
+
+// component of the stack, with the ports that its spec asks for.
+func (b *builder) component(name string) lockdown.Component {
+	for _, c := range lockdown.ComponentsOf(b.stack) {
+		if c.Name == name {
+			return c
+		}
+	}
+	return lockdown.Component{}
 }
 
 // address is where a Service of the stack is reached from inside the cluster, host:port.

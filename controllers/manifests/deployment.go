@@ -1,6 +1,7 @@
 package manifests
 
 import (
+	"cmp"
 	"maps"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -16,6 +17,9 @@ import (
 // nobody is the user and group of all containers. Upstream's image names none and would run as root.
 const nobody int64 = 65532
 
+// defaultGraceSeconds is Kubernetes' own default.
+const defaultGraceSeconds int64 = 30
+
 // workload is what differs between the Deployments of a stack.
 type workload struct {
 	component   lockdown.Component
@@ -27,6 +31,8 @@ type workload struct {
 	// credentials is a hash over all secrets that the pod reads once, at start.
 	credentials string
 	version     string
+	// graceSeconds that a pod has to stop. Default 30.
+	graceSeconds int64
 }
 
 // deployment is hardened the same way for all: restricted pod security, no token, no environment of other Services.
@@ -63,7 +69,7 @@ func (b *builder) deployment(w workload) *appsv1.Deployment {
 					ServiceAccountName:            b.child(w.component),
 					AutomountServiceAccountToken:  ptr.To(false),
 					EnableServiceLinks:            ptr.To(false), // OpenIM reads some bare environment variables
-					TerminationGracePeriodSeconds: ptr.To[int64](30),
+					TerminationGracePeriodSeconds: ptr.To(cmp.Or(w.graceSeconds, defaultGraceSeconds)),
 					ImagePullSecrets:              references(w.pullSecrets),
 					SecurityContext: &corev1.PodSecurityContext{
 						RunAsNonRoot: ptr.To(true), RunAsUser: ptr.To(nobody), RunAsGroup: ptr.To(nobody), FSGroup: ptr.To(nobody),

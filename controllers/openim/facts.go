@@ -28,6 +28,50 @@ type Facts struct {
 	Services []types.NamespacedName
 	// AssertionKeyHash changes when the assertion key does.
 	AssertionKeyHash string
+	// Wrapper is what the wrapper's own references resolved to.
+	Wrapper WrapperFacts
+}
+
+// WrapperFacts are what the wrapper keeps its state in and whom it calls besides OpenIM. What the spec does not ask for is empty.
+type WrapperFacts struct {
+	// Redis and MongoDB are the wrapper's stores. Empty unless users may log in.
+	Redis, MongoDB Store
+	// LoginSecret is the Secret whose keys are the gateway's static keys for logins.
+	LoginSecret string
+	// CustodyKey is the key of the Secret with which the backend encrypts OpenIM's tokens.
+	CustodyKey corev1.SecretKeySelector
+	// CustodyKeyHash changes when the custody key does.
+	CustodyKeyHash string
+	// KeySets are the issuers' public keys, in the order of the spec.
+	KeySets []KeySet
+	// Tracing is where the collector is on the network.
+	Tracing []Endpoint
+}
+
+// Store is a store of the wrapper's. Its credentials are read from mounted files.
+type Store struct {
+	// Addresses, host:port. Empty when URI names the store.
+	Addresses []string
+	// Database of MongoDB's.
+	Database string
+	// URI, Username, Password and CA are keys of Secrets; nil when there is none.
+	URI, Username, Password, CA *corev1.SecretKeySelector
+	// TLS is true when the connection is encrypted.
+	TLS bool
+	// Hash changes when the credentials do.
+	Hash string
+	// Endpoints are where it is on the network.
+	Endpoints []Endpoint
+}
+
+// KeySet is where an issuer's public keys are: File, or the URL of the spec.
+type KeySet struct {
+	// File is the key of the Secret that holds the set; nil when it is fetched.
+	File *corev1.SecretKeySelector
+	// CA vouches for the server of the URL; nil for the well-known authorities.
+	CA *corev1.SecretKeySelector
+	// Endpoints are where the server is on the network.
+	Endpoints []Endpoint
 }
 
 // Endpoint is a place on the network: pods or address blocks, and a port as the pods see it.

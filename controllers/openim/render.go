@@ -25,6 +25,9 @@ type Settings struct {
 	ObjectStorage *ObjectStorageSettings
 }
 
+// DefaultDatabase is OpenIM's own name for its database.
+const DefaultDatabase = "openim_v3"
+
 // MongoDBSettings say how OpenIM finds MongoDB.
 type MongoDBSettings struct {
 	// Addresses, host:port; empty when the whole connection string comes from a Secret.

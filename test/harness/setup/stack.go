@@ -62,6 +62,9 @@ func (e *Environment) Prepare(ctx context.Context, stack *v1alpha1.OpenIMStack) 
 	}
 	for _, issuer := range stack.Spec.Wrapper.Auth.Admins.Issuers {
 		ref := issuer.JWKS.SecretRef
+		if ref == nil {
+			continue // its keys are fetched
+		}
 		if err := e.ensureSecret(ctx, stack.Namespace, ref.Name, map[string][]byte{ref.Key: keys}); err != nil {
 			return err
 		}

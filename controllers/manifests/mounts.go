@@ -1,0 +1,50 @@
+package manifests
+
+import (
+	"path"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/utils/ptr"
+)
+
+// mounts collects what a role reads as files. Mounted files follow their object without a restart, because none is a subPath.
+type mounts struct {
+	volumes []corev1.Volume
+	mounts  []corev1.VolumeMount
+}
+
+func keyFile(key, file string) corev1.KeyToPath { return corev1.KeyToPath{Key: key, Path: file} }
+
+// secret mounts keys of a Secret and returns the path of the first.
+func (m *mounts) secret(name, secret string, items ...corev1.KeyToPath) string {
+	return path.Join(m.secretDir(name, secret, items...), items[0].Path)
+}
+
+// secretDir mounts keys of a Secret, or all of them when none is named, and returns the folder.
+func (m *mounts) secretDir(name, secret string, items ...corev1.KeyToPath) string {
+	return m.add(name, corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: secret, Items: items, DefaultMode: ptr.To[int32](0o440)}})
+}
+
+// key mounts a key of a Secret under a name that does not change with the key, and returns its path; "" when there is none.
+func (m *mounts) key(name string, selector *corev1.SecretKeySelector, file string) string {
+	if selector == nil {
+		return ""
+	}
+	return m.secret(name, selector.Name, keyFile(selector.Key, file))
+}
+
+// configMap mounts a ConfigMap and returns the folder.
+func (m *mounts) configMap(name, configMap string) string {
+	return m.add(name, corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{
+		LocalObjectReference: corev1.LocalObjectReference{Name: configMap}, DefaultMode: ptr.To[int32](0o444),
+	}})
+}
+
+// add mounts a volume below the wrapper's folder. No folder is inside another's: they are read-only.
+func (m *mounts) add(name string, source corev1.VolumeSource) string {
+	dir := path.Join(wrapperDir, strings.ReplaceAll(name, "-", "/"))
+	m.volumes = append(m.volumes, corev1.Volume{Name: name, VolumeSource: source})
+	m.mounts = append(m.mounts, corev1.VolumeMount{Name: name, MountPath: dir, ReadOnly: true})
+	return dir
+}
