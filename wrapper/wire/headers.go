@@ -24,6 +24,11 @@ const (
 	HeaderErrCode = "X-Openim-Err-Code"
 	// HeaderReason names the Failure that the backend answered with, for the gateway's log. It never leaves the gateway.
 	HeaderReason = "X-Openim-Reason"
+	// HeaderUsers names the users whom a call was about, for the gateway's audit trail: a JSON list in base64url. It never
+	// leaves the gateway.
+	HeaderUsers = "X-Openim-Users"
+	// HeaderUserCount is their number, when there are more than are named.
+	HeaderUserCount = "X-Openim-User-Count"
 )
 
 // SchemeBearer is the authentication scheme of both legs (RFC 6750).

@@ -29,3 +29,19 @@ func DecodeObject(data []byte) (map[string]any, error) {
 	}
 	return object, nil
 }
+
+// DecodeStrict reads one JSON object into a struct: as DecodeObject, and a member that the struct does not have, or that
+// is spelled in another case, is refused too.
+func DecodeStrict(data []byte, into any) error {
+	if _, err := DecodeObject(data); err != nil {
+		return err
+	}
+	strict, err := kjson.UnmarshalStrict(data, into, kjson.DisallowUnknownFields)
+	if err != nil {
+		return errors.New("a member has another type than this route takes: see docs/routes.md")
+	}
+	if len(strict) > 0 {
+		return errors.New("a member is not known to this route: see docs/routes.md")
+	}
+	return nil
+}
