@@ -8,14 +8,18 @@ import (
 	"time"
 )
 
-// App is a role ready to run: its main server, its telemetry server, and what works beside them.
+// App is a role ready to run: its servers, its telemetry server, and what works beside them.
 type App struct {
 	Main      *Server
+	More      []*Server // other listeners that are drained as Main is
 	Telemetry *Server
 	Ready     *Readiness
 	Log       *slog.Logger
 	// Background runs until its context ends; it is stopped after the last request was answered.
 	Background []func(context.Context)
+	// Draining ends what servers do not wait for, such as open sockets. It begins after the notice, runs beside the draining
+	// of the servers, and ends with its context at the latest.
+	Draining []func(context.Context)
 	// Grace bounds the whole stop.
 	Grace time.Duration
 	// Notice is the time between saying "not ready" and refusing new connections, so that load balancers hear of
@@ -35,10 +39,14 @@ func (a *App) Run(ctx context.Context) error {
 	for _, run := range a.Background {
 		work.Go(func() { run(background) })
 	}
-	broken := make(chan error, 2)
+	servers := append([]*Server{a.Main}, a.More...)
+	broken := make(chan error, len(servers)+1)
 	go func() { broken <- a.Telemetry.serve() }()
-	go func() { broken <- a.Main.serve() }()
-	a.Log.Info("serving", "main", a.Main.Address(), "telemetry", a.Telemetry.Address())
+	for _, s := range servers {
+		go func() { broken <- s.serve() }()
+		a.Log.Info("serving", "listener", s.name, "address", s.Address())
+	}
+	a.Log.Info("serving", "listener", a.Telemetry.name, "address", a.Telemetry.Address())
 
 	var failure error
 	select {
@@ -53,16 +61,32 @@ func (a *App) Run(ctx context.Context) error {
 	if failure == nil {
 		notice := time.NewTimer(min(a.Notice, a.Grace/2))
 		defer notice.Stop()
-		a.Main.http.SetKeepAlivesEnabled(false)
+		for _, s := range servers {
+			s.http.SetKeepAlivesEnabled(false)
+		}
 		select {
 		case <-notice.C:
 		case failure = <-broken:
 		}
 	}
-	failure = errors.Join(failure, a.Main.drain(deadline))
+	failure = errors.Join(failure, a.drain(deadline, servers))
 	stopBackground()
 	work.Wait()
 	_ = a.Telemetry.http.Close()
 	a.Log.Info("stopped", "drained", failure == nil)
 	return failure
+}
+
+// drain ends all servers and what they do not wait for, side by side.
+func (a *App) drain(deadline context.Context, servers []*Server) error {
+	var work sync.WaitGroup
+	for _, end := range a.Draining {
+		work.Go(func() { end(deadline) })
+	}
+	failures := make([]error, len(servers))
+	for i, s := range servers {
+		work.Go(func() { failures[i] = s.drain(deadline) })
+	}
+	work.Wait()
+	return errors.Join(failures...)
 }
