@@ -2,6 +2,7 @@
 //
 //	wrapper gateway --config FILE   the public edge: verifies who calls
 //	wrapper backend --config FILE   the adapter behind it: decides, and calls OpenIM
+//	wrapper audit verify [--partial] [FILE|-]...   looks whether an audit trail is as it was written
 //	wrapper version
 package main
 
@@ -28,6 +29,7 @@ var version string
 const usage = `usage:
   wrapper gateway --config FILE
   wrapper backend --config FILE
+  wrapper audit verify [--partial] [FILE|-]...
   wrapper version
 `
 
@@ -52,6 +54,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if len(args) == 1 && args[0] == "version" {
 		_, _ = fmt.Fprintln(stdout, serve.BuildVersion(version))
 		return exitOK
+	}
+	if len(args) >= 2 && args[0] == "audit" && args[1] == "verify" {
+		return auditVerify(args[2:], os.Stdin, stdout, stderr)
 	}
 	log := slog.New(slog.NewJSONHandler(stdout, nil))
 	app, err := load(args, log)

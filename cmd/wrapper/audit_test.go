@@ -1,0 +1,85 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"time"
+
+	. "github.com/onsi/gomega"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/openimstack/openim-operator/wrapper/audit"
+)
+
+// auditFile is a small trail in a file, as the gateway writes it.
+func auditFile(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "audit.log")
+	l, err := audit.Open(audit.Options{Path: path, Program: "gateway", Log: slog.New(slog.DiscardHandler), Reg: prometheus.NewRegistry(), Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, user := range []string{"alice", "bob", "carol"} {
+		if err := l.Emit(audit.Event{Kind: audit.KindCall, Who: audit.Who{Role: "user", UserID: user}, Outcome: audit.Outcome{Verdict: audit.Allowed}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	l.Run(ctx)
+	return path
+}
+
+func TestAuditVerify(t *testing.T) {
+	good := auditFile(t)
+	data, err := os.ReadFile(good)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.SplitAfter(string(data), "\n")
+	write := func(name, text string) string {
+		path := filepath.Join(t.TempDir(), name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	edited := write("edited", strings.Replace(string(data), "bob", "eve", 1))
+	first, second := write("first", strings.Join(lines[:2], "")), write("second", strings.Join(lines[2:], ""))
+	for _, c := range []struct {
+		name           string
+		args           []string
+		stdin          io.Reader
+		code           int
+		stdout, stderr string
+	}{
+		{"a good file", []string{good}, nil, 0, "good: 5 events in 1 chains, 0 problems", ""},
+		{"the standard input", nil, bytes.NewReader(data), 0, "ended in good order", ""},
+		{"the standard input, by its name", []string{"-"}, bytes.NewReader(data), 0, "good: 5 events", ""},
+		{"two parts in their order", []string{first, second}, nil, 0, "good: 5 events", ""},
+		{"one event was edited", []string{edited}, nil, 1, "broken: line 3: event 2 of chain", ""},
+		{"the parts in the wrong order", []string{second, first}, nil, 1, "BROKEN", ""},
+		{"the second part alone", []string{second}, nil, 1, "the first 2 events", ""},
+		{"the second part alone, as is wanted", []string{"--partial", second}, nil, 0, "note: line 1: the first 2 events", ""},
+		{"an absent file", []string{"/absent"}, nil, 2, "", "cannot read the trail: open /absent"},
+		{"an input that breaks off", []string{"-"}, iotest.ErrReader(errors.New("connection lost")), 2, "", "connection lost"},
+		{"no trail at all", []string{"-"}, strings.NewReader("hello\n"), 2, "", "holds no audit event"},
+		{"a flag nobody knows", []string{"--fix"}, nil, 2, "", "usage:"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			g := NewWithT(t)
+			var stdout, stderr bytes.Buffer
+			g.Expect(auditVerify(c.args, c.stdin, &stdout, &stderr)).To(Equal(c.code), stderr.String())
+			g.Expect(stdout.String()).To(ContainSubstring(c.stdout))
+			g.Expect(stderr.String()).To(ContainSubstring(c.stderr))
+		})
+	}
+}
