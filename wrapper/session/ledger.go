@@ -1,0 +1,124 @@
+package session
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/openimstack/openim-operator/wrapper/redisdb"
+)
+
+//go:embed lua/pulse.lua
+var pulseLua string
+
+//go:embed lua/begin.lua
+var beginLua string
+
+//go:embed lua/revoke.lua
+var revokeLua string
+
+//go:embed lua/since.lua
+var sinceLua string
+
+var (
+	pulseScript  = redis.NewScript(pulseLua)
+	beginScript  = redis.NewScript(beginLua)
+	revokeScript = redis.NewScript(revokeLua)
+	sinceScript  = redis.NewScript(sinceLua)
+)
+
+// ledger is the durable list of revocations in Redis: one merged entry for each session, device, user or all, numbered
+// anew with each change, so that a reader can ask for what is new. Its keys share a hash tag, for a Cluster.
+type ledger struct {
+	db                       *redisdb.DB
+	meta, cuts, bySeq, byEnd string
+	channel                  string
+}
+
+const ledgerPage = 1000
+
+func newLedger(db *redisdb.DB) *ledger {
+	return &ledger{db: db, meta: db.Key("cut:{all}:meta"), cuts: db.Key("cut:{all}:cuts"), bySeq: db.Key("cut:{all}:numbers"),
+		byEnd: db.Key("cut:{all}:ends"), channel: db.Key("revocations")}
+}
+
+// state is what a pulse finds.
+type state struct {
+	now  int64  // Redis' clock, Unix ms
+	name string // of the ledger; another one means that Redis has lost its content
+	seq  int64
+	end  int64 // the last end of all sessions, Unix ms
+}
+
+func (l *ledger) pulse(ctx context.Context) (state, error) {
+	reply, err := pulseScript.Run(ctx, l.db, []string{l.meta}, l.channel, randomText(idBytes)).Slice()
+	if err != nil {
+		return state{}, err
+	}
+	var s state
+	ok := len(reply) == 4
+	if ok {
+		var is [4]bool
+		s.now, is[0] = reply[0].(int64)
+		s.name, is[1] = reply[1].(string)
+		s.seq, is[2] = reply[2].(int64)
+		s.end, is[3] = reply[3].(int64)
+		ok = is == [4]bool{true, true, true, true}
+	}
+	if !ok {
+		return state{}, fmt.Errorf("the list of revocations in Redis is damaged: the key %s is not ours", l.meta)
+	}
+	return s, nil
+}
+
+// begin gives the moment at which a session begins, Unix ms.
+func (l *ledger) begin(ctx context.Context, lifetime time.Duration) (int64, error) {
+	return beginScript.Run(ctx, l.db, []string{l.meta}, lifetime.Milliseconds()).Int64()
+}
+
+// revoke merges a cut in and gives what then stands. before 0: now. until 0: as long as a session could live.
+func (l *ledger) revoke(ctx context.Context, field string, c cut, lifetime time.Duration) (cut, error) {
+	value, err := revokeScript.Run(ctx, l.db, []string{l.meta, l.cuts, l.bySeq, l.byEnd}, l.channel, randomText(idBytes), field,
+		c.before, c.epoch, lifetime.Milliseconds(), keptAfterEnd.Milliseconds(), c.until, c.reason).Text()
+	if err != nil {
+		return cut{}, err
+	}
+	merged, _, err := parseCut(value)
+	return merged, err
+}
+
+// since reads what was changed after a number, and hands it over entry by entry.
+func (l *ledger) since(ctx context.Context, seq int64, each func(field string, c cut)) error {
+	for {
+		reply, err := sinceScript.Run(ctx, l.db, []string{l.bySeq, l.cuts}, seq, ledgerPage).StringSlice()
+		if err != nil {
+			return err
+		}
+		for i := 0; i+1 < len(reply); i += 2 {
+			c, at, err := parseCut(reply[i+1])
+			if err != nil {
+				return err
+			}
+			each(reply[i], c)
+			seq = max(seq, at)
+		}
+		if len(reply) < 2*ledgerPage {
+			return nil
+		}
+	}
+}
+
+// heard reads a message of the channel. Beats carry nothing.
+func heard(payload string) (field string, c cut, ok bool) {
+	rest, isCut := strings.CutPrefix(payload, "cut ")
+	value, field, found := strings.Cut(rest, "\n")
+	if !isCut || !found {
+		return "", cut{}, false
+	}
+	c, _, err := parseCut(value)
+	return field, c, err == nil
+}

@@ -1,0 +1,11 @@
+-- Revocations after a number, oldest first: field, value, field, value...
+-- KEYS: by number, cuts. ARGV: number, at most so many.
+local out = {}
+for _, f in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. ARGV[1], '+inf', 'LIMIT', 0, ARGV[2])) do
+  local v = redis.call('HGET', KEYS[2], f)
+  if v then
+    out[#out + 1] = f
+    out[#out + 1] = v
+  end
+end
+return out

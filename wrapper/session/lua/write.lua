@@ -1,0 +1,4 @@
+-- KEYS: session. ARGV: when Redis forgets it (Unix ms), field, value, field, value...
+redis.call('HSET', KEYS[1], unpack(ARGV, 2))
+redis.call('PEXPIREAT', KEYS[1], ARGV[1])
+return 1

@@ -1,0 +1,152 @@
+package session
+
+import (
+	"context"
+	"crypto/sha256"
+	_ "embed"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/openimstack/openim-operator/wrapper/redisdb"
+)
+
+//go:embed lua/write.lua
+var writeLua string
+
+//go:embed lua/touch.lua
+var touchLua string
+
+// Fields of a session's hash in Redis. Times are Unix milliseconds.
+var recordFields = []string{"hash", "user", "device", "platform", "epoch", "created", "end", "last"}
+
+// records are the sessions in Redis.
+type records struct {
+	db   *redisdb.DB
+	cuts string
+}
+
+func newRecords(db *redisdb.DB) *records { return &records{db: db, cuts: newLedger(db).cuts} }
+
+func (r *records) key(id string) string      { return r.db.Key("s:", id) }
+func (r *records) ofUser(user string) string { return r.db.Key("su:", user) }
+
+// write stores a new session, then reads the revocations that stand: one that came while the login was on its way is seen here.
+func (r *records) write(ctx context.Context, s *Session, hash [sha256.Size]byte) (map[string]cut, error) {
+	forget := s.Expires.Add(keptAfterEnd).UnixMilli()
+	pipe := r.db.Pipeline()
+	wrote := pipe.Eval(ctx, writeLua, []string{r.key(s.ID)}, forget, "hash", encoding.EncodeToString(hash[:]), "user", s.UserID, "device", s.DeviceID,
+		"platform", s.PlatformID, "epoch", s.Epoch, "created", s.Created.UnixMilli(), "end", s.Expires.UnixMilli(), "last", s.LastUsed.UnixMilli())
+	index := r.ofUser(s.UserID)
+	pipe.ZRemRangeByScore(ctx, index, "-inf", strconv.FormatInt(s.Created.UnixMilli(), 10))
+	pipe.ZAdd(ctx, index, redis.Z{Score: float64(s.Expires.UnixMilli()), Member: s.ID})
+	pipe.PExpireAt(ctx, index, time.UnixMilli(forget))
+	if _, err := pipe.Exec(ctx); err != nil {
+		return nil, err
+	}
+	if err := wrote.Err(); err != nil {
+		return nil, err
+	}
+	return r.standing(ctx, s.fields())
+}
+
+func (r *records) standing(ctx context.Context, fields [4]string) (map[string]cut, error) {
+	values, err := r.db.HMGet(ctx, r.cuts, fields[:]...).Result()
+	if err != nil {
+		return nil, err
+	}
+	return cutsOf(fields, values)
+}
+
+func cutsOf(fields [4]string, values []any) (map[string]cut, error) {
+	found := map[string]cut{}
+	for i, v := range values {
+		text, there := v.(string)
+		if !there {
+			continue
+		}
+		c, _, err := parseCut(text)
+		if err != nil {
+			return nil, err
+		}
+		found[fields[i]] = c
+	}
+	return found, nil
+}
+
+// read gets a session and the revocations that may concern it: in one round trip when its fields are known already.
+func (r *records) read(ctx context.Context, id string, fields *[4]string) (entry, map[string]cut, error) {
+	pipe := r.db.Pipeline()
+	record := pipe.HMGet(ctx, r.key(id), recordFields...)
+	var cuts *redis.SliceCmd
+	if fields != nil {
+		cuts = pipe.HMGet(ctx, r.cuts, fields[:]...)
+	}
+	if _, err := pipe.Exec(ctx); err != nil {
+		return entry{}, nil, err
+	}
+	e, err := entryOf(id, record.Val())
+	if err != nil {
+		return entry{}, nil, err
+	}
+	if fields == nil {
+		found, err := r.standing(ctx, e.fields)
+		return e, found, err
+	}
+	found, err := cutsOf(*fields, cuts.Val())
+	return e, found, err
+}
+
+func entryOf(id string, values []any) (entry, error) {
+	texts := make([]string, len(recordFields))
+	for i := range texts {
+		if i >= len(values) || values[i] == nil {
+			return entry{}, ErrUnknown
+		}
+		texts[i], _ = values[i].(string)
+	}
+	var numbers [5]int64
+	for i := range numbers {
+		n, err := strconv.ParseInt(texts[i+3], 10, 64)
+		if err != nil {
+			return entry{}, fmt.Errorf("the record of a session is damaged: its %s is no number", recordFields[i+3])
+		}
+		numbers[i] = n
+	}
+	raw, err := encoding.DecodeString(texts[0])
+	if err != nil || len(raw) != sha256.Size || numbers[0] < 0 || numbers[0] > 1<<31-1 {
+		return entry{}, fmt.Errorf("the record of a session is damaged: its hash or platform is none")
+	}
+	s := Session{ID: id, UserID: texts[1], DeviceID: texts[2], PlatformID: int32(numbers[0]), Epoch: numbers[1], //nolint:gosec // bounded above
+		Created: time.UnixMilli(numbers[2]), Expires: time.UnixMilli(numbers[3]), LastUsed: time.UnixMilli(numbers[4])}
+	return entry{session: s, hash: [sha256.Size]byte(raw), fields: s.fields()}, nil
+}
+
+// touch notes a use of each and gives those that are gone.
+func (r *records) touch(ctx context.Context, ids []string, at time.Time) (gone []string, err error) {
+	pipe := r.db.Pipeline()
+	replies := make([]*redis.Cmd, len(ids))
+	for i, id := range ids {
+		replies[i] = pipe.Eval(ctx, touchLua, []string{r.key(id)}, at.UnixMilli())
+	}
+	if _, err = pipe.Exec(ctx); err != nil {
+		return nil, err
+	}
+	for i, reply := range replies {
+		there, err := reply.Int()
+		if err != nil {
+			return nil, err
+		}
+		if there == 0 {
+			gone = append(gone, ids[i])
+		}
+	}
+	return gone, nil
+}
+
+// list gives ids of a user's sessions, those that end last first.
+func (r *records) list(ctx context.Context, user string, limit int64) ([]string, error) {
+	return r.db.ZRevRange(ctx, r.ofUser(user), 0, limit-1).Result()
+}

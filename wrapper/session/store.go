@@ -1,0 +1,293 @@
+package session
+
+import (
+	"context"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/singleflight"
+
+	"github.com/openimstack/openim-operator/wrapper/redisdb"
+)
+
+// Options of a Store.
+type Options struct {
+	Redis *redisdb.DB
+	// Lifetime is the time from a login to the session's absolute end, at most MaxLifetime. A change concerns new sessions.
+	Lifetime func() time.Duration
+	// Idle is how long a session may go unused. 0: as long as it lives. A change concerns every session at once.
+	Idle       func() time.Duration
+	Now        func() time.Time
+	Log        *slog.Logger
+	Registerer prometheus.Registerer
+}
+
+// Store is one replica's view of all sessions. Run must run beside it: without, every call asks Redis.
+type Store struct {
+	lifetime, idle func() time.Duration
+	now            func() time.Time
+	log            *slog.Logger
+	bounds         bounds
+
+	records *records
+	ledger  *ledger
+	table   *table
+	breaker *redisdb.Breaker
+	asking  singleflight.Group
+	metrics *metrics
+
+	offset  atomic.Int64 // Redis' clock less ours, ns
+	asOf    atomic.Int64 // when it was last proved that no revocation was missed, by our clock, Unix ns; 0: never
+	lastEnd atomic.Int64 // no session ends later, as of the last pulse, Unix ms
+	reload  atomic.Bool  // the next pulse compares the whole ledger
+	wake    chan struct{}
+
+	pulsing sync.Mutex // guards what follows
+	last    state      // what the last pulse found; its name is empty before the first
+}
+
+const (
+	// Redis is left alone for a pause after so many calls in a row have failed.
+	failuresInARow = 3
+	failurePause   = 500 * time.Millisecond
+	// askTimeout bounds one check of a session, which several callers may share.
+	askTimeout = time.Second
+)
+
+// New makes a Store and registers its metrics. It calls nobody.
+func New(o Options) *Store { return newStore(o, defaultBounds()) }
+
+func newStore(o Options, b bounds) *Store {
+	s := &Store{lifetime: o.Lifetime, idle: o.Idle, now: o.Now, log: o.Log, bounds: b,
+		records: newRecords(o.Redis), ledger: newLedger(o.Redis), table: newTable(b.entries),
+		breaker: redisdb.NewBreaker(failuresInARow, failurePause, o.Now), wake: make(chan struct{}, 1)}
+	s.metrics = newMetrics(o.Registerer, s)
+	return s
+}
+
+// Create begins a session. The token is shown once; only its hash is kept. epoch is the user's, as the registry gave it at login.
+// ErrRevoked: user or device were revoked while the login was on its way.
+func (s *Store) Create(ctx context.Context, userID, deviceID string, platformID int32, epoch int64) (string, Session, error) {
+	if !validID(userID) || !validID(deviceID) || platformID < 0 || epoch < 0 {
+		return "", Session{}, errors.New("a session needs a user, a device, a platform and an epoch that are usable")
+	}
+	lifetime := s.lifetimeNow()
+	token, id, hash := mint()
+	var made Session
+	asked := s.now()
+	err := s.call(ctx, func(ctx context.Context) error {
+		at, err := s.ledger.begin(ctx, lifetime)
+		if err != nil {
+			return err
+		}
+		begun := time.UnixMilli(at)
+		made = Session{ID: id, UserID: userID, DeviceID: deviceID, PlatformID: platformID, Epoch: epoch,
+			Created: begun, Expires: begun.Add(lifetime), LastUsed: begun}
+		cuts, err := s.records.write(ctx, &made, hash)
+		if err != nil {
+			return err
+		}
+		s.learn(made.fields(), cuts)
+		return nil
+	})
+	if err != nil {
+		return "", Session{}, err
+	}
+	fields := made.fields()
+	if err = s.table.refused(&fields, &made); err != nil {
+		return "", Session{}, err
+	}
+	s.table.put(made, hash, asked)
+	s.metrics.created.Inc()
+	return token, made, nil
+}
+
+// Verify says whose token it is, or why it is not accepted: ErrMalformed, ErrUnknown, ErrExpired, ErrRevoked, ErrUnavailable.
+func (s *Store) Verify(ctx context.Context, token string) (Session, error) {
+	id, hash, err := parseToken(token)
+	if err != nil {
+		return Session{}, s.metrics.verdict(fromNothing, err)
+	}
+	e, source, err := s.find(ctx, id, s.bounds.cache)
+	if err != nil {
+		return Session{}, s.metrics.verdict(source, err)
+	}
+	if subtle.ConstantTimeCompare(e.hash[:], hash[:]) != 1 {
+		return Session{}, s.metrics.verdict(source, ErrUnknown)
+	}
+	// After the secret: who lacks it learns nothing of the session's fate.
+	if err = s.judge(&e); err != nil {
+		return Session{}, s.metrics.verdict(source, err)
+	}
+	if err = s.use(ctx, &e.session); err != nil {
+		return Session{}, s.metrics.verdict(source, err)
+	}
+	return e.session, s.metrics.verdict(source, nil)
+}
+
+// Where an answer came from.
+const (
+	fromNothing = "nothing"
+	fromCache   = "cache"
+	fromRedis   = "redis"
+	fromOutage  = "outage" // the cache, while Redis cannot be asked
+)
+
+// find gets a session from memory while it may be believed, else from Redis, else from memory for as long as an outage
+// may last. It does not judge.
+func (s *Store) find(ctx context.Context, id string, believed time.Duration) (entry, string, error) {
+	now := s.now()
+	e, held := s.table.look(id)
+	if held && s.proved(now, s.bounds.silence) && now.Sub(e.confirmed) < believed && !s.idleOut(&e.session) {
+		return e, fromCache, nil
+	}
+	fresh, err := s.ask(ctx, id, e, held)
+	switch {
+	case err == nil:
+		return fresh, fromRedis, nil
+	case !errors.Is(err, ErrUnavailable):
+		return entry{}, fromRedis, err
+	case held && now.Sub(e.confirmed) < s.bounds.outage:
+		return e, fromOutage, nil
+	}
+	return entry{}, fromOutage, err
+}
+
+// ask reads a session from Redis, once for all who want it now.
+func (s *Store) ask(ctx context.Context, id string, known entry, held bool) (entry, error) {
+	done := s.asking.DoChan(id, func() (any, error) {
+		var e entry
+		err := s.call(context.WithoutCancel(ctx), func(ctx context.Context) error {
+			var err error
+			e, err = s.read(ctx, id, known, held)
+			return err
+		})
+		if errors.Is(err, ErrUnknown) {
+			s.table.forget(id, ErrUnknown)
+		}
+		return e, err
+	})
+	select {
+	case <-ctx.Done():
+		return entry{}, unavailable(ctx.Err())
+	case r := <-done:
+		return r.Val.(entry), r.Err
+	}
+}
+
+func (s *Store) read(ctx context.Context, id string, known entry, held bool) (entry, error) {
+	asked := s.now()
+	if s.asOf.Load() == 0 {
+		// Expiry is reckoned by Redis' clock, which has not been read yet.
+		if err := s.beat(ctx); err != nil {
+			return entry{}, err
+		}
+	}
+	var fields *[4]string
+	if held {
+		fields = &known.fields
+	}
+	e, cuts, err := s.records.read(ctx, id, fields)
+	if err != nil {
+		return entry{}, err
+	}
+	s.learn(e.fields, cuts)
+	s.table.put(e.session, e.hash, asked)
+	e.confirmed = asked
+	return e, nil
+}
+
+// use writes a use down, when the last one written is a while ago. The first caller does it for all.
+func (s *Store) use(ctx context.Context, session *Session) error {
+	at := s.redisNow()
+	if !s.touchDue(session) || !s.table.used(session.ID, at, s.touchEvery()) {
+		return nil
+	}
+	session.LastUsed = at
+	var gone []string
+	if err := s.call(ctx, func(ctx context.Context) (err error) {
+		gone, err = s.records.touch(ctx, []string{session.ID}, at)
+		return err
+	}); err != nil {
+		return nil //nolint:nilerr // the session is in order; a use that could not be written is written with the next
+	}
+	if len(gone) > 0 {
+		s.table.forget(session.ID, ErrUnknown)
+		return ErrUnknown
+	}
+	return nil
+}
+
+// learn takes over revocations that were read beside a session.
+func (s *Store) learn(fields [4]string, cuts map[string]cut) {
+	for _, field := range fields {
+		if c, found := cuts[field]; found {
+			s.table.apply(field, c)
+		}
+	}
+}
+
+// call asks Redis within a bound, unless it has just failed others. Whatever goes wrong on the way is ErrUnavailable.
+func (s *Store) call(ctx context.Context, do func(context.Context) error) error {
+	if !s.breaker.Allow() {
+		return unavailable(errors.New("Redis has just failed other calls"))
+	}
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	err := do(ctx)
+	if errors.Is(err, ErrUnknown) {
+		s.breaker.Done(nil)
+		return err
+	}
+	s.breaker.Done(err)
+	if err != nil {
+		return unavailable(err)
+	}
+	return nil
+}
+
+func unavailable(err error) error { return fmt.Errorf("%w: %w", ErrUnavailable, err) }
+
+// judge is the one place where a session's end is decided.
+func (s *Store) judge(e *entry) error {
+	if err := s.table.refused(&e.fields, &e.session); err != nil {
+		return err
+	}
+	if !s.redisNow().Before(e.session.Expires) || s.idleOut(&e.session) {
+		return ErrExpired
+	}
+	return nil
+}
+
+func (s *Store) lifetimeNow() time.Duration { return min(max(s.lifetime(), time.Second), MaxLifetime) }
+
+func (s *Store) idleOut(session *Session) bool {
+	idle := s.idle()
+	return idle > 0 && s.redisNow().Sub(session.LastUsed) >= idle
+}
+
+// touchEvery is the pause between writings of a use: a minute, or less where sessions may idle but for some minutes.
+func (s *Store) touchEvery() time.Duration {
+	if idle := s.idle(); idle > 0 {
+		return min(s.bounds.touch, idle/4)
+	}
+	return s.bounds.touch
+}
+
+func (s *Store) touchDue(session *Session) bool {
+	return s.redisNow().Sub(session.LastUsed) >= s.touchEvery()
+}
+
+func (s *Store) redisNow() time.Time { return s.now().Add(time.Duration(s.offset.Load())) }
+
+// proved is true when it is known that no revocation of more than so long ago was missed.
+func (s *Store) proved(now time.Time, within time.Duration) bool {
+	at := s.asOf.Load()
+	return at != 0 && now.UnixNano()-at < int64(within)
+}

@@ -1,0 +1,307 @@
+package session
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// table is what one replica knows: all revocations in force, sessions it confirmed lately, and open sockets.
+type table struct {
+	mu       sync.RWMutex
+	cuts     map[string]cut
+	sessions map[string]*entry
+	// attached finds the sessions with sockets by the fields that a revocation can name.
+	attached map[string]map[*entry]struct{}
+	sockets  int
+	limit    int
+}
+
+// entry is a session that was read from Redis.
+type entry struct {
+	session   Session
+	hash      [sha256.Size]byte
+	fields    [4]string
+	confirmed time.Time // by our clock, when Redis was asked; zero: must be asked
+	doubted   bool      // whether Redis still has it is to be asked even if nobody uses it
+	sockets   map[*socket]struct{}
+}
+
+type socket struct{ closed func(cause error) }
+
+func newTable(limit int) *table {
+	return &table{cuts: map[string]cut{}, sessions: map[string]*entry{}, attached: map[string]map[*entry]struct{}{}, limit: limit}
+}
+
+// look gives a copy without the sockets.
+func (t *table) look(id string) (entry, bool) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	e, found := t.sessions[id]
+	if !found {
+		return entry{}, false
+	}
+	return entry{session: e.session, hash: e.hash, fields: e.fields, confirmed: e.confirmed}, true
+}
+
+// put notes what Redis has just said of a session.
+func (t *table) put(s Session, hash [sha256.Size]byte, asked time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	e, found := t.sessions[s.ID]
+	if !found {
+		t.makeRoom()
+		e = &entry{fields: s.fields()}
+		t.sessions[s.ID] = e
+	}
+	if e.session.LastUsed.After(s.LastUsed) {
+		s.LastUsed = e.session.LastUsed
+	}
+	e.session, e.hash = s, hash
+	if asked.After(e.confirmed) {
+		e.confirmed = asked
+	}
+}
+
+// makeRoom forgets any session without sockets when there are too many: it is asked for again when it is used.
+func (t *table) makeRoom() {
+	if len(t.sessions) < t.limit {
+		return
+	}
+	for id, e := range t.sessions {
+		if len(e.sockets) == 0 {
+			delete(t.sessions, id)
+			return
+		}
+	}
+}
+
+// used notes a use, and is true for the one caller who is to write it to Redis.
+func (t *table) used(id string, at time.Time, every time.Duration) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	e, found := t.sessions[id]
+	if !found || at.Sub(e.session.LastUsed) < every {
+		return false
+	}
+	e.session.LastUsed = at
+	return true
+}
+
+// kept notes that Redis still had a session when its use was written.
+func (t *table) kept(id string, at time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if e, found := t.sessions[id]; found {
+		e.doubted = false
+		if at.After(e.session.LastUsed) {
+			e.session.LastUsed = at
+		}
+	}
+}
+
+// refused is why the session's revocations do not let it go on, or nil.
+func (t *table) refused(fields *[4]string, s *Session) error {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.cutFor(fields, s)
+}
+
+func (t *table) cutFor(fields *[4]string, s *Session) error {
+	for _, field := range fields {
+		if c, found := t.cuts[field]; found && c.ends(s) {
+			return revokedBecause(c.reason)
+		}
+	}
+	return nil
+}
+
+func revokedBecause(reason string) error {
+	if reason == "" {
+		return ErrRevoked
+	}
+	return fmt.Errorf("%w (%s)", ErrRevoked, reason)
+}
+
+// apply takes a revocation over and closes the sockets that it concerns.
+func (t *table) apply(field string, c cut) {
+	t.mu.Lock()
+	old, found := t.cuts[field]
+	if found && old.covers(c) {
+		t.mu.Unlock()
+		return
+	}
+	if found {
+		c = old.with(c)
+	}
+	t.cuts[field] = c
+	var ended []*socket
+	for e := range t.attached[field] {
+		if c.ends(&e.session) {
+			ended = append(ended, t.detachAll(e)...)
+		}
+	}
+	t.mu.Unlock()
+	tell(ended, revokedBecause(c.reason))
+}
+
+// attach registers a socket, unless refuse names a cause. It is judged under the lock, so that no revocation slips through.
+func (t *table) attach(s Session, k *socket, refuse func() error) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	fields := s.fields()
+	if err := t.cutFor(&fields, &s); err != nil {
+		return err
+	}
+	if err := refuse(); err != nil {
+		return err
+	}
+	e, found := t.sessions[s.ID]
+	if !found {
+		// Forgotten since it was verified; its hash with it, so that the next token is checked with Redis.
+		e = &entry{session: s, fields: fields, doubted: true}
+		t.sessions[s.ID] = e
+	}
+	if len(e.sockets) == 0 {
+		e.sockets = map[*socket]struct{}{}
+		for _, field := range e.fields {
+			if t.attached[field] == nil {
+				t.attached[field] = map[*entry]struct{}{}
+			}
+			t.attached[field][e] = struct{}{}
+		}
+	}
+	e.sockets[k] = struct{}{}
+	t.sockets++
+	return nil
+}
+
+func (t *table) detach(id string, k *socket) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	e, found := t.sessions[id]
+	if !found {
+		return
+	}
+	if _, found = e.sockets[k]; !found {
+		return
+	}
+	delete(e.sockets, k)
+	t.sockets--
+	if len(e.sockets) == 0 {
+		t.unindex(e)
+	}
+}
+
+func (t *table) unindex(e *entry) {
+	for _, field := range e.fields {
+		delete(t.attached[field], e)
+		if len(t.attached[field]) == 0 {
+			delete(t.attached, field)
+		}
+	}
+}
+
+// detachAll takes all sockets of a session. The lock is held.
+func (t *table) detachAll(e *entry) []*socket {
+	ended := make([]*socket, 0, len(e.sockets))
+	for k := range e.sockets {
+		ended = append(ended, k)
+	}
+	t.sockets -= len(ended)
+	e.sockets = nil
+	t.unindex(e)
+	return ended
+}
+
+// forget drops a session and closes its sockets.
+func (t *table) forget(id string, cause error) {
+	t.mu.Lock()
+	e, found := t.sessions[id]
+	if !found {
+		t.mu.Unlock()
+		return
+	}
+	delete(t.sessions, id)
+	ended := t.detachAll(e)
+	t.mu.Unlock()
+	tell(ended, cause)
+}
+
+// closeWhere closes the sockets of the sessions for which judge names a cause.
+func (t *table) closeWhere(judge func(*entry) error) {
+	t.mu.Lock()
+	ended := map[error][]*socket{}
+	for e := range t.attached[allField] {
+		if err := judge(e); err != nil {
+			ended[err] = append(ended[err], t.detachAll(e)...)
+		}
+	}
+	t.mu.Unlock()
+	for cause, sockets := range ended {
+		tell(sockets, cause)
+	}
+}
+
+// held lists the sessions with sockets for which want is true.
+func (t *table) held(want func(*entry) bool) []string {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	var ids []string
+	for e := range t.attached[allField] {
+		if want(e) {
+			ids = append(ids, e.session.ID)
+		}
+	}
+	return ids
+}
+
+// doubt has every session asked for again.
+func (t *table) doubt() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, e := range t.sessions {
+		e.confirmed, e.doubted = time.Time{}, true
+	}
+}
+
+// sweep forgets revocations whose sessions have all ended, and sessions that nobody has used.
+func (t *table) sweep(redisNow int64, confirmedSince time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for field, c := range t.cuts {
+		if c.until < redisNow {
+			delete(t.cuts, field)
+		}
+	}
+	for id, e := range t.sessions {
+		if len(e.sockets) == 0 && e.confirmed.Before(confirmedSince) {
+			delete(t.sessions, id)
+		}
+	}
+}
+
+// inForce copies the revocations.
+func (t *table) inForce() map[string]cut {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	all := make(map[string]cut, len(t.cuts))
+	for field, c := range t.cuts {
+		all[field] = c
+	}
+	return all
+}
+
+func (t *table) sizes() (cuts, sessions, sockets int) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return len(t.cuts), len(t.sessions), t.sockets
+}
+
+// tell calls each in a goroutine of its own: none can hold up another.
+func tell(sockets []*socket, cause error) {
+	for _, k := range sockets {
+		go k.closed(cause)
+	}
+}

@@ -1,0 +1,114 @@
+package session
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Purpose is what a ticket opens. A ticket of another purpose opens nothing.
+type Purpose string
+
+// PurposeRealtime opens a WebSocket.
+const PurposeRealtime Purpose = "realtime"
+
+// ticketRecord stands in Redis under the hash of the ticket.
+type ticketRecord struct {
+	Session  string  `json:"session"`
+	Device   string  `json:"device"`
+	Platform int32   `json:"platform"`
+	Purpose  Purpose `json:"purpose"`
+}
+
+// IssueTicket gives a ticket for a session that was just verified: 43 letters, digits, - and _, good once, for 30 seconds. Only its hash is kept.
+func (s *Store) IssueTicket(ctx context.Context, session Session, purpose Purpose) (ticket string, expires time.Time, err error) {
+	fields := session.fields()
+	if err = s.judge(&entry{session: session, fields: fields}); err != nil {
+		return "", time.Time{}, err
+	}
+	ticket = randomText(secretBytes)
+	record, err := json.Marshal(ticketRecord{Session: session.ID, Device: session.DeviceID, Platform: session.PlatformID, Purpose: purpose})
+	if err != nil {
+		return "", time.Time{}, fmt.Errorf("write down the ticket: %w", err)
+	}
+	expires = s.redisNow().Add(s.bounds.ticket)
+	if err = s.call(ctx, func(ctx context.Context) error {
+		return s.records.db.Set(ctx, s.ticketKey(ticket), record, s.bounds.ticket).Err()
+	}); err != nil {
+		return "", time.Time{}, err
+	}
+	return ticket, expires, nil
+}
+
+// RedeemTicket uses a ticket up, whatever comes of it, and gives its session as it is now. ErrUnknown: no such ticket, or it
+// was used, or is too old, or was issued for another purpose.
+func (s *Store) RedeemTicket(ctx context.Context, ticket string, purpose Purpose) (Session, error) {
+	if !canonical(ticket, secretBytes) {
+		return Session{}, ErrMalformed
+	}
+	var raw string
+	if err := s.call(ctx, func(ctx context.Context) (err error) {
+		raw, err = s.records.db.GetDel(ctx, s.ticketKey(ticket)).Result()
+		if errors.Is(err, redis.Nil) {
+			return ErrUnknown
+		}
+		return err
+	}); err != nil {
+		return Session{}, err
+	}
+	var record ticketRecord
+	if err := json.Unmarshal([]byte(raw), &record); err != nil || record.Purpose != purpose {
+		return Session{}, ErrUnknown
+	}
+	// Asked of Redis, never believed from memory: a socket lives long.
+	e, _, err := s.find(ctx, record.Session, 0)
+	if err != nil {
+		return Session{}, err
+	}
+	if e.session.DeviceID != record.Device || e.session.PlatformID != record.Platform {
+		return Session{}, ErrUnknown
+	}
+	if err = s.judge(&e); err != nil {
+		return Session{}, err
+	}
+	if err = s.use(ctx, &e.session); err != nil {
+		return Session{}, err
+	}
+	return e.session, nil
+}
+
+func (s *Store) ticketKey(ticket string) string {
+	sum := sha256.Sum256([]byte(ticket))
+	return s.records.db.Key("t:", encoding.EncodeToString(sum[:]))
+}
+
+// listed bounds List.
+const listed = 100
+
+// List gives a user's sessions that are in force, at most 100, those that end last first.
+func (s *Store) List(ctx context.Context, userID string) ([]Session, error) {
+	var ids []string
+	if err := s.call(ctx, func(ctx context.Context) (err error) {
+		ids, err = s.records.list(ctx, userID, listed)
+		return err
+	}); err != nil {
+		return nil, err
+	}
+	var sessions []Session
+	for _, id := range ids {
+		e, _, err := s.find(ctx, id, s.bounds.cache)
+		switch {
+		case errors.Is(err, ErrUnknown):
+		case err != nil:
+			return nil, err
+		case s.judge(&e) == nil:
+			sessions = append(sessions, e.session)
+		}
+	}
+	return sessions, nil
+}
