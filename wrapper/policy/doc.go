@@ -1,8 +1,10 @@
-// Package policy holds the one table of OpenIM's HTTP routes: who may call each, how large and how long a call may
-// be, which fields of its body name users, how it is audited, and whether it may be repeated.
+// Package policy holds the one table of OpenIM's HTTP routes: who may call each, what is done with the fields of a user's body
+// that name users, groups, conversations and objects, how large and how long a call may be, how it is audited, and
+// whether it may be repeated. A second table holds the gateway's own routes.
 //
-// What is not in the table is refused. Access, limits, log, metrics labels and docs/routes.md are derived from it.
+// What is not in a table is refused. Access, rewriting, limits, log, metrics labels, docs/routes.md and docs/openapi.yaml
+// are derived from them.
 // The package is pure: it decides and calls nobody.
 package policy
 
-//go:generate go run ./cmd/routedocs ../../docs/routes.md
+//go:generate go run ./cmd/routedocs ../../docs

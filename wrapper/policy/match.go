@@ -6,12 +6,14 @@ import (
 )
 
 // Table is all routes, in the order of the documentation.
-var Table = slices.Concat(userRoutes, messageRoutes, groupRoutes)
+var Table = slices.Concat(userRoutes, friendRoutes, groupRoutes, messageRoutes, conversationRoutes, objectRoutes, operationRoutes)
 
 var byPath = func() map[string]*Route {
 	index := make(map[string]*Route, len(Table))
 	for i := range Table {
-		index[Table[i].Path] = &Table[i]
+		if Table[i].Path != objectRoute.Path { // a pattern: FindObject
+			index[Table[i].Path] = &Table[i]
+		}
 	}
 	return index
 }()

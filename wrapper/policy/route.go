@@ -1,6 +1,9 @@
 package policy
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // Audience says who may call a route.
 type Audience string
@@ -8,6 +11,10 @@ type Audience string
 const (
 	// Admin is a caller whose verified token carries an administrator's role.
 	Admin Audience = "admin"
+	// User is a caller with a session. His body is rewritten by Enforce.
+	User Audience = "user"
+	// UserAndAdmin is both, each at his own door. An administrator's body is passed on as it is.
+	UserAndAdmin Audience = "user and admin"
 	// Nobody marks a route of OpenIM's that must not be reached from outside, with the reason beside it. Routes
 	// that are not in the table are refused just the same; these are the ones a reader would look for.
 	Nobody Audience = "nobody"
@@ -59,6 +66,9 @@ const (
 // MaxBody is the largest body limit.
 const MaxBody = Large
 
+// MediaTypeProtobuf is how an official SDK sends the bodies of the rows marked so.
+const MediaTypeProtobuf = "application/x-protobuf"
+
 // Route is one row.
 type Route struct {
 	Method   string
@@ -67,16 +77,40 @@ type Route struct {
 	Limit    Limit
 	Audit    Audit
 	Body     int64 // bytes
-	// Users are the body's fields that name the users for whom, or to whom, the call does something:
+	// Users are the fields of an administrator's body that name the users for whom, or to whom, the call does something:
 	// "userID", "userInfo.userID", "users[].userID", "userIDs[]".
 	Users []string
+	// Identity is what is done with each field of a user's body that names a user, a group, a conversation or an object, and
+	// with those that OpenIM would honour though the caller has no business with them.
+	Identity []Identity
 	// Repeatable: a second time does no more than the first, so a broken connection may be answered by a new try.
 	Repeatable bool
-	// Releases says which OpenIM releases have the route. Empty: all that are supported.
-	Releases string
+	// Since is the first supported release that has the route.
+	Since Release
+	// Calls is OpenIM's path where it is not Path: an official SDK calls one that OpenIM does not have.
+	Calls string
+	// Protobuf: an official SDK sends the body as protobuf.
+	Protobuf bool
+	// Example is a small body of a user's that OpenIM could carry out. {self}, {peer} and {group} stand for a user, a friend and a
+	// group of his, {pair} for the conversation with the friend, {sg} for that of the group.
+	Example string
 	// Why is what the route is for, or why nobody may call it.
 	Why string
 }
 
 // Name is the route's label in logs and metrics: the path without its first slash.
 func (r *Route) Name() string { return r.Path[1:] }
+
+// Upstream is the path at OpenIM.
+func (r *Route) Upstream() string { return cmp.Or(r.Calls, r.Path) }
+
+// For reports whether an audience, User or Admin, may call the route.
+func (r *Route) For(a Audience) bool {
+	return a != Nobody && (r.Audience == a || r.Audience == UserAndAdmin)
+}
+
+// ForAdmins reports whether administrators may call the route.
+func (r *Route) ForAdmins() bool { return r.For(Admin) }
+
+// ForUsers reports whether users may.
+func (r *Route) ForUsers() bool { return r.For(User) }

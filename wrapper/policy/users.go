@@ -18,7 +18,25 @@ const (
 // of 1 to 128 bytes without control characters. An object that holds such a field in two spellings of case is refused:
 // OpenIM's decoder takes either, we could only guess which.
 func (r *Route) ActsOn(body map[string]any) (users []string, total int, err error) {
-	for _, field := range r.Users {
+	return actsOn(r.Users, body)
+}
+
+// UserActsOn is the same for a user's body, after Enforce.
+func (r *Route) UserActsOn(body map[string]any) (users []string, total int, err error) {
+	var fields []string
+	for _, rule := range r.Identity {
+		if rule.NamesUsers() {
+			fields = append(fields, rule.Field)
+		}
+		if rule.With != "" {
+			fields = append(fields, rule.With)
+		}
+	}
+	return actsOn(fields, body)
+}
+
+func actsOn(fields []string, body map[string]any) (users []string, total int, err error) {
+	for _, field := range fields {
 		err = walk(body, strings.Split(field, "."), field, func(id string) {
 			total++
 			if len(users) < MaxUsersReported {

@@ -1,21 +1,33 @@
-// Command routedocs writes the page of routes from the table: routedocs FILE.
+// Command routedocs writes the page of routes and the OpenAPI document from the tables: routedocs FOLDER.
 package main
 
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"github.com/openimstack/openim-operator/wrapper/policy"
-	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
 func main() {
-	if len(os.Args) != 2 {
-		fmt.Fprintln(os.Stderr, "usage: routedocs FILE")
-		os.Exit(2)
-	}
-	if err := os.WriteFile(os.Args[1], []byte(policy.Docs(wire.AdminPrefix)), 0o644); err != nil {
+	if err := run(os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+}
+
+func run(args []string) error {
+	if len(args) != 1 {
+		return fmt.Errorf("usage: routedocs FOLDER")
+	}
+	openapi, err := policy.OpenAPI()
+	if err != nil {
+		return fmt.Errorf("write the OpenAPI document: %w", err)
+	}
+	for name, content := range map[string][]byte{"routes.md": []byte(policy.Docs()), "openapi.yaml": openapi} {
+		if err := os.WriteFile(filepath.Join(args[0], name), content, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
 }

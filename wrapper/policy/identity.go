@@ -1,0 +1,91 @@
+package policy
+
+// Do is what is done with a field of a user's body before OpenIM sees it.
+type Do string
+
+// What is done. "The caller" is the user of the session, never what the body says.
+const (
+	// Self: must be the caller; filled in when it is absent or empty.
+	Self Do = "must be the caller"
+	// Overwritten: becomes the caller, whatever was there.
+	Overwritten Do = "becomes the caller"
+	// EachSelf: a list, each element of which must be the caller; a missing list becomes the caller alone.
+	EachSelf Do = "each must be the caller"
+	// OneSelf: this field or the one named by With must be the caller.
+	OneSelf Do = "one of both must be the caller"
+	// Platform: becomes the platform of the caller's session.
+	Platform Do = "becomes the session's platform"
+	// Other: names whom the call is about; may be anybody.
+	Other Do = "may be another user"
+	// Party: a conversation that the caller is a party of, or keeps from when he was.
+	Party Do = "must be a conversation of the caller's"
+	// OwnRecord: OpenIM looks it up among the caller's own conversations alone.
+	OwnRecord Do = "is looked up among the caller's own"
+	// Described: the members peer, group and type beside a conversation's id must be those that the id means.
+	Described Do = "must be what the conversation's id says"
+	// Member: a group that the caller is a member of.
+	Member Do = "must be a group that the caller is in"
+	// Manager: a group that the caller owns or administers.
+	Manager Do = "must be a group that the caller runs"
+	// Role: a group; OpenIM itself checks the caller's role in it, at every supported release.
+	Role Do = "OpenIM checks the caller's role in it"
+	// Public: a group of which what is public is told, or which the caller asks to join.
+	Public Do = "may be any group"
+	// NewGroup: an id for a new group; without underscores, for the ids of conversations are made of it.
+	NewGroup Do = "must not hold an underscore"
+	// OwnName: an object's name, which must begin with the caller's id and a slash.
+	OwnName Do = "must begin with the caller's id and a slash"
+	// AnyName: an object's name of anybody's; who was told the name may read the object.
+	AnyName Do = "may be anybody's object"
+	// UploadTicket: OpenIM's unsigned upload id; its inner key must be one that OpenIM makes.
+	UploadTicket Do = "must be an upload id as OpenIM makes it"
+	// FormTicket: OpenIM's unsigned form id; its inner key and name must be the caller's own.
+	FormTicket Do = "must be a form id of the caller's"
+	// AtMostOne: a list of at most one element.
+	AtMostOne Do = "must have at most one element"
+	// Never: must be absent, false, 0 or empty, and is left out.
+	Never Do = "must not be set"
+	// Dropped: is left out, whatever it holds.
+	Dropped Do = "is left out"
+)
+
+// Identity is one rule of a row: a field, by the notation of Route.Users, and what is done with it.
+type Identity struct {
+	Field string
+	Do    Do
+	With  string // OneSelf: the other field
+	Why   string // where it is not plain
+}
+
+// NamesUsers reports whether the field holds user ids.
+func (i Identity) NamesUsers() bool {
+	switch i.Do {
+	case Self, Overwritten, EachSelf, OneSelf, Other:
+		return true
+	}
+	return false
+}
+
+// Caller is whom a session belongs to.
+type Caller struct {
+	UserID     string
+	PlatformID int32 // OpenIM's numbers, 1 to 9
+}
+
+// NeedKind is what has to be looked up.
+type NeedKind string
+
+// Kinds.
+const (
+	NeedParty   NeedKind = "party"   // of conversations
+	NeedMember  NeedKind = "member"  // of groups
+	NeedManager NeedKind = "manager" // owner or administrator of groups
+)
+
+// Need is what the body alone does not tell. Where the field stands in a list, what the caller is not is left out of it by
+// Trim, and the call is refused when nothing is left; a field that stands alone is refused.
+type Need struct {
+	Kind  NeedKind
+	Field string
+	IDs   []string // without repetition, in the order of the body
+}
