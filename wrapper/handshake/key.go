@@ -96,7 +96,9 @@ const (
 func (k PublicKey) String() string { return base64.RawURLEncoding.EncodeToString(k[:]) }
 
 // Equal compares in constant time.
-func (k PublicKey) Equal(other PublicKey) bool { return subtle.ConstantTimeCompare(k[:], other[:]) == 1 }
+func (k PublicKey) Equal(other PublicKey) bool {
+	return subtle.ConstantTimeCompare(k[:], other[:]) == 1
+}
 
 func legalKeyID(id string) bool {
 	return len(id) == keyIDChars && strings.Trim(id, "0123456789abcdef") == ""
