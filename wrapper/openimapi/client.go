@@ -22,13 +22,14 @@ type Client struct {
 	up          *upstream.Client
 	custody     custody
 	members     *memberships
+	profiles    *profiles
 }
 
 // New makes a client; it calls nobody yet.
 func New(o Options) *Client {
 	return &Client{
 		adminUserID: o.AdminUserID, externalURL: o.ExternalURL, secret: o.Secret, now: o.Now, observe: o.Observe,
-		up: upstream.New(o.BaseURL), members: newMemberships(o.Now),
+		up: upstream.New(o.BaseURL), members: newMemberships(o.Now), profiles: newProfiles(o.Now),
 	}
 }
 

@@ -193,13 +193,8 @@ func (c *Client) askGroups(ctx context.Context, userID string) (map[string]bool,
 		Equal    bool     `json:"equal"`
 		GroupIDs []string `json:"groupIDs"`
 	}
-	switch {
-	case reply.ErrCode == wire.CodeNotFound: // OpenIM has never heard of the user
-		return nil, nil
-	case reply.ErrCode != wire.CodeOK:
-		return nil, notOK(reply, ErrBadReply)
-	case json.Unmarshal(reply.Data, &data) != nil:
-		return nil, fmt.Errorf("%w: it holds no list of groups", ErrBadReply)
+	if ok, err := readAnswer(reply, &data); !ok { // OpenIM has never heard of the user
+		return nil, err
 	}
 	groups := make(map[string]bool, len(data.GroupIDs))
 	for _, id := range data.GroupIDs {

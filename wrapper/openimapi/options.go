@@ -47,8 +47,6 @@ var (
 	ErrBadReply = errors.New("OpenIM's API gave a reply that is not its own")
 	// ErrNoRoute: this release of OpenIM does not have the route.
 	ErrNoRoute = errors.New("this release of OpenIM has no such route")
-	// ErrUserToken: OpenIM refused the user's token. The call was not carried out; with another token it may be repeated.
-	ErrUserToken = errors.New("OpenIM does not accept the user's token")
 	// ErrNoUser: OpenIM has no such user, or gives no token for him.
 	ErrNoUser = errors.New("OpenIM gives no token for this user: register him first, and do not take an administrator's id")
 	// ErrNoToken: OpenIM gives us no admin token, or does not accept the one it gave.

@@ -85,8 +85,8 @@ func (h *handle) device(ctx context.Context, id string) (*device, error) {
 	return found[device](h.devices.FindOne(ctx, byID(id)))
 }
 
-// Resolve finds the active device with a key and notes the login. It is not found when the key is unknown or no longer the
-// device's, the device is revoked or its user disabled; the database is asked the same questions in every case.
+// Resolve finds the device with a key, and notes the login when the device is active and its user enabled. A key that is
+// unknown, or no longer the device's, is not found; the database is asked the same questions in every case.
 func (r *Registry) Resolve(ctx context.Context, key link.Key) (link.Resolved, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -109,15 +109,18 @@ func (r *Registry) Resolve(ctx context.Context, key link.Key) (link.Resolved, er
 	if err != nil {
 		return link.Resolved{}, err
 	}
-	id, now := d.ID, r.now().Truncate(time.Millisecond)
-	if u.Disabled || d.Key != key {
-		id = ""
+	login := id
+	if u.Disabled {
+		login = ""
 	}
-	// That the device is active is checked where the login is written, so that a revocation in between wins.
-	d, err = found[device](h.devices.FindOneAndUpdate(ctx,
-		bson.D{{Key: fieldID, Value: id}, {Key: fieldStatus, Value: statusActive}, {Key: fieldKey, Value: key}},
-		set(bson.E{Key: "lastLogin", Value: now}), options.FindOneAndUpdate().SetReturnDocument(options.After)))
-	if err != nil || d == nil {
+	if _, err := found[device](h.devices.FindOneAndUpdate(ctx,
+		bson.D{{Key: fieldID, Value: login}, {Key: fieldStatus, Value: statusActive}, {Key: fieldKey, Value: key}},
+		set(bson.E{Key: "lastLogin", Value: r.now().Truncate(time.Millisecond)}))); err != nil {
+		return link.Resolved{}, err
+	}
+	// Read again, so that a revocation while we were at it is seen.
+	d, err = h.device(ctx, id)
+	if err != nil || d == nil || d.Key != key || d.Status == statusPending {
 		return link.Resolved{}, err
 	}
 	return link.Resolved{Found: true, Device: d.link(), User: u.link()}, nil
