@@ -40,6 +40,12 @@ spec:
           roles: {claim: groups, admin: [im-admins]}
 `
 
+// Beginnings of changes that let users in, with all that they need, and that add to spec.wrapper.
+const (
+	withUsers = "  wrapper:\n =>   wrapper:\n    redis: {addresses: ['redis-wrapper.infra.svc:6379']}\n ;;     auth:\n =>     auth:\n      users: "
+	withGuard = "  wrapper:\n =>   wrapper:\n    "
+)
+
 // try sends a stack to the API server without storing it. The text after each => takes the place of the text before it.
 func try(ctx context.Context, changes ...string) error {
 	GinkgoHelper()
@@ -47,6 +53,9 @@ func try(ctx context.Context, changes ...string) error {
 	for _, change := range changes {
 		before, after, ok := strings.Cut(change, " => ")
 		Expect(ok).To(BeTrue(), change)
+		if strings.HasSuffix(before, "\n") {
+			after = strings.TrimSuffix(after, "\n") + "\n"
+		}
 		Expect(text).To(ContainSubstring(before))
 		text = strings.ReplaceAll(text, before, after)
 	}
@@ -92,14 +101,60 @@ var _ = Describe("The API server", func() {
 		Entry("no audience", "audiences: [im-admin] => audiences: []", "issuers[0].audiences", "at least 1"),
 		Entry("a symmetric algorithm", "audiences: [im-admin] => audiences: [im-admin]\n          algorithms: [HS256]", "issuers[0].algorithms[0]", "ES256"),
 		Entry("the algorithm none", "audiences: [im-admin] => audiences: [im-admin]\n          algorithms: [none]", "issuers[0].algorithms[0]"),
-		Entry("no key set", "jwks: {secretRef: {name: jwks, key: jwks.json}} => jwks: {}", "jwks.secretRef", "Required"),
+		Entry("no key set", "jwks: {secretRef: {name: jwks, key: jwks.json}} => jwks: {}", "issuers[0].jwks", "exactly one of secretRef and url"),
+		Entry("two key sets", "jwks: {secretRef: => jwks: {url: 'https://id.example.com/keys', secretRef:", "issuers[0].jwks", "exactly one of secretRef and url"),
+		Entry("a key set by http", "jwks: {secretRef: {name: jwks, key: jwks.json}} => jwks: {url: 'http://id.example.com/keys'}", "issuers[0].jwks.url", "for example https://id.example.com/jwks.json"),
+		Entry("a key set by a URL with a query", "jwks: {secretRef: {name: jwks, key: jwks.json}} => jwks: {url: 'https://id.example.com/keys?a=b'}", "issuers[0].jwks.url", "without user, query and fragment"),
+		Entry("authorities for a key set in a Secret", "jwks: {secretRef: => jwks: {caSecretRef: {name: ca, key: ca.crt}, secretRef:", "issuers[0].jwks", "belong to jwks.url"),
+		Entry("peers for a key set in a Secret", "jwks: {secretRef: => jwks: {peers: [{ipBlock: {cidr: 192.0.2.0/24}}], secretRef:", "issuers[0].jwks", "belong to jwks.url"),
 		Entry("nobody as administrator", "admin: [im-admins] => admin: []", "roles.admin", "at least 1"),
 		Entry("no replica", "version: v3.8.3 => version: v3.8.3\n  processes: {api: {replicas: 0}}", "spec.processes.api.replicas", "greater than or equal to 1"),
 		Entry("two crontasks", "version: v3.8.3 => version: v3.8.3\n  processes: {cronTask: {replicas: 2}}", "unknown field", "replicas"),
 		Entry("nobody as client", "version: v3.8.3 => version: v3.8.3\n  network: {clients: []}", "spec.network.clients", "at least 1"),
+		Entry("nobody as administrator's client", "version: v3.8.3 => version: v3.8.3\n  network: {admins: []}", "spec.network.admins", "at least 1"),
+		Entry("users without a Redis for them", "    auth:\n =>     auth:\n      users: {audience: 'https://im.example.com'}\n", "spec.wrapper", "wrapper.redis is needed", "must not be OpenIM's", "owns OpenIM"),
+		Entry("OpenIM's Redis for users", "  wrapper:\n =>   wrapper:\n    redis: {addresses: ['other.infra.svc:6379', 'redis.infra.svc:6379']}\n", "names an address of dependencies.redis", "a Redis of the wrapper's own"),
+		Entry("no audience for users", withUsers+"{}", "users.audience", "Required"),
+		Entry("an audience with a path", withUsers+"{audience: 'https://im.example.com/'}", "users.audience", "for example https://im.example.com"),
+		Entry("an audience without a scheme", withUsers+"{audience: im.example.com}", "users.audience", "scheme and host alone"),
+		Entry("an origin with a path", withUsers+"{audience: 'https://a', origins: ['https://chat.example.com/x']}", "users.origins[0]", "for example https://chat.example.com"),
+		Entry("an origin that is a pattern", withUsers+"{audience: 'https://a', origins: ['https://*.example.com']}", "users.origins[0]", "or * for any"),
+		Entry("a proxy that is no block", withUsers+"{audience: 'https://a', trustedProxies: [10.0.0.1]}", "users.trustedProxies[0]", "for example 192.0.2.0/24"),
+		Entry("a code that lives for an hour", withUsers+"{audience: 'https://a', enrolment: {codeLifetimeSeconds: 3600}}", "codeLifetimeSeconds", "less than or equal to 600"),
+		Entry("a session idle for longer than it lives", withUsers+"{audience: 'https://a', session: {lifetimeSeconds: 60, idleSeconds: 61}}", "users.session", "must not be longer"),
+		Entry("a session idle for longer than the default life", withUsers+"{audience: 'https://a', session: {idleSeconds: 86401}}", "users.session", "lower the one or raise the other"),
+		Entry("no sockets", withGuard+"gateway: {maxSockets: 0}", "gateway.maxSockets", "greater than or equal to 1"),
+		Entry("a drain without end", withGuard+"gateway: {drainSeconds: 3600}", "gateway.drainSeconds", "less than or equal to 300"),
+		Entry("a class that does not exist", withGuard+"limits: {classes: [{name: shout, perSecond: 1, burst: 1, by: [User]}]}", "limits.classes[0].name", "message"),
+		Entry("a class twice", withGuard+"limits: {classes: [{name: read, perSecond: 1, burst: 1, by: [User]}, {name: read, perSecond: 2, burst: 1, by: [User]}]}", "limits.classes[1]", "Duplicate"),
+		Entry("a rate of nothing", withGuard+"limits: {classes: [{name: read, perSecond: 0, burst: 1, by: [User]}]}", "classes[0].perSecond", "more than 0"),
+		Entry("a rate below nothing", withGuard+"limits: {classes: [{name: read, perSecond: '-1', burst: 1, by: [User]}]}", "classes[0].perSecond", "for example 5"),
+		Entry("no burst", withGuard+"limits: {classes: [{name: read, perSecond: 1, burst: 0, by: [User]}]}", "classes[0].burst", "greater than or equal to 1"),
+		Entry("a limit by nothing", withGuard+"limits: {classes: [{name: read, perSecond: 1, burst: 1, by: []}]}", "classes[0].by", "at least 1"),
+		Entry("a limit by something else", withGuard+"limits: {classes: [{name: read, perSecond: 1, burst: 1, by: [Colour]}]}", "classes[0].by[0]", "Device"),
+		Entry("a rule without a name", withGuard+"policy: {rules: [{expression: 'true', message: m}]}", "policy.rules[0].name", "Required"),
+		Entry("a rule whose name is no name", withGuard+"policy: {rules: [{name: 'No Web', expression: 'true', message: m}]}", "policy.rules[0].name", "for example no-calls-at-night"),
+		Entry("a rule that says nothing", withGuard+"policy: {rules: [{name: r, expression: '', message: m}]}", "policy.rules[0].expression", "at least 1"),
+		Entry("a rule without a message", withGuard+"policy: {rules: [{name: r, expression: 'true'}]}", "policy.rules[0].message", "Required"),
+		Entry("an audit trail to nowhere", withGuard+"audit: {output: Nowhere}", "audit.output", "Stdout"),
+		Entry("a collector that is no URL", withGuard+"tracing: {endpoint: 'collector:4318'}", "tracing.endpoint", "for example http://otel-collector.monitoring.svc:4318"),
+		Entry("more than all traces", withGuard+"tracing: {endpoint: 'http://c:4318', sampleRatio: '1.5'}", "tracing.sampleRatio", "from 0 to 1"),
+		Entry("a share that is no text", withGuard+"tracing: {endpoint: 'http://c:4318', sampleRatio: 0.5}", "tracing.sampleRatio", "string"),
 		Entry("an external address with a path", `etcd: => objectStorage: {minio: {internalAddress: "minio:9000", externalAddress: "https://files.example.com/x", credentialsRef: {name: m}}}
     etcd:`, "externalAddress", "for example https://files.example.com"),
 	)
+
+	It("takes users, with all that may be said of them", func(ctx context.Context) {
+		Expect(try(ctx, strings.Split(withUsers+`{audience: "https://im.example.com:8443", origins: ["*", "https://chat.example.com"], trustedProxies: [10.0.0.0/8, "2001:db8::/32"],
+        serverKeys: {secretRef: {name: keys}}, enrolment: {codeLifetimeSeconds: 60}, session: {lifetimeSeconds: 600, idleSeconds: 600}}`, " ;; ")...)).To(Succeed())
+		Expect(try(ctx, withGuard+`limits: {classes: [{name: login, perSecond: 500m, burst: 5, by: [IP]}, {name: message, perSecond: 20, burst: 100, by: [User, Device]}]}
+    policy: {rules: [{name: no-web, expression: identity.platformID != 5, message: not from the web}]}
+    audit: {}
+    tracing: {endpoint: "http://collector:4318", sampleRatio: "1.0"}
+    mongodb: {uriRef: {name: m, key: uri}}
+    gateway: {maxSockets: 10, drainSeconds: 300}`)).To(Succeed())
+		Expect(try(ctx, "jwks: {secretRef: {name: jwks, key: jwks.json}} => jwks: {url: 'https://id.example.com/keys', caSecretRef: {name: ca, key: ca.crt}, peers: [{ipBlock: {cidr: 192.0.2.0/24}}]}")).To(Succeed())
+	})
 
 	It("takes ports of a registry and IPv6 addresses", func(ctx context.Context) {
 		Expect(try(ctx, "version: v3.8.3 => version: v3.8.3\n  image: {repository: 'example.com:5000/openim'}", "etcd.infra.svc:2379 => [2001:db8::1]:2379")).To(Succeed())
@@ -164,6 +219,10 @@ var _ = Describe("A stack that the API server takes but that cannot work", Order
 		Entry("missing Service", "service", func(s *v1alpha1.OpenIMStackSpec) {
 			s.Dependencies.Kafka.Brokers = []v1alpha1.Address{"kafka.absent.svc:9092"}
 		}, v1alpha1.ReasonServiceNotFound, false, "spec.dependencies.kafka.brokers", "absent/kafka"),
+		Entry("OpenIM's Redis for users, under another name", "redis", func(s *v1alpha1.OpenIMStackSpec) {
+			letUsersIn(s)
+			s.Wrapper.Redis.Addresses = []v1alpha1.Address{v1alpha1.Address(strings.Replace(string(s.Dependencies.Redis.Addresses[0]), ".svc:", ".svc.cluster.local:", 1))}
+		}, v1alpha1.ReasonInvalidSpec, true, "spec.wrapper.redis.addresses", "owns OpenIM"),
 		Entry("a host that no policy can name", "peers", func(s *v1alpha1.OpenIMStackSpec) {
 			s.Dependencies.Etcd.Endpoints = []v1alpha1.Address{"etcd.example.com:2379"}
 		}, v1alpha1.ReasonPeersNeeded, true, "spec.dependencies.etcd.peers", "ipBlock"),

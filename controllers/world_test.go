@@ -3,6 +3,7 @@ package controllers_test
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -26,7 +27,7 @@ func newWorld(ctx context.Context) world {
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "im-"}}
 	Expect(k8s.Create(ctx, ns)).To(Succeed())
 	w := world{ctx: ctx, namespace: ns.Name}
-	for name, port := range map[string]int32{"kafka": 9092, "redis": 6379, "mongodb": 27017, "etcd": 2379} {
+	for name, port := range map[string]int32{"kafka": 9092, "redis": 6379, "mongodb": 27017, "etcd": 2379, "redis-wrapper": 6379} {
 		w.create(&corev1.Service{
 			ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: w.namespace},
 			Spec: corev1.ServiceSpec{Selector: map[string]string{"app": name}, Ports: []corev1.ServicePort{{
@@ -36,6 +37,7 @@ func newWorld(ctx context.Context) world {
 	}
 	w.secret("jwks", "jwks.json", `{"keys":[{"kty":"EC"}]}`)
 	w.secret("redis", "password", "example")
+	w.secret("redis-wrapper", "password", "example")
 	return w
 }
 
@@ -71,6 +73,15 @@ func (w world) stack(name string) *v1alpha1.OpenIMStack {
 			}}}}},
 		},
 	}
+}
+
+// letUsersIn lets users log in to a stack.
+func letUsersIn(s *v1alpha1.OpenIMStackSpec) {
+	beside := strings.Replace(string(s.Dependencies.Redis.Addresses[0]), "redis.", "redis-wrapper.", 1)
+	s.Wrapper.Auth.Users = &v1alpha1.UserAuth{Audience: "https://im.example.com"}
+	s.Wrapper.Redis = &v1alpha1.WrapperRedis{Redis: v1alpha1.Redis{
+		Addresses: []v1alpha1.Address{v1alpha1.Address(beside)}, CredentialsRef: &v1alpha1.LocalReference{Name: "redis-wrapper"},
+	}}
 }
 
 // start creates a stack and waits until its Deployments are there.

@@ -26,7 +26,7 @@ type Limits struct {
 	// +listType=map
 	// +listMapKey=name
 	// +kubebuilder:validation:MinItems=1
-	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:MaxItems=11
 	Classes []LimitClass `json:"classes,omitempty"`
 }
 
@@ -50,7 +50,7 @@ type LimitClass struct {
 
 	// perSecond is how many calls a second are let through for long. It may be a fraction, such as 500m.
 	// +required
-	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).isGreaterThan(quantity('0')) && !quantity(string(self)).isGreaterThan(quantity('100k'))",message="perSecond must be more than 0 and at most 100k: write for example 5, or 500m for one call in two seconds"
+	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).isGreaterThan(quantity('0'))",message="perSecond must be more than 0: write for example 5, or 500m for one call in two seconds"
 	PerSecond resource.Quantity `json:"perSecond,omitzero"`
 
 	// burst is how many calls may come at once.

@@ -1,0 +1,153 @@
+package controllers_test
+
+import (
+	"context"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/openimstack/openim-operator/api/v1alpha1"
+)
+
+// podsOf a component of a stack, by UID: a restart gives others.
+func (w world) podsOf(stack, component string) []types.UID {
+	GinkgoHelper()
+	var list corev1.PodList
+	Expect(k8s.List(w.ctx, &list, client.InNamespace(w.namespace), client.MatchingLabels{v1alpha1.LabelInstance: stack, v1alpha1.LabelComponent: component})).To(Succeed())
+	var uids []types.UID
+	for _, pod := range list.Items {
+		uids = append(uids, pod.UID)
+	}
+	return uids
+}
+
+// change a stack's spec.
+func (w world) change(name string, change func(*v1alpha1.OpenIMStackSpec)) {
+	GinkgoHelper()
+	Eventually(func() error {
+		var stack v1alpha1.OpenIMStack
+		if err := w.get(name, &stack); err != nil {
+			return err
+		}
+		change(&stack.Spec)
+		return k8s.Update(w.ctx, &stack)
+	}).Should(Succeed())
+}
+
+var _ = Describe("A stack whose users may log in", Ordered, func() {
+	var w world
+
+	BeforeAll(func(ctx context.Context) {
+		w = newWorld(context.WithoutCancel(ctx))
+		startOperator()
+		w.start("chat", letUsersIn)
+		w.eventuallyReady("chat")
+	})
+
+	It("gets keys that nobody knows, for logins and for the custody of tokens", func() {
+		for _, name := range []string{"chat-login", "chat-custody"} {
+			var secret corev1.Secret
+			Expect(w.get(name, &secret)).To(Succeed())
+			Expect(secret.Data["key"]).To(HaveLen(43), "%s: 256 bit in base64", name)
+			Expect(*secret.Immutable).To(BeTrue(), name)
+			Expect(metav1.IsControlledBy(&secret, ptrTo(w.getStack("chat")))).To(BeTrue(), name)
+		}
+	})
+
+	It("says where users come in", func() {
+		stack := w.getStack("chat")
+		Expect(stack.Status.Endpoints.Users).To(Equal("http://chat-gateway." + w.namespace + ".svc:8082"))
+		Expect(stack.Status.Endpoints.Realtime).To(Equal("ws://chat-gateway." + w.namespace + ".svc:8082/im/v1/ws"))
+		Expect(w.condition("chat", v1alpha1.ConditionWrapperAvailable).Status).To(Equal(metav1.ConditionTrue))
+	})
+
+	It("has a port for them at the gateway's Service", func() {
+		var service corev1.Service
+		Expect(w.get("chat-gateway", &service)).To(Succeed())
+		Expect(service.Spec.Ports).To(ContainElement(And(HaveField("Name", "users"), HaveField("Port", int32(8082)))))
+	})
+
+	It("takes other limits without a restart", func() {
+		before := w.podsOf("chat", v1alpha1.ComponentGateway)
+		Expect(before).To(HaveLen(2))
+		var d appsv1.Deployment
+		Expect(w.get("chat-gateway", &d)).To(Succeed())
+		generation := d.Generation
+		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) {
+			s.Wrapper.Limits = &v1alpha1.Limits{Classes: []v1alpha1.LimitClass{{Name: "message", PerSecond: resource.MustParse("7"), Burst: 9, By: []v1alpha1.LimitKey{v1alpha1.LimitByUser}}}}
+		})
+		Eventually(func(g Gomega) {
+			var hot corev1.ConfigMap
+			g.Expect(w.get("chat-gateway-hot", &hot)).To(Succeed())
+			g.Expect(hot.Data["hot.yaml"]).To(ContainSubstring("perSecond: 7"))
+			g.Expect(hot.Immutable).To(BeNil())
+		}).Should(Succeed())
+		w.eventuallyReady("chat") // of the new generation: all was applied
+		Expect(w.get("chat-gateway", &d)).To(Succeed())
+		Expect(d.Generation).To(Equal(generation), "the Deployment is as it was")
+		Expect(w.podsOf("chat", v1alpha1.ComponentGateway)).To(ConsistOf(before))
+	})
+
+	It("is put right when somebody edits what is read without a restart", func() {
+		var hot corev1.ConfigMap
+		Expect(w.get("chat-gateway-hot", &hot)).To(Succeed())
+		was := hot.Data["hot.yaml"]
+		hot.Data["hot.yaml"] = "limits: {}\n"
+		Expect(k8s.Update(w.ctx, &hot, client.FieldOwner("kubectl-edit"))).To(Succeed())
+		Eventually(func(g Gomega) {
+			g.Expect(w.get("chat-gateway-hot", &hot)).To(Succeed())
+			g.Expect(hot.Data["hot.yaml"]).To(Equal(was))
+		}).Should(Succeed())
+	})
+
+	It("restarts both roles, and nothing of OpenIM, for another audience", func() {
+		before := map[string][]types.UID{}
+		for _, c := range []string{v1alpha1.ComponentGateway, v1alpha1.ComponentBackend, "api", "msggateway"} {
+			before[c] = w.podsOf("chat", c)
+		}
+		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) { s.Wrapper.Auth.Users.Audience = "https://other.example.com" })
+		Eventually(func(g Gomega) {
+			w.beReady()
+			for _, role := range []string{v1alpha1.ComponentGateway, v1alpha1.ComponentBackend} {
+				now := w.podsOf("chat", role)
+				g.Expect(now).To(HaveLen(2), role)
+				for _, old := range before[role] {
+					g.Expect(now).NotTo(ContainElement(old), role)
+				}
+			}
+		}).Should(Succeed())
+		for _, process := range []string{"api", "msggateway"} {
+			Expect(w.podsOf("chat", process)).To(ConsistOf(before[process]), process)
+		}
+	})
+
+	It("shuts the users' door again when they are no longer let in, and keeps the keys", func() {
+		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) { s.Wrapper.Auth.Users, s.Wrapper.Limits = nil, nil })
+		w.eventuallyReady("chat")
+		Eventually(func() bool {
+			w.beReady()
+			return apierrors.IsNotFound(w.get("chat-gateway-hot", &corev1.ConfigMap{}))
+		}).Should(BeTrue())
+		var service corev1.Service
+		Expect(w.get("chat-gateway", &service)).To(Succeed())
+		Expect(service.Spec.Ports).NotTo(ContainElement(HaveField("Name", "users")))
+		Expect(w.getStack("chat").Status.Endpoints.Users).To(BeEmpty())
+		Expect(w.get("chat-login", &corev1.Secret{})).To(Succeed(), "clients have pinned it: it is deleted with the stack alone")
+	})
+})
+
+func (w world) getStack(name string) v1alpha1.OpenIMStack {
+	GinkgoHelper()
+	var stack v1alpha1.OpenIMStack
+	Expect(w.get(name, &stack)).To(Succeed())
+	return stack
+}
+
+func ptrTo[T any](value T) *T { return &value }
