@@ -1,0 +1,230 @@
+package realtime
+
+import "google.golang.org/protobuf/encoding/protowire"
+
+// Rule is what is done with one field of a request.
+type Rule string
+
+// Rules.
+const (
+	Self    Rule = "self"         // must be the session's user; filled in when absent
+	Parties Rule = "conversation" // the user must be a party: what is not his is left out, and a request that has nothing else is refused
+	Group   Rule = "group"        // the user must be a member
+	Peer    Rule = "peer"         // a user id; OpenIM asks the block list and, if so configured, friendship
+	Session Rule = "session"      // overwritten from the session
+	Server  Rule = "server"       // overwritten or left out: OpenIM's or ours to say
+	Listed  Rule = "listed"       // one of a list, else refused
+	Bounded Rule = "bounded"      // as it is, within the bound; beyond it refused
+	Inside  Rule = "inside"       // a message, whose fields have rules of their own
+)
+
+// Kind of a protobuf field.
+type kind uint8
+
+const (
+	number   kind = iota // int32, int64, enum, bool
+	text                 // string
+	raw                  // bytes
+	message              // length-delimited message
+	numbers              // repeated numbers, packed or not
+	switches             // map<string, bool>
+)
+
+// Field is one field of a request's protobuf message. Fields that are not listed are left out; one that stands
+// twice where protobuf expects it once is malformed.
+type Field struct {
+	Number protowire.Number
+	Name   string
+	Rule   Rule
+	// Bound: bytes of a text, the largest number, entries of a list.
+	Bound  int64
+	Fields []Field // of a message
+
+	kind     kind
+	repeated bool
+	// entry bounds each text of a repeated field in bytes.
+	entry int64
+}
+
+// Request is one identifier of OpenIM's socket.
+type Request struct {
+	ID      int32
+	Name    string // OpenIM's constant
+	Message string // protobuf type of its data
+	// Why is what it is for. Refused is why it is never passed on; empty: it is, under its fields' rules.
+	Why     string
+	Refused string
+	Class   string // limit class
+	Audit   string // audit class; routine ones are counted, not written
+	Fields  []Field
+}
+
+// Limit classes of frames.
+const (
+	ClassMessage = "message"
+	ClassRead    = "read"
+	ClassSocket  = "socket" // opening one
+)
+
+// Audit classes of frames.
+const (
+	AuditRoutine = "routine" // every few seconds by itself
+	AuditPrivate = "private" // reads one person's messages
+	AuditWrite   = "write"
+)
+
+// Identifiers that OpenIM sends by itself.
+const (
+	idSend       = 1003
+	idPush       = 2001
+	idKick       = 2002
+	idLogout     = 2003
+	idPresence   = 2005
+	maxID        = 128     // bytes of a user, group or message id
+	maxName      = 256     // bytes of a conversation id: two user ids and a prefix
+	maxListed    = 5000    // conversations of one request
+	maxPulled    = 10000   // messages asked for at once
+	maxSpan      = 100_000 // seqs of a range: OpenIM lists each of them for notifications
+	maxPresence  = 3000    // users of one subscription
+	maxAt        = 1000    // users of one mention
+	maxNote      = 16 << 10
+	maxPushText  = 2 << 10
+	maxInt32     = 1<<31 - 1
+	maxSeq       = 1 << 53
+	maxSwitches  = 16
+	maxContent   = 512 << 10
+	maxPlatforms = 10
+)
+
+// self is the field that nearly every request has.
+var self = Field{Number: 1, Name: "userID", Rule: Self, Bound: maxID, kind: text}
+
+var order = Field{Number: 3, Name: "order", Rule: Bounded, Bound: 1, kind: number}
+
+// Requests are all identifiers that a client may name. What is not here is refused. Numbers and types:
+// internal/msggateway/constant.go and message_handler.go of open-im-server v3.8.3, the same to v3.8.3-patch.16;
+// field numbers: openimsdk/protocol sdkws.proto, msg.proto, push.proto.
+var Requests = []Request{
+	{
+		ID: 1001, Name: "WSGetNewestSeq", Message: "sdkws.GetMaxSeqReq", Why: "the newest seq of each own conversation",
+		Class: ClassRead, Audit: AuditRoutine, Fields: []Field{self},
+	},
+	{
+		ID: 1002, Name: "WSPullMsgBySeqList", Message: "sdkws.PullMessageBySeqsReq", Why: "messages by ranges of seqs",
+		Class: ClassRead, Audit: AuditPrivate, Fields: []Field{self, {
+			Number: 2, Name: "seqRanges", Rule: Inside, Bound: maxListed, kind: message, repeated: true, Fields: []Field{
+				{Number: 1, Name: "conversationID", Rule: Parties, Bound: maxName, kind: text},
+				{Number: 2, Name: "begin", Rule: Bounded, Bound: maxSeq, kind: number},
+				{Number: 3, Name: "end", Rule: Bounded, Bound: maxSeq, kind: number},
+				{Number: 4, Name: "num", Rule: Bounded, Bound: maxPulled, kind: number},
+			},
+		}, order},
+	},
+	{
+		ID: idSend, Name: "WSSendMsg", Message: "sdkws.MsgData", Why: "send a message",
+		Class: ClassMessage, Audit: AuditWrite, Fields: []Field{
+			{Number: 1, Name: "sendID", Rule: Self, Bound: maxID, kind: text},
+			{Number: 2, Name: "recvID", Rule: Peer, Bound: maxID, kind: text},
+			{Number: 3, Name: "groupID", Rule: Group, Bound: maxID, kind: text},
+			{Number: 4, Name: "clientMsgID", Rule: Bounded, Bound: maxID, kind: text},
+			{Number: 5, Name: "serverMsgID", Rule: Server, kind: text},
+			{Number: 6, Name: "senderPlatformID", Rule: Session, kind: number},
+			{Number: 7, Name: "senderNickname", Rule: Server, kind: text},
+			{Number: 8, Name: "senderFaceURL", Rule: Server, kind: text},
+			{Number: 9, Name: "sessionType", Rule: Listed, Bound: maxInt32, kind: number},
+			{Number: 10, Name: "msgFrom", Rule: Server, kind: number},
+			{Number: 11, Name: "contentType", Rule: Listed, Bound: maxInt32, kind: number},
+			{Number: 12, Name: "content", Rule: Bounded, Bound: maxContent, kind: raw},
+			{Number: 14, Name: "seq", Rule: Server, kind: number},
+			{Number: 15, Name: "sendTime", Rule: Server, kind: number},
+			{Number: 16, Name: "createTime", Rule: Server, kind: number},
+			{Number: 17, Name: "status", Rule: Server, kind: number},
+			{Number: 18, Name: "isRead", Rule: Server, kind: number},
+			{Number: 19, Name: "options", Rule: Listed, Bound: maxSwitches, kind: switches, repeated: true},
+			{Number: 20, Name: "offlinePushInfo", Rule: Inside, kind: message, Fields: []Field{
+				{Number: 1, Name: "title", Rule: Bounded, Bound: maxPushText, kind: text},
+				{Number: 2, Name: "desc", Rule: Bounded, Bound: maxPushText, kind: text},
+				{Number: 3, Name: "ex", Rule: Bounded, Bound: maxPushText, kind: text},
+				{Number: 4, Name: "iOSPushSound", Rule: Bounded, Bound: maxPushText, kind: text},
+				{Number: 5, Name: "iOSBadgeCount", Rule: Bounded, Bound: 1, kind: number},
+				{Number: 6, Name: "signalInfo", Rule: Bounded, Bound: maxPushText, kind: text},
+			}},
+			{Number: 21, Name: "atUserIDList", Rule: Bounded, Bound: maxAt, kind: text, repeated: true, entry: maxID},
+			{Number: 22, Name: "attachedInfo", Rule: Bounded, Bound: maxNote, kind: text},
+			{Number: 23, Name: "ex", Rule: Bounded, Bound: maxNote, kind: text},
+		},
+	},
+	{ID: 1004, Name: "WSSendSignalMsg", Message: "sdkws.MsgData", Why: "signalling", Refused: "OpenIM answers it with an error at every release"},
+	{
+		ID: 1005, Name: "WSPullMsg", Message: "msg.GetSeqMessageReq", Why: "messages by their seqs",
+		Class: ClassRead, Audit: AuditPrivate, Fields: []Field{self, {
+			Number: 2, Name: "conversations", Rule: Inside, Bound: maxListed, kind: message, repeated: true, Fields: []Field{
+				{Number: 2, Name: "conversationID", Rule: Parties, Bound: maxName, kind: text},
+				{Number: 3, Name: "seqs", Rule: Bounded, Bound: maxPulled, kind: numbers, repeated: true},
+			},
+		}, order},
+	},
+	{
+		ID: 1006, Name: "WSGetConvMaxReadSeq", Message: "msg.GetConversationsHasReadAndMaxSeqReq", Why: "newest and read seqs of conversations",
+		Class: ClassRead, Audit: AuditRoutine, Fields: []Field{self,
+			{Number: 2, Name: "conversationIDs", Rule: Parties, Bound: maxListed, kind: text, repeated: true, entry: maxName}},
+	},
+	{
+		ID: 1007, Name: "WsPullConvLastMessage", Message: "msg.GetLastMessageReq", Why: "the last message of conversations",
+		Class: ClassRead, Audit: AuditPrivate, Fields: []Field{self,
+			{Number: 2, Name: "conversationIDs", Rule: Parties, Bound: maxListed, kind: text, repeated: true, entry: maxName}},
+	},
+	{
+		ID: idLogout, Name: "WsLogoutMsg", Message: "push.DelUserPushTokenReq", Why: "forget the device's push token and close the socket",
+		Class: ClassRead, Audit: AuditWrite, Fields: []Field{self, {Number: 2, Name: "platformID", Rule: Session, Bound: maxPlatforms, kind: number}},
+	},
+	{
+		ID: 2004, Name: "WsSetBackgroundStatus", Message: "sdkws.SetAppBackgroundStatusReq", Why: "the app went to the background or came back",
+		Class: ClassRead, Audit: AuditRoutine, Fields: []Field{self, {Number: 2, Name: "isBackground", Rule: Bounded, Bound: 1, kind: number}},
+	},
+	{
+		ID: idPresence, Name: "WsSubUserOnlineStatus", Message: "sdkws.SubUserOnlineStatus", Why: "who is online; open to every user, as in OpenIM, but bounded",
+		Class: ClassRead, Audit: AuditRoutine, Fields: []Field{
+			{Number: 1, Name: "subscribeUserID", Rule: Bounded, Bound: maxPresence, kind: text, repeated: true, entry: maxID},
+			{Number: 2, Name: "unsubscribeUserID", Rule: Bounded, Bound: maxPresence, kind: text, repeated: true, entry: maxID},
+		},
+	},
+}
+
+// Find returns the row of an identifier; nil when there is none.
+func Find(id int32) *Request {
+	for i := range Requests {
+		if Requests[i].ID == id {
+			return &Requests[i]
+		}
+	}
+	return nil
+}
+
+// ContentTypes are what a client may send: what the official SDKs make of a user's doing. Not among them are revocations and
+// reactions (calls of the API), streams, and all notifications (1000 to 5000), for which OpenIM skips block list, friendship, membership and mute.
+var ContentTypes = map[int32]string{
+	101: "text", 102: "picture", 103: "voice", 104: "video", 105: "file", 106: "text with mentions", 107: "merged messages",
+	108: "card", 109: "location", 110: "custom", 113: "typing", 114: "quote", 115: "face", 117: "advanced text", 118: "markdown",
+	119: "custom, opens no conversation", 120: "custom, online only",
+}
+
+// SessionTypes are where a client may send to. OpenIM has two more: 2, which it refuses itself, and 4, notifications.
+var SessionTypes = map[int32]string{sessionSingle: "single chat", sessionGroup: "group"}
+
+const (
+	sessionSingle = 1
+	sessionGroup  = 3
+)
+
+// Prefixes of conversation ids (pkg/msgprocessor/conversation.go).
+const (
+	notificationPrefix = "n_"
+	groupPrefix        = "sg_"
+)
+
+// Switches are the options of a message that the official SDKs send. All others are OpenIM's own: isNotNotification would
+// turn a message into a notification.
+var Switches = []string{
+	"history", "persistent", "offlinePush", "unreadCount", "conversationUpdate", "senderSync", "notPrivate", "senderConversationUpdate",
+}
