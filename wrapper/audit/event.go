@@ -1,7 +1,6 @@
 package audit
 
 import (
-	"encoding/json"
 	"net/netip"
 	"strings"
 	"time"
@@ -88,7 +87,7 @@ const (
 	maxTargets   = 8
 )
 
-// form is an event as it is written.
+// form is an event as it is written and read. Its texts have gone through word or clip.
 type form struct {
 	Time          string   `json:"time"`
 	Kind          Kind     `json:"kind"`
@@ -146,15 +145,6 @@ func (e *Event) form() form {
 		f.UserCount = total
 	}
 	return f
-}
-
-// encode gives the members of an event without the braces around them.
-func (f *form) encode() []byte {
-	data, err := json.Marshal(f)
-	if err != nil { // numbers, texts and lists of texts: there is nothing that could fail
-		data = []byte(`{"time":"` + f.Time + `","kind":"unreadable"}`)
-	}
-	return data[1 : len(data)-1]
 }
 
 // illegal stands in the place of a word that is none: somebody passed on what should have been a name of ours.

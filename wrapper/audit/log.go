@@ -57,6 +57,7 @@ type Log struct {
 	failing atomic.Bool  // the last write did not succeed
 	busy    atomic.Int64 // since when the sink is being waited for, in Unix nanoseconds; 0: it is not
 	wake    chan struct{}
+	buf     []byte
 	torn    bool // the file ends in the middle of a line: begin with a line break. Of the writer alone
 
 	mu      sync.Mutex

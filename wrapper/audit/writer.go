@@ -110,7 +110,7 @@ func (l *Log) done(size int) {
 
 // deliver writes a batch, however often the sink refuses, until the time for stopping is over. It is false then.
 func (l *Log) deliver(ctx context.Context, batch [][]byte) bool {
-	var buf []byte
+	buf := l.buf[:0]
 	if l.moved() {
 		f := form{Time: l.now().UTC().Format(timeLayout), Kind: kindRotated}
 		buf = l.chain.append(buf, f.encode())
@@ -118,6 +118,7 @@ func (l *Log) deliver(ctx context.Context, batch [][]byte) bool {
 	for _, event := range batch {
 		buf = l.chain.append(buf, event)
 	}
+	l.buf = buf // to be used again
 	retry := firstRetry
 	var stop <-chan time.Time
 	for {
