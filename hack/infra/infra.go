@@ -16,20 +16,32 @@ import (
 // Namespace of all that Objects returns.
 const Namespace = "infra"
 
-// Name and key of the Secret with Redis' password.
+// Secrets with the passwords of OpenIM's Redis and of the wrapper's own, and their key.
 const (
-	RedisSecret      = "redis"
-	RedisPasswordKey = "password"
+	RedisSecret        = "redis"
+	WrapperRedisSecret = "redis-wrapper"
+	PasswordKey        = "password"
 )
+
+// Label that a namespace carries whose stacks are let in, and its value.
+const (
+	AllowedLabel = "openimstack.dev/stores"
+	Allowed      = "allowed"
+)
+
+// Passwords of the two Redis. They differ: the one must not open the other.
+type Passwords struct {
+	OpenIM, Wrapper string
+}
 
 //go:embed *.yaml
 var files embed.FS
 
-// Objects returns the namespace, the Secret with Redis' password, and the stores, in the order in which to apply them. images
+// Objects returns the namespace, the Secrets with the passwords, and the stores, in the order in which to apply them. images
 // gives the reference of each image by its name without prefix and tag ("infra-etcd"), as hack/images prints it.
-func Objects(images map[string]string, redisPassword string) ([]*unstructured.Unstructured, error) {
-	if redisPassword == "" {
-		return nil, errors.New("the Redis of the demo needs a password: give one that is not empty")
+func Objects(images map[string]string, passwords Passwords) ([]*unstructured.Unstructured, error) {
+	if passwords.OpenIM == "" || passwords.Wrapper == "" || passwords.OpenIM == passwords.Wrapper {
+		return nil, errors.New("each Redis of the demo needs a password of its own: give two that differ and are not empty")
 	}
 	resources, err := resources()
 	if err != nil {
@@ -43,7 +55,7 @@ func Objects(images map[string]string, redisPassword string) ([]*unstructured.Un
 		}
 		for _, object := range parsed {
 			if object.GetKind() == "Namespace" {
-				objects = append(objects, object, secret(redisPassword))
+				objects = append(objects, object, secret(RedisSecret, passwords.OpenIM), secret(WrapperRedisSecret, passwords.Wrapper))
 				continue
 			}
 			object.SetNamespace(Namespace)
@@ -88,13 +100,13 @@ func parse(file string) ([]*unstructured.Unstructured, error) {
 	}
 }
 
-func secret(redisPassword string) *unstructured.Unstructured {
+func secret(name, password string) *unstructured.Unstructured {
 	return &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "v1",
 		"kind":       "Secret",
-		"metadata":   map[string]any{"name": RedisSecret, "namespace": Namespace},
+		"metadata":   map[string]any{"name": name, "namespace": Namespace},
 		"type":       "Opaque",
-		"stringData": map[string]any{RedisPasswordKey: redisPassword},
+		"stringData": map[string]any{PasswordKey: password},
 	}}
 }
 

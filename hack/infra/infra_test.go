@@ -10,24 +10,33 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/openimstack/openim-operator/api/v1alpha1"
 )
 
 // stores and their ports, as the contract with the operator's samples has them.
-var stores = map[string]int32{"etcd": 2379, "redis": 6379, "kafka": 9092, "mongodb": 27017}
+var stores = map[string]int32{"etcd": 2379, "redis": 6379, "redis-wrapper": 6379, "kafka": 9092, "mongodb": 27017}
+
+// imageOf a store. Both Redis are the same program.
+func imageOf(store string) string { return "infra-" + strings.TrimSuffix(store, "-wrapper") }
 
 func images() map[string]string {
 	refs := map[string]string{}
 	for name := range stores {
-		refs["infra-"+name] = "example/infra-" + name + ":dev-0123456789ab"
+		refs[imageOf(name)] = "example/" + imageOf(name) + ":dev-0123456789ab"
 	}
 	return refs
 }
 
+var passwords = Passwords{OpenIM: "secret-of-the-test", Wrapper: "another-secret-of-the-test"}
+
 func objects(t *testing.T) []*unstructured.Unstructured {
 	t.Helper()
-	all, err := Objects(images(), "secret-of-the-test")
+	all, err := Objects(images(), passwords)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,6 +66,7 @@ func TestNamespaceAndSecretComeFirst(t *testing.T) {
 	g.Expect(all[0].GetKind()).To(Equal("Namespace"))
 	g.Expect(all[0].GetLabels()).To(HaveKeyWithValue("pod-security.kubernetes.io/enforce", "restricted"))
 	g.Expect(all[1].GetKind() + "/" + all[1].GetName()).To(Equal("Secret/redis"))
+	g.Expect(all[2].GetKind() + "/" + all[2].GetName()).To(Equal("Secret/redis-wrapper"))
 	for _, o := range all[1:] {
 		g.Expect(o.GetNamespace()).To(Equal(Namespace), o.GetKind()+" "+o.GetName())
 	}
@@ -96,41 +106,82 @@ func TestPodsAreRestrictedBoundedAndProbed(t *testing.T) {
 		for kind, probe := range map[string]*corev1.Probe{"startup": c.StartupProbe, "readiness": c.ReadinessProbe, "liveness": c.LivenessProbe} {
 			g.Expect(probe).NotTo(BeNil(), name+" "+kind)
 		}
-		g.Expect(c.Image).To(Equal(images()["infra-"+name]))
+		g.Expect(c.Image).To(Equal(images()[imageOf(name)]))
 		g.Expect(c.ImagePullPolicy).To(Equal(corev1.PullIfNotPresent), "nothing is pulled for what is loaded")
 	}
 }
 
-func TestThePasswordIsInTheSecretAndNowhereElse(t *testing.T) {
+func TestEachPasswordIsInItsSecretAndNowhereElse(t *testing.T) {
 	g := NewWithT(t)
-	for _, o := range objects(t) {
-		raw, err := o.MarshalJSON()
-		g.Expect(err).NotTo(HaveOccurred())
-		g.Expect(strings.Contains(string(raw), "secret-of-the-test")).To(Equal(o.GetKind() == "Secret"), o.GetKind()+" "+o.GetName())
+	for password, secret := range map[string]string{`"` + passwords.OpenIM + `"`: RedisSecret, passwords.Wrapper: WrapperRedisSecret} {
+		for _, o := range objects(t) {
+			raw, err := o.MarshalJSON()
+			g.Expect(err).NotTo(HaveOccurred())
+			holds := o.GetKind() == "Secret" && o.GetName() == secret
+			g.Expect(strings.Contains(string(raw), password)).To(Equal(holds), o.GetKind()+" "+o.GetName())
+		}
+		env := typed[appsv1.StatefulSet](t, "StatefulSet")[secret].Spec.Template.Spec.Containers[0].Env
+		g.Expect(env[0].ValueFrom.SecretKeyRef.Name).To(Equal(secret))
+		g.Expect(env[0].ValueFrom.SecretKeyRef.Key).To(Equal(PasswordKey))
 	}
-	env := typed[appsv1.StatefulSet](t, "StatefulSet")["redis"].Spec.Template.Spec.Containers[0].Env
-	g.Expect(env[0].ValueFrom.SecretKeyRef.Name).To(Equal(RedisSecret))
-	g.Expect(env[0].ValueFrom.SecretKeyRef.Key).To(Equal(RedisPasswordKey))
 }
 
-func TestOnlyPodsOfStacksReachTheStores(t *testing.T) {
-	g := NewWithT(t)
+// Who is let in, by store: pods are named by their labels as the operator writes them. Everybody else is refused.
+func TestEachStoreLetsInWhoNeedsItAndNobodyElse(t *testing.T) {
+	openim := labels.Set{v1alpha1.LabelName: v1alpha1.NameOpenIM, v1alpha1.LabelPartOf: v1alpha1.PartOf}
+	role := func(name string) labels.Set {
+		return labels.Set{v1alpha1.LabelName: v1alpha1.NameWrapper, v1alpha1.LabelPartOf: v1alpha1.PartOf, v1alpha1.LabelComponent: name}
+	}
+	pods := map[string]labels.Set{"openim": openim, "gateway": role("gateway"), "backend": role("backend"), "stranger": {"app": "x"}, "impostor": {v1alpha1.LabelPartOf: v1alpha1.PartOf}}
+	want := map[string][]string{
+		"etcd": {"openim"}, "kafka": {"openim"}, "redis": {"openim"}, "mongodb": {"openim", "backend"}, "redis-wrapper": {"gateway", "backend"},
+	}
 	policies := typed[networkingv1.NetworkPolicy](t, "NetworkPolicy")
-	g.Expect(policies).To(HaveLen(1))
-	policy := policies["stores"].Spec
-	g.Expect(policy.PodSelector.MatchLabels).To(BeEmpty(), "every pod of the namespace")
-	g.Expect(policy.Ingress).To(HaveLen(1))
-	g.Expect(policy.Ingress[0].From).To(HaveLen(1))
-	g.Expect(policy.Ingress[0].From[0].PodSelector.MatchLabels).To(Equal(map[string]string{"app.kubernetes.io/part-of": "openimstack"}))
+	for store := range stores {
+		var in []string
+		for pod, labels := range pods {
+			g := NewWithT(t)
+			g.Expect(admits(t, policies, store, nil, labels)).To(BeFalse(), "%s reaches %s from a namespace that is not allowed to", pod, store)
+			if admits(t, policies, store, map[string]string{AllowedLabel: Allowed}, labels) {
+				in = append(in, pod)
+			}
+		}
+		NewWithT(t).Expect(in).To(ConsistOf(want[store]), store)
+	}
+}
+
+// admits works out what the policies together say of one connection, as a cluster would.
+func admits(t *testing.T, policies map[string]*networkingv1.NetworkPolicy, store string, namespace, pod labels.Set) bool {
+	t.Helper()
+	matches := func(selector *metav1.LabelSelector, set labels.Set) bool {
+		s, err := metav1.LabelSelectorAsSelector(selector)
+		NewWithT(t).Expect(err).NotTo(HaveOccurred())
+		return s.Matches(set)
+	}
+	isolated, open := false, false
+	for _, p := range policies {
+		if !matches(&p.Spec.PodSelector, labels.Set{v1alpha1.LabelName: store}) {
+			continue
+		}
+		isolated = true
+		for _, rule := range p.Spec.Ingress {
+			for _, peer := range rule.From {
+				open = open || matches(peer.NamespaceSelector, namespace) && matches(peer.PodSelector, pod)
+			}
+		}
+	}
+	return !isolated || open
 }
 
 func TestWhatIsMissingIsSaid(t *testing.T) {
 	g := NewWithT(t)
-	_, err := Objects(images(), "")
-	g.Expect(err).To(MatchError(ContainSubstring("needs a password")))
+	for _, bad := range []Passwords{{}, {OpenIM: "x"}, {Wrapper: "x"}, {OpenIM: "x", Wrapper: "x"}} {
+		_, err := Objects(images(), bad)
+		g.Expect(err).To(MatchError(ContainSubstring("a password of its own")), "%+v", bad)
+	}
 	few := images()
 	delete(few, "infra-kafka")
-	_, err = Objects(few, "x")
+	_, err := Objects(few, passwords)
 	g.Expect(err).To(MatchError(ContainSubstring("--only infra-kafka")))
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/controllers/lockdown"
+	"github.com/openimstack/openim-operator/controllers/manifests"
 	"github.com/openimstack/openim-operator/test/harness/matrix"
 	"github.com/openimstack/openim-operator/test/harness/setup"
 )
@@ -82,6 +83,8 @@ func second() (*v1alpha1.OpenIMStack, error) {
 		MongoDB: v1alpha1.MongoDB{Addresses: elsewhere(other.Spec.Dependencies.MongoDB.Addresses), Database: neighbourDatabase},
 		Etcd:    v1alpha1.Etcd{Endpoints: elsewhere(other.Spec.Dependencies.Etcd.Endpoints)},
 	}
+	other.Spec.Wrapper.Redis.Addresses = elsewhere(other.Spec.Wrapper.Redis.Addresses)
+	other.Spec.Wrapper.Auth.Users.Audience = manifests.Endpoints(other).Users
 	return other, nil
 }
 
@@ -100,7 +103,7 @@ func apart(ctx SpecContext, from, to *v1alpha1.OpenIMStack) matrix.Report {
 	o := &matrix.Observer{
 		Cluster: environment.Cluster, Namespace: to.Namespace, Stack: to.Name, Image: environment.Images[setup.OperatorImage], Patience: programming,
 	}
-	for _, c := range lockdown.Components() {
+	for _, c := range lockdown.ComponentsOf(to) {
 		pod, err := environment.ReadyPod(ctx, client.ObjectKeyFromObject(from), c.Name)
 		Expect(err).NotTo(HaveOccurred())
 		place, err := environment.Cluster.Enter(ctx, pod, environment.Images[setup.OperatorImage])

@@ -20,7 +20,7 @@ func ours() []string {
 	for _, issuer := range stack.Spec.Wrapper.Auth.Admins.Issuers {
 		all = append(all, "secrets/"+issuer.JWKS.SecretRef.Name)
 	}
-	return append(all, "secrets/"+stack.Spec.Dependencies.Redis.CredentialsRef.Name)
+	return append(all, "secrets/"+stack.Spec.Dependencies.Redis.CredentialsRef.Name, "secrets/"+stack.Spec.Wrapper.Redis.CredentialsRef.Name)
 }
 
 // removal deletes stacks, one after the other, and looks at every kind of object that the API server knows.

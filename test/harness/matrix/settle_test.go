@@ -33,7 +33,9 @@ type network struct {
 }
 
 func graph() lockdown.Graph {
-	return lockdown.NewGraph(&v1alpha1.OpenIMStack{ObjectMeta: metav1.ObjectMeta{Name: "chat", Namespace: "im"}}, openim.Facts{})
+	stack := &v1alpha1.OpenIMStack{ObjectMeta: metav1.ObjectMeta{Name: "chat", Namespace: "im"}}
+	stack.Spec.Wrapper.Auth.Users = &v1alpha1.UserAuth{}
+	return lockdown.NewGraph(stack, openim.Facts{})
 }
 
 // world is one ready pod of each component, and two of those named.

@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/hack/infra"
 	"github.com/openimstack/openim-operator/test/harness"
 	"github.com/openimstack/openim-operator/test/harness/identity"
 )
@@ -26,7 +27,9 @@ import (
 const sample = "config/samples/demo.yaml"
 
 // restricted is the strictest pod security standard.
-const restricted = "restricted"
+func restricted() map[string]string {
+	return map[string]string{"pod-security.kubernetes.io/enforce": "restricted"}
+}
 
 // Sample reads config/samples/demo.yaml, with images from the registry of another cluster than the local one.
 func (e *Environment) Sample() (*v1alpha1.OpenIMStack, error) {
@@ -44,16 +47,14 @@ func (e *Environment) Sample() (*v1alpha1.OpenIMStack, error) {
 	return stack, nil
 }
 
-// Prepare makes the namespaces of stack and strangers, and the Secrets that the sample refers to.
+// Prepare makes the namespaces of stack and strangers, and the Secrets that the sample refers to. The stores let in the one alone.
 func (e *Environment) Prepare(ctx context.Context, stack *v1alpha1.OpenIMStack) error {
-	if err := e.ensureNamespaces(ctx, map[string]string{stack.Namespace: restricted, StrangerNamespace: restricted}); err != nil {
+	allowed := restricted()
+	allowed[infra.AllowedLabel] = infra.Allowed
+	if err := e.ensureNamespaces(ctx, map[string]map[string]string{stack.Namespace: allowed, StrangerNamespace: restricted()}); err != nil {
 		return err
 	}
-	password, err := e.redisPassword(ctx)
-	if err != nil {
-		return err
-	}
-	if err := e.ensureSecret(ctx, stack.Namespace, redisSecret, map[string][]byte{v1alpha1.KeyPassword: password}); err != nil {
+	if err := e.ensurePasswords(ctx, stack.Namespace); err != nil {
 		return err
 	}
 	keys, err := e.Provider.JWKS()

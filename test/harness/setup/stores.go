@@ -17,11 +17,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/hack/infra"
 	"github.com/openimstack/openim-operator/test/harness"
 )
-
-// redisSecret holds Redis' password, in the namespace of the stores and in that of the stack.
-const redisSecret = "redis"
 
 // passwordBytes of a password that is made here, before it is written in hexadecimal.
 const passwordBytes = 24
@@ -38,14 +36,10 @@ func (e *Environment) InstallStores(ctx context.Context, namespace string) error
 	}
 	move(objects, namespace)
 	e.Images.Retag(objects)
-	if err := e.ensureNamespaces(ctx, map[string]string{namespace: ""}); err != nil {
+	if err := e.ensureNamespaces(ctx, map[string]map[string]string{namespace: nil}); err != nil {
 		return err
 	}
-	password, err := e.redisPassword(ctx)
-	if err != nil {
-		return err
-	}
-	if err := e.ensureSecret(ctx, namespace, redisSecret, map[string][]byte{v1alpha1.KeyPassword: password}); err != nil {
+	if err := e.ensurePasswords(ctx, namespace); err != nil {
 		return err
 	}
 	if err := e.Cluster.Apply(ctx, objects...); err != nil {
@@ -103,15 +97,29 @@ func Moved(text, namespace string) string {
 	return strings.ReplaceAll(text, "."+StoresNamespace+".svc", "."+namespace+".svc")
 }
 
-// redisPassword returns the password in use, or a new one.
-func (e *Environment) redisPassword(ctx context.Context) ([]byte, error) {
+// ensurePasswords writes the Secrets of OpenIM's Redis and of the wrapper's own to a namespace: that of the stores, and that of a stack.
+func (e *Environment) ensurePasswords(ctx context.Context, namespace string) error {
+	for _, name := range []string{infra.RedisSecret, infra.WrapperRedisSecret} {
+		password, err := e.password(ctx, name)
+		if err != nil {
+			return err
+		}
+		if err := e.ensureSecret(ctx, namespace, name, map[string][]byte{v1alpha1.KeyPassword: password}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// password returns the one of a Redis that is in use, or a new one.
+func (e *Environment) password(ctx context.Context, name string) ([]byte, error) {
 	var secret corev1.Secret
-	err := e.Cluster.Get(ctx, types.NamespacedName{Namespace: StoresNamespace, Name: redisSecret}, &secret)
+	err := e.Cluster.Get(ctx, types.NamespacedName{Namespace: StoresNamespace, Name: name}, &secret)
 	if err == nil && len(secret.Data[v1alpha1.KeyPassword]) > 0 {
 		return secret.Data[v1alpha1.KeyPassword], nil
 	}
 	if client.IgnoreNotFound(err) != nil {
-		return nil, fmt.Errorf("reading the Secret of Redis: %w", err)
+		return nil, fmt.Errorf("reading Secret %s: %w", name, err)
 	}
 	random := make([]byte, passwordBytes)
 	_, _ = rand.Read(random) // never fails: the runtime ends the program when the system has no randomness
@@ -127,14 +135,10 @@ func (e *Environment) ensureSecret(ctx context.Context, namespace, name string, 
 	return e.Cluster.Apply(ctx, u)
 }
 
-// ensureNamespaces makes namespaces, each with the pod security standard that it enforces, if any.
-func (e *Environment) ensureNamespaces(ctx context.Context, standards map[string]string) error {
-	for name, standard := range standards {
-		namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}
-		if standard != "" {
-			namespace.Labels = map[string]string{"pod-security.kubernetes.io/enforce": standard}
-		}
-		u, err := harness.ToUnstructured(namespace)
+// ensureNamespaces makes namespaces with their labels.
+func (e *Environment) ensureNamespaces(ctx context.Context, wanted map[string]map[string]string) error {
+	for name, labels := range wanted {
+		u, err := harness.ToUnstructured(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels}})
 		if err != nil {
 			return err
 		}
