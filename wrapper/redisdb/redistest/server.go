@@ -71,7 +71,12 @@ func (s *Server) Config(prefix string) redisdb.Config {
 // Open gives a client as the wrapper opens it, closed when the test ends.
 func (s *Server) Open(prefix string) *redisdb.DB {
 	s.t.Helper()
-	db, sources := redisdb.Open(s.Config(prefix), slog.New(slog.DiscardHandler))
+	return s.open(s.Config(prefix))
+}
+
+func (s *Server) open(config redisdb.Config) *redisdb.DB {
+	s.t.Helper()
+	db, sources := redisdb.Open(config, slog.New(slog.DiscardHandler))
 	for _, source := range sources {
 		if _, err := source.Reload(); err != nil {
 			s.t.Fatal(err)
@@ -79,6 +84,19 @@ func (s *Server) Open(prefix string) *redisdb.DB {
 	}
 	s.t.Cleanup(func() { _ = db.Close() })
 	return db
+}
+
+// OpenCluster is Open for a server that was started with "--cluster-enabled", "yes": it is given all slots, and is a Cluster of one.
+func (s *Server) OpenCluster(prefix string) *redisdb.DB {
+	s.t.Helper()
+	ctx := s.t.Context()
+	raw := s.Client()
+	if err := raw.ClusterAddSlotsRange(ctx, 0, 16383).Err(); err != nil {
+		s.t.Fatalf("give the node its slots: %v", err)
+	}
+	config := s.Config(prefix)
+	config.Addresses = append(config.Addresses, s.Address) // two addresses make a Cluster's client
+	return s.open(config)
 }
 
 // Client is a client of the test's own, patient and without prefix.

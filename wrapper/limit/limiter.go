@@ -1,0 +1,162 @@
+package limit
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/openimstack/openim-operator/wrapper/redisdb"
+)
+
+//go:embed gcra.lua
+var gcraLua string
+
+var gcraScript = redis.NewScript(gcraLua)
+
+const (
+	// patience is how long one call waits for Redis before this replica decides by itself.
+	patience = 50 * time.Millisecond
+	// After so many calls in a row that failed or were slow, no call waits for a pause; then one tries.
+	failuresInARow = 3
+	failurePause   = time.Second
+)
+
+// Options of a Limiter.
+type Options struct {
+	// Redis nil: this replica decides by itself, always.
+	Redis *redisdb.DB
+	// Replicas is how many share a quota when each decides by itself. Nil: one.
+	Replicas   func() int
+	Now        func() time.Time
+	Log        *slog.Logger
+	Registerer prometheus.Registerer
+}
+
+// Limiter decides on calls. It is safe for concurrent use, and waits for Redis 50 ms at most.
+type Limiter struct {
+	db       *redisdb.DB
+	replicas func() int
+	now      func() time.Time
+	log      *slog.Logger
+	alone    *local
+	breaker  *redisdb.Breaker
+	degraded atomic.Bool
+
+	decisions *prometheus.CounterVec
+}
+
+// New registers its metrics and calls nobody.
+func New(o Options) *Limiter {
+	l := &Limiter{db: o.Redis, replicas: o.Replicas, now: o.Now, log: o.Log, alone: newLocal(maxLocalKeys),
+		breaker: redisdb.NewBreaker(failuresInARow, failurePause, o.Now),
+		decisions: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "openim_wrapper_limit_decisions_total",
+			Help: "Calls that were let pass or refused by a limit, by class, by what the refusing limit counts, and by who decided: redis or this replica alone.",
+		}, []string{"class", "verdict", "by", "decided"}),
+	}
+	if l.replicas == nil {
+		l.replicas = func() int { return 1 }
+	}
+	o.Registerer.MustRegister(l.decisions,
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "openim_wrapper_limit_degraded", Help: "1 while limits are kept by each replica with its share of the quota, because Redis is slow or down.",
+		}, func() float64 {
+			if l.degraded.Load() {
+				return 1
+			}
+			return 0
+		}),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "openim_wrapper_limit_local_keys", Help: "Users, devices and addresses that this replica counts by itself.",
+		}, func() float64 { return float64(l.alone.size()) }))
+	return l
+}
+
+// Allow decides on one call of a class and, when it may pass, counts it. class is the name of c: a fixed word without braces or colons.
+// A class that is not valid lets nothing pass.
+func (l *Limiter) Allow(ctx context.Context, class string, c Class, s Subject) Decision {
+	if !c.usable() {
+		return l.note(class, Decision{RetryAfter: time.Second, By: "class"})
+	}
+	names, p := keys(class, c.By, s), c.pace()
+	if l.db == nil {
+		return l.note(class, l.here(c.By, names, p))
+	}
+	which, wait, err := l.there(ctx, names, p)
+	if err != nil {
+		d := l.here(c.By, names, p.share(l.replicas()))
+		d.Degraded = true
+		return l.note(class, d)
+	}
+	return l.note(class, decision(c.By, which, wait))
+}
+
+func (l *Limiter) here(by, names []string, p pace) Decision {
+	which, wait := l.alone.take(names, p, l.now().UnixMicro())
+	return decision(by, which, wait)
+}
+
+func decision(by []string, which int, wait int64) Decision {
+	if which < 0 {
+		return Decision{OK: true}
+	}
+	return Decision{RetryAfter: time.Duration(wait) * time.Microsecond, By: by[which]}
+}
+
+var errSpared = errors.New("Redis was slow or down for other calls")
+
+// there asks Redis, if it has been well lately.
+func (l *Limiter) there(ctx context.Context, names []string, p pace) (which int, wait int64, err error) {
+	if !l.breaker.Allow() {
+		return 0, 0, errSpared
+	}
+	full := make([]string, len(names))
+	for i, name := range names {
+		full[i] = l.db.Key(name)
+	}
+	asking, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	reply, err := gcraScript.Run(asking, l.db, full, p.interval, p.burst).Int64Slice()
+	if err == nil && len(reply) != 3 {
+		err = errors.New("the script of the limits gave no answer that is understood")
+	}
+	if err != nil && ctx.Err() != nil {
+		err = context.Canceled // the caller left, which says nothing about Redis
+	}
+	l.breaker.Done(err)
+	l.tell(err)
+	if err != nil {
+		return 0, 0, err
+	}
+	return int(reply[0]) - 1, reply[1], nil
+}
+
+// tell says in the log when it begins and when it ends.
+func (l *Limiter) tell(err error) {
+	open := l.breaker.Open()
+	if l.degraded.CompareAndSwap(!open, open) {
+		if open {
+			l.log.Warn("limits are kept by this replica alone, with its share of the quota: the wrapper's Redis is slow or down", "error", err.Error())
+			return
+		}
+		l.log.Info("limits are kept in Redis again")
+	}
+}
+
+func (l *Limiter) note(class string, d Decision) Decision {
+	verdict, decided := "allowed", "redis"
+	if !d.OK {
+		verdict = "refused"
+	}
+	if d.Degraded || l.db == nil {
+		decided = "replica"
+	}
+	l.decisions.WithLabelValues(class, verdict, d.By, decided).Inc()
+	return d
+}

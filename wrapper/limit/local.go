@@ -1,0 +1,88 @@
+package limit
+
+import (
+	"sync"
+)
+
+// maxLocalKeys bounds the memory of a replica that decides by itself: some 10 MB.
+const maxLocalKeys = 100_000
+
+// clearEvery is the least time between two clearings of a full table, in microseconds.
+const clearEvery = 1_000_000
+
+// local is GCRA in the memory of one replica. Its clock is handed in, in microseconds.
+type local struct {
+	mu      sync.Mutex
+	tats    map[string]int64
+	limit   int
+	cleared int64
+}
+
+func newLocal(limit int) *local { return &local{tats: map[string]int64{}, limit: limit} }
+
+// take gives the key that refuses, or -1, and how long to wait in microseconds.
+func (l *local) take(keys []string, p pace, now int64) (which int, wait int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	which = -1
+	next := make([]int64, len(keys))
+	names := make([]string, len(keys))
+	for i, key := range keys {
+		names[i] = l.place(key, now)
+		tat, known := l.tats[names[i]]
+		if back := p.bounded(tat, now); known && back < tat {
+			l.tats[names[i]] = back
+			tat = back
+		}
+		var w int64
+		if next[i], w = p.next(tat, now); w > wait {
+			which, wait = i, w
+		}
+	}
+	if which >= 0 {
+		return which, wait
+	}
+	for i, name := range names {
+		l.tats[name] = next[i]
+	}
+	return -1, 0
+}
+
+// place is the key's own, or, when there is no room, one that it shares with all newcomers of its kind: who comes from ever new
+// addresses gets no more for it.
+func (l *local) place(key string, now int64) string {
+	if _, known := l.tats[key]; known || len(l.tats) < l.limit {
+		return key
+	}
+	if now-l.cleared >= clearEvery {
+		l.cleared = now
+		for k, tat := range l.tats {
+			if tat <= now {
+				delete(l.tats, k)
+			}
+		}
+		if len(l.tats) < l.limit {
+			return key
+		}
+	}
+	return kindOf(key)
+}
+
+// kindOf is the key without its value: "l:{class}:by:".
+func kindOf(key string) string {
+	colons := 0
+	for i := range len(key) {
+		if key[i] == ':' {
+			if colons++; colons == 3 {
+				return key[:i+1]
+			}
+		}
+	}
+	return key
+}
+
+func (l *local) size() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.tats)
+}
