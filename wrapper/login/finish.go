@@ -48,12 +48,9 @@ func (s *Service) Finish(ctx context.Context, request handshake.FinishRequest, c
 		return handshake.FinishReply{}, Outcome{Reason: StatesDown}, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	a := s.resume(ring, request.HandshakeID, sealed, found)
-	psk, err := s.openCode(ctx, a)
-	if err != nil {
+	if err = s.prove(ctx, a, request.Bytes()); err != nil {
 		return handshake.FinishReply{}, a.outcome.because(RegistryDown), fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	a.admit(request.Bytes(), psk)
-
 	device, user, err := s.decide(ctx, a, current)
 	switch {
 	case err != nil:
@@ -121,6 +118,16 @@ func (s *Service) openCode(ctx context.Context, a *attempt) ([]byte, error) {
 		return nil, errors.New("the registry gave a pre-shared key that is none")
 	}
 	return psk, nil
+}
+
+// prove finds out which key the client holds.
+func (s *Service) prove(ctx context.Context, a *attempt, m3 []byte) error {
+	psk, err := s.openCode(ctx, a)
+	if err != nil {
+		return err
+	}
+	a.admit(m3, psk)
+	return nil
 }
 
 // admit reads the third message and then brings the work to that of a whole handshake.

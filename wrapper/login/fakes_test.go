@@ -1,0 +1,392 @@
+package login
+
+import (
+	"context"
+	"crypto/ecdh"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/openimstack/openim-operator/wrapper/handshake"
+	"github.com/openimstack/openim-operator/wrapper/link"
+)
+
+const origin = "https://im.example.com"
+
+var errDown = errors.New("it is down")
+
+// journal notes the calls that the service makes, in order.
+type journal struct {
+	mu    sync.Mutex
+	calls []string
+}
+
+func (j *journal) note(call string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.calls = append(j.calls, call)
+}
+
+// drain returns what was noted since the last time.
+func (j *journal) drain() []string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	calls := j.calls
+	j.calls = nil
+	return calls
+}
+
+func (j *journal) count(call string) (n int) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, c := range j.calls {
+		if c == call {
+			n++
+		}
+	}
+	return n
+}
+
+// book is a device registry in memory that keeps link's promises: one key one device, a code once, no key ever comes back.
+type book struct {
+	*journal
+	mu      sync.Mutex
+	devices []link.Device
+	past    []link.Key // keys that were rotated away
+	users   map[string]link.User
+	codes   map[string]issued
+	down    bool
+}
+
+type issued struct {
+	userID   string
+	platform int32
+	psk      []byte
+}
+
+func (b *book) holder(key link.Key) int {
+	return slices.IndexFunc(b.devices, func(d link.Device) bool { return d.Key == key })
+}
+
+func (b *book) user(id string) link.User {
+	u := b.users[id]
+	u.ID = id
+	return u
+}
+
+func (b *book) enter(call string) (func(), error) {
+	b.note(call)
+	b.mu.Lock()
+	if b.down {
+		b.mu.Unlock()
+		return nil, errDown
+	}
+	return b.mu.Unlock, nil
+}
+
+func (b *book) Resolve(_ context.Context, r link.Resolve) (link.Resolved, error) {
+	leave, err := b.enter("resolve")
+	if err != nil {
+		return link.Resolved{}, err
+	}
+	defer leave()
+	if _, err = handshake.ParsePublicKey(r.Key); err != nil {
+		return link.Resolved{}, err
+	}
+	i := b.holder(r.Key)
+	if i < 0 {
+		return link.Resolved{}, nil
+	}
+	return link.Resolved{Found: true, Device: b.devices[i], User: b.user(b.devices[i].UserID)}, nil
+}
+
+func (b *book) OpenCode(_ context.Context, r link.OpenCode) (link.OpenedCode, error) {
+	leave, err := b.enter("open code")
+	if err != nil {
+		return link.OpenedCode{}, err
+	}
+	defer leave()
+	code, found := b.codes[r.CodeID]
+	if !found {
+		code.psk = random(handshake.PSKBytes)
+	}
+	return link.OpenedCode{Found: found, PSK: base64.RawURLEncoding.EncodeToString(code.psk)}, nil
+}
+
+func (b *book) Enrol(_ context.Context, r link.Enrol) (link.Enrolled, error) {
+	leave, err := b.enter("enrol")
+	if err != nil {
+		return link.Enrolled{}, err
+	}
+	defer leave()
+	code, found := b.codes[r.CodeID]
+	switch {
+	case !found:
+		return link.Enrolled{Refused: link.CodeGone}, nil
+	case b.holder(r.Key) >= 0 || slices.Contains(b.past, r.Key):
+		return link.Enrolled{Refused: link.KeyTaken}, nil
+	case code.platform != 0 && code.platform != r.PlatformID:
+		return link.Enrolled{Refused: link.WrongPlatform}, nil
+	}
+	delete(b.codes, r.CodeID)
+	device := link.Device{
+		ID: fmt.Sprintf("device-%d", len(b.devices)), UserID: code.userID, PlatformID: r.PlatformID, Name: r.Name,
+		Key: r.Key, Status: link.DeviceActive,
+	}
+	b.devices = append(b.devices, device)
+	return link.Enrolled{Device: device, User: b.user(code.userID)}, nil
+}
+
+func (b *book) Rotate(_ context.Context, r link.Rotate) (link.Enrolled, error) {
+	leave, err := b.enter("rotate")
+	if err != nil {
+		return link.Enrolled{}, err
+	}
+	defer leave()
+	if b.holder(r.Key) >= 0 || slices.Contains(b.past, r.Key) {
+		return link.Enrolled{Refused: link.KeyTaken}, nil
+	}
+	for i := range b.devices {
+		if d := &b.devices[i]; d.ID == r.DeviceID && d.Status == link.DeviceActive {
+			b.past = append(b.past, d.Key)
+			d.Key = r.Key
+			return link.Enrolled{Device: *d, User: b.user(d.UserID)}, nil
+		}
+	}
+	return link.Enrolled{Refused: link.NoSuchDevice}, nil
+}
+
+// issue puts a code on record.
+func (b *book) issue(userID string, platform int32) handshake.Code {
+	code := handshake.NewCode()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.codes[code.ID()] = issued{userID, platform, code.PSK()}
+	return code
+}
+
+// desk makes sessions and remembers for whom.
+type desk struct {
+	*journal
+	mu   sync.Mutex
+	made []string
+	down bool
+}
+
+func (d *desk) Create(_ context.Context, userID, deviceID string, platformID int32, epoch int64) (string, string, time.Time, error) {
+	d.note("create")
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.down {
+		return "", "", time.Time{}, errDown
+	}
+	d.made = append(d.made, fmt.Sprintf("%s %s %d %d", userID, deviceID, platformID, epoch))
+	n := len(d.made)
+	return fmt.Sprintf("v1.token-%d", n), fmt.Sprintf("session-%d", n), time.Unix(1800000000, 0), nil
+}
+
+// shelf is States in memory.
+type shelf struct {
+	*journal
+	mu   sync.Mutex
+	held map[string][]byte
+	busy bool
+	down bool
+}
+
+func (s *shelf) Reserve(context.Context, string, time.Duration) error {
+	s.note("reserve")
+	switch {
+	case s.down:
+		return errDown
+	case s.busy:
+		return ErrBusy
+	}
+	return nil
+}
+
+func (s *shelf) Put(_ context.Context, id string, sealed []byte, _ time.Duration) error {
+	s.note("put")
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.held[id] = sealed
+	return nil
+}
+
+func (s *shelf) Take(_ context.Context, id string) ([]byte, bool, error) {
+	s.note("take")
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.down {
+		return nil, false, errDown
+	}
+	sealed, found := s.held[id]
+	delete(s.held, id)
+	return sealed, found, nil
+}
+
+// world is a gateway with everything around it.
+type world struct {
+	t       testing.TB
+	calls   *journal
+	service *Service
+	book    *book
+	desk    *desk
+	shelf   *shelf
+	dir     string
+	reload  func() (bool, error)
+	now     time.Time
+}
+
+func newWorld(t testing.TB) *world {
+	t.Helper()
+	j := &journal{}
+	w := &world{
+		t: t, calls: j, dir: t.TempDir(), now: time.Unix(1700000000, 0),
+		book:  &book{journal: j, users: map[string]link.User{}, codes: map[string]issued{}},
+		desk:  &desk{journal: j},
+		shelf: &shelf{journal: j, held: map[string][]byte{}},
+	}
+	w.writeKey("2026-01", random(32))
+	keys := NewKeys(w.dir)
+	w.reload = keys.Reload
+	w.mustReload()
+	service, err := New(Options{
+		Audience: origin, Keys: keys, States: w.shelf, Registry: w.book, Sessions: w.desk,
+		Idle: time.Hour, Now: func() time.Time { return w.now },
+	})
+	w.must(err)
+	w.service = service
+	return w
+}
+
+func (w *world) must(err error) {
+	w.t.Helper()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) writeKey(name string, key []byte) {
+	w.must(os.WriteFile(filepath.Join(w.dir, name), []byte(base64.RawURLEncoding.EncodeToString(key)+"\n"), 0o600))
+}
+
+func (w *world) mustReload() {
+	w.t.Helper()
+	changed, err := w.reload()
+	w.must(err)
+	if !changed {
+		w.t.Fatal("nothing was read anew")
+	}
+}
+
+// serverKey is the one that is advertised first.
+func (w *world) serverKey() handshake.PublicKey {
+	w.t.Helper()
+	document, err := w.service.WellKnown()
+	w.must(err)
+	key, err := handshake.ParsePublicKey(document.Keys[0].Key)
+	w.must(err)
+	return key
+}
+
+func newKey(t testing.TB) *ecdh.PrivateKey {
+	t.Helper()
+	key, err := ecdh.X25519().GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+// add puts a device on record without an enrolment.
+func (w *world) add(userID string, platform int32) (*ecdh.PrivateKey, *link.Device) {
+	key := newKey(w.t)
+	w.book.mu.Lock()
+	defer w.book.mu.Unlock()
+	w.book.devices = append(w.book.devices, link.Device{
+		ID: fmt.Sprintf("device-%d", len(w.book.devices)), UserID: userID, PlatformID: platform,
+		Key: handshake.PublicOf(key).String(), Status: link.DeviceActive,
+	})
+	return key, &w.book.devices[len(w.book.devices)-1]
+}
+
+// client is one handshake as a client makes it.
+type client struct {
+	w         *world
+	terms     handshake.Terms
+	code      *handshake.Code
+	server    handshake.PublicKey
+	key       *ecdh.PrivateKey
+	hello     handshake.Hello
+	source    string
+	initiator *handshake.Initiator
+}
+
+func (w *world) client(purpose handshake.Purpose, key *ecdh.PrivateKey) *client {
+	return &client{
+		w: w, terms: handshake.Terms{Audience: origin, Purpose: purpose, Protocol: handshake.ProtocolFor(purpose)},
+		server: w.serverKey(), key: key, hello: handshake.Hello{PlatformID: 5, DeviceName: "a browser"},
+	}
+}
+
+func (w *world) enroller(code handshake.Code, key *ecdh.PrivateKey) *client {
+	c := w.client(handshake.Enrol, key)
+	c.code = &code
+	return c
+}
+
+// request is the first call's body.
+func (c *client) request() handshake.StartRequest {
+	c.w.t.Helper()
+	r := handshake.StartRequest{Protocol: c.terms.Protocol, KeyID: c.server.ID(), Purpose: c.terms.Purpose}
+	var psk []byte
+	if c.code != nil {
+		r.CodeID, psk = c.code.ID(), c.code.PSK()
+	}
+	var err error
+	c.initiator, err = handshake.NewInitiator(c.terms, c.server, c.key, psk)
+	c.w.must(err)
+	m1, err := c.initiator.Start()
+	c.w.must(err)
+	r.Message = handshake.Text(m1)
+	return r
+}
+
+// begin makes the first call and prepares the second.
+func (c *client) begin() handshake.FinishRequest {
+	c.w.t.Helper()
+	reply, _, err := c.w.service.Start(c.w.t.Context(), c.request(), c.source)
+	c.w.must(err)
+	_, m3, err := c.initiator.Finish(reply.Bytes(), c.hello)
+	c.w.must(err)
+	return handshake.FinishRequest{HandshakeID: reply.HandshakeID, Message: handshake.Text(m3)}
+}
+
+// finish makes the second call and reads its reply.
+func (c *client) finish(request handshake.FinishRequest, current *Caller) (handshake.Reply, Outcome, error) {
+	c.w.t.Helper()
+	answer, outcome, err := c.w.service.Finish(c.w.t.Context(), request, current)
+	if err != nil {
+		if answer != (handshake.FinishReply{}) {
+			c.w.t.Fatal("something was sealed for one who was refused")
+		}
+		return handshake.Reply{}, outcome, err
+	}
+	reply, err := c.initiator.Open(answer.Bytes())
+	c.w.must(err)
+	return reply, outcome, nil
+}
+
+// run is a whole login.
+func (c *client) run() (handshake.Reply, Outcome, error) {
+	c.w.t.Helper()
+	return c.finish(c.begin(), nil)
+}
