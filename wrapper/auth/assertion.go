@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"context"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
@@ -28,8 +29,10 @@ const (
 	AssertionLifetime = 30 * time.Second
 	// assertionLeeway allows for the clocks of two nodes of one cluster.
 	assertionLeeway = 5 * time.Second
-	// assertionsRemembered bounds the replay memory of a window: some 3,700 calls a second and 20 MiB.
-	assertionsRemembered = 1 << 17
+	// assertionsRemembered bounds the replay memory of a window: some 13,000 calls a second and 20 MiB.
+	assertionsRemembered = 1 << 19
+	// assertionWindow is how long an assertion is remembered: as long as it can be used.
+	assertionWindow = AssertionLifetime + 2*assertionLeeway
 	// previousKeyLasts is how long the key before the present one is still accepted: the kubelet brings a new one to
 	// each pod at its own time.
 	previousKeyLasts = 3 * time.Minute
@@ -113,6 +116,8 @@ type Assertions struct {
 	key  AssertionKey
 	now  func() time.Time
 	seen *seen
+	// shared is nil for a verifier that stands alone.
+	shared Memory
 
 	mu                 sync.Mutex
 	present, previous  []byte
@@ -121,37 +126,66 @@ type Assertions struct {
 
 // NewAssertions remembers what it has seen for as long as an assertion can be used.
 func NewAssertions(key AssertionKey, now func() time.Time) *Assertions {
-	return &Assertions{key: key, now: now, seen: newSeen(AssertionLifetime+2*assertionLeeway, assertionsRemembered)}
+	return &Assertions{key: key, now: now, seen: newSeen(assertionWindow, assertionsRemembered)}
 }
 
-// Verify checks that an assertion was made for exactly this call, and has not been shown before.
+// Share makes the verifier ask a memory that it has in common with others, before its first use.
+func (a *Assertions) Share(m Memory) *Assertions {
+	a.shared = m
+	return a
+}
+
+// Verify checks that an assertion was made for exactly this call, and has not been shown before to this verifier.
 // call.Principal is ignored; the principal comes back.
 func (a *Assertions) Verify(token string, call Call) (Principal, *Refusal) {
+	principal, _, refusal := a.verify(token, call)
+	return principal, refusal
+}
+
+// VerifyOnce is Verify, and that it has not been shown to any verifier of the same memory. While the memory cannot be asked
+// a call is refused, unless it is harmless: one that may be carried out a second time with no more effect than the first.
+func (a *Assertions) VerifyOnce(ctx context.Context, token string, call Call, harmless bool) (Principal, *Refusal) {
+	principal, id, refusal := a.verify(token, call)
+	if refusal != nil || a.shared == nil {
+		return principal, refusal
+	}
+	switch first, err := a.shared.First(ctx, id, assertionWindow); {
+	case err != nil && harmless:
+		return principal, nil
+	case err != nil:
+		return Principal{}, refuse(reasonMemoryDown, "whether the assertion was shown to another replica cannot be told now: "+err.Error())
+	case !first:
+		return Principal{}, refuse(reasonReplayed, "the assertion has been shown to another replica before")
+	}
+	return principal, nil
+}
+
+func (a *Assertions) verify(token string, call Call) (p Principal, id string, refusal *Refusal) {
 	c, refusal := parseCompact(token)
 	if refusal != nil {
-		return Principal{}, refusal
+		return Principal{}, "", refusal
 	}
 	now := a.now()
 	if refusal = a.verifySignature(c, now); refusal != nil {
-		return Principal{}, refusal
+		return Principal{}, "", refusal
 	}
 	if refusal = checkBinding(c.claims, call); refusal != nil {
-		return Principal{}, refusal
+		return Principal{}, "", refusal
 	}
 	if _, refusal = checkTimes(c.claims, now, AssertionLifetime, assertionLeeway); refusal != nil {
-		return Principal{}, refusal
+		return Principal{}, "", refusal
 	}
 	principal, id, refusal := readAssertion(c.claims)
 	if refusal != nil {
-		return Principal{}, refusal
+		return Principal{}, "", refusal
 	}
 	switch first, full := a.seen.first(id, now); {
 	case full:
-		return Principal{}, refuse(reasonReplayed, "too many assertions in one window to tell a replayed one")
+		return Principal{}, "", refuse(reasonReplayed, "too many assertions in one window to tell a replayed one")
 	case !first:
-		return Principal{}, refuse(reasonReplayed, "the assertion has been shown before")
+		return Principal{}, "", refuse(reasonReplayed, "the assertion has been shown before")
 	}
-	return principal, nil
+	return principal, id, nil
 }
 
 func (a *Assertions) verifySignature(c *compact, now time.Time) *Refusal {

@@ -3,6 +3,7 @@ package backend
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -19,17 +20,31 @@ func New(c Config, version string, log *slog.Logger, now func() time.Time) (*ser
 	reg := serve.NewRegistry("backend", version)
 	assertionKey := auth.AssertionKeyFile(c.AssertionKeyFile)
 	secret := openimapi.SecretFile(c.OpenIM.SecretFile)
-	files := mounted.NewWatcher(log, reg, assertionKey, secret)
-	files.Look()
-
 	openim := openimapi.New(openimapi.Options{
-		BaseURL: c.OpenIM.APIURL, AdminUserID: c.OpenIM.AdminUserID, Secret: secret, Now: now, Observe: newTokenMetrics(log, reg),
+		BaseURL: c.OpenIM.APIURL, AdminUserID: c.OpenIM.AdminUserID, ExternalURL: c.OpenIM.ExternalURL,
+		Secret: secret, Now: now, Observe: newTokenMetrics(log, reg),
 	})
+	h := &handler{
+		assertions: auth.NewAssertions(assertionKey, now), openim: openim,
+		budget: newBudget(reg, slices.Concat(policy.Limits, linkLimits)),
+	}
+	sources := []mounted.Reloader{assertionKey, secret}
+	background := []func(context.Context){func(ctx context.Context) { <-ctx.Done(); openim.Close() }}
+	if c.servesUsers() {
+		s := openStores(c, openim, log, reg, now)
+		sources = append(sources, s.files...)
+		h.assertions.Share(s.replays)
+		h.links = &links{devices: s.registry, tokens: s.custody, openim: openim, adminUserID: c.OpenIM.AdminUserID}
+		background = append(background,
+			watchDependencies(log, reg, []dependency{{"redis", s.redis.Ready}, {"mongodb", s.registry.Ping}}),
+			func(ctx context.Context) { <-ctx.Done(); s.close() })
+	}
+	files := mounted.NewWatcher(log, reg, sources...)
+	files.Look()
 	ready := serve.NewReadiness(log, reg, now,
 		serve.Check{Name: "assertion key", Do: func(context.Context) error { _, err := assertionKey.Get(); return err }},
 		serve.Check{Name: "OpenIM", Do: openim.Prove},
 	)
-	h := &handler{assertions: auth.NewAssertions(assertionKey, now), openim: openim, budget: newBudget(reg, policy.Limits)}
 	main, err := serve.Listen("backend", c.Listen, serve.NewRecorder(log, reg, now).Wrap(h), policy.MaxDeadline(), nil, log)
 	if err != nil {
 		return nil, err
@@ -41,11 +56,7 @@ func New(c Config, version string, log *slog.Logger, now func() time.Time) (*ser
 	}
 	return &serve.App{
 		Main: main, Telemetry: telemetry, Ready: ready, Log: log, Grace: c.grace(), Notice: serve.DefaultNotice,
-		Background: []func(context.Context){
-			ready.Run,
-			func(ctx context.Context) { files.Run(ctx, mounted.Interval) },
-			func(ctx context.Context) { <-ctx.Done(); openim.Close() },
-		},
+		Background: append(background, ready.Run, func(ctx context.Context) { files.Run(ctx, mounted.Interval) }),
 	}, nil
 }
 

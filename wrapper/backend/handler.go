@@ -2,6 +2,8 @@ package backend
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"strconv"
@@ -23,11 +25,14 @@ type handler struct {
 	assertions *auth.Assertions
 	openim     caller
 	budget     *budget
+	links      *links     // nil: there are no users
+	users      userRoutes // nil: there are no users
 }
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	rec := serve.RecordOf(r.Context())
 	reply, failure := h.answer(w, r, rec)
+	tellUsers(w.Header(), rec)
 	if failure != nil {
 		if rec.Reason == "" {
 			rec.Refuse(*failure, "")
@@ -45,26 +50,51 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	wire.WriteEnvelope(w, http.StatusOK, *reply)
 }
 
-// answer takes the steps in order: who, which route, may they, what is asked, may it run now, call.
+// tellUsers lets the gateway's audit trail know whom the call was about.
+func tellUsers(header http.Header, rec *serve.Record) {
+	if rec.UserCount == 0 {
+		return
+	}
+	list, err := json.Marshal(rec.Users)
+	if err != nil {
+		return
+	}
+	header.Set(wire.HeaderUsers, base64.RawURLEncoding.EncodeToString(list))
+	header.Set(wire.HeaderUserCount, strconv.Itoa(rec.UserCount))
+}
+
+// answer takes the steps in order: whose door, who, which route, may they, what is asked, may it run now, call.
 func (h *handler) answer(w http.ResponseWriter, r *http.Request, rec *serve.Record) (*wire.Envelope, *wire.Failure) {
-	route := policy.FindRequest(r.RequestURI, wire.AdminPrefix)
-	handshake := r.RequestURI == wire.HandshakePath
-	body, failure := h.readBody(w, r, route, handshake)
+	d := doorOf(r.RequestURI)
+	route, linked := policy.FindRequest(r.RequestURI, wire.AdminPrefix), findLink(r.RequestURI)
+	body, failure := h.readBody(w, r, d, route, linked)
 	if failure != nil {
 		return nil, failure
 	}
-	principal, refusal := h.identify(r, rec.RequestID, body)
+	principal, refusal := h.identify(r, rec.RequestID, body, h.harmless(d, r.Method, r.RequestURI, route, linked))
 	if refusal != nil {
 		failure := wire.Unauthenticated.Because("the assertion is not acceptable")
+		if refusal.Temporary() {
+			failure = wire.Unavailable.Because("whether this call was made before cannot be told now: try again after a second")
+		}
 		rec.Refuse(failure, refusal.Detail)
 		rec.Reason = refusal.Label()
 		return nil, &failure
 	}
 	rec.Subject, rec.Issuer = principal.Subject, principal.Issuer
-	if handshake {
+	switch d {
+	case handshakeDoor:
 		rec.Route, rec.Verdict, rec.Routine = "handshake", serve.VerdictAllowed, true
 		return nil, nil
+	case linkDoor:
+		return h.answerLink(r.Context(), linked, r.Method, principal, body, rec)
+	case userDoor:
+		return h.answerUser(w, r, principal, body, rec)
 	}
+	return h.answerAdmin(w, r, route, principal, body, rec)
+}
+
+func (h *handler) answerAdmin(w http.ResponseWriter, r *http.Request, route *policy.Route, principal auth.Principal, body []byte, rec *serve.Record) (*wire.Envelope, *wire.Failure) {
 	if route == nil {
 		return nil, &wire.UnknownRoute
 	}
@@ -84,26 +114,30 @@ func (h *handler) answer(w http.ResponseWriter, r *http.Request, rec *serve.Reco
 }
 
 // readBody reads within the route's limit. A path without a route has its body read too, for the assertion covers it.
-func (h *handler) readBody(w http.ResponseWriter, r *http.Request, route *policy.Route, handshake bool) ([]byte, *wire.Failure) {
-	if handshake {
+func (h *handler) readBody(w http.ResponseWriter, r *http.Request, d door, route *policy.Route, linked *linkRoute) ([]byte, *wire.Failure) {
+	switch {
+	case d == handshakeDoor:
 		if r.Method != http.MethodGet || r.ContentLength != 0 {
 			return nil, &wire.UnknownRoute
 		}
 		return nil, nil
+	case d == linkDoor && linked != nil:
+		return serve.ReadJSON(w, r, linked.body)
+	case d == userDoor && h.users != nil:
+		return h.users.readBody(w, r)
+	case d == adminDoor && route != nil && route.Audience != policy.Nobody:
+		return serve.ReadJSON(w, r, route.Body)
 	}
-	limit := int64(policy.MaxBody)
-	if route != nil && route.Audience != policy.Nobody {
-		limit = route.Body
-	}
-	return serve.ReadJSON(w, r, limit)
+	return serve.ReadJSON(w, r, policy.MaxBody)
 }
 
-func (h *handler) identify(r *http.Request, requestID string, body []byte) (auth.Principal, *auth.Refusal) {
+func (h *handler) identify(r *http.Request, requestID string, body []byte, harmless bool) (auth.Principal, *auth.Refusal) {
 	token, present, ok := wire.Bearer(r.Header)
 	if !ok {
 		return auth.Principal{}, auth.NoToken(present)
 	}
-	return h.assertions.Verify(token, auth.Call{Method: r.Method, Path: r.RequestURI, RequestID: requestID, Body: body})
+	call := auth.Call{Method: r.Method, Path: r.RequestURI, RequestID: requestID, Body: body}
+	return h.assertions.VerifyOnce(r.Context(), token, call, harmless)
 }
 
 // inspect reads the body strictly, and notes whom it is about.

@@ -115,7 +115,7 @@ func TestWhatTheBackendRefusesByItself(t *testing.T) {
 			return request(t, "POST", "/admin/v1/auth/get_user_token", `{}`, auth.RoleAdmin)
 		}, 403, "nobody"},
 		{"no route", func(t *testing.T) *http.Request {
-			return request(t, "POST", "/admin/v1/object/auth_sign", `{}`, auth.RoleAdmin)
+			return request(t, "POST", "/admin/v1/object/no_such_route", `{}`, auth.RoleAdmin)
 		}, 404, "unknown_route"},
 		{"OpenIM's path without our prefix", func(t *testing.T) *http.Request {
 			return request(t, "POST", "/user/get_users_info", good, auth.RoleAdmin)

@@ -1,0 +1,61 @@
+package backend
+
+import (
+	"encoding/base64"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/openimstack/openim-operator/wrapper/wire"
+)
+
+// Bounds of what the gateway's calls name.
+const (
+	maxUserIDBytes     = 128
+	maxNicknameBytes   = 256
+	maxFaceURLBytes    = 1024
+	maxIssuerBytes     = 300
+	maxDeviceNameBytes = 128
+	maxTextBytes       = 128
+	maxConversations   = 500
+	// maxPlatform is the last of OpenIM's platforms for users; 10 is its administrators'.
+	maxPlatform = 9
+	minCodeLife = 10 * time.Second
+)
+
+var badUser error = wire.BadRequest.Because("a user or group id must be 1 to 128 bytes without control characters, and no administrator's")
+
+// legalNewUser is the rule of OpenIM's own registration (protocol's user.UserRegisterReq).
+func legalNewUser(id string) bool {
+	return id != "" && len(id) <= maxUserIDBytes && strings.IndexFunc(id, func(r rune) bool {
+		return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '_')
+	}) < 0
+}
+
+// legalUser is wider: a user may have come to OpenIM by another way.
+func legalUser(id string) bool { return id != "" && legalText(id, maxUserIDBytes) }
+
+func legalText(s string, limit int) bool {
+	return len(s) <= limit && utf8.ValidString(s) && strings.IndexFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f }) < 0
+}
+
+// boundedText makes of a text that is too long one that is nobody's.
+func boundedText(s string) string {
+	if len(s) > maxTextBytes {
+		return ""
+	}
+	return s
+}
+
+func legalPlatform(id int32) bool { return id >= 1 && id <= maxPlatform }
+
+func all[T any](list []T, ok func(T) bool) bool {
+	for _, e := range list {
+		if !ok(e) {
+			return false
+		}
+	}
+	return true
+}
+
+func encodeKey(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }

@@ -1,0 +1,122 @@
+package backend
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/openimstack/openim-operator/wrapper/custody"
+	"github.com/openimstack/openim-operator/wrapper/mounted"
+	"github.com/openimstack/openim-operator/wrapper/openimapi"
+	"github.com/openimstack/openim-operator/wrapper/redisdb"
+	"github.com/openimstack/openim-operator/wrapper/registry"
+)
+
+// stores is what users need and administrators do not: the wrapper's Redis, MongoDB and the custody of OpenIM's tokens.
+type stores struct {
+	redis    *redisdb.DB
+	registry *registry.Registry
+	custody  *custody.Custody
+	replays  *replays
+	// files must be looked at before anything is asked.
+	files []mounted.Reloader
+}
+
+func openStores(c Config, openim *openimapi.Client, log *slog.Logger, reg prometheus.Registerer, now func() time.Time) *stores {
+	db, files := redisdb.Open(*c.Redis, log)
+	keys := custody.KeyFile(c.CustodyKeyFile)
+	uri := c.MongoDB.Source()
+	files = append(files, keys)
+	if uri != nil {
+		files = append(files, uri)
+	}
+	minted := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "openim_wrapper_openim_user_tokens_total", Help: "Users' OpenIM tokens asked of the custody, by result.",
+	}, []string{"result"})
+	reg.MustRegister(minted)
+	return &stores{
+		redis: db,
+		registry: registry.New(registry.Options{
+			URI: c.MongoDB.Address(uri), Database: c.MongoDB.Database, Now: now, Sealer: custody.NewKeyring(keys, "enrolment codes", now),
+		}),
+		custody: custody.New(custody.Options{
+			Store: db, Keys: keys, Now: now, Mint: mintOf(openim), Observe: func(result string) { minted.WithLabelValues(result).Inc() },
+		}),
+		replays: &replays{db: db, breaker: redisdb.NewBreaker(3, time.Second, now)},
+		files:   files,
+	}
+}
+
+// close ends the connections.
+func (s *stores) close() {
+	s.registry.Close()
+	_ = s.redis.Close()
+}
+
+func mintOf(openim *openimapi.Client) custody.Mint {
+	return func(ctx context.Context, userID string, platformID int32) (string, time.Time, error) {
+		t, err := openim.MintUserToken(ctx, userID, platformID)
+		return t.Token, t.Expires, err
+	}
+}
+
+// dependency is a store that users need. That it is away does not make the backend unready: administrators go on, and what users
+// get is their calls' own answer.
+type dependency struct {
+	name string
+	ask  func(context.Context) error
+}
+
+const (
+	dependencyInterval = 5 * time.Second
+	dependencyTimeout  = 4 * time.Second
+)
+
+// watchDependencies asks each again and again until ctx ends, and tells metrics and log.
+func watchDependencies(log *slog.Logger, reg prometheus.Registerer, all []dependency) func(context.Context) {
+	up := prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "openim_wrapper_dependency_up", Help: "1 when the store answered the last question, 0 when it did not. It is not part of readiness.",
+	}, []string{"dependency"})
+	reg.MustRegister(up)
+	return func(ctx context.Context) {
+		var work sync.WaitGroup
+		for _, d := range all {
+			work.Go(func() { d.watch(ctx, log, up.WithLabelValues(d.name)) })
+		}
+		work.Wait()
+	}
+}
+
+func (d dependency) watch(ctx context.Context, log *slog.Logger, up prometheus.Gauge) {
+	tick := time.NewTicker(dependencyInterval)
+	defer tick.Stop()
+	last := "not asked yet"
+	for {
+		asking, cancel := context.WithTimeout(ctx, dependencyTimeout)
+		err := d.ask(asking)
+		cancel()
+		if ctx.Err() != nil {
+			return
+		}
+		now := ""
+		if err != nil {
+			now = err.Error()
+		}
+		switch {
+		case now == "" && last != "":
+			log.Info("dependency answers", "dependency", d.name)
+		case now != "" && now != last:
+			log.Warn("dependency does not answer: users are refused what needs it", "dependency", d.name, "error", now)
+		}
+		last = now
+		up.Set(map[bool]float64{true: 1}[now == ""])
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
