@@ -40,6 +40,10 @@ func (e *enforcement) describe(field string) error {
 		if got, _ := c[want.name].(string); got != "" && got != want.value {
 			return fmt.Errorf("%s.%s must be what the conversation's id says", object, want.name)
 		}
+		if want.value == "" {
+			delete(c, want.name)
+			continue
+		}
 		c[want.name] = want.value
 	}
 	number := json.Number(strconv.Itoa(kind))

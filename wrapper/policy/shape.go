@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -186,6 +187,29 @@ func projectScalar(scalar string, value any, field string) (any, error) {
 		return nil, fmt.Errorf("%s must be a whole number of type %s", field, scalar)
 	}
 	return number, nil
+}
+
+// Fields are all fields that OpenIM's protocol has in a route's body, in the notation of Route.Users, sorted.
+func Fields(r Route) []string {
+	var all []string
+	if form := shapes[r.Upstream()]; form != nil {
+		form.walk("", &all)
+	}
+	slices.Sort(all)
+	return all
+}
+
+func (s *shape) walk(field string, all *[]string) {
+	switch {
+	case s.fields != nil:
+		for name, member := range s.fields {
+			member.walk(join(field, name), all)
+		}
+	case s.elem != nil:
+		s.elem.walk(field+"[]", all)
+	default:
+		*all = append(*all, field)
+	}
 }
 
 func join(field, name string) string {

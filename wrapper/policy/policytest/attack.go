@@ -1,0 +1,133 @@
+package policytest
+
+import (
+	"encoding/json"
+	"iter"
+
+	"github.com/openimstack/openim-operator/wrapper/policy"
+)
+
+// Want is what must become of an attack.
+type Want string
+
+// What must become of it.
+const (
+	// Refused by the table, before anybody is asked.
+	Refused Want = "refused"
+	// Rewritten: the call goes on, and OpenIM sees the caller's own id or nothing in the field.
+	Rewritten Want = "rewritten"
+	// LookedUp: the membership is asked for, and the call refused.
+	LookedUp Want = "looked up"
+	// Allowed: the field may name anybody, and what that is worth OpenIM decides.
+	Allowed Want = "allowed"
+)
+
+// Attack is one call of an attacker's that names something of the victim's in one field.
+type Attack struct {
+	Route *policy.Route
+	Rule  policy.Identity
+	Body  map[string]any
+	Want  Want
+}
+
+// Attacks yields one for every rule of every route that users may call by POST. The attacker is in none of the victim's
+// conversations and groups.
+func Attacks(attacker, victim World) iter.Seq[Attack] {
+	return func(yield func(Attack) bool) {
+		for i := range policy.Table {
+			r := &policy.Table[i]
+			if !r.ForUsers() || r.Example == "" {
+				continue
+			}
+			for _, rule := range r.Identity {
+				body := attacker.Body(r)
+				want := aim(body, rule, victim)
+				if !yield(Attack{Route: r, Rule: rule, Body: body, Want: want}) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// aim turns one field of an honest body towards the victim.
+func aim(body map[string]any, rule policy.Identity, victim World) Want {
+	switch rule.Do {
+	case policy.Self, policy.EachSelf:
+		Set(body, rule.Field, victim.Self)
+		return Refused
+	case policy.Overwritten:
+		Set(body, rule.Field, victim.Self)
+		return Rewritten
+	case policy.OneSelf:
+		Set(body, rule.Field, victim.Self)
+		Set(body, rule.With, victim.Peer)
+		return Refused
+	case policy.Platform:
+		Set(body, rule.Field, json.Number("9"))
+		return Rewritten
+	case policy.Party:
+		Set(body, rule.Field, victim.Pair())
+		return Refused
+	case policy.Member, policy.Manager:
+		Set(body, rule.Field, victim.Group)
+		return LookedUp
+	case policy.Described:
+		Set(body, rule.Field, described(rule.Field, victim))
+		return Refused
+	case policy.NewGroup:
+		Set(body, rule.Field, victim.Self+"_"+victim.Peer)
+		return Refused
+	case policy.OwnName:
+		Set(body, rule.Field, victim.Object())
+		return Refused
+	case policy.UploadTicket:
+		// A ticket for an object of the victim's: {"a":2,"c":"openim/direct/...","d":1,"e":"..."}.
+		Set(body, rule.Field, "eyJhIjoyLCJjIjoib3BlbmltL2RpcmVjdC8yMDI2MDEwMi92aWN0aW0vYS50eHQiLCJkIjoxLCJlIjoiMGNjMTc1YjljMGYxYjZhODMxYzM5OWUyNjk3NzI2NjEifQ==")
+		return Refused
+	case policy.FormTicket:
+		Set(body, rule.Field, victim.Form())
+		return Refused
+	case policy.AtMostOne:
+		name := rule.Field[:len(rule.Field)-len("[]")]
+		list, _ := body[name].([]any)
+		body[name] = append(list, list...)
+		return Refused
+	case policy.Never:
+		Set(body, rule.Field, true)
+		return Refused
+	case policy.Dropped:
+		Set(body, rule.Field, dropped(rule.Field))
+		return Rewritten
+	case policy.OwnRecord:
+		Set(body, rule.Field, victim.Pair())
+	case policy.Other:
+		Set(body, rule.Field, victim.Self)
+	case policy.Role, policy.Public:
+		Set(body, rule.Field, victim.Group)
+	case policy.AnyName:
+		Set(body, rule.Field, victim.Object())
+	}
+	return Allowed
+}
+
+func described(field string, victim World) any {
+	switch field {
+	case "conversation.userID":
+		return victim.Self
+	case "conversation.groupID":
+		return victim.Group
+	}
+	return json.Number("3") // a group's type beside the id of a chat of two
+}
+
+// dropped is a telling value of a field that is left out.
+func dropped(field string) any {
+	switch field {
+	case "groupInfo.creatorUserID", "groupInfo.ownerUserID", "groupInfo.notificationUserID", "urlPrefix":
+		return "https://attacker.example/"
+	case "absolute", "deleteMember":
+		return true
+	}
+	return json.Number("4")
+}
