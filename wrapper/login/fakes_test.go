@@ -58,7 +58,7 @@ func (j *journal) count(call string) (n int) {
 type book struct {
 	*journal
 	mu      sync.Mutex
-	devices []link.Device
+	devices []*link.Device
 	past    []link.Key // keys that were rotated away
 	users   map[string]link.User
 	codes   map[string]issued
@@ -72,7 +72,7 @@ type issued struct {
 }
 
 func (b *book) holder(key link.Key) int {
-	return slices.IndexFunc(b.devices, func(d link.Device) bool { return d.Key == key })
+	return slices.IndexFunc(b.devices, func(d *link.Device) bool { return d.Key == key })
 }
 
 func (b *book) user(id string) link.User {
@@ -104,7 +104,7 @@ func (b *book) Resolve(_ context.Context, r link.Resolve) (link.Resolved, error)
 	if i < 0 {
 		return link.Resolved{}, nil
 	}
-	return link.Resolved{Found: true, Device: b.devices[i], User: b.user(b.devices[i].UserID)}, nil
+	return link.Resolved{Found: true, Device: *b.devices[i], User: b.user(b.devices[i].UserID)}, nil
 }
 
 func (b *book) OpenCode(_ context.Context, r link.OpenCode) (link.OpenedCode, error) {
@@ -140,7 +140,7 @@ func (b *book) Enrol(_ context.Context, r link.Enrol) (link.Enrolled, error) {
 		ID: fmt.Sprintf("device-%d", len(b.devices)), UserID: code.userID, PlatformID: r.PlatformID, Name: r.Name,
 		Key: r.Key, Status: link.DeviceActive,
 	}
-	b.devices = append(b.devices, device)
+	b.devices = append(b.devices, &device)
 	return link.Enrolled{Device: device, User: b.user(code.userID)}, nil
 }
 
@@ -153,8 +153,8 @@ func (b *book) Rotate(_ context.Context, r link.Rotate) (link.Enrolled, error) {
 	if b.holder(r.Key) >= 0 || slices.Contains(b.past, r.Key) {
 		return link.Enrolled{Refused: link.KeyTaken}, nil
 	}
-	for i := range b.devices {
-		if d := &b.devices[i]; d.ID == r.DeviceID && d.Status == link.DeviceActive {
+	for _, d := range b.devices {
+		if d.ID == r.DeviceID && d.Status == link.DeviceActive {
 			b.past = append(b.past, d.Key)
 			d.Key = r.Key
 			return link.Enrolled{Device: *d, User: b.user(d.UserID)}, nil
@@ -311,11 +311,12 @@ func (w *world) add(userID string, platform int32) (*ecdh.PrivateKey, *link.Devi
 	key := newKey(w.t)
 	w.book.mu.Lock()
 	defer w.book.mu.Unlock()
-	w.book.devices = append(w.book.devices, link.Device{
+	device := &link.Device{
 		ID: fmt.Sprintf("device-%d", len(w.book.devices)), UserID: userID, PlatformID: platform,
 		Key: handshake.PublicOf(key).String(), Status: link.DeviceActive,
-	})
-	return key, &w.book.devices[len(w.book.devices)-1]
+	}
+	w.book.devices = append(w.book.devices, device)
+	return key, device
 }
 
 // client is one handshake as a client makes it.

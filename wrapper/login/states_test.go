@@ -1,0 +1,203 @@
+package login
+
+import (
+	"bytes"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/openimstack/openim-operator/wrapper/handshake"
+	"github.com/openimstack/openim-operator/wrapper/redisdb/redistest"
+)
+
+func TestAStateIsKeptForItsTimeAndGivenAwayOnce(t *testing.T) {
+	g := NewWithT(t)
+	server := redistest.Start(t)
+	states := NewStates(server.Open("im/chat:"), DefaultLimits)
+	g.Expect(states.Put(t.Context(), "id", []byte("sealed"), stateTTL)).To(Succeed())
+	left, err := server.Client().TTL(t.Context(), "im/chat:hs:id").Result()
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(left).To(And(BeNumerically(">", stateTTL-5*time.Second), BeNumerically("<=", stateTTL)))
+	g.Expect(states.Put(t.Context(), "id", []byte("other"), stateTTL)).NotTo(Succeed(), "an identifier is used once")
+
+	var won, lost atomic.Int32
+	var wait sync.WaitGroup
+	for range 100 {
+		wait.Go(func() {
+			sealed, found, err := states.Take(t.Context(), "id")
+			switch {
+			case err != nil:
+				t.Errorf("take: %v", err)
+			case found && bytes.Equal(sealed, []byte("sealed")):
+				won.Add(1)
+			default:
+				lost.Add(1)
+			}
+		})
+	}
+	wait.Wait()
+	g.Expect([]int32{won.Load(), lost.Load()}).To(Equal([]int32{1, 99}))
+}
+
+func TestAStateEndsByItself(t *testing.T) {
+	g := NewWithT(t)
+	states := NewStates(redistest.Start(t).Open("test:"), DefaultLimits)
+	g.Expect(states.Put(t.Context(), "id", []byte("sealed"), 50*time.Millisecond)).To(Succeed())
+	g.Eventually(func() error { return states.Put(t.Context(), "id", []byte("x"), stateTTL) }, 5*time.Second, 10*time.Millisecond).Should(Succeed())
+}
+
+// TestRedisThatIsGoneOrHangsHoldsNobody: a login then fails within its bound, and says that it is not available.
+func TestRedisThatIsGoneOrHangsHoldsNobody(t *testing.T) {
+	g := NewWithT(t)
+	server := redistest.Start(t)
+	w := newWorld(t)
+	w.service.States = NewStates(server.Open("test:"), DefaultLimits)
+	key, _ := w.add("alice", 5)
+	c := w.client(handshake.Login, key)
+	request := c.begin()
+
+	server.Freeze()
+	began := time.Now()
+	_, outcome, err := w.service.Start(t.Context(), w.client(handshake.Login, key).request(), "")
+	g.Expect(err).To(MatchError(ErrUnavailable))
+	g.Expect(outcome.Reason).To(Equal(StatesDown))
+	_, outcome, err = c.finish(request, nil)
+	g.Expect(err).To(MatchError(ErrUnavailable))
+	g.Expect(outcome.Reason).To(Equal(StatesDown))
+	g.Expect(time.Since(began)).To(BeNumerically("<", callTimeout))
+	server.Thaw()
+
+	server.Stop()
+	_, _, err = w.service.Start(t.Context(), w.client(handshake.Login, key).request(), "")
+	g.Expect(err).To(MatchError(ErrUnavailable))
+	g.Expect(w.desk.made).To(BeEmpty())
+
+	server.Restart()
+	g.Eventually(func() error { _, _, err := w.client(handshake.Login, key).run(); return err }, 10*time.Second, 50*time.Millisecond).Should(Succeed())
+}
+
+// TestAChangedStateOpensNothing: each byte of what Redis holds, changed, moved or cut off.
+func TestAChangedStateOpensNothing(t *testing.T) {
+	g := NewWithT(t)
+	w := newWorld(t)
+	ring, err := w.service.Keys.Get()
+	g.Expect(err).NotTo(HaveOccurred())
+	kept := state{Protocol: handshake.XKAESGCM, Purpose: handshake.Login, Ephemeral: random(32), Message1: random(48), Sum2: random(32), Time: 1}
+	sealed, err := ring.keys[0].seal("id", kept)
+	g.Expect(err).NotTo(HaveOccurred())
+	_, read, err := ring.open("id", sealed)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(read).To(Equal(kept))
+	again, err := ring.keys[0].seal("id", kept)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(again).NotTo(Equal(sealed))
+
+	for i := range sealed {
+		changed := bytes.Clone(sealed)
+		changed[i] ^= 1
+		_, _, err = ring.open("id", changed)
+		g.Expect(err).To(MatchError(errState), "byte %d", i)
+		_, _, err = ring.open("id", sealed[:i])
+		g.Expect(err).To(MatchError(errState), "cut at %d", i)
+	}
+	_, _, err = ring.open("id", append(sealed, 0))
+	g.Expect(err).To(MatchError(errState))
+	_, _, err = ring.open("di", sealed)
+	g.Expect(err).To(MatchError(errState))
+}
+
+// TestAStateOfAnotherTimeIsNotResumed: authentic, but not what the second message was made from.
+func TestAStateOfAnotherTimeIsNotResumed(t *testing.T) {
+	for name, change := range map[string]func(*state){
+		"another key of the handshake": func(s *state) { s.Ephemeral = random(32) },
+		"another time":                 func(s *state) { s.Time-- },
+		"another sum":                  func(s *state) { s.Sum2 = nil },
+		"another first message":        func(s *state) { s.Message1 = random(48) },
+		"another purpose":              func(s *state) { s.Purpose = handshake.Rotate },
+		"no protocol":                  func(s *state) { s.Protocol = "" },
+		"no key of the handshake":      func(s *state) { s.Ephemeral = nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			w := newWorld(t)
+			key, device := w.add("alice", 5)
+			request := w.client(handshake.Login, key).begin()
+			ring, err := w.service.Keys.Get()
+			g.Expect(err).NotTo(HaveOccurred())
+			_, kept, err := ring.open(request.HandshakeID, w.shelf.held[request.HandshakeID])
+			g.Expect(err).NotTo(HaveOccurred())
+			change(&kept)
+			w.shelf.held[request.HandshakeID], err = ring.keys[0].seal(request.HandshakeID, kept)
+			g.Expect(err).NotTo(HaveOccurred())
+			_, outcome, err := w.service.Finish(t.Context(), request, w.caller(device))
+			g.Expect(err).To(BeIdenticalTo(ErrRefused))
+			g.Expect(outcome.Reason).To(Equal(BadState))
+		})
+	}
+}
+
+// TestEveryByteOfTheClientsMessagesCounts, through the whole service.
+func TestEveryByteOfTheClientsMessagesCounts(t *testing.T) {
+	g := NewWithT(t)
+	w := newWorld(t)
+	key, _ := w.add("alice", 5)
+	for i := range handshake.Message1Bytes {
+		request := w.client(handshake.Login, key).request()
+		m1 := request.Bytes()
+		m1[i] ^= 1 << (i % 8)
+		request.Message = handshake.Text(m1)
+		_, outcome, err := w.service.Start(t.Context(), request, "")
+		g.Expect(err).To(BeIdenticalTo(ErrRefused), "m1[%d]", i)
+		g.Expect(outcome.Reason).To(Equal(BadMessage))
+	}
+	for i := range handshake.Message3Bytes {
+		request := w.client(handshake.Login, key).begin()
+		_, outcome, err := w.service.Finish(t.Context(), spoil(request, i), nil)
+		g.Expect(err).To(BeIdenticalTo(ErrRefused), "m3[%d]", i)
+		g.Expect(outcome.Reason).To(Equal(BadMessage))
+		_, outcome, err = w.service.Finish(t.Context(), request, nil)
+		g.Expect(err).To(BeIdenticalTo(ErrRefused), "nor is there a second try with the right one")
+		g.Expect(outcome.Reason).To(Equal(NoHandshake))
+	}
+	g.Expect(w.desk.made).To(BeEmpty())
+}
+
+// FuzzState: what Redis holds may be anything; only what was sealed here opens.
+func FuzzState(f *testing.F) {
+	w := newWorld(f)
+	ring, err := w.service.Keys.Get()
+	w.must(err)
+	sealed, err := ring.keys[0].seal("id", state{Protocol: handshake.XKAESGCM, Purpose: handshake.Login, Ephemeral: random(32)})
+	w.must(err)
+	f.Add(sealed)
+	f.Add(sealed[:8])
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, blob []byte) {
+		if _, _, err := ring.open("id", blob); err == nil && !bytes.Equal(blob, sealed) {
+			t.Fatal("a state that was not made here was opened")
+		}
+	})
+}
+
+// FuzzFinish: whatever the second call holds, nobody is let in and nothing falls over.
+func FuzzFinish(f *testing.F) {
+	w := newWorld(f)
+	key, _ := w.add("alice", 5)
+	honest := w.client(handshake.Login, key).begin()
+	f.Add(honest.HandshakeID, make([]byte, handshake.Message3Bytes))
+	f.Add("", []byte{})
+	held := w.shelf.held[honest.HandshakeID]
+	f.Fuzz(func(t *testing.T, id string, m3 []byte) {
+		w.shelf.mu.Lock()
+		w.shelf.held[honest.HandshakeID] = held
+		w.shelf.mu.Unlock()
+		request := handshake.FinishRequest{HandshakeID: id, Message: handshake.Text(m3)}
+		if _, _, err := w.service.Finish(t.Context(), request, nil); err == nil && request != honest {
+			t.Fatal("somebody was let in")
+		}
+		w.calls.drain()
+	})
+}
