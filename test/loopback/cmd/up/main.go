@@ -1,40 +1,71 @@
-// Command up starts a stack on this machine's loopback (package loopback) and prints where everything is.
+// Command up starts a stack on this machine's loopback (package loopback).
 //
-//	go run ./test/loopback/cmd/up
-//
-// It runs until Ctrl-C.
+//	go run ./test/loopback/cmd/up                 print where everything is, run until Ctrl-C
+//	go run ./test/loopback/cmd/up -- COMMAND ...  run a command that finds it by its environment (package place), then end
 package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	"github.com/openimstack/openim-operator/test/loopback"
+	"github.com/openimstack/openim-operator/test/loopback/place"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	flag.Parse()
-	if err := run(ctx, os.Stdout); err != nil {
+	if err := run(ctx, os.Stdout, loopback.Options{}, flag.Args()); err != nil {
 		fmt.Fprintln(os.Stderr, "up:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, out io.Writer) (err error) {
-	s, err := loopback.Start(ctx, loopback.Options{})
+func run(ctx context.Context, out io.Writer, o loopback.Options, command []string) (err error) {
+	s, err := loopback.Start(ctx, o)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "OpenIM's API   %s\n", s.OpenIM.URL)
-	fmt.Fprintf(out, "its socket     %s\n", s.SocketURL)
-	fmt.Fprintf(out, "admin's token  %s\n", s.OpenIM.Token)
+	defer func() {
+		if err != nil {
+			s.Keep()
+			err = fmt.Errorf("%w\nthe logs are kept in %s", err, s.Logs())
+		}
+		err = errors.Join(err, s.Close())
+	}()
+	where := s.Place()
+	if where.Control, err = place.Serve(ctx, s); err != nil {
+		return err
+	}
+	if len(command) == 0 {
+		return show(ctx, out, s, where)
+	}
+	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
+	cmd.Stdout, cmd.Stderr = out, os.Stderr
+	cmd.Env = append(os.Environ(), where.Environ()...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("%s: %w", command[0], err)
+	}
+	return s.Err()
+}
+
+func show(ctx context.Context, out io.Writer, s *loopback.Stack, where place.Place) error {
+	env := where.Environ()
+	slices.Sort(env)
+	for _, line := range env {
+		_, _ = fmt.Fprintln(out, line)
+	}
+	_, _ = fmt.Fprintf(out, "logs in %s\nan administrator's token: POST $IM_CONTROL/token\n", s.Logs())
 	<-ctx.Done()
-	return s.Close()
+	return nil
 }

@@ -1,0 +1,89 @@
+package place
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// Keeper is whoever started a place.
+type Keeper interface {
+	// AdminToken is good for a while.
+	AdminToken(ctx context.Context) (string, error)
+	// RestartDoor ends and starts whatever holds the users' sockets, and returns when it takes new ones.
+	RestartDoor(ctx context.Context) error
+}
+
+const (
+	pathToken   = "/token"
+	pathRestart = "/restart"
+	// patience bounds one request: a restart in a cluster takes its time.
+	patience = 3 * time.Minute
+	maxReply = 64 << 10 // bytes
+)
+
+// Serve offers a keeper's services on loopback until ctx ends. The URL holds a word that nobody else knows.
+func Serve(ctx context.Context, keeper Keeper) (url string, err error) {
+	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", fmt.Errorf("serving a place: %w", err)
+	}
+	secret := "/" + rand.Text()
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST "+secret+pathToken, func(w http.ResponseWriter, r *http.Request) {
+		token, err := keeper.AdminToken(r.Context())
+		answer(w, token, err)
+	})
+	mux.HandleFunc("POST "+secret+pathRestart, func(w http.ResponseWriter, r *http.Request) {
+		answer(w, "", keeper.RestartDoor(r.Context()))
+	})
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+	context.AfterFunc(ctx, func() { _ = server.Close() })
+	go func() { _ = server.Serve(ln) }()
+	return "http://" + ln.Addr().String() + secret, nil
+}
+
+func answer(w http.ResponseWriter, text string, err error) {
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	_, _ = io.WriteString(w, text)
+}
+
+// AdminToken asks the keeper.
+func (p Place) AdminToken(ctx context.Context) (string, error) { return p.ask(ctx, pathToken) }
+
+// RestartDoor asks the keeper.
+func (p Place) RestartDoor(ctx context.Context) error {
+	_, err := p.ask(ctx, pathRestart)
+	return err
+}
+
+func (p Place) ask(ctx context.Context, path string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, p.Control+path, nil)
+	if err != nil {
+		return "", fmt.Errorf("asking the keeper of the place: %w", err)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return "", errors.New("the keeper of the place does not answer " + path) // the URL is not for logs
+	}
+	defer func() { _ = response.Body.Close() }()
+	content, err := io.ReadAll(io.LimitReader(response.Body, maxReply))
+	if err != nil {
+		return "", fmt.Errorf("reading the answer to %s: %w", path, err)
+	}
+	if response.StatusCode != http.StatusOK {
+		return "", fmt.Errorf("%s: %s", path, strings.TrimSpace(string(content)))
+	}
+	return string(content), nil
+}

@@ -1,0 +1,59 @@
+package place
+
+import (
+	"errors"
+	"fmt"
+	"os"
+)
+
+// Place is where things are. URLs have no slash at their end.
+type Place struct {
+	// API and Socket are what an official SDK is given as apiAddr and wsAddr.
+	API, Socket string
+	// Admin is before OpenIM's paths for administrators.
+	Admin string
+	// Door is the wrapper's, where users log in. It is empty when OpenIM stands alone.
+	Door string
+	// BriefDoor is another one of the same wrapper, whose sessions live for a few seconds only. It is empty when there is none.
+	BriefDoor string
+	// Control is served by whoever started the place (see Serve).
+	Control string
+}
+
+// variables in the environment.
+func (p *Place) variables() map[string]*string {
+	return map[string]*string{
+		"IM_API": &p.API, "IM_SOCKET": &p.Socket, "IM_ADMIN": &p.Admin, "IM_DOOR": &p.Door, "IM_BRIEF_DOOR": &p.BriefDoor, "IM_CONTROL": &p.Control,
+	}
+}
+
+// Environ gives the place to a program.
+func (p Place) Environ() []string {
+	var env []string
+	for name, value := range p.variables() {
+		env = append(env, name+"="+*value)
+	}
+	return env
+}
+
+// FromEnvironment is where this program has been told to look.
+func FromEnvironment() (Place, error) {
+	var p Place
+	for name, value := range p.variables() {
+		*value = os.Getenv(name)
+	}
+	if p.API == "" || p.Socket == "" || p.Admin == "" || p.Control == "" {
+		return p, errors.New("there is no OpenIM to speak to: run this by `make test-sdk`, or under `go run ./test/loopback/cmd/up -- COMMAND`")
+	}
+	return p, nil
+}
+
+// HasDoor tells whether the wrapper is there.
+func (p Place) HasDoor() bool { return p.Door != "" }
+
+func (p Place) String() string {
+	if p.HasDoor() {
+		return fmt.Sprintf("the wrapper at %s", p.Door)
+	}
+	return fmt.Sprintf("OpenIM alone at %s", p.API)
+}
