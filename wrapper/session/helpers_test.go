@@ -46,11 +46,14 @@ func start(t testing.TB, server *redistest.Server, turn ...func(*replica, *bound
 // prepare makes one that does not run.
 func prepare(t testing.TB, server *redistest.Server, turn ...func(*replica, *bounds)) *replica {
 	t.Helper()
-	r := &replica{db: server.Open(prefix)}
+	r := &replica{}
 	r.lifetime.Store(int64(time.Hour))
 	b := defaultBounds()
 	for _, f := range turn {
 		f(r, &b)
+	}
+	if r.db == nil {
+		r.db = server.Open(prefix)
 	}
 	r.Store = newStore(Options{Redis: r.db, Log: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(),
 		Lifetime: func() time.Duration { return time.Duration(r.lifetime.Load()) },

@@ -1,0 +1,27 @@
+package session
+
+import (
+	"testing"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/openimstack/openim-operator/wrapper/redisdb/redistest"
+)
+
+// A Redis Cluster of one node checks that every script keeps to the slot of its keys.
+func TestEverythingWorksOnACluster(t *testing.T) {
+	g := NewWithT(t)
+	server := redistest.Start(t, "--cluster-enabled", "yes")
+	db := server.OpenCluster(prefix)
+	g.Eventually(func() error { return db.Set(t.Context(), "up", 1, 0).Err() }, soon).Should(Succeed())
+	onCluster := func(r *replica, _ *bounds) { r.db = db }
+	a, b := start(t, server, onCluster), start(t, server, onCluster)
+	token, s := a.login(t, "alice", "phone")
+	g.Expect(b.check(token)).To(Succeed())
+	socket := b.open(s)
+	g.Expect(b.RedeemTicket(t.Context(), a.ticket(t, s), PurposeRealtime)).To(Equal(s))
+	g.Expect(b.List(t.Context(), "alice")).To(ConsistOf(s))
+	g.Expect(a.Revoke(t.Context(), Revocation{Scope: ScopeUser, ID: "alice"})).To(Succeed())
+	socket.eventually(t, ErrRevoked)
+	g.Expect(b.check(token)).To(MatchError(ErrRevoked))
+}

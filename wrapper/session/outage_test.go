@@ -1,0 +1,243 @@
+package session
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/openimstack/openim-operator/wrapper/redisdb/redistest"
+)
+
+// holdsStill is longer than any call may take: for a place in the pool, a connection and a reply.
+const holdsStill = askTimeout + 2*time.Second
+
+// deaf takes a replica's channel away for good: it can subscribe to nothing.
+func deaf(t testing.TB, server *redistest.Server) {
+	t.Helper()
+	raw := server.Client()
+	g := NewWithT(t)
+	g.Expect(raw.Do(t.Context(), "ACL", "SETUSER", "default", "resetchannels").Err()).To(Succeed())
+	g.Expect(raw.Do(t.Context(), "CLIENT", "KILL", "TYPE", "pubsub").Err()).To(Succeed())
+}
+
+func TestAChannelThatIsCutAgainAndAgainHidesNoRevocation(t *testing.T) {
+	g := NewWithT(t)
+	server := redistest.Start(t)
+	a, b := start(t, server), start(t, server)
+	raw := server.Client()
+	cut, stop := context.WithCancel(t.Context())
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		for cut.Err() == nil {
+			raw.Do(cut, "CLIENT", "KILL", "TYPE", "pubsub")
+		}
+	}()
+	for _, user := range []string{"u1", "u2", "u3", "u4", "u5"} {
+		token, s := a.login(t, user, "phone")
+		g.Expect(b.check(token)).To(Succeed())
+		socket := b.open(s)
+		begin := time.Now()
+		g.Expect(a.Revoke(t.Context(), Revocation{Scope: ScopeUser, ID: user})).To(Succeed())
+		socket.eventually(t, ErrRevoked)
+		g.Expect(b.check(token)).To(MatchError(ErrRevoked))
+		g.Expect(time.Since(begin)).To(BeNumerically("<", 3*time.Second))
+	}
+	stop()
+	<-over
+}
+
+func TestWithoutTheChannelThePulseFindsEachRevocation(t *testing.T) {
+	g := NewWithT(t)
+	server := redistest.Start(t)
+	a, b := start(t, server), start(t, server)
+	token, s := a.login(t, "alice", "phone")
+	g.Expect(b.check(token)).To(Succeed())
+	socket := b.open(s)
+	deaf(t, server)
+	g.Eventually(func() float64 { return testutil.ToFloat64(b.metrics.channel) }, soon).Should(BeZero())
+	begin := time.Now()
+	g.Expect(a.Revoke(t.Context(), Revocation{Scope: ScopeDevice, ID: "phone"})).To(Succeed())
+	socket.eventually(t, ErrRevoked)
+	g.Expect(b.check(token)).To(MatchError(ErrRevoked))
+	g.Expect(time.Since(begin)).To(BeNumerically("<", 2*time.Second), "a pulse of half a second and some")
+}
+
+// Neither channel nor pulse: what is in memory is not believed any more, and every call asks Redis.
+func TestWithoutProofEveryCallAsksRedis(t *testing.T) {
+	g := NewWithT(t)
+	server := redistest.Start(t)
+	a := start(t, server)
+	b := start(t, server, func(_ *replica, b *bounds) { b.pulse, b.silence, b.cache = time.Hour, 200*time.Millisecond, time.Hour })
+	token, _ := a.login(t, "alice", "phone")
+	other, _ := a.login(t, "bob", "phone2")
+	g.Expect(b.check(token)).To(Succeed())
+	deaf(t, server)
+	g.Eventually(func() bool { return b.proved(time.Now(), b.bounds.silence) }, soon).Should(BeFalse())
+	g.Expect(a.Revoke(t.Context(), Revocation{Scope: ScopeUser, ID: "alice"})).To(Succeed())
+	g.Expect(b.check(token)).To(MatchError(ErrRevoked), "with the very next call, though it was confirmed a moment ago")
+	g.Expect(b.check(other)).To(Succeed())
+	g.Expect(b.check(other)).To(Succeed())
+	g.Expect(testutil.ToFloat64(b.metrics.checks.WithLabelValues(fromRedis, "accepted"))).To(BeNumerically(">=", 2))
+}
+
+// Frozen: Redis accepts connections and never answers. Stopped: it refuses them.
+func TestWithoutRedisWhatWasConfirmedIsServedForAWhileAndThenNothing(t *testing.T) {
+	for name, c := range map[string]struct{ down, up func(*redistest.Server) }{
+		"frozen":  {(*redistest.Server).Freeze, (*redistest.Server).Thaw},
+		"stopped": {(*redistest.Server).Stop, (*redistest.Server).Restart},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			server := redistest.Start(t)
+			const outage = 4 * time.Second
+			short := func(_ *replica, b *bounds) { b.outage = outage }
+			a, b := start(t, server, short), start(t, server, short)
+			token, s := a.login(t, "alice", "phone")
+			unseen, _ := a.login(t, "bob", "phone")
+			g.Expect(b.check(token)).To(Succeed())
+			confirmed := time.Now()
+			socket := b.open(s)
+			ticket, _, err := b.IssueTicket(t.Context(), s, PurposeRealtime)
+			g.Expect(err).NotTo(HaveOccurred())
+			c.down(server)
+
+			within := func(do func() error) error {
+				begin := time.Now()
+				err := do()
+				g.Expect(time.Since(begin)).To(BeNumerically("<", holdsStill), "nobody hangs")
+				return err
+			}
+			g.Expect(within(func() error { return b.check(unseen) })).To(MatchError(ErrUnavailable), "never seen here: not accepted")
+			g.Expect(within(func() error { return b.check(token) })).To(Succeed())
+			g.Expect(within(func() error { _, _, err := b.Create(t.Context(), "eve", "pc", 1, 0); return err })).To(MatchError(ErrUnavailable))
+			g.Expect(within(func() error { _, err := b.RedeemTicket(t.Context(), ticket, PurposeRealtime); return err })).To(MatchError(ErrUnavailable))
+			g.Expect(within(func() error { _, err := b.List(t.Context(), "alice"); return err })).To(MatchError(ErrUnavailable))
+			g.Expect(b.Ready(t.Context())).To(Succeed(), "there is still work that it can do")
+			g.Expect(socket.causes).NotTo(Receive())
+
+			eventuallyRefused(t, b, token, ErrUnavailable)
+			g.Expect(time.Since(confirmed)).To(BeNumerically(">", outage-time.Second))
+			g.Expect(time.Since(confirmed)).To(BeNumerically("<", outage+holdsStill))
+			socket.eventually(t, ErrUnavailable)
+			g.Expect(b.Ready(t.Context())).To(MatchError(ContainSubstring("not been heard of")))
+			b.open(s).eventually(t, ErrUnavailable)
+
+			c.up(server)
+			g.Eventually(func() error { return b.Ready(t.Context()) }, soon, 10*time.Millisecond).Should(Succeed())
+			if name == "frozen" {
+				g.Eventually(func() error { return b.check(token) }, soon, 10*time.Millisecond).Should(Succeed())
+				return
+			}
+			eventuallyRefused(t, b, token, ErrUnknown)
+		})
+	}
+}
+
+// A caller does not wait for a Redis that has just failed others.
+func TestWhileRedisIsFrozenCallsAreQuick(t *testing.T) {
+	g := NewWithT(t)
+	server := redistest.Start(t)
+	a := start(t, server)
+	token, _ := a.login(t, "alice", "phone")
+	server.Freeze()
+	g.Eventually(a.breaker.Open, soon).Should(BeTrue())
+	slow := 0
+	for range 500 {
+		begin := time.Now()
+		g.Expect(a.check(token)).To(Succeed())
+		if time.Since(begin) > 50*time.Millisecond {
+			slow++
+		}
+	}
+	g.Expect(slow).To(BeNumerically("<=", 5), "one tries now and then")
+	server.Thaw()
+}
+
+func TestARedisThatCameBackEmptyKnowsNobodyAndLearnsTheRevocations(t *testing.T) {
+	g := NewWithT(t)
+	server := redistest.Start(t)
+	a, b := start(t, server), start(t, server)
+	token, s := a.login(t, "alice", "phone")
+	_, revoked := a.login(t, "bob", "tablet")
+	g.Expect(b.check(token)).To(Succeed())
+	socket := b.open(s)
+	g.Expect(a.Revoke(t.Context(), Revocation{Scope: ScopeUser, ID: "bob", Epoch: 7, Reason: "kept"})).To(Succeed())
+	server.Restart()
+	socket.eventually(t, ErrUnknown)
+	for _, r := range []*replica{a, b} {
+		eventuallyRefused(t, r, token, ErrUnknown)
+	}
+	c := start(t, server)
+	g.Eventually(func() map[string]cut { g.Expect(c.beat(t.Context())).To(Succeed()); return c.table.inForce() }, soon, 10*time.Millisecond).Should(HaveKey(userField + "bob"))
+	_, _, err := c.Create(t.Context(), "bob", "tablet", 5, revoked.Epoch)
+	g.Expect(err).To(MatchError(ErrRevoked), "of a smaller epoch, on a replica that was not there when it was said")
+	again, _ := b.login(t, "alice", "phone")
+	g.Expect(a.check(again)).To(Succeed(), "and logins go on")
+}
+
+// A Redis that was restored from a copy has the session, but not its revocation.
+func TestARevocationThatRedisForgotIsWrittenBack(t *testing.T) {
+	g := NewWithT(t)
+	server := redistest.Start(t)
+	a := start(t, server)
+	token, _ := a.login(t, "alice", "phone")
+	g.Expect(a.Revoke(t.Context(), Revocation{Scope: ScopeUser, ID: "alice"})).To(Succeed())
+	raw := server.Client()
+	g.Expect(raw.Del(t.Context(), a.ledger.meta, a.ledger.cuts, a.ledger.bySeq, a.ledger.byEnd).Result()).To(Equal(int64(4)))
+	g.Eventually(func() bool { return raw.HExists(t.Context(), a.ledger.cuts, userField+"alice").Val() }, soon).Should(BeTrue())
+	b := start(t, server)
+	g.Expect(b.check(token)).To(MatchError(ErrRevoked))
+	g.Expect(a.check(token)).To(MatchError(ErrRevoked))
+}
+
+func TestARevocationThatRedisDidNotTakeHoldsHereAndIsWrittenLater(t *testing.T) {
+	g := NewWithT(t)
+	server := redistest.Start(t)
+	a, b := start(t, server), start(t, server)
+	token, s := a.login(t, "alice", "phone")
+	g.Expect(b.check(token)).To(Succeed())
+	socket, far := a.open(s), b.open(s)
+	server.Freeze()
+	g.Expect(a.Revoke(t.Context(), Revocation{Scope: ScopeSession, ID: s.ID})).To(MatchError(ErrUnavailable), "the caller is told")
+	socket.eventually(t, ErrRevoked)
+	g.Expect(a.check(token)).To(MatchError(ErrRevoked))
+	g.Expect(b.check(token)).To(Succeed(), "the others cannot know")
+	server.Thaw()
+	far.eventually(t, ErrRevoked)
+	eventuallyRefused(t, b, token, ErrRevoked)
+}
+
+func TestAReplicaThatHasNeverReachedRedisAcceptsNothing(t *testing.T) {
+	g := NewWithT(t)
+	server := redistest.Start(t)
+	a := start(t, server)
+	token, s := a.login(t, "alice", "phone")
+	b := prepare(t, server)
+	g.Expect(b.Ready(t.Context())).NotTo(Succeed())
+	g.Expect(b.check(token)).To(Succeed(), "asked of Redis, though Run was not called")
+	c := prepare(t, server)
+	server.Freeze()
+	g.Expect(c.check(token)).To(MatchError(ErrUnavailable))
+	c.open(s).eventually(t, ErrUnavailable)
+	g.Expect(c.Revoke(t.Context(), Revocation{Scope: ScopeAll})).To(MatchError(ErrUnavailable))
+	server.Thaw()
+}
+
+func TestACallerWhoLeavesIsNotKept(t *testing.T) {
+	g := NewWithT(t)
+	server := redistest.Start(t)
+	a, b := start(t, server), start(t, server)
+	token, _ := a.login(t, "alice", "phone")
+	server.Freeze()
+	gone, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	begin := time.Now()
+	_, err := b.Verify(gone, token)
+	g.Expect(err).To(MatchError(ErrUnavailable))
+	g.Expect(time.Since(begin)).To(BeNumerically("<", 350*time.Millisecond))
+	server.Thaw()
+}
