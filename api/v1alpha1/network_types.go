@@ -1,7 +1,5 @@
 package v1alpha1
 
-import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 // Network says what besides the stack's own connections is let through.
 type Network struct {
 	// clients may reach the gateway: its users' port and, unless admins says otherwise, its administrators' port. Default: anyone, since behind a load balancer a client's address is often not seen.
@@ -38,15 +36,53 @@ type Network struct {
 type Peer struct {
 	// podSelector selects pods, in the namespaces of namespaceSelector, or in the stack's own when that is absent.
 	// +optional
-	PodSelector *metav1.LabelSelector `json:"podSelector,omitempty"`
+	PodSelector *Selector `json:"podSelector,omitempty"`
 
 	// namespaceSelector selects namespaces. An empty selector means all.
 	// +optional
-	NamespaceSelector *metav1.LabelSelector `json:"namespaceSelector,omitempty"`
+	NamespaceSelector *Selector `json:"namespaceSelector,omitempty"`
 
 	// ipBlock is a block of addresses outside the cluster.
 	// +optional
 	IPBlock *IPBlock `json:"ipBlock,omitempty"`
+}
+
+// Selector selects by labels, as in a NetworkPolicy. An empty one selects all.
+type Selector struct {
+	// matchLabels that must all be there.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=16
+	MatchLabels map[string]string `json:"matchLabels,omitempty"`
+
+	// matchExpressions that must all hold.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=16
+	MatchExpressions []SelectorRequirement `json:"matchExpressions,omitempty"`
+}
+
+// SelectorOperator relates a label to values.
+// +kubebuilder:validation:Enum=In;NotIn;Exists;DoesNotExist
+type SelectorOperator string
+
+// SelectorRequirement is a condition on one label.
+type SelectorRequirement struct {
+	// key of the label.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=317
+	Key string `json:"key,omitempty"`
+
+	// operator between key and values.
+	// +required
+	Operator SelectorOperator `json:"operator,omitempty"`
+
+	// values for In and NotIn.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:MaxLength=63
+	Values []string `json:"values,omitempty"`
 }
 
 // CIDR is a block of addresses.

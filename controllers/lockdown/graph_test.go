@@ -132,7 +132,7 @@ func TestNobodyReadsMetricsUnlessTheSpecSaysSo(t *testing.T) {
 			NewWithT(t).Expect(sources(g, c.Name, port.Name)).To(BeEmpty(), c.Name)
 		}
 	}
-	monitored := lockdown.NewGraph(stack(&v1alpha1.Network{Monitoring: []v1alpha1.Peer{{NamespaceSelector: &metav1.LabelSelector{}}}}), facts())
+	monitored := lockdown.NewGraph(stack(&v1alpha1.Network{Monitoring: []v1alpha1.Peer{{NamespaceSelector: &v1alpha1.Selector{}}}}), facts())
 	for _, c := range lockdown.Components() {
 		_, has := c.MetricsPort()
 		var reasons []string

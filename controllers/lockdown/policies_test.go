@@ -5,6 +5,7 @@ import (
 
 	. "github.com/onsi/gomega"
 	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
@@ -91,6 +92,26 @@ func TestNoRuleIsOpenToAnyoneButTheDoors(t *testing.T) {
 func TestPeersOfTheSpecKeepTheirMeaning(t *testing.T) {
 	peers := openim.NetworkPeers([]v1alpha1.Peer{{IPBlock: &v1alpha1.IPBlock{CIDR: "2001:db8::/32", Except: []v1alpha1.CIDR{"2001:db8:1::/48"}}}})
 	NewWithT(t).Expect(peers).To(Equal([]networkingv1.NetworkPolicyPeer{{IPBlock: &networkingv1.IPBlock{CIDR: "2001:db8::/32", Except: []string{"2001:db8:1::/48"}}}}))
+}
+
+// An absent selector and an empty one are opposites: the stack's own namespace, and all.
+func TestSelectorsOfTheSpecKeepTheirMeaning(t *testing.T) {
+	peers := openim.NetworkPeers([]v1alpha1.Peer{
+		{NamespaceSelector: &v1alpha1.Selector{}},
+		{PodSelector: &v1alpha1.Selector{
+			MatchLabels:      map[string]string{"app": "x"},
+			MatchExpressions: []v1alpha1.SelectorRequirement{{Key: "tier", Operator: "NotIn", Values: []string{"a", "b"}}, {Key: "role", Operator: "Exists"}},
+		}},
+	})
+	NewWithT(t).Expect(peers).To(Equal([]networkingv1.NetworkPolicyPeer{
+		{NamespaceSelector: &metav1.LabelSelector{}},
+		{PodSelector: &metav1.LabelSelector{
+			MatchLabels: map[string]string{"app": "x"},
+			MatchExpressions: []metav1.LabelSelectorRequirement{
+				{Key: "tier", Operator: metav1.LabelSelectorOpNotIn, Values: []string{"a", "b"}}, {Key: "role", Operator: metav1.LabelSelectorOpExists},
+			},
+		}},
+	}))
 }
 
 func TestPoliciesAreTheSameEveryTime(t *testing.T) {
