@@ -21,6 +21,9 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/backend"
 	"github.com/openimstack/openim-operator/wrapper/gateway"
 	"github.com/openimstack/openim-operator/wrapper/serve"
+
+	// The image holds no certificates. These are Mozilla's, for identity providers and collectors of the public internet.
+	_ "golang.org/x/crypto/x509roots/fallback"
 )
 
 // version is stamped by the linker: -X main.version=v0.1.0.

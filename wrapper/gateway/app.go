@@ -6,67 +6,197 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
+	"os"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/openimstack/openim-operator/wrapper/audit"
 	"github.com/openimstack/openim-operator/wrapper/auth"
 	"github.com/openimstack/openim-operator/wrapper/mounted"
 	"github.com/openimstack/openim-operator/wrapper/policy"
+	"github.com/openimstack/openim-operator/wrapper/redisdb"
 	"github.com/openimstack/openim-operator/wrapper/serve"
+	"github.com/openimstack/openim-operator/wrapper/session"
 	"github.com/openimstack/openim-operator/wrapper/upstream"
 )
 
 // New wires the gateway up and opens its listeners. It calls nobody before Run.
 func New(c Config, version string, log *slog.Logger, now func() time.Time) (*serve.App, error) {
-	reg := serve.NewRegistry("gateway", version)
-	assertionKey := auth.AssertionKeyFile(c.Backend.AssertionKeyFile)
-	sources := []mounted.Reloader{assertionKey}
-	issuers := make([]auth.Issuer, len(c.Admins.Issuers))
-	for i, issuer := range c.Admins.Issuers {
-		keys := auth.JWKSFile(fmt.Sprintf("jwks-%d", i), issuer.JWKSFile)
-		sources = append(sources, keys)
-		issuers[i] = issuer.rules(keys)
+	w := &wiring{c: c, log: log, now: now, reg: serve.NewRegistry("gateway", version)}
+	app, err := w.build(version)
+	if err != nil {
+		w.close()
+		return nil, err
 	}
-	admins := auth.NewAdmins(issuers, now)
-	back := &backendClient{up: upstream.New(c.Backend.URL), key: assertionKey, now: now}
-	checks := []serve.Check{
-		{Name: "admins' keys", Do: func(context.Context) error { return admins.Ready() }},
-		{Name: "backend", Do: back.handshake},
-	}
+	return app, nil
+}
 
-	var tlsConfig *tls.Config
-	if files := c.Admin.TLS; files != (TLS{}) {
-		certificate := certificateFiles(files)
-		sources = append(sources, certificate)
-		checks = append(checks, serve.Check{Name: "certificate", Do: func(context.Context) error { _, err := certificate.Get(); return err }})
-		tlsConfig = serverTLS(certificate)
+// wiring puts the parts together, and remembers what must be closed if that fails.
+type wiring struct {
+	c   Config
+	log *slog.Logger
+	now func() time.Time
+	reg *prometheus.Registry
+
+	sources    []mounted.Reloader
+	checks     []serve.Check
+	background []func(context.Context)
+	draining   []func(context.Context)
+	servers    []*serve.Server
+	trail      *audit.Log
+	redis      *redisdb.DB
+	remotes    *auth.Remotes
+}
+
+func (w *wiring) build(version string) (*serve.App, error) {
+	hall, err := w.hall(version)
+	if err != nil {
+		return nil, err
 	}
-	files := mounted.NewWatcher(log, reg, sources...)
+	admins := w.admins()
+	recorder := serve.NewRecorder(w.log, w.reg, w.now)
+	var (
+		sessions    *session.Store
+		codeSeconds int32
+	)
+	var users http.Handler
+	if u := w.c.Users; u != nil {
+		sessions, codeSeconds = w.sessions(u), u.CodeLifetimeSeconds
+		if users, err = w.users(hall, sessions); err != nil {
+			return nil, err
+		}
+	}
+	w.checks = append(w.checks, serve.Check{Name: "backend", Do: hall.backend.handshake})
+	adminTLS := w.certificate("tls", w.c.Admin.TLS)
+	if err := w.listen("admin", w.c.Admin.Listen, recorder.Wrap(newAdminHandler(hall, admins, sessions, codeSeconds)), adminTLS); err != nil {
+		return nil, err
+	}
+	if users != nil {
+		usersTLS := adminTLS
+		if w.c.Users.TLS != w.c.Admin.TLS {
+			usersTLS = w.certificate("users-tls", w.c.Users.TLS)
+		}
+		if err := w.listen("users", w.c.Users.Listen, recorder.Wrap(users), usersTLS); err != nil {
+			return nil, err
+		}
+	}
+	files := mounted.NewWatcher(w.log, w.reg, w.sources...)
 	files.Look()
-
-	ready := serve.NewReadiness(log, reg, now, checks...)
-	handler := serve.NewRecorder(log, reg, now).Wrap(&adminHandler{admins: admins, backend: back})
-	main, err := serve.Listen("admin", c.Admin.Listen, handler, policy.MaxDeadline()+extraWait, tlsConfig, log)
+	ready := serve.NewReadiness(w.log, w.reg, w.now, w.checks...)
+	telemetry, err := serve.ListenTelemetry(w.c.Telemetry.Listen, ready, w.reg, w.log)
 	if err != nil {
 		return nil, err
 	}
-	telemetry, err := serve.ListenTelemetry(c.Telemetry.Listen, ready, reg, log)
-	if err != nil {
-		main.Close()
-		return nil, err
-	}
+	w.background = append(w.background, ready.Run,
+		func(ctx context.Context) { files.Run(ctx, mounted.Interval) },
+		func(ctx context.Context) { <-ctx.Done(); hall.backend.up.Close() },
+	)
 	return &serve.App{
-		Main: main, Telemetry: telemetry, Ready: ready, Log: log, Grace: c.grace(), Notice: serve.DefaultNotice,
-		Background: []func(context.Context){
-			ready.Run,
-			func(ctx context.Context) { files.Run(ctx, mounted.Interval) },
-			func(ctx context.Context) { <-ctx.Done(); back.up.Close() },
-		},
+		Main: w.servers[0], More: w.servers[1:], Telemetry: telemetry, Ready: ready, Log: w.log, Grace: w.c.grace(), Notice: serve.DefaultNotice,
+		Background: w.background, Draining: w.draining,
 	}, nil
 }
 
+// hall makes what both doors share.
+func (w *wiring) hall(version string) (*hall, error) {
+	assertionKey := auth.AssertionKeyFile(w.c.Backend.AssertionKeyFile)
+	w.sources = append(w.sources, assertionKey)
+	source, defaults, err := hotSource(w.c.HotFile)
+	if err != nil {
+		return nil, err
+	}
+	present := func() *hot { return defaults }
+	if source != nil {
+		w.sources = append(w.sources, source)
+		present = func() *hot {
+			if h, err := source.Get(); err == nil {
+				return h
+			}
+			return defaults
+		}
+		// Without its limits and rules the gateway would let through what it was told not to.
+		w.checks = append(w.checks, serve.Check{Name: "hot configuration", Do: func(context.Context) error { _, err := source.Get(); return err }})
+	}
+	w.trail, err = audit.Open(audit.Options{Path: w.c.Audit.Path, Stdout: os.Stdout, Program: "gateway " + version, Log: w.log, Reg: w.reg, Now: w.now})
+	if err != nil {
+		return nil, err
+	}
+	w.background = append(w.background, w.trail.Run)
+	if w.c.Redis != nil {
+		db, sources := redisdb.Open(*w.c.Redis, w.log)
+		w.redis = db
+		w.sources = append(w.sources, sources...)
+		w.background = append(w.background, func(ctx context.Context) { <-ctx.Done(); _ = db.Close() })
+	}
+	back := &backendClient{up: upstream.New(w.c.Backend.URL), key: assertionKey, now: w.now}
+	return &hall{now: w.now, hot: present, limiter: w.limiter(present), trail: w.trail, backend: back}, nil
+}
+
+func (w *wiring) admins() *auth.Admins {
+	issuers := make([]auth.Issuer, len(w.c.Admins.Issuers))
+	for i, issuer := range w.c.Admins.Issuers {
+		name := fmt.Sprintf("jwks-%d", i)
+		if issuer.JWKSURL != "" {
+			issuers[i] = issuer.rules(w.remoteKeys(name, issuer))
+			continue
+		}
+		keys := auth.JWKSFile(name, issuer.JWKSFile)
+		w.sources = append(w.sources, keys)
+		issuers[i] = issuer.rules(keys)
+	}
+	admins := auth.NewAdmins(issuers, w.now)
+	w.checks = append(w.checks, serve.Check{Name: "admins' keys", Do: func(context.Context) error { return admins.Ready() }})
+	return admins
+}
+
+// remoteKeys fetches an issuer's keys by URL.
+func (w *wiring) remoteKeys(name string, issuer Issuer) auth.Keys {
+	if w.remotes == nil {
+		w.remotes = auth.NewRemotes(w.log, w.reg)
+		w.background = append(w.background, func(ctx context.Context) { w.remotes.Run(ctx) })
+	}
+	if issuer.CAFile == "" {
+		return w.remotes.Add(name, issuer.JWKSURL, nil)
+	}
+	authorities := auth.CAFile(name+"-ca", issuer.CAFile)
+	w.sources = append(w.sources, authorities)
+	return w.remotes.Add(name, issuer.JWKSURL, authorities)
+}
+
+// certificate watches a listener's certificate. The zero value is plain HTTP.
+func (w *wiring) certificate(name string, files TLS) *tls.Config {
+	if files == (TLS{}) {
+		return nil
+	}
+	certificate := certificateFiles(name, files)
+	w.sources = append(w.sources, certificate)
+	w.checks = append(w.checks, serve.Check{Name: name + " certificate", Do: func(context.Context) error { _, err := certificate.Get(); return err }})
+	return serverTLS(certificate)
+}
+
+func (w *wiring) listen(name, address string, handler http.Handler, certificate *tls.Config) error {
+	server, err := serve.Listen(name, address, handler, policy.MaxDeadline()+extraWait, certificate, w.log)
+	if err != nil {
+		return err
+	}
+	w.servers = append(w.servers, server)
+	return nil
+}
+
+func (w *wiring) close() {
+	for _, s := range w.servers {
+		s.Close()
+	}
+	if w.redis != nil {
+		_ = w.redis.Close()
+	}
+}
+
 // certificateFiles reads chain and key together: a pair that does not match is refused, and the last good one stays.
-func certificateFiles(files TLS) *mounted.Source[*tls.Certificate] {
-	return mounted.New("tls", func(contents [][]byte) (*tls.Certificate, error) {
+func certificateFiles(name string, files TLS) *mounted.Source[*tls.Certificate] {
+	return mounted.New(name, func(contents [][]byte) (*tls.Certificate, error) {
 		pair, err := tls.X509KeyPair(contents[0], contents[1])
 		if err != nil {
 			return nil, errors.New("certificate and key are not a matching pair of PEM files")

@@ -2,6 +2,8 @@ package gateway
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"mime"
@@ -28,21 +30,32 @@ type backendClient struct {
 }
 
 // pass sends one call and writes its reply.
-func (b *backendClient) pass(w http.ResponseWriter, r *http.Request, route *policy.Route, principal auth.Principal, body []byte, rec *serve.Record) *wire.Failure {
-	ctx, cancel := context.WithTimeout(r.Context(), route.Limit.Deadline+extraWait)
-	defer cancel()
-	reply, err := b.send(ctx, auth.Call{
-		Principal: principal, Method: route.Method, Path: wire.AdminPrefix + route.Path, RequestID: rec.RequestID, Body: body,
-	})
-	if err != nil {
-		f := failureOf(err)
-		rec.Refuse(f, err.Error())
-		return &f
-	}
-	if failure := note(reply, rec); failure != nil {
+func (b *backendClient) pass(x *exchange, route *policy.Route, prefix string, body []byte, media string) *wire.Failure {
+	reply, failure := b.call(x, route.Limit, auth.Call{Method: route.Method, Path: prefix + route.Path, Body: body}, media)
+	if failure != nil {
 		return failure
 	}
-	h := w.Header()
+	x.forward(reply)
+	return nil
+}
+
+// call makes one call for the caller of x within the time of a class, and notes what came of it.
+func (b *backendClient) call(x *exchange, class policy.Limit, call auth.Call, media string) (upstream.Reply, *wire.Failure) {
+	ctx, cancel := context.WithTimeout(x.r.Context(), class.Deadline+extraWait)
+	defer cancel()
+	call.Principal, call.RequestID = x.caller, x.rec.RequestID
+	reply, err := b.send(ctx, call, media)
+	if err != nil {
+		f := failureOf(err)
+		x.rec.Refuse(f, err.Error())
+		return upstream.Reply{}, &f
+	}
+	return reply, note(reply, x.rec)
+}
+
+// forward gives the backend's reply to the client. Of its headers only what a client needs goes along.
+func (x *exchange) forward(reply upstream.Reply) {
+	h := x.w.Header()
 	h.Set(wire.HeaderContentType, wire.MediaTypeJSON)
 	h.Set(wire.HeaderCacheControl, "no-store")
 	h.Set(wire.HeaderNoSniff, "nosniff")
@@ -50,12 +63,15 @@ func (b *backendClient) pass(w http.ResponseWriter, r *http.Request, route *poli
 	if seconds, err := strconv.Atoi(reply.Header.Get(wire.HeaderRetryAfter)); err == nil {
 		h.Set(wire.HeaderRetryAfter, strconv.Itoa(seconds))
 	}
-	w.WriteHeader(reply.Status)
-	_, _ = w.Write(reply.Body)
-	return nil
+	x.status = reply.Status
+	if x.mild {
+		x.status = mildStatus(x.status)
+	}
+	x.w.WriteHeader(x.status)
+	_, _ = x.w.Write(reply.Body)
 }
 
-func (b *backendClient) send(ctx context.Context, call auth.Call) (upstream.Reply, error) {
+func (b *backendClient) send(ctx context.Context, call auth.Call, media string) (upstream.Reply, error) {
 	assertion, err := auth.Assert(b.key, call, b.now())
 	if err != nil {
 		return upstream.Reply{}, fmt.Errorf("%w: %w", upstream.ErrNotSent, err)
@@ -64,7 +80,7 @@ func (b *backendClient) send(ctx context.Context, call auth.Call) (upstream.Repl
 	header.Set(wire.HeaderAuthorization, wire.SchemeBearer+" "+assertion)
 	header.Set(wire.HeaderRequestID, call.RequestID)
 	if call.Body != nil {
-		header.Set(wire.HeaderContentType, wire.MediaTypeJSON)
+		header.Set(wire.HeaderContentType, media)
 	}
 	return b.up.Do(ctx, call.Method, call.Path, header, call.Body)
 }
@@ -83,6 +99,7 @@ func note(reply upstream.Reply, rec *serve.Record) *wire.Failure {
 	if err != nil {
 		return unusable("the backend's reply does not tell its errCode")
 	}
+	rec.Users, rec.UserCount = usersOf(reply.Header)
 	if reply.Status == http.StatusOK {
 		rec.Verdict, rec.ErrCode = serve.VerdictAllowed, errCode
 		return nil
@@ -100,12 +117,24 @@ func note(reply upstream.Reply, rec *serve.Record) *wire.Failure {
 	return nil
 }
 
+// usersOf reads whom the backend found a call to be about.
+func usersOf(h http.Header) (users []string, total int) {
+	text, err := base64.RawURLEncoding.DecodeString(h.Get(wire.HeaderUsers))
+	if err != nil || json.Unmarshal(text, &users) != nil {
+		return nil, 0
+	}
+	if total, err = strconv.Atoi(h.Get(wire.HeaderUserCount)); err != nil {
+		total = len(users)
+	}
+	return users, total
+}
+
 // handshake proves that a backend is there and shares our key.
 func (b *backendClient) handshake(ctx context.Context) error {
 	reply, err := b.send(ctx, auth.Call{
 		Principal: auth.Principal{Subject: "gateway", Issuer: "gateway"},
 		Method:    http.MethodGet, Path: wire.HandshakePath, RequestID: wire.NewRequestID(),
-	})
+	}, "")
 	if err != nil {
 		return err
 	}

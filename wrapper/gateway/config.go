@@ -9,6 +9,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/openimstack/openim-operator/wrapper/auth"
+	"github.com/openimstack/openim-operator/wrapper/redisdb"
 	"github.com/openimstack/openim-operator/wrapper/serve"
 )
 
@@ -18,6 +19,15 @@ type Config struct {
 	Telemetry serve.Telemetry `json:"telemetry"`
 	Backend   Backend         `json:"backend"`
 	Admins    Admins          `json:"admins"`
+	// Users is the users' door; absent: none.
+	Users *Users `json:"users,omitempty"`
+	// Redis is the wrapper's own, needed by the users' door. It is never OpenIM's: whoever reaches that owns OpenIM.
+	Redis *redisdb.Config `json:"redis,omitempty"`
+	// HotFile holds what may change without a restart (Hot). Absent: its defaults.
+	HotFile string  `json:"hotFile,omitempty"`
+	Audit   Audit   `json:"audit,omitzero"`
+	Tracing Tracing `json:"tracing,omitzero"`
+	Debug   Debug   `json:"debug,omitzero"`
 	// ShutdownGraceSeconds bounds a stop, requests in flight included.
 	ShutdownGraceSeconds int32 `json:"shutdownGraceSeconds"`
 }
@@ -55,9 +65,13 @@ type Issuer struct {
 	Audiences []string `json:"audiences"`
 	// Algorithms of RFC 7518 and RFC 8037, asymmetric only.
 	Algorithms []string `json:"algorithms"`
-	// JWKSFile holds the provider's JWK Set (RFC 7517).
-	JWKSFile string `json:"jwksFile"`
-	Roles    Roles  `json:"roles"`
+	// JWKSFile holds the provider's JWK Set (RFC 7517). Either it or JWKSURL is written.
+	JWKSFile string `json:"jwksFile,omitempty"`
+	// JWKSURL is where the provider publishes its JWK Set, https.
+	JWKSURL string `json:"jwksURL,omitempty"`
+	// CAFile holds the certificates (PEM) which vouch for the host of JWKSURL. Default: the system's.
+	CAFile string `json:"caFile,omitempty"`
+	Roles  Roles  `json:"roles"`
 	// Types are the accepted typ of the header, without application/. An empty text accepts a header without typ.
 	// Default: at+jwt, JWT and none.
 	Types []string `json:"types,omitempty"`
@@ -86,20 +100,34 @@ func ParseConfig(data []byte) (Config, error) {
 	if err := serve.DecodeYAML(data, &c); err != nil {
 		return Config{}, err
 	}
+	c.fill()
 	return c, c.validate()
+}
+
+func (c *Config) fill() {
+	if c.Users != nil {
+		c.Users.fill()
+	}
+	if c.Audit.Path == "" {
+		c.Audit.Path = auditStdout
+	}
 }
 
 func (c *Config) validate() error {
 	var p serve.Problems
 	p.Listen("admin.listen", c.Admin.Listen)
-	if t := c.Admin.TLS; t != (TLS{}) {
-		p.File("admin.tls.certFile", t.CertFile)
-		p.File("admin.tls.keyFile", t.KeyFile)
-	}
+	c.Admin.TLS.validate(&p, "admin.tls")
 	p.Listen("telemetry.listen", c.Telemetry.Listen)
 	p.BaseURL("backend.url", c.Backend.URL)
 	p.File("backend.assertionKeyFile", c.Backend.AssertionKeyFile)
 	p.GraceSeconds("shutdownGraceSeconds", c.ShutdownGraceSeconds)
+	c.validateUsers(&p)
+	if c.HotFile != "" {
+		p.File("hotFile", c.HotFile)
+	}
+	c.Audit.validate(&p)
+	c.Tracing.validate(&p)
+	c.Debug.validate(&p)
 	if n := len(c.Admins.Issuers); n < 1 || n > maxIssuers {
 		p.Add("admins.issuers", "write 1 to %d issuers: without one, nobody can administer", maxIssuers)
 	}
@@ -114,6 +142,19 @@ func (c *Config) validate() error {
 	return p.Err()
 }
 
+func (c *Config) validateUsers(p *serve.Problems) {
+	if c.Redis != nil {
+		c.Redis.Validate(p, "redis")
+	}
+	if c.Users == nil {
+		return
+	}
+	c.Users.validate(p)
+	if c.Redis == nil {
+		p.Add("redis", "write where the wrapper's own Redis is: users' sessions live there")
+	}
+}
+
 func (i *Issuer) validate(p *serve.Problems, at string) {
 	p.Text(at+".issuer", i.Issuer, 256)
 	list(p, at+".audiences", i.Audiences)
@@ -123,7 +164,7 @@ func (i *Issuer) validate(p *serve.Problems, at string) {
 			p.Add(at+".algorithms", "%q is not accepted: write EdDSA, ES256, ES384, ES512, RS256, RS384, RS512, PS256, PS384 or PS512; with a shared secret or none, who verifies could also sign", alg)
 		}
 	}
-	p.File(at+".jwksFile", i.JWKSFile)
+	i.validateKeys(p, at)
 	p.Text(at+".roles.claim", i.Roles.Claim, 256)
 	list(p, at+".roles.admin", i.Roles.Admin)
 	for _, typ := range i.Types {
@@ -133,6 +174,20 @@ func (i *Issuer) validate(p *serve.Problems, at string) {
 	}
 	if i.MaxLifetimeSeconds < 0 || i.MaxLifetimeSeconds > maxLifetimeAllowed {
 		p.Add(at+".maxLifetimeSeconds", "write 1 to %d: a token that lives longer cannot be taken back in time", maxLifetimeAllowed)
+	}
+}
+
+func (i *Issuer) validateKeys(p *serve.Problems, at string) {
+	switch {
+	case i.JWKSURL == "":
+		p.File(at+".jwksFile", i.JWKSFile)
+	case i.JWKSFile != "":
+		p.Add(at+".jwksFile", "remove it or jwksURL: keys come from one place")
+	case !isURL(i.JWKSURL, "https"):
+		p.Add(at+".jwksURL", "write an https URL without user, query or fragment")
+	}
+	if i.CAFile != "" {
+		p.File(at+".caFile", i.CAFile)
 	}
 }
 

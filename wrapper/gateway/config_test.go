@@ -37,6 +37,7 @@ func TestTheOperatorsFileIsUnderstood(t *testing.T) {
 			Issuer: "https://id.example.com", Audiences: []string{"im-admin"}, Algorithms: []string{"ES256"},
 			JWKSFile: "/etc/wrapper/jwks/0/jwks.json", Roles: gateway.Roles{Claim: "groups", Admin: []string{"im-admins"}},
 		}}},
+		Audit:                gateway.Audit{Path: "stdout"},
 		ShutdownGraceSeconds: 20,
 	}))
 }

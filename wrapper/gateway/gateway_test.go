@@ -23,8 +23,10 @@ import (
 	. "github.com/onsi/gomega"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/openimstack/openim-operator/wrapper/audit"
 	"github.com/openimstack/openim-operator/wrapper/auth"
 	"github.com/openimstack/openim-operator/wrapper/auth/authtest"
+	"github.com/openimstack/openim-operator/wrapper/limit"
 	"github.com/openimstack/openim-operator/wrapper/mounted"
 	"github.com/openimstack/openim-operator/wrapper/serve"
 	"github.com/openimstack/openim-operator/wrapper/upstream"
@@ -52,11 +54,31 @@ func edge(t *testing.T, backend http.HandlerFunc) (http.Handler, authtest.Key) {
 	issuer := Issuer{Issuer: authtest.Issuer, Audiences: []string{authtest.Audience}, Algorithms: []string{"ES256"}, Roles: Roles{Claim: "groups", Admin: []string{authtest.Role}}}
 	server := httptest.NewServer(backend)
 	t.Cleanup(server.Close)
-	h := &adminHandler{
-		admins:  auth.NewAdmins([]auth.Issuer{issuer.rules(fixed{set})}, time.Now),
-		backend: &backendClient{up: upstream.New(server.URL), key: sharedKey, now: time.Now},
-	}
+	admins := auth.NewAdmins([]auth.Issuer{issuer.rules(fixed{set})}, time.Now)
+	h := newAdminHandler(shared(t, server.URL, nil), admins, nil, 0)
 	return serve.NewRecorder(slog.New(slog.DiscardHandler), prometheus.NewRegistry(), time.Now).Wrap(h), key
+}
+
+// shared is what both doors share, before a backend and with the hot configuration of the test, or the defaults.
+func shared(t *testing.T, backendURL string, configured *Hot) *hall {
+	t.Helper()
+	if configured == nil {
+		configured = &Hot{}
+	}
+	present, err := configured.compile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	reg, log := prometheus.NewRegistry(), slog.New(slog.DiscardHandler)
+	trail, err := audit.Open(audit.Options{Path: filepath.Join(t.TempDir(), "audit"), Log: log, Reg: reg, Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &hall{
+		now: time.Now, hot: func() *hot { return present }, trail: trail,
+		limiter: limit.New(limit.Options{Now: time.Now, Log: log, Registerer: reg}),
+		backend: &backendClient{up: upstream.New(backendURL), key: sharedKey, now: time.Now},
+	}
 }
 
 func post(h http.Handler, token string) *httptest.ResponseRecorder {
@@ -176,7 +198,7 @@ func TestTheCertificateIsReloadedWithoutARestart(t *testing.T) {
 	g := NewWithT(t)
 	dir := t.TempDir()
 	writePair(t, dir, "first.example")
-	files := certificateFiles(TLS{CertFile: filepath.Join(dir, "tls.crt"), KeyFile: filepath.Join(dir, "tls.key")})
+	files := certificateFiles("tls", TLS{CertFile: filepath.Join(dir, "tls.crt"), KeyFile: filepath.Join(dir, "tls.key")})
 	g.Expect(files.Reload()).To(BeTrue())
 	log := slog.New(slog.DiscardHandler)
 	server, err := serve.Listen("admin", "127.0.0.1:0", http.NotFoundHandler(), time.Second, serverTLS(files), log)

@@ -7,59 +7,83 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/auth"
 	"github.com/openimstack/openim-operator/wrapper/policy"
 	"github.com/openimstack/openim-operator/wrapper/serve"
+	"github.com/openimstack/openim-operator/wrapper/session"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
 // adminHandler answers one request of an administrator's.
 type adminHandler struct {
-	admins  *auth.Admins
-	backend *backendClient
+	*hall
+	admins      *auth.Admins
+	sessions    *session.Store // nil without a users' door
+	codeSeconds int32
+	own         map[string]ownRoute
+}
+
+func newAdminHandler(h *hall, admins *auth.Admins, sessions *session.Store, codeSeconds int32) *adminHandler {
+	a := &adminHandler{hall: h, admins: admins, sessions: sessions, codeSeconds: codeSeconds}
+	a.own = a.ownRoutes()
+	return a
 }
 
 func (h *adminHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	rec := serve.RecordOf(r.Context())
-	failure := h.answer(w, r, rec)
-	if failure == nil {
-		return
-	}
-	if rec.Reason == "" {
-		rec.Refuse(*failure, "")
-	}
-	wire.WriteFailure(w, *failure)
+	x := h.begin(w, r)
+	h.end(x, h.answer(x))
 }
 
-// answer takes the steps in order: who, which route, may they, what is asked, pass it on. Nothing of a request is read
-// but its header until the caller is known.
-func (h *adminHandler) answer(w http.ResponseWriter, r *http.Request, rec *serve.Record) *wire.Failure {
-	principal, failure := h.identify(w, r, rec)
+// answer takes the steps in order: who, which route, may they, how often, what is asked, pass it on. Nothing of a request
+// is read but its header until the caller is known.
+func (h *adminHandler) answer(x *exchange) *wire.Failure {
+	if failure := h.identify(x); failure != nil {
+		return failure
+	}
+	if failure := h.spend(x, classAdmin); failure != nil {
+		return failure
+	}
+	if route := policy.FindOwn(policy.Admins, x.r.RequestURI); route != nil {
+		return h.answerOwn(x, route)
+	}
+	isAdmin := x.caller.Role == auth.RoleAdmin
+	route := policy.FindRequest(x.r.RequestURI, wire.AdminPrefix)
+	if route != nil && isAdmin {
+		x.rec.Route, x.rec.Audit = route.Name(), string(route.Audit)
+	}
+	if failure := policy.Permit(x.w.Header(), route, x.r.Method, isAdmin); failure != nil {
+		return failure
+	}
+	if failure := h.mustBeRecorded(x, route.Audit); failure != nil {
+		return failure
+	}
+	body, failure := serve.ReadJSON(x.w, x.r, route.Body)
 	if failure != nil {
 		return failure
 	}
-	route := policy.FindRequest(r.RequestURI, wire.AdminPrefix)
-	if route != nil && principal.Role == auth.RoleAdmin {
-		rec.Route, rec.Audit = route.Name(), string(route.Audit)
-	}
-	if failure := policy.Permit(w.Header(), route, r.Method, principal.Role == auth.RoleAdmin); failure != nil {
+	if failure := h.obey(x, route, body, wire.MediaTypeJSON); failure != nil {
 		return failure
 	}
-	body, failure := serve.ReadJSON(w, r, route.Body)
-	if failure != nil {
-		return failure
-	}
-	return h.backend.pass(w, r, route, principal, body, rec)
+	return h.backend.pass(x, route, wire.AdminPrefix, body, wire.MediaTypeJSON)
 }
 
-func (h *adminHandler) identify(w http.ResponseWriter, r *http.Request, rec *serve.Record) (auth.Principal, *wire.Failure) {
-	token, present, ok := wire.Bearer(r.Header)
+func (h *adminHandler) identify(x *exchange) *wire.Failure {
+	token, present, ok := wire.Bearer(x.r.Header)
 	if !ok {
-		return auth.Principal{}, challenge(w, rec, auth.NoToken(present), present)
+		return h.refuse(x, auth.NoToken(present), present)
 	}
 	principal, refusal := h.admins.Verify(token)
 	if refusal != nil {
-		return auth.Principal{}, challenge(w, rec, refusal, true)
+		return h.refuse(x, refusal, true)
 	}
-	rec.Subject, rec.Issuer = principal.Subject, principal.Issuer
-	return principal, nil
+	x.caller = principal
+	x.rec.Subject, x.rec.Issuer = principal.Subject, principal.Issuer
+	return nil
+}
+
+// refuse answers a token that is not good, and slows down whoever tries many.
+func (h *adminHandler) refuse(x *exchange, refusal *auth.Refusal, sent bool) *wire.Failure {
+	if limited := h.spend(x, classRefused); limited != nil {
+		return limited
+	}
+	return challenge(x.w, x.rec, refusal, sent)
 }
 
 // realm is the protection space of RFC 9110 section 11.5.

@@ -16,6 +16,11 @@ func ReadJSON(w http.ResponseWriter, req *http.Request, limit int64) ([]byte, *w
 	if !isJSON(req.Header) {
 		return nil, &wire.WrongMediaType
 	}
+	return ReadBody(w, req, limit)
+}
+
+// ReadBody reads a request's body within a limit in bytes, whatever it is called.
+func ReadBody(w http.ResponseWriter, req *http.Request, limit int64) ([]byte, *wire.Failure) {
 	if req.ContentLength > limit {
 		return nil, &wire.BodyTooLarge
 	}

@@ -1,0 +1,172 @@
+package gateway
+
+import (
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/openimstack/openim-operator/wrapper/auth"
+	"github.com/openimstack/openim-operator/wrapper/link"
+	"github.com/openimstack/openim-operator/wrapper/policy"
+	"github.com/openimstack/openim-operator/wrapper/serve"
+	"github.com/openimstack/openim-operator/wrapper/session"
+	"github.com/openimstack/openim-operator/wrapper/wire"
+)
+
+// The admins' routes that are the gateway's own. Without a users' door there is nothing that they could act on.
+
+func (h *adminHandler) ownRoutes() map[string]ownRoute {
+	return map[string]ownRoute{
+		wire.PathAdminIssueCode:      h.issueCode,
+		wire.PathAdminDevices:        h.listDevices,
+		wire.PathAdminRevokeDevices:  h.revokeDevices,
+		wire.PathAdminRevokeSessions: h.revokeSessions,
+		wire.PathAdminDisableUser:    func(x *exchange, body []byte) (any, *wire.Failure) { return h.setUser(x, body, true) },
+		wire.PathAdminEnableUser:     func(x *exchange, body []byte) (any, *wire.Failure) { return h.setUser(x, body, false) },
+	}
+}
+
+// answerOwn answers a route of the gateway's own to a caller who is known.
+func (h *adminHandler) answerOwn(x *exchange, route *policy.OwnRoute) *wire.Failure {
+	switch {
+	case x.caller.Role != auth.RoleAdmin:
+		return &wire.Forbidden
+	case h.sessions == nil:
+		f := wire.NotInRelease.Because("this gateway has no users' door: configure users first")
+		return &f
+	case x.r.Method != route.Method:
+		x.w.Header().Set(wire.HeaderAllow, route.Method)
+		return &wire.WrongMethod
+	}
+	x.rec.Route, x.rec.Audit = route.Name(), string(route.Audit)
+	if failure := h.mustBeRecorded(x, route.Audit); failure != nil {
+		return failure
+	}
+	if failure := h.spend(x, route.Limit); failure != nil {
+		return failure
+	}
+	body, failure := serve.ReadJSON(x.w, x.r, route.Body)
+	if failure != nil {
+		return failure
+	}
+	data, failure := h.own[route.Path](x, body)
+	if failure != nil {
+		return failure
+	}
+	x.rec.Verdict = serve.VerdictAllowed
+	return reply(x.w, data)
+}
+
+func (h *adminHandler) issueCode(x *exchange, body []byte) (any, *wire.Failure) {
+	var request struct {
+		UserID          string `json:"userID"`
+		Nickname        string `json:"nickname"`
+		FaceURL         string `json:"faceURL"`
+		PlatformID      int32  `json:"platformID"`
+		LifetimeSeconds int32  `json:"lifetimeSeconds"`
+	}
+	if failure := decode(body, &request); failure != nil {
+		return nil, failure
+	}
+	if failure := x.about(request.UserID); failure != nil {
+		return nil, failure
+	}
+	or(&request.LifetimeSeconds, h.codeSeconds)
+	if request.LifetimeSeconds < 1 || request.LifetimeSeconds > maxCodeSeconds {
+		return nil, argument("lifetimeSeconds: write 1 to 600")
+	}
+	return asked[link.IssuedCode](x, h.hall, link.PathIssueCode, link.IssueCode{
+		UserID: request.UserID, Nickname: request.Nickname, FaceURL: request.FaceURL, PlatformID: request.PlatformID,
+		LifetimeSeconds: request.LifetimeSeconds, NewUser: true, Issuer: "admin " + x.caller.Subject,
+	})
+}
+
+func (h *adminHandler) listDevices(x *exchange, body []byte) (any, *wire.Failure) {
+	var request link.ListDevices
+	if failure := decode(body, &request); failure != nil {
+		return nil, failure
+	}
+	if failure := x.about(request.UserID); failure != nil {
+		return nil, failure
+	}
+	return asked[link.Devices](x, h.hall, link.PathListDevices, request)
+}
+
+func (h *adminHandler) revokeDevices(x *exchange, body []byte) (any, *wire.Failure) {
+	var request link.RevokeDevices
+	if failure := decode(body, &request); failure != nil {
+		return nil, failure
+	}
+	if request.UserID == "" && request.DeviceID == "" {
+		return nil, argument("write userID, deviceID or both")
+	}
+	return h.revocation().devices(x, request)
+}
+
+func (h *adminHandler) revokeSessions(x *exchange, body []byte) (any, *wire.Failure) {
+	var request struct {
+		Scope  session.Scope `json:"scope"`
+		ID     string        `json:"id"`
+		Before int64         `json:"before"`
+	}
+	if failure := decode(body, &request); failure != nil {
+		return nil, failure
+	}
+	switch request.Scope {
+	case session.ScopeSession, session.ScopeDevice, session.ScopeUser:
+		if failure := x.about(request.ID); failure != nil {
+			return nil, failure
+		}
+	case session.ScopeAll:
+		if request.ID != "" {
+			return nil, argument("id: leave it out when the scope is all")
+		}
+	default:
+		return nil, argument("scope: write session, device, user or all")
+	}
+	r := session.Revocation{Scope: request.Scope, ID: request.ID, Reason: "administrator"}
+	if request.Before != 0 {
+		r.Before = time.Unix(request.Before, 0)
+	}
+	return h.revocation().end(x, r)
+}
+
+func (h *adminHandler) setUser(x *exchange, body []byte, disabled bool) (any, *wire.Failure) {
+	var request struct {
+		UserID string `json:"userID"`
+	}
+	if failure := decode(body, &request); failure != nil {
+		return nil, failure
+	}
+	if failure := x.about(request.UserID); failure != nil {
+		return nil, failure
+	}
+	return h.revocation().user(x, request.UserID, disabled)
+}
+
+func (h *adminHandler) revocation() revocation { return revocation{hall: h.hall, sessions: h.sessions} }
+
+// maxIDBytes is the longest identifier that is taken from an administrator.
+const maxIDBytes = 128
+
+// about notes whom a call is about, and refuses what can be no identifier.
+func (x *exchange) about(id string) *wire.Failure {
+	if id == "" || len(id) > maxIDBytes || strings.ContainsFunc(id, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+		return argument("write the identifier: 1 to 128 bytes without control characters")
+	}
+	x.concerns(id)
+	return nil
+}
+
+// concerns notes for log and trail whom a call is about.
+func (x *exchange) concerns(id string) {
+	x.rec.Users = append(x.rec.Users, id)
+	x.rec.UserCount = len(x.rec.Users)
+}
+
+func argument(text string) *wire.Failure {
+	f := wire.BadRequest.Because(text)
+	return &f
+}
+
+var _ http.Handler = (*adminHandler)(nil)

@@ -1,0 +1,46 @@
+package gateway
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/openimstack/openim-operator/wrapper/serve"
+	"github.com/openimstack/openim-operator/wrapper/wire"
+)
+
+const (
+	headerOrigin        = "Origin"
+	headerRequestMethod = "Access-Control-Request-Method"
+	preflightSeconds    = "600"
+)
+
+// allowedHeaders are those that official SDKs and our own client send (openim-sdk-core, @openim/client-sdk 0.0.14).
+var allowedHeaders = strings.Join([]string{wire.HeaderAuthorization, wire.HeaderContentType, wire.HeaderToken, wire.HeaderOperationID, wire.HeaderRequestID, "reqFuncName"}, ", ")
+
+var exposedHeaders = strings.Join([]string{wire.HeaderRequestID, wire.HeaderRetryAfter}, ", ")
+
+// crossOrigin answers preflights and marks replies for the pages of an origin that may read them. A page of another
+// origin is refused before anything is done for it. No cookie is ever used, so credentials are not allowed.
+func (u *usersDoor) crossOrigin(x *exchange) (failure *wire.Failure, answered bool) {
+	origins := x.r.Header.Values(headerOrigin)
+	if len(origins) == 0 {
+		return nil, false
+	}
+	x.w.Header().Add("Vary", headerOrigin)
+	if len(origins) > 1 || !x.hot.allows(origins[0]) {
+		f := wire.Forbidden.Because("pages of this origin may not call: add it to the origins of the users' door")
+		return &f, false
+	}
+	h := x.w.Header()
+	h.Set("Access-Control-Allow-Origin", origins[0])
+	h.Set("Access-Control-Expose-Headers", exposedHeaders)
+	if x.r.Method != http.MethodOptions || x.r.Header.Get(headerRequestMethod) == "" {
+		return nil, false
+	}
+	h.Set("Access-Control-Allow-Methods", strings.Join([]string{http.MethodGet, http.MethodPost}, ", "))
+	h.Set("Access-Control-Allow-Headers", allowedHeaders)
+	h.Set("Access-Control-Max-Age", preflightSeconds)
+	x.rec.Route, x.rec.Verdict, x.rec.Routine = "preflight", serve.VerdictAllowed, true
+	x.w.WriteHeader(http.StatusNoContent)
+	return nil, true
+}

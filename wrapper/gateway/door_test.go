@@ -1,0 +1,387 @@
+package gateway
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/openimstack/openim-operator/wrapper/limit"
+	"github.com/openimstack/openim-operator/wrapper/link"
+	"github.com/openimstack/openim-operator/wrapper/login"
+	"github.com/openimstack/openim-operator/wrapper/redisdb/redistest"
+	"github.com/openimstack/openim-operator/wrapper/rules"
+	"github.com/openimstack/openim-operator/wrapper/serve"
+	"github.com/openimstack/openim-operator/wrapper/session"
+	"github.com/openimstack/openim-operator/wrapper/wire"
+)
+
+// back is a backend made up by the test: it answers every call, and keeps what it was asked.
+type back struct {
+	mu      sync.Mutex
+	asked   []string
+	devices []link.Device
+	fail    bool
+}
+
+func (b *back) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, _ := io.ReadAll(r.Body)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.asked = append(b.asked, r.URL.Path)
+	if b.fail {
+		wire.WriteFailure(w, wire.Unavailable)
+		return
+	}
+	var data any = link.Empty{}
+	switch r.URL.Path {
+	case link.PathRevokeDevices:
+		var request link.RevokeDevices
+		_ = json.Unmarshal(body, &request)
+		var revoked link.Devices
+		for i, d := range b.devices {
+			if d.UserID == request.UserID && (request.DeviceID == "" || d.ID == request.DeviceID) && d.Status == link.DeviceActive {
+				b.devices[i].Status = link.DeviceRevoked
+				revoked.Devices = append(revoked.Devices, b.devices[i])
+			}
+		}
+		data = revoked
+	case link.PathListDevices:
+		data = link.Devices{Devices: b.devices}
+	case link.PathSetUser:
+		data = link.User{ID: "alice", Disabled: true, Epoch: 7}
+	case wire.UserPrefix + "/user/get_users_info":
+		data = map[string]any{"usersInfo": []any{}}
+	case wire.ObjectPrefix + "alice/x":
+		data = map[string]any{"location": "https://files.example.com/alice/x?sig=1"}
+	case wire.ObjectPrefix + "alice/bad":
+		data = map[string]any{"location": "javascript:alert(1)"}
+	}
+	text, _ := json.Marshal(data)
+	w.Header().Set(wire.HeaderErrCode, "0")
+	wire.WriteEnvelope(w, http.StatusOK, wire.Envelope{Data: text})
+}
+
+func (b *back) calls(path string) int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(slices.DeleteFunc(slices.Clone(b.asked), func(p string) bool { return p != path }))
+}
+
+// house is a users' door over a real Redis, with a backend of the test's.
+type house struct {
+	http.Handler
+	back     *back
+	hall     *hall
+	sessions *session.Store
+	redis    *redistest.Server
+}
+
+func users(t *testing.T, configured *Hot) *house {
+	t.Helper()
+	h := &house{back: &back{}, redis: redistest.Start(t)}
+	server := httptest.NewServer(h.back)
+	t.Cleanup(server.Close)
+	h.hall = shared(t, server.URL, configured)
+	db := h.redis.Open("test:")
+	log := slog.New(slog.DiscardHandler)
+	h.sessions = session.New(session.Options{
+		Redis: db, Lifetime: func() time.Duration { return time.Hour }, Idle: func() time.Duration { return time.Hour },
+		Now: time.Now, Log: log, Registerer: prometheus.NewRegistry(),
+	})
+	keys := login.NewKeys(t.TempDir())
+	logins, err := login.New(login.Options{
+		Audience: "https://im.example.com", Keys: keys, States: login.NewStates(db, login.DefaultLimits), Registry: registry{h.hall.backend}, Sessions: newSessions{h.sessions},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sockets := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })
+	door := newUsersDoor(h.hall, logins, h.sessions, sockets, 600)
+	h.Handler = serve.NewRecorder(log, prometheus.NewRegistry(), time.Now).Wrap(door)
+	return h
+}
+
+// login makes a session without the login before it.
+func (h *house) login(t *testing.T, user string) (token string, s session.Session) {
+	t.Helper()
+	token, s, err := h.sessions.Create(t.Context(), user, "device-of-"+user, 1, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token, s
+}
+
+func (h *house) post(t *testing.T, target, token, body string) (int, wire.Envelope) {
+	t.Helper()
+	header := http.Header{"Content-Type": {"application/json"}}
+	if token != "" {
+		header.Set(wire.HeaderToken, token)
+	}
+	status, e, _ := request(t, h, http.MethodPost, target, body, header)
+	return status, e
+}
+
+const infoPath = wire.UserPrefix + "/user/get_users_info"
+
+func TestAUserCallsAsHimself(t *testing.T) {
+	g := NewWithT(t)
+	h := users(t, nil)
+	token, _ := h.login(t, "alice")
+	status, e := h.post(t, infoPath, token, `{"userIDs":["bob"]}`)
+	g.Expect(status).To(Equal(http.StatusOK))
+	g.Expect(e.ErrCode).To(BeZero(), e.ErrMsg)
+	g.Expect(string(e.Data)).To(MatchJSON(`{"usersInfo":[]}`))
+	g.Expect(h.back.calls(infoPath)).To(Equal(1))
+
+	status, e = h.post(t, wire.PathSession, token, `{}`)
+	g.Expect(status).To(Equal(http.StatusOK))
+	g.Expect(string(e.Data)).To(ContainSubstring(`"userID":"alice"`))
+}
+
+func TestWithoutASessionNothingReachesTheBackend(t *testing.T) {
+	h := users(t, nil)
+	good, _ := h.login(t, "alice")
+	for _, c := range []struct {
+		name, token string
+		code        int
+	}{
+		{"none", "", wire.CodeTokenNotExist},
+		{"made up", "v1.AAAAAAAAAAAAAAAAAAAAAA.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", wire.CodeTokenNotExist},
+		{"another secret", good[:len(good)-2] + "AA", wire.CodeTokenNotExist},
+		{"cut short", good[:len(good)-1], wire.CodeTokenMalformed},
+		{"a JWT", "eyJhbGciOiJIUzI1NiJ9.eyJVc2VySUQiOiJpbUFkbWluIn0.x", wire.CodeTokenMalformed},
+		{"long", strings.Repeat("a", 8000), wire.CodeTokenMalformed},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			g := NewWithT(t)
+			status, e := h.post(t, infoPath, c.token, `{}`)
+			g.Expect(status).To(Equal(http.StatusOK), "as OpenIM answers")
+			g.Expect(e.ErrCode).To(Equal(c.code), e.ErrMsg)
+			g.Expect(e.Data).To(BeEmpty())
+		})
+	}
+	NewWithT(t).Expect(h.back.asked).To(BeEmpty())
+}
+
+func TestWhatIsRefusedAtTheUsersDoor(t *testing.T) {
+	h := users(t, nil)
+	token, _ := h.login(t, "alice")
+	for _, c := range []struct {
+		name, method, target string
+		status               int
+	}{
+		{"an administrators' route", "POST", wire.UserPrefix + "/user/user_register", 200},
+		{"nobody's route", "POST", wire.UserPrefix + "/auth/get_user_token", 200},
+		{"a route that there is not", "POST", wire.UserPrefix + "/user/nothing", 404},
+		{"doubled slash", "POST", wire.UserPrefix + "//user/get_users_info", 404},
+		{"escaped slash", "POST", wire.UserPrefix + "/user%2fget_users_info", 404},
+		{"dot segments", "POST", wire.UserPrefix + "/x/../user/get_users_info", 404},
+		{"a parameter", "POST", wire.UserPrefix + "/user/get_users_info;x", 404},
+		{"a query", "POST", infoPath + "?a=b", 404},
+		{"capitals", "POST", strings.ToUpper(infoPath), 404},
+		{"the admins' prefix", "POST", wire.AdminPrefix + "/user/get_users_info", 404},
+		{"the gateway's own admin route", "POST", wire.PathAdminIssueCode, 404},
+		{"the link to the backend", "POST", link.PathOpenIMToken, 404},
+		{"another method", "GET", infoPath, 405},
+		{"another method of our own", "GET", wire.PathSession, 405},
+		{"prometheus discovery", "GET", wire.UserPrefix + "/prometheus_discovery/api", 404},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			g := NewWithT(t)
+			status, e, _ := request(t, h, c.method, c.target, `{}`, http.Header{"Content-Type": {"application/json"}, "Token": {token}})
+			g.Expect(status).To(BeElementOf(c.status, 200, 404, 405), e.ErrMsg)
+			g.Expect(e.ErrCode).NotTo(BeZero())
+			g.Expect(wire.IsTokenError(e.ErrCode)).To(BeFalse(), "nobody is logged out for a wrong path")
+		})
+	}
+	NewWithT(t).Expect(h.back.asked).To(BeEmpty(), "nothing of it reached the backend")
+}
+
+func TestPagesOfOtherOriginsAreRefused(t *testing.T) {
+	h := users(t, &Hot{Origins: []string{"https://chat.example.com"}})
+	token, _ := h.login(t, "alice")
+	for _, c := range []struct {
+		name    string
+		origins []string
+		allowed bool
+	}{
+		{"no browser", nil, true},
+		{"the page that may", []string{"https://chat.example.com"}, true},
+		{"another page", []string{"https://evil.example"}, false},
+		{"its name inside another", []string{"https://chat.example.com.evil.example"}, false},
+		{"by http", []string{"http://chat.example.com"}, false},
+		{"a file", []string{"null"}, false},
+		{"two", []string{"https://chat.example.com", "https://evil.example"}, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			g := NewWithT(t)
+			before := h.back.calls(infoPath)
+			_, e, header := request(t, h, http.MethodPost, infoPath, `{}`, http.Header{"Content-Type": {"application/json"}, "Token": {token}, "Origin": c.origins})
+			g.Expect(e.ErrCode == 0).To(Equal(c.allowed))
+			g.Expect(h.back.calls(infoPath) == before+1).To(Equal(c.allowed))
+			g.Expect(header.Get("Access-Control-Allow-Credentials")).To(BeEmpty())
+			if c.allowed && c.origins != nil {
+				g.Expect(header.Get("Access-Control-Allow-Origin")).To(Equal(c.origins[0]))
+			} else {
+				g.Expect(header.Get("Access-Control-Allow-Origin")).To(BeEmpty())
+			}
+		})
+	}
+	t.Run("a preflight tells what SDKs need", func(t *testing.T) {
+		g := NewWithT(t)
+		status, _, header := request(t, h, http.MethodOptions, infoPath, "", http.Header{
+			"Origin": {"https://chat.example.com"}, "Access-Control-Request-Method": {"POST"}, "Access-Control-Request-Headers": {"token,operationid,reqfuncname,content-type"},
+		})
+		g.Expect(status).To(Equal(http.StatusNoContent))
+		for _, name := range []string{"token", "operationID", "reqFuncName", "Content-Type", "Authorization"} {
+			g.Expect(header.Get("Access-Control-Allow-Headers")).To(ContainSubstring(name))
+		}
+	})
+}
+
+func TestLimitsBelongToOneUser(t *testing.T) {
+	g := NewWithT(t)
+	h := users(t, &Hot{Limits: Limits{Classes: map[string]limit.Class{"read": {PerSecond: 0.001, Burst: 2, By: []string{limit.ByUser}}}}})
+	alice, _ := h.login(t, "alice")
+	bob, _ := h.login(t, "bob")
+	for range 2 {
+		status, _ := h.post(t, infoPath, alice, `{}`)
+		g.Expect(status).To(Equal(http.StatusOK))
+	}
+	status, e, header := request(t, h, http.MethodPost, infoPath, `{}`, http.Header{"Content-Type": {"application/json"}, "Token": {alice}})
+	g.Expect(status).To(Equal(http.StatusTooManyRequests))
+	g.Expect(e.ErrMsg).To(ContainSubstring("Retry-After"))
+	g.Expect(header.Get("Retry-After")).NotTo(BeElementOf("", "0"))
+	status, _ = h.post(t, infoPath, bob, `{}`)
+	g.Expect(status).To(Equal(http.StatusOK), "another user has his own")
+	g.Expect(h.back.calls(infoPath)).To(Equal(3))
+}
+
+func TestRulesOfTheInstallationAreObeyed(t *testing.T) {
+	g := NewWithT(t)
+	h := users(t, &Hot{Rules: []rules.Rule{{Name: "not-carol", Message: "nobody asks for carol",
+		Expression: `!has(body.userIDs) || !body.userIDs.exists(u, u == "carol")`}}})
+	alice, _ := h.login(t, "alice")
+	_, e := h.post(t, infoPath, alice, `{"userIDs":["bob"]}`)
+	g.Expect(e.ErrCode).To(BeZero(), e.ErrMsg)
+	for _, body := range []string{`{"userIDs":["bob","carol"]}`, `{"USERIDS":["carol"]}`, `{"userIDs":["bob"],"useriDs":["carol"]}`} {
+		status, e := h.post(t, infoPath, alice, body)
+		g.Expect(status).To(Equal(http.StatusOK))
+		g.Expect(e.ErrCode).NotTo(BeZero(), body)
+	}
+	g.Expect(h.back.calls(infoPath)).To(Equal(1))
+}
+
+func TestASessionEndsAsFarAsItsOwnerSays(t *testing.T) {
+	for _, scope := range []string{"session", "device", "user"} {
+		t.Run(scope, func(t *testing.T) {
+			g := NewWithT(t)
+			h := users(t, nil)
+			here, _ := h.login(t, "alice")
+			sameDevice, _ := h.login(t, "alice")
+			otherDevice, _, err := h.sessions.Create(t.Context(), "alice", "another-device", 2, 1)
+			g.Expect(err).NotTo(HaveOccurred())
+			bob, _ := h.login(t, "bob")
+
+			_, e := h.post(t, wire.PathRevokeSessions, here, fmt.Sprintf(`{"scope":%q}`, scope))
+			g.Expect(e.ErrCode).To(BeZero(), e.ErrMsg)
+			code := func(token string) int { _, e := h.post(t, wire.PathSession, token, `{}`); return e.ErrCode }
+			g.Expect(code(here)).To(Equal(wire.CodeTokenKicked))
+			g.Expect(code(sameDevice) == wire.CodeTokenKicked).To(Equal(scope != "session"))
+			g.Expect(code(otherDevice) == wire.CodeTokenKicked).To(Equal(scope == "user"))
+			g.Expect(code(bob)).To(BeZero())
+			g.Expect(h.back.calls(link.PathForceLogout) == 1).To(Equal(scope == "user"), "the second belt, when nothing of his is left")
+		})
+	}
+	g := NewWithT(t)
+	h := users(t, nil)
+	token, _ := h.login(t, "alice")
+	for _, body := range []string{`{}`, `{"scope":"all"}`, `{"scope":"user","id":"bob"}`, `{"scope":["user"]}`, `{"Scope":"user"}`} {
+		_, e := h.post(t, wire.PathRevokeSessions, token, body)
+		g.Expect(e.ErrCode).To(Equal(wire.CodeArgs), body)
+	}
+}
+
+func TestARevokedDeviceTakesItsSessionsAlong(t *testing.T) {
+	g := NewWithT(t)
+	h := users(t, nil)
+	h.back.devices = []link.Device{
+		{ID: "device-of-alice", UserID: "alice", PlatformID: 1, Status: link.DeviceActive},
+		{ID: "second", UserID: "alice", PlatformID: 1, Status: link.DeviceActive},
+		{ID: "device-of-bob", UserID: "bob", PlatformID: 1, Status: link.DeviceActive},
+	}
+	first, _ := h.login(t, "alice")
+	second, _, err := h.sessions.Create(t.Context(), "alice", "second", 1, 1)
+	g.Expect(err).NotTo(HaveOccurred())
+	bob, _ := h.login(t, "bob")
+	code := func(token string) int { _, e := h.post(t, wire.PathSession, token, `{}`); return e.ErrCode }
+
+	_, e := h.post(t, wire.PathRevokeDevice, second, `{"deviceID":"device-of-bob"}`)
+	g.Expect(e.ErrCode).To(BeZero(), "it is answered as if there were no such device")
+	g.Expect(code(bob)).To(BeZero(), "one's own devices alone")
+
+	_, e = h.post(t, wire.PathRevokeDevice, second, `{"deviceID":"device-of-alice"}`)
+	g.Expect(e.ErrCode).To(BeZero(), e.ErrMsg)
+	g.Expect(code(first)).To(Equal(wire.CodeTokenKicked))
+	g.Expect(code(second)).To(BeZero())
+	g.Expect(h.back.calls(link.PathForceLogout)).To(BeZero(), "the other device of this platform keeps its sockets at OpenIM")
+	_, late, err := h.sessions.Create(t.Context(), "alice", "device-of-alice", 1, 1)
+	g.Expect(err).To(MatchError(session.ErrRevoked), "a login of the device that was on its way: %v", late)
+}
+
+func TestARevocationThatCouldNotBeRecordedSaysSo(t *testing.T) {
+	g := NewWithT(t)
+	h := users(t, nil)
+	token, _ := h.login(t, "alice")
+	h.back.fail = true
+	status, e := h.post(t, wire.PathRevokeDevice, token, `{"deviceID":"device-of-alice"}`)
+	g.Expect(status).To(Equal(http.StatusServiceUnavailable))
+	g.Expect(e.ErrMsg).To(ContainSubstring("repeat it"))
+}
+
+func TestADownloadNeedsASessionAndASafeLocation(t *testing.T) {
+	g := NewWithT(t)
+	h := users(t, nil)
+	token, _ := h.login(t, "alice")
+	get := func(name, token string) (int, http.Header) {
+		header := http.Header{}
+		if token != "" {
+			header.Set(wire.HeaderToken, token)
+		}
+		status, _, answer := request(t, h, http.MethodGet, wire.ObjectPrefix+name, "", header)
+		return status, answer
+	}
+	status, header := get("alice/x", token)
+	g.Expect(status).To(Equal(http.StatusFound))
+	g.Expect(header.Get("Location")).To(Equal("https://files.example.com/alice/x?sig=1"))
+	g.Expect(header.Get("Cache-Control")).To(Equal("no-store"))
+	_, header = get("alice/x", "")
+	g.Expect(header.Get("Location")).To(BeEmpty(), "no session")
+	status, header = get("alice/bad", token)
+	g.Expect(header.Get("Location")).To(BeEmpty())
+	g.Expect(status).To(Equal(http.StatusBadGateway))
+}
+
+func TestWithoutRedisNobodyIsLetInAndNobodyIsLoggedOut(t *testing.T) {
+	g := NewWithT(t)
+	h := users(t, nil)
+	token, _ := h.login(t, "alice")
+	h.redis.Stop()
+	unknown, _, _ := strings.Cut(token, ".")
+	unknown += "." + strings.Repeat("B", 21) + "A." + strings.Repeat("B", 42) + "A"
+	status, e := h.post(t, infoPath, unknown, `{}`)
+	g.Expect(status).To(Equal(http.StatusServiceUnavailable), e.ErrMsg)
+	g.Expect(wire.IsTokenError(e.ErrCode)).To(BeFalse())
+	g.Expect(h.back.asked).To(BeEmpty())
+}

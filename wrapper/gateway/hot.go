@@ -1,0 +1,147 @@
+package gateway
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"github.com/openimstack/openim-operator/wrapper/limit"
+	"github.com/openimstack/openim-operator/wrapper/mounted"
+	"github.com/openimstack/openim-operator/wrapper/rules"
+	"github.com/openimstack/openim-operator/wrapper/serve"
+)
+
+// Hot is the part of the configuration that may change while the gateway runs: no socket is dropped for it.
+type Hot struct {
+	// Origins of the web pages that may call the users' door, for CORS and WebSockets. "*" is any. Clients that are no
+	// browsers send no origin and are not concerned.
+	Origins []string `json:"origins,omitempty"`
+	// TrustedProxies are blocks of addresses whose X-Forwarded-For is believed.
+	TrustedProxies []string `json:"trustedProxies,omitempty"`
+	Limits         Limits   `json:"limits,omitzero"`
+	// Rules must all allow a call or a frame, beside the tables.
+	Rules []rules.Rule `json:"rules,omitempty"`
+}
+
+// Limits are rates by class. A class that is not written has its default.
+type Limits struct {
+	Classes map[string]limit.Class `json:"classes,omitempty"`
+	// Replicas of the gateway that share each limit. Each keeps its part of it while Redis is slow or down. Default 1.
+	Replicas int32 `json:"replicas,omitempty"`
+}
+
+// Classes of limits beside those of the route table.
+const (
+	classLogin   = "login"   // the login's two calls
+	classRefused = "refused" // calls whose credentials were not accepted
+	classSelf    = "self"    // the gateway's own routes for a logged-in user
+	classAdmin   = "admin"   // administrators' calls, beside the table's class
+	classSocket  = "socket"  // openings of a WebSocket
+	classMessage = "message" // messages sent over a WebSocket
+)
+
+// defaultClasses bound what one user, device or address can do when nothing is configured. They are far above what an
+// official client does and far below what hurts OpenIM on one node.
+var defaultClasses = map[string]limit.Class{
+	classLogin:   {PerSecond: 2, Burst: 20, By: []string{limit.ByIP}},
+	classRefused: {PerSecond: 2, Burst: 40, By: []string{limit.ByIP}},
+	classSelf:    {PerSecond: 5, Burst: 20, By: []string{limit.ByUser}},
+	classAdmin:   {PerSecond: 100, Burst: 400, By: []string{limit.ByUser}},
+	classSocket:  {PerSecond: 1, Burst: 20, By: []string{limit.ByDevice}},
+	classMessage: {PerSecond: 10, Burst: 60, By: []string{limit.ByUser}},
+	"read":       {PerSecond: 30, Burst: 200, By: []string{limit.ByUser}},
+	"write":      {PerSecond: 10, Burst: 60, By: []string{limit.ByUser}},
+	"bulk":       {PerSecond: 1, Burst: 10, By: []string{limit.ByUser}},
+	"search":     {PerSecond: 2, Burst: 10, By: []string{limit.ByUser}},
+}
+
+const (
+	maxOrigins = 64
+	maxProxies = 64
+	// maxReplicas is what one Redis can serve.
+	maxReplicas = 1000
+	anyOrigin   = "*"
+)
+
+// hot is Hot, checked and compiled.
+type hot struct {
+	origins []string
+	proxies []netip.Prefix
+	classes map[string]limit.Class
+	share   int
+	rules   *rules.Set
+}
+
+// ParseHot reads and checks the hot part.
+func ParseHot(data []byte) (Hot, error) {
+	var h Hot
+	if err := serve.DecodeYAML(data, &h); err != nil {
+		return Hot{}, err
+	}
+	_, err := h.compile()
+	return h, err
+}
+
+func (h *Hot) compile() (*hot, error) {
+	var p serve.Problems
+	compiled := &hot{origins: h.Origins, classes: map[string]limit.Class{}, share: int(max(h.Limits.Replicas, 1))}
+	if n := h.Limits.Replicas; n < 0 || n > maxReplicas {
+		p.Add("limits.replicas", "write 1 to %d", maxReplicas)
+	}
+	if len(h.Origins) > maxOrigins {
+		p.Add("origins", "write at most %d", maxOrigins)
+	}
+	for i, origin := range h.Origins {
+		if origin != anyOrigin && !isOrigin(origin, "https", "http") {
+			p.Add(fmt.Sprintf("origins[%d]", i), `write an origin as browsers send it, such as https://chat.example.com, or "*"`)
+		}
+	}
+	if len(h.TrustedProxies) > maxProxies {
+		p.Add("trustedProxies", "write at most %d", maxProxies)
+	}
+	for i, block := range h.TrustedProxies {
+		prefix, err := netip.ParsePrefix(block)
+		if err != nil {
+			p.Add(fmt.Sprintf("trustedProxies[%d]", i), "write an address and a prefix length, such as 10.0.0.0/8")
+			continue
+		}
+		compiled.proxies = append(compiled.proxies, prefix.Masked())
+	}
+	for name, class := range defaultClasses {
+		compiled.classes[name] = class
+	}
+	for name, class := range h.Limits.Classes {
+		if _, known := defaultClasses[name]; !known {
+			p.Add("limits.classes."+name, "there is no such class: write one of docs/wrapper.md")
+			continue
+		}
+		class.Validate(&p, "limits.classes."+name)
+		compiled.classes[name] = class
+	}
+	set, err := rules.Compile(h.Rules)
+	if err != nil {
+		p.Add("rules", "%s", err.Error())
+	}
+	compiled.rules = set
+	return compiled, p.Err()
+}
+
+// allows reports whether pages of an origin may call.
+func (h *hot) allows(origin string) bool {
+	return slices.Contains(h.origins, origin) || slices.Contains(h.origins, anyOrigin)
+}
+
+// hotSource gives the present hot configuration. With an empty path it is the defaults, for ever.
+func hotSource(path string) (*mounted.Source[*hot], *hot, error) {
+	defaults, err := (&Hot{}).compile()
+	if err != nil || path == "" {
+		return nil, defaults, err
+	}
+	return mounted.New("hot", func(contents [][]byte) (*hot, error) {
+		var h Hot
+		if err := serve.DecodeYAML(contents[0], &h); err != nil {
+			return nil, err
+		}
+		return h.compile()
+	}, path), defaults, nil
+}

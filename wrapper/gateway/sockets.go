@@ -1,0 +1,175 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"strings"
+
+	"github.com/openimstack/openim-operator/wrapper/audit"
+	"github.com/openimstack/openim-operator/wrapper/auth"
+	"github.com/openimstack/openim-operator/wrapper/limit"
+	"github.com/openimstack/openim-operator/wrapper/link"
+	"github.com/openimstack/openim-operator/wrapper/realtime"
+	"github.com/openimstack/openim-operator/wrapper/rules"
+	"github.com/openimstack/openim-operator/wrapper/session"
+	"github.com/openimstack/openim-operator/wrapper/wire"
+)
+
+// The realtime room knows neither sessions nor limits nor the trail: these are its small interfaces over them.
+
+var (
+	_ realtime.Sessions = socketSessions{}
+	_ realtime.Upstream = socketUpstream{}
+	_ realtime.Members  = socketUpstream{}
+	_ realtime.Profiles = socketUpstream{}
+	_ realtime.Judge    = socketJudge{}
+	_ realtime.Trail    = socketTrail{}
+)
+
+type socketSessions struct{ store *session.Store }
+
+// Authenticate implements realtime.Sessions.
+func (s socketSessions) Authenticate(ctx context.Context, token string) (realtime.Identity, *wire.Failure) {
+	found, err := s.store.Verify(ctx, token)
+	if err != nil {
+		return realtime.Identity{}, socketFailure(err)
+	}
+	return socketIdentity(found), nil
+}
+
+// Redeem implements realtime.Sessions.
+func (s socketSessions) Redeem(ctx context.Context, ticket string) (realtime.Identity, *wire.Failure) {
+	found, err := s.store.RedeemTicket(ctx, ticket, session.PurposeRealtime)
+	if err != nil {
+		return realtime.Identity{}, socketFailure(err)
+	}
+	return socketIdentity(found), nil
+}
+
+// Attach implements realtime.Sessions.
+func (s socketSessions) Attach(id realtime.Identity, end func(realtime.Cause)) (detach func()) {
+	held := session.Session{ID: id.SessionID, UserID: id.UserID, DeviceID: id.DeviceID, PlatformID: id.PlatformID, Expires: id.Expires}
+	return s.store.Attach(held, func(cause error) {
+		if errors.Is(cause, session.ErrExpired) {
+			end(realtime.CauseExpired)
+			return
+		}
+		end(realtime.CauseRevoked)
+	})
+}
+
+// socketFailure is told before the upgrade, as OpenIM tells it: SDKs read the envelope of a reply with status 200.
+func socketFailure(err error) *wire.Failure {
+	f := *sessionFailure(err)
+	f.Status = mildStatus(f.Status)
+	return &f
+}
+
+func socketIdentity(s session.Session) realtime.Identity {
+	return realtime.Identity{UserID: s.UserID, DeviceID: s.DeviceID, PlatformID: s.PlatformID, SessionID: s.ID, Expires: s.Expires}
+}
+
+// socketUpstream is what sockets need from the backend.
+type socketUpstream struct{ backend *backendClient }
+
+// Token implements realtime.Upstream.
+func (s socketUpstream) Token(ctx context.Context, userID string, platformID int32, refused string) (token, hash string, err error) {
+	reply, err := ask[link.Token](ctx, s.backend, link.PathOpenIMToken, link.TokenRequest{UserID: userID, PlatformID: platformID, Refused: refused})
+	return reply.Token, reply.Hash, err
+}
+
+// Member implements realtime.Members.
+func (s socketUpstream) Member(ctx context.Context, userID string, conversations []string) ([]bool, error) {
+	reply, err := ask[link.Members](ctx, s.backend, link.PathMembership, link.Membership{UserID: userID, ConversationIDs: conversations})
+	if err == nil && len(reply.Member) != len(conversations) {
+		return nil, errors.New("the backend gave another number of verdicts than it was asked for")
+	}
+	return reply.Member, err
+}
+
+// Sender implements realtime.Profiles.
+func (s socketUpstream) Sender(ctx context.Context, userID, groupID string) (realtime.Sender, error) {
+	reply, err := ask[link.Sender](ctx, s.backend, link.PathSender, link.SenderOf{UserID: userID, GroupID: groupID})
+	return realtime.Sender{Nickname: reply.Nickname, FaceURL: reply.FaceURL}, err
+}
+
+// socketJudge decides on frames: how many, and whether the stack's rules allow them.
+type socketJudge struct{ *hall }
+
+// Frame implements realtime.Judge.
+func (j socketJudge) Frame(ctx context.Context, id realtime.Identity, f *realtime.Frame) *realtime.Refusal {
+	present := j.hot()
+	ip, _ := netip.ParseAddr(f.RemoteIP)
+	caller := socketCaller(id)
+	decision := j.limiter.Allow(ctx, f.Class, present.classes[f.Class], limit.Subject{User: limitName(caller), Device: id.DeviceID, IP: ip})
+	if !decision.OK {
+		return &realtime.Refusal{ErrCode: wire.Limited.ErrCode, Text: wire.Limited.Text, Reason: wire.Limited.Name, Detail: f.Class + " by " + decision.By}
+	}
+	refusal := present.rules.Check(ctx, &rules.Call{
+		Identity:   identityOf(caller),
+		Route:      rules.Route{Name: f.Name, Kind: rules.KindWebSocket, Audience: string(auth.RoleUser), Audit: f.Audit, Limit: f.Class, Identifier: f.ID},
+		Connection: rules.Connection{IP: ip},
+		Body: rules.Message{
+			ContentType: f.ContentType, SessionType: f.SessionType, RecvID: f.RecvID, GroupID: f.GroupID, Size: f.ContentBytes,
+		}.Body(),
+	})
+	if refusal == nil {
+		return nil
+	}
+	text := refusal.Message
+	if text == "" {
+		text = wire.RuleRefused.Text
+	}
+	return &realtime.Refusal{ErrCode: wire.RuleRefused.ErrCode, Text: text, Reason: wire.RuleRefused.Name + "_" + strings.ReplaceAll(refusal.Rule, "-", "_"), Detail: refusal.Detail}
+}
+
+func socketCaller(id realtime.Identity) auth.Principal {
+	return auth.Principal{
+		Subject: id.UserID, Issuer: auth.UserIssuer, Role: auth.RoleUser,
+		Session: id.SessionID, Device: id.DeviceID, PlatformID: id.PlatformID, Expires: id.Expires,
+	}
+}
+
+// socketTrail writes the realtime room's events to the trail.
+type socketTrail struct{ *hall }
+
+// Event implements realtime.Trail.
+func (s socketTrail) Event(_ context.Context, e realtime.Event) {
+	event := audit.Event{Kind: audit.KindSocket, Who: whoOf(socketCaller(e.Identity))}
+	if f := e.Frame; f != nil {
+		if f.ID != 0 {
+			event.Kind = audit.KindMessage
+		}
+		event.Who.IP, _ = netip.ParseAddr(f.RemoteIP)
+		event.What = audit.What{
+			Route: f.Name, Identifier: f.ID, Class: f.Audit, RequestID: f.OperationID,
+			Users: named(f.RecvID), Groups: named(f.GroupID), UserCount: f.Users, Conversations: append(f.Foreign, f.Conversations...),
+		}
+	}
+	if event.Kind == audit.KindSocket && event.What.Route == "" {
+		event.What.Route = string(e.Kind)
+	}
+	verdict, reason := audit.Verdict(e.Verdict), e.Reason
+	if e.Verdict == realtime.VerdictTrimmed {
+		verdict, reason = audit.Allowed, realtime.VerdictTrimmed
+	}
+	event.Outcome = audit.Outcome{Verdict: verdict, Reason: reason, ErrCode: e.ErrCode, Took: e.Latency}
+	// Whether the trail can take more was the Judge's question; what is lost here, the trail itself counts and tells.
+	_ = s.trail.Emit(event)
+}
+
+func named(id string) []string {
+	if id == "" {
+		return nil
+	}
+	return []string{id}
+}
+
+func whoOf(p auth.Principal) audit.Who {
+	who := audit.Who{Role: string(p.Role), Subject: p.Subject, Issuer: p.Issuer, DeviceID: p.Device, PlatformID: p.PlatformID, Session: p.Session}
+	if p.Issuer == auth.UserIssuer {
+		who.UserID = p.Subject
+	}
+	return who
+}

@@ -1,0 +1,190 @@
+package gateway
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+
+	"github.com/openimstack/openim-operator/wrapper/auth"
+	"github.com/openimstack/openim-operator/wrapper/handshake"
+	"github.com/openimstack/openim-operator/wrapper/link"
+	"github.com/openimstack/openim-operator/wrapper/login"
+	"github.com/openimstack/openim-operator/wrapper/serve"
+	"github.com/openimstack/openim-operator/wrapper/session"
+	"github.com/openimstack/openim-operator/wrapper/wire"
+)
+
+// wellKnownSeconds is how long clients may keep the published keys: a new key is published long before the old one goes.
+const wellKnownSeconds = 300
+
+func (u *usersDoor) wellKnown(x *exchange) *wire.Failure {
+	x.silent = true
+	document, err := u.login.WellKnown()
+	if err != nil {
+		x.rec.Refuse(wire.Unavailable, err.Error())
+		return &wire.Unavailable
+	}
+	body, err := json.Marshal(document)
+	if err != nil {
+		return &wire.Internal
+	}
+	h := x.w.Header()
+	h.Set(wire.HeaderContentType, wire.MediaTypeJSON)
+	h.Set(wire.HeaderCacheControl, "public, max-age="+strconv.Itoa(wellKnownSeconds))
+	h.Set(wire.HeaderNoSniff, "nosniff")
+	x.rec.Verdict, x.rec.Routine = serve.VerdictAllowed, true
+	_, _ = x.w.Write(body)
+	return nil
+}
+
+func (u *usersDoor) startLogin(x *exchange, body []byte) (any, *wire.Failure) {
+	request, err := handshake.DecodeStart(body)
+	if err != nil {
+		return nil, argument(err.Error())
+	}
+	reply, outcome, err := u.login.Start(x.r.Context(), request, x.address.String())
+	return reply, x.loginFailure(outcome, err)
+}
+
+func (u *usersDoor) finishLogin(x *exchange, body []byte) (any, *wire.Failure) {
+	request, err := handshake.DecodeFinish(body)
+	if err != nil {
+		return nil, argument(err.Error())
+	}
+	// Only a rotation comes with a session, and a bad one is as good as none: the login says no in its own constant way.
+	var current *login.Caller
+	if token, failure := credential(x.r.Header); failure == nil {
+		if s, err := u.sessions.Verify(x.r.Context(), token); err == nil {
+			current = &login.Caller{UserID: s.UserID, DeviceID: s.DeviceID, SessionID: s.ID, PlatformID: s.PlatformID, LoggedIn: s.Created}
+		}
+	}
+	reply, outcome, err := u.login.Finish(x.r.Context(), request, current)
+	if failure := x.loginFailure(outcome, err); failure != nil {
+		return nil, failure
+	}
+	if outcome.Ends != "" { // the session under which a key was rotated: the reply carries its successor
+		r := session.Revocation{Scope: session.ScopeSession, ID: outcome.Ends, Reason: "key-rotated"}
+		if err := u.sessions.Revoke(x.r.Context(), r); err != nil {
+			x.rec.Detail = "the session before the rotation lives on: " + err.Error()
+		}
+	}
+	return reply, nil
+}
+
+// loginFailure notes what came of a login for the trail, and has one answer for everything that could tell an attacker
+// something.
+func (x *exchange) loginFailure(outcome login.Outcome, err error) *wire.Failure {
+	if outcome.UserID != "" {
+		x.caller = auth.Principal{Subject: outcome.UserID, Issuer: auth.UserIssuer, Device: outcome.DeviceID, Session: outcome.SessionID, PlatformID: outcome.PlatformID}
+		x.rec.Subject, x.rec.Issuer = x.caller.Subject, x.caller.Issuer
+	}
+	var failure wire.Failure
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, login.ErrMalformed):
+		failure = wire.BadRequest.Because("the login's message is malformed: see docs/login.md")
+	case errors.Is(err, login.ErrBusy):
+		failure = wire.Limited
+	case errors.Is(err, login.ErrUnavailable):
+		failure = wire.Unavailable.Because("logging in is not possible now: try again after a second")
+	default:
+		failure = wire.Unauthenticated.Because("the login failed: start again")
+	}
+	x.rec.Refuse(failure, err.Error())
+	if outcome.Reason != "" {
+		x.rec.Reason = "login_" + string(outcome.Reason)
+	}
+	return &failure
+}
+
+func (u *usersDoor) showSession(x *exchange, _ []byte) (any, *wire.Failure) {
+	return map[string]any{
+		"userID": x.caller.Subject, "deviceID": x.caller.Device, "platformID": x.caller.PlatformID,
+		"sessionID": x.caller.Session, "expires": x.caller.Expires.Unix(),
+	}, nil
+}
+
+func (u *usersDoor) issueTicket(x *exchange, _ []byte) (any, *wire.Failure) {
+	ticket, expires, err := u.sessions.IssueTicket(x.r.Context(), sessionOf(x.caller), session.PurposeRealtime)
+	if err != nil {
+		return nil, sessionFailure(err)
+	}
+	return map[string]any{"ticket": ticket, "expires": expires.Unix()}, nil
+}
+
+func sessionOf(p auth.Principal) session.Session {
+	return session.Session{ID: p.Session, UserID: p.Subject, DeviceID: p.Device, PlatformID: p.PlatformID, Expires: p.Expires}
+}
+
+func (u *usersDoor) issueCode(x *exchange, body []byte) (any, *wire.Failure) {
+	var request struct {
+		PlatformID int32 `json:"platformID"`
+	}
+	if failure := decode(body, &request); failure != nil {
+		return nil, failure
+	}
+	return asked[link.IssuedCode](x, u.hall, link.PathIssueCode, link.IssueCode{
+		UserID: x.caller.Subject, PlatformID: request.PlatformID, LifetimeSeconds: u.codeSeconds, Issuer: "device " + x.caller.Device,
+	})
+}
+
+func (u *usersDoor) listDevices(x *exchange, _ []byte) (any, *wire.Failure) {
+	return asked[link.Devices](x, u.hall, link.PathListDevices, link.ListDevices{UserID: x.caller.Subject})
+}
+
+func (u *usersDoor) revokeDevice(x *exchange, body []byte) (any, *wire.Failure) {
+	var request struct {
+		DeviceID string `json:"deviceID"`
+	}
+	if failure := decode(body, &request); failure != nil {
+		return nil, failure
+	}
+	if request.DeviceID == "" {
+		f := wire.BadRequest.Because("deviceID: write the id of one of your devices")
+		return nil, &f
+	}
+	return u.revocation().devices(x, link.RevokeDevices{UserID: x.caller.Subject, DeviceID: request.DeviceID})
+}
+
+func (u *usersDoor) revokeSessions(x *exchange, body []byte) (any, *wire.Failure) {
+	var request struct {
+		Scope session.Scope `json:"scope"`
+	}
+	if failure := decode(body, &request); failure != nil {
+		return nil, failure
+	}
+	r := session.Revocation{Scope: request.Scope, Reason: "logout"}
+	switch request.Scope {
+	case session.ScopeSession:
+		r.ID = x.caller.Session
+	case session.ScopeDevice:
+		r.ID = x.caller.Device
+	case session.ScopeUser:
+		r.ID = x.caller.Subject
+	default:
+		f := wire.BadRequest.Because("scope: write session, device or user")
+		return nil, &f
+	}
+	return u.revocation().end(x, r)
+}
+
+// reply sends data in OpenIM's envelope.
+func reply(w http.ResponseWriter, data any) *wire.Failure {
+	body, err := json.Marshal(data)
+	if err != nil {
+		return &wire.Internal
+	}
+	wire.WriteEnvelope(w, http.StatusOK, wire.Envelope{Data: body})
+	return nil
+}
+
+// decode reads a body strictly: a member that is unknown, repeated or of another case is refused.
+func decode(body []byte, into any) *wire.Failure {
+	if err := wire.DecodeStrict(body, into); err != nil {
+		f := wire.BadRequest.Because("the body is refused: " + err.Error())
+		return &f
+	}
+	return nil
+}
