@@ -2,6 +2,8 @@ package realtime
 
 import (
 	"context"
+	"errors"
+	"net"
 	"sync"
 	"time"
 
@@ -32,7 +34,7 @@ type waiting struct {
 	then *ending
 }
 
-// push hands a frame over. then ends the socket when it is written.
+// push hands a frame over; nil is none. then ends the socket when all before it is written.
 func (o *outbox) push(kind websocket.MessageType, data []byte, then *ending) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -76,15 +78,26 @@ func (o *outbox) write() {
 		if s.closing.Load() {
 			return // the farewell has its own deadline
 		}
-		_ = s.raw.SetWriteDeadline(time.Now().Add(s.relay.o.timing.write))
-		if err := s.client.Write(context.Background(), next.kind, next.data); err != nil {
-			s.end(endSlow)
-			return
+		if next.data != nil {
+			_ = s.raw.SetWriteDeadline(time.Now().Add(s.relay.o.timing.write))
+			if err := s.client.Write(context.Background(), next.kind, next.data); err != nil {
+				s.end(unwritten(err))
+				return
+			}
+			s.relay.metrics.bytes.WithLabelValues("to_client").Add(float64(len(next.data)))
 		}
-		s.relay.metrics.bytes.WithLabelValues("to_client").Add(float64(len(next.data)))
 		if next.then != nil {
 			s.end(*next.then)
 			return
 		}
 	}
+}
+
+// unwritten tells a client who does not read from one who is gone.
+func unwritten(err error) ending {
+	var timeout net.Error
+	if errors.As(err, &timeout) && timeout.Timeout() {
+		return endSlow
+	}
+	return endClient
 }

@@ -68,7 +68,7 @@ func (w *walk) message(in []byte, fields []Field) (out []byte, struck bool, err 
 		if err != nil {
 			return nil, false, err
 		}
-		if value.struck && !f.repeated {
+		if value.struck && !f.Repeated {
 			struck = true
 		}
 		if value.keep && !value.struck {
@@ -87,11 +87,11 @@ type value struct {
 }
 
 func (w *walk) value(f *Field, typ protowire.Type, in []byte, count *int64) (value, int, error) {
-	if *count > 0 && !f.repeated {
+	if *count > 0 && !f.Repeated {
 		return value{}, 0, errMalformed // the last would win in OpenIM, whichever we looked at
 	}
 	*count++
-	if f.kind == number || f.kind == numbers && typ == protowire.VarintType {
+	if f.Shape == Number || f.Shape == Numbers && typ == protowire.VarintType {
 		if typ != protowire.VarintType {
 			return value{}, 0, errMalformed
 		}
@@ -99,7 +99,7 @@ func (w *walk) value(f *Field, typ protowire.Type, in []byte, count *int64) (val
 		if n < 0 {
 			return value{}, 0, errMalformed
 		}
-		if f.kind == numbers {
+		if f.Shape == Numbers {
 			return value{bytes: in[:n], keep: true}, n, w.listed(f, 1)
 		}
 		return value{bytes: in[:n], keep: f.kept()}, n, w.number(f, v)
@@ -113,35 +113,35 @@ func (w *walk) value(f *Field, typ protowire.Type, in []byte, count *int64) (val
 	}
 	content, end := in[n:n+int(size)], n+int(size) //nolint:gosec // within the input
 	whole := value{bytes: in[:end], keep: f.kept()}
-	switch f.kind {
-	case text:
-		if f.repeated && *count > f.Bound {
+	switch f.Shape {
+	case Text:
+		if f.Repeated && *count > f.Bound {
 			return value{}, 0, badField(f)
 		}
 		struck, err := w.text(f, content)
 		whole.struck = struck
 		return whole, end, err
-	case raw:
+	case Raw:
 		w.found.contentBytes = len(content)
 		if int64(len(content)) > f.Bound {
 			return value{}, 0, badField(f)
 		}
 		return whole, end, nil
-	case numbers:
+	case Numbers:
 		return whole, end, w.packed(f, content)
-	case switches:
+	case Switches:
 		if *count > f.Bound {
 			return value{}, 0, badField(f)
 		}
 		return whole, end, w.option(content)
 	}
-	if f.repeated && *count > f.Bound {
+	if f.Repeated && *count > f.Bound {
 		return value{}, 0, badField(f)
 	}
 	before, named := w.found.numbers, len(w.found.conversations)
 	w.found.numbers = nil
 	inner, struck, err := w.message(content, f.Fields)
-	if err == nil && f.repeated {
+	if err == nil && f.Repeated {
 		err = w.span(w.found.conversations[named:])
 	}
 	w.found.numbers = before
@@ -178,8 +178,8 @@ func (w *walk) text(f *Field, content []byte) (struck bool, err error) {
 		return false, errMalformed
 	}
 	bound := f.Bound
-	if f.repeated {
-		bound = f.entry
+	if f.Repeated {
+		bound = f.Entry
 	}
 	if f.Rule != Server && int64(len(content)) > bound {
 		return false, badField(f)
@@ -200,7 +200,7 @@ func (w *walk) text(f *Field, content []byte) (struck bool, err error) {
 	case Server:
 		return false, nil
 	}
-	if f.repeated {
+	if f.Repeated {
 		w.found.users++
 		if !legalID(string(content)) {
 			return false, badField(f)
@@ -271,7 +271,7 @@ func (w *walk) option(entry []byte) error {
 		return err
 	}
 	name := inner.found.texts["key"]
-	if !slices.Contains(Switches, name) {
+	if !slices.Contains(OptionKeys, name) {
 		return &argument{"option", "an option is not a client's to set: see docs/realtime.md"}
 	}
 	if _, twice := w.found.options[name]; twice {
@@ -285,6 +285,6 @@ func (w *walk) option(entry []byte) error {
 }
 
 var optionEntry = []Field{
-	{Number: 1, Name: "key", Rule: Bounded, Bound: maxID, kind: text},
-	{Number: 2, Name: "value", Rule: Bounded, Bound: 1, kind: number},
+	{Number: 1, Name: "key", Rule: Bounded, Bound: maxID, Shape: Text},
+	{Number: 2, Name: "value", Rule: Bounded, Bound: 1, Shape: Number},
 }

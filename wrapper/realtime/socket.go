@@ -270,36 +270,37 @@ func (s *socket) readUpstream() {
 	for {
 		kind, data, err := s.upstream.Read(context.Background())
 		if err != nil {
-			s.end(endUpstream)
+			s.out.push(0, nil, &endUpstream) // after what waits
 			return
 		}
 		if kind != websocket.MessageBinary {
 			continue // OpenIM's texts are answers to texts, and we send none
 		}
 		s.relay.metrics.bytes.WithLabelValues("openim").Add(float64(len(data)))
-		if end := s.give(data); end != nil {
-			s.end(*end)
+		if last := s.give(data); last {
 			return
 		}
 	}
 }
 
 // give passes a reply or push on as it is, unless it holds an error, whose text is cleaned. What no SDK knows is left
-// out: the Go SDK would stop reading.
-func (s *socket) give(data []byte) *ending {
+// out: the Go SDK would stop reading. last says that the socket ends with this frame.
+func (s *socket) give(data []byte) (last bool) {
 	rep, err := s.enc.ReplyHead(data)
 	if err != nil {
-		return &endUnread
+		s.end(endUnread)
+		return true
 	}
 	name, known := replyName(rep.ID)
 	if !known {
 		s.relay.metrics.pushed.WithLabelValues("unknown").Inc()
-		return nil
+		return false
 	}
 	s.relay.metrics.pushed.WithLabelValues(name).Inc()
 	if rep.ErrCode != wire.CodeOK || rep.ErrMsg != "" {
 		if rep, err = s.enc.DecodeReply(data); err != nil {
-			return &endUnread
+			s.end(endUnread)
+			return true
 		}
 		rep.ErrMsg = wire.CleanText(rep.ErrMsg)
 		data = s.enc.EncodeReply(rep)
@@ -312,7 +313,7 @@ func (s *socket) give(data []byte) *ending {
 		then = &endLogout
 	}
 	s.out.push(websocket.MessageBinary, data, then)
-	return nil
+	return then != nil
 }
 
 func replyName(id int32) (string, bool) {

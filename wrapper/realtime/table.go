@@ -18,16 +18,17 @@ const (
 	Inside  Rule = "inside"       // a message, whose fields have rules of their own
 )
 
-// Kind of a protobuf field.
-type kind uint8
+// Shape is how a field is written in protobuf.
+type Shape string
 
+// Shapes.
 const (
-	number   kind = iota // int32, int64, enum, bool
-	text                 // string
-	raw                  // bytes
-	message              // length-delimited message
-	numbers              // repeated numbers, packed or not
-	switches             // map<string, bool>
+	Number   Shape = "number"   // int32, int64, enum, bool
+	Text     Shape = "text"     // string
+	Raw      Shape = "bytes"    // bytes
+	Message  Shape = "message"  // a message inside
+	Numbers  Shape = "numbers"  // repeated numbers, packed or not
+	Switches Shape = "switches" // map<string, bool>
 )
 
 // Field is one field of a request's protobuf message. Fields that are not listed are left out; one that stands
@@ -36,14 +37,12 @@ type Field struct {
 	Number protowire.Number
 	Name   string
 	Rule   Rule
+	Shape  Shape
 	// Bound: bytes of a text, the largest number, entries of a list.
-	Bound  int64
-	Fields []Field // of a message
-
-	kind     kind
-	repeated bool
-	// entry bounds each text of a repeated field in bytes.
-	entry int64
+	Bound    int64
+	Repeated bool
+	Entry    int64   // bytes of each text of a repeated field
+	Fields   []Field // of a message
 }
 
 // Request is one identifier of OpenIM's socket.
@@ -97,9 +96,9 @@ const (
 )
 
 // self is the field that nearly every request has.
-var self = Field{Number: 1, Name: "userID", Rule: Self, Bound: maxID, kind: text}
+var self = Field{Number: 1, Name: "userID", Rule: Self, Bound: maxID, Shape: Text}
 
-var order = Field{Number: 3, Name: "order", Rule: Bounded, Bound: 1, kind: number}
+var order = Field{Number: 3, Name: "order", Rule: Bounded, Bound: 1, Shape: Number}
 
 // Requests are all identifiers that a client may name. What is not here is refused. Numbers and types:
 // internal/msggateway/constant.go and message_handler.go of open-im-server v3.8.3, the same to v3.8.3-patch.16;
@@ -112,81 +111,81 @@ var Requests = []Request{
 	{
 		ID: 1002, Name: "WSPullMsgBySeqList", Message: "sdkws.PullMessageBySeqsReq", Why: "messages by ranges of seqs",
 		Class: ClassRead, Audit: AuditPrivate, Fields: []Field{self, {
-			Number: 2, Name: "seqRanges", Rule: Inside, Bound: maxListed, kind: message, repeated: true, Fields: []Field{
-				{Number: 1, Name: "conversationID", Rule: Parties, Bound: maxName, kind: text},
-				{Number: 2, Name: "begin", Rule: Bounded, Bound: maxSeq, kind: number},
-				{Number: 3, Name: "end", Rule: Bounded, Bound: maxSeq, kind: number},
-				{Number: 4, Name: "num", Rule: Bounded, Bound: maxPulled, kind: number},
+			Number: 2, Name: "seqRanges", Rule: Inside, Bound: maxListed, Shape: Message, Repeated: true, Fields: []Field{
+				{Number: 1, Name: "conversationID", Rule: Parties, Bound: maxName, Shape: Text},
+				{Number: 2, Name: "begin", Rule: Bounded, Bound: maxSeq, Shape: Number},
+				{Number: 3, Name: "end", Rule: Bounded, Bound: maxSeq, Shape: Number},
+				{Number: 4, Name: "num", Rule: Bounded, Bound: maxPulled, Shape: Number},
 			},
 		}, order},
 	},
 	{
 		ID: idSend, Name: "WSSendMsg", Message: "sdkws.MsgData", Why: "send a message",
 		Class: ClassMessage, Audit: AuditWrite, Fields: []Field{
-			{Number: 1, Name: "sendID", Rule: Self, Bound: maxID, kind: text},
-			{Number: 2, Name: "recvID", Rule: Peer, Bound: maxID, kind: text},
-			{Number: 3, Name: "groupID", Rule: Group, Bound: maxID, kind: text},
-			{Number: 4, Name: "clientMsgID", Rule: Bounded, Bound: maxID, kind: text},
-			{Number: 5, Name: "serverMsgID", Rule: Server, kind: text},
-			{Number: 6, Name: "senderPlatformID", Rule: Session, kind: number},
-			{Number: 7, Name: "senderNickname", Rule: Server, kind: text},
-			{Number: 8, Name: "senderFaceURL", Rule: Server, kind: text},
-			{Number: 9, Name: "sessionType", Rule: Listed, Bound: maxInt32, kind: number},
-			{Number: 10, Name: "msgFrom", Rule: Server, kind: number},
-			{Number: 11, Name: "contentType", Rule: Listed, Bound: maxInt32, kind: number},
-			{Number: 12, Name: "content", Rule: Bounded, Bound: maxContent, kind: raw},
-			{Number: 14, Name: "seq", Rule: Server, kind: number},
-			{Number: 15, Name: "sendTime", Rule: Server, kind: number},
-			{Number: 16, Name: "createTime", Rule: Server, kind: number},
-			{Number: 17, Name: "status", Rule: Server, kind: number},
-			{Number: 18, Name: "isRead", Rule: Server, kind: number},
-			{Number: 19, Name: "options", Rule: Listed, Bound: maxSwitches, kind: switches, repeated: true},
-			{Number: 20, Name: "offlinePushInfo", Rule: Inside, kind: message, Fields: []Field{
-				{Number: 1, Name: "title", Rule: Bounded, Bound: maxPushText, kind: text},
-				{Number: 2, Name: "desc", Rule: Bounded, Bound: maxPushText, kind: text},
-				{Number: 3, Name: "ex", Rule: Bounded, Bound: maxPushText, kind: text},
-				{Number: 4, Name: "iOSPushSound", Rule: Bounded, Bound: maxPushText, kind: text},
-				{Number: 5, Name: "iOSBadgeCount", Rule: Bounded, Bound: 1, kind: number},
-				{Number: 6, Name: "signalInfo", Rule: Bounded, Bound: maxPushText, kind: text},
+			{Number: 1, Name: "sendID", Rule: Self, Bound: maxID, Shape: Text},
+			{Number: 2, Name: "recvID", Rule: Peer, Bound: maxID, Shape: Text},
+			{Number: 3, Name: "groupID", Rule: Group, Bound: maxID, Shape: Text},
+			{Number: 4, Name: "clientMsgID", Rule: Bounded, Bound: maxID, Shape: Text},
+			{Number: 5, Name: "serverMsgID", Rule: Server, Shape: Text},
+			{Number: 6, Name: "senderPlatformID", Rule: Session, Shape: Number},
+			{Number: 7, Name: "senderNickname", Rule: Server, Shape: Text},
+			{Number: 8, Name: "senderFaceURL", Rule: Server, Shape: Text},
+			{Number: 9, Name: "sessionType", Rule: Listed, Bound: maxInt32, Shape: Number},
+			{Number: 10, Name: "msgFrom", Rule: Server, Shape: Number},
+			{Number: 11, Name: "contentType", Rule: Listed, Bound: maxInt32, Shape: Number},
+			{Number: 12, Name: "content", Rule: Bounded, Bound: maxContent, Shape: Raw},
+			{Number: 14, Name: "seq", Rule: Server, Shape: Number},
+			{Number: 15, Name: "sendTime", Rule: Server, Shape: Number},
+			{Number: 16, Name: "createTime", Rule: Server, Shape: Number},
+			{Number: 17, Name: "status", Rule: Server, Shape: Number},
+			{Number: 18, Name: "isRead", Rule: Server, Shape: Number},
+			{Number: 19, Name: "options", Rule: Listed, Bound: maxSwitches, Shape: Switches, Repeated: true},
+			{Number: 20, Name: "offlinePushInfo", Rule: Inside, Shape: Message, Fields: []Field{
+				{Number: 1, Name: "title", Rule: Bounded, Bound: maxPushText, Shape: Text},
+				{Number: 2, Name: "desc", Rule: Bounded, Bound: maxPushText, Shape: Text},
+				{Number: 3, Name: "ex", Rule: Bounded, Bound: maxPushText, Shape: Text},
+				{Number: 4, Name: "iOSPushSound", Rule: Bounded, Bound: maxPushText, Shape: Text},
+				{Number: 5, Name: "iOSBadgeCount", Rule: Bounded, Bound: 1, Shape: Number},
+				{Number: 6, Name: "signalInfo", Rule: Bounded, Bound: maxPushText, Shape: Text},
 			}},
-			{Number: 21, Name: "atUserIDList", Rule: Bounded, Bound: maxAt, kind: text, repeated: true, entry: maxID},
-			{Number: 22, Name: "attachedInfo", Rule: Bounded, Bound: maxNote, kind: text},
-			{Number: 23, Name: "ex", Rule: Bounded, Bound: maxNote, kind: text},
+			{Number: 21, Name: "atUserIDList", Rule: Bounded, Bound: maxAt, Shape: Text, Repeated: true, Entry: maxID},
+			{Number: 22, Name: "attachedInfo", Rule: Bounded, Bound: maxNote, Shape: Text},
+			{Number: 23, Name: "ex", Rule: Bounded, Bound: maxNote, Shape: Text},
 		},
 	},
 	{ID: 1004, Name: "WSSendSignalMsg", Message: "sdkws.MsgData", Why: "signalling", Refused: "OpenIM answers it with an error at every release"},
 	{
 		ID: 1005, Name: "WSPullMsg", Message: "msg.GetSeqMessageReq", Why: "messages by their seqs",
 		Class: ClassRead, Audit: AuditPrivate, Fields: []Field{self, {
-			Number: 2, Name: "conversations", Rule: Inside, Bound: maxListed, kind: message, repeated: true, Fields: []Field{
-				{Number: 2, Name: "conversationID", Rule: Parties, Bound: maxName, kind: text},
-				{Number: 3, Name: "seqs", Rule: Bounded, Bound: maxPulled, kind: numbers, repeated: true},
+			Number: 2, Name: "conversations", Rule: Inside, Bound: maxListed, Shape: Message, Repeated: true, Fields: []Field{
+				{Number: 2, Name: "conversationID", Rule: Parties, Bound: maxName, Shape: Text},
+				{Number: 3, Name: "seqs", Rule: Bounded, Bound: maxPulled, Shape: Numbers, Repeated: true},
 			},
 		}, order},
 	},
 	{
 		ID: 1006, Name: "WSGetConvMaxReadSeq", Message: "msg.GetConversationsHasReadAndMaxSeqReq", Why: "newest and read seqs of conversations",
 		Class: ClassRead, Audit: AuditRoutine, Fields: []Field{self,
-			{Number: 2, Name: "conversationIDs", Rule: Parties, Bound: maxListed, kind: text, repeated: true, entry: maxName}},
+			{Number: 2, Name: "conversationIDs", Rule: Parties, Bound: maxListed, Shape: Text, Repeated: true, Entry: maxName}},
 	},
 	{
 		ID: 1007, Name: "WsPullConvLastMessage", Message: "msg.GetLastMessageReq", Why: "the last message of conversations",
 		Class: ClassRead, Audit: AuditPrivate, Fields: []Field{self,
-			{Number: 2, Name: "conversationIDs", Rule: Parties, Bound: maxListed, kind: text, repeated: true, entry: maxName}},
+			{Number: 2, Name: "conversationIDs", Rule: Parties, Bound: maxListed, Shape: Text, Repeated: true, Entry: maxName}},
 	},
 	{
 		ID: idLogout, Name: "WsLogoutMsg", Message: "push.DelUserPushTokenReq", Why: "forget the device's push token and close the socket",
-		Class: ClassRead, Audit: AuditWrite, Fields: []Field{self, {Number: 2, Name: "platformID", Rule: Session, Bound: maxPlatforms, kind: number}},
+		Class: ClassRead, Audit: AuditWrite, Fields: []Field{self, {Number: 2, Name: "platformID", Rule: Session, Bound: maxPlatforms, Shape: Number}},
 	},
 	{
 		ID: 2004, Name: "WsSetBackgroundStatus", Message: "sdkws.SetAppBackgroundStatusReq", Why: "the app went to the background or came back",
-		Class: ClassRead, Audit: AuditRoutine, Fields: []Field{self, {Number: 2, Name: "isBackground", Rule: Bounded, Bound: 1, kind: number}},
+		Class: ClassRead, Audit: AuditRoutine, Fields: []Field{self, {Number: 2, Name: "isBackground", Rule: Bounded, Bound: 1, Shape: Number}},
 	},
 	{
 		ID: idPresence, Name: "WsSubUserOnlineStatus", Message: "sdkws.SubUserOnlineStatus", Why: "who is online; open to every user, as in OpenIM, but bounded",
 		Class: ClassRead, Audit: AuditRoutine, Fields: []Field{
-			{Number: 1, Name: "subscribeUserID", Rule: Bounded, Bound: maxPresence, kind: text, repeated: true, entry: maxID},
-			{Number: 2, Name: "unsubscribeUserID", Rule: Bounded, Bound: maxPresence, kind: text, repeated: true, entry: maxID},
+			{Number: 1, Name: "subscribeUserID", Rule: Bounded, Bound: maxPresence, Shape: Text, Repeated: true, Entry: maxID},
+			{Number: 2, Name: "unsubscribeUserID", Rule: Bounded, Bound: maxPresence, Shape: Text, Repeated: true, Entry: maxID},
 		},
 	},
 }
@@ -223,8 +222,8 @@ const (
 	groupPrefix        = "sg_"
 )
 
-// Switches are the options of a message that the official SDKs send. All others are OpenIM's own: isNotNotification would
+// OptionKeys are the options of a message that the official SDKs send. All others are OpenIM's own: isNotNotification would
 // turn a message into a notification.
-var Switches = []string{
+var OptionKeys = []string{
 	"history", "persistent", "offlinePush", "unreadCount", "conversationUpdate", "senderSync", "notPrivate", "senderConversationUpdate",
 }

@@ -107,6 +107,9 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		_ = json.NewEncoder(w).Encode(map[string]any{"errCode": code, "errMsg": text, "errDlt": strings.Repeat("goroutine 1 [running] "+q.Get("token"), 100)})
 		return
 	}
+	s.mu.Lock()
+	s.queries = append(s.queries, q)
+	s.mu.Unlock()
 	up := websocket.Upgrader{CheckOrigin: func(*http.Request) bool { return true }}
 	ws, err := up.Upgrade(w, r, nil)
 	if err != nil {
@@ -140,7 +143,6 @@ func essential(q url.Values) (int, string) {
 func (s *Server) register(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.queries = append(s.queries, c.query)
 	for old := range s.conns {
 		if old.query.Get("sendID") != c.query.Get("sendID") || old.query.Get("platformID") != c.query.Get("platformID") ||
 			s.SpareSameToken && old.query.Get("token") == c.query.Get("token") {

@@ -1,0 +1,50 @@
+package realtime
+
+import (
+	"os"
+	"testing"
+
+	. "github.com/onsi/gomega"
+)
+
+func TestThePageIsUpToDate(t *testing.T) {
+	g := NewWithT(t)
+	page, err := os.ReadFile("../../docs/realtime.md")
+	g.Expect(err).NotTo(HaveOccurred())
+	want, err := Docs(string(page))
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(string(page)).To(Equal(want), `run "go generate ./wrapper/realtime"`)
+}
+
+func TestTheTableIsSound(t *testing.T) {
+	g := NewWithT(t)
+	seen := map[int32]bool{}
+	for _, r := range Requests {
+		g.Expect(seen[r.ID]).To(BeFalse(), "%d", r.ID)
+		seen[r.ID] = true
+		g.Expect(r.Name).NotTo(BeEmpty())
+		g.Expect(r.Why).NotTo(BeEmpty())
+		if r.Refused != "" {
+			continue
+		}
+		g.Expect(r.Class).To(BeElementOf(ClassMessage, ClassRead))
+		g.Expect(r.Audit).To(BeElementOf(AuditRoutine, AuditPrivate, AuditWrite))
+		g.Expect(r.Fields).NotTo(BeEmpty())
+		checkFields(g, r.Name, r.Fields)
+	}
+}
+
+func checkFields(g Gomega, name string, list []Field) {
+	seen := map[int32]bool{}
+	for _, f := range list {
+		g.Expect(seen[int32(f.Number)]).To(BeFalse(), "%s %s", name, f.Name)
+		seen[int32(f.Number)] = true
+		if f.Rule == Bounded || f.Rule == Listed || f.Rule == Parties || f.Repeated {
+			g.Expect(f.Bound).To(BeNumerically(">", 0), "%s %s has no bound", name, f.Name)
+		}
+		if f.Repeated && f.Shape == Text {
+			g.Expect(f.Entry).To(BeNumerically(">", 0), "%s %s has no bound for one", name, f.Name)
+		}
+		checkFields(g, name+"."+f.Name, f.Fields)
+	}
+}

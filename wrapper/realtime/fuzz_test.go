@@ -1,0 +1,110 @@
+package realtime
+
+import (
+	"bytes"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/openimstack/openim-operator/wrapper/realtime/frame"
+)
+
+// FuzzRequests feeds every request of the table with any bytes. Whatever gets through names the session's user once, no
+// conversation that is not his, and is in its last form: the guard does not change it again.
+func FuzzRequests(f *testing.F) {
+	for _, r := range Requests {
+		f.Add(r.ID, r.Example(own))
+		f.Add(r.ID, r.Example(Names{User: "bob", Peer: "alice", Conversation: "si_bob_carol"}))
+		f.Add(r.ID, r.Example(Names{User: "alice", Group: "ours", Conversation: "n_alice_bob"}))
+	}
+	f.Add(int32(idSend), []byte(textMessage().sub(19, pb{}.str(1, "history").num(2, 0)).sub(20, pb{}.str(1, "title"))))
+	f.Fuzz(func(t *testing.T, id int32, data []byte) {
+		if len(data) > frame.MaxRequestExpanded {
+			return
+		}
+		o, seen, err := decide(t, newGuard(), id, data)
+		if err != nil || o.refusal != nil {
+			return
+		}
+		row := Find(id)
+		if row == nil || row.Refused != "" {
+			t.Fatalf("%d got through", id)
+		}
+		got := fields(o.request.Data)
+		for _, field := range row.Fields {
+			if field.Rule == Self && (len(got[field.Number]) != 1 || got[field.Number][0] != "alice") {
+				t.Fatalf("%s is %v", field.Name, got[field.Number])
+			}
+			if !field.Repeated && len(got[field.Number]) > 1 {
+				t.Fatalf("%s stands twice", field.Name)
+			}
+		}
+		for _, c := range seen.Foreign {
+			if bytes.Contains(o.request.Data, pb{}.str(1, c)[1:]) && !bytes.Contains([]byte("si_alice_bob sg_ours n_alice_bob"), []byte(c)) && names(o.request.Data, row, c) {
+				t.Fatalf("%q is still asked for", c)
+			}
+		}
+		again, _, err := decide(t, newGuard(), id, o.request.Data)
+		if err != nil || again.refusal != nil || len(again.request.Data) != len(o.request.Data) {
+			t.Fatalf("the guard does not accept its own: %v %+v", err, again.refusal)
+		}
+	})
+}
+
+// names: does a field of rule Parties hold the conversation?
+func names(data []byte, row *Request, conversation string) bool {
+	w := walk{user: "alice"}
+	if _, _, err := w.message(data, row.Fields); err != nil {
+		return true
+	}
+	for _, c := range w.found.conversations {
+		if c == conversation {
+			return true
+		}
+	}
+	return false
+}
+
+// FuzzConnect feeds the query and the subprotocols. What is accepted has exactly one credential and a user to compare, unless a ticket names him.
+func FuzzConnect(f *testing.F) {
+	f.Add("sendID=alice&token=t&platformID=1&isBackground=false&compression=gzip", "")
+	f.Add("sdkType=js", "openim.v1, ticket.x")
+	f.Add(strings.TrimPrefix(packed(map[string]any{"token": "t", "userID": "alice", "platformID": 1, "background": true}), "?"), "")
+	f.Fuzz(func(t *testing.T, query, protocols string) {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.URL.RawQuery = query
+		r.Header.Set("Sec-WebSocket-Protocol", protocols)
+		c, err := readConnect(r)
+		if err != nil {
+			return
+		}
+		if (c.token == "") == (c.ticket == "") {
+			t.Fatalf("%q %q: token %q, ticket %q", query, protocols, c.token, c.ticket)
+		}
+		if c.ticket == "" && (c.userID == "" || c.platformID == 0) {
+			t.Fatalf("%q: nobody to compare", query)
+		}
+	})
+}
+
+// FuzzWalk compares our reading of a message with protowire's own: what we keep of it is a message still.
+func FuzzWalk(f *testing.F) {
+	f.Add([]byte(textMessage()))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		w := walk{user: "alice"}
+		out, _, err := w.message(data, Find(idSend).Fields)
+		if err != nil {
+			return
+		}
+		for rest := out; len(rest) > 0; {
+			_, _, n := protowire.ConsumeField(rest)
+			if n < 0 {
+				t.Fatalf("%x is no message", out)
+			}
+			rest = rest[n:]
+		}
+	})
+}
