@@ -29,6 +29,8 @@ const (
 	lockLasts   = 10 * time.Second
 	// lockSpent is how old a lock may be when OpenIM is asked.
 	lockSpent = 2 * time.Second
+	// keepTries is how long the store of a new token is tried.
+	keepTries = 3 * time.Second
 	// waitFirst and waitMost are the pauses of one who waits for another's token.
 	waitFirst, waitMost = 15 * time.Millisecond, 250 * time.Millisecond
 	// mintApart is the least time between two tokens of one user and platform: OpenIM's tokens of one second are the same text.
@@ -242,6 +244,9 @@ func (c *Custody) makeUnder(ctx context.Context, l *lock, o owner, refused strin
 	}
 	if l.age() > lockSpent {
 		return Token{}, fmt.Errorf("%w: Redis was too slow to hold the lock safely", ErrUnavailable)
+	}
+	if _, err := c.ring.Primary(); err != nil { // what cannot be kept is not made
+		return Token{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	asking, cancel := context.WithTimeout(ctx, mintTimeout)
 	defer cancel()

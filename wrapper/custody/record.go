@@ -99,12 +99,13 @@ func (c *Custody) keep(ctx context.Context, l *lock, o owner, r record) (bool, e
 		return false, err
 	}
 	lasts := max(r.token.Expires.Sub(r.made).Milliseconds(), 1)
+	began := time.Now()
 	for pause := waitFirst; ; pause = min(2*pause, waitMost) {
 		stored, err := keepScript.Run(ctx, c.store, []string{c.tokenKey(o), c.lockKey(o)}, l.id, text, lasts).Int()
 		if err == nil {
 			return stored == 1, nil
 		}
-		if l.age() > lockLasts || wait(ctx, pause) != nil {
+		if time.Since(began) > keepTries || wait(ctx, pause) != nil {
 			return false, fmt.Errorf("%w: %w", ErrUnavailable, plain(err))
 		}
 	}

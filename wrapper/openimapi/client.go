@@ -38,9 +38,11 @@ func (c *Client) Close() { c.up.Close() }
 
 // Request is one call of OpenIM's API.
 type Request struct {
-	Path      string // OpenIM's own
-	Body      []byte // JSON
-	RequestID string // becomes OpenIM's operationID
+	Path string // OpenIM's own
+	Body []byte
+	// ContentType is the body's; empty: JSON.
+	ContentType string
+	RequestID   string // becomes OpenIM's operationID
 	// Repeatable allows a second try after the connection broke with the reply outstanding.
 	Repeatable bool
 }
@@ -85,12 +87,12 @@ func (c *Client) asAdmin(ctx context.Context, r Request) (wire.Envelope, string,
 // tryTwice repeats what may be repeated, once: a request that was never sent, or a repeatable one whose
 // connection broke.
 func (c *Client) tryTwice(ctx context.Context, r Request, token string) (wire.Envelope, error) {
-	reply, err := c.exchange(ctx, r.Path, r.Body, r.RequestID, token)
+	reply, err := c.exchange(ctx, r, token)
 	again := errors.Is(err, ErrUnavailable) || r.Repeatable && errors.Is(err, ErrBroken)
 	if !again || ctx.Err() != nil {
 		return reply, err
 	}
-	return c.exchange(ctx, r.Path, r.Body, r.RequestID, token)
+	return c.exchange(ctx, r, token)
 }
 
 // Prove asks OpenIM what it makes of our own admin token: the cheapest call that needs the API, etcd and
@@ -115,7 +117,7 @@ func (c *Client) parseToken(ctx context.Context, token string) error {
 	if err != nil {
 		return ErrNoToken
 	}
-	reply, err := c.exchange(ctx, pathParseToken, body, wire.NewRequestID(), "")
+	reply, err := c.exchange(ctx, Request{Path: pathParseToken, Body: body, RequestID: wire.NewRequestID()}, "")
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package openimapi
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -20,10 +21,10 @@ const headerRequestAPI = "X-Request-Api"
 
 // exchange sends one POST and reads one envelope. token may be empty, for the two routes that take none.
 // The reply is OpenIM's own: still with its errDlt.
-func (c *Client) exchange(ctx context.Context, path string, body []byte, requestID, token string) (wire.Envelope, error) {
+func (c *Client) exchange(ctx context.Context, r Request, token string) (wire.Envelope, error) {
 	header := http.Header{
-		wire.HeaderContentType: {wire.MediaTypeJSON},
-		wire.HeaderOperationID: {requestID},
+		wire.HeaderContentType: {cmp.Or(r.ContentType, wire.MediaTypeJSON)},
+		wire.HeaderOperationID: {r.RequestID},
 	}
 	if c.externalURL != "" {
 		header[headerRequestAPI] = []string{c.externalURL}
@@ -31,7 +32,7 @@ func (c *Client) exchange(ctx context.Context, path string, body []byte, request
 	if token != "" {
 		header[wire.HeaderToken] = []string{token}
 	}
-	reply, err := c.up.Do(ctx, http.MethodPost, path, header, body)
+	reply, err := c.up.Do(ctx, http.MethodPost, r.Path, header, r.Body)
 	switch {
 	case errors.Is(err, upstream.ErrNotSent):
 		return wire.Envelope{}, ErrUnavailable

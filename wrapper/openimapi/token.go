@@ -108,7 +108,7 @@ func (c *Client) requestToken(ctx context.Context, secret string) (string, time.
 	if err != nil {
 		return "", time.Time{}, fmt.Errorf("%w: its secret is no text", ErrNoToken)
 	}
-	reply, err := c.exchange(ctx, pathAdminToken, body, wire.NewRequestID(), "")
+	reply, err := c.exchange(ctx, Request{Path: pathAdminToken, Body: body, RequestID: wire.NewRequestID()}, "")
 	switch {
 	case errors.Is(err, ErrBadReply), errors.Is(err, ErrNoRoute):
 		return "", time.Time{}, fmt.Errorf("%w: it was asked for an admin token", ErrBadReply)
