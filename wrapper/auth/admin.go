@@ -69,11 +69,20 @@ func NewAdmins(issuers []Issuer, now func() time.Time) *Admins {
 // Ready gives an error while an issuer's keys have never been loaded.
 func (a *Admins) Ready() error {
 	for _, issuer := range a.issuers {
-		if _, err := issuer.Keys.Get(); err != nil {
+		if err := loaded(issuer.Keys); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// loaded asks a source that fetches only whether it ever has: its provider's being down later is not our being unready.
+func loaded(keys Keys) error {
+	if source, ok := keys.(interface{ Loaded() error }); ok {
+		return source.Loaded()
+	}
+	_, err := keys.Get()
+	return err
 }
 
 // Verify checks a token whole: shape, header, issuer, key, signature, and then the claims.
@@ -126,10 +135,24 @@ func (i *Issuer) verifySignature(c *compact) *Refusal {
 		return refuse(reasonKeysDown, err.Error())
 	}
 	key, refusal := keys.pick(kid, hasKid, alg)
+	if refusal != nil && hasKid && !keys.has(kid) {
+		if fresh := i.seek(kid); fresh != nil {
+			key, refusal = fresh.pick(kid, hasKid, alg)
+		}
+	}
 	if refusal != nil {
 		return refusal
 	}
 	return c.verify(key, alg)
+}
+
+// seek asks a source that can fetch whether its provider has a new key by now.
+func (i *Issuer) seek(kid string) *KeySet {
+	source, ok := i.Keys.(interface{ Seek(kid string) *KeySet })
+	if !ok {
+		return nil
+	}
+	return source.Seek(kid)
 }
 
 func (i *Issuer) readClaims(claims map[string]any, now time.Time) (Principal, *Refusal) {

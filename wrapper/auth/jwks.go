@@ -127,6 +127,11 @@ func parseJWK(raw json.RawMessage) (*verificationKey, error) {
 	return &verificationKey{kid: m.Kid, alg: jose.SignatureAlgorithm(m.Alg), key: jwk.Key}, nil
 }
 
+// has reports whether there is a key of this name.
+func (s *KeySet) has(kid string) bool {
+	return slices.ContainsFunc(s.keys, func(k verificationKey) bool { return k.kid == kid })
+}
+
 // pick finds the one key that a token may be verified with. A token that names no key is accepted only where
 // there is one key to be meant.
 func (s *KeySet) pick(kid string, hasKid bool, alg jose.SignatureAlgorithm) (any, *Refusal) {

@@ -1,0 +1,146 @@
+package auth
+
+import (
+	"fmt"
+	"net/http"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	. "github.com/onsi/gomega"
+
+	"github.com/openimstack/openim-operator/wrapper/auth/authtest"
+)
+
+func TestANewKeyIsFoundByTheFirstTokenThatNamesIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := NewWithT(t)
+		older, newer := authtest.NewKey(t, "older", jose.ES256), authtest.NewKey(t, "newer", jose.ES256)
+		p := &provider{answer: reply(200, authtest.JWKS(t, older))}
+		k := fetching(t, p)
+		admins := NewAdmins([]Issuer{{
+			Name: authtest.Issuer, Audiences: []string{authtest.Audience}, Algorithms: []jose.SignatureAlgorithm{jose.ES256}, Types: []string{"jwt"},
+			Lifetime: time.Hour, RolesClaim: "groups", AdminRoles: []string{authtest.Role}, Keys: k,
+		}}, time.Now)
+		accepts := func(key authtest.Key) bool {
+			_, refusal := admins.Verify(key.Sign(t, nil, authtest.Claims(time.Now(), nil)))
+			return refusal == nil
+		}
+		g.Expect(admins.Ready()).To(Succeed())
+		g.Expect(accepts(older)).To(BeTrue())
+		p.is(reply(200, authtest.JWKS(t, older, newer)))
+		time.Sleep(Cooldown)
+		g.Expect(accepts(newer)).To(BeTrue(), "the request waits for the fetch that it causes")
+		g.Expect(p.calls()).To(Equal(2))
+
+		p.is(reply(200, authtest.JWKS(t, newer)))
+		time.Sleep(defaultRefresh)
+		synctest.Wait()
+		g.Expect(accepts(older)).To(BeFalse(), "rotated out")
+	})
+}
+
+func TestUnknownKeysCauseOneFetchInTheCooldown(t *testing.T) {
+	good := authtest.NewKey(t, "k1", jose.ES256)
+	for name, answer := range map[string]func(*http.Request) (*http.Response, error){
+		"that succeeds":             reply(200, authtest.JWKS(t, good)),
+		"that fails":                broken,
+		"that brings an empty set":  reply(200, []byte(`{"keys":[]}`)),
+		"that brings a set too big": reply(200, make([]byte, maxJWKSBytes+1)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				g := NewWithT(t)
+				p := &provider{answer: reply(200, authtest.JWKS(t, good), "Cache-Control", "max-age=3600")}
+				k := fetching(t, p)
+				p.is(answer)
+				began := time.Now()
+				for i := range 6000 { // ten a second, each with another name
+					k.Seek(fmt.Sprint("made-up-", i))
+					time.Sleep(100 * time.Millisecond)
+				}
+				minutes := time.Since(began).Minutes()
+				// The retries after a failure are our own, as far apart.
+				g.Expect(float64(p.calls()-1)).To(BeNumerically("<=", 4*minutes+5), "%v calls in %v minutes", p.calls(), minutes)
+				g.Expect(len(k.absent)).To(BeNumerically("<=", maxAbsent))
+				for i := 2; i < len(p.times); i++ {
+					if answer := p.times[i].Sub(p.times[i-1]); name == "that succeeds" && answer < Cooldown {
+						t.Fatalf("two fetches %v apart", answer)
+					}
+				}
+			})
+		})
+	}
+}
+
+func TestAKeyThatAFreshSetDoesNotHaveIsNotSoughtAgainSoon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := NewWithT(t)
+		p := &provider{answer: reply(200, authtest.JWKS(t, authtest.NewKey(t, "k1", jose.ES256)), "ETag", `"1"`, "Cache-Control", "max-age=3600")}
+		k := fetching(t, p)
+		p.is(func(r *http.Request) (*http.Response, error) { return reply(304, nil, "Cache-Control", "max-age=3600")(r) })
+		time.Sleep(Cooldown)
+		g.Expect(k.Seek("retired")).NotTo(BeNil())
+		for range 9 {
+			time.Sleep(time.Minute)
+			g.Expect(k.Seek("retired")).To(BeNil())
+		}
+		g.Expect(p.calls()).To(Equal(2), "an old client with a key that is gone causes no traffic")
+		time.Sleep(2 * time.Minute)
+		k.Seek("retired")
+		g.Expect(p.calls()).To(Equal(3))
+	})
+}
+
+func TestWhoWaitsForAFetchWaitsNotLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := NewWithT(t)
+		p := &provider{answer: reply(200, authtest.JWKS(t, authtest.NewKey(t, "k1", jose.ES256)))}
+		k := fetching(t, p)
+		p.is(func(r *http.Request) (*http.Response, error) { <-r.Context().Done(); return nil, r.Context().Err() })
+		time.Sleep(Cooldown)
+		before := p.calls()
+		began := time.Now()
+		var waiting sync.WaitGroup
+		for i := range 1000 {
+			waiting.Go(func() {
+				if k.Seek(fmt.Sprint(i)) != nil {
+					t.Error("found in a fetch that did not end")
+				}
+			})
+		}
+		synctest.Wait()
+		k.mu.Lock()
+		g.Expect(k.seekers).To(BeNumerically("<=", maxSeekers))
+		k.mu.Unlock()
+		waiting.Wait()
+		g.Expect(time.Since(began)).To(Equal(seekWait))
+		g.Expect(p.calls() - before).To(Equal(1))
+		time.Sleep(fetchTimeout)
+		synctest.Wait()
+		g.Expect(has(k, "k1")).To(BeTrue())
+		g.Expect(k.err).To(MatchError(ContainSubstring("did not answer in time")))
+	})
+}
+
+func TestAProviderThatFlapsIsFollowed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := NewWithT(t)
+		a, b := authtest.NewKey(t, "a", jose.ES256), authtest.NewKey(t, "b", jose.ES256)
+		n := 0
+		sets := [][]byte{authtest.JWKS(t, a), authtest.JWKS(t, b)}
+		p := &provider{}
+		p.answer = func(r *http.Request) (*http.Response, error) {
+			n++
+			return reply(200, sets[(n-1)%2], "Cache-Control", "max-age=300")(r)
+		}
+		k := fetching(t, p)
+		for i := range 20 {
+			g.Expect([]bool{has(k, "a"), has(k, "b")}).To(Equal([]bool{i%2 == 0, i%2 == 1}))
+			time.Sleep(MinRefresh)
+			synctest.Wait()
+		}
+	})
+}
