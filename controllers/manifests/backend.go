@@ -18,8 +18,6 @@ func (b *builder) addBackend() error {
 		Listen:               listen(component, lockdown.BackendPort),
 		Telemetry:            listener{Listen: listen(component, lockdown.TelemetryPort)},
 		AssertionKeyFile:     mounts.key("assertion", &b.facts.AssertionKey, "key"),
-		Tracing:              tracing(b.stack),
-		Debug:                &listener{Listen: debugListen},
 		ShutdownGraceSeconds: shutdownGrace,
 	}
 	config.OpenIM.APIURL = "http://" + b.address(string(openim.API), string(openim.HTTP))
@@ -29,6 +27,9 @@ func (b *builder) addBackend() error {
 	if users := b.stack.Spec.Wrapper.Auth.Users; users != nil {
 		config.OpenIM.Release = b.stack.Spec.Version
 		config.OpenIM.ExternalURL = users.Audience + userPrefix
+		if storage := b.stack.Spec.Dependencies.ObjectStorage; storage != nil {
+			config.OpenIM.ObjectURL = storage.MinIO.ExternalAddress
+		}
 		config.Redis = b.redis(mounts)
 		config.MongoDB = b.mongodb(mounts)
 		config.CustodyKeyFile = mounts.key("custody", &b.facts.Wrapper.CustodyKey, "key")

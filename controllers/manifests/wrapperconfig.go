@@ -125,6 +125,7 @@ type openimConfig struct {
 	SecretFile  string `json:"secretFile"`
 	Release     string `json:"release,omitempty"`
 	ExternalURL string `json:"externalURL,omitempty"`
+	ObjectURL   string `json:"objectURL,omitempty"`
 }
 
 // hotConfig is what the gateway takes without a restart.

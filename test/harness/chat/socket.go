@@ -1,0 +1,219 @@
+package chat
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"github.com/openimstack/openim-operator/wrapper/realtime/frame"
+)
+
+// Identifiers of OpenIM's socket that the tests use (internal/msggateway/constant.go).
+const (
+	FramePull = 1005 // messages by their seqs
+	FrameSend = 1003
+	framePush = 2001
+)
+
+const (
+	// subprotocol and ticketPrefix are the native way into the gateway's socket: the ticket goes where no log and no proxy looks.
+	subprotocol  = "openim.v1"
+	ticketPrefix = "ticket."
+	// kept bounds the pushes that nobody has asked for yet.
+	kept = 256
+)
+
+// inJSON is how the socket's frames are written.
+var inJSON = frame.Encoding{JSON: true}
+
+// Socket is a user's WebSocket to the gateway.
+type Socket struct {
+	// UserID and PlatformID of the session.
+	UserID     string
+	PlatformID int32
+
+	conn   *websocket.Conn
+	next   atomic.Int64
+	pushes chan Received
+	closed chan struct{}
+	end    End // once closed
+
+	mu      sync.Mutex
+	waiting map[string]chan frame.Reply
+}
+
+// End says how a socket ended.
+type End struct {
+	At time.Time
+	// Code and Reason of the close frame. Code is -1 when there was none.
+	Code   int
+	Reason string
+	Err    error
+}
+
+func (e End) String() string {
+	if e.Code < 0 {
+		return fmt.Sprintf("without a close frame: %v", e.Err)
+	}
+	return fmt.Sprintf("close frame %d %q", e.Code, e.Reason)
+}
+
+// Opening says who opens a socket and where.
+type Opening struct {
+	// URL of the gateway's socket.
+	URL string
+	// Client dials. Its transport may know a way to the gateway that DNS does not.
+	Client *http.Client
+	// Ticket admits once.
+	Ticket     string
+	UserID     string
+	PlatformID int32
+}
+
+// Refused is the answer to an opening that was not let in.
+type Refused struct {
+	Status int
+	Body   string
+}
+
+func (r *Refused) Error() string {
+	return fmt.Sprintf("the socket was refused: HTTP %d %.300q", r.Status, r.Body)
+}
+
+// Open opens a socket. It lives until Close, or until the other side ends it.
+func Open(ctx context.Context, o Opening) (*Socket, error) {
+	query := url.Values{"sdkType": {"js"}, "operationID": {"harness"}}
+	conn, response, err := websocket.Dial(ctx, o.URL+"?"+query.Encode(), &websocket.DialOptions{
+		HTTPClient: o.Client, Subprotocols: []string{subprotocol, ticketPrefix + o.Ticket}, CompressionMode: websocket.CompressionDisabled,
+	})
+	if err != nil {
+		if response != nil && response.StatusCode != http.StatusSwitchingProtocols {
+			body, _ := io.ReadAll(io.LimitReader(response.Body, maxReply))
+			return nil, &Refused{Status: response.StatusCode, Body: string(body)}
+		}
+		return nil, fmt.Errorf("opening a socket: %w", err)
+	}
+	conn.SetReadLimit(frame.MaxReply)
+	s := &Socket{
+		UserID: o.UserID, PlatformID: o.PlatformID, conn: conn, pushes: make(chan Received, kept), closed: make(chan struct{}),
+		waiting: map[string]chan frame.Reply{},
+	}
+	go s.read()
+	return s, nil
+}
+
+// read takes in frames until the socket ends. It ends with the connection, so that no context has to live as long as a socket.
+func (s *Socket) read() {
+	defer close(s.closed)
+	for {
+		kind, content, err := s.conn.Read(context.Background())
+		if err != nil {
+			s.end = End{At: time.Now(), Code: int(websocket.CloseStatus(err)), Err: err}
+			var said websocket.CloseError
+			if errors.As(err, &said) {
+				s.end.Reason = said.Reason
+			}
+			return
+		}
+		if kind != websocket.MessageBinary {
+			continue // pongs of OpenIM's own making
+		}
+		reply, err := inJSON.DecodeReply(content)
+		if err != nil {
+			continue
+		}
+		s.take(reply)
+	}
+}
+
+func (s *Socket) take(reply frame.Reply) {
+	if reply.ID == framePush {
+		for _, message := range pushed(reply.Data) {
+			select {
+			case s.pushes <- message:
+			default: // nobody listens
+			}
+		}
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if wait := s.waiting[reply.MsgIncr]; wait != nil {
+		delete(s.waiting, reply.MsgIncr)
+		wait <- reply
+	}
+}
+
+// Do sends a frame and waits for its answer. A refusal is a Reply with an ErrCode.
+func (s *Socket) Do(ctx context.Context, id int32, data []byte) (frame.Reply, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	incr := strconv.FormatInt(s.next.Add(1), 10)
+	wait := make(chan frame.Reply, 1)
+	s.mu.Lock()
+	s.waiting[incr] = wait
+	s.mu.Unlock()
+	content, err := inJSON.EncodeRequest(frame.Request{ID: id, SendID: s.UserID, OperationID: "harness-" + incr, MsgIncr: incr, Data: data})
+	if err != nil {
+		return frame.Reply{}, fmt.Errorf("frame %d: %w", id, err)
+	}
+	if err := s.conn.Write(ctx, websocket.MessageBinary, content); err != nil {
+		return frame.Reply{}, fmt.Errorf("frame %d: %w", id, err)
+	}
+	select {
+	case reply := <-wait:
+		return reply, nil
+	case <-s.closed:
+		return frame.Reply{}, fmt.Errorf("frame %d was not answered: the socket ended %s", id, s.end)
+	case <-ctx.Done():
+		return frame.Reply{}, fmt.Errorf("frame %d was not answered: %w", id, context.Cause(ctx))
+	}
+}
+
+// Receive waits for a pushed message that is wanted, and forgets the others.
+func (s *Socket) Receive(ctx context.Context, wanted func(Received) bool) (Received, error) {
+	for {
+		select {
+		case message := <-s.pushes:
+			if wanted(message) {
+				return message, nil
+			}
+		case <-s.closed:
+			return Received{}, fmt.Errorf("no such message was pushed: the socket ended %s", s.end)
+		case <-ctx.Done():
+			return Received{}, fmt.Errorf("no such message was pushed: %w", context.Cause(ctx))
+		}
+	}
+}
+
+// Ended waits until the other side has ended the socket, and says how.
+func (s *Socket) Ended(ctx context.Context) (End, error) {
+	select {
+	case <-s.closed:
+		return s.end, nil
+	case <-ctx.Done():
+		return End{}, fmt.Errorf("the socket of %s is still open: %w", s.UserID, context.Cause(ctx))
+	}
+}
+
+// Alive tells whether the socket has not ended.
+func (s *Socket) Alive() bool {
+	select {
+	case <-s.closed:
+		return false
+	default:
+		return true
+	}
+}
+
+// Close ends the socket from this side.
+func (s *Socket) Close() { _ = s.conn.Close(websocket.StatusNormalClosure, "") }
