@@ -94,7 +94,10 @@ func TestAHostileProviderCostsLittleAndGivesNothing(t *testing.T) {
 				}
 			}
 		}, "larger than"},
-		{"a body announced as a terabyte", func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Content-Length", "1099511627776"); w.WriteHeader(200) }, "larger than"},
+		{"a body announced as a terabyte", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", "1099511627776")
+			w.WriteHeader(200)
+		}, "larger than"},
 		{"a gzip bomb", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Encoding", "gzip")
 			z := gzip.NewWriter(w)

@@ -80,7 +80,9 @@ func TestAKeyThatAFreshSetDoesNotHaveIsNotSoughtAgainSoon(t *testing.T) {
 		g := NewWithT(t)
 		p := &provider{answer: reply(200, authtest.JWKS(t, authtest.NewKey(t, "k1", jose.ES256)), "ETag", `"1"`, "Cache-Control", "max-age=3600")}
 		k := fetching(t, p)
-		p.is(func(r *http.Request) (*http.Response, error) { return reply(304, nil, "Cache-Control", "max-age=3600")(r) })
+		p.is(func(r *http.Request) (*http.Response, error) {
+			return reply(304, nil, "Cache-Control", "max-age=3600")(r)
+		})
 		time.Sleep(Cooldown)
 		g.Expect(k.Seek("retired")).NotTo(BeNil())
 		for range 9 {
