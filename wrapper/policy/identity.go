@@ -89,3 +89,14 @@ type Need struct {
 	Field string
 	IDs   []string // without repetition, in the order of the body
 }
+
+// Rule says in words what the caller must be.
+func (n Need) Rule() string {
+	switch n.Kind {
+	case NeedMember:
+		return string(Member)
+	case NeedManager:
+		return string(Manager)
+	}
+	return string(Party)
+}

@@ -13,7 +13,7 @@ const (
 	SingleChat        ConversationKind = "si" // si_<a>_<b>, a <= b: two users
 	GroupChat         ConversationKind = "sg" // sg_<group>
 	OldGroupChat      ConversationKind = "g"  // g_<group>: groups of OpenIM 2
-	SystemChat        ConversationKind = "sn" // sn_<sender>_<receiver>: an account's notices to a user
+	SystemChat        ConversationKind = "sn" // sn_<a>_<b>: an account's notices to a user; SDKs also write <sender>_<receiver>
 	NotificationQueue ConversationKind = "n"  // n_<a>_<b>, a <= b, or n_<group>: what clients are told about the others
 )
 

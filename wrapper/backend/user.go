@@ -1,0 +1,241 @@
+package backend
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"mime"
+	"net/http"
+	"net/url"
+
+	"github.com/openimstack/openim-operator/wrapper/auth"
+	"github.com/openimstack/openim-operator/wrapper/openimapi"
+	"github.com/openimstack/openim-operator/wrapper/policy"
+	"github.com/openimstack/openim-operator/wrapper/serve"
+	"github.com/openimstack/openim-operator/wrapper/wire"
+)
+
+// userCaller is the part of openimapi.Client that users' calls need.
+type userCaller interface {
+	CallAs(ctx context.Context, r openimapi.Request, token string) (wire.Envelope, error)
+}
+
+// Tokens gives OpenIM's token of a user on a platform. refused is the hash of a token that OpenIM has just refused: another one
+// is wanted.
+type Tokens interface {
+	Token(ctx context.Context, userID string, platformID int32, refused string) (token, hash string, err error)
+}
+
+// Members says who belongs where, in the order of the ids.
+type Members interface {
+	Conversations(ctx context.Context, userID string, ids []string) ([]bool, error)
+	Groups(ctx context.Context, userID string, ids []string) ([]openimapi.GroupRole, error)
+}
+
+// UsersOptions are what users' calls need.
+type UsersOptions struct {
+	OpenIM  userCaller
+	Tokens  Tokens
+	Members Members
+	Release policy.Release
+	// ObjectURL is the object store as users reach it; nil: there are no downloads.
+	ObjectURL *url.URL
+	Budget    *budget
+}
+
+// forUsers adds what the configuration says, which has been checked: a release, and perhaps the object store.
+func (c OpenIM) forUsers(o UsersOptions) UsersOptions {
+	o.Release, _ = policy.ParseRelease(c.Release)
+	if c.ObjectURL != "" {
+		o.ObjectURL, _ = url.Parse(c.ObjectURL)
+	}
+	return o
+}
+
+// users answers the calls of users.
+type users struct{ UsersOptions }
+
+func newUsers(o UsersOptions) *users { return &users{o} }
+
+// readBody reads within the route's limit. A path without a route has its body read too, for the assertion covers it.
+func (u *users) readBody(w http.ResponseWriter, r *http.Request) ([]byte, *wire.Failure) {
+	if r.Method == http.MethodGet {
+		if r.ContentLength != 0 {
+			f := wire.BadRequest.Because("a GET takes no body: send none")
+			return nil, &f
+		}
+		return nil, nil
+	}
+	route := policy.FindRequest(r.RequestURI, wire.UserPrefix)
+	switch {
+	case route == nil || !route.ForUsers():
+		return serve.ReadBody(w, r, policy.MaxBody)
+	case route.Protobuf && isProtobuf(r.Header):
+		return serve.ReadBody(w, r, route.Body)
+	}
+	return serve.ReadJSON(w, r, route.Body)
+}
+
+// isProtobuf wants one media type, and no encoding that would hide the body.
+func isProtobuf(h http.Header) bool {
+	if len(h.Values(wire.HeaderContentCoding)) > 0 || len(h.Values(wire.HeaderContentType)) != 1 {
+		return false
+	}
+	media, _, err := mime.ParseMediaType(h.Get(wire.HeaderContentType))
+	return err == nil && policy.IsProtobuf(media)
+}
+
+// harmless is true when a call may be carried out twice with no more effect than once.
+func (u *users) harmless(method, target string) bool {
+	route := policy.FindRequest(target, wire.UserPrefix)
+	return method == http.MethodGet || route != nil && route.Repeatable
+}
+
+// answer takes the steps in order: which route, may users, what is asked, may it run now, is it his, call.
+func (u *users) answer(ctx context.Context, header http.Header, call userCall, rec *serve.Record) (*wire.Envelope, *wire.Failure) {
+	if call.Method == http.MethodGet {
+		return u.download(ctx, call, rec)
+	}
+	route := policy.FindRequest(call.Target, wire.UserPrefix)
+	if route != nil && route.ForUsers() {
+		rec.Route, rec.Audit = route.Name(), string(route.Audit)
+	}
+	if failure := policy.PermitUser(header, route, call.Method); failure != nil {
+		return nil, failure
+	}
+	if !route.In(u.Release) {
+		return nil, &wire.NotInRelease
+	}
+	protobuf := route.Protobuf && isProtobuf(call.Header)
+	body, needs, failure := u.enforce(route, call, protobuf, rec)
+	if failure != nil {
+		return nil, failure
+	}
+	release, ok := u.Budget.take(route.Limit)
+	if !ok {
+		return nil, &wire.Busy
+	}
+	defer release()
+	ctx, cancel := context.WithTimeout(ctx, route.Limit.Deadline)
+	defer cancel()
+	if failure := u.satisfy(ctx, call.Principal.Subject, body, needs, rec); failure != nil {
+		return nil, failure
+	}
+	data, err := route.WriteBody(body, protobuf)
+	if err != nil {
+		rec.Refuse(wire.Internal, err.Error())
+		return nil, &wire.Internal
+	}
+	request := openimapi.Request{Path: route.Upstream(), Body: data, RequestID: call.RequestID, Repeatable: route.Repeatable}
+	if protobuf {
+		request.ContentType = policy.MediaTypeProtobuf
+	}
+	return u.call(ctx, call.Principal, request, rec)
+}
+
+// enforce makes the body that OpenIM may see.
+func (u *users) enforce(route *policy.Route, call userCall, protobuf bool, rec *serve.Record) (map[string]any, []policy.Need, *wire.Failure) {
+	body, failure := route.ReadBody(call.Body, protobuf)
+	if failure != nil {
+		return nil, nil, failure
+	}
+	changed, needs, failure := route.Enforce(policy.Caller{UserID: call.Principal.Subject, PlatformID: call.Principal.PlatformID}, body)
+	if failure != nil {
+		return nil, nil, failure
+	}
+	var err error
+	if rec.Users, rec.UserCount, err = route.UserActsOn(changed); err != nil {
+		f := wire.BadRequest.Because("the body is refused: " + err.Error())
+		return nil, nil, &f
+	}
+	return changed, needs, nil
+}
+
+// satisfy looks up what the table could not know, and leaves out of lists what is not the caller's.
+func (u *users) satisfy(ctx context.Context, userID string, body map[string]any, needs []policy.Need, rec *serve.Record) *wire.Failure {
+	for _, need := range needs {
+		allowed, err := u.lookUp(ctx, userID, need)
+		if err != nil {
+			f := failureOfUser(err)
+			rec.Refuse(f, "membership: "+err.Error())
+			return &f
+		}
+		if !need.Trim(body, allowed) {
+			f := wire.Forbidden.Because(fmt.Sprintf("%s names nothing that is yours: it %s", need.Field, need.Rule()))
+			return &f
+		}
+	}
+	return nil
+}
+
+// maxLookedUp bounds what one call may have looked up.
+const maxLookedUp = 1000
+
+func (u *users) lookUp(ctx context.Context, userID string, need policy.Need) (map[string]bool, error) {
+	allowed := make(map[string]bool, len(need.IDs))
+	if len(need.IDs) > maxLookedUp || need.Kind == policy.NeedManager && len(need.IDs) > openimapi.MaxGroupsAsked {
+		return nil, wire.BadRequest.Because(fmt.Sprintf("%s names too many at once: send less at a time", need.Field))
+	}
+	if need.Kind == policy.NeedManager {
+		roles, err := u.Members.Groups(ctx, userID, need.IDs)
+		for i, role := range roles {
+			allowed[need.IDs[i]] = role == openimapi.Leader
+		}
+		return allowed, err
+	}
+	conversations := make([]string, len(need.IDs))
+	for i, id := range need.IDs {
+		conversations[i] = id
+		if need.Kind == policy.NeedMember {
+			conversations[i] = string(wire.GroupChat) + "_" + id
+		}
+	}
+	member, err := u.Members.Conversations(ctx, userID, conversations)
+	for i, yes := range member {
+		allowed[need.IDs[i]] = yes
+	}
+	return allowed, err
+}
+
+// call asks OpenIM as the user. A token that OpenIM refuses is ours, not the caller's: it is replaced once, and what OpenIM says
+// of it is never passed on as a verdict on the caller's session.
+func (u *users) call(ctx context.Context, p auth.Principal, request openimapi.Request, rec *serve.Record) (*wire.Envelope, *wire.Failure) {
+	reply, err := u.callOnce(ctx, p, request)
+	if err != nil {
+		f := failureOfUser(err)
+		rec.Refuse(f, err.Error())
+		return nil, &f
+	}
+	rec.Verdict, rec.ErrCode = serve.VerdictAllowed, reply.ErrCode
+	return &reply, nil
+}
+
+func (u *users) callOnce(ctx context.Context, p auth.Principal, request openimapi.Request) (wire.Envelope, error) {
+	token, hash, err := u.Tokens.Token(ctx, p.Subject, p.PlatformID, "")
+	if err != nil {
+		return wire.Envelope{}, err
+	}
+	reply, err := u.OpenIM.CallAs(ctx, request, token)
+	if err != nil || !wire.IsTokenError(reply.ErrCode) {
+		return reply, err
+	}
+	if token, _, err = u.Tokens.Token(ctx, p.Subject, p.PlatformID, hash); err != nil {
+		return wire.Envelope{}, err
+	}
+	if reply, err = u.OpenIM.CallAs(ctx, request, token); err != nil {
+		return wire.Envelope{}, err
+	}
+	if wire.IsTokenError(reply.ErrCode) {
+		return wire.Envelope{}, fmt.Errorf("%w (errCode %d twice)", errTokenRefused, reply.ErrCode)
+	}
+	return reply, nil
+}
+
+var errTokenRefused = errors.New("OpenIM refuses the token that it gave for this user")
+
+func failureOfUser(err error) wire.Failure {
+	if errors.Is(err, errTokenRefused) {
+		return wire.Unavailable.Because("OpenIM does not know this user's token just now: try again after a second")
+	}
+	return failureOfLink(err)
+}

@@ -1,0 +1,87 @@
+package backend
+
+import (
+	"context"
+	"encoding/json"
+	"net/url"
+	"strings"
+
+	"github.com/openimstack/openim-operator/wrapper/openimapi"
+	"github.com/openimstack/openim-operator/wrapper/policy"
+	"github.com/openimstack/openim-operator/wrapper/serve"
+	"github.com/openimstack/openim-operator/wrapper/wire"
+)
+
+// pathAccessURL gives the address that OpenIM's own, unauthenticated GET would redirect to.
+const pathAccessURL = "/object/access_url"
+
+// location is what the gateway makes a redirect of.
+type location struct {
+	Location string `json:"location"`
+}
+
+// download asks OpenIM where an object can be read, as the user, and answers with the address.
+func (u *users) download(ctx context.Context, call userCall, rec *serve.Record) (*wire.Envelope, *wire.Failure) {
+	route, name, query := policy.FindObject(call.Target)
+	if route == nil {
+		return nil, &wire.UnknownRoute
+	}
+	rec.Route, rec.Audit = route.Name(), string(route.Audit)
+	if u.ObjectURL == nil {
+		f := wire.Unavailable.Because("downloads are not configured: set openim.objectURL of the backend")
+		return nil, &f
+	}
+	body, err := policy.Encode(map[string]any{"name": name, "query": query})
+	if err != nil {
+		return nil, &wire.Internal
+	}
+	release, ok := u.Budget.take(route.Limit)
+	if !ok {
+		return nil, &wire.Busy
+	}
+	defer release()
+	ctx, cancel := context.WithTimeout(ctx, route.Limit.Deadline)
+	defer cancel()
+	reply, failure := u.call(ctx, call.Principal, openimapi.Request{Path: pathAccessURL, Body: body, RequestID: call.RequestID, Repeatable: true}, rec)
+	if failure != nil {
+		return nil, failure
+	}
+	switch reply.ErrCode {
+	case wire.CodeOK:
+	case wire.CodeNotFound:
+		f := wire.UnknownRoute.Because("there is no such object")
+		rec.Refuse(f, "")
+		return nil, &f
+	default:
+		return reply, nil
+	}
+	return u.redirect(reply.Data, rec)
+}
+
+// redirect lets an address pass that is at the configured object store, and no other: OpenIM's configuration, or whoever has
+// got at it, shall not send users' browsers anywhere.
+func (u *users) redirect(data json.RawMessage, rec *serve.Record) (*wire.Envelope, *wire.Failure) {
+	var access struct {
+		URL string `json:"url"`
+	}
+	var to *url.URL
+	err := json.Unmarshal(data, &access)
+	if err == nil {
+		to, err = url.Parse(access.URL)
+	}
+	if err != nil || !u.atStore(to) {
+		f := wire.BadGateway.Because("OpenIM names an object store that is not the configured one: compare openim.objectURL and OpenIM's configuration")
+		rec.Refuse(f, "the download's address is at another host")
+		return nil, &f
+	}
+	out, err := json.Marshal(location{to.String()})
+	if err != nil {
+		return nil, &wire.Internal
+	}
+	return &wire.Envelope{Data: out}, nil
+}
+
+func (u *users) atStore(to *url.URL) bool {
+	return to.User == nil && to.Opaque == "" && to.Fragment == "" && to.Scheme == u.ObjectURL.Scheme &&
+		strings.EqualFold(to.Host, u.ObjectURL.Host) && strings.HasPrefix(to.EscapedPath(), strings.TrimSuffix(u.ObjectURL.EscapedPath(), "/")+"/")
+}

@@ -1,0 +1,401 @@
+package backend
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/openimstack/openim-operator/wrapper/auth"
+	"github.com/openimstack/openim-operator/wrapper/custody"
+	"github.com/openimstack/openim-operator/wrapper/openimapi"
+	"github.com/openimstack/openim-operator/wrapper/policy"
+	"github.com/openimstack/openim-operator/wrapper/policy/policytest"
+	"github.com/openimstack/openim-operator/wrapper/serve"
+	"github.com/openimstack/openim-operator/wrapper/wire"
+)
+
+// world is alice's: bob is her friend, she is in group 4711 and runs it, was in group 1 once.
+var (
+	world    = policytest.World{Self: "alice", Peer: "bob", Group: "4711"}
+	stranger = policytest.World{Self: "victor", Peer: "wanda", Group: "815"}
+)
+
+// openIMAsUser answers the calls of users as it is told, and remembers them.
+type openIMAsUser struct {
+	answer func(openimapi.Request, string) (wire.Envelope, error)
+	seen   []openimapi.Request
+	tokens []string
+}
+
+func (o *openIMAsUser) CallAs(_ context.Context, r openimapi.Request, token string) (wire.Envelope, error) {
+	o.seen, o.tokens = append(o.seen, r), append(o.tokens, token)
+	if o.answer == nil {
+		return wire.Envelope{}, nil
+	}
+	return o.answer(r, token)
+}
+
+// twoTokens gives one token, and another when the first was refused.
+type twoTokens struct{ err error }
+
+func (t twoTokens) Token(_ context.Context, userID string, platformID int32, refused string) (string, string, error) {
+	if refused != "" {
+		return "second-" + userID, "hash-2", t.err
+	}
+	return "first-" + userID, "hash-1", t.err
+}
+
+// aliceGroups knows alice's groups alone.
+type aliceGroups struct{ err error }
+
+func (a aliceGroups) Conversations(_ context.Context, userID string, ids []string) ([]bool, error) {
+	out := make([]bool, len(ids))
+	for i, id := range ids {
+		out[i] = userID == "alice" && (id == "sg_4711" || id == "n_4711" || id == "si_alice_b_c")
+	}
+	return out, a.err
+}
+
+func (a aliceGroups) Groups(_ context.Context, userID string, ids []string) ([]openimapi.GroupRole, error) {
+	out := make([]openimapi.GroupRole, len(ids))
+	for i, id := range ids {
+		switch {
+		case userID == "alice" && id == "4711":
+			out[i] = openimapi.Leader
+		case userID == "alice" && id == "12":
+			out[i] = openimapi.Member
+		}
+	}
+	return out, a.err
+}
+
+// usersHandler is the backend with users, at a release.
+func usersHandler(openim userCaller, release policy.Release, change func(*UsersOptions)) (http.Handler, *bytes.Buffer) {
+	reg, log := prometheus.NewRegistry(), &bytes.Buffer{}
+	b := newBudget(reg, policy.Limits)
+	o := UsersOptions{OpenIM: openim, Tokens: twoTokens{}, Members: aliceGroups{}, Release: release, ObjectURL: &url.URL{Scheme: "https", Host: "s3.example.com"}, Budget: b}
+	if change != nil {
+		change(&o)
+	}
+	h := &handler{assertions: auth.NewAssertions(key, time.Now), openim: openIM(unasked), budget: b, users: newUsers(o)}
+	return serve.NewRecorder(slog.New(slog.NewJSONHandler(log, nil)), reg, time.Now).Wrap(h), log
+}
+
+// userRequest is one of the gateway's for alice on platform 5, with a good assertion.
+func userRequest(t *testing.T, method, path, body string) *http.Request {
+	t.Helper()
+	target := wire.UserPrefix + path
+	r := httptest.NewRequest(method, "/", strings.NewReader(body))
+	r.RequestURI = target
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("X-Request-Id", "op-1")
+	p := auth.Principal{Subject: "alice", Issuer: auth.UserIssuer, Role: auth.RoleUser, Session: "s", Device: "d", PlatformID: 5}
+	token, err := auth.Assert(key, auth.Call{Principal: p, Method: method, Path: target, RequestID: "op-1", Body: []byte(body)}, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+token)
+	return r
+}
+
+func TestAUsersCallReachesOpenIMAsHisOwn(t *testing.T) {
+	g := NewWithT(t)
+	openim := &openIMAsUser{answer: func(openimapi.Request, string) (wire.Envelope, error) {
+		return wire.Envelope{ErrCode: 1301, ErrMsg: "CanNotAddYourselfError"}, nil
+	}}
+	h, log := usersHandler(openim, 0, nil)
+	w := serveOne(h, userRequest(t, "POST", "/friend/add_friend", `{"ToUserID":"bob","fromUserID":"","x":1}`))
+	g.Expect(w.Code).To(Equal(200), w.Body.String())
+	g.Expect(w.Body.String()).To(MatchJSON(`{"errCode":1301,"errMsg":"CanNotAddYourselfError","errDlt":""}`))
+	g.Expect(openim.seen).To(HaveLen(1))
+	g.Expect(openim.seen[0].Path).To(Equal("/friend/add_friend"))
+	g.Expect(string(openim.seen[0].Body)).To(MatchJSON(`{"fromUserID":"alice","toUserID":"bob"}`))
+	g.Expect(openim.seen[0].RequestID).To(Equal("op-1"), "SDKs find their own operationID in OpenIM's log")
+	g.Expect(openim.seen[0].Repeatable).To(BeFalse())
+	g.Expect(openim.tokens).To(Equal([]string{"first-alice"}))
+	g.Expect(log.String()).To(And(ContainSubstring(`"users":["alice","bob"]`), ContainSubstring(`"route":"friend/add_friend"`), Not(ContainSubstring("first-"))))
+}
+
+// TestEveryUsersRouteAgainstAnothersIDs runs the table's attacks through the handler: OpenIM is asked only where the table lets the
+// field name anybody, or has rewritten it.
+func TestEveryUsersRouteAgainstAnothersIDs(t *testing.T) {
+	for a := range policytest.Attacks(world, stranger) {
+		t.Run(a.Route.Name()+"/"+a.Rule.Field, func(t *testing.T) {
+			g := NewWithT(t)
+			openim := &openIMAsUser{}
+			h, _ := usersHandler(openim, policy.LastRelease, nil)
+			body, err := policy.Encode(a.Body)
+			g.Expect(err).NotTo(HaveOccurred())
+			w := serveOne(h, userRequest(t, "POST", a.Route.Path, string(body)))
+			switch a.Want {
+			case policytest.Refused, policytest.LookedUp:
+				g.Expect(w.Code).To(BeElementOf(400, 403), w.Body.String())
+				g.Expect(openim.seen).To(BeEmpty())
+			default:
+				g.Expect(w.Code).To(Equal(200), w.Body.String())
+				g.Expect(openim.seen).To(HaveLen(1))
+			}
+			if a.Want == policytest.Rewritten {
+				g.Expect(string(openim.seen[0].Body)).NotTo(Or(ContainSubstring(stranger.Self), ContainSubstring("attacker.example")))
+			}
+		})
+	}
+}
+
+func TestEveryUsersRouteWorksForHimself(t *testing.T) {
+	for i := range policy.Table {
+		r := &policy.Table[i]
+		if r.Example == "" {
+			continue
+		}
+		t.Run(r.Name(), func(t *testing.T) {
+			g := NewWithT(t)
+			openim := &openIMAsUser{}
+			h, _ := usersHandler(openim, policy.LastRelease, nil)
+			body, err := policy.Encode(world.Body(r))
+			g.Expect(err).NotTo(HaveOccurred())
+			w := serveOne(h, userRequest(t, "POST", r.Path, string(body)))
+			g.Expect(w.Code).To(Equal(200), w.Body.String())
+			g.Expect(openim.seen[0].Path).To(Equal(r.Upstream()))
+			g.Expect(openim.seen[0].Body).To(MatchJSON(body))
+		})
+	}
+}
+
+func TestWhatUsersAreRefused(t *testing.T) {
+	for _, c := range []struct {
+		name, path, body string
+		release          policy.Release
+		status           int
+		reason           string
+	}{
+		{"an administrator's route", "/msg/search_msg", `{}`, 16, 403, "forbidden"},
+		{"nobody's route", "/auth/get_user_token", `{"userID":"alice","platformID":5}`, 16, 403, "nobody"},
+		{"no route", "/user/nothing", `{}`, 16, 404, "unknown_route"},
+		{"an escaped path", "/user%2fget_users_info", `{}`, 16, 404, "unknown_route"},
+		{"a query", "/user/get_users_info?x=1", `{}`, 16, 404, "unknown_route"},
+		{"a release without the route", "/friend/get_self_unhandled_apply_count", `{}`, 4, 501, "not_in_release"},
+		{"a later release's route", "/user/get_user_client_config", `{}`, 16, 501, "not_in_release"},
+		{"no JSON", "/user/get_users_info", `userIDs=alice`, 16, 400, "bad_request"},
+		{"a member twice", "/friend/delete_friend", `{"friendUserID":"a","friendUserID":"b"}`, 16, 400, "bad_request"},
+		{"another's friends", "/friend/get_friend_list", `{"userID":"victor"}`, 16, 403, "forbidden"},
+		{"a group that is not hers", "/group/get_group_member_list", `{"groupID":"815"}`, 16, 403, "forbidden"},
+		{"a group that she does not run", "/group/get_group_users_req_application_list", `{"groupID":"12"}`, 16, 403, "forbidden"},
+		{"groups of which none is hers", "/group/get_group_abstract_info", `{"groupIDs":["815","816"]}`, 16, 403, "forbidden"},
+		{"too many groups", "/group/get_group_abstract_info", `{"groupIDs":["` + strings.Join(manyIDs(1001), `","`) + `"]}`, 16, 400, "bad_request"},
+		{"a conversation with two readings", "/msg/mark_msgs_as_read", `{"conversationID":"si_alice_x_y","seqs":[1]}`, 16, 403, "forbidden"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			g := NewWithT(t)
+			openim := &openIMAsUser{}
+			h, _ := usersHandler(openim, c.release, nil)
+			w := serveOne(h, userRequest(t, "POST", c.path, c.body))
+			g.Expect(w.Code).To(Equal(c.status), w.Body.String())
+			g.Expect(w.Header().Get("X-Openim-Reason")).To(Equal(c.reason))
+			g.Expect(openim.seen).To(BeEmpty())
+		})
+	}
+}
+
+func manyIDs(n int) []string {
+	ids := make([]string, n)
+	for i := range ids {
+		ids[i] = "g" + strings.Repeat("x", i%7) + string(rune('a'+i%26)) + base64.RawURLEncoding.EncodeToString([]byte{byte(i >> 8), byte(i)})
+	}
+	return ids
+}
+
+func TestOfAListWhatIsNotHersIsLeftOut(t *testing.T) {
+	for _, c := range []struct{ path, body, sent string }{
+		{"/group/get_incremental_group_members_batch", `{"reqList":[{"groupID":"815"},{"groupID":"4711","version":3}]}`, `{"userID":"alice","reqList":[{"groupID":"4711","version":3}]}`},
+		{"/msg/get_conversations_has_read_and_max_seq", `{"conversationIDs":["sg_815","si_alice_bob","si_alice_b_c"]}`, `{"userID":"alice","conversationIDs":["si_alice_bob","si_alice_b_c"]}`},
+		{"/group/get_recv_group_applicationList", `{"groupIDs":["12","4711"]}`, `{"fromUserID":"alice","groupIDs":["4711"]}`},
+	} {
+		t.Run(c.path, func(t *testing.T) {
+			g := NewWithT(t)
+			openim := &openIMAsUser{}
+			h, _ := usersHandler(openim, policy.LastRelease, nil)
+			w := serveOne(h, userRequest(t, "POST", c.path, c.body))
+			g.Expect(w.Code).To(Equal(200), w.Body.String())
+			g.Expect(openim.seen[0].Body).To(MatchJSON(c.sent))
+		})
+	}
+}
+
+func TestAUserAtTheWrongDoor(t *testing.T) {
+	g := NewWithT(t)
+	h, _ := usersHandler(&openIMAsUser{}, 0, nil)
+	asAdmin := request(t, "POST", wire.UserPrefix+"/user/get_users_info", `{"userIDs":["bob"]}`, auth.RoleAdmin)
+	g.Expect(serveOne(h, asAdmin).Code).To(Equal(403), "an administrator is no user")
+	posing := request(t, "POST", wire.UserPrefix+"/user/get_users_info", `{"userIDs":["bob"]}`, auth.RoleUser)
+	g.Expect(serveOne(h, posing).Code).To(Equal(403), "a user of an identity provider's is none of the gateway's")
+}
+
+// TestOpenIMsVerdictOnOurTokenIsNotPassedOn: it would log the caller's client out, whose session is good.
+func TestOpenIMsVerdictOnOurTokenIsNotPassedOn(t *testing.T) {
+	for code := wire.CodeTokenExpired; code <= wire.CodeTokenNotExist; code++ {
+		g := NewWithT(t)
+		once := &openIMAsUser{answer: func(_ openimapi.Request, token string) (wire.Envelope, error) {
+			if token == "first-alice" {
+				return wire.Envelope{ErrCode: code}, nil
+			}
+			return wire.Envelope{Data: []byte(`{"x":1}`)}, nil
+		}}
+		h, _ := usersHandler(once, 0, nil)
+		w := serveOne(h, userRequest(t, "POST", "/friend/add_friend", `{"toUserID":"bob"}`))
+		g.Expect(w.Body.String()).To(MatchJSON(`{"errCode":0,"errMsg":"","errDlt":"","data":{"x":1}}`))
+		g.Expect(once.tokens).To(Equal([]string{"first-alice", "second-alice"}))
+
+		always := &openIMAsUser{answer: func(openimapi.Request, string) (wire.Envelope, error) { return wire.Envelope{ErrCode: code}, nil }}
+		h, _ = usersHandler(always, 0, nil)
+		w = serveOne(h, userRequest(t, "POST", "/friend/add_friend", `{"toUserID":"bob"}`))
+		g.Expect(w.Code).To(Equal(503))
+		g.Expect(w.Body.String()).To(ContainSubstring(`"errCode":500`))
+		g.Expect(always.seen).To(HaveLen(2), "once more, and no oftener")
+	}
+}
+
+func TestWhatBecomesOfFailuresBehindAUsersCall(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		change func(*UsersOptions)
+		err    error
+		path   string
+		status int
+	}{
+		{"no token to be had", func(o *UsersOptions) { o.Tokens = twoTokens{err: custody.ErrUnavailable} }, nil, "/user/get_users_info", 503},
+		{"a user whom OpenIM does not know", func(o *UsersOptions) { o.Tokens = twoTokens{err: openimapi.ErrNoUser} }, nil, "/user/get_users_info", 403},
+		{"memberships that cannot be asked", func(o *UsersOptions) { o.Members = aliceGroups{err: openimapi.ErrUnavailable} }, nil, "/group/get_group_member_list", 503},
+		{"OpenIM away", nil, openimapi.ErrUnavailable, "/user/get_users_info", 503},
+		{"OpenIM slow", nil, openimapi.ErrTimeout, "/user/get_users_info", 504},
+		{"a broken connection", nil, openimapi.ErrBroken, "/user/get_users_info", 502},
+		{"no such route after all", nil, openimapi.ErrNoRoute, "/user/get_users_info", 501},
+		{"a secret in an error", nil, errors.New("secret-in-error"), "/user/get_users_info", 502},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			g := NewWithT(t)
+			h, _ := usersHandler(&openIMAsUser{answer: func(openimapi.Request, string) (wire.Envelope, error) { return wire.Envelope{}, c.err }}, 16, c.change)
+			w := serveOne(h, userRequest(t, "POST", c.path, `{"groupID":"4711"}`))
+			g.Expect(w.Code).To(Equal(c.status), w.Body.String())
+			g.Expect(w.Body.String()).NotTo(ContainSubstring("secret-in-error"))
+		})
+	}
+}
+
+func TestProtobufBodies(t *testing.T) {
+	g := NewWithT(t)
+	openim := &openIMAsUser{}
+	h, _ := usersHandler(openim, 0, nil)
+	send := func(path, body, media string) *httptest.ResponseRecorder {
+		r := userRequest(t, "POST", path, body)
+		r.Header.Set("Content-Type", media)
+		return serveOne(h, r)
+	}
+	// ownerUserID "victor" is refused, an absent one becomes alice's: field 1; count: field 2.
+	g.Expect(send("/jssdk/get_active_conversations", "\x0a\x06victor\x10\x05", "application/x-protobuf").Code).To(Equal(403))
+	g.Expect(send("/jssdk/get_active_conversations", "\x10\x05", "application/protobuf").Code).To(Equal(200))
+	g.Expect(openim.seen).To(HaveLen(1))
+	g.Expect(string(openim.seen[0].Body)).To(Equal("\x0a\x05alice\x10\x05"))
+	g.Expect(openim.seen[0].ContentType).To(Equal("application/x-protobuf"), "OpenIM answers in kind")
+	g.Expect(send("/jssdk/get_conversations", "", "application/x-protobuf").Code).To(Equal(200), "an empty message is one")
+	g.Expect(string(openim.seen[1].Body)).To(Equal("\x0a\x05alice"))
+	g.Expect(send("/jssdk/get_active_conversations", `{}`, "application/json").Code).To(Equal(200))
+	g.Expect(openim.seen[2].ContentType).To(BeEmpty())
+
+	g.Expect(send("/jssdk/get_active_conversations", "\x0a\x7f", "application/x-protobuf").Code).To(Equal(400), "cut short")
+	g.Expect(send("/jssdk/get_active_conversations", "{}", "text/plain").Code).To(Equal(415))
+	g.Expect(send("/user/get_users_info", "", "application/x-protobuf").Code).To(Equal(415), "the other routes take JSON")
+	g.Expect(openim.seen).To(HaveLen(3))
+}
+
+func TestDownloads(t *testing.T) {
+	const name = "/object/victor/a%20b.png?type=image&width=10&token=x"
+	for _, c := range []struct {
+		name   string
+		reply  wire.Envelope
+		change func(*UsersOptions)
+		path   string
+		status int
+		body   string
+	}{
+		{"at the store", wire.Envelope{Data: []byte(`{"url":"https://s3.example.com/openim/x?X-Amz-Signature=1"}`)}, nil, name, 200, `"location":"https://s3.example.com/openim/x?X-Amz-Signature=1"`},
+		{"at another host", wire.Envelope{Data: []byte(`{"url":"https://s3.example.com.evil.example/x"}`)}, nil, name, 502, "not the configured one"},
+		{"with a user before the host", wire.Envelope{Data: []byte(`{"url":"https://s3.example.com@evil.example/x"}`)}, nil, name, 502, "not the configured one"},
+		{"by another scheme", wire.Envelope{Data: []byte(`{"url":"javascript://s3.example.com/%0aalert(1)"}`)}, nil, name, 502, "not the configured one"},
+		{"without TLS", wire.Envelope{Data: []byte(`{"url":"http://s3.example.com/x"}`)}, nil, name, 502, "not the configured one"},
+		{"nowhere", wire.Envelope{Data: []byte(`{}`)}, nil, name, 502, "not the configured one"},
+		{"below the store's path", wire.Envelope{Data: []byte(`{"url":"https://s3.example.com/store/x"}`)}, func(o *UsersOptions) { o.ObjectURL.Path = "/store" }, name, 200, "location"},
+		{"beside the store's path", wire.Envelope{Data: []byte(`{"url":"https://s3.example.com/storex"}`)}, func(o *UsersOptions) { o.ObjectURL.Path = "/store" }, name, 502, "not the configured one"},
+		{"no such object", wire.Envelope{ErrCode: 1004, ErrMsg: "RecordNotFoundError"}, nil, name, 404, "no such object"},
+		{"OpenIM's own error", wire.Envelope{ErrCode: 1001, ErrMsg: "ArgsError"}, nil, name, 200, `"errCode":1001`},
+		{"no store configured", wire.Envelope{}, func(o *UsersOptions) { o.ObjectURL = nil }, name, 503, "set openim.objectURL"},
+		{"a path above", wire.Envelope{}, nil, "/object/alice/../x", 404, "no such route"},
+		{"another route by GET", wire.Envelope{}, nil, "/user/get_users_info", 404, "no such route"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			g := NewWithT(t)
+			openim := &openIMAsUser{answer: func(openimapi.Request, string) (wire.Envelope, error) { return c.reply, nil }}
+			h, _ := usersHandler(openim, 0, c.change)
+			r := userRequest(t, "GET", c.path, "")
+			r.Body, r.ContentLength = http.NoBody, 0
+			w := serveOne(h, r)
+			g.Expect(w.Code).To(Equal(c.status), w.Body.String())
+			g.Expect(w.Body.String()).To(ContainSubstring(c.body))
+			if c.status == 200 {
+				g.Expect(openim.seen[0].Path).To(Equal("/object/access_url"))
+				g.Expect(openim.seen[0].Body).To(MatchJSON(`{"name":"victor/a b.png","query":{"type":"image","width":"10"}}`))
+			}
+		})
+	}
+}
+
+func TestAGETWithABody(t *testing.T) {
+	g := NewWithT(t)
+	h, _ := usersHandler(&openIMAsUser{}, 0, nil)
+	g.Expect(serveOne(h, userRequest(t, "GET", "/object/a", "x")).Code).To(Equal(400))
+}
+
+func TestAUsersClassHasItsBudget(t *testing.T) {
+	g := NewWithT(t)
+	waiting, release := make(chan struct{}), make(chan struct{})
+	openim := openIMWaiting{waiting, release}
+	h, _ := usersHandler(openim, 16, nil)
+	codes := make(chan int, policy.Bulk.InFlight)
+	const path, body = "/group/get_incremental_group_members_batch", `{"reqList":[{"groupID":"4711"}]}`
+	for range policy.Bulk.InFlight {
+		go func() { codes <- serveOne(h, userRequest(t, "POST", path, body)).Code }()
+		<-waiting
+	}
+	g.Expect(serveOne(h, userRequest(t, "POST", path, body)).Code).To(Equal(http.StatusTooManyRequests))
+	close(release)
+	for range policy.Bulk.InFlight {
+		g.Expect(<-codes).To(Equal(200))
+	}
+}
+
+type openIMWaiting struct{ waiting, release chan struct{} }
+
+func (o openIMWaiting) CallAs(context.Context, openimapi.Request, string) (wire.Envelope, error) {
+	o.waiting <- struct{}{}
+	<-o.release
+	return wire.Envelope{}, nil
+}
+
+func TestWhatTheConfigurationSaysToUsersCalls(t *testing.T) {
+	g := NewWithT(t)
+	o := OpenIM{Release: "v3.8.3-patch.5", ObjectURL: "https://s3.example.com"}.forUsers(UsersOptions{})
+	g.Expect(o.Release).To(Equal(policy.Release(5)))
+	g.Expect(o.ObjectURL.Host).To(Equal("s3.example.com"))
+	g.Expect(OpenIM{Release: "v3.8.3"}.forUsers(UsersOptions{}).ObjectURL).To(BeNil())
+}
