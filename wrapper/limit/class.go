@@ -34,7 +34,7 @@ const (
 
 // Validate notes what is wrong with the class.
 func (c *Class) Validate(p *serve.Problems, field string) {
-	if !(c.PerSecond >= minPerSecond && c.PerSecond <= maxPerSecond) { //nolint:staticcheck // NaN must fail too
+	if math.IsNaN(c.PerSecond) || c.PerSecond < minPerSecond || c.PerSecond > maxPerSecond {
 		p.Add(field+".perSecond", "write %g to %d", minPerSecond, maxPerSecond)
 	}
 	if c.Burst < 1 || c.Burst > maxBurst {

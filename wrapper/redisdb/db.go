@@ -76,19 +76,18 @@ type credentialsFunc = func(context.Context) (string, string, error)
 func credentialFiles(c Config) (credentialsFunc, []mounted.Reloader) {
 	password := mounted.New("redis-password", mounted.Text(1, maxPasswordBytes), c.PasswordFile)
 	sources := []mounted.Reloader{password}
-	username := func() (string, error) { return c.Username, nil }
+	var username *mounted.Source[[]byte]
 	if c.UsernameFile != "" {
-		file := mounted.New("redis-username", mounted.Text(1, maxUsernameBytes), c.UsernameFile)
-		sources = append(sources, file)
-		username = func() (string, error) { name, err := file.Get(); return string(name), err }
+		username = mounted.New("redis-username", mounted.Text(1, maxUsernameBytes), c.UsernameFile)
+		sources = append(sources, username)
 	}
 	return func(context.Context) (string, string, error) {
 		secret, err := password.Get()
-		if err != nil {
-			return "", "", err
+		if err != nil || username == nil {
+			return c.Username, string(secret), err
 		}
-		name, err := username()
-		return name, string(secret), err
+		name, err := username.Get()
+		return string(name), string(secret), err
 	}, sources
 }
 

@@ -50,6 +50,17 @@ func TestAChannelThatIsCutAgainAndAgainHidesNoRevocation(t *testing.T) {
 	<-over
 }
 
+func TestTheChannelAloneBringsARevocation(t *testing.T) {
+	server := redistest.Start(t)
+	a := start(t, server)
+	b := start(t, server, func(_ *replica, b *bounds) { b.pulse = time.Minute })
+	NewWithT(t).Eventually(func() float64 { return testutil.ToFloat64(b.metrics.channel) }, soon).Should(Equal(1.0))
+	_, s := a.login(t, "alice", "phone")
+	socket := b.open(s)
+	NewWithT(t).Expect(a.Revoke(t.Context(), Revocation{Scope: ScopeUser, ID: "alice"})).To(Succeed())
+	socket.eventually(t, ErrRevoked)
+}
+
 func TestWithoutTheChannelThePulseFindsEachRevocation(t *testing.T) {
 	g := NewWithT(t)
 	server := redistest.Start(t)

@@ -134,13 +134,13 @@ func (r *records) touch(ctx context.Context, ids []string, at time.Time) (gone [
 	if _, err = pipe.Exec(ctx); err != nil {
 		return nil, err
 	}
-	for i, reply := range replies {
-		there, err := reply.Int()
+	for i, id := range ids {
+		there, err := replies[i].Int()
 		if err != nil {
 			return nil, err
 		}
 		if there == 0 {
-			gone = append(gone, ids[i])
+			gone = append(gone, id)
 		}
 	}
 	return gone, nil

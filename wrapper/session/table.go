@@ -3,6 +3,7 @@ package session
 import (
 	"crypto/sha256"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 )
@@ -286,11 +287,7 @@ func (t *table) sweep(redisNow int64, confirmedSince time.Time) {
 func (t *table) inForce() map[string]cut {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	all := make(map[string]cut, len(t.cuts))
-	for field, c := range t.cuts {
-		all[field] = c
-	}
-	return all
+	return maps.Clone(t.cuts)
 }
 
 func (t *table) sizes() (cuts, sessions, sockets int) {

@@ -112,6 +112,7 @@ func (s *Server) Restart() {
 	s.Stop()
 	host, port, _ := net.SplitHostPort(s.Address)
 	s.output.Reset()
+	//nolint:gosec // the arguments are the test's own
 	s.process = exec.Command("redis-server", append([]string{"--bind", host, "--port", port, "--dir", s.dir,
 		"--requirepass", s.Password, "--save", "", "--appendonly", "no", "--daemonize", "no"}, s.extra...)...)
 	s.process.Stdout, s.process.Stderr = &s.output, &s.output
