@@ -37,13 +37,14 @@ type Fake struct {
 	Valid   map[string]bool   // tokens that are accepted
 	Secret  string            // the secret that is accepted
 	Replies map[string]string // path to body; other paths are answered {"errCode":0}
+	People  People
 	// Before is called first, outside the lock; when it returns true it has answered.
 	Before func(w http.ResponseWriter, r *http.Request) bool
 }
 
 // New starts a fake that ends with the test.
 func New(t testing.TB) *Fake {
-	f := &Fake{Valid: map[string]bool{}, Secret: Secret, Replies: map[string]string{}}
+	f := &Fake{Valid: map[string]bool{}, Secret: Secret, Replies: map[string]string{}, People: newPeople()}
 	f.Server = httptest.NewServer(http.HandlerFunc(f.serve))
 	t.Cleanup(f.Close)
 	return f
@@ -108,6 +109,9 @@ func (f *Fake) serve(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		reply, ok := f.Replies[r.URL.Path]
+		if !ok && f.people(w, r.URL.Path, body) {
+			return
+		}
 		if !ok {
 			reply = `{"errCode":0,"errMsg":"","errDlt":""}`
 		}
