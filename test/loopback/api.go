@@ -19,8 +19,8 @@ const maxReply = 16 << 20
 type API struct {
 	// URL has no slash at its end; the routes' paths are put behind it.
 	URL string
-	// Token goes into OpenIM's own header.
-	Token string
+	// Token goes into OpenIM's own header, Bearer into HTTP's. Either may be empty.
+	Token, Bearer string
 }
 
 // Object is JSON.
@@ -65,6 +65,9 @@ func (a API) Post(ctx context.Context, path string, body any) (Reply, error) {
 	req.Header.Set("operationID", "loopback"+strings.ReplaceAll(path, "/", "-"))
 	if a.Token != "" {
 		req.Header.Set("token", a.Token)
+	}
+	if a.Bearer != "" {
+		req.Header.Set("Authorization", "Bearer "+a.Bearer)
 	}
 	resp, err := client.Do(req)
 	if err != nil {

@@ -10,9 +10,12 @@ import (
 	"github.com/openimstack/openim-operator/controllers/openim"
 )
 
+// defaultRelease is the one whose programs hack/cluster/components/openim pins.
+const defaultRelease = "v3.8.3"
+
 // addOpenIM names the twelve processes by openim's names, with the configuration that the operator would give them.
 func (s *Stack) addOpenIM(context.Context) ([]string, error) {
-	release, err := openim.ParseRelease(cmp.Or(s.options.Release, "v3.8.3"))
+	release, err := openim.ParseRelease(cmp.Or(s.options.Release, defaultRelease))
 	if err != nil {
 		return nil, err
 	}

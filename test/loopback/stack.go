@@ -46,6 +46,7 @@ type Stack struct {
 	bin     map[string]string // component to folder
 	order   []string          // of starting
 	parts   map[string]*part
+	closers []func()
 	unlock  func()
 	keep    bool
 }
@@ -142,6 +143,10 @@ func (s *Stack) Close() error {
 			problems = append(problems, p.wait())
 		}
 	}
+	for _, close := range s.closers {
+		close()
+	}
+	s.closers = nil
 	if !s.keep && s.Dir != "" {
 		problems = append(problems, os.RemoveAll(s.Dir))
 	}

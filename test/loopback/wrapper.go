@@ -1,14 +1,240 @@
 package loopback
 
-import "context"
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"sigs.k8s.io/yaml"
+
+	"github.com/openimstack/openim-operator/controllers/openim"
+	"github.com/openimstack/openim-operator/test/harness/identity"
+	"github.com/openimstack/openim-operator/wrapper/backend"
+	"github.com/openimstack/openim-operator/wrapper/gateway"
+	"github.com/openimstack/openim-operator/wrapper/redisdb"
+	"github.com/openimstack/openim-operator/wrapper/registry"
+)
 
 // Wrapper says how the wrapper stands before OpenIM.
 type Wrapper struct {
 	// Program is a built cmd/wrapper; empty: it is built from this tree.
 	Program string
+	// Gateways and Backends are how many replicas there are; 1 of each if they are 0. Their names are gateway-0, backend-0 and so on.
+	Gateways, Backends int
+	// Gateway and Backend may change the configuration of a replica before it is written. Number is the replica's.
+	Gateway func(number int, c *gateway.Config)
+	Backend func(number int, c *backend.Config)
+	// Hot may change what all gateways share of the part that is read again while they run.
+	Hot func(*gateway.Hot)
+	// BriefSeconds, if it is not 0, adds a gateway named gateway-brief, whose sessions live that long.
+	BriefSeconds int32
 }
 
-// Door is the running wrapper.
-type Door struct{}
+// Names of the wrapper's parts, before their number.
+const (
+	gatewayName = "gateway"
+	backendName = "backend"
+	// BriefGateway is named so.
+	BriefGateway = gatewayName + "-brief"
+)
 
-func (s *Stack) addWrapper(context.Context) ([]string, error) { return nil, nil }
+// Administrators' tokens of a stack.
+const (
+	adminIssuer   = "https://id.example.com"
+	adminAudience = "im-admin"
+	adminRole     = "im-admins"
+	adminClaim    = "groups"
+)
+
+// stopSeconds bounds the wrapper's stop; with half of it at most the load balancers are given notice.
+const stopSeconds = 2
+
+// keyBytes is how long generated keys are.
+const keyBytes = 32
+
+// house is what the parts of the wrapper share.
+type house struct {
+	s        *Stack
+	w        Wrapper
+	dir      string
+	redis    redisdb.Config
+	backends *balancer
+	door     *Door
+}
+
+// addWrapper puts the wrapper before OpenIM.
+func (s *Stack) addWrapper(ctx context.Context) ([]string, error) {
+	if s.options.Wrapper == nil {
+		return nil, nil
+	}
+	h := &house{s: s, w: *s.options.Wrapper}
+	h.w.Program = cmp.Or(h.w.Program, filepath.Join(s.bin["wrapper"], "wrapper"))
+	var err error
+	if h.dir, err = s.data("wrapper"); err != nil {
+		return nil, err
+	}
+	if h.backends, err = newBalancer(); err != nil {
+		return nil, err
+	}
+	if h.door, err = newDoor(); err != nil {
+		return nil, err
+	}
+	s.Door = h.door
+	s.closers = append(s.closers, h.backends.close, h.door.users.close)
+	h.redis = redisdb.Config{Addresses: []string{s.WrapperRedis}, PasswordFile: h.path("redis"), KeyPrefix: "im/loopback:"}
+	if err := h.writeShared(); err != nil {
+		return nil, err
+	}
+
+	var names []string
+	for i := range max(1, h.w.Backends) {
+		name, err := h.addBackend(i)
+		if err != nil {
+			return nil, err
+		}
+		names = append(names, name)
+	}
+	// The gateways are ready when a backend is.
+	if err := s.startAll(ctx, names); err != nil {
+		return nil, err
+	}
+	names = nil
+	for i := range max(1, h.w.Gateways) {
+		name, err := h.addGateway(i, fmt.Sprintf("%s-%d", gatewayName, i))
+		if err != nil {
+			return nil, err
+		}
+		names = append(names, name)
+	}
+	if h.w.BriefSeconds > 0 {
+		name, err := h.addGateway(len(names), BriefGateway)
+		if err != nil {
+			return nil, err
+		}
+		names = append(names, name)
+	}
+	return names, nil
+}
+
+func (h *house) path(name string) string { return filepath.Join(h.dir, name) }
+
+func (h *house) write(name, content string) error {
+	if err := os.MkdirAll(filepath.Dir(h.path(name)), 0o700); err != nil {
+		return fmt.Errorf("writing the wrapper's %s: %w", name, err)
+	}
+	if err := os.WriteFile(h.path(name), []byte(content), 0o600); err != nil {
+		return fmt.Errorf("writing the wrapper's %s: %w", name, err)
+	}
+	return nil
+}
+
+// writeShared writes what the parts have in common, each where its configuration names it.
+func (h *house) writeShared() error {
+	jwks, err := h.door.provider.JWKS()
+	if err != nil {
+		return err
+	}
+	var hot gateway.Hot
+	if h.w.Hot != nil {
+		h.w.Hot(&hot)
+	}
+	hotFile, err := yaml.Marshal(hot)
+	if err != nil {
+		return fmt.Errorf("writing the gateways' hot configuration: %w", err)
+	}
+	for name, content := range map[string]string{
+		"redis": WrapperRedisPassword, "secret": ShareSecret, "jwks.json": string(jwks), "hot.yaml": string(hotFile),
+		"assertion": key(), "custody": key(), "login/1": key(),
+	} {
+		if err := h.write(name, content); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func key() string {
+	raw := make([]byte, keyBytes)
+	_, _ = rand.Read(raw) // never fails
+	return base64.RawURLEncoding.EncodeToString(raw)
+}
+
+func (h *house) addBackend(number int) (string, error) {
+	listen, err := free()
+	if err != nil {
+		return "", err
+	}
+	h.backends.add(listen)
+	c := backend.Config{
+		Listen: listen, AssertionKeyFile: h.path("assertion"), Redis: &h.redis, CustodyKeyFile: h.path("custody"), ShutdownGraceSeconds: stopSeconds,
+		MongoDB: &registry.Config{Addresses: []string{h.s.MongoDB}, Database: Database},
+		OpenIM: backend.OpenIM{
+			APIURL: h.s.OpenIM.URL, AdminUserID: openim.AdminUserID, SecretFile: h.path("secret"),
+			Release: cmp.Or(h.s.options.Release, defaultRelease), ExternalURL: h.door.URL + "/im/v1",
+		},
+	}
+	if c.Telemetry.Listen, err = free(); err != nil {
+		return "", err
+	}
+	if h.w.Backend != nil {
+		h.w.Backend(number, &c)
+	}
+	return h.addRole(fmt.Sprintf("%s-%d", backendName, number), backendName, c, c.Telemetry.Listen)
+}
+
+func (h *house) addGateway(number int, name string) (string, error) {
+	var addresses [3]string
+	for i := range addresses {
+		var err error
+		if addresses[i], err = free(); err != nil {
+			return "", err
+		}
+	}
+	c := gateway.Config{
+		Admin: gateway.AdminListener{Listen: addresses[1]},
+		Users: &gateway.Users{
+			Listen: addresses[0], Audience: h.door.URL, ServerKeysDir: h.path("login"),
+			Realtime: gateway.Realtime{URL: h.s.SocketURL, DrainSeconds: 1},
+		},
+		Backend: gateway.Backend{URL: "http://" + h.backends.address(), AssertionKeyFile: h.path("assertion")},
+		Admins: gateway.Admins{Issuers: []gateway.Issuer{{
+			Issuer: adminIssuer, Audiences: []string{adminAudience}, Algorithms: []string{"ES256"}, JWKSFile: h.path("jwks.json"),
+			Roles: gateway.Roles{Claim: adminClaim, Admin: []string{adminRole}},
+		}}},
+		Redis: &h.redis, HotFile: h.path("hot.yaml"), Audit: gateway.Audit{Path: filepath.Join(h.s.Logs(), "audit-"+name+".log")},
+		ShutdownGraceSeconds: stopSeconds,
+	}
+	c.Telemetry.Listen = addresses[2]
+	if name == BriefGateway {
+		c.Users.Session = gateway.Session{LifetimeSeconds: h.w.BriefSeconds, IdleSeconds: h.w.BriefSeconds}
+	}
+	if h.w.Gateway != nil {
+		h.w.Gateway(number, &c)
+	}
+	if name == BriefGateway {
+		h.door.Brief = "http://" + c.Users.Listen
+	} else {
+		h.door.users.add(c.Users.Listen)
+		h.door.Gateways = append(h.door.Gateways, Replica{Name: name, Users: "http://" + c.Users.Listen, Admins: "http://" + c.Admin.Listen, Telemetry: "http://" + c.Telemetry.Listen})
+	}
+	return h.addRole(name, gatewayName, c, c.Telemetry.Listen)
+}
+
+func (h *house) addRole(name, role string, config any, telemetry string) (string, error) {
+	content, err := yaml.Marshal(config)
+	if err != nil {
+		return "", fmt.Errorf("writing the configuration of %s: %w", name, err)
+	}
+	file := name + ".yaml"
+	if err := h.write(file, string(content)); err != nil {
+		return "", err
+	}
+	return h.s.add(name, program{path: h.w.Program, args: []string{role, "--config", h.path(file)}, ready: serves("http://" + telemetry + "/readyz")}), nil
+}
+
+// adminClaims are those of whom the gateway takes for an administrator.
+var adminClaims = identity.Claims{Issuer: adminIssuer, Audience: adminAudience, Subject: "root@example.com", Role: adminClaim, Groups: []string{adminRole}}

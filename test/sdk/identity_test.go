@@ -1,30 +1,126 @@
 package sdk
 
-import "testing"
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/openimstack/openim-operator/wrapper/client"
+	"github.com/openimstack/openim-operator/wrapper/wire"
+)
 
 // identity is how a user proves who he is on one device.
 type identity struct {
 	user     string
 	platform int32
+
+	// With the wrapper: the device that he enrolled, and the session of his last login.
+	device  client.Device
+	session *client.Session
 }
 
-// register makes a user with a device. With OpenIM alone whoever runs the app's server does it all.
+// register makes a user with a device. With the wrapper an administrator issues a code, and the device enrols with it. With OpenIM
+// alone whoever runs the app's server does it all.
 func register(t *testing.T, user, nickname string, platform int32) *identity {
 	t.Helper()
-	admin(t, "/user/user_register", map[string]any{"users": []map[string]string{{"userID": user, "nickname": nickname}}}, nil)
-	return &identity{user, platform}
+	i := &identity{user: user, platform: platform}
+	if !where.HasDoor() {
+		admin(t, "/user/user_register", map[string]any{"users": []map[string]string{{"userID": user, "nickname": nickname}}}, nil)
+		return i
+	}
+	var issued struct{ Code string }
+	admin(t, "/wrapper/codes/issue", map[string]any{"userID": user, "nickname": nickname, "platformID": platform, "lifetimeSeconds": 60}, &issued)
+	key, err := client.GenerateKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	i.device = client.Device{Key: key, PlatformID: platform, Name: nickname + "'s device"}
+	if i.session, err = clientAt(t, where.Door).Enrol(t.Context(), issued.Code, i.device); err != nil {
+		t.Fatalf("%s enrols: %v", user, err)
+	}
+	if i.session.UserID != user {
+		t.Fatalf("%s enrolled and became %q", user, i.session.UserID)
+	}
+	return i
 }
 
 // token is what the SDK is given at login.
 func (i *identity) token(t *testing.T) string {
 	t.Helper()
+	if where.HasDoor() {
+		return i.loginAt(t, where.Door)
+	}
 	var reply struct{ Token string }
 	admin(t, "/auth/get_user_token", map[string]any{"userID": i.user, "platformID": i.platform}, &reply)
 	return reply.Token
 }
 
-// revoke ends everything that the user has open on this device.
+// loginAt logs the device in at a door and gives the session's token.
+func (i *identity) loginAt(t *testing.T, door string) string {
+	t.Helper()
+	var err error
+	if i.session, err = clientAt(t, door).Login(t.Context(), i.device); err != nil {
+		t.Fatalf("%s logs in: %v", i.user, err)
+	}
+	return i.session.Token()
+}
+
+// revoke ends everything that the user has open on this device: with the wrapper the device itself, for good.
 func (i *identity) revoke(t *testing.T) {
 	t.Helper()
+	if where.HasDoor() {
+		admin(t, "/wrapper/devices/revoke", map[string]any{"userID": i.user, "deviceID": i.session.DeviceID}, nil)
+		return
+	}
 	admin(t, "/auth/force_logout", map[string]any{"userID": i.user, "platformID": i.platform}, nil)
+}
+
+// clientAt is an app's client for a door. An app is shipped with the gateway's keys; here the first document is believed.
+func clientAt(t *testing.T, door string) *client.Client {
+	t.Helper()
+	document, err := wellKnown(t.Context(), door)
+	if err != nil {
+		t.Fatal(err)
+	}
+	options := client.Options{BaseURL: door, Audience: document.Audience, Version: "test-sdk"}
+	for _, key := range document.Keys {
+		options.PinnedKeys = append(options.PinnedKeys, key.Key)
+	}
+	c, err := client.New(options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+type keyDocument struct {
+	Audience string                 `json:"audience"`
+	Keys     []struct{ Key string } `json:"keys"`
+}
+
+func wellKnown(ctx context.Context, door string) (keyDocument, error) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	var document keyDocument
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, door+wire.WellKnownPath, nil)
+	if err != nil {
+		return document, err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return document, err
+	}
+	defer func() { _ = response.Body.Close() }()
+	content, err := io.ReadAll(io.LimitReader(response.Body, 64<<10))
+	if err != nil {
+		return document, err
+	}
+	if response.StatusCode != http.StatusOK {
+		return document, fmt.Errorf("%s: HTTP %d: %.200s", wire.WellKnownPath, response.StatusCode, content)
+	}
+	return document, json.Unmarshal(content, &document)
 }

@@ -1,7 +1,8 @@
 // Command up starts a stack on this machine's loopback (package loopback).
 //
-//	go run ./test/loopback/cmd/up                 print where everything is, run until Ctrl-C
-//	go run ./test/loopback/cmd/up -- COMMAND ...  run a command that finds it by its environment (package place), then end
+//	go run ./test/loopback/cmd/up                   print where everything is, run until Ctrl-C
+//	go run ./test/loopback/cmd/up -- COMMAND ...    run a command that finds it by its environment (package place), then end
+//	go run ./test/loopback/cmd/up --wrapper ...     with the wrapper before OpenIM
 package main
 
 import (
@@ -23,8 +24,16 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	wrapper := flag.Bool("wrapper", false, "put the wrapper before OpenIM")
+	gateways := flag.Int("gateways", 1, "with --wrapper: replicas of the gateway")
+	backends := flag.Int("backends", 1, "with --wrapper: replicas of the backend")
+	brief := flag.Int("brief", 0, "with --wrapper: a further gateway whose sessions live for so many seconds; 0: none")
 	flag.Parse()
-	if err := run(ctx, os.Stdout, loopback.Options{}, flag.Args()); err != nil {
+	var o loopback.Options
+	if *wrapper {
+		o.Wrapper = &loopback.Wrapper{Gateways: *gateways, Backends: *backends, BriefSeconds: int32(*brief), Hot: loopback.Generous}
+	}
+	if err := run(ctx, os.Stdout, o, flag.Args()); err != nil {
 		fmt.Fprintln(os.Stderr, "up:", err)
 		os.Exit(1)
 	}
