@@ -1,0 +1,148 @@
+package registry_test
+
+import (
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/openimstack/openim-operator/wrapper/handshake"
+	"github.com/openimstack/openim-operator/wrapper/link"
+	"github.com/openimstack/openim-operator/wrapper/registry"
+)
+
+func TestACodeIsOpenedFiveTimesAtMost(t *testing.T) {
+	g := NewWithT(t)
+	b := newBench(t)
+	id := b.issue(t, "alice")
+	for n := range registry.MaxAttempts {
+		_, ok, err := b.OpenCode(t.Context(), id)
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(ok).To(BeTrue(), "attempt %d", n+1)
+	}
+	_, ok, err := b.OpenCode(t.Context(), id)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(ok).To(BeFalse())
+	out, err := b.Enrol(t.Context(), link.Enrol{CodeID: id, Key: newKey(t), PlatformID: 1}, allow)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(out.Refused).To(BeEmpty(), "the fifth attempt is one that may succeed")
+}
+
+func TestAttemptsAreCountedAcrossReplicas(t *testing.T) {
+	g := NewWithT(t)
+	b := newBench(t)
+	id := b.issue(t, "alice")
+	replicas := []*registry.Registry{b.Registry, b.another(t)}
+	var opened atomic.Int32
+	var work sync.WaitGroup
+	for i := range 20 {
+		work.Go(func() {
+			if _, ok, err := replicas[i%2].OpenCode(t.Context(), id); err != nil {
+				t.Error(err)
+			} else if ok {
+				opened.Add(1)
+			}
+		})
+	}
+	work.Wait()
+	g.Expect(opened.Load()).To(BeEquivalentTo(registry.MaxAttempts))
+}
+
+// TestWhatIsNoCode: each is answered with a key of the right length, another one each time.
+func TestWhatIsNoCode(t *testing.T) {
+	b := newBench(t)
+	used := b.issue(t, "alice")
+	if out, err := b.Enrol(t.Context(), link.Enrol{CodeID: used, Key: newKey(t), PlatformID: 1}, allow); err != nil || out.Refused != "" {
+		t.Fatal(err, out.Refused)
+	}
+	expired := b.issue(t, "bob")
+	b.pass(registry.MaxCodeLifetime)
+	tampered := b.issue(t, "carol")
+	if _, err := b.database(t).Collection(registry.CollectionCodes).UpdateByID(t.Context(), tampered, bson.M{"$set": bson.M{"psk": []byte("sealed:elsewhere")}}); err != nil {
+		t.Fatal(err)
+	}
+	for name, id := range map[string]string{"unknown": handshake.NewCode().ID(), "used": used, "expired": expired, "sealed elsewhere": tampered, "empty": ""} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			one, ok, err := b.OpenCode(t.Context(), id)
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(ok).To(BeFalse())
+			two, _, err := b.OpenCode(t.Context(), id)
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(one).To(HaveLen(handshake.PSKBytes))
+			g.Expect(two).To(HaveLen(handshake.PSKBytes))
+			g.Expect(one).NotTo(Equal(two))
+		})
+	}
+	g := NewWithT(t)
+	out, err := b.Enrol(t.Context(), link.Enrol{CodeID: expired, Key: newKey(t), PlatformID: 1}, allow)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(out.Refused).To(Equal(link.CodeGone))
+}
+
+func TestACodeLivesTenMinutesAtMost(t *testing.T) {
+	g := NewWithT(t)
+	b := newBench(t)
+	_, expires, err := b.IssueCode(t.Context(), registry.Invitation{UserID: "alice"}, 24*time.Hour, false)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(expires).To(Equal(b.now().Add(10 * time.Minute)))
+}
+
+func TestAUserHasEightOpenCodesAtMostUnderAnyConcurrency(t *testing.T) {
+	g := NewWithT(t)
+	b := newBench(t)
+	replicas := []*registry.Registry{b.Registry, b.another(t)}
+	var issued, refused atomic.Int32
+	var work sync.WaitGroup
+	for i := range 20 {
+		work.Go(func() {
+			_, _, err := replicas[i%2].IssueCode(t.Context(), registry.Invitation{UserID: "alice"}, time.Minute, false)
+			switch {
+			case err == nil:
+				issued.Add(1)
+			case err == registry.ErrTooManyCodes: //nolint:errorlint // the very one
+				refused.Add(1)
+			default:
+				t.Error(err)
+			}
+		})
+	}
+	work.Wait()
+	g.Expect(issued.Load()).To(BeEquivalentTo(registry.MaxCodes))
+	g.Expect(refused.Load()).To(BeEquivalentTo(20 - registry.MaxCodes))
+	b.issue(t, "bob")
+	b.pass(time.Minute)
+	b.issue(t, "alice")
+	n, err := b.database(t).Collection(registry.CollectionCodes).CountDocuments(t.Context(), bson.M{"user": "alice"})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(n).To(BeEquivalentTo(1), "expired ones are taken away when the next is issued")
+}
+
+func TestAUsedCodeMakesRoomForAnother(t *testing.T) {
+	b := newBench(t)
+	for range registry.MaxCodes + 2 {
+		b.enrol(t, "alice", newKey(t))
+	}
+}
+
+func TestWhoMayHaveACode(t *testing.T) {
+	g := NewWithT(t)
+	b := newBench(t)
+	ask := func(enrolled bool) error {
+		_, _, err := b.IssueCode(t.Context(), registry.Invitation{UserID: "alice"}, time.Minute, enrolled)
+		return err
+	}
+	g.Expect(ask(true)).To(MatchError(registry.ErrNoDevice), "a device's code needs a device")
+	d := b.enrol(t, "alice", newKey(t))
+	g.Expect(ask(true)).To(Succeed())
+	_, err := b.RevokeDevices(t.Context(), link.RevokeDevices{UserID: "alice", DeviceID: d.ID})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(ask(true)).To(MatchError(registry.ErrNoDevice))
+	disabled := true
+	_, err = b.SetUser(t.Context(), link.SetUser{UserID: "alice", Disabled: &disabled})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(ask(false)).To(MatchError(registry.ErrDisabled))
+}

@@ -1,0 +1,247 @@
+package registry_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/openimstack/openim-operator/wrapper/link"
+	"github.com/openimstack/openim-operator/wrapper/registry"
+)
+
+func TestAKeyBelongsToOneDeviceForEver(t *testing.T) {
+	g := NewWithT(t)
+	b := newBench(t)
+	first, second := newKey(t), newKey(t)
+	d := b.enrol(t, "alice", first)
+	out, err := b.Rotate(t.Context(), link.Rotate{DeviceID: d.ID, Key: second})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(out.Device.Key).To(Equal(second))
+	g.Expect(out.User.ID).To(Equal("alice"))
+	resolve := func(key link.Key) link.Resolved {
+		r, err := b.Resolve(t.Context(), key)
+		g.Expect(err).NotTo(HaveOccurred())
+		return r
+	}
+	g.Expect(resolve(first).Found).To(BeFalse(), "the old key is nobody's")
+	g.Expect(resolve(second).Found).To(BeTrue())
+
+	out, err = b.Rotate(t.Context(), link.Rotate{DeviceID: d.ID, Key: second})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(out.Refused).To(BeEmpty(), "the same call again")
+	out, err = b.Rotate(t.Context(), link.Rotate{DeviceID: d.ID, Key: first})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(out.Refused).To(Equal(link.KeyTaken), "there is no way back")
+
+	other := b.enrol(t, "bob", newKey(t))
+	_, err = b.RevokeDevices(t.Context(), link.RevokeDevices{UserID: "alice"})
+	g.Expect(err).NotTo(HaveOccurred())
+	for name, key := range map[string]link.Key{"rotated away": first, "of a revoked device": second} {
+		out, err = b.Rotate(t.Context(), link.Rotate{DeviceID: other.ID, Key: key})
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(out.Refused).To(Equal(link.KeyTaken), name)
+		out, err = b.Enrol(t.Context(), link.Enrol{CodeID: b.issue(t, "carol"), Key: key, PlatformID: 1}, allow)
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(out.Refused).To(Equal(link.KeyTaken), name)
+	}
+	for _, id := range []string{d.ID, "", "unknown"} {
+		out, err = b.Rotate(t.Context(), link.Rotate{DeviceID: id, Key: newKey(t)})
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(out.Refused).To(Equal(link.NoSuchDevice))
+	}
+}
+
+func TestOfManyWhoWantOneKeyOneGetsIt(t *testing.T) {
+	g := NewWithT(t)
+	b := newBench(t)
+	key := newKey(t)
+	var ids []string
+	for i := range 6 {
+		ids = append(ids, b.enrol(t, fmt.Sprintf("user%d", i), newKey(t)).ID)
+	}
+	results := make(chan link.Refused, len(ids))
+	var work sync.WaitGroup
+	for _, id := range ids {
+		work.Go(func() {
+			out, err := b.Rotate(t.Context(), link.Rotate{DeviceID: id, Key: key})
+			if err != nil {
+				t.Error(err)
+			}
+			results <- out.Refused
+		})
+	}
+	work.Wait()
+	close(results)
+	got := map[link.Refused]int{}
+	for r := range results {
+		got[r]++
+	}
+	g.Expect(got).To(Equal(map[link.Refused]int{"": 1, link.KeyTaken: len(ids) - 1}))
+}
+
+// TestWhoMayNotLogInIsToldApartForTheAudit: the caller refuses both with one answer.
+func TestWhoMayNotLogInIsToldApartForTheAudit(t *testing.T) {
+	g := NewWithT(t)
+	b := newBench(t)
+	key := newKey(t)
+	d := b.enrol(t, "alice", key)
+	disabled := true
+	_, err := b.SetUser(t.Context(), link.SetUser{UserID: "alice", Disabled: &disabled})
+	g.Expect(err).NotTo(HaveOccurred())
+	r, err := b.Resolve(t.Context(), key)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(r).To(Equal(link.Resolved{Found: true, Device: d, User: link.User{ID: "alice", Disabled: true}}), "no login is noted")
+
+	out, err := b.Rotate(t.Context(), link.Rotate{DeviceID: d.ID, Key: newKey(t)})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(out.Refused).To(Equal(link.NoSuchUser))
+
+	disabled = false
+	_, err = b.SetUser(t.Context(), link.SetUser{UserID: "alice", Disabled: &disabled})
+	g.Expect(err).NotTo(HaveOccurred())
+	_, err = b.RevokeDevices(t.Context(), link.RevokeDevices{UserID: "alice", DeviceID: d.ID})
+	g.Expect(err).NotTo(HaveOccurred())
+	r, err = b.Resolve(t.Context(), key)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(r.Found).To(BeTrue())
+	g.Expect(r.Device.Status).To(Equal(link.DeviceRevoked))
+	g.Expect(r.Device.LastLogin.IsZero()).To(BeTrue())
+}
+
+func TestWhoCanBeRevokedByWhom(t *testing.T) {
+	g := NewWithT(t)
+	b := newBench(t)
+	alice := b.enrol(t, "alice", newKey(t))
+	b.enrol(t, "bob", newKey(t))
+	revoke := func(userID, deviceID string) []link.Device {
+		list, err := b.RevokeDevices(t.Context(), link.RevokeDevices{UserID: userID, DeviceID: deviceID})
+		g.Expect(err).NotTo(HaveOccurred())
+		return list
+	}
+	g.Expect(revoke("bob", alice.ID)).To(BeEmpty(), "another's device")
+	g.Expect(revoke("nobody", "")).To(BeEmpty())
+	_, err := b.RevokeDevices(t.Context(), link.RevokeDevices{})
+	g.Expect(err).To(MatchError(registry.ErrNobody), "never everybody's")
+	g.Expect(revoke("", alice.ID)).To(HaveLen(1), "an administrator may name the device alone")
+	again := revoke("alice", alice.ID)
+	g.Expect(again).To(HaveLen(1), "asked again, so that its sessions can be ended again")
+	g.Expect(again[0].Revoked).To(Equal(b.now()))
+	b.pass(time.Hour)
+	g.Expect(revoke("alice", alice.ID)[0].Revoked).To(Equal(again[0].Revoked), "the first time counts")
+	g.Expect(revoke("alice", "")).To(BeEmpty())
+}
+
+func TestAUserWithoutARecordIsEnabledInEpochZero(t *testing.T) {
+	g := NewWithT(t)
+	b := newBench(t)
+	g.Expect(b.SetUser(t.Context(), link.SetUser{UserID: "alice"})).To(Equal(link.User{ID: "alice"}))
+	var work sync.WaitGroup
+	for range 10 {
+		work.Go(func() {
+			if _, err := b.SetUser(t.Context(), link.SetUser{UserID: "alice", NextEpoch: true}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	work.Wait()
+	yes, no := true, false
+	g.Expect(b.SetUser(t.Context(), link.SetUser{UserID: "alice", Disabled: &yes})).To(Equal(link.User{ID: "alice", Disabled: true, Epoch: 10}))
+	g.Expect(b.SetUser(t.Context(), link.SetUser{UserID: "alice", Disabled: &no, NextEpoch: true})).To(Equal(link.User{ID: "alice", Epoch: 11}))
+	g.Expect(b.SetUser(t.Context(), link.SetUser{UserID: "alice"})).To(Equal(link.User{ID: "alice", Epoch: 11}))
+}
+
+// TestTheDatabaseRestarts: what was confirmed is there.
+func TestTheDatabaseRestarts(t *testing.T) {
+	g := NewWithT(t)
+	b := newBench(t)
+	key := newKey(t)
+	b.enrol(t, "alice", key)
+	b.server.Restart()
+	g.Eventually(func() (bool, error) {
+		r, err := b.Resolve(t.Context(), key)
+		return r.Found, err
+	}, 20*time.Second, 50*time.Millisecond).Should(BeTrue())
+}
+
+// TestTheDatabaseIsDown is the registry's part of the failure table: an error within seconds, that names no address.
+func TestTheDatabaseIsDown(t *testing.T) {
+	for name, down := range map[string]func(*bench){
+		"stopped":    func(b *bench) { b.server.Stop() },
+		"frozen":     func(b *bench) { b.server.Freeze() },
+		"no address": func(b *bench) { b.address.set("") },
+		"malformed":  func(b *bench) { b.address.set("mongodb://user:pass-word@:::/") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			key := newKey(t)
+			d := b.enrol(t, "alice", key)
+			id := b.issue(t, "alice")
+			fresh := newKey(t)
+			down(b)
+			var work sync.WaitGroup
+			defer work.Wait()
+			for call, do := range map[string]func(context.Context) error{
+				"ping":    b.Ping,
+				"resolve": func(ctx context.Context) error { _, err := b.Resolve(ctx, key); return err },
+				"issue": func(ctx context.Context) error {
+					_, _, err := b.IssueCode(ctx, registry.Invitation{UserID: "alice"}, time.Minute, false)
+					return err
+				},
+				"open": func(ctx context.Context) error { _, _, err := b.OpenCode(ctx, id); return err },
+				"enrol": func(ctx context.Context) error {
+					_, err := b.Enrol(ctx, link.Enrol{CodeID: id, Key: fresh, PlatformID: 1}, allow)
+					return err
+				},
+				"rotate": func(ctx context.Context) error {
+					_, err := b.Rotate(ctx, link.Rotate{DeviceID: d.ID, Key: fresh})
+					return err
+				},
+				"list": func(ctx context.Context) error { _, err := b.ListDevices(ctx, "alice"); return err },
+				"revoke": func(ctx context.Context) error {
+					_, err := b.RevokeDevices(ctx, link.RevokeDevices{UserID: "alice"})
+					return err
+				},
+				"set": func(ctx context.Context) error {
+					_, err := b.SetUser(ctx, link.SetUser{UserID: "alice", NextEpoch: true})
+					return err
+				},
+			} {
+				work.Go(func() {
+					began := time.Now()
+					err := do(context.WithoutCancel(t.Context()))
+					if took := time.Since(began); !errors.Is(err, registry.ErrUnavailable) || took > 5*time.Second {
+						t.Errorf("%s: %v after %s", call, err, took)
+						return
+					}
+					for _, secret := range []string{"127.0.0.1", b.server.Address, "pass-word", "mongodb://", "alice", key} {
+						if strings.Contains(err.Error(), secret) {
+							t.Errorf("%s: %v", call, err)
+						}
+					}
+				})
+			}
+		})
+	}
+}
+
+func TestANewAddressIsTakenOver(t *testing.T) {
+	g := NewWithT(t)
+	b := newBench(t)
+	key := newKey(t)
+	b.enrol(t, "alice", key)
+	other := newBench(t)
+	b.address.set(other.server.URI())
+	r, err := b.Resolve(t.Context(), key)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(r.Found).To(BeFalse(), "it is another database")
+	b.address.set(b.server.URI())
+	r, err = b.Resolve(t.Context(), key)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(r.Found).To(BeTrue())
+}
