@@ -118,7 +118,7 @@ var groupRoutes = []Route{
 		Why:   "change members' names in the group, or their role",
 		Users: []string{"members[].userID"},
 		Identity: []Identity{
-			{Field: "members[]", Do: AtMostOne, Why: "with two of different groups OpenIM compares the caller's new role with the wrong one, and an ordinary member makes himself an administrator"},
+			{Field: "members[]", Do: AtMostOne, Why: "with two, of different groups, OpenIM compares the new role with the wrong entry, and an ordinary member makes himself an administrator: seen at v3.8.3"},
 			{Field: "members[].groupID", Do: Role},
 			{Field: "members[].userID", Do: Other},
 		},

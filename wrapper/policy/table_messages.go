@@ -41,7 +41,7 @@ var messageRoutes = []Route{
 	{Method: post, Path: "/msg/set_conversation_has_read_seq", Audience: User, Limit: Write, Audit: AuditWrite, Body: Small, Repeatable: true,
 		Why:      "say how far the caller has read",
 		Identity: []Identity{{Field: "userID", Do: Self}, {Field: "conversationID", Do: Party}},
-		Example:  `{"userID":"{self}","conversationID":"{pair}","hasReadSeq":0}`},
+		Example:  `{"userID":"{self}","conversationID":"{pair}","hasReadSeq":1}`},
 	{Method: post, Path: "/msg/clear_conversation_msg", Audience: User, Limit: Write, Audit: AuditWrite, Body: Medium, Repeatable: true,
 		Why: "clear conversations for the caller alone",
 		Identity: []Identity{

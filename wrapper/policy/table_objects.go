@@ -32,7 +32,7 @@ var objectRoutes = []Route{
 	{Method: post, Path: "/object/initiate_multipart_upload", Audience: User, Limit: Write, Audit: AuditWrite, Body: Medium,
 		Why:      "begin an upload",
 		Identity: []Identity{{Field: "name", Do: OwnName}, {Field: "urlPrefix", Do: Dropped, Why: "OpenIM takes the prefix that the backend sends"}},
-		Example:  `{"name":"{self}/a.txt","hash":"0cc175b9c0f1b6a831c399e269772661","size":1,"partSize":5242880,"maxParts":20,"cause":"","contentType":"text/plain"}`},
+		Example:  `{"name":"{self}/a.txt","hash":"0cc175b9c0f1b6a831c399e269772661","size":1,"partSize":5242880,"maxParts":1,"cause":"","contentType":"text/plain"}`},
 	{Method: post, Path: "/object/auth_sign", Audience: User, Limit: Write, Audit: AuditWrite, Body: Medium, Repeatable: true,
 		Why:      "addresses for the parts of an upload",
 		Identity: []Identity{{Field: "uploadID", Do: UploadTicket}},

@@ -14,7 +14,7 @@ var userRoutes = []Route{
 		Why: "change the caller's own name, picture, extension or message option; update_user_info_ex can also clear one",
 		Identity: []Identity{
 			{Field: "userInfo.userID", Do: Self},
-			{Field: "userInfo.appMangerLevel", Do: Dropped, Why: "OpenIM would let anybody make himself a manager"},
+			{Field: "userInfo.appMangerLevel", Do: Dropped, Why: "it marks OpenIM's own managers, and is nobody's to set for himself"},
 			{Field: "userInfo.createTime", Do: Dropped},
 		},
 		Example: `{"userInfo":{"userID":"{self}","nickname":"Self"}}`},

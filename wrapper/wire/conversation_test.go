@@ -59,3 +59,25 @@ func TestWhatIsNoConversation(t *testing.T) {
 		NewWithT(t).Expect(ok).To(BeFalse(), id)
 	}
 }
+
+// FuzzConversation: whoever is said to be in a conversation of two stands in its id, and so does the other.
+func FuzzConversation(f *testing.F) {
+	f.Add("si_alice_bob", "alice")
+	f.Add("n_a_b_c", "a_b")
+	f.Add("sn__", "")
+	f.Fuzz(func(t *testing.T, id, user string) {
+		c, ok := ParseConversation(id)
+		if !ok {
+			return
+		}
+		peers, _ := c.Peers(user)
+		for _, p := range peers {
+			if c.Rest != user+"_"+p && c.Rest != p+"_"+user {
+				t.Fatalf("%q holds neither %q and %q", id, user, p)
+			}
+		}
+		if _, group := c.Group(); group && len(peers) > 0 {
+			t.Fatalf("%q is of a group and of two", id)
+		}
+	})
+}

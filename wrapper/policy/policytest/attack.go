@@ -3,6 +3,8 @@ package policytest
 import (
 	"encoding/json"
 	"iter"
+	"maps"
+	"strings"
 
 	"github.com/openimstack/openim-operator/wrapper/policy"
 )
@@ -89,9 +91,12 @@ func aim(body map[string]any, rule policy.Identity, victim World) Want {
 		Set(body, rule.Field, victim.Form())
 		return Refused
 	case policy.AtMostOne:
-		name := rule.Field[:len(rule.Field)-len("[]")]
+		// OpenIM v3.8.3 makes the attacker an administrator of the victim's group, when he is a member of it.
+		name := strings.TrimSuffix(rule.Field, "[]")
 		list, _ := body[name].([]any)
-		body[name] = append(list, list...)
+		second := maps.Clone(list[0].(map[string]any))
+		second["groupID"], second["roleLevel"] = victim.Group, json.Number("60")
+		body[name] = append(list, second)
 		return Refused
 	case policy.Never:
 		Set(body, rule.Field, true)
