@@ -3,14 +3,19 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/controllers/lockdown"
 	"github.com/openimstack/openim-operator/controllers/lockdown/probe"
 	"github.com/openimstack/openim-operator/controllers/openim"
+	"github.com/openimstack/openim-operator/hack/infra"
+	"github.com/openimstack/openim-operator/test/harness"
 	"github.com/openimstack/openim-operator/test/harness/matrix"
 	"github.com/openimstack/openim-operator/test/harness/setup"
 )
@@ -48,24 +53,38 @@ func (s *show) truthTable(ctx context.Context) error {
 	return nil
 }
 
-// impostor is a pod elsewhere that carries a label of the stack's pods, as anybody may who can make pods.
+// impostor is a pod elsewhere that carries the labels of the stack's pods, as anybody may who can make pods.
 const impostor = "impostor"
 
-// stores names what the stack's policies do not cover, and observes it.
+// stores names what the stack's policies do not cover, and observes it: by strangers, and by the gateway, which a stranger may have
+// broken into.
 func (s *show) stores(ctx context.Context) error {
 	d := s.stack.Spec.Dependencies
 	var addresses []string
-	for _, list := range [][]v1alpha1.Address{d.Kafka.Brokers, d.Redis.Addresses, d.MongoDB.Addresses, d.Etcd.Endpoints} {
+	own := s.stack.Spec.Wrapper.Redis.Addresses
+	for _, list := range [][]v1alpha1.Address{d.Kafka.Brokers, d.Redis.Addresses, d.MongoDB.Addresses, d.Etcd.Endpoints, own} {
 		for _, address := range list {
 			addresses = append(addresses, string(address))
 		}
 	}
-	var open []string
-	for _, stranger := range []struct {
-		name   string
-		labels map[string]string
-	}{{setup.Outsider, nil}, {impostor, map[string]string{v1alpha1.LabelPartOf: v1alpha1.PartOf}}} {
-		place, err := s.Stranger(ctx, types.NamespacedName{Namespace: setup.StrangerNamespace, Name: stranger.name}, stranger.labels)
+	gateway, err := s.gatewaysPlace(ctx)
+	if err != nil {
+		return err
+	}
+	component, _ := lockdown.Lookup(v1alpha1.ComponentGateway)
+	places := []struct {
+		name  string
+		place func() (harness.Place, error)
+		// reaches are the stores that it must reach.
+		reaches []v1alpha1.Address
+	}{
+		{setup.Outsider, s.stranger(ctx, setup.Outsider, nil), nil},
+		{impostor, s.stranger(ctx, impostor, component.Labels(s.stack.Name)), nil},
+		{v1alpha1.ComponentGateway, func() (harness.Place, error) { return gateway, nil }, own},
+	}
+	var wrong []string
+	for _, from := range places {
+		place, err := from.place()
 		if err != nil {
 			return err
 		}
@@ -74,14 +93,33 @@ func (s *show) stores(ctx context.Context) error {
 			return err
 		}
 		for _, r := range results {
-			s.Journal.Say("%-9s -> %-26s %s", stranger.name, r.Target, r.Result)
-			if r.Result == probe.Open {
-				open = append(open, stranger.name+" "+r.Target)
+			s.Journal.Say("%-9s -> %-32s %s", from.name, r.Target, r.Result)
+			if (r.Result == probe.Open) != slices.Contains(from.reaches, v1alpha1.Address(r.Target)) {
+				wrong = append(wrong, from.name+" -> "+r.Target+" "+string(r.Result))
 			}
 		}
 	}
-	s.Journal.Say("The stores are not the stack's: its policies do not cover them, and whoever reaches one of them owns OpenIM.")
-	s.Journal.Say("%d of these attempts got through. What stands in the way here is the NetworkPolicy of hack/infra alone; it lets in whatever pod", len(open))
-	s.Journal.Say("carries the label %s=%s, as the impostor does.", v1alpha1.LabelPartOf, v1alpha1.PartOf)
+	if len(wrong) > 0 {
+		return fmt.Errorf("not as expected:\n  %s", strings.Join(wrong, "\n  "))
+	}
+	s.Journal.Say("The stores are not the stack's: its policies cover only who leaves for them. What stands at their own door here are the")
+	s.Journal.Say("NetworkPolicies of hack/infra: they let in pods of namespaces that carry %s=%s, each to the store it needs.", infra.AllowedLabel, infra.Allowed)
+	s.Journal.Say("The impostor carries every label of the gateway's pods; its namespace does not carry that one. Who may label namespaces, or make")
+	s.Journal.Say("pods in one that is labelled, is let in.")
 	return nil
+}
+
+func (s *show) stranger(ctx context.Context, name string, labels map[string]string) func() (harness.Place, error) {
+	return func() (harness.Place, error) {
+		return s.Stranger(ctx, types.NamespacedName{Namespace: setup.StrangerNamespace, Name: name}, labels)
+	}
+}
+
+// gatewaysPlace is inside a pod of the gateway.
+func (s *show) gatewaysPlace(ctx context.Context) (harness.Place, error) {
+	pod, err := s.ReadyPod(ctx, client.ObjectKeyFromObject(s.stack), v1alpha1.ComponentGateway)
+	if err != nil {
+		return harness.Place{}, err
+	}
+	return s.Cluster.Enter(ctx, pod, s.Images[setup.OperatorImage])
 }

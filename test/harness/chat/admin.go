@@ -47,32 +47,39 @@ func (r Reply) OK() bool { return r.Status == http.StatusOK && r.Code == 0 }
 
 // Post sends a body to a route of OpenIM's, such as /user/user_register. A refusal is a Reply, not an error.
 func (a Admin) Post(ctx context.Context, route string, body any) (Reply, error) {
+	header := http.Header{}
+	if a.Token != "" {
+		header.Set("Authorization", "Bearer "+a.Token)
+	}
+	return post(ctx, http.DefaultClient, "http://"+a.Address+prefix+route, header, body)
+}
+
+// post sends JSON and reads OpenIM's envelope.
+func post(ctx context.Context, client *http.Client, url string, header http.Header, body any) (Reply, error) {
 	var reply Reply
 	content, err := json.Marshal(body)
 	if err != nil {
-		return reply, fmt.Errorf("encoding the body of %s: %w", route, err)
+		return reply, fmt.Errorf("encoding the body for %s: %w", url, err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+a.Address+prefix+route, bytes.NewReader(content))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(content))
 	if err != nil {
-		return reply, fmt.Errorf("calling %s: %w", route, err)
+		return reply, fmt.Errorf("calling %s: %w", url, err)
 	}
+	request.Header = header
 	request.Header.Set("Content-Type", "application/json")
-	if a.Token != "" {
-		request.Header.Set("Authorization", "Bearer "+a.Token)
-	}
-	response, err := http.DefaultClient.Do(request)
+	response, err := client.Do(request)
 	if err != nil {
-		return reply, fmt.Errorf("calling %s: %w", route, err)
+		return reply, fmt.Errorf("calling %s: %w", url, err)
 	}
 	defer func() { _ = response.Body.Close() }()
 	reply.Status = response.StatusCode
 	if content, err = io.ReadAll(io.LimitReader(response.Body, maxReply)); err != nil {
-		return reply, fmt.Errorf("reading the reply of %s: %w", route, err)
+		return reply, fmt.Errorf("reading the reply of %s: %w", url, err)
 	}
 	if err := json.Unmarshal(content, &reply); err != nil {
-		return reply, fmt.Errorf("%s answered HTTP %d without OpenIM's envelope: %.200q", route, response.StatusCode, content)
+		return reply, fmt.Errorf("%s answered HTTP %d without OpenIM's envelope: %.200q", url, response.StatusCode, content)
 	}
 	return reply, nil
 }

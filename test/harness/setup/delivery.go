@@ -48,8 +48,13 @@ var counters = map[string]openim.Name{
 	chat.Produced: openim.RPCMsg, chat.Persisted: openim.MsgTransfer,
 }
 
-// Deliver sends a text from one user to another through the gateway, and follows it into MongoDB.
+// Deliver sends a text from one user to another through the gateway, as an administrator, and follows it into MongoDB.
 func (e *Environment) Deliver(ctx context.Context, stack *v1alpha1.OpenIMStack, admin chat.Admin, from, to, text string) (Delivery, error) {
+	return e.Follow(ctx, stack, admin, from, to, text, func(ctx context.Context) (chat.Message, error) { return admin.Send(ctx, from, to, text) })
+}
+
+// Follow has a text sent from one user to another, and follows it into MongoDB. The administrator only looks.
+func (e *Environment) Follow(ctx context.Context, stack *v1alpha1.OpenIMStack, admin chat.Admin, from, to, text string, send func(context.Context) (chat.Message, error)) (Delivery, error) {
 	ctx, cancel := context.WithCancel(ctx) // ends the port-forwards
 	defer cancel()
 	d := Delivery{Conversation: chat.Conversation(from, to)}
@@ -67,7 +72,7 @@ func (e *Environment) Deliver(ctx context.Context, stack *v1alpha1.OpenIMStack, 
 	}
 
 	start := time.Now()
-	if d.Sent, err = admin.Send(ctx, from, to, text); err != nil {
+	if d.Sent, err = send(ctx); err != nil {
 		return d, err
 	}
 	err = wait.PollUntilContextTimeout(ctx, look, arrival, true, func(ctx context.Context) (bool, error) {

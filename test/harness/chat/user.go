@@ -1,0 +1,75 @@
+package chat
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+
+	"github.com/openimstack/openim-operator/wrapper/link"
+	"github.com/openimstack/openim-operator/wrapper/wire"
+)
+
+// User calls the gateway as a user.
+type User struct {
+	// URL of the gateway's users' port, without a path.
+	URL string
+	// Client makes the calls. Its transport may know a way to the gateway that DNS does not.
+	Client *http.Client
+	// Token of the session. Empty: the request carries none.
+	Token string
+}
+
+// Post sends a body to a path such as /im/v1/user/get_users_info. A refusal is a Reply, not an error.
+func (u User) Post(ctx context.Context, path string, body any) (Reply, error) {
+	header := http.Header{}
+	if u.Token != "" {
+		header.Set(wire.HeaderToken, u.Token)
+	}
+	return post(ctx, u.Client, u.URL+path, header, body)
+}
+
+// Who asks the gateway whose session it is.
+func (u User) Who(ctx context.Context) (Reply, error) {
+	return u.Post(ctx, wire.PathSession, struct{}{})
+}
+
+// IssueCode asks for a one-time code with which a user enrols a device. The user need not be there yet.
+func (a Admin) IssueCode(ctx context.Context, user string) (link.IssuedCode, error) {
+	var issued link.IssuedCode
+	err := a.call(ctx, own(wire.PathAdminIssueCode), map[string]any{"userID": user, "nickname": user}, &issued)
+	return issued, err
+}
+
+// RevokeDevice ends a device of a user's for good, with its sessions and sockets.
+func (a Admin) RevokeDevice(ctx context.Context, user, device string) error {
+	return a.call(ctx, own(wire.PathAdminRevokeDevices), map[string]string{"userID": user, "deviceID": device}, nil)
+}
+
+// Devices of a user, revoked ones included.
+func (a Admin) Devices(ctx context.Context, user string) ([]link.Device, error) {
+	var list link.Devices
+	err := a.call(ctx, own(wire.PathAdminDevices), map[string]string{"userID": user}, &list)
+	return list.Devices, err
+}
+
+// own is a path of the administrators' port without the prefix that call adds.
+func own(path string) string { return path[len(prefix):] }
+
+// Profiles reads what OpenIM shows of users, as a user does.
+func (u User) Profiles(ctx context.Context, users ...string) ([]json.RawMessage, error) {
+	reply, err := u.Post(ctx, wire.UserPrefix+"/user/get_users_info", map[string]any{"userIDs": users})
+	if err != nil {
+		return nil, err
+	}
+	if !reply.OK() {
+		return nil, fmt.Errorf("/user/get_users_info was not carried out: %s", reply)
+	}
+	var data struct {
+		UsersInfo []json.RawMessage `json:"usersInfo"`
+	}
+	if err := json.Unmarshal(reply.Data, &data); err != nil {
+		return nil, fmt.Errorf("/user/get_users_info answered data of another shape: %w", err)
+	}
+	return data.UsersInfo, nil
+}
