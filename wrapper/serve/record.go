@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
@@ -67,6 +68,15 @@ type Recorder struct {
 	errCodes *prometheus.CounterVec
 	duration *prometheus.HistogramVec
 	inFlight prometheus.Gauge
+	tracer   *Tracer
+	ours     bool
+}
+
+// Trace makes a span of each request. ours says that callers are the wrapper's other half, whose traces are gone on with;
+// everybody else's traceparent is not looked at. A nil Tracer changes nothing.
+func (r *Recorder) Trace(t *Tracer, ours bool) *Recorder {
+	r.tracer, r.ours = t, ours
+	return r
 }
 
 // NewRecorder registers its metrics on reg.
@@ -101,6 +111,11 @@ func (r *Recorder) Wrap(next http.Handler) http.Handler {
 		out := &meter{ResponseWriter: w}
 		out.Header().Set(wire.HeaderRequestID, rec.RequestID)
 		r.inFlight.Inc()
+		ctx := context.WithValue(req.Context(), recordKey{}, rec)
+		var span trace.Span
+		if r.tracer != nil {
+			ctx, span = r.tracer.begin(req.WithContext(ctx), r.ours)
+		}
 		defer func() {
 			r.inFlight.Dec()
 			if p := recover(); p != nil {
@@ -110,9 +125,12 @@ func (r *Recorder) Wrap(next http.Handler) http.Handler {
 					wire.WriteFailure(out, wire.Internal)
 				}
 			}
+			if span != nil {
+				r.tracer.finish(span, req, rec, out.status)
+			}
 			r.finish(req, rec, out, r.now().Sub(start))
 		}()
-		next.ServeHTTP(out, req.WithContext(context.WithValue(req.Context(), recordKey{}, rec)))
+		next.ServeHTTP(out, req.WithContext(ctx))
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"golang.org/x/net/netutil"
@@ -22,22 +23,39 @@ const (
 	// replyMargin is left for writing a reply after the longest wait for it.
 	replyMargin = 10 * time.Second
 
-	maxConnections       = 4096
+	// MaxConnections is what a listener holds unless it is told otherwise.
+	MaxConnections       = 4096
 	maxStreamsPerHTTP2   = 100
 	telemetryConnections = 64
+	// maxHeaders is the number of header lines of a request; their bytes are bounded by wire.MaxHeaderBytes.
+	maxHeaders = 100
+	// An HTTP/2 connection that is silent is asked whether it lives; one that takes no byte of a reply is given up.
+	pingAfter, pingWait, stallWait = 30 * time.Second, 15 * time.Second, 15 * time.Second
 )
 
 // Server is one listener with its HTTP server.
 type Server struct {
-	name string
-	http *http.Server
-	lis  net.Listener
+	name        string
+	http        *http.Server
+	lis         net.Listener
+	connections int
+	perAddress  *perAddress
 }
 
 // Listen opens a listener. wait is the longest that handler may work on one request after it was read. tlsConfig may
 // be nil: plain HTTP/1.1, with TLS ended before us.
 func Listen(name, address string, handler http.Handler, wait time.Duration, tlsConfig *tls.Config, log *slog.Logger) (*Server, error) {
-	return listen(name, address, handler, wait, tlsConfig, log, maxConnections)
+	return listen(name, address, handler, wait, tlsConfig, log, MaxConnections)
+}
+
+// Allow sets the number of connections that are held at once, open sockets included; further ones wait. Call it before
+// App.Run.
+func (s *Server) Allow(connections int) { s.connections = connections }
+
+// AllowEach bounds the connections of one address, an IPv6 /64 being one; further ones are closed at once. exempt is asked for
+// the addresses of proxies, from which many clients come. Call it before App.Run.
+func (s *Server) AllowEach(connections int, exempt func(netip.Addr) bool) {
+	s.perAddress = newPerAddress(s.lis, connections, exempt)
 }
 
 func listen(name, address string, handler http.Handler, wait time.Duration, tlsConfig *tls.Config, log *slog.Logger, connections int) (*Server, error) {
@@ -45,21 +63,37 @@ func listen(name, address string, handler http.Handler, wait time.Duration, tlsC
 	if err != nil {
 		return nil, fmt.Errorf("open the %s listener: %w", name, err)
 	}
-	lis = netutil.LimitListener(lis, connections)
 	s := &http.Server{
-		Handler:           handler,
+		Handler:           boundHeaders(handler),
 		ReadHeaderTimeout: readHeaderTimeout,
 		ReadTimeout:       ReadTimeout,
 		WriteTimeout:      ReadTimeout + wait + replyMargin,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    wire.MaxHeaderBytes,
 		TLSConfig:         tlsConfig,
-		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreamsPerHTTP2},
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreamsPerHTTP2, SendPingTimeout: pingAfter, PingTimeout: pingWait, WriteByteTimeout: stallWait},
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 		// OPTIONS * is answered by the handler, which refuses it, and not by net/http.
 		DisableGeneralOptionsHandler: true,
 	}
-	return &Server{name: name, http: s, lis: lis}, nil
+	return &Server{name: name, http: s, lis: lis, connections: connections}, nil
+}
+
+// boundHeaders refuses a request with too many header lines. net/http bounds their bytes alone, and thousands of lines of a few
+// bytes cost everybody behind it more than they cost the sender.
+func boundHeaders(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		lines := 0
+		for _, values := range r.Header {
+			lines += len(values)
+		}
+		if lines > maxHeaders {
+			w.Header().Set("Connection", "close")
+			http.Error(w, http.StatusText(http.StatusRequestHeaderFieldsTooLarge), http.StatusRequestHeaderFieldsTooLarge)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // Address is where the listener really is, of use when the configured port is 0.
@@ -70,11 +104,16 @@ func (s *Server) Close() { _ = s.lis.Close() }
 
 // serve blocks until the server is shut down or breaks.
 func (s *Server) serve() error {
+	lis := s.lis
+	if s.perAddress != nil {
+		lis = s.perAddress
+	}
+	lis = netutil.LimitListener(lis, s.connections)
 	var err error
 	if s.http.TLSConfig != nil {
-		err = s.http.ServeTLS(s.lis, "", "")
+		err = s.http.ServeTLS(lis, "", "")
 	} else {
-		err = s.http.Serve(s.lis)
+		err = s.http.Serve(lis)
 	}
 	if err == http.ErrServerClosed {
 		return nil

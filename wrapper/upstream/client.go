@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"net/url"
 	"sync/atomic"
 	"time"
 
@@ -37,13 +38,19 @@ const (
 
 // Client sends requests to one process.
 type Client struct {
-	base string
-	http *http.Client
+	base      string
+	host      string // of base
+	http      *http.Client
+	propagate bool
 }
 
 // New takes a base URL without a path: http://host:port.
 func New(base string) *Client {
-	return &Client{base: base, http: &http.Client{
+	host := base
+	if u, err := url.Parse(base); err == nil {
+		host = u.Hostname()
+	}
+	return &Client{base: base, host: host, http: &http.Client{
 		Transport: &http.Transport{
 			Proxy:                  nil,
 			DialContext:            (&net.Dialer{Timeout: dialTimeout, KeepAlive: keepAlive}).DialContext,
@@ -70,13 +77,24 @@ type Reply struct {
 // Do sends one request and reads its reply, within ctx. Of the caller's own headers nothing is passed on unless it
 // stands in header.
 func (c *Client) Do(ctx context.Context, method, path string, header http.Header, body []byte) (Reply, error) {
+	header = header.Clone()
+	if header == nil {
+		header = http.Header{}
+	}
+	ctx, end := c.span(ctx, method, header)
+	reply, err := c.do(ctx, method, path, header, body)
+	end(reply.Status, err)
+	return reply, err
+}
+
+func (c *Client) do(ctx context.Context, method, path string, header http.Header, body []byte) (Reply, error) {
 	var wrote atomic.Bool
 	traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { wrote.Store(true) }})
 	req, err := http.NewRequestWithContext(traced, method, c.base+path, bytes.NewReader(body))
 	if err != nil {
 		return Reply{}, ErrNotSent
 	}
-	req.Header = header.Clone()
+	req.Header = header
 	req.Header.Set("User-Agent", userAgent)
 	resp, err := c.http.Do(req)
 	if err != nil {
