@@ -118,7 +118,7 @@ func (u *users) answer(ctx context.Context, header http.Header, call userCall, r
 	defer release()
 	ctx, cancel := context.WithTimeout(ctx, route.Limit.Deadline)
 	defer cancel()
-	if failure := u.satisfy(ctx, call.Principal.Subject, body, needs, rec); failure != nil {
+	if failure := u.satisfy(ctx, call.Principal, body, needs, rec); failure != nil {
 		return nil, failure
 	}
 	data, err := route.WriteBody(body, protobuf)
@@ -149,52 +149,6 @@ func (u *users) enforce(route *policy.Route, call userCall, protobuf bool, rec *
 		return nil, nil, &f
 	}
 	return changed, needs, nil
-}
-
-// satisfy looks up what the table could not know, and leaves out of lists what is not the caller's.
-func (u *users) satisfy(ctx context.Context, userID string, body map[string]any, needs []policy.Need, rec *serve.Record) *wire.Failure {
-	for _, need := range needs {
-		allowed, err := u.lookUp(ctx, userID, need)
-		if err != nil {
-			f := failureOfUser(err)
-			rec.Refuse(f, "membership: "+err.Error())
-			return &f
-		}
-		if !need.Trim(body, allowed) {
-			f := wire.Forbidden.Because(fmt.Sprintf("%s names nothing that is yours: it %s", need.Field, need.Rule()))
-			return &f
-		}
-	}
-	return nil
-}
-
-// maxLookedUp bounds what one call may have looked up.
-const maxLookedUp = 1000
-
-func (u *users) lookUp(ctx context.Context, userID string, need policy.Need) (map[string]bool, error) {
-	allowed := make(map[string]bool, len(need.IDs))
-	if len(need.IDs) > maxLookedUp || need.Kind == policy.NeedManager && len(need.IDs) > openimapi.MaxGroupsAsked {
-		return nil, wire.BadRequest.Because(fmt.Sprintf("%s names too many at once: send less at a time", need.Field))
-	}
-	if need.Kind == policy.NeedManager {
-		roles, err := u.Members.Groups(ctx, userID, need.IDs)
-		for i, role := range roles {
-			allowed[need.IDs[i]] = role == openimapi.Leader
-		}
-		return allowed, err
-	}
-	conversations := make([]string, len(need.IDs))
-	for i, id := range need.IDs {
-		conversations[i] = id
-		if need.Kind == policy.NeedMember {
-			conversations[i] = string(wire.GroupChat) + "_" + id
-		}
-	}
-	member, err := u.Members.Conversations(ctx, userID, conversations)
-	for i, yes := range member {
-		allowed[need.IDs[i]] = yes
-	}
-	return allowed, err
 }
 
 // call asks OpenIM as the user. A token that OpenIM refuses is ours, not the caller's: it is replaced once, and what OpenIM says

@@ -233,6 +233,38 @@ func TestOfAListWhatIsNotHersIsLeftOut(t *testing.T) {
 	}
 }
 
+// TestWhatAFormerMemberHasKept: official SDKs mark all conversations as read, those of groups that were left or dismissed among them.
+func TestWhatAFormerMemberHasKept(t *testing.T) {
+	kept := func(r openimapi.Request, _ string) (wire.Envelope, error) {
+		if r.Path != "/conversation/get_conversations" {
+			return wire.Envelope{}, nil
+		}
+		return wire.Envelope{Data: []byte(`{"conversations":[{"ownerUserID":"alice","conversationID":"sg_left"},{"ownerUserID":"victor","conversationID":"sg_815"}]}`)}, nil
+	}
+	for _, c := range []struct {
+		path, conversation string
+		status             int
+	}{
+		{"/msg/mark_conversation_as_read", "sg_left", 200},
+		{"/msg/mark_conversation_as_read", "sg_815", 403},
+		{"/msg/mark_conversation_as_read", "n_left", 403},
+		{"/msg/delete_msgs", "sg_left", 200},
+		{"/msg/revoke_msg", "sg_left", 403},
+	} {
+		t.Run(c.path+" "+c.conversation, func(t *testing.T) {
+			g := NewWithT(t)
+			openim := &openIMAsUser{answer: kept}
+			h, _ := usersHandler(openim, 0, nil)
+			w := serveOne(h, userRequest(t, "POST", c.path, `{"conversationID":"`+c.conversation+`","seq":1,"seqs":[1],"hasReadSeq":1}`))
+			g.Expect(w.Code).To(Equal(c.status), w.Body.String())
+			if c.status == 200 {
+				g.Expect(openim.seen[0].Body).To(MatchJSON(`{"ownerUserID":"alice","conversationIDs":["sg_left"]}`))
+				g.Expect(openim.seen[1].Path).To(Equal(c.path))
+			}
+		})
+	}
+}
+
 func TestAUserAtTheWrongDoor(t *testing.T) {
 	g := NewWithT(t)
 	h, _ := usersHandler(&openIMAsUser{}, 0, nil)

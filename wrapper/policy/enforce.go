@@ -92,7 +92,9 @@ func (e *enforcement) apply(rule Identity) *wire.Failure {
 	case OneSelf:
 		err = e.oneSelf(rule.Field, rule.With)
 	case Party:
-		err = e.each(rule.Field, e.party)
+		err = e.each(rule.Field, func(p place) error { return e.party(p, NeedParty) })
+	case Kept:
+		err = e.each(rule.Field, func(p place) error { return e.party(p, NeedKept) })
 	case Member:
 		err = e.each(rule.Field, func(p place) error { return e.group(p, NeedMember) })
 	case Manager:
@@ -170,7 +172,7 @@ func (e *enforcement) oneSelf(field, with string) error {
 	return nil
 }
 
-func (e *enforcement) party(p place) error {
+func (e *enforcement) party(p place, group NeedKind) error {
 	id := p.text()
 	if err := legalID(p.field, id, maxConversationIDBytes); err != nil {
 		return err
@@ -179,8 +181,8 @@ func (e *enforcement) party(p place) error {
 	if !ok {
 		return malformed("%s must be a conversation's id", p.field)
 	}
-	if _, group := c.Group(); group {
-		e.need(NeedParty, p.field, id)
+	if _, isGroup := c.Group(); isGroup {
+		e.need(group, p.field, id)
 		return nil
 	}
 	switch peers, certain := c.Peers(e.caller.UserID); {

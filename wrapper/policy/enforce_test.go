@@ -278,7 +278,7 @@ func violates(rule policy.Identity, v any, body map[string]any, needs []policy.N
 		return true
 	case policy.OwnName:
 		return !strings.HasPrefix(s, caller.UserID+"/")
-	case policy.Party:
+	case policy.Party, policy.Kept:
 		return !strings.Contains(s, caller.UserID) && !needed(needs, rule.Field, s)
 	case policy.Member, policy.Manager:
 		return !needed(needs, rule.Field, s)

@@ -17,8 +17,11 @@ const (
 	Platform Do = "becomes the session's platform"
 	// Other: names whom the call is about; may be anybody.
 	Other Do = "may be another user"
-	// Party: a conversation that the caller is a party of, or keeps from when he was.
+	// Party: a conversation that the caller is a party of now.
 	Party Do = "must be a conversation of the caller's"
+	// Kept: the same, or a group's that stands in the caller's own list since he was in it. For calls that change nothing but
+	// what OpenIM keeps of the caller himself.
+	Kept Do = "must be a conversation of the caller's, or a group's that he has kept"
 	// OwnRecord: OpenIM looks it up among the caller's own conversations alone.
 	OwnRecord Do = "is looked up among the caller's own"
 	// Described: the members peer, group and type beside a conversation's id must be those that the id means.
@@ -78,6 +81,7 @@ type NeedKind string
 // Kinds.
 const (
 	NeedParty   NeedKind = "party"   // of conversations
+	NeedKept    NeedKind = "kept"    // party of conversations, or they stand in his own list
 	NeedMember  NeedKind = "member"  // of groups
 	NeedManager NeedKind = "manager" // owner or administrator of groups
 )
@@ -97,6 +101,8 @@ func (n Need) Rule() string {
 		return string(Member)
 	case NeedManager:
 		return string(Manager)
+	case NeedKept:
+		return string(Kept)
 	}
 	return string(Party)
 }

@@ -106,7 +106,8 @@ func TestWhatMustBeLookedUp(t *testing.T) {
 	}{
 		{"/msg/mark_msgs_as_read", `{"conversationID":"si_alice_bob"}`, nil},
 		{"/msg/mark_msgs_as_read", `{"conversationID":"si_alice_b_c"}`, []policy.Need{{Kind: policy.NeedParty, Field: "conversationID", IDs: []string{"si_alice_b_c"}}}},
-		{"/msg/mark_msgs_as_read", `{"conversationID":"sg_1"}`, []policy.Need{{Kind: policy.NeedParty, Field: "conversationID", IDs: []string{"sg_1"}}}},
+		{"/msg/mark_msgs_as_read", `{"conversationID":"sg_1"}`, []policy.Need{{Kind: policy.NeedKept, Field: "conversationID", IDs: []string{"sg_1"}}}},
+		{"/msg/revoke_msg", `{"conversationID":"sg_1"}`, []policy.Need{{Kind: policy.NeedParty, Field: "conversationID", IDs: []string{"sg_1"}}}},
 		{"/msg/get_conversations_has_read_and_max_seq", `{"conversationIDs":["sg_1","si_alice_bob","n_2","sg_1","sn_system_alice"]}`,
 			[]policy.Need{{Kind: policy.NeedParty, Field: "conversationIDs[]", IDs: []string{"sg_1", "n_2"}}}},
 		{"/group/get_group_member_list", `{"groupID":"1"}`, []policy.Need{{Kind: policy.NeedMember, Field: "groupID", IDs: []string{"1"}}}},

@@ -25,7 +25,7 @@ var conversationRoutes = []Route{
 		Why: "change the caller's own settings of a conversation; OpenIM would change anybody's",
 		Identity: []Identity{
 			{Field: "userIDs[]", Do: EachSelf},
-			{Field: "conversation.conversationID", Do: Party},
+			{Field: "conversation.conversationID", Do: Kept},
 			{Field: "conversation.userID", Do: Described, Why: "OpenIM would write the private-chat switch into the settings of whom it names"},
 			{Field: "conversation.groupID", Do: Described},
 			{Field: "conversation.conversationType", Do: Described},

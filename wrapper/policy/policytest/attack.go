@@ -68,7 +68,7 @@ func aim(body map[string]any, rule policy.Identity, victim World) Want {
 	case policy.Platform:
 		Set(body, rule.Field, json.Number("9"))
 		return Rewritten
-	case policy.Party:
+	case policy.Party, policy.Kept:
 		Set(body, rule.Field, victim.Pair())
 		return Refused
 	case policy.Member, policy.Manager:

@@ -1,0 +1,106 @@
+package backend
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/openimstack/openim-operator/wrapper/auth"
+	"github.com/openimstack/openim-operator/wrapper/openimapi"
+	"github.com/openimstack/openim-operator/wrapper/policy"
+	"github.com/openimstack/openim-operator/wrapper/serve"
+	"github.com/openimstack/openim-operator/wrapper/wire"
+)
+
+// satisfy looks up what the table could not know, and leaves out of lists what is not the caller's.
+func (u *users) satisfy(ctx context.Context, p auth.Principal, body map[string]any, needs []policy.Need, rec *serve.Record) *wire.Failure {
+	for _, need := range needs {
+		allowed, err := u.lookUp(ctx, p, need)
+		if err != nil {
+			f := failureOfUser(err)
+			rec.Refuse(f, "membership: "+err.Error())
+			return &f
+		}
+		if !need.Trim(body, allowed) {
+			f := wire.Forbidden.Because(fmt.Sprintf("%s names nothing that is yours: it %s", need.Field, need.Rule()))
+			return &f
+		}
+	}
+	return nil
+}
+
+// maxLookedUp bounds what one call may have looked up.
+const maxLookedUp = 1000
+
+func (u *users) lookUp(ctx context.Context, p auth.Principal, need policy.Need) (map[string]bool, error) {
+	allowed := make(map[string]bool, len(need.IDs))
+	if len(need.IDs) > maxLookedUp || need.Kind == policy.NeedManager && len(need.IDs) > openimapi.MaxGroupsAsked {
+		return nil, wire.BadRequest.Because(fmt.Sprintf("%s names too many at once: send less at a time", need.Field))
+	}
+	if need.Kind == policy.NeedManager {
+		roles, err := u.Members.Groups(ctx, p.Subject, need.IDs)
+		for i, role := range roles {
+			allowed[need.IDs[i]] = role == openimapi.Leader
+		}
+		return allowed, err
+	}
+	conversations := make([]string, len(need.IDs))
+	for i, id := range need.IDs {
+		conversations[i] = id
+		if need.Kind == policy.NeedMember {
+			conversations[i] = string(wire.GroupChat) + "_" + id
+		}
+	}
+	member, err := u.Members.Conversations(ctx, p.Subject, conversations)
+	for i, yes := range member {
+		allowed[need.IDs[i]] = yes
+	}
+	if err == nil && need.Kind == policy.NeedKept {
+		err = u.lookUpKept(ctx, p, need.IDs, allowed)
+	}
+	return allowed, err
+}
+
+// pathOwnConversations answers those of some conversations that stand in the list of a user.
+const pathOwnConversations = "/conversation/get_conversations"
+
+// lookUpKept looks for groups' conversations that the caller is no longer in among those that OpenIM keeps for him. They got there
+// while he was in the group: the table lets nobody write into a list otherwise.
+func (u *users) lookUpKept(ctx context.Context, p auth.Principal, ids []string, allowed map[string]bool) error {
+	var missing []string
+	for _, id := range ids {
+		if c, ok := wire.ParseConversation(id); ok && c.Kind == wire.GroupChat && !allowed[id] {
+			missing = append(missing, id)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	body, err := json.Marshal(map[string]any{"ownerUserID": p.Subject, "conversationIDs": missing})
+	if err != nil {
+		return err
+	}
+	reply, err := u.callOnce(ctx, p, openimapi.Request{Path: pathOwnConversations, Body: body, RequestID: wire.NewRequestID(), Repeatable: true})
+	if err != nil {
+		return err
+	}
+	var data struct {
+		Conversations []struct {
+			OwnerUserID    string `json:"ownerUserID"`
+			ConversationID string `json:"conversationID"`
+		} `json:"conversations"`
+	}
+	if reply.ErrCode != wire.CodeOK || len(reply.Data) == 0 {
+		return nil // nothing is kept
+	}
+	if err := json.Unmarshal(reply.Data, &data); err != nil {
+		return fmt.Errorf("%w: its list of conversations", openimapi.ErrBadReply)
+	}
+	for _, c := range data.Conversations {
+		if c.OwnerUserID == p.Subject && slices.Contains(missing, c.ConversationID) {
+			allowed[c.ConversationID] = true
+		}
+	}
+	return nil
+}
