@@ -109,6 +109,9 @@ func noSecretsElsewhere(ctx SpecContext) {
 				Expect(bytes.Contains(text, bytes.TrimSpace(value))).To(BeFalse(), "%s holds the value of Secret %s, key %s", place, secret.Name, key)
 			}
 		}
+		for name, person := range people {
+			Expect(bytes.Contains(text, []byte(person.Session.Token()))).To(BeFalse(), "%s holds the session of %s", place, name)
+		}
 		Expect(string(text)).NotTo(MatchRegexp(`eyJ[A-Za-z0-9_-]{8,}\.eyJ`), "%s holds a token", place)
 	}
 }

@@ -1,0 +1,263 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/test/harness/chat"
+	"github.com/openimstack/openim-operator/test/harness/setup"
+	"github.com/openimstack/openim-operator/wrapper/realtime/frame"
+)
+
+const (
+	// quick is what a revocation may take to be felt at every replica.
+	quick = time.Second
+	// live is what a message may take from socket to socket.
+	live = 5 * time.Second
+	// mounted is what the kubelet may take to bring a changed ConfigMap to a running pod.
+	mounted = 3 * time.Minute
+	// revoked is OpenIM's errCode of a session that was taken back.
+	revoked = 1506
+	// outsideParty is a user whom alice has nothing to do with.
+	outsideParty = "carol"
+)
+
+// The story's users, once they are enrolled. Their sessions are good until they are revoked.
+var people = map[string]*setup.Person{}
+
+// doors are the users' port of each replica, good until the spec ends.
+func doors(ctx context.Context) []setup.Door {
+	GinkgoHelper()
+	all, err := environment.Doors(ctx, stack)
+	Expect(err).NotTo(HaveOccurred())
+	Expect(len(all)).To(BeNumerically(">=", 2), "what holds at one replica must hold at another")
+	return all
+}
+
+// socket of a user, good until the spec ends.
+func socket(ctx context.Context, door setup.Door, name string) *chat.Socket {
+	GinkgoHelper()
+	s, err := door.Open(ctx, people[name])
+	Expect(err).NotTo(HaveOccurred())
+	DeferCleanup(s.Close)
+	return s
+}
+
+// enrol makes a user's device anew, and his session with it.
+func enrol(ctx SpecContext, door setup.Door, name string) {
+	GinkgoHelper()
+	p, err := door.NewPerson(ctx, admin(ctx), name)
+	Expect(err).NotTo(HaveOccurred())
+	people[name] = p
+}
+
+// users come in by their own door.
+func users() {
+	It("enrols users by codes that are good once, and logs them in by their keys alone", func(ctx SpecContext) {
+		all := doors(ctx)
+		for i, name := range []string{alice, bob} {
+			code, err := admin(ctx).IssueCode(ctx, name)
+			Expect(err).NotTo(HaveOccurred())
+			people[name], err = all[i].Enrol(ctx, name, code.Code)
+			Expect(err).NotTo(HaveOccurred())
+			_, err = all[i].Enrol(ctx, name, code.Code)
+			Expect(err).To(HaveOccurred(), "the code is used up")
+			session, err := all[1-i].Login(ctx, people[name])
+			Expect(err).NotTo(HaveOccurred(), "at another replica than the one that enrolled")
+			Expect(session.UserID).To(Equal(name))
+			people[name].Session = session
+		}
+		for _, door := range all {
+			profiles, err := door.As(people[alice]).Profiles(ctx, alice, bob)
+			Expect(err).NotTo(HaveOccurred())
+			Expect(profiles).To(HaveLen(2))
+		}
+	}, SpecTimeout(2*time.Minute))
+
+	It("carries a message from socket to socket, at once, and into MongoDB", func(ctx SpecContext) {
+		all := doors(ctx)
+		his, hers := socket(ctx, all[1], bob), socket(ctx, all[0], alice)
+		text := fmt.Sprint("live ", time.Now().UnixNano())
+		var began time.Time
+		var got chat.Received
+		d, err := environment.Follow(ctx, stack, admin(ctx), alice, bob, text, func(ctx context.Context) (chat.Message, error) {
+			began = time.Now()
+			sent, err := hers.Send(ctx, bob, text)
+			if err != nil {
+				return sent, err
+			}
+			ctx, cancel := context.WithTimeout(ctx, live)
+			defer cancel()
+			got, err = his.Receive(ctx, func(m chat.Received) bool { return m.ServerID == sent.ServerID })
+			return sent, err
+		})
+		Expect(err).NotTo(HaveOccurred())
+		Expect(got.Text).To(Equal(text))
+		Expect(got.SendID).To(Equal(alice))
+		AddReportEntry("received live after", got.At.Sub(began).Round(time.Millisecond).String())
+		AddReportEntry("delivered", fmt.Sprintf("seq %d, in MongoDB within %s", d.Seq, d.Took.Round(10*time.Millisecond)))
+	}, SpecTimeout(2*time.Minute))
+
+	DescribeTable("refuses a forged frame, keeps the socket, and has it on record", forgedFrame,
+		Entry("another's name as sender", chat.FrameSend, func(ctx context.Context, s *chat.Socket) (frame.Reply, error) {
+			return s.SendDraft(ctx, chat.Draft{SendID: bob, RecvID: outsideParty, Text: "send me money", PlatformID: s.PlatformID})
+		}, SpecTimeout(time.Minute)),
+		Entry("another's conversation", chat.FramePull, func(ctx context.Context, s *chat.Socket) (frame.Reply, error) {
+			return s.Pull(ctx, chat.Conversation(bob, outsideParty), 1)
+		}, SpecTimeout(time.Minute)),
+	)
+
+	It("keeps a trail whose chains are whole", func(ctx SpecContext) {
+		trail, err := environment.Trail(ctx, stack)
+		Expect(err).NotTo(HaveOccurred())
+		events, err := trail.Verify()
+		Expect(err).NotTo(HaveOccurred())
+		AddReportEntry("events", fmt.Sprint(events))
+	}, SpecTimeout(time.Minute))
+
+	It("takes other limits while it runs: no pod is replaced, no socket dropped", hotLimits, SpecTimeout(2*mounted+time.Minute))
+
+	It("shuts a revoked device out everywhere within a second", func(ctx SpecContext) {
+		all := doors(ctx)
+		his, hers := socket(ctx, all[1], bob), socket(ctx, all[0], alice)
+		a := admin(ctx) // at one of the replicas
+		began := time.Now()
+		refused := make([]time.Duration, len(all))
+		done := make(chan error, len(all))
+		for i, door := range all {
+			go func() { done <- untilRevoked(ctx, door, began, &refused[i]) }()
+		}
+		Expect(a.RevokeDevice(ctx, bob, people[bob].Session.DeviceID)).To(Succeed())
+		end, err := his.Ended(ctx)
+		Expect(err).NotTo(HaveOccurred())
+		for range all {
+			Expect(<-done).To(Succeed())
+		}
+		Expect(end.At.Sub(began)).To(BeNumerically("<", quick), "his socket")
+		Expect(refused).To(HaveEach(BeNumerically("<", quick)), "his session, at each replica")
+		_, err = all[0].Login(ctx, people[bob])
+		Expect(err).To(HaveOccurred(), "his key")
+		Expect(hers.Alive()).To(BeTrue(), "nobody else is concerned")
+		AddReportEntry("socket closed after", end.At.Sub(began).Round(time.Millisecond).String()+", by "+end.String())
+		AddReportEntry("HTTP refused at each replica after", fmt.Sprint(refused))
+		enrol(ctx, all[0], bob)
+	}, SpecTimeout(2*time.Minute))
+
+	It("loses no session when a replica is killed", func(ctx SpecContext) {
+		all := doors(ctx)
+		dies, stays := all[0], all[1]
+		hers, his := socket(ctx, stays, alice), socket(ctx, dies, bob)
+		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: stack.Namespace, Name: dies.Pod}}
+		Expect(environment.Cluster.Delete(ctx, pod, client.GracePeriodSeconds(0))).To(Succeed())
+		_, err := his.Ended(ctx)
+		Expect(err).NotTo(HaveOccurred(), "the socket goes with its replica")
+		for _, name := range []string{alice, bob} {
+			reply, err := stays.As(people[name]).Who(ctx)
+			Expect(err).NotTo(HaveOccurred())
+			Expect(reply.OK()).To(BeTrue(), "%s at the replica that stays: %s", name, reply)
+		}
+		again := socket(ctx, stays, bob)
+		text := fmt.Sprint("after the crash ", time.Now().UnixNano())
+		_, err = hers.Send(ctx, bob, text)
+		Expect(err).NotTo(HaveOccurred())
+		_, err = again.Receive(ctx, func(m chat.Received) bool { return m.Text == text })
+		Expect(err).NotTo(HaveOccurred())
+		ready(ctx, stack)
+		for _, door := range doors(ctx) {
+			reply, err := door.As(people[bob]).Who(ctx)
+			Expect(err).NotTo(HaveOccurred())
+			Expect(reply.OK()).To(BeTrue(), "%s: %s", door.Pod, reply)
+		}
+	}, SpecTimeout(5*time.Minute))
+}
+
+// forgedFrame sends a frame that no honest client sends, over alice's socket.
+func forgedFrame(ctx SpecContext, id int, send func(context.Context, *chat.Socket) (frame.Reply, error)) {
+	hers := socket(ctx, doors(ctx)[0], alice)
+	before := len(refusedFrames(ctx, int32(id)))
+	reply, err := send(ctx, hers)
+	Expect(err).NotTo(HaveOccurred())
+	Expect(reply.ErrCode).NotTo(BeZero())
+	Expect(reply.Data).To(BeEmpty())
+	Expect(hers.Alive()).To(BeTrue())
+	Eventually(ctx, func() int { return len(refusedFrames(ctx, int32(id))) }).WithTimeout(soon).Should(Equal(before + 1))
+	AddReportEntry("refused", fmt.Sprintf("errCode %d %s", reply.ErrCode, reply.ErrMsg))
+}
+
+// refusedFrames are alice's, by identifier, as the trail has them.
+func refusedFrames(ctx context.Context, id int32) []setup.Entry {
+	GinkgoHelper()
+	trail, err := environment.Trail(ctx, stack)
+	Expect(err).NotTo(HaveOccurred())
+	return trail.Find(func(e setup.Entry) bool { return e.UserID == alice && e.Verdict == "refused" && e.Identifier == id })
+}
+
+// untilRevoked asks at a door until bob's session is refused as revoked.
+func untilRevoked(ctx context.Context, door setup.Door, began time.Time, after *time.Duration) error {
+	for {
+		reply, err := door.As(people[bob]).Who(ctx)
+		if err != nil {
+			return err
+		}
+		if reply.Code == revoked {
+			*after = time.Since(began)
+			return nil
+		}
+		if !reply.OK() {
+			return fmt.Errorf("%s: %s", door.Pod, reply)
+		}
+	}
+}
+
+// hotLimits narrows the limit of messages and waits until it is felt, then widens it again.
+func hotLimits(ctx SpecContext) {
+	gateways := func() []string {
+		return slices.DeleteFunc(names(pods(ctx)), func(name string) bool { return !isGateway(name) })
+	}
+	before := gateways()
+	all := doors(ctx)
+	hers, his := socket(ctx, all[0], alice), socket(ctx, all[1], bob)
+	limits := stack.Spec.Wrapper.Limits
+	DeferCleanup(func(ctx SpecContext) {
+		stack.Spec.Wrapper.Limits = limits
+		Expect(environment.Apply(ctx, stack)).To(Succeed())
+		ready(ctx, stack)
+	}, NodeTimeout(2*time.Minute))
+	stack.Spec.Wrapper.Limits = &v1alpha1.Limits{Classes: []v1alpha1.LimitClass{
+		{Name: "message", PerSecond: resource.MustParse("100m"), Burst: 1, By: []v1alpha1.LimitKey{v1alpha1.LimitByUser}},
+	}}
+	began := time.Now()
+	Expect(environment.Apply(ctx, stack)).To(Succeed())
+	Eventually(ctx, func(g Gomega) {
+		for range 2 { // one is let through
+			reply, err := hers.SendDraft(ctx, chat.Draft{SendID: alice, RecvID: bob, Text: "again", PlatformID: hers.PlatformID})
+			g.Expect(err).NotTo(HaveOccurred())
+			if reply.ErrCode != 0 {
+				g.Expect(reply.ErrMsg).To(ContainSubstring("too many"))
+				return
+			}
+		}
+		g.Expect("a message").To(BeEmpty(), "was let through as before")
+	}).WithTimeout(mounted).WithPolling(time.Second).Should(Succeed())
+	AddReportEntry("felt after", time.Since(began).Round(time.Second).String())
+	Expect(hers.Alive()).To(BeTrue())
+	Expect(his.Alive()).To(BeTrue())
+	Expect(gateways()).To(ConsistOf(before))
+}
+
+func isGateway(pod string) bool {
+	prefix := v1alpha1.ChildName(stack.Name, v1alpha1.ComponentGateway) + "-"
+	return len(pod) > len(prefix) && pod[:len(prefix)] == prefix
+}
