@@ -56,7 +56,12 @@ func (w *wiring) build(version string) (*serve.App, error) {
 		return nil, err
 	}
 	admins := w.admins()
-	recorder := serve.NewRecorder(w.log, w.reg, w.now)
+	tracer, err := serve.NewTracer(w.c.Tracing, "gateway", version, w.log)
+	if err != nil {
+		return nil, err
+	}
+	w.background = append(w.background, tracer.Run)
+	recorder := serve.NewRecorder(w.log, w.reg, w.now).Trace(tracer, false)
 	var (
 		sessions    *session.Store
 		codeSeconds int32
@@ -81,6 +86,14 @@ func (w *wiring) build(version string) (*serve.App, error) {
 		if err := w.listen("users", w.c.Users.Listen, recorder.Wrap(users), usersTLS); err != nil {
 			return nil, err
 		}
+		w.servers[1].Allow(int(w.c.Users.Realtime.MaxSockets) + serve.MaxConnections)
+	}
+	if w.c.Debug.Listen != "" {
+		debug, err := serve.ListenDebug(w.c.Debug, w.log)
+		if err != nil {
+			return nil, err
+		}
+		w.servers = append(w.servers, debug)
 	}
 	files := mounted.NewWatcher(w.log, w.reg, w.sources...)
 	files.Look()
@@ -130,7 +143,7 @@ func (w *wiring) hall(version string) (*hall, error) {
 		w.sources = append(w.sources, sources...)
 		w.background = append(w.background, func(ctx context.Context) { <-ctx.Done(); _ = db.Close() })
 	}
-	back := &backendClient{up: upstream.New(w.c.Backend.URL), key: assertionKey, now: w.now}
+	back := &backendClient{up: upstream.New(w.c.Backend.URL).Propagate(), key: assertionKey, now: w.now}
 	return &hall{now: w.now, hot: present, limiter: w.limiter(present), trail: w.trail, backend: back}, nil
 }
 
@@ -147,7 +160,9 @@ func (w *wiring) admins() *auth.Admins {
 		issuers[i] = issuer.rules(keys)
 	}
 	admins := auth.NewAdmins(issuers, w.now)
-	w.checks = append(w.checks, serve.Check{Name: "admins' keys", Do: func(context.Context) error { return admins.Ready() }})
+	if w.c.Users == nil { // users are served whatever becomes of the administrators' identity provider
+		w.checks = append(w.checks, serve.Check{Name: "admins' keys", Do: func(context.Context) error { return admins.Ready() }})
+	}
 	return admins
 }
 

@@ -24,10 +24,10 @@ type Config struct {
 	// Redis is the wrapper's own, needed by the users' door. It is never OpenIM's: whoever reaches that owns OpenIM.
 	Redis *redisdb.Config `json:"redis,omitempty"`
 	// HotFile holds what may change without a restart (Hot). Absent: its defaults.
-	HotFile string  `json:"hotFile,omitempty"`
-	Audit   Audit   `json:"audit,omitzero"`
-	Tracing Tracing `json:"tracing,omitzero"`
-	Debug   Debug   `json:"debug,omitzero"`
+	HotFile string        `json:"hotFile,omitempty"`
+	Audit   Audit         `json:"audit,omitzero"`
+	Tracing serve.Tracing `json:"tracing,omitzero"`
+	Debug   serve.Debug   `json:"debug,omitzero"`
 	// ShutdownGraceSeconds bounds a stop, requests in flight included.
 	ShutdownGraceSeconds int32 `json:"shutdownGraceSeconds"`
 }
@@ -126,8 +126,8 @@ func (c *Config) validate() error {
 		p.File("hotFile", c.HotFile)
 	}
 	c.Audit.validate(&p)
-	c.Tracing.validate(&p)
-	c.Debug.validate(&p)
+	c.Tracing.Validate(&p)
+	c.Debug.Validate(&p)
 	if n := len(c.Admins.Issuers); n < 1 || n > maxIssuers {
 		p.Add("admins.issuers", "write 1 to %d issuers: without one, nobody can administer", maxIssuers)
 	}

@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"net"
 	"net/url"
 	"path/filepath"
 	"time"
@@ -41,20 +40,6 @@ type Realtime struct {
 	MaxSockets int32 `json:"maxSockets,omitempty"`
 	// DrainSeconds is the window over which sockets are closed when the gateway stops. Default 10.
 	DrainSeconds int32 `json:"drainSeconds,omitempty"`
-}
-
-// Debug is the profiler's listener.
-type Debug struct {
-	// Listen is an address of the loopback interface; empty: none.
-	Listen string `json:"listen,omitempty"`
-}
-
-// Tracing says where spans go.
-type Tracing struct {
-	// Endpoint is the URL of an OTLP/HTTP collector; empty: no traces.
-	Endpoint string `json:"endpoint,omitempty"`
-	// SampleRatio of the requests that are traced, 0 to 1.
-	SampleRatio float64 `json:"sampleRatio,omitempty"`
 }
 
 // Audit says where the audit trail is written.
@@ -117,25 +102,6 @@ func (t TLS) validate(p *serve.Problems, at string) {
 	}
 	p.File(at+".certFile", t.CertFile)
 	p.File(at+".keyFile", t.KeyFile)
-}
-
-func (d Debug) validate(p *serve.Problems) {
-	if d.Listen == "" {
-		return
-	}
-	host, _, err := net.SplitHostPort(d.Listen)
-	if ip := net.ParseIP(host); err != nil || ip == nil || !ip.IsLoopback() {
-		p.Add("debug.listen", `write an address of the loopback interface, such as "127.0.0.1:6060": a profile shows what is in memory`)
-	}
-}
-
-func (t Tracing) validate(p *serve.Problems) {
-	if t.Endpoint != "" && !isURL(t.Endpoint, "http", "https") {
-		p.Add("tracing.endpoint", "write the URL of an OTLP/HTTP collector, such as http://collector.observability.svc:4318")
-	}
-	if !(t.SampleRatio >= 0 && t.SampleRatio <= 1) {
-		p.Add("tracing.sampleRatio", "write a number from 0 to 1")
-	}
 }
 
 func (a Audit) validate(p *serve.Problems) {

@@ -147,6 +147,14 @@ func TestAUserCallsAsHimself(t *testing.T) {
 	status, e = h.post(t, wire.PathSession, token, `{}`)
 	g.Expect(status).To(Equal(http.StatusOK))
 	g.Expect(string(e.Data)).To(ContainSubstring(`"userID":"alice"`))
+
+	status, e = h.post(t, wire.PathTickets, token, `{}`)
+	g.Expect(status).To(Equal(http.StatusOK))
+	var ticket struct{ Ticket string }
+	g.Expect(json.Unmarshal(e.Data, &ticket)).To(Succeed(), e.ErrMsg)
+	redeemed, err := h.sessions.RedeemTicket(t.Context(), ticket.Ticket, session.PurposeRealtime)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(redeemed.UserID).To(Equal("alice"))
 }
 
 func TestWithoutASessionNothingReachesTheBackend(t *testing.T) {

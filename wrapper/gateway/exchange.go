@@ -12,6 +12,7 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/policy"
 	"github.com/openimstack/openim-operator/wrapper/rules"
 	"github.com/openimstack/openim-operator/wrapper/serve"
+	"github.com/openimstack/openim-operator/wrapper/session"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
@@ -32,11 +33,12 @@ type exchange struct {
 	hot     *hot // one and the same from beginning to end
 	began   time.Time
 	address netip.Addr
-	caller  auth.Principal // zero until he is known
-	rule    string         // the rule that refused
-	status  int            // of the reply
-	mild    bool           // refusals are told in the envelope, under HTTP 200
-	silent  bool           // no audit event: what is asked for is public, or the event is written elsewhere
+	caller  auth.Principal  // zero until he is known
+	session session.Session // of a user
+	rule    string          // the rule that refused
+	status  int             // of the reply
+	mild    bool            // refusals are told in the envelope, under HTTP 200
+	silent  bool            // no audit event: what is asked for is public, or the event is written elsewhere
 }
 
 func (h *hall) begin(w http.ResponseWriter, r *http.Request) *exchange {

@@ -165,7 +165,7 @@ func (u *usersDoor) recognise(x *exchange, token string) *wire.Failure {
 	if err != nil {
 		return sessionFailure(err)
 	}
-	x.caller = principalOf(found)
+	x.session, x.caller = found, principalOf(found)
 	x.rec.Subject, x.rec.Issuer = x.caller.Subject, x.caller.Issuer
 	return nil
 }

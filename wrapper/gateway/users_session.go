@@ -107,15 +107,11 @@ func (u *usersDoor) showSession(x *exchange, _ []byte) (any, *wire.Failure) {
 }
 
 func (u *usersDoor) issueTicket(x *exchange, _ []byte) (any, *wire.Failure) {
-	ticket, expires, err := u.sessions.IssueTicket(x.r.Context(), sessionOf(x.caller), session.PurposeRealtime)
+	ticket, expires, err := u.sessions.IssueTicket(x.r.Context(), x.session, session.PurposeRealtime)
 	if err != nil {
 		return nil, sessionFailure(err)
 	}
 	return map[string]any{"ticket": ticket, "expires": expires.Unix()}, nil
-}
-
-func sessionOf(p auth.Principal) session.Session {
-	return session.Session{ID: p.Session, UserID: p.Subject, DeviceID: p.Device, PlatformID: p.PlatformID, Expires: p.Expires}
 }
 
 func (u *usersDoor) issueCode(x *exchange, body []byte) (any, *wire.Failure) {

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// connections is how many the closed loop keeps busy, and the open loop may use.
+const connections = 32
+
+// target is the measured request, as vegeta reads it.
+func (p *place) target(name, base string) (string, error) {
+	body := filepath.Join(p.dir, "body.json")
+	if err := os.WriteFile(body, []byte(`{"userIDs":["alice"]}`), 0o600); err != nil {
+		return "", err
+	}
+	path := filepath.Join(p.dir, name+".target")
+	text := fmt.Sprintf("POST %s/user/get_users_info\nContent-Type: application/json\noperationID: perf\ntoken: %s\n@%s\n", base, p.token, body)
+	return path, os.WriteFile(path, []byte(text), 0o600)
+}
+
+// load is what one attack saw.
+type load struct {
+	rate     float64 // answered per second
+	p50, p99 time.Duration
+	cpu      time.Duration // of the case's processes, for each request
+	rss      int64         // of the case's processes at its end
+}
+
+// report is the part of vegeta's that is used. Durations are in nanoseconds.
+type report struct {
+	Latencies struct {
+		P50 int64 `json:"50th"`
+		P99 int64 `json:"99th"`
+	} `json:"latencies"`
+	Requests   int64            `json:"requests"`
+	Throughput float64          `json:"throughput"`
+	Success    float64          `json:"success"`
+	Codes      map[string]int64 `json:"status_codes"`
+	Errors     []string         `json:"errors"`
+}
+
+// attack sends requests for a while. rate 0 is as many as are answered. An answer other than 200 ends the measurement: it would be
+// about something else.
+func attack(ctx context.Context, p *place, c contender, r *running, rate int, lasts time.Duration) (load, error) {
+	target, err := p.target("case", r.base)
+	if err != nil {
+		return load{}, err
+	}
+	results := filepath.Join(p.dir, "case.bin")
+	args := []string{"-c", around, p.vegeta, "attack", "-targets", target, "-duration", lasts.String(), "-rate", strconv.Itoa(rate),
+		"-connections", strconv.Itoa(connections), "-workers", strconv.Itoa(connections), "-max-workers", strconv.Itoa(connections), "-http2=false", "-output", results}
+	before, err := usage(r.processes)
+	if err != nil {
+		return load{}, err
+	}
+	if out, err := exec.CommandContext(ctx, "taskset", args...).CombinedOutput(); err != nil {
+		return load{}, fmt.Errorf("the load on %s: %w\n%s", c.name, err, out)
+	}
+	after, err := usage(r.processes)
+	if err != nil {
+		return load{}, err
+	}
+	var text bytes.Buffer
+	cmd := exec.CommandContext(ctx, p.vegeta, "report", "-type", "json", results)
+	cmd.Stdout = &text
+	if err := cmd.Run(); err != nil {
+		return load{}, fmt.Errorf("the report on %s: %w", c.name, err)
+	}
+	var seen report
+	if err := json.Unmarshal(text.Bytes(), &seen); err != nil {
+		return load{}, fmt.Errorf("the report on %s: %w", c.name, err)
+	}
+	if seen.Success != 1 {
+		return load{}, fmt.Errorf("%s: not every answer was 200: %v %.200v", c.name, seen.Codes, seen.Errors)
+	}
+	return load{
+		rate: seen.Throughput, p50: time.Duration(seen.Latencies.P50), p99: time.Duration(seen.Latencies.P99),
+		cpu: (after.cpu - before.cpu) / time.Duration(max(seen.Requests, 1)), rss: after.rss,
+	}, nil
+}
+
+// one sends the measured request once.
+func (p *place) one(ctx context.Context, client *http.Client, base string) (int, string, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, base+"/user/get_users_info", strings.NewReader(`{"userIDs":["alice"]}`))
+	if err != nil {
+		return 0, "", err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("operationID", "perf")
+	req.Header.Set("token", p.token)
+	resp, err := client.Do(req)
+	if err != nil {
+		return 0, "", err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	text, err := io.ReadAll(io.LimitReader(resp.Body, 1<<16))
+	return resp.StatusCode, string(text), err
+}

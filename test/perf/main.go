@@ -1,0 +1,162 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "perf:", err)
+		stop()
+		os.Exit(1)
+	}
+}
+
+var errUsage = errors.New("write http or sockets")
+
+// run is the measurement, or one of the small programs that it starts of itself.
+func run(ctx context.Context, args []string) error {
+	if len(args) == 0 {
+		return errUsage
+	}
+	switch args[0] {
+	case "stub":
+		return serveStub(args[1])
+	case "auth":
+		return serveAuth(args[1], args[2])
+	case "proxy":
+		return serveBare(args[1], args[2])
+	case "http", "sockets":
+		return measure(ctx, args[0], args[1:])
+	}
+	return errUsage
+}
+
+func measure(ctx context.Context, what string, args []string) error {
+	flags := flag.NewFlagSet(what, flag.ContinueOnError)
+	rounds := flags.Int("rounds", 5, "how often each case is measured")
+	lasts := flags.Duration("lasts", 5*time.Second, "how long each measurement lasts")
+	count := flags.Int("sockets", 10000, "how many sockets are held")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	p, end, err := prepare(ctx)
+	if err != nil {
+		return err
+	}
+	defer end()
+	if what == "sockets" {
+		return measureSockets(ctx, p, *count, os.Stdout)
+	}
+	return measureHTTP(ctx, p, *rounds, *lasts, os.Stdout)
+}
+
+// prepare builds what is measured, and starts what all cases share.
+func prepare(ctx context.Context) (*place, func(), error) {
+	for _, name := range []string{"nginx", "haproxy", "caddy", "redis-server", "taskset"} {
+		if _, err := exec.LookPath(name); err != nil {
+			return nil, nil, fmt.Errorf("%s is not installed: on Debian, apt-get install nginx-light haproxy caddy redis-server util-linux", name)
+		}
+	}
+	limit := syscall.Rlimit{Cur: filesOpen, Max: filesOpen} // inherited by all that is started
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return nil, nil, fmt.Errorf("raise the number of open files to %d (root may): %w", filesOpen, err)
+	}
+	dir, err := os.MkdirTemp("", "openim-perf-")
+	if err != nil {
+		return nil, nil, err
+	}
+	p := &place{dir: dir, password: "perf"}
+	var shared running
+	end := func() {
+		shared.stop()
+		_ = os.RemoveAll(dir)
+	}
+	if err := p.prepare(ctx, &shared); err != nil {
+		end()
+		return nil, nil, err
+	}
+	return p, end, nil
+}
+
+func (p *place) prepare(ctx context.Context, shared *running) error {
+	var err error
+	if p.self, err = os.Executable(); err != nil {
+		return err
+	}
+	p.wrapper = filepath.Join(p.dir, "wrapper")
+	if err := command(ctx, "", "go", "build", "-buildvcs=false", "-trimpath", "-o", p.wrapper, "./cmd/wrapper"); err != nil {
+		return err
+	}
+	// The load's program is pinned in a module of its own, so that its dependencies are nobody else's.
+	tool, err := exec.CommandContext(ctx, "go", "tool", "-modfile=hack/tools/vegeta/go.mod", "-n", "vegeta").Output()
+	if err != nil {
+		return fmt.Errorf("find vegeta: %w", err)
+	}
+	p.vegeta = strings.TrimSpace(string(tool))
+	for _, address := range []*string{&p.stub, &p.redis} {
+		if *address, err = freeAddress(); err != nil {
+			return err
+		}
+	}
+	if err := p.secrets(); err != nil {
+		return err
+	}
+	stub, err := start(ctx, p.dir, around, "stub", p.stub, nil, p.self, "stub", p.stub)
+	if err != nil {
+		return err
+	}
+	shared.processes = append(shared.processes, stub)
+	port := p.redis[strings.LastIndex(p.redis, ":")+1:]
+	redis, err := start(ctx, p.dir, around, "redis", p.redis, nil, "redis-server", "--port", port, "--requirepass", p.password, "--save", "", "--appendonly", "no")
+	if err != nil {
+		return err
+	}
+	shared.processes = append(shared.processes, redis)
+	callers, err := p.sessions(ctx, 1)
+	if err != nil {
+		return err
+	}
+	p.token = callers[0].token
+	return nil
+}
+
+func command(ctx context.Context, dir string, args ...string) error {
+	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w\n%s", strings.Join(args, " "), err, out)
+	}
+	return nil
+}
+
+// awaitAnswer waits until a case answers the measured request well: its parts may need a moment to find each other.
+func (p *place) awaitAnswer(ctx context.Context, base string) error {
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	client := &http.Client{Timeout: 5 * time.Second}
+	for {
+		status, text, err := p.one(ctx, client, base)
+		if err == nil && status == http.StatusOK && strings.Contains(text, `"errCode":0`) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("it does not answer as it should: HTTP status %d, %.300s %w", status, text, errors.Join(err))
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}

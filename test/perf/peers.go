@@ -1,0 +1,233 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// place is where the measurement runs: a folder, and the addresses of what all cases share.
+type place struct {
+	dir      string
+	self     string // this program
+	wrapper  string // cmd/wrapper
+	vegeta   string // the load
+	stub     string
+	redis    string
+	password string
+	token    string // of the session with which the load calls
+}
+
+// running is a case under measurement.
+type running struct {
+	base      string // http://host:port, and a prefix of the path
+	processes []*process
+}
+
+func (r *running) stop() {
+	for _, p := range r.processes {
+		p.stop()
+	}
+}
+
+// contender is one case.
+type contender struct {
+	name, does string
+	start      func(context.Context, *place) (*running, error)
+}
+
+// The cases of requests. What each does is what a reader must know to compare them.
+var contenders = []contender{
+	{"direct", "no proxy: what is taken off the others' latency", startDirect},
+	{"ReverseProxy", "Go's httputil.ReverseProxy: no authentication, no limit, no log", startBare},
+	{"haproxy", "rate limit by token, log; no authentication: it has no subrequest", startHAProxy},
+	{"nginx", "auth_request to a service that looks the token up in memory, limit_req, access log", startNginx},
+	{"caddy", "forward_auth to the same service, access log; no rate limit: it has none", startCaddy},
+	{"wrapper, auth only", "gateway and backend: session, identity, route, OpenIM's token; limits kept in memory, no rules", startWrapper(false)},
+	{"wrapper", "the same, with limits in Redis and a rule; audit trail and request log of both", startWrapper(true)},
+}
+
+func startDirect(_ context.Context, p *place) (*running, error) {
+	return &running{base: "http://" + p.stub + "/im/v1"}, nil
+}
+
+func startBare(ctx context.Context, p *place) (*running, error) {
+	address, err := freeAddress()
+	if err != nil {
+		return nil, err
+	}
+	proxy, err := start(ctx, p.dir, measured, "reverseproxy", address, []string{"GOMAXPROCS=1"}, p.self, "proxy", address, p.stub)
+	if err != nil {
+		return nil, err
+	}
+	return &running{base: "http://" + address + "/im/v1", processes: []*process{proxy}}, nil
+}
+
+// fill writes a configuration from a template.
+func (p *place) fill(name, template string, values ...string) (string, error) {
+	path := filepath.Join(p.dir, name)
+	return path, os.WriteFile(path, []byte(strings.NewReplacer(append(values, "{DIR}", p.dir, "{STUB}", p.stub)...).Replace(template)), 0o600)
+}
+
+const haproxyConfig = `
+global
+  nbthread 1
+  maxconn 30000
+  log stdout format raw local0
+defaults
+  mode http
+  log global
+  option httplog
+  timeout connect 2s
+  timeout client 60s
+  timeout server 60s
+  timeout tunnel 1h
+  timeout http-keep-alive 60s
+frontend door
+  bind {ADDRESS}
+  stick-table type string len 80 size 100k expire 60s store http_req_rate(1s)
+  http-request track-sc0 hdr(token)
+  http-request deny deny_status 429 if { sc_http_req_rate(0) gt 1000000 }
+  default_backend openim
+backend openim
+  http-reuse always
+  server stub {STUB} maxconn 30000
+`
+
+func startHAProxy(ctx context.Context, p *place) (*running, error) {
+	address, err := freeAddress()
+	if err != nil {
+		return nil, err
+	}
+	config, err := p.fill("haproxy.cfg", haproxyConfig, "{ADDRESS}", address)
+	if err != nil {
+		return nil, err
+	}
+	proxy, err := start(ctx, p.dir, measured, "haproxy", address, nil, "haproxy", "-db", "-f", config)
+	if err != nil {
+		return nil, err
+	}
+	return &running{base: "http://" + address + "/im/v1", processes: []*process{proxy}}, nil
+}
+
+const nginxConfig = `
+daemon off;
+worker_processes 1;
+worker_rlimit_nofile 65536;
+error_log {DIR}/nginx.err warn;
+pid {DIR}/nginx.pid;
+user root;
+events { worker_connections 30000; }
+http {
+  access_log {DIR}/nginx.access combined;
+  client_body_temp_path {DIR}/nginx-body;
+  proxy_temp_path {DIR}/nginx-proxy;
+  fastcgi_temp_path {DIR}/nginx-fastcgi;
+  uwsgi_temp_path {DIR}/nginx-uwsgi;
+  scgi_temp_path {DIR}/nginx-scgi;
+  keepalive_requests 10000000;
+  limit_req_zone $http_token zone=callers:10m rate=1000000r/s;
+  map $http_upgrade $connection_upgrade { default upgrade; '' ''; }
+  upstream openim { server {STUB}; keepalive 256; keepalive_requests 10000000; }
+  upstream auth { server {AUTH}; keepalive 256; keepalive_requests 10000000; }
+  server {
+    listen {ADDRESS};
+    location / {
+      auth_request /auth;
+      limit_req zone=callers burst=1000 nodelay;
+      proxy_pass http://openim;
+      proxy_http_version 1.1;
+      proxy_set_header Upgrade $http_upgrade;
+      proxy_set_header Connection $connection_upgrade;
+      proxy_read_timeout 1h;
+    }
+    location = /auth {
+      internal;
+      proxy_pass http://auth;
+      proxy_http_version 1.1;
+      proxy_set_header Connection "";
+      proxy_pass_request_body off;
+      proxy_set_header Content-Length "";
+    }
+  }
+}
+`
+
+func startNginx(ctx context.Context, p *place) (*running, error) {
+	auth, authAddress, err := p.startAuth(ctx, "nginx-auth")
+	if err != nil {
+		return nil, err
+	}
+	r := &running{processes: []*process{auth}}
+	address, err := freeAddress()
+	if err != nil {
+		r.stop()
+		return nil, err
+	}
+	config, err := p.fill("nginx.conf", nginxConfig, "{ADDRESS}", address, "{AUTH}", authAddress)
+	if err != nil {
+		r.stop()
+		return nil, err
+	}
+	proxy, err := start(ctx, p.dir, measured, "nginx", address, nil, "nginx", "-c", config)
+	if err != nil {
+		r.stop()
+		return nil, err
+	}
+	r.base, r.processes = "http://"+address+"/im/v1", append(r.processes, proxy)
+	return r, nil
+}
+
+func (p *place) startAuth(ctx context.Context, name string) (*process, string, error) {
+	address, err := freeAddress()
+	if err != nil {
+		return nil, "", err
+	}
+	auth, err := start(ctx, p.dir, measured, name, address, []string{"GOMAXPROCS=1"}, p.self, "auth", address, p.token)
+	return auth, address, err
+}
+
+const caddyConfig = `
+{
+	admin off
+	auto_https off
+	persist_config off
+}
+http://{ADDRESS} {
+	log {
+		output file {DIR}/caddy.access
+	}
+	forward_auth {AUTH} {
+		uri /auth
+		copy_headers X-User
+	}
+	reverse_proxy {STUB}
+}
+`
+
+func startCaddy(ctx context.Context, p *place) (*running, error) {
+	auth, authAddress, err := p.startAuth(ctx, "caddy-auth")
+	if err != nil {
+		return nil, err
+	}
+	r := &running{processes: []*process{auth}}
+	address, err := freeAddress()
+	if err != nil {
+		r.stop()
+		return nil, err
+	}
+	config, err := p.fill("Caddyfile", caddyConfig, "{ADDRESS}", address, "{AUTH}", authAddress)
+	if err != nil {
+		r.stop()
+		return nil, err
+	}
+	proxy, err := start(ctx, p.dir, measured, "caddy", address, []string{"GOMAXPROCS=1", "HOME=" + p.dir}, "caddy", "run", "--adapter", "caddyfile", "--config", config)
+	if err != nil {
+		r.stop()
+		return nil, fmt.Errorf("caddy: %w", err)
+	}
+	r.base, r.processes = "http://"+address+"/im/v1", append(r.processes, proxy)
+	return r, nil
+}

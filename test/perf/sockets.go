@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/coder/websocket"
+)
+
+// dialers open sockets at once.
+const dialers = 32
+
+// settle is how long sockets are idle before memory is looked at: garbage is collected by then, buffers of the opening are gone.
+const settle = 60 * time.Second
+
+// measureSockets holds idle sockets through each case in turn, and tells what each of them costs the proxy in memory.
+func measureSockets(ctx context.Context, p *place, count int, out io.Writer) error {
+	_, _ = fmt.Fprintf(out, "%d idle WebSockets, each with one to the stub behind it; resident memory of the proxy's processes after %s, less that before.\n\n", count, settle)
+	_, _ = fmt.Fprintln(out, "| case | opened in | KiB of memory each | CPU while idle, % of a core |\n|---|---|---|---|")
+	callers, err := p.sessions(ctx, count)
+	if err != nil {
+		return err
+	}
+	for _, c := range contenders {
+		if c.name == "direct" || c.name == "caddy" || c.name == "wrapper, auth only" {
+			continue
+		}
+		line, err := holdSockets(ctx, p, c, callers)
+		if err != nil {
+			return fmt.Errorf("%s: %w", c.name, err)
+		}
+		_, _ = fmt.Fprintln(out, line)
+	}
+	return nil
+}
+
+func holdSockets(ctx context.Context, p *place, c contender, callers []caller) (string, error) {
+	up, err := c.start(ctx, p)
+	if err != nil {
+		return "", err
+	}
+	defer up.stop()
+	if err := p.awaitAnswer(ctx, up.base); err != nil {
+		return "", err
+	}
+	before, err := usage(up.processes)
+	if err != nil {
+		return "", err
+	}
+	began := time.Now()
+	conns, err := open(ctx, up.base, callers)
+	defer func() {
+		for _, conn := range conns {
+			_ = conn.CloseNow()
+		}
+	}()
+	if err != nil {
+		return "", err
+	}
+	took := time.Since(began)
+	busy, err := usage(up.processes)
+	if err != nil {
+		return "", err
+	}
+	select {
+	case <-ctx.Done():
+		return "", ctx.Err()
+	case <-time.After(settle):
+	}
+	after, err := usage(up.processes)
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("| %s | %.1f s | %.1f | %.1f |", c.name, took.Seconds(),
+		float64(after.rss-before.rss)/1024/float64(len(callers)), 100*(after.cpu-busy.cpu).Seconds()/settle.Seconds()), nil
+}
+
+// open opens a socket for each caller, as an official SDK does. Each answers pings, as a client would.
+func open(ctx context.Context, base string, callers []caller) ([]*websocket.Conn, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var (
+		mu    sync.Mutex
+		conns []*websocket.Conn
+		work  sync.WaitGroup
+	)
+	queue := make(chan caller, len(callers))
+	for _, c := range callers {
+		queue <- c
+	}
+	close(queue)
+	for range dialers {
+		work.Go(func() {
+			for c := range queue {
+				conn, err := dial(ctx, base, c)
+				if err != nil {
+					cancel(err)
+					return
+				}
+				conn.CloseRead(context.WithoutCancel(ctx))
+				mu.Lock()
+				conns = append(conns, conn)
+				mu.Unlock()
+			}
+		})
+	}
+	work.Wait()
+	return conns, context.Cause(ctx)
+}
+
+func dial(ctx context.Context, base string, c caller) (*websocket.Conn, error) {
+	query := url.Values{
+		"sendID": {c.user}, "token": {c.token}, "platformID": {"1"}, "operationID": {"perf"}, "isBackground": {"false"}, "compression": {"gzip"},
+	}
+	conn, resp, err := websocket.Dial(ctx, strings.Replace(base, "http://", "ws://", 1)+"/ws?"+query.Encode(), &websocket.DialOptions{CompressionMode: websocket.CompressionDisabled})
+	if err == nil {
+		return conn, nil
+	}
+	if resp == nil || resp.Body == nil {
+		return nil, fmt.Errorf("open a socket: %w", err)
+	}
+	text, _ := io.ReadAll(io.LimitReader(resp.Body, 500))
+	return nil, fmt.Errorf("open a socket: %w: %s", err, text)
+}

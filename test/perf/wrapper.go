@@ -1,0 +1,147 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/openimstack/openim-operator/wrapper/mounted"
+	"github.com/openimstack/openim-operator/wrapper/redisdb"
+	"github.com/openimstack/openim-operator/wrapper/session"
+)
+
+const (
+	adminUser = "imAdmin"
+	keyPrefix = "perf:"
+	lifetime  = 24 * time.Hour
+)
+
+const backendConfig = `
+listen: {BACKEND}
+telemetry: {listen: {TELEMETRY}}
+assertionKeyFile: {DIR}/key
+openim: {apiURL: "http://{STUB}", adminUserID: imAdmin, secretFile: {DIR}/key, release: v3.8.3, externalURL: "http://127.0.0.1/im/v1"}
+redis: {addresses: ["{REDIS}"], passwordFile: {DIR}/password, keyPrefix: "perf:"}
+mongodb: {uriFile: {DIR}/mongodb, database: perf}
+custodyKeyFile: {DIR}/key
+shutdownGraceSeconds: 2
+`
+
+const gatewayConfig = `
+admin: {listen: {ADMIN}}
+telemetry: {listen: {TELEMETRY}}
+backend: {url: "http://{BACKEND}", assertionKeyFile: {DIR}/key}
+admins: {issuers: [{issuer: none, audiences: [none], algorithms: [ES256], jwksFile: {DIR}/jwks, roles: {claim: none, admin: [none]}}]}
+users:
+  listen: {USERS}
+  audience: "http://{USERS}"
+  serverKeysDir: {DIR}/login
+  realtime: {url: "ws://{STUB}"}
+redis: {addresses: ["{REDIS}"], passwordFile: {DIR}/password, keyPrefix: "perf:"}
+hotFile: {DIR}/{NAME}-hot.yaml
+audit: {path: {DIR}/{NAME}.audit}
+shutdownGraceSeconds: 20
+`
+
+// The limits never refuse here; they are asked all the same. A limit of the class of the measured route by user and address is two keys.
+const (
+	fullHot = `
+limits: {classes: {read: {perSecond: 100000, burst: 1000000, by: [user, ip]}, socket: {perSecond: 100000, burst: 1000000, by: [device]}}}
+rules: [{name: ios-only, expression: "identity.platformID == 1", message: "phones only"}]
+`
+	// Each replica counts by itself; sessions still live in Redis.
+	authHot = `
+limits: {classes: {read: {perSecond: 100000, burst: 1000000, by: [user]}}}
+`
+)
+
+func startWrapper(full bool) func(context.Context, *place) (*running, error) {
+	return func(ctx context.Context, p *place) (*running, error) {
+		name, hot := "wrapper-auth", authHot
+		if full {
+			name, hot = "wrapper-full", fullHot
+		}
+		var addresses [5]string
+		for i := range addresses {
+			address, err := freeAddress()
+			if err != nil {
+				return nil, err
+			}
+			addresses[i] = address
+		}
+		values := []string{"{NAME}", name, "{REDIS}", p.redis, "{BACKEND}", addresses[0], "{USERS}", addresses[1], "{ADMIN}", addresses[2]}
+		if _, err := p.fill(name+"-hot.yaml", hot); err != nil {
+			return nil, err
+		}
+		backend, err := p.fill(name+"-backend.yaml", backendConfig, append(values, "{TELEMETRY}", addresses[3])...)
+		if err != nil {
+			return nil, err
+		}
+		gateway, err := p.fill(name+"-gateway.yaml", gatewayConfig, append(values, "{TELEMETRY}", addresses[4])...)
+		if err != nil {
+			return nil, err
+		}
+		r := &running{base: "http://" + addresses[1] + "/im/v1"}
+		for _, role := range []struct{ name, config, address string }{{"backend", backend, addresses[0]}, {"gateway", gateway, addresses[1]}} {
+			one, err := start(ctx, p.dir, measured, name+"-"+role.name, role.address, []string{"GOMAXPROCS=1"}, p.wrapper, role.name, "--config", role.config)
+			if err != nil {
+				r.stop()
+				return nil, err
+			}
+			r.processes = append(r.processes, one)
+		}
+		return r, nil
+	}
+}
+
+// secrets writes the files that both roles mount.
+func (p *place) secrets() error {
+	random := func() string {
+		b := make([]byte, 32)
+		_, _ = rand.Read(b)
+		return base64.RawURLEncoding.EncodeToString(b)
+	}
+	if err := os.MkdirAll(filepath.Join(p.dir, "login"), 0o700); err != nil {
+		return err
+	}
+	for name, content := range map[string]string{
+		"key": random(), "password": p.password, "login/1": random(), "mongodb": "mongodb://127.0.0.1:1/perf", "jwks": `{"keys":[]}`,
+	} {
+		if err := os.WriteFile(filepath.Join(p.dir, name), []byte(content), 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// caller is a session with which the load calls.
+type caller struct{ user, token string }
+
+// sessions makes sessions of as many users; the login before them is not what is measured here.
+func (p *place) sessions(ctx context.Context, count int) ([]caller, error) {
+	log := slog.New(slog.DiscardHandler)
+	db, sources := redisdb.Open(redisdb.Config{Addresses: []string{p.redis}, PasswordFile: filepath.Join(p.dir, "password"), KeyPrefix: keyPrefix}, log)
+	defer func() { _ = db.Close() }()
+	mounted.NewWatcher(log, prometheus.NewRegistry(), sources...).Look()
+	store := session.New(session.Options{
+		Redis: db, Lifetime: func() time.Duration { return lifetime }, Idle: func() time.Duration { return lifetime },
+		Now: time.Now, Log: log, Registerer: prometheus.NewRegistry(),
+	})
+	callers := make([]caller, count)
+	for i := range callers {
+		user := fmt.Sprintf("user%d", i)
+		token, _, err := store.Create(ctx, user, "device-of-"+user, 1, 1)
+		if err != nil {
+			return nil, fmt.Errorf("make a session: %w", err)
+		}
+		callers[i] = caller{user, token}
+	}
+	return callers, nil
+}
