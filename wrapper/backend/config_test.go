@@ -7,6 +7,8 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/openimstack/openim-operator/wrapper/backend"
+	"github.com/openimstack/openim-operator/wrapper/redisdb"
+	"github.com/openimstack/openim-operator/wrapper/registry"
 	"github.com/openimstack/openim-operator/wrapper/serve"
 )
 
@@ -66,4 +68,58 @@ func FuzzConfig(f *testing.F) {
 			t.Fatalf("accepted: %+v", c)
 		}
 	})
+}
+
+// withUsers is the file of a stack that has users.
+const withUsers = sample + `
+redis: {addresses: ["redis-wrapper.infra.svc:6379"], passwordFile: /etc/wrapper/redis/password, keyPrefix: "im/chat:"}
+mongodb: {uriFile: /etc/wrapper/mongodb/uri, database: openim_v3}
+custodyKeyFile: /etc/wrapper/custody/key
+`
+
+func usersFile() string {
+	return strings.Replace(withUsers, "secretFile: /etc/wrapper/share/secret",
+		"secretFile: /etc/wrapper/share/secret, release: v3.8.3-patch.16, externalURL: \"https://im.example.com/im/v1\"", 1)
+}
+
+func TestTheFileOfAStackWithUsersIsUnderstood(t *testing.T) {
+	g := NewWithT(t)
+	c, err := backend.ParseConfig([]byte(usersFile()))
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(c.Redis).To(Equal(&redisdb.Config{Addresses: []string{"redis-wrapper.infra.svc:6379"}, PasswordFile: "/etc/wrapper/redis/password", KeyPrefix: "im/chat:"}))
+	g.Expect(c.MongoDB).To(Equal(&registry.Config{URIFile: "/etc/wrapper/mongodb/uri", Database: "openim_v3"}))
+	g.Expect(c.CustodyKeyFile).To(Equal("/etc/wrapper/custody/key"))
+	g.Expect(c.OpenIM.Release).To(Equal("v3.8.3-patch.16"))
+	g.Expect(c.OpenIM.ExternalURL).To(Equal("https://im.example.com/im/v1"))
+	_, err = backend.ParseConfig([]byte(strings.Replace(usersFile(), "uriFile: /etc/wrapper/mongodb/uri",
+		`addresses: ["mongo-0:27017", "mongo-1:27017"], usernameFile: /etc/wrapper/mongodb/username, passwordFile: /etc/wrapper/mongodb/password`, 1)))
+	g.Expect(err).NotTo(HaveOccurred())
+}
+
+func TestAWrongFileOfAStackWithUsersSaysWhatToWrite(t *testing.T) {
+	for _, c := range []struct{ name, from, to, says string }{
+		{"no custody key", "custodyKeyFile: /etc/wrapper/custody/key", "", "write all three of them"},
+		{"no MongoDB", "mongodb: {uriFile: /etc/wrapper/mongodb/uri, database: openim_v3}", "", "write all three of them"},
+		{"a relative custody key", "/etc/wrapper/custody/key", "key", "custodyKeyFile: write the absolute path"},
+		{"no release", "release: v3.8.3-patch.16, ", "", "openim.release: write OpenIM's release"},
+		{"an unknown release", "v3.8.3-patch.16", "v2.3.0", "openim.release: write OpenIM's release"},
+		{"no external URL", `, externalURL: "https://im.example.com/im/v1"`, "", "openim.externalURL: write https://host"},
+		{"a slash at its end", "im.example.com/im/v1", "im.example.com/im/v1/", "openim.externalURL: write https://host"},
+		{"a user in it", "https://im", "https://u:p@im", "openim.externalURL: write https://host"},
+		{"another scheme", "https://im", "ftp://im", "openim.externalURL: write https://host"},
+		{"no database", "database: openim_v3", `database: ""`, "mongodb.database: write 1 to 63 bytes"},
+		{"a path for a database", "database: openim_v3", `database: "a/b"`, "mongodb.database: write a name"},
+		{"neither address nor file", "uriFile: /etc/wrapper/mongodb/uri, ", "", "mongodb: write uriFile, or addresses"},
+		{"both", "uriFile: /etc", `addresses: ["m:1"], uriFile: /etc`, "mongodb.uriFile: stands beside addresses"},
+		{"half a credential", "uriFile: /etc/wrapper/mongodb/uri", `addresses: ["m:1"], usernameFile: /u`, "mongodb.usernameFile: write both"},
+		{"an address without port", "uriFile: /etc/wrapper/mongodb/uri", `addresses: ["m"]`, "mongodb.addresses[0]: write host:port"},
+		{"no key prefix", `keyPrefix: "im/chat:"`, `keyPrefix: ""`, "redis.keyPrefix"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			g := NewWithT(t)
+			g.Expect(usersFile()).To(ContainSubstring(c.from))
+			_, err := backend.ParseConfig([]byte(strings.Replace(usersFile(), c.from, c.to, 1)))
+			g.Expect(err).To(MatchError(ContainSubstring(c.says)))
+		})
+	}
 }

@@ -24,7 +24,7 @@ type record struct {
 }
 
 func newRecord(value string, made, expires time.Time) record {
-	return record{token: Token{Value: value, Hash: Hash(value), Expires: expires}, made: made}
+	return record{token: Token{Value: value, Hash: Hash(value), Expires: expires.Truncate(time.Second)}, made: made}
 }
 
 // usable is true while the token is neither refused nor due to be made anew. The zero record is not.
