@@ -116,9 +116,9 @@ func (r *Responder) admit(m3, psk []byte) (PublicKey, []byte, error) {
 	if err != nil || reply == nil {
 		return PublicKey{}, nil, ErrAuthentication
 	}
-	key := PublicKey(r.state.PeerStatic())
-	if err = key.Check(); err != nil {
-		return PublicKey{}, nil, err
+	key := PublicKey(r.state.PeerStatic()) // not of low order: se has just succeeded with it
+	if !key.canonical() {
+		return PublicKey{}, nil, ErrKeyPoint
 	}
 	r.reply = reply
 	return key, payload, nil
