@@ -20,8 +20,8 @@ var gcraLua string
 var gcraScript = redis.NewScript(gcraLua)
 
 const (
-	// patience is how long one call waits for Redis before this replica decides by itself.
-	patience = 50 * time.Millisecond
+	// defaultPatience is how long one call waits for Redis before this replica decides by itself.
+	defaultPatience = 50 * time.Millisecond
 	// After so many calls in a row that failed or were slow, no call waits for a pause; then one tries.
 	failuresInARow = 3
 	failurePause   = time.Second
@@ -47,13 +47,14 @@ type Limiter struct {
 	alone    *local
 	breaker  *redisdb.Breaker
 	degraded atomic.Bool
+	patience time.Duration
 
 	decisions *prometheus.CounterVec
 }
 
 // New registers its metrics and calls nobody.
 func New(o Options) *Limiter {
-	l := &Limiter{db: o.Redis, replicas: o.Replicas, now: o.Now, log: o.Log, alone: newLocal(maxLocalKeys),
+	l := &Limiter{db: o.Redis, replicas: o.Replicas, now: o.Now, log: o.Log, alone: newLocal(maxLocalKeys), patience: defaultPatience,
 		breaker: redisdb.NewBreaker(failuresInARow, failurePause, o.Now),
 		decisions: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "openim_wrapper_limit_decisions_total",
@@ -120,7 +121,7 @@ func (l *Limiter) there(ctx context.Context, names []string, p pace) (which int,
 	for i, name := range names {
 		full[i] = l.db.Key(name)
 	}
-	asking, cancel := context.WithTimeout(ctx, patience)
+	asking, cancel := context.WithTimeout(ctx, l.patience)
 	defer cancel()
 	reply, err := gcraScript.Run(asking, l.db, full, p.interval, p.burst).Int64Slice()
 	if err == nil && len(reply) != 3 {

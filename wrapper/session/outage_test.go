@@ -160,7 +160,7 @@ func TestWhileRedisIsFrozenCallsAreQuick(t *testing.T) {
 	for range 500 {
 		begin := time.Now()
 		g.Expect(a.check(token)).To(Succeed())
-		if time.Since(begin) > 50*time.Millisecond {
+		if time.Since(begin) > 200*time.Millisecond {
 			slow++
 		}
 	}
