@@ -50,7 +50,7 @@ func (s *show) run(ctx context.Context) error {
 		{"bob's device is revoked", s.revoke},
 		{"what the administrators' door refuses", s.refusals},
 		{"who reaches what: every cell a real connection attempt", s.truthTable},
-		{"what this release does not seal: the stores", s.stores},
+		{"the doors of the stores, which the stack's policies do not cover", s.stores},
 	} {
 		if err := s.Journal.Step(ctx, step.title, step.do); err != nil {
 			return err
