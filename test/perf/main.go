@@ -71,15 +71,15 @@ func prepare(ctx context.Context) (*place, func(), error) {
 			return nil, nil, fmt.Errorf("%s is not installed: on Debian, apt-get install nginx-light haproxy caddy redis-server util-linux", name)
 		}
 	}
-	limit := syscall.Rlimit{Cur: filesOpen, Max: filesOpen} // inherited by all that is started
-	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
-		return nil, nil, fmt.Errorf("raise the number of open files to %d (root may): %w", filesOpen, err)
+	files, err := openFiles()
+	if err != nil {
+		return nil, nil, err
 	}
 	dir, err := os.MkdirTemp("", "openim-perf-")
 	if err != nil {
 		return nil, nil, err
 	}
-	p := &place{dir: dir, password: "perf"}
+	p := &place{dir: dir, password: "perf", files: files}
 	var shared running
 	end := func() {
 		shared.stop()
@@ -90,6 +90,17 @@ func prepare(ctx context.Context) (*place, func(), error) {
 		return nil, nil, err
 	}
 	return p, end, nil
+}
+
+// openFiles raises the number of open files to what the system allows; what is started inherits it.
+func openFiles() (int, error) {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return 0, err
+	}
+	limit.Cur = min(limit.Max, enoughFiles)
+	limit.Max = limit.Cur
+	return int(limit.Cur), syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit)
 }
 
 func (p *place) prepare(ctx context.Context, shared *running) error {

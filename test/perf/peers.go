@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 )
 
@@ -18,6 +19,7 @@ type place struct {
 	redis    string
 	password string
 	token    string // of the session with which the load calls
+	files    int    // that a process may have open
 }
 
 // running is a case under measurement.
@@ -68,13 +70,16 @@ func startBare(ctx context.Context, p *place) (*running, error) {
 // fill writes a configuration from a template.
 func (p *place) fill(name, template string, values ...string) (string, error) {
 	path := filepath.Join(p.dir, name)
-	return path, os.WriteFile(path, []byte(strings.NewReplacer(append(values, "{DIR}", p.dir, "{STUB}", p.stub)...).Replace(template)), 0o600)
+	return path, os.WriteFile(path, []byte(strings.NewReplacer(append(values, "{DIR}", p.dir, "{STUB}", p.stub, "{FILES}", strconv.Itoa(p.files), "{CONNECTIONS}", strconv.Itoa(p.connections()))...).Replace(template)), 0o600)
 }
+
+// connections is how many a proxy can have: each has two ends, and some files are for other things.
+func (p *place) connections() int { return p.files/2 - 100 }
 
 const haproxyConfig = `
 global
   nbthread 1
-  maxconn 30000
+  maxconn {CONNECTIONS}
   log stdout format raw local0
 defaults
   mode http
@@ -93,7 +98,7 @@ frontend door
   default_backend openim
 backend openim
   http-reuse always
-  server stub {STUB} maxconn 30000
+  server stub {STUB} maxconn {CONNECTIONS}
 `
 
 func startHAProxy(ctx context.Context, p *place) (*running, error) {
@@ -115,11 +120,11 @@ func startHAProxy(ctx context.Context, p *place) (*running, error) {
 const nginxConfig = `
 daemon off;
 worker_processes 1;
-worker_rlimit_nofile 65536;
+worker_rlimit_nofile {FILES};
 error_log {DIR}/nginx.err warn;
 pid {DIR}/nginx.pid;
 user root;
-events { worker_connections 30000; }
+events { worker_connections {FILES}; }
 http {
   access_log {DIR}/nginx.access combined;
   client_body_temp_path {DIR}/nginx-body;
@@ -193,7 +198,6 @@ const caddyConfig = `
 {
 	admin off
 	auto_https off
-	persist_config off
 }
 http://{ADDRESS} {
 	log {

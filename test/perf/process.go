@@ -23,8 +23,8 @@ const (
 // clockTick is what /proc counts CPU time in (USER_HZ, 100 on every Linux that Go runs on).
 const clockTick = 10 * time.Millisecond
 
-// filesOpen is enough for 10,000 sockets with two ends each.
-const filesOpen = 65536
+// enoughFiles is more than 10,000 sockets with two ends each need. Go's own processes want no more.
+const enoughFiles = 65536
 
 // process is a program that was started for the measurement.
 type process struct {

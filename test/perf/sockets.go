@@ -20,6 +20,10 @@ const settle = 60 * time.Second
 
 // measureSockets holds idle sockets through each case in turn, and tells what each of them costs the proxy in memory.
 func measureSockets(ctx context.Context, p *place, count int, out io.Writer) error {
+	if most := p.connections() - 100; count > most {
+		_, _ = fmt.Fprintf(out, "This system lets a process have %d files open, so that %d sockets are held instead of %d.\n\n", p.files, most, count)
+		count = most
+	}
 	_, _ = fmt.Fprintf(out, "%d idle WebSockets, each with one to the stub behind it; resident memory of the proxy's processes after %s, less that before.\n\n", count, settle)
 	_, _ = fmt.Fprintln(out, "| case | opened in | KiB of memory each | CPU while idle, % of a core |\n|---|---|---|---|")
 	callers, err := p.sessions(ctx, count)
