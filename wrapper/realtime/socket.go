@@ -44,6 +44,15 @@ var (
 	endClient    = ending{"client", websocket.StatusNormalClosure, false}
 )
 
+// kickFrames are OpenIM's kick, ready for when thousands of sockets end at once.
+var kickFrames = func() map[frame.Encoding][]byte {
+	out := map[frame.Encoding][]byte{}
+	for _, e := range []frame.Encoding{{}, {Gzip: true}, {JSON: true}, {JSON: true, Gzip: true}} {
+		out[e] = e.EncodeReply(frame.Reply{ID: idKick})
+	}
+	return out
+}()
+
 // socket is one client's and one of ours to msggateway, and what goes between them. Two goroutines are always there, each
 // reading one side; a third writes to the client while there is something to write.
 type socket struct {
@@ -149,11 +158,23 @@ func (s *socket) readClient() {
 			continue // what comes during the farewell is read to find the client's close frame
 		}
 		s.relay.metrics.bytes.WithLabelValues("client").Add(float64(len(data)))
-		end := s.take(kind, data)
+		var end *ending
+		aside(func() { end = s.take(kind, data) })
 		if end != nil {
 			s.end(*end)
 		}
 	}
+}
+
+// aside runs f on a goroutine of its own and waits for it. A reader waits nearly all its life; unpacking and judging a frame
+// would leave it a stack of twice the size for good, some 8 KB for each socket.
+func aside(f func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f()
+	}()
+	<-done
 }
 
 func (s *socket) take(kind websocket.MessageType, data []byte) *ending {
@@ -277,7 +298,9 @@ func (s *socket) readUpstream() {
 			continue // OpenIM's texts are answers to texts, and we send none
 		}
 		s.relay.metrics.bytes.WithLabelValues("openim").Add(float64(len(data)))
-		if last := s.give(data); last {
+		var last bool
+		aside(func() { last = s.give(data) })
+		if last {
 			return
 		}
 	}
@@ -385,7 +408,7 @@ func (s *socket) farewell(e ending) {
 	_ = s.raw.SetWriteDeadline(time.Now().Add(r.o.timing.farewell))
 	last := time.AfterFunc(r.o.timing.farewell, func() { _ = s.raw.Close() })
 	if e.kick {
-		_ = s.client.Write(context.Background(), websocket.MessageBinary, s.enc.EncodeReply(frame.Reply{ID: idKick}))
+		_ = s.client.Write(context.Background(), websocket.MessageBinary, kickFrames[s.enc])
 	}
 	_ = s.client.Close(e.code, e.name)
 	last.Stop()

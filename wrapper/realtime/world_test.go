@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net/http/httptest"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,7 +28,12 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if mode := os.Getenv(childMode); mode != "" {
+		serveChild(mode, os.Getenv(childMode+"_UPSTREAM"))
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // OpenIM's token, which no client may ever see.
 const openIMToken = "eyJhbGciOiJIUzI1NiJ9.eyJVc2VySUQiOiJhbGljZSIsIlBsYXRmb3JtSUQiOjF9.c2lnbmF0dXJl"

@@ -9,9 +9,12 @@ import (
 	"sync"
 )
 
-// storeBelow is the size under which a frame is wrapped in gzip's format without being compressed: compressing costs more than
-// the few bytes are worth, and a compressor holds some 800 KB while it works.
-const storeBelow = 1 << 10
+// storeUpTo is the size up to which a frame is wrapped in gzip's format without being compressed: to OpenIM, a hop away, time
+// is worth more than bytes, and a compressor holds some 800 KB while it works. What is longer is compressed to be let in at all.
+const storeUpTo = MaxRequest - wrapping
+
+// wrapping is what stored adds.
+const wrapping = 23
 
 var (
 	readers = sync.Pool{New: func() any { return new(gzip.Reader) }}
@@ -79,7 +82,7 @@ func gzipReader(src *bytes.Reader) (*gzip.Reader, error) {
 }
 
 func gzipped(in []byte) []byte {
-	if len(in) < storeBelow {
+	if len(in) <= storeUpTo {
 		return stored(in)
 	}
 	w, ok := writers.Get().(*gzip.Writer)
@@ -99,11 +102,11 @@ func gzipped(in []byte) []byte {
 	return out.Bytes()
 }
 
-// stored writes one gzip member with one stored block (RFC 1952, RFC 1951 section 3.2.4). in is at most 65535 bytes long.
+// stored writes one gzip member with one stored block (RFC 1952, RFC 1951 section 3.2.4). in is at most storeUpTo bytes long.
 func stored(in []byte) []byte {
-	size := uint16(len(in)) //nolint:gosec // below storeBelow
+	size := uint16(len(in)) //nolint:gosec // at most storeUpTo
 	sum := crc32.ChecksumIEEE(in)
-	out := make([]byte, 0, len(in)+23)
+	out := make([]byte, 0, len(in)+wrapping)
 	out = append(out, 0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff)
 	out = append(out, 1, byte(size), byte(size>>8), byte(^size), byte(^size>>8))
 	out = append(out, in...)
