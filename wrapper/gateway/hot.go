@@ -7,6 +7,7 @@ import (
 
 	"github.com/openimstack/openim-operator/wrapper/limit"
 	"github.com/openimstack/openim-operator/wrapper/mounted"
+	"github.com/openimstack/openim-operator/wrapper/policy"
 	"github.com/openimstack/openim-operator/wrapper/rules"
 	"github.com/openimstack/openim-operator/wrapper/serve"
 )
@@ -40,20 +41,33 @@ const (
 	classMessage = "message" // messages sent over a WebSocket
 )
 
-// defaultClasses bound what one user, device or address can do when nothing is configured. They are far above what an
-// official client does and far below what hurts OpenIM on one node.
-var defaultClasses = map[string]limit.Class{
-	classLogin:   {PerSecond: 2, Burst: 20, By: []string{limit.ByIP}},
-	classRefused: {PerSecond: 2, Burst: 40, By: []string{limit.ByIP}},
-	classSelf:    {PerSecond: 5, Burst: 20, By: []string{limit.ByUser}},
-	classAdmin:   {PerSecond: 100, Burst: 400, By: []string{limit.ByUser}},
-	classSocket:  {PerSecond: 1, Burst: 20, By: []string{limit.ByDevice}},
-	classMessage: {PerSecond: 10, Burst: 60, By: []string{limit.ByUser}},
-	"read":       {PerSecond: 30, Burst: 200, By: []string{limit.ByUser}},
-	"write":      {PerSecond: 10, Burst: 60, By: []string{limit.ByUser}},
-	"bulk":       {PerSecond: 1, Burst: 10, By: []string{limit.ByUser}},
-	"search":     {PerSecond: 2, Burst: 10, By: []string{limit.ByUser}},
+// budget is a class with its default, which bounds what one user, device or address can do when nothing is configured: far above
+// what an official client does, and far below what hurts OpenIM on one node.
+type budget struct {
+	name, spentBy string
+	limit.Class
 }
+
+var budgets = []budget{
+	{classLogin, "the two calls of a login, the published keys", limit.Class{PerSecond: 2, Burst: 20, By: []string{limit.ByIP}}},
+	{classRefused, "calls whose token is not good", limit.Class{PerSecond: 2, Burst: 40, By: []string{limit.ByIP}}},
+	{classSelf, "the gateway's own routes for a user", limit.Class{PerSecond: 5, Burst: 20, By: []string{limit.ByUser}}},
+	{classAdmin, "administrators' calls", limit.Class{PerSecond: 100, Burst: 400, By: []string{limit.ByUser}}},
+	{classSocket, "openings of a socket", limit.Class{PerSecond: 1, Burst: 20, By: []string{limit.ByDevice}}},
+	{classMessage, "messages sent over a socket", limit.Class{PerSecond: 10, Burst: 60, By: []string{limit.ByUser}}},
+	{policy.Read.Name, "users' calls and frames that read", limit.Class{PerSecond: 30, Burst: 200, By: []string{limit.ByUser}}},
+	{policy.Write.Name, "users' calls that change something", limit.Class{PerSecond: 10, Burst: 60, By: []string{limit.ByUser}}},
+	{policy.Bulk.Name, "users' calls that name many", limit.Class{PerSecond: 1, Burst: 10, By: []string{limit.ByUser}}},
+	{policy.Search.Name, "users' calls that search", limit.Class{PerSecond: 2, Burst: 10, By: []string{limit.ByUser}}},
+}
+
+var defaultClasses = func() map[string]limit.Class {
+	classes := map[string]limit.Class{}
+	for _, b := range budgets {
+		classes[b.name] = b.Class
+	}
+	return classes
+}()
 
 const (
 	maxOrigins = 64

@@ -1,0 +1,78 @@
+package gateway
+
+import (
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	. "github.com/onsi/gomega"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/openimstack/openim-operator/wrapper/mounted"
+	"github.com/openimstack/openim-operator/wrapper/policy"
+	"github.com/openimstack/openim-operator/wrapper/realtime"
+	"github.com/openimstack/openim-operator/wrapper/serve"
+)
+
+func TestTheDefaultLimitsStandInTheDocumentation(t *testing.T) {
+	g := NewWithT(t)
+	page, err := os.ReadFile("../../docs/wrapper.md")
+	g.Expect(err).NotTo(HaveOccurred())
+	for _, b := range budgets {
+		g.Expect(string(page)).To(ContainSubstring(fmt.Sprintf("| %s | %s | %g | %d | %s |\n", b.name, b.spentBy, b.PerSecond, b.Burst, strings.Join(b.By, ", "))))
+	}
+}
+
+// TestEveryTablesClassHasALimit: a class without one would let nothing pass.
+func TestEveryTablesClassHasALimit(t *testing.T) {
+	g := NewWithT(t)
+	used := map[string]bool{realtime.ClassMessage: true, realtime.ClassRead: true, realtime.ClassSocket: true, classRefused: true}
+	for _, l := range policy.Limits {
+		used[l.Name] = true
+	}
+	for _, r := range policy.OwnRoutes {
+		used[r.Limit] = true
+	}
+	for name := range used {
+		g.Expect(defaultClasses).To(HaveKey(name))
+	}
+	var p serve.Problems
+	for name, class := range defaultClasses {
+		class.Validate(&p, name)
+		g.Expect(used).To(HaveKey(name), "a class that nobody spends")
+	}
+	g.Expect(p.Err()).NotTo(HaveOccurred())
+}
+
+func TestAChangeOfTheHotFileIsInForceAndABadOneIsNot(t *testing.T) {
+	g := NewWithT(t)
+	path := filepath.Join(t.TempDir(), "hot.yaml")
+	write := func(text string) { g.Expect(os.WriteFile(path, []byte(text), 0o600)).To(Succeed()) }
+	write(`{origins: ["https://a.example"], trustedProxies: ["10.1.2.3/8"]}`)
+	source, defaults, err := hotSource(path)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(defaults.allows("https://a.example")).To(BeFalse())
+	watcher := mounted.NewWatcher(slog.New(slog.DiscardHandler), prometheus.NewRegistry(), source)
+	watcher.Look()
+	now, err := source.Get()
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(now.allows("https://a.example")).To(BeTrue())
+	g.Expect(now.proxies).To(Equal([]netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}))
+
+	write(`{origins: ["https://b.example"]}`)
+	watcher.Look()
+	now, err = source.Get()
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(now.allows("https://a.example")).To(BeFalse())
+	g.Expect(now.allows("https://b.example")).To(BeTrue())
+
+	write(`{origins: ["b.example"]}`)
+	watcher.Look()
+	now, err = source.Get()
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(now.allows("https://b.example")).To(BeTrue(), "the last good one stays")
+}
