@@ -178,7 +178,6 @@ func TestCredentialHashesFollowTheSecretAndTellNothing(t *testing.T) {
 
 // Each line is a mistake, the field that is named and the remedy that is told.
 func TestProblemsNameTheFieldAndTheRemedy(t *testing.T) {
-
 	cases := []struct {
 		name    string
 		change  func(*spec)

@@ -78,7 +78,7 @@ func (r *resolver) placeURL(field, peersField, text string, peers []v1alpha1.Pee
 	parsed, err := url.Parse(text)
 	if err != nil || parsed.Hostname() == "" {
 		r.invalid(v1alpha1.ReasonInvalidSpec, field, "it is not a URL: write for example https://id.example.com/jwks.json")
-		return nil, nil
+		return nil, nil //nolint:nilerr // a spec that is wrong is a problem of the stack's, not a failure to read it
 	}
 	port := parsed.Port()
 	if port == "" {

@@ -191,7 +191,7 @@ func walk(message []byte, see func(n protowire.Number, value int64, content []by
 			return
 		}
 		message = message[size:]
-		see(n, int64(value), content) //nolint:gosec // protobuf's int64 is written as its two's complement
+		see(n, int64(value), content)
 	}
 }
 
@@ -200,5 +200,5 @@ func text(out []byte, n protowire.Number, value string) []byte {
 }
 
 func number(out []byte, n protowire.Number, value int64) []byte {
-	return protowire.AppendVarint(protowire.AppendTag(out, n, protowire.VarintType), uint64(value)) //nolint:gosec // as above
+	return protowire.AppendVarint(protowire.AppendTag(out, n, protowire.VarintType), uint64(value))
 }

@@ -92,11 +92,12 @@ func (r *Refused) Error() string {
 // Open opens a socket. It lives until Close, or until the other side ends it.
 func Open(ctx context.Context, o Opening) (*Socket, error) {
 	query := url.Values{"sdkType": {"js"}, "operationID": {"harness"}}
-	conn, response, err := websocket.Dial(ctx, o.URL+"?"+query.Encode(), &websocket.DialOptions{
+	conn, response, err := websocket.Dial(ctx, o.URL+"?"+query.Encode(), &websocket.DialOptions{ //nolint:bodyclose // of a socket that opened there is no body
 		HTTPClient: o.Client, Subprotocols: []string{subprotocol, ticketPrefix + o.Ticket}, CompressionMode: websocket.CompressionDisabled,
 	})
 	if err != nil {
 		if response != nil && response.StatusCode != http.StatusSwitchingProtocols {
+			defer func() { _ = response.Body.Close() }()
 			body, _ := io.ReadAll(io.LimitReader(response.Body, maxReply))
 			return nil, &Refused{Status: response.StatusCode, Body: string(body)}
 		}
@@ -118,8 +119,7 @@ func (s *Socket) read() {
 		kind, content, err := s.conn.Read(context.Background())
 		if err != nil {
 			s.end = End{At: time.Now(), Code: int(websocket.CloseStatus(err)), Err: err}
-			var said websocket.CloseError
-			if errors.As(err, &said) {
+			if said, ok := errors.AsType[websocket.CloseError](err); ok {
 				s.end.Reason = said.Reason
 			}
 			return
