@@ -46,18 +46,35 @@ func New(c Config, version string, log *slog.Logger, now func() time.Time) (*ser
 		serve.Check{Name: "assertion key", Do: func(context.Context) error { _, err := assertionKey.Get(); return err }},
 		serve.Check{Name: "OpenIM", Do: openim.Prove},
 	)
-	main, err := serve.Listen("backend", c.Listen, serve.NewRecorder(log, reg, now).Wrap(h), policy.MaxDeadline(), nil, log)
+	tracer, err := serve.NewTracer(c.Tracing, "backend", version, log)
 	if err != nil {
 		return nil, err
+	}
+	recorder := serve.NewRecorder(log, reg, now)
+	recorder.Trace(tracer, true)
+	main, err := serve.Listen("backend", c.Listen, recorder.Wrap(h), policy.MaxDeadline(), nil, log)
+	if err != nil {
+		return nil, err
+	}
+	var more []*serve.Server
+	if c.Debug.Listen != "" {
+		debug, err := serve.ListenDebug(c.Debug, log)
+		if err != nil {
+			main.Close()
+			return nil, err
+		}
+		more = append(more, debug)
 	}
 	telemetry, err := serve.ListenTelemetry(c.Telemetry.Listen, ready, reg, log)
 	if err != nil {
-		main.Close()
+		for _, s := range append(more, main) {
+			s.Close()
+		}
 		return nil, err
 	}
 	return &serve.App{
-		Main: main, Telemetry: telemetry, Ready: ready, Log: log, Grace: c.grace(), Notice: serve.DefaultNotice,
-		Background: append(background, ready.Run, func(ctx context.Context) { files.Run(ctx, mounted.Interval) }),
+		Main: main, More: more, Telemetry: telemetry, Ready: ready, Log: log, Grace: c.grace(), Notice: serve.DefaultNotice,
+		Background: append(background, ready.Run, tracer.Run, func(ctx context.Context) { files.Run(ctx, mounted.Interval) }),
 	}, nil
 }
 

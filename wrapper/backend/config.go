@@ -16,6 +16,9 @@ type Config struct {
 	// Listen is where the gateway reaches the backend, host:port.
 	Listen    string          `json:"listen"`
 	Telemetry serve.Telemetry `json:"telemetry"`
+	// Debug is net/http/pprof on a loopback address; empty: none.
+	Debug   serve.Debug   `json:"debug,omitzero"`
+	Tracing serve.Tracing `json:"tracing,omitzero"`
 	// AssertionKeyFile holds the key that gateway and backend share, 32 to 1024 bytes.
 	AssertionKeyFile string `json:"assertionKeyFile"`
 	OpenIM           OpenIM `json:"openim"`
@@ -60,6 +63,8 @@ func (c *Config) validate() error {
 	p.BaseURL("openim.apiURL", c.OpenIM.APIURL)
 	p.Text("openim.adminUserID", c.OpenIM.AdminUserID, 64)
 	p.File("openim.secretFile", c.OpenIM.SecretFile)
+	c.Debug.Validate(&p)
+	c.Tracing.Validate(&p)
 	c.validateUsers(&p)
 	p.GraceSeconds("shutdownGraceSeconds", c.ShutdownGraceSeconds)
 	return p.Err()

@@ -27,9 +27,8 @@ var badUser error = wire.BadRequest.Because("a user or group id must be 1 to 128
 
 // legalNewUser is the rule of OpenIM's own registration (protocol's user.UserRegisterReq).
 func legalNewUser(id string) bool {
-	return id != "" && len(id) <= maxUserIDBytes && strings.IndexFunc(id, func(r rune) bool {
-		return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '_')
-	}) < 0
+	const legal = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"
+	return id != "" && len(id) <= maxUserIDBytes && strings.Trim(id, legal) == ""
 }
 
 // legalUser is wider: a user may have come to OpenIM by another way.

@@ -41,7 +41,7 @@ const (
 	newerKeySpared = 3 * time.Minute
 )
 
-// ErrUnavailable: Redis or the custody key is not to be had, and no token is held that may be used without them.
+// ErrUnavailable says that Redis or the custody key is not to be had, and no token is held that may be used without them.
 var ErrUnavailable = errors.New("the custody of OpenIM's tokens is not available: look at the wrapper's Redis and the custody key file")
 
 // Token is an OpenIM token.

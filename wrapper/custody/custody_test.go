@@ -142,6 +142,7 @@ func TestTwoReplicasAndAHundredCallersMintOnce(t *testing.T) {
 		g.Expect(token.Expires.Equal(noon.Add(life))).To(BeTrue())
 	}
 	g.Expect(b.minted.Load()).To(BeEquivalentTo(1))
+	g.Expect(b.result(custody.ResultMinted)).To(Equal(1))
 }
 
 func TestEachUserAndPlatformHasATokenOfItsOwn(t *testing.T) {

@@ -113,7 +113,7 @@ func (k *Keyring) Seal(content, place []byte) ([]byte, error) {
 	if _, err := rand.Read(nonce); err != nil {
 		return nil, fmt.Errorf("seal: %w", err)
 	}
-	return aead.Seal(sealed, nonce, content, associated(sealed[:sealedHeader], place)), nil
+	return aead.Seal(sealed, nonce, content, associated(sealed[:sealedHeader], place)), nil //nolint:gosec // the nonce is random, see above
 }
 
 // Open gives back what Seal was given. Its errors are ErrUnknownKey, ErrNotSealed, or that there are no keys at all.

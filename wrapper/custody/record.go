@@ -43,6 +43,14 @@ type kept struct {
 	Sealed  string `json:"sealed"`  // base64
 }
 
+func (k *kept) decode(text string) (sealed []byte, ok bool) {
+	if len(text) > maxSealedBytes || json.Unmarshal([]byte(text), k) != nil {
+		return nil, false
+	}
+	sealed, err := base64.StdEncoding.DecodeString(k.Sealed)
+	return sealed, err == nil
+}
+
 func place(o owner, made, expires int64) []byte {
 	return Place("token", o.userID, o.platform(), fmt.Sprint(made), fmt.Sprint(expires))
 }
@@ -57,11 +65,8 @@ func (c *Custody) read(ctx context.Context, o owner) (record, error) {
 		return record{}, fmt.Errorf("%w: %w", ErrUnavailable, plain(err))
 	}
 	var k kept
-	if len(text) > maxSealedBytes || json.Unmarshal([]byte(text), &k) != nil {
-		return record{}, nil
-	}
-	sealed, err := base64.StdEncoding.DecodeString(k.Sealed)
-	if err != nil {
+	sealed, ok := k.decode(text)
+	if !ok {
 		return record{}, nil
 	}
 	made := time.UnixMilli(k.Made)

@@ -206,7 +206,7 @@ func TestManyWhoAskTogetherAskOpenIMOnce(t *testing.T) {
 		})
 	}
 	work.Wait()
-	g.Expect(len(b.openim.Seen("/group/get_full_join_group_ids"))).To(Equal(1))
+	g.Expect(b.openim.Seen("/group/get_full_join_group_ids")).To(HaveLen(1))
 }
 
 func TestHowAUserIsShown(t *testing.T) {

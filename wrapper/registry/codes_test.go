@@ -1,6 +1,7 @@
 package registry_test
 
 import (
+	"errors"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -103,7 +104,7 @@ func TestAUserHasEightOpenCodesAtMostUnderAnyConcurrency(t *testing.T) {
 			switch {
 			case err == nil:
 				issued.Add(1)
-			case err == registry.ErrTooManyCodes: //nolint:errorlint // the very one
+			case errors.Is(err, registry.ErrTooManyCodes):
 				refused.Add(1)
 			default:
 				t.Error(err)

@@ -216,7 +216,7 @@ func (h *handle) find(ctx context.Context, filter bson.D, o ...options.Lister[op
 	return docs, failed(cursor.All(ctx, &docs))
 }
 
-// ErrNobody: the call names neither a user nor a device.
+// ErrNobody says that the call names neither a user nor a device.
 var ErrNobody = errors.New("name a user or a device")
 
 // RevokeDevices revokes one device, or all of a user's along with his open codes. A named device is in the answer also when it

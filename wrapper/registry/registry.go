@@ -31,7 +31,7 @@ const (
 	oldLasts = 30 * time.Second
 )
 
-// ErrUnavailable: MongoDB cannot be used now. Whether a write took effect is not known; the call may be repeated.
+// ErrUnavailable says that MongoDB cannot be used now. Whether a write took effect is not known; the call may be repeated.
 var ErrUnavailable = errors.New("the registry's MongoDB cannot be used now: look at its address, credentials and health")
 
 // URI gives the present connection string, and an error while there is none. It is secret.
@@ -178,7 +178,7 @@ func (h *handle) index(ctx context.Context) error {
 	_, err := h.codes.Indexes().CreateOne(ctx, mongo.IndexModel{
 		Keys: bson.D{{Key: fieldExpires, Value: 1}}, Options: options.Index().SetExpireAfterSeconds(0),
 	})
-	if lacks := (mongo.CommandError{}); errors.As(err, &lacks) && lacks.Code == codeNotImplemented {
+	if lacks, ok := errors.AsType[mongo.CommandError](err); ok && lacks.Code == codeNotImplemented {
 		return nil
 	}
 	return err
@@ -199,8 +199,7 @@ func failed(err error) error {
 	case mongo.IsNetworkError(err):
 		return fmt.Errorf("%w: it cannot be reached", ErrUnavailable)
 	}
-	var command mongo.CommandError
-	if errors.As(err, &command) {
+	if command, ok := errors.AsType[mongo.CommandError](err); ok {
 		return fmt.Errorf("%w: it answered with error %d", ErrUnavailable, command.Code)
 	}
 	return ErrUnavailable

@@ -82,7 +82,7 @@ func (s *Server) Restart() {
 	s.t.Helper()
 	s.Stop()
 	s.output.Reset()
-	s.process = exec.Command(s.program, s.args...)
+	s.process = exec.Command(s.program, s.args...) //nolint:gosec // the project's own program
 	s.process.Stdout, s.process.Stderr = &s.output, &s.output
 	// Should the test be killed, its server does not stay.
 	s.process.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM, Setpgid: true}
