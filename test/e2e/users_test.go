@@ -5,7 +5,6 @@ package e2e
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -13,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
@@ -223,41 +223,63 @@ func untilRevoked(ctx context.Context, door setup.Door, began time.Time, after *
 
 // hotLimits narrows the limit of messages and waits until it is felt, then widens it again.
 func hotLimits(ctx SpecContext) {
-	gateways := func() []string {
-		return slices.DeleteFunc(names(pods(ctx)), func(name string) bool { return !isGateway(name) })
-	}
-	before := gateways()
+	before := gateways(ctx)
 	all := doors(ctx)
 	hers, his := socket(ctx, all[0], alice), socket(ctx, all[1], bob)
 	limits := stack.Spec.Wrapper.Limits
-	DeferCleanup(func(ctx SpecContext) {
-		stack.Spec.Wrapper.Limits = limits
-		Expect(environment.Apply(ctx, stack)).To(Succeed())
-		ready(ctx, stack)
-	}, NodeTimeout(2*time.Minute))
+	DeferCleanup(func(ctx SpecContext) { widen(ctx, limits) }, NodeTimeout(mounted))
 	stack.Spec.Wrapper.Limits = &v1alpha1.Limits{Classes: []v1alpha1.LimitClass{
 		{Name: "message", PerSecond: resource.MustParse("100m"), Burst: 1, By: []v1alpha1.LimitKey{v1alpha1.LimitByUser}},
 	}}
 	began := time.Now()
 	Expect(environment.Apply(ctx, stack)).To(Succeed())
 	Eventually(ctx, func(g Gomega) {
-		for range 2 { // one is let through
-			reply, err := hers.SendDraft(ctx, chat.Draft{SendID: alice, RecvID: bob, Text: "again", PlatformID: hers.PlatformID})
-			g.Expect(err).NotTo(HaveOccurred())
-			if reply.ErrCode != 0 {
-				g.Expect(reply.ErrMsg).To(ContainSubstring("too many"))
-				return
-			}
-		}
-		g.Expect("a message").To(BeEmpty(), "was let through as before")
+		g.Expect(burst(ctx, g, hers)).To(Equal("too many"), "messages are let through as before")
 	}).WithTimeout(mounted).WithPolling(time.Second).Should(Succeed())
 	AddReportEntry("felt after", time.Since(began).Round(time.Second).String())
 	Expect(hers.Alive()).To(BeTrue())
 	Expect(his.Alive()).To(BeTrue())
-	Expect(gateways()).To(ConsistOf(before))
+	Expect(gateways(ctx)).To(ConsistOf(before))
 }
 
-func isGateway(pod string) bool {
-	prefix := v1alpha1.ChildName(stack.Name, v1alpha1.ComponentGateway) + "-"
-	return len(pod) > len(prefix) && pod[:len(prefix)] == prefix
+// burst sends two messages at once, of which a narrow limit lets one through.
+func burst(ctx context.Context, g Gomega, s *chat.Socket) string {
+	for range 2 {
+		reply, err := s.SendDraft(ctx, chat.Draft{SendID: s.UserID, RecvID: bob, Text: "again", PlatformID: s.PlatformID})
+		g.Expect(err).NotTo(HaveOccurred())
+		if reply.ErrCode != 0 {
+			g.Expect(reply.ErrMsg).To(ContainSubstring("too many"))
+			return "too many"
+		}
+	}
+	return ""
+}
+
+// widen gives the limits back and waits until every replica has them. A touch of a pod makes the kubelet look at its volumes at once.
+func widen(ctx SpecContext, limits *v1alpha1.Limits) {
+	GinkgoHelper()
+	stack.Spec.Wrapper.Limits = limits
+	Expect(environment.Apply(ctx, stack)).To(Succeed())
+	ready(ctx, stack)
+	for _, name := range gateways(ctx) {
+		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: stack.Namespace, Name: name}}
+		touch := fmt.Appendf(nil, `{"metadata":{"annotations":{"example.com/touched":"%d"}}}`, time.Now().UnixNano())
+		Expect(environment.Cluster.Patch(ctx, pod, client.RawPatch(types.MergePatchType, touch))).To(Succeed())
+	}
+	for _, door := range doors(ctx) {
+		s := socket(ctx, door, alice)
+		Eventually(ctx, func(g Gomega) { g.Expect(burst(ctx, g, s)).To(BeEmpty()) }).WithTimeout(mounted).WithPolling(time.Second).Should(Succeed())
+	}
+}
+
+// gateways are the names of the gateway's pods, those on their way out left out.
+func gateways(ctx SpecContext) []string {
+	GinkgoHelper()
+	var found []string
+	for _, pod := range pods(ctx) {
+		if pod.Labels[v1alpha1.LabelComponent] == v1alpha1.ComponentGateway && pod.DeletionTimestamp == nil {
+			found = append(found, pod.Name)
+		}
+	}
+	return found
 }
