@@ -45,8 +45,8 @@ func TestTheEncodingIsJSON(t *testing.T) {
 func TestNoMemberIsForgotten(t *testing.T) {
 	var full form
 	v := reflect.ValueOf(&full).Elem()
-	for i := range v.NumField() {
-		switch f := v.Field(i); f.Kind() {
+	for _, f := range v.Fields() {
+		switch f.Kind() {
 		case reflect.String:
 			f.SetString("x")
 		case reflect.Slice:

@@ -91,17 +91,17 @@ func (v *Verifier) Read(r io.Reader) error {
 		for errors.Is(err, bufio.ErrBufferFull) {
 			_, err = in.ReadSlice('\n')
 		}
-		if err != nil && err != io.EOF {
-			return err
-		}
 		if len(text) > 0 {
 			v.line++
 		}
 		if !long {
 			v.look(text)
 		}
-		if err != nil {
+		if errors.Is(err, io.EOF) {
 			return nil
+		}
+		if err != nil {
+			return err
 		}
 	}
 }

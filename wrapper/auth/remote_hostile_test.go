@@ -96,7 +96,7 @@ func TestAHostileProviderCostsLittleAndGivesNothing(t *testing.T) {
 		}, "larger than"},
 		{"a body announced as a terabyte", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "1099511627776")
-			w.WriteHeader(200)
+			w.WriteHeader(http.StatusOK)
 		}, "larger than"},
 		{"a gzip bomb", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Encoding", "gzip")
@@ -108,7 +108,9 @@ func TestAHostileProviderCostsLittleAndGivesNothing(t *testing.T) {
 		{"a redirect to the metadata of a cloud", func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "http://169.254.169.254/latest/meta-data/", http.StatusPermanentRedirect)
 		}, "redirect (HTTP status 308)"},
-		{"an error that quotes what must not be logged", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "secret-of-the-provider", 500) }, "HTTP status 500"},
+		{"an error that quotes what must not be logged", func(w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, "secret-of-the-provider", http.StatusInternalServerError)
+		}, "HTTP status 500"},
 		{"headers of a megabyte", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("X", strings.Repeat("x", 1<<20))
 			_, _ = w.Write(evil)

@@ -44,7 +44,7 @@ func TestANewKeyIsFoundByTheFirstTokenThatNamesIt(t *testing.T) {
 
 func TestUnknownKeysCauseOneFetchInTheCooldown(t *testing.T) {
 	good := authtest.NewKey(t, "k1", jose.ES256)
-	for name, answer := range map[string]func(*http.Request) (*http.Response, error){
+	for name, answer := range map[string]func(*http.Request) canned{
 		"that succeeds":             reply(200, authtest.JWKS(t, good)),
 		"that fails":                broken,
 		"that brings an empty set":  reply(200, []byte(`{"keys":[]}`)),
@@ -80,7 +80,7 @@ func TestAKeyThatAFreshSetDoesNotHaveIsNotSoughtAgainSoon(t *testing.T) {
 		g := NewWithT(t)
 		p := &provider{answer: reply(200, authtest.JWKS(t, authtest.NewKey(t, "k1", jose.ES256)), "ETag", `"1"`, "Cache-Control", "max-age=3600")}
 		k := fetching(t, p)
-		p.is(func(r *http.Request) (*http.Response, error) {
+		p.is(func(r *http.Request) canned {
 			return reply(304, nil, "Cache-Control", "max-age=3600")(r)
 		})
 		time.Sleep(Cooldown)
@@ -101,7 +101,7 @@ func TestWhoWaitsForAFetchWaitsNotLong(t *testing.T) {
 		g := NewWithT(t)
 		p := &provider{answer: reply(200, authtest.JWKS(t, authtest.NewKey(t, "k1", jose.ES256)))}
 		k := fetching(t, p)
-		p.is(func(r *http.Request) (*http.Response, error) { <-r.Context().Done(); return nil, r.Context().Err() })
+		p.is(func(r *http.Request) canned { <-r.Context().Done(); return canned{err: r.Context().Err()} })
 		time.Sleep(Cooldown)
 		before := p.calls()
 		began := time.Now()
@@ -134,7 +134,7 @@ func TestAProviderThatFlapsIsFollowed(t *testing.T) {
 		n := 0
 		sets := [][]byte{authtest.JWKS(t, a), authtest.JWKS(t, b)}
 		p := &provider{}
-		p.answer = func(r *http.Request) (*http.Response, error) {
+		p.answer = func(r *http.Request) canned {
 			n++
 			return reply(200, sets[(n-1)%2], "Cache-Control", "max-age=300")(r)
 		}

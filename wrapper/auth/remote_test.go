@@ -21,10 +21,19 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/auth/authtest"
 )
 
+// canned is an answer, or the reason why there is none.
+type canned struct {
+	status int
+	body   io.Reader
+	length int
+	header http.Header
+	err    error
+}
+
 // provider stands in for the network: it answers as it is told and counts.
 type provider struct {
 	mu     sync.Mutex
-	answer func(*http.Request) (*http.Response, error)
+	answer func(*http.Request) canned
 	times  []time.Time
 	seen   []http.Header
 }
@@ -34,10 +43,14 @@ func (p *provider) RoundTrip(r *http.Request) (*http.Response, error) {
 	p.times, p.seen = append(p.times, time.Now()), append(p.seen, r.Header)
 	answer := p.answer
 	p.mu.Unlock()
-	return answer(r)
+	c := answer(r)
+	if c.err != nil {
+		return nil, c.err
+	}
+	return &http.Response{StatusCode: c.status, Header: c.header, Body: io.NopCloser(c.body), ContentLength: int64(c.length)}, nil
 }
 
-func (p *provider) is(answer func(*http.Request) (*http.Response, error)) {
+func (p *provider) is(answer func(*http.Request) canned) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.answer = answer
@@ -49,17 +62,17 @@ func (p *provider) calls() int {
 	return len(p.times)
 }
 
-func reply(status int, body []byte, header ...string) func(*http.Request) (*http.Response, error) {
-	return func(*http.Request) (*http.Response, error) {
-		h := http.Header{}
-		for i := 0; i < len(header); i += 2 {
-			h.Set(header[i], header[i+1])
-		}
-		return &http.Response{StatusCode: status, Header: h, Body: io.NopCloser(strings.NewReader(string(body))), ContentLength: int64(len(body))}, nil
+func reply(status int, body []byte, header ...string) func(*http.Request) canned {
+	h := http.Header{}
+	for i := 0; i < len(header); i += 2 {
+		h.Set(header[i], header[i+1])
+	}
+	return func(*http.Request) canned {
+		return canned{status: status, header: h, body: strings.NewReader(string(body)), length: len(body)}
 	}
 }
 
-func broken(*http.Request) (*http.Response, error) { return nil, errors.New("connection refused") }
+func broken(*http.Request) canned { return canned{err: errors.New("connection refused")} }
 
 // fetching runs a remote set against a provider until the test ends.
 func fetching(t *testing.T, p *provider) *Remote {
@@ -117,7 +130,7 @@ func TestAnUnchangedSetIsNotSentAgain(t *testing.T) {
 		g := NewWithT(t)
 		p := &provider{answer: reply(200, authtest.JWKS(t, authtest.NewKey(t, "k1", jose.ES256)), "ETag", `"v1"`)}
 		k := fetching(t, p)
-		p.is(func(r *http.Request) (*http.Response, error) {
+		p.is(func(r *http.Request) canned {
 			if r.Header.Get("If-None-Match") != `"v1"` {
 				t.Error("asked without the tag")
 			}
@@ -170,7 +183,7 @@ func TestASetThatWillNotDoChangesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, bad := range map[string]func(*http.Request) (*http.Response, error){
+	for name, bad := range map[string]func(*http.Request) canned{
 		"empty":                     reply(200, []byte(`{"keys":[]}`)),
 		"a private key in it":       reply(200, fmt.Appendf(nil, `{"keys":[%s]}`, private)),
 		"one kid twice":             reply(200, authtest.JWKS(t, other, authtest.NewKey(t, "k2", jose.ES256))),
@@ -183,7 +196,7 @@ func TestASetThatWillNotDoChangesNothing(t *testing.T) {
 		"304 that was not asked":    reply(304, nil),
 		"compressed":                reply(200, authtest.JWKS(t, other), "Content-Encoding", "gzip"),
 		"more than 256 KiB":         reply(200, []byte(`{"keys":[],"x":"`+strings.Repeat("x", 256<<10)+`"}`)),
-		"a body that is cut short":  func(*http.Request) (*http.Response, error) { return cut(authtest.JWKS(t, other)), nil },
+		"a body that is cut short":  func(*http.Request) canned { return cut(authtest.JWKS(t, other)) },
 		"a certificate of nobody's": broken,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -203,9 +216,8 @@ func TestASetThatWillNotDoChangesNothing(t *testing.T) {
 }
 
 // cut is a reply whose body ends before its length.
-func cut(body []byte) *http.Response {
-	return &http.Response{StatusCode: 200, Header: http.Header{}, ContentLength: int64(len(body)),
-		Body: io.NopCloser(io.MultiReader(strings.NewReader(string(body[:len(body)/2])), errorReader{}))}
+func cut(body []byte) canned {
+	return canned{status: http.StatusOK, header: http.Header{}, length: len(body), body: io.MultiReader(strings.NewReader(string(body[:len(body)/2])), errorReader{})}
 }
 
 type errorReader struct{}

@@ -52,8 +52,7 @@ func (o *object) Find(key ref.Val) (ref.Val, bool) {
 // Get implements traits.Indexer.
 func (o *object) Get(key ref.Val) ref.Val {
 	value, there := o.Find(key)
-	switch {
-	case there || value != nil:
+	if there || value != nil {
 		return value
 	}
 	return types.NewErr("no such key")

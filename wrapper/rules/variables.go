@@ -31,7 +31,7 @@ var variables = []variable{
 	{"route.audit", cel.StringType, func(c *Call) ref.Val { return types.String(c.Route.Audit) }, "the row's audit class"},
 	{"route.limit", cel.StringType, func(c *Call) ref.Val { return types.String(c.Route.Limit) }, "the row's limit class"},
 	{"route.identifier", cel.IntType, func(c *Call) ref.Val { return types.Int(c.Route.Identifier) }, "a frame's request identifier; 0 over HTTP"},
-	{"connection.ip", cel.StringType, func(c *Call) ref.Val { return address(c) }, `the client's address, for cidr("10.0.0.0/8").containsIP(connection.ip)`},
+	{"connection.ip", cel.StringType, address, `the client's address, for cidr("10.0.0.0/8").containsIP(connection.ip)`},
 	{"connection.tls", cel.BoolType, func(c *Call) ref.Val { return types.Bool(c.Connection.TLS) }, "whether TLS ended at the gateway"},
 	{"connection.userAgent", cel.StringType, func(c *Call) ref.Val { return types.String(clip(c.Connection.UserAgent)) }, "the User-Agent header, cut at 256 bytes; the client writes what it likes there"},
 	{"connection.origin", cel.StringType, func(c *Call) ref.Val { return types.String(clip(c.Connection.Origin)) }, "the Origin header, cut at 256 bytes"},

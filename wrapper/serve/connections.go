@@ -28,11 +28,11 @@ func (p *perAddress) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		peer, err := netip.ParseAddrPort(conn.RemoteAddr().String())
-		if err != nil || p.exempt(plain(peer.Addr())) {
+		peer, ok := conn.RemoteAddr().(*net.TCPAddr)
+		if !ok || p.exempt(plain(peer.AddrPort().Addr())) {
 			return conn, nil
 		}
-		source := network(plain(peer.Addr()))
+		source := network(plain(peer.AddrPort().Addr()))
 		if p.take(source) {
 			return &counted{Conn: conn, end: sync.OnceFunc(func() { p.give(source) })}, nil
 		}

@@ -5,7 +5,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/http/pprof" //nolint:gosec // it registers on a mux that no listener of ours serves; ListenDebug's own is on loopback alone
+	"net/http/pprof" // it also registers on http.DefaultServeMux, which no listener of ours serves
 	"net/netip"
 	"time"
 )

@@ -125,7 +125,7 @@ func TestHTTP2TakesAHundredHeaderLinesAndNoMore(t *testing.T) {
 		w.WriteHeader(http.StatusNoContent)
 	})
 	for lines, want := range map[int]int{100: 204, 101: 431, 400: 431} {
-		client := &http.Client{Transport: &http2.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+		client := &http.Client{Transport: &http.Transport{ForceAttemptHTTP2: true, DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
 		req, err := http.NewRequest(http.MethodGet, "https://"+s.Main.Address(), nil)
 		g.Expect(err).NotTo(HaveOccurred())
 		req.Header.Set("Accept-Encoding", "identity")

@@ -63,6 +63,9 @@ func TestASocketLivesBeyondTheTimeoutsOfItsRequestAndIsRecordedWhenItEnds(t *tes
 			defer cancel()
 			conn, resp, err := websocket.Dial(ctx, "ws://"+s.Main.Address()+"/", nil)
 			g.Expect(err).NotTo(HaveOccurred())
+			if resp.Body != nil { // the library keeps it when it succeeds
+				_ = resp.Body.Close()
+			}
 			g.Expect(resp.StatusCode).To(Equal(101))
 			g.Expect(resp.Header.Get(wire.HeaderRequestID)).NotTo(BeEmpty())
 			echo := func() error {
