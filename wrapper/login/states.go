@@ -26,13 +26,13 @@ type States interface {
 }
 
 // Limits bound how many handshakes can be begun within one TTL of 30 seconds, and with it how many are outstanding: at most
-// two windows' worth. A state takes about 700 bytes of Redis' memory.
+// two windows' worth. A state takes some 400 bytes of Redis' memory.
 type Limits struct {
 	PerSource int64
 	Overall   int64
 }
 
-// DefaultLimits let 20 logins a second in from one source and 2,000 from all, for at most some 90 MB of Redis' memory.
+// DefaultLimits let 20 logins a second in from one source and 2,000 from all, for at most some 50 MB of Redis' memory.
 var DefaultLimits = Limits{PerSource: 600, Overall: 60000}
 
 // Keys of Redis, behind the wrapper's prefix.
