@@ -18,6 +18,8 @@ func (b *builder) addBackend() error {
 		Listen:               listen(component, lockdown.BackendPort),
 		Telemetry:            listener{Listen: listen(component, lockdown.TelemetryPort)},
 		AssertionKeyFile:     mounts.key("assertion", &b.facts.AssertionKey, "key"),
+		Tracing:              tracing(b.stack),
+		Debug:                &listener{Listen: debugListen},
 		ShutdownGraceSeconds: shutdownGrace,
 	}
 	config.OpenIM.APIURL = "http://" + b.address(string(openim.API), string(openim.HTTP))
