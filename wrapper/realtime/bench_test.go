@@ -97,7 +97,7 @@ func (anyone) Member(_ context.Context, _ string, ids []string) ([]bool, error) 
 type bareRelay struct{ upstream string }
 
 func (b bareRelay) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	up, _, err := coder.Dial(r.Context(), b.upstream+"/?"+r.URL.RawQuery, nil)
+	up, _, err := coder.Dial(r.Context(), b.upstream+"/?"+r.URL.RawQuery, nil) //nolint:bodyclose // the library closes it
 	if err != nil {
 		http.Error(w, "upstream", http.StatusBadGateway)
 		return
@@ -163,7 +163,7 @@ func (c child) usage() (u usage) {
 func (c child) dial(enc frame.Encoding) *websocket.Conn {
 	c.b.Helper()
 	d := websocket.Dialer{ReadBufferSize: 512, WriteBufferSize: 512}
-	ws, _, err := d.Dial("ws://"+c.address+wire.SocketPath+query("alice", "t", 1, enc), nil)
+	ws, _, err := d.Dial("ws://"+c.address+wire.SocketPath+query("alice", "t", 1, enc), nil) //nolint:bodyclose // the library closes it
 	if err != nil {
 		c.b.Fatal(err)
 	}

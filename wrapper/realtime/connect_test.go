@@ -16,23 +16,30 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
+// answer is what a client is told of the upgrade.
+type answer struct {
+	StatusCode int
+	Header     http.Header
+}
+
 // dial tries to connect and returns the socket, or the answer to the upgrade.
-func (w *world) dial(q string, header http.Header) (*websocket.Conn, *http.Response, wire.Envelope) {
+func (w *world) dial(q string, header http.Header) (*websocket.Conn, *answer, wire.Envelope) {
 	w.t.Helper()
 	ws, resp, err := websocket.DefaultDialer.Dial(w.url(q), header)
 	if err == nil {
 		w.t.Cleanup(func() { _ = ws.Close() })
-		return ws, resp, wire.Envelope{}
+		return ws, &answer{resp.StatusCode, resp.Header}, wire.Envelope{}
 	}
 	if resp == nil {
 		w.t.Fatalf("no answer: %v", err)
 	}
 	body, _ := io.ReadAll(resp.Body)
+	_ = resp.Body.Close()
 	var e wire.Envelope
 	if err := json.Unmarshal(body, &e); err != nil {
 		w.t.Fatalf("no envelope: %q", body)
 	}
-	return nil, resp, e
+	return nil, &answer{resp.StatusCode, resp.Header}, e
 }
 
 func packed(v map[string]any) string {
@@ -196,7 +203,7 @@ func TestWhatIsNoUpgradeIsAnswered(t *testing.T) {
 			r.Header.Set("Connection", "Upgrade")
 		},
 	} {
-		req, _ := http.NewRequestWithContext(t.Context(), "GET", w.http.URL+query("alice", "alice-token", 1, frame.Encoding{}), nil)
+		req, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, w.http.URL+query("alice", "alice-token", 1, frame.Encoding{}), nil)
 		change(req)
 		resp, err := http.DefaultClient.Do(req)
 		g.Expect(err).NotTo(HaveOccurred())

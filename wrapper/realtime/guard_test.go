@@ -343,7 +343,7 @@ func TestTheOuterSendIDIsTheUserToo(t *testing.T) {
 
 func TestTheJudgeIsAskedOnceForEveryFrameAndBeforeAnybodyElse(t *testing.T) {
 	g := NewWithT(t)
-	for _, r := range append(Requests[:len(Requests):len(Requests)], Request{ID: 4242}) {
+	for _, r := range append(slices.Clip(Requests), Request{ID: 4242}) {
 		asked := 0
 		gd := newGuard()
 		gd.members = noMembers{}

@@ -140,7 +140,7 @@ func (r *Relay) refuse(w http.ResponseWriter, req *http.Request, c connect, id I
 		return
 	}
 	_ = raw.SetDeadline(time.Now().Add(r.o.timing.farewell))
-	go func() { // a socket without a place in the hub: it is gone after the farewell at the latest
+	go func() { //nolint:gosec // the request is over; without a place in the hub the socket is gone after the farewell at the latest
 		stop := time.AfterFunc(r.o.timing.farewell, func() { _ = raw.Close() })
 		defer stop.Stop()
 		if conn.Write(context.Background(), websocket.MessageText, text) == nil {

@@ -69,6 +69,10 @@ func deviceKey(id Identity) string { return id.UserID + "\x00" + id.DeviceID }
 func (h *hub) release(id Identity) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.free(id)
+}
+
+func (h *hub) free(id Identity) {
 	h.reserved--
 	less(h.users, id.UserID)
 	less(h.devices, deviceKey(id))
@@ -94,10 +98,12 @@ func (h *hub) add(s *socket) bool {
 	return true
 }
 
-func (h *hub) remove(s *socket) {
+// leave takes a socket off the list and frees its place.
+func (h *hub) leave(s *socket) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	delete(h.sockets, s)
+	h.free(s.id)
 }
 
 func (h *hub) count() int {

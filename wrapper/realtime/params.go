@@ -110,7 +110,7 @@ func (c *connect) take(params map[string]string) error {
 		case paramPlatform:
 			var n int64
 			n, err = strconv.ParseInt(value, 10, 8)
-			c.platformID = int32(n) //nolint:gosec // eight bits
+			c.platformID = int32(n)
 		case paramBackground:
 			c.background, err = strconv.ParseBool(value)
 		case paramMsgResp:

@@ -108,7 +108,7 @@ func (w *walk) value(f *Field, typ protowire.Type, in []byte, count *int64) (val
 		return value{}, 0, errMalformed
 	}
 	size, n := varint(in)
-	if n < 0 || size > uint64(len(in)-n) {
+	if n < 0 || size > uint64(len(in)-n) { //nolint:gosec // n is within the input
 		return value{}, 0, errMalformed
 	}
 	content, end := in[n:n+int(size)], n+int(size) //nolint:gosec // within the input

@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gorilla/websocket"
 	. "github.com/onsi/gomega"
 
 	"github.com/openimstack/openim-operator/wrapper/realtime/frame"
@@ -90,12 +89,9 @@ func TestARevokedSessionLosesItsSocketAtOnceAndIsToldSo(t *testing.T) {
 			eventually(t, "nothing is left", func() bool { return w.relay.Count() == 0 && w.openIM.Connections() == 0 && w.attachments() == 0 })
 			g.Expect(w.trail(KindClosed)[0].Reason).To(Equal("revoked"))
 
-			_, resp, err := websocket.DefaultDialer.Dial(w.url(query("alice", "alice-token", 1, enc)), nil)
-			g.Expect(err).To(HaveOccurred())
+			_, resp, e := w.dial(query("alice", "alice-token", 1, enc), nil)
 			g.Expect(resp.StatusCode).To(Equal(200))
-			body := make([]byte, 500)
-			n, _ := resp.Body.Read(body)
-			g.Expect(string(body[:n])).To(ContainSubstring(`"errCode":1506`))
+			g.Expect(e.ErrCode).To(Equal(wire.CodeTokenKicked))
 		})
 	}
 }

@@ -418,11 +418,10 @@ func (s *socket) farewell(e ending) {
 	if detach != nil {
 		detach()
 	}
-	r.hub.remove(s)
-	r.hub.release(s.id)
 	r.metrics.sockets.Dec()
 	r.metrics.closed.WithLabelValues(e.name).Inc()
 	r.event(Event{Kind: KindClosed, Identity: s.id, Verdict: VerdictAllowed, Reason: e.name, Latency: r.o.Now().Sub(s.opened), Frame: s.about("close")})
+	r.hub.leave(s) // the last, so that a drained replica has told the trail of everything
 }
 
 func (r *Relay) event(e Event) {

@@ -79,7 +79,7 @@ func (d *dialer) once(ctx context.Context, id Identity, c connect, token string)
 	}
 	target := d.base
 	target.Path, target.RawQuery = "/", query.Encode()
-	conn, resp, err := websocket.Dial(ctx, target.String(), &websocket.DialOptions{HTTPClient: d.client})
+	conn, resp, err := websocket.Dial(ctx, target.String(), &websocket.DialOptions{HTTPClient: d.client}) //nolint:bodyclose // the library closes it
 	if err == nil {
 		conn.SetReadLimit(frame.MaxReply)
 		return conn, nil
@@ -116,8 +116,7 @@ func errCode(body []byte) (int, bool) {
 
 // withoutURL keeps of a failed dial what is beneath the URL.
 func withoutURL(err error) error {
-	var inURL *url.Error
-	if errors.As(err, &inURL) {
+	if inURL, ok := errors.AsType[*url.Error](err); ok {
 		return fmt.Errorf("connect to msggateway: %w", inURL.Err)
 	}
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {

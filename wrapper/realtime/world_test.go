@@ -166,7 +166,7 @@ func (w *world) endSession(session string, cause Cause) {
 	}
 }
 
-func (w *world) Token(_ context.Context, user string, platform int32, refused string) (string, string, error) {
+func (w *world) Token(_ context.Context, _ string, _ int32, refused string) (string, string, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.down["tokens"] {
@@ -258,6 +258,7 @@ func (w *world) connect(user, token string, platform int, enc frame.Encoding) *p
 		body := ""
 		if resp != nil {
 			b, _ := io.ReadAll(resp.Body)
+			_ = resp.Body.Close()
 			body = string(b)
 		}
 		w.t.Fatalf("connect: %v %s", err, body)
@@ -355,8 +356,7 @@ func (p *peer) closed() int {
 	p.t.Helper()
 	for {
 		_, err := p.read()
-		var ce *websocket.CloseError
-		if errors.As(err, &ce) {
+		if ce, ok := errors.AsType[*websocket.CloseError](err); ok {
 			return ce.Code
 		}
 		if err != nil {

@@ -83,9 +83,9 @@ func (r *gobReader) uint() uint64 {
 func (r *gobReader) int() int64 {
 	v := r.uint()
 	if v&1 == 1 {
-		return ^int64(v >> 1) //nolint:gosec // 63 bits fit
+		return ^int64(v >> 1)
 	}
-	return int64(v >> 1) //nolint:gosec // 63 bits fit
+	return int64(v >> 1)
 }
 
 func (r *gobReader) take(n uint64) []byte {

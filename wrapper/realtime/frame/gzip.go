@@ -3,6 +3,7 @@ package frame
 import (
 	"bytes"
 	"compress/gzip"
+	"encoding/binary"
 	"errors"
 	"hash/crc32"
 	"io"
@@ -105,11 +106,11 @@ func gzipped(in []byte) []byte {
 // stored writes one gzip member with one stored block (RFC 1952, RFC 1951 section 3.2.4). in is at most storeUpTo bytes long.
 func stored(in []byte) []byte {
 	size := uint16(len(in)) //nolint:gosec // at most storeUpTo
-	sum := crc32.ChecksumIEEE(in)
 	out := make([]byte, 0, len(in)+wrapping)
-	out = append(out, 0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff)
-	out = append(out, 1, byte(size), byte(size>>8), byte(^size), byte(^size>>8))
+	out = append(out, 0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff, 1)
+	out = binary.LittleEndian.AppendUint16(out, size)
+	out = binary.LittleEndian.AppendUint16(out, ^size)
 	out = append(out, in...)
-	out = append(out, byte(sum), byte(sum>>8), byte(sum>>16), byte(sum>>24))
-	return append(out, byte(size), byte(size>>8), 0, 0)
+	out = binary.LittleEndian.AppendUint32(out, crc32.ChecksumIEEE(in))
+	return binary.LittleEndian.AppendUint32(out, uint32(size))
 }

@@ -104,7 +104,14 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	if code != 0 {
 		w.Header().Set("Content-Type", "application/json; charset=utf-8")
-		_ = json.NewEncoder(w).Encode(map[string]any{"errCode": code, "errMsg": text, "errDlt": strings.Repeat("goroutine 1 [running] "+q.Get("token"), 100)})
+		body, err := json.Marshal(struct {
+			ErrCode int    `json:"errCode"`
+			ErrMsg  string `json:"errMsg"`
+			ErrDlt  string `json:"errDlt"`
+		}{code, text, strings.Repeat("goroutine 1 [running] "+q.Get("token"), 100)})
+		if err == nil {
+			_, _ = w.Write(body)
+		}
 		return
 	}
 	s.mu.Lock()
