@@ -49,7 +49,7 @@ func (o *openIMAsUser) CallAs(_ context.Context, r openimapi.Request, token stri
 // twoTokens gives one token, and another when the first was refused.
 type twoTokens struct{ err error }
 
-func (t twoTokens) Token(_ context.Context, userID string, platformID int32, refused string) (string, string, error) {
+func (t twoTokens) Token(_ context.Context, userID string, _ int32, refused string) (string, string, error) {
 	if refused != "" {
 		return "second-" + userID, "hash-2", t.err
 	}

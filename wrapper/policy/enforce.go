@@ -12,6 +12,9 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
+// maxLookedUp bounds what one body may have looked up, and with it the time that finding it out takes.
+const maxLookedUp = 1000
+
 // maxConversationIDBytes is two user ids and what joins them.
 const maxConversationIDBytes = 2*maxUserIDBytes + 8
 
@@ -182,14 +185,13 @@ func (e *enforcement) party(p place, group NeedKind) error {
 		return malformed("%s must be a conversation's id", p.field)
 	}
 	if _, isGroup := c.Group(); isGroup {
-		e.need(group, p.field, id)
-		return nil
+		return e.need(group, p.field, id)
 	}
 	switch peers, certain := c.Peers(e.caller.UserID); {
 	case len(peers) == 0:
 		return fmt.Errorf("%s must be a conversation of your own", p.field)
 	case !certain:
-		e.need(NeedParty, p.field, id)
+		return e.need(NeedParty, p.field, id)
 	}
 	return nil
 }
@@ -202,20 +204,25 @@ func (e *enforcement) group(p place, kind NeedKind) error {
 	if err := legalID(p.field, id, maxUserIDBytes); err != nil {
 		return err
 	}
-	e.need(kind, p.field, id)
-	return nil
+	return e.need(kind, p.field, id)
 }
 
-func (e *enforcement) need(kind NeedKind, field, id string) {
-	for i, n := range e.needs {
+func (e *enforcement) need(kind NeedKind, field, id string) error {
+	for i := range e.needs {
+		n := &e.needs[i]
 		if n.Kind == kind && n.Field == field {
-			if !slices.Contains(n.IDs, id) {
-				e.needs[i].IDs = append(n.IDs, id)
+			if slices.Contains(n.IDs, id) {
+				return nil
 			}
-			return
+			if len(n.IDs) == maxLookedUp {
+				return malformed("%s names more than %d: send less at a time", field, maxLookedUp)
+			}
+			n.IDs = append(n.IDs, id)
+			return nil
 		}
 	}
 	e.needs = append(e.needs, Need{Kind: kind, Field: field, IDs: []string{id}})
+	return nil
 }
 
 // Trim takes out of a body (from Enforce) what a Need's field names and allowed does not. false: nothing is left to ask for.
@@ -228,14 +235,17 @@ func (n Need) Trim(body map[string]any, allowed map[string]bool) bool {
 		return !slices.ContainsFunc(n.IDs, func(id string) bool { return !allowed[id] })
 	}
 	member = strings.TrimPrefix(member, ".")
+	asked := make(map[string]bool, len(n.IDs)) // what needed no looking up is not among them
+	for _, id := range n.IDs {
+		asked[id] = true
+	}
 	kept := make([]any, 0, len(elements))
 	for _, element := range elements {
 		id, _ := element.(string)
 		if object, ok := element.(map[string]any); ok {
 			id, _ = object[member].(string)
 		}
-		// What needed no looking up is not among the ids.
-		if allowed[id] || !slices.Contains(n.IDs, id) {
+		if allowed[id] || !asked[id] {
 			kept = append(kept, element)
 		}
 	}

@@ -35,7 +35,7 @@ func TestTheOpenAPIDocumentIsTheTable(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	data, err := policy.OpenAPI()
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(string(page) == string(data)).To(BeTrue(), `run "go generate ./wrapper/policy"`)
+	g.Expect(string(page)).To(Equal(string(data)), `run "go generate ./wrapper/policy"`)
 }
 
 func TestEveryRouteStandsInTheOpenAPIDocument(t *testing.T) {

@@ -76,7 +76,7 @@ func (f *protoField) consume(kind protowire.Type, data []byte, body map[string]a
 			return -1
 		}
 		v, n := protowire.ConsumeVarint(data)
-		body[f.name] = json.Number(strconv.FormatInt(int64(v), 10))
+		body[f.name] = json.Number(strconv.FormatInt(int64(v), 10)) //nolint:gosec // protobuf writes an int64 as these bits
 		return n
 	}
 	if kind != protowire.BytesType {
@@ -115,7 +115,7 @@ func (r *Route) EncodeProtobuf(body map[string]any) ([]byte, error) {
 					return nil, fmt.Errorf("encode the body: %w", err)
 				}
 				out = protowire.AppendTag(out, f.number, protowire.VarintType)
-				out = protowire.AppendVarint(out, uint64(n))
+				out = protowire.AppendVarint(out, uint64(n)) //nolint:gosec // the same, back
 			default:
 				return nil, fmt.Errorf("encode the body: %s has no protobuf form", f.name)
 			}

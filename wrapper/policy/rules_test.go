@@ -3,7 +3,9 @@ package policy_test
 import (
 	"encoding/base64"
 	"encoding/json"
+	"strconv"
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 
@@ -124,6 +126,20 @@ func TestWhatMustBeLookedUp(t *testing.T) {
 			g.Expect(needs).To(Equal(c.needs))
 		})
 	}
+}
+
+// TestManyIDsAreRefusedSoon: a megabyte of different groups must not be compared each with each.
+func TestManyIDsAreRefusedSoon(t *testing.T) {
+	g := NewWithT(t)
+	list := make([]any, 60_000)
+	for i := range list {
+		list[i] = map[string]any{"groupID": strconv.Itoa(i)}
+	}
+	start := time.Now()
+	_, _, refusal := policy.Find("/group/get_incremental_group_members_batch").Enforce(caller, map[string]any{"reqList": list})
+	g.Expect(refusal).NotTo(BeNil())
+	g.Expect(refusal.Text).To(ContainSubstring("more than 1000"))
+	g.Expect(time.Since(start)).To(BeNumerically("<", 2*time.Second))
 }
 
 func TestTrimLeavesOutWhatIsNotTheCallers(t *testing.T) {

@@ -2,7 +2,6 @@ package policytest
 
 import (
 	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -32,11 +31,9 @@ func (w World) Object() string { return w.Self + "/a.txt" }
 
 // Form is a form id as OpenIM would give it to Self.
 func (w World) Form() string {
-	data, _ := json.Marshal(map[string]any{
-		"name": w.Object(), "size": 1, "contentType": "text/plain", "group": "",
-		"key": "openim/direct/20260102/" + w.Self + "/0cc175b9c0f1b6a831c399e269772661.txt",
-	})
-	return base64.RawStdEncoding.EncodeToString(data)
+	const file = "0cc175b9c0f1b6a831c399e269772661.txt"
+	return base64.RawStdEncoding.EncodeToString([]byte(fmt.Sprintf(
+		`{"name":%q,"size":1,"contentType":"text/plain","group":"","key":%q}`, w.Object(), "openim/direct/20260102/"+w.Self+"/"+file)))
 }
 
 // Body is the route's example in this world, decoded.
