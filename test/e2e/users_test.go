@@ -267,8 +267,10 @@ func widen(ctx SpecContext, limits *v1alpha1.Limits) {
 		Expect(environment.Cluster.Patch(ctx, pod, client.RawPatch(types.MergePatchType, touch))).To(Succeed())
 	}
 	for _, door := range doors(ctx) {
-		s := socket(ctx, door, alice)
+		s, err := door.Open(ctx, people[alice])
+		Expect(err).NotTo(HaveOccurred())
 		Eventually(ctx, func(g Gomega) { g.Expect(burst(ctx, g, s)).To(BeEmpty()) }).WithTimeout(mounted).WithPolling(time.Second).Should(Succeed())
+		s.Close()
 	}
 }
 
