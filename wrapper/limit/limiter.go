@@ -31,6 +31,9 @@ const (
 type Options struct {
 	// Redis nil: this replica decides by itself, always.
 	Redis *redisdb.DB
+	// Alone true: this replica decides by itself with its share of the quota, though there is a Redis. It is asked for each
+	// call, and nobody waits for Redis then; the limits are as exact as calls are evenly spread. Nil: false.
+	Alone func() bool
 	// Replicas is how many share a quota when each decides by itself. Nil: one.
 	Replicas   func() int
 	Now        func() time.Time
@@ -45,6 +48,7 @@ type Limiter struct {
 	now      func() time.Time
 	log      *slog.Logger
 	alone    *local
+	wanted   func() bool
 	breaker  *redisdb.Breaker
 	degraded atomic.Bool
 	patience time.Duration
@@ -54,7 +58,7 @@ type Limiter struct {
 
 // New registers its metrics and calls nobody.
 func New(o Options) *Limiter {
-	l := &Limiter{db: o.Redis, replicas: o.Replicas, now: o.Now, log: o.Log, alone: newLocal(maxLocalKeys), patience: defaultPatience,
+	l := &Limiter{db: o.Redis, replicas: o.Replicas, wanted: o.Alone, now: o.Now, log: o.Log, alone: newLocal(maxLocalKeys), patience: defaultPatience,
 		breaker: redisdb.NewBreaker(failuresInARow, failurePause, o.Now),
 		decisions: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "openim_wrapper_limit_decisions_total",
@@ -63,6 +67,9 @@ func New(o Options) *Limiter {
 	}
 	if l.replicas == nil {
 		l.replicas = func() int { return 1 }
+	}
+	if l.wanted == nil {
+		l.wanted = func() bool { return false }
 	}
 	o.Registerer.MustRegister(l.decisions,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
@@ -83,20 +90,29 @@ func New(o Options) *Limiter {
 // A class that is not valid lets nothing pass.
 func (l *Limiter) Allow(ctx context.Context, class string, c Class, s Subject) Decision {
 	if !c.usable() {
-		return l.note(class, Decision{RetryAfter: time.Second, By: "class"})
+		return l.note(class, byReplica, Decision{RetryAfter: time.Second, By: "class"})
 	}
 	names, p := keys(class, c.By, s), c.pace()
-	if l.db == nil {
-		return l.note(class, l.here(c.By, names, p))
+	switch {
+	case l.db == nil:
+		return l.note(class, byReplica, l.here(c.By, names, p))
+	case l.wanted():
+		return l.note(class, byReplica, l.here(c.By, names, p.share(l.replicas())))
 	}
 	which, wait, err := l.there(ctx, names, p)
 	if err != nil {
 		d := l.here(c.By, names, p.share(l.replicas()))
 		d.Degraded = true
-		return l.note(class, d)
+		return l.note(class, byReplica, d)
 	}
-	return l.note(class, decision(c.By, which, wait))
+	return l.note(class, byRedis, decision(c.By, which, wait))
 }
+
+// Who decided.
+const (
+	byRedis   = "redis"
+	byReplica = "replica"
+)
 
 func (l *Limiter) here(by, names []string, p pace) Decision {
 	which, wait := l.alone.take(names, p, l.now().UnixMicro())
@@ -150,13 +166,10 @@ func (l *Limiter) tell(err error) {
 	}
 }
 
-func (l *Limiter) note(class string, d Decision) Decision {
-	verdict, decided := "allowed", "redis"
+func (l *Limiter) note(class, decided string, d Decision) Decision {
+	verdict := "allowed"
 	if !d.OK {
 		verdict = "refused"
-	}
-	if d.Degraded || l.db == nil {
-		decided = "replica"
 	}
 	l.decisions.WithLabelValues(class, verdict, d.By, decided).Inc()
 	return d

@@ -206,6 +206,31 @@ func TestWithoutARedisOfItsOwnAReplicaKeepsTheWholeQuota(t *testing.T) {
 	g.Expect(last.Degraded).To(BeFalse())
 }
 
+func TestAReplicaThatIsToDecideAloneHasItsShare(t *testing.T) {
+	g := NewWithT(t)
+	server := redistest.Start(t)
+	var alone atomic.Bool
+	l := &limiter{reg: prometheus.NewRegistry()}
+	l.Limiter = New(Options{Redis: server.Open("a:"), Alone: alone.Load, Replicas: func() int { return 3 }, Now: time.Now, Registerer: l.reg, Log: slog.New(slog.DiscardHandler)})
+	alone.Store(true)
+	server.Freeze()
+	begin := time.Now()
+	passed, last := l.passes(50, slowly, alice)
+	g.Expect(passed).To(Equal(4))
+	g.Expect(last.Degraded).To(BeFalse(), "it is as it was wanted")
+	g.Expect(time.Since(begin)).To(BeNumerically("<", time.Second), "Redis is not asked")
+	server.Thaw()
+	alone.Store(false)
+	l.patience = redisdb.Timeout
+	g.Eventually(func() int {
+		n, last := l.passes(1, slowly, alice)
+		if last.Degraded {
+			return 0
+		}
+		return n
+	}, soon).Should(Equal(1), "from the next call on Redis counts, and it knows of no call yet")
+}
+
 func TestAClassThatIsNotValidLetsNothingPass(t *testing.T) {
 	l := open(nil, 1)
 	for _, c := range []Class{{}, {PerSecond: 1, Burst: 1}, {PerSecond: 0, Burst: 1, By: []string{ByIP}}} {

@@ -26,10 +26,14 @@ type ticketRecord struct {
 }
 
 // IssueTicket gives a ticket for a session that was just verified: 43 letters, digits, - and _, good once, for 30 seconds. Only its hash is kept.
+// Whether the session is idle is not asked again, so that LastUsed need not be known: the ticket's use asks it.
 func (s *Store) IssueTicket(ctx context.Context, session Session, purpose Purpose) (ticket string, expires time.Time, err error) {
 	fields := session.fields()
-	if err = s.judge(&entry{session: session, fields: fields}); err != nil {
+	if err = s.table.refused(&fields, &session); err != nil {
 		return "", time.Time{}, err
+	}
+	if !s.redisNow().Before(session.Expires) {
+		return "", time.Time{}, ErrExpired
 	}
 	ticket = randomText(secretBytes)
 	record, err := json.Marshal(ticketRecord{Session: session.ID, Device: session.DeviceID, Platform: session.PlatformID, Purpose: purpose})

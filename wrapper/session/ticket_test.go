@@ -62,6 +62,27 @@ func TestATicketEndsWithItsSession(t *testing.T) {
 	}
 }
 
+// The caller verified the session a moment ago and hands over what he knows of it.
+func TestATicketNeedsNoLastUse(t *testing.T) {
+	g := NewWithT(t)
+	server := redistest.Start(t)
+	a := start(t, server)
+	a.idle.Store(int64(time.Minute))
+	_, s := a.login(t, "alice", "phone")
+	known := s
+	known.LastUsed = time.Time{}
+	g.Expect(a.RedeemTicket(t.Context(), a.ticket(t, known), PurposeRealtime)).To(Equal(s))
+	known.Expires = time.Now().Add(-time.Second)
+	_, _, err := a.IssueTicket(t.Context(), known, PurposeRealtime)
+	g.Expect(err).To(MatchError(ErrExpired))
+
+	g.Expect(server.Client().HSet(t.Context(), a.records.key(s.ID), "last", time.Now().Add(-time.Hour).UnixMilli()).Err()).To(Succeed())
+	b := start(t, server)
+	b.idle.Store(int64(time.Minute))
+	_, err = b.RedeemTicket(t.Context(), b.ticket(t, s), PurposeRealtime)
+	g.Expect(err).To(MatchError(ErrExpired), "an idle session is opened by no ticket")
+}
+
 func TestATicketIsBoundToItsPurposeDeviceAndPlatform(t *testing.T) {
 	g := NewWithT(t)
 	server := redistest.Start(t)
