@@ -9,11 +9,13 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -26,7 +28,7 @@ func (w world) childrenOf(stack string) []string {
 	var names []string
 	for _, list := range []client.ObjectList{
 		&networkingv1.NetworkPolicyList{}, &corev1.ServiceAccountList{}, &corev1.ConfigMapList{}, &corev1.ServiceList{},
-		&appsv1.DeploymentList{}, &appsv1.ReplicaSetList{}, &corev1.SecretList{}, &corev1.PodList{},
+		&appsv1.DeploymentList{}, &policyv1.PodDisruptionBudgetList{}, &appsv1.ReplicaSetList{}, &corev1.SecretList{}, &corev1.PodList{},
 	} {
 		Expect(k8s.List(w.ctx, list, client.InNamespace(w.namespace), client.MatchingLabels{v1alpha1.LabelInstance: stack})).To(Succeed())
 		Expect(apimeta.EachListItem(list, func(item runtime.Object) error {
@@ -70,6 +72,7 @@ var _ = Describe("Drift", Ordered, func() {
 		Entry("ConfigMap", func() string { return config }, &corev1.ConfigMap{}),
 		Entry("Service", func() string { return "chat-api" }, &corev1.Service{}),
 		Entry("ServiceAccount", func() string { return "chat-api" }, &corev1.ServiceAccount{}),
+		Entry("PodDisruptionBudget", func() string { return "chat-gateway" }, &policyv1.PodDisruptionBudget{}),
 	)
 
 	// Each edit is made by somebody else with a field owner of their own, as kubectl does.
@@ -130,6 +133,12 @@ var _ = Describe("Drift", Ordered, func() {
 			return Entry("a Service with an address from outside", "chat-msggateway", o,
 				func() { o.Spec.ExternalIPs = []string{"192.0.2.1"} },
 				func() { Expect(o.Spec.ExternalIPs).To(BeEmpty()) })
+		}(),
+		func() TableEntry {
+			o := &policyv1.PodDisruptionBudget{}
+			return Entry("a budget that lets all pods go at once", "chat-backend", o,
+				func() { o.Spec.MaxUnavailable = ptr.To(intstr.FromString("100%")) },
+				func() { Expect(o.Spec.MaxUnavailable.String()).To(Equal("1")) })
 		}(),
 		func() TableEntry {
 			o := &corev1.ServiceAccount{}

@@ -4,6 +4,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -12,12 +13,14 @@ import (
 func owned() []client.Object {
 	return []client.Object{
 		&networkingv1.NetworkPolicy{}, &corev1.ServiceAccount{}, &corev1.ConfigMap{}, &corev1.Service{}, &appsv1.Deployment{},
+		&policyv1.PodDisruptionBudget{},
 	}
 }
 
 func ownedLists() []client.ObjectList {
 	return []client.ObjectList{
 		&networkingv1.NetworkPolicyList{}, &corev1.ServiceAccountList{}, &corev1.ConfigMapList{}, &corev1.ServiceList{}, &appsv1.DeploymentList{},
+		&policyv1.PodDisruptionBudgetList{},
 	}
 }
 
@@ -34,6 +37,8 @@ func kindOf(object client.Object) string {
 		return "Service"
 	case *appsv1.Deployment:
 		return "Deployment"
+	case *policyv1.PodDisruptionBudget:
+		return "PodDisruptionBudget"
 	default:
 		return object.GetObjectKind().GroupVersionKind().Kind
 	}

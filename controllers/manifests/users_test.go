@@ -8,6 +8,7 @@ import (
 	. "github.com/onsi/gomega"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -105,6 +106,26 @@ func TestAGatewayHasTimeToDrain(t *testing.T) {
 		d := deploymentOf(t, objects, v1alpha1.ComponentGateway)
 		NewWithT(t).Expect(*d.Spec.Template.Spec.TerminationGracePeriodSeconds).To(Equal(want), "%d", drain)
 		NewWithT(t).Expect(d.Spec.Strategy.RollingUpdate.MaxUnavailable.IntValue()).To(BeZero(), "the old pod serves until the new one does")
+	}
+}
+
+// A budget for a single pod would keep its node from ever being drained.
+func TestARoleWithSeveralPodsLosesOneAtATime(t *testing.T) {
+	for replicas, want := range map[int32]int{1: 0, 2: 1} {
+		var found []*policyv1.PodDisruptionBudget
+		for _, o := range changed(t, "testdata/users", func(s *v1alpha1.OpenIMStackSpec) {
+			s.Wrapper.Gateway = &v1alpha1.GatewaySpec{ProcessSpec: v1alpha1.ProcessSpec{Replicas: &replicas}}
+			s.Wrapper.Backend = &v1alpha1.ProcessSpec{Replicas: ptr.To[int32](1)}
+		}) {
+			if budget, ok := o.(*policyv1.PodDisruptionBudget); ok {
+				found = append(found, budget)
+			}
+		}
+		NewWithT(t).Expect(found).To(HaveLen(want), "%d replicas", replicas)
+		for _, budget := range found {
+			NewWithT(t).Expect(budget.Spec.MaxUnavailable.IntValue()).To(Equal(1))
+			NewWithT(t).Expect(budget.Spec.Selector.MatchLabels).To(HaveKeyWithValue(v1alpha1.LabelComponent, v1alpha1.ComponentGateway))
+		}
 	}
 }
 

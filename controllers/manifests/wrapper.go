@@ -50,6 +50,9 @@ func (b *builder) addRole(r role) error {
 	if image == "" {
 		image = b.options.WrapperImage
 	}
+	if *r.size.Replicas > 1 {
+		b.add(b.disruptionBudget(r.component))
+	}
 	configDir := path.Join(wrapperDir, "config")
 	b.add(b.deployment(workload{
 		component: r.component,

@@ -1,0 +1,25 @@
+package manifests
+
+import (
+	policyv1 "k8s.io/api/policy/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/utils/ptr"
+
+	"github.com/openimstack/openim-operator/controllers/lockdown"
+)
+
+// disruptionBudget lets who drains nodes take one pod of a component at a time. A component with one pod has none: it would keep
+// its node from ever being drained.
+func (b *builder) disruptionBudget(c lockdown.Component) *policyv1.PodDisruptionBudget {
+	return &policyv1.PodDisruptionBudget{
+		TypeMeta:   metav1.TypeMeta{APIVersion: policyv1.SchemeGroupVersion.String(), Kind: "PodDisruptionBudget"},
+		ObjectMeta: b.meta(b.child(c), c),
+		Spec: policyv1.PodDisruptionBudgetSpec{
+			MaxUnavailable: ptr.To(intstr.FromInt32(1)),
+			Selector:       &metav1.LabelSelector{MatchLabels: c.Labels(b.stack.Name)},
+			// A pod that does not work is in nobody's way.
+			UnhealthyPodEvictionPolicy: ptr.To(policyv1.AlwaysAllow),
+		},
+	}
+}
