@@ -1,0 +1,88 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/test/harness/chat"
+)
+
+// mounted is what the kubelet may take to bring a changed ConfigMap to a running pod.
+const mounted = 3 * time.Minute
+
+// hotLimits narrows the limit of messages and waits until it is felt, then widens it again.
+func hotLimits(ctx SpecContext) {
+	before := gateways(ctx)
+	all := doors(ctx)
+	hers, his := socket(ctx, all[0], alice), socket(ctx, all[1], bob)
+	limits := stack.Spec.Wrapper.Limits
+	DeferCleanup(func(ctx SpecContext) { widen(ctx, limits) }, NodeTimeout(mounted))
+	stack.Spec.Wrapper.Limits = &v1alpha1.Limits{Classes: []v1alpha1.LimitClass{
+		{Name: "message", PerSecond: resource.MustParse("100m"), Burst: 1, By: []v1alpha1.LimitKey{v1alpha1.LimitByUser}},
+	}}
+	began := time.Now()
+	Expect(environment.Apply(ctx, stack)).To(Succeed())
+	Eventually(ctx, func(g Gomega) {
+		g.Expect(burst(ctx, g, hers)).To(Equal("too many"), "messages are let through as before")
+	}).WithTimeout(mounted).WithPolling(time.Second).Should(Succeed())
+	AddReportEntry("felt after", time.Since(began).Round(time.Second).String())
+	Expect(hers.Alive()).To(BeTrue())
+	Expect(his.Alive()).To(BeTrue())
+	Expect(gateways(ctx)).To(ConsistOf(before))
+}
+
+// burst sends two messages at once, of which a narrow limit lets one through.
+func burst(ctx context.Context, g Gomega, s *chat.Socket) string {
+	for range 2 {
+		reply, err := s.SendDraft(ctx, chat.Draft{SendID: s.UserID, RecvID: bob, Text: "again", PlatformID: s.PlatformID})
+		g.Expect(err).NotTo(HaveOccurred())
+		if reply.ErrCode != 0 {
+			g.Expect(reply.ErrMsg).To(ContainSubstring("too many"))
+			return "too many"
+		}
+	}
+	return ""
+}
+
+// widen gives the limits back and waits until every replica has them. A touch of a pod makes the kubelet look at its volumes at once.
+func widen(ctx SpecContext, limits *v1alpha1.Limits) {
+	GinkgoHelper()
+	stack.Spec.Wrapper.Limits = limits
+	Expect(environment.Apply(ctx, stack)).To(Succeed())
+	ready(ctx, stack)
+	for _, name := range gateways(ctx) {
+		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: stack.Namespace, Name: name}}
+		touch := fmt.Appendf(nil, `{"metadata":{"annotations":{"example.com/touched":"%d"}}}`, time.Now().UnixNano())
+		Expect(environment.Cluster.Patch(ctx, pod, client.RawPatch(types.MergePatchType, touch))).To(Succeed())
+	}
+	for _, door := range doors(ctx) {
+		s, err := door.Open(ctx, people[alice])
+		Expect(err).NotTo(HaveOccurred())
+		Eventually(ctx, func(g Gomega) { g.Expect(burst(ctx, g, s)).To(BeEmpty()) }).WithTimeout(mounted).WithPolling(time.Second).Should(Succeed())
+		s.Close()
+	}
+}
+
+// gateways are the names of the gateway's pods, those on their way out left out.
+func gateways(ctx SpecContext) []string {
+	GinkgoHelper()
+	var found []string
+	for _, pod := range pods(ctx) {
+		if pod.Labels[v1alpha1.LabelComponent] == v1alpha1.ComponentGateway && pod.DeletionTimestamp == nil {
+			found = append(found, pod.Name)
+		}
+	}
+	return found
+}
