@@ -58,7 +58,7 @@ rules: [{name: ios-only, expression: "identity.platformID == 1", message: "phone
 `
 	// Each replica counts by itself; sessions still live in Redis.
 	authHot = `
-limits: {classes: {read: {perSecond: 100000, burst: 1000000, by: [user]}}}
+limits: {local: true, classes: {read: {perSecond: 100000, burst: 1000000, by: [user]}}}
 `
 )
 

@@ -62,7 +62,10 @@ func (w *wiring) sessions(u *Users) *session.Store {
 }
 
 func (w *wiring) limiter(present func() *hot) *limit.Limiter {
-	return limit.New(limit.Options{Redis: w.redis, Replicas: func() int { return present().share }, Now: w.now, Log: w.log, Registerer: w.reg})
+	return limit.New(limit.Options{
+		Redis: w.redis, Replicas: func() int { return present().share }, Alone: func() bool { return present().alone },
+		Now: w.now, Log: w.log, Registerer: w.reg,
+	})
 }
 
 // newSessions is how the login makes sessions.
