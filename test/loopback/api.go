@@ -48,7 +48,7 @@ func (a API) As(token string) API {
 	return a
 }
 
-var client = &http.Client{Timeout: 30 * time.Second}
+var caller = &http.Client{Timeout: 30 * time.Second}
 
 // Post sends a request and gives the envelope, whatever it says.
 func (a API) Post(ctx context.Context, path string, body any) (Reply, error) {
@@ -69,7 +69,7 @@ func (a API) Post(ctx context.Context, path string, body any) (Reply, error) {
 	if a.Bearer != "" {
 		req.Header.Set("Authorization", "Bearer "+a.Bearer)
 	}
-	resp, err := client.Do(req)
+	resp, err := caller.Do(req)
 	if err != nil {
 		return reply, fmt.Errorf("%s: %w", path, err)
 	}

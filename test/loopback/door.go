@@ -1,12 +1,14 @@
 package loopback
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net"
 	"sync"
 
 	"github.com/openimstack/openim-operator/test/harness/identity"
+	"github.com/openimstack/openim-operator/wrapper/client"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
@@ -19,6 +21,8 @@ type Door struct {
 	// Brief is the users' door of the gateway whose sessions live for a few seconds; empty if there is none.
 	Brief string
 
+	// keys are the public ones of the login.
+	keys     []string
 	users    *balancer
 	provider *identity.Provider
 }
@@ -124,4 +128,17 @@ func (b *balancer) dial() net.Conn {
 		}
 	}
 	return nil
+}
+
+// Enrol uses a code up with a new device at the users' door, and logs it in. The door's public key is known.
+func (d *Door) Enrol(ctx context.Context, code string, platform int32) (*client.Session, error) {
+	c, err := client.New(client.Options{BaseURL: d.URL, PinnedKeys: d.keys, Version: "loopback"})
+	if err != nil {
+		return nil, err
+	}
+	key, err := client.GenerateKey()
+	if err != nil {
+		return nil, err
+	}
+	return c.Enrol(ctx, code, client.Device{Key: key, PlatformID: platform, Name: "loopback"})
 }

@@ -36,12 +36,15 @@ func (s *Stack) addOpenIM(context.Context) ([]string, error) {
 		}
 		names = append(names, s.add(string(p.Name), what))
 	}
-	if s.OpenIM.URL, err = local("http", openim.API, openim.HTTP); err != nil {
+	if s.OpenIM.URL, err = OpenIMURL(); err != nil {
 		return nil, err
 	}
 	s.SocketURL, err = local("ws", openim.MsgGateway, openim.WebSocket)
 	return names, err
 }
+
+// OpenIMURL is where OpenIM's API is in every stack: its ports are fixed.
+func OpenIMURL() (string, error) { return local("http", openim.API, openim.HTTP) }
 
 // local is the URL of a process's port on loopback.
 func local(scheme string, name openim.Name, kind openim.PortKind) (string, error) {

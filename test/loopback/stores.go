@@ -39,7 +39,7 @@ func (s *Stack) build(ctx context.Context) error {
 		return err
 	}
 	specs := []component.Spec{component.Etcd(root), image.Kafka(root), image.FerretDB(root), image.MongoDB(root), image.OpenIM(root)}
-	if w := s.options.Wrapper; w != nil && w.Program == "" {
+	if w := s.options.Wrapper; w != nil && w.program() == "" {
 		specs = append(specs, image.WrapperProgram(root))
 	}
 	for i := range specs {

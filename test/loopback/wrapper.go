@@ -3,6 +3,7 @@ package loopback
 import (
 	"cmp"
 	"context"
+	"crypto/ecdh"
 	"crypto/rand"
 	"encoding/base64"
 	"fmt"
@@ -21,7 +22,7 @@ import (
 
 // Wrapper says how the wrapper stands before OpenIM.
 type Wrapper struct {
-	// Program is a built cmd/wrapper; empty: it is built from this tree.
+	// Program is a built cmd/wrapper; empty: that of ProgramEnv, or one that is built from this tree.
 	Program string
 	// Gateways and Backends are how many replicas there are; 1 of each if they are 0. Their names are gateway-0, backend-0 and so on.
 	Gateways, Backends int
@@ -33,6 +34,12 @@ type Wrapper struct {
 	// BriefSeconds, if it is not 0, adds a gateway named gateway-brief, whose sessions live that long.
 	BriefSeconds int32
 }
+
+// ProgramEnv names a built cmd/wrapper in the environment.
+const ProgramEnv = "LOOPBACK_WRAPPER"
+
+// program is the one to run, empty if it must be built.
+func (w *Wrapper) program() string { return cmp.Or(w.Program, os.Getenv(ProgramEnv)) }
 
 // Names of the wrapper's parts, before their number.
 const (
@@ -72,7 +79,7 @@ func (s *Stack) addWrapper(ctx context.Context) ([]string, error) {
 		return nil, nil
 	}
 	h := &house{s: s, w: *s.options.Wrapper}
-	h.w.Program = cmp.Or(h.w.Program, filepath.Join(s.bin["wrapper"], "wrapper"))
+	h.w.Program = cmp.Or(h.w.program(), filepath.Join(s.bin["wrapper"], "wrapper"))
 	var err error
 	if h.dir, err = s.data("wrapper"); err != nil {
 		return nil, err
@@ -146,9 +153,15 @@ func (h *house) writeShared() error {
 	if err != nil {
 		return fmt.Errorf("writing the gateways' hot configuration: %w", err)
 	}
+	login := key()
+	public, err := publicOf(login)
+	if err != nil {
+		return err
+	}
+	h.door.keys = []string{public}
 	for name, content := range map[string]string{
 		"redis": WrapperRedisPassword, "secret": ShareSecret, "jwks.json": string(jwks), "hot.yaml": string(hotFile),
-		"assertion": key(), "custody": key(), "login/1": key(),
+		"assertion": key(), "custody": key(), "login/1": login,
 	} {
 		if err := h.write(name, content); err != nil {
 			return err
@@ -161,6 +174,19 @@ func key() string {
 	raw := make([]byte, keyBytes)
 	_, _ = rand.Read(raw) // never fails
 	return base64.RawURLEncoding.EncodeToString(raw)
+}
+
+// publicOf is the public half of a login key.
+func publicOf(private string) (string, error) {
+	raw, err := base64.RawURLEncoding.DecodeString(private)
+	if err != nil {
+		return "", err
+	}
+	k, err := ecdh.X25519().NewPrivateKey(raw)
+	if err != nil {
+		return "", err
+	}
+	return base64.RawURLEncoding.EncodeToString(k.PublicKey().Bytes()), nil
 }
 
 func (h *house) addBackend(number int) (string, error) {

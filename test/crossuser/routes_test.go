@@ -1,0 +1,141 @@
+package crossuser
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/openimstack/openim-operator/wrapper/policy"
+	"github.com/openimstack/openim-operator/wrapper/policy/policytest"
+)
+
+// What the wrapper made of a case, for the page.
+const (
+	refused   = "refused"
+	lookedUp  = "refused, after a look at who is in it"
+	rewritten = "rewritten"
+	passedOn  = "passed on"
+)
+
+// routes takes every field of every user route through the wrapper, and straight to OpenIM.
+func routes(t *testing.T, s *stage) []row {
+	var rows []row
+	t.Run("through the wrapper", func(t *testing.T) {
+		attacker, victim := s.attacker(t), newWorld(t, s.Stack)
+		before := victim.settled(t)
+		for i := range len(slices.Collect(policytest.Attacks(attacker.World, victim.World))) {
+			a := nth(policytest.Attacks(attacker.World, victim.World), i)
+			r := row{target: a.Route.Path, field: a.Rule.Field, rule: string(a.Rule.Do)}
+			after := before
+			t.Run(r.name(), func(t *testing.T) {
+				r.wrapper, after = s.wrapped(t, attacker, victim, a, before)
+			})
+			rows = append(rows, r)
+			if after != before { // they have something to do with each other now: a stranger takes his place
+				victim = newWorld(t, s.Stack)
+				before = victim.settled(t)
+			}
+		}
+	})
+	t.Run("straight at OpenIM", func(t *testing.T) {
+		var attacker *attacker
+		var victim *world
+		before := ""
+		for i := range rows {
+			if before == "" {
+				attacker, victim = s.attacker(t), newWorld(t, s.Stack)
+				before = victim.settled(t)
+			}
+			a := nth(policytest.Attacks(attacker.World, victim.World), i)
+			after := ""
+			rows[i].openIM, after = s.bare(t, attacker, victim, a, before)
+			if after != before {
+				before = "" // they have been through enough: others take their place
+			}
+		}
+	})
+	return rows
+}
+
+// wrapped makes one case through the wrapper and checks what must become of it.
+func (s *stage) wrapped(t *testing.T, attacker *attacker, victim *world, a policytest.Attack, before string) (result, after string) {
+	t.Helper()
+	g := NewWithT(t)
+	s.witness.forget()
+	reply, err := s.through(attacker).Post(t.Context(), a.Route.Path, a.Body)
+	g.Expect(err).NotTo(HaveOccurred())
+	asked := s.witness.asked(a.Route.Upstream(), attacker.Self)
+	g.Expect(victim.leaks(a.Body, reply.Data)).To(BeFalse(), "told: %s", reply.Data)
+	g.Expect(reply.Detail).To(BeEmpty(), "OpenIM's stack traces stay inside")
+
+	switch a.Want {
+	case policytest.Refused, policytest.LookedUp:
+		g.Expect(reply.OK()).To(BeFalse(), "answered: %s", reply.Data)
+		g.Expect(asked).To(BeEmpty(), "OpenIM was asked all the same")
+		result = map[policytest.Want]string{policytest.Refused: refused, policytest.LookedUp: lookedUp}[a.Want] + ", " + code(reply)
+	case policytest.Rewritten:
+		g.Expect(asked).NotTo(BeEmpty(), "OpenIM was not asked: %s", reply)
+		for _, call := range asked {
+			for _, seen := range policytest.Get(call.body, a.Rule.Field) {
+				g.Expect(policytest.Get(a.Body, a.Rule.Field)).NotTo(ContainElement(seen), "OpenIM saw it as it was written: %v", call.body)
+			}
+			g.Expect(fmt.Sprint(call.body)).NotTo(ContainSubstring(victim.Self))
+		}
+		result = rewritten
+	case policytest.Allowed:
+		result = passedOn + ": " + outcome(reply.OK(), code(reply))
+	}
+	if a.Route.Audit != policy.AuditWrite {
+		return result, before
+	}
+	after = victim.settled(t)
+	if a.Want != policytest.Allowed {
+		g.Expect(after).To(Equal(before), "the other's world has changed")
+	}
+	return result, after
+}
+
+// bare makes one case without the wrapper, and tells what came of it.
+func (s *stage) bare(t *testing.T, attacker *attacker, victim *world, a policytest.Attack, before string) (result, after string) {
+	t.Helper()
+	reply, err := s.straight(attacker).Post(t.Context(), a.Route.Upstream(), a.Body)
+	if err != nil && strings.Contains(err.Error(), fmt.Sprint(http.StatusNotFound)) {
+		return "no such route at v3.8.3", before
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	after = before
+	if a.Route.Audit == policy.AuditWrite {
+		after = victim.settled(t)
+	}
+	switch {
+	case victim.leaks(a.Body, reply.Data):
+		return "**tells what is another's**", after
+	case after != before && a.Want != policytest.Allowed:
+		return "**does it to another**", after
+	}
+	return outcome(reply.OK(), code(reply)), after
+}
+
+func outcome(ok bool, code string) string {
+	if ok {
+		return "answers"
+	}
+	return "refuses, " + code
+}
+
+func nth[T any](all func(func(T) bool), n int) T {
+	i := 0
+	for v := range all {
+		if i == n {
+			return v
+		}
+		i++
+	}
+	panic("there are fewer")
+}

@@ -1,0 +1,238 @@
+package crossuser
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/openimstack/openim-operator/test/loopback"
+	"github.com/openimstack/openim-operator/wrapper/policy/policytest"
+)
+
+type object = loopback.Object
+
+// OpenIM's numbers.
+const (
+	iOS          = 1 // platform of sessions through the wrapper
+	android      = 2 // platform of tokens straight from OpenIM: a second one for one platform would void the wrapper's
+	contentText  = 101
+	sessionPair  = 1
+	sessionGroup = 3
+	workGroup    = 2
+	needsConsent = 1 // to join a group
+	patience     = 20 * time.Second
+)
+
+// world is a user with everything that is his alone. Its secret word stands in all of it, and nowhere else.
+type world struct {
+	policytest.World
+	im     loopback.API // as OpenIM's administrator
+	secret string
+	// suitor has asked for his friendship and to join his group; blocked is whom he has blocked.
+	suitor, blocked string
+}
+
+// newWorld makes people whom nobody else knows.
+func newWorld(t *testing.T, s *loopback.Stack) *world {
+	t.Helper()
+	im := s.OpenIM
+	run := strings.ToLower(rand.Text()[:8])
+	w := &world{
+		World: policytest.World{Self: "bob" + run, Peer: "carol" + run, Group: "chess" + run},
+		im:    im, secret: "secret" + run, suitor: "dave" + run, blocked: "erin" + run,
+	}
+	g := NewWithT(t)
+	g.Expect(im.Register(t.Context(), w.Self, w.Peer, w.suitor, w.blocked)).To(Succeed())
+	im.Must(t, "/friend/import_friend", object{"ownerUserID": w.Self, "friendUserIDs": []string{w.Peer}})
+	im.Must(t, "/friend/set_friend_remark", object{"ownerUserID": w.Self, "friendUserID": w.Peer, "remark": w.secret})
+	im.Must(t, "/friend/add_black", object{"ownerUserID": w.Self, "blackUserID": w.blocked, "ex": w.secret})
+	im.Must(t, "/friend/add_friend", object{"fromUserID": w.suitor, "toUserID": w.Self, "reqMsg": w.secret})
+	im.Must(t, "/user/process_user_command_add", object{"userID": w.Self, "type": 1, "uuid": "u1", "value": w.secret})
+	im.Must(t, "/group/create_group", object{
+		"ownerUserID": w.Self, "memberUserIDs": []string{w.Peer},
+		"groupInfo": object{"groupID": w.Group, "groupName": "chess", "groupType": workGroup, "needVerification": needsConsent},
+	})
+	im.Must(t, "/group/set_group_member_info", object{"members": []object{{"groupID": w.Group, "userID": w.Peer, "nickname": w.secret}}})
+	im.Must(t, "/group/join_group", object{"groupID": w.Group, "inviterUserID": w.suitor, "reqMessage": w.secret, "joinSource": 3})
+	for _, from := range []string{w.Self, w.Peer} {
+		to := w.Peer
+		if from == w.Peer {
+			to = w.Self
+		}
+		im.Must(t, "/msg/send_msg", message(from, object{"recvID": to, "sessionType": sessionPair}, w.secret))
+		im.Must(t, "/msg/send_msg", message(from, object{"groupID": w.Group, "sessionType": sessionGroup}, w.secret))
+	}
+	for _, conversation := range []string{w.Pair(), w.GroupChat()} {
+		g.Eventually(func() (int, error) { return w.cached(t, s, conversation) }, patience, 20*time.Millisecond).Should(Equal(2), "the messages arrive in %s", conversation)
+	}
+	im.Must(t, "/conversation/set_conversations", object{"userIDs": []string{w.Self}, "conversation": object{
+		"conversationID": w.Pair(), "conversationType": sessionPair, "userID": w.Peer, "isPinned": true, "ex": w.secret,
+	}})
+	return w
+}
+
+func message(from string, to object, content string) object {
+	m := object{
+		"sendID": from, "senderNickname": from, "senderPlatformID": iOS, "content": object{"content": content}, "contentType": contentText,
+	}
+	for name, value := range to {
+		m[name] = value
+	}
+	return m
+}
+
+// cached counts the messages with the secret that OpenIM has in Redis. It is not asked itself: who pulls a message at the moment between
+// its number and its storing makes OpenIM remember that there is none.
+func (w *world) cached(t *testing.T, s *loopback.Stack, conversation string) (int, error) {
+	t.Helper()
+	keys, err := s.RedisCLI(t.Context(), "KEYS", "MSG_CACHE:"+conversation+":*")
+	if err != nil {
+		return 0, err
+	}
+	found := 0
+	for _, key := range strings.Fields(keys) {
+		value, err := s.RedisCLI(t.Context(), "HGET", key, "value")
+		if err != nil {
+			return 0, err
+		}
+		if strings.Contains(value, w.secret) {
+			found++
+		}
+	}
+	return found, nil
+}
+
+func (w *world) pull(user string) object {
+	var ranges []object
+	for _, conversation := range []string{w.Pair(), w.GroupChat()} {
+		ranges = append(ranges, object{"conversationID": conversation, "begin": 1, "end": 20, "num": 20})
+	}
+	return object{"userID": user, "seqRanges": ranges}
+}
+
+// looks are the calls by which an administrator sees all of a world.
+func (w *world) looks() map[string]object {
+	page := object{"pageNumber": 1, "showNumber": 100}
+	looks := map[string]object{
+		"/user/get_users_info":                        {"userIDs": []string{w.Self, w.Peer}},
+		"/user/process_user_command_get_all":          {"userID": w.Self},
+		"/friend/get_friend_list":                     {"userID": w.Self, "pagination": page},
+		"/friend/get_black_list":                      {"userID": w.Self, "pagination": page},
+		"/friend/get_friend_apply_list":               {"userID": w.Self, "pagination": page},
+		"/friend/get_self_friend_apply_list":          {"userID": w.Self, "pagination": page},
+		"/group/get_groups_info":                      {"groupIDs": []string{w.Group}},
+		"/group/get_group_member_list":                {"groupID": w.Group, "pagination": page},
+		"/group/get_joined_group_list":                {"fromUserID": w.Self, "pagination": page},
+		"/group/get_recv_group_applicationList":       {"fromUserID": w.Self, "pagination": page},
+		"/group/get_user_req_group_applicationList":   {"userID": w.Self, "pagination": page},
+		"/conversation/get_all_conversations":         {"ownerUserID": w.Self},
+		"/msg/get_conversations_has_read_and_max_seq": {"userID": w.Self},
+		"/msg/newest_seq":                             {"userID": w.Self},
+		"/msg/pull_msg_by_seq":                        w.pull(w.Self),
+	}
+	return looks
+}
+
+// snapshot is all of a world, as text that stays the same while the world does.
+func (w *world) snapshot(t *testing.T) string {
+	t.Helper()
+	all := map[string]any{}
+	for path, body := range w.looks() {
+		data, err := w.im.Call(t.Context(), path, body)
+		if err != nil {
+			all[path] = strings.SplitN(err.Error(), ":", 2)[0]
+			continue
+		}
+		all[path] = sorted(data)
+	}
+	for _, conversation := range []string{w.Pair(), w.GroupChat()} {
+		data, err := w.im.Call(t.Context(), "/conversation/get_conversation", object{"ownerUserID": w.Peer, "conversationID": conversation})
+		if err != nil {
+			data = nil
+		}
+		all["the peer's "+conversation] = sorted(data)
+	}
+	return text(all)
+}
+
+// settled is the snapshot when it no longer changes by itself.
+func (w *world) settled(t *testing.T) string {
+	t.Helper()
+	last := ""
+	NewWithT(t).Eventually(func() bool {
+		now := w.snapshot(t)
+		same := now == last
+		last = now
+		return same
+	}, patience, 30*time.Millisecond).Should(BeTrue(), "the world comes to rest")
+	return last
+}
+
+// leaks tells whether a reply holds something that is the world's alone: its secret word, or, unless the request named him, his friend.
+func (w *world) leaks(request, reply any) bool {
+	told := text(reply)
+	if strings.Contains(told, w.secret) {
+		return true
+	}
+	return strings.Contains(told, w.Peer) && !strings.Contains(text(request), w.Peer)
+}
+
+// text is JSON, with everything that is base64 of readable text opened.
+func text(v any) string {
+	content, err := json.Marshal(opened(v))
+	if err != nil {
+		return fmt.Sprint(v)
+	}
+	return string(content)
+}
+
+func opened(v any) any {
+	switch v := v.(type) {
+	case json.RawMessage:
+		var inner any
+		if json.Unmarshal(v, &inner) != nil {
+			return string(v)
+		}
+		return opened(inner)
+	case string:
+		if raw, err := base64.StdEncoding.DecodeString(v); err == nil && len(raw) > 8 {
+			return string(raw)
+		}
+	case object:
+		inner := object{}
+		for name, value := range v {
+			inner[name] = opened(value)
+		}
+		return inner
+	case []any:
+		inner := make([]any, len(v))
+		for i, value := range v {
+			inner[i] = opened(value)
+		}
+		return inner
+	}
+	return v
+}
+
+// sorted puts lists into an order of their own: OpenIM's is by time, or none.
+func sorted(v any) any {
+	switch v := v.(type) {
+	case object:
+		for name, value := range v {
+			v[name] = sorted(value)
+		}
+	case []any:
+		for i, value := range v {
+			v[i] = sorted(value)
+		}
+		slices.SortFunc(v, func(a, b any) int { return strings.Compare(text(a), text(b)) })
+	}
+	return v
+}
