@@ -39,6 +39,7 @@ func TestWhoIsInAConversation(t *testing.T) {
 		{"si_alice_bob", true},
 		{"si_bob_alice", false}, // not as OpenIM sorts them
 		{"si_Zoe_alice", true},  // by bytes
+		{"si_alice_Zoe", false},
 		{"si_alice_alice", true},
 		{"si_bob_carol", false},
 		{"si_alice_", false},

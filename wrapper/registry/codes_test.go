@@ -55,12 +55,12 @@ func TestAttemptsAreCountedAcrossReplicas(t *testing.T) {
 // TestWhatIsNoCode: each is answered with a key of the right length, another one each time.
 func TestWhatIsNoCode(t *testing.T) {
 	b := newBench(t)
+	expired := b.issue(t, "bob")
+	b.pass(registry.MaxCodeLifetime)
 	used := b.issue(t, "alice")
 	if out, err := b.Enrol(t.Context(), link.Enrol{CodeID: used, Key: newKey(t), PlatformID: 1}, allow); err != nil || out.Refused != "" {
 		t.Fatal(err, out.Refused)
 	}
-	expired := b.issue(t, "bob")
-	b.pass(registry.MaxCodeLifetime)
 	tampered := b.issue(t, "carol")
 	if _, err := b.database(t).Collection(registry.CollectionCodes).UpdateByID(t.Context(), tampered, bson.M{"$set": bson.M{"psk": []byte("sealed:elsewhere")}}); err != nil {
 		t.Fatal(err)
