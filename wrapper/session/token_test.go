@@ -65,7 +65,7 @@ func FuzzToken(f *testing.F) {
 // Only texts of 43 characters that are the one spelling of 32 bytes are looked up at all.
 func FuzzTicket(f *testing.F) {
 	ticket := randomText(secretBytes)
-	for _, seed := range []string{ticket, "", ticket + "=", ticket[:42] + "\n", ticket[:42] + "B"} {
+	for _, seed := range []string{ticket, "", ticket + "=", ticket[:42] + "\n", ticket + "\n", "\r" + ticket, ticket[:42] + "B"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
