@@ -97,6 +97,7 @@ verify: ## Check that everything generated is current, modules are tidy, and the
 
 .PHONY: test-unit
 test-unit: ## Run the tests that need no server, with the race detector.
+	go run ./hack/packages redis-server
 	@packages="$(UNIT_PACKAGES)"; \
 	set -x; $(GO_TEST_RACE) -timeout 15m $(TEST_FLAGS) $$packages
 
@@ -115,6 +116,13 @@ test-envtest: ## Run the suites on a real API server (KUBEBUILDER_ASSETS, or bui
 .PHONY: e2e
 e2e: ## Run the end-to-end suites on a real cluster. TEST_FLAGS='-ginkgo.focus=...' picks some.
 	go test -tags e2e ./test/e2e -v -count=1 -timeout 60m -ginkgo.v $(TEST_FLAGS)
+
+.PHONY: bench-wrapper
+bench-wrapper: ## Measure what the wrapper costs, beside nginx, haproxy, Caddy and a bare proxy. Ten minutes on a machine that does nothing else.
+	go run ./hack/packages nginx-light haproxy caddy redis-server util-linux
+	@mkdir -p dist && go build -o dist/perf ./test/perf
+	dist/perf http
+	dist/perf sockets
 
 .PHONY: build
 build: ## Compile the programs to dist/<os>_<arch>/ for every platform of PLATFORMS.

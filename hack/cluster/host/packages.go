@@ -29,11 +29,20 @@ var (
 	IPSet       = Package{Name: "ipset", Programs: []string{"ipset"}}
 	Conntrack   = Package{Name: "conntrack", Programs: []string{"conntrack"}}
 	IPRoute     = Package{Name: "iproute2", Programs: []string{"ip"}}
-	UtilLinux   = Package{Name: "util-linux", Programs: []string{"nsenter", "unshare"}}
+	UtilLinux   = Package{Name: "util-linux", Programs: []string{"nsenter", "unshare", "taskset"}}
 	Mount       = Package{Name: "mount", Programs: []string{"mount", "umount"}}
 	Buildah     = Package{Name: "buildah", Programs: []string{"buildah"}}
 	Busybox     = Package{Name: "busybox-static", Programs: []string{"busybox"}, Static: true}
 	RedisServer = Package{Name: "redis-server", Programs: []string{"redis-server"}}
+
+	// Of tests and benchmarks.
+	GCC      = Package{Name: "gcc", Programs: []string{"gcc"}}
+	NodeJS   = Package{Name: "nodejs", Programs: []string{"node"}}
+	NPM      = Package{Name: "npm", Programs: []string{"npm"}}
+	Chromium = Package{Name: "chromium", Programs: []string{"chromium"}}
+	Nginx    = Package{Name: "nginx-light", Programs: []string{"nginx"}}
+	HAProxy  = Package{Name: "haproxy", Programs: []string{"haproxy"}}
+	Caddy    = Package{Name: "caddy", Programs: []string{"caddy"}}
 )
 
 // ClusterPackages are what the local cluster needs of the system.
