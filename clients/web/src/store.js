@@ -1,0 +1,49 @@
+// Where a device's key lives: IndexedDB holds the CryptoKeyPair itself, which cannot be read out of it.
+
+const DATABASE = "openim-gateway";
+const STORE = "devices";
+
+const done = (request) =>
+  new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
+
+function open() {
+  const opening = indexedDB.open(DATABASE, 1);
+  opening.onupgradeneeded = () => opening.result.createObjectStore(STORE);
+  return done(opening);
+}
+
+/** use does one thing in a transaction, and is done when what it wrote lasts. */
+async function use(mode, act) {
+  const database = await open();
+  try {
+    const transaction = database.transaction(STORE, mode, { durability: "strict" });
+    const lasts = new Promise((resolve, reject) => {
+      transaction.oncomplete = resolve;
+      transaction.onabort = () => reject(transaction.error);
+    });
+    const [result] = await Promise.all([done(act(transaction.objectStore(STORE))), lasts]);
+    return result;
+  } finally {
+    database.close();
+  }
+}
+
+/** browserStore keeps devices in IndexedDB, each under a name. */
+export const browserStore = {
+  load: (name) => use("readonly", (objects) => objects.get(name)),
+  save: (name, device) => use("readwrite", (objects) => objects.put(device, name)),
+  remove: (name) => use("readwrite", (objects) => objects.delete(name)),
+};
+
+/** memoryStore forgets everything with the page. */
+export function memoryStore() {
+  const devices = new Map();
+  return {
+    load: async (name) => devices.get(name),
+    save: async (name, device) => void devices.set(name, device),
+    remove: async (name) => void devices.delete(name),
+  };
+}
