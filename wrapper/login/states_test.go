@@ -16,9 +16,9 @@ import (
 func TestAStateIsKeptForItsTimeAndGivenAwayOnce(t *testing.T) {
 	g := NewWithT(t)
 	server := redistest.Start(t)
-	states := NewStates(server.Open("im/chat:"), DefaultLimits)
+	states := NewStates(patient(server), DefaultLimits)
 	g.Expect(states.Put(t.Context(), "id", []byte("sealed"), stateTTL)).To(Succeed())
-	left, err := server.Client().TTL(t.Context(), "im/chat:hs:id").Result()
+	left, err := server.Client().TTL(t.Context(), "hs:id").Result()
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(left).To(And(BeNumerically(">", stateTTL-5*time.Second), BeNumerically("<=", stateTTL)))
 	g.Expect(states.Put(t.Context(), "id", []byte("other"), stateTTL)).NotTo(Succeed(), "an identifier is used once")
@@ -44,7 +44,7 @@ func TestAStateIsKeptForItsTimeAndGivenAwayOnce(t *testing.T) {
 
 func TestAStateEndsByItself(t *testing.T) {
 	g := NewWithT(t)
-	states := NewStates(redistest.Start(t).Open("test:"), DefaultLimits)
+	states := NewStates(patient(redistest.Start(t)), DefaultLimits)
 	g.Expect(states.Put(t.Context(), "id", []byte("sealed"), 50*time.Millisecond)).To(Succeed())
 	g.Eventually(func() error { return states.Put(t.Context(), "id", []byte("x"), stateTTL) }, 5*time.Second, 10*time.Millisecond).Should(Succeed())
 }
