@@ -328,6 +328,7 @@ func (s *socket) give(data []byte) (last bool) {
 		rep.ErrMsg = wire.CleanText(rep.ErrMsg)
 		data = s.enc.EncodeReply(rep)
 	}
+	data = complete(s.enc, rep, data)
 	var then *ending
 	switch rep.ID {
 	case idKick:
@@ -370,14 +371,20 @@ func (s *socket) heartbeat() {
 		return
 	}
 	if time.Since(time.Unix(0, s.heard.Load())) >= t.beat {
-		if err := s.client.Ping(ctx); err != nil {
-			s.end(endSilent)
-			return
-		}
+		go s.ask()
 	}
 	if !s.closing.Load() {
 		s.beat.Reset(s.nextBeat())
 	}
+}
+
+// ask sends a ping, so that a client has something to answer. Whatever it sends is a sign of life: openim-sdk-core answers with an
+// empty pong, which the library does not take for the answer to its ping. So nothing follows from a ping without one; who
+// sends nothing at all is noticed by the deadline of reading.
+func (s *socket) ask() {
+	ctx, cancel := context.WithTimeout(context.Background(), s.relay.o.timing.pong)
+	defer cancel()
+	_ = s.client.Ping(ctx)
 }
 
 // nextBeat is the time to the next heartbeat, or to the session's end if that is sooner.

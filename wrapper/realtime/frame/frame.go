@@ -33,6 +33,8 @@ const (
 	maxReplyHead = 4 << 10
 	// maxError bounds a reply that carries an error, after gunzip.
 	maxError = 64 << 10
+	// maxPushed bounds a reply with messages, after gunzip.
+	maxPushed = 1 << 20
 	// MaxName bounds operationID and msgIncr. The SDKs use some forty bytes.
 	MaxName = 256
 )
@@ -136,14 +138,19 @@ func (e Encoding) ReplyHead(data []byte) (Reply, error) {
 }
 
 // DecodeReply reads a whole reply of at most 64 KiB: what carries an error.
-func (e Encoding) DecodeReply(data []byte) (Reply, error) {
+func (e Encoding) DecodeReply(data []byte) (Reply, error) { return e.decodeReply(data, maxError) }
+
+// DecodePushed reads a whole reply of at most 1 MiB, which is as much as the Go SDK takes: what carries messages.
+func (e Encoding) DecodePushed(data []byte) (Reply, error) { return e.decodeReply(data, maxPushed) }
+
+func (e Encoding) decodeReply(data []byte, limit int) (Reply, error) {
 	if e.Gzip {
 		var err error
-		if data, err = gunzip(data, maxError); err != nil {
+		if data, err = gunzip(data, limit); err != nil {
 			return Reply{}, err
 		}
 	}
-	if len(data) > maxError {
+	if len(data) > limit {
 		return Reply{}, ErrTooLarge
 	}
 	if e.JSON {
