@@ -199,8 +199,43 @@ func TestACrashLeavesNothingUsable(t *testing.T) {
 	}
 }
 
-// TestRevokingAllAlsoEndsAnEnrolmentThatIsUnderWay: it comes between the preparation and the use of the code, the last moment at
-// which a test can step in; the later ones are covered by looking for the code again.
+// TestRevokingAllAfterTheCodeWasTakenEndsTheEnrolmentToo: there is no device yet that could be revoked, so the enrolment itself must
+// notice. It asks for the time after each step, which is where the test steps in.
+func TestRevokingAllAfterTheCodeWasTakenEndsTheEnrolmentToo(t *testing.T) {
+	g := NewWithT(t)
+	b := newBench(t)
+	req := link.Enrol{CodeID: b.issue(t, "alice"), Key: newKey(t), PlatformID: 1}
+	codes := b.database(t).Collection(registry.CollectionCodes)
+	other, revoked := b.another(t), false
+	interrupted := registry.New(registry.Options{URI: b.address, Database: database, Sealer: box{}, Now: func() time.Time {
+		n, err := codes.CountDocuments(t.Context(), bson.M{"_id": req.CodeID, "claimedKey": req.Key})
+		if err != nil {
+			t.Error(err)
+		}
+		if n == 1 {
+			if _, err := other.RevokeDevices(t.Context(), link.RevokeDevices{UserID: "alice"}); err != nil {
+				t.Error(err)
+			}
+			revoked = true
+		}
+		return b.now()
+	}})
+	t.Cleanup(interrupted.Close)
+	out, err := interrupted.Enrol(t.Context(), req, allow)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(revoked).To(BeTrue())
+	g.Expect(out.Refused).To(Equal(link.CodeGone))
+	found, err := b.Resolve(t.Context(), req.Key)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(found.Found && found.Device.Status == link.DeviceActive).To(BeFalse())
+	list, err := b.ListDevices(t.Context(), "alice")
+	g.Expect(err).NotTo(HaveOccurred())
+	for _, d := range list {
+		g.Expect(d.Status).To(Equal(link.DeviceRevoked))
+	}
+}
+
+// TestRevokingAllAlsoEndsAnEnrolmentThatIsUnderWay: it comes between the preparation and the use of the code.
 func TestRevokingAllAlsoEndsAnEnrolmentThatIsUnderWay(t *testing.T) {
 	g := NewWithT(t)
 	b := newBench(t)
