@@ -225,6 +225,34 @@ func TestBothSidesAreKeptAlive(t *testing.T) {
 	<-done
 }
 
+// TestAClientThatAnswersWithAnEmptyPongLives: openim-sdk-core does so (internal/interaction, writePongMsg).
+func TestAClientThatAnswersWithAnEmptyPongLives(t *testing.T) {
+	g := NewWithT(t)
+	w := newWorld(t, quick)
+	alice := w.alice()
+	answered := make(chan struct{}, 100)
+	alice.ws.SetPingHandler(func(string) error {
+		answered <- struct{}{}
+		return alice.ws.WriteControl(websocket.PongMessage, nil, time.Now().Add(time.Second))
+	})
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			_ = alice.ws.SetReadDeadline(time.Now().Add(5 * time.Second))
+			if _, _, err := alice.ws.ReadMessage(); err != nil {
+				return
+			}
+		}
+	}()
+	for range 8 {
+		g.Eventually(answered, "5s").Should(Receive())
+	}
+	g.Expect(w.relay.Count()).To(Equal(1), "twice the silence that is allowed has passed")
+	w.endSession("session-alice-token", CauseRevoked)
+	<-done
+}
+
 func TestADeadClientIsNoticed(t *testing.T) {
 	w := newWorld(t, quick)
 	w.alice() // it reads nothing, so it answers no ping
