@@ -42,7 +42,7 @@ spec:
 
 // Beginnings of changes that let users in, with all that they need, and that add to spec.wrapper.
 const (
-	withUsers = "  wrapper:\n =>   wrapper:\n    redis: {addresses: ['redis-wrapper.infra.svc:6379']}\n ;;     auth:\n =>     auth:\n      users: "
+	withUsers = "  wrapper:\n =>   wrapper:\n    redis: {addresses: ['redis-wrapper.infra.svc:6379'], credentialsRef: {name: redis-wrapper}}\n ;;     auth:\n =>     auth:\n      users: "
 	withGuard = "  wrapper:\n =>   wrapper:\n    "
 )
 
@@ -113,7 +113,8 @@ var _ = Describe("The API server", func() {
 		Entry("nobody as client", "version: v3.8.3 => version: v3.8.3\n  network: {clients: []}", "spec.network.clients", "at least 1"),
 		Entry("nobody as administrator's client", "version: v3.8.3 => version: v3.8.3\n  network: {admins: []}", "spec.network.admins", "at least 1"),
 		Entry("users without a Redis for them", "    auth:\n =>     auth:\n      users: {audience: 'https://im.example.com'}\n", "spec.wrapper", "wrapper.redis is needed", "must not be OpenIM's", "owns OpenIM"),
-		Entry("OpenIM's Redis for users", "  wrapper:\n =>   wrapper:\n    redis: {addresses: ['other.infra.svc:6379', 'redis.infra.svc:6379']}\n", "names an address of dependencies.redis", "a Redis of the wrapper's own"),
+		Entry("OpenIM's Redis for users", "  wrapper:\n =>   wrapper:\n    redis: {addresses: ['other.infra.svc:6379', 'redis.infra.svc:6379'], credentialsRef: {name: r}}\n", "names an address of dependencies.redis", "a Redis of the wrapper's own"),
+		Entry("a Redis without a password for users", "  wrapper:\n =>   wrapper:\n    redis: {addresses: ['redis-wrapper.infra.svc:6379']}\n", "wrapper.redis.credentialsRef is needed", "the key password"),
 		Entry("no audience for users", withUsers+"{}", "users.audience", "Required"),
 		Entry("an audience with a path", withUsers+"{audience: 'https://im.example.com/'}", "users.audience", "for example https://im.example.com"),
 		Entry("an audience without a scheme", withUsers+"{audience: im.example.com}", "users.audience", "scheme and host alone"),

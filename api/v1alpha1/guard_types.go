@@ -3,6 +3,7 @@ package v1alpha1
 import "k8s.io/apimachinery/pkg/api/resource"
 
 // WrapperRedis is the Redis of the wrapper's own. More than one address means a Redis cluster.
+// +kubebuilder:validation:XValidation:rule="has(self.credentialsRef)",message="wrapper.redis.credentialsRef is needed: whoever reaches a Redis without a password is everybody's session. Name a Secret with the key password"
 type WrapperRedis struct {
 	Redis `json:",inline"`
 

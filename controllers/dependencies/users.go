@@ -1,8 +1,6 @@
 package dependencies
 
 import (
-	"encoding/hex"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -49,7 +47,7 @@ func (r *resolver) custodyKey() error {
 	if err != nil || value == nil {
 		return err
 	}
-	r.facts.Wrapper.CustodyKey, r.facts.Wrapper.CustodyKeyHash = selector, r.hash(value)
+	r.facts.Wrapper.CustodyKey = selector
 	return nil
 }
 
@@ -113,7 +111,7 @@ func (r *resolver) mongodbStore(field string, spec v1alpha1.MongoDB) (store open
 			r.invalid(v1alpha1.ReasonSecretInvalid, field+".uriRef", "key %q of Secret %q is not a connection string: write mongodb://user:password@host:port/database", ref.Key, ref.Name)
 			return store, nil
 		}
-		store = openim.Store{URI: &selector, Hash: r.hash(value), Database: databaseOf(string(value))}
+		store = openim.Store{URI: &selector, Database: databaseOf(string(value))}
 		store.Endpoints, err = r.places(field+".uriRef", field+".peers", hosts, spec.Peers)
 		return store, err
 	}
@@ -139,8 +137,6 @@ func databaseOf(uri string) string {
 
 // storeLogin checks the Secret with a store's credentials. withUser is true when the user name must be there.
 func (r *resolver) storeLogin(store *openim.Store, field string, ref *v1alpha1.LocalReference, withUser bool) error {
-	digest := r.digest()
-	defer func() { store.Hash = hex.EncodeToString(digest.Sum(nil)[:8]) }()
 	if ref == nil {
 		return nil
 	}
@@ -160,7 +156,6 @@ func (r *resolver) storeLogin(store *openim.Store, field string, ref *v1alpha1.L
 			}
 			continue
 		}
-		_, _ = fmt.Fprintf(digest, "%s=%d:%s\n", part.key, len(value), value)
 		*part.into = &corev1.SecretKeySelector{LocalObjectReference: corev1.LocalObjectReference{Name: ref.Name}, Key: part.key}
 	}
 	return nil

@@ -83,19 +83,6 @@ func TestTheWrappersOwnMongoDB(t *testing.T) {
 	}
 }
 
-func TestTheWrappersHashesFollowItsSecrets(t *testing.T) {
-	g := NewWithT(t)
-	one, _ := resolve(t, letIn(), usersWorld()...)
-	same, _ := resolve(t, letIn(), usersWorld()...)
-	other, _ := resolve(t, letIn(), usersWorld(secret("redis-wrapper", map[string]string{"password": "another"}), secret("chat-custody", map[string]string{"key": "another"}))...)
-	user, _ := resolve(t, letIn(), usersWorld(secret("redis-wrapper", map[string]string{"username": "u", "password": "w"}))...)
-	g.Expect(one.Wrapper).To(Equal(same.Wrapper))
-	g.Expect(one.Wrapper.Redis.Hash).NotTo(Equal(other.Wrapper.Redis.Hash))
-	g.Expect(one.Wrapper.CustodyKeyHash).NotTo(Equal(other.Wrapper.CustodyKeyHash))
-	g.Expect(one.Wrapper.Redis.Hash).NotTo(Equal(user.Wrapper.Redis.Hash))
-	g.Expect(one.Wrapper.MongoDB.Hash).To(Equal(other.Wrapper.MongoDB.Hash))
-}
-
 // The server of a URL is found like any other address: the scheme tells the port.
 func TestServersOfURLsArePlaced(t *testing.T) {
 	for url, want := range map[string]int32{

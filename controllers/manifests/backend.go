@@ -25,7 +25,6 @@ func (b *builder) addBackend() error {
 	config.OpenIM.APIURL = "http://" + b.address(string(openim.API), string(openim.HTTP))
 	config.OpenIM.AdminUserID = openim.AdminUserID
 	config.OpenIM.SecretFile = mounts.key("share", &b.facts.ShareSecret, "secret")
-	credentials := []string{b.facts.AssertionKeyHash, b.facts.ShareSecretHash}
 	if users := b.stack.Spec.Wrapper.Auth.Users; users != nil {
 		config.OpenIM.Release = b.stack.Spec.Version
 		config.OpenIM.ExternalURL = users.Audience + userPrefix
@@ -35,10 +34,9 @@ func (b *builder) addBackend() error {
 		config.Redis = b.redis(mounts)
 		config.MongoDB = b.mongodb(mounts)
 		config.CustodyKeyFile = mounts.key("custody", &b.facts.Wrapper.CustodyKey, "key")
-		credentials = append(credentials, b.facts.Wrapper.Redis.Hash, b.facts.Wrapper.MongoDB.Hash, b.facts.Wrapper.CustodyKeyHash)
 	}
 	return b.addRole(role{
-		component: component, config: config, mounts: mounts, credentials: credentials,
+		component: component, config: config, mounts: mounts, credentials: []string{b.facts.AssertionKeyHash, b.facts.ShareSecretHash},
 		size: effective(b.stack.Spec.Wrapper.Backend, wrapperReplicas),
 	})
 }

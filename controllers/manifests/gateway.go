@@ -65,7 +65,6 @@ func (b *builder) addGateway() error {
 		config.Redis = b.redis(mounts)
 		config.ShutdownGraceSeconds += drain
 		r.graceSeconds = int64(config.ShutdownGraceSeconds + drain + stopMargin)
-		r.credentials = append(r.credentials, b.facts.Wrapper.Redis.Hash)
 	}
 	r.config = config
 	return b.addRole(r)

@@ -99,6 +99,27 @@ func TestWhatRestartsTheWrapper(t *testing.T) {
 	}
 }
 
+// The wrapper reads the credentials of its stores again while it runs: a new password drops no socket.
+func TestNewCredentialsOfTheWrappersStoresRestartNothing(t *testing.T) {
+	_, before := build(t, "testdata/everything")
+	stack, world := read(t, "testdata/everything/in.yaml")
+	for _, o := range world {
+		if secret, ok := o.(*corev1.Secret); ok && slices.Contains([]string{"redis-wrapper", "mongodb-wrapper", "redis-ca", "chat-custody", "own-login-keys", "im-tls"}, secret.Name) {
+			for key := range secret.Data {
+				secret.Data[key] = []byte("another")
+			}
+		}
+	}
+	facts, problems, err := dependencies.Resolve(t.Context(), fake.NewClientBuilder().WithObjects(world...).Build(), stack)
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	NewWithT(t).Expect(problems).To(BeEmpty())
+	after, err := manifests.Build(stack, facts, manifests.Options{})
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	for _, role := range []string{v1alpha1.ComponentGateway, v1alpha1.ComponentBackend} {
+		NewWithT(t).Expect(deploymentOf(t, after, role).Spec.Template).To(Equal(deploymentOf(t, before, role).Spec.Template), role)
+	}
+}
+
 // A pod that is killed in the middle of draining drops the sockets that it was about to close in order.
 func TestAGatewayHasTimeToDrain(t *testing.T) {
 	for drain, want := range map[int32]int64{1: 32, 10: 50, 300: 630} {

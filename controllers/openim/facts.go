@@ -40,15 +40,13 @@ type WrapperFacts struct {
 	LoginSecret string
 	// CustodyKey is the key of the Secret with which the backend encrypts OpenIM's tokens.
 	CustodyKey corev1.SecretKeySelector
-	// CustodyKeyHash changes when the custody key does.
-	CustodyKeyHash string
 	// KeySets are the issuers' public keys, in the order of the spec.
 	KeySets []KeySet
 	// Tracing is where the collector is on the network.
 	Tracing []Endpoint
 }
 
-// Store is a store of the wrapper's. Its credentials are read from mounted files.
+// Store is a store of the wrapper's. Its credentials are read from mounted files, and read again when they change.
 type Store struct {
 	// Addresses, host:port. Empty when URI names the store.
 	Addresses []string
@@ -58,8 +56,6 @@ type Store struct {
 	URI, Username, Password, CA *corev1.SecretKeySelector
 	// TLS is true when the connection is encrypted.
 	TLS bool
-	// Hash changes when the credentials do.
-	Hash string
 	// Endpoints are where it is on the network.
 	Endpoints []Endpoint
 }
