@@ -9,8 +9,6 @@ import (
 )
 
 // A device is enrolled with a code that its user was given, and logs in with its key from then on.
-//
-//nolint:forbidigo // an example prints
 func Example() {
 	gateway, err := newGateway(httptest.NewTLSServer, "")
 	if err != nil {

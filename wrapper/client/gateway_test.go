@@ -51,7 +51,7 @@ type live struct {
 
 // newGateway runs one; audience "" is its own address.
 func newGateway(serve func(http.Handler) *httptest.Server, audience string) (*gateway, error) {
-	dir, err := os.MkdirTemp("", "login-keys") //nolint:usetesting // an Example has no testing.T
+	dir, err := os.MkdirTemp("", "login-keys") // an Example has no test to end it
 	if err != nil {
 		return nil, err
 	}

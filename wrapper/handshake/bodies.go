@@ -93,8 +93,7 @@ func (r StartRequest) Check() error {
 	if r.Purpose != Enrol && r.CodeID != "" {
 		return errors.New("codeID belongs to an enrolment alone: leave it out")
 	}
-	_, err := message(r.Message, Message1Bytes)
-	return err
+	return checkMessage(r.Message, Message1Bytes)
 }
 
 // DecodeFinish reads and checks a FinishRequest.
@@ -111,8 +110,7 @@ func (r FinishRequest) Check() error {
 	if _, err := decode(r.HandshakeID, HandshakeIDBytes); err != nil {
 		return errors.New("handshakeID must be the one that the first call gave")
 	}
-	_, err := message(r.Message, Message3Bytes)
-	return err
+	return checkMessage(r.Message, Message3Bytes)
 }
 
 // Bytes decodes the message; nil when it is malformed.
@@ -135,12 +133,11 @@ func bytesOf(text string, size int) []byte {
 	return raw
 }
 
-func message(text string, size int) ([]byte, error) {
-	raw, err := decode(text, size)
-	if err != nil {
-		return nil, fmt.Errorf("message must be %d bytes in base64url without padding", size)
+func checkMessage(text string, size int) error {
+	if _, err := decode(text, size); err != nil {
+		return fmt.Errorf("message must be %d bytes in base64url without padding", size)
 	}
-	return raw, nil
+	return nil
 }
 
 func request(body []byte, into any) error {

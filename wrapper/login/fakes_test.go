@@ -43,17 +43,6 @@ func (j *journal) drain() []string {
 	return calls
 }
 
-func (j *journal) count(call string) (n int) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	for _, c := range j.calls {
-		if c == call {
-			n++
-		}
-	}
-	return n
-}
-
 // book is a device registry in memory that keeps link's promises: one key one device, a code once, no key ever comes back.
 type book struct {
 	*journal

@@ -39,10 +39,7 @@ func TestKeysAreReadInBothForms(t *testing.T) {
 		{ID: handshake.PublicOf(a).ID(), Key: handshake.PublicOf(a).String()},
 		{ID: handshake.PublicOf(b).ID(), Key: handshake.PublicOf(b).String()},
 	}), "in the order of the files' names")
-	for _, printed := range []string{fmt.Sprintf("%v %+v %#v %s", ring, ring, ring, ring)} {
-		g.Expect(printed).NotTo(ContainSubstring(fmt.Sprint(a.Bytes()[:4])[1:8]))
-		g.Expect(printed).To(ContainSubstring("2 login keys"))
-	}
+	g.Expect(fmt.Sprintf("%v/%+v/%#v/%s", ring, ring, ring, ring)).To(Equal("2 login keys/2 login keys/2 login keys/2 login keys"))
 }
 
 func TestAFolderWithABadKeyIsRefusedWhole(t *testing.T) {
