@@ -105,6 +105,11 @@ func newHouse(t *testing.T, replicas int) *house {
 		t.Cleanup(func() { stop(); <-ended })
 		h.replicas = append(h.replicas, app)
 	}
+	for n := range h.replicas { // until the first connections stand
+		NewWithT(t).Eventually(func() int {
+			return h.post(n, asGateway, link.PathListDevices, `{"userID":"nobody"}`).Status
+		}, 30*time.Second, 20*time.Millisecond).Should(Equal(http.StatusOK))
+	}
 	return h
 }
 

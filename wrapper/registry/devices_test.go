@@ -230,6 +230,26 @@ func TestTheDatabaseIsDown(t *testing.T) {
 	}
 }
 
+// TestADatabaseThatHangsFromTheStartHoldsNobodyLonger: the first callers wait for its indexes together, not one after the other.
+func TestADatabaseThatHangsFromTheStartHoldsNobodyLonger(t *testing.T) {
+	g := NewWithT(t)
+	b := newBench(t)
+	b.server.Freeze()
+	began := time.Now()
+	var work sync.WaitGroup
+	for range 20 {
+		work.Go(func() {
+			if _, err := b.Resolve(t.Context(), newKey(t)); !errors.Is(err, registry.ErrUnavailable) {
+				t.Error(err)
+			}
+		})
+	}
+	work.Wait()
+	g.Expect(time.Since(began)).To(BeNumerically("<", 6*time.Second))
+	b.server.Thaw()
+	g.Eventually(func() error { return b.Ping(t.Context()) }, 30*time.Second, 50*time.Millisecond).Should(Succeed())
+}
+
 func TestANewAddressIsTakenOver(t *testing.T) {
 	g := NewWithT(t)
 	b := newBench(t)

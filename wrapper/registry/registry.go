@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -12,6 +13,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 	"go.mongodb.org/mongo-driver/v2/mongo/readpref"
 	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
+	"golang.org/x/sync/singleflight"
 )
 
 // Collections.
@@ -26,7 +28,9 @@ const (
 	// callTimeout bounds one question to MongoDB, the wait for a server included.
 	callTimeout   = 3 * time.Second
 	selectTimeout = 2 * time.Second
-	maxPool       = 64
+	// indexTimeout bounds the making of all indexes, once after a start.
+	indexTimeout = 15 * time.Second
+	maxPool      = 64
 	// oldLasts is how long the connections of a replaced address go on, for the calls that are on them.
 	oldLasts = 30 * time.Second
 )
@@ -60,8 +64,9 @@ type Registry struct {
 	sealer   Sealer
 	now      func() time.Time
 
-	mu      sync.Mutex
-	present *handle
+	connecting singleflight.Group
+	mu         sync.Mutex
+	present    *handle
 }
 
 // New makes a registry; it calls nobody yet.
@@ -75,8 +80,8 @@ type handle struct {
 	client                      *mongo.Client
 	devices, keys, users, codes *mongo.Collection
 
-	mu      sync.Mutex
-	indexed bool
+	indexing singleflight.Group
+	indexed  atomic.Bool
 }
 
 // Close ends the connections.
@@ -110,32 +115,57 @@ func (r *Registry) Ping(ctx context.Context) error {
 // open gives the client of the present address. The indexes that carry the bounds are there when it returns: without
 // them nothing is written.
 func (r *Registry) open(ctx context.Context) (*handle, error) {
-	h, err := r.connect()
+	h, err := r.handle(ctx)
 	if err != nil {
 		return nil, err
 	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.indexed {
+	if h.indexed.Load() {
 		return h, nil
 	}
-	if err := h.index(ctx); err != nil {
-		return nil, failed(err)
+	// One at a time makes them, and does not stop when the caller who began it gives up.
+	done := h.indexing.DoChan("", func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), indexTimeout)
+		defer cancel()
+		if err := h.index(ctx); err != nil {
+			return nil, failed(err)
+		}
+		h.indexed.Store(true)
+		return nil, nil
+	})
+	select {
+	case <-ctx.Done():
+		return nil, fmt.Errorf("%w: it did not answer in time", ErrUnavailable)
+	case result := <-done:
+		return h, result.Err
 	}
-	h.indexed = true
-	return h, nil
 }
 
-func (r *Registry) connect() (*handle, error) {
+// handle is the client of the present address, or a new one.
+func (r *Registry) handle(ctx context.Context) (*handle, error) {
 	uri, err := r.uri.Get()
 	if err != nil {
 		return nil, fmt.Errorf("%w: its address cannot be read", ErrUnavailable)
 	}
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.present != nil && r.present.uri == uri {
-		return r.present, nil
+	h := r.present
+	r.mu.Unlock()
+	if h != nil && h.uri == uri {
+		return h, nil
 	}
+	// An address of the form mongodb+srv is looked up here, for as long as the resolver takes.
+	done := r.connecting.DoChan(uri, func() (any, error) { return r.connect(uri) })
+	select {
+	case <-ctx.Done():
+		return nil, fmt.Errorf("%w: its address was not found in time", ErrUnavailable)
+	case result := <-done:
+		if result.Err != nil {
+			return nil, result.Err
+		}
+		return result.Val.(*handle), nil
+	}
+}
+
+func (r *Registry) connect(uri string) (*handle, error) {
 	client, err := mongo.Connect(options.Client().ApplyURI(uri).
 		SetAppName("openim-wrapper").
 		SetServerSelectionTimeout(selectTimeout).SetConnectTimeout(selectTimeout).
@@ -146,16 +176,20 @@ func (r *Registry) connect() (*handle, error) {
 	if err != nil { // its text can hold the address
 		return nil, fmt.Errorf("%w: its address is malformed", ErrUnavailable)
 	}
-	if old := r.present; old != nil {
-		time.AfterFunc(oldLasts, old.disconnect)
-	}
 	db := client.Database(r.database)
-	r.present = &handle{
+	h := &handle{
 		uri: uri, client: client,
 		devices: db.Collection(CollectionDevices), keys: db.Collection(CollectionKeys),
 		users: db.Collection(CollectionUsers), codes: db.Collection(CollectionCodes),
 	}
-	return r.present, nil
+	r.mu.Lock()
+	old := r.present
+	r.present = h
+	r.mu.Unlock()
+	if old != nil {
+		time.AfterFunc(oldLasts, old.disconnect)
+	}
+	return h, nil
 }
 
 // index makes what the bounds and the lists need. The identifiers of devices, keys, users and codes are _id and unique by themselves.
