@@ -9,6 +9,7 @@ import (
 
 	"github.com/openimstack/openim-operator/test/harness/identity"
 	"github.com/openimstack/openim-operator/wrapper/client"
+	"github.com/openimstack/openim-operator/wrapper/gateway"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
@@ -18,8 +19,6 @@ type Door struct {
 	URL string
 	// Gateways are the replicas one by one.
 	Gateways []Replica
-	// Brief is the users' door of the gateway whose sessions live for a few seconds; empty if there is none.
-	Brief string
 
 	// keys are the public ones of the login.
 	keys     []string
@@ -33,6 +32,8 @@ type Replica struct {
 	Name string
 	// Users, Admins and Telemetry are the URLs of its listeners.
 	Users, Admins, Telemetry string
+
+	config gateway.Config
 }
 
 func newDoor() (*Door, error) {

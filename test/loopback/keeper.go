@@ -15,7 +15,7 @@ func (s *Stack) Place() place.Place {
 	}
 	return place.Place{
 		API: s.Door.URL + wire.UserPrefix, Socket: s.Door.SocketURL(), Admin: s.Door.Gateways[0].Admins + wire.AdminPrefix,
-		Door: s.Door.URL, BriefDoor: s.Door.Brief,
+		Door: s.Door.URL,
 	}
 }
 

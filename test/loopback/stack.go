@@ -46,6 +46,7 @@ type Stack struct {
 	bin     map[string]string // component to folder
 	order   []string          // of starting
 	parts   map[string]*part
+	house   *house // nil without the wrapper
 	closers []func()
 	unlock  func()
 	keep    bool

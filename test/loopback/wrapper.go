@@ -6,9 +6,11 @@ import (
 	"crypto/ecdh"
 	"crypto/rand"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"sigs.k8s.io/yaml"
 
@@ -31,8 +33,6 @@ type Wrapper struct {
 	Backend func(number int, c *backend.Config)
 	// Hot may change what all gateways share of the part that is read again while they run.
 	Hot func(*gateway.Hot)
-	// BriefSeconds, if it is not 0, adds a gateway named gateway-brief, whose sessions live that long.
-	BriefSeconds int32
 }
 
 // ProgramEnv names a built cmd/wrapper in the environment.
@@ -45,8 +45,6 @@ func (w *Wrapper) program() string { return cmp.Or(w.Program, os.Getenv(ProgramE
 const (
 	gatewayName = "gateway"
 	backendName = "backend"
-	// BriefGateway is named so.
-	BriefGateway = gatewayName + "-brief"
 )
 
 // Administrators' tokens of a stack.
@@ -79,6 +77,7 @@ func (s *Stack) addWrapper(ctx context.Context) ([]string, error) {
 		return nil, nil
 	}
 	h := &house{s: s, w: *s.options.Wrapper}
+	s.house = h
 	h.w.Program = cmp.Or(h.w.program(), filepath.Join(s.bin["wrapper"], "wrapper"))
 	var err error
 	if h.dir, err = s.data("wrapper"); err != nil {
@@ -112,13 +111,6 @@ func (s *Stack) addWrapper(ctx context.Context) ([]string, error) {
 	names = nil
 	for i := range max(1, h.w.Gateways) {
 		name, err := h.addGateway(i, fmt.Sprintf("%s-%d", gatewayName, i))
-		if err != nil {
-			return nil, err
-		}
-		names = append(names, name)
-	}
-	if h.w.BriefSeconds > 0 {
-		name, err := h.addGateway(len(names), BriefGateway)
 		if err != nil {
 			return nil, err
 		}
@@ -235,31 +227,54 @@ func (h *house) addGateway(number int, name string) (string, error) {
 		ShutdownGraceSeconds: stopSeconds,
 	}
 	c.Telemetry.Listen = addresses[2]
-	if name == BriefGateway {
-		c.Users.Session = gateway.Session{LifetimeSeconds: h.w.BriefSeconds, IdleSeconds: h.w.BriefSeconds}
-	}
 	if h.w.Gateway != nil {
 		h.w.Gateway(number, &c)
 	}
-	if name == BriefGateway {
-		h.door.Brief = "http://" + c.Users.Listen
-	} else {
-		h.door.users.add(c.Users.Listen)
-		h.door.Gateways = append(h.door.Gateways, Replica{Name: name, Users: "http://" + c.Users.Listen, Admins: "http://" + c.Admin.Listen, Telemetry: "http://" + c.Telemetry.Listen})
-	}
+	h.door.users.add(c.Users.Listen)
+	h.door.Gateways = append(h.door.Gateways, Replica{
+		Name: name, Users: "http://" + c.Users.Listen, Admins: "http://" + c.Admin.Listen, Telemetry: "http://" + c.Telemetry.Listen, config: c,
+	})
 	return h.addRole(name, gatewayName, c, c.Telemetry.Listen)
 }
 
 func (h *house) addRole(name, role string, config any, telemetry string) (string, error) {
-	content, err := yaml.Marshal(config)
-	if err != nil {
-		return "", fmt.Errorf("writing the configuration of %s: %w", name, err)
-	}
-	file := name + ".yaml"
-	if err := h.write(file, string(content)); err != nil {
+	if err := h.configure(name, config); err != nil {
 		return "", err
 	}
-	return h.s.add(name, program{path: h.w.Program, args: []string{role, "--config", h.path(file)}, ready: serves("http://" + telemetry + "/readyz")}), nil
+	return h.s.add(name, program{path: h.w.Program, args: []string{role, "--config", h.path(name + ".yaml")}, ready: serves("http://" + telemetry + "/readyz")}), nil
+}
+
+// configure writes the configuration of a part, which reads it when it starts.
+func (h *house) configure(name string, config any) error {
+	content, err := yaml.Marshal(config)
+	if err != nil {
+		return fmt.Errorf("writing the configuration of %s: %w", name, err)
+	}
+	return h.write(name+".yaml", string(content))
+}
+
+// LimitSessions has sessions made from now on live no longer than that, by gateways that are started anew with that; 0: as long as by
+// their first configuration.
+func (s *Stack) LimitSessions(ctx context.Context, lifetime time.Duration) error {
+	if s.house == nil {
+		return errors.New("OpenIM alone has no sessions")
+	}
+	for _, gateway := range s.Door.Gateways {
+		c := gateway.config
+		if lifetime > 0 {
+			users := *c.Users
+			seconds := int32(lifetime / time.Second)
+			users.Session.LifetimeSeconds, users.Session.IdleSeconds = seconds, seconds
+			c.Users = &users
+		}
+		if err := s.house.configure(gateway.Name, c); err != nil {
+			return err
+		}
+		if err := s.Restart(ctx, gateway.Name); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // adminClaims are those of whom the gateway takes for an administrator.

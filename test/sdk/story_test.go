@@ -1,8 +1,10 @@
 package sdk
 
 import (
+	"context"
 	"slices"
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 	"github.com/openimsdk/openim-sdk-core/v3/pkg/db/model_struct"
@@ -24,6 +26,9 @@ const (
 
 // workGroup is the only type of group that OpenIM makes nowadays.
 const workGroup = 2
+
+// brief is the life of a session that a test can wait for.
+const brief = 12 * time.Second
 
 // TestWhatPeopleDo goes through a day of three users, in the order in which they meet it.
 func TestWhatPeopleDo(t *testing.T) {
@@ -226,6 +231,39 @@ func befriend(t *testing.T, alice, bob *device) {
 		g.Expect(friends).To(HaveLen(1))
 		g.Expect(friends[0].FriendUserID).To(Equal(other.id))
 	}
+}
+
+// TestASessionEnds at its time, whatever it does.
+func TestASessionEnds(t *testing.T) {
+	if !where.HasDoor() {
+		t.Skip("OpenIM's tokens live for days")
+	}
+	g := NewWithT(t)
+	dora := install(t, named("dorian"), iOS)
+	known := register(t, dora.id, dora.id, dora.platform)
+	g.Expect(where.LimitSessions(t.Context(), brief)).To(Succeed())
+	t.Cleanup(func() {
+		if err := where.LimitSessions(context.WithoutCancel(t.Context()), 0); err != nil {
+			t.Error(err)
+		}
+	})
+	dora.login(t, known.token(t))
+	dora.await(t, 0, "OnUserTokenExpired")
+	g.Expect(dora.since(0, "OnKickedOffline")).To(BeEmpty())
+	g.Expect(dora.since(0, "OnUserTokenInvalid")).To(BeEmpty())
+}
+
+// TestAnIdleAppStaysConnected for longer than OpenIM's patience of 30 seconds.
+func TestAnIdleAppStaysConnected(t *testing.T) {
+	g := NewWithT(t)
+	ida, ben := install(t, named("ida"), iOS), install(t, named("ben"), android)
+	for _, u := range []*device{ida, ben} {
+		u.login(t, register(t, u.id, u.id, u.platform).token(t))
+	}
+	mark := ida.mark()
+	g.Consistently(func() []event { return ida.since(mark, "OnConnecting") }, 40*time.Second, time.Second).Should(BeEmpty())
+	ben.say(t, ida.id, "are you awake?")
+	ida.hears(t, mark, ben.id, "are you awake?")
 }
 
 // TestFriendRequestsOnOpenIMAlone makes the calls only. OpenIM v3.8.3 sends less with a friend request than the SDK dereferences:

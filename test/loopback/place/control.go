@@ -18,11 +18,17 @@ type Keeper interface {
 	AdminToken(ctx context.Context) (string, error)
 	// RestartDoor ends and starts whatever holds the users' sockets, and returns when it takes new ones.
 	RestartDoor(ctx context.Context) error
+	// LimitSessions has the wrapper's sessions made from now on live no longer than that; 0: as long as ever. It returns when
+	// the door takes logins again.
+	LimitSessions(ctx context.Context, lifetime time.Duration) error
 }
 
 const (
 	pathToken   = "/token"
 	pathRestart = "/restart"
+	pathLimit   = "/sessions"
+	// paramLifetime is a duration in Go's words.
+	paramLifetime = "lifetime"
 	// patience bounds one request: a restart in a cluster takes its time.
 	patience = 3 * time.Minute
 	maxReply = 64 << 10 // bytes
@@ -42,6 +48,13 @@ func Serve(ctx context.Context, keeper Keeper) (url string, err error) {
 	})
 	mux.HandleFunc("POST "+secret+pathRestart, func(w http.ResponseWriter, r *http.Request) {
 		answer(w, "", keeper.RestartDoor(r.Context()))
+	})
+	mux.HandleFunc("POST "+secret+pathLimit, func(w http.ResponseWriter, r *http.Request) {
+		lifetime, err := time.ParseDuration(r.FormValue(paramLifetime))
+		if err == nil {
+			err = keeper.LimitSessions(r.Context(), lifetime)
+		}
+		answer(w, "", err)
 	})
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
 	context.AfterFunc(ctx, func() { _ = server.Close() })
@@ -63,6 +76,12 @@ func (p Place) AdminToken(ctx context.Context) (string, error) { return p.ask(ct
 // RestartDoor asks the keeper.
 func (p Place) RestartDoor(ctx context.Context) error {
 	_, err := p.ask(ctx, pathRestart)
+	return err
+}
+
+// LimitSessions asks the keeper.
+func (p Place) LimitSessions(ctx context.Context, lifetime time.Duration) error {
+	_, err := p.ask(ctx, pathLimit+"?"+paramLifetime+"="+lifetime.String())
 	return err
 }
 

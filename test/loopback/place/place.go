@@ -14,8 +14,6 @@ type Place struct {
 	Admin string
 	// Door is the wrapper's, where users log in. It is empty when OpenIM stands alone.
 	Door string
-	// BriefDoor is another one of the same wrapper, whose sessions live for a few seconds only. It is empty when there is none.
-	BriefDoor string
 	// Control is served by whoever started the place (see Serve).
 	Control string
 }
@@ -23,7 +21,7 @@ type Place struct {
 // variables in the environment.
 func (p *Place) variables() map[string]*string {
 	return map[string]*string{
-		"IM_API": &p.API, "IM_SOCKET": &p.Socket, "IM_ADMIN": &p.Admin, "IM_DOOR": &p.Door, "IM_BRIEF_DOOR": &p.BriefDoor, "IM_CONTROL": &p.Control,
+		"IM_API": &p.API, "IM_SOCKET": &p.Socket, "IM_ADMIN": &p.Admin, "IM_DOOR": &p.Door, "IM_CONTROL": &p.Control,
 	}
 }
 

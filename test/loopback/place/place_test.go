@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 
@@ -13,6 +14,7 @@ import (
 
 type keeper struct {
 	restarts int
+	lifetime time.Duration
 	problem  error
 }
 
@@ -23,9 +25,14 @@ func (k *keeper) RestartDoor(context.Context) error {
 	return k.problem
 }
 
+func (k *keeper) LimitSessions(_ context.Context, lifetime time.Duration) error {
+	k.lifetime = lifetime
+	return k.problem
+}
+
 func TestAPlaceGoesThroughTheEnvironment(t *testing.T) {
 	g := NewWithT(t)
-	p := place.Place{API: "http://a", Socket: "ws://b", Admin: "http://c", Door: "http://d", BriefDoor: "http://e", Control: "http://f"}
+	p := place.Place{API: "http://a", Socket: "ws://b", Admin: "http://c", Door: "http://d", Control: "http://f"}
 	for _, variable := range p.Environ() {
 		name, value, _ := strings.Cut(variable, "=")
 		t.Setenv(name, value)
@@ -49,6 +56,11 @@ func TestTheKeeperIsAsked(t *testing.T) {
 	g.Expect(p.AdminToken(t.Context())).To(Equal("the token"))
 	g.Expect(p.RestartDoor(t.Context())).To(Succeed())
 	g.Expect(k.restarts).To(Equal(1))
+
+	g.Expect(p.LimitSessions(t.Context(), 12*time.Second)).To(Succeed())
+	g.Expect(k.lifetime).To(Equal(12 * time.Second))
+	g.Expect(p.LimitSessions(t.Context(), 0)).To(Succeed())
+	g.Expect(k.lifetime).To(BeZero())
 
 	k.problem = errors.New("the pod did not come back")
 	g.Expect(p.RestartDoor(t.Context())).To(MatchError(ContainSubstring("the pod did not come back")))

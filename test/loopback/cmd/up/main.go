@@ -27,11 +27,10 @@ func main() {
 	wrapper := flag.Bool("wrapper", false, "put the wrapper before OpenIM")
 	gateways := flag.Int("gateways", 1, "with --wrapper: replicas of the gateway")
 	backends := flag.Int("backends", 1, "with --wrapper: replicas of the backend")
-	brief := flag.Int("brief", 0, "with --wrapper: a further gateway whose sessions live for so many seconds; 0: none")
 	flag.Parse()
 	var o loopback.Options
 	if *wrapper {
-		o.Wrapper = &loopback.Wrapper{Gateways: *gateways, Backends: *backends, BriefSeconds: int32(*brief), Hot: loopback.Generous}
+		o.Wrapper = &loopback.Wrapper{Gateways: *gateways, Backends: *backends, Hot: loopback.Generous}
 	}
 	if err := run(ctx, os.Stdout, o, flag.Args()); err != nil {
 		fmt.Fprintln(os.Stderr, "up:", err)
