@@ -133,5 +133,5 @@ func TestOpenIMLogsNeitherTokensNorMessages(t *testing.T) {
 	rendered, err := openim.Render(openim.Processes()[0], settings(t, "v3.8.3"))
 	g := NewWithT(t)
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(rendered[string(openim.LogFile)]).To(And(ContainSubstring("remainLogLevel: 3\n"), ContainSubstring("isStdout: true\n")))
+	g.Expect(rendered[string(openim.LogFile)]).To(And(ContainSubstring("remainLogLevel: 2\n"), ContainSubstring("isStdout: true\n")))
 }
