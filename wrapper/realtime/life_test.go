@@ -225,6 +225,25 @@ func TestBothSidesAreKeptAlive(t *testing.T) {
 	<-done
 }
 
+// TestAPingIsAnsweredLongAfterTheLastFrame: the Go SDK pings 24 seconds after it has connected, and has sent nothing since.
+func TestAPingIsAnsweredLongAfterTheLastFrame(t *testing.T) {
+	g := NewWithT(t)
+	w := newWorld(t, func(w *world) { w.options.timing.write = 50 * time.Millisecond })
+	alice := w.alice()
+	alice.ask(1001, nil) // a frame has been written to her
+	g.Consistently(w.relay.Count, "100ms").Should(Equal(1))
+	answered := make(chan struct{}, 1)
+	alice.ws.SetPongHandler(func(string) error {
+		answered <- struct{}{}
+		return nil
+	})
+	g.Expect(alice.ws.WriteControl(websocket.PingMessage, []byte("1795313885429068765"), time.Now().Add(time.Second))).To(Succeed())
+	go func() { _, _, _ = alice.ws.ReadMessage() }()
+	g.Eventually(answered, "5s").Should(Receive())
+	g.Expect(w.relay.Count()).To(Equal(1))
+	w.endSession("session-alice-token", CauseRevoked)
+}
+
 // TestAClientThatAnswersWithAnEmptyPongLives: openim-sdk-core does so (internal/interaction, writePongMsg).
 func TestAClientThatAnswersWithAnEmptyPongLives(t *testing.T) {
 	g := NewWithT(t)

@@ -84,6 +84,9 @@ func (o *outbox) write() {
 				s.end(unwritten(err))
 				return
 			}
+			if !s.closing.Load() {
+				_ = s.raw.SetWriteDeadline(time.Time{}) // else the answer to a ping much later would be too late
+			}
 			s.relay.metrics.bytes.WithLabelValues("to_client").Add(float64(len(next.data)))
 		}
 		if next.then != nil {
