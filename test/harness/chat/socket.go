@@ -92,7 +92,7 @@ func (r *Refused) Error() string {
 // Open opens a socket. It lives until Close, or until the other side ends it.
 func Open(ctx context.Context, o Opening) (*Socket, error) {
 	query := url.Values{"sdkType": {"js"}, "operationID": {"harness"}}
-	conn, response, err := websocket.Dial(ctx, o.URL+"?"+query.Encode(), &websocket.DialOptions{ //nolint:bodyclose // of a socket that opened there is no body
+	conn, response, err := websocket.Dial(ctx, o.URL+"?"+query.Encode(), &websocket.DialOptions{
 		HTTPClient: o.Client, Subprotocols: []string{subprotocol, ticketPrefix + o.Ticket}, CompressionMode: websocket.CompressionDisabled,
 	})
 	if err != nil {
