@@ -1,0 +1,93 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "write docs/attacks.md anew")
+
+// attackPage is the corpus as a page.
+const attackPage = "../../docs/attacks.md"
+
+// class is one kind of attack.
+type class struct {
+	name     string
+	what     string // is tried
+	asserted string
+	run      func(*testing.T, *town)
+}
+
+// corpus are all of them. They go against one and the same wrapper, and what it wrote and answered meanwhile is looked through at
+// the end.
+var corpus = []class{
+	{"headers", "identities, tokens and addresses in headers that others believe; credentials twice, folded, in trailers; hop-by-hop headers",
+		"the call is OpenIM's as the session's own user, with none of the client's headers; or it is refused and reaches nobody", attackHeaders},
+	{"paths", "other spellings of a path, other methods, other versions and forms of HTTP, at both doors",
+		"400, 404, 405 or 505; nothing reaches backend or OpenIM", attackPaths},
+	{"smuggling", "request smuggling, as bytes: lengths and codings that two readers could read differently, and a second request in the body of the first",
+		"OpenIM sees no more calls than replies say; a hidden request is never carried out under the first one's identity", attackFraming},
+	{"bodies", "bodies that are too large, endless, deep, wide, repeated, compressed, or no JSON",
+		"refused; nothing reaches OpenIM; memory stays bounded; another user's calls stay fast", attackBodies},
+	{"slow", "headers, bodies and readers that take their time, a hundred at once",
+		"cut off at the deadlines; another user's calls stay fast meanwhile", attackSlowness},
+	{"socket", "frames and sockets that are malformed, oversized, endless, or speak for others; tickets and tokens that are not good",
+		"refused or closed; msggateway gets none of it, and never another sendID than the session's", attackSocket},
+	{"login", "messages of the login replayed, changed, raced and guessed",
+		"one answer for everything: the same status, code, text and length", attackLogin},
+	{"privilege", "users at the admins' door, administrators at the users', every route of the table that is not the caller's, the backend itself with assertions that are replayed, forged or for another door",
+		"refused; nothing reaches OpenIM", attackPrivilege},
+	{"secrets", "all that was logged, trailed, measured and answered in the meantime",
+		"holds no token, ticket, code, pre-shared key, password, key or message text", searchForSecrets},
+}
+
+// TestTheAttackCorpus tries what attackers try, class by class. docs/attacks.md is made from what ran: -update writes it.
+func TestTheAttackCorpus(t *testing.T) {
+	n := settle(t)
+	for _, c := range corpus {
+		t.Run(c.name, func(t *testing.T) { c.run(t, n) })
+	}
+	t.Run("page", func(t *testing.T) { n.checkPage(t) })
+}
+
+func (n *town) checkPage(t *testing.T) {
+	page := &strings.Builder{}
+	page.WriteString(`# What attackers try
+
+The corpus below goes against the whole wrapper in one process: gateway and backend as they run in a cluster, a real Redis, a server
+that speaks MongoDB's protocol, and stand-ins for OpenIM's API and msggateway that remember every byte they get. Limits are set so
+high that none of them stops an attack. Run it with ` + "`go test ./cmd/wrapper -run TestTheAttackCorpus`" + `.
+
+| Class | What is tried | Cases | What is asserted | Test |
+|---|---|---:|---|---|
+`)
+	total := 0
+	for _, c := range corpus {
+		if n.counted[c.name] == 0 {
+			t.Logf("%s did not run: the page is not checked", c.name)
+			return
+		}
+		total += n.counted[c.name]
+		fmt.Fprintf(page, "| %s | %s | %d | %s | `TestTheAttackCorpus/%s` |\n", c.name, c.what, n.counted[c.name], c.asserted, c.name)
+	}
+	fmt.Fprintf(page, `
+%d cases in all. What one user can do to another, call by call and against the real OpenIM, is in [crossuser.md](crossuser.md); the
+login's own pitfalls are tried in `+"`wrapper/login`"+`, every field of every frame in `+"`wrapper/realtime`"+`, every rule of every route in
+`+"`wrapper/policy`"+`.
+
+This page is written by the test itself, with `+"`-update`"+`; the test fails when it is out of date.
+`, total)
+	if *update {
+		if err := os.WriteFile(attackPage, []byte(page.String()), 0o644); err != nil { //nolint:gosec // a page of the documentation
+			t.Fatal(err)
+		}
+		return
+	}
+	written, err := os.ReadFile(attackPage)
+	if err != nil || string(written) != page.String() {
+		t.Errorf("docs/attacks.md is out of date (%v): run go test ./cmd/wrapper -run TestTheAttackCorpus -update", err)
+	}
+}
