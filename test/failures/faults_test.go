@@ -1,0 +1,205 @@
+package failures
+
+import (
+	"context"
+	"time"
+
+	"github.com/openimstack/openim-operator/controllers/openim"
+	"github.com/openimstack/openim-operator/test/loopback"
+)
+
+// fault is one thing that fails in one way.
+type fault struct {
+	// name of the test, what is down, and how, for the page.
+	name, what, how string
+	// door is the replica that is asked.
+	door int
+	// begin and finish make it and end it. finish returns when the part is there again.
+	begin, finish func(context.Context, *stage) error
+	// wants are what is not as usual. Who is not among them sees what he always sees, within quick.
+	wants []want
+	// more are probes that only this fault has.
+	more []probe
+	// twice: what is seen must be seen again some seconds later.
+	twice bool
+	// back bounds the time from finish until all is as usual again.
+	back time.Duration
+	note string
+}
+
+// want is what somebody sees, and how long he waits for it at most.
+type want struct {
+	probe   probe
+	answers []string
+	within  time.Duration
+}
+
+func sees(p probe, within time.Duration, answers ...string) want { return want{p, answers, within} }
+
+// quick bounds what is as usual.
+const quick = 5 * time.Second
+
+// Names of loopback's parts.
+const (
+	firstGateway  = "gateway-0"
+	secondGateway = "gateway-1"
+	firstBackend  = "backend-0"
+	secondBackend = "backend-1"
+)
+
+// Ways to fail.
+const (
+	refuses = "refuses connections"
+	hangs   = "accepts and does not answer"
+)
+
+// killed and frozen make a fault of some parts.
+func killed(parts ...string) (begin, finish func(context.Context, *stage) error) {
+	return each(parts, func(_ context.Context, s *stage, part string) error { return s.Kill(part) }),
+		each(parts, func(ctx context.Context, s *stage, part string) error { return s.Start(ctx, part) })
+}
+
+func frozen(parts ...string) (begin, finish func(context.Context, *stage) error) {
+	return each(parts, func(_ context.Context, s *stage, part string) error { return s.Freeze(part) }),
+		each(parts, func(_ context.Context, s *stage, part string) error { return s.Thaw(part) })
+}
+
+// restarted ends parts whatever their state, and starts them.
+func restarted(parts ...string) (finish func(context.Context, *stage) error) {
+	return each(parts, func(ctx context.Context, s *stage, part string) error {
+		if err := s.Kill(part); err != nil {
+			return err
+		}
+		return s.Start(ctx, part)
+	})
+}
+
+func each(parts []string, do func(context.Context, *stage, string) error) func(context.Context, *stage) error {
+	return func(ctx context.Context, s *stage) error {
+		for _, part := range parts {
+			if err := do(ctx, s, part); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+// both is a fault in its two ways.
+func both(name, what string, door int, parts []string, dead, stuck fault) []fault {
+	dead.name, dead.what, dead.how, dead.door = name+"-dead", what, refuses, door
+	dead.begin, dead.finish = killed(parts...)
+	stuck.name, stuck.what, stuck.how, stuck.door = name+"-stuck", what, hangs, door
+	stuck.begin, stuck.finish = frozen(parts...)
+	return []fault{dead, stuck}
+}
+
+// faults are all of them, in the order of the page.
+func faults() []fault {
+	var all []fault
+	add := func(name, what string, door int, parts []string, dead, stuck fault) {
+		all = append(all, both(name, what, door, parts, dead, stuck)...)
+	}
+	sessionsLost := func(within time.Duration) []want {
+		return []want{
+			sees(call, within, usual, "503"), sees(unseen, within, "503"), sees(login, within, "503"), sees(enrol, within, "503"), sees(ticket, within, "503"),
+			sees(newSocket, within, "503"), sees(spent, within, "503"), sees(oneTimeCode, within, "503"), sees(revoke, within, "503"),
+		}
+	}
+	add("wrapper-redis", "the wrapper's Redis", 0, []string{loopback.WrapperRedis},
+		fault{twice: true, back: 5 * time.Second, wants: sessionsLost(2 * time.Second), note: "sessions that a gateway knows are served from memory, for a minute; calls whose backend does not hold the user's OpenIM token in memory get 503; a revocation that is answered 503 holds on that gateway at once, and everywhere when Redis is back or it is repeated"},
+		fault{twice: true, back: 5 * time.Second, wants: sessionsLost(3 * time.Second)})
+	registryLost := []want{sees(login, 6*time.Second, "503"), sees(enrol, 6*time.Second, "503"), sees(oneTimeCode, 6*time.Second, "503"), sees(administer, 8*time.Second, "504", "errCode 500")}
+	add("mongodb", "MongoDB", 0, []string{loopback.MongoDB},
+		fault{back: 20 * time.Second, wants: registryLost, note: "the administrator asks for what OpenIM does not have in its cache"},
+		fault{back: 20 * time.Second, wants: registryLost})
+	add("openim-api", "OpenIM's API", 0, []string{string(openim.API)},
+		fault{back: 10 * time.Second, wants: []want{sees(call, 2*time.Second, "503"), sees(enrol, 2*time.Second, "503"), sees(administer, 2*time.Second, "503")}, note: "an enrolment's code stays good"},
+		fault{back: 10 * time.Second, wants: []want{
+			sees(call, 8*time.Second, "504"), sees(enrol, 6*time.Second, "503"), sees(administer, 8*time.Second, "504"), sees(message, 6*time.Second, usual),
+			sees(revoke, 6*time.Second, usual),
+		}, note: "messages wait up to 3 s for the sender's name and go without it; a revocation holds at once, and its answer waits for OpenIM's own logout"})
+	add("msggateway", "OpenIM's msggateway", 0, []string{string(openim.MsgGateway)},
+		fault{back: 10 * time.Second, wants: []want{
+			sees(openSocket, 2*time.Second, "closed with 1012"), sees(message, 2*time.Second, "closed with 1012"), sees(newSocket, 2*time.Second, "503"),
+		}},
+		fault{back: 10 * time.Second, more: []probe{aloneEnds}, wants: []want{
+			sees(newSocket, 11*time.Second, "504"), sees(message, 11*time.Second, silent), sees(aloneEnds, 32*time.Second, "closed with 1012"),
+			sees(revoke, 6*time.Second, usual),
+		}})
+	last := &all[len(all)-1]
+	// As its liveness probe would: OpenIM's processes do not come back by themselves once their lease in etcd (30 s) is over.
+	last.finish = restarted(string(openim.MsgGateway))
+	last.note = "after 30 s OpenIM's other processes have forgotten it, and it does not register again: its liveness probe restarts it"
+	add("rpc-auth", "openim-rpc-auth", 0, []string{string(openim.RPCAuth)},
+		fault{back: 20 * time.Second, wants: []want{
+			sees(call, 2*time.Second, "503"), sees(enrol, 3*time.Second, "503"), sees(newSocket, 3*time.Second, "502"), sees(administer, 2*time.Second, "503"),
+		}},
+		fault{back: 20 * time.Second, wants: []want{
+			sees(call, 8*time.Second, "504"), sees(enrol, 6*time.Second, "503"), sees(newSocket, 11*time.Second, "504", "502", "503"), sees(administer, 8*time.Second, "504"), sees(revoke, 6*time.Second, usual),
+		}})
+	add("openim-redis", "OpenIM's Redis", 0, []string{loopback.Redis},
+		fault{back: 20 * time.Second, wants: []want{
+			sees(call, 8*time.Second, "errCode 500", "504"), sees(enrol, 6*time.Second, "503"), sees(newSocket, 11*time.Second, "502"),
+			sees(message, 6*time.Second, unheard), sees(revoke, 6*time.Second, usual), sees(administer, 8*time.Second, usual, "errCode 500", "504"),
+		}, note: "messages are taken, since they go to Kafka"},
+		fault{back: 20 * time.Second, wants: []want{
+			sees(call, 8*time.Second, "504"), sees(enrol, 6*time.Second, "503"), sees(newSocket, 11*time.Second, "502", "504"),
+			sees(message, 6*time.Second, unheard), sees(revoke, 6*time.Second, usual), sees(administer, 8*time.Second, usual, "errCode 500", "504"),
+		}})
+	backendsLost := func(within time.Duration, call1 ...string) []want {
+		return []want{
+			sees(call, within+2*time.Second, call1...), sees(administer, within+2*time.Second, call1...), sees(login, within, "503"), sees(enrol, within, "503"),
+			sees(oneTimeCode, within, "503"), sees(newSocket, within, "503"), sees(message, within, usual), sees(revoke, within, usual),
+		}
+	}
+	add("backends", "all backends", 0, []string{firstBackend, secondBackend},
+		fault{back: 10 * time.Second, wants: backendsLost(2*time.Second, "503", "502"), note: "502 when what stands before the backends takes the connection and drops it"},
+		fault{back: 10 * time.Second, wants: backendsLost(6*time.Second, "504")})
+	met := func(answers ...string) []want {
+		var all []want
+		for _, p := range []probe{call, login, enrol, newSocket, oneTimeCode, administer} {
+			all = append(all, sees(p, 8*time.Second, append([]string{usual}, answers...)...))
+		}
+		return append(all, sees(message, 6*time.Second, usual), sees(revoke, 6*time.Second, usual))
+	}
+	add("backend", "one of two backends", 0, []string{firstBackend},
+		fault{back: 10 * time.Second, more: []probe{crowd}},
+		fault{back: 10 * time.Second, more: []probe{crowd}, wants: append(met("503", "504"), sees(crowd, 8*time.Second, usual, "some: 504")), note: "whose call meets it waits; in a cluster its readiness takes it out"})
+	add("gateway", "one of two gateways", 1, []string{firstGateway},
+		fault{back: 10 * time.Second, wants: []want{sees(message, time.Second, cut)}, note: "seen from the other one, with sessions of both; sockets open again there"},
+		fault{back: 10 * time.Second, wants: []want{sees(message, 11*time.Second, silent), sees(revoke, 5*time.Second, unfelt)}, note: "its own sockets hear nothing until it goes on or is replaced; the one that was revoked meanwhile ends then"})
+	all = append(all, providerFaults()...)
+	return all
+}
+
+// providerFaults are those of the administrators' identity provider.
+func providerFaults() []fault {
+	const what = "the administrators' key provider (JWKS by URL)"
+	up := func(_ context.Context, s *stage) error {
+		s.provider.down.Store(false)
+		s.provider.thaw()
+		return nil
+	}
+	down := func(_ context.Context, s *stage) error {
+		s.provider.down.Store(true)
+		return nil
+	}
+	return []fault{
+		{
+			name: "jwks-dead", what: what, how: refuses, begin: down, finish: up, back: 5 * time.Second, more: []probe{stranger},
+			note: "keys that were fetched are used for 24 h",
+		}, {
+			name: "jwks-stuck", what: what, how: hangs, finish: up, back: 5 * time.Second, more: []probe{stranger},
+			begin: func(_ context.Context, s *stage) error { s.provider.freeze(); return nil },
+		}, {
+			name: "jwks-start", what: what, how: "fails while a gateway starts", door: 1, finish: up, back: 32 * time.Second,
+			wants: []want{sees(administer, quick, "401", "503"), sees(oneTimeCode, quick, "401", "503"), sees(revoke, quick, "401", "503")},
+			note:  "users are served; administrators at this gateway are not, until a fetch has succeeded (tried after 1, 2, 4, 8, 16, 30 s)",
+			begin: func(ctx context.Context, s *stage) error {
+				_ = down(ctx, s)
+				return restarted(secondGateway)(ctx, s)
+			},
+		},
+	}
+}

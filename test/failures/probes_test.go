@@ -1,0 +1,245 @@
+package failures
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/jwt"
+
+	"github.com/openimstack/openim-operator/test/harness/chat"
+	"github.com/openimstack/openim-operator/test/harness/identity"
+	"github.com/openimstack/openim-operator/wrapper/wire"
+)
+
+// Answers, beside errCodes and HTTP statuses.
+const (
+	usual   = "as usual"
+	stays   = "stays open"
+	silent  = "nothing is heard"
+	cut     = "the connection breaks"
+	unheard = "taken, delivered later"
+	unfelt  = "confirmed, but a socket stays open"
+	unmet   = "confirmed, but a replica lets the session in"
+)
+
+// probe is one thing that somebody does, and what he usually sees.
+type probe struct {
+	name  string // who notices, in the page
+	usual string
+	// good says that it is done with a session that holds: whatever is down, such a session is never answered as one that does not.
+	good bool
+	do   func(context.Context, *scene) string
+}
+
+// What is done in each case, all at once.
+var probes = []probe{call, who, unseen, strange, ended, login, enrol, ticket, spent, openSocket, newSocket, message, oneTimeCode, revoke, administer}
+
+var (
+	call = probe{"a user's call", usual, true, func(ctx context.Context, s *scene) string {
+		return s.read(ctx, s.door, s.alice.id, s.alice.session.Token()).String()
+	}}
+	who = probe{"a question that the gateway answers itself", usual, true, func(ctx context.Context, s *scene) string {
+		return s.who(ctx, s.door, s.alice.session.Token()).String()
+	}}
+	unseen = probe{"a call with a session that this gateway has not seen yet", usual, true, func(ctx context.Context, s *scene) string {
+		return s.who(ctx, s.door, s.unseen.Token()).String()
+	}}
+	strange = probe{"a call with a token that was never given", code(wire.CodeTokenNotExist), false, func(ctx context.Context, s *scene) string {
+		token := s.alice.session.Token()
+		at := strings.LastIndexByte(token, '.') + 1
+		return s.read(ctx, s.door, s.alice.id, token[:at]+strings.Repeat("A", len(token)-at)).String()
+	}}
+	ended = probe{"a call with a session that was revoked", code(wire.CodeTokenKicked), false, func(ctx context.Context, s *scene) string {
+		return s.read(ctx, s.door, s.carol.id, s.ended.Token()).String()
+	}}
+	login = probe{"a login", usual, false, func(ctx context.Context, s *scene) string {
+		_, err := s.carol.login(ctx, s.door)
+		return answer(err)
+	}}
+	enrol = probe{"an enrolment", usual, false, func(ctx context.Context, s *scene) string {
+		c, err := s.client(s.door)
+		if err != nil {
+			return err.Error()
+		}
+		device, err := newDevice(iOS)
+		if err != nil {
+			return err.Error()
+		}
+		_, err = c.Enrol(ctx, s.code.Code, device)
+		return answer(err)
+	}}
+	ticket = probe{"a ticket", usual, true, func(ctx context.Context, s *scene) string {
+		_, r := s.cast.ticket(ctx, s.door, s.alice.session.Token())
+		return r.String()
+	}}
+	spent = probe{"a socket with a ticket that was used before", code(wire.CodeTokenNotExist), false, func(ctx context.Context, s *scene) string {
+		return s.opening(ctx, s.spent)
+	}}
+	newSocket = probe{"a new socket", usual, true, func(ctx context.Context, s *scene) string {
+		return s.opening(ctx, s.fresh)
+	}}
+	openSocket = probe{"an open socket", stays, true, func(ctx context.Context, s *scene) string {
+		watched, stop := context.WithTimeout(ctx, watch)
+		defer stop()
+		return closing(s.toBob.Ended(watched))
+	}}
+	message = probe{"a message over an open socket", usual, true, func(ctx context.Context, s *scene) string {
+		return s.say(ctx)
+	}}
+	oneTimeCode = probe{"an administrator's one-time code", usual, false, func(ctx context.Context, s *scene) string {
+		return s.adminCall(ctx, wire.PathAdminIssueCode, object{"userID": s.carol.id, "lifetimeSeconds": 60}).String()
+	}}
+	revoke = probe{"an administrator's revocation", usual, false, func(ctx context.Context, s *scene) string {
+		return s.revocation(ctx)
+	}}
+	administer = probe{"an administrator's call", usual, false, func(ctx context.Context, s *scene) string {
+		// A user whom nobody has asked for: OpenIM's caches know nothing of him.
+		return s.adminCall(ctx, wire.AdminPrefix+"/user/get_users_info", object{"userIDs": []string{newID("nobody")}}).String()
+	}}
+)
+
+const (
+	// watch is for how long a socket that should stay is looked at.
+	watch = 3 * time.Second
+	// hearing is how long somebody waits for what he has said to be taken.
+	hearing = 10 * time.Second
+	// soon is how soon a revocation must be felt everywhere once it was confirmed.
+	soon = 2 * time.Second
+)
+
+// opening opens carol's socket with a ticket.
+func (s *scene) opening(ctx context.Context, ticket string) string {
+	socket, err := s.open(ctx, s.door, s.carols, ticket)
+	if err != nil {
+		return refusal(err)
+	}
+	defer socket.Close()
+	return usual
+}
+
+// closing is how the table has the end of a socket, or that there was none.
+func closing(end chat.End, err error) string {
+	switch {
+	case err != nil:
+		return stays
+	case end.Code < 0:
+		return cut
+	}
+	return fmt.Sprintf("closed with %d", end.Code)
+}
+
+// say lets alice write to bob. It is as usual when the message was taken and has arrived.
+func (c *cast) say(ctx context.Context) string {
+	ctx, cancel := context.WithTimeout(ctx, hearing)
+	defer cancel()
+	c.said++
+	words := spoken(c.said)
+	reply, err := c.toAlice.SendDraft(ctx, chat.Draft{SendID: c.alice.id, RecvID: c.bob.id, Text: words, PlatformID: iOS})
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return silent
+	case err != nil:
+		gone, stop := context.WithTimeout(ctx, time.Second)
+		defer stop()
+		return closing(c.toAlice.Ended(gone))
+	case reply.ErrCode != 0:
+		return code(reply.ErrCode)
+	}
+	arrives, stop := context.WithTimeout(ctx, watch)
+	defer stop()
+	if _, err := c.toBob.Receive(arrives, func(r chat.Received) bool {
+		c.heard[r.Text] = true
+		return r.Text == words
+	}); err != nil {
+		return unheard
+	}
+	return usual
+}
+
+func spoken(number int) string { return fmt.Sprintf("words %d", number) }
+
+func (s *scene) adminCall(ctx context.Context, path string, body any) reply {
+	return post(ctx, "http://"+s.admin.Address+path, "", s.admin.Token, body)
+}
+
+// revocation ends all of the victim's sessions. When it was confirmed, his socket must be closed and his session refused by
+// both replicas soon; the victim's socket is at the other replica than the one that was asked.
+func (s *scene) revocation(ctx context.Context) string {
+	r := s.adminCall(ctx, wire.PathAdminRevokeSessions, object{"scope": "user", "id": s.victimID})
+	if !r.ok() {
+		return r.String()
+	}
+	felt, cancel := context.WithTimeout(ctx, soon)
+	defer cancel()
+	if _, err := s.toVictim.Ended(felt); err != nil {
+		return unfelt
+	}
+	for _, replica := range []int{s.door, s.other} {
+		if r := s.who(ctx, replica, s.victim.Token()); r.ok() {
+			return unmet
+		}
+	}
+	return usual
+}
+
+// crowd makes many calls at once, so that each backend gets some of them. A call may fail as one does that met the part that is down,
+// and in no other way.
+var crowd = probe{"calls, many at once", usual, true, func(ctx context.Context, s *scene) string {
+	answers := make([]string, 32)
+	var all sync.WaitGroup
+	for i := range answers {
+		all.Go(func() { answers[i] = s.read(ctx, s.door, s.alice.id, s.alice.session.Token()).String() })
+	}
+	all.Wait()
+	others := slices.DeleteFunc(answers, func(a string) bool { return a == usual })
+	slices.Sort(others)
+	others = slices.Compact(others)
+	switch {
+	case len(others) == 0:
+		return usual
+	case len(others) == len(answers):
+		return "none is answered: " + strings.Join(others, ", ")
+	}
+	return "some: " + strings.Join(others, ", ")
+}}
+
+// aloneEnds waits for the end of a socket whose other side has fallen silent.
+var aloneEnds = probe{"an open socket, after a while", stays, true, func(ctx context.Context, s *scene) string {
+	return closing(s.toBob.Ended(ctx))
+}}
+
+// stranger is an administrator whose token is signed with a key that the provider does not publish.
+var stranger = probe{"a token under a key that is not known", status(http.StatusUnauthorized), false, func(ctx context.Context, s *scene) string {
+	token, err := forged(s.admin.Token)
+	if err != nil {
+		return err.Error()
+	}
+	return post(ctx, "http://"+s.admin.Address+wire.AdminPrefix+"/user/get_users_info", "", token, object{"userIDs": []string{s.alice.id}}).String()
+}}
+
+// forged says what an administrator's token says, under another key.
+func forged(token string) (string, error) {
+	signed, err := jwt.ParseSigned(token, []jose.SignatureAlgorithm{jose.ES256})
+	if err != nil {
+		return "", err
+	}
+	var said struct {
+		jwt.Claims
+		Groups []string `json:"groups"`
+	}
+	if err := signed.UnsafeClaimsWithoutVerification(&said); err != nil {
+		return "", err
+	}
+	other, err := identity.New()
+	if err != nil {
+		return "", err
+	}
+	return other.Token(identity.Claims{Issuer: said.Issuer, Audience: said.Audience[0], Subject: said.Subject, Role: "groups", Groups: said.Groups})
+}

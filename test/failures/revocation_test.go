@@ -1,0 +1,125 @@
+package failures
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/openimstack/openim-operator/test/harness/chat"
+	"github.com/openimstack/openim-operator/wrapper/wire"
+)
+
+const (
+	// felt is how soon 99 of 100 sockets and sessions have felt their revocation, from the administrator's call on.
+	felt = time.Second
+	// single is how many users, and how many devices, are revoked one by one.
+	single = 20
+)
+
+// TestARevocationReachesAThousandSocketsWithinASecond revokes users, devices, and everything, with a thousand sockets at two gateways.
+// All times are from before the administrator's call until the client has seen the end, or the other replica has refused him.
+func TestARevocationReachesAThousandSocketsWithinASecond(t *testing.T) {
+	c := inTown(t)
+	open := c.sockets(t, c.people, func(i int) int { return i % replicas })
+
+	t.Run("one user", func(t *testing.T) {
+		m := measure{t: t, town: c}
+		for user := range single {
+			first := user * townPlatforms
+			m.revoke(wire.PathAdminRevokeSessions, object{"scope": "user", "id": c.people[first].id}, span(first, first+townPlatforms), open)
+		}
+		m.judge()
+	})
+	t.Run("one device", func(t *testing.T) {
+		m := measure{t: t, town: c}
+		for user := single; user < 2*single; user++ {
+			first := user * townPlatforms
+			p := c.people[first]
+			m.revoke(wire.PathAdminRevokeDevices, object{"userID": p.id, "deviceID": p.deviceID}, span(first, first+1), open)
+			for _, other := range open[first+1 : first+townPlatforms] {
+				NewWithT(t).Expect(other.Alive()).To(BeTrue(), "his other devices' sockets stay")
+			}
+		}
+		m.judge()
+	})
+	t.Run("everything", func(t *testing.T) {
+		var rest []int
+		for i := range open {
+			if open[i].Alive() {
+				rest = append(rest, i)
+			}
+		}
+		NewWithT(t).Expect(len(rest)).To(Equal((townUsers-single)*townPlatforms-single), "nobody else was touched before")
+		m := measure{t: t, town: c}
+		m.revoke(wire.PathAdminRevokeSessions, object{"scope": "all"}, rest, open)
+		m.judge()
+		// Who was revoked is not locked out.
+		_, err := c.people[0].login(t.Context(), 0)
+		NewWithT(t).Expect(err).NotTo(HaveOccurred(), "a new login after the revocation")
+	})
+}
+
+// measure collects how soon revocations are felt.
+type measure struct {
+	t    *testing.T
+	town *town
+	// answered is the administrator's wait, closed the sockets', refused that of calls at the replica that was not asked.
+	answered, closed, refused times
+}
+
+// revoke asks for one revocation at the first gateway and waits until all whom it concerns have felt it. Calls are made by one of them,
+// over and over, at the other gateway.
+func (m *measure) revoke(path string, body any, concerned []int, open []*chat.Socket) {
+	m.t.Helper()
+	ctx, cancel := context.WithTimeout(m.t.Context(), patience)
+	defer cancel()
+	admin, c := m.town.admin(m.t, 0), m.town
+	token := c.people[concerned[len(concerned)-1]].session.Token()
+	other := c.Door.Gateways[1].Users + wire.PathSession
+	g := NewWithT(m.t)
+	g.Expect(send(ctx, kept, other, token, "", object{}).ok()).To(BeTrue(), "before the revocation")
+
+	began := time.Now()
+	var polling sync.WaitGroup
+	var last reply
+	polling.Go(func() {
+		for last = send(ctx, kept, other, token, "", object{}); last.ok(); last = send(ctx, kept, other, token, "", object{}) {
+		}
+		m.refused = append(m.refused, time.Since(began))
+	})
+	r := send(ctx, kept, "http://"+admin.Address+path, "", admin.Token, body)
+	m.answered = append(m.answered, time.Since(began))
+	g.Expect(r.ok()).To(BeTrue(), r.String())
+	for _, i := range concerned {
+		end, err := open[i].Ended(ctx)
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(end.Code).To(Equal(statusKicked), end.String())
+		m.closed = append(m.closed, end.At.Sub(began))
+	}
+	polling.Wait()
+	g.Expect(last.status).To(Equal(http.StatusOK), last.String())
+	g.Expect(last.code).To(Equal(wire.CodeTokenKicked), last.String())
+}
+
+func (m *measure) judge() {
+	m.t.Helper()
+	m.t.Logf("\n  socket closed             %s\n  refused at other gateway  %s\n  administrator's answer    %s", m.closed, m.refused, m.answered)
+	g := NewWithT(m.t)
+	g.Expect(m.closed.part(99)).To(BeNumerically("<=", felt), "sockets")
+	g.Expect(m.refused.part(99)).To(BeNumerically("<=", felt), "calls at the other gateway")
+}
+
+// statusKicked closes a socket whose session holds no longer (docs/realtime.md).
+const statusKicked = 4401
+
+func span(from, to int) []int {
+	all := make([]int, to-from)
+	for i := range all {
+		all[i] = from + i
+	}
+	return all
+}

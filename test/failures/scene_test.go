@@ -1,0 +1,103 @@
+package failures
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/openimstack/openim-operator/test/harness/chat"
+	"github.com/openimstack/openim-operator/wrapper/client"
+	"github.com/openimstack/openim-operator/wrapper/link"
+)
+
+// cast are the people who stay for all cases.
+type cast struct {
+	*stage
+	// alice has a socket at the first gateway and bob one at the second: she writes to him.
+	alice, bob *person
+	// carol logs in, again and again.
+	carol          *person
+	toAlice, toBob *chat.Socket
+	said           int
+	// heard is what bob got of what alice said.
+	heard map[string]bool
+}
+
+// scene is what is prepared, while all is well, for one case.
+type scene struct {
+	*cast
+	// door is the replica that is asked, and other is the other one.
+	door, other int
+	admin       chat.Admin
+	// unseen is a session that the door has never met; ended is one that was revoked; victim is one that is about to be.
+	unseen, ended, victim *client.Session
+	toVictim              *chat.Socket
+	victimID              string
+	// code admits a newcomer; fresh opens a socket for carol, and spent is one that has done so.
+	code         link.IssuedCode
+	carols       *client.Session
+	fresh, spent string
+}
+
+func newCast(t *testing.T, s *stage) *cast {
+	t.Helper()
+	ctx, admin := t.Context(), s.admin(t, 0)
+	c := &cast{stage: s, heard: map[string]bool{}}
+	for name, p := range map[string]**person{"alice": &c.alice, "bob": &c.bob, "carol": &c.carol} {
+		*p = must(s.newcomer(ctx, admin, 0, newID(name), iOS))(t)
+	}
+	return c
+}
+
+// seated opens those of the two sockets that have ended.
+func (c *cast) seated(ctx context.Context) (err error) {
+	if c.toAlice == nil || !c.toAlice.Alive() {
+		if c.toAlice, err = c.socket(ctx, 0, c.alice.session); err != nil {
+			return fmt.Errorf("alice's socket: %w", err)
+		}
+	}
+	if c.toBob == nil || !c.toBob.Alive() {
+		if c.toBob, err = c.socket(ctx, 1, c.bob.session); err != nil {
+			return fmt.Errorf("bob's socket: %w", err)
+		}
+	}
+	return nil
+}
+
+// prepare makes everything ready for a case.
+func (c *cast) prepare(t *testing.T, door int) *scene {
+	t.Helper()
+	ctx := t.Context()
+	if err := c.seated(ctx); err != nil {
+		t.Fatal(err)
+	}
+	sc := &scene{cast: c, door: door, other: 1 - door}
+	sc.admin = c.admin(t, sc.door)
+
+	sc.unseen = must(c.carol.login(ctx, sc.other))(t)
+	sc.ended = must(c.carol.login(ctx, sc.door))(t)
+	if err := sc.ended.Revoke(ctx, client.ThisSession); err != nil {
+		t.Fatal(err)
+	}
+	victim := must(c.newcomer(ctx, sc.admin, sc.door, newID("victor"), iOS))(t)
+	sc.victim, sc.victimID = victim.session, victim.id
+	sc.toVictim = must(c.socket(ctx, sc.other, sc.victim))(t)
+	sc.code = must(sc.admin.IssueCode(ctx, newID("erin")))(t)
+
+	sc.carols = must(c.carol.login(ctx, sc.door))(t)
+	var spent *chat.Socket
+	sc.spent, _ = c.ticket(ctx, sc.door, sc.carols.Token())
+	spent = must(c.open(ctx, sc.door, sc.carols, sc.spent))(t)
+	spent.Close()
+	// All that is known well is known to the door when the lights go out.
+	for _, session := range []*client.Session{c.alice.session, c.bob.session, sc.carols, sc.victim} {
+		if r := c.read(ctx, sc.door, session.UserID, session.Token()); !r.ok() {
+			t.Fatalf("before the case %s is answered: %s", session, r)
+		}
+	}
+	var r reply
+	if sc.fresh, r = c.ticket(ctx, sc.door, sc.carols.Token()); !r.ok() {
+		t.Fatalf("no ticket: %s", r)
+	}
+	return sc
+}
