@@ -115,6 +115,12 @@ test-envtest: ## Run the suites on a real API server (KUBEBUILDER_ASSETS, or bui
 	assets="$${KUBEBUILDER_ASSETS:-$$(go run ./hack/cluster assets)}"; \
 	set -x; KUBEBUILDER_ASSETS="$$assets" $(GO_TEST_RACE) -timeout 20m $(TEST_FLAGS) $$packages
 
+.PHONY: test-web
+test-web: ## Run the web client's tests: in node, in a real Chromium before the real gateway, against other makers' Noise and SDK.
+	cd test/web && go run ./cmd/prepare
+	cd clients/web && node --test
+	cd test/web && node --test && go test -count=1 -timeout 10m $(TEST_FLAGS) .
+
 .PHONY: e2e
 e2e: ## Run the end-to-end suites on a real cluster. TEST_FLAGS='-ginkgo.focus=...' picks some.
 	go test -tags e2e ./test/e2e -v -count=1 -timeout 60m -ginkgo.v $(TEST_FLAGS)

@@ -1,0 +1,121 @@
+package web
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+)
+
+// tab is a page in a Chromium of its own, whose profile goes with the test.
+type tab struct {
+	t   *testing.T
+	ctx context.Context //nolint:containedctx // chromedp's handle of a page is a context
+
+	mu         sync.Mutex
+	complaints []string
+}
+
+// open shows a page.
+func open(t *testing.T, url string) *tab {
+	t.Helper()
+	options := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath("chromium"), chromedp.NoSandbox, chromedp.UserDataDir(t.TempDir()), chromedp.WindowSize(1280, 900),
+		chromedp.Flag("disable-dev-shm-usage", true), chromedp.WSURLReadTimeout(2*time.Minute))
+	allocator, cancel := chromedp.NewExecAllocator(bounded(t), options...)
+	t.Cleanup(cancel)
+	ctx, stop := chromedp.NewContext(allocator, chromedp.WithErrorf(func(string, ...any) {})) // events that cdproto does not know yet
+	p := &tab{t: t, ctx: ctx}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("the page says %q, and the console:\n%s", p.text("body"), strings.Join(p.said(), "\n"))
+		}
+		_ = chromedp.Cancel(ctx)
+		stop()
+	})
+	chromedp.ListenTarget(ctx, func(event any) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		switch e := event.(type) {
+		case *runtime.EventExceptionThrown:
+			p.complaints = append(p.complaints, e.ExceptionDetails.Error())
+		case *runtime.EventConsoleAPICalled:
+			for _, arg := range e.Args {
+				p.complaints = append(p.complaints, fmt.Sprintf("%s: %s %s", e.Type, arg.Value, arg.Description))
+			}
+		}
+	})
+	p.do(chromedp.Navigate(url))
+	return p
+}
+
+func (p *tab) said() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return append([]string(nil), p.complaints...)
+}
+
+func (p *tab) do(actions ...chromedp.Action) {
+	p.t.Helper()
+	if err := chromedp.Run(p.ctx, actions...); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// run evaluates an expression in the page; a promise is waited for.
+func (p *tab) run(expression string, out any) {
+	p.t.Helper()
+	p.do(chromedp.Evaluate(expression, out, func(e *runtime.EvaluateParams) *runtime.EvaluateParams { return e.WithAwaitPromise(true) }))
+}
+
+// fill writes into a field as a user does.
+func (p *tab) fill(selector, text string) {
+	p.t.Helper()
+	p.run(fmt.Sprintf(`document.querySelector(%q).value = ""`, selector), nil)
+	p.do(chromedp.SendKeys(selector, text, chromedp.ByQuery))
+}
+
+func (p *tab) click(selector string) {
+	p.t.Helper()
+	p.do(chromedp.Click(selector+":not(:disabled)", chromedp.ByQuery, chromedp.NodeVisible))
+}
+
+// await waits for an element.
+func (p *tab) await(selector string) {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, soon)
+	defer cancel()
+	if err := chromedp.Run(ctx, chromedp.WaitVisible(selector, chromedp.ByQuery)); err != nil {
+		p.t.Fatalf("%s does not show: %v; the page says %q", selector, err, p.text("body"))
+	}
+}
+
+// awaitText waits until an element of the page reads so. chromedp's own polling makes functions of text, which the page forbids.
+func (p *tab) awaitText(selector, text string) {
+	p.t.Helper()
+	expression := fmt.Sprintf(`[...document.querySelectorAll(%q)].some((e) => e.textContent.includes(%q))`, selector, text)
+	for begun := time.Now(); ; {
+		var found bool
+		p.run(expression, &found)
+		if found {
+			return
+		}
+		if time.Since(begun) > soon {
+			p.t.Fatalf("%q does not show in %s; the page says %q", text, selector, p.text("body"))
+		}
+		p.do(chromedp.Sleep(20 * time.Millisecond))
+	}
+}
+
+func (p *tab) text(selector string) string {
+	var text string
+	ctx, cancel := context.WithTimeout(p.ctx, soon)
+	defer cancel()
+	_ = chromedp.Run(ctx, chromedp.Evaluate(fmt.Sprintf(`document.querySelector(%q)?.innerText ?? ""`, selector), &text))
+	return text
+}
