@@ -16,6 +16,7 @@ import (
 
 	"github.com/openimstack/openim-operator/controllers/openim"
 	"github.com/openimstack/openim-operator/test/harness/identity"
+	"github.com/openimstack/openim-operator/test/loopback/balance"
 	"github.com/openimstack/openim-operator/wrapper/backend"
 	"github.com/openimstack/openim-operator/wrapper/gateway"
 	"github.com/openimstack/openim-operator/wrapper/redisdb"
@@ -67,7 +68,7 @@ type house struct {
 	w        Wrapper
 	dir      string
 	redis    redisdb.Config
-	backends *balancer
+	backends *balance.Balancer
 	door     *Door
 }
 
@@ -83,14 +84,14 @@ func (s *Stack) addWrapper(ctx context.Context) ([]string, error) {
 	if h.dir, err = s.data("wrapper"); err != nil {
 		return nil, err
 	}
-	if h.backends, err = newBalancer(); err != nil {
+	if h.backends, err = balance.New(); err != nil {
 		return nil, err
 	}
 	if h.door, err = newDoor(); err != nil {
 		return nil, err
 	}
 	s.Door = h.door
-	s.closers = append(s.closers, h.backends.close, h.door.users.close)
+	s.closers = append(s.closers, h.backends.Close, h.door.users.Close)
 	h.redis = redisdb.Config{Addresses: []string{s.WrapperRedis}, PasswordFile: h.path("redis"), KeyPrefix: "im/loopback:"}
 	if err := h.writeShared(); err != nil {
 		return nil, err
@@ -186,7 +187,7 @@ func (h *house) addBackend(number int) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	h.backends.add(listen)
+	h.backends.Add(listen)
 	c := backend.Config{
 		Listen: listen, AssertionKeyFile: h.path("assertion"), Redis: &h.redis, CustodyKeyFile: h.path("custody"), ShutdownGraceSeconds: stopSeconds,
 		MongoDB: &registry.Config{Addresses: []string{h.s.MongoDB}, Database: Database},
@@ -218,7 +219,7 @@ func (h *house) addGateway(number int, name string) (string, error) {
 			Listen: addresses[0], Audience: h.door.URL, ServerKeysDir: h.path("login"),
 			Realtime: gateway.Realtime{URL: h.s.SocketURL, DrainSeconds: 1},
 		},
-		Backend: gateway.Backend{URL: "http://" + h.backends.address(), AssertionKeyFile: h.path("assertion")},
+		Backend: gateway.Backend{URL: "http://" + h.backends.Address(), AssertionKeyFile: h.path("assertion")},
 		Admins: gateway.Admins{Issuers: []gateway.Issuer{{
 			Issuer: adminIssuer, Audiences: []string{adminAudience}, Algorithms: []string{"ES256"}, JWKSFile: h.path("jwks.json"),
 			Roles: gateway.Roles{Claim: adminClaim, Admin: []string{adminRole}},
@@ -230,7 +231,7 @@ func (h *house) addGateway(number int, name string) (string, error) {
 	if h.w.Gateway != nil {
 		h.w.Gateway(number, &c)
 	}
-	h.door.users.add(c.Users.Listen)
+	h.door.users.Add(c.Users.Listen)
 	h.door.Gateways = append(h.door.Gateways, Replica{
 		Name: name, Users: "http://" + c.Users.Listen, Admins: "http://" + c.Admin.Listen, Telemetry: "http://" + c.Telemetry.Listen, config: c,
 	})

@@ -30,7 +30,7 @@ const (
 	// paramLifetime is a duration in Go's words.
 	paramLifetime = "lifetime"
 	// patience bounds one request: a restart in a cluster takes its time.
-	patience = 3 * time.Minute
+	patience = 8 * time.Minute
 	maxReply = 64 << 10 // bytes
 )
 

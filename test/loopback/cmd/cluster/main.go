@@ -1,0 +1,72 @@
+// Command cluster runs a command that speaks to the wrapper in a Kubernetes cluster by addresses on this machine's loopback, which it
+// finds by its environment (package place):
+//
+//	go run ./test/loopback/cmd/cluster -- COMMAND ...
+//
+// The cluster is the one of CLUSTER. What is missing in it is set up as `make demo` does, and everything is left running.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"k8s.io/klog/v2"
+
+	"github.com/openimstack/openim-operator/test/harness/setup"
+	"github.com/openimstack/openim-operator/test/loopback/place"
+)
+
+// patience bounds everything: a cold start builds Kubernetes and OpenIM from source.
+const patience = 60 * time.Minute
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Stdout, os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "cluster:", err)
+		stop()
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, out io.Writer, args []string) (err error) {
+	if len(args) < 2 || args[0] != "--" {
+		return errors.New("name the command to run, as in `cluster -- go test .`")
+	}
+	klog.LogToStderr(false) // what the client library has to say of closed streams is of no use to a reader
+	klog.SetOutput(io.Discard)
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("it took longer than %s", patience))
+	defer cancel()
+	environment, err := setup.NewEnvironment(setup.NewJournal(out))
+	if err != nil {
+		return err
+	}
+	if err := environment.Up(ctx); err != nil {
+		return err
+	}
+	k, err := newKeeper(ctx, environment)
+	if err != nil {
+		return err
+	}
+	defer k.close()
+	defer func() { err = errors.Join(err, k.restore(context.WithoutCancel(ctx))) }()
+	where := k.place()
+	if where.Control, err = place.Serve(ctx, k); err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, args[1], args[2:]...)
+	cmd.Stdout, cmd.Stderr = out, os.Stderr
+	cmd.Env = append(os.Environ(), where.Environ()...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("%s: %w", args[1], err)
+	}
+	return nil
+}
