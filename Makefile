@@ -117,6 +117,7 @@ test-envtest: ## Run the suites on a real API server (KUBEBUILDER_ASSETS, or bui
 
 .PHONY: test-web
 test-web: ## Run the web client's tests: in node, in a real Chromium before the real gateway, against other makers' Noise and SDK.
+	go run ./hack/packages nodejs npm chromium redis-server
 	cd test/web && go run ./cmd/prepare
 	cd clients/web && node --test
 	cd test/web && node --test && go test -count=1 -timeout 10m $(TEST_FLAGS) .
@@ -132,12 +133,12 @@ SDK_TEST = env CGO_ENABLED=1 GOFLAGS='$(filter-out -trimpath,$(GOFLAGS))' GONOSU
 
 .PHONY: test-sdk
 test-sdk: ## Run OpenIM's official SDK for Go, as it comes, against the gateway in a real cluster. Five minutes.
-	go run ./hack/packages gcc libc6-dev
+	go run ./hack/packages gcc
 	go run ./test/loopback/cmd/cluster -- $(SDK_TEST)
 
 .PHONY: test-sdk-loopback
 test-sdk-loopback: ## The same without a cluster: on OpenIM alone, then through two gateways. Three minutes.
-	go run ./hack/packages gcc libc6-dev redis-server
+	go run ./hack/packages gcc redis-server
 	go run ./test/loopback/cmd/up -- $(SDK_TEST)
 	go run ./test/loopback/cmd/up --wrapper --gateways 2 -- $(SDK_TEST)
 
