@@ -68,6 +68,9 @@ func TestAUserOfTheExamplePage(t *testing.T) {
 	var harmed bool
 	p.run(`document.querySelector("#messages img") !== null || "pwned" in window`, &harmed)
 	g.Expect(harmed).To(BeFalse(), "what others write is text")
+	var own int
+	p.run(`[...document.querySelectorAll("#messages li.mine")].length`, &own)
+	g.Expect(own).To(Equal(1), "the own message comes back, and shows once")
 	picture(t, p)
 
 	p.click("#logout")

@@ -29,8 +29,11 @@ function element(name, text, className = "") {
   return e;
 }
 
-function showMessage({ sendID, text, contentType }) {
+/** showMessage shows a message once: one's own comes back, for the user's other devices. */
+function showMessage({ sendID, text, contentType, clientMsgID }) {
+  if ([...$("messages").children].some((line) => line.dataset.message === clientMsgID)) return;
   const line = element("li", "", sendID === session.userID ? "mine" : "");
+  line.dataset.message = clientMsgID;
   line.append(element("strong", sendID), element("span", text || `(content type ${contentType})`));
   $("messages").append(line);
   while ($("messages").children.length > MOST_SHOWN) $("messages").firstChild.remove();
@@ -116,7 +119,7 @@ async function send() {
   const clientMsgID = crypto.randomUUID();
   const data = encodeText({ sendID: session.userID, recvID, platformID: session.platformID, text, clientMsgID, now: Date.now() });
   decodeSent(await ask(SEND, data));
-  showMessage({ sendID: session.userID, text });
+  showMessage({ sendID: session.userID, text, clientMsgID });
   $("text").value = "";
 }
 

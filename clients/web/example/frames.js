@@ -79,7 +79,7 @@ export function decodeMessage(message) {
   const fields = read(message);
   const contentType = Number(find(fields, MSG.contentType) ?? 0n);
   const out = {
-    sendID: text(find(fields, MSG.sendID)), recvID: text(find(fields, MSG.recvID)), serverMsgID: text(find(fields, MSG.serverMsgID)),
+    sendID: text(find(fields, MSG.sendID)), recvID: text(find(fields, MSG.recvID)), clientMsgID: text(find(fields, MSG.clientMsgID)), serverMsgID: text(find(fields, MSG.serverMsgID)),
     contentType, seq: Number(find(fields, MSG.seq) ?? 0n), sendTime: Number(find(fields, MSG.sendTime) ?? 0n), text: "",
   };
   if (contentType === TEXT) {

@@ -160,15 +160,20 @@ export class Gateway {
 
   /**
    * enrol makes this browser a device of the code's user, and logs it in. The key is kept before the gateway hears of it: should
-   * its answer get lost, enrolling again with the same code gives the same device.
+   * its answer get lost, the code is used up, but enrolling again with it logs in the device that it made.
    */
   async enrol(code, { name = "default", deviceName = "web", platformID = WEB } = {}) {
     const parsed = await parseCode(code);
     const pending = `${this.#slot(name)} enrolling`;
+    const hello = { platformID, deviceName };
     const begun = await this.#store.load(pending);
-    const key = begun?.codeID === parsed.id ? begun.key : await generateKey();
+    const again = begun?.codeID === parsed.id;
+    const key = again ? begun.key : await generateKey();
     await this.#store.save(pending, { key, codeID: parsed.id });
-    const reply = await this.#handshake({ purpose: "enrol", key, code: parsed, hello: { platformID, deviceName } });
+    const reply = await this.#handshake({ purpose: "enrol", key, code: parsed, hello }).catch((error) => {
+      if (!again || !isRefused(error)) throw error;
+      return this.#handshake({ purpose: "login", key, hello });
+    });
     const { userID, deviceID } = reply;
     await this.#store.save(this.#slot(name), { key, platformID: reply.platformID, userID, deviceID, serverKeys: this.pinnedKeys });
     await this.#store.remove(pending);

@@ -12,7 +12,7 @@ test("a text is sdkws.MsgData, byte for byte", () => {
   assert.equal(Buffer.from(data).toString("hex"), Buffer.from(hex(
     "0a05 616c696365 1203 626f62 2201 31 3005 4801 5865 6210 7b22636f6e74656e74223a226869227d 8001 ac02")).toString("hex"));
   const message = decodeMessage(data);
-  assert.deepEqual([message.sendID, message.recvID, message.contentType, message.text], ["alice", "bob", 101, "hi"]);
+  assert.deepEqual([message.sendID, message.recvID, message.clientMsgID, message.contentType, message.text], ["alice", "bob", "1", 101, "hi"]);
 });
 
 test("a push holds the messages of several conversations", () => {

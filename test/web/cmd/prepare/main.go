@@ -1,4 +1,4 @@
-// Command prepare installs what the tests of the web client need: Debian's packages, and npm's by the lock file.
+// Command prepare installs what the tests of the web client need of npm, by the lock file, and looks at node.
 package main
 
 import (
@@ -8,16 +8,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"syscall"
-
-	"github.com/openimstack/openim-operator/hack/cluster/host"
 )
-
-var packages = []host.Package{
-	{Name: "nodejs", Programs: []string{"node"}},
-	{Name: "npm", Programs: []string{"npm"}},
-	{Name: "chromium", Programs: []string{"chromium"}},
-	host.RedisServer,
-}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -29,9 +20,6 @@ func main() {
 }
 
 func prepare(ctx context.Context) error {
-	if err := host.Ensure(ctx, os.Stderr, packages...); err != nil {
-		return err
-	}
 	// Node learnt X25519 and a global WebCrypto with 19; Debian 12's own is older.
 	check := exec.CommandContext(ctx, "node", "-e", "crypto.subtle.generateKey({name:'X25519'},false,['deriveBits']).catch(() => process.exit(1))")
 	if err := check.Run(); err != nil {
