@@ -22,15 +22,16 @@ const (
 func TestADrainingGatewayLosesNothing(t *testing.T) {
 	g, c := NewWithT(t), inTown(t)
 	const window = drainSeconds * time.Second
-	sockets := c.sockets(t, c.people[:drained], func(int) int { return 0 })
-	readers := c.sockets(t, c.people[drained:drained+writers], func(int) int { return 1 })
+	sockets := c.sockets(t, c.some(0, drained), func(int) int { return 0 })
+	listeners := c.some(townUsers/2, writers)
+	readers := c.sockets(t, listeners, func(int) int { return 1 })
 
 	// Each writer has a reader at the other gateway.
 	var work sync.WaitGroup
 	taken, heard := make([][]string, writers), make([]map[string]bool, writers)
 	listening, deaf := context.WithCancel(t.Context())
 	for i := range writers {
-		work.Go(func() { taken[i] = write(t.Context(), sockets[i], c.people[drained+i].id) })
+		work.Go(func() { taken[i] = write(t.Context(), sockets[i], listeners[i].id) })
 		heard[i] = map[string]bool{}
 	}
 
@@ -44,7 +45,7 @@ func TestADrainingGatewayLosesNothing(t *testing.T) {
 		opened bool
 	}
 	var tries []try
-	come := c.people[drained+writers]
+	come := c.people[len(c.people)-1]
 	var err error
 	for done := false; !done; {
 		ticket, r := c.ticket(t.Context(), 1, come.session.Token())

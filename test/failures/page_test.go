@@ -25,8 +25,8 @@ const updateEnv = "FAILURES_UPDATE"
 type line struct{ event, seen, bound, test string }
 
 var lines = []line{
-	{"an administrator revokes a user, a device, or everything", "sockets are closed with 4401, calls at every gateway get 1506", fmt.Sprintf("p99 %s, with 1,000 sockets", felt), "TestARevocationReachesAThousandSocketsWithinASecond"},
-	{"kill -9 of a gateway", "its sockets break; the same sessions hold at the other gateway, at the first try", fmt.Sprintf("100 sockets open again within %s", reunited), "TestAKilledGatewayLosesNoSession"},
+	{"an administrator revokes a user, a device, or everything", "sockets are closed with 4401, calls at every gateway get 1506", "p99 " + bound(felt) + ", with 1,000 sockets", "TestARevocationReachesAThousandSocketsWithinASecond"},
+	{"kill -9 of a gateway", "its sockets break; the same sessions hold at the other gateway, at the first try", "100 sockets open again within " + bound(reunited), "TestAKilledGatewayLosesNoSession"},
 	{"kill -9 of a backend", "nothing, or a call that must be made once more; what was confirmed is kept", "at once", "TestAKilledBackendLosesNothing"},
 	{"SIGTERM to a gateway", "close frames 1012 spread over `drainSeconds`, no new sockets meanwhile, every acknowledged message arrives, exit status 0", "`shutdownGraceSeconds`", "TestADrainingGatewayLosesNothing"},
 }
@@ -41,7 +41,7 @@ Whatever fails, this holds, and each line is tested for it:
 
 - Nobody is let in because of it. A token that was never given, a session that was revoked, a ticket that was used before are refused: with their own errCode or with 503.
 - Nobody is logged out because of it: no session that holds is answered 1501 to 1507, which would make an SDK drop it.
-- Nothing hangs: everybody has an answer within the bound.
+- Nothing hangs: everybody has an answer within the bound. Over a socket whose other side is frozen the answer is the socket's end.
 - It ends by itself: once the part is back, all is as usual within the time in the last column, with the same sessions. A revocation that was answered with an error is repeated by whoever asked for it, and then holds.
 
 What a line does not name is as usual, within ` + bound(quick) + `. Looked at in every case: ` + names() + `.
@@ -73,7 +73,7 @@ Numbers are HTTP statuses, *errCode* is OpenIM's with HTTP 200, *closed with* is
 	for i, note := range notes {
 		fmt.Fprintf(&b, "%d. %s.\n", i+1, strings.ToUpper(note[:1])+note[1:])
 	}
-	b.WriteString("\nWhat lasts longer than a test is in docs/sessions.md (a gateway without Redis for more than a minute), docs/custody.md (a day without MongoDB) and docs/wrapper.md (files that go bad).\n\n## Ends and revocations\n\n| event | seen | bound | test |\n|---|---|---|---|\n")
+	b.WriteString("\nWhat takes longer to see, or needs a part made to fail at one moment, is in [sessions.md](sessions.md), [custody.md](custody.md) and [realtime.md](realtime.md); files that go bad are in [wrapper.md](wrapper.md).\n\n## Ends and revocations\n\n| event | seen | bound | test |\n|---|---|---|---|\n")
 	for _, l := range lines {
 		fmt.Fprintf(&b, "| %s | %s | %s | `%s` |\n", l.event, l.seen, l.bound, l.test)
 	}

@@ -20,7 +20,7 @@ const reunited = 10 * time.Second
 // TestAKilledGatewayLosesNoSession kills a gateway with 100 sockets: each session goes on at the other one, and so does each socket.
 func TestAKilledGatewayLosesNoSession(t *testing.T) {
 	g, c := NewWithT(t), inTown(t)
-	people := c.people[:100]
+	people := c.some(0, 100)
 	before := c.sockets(t, people, func(int) int { return 0 })
 	g.Expect(c.Kill(firstGateway)).To(Succeed())
 	began := time.Now()
@@ -61,7 +61,7 @@ func TestAKilledBackendLosesNothing(t *testing.T) {
 	stop := make(chan struct{})
 	var busy sync.WaitGroup
 	for i := range hands {
-		p := c.people[i*townPlatforms]
+		p := c.people[i*perUser]
 		read := func() reply {
 			return send(t.Context(), kept, c.Door.Gateways[i%replicas].Users+wire.UserPrefix+"/user/get_users_info", p.session.Token(), "", object{"userIDs": []string{p.id}})
 		}

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/openimstack/openim-operator/controllers/openim"
 	"github.com/openimstack/openim-operator/test/harness/chat"
 	"github.com/openimstack/openim-operator/test/loopback"
 	"github.com/openimstack/openim-operator/wrapper/backend"
@@ -72,13 +73,18 @@ func onStage(t *testing.T) *stage {
 	return the.stage
 }
 
+// manySockets lets a user have several sockets on one platform (protocol constant DefalutNotKick): see town.
+func manySockets(openim.Process) []string {
+	return []string{openim.EnvName(openim.ShareFile, "multiLogin.policy") + "=0"}
+}
+
 func start() (*stage, error) {
 	ctx := context.Background()
 	provider, err := newProvider()
 	if err != nil {
 		return nil, err
 	}
-	stack, err := loopback.Start(ctx, loopback.Options{Wrapper: &loopback.Wrapper{
+	stack, err := loopback.Start(ctx, loopback.Options{OpenIM: manySockets, Wrapper: &loopback.Wrapper{
 		Gateways: replicas, Backends: replicas, Hot: loopback.Generous,
 		Gateway: func(_ int, c *gateway.Config) {
 			provider.take(&c.Admins.Issuers[0])

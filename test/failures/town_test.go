@@ -14,13 +14,17 @@ import (
 
 const (
 	townUsers = 200
-	// Platforms 1 to 5: OpenIM lets a user be at each of them once.
-	townPlatforms = 5
-	// hands is how many do something for the town at once.
-	hands = 16
+	// perUser is how many sessions a user has, each with a socket.
+	perUser = 5
+	// Of these users the last session is on a second device, on another platform.
+	withTwoDevices = 20
+	android        = 2
+	// hands is how many do something for the town at once: more than the stand-in for MongoDB can serve would only wait.
+	hands = 4
 )
 
-// town is many users with a device on each of several platforms: people[user*townPlatforms+platform-1].
+// town is many users with several sessions each: people[user*perUser+n]. OpenIM is set up to leave a user's sockets on one platform alone
+// (multiLogin.policy 0), so that it takes no thousand devices to have a thousand sockets.
 type town struct {
 	*stage
 	people []*person
@@ -38,24 +42,41 @@ func inTown(t *testing.T) *town {
 	s := onStage(t)
 	settled.Do(func() {
 		began, admin := time.Now(), s.admin(t, 0)
-		settled.town = &town{stage: s, people: make([]*person, townUsers*townPlatforms)}
+		settled.town = &town{stage: s, people: make([]*person, townUsers*perUser)}
 		settled.err = inParallel(townUsers, func(user int) error {
-			id := newID(fmt.Sprintf("u%d", user))
-			for platform := range townPlatforms {
-				p, err := s.newcomer(context.Background(), admin, (user+platform)%replicas, id, int32(platform+1))
-				if err != nil {
-					return err
-				}
-				settled.town.people[user*townPlatforms+platform] = p
-			}
-			return nil
+			return settled.town.settle(context.Background(), admin, user)
 		})
-		t.Logf("%d users enrolled %d devices in %s", townUsers, len(settled.town.people), time.Since(began).Round(time.Millisecond))
+		t.Logf("%d users have %d sessions after %s", townUsers, len(settled.town.people), time.Since(began).Round(time.Millisecond))
 	})
 	if settled.err != nil {
 		t.Fatal(settled.err)
 	}
 	return settled.town
+}
+
+// settle makes a user's devices and sessions.
+func (c *town) settle(ctx context.Context, admin chat.Admin, user int) error {
+	own := c.people[user*perUser : (user+1)*perUser]
+	id := newID(fmt.Sprintf("u%d", user))
+	first, err := c.newcomer(ctx, admin, user%replicas, id, iOS)
+	if err != nil {
+		return err
+	}
+	own[0] = first
+	for n := 1; n < perUser; n++ {
+		if n == perUser-1 && user < withTwoDevices {
+			if own[n], err = c.newcomer(ctx, admin, n%replicas, id, android); err != nil {
+				return err
+			}
+			continue
+		}
+		session, err := first.login(ctx, n%replicas)
+		if err != nil {
+			return err
+		}
+		own[n] = &person{s: c.stage, id: id, device: first.device, session: session, deviceID: first.deviceID}
+	}
+	return nil
 }
 
 // inParallel does something n times, by many hands.
@@ -78,22 +99,38 @@ func inParallel(n int, do func(int) error) error {
 	return errors.Join(problems...)
 }
 
+// perReplica is how many sockets of one device a replica lets in (package realtime).
+const perReplica = 4
+
+// some are n people from a user on, no more of each than one replica lets in.
+func (c *town) some(user, n int) []*person {
+	var all []*person
+	for i := user * perUser; len(all) < n; i++ {
+		if i%perUser < perReplica {
+			all = append(all, c.people[i])
+		}
+	}
+	return all
+}
+
 // sockets opens one for each of some people. where names the replica of each.
 func (c *town) sockets(t *testing.T, people []*person, where func(int) int) []*chat.Socket {
 	t.Helper()
 	began := time.Now()
 	open := make([]*chat.Socket, len(people))
+	t.Cleanup(func() {
+		for _, s := range open {
+			if s != nil {
+				s.Close()
+			}
+		}
+	})
 	if err := inParallel(len(people), func(i int) (err error) {
 		open[i], err = c.socket(t.Context(), where(i), people[i].session)
 		return err
 	}); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		for _, s := range open {
-			s.Close()
-		}
-	})
 	t.Logf("%d sockets opened in %s", len(people), time.Since(began).Round(time.Millisecond))
 	return open
 }
