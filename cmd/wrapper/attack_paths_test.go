@@ -54,12 +54,14 @@ var respellings = map[string]func(prefix, path string) string{
 	"absolute form, userinfo": func(p, x string) string {
 		return "http://imAdmin:x@im.example.com" + p + x
 	},
-	"authority form":    func(string, string) string { return "openim-api:10002" },
-	"asterisk":          func(string, string) string { return "*" },
-	"without a prefix":  func(_, x string) string { return x },
-	"another version":   func(p, x string) string { return strings.Replace(p, "v1", "v2", 1) + x },
-	"the prefix twice":  func(p, x string) string { return p + p + x },
-	"the other door's":  func(p, x string) string { return map[string]string{"/im/v1": "/admin/v1", "/admin/v1": "/im/v1"}[p] + x },
+	"authority form":   func(string, string) string { return "openim-api:10002" },
+	"asterisk":         func(string, string) string { return "*" },
+	"without a prefix": func(_, x string) string { return x },
+	"another version":  func(p, x string) string { return strings.Replace(p, "v1", "v2", 1) + x },
+	"the prefix twice": func(p, x string) string { return p + p + x },
+	"the other door's": func(p, x string) string {
+		return map[string]string{"/im/v1": "/admin/v1", "/admin/v1": "/im/v1"}[p] + x
+	},
 	"the backend's":     func(_, x string) string { return link.Prefix + x },
 	"an extension":      func(p, x string) string { return p + x + ".json" },
 	"no slash":          func(p, x string) string { return p[1:] + x },

@@ -1,0 +1,262 @@
+package main
+
+import (
+	"encoding/base64"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/openimstack/openim-operator/wrapper/auth"
+	"github.com/openimstack/openim-operator/wrapper/auth/authtest"
+	"github.com/openimstack/openim-operator/wrapper/link"
+	"github.com/openimstack/openim-operator/wrapper/openimapi/openimtest"
+	"github.com/openimstack/openim-operator/wrapper/policy"
+	"github.com/openimstack/openim-operator/wrapper/wire"
+)
+
+// linkPaths are what the gateway asks the backend for.
+var linkPaths = []string{
+	link.PathIssueCode, link.PathOpenCode, link.PathEnrol, link.PathResolve, link.PathRotate, link.PathListDevices, link.PathRevokeDevices,
+	link.PathSetUser, link.PathOpenIMToken, link.PathForceLogout, link.PathMembership, link.PathSender, wire.HandshakePath,
+}
+
+func attackPrivilege(t *testing.T, n *town) {
+	user, admin := "token: "+n.people["alice"].Token(), "Authorization: Bearer "+n.token(nil)
+	userBearer, adminToken := "Authorization: Bearer "+n.people["alice"].Token(), "token: "+n.token(nil)
+	try := func(t *testing.T, address, request, canary string) {
+		t.Helper()
+		for _, r := range n.send(t, address, request) {
+			NewWithT(t).Expect(r.granted()).To(BeFalse(), r.String())
+		}
+		n.nothingCame(t, canary)
+	}
+	for _, r := range policy.Table {
+		line := func(prefix string) string { return r.Method + " " + prefix + r.Path + " HTTP/1.1" }
+		body := func(canary string) string {
+			return `{"userID":"` + canary + `","userIDs":["` + canary + `"],"ownerUserID":"` + canary + `","sendID":"` + canary + `"}`
+		}
+		if !r.ForUsers() {
+			n.each(t, "a user, users' door, "+r.Path, func(t *testing.T) {
+				canary := n.canary()
+				try(t, n.users, message(line(wire.UserPrefix), body(canary), user), canary)
+			})
+		}
+		n.each(t, "a user, admins' door, "+r.Path, func(t *testing.T) {
+			canary := n.canary()
+			try(t, n.admins, message(line(wire.AdminPrefix), body(canary), userBearer), canary)
+		})
+		n.each(t, "a user, admins' door, header token, "+r.Path, func(t *testing.T) {
+			canary := n.canary()
+			try(t, n.admins, message(line(wire.AdminPrefix), body(canary), user), canary)
+		})
+		if !r.ForAdmins() {
+			n.each(t, "an administrator, admins' door, "+r.Path, func(t *testing.T) {
+				canary := n.canary()
+				try(t, n.admins, message(line(wire.AdminPrefix), body(canary), admin), canary)
+			})
+		}
+		n.each(t, "an administrator, users' door, "+r.Path, func(t *testing.T) {
+			canary := n.canary()
+			try(t, n.users, message(line(wire.UserPrefix), body(canary), admin), canary)
+			try(t, n.users, message(line(wire.UserPrefix), body(canary), adminToken), canary)
+		})
+	}
+	for _, own := range policy.OwnRoutes {
+		if own.Door == policy.Admins {
+			n.each(t, "a user, "+own.Path, func(t *testing.T) {
+				canary := n.canary()
+				try(t, n.admins, post(own.Path, `{"userID":"`+canary+`","scope":"all"}`, userBearer), canary)
+				try(t, n.users, post(own.Path, `{"userID":"`+canary+`","scope":"all"}`, user), canary)
+			})
+		} else if own.Session && own.Method == http.MethodPost {
+			n.each(t, "an administrator, "+own.Path, func(t *testing.T) {
+				canary := n.canary()
+				try(t, n.users, post(own.Path, `{"deviceID":"`+canary+`"}`, admin), canary)
+				try(t, n.admins, post(own.Path, `{"deviceID":"`+canary+`"}`, admin), canary)
+			})
+		}
+	}
+	for _, path := range linkPaths {
+		for _, target := range []string{path, wire.UserPrefix + path, wire.AdminPrefix + path, wire.AuthPrefix + path} {
+			n.each(t, "from outside, "+target, func(t *testing.T) {
+				g := NewWithT(t)
+				canary := n.canary()
+				for _, line := range []string{"POST ", "GET "} {
+					for _, c := range []struct{ address, credential string }{{n.users, user}, {n.admins, admin}} {
+						replies := n.send(t, c.address, message(line+target+" HTTP/1.1", `{"userID":"`+canary+`"}`, c.credential))
+						g.Expect(replies).To(HaveLen(1))
+						g.Expect(replies[0].status).To(Equal(http.StatusNotFound), replies[0].String())
+					}
+				}
+				n.nothingCame(t, canary)
+			})
+		}
+	}
+	n.attackOthersDevices(t)
+	n.attackBackend(t)
+}
+
+// attackOthersDevices: a user ends sessions and devices of his own alone.
+func (n *town) attackOthersDevices(t *testing.T) {
+	alice, bob := n.people["alice"], n.people["bob"]
+	for name, c := range map[string]struct{ path, body string }{
+		"bob's device":                   {wire.PathRevokeDevice, `{"deviceID":"` + bob.DeviceID + `"}`},
+		"bob's device, named with him":   {wire.PathRevokeDevice, `{"deviceID":"` + bob.DeviceID + `","userID":"bob"}`},
+		"bob's session":                  {wire.PathRevokeSessions, `{"scope":"session","id":"` + bob.ID + `"}`},
+		"bob himself":                    {wire.PathRevokeSessions, `{"scope":"user","id":"bob"}`},
+		"everybody":                      {wire.PathRevokeSessions, `{"scope":"all"}`},
+		"a code for bob":                 {wire.PathCodes, `{"platformID":1,"userID":"bob"}`},
+		"a code for bob in other capit.": {wire.PathCodes, `{"platformID":1,"UserID":"bob"}`},
+		"bob's devices":                  {wire.PathDevices, `{"userID":"bob"}`},
+	} {
+		n.each(t, "of others, "+name, func(t *testing.T) {
+			g := NewWithT(t)
+			replies := n.send(t, n.users, post(c.path, c.body, "token: "+alice.Token()))
+			g.Expect(replies).To(HaveLen(1))
+			g.Expect(replies[0].body).NotTo(Or(ContainSubstring(bob.DeviceID), ContainSubstring(`"v1.`)))
+			g.Expect(n.neighbour(t)).To(BeEmpty(), "bob goes on")
+			g.Expect(alice.Check(t.Context())).To(Succeed())
+		})
+	}
+}
+
+type constantKey string
+
+func (c constantKey) Get() ([]byte, error) { return []byte(c), nil }
+
+// attackBackend goes to the backend itself, as one who got behind the gateway.
+func (n *town) attackBackend(t *testing.T) {
+	backend := n.backend.Main.Address()
+	first := n.canary()
+	n.send(t, n.users, post(usersInfo, whois(first), "token: "+n.people["alice"].Token()))
+	recorded := n.tap.holding(first)
+	NewWithT(t).Expect(recorded).To(HaveLen(1))
+	assertion, id := recorded[0].Header.Get("Authorization"), recorded[0].Header.Get("X-Request-Id")
+	n.secret("an assertion", strings.TrimPrefix(assertion, "Bearer "))
+	type shot struct {
+		name, method, target, body, authorization, id string
+	}
+	shots := []shot{
+		{"as it was", "POST", usersInfo, whois(first), assertion, id},
+		{"with another body", "POST", usersInfo, whois("bob"), assertion, id},
+		{"with another path", "POST", wire.UserPrefix + "/user/update_user_info", whois(first), assertion, id},
+		{"with another id", "POST", usersInfo, whois(first), assertion, "r-2"},
+		{"with another method", "GET", usersInfo, "", assertion, id},
+		{"at the admins' prefix", "POST", adminUsersInfo, whois(first), assertion, id},
+		{"at the link", "POST", link.PathOpenIMToken, `{"userID":"alice","platformID":1}`, assertion, id},
+		{"cut", "POST", usersInfo, whois(first), assertion[:len(assertion)-2], id},
+		{"none", "POST", usersInfo, whois(first), "", id},
+		{"OpenIM's token", "POST", usersInfo, whois(first), "Bearer " + openimtest.Token(1), id},
+		{"a session", "POST", usersInfo, whois(first), "Bearer " + n.people["alice"].Token(), id},
+		{"an administrator's JWT", "POST", adminUsersInfo, whois(first), "Bearer " + n.token(nil), id},
+		{"without a signature", "POST", usersInfo, whois(first), "Bearer " + base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none","typ":"openim-wrapper-assertion+jwt"}`)) +
+			"." + strings.Split(assertion, ".")[1] + ".", id},
+	}
+	asUser := auth.Principal{Subject: "alice", Issuer: auth.UserIssuer, Role: auth.RoleUser, Session: "s", Device: "d", PlatformID: 1}
+	asAdmin := auth.Principal{Subject: authtest.Subject, Issuer: authtest.Issuer, Role: auth.RoleAdmin}
+	asGateway := auth.Principal{Subject: "gateway", Issuer: "gateway", Role: auth.RoleGateway}
+	asNobody := auth.Principal{Subject: "alice", Issuer: auth.UserIssuer}
+	asForeigner := auth.Principal{Subject: "alice", Issuer: authtest.Issuer, Role: auth.RoleUser, Session: "s", Device: "d", PlatformID: 1}
+	const tokenCall, setUser = `{"userID":"alice","platformID":1}`, `{"userID":"alice","disabled":true}`
+	for _, c := range []struct {
+		name         string
+		who          auth.Principal
+		key          string
+		target, body string
+		age          time.Duration
+	}{
+		{"a user at the admins' prefix", asUser, assertionKey, adminUsersInfo, whois("x"), 0},
+		{"a user at the link", asUser, assertionKey, link.PathOpenIMToken, tokenCall, 0},
+		{"a user at the link, users", asUser, assertionKey, link.PathSetUser, setUser, 0},
+		{"an administrator at the users' prefix", asAdmin, assertionKey, usersInfo, whois("x"), 0},
+		{"an administrator at the link", asAdmin, assertionKey, link.PathOpenIMToken, tokenCall, 0},
+		{"the gateway at the users' prefix", asGateway, assertionKey, usersInfo, whois("x"), 0},
+		{"the gateway at the admins' prefix", asGateway, assertionKey, adminUsersInfo, whois("x"), 0},
+		{"a user without a role", asNobody, assertionKey, usersInfo, whois("x"), 0},
+		{"a user of another issuer", asForeigner, assertionKey, usersInfo, whois("x"), 0},
+		{"another key, a user", asUser, strings.Repeat("k", 40), usersInfo, whois("x"), 0},
+		{"another key, the gateway", asGateway, strings.Repeat("k", 40), link.PathOpenIMToken, tokenCall, 0},
+		{"an old one", asUser, assertionKey, usersInfo, whois("x"), time.Minute},
+		{"one of tomorrow", asUser, assertionKey, usersInfo, whois("x"), -24 * time.Hour},
+	} {
+		id := wire.NewRequestID()
+		token, err := auth.Assert(constantKey(c.key), auth.Call{Principal: c.who, Method: http.MethodPost, Path: c.target, RequestID: id, Body: []byte(c.body)}, time.Now().Add(-c.age))
+		NewWithT(t).Expect(err).NotTo(HaveOccurred())
+		shots = append(shots, shot{c.name, "POST", c.target, c.body, "Bearer " + token, id})
+	}
+	for _, path := range linkPaths {
+		shots = append(shots, shot{"nobody at " + path, "POST", path, tokenCall, "", wire.NewRequestID()})
+	}
+	for _, s := range shots {
+		n.each(t, "the backend, "+s.name, func(t *testing.T) {
+			g := NewWithT(t)
+			mark := n.mark()
+			lines := []string{"X-Request-Id: " + s.id}
+			if s.authorization != "" {
+				lines = append(lines, "Authorization: "+s.authorization)
+			}
+			replies := n.send(t, backend, message(s.method+" "+s.target+" HTTP/1.1", s.body, lines...))
+			g.Expect(replies).To(HaveLen(1))
+			g.Expect(replies[0].status).To(BeElementOf(401, 403, 404), replies[0].String())
+			g.Expect(replies[0].body).NotTo(ContainSubstring("eyJ"))
+			g.Expect(n.since(mark)).To(BeEmpty())
+		})
+	}
+}
+
+// searchForSecrets looks through all that came out of the wrapper.
+func searchForSecrets(t *testing.T, n *town) {
+	g := NewWithT(t)
+	// A message whose text would be found if anything kept it.
+	g.Expect(n.send(t, n.admins, post(wire.AdminPrefix+"/msg/send_msg", `{"sendID":"alice","recvID":"bob","content":{"content":"`+messageText+`"},"contentType":101,"sessionType":1}`,
+		"Authorization: Bearer "+n.token(nil)))[0].granted()).To(BeTrue())
+	ws := n.gorilla(t, "&sdkType=js")
+	sent := n.canary()
+	g.Expect(ws.send(map[string]any{"reqIdentifier": 1003, "sendID": "alice", "operationID": sent, "msgIncr": "1",
+		"data": []byte(pb{}.str(1, "alice").str(2, "bob").str(4, "c1").num(9, 1).num(11, 101).str(12, messageText))})).To(Succeed())
+	resp, err := ws.next()
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(resp.ErrCode).To(BeZero(), resp.ErrMsg)
+	g.Expect(n.frames(sent)).To(HaveLen(1))
+	trail := func() string {
+		data, err := os.ReadFile(n.auditPath)
+		g.Expect(err).NotTo(HaveOccurred())
+		return string(data)
+	}
+	g.Eventually(trail, "10s").Should(ContainSubstring(sent), "the trail has the message's sending")
+
+	places := map[string]string{"the log": n.log.String(), "the trail": trail(), "replies to attackers": n.replies.String()}
+	for name, address := range map[string]string{"the gateway's metrics": n.gateway.Telemetry.Address(), "the backend's metrics": n.backend.Telemetry.Address()} {
+		resp, err := http.Get("http://" + address + "/metrics")
+		g.Expect(err).NotTo(HaveOccurred())
+		data, err := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		g.Expect(err).NotTo(HaveOccurred())
+		places[name] = string(data)
+	}
+	for name, text := range places {
+		g.Expect(len(text)).To(BeNumerically(">", 1000), name)
+	}
+	secrets := map[string]string{
+		"share.secret": openimtest.Secret, "the assertion key": assertionKey, "the custody key": custodyKey, "Redis' password": n.redis.Password, "a message's text": messageText,
+		"a message's text in base64": base64.StdEncoding.EncodeToString([]byte(messageText))[:20], "the login's private key": base64.RawURLEncoding.EncodeToString(n.server.Bytes()),
+		"a JWT": "eyJ", "a Go stack": "goroutine ", "a place in Go's source": ".go:", "alice's device key": n.people["alice"].device.Key.Reveal(),
+	}
+	for name, secret := range n.secrets {
+		secrets[name] = secret
+	}
+	for name, secret := range secrets {
+		n.each(t, name, func(t *testing.T) {
+			for place, text := range places {
+				if at := strings.Index(text, secret); at >= 0 {
+					t.Errorf("%s: ...%s...", place, strings.ReplaceAll(text[max(0, at-120):at], secret, "*"))
+				}
+			}
+		})
+	}
+}
