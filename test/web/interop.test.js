@@ -27,7 +27,7 @@ function responder(protocol, bound, { secret }) {
 }
 
 /** foreign is a gateway as a fetch. */
-function foreign(server, { audience = url, holds = server } = {}) {
+function foreign(server, { audience = url, holds = server, serverKeys = [toBase64url(server.open)] } = {}) {
   const seen = [];
   let hs;
   const calls = {
@@ -41,7 +41,7 @@ function foreign(server, { audience = url, holds = server } = {}) {
       const hello = unpad(hs.ReadMessage(bytes(message), true), HELLO_BYTES);
       seen.push({ hello, key: toBase64url(hs.GetRemotePublicKey()) });
       const [send] = hs.Split();
-      const reply = { token: "t", userID: "alice", deviceID: "d", platformID: hello.platformID, expires: 1, serverKeys: [toBase64url(server.open)] };
+      const reply = { token: "t", userID: "alice", deviceID: "d", platformID: hello.platformID, expires: 1, serverKeys };
       return { errCode: 0, data: { message: toBase64url(send.EncryptWithAd(new Uint8Array(0), pad(reply, REPLY_BYTES))) } };
     },
   };
@@ -70,6 +70,27 @@ test("a login by XK, to the reply", async () => {
   assert.equal(session.token, "t");
   assert.equal(seen[0].key, publicKey);
   assert.equal(seen[0].hello.deviceName, "Ünïcode ✓");
+});
+
+test("successors of a pinned key are learnt from a gateway that has proved it, and nothing else is", async () => {
+  const server = await pair();
+  const own = toBase64url(server.open);
+  const next = toBase64url((await pair()).open);
+  const cases = [
+    [[own, next], [own, next]],
+    [[], [own]],
+    [[next], [own]],
+    [[own, "short"], [own]],
+    [[own, next, next, next, next], [own]],
+    ["all", [own]],
+  ];
+  for (const [serverKeys, pinned] of cases) {
+    const { store } = await device();
+    const gateway = new Gateway({ url, pinnedKeys: [own], store, fetch: foreign(server, { serverKeys }).fetch });
+    await gateway.login();
+    assert.deepEqual(gateway.pinnedKeys, pinned, JSON.stringify(serverKeys));
+    assert.deepEqual((await store.load(`${url} default`)).serverKeys, pinned);
+  }
 });
 
 test("both sides come to one handshake hash", async () => {

@@ -98,6 +98,12 @@ test("a key that went out of service is looked for again, once", async () => {
   assert.notEqual(asked[1].body.keyID, asked[3].body.keyID);
 });
 
+test("a refusal under a key that is still in service stands", async () => {
+  const { fetch, asked } = answering({ [WELL_KNOWN]: document(pinned), [START]: refusal });
+  await assert.rejects(new Gateway({ url, pinnedKeys: [pinned], store: memoryStore(), fetch }).enrol(code), { code: 1502 });
+  assert.deepEqual(asked.map((a) => a.pathname), [WELL_KNOWN, START, WELL_KNOWN]);
+});
+
 test("whoever does not hold the pinned key is found out before the client has shown who he is", async () => {
   const forged = { errCode: 0, data: { handshakeID: "x", message: toBase64url(crypto.getRandomValues(new Uint8Array(176))) } };
   const { fetch, asked } = answering({ [WELL_KNOWN]: document(pinned), [START]: forged });
