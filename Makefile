@@ -152,6 +152,20 @@ test-failures: ## Take away each thing that the wrapper stands on, and look at w
 	go run ./hack/packages redis-server
 	go test ./test/failures -count=1 -timeout 15m $(TEST_FLAGS)
 
+# How long each fuzz target is run.
+FUZZTIME ?= 10m
+
+.PHONY: fuzz
+fuzz: ## Run each fuzz target for FUZZTIME (10m). What is found is kept in testdata/fuzz. FUZZ='wrapper/wire wrapper/auth' picks folders.
+	@grep -rlE '^func Fuzz' --include='*_test.go' $(or $(FUZZ),wrapper controllers) | xargs -n1 dirname | sort -u | while read -r dir; do \
+		for target in $$(grep -hoE '^func Fuzz[A-Za-z0-9]+' $$dir/*_test.go | cut -c6- | sort -u); do \
+			(set -x; go test ./$$dir -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME)) || exit 1; \
+		done; \
+	done
+
+.PHONY: test-users
+test-users: test-crossuser test-failures test-web ## What users can do, on the real OpenIM without a cluster. Ten minutes.
+
 .PHONY: bench-wrapper
 bench-wrapper: ## Measure what the wrapper costs, beside nginx, haproxy, Caddy and a bare proxy. Ten minutes on a machine that does nothing else.
 	go run ./hack/packages nginx-light haproxy caddy redis-server util-linux
