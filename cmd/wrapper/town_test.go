@@ -369,7 +369,7 @@ func (r reply) granted() bool { return r.status < 300 && r.status >= 200 && r.co
 // quiet is how long an attacker waits for more bytes before he closes his side; patience, for the first ones.
 const (
 	quiet    = 150 * time.Millisecond
-	patience = 2 * time.Second
+	patience = 5 * time.Second
 	atMost   = 30 * time.Second
 )
 
