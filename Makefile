@@ -120,7 +120,7 @@ test-web: ## Run the web client's tests: in node, in a real Chromium before the 
 	go run ./hack/packages nodejs npm chromium redis-server
 	cd test/web && go run ./cmd/prepare
 	cd clients/web && node --test
-	cd test/web && node --test && go test -count=1 -timeout 10m $(TEST_FLAGS) .
+	cd test/web && node --test && go test -count=1 -timeout 20m $(TEST_FLAGS) .
 
 .PHONY: e2e
 e2e: ## Run the end-to-end suites on a real cluster. TEST_FLAGS='-ginkgo.focus=...' picks some.
