@@ -67,7 +67,7 @@ func (c *cast) suffer(t *testing.T, f fault) {
 				if p.good {
 					g.Expect(seen[i].answer).NotTo(HavePrefix("errCode 150"), "a session that holds is not to be given up because something is down")
 				}
-				if p.name == message.name && seen[i].answer == unheard {
+				if p.name == message.name && seen[i].answer == unheard && !f.undelivered {
 					g.Expect(c.arrived(t.Context(), unsure, f.back)).To(Succeed(), "what was taken must arrive in the end")
 				}
 			}
@@ -150,9 +150,15 @@ func (c *cast) usual(ctx context.Context) error {
 		if r := c.read(ctx, replica, c.alice.id, c.alice.session.Token()); !r.ok() {
 			return fmt.Errorf("a call at replica %d: %s", replica, r)
 		}
-		if _, err := c.carol.login(ctx, replica); err != nil {
+		session, err := c.carol.login(ctx, replica)
+		if err != nil {
 			return fmt.Errorf("a login at replica %d: %w", replica, err)
 		}
+		socket, err := c.socket(ctx, replica, session)
+		if err != nil {
+			return fmt.Errorf("a new socket at replica %d: %w", replica, err)
+		}
+		socket.Close()
 		token, err := c.Door.AdminToken()
 		if err != nil {
 			return err

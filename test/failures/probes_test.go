@@ -24,7 +24,7 @@ const (
 	stays   = "stays open"
 	silent  = "nothing is heard"
 	cut     = "the connection breaks"
-	unheard = "taken, delivered later"
+	unheard = "taken, not delivered at once"
 	unfelt  = "confirmed, but a socket stays open"
 	unmet   = "confirmed, but a replica lets the session in"
 )

@@ -99,6 +99,9 @@ func inParallel(n int, do func(int) error) error {
 	return errors.Join(problems...)
 }
 
+// patienceOfApps is how often somebody tries before he gives up.
+const patienceOfApps = 5
+
 // perReplica is how many sockets of one device a replica lets in (package realtime).
 const perReplica = 4
 
@@ -126,7 +129,11 @@ func (c *town) sockets(t *testing.T, people []*person, where func(int) int) []*c
 		}
 	})
 	if err := inParallel(len(people), func(i int) (err error) {
-		open[i], err = c.socket(t.Context(), where(i), people[i].session)
+		for range patienceOfApps { // on a busy machine one may be asked to come again: 503
+			if open[i], err = c.socket(t.Context(), where(i), people[i].session); err == nil {
+				return nil
+			}
+		}
 		return err
 	}); err != nil {
 		t.Fatal(err)
