@@ -3,6 +3,7 @@ package crossuser
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -22,12 +23,13 @@ func (r row) name() string { return strings.TrimPrefix(r.target, "/") + " " + r.
 
 func TestNobodyGetsAtWhatIsAnothers(t *testing.T) {
 	s := newStage(t)
-	var calls []row
+	var calls, sent []row
+	t.Run("socket", func(t *testing.T) { sent = frames(t, s) })
 	t.Run("routes", func(t *testing.T) { calls = routes(t, s) })
 	if t.Failed() {
 		return
 	}
-	written := render(calls)
+	written := render(calls, sent)
 	if os.Getenv(updateEnv) != "" {
 		if err := os.WriteFile(page, []byte(written), 0o644); err != nil {
 			t.Fatal(err)
@@ -38,7 +40,7 @@ func TestNobodyGetsAtWhatIsAnothers(t *testing.T) {
 	NewWithT(t).Expect(string(current)).To(Equal(written), "%s is not what was seen: run the test with %s=1 and look at the difference", page, updateEnv)
 }
 
-func render(calls []row) string {
+func render(calls, sent []row) string {
 	var b strings.Builder
 	b.WriteString(`# What one user can do to another
 
@@ -50,10 +52,14 @@ stands the wrapper's rule for it (wrapper/policy, wrapper/realtime). "Passed on"
 to ask for friendship: OpenIM decides, and the reply told nothing that is the other's alone.
 
 `)
-	summary(&b, calls)
+	summary(&b, slices.Concat(calls, sent))
 	b.WriteString("\n## Calls\n\n| route | field | rule | OpenIM alone | through the wrapper |\n|---|---|---|---|---|\n")
 	for _, r := range calls {
 		fmt.Fprintf(&b, "| `%s` | `%s` | %s | %s | %s |\n", r.target, r.field, r.rule, r.openIM, r.wrapper)
+	}
+	b.WriteString("\n## Frames of the socket\n\n| request | field | rule | OpenIM alone | through the wrapper |\n|---|---|---|---|---|\n")
+	for _, r := range sent {
+		fmt.Fprintf(&b, "| %s | `%s` | %s | %s | %s |\n", r.target, r.field, r.rule, r.openIM, r.wrapper)
 	}
 	return b.String()
 }

@@ -1,0 +1,306 @@
+package crossuser
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+	. "github.com/onsi/gomega"
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/openimstack/openim-operator/test/loopback"
+	"github.com/openimstack/openim-operator/wrapper/realtime"
+	"github.com/openimstack/openim-operator/wrapper/realtime/frame"
+)
+
+// idSend is the request whose fields are a whole message's.
+const idSend = 1003
+
+// inJSON is how frames are written here. What is inside is the same in every encoding.
+var inJSON = frame.Encoding{JSON: true}
+
+// aim is one frame that names something of the victim's in one field.
+type aim struct {
+	request *realtime.Request
+	field   string
+	rule    string
+	data    []byte
+	// open: the field may name anybody.
+	open bool
+	// forged: what OpenIM would note of a message, and who reads it there.
+	forged string
+}
+
+func (a aim) target() string { return fmt.Sprintf("%d %s", a.request.ID, a.request.Name) }
+
+// aims are one for each field of each request that names somebody, and for each that is the server's to say.
+func aims(attacker *attacker, victim *world) []aim {
+	own := realtime.Names{User: attacker.Self, Peer: attacker.Peer, Conversation: attacker.Pair()}
+	var all []aim
+	for i := range realtime.Requests {
+		r := &realtime.Requests[i]
+		if r.Refused != "" {
+			all = append(all, aim{request: r, field: "–", rule: "refused whatever it holds", data: r.Example(own)})
+			continue
+		}
+		all = append(all, fields(r, "", r.Fields, own, victim)...)
+	}
+	send := realtime.Find(idSend)
+	for _, forbidden := range []struct {
+		field string
+		value uint64
+	}{{"sessionType", 4}, {"contentType", 1203}, {"contentType", 2101}} {
+		for _, f := range send.Fields {
+			if f.Name == forbidden.field {
+				all = append(all, aim{
+					request: send, field: fmt.Sprintf("%s = %d", f.Name, forbidden.value), rule: "is one of a list, which has no notices",
+					data: with(send.Example(own), f.Number, protowire.AppendVarint(protowire.AppendTag(nil, f.Number, protowire.VarintType), forbidden.value)),
+				})
+			}
+		}
+	}
+	return all
+}
+
+func fields(r *realtime.Request, within string, list []realtime.Field, own realtime.Names, victim *world) []aim {
+	var all []aim
+	for _, f := range list {
+		name, turned := within+f.Name, own
+		a := aim{request: r, rule: string(f.Rule)}
+		add := func(field string, names realtime.Names) {
+			a.field, a.data = field, r.Example(names)
+			all = append(all, a)
+		}
+		switch {
+		case f.Rule == realtime.Self:
+			turned.User = victim.Self
+			add(name, turned)
+		case f.Rule == realtime.Parties:
+			for _, conversation := range []string{victim.Pair(), victim.GroupChat()} {
+				turned.Conversation = conversation
+				add(name+" = "+strings.SplitN(conversation, "_", 2)[0]+"_…", turned)
+			}
+		case f.Rule == realtime.Group:
+			turned.Group = victim.Group
+			add(name, turned)
+		case f.Rule == realtime.Peer, f.Name == "subscribeUserID":
+			turned.Peer, a.open = victim.Self, true
+			add(name, turned)
+		case r.ID == idSend && f.Rule == realtime.Server:
+			a.forged = f.Name
+			add(name, own) // the example forges all texts of this kind
+			if f.Shape == realtime.Number {
+				last := &all[len(all)-1]
+				last.data = with(last.data, f.Number, protowire.AppendVarint(protowire.AppendTag(nil, f.Number, protowire.VarintType), forgedNumber))
+			}
+		case f.Rule == realtime.Inside && len(f.Fields) > 0:
+			all = append(all, fields(r, name+".", f.Fields, own, victim)...)
+		}
+	}
+	return all
+}
+
+// with replaces a field of a message.
+func with(message []byte, number protowire.Number, field []byte) []byte {
+	var out []byte
+	for rest := message; len(rest) > 0; {
+		n, typ, tag := protowire.ConsumeTag(rest)
+		size := tag + protowire.ConsumeFieldValue(n, typ, rest[tag:])
+		if n != number {
+			out = append(out, rest[:size]...)
+		}
+		rest = rest[size:]
+	}
+	return append(out, field...)
+}
+
+// said is what came back to a frame.
+type said struct {
+	reply frame.Reply
+	// closed without a reply.
+	closed error
+}
+
+func (s said) refused() bool { return s.closed != nil || s.reply.ErrCode != 0 }
+
+func (s said) code() string {
+	if s.closed != nil {
+		return "the socket is closed"
+	}
+	return fmt.Sprint(s.reply.ErrCode)
+}
+
+// ask opens a socket as the official SDKs do, and sends one frame.
+func ask(t *testing.T, address, user, token string, platform int, id int32, data []byte) said {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	query := url.Values{
+		"sendID": {user}, "token": {token}, "platformID": {fmt.Sprint(platform)}, "operationID": {"crossuser"}, "isBackground": {"false"}, "sdkType": {"js"},
+	}
+	conn, response, err := websocket.Dial(ctx, address+"?"+query.Encode(), &websocket.DialOptions{CompressionMode: websocket.CompressionDisabled})
+	if err != nil {
+		body := []byte{}
+		if response != nil && response.Body != nil {
+			body, _ = io.ReadAll(io.LimitReader(response.Body, 1<<10))
+		}
+		t.Fatalf("open a socket: %v: %s", err, body)
+	}
+	defer func() { _ = conn.CloseNow() }()
+	conn.SetReadLimit(frame.MaxReply)
+	out, err := inJSON.EncodeRequest(frame.Request{ID: id, SendID: user, OperationID: "crossuser", MsgIncr: "1", Data: data})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.Write(ctx, websocket.MessageBinary, out); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		_, content, err := conn.Read(ctx)
+		if errors.Is(err, context.DeadlineExceeded) {
+			t.Fatalf("no answer to %d within %s", id, patience)
+		}
+		if err != nil {
+			return said{closed: err}
+		}
+		reply, err := inJSON.DecodePushed(content)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if reply.ID == id {
+			return said{reply: reply}
+		}
+	}
+}
+
+// tells is whether a reply's protobuf holds something of the victim's: his secret, his friend, his conversations. The request
+// named the latter two, so they come back only with what is in them.
+func (w *world) tells(reply frame.Reply) bool {
+	for _, sign := range []string{w.secret, w.Peer, w.Pair(), w.GroupChat()} {
+		if strings.Contains(string(reply.Data), sign) {
+			return true
+		}
+	}
+	return false
+}
+
+// marked gives a message an id of its own, by which it is found again.
+func marked(message []byte) (data []byte, id string) {
+	id = rand.Text()
+	return with(message, fieldClientMsgID, protowire.AppendString(protowire.AppendTag(nil, fieldClientMsgID, protowire.BytesType), id)), id
+}
+
+const fieldClientMsgID = 4
+
+// forgedNumber is none that OpenIM would write by itself; forgedText is the example's.
+const (
+	forgedNumber = 7777777
+	forgedText   = "theirs"
+)
+
+// asForged tells whether OpenIM has noted what was forged.
+func asForged(value any) bool {
+	return slices.Contains([]any{forgedText, float64(forgedNumber), true}, value)
+}
+
+// noted is what OpenIM has noted of a message in a field, by the field's name.
+func noted(t *testing.T, s *loopback.Stack, conversation, id, field string) any {
+	t.Helper()
+	var value any
+	NewWithT(t).Eventually(func() (any, error) {
+		keys, err := s.RedisCLI(t.Context(), "KEYS", "MSG_CACHE:"+conversation+":*")
+		if err != nil {
+			return nil, err
+		}
+		for _, key := range strings.Fields(keys) {
+			content, err := s.RedisCLI(t.Context(), "HGET", key, "value")
+			if err != nil {
+				return nil, err
+			}
+			var stored struct{ Msg map[string]any }
+			if err := json.Unmarshal([]byte(content), &stored); err != nil {
+				return nil, err
+			}
+			if stored.Msg["ClientMsgID"] != id {
+				continue
+			}
+			for name, v := range stored.Msg {
+				if strings.EqualFold(name, field) {
+					value = v
+				}
+			}
+		}
+		return value, nil
+	}, patience, 50*time.Millisecond).ShouldNot(BeNil(), "%s of message %s", field, id)
+	return value
+}
+
+// frames takes every field of every request through the wrapper, and straight to OpenIM.
+func frames(t *testing.T, s *stage) []row {
+	attacker, victim := s.attacker(t), newWorld(t, s.Stack)
+	before := victim.settled(t)
+	var rows []row
+	t.Run("through the wrapper", func(t *testing.T) {
+		for _, a := range aims(attacker, victim) {
+			r := row{target: a.target(), field: a.field, rule: a.rule}
+			t.Run(r.name(), func(t *testing.T) {
+				g := NewWithT(t)
+				id := ""
+				if a.forged != "" {
+					a.data, id = marked(a.data)
+				}
+				got := ask(t, s.Door.SocketURL(), attacker.Self, attacker.session.Token(), iOS, a.request.ID, a.data)
+				g.Expect(victim.tells(got.reply)).To(BeFalse(), "told: %q", got.reply.Data)
+				switch {
+				case a.open:
+					r.wrapper = passedOn + ": " + outcome(!got.refused(), got.code())
+				case a.forged != "":
+					g.Expect(got.refused()).To(BeFalse(), "%s", got.code())
+					g.Expect(noted(t, s.Stack, attacker.Pair(), id, a.forged)).NotTo(Satisfy(asForged))
+					r.wrapper = rewritten
+				default:
+					g.Expect(got.refused()).To(BeTrue(), "answered: %q", got.reply.Data)
+					r.wrapper = refused + ", " + got.code()
+				}
+				if !a.open {
+					g.Expect(victim.settled(t)).To(Equal(before), "the other's world has changed")
+				}
+			})
+			if a.open {
+				before = victim.settled(t)
+			}
+			rows = append(rows, r)
+		}
+	})
+	t.Run("straight at OpenIM", func(t *testing.T) {
+		for i, a := range aims(attacker, victim) {
+			id := ""
+			if a.forged != "" {
+				a.data, id = marked(a.data)
+			}
+			got := ask(t, s.SocketURL+"/", attacker.Self, attacker.token, android, a.request.ID, a.data)
+			after := victim.settled(t)
+			switch {
+			case victim.tells(got.reply) && !a.open:
+				rows[i].openIM = "**tells what is another's**"
+			case after != before && !a.open:
+				rows[i].openIM = "**does it to another**"
+			case id != "" && !got.refused() && asForged(noted(t, s.Stack, attacker.Pair(), id, a.forged)):
+				rows[i].openIM = "**takes what is forged**"
+			default:
+				rows[i].openIM = outcome(!got.refused(), got.code())
+			}
+			before = after
+		}
+	})
+	return rows
+}
