@@ -134,13 +134,13 @@ SDK_TEST = env CGO_ENABLED=1 GOFLAGS='$(filter-out -trimpath,$(GOFLAGS))' GONOSU
 .PHONY: test-sdk
 test-sdk: ## Run OpenIM's official SDK for Go, as it comes, against the gateway in a real cluster. Five minutes.
 	go run ./hack/packages gcc
-	go run ./test/loopback/cmd/cluster -- $(SDK_TEST)
+	go run ./test/loopback/cluster -- $(SDK_TEST)
 
 .PHONY: test-sdk-loopback
 test-sdk-loopback: ## The same without a cluster: on OpenIM alone, then through two gateways. Three minutes.
 	go run ./hack/packages gcc redis-server
-	go run ./test/loopback/cmd/up -- $(SDK_TEST)
-	go run ./test/loopback/cmd/up --wrapper --gateways 2 -- $(SDK_TEST)
+	go run ./test/loopback/up -- $(SDK_TEST)
+	go run ./test/loopback/up --wrapper --gateways 2 -- $(SDK_TEST)
 
 .PHONY: test-crossuser
 test-crossuser: ## Turn every field that a user may fill in towards another user, on the real OpenIM (docs/crossuser.md). Two minutes.

@@ -51,8 +51,9 @@ func routes(t *testing.T, s *stage) []row {
 				before = victim.settled(t)
 			}
 			a := nth(policytest.Attacks(attacker.World, victim.World), i)
-			after := ""
-			rows[i].openIM, after = s.bare(t, attacker, victim, a, before)
+			result, after := s.bare(t, attacker, victim, a, before)
+			rows[i].openIM = result
+			rows[i].openIM = openIM
 			if after != before {
 				before = "" // they have been through enough: others take their place
 			}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -147,13 +148,10 @@ func ask(t *testing.T, address, user, token string, platform int, id int32, data
 	query := url.Values{
 		"sendID": {user}, "token": {token}, "platformID": {fmt.Sprint(platform)}, "operationID": {"crossuser"}, "isBackground": {"false"}, "sdkType": {"js"},
 	}
+	//nolint:bodyclose // refusal closes it; that of an upgrade is the connection
 	conn, response, err := websocket.Dial(ctx, address+"?"+query.Encode(), &websocket.DialOptions{CompressionMode: websocket.CompressionDisabled})
 	if err != nil {
-		body := []byte{}
-		if response != nil && response.Body != nil {
-			body, _ = io.ReadAll(io.LimitReader(response.Body, 1<<10))
-		}
-		t.Fatalf("open a socket: %v: %s", err, body)
+		t.Fatalf("open a socket: %v: %s", err, refusal(response))
 	}
 	defer func() { _ = conn.CloseNow() }()
 	conn.SetReadLimit(frame.MaxReply)
@@ -180,6 +178,16 @@ func ask(t *testing.T, address, user, token string, platform int, id int32, data
 			return said{reply: reply}
 		}
 	}
+}
+
+// refusal is what was said instead of an upgrade.
+func refusal(response *http.Response) string {
+	if response == nil || response.Body == nil {
+		return ""
+	}
+	defer func() { _ = response.Body.Close() }()
+	body, _ := io.ReadAll(io.LimitReader(response.Body, 1<<10))
+	return string(body)
 }
 
 // tells is whether a reply's protobuf holds something of the victim's: his secret, his friend, his conversations. The request

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -82,9 +83,7 @@ func message(from string, to object, content string) object {
 	m := object{
 		"sendID": from, "senderNickname": from, "senderPlatformID": iOS, "content": object{"content": content}, "contentType": contentText,
 	}
-	for name, value := range to {
-		m[name] = value
-	}
+	maps.Copy(m, to)
 	return m
 }
 

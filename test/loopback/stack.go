@@ -11,7 +11,6 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/openimstack/openim-operator/controllers/openim"
 )
@@ -283,19 +282,4 @@ func (s *Stack) data(name string) (string, error) {
 		return "", fmt.Errorf("making a folder for %s: %w", name, err)
 	}
 	return dir, nil
-}
-
-// until asks again until it is answered well or ctx ends.
-func until(ctx context.Context, ask func(context.Context) error) error {
-	for {
-		err := ask(ctx)
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return err
-		case <-time.After(look):
-		}
-	}
 }

@@ -116,8 +116,8 @@ func rewrite(in []byte, numbers []protowire.Number, change func([]byte) []byte) 
 
 // notice is what is looked at of a message.
 type notice struct {
-	kind             int64
-	sentAt           int64 // milliseconds since 1970
+	kind             uint64
+	sentAt           uint64 // milliseconds since 1970
 	sender, nickname string
 	faceURL          string
 	content          []byte
@@ -138,9 +138,9 @@ func readNotice(in []byte) (n notice) {
 			value, _ := protowire.ConsumeVarint(in)
 			switch number {
 			case fieldContentType:
-				n.kind = int64(value)
+				n.kind = value
 			case fieldSendTime:
-				n.sentAt = int64(value)
+				n.sentAt = value
 			}
 		case protowire.BytesType:
 			value, _ := protowire.ConsumeBytes(in)
@@ -259,10 +259,13 @@ func object(value json.RawMessage) json.RawMessage {
 	return json.RawMessage("{}")
 }
 
+// marshal writes what cannot fail: maps, texts and numbers.
 func marshal(value any) json.RawMessage {
 	var out bytes.Buffer
 	encoder := json.NewEncoder(&out)
 	encoder.SetEscapeHTML(false)
-	_ = encoder.Encode(value) // of maps, texts and numbers
+	if err := encoder.Encode(value); err != nil {
+		return json.RawMessage("null")
+	}
 	return bytes.TrimRight(out.Bytes(), "\n")
 }

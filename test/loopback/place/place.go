@@ -41,7 +41,7 @@ func FromEnvironment() (Place, error) {
 		*value = os.Getenv(name)
 	}
 	if p.API == "" || p.Socket == "" || p.Admin == "" || p.Control == "" {
-		return p, errors.New("there is no OpenIM to speak to: run this by `make test-sdk`, or under `go run ./test/loopback/cmd/up -- COMMAND`")
+		return p, errors.New("there is no OpenIM to speak to: run this by `make test-sdk`, or under `go run ./test/loopback/up -- COMMAND`")
 	}
 	return p, nil
 }

@@ -1,8 +1,8 @@
 // Command up starts a stack on this machine's loopback (package loopback).
 //
-//	go run ./test/loopback/cmd/up                   print where everything is, run until Ctrl-C
-//	go run ./test/loopback/cmd/up -- COMMAND ...    run a command that finds it by its environment (package place), then end
-//	go run ./test/loopback/cmd/up --wrapper ...     with the wrapper before OpenIM
+//	go run ./test/loopback/up                   print where everything is, run until Ctrl-C
+//	go run ./test/loopback/up -- COMMAND ...    run a command that finds it by its environment (package place), then end
+//	go run ./test/loopback/up --wrapper ...     with the wrapper before OpenIM
 package main
 
 import (

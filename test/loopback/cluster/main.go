@@ -1,7 +1,7 @@
 // Command cluster runs a command that speaks to the wrapper in a Kubernetes cluster by addresses on this machine's loopback, which it
 // finds by its environment (package place):
 //
-//	go run ./test/loopback/cmd/cluster -- COMMAND ...
+//	go run ./test/loopback/cluster -- COMMAND ...
 //
 // The cluster is the one of CLUSTER. What is missing in it is set up as `make demo` does, and everything is left running.
 package main
