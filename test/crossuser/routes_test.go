@@ -53,7 +53,6 @@ func routes(t *testing.T, s *stage) []row {
 			a := nth(policytest.Attacks(attacker.World, victim.World), i)
 			result, after := s.bare(t, attacker, victim, a, before)
 			rows[i].openIM = result
-			rows[i].openIM = openIM
 			if after != before {
 				before = "" // they have been through enough: others take their place
 			}
