@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/base64"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"strings"
@@ -247,9 +248,7 @@ func searchForSecrets(t *testing.T, n *town) {
 		"a message's text in base64": base64.StdEncoding.EncodeToString([]byte(messageText))[:20], "the login's private key": base64.RawURLEncoding.EncodeToString(n.server.Bytes()),
 		"a JWT": "eyJ", "a Go stack": "goroutine ", "a place in Go's source": ".go:", "alice's device key": n.people["alice"].device.Key.Reveal(),
 	}
-	for name, secret := range n.secrets {
-		secrets[name] = secret
-	}
+	maps.Copy(secrets, n.secrets)
 	for name, secret := range secrets {
 		n.each(t, name, func(t *testing.T) {
 			for place, text := range places {

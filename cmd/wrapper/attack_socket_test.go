@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"strings"
@@ -31,7 +32,7 @@ func (p pb) str(field protowire.Number, v string) pb {
 }
 
 func (p pb) num(field protowire.Number, v int64) pb {
-	return protowire.AppendVarint(protowire.AppendTag(p, field, protowire.VarintType), uint64(v)) //nolint:gosec // as protobuf has it
+	return protowire.AppendVarint(protowire.AppendTag(p, field, protowire.VarintType), uint64(v))
 }
 
 func (p pb) in(field protowire.Number, v pb) pb { return p.str(field, string(v)) }
@@ -264,9 +265,7 @@ func (n *town) attackFrames(t *testing.T) {
 			canary := n.canary()
 			ws := n.gorilla(t, "&sdkType=js")
 			request := map[string]any{"reqIdentifier": 1001, "sendID": "alice", "operationID": canary, "msgIncr": "1", "data": []byte(pb{}.str(1, "alice"))}
-			for member, value := range change {
-				request[member] = value
-			}
+			maps.Copy(request, change)
 			g.Expect(ws.send(request)).To(Succeed())
 			resp, err := ws.next()
 			for _, f := range n.frames(canary) {
@@ -337,7 +336,7 @@ func frameOf(first byte, payload string) string {
 	case len(payload) < 126:
 		head = []byte{first, masked | byte(len(payload))}
 	case len(payload) < 1<<16:
-		head = binary.BigEndian.AppendUint16([]byte{first, masked | 126}, uint16(len(payload))) //nolint:gosec // just looked at
+		head = binary.BigEndian.AppendUint16([]byte{first, masked | 126}, uint16(len(payload)))
 	default:
 		head = binary.BigEndian.AppendUint64([]byte{first, masked | 127}, uint64(len(payload)))
 	}

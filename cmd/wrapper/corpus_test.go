@@ -81,7 +81,7 @@ login's own pitfalls are tried in `+"`wrapper/login`"+`, every field of every fr
 This page is written by the test itself, with `+"`-update`"+`; the test fails when it is out of date.
 `, total)
 	if *update {
-		if err := os.WriteFile(attackPage, []byte(page.String()), 0o644); err != nil { //nolint:gosec // a page of the documentation
+		if err := os.WriteFile(attackPage, []byte(page.String()), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		return

@@ -99,7 +99,7 @@ func (p probe) test() string {
 }
 
 // look makes all probes at once.
-func (sc *scene) look(ctx context.Context, probes []probe) []sight {
+func (s *scene) look(ctx context.Context, probes []probe) []sight {
 	seen := make([]sight, len(probes))
 	var all sync.WaitGroup
 	for i, p := range probes {
@@ -107,7 +107,7 @@ func (sc *scene) look(ctx context.Context, probes []probe) []sight {
 			began := time.Now()
 			ctx, cancel := context.WithTimeout(ctx, patience)
 			defer cancel()
-			seen[i].answer = p.do(ctx, sc)
+			seen[i].answer = p.do(ctx, s)
 			seen[i].took = time.Since(began)
 		})
 	}

@@ -52,7 +52,7 @@ func TestARevocationReachesAThousandSocketsWithinASecond(t *testing.T) {
 				rest = append(rest, i)
 			}
 		}
-		NewWithT(t).Expect(len(rest)).To(Equal((townUsers-single)*perUser-single*(perUser-1)), "nobody else was touched before")
+		NewWithT(t).Expect(rest).To(HaveLen((townUsers-single)*perUser-single*(perUser-1)), "nobody else was touched before")
 		m := measure{t: t, town: c}
 		m.revoke(wire.PathAdminRevokeSessions, object{"scope": "all"}, rest, open)
 		m.judge()

@@ -16,7 +16,7 @@ import (
 const dialers = 32
 
 // settle is how long sockets are idle before memory is looked at: garbage is collected by then, buffers of the opening are gone.
-const settle = 60 * time.Second
+const settle = 30 * time.Second
 
 // measureSockets holds idle sockets through each case in turn, and tells what each of them costs the proxy in memory.
 func measureSockets(ctx context.Context, p *place, count int, out io.Writer) error {
@@ -128,6 +128,7 @@ func dial(ctx context.Context, base string, c caller) (*websocket.Conn, error) {
 	if resp == nil || resp.Body == nil {
 		return nil, fmt.Errorf("open a socket: %w", err)
 	}
+	defer func() { _ = resp.Body.Close() }()
 	text, _ := io.ReadAll(io.LimitReader(resp.Body, 500))
 	return nil, fmt.Errorf("open a socket: %w: %s", err, text)
 }

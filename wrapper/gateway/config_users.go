@@ -3,6 +3,7 @@ package gateway
 import (
 	"net/url"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/openimstack/openim-operator/wrapper/serve"
@@ -127,12 +128,7 @@ func isURL(text string, schemes ...string) bool {
 	if err != nil || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 		return false
 	}
-	for _, scheme := range schemes {
-		if u.Scheme == scheme {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(schemes, u.Scheme)
 }
 
 func seconds(n int32) time.Duration { return time.Duration(n) * time.Second }

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 
@@ -124,9 +125,7 @@ func (h *Hot) compile() (*hot, error) {
 		}
 		compiled.proxies = append(compiled.proxies, prefix.Masked())
 	}
-	for name, class := range defaultClasses {
-		compiled.classes[name] = class
-	}
+	maps.Copy(compiled.classes, defaultClasses)
 	for name, class := range h.Limits.Classes {
 		if _, known := defaultClasses[name]; !known {
 			p.Add("limits.classes."+name, "there is no such class: write one of docs/wrapper.md")

@@ -13,8 +13,7 @@ import (
 // asked makes a call of package link on behalf of a caller and gives its reply on.
 func asked[Reply any](x *exchange, h *hall, path string, request any) (any, *wire.Failure) {
 	reply, err := ask[Reply](x.r.Context(), h.backend, path, request)
-	var refused *refusal
-	if errors.As(err, &refused) {
+	if refused, ok := errors.AsType[*refusal](err); ok {
 		return nil, &refused.failure
 	}
 	if err != nil {
@@ -94,8 +93,7 @@ func (v revocation) user(x *exchange, userID string, disabled bool) (any, *wire.
 
 // unrecorded is a revocation that may not have happened, which the caller must hear.
 func (x *exchange) unrecorded(err error) *wire.Failure {
-	var refused *refusal
-	if errors.As(err, &refused) {
+	if refused, ok := errors.AsType[*refusal](err); ok {
 		return &refused.failure
 	}
 	f := wire.Unavailable.Because("it could not be recorded: repeat it until it succeeds")

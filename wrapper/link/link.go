@@ -125,7 +125,7 @@ type Resolve struct {
 	Key Key `json:"key"`
 }
 
-// Resolved: Found false is answered after the same work as true.
+// Resolved says who holds a key. Found false is answered after the same work as true.
 type Resolved struct {
 	Found  bool   `json:"found"`
 	Device Device `json:"device,omitzero"`
