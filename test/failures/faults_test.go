@@ -143,12 +143,12 @@ func faults() []fault {
 	add("openim-redis", "OpenIM's Redis", 0, []string{loopback.Redis},
 		fault{back: 20 * time.Second, wants: []want{
 			sees(call, 8*time.Second, "errCode 500", "504"), sees(enrol, 6*time.Second, "503"), sees(newSocket, 11*time.Second, "502"),
-			sees(message, 6*time.Second, unheard), sees(revoke, 6*time.Second, usual), sees(administer, 8*time.Second, usual, "errCode 500", "504"),
-		}, undelivered: true, note: "OpenIM takes messages, since they go to Kafka, and does not deliver them to sockets any more, not even when its Redis is back; while its Redis only hangs they arrive afterwards. It is OpenIM's own doing: run its Redis replicated"},
+			sees(message, 9*time.Second, unheard), sees(revoke, 6*time.Second, usual), sees(administer, 8*time.Second, usual, "errCode 500", "504"),
+		}, undelivered: true, note: "OpenIM takes messages, since they go to Kafka, and may not deliver them to sockets any more, not even when its Redis is back. It is OpenIM's own doing: run its Redis replicated"},
 		fault{back: 20 * time.Second, wants: []want{
 			sees(call, 8*time.Second, "504"), sees(enrol, 6*time.Second, "503"), sees(newSocket, 11*time.Second, "502", "504"),
-			sees(message, 6*time.Second, unheard), sees(revoke, 6*time.Second, usual), sees(administer, 8*time.Second, usual, "errCode 500", "504"),
-		}})
+			sees(message, 9*time.Second, unheard), sees(revoke, 6*time.Second, usual), sees(administer, 8*time.Second, usual, "errCode 500", "504"),
+		}, undelivered: true, note: "as when it refuses"})
 	backendsLost := func(within time.Duration, call1 ...string) []want {
 		return []want{
 			sees(call, within+2*time.Second, call1...), sees(administer, within+2*time.Second, call1...), sees(login, within, "503"), sees(enrol, within, "503"),
