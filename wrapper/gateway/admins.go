@@ -8,7 +8,6 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/auth"
 	"github.com/openimstack/openim-operator/wrapper/link"
 	"github.com/openimstack/openim-operator/wrapper/policy"
-	"github.com/openimstack/openim-operator/wrapper/serve"
 	"github.com/openimstack/openim-operator/wrapper/session"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
@@ -42,19 +41,7 @@ func (h *adminHandler) answerOwn(x *exchange, route *policy.OwnRoute) *wire.Fail
 	if failure := h.mustBeRecorded(x, route.Audit); failure != nil {
 		return failure
 	}
-	if failure := h.spend(x, route.Limit); failure != nil {
-		return failure
-	}
-	body, failure := serve.ReadJSON(x.w, x.r, route.Body)
-	if failure != nil {
-		return failure
-	}
-	data, failure := h.own[route.Path](x, body)
-	if failure != nil {
-		return failure
-	}
-	x.rec.Verdict = serve.VerdictAllowed
-	return reply(x.w, data)
+	return h.perform(x, route, h.own[route.Path])
 }
 
 func (h *adminHandler) issueCode(x *exchange, body []byte) (any, *wire.Failure) {

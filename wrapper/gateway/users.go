@@ -29,6 +29,23 @@ type usersDoor struct {
 // ownRoute answers a route of the gateway's own. body has been read within the route's limit.
 type ownRoute func(x *exchange, body []byte) (any, *wire.Failure)
 
+// perform carries out a route of the gateway's own for a caller who may: what it costs, what is asked, the answer.
+func (h *hall) perform(x *exchange, route *policy.OwnRoute, own ownRoute) *wire.Failure {
+	if failure := h.spend(x, route.Limit); failure != nil {
+		return failure
+	}
+	body, failure := serve.ReadJSON(x.w, x.r, route.Body)
+	if failure != nil {
+		return failure
+	}
+	data, failure := own(x, body)
+	if failure != nil {
+		return failure
+	}
+	x.rec.Verdict = serve.VerdictAllowed
+	return reply(x.w, data)
+}
+
 func newUsersDoor(h *hall, l *login.Service, s *session.Store, sockets http.Handler, codeSeconds int32) *usersDoor {
 	u := &usersDoor{hall: h, login: l, sessions: s, sockets: sockets, codeSeconds: codeSeconds}
 	u.own = map[string]ownRoute{
@@ -88,19 +105,7 @@ func (u *usersDoor) answerOwn(x *exchange, route *policy.OwnRoute) *wire.Failure
 			return failure
 		}
 	}
-	if failure := u.spend(x, route.Limit); failure != nil {
-		return failure
-	}
-	body, failure := serve.ReadJSON(x.w, x.r, route.Body)
-	if failure != nil {
-		return failure
-	}
-	data, failure := u.own[route.Path](x, body)
-	if failure != nil {
-		return failure
-	}
-	x.rec.Verdict = serve.VerdictAllowed
-	return reply(x.w, data)
+	return u.perform(x, route, u.own[route.Path])
 }
 
 // answerOpenIM passes a call of a logged-in user's on to the backend.
