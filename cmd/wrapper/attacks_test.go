@@ -61,7 +61,7 @@ func TestTheFailureTable(t *testing.T) {
 		{"without the role", info, h.token(map[string]any{"groups": "staff"}), good, nil, 403, 1002, "no role"},
 		{"without the role, a path that is none", "/admin/v1/x", h.token(map[string]any{"groups": "staff"}), good, nil, 403, 1002, "no role"},
 		{"a route for nobody", "/admin/v1/auth/get_user_token", admin, `{}`, nil, 403, 1002, "called by nobody"},
-		{"no such route", "/admin/v1/object/auth_sign", admin, `{}`, nil, 404, 1004, "no such route"},
+		{"no such route", "/admin/v1/object/nothing", admin, `{}`, nil, 404, 1004, "no such route"},
 		{"OpenIM's bare path", "/user/get_users_info", admin, good, nil, 404, 1004, "no such route"},
 		{"a query", info + "?x=1", admin, good, nil, 404, 1004, "no such route"},
 		{"a GET", info, admin, "", func(r *http.Request) { r.Method = http.MethodGet }, 405, 1001, "another method"},

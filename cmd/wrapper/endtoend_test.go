@@ -171,7 +171,7 @@ func TestAnAdministratorRegistersUsersAndSendsAMessage(t *testing.T) {
 		f.Replies["/msg/send_msg"] = `{"errCode":0,"errMsg":"","errDlt":"","data":{"serverMsgID":"s1","clientMsgID":"c1","sendTime":1}}`
 	})
 
-	a := h.do("/admin/v1/user/user_register", h.token(nil), `{"users":[{"userID":"alice"},{"userID":"bob"}]}`)
+	a := h.do("/admin/v1/user/user_register", h.token(nil), `{"users":[{"userID":"alice","nickname":"Alice"},{"userID":"bob","nickname":"Bob"}]}`)
 	g.Expect(a.status).To(Equal(http.StatusOK), a.body)
 	g.Expect(a.body).To(MatchJSON(`{"errCode":0,"errMsg":"","errDlt":""}`))
 

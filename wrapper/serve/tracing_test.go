@@ -161,6 +161,24 @@ func TestSpansReachTheCollectorAtTheLatestAtTheEnd(t *testing.T) {
 	g.Expect(c.bytes).To(BeNumerically(">", 100))
 }
 
+// shared is a log that may still be written to while it is read: the exporter has its own goroutine.
+type shared struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (s *shared) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.Write(p)
+}
+
+func (s *shared) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.String()
+}
+
 func TestACollectorThatIsDownHoldsNobodyUp(t *testing.T) {
 	hang := make(chan struct{})
 	stuck := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -176,7 +194,7 @@ func TestACollectorThatIsDownHoldsNobodyUp(t *testing.T) {
 	for name, url := range map[string]string{"refuses": gone.URL, "hangs": stuck.URL} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
-			var log bytes.Buffer
+			var log shared
 			tracer, err := NewTracer(Tracing{Endpoint: url, SampleRatio: 1}, "gateway", "v1", slog.New(slog.NewJSONHandler(&log, nil)))
 			g.Expect(err).NotTo(HaveOccurred())
 			stop := run(tracer)
