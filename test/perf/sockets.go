@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/http"
 	"net/url"
 	"strings"
 	"sync"
@@ -57,7 +58,7 @@ func holdSockets(ctx context.Context, p *place, c contender, callers []caller) (
 		return "", err
 	}
 	began := time.Now()
-	conns, err := open(ctx, up.base, callers)
+	conns, err := p.open(ctx, up.base, callers)
 	defer func() {
 		for _, conn := range conns {
 			_ = conn.CloseNow()
@@ -85,7 +86,7 @@ func holdSockets(ctx context.Context, p *place, c contender, callers []caller) (
 }
 
 // open opens a socket for each caller, as an official SDK does. Each answers pings, as a client would.
-func open(ctx context.Context, base string, callers []caller) ([]*websocket.Conn, error) {
+func (p *place) open(ctx context.Context, base string, callers []caller) ([]*websocket.Conn, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var (
@@ -101,7 +102,7 @@ func open(ctx context.Context, base string, callers []caller) ([]*websocket.Conn
 	for range dialers {
 		work.Go(func() {
 			for c := range queue {
-				conn, err := dial(ctx, base, c)
+				conn, err := p.dial(ctx, base, c)
 				if err != nil {
 					cancel(err)
 					return
@@ -117,11 +118,14 @@ func open(ctx context.Context, base string, callers []caller) ([]*websocket.Conn
 	return conns, context.Cause(ctx)
 }
 
-func dial(ctx context.Context, base string, c caller) (*websocket.Conn, error) {
+func (p *place) dial(ctx context.Context, base string, c caller) (*websocket.Conn, error) {
 	query := url.Values{
 		"sendID": {c.user}, "token": {c.token}, "platformID": {"1"}, "operationID": {"perf"}, "isBackground": {"false"}, "compression": {"gzip"},
 	}
-	conn, resp, err := websocket.Dial(ctx, strings.Replace(base, "http://", "ws://", 1)+"/ws?"+query.Encode(), &websocket.DialOptions{CompressionMode: websocket.CompressionDisabled})
+	conn, resp, err := websocket.Dial(ctx, strings.Replace(base, "http://", "ws://", 1)+"/ws?"+query.Encode(), &websocket.DialOptions{
+		CompressionMode: websocket.CompressionDisabled,
+		HTTPHeader:      http.Header{"token": {p.token}}, // the one that the service behind nginx knows
+	})
 	if err == nil {
 		return conn, nil
 	}
