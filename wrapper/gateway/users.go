@@ -29,11 +29,8 @@ type usersDoor struct {
 // ownRoute answers a route of the gateway's own. body has been read within the route's limit.
 type ownRoute func(x *exchange, body []byte) (any, *wire.Failure)
 
-// perform carries out a route of the gateway's own for a caller who may: what it costs, what is asked, the answer.
+// perform carries out a route of the gateway's own for a caller who may and has spent for it: what is asked, the answer.
 func (h *hall) perform(x *exchange, route *policy.OwnRoute, own ownRoute) *wire.Failure {
-	if failure := h.spend(x, route.Limit); failure != nil {
-		return failure
-	}
 	body, failure := serve.ReadJSON(x.w, x.r, route.Body)
 	if failure != nil {
 		return failure
@@ -104,6 +101,9 @@ func (u *usersDoor) answerOwn(x *exchange, route *policy.OwnRoute) *wire.Failure
 		if failure := u.identify(x); failure != nil {
 			return failure
 		}
+	}
+	if failure := u.spend(x, route.Limit); failure != nil {
+		return failure
 	}
 	return u.perform(x, route, u.own[route.Path])
 }
