@@ -1,0 +1,80 @@
+package world
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/openimstack/openim-operator/api/v1alpha1"
+)
+
+// World is a snapshot. Its lists are in the order of namespace and name.
+type World struct {
+	// Source is where the snapshot came from.
+	Source Source
+	// Namespaces with their labels. One that is named by another object but was not read carries kubernetes.io/metadata.name alone.
+	Namespaces []corev1.Namespace
+	// Pods as they run. From manifests: one for each workload, made of its template, without addresses.
+	Pods           []corev1.Pod
+	Services       []corev1.Service
+	EndpointSlices []discoveryv1.EndpointSlice
+	Policies       []networkingv1.NetworkPolicy
+	Ingresses      []networkingv1.Ingress
+	// Routes of the Gateway API, of all kinds and versions.
+	Routes []Route
+	// OtherPolicies are kinds that decide about packets and that are not evaluated here, such as ClusterNetworkPolicy.
+	OtherPolicies []OtherPolicy
+	Stacks        []v1alpha1.OpenIMStack
+	// Unread are kinds that could not be read: what they would say is not known.
+	Unread []Unread
+}
+
+// SourceKind tells where a snapshot came from.
+type SourceKind string
+
+// Kinds of sources.
+const (
+	Cluster SourceKind = "Cluster"
+	Files   SourceKind = "Files"
+)
+
+// Source is where a snapshot came from.
+type Source struct {
+	Kind SourceKind `json:"kind"`
+	// Name of the cluster's context, or of the folder.
+	Name string `json:"name"`
+}
+
+// Route is an HTTPRoute, GRPCRoute, TLSRoute, TCPRoute or UDPRoute, in what all of them share.
+type Route struct {
+	// APIVersion and Kind as it was read.
+	APIVersion, Kind string
+	types.NamespacedName
+	Labels, Annotations map[string]string
+	// Hostnames that it answers to. Empty for all.
+	Hostnames []string
+	// Parents are the Gateways that it hangs on.
+	Parents []types.NamespacedName
+	// Backends are the Services that it leads to, those of mirror filters among them.
+	Backends []Backend
+}
+
+// Backend is a port of a Service.
+type Backend struct {
+	Service types.NamespacedName
+	// Port of the Service; 0 when the route names none.
+	Port int32
+}
+
+// OtherPolicy is an object of a kind that is not evaluated.
+type OtherPolicy struct {
+	APIVersion, Kind string
+	types.NamespacedName
+}
+
+// Unread is a kind that could not be read, and why.
+type Unread struct {
+	Kind   string `json:"kind"`
+	Reason string `json:"reason"`
+}
