@@ -30,8 +30,19 @@ const (
 )
 
 // once makes each call over a connection of its own, as somebody who comes anew: what is seen is the wrapper's answer, and never an
-// old connection's end.
-var once = &http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}
+// old connection's end. Each comes from an address of its own: logins are counted by it, and a thousand people have more than one.
+var once = &http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true, DialContext: fromAnywhere}}
+
+// fromAnywhere connects from any address of this machine's own network (127.0.0.0/8, RFC 1122).
+func fromAnywhere(ctx context.Context, network, address string) (net.Conn, error) {
+	from := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 0)}
+	if _, err := rand.Read(from.IP[len(from.IP)-3:]); err != nil {
+		return nil, err
+	}
+	from.IP[len(from.IP)-1] |= 1 // neither a network nor a broadcast address
+	from.IP[len(from.IP)-1] &^= 128
+	return (&net.Dialer{LocalAddr: from}).DialContext(ctx, network, address)
+}
 
 // reply is what came of a call.
 type reply struct {
