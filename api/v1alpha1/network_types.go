@@ -29,6 +29,19 @@ type Network struct {
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=8
 	DNS []Peer `json:"dns,omitempty"`
+
+	// probe tries the lockdown with real connections.
+	// +optional
+	Probe *Probe `json:"probe,omitempty"`
+}
+
+// Probe says how often the lockdown is tried.
+type Probe struct {
+	// intervalSeconds between two tries. A change of the policies is tried at once. Default 300.
+	// +optional
+	// +kubebuilder:validation:Minimum=30
+	// +kubebuilder:validation:Maximum=86400
+	IntervalSeconds *int32 `json:"intervalSeconds,omitempty"`
 }
 
 // Peer is one side of a connection outside the stack: pods, or a block of addresses.
