@@ -21,6 +21,8 @@ const usage = `usage: go run ./hack/cluster [--state-dir DIR] COMMAND
   down              remove it; fails if anything is left behind
   status            show what runs; --output json for programs
   load FILE.tar...  import docker archives into the cluster
+  enforcement on    enforce NetworkPolicies, which is how the cluster comes up
+  enforcement off   take no notice of them, as some networks do
   kubeconfig        print the path of the kubeconfig
   assets            build and print the folder with kube-apiserver, etcd, kube-controller-manager, kubectl
 `
@@ -53,7 +55,7 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) error
 		fmt.Fprint(stderr, usage)
 		return errors.Join(err, errors.New("name one command"))
 	}
-	if words[0] != "load" && len(words) > 1 {
+	if words[0] != "load" && words[0] != "enforcement" && len(words) > 1 {
 		return fmt.Errorf("%s takes no argument, but got %q", words[0], words[1:])
 	}
 	if words[0] == "assets" {
@@ -83,6 +85,11 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) error
 			return errors.New("load: name at least one image archive (docker archive, .tar)")
 		}
 		return n.Load(ctx, words[1:]...)
+	case "enforcement":
+		if len(words) != 2 || words[1] != "on" && words[1] != "off" {
+			return errors.New("enforcement: write on or off")
+		}
+		return n.Enforce(ctx, words[1] == "on")
 	case "kubeconfig":
 		path, err := n.Kubeconfig()
 		if err == nil {

@@ -23,6 +23,8 @@ func TestWhatCannotBeDoneIsSaidBeforeAnythingIsDone(t *testing.T) {
 		"nothing to load":   {[]string{"load"}, "at least one image archive"},
 		"a bad state":       {[]string{"--state-dir", "/", "up"}, "a folder of its own"},
 		"a bad output":      {[]string{"status", "--state-dir", "/nowhere/oc", "--output", "xml"}, "choose text or json"},
+		"enforce what?":     {[]string{"enforcement", "--state-dir=/nowhere/oc"}, "write on or off"},
+		"enforce where?":    {[]string{"enforcement", "off", "--state-dir=/nowhere/oc"}, "hack/cluster up"},
 		"no kubeconfig":     {[]string{"kubeconfig", "--state-dir=/nowhere/oc"}, "hack/cluster up"},
 	} {
 		t.Run(name, func(t *testing.T) {

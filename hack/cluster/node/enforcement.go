@@ -1,0 +1,60 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"syscall"
+	"time"
+)
+
+// enforcer is the program that enforces NetworkPolicies.
+const enforcer = "kube-router"
+
+// Enforce switches the enforcement of NetworkPolicies: on again, or off, as on a cluster whose network takes no notice of them. Off stays
+// off until it is switched on, or `up` starts what is missing.
+func (n *Node) Enforce(ctx context.Context, on bool) error {
+	unlock, err := n.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	b, ok := n.completed()
+	if !ok {
+		return errors.New("the cluster does not run: start it with `go run ./hack/cluster up`")
+	}
+	programs := plan(n.paths, b)
+	p := programs[slices.IndexFunc(programs, func(p program) bool { return p.Name == enforcer })]
+	if !on {
+		return n.step("NetworkPolicies are enforced no more", func() error { return n.stopEnforcing(ctx, p) })
+	}
+	if _, alive := n.alive(p.Name); !alive {
+		if err := n.launch(ctx, p); err != nil {
+			return err
+		}
+	}
+	return n.step("NetworkPolicies are enforced", func() error { return n.awaitHealthy(ctx, p) })
+}
+
+// stopEnforcing ends the enforcer and takes its rules away. It leaves them when it ends, so that a restart lets nothing through.
+func (n *Node) stopEnforcing(ctx context.Context, p program) error {
+	if r, alive := n.alive(p.Name); alive {
+		if err := syscall.Kill(r.PID, syscall.SIGKILL); err != nil {
+			return fmt.Errorf("end %s: %w", p.Name, err)
+		}
+		if err := n.await(ctx, "the end of "+p.Name, 10*time.Second, p.Name, func() (bool, error) {
+			_, alive := n.alive(p.Name)
+			return !alive, nil
+		}); err != nil {
+			return err
+		}
+	}
+	init, err := n.recall("init")
+	if err != nil {
+		return err
+	}
+	_, err = run(ctx, nil, "nsenter", "--target="+strconv.Itoa(init.PID), "--mount", "--pid", "--net", "--", p.Path, "--cleanup-config")
+	return err
+}
