@@ -20,14 +20,23 @@ const (
 // TCP attempts a connection to each target and returns what came of each, in the order given. An attempt takes at most
 // timeout, the resolving of a name included; when ctx ends, what is not done yet counts as Timeout.
 func TCP(ctx context.Context, timeout time.Duration, targets []string) []Result {
+	return attempt(ctx, timeout, targets, maxParallel)
+}
+
+func attempt(ctx context.Context, timeout time.Duration, targets []string, parallel int) []Result {
+	return each(targets, parallel, func(target string) Result { return dial(ctx, timeout, target) })
+}
+
+// each tries the targets, so many at once, and returns the results in their order.
+func each(targets []string, parallel int, try func(string) Result) []Result {
 	results := make([]Result, len(targets))
-	places := make(chan struct{}, maxParallel)
+	places := make(chan struct{}, parallel)
 	var wait sync.WaitGroup
 	for i, target := range targets {
 		places <- struct{}{}
 		wait.Go(func() {
 			defer func() { <-places }()
-			results[i] = dial(ctx, timeout, target)
+			results[i] = try(target)
 		})
 	}
 	wait.Wait()

@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"syscall"
 	"time"
+
+	corev1 "k8s.io/api/core/v1"
 )
 
 const (
@@ -22,6 +24,10 @@ const (
 	maxTimeout = 30 * time.Second
 	// defaultTimeout is enough for a network that works.
 	defaultTimeout = 2 * time.Second
+	// defaultSettle is enough for networks that follow policies within seconds.
+	defaultSettle = 10 * time.Second
+	// ListenPort is where a listener listens. Above 1024: it has no capability.
+	ListenPort = 7007
 )
 
 // Exit codes of Main. What came of the attempts is in the output, not in the exit code.
@@ -34,6 +40,11 @@ const (
 const usage = `usage:
   probe idle                            wait for SIGTERM
   probe tcp [--timeout 2s] HOST:PORT... attempt each connection, print one JSON array of results
+  probe dns [--timeout 2s] [--name kubernetes.default.svc.cluster.local] HOST:PORT...
+                                        ask each for a name by UDP, print one JSON array of results
+  probe listen [--address :7007]        accept connections and close them at once, until SIGTERM
+  probe plan [--timeout 2s] [--settle 10s] [--message FILE] open=ADDRESS:PORT|shut=ADDRESS:PORT...
+                                        try a plan, write one letter for each attempt to FILE
 `
 
 // Main is the command line behind "manager probe". args are what follows that word. It returns the exit code.
@@ -54,28 +65,128 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitDone
 	case "tcp":
 		return tcp(ctx, rest, stdout, stderr)
+	case "dns":
+		return dns(ctx, rest, stdout, stderr)
+	case "listen":
+		return listenUntil(ctx, rest, stderr)
+	case "plan":
+		return plan(ctx, rest, stderr)
 	default:
-		_, _ = fmt.Fprintf(stderr, "unknown command %q: write idle or tcp\n%s", command, usage)
+		_, _ = fmt.Fprintf(stderr, "unknown command %q: write idle, tcp, dns, listen or plan\n%s", command, usage)
 		return exitUsage
 	}
 }
 
 func tcp(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	flags := flag.NewFlagSet("probe tcp", flag.ContinueOnError)
-	flags.SetOutput(stderr)
+	flags := newFlags("tcp", stderr)
 	timeout := flags.Duration("timeout", defaultTimeout, "time for one attempt, at most 30s")
 	if err := flags.Parse(args); err != nil {
 		return exitUsage
 	}
 	if err := check(*timeout, flags.Args()); err != nil {
-		_, _ = fmt.Fprintln(stderr, err)
+		return refuse(stderr, err)
+	}
+	return show(stdout, stderr, TCP(ctx, *timeout, flags.Args()))
+}
+
+func dns(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	flags := newFlags("dns", stderr)
+	timeout := flags.Duration("timeout", defaultTimeout, "time for one target, at most 30s")
+	name := flags.String("name", defaultName, "the name to ask for")
+	if err := flags.Parse(args); err != nil {
 		return exitUsage
 	}
-	if err := json.NewEncoder(stdout).Encode(TCP(ctx, *timeout, flags.Args())); err != nil {
-		_, _ = fmt.Fprintf(stderr, "results could not be written: %v\n", err)
-		return exitFailed
+	if err := check(*timeout, flags.Args()); err != nil {
+		return refuse(stderr, err)
+	}
+	results, err := DNS(ctx, *timeout, absolute(*name), flags.Args())
+	if err != nil {
+		return refuse(stderr, err)
+	}
+	return show(stdout, stderr, results)
+}
+
+func listenUntil(ctx context.Context, args []string, stderr io.Writer) int {
+	flags := newFlags("listen", stderr)
+	address := flags.String("address", fmt.Sprintf(":%d", ListenPort), "where to listen")
+	if err := flags.Parse(args); err != nil {
+		return exitUsage
+	}
+	if flags.NArg() > 0 {
+		return refuse(stderr, fmt.Errorf("unexpected arguments %q: write --address alone", flags.Args()))
+	}
+	if err := Listen(ctx, *address); err != nil {
+		return fail(stderr, err)
 	}
 	return exitDone
+}
+
+func plan(ctx context.Context, args []string, stderr io.Writer) int {
+	flags := newFlags("plan", stderr)
+	patience := Patience{}
+	flags.DurationVar(&patience.Timeout, "timeout", defaultTimeout, "time for one attempt, at most 30s")
+	flags.DurationVar(&patience.Settle, "settle", defaultSettle, "how long what does not agree is tried again, at most 1m")
+	file := flags.String("message", corev1.TerminationMessagePathDefault, "file for the outcome")
+	if err := flags.Parse(args); err != nil {
+		return exitUsage
+	}
+	attempts, err := checkPlan(patience, flags.Args())
+	if err != nil {
+		return refuse(stderr, err)
+	}
+	outcomes := Try(ctx, patience, attempts)
+	if ctx.Err() != nil {
+		return fail(stderr, errors.New("stopped before the plan was done"))
+	}
+	if err := os.WriteFile(*file, []byte(Message(outcomes)), 0o600); err != nil {
+		return fail(stderr, fmt.Errorf("writing the outcome: %w", err))
+	}
+	return exitDone
+}
+
+func newFlags(command string, stderr io.Writer) *flag.FlagSet {
+	flags := flag.NewFlagSet("probe "+command, flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	return flags
+}
+
+func show(stdout, stderr io.Writer, results []Result) int {
+	if err := json.NewEncoder(stdout).Encode(results); err != nil {
+		return fail(stderr, fmt.Errorf("results could not be written: %w", err))
+	}
+	return exitDone
+}
+
+func refuse(stderr io.Writer, err error) int {
+	_, _ = fmt.Fprintln(stderr, err)
+	return exitUsage
+}
+
+func fail(stderr io.Writer, err error) int {
+	_, _ = fmt.Fprintln(stderr, err)
+	return exitFailed
+}
+
+func checkPlan(patience Patience, words []string) ([]Attempt, error) {
+	switch {
+	case patience.Timeout <= 0 || patience.Timeout > maxTimeout:
+		return nil, fmt.Errorf("--timeout is %s: write a time above 0 and up to %s", patience.Timeout, maxTimeout)
+	case patience.Settle < 0 || patience.Settle > maxSettle:
+		return nil, fmt.Errorf("--settle is %s: write a time from 0 to %s", patience.Settle, maxSettle)
+	case len(words) == 0:
+		return nil, errors.New("no attempt: write at least one open=ADDRESS:PORT or shut=ADDRESS:PORT")
+	case len(words) > MaxAttempts:
+		return nil, fmt.Errorf("%d attempts: write at most %d", len(words), MaxAttempts)
+	}
+	attempts := make([]Attempt, len(words))
+	for i, word := range words {
+		parsed, err := ParseAttempt(word)
+		if err != nil {
+			return nil, err
+		}
+		attempts[i] = parsed
+	}
+	return attempts, nil
 }
 
 func check(timeout time.Duration, targets []string) error {

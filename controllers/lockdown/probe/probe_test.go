@@ -144,7 +144,7 @@ func TestWrongUseIsRefusedWithASentence(t *testing.T) {
 		says string
 	}{
 		"nothing":           {nil, "usage"},
-		"unknown command":   {[]string{"udp"}, `unknown command "udp": write idle or tcp`},
+		"unknown command":   {[]string{"udp"}, `unknown command "udp": write idle, tcp, dns, listen or plan`},
 		"no target":         {[]string{"tcp"}, "write at least one HOST:PORT"},
 		"no port":           {[]string{"tcp", "10.0.0.1"}, "write HOST:PORT"},
 		"port zero":         {[]string{"tcp", "10.0.0.1:0"}, "from 1 to 65535"},

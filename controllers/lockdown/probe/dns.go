@@ -1,0 +1,103 @@
+package probe
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"strings"
+	"time"
+
+	"golang.org/x/net/dns/dnsmessage"
+)
+
+const (
+	// defaultName is asked for. Any server answers, if only that it does not know it.
+	defaultName = "kubernetes.default.svc.cluster.local."
+	// maxAnswer is the longest answer by UDP without EDNS (RFC 1035, 2.3.4).
+	maxAnswer = 512
+	// queries are sent within the timeout of one attempt: UDP loses packets.
+	queries = 3
+)
+
+// DNS sends each target a query by UDP (RFC 1035) and returns what came of each, in the order given. An answer of any code counts as
+// open: it has been there and back. name is absolute, with a dot at its end.
+func DNS(ctx context.Context, timeout time.Duration, name string, targets []string) ([]Result, error) {
+	question, err := dnsmessage.NewName(name)
+	if err != nil {
+		return nil, fmt.Errorf("name %q: write an absolute name of at most 255 bytes: %w", name, err)
+	}
+	return each(targets, maxParallel, func(target string) Result { return ask(ctx, timeout, question, target) }), nil
+}
+
+func ask(ctx context.Context, timeout time.Duration, name dnsmessage.Name, target string) Result {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	start := time.Now()
+	err := exchange(ctx, timeout/queries, name, target)
+	result := Result{Target: target, Result: outcome(err), Milliseconds: time.Since(start).Milliseconds()}
+	if err != nil {
+		result.Detail = err.Error()[:min(len(err.Error()), maxDetail)]
+	}
+	return result
+}
+
+// exchange sends the query until an answer to it comes back or ctx ends.
+func exchange(ctx context.Context, patience time.Duration, name dnsmessage.Name, target string) error {
+	connection, err := (&net.Dialer{}).DialContext(ctx, "udp", target)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = connection.Close() }()
+	id := uint16(rand.Uint32N(1 << 16)) //nolint:gosec // tells our answer from a late one; nothing rests on it
+	query, err := pack(id, name)
+	if err != nil {
+		return err
+	}
+	for ctx.Err() == nil {
+		if _, err := connection.Write(query); err != nil {
+			return err // a refusal is told at the next call: ICMP port unreachable
+		}
+		if err := connection.SetReadDeadline(time.Now().Add(patience)); err != nil {
+			return err
+		}
+		if err := answer(connection, id); err == nil || outcome(err) != Timeout {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+func pack(id uint16, name dnsmessage.Name) ([]byte, error) {
+	message := dnsmessage.Message{
+		Header:    dnsmessage.Header{ID: id, RecursionDesired: true},
+		Questions: []dnsmessage.Question{{Name: name, Type: dnsmessage.TypeA, Class: dnsmessage.ClassINET}},
+	}
+	packed, err := message.Pack()
+	if err != nil {
+		return nil, fmt.Errorf("packing the query: %w", err)
+	}
+	return packed, nil
+}
+
+// answer waits for a response that carries the query's number, and passes over everything else.
+func answer(connection net.Conn, id uint16) error {
+	buffer := make([]byte, maxAnswer)
+	for {
+		n, err := connection.Read(buffer)
+		if err != nil {
+			return err
+		}
+		var parser dnsmessage.Parser
+		if header, err := parser.Start(buffer[:n]); err == nil && header.Response && header.ID == id {
+			return nil
+		}
+	}
+}
+
+func absolute(name string) string {
+	if strings.HasSuffix(name, ".") {
+		return name
+	}
+	return name + "."
+}
