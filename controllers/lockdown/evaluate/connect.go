@@ -1,0 +1,215 @@
+package evaluate
+
+import (
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// Connect judges a connection to a port, 1 to 65535, of a destination: the port of the pod, after Services are resolved. An empty protocol
+// is TCP. Answers need no policy of their own: what is allowed, is allowed with its replies.
+func (e *Evaluator) Connect(from, to End, port int32, protocol corev1.Protocol) Verdict {
+	source, destination := e.place(from), e.place(to)
+	c := connection{from: &source, to: &destination, port: port, protocol: protocol, self: samePod(from.Pod, to.Pod)}
+	return c.judge()
+}
+
+func samePod(a, b *corev1.Pod) bool {
+	if a == nil || b == nil {
+		return false
+	}
+	if a.UID != "" && b.UID != "" {
+		return a.UID == b.UID
+	}
+	return a.Namespace == b.Namespace && a.Name == b.Name
+}
+
+// connection is one that is to be judged.
+type connection struct {
+	from, to *place
+	port     int32
+	protocol corev1.Protocol
+	// self is true when both ends are one pod.
+	self bool
+}
+
+func (c *connection) judge() Verdict {
+	if c.protocol == "" {
+		c.protocol = corev1.ProtocolTCP
+	}
+	v := Verdict{NoPath: c.noPath()}
+	out, in := c.side(egress, &v.Egress), c.side(ingress, &v.Ingress)
+	if v.NoPath != "" || !v.Egress.Allowed || !v.Ingress.Allowed {
+		return v
+	}
+	if v.Open = out&in != 0; !v.Open {
+		v.NoPath = NoFamily
+	}
+	return v
+}
+
+// open is judge without its reasons. It allocates nothing.
+func (c *connection) open() bool {
+	if c.protocol == "" {
+		c.protocol = corev1.ProtocolTCP
+	}
+	return c.noPath() == "" && c.side(egress, nil)&c.side(ingress, nil) != 0
+}
+
+func (c *connection) noPath() string {
+	if c.from.finished || c.to.finished {
+		return Finished
+	}
+	if c.families() == 0 {
+		return NoFamily
+	}
+	return ""
+}
+
+func (c *connection) families() families { return c.from.families & c.to.families }
+
+// side judges one direction: it returns the families that get through, and writes down why, if it is asked to.
+func (c *connection) side(d direction, why *Side) families {
+	own, other := c.to, c.from
+	if d == egress {
+		own, other = c.from, c.to
+	}
+	passed := c.unbound(own, other, why)
+	if why != nil {
+		why.Isolated = len(own.selecting[d]) > 0
+		why.Isolating = own.isolating(d)
+	}
+	if len(own.selecting[d]) == 0 {
+		passed = allFamilies
+	}
+	for _, p := range own.selecting[d] {
+		if why == nil && passed == allFamilies {
+			break
+		}
+		for i := range p.rules[d] {
+			through := c.through(&p.rules[d][i], p, other)
+			if through == 0 {
+				continue
+			}
+			passed |= through
+			if why != nil {
+				why.Rules = append(why.Rules, Rule{Policy: p.name, Direction: policyType[d], Index: i})
+			}
+		}
+	}
+	passed &= c.families()
+	if why != nil {
+		why.Allowed = passed != 0
+	}
+	return passed
+}
+
+// unbound returns all families when policies do not bind a side.
+func (c *connection) unbound(own, other *place, why *Side) families {
+	reason := c.unenforceable(own, other)
+	if why != nil {
+		why.Unenforceable = reason
+	}
+	if reason == "" {
+		return 0
+	}
+	return allFamilies
+}
+
+func (c *connection) unenforceable(own, other *place) string {
+	switch {
+	case own.pod == nil:
+		return ""
+	case c.self:
+		return Self
+	case !own.selectable:
+		return HostNetwork
+	}
+	return ownNode(own, other)
+}
+
+// ownNode tells whether the other end is the node where a pod runs: a pod on that node's network, or the node's address.
+func ownNode(pod, other *place) string {
+	if other.selectable {
+		return ""
+	}
+	for _, a := range other.addresses {
+		if slices.Contains(pod.nodeAddresses, a) {
+			return OwnNode
+		}
+	}
+	if other.pod == nil {
+		return ""
+	}
+	for _, n := range other.nodes {
+		if slices.Contains(pod.nodes, n) {
+			return OwnNode
+		}
+	}
+	if len(other.nodes) == 0 || len(pod.nodes) == 0 {
+		return MaybeOwnNode
+	}
+	return ""
+}
+
+// through returns the families that a rule lets through.
+func (c *connection) through(r *rule, p *policy, other *place) families {
+	if !c.covered(r) {
+		return 0
+	}
+	return r.matches(p.name.Namespace, other)
+}
+
+// covered tells whether the connection goes to a port of the rule.
+func (c *connection) covered(r *rule) bool {
+	if len(r.ports) == 0 {
+		return true
+	}
+	for i := range r.ports {
+		p := &r.ports[i]
+		if p.protocol != c.protocol {
+			continue
+		}
+		if p.name == "" && p.first <= c.port && c.port <= p.last {
+			return true
+		}
+		if p.name != "" && c.to.selectable && listens(c.to.pod, p.name, c.protocol, c.port) {
+			return true
+		}
+	}
+	return false
+}
+
+// matches returns the families in which a rule of a policy in a namespace matches the other end.
+func (r *rule) matches(namespace string, other *place) families {
+	if len(r.peers) == 0 {
+		return allFamilies
+	}
+	var matched families
+	for i := range r.peers {
+		matched |= r.peers[i].matches(namespace, other)
+	}
+	return matched
+}
+
+func (p *peer) matches(namespace string, other *place) families {
+	if p.block != none {
+		var matched families
+		for f := range familyCount {
+			if other.families&only(f) != 0 && other.blocks[f].has(p.block) {
+				matched |= only(f)
+			}
+		}
+		return matched
+	}
+	if !other.selectable {
+		return 0
+	}
+	if p.pods != none && !other.pods.has(p.pods) {
+		return 0
+	}
+	if p.namespaces == none && other.pod.Namespace == namespace || p.namespaces != none && other.namespaces.has(p.namespaces) {
+		return allFamilies
+	}
+	return 0
+}

@@ -1,0 +1,115 @@
+package evaluate
+
+import (
+	"net/netip"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// Ports is a range of ports of a protocol that a rule speaks of, or a name which each destination resolves for itself.
+type Ports struct {
+	Protocol corev1.Protocol
+	// Name of the port. Empty for a range.
+	Name string
+	// First and Last of the range, inclusive: 0 to 65535 when the rule gives the protocol alone.
+	First, Last int32
+}
+
+// Block is an ipBlock of a rule.
+type Block struct {
+	Prefix netip.Prefix
+	Except []netip.Prefix
+}
+
+// Partners are those at the other end of a rule: whom it lets in, or where it lets out to.
+type Partners struct {
+	// Anyone is true when the rule does not restrict the other end.
+	Anyone bool
+	// Blocks of addresses that it names.
+	Blocks []Block
+	// Classes, of those which were asked for, that match it.
+	Classes []*Class
+	// AllPorts is true when the rule does not restrict ports; otherwise Ports are those that it opens.
+	AllPorts bool
+	Ports    []Ports
+}
+
+// Rules returns the rules of a policy, of the directions that it applies to. None when there is no such policy.
+func (e *Evaluator) Rules(name types.NamespacedName) []Rule {
+	p, known := e.byName[name]
+	if !known {
+		return nil
+	}
+	var rules []Rule
+	for d := range directions {
+		if !p.isolates[d] {
+			continue
+		}
+		for i := range p.rules[d] {
+			rules = append(rules, Rule{Policy: name, Direction: policyType[d], Index: i})
+		}
+	}
+	return rules
+}
+
+// Selected returns the classes, of those given, whose pods a policy selects.
+func (e *Evaluator) Selected(name types.NamespacedName, classes []*Class) []*Class {
+	p, known := e.byName[name]
+	if !known {
+		return nil
+	}
+	var selected []*Class
+	for _, c := range classes {
+		if p.selects(c) {
+			selected = append(selected, c)
+		}
+	}
+	return selected
+}
+
+func (p *policy) selects(c *Class) bool {
+	return c.selectable && c.pod.Namespace == p.name.Namespace && c.pods.has(p.pods)
+}
+
+// Partners tells whom a rule is about, and which of the classes are among them. It is false when there is no such rule.
+func (e *Evaluator) Partners(name Rule, classes []*Class) (Partners, bool) {
+	r := e.rule(name)
+	if r == nil {
+		return Partners{}, false
+	}
+	found := Partners{Anyone: len(r.peers) == 0, AllPorts: len(r.ports) == 0}
+	for _, p := range r.peers {
+		if p.block != none {
+			found.Blocks = append(found.Blocks, Block{Prefix: e.blocks[p.block].prefix, Except: e.blocks[p.block].except})
+		}
+	}
+	for _, p := range r.ports {
+		found.Ports = append(found.Ports, Ports{Protocol: p.protocol, Name: p.name, First: p.first, Last: p.last})
+	}
+	for _, c := range classes {
+		if !c.finished && r.matches(name.Policy.Namespace, &c.place)&c.families != 0 {
+			found.Classes = append(found.Classes, c)
+		}
+	}
+	return found, true
+}
+
+// Covers tells whether a rule opens a port at a destination, whoever is at the other end.
+func (e *Evaluator) Covers(name Rule, to *Class, port int32, protocol corev1.Protocol) bool {
+	r := e.rule(name)
+	c := connection{to: &to.place, port: port, protocol: protocol}
+	return r != nil && c.covered(r)
+}
+
+func (e *Evaluator) rule(name Rule) *rule {
+	p, known := e.byName[name.Policy]
+	if !known {
+		return nil
+	}
+	d := directionOf(name.Direction)
+	if !p.isolates[d] || name.Index < 0 || name.Index >= len(p.rules[d]) {
+		return nil
+	}
+	return &p.rules[d][name.Index]
+}
