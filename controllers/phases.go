@@ -71,7 +71,10 @@ func (r *Reconciler) generateSecrets(ctx context.Context, s *scope) error {
 type generatedSecret struct{ suffix, key string }
 
 func generated(stack *v1alpha1.OpenIMStack) []generatedSecret {
-	secrets := []generatedSecret{{v1alpha1.SuffixAssertionKey, v1alpha1.KeyAssertionKey}}
+	var secrets []generatedSecret
+	if stack.Spec.Wrapper.ExternalRef == nil {
+		secrets = append(secrets, generatedSecret{v1alpha1.SuffixAssertionKey, v1alpha1.KeyAssertionKey})
+	}
 	if stack.Spec.SecretRef == nil {
 		secrets = append(secrets, generatedSecret{v1alpha1.SuffixShareSecret, v1alpha1.KeyShareSecret})
 	}

@@ -66,8 +66,11 @@ func (s *scope) dependenciesReady() metav1.Condition {
 
 // available tells whether all Deployments of OpenIM or of the wrapper run what they should.
 func (s *scope) available(app string) metav1.Condition {
+	if app == v1alpha1.NameWrapper && s.stack.Spec.Wrapper.ExternalRef != nil {
+		return condition("", metav1.ConditionTrue, v1alpha1.ReasonExternal, "spec.wrapper.externalRef names a wrapper that the operator does not run")
+	}
 	var waiting []string
-	for _, c := range lockdown.Components() {
+	for _, c := range lockdown.ComponentsOf(s.stack) {
 		if c.App != app {
 			continue
 		}
@@ -137,7 +140,7 @@ func (s *scope) setOrRemove(kind string, c metav1.Condition) {
 
 func (s *scope) processes() []v1alpha1.ProcessStatus {
 	var all []v1alpha1.ProcessStatus
-	for _, c := range lockdown.Components() {
+	for _, c := range lockdown.ComponentsOf(s.stack) {
 		d := s.deployments[c.Name]
 		if d == nil {
 			continue

@@ -29,6 +29,21 @@ const (
 	AnnotationCredentials = "openimstack.dev/credentials"
 )
 
+// AnnotationProbeRequested on an OpenIMStack asks for the boundary to be tried now. A new value is a new request, by custom the time in
+// RFC 3339; status.boundary.lastProbe.request names the one that was answered.
+const AnnotationProbeRequested = "openimstack.dev/probe-requested-at"
+
+// Labels of the probe's pods. They carry no label that a policy of a stack selects or lets in.
+const (
+	// NameProbe is the value of LabelName.
+	NameProbe = "openim-probe"
+	// LabelProbe and LabelProbeNamespace name the stack that a pod probes.
+	LabelProbe          = "openimstack.dev/probe"
+	LabelProbeNamespace = "openimstack.dev/probe-namespace"
+	// LabelProbeRun tells the pods of one run from those of another.
+	LabelProbeRun = "openimstack.dev/probe-run"
+)
+
 // ChildName is the name of a child of a stack.
 func ChildName(stack, component string) string { return stack + "-" + component }
 

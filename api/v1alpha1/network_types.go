@@ -1,6 +1,8 @@
 package v1alpha1
 
 // Network says what besides the stack's own connections is let through.
+// +kubebuilder:validation:XValidation:rule="!has(self.webSocket) || self.webSocket != 'Direct' || has(self.webSocketClients)",message="network.webSocketClients is needed when network.webSocket is Direct: write the peers that may reach OpenIM's WebSocket. Nobody may by default, because a client that reaches it can send as another user and read others' chats"
+// +kubebuilder:validation:XValidation:rule="!has(self.webSocketClients) || (has(self.webSocket) && self.webSocket == 'Direct')",message="network.webSocketClients are let in only when network.webSocket is Direct: write webSocket: Direct, or remove webSocketClients"
 type Network struct {
 	// clients may reach the gateway: its users' port and, unless admins says otherwise, its administrators' port. Default: anyone, since behind a load balancer a client's address is often not seen.
 	// +optional
@@ -23,12 +25,31 @@ type Network struct {
 	// +kubebuilder:validation:MaxItems=8
 	Monitoring []Peer `json:"monitoring,omitempty"`
 
-	// dns is where names are resolved, port 53, UDP and TCP. Default: the pods labelled k8s-app=kube-dns in kube-system.
+	// dns is where names are resolved. Default: the pods labelled k8s-app=kube-dns in kube-system, port 53.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=8
-	DNS []Peer `json:"dns,omitempty"`
+	DNS []DNSPeer `json:"dns,omitempty"`
+
+	// webSocket is Proxied (default): only the wrapper reaches OpenIM's WebSocket; or Direct: webSocketClients do, too. A
+	// client that reaches it can send as another user and read others' chats.
+	// +optional
+	WebSocket WebSocketMode `json:"webSocket,omitempty"`
+
+	// webSocketClients may reach OpenIM's WebSocket when webSocket is Direct. Nobody else may.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=32
+	WebSocketClients []Peer `json:"webSocketClients,omitempty"`
+
+	// extraEgress lets components out to what the operator knows nothing of: push vendors, OpenIM's webhooks.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=16
+	ExtraEgress []ExtraEgress `json:"extraEgress,omitempty"`
 
 	// probe tries the lockdown with real connections.
 	// +optional
@@ -44,75 +65,150 @@ type Probe struct {
 	IntervalSeconds *int32 `json:"intervalSeconds,omitempty"`
 }
 
-// Peer is one side of a connection outside the stack: pods, or a block of addresses.
-// +kubebuilder:validation:XValidation:rule="has(self.ipBlock) != (has(self.podSelector) || has(self.namespaceSelector))",message="a peer is either an ipBlock or a podSelector and/or namespaceSelector: write exactly one of the two kinds"
+// WebSocketMode says who reaches OpenIM's WebSocket.
+// +kubebuilder:validation:Enum=Proxied;Direct
+type WebSocketMode string
+
+// Modes of the WebSocket.
+const (
+	WebSocketProxied WebSocketMode = "Proxied"
+	WebSocketDirect  WebSocketMode = "Direct"
+)
+
+// DNSPeer is where names are resolved.
+// +kubebuilder:validation:XValidation:rule="has(self.ipBlock) != (has(self.podSelector) || has(self.namespaceSelector))",message="a peer is an ipBlock, or a podSelector and/or namespaceSelector: write exactly one of the two kinds"
+type DNSPeer struct {
+	Peer `json:",inline"`
+
+	// port of its pods, UDP and TCP. Default 53; OpenShift's listen on 5353.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65535
+	Port *int32 `json:"port,omitempty"`
+}
+
+// ExtraEgress is a way out of a stack.
+type ExtraEgress struct {
+	// name of the way out.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="extraEgress.name must be made of lower-case letters, digits and '-', for example push-vendor"
+	Name string `json:"name,omitempty"`
+
+	// components that may leave by it.
+	// +required
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=14
+	Components []ComponentName `json:"components,omitempty"`
+
+	// peers are where it leads to.
+	// +required
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=32
+	Peers []Peer `json:"peers,omitempty"`
+
+	// ports of the peers, as their pods listen on them.
+	// +required
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	Ports []EgressPort `json:"ports,omitempty"`
+
+	// reason why it is needed, for who reads the policies and the audit.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=256
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[^[:cntrl:]]*[^[:cntrl:][:space:]][^[:cntrl:]]*$')",message="extraEgress.reason must be one line that says what the way out is for, for example: FCM, for notifications to phones"
+	Reason string `json:"reason,omitempty"`
+}
+
+// ComponentName is one of OpenIM's processes or of the wrapper's roles.
+// +kubebuilder:validation:Enum=api;msggateway;msgtransfer;push;crontask;rpc-auth;rpc-conversation;rpc-friend;rpc-group;rpc-msg;rpc-third;rpc-user;gateway;backend
+type ComponentName string
+
+// EgressPort is a port of a peer.
+type EgressPort struct {
+	// port number.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65535
+	Port int32 `json:"port,omitempty"`
+
+	// protocol. Default TCP.
+	// +optional
+	Protocol PortProtocol `json:"protocol,omitempty"`
+}
+
+// PortProtocol is what is spoken on a port.
+// +kubebuilder:validation:Enum=TCP;UDP;SCTP
+type PortProtocol string
+
+// Peer is pods, or a block of addresses.
+// +kubebuilder:validation:XValidation:rule="has(self.ipBlock) != (has(self.podSelector) || has(self.namespaceSelector))",message="a peer is an ipBlock, or a podSelector and/or namespaceSelector: write exactly one of the two kinds"
 type Peer struct {
-	// podSelector selects pods, in the namespaces of namespaceSelector, or in the stack's own when that is absent.
+	// podSelector selects pods. Alone: in the stack's namespace.
 	// +optional
 	PodSelector *Selector `json:"podSelector,omitempty"`
 
-	// namespaceSelector selects namespaces. An empty selector means all.
+	// namespaceSelector selects namespaces. Empty: all.
 	// +optional
 	NamespaceSelector *Selector `json:"namespaceSelector,omitempty"`
 
-	// ipBlock is a block of addresses outside the cluster.
+	// ipBlock is addresses outside the cluster.
 	// +optional
 	IPBlock *IPBlock `json:"ipBlock,omitempty"`
 }
 
 // Selector selects by labels, as in a NetworkPolicy. An empty one selects all.
+//
+// It stands in the CRD some thirty times. What its fields mean is said behind them, where it takes no room there.
 type Selector struct {
-	// matchLabels that must all be there.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=16
-	MatchLabels map[string]string `json:"matchLabels,omitempty"`
+	MatchLabels map[string]string `json:"matchLabels,omitempty"` // all of which must be there
 
-	// matchExpressions that must all hold.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=16
-	MatchExpressions []SelectorRequirement `json:"matchExpressions,omitempty"`
+	MatchExpressions []SelectorRequirement `json:"matchExpressions,omitempty"` // all of which must hold
 }
 
 // SelectorOperator relates a label to values.
-// +kubebuilder:validation:Enum=In;NotIn;Exists;DoesNotExist
+// +kubebuilder:validation:Pattern=`^(In|NotIn|Exists|DoesNotExist)$`
 type SelectorOperator string
 
-// SelectorRequirement is a condition on one label.
+// SelectorRequirement is about a label.
 type SelectorRequirement struct {
-	// key of the label.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=317
-	Key string `json:"key,omitempty"`
+	Key string `json:"key,omitempty"` // of the label
 
-	// operator between key and values.
 	// +required
-	Operator SelectorOperator `json:"operator,omitempty"`
+	Operator SelectorOperator `json:"operator,omitempty"` // between key and values
 
-	// values for In and NotIn.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=16
 	// +kubebuilder:validation:items:MaxLength=63
-	Values []string `json:"values,omitempty"`
+	Values []string `json:"values,omitempty"` // for In and NotIn
 }
 
-// CIDR is a block of addresses.
-// +kubebuilder:validation:MinLength=4
+// CIDR is address/length.
 // +kubebuilder:validation:MaxLength=49
-// +kubebuilder:validation:XValidation:rule="isCIDR(self)",message="a CIDR must be an address and a prefix length, for example 192.0.2.0/24 or 2001:db8::/32"
 type CIDR string
 
-// IPBlock is a block of addresses with exceptions.
+// IPBlock is a block with exceptions.
+// +kubebuilder:validation:XValidation:rule="isCIDR(self.cidr) && (!has(self.except) || self.except.all(e, isCIDR(e) && cidr(self.cidr).containsCIDR(e) && e != self.cidr))",message="ipBlock.cidr must be an address and a prefix length, for example 192.0.2.0/24 or 2001:db8::/32, and each of except a smaller block within it"
 type IPBlock struct {
-	// cidr of the block.
 	// +required
 	CIDR CIDR `json:"cidr,omitempty"`
 
-	// except lists blocks within cidr that are left out.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=16
-	Except []CIDR `json:"except,omitempty"`
+	Except []CIDR `json:"except,omitempty"` // blocks that are left out
 }

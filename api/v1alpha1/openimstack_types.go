@@ -45,6 +45,8 @@ type OpenIMStackList struct {
 
 // OpenIMStackSpec is what is wanted.
 // +kubebuilder:validation:XValidation:rule="!has(self.wrapper.redis) || !self.wrapper.redis.addresses.exists(a, a in self.dependencies.redis.addresses)",message="wrapper.redis names an address of dependencies.redis: write a Redis of the wrapper's own. The gateway must not reach OpenIM's, because whoever does owns OpenIM"
+// +kubebuilder:validation:XValidation:rule="!has(self.wrapper.externalRef) || !has(self.network) || !(has(self.network.clients) || has(self.network.admins))",message="network.clients and network.admins say who reaches the operator's own gateway, and wrapper.externalRef runs instead of it: remove them, and guard your wrapper's own door"
+// +kubebuilder:validation:XValidation:rule="!has(self.wrapper.externalRef) || !has(self.network) || !has(self.network.extraEgress) || self.network.extraEgress.all(e, !('gateway' in e.components) && !('backend' in e.components))",message="network.extraEgress names gateway or backend, and wrapper.externalRef runs instead of them: remove them from components"
 type OpenIMStackSpec struct {
 	// version is the OpenIM release to run, as upstream writes its tags. It picks the dialect of the configuration
 	// and is the image's tag. Supported: v3.8.3 and v3.8.3-patch.1 to v3.8.3-patch.16.

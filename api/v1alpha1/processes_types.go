@@ -51,7 +51,7 @@ type RPCProcesses struct {
 
 // ProcessSpec sizes one process.
 type ProcessSpec struct {
-	// replicas wanted. Default 1; for the wrapper's two roles 2.
+	// replicas wanted. Default 1; of gateway and backend 2.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=100
@@ -71,12 +71,12 @@ type SingletonSpec struct {
 
 // Resources are a container's requests and limits, by resource name. What is absent keeps its default.
 type Resources struct {
-	// requests of the container, for example cpu: 50m.
+	// requests, for example cpu: 50m.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=16
 	Requests map[string]resource.Quantity `json:"requests,omitempty"`
 
-	// limits of the container, for example memory: 512Mi.
+	// limits, for example memory: 512Mi.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=16
 	Limits map[string]resource.Quantity `json:"limits,omitempty"`

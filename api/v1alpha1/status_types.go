@@ -32,7 +32,7 @@ type OpenIMStackStatus struct {
 	// +optional
 	Endpoints *Endpoints `json:"endpoints,omitempty"`
 
-	// boundary counts what guards the stack.
+	// boundary is what guards the stack, and what was seen of it.
 	// +optional
 	Boundary *Boundary `json:"boundary,omitempty"`
 
@@ -79,9 +79,20 @@ type Endpoints struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=512
 	Realtime string `json:"realtime,omitempty"`
+
+	// webSocket is the URL of OpenIM's own WebSocket inside the cluster. Empty unless network.webSocket is Direct or
+	// wrapper.externalRef is set.
+	// +optional
+	// +kubebuilder:validation:MaxLength=512
+	WebSocket string `json:"webSocket,omitempty"`
+
+	// api is the URL of OpenIM's HTTP API inside the cluster. Empty unless wrapper.externalRef is set.
+	// +optional
+	// +kubebuilder:validation:MaxLength=512
+	API string `json:"api,omitempty"`
 }
 
-// Boundary counts what guards the stack.
+// Boundary is what guards the stack, and what was seen of it.
 type Boundary struct {
 	// policies is the number of NetworkPolicies which the operator keeps for the stack.
 	// +optional
@@ -92,4 +103,119 @@ type Boundary struct {
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	Connections *int32 `json:"connections,omitempty"`
+
+	// lastProbe is what came of trying it with real connections.
+	// +optional
+	LastProbe *ProbeResult `json:"lastProbe,omitempty"`
+
+	// findings open the stack or weaken its boundary, the most severe first.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=16
+	Findings []BoundaryFinding `json:"findings,omitempty"`
+
+	// findingsTotal is the number of all findings.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	FindingsTotal *int32 `json:"findingsTotal,omitempty"`
+
+	// exceptions are openings that the spec asks for: name, what they let through, the risk.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:items:MaxLength=512
+	Exceptions []string `json:"exceptions,omitempty"`
+}
+
+// ProbeTrigger is why the boundary was tried.
+// +kubebuilder:validation:Enum=Interval;Change;Request
+type ProbeTrigger string
+
+// Triggers.
+const (
+	// ProbeInterval: it was time.
+	ProbeInterval ProbeTrigger = "Interval"
+	// ProbeChange: something changed that decides who reaches the stack.
+	ProbeChange ProbeTrigger = "Change"
+	// ProbeRequest: somebody asked for it by the annotation AnnotationProbeRequested.
+	ProbeRequest ProbeTrigger = "Request"
+)
+
+// ProbeResult is what came of trying the boundary.
+type ProbeResult struct {
+	// time when it began.
+	// +optional
+	Time metav1.Time `json:"time,omitempty,omitzero"`
+
+	// durationMilliseconds that it took.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	DurationMilliseconds *int32 `json:"durationMilliseconds,omitempty"`
+
+	// trigger is why it was tried.
+	// +optional
+	Trigger ProbeTrigger `json:"trigger,omitempty"`
+
+	// request is the value of annotation openimstack.dev/probe-requested-at that it answers.
+	// +optional
+	// +kubebuilder:validation:MaxLength=128
+	Request string `json:"request,omitempty"`
+
+	// outcome: Enforced, Breached, NotEnforcedByCNI or NotVerified.
+	// +optional
+	// +kubebuilder:validation:MaxLength=32
+	Outcome string `json:"outcome,omitempty"`
+
+	// message says in a sentence what was seen.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	Message string `json:"message,omitempty"`
+
+	// attempted connections.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Attempted *int32 `json:"attempted,omitempty"`
+
+	// blocked, as intended.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Blocked *int32 `json:"blocked,omitempty"`
+
+	// allowed, as intended: the doors.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Allowed *int32 `json:"allowed,omitempty"`
+
+	// unexpected ones passed and should have been blocked, or the reverse.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Unexpected *int32 `json:"unexpected,omitempty"`
+
+	// digest of what was tried, and of the policies.
+	// +optional
+	// +kubebuilder:validation:MaxLength=80
+	Digest string `json:"digest,omitempty"`
+}
+
+// BoundaryFinding is an object that opens the stack or weakens its boundary.
+type BoundaryFinding struct {
+	// kind of the finding, for example ForeignPolicyWidens.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	Kind string `json:"kind,omitempty"`
+
+	// severity: Critical, High, Medium or Low.
+	// +optional
+	// +kubebuilder:validation:MaxLength=16
+	Severity string `json:"severity,omitempty"`
+
+	// object as Kind/namespace/name.
+	// +optional
+	// +kubebuilder:validation:MaxLength=400
+	Object string `json:"object,omitempty"`
+
+	// message says what is wrong with the object and what it lets through.
+	// +optional
+	// +kubebuilder:validation:MaxLength=512
+	Message string `json:"message,omitempty"`
 }

@@ -20,6 +20,7 @@ type UserAuth struct {
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:items:XValidation:rule="isCIDR(self)",message="a CIDR must be an address and a prefix length, for example 192.0.2.0/24 or 2001:db8::/32"
 	TrustedProxies []CIDR `json:"trustedProxies,omitempty"`
 
 	// serverKeys are the gateway's static keys, by which clients recognise it. When absent, one is generated as <name>-login.

@@ -2,6 +2,8 @@ package v1alpha1
 
 // Wrapper is the gateway (the only public entry) and the backend (the only holder of OpenIM's secret).
 // +kubebuilder:validation:XValidation:rule="!has(self.auth) || !has(self.auth.users) || has(self.redis)",message="wrapper.redis is needed when wrapper.auth.users is set: write the addresses of a Redis of the wrapper's own. It must not be OpenIM's, because whoever reaches that one owns OpenIM"
+// +kubebuilder:validation:XValidation:rule="has(self.auth) != has(self.externalRef)",message="wrapper needs exactly one of auth and externalRef: write auth.admins.issuers for the operator's own gateway and backend, or externalRef.podSelector for a wrapper of your own"
+// +kubebuilder:validation:XValidation:rule="!has(self.externalRef) || !(has(self.image) || has(self.gateway) || has(self.backend) || has(self.redis) || has(self.mongodb) || has(self.limits) || has(self.policy) || has(self.audit) || has(self.tracing))",message="wrapper.externalRef runs instead of the operator's gateway and backend: remove all else of wrapper, or externalRef"
 type Wrapper struct {
 	// image of the wrapper, with tag or digest. Default: the image which the operator was released with.
 	// +optional
@@ -26,9 +28,14 @@ type Wrapper struct {
 	// +optional
 	MongoDB *MongoDB `json:"mongodb,omitempty"`
 
-	// auth says who may enter.
-	// +required
+	// auth says who may enter. Needed unless externalRef is set.
+	// +optional
 	Auth WrapperAuth `json:"auth,omitzero"`
+
+	// externalRef selects a wrapper of your own. It runs instead of gateway and backend, and alone reaches OpenIM's HTTP API and
+	// WebSocket. What users can do to one another is then for it to prevent.
+	// +optional
+	ExternalRef *ExternalWrapper `json:"externalRef,omitempty"`
 
 	// limits bounds how often callers may call. A change of it takes effect without a restart.
 	// +optional
@@ -45,6 +52,19 @@ type Wrapper struct {
 	// tracing sends OpenTelemetry traces of gateway and backend to a collector. Default: none are made.
 	// +optional
 	Tracing *Tracing `json:"tracing,omitempty"`
+}
+
+// ExternalWrapper selects pods that reach OpenIM's HTTP API and WebSocket.
+// +kubebuilder:validation:XValidation:rule="!has(self.podSelector) || has(self.podSelector.matchLabels) && size(self.podSelector.matchLabels) > 0 || has(self.podSelector.matchExpressions) && size(self.podSelector.matchExpressions) > 0",message="externalRef.podSelector must name a label: whoever it selects reaches OpenIM's HTTP API (write for example matchLabels: {app: my-wrapper})"
+// +kubebuilder:validation:XValidation:rule="!has(self.namespaceSelector) || has(self.namespaceSelector.matchLabels) && size(self.namespaceSelector.matchLabels) > 0 || has(self.namespaceSelector.matchExpressions) && size(self.namespaceSelector.matchExpressions) > 0",message="externalRef.namespaceSelector must name a label: an empty one selects all namespaces, and whoever may make pods in any of them would reach OpenIM (write for example matchLabels: {kubernetes.io/metadata.name: chat})"
+type ExternalWrapper struct {
+	// podSelector selects its pods.
+	// +required
+	PodSelector *Selector `json:"podSelector,omitempty"`
+
+	// namespaceSelector selects their namespaces. Default: the stack's own.
+	// +optional
+	NamespaceSelector *Selector `json:"namespaceSelector,omitempty"`
 }
 
 // GatewaySpec sizes the gateway and gives it a certificate.

@@ -74,6 +74,9 @@ func (r *resolver) shareSecret() error {
 }
 
 func (r *resolver) assertionKey() error {
+	if r.stack.Spec.Wrapper.ExternalRef != nil {
+		return nil // no gateway, no backend
+	}
 	name := v1alpha1.ChildName(r.stack.Name, v1alpha1.SuffixAssertionKey)
 	selector, value, err := r.key("metadata.name", name, v1alpha1.KeyAssertionKey)
 	if err != nil || value == nil {

@@ -128,7 +128,7 @@ func (r *resolver) locate(d openim.Dependency, field, peersField string, address
 func (r *resolver) places(field, peersField string, addresses []string, peers []v1alpha1.Peer) ([]openim.Endpoint, error) {
 	var found []openim.Endpoint
 	for _, address := range addresses {
-		place, err := r.place(field, peersField, address, openim.NetworkPeers(peers))
+		place, err := r.place(field, peersField, address, openim.NetworkPeers(r.stack.Namespace, peers))
 		if err != nil {
 			return nil, err
 		}

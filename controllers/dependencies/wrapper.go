@@ -84,7 +84,7 @@ func (r *resolver) placeURL(field, peersField, text string, peers []v1alpha1.Pee
 	if port == "" {
 		port = map[string]string{"http": "80", "https": "443"}[parsed.Scheme]
 	}
-	return r.place(field, peersField, net.JoinHostPort(parsed.Hostname(), port), openim.NetworkPeers(peers))
+	return r.place(field, peersField, net.JoinHostPort(parsed.Hostname(), port), openim.NetworkPeers(r.stack.Namespace, peers))
 }
 
 // optionalKey checks a key of a Secret that the spec may leave out.

@@ -58,9 +58,12 @@ func Components() []Component {
 	return append(all, wrapper...)
 }
 
-// ComponentsOf returns what a stack runs, with the ports that its spec asks for.
+// ComponentsOf returns what a stack runs, with the ports that its spec asks for. One with a wrapper of its own runs OpenIM alone.
 func ComponentsOf(stack *v1alpha1.OpenIMStack) []Component {
 	all := Components()
+	if stack.Spec.Wrapper.ExternalRef != nil {
+		return slices.DeleteFunc(all, func(c Component) bool { return c.App == v1alpha1.NameWrapper })
+	}
 	if stack.Spec.Wrapper.Auth.Users == nil {
 		for i := range all {
 			all[i].Ports = slices.DeleteFunc(slices.Clone(all[i].Ports), func(p Port) bool { return p.Name == UsersPort })

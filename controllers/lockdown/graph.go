@@ -2,11 +2,12 @@ package lockdown
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/controllers/openim"
@@ -18,24 +19,52 @@ type Party struct {
 	Name string
 	// Inside is true when the party is a component of the stack.
 	Inside bool
-	// Peers are where a party outside the stack is. None means anyone.
+	// Peers are where a party outside the stack is. None means anyone, of either address family: only clients and administrators
+	// may be that.
 	Peers []networkingv1.NetworkPolicyPeer
 }
 
+// Anyone tells whether the party is everybody.
+func (p Party) Anyone() bool { return !p.Inside && len(p.Peers) == 0 }
+
+// Direction of a connection, seen from the stack.
+type Direction string
+
+// Directions. An internal connection stands in two policies, one on each side; the others in one.
+const (
+	Internal Direction = "Internal"
+	Ingress  Direction = "Ingress"
+	Egress   Direction = "Egress"
+)
+
 // Connection is an edge of the graph: From may open connections to Ports of To.
 type Connection struct {
-	From, To Party
-	Ports    []Port
+	// ID is stable: from>to:port, the same as long as the spec says the same of it. No other connection of the graph has it.
+	ID        string
+	Direction Direction
+	From, To  Party
+	Ports     []Port
 	// Reason says in a few words what the connection is for.
 	Reason string
+	// Field of the spec that asks for it. Empty when every stack has it.
+	Field string
+	// Exception is the name of the exception that the connection belongs to. Empty for most.
+	Exception string
 }
 
-// Names of the parties outside a stack.
+// Names of the parties outside a stack. Stores have the names of openim.Dependency.
 const (
-	Clients    = "clients"
-	Admins     = "admins"
-	Monitoring = "monitoring"
-	DNS        = "dns"
+	Clients          = "clients"
+	Admins           = "admins"
+	Monitoring       = "monitoring"
+	WebSocketClients = "websocket-clients"
+	OwnWrapper       = "own-wrapper"
+	DNS              = "dns"
+	WrapperRedis     = "wrapper-redis"
+	KeySets          = "jwks"
+	Tracing          = "tracing"
+	// ExtraPrefix stands before the name of an extra way out. No other party has a slash in its name.
+	ExtraPrefix = "extra/"
 )
 
 // Graph is all that a stack's components may connect to, and all that may connect to them.
@@ -51,103 +80,60 @@ type Graph struct {
 func NewGraph(stack *v1alpha1.OpenIMStack, facts openim.Facts) Graph {
 	g := Graph{Namespace: stack.Namespace, Stack: stack.Name, Components: ComponentsOf(stack)}
 	g.connectProcesses(facts)
-	g.connectWrapper(stack.Spec)
-	g.connectWrapperStores(facts.Wrapper)
-	g.connectMonitoring(stack.Spec.Network)
-	g.connectDNS(stack.Spec.Network)
+	if own := stack.Spec.Wrapper.ExternalRef; own != nil {
+		g.connectOwnWrapper(own)
+	} else {
+		g.connectWrapper(stack.Spec)
+		g.connectWrapperStores(stack.Spec.Wrapper, facts.Wrapper)
+	}
+	network := v1alpha1.Network{}
+	if stack.Spec.Network != nil {
+		network = *stack.Spec.Network
+	}
+	g.connectWebSocketClients(network)
+	g.connectMonitoring(network)
+	g.connectDNS(network)
+	g.connectExtra(network)
 	return g
 }
 
-func (g *Graph) connectProcesses(facts openim.Facts) {
-	for _, p := range openim.Processes() {
-		from := inside(string(p.Name))
-		for _, callee := range p.Calls {
-			to, _ := Lookup(string(callee))
-			g.connect(from, inside(to.Name), string(p.Name)+" calls "+string(callee), to.Port(string(openim.GRPC)))
-		}
-		for _, d := range p.Dependencies {
-			g.connectPlaces(from, facts.Endpoints[d], string(d), string(p.Name)+" uses "+string(d))
-		}
-	}
-}
-
-func (g *Graph) connectWrapper(spec v1alpha1.OpenIMStackSpec) {
-	gateway, _ := Lookup(v1alpha1.ComponentGateway)
-	backend, _ := Lookup(v1alpha1.ComponentBackend)
-	api, _ := Lookup(string(openim.API))
-	sockets, _ := Lookup(string(openim.MsgGateway))
-
-	clients, admins := doors(spec.Network)
-	g.connect(admins, inside(gateway.Name), "the administrators' way in", gateway.Port(AdminPort))
-	g.connect(inside(gateway.Name), inside(backend.Name), "requests that the gateway has authenticated", backend.Port(BackendPort))
-	g.connect(inside(backend.Name), inside(api.Name), "the backend alone calls OpenIM's HTTP API", api.Port(string(openim.HTTP)))
-	if spec.Wrapper.Auth.Users == nil {
+// connect adds an edge, completed by what follows from its ends. A party outside without peers would be anyone: nobody is let in or
+// reached by an empty list.
+func (g *Graph) connect(c Connection) {
+	if c.From.Anyone() || c.To.Anyone() {
 		return
 	}
-	g.connect(clients, inside(gateway.Name), "the users' way in", gateway.Port(UsersPort))
-	g.connect(inside(gateway.Name), inside(sockets.Name), "users' WebSockets, through the gateway", sockets.Port(string(openim.WebSocket)))
+	g.add(c)
 }
 
-// doors are who may come to the users' port and to the administrators'.
-func doors(network *v1alpha1.Network) (clients, admins Party) {
-	clients, admins = Party{Name: Clients}, Party{Name: Admins}
-	if network == nil {
-		return clients, admins
+// door adds an edge into the stack that may be for anyone.
+func (g *Graph) door(c Connection) { g.add(c) }
+
+func (g *Graph) add(c Connection) {
+	switch {
+	case c.From.Inside && c.To.Inside:
+		c.Direction = Internal
+	case c.To.Inside:
+		c.Direction = Ingress
+	default:
+		c.Direction = Egress
 	}
-	clients.Peers = openim.NetworkPeers(network.Clients)
-	admins.Peers = clients.Peers
-	if len(network.Admins) > 0 {
-		admins.Peers = openim.NetworkPeers(network.Admins)
-	}
-	return clients, admins
+	c.ID = c.From.Name + ">" + c.To.Name + ":" + portList(c.Ports)
+	g.Connections = append(g.Connections, c)
 }
 
-// connectWrapperStores lets each role of the wrapper reach what it keeps its state in, and nothing that the other needs.
-func (g *Graph) connectWrapperStores(facts openim.WrapperFacts) {
-	gateway, backend := inside(v1alpha1.ComponentGateway), inside(v1alpha1.ComponentBackend)
-	g.connectPlaces(gateway, facts.Redis.Endpoints, "wrapper-redis", "sessions, handshakes, limits and revocations")
-	g.connectPlaces(backend, facts.Redis.Endpoints, "wrapper-redis", "encrypted OpenIM tokens and locks")
-	g.connectPlaces(backend, facts.MongoDB.Endpoints, string(openim.MongoDB), "devices and enrolment codes")
-	for _, keys := range facts.KeySets {
-		g.connectPlaces(gateway, keys.Endpoints, "jwks", "an issuer's public keys")
-	}
-	for _, role := range []Party{gateway, backend} {
-		g.connectPlaces(role, facts.Tracing, "tracing", "traces to the collector")
-	}
+// Between is the connection in words: from, to and ports.
+func (c Connection) Between() string {
+	return fmt.Sprintf("%s to %s, port %s", c.From.Name, c.To.Name, portList(c.Ports))
 }
 
-func (g *Graph) connectPlaces(from Party, places []openim.Endpoint, name, reason string) {
-	for _, place := range places {
-		g.connect(from, Party{Name: name, Peers: place.Peers}, reason, tcp(name, place.Port))
+// portList is for example 53/UDP,53: TCP goes without saying.
+func portList(ports []Port) string {
+	var all []string
+	for _, p := range ports {
+		all = append(all, p.String())
 	}
-}
-
-func (g *Graph) connectMonitoring(network *v1alpha1.Network) {
-	if network == nil || len(network.Monitoring) == 0 {
-		return
-	}
-	from := Party{Name: Monitoring, Peers: openim.NetworkPeers(network.Monitoring)}
-	for _, c := range g.Components {
-		if port, ok := c.MetricsPort(); ok {
-			g.connect(from, inside(c.Name), "metrics", port)
-		}
-	}
-}
-
-func (g *Graph) connectDNS(network *v1alpha1.Network) {
-	to := Party{Name: DNS, Peers: kubeDNS()}
-	if network != nil && len(network.DNS) > 0 {
-		to.Peers = openim.NetworkPeers(network.DNS)
-	}
-	const dnsPort = 53 // RFC 1035
-	for _, c := range g.Components {
-		g.connect(inside(c.Name), to, "names of Services",
-			Port{Name: DNS, Number: dnsPort, Protocol: corev1.ProtocolUDP}, tcp(DNS, dnsPort))
-	}
-}
-
-func (g *Graph) connect(from, to Party, reason string, ports ...Port) {
-	g.Connections = append(g.Connections, Connection{From: from, To: to, Ports: ports, Reason: reason})
+	return strings.Join(all, ",")
 }
 
 // To returns the connections that end at a component, in a stable order.
@@ -175,10 +161,15 @@ func (g Graph) side(component string, end func(Connection) Party) []Connection {
 
 func inside(name string) Party { return Party{Name: name, Inside: true} }
 
-// kubeDNS is where clusters run their DNS by convention (the Service is still named kube-dns when CoreDNS serves it).
-func kubeDNS() []networkingv1.NetworkPolicyPeer {
-	return []networkingv1.NetworkPolicyPeer{{
-		NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: "kube-system"}},
-		PodSelector:       &metav1.LabelSelector{MatchLabels: map[string]string{"k8s-app": "kube-dns"}},
-	}}
+// serves tells whether a connection is to a port of a component.
+func (c Connection) serves(component string, port Port) bool {
+	return c.To.Inside && c.To.Name == component && slices.Contains(c.Ports, port)
+}
+
+// String is the port's number, and its protocol unless that is TCP.
+func (p Port) String() string {
+	if p.Protocol == corev1.ProtocolTCP {
+		return fmt.Sprint(p.Number)
+	}
+	return fmt.Sprintf("%d/%s", p.Number, p.Protocol)
 }

@@ -90,13 +90,13 @@ func TestNoRuleIsOpenToAnyoneButTheDoors(t *testing.T) {
 
 // A pod selector without a namespace selector stays in the stack's namespace; a namespace selector alone is all its pods.
 func TestPeersOfTheSpecKeepTheirMeaning(t *testing.T) {
-	peers := openim.NetworkPeers([]v1alpha1.Peer{{IPBlock: &v1alpha1.IPBlock{CIDR: "2001:db8::/32", Except: []v1alpha1.CIDR{"2001:db8:1::/48"}}}})
+	peers := openim.NetworkPeers("im", []v1alpha1.Peer{{IPBlock: &v1alpha1.IPBlock{CIDR: "2001:db8::/32", Except: []v1alpha1.CIDR{"2001:db8:1::/48"}}}})
 	NewWithT(t).Expect(peers).To(Equal([]networkingv1.NetworkPolicyPeer{{IPBlock: &networkingv1.IPBlock{CIDR: "2001:db8::/32", Except: []string{"2001:db8:1::/48"}}}}))
 }
 
 // An absent selector and an empty one are opposites: the stack's own namespace, and all.
 func TestSelectorsOfTheSpecKeepTheirMeaning(t *testing.T) {
-	peers := openim.NetworkPeers([]v1alpha1.Peer{
+	peers := openim.NetworkPeers("im", []v1alpha1.Peer{
 		{NamespaceSelector: &v1alpha1.Selector{}},
 		{PodSelector: &v1alpha1.Selector{
 			MatchLabels:      map[string]string{"app": "x"},
@@ -105,7 +105,7 @@ func TestSelectorsOfTheSpecKeepTheirMeaning(t *testing.T) {
 	})
 	NewWithT(t).Expect(peers).To(Equal([]networkingv1.NetworkPolicyPeer{
 		{NamespaceSelector: &metav1.LabelSelector{}},
-		{PodSelector: &metav1.LabelSelector{
+		{NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"kubernetes.io/metadata.name": "im"}}, PodSelector: &metav1.LabelSelector{
 			MatchLabels: map[string]string{"app": "x"},
 			MatchExpressions: []metav1.LabelSelectorRequirement{
 				{Key: "tier", Operator: metav1.LabelSelectorOpNotIn, Values: []string{"a", "b"}}, {Key: "role", Operator: metav1.LabelSelectorOpExists},

@@ -21,7 +21,8 @@ type Options struct {
 // Build returns the children of a stack. Policies come first: nothing may run before it is sealed.
 func Build(stack *v1alpha1.OpenIMStack, facts openim.Facts, options Options) ([]client.Object, error) {
 	b := builder{stack: stack, facts: facts, options: options}
-	for _, policy := range lockdown.Policies(lockdown.NewGraph(stack, facts)) {
+	graph := lockdown.NewGraph(stack, facts)
+	for _, policy := range lockdown.Policies(graph) {
 		b.add(policy)
 	}
 	for _, component := range lockdown.ComponentsOf(stack) {
@@ -35,12 +36,20 @@ func Build(stack *v1alpha1.OpenIMStack, facts openim.Facts, options Options) ([]
 			return nil, err
 		}
 	}
-	for _, role := range []func() error{b.addBackend, b.addGateway} {
+	for _, role := range b.roles() {
 		if err := role(); err != nil {
 			return nil, err
 		}
 	}
 	return b.objects, nil
+}
+
+// roles of the wrapper. There are none when the spec names a wrapper of its own.
+func (b *builder) roles() []func() error {
+	if b.stack.Spec.Wrapper.ExternalRef != nil {
+		return nil
+	}
+	return []func() error{b.addBackend, b.addGateway}
 }
 
 type builder struct {

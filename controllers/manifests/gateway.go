@@ -118,18 +118,33 @@ func algorithms(issuer v1alpha1.Issuer) []string {
 	return slices.Sorted(slices.Values(out))
 }
 
-// Endpoints are where the gateway is reached from inside the cluster.
+// Endpoints are where a stack is reached from inside the cluster: at the gateway, or at OpenIM itself as far as the spec lets
+// somebody in there.
 func Endpoints(stack *v1alpha1.OpenIMStack) *v1alpha1.Endpoints {
 	b := builder{stack: stack}
+	endpoints := &v1alpha1.Endpoints{}
+	own, network := stack.Spec.Wrapper.ExternalRef != nil, stack.Spec.Network
+	if own {
+		endpoints.API = "http://" + b.address(string(openim.API), string(openim.HTTP))
+	}
+	if own || network != nil && network.WebSocket == v1alpha1.WebSocketDirect {
+		endpoints.WebSocket = "ws://" + b.address(string(openim.MsgGateway), string(openim.WebSocket))
+	}
+	if !own {
+		b.gatewayEndpoints(endpoints)
+	}
+	return endpoints
+}
+
+func (b *builder) gatewayEndpoints(endpoints *v1alpha1.Endpoints) {
 	secure := ""
-	if gateway := stack.Spec.Wrapper.Gateway; gateway != nil && gateway.TLS != nil {
+	if gateway := b.stack.Spec.Wrapper.Gateway; gateway != nil && gateway.TLS != nil {
 		secure = "s"
 	}
-	endpoints := &v1alpha1.Endpoints{Gateway: "http" + secure + "://" + b.address(v1alpha1.ComponentGateway, lockdown.AdminPort)}
-	if stack.Spec.Wrapper.Auth.Users != nil {
+	endpoints.Gateway = "http" + secure + "://" + b.address(v1alpha1.ComponentGateway, lockdown.AdminPort)
+	if b.stack.Spec.Wrapper.Auth.Users != nil {
 		address := b.address(v1alpha1.ComponentGateway, lockdown.UsersPort)
 		endpoints.Users = "http" + secure + "://" + address
 		endpoints.Realtime = "ws" + secure + "://" + address + socketPath
 	}
-	return endpoints
 }
