@@ -39,6 +39,7 @@ func confined() *corev1.SecurityContext {
 }
 
 // IntruderPod is a pod that runs the prober and fulfils the restricted pod security standard.
+// It is told by exec what to try, and can be tried itself on probe.ListenPort.
 func IntruderPod(key types.NamespacedName, image string, labels map[string]string) *corev1.Pod {
 	return &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name, Labels: labels},
@@ -48,7 +49,7 @@ func IntruderPod(key types.NamespacedName, image string, labels map[string]strin
 			TerminationGracePeriodSeconds: ptr.To[int64](1),
 			Containers: []corev1.Container{{
 				Name: Prober, Image: image, ImagePullPolicy: corev1.PullIfNotPresent,
-				Command: []string{manager, "probe", "idle"}, SecurityContext: confined(),
+				Command: []string{manager, "probe", "listen"}, SecurityContext: confined(),
 			}},
 		},
 	}
@@ -111,9 +112,18 @@ func (c *Cluster) Enter(ctx context.Context, pod *corev1.Pod, image string) (Pla
 	return place, c.WaitForContainer(ctx, client.ObjectKeyFromObject(pod), Prober)
 }
 
+// Ask asks each target, host:port, for a name by UDP from a place, and returns the results in the same order. Any answer is open.
+func (c *Cluster) Ask(ctx context.Context, place Place, timeout time.Duration, targets ...string) ([]probe.Result, error) {
+	return c.attempt(ctx, place, "dns", timeout, targets)
+}
+
 // Probe attempts a connection from a place to each target, host:port, and returns the results in the same order.
 func (c *Cluster) Probe(ctx context.Context, place Place, timeout time.Duration, targets ...string) ([]probe.Result, error) {
-	command := append([]string{manager, "probe", "tcp", "--timeout", timeout.String()}, targets...)
+	return c.attempt(ctx, place, "tcp", timeout, targets)
+}
+
+func (c *Cluster) attempt(ctx context.Context, place Place, how string, timeout time.Duration, targets []string) ([]probe.Result, error) {
+	command := append([]string{manager, "probe", how, "--timeout", timeout.String()}, targets...)
 	out, err := c.Exec(ctx, place, command...)
 	if err != nil {
 		return nil, err

@@ -35,6 +35,8 @@ type Observation struct {
 	Target Target
 	// Open is what the truth table expects.
 	Open bool
+	// Evaluated is what the live policies let through by the API's text. Nil: nobody has worked it out.
+	Evaluated *bool
 	// Listening tells whether the port answered inside its own pod.
 	Listening bool
 	// Skipped is why the cell could not be observed. It then agrees with anything.
@@ -48,8 +50,11 @@ type Observation struct {
 
 // Agrees tells whether the cell is as expected, and counts: one that was never attempted does not, nor does a dead port.
 func (o Observation) Agrees() bool {
-	return o.Skipped != "" || o.Attempts > 0 && o.Listening && o.Open == (o.Seen.Result == probe.Open)
+	return o.Skipped != "" || o.Attempts > 0 && o.Listening && o.Open == (o.Seen.Result == probe.Open) && o.evaluatedAs(o.Open)
 }
+
+// evaluatedAs tells whether the policies say so, as far as anybody has asked them.
+func (o Observation) evaluatedAs(open bool) bool { return o.Evaluated == nil || *o.Evaluated == open }
 
 // Fault says in words what is wrong with a cell. It is empty when nothing is.
 func (o Observation) Fault() string {
@@ -60,6 +65,8 @@ func (o Observation) Fault() string {
 		return ""
 	case !o.Listening:
 		return what + ": nobody listens, so that the cell proves nothing (tried from inside the pod itself)"
+	case !o.evaluatedAs(o.Open):
+		return fmt.Sprintf("%s: expected %s, but the live policies make it %s by the API's text; observed %s %s", what, word(o.Open), word(!o.Open), o.Seen.Result, tries)
 	case o.Open:
 		return fmt.Sprintf("%s: expected open, observed %s %s: %s", what, o.Seen.Result, tries, o.Seen.Detail)
 	default:
@@ -85,7 +92,8 @@ func (r Report) Faults() []string {
 	return faults
 }
 
-// Against compares what was seen with another table: rows are the sources' own names, or the intruder's.
+// Against compares what was seen with another table: rows are the sources' own names, or the intruder's. What the table does not state
+// stays as expected.
 func (r Report) Against(table []lockdown.Cell) Report {
 	expected := map[string]bool{}
 	key := func(from, to string, port int32) string { return fmt.Sprint(from, " ", to, " ", port) }
@@ -100,7 +108,9 @@ func (r Report) Against(table []lockdown.Cell) Report {
 		if !known[row] {
 			row = lockdown.Intruder
 		}
-		o.Open = expected[key(row, o.Target.Component, o.Target.Port.Number)]
+		if open, stated := expected[key(row, o.Target.Component, o.Target.Port.Number)]; stated {
+			o.Open = open
+		}
 		other.Observations = append(other.Observations, o)
 	}
 	return other
@@ -109,7 +119,9 @@ func (r Report) Against(table []lockdown.Cell) Report {
 // Counts sums a report up.
 type Counts struct {
 	Cells, Open, Shut, Faults, Skipped, Retried int
-	Sources, Targets                            int
+	// Evaluated cells: the live policies were asked, too.
+	Evaluated        int
+	Sources, Targets int
 }
 
 // Count sums the report up.
@@ -128,6 +140,9 @@ func (r Report) Count() Counts {
 		default:
 			n.Shut++
 		}
+		if o.Evaluated != nil {
+			n.Evaluated++
+		}
 		if o.Attempts > 1 {
 			n.Retried++
 		}
@@ -138,6 +153,9 @@ func (r Report) Count() Counts {
 
 func (n Counts) String() string {
 	text := fmt.Sprintf("%d sources x %d ports = %d cells: %d open and %d shut, as expected", n.Sources, n.Targets, n.Cells, n.Open, n.Shut)
+	if n.Evaluated > 0 {
+		text += fmt.Sprintf("; the live policies say the same of %d", n.Evaluated)
+	}
 	if n.Faults > 0 {
 		text += fmt.Sprintf("; %d NOT as expected", n.Faults)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
@@ -43,6 +44,9 @@ type Observer struct {
 	Strangers []Stranger
 	// Services are ports that are dialled by the ClusterIP of their component's Service, too: names of ports by component.
 	Services map[string]string
+	// DNS is whom components ask for names, and DNSPorts by which ports. Empty: that is not observed.
+	DNS      lockdown.Party
+	DNSPorts []lockdown.Port
 	// Patience is how long cells that disagree are tried again.
 	Patience time.Duration
 }
@@ -68,16 +72,28 @@ func (o *Observer) Observe(ctx context.Context, table []lockdown.Cell) (Report, 
 	if err != nil {
 		return Report{}, err
 	}
-	plan := lay(table, o.sources(pods, places), pods, func(c lockdown.Cell) string {
+	sources := o.sources(pods, places)
+	plan := lay(table, sources, pods, func(c lockdown.Cell) string {
 		if o.Services[c.To] != c.Port.Name {
 			return ""
 		}
 		return addresses[c.To]
 	})
+	judge, err := o.judge(ctx)
+	if err != nil {
+		return Report{}, err
+	}
+	if err := plan.evaluate(judge, o.Namespace); err != nil {
+		return Report{}, err
+	}
 	if err := plan.settle(ctx, o.dial, places, o.Patience); err != nil {
 		return Report{}, fmt.Errorf("observing the truth table of %s/%s: %w", o.Namespace, o.Stack, err)
 	}
-	return Report{Observations: plan.observations, Took: time.Since(start)}, nil
+	names, err := o.names(ctx, judge, sources)
+	if err != nil {
+		return Report{}, fmt.Errorf("observing who asks %s/%s's DNS for names: %w", o.Namespace, o.Stack, err)
+	}
+	return Report{Observations: append(plan.observations, names...), Took: time.Since(start)}, nil
 }
 
 // pods returns the ready pods of every component, two at most, by component.
@@ -155,6 +171,19 @@ func (o *Observer) serviceAddresses(ctx context.Context) (map[string]string, err
 		}
 	}
 	return found, nil
+}
+
+// judge reads what decides by the API's text.
+func (o *Observer) judge(ctx context.Context) (*judge, error) {
+	var namespaces corev1.NamespaceList
+	var policies networkingv1.NetworkPolicyList
+	var pods corev1.PodList
+	for _, list := range []client.ObjectList{&namespaces, &policies, &pods} {
+		if err := o.Cluster.List(ctx, list); err != nil {
+			return nil, fmt.Errorf("reading what decides who reaches whom: %w", err)
+		}
+	}
+	return newJudge(namespaces.Items, policies.Items, pods.Items)
 }
 
 func (o *Observer) dial(ctx context.Context, place harness.Place, targets ...string) ([]probe.Result, error) {

@@ -13,6 +13,7 @@ import (
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/controllers/lockdown"
@@ -165,6 +166,16 @@ func TestEveryCellThatCountsWasAttempted(t *testing.T) {
 
 func TestACellThatWasNeverAttemptedDoesNotAgree(t *testing.T) {
 	NewWithT(t).Expect(Observation{Open: false, Listening: true}.Agrees()).To(BeFalse())
+}
+
+// Packets are stopped as they should be, but no policy says so: something else stops them, and may stop doing so tomorrow.
+func TestACellThatThePoliciesDoNotSayIsAFault(t *testing.T) {
+	g := NewWithT(t)
+	lucky := Observation{Source: "intruder", Open: false, Evaluated: ptr.To(true), Listening: true, Attempts: 1, Seen: probe.Result{Result: probe.Timeout}}
+	g.Expect(lucky.Agrees()).To(BeFalse())
+	g.Expect(lucky.Fault()).To(ContainSubstring("expected shut, but the live policies make it open by the API's text; observed timeout"))
+	lucky.Evaluated = ptr.To(false)
+	g.Expect(lucky.Fault()).To(BeEmpty())
 }
 
 func TestAnOpenDoorThatShouldBeShutIsAFault(t *testing.T) {

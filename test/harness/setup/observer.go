@@ -35,6 +35,11 @@ func (e *Environment) Observer(ctx context.Context, stack *v1alpha1.OpenIMStack)
 		Cluster: e.Cluster, Namespace: stack.Namespace, Stack: stack.Name, Image: e.Images[OperatorImage], Patience: settling,
 		Services: map[string]string{string(openim.API): string(openim.HTTP), string(openim.MsgGateway): string(openim.WebSocket)},
 	}
+	for _, c := range lockdown.NewGraph(stack, openim.Facts{}).Connections {
+		if c.To.Name == lockdown.DNS {
+			o.DNS, o.DNSPorts = c.To, c.Ports
+		}
+	}
 	for _, key := range []types.NamespacedName{{Namespace: stack.Namespace, Name: Intruder}, {Namespace: StrangerNamespace, Name: Outsider}} {
 		place, err := e.Stranger(ctx, key, nil)
 		if err != nil {

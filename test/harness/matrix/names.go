@@ -1,0 +1,102 @@
+package matrix
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/openimstack/openim-operator/controllers/lockdown"
+	"github.com/openimstack/openim-operator/controllers/lockdown/probe"
+	"github.com/openimstack/openim-operator/test/harness"
+)
+
+// names observes the one connection that is not TCP: every component asks the cluster's DNS by UDP. A stranger whom no policy binds asks
+// the same server meanwhile: it is the control.
+func (o *Observer) names(ctx context.Context, j *judge, sources []source) ([]Observation, error) {
+	if len(o.DNS.Peers) == 0 {
+		return nil, nil
+	}
+	server, err := o.nameServer(ctx)
+	if err != nil {
+		return nil, err
+	}
+	target := Target{Component: o.DNS.Name, Port: o.port(), Address: address(server.Status.PodIP, o.port().Number), Pod: server.Name}
+	var control harness.Place
+	for _, from := range sources {
+		if from.row == lockdown.Intruder {
+			control = from.place
+		}
+	}
+	var all []Observation
+	start := time.Now()
+	for _, from := range sources {
+		if from.row == lockdown.Intruder {
+			continue
+		}
+		open, err := j.open(from.place.Namespace+"/"+from.place.Pod, server.Namespace+"/"+server.Name, target.Port.Number, target.Port.Protocol)
+		if err != nil {
+			return nil, err
+		}
+		seen := Observation{Source: from.name, Target: target, Open: true, Evaluated: &open}
+		err = wait.PollUntilContextCancel(ctx, again, true, func(ctx context.Context) (bool, error) {
+			answers, err := o.Cluster.Ask(ctx, control, attempt, target.Address)
+			if err != nil {
+				return false, err
+			}
+			seen.Listening = answers[0].Result == probe.Open
+			if answers, err = o.Cluster.Ask(ctx, from.place, attempt, target.Address); err != nil {
+				return false, err
+			}
+			seen.Seen, seen.Settled = answers[0], time.Since(start)
+			seen.Attempts++
+			return seen.Agrees() || time.Since(start) >= o.Patience, nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, seen)
+	}
+	return all, nil
+}
+
+// port by which names are asked for, UDP.
+func (o *Observer) port() lockdown.Port {
+	for _, p := range o.DNSPorts {
+		if p.Protocol == corev1.ProtocolUDP {
+			return p
+		}
+	}
+	return lockdown.Port{}
+}
+
+// nameServer is a pod that the stack may ask for names.
+func (o *Observer) nameServer(ctx context.Context) (*corev1.Pod, error) {
+	w := World{Namespaces: map[string]labels.Set{}}
+	var namespaces corev1.NamespaceList
+	var pods corev1.PodList
+	for _, list := range []client.ObjectList{&namespaces, &pods} {
+		if err := o.Cluster.List(ctx, list); err != nil {
+			return nil, fmt.Errorf("looking for the cluster's DNS: %w", err)
+		}
+	}
+	for _, n := range namespaces.Items {
+		w.Namespaces[n.Name] = n.Labels
+	}
+	w.Pods = pods.Items
+	for _, peer := range o.DNS.Peers {
+		found, err := w.match(o.Namespace, peer)
+		if err != nil {
+			return nil, err
+		}
+		if len(found) > 0 {
+			return &found[0], nil
+		}
+	}
+	return nil, errors.New("no pod of the cluster's DNS is ready that the stack may ask: look at `kubectl -n kube-system get pods`")
+}
