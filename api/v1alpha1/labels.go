@@ -25,6 +25,8 @@ const (
 const (
 	// AnnotationReason says why a NetworkPolicy lets through what it lets through.
 	AnnotationReason = "openimstack.dev/reason"
+	// AnnotationExceptions names the exceptions of the spec that lead to a Service.
+	AnnotationExceptions = "openimstack.dev/exceptions"
 	// AnnotationCredentials is a keyed hash over the credentials a pod runs with: a change of it restarts the pod.
 	AnnotationCredentials = "openimstack.dev/credentials"
 )

@@ -16,6 +16,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
@@ -89,32 +90,49 @@ func (r *resolver) placeService(field, peersField string, name types.NamespacedN
 		}
 		return []openim.Endpoint{{Peers: []networkingv1.NetworkPolicyPeer{peer}, Port: target}}, nil
 	}
-	portName := ""
-	if i >= 0 {
-		portName = service.Spec.Ports[i].Name
+	if headless { // its name stands for its endpoints' own addresses, so that nothing translates the port
+		return r.placeSlices(field, name, func(discoveryv1.EndpointSlice) (int32, bool) { return port, true }, nil)
 	}
-	return r.placeSlices(field, name, portName, port, peer, len(service.Spec.Selector) > 0)
+	wanted := service.Spec.Ports[i]
+	var pods *networkingv1.NetworkPolicyPeer
+	if len(service.Spec.Selector) > 0 {
+		pods = &peer
+	}
+	return r.placeSlices(field, name, func(slice discoveryv1.EndpointSlice) (int32, bool) { return targetOf(slice, wanted) }, pods)
+}
+
+// targetOf is the number that a Service's port has at the endpoints of a slice. Pods may give one name different numbers: their
+// endpoints then are in different slices. It is false for endpoints that do not serve the port.
+func targetOf(slice discoveryv1.EndpointSlice, wanted corev1.ServicePort) (int32, bool) {
+	if len(slice.Ports) == 0 {
+		return wanted.Port, true // discovery.k8s.io/v1: no ports means all
+	}
+	for _, p := range slice.Ports {
+		if ptr.Deref(p.Name, "") != wanted.Name || ptr.Deref(p.Protocol, corev1.ProtocolTCP) != corev1.ProtocolTCP {
+			continue
+		}
+		return ptr.Deref(p.Port, wanted.Port), true
+	}
+	return 0, false
 }
 
 // placeSlices reads a Service's EndpointSlices: for the number behind a named target port, or for the addresses of a
-// Service without selector.
-func (r *resolver) placeSlices(field string, name types.NamespacedName, portName string, port int32, peer networkingv1.NetworkPolicyPeer, hasSelector bool) ([]openim.Endpoint, error) {
+// Service without selector, which has no pods that a policy could select.
+func (r *resolver) placeSlices(field string, name types.NamespacedName, target func(discoveryv1.EndpointSlice) (int32, bool), pods *networkingv1.NetworkPolicyPeer) ([]openim.Endpoint, error) {
 	var list discoveryv1.EndpointSliceList
 	if err := r.reader.List(r.ctx, &list, client.InNamespace(name.Namespace), client.MatchingLabels{discoveryv1.LabelServiceName: name.Name}); err != nil {
 		return nil, fmt.Errorf("reading EndpointSlices of Service %s: %w", name, err)
 	}
 	byPort := map[int32][]networkingv1.NetworkPolicyPeer{}
 	for _, slice := range list.Items {
-		target := port
-		for _, p := range slice.Ports {
-			if p.Port != nil && (p.Name == nil && portName == "" || p.Name != nil && *p.Name == portName) {
-				target = *p.Port
-			}
+		number, served := target(slice)
+		if !served {
+			continue
 		}
 		for _, endpoint := range slice.Endpoints {
 			for _, address := range endpoint.Addresses {
 				if ip, err := netip.ParseAddr(address); err == nil {
-					byPort[target] = append(byPort[target], block(ip))
+					byPort[number] = append(byPort[number], block(ip))
 				}
 			}
 		}
@@ -124,9 +142,9 @@ func (r *resolver) placeSlices(field string, name types.NamespacedName, portName
 		return nil, nil
 	}
 	var found []openim.Endpoint
-	for target, peers := range byPort {
-		if hasSelector {
-			peers = []networkingv1.NetworkPolicyPeer{peer}
+	for number, peers := range byPort {
+		if pods != nil {
+			peers = []networkingv1.NetworkPolicyPeer{*pods}
 		}
 		slices.SortFunc(peers, func(a, b networkingv1.NetworkPolicyPeer) int {
 			if a.IPBlock == nil || b.IPBlock == nil {
@@ -134,7 +152,7 @@ func (r *resolver) placeSlices(field string, name types.NamespacedName, portName
 			}
 			return strings.Compare(a.IPBlock.CIDR, b.IPBlock.CIDR)
 		})
-		found = append(found, openim.Endpoint{Peers: peers, Port: target})
+		found = append(found, openim.Endpoint{Peers: peers, Port: number})
 	}
 	slices.SortFunc(found, func(a, b openim.Endpoint) int { return int(a.Port - b.Port) })
 	return found, nil

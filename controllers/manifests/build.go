@@ -20,12 +20,11 @@ type Options struct {
 
 // Build returns the children of a stack. Policies come first: nothing may run before it is sealed.
 func Build(stack *v1alpha1.OpenIMStack, facts openim.Facts, options Options) ([]client.Object, error) {
-	b := builder{stack: stack, facts: facts, options: options}
-	graph := lockdown.NewGraph(stack, facts)
-	for _, policy := range lockdown.Policies(graph) {
+	b := builder{stack: stack, facts: facts, options: options, graph: lockdown.NewGraph(stack, facts)}
+	for _, policy := range lockdown.Policies(b.graph) {
 		b.add(policy)
 	}
-	for _, component := range lockdown.ComponentsOf(stack) {
+	for _, component := range b.graph.Components {
 		b.add(b.serviceAccount(component))
 		if len(component.Ports) > 0 {
 			b.add(b.service(component))
@@ -56,6 +55,7 @@ type builder struct {
 	stack   *v1alpha1.OpenIMStack
 	facts   openim.Facts
 	options Options
+	graph   lockdown.Graph
 	objects []client.Object
 }
 

@@ -1,6 +1,9 @@
 package manifests
 
 import (
+	"slices"
+	"strings"
+
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -26,6 +29,9 @@ func (b *builder) service(c lockdown.Component) *corev1.Service {
 		ObjectMeta: b.meta(b.child(c), c),
 		Spec:       corev1.ServiceSpec{Type: corev1.ServiceTypeClusterIP, Selector: c.Labels(b.stack.Name)},
 	}
+	if names := b.exceptions(c); len(names) > 0 {
+		service.Annotations = map[string]string{v1alpha1.AnnotationExceptions: strings.Join(names, ", ")}
+	}
 	if !balanced[c.Name] {
 		service.Spec.ClusterIP = corev1.ClusterIPNone
 	}
@@ -35,6 +41,17 @@ func (b *builder) service(c lockdown.Component) *corev1.Service {
 		})
 	}
 	return service
+}
+
+// exceptions are those that let somebody in to a component, each once.
+func (b *builder) exceptions(c lockdown.Component) []string {
+	var names []string
+	for _, in := range b.graph.To(c.Name) {
+		if in.Exception != "" && !slices.Contains(names, in.Exception) {
+			names = append(names, in.Exception)
+		}
+	}
+	return names
 }
 
 // serviceAccount has no token and no rights: nothing in a stack talks to the API server.
