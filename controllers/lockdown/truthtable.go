@@ -1,6 +1,9 @@
 package lockdown
 
-import "slices"
+import (
+	"reflect"
+	"slices"
+)
 
 // Intruder is the row of the truth table for any pod outside the stack which the spec does not name.
 const Intruder = "intruder"
@@ -51,25 +54,40 @@ func (g Graph) Rows() []string {
 }
 
 // Table states for each of the rows whether it reaches each port of every component. A party's row is of those who are of that
-// party and of no other.
+// party and of no other, save where the spec names the same peers for two: administrators are clients unless it says otherwise.
+//
+// It states what is meant. What the policies that are really there let through is for package evaluate to say.
 func (g Graph) Table(rows []string) []Cell {
 	var table []Cell
 	for _, from := range rows {
 		for _, to := range g.Components {
 			for _, port := range to.Ports {
-				table = append(table, Cell{From: from, To: to.Name, Port: port, Open: g.allows(from, to.Name, port)})
+				table = append(table, Cell{From: from, To: to.Name, Port: port, Open: g.allows(g.party(from), to.Name, port)})
 			}
 		}
 	}
 	return table
 }
 
-// allows tells whether an edge leads from a row to a port. A component has policies of its own, and reaches what anyone may reach
+// party of a row. The intruder is one that no connection names.
+func (g Graph) party(row string) Party {
+	if slices.ContainsFunc(g.Components, func(c Component) bool { return c.Name == row }) {
+		return inside(row)
+	}
+	parties := g.Parties()
+	if i := slices.IndexFunc(parties, func(p Party) bool { return p.Name == row }); i >= 0 {
+		return parties[i]
+	}
+	return Party{Name: row}
+}
+
+// allows tells whether an edge leads from a party to a port. A component has policies of its own, and reaches what anyone may reach
 // only when an edge starts at it; one outside has none of ours.
-func (g Graph) allows(from, to string, port Port) bool {
-	component := slices.ContainsFunc(g.Components, func(c Component) bool { return c.Name == from })
+func (g Graph) allows(from Party, to string, port Port) bool {
 	return slices.ContainsFunc(g.Connections, func(c Connection) bool {
-		matches := c.From.Name == from && c.From.Inside == component || c.From.Anyone() && !component
-		return matches && c.serves(to, port)
+		if from.Inside || c.From.Inside {
+			return from.Inside && c.From.Inside && c.From.Name == from.Name && c.serves(to, port)
+		}
+		return (c.From.Anyone() || c.From.Name == from.Name || reflect.DeepEqual(c.From.Peers, from.Peers)) && c.serves(to, port)
 	})
 }
