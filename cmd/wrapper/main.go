@@ -71,6 +71,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		log.Error("cannot start", "error", err.Error())
 		return exitFailed
 	}
+	app.Background = append(app.Background, func(ctx context.Context) { serve.KeepMemory(ctx, log) })
 	if err := app.Run(ctx); err != nil {
 		log.Error("ended badly", "error", err.Error())
 		return exitFailed

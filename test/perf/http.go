@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -17,9 +18,9 @@ type outcome struct {
 }
 
 // measureHTTP takes the cases in turns: first how much each can do, then all at half of what the slowest can.
-func measureHTTP(ctx context.Context, p *place, rounds int, lasts time.Duration, out io.Writer) error {
-	results := make([]*outcome, len(contenders))
-	for i, c := range contenders {
+func measureHTTP(ctx context.Context, p *place, cases []contender, rounds int, lasts time.Duration, out io.Writer) error {
+	results := make([]*outcome, len(cases))
+	for i, c := range cases {
 		results[i] = &outcome{contender: c}
 	}
 	for range rounds {
@@ -37,7 +38,9 @@ func measureHTTP(ctx context.Context, p *place, rounds int, lasts time.Duration,
 	rate := int(median(slowest.most, rateOf) / 2)
 	for range rounds {
 		if err := each(ctx, p, results, func(r *outcome, up *running) error {
+			end := p.profile(ctx, up, "profile", lasts)
 			seen, err := attack(ctx, p, r.contender, up, rate, lasts)
+			err = errors.Join(err, end())
 			r.half = append(r.half, seen)
 			return err
 		}); err != nil {
@@ -73,6 +76,7 @@ func rateOf(l load) float64 { return l.rate }
 func p50Of(l load) float64  { return float64(l.p50.Microseconds()) / 1000 }
 func p99Of(l load) float64  { return float64(l.p99.Microseconds()) / 1000 }
 func cpuOf(l load) float64  { return float64(l.cpu.Nanoseconds()) / 1000 }
+func doorOf(l load) float64 { return float64(l.door.Nanoseconds()) / 1000 }
 func rssOf(l load) float64  { return float64(l.rss) / (1 << 20) }
 
 func sorted(loads []load, of func(load) float64) []float64 {
@@ -97,18 +101,18 @@ func span(loads []load, of func(load) float64, less float64, format string) stri
 func tell(out io.Writer, results []*outcome, rate, rounds int, lasts time.Duration) {
 	print := func(format string, args ...any) { _, _ = fmt.Fprintf(out, format+"\n", args...) }
 	print("Median of %d rounds of %s (least–most). Added latency is the case's less the direct one's, at %d requests per second, half of", rounds, lasts, rate)
-	print("what the slowest can do. CPU is of all processes that stand between the client and the stub.\n")
-	print("| case | requests/s | added p50, ms | added p99, ms | CPU, µs/request | RSS, MiB |")
-	print("|---|---|---|---|---|---|")
+	print("what the slowest can do. CPU is that of the process which clients reach, and that of all processes between the client and the stub.\n")
+	print("| case | requests/s | added p50, ms | added p99, ms | CPU of the first, µs/request | CPU of all, µs/request | RSS of all, MiB |")
+	print("|---|---|---|---|---|---|---|")
 	direct := results[0]
 	for _, r := range results {
 		if r == direct {
-			print("| %s | %s | %s in all | %s in all | – | – |", r.name, span(r.most, rateOf, 0, "%.0f"), span(r.half, p50Of, 0, "%.2f"), span(r.half, p99Of, 0, "%.2f"))
+			print("| %s | %s | %s in all | %s in all | – | – | – |", r.name, span(r.most, rateOf, 0, "%.0f"), span(r.half, p50Of, 0, "%.2f"), span(r.half, p99Of, 0, "%.2f"))
 			continue
 		}
-		print("| %s | %s | %s | %s | %s | %s |", r.name, span(r.most, rateOf, 0, "%.0f"),
+		print("| %s | %s | %s | %s | %s | %s | %s |", r.name, span(r.most, rateOf, 0, "%.0f"),
 			span(r.half, p50Of, median(direct.half, p50Of), "%.2f"), span(r.half, p99Of, median(direct.half, p99Of), "%.2f"),
-			span(r.half, cpuOf, 0, "%.0f"), span(r.half, rssOf, 0, "%.0f"))
+			span(r.half, doorOf, 0, "%.0f"), span(r.half, cpuOf, 0, "%.0f"), span(r.half, rssOf, 0, "%.0f"))
 	}
 	print("\n| case | what it does |\n|---|---|")
 	for _, r := range results {

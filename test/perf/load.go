@@ -34,6 +34,7 @@ type load struct {
 	rate     float64 // answered per second
 	p50, p99 time.Duration
 	cpu      time.Duration // of the case's processes, for each request
+	door     time.Duration // of the one process that clients reach, for each request
 	rss      int64         // of the case's processes at its end
 }
 
@@ -60,14 +61,14 @@ func attack(ctx context.Context, p *place, c contender, r *running, rate int, la
 	results := filepath.Join(p.dir, "case.bin")
 	args := []string{"-c", around, p.vegeta, "attack", "-targets", target, "-duration", lasts.String(), "-rate", strconv.Itoa(rate),
 		"-connections", strconv.Itoa(connections), "-workers", strconv.Itoa(connections), "-max-workers", strconv.Itoa(connections), "-http2=false", "-output", results}
-	before, err := usage(r.processes)
+	before, err := r.usage()
 	if err != nil {
 		return load{}, err
 	}
 	if out, err := exec.CommandContext(ctx, "taskset", args...).CombinedOutput(); err != nil {
 		return load{}, fmt.Errorf("the load on %s: %w\n%s", c.name, err, out)
 	}
-	after, err := usage(r.processes)
+	after, err := r.usage()
 	if err != nil {
 		return load{}, err
 	}
@@ -87,6 +88,7 @@ func attack(ctx context.Context, p *place, c contender, r *running, rate int, la
 	return load{
 		rate: seen.Throughput, p50: time.Duration(seen.Latencies.P50), p99: time.Duration(seen.Latencies.P99),
 		cpu: (after.cpu - before.cpu) / time.Duration(max(seen.Requests, 1)), rss: after.rss,
+		door: (after.door - before.door) / time.Duration(max(seen.Requests, 1)),
 	}, nil
 }
 

@@ -50,7 +50,13 @@ func measure(ctx context.Context, what string, args []string) error {
 	rounds := flags.Int("rounds", 5, "how often each case is measured")
 	lasts := flags.Duration("lasts", 5*time.Second, "how long each measurement lasts")
 	count := flags.Int("sockets", 10000, "how many sockets are held")
+	only := flags.String("only", "", "the cases to measure, parted by commas, such as 'wrapper,ReverseProxy'; empty: all")
+	profiles := flags.String("profiles", "", "a folder for profiles of the wrapper's processes, taken under the load; empty: none")
 	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	cases, err := chosen(*only)
+	if err != nil {
 		return err
 	}
 	p, end, err := prepare(ctx)
@@ -58,10 +64,11 @@ func measure(ctx context.Context, what string, args []string) error {
 		return err
 	}
 	defer end()
+	p.profiles = *profiles
 	if what == "sockets" {
-		return measureSockets(ctx, p, *count, os.Stdout)
+		return measureSockets(ctx, p, cases, *count, os.Stdout)
 	}
-	return measureHTTP(ctx, p, *rounds, *lasts, os.Stdout)
+	return measureHTTP(ctx, p, cases, *rounds, *lasts, os.Stdout)
 }
 
 // prepare builds what is measured, and starts what all cases share.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -20,12 +21,14 @@ type place struct {
 	password string
 	token    string // of the session with which the load calls
 	files    int    // that a process may have open
+	profiles string // a folder for profiles, or empty
 }
 
 // running is a case under measurement.
 type running struct {
-	base      string // http://host:port, and a prefix of the path
-	processes []*process
+	base      string            // http://host:port, and a prefix of the path
+	processes []*process        // the last is the one that clients reach
+	debug     map[string]string // addresses of profilers by the process' name
 }
 
 func (r *running) stop() {
@@ -40,14 +43,32 @@ type contender struct {
 	start      func(context.Context, *place) (*running, error)
 }
 
+// chosen are the cases of a list of names. The direct one is always among them: the others are compared with it.
+func chosen(names string) ([]contender, error) {
+	if names == "" {
+		return contenders, nil
+	}
+	wanted := strings.Split(names, ",")
+	cases := contenders[:1:1]
+	for _, c := range contenders[1:] {
+		if i := slices.Index(wanted, c.name); i >= 0 {
+			cases, wanted = append(cases, c), slices.Delete(wanted, i, i+1)
+		}
+	}
+	if len(wanted) > 0 {
+		return nil, fmt.Errorf("there is no case %q: see the table that a run without -only writes", wanted[0])
+	}
+	return cases, nil
+}
+
 // The cases of requests. What each does is what a reader must know to compare them.
 var contenders = []contender{
 	{"direct", "no proxy: what is taken off the others' latency", startDirect},
 	{"ReverseProxy", "Go's httputil.ReverseProxy: no authentication, no limit, no log", startBare},
 	{"haproxy", "rate limit by token, log; no authentication: it has no subrequest", startHAProxy},
-	{"nginx", "auth_request to a service that looks the token up in memory, limit_req, access log", startNginx},
-	{"caddy", "forward_auth to the same service, access log; no rate limit: it has none", startCaddy},
-	{"wrapper, auth only", "gateway and backend: session, identity, route, OpenIM's token; limits kept in memory, no rules", startWrapper(false)},
+	{"nginx", "auth_request to a service that looks the token up in memory, limit_req, access log", asking("nginx", nginxConfig, nil, "nginx", "-c", "{CONFIG}")},
+	{"caddy", "forward_auth to the same service, access log; no rate limit: it has none", asking("caddy", caddyConfig, []string{"GOMAXPROCS=1"}, "caddy", "run", "--adapter", "caddyfile", "--config", "{CONFIG}")},
+	{"wrapper: auth only", "gateway and backend: session, identity, route, OpenIM's token; limits kept in memory, no rules", startWrapper(false)},
 	{"wrapper", "the same, with limits in Redis and a rule; audit trail and request log of both", startWrapper(true)},
 }
 
@@ -160,31 +181,6 @@ http {
 }
 `
 
-func startNginx(ctx context.Context, p *place) (*running, error) {
-	auth, authAddress, err := p.startAuth(ctx, "nginx-auth")
-	if err != nil {
-		return nil, err
-	}
-	r := &running{processes: []*process{auth}}
-	address, err := freeAddress()
-	if err != nil {
-		r.stop()
-		return nil, err
-	}
-	config, err := p.fill("nginx.conf", nginxConfig, "{ADDRESS}", address, "{AUTH}", authAddress)
-	if err != nil {
-		r.stop()
-		return nil, err
-	}
-	proxy, err := start(ctx, p.dir, measured, "nginx", address, nil, "nginx", "-c", config)
-	if err != nil {
-		r.stop()
-		return nil, err
-	}
-	r.base, r.processes = "http://"+address+"/im/v1", append(r.processes, proxy)
-	return r, nil
-}
-
 func (p *place) startAuth(ctx context.Context, name string) (*process, string, error) {
 	address, err := freeAddress()
 	if err != nil {
@@ -211,27 +207,35 @@ http://{ADDRESS} {
 }
 `
 
-func startCaddy(ctx context.Context, p *place) (*running, error) {
-	auth, authAddress, err := p.startAuth(ctx, "caddy-auth")
-	if err != nil {
-		return nil, err
+// asking starts a proxy that asks a service about each caller: both are measured. args are the proxy's command line, in which
+// {CONFIG} stands for its configuration.
+func asking(name, config string, env []string, args ...string) func(context.Context, *place) (*running, error) {
+	return func(ctx context.Context, p *place) (*running, error) {
+		auth, authAddress, err := p.startAuth(ctx, name+"-auth")
+		if err != nil {
+			return nil, err
+		}
+		r := &running{processes: []*process{auth}}
+		address, err := freeAddress()
+		if err != nil {
+			r.stop()
+			return nil, err
+		}
+		file, err := p.fill(name+".conf", config, "{ADDRESS}", address, "{AUTH}", authAddress)
+		if err != nil {
+			r.stop()
+			return nil, err
+		}
+		line := make([]string, len(args))
+		for i, arg := range args {
+			line[i] = strings.ReplaceAll(arg, "{CONFIG}", file)
+		}
+		proxy, err := start(ctx, p.dir, measured, name, address, append(env, "HOME="+p.dir), line...)
+		if err != nil {
+			r.stop()
+			return nil, err
+		}
+		r.base, r.processes = "http://"+address+"/im/v1", append(r.processes, proxy)
+		return r, nil
 	}
-	r := &running{processes: []*process{auth}}
-	address, err := freeAddress()
-	if err != nil {
-		r.stop()
-		return nil, err
-	}
-	config, err := p.fill("Caddyfile", caddyConfig, "{ADDRESS}", address, "{AUTH}", authAddress)
-	if err != nil {
-		r.stop()
-		return nil, err
-	}
-	proxy, err := start(ctx, p.dir, measured, "caddy", address, []string{"GOMAXPROCS=1", "HOME=" + p.dir}, "caddy", "run", "--adapter", "caddyfile", "--config", config)
-	if err != nil {
-		r.stop()
-		return nil, fmt.Errorf("caddy: %w", err)
-	}
-	r.base, r.processes = "http://"+address+"/im/v1", append(r.processes, proxy)
-	return r, nil
 }

@@ -68,14 +68,12 @@ func start(ctx context.Context, dir, cpu, name, address string, env []string, ar
 	}
 }
 
+// stop ends the process and its children at once: nothing of theirs is kept.
 func (p *process) stop() {
-	_ = p.cmd.Process.Signal(syscall.SIGTERM)
-	select {
-	case <-p.done:
-	case <-time.After(5 * time.Second):
-		_ = p.cmd.Process.Kill()
-		<-p.done
+	for _, pid := range family(p.cmd.Process.Pid) {
+		_ = syscall.Kill(pid, syscall.SIGKILL)
 	}
+	<-p.done
 }
 
 // family is a process with all that it started: nginx works in children.
@@ -95,19 +93,22 @@ func family(pid int) []int {
 
 // use is what processes have used.
 type use struct {
-	cpu time.Duration
-	rss int64 // bytes
+	cpu  time.Duration
+	door time.Duration // of it, the last process'
+	rss  int64         // bytes
 }
 
-func usage(processes []*process) (use, error) {
+func (r *running) usage() (use, error) {
 	var total use
-	for _, p := range processes {
+	for _, p := range r.processes {
+		total.door = 0
 		for _, pid := range family(p.cmd.Process.Pid) {
 			one, err := usageOf(pid)
 			if err != nil {
 				return use{}, fmt.Errorf("%s: %w", p.name, err)
 			}
 			total.cpu += one.cpu
+			total.door += one.cpu
 			total.rss += one.rss
 		}
 	}

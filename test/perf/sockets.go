@@ -20,7 +20,7 @@ const dialers = 32
 const settle = 30 * time.Second
 
 // measureSockets holds idle sockets through each case in turn, and tells what each of them costs the proxy in memory.
-func measureSockets(ctx context.Context, p *place, count int, out io.Writer) error {
+func measureSockets(ctx context.Context, p *place, cases []contender, count int, out io.Writer) error {
 	if most := p.connections() - 100; count > most {
 		_, _ = fmt.Fprintf(out, "This system lets a process have %d files open, so that %d sockets are held instead of %d.\n\n", p.files, most, count)
 		count = most
@@ -31,8 +31,8 @@ func measureSockets(ctx context.Context, p *place, count int, out io.Writer) err
 	if err != nil {
 		return err
 	}
-	for _, c := range contenders {
-		if c.name == "direct" || c.name == "caddy" || c.name == "wrapper, auth only" {
+	for _, c := range cases {
+		if c.name == "direct" || c.name == "caddy" || c.name == "wrapper: auth only" {
 			continue
 		}
 		line, err := holdSockets(ctx, p, c, callers)
@@ -53,7 +53,7 @@ func holdSockets(ctx context.Context, p *place, c contender, callers []caller) (
 	if err := p.awaitAnswer(ctx, up.base); err != nil {
 		return "", err
 	}
-	before, err := usage(up.processes)
+	before, err := up.usage()
 	if err != nil {
 		return "", err
 	}
@@ -68,7 +68,7 @@ func holdSockets(ctx context.Context, p *place, c contender, callers []caller) (
 		return "", err
 	}
 	took := time.Since(began)
-	busy, err := usage(up.processes)
+	busy, err := up.usage()
 	if err != nil {
 		return "", err
 	}
@@ -77,8 +77,11 @@ func holdSockets(ctx context.Context, p *place, c contender, callers []caller) (
 		return "", ctx.Err()
 	case <-time.After(settle):
 	}
-	after, err := usage(up.processes)
+	after, err := up.usage()
 	if err != nil {
+		return "", err
+	}
+	if err := p.profile(ctx, up, "heap", 0)(); err != nil {
 		return "", err
 	}
 	return fmt.Sprintf("| %s | %.1f s | %.1f | %.1f |", c.name, took.Seconds(),

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -68,7 +69,7 @@ func startWrapper(full bool) func(context.Context, *place) (*running, error) {
 		if full {
 			name, hot = "wrapper-full", fullHot
 		}
-		var addresses [5]string
+		var addresses [7]string
 		for i := range addresses {
 			address, err := freeAddress()
 			if err != nil {
@@ -80,11 +81,15 @@ func startWrapper(full bool) func(context.Context, *place) (*running, error) {
 		if _, err := p.fill(name+"-hot.yaml", hot); err != nil {
 			return nil, err
 		}
-		backend, err := p.fill(name+"-backend.yaml", backendConfig, append(values, "{TELEMETRY}", addresses[3])...)
+		debug := ""
+		if p.profiles != "" {
+			debug = "debug: {listen: {DEBUG}}\n"
+		}
+		backend, err := p.fill(name+"-backend.yaml", strings.ReplaceAll(debug, "{DEBUG}", addresses[5])+backendConfig, append(values, "{TELEMETRY}", addresses[3])...)
 		if err != nil {
 			return nil, err
 		}
-		gateway, err := p.fill(name+"-gateway.yaml", gatewayConfig, append(values, "{TELEMETRY}", addresses[4])...)
+		gateway, err := p.fill(name+"-gateway.yaml", strings.ReplaceAll(debug, "{DEBUG}", addresses[6])+gatewayConfig, append(values, "{TELEMETRY}", addresses[4])...)
 		if err != nil {
 			return nil, err
 		}
@@ -96,6 +101,9 @@ func startWrapper(full bool) func(context.Context, *place) (*running, error) {
 				return nil, err
 			}
 			r.processes = append(r.processes, one)
+		}
+		if p.profiles != "" {
+			r.debug = map[string]string{name + "-backend": addresses[5], name + "-gateway": addresses[6]}
 		}
 		return r, nil
 	}

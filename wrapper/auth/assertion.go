@@ -1,44 +1,52 @@
 package auth
 
 import (
-	"context"
+	"crypto/hmac"
+	"crypto/rand"
 	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/base64"
+	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
-	"sync"
 	"time"
 
-	"github.com/go-jose/go-jose/v4"
-	"github.com/go-jose/go-jose/v4/jwt"
-
 	"github.com/openimstack/openim-operator/wrapper/mounted"
-	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
 // The assertion is how the gateway tells the backend for whom a request is made. It is good for one request of one
-// caller: method, path, body and request identifier are part of it. It serves this purpose alone, which its type,
-// issuer and audience say, so that it can pass for no other token and no other token for it.
+// caller: method, path, body and request identifier are part of it. It serves this purpose alone, which its first byte and what
+// stands before it under the signature say, so that it can pass for no other token and no other token for it.
+//
+// It is one text, unpadded base64url of
+//
+//	1 byte    the form's number, 2
+//	8 bytes   when it was made, Unix milliseconds
+//	16 bytes  random, its identifier
+//	32 bytes  SHA-256 over method, target and request identifier, each behind its length in 4 bytes, and the body
+//	4 bytes   the platform, OpenIM's number or 0
+//	6 texts   each behind its length in 2 bytes: the process that may accept it, subject, issuer, role, session, device
+//	32 bytes  HMAC-SHA256 with the shared key over the domain below and all bytes before
+//
+// Numbers are big-endian. There is one text for each content: no choice of spelling, order or padding.
 const (
-	assertionType     = "openim-wrapper-assertion+jwt"
-	assertionIssuer   = "openim-wrapper-gateway"
-	assertionAudience = "openim-wrapper-backend"
+	assertionForm   = 2
+	assertionDomain = "openim-wrapper gateway to backend\x00"
 
 	// AssertionLifetime is how long an assertion may be used.
 	AssertionLifetime = 30 * time.Second
 	// assertionLeeway allows for the clocks of two nodes of one cluster.
 	assertionLeeway = 5 * time.Second
-	// assertionsRemembered bounds the replay memory of a window: some 13,000 calls a second and 20 MiB.
-	assertionsRemembered = 1 << 19
-	// assertionWindow is how long an assertion is remembered: as long as it can be used.
-	assertionWindow = AssertionLifetime + 2*assertionLeeway
-	// previousKeyLasts is how long the key before the present one is still accepted: the kubelet brings a new one to
-	// each pod at its own time.
-	previousKeyLasts = 3 * time.Minute
 
 	minAssertionKeyBytes = 32
 	maxAssertionKeyBytes = 1024
+
+	idBytes         = 16
+	assertionFixed  = 1 + 8 + idBytes + sha256.Size + 4
+	assertionTexts  = 6
+	maxAssertion    = assertionFixed + assertionTexts*(2+maxSubjectBytes) + sha256.Size
+	minAssertion    = assertionFixed + assertionTexts*2 + sha256.Size
+	maxMilliseconds = 253402300799999 // the year 9999: beyond it lie overflows
 )
 
 // Call is what an assertion speaks for.
@@ -48,20 +56,9 @@ type Call struct {
 	Path      string // as the backend sees it
 	RequestID string
 	Body      []byte
-}
-
-// assertionClaims is the assertion's content.
-type assertionClaims struct {
-	jwt.Claims
-	AdminIssuer string `json:"adm"`
-	Role        string `json:"role"`
-	Method      string `json:"htm"`
-	Path        string `json:"htp"`
-	RequestID   string `json:"rid"`
-	BodyHash    string `json:"bh"` // SHA-256, base64url
-	Session     string `json:"sid,omitempty"`
-	Device      string `json:"dev,omitempty"`
-	PlatformID  int32  `json:"plt,omitempty"`
+	// Instance is the one process of the backend that may accept it, as its replies name it; empty: any, which then asks the
+	// others by the memory that they share. Of a call to be verified it is ignored.
+	Instance string
 }
 
 // AssertionKeyFile is the key that gateway and backend share, in a mounted file: 32 to 1024 bytes.
@@ -80,185 +77,99 @@ func Assert(key AssertionKey, call Call, now time.Time) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("sign the assertion: %w", err)
 	}
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.HS256, Key: secret},
-		(&jose.SignerOptions{}).WithType(assertionType))
-	if err != nil {
-		return "", fmt.Errorf("sign the assertion: %w", err)
-	}
-	return jwt.Signed(signer).Claims(assertionClaims{
-		Claims: jwt.Claims{
-			Issuer:   assertionIssuer,
-			Audience: jwt.Audience{assertionAudience},
-			Subject:  call.Principal.Subject,
-			ID:       wire.NewRequestID(),
-			IssuedAt: jwt.NewNumericDate(now),
-			Expiry:   jwt.NewNumericDate(now.Add(AssertionLifetime)),
-		},
-		AdminIssuer: call.Principal.Issuer,
-		Role:        string(call.Principal.Role),
-		Method:      call.Method,
-		Path:        call.Path,
-		RequestID:   call.RequestID,
-		BodyHash:    bodyHash(call.Body),
-		Session:     call.Principal.Session,
-		Device:      call.Principal.Device,
-		PlatformID:  call.Principal.PlatformID,
-	}).Serialize()
-}
-
-func bodyHash(body []byte) string {
-	sum := sha256.Sum256(body)
-	return base64.RawURLEncoding.EncodeToString(sum[:])
-}
-
-// Assertions verifies assertions, each of them once.
-type Assertions struct {
-	key  AssertionKey
-	now  func() time.Time
-	seen *seen
-	// shared is nil for a verifier that stands alone.
-	shared Memory
-
-	mu                 sync.Mutex
-	present, previous  []byte
-	previousAcceptedTo time.Time
-}
-
-// NewAssertions remembers what it has seen for as long as an assertion can be used.
-func NewAssertions(key AssertionKey, now func() time.Time) *Assertions {
-	return &Assertions{key: key, now: now, seen: newSeen(assertionWindow, assertionsRemembered)}
-}
-
-// Share makes the verifier ask a memory that it has in common with others, before its first use.
-func (a *Assertions) Share(m Memory) *Assertions {
-	a.shared = m
-	return a
-}
-
-// Verify checks that an assertion was made for exactly this call, and has not been shown before to this verifier.
-// call.Principal is ignored; the principal comes back.
-func (a *Assertions) Verify(token string, call Call) (Principal, *Refusal) {
-	principal, _, refusal := a.verify(token, call)
-	return principal, refusal
-}
-
-// VerifyOnce is Verify, and that it has not been shown to any verifier of the same memory. While the memory cannot be asked
-// a call is refused, unless it is harmless: one that may be carried out a second time with no more effect than the first.
-func (a *Assertions) VerifyOnce(ctx context.Context, token string, call Call, harmless bool) (Principal, *Refusal) {
-	principal, id, refusal := a.verify(token, call)
-	if refusal != nil || a.shared == nil {
-		return principal, refusal
-	}
-	switch first, err := a.shared.First(ctx, id, assertionWindow); {
-	case err != nil && harmless:
-		return principal, nil
-	case err != nil:
-		return Principal{}, refuse(reasonMemoryDown, "whether the assertion was shown to another replica cannot be told now: "+err.Error())
-	case !first:
-		return Principal{}, refuse(reasonReplayed, "the assertion has been shown to another replica before")
-	}
-	return principal, nil
-}
-
-func (a *Assertions) verify(token string, call Call) (p Principal, id string, refusal *Refusal) {
-	c, refusal := parseCompact(token)
-	if refusal != nil {
-		return Principal{}, "", refusal
-	}
-	now := a.now()
-	if refusal = a.verifySignature(c, now); refusal != nil {
-		return Principal{}, "", refusal
-	}
-	if refusal = checkBinding(c.claims, call); refusal != nil {
-		return Principal{}, "", refusal
-	}
-	if _, refusal = checkTimes(c.claims, now, AssertionLifetime, assertionLeeway); refusal != nil {
-		return Principal{}, "", refusal
-	}
-	principal, id, refusal := readAssertion(c.claims)
-	if refusal != nil {
-		return Principal{}, "", refusal
-	}
-	switch first, full := a.seen.first(id, now); {
-	case full:
-		return Principal{}, "", refuse(reasonReplayed, "too many assertions in one window to tell a replayed one")
-	case !first:
-		return Principal{}, "", refuse(reasonReplayed, "the assertion has been shown before")
-	}
-	return principal, id, nil
-}
-
-func (a *Assertions) verifySignature(c *compact, now time.Time) *Refusal {
-	if refusal := c.checkExtensions(); refusal != nil {
-		return refusal
-	}
-	alg, refusal := c.algorithm([]jose.SignatureAlgorithm{jose.HS256})
-	if refusal != nil {
-		return refusal
-	}
-	if typ, refusal := c.typ(); refusal != nil || typ != assertionType {
-		return refuse(reasonType, "the token is not an assertion")
-	}
-	keys, err := a.keys(now)
-	if err != nil {
-		return refuse(reasonKeysDown, err.Error())
-	}
-	for _, key := range keys {
-		if refusal = c.verify(key, alg); refusal == nil {
-			return nil
+	p := &call.Principal
+	raw := make([]byte, 0, 512)
+	raw = append(raw, assertionForm)
+	raw = binary.BigEndian.AppendUint64(raw, uint64(max(now.UnixMilli(), 0)))
+	raw = raw[:len(raw)+idBytes]
+	_, _ = rand.Read(raw[len(raw)-idBytes:]) // never fails: the runtime ends the program when the system has no randomness
+	sum := binding(&call)
+	raw = append(raw, sum[:]...)
+	raw = binary.BigEndian.AppendUint32(raw, uint32(max(p.PlatformID, 0)))
+	for _, text := range [assertionTexts]string{call.Instance, p.Subject, p.Issuer, string(p.Role), p.Session, p.Device} {
+		if len(text) > maxSubjectBytes {
+			return "", errors.New("sign the assertion: a name in it is longer than 256 bytes")
 		}
+		raw = binary.BigEndian.AppendUint16(raw, uint16(len(text)))
+		raw = append(raw, text...)
 	}
-	return refusal
+	return base64.RawURLEncoding.EncodeToString(sealed(secret, raw)), nil
 }
 
-// keys returns the present key and, for a while after a change, the one before it.
-func (a *Assertions) keys(now time.Time) ([][]byte, error) {
-	present, err := a.key.Get()
-	if err != nil {
-		return nil, err
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if subtle.ConstantTimeCompare(a.present, present) == 0 {
-		a.present, a.previous, a.previousAcceptedTo = present, a.present, now.Add(previousKeyLasts)
-	}
-	if a.previous == nil || !now.Before(a.previousAcceptedTo) {
-		return [][]byte{a.present}, nil
-	}
-	return [][]byte{a.present, a.previous}, nil
+// sealed appends the signature to what it is of.
+func sealed(secret, raw []byte) []byte {
+	mac := hmac.New(sha256.New, secret)
+	_, _ = mac.Write([]byte(assertionDomain))
+	_, _ = mac.Write(raw)
+	return mac.Sum(raw)
 }
 
-func checkBinding(claims map[string]any, call Call) *Refusal {
-	for _, want := range []struct{ claim, value string }{
-		{"iss", assertionIssuer}, {"htm", call.Method}, {"htp", call.Path}, {"rid", call.RequestID}, {"bh", bodyHash(call.Body)},
-	} {
-		if got, _ := claims[want.claim].(string); subtle.ConstantTimeCompare([]byte(got), []byte(want.value)) == 0 {
-			return refuse(reasonBinding, "the assertion's "+want.claim+" is not that of this request")
+// binding is the hash of what a request is. Each part but the last stands behind its length, so that no two requests give the same bytes.
+func binding(call *Call) (sum [sha256.Size]byte) {
+	h := sha256.New()
+	head := make([]byte, 0, 256)
+	for _, part := range [...]string{call.Method, call.Path, call.RequestID} {
+		head = binary.BigEndian.AppendUint32(head, uint32(len(part)))
+		head = append(head, part...)
+	}
+	_, _ = h.Write(head)
+	_, _ = h.Write(call.Body)
+	h.Sum(sum[:0])
+	return sum
+}
+
+// assertion is one taken apart, its signature not yet looked at.
+type assertion struct {
+	signed    []byte // form to the last text
+	signature []byte
+
+	made      time.Time
+	id        [idBytes]byte
+	binding   [sha256.Size]byte
+	instance  string
+	principal Principal
+}
+
+// parseAssertion accepts the one spelling of each content.
+func parseAssertion(text string) (*assertion, *Refusal) {
+	malformed := refuse(reasonMalformed, "it is no assertion of the form that this version reads")
+	if len(text) > base64.RawURLEncoding.EncodedLen(maxAssertion) || len(text) < base64.RawURLEncoding.EncodedLen(minAssertion) {
+		return nil, malformed
+	}
+	raw := make([]byte, base64.RawURLEncoding.DecodedLen(len(text)))
+	// The decoder passes over line breaks: fewer bytes come out then.
+	if n, err := base64.RawURLEncoding.Strict().Decode(raw, []byte(text)); err != nil || n != len(raw) || raw[0] != assertionForm {
+		return nil, malformed
+	}
+	cut := len(raw) - sha256.Size
+	a := &assertion{signed: raw[:cut], signature: raw[cut:]}
+	made, rest := binary.BigEndian.Uint64(raw[1:]), raw[9:cut]
+	if made > maxMilliseconds {
+		return nil, malformed
+	}
+	a.made = time.UnixMilli(int64(made))
+	rest = rest[copy(a.id[:], rest):]
+	rest = rest[copy(a.binding[:], rest):]
+	platform := binary.BigEndian.Uint32(rest)
+	if platform > math.MaxInt32 {
+		return nil, malformed
+	}
+	var texts [assertionTexts]string
+	rest = rest[4:]
+	for i := range texts {
+		if len(rest) < 2 {
+			return nil, malformed
 		}
-	}
-	if audiences, ok := texts(claims, "aud"); !ok || len(audiences) != 1 || audiences[0] != assertionAudience {
-		return refuse(reasonAudience, "the assertion is not meant for the backend")
-	}
-	return nil
-}
-
-func readAssertion(claims map[string]any) (p Principal, id string, refusal *Refusal) {
-	var ok [4]bool
-	p.Subject, ok[0] = text(claims, "sub")
-	p.Issuer, ok[1] = text(claims, "adm")
-	role, isText := claims["role"].(string)
-	p.Role, ok[2] = Role(role), isText
-	id, ok[3] = text(claims, "jti")
-	p.Session, _ = text(claims, "sid")
-	p.Device, _ = text(claims, "dev")
-	if platform, isNumber := claims["plt"].(int64); isNumber {
-		if platform < 0 || platform > math.MaxInt32 {
-			return Principal{}, "", refuse(reasonSubject, "the assertion's plt is no platform")
+		length := int(binary.BigEndian.Uint16(rest))
+		if rest = rest[2:]; length > maxSubjectBytes || length > len(rest) {
+			return nil, malformed
 		}
-		p.PlatformID = int32(platform)
+		texts[i], rest = string(rest[:length]), rest[length:]
 	}
-	if ok != [4]bool{true, true, true, true} {
-		return Principal{}, "", refuse(reasonSubject, "the assertion does not name its caller, role and identifier")
+	if len(rest) > 0 {
+		return nil, malformed
 	}
-	return p, id, nil
+	a.instance = texts[0]
+	a.principal = Principal{Subject: texts[1], Issuer: texts[2], Role: Role(texts[3]), Session: texts[4], Device: texts[5], PlatformID: int32(platform)}
+	return a, nil
 }

@@ -49,6 +49,29 @@ func TestAnAssertionIsGoodAtOneReplica(t *testing.T) {
 	g.Expect(shared.lasts).To(BeNumerically(">=", auth.AssertionLifetime+10*time.Second), "as long as it can be used, with both clocks' leeway")
 }
 
+func TestAnAssertionForOneProcessAsksNobody(t *testing.T) {
+	g := NewWithT(t)
+	shared := &memory{down: errors.New("it does not answer")}
+	one := auth.NewAssertions(&secret{keyOne}, (&clock{noon}).now).Share(shared)
+	two := auth.NewAssertions(&secret{keyOne}, (&clock{noon}).now).Share(shared)
+	alone := auth.NewAssertions(&secret{keyOne}, (&clock{noon}).now)
+	g.Expect(one.Instance()).NotTo(Equal(two.Instance()))
+	token := assert(t, keyOne, call(func(c *auth.Call) { c.Instance = one.Instance() }), noon)
+	for _, other := range []*auth.Assertions{two, alone} {
+		_, refusal := other.VerifyOnce(t.Context(), token, call(), true)
+		g.Expect(refusal).NotTo(BeNil())
+		g.Expect(refusal.Reason).To(Equal("instance"))
+		g.Expect(refusal.Temporary()).To(BeFalse())
+	}
+	p, refusal := one.VerifyOnce(t.Context(), token, call(), false)
+	g.Expect(refusal).To(BeNil(), "the memory that is down is not needed")
+	g.Expect(p).To(Equal(admin))
+	for _, v := range []*auth.Assertions{one, two, alone} {
+		_, refusal = v.VerifyOnce(t.Context(), token, call(), true)
+		g.Expect(refusal).NotTo(BeNil(), "once, whoever is asked")
+	}
+}
+
 func TestWhatIsRefusedAnywayIsNotNoted(t *testing.T) {
 	g := NewWithT(t)
 	shared := &memory{seen: map[string]bool{}}

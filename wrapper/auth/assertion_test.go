@@ -1,8 +1,10 @@
 package auth_test
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -125,36 +127,104 @@ func TestAReplayIsNoticedUntilTheAssertionHasExpired(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoAssertion(t *testing.T) {
-	hs := func(header, claims string) string { return hs256(header, claims, []byte(keyOne)) }
-	const header = `{"alg":"HS256","typ":"openim-wrapper-assertion+jwt"}`
-	claims := func(change, to string) string {
-		parts := strings.Split(assert(t, keyOne, call(), noon), ".")
-		text := string(decode(t, parts[1]))
-		if change != "" && !strings.Contains(text, change) {
-			t.Fatalf("%s is not in %s", change, text)
-		}
-		return strings.Replace(text, change, to, 1)
+// form is an assertion written by hand after the description at the top of assertion.go, by other means than the code's.
+type form struct {
+	number            byte
+	made              time.Time
+	id                string // 16 bytes
+	method, path, rid string
+	body              string
+	platform          uint32
+	texts             []string // instance, subject, issuer, role, session, device
+	tail              string   // behind the texts
+	domain, key       string
+}
+
+func goodForm() form {
+	c := call()
+	return form{
+		number: 2, made: noon, id: "sixteen letters.", method: c.Method, path: c.Path, rid: c.RequestID, body: string(c.Body),
+		texts: []string{"", admin.Subject, admin.Issuer, "admin", "", ""}, domain: "openim-wrapper gateway to backend\x00", key: keyOne,
 	}
+}
+
+func (f form) String() string {
+	number := func(n uint64, bytes int) string {
+		text := ""
+		for range bytes {
+			text = string([]byte{byte(n)}) + text
+			n >>= 8
+		}
+		return text
+	}
+	var bound strings.Builder
+	for _, part := range []string{f.method, f.path, f.rid} {
+		bound.WriteString(number(uint64(len(part)), 4) + part)
+	}
+	sum := sha256.Sum256([]byte(bound.String() + f.body))
+	raw := string([]byte{f.number}) + number(uint64(f.made.UnixMilli()), 8) + f.id + string(sum[:]) + number(uint64(f.platform), 4)
+	for _, text := range f.texts {
+		raw += number(uint64(len(text)), 2) + text
+	}
+	raw += f.tail
+	mac := hmac.New(sha256.New, []byte(f.key))
+	mac.Write([]byte(f.domain + raw))
+	return base64.RawURLEncoding.EncodeToString([]byte(raw + string(mac.Sum(nil))))
+}
+
+func with(change func(*form)) string {
+	f := goodForm()
+	change(&f)
+	return f.String()
+}
+
+func TestTheFormIsTheOneThatIsWrittenDown(t *testing.T) {
+	g := NewWithT(t)
+	p, refusal := auth.NewAssertions(&secret{keyOne}, (&clock{noon}).now).Verify(goodForm().String(), call())
+	g.Expect(refusal).To(BeNil())
+	g.Expect(p).To(Equal(admin))
+
+	user := auth.Principal{Subject: "alice", Issuer: auth.UserIssuer, Role: auth.RoleUser, Session: "s", Device: "d", PlatformID: 9}
+	made := assert(t, keyOne, call(func(c *auth.Call) { c.Principal = user }), noon)
+	id := string(decode(t, made)[9:25])
+	g.Expect(with(func(f *form) {
+		f.id, f.platform, f.texts = id, 9, []string{"", "alice", auth.UserIssuer, "user", "s", "d"}
+	})).To(Equal(made))
+}
+
+func TestWhatIsNoAssertion(t *testing.T) {
 	es := authtest.NewKey(t, "k", jose.ES256)
-	good := assert(t, keyOne, call(), noon)
+	good := goodForm().String()
+	raw := decode(t, good)
 	for _, a := range []attack{
 		{"another's key", assert(t, keyTwo, call(), noon), "signature"},
-		{"an administrator's token", es.Sign(t, nil, authtest.Claims(noon, nil)), "algorithm"},
-		{"alg none", authtest.Encode([]byte(`{"alg":"none","typ":"openim-wrapper-assertion+jwt"}`)) + "." + strings.Split(good, ".")[1] + ".AAAA", "algorithm"},
-		{"HS512", hs(`{"alg":"HS512","typ":"openim-wrapper-assertion+jwt"}`, claims("", "")), "algorithm"},
-		{"OpenIM's kind of token, had it our key", hs(`{"alg":"HS256","typ":"JWT"}`, `{"UserID":"imAdmin","PlatformID":10}`), "type"},
-		{"without typ", hs(`{"alg":"HS256"}`, claims("", "")), "type"},
-		{"with crit", hs(`{"alg":"HS256","typ":"openim-wrapper-assertion+jwt","crit":["x"]}`, claims("", "")), "header"},
-		{"for another audience", hs(header, claims("openim-wrapper-backend", "openim-wrapper-other")), "audience"},
-		{"for more than one audience", hs(header, claims(`"aud":"openim-wrapper-backend"`, `"aud":["openim-wrapper-backend","x"]`)), "audience"},
-		{"of another issuer", hs(header, claims("openim-wrapper-gateway", "openim-wrapper-other")), "binding"},
-		{"that lives longer", hs(header, claims(fmt.Sprint(noon.Add(30*time.Second).Unix()), fmt.Sprint(noon.Add(31*time.Second).Unix()))), "lifetime"},
-		{"without identifier", hs(header, claims(`"jti"`, `"jtx"`)), "subject"},
-		{"without caller", hs(header, claims(`"sub"`, `"sux"`)), "subject"},
-		{"with a role of another type", hs(header, claims(`"role":"admin"`, `"role":true`)), "subject"},
-		{"a member twice", hs(header, claims(`{`, `{"role":"admin",`)), "malformed"},
+		{"a signature cut off", base64.RawURLEncoding.EncodeToString(raw[:len(raw)-1]), "malformed"},
+		{"without a signature", base64.RawURLEncoding.EncodeToString(raw[:len(raw)-32]), "malformed"},
+		{"signed for another purpose", with(func(f *form) { f.domain = "" }), "signature"},
+		{"an administrator's token", es.Sign(t, nil, authtest.Claims(noon, nil)), "malformed"},
+		{"OpenIM's kind of token, had it our key", hs256(`{"alg":"HS256","typ":"JWT"}`, `{"UserID":"imAdmin","PlatformID":10}`, []byte(keyOne)), "malformed"},
+		{"of another form", with(func(f *form) { f.number = 1 }), "malformed"},
+		{"one text less", with(func(f *form) { f.texts = f.texts[:5] }), "malformed"},
+		{"one text more", with(func(f *form) { f.texts = append(f.texts, "") }), "malformed"},
+		{"a byte more", with(func(f *form) { f.tail = "x" }), "malformed"},
+		{"a text that is longer than it is", with(func(f *form) { f.texts, f.tail = f.texts[:5], "\x00\x09short" }), "malformed"},
+		{"a text of 257 bytes", with(func(f *form) { f.texts[1] = strings.Repeat("a", 257) }), "malformed"},
+		{"a platform that is none", with(func(f *form) { f.platform = 1 << 31 }), "malformed"},
+		{"a time that overflows", with(func(f *form) { f.made = time.UnixMilli(-1) }), "malformed"},
+		{"with padding", good + "=", "malformed"},
+		{"with a line break", good[:9] + "\n" + good[9:], "malformed"},
+		{"with a line break in the place of a letter", good[:9] + "\n" + good[10:], "malformed"},
+		{"in the other alphabet", strings.NewReplacer("-", "+", "_", "/").Replace(good) + "+/", "malformed"},
+		{"for another process", with(func(f *form) { f.texts[0] = "another" }), "instance"},
+		{"without caller", with(func(f *form) { f.texts[1] = "" }), "subject"},
+		{"a caller with a line break", with(func(f *form) { f.texts[1] = "a\nb" }), "subject"},
+		{"a caller who is no text", with(func(f *form) { f.texts[1] = "a\xff" }), "subject"},
+		{"without issuer", with(func(f *form) { f.texts[2] = "" }), "subject"},
+		{"a session with a NUL", with(func(f *form) { f.texts[4] = "a\x00" }), "subject"},
+		{"parts shifted between method and path", with(func(f *form) { f.method, f.path = "POST/", f.path[1:] }), "binding"},
+		{"parts shifted between id and body", with(func(f *form) { f.rid, f.body = f.rid+"{", f.body[1:] }), "binding"},
 		{"nothing", "", "malformed"},
+		{"too much", strings.Repeat("A", 5000), "malformed"},
 	} {
 		t.Run(a.name, func(t *testing.T) {
 			g := NewWithT(t)
@@ -163,6 +233,28 @@ func TestWhatIsNoAssertion(t *testing.T) {
 			g.Expect(refusal.Reason).To(Equal(a.reason), refusal.Detail)
 		})
 	}
+}
+
+// TestEveryBitOfAnAssertionCounts: there is no part of it that may be another.
+func TestEveryBitOfAnAssertionCounts(t *testing.T) {
+	v := auth.NewAssertions(&secret{keyOne}, (&clock{noon}).now)
+	raw := decode(t, goodForm().String())
+	for i := range raw {
+		for bit := range 8 {
+			raw[i] ^= 1 << bit
+			if _, refusal := v.Verify(base64.RawURLEncoding.EncodeToString(raw), call()); refusal == nil {
+				t.Fatalf("bit %d of byte %d does not matter", bit, i)
+			}
+			raw[i] ^= 1 << bit
+		}
+	}
+}
+
+func TestANameThatIsTooLongIsNotSigned(t *testing.T) {
+	g := NewWithT(t)
+	_, err := auth.Assert(&secret{keyOne}, call(func(c *auth.Call) { c.Principal.Subject = strings.Repeat("a", 257) }), noon)
+	g.Expect(err).To(MatchError(ContainSubstring("longer than 256 bytes")))
+	g.Expect(err.Error()).NotTo(ContainSubstring("aaa"))
 }
 
 func TestTheKeyBeforeThePresentOneIsAcceptedForAWhile(t *testing.T) {

@@ -3,7 +3,9 @@ package auth
 import (
 	"math"
 	"slices"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
@@ -16,15 +18,15 @@ const maxSubjectBytes = 256
 // text returns a claim that must be a text of a bounded length without control characters.
 func text(claims map[string]any, name string) (string, bool) {
 	s, ok := claims[name].(string)
-	if !ok || s == "" || len(s) > maxSubjectBytes {
+	if !ok || !legible(s) {
 		return "", false
 	}
-	for _, r := range s {
-		if r < ' ' || r == 0x7f {
-			return "", false
-		}
-	}
 	return s, true
+}
+
+// legible wants 1 to 256 bytes of UTF-8 without control characters.
+func legible(s string) bool {
+	return s != "" && len(s) <= maxSubjectBytes && utf8.ValidString(s) && strings.IndexFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f }) < 0
 }
 
 // texts returns a claim that is one text or a list of texts (RFC 7519 section 4.1.3 for aud).

@@ -1,11 +1,13 @@
 package auth_test
 
 import (
+	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
-	"fmt"
+	"encoding/binary"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/go-jose/go-jose/v4"
 
@@ -61,31 +63,48 @@ func FuzzSignedContent(f *testing.F) {
 	})
 }
 
-// fixedAssertion is what auth.Assert makes of call(), but for its identifier, which is the same in every run.
-func fixedAssertion() string {
-	body := sha256.Sum256(call().Body)
-	claims := fmt.Sprintf(`{"iss":"openim-wrapper-gateway","aud":["openim-wrapper-backend"],"sub":%q,"adm":%q,"role":"admin",`+
-		`"htm":"POST","htp":%q,"rid":"r-1","bh":%q,"jti":"fixed","iat":%d,"exp":%d}`,
-		admin.Subject, admin.Issuer, call().Path, authtest.Encode(body[:]), noon.Unix(), noon.Add(auth.AssertionLifetime).Unix())
-	return hs256(`{"alg":"HS256","typ":"openim-wrapper-assertion+jwt"}`, claims, []byte(keyOne))
-}
-
-func TestTheFixedAssertionIsAGoodOne(t *testing.T) {
-	_, refusal := auth.NewAssertions(&secret{keyOne}, (&clock{noon}).now).Verify(fixedAssertion(), call())
-	if refusal != nil {
-		t.Fatal(refusal)
-	}
-}
-
-// FuzzAssertion: as FuzzAdminToken, for the assertion between gateway and backend.
+// FuzzAssertion: whatever is made of an assertion, only the one that was signed is accepted.
 func FuzzAssertion(f *testing.F) {
-	valid := fixedAssertion()
+	valid := goodForm().String()
 	f.Add(valid)
+	f.Add(valid[:len(valid)-1])
+	f.Add(with(func(f *form) { f.number = 1 }))
+	f.Add(strings.Repeat("A", 200))
 	f.Add(strings.Repeat("a.", 3))
 	f.Fuzz(func(t *testing.T, token string) {
-		_, refusal := auth.NewAssertions(&secret{keyOne}, (&clock{noon}).now).Verify(token, call())
-		if refusal == nil && token != valid {
+		p, refusal := auth.NewAssertions(&secret{keyOne}, (&clock{noon}).now).Verify(token, call())
+		switch {
+		case refusal == nil && token != valid:
 			t.Fatalf("accepted: %q", token)
+		case refusal != nil && p != (auth.Principal{}):
+			t.Fatal("a refused assertion gave a principal")
+		}
+	})
+}
+
+// FuzzSignedForm: bytes of any content, rightly signed, never panic, and give a principal only when they are the one spelling of it.
+func FuzzSignedForm(f *testing.F) {
+	raw := decode(f, goodForm().String())
+	f.Add(raw[:len(raw)-sha256.Size])
+	f.Add(raw[:61])
+	f.Add(append([]byte{2}, make([]byte, 80)...))
+	f.Add(decode(f, with(func(f *form) { f.texts[1], f.tail = strings.Repeat("a", 257), "\xff\xff" })))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		mac := hmac.New(sha256.New, []byte(keyOne))
+		mac.Write([]byte(goodForm().domain))
+		mac.Write(raw)
+		token := base64.RawURLEncoding.EncodeToString(mac.Sum(raw))
+		p, refusal := auth.NewAssertions(&secret{keyOne}, (&clock{noon}).now).Verify(token, call())
+		if refusal != nil {
+			return
+		}
+		again := with(func(f *form) {
+			f.made = time.UnixMilli(int64(binary.BigEndian.Uint64(raw[1:])))
+			f.id, f.platform = string(raw[9:25]), uint32(p.PlatformID)
+			f.texts = []string{"", p.Subject, p.Issuer, string(p.Role), p.Session, p.Device}
+		})
+		if again != token {
+			t.Fatalf("two spellings of one assertion: %q", raw)
 		}
 	})
 }

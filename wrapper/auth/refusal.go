@@ -48,6 +48,7 @@ const (
 	reasonKeysDown  = "keys_not_loaded"
 	reasonReplayed  = "replayed"
 	reasonBinding   = "binding"
+	reasonInstance  = "instance"
 )
 
 func refuse(reason, detail string) *Refusal { return &Refusal{Reason: reason, Detail: detail} }

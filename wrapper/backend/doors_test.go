@@ -3,6 +3,7 @@ package backend_test
 import (
 	"net/http"
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 
@@ -122,4 +123,34 @@ func TestOneReplicasAssertionIsNotAnothers(t *testing.T) {
 		g.Expect(h.do(again).Status).To(Equal(http.StatusUnauthorized), name)
 	}
 	g.Expect(h.log.String()).To(ContainSubstring("shown to another replica"))
+}
+
+// TestAnAssertionForOneReplicaNeedsNoRedis: it is good there and nowhere else, once.
+func TestAnAssertionForOneReplicaNeedsNoRedis(t *testing.T) {
+	g := NewWithT(t)
+	h := newHouse(t, 2)
+	instance := make([]string, 2)
+	for n := range instance {
+		instance[n] = h.post(n, asGateway, link.PathListDevices, `{"userID":"alice"}`).Header.Get(wire.HeaderInstance)
+		g.Expect(instance[n]).NotTo(BeEmpty())
+	}
+	g.Expect(instance[0]).NotTo(Equal(instance[1]))
+	h.redis.Stop()
+	bound := func(at int) *http.Request {
+		r := h.request(at, asAdmin, "POST", adminWrite, `{"users":[{"userID":"bob","nickname":"Bob"}]}`)
+		token, err := auth.Assert(constantKey(assertionKey), auth.Call{
+			Principal: asAdmin, Method: "POST", Path: adminWrite, RequestID: r.Header.Get(wire.HeaderRequestID),
+			Body: []byte(`{"users":[{"userID":"bob","nickname":"Bob"}]}`), Instance: instance[0],
+		}, time.Now())
+		g.Expect(err).NotTo(HaveOccurred())
+		r.Header.Set(wire.HeaderAuthorization, "Bearer "+token)
+		return r
+	}
+	g.Expect(h.do(bound(1)).Status).To(Equal(http.StatusUnauthorized), "it is another's")
+	first := bound(0)
+	again := first.Clone(t.Context())
+	again.Body, _ = first.GetBody()
+	g.Expect(h.do(first).Status).To(Equal(http.StatusOK))
+	g.Expect(h.do(again).Status).To(Equal(http.StatusUnauthorized))
+	g.Expect(h.post(0, asAdmin, adminWrite, `{"users":[{"userID":"bob","nickname":"Bob"}]}`).Status).To(Equal(503), "one for anybody does need it")
 }

@@ -31,6 +31,7 @@ type handler struct {
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	rec := serve.RecordOf(r.Context())
+	w.Header().Set(wire.HeaderInstance, h.assertions.Instance())
 	reply, failure := h.answer(w, r, rec)
 	tellUsers(w.Header(), rec)
 	if failure != nil {

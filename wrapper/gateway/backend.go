@@ -71,18 +71,38 @@ func (x *exchange) forward(reply upstream.Reply) {
 	_, _ = x.w.Write(reply.Body)
 }
 
+// send signs a call for the process that answered last on the connection it goes out on: that process alone accepts it, so that nobody
+// else has to remember it. Where that is not known, or something in between hands calls to others, it is signed for any of them.
 func (b *backendClient) send(ctx context.Context, call auth.Call, media string) (upstream.Reply, error) {
-	assertion, err := auth.Assert(b.key, call, b.now())
-	if err != nil {
-		return upstream.Reply{}, fmt.Errorf("%w: %w", upstream.ErrNotSent, err)
+	reply, err := b.sendTo(ctx, &call, media, true)
+	if err != nil || call.Instance == "" || reply.Status != http.StatusUnauthorized {
+		return reply, err
 	}
-	header := http.Header{}
-	header.Set(wire.HeaderAuthorization, wire.SchemeBearer+" "+assertion)
-	header.Set(wire.HeaderRequestID, call.RequestID)
+	if answered := reply.Header.Get(wire.HeaderInstance); answered == "" || answered == call.Instance {
+		return reply, err
+	}
+	// It reached another process, which has refused it unseen.
+	return b.sendTo(ctx, &call, media, false)
+}
+
+// sendTo leaves in call.Instance whom it was signed for.
+func (b *backendClient) sendTo(ctx context.Context, call *auth.Call, media string, bind bool) (upstream.Reply, error) {
+	header := http.Header{wire.HeaderRequestID: {call.RequestID}}
 	if call.Body != nil {
-		header.Set(wire.HeaderContentType, media)
+		header[wire.HeaderContentType] = []string{media}
 	}
-	return b.up.Do(ctx, call.Method, call.Path, header, call.Body)
+	return b.up.DoSigned(ctx, call.Method, call.Path, header, call.Body, func(header http.Header, peer string) error {
+		call.Instance = ""
+		if bind {
+			call.Instance = peer
+		}
+		assertion, err := auth.Assert(b.key, *call, b.now())
+		if err != nil {
+			return err
+		}
+		header[wire.HeaderAuthorization] = []string{wire.SchemeBearer + " " + assertion}
+		return nil
+	})
 }
 
 // note takes the backend's word for what happened into the record, and refuses replies that cannot be the backend's.

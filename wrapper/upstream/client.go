@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -33,14 +34,16 @@ const (
 	// Idle connections are kept for less time than any server of ours keeps them.
 	idleTimeout    = 30 * time.Second
 	maxConnections = 256
-	userAgent      = "openim-wrapper"
+	// roomAtOnce is how much of a reply is believed to come before it has.
+	roomAtOnce = 64 << 10
+	userAgent  = "openim-wrapper"
 )
 
 // Client sends requests to one process.
 type Client struct {
 	base      string
 	host      string // of base
-	http      *http.Client
+	transport *http.Transport
 	propagate bool
 }
 
@@ -50,22 +53,27 @@ func New(base string) *Client {
 	if u, err := url.Parse(base); err == nil {
 		host = u.Hostname()
 	}
-	return &Client{base: base, host: host, http: &http.Client{
-		Transport: &http.Transport{
-			Proxy:                  nil,
-			DialContext:            (&net.Dialer{Timeout: dialTimeout, KeepAlive: keepAlive}).DialContext,
-			DisableCompression:     true,
-			MaxConnsPerHost:        maxConnections,
-			MaxIdleConnsPerHost:    maxConnections,
-			IdleConnTimeout:        idleTimeout,
-			MaxResponseHeaderBytes: wire.MaxHeaderBytes,
+	dialer := &net.Dialer{Timeout: dialTimeout, KeepAlive: keepAlive}
+	// No http.Client stands around it: nothing is redirected, and no cookie kept.
+	return &Client{base: base, host: host, transport: &http.Transport{
+		Proxy: nil,
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			conn, err := dialer.DialContext(ctx, network, address)
+			if err != nil {
+				return nil, err
+			}
+			return &peerConn{Conn: conn}, nil
 		},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		DisableCompression:     true,
+		MaxConnsPerHost:        maxConnections,
+		MaxIdleConnsPerHost:    maxConnections,
+		IdleConnTimeout:        idleTimeout,
+		MaxResponseHeaderBytes: wire.MaxHeaderBytes,
 	}}
 }
 
 // Close gives up the idle connections.
-func (c *Client) Close() { c.http.CloseIdleConnections() }
+func (c *Client) Close() { c.transport.CloseIdleConnections() }
 
 // Reply is what came back, whole.
 type Reply struct {
@@ -74,41 +82,81 @@ type Reply struct {
 	Body   []byte
 }
 
+// Signer completes a request's header for the process at the other end of the connection on which it is about to go out. peer is the
+// name that this process gave in its last reply on the connection, empty when there was none. It may be called more than once: a
+// request that could not be sent on one connection goes out on another.
+type Signer func(header http.Header, peer string) error
+
 // Do sends one request and reads its reply, within ctx. Of the caller's own headers nothing is passed on unless it
 // stands in header.
 func (c *Client) Do(ctx context.Context, method, path string, header http.Header, body []byte) (Reply, error) {
+	return c.DoSigned(ctx, method, path, header, body, nil)
+}
+
+// DoSigned is Do with a header that depends on the connection. When sign fails, the request is worth nothing to the other side, and its
+// error comes back as ErrNotSent.
+func (c *Client) DoSigned(ctx context.Context, method, path string, header http.Header, body []byte, sign Signer) (Reply, error) {
 	header = header.Clone()
 	if header == nil {
 		header = http.Header{}
 	}
 	ctx, end := c.span(ctx, method, header)
-	reply, err := c.do(ctx, method, path, header, body)
+	reply, err := c.do(ctx, method, path, header, body, sign)
 	end(reply.Status, err)
 	return reply, err
 }
 
-func (c *Client) do(ctx context.Context, method, path string, header http.Header, body []byte) (Reply, error) {
+func (c *Client) do(ctx context.Context, method, path string, header http.Header, body []byte, sign Signer) (Reply, error) {
 	var wrote atomic.Bool
-	traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { wrote.Store(true) }})
+	var conn *peerConn
+	var unsigned error
+	traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		// Called before anything of the request is written, by the goroutine that asks.
+		GotConn: func(info httptrace.GotConnInfo) {
+			conn, _ = info.Conn.(*peerConn)
+			if sign != nil {
+				unsigned = sign(header, conn.peer())
+			}
+		},
+		WroteHeaders: func() { wrote.Store(true) },
+	})
 	req, err := http.NewRequestWithContext(traced, method, c.base+path, bytes.NewReader(body))
 	if err != nil {
 		return Reply{}, ErrNotSent
 	}
 	req.Header = header
 	req.Header.Set("User-Agent", userAgent)
-	resp, err := c.http.Do(req)
+	resp, err := c.transport.RoundTrip(req)
+	if unsigned != nil {
+		if err == nil {
+			_ = resp.Body.Close()
+		}
+		return Reply{}, fmt.Errorf("%w: %w", ErrNotSent, unsigned)
+	}
 	if err != nil {
 		return Reply{}, reason(err, wrote.Load())
 	}
 	defer func() { _ = resp.Body.Close() }()
-	data, err := io.ReadAll(io.LimitReader(resp.Body, wire.MaxReplyBytes+1))
+	data, err := readAll(resp)
 	if err != nil {
 		return Reply{}, reason(err, true)
 	}
 	if len(data) > wire.MaxReplyBytes {
 		return Reply{}, ErrTooLarge
 	}
+	conn.learn(resp.Header.Get(wire.HeaderInstance))
 	return Reply{Status: resp.StatusCode, Header: resp.Header, Body: data}, nil
+}
+
+// readAll reads one byte more than is allowed at most. A length that was announced is made room for at once.
+func readAll(resp *http.Response) ([]byte, error) {
+	body := io.LimitReader(resp.Body, wire.MaxReplyBytes+1)
+	if resp.ContentLength < 0 || resp.ContentLength > roomAtOnce {
+		return io.ReadAll(body)
+	}
+	data := make([]byte, resp.ContentLength)
+	_, err := io.ReadFull(body, data)
+	return data, err
 }
 
 func reason(err error, wrote bool) error {

@@ -27,6 +27,9 @@ const (
 	// HeaderUsers names the users whom a call was about, for the gateway's audit trail: a JSON list in base64url. It never
 	// leaves the gateway.
 	HeaderUsers = "X-Openim-Users"
+	// HeaderInstance names the backend's process in each of its replies, so that the gateway can bind what it asks next on the same
+	// connection to it. It never leaves the gateway.
+	HeaderInstance = "X-Openim-Instance"
 	// HeaderUserCount is their number, when there are more than are named.
 	HeaderUserCount = "X-Openim-User-Count"
 )

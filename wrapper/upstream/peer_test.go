@@ -1,0 +1,77 @@
+package upstream_test
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/openimstack/openim-operator/wrapper/upstream"
+	"github.com/openimstack/openim-operator/wrapper/wire"
+)
+
+// signed asks once, and gives what the request was signed for.
+func signed(t *testing.T, c *upstream.Client) (peer string) {
+	t.Helper()
+	_, err := c.DoSigned(t.Context(), "POST", "/x", nil, []byte("{}"), func(h http.Header, p string) error {
+		peer = p
+		h.Set("X-Signed-For", p)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return peer
+}
+
+func TestARequestIsSignedForWhoAnsweredLastOnItsConnection(t *testing.T) {
+	g := NewWithT(t)
+	name, received := "one", ""
+	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		received = r.Header.Get("X-Signed-For")
+		w.Header().Set(wire.HeaderInstance, name)
+	})
+	g.Expect(signed(t, c)).To(BeEmpty(), "nobody has answered yet")
+	g.Expect(signed(t, c)).To(Equal("one"))
+	g.Expect(received).To(Equal("one"), "the header is the one that goes out")
+	name = "two"
+	g.Expect(signed(t, c)).To(Equal("one"))
+	g.Expect(signed(t, c)).To(Equal("two"))
+	c.Close()
+	g.Expect(signed(t, c)).To(BeEmpty(), "another connection leads to somebody else")
+	name = strings.Repeat("n", 65)
+	g.Expect(signed(t, c)).To(Equal("two"))
+	g.Expect(signed(t, c)).To(Equal("two"), "no process has such a name")
+}
+
+func TestAConnectionThatLeadsToManyIsSignedForNobody(t *testing.T) {
+	g := NewWithT(t)
+	var count atomic.Int64
+	c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set(wire.HeaderInstance, strconv.FormatInt(count.Add(1)%2, 10))
+	})
+	bound := 0
+	for range 50 {
+		if signed(t, c) != "" {
+			bound++
+		}
+	}
+	g.Expect(bound).To(BeNumerically("<", 10))
+	g.Expect(signed(t, c)).To(BeEmpty())
+}
+
+func TestWhatCannotBeSignedIsNotSentToAnybodyWhoWouldTakeIt(t *testing.T) {
+	g := NewWithT(t)
+	c := serve(t, func(_ http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("X-Signed-For") != "" {
+			t.Error("it was signed")
+		}
+	})
+	_, err := c.DoSigned(t.Context(), "POST", "/x", nil, nil, func(http.Header, string) error { return errors.New("there is no key") })
+	g.Expect(err).To(MatchError(upstream.ErrNotSent))
+	g.Expect(err).To(MatchError(ContainSubstring("there is no key")))
+}
