@@ -39,6 +39,9 @@ func (s Scope) places() []string {
 // has one, as client.Client does; otherwise in the versions that are known here.
 func Read(ctx context.Context, reader client.Reader, scope Scope) (*World, error) {
 	r := &reading{ctx: ctx, reader: reader, scope: scope, world: &World{Source: Source{Kind: Cluster, Name: scope.Name}}}
+	if len(scope.Namespaces) > 0 {
+		r.world.Only = scope.places()
+	}
 	if err := r.namespaces(); err != nil {
 		return nil, err
 	}

@@ -150,6 +150,7 @@ func TestAScopeReadsItsNamespacesAlone(t *testing.T) {
 	w, err := world.Read(t.Context(), c, world.Scope{Namespaces: []string{"infra", "im", "im"}})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(w.Pods).To(HaveLen(2))
+	g.Expect(w.Only).To(Equal([]string{"im", "infra"}))
 	g.Expect(w.Namespaces).To(HaveLen(3), "labels of all namespaces count, because selectors match them")
 }
 

@@ -19,16 +19,16 @@ func routeOf(gvk schema.GroupVersionKind, object map[string]any) Route {
 		Labels:         u.GetLabels(), Annotations: trimAnnotations(u.GetAnnotations()),
 	}
 	route.Hostnames, _, _ = unstructured.NestedStringSlice(object, "spec", "hostnames")
-	for _, parent := range maps(object, "spec", "parentRefs") {
+	for _, parent := range objects(object, "spec", "parentRefs") {
 		if kind := text(parent, "kind"); kind == "" || kind == "Gateway" {
 			route.Parents = append(route.Parents, route.reference(parent))
 		}
 	}
-	for _, rule := range maps(object, "spec", "rules") {
-		route.backends(maps(rule, "backendRefs"))
-		route.mirrors(maps(rule, "filters"))
-		for _, backend := range maps(rule, "backendRefs") {
-			route.mirrors(maps(backend, "filters"))
+	for _, rule := range objects(object, "spec", "rules") {
+		route.backends(objects(rule, "backendRefs"))
+		route.mirrors(objects(rule, "filters"))
+		for _, backend := range objects(rule, "backendRefs") {
+			route.mirrors(objects(backend, "filters"))
 		}
 	}
 	return route
@@ -58,8 +58,8 @@ func (r *Route) reference(from map[string]any) types.NamespacedName {
 	return types.NamespacedName{Namespace: cmp.Or(text(from, "namespace"), r.Namespace), Name: text(from, "name")}
 }
 
-// maps are the objects of a list at a path. What is no object is left out.
-func maps(object map[string]any, path ...string) []map[string]any {
+// objects are those of a list at a path. What is no object is left out.
+func objects(object map[string]any, path ...string) []map[string]any {
 	list, _, _ := unstructured.NestedFieldNoCopy(object, path...)
 	items, _ := list.([]any)
 	var found []map[string]any
@@ -96,5 +96,6 @@ func otherPolicy(gvk schema.GroupVersionKind, object metav1.Object) OtherPolicy 
 	return OtherPolicy{
 		APIVersion: gvk.GroupVersion().String(), Kind: gvk.Kind,
 		NamespacedName: types.NamespacedName{Namespace: object.GetNamespace(), Name: object.GetName()},
+		Labels:         object.GetLabels(),
 	}
 }

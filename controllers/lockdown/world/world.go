@@ -13,6 +13,8 @@ import (
 type World struct {
 	// Source is where the snapshot came from.
 	Source Source
+	// Only these namespaces were read. Empty: all.
+	Only []string
 	// Namespaces with their labels. One that is named by another object but was not read carries kubernetes.io/metadata.name alone.
 	Namespaces []corev1.Namespace
 	// Pods as they run. From manifests: one for each workload, made of its template, without addresses.
@@ -71,6 +73,7 @@ type Backend struct {
 type OtherPolicy struct {
 	APIVersion, Kind string
 	types.NamespacedName
+	Labels map[string]string
 }
 
 // Unread is a kind that could not be read, and why.
