@@ -94,6 +94,8 @@ type Connection struct {
 	Peers []string `json:"peers,omitempty"`
 	// Direction as the stack sees it: Ingress, Egress, or Internal.
 	Direction string `json:"direction"`
+	// Field of the spec that asks for it. Left out when every stack has it.
+	Field string `json:"field,omitempty"`
 }
 
 // Port of a component or a party.
