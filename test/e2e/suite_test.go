@@ -70,6 +70,8 @@ var _ = Describe("A sealed OpenIM", Ordered, ContinueOnFailure, func() {
 	healing()
 	operatorDies()
 	negativeControls()
+	mutations()
+	unenforced()
 	neighbour()
 	helm()
 	removal()

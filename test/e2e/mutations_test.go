@@ -1,0 +1,176 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"regexp"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"github.com/onsi/gomega/types"
+	networkingv1 "k8s.io/api/networking/v1"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/controllers/dependencies"
+	"github.com/openimstack/openim-operator/controllers/lockdown"
+	"github.com/openimstack/openim-operator/controllers/lockdown/audit"
+	"github.com/openimstack/openim-operator/controllers/lockdown/probe"
+	"github.com/openimstack/openim-operator/controllers/lockdown/world"
+	"github.com/openimstack/openim-operator/test/harness"
+	"github.com/openimstack/openim-operator/test/harness/matrix"
+	"github.com/openimstack/openim-operator/test/harness/setup"
+)
+
+// everyRule is the environment variable that has each rule mutated. Without it, it is one of each policy: the others take the same way, and
+// a quarter of an hour.
+const everyRule = "E2E_EVERY_RULE"
+
+// noticing is how soon evaluator, packets and condition must each notice a change of a policy.
+const noticing = time.Minute
+
+// mutations drop and widen rules, one at a time, under the eyes of a live operator which may not write.
+func mutations() {
+	It("is suspended, so that the operator looks on and repairs nothing", func(ctx SpecContext) {
+		suspend(ctx, true)
+		Eventually(ctx, isolated).WithTimeout(noticing).Should(haveReason(v1alpha1.ReasonEnforced))
+	}, SpecTimeout(3*time.Minute))
+
+	It("notices each rule that is dropped or widened: the policies' text, packets and the condition", func(ctx SpecContext) {
+		w := surroundings(ctx)
+		table := setup.TruthTable(stack)
+		var tried, all int
+		slowest := map[string]time.Duration{}
+		began := time.Now()
+		for i, p := range policies(ctx) {
+			rules := matrix.Rules([]networkingv1.NetworkPolicy{p})
+			all += 2 * len(rules)
+			for n, rule := range rules {
+				if os.Getenv(everyRule) == "" && n != i%len(rules) {
+					continue
+				}
+				through, err := rule.Edge(w)
+				Expect(err).NotTo(HaveOccurred())
+				opened, err := rule.Opened(w, table)
+				Expect(err).NotTo(HaveOccurred())
+				mutation{whole: &p, mutant: rule.Without(&p), edge: through, opens: false}.isNoticed(ctx, slowest)
+				mutation{whole: &p, mutant: rule.Widened(&p), edge: opened, opens: true}.isNoticed(ctx, slowest)
+				tried += 2
+			}
+		}
+		Expect(tried).To(BeNumerically(">=", 2*len(table)/len(lockdown.Components())), "at least one rule of each policy was dropped and widened")
+		AddReportEntry("rules dropped or widened, each noticed by all three", fmt.Sprintf("%d of %d in %s; slowest: evaluator %s, packets %s, condition %s", tried, all,
+			time.Since(began).Round(time.Second), slowest["evaluator"].Round(time.Millisecond), slowest["packets"].Round(time.Millisecond), slowest["condition"].Round(time.Millisecond)))
+	}, SpecTimeout(40*time.Minute))
+
+	It("is repaired when it is resumed", func(ctx SpecContext) {
+		suspend(ctx, false)
+		ready(ctx, stack)
+		Eventually(ctx, isolated).WithTimeout(noticing).Should(haveReason(v1alpha1.ReasonEnforced))
+		Expect(observe(ctx, setup.TruthTable(stack)).Faults()).To(BeEmpty())
+	}, SpecTimeout(5*time.Minute))
+}
+
+// mutation is a policy with one rule changed, and a connection that is open or shut by it.
+type mutation struct {
+	whole, mutant *networkingv1.NetworkPolicy
+	edge          matrix.Edge
+	opens         bool
+}
+
+func (m mutation) String() string {
+	if m.opens {
+		return m.edge.Rule.String() + " widened"
+	}
+	return m.edge.Rule.String() + " dropped"
+}
+
+// isNoticed changes the policy, waits for all three, and writes it whole again.
+func (m mutation) isNoticed(ctx SpecContext, slowest map[string]time.Duration) {
+	GinkgoHelper()
+	Eventually(ctx, m.passes).WithArguments(!m.opens).WithTimeout(noticing).Should(Succeed(), "%s: before", m)
+	Eventually(ctx, isolated).WithTimeout(noticing).ShouldNot(naming(m.whole.Name), "%s: before", m)
+	replace(ctx, m.mutant)
+	began := time.Now()
+	note := func(who string) {
+		took := time.Since(began)
+		Expect(took).To(BeNumerically("<", noticing), "%s: %s", m, who)
+		slowest[who] = max(slowest[who], took)
+	}
+	Expect(auditNames(ctx, m.whole.Name)).To(BeTrue(), "%s: the audit names the policy", m)
+	note("evaluator")
+	Eventually(ctx, m.passes).WithArguments(m.opens).WithTimeout(noticing).Should(Succeed(), "%s: packets", m)
+	note("packets")
+	want := And(naming(m.whole.Name), HaveField("Status", metav1.ConditionFalse))
+	if m.opens && m.edge.Rule.Direction == networkingv1.PolicyTypeIngress {
+		want = And(want, haveReason(v1alpha1.ReasonBreached))
+	}
+	Eventually(ctx, isolated).WithTimeout(noticing).Should(want, "%s: the condition", m)
+	note("condition")
+	replace(ctx, m.whole)
+}
+
+// passes tells whether the connection is as wanted, by a real attempt.
+func (m mutation) passes(g Gomega, ctx context.Context, want bool) {
+	place := harness.Place{Namespace: m.edge.From.Namespace, Pod: m.edge.From.Name, Container: harness.Prober}
+	results, err := environment.Cluster.Probe(ctx, place, dial, m.edge.Address())
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(results[0].Result == probe.Open).To(Equal(want), "%s: %s", m.edge, results[0].Result)
+}
+
+// auditNames tells whether an audit of what is live has a finding on a policy of the stack.
+func auditNames(ctx SpecContext, policy string) bool {
+	GinkgoHelper()
+	for _, f := range audited(ctx).Findings {
+		if f.Object.Kind == "NetworkPolicy" && f.Object.Name == policy && f.Object.Namespace == stack.Namespace {
+			return true
+		}
+	}
+	return false
+}
+
+// audited is an audit of the story's stack as it is now.
+func audited(ctx SpecContext) audit.Report {
+	GinkgoHelper()
+	live := &v1alpha1.OpenIMStack{}
+	Expect(environment.Cluster.Get(ctx, client.ObjectKeyFromObject(stack), live)).To(Succeed())
+	facts, problems, err := dependencies.Resolve(ctx, environment.Cluster, live)
+	Expect(err).NotTo(HaveOccurred())
+	Expect(problems).To(BeEmpty())
+	w, err := world.Read(ctx, environment.Cluster, world.Scope{Name: "e2e"})
+	Expect(err).NotTo(HaveOccurred())
+	return audit.Run(audit.Input{Stack: live, Graph: lockdown.NewGraph(live, facts), World: w, Now: time.Now()})
+}
+
+// suspend has the operator write nothing, or write again.
+func suspend(ctx SpecContext, yes bool) {
+	GinkgoHelper()
+	live := &v1alpha1.OpenIMStack{}
+	Expect(environment.Cluster.Get(ctx, client.ObjectKeyFromObject(stack), live)).To(Succeed())
+	changed := live.DeepCopy()
+	changed.Spec.Suspend = ptr.To(yes)
+	Expect(environment.Cluster.Patch(ctx, changed, client.MergeFrom(live))).To(Succeed())
+}
+
+func haveReason(reason string) types.GomegaMatcher { return HaveField("Reason", reason) }
+
+// naming is a condition whose message names an object.
+func naming(object string) types.GomegaMatcher {
+	return HaveField("Message", MatchRegexp(`\b`+regexp.QuoteMeta(object)+`\b`))
+}
+
+// isolated is the condition as it is now.
+func isolated(ctx context.Context) (metav1.Condition, error) {
+	live := &v1alpha1.OpenIMStack{}
+	if err := environment.Cluster.Get(ctx, client.ObjectKeyFromObject(stack), live); err != nil {
+		return metav1.Condition{}, err
+	}
+	return ptr.Deref(apimeta.FindStatusCondition(live.Status.Conditions, v1alpha1.ConditionNetworkIsolated), metav1.Condition{}), nil
+}
