@@ -46,6 +46,22 @@ const (
 	withGuard = "  wrapper:\n =>   wrapper:\n    "
 )
 
+// Beginnings of changes that add to spec.network, and that put a wrapper of one's own, or something else, in the place of auth.
+const (
+	withNetwork = "version: v3.8.3 => version: v3.8.3\n  network: "
+	withoutAuth = `    auth:
+      admins:
+        issuers:
+        - issuer: https://id.example.com
+          audiences: [im-admin]
+          jwks: {secretRef: {name: jwks, key: jwks.json}}
+          roles: {claim: groups, admin: [im-admins]}
+ =>     `
+	own    = "externalRef: {podSelector: {matchLabels: {app: bridge}}}"
+	out    = "extraEgress: [{name: fcm, components: [push], peers: [{ipBlock: {cidr: 192.0.2.0/24}}], ports: [{port: 443}], reason: phones}]"
+	direct = "webSocket: Direct, webSocketClients: [{podSelector: {matchLabels: {app: bot}}}]"
+)
+
 // try sends a stack to the API server without storing it. The text after each => takes the place of the text before it.
 func try(ctx context.Context, changes ...string) error {
 	GinkgoHelper()
@@ -112,6 +128,38 @@ var _ = Describe("The API server", func() {
 		Entry("two crontasks", "version: v3.8.3 => version: v3.8.3\n  processes: {cronTask: {replicas: 2}}", "unknown field", "replicas"),
 		Entry("nobody as client", "version: v3.8.3 => version: v3.8.3\n  network: {clients: []}", "spec.network.clients", "at least 1"),
 		Entry("nobody as administrator's client", "version: v3.8.3 => version: v3.8.3\n  network: {admins: []}", "spec.network.admins", "at least 1"),
+		Entry("an exception outside of its block", `etcd: { => etcd: {peers: [{ipBlock: {cidr: 192.0.2.0/24, except: [198.51.100.0/25]}}], `, "peers[0].ipBlock", "a smaller block within it"),
+		Entry("an exception of the other address family", `etcd: { => etcd: {peers: [{ipBlock: {cidr: 192.0.2.0/24, except: ['2001:db8::/64']}}], `, "peers[0].ipBlock", "a smaller block within it"),
+		Entry("an exception of everything", `etcd: { => etcd: {peers: [{ipBlock: {cidr: 192.0.2.0/24, except: [192.0.2.0/24]}}], `, "peers[0].ipBlock", "a smaller block within it"),
+		Entry("a relation between label and values that is none", `etcd: { => etcd: {peers: [{podSelector: {matchExpressions: [{key: a, operator: Is}]}}], `, "matchExpressions[0].operator", "NotIn"),
+		Entry("a WebSocket for somebody not named", withNetwork+"{webSocket: Direct}", "spec.network", "webSocketClients is needed", "Nobody may by default", "send as another user"),
+		Entry("a WebSocket for nobody", withNetwork+"{webSocket: Direct, webSocketClients: []}", "webSocketClients", "at least 1"),
+		Entry("clients of a WebSocket that is not opened", withNetwork+"{webSocketClients: [{podSelector: {}}]}", "only when network.webSocket is Direct", "write webSocket: Direct, or remove"),
+		Entry("clients of a WebSocket that is proxied", withNetwork+"{webSocket: Proxied, webSocketClients: [{podSelector: {}}]}", "only when network.webSocket is Direct"),
+		Entry("a WebSocket in some other way", withNetwork+"{webSocket: Open}", "spec.network.webSocket", "Proxied"),
+		Entry("a way out without a reason", withNetwork+"{"+strings.Replace(out, ", reason: phones", "", 1)+"}", "extraEgress[0].reason", "Required"),
+		Entry("a way out with a blank reason", withNetwork+"{"+strings.Replace(out, "reason: phones", "reason: '  '", 1)+"}", "extraEgress[0].reason", "says what the way out is for"),
+		Entry("a way out with a reason of two lines", withNetwork+"{"+strings.Replace(out, "reason: phones", `reason: "a\nb"`, 1)+"}", "extraEgress[0].reason", "one line"),
+		Entry("a way out for nobody", withNetwork+"{"+strings.Replace(out, "[push]", "[]", 1)+"}", "extraEgress[0].components", "at least 1"),
+		Entry("a way out for a component that does not exist", withNetwork+"{"+strings.Replace(out, "[push]", "[pusher]", 1)+"}", "extraEgress[0].components[0]", "rpc-msg"),
+		Entry("a way out to nowhere", withNetwork+"{"+strings.Replace(out, "[{ipBlock: {cidr: 192.0.2.0/24}}]", "[]", 1)+"}", "extraEgress[0].peers", "at least 1"),
+		Entry("a way out by all ports", withNetwork+"{"+strings.Replace(out, "[{port: 443}]", "[]", 1)+"}", "extraEgress[0].ports", "at least 1"),
+		Entry("a way out by a port that does not exist", withNetwork+"{"+strings.Replace(out, "443", "70000", 1)+"}", "ports[0].port", "less than or equal to 65535"),
+		Entry("a way out by a protocol that no policy knows", withNetwork+"{"+strings.Replace(out, "{port: 443}", "{port: 443, protocol: ICMP}", 1)+"}", "ports[0].protocol", "UDP"),
+		Entry("a way out whose name is none", withNetwork+"{"+strings.Replace(out, "name: fcm", "name: Push Vendor", 1)+"}", "extraEgress[0].name", "for example push-vendor"),
+		Entry("a way out twice", withNetwork+"{"+strings.Replace(out, "}]", "}, {name: fcm, components: [api], peers: [{podSelector: {}}], ports: [{port: 1}], reason: r}]", 1)+"}", "extraEgress"),
+		Entry("names from a port that does not exist", withNetwork+"{dns: [{podSelector: {}, port: 0}]}", "dns[0].port", "greater than or equal to 1"),
+		Entry("names from a peer of two kinds", withNetwork+"{dns: [{podSelector: {}, ipBlock: {cidr: 192.0.2.0/24}}]}", "dns[0]", "exactly one of the two kinds"),
+		Entry("probes without pause", withNetwork+"{probe: {intervalSeconds: 1}}", "probe.intervalSeconds", "greater than or equal to 30"),
+		Entry("neither auth nor a wrapper of one's own", withoutAuth+"image: x\n", "spec.wrapper", "exactly one of auth and externalRef", "write auth.admins.issuers"),
+		Entry("both auth and a wrapper of one's own", withGuard+own, "spec.wrapper", "exactly one of auth and externalRef"),
+		Entry("a wrapper of one's own that is any pod", withoutAuth+"externalRef: {podSelector: {}}\n", "externalRef", "must name a label", "write for example matchLabels: {app: my-wrapper}"),
+		Entry("a wrapper of one's own that nothing selects", withoutAuth+"externalRef: {}\n", "externalRef.podSelector", "Required"),
+		Entry("a wrapper of one's own in any namespace", withoutAuth+"externalRef: {podSelector: {matchLabels: {app: bridge}}, namespaceSelector: {}}\n", "externalRef.namespaceSelector must name a label", "kubernetes.io/metadata.name"),
+		Entry("a gateway beside a wrapper of one's own", withoutAuth+own+"\n    gateway: {replicas: 2}\n", "spec.wrapper", "remove all else of wrapper, or externalRef"),
+		Entry("limits beside a wrapper of one's own", withoutAuth+own+"\n    limits: {classes: [{name: read, perSecond: 1, burst: 1, by: [User]}]}\n", "remove all else of wrapper"),
+		Entry("clients of a gateway that is not there", withoutAuth+own+"\n ;; "+withNetwork+"{clients: [{podSelector: {}}]}", "network.clients and network.admins", "guard your wrapper's own door"),
+		Entry("a way out for a gateway that is not there", withoutAuth+own+"\n ;; "+withNetwork+"{"+strings.Replace(out, "[push]", "[push, gateway]", 1)+"}", "names gateway or backend", "remove them from components"),
 		Entry("users without a Redis for them", "    auth:\n =>     auth:\n      users: {audience: 'https://im.example.com'}\n", "spec.wrapper", "wrapper.redis is needed", "must not be OpenIM's", "owns OpenIM"),
 		Entry("OpenIM's Redis for users", "  wrapper:\n =>   wrapper:\n    redis: {addresses: ['other.infra.svc:6379', 'redis.infra.svc:6379'], credentialsRef: {name: r}}\n", "names an address of dependencies.redis", "a Redis of the wrapper's own"),
 		Entry("a Redis without a password for users", "  wrapper:\n =>   wrapper:\n    redis: {addresses: ['redis-wrapper.infra.svc:6379']}\n", "wrapper.redis.credentialsRef is needed", "the key password"),
@@ -155,6 +203,18 @@ var _ = Describe("The API server", func() {
     mongodb: {uriRef: {name: m, key: uri}}
     gateway: {maxSockets: 10, drainSeconds: 300}`)).To(Succeed())
 		Expect(try(ctx, "jwks: {secretRef: {name: jwks, key: jwks.json}} => jwks: {url: 'https://id.example.com/keys', caSecretRef: {name: ca, key: ca.crt}, peers: [{ipBlock: {cidr: 192.0.2.0/24}}]}")).To(Succeed())
+	})
+
+	It("takes all that may be said of the network", func(ctx context.Context) {
+		Expect(try(ctx, withNetwork+"{"+direct+", "+out+", dns: [{podSelector: {}}, {ipBlock: {cidr: 169.254.20.10/32}, port: 5353}], probe: {intervalSeconds: 30}}")).To(Succeed())
+		Expect(try(ctx, withNetwork+"{webSocket: Proxied, clients: [{ipBlock: {cidr: '2001:db8::/32', except: ['2001:db8:1::/48']}}]}")).To(Succeed())
+		Expect(try(ctx, withNetwork+"{"+strings.Replace(out, "[push]", "[api, msggateway, msgtransfer, push, crontask, rpc-auth, rpc-conversation, rpc-friend, rpc-group, rpc-msg, rpc-third, rpc-user, gateway, backend]", 1)+"}")).To(Succeed())
+	})
+
+	It("takes a wrapper of one's own", func(ctx context.Context) {
+		Expect(try(ctx, withoutAuth+own+"\n")).To(Succeed())
+		Expect(try(ctx, withoutAuth+"externalRef: {podSelector: {matchExpressions: [{key: app, operator: In, values: [a, b]}]}, namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: bridges}}}\n",
+			withNetwork+"{"+direct+", "+out+", monitoring: [{podSelector: {}}]}")).To(Succeed())
 	})
 
 	It("takes ports of a registry and IPv6 addresses", func(ctx context.Context) {
