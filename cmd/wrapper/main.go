@@ -61,7 +61,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if len(args) >= 2 && args[0] == "audit" && args[1] == "verify" {
 		return auditVerify(args[2:], os.Stdin, stdout, stderr)
 	}
-	log := slog.New(slog.NewJSONHandler(stdout, nil))
+	lines := serve.NewLogBuffer(stdout)
+	defer lines.Flush()
+	log := slog.New(slog.NewJSONHandler(lines, nil))
 	app, err := load(args, log)
 	switch {
 	case errors.Is(err, errUsage):

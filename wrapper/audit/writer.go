@@ -9,6 +9,8 @@ import (
 const (
 	// maxBatch bounds what is written at once.
 	maxBatch = 256 << 10
+	// gather is how long an event may wait for others, so that they are written at once.
+	gather = 5 * time.Millisecond
 	// syncEvery is how long what was written may wait for the disk.
 	syncEvery = time.Second
 	// headEvery is how often the log repeats the head of the chain, so that a missing end is noticed.
@@ -70,6 +72,10 @@ func (l *Log) write(ctx context.Context) {
 			l.finish(ctx)
 			return
 		case <-l.wake:
+			select {
+			case <-ctx.Done():
+			case <-time.After(gather):
+			}
 		case <-tick.C:
 			if dirty {
 				dirty = !l.sync()

@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"errors"
 	"log/slog"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -48,6 +49,7 @@ type Limiter struct {
 	now      func() time.Time
 	log      *slog.Logger
 	alone    *local
+	taken    *leases
 	wanted   func() bool
 	breaker  *redisdb.Breaker
 	degraded atomic.Bool
@@ -58,7 +60,7 @@ type Limiter struct {
 
 // New registers its metrics and calls nobody.
 func New(o Options) *Limiter {
-	l := &Limiter{db: o.Redis, replicas: o.Replicas, wanted: o.Alone, now: o.Now, log: o.Log, alone: newLocal(maxLocalKeys), patience: defaultPatience,
+	l := &Limiter{db: o.Redis, replicas: o.Replicas, wanted: o.Alone, now: o.Now, log: o.Log, alone: newLocal(maxLocalKeys), taken: newLeases(maxLeases), patience: defaultPatience,
 		breaker: redisdb.NewBreaker(failuresInARow, failurePause, o.Now),
 		decisions: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "openim_wrapper_limit_decisions_total",
@@ -99,7 +101,7 @@ func (l *Limiter) Allow(ctx context.Context, class string, c Class, s Subject) D
 	case l.wanted():
 		return l.note(class, byReplica, l.here(c.By, names, p.share(l.replicas())))
 	}
-	which, wait, err := l.there(ctx, names, p)
+	which, wait, err := l.leased(ctx, names, p)
 	if err != nil {
 		d := l.here(c.By, names, p.share(l.replicas()))
 		d.Degraded = true
@@ -126,12 +128,34 @@ func decision(by []string, which int, wait int64) Decision {
 	return Decision{RetryAfter: time.Duration(wait) * time.Microsecond, By: by[which]}
 }
 
+// leased spends of what this replica has taken for the caller, or takes from Redis.
+func (l *Limiter) leased(ctx context.Context, names []string, p pace) (which int, wait int64, err error) {
+	name := names[0]
+	if len(names) > 1 {
+		name = strings.Join(names, " ")
+	}
+	spent, take := l.taken.spend(name, p, l.now().UnixMicro())
+	if spent {
+		return -1, 0, nil
+	}
+	g, err := l.there(ctx, names, p, take)
+	l.taken.give(name, p, l.now().UnixMicro(), take, g.given, g.room)
+	return g.which, g.wait, err
+}
+
+// grant is what Redis says.
+type grant struct {
+	which       int // the key that refuses, or -1
+	wait        int64
+	given, room int64
+}
+
 var errSpared = errors.New("Redis was slow or down for other calls")
 
-// there asks Redis, if it has been well lately.
-func (l *Limiter) there(ctx context.Context, names []string, p pace) (which int, wait int64, err error) {
+// there asks Redis for some calls, if it has been well lately.
+func (l *Limiter) there(ctx context.Context, names []string, p pace, take int64) (grant, error) {
 	if !l.breaker.Allow() {
-		return 0, 0, errSpared
+		return grant{}, errSpared
 	}
 	full := make([]string, len(names))
 	for i, name := range names {
@@ -139,8 +163,8 @@ func (l *Limiter) there(ctx context.Context, names []string, p pace) (which int,
 	}
 	asking, cancel := context.WithTimeout(ctx, l.patience)
 	defer cancel()
-	reply, err := gcraScript.Run(asking, l.db, full, p.interval, p.burst).Int64Slice()
-	if err == nil && len(reply) != 3 {
+	reply, err := gcraScript.Run(asking, l.db, full, p.interval, p.burst, take).Int64Slice()
+	if err == nil && len(reply) != 5 {
 		err = errors.New("the script of the limits gave no answer that is understood")
 	}
 	if err != nil && ctx.Err() != nil {
@@ -149,9 +173,9 @@ func (l *Limiter) there(ctx context.Context, names []string, p pace) (which int,
 	l.breaker.Done(err)
 	l.tell(err)
 	if err != nil {
-		return 0, 0, err
+		return grant{}, err
 	}
-	return int(reply[0]) - 1, reply[1], nil
+	return grant{which: int(reply[0]) - 1, wait: reply[1], given: reply[3], room: reply[4]}, nil
 }
 
 // tell says in the log when it begins and when it ends.
