@@ -32,6 +32,7 @@ type judgedPod struct {
 	Addresses      []corev1.PodIP           `json:"addresses,omitempty"`
 	HostAddresses  []corev1.HostIP          `json:"hostAddresses,omitempty"`
 	Debugged       []string                 `json:"debugged,omitempty"`
+	NotEnforcing   string                   `json:"notEnforcing,omitempty"`
 }
 
 // digest of what was judged. The same snapshot has the same one, in whatever order the API server lists it: a World is sorted.
@@ -86,6 +87,9 @@ func judge(pod *corev1.Pod) judgedPod {
 	j := judgedPod{
 		Owner: metav1.GetControllerOf(pod), ServiceAccount: pod.Spec.ServiceAccountName, HostNetwork: pod.Spec.HostNetwork,
 		Node: pod.Spec.NodeName, Addresses: pod.Status.PodIPs, HostAddresses: pod.Status.HostIPs,
+	}
+	if e := enforcerOf(pod); e != nil {
+		j.NotEnforcing = e.off(pod)
 	}
 	for _, c := range pod.Spec.Containers {
 		j.Ports = append(j.Ports, c.Ports)

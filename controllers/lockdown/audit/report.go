@@ -157,6 +157,8 @@ type Finding struct {
 	Fix string `json:"fix"`
 	// Ports of the stack that are concerned, "component:number".
 	Ports []string `json:"ports,omitempty"`
+	// store that is concerned, as cells name it. It is in no document: Ports are the stack's own.
+	store string
 }
 
 // Object of a finding.

@@ -47,19 +47,31 @@ func (s *scene) storeReachable(o *outward) []Finding {
 		}
 	}
 	f := Finding{
-		Kind: StoreReachable, Severity: High, Object: s.storeObject(o), Fix: s.isolate(o),
+		Kind: StoreReachable, Severity: High, Object: s.storeObject(o), store: portPlace(o.name, o.port),
 		Reason: fmt.Sprintf("the %s of the stack can be reached by others: %s", o.name, stakes[o.name]),
 	}
 	if len(who) > 0 {
-		f.Lets = fmt.Sprintf("%s: %s (%s)", list(who), portPlace(o.name, o.port), s.whyReachable(o))
+		by := s.reachableBy(o)
+		f.Lets = fmt.Sprintf("%s: %s (%s)", list(who), portPlace(o.name, o.port), joinWords(by.Policy, by.Reason))
+		f.Fix = s.isolate(o)
+		if by.Policy != "" {
+			namespace, name := split(by.Policy)
+			f.Fix = fmt.Sprintf("narrow rule %d of NetworkPolicy %s to who needs the store, or kubectl -n %s delete networkpolicy %s if no one does", *by.Rule, by.Policy, namespace, name)
+		}
 		return []Finding{f}
 	}
 	others, severity := s.othersReach(o)
-	if len(others) == 0 {
+	home := o.pods[0].Namespace
+	switch neighbour := (&source{ends: []end{s.end(evaluate.End{Pod: bare(home, nil)})}}); {
+	case s.reachesStore(neighbour, o):
+		f.Severity = Medium
+		f.Lets = fmt.Sprintf("any pod in namespace %s: %s", home, portPlace(o.name, o.port))
+	case len(others) > 0:
+		f.Severity = severity
+		f.Lets = fmt.Sprintf("%s: %s", podsInWords(others), portPlace(o.name, o.port))
+	default:
 		return nil
 	}
-	f.Severity = severity
-	f.Lets = fmt.Sprintf("%s: %s", podsInWords(others), portPlace(o.name, o.port))
 	f.Fix = "if they need not reach it, narrow the rule that lets them in; it must let in the stack's pods and the store's own, and whoever runs it"
 	return []Finding{f}
 }
@@ -88,8 +100,8 @@ func (s *scene) othersReach(o *outward) ([]*corev1.Pod, Severity) {
 	}
 	var others []*corev1.Pod
 	for _, from := range s.foreign {
-		if !s.reachesStore(from, o) {
-			continue
+		if _, reserved := s.componentOf(from.pods[0]); reserved || !s.reachesStore(from, o) {
+			continue // a pod with reserved labels is a finding of its own
 		}
 		for _, pod := range from.pods {
 			if own[nameOf(pod)] {
@@ -112,18 +124,17 @@ func (s *scene) ofAnotherStack(pod *corev1.Pod) bool {
 	})
 }
 
-// whyReachable says what lets everybody in.
-func (s *scene) whyReachable(o *outward) string {
+// reachableBy is what lets everybody in.
+func (s *scene) reachableBy(o *outward) Decision {
 	for _, class := range o.live {
 		for _, from := range s.strangers {
 			v := s.live.Between(from.ends[0].live, class, o.port.Number, o.port.Protocol)
 			if isOpen(v, false) {
-				d := side(ingress, v.Ingress)[0]
-				return joinWords(d.Policy, d.Reason)
+				return side(ingress, v.Ingress)[0]
 			}
 		}
 	}
-	return ""
+	return Decision{}
 }
 
 // storeObject is the Service by which a store is known, or one of its pods.

@@ -19,11 +19,11 @@ func (s *scene) unexplained(cells []Cell, found []Finding) []Finding {
 			continue
 		}
 		place := portPlace(cell.To, lockdown.Port{Number: cell.Port.Number})
-		if !cell.Evaluated {
-			all = append(all, s.connectionShut(cell, place))
+		if s.accountedFor(found, cell, place) {
 			continue
 		}
-		if accountedFor(found, cell, place) {
+		if !cell.Evaluated {
+			all = append(all, s.connectionShut(cell, place))
 			continue
 		}
 		severity := Medium
@@ -46,11 +46,19 @@ func (s *scene) known(place string) []string {
 	return nil
 }
 
-// accountedFor: a finding names the port or, for what leaves, is about a way out.
-func accountedFor(found []Finding, cell Cell, place string) bool {
+// accountedFor: a finding names the port or the store, or is about a way out, or about a pod that no policy binds.
+func (s *scene) accountedFor(found []Finding, cell Cell, place string) bool {
+	inward := s.component(cell.To) != nil
 	return slices.ContainsFunc(found, func(f Finding) bool {
-		outward := f.Kind == EgressWidens || f.Kind == HostNetwork
-		return slices.Contains(f.Ports, place) || outward && cell.Evaluated
+		switch f.Kind {
+		case HostNetwork:
+			return true
+		case EgressWidens:
+			return cell.Evaluated && !inward
+		case StoreReachable:
+			return f.store == place
+		}
+		return cell.Evaluated && slices.Contains(f.Ports, place)
 	})
 }
 

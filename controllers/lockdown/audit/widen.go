@@ -271,6 +271,9 @@ func (s *scene) portsTo(from *component, partners evaluate.Partners) []lockdown.
 			continue
 		}
 		numbers := []int32{max(r.First, 1), r.Last}
+		for _, to := range s.targets {
+			numbers = append(numbers, to.port.Number)
+		}
 		for _, c := range s.graph.From(from.Name) {
 			for _, known := range c.Ports {
 				numbers = append(numbers, known.Number, known.Number+1)

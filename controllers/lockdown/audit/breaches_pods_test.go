@@ -1,0 +1,84 @@
+package audit_test
+
+import (
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/openimstack/openim-operator/controllers/lockdown/audit"
+)
+
+// podBreaches: pods that pretend to be the stack's, and pods of the stack's that policies do not hold.
+var podBreaches = []breach{
+	{
+		name: "a pod with the backend's labels",
+		add: `
+apiVersion: v1
+kind: Pod
+metadata:
+  name: impostor
+  namespace: im
+  labels: {app.kubernetes.io/name: openim-wrapper, app.kubernetes.io/instance: chat, app.kubernetes.io/component: backend}
+spec: {containers: [{name: shell, image: shell}]}
+status: {phase: Running, podIP: 10.3.0.1}`,
+		kind: audit.ReservedLabels, object: "Pod/im/impostor", severity: audit.Critical,
+		ports: []string{"api:10002"}, only: true, lets: []string{"sent what is meant for backend", "api:10002", "mongodb"}, fix: []string{"kubectl -n im delete pod impostor"},
+	},
+	{
+		name: "a pod of somebody's Deployment with the labels of an rpc service",
+		add: `
+apiVersion: v1
+kind: Pod
+metadata:
+  name: tool-5f6d-x1
+  namespace: im
+  ownerReferences: [{apiVersion: apps/v1, kind: ReplicaSet, name: tool-5f6d, uid: u1, controller: true}]
+  labels: {app.kubernetes.io/name: openim, app.kubernetes.io/instance: chat, app.kubernetes.io/component: rpc-msg, pod-template-hash: 5f6d}
+spec: {containers: [{name: tool, image: tool}]}
+status: {phase: Running, podIP: 10.3.0.2}`,
+		kind: audit.ReservedLabels, object: "Pod/im/tool-5f6d-x1", severity: audit.Critical,
+		ports: []string{"rpc-conversation:10220", "rpc-user:10320"}, lets: []string{"kafka", "redis"},
+	},
+	{
+		name: "an owner that looks like the stack's, and another service account",
+		add: `
+apiVersion: v1
+kind: Pod
+metadata:
+  name: chat-gateway-5d9c7b6f4-fake
+  namespace: im
+  ownerReferences: [{apiVersion: apps/v1, kind: ReplicaSet, name: chat-gateway-5d9c7b6f4, uid: u2, controller: true}]
+  labels: {app.kubernetes.io/name: openim-wrapper, app.kubernetes.io/instance: chat, app.kubernetes.io/component: gateway, pod-template-hash: 5d9c7b6f4}
+spec: {serviceAccountName: default, containers: [{name: gateway, image: gateway}]}
+status: {phase: Running, podIP: 10.3.0.3}`,
+		kind: audit.ReservedLabels, object: "Pod/im/chat-gateway-5d9c7b6f4-fake", severity: audit.Critical,
+		ports: []string{"backend:8080", "msggateway:10001"}, only: true,
+	},
+	{
+		name: "a pod of the stack on its node's network",
+		change: func(t *testing.T, in *audit.Input) {
+			p := pod(t, in, "rpc-group")
+			p.Spec.HostNetwork = true
+		},
+		kind: audit.HostNetwork, object: "Pod/im/chat-rpc-group-5d9c7b6f4-00000", severity: audit.Critical,
+		ports: []string{"rpc-group:10260", "rpc-group:12260"}, only: true, lets: []string{"node's address", "connect to anything"}, fix: []string{"hostNetwork", "chat-rpc-group"},
+	},
+	{
+		name: "a host port to the API",
+		change: func(t *testing.T, in *audit.Input) {
+			pod(t, in, "api").Spec.Containers[0].Ports[0].HostPort = 10002
+		},
+		kind: audit.HostPort, object: "Pod/im/chat-api-5d9c7b6f4-00000", severity: audit.High,
+		ports: []string{"api:10002"}, only: true, lets: []string{"the node"},
+	},
+	{
+		name: "a debug container in the backend",
+		change: func(t *testing.T, in *audit.Input) {
+			pod(t, in, "backend").Status.EphemeralContainerStatuses = []corev1.ContainerStatus{
+				{Name: "debugger-x1", State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}},
+			}
+		},
+		kind: audit.DebugContainer, object: "Pod/im/chat-backend-5d9c7b6f4-00000", severity: audit.Medium, only: true,
+		lets: []string{"api:10002"}, fix: []string{"kubectl -n im delete pod chat-backend"},
+	},
+}
