@@ -153,13 +153,13 @@ func (e *Evaluator) Unknown() *Class { return e.Single(End{}) }
 // Between judges connections from a class to another pod of a class: from a class to itself, those between two different pods of it. It is
 // open when any pod of the one reaches any pod of the other. It differs between pods of a class only where one end is a node.
 func (e *Evaluator) Between(from, to *Class, port int32, protocol corev1.Protocol) Verdict {
-	c := connection{from: &from.place, to: &to.place, port: port, protocol: protocol}
+	c := between(&from.place, &to.place, port, protocol)
 	return c.judge()
 }
 
 // Reaches is Between(...).Open. It allocates nothing.
 func (e *Evaluator) Reaches(from, to *Class, port int32, protocol corev1.Protocol) bool {
-	c := connection{from: &from.place, to: &to.place, port: port, protocol: protocol}
+	c := between(&from.place, &to.place, port, protocol)
 	return c.open()
 }
 

@@ -10,7 +10,8 @@ import (
 // is TCP. Answers need no policy of their own: what is allowed, is allowed with its replies.
 func (e *Evaluator) Connect(from, to End, port int32, protocol corev1.Protocol) Verdict {
 	source, destination := e.place(from), e.place(to)
-	c := connection{from: &source, to: &destination, port: port, protocol: protocol, self: samePod(from.Pod, to.Pod)}
+	c := between(&source, &destination, port, protocol)
+	c.self = samePod(from.Pod, to.Pod)
 	return c.judge()
 }
 
@@ -33,10 +34,14 @@ type connection struct {
 	self bool
 }
 
-func (c *connection) judge() Verdict {
-	if c.protocol == "" {
-		c.protocol = corev1.ProtocolTCP
+func between(from, to *place, port int32, protocol corev1.Protocol) connection {
+	if protocol == "" {
+		protocol = corev1.ProtocolTCP
 	}
+	return connection{from: from, to: to, port: port, protocol: protocol}
+}
+
+func (c *connection) judge() Verdict {
 	v := Verdict{NoPath: c.noPath()}
 	out, in := c.side(egress, &v.Egress), c.side(ingress, &v.Ingress)
 	if v.NoPath != "" || !v.Egress.Allowed || !v.Ingress.Allowed {
@@ -50,9 +55,6 @@ func (c *connection) judge() Verdict {
 
 // open is judge without its reasons. It allocates nothing.
 func (c *connection) open() bool {
-	if c.protocol == "" {
-		c.protocol = corev1.ProtocolTCP
-	}
 	return c.noPath() == "" && c.side(egress, nil)&c.side(ingress, nil) != 0
 }
 

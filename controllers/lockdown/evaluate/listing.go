@@ -98,7 +98,7 @@ func (e *Evaluator) Partners(name Rule, classes []*Class) (Partners, bool) {
 // Covers tells whether a rule opens a port at a destination, whoever is at the other end.
 func (e *Evaluator) Covers(name Rule, to *Class, port int32, protocol corev1.Protocol) bool {
 	r := e.rule(name)
-	c := connection{to: &to.place, port: port, protocol: protocol}
+	c := between(nil, &to.place, port, protocol)
 	return r != nil && c.covered(r)
 }
 

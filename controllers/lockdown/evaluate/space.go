@@ -1,6 +1,7 @@
 package evaluate
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 )
@@ -8,48 +9,60 @@ import (
 // Outside divides all addresses, of both families, into classes that no policy can tell apart by its ipBlocks. Each lists its addresses as
 // prefixes, the lowest first. They are all addresses: those of pods and nodes of the cluster are among them.
 func (e *Evaluator) Outside() []*Class {
-	var classes []*Class
-	byKey := map[string]*Class{}
-	for _, part := range parts(e.prefixes()) {
-		p := e.place(End{Address: part.Addr()})
-		key := string(e.key(nil, &p))
-		c, known := byKey[key]
-		if !known {
-			c = &Class{place: p}
-			byKey[key] = c
-			classes = append(classes, c)
-		}
-		c.Prefixes = append(c.Prefixes, part)
+	named := e.prefixes()
+	s := space{evaluator: e, byKey: map[string]*Class{}}
+	for _, all := range []netip.Prefix{netip.PrefixFrom(netip.IPv4Unspecified(), 0), netip.PrefixFrom(netip.IPv6Unspecified(), 0)} {
+		s.divide(all, slices.DeleteFunc(slices.Clone(named), func(p netip.Prefix) bool { return !p.Overlaps(all) }), &region{})
 	}
-	return classes
+	return s.classes
 }
 
-// prefixes are all that policies name, excepted ones among them.
+// prefixes are all that policies name, excepted ones among them: each once, the lowest first, wider ones before what is inside of them.
 func (e *Evaluator) prefixes() []netip.Prefix {
 	var all []netip.Prefix
 	for _, b := range e.blocks {
 		all = append(append(all, b.prefix), b.except...)
 	}
-	return all
+	slices.SortFunc(all, func(a, b netip.Prefix) int { return cmp.Or(a.Addr().Compare(b.Addr()), cmp.Compare(a.Bits(), b.Bits())) })
+	return slices.Compact(all)
 }
 
-// parts divides both address spaces into prefixes that lie wholly inside or wholly outside of each of the given ones.
-func parts(named []netip.Prefix) []netip.Prefix {
-	var found []netip.Prefix
-	for _, all := range []netip.Prefix{netip.PrefixFrom(netip.IPv4Unspecified(), 0), netip.PrefixFrom(netip.IPv6Unspecified(), 0)} {
-		found = divide(found, all, slices.DeleteFunc(slices.Clone(named), func(p netip.Prefix) bool { return !p.Overlaps(all) }))
+type space struct {
+	evaluator *Evaluator
+	classes   []*Class
+	byKey     map[string]*Class
+}
+
+// region is all addresses that are in the same of the named prefixes.
+type region struct{ class *Class }
+
+// divide halves a prefix for as long as named ones lie inside of it. They are in the order of prefixes.
+func (s *space) divide(whole netip.Prefix, inside []netip.Prefix, r *region) {
+	if len(inside) > 0 && inside[0] == whole {
+		inside, r = inside[1:], &region{}
 	}
-	return found
-}
-
-// divide halves a prefix for as long as one of the named ones is narrower.
-func divide(found []netip.Prefix, whole netip.Prefix, named []netip.Prefix) []netip.Prefix {
-	narrower := slices.DeleteFunc(slices.Clone(named), func(p netip.Prefix) bool { return !p.Overlaps(whole) || p.Bits() <= whole.Bits() })
-	if len(narrower) == 0 {
-		return append(found, whole)
+	if len(inside) == 0 {
+		s.add(whole, r)
+		return
 	}
 	low, high := halves(whole)
-	return divide(divide(found, low, narrower), high, narrower)
+	i, _ := slices.BinarySearchFunc(inside, high.Addr(), func(p netip.Prefix, a netip.Addr) int { return p.Addr().Compare(a) })
+	s.divide(low, inside[:i], r)
+	s.divide(high, inside[i:], r)
+}
+
+// add puts a prefix into its class. All of a region are alike, so that only the first is compared with the blocks.
+func (s *space) add(part netip.Prefix, r *region) {
+	if r.class == nil {
+		p := s.evaluator.place(End{Address: part.Addr()})
+		key := string(s.evaluator.key(nil, &p))
+		if s.byKey[key] == nil {
+			s.byKey[key] = &Class{place: p}
+			s.classes = append(s.classes, s.byKey[key])
+		}
+		r.class = s.byKey[key]
+	}
+	r.class.Prefixes = append(r.class.Prefixes, part)
 }
 
 func halves(p netip.Prefix) (low, high netip.Prefix) {
