@@ -51,6 +51,7 @@ func (s *show) run(ctx context.Context) error {
 		{"what the administrators' door refuses", s.refusals},
 		{"who reaches what: every cell a real connection attempt", s.truthTable},
 		{"the doors of the stores, which the stack's policies do not cover", s.stores},
+		{"what an auditor gets", s.verdict},
 	} {
 		if err := s.Journal.Step(ctx, step.title, step.do); err != nil {
 			return err

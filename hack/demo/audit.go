@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/controllers/dependencies"
+	"github.com/openimstack/openim-operator/controllers/lockdown"
+	"github.com/openimstack/openim-operator/controllers/lockdown/audit"
+	"github.com/openimstack/openim-operator/controllers/lockdown/report"
+	"github.com/openimstack/openim-operator/controllers/lockdown/world"
+)
+
+const (
+	// verdictPatience is how long the operator's own probe pods may take.
+	verdictPatience = 2 * time.Minute
+	// look is the pause between two looks at the status.
+	look = 250 * time.Millisecond
+)
+
+// verdict shows what the operator itself says of the boundary, and ends with the audit of all that is live.
+func (s *show) verdict(ctx context.Context) error {
+	stack, err := s.whenTried(ctx)
+	if err != nil {
+		return err
+	}
+	tried := stack.Status.Boundary.LastProbe
+	s.Journal.Say("status.boundary.lastProbe: %s: %d connections tried by the operator's own pods, %d blocked, %d let through as intended, %d otherwise, in %.1f s",
+		tried.Outcome, ptr.Deref(tried.Attempted, 0), ptr.Deref(tried.Blocked, 0), ptr.Deref(tried.Allowed, 0), ptr.Deref(tried.Unexpected, 0),
+		float64(ptr.Deref(tried.DurationMilliseconds, 0))/1000)
+	c := apimeta.FindStatusCondition(stack.Status.Conditions, v1alpha1.ConditionNetworkIsolated)
+	s.Journal.Say("%s: %s/%s: %s\n", c.Type, c.Status, c.Reason, c.Message)
+	found, err := s.audit(ctx, stack)
+	if err != nil {
+		return err
+	}
+	var text strings.Builder
+	if err := report.Summary(&text, found, report.Options{}); err != nil {
+		return err
+	}
+	s.Journal.Say("%s", strings.TrimRight(text.String(), "\n"))
+	if c.Status != metav1.ConditionTrue || found.Verdict != audit.Sealed {
+		return fmt.Errorf("the stack is not sealed: %s/%s, audit %s", c.Status, c.Reason, found.Verdict)
+	}
+	return nil
+}
+
+// whenTried waits until the operator has tried the stack as it is.
+func (s *show) whenTried(ctx context.Context) (*v1alpha1.OpenIMStack, error) {
+	live := &v1alpha1.OpenIMStack{}
+	err := wait.PollUntilContextTimeout(ctx, look, verdictPatience, true, func(ctx context.Context) (bool, error) {
+		if err := s.Cluster.Get(ctx, client.ObjectKeyFromObject(s.stack), live); err != nil {
+			return false, err
+		}
+		c := apimeta.FindStatusCondition(live.Status.Conditions, v1alpha1.ConditionNetworkIsolated)
+		return c != nil && c.Status == metav1.ConditionTrue && live.Status.Boundary != nil && live.Status.Boundary.LastProbe != nil, nil
+	})
+	if err != nil {
+		c := ptr.Deref(apimeta.FindStatusCondition(live.Status.Conditions, v1alpha1.ConditionNetworkIsolated), metav1.Condition{})
+		return nil, fmt.Errorf("the operator does not say that the stack is isolated after %s: %s/%s: %s", verdictPatience, c.Status, c.Reason, c.Message)
+	}
+	return live, nil
+}
+
+// audit judges what is live.
+func (s *show) audit(ctx context.Context, stack *v1alpha1.OpenIMStack) (audit.Report, error) {
+	facts, problems, err := dependencies.Resolve(ctx, s.Cluster, stack)
+	if err != nil {
+		return audit.Report{}, err
+	}
+	in := audit.Input{Stack: stack, Graph: lockdown.NewGraph(stack, facts), Now: time.Now()}
+	for _, p := range problems {
+		in.Problems = append(in.Problems, p.String())
+	}
+	if in.World, err = world.Read(ctx, s.Cluster, world.Scope{Name: "demo"}); err != nil {
+		return audit.Report{}, err
+	}
+	return audit.Run(in), nil
+}
