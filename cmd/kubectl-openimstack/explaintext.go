@@ -1,0 +1,228 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/controllers/lockdown"
+	"github.com/openimstack/openim-operator/controllers/lockdown/evaluate"
+	"github.com/openimstack/openim-operator/controllers/openim"
+)
+
+func openOrShut(open bool) string {
+	if open {
+		return "open"
+	}
+	return "shut"
+}
+
+// text of an explanation, for people.
+func (e *explanation) text() string {
+	var b strings.Builder
+	port := e.port.String()
+	if e.port.Name != "" {
+		port += " (" + e.port.Name + ")"
+	}
+	fmt.Fprintf(&b, "%s -> %s, port %s: %s\n", e.from.words, e.to.words, port, strings.ToUpper(openOrShut(e.live.Open)))
+	fmt.Fprintf(&b, "intended: %s\n", e.intent())
+	if e.live.NoPath != "" {
+		fmt.Fprintf(&b, "there is no way, whatever the policies say: %s\n", e.live.NoPath)
+	}
+	e.side(&b, "leaving "+e.from.words, "out", e.live.Egress, e.intended.Egress, e.from)
+	e.side(&b, "arriving at "+e.to.words, "in", e.live.Ingress, e.intended.Ingress, e.to)
+	fmt.Fprintf(&b, "\nwhat would change it:\n")
+	for _, line := range e.advice() {
+		fmt.Fprintf(&b, "  - %s\n", line)
+	}
+	if why := e.unknown(); len(why) > 0 {
+		fmt.Fprintf(&b, "\nnot everything that decides could be read:\n")
+		for _, line := range why {
+			fmt.Fprintf(&b, "  - %s\n", line)
+		}
+	}
+	return b.String()
+}
+
+func (e *explanation) intent() string {
+	words := openOrShut(e.intended.Open)
+	if !e.intended.Open {
+		return words
+	}
+	for _, c := range e.edges {
+		words += fmt.Sprintf("; %s", c.Reason)
+		if c.Exception != "" {
+			words += fmt.Sprintf(" (exception %s)", c.Exception)
+		}
+	}
+	return words
+}
+
+// side writes what one end's policies say.
+func (e *explanation) side(b *strings.Builder, where, way string, side, intended evaluate.Side, at end) {
+	fmt.Fprintf(b, "\n%s: %s\n", where, map[bool]string{true: "let " + way, false: "held back"}[side.Allowed])
+	switch {
+	case side.Unenforceable != "":
+		fmt.Fprintf(b, "  no policy binds here: %s\n", side.Unenforceable)
+	case at.Pod == nil:
+		fmt.Fprintf(b, "  no policy binds an address outside the cluster\n")
+	case !side.Isolated:
+		fmt.Fprintf(b, "  no policy selects it, so everything is let %s\n", way)
+	}
+	if side.Isolated {
+		fmt.Fprintf(b, "  selected by %s\n", list(side.Isolating))
+	}
+	for _, rule := range side.Rules {
+		why := ""
+		if c, ok := e.view.edge(rule); ok && slices.Contains(intended.Rules, rule) {
+			why = ": " + c.Reason
+		}
+		fmt.Fprintf(b, "  let %s by rule %d of NetworkPolicy %s%s\n", way, rule.Index+1, rule.Policy, why)
+	}
+	if side.Isolated && len(side.Rules) == 0 && side.Unenforceable == "" {
+		fmt.Fprintf(b, "  no rule of theirs lets it %s\n", way)
+	}
+}
+
+func list(names []types.NamespacedName) string {
+	var all []string
+	for _, n := range names {
+		all = append(all, n.String())
+	}
+	return strings.Join(all, ", ")
+}
+
+// advice says what would change the present state.
+func (e *explanation) advice() []string {
+	switch {
+	case e.live.Open && e.intended.Open:
+		return e.toShut()
+	case e.live.Open:
+		return e.toClose()
+	case e.intended.Open:
+		return e.toRepair()
+	default:
+		return e.toOpen()
+	}
+}
+
+// toShut what the spec asks for.
+func (e *explanation) toShut() []string {
+	var lines []string
+	for _, c := range e.edges {
+		if c.Field != "" {
+			lines = append(lines, fmt.Sprintf("it is there because of %s: change that", c.Field))
+		}
+	}
+	if len(lines) == 0 {
+		return []string{"nothing in the spec: every stack needs it"}
+	}
+	return lines
+}
+
+// toClose what nobody asked for: the rules that are not the stack's, and sides on which the stack's policies are missing.
+func (e *explanation) toClose() []string {
+	var lines []string
+	for _, s := range []struct {
+		live, intended evaluate.Side
+		at             end
+	}{{e.live.Egress, e.intended.Egress, e.from}, {e.live.Ingress, e.intended.Ingress, e.to}} {
+		if !s.live.Allowed || s.intended.Allowed {
+			continue
+		}
+		if s.live.Unenforceable != "" {
+			lines = append(lines, fmt.Sprintf("take %s off its node's network, or run it elsewhere: %s", s.at.words, s.live.Unenforceable))
+		}
+		if !s.live.Isolated {
+			lines = append(lines, fmt.Sprintf("put NetworkPolicy %s/%s back: the operator does, unless the stack is suspended", e.view.stack.Namespace, v1alpha1.ChildName(e.view.stack.Name, lockdown.DefaultDeny)))
+		}
+		for _, rule := range s.live.Rules {
+			if e.view.isOwn(rule.Policy) {
+				lines = append(lines, fmt.Sprintf("NetworkPolicy %s is the stack's own and was changed: the operator puts it back, unless the stack is suspended", rule.Policy))
+				continue
+			}
+			lines = append(lines, fmt.Sprintf("delete NetworkPolicy %s, or narrow its %s rule %d", rule.Policy, strings.ToLower(string(rule.Direction)), rule.Index+1))
+		}
+	}
+	if len(lines) == 0 { // each side is intended for somebody, and this pair is not
+		lines = append(lines, "see `"+name+" audit` for what lets it through")
+	}
+	return slices.Compact(lines)
+}
+
+func (v *view) isOwn(policy types.NamespacedName) bool {
+	return slices.ContainsFunc(lockdown.Policies(v.graph), func(p *networkingv1.NetworkPolicy) bool {
+		return p.Namespace == policy.Namespace && p.Name == policy.Name
+	})
+}
+
+// toRepair what should be open.
+func (e *explanation) toRepair() []string {
+	var lines []string
+	for _, s := range []struct {
+		words          string
+		live, intended evaluate.Side
+	}{{e.from.words, e.live.Egress, e.intended.Egress}, {e.to.words, e.live.Ingress, e.intended.Ingress}} {
+		if s.live.Allowed {
+			continue
+		}
+		if !s.intended.Isolated {
+			lines = append(lines, fmt.Sprintf("%s is held back by policies of its own, %s: let it out there", s.words, list(s.live.Isolating)))
+			continue
+		}
+		for _, rule := range s.intended.Rules {
+			lines = append(lines, fmt.Sprintf("rule %d of NetworkPolicy %s is missing or changed: the operator puts it back, unless the stack is suspended", rule.Index+1, rule.Policy))
+		}
+	}
+	if len(lines) == 0 && e.live.NoPath != "" {
+		lines = append(lines, "the pods themselves: "+e.live.NoPath)
+	}
+	return lines
+}
+
+// toOpen what is shut as intended: the field of the spec that is made for it, or the way that is.
+func (e *explanation) toOpen() []string {
+	if e.to.component == "" {
+		return []string{fmt.Sprintf("spec.network.extraEgress, which lets %s reach what it names. It is an exception, and the audit lists it", e.from.component)}
+	}
+	for _, d := range doors() {
+		if d.component == e.to.component && d.port == e.port.Name && e.from.component == "" {
+			return []string{fmt.Sprintf("%s: %s", d.field, d.what)}
+		}
+	}
+	c, _ := lockdown.Lookup(e.to.component)
+	if metrics, has := c.MetricsPort(); has && metrics.Number == e.port.Number && e.from.component == "" {
+		return []string{"spec.network.monitoring: name who may read metrics"}
+	}
+	lines := []string{"nothing in the spec: this is what the lockdown is for"}
+	if who := e.allowedTo(); len(who) > 0 {
+		lines = append(lines, fmt.Sprintf("%s may reach this port: come through that", strings.Join(who, ", ")))
+	}
+	return lines
+}
+
+// doors are the fields of the spec that open a port to outsiders.
+func doors() []struct{ component, port, field, what string } {
+	return []struct{ component, port, field, what string }{
+		{v1alpha1.ComponentGateway, lockdown.UsersPort, "spec.network.clients", "name the client there"},
+		{v1alpha1.ComponentGateway, lockdown.AdminPort, "spec.network.admins", "name the administrator there"},
+		{string(openim.MsgGateway), string(openim.WebSocket), "spec.network.webSocket", "Direct opens it to spec.network.webSocketClients, past the gateway. It is an exception, and the audit lists it with its risk"},
+	}
+}
+
+// allowedTo are those who may reach the port.
+func (e *explanation) allowedTo() []string {
+	var who []string
+	for _, c := range e.view.graph.To(e.to.component) {
+		for _, p := range c.Ports {
+			if p.Number == e.port.Number && p.Protocol == e.port.Protocol && !slices.Contains(who, c.From.Name) {
+				who = append(who, c.From.Name)
+			}
+		}
+	}
+	return who
+}

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/openimstack/openim-operator/api/v1alpha1"
+)
+
+// placeholder stands for every value of a Secret.
+const placeholder = "not-read"
+
+// placeholders are Secrets as a spec wants them to be, by name, with nothing in them. Whether the real ones are there and complete is
+// the operator's to say, in the condition DependenciesReady: the plugin reads none. Optional keys are left out.
+//
+// The addresses behind a connection string are in a Secret, too. The string is made of mongodbAddresses, and left out when there are
+// none: it is then a reference that does not resolve.
+func placeholders(stack *v1alpha1.OpenIMStack, mongodbAddresses []string) map[string]*corev1.Secret {
+	p := secrets{}
+	spec := stack.Spec
+	generated := func(suffix, key string) { p.set(v1alpha1.ChildName(stack.Name, suffix), key, placeholder) }
+	generated(v1alpha1.SuffixAssertionKey, v1alpha1.KeyAssertionKey)
+	generated(v1alpha1.SuffixShareSecret, v1alpha1.KeyShareSecret)
+	generated(v1alpha1.SuffixLogin, v1alpha1.KeyLogin)
+	generated(v1alpha1.SuffixCustody, v1alpha1.KeyCustody)
+	if spec.SecretRef != nil {
+		p.set(spec.SecretRef.Name, v1alpha1.KeyShareSecret, placeholder)
+	}
+
+	d := spec.Dependencies
+	p.named(d.Kafka.CredentialsRef, v1alpha1.KeyUsername, v1alpha1.KeyPassword)
+	p.named(d.Redis.CredentialsRef, v1alpha1.KeyPassword)
+	p.named(d.Etcd.CredentialsRef, v1alpha1.KeyUsername, v1alpha1.KeyPassword)
+	p.mongodb(d.MongoDB, mongodbAddresses)
+	if d.ObjectStorage != nil {
+		p.named(&d.ObjectStorage.MinIO.CredentialsRef, v1alpha1.KeyAccessKeyID, v1alpha1.KeySecretAccessKey)
+	}
+
+	w := spec.Wrapper
+	if w.Redis != nil {
+		p.named(w.Redis.CredentialsRef, v1alpha1.KeyPassword)
+		if w.Redis.TLS != nil {
+			p.key(w.Redis.TLS.CASecretRef, placeholder)
+		}
+	}
+	if w.MongoDB != nil {
+		p.mongodb(*w.MongoDB, mongodbAddresses)
+	}
+	for _, issuer := range w.Auth.Admins.Issuers {
+		p.key(issuer.JWKS.SecretRef, `{"keys":[{}]}`)
+		p.key(issuer.JWKS.CASecretRef, placeholder)
+	}
+	if w.Gateway != nil && w.Gateway.TLS != nil {
+		p.named(&w.Gateway.TLS.SecretRef, corev1.TLSCertKey, corev1.TLSPrivateKeyKey)
+	}
+	if users := w.Auth.Users; users != nil && users.ServerKeys != nil {
+		p.named(&users.ServerKeys.SecretRef, v1alpha1.KeyLogin)
+	}
+	return p
+}
+
+type secrets map[string]*corev1.Secret
+
+func (p secrets) set(name, key, value string) {
+	if p[name] == nil {
+		p[name] = &corev1.Secret{Data: map[string][]byte{}}
+		p[name].Name = name
+	}
+	p[name].Data[key] = []byte(value)
+}
+
+func (p secrets) key(ref *v1alpha1.KeyReference, value string) {
+	if ref != nil {
+		p.set(ref.Name, ref.Key, value)
+	}
+}
+
+func (p secrets) named(ref *v1alpha1.LocalReference, keys ...string) {
+	if ref == nil {
+		return
+	}
+	for _, key := range keys {
+		p.set(ref.Name, key, placeholder)
+	}
+}
+
+func (p secrets) mongodb(spec v1alpha1.MongoDB, addresses []string) {
+	p.named(spec.CredentialsRef, v1alpha1.KeyUsername, v1alpha1.KeyPassword)
+	if spec.URIRef != nil && len(addresses) > 0 {
+		p.key(spec.URIRef, "mongodb://"+strings.Join(addresses, ","))
+	}
+}
