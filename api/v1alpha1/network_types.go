@@ -176,10 +176,6 @@ type Selector struct {
 	MatchExpressions []SelectorRequirement `json:"matchExpressions,omitempty"` // all of which must hold
 }
 
-// SelectorOperator relates a label to values.
-// +kubebuilder:validation:Pattern=`^(In|NotIn|Exists|DoesNotExist)$`
-type SelectorOperator string
-
 // SelectorRequirement is about a label.
 type SelectorRequirement struct {
 	// +required
@@ -188,7 +184,8 @@ type SelectorRequirement struct {
 	Key string `json:"key,omitempty"` // of the label
 
 	// +required
-	Operator SelectorOperator `json:"operator,omitempty"` // between key and values
+	// +kubebuilder:validation:Pattern=`^(In|NotIn|Exists|DoesNotExist)$`
+	Operator string `json:"operator,omitempty"` // between key and values
 
 	// +optional
 	// +listType=set

@@ -2,6 +2,7 @@ package lockdown_test
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"testing"
 
@@ -160,9 +161,7 @@ func TestThePoliciesLetThroughWhatTheTableSaysAndNothingElse(t *testing.T) {
 		graph := lockdown.NewGraph(d.stack, d.facts)
 		evaluator := clusterOf(t, lockdown.Policies(graph))
 		rows := map[string][]evaluate.End{lockdown.Intruder: intruders()}
-		for party, ends := range d.parties {
-			rows[party] = ends
-		}
+		maps.Copy(rows, d.parties)
 		pods := map[string]evaluate.End{}
 		for _, c := range graph.Components {
 			rows[c.Name], pods[c.Name] = []evaluate.End{podOf(d.stack, c, "-0")}, podOf(d.stack, c, "-1")
