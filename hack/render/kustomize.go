@@ -22,6 +22,8 @@ const imageFields = "config/manager/image-fields.yaml"
 type Overlay struct {
 	// Base is a folder of the project, for example config/default.
 	Base string
+	// Beside are further folders of the project that stand beside the base, for example config/admission.
+	Beside []string
 	// Components are folders of the project that hold kustomize components, for example config/prometheus.
 	Components []string
 	// Images replaces images: from a name (OperatorImage, WrapperImage) to a reference. An empty reference changes nothing.
@@ -70,6 +72,9 @@ func writeOverlay(root, dir string, overlay Overlay) error {
 		Kind:           "Kustomization",
 		Resources:      []string{filepath.Join(relative, overlay.Base)},
 		Configurations: []string{filepath.Base(imageFields)},
+	}
+	for _, folder := range overlay.Beside {
+		k.Resources = append(k.Resources, filepath.Join(relative, folder))
 	}
 	for _, component := range overlay.Components {
 		k.Components = append(k.Components, filepath.Join(relative, component))

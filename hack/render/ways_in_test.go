@@ -38,6 +38,16 @@ var waysIn = []struct {
 		values:  "metrics: {enabled: true, serviceMonitor: {enabled: true}}",
 	},
 	{
+		name:    "with guards that warn",
+		overlay: render.Overlay{Base: "config/default", Beside: []string{"config/admission"}},
+		values:  "admission: {enabled: true}",
+	},
+	{
+		name:    "with guards that refuse",
+		overlay: render.Overlay{Base: "config/default", Beside: []string{"config/admission-enforce"}},
+		values:  "admission: {enabled: true, mode: Enforce}",
+	},
+	{
 		name: "with images of one's own",
 		overlay: render.Overlay{Base: "config/default", Images: map[string]string{
 			render.OperatorImage: "registry.example.com:5000/im/operator:v9",
@@ -111,6 +121,8 @@ func TestTheChartRefusesValuesThatMeanNothing(t *testing.T) {
 		{"a word for a number", "replicas: two", "replicas"},
 		{"a namespace that cannot exist", "watchNamespaces: [Im]", "watchNamespaces"},
 		{"a digest within the repository", "image: {repository: 'a@b'}", "repository"},
+		{"a mode that no guard has", "admission: {mode: Off}", "mode"},
+		{"an exemption of nobody", "admission: {exempt: {users: ['']}}", "users"},
 		{"metrics on the probes' port", "metrics: {port: 8081}", "port"},
 		{"a digest too short", "wrapperImage: {digest: 'sha256:12'}", "digest"},
 	} {

@@ -58,7 +58,7 @@ const Operator = "system:serviceaccount:openim-operator-system:openim-operator"
 // identities are the first variables of each guard, in this order.
 func identities() []admissionv1.Variable {
 	return []admissionv1.Variable{
-		variable(operatorVariable, text(Operator)),
+		variable(operatorVariable, strconv.Quote(Operator)),
 		variable(usersVariable, "[]"),
 		variable(groupsVariable, "[]"),
 		variable("trusted", `request.userInfo.username == variables.operator || request.userInfo.username in variables.exemptUsers ||
