@@ -202,8 +202,9 @@ const somePort = 443
 func (s *scene) letsOut(p *networkingv1.NetworkPolicy) *widening {
 	name := types.NamespacedName{Namespace: p.Namespace, Name: p.Name}
 	w := &widening{}
+	selected := slices.DeleteFunc(slices.Clone(s.components), func(c *component) bool { return len(s.live.Selected(name, c.classes)) == 0 })
 	for _, rule := range s.live.Rules(name) {
-		if rule.Direction != networkingv1.PolicyTypeEgress {
+		if rule.Direction != networkingv1.PolicyTypeEgress || len(selected) == 0 {
 			continue
 		}
 		partners, _ := s.live.Partners(rule, nil)
@@ -214,8 +215,8 @@ func (s *scene) letsOut(p *networkingv1.NetworkPolicy) *widening {
 		}
 		matched := s.matched(rule, append(s.thoughtUp(p, peers, named), s.candidates()...))
 		found := false
-		for _, from := range s.components {
-			if len(s.live.Selected(name, from.classes)) > 0 && s.letOut(from, matched, s.portsTo(from, partners), w) {
+		for _, from := range selected {
+			if s.letOut(from, matched, s.portsTo(from, partners), w) {
 				w.outOf = append(w.outOf, from.Name)
 				found = true
 			}

@@ -58,7 +58,7 @@ func (s *scene) namespacesFor(home string, selector *metav1.LabelSelector) []pla
 		return nil
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.namespaces)) {
-		if labels := named(name, s.namespaces[name]); matches.Matches(set(labels)) && len(found) < maxWitnesses {
+		if labels := namedNamespace(name, s.namespaces[name]); matches.Matches(set(labels)) && len(found) < maxWitnesses {
 			found = append(found, place{name: name, labels: labels})
 		}
 	}
@@ -70,7 +70,7 @@ func (s *scene) namespacesFor(home string, selector *metav1.LabelSelector) []pla
 		if !fixed {
 			name = strangerNamespace(s.namespaces)
 		}
-		labels = named(name, labels)
+		labels = namedNamespace(name, labels)
 		if matches.Matches(set(labels)) {
 			found = append(found, place{name: name, labels: labels})
 		}
@@ -166,8 +166,8 @@ func (s set) Has(key string) bool              { _, has := s[key]; return has }
 func (s set) Get(key string) string            { return s[key] }
 func (s set) Lookup(key string) (string, bool) { v, has := s[key]; return v, has }
 
-// named gives a namespace the label that the API server sets on each.
-func named(name string, labels map[string]string) map[string]string {
+// namedNamespace gives a namespace the label that the API server sets on each.
+func namedNamespace(name string, labels map[string]string) map[string]string {
 	labels = maps.Clone(labels)
 	if labels == nil {
 		labels = map[string]string{}
