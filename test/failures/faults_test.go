@@ -105,7 +105,7 @@ func faults() []fault {
 	sessionsLost := func(within time.Duration) []want {
 		return []want{
 			sees(call, within, usual, "503"), sees(unseen, within, "503"), sees(login, within, "503"), sees(enrol, within, "503"), sees(ticket, within, "503"),
-			sees(newSocket, within, "503"), sees(spent, within, "503"), sees(oneTimeCode, within, "503"), sees(revoke, within, "503"),
+			sees(newSocket, within, "503"), sees(spent, within, "503"), sees(oneTimeCode, within, usual, "503"), sees(revoke, within, "503"),
 		}
 	}
 	add("wrapper-redis", "the wrapper's Redis", 0, []string{loopback.WrapperRedis},
@@ -119,15 +119,15 @@ func faults() []fault {
 		fault{back: 10 * time.Second, wants: []want{sees(call, 2*time.Second, "503"), sees(enrol, 2*time.Second, "503"), sees(administer, 2*time.Second, "503")}, note: "an enrolment's code stays good"},
 		fault{back: 10 * time.Second, wants: []want{
 			sees(call, 8*time.Second, "504"), sees(enrol, 6*time.Second, "503"), sees(administer, 8*time.Second, "504"), sees(message, 6*time.Second, usual),
-			sees(revoke, 6*time.Second, usual),
-		}, note: "messages wait up to 3 s for the sender's name and go without it; a revocation holds at once, and its answer waits for OpenIM's own logout"})
+			sees(revoke, 2*time.Second, usual),
+		}, note: "messages wait up to 3 s for the sender's name and go without it; a revocation holds at once, and its answer waits a third of a second at most for OpenIM's own logout"})
 	add("msggateway", "OpenIM's msggateway", 0, []string{string(openim.MsgGateway)},
 		fault{back: 10 * time.Second, wants: []want{
 			sees(openSocket, 2*time.Second, "closed with 1012"), sees(message, 2*time.Second, "closed with 1012"), sees(newSocket, 2*time.Second, "503"),
 		}},
 		fault{back: 10 * time.Second, more: []probe{aloneEnds}, wants: []want{
 			sees(newSocket, 11*time.Second, "504"), sees(message, 11*time.Second, silent), sees(aloneEnds, 32*time.Second, "closed with 1012"),
-			sees(revoke, 6*time.Second, usual),
+			sees(revoke, 2*time.Second, usual),
 		}})
 	last := &all[len(all)-1]
 	// As its liveness probe would: OpenIM's processes do not come back by themselves once their lease in etcd (30 s) is over.
@@ -138,21 +138,21 @@ func faults() []fault {
 			sees(call, 2*time.Second, "503"), sees(enrol, 3*time.Second, "503"), sees(newSocket, 3*time.Second, "502"), sees(administer, 2*time.Second, "503"),
 		}},
 		fault{back: 20 * time.Second, wants: []want{
-			sees(call, 8*time.Second, "504"), sees(enrol, 6*time.Second, "503"), sees(newSocket, 11*time.Second, "504", "502", "503"), sees(administer, 8*time.Second, "504"), sees(revoke, 6*time.Second, usual),
+			sees(call, 8*time.Second, "504"), sees(enrol, 6*time.Second, "503"), sees(newSocket, 11*time.Second, "504", "502", "503"), sees(administer, 8*time.Second, "504"), sees(revoke, 2*time.Second, usual),
 		}})
 	add("openim-redis", "OpenIM's Redis", 0, []string{loopback.Redis},
 		fault{back: 20 * time.Second, wants: []want{
 			sees(call, 8*time.Second, "errCode 500", "504"), sees(enrol, 6*time.Second, "503"), sees(newSocket, 11*time.Second, "502"),
-			sees(message, 11*time.Second, unheard, "errCode 500", silent), sees(revoke, 6*time.Second, usual), sees(administer, 8*time.Second, usual, "errCode 500", "504"),
+			sees(message, 11*time.Second, unheard, "errCode 500", silent), sees(revoke, 2*time.Second, usual), sees(administer, 8*time.Second, usual, "errCode 500", "504"),
 		}, undelivered: true, note: "OpenIM refuses messages or, where its caches suffice, takes them, since they go to Kafka, and may not deliver them to sockets any more, not even when its Redis is back. It is OpenIM's own doing: run its Redis replicated"},
 		fault{back: 20 * time.Second, wants: []want{
 			sees(call, 8*time.Second, "504"), sees(enrol, 6*time.Second, "503"), sees(newSocket, 11*time.Second, "502", "504"),
-			sees(message, 11*time.Second, unheard, "errCode 500", silent), sees(revoke, 6*time.Second, usual), sees(administer, 8*time.Second, usual, "errCode 500", "504"),
+			sees(message, 11*time.Second, unheard, "errCode 500", silent), sees(revoke, 2*time.Second, usual), sees(administer, 8*time.Second, usual, "errCode 500", "504"),
 		}, undelivered: true, note: "as when it refuses"})
 	backendsLost := func(within time.Duration, call1 ...string) []want {
 		return []want{
 			sees(call, within+2*time.Second, call1...), sees(administer, within+2*time.Second, call1...), sees(login, within, "503"), sees(enrol, within, "503"),
-			sees(oneTimeCode, within, "503"), sees(newSocket, within, "503"), sees(message, within, usual), sees(revoke, within, usual),
+			sees(oneTimeCode, within, "503"), sees(newSocket, within, "503"), sees(message, within, usual), sees(revoke, 2*time.Second, usual),
 		}
 	}
 	add("backends", "all backends", 0, []string{firstBackend, secondBackend},
@@ -163,7 +163,7 @@ func faults() []fault {
 		for _, p := range []probe{call, login, enrol, newSocket, oneTimeCode, administer} {
 			all = append(all, sees(p, 8*time.Second, append([]string{usual}, answers...)...))
 		}
-		return append(all, sees(message, 6*time.Second, usual), sees(revoke, 6*time.Second, usual))
+		return append(all, sees(message, 6*time.Second, usual), sees(revoke, 2*time.Second, usual))
 	}
 	add("backend", "one of two backends", 0, []string{firstBackend},
 		fault{back: 10 * time.Second, more: []probe{crowd}},

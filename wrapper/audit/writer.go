@@ -38,6 +38,13 @@ func (l *Log) Run(ctx context.Context) {
 	}
 }
 
+// Close gives up a trail that Run was never called for.
+func (l *Log) Close() {
+	if err := l.sink.Close(); err != nil {
+		l.log.Error("close the audit file", "error", err.Error())
+	}
+}
+
 func (l *Log) pending() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()

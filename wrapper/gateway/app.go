@@ -144,7 +144,9 @@ func (w *wiring) hall(version string) (*hall, error) {
 		w.background = append(w.background, func(ctx context.Context) { <-ctx.Done(); _ = db.Close() })
 	}
 	back := &backendClient{up: upstream.New(w.c.Backend.URL).Propagate(), key: assertionKey, now: w.now}
-	return &hall{now: w.now, hot: present, limiter: w.limiter(present), trail: w.trail, backend: back}, nil
+	belt := newBelt(w.log, w.reg)
+	w.background = append(w.background, belt.Run)
+	return &hall{now: w.now, hot: present, limiter: w.limiter(present), trail: w.trail, backend: back, belt: belt}, nil
 }
 
 func (w *wiring) admins() *auth.Admins {
@@ -206,6 +208,9 @@ func (w *wiring) close() {
 	}
 	if w.redis != nil {
 		_ = w.redis.Close()
+	}
+	if w.trail != nil {
+		w.trail.Close()
 	}
 }
 

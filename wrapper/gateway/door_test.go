@@ -32,6 +32,7 @@ type back struct {
 	asked   []string
 	devices []link.Device
 	fail    bool
+	held    map[string]<-chan struct{} // paths that are not answered before the channel is closed
 }
 
 func (b *back) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -39,6 +40,11 @@ func (b *back) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.asked = append(b.asked, r.URL.Path)
+	if held := b.held[r.URL.Path]; held != nil {
+		b.mu.Unlock()
+		<-held
+		b.mu.Lock()
+	}
 	if b.fail {
 		wire.WriteFailure(w, wire.Unavailable)
 		return
@@ -70,6 +76,12 @@ func (b *back) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	text, _ := json.Marshal(data)
 	w.Header().Set(wire.HeaderErrCode, "0")
 	wire.WriteEnvelope(w, http.StatusOK, wire.Envelope{Data: text})
+}
+
+func (b *back) hold(path string, until <-chan struct{}) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.held = map[string]<-chan struct{}{path: until}
 }
 
 func (b *back) calls(path string) int {

@@ -23,6 +23,7 @@ type hall struct {
 	limiter *limit.Limiter
 	trail   *audit.Log
 	backend *backendClient
+	belt    *belt
 }
 
 // exchange is one request on its way through a door.

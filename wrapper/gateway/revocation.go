@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"time"
@@ -25,7 +26,7 @@ func asked[Reply any](x *exchange, h *hall, path string, request any) (any, *wir
 }
 
 // revocation takes back what was given. Sessions end first, here and on every replica; then, as the second belt, OpenIM
-// is asked to close what it still holds open for the user.
+// is asked to close what it still holds open for the user: for that the answer waits a moment and no longer (see belt).
 type revocation struct {
 	*hall
 	sessions *session.Store
@@ -44,7 +45,7 @@ func (v revocation) end(x *exchange, r session.Revocation) (any, *wire.Failure) 
 		return nil, x.unrecorded(err)
 	}
 	if r.Scope == session.ScopeUser {
-		v.forceLogout(x, r.ID, platforms)
+		v.belt.fasten(x.r.Context(), x.rec.RequestID, func(ctx context.Context) error { return v.forceLogout(ctx, r.ID, platforms) })
 	}
 	return link.Empty{}, nil
 }
@@ -63,14 +64,8 @@ func (v revocation) devices(x *exchange, request link.RevokeDevices) (any, *wire
 			return nil, x.unrecorded(err)
 		}
 	}
-	for _, device := range revoked.Devices {
-		// OpenIM knows users and platforms, no devices: whoever has another device on the platform keeps his sockets.
-		left, err := ask[link.Devices](ctx, v.backend, link.PathListDevices, link.ListDevices{UserID: device.UserID})
-		if err == nil && !slices.ContainsFunc(left.Devices, func(d link.Device) bool {
-			return d.Status == link.DeviceActive && d.PlatformID == device.PlatformID
-		}) {
-			v.forceLogout(x, device.UserID, []int32{device.PlatformID})
-		}
+	if len(revoked.Devices) > 0 {
+		v.belt.fasten(ctx, x.rec.RequestID, func(ctx context.Context) error { return v.logOutDevices(ctx, revoked.Devices) })
 	}
 	return revoked, nil
 }
@@ -101,10 +96,24 @@ func (x *exchange) unrecorded(err error) *wire.Failure {
 	return &f
 }
 
-// forceLogout is the second belt: its failure is noted, and takes nothing back.
-func (v revocation) forceLogout(x *exchange, userID string, platforms []int32) {
-	_, err := ask[link.Empty](x.r.Context(), v.backend, link.PathForceLogout, link.ForceLogout{UserID: userID, PlatformIDs: platforms})
-	if err != nil {
-		x.rec.Detail = "sessions are revoked; OpenIM's own logout failed: " + err.Error()
+// logOutDevices has OpenIM forget what the devices had open.
+func (v revocation) logOutDevices(ctx context.Context, devices []link.Device) error {
+	var failed error
+	for _, device := range devices {
+		// OpenIM knows users and platforms, no devices: whoever has another device on the platform keeps his sockets.
+		left, err := ask[link.Devices](ctx, v.backend, link.PathListDevices, link.ListDevices{UserID: device.UserID})
+		if err == nil && !slices.ContainsFunc(left.Devices, func(d link.Device) bool {
+			return d.Status == link.DeviceActive && d.PlatformID == device.PlatformID
+		}) {
+			err = v.forceLogout(ctx, device.UserID, []int32{device.PlatformID})
+		}
+		failed = errors.Join(failed, err)
 	}
+	return failed
+}
+
+// forceLogout is the second belt: its failure takes nothing back.
+func (v revocation) forceLogout(ctx context.Context, userID string, platforms []int32) error {
+	_, err := ask[link.Empty](ctx, v.backend, link.PathForceLogout, link.ForceLogout{UserID: userID, PlatformIDs: platforms})
+	return err
 }
