@@ -87,6 +87,18 @@ var foreignKinds = []foreignKind{
 	{schema.GroupKind{Group: "crd.antrea.io", Kind: "ClusterNetworkPolicy"}, "clusternetworkpolicies", []string{"v1beta1"}, true, false},
 }
 
+// Resources are all that Read may list, by API group and plural: what an auditor needs the right to list.
+func Resources() []schema.GroupResource {
+	all := []schema.GroupResource{{Group: corev1.GroupName, Resource: "namespaces"}}
+	for _, k := range kinds {
+		all = append(all, schema.GroupResource{Group: k.Group, Resource: k.resource})
+	}
+	for _, k := range foreignKinds {
+		all = append(all, schema.GroupResource{Group: k.Group, Resource: k.resource})
+	}
+	return all
+}
+
 // list makes an empty list of one version, and a function that moves what is in it to the world.
 func (k foreignKind) list(version string, w *World) (client.ObjectList, func()) {
 	gvk := k.WithVersion(version)

@@ -114,7 +114,7 @@ func (r *reading) unread(err error, kind schema.GroupKind, resource, namespace s
 	case err == nil || absent(err):
 		return nil
 	case apierrors.IsForbidden(err):
-		r.note(kind, fmt.Sprintf("listing %s %s is forbidden: bind a role with the verb list for %q of API group %q, such as the ClusterRole openimstack-auditor", resource, where, resource, kind.Group))
+		r.note(kind, fmt.Sprintf("listing %s %s is forbidden: bind a role with the verb list for %q of API group %q, such as the ClusterRole openim-operator-openimstack-auditor", resource, where, resource, kind.Group))
 		return nil
 	case errors.Is(err, errTooMany):
 		r.note(kind, fmt.Sprintf("%s of kind %s %s: read fewer namespaces", err, kind.Kind, where))
