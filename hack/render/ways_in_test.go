@@ -147,6 +147,7 @@ func TestSwitchesOfTheChart(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(findings).To(Equal([]string{
 		"ClusterRole//openim-operator-openimstack-admin is in config and not in the chart",
+		"ClusterRole//openim-operator-openimstack-auditor is in config and not in the chart",
 		"ClusterRole//openim-operator-openimstack-editor is in config and not in the chart",
 		"ClusterRole//openim-operator-openimstack-viewer is in config and not in the chart",
 		"CustomResourceDefinition//openimstacks.openimstack.dev is in config and not in the chart",
