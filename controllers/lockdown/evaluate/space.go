@@ -23,7 +23,9 @@ func (e *Evaluator) prefixes() []netip.Prefix {
 	for _, b := range e.blocks {
 		all = append(append(all, b.prefix), b.except...)
 	}
-	slices.SortFunc(all, func(a, b netip.Prefix) int { return cmp.Or(a.Addr().Compare(b.Addr()), cmp.Compare(a.Bits(), b.Bits())) })
+	slices.SortFunc(all, func(a, b netip.Prefix) int {
+		return cmp.Or(a.Addr().Compare(b.Addr()), cmp.Compare(a.Bits(), b.Bits()))
+	})
 	return slices.Compact(all)
 }
 

@@ -132,6 +132,7 @@ func TestPoliciesThatAreNotValidAreNamed(t *testing.T) {
 		`{ingress: [{}, {from: [{}]}]}`:                                                                       `ingress rule 1: peer 0: it names nobody`,
 		`{egress: [{to: [{podSelector: {}, ipBlock: {cidr: 10.0.0.0/8}}]}]}`:                                  `egress rule 0: peer 0: ipBlock stands beside a selector`,
 		`{egress: [{to: [{podSelector: {}}, {ipBlock: {cidr: 10.0.0.0}}]}]}`:                                  `egress rule 0: peer 1: ipBlock: "10.0.0.0" is not a block of addresses`,
+		`{ingress: [{from: [{ipBlock: {cidr: 10.0.0.0/8, except: [here]}}]}]}`:                                `except: "here" is not a block of addresses`,
 		`{ingress: [{from: [{ipBlock: {cidr: 10.0.0.0/8, except: [11.0.0.0/9]}}]}]}`:                          `except: "11.0.0.0/9" is not a part of "10.0.0.0/8"`,
 		`{ingress: [{from: [{ipBlock: {cidr: 10.0.0.0/8, except: [10.0.0.0/8]}}]}]}`:                          `except: "10.0.0.0/8" is not a part of "10.0.0.0/8"`,
 		`{ingress: [{from: [{ipBlock: {cidr: "::/0", except: [10.0.0.0/8]}}]}]}`:                              `except: "10.0.0.0/8" is not a part of "::/0"`,
