@@ -3,3 +3,5 @@
 //
 // It is pure: a snapshot in, a report out. It tries no packet; controllers/lockdown/probe does.
 package audit
+
+//go:generate go run ./cmd/kinddocs ../../../docs/lockdown.md
