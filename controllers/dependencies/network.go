@@ -46,8 +46,11 @@ func (r *resolver) place(field, peersField, address string, peers []networkingv1
 		return []openim.Endpoint{{Peers: peers, Port: port}}, nil
 	}
 	found, err := r.placeService(field, peersField, service, port)
-	if err != nil || len(peers) == 0 {
-		return found, err
+	if err != nil {
+		return nil, err
+	}
+	if len(peers) == 0 {
+		return r.bounded(peersField, service, found), nil
 	}
 	for i := range found {
 		found[i].Peers = peers
@@ -146,16 +149,34 @@ func (r *resolver) placeSlices(field string, name types.NamespacedName, target f
 		if pods != nil {
 			peers = []networkingv1.NetworkPolicyPeer{*pods}
 		}
-		slices.SortFunc(peers, func(a, b networkingv1.NetworkPolicyPeer) int {
-			if a.IPBlock == nil || b.IPBlock == nil {
-				return 0
-			}
-			return strings.Compare(a.IPBlock.CIDR, b.IPBlock.CIDR)
-		})
-		found = append(found, openim.Endpoint{Peers: peers, Port: number})
+		found = append(found, openim.Endpoint{Peers: sorted(peers), Port: number})
 	}
 	slices.SortFunc(found, func(a, b openim.Endpoint) int { return int(a.Port - b.Port) })
 	return found, nil
+}
+
+// sorted peers, each once: an address may be in several slices.
+func sorted(peers []networkingv1.NetworkPolicyPeer) []networkingv1.NetworkPolicyPeer {
+	text := func(p networkingv1.NetworkPolicyPeer) string {
+		if p.IPBlock == nil {
+			return ""
+		}
+		return p.IPBlock.CIDR
+	}
+	slices.SortFunc(peers, func(a, b networkingv1.NetworkPolicyPeer) int { return strings.Compare(text(a), text(b)) })
+	return slices.CompactFunc(peers, func(a, b networkingv1.NetworkPolicyPeer) bool { return text(a) == text(b) })
+}
+
+// bounded refuses a Service with so many addresses of its own that the policies would outgrow what the API server takes.
+func (r *resolver) bounded(peersField string, service types.NamespacedName, found []openim.Endpoint) []openim.Endpoint {
+	const most = 256
+	for _, place := range found {
+		if n := len(place.Peers); n > most {
+			r.invalid(v1alpha1.ReasonPeersNeeded, peersField, "Service %s has %d addresses and no selector, and a policy should list %d at most: add peers with blocks that hold them", service, n, most)
+			return nil
+		}
+	}
+	return found
 }
 
 // ServiceOf recognises the name of a Service in a host: service (in the stack's own namespace), service.namespace.svc, and

@@ -2,6 +2,7 @@ package dependencies_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -116,6 +117,32 @@ func TestAPortThatNobodyServesIsAProblem(t *testing.T) {
 	NewWithT(t).Expect(problems).To(HaveLen(1))
 	NewWithT(t).Expect(problems[0].String()).To(ContainSubstring("Service infra/redis has no endpoints yet"))
 	NewWithT(t).Expect(facts.Endpoints[openim.Redis]).To(BeEmpty())
+}
+
+// Policies are copied to each component that uses a store: what a person wrote into EndpointSlices must not make them endless.
+func TestAServiceOfTooManyAddressesNeedsPeers(t *testing.T) {
+	g := NewWithT(t)
+	var many []string
+	for i := range 257 {
+		many = append(many, fmt.Sprintf("192.0.%d.%d", i/256, i%256))
+	}
+	within := append(world(service("redis", 6379, intstr.FromInt32(6379), withoutSelector)), slice("a", many[:200], named("main", 6379)), slice("b", many[100:256], named("main", 6379)))
+	facts, problems := resolve(t, stack(), within...)
+	g.Expect(problems).To(BeEmpty())
+	g.Expect(facts.Endpoints[openim.Redis][0].Peers).To(HaveLen(256), "an address of two slices counts once")
+
+	beyond := append(within, slice("c", many[256:], named("main", 6379)))
+	facts, problems = resolve(t, stack(), beyond...)
+	g.Expect(facts.Endpoints[openim.Redis]).To(BeEmpty())
+	g.Expect(problems).To(HaveLen(1))
+	g.Expect(problems[0].Stalled).To(BeTrue())
+	g.Expect(problems[0].String()).To(And(ContainSubstring("spec.dependencies.redis.peers"), ContainSubstring("257 addresses"), ContainSubstring("add peers")))
+
+	facts, problems = resolve(t, stack(func(s *v1alpha1.OpenIMStackSpec) {
+		s.Dependencies.Redis.Peers = []v1alpha1.Peer{{IPBlock: &v1alpha1.IPBlock{CIDR: "192.0.0.0/23"}}}
+	}), beyond...)
+	g.Expect(problems).To(BeEmpty())
+	g.Expect(facts.Endpoints[openim.Redis]).To(HaveLen(1))
 }
 
 // A new release of Redis may number its port anew under the old name.

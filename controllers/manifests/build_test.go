@@ -191,3 +191,45 @@ func TestTwoStacksInOneNamespaceSelectDifferentPods(t *testing.T) {
 		NewWithT(t).Expect(selector).To(HaveKeyWithValue(v1alpha1.LabelInstance, "chat"), "%T %s", o, o.GetName())
 	}
 }
+
+// A policy sees a port as the container has it. One that named a Service's port, or a port that no container has, would open nothing,
+// or something else.
+func TestPoliciesLetInAtPortsOfTheirContainers(t *testing.T) {
+	for _, folder := range []string{"testdata/minimal", "testdata/everything", "testdata/own"} {
+		_, objects := build(t, folder)
+		ports := map[string][]int32{}
+		for _, d := range deployments(objects) {
+			for _, p := range d.Spec.Template.Spec.Containers[0].Ports {
+				ports[d.Labels[v1alpha1.LabelComponent]] = append(ports[d.Labels[v1alpha1.LabelComponent]], p.ContainerPort)
+			}
+		}
+		var rules int
+		for _, o := range objects {
+			policy, ok := o.(*networkingv1.NetworkPolicy)
+			if !ok {
+				continue
+			}
+			for _, rule := range policy.Spec.Ingress {
+				for _, p := range rule.Ports {
+					rules++
+					NewWithT(t).Expect(ports[policy.Labels[v1alpha1.LabelComponent]]).To(ContainElement(p.Port.IntVal), "%s: %s", folder, policy.Name)
+				}
+			}
+		}
+		NewWithT(t).Expect(rules).To(BeNumerically(">", 30), folder)
+	}
+}
+
+// Who brings a wrapper of his own gets nothing of the operator's, and the Service of what is opened says by what.
+func TestAWrapperOfOnesOwnLeavesNoGatewayBehind(t *testing.T) {
+	stack, objects := build(t, "testdata/own")
+	for _, o := range objects {
+		g := NewWithT(t)
+		g.Expect(o.GetLabels()[v1alpha1.LabelComponent]).NotTo(BeElementOf(v1alpha1.ComponentGateway, v1alpha1.ComponentBackend), "%T %s", o, o.GetName())
+		if service, ok := o.(*corev1.Service); ok {
+			opened := map[string]string{"chat-api": "OwnWrapper", "chat-msggateway": "OwnWrapper"}
+			g.Expect(service.Annotations[v1alpha1.AnnotationExceptions]).To(Equal(opened[service.Name]), service.Name)
+		}
+	}
+	NewWithT(t).Expect(*manifests.Endpoints(stack)).To(Equal(v1alpha1.Endpoints{API: "http://chat-api.im.svc:10002", WebSocket: "ws://chat-msggateway.im.svc:10001"}))
+}
