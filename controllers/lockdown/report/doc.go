@@ -4,3 +4,5 @@
 // It is pure and deterministic: equal reports make equal bytes. Texts of a report may come from anybody who may write an object
 // into the cluster, so no format takes them for its own syntax.
 package report
+
+//go:generate go run ../../../hack/auditdocs ../../../docs

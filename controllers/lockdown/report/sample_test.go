@@ -3,6 +3,7 @@ package report_test
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	networkingv1 "k8s.io/api/networking/v1"
@@ -44,6 +45,50 @@ func clean() audit.Report {
 	return of(stack, lockdown.NewGraph(stack, facts()))
 }
 
+// ownWrapper is the report of a stack that a wrapper of somebody's own stands before.
+func ownWrapper() audit.Report {
+	stack := &v1alpha1.OpenIMStack{ObjectMeta: metav1.ObjectMeta{Name: "chat", Namespace: "im"}}
+	stack.Spec.Wrapper.ExternalRef = &v1alpha1.ExternalWrapper{
+		NamespaceSelector: &v1alpha1.Selector{MatchLabels: map[string]string{"kubernetes.io/metadata.name": "edge"}},
+		PodSelector:       &v1alpha1.Selector{MatchLabels: map[string]string{"app": "our-gateway"}},
+	}
+	r := of(stack, lockdown.NewGraph(stack, facts()))
+	for _, c := range r.Connections {
+		if !c.FromInside {
+			r.Exceptions = []audit.Exception{{Name: "OwnWrapper", Field: c.Field, Lets: "pods app=our-gateway in namespace edge reach api:10002 and msggateway:10001", Risk: "what they let through is theirs to answer for"}}
+		}
+	}
+	return r
+}
+
+// crowded has more of everything: findings, parties, stores, and names as long as Kubernetes allows.
+func crowded() audit.Report {
+	r := breached()
+	long := strings.Repeat("long-", 50) + "end"
+	r.Stack.Namespace, r.Stack.Name, r.Source.Name = long[:63], long[:40], long
+	for i := range 25 {
+		f := r.Findings[i%len(r.Findings)]
+		f.Object.Name = fmt.Sprintf("%s-%d", long, i)
+		f.Reason += " " + strings.Repeat("because of one thing and another, ", 10)
+		f.Ports = []string{fmt.Sprintf("%s:%d", []string{"api", "rpc-msg", "push", "gateway", "backend", "msggateway"}[i%6], 10000+i)}
+		r.Findings = append(r.Findings, f)
+	}
+	for i := range 3 {
+		name := fmt.Sprintf("extra/%s-%d", long[:20], i)
+		r.Connections = append(r.Connections, audit.Connection{
+			From: "push", FromInside: true, To: name, Ports: []audit.Port{{Name: "https", Number: 443, Protocol: "TCP"}}, Direction: "Egress",
+			Reason: "notifications", Peers: []string{"203.0.113.0/24 except 203.0.113.7/32"}, Field: "spec.network.extraEgress",
+		})
+	}
+	for _, from := range []string{"tools/" + long, "monitoring/node-exporter-x7k2p"} {
+		r.Cells = append(r.Cells, audit.Cell{From: from, To: "redis", Port: audit.Port{Name: "redis", Number: 6379, Protocol: "TCP"}, Evaluated: true})
+		r.Cells = append(r.Cells, audit.Cell{From: from, To: "gateway", Port: audit.Port{Name: "telemetry", Number: 9090, Protocol: "TCP"}, Evaluated: true})
+	}
+	r.Exceptions = append(r.Exceptions, audit.Exception{Name: "ExtraEgress", Field: "spec.network.extraEgress", Lets: "push reaches 203.0.113.0/24", Risk: "it may carry anything out"})
+	count(&r)
+	return r
+}
+
 func of(stack *v1alpha1.OpenIMStack, g lockdown.Graph) audit.Report {
 	r := audit.Report{
 		Schema: audit.Schema,
@@ -74,7 +119,7 @@ func of(stack *v1alpha1.OpenIMStack, g lockdown.Graph) audit.Report {
 }
 
 func connection(c lockdown.Connection) audit.Connection {
-	out := audit.Connection{From: c.From.Name, To: c.To.Name, FromInside: c.From.Inside, ToInside: c.To.Inside, Reason: c.Reason, Direction: "Internal"}
+	out := audit.Connection{From: c.From.Name, To: c.To.Name, FromInside: c.From.Inside, ToInside: c.To.Inside, Reason: c.Reason, Direction: "Internal", Field: c.Field}
 	party := c.From
 	switch {
 	case !c.From.Inside:

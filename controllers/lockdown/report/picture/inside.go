@@ -31,7 +31,7 @@ func (l *layout) storeBars() {
 		x := l.columnAt["out:"+c.name]
 		l.open(c.name + strings.Join(prefixed(" :", c.ports), ""))
 		l.rect("store", x-l.storeStep*.36, l.top, l.storeStep*.72, l.storeBottom-l.top, 7)
-		l.head(c, x-2, l.top-8, width-4)
+		l.head(c, x-2, l.top-8, l.width-4)
 		l.close()
 	}
 	if len(l.stores) > 0 {

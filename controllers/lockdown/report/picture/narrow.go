@@ -76,7 +76,7 @@ func (l *narrow) place() {
 		}
 	}
 	l.headTop = y - narrowPitch/2
-	l.rowsTop = l.headTop + max(13*float64(l.inward())+10+l.headHeight(l.callees)*.8, l.headHeight(l.callees)+4, 20)
+	l.rowsTop = l.headTop + max(13*float64(l.inward())+4+l.headHeight(l.callees), 20)
 	for i, p := range l.processes {
 		l.rowY[p.name] = l.rowsTop + (float64(i)+.5)*narrowPitch
 	}
@@ -108,7 +108,8 @@ func (l *narrow) headHeight(columns []*column) float64 {
 }
 
 func (l *narrow) head(c *column) string {
-	return narrowText.fit(strings.TrimSpace(strings.TrimPrefix(c.name, "rpc-")+" "+headPort(c)), 116)
+	port := headPort(c)
+	return strings.TrimSpace(narrowText.fit(strings.TrimPrefix(c.name, "rpc-"), 112-narrowText.width(port)) + " " + port)
 }
 
 func (l *narrow) columns() {
@@ -154,9 +155,10 @@ func (l *narrow) rows() {
 			if len(p.marks) > 1 {
 				label += "+"
 			}
-			room -= 26
-			l.rect("mark", l.cardEnd-26, y-11, 23, 12, 6)
-			l.text("onmark mid", l.cardEnd-14.5, y-2, label)
+			w := font{size: 9, bold: true}.width(label) + 7
+			room -= w + 3
+			l.rect("mark", l.cardEnd-w-3, y-11, w, 12, 6)
+			l.text("onmark mid", l.cardEnd-w/2-3, y-2, label)
 		}
 		l.text("b", narrowCard+6, y-1, narrowName.fit(p.name, room))
 		l.ports(p, y+9)

@@ -222,7 +222,9 @@ func (l *layout) breach(p *process, x, y float64) {
 	l.open(strings.Join(p.breached, "\n"))
 	defer l.close()
 	if p == l.gateway {
-		l.arrow("go bad", margin+outsideWidth-14, y-64, margin+outsideWidth-14, l.zoneEnd-14, gatewayX, l.zoneEnd-14)
+		between := (margin + outsideWidth + gatewayX) / 2
+		l.line("halo out", between, y-30, between, l.zoneEnd)
+		l.arrow("go bad", x, y-30, between, y-30, between, l.zoneEnd-20, gatewayX, l.zoneEnd-20)
 		return
 	}
 	row := l.rowY[p.name] - 2

@@ -10,7 +10,7 @@ import (
 
 // Measures of the wide drawing, in its own units: one is a pixel when it is shown in its natural size.
 const (
-	width        = 1280.0
+	naturalWidth = 1280.0 // more when there are many stores
 	margin       = 14.0
 	outsideWidth = 150.0
 	wallX        = 242.0
@@ -23,9 +23,11 @@ const (
 	pitch        = 33.0 // from row to row
 	partyPitch   = 62.0
 	partyHeight  = 52.0
-	columnsX     = 722.0
+	columnsX     = 736.0
 	maxColumn    = 23.0
+	minColumn    = 20.0
 	maxStore     = 42.0
+	minStore     = 25.0
 )
 
 // layout is where things are.
@@ -38,7 +40,7 @@ type layout struct {
 	columnStep         float64
 	storeX, storeStep  float64
 	storeBottom        float64
-	height             float64
+	width, height      float64
 	partyY             map[string]float64
 	rowY               map[string]float64
 	columnAt           map[string]float64
@@ -51,7 +53,7 @@ func Alone(r audit.Report) string { return draw(r, true) }
 func Within(r audit.Report) string { return draw(r, false) }
 
 func draw(r audit.Report, alone bool) string {
-	l := &layout{scene: newScene(r), partyY: map[string]float64{}, rowY: map[string]float64{}, columnAt: map[string]float64{}}
+	l := &layout{scene: newScene(r), width: naturalWidth, partyY: map[string]float64{}, rowY: map[string]float64{}, columnAt: map[string]float64{}}
 	header := 12.0
 	if alone {
 		header = 92
@@ -77,9 +79,9 @@ func draw(r audit.Report, alone bool) string {
 func (l *layout) wrapSVG(height float64, id string) string {
 	var c canvas
 	c.add(`<svg xmlns="http://www.w3.org/2000/svg" class="oa oa-%s" viewBox="0 0 %s %s" width="%s" height="%s" role="img" aria-labelledby="oa-%s-title oa-%s-desc">`,
-		id, n(width), n(height), n(width), n(height), id, id)
+		id, n(l.width), n(height), n(l.width), n(height), id, id)
 	c.add("\n<title id=\"oa-%s-title\">%s</title>\n<desc id=\"oa-%s-desc\">%s</desc>\n<style>%s</style>\n", id, escape(l.titleText()), id, escape(l.describe()), style)
-	c.rect("bg", 0, 0, width, height, 0)
+	c.rect("bg", 0, 0, l.width, height, 0)
 	c.WriteString("\n" + l.canvas.String() + "</svg>\n")
 	return c.String()
 }
@@ -134,7 +136,10 @@ func (l *layout) place(header float64) {
 		l.partyY[p.name] = y + partyHeight/2
 		y += partyPitch
 	}
-	l.zoneEnd = max(y, l.top+14+2*partyPitch) + 6
+	l.zoneEnd = y + 6
+	if l.gateway != nil {
+		l.zoneEnd = max(y, l.top+14+2*partyPitch) + 6
+	}
 	y = l.zoneEnd
 	for _, p := range l.outside[doors:] {
 		l.partyY[p.name] = y + partyHeight/2
@@ -152,7 +157,7 @@ func (l *layout) place(header float64) {
 	}
 	l.boxBottom = l.rowsTop + float64(max(len(l.processes), 6))*pitch + 14
 	l.columns()
-	l.height = l.boxBottom + 78
+	l.height = l.boxBottom + 58
 	if len(l.breachedStores()) > 0 {
 		l.height += 22
 	}
@@ -160,25 +165,22 @@ func (l *layout) place(header float64) {
 
 // columns shares the width between processes that are called and stores.
 func (l *layout) columns() {
+	const (
+		beyondCalls = 50 // for the last head, which rises to the right
+		gap         = 30 // between the box and the stores
+		slack       = 30 // for the last store's head
+	)
 	calls, stores := float64(len(l.callees)), float64(len(l.stores))
-	room := width - margin - columnsX - 86 - 34
-	scale := 1.0
-	if need := calls*maxColumn + stores*maxStore; need > room {
-		scale = room / need
-	}
-	l.columnStep, l.storeStep = maxColumn*scale, maxStore*scale
+	room := naturalWidth - margin - columnsX - beyondCalls - gap - slack
+	l.columnStep = min(maxColumn, max(minColumn, (room-stores*minStore)/max(calls, 1)))
+	l.storeStep = min(maxStore, max(minStore, (room-calls*l.columnStep)/max(stores, 1)))
+	used := calls*l.columnStep + stores*l.storeStep
+	l.width = naturalWidth + max(0, used-room)
+	spare := max(0, room-used) // makes the box wider, not the gaps
+	l.boxEnd = columnsX + calls*l.columnStep + beyondCalls + spare
+	l.storeX = l.boxEnd + gap
 	for i, c := range l.callees {
-		l.columnAt["in:"+c.name] = columnsX + (float64(i)+.5)*l.columnStep
-	}
-	l.boxEnd = columnsX + calls*l.columnStep + 62
-	l.storeX = l.boxEnd + 30
-	// What is left over makes the box wider, not the gaps.
-	if spare := width - margin - 34 - (l.storeX + stores*l.storeStep); spare > 0 {
-		l.boxEnd += spare
-		l.storeX += spare
-		for i, c := range l.callees {
-			l.columnAt["in:"+c.name] = columnsX + spare/3 + (float64(i)+.5)*l.columnStep
-		}
+		l.columnAt["in:"+c.name] = columnsX + spare/3 + (float64(i)+.5)*l.columnStep
 	}
 	for i, c := range l.stores {
 		l.columnAt["out:"+c.name] = l.storeX + (float64(i)+.5)*l.storeStep

@@ -21,12 +21,12 @@ func (l *layout) heading() {
 	if r.Digest != "" {
 		line += "  ·  " + r.Digest
 	}
-	l.text("s", margin, 54, small.fit(line, width-2*margin))
-	l.text("s", margin, 74, small.fit(Counted(r.Counts), width-2*margin))
+	l.text("s", margin, 54, small.fit(line, l.width-2*margin))
+	l.text("s", margin, 74, small.fit(Counted(r.Counts), l.width-2*margin))
 	label, class := Verdict(r)
 	w := font{size: 13, bold: true}.width(label) + 30
-	l.rect("pill "+class, width-margin-w, 14, w, 27, 13.5)
-	l.add(`<text class="b mid" style="fill:#fff" x="%s" y="32">%s</text>`, n(width-margin-w/2), escape(label))
+	l.rect("pill "+class, l.width-margin-w, 14, w, 27, 13.5)
+	l.add(`<text class="b mid" style="fill:#fff" x="%s" y="32">%s</text>`, n(l.width-margin-w/2), escape(label))
 	l.WriteByte('\n')
 }
 
@@ -83,10 +83,10 @@ const most = 8
 
 // list names findings and exceptions.
 func (l *layout) list() {
-	y := l.height - 4
+	y := l.height + 14
 	line := func(class, id, text string) {
 		l.text("b "+class, margin, y, id)
-		l.text("s", margin+34, y, small.fit(text, width-2*margin-34))
+		l.text("s", margin+34, y, small.fit(text, l.width-2*margin-34))
 		y += 19
 	}
 	for i, f := range l.report.Findings {
@@ -94,7 +94,7 @@ func (l *layout) list() {
 			line("badt", "…", fmt.Sprintf("%d more findings", len(l.report.Findings)-most))
 			break
 		}
-		line("badt", fmt.Sprintf("F%d", i+1), fmt.Sprintf("%s · %s · %s", f.Severity, ObjectText(f.Object), f.Reason))
+		line("badt", fmt.Sprintf("F%d", i+1), fmt.Sprintf("%s · %s · %s · %s", f.Severity, f.Kind, small.fit(ObjectText(f.Object), 420), f.Reason))
 	}
 	for _, e := range l.report.Exceptions {
 		line("exct", "E", fmt.Sprintf("%s · %s", e.Name, e.Lets))

@@ -1,0 +1,157 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/yaml"
+
+	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/controllers/dependencies"
+	"github.com/openimstack/openim-operator/controllers/lockdown/world"
+	"github.com/openimstack/openim-operator/controllers/manifests"
+	"github.com/openimstack/openim-operator/controllers/openim"
+	"github.com/openimstack/openim-operator/hack/infra"
+)
+
+// sample is the stack of the demo, relative to the project.
+const sample = "config/samples/demo.yaml"
+
+// intended is a stack, and the cluster as it will be once the operator has made what the stack asks for.
+type intended struct {
+	stack *v1alpha1.OpenIMStack
+	facts openim.Facts
+	world *world.World
+}
+
+// load puts the demo together as its program does, from the same manifests.
+func load(ctx context.Context, root string) (*intended, error) {
+	content, err := os.ReadFile(filepath.Join(root, sample))
+	if err != nil {
+		return nil, err
+	}
+	d := &intended{stack: &v1alpha1.OpenIMStack{}}
+	if err := yaml.UnmarshalStrict(content, d.stack); err != nil {
+		return nil, fmt.Errorf("%s: %w", sample, err)
+	}
+	if d.world, err = around(d.stack, content); err != nil {
+		return nil, err
+	}
+	var problems []dependencies.Problem
+	d.facts, problems, err = dependencies.Resolve(ctx, fake.NewClientBuilder().WithObjects(references(d.stack, d.world)...).Build(), d.stack)
+	if err != nil {
+		return nil, err
+	}
+	if len(problems) > 0 {
+		return nil, fmt.Errorf("%s refers to what hack/infra lacks: %v", sample, problems)
+	}
+	objects, err := manifests.Build(d.stack, d.facts, manifests.Options{WrapperImage: "openimstack/openim-wrapper:dev"})
+	if err != nil {
+		return nil, err
+	}
+	for _, o := range objects {
+		d.world.Intend(o)
+	}
+	return d, nil
+}
+
+// around reads the namespaces, the stores and the stack as `kubectl openimstack audit --from-files` would.
+func around(stack *v1alpha1.OpenIMStack, sampleContent []byte) (*world.World, error) {
+	dir, err := os.MkdirTemp("", "auditdocs-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	images := map[string]string{}
+	for _, name := range []string{"infra-kafka", "infra-redis", "infra-mongodb", "infra-etcd"} {
+		images[name] = "openimstack/" + name + ":dev"
+	}
+	stores, err := infra.Objects(images, infra.Passwords{OpenIM: "one", Wrapper: "another"}) // a snapshot holds no Secret
+	if err != nil {
+		return nil, err
+	}
+	objects := []any{&corev1.Namespace{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Namespace"},
+		ObjectMeta: metav1.ObjectMeta{Name: stack.Namespace, Labels: map[string]string{infra.AllowedLabel: infra.Allowed}},
+	}}
+	for _, o := range stores {
+		objects = append(objects, o)
+	}
+	documents := string(sampleContent)
+	for _, o := range objects {
+		text, err := yaml.Marshal(o)
+		if err != nil {
+			return nil, err
+		}
+		documents += "---\n" + string(text)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "demo.yaml"), []byte(documents), 0o600); err != nil {
+		return nil, err
+	}
+	w, _, err := world.FromFiles(dir, stack.Namespace)
+	if err != nil {
+		return nil, err
+	}
+	w.Source.Name = sample + ", hack/infra"
+	return w, nil
+}
+
+// references are the objects that the stack's spec refers to: Services with the slices that a cluster writes once their pods run, and
+// Secrets, whose content shows nowhere.
+func references(stack *v1alpha1.OpenIMStack, w *world.World) []client.Object {
+	var out []client.Object
+	for i := range w.Services {
+		out = append(out, &w.Services[i], slice(&w.Services[i], w.Pods))
+	}
+	secret := func(name, key, value string) {
+		out = append(out, &corev1.Secret{
+			ObjectMeta: metav1.ObjectMeta{Namespace: stack.Namespace, Name: name}, Data: map[string][]byte{key: []byte(value)},
+		})
+	}
+	for _, issuer := range stack.Spec.Wrapper.Auth.Admins.Issuers {
+		if ref := issuer.JWKS.SecretRef; ref != nil {
+			secret(ref.Name, ref.Key, `{"keys":[{}]}`)
+		}
+	}
+	secret(infra.RedisSecret, infra.PasswordKey, "one")
+	secret(infra.WrapperRedisSecret, infra.PasswordKey, "another")
+	for suffix, key := range map[string]string{
+		v1alpha1.SuffixShareSecret: v1alpha1.KeyShareSecret, v1alpha1.SuffixAssertionKey: v1alpha1.KeyAssertionKey,
+		v1alpha1.SuffixLogin: v1alpha1.KeyLogin, v1alpha1.SuffixCustody: v1alpha1.KeyCustody,
+	} {
+		secret(v1alpha1.ChildName(stack.Name, suffix), key, strings.Repeat("A", 43)) // 32 bytes as base64url
+	}
+	return out
+}
+
+// slice of a Service, with the numbers that its pods give to the names of its ports.
+func slice(service *corev1.Service, pods []corev1.Pod) *discoveryv1.EndpointSlice {
+	out := &discoveryv1.EndpointSlice{
+		ObjectMeta: metav1.ObjectMeta{Namespace: service.Namespace, Name: service.Name, Labels: map[string]string{discoveryv1.LabelServiceName: service.Name}},
+		Endpoints:  []discoveryv1.Endpoint{{Addresses: []string{"192.0.2.1"}}}, // RFC 5737: policies name the pods, whatever their addresses
+	}
+	for _, pod := range pods {
+		if (types.NamespacedName{Namespace: pod.Namespace, Name: pod.Labels[v1alpha1.LabelName]}) != (types.NamespacedName{Namespace: service.Namespace, Name: service.Spec.Selector[v1alpha1.LabelName]}) {
+			continue
+		}
+		for _, p := range service.Spec.Ports {
+			for _, c := range pod.Spec.Containers {
+				for _, target := range c.Ports {
+					if target.Name == p.TargetPort.StrVal {
+						out.Ports = append(out.Ports, discoveryv1.EndpointPort{Name: &p.Name, Port: &target.ContainerPort})
+					}
+				}
+			}
+		}
+	}
+	return out
+}
