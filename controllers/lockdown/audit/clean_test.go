@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -38,8 +39,38 @@ import (
 // storePolicies guard the demo's stores.
 const storePolicies = "../../../hack/infra/networkpolicy.yaml"
 
-// clean is a stack that runs as the operator makes it, in a cluster with nothing wrong. Each call makes it anew.
+// clean is a stack that runs as the operator makes it, in a cluster with nothing wrong. Each call gives another copy.
 func clean(t testing.TB, changes ...func(*v1alpha1.OpenIMStack)) audit.Input {
+	t.Helper()
+	if len(changes) > 0 {
+		return build(t, changes...)
+	}
+	once.Do(func() { built = build(t) })
+	in := built
+	in.Stack, in.World = built.Stack.DeepCopy(), &world.World{
+		Source: built.World.Source, Stacks: copies(built.World.Stacks), Namespaces: copies(built.World.Namespaces), Pods: copies(built.World.Pods),
+		Services: copies(built.World.Services), EndpointSlices: copies(built.World.EndpointSlices), Policies: copies(built.World.Policies),
+	}
+	return in
+}
+
+var (
+	once  sync.Once
+	built audit.Input
+)
+
+func copies[T any, P interface {
+	*T
+	DeepCopy() *T
+}](all []T) []T {
+	var out []T
+	for i := range all {
+		out = append(out, *P(&all[i]).DeepCopy())
+	}
+	return out
+}
+
+func build(t testing.TB, changes ...func(*v1alpha1.OpenIMStack)) audit.Input {
 	t.Helper()
 	g := NewWithT(t)
 	stack, others := read(t, "testdata/stack.yaml")
