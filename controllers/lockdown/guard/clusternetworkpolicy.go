@@ -103,20 +103,36 @@ func egressRules(g lockdown.Graph, c lockdown.Component) []clusterRule {
 func merge(rules []clusterRule, peers func(*clusterRule) *[]clusterPeer) []clusterRule {
 	rules = join(rules, func(into, r *clusterRule) bool {
 		added := missing(into.Protocols, r.Protocols)
-		if !reflect.DeepEqual(*peers(into), *peers(r)) || len(into.Protocols)+len(added) > maxProtocols {
+		if !reflect.DeepEqual(*peers(into), *peers(r)) {
 			return false
 		}
 		into.Protocols = append(into.Protocols, added...)
 		return true
 	})
-	return join(rules, func(into, r *clusterRule) bool {
+	rules = join(rules, func(into, r *clusterRule) bool {
 		added := missing(*peers(into), *peers(r))
-		if !reflect.DeepEqual(into.Protocols, r.Protocols) || len(*peers(into))+len(added) > maxPeers {
+		if !reflect.DeepEqual(into.Protocols, r.Protocols) {
 			return false
 		}
 		*peers(into) = append(*peers(into), added...)
 		return true
 	})
+	return split(rules, peers)
+}
+
+// split rules of more peers or protocols than the API takes.
+func split(rules []clusterRule, peers func(*clusterRule) *[]clusterPeer) []clusterRule {
+	var all []clusterRule
+	for _, r := range rules {
+		for some := range slices.Chunk(*peers(&r), maxPeers) {
+			for ports := range slices.Chunk(r.Protocols, maxProtocols) {
+				part := r
+				*peers(&part), part.Protocols = some, ports
+				all = append(all, part)
+			}
+		}
+	}
+	return all
 }
 
 func join(rules []clusterRule, takes func(into, r *clusterRule) bool) []clusterRule {

@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/controllers/lockdown/guard"
 )
 
@@ -111,6 +112,30 @@ var _ = Describe("A look-alike", func() {
 			}
 		}
 		Expect(refused).To(Equal(2), "the policy and the pod that name the other stack")
+	})
+})
+
+var _ = Describe("The WebSocket, when the spec opens it", func() {
+	It("is a door: an Ingress may lead to it, and to no other port of its component", func(ctx SpecContext) {
+		ns := namespace(guard.Enforce)
+		made := addStack(ns, stack)
+		m := as(mallory)
+		ways := []string{
+			`{apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {generateName: ws-}, spec: {defaultBackend: {service: {name: chat-msggateway, port: {name: PORT}}}}}`,
+			`{apiVersion: v1, kind: Service, metadata: {generateName: ws-}, spec: {type: LoadBalancer, selector: {app.kubernetes.io/component: msggateway}, ports: [{port: 443, targetPort: PORT}]}}`,
+		}
+		for _, way := range ways {
+			Expect(m.Create(ctx, object(ns, strings.ReplaceAll(way, "PORT", "websocket")))).To(MatchError(ContainSubstring(`OpenIMStack "chat"`)), way)
+		}
+		before := made.DeepCopy()
+		made.Spec.Network = &v1alpha1.Network{
+			WebSocket: v1alpha1.WebSocketDirect, WebSocketClients: []v1alpha1.Peer{{IPBlock: &v1alpha1.IPBlock{CIDR: "192.0.2.0/24"}}},
+		}
+		Expect(root.Patch(ctx, made, client.MergeFrom(before))).To(Succeed())
+		for _, way := range ways {
+			Eventually(func() error { return m.Create(ctx, object(ns, strings.ReplaceAll(way, "PORT", "websocket"))) }).Should(Succeed(), way)
+			Expect(m.Create(ctx, object(ns, strings.ReplaceAll(way, "PORT", "grpc")))).To(MatchError(ContainSubstring(`OpenIMStack "chat"`)), way)
+		}
 	})
 })
 
