@@ -61,6 +61,9 @@ func objectOf(t reflect.Type) map[string]any {
 	properties, required := map[string]any{}, []string{}
 	for i := range t.NumField() {
 		name, options, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+		if !t.Field(i).IsExported() || name == "-" {
+			continue // not written
+		}
 		properties[name] = schemaOf(t.Field(i).Type)
 		if !strings.Contains(options, "omit") {
 			required = append(required, name)
