@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/controllers/apply"
+	"github.com/openimstack/openim-operator/controllers/boundary"
 	"github.com/openimstack/openim-operator/controllers/manifests"
 )
 
@@ -41,15 +43,16 @@ type Reconciler struct {
 	applier  *apply.Applier
 	events   events.EventRecorder
 	options  manifests.Options
+	boundary *boundary.Prober
 	index    *references
 	lastGood *lastGood
 }
 
-// NewReconciler makes a Reconciler. live reads from the API server itself: Secrets are never cached.
-func NewReconciler(c client.Client, live client.Reader, recorder events.EventRecorder, options manifests.Options) *Reconciler {
+// NewReconciler makes a Reconciler. The prober is told what each stack intends, and asked what is known of its boundary. live reads from the API server itself: Secrets are never cached.
+func NewReconciler(c client.Client, live client.Reader, recorder events.EventRecorder, prober *boundary.Prober, options manifests.Options) *Reconciler {
 	return &Reconciler{
 		client: c, live: live, applier: apply.New(c, live, FieldOwner), events: recorder, options: options,
-		index: newReferences(), lastGood: newLastGood(),
+		boundary: prober, index: newReferences(), lastGood: newLastGood(),
 	}
 }
 
@@ -68,7 +71,10 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctr
 		return ctrl.Result{}, nil // children go with their owner
 	}
 	s := &scope{stack: &stack, generations: map[string]int64{}}
-	defer func() { err = errors.Join(err, r.patchStatus(ctx, s)) }()
+	defer func() {
+		s.assessment, s.now = r.boundary.Latest(request.NamespacedName), time.Now()
+		err = errors.Join(err, r.patchStatus(ctx, s))
+	}()
 	var failures []error
 	for _, phase := range r.phases() {
 		if failure := phase.run(ctx, s); failure != nil {

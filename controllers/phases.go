@@ -17,6 +17,7 @@ import (
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/controllers/apply"
 	"github.com/openimstack/openim-operator/controllers/dependencies"
+	"github.com/openimstack/openim-operator/controllers/lockdown"
 	"github.com/openimstack/openim-operator/controllers/manifests"
 )
 
@@ -30,6 +31,7 @@ func (r *Reconciler) phases() []phase {
 	return []phase{
 		{"generate secrets", r.generateSecrets},
 		{"resolve references", r.resolve},
+		{"tell the prober", r.intend},
 		{"build", r.build},
 		{"apply", r.apply},
 		{"observe", r.observe},
@@ -94,6 +96,19 @@ func (r *Reconciler) resolve(ctx context.Context, s *scope) error {
 	}
 	s.facts, s.problems, s.looked = facts, problems, true
 	r.index.set(client.ObjectKeyFromObject(s.stack), facts.Secrets, facts.Services)
+	return nil
+}
+
+// intend tells the prober what the stack wants to let through.
+func (r *Reconciler) intend(_ context.Context, s *scope) error {
+	if !s.looked {
+		return nil
+	}
+	var problems []string
+	for _, p := range s.problems {
+		problems = append(problems, p.String())
+	}
+	r.boundary.Intend(client.ObjectKeyFromObject(s.stack), lockdown.NewGraph(s.stack, s.facts), problems)
 	return nil
 }
 

@@ -1,10 +1,13 @@
 package controllers
 
 import (
+	"time"
+
 	appsv1 "k8s.io/api/apps/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/controllers/boundary"
 	"github.com/openimstack/openim-operator/controllers/dependencies"
 	"github.com/openimstack/openim-operator/controllers/openim"
 )
@@ -30,6 +33,9 @@ type scope struct {
 	generations map[string]int64
 	// deployments as seen, by component.
 	deployments map[string]*appsv1.Deployment
+	// assessment of the boundary, and when it was asked for.
+	assessment boundary.Assessment
+	now        time.Time
 	// failure is the first error of a phase.
 	failure error
 }

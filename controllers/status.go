@@ -8,12 +8,15 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/controllers/apply"
+	"github.com/openimstack/openim-operator/controllers/boundary"
 	"github.com/openimstack/openim-operator/controllers/lockdown"
 	"github.com/openimstack/openim-operator/controllers/manifests"
 )
@@ -40,12 +43,13 @@ func (s *scope) updateStatus() []metav1.Condition {
 	for _, c := range []metav1.Condition{ready, dependencies, openIM, wrapper, isolated} {
 		s.set(c)
 	}
-	s.setKstatus(ready)
+	s.setKstatus(ready, isolated)
 	var paused metav1.Condition
 	if s.suspended() {
 		paused = condition(v1alpha1.ConditionPaused, metav1.ConditionTrue, v1alpha1.ReasonSuspended, fmt.Sprintf("spec.suspend is true: %d changes are pending", len(s.pending)))
 	}
 	s.setOrRemove(v1alpha1.ConditionPaused, paused)
+	boundary.Report(client.ObjectKeyFromObject(s.stack), isolated.Reason, int(ptr.Deref(ptr.Deref(status.Boundary, v1alpha1.Boundary{}).FindingsTotal, 0)))
 	return turned(before.Conditions, status.Conditions)
 }
 
@@ -90,12 +94,13 @@ func (s *scope) available(app string) metav1.Condition {
 }
 
 func (s *scope) networkIsolated() metav1.Condition {
-	const kind = v1alpha1.ConditionNetworkIsolated
-	if !s.policiesInPlace {
-		return condition(kind, metav1.ConditionFalse, v1alpha1.ReasonPoliciesNotInPlace, "not all NetworkPolicies of the stack are in place")
+	known := s.assessment
+	if known.Probe == nil && s.stack.Status.Boundary != nil {
+		known.Probe = s.stack.Status.Boundary.LastProbe // of an earlier process
 	}
-	return condition(kind, metav1.ConditionUnknown, v1alpha1.ReasonIsolationUnverified,
-		"all NetworkPolicies of the stack are in place; whether the cluster's network enforces them has not been tried")
+	return boundary.Isolated(boundary.Evidence{
+		Assessment: known, PoliciesInPlace: s.policiesInPlace, Interval: boundary.Interval(s.stack), Now: s.now,
+	})
 }
 
 // ready sums the others up. NetworkIsolated counts only when it is False: policies that nobody has tried yet are no reason
@@ -113,8 +118,9 @@ func (s *scope) ready(others ...metav1.Condition) metav1.Condition {
 	return condition(kind, metav1.ConditionTrue, v1alpha1.ReasonReady, fmt.Sprintf("OpenIM %s runs, and only the wrapper is let in", s.stack.Spec.Version))
 }
 
-// setKstatus sets Reconciling and Stalled, which kstatus wants only while they are true.
-func (s *scope) setKstatus(ready metav1.Condition) {
+// setKstatus sets Reconciling and Stalled, which kstatus wants only while they are true. Only a person closes what a person opened,
+// or gives the cluster a network that enforces policies.
+func (s *scope) setKstatus(ready, isolated metav1.Condition) {
 	var conflict *apply.ConflictError
 	stalled, reconciling := metav1.Condition{}, metav1.Condition{}
 	switch problem := s.stalled(); {
@@ -122,6 +128,8 @@ func (s *scope) setKstatus(ready metav1.Condition) {
 		stalled = condition(v1alpha1.ConditionStalled, metav1.ConditionTrue, problem.Reason, problem.String())
 	case errors.As(s.failure, &conflict):
 		stalled = condition(v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonNameConflict, conflict.Error())
+	case isolated.Reason == v1alpha1.ReasonBreached, isolated.Reason == v1alpha1.ReasonNotEnforcedByCNI:
+		stalled = condition(v1alpha1.ConditionStalled, metav1.ConditionTrue, isolated.Reason, isolated.Message)
 	case ready.Status != metav1.ConditionTrue && !s.suspended():
 		reconciling = condition(v1alpha1.ConditionReconciling, metav1.ConditionTrue, v1alpha1.ReasonProgressing, ready.Message)
 	}
@@ -150,21 +158,26 @@ func (s *scope) processes() []v1alpha1.ProcessStatus {
 	return all
 }
 
+// boundary is what guards the stack. What is not known anew stays.
 func (s *scope) boundary() *v1alpha1.Boundary {
-	if !s.resolved() || len(s.objects) == 0 {
-		return s.stack.Status.Boundary
+	b := s.stack.Status.Boundary.DeepCopy()
+	if b == nil {
+		b = &v1alpha1.Boundary{}
 	}
-	var policies int32
-	for _, object := range s.objects {
-		if _, ok := object.(*networkingv1.NetworkPolicy); ok {
-			policies++
+	if s.resolved() && len(s.objects) > 0 {
+		policies := 0
+		for _, object := range s.objects {
+			if _, ok := object.(*networkingv1.NetworkPolicy); ok {
+				policies++
+			}
 		}
+		b.Policies, b.Connections = ptr.To(int32(policies)), ptr.To(int32(len(lockdown.NewGraph(s.stack, s.facts).Connections)))
 	}
-	var connections int32
-	for range lockdown.NewGraph(s.stack, s.facts).Connections {
-		connections++
+	s.assessment.Fill(b)
+	if equality.Semantic.DeepEqual(b, &v1alpha1.Boundary{}) {
+		return nil
 	}
-	return &v1alpha1.Boundary{Policies: &policies, Connections: &connections}
+	return b
 }
 
 func (s *scope) set(c metav1.Condition) {

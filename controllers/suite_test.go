@@ -24,6 +24,7 @@ import (
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/controllers"
+	"github.com/openimstack/openim-operator/controllers/boundary"
 	"github.com/openimstack/openim-operator/controllers/manifests"
 )
 
@@ -89,8 +90,11 @@ type operator struct {
 	stop   func()
 }
 
-// startOperator runs the operator in this process until stop is called or the spec ends.
-func startOperator() *operator {
+// startOperator runs the operator in this process until stop is called or the spec ends. It audits, and makes no probe pods.
+func startOperator() *operator { return startProbing(boundary.Options{}) }
+
+// startProbing runs the operator with a prober.
+func startProbing(probing boundary.Options) *operator {
 	o := &operator{}
 	restConfig := rest.CopyConfig(environment.Config)
 	restConfig.QPS, restConfig.Burst = 200, 400
@@ -108,7 +112,9 @@ func startOperator() *operator {
 		Controller: config.Controller{SkipNameValidation: &skip},
 	})
 	Expect(err).NotTo(HaveOccurred())
-	reconciler := controllers.NewReconciler(mgr.GetClient(), mgr.GetAPIReader(), mgr.GetEventRecorder(controllers.FieldOwner),
+	prober := boundary.New(mgr.GetClient(), mgr.GetAPIReader(), probing)
+	Expect(prober.SetupWithManager(mgr)).To(Succeed())
+	reconciler := controllers.NewReconciler(mgr.GetClient(), mgr.GetAPIReader(), mgr.GetEventRecorder(controllers.FieldOwner), prober,
 		manifests.Options{WrapperImage: "openimstack/openim-wrapper:test"})
 	Expect(reconciler.SetupWithManager(mgr)).To(Succeed())
 	ctx, cancel := context.WithCancel(context.Background())

@@ -47,6 +47,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		b = b.Owns(kind, builder.WithPredicates(predicate.ResourceVersionChangedPredicate{}))
 	}
 	return b.
+		WatchesRawSource(r.boundary.Changes()).
 		WatchesMetadata(metadataOf(corev1.SchemeGroupVersion.WithKind("Secret")), r.referenced(func(o client.Object) []types.NamespacedName {
 			return r.index.ofSecret(client.ObjectKeyFromObject(o))
 		}), builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})).

@@ -3,7 +3,9 @@ package controllers_test
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"strings"
+	"sync/atomic"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -117,12 +119,27 @@ func (w world) beReady() {
 		if pod.Status.Phase == corev1.PodRunning {
 			continue
 		}
+		if pod.Labels[v1alpha1.LabelName] == v1alpha1.NameProbe {
+			continue // the probe's own kubelet plays that
+		}
 		pod.Status.Phase = corev1.PodRunning
+		if len(pod.Status.PodIPs) == 0 {
+			pod.Status.PodIP = newAddress()
+			pod.Status.PodIPs = []corev1.PodIP{{IP: pod.Status.PodIP}}
+		}
 		// In the past, so that a Deployment's minReadySeconds are over.
 		since := metav1.NewTime(pod.CreationTimestamp.Add(-60e9))
 		pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue, LastTransitionTime: since}}
 		Expect(client.IgnoreNotFound(k8s.Status().Update(w.ctx, pod))).To(Succeed())
 	}
+}
+
+var lastAddress atomic.Uint32
+
+// newAddress is one that no pod has yet.
+func newAddress() string {
+	n := lastAddress.Add(1)
+	return netip.AddrFrom4([4]byte{10, byte(n >> 16), byte(n >> 8), byte(n)}).String()
 }
 
 // get reads an object of the namespace anew.

@@ -21,6 +21,7 @@ import (
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/controllers"
+	"github.com/openimstack/openim-operator/controllers/boundary"
 	"github.com/openimstack/openim-operator/controllers/lockdown/probe"
 	"github.com/openimstack/openim-operator/controllers/manifests"
 )
@@ -41,6 +42,8 @@ type options struct {
 	leaderElection               bool
 	watchNamespaces              string
 	wrapperImage                 string
+	probe                        boundary.Options
+	probePullSecrets             string
 }
 
 func run() error {
@@ -50,6 +53,9 @@ func run() error {
 	flag.BoolVar(&o.leaderElection, "leader-elect", false, "elect a leader, so that one of several replicas works at a time")
 	flag.StringVar(&o.watchNamespaces, "watch-namespaces", "", "comma-separated namespaces to watch; empty for all")
 	flag.StringVar(&o.wrapperImage, "wrapper-image", os.Getenv("RELATED_IMAGE_WRAPPER"), "image of the wrapper when a stack names none; default $RELATED_IMAGE_WRAPPER")
+	flag.StringVar(&o.probe.Image, "probe-image", os.Getenv("RELATED_IMAGE_PROBE"), "image of the pods that try the lockdown, the operator's own; default $RELATED_IMAGE_PROBE; without one nothing is tried")
+	flag.StringVar(&o.probePullSecrets, "probe-pull-secrets", "", "comma-separated names of the pull secrets of --probe-image, in the namespaces of stacks and the operator's")
+	flag.StringVar(&o.probe.Namespace, "operator-namespace", os.Getenv("OPERATOR_NAMESPACE"), "namespace of the operator, where an intruder stands, too; default $OPERATOR_NAMESPACE, or that of its service account")
 	logging := zap.Options{}
 	logging.BindFlags(flag.CommandLine)
 	flag.Parse()
@@ -58,9 +64,17 @@ func run() error {
 		return errors.New("no wrapper image: set RELATED_IMAGE_WRAPPER or --wrapper-image")
 	}
 
+	o.probe.WatchNamespaces = namespaces(o.watchNamespaces)
+	for _, name := range namespaces(o.probePullSecrets) {
+		o.probe.PullSecrets = append(o.probe.PullSecrets, corev1.LocalObjectReference{Name: name})
+	}
+	if o.probe.Namespace == "" {
+		o.probe.Namespace = inCluster()
+	}
+
 	mgr, err := ctrl.NewManager(ctrl.GetConfigOrDie(), ctrl.Options{
 		Scheme:                        scheme(),
-		Cache:                         controllers.CacheOptions(namespaces(o.watchNamespaces)),
+		Cache:                         controllers.CacheOptions(o.probe.WatchNamespaces),
 		Client:                        client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}}}},
 		Metrics:                       metricsserver.Options{BindAddress: o.metricsAddress},
 		HealthProbeBindAddress:        o.probeAddress,
@@ -71,7 +85,11 @@ func run() error {
 	if err != nil {
 		return fmt.Errorf("starting: %w", err)
 	}
-	reconciler := controllers.NewReconciler(mgr.GetClient(), mgr.GetAPIReader(), mgr.GetEventRecorder(controllers.FieldOwner),
+	prober := boundary.New(mgr.GetClient(), mgr.GetAPIReader(), o.probe)
+	if err := prober.SetupWithManager(mgr); err != nil {
+		return fmt.Errorf("setting up the prober: %w", err)
+	}
+	reconciler := controllers.NewReconciler(mgr.GetClient(), mgr.GetAPIReader(), mgr.GetEventRecorder(controllers.FieldOwner), prober,
 		manifests.Options{WrapperImage: o.wrapperImage})
 	if err := reconciler.SetupWithManager(mgr); err != nil {
 		return fmt.Errorf("setting up the controller: %w", err)
@@ -87,6 +105,16 @@ func scheme() *runtime.Scheme {
 	utilruntime.Must(clientgoscheme.AddToScheme(s))
 	utilruntime.Must(v1alpha1.AddToScheme(s))
 	return s
+}
+
+// inCluster is the namespace of the pod's service account, empty outside a cluster.
+func inCluster() string {
+	const file = "/var/run/secrets/kubernetes.io/serviceaccount/namespace" // where the kubelet puts it
+	content, err := os.ReadFile(file)
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(content))
 }
 
 func namespaces(list string) []string {

@@ -1,0 +1,45 @@
+package boundary
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+)
+
+// bell wakes a controller for a stack, and never blocks who rings it. What is rung before the controller starts is kept.
+type bell struct {
+	mutex sync.Mutex
+	queue workqueue.TypedRateLimitingInterface[reconcile.Request]
+	early map[types.NamespacedName]bool
+}
+
+var _ source.Source = (*bell)(nil)
+
+func newBell() *bell { return &bell{early: map[types.NamespacedName]bool{}} }
+
+// Start implements source.Source.
+func (b *bell) Start(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	b.queue = queue
+	for key := range b.early {
+		queue.Add(reconcile.Request{NamespacedName: key})
+	}
+	b.early = nil
+	return nil
+}
+
+func (b *bell) ring(key types.NamespacedName, after time.Duration) {
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	if b.queue == nil {
+		b.early[key] = true
+		return
+	}
+	b.queue.AddAfter(reconcile.Request{NamespacedName: key}, after)
+}

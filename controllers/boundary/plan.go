@@ -1,0 +1,174 @@
+package boundary
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/openimstack/openim-operator/controllers/lockdown"
+	"github.com/openimstack/openim-operator/controllers/lockdown/evaluate"
+	"github.com/openimstack/openim-operator/controllers/lockdown/world"
+)
+
+// plan is what is tried: every target from every place.
+type plan struct {
+	// namespaces where an intruder and a listener stand, the stack's own first.
+	namespaces []string
+	targets    []target
+	// cells say for each namespace and each target what is meant to happen and what the live policies let happen.
+	cells [][]cell
+	// digest of all of it: "RULES.TARGETS", two hexadecimal numbers.
+	digest string
+}
+
+// cell is what is known of one attempt before it is made.
+type cell struct {
+	// intended is true when the spec lets the intruder through: at a door that is open to anyone.
+	intended bool
+	// open is true when the live policies let it through.
+	open bool
+	// leaves is true when the live policies let the intruder's packets leave it. When they do not, the attempt proves nothing.
+	leaves bool
+	// because names what opens it, when it is open and not intended.
+	because string
+}
+
+// lay makes the plan for a snapshot and one stranger in each namespace.
+func lay(g lockdown.Graph, w *world.World, strangers []*corev1.Pod) (plan, error) {
+	var namespaces []string
+	for _, s := range strangers {
+		namespaces = append(namespaces, s.Namespace)
+	}
+	p := plan{namespaces: namespaces, targets: targets(g, w)}
+	intended, err := evaluate.New(w.Namespaces, values(lockdown.Policies(g)))
+	if err != nil {
+		return p, fmt.Errorf("compiling the stack's own policies: %w", err)
+	}
+	live, _ := evaluate.New(w.Namespaces, w.Policies) // a policy that is not valid lets nothing through, and the audit names it
+	for _, stranger := range strangers {
+		from := evaluate.End{Pod: stranger}
+		row := make([]cell, len(p.targets))
+		for i, t := range p.targets {
+			to := evaluate.End{Pod: t.pod}
+			if t.service == "" {
+				to.Address = t.address.Addr()
+			}
+			verdict := live.Connect(from, to, t.port.Number, t.port.Protocol)
+			c := cell{
+				intended: intended.Connect(from, to, t.port.Number, t.port.Protocol).Open,
+				open:     verdict.Open, leaves: verdict.Egress.Allowed,
+			}
+			if c.open && !c.intended {
+				c.because = because(verdict)
+			}
+			row[i] = c
+		}
+		p.cells = append(p.cells, row)
+	}
+	p.digest = hash(rules(g, w, namespaces)) + "." + hash(p.places())
+	return p, nil
+}
+
+// strangers are the intruders as policies see them before there are any: by their labels alone, since nobody knows their addresses yet.
+func strangers(g lockdown.Graph, namespaces []string) []*corev1.Pod {
+	var all []*corev1.Pod
+	for _, namespace := range namespaces {
+		labels := podLabels(types.NamespacedName{Namespace: g.Namespace, Name: g.Stack}, "0")
+		all = append(all, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: roleIntruder, Namespace: namespace, Labels: labels}})
+	}
+	return all
+}
+
+// because says what lets a connection in.
+func because(v evaluate.Verdict) string {
+	if !v.Ingress.Isolated {
+		return "no NetworkPolicy selects the pod"
+	}
+	var names []string
+	for _, r := range v.Ingress.Rules {
+		names = append(names, "NetworkPolicy "+r.Policy.String())
+	}
+	if slices.Sort(names); len(names) > 0 {
+		return strings.Join(slices.Compact(names), ", ")
+	}
+	return v.Ingress.Unenforceable
+}
+
+// barred says which policy keeps one pod from another, empty when none does. It is asked about the probe's own pods.
+func barred(w *world.World, from, to *corev1.Pod, address netip.AddrPort) string {
+	live, _ := evaluate.New(w.Namespaces, w.Policies)
+	v := live.Connect(evaluate.End{Pod: from}, evaluate.End{Pod: to, Address: address.Addr()}, int32(address.Port()), corev1.ProtocolTCP)
+	var names []string
+	for _, side := range []evaluate.Side{v.Egress, v.Ingress} {
+		if !side.Allowed {
+			for _, name := range side.Isolating {
+				names = append(names, "NetworkPolicy "+name.String())
+			}
+		}
+	}
+	slices.Sort(names)
+	return strings.Join(slices.Compact(names), ", ")
+}
+
+// rules are all that decides, in lines: policies of the namespaces, what is meant, and policies that are not evaluated.
+func rules(g lockdown.Graph, w *world.World, namespaces []string) []string {
+	var lines []string
+	add := func(name string, spec networkingv1.NetworkPolicySpec) {
+		text, _ := json.Marshal(spec) //nolint:errchkjson // plain data
+		lines = append(lines, name+string(text))
+	}
+	for _, p := range w.Policies {
+		if slices.Contains(namespaces, p.Namespace) {
+			add("live "+p.Namespace+"/"+p.Name, p.Spec)
+		}
+	}
+	for _, p := range lockdown.Policies(g) {
+		add("meant "+p.Name, p.Spec)
+	}
+	for _, p := range w.OtherPolicies {
+		lines = append(lines, fmt.Sprint("other ", p.Kind, " ", p.NamespacedName))
+	}
+	for _, n := range w.Namespaces {
+		if slices.Contains(namespaces, n.Name) {
+			text, _ := json.Marshal(n.Labels) //nolint:errchkjson // plain data
+			lines = append(lines, "namespace "+n.Name+string(text))
+		}
+	}
+	return lines
+}
+
+// places are all targets in lines.
+func (p plan) places() []string {
+	var lines []string
+	for i, t := range p.targets {
+		line := fmt.Sprint(t, " ", t.address, " ", t.pod.UID)
+		for n := range p.cells {
+			line += fmt.Sprint(" ", p.cells[n][i].intended, p.cells[n][i].open)
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+func hash(lines []string) string {
+	slices.Sort(lines)
+	sum := sha256.Sum256([]byte(strings.Join(lines, "\n")))
+	return hex.EncodeToString(sum[:12])
+}
+
+func values(policies []*networkingv1.NetworkPolicy) []networkingv1.NetworkPolicy {
+	all := make([]networkingv1.NetworkPolicy, len(policies))
+	for i, p := range policies {
+		all[i] = *p
+	}
+	return all
+}

@@ -1,0 +1,315 @@
+package boundary
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/controllers/lockdown"
+	"github.com/openimstack/openim-operator/controllers/lockdown/audit"
+	"github.com/openimstack/openim-operator/controllers/lockdown/world"
+)
+
+// The probe's rights: pods of its own, and reading what decides who reaches a stack.
+//
+// +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch;create;delete
+// +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
+// +kubebuilder:rbac:groups=networking.k8s.io,resources=ingresses,verbs=get;list;watch
+// +kubebuilder:rbac:groups=gateway.networking.k8s.io,resources=httproutes;grpcroutes;tlsroutes;tcproutes;udproutes,verbs=get;list;watch
+// +kubebuilder:rbac:groups=policy.networking.k8s.io,resources=clusternetworkpolicies;adminnetworkpolicies;baselineadminnetworkpolicies,verbs=get;list;watch
+// +kubebuilder:rbac:groups=cilium.io,resources=ciliumnetworkpolicies;ciliumclusterwidenetworkpolicies,verbs=get;list;watch
+// +kubebuilder:rbac:groups=crd.projectcalico.org;projectcalico.org,resources=networkpolicies;globalnetworkpolicies,verbs=get;list;watch
+// +kubebuilder:rbac:groups=crd.antrea.io,resources=networkpolicies;clusternetworkpolicies,verbs=get;list;watch
+
+// Options of a Prober.
+type Options struct {
+	// Image of the operator, which holds the prober. Without one nothing is tried, and the condition says so.
+	Image string
+	// PullSecrets of the image, in the namespaces where the probe's pods run.
+	PullSecrets []corev1.LocalObjectReference
+	// Namespace of the operator, where the other intruder stands. Without one the intruder in the stack's own is alone.
+	Namespace string
+	// WatchNamespaces limits what is watched and read. Empty: the cluster.
+	WatchNamespaces []string
+}
+
+// Prober audits and tries the boundaries of all stacks.
+type Prober struct {
+	client  client.Client
+	live    client.Reader
+	options Options
+	now     func() time.Time
+	// own wakes the prober's loop, theirs the loop that writes the status.
+	own, theirs *bell
+
+	mutex  sync.Mutex
+	stacks map[types.NamespacedName]*stackState
+}
+
+// stackState is what is known of one stack. Only the prober's loop, which handles one stack at a time, changes what is below the line.
+type stackState struct {
+	// intent is what the stack wants; nil until the other loop has said so.
+	intent *intent
+	// stirred is true when something changed since the last look.
+	stirred bool
+	// latest is what Latest returns.
+	latest Assessment
+	// ---
+	since time.Time
+	// looked is when the live objects were last read.
+	looked time.Time
+	// started is when the last run began.
+	started time.Time
+	// swept is true when pods of earlier processes are gone.
+	swept bool
+	run   *run
+}
+
+// intent is what a stack wants to let through.
+type intent struct {
+	graph    lockdown.Graph
+	problems []string
+}
+
+// New makes a Prober. live reads from the API server itself: pods and policies of others are in no cache.
+func New(c client.Client, live client.Reader, options Options) *Prober {
+	return &Prober{
+		client: c, live: live, options: options, now: time.Now, own: newBell(), theirs: newBell(),
+		stacks: map[types.NamespacedName]*stackState{},
+	}
+}
+
+// Changes wakes a loop for each stack of which something new is known.
+func (p *Prober) Changes() source.Source { return p.theirs }
+
+// Intend tells what a stack wants to let through, and which of its references did not resolve.
+func (p *Prober) Intend(key types.NamespacedName, g lockdown.Graph, problems []string) {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	s := p.of(key)
+	if s.intent != nil && len(problems) > 0 {
+		g = s.intent.graph // what the last good references gave is what still runs
+	}
+	if s.intent != nil && equality.Semantic.DeepEqual(s.intent.graph, g) && slices.Equal(s.intent.problems, problems) {
+		return
+	}
+	s.intent, s.stirred = &intent{g, problems}, true
+	p.own.ring(key, soon)
+}
+
+// Latest is what is known of a stack's boundary.
+func (p *Prober) Latest(key types.NamespacedName) Assessment {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	if s := p.stacks[key]; s != nil {
+		return s.latest
+	}
+	return Assessment{}
+}
+
+// of returns the state of a stack. The mutex is held.
+func (p *Prober) of(key types.NamespacedName) *stackState {
+	s := p.stacks[key]
+	if s == nil {
+		s = &stackState{since: p.now()}
+		p.stacks[key] = s
+	}
+	return s
+}
+
+// stir notes that something changed, and looks at the stack after a while.
+func (p *Prober) stir(key types.NamespacedName, after time.Duration) {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	if s := p.stacks[key]; s != nil {
+		s.stirred = true
+		p.own.ring(key, after)
+	}
+}
+
+const (
+	// soon lets a burst of changes pass, and lets the operator put right what it can.
+	soon = 500 * time.Millisecond
+	// later is for what happens outside the stack's namespace.
+	later = 5 * time.Second
+	// rest is the shortest time between two looks at a stack's live objects.
+	rest = 2 * time.Second
+	// poll is how often a run's pods are looked at, besides when they change.
+	poll = time.Second
+)
+
+// Reconcile does the next thing for a stack's boundary, and never waits for a pod.
+func (p *Prober) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
+	key := request.NamespacedName
+	var stack v1alpha1.OpenIMStack
+	err := p.client.Get(ctx, key, &stack)
+	if client.IgnoreNotFound(err) != nil {
+		return ctrl.Result{}, fmt.Errorf("reading OpenIMStack %s: %w", key, err)
+	}
+	if err != nil || !stack.DeletionTimestamp.IsZero() {
+		return ctrl.Result{}, p.forget(ctx, key)
+	}
+	s, wanted, stirred := p.take(key)
+	if wanted == nil {
+		return ctrl.Result{}, nil // Intend rings
+	}
+	if s.run != nil && !stirred {
+		return p.advance(ctx, &stack, s, *wanted)
+	}
+	if wait := s.looked.Add(rest).Sub(p.now()); wait > 0 {
+		p.stirAgain(s, stirred)
+		if s.run != nil {
+			return p.advance(ctx, &stack, s, *wanted)
+		}
+		return ctrl.Result{RequeueAfter: wait}, nil
+	}
+	current, err := p.look(ctx, &stack, s, *wanted)
+	if err != nil {
+		p.stirAgain(s, true)
+		return ctrl.Result{}, err
+	}
+	if s.run != nil {
+		return p.advance(ctx, &stack, s, *wanted)
+	}
+	return p.decide(ctx, &stack, s, current)
+}
+
+func (p *Prober) take(key types.NamespacedName) (s *stackState, wanted *intent, stirred bool) {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	s = p.of(key)
+	stirred, s.stirred = s.stirred, false
+	return s, s.intent, stirred
+}
+
+func (p *Prober) stirAgain(s *stackState, stirred bool) {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	s.stirred = s.stirred || stirred
+}
+
+// look reads what is live, audits it, and makes the plan of what would be tried now.
+func (p *Prober) look(ctx context.Context, stack *v1alpha1.OpenIMStack, s *stackState, wanted intent) (plan, error) {
+	s.looked = p.now()
+	w, err := world.Read(ctx, p.live, p.scope(wanted.graph))
+	if err != nil {
+		return plan{}, fmt.Errorf("auditing OpenIMStack %s/%s: %w", stack.Namespace, stack.Name, err)
+	}
+	report := audit.Run(audit.Input{Stack: bare(stack), Graph: wanted.graph, World: w, Now: s.looked, Problems: wanted.problems})
+	current, err := lay(wanted.graph, w, strangers(wanted.graph, p.namespacesOf(stack)))
+	if err != nil {
+		return plan{}, err
+	}
+	p.tell(s, client.ObjectKeyFromObject(stack), func(a *Assessment) {
+		a.Audited, a.Findings, a.Exceptions = true, report.Findings, report.Exceptions
+		switch {
+		case p.options.Image == "":
+			a.Waiting = "the operator was given no image for the probe's pods (--probe-image)"
+		case len(current.targets) == 0:
+			a.Waiting = "no pod of the stack is ready"
+		default:
+			a.Waiting = ""
+		}
+	})
+	return current, nil
+}
+
+// bare is the stack without its conditions: what the probe has said must not come back to it as a finding.
+func bare(stack *v1alpha1.OpenIMStack) *v1alpha1.OpenIMStack {
+	copied := stack.DeepCopy()
+	copied.Status = v1alpha1.OpenIMStackStatus{}
+	return copied
+}
+
+// decide starts a run when one is due.
+func (p *Prober) decide(ctx context.Context, stack *v1alpha1.OpenIMStack, s *stackState, current plan) (ctrl.Result, error) {
+	if p.options.Image == "" {
+		return ctrl.Result{RequeueAfter: Interval(stack)}, nil
+	}
+	o := occasion{
+		now: p.now(), interval: Interval(stack), since: s.since, last: p.last(stack, s), started: s.started, digest: current.digest,
+		request: cut(stack.Annotations[v1alpha1.AnnotationProbeRequested], maxRequest), settled: settled(stack), nothing: len(current.targets) == 0,
+	}
+	trigger, wait := o.due()
+	if trigger == "" {
+		return ctrl.Result{RequeueAfter: wait}, nil
+	}
+	return p.begin(ctx, stack, s, current, trigger, o.request)
+}
+
+// maxRequest is the longest value of the annotation that is answered, in bytes.
+const maxRequest = 128
+
+// last result: of this process, or of an earlier one, which the status has kept.
+func (p *Prober) last(stack *v1alpha1.OpenIMStack, s *stackState) *v1alpha1.ProbeResult {
+	if s.latest.Probe != nil {
+		return s.latest.Probe
+	}
+	if stack.Status.Boundary == nil {
+		return nil
+	}
+	return stack.Status.Boundary.LastProbe
+}
+
+// tell changes what is known of a stack, and wakes the other loop when that is something new.
+func (p *Prober) tell(s *stackState, key types.NamespacedName, change func(*Assessment)) {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	after := s.latest
+	change(&after)
+	if equality.Semantic.DeepEqual(s.latest, after) {
+		return
+	}
+	s.latest = after
+	p.theirs.ring(key, 0)
+}
+
+// forget a stack that is gone, and delete what its probe left.
+func (p *Prober) forget(ctx context.Context, key types.NamespacedName) error {
+	p.mutex.Lock()
+	delete(p.stacks, key)
+	p.mutex.Unlock()
+	metrics.forget(key)
+	return p.sweep(ctx, key, "")
+}
+
+// namespacesOf are where intruders stand: beside the stack, and, if there is another place, elsewhere.
+func (p *Prober) namespacesOf(stack *v1alpha1.OpenIMStack) []string {
+	if p.options.Namespace == "" || p.options.Namespace == stack.Namespace {
+		return []string{stack.Namespace}
+	}
+	return []string{stack.Namespace, p.options.Namespace}
+}
+
+// scope is what the audit reads: the stack's namespace, the operator's, and those where its stores and other parties are. All of a large
+// cluster would be too much to hold; `kubectl openimstack audit` reads it.
+func (p *Prober) scope(g lockdown.Graph) world.Scope {
+	scope := world.Scope{Namespaces: []string{g.Namespace}}
+	add := func(namespace string) {
+		outside := len(p.options.WatchNamespaces) > 0 && !slices.Contains(p.options.WatchNamespaces, namespace)
+		if namespace != "" && !outside && !slices.Contains(scope.Namespaces, namespace) {
+			scope.Namespaces = append(scope.Namespaces, namespace)
+		}
+	}
+	add(p.options.Namespace)
+	for _, c := range g.Connections {
+		for _, party := range []lockdown.Party{c.From, c.To} {
+			for _, peer := range party.Peers {
+				if peer.NamespaceSelector != nil {
+					add(peer.NamespaceSelector.MatchLabels[corev1.LabelMetadataName])
+				}
+			}
+		}
+	}
+	return scope
+}

@@ -1,0 +1,356 @@
+package boundary
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/controllers/lockdown/probe"
+	"github.com/openimstack/openim-operator/controllers/lockdown/world"
+)
+
+const (
+	// startBy is how long the pods of a run may take to start: an image has to be pulled the first time.
+	startBy = 60 * time.Second
+	// endBy is how long all of a run may take. Less than the pods' own lifetime.
+	endBy = 150 * time.Second
+)
+
+// run is one probe of one stack, from its first pod to its result.
+type run struct {
+	id      string
+	began   time.Time
+	trigger v1alpha1.ProbeTrigger
+	request string
+	plan    plan
+	// alone says why there is an intruder in the stack's namespace alone.
+	alone string
+	// controls are known when the listeners have addresses; the intruders start then.
+	controls []control
+	// attempted is when the intruders were made; zero before.
+	attempted time.Time
+}
+
+// begin makes the listeners.
+func (p *Prober) begin(ctx context.Context, stack *v1alpha1.OpenIMStack, s *stackState, current plan, trigger v1alpha1.ProbeTrigger, request string) (ctrl.Result, error) {
+	key := client.ObjectKeyFromObject(stack)
+	if !s.swept {
+		if err := p.sweep(ctx, key, ""); err != nil {
+			return ctrl.Result{}, err
+		}
+		s.swept = true
+	}
+	s.started = p.now()
+	r := &run{id: newID(), began: s.started, trigger: trigger, request: request, plan: current}
+	s.run = r
+	log.FromContext(ctx).V(1).Info("Probing the boundary", "trigger", trigger, "targets", len(current.targets))
+	if len(current.targets) == 0 {
+		return p.finish(ctx, stack, s, unverified("no pod of the stack is ready: there is nothing to try"))
+	}
+	switch {
+	case p.options.Namespace == "":
+		r.alone = "there was no intruder in another namespace: the operator does not know its own"
+	case len(current.namespaces) == 1:
+		r.alone = "there was no intruder in another namespace: the operator runs in the stack's own"
+	}
+	for i, namespace := range slices.Clone(r.plan.namespaces) {
+		err := p.client.Create(ctx, p.listenerPod(stack, namespace, r.id))
+		if err == nil {
+			continue
+		}
+		if i > 0 && denied(err) {
+			r.plan.namespaces, r.plan.cells = r.plan.namespaces[:1], r.plan.cells[:1]
+			r.alone = fmt.Sprintf("there was no intruder in another namespace: the operator may not make pods in %s", namespace)
+			break
+		}
+		return p.refused(ctx, stack, s, namespace, err)
+	}
+	return ctrl.Result{RequeueAfter: poll}, nil
+}
+
+// denied tells whether the operator lacks the right, as opposed to a quota or an admission rule that refuses this pod.
+func denied(err error) bool {
+	return apierrors.IsForbidden(err) && strings.Contains(err.Error(), "cannot create resource")
+}
+
+// refused ends a run whose pods are not taken. A server that does not answer is no verdict: the run is made again.
+func (p *Prober) refused(ctx context.Context, stack *v1alpha1.OpenIMStack, s *stackState, namespace string, err error) (ctrl.Result, error) {
+	if _, status := errors.AsType[*apierrors.StatusError](err); !status || apierrors.IsServerTimeout(err) || apierrors.IsTooManyRequests(err) || apierrors.IsInternalError(err) {
+		s.run = nil
+		p.stirAgain(s, true)
+		return ctrl.Result{}, fmt.Errorf("making a pod of the probe in namespace %s: %w", namespace, err)
+	}
+	return p.finish(ctx, stack, s, unverified(fmt.Sprintf("the probe's pods may not run in namespace %s: %s", namespace, oneLine(err.Error()))))
+}
+
+// advance looks at a run's pods, and does what can be done now.
+func (p *Prober) advance(ctx context.Context, stack *v1alpha1.OpenIMStack, s *stackState, wanted intent) (ctrl.Result, error) {
+	r := s.run
+	pods, err := p.podsOf(ctx, client.ObjectKeyFromObject(stack), r)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	if reason := r.failure(pods, stack.Name, p.now()); reason != "" {
+		return p.finish(ctx, stack, s, unverified(reason))
+	}
+	if r.attempted.IsZero() {
+		if !r.listening(pods, stack.Name) {
+			return ctrl.Result{RequeueAfter: poll}, nil
+		}
+		return p.intrude(ctx, stack, s)
+	}
+	seen, done, err := r.outcomes(pods, stack.Name)
+	if err != nil {
+		return p.finish(ctx, stack, s, unverified(err.Error()))
+	}
+	if !done {
+		return ctrl.Result{RequeueAfter: poll}, nil
+	}
+	return p.weigh(ctx, stack, s, wanted, pods, seen)
+}
+
+// intrude makes the intruders.
+func (p *Prober) intrude(ctx context.Context, stack *v1alpha1.OpenIMStack, s *stackState) (ctrl.Result, error) {
+	r := s.run
+	for i, namespace := range r.plan.namespaces {
+		if err := p.client.Create(ctx, p.intruderPod(stack, namespace, r.id, r.attempts(i))); err != nil && !apierrors.IsAlreadyExists(err) {
+			return p.refused(ctx, stack, s, namespace, err)
+		}
+	}
+	r.attempted = p.now()
+	return ctrl.Result{RequeueAfter: poll}, nil
+}
+
+// attempts of one intruder: the controls first.
+func (r *run) attempts(intruder int) []probe.Attempt {
+	var all []probe.Attempt
+	for _, c := range r.controls {
+		all = append(all, probe.Attempt{Address: c.address, Open: true})
+	}
+	for i, t := range r.plan.targets {
+		// What the live policies let through is tried as such: there is no waiting for it to be shut.
+		all = append(all, probe.Attempt{Address: t.address, Open: r.plan.cells[intruder][i].open})
+	}
+	return all
+}
+
+// listening tells whether all listeners run, and notes where.
+func (r *run) listening(pods []corev1.Pod, stack string) bool {
+	var controls []control
+	for _, namespace := range r.plan.namespaces {
+		pod := byName(pods, r.key(namespace, stack, roleListener))
+		if pod == nil || len(pod.Status.PodIPs) == 0 || len(pod.Status.ContainerStatuses) == 0 || pod.Status.ContainerStatuses[0].State.Running == nil {
+			return false
+		}
+		for _, address := range addresses(pod) {
+			controls = append(controls, control{pod: pod, address: netip.AddrPortFrom(address, probe.ListenPort)})
+		}
+	}
+	r.controls = controls
+	return true
+}
+
+func (r *run) key(namespace, stack, role string) types.NamespacedName {
+	return types.NamespacedName{Namespace: namespace, Name: podName(stack, r.id, role)}
+}
+
+// outcomes of all intruders, when all have ended.
+func (r *run) outcomes(pods []corev1.Pod, stack string) (seen [][]probe.Outcome, done bool, err error) {
+	for _, namespace := range r.plan.namespaces {
+		pod := byName(pods, r.key(namespace, stack, roleIntruder))
+		if pod == nil || len(pod.Status.ContainerStatuses) == 0 || pod.Status.ContainerStatuses[0].State.Terminated == nil {
+			return nil, false, nil
+		}
+		outcomes, err := probe.ParseMessage(pod.Status.ContainerStatuses[0].State.Terminated.Message, len(r.controls)+len(r.plan.targets))
+		if err != nil {
+			return nil, false, fmt.Errorf("the intruder in namespace %s has no result: %w", namespace, err)
+		}
+		seen = append(seen, outcomes)
+	}
+	return seen, true, nil
+}
+
+// failure says why a run cannot end well: a pod that cannot run, is gone, or takes too long.
+func (r *run) failure(pods []corev1.Pod, stack string, now time.Time) string {
+	roles := []string{roleListener}
+	late := now.Sub(r.began) > startBy
+	if !r.attempted.IsZero() {
+		roles = append(roles, roleIntruder)
+		late = now.Sub(r.began) > endBy
+	}
+	for _, namespace := range r.plan.namespaces {
+		for _, role := range roles {
+			pod := byName(pods, r.key(namespace, stack, role))
+			if pod == nil {
+				if late {
+					return fmt.Sprintf("a pod of the probe in namespace %s is gone: somebody deleted it, or evicted it", namespace)
+				}
+				continue
+			}
+			if text, final := obstacle(pod); text != "" && (final || late) {
+				return fmt.Sprintf("the probe's %s in namespace %s cannot run: %s", role, namespace, text)
+			}
+		}
+	}
+	if late {
+		return fmt.Sprintf("the probe's pods took longer than %s: look at the pods labelled %s=%s", now.Sub(r.began).Round(time.Second), v1alpha1.LabelName, v1alpha1.NameProbe)
+	}
+	return ""
+}
+
+// obstacle says what is in a pod's way, and whether it stays there.
+func obstacle(pod *corev1.Pod) (text string, final bool) {
+	for _, status := range pod.Status.ContainerStatuses {
+		if t := status.State.Terminated; t != nil && t.ExitCode != 0 {
+			return fmt.Sprintf("it ended with code %d, %s", t.ExitCode, t.Reason), true
+		}
+		if w := status.State.Waiting; w != nil && w.Reason != "" && w.Reason != "ContainerCreating" && w.Reason != "PodInitializing" {
+			return strings.TrimSuffix(w.Reason+": "+oneLine(w.Message), ": "), slices.Contains([]string{"InvalidImageName", "ErrImageNeverPull", "CreateContainerConfigError"}, w.Reason)
+		}
+	}
+	if pod.Status.Phase == corev1.PodFailed {
+		return strings.TrimSuffix(pod.Status.Reason+": "+oneLine(pod.Status.Message), ": "), true
+	}
+	for _, c := range pod.Status.Conditions {
+		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse {
+			return c.Reason + ": " + oneLine(c.Message), false
+		}
+	}
+	return "", false
+}
+
+// weigh looks at the live objects once more, and judges.
+func (p *Prober) weigh(ctx context.Context, stack *v1alpha1.OpenIMStack, s *stackState, wanted intent, pods []corev1.Pod, seen [][]probe.Outcome) (ctrl.Result, error) {
+	r := s.run
+	w, err := world.Read(ctx, p.live, p.scope(wanted.graph))
+	if err != nil {
+		return ctrl.Result{}, fmt.Errorf("reading what is live after the probe: %w", err)
+	}
+	var intruders []*corev1.Pod
+	for _, namespace := range r.plan.namespaces {
+		intruder := byName(pods, r.key(namespace, stack.Name, roleIntruder)).DeepCopy()
+		intruder.Status.Phase = corev1.PodRunning // as it was when it tried: policies do not speak of pods that have ended
+		intruders = append(intruders, intruder)
+	}
+	after, err := lay(wanted.graph, w, intruders)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	return p.finish(ctx, stack, s, judge(trial{
+		before: r.plan, after: after, controls: r.controls, seen: seen, barred: barredIn(w, intruders), alone: r.alone,
+	}))
+}
+
+// finish keeps the result and deletes the pods.
+func (p *Prober) finish(ctx context.Context, stack *v1alpha1.OpenIMStack, s *stackState, j judgement) (ctrl.Result, error) {
+	r, key := s.run, client.ObjectKeyFromObject(stack)
+	took := p.now().Sub(r.began)
+	result := &v1alpha1.ProbeResult{
+		Time: metav1.NewTime(r.began.Truncate(time.Second)), DurationMilliseconds: ptr.To(int32(min(took.Milliseconds(), 1<<30))),
+		Trigger: r.trigger, Request: r.request, Outcome: j.outcome, Message: cut(j.message, maxMessage), Digest: r.plan.digest,
+		Attempted: count(j.attempted), Blocked: count(j.blocked), Allowed: count(j.allowed), Unexpected: count(j.unexpected),
+	}
+	s.run = nil
+	metrics.observe(key, result, took)
+	log.FromContext(ctx).Info("Probed the boundary", "trigger", r.trigger, "outcome", j.outcome, "attempted", j.attempted, "unexpected", j.unexpected, "took", took.Round(time.Millisecond).String())
+	p.tell(s, key, func(a *Assessment) { a.Probe = result })
+	p.own.ring(key, rest) // what changed meanwhile
+	return ctrl.Result{}, p.sweep(ctx, key, r.id)
+}
+
+func count(n int) *int32 { return ptr.To(int32(min(n, 1<<30))) }
+
+func unverified(message string) judgement {
+	return judgement{outcome: v1alpha1.ReasonIsolationUnverified, message: message}
+}
+
+// podsOf a run.
+func (p *Prober) podsOf(ctx context.Context, key types.NamespacedName, r *run) ([]corev1.Pod, error) {
+	var all []corev1.Pod
+	for _, namespace := range r.plan.namespaces {
+		var list corev1.PodList
+		if err := p.live.List(ctx, &list, client.InNamespace(namespace), client.MatchingLabels(podLabels(key, r.id))); err != nil {
+			return nil, fmt.Errorf("listing the probe's pods in namespace %s: %w", namespace, err)
+		}
+		all = append(all, list.Items...)
+	}
+	return all, nil
+}
+
+// sweep deletes the pods of a stack's probe, those of one run, or of all when none is named.
+func (p *Prober) sweep(ctx context.Context, key types.NamespacedName, id string) error {
+	wanted := podLabels(key, id)
+	if id == "" {
+		delete(wanted, v1alpha1.LabelProbeRun)
+	}
+	namespaces := []string{key.Namespace, p.options.Namespace}
+	if p.options.Namespace == "" || p.options.Namespace == key.Namespace {
+		namespaces = namespaces[:1]
+	}
+	var failures []error
+	for i, namespace := range namespaces {
+		var list corev1.PodList
+		err := p.live.List(ctx, &list, client.InNamespace(namespace), client.MatchingLabels(wanted))
+		if i > 0 && apierrors.IsForbidden(err) {
+			continue // nor could any have been made
+		}
+		if err != nil {
+			failures = append(failures, fmt.Errorf("listing the probe's pods in namespace %s: %w", namespace, err))
+		}
+		for j := range list.Items {
+			if err := p.client.Delete(ctx, &list.Items[j], client.GracePeriodSeconds(0)); client.IgnoreNotFound(err) != nil {
+				failures = append(failures, fmt.Errorf("deleting a pod of the probe: %w", err))
+			}
+		}
+	}
+	return errors.Join(failures...)
+}
+
+// sweepOrphans deletes what earlier processes left in the operator's own namespace, where the garbage collector knows no owner.
+func (p *Prober) sweepOrphans(ctx context.Context) error {
+	if p.options.Namespace == "" {
+		return nil
+	}
+	born := p.now()
+	var list corev1.PodList
+	if err := p.live.List(ctx, &list, client.InNamespace(p.options.Namespace), client.MatchingLabels{v1alpha1.LabelName: v1alpha1.NameProbe}); err != nil {
+		log.FromContext(ctx).V(1).Info("No look at pods that an earlier probe left", "reason", err.Error())
+		return nil
+	}
+	for i := range list.Items {
+		if !list.Items[i].CreationTimestamp.Time.Before(born) {
+			continue
+		}
+		if err := p.client.Delete(ctx, &list.Items[i], client.GracePeriodSeconds(0)); client.IgnoreNotFound(err) != nil {
+			log.FromContext(ctx).Error(err, "A pod that an earlier probe left could not be deleted", "pod", list.Items[i].Name)
+		}
+	}
+	return nil
+}
+
+func newID() string {
+	var random [4]byte
+	_, _ = rand.Read(random[:]) // never fails (crypto/rand)
+	return hex.EncodeToString(random[:])
+}
+
+// oneLine is an error text of the API server's or the kubelet's, bounded.
+func oneLine(text string) string {
+	return cut(strings.Join(strings.Fields(text), " "), maxText)
+}

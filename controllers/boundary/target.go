@@ -1,0 +1,162 @@
+package boundary
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"github.com/openimstack/openim-operator/controllers/lockdown"
+	"github.com/openimstack/openim-operator/controllers/lockdown/probe"
+	"github.com/openimstack/openim-operator/controllers/lockdown/world"
+)
+
+// maxTargets leaves room for the controls in a plan.
+const maxTargets = probe.MaxAttempts - 16
+
+// target is a port of a component at one address.
+type target struct {
+	component string
+	port      lockdown.Port
+	address   netip.AddrPort
+	// service by whose ClusterIP the port is reached; empty for a pod's own address.
+	service string
+	// pod behind the address; one of them for a Service.
+	pod *corev1.Pod
+}
+
+func (t target) String() string {
+	if t.service != "" {
+		return fmt.Sprintf("%s:%d by Service %s", t.component, t.port.Number, t.service)
+	}
+	return fmt.Sprintf("%s:%d", t.component, t.port.Number)
+}
+
+// targets are all ports of all ready pods of a stack, by every address of theirs and by the ClusterIPs of the Services that lead to them.
+// When there are more than a plan holds, each component keeps its first pods.
+func targets(g lockdown.Graph, w *world.World) []target {
+	byComponent := readyPods(g, w)
+	var all []target
+	for _, c := range g.Components {
+		if pods := byComponent[c.Name]; len(pods) > 0 {
+			all = append(all, serviceTargets(g.Namespace, c, pods, w.Services)...)
+		}
+	}
+	for replica, more := 0, true; more; replica++ {
+		more = false
+		for _, c := range g.Components {
+			if pods := byComponent[c.Name]; replica < len(pods) {
+				more = true
+				all = append(all, podTargets(c, pods[replica])...)
+			}
+		}
+	}
+	return all[:min(len(all), maxTargets)]
+}
+
+// readyPods of a stack by component, in the order of their names.
+func readyPods(g lockdown.Graph, w *world.World) map[string][]*corev1.Pod {
+	found := map[string][]*corev1.Pod{}
+	for _, c := range g.Components {
+		selector := labels.SelectorFromSet(c.Labels(g.Stack))
+		for i := range w.Pods {
+			if pod := &w.Pods[i]; pod.Namespace == g.Namespace && selector.Matches(labels.Set(pod.Labels)) && ready(pod) {
+				found[c.Name] = append(found[c.Name], pod)
+			}
+		}
+	}
+	return found
+}
+
+func ready(pod *corev1.Pod) bool {
+	return pod.DeletionTimestamp == nil && len(pod.Status.PodIPs) > 0 && slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
+		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
+	})
+}
+
+func podTargets(c lockdown.Component, pod *corev1.Pod) []target {
+	var found []target
+	for _, port := range c.Ports {
+		for _, address := range addresses(pod) {
+			found = append(found, target{component: c.Name, port: port, address: netip.AddrPortFrom(address, uint16(port.Number)), pod: pod})
+		}
+	}
+	return found
+}
+
+func addresses(pod *corev1.Pod) []netip.Addr {
+	var found []netip.Addr
+	for _, ip := range pod.Status.PodIPs {
+		if address, err := netip.ParseAddr(ip.IP); err == nil {
+			found = append(found, address)
+		}
+	}
+	return found
+}
+
+// serviceTargets are the ClusterIPs that lead to a component's ports: those of any Service of the namespace, not of the stack's alone.
+func serviceTargets(namespace string, c lockdown.Component, pods []*corev1.Pod, services []corev1.Service) []target {
+	var found []target
+	for i := range services {
+		s := &services[i]
+		if s.Namespace != namespace || len(s.Spec.Selector) == 0 || s.Spec.Type == corev1.ServiceTypeExternalName {
+			continue
+		}
+		selector := labels.SelectorFromSet(s.Spec.Selector)
+		behind := slices.IndexFunc(pods, func(p *corev1.Pod) bool { return selector.Matches(labels.Set(p.Labels)) })
+		if behind < 0 {
+			continue
+		}
+		for _, servicePort := range s.Spec.Ports {
+			port, ok := componentPort(c, pods[behind], servicePort)
+			if !ok {
+				continue
+			}
+			for _, ip := range s.Spec.ClusterIPs {
+				if address, err := netip.ParseAddr(ip); err == nil { // not None
+					found = append(found, target{
+						component: c.Name, port: port, address: netip.AddrPortFrom(address, uint16(servicePort.Port)), service: s.Name, pod: pods[behind],
+					})
+				}
+			}
+		}
+	}
+	return found
+}
+
+// componentPort is the port of a component that a Service's port leads to.
+func componentPort(c lockdown.Component, pod *corev1.Pod, p corev1.ServicePort) (lockdown.Port, bool) {
+	number := p.TargetPort.IntVal
+	if number == 0 && p.TargetPort.Type == intstr.Int {
+		number = p.Port
+	}
+	if p.TargetPort.Type == intstr.String {
+		for _, container := range pod.Spec.Containers {
+			for _, port := range container.Ports {
+				if port.Name == p.TargetPort.StrVal {
+					number = port.ContainerPort
+				}
+			}
+		}
+	}
+	i := slices.IndexFunc(c.Ports, func(port lockdown.Port) bool {
+		return port.Number == number && port.Protocol == corev1.ProtocolTCP && (p.Protocol == corev1.ProtocolTCP || p.Protocol == "")
+	})
+	if i < 0 {
+		return lockdown.Port{}, false
+	}
+	return c.Ports[i], true
+}
+
+// uids of the pods behind targets.
+func uids(all []target) map[types.UID]bool {
+	found := map[types.UID]bool{}
+	for _, t := range all {
+		found[t.pod.UID] = true
+	}
+	return found
+}

@@ -1,0 +1,172 @@
+package boundary
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/selection"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/cluster"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"github.com/openimstack/openim-operator/api/v1alpha1"
+)
+
+// parallel is how many stacks are looked at at once. No look waits for a pod.
+const parallel = 2
+
+// SetupWithManager watches stacks and, by metadata alone and in a cache of its own, what decides who reaches them. The manager's cache
+// holds the operator's own children only, and must stay so small.
+func (p *Prober) SetupWithManager(mgr ctrl.Manager) error {
+	watched, err := cluster.New(mgr.GetConfig(), func(o *cluster.Options) {
+		o.Scheme, o.HTTPClient, o.Cache = mgr.GetScheme(), mgr.GetHTTPClient(), p.cacheOptions()
+	})
+	if err != nil {
+		return fmt.Errorf("setting up what the prober watches: %w", err)
+	}
+	if err := mgr.Add(watched); err != nil {
+		return fmt.Errorf("adding what the prober watches: %w", err)
+	}
+	if err := mgr.Add(manager.RunnableFunc(p.sweepOrphans)); err != nil {
+		return fmt.Errorf("adding the prober's clean-up: %w", err)
+	}
+	b := ctrl.NewControllerManagedBy(mgr).Named("boundary").
+		WithOptions(controller.Options{MaxConcurrentReconciles: parallel}).
+		For(&v1alpha1.OpenIMStack{}, builder.WithPredicates(predicate.Funcs{UpdateFunc: p.matters})).
+		WatchesRawSource(p.own)
+	for _, gvk := range p.kinds(mgr.GetRESTMapper()) {
+		b = b.WatchesRawSource(source.Kind(watched.GetCache(), metadataOf(gvk), p.stirs()))
+	}
+	return b.Complete(p)
+}
+
+// kinds that decide who reaches a stack. Those of the Gateway API are watched when the cluster has them as the operator starts, and
+// looked at at each interval otherwise.
+func (p *Prober) kinds(mapper apimeta.RESTMapper) []schema.GroupVersionKind {
+	all := []schema.GroupVersionKind{
+		networkingv1.SchemeGroupVersion.WithKind("NetworkPolicy"), networkingv1.SchemeGroupVersion.WithKind("Ingress"),
+		corev1.SchemeGroupVersion.WithKind("Service"), corev1.SchemeGroupVersion.WithKind("Pod"),
+	}
+	if len(p.options.WatchNamespaces) == 0 { // a Role in a namespace cannot grant it
+		all = append(all, corev1.SchemeGroupVersion.WithKind("Namespace"))
+	}
+	const gatewayAPI = "gateway.networking.k8s.io"
+	for _, kind := range []string{"HTTPRoute", "GRPCRoute", "TLSRoute", "TCPRoute", "UDPRoute"} {
+		if mapping, err := mapper.RESTMapping(schema.GroupKind{Group: gatewayAPI, Kind: kind}); err == nil {
+			all = append(all, mapping.GroupVersionKind)
+		}
+	}
+	return all
+}
+
+// cacheOptions keep names and labels alone. Of pods only those that may pass for OpenIM's, and the probe's own.
+func (p *Prober) cacheOptions() cache.Options {
+	names, err := labels.NewRequirement(v1alpha1.LabelName, selection.In, []string{v1alpha1.NameOpenIM, v1alpha1.NameWrapper, v1alpha1.NameProbe})
+	if err != nil {
+		panic(err) // constants
+	}
+	options := cache.Options{
+		DefaultTransform: slim,
+		ByObject:         map[client.Object]cache.ByObject{&corev1.Pod{}: {Label: labels.NewSelector().Add(*names)}},
+	}
+	for _, namespace := range p.options.WatchNamespaces {
+		if options.DefaultNamespaces == nil {
+			options.DefaultNamespaces = map[string]cache.Config{}
+		}
+		options.DefaultNamespaces[namespace] = cache.Config{}
+	}
+	return options
+}
+
+// slim drops what the prober does not look at.
+func slim(object any) (any, error) {
+	if o, ok := object.(metav1.Object); ok {
+		o.SetManagedFields(nil)
+		o.SetAnnotations(nil)
+		o.SetOwnerReferences(nil)
+		o.SetFinalizers(nil)
+	}
+	return object, nil
+}
+
+// matters tells whether an update of a stack is one for the prober: its own results, which the status repeats, are none.
+func (p *Prober) matters(e event.UpdateEvent) bool {
+	before, after := e.ObjectOld.(*v1alpha1.OpenIMStack), e.ObjectNew.(*v1alpha1.OpenIMStack)
+	yes := before.Generation != after.Generation || before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero() ||
+		before.Annotations[v1alpha1.AnnotationProbeRequested] != after.Annotations[v1alpha1.AnnotationProbeRequested] || settled(before) != settled(after)
+	if yes {
+		p.stir(client.ObjectKeyFromObject(after), soon)
+	}
+	return yes
+}
+
+// stirs notes for which stacks an object may matter, and has them looked at once a burst of changes has passed.
+func (p *Prober) stirs() handler.TypedEventHandler[*metav1.PartialObjectMetadata, reconcile.Request] {
+	type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
+	type object = *metav1.PartialObjectMetadata
+	return handler.TypedFuncs[object, reconcile.Request]{
+		CreateFunc: func(_ context.Context, e event.TypedCreateEvent[object], _ queue) { p.changed(e.Object) },
+		UpdateFunc: func(_ context.Context, e event.TypedUpdateEvent[object], _ queue) {
+			if e.ObjectOld.ResourceVersion != e.ObjectNew.ResourceVersion {
+				p.changed(e.ObjectNew)
+			}
+		},
+		DeleteFunc: func(_ context.Context, e event.TypedDeleteEvent[object], _ queue) { p.changed(e.Object) },
+	}
+}
+
+func (p *Prober) changed(o *metav1.PartialObjectMetadata) {
+	if o.Labels[v1alpha1.LabelName] == v1alpha1.NameProbe {
+		// A pod of a run: look at the run, at nothing else. Anybody may write these labels; all that comes of it is a look.
+		key := types.NamespacedName{Namespace: o.Labels[v1alpha1.LabelProbeNamespace], Name: o.Labels[v1alpha1.LabelProbe]}
+		if slices.Contains(p.known(), key) {
+			p.own.ring(key, 0)
+		}
+		return
+	}
+	for _, key := range p.known() {
+		switch o.Namespace {
+		case key.Namespace:
+			p.stir(key, soon)
+		default:
+			p.stir(key, later)
+		}
+	}
+}
+
+func (p *Prober) known() []types.NamespacedName {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	var keys []types.NamespacedName
+	for key := range p.stacks {
+		keys = append(keys, key)
+	}
+	slices.SortFunc(keys, func(a, b types.NamespacedName) int {
+		return slices.Compare([]string{a.Namespace, a.Name}, []string{b.Namespace, b.Name})
+	})
+	return keys
+}
+
+func metadataOf(gvk schema.GroupVersionKind) *metav1.PartialObjectMetadata {
+	object := &metav1.PartialObjectMetadata{}
+	object.SetGroupVersionKind(gvk)
+	return object
+}

@@ -1,0 +1,300 @@
+package controllers_test
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/controllers/boundary"
+	"github.com/openimstack/openim-operator/controllers/lockdown/probe"
+)
+
+// isolated is the condition NetworkIsolated as status/reason, and its message.
+func (w world) isolated(stack string) (verdict, message string) {
+	c := w.condition(stack, v1alpha1.ConditionNetworkIsolated)
+	if c == nil {
+		return "", ""
+	}
+	return string(c.Status) + "/" + c.Reason, c.Message
+}
+
+// eventuallyIsolated waits for a verdict that says something.
+func (w world) eventuallyIsolated(stack, verdict, says string) {
+	GinkgoHelper()
+	Eventually(func(g Gomega) {
+		got, message := w.isolated(stack)
+		g.Expect(got).To(Equal(verdict), message)
+		g.Expect(message).To(ContainSubstring(says))
+	}).Should(Succeed())
+}
+
+// probes are what the status knows of the last probe.
+func (w world) lastProbe(stack string) v1alpha1.ProbeResult {
+	GinkgoHelper()
+	var s v1alpha1.OpenIMStack
+	Expect(w.get(stack, &s)).To(Succeed())
+	if s.Status.Boundary == nil || s.Status.Boundary.LastProbe == nil {
+		return v1alpha1.ProbeResult{}
+	}
+	return *s.Status.Boundary.LastProbe
+}
+
+// request a probe, and wait for the answer.
+func (w world) request(stack, value string) v1alpha1.ProbeResult {
+	GinkgoHelper()
+	Eventually(func() error {
+		var s v1alpha1.OpenIMStack
+		if err := w.get(stack, &s); err != nil {
+			return err
+		}
+		metav1.SetMetaDataAnnotation(&s.ObjectMeta, v1alpha1.AnnotationProbeRequested, value)
+		return k8s.Update(w.ctx, &s)
+	}).Should(Succeed())
+	Eventually(func() string { return w.lastProbe(stack).Request }).Should(Equal(value))
+	return w.lastProbe(stack)
+}
+
+// probePods that exist in a namespace.
+func (w world) probePods(namespace string) []corev1.Pod {
+	GinkgoHelper()
+	var list corev1.PodList
+	Expect(k8s.List(w.ctx, &list, client.InNamespace(namespace), client.MatchingLabels{v1alpha1.LabelName: v1alpha1.NameProbe})).To(Succeed())
+	return list.Items
+}
+
+func namespace(ctx context.Context) string {
+	GinkgoHelper()
+	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "operator-", Labels: map[string]string{"pod-security.kubernetes.io/enforce": "restricted"}}}
+	Expect(k8s.Create(ctx, ns)).To(Succeed())
+	return ns.Name
+}
+
+var _ = Describe("The boundary", Ordered, func() {
+	var (
+		w         world
+		elsewhere string
+		node      *kubelet
+		o         *operator
+		options   boundary.Options
+	)
+	// foreign is a policy of somebody else that lets everybody in.
+	foreign := func(name string) *networkingv1.NetworkPolicy {
+		return &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: name}, Spec: networkingv1.NetworkPolicySpec{
+			Ingress: []networkingv1.NetworkPolicyIngressRule{{}}, PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeIngress},
+		}}
+	}
+
+	BeforeAll(func(ctx context.Context) {
+		w = newWorld(context.WithoutCancel(ctx))
+		elsewhere = namespace(ctx)
+		options = boundary.Options{Image: "openimstack/openim-operator:test", Namespace: elsewhere}
+		node = startKubelet(w.namespace, elsewhere)
+		o = startProbing(options)
+		w.start("chat")
+		w.eventuallyReady("chat")
+	})
+
+	It("is tried by itself once the stack is ready, and holds", func() {
+		w.eventuallyIsolated("chat", "True/Enforced", "connections that intruders in namespaces "+w.namespace+" and "+elsewhere+" attempted were blocked")
+		last := w.lastProbe("chat")
+		Expect(last.Trigger).To(Equal(v1alpha1.ProbeChange))
+		Expect(last.Outcome).To(Equal(v1alpha1.ReasonEnforced))
+		Expect(*last.Attempted).To(BeNumerically(">", 50))
+		Expect(*last.Blocked + *last.Allowed).To(Equal(*last.Attempted))
+		Expect(*last.Unexpected).To(BeZero())
+		Expect(last.Time.Time).To(BeTemporally("~", time.Now(), time.Minute))
+	})
+
+	It("is tried by pods that may do nothing else, and that are gone afterwards", func() {
+		Expect(len(node.pods())%4).To(BeZero(), "an intruder and a listener in each of two namespaces")
+		Expect(node.pods()).NotTo(BeEmpty())
+		for _, pod := range node.pods() {
+			Expect(pod.Namespace).To(BeElementOf(w.namespace, elsewhere))
+			Expect(pod.Labels).NotTo(HaveKey(v1alpha1.LabelInstance))
+			Expect(pod.Labels).NotTo(HaveKey(v1alpha1.LabelComponent))
+			Expect(pod.Labels).NotTo(HaveKey(v1alpha1.LabelPartOf))
+			Expect(pod.Spec.AutomountServiceAccountToken).To(HaveValue(BeFalse()))
+			Expect(pod.Spec.Volumes).To(BeEmpty())
+			Expect(pod.Spec.RestartPolicy).To(Equal(corev1.RestartPolicyNever))
+			Expect(*pod.Spec.ActiveDeadlineSeconds).To(BeNumerically("<=", 300))
+			security := pod.Spec.Containers[0].SecurityContext
+			Expect(security.ReadOnlyRootFilesystem).To(HaveValue(BeTrue()))
+			Expect(security.AllowPrivilegeEscalation).To(HaveValue(BeFalse()))
+			Expect(security.Capabilities.Drop).To(ConsistOf(corev1.Capability("ALL")))
+			Expect(pod.Spec.SecurityContext.RunAsNonRoot).To(HaveValue(BeTrue()))
+			Expect(pod.Spec.SecurityContext.SeccompProfile.Type).To(Equal(corev1.SeccompProfileTypeRuntimeDefault))
+			Expect(pod.Spec.Containers[0].Resources.Limits).To(HaveLen(2))
+		}
+		Eventually(func() int { return len(w.probePods(w.namespace)) + len(w.probePods(elsewhere)) }).Should(BeZero())
+	})
+
+	It("writes nothing between two probes", func() {
+		var writes int64
+		Eventually(func() bool {
+			before := writes
+			writes = o.writes.Load()
+			return before == writes
+		}, soon, "2s").Should(BeTrue())
+		probes := w.lastProbe("chat").Time
+		Consistently(o.writes.Load, "5s").Should(Equal(writes))
+		Expect(w.lastProbe("chat").Time).To(Equal(probes))
+	})
+
+	It("is tried on demand", func() {
+		last := w.request("chat", "2026-01-01T00:00:00Z")
+		Expect(last.Trigger).To(Equal(v1alpha1.ProbeRequest))
+		Expect(last.Outcome).To(Equal(v1alpha1.ReasonEnforced))
+	})
+
+	It("is breached by a policy of somebody else, which is named, and holds again without it", func() {
+		policy := foreign("debug")
+		began := time.Now()
+		w.create(policy)
+		w.eventuallyIsolated("chat", "False/Breached", "NetworkPolicy "+w.namespace+"/debug")
+		AddReportEntry("breach seen after", time.Since(began).Round(100*time.Millisecond).String())
+		Eventually(func() string { return w.condition("chat", v1alpha1.ConditionReady).Reason }).Should(Equal(v1alpha1.ReasonBreached))
+		Expect(w.condition("chat", v1alpha1.ConditionStalled)).NotTo(BeNil(), "only a person closes it")
+		var stack v1alpha1.OpenIMStack
+		Expect(w.get("chat", &stack)).To(Succeed())
+		Expect(stack.Status.Boundary.Findings).To(ContainElement(And(
+			HaveField("Kind", "ForeignPolicyWidens"), HaveField("Object", "NetworkPolicy "+w.namespace+"/debug"), HaveField("Message", Not(BeEmpty())))))
+		Eventually(func() string { return w.lastProbe("chat").Outcome }).Should(Equal(v1alpha1.ReasonEnforced), "packets do not pass, in this network")
+
+		Expect(k8s.Delete(w.ctx, policy)).To(Succeed())
+		w.eventuallyIsolated("chat", "True/Enforced", "")
+		Expect(w.condition("chat", v1alpha1.ConditionStalled)).To(BeNil())
+	})
+
+	It("is breached when packets pass by an object, and says which", func() {
+		policy := foreign("debug")
+		node.becomes(open)
+		w.create(policy)
+		Eventually(func() string { return w.lastProbe("chat").Outcome }).Should(Equal(v1alpha1.ReasonBreached))
+		Expect(w.lastProbe("chat").Message).To(ContainSubstring("NetworkPolicy " + w.namespace + "/debug"))
+		Expect(*w.lastProbe("chat").Unexpected).To(BeNumerically(">", 40))
+		node.becomes(sealed)
+		Expect(k8s.Delete(w.ctx, policy)).To(Succeed())
+		w.eventuallyIsolated("chat", "True/Enforced", "")
+	})
+
+	It("is not enforced when packets pass that the policies forbid", func() {
+		node.becomes(open)
+		w.request("chat", "open")
+		w.eventuallyIsolated("chat", "False/NotEnforcedByCNI", "the policies forbid it, and packets pass")
+		node.becomes(sealed)
+		w.request("chat", "sealed again")
+		w.eventuallyIsolated("chat", "True/Enforced", "")
+	})
+
+	It("is not verified while the network is dead: that nothing passes proves nothing", func() {
+		node.becomes(dead)
+		w.request("chat", "dead")
+		w.eventuallyIsolated("chat", "Unknown/NotVerified", "did not reach the control")
+		node.becomes(sealed)
+		w.request("chat", "alive")
+		w.eventuallyIsolated("chat", "True/Enforced", "")
+	})
+
+	DescribeTable("is not verified when the probe's pods cannot run", func(state corev1.ContainerState, says string) {
+		node.obstruct(state)
+		w.request("chat", says)
+		w.eventuallyIsolated("chat", "Unknown/NotVerified", says)
+		node.becomes(sealed)
+		w.request("chat", "after "+says)
+		w.eventuallyIsolated("chat", "True/Enforced", "")
+	},
+		Entry("because of the image", corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "InvalidImageName", Message: "couldn't parse image"}},
+			"cannot run: InvalidImageName: couldn't parse image"),
+		Entry("because they crash", corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 137, Reason: "OOMKilled"}},
+			"it ended with code 137, OOMKilled"),
+	)
+
+	It("is not verified when a quota leaves no room", func() {
+		quota := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "full"}, Spec: corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{corev1.ResourcePods: resource.MustParse("0")}}}
+		w.create(quota)
+		quota.Status = corev1.ResourceQuotaStatus{Hard: quota.Spec.Hard, Used: corev1.ResourceList{corev1.ResourcePods: resource.MustParse("0")}}
+		Expect(k8s.Status().Update(w.ctx, quota)).To(Succeed())
+		for i := 0; ; i++ { // the API server looks at its quotas anew after a while
+			if last := w.request("chat", "quota "+strconv.Itoa(i)); last.Outcome == v1alpha1.ReasonIsolationUnverified {
+				break
+			}
+		}
+		w.eventuallyIsolated("chat", "Unknown/NotVerified", "exceeded quota: full")
+		Expect(k8s.Delete(w.ctx, quota)).To(Succeed())
+		Eventually(func() string { return w.request("chat", time.Now().Format(time.RFC3339Nano)).Outcome }).Should(Equal(v1alpha1.ReasonEnforced))
+	})
+
+	It("is audited and tried also while the stack is suspended", func() {
+		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) { s.Suspend = ptr.To(true) })
+		Eventually(func() *metav1.Condition { return w.condition("chat", v1alpha1.ConditionPaused) }).ShouldNot(BeNil())
+		Expect(w.request("chat", "suspended").Outcome).To(Equal(v1alpha1.ReasonEnforced))
+		var own networkingv1.NetworkPolicy
+		Expect(w.get("chat-api-ingress", &own)).To(Succeed())
+		own.Spec.Ingress = append(own.Spec.Ingress, networkingv1.NetworkPolicyIngressRule{})
+		Expect(k8s.Update(w.ctx, &own)).To(Succeed())
+		Eventually(func() string { got, _ := w.isolated("chat"); return got }).Should(HavePrefix("False/"))
+		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) { s.Suspend = nil })
+		w.eventuallyIsolated("chat", "True/Enforced", "")
+	})
+
+	It("keeps its last result over a restart of the operator, and is not tried for that", func() {
+		Eventually(func() int { return len(w.probePods(w.namespace)) }).Should(BeZero())
+		before, pods := w.lastProbe("chat"), len(node.pods())
+		o.stop()
+		o = startProbing(options)
+		Consistently(func(g Gomega) {
+			got, message := w.isolated("chat")
+			g.Expect(got).To(Equal("True/Enforced"), message)
+		}, "5s").Should(Succeed())
+		Expect(w.lastProbe("chat")).To(Equal(before))
+		Expect(node.pods()).To(HaveLen(pods))
+	})
+
+	It("is not verified when the last result is too old", func() {
+		o.stop()
+		var stack v1alpha1.OpenIMStack
+		Expect(w.get("chat", &stack)).To(Succeed())
+		stack.Status.Boundary.LastProbe.Time = metav1.NewTime(time.Now().Add(-time.Hour))
+		Expect(k8s.Status().Update(w.ctx, &stack)).To(Succeed())
+		node.becomes(dead)
+		o = startProbing(options)
+		w.eventuallyIsolated("chat", "Unknown/NotVerified", "")
+		node.becomes(sealed)
+		w.request("chat", "after a long time")
+		w.eventuallyIsolated("chat", "True/Enforced", "")
+	})
+
+	It("is tried again when the interval is over", func() {
+		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) {
+			s.Network = &v1alpha1.Network{Probe: &v1alpha1.Probe{IntervalSeconds: ptr.To[int32](30)}}
+		})
+		Eventually(func() v1alpha1.ProbeTrigger { return w.lastProbe("chat").Trigger }, "90s").Should(Equal(v1alpha1.ProbeInterval))
+	})
+
+	It("leaves nothing of a stack that is deleted", func() {
+		node.becomes(func(string, probe.Attempt) probe.Outcome { return probe.Open })
+		Expect(k8s.Delete(w.ctx, &v1alpha1.OpenIMStack{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "chat"}})).To(Succeed())
+		Eventually(func() int { return len(w.probePods(w.namespace)) + len(w.probePods(elsewhere)) }).Should(BeZero())
+	})
+})
+
+var _ = Describe("A boundary whose operator may not leave the stack's namespace", Ordered, func() {
+	It("is tried from there alone, and says so", func(ctx context.Context) {
+		w := newWorld(context.WithoutCancel(ctx))
+		startKubelet(w.namespace)
+		startProbing(boundary.Options{Image: "openimstack/openim-operator:test", Namespace: w.namespace, WatchNamespaces: []string{w.namespace}})
+		w.start("chat")
+		w.eventuallyReady("chat")
+		w.eventuallyIsolated("chat", "True/Enforced", "there was no intruder in another namespace: the operator runs in the stack's own")
+	})
+})
