@@ -30,15 +30,12 @@ func completions(args []string) (candidates []string, directive string) {
 	if len(args) > 0 {
 		last = args[len(args)-1]
 	}
-	if len(args) < 2 {
+	if len(args) < 2 || args[0] == "help" {
 		return withPrefix(words(), last), noFiles
 	}
 	c, err := find(args[0])
 	if err != nil {
 		return nil, noFiles
-	}
-	if args[0] == "help" {
-		return withPrefix(words(), last), noFiles
 	}
 	var o options
 	flags := c.flagSet(&o)

@@ -62,6 +62,8 @@ type explanation struct {
 	port     lockdown.Port
 	// live is what the policies of the snapshot say, intended what those of the stack alone would.
 	live, intended evaluate.Verdict
+	// meant is true when it should be open. What no policy can stop is open, and not for that reason meant.
+	meant bool
 	// edges of the graph that the connection is one of.
 	edges []lockdown.Connection
 	// invalid names policies that the API server would refuse.
@@ -95,9 +97,13 @@ func (v *view) explain(from, to, port string) (*explanation, error) {
 	}
 	e.live = judge(live, e.from, e.to, e.port)
 	e.intended = judge(intended, e.from, e.to, e.port)
+	e.meant = e.intended.NoPath == "" && asks(e.intended.Egress) && asks(e.intended.Ingress)
 	e.edges = v.edges(e.intended)
 	return e, nil
 }
+
+// asks tells whether a side lets a connection through by a rule, or has nothing to say.
+func asks(side evaluate.Side) bool { return !side.Isolated || len(side.Rules) > 0 }
 
 // judge judges a connection. From a component to itself it is one to another replica: a pod always reaches itself.
 func judge(evaluator *evaluate.Evaluator, from, to end, port lockdown.Port) evaluate.Verdict {
@@ -152,8 +158,8 @@ func (e *explanation) unknown() []string {
 }
 
 // leak is true when it is open and should not be; broken when the stack needs it and it is shut.
-func (e *explanation) leak() bool   { return e.live.Open && !e.intended.Open }
-func (e *explanation) broken() bool { return !e.live.Open && e.intended.Open && e.from.component != "" }
+func (e *explanation) leak() bool   { return e.live.Open && !e.meant }
+func (e *explanation) broken() bool { return !e.live.Open && e.meant && e.from.component != "" }
 
 func (e *explanation) exit() int {
 	switch {

@@ -49,8 +49,8 @@ func (e *explanation) text() string {
 }
 
 func (e *explanation) intent() string {
-	words := openOrShut(e.intended.Open)
-	if !e.intended.Open {
+	words := openOrShut(e.meant)
+	if !e.meant {
 		return words
 	}
 	for _, c := range e.edges {
@@ -99,11 +99,11 @@ func list(names []types.NamespacedName) string {
 // advice says what would change the present state.
 func (e *explanation) advice() []string {
 	switch {
-	case e.live.Open && e.intended.Open:
+	case e.live.Open && e.meant:
 		return e.toShut()
 	case e.live.Open:
 		return e.toClose()
-	case e.intended.Open:
+	case e.meant:
 		return e.toRepair()
 	default:
 		return e.toOpen()
@@ -131,11 +131,11 @@ func (e *explanation) toClose() []string {
 		live, intended evaluate.Side
 		at             end
 	}{{e.live.Egress, e.intended.Egress, e.from}, {e.live.Ingress, e.intended.Ingress, e.to}} {
-		if !s.live.Allowed || s.intended.Allowed {
+		if !s.live.Allowed || asks(s.intended) {
 			continue
 		}
 		if s.live.Unenforceable != "" {
-			lines = append(lines, fmt.Sprintf("take %s off its node's network, or run it elsewhere: %s", s.at.words, s.live.Unenforceable))
+			lines = append(lines, fmt.Sprintf("no policy: %s. Take the other end off its node's network, or keep it from the nodes of %s", s.live.Unenforceable, s.at.words))
 		}
 		if !s.live.Isolated {
 			lines = append(lines, fmt.Sprintf("put NetworkPolicy %s/%s back: the operator does, unless the stack is suspended", e.view.stack.Namespace, v1alpha1.ChildName(e.view.stack.Name, lockdown.DefaultDeny)))
