@@ -171,7 +171,7 @@ fuzz: ## Run each fuzz target for FUZZTIME (10m). What is found is kept in testd
 test-users: test-crossuser test-failures test-web ## What users can do, on the real OpenIM without a cluster. Ten minutes.
 
 .PHONY: bench-wrapper
-bench-wrapper: ## Measure what the wrapper costs, beside nginx, haproxy, Caddy and a bare proxy. Ten minutes on a machine that does nothing else.
+bench-wrapper: ## Measure what the wrapper costs, beside nginx, haproxy, Caddy and a bare proxy. Six minutes on a machine that does nothing else.
 	go run ./hack/packages nginx-light haproxy caddy redis-server util-linux
 	@mkdir -p dist && go build -o dist/perf ./test/perf
 	dist/perf http

@@ -118,4 +118,5 @@ func tell(out io.Writer, results []*outcome, rate, rounds int, lasts time.Durati
 	for _, r := range results {
 		print("| %s | %s |", r.name, r.does)
 	}
+	tellAims(out, results)
 }

@@ -47,8 +47,8 @@ func run(ctx context.Context, args []string) error {
 
 func measure(ctx context.Context, what string, args []string) error {
 	flags := flag.NewFlagSet(what, flag.ContinueOnError)
-	rounds := flags.Int("rounds", 5, "how often each case is measured")
-	lasts := flags.Duration("lasts", 5*time.Second, "how long each measurement lasts")
+	rounds := flags.Int("rounds", 3, "how often each case is measured")
+	lasts := flags.Duration("lasts", 3*time.Second, "how long each measurement lasts")
 	count := flags.Int("sockets", 10000, "how many sockets are held")
 	only := flags.String("only", "", "the cases to measure, parted by commas, such as 'wrapper,ReverseProxy'; empty: all")
 	profiles := flags.String("profiles", "", "a folder for profiles of the wrapper's processes, taken under the load; empty: none")

@@ -63,13 +63,13 @@ func chosen(names string) ([]contender, error) {
 
 // The cases of requests. What each does is what a reader must know to compare them.
 var contenders = []contender{
-	{"direct", "no proxy: what is taken off the others' latency", startDirect},
-	{"ReverseProxy", "Go's httputil.ReverseProxy: no authentication, no limit, no log", startBare},
+	{caseDirect, "no proxy: what is taken off the others' latency", startDirect},
+	{caseBare, "Go's httputil.ReverseProxy: no authentication, no limit, no log", startBare},
 	{"haproxy", "rate limit by token, log; no authentication: it has no subrequest", startHAProxy},
 	{"nginx", "auth_request to a service that looks the token up in memory, limit_req, access log", asking("nginx", nginxConfig, nil, "nginx", "-c", "{CONFIG}")},
-	{"caddy", "forward_auth to the same service, access log; no rate limit: it has none", asking("caddy", caddyConfig, []string{"GOMAXPROCS=1"}, "caddy", "run", "--adapter", "caddyfile", "--config", "{CONFIG}")},
-	{"wrapper: auth only", "gateway and backend: session, identity, route, OpenIM's token; limits kept in memory, no rules", startWrapper(false)},
-	{"wrapper", "the same, with limits in Redis and a rule; audit trail and request log of both", startWrapper(true)},
+	{caseCaddy, "forward_auth to the same service, access log; no rate limit: it has none", asking("caddy", caddyConfig, []string{"GOMAXPROCS=1"}, "caddy", "run", "--adapter", "caddyfile", "--config", "{CONFIG}")},
+	{caseAuthOnly, "gateway and backend: session, identity, route, OpenIM's token; limits kept in memory, no rules", startWrapper(false)},
+	{caseWrapper, "the same, with limits in Redis and a rule; audit trail and request log of both", startWrapper(true)},
 }
 
 func startDirect(_ context.Context, p *place) (*running, error) {

@@ -167,12 +167,19 @@ type capture struct {
 // Hijack takes the connection over.
 func (c *capture) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	raw, buffers, err := http.NewResponseController(c.ResponseWriter).Hijack()
-	if err == nil {
-		c.raw = raw
-		err = raw.SetDeadline(time.Time{}) // the server's own deadlines were for a request
+	if err != nil {
+		return raw, buffers, err
 	}
-	return raw, buffers, err
+	c.raw = raw
+	if buffers.Reader.Buffered() == 0 && buffers.Writer.Buffered() == 0 {
+		buffers = bufio.NewReadWriter(bufio.NewReaderSize(raw, socketBuffer), bufio.NewWriterSize(raw, socketBuffer))
+	}
+	return raw, buffers, raw.SetDeadline(time.Time{}) // the server's own deadlines were for a request
 }
+
+// socketBuffer is for each direction of an open socket: a frame is rarely larger, and most sockets are idle. The server's own are four
+// times as large, and are kept where a client has sent something before it was answered.
+const socketBuffer = 1 << 10
 
 func (r *Relay) upgrade(w http.ResponseWriter, req *http.Request, c connect, alive func()) (*websocket.Conn, net.Conn, error) {
 	caught := &capture{ResponseWriter: w}

@@ -22,6 +22,8 @@ import (
 const (
 	Timeout  = 400 * time.Millisecond // for each of these
 	poolSize = 32
+	// What is asked and answered is small. The library's own buffers are eight times as large, two for each connection.
+	bufferSize = 4 << 10
 	// A connection lives so long at most, so that a changed password reaches all of them.
 	connLifetime = 10 * time.Minute
 )
@@ -45,6 +47,7 @@ func Open(c Config, log *slog.Logger) (*DB, []mounted.Reloader) {
 		DialTimeout:                Timeout, DialerRetries: 1,
 		ReadTimeout: Timeout, WriteTimeout: Timeout, ContextTimeoutEnabled: true,
 		MaxRetries: -1, MaxRedirects: 3,
+		ReadBufferSize: bufferSize, WriteBufferSize: bufferSize,
 		PoolSize: poolSize, MaxActiveConns: poolSize, PoolTimeout: Timeout,
 		ConnMaxLifetime: connLifetime, ConnMaxLifetimeJitter: connLifetime / 5,
 		DisableIdentity:          true,
