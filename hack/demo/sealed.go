@@ -33,6 +33,9 @@ var columns = []matrix.Column{
 }
 
 func (s *show) truthTable(ctx context.Context) error {
+	if err := s.audit(ctx); err != nil {
+		return err
+	}
 	observer, err := s.Observer(ctx, s.stack)
 	if err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/controllers/lockdown/audit"
 	"github.com/openimstack/openim-operator/test/harness/chat"
 	"github.com/openimstack/openim-operator/test/harness/identity"
 	"github.com/openimstack/openim-operator/test/harness/setup"
@@ -33,6 +34,8 @@ type show struct {
 	// alice and bob, once they are logged in, and their sockets.
 	alice, bob *setup.Person
 	hers, his  *chat.Socket
+	// audited is the audit's report, for the end.
+	audited audit.Report
 }
 
 func (s *show) run(ctx context.Context) error {
