@@ -5,6 +5,9 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"testing"
 
@@ -87,5 +90,37 @@ watchNamespaces: [im, im2]
 		g.Expect(binding.Spec.ParamRef.Selector).NotTo(BeNil(), "all stacks")
 		g.Expect(binding.Spec.MatchResources.NamespaceSelector.MatchExpressions).To(HaveExactElements(
 			HaveField("Values", HaveExactElements("im", "im2"))))
+	}
+}
+
+// The page says how to name another operator and whom to exempt: a kustomization of its two examples does that.
+func TestTheExamplesOfThePageWork(t *testing.T) {
+	root := projectRoot(t)
+	g := NewWithT(t)
+	page, err := os.ReadFile(filepath.Join(root, "docs", "guards.md"))
+	g.Expect(err).NotTo(HaveOccurred())
+	var examples string
+	for _, example := range regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(string(page), -1) {
+		examples += example[1]
+	}
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(os.CopyFS(filepath.Join(dir, "config"), os.DirFS(filepath.Join(root, "config")))).To(Succeed())
+	namespace := filepath.Join(dir, "config", "default", "kustomization.yaml")
+	content, err := os.ReadFile(namespace)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(os.WriteFile(namespace, bytes.Replace(content, []byte("namespace: openim-operator-system"), []byte("namespace: elsewhere"), 1), 0o600)).To(Succeed())
+	g.Expect(os.WriteFile(filepath.Join(dir, "kustomization.yaml"), []byte(examples), 0o600)).To(Succeed())
+	relative, err := filepath.Rel(root, dir)
+	g.Expect(err).NotTo(HaveOccurred())
+
+	stream, err := render.Kustomize(t.Context(), root, render.Overlay{Base: relative})
+	g.Expect(err).NotTo(HaveOccurred())
+	r := guardsOf(t, stream)
+	g.Expect(r.policies).To(HaveLen(len(guard.Guards(guard.Audit))))
+	for name, policy := range r.policies {
+		g.Expect(expression(policy, "operator")).To(Equal(`"system:serviceaccount:elsewhere:openim-operator"`), name)
+		g.Expect(expression(policy, "exemptUsers")).To(Equal("['carol']"), name)
+		g.Expect(expression(policy, "exemptGroups")).To(Equal("['platform-admins']"), name)
 	}
 }

@@ -14,23 +14,23 @@ func (b breach) object(ns string) *unstructured.Unstructured { return object(ns,
 // breaches, by guard. Each is one way in.
 var breaches = []breach{
 	{"network-policies", "a policy that lets anyone in to all pods", `
-{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: open}, spec: {podSelector: {}, policyTypes: [Ingress], ingress: [{}]}}`, "api, msggateway"},
+{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: open}, spec: {podSelector: {}, policyTypes: [Ingress], ingress: [{}]}}`, "(all of its pods)"},
 	{"network-policies", "a policy that lets all pods out", `
-{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: out}, spec: {podSelector: {}, policyTypes: [Egress], egress: [{to: [{ipBlock: {cidr: 0.0.0.0/0}}]}]}}`, "rpc-user"},
+{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: out}, spec: {podSelector: {}, policyTypes: [Egress], egress: [{to: [{ipBlock: {cidr: 0.0.0.0/0}}]}]}}`, "(all of its pods)"},
 	{"network-policies", "a policy that selects the stack's pods by its name", `
-{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: friend}, spec: {podSelector: {matchLabels: {app.kubernetes.io/instance: chat}}, ingress: [{from: [{podSelector: {matchLabels: {app: friend}}}]}]}}`, "backend"},
+{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: friend}, spec: {podSelector: {matchLabels: {app.kubernetes.io/instance: chat}}, ingress: [{from: [{podSelector: {matchLabels: {app: friend}}}]}]}}`, "(all of its pods)"},
 	{"network-policies", "a policy that selects a component by an expression", `
 {apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: in}, spec: {podSelector: {matchExpressions: [{key: app.kubernetes.io/component, operator: In, values: [web, api]}]}, ingress: [{}]}}`, "(api)"},
 	{"network-policies", "a policy for all pods that have a component", `
-{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: exists}, spec: {podSelector: {matchExpressions: [{key: app.kubernetes.io/component, operator: Exists}]}, ingress: [{}]}}`, "gateway"},
+{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: exists}, spec: {podSelector: {matchExpressions: [{key: app.kubernetes.io/component, operator: Exists}]}, ingress: [{}]}}`, "(all of its pods)"},
 	{"network-policies", "a policy for all pods but some", `
 {apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: but}, spec: {podSelector: {matchExpressions: [{key: app.kubernetes.io/name, operator: NotIn, values: [openim, nginx]}]}, ingress: [{}]}}`, "(gateway, backend)"},
 	{"network-policies", "a policy for all pods without a label", `
-{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: without}, spec: {podSelector: {matchExpressions: [{key: app, operator: DoesNotExist}]}, ingress: [{}]}}`, "push"},
+{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: without}, spec: {podSelector: {matchExpressions: [{key: app, operator: DoesNotExist}]}, ingress: [{}]}}`, "(all of its pods)"},
 	{"network-policies", "a policy with rules for a direction that it does not claim", `
-{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: types}, spec: {podSelector: {}, policyTypes: [Egress], ingress: [{}]}}`, "api"},
+{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: types}, spec: {podSelector: {}, policyTypes: [Egress], ingress: [{}]}}`, "(all of its pods)"},
 	{"network-policies", "a policy that selects by labels whose values only the operator knows", `
-{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: version}, spec: {podSelector: {matchLabels: {app.kubernetes.io/version: v3.8.3}, matchExpressions: [{key: pod-template-hash, operator: Exists}]}, ingress: [{}]}}`, "api"},
+{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: version}, spec: {podSelector: {matchLabels: {app.kubernetes.io/version: v3.8.3}, matchExpressions: [{key: pod-template-hash, operator: Exists}]}, ingress: [{}]}}`, "(all of its pods)"},
 
 	{"pods", "a pod that calls itself a part of the stack", `
 {apiVersion: v1, kind: Pod, metadata: {name: part, labels: {app.kubernetes.io/instance: chat, app.kubernetes.io/part-of: openimstack}}, spec: {containers: [{name: x, image: x}]}}`, "app.kubernetes.io/instance"},

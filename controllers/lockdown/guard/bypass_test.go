@@ -3,6 +3,9 @@ package guard_test
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -233,6 +236,8 @@ var _ = Describe("Whoever has every right in the cluster", func() {
 		for _, propagation := range []metav1.DeletionPropagation{metav1.DeletePropagationBackground, metav1.DeletePropagationForeground, metav1.DeletePropagationOrphan} {
 			Expect(m.Delete(ctx, policy.DeepCopy(), client.PropagationPolicy(propagation))).To(refusedBy("own-policies"), string(propagation))
 		}
+		_, message, _ := strings.Cut(m.Delete(ctx, policy.DeepCopy()).Error(), "denied request: ")
+		Expect(os.ReadFile(filepath.Join("..", "..", "..", "docs", "guards.md"))).To(ContainSubstring(message), "the page has it word for word")
 		Expect(m.DeleteAllOf(ctx, &networkingv1.NetworkPolicy{}, client.InNamespace(ns))).To(refusedBy("own-policies"))
 		var policies networkingv1.NetworkPolicyList
 		Expect(root.List(ctx, &policies, client.InNamespace(ns))).To(Succeed())

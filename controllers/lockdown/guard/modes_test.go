@@ -3,6 +3,7 @@ package guard_test
 import (
 	"context"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -28,7 +29,9 @@ var _ = Describe("A breach", func() {
 	})
 
 	It("is refused when the guards enforce, by a message that names the guard, the object and the stack", func(ctx SpecContext) {
-		m := as(mallory)
+		page, err := os.ReadFile(filepath.Join("..", "..", "..", "docs", "guards.md"))
+		Expect(err).NotTo(HaveOccurred())
+		m, documented := as(mallory), map[string]bool{}
 		for _, b := range breaches {
 			err := m.Create(ctx, b.object(enforced))
 			Expect(apierrors.IsForbidden(err)).To(BeTrue(), "%s: %s: %v", b.guard, b.name, err)
@@ -36,7 +39,10 @@ var _ = Describe("A breach", func() {
 				ContainSubstring("ValidatingAdmissionPolicy '"+guardName(b.guard)+"'"), ContainSubstring(b.object(enforced).GetKind()+` "`),
 				ContainSubstring(`OpenIMStack "chat"`), ContainSubstring(b.names)), b.name)
 			Expect(m.heard()).NotTo(ContainElement(ContainSubstring("OpenIMStack")), b.name)
+			_, message, _ := strings.Cut(err.Error(), "denied request: ")
+			documented[b.guard] = documented[b.guard] || strings.Contains(string(page), message)
 		}
+		Expect(documented).NotTo(ContainElement(false), "docs/guards.md shows, word for word, what each guard says to one of the breaches")
 	})
 
 	It("is refused to a dry run as well, and to server-side apply", func(ctx SpecContext) {

@@ -28,7 +28,8 @@ func networkPolicies() rules {
 		refusals: []refusal{{
 			allowed: "variables.trusted || !variables.opens || variables.selected.size() == 0 || " + same("spec"),
 			says:    "the NetworkPolicy lets traffic through at pods of an OpenIMStack",
-			message: fill(`variables.it + ' lets traffic through at pods of OpenIMStack "' + variables.stack + '" (' + variables.selected.join(', ') +
+			message: fill(`variables.it + ' lets traffic through at pods of OpenIMStack "' + variables.stack + '" (' +
+				(variables.selected.size() == variables.pods.size() ? 'all of its pods' : variables.selected.join(', ')) +
 				'), which only the stack\'s operator may do: ask for it in the stack\'s spec.network, or leave these pods out by adding to podSelector.matchExpressions {key: <key>, operator: NotIn, values: [<value>]}'`,
 				"<key>", v1alpha1.LabelPartOf, "<value>", v1alpha1.PartOf),
 		}},
