@@ -101,6 +101,17 @@ spec:
 		ports: []string{"gateway:8082"}, only: true, lets: []string{"192.0.0.0/16"},
 	},
 	{
+		name: "the clients' block, one bit wider",
+		add: `
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: one-bit, namespace: im}
+spec:
+  podSelector: {matchLabels: {app.kubernetes.io/component: gateway}}
+  ingress: [{from: [{ipBlock: {cidr: 192.0.2.0/23}}], ports: [{port: users}]}]`,
+		kind: audit.ForeignPolicyWidens, object: "NetworkPolicy/im/one-bit", severity: audit.Medium, ports: []string{"gateway:8082"}, only: true,
+	},
+	{
 		name: "clients are let in at the administrators' door",
 		add: `
 apiVersion: networking.k8s.io/v1

@@ -5,6 +5,9 @@ import (
 	"slices"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+
 	"github.com/openimstack/openim-operator/controllers/openim"
 )
 
@@ -66,30 +69,57 @@ func (s *scene) storeNotes() []string {
 		case !isStore(o.name):
 		case len(o.pods) == 0:
 			notes = append(notes, fmt.Sprintf("No pods of %s are in this snapshot (%s): who else reaches it, its own network decides.", portPlace(o.name, o.port), list(peersInWords(o.peers))))
-		default:
-			notes = append(notes, s.admittedByLabel(o)...)
 		}
 	}
-	return distinctInOrder(notes)
+	return append(distinctInOrder(notes), s.admittedByLabel()...)
 }
 
-// admittedByLabel names the rules that let pods of any namespace with a label reach a store.
-func (s *scene) admittedByLabel(o *outward) []string {
-	var notes []string
-	for i := range s.policies {
-		p := &s.policies[i]
-		if p.Namespace != o.pods[0].Namespace || len(s.live.Selected(nameOf(p), o.live)) == 0 {
+// admittedByLabel names the rules that let pods of any namespace with a label reach stores.
+func (s *scene) admittedByLabel() []string {
+	var who []string
+	reached := map[string][]string{}
+	for _, o := range s.outward {
+		if !isStore(o.name) || len(o.pods) == 0 {
 			continue
 		}
-		for _, rule := range p.Spec.Ingress {
-			for _, peer := range rule.From {
-				if ns := peer.NamespaceSelector; ns != nil && ns.MatchLabels["kubernetes.io/metadata.name"] == "" {
-					notes = append(notes, fmt.Sprintf("NetworkPolicy %s/%s lets %s reach %s: whoever may label a namespace decides.", p.Namespace, p.Name, peerInWords(peer), portPlace(o.name, o.port)))
+		for i := range s.policies {
+			p := &s.policies[i]
+			if p.Namespace != o.pods[0].Namespace {
+				continue
+			}
+			for _, peer := range s.labelledNamespaces(p, o) {
+				words := fmt.Sprintf("NetworkPolicy %s/%s lets %s reach ", p.Namespace, p.Name, peerInWords(peer))
+				if reached[words] == nil {
+					who = append(who, words)
 				}
+				reached[words] = append(reached[words], portPlace(o.name, o.port))
 			}
 		}
 	}
+	var notes []string
+	for _, words := range who {
+		notes = append(notes, words+list(reached[words])+": whoever may label a namespace decides.")
+	}
 	return notes
+}
+
+// labelledNamespaces are the peers of a policy's rules for a store that name namespaces by a label which anyone might set.
+func (s *scene) labelledNamespaces(p *networkingv1.NetworkPolicy, o *outward) []networkingv1.NetworkPolicyPeer {
+	var peers []networkingv1.NetworkPolicyPeer
+	for _, class := range s.live.Selected(nameOf(p), o.live) {
+		for _, rule := range s.live.Rules(nameOf(p)) {
+			if rule.Direction != networkingv1.PolicyTypeIngress || !s.live.Covers(rule, class, o.port.Number, o.port.Protocol) {
+				continue
+			}
+			for _, peer := range p.Spec.Ingress[rule.Index].From {
+				if ns := peer.NamespaceSelector; ns != nil && ns.MatchLabels[corev1.LabelMetadataName] == "" {
+					peers = append(peers, peer)
+				}
+			}
+		}
+		return peers // the pods of a store are alike
+	}
+	return nil
 }
 
 func distinctInOrder(words []string) []string {

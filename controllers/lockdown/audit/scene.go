@@ -43,9 +43,10 @@ type scene struct {
 	outward []*outward
 	// namespaces by name.
 	namespaces map[string]map[string]string
-	// everyone and ways are worked out when they are first asked for.
+	// everyone, ways and known are worked out when they are first asked for.
 	everyone []*candidate
 	ways     ways
+	known    []int32
 	// invalid policies, as the evaluator found them.
 	invalid error
 }

@@ -32,14 +32,14 @@ func (s *scene) unexplained(cells []Cell, found []Finding) []Finding {
 		}
 		all = append(all, Finding{
 			Kind: Unexplained, Severity: severity, Object: s.cellObject(cell), Reason: "a connection is open that the stack does not intend: " + because(cell),
-			Lets: fmt.Sprintf("%s reaches %s", cell.From, place), Fix: "see which of the policies named here lets it through, and narrow it", Ports: s.known(place),
+			Lets: fmt.Sprintf("%s reaches %s", cell.From, place), Fix: "see which of the policies named here lets it through, and narrow it", Ports: s.ifOwn(place),
 		})
 	}
 	return all
 }
 
-// known is a place if it is a port of the stack.
-func (s *scene) known(place string) []string {
+// ifOwn is a place if it is a port of the stack.
+func (s *scene) ifOwn(place string) []string {
 	if slices.ContainsFunc(s.targets, func(t target) bool { return t.String() == place }) {
 		return []string{place}
 	}

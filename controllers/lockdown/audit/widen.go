@@ -214,9 +214,9 @@ func (s *scene) letsOut(p *networkingv1.NetworkPolicy) *widening {
 			named = partners.Ports[i].Name
 		}
 		matched := s.matched(rule, append(s.thoughtUp(p, peers, named), s.candidates()...))
-		found := false
+		found, ports := false, s.portsTo(partners)
 		for _, from := range selected {
-			if s.letOut(from, matched, s.portsTo(from, partners), w) {
+			if s.letOut(from, matched, ports, w) {
 				w.outOf = append(w.outOf, from.Name)
 				found = true
 			}
@@ -257,8 +257,8 @@ func (s *scene) getsTo(from *component, to *candidate, p lockdown.Port) bool {
 		slices.ContainsFunc(from.classes, func(class *evaluate.Class) bool { return s.live.Reaches(class, to.class, p.Number, p.Protocol) })
 }
 
-// portsTo are ports to try a rule with: the ends of its ranges, and those beside the ports that the graph knows.
-func (s *scene) portsTo(from *component, partners evaluate.Partners) []lockdown.Port {
+// portsTo are ports to try a rule with: the ends of its ranges, and those that the graph knows, and the ones beside them.
+func (s *scene) portsTo(partners evaluate.Partners) []lockdown.Port {
 	ranges := partners.Ports
 	if partners.AllPorts {
 		for _, protocol := range []corev1.Protocol{corev1.ProtocolTCP, corev1.ProtocolUDP, corev1.ProtocolSCTP} {
@@ -266,27 +266,35 @@ func (s *scene) portsTo(from *component, partners evaluate.Partners) []lockdown.
 		}
 	}
 	var ports []lockdown.Port
+	seen := map[lockdown.Port]bool{}
 	for _, r := range ranges {
+		numbers := append([]int32{max(r.First, 1), r.Last}, s.knownPorts()...)
 		if r.Name != "" {
-			ports = append(ports, lockdown.Port{Number: somePort, Protocol: r.Protocol})
-			continue
-		}
-		numbers := []int32{max(r.First, 1), r.Last}
-		for _, to := range s.targets {
-			numbers = append(numbers, to.port.Number)
-		}
-		for _, c := range s.graph.From(from.Name) {
-			for _, known := range c.Ports {
-				numbers = append(numbers, known.Number, known.Number+1)
-			}
+			r.First, r.Last, numbers = somePort, somePort, []int32{somePort}
 		}
 		for _, n := range numbers {
-			if p := (lockdown.Port{Number: n, Protocol: r.Protocol}); r.First <= n && n <= r.Last && !slices.Contains(ports, p) {
-				ports = append(ports, p)
+			if p := (lockdown.Port{Number: n, Protocol: r.Protocol}); r.First <= n && n <= r.Last && !seen[p] {
+				ports, seen[p] = append(ports, p), true
 			}
 		}
 	}
 	return ports
+}
+
+// knownPorts are all that connections of the graph lead to, and the ones beside them.
+func (s *scene) knownPorts() []int32 {
+	if s.known != nil {
+		return s.known
+	}
+	for _, t := range s.targets {
+		s.known = append(s.known, t.port.Number)
+	}
+	for _, o := range s.outward {
+		s.known = append(s.known, o.port.Number, o.port.Number+1)
+	}
+	slices.Sort(s.known)
+	s.known = slices.Compact(s.known)
+	return s.known
 }
 
 const maxPort = 65535
