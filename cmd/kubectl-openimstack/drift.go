@@ -33,7 +33,8 @@ func (d *drift) compare() error {
 	var wanted world.World
 	wanted.Intend(d.view.children()...)
 	w := d.view.world
-	if err := d.objects("NetworkPolicy", policies(wanted.Policies), d.ours(policies(w.Policies)), exactly); err != nil {
+	live := slices.DeleteFunc(d.ours(policies(w.Policies)), d.undecided)
+	if err := d.objects("NetworkPolicy", slices.DeleteFunc(policies(wanted.Policies), d.undecided), live, exactly); err != nil {
 		return err
 	}
 	if err := d.objects("Service", services(wanted.Services), d.ours(services(w.Services)), atLeast); err != nil {
@@ -74,6 +75,12 @@ func services(list []corev1.Service) []thing {
 		all = append(all, thing{&list[i], &list[i].Spec})
 	}
 	return all
+}
+
+// undecided are policies about ways out, when it is not known where the spec's references lead. The report names those.
+func (d *drift) undecided(t thing) bool {
+	spec, ok := t.spec.(*networkingv1.NetworkPolicySpec)
+	return ok && len(d.view.problems) > 0 && !slices.Contains(spec.PolicyTypes, networkingv1.PolicyTypeIngress)
 }
 
 // ours are the objects of the stack's namespace that are the stack's by their labels, or by their names.
