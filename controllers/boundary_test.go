@@ -116,8 +116,13 @@ var _ = Describe("The boundary", Ordered, func() {
 	})
 
 	It("is tried by pods that may do nothing else, and that are gone afterwards", func() {
-		Expect(len(node.pods())%4).To(BeZero(), "an intruder and a listener in each of two namespaces")
+		Eventually(func() int { return len(w.probePods(w.namespace)) + len(w.probePods(elsewhere)) }).Should(BeZero())
 		Expect(node.pods()).NotTo(BeEmpty())
+		runs := map[string]int{}
+		for _, pod := range node.pods() {
+			runs[pod.Labels[v1alpha1.LabelProbeRun]]++
+		}
+		Expect(runs).To(HaveEach(4), "an intruder and a listener in each of two namespaces")
 		for _, pod := range node.pods() {
 			Expect(pod.Namespace).To(BeElementOf(w.namespace, elsewhere))
 			Expect(pod.Labels).NotTo(HaveKey(v1alpha1.LabelInstance))
@@ -135,7 +140,6 @@ var _ = Describe("The boundary", Ordered, func() {
 			Expect(pod.Spec.SecurityContext.SeccompProfile.Type).To(Equal(corev1.SeccompProfileTypeRuntimeDefault))
 			Expect(pod.Spec.Containers[0].Resources.Limits).To(HaveLen(2))
 		}
-		Eventually(func() int { return len(w.probePods(w.namespace)) + len(w.probePods(elsewhere)) }).Should(BeZero())
 	})
 
 	It("writes nothing between two probes", func() {
@@ -242,7 +246,11 @@ var _ = Describe("The boundary", Ordered, func() {
 		Expect(w.get("chat-api-ingress", &own)).To(Succeed())
 		own.Spec.Ingress = append(own.Spec.Ingress, networkingv1.NetworkPolicyIngressRule{})
 		Expect(k8s.Update(w.ctx, &own)).To(Succeed())
-		Eventually(func() string { got, _ := w.isolated("chat"); return got }).Should(HavePrefix("False/"))
+		Eventually(func(g Gomega) {
+			got, message := w.isolated("chat")
+			g.Expect(got).To(HavePrefix("False/"))
+			g.Expect(message).To(ContainSubstring("chat-api-ingress"))
+		}).Should(Succeed())
 		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) { s.Suspend = nil })
 		w.eventuallyIsolated("chat", "True/Enforced", "")
 	})

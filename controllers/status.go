@@ -99,7 +99,7 @@ func (s *scope) networkIsolated() metav1.Condition {
 		known.Probe = s.stack.Status.Boundary.LastProbe // of an earlier process
 	}
 	return boundary.Isolated(boundary.Evidence{
-		Assessment: known, PoliciesInPlace: s.policiesInPlace, Interval: boundary.Interval(s.stack), Now: s.now,
+		Assessment: known, PoliciesInPlace: s.policiesInPlace, Missing: s.pendingPolicies(), Interval: boundary.Interval(s.stack), Now: s.now,
 	})
 }
 
@@ -156,6 +156,17 @@ func (s *scope) processes() []v1alpha1.ProcessStatus {
 		all = append(all, v1alpha1.ProcessStatus{Name: c.Name, Ready: ptr.To(upToDate(d)), Desired: ptr.To(ptr.Deref(d.Spec.Replicas, 1))})
 	}
 	return all
+}
+
+// pendingPolicies of a suspended stack, by name.
+func (s *scope) pendingPolicies() []string {
+	var names []string
+	for _, p := range s.pending {
+		if name, policy := strings.CutPrefix(p, "NetworkPolicy/"); policy {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // boundary is what guards the stack. What is not known anew stays.

@@ -3,12 +3,12 @@ package boundary
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"slices"
 	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -100,7 +100,7 @@ func (p *Prober) Intend(key types.NamespacedName, g lockdown.Graph, problems []s
 	if s.intent != nil && len(problems) > 0 {
 		g = s.intent.graph // what the last good references gave is what still runs
 	}
-	if s.intent != nil && equality.Semantic.DeepEqual(s.intent.graph, g) && slices.Equal(s.intent.problems, problems) {
+	if s.intent != nil && reflect.DeepEqual(s.intent.graph, g) && slices.Equal(s.intent.problems, problems) {
 		return
 	}
 	s.intent, s.stirred = &intent{g, problems}, true
@@ -267,7 +267,7 @@ func (p *Prober) tell(s *stackState, key types.NamespacedName, change func(*Asse
 	defer p.mutex.Unlock()
 	after := s.latest
 	change(&after)
-	if equality.Semantic.DeepEqual(s.latest, after) {
+	if reflect.DeepEqual(s.latest, after) {
 		return
 	}
 	s.latest = after

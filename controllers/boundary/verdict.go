@@ -44,8 +44,9 @@ type Assessment struct {
 // Evidence is all that the condition NetworkIsolated follows from.
 type Evidence struct {
 	Assessment
-	// PoliciesInPlace is true when all policies of the stack are as wanted.
+	// PoliciesInPlace is true when all policies of the stack are as wanted. Missing names those that are known not to be.
 	PoliciesInPlace bool
+	Missing         []string
 	// Interval between two probes.
 	Interval time.Duration
 	Now      time.Time
@@ -63,7 +64,7 @@ func Isolated(e Evidence) metav1.Condition {
 	case e.probed(v1alpha1.ReasonNotEnforcedByCNI):
 		return condition(metav1.ConditionFalse, v1alpha1.ReasonNotEnforcedByCNI, e.Probe.Message)
 	case !e.PoliciesInPlace:
-		return condition(metav1.ConditionFalse, v1alpha1.ReasonPoliciesNotInPlace, "not all NetworkPolicies of the stack are in place")
+		return condition(metav1.ConditionFalse, v1alpha1.ReasonPoliciesNotInPlace, "not all NetworkPolicies of the stack are in place"+e.missing())
 	case e.probed(v1alpha1.ReasonEnforced):
 		return condition(metav1.ConditionTrue, v1alpha1.ReasonEnforced, e.Probe.Message)
 	default:
@@ -77,6 +78,21 @@ func (e Evidence) probed(outcome string) bool {
 }
 
 func (e Evidence) stale() bool { return e.Now.Sub(e.Probe.Time.Time) > staleAfter*e.Interval }
+
+// missing names policies that are not as wanted.
+func (e Evidence) missing() string {
+	names := slices.Clone(e.Missing)
+	for _, f := range e.Findings {
+		if ours(f) {
+			names = append(names, f.Object.Name)
+		}
+	}
+	slices.Sort(names)
+	if names = slices.Compact(names); len(names) == 0 {
+		return ""
+	}
+	return ": " + some(names)
+}
 
 func (e Evidence) unverified() string {
 	switch {

@@ -60,9 +60,13 @@ func TestTheConditionNetworkIsolated(t *testing.T) {
 		{"they passed long ago", func(e *Evidence) { e.Probe = probed("NotEnforcedByCNI", time.Hour) }, "Unknown/NotVerified", "older than"},
 		{"the control failed", func(e *Evidence) { e.Probe = probed("NotVerified", time.Minute) }, "Unknown/NotVerified", "what the probe saw"},
 		{"policies are missing", func(e *Evidence) { e.PoliciesInPlace, e.Probe = false, probed("Enforced", time.Minute) }, "False/PoliciesNotInPlace", "not all NetworkPolicies"},
+		{"policies are pending", func(e *Evidence) {
+			e.PoliciesInPlace, e.Missing = false, []string{"chat-push-ingress", "chat-api-ingress"}
+		},
+			"False/PoliciesNotInPlace", "in place: chat-api-ingress, chat-push-ingress"},
 		{"they are missing, and the audit sees what follows", func(e *Evidence) {
 			e.PoliciesInPlace, e.Findings = false, []audit.Finding{finding(audit.OwnPolicyMissing, audit.Critical, "api:10002")}
-		}, "False/PoliciesNotInPlace", ""},
+		}, "False/PoliciesNotInPlace", "in place: debug"},
 		{"the audit alone sees that they are missing", func(e *Evidence) {
 			e.Findings = []audit.Finding{finding(audit.OwnPolicyMissing, audit.Critical, "api:10002")}
 		}, "False/Breached", ""},
