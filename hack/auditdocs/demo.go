@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -86,15 +87,15 @@ func around(stack *v1alpha1.OpenIMStack, sampleContent []byte) (*world.World, er
 	for _, o := range stores {
 		objects = append(objects, o)
 	}
-	documents := string(sampleContent)
+	documents := bytes.NewBuffer(bytes.Clone(sampleContent))
 	for _, o := range objects {
 		text, err := yaml.Marshal(o)
 		if err != nil {
 			return nil, err
 		}
-		documents += "---\n" + string(text)
+		documents.WriteString("---\n" + string(text))
 	}
-	if err := os.WriteFile(filepath.Join(dir, "demo.yaml"), []byte(documents), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "demo.yaml"), documents.Bytes(), 0o600); err != nil {
 		return nil, err
 	}
 	w, _, err := world.FromFiles(dir, stack.Namespace)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"maps"
 	"os"
@@ -27,7 +28,7 @@ func TestTheDocsShowTheDemoAsItIs(t *testing.T) {
 	for name, content := range files {
 		shown, err := os.ReadFile(filepath.Join(root, "docs", name))
 		g.Expect(err).NotTo(HaveOccurred())
-		g.Expect(string(shown) == string(content)).To(BeTrue(), "docs/%s is stale: run `make generate`", name)
+		g.Expect(bytes.Compare(shown, content)).To(BeZero(), "docs/%s is stale: run `make generate`", name)
 	}
 }
 
@@ -39,7 +40,7 @@ func TestTheSameProjectMakesTheSameBytes(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(again).To(Equal(once))
 	for name, content := range once {
-		g.Expect(string(content)).NotTo(ContainSubstring(os.TempDir()), "%s names a folder of this machine", name)
+		g.Expect(string(content)).NotTo(ContainSubstring("auditdocs-"), "%s names a folder of this machine", name)
 	}
 	g.Expect(json.Valid(once["audit-v1.schema.json"])).To(BeTrue())
 }

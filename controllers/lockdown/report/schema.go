@@ -59,12 +59,12 @@ func schemaOf(t reflect.Type) map[string]any {
 // objectOf has a property for each field, required unless the field may be left out.
 func objectOf(t reflect.Type) map[string]any {
 	properties, required := map[string]any{}, []string{}
-	for i := range t.NumField() {
-		name, options, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
-		if !t.Field(i).IsExported() || name == "-" {
+	for field := range t.Fields() {
+		name, options, _ := strings.Cut(field.Tag.Get("json"), ",")
+		if !field.IsExported() || name == "-" {
 			continue // not written
 		}
-		properties[name] = schemaOf(t.Field(i).Type)
+		properties[name] = schemaOf(field.Type)
 		if !strings.Contains(options, "omit") {
 			required = append(required, name)
 		}

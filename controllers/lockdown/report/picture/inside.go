@@ -2,6 +2,7 @@ package picture
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -39,7 +40,7 @@ func (l *layout) storeBars() {
 		if len(l.breachedStores()) > 0 {
 			below = 40
 		}
-		l.text("zone", l.storeX, l.storeBottom+below, "REACHED BY THE STACK")
+		l.text("zone end", l.width-margin, l.storeBottom+below, "REACHED BY THE STACK")
 	}
 }
 
@@ -221,8 +222,7 @@ func (l *layout) chips(p *process, right, y float64) float64 {
 	if len(shown) > most {
 		shown = shown[:most]
 	}
-	for i := len(shown) - 1; i >= 0; i-- {
-		port := shown[i]
+	for _, port := range slices.Backward(shown) {
 		label := portText(port)
 		w := mono.width(label) + 7
 		x -= w
