@@ -12,6 +12,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -275,6 +276,24 @@ var _ = Describe("Whoever has every right in the cluster", func() {
 		mine := object(ns, `{apiVersion: v1, kind: Service, metadata: {name: mine}, spec: {selector: {app: web}, ports: [{port: 10002}]}}`)
 		Expect(m.Create(ctx, mine)).To(Succeed())
 		Expect(m.Patch(ctx, mine, client.RawPatch(types.MergePatchType, []byte(`{"spec":{"selector":{"app":null,"app.kubernetes.io/component":"api"}}}`)))).To(refusedBy("services"))
+	})
+
+	It("cannot put addresses among those of the stack's Services", func(ctx SpecContext) {
+		var slices discoveryv1.EndpointSliceList
+		backend := v1alpha1.ChildName(made.Name, v1alpha1.ComponentBackend)
+		Eventually(func(g Gomega) {
+			g.Expect(root.List(ctx, &slices, client.InNamespace(ns), client.MatchingLabels{discoveryv1.LabelServiceName: backend})).To(Succeed())
+			g.Expect(slices.Items).NotTo(BeEmpty())
+		}).Should(Succeed())
+		slice := &slices.Items[0]
+		steal := `[{"addresses":["192.0.2.7"]}]`
+		for _, c := range changes(`{"endpoints":`+steal+`}`, `[{"op":"add","path":"/endpoints","value":`+steal+`}]`) {
+			Expect(m.Patch(ctx, slice.DeepCopy(), client.RawPatch(c.kind, []byte(c.body)))).To(refusedBy("endpoints"), c.name)
+		}
+		mine := object(ns, `{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: mine, labels: {kubernetes.io/service-name: web}}, addressType: IPv4, endpoints: [{addresses: [192.0.2.7]}], ports: [{port: 80}]}`)
+		Expect(m.Create(ctx, mine)).To(Succeed())
+		Expect(m.Patch(ctx, mine.DeepCopy(), client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"labels":{"kubernetes.io/service-name":"`+backend+`"}}}`)))).To(refusedBy("endpoints"))
+		Expect(m.Patch(ctx, mine.DeepCopy(), client.RawPatch(types.MergePatchType, []byte(`{"ports":[{"port":10002}]}`)))).To(refusedBy("endpoints"))
 	})
 
 	It("cannot turn an Ingress or a route towards the stack, by whichever version", func(ctx SpecContext) {
