@@ -19,6 +19,9 @@ const (
 	maxTries = 5
 )
 
+// warmUp is how long a case answers requests before memory is looked at for the first time.
+const warmUp = 2 * time.Second
+
 // settle is how long sockets are idle before memory is looked at: garbage is collected by then, buffers of the opening are gone.
 const settle = 30 * time.Second
 
@@ -28,7 +31,7 @@ func measureSockets(ctx context.Context, p *place, cases []contender, count int,
 		_, _ = fmt.Fprintf(out, "This system lets a process have %d files open, so that %d sockets are held instead of %d.\n\n", p.files, most, count)
 		count = most
 	}
-	_, _ = fmt.Fprintf(out, "%d idle WebSockets, each with one to the stub behind it; resident memory of the proxy's processes after %s, less that before.\n\n", count, settle)
+	_, _ = fmt.Fprintf(out, "%d idle WebSockets, each with one to the stub behind it; resident memory of the proxy's processes after %s, less that before, when they had answered requests for %s.\n\n", count, settle, warmUp)
 	_, _ = fmt.Fprintln(out, "| case | opened in | KiB of memory each | CPU while idle, % of a core |\n|---|---|---|---|")
 	callers, err := p.sessions(ctx, count)
 	if err != nil {
@@ -63,6 +66,10 @@ func holdSockets(ctx context.Context, p *place, c contender, callers []caller) (
 	}
 	defer up.stop()
 	if err := p.awaitAnswer(ctx, up.base); err != nil {
+		return "", 0, err
+	}
+	// What a process needs to work at all is not a socket's: it has worked before.
+	if _, err := attack(ctx, p, c, up, 0, warmUp); err != nil {
 		return "", 0, err
 	}
 	before, err := up.usage()

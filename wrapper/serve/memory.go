@@ -14,12 +14,13 @@ import (
 
 // A wrapper keeps a few megabytes and makes garbage by the kilobyte, request by request. Go's own rule, to clear up when the heap has
 // doubled, would have it do so several times a second, and each time would cost some requests milliseconds. So it may leave some
-// garbage lying, whatever it keeps; and with many open sockets, when it keeps hundreds of megabytes, half as much as Go's rule allows.
+// garbage lying, whatever it keeps; and with many open sockets, when it keeps hundreds of megabytes, a third as much as Go's rule allows:
+// most of what it keeps then are buffers, which need not be looked through.
 const (
 	// garbageRoom is how much garbage may lie before it is cleared, in bytes.
-	garbageRoom = 48 << 20
+	garbageRoom = 32 << 20
 	// garbageShare is the least room, in percent of what is kept.
-	garbageShare = 50
+	garbageShare = 30
 	// mostPercent bounds what is set while hardly anything is kept yet.
 	mostPercent = 800
 	// memoryLook is how often it is looked at.
