@@ -3,6 +3,7 @@ package dependencies_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -131,7 +132,7 @@ func TestAServiceOfTooManyAddressesNeedsPeers(t *testing.T) {
 	g.Expect(problems).To(BeEmpty())
 	g.Expect(facts.Endpoints[openim.Redis][0].Peers).To(HaveLen(256), "an address of two slices counts once")
 
-	beyond := append(within, slice("c", many[256:], named("main", 6379)))
+	beyond := append(slices.Clone(within), slice("c", many[256:], named("main", 6379)))
 	facts, problems = resolve(t, stack(), beyond...)
 	g.Expect(facts.Endpoints[openim.Redis]).To(BeEmpty())
 	g.Expect(problems).To(HaveLen(1))
