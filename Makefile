@@ -184,6 +184,13 @@ build: ## Compile the programs to dist/<os>_<arch>/ for every platform of PLATFO
 		GOOS=$${platform%/*} GOARCH=$${platform#*/} go build -ldflags='-s -w' -o $$out/ ./cmd/...; \
 	done
 
+# Version of the plugin's release: the chart's, unless it is given.
+PLUGIN_VERSION ?= v$(shell sed -n 's/^version: //p' $(CHART)/Chart.yaml)
+
+.PHONY: plugin
+plugin: ## Build the archives of kubectl-openimstack for all platforms, their checksums and krew's manifest, in dist/plugin.
+	go run ./hack/plugin --version='$(PLUGIN_VERSION)'
+
 ##@ Cluster
 
 .PHONY: cluster-up
