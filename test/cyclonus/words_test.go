@@ -122,8 +122,8 @@ func ingressPolicy(selector metav1.LabelSelector) networkingv1.NetworkPolicy {
 	}
 }
 
-// LabelSelectorRequirement in the docs, "Labels and Selectors": "tier notin (frontend, backend) selects all resources with key equal to
-// tier and values distinct from frontend and backend, and all resources with no labels with the tier key."
+// labels.Requirement.Matches, by which API server and networks match: "The operator is DoesNotExist or NotIn and Labels does not have the
+// Requirement's key."
 func TestNotInMatchesPodsWithoutTheLabel(t *testing.T) {
 	deny := ingressPolicy(metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{
 		{Key: "tier", Operator: metav1.LabelSelectorOpNotIn, Values: []string{"frontend"}},
@@ -152,8 +152,8 @@ func TestPolicyTypesHaveADefault(t *testing.T) {
 	NewWithT(t).Expect(func() { verbatim(deny, from, to) }).To(Panic(), "cyclonus v0.5.6 refuses it: when this fails, drop the words for it")
 }
 
-// "Network Policies", "The two sorts of pod isolation" and after: "a Pod cannot block access to itself". Cyclonus does not know which pod
-// is which.
+// "Network Policies", on whom a pod can communicate with: "exception: a pod cannot block access to itself". Cyclonus does not know which
+// pod is which.
 func TestAPodReachesItself(t *testing.T) {
 	deny, pod := ingressPolicy(metav1.LabelSelector{}), bare("to", nil)
 	NewWithT(t).Expect(ours(t, deny, pod, pod)).To(BeTrue())
