@@ -10,7 +10,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// Class is a group of ends that no policy can tell apart: pods, or addresses outside. Judging one judges all of them.
+// Class is a group of ends that no policy can tell apart: pods, or addresses outside. Judging one judges all of them. It belongs to the
+// evaluator that made it, and means nothing to another.
 type Class struct {
 	// Pods of the class, in the order in which they were given. None for addresses outside.
 	Pods []*corev1.Pod
