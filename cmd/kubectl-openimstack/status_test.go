@@ -45,6 +45,7 @@ func TestStatus(t *testing.T) {
 		t.Fatal(err)
 	}
 	golden(t, "status.txt", out.String())
+	golden(t, "probe.txt", out.String()) // which prints the same, once there is an answer
 }
 
 func TestStatusOfAStackThatIsNew(t *testing.T) {
