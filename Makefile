@@ -59,7 +59,7 @@ demo-down: ## Remove what the demo set up.
 	go run ./hack/demo --down
 
 .PHONY: test
-test: verify lint test-unit test-components test-cyclonus test-envtest ## Everything that needs no cluster: verify, lint, all suites but e2e.
+test: verify lint test-unit test-components test-cyclonus test-clusternetworkpolicy test-envtest ## Everything that needs no cluster: verify, lint, all suites but e2e.
 	@echo "make test: PASS"
 
 ##@ Development
@@ -107,6 +107,11 @@ test-unit: ## Run the tests that need no server, with the race detector.
 test-components: ## Run the tests of the local cluster's components, which are modules of their own.
 	@modules="$$(find hack/cluster/components -name '*_test.go' | cut -d/ -f1-4 | sort -u)"; \
 	for module in $$modules; do (set -x; cd $$module; go test -timeout 10m $(TEST_FLAGS) ./...); done
+
+.PHONY: test-clusternetworkpolicy
+test-clusternetworkpolicy: ## Judge the rendered ClusterNetworkPolicies by their API's own types, and by its schema on a real API server.
+	@assets="$${KUBEBUILDER_ASSETS:-$$(go run ./hack/cluster assets)}"; \
+	set -x; KUBEBUILDER_ASSETS="$$assets" go test -C test/clusternetworkpolicy -count=1 $(TEST_FLAGS) .
 
 .PHONY: test-cyclonus
 test-cyclonus: ## Compare the evaluator of NetworkPolicies with cyclonus, on random clusters. TEST_FLAGS='-timeout=0 -rapid.checks=1000000' for 20 minutes.
