@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"mime"
 	"net/http"
 	"strconv"
 	"time"
@@ -111,8 +110,7 @@ func note(reply upstream.Reply, rec *serve.Record) *wire.Failure {
 		rec.Refuse(wire.BadGateway, detail)
 		return &wire.BadGateway
 	}
-	media, _, err := mime.ParseMediaType(reply.Header.Get(wire.HeaderContentType))
-	if err != nil || media != wire.MediaTypeJSON {
+	if reply.Header.Get(wire.HeaderContentType) != wire.MediaTypeJSON {
 		return unusable("the backend's reply is not JSON")
 	}
 	errCode, err := strconv.Atoi(reply.Header.Get(wire.HeaderErrCode))

@@ -138,10 +138,12 @@ func (u *usersDoor) answerOpenIM(x *exchange) *wire.Failure {
 
 // readCall reads the body of a call. Of two rows an official SDK sends the body as protobuf.
 func readCall(x *exchange, route *policy.Route) (body []byte, media string, failure *wire.Failure) {
-	sent, _, err := mime.ParseMediaType(x.r.Header.Get(wire.HeaderContentType))
-	if route.Protobuf && err == nil && (sent == policy.MediaTypeProtobuf || sent == "application/protobuf") {
-		body, failure = serve.ReadBody(x.w, x.r, route.Body)
-		return body, policy.MediaTypeProtobuf, failure
+	if route.Protobuf {
+		sent, _, err := mime.ParseMediaType(x.r.Header.Get(wire.HeaderContentType))
+		if err == nil && (sent == policy.MediaTypeProtobuf || sent == "application/protobuf") {
+			body, failure = serve.ReadBody(x.w, x.r, route.Body)
+			return body, policy.MediaTypeProtobuf, failure
+		}
 	}
 	body, failure = serve.ReadJSON(x.w, x.r, route.Body)
 	return body, wire.MediaTypeJSON, failure

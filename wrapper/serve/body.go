@@ -42,6 +42,9 @@ func isJSON(h http.Header) bool {
 	if len(h.Values(wire.HeaderContentCoding)) > 0 || len(h.Values(wire.HeaderContentType)) != 1 {
 		return false
 	}
+	if h.Get(wire.HeaderContentType) == wire.MediaTypeJSON {
+		return true
+	}
 	media, params, err := mime.ParseMediaType(h.Get(wire.HeaderContentType))
 	if err != nil || media != wire.MediaTypeJSON {
 		return false
