@@ -55,6 +55,20 @@ status: {phase: Running, podIP: 10.3.0.3}`,
 		ports: []string{"backend:8080", "msggateway:10001"}, only: true,
 	},
 	{
+		name: "a pod on its node's network that takes what is meant for the API",
+		add: `
+apiVersion: v1
+kind: Pod
+metadata:
+  name: trap
+  namespace: im
+  labels: {app.kubernetes.io/name: openim, app.kubernetes.io/instance: chat, app.kubernetes.io/component: api}
+spec: {hostNetwork: true, containers: [{name: trap, image: trap}]}
+status: {phase: Running, podIP: 172.20.0.3}`,
+		kind: audit.ReservedLabels, object: "Pod/im/trap", severity: audit.Critical, only: true,
+		lets: []string{"sent what is meant for api"}, fix: []string{"kubectl -n im delete pod trap"},
+	},
+	{
 		name: "a pod of the stack on its node's network",
 		change: func(t *testing.T, in *audit.Input) {
 			p := pod(t, in, "rpc-group")

@@ -39,8 +39,11 @@ type judgedPod struct {
 func (s *scene) digest() string {
 	hash := sha256.New()
 	enc := json.NewEncoder(hash)
-	write := func(object judged) { _ = enc.Encode(object) } // a hash takes everything, and plain data always encodes
-	s.writeJudged(write)
+	s.writeJudged(func(object judged) {
+		if err := enc.Encode(object); err != nil {
+			fmt.Fprint(hash, err) // none is expected of plain data and a hash; if there is one, it is part of the digest
+		}
+	})
 	return "sha256:" + hex.EncodeToString(hash.Sum(nil))
 }
 

@@ -25,6 +25,13 @@ func (s *scene) reservedLabels() []Finding {
 			found = append(found, s.reserved(pod, name, reached))
 		}
 	}
+	// Policies see one on its node's network as the node. The Service sends it what is meant for the component all the same.
+	for i := range s.World.Pods {
+		pod := &s.World.Pods[i]
+		if name, reserved := s.componentOf(pod); reserved && pod.Spec.HostNetwork && runs(pod) && !s.isOurs(pod, name) {
+			found = append(found, s.reserved(pod, name, nil))
+		}
+	}
 	return found
 }
 

@@ -28,7 +28,7 @@ func (s *scene) ownPolicies() []Finding {
 		switch p, there := live[name]; {
 		case !there:
 			found = append(found, s.missing(s.wanted[name]))
-		case p.DeletionTimestamp == nil:
+		default:
 			found = append(found, s.changed(p)...)
 		}
 	}
