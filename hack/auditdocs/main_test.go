@@ -12,9 +12,13 @@ import (
 
 	. "github.com/onsi/gomega"
 	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/controllers/lockdown"
 	"github.com/openimstack/openim-operator/controllers/lockdown/audit"
+	"github.com/openimstack/openim-operator/controllers/lockdown/report"
+	"github.com/openimstack/openim-operator/controllers/openim"
 )
 
 // root of the project.
@@ -65,6 +69,36 @@ func TestTheDemoIsSealedUntilSomebodyOpensIt(t *testing.T) {
 	opened := run()
 	g.Expect(opened.Verdict).To(Equal(audit.Open))
 	g.Expect(opened.Digest).NotTo(Equal(found.Digest))
+}
+
+// A hole in the demo is named in every format, and drawn in red.
+func TestAHoleInTheDemoIsNamedInEveryFormat(t *testing.T) {
+	g := NewWithT(t)
+	demo, err := load(t.Context(), root)
+	g.Expect(err).NotTo(HaveOccurred())
+	demo.world.Policies = append(demo.world.Policies, networkingv1.NetworkPolicy{
+		ObjectMeta: metav1.ObjectMeta{Namespace: demo.stack.Namespace, Name: "debug-open"},
+		Spec: networkingv1.NetworkPolicySpec{
+			PodSelector: metav1.LabelSelector{MatchLabels: map[string]string{v1alpha1.LabelComponent: string(openim.API)}},
+			PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeIngress},
+			Ingress:     []networkingv1.NetworkPolicyIngressRule{{}},
+		},
+	})
+	found := audit.Run(audit.Input{Stack: demo.stack, Graph: lockdown.NewGraph(demo.stack, demo.facts), World: demo.world})
+	g.Expect(found.Verdict).To(Equal(audit.Open))
+	g.Expect(found.Counts.Unexpected).To(BeNumerically(">", 0))
+	for _, format := range report.Formats() {
+		var out bytes.Buffer
+		g.Expect(report.Write(&out, format, found, report.Options{})).To(Succeed())
+		switch format {
+		case report.DOT: // edges have no policies
+			g.Expect(out.String()).To(MatchRegexp(`"intruder" -> "api" \[label="10002 12002", color="#c0281c", penwidth=2.5`))
+		case report.SVG:
+			g.Expect(out.String()).To(And(ContainSubstring("debug-open"), ContainSubstring(`<rect class="gap"`)))
+		default:
+			g.Expect(out.String()).To(ContainSubstring("debug-open"), string(format))
+		}
+	}
 }
 
 func TestItWritesIntoTheFolderThatItIsGiven(t *testing.T) {
