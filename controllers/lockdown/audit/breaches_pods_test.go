@@ -55,6 +55,33 @@ status: {phase: Running, podIP: 10.3.0.3}`,
 		ports: []string{"backend:8080", "msggateway:10001"}, only: true,
 	},
 	{
+		name: "the labels are taken off a pod of the API, which goes on running",
+		change: func(t *testing.T, in *audit.Input) {
+			p := pod(t, in, "api").DeepCopy()
+			p.Name, p.Labels, p.OwnerReferences = "taken-out", map[string]string{"app": "mine"}, nil
+			p.Status.PodIP, p.Status.PodIPs = "10.3.0.7", nil
+			in.World.Pods = append(in.World.Pods, *p)
+		},
+		kind: audit.StrayPod, object: "Pod/im/taken-out", severity: audit.Critical, ports: []string{"api:10002", "api:12002"}, only: true,
+		lets: []string{"anyone reaches api:10002"}, fix: []string{"kubectl -n im delete pod taken-out"},
+	},
+	{
+		name: "the label of one component is taken off, and other policies still deny",
+		add: `
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: deny-all, namespace: im}
+spec: {podSelector: {}, policyTypes: [Ingress, Egress]}`,
+		change: func(t *testing.T, in *audit.Input) {
+			p := pod(t, in, "rpc-user").DeepCopy()
+			p.Name, p.OwnerReferences = "half-out", nil
+			delete(p.Labels, "app.kubernetes.io/component")
+			p.Status.PodIP, p.Status.PodIPs = "10.3.0.8", nil
+			in.World.Pods = append(in.World.Pods, *p)
+		},
+		kind: audit.StrayPod, object: "Pod/im/half-out", severity: audit.Medium, only: true, lets: []string{"not those of rpc-user"},
+	},
+	{
 		name: "a pod on its node's network that takes what is meant for the API",
 		add: `
 apiVersion: v1

@@ -16,6 +16,7 @@ const (
 	OwnPolicyMissing    = "OwnPolicyMissing"
 	OwnPolicyChanged    = "OwnPolicyChanged"
 	ReservedLabels      = "ReservedLabels"
+	StrayPod            = "StrayPod"
 	ServiceExposes      = "ServiceExposes"
 	ServiceSelects      = "ServiceSelects"
 	IngressExposes      = "IngressExposes"

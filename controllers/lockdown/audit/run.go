@@ -48,7 +48,7 @@ func Run(in Input) Report {
 func (s *scene) findings(cells []Cell) []Finding {
 	all := []Finding{}
 	for _, look := range []func() []Finding{
-		s.ownPolicies, s.foreignPolicies, s.reservedLabels, s.services, s.ingresses, s.routes, s.podSettings,
+		s.ownPolicies, s.foreignPolicies, s.reservedLabels, s.strayPods, s.services, s.ingresses, s.routes, s.podSettings,
 		s.storeFindings, s.enforcement, s.otherPolicies,
 	} {
 		all = append(all, look()...)

@@ -59,6 +59,12 @@ var kinds = []Kind{
 		Fix:     "Delete it, and give what makes it other labels.",
 	},
 	{
+		Word: StrayPod, Severities: []Severity{Critical, High, Medium}, Depends: byPort + "; Medium, too, when other policies still deny it",
+		What:    "A pod runs under a component's service account without the component's labels. Its ReplicaSet has let go of it, and the stack's policies do not select it.",
+		Example: "`kubectl label pod` on a pod of the API, so that it is left running outside",
+		Fix:     "Delete it: its Deployment has made another already.",
+	},
+	{
 		Word: ServiceExposes, Severities: []Severity{High, Medium}, Depends: "Medium: metrics alone",
 		What:    "A Service of type NodePort or LoadBalancer, or with externalIPs, leads to a sealed port. The gateway's doors are no sealed ports. What enters by the pod's own node passes every policy.",
 		Example: "a NodePort to `api:10002`",

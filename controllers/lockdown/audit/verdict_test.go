@@ -139,6 +139,22 @@ spec: {type: LoadBalancer, selector: {app.kubernetes.io/component: msggateway}, 
 	g.Expect(audit.Run(in).Findings).To(ConsistOf(And(HaveField("Kind", audit.ForeignPolicyWidens), HaveField("Ports", ConsistOf("msggateway:10001")))))
 }
 
+// Doors are open to anyone by default. A denial that binds pods as they are now does not shut them: who comes need not be one of those.
+func TestADenialOfAllLeavesTheDoorsAsTheyAre(t *testing.T) {
+	g := NewWithT(t)
+	in := clean(t, func(s *v1alpha1.OpenIMStack) { s.Spec.Network.Clients, s.Spec.Network.Admins = nil, nil })
+	apply(t, &in, `
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: deny-all, namespace: im}
+spec: {podSelector: {}, policyTypes: [Ingress, Egress]}`)
+	report := audit.Run(in)
+	g.Expect(report.Findings).To(BeEmpty())
+	g.Expect(report.Counts.Unexpected).To(BeZero())
+	g.Expect(report.Cells).To(ContainElement(And(HaveField("From", "intruder"), HaveField("Port.Name", "users"), HaveField("Evaluated", true))))
+	g.Expect(report.Notes).To(ContainElement(ContainSubstring("gateway:8082 (clients)")))
+}
+
 // A wrapper of one's own reaches the API, and nobody else does; it is no door that may be exposed.
 func TestAWrapperOfOnesOwn(t *testing.T) {
 	g := NewWithT(t)
