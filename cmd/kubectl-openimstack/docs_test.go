@@ -21,6 +21,7 @@ var example = regexp.MustCompile("(?s)```console\n\\$ kubectl openimstack ([^\n]
 
 func TestTheDocsShowWhatIsPrinted(t *testing.T) {
 	g := NewWithT(t)
+	checkStatus(t) // first: the page shows it
 	path := filepath.Join("..", "..", "docs", "plugin.md")
 	absolute, err := filepath.Abs(path)
 	g.Expect(err).NotTo(HaveOccurred())

@@ -39,7 +39,11 @@ func golden(t *testing.T, name, got string) {
 	NewWithT(t).Expect(got).To(Equal(string(wanted)), "go test ./cmd/kubectl-openimstack -update writes it anew")
 }
 
-func TestStatus(t *testing.T) {
+func TestStatus(t *testing.T) { checkStatus(t) }
+
+// checkStatus compares what is printed of a stack with the golden files, which the docs show.
+func checkStatus(t *testing.T) {
+	t.Helper()
 	var out bytes.Buffer
 	if err := writeStatus(&out, observed(t)); err != nil {
 		t.Fatal(err)
