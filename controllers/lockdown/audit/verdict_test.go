@@ -92,6 +92,23 @@ func TestASuspendedOperatorDoesNotPutBack(t *testing.T) {
 	g.Expect(audit.Run(in).Findings[0].Fix).To(ContainSubstring("patch openimstack chat"))
 }
 
+// What nothing else denies lies open when the denial is gone.
+func TestWhatTheDenialAloneShut(t *testing.T) {
+	g := NewWithT(t)
+	in := clean(t, func(s *v1alpha1.OpenIMStack) { s.Spec.Network.Monitoring = nil })
+	withoutPolicy("im", "chat-default-deny")(t, &in)
+	g.Expect(audit.Run(in).Findings).To(ConsistOf(And(
+		HaveField("Kind", audit.OwnPolicyMissing), HaveField("Severity", audit.Medium), HaveField("Ports", ConsistOf("msgtransfer:12020")),
+		HaveField("Lets", ContainSubstring("msgtransfer:12020")),
+	)))
+
+	in = clean(t)
+	withoutPolicy("im", "chat-default-deny", "chat-api-ingress")(t, &in)
+	report := audit.Run(in)
+	g.Expect(report.Findings).To(HaveLen(2))
+	g.Expect(report.Findings).To(HaveEach(And(HaveField("Severity", audit.Critical), HaveField("Ports", ContainElement("api:10002")))))
+}
+
 // Two holes are two findings, the worse first.
 func TestFindingsAreInTheOrderOfTheirSeverity(t *testing.T) {
 	g := NewWithT(t)
