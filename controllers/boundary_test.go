@@ -64,11 +64,11 @@ func (w world) request(stack, value string) v1alpha1.ProbeResult {
 	return w.lastProbe(stack)
 }
 
-// probePods that exist in a namespace.
+// probePods of the world's stacks that exist in a namespace.
 func (w world) probePods(namespace string) []corev1.Pod {
 	GinkgoHelper()
 	var list corev1.PodList
-	Expect(k8s.List(w.ctx, &list, client.InNamespace(namespace), client.MatchingLabels{v1alpha1.LabelName: v1alpha1.NameProbe})).To(Succeed())
+	Expect(k8s.List(w.ctx, &list, client.InNamespace(namespace), client.MatchingLabels{v1alpha1.LabelProbeNamespace: w.namespace})).To(Succeed())
 	return list.Items
 }
 

@@ -30,16 +30,18 @@ func open(string, probe.Attempt) probe.Outcome { return probe.Open }
 
 func dead(string, probe.Attempt) probe.Outcome { return probe.Timeout }
 
-// kubelet runs the probe's pods of some namespaces, as a node would, until the spec ends.
+// kubelet runs the probe's pods of a namespace's stacks, as a node would, until the spec ends. Stacks of other specs are not its matter.
 type kubelet struct {
+	stacks     string
 	mutex      sync.Mutex
 	network    network
 	obstructed *corev1.ContainerState
 	seen       map[string]corev1.Pod // by namespace and name
 }
 
-func startKubelet(namespaces ...string) *kubelet {
-	k := &kubelet{network: sealed, seen: map[string]corev1.Pod{}}
+func startKubelet(stacks string, elsewhere ...string) *kubelet {
+	namespaces := append([]string{stacks}, elsewhere...)
+	k := &kubelet{stacks: stacks, network: sealed, seen: map[string]corev1.Pod{}}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
@@ -88,7 +90,7 @@ func (k *kubelet) pods() []corev1.Pod {
 
 func (k *kubelet) run(ctx context.Context, namespace string) {
 	var list corev1.PodList
-	if err := k8s.List(ctx, &list, client.InNamespace(namespace), client.MatchingLabels{v1alpha1.LabelName: v1alpha1.NameProbe}); err != nil {
+	if err := k8s.List(ctx, &list, client.InNamespace(namespace), client.MatchingLabels{v1alpha1.LabelProbeNamespace: k.stacks}); err != nil {
 		return // the spec ends
 	}
 	k.mutex.Lock()

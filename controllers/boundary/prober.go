@@ -70,9 +70,7 @@ type stackState struct {
 	looked time.Time
 	// started is when the last run began.
 	started time.Time
-	// swept is true when pods of earlier processes are gone.
-	swept bool
-	run   *run
+	run     *run
 }
 
 // intent is what a stack wants to let through.

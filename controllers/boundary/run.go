@@ -49,12 +49,8 @@ type run struct {
 
 // begin makes the listeners.
 func (p *Prober) begin(ctx context.Context, stack *v1alpha1.OpenIMStack, s *stackState, current plan, trigger v1alpha1.ProbeTrigger, request string) (ctrl.Result, error) {
-	key := client.ObjectKeyFromObject(stack)
-	if !s.swept {
-		if err := p.sweep(ctx, key, ""); err != nil {
-			return ctrl.Result{}, err
-		}
-		s.swept = true
+	if err := p.sweep(ctx, client.ObjectKeyFromObject(stack), ""); err != nil { // what an earlier run or process left
+		return ctrl.Result{}, err
 	}
 	s.started = p.now()
 	r := &run{id: newID(), began: s.started, trigger: trigger, request: request, plan: current}
