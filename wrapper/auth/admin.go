@@ -160,7 +160,7 @@ func (i *Issuer) readClaims(claims map[string]any, now time.Time) (Principal, *R
 	if !ok || !intersects(audiences, i.Audiences) {
 		return Principal{}, refuse(reasonAudience, "its aud does not name this gateway")
 	}
-	exp, refusal := checkTimes(claims, now, i.Lifetime, Leeway)
+	exp, refusal := checkTimes(claims, now, i.Lifetime)
 	if refusal != nil {
 		return Principal{}, refusal
 	}

@@ -73,7 +73,7 @@ func date(claims map[string]any, name string) (t time.Time, there, ok bool) {
 }
 
 // checkTimes wants exp and iat, bounds the distance between them, and compares exp, iat and nbf with the clock.
-func checkTimes(claims map[string]any, now time.Time, maxLifetime, leeway time.Duration) (exp time.Time, refusal *Refusal) {
+func checkTimes(claims map[string]any, now time.Time, maxLifetime time.Duration) (exp time.Time, refusal *Refusal) {
 	exp, hasExp, ok := date(claims, "exp")
 	if !hasExp || !ok {
 		return exp, refuse(reasonLifetime, "exp is missing or no NumericDate: let the token say when it ends").coded(wire.CodeTokenMalformed)
@@ -89,10 +89,10 @@ func checkTimes(claims map[string]any, now time.Time, maxLifetime, leeway time.D
 	if !exp.After(iat) || exp.Sub(iat) > maxLifetime {
 		return exp, refuse(reasonLifetime, "exp must lie after iat, and by no more than "+maxLifetime.String())
 	}
-	if !now.Before(exp.Add(leeway)) {
+	if !now.Before(exp.Add(Leeway)) {
 		return exp, refuse(reasonExpired, "it has expired").coded(wire.CodeTokenExpired)
 	}
-	if iat.After(now.Add(leeway)) || hasNbf && nbf.After(now.Add(leeway)) {
+	if iat.After(now.Add(Leeway)) || hasNbf && nbf.After(now.Add(Leeway)) {
 		return exp, refuse(reasonNotYet, "it is not valid yet: compare the clocks").coded(wire.CodeTokenNotValid)
 	}
 	return exp, nil
