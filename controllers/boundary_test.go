@@ -16,7 +16,6 @@ import (
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/controllers/boundary"
-	"github.com/openimstack/openim-operator/controllers/lockdown/probe"
 )
 
 // isolated is the condition NetworkIsolated as status/reason, and its message.
@@ -92,6 +91,12 @@ var _ = Describe("The boundary", Ordered, func() {
 		return &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: name}, Spec: networkingv1.NetworkPolicySpec{
 			Ingress: []networkingv1.NetworkPolicyIngressRule{{}}, PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeIngress},
 		}}
+	}
+
+	// restart the operator. It ends with the spec that calls this.
+	restart := func() {
+		o.stop()
+		o = startProbing(options)
 	}
 
 	BeforeAll(func(ctx context.Context) {
@@ -255,11 +260,18 @@ var _ = Describe("The boundary", Ordered, func() {
 		w.eventuallyIsolated("chat", "True/Enforced", "")
 	})
 
+	It("is tried again when the interval is over", func() {
+		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) {
+			s.Network = &v1alpha1.Network{Probe: &v1alpha1.Probe{IntervalSeconds: ptr.To[int32](30)}}
+		})
+		Eventually(func() v1alpha1.ProbeTrigger { return w.lastProbe("chat").Trigger }, "90s").Should(Equal(v1alpha1.ProbeInterval))
+		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) { s.Network = nil })
+	})
+
 	It("keeps its last result over a restart of the operator, and is not tried for that", func() {
 		Eventually(func() int { return len(w.probePods(w.namespace)) }).Should(BeZero())
 		before, pods := w.lastProbe("chat"), len(node.pods())
-		o.stop()
-		o = startProbing(options)
+		restart()
 		Consistently(func(g Gomega) {
 			got, message := w.isolated("chat")
 			g.Expect(got).To(Equal("True/Enforced"), message)
@@ -275,22 +287,15 @@ var _ = Describe("The boundary", Ordered, func() {
 		stack.Status.Boundary.LastProbe.Time = metav1.NewTime(time.Now().Add(-time.Hour))
 		Expect(k8s.Status().Update(w.ctx, &stack)).To(Succeed())
 		node.becomes(dead)
-		o = startProbing(options)
+		restart()
 		w.eventuallyIsolated("chat", "Unknown/NotVerified", "")
 		node.becomes(sealed)
 		w.request("chat", "after a long time")
 		w.eventuallyIsolated("chat", "True/Enforced", "")
 	})
 
-	It("is tried again when the interval is over", func() {
-		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) {
-			s.Network = &v1alpha1.Network{Probe: &v1alpha1.Probe{IntervalSeconds: ptr.To[int32](30)}}
-		})
-		Eventually(func() v1alpha1.ProbeTrigger { return w.lastProbe("chat").Trigger }, "90s").Should(Equal(v1alpha1.ProbeInterval))
-	})
-
 	It("leaves nothing of a stack that is deleted", func() {
-		node.becomes(func(string, probe.Attempt) probe.Outcome { return probe.Open })
+		restart()
 		Expect(k8s.Delete(w.ctx, &v1alpha1.OpenIMStack{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "chat"}})).To(Succeed())
 		Eventually(func() int { return len(w.probePods(w.namespace)) + len(w.probePods(elsewhere)) }).Should(BeZero())
 	})

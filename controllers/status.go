@@ -176,13 +176,16 @@ func (s *scope) boundary() *v1alpha1.Boundary {
 		b = &v1alpha1.Boundary{}
 	}
 	if s.resolved() && len(s.objects) > 0 {
-		policies := 0
+		var policies, connections int32
 		for _, object := range s.objects {
 			if _, ok := object.(*networkingv1.NetworkPolicy); ok {
 				policies++
 			}
 		}
-		b.Policies, b.Connections = ptr.To(int32(policies)), ptr.To(int32(len(lockdown.NewGraph(s.stack, s.facts).Connections)))
+		for range lockdown.NewGraph(s.stack, s.facts).Connections {
+			connections++
+		}
+		b.Policies, b.Connections = &policies, &connections
 	}
 	s.assessment.Fill(b)
 	if equality.Semantic.DeepEqual(b, &v1alpha1.Boundary{}) {

@@ -255,14 +255,14 @@ func TestWhatATrialComesTo(t *testing.T) {
 		{name: "the operator's namespace denies everything", town: func(t *town) {
 			t.world.Policies = append(t.world.Policies, policy("ops", "deny", defaultDeny))
 		}, want: "NotVerified", says: []string{"the intruder in namespace ops reaches no control: NetworkPolicy ops/deny"}},
-		{name: "no pod stayed ready", happens: func(g *WithT, t *town, r *trial) {
+		{name: "no pod stayed ready", happens: func(g *WithT, _ *town, r *trial) {
 			later := newTown()
 			for i := range later.world.Pods {
 				later.world.Pods[i].UID += "-new"
 			}
 			r.after = later.lay(g)
 		}, want: "NotVerified", says: []string{"no pod of the stack was ready for the whole probe"}},
-		{name: "a pod was replaced meanwhile", happens: func(g *WithT, t *town, r *trial) {
+		{name: "a pod was replaced meanwhile", happens: func(g *WithT, _ *town, r *trial) {
 			later := newTown()
 			later.world.Pods[0].UID = "new"
 			r.after = later.lay(g)

@@ -150,11 +150,9 @@ func rules(g lockdown.Graph, w *world.World, namespaces []string) []string {
 func (p plan) places() []string {
 	var lines []string
 	for i, t := range p.targets {
-		line := fmt.Sprint(t, " ", t.address, " ", t.pod.UID)
 		for n := range p.cells {
-			line += fmt.Sprint(" ", p.cells[n][i].intended, p.cells[n][i].open)
+			lines = append(lines, fmt.Sprint(n, " ", t, " ", t.address, " ", t.pod.UID, " ", p.cells[n][i].intended, " ", p.cells[n][i].open))
 		}
-		lines = append(lines, line)
 	}
 	return lines
 }

@@ -2,7 +2,6 @@ package boundary
 
 import (
 	"context"
-	"net/netip"
 	"testing"
 	"time"
 
@@ -21,8 +20,6 @@ import (
 )
 
 var chat = types.NamespacedName{Namespace: "im", Name: "chat"}
-
-func at(address string) netip.AddrPort { return netip.MustParseAddrPort(address) }
 
 func newQueue(t *testing.T) workqueue.TypedRateLimitingInterface[reconcile.Request] {
 	q := workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[reconcile.Request]())

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math"
 	"net/netip"
 	"slices"
 	"strings"
@@ -258,7 +259,7 @@ func (p *Prober) finish(ctx context.Context, stack *v1alpha1.OpenIMStack, s *sta
 	r, key := s.run, client.ObjectKeyFromObject(stack)
 	took := p.now().Sub(r.began)
 	result := &v1alpha1.ProbeResult{
-		Time: metav1.NewTime(r.began.Truncate(time.Second)), DurationMilliseconds: ptr.To(int32(min(took.Milliseconds(), 1<<30))),
+		Time: metav1.NewTime(r.began.Truncate(time.Second)), DurationMilliseconds: count(int(took.Milliseconds())),
 		Trigger: r.trigger, Request: r.request, Outcome: j.outcome, Message: cut(j.message, maxMessage), Digest: r.plan.digest,
 		Attempted: count(j.attempted), Blocked: count(j.blocked), Allowed: count(j.allowed), Unexpected: count(j.unexpected),
 	}
@@ -270,7 +271,9 @@ func (p *Prober) finish(ctx context.Context, stack *v1alpha1.OpenIMStack, s *sta
 	return ctrl.Result{}, p.sweep(ctx, key, r.id)
 }
 
-func count(n int) *int32 { return ptr.To(int32(min(n, 1<<30))) }
+func count(n int) *int32 {
+	return ptr.To(int32(max(0, min(n, math.MaxInt32)))) //nolint:gosec // within bounds by the line itself
+}
 
 func unverified(message string) judgement {
 	return judgement{outcome: v1alpha1.ReasonIsolationUnverified, message: message}

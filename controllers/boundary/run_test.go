@@ -1,6 +1,7 @@
 package boundary
 
 import (
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -109,7 +110,7 @@ func TestOutcomesAreReadWhenAllIntrudersHaveEnded(t *testing.T) {
 func TestPodsOfALargePlanFitIntoAnObject(t *testing.T) {
 	g := NewWithT(t)
 	p := New(nil, nil, Options{Image: "example.com/operator:1", Namespace: "ops"})
-	longest := probe.Attempt{Address: at("[2001:db8:aaaa:bbbb:cccc:dddd:eeee:ffff]:65535"), Open: true}
+	longest := probe.Attempt{Address: netip.MustParseAddrPort("[2001:db8:aaaa:bbbb:cccc:dddd:eeee:ffff]:65535"), Open: true}
 	attempts := make([]probe.Attempt, probe.MaxAttempts)
 	for i := range attempts {
 		attempts[i] = longest

@@ -82,7 +82,7 @@ func podTargets(c lockdown.Component, pod *corev1.Pod) []target {
 	var found []target
 	for _, port := range c.Ports {
 		for _, address := range addresses(pod) {
-			found = append(found, target{component: c.Name, port: port, address: netip.AddrPortFrom(address, uint16(port.Number)), pod: pod})
+			found = append(found, target{component: c.Name, port: port, address: at(address, port.Number), pod: pod})
 		}
 	}
 	return found
@@ -96,6 +96,11 @@ func addresses(pod *corev1.Pod) []netip.Addr {
 		}
 	}
 	return found
+}
+
+// at is a port of an address. The API server takes ports from 1 to 65535 alone.
+func at(address netip.Addr, port int32) netip.AddrPort {
+	return netip.AddrPortFrom(address, uint16(port)) //nolint:gosec // see above
 }
 
 // serviceTargets are the ClusterIPs that lead to a component's ports: those of any Service of the namespace, not of the stack's alone.
@@ -119,7 +124,7 @@ func serviceTargets(namespace string, c lockdown.Component, pods []*corev1.Pod, 
 			for _, ip := range s.Spec.ClusterIPs {
 				if address, err := netip.ParseAddr(ip); err == nil { // not None
 					found = append(found, target{
-						component: c.Name, port: port, address: netip.AddrPortFrom(address, uint16(servicePort.Port)), service: s.Name, pod: pods[behind],
+						component: c.Name, port: port, address: at(address, servicePort.Port), service: s.Name, pod: pods[behind],
 					})
 				}
 			}

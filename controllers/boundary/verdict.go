@@ -8,7 +8,6 @@ import (
 
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/controllers/lockdown/audit"
@@ -157,10 +156,10 @@ func (a Assessment) Fill(b *v1alpha1.Boundary) {
 		return
 	}
 	b.Findings, b.Exceptions = nil, nil
-	b.FindingsTotal = ptr.To(int32(min(len(a.Findings), 1<<30)))
+	b.FindingsTotal = count(len(a.Findings))
 	for _, f := range a.Findings[:min(len(a.Findings), maxFindings)] {
 		b.Findings = append(b.Findings, v1alpha1.BoundaryFinding{
-			Kind: string(f.Kind), Severity: string(f.Severity), Object: cut(name(f.Object), 400), Message: cut(strings.TrimSuffix(f.Reason, ".")+": "+f.Lets, maxText),
+			Kind: f.Kind, Severity: string(f.Severity), Object: cut(name(f.Object), 400), Message: cut(strings.TrimSuffix(f.Reason, ".")+": "+f.Lets, maxText),
 		})
 	}
 	for _, x := range a.Exceptions {
