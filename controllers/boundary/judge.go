@@ -39,8 +39,8 @@ type tally struct {
 	attempted, blocked, allowed int
 	// leaks passed although the policies forbid it, openings passed because an object lets them, silent are doors that did not answer.
 	leaks, openings, silent []string
-	// tried and untried components.
-	tried map[string]bool
+	// held is how many attempts of each intruder its own namespace's policies held back: they prove nothing.
+	held []int
 }
 
 // judgement is what a trial comes to.
@@ -72,7 +72,7 @@ func judge(t trial) judgement {
 }
 
 func (t trial) count() tally {
-	n := tally{tried: map[string]bool{}}
+	n := tally{held: make([]int, len(t.seen))}
 	stayed := uids(t.after.targets)
 	after := map[string]int{}
 	for i, target := range t.after.targets {
@@ -87,10 +87,10 @@ func (t trial) count() tally {
 			was, is := t.before.cells[intruder][i], t.after.cells[intruder][later]
 			passed := outcomes[len(t.controls)+i] == probe.Open
 			if !is.leaves && !passed {
-				continue // held back at the intruder, not at the boundary
+				n.held[intruder]++
+				continue // not at the boundary
 			}
 			n.attempted++
-			n.tried[target.component] = true
 			what := fmt.Sprintf("%s from a pod in namespace %s", target, t.before.namespaces[intruder])
 			switch {
 			case passed && is.intended:
@@ -116,6 +116,10 @@ func (t trial) doubt(n tally) string {
 	for intruder := range t.seen {
 		if reason := t.deaf(intruder); reason != "" {
 			return reason
+		}
+		if n.held[intruder] > 0 {
+			return fmt.Sprintf("a policy that selects the intruder in namespace %s keeps it from %d of its targets before its packets reach the stack, which proves nothing: "+
+				"let pods labelled %s=%s out (docs/probes.md has the policy)", t.before.namespaces[intruder], n.held[intruder], v1alpha1.LabelName, v1alpha1.NameProbe)
 		}
 	}
 	if len(n.silent) > 0 {

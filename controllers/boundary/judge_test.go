@@ -252,6 +252,14 @@ func TestWhatATrialComesTo(t *testing.T) {
 		{name: "a namespace that denies everything", town: func(t *town) {
 			t.world.Policies = append(t.world.Policies, policy("im", "deny", defaultDeny))
 		}, want: "NotVerified", says: []string{"the intruder in namespace im reaches no control: NetworkPolicy im/deny", v1alpha1.NameProbe}},
+		{name: "a namespace that lets the intruder out to listeners alone", town: func(t *town) {
+			port := intstr.FromInt32(probe.ListenPort)
+			t.world.Policies = append(t.world.Policies, policy("im", "narrow", networkingv1.NetworkPolicySpec{
+				PodSelector: metav1.LabelSelector{MatchLabels: map[string]string{v1alpha1.LabelName: v1alpha1.NameProbe}},
+				PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeEgress},
+				Egress:      []networkingv1.NetworkPolicyEgressRule{{Ports: []networkingv1.NetworkPolicyPort{{Port: &port}}}},
+			}))
+		}, want: "NotVerified", says: []string{"keeps it from 26 of its targets"}},
 		{name: "the operator's namespace denies everything", town: func(t *town) {
 			t.world.Policies = append(t.world.Policies, policy("ops", "deny", defaultDeny))
 		}, want: "NotVerified", says: []string{"the intruder in namespace ops reaches no control: NetworkPolicy ops/deny"}},
