@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"k8s.io/apimachinery/pkg/util/wait"
+
 	"github.com/openimstack/openim-operator/test/harness/chat"
 	"github.com/openimstack/openim-operator/test/harness/setup"
 	"github.com/openimstack/openim-operator/wrapper/realtime/frame"
@@ -114,11 +116,12 @@ func (s *show) forge(ctx context.Context) error {
 			return fmt.Errorf("%s: the gateway let it through", try.what)
 		}
 		s.Journal.Say("%-41s errCode %d  %s", try.what, reply.ErrCode, reply.ErrMsg)
-		after, err := s.refusedFrames(ctx, try.seen)
-		if err != nil {
-			return err
-		}
-		if len(after) != len(before)+1 {
+		var after []setup.Entry
+		err = wait.PollUntilContextTimeout(ctx, look, recorded, true, func(ctx context.Context) (bool, error) {
+			after, err = s.refusedFrames(ctx, try.seen)
+			return len(after) > len(before), err // nobody waits for the trail: an event is written some milliseconds after its reply
+		})
+		if err != nil || len(after) != len(before)+1 {
 			return fmt.Errorf("%s: %d events in the audit trail before, %d after", try.what, len(before), len(after))
 		}
 		s.Journal.Say("  %s", after[len(after)-1].Line)
@@ -137,6 +140,9 @@ func (s *show) forge(ctx context.Context) error {
 	s.Journal.Say("wrapper audit verify: %d events of %d replicas, every chain whole", events, len(trail.Logs()))
 	return nil
 }
+
+// recorded is how long an event may take into the pod's log.
+const recorded = 5 * time.Second
 
 // refusedFrames are alice's, as the trail has them.
 func (s *show) refusedFrames(ctx context.Context, of func(setup.Entry) bool) ([]setup.Entry, error) {
