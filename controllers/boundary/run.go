@@ -272,7 +272,7 @@ func (p *Prober) finish(ctx context.Context, stack *v1alpha1.OpenIMStack, s *sta
 }
 
 func count(n int) *int32 {
-	return ptr.To(int32(max(0, min(n, math.MaxInt32)))) //nolint:gosec // within bounds by the line itself
+	return ptr.To(int32(max(0, min(n, math.MaxInt32))))
 }
 
 func unverified(message string) judgement {
