@@ -64,7 +64,7 @@ func TestTheDocsShowWhatIsPrinted(t *testing.T) {
 		g.Expect(os.WriteFile(absolute, []byte(now), 0o644)).To(Succeed())
 		return
 	}
-	g.Expect(now == string(page)).To(BeTrue(), "docs/plugin.md is not what the plugin prints: go test ./cmd/kubectl-openimstack -run Docs -update")
+	g.Expect(now).To(Equal(string(page)), "docs/plugin.md is not what the plugin prints: go test ./cmd/kubectl-openimstack -run Docs -update")
 }
 
 // output of a command, and its exit code as a shell shows it.

@@ -137,10 +137,10 @@ func isField(t reflect.Type, path string) bool {
 		return true
 	}
 	first, rest, _ := strings.Cut(path, ".")
-	for i := range t.NumField() {
-		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+	for field := range t.Fields() {
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 		if name == first {
-			return isField(t.Field(i).Type, rest)
+			return isField(field.Type, rest)
 		}
 	}
 	return false

@@ -37,8 +37,8 @@ func (o origin) errorf(format string, args ...any) error {
 
 // documents takes a file apart, and hands on each object in it. Lists are opened.
 func documents(name string, content []byte, take func(origin, map[string]any) error) error {
-	if i := bytes.IndexByte(content, 0); i >= 0 {
-		return origin{name, 1 + bytes.Count(content[:i], []byte("\n"))}.errorf("it holds a zero byte: write UTF-8 text")
+	if before, _, found := bytes.Cut(content, []byte{0}); found {
+		return origin{name, 1 + bytes.Count(before, []byte("\n"))}.errorf("it holds a zero byte: write UTF-8 text")
 	}
 	split := yamlDocuments
 	if strings.EqualFold(path.Ext(name), ".json") {

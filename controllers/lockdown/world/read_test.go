@@ -137,7 +137,7 @@ func TestNoRequestIsForSecretsOrUnbounded(t *testing.T) {
 	}})
 	_, err := world.Read(t.Context(), c, world.Scope{})
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(len(lists)).To(Equal(9), "seven kinds, and the two that the server has of others'")
+	g.Expect(lists).To(HaveLen(9), "seven kinds, and the two that the server has of others'")
 	g.Expect(strings.Join(lists, " ")).NotTo(ContainSubstring("Secret"))
 }
 
