@@ -254,6 +254,23 @@ status: {phase: Running, podIP: 172.20.0.2}`,
 		},
 	},
 	{
+		name: "a rollout in an IPv4-only cluster: pods that have no address yet beside those that have one",
+		change: func(_ *testing.T, in *audit.Input) {
+			var starting []corev1.Pod
+			for i := range in.World.Pods {
+				pod := &in.World.Pods[i]
+				pod.Status.PodIPs = pod.Status.PodIPs[:1]
+				if pod.Namespace == "im" {
+					twin := *pod.DeepCopy()
+					twin.Name, twin.UID = "a-"+twin.Name, twin.UID+"-2"
+					twin.Status = corev1.PodStatus{Phase: corev1.PodPending}
+					starting = append(starting, twin)
+				}
+			}
+			in.World.Pods = append(starting, in.World.Pods...)
+		},
+	},
+	{
 		name: "an IPv4-only cluster",
 		change: func(_ *testing.T, in *audit.Input) {
 			for i := range in.World.Pods {

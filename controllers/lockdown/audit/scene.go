@@ -161,18 +161,31 @@ func (s *scene) findComponents() {
 		k := &component{Component: c, pods: own[c.Name]}
 		ideal := idealPod(s.graph, c)
 		if len(k.pods) > 0 {
-			var pods []corev1.Pod
-			for _, p := range k.pods {
-				pods = append(pods, *p)
-			}
+			pods := reachable(k.pods)
 			k.classes = s.live.Classes(pods, nil)
-			ideal.Status = k.pods[0].Status
+			ideal.Status = pods[0].Status
 		} else {
 			k.classes = []*evaluate.Class{s.live.Single(s.pod(ideal))}
 		}
 		k.sealed, k.ideal = s.outsiders.Single(s.pod(ideal)), s.intended.Single(s.pod(ideal))
 		s.components = append(s.components, k)
 	}
+}
+
+// reachable are the pods that have an address. One that is being made has none yet: nobody reaches it, and it must not be judged as if it had
+// one of each family, beside others that do not. When none has one, as in manifests, it is all of them.
+func reachable(pods []*corev1.Pod) []corev1.Pod {
+	var all, addressed []corev1.Pod
+	for _, p := range pods {
+		all = append(all, *p)
+		if p.Status.PodIP != "" || len(p.Status.PodIPs) > 0 {
+			addressed = append(addressed, *p)
+		}
+	}
+	if len(addressed) > 0 {
+		return addressed
+	}
+	return all
 }
 
 // componentOf tells of which of the stack's components a pod carries all labels by which selectors know it.

@@ -55,6 +55,18 @@ func (n *Node) stopEnforcing(ctx context.Context, p program) error {
 	if err != nil {
 		return err
 	}
-	_, err = run(ctx, nil, "nsenter", "--target="+strconv.Itoa(init.PID), "--mount", "--pid", "--net", "--", p.Path, "--cleanup-config")
-	return err
+	for _, command := range forget {
+		if _, err := run(ctx, nil, "nsenter", append([]string{"--target=" + strconv.Itoa(init.PID), "--mount", "--net", "--"}, command...)...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// forget empties the chains through which the enforcer has packets go. Its own --cleanup-config panics when it runs without its routes. It
+// makes the rules anew when it starts.
+var forget = [][]string{
+	{"iptables", "--wait", "--flush", "KUBE-ROUTER-INPUT"},
+	{"iptables", "--wait", "--flush", "KUBE-ROUTER-FORWARD"},
+	{"iptables", "--wait", "--flush", "KUBE-ROUTER-OUTPUT"},
 }
