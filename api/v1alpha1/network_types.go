@@ -204,8 +204,9 @@ type IPBlock struct {
 	// +required
 	CIDR CIDR `json:"cidr,omitempty"`
 
+	// except these blocks.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=16
-	Except []CIDR `json:"except,omitempty"` // blocks that are left out
+	Except []CIDR `json:"except,omitempty"`
 }
