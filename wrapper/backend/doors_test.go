@@ -45,6 +45,9 @@ func TestEachRoleAtItsOwnDoor(t *testing.T) {
 		for _, target := range c.targets {
 			for _, who := range c.who {
 				a := h.post(0, who, target, `{"userID":"alice","platformID":1}`)
+				for n := 0; a.Status == http.StatusServiceUnavailable && n < 5; n++ { // a busy machine's Redis: refused too, but not for whom he is
+					a = h.post(0, who, target, `{"userID":"alice","platformID":1}`)
+				}
 				g.Expect(a.Status).To(BeElementOf(http.StatusForbidden, http.StatusNotFound), "%s door, %s as %q", c.door, target, who.Role)
 				g.Expect(a.Data).To(BeEmpty())
 				refused++
