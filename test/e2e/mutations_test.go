@@ -65,6 +65,7 @@ func mutations() {
 				mutation{whole: &p, mutant: rule.Widened(&p), edge: opened, opens: true}.isNoticed(ctx, slowest)
 				tried += 2
 			}
+			GinkgoWriter.Printf("%s: all noticed, %d so far, %s\n", p.Name, tried, time.Since(began).Round(time.Second))
 		}
 		Expect(guarding).To(BeNumerically(">", len(lockdown.Components())), "most components have a policy for each direction")
 		Expect(tried).To(BeNumerically(">=", 2*guarding), "at least one rule of each policy was dropped and widened")
