@@ -154,6 +154,10 @@ func check(doc bsoncore.Document, depth int) error {
 			if len(v.Data) < 5 || v.Data[len(v.Data)-1] != 0 {
 				return errMalformed
 			}
+		case bsoncore.TypeBoolean: // Validate looks at its length only
+			if len(v.Data) != 1 || v.Data[0] > 1 {
+				return errMalformed
+			}
 		case bsoncore.TypeCodeWithScope: // nests as well; nothing here stores or runs scripts
 			return errors.New("JavaScript with a scope is not answered by this stand-in")
 		default:
