@@ -127,6 +127,16 @@ func sequence(src []byte) (string, []bsoncore.Document, []byte, bool) {
 	return wiremessage.ReadMsgSectionDocumentSequence(src)
 }
 
+// readElement is the library's, which adds lengths as 32 bits (v2.8.0): one of 2 GiB becomes negative there, and it panics.
+func readElement(src []byte) (e bsoncore.Element, rest []byte, ok bool) {
+	defer func() {
+		if recover() != nil {
+			ok = false
+		}
+	}()
+	return bsoncore.ReadElement(src)
+}
+
 // check validates a document without recursing deeper than the limit.
 func check(doc bsoncore.Document, depth int) error {
 	if depth == 0 {
@@ -138,7 +148,7 @@ func check(doc bsoncore.Document, depth int) error {
 	}
 	for rest = rest[:length-5]; len(rest) > 0; {
 		var e bsoncore.Element
-		if e, rest, ok = bsoncore.ReadElement(rest); !ok {
+		if e, rest, ok = readElement(rest); !ok {
 			return errMalformed
 		}
 		v, err := e.ValueErr()
