@@ -125,7 +125,7 @@ test-envtest: ## Run the suites on a real API server (KUBEBUILDER_ASSETS, or bui
 	@packages="$(ENVTEST_PACKAGES)"; \
 	if [ -z "$$packages" ]; then echo "test-envtest: no package imports $(ENVTEST)" >&2; exit 1; fi; \
 	assets="$${KUBEBUILDER_ASSETS:-$$(go run ./hack/cluster assets)}"; \
-	set -x; KUBEBUILDER_ASSETS="$$assets" $(GO_TEST_RACE) -timeout 20m $(TEST_FLAGS) $$packages
+	set -x; KUBEBUILDER_ASSETS="$$assets" $(GO_TEST_RACE) -timeout 30m $(TEST_FLAGS) $$packages
 
 .PHONY: test-web
 test-web: ## Run the web client's tests: in node, in a real Chromium before the real gateway, against other makers' Noise and SDK.

@@ -38,7 +38,7 @@ var (
 )
 
 const (
-	soon = 60 * time.Second
+	soon = 3 * time.Minute
 	tick = 50 * time.Millisecond
 )
 
