@@ -13,11 +13,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
-	"github.com/openimstack/openim-operator/controllers/dependencies"
-	"github.com/openimstack/openim-operator/controllers/lockdown"
 	"github.com/openimstack/openim-operator/controllers/lockdown/audit"
 	"github.com/openimstack/openim-operator/controllers/lockdown/report"
-	"github.com/openimstack/openim-operator/controllers/lockdown/world"
 )
 
 const (
@@ -68,25 +65,4 @@ func (s *show) whenTried(ctx context.Context) (*v1alpha1.OpenIMStack, error) {
 		return nil, fmt.Errorf("the operator does not say that the stack is isolated after %s: %s/%s: %s", verdictPatience, c.Status, c.Reason, c.Message)
 	}
 	return live, nil
-}
-
-// audit judges what is live, for the demo's end.
-func (s *show) audit(ctx context.Context) error {
-	stack := &v1alpha1.OpenIMStack{}
-	if err := s.Cluster.Get(ctx, client.ObjectKeyFromObject(s.stack), stack); err != nil {
-		return err
-	}
-	facts, problems, err := dependencies.Resolve(ctx, s.Cluster, stack)
-	if err != nil {
-		return err
-	}
-	in := audit.Input{Stack: stack, Graph: lockdown.NewGraph(stack, facts), Now: time.Now()}
-	for _, p := range problems {
-		in.Problems = append(in.Problems, p.String())
-	}
-	if in.World, err = world.Read(ctx, s.Cluster, world.Scope{Name: "demo"}); err != nil {
-		return err
-	}
-	s.audited = audit.Run(in)
-	return nil
 }

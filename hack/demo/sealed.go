@@ -33,7 +33,8 @@ var columns = []matrix.Column{
 }
 
 func (s *show) truthTable(ctx context.Context) error {
-	if err := s.audit(ctx); err != nil {
+	var err error
+	if s.audited, err = s.Audit(ctx, client.ObjectKeyFromObject(s.stack), "demo"); err != nil {
 		return err
 	}
 	observer, err := s.Observer(ctx, s.stack)

@@ -19,11 +19,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
-	"github.com/openimstack/openim-operator/controllers/dependencies"
 	"github.com/openimstack/openim-operator/controllers/lockdown"
 	"github.com/openimstack/openim-operator/controllers/lockdown/audit"
 	"github.com/openimstack/openim-operator/controllers/lockdown/probe"
-	"github.com/openimstack/openim-operator/controllers/lockdown/world"
 	"github.com/openimstack/openim-operator/test/harness"
 	"github.com/openimstack/openim-operator/test/harness/matrix"
 	"github.com/openimstack/openim-operator/test/harness/setup"
@@ -144,14 +142,10 @@ func auditNames(ctx SpecContext, policy string) bool {
 // audited is an audit of the story's stack as it is now.
 func audited(ctx SpecContext) audit.Report {
 	GinkgoHelper()
-	live := &v1alpha1.OpenIMStack{}
-	Expect(environment.Cluster.Get(ctx, client.ObjectKeyFromObject(stack), live)).To(Succeed())
-	facts, problems, err := dependencies.Resolve(ctx, environment.Cluster, live)
+	report, err := environment.Audit(ctx, client.ObjectKeyFromObject(stack), "e2e")
 	Expect(err).NotTo(HaveOccurred())
-	Expect(problems).To(BeEmpty())
-	w, err := world.Read(ctx, environment.Cluster, world.Scope{Name: "e2e"})
-	Expect(err).NotTo(HaveOccurred())
-	return audit.Run(audit.Input{Stack: live, Graph: lockdown.NewGraph(live, facts), World: w, Now: time.Now()})
+	Expect(report.Unread).To(BeEmpty(), "references that do not resolve are among it")
+	return report
 }
 
 // suspend has the operator write nothing, or write again.
