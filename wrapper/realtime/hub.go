@@ -124,15 +124,6 @@ func (h *hub) list(of func(*socket) bool) []*socket {
 	return out
 }
 
-// Supersede ends this replica's sockets of a user on a platform, but for one: it was opened later, here or on another replica.
-func (r *Relay) Supersede(userID string, platformID int32, but string) {
-	for _, s := range r.hub.list(func(s *socket) bool {
-		return s.id.UserID == userID && s.id.PlatformID == platformID && s.name != but
-	}) {
-		s.end(endReplaced)
-	}
-}
-
 // Drain refuses new sockets and closes the open ones, evenly over window, so that their clients do not all come back at once.
 // It returns when none is left, or with the context's error.
 func (r *Relay) Drain(ctx context.Context, window time.Duration) error {

@@ -302,33 +302,6 @@ func TestASlowClientLosesHisSocketAndHoldsUpNobody(t *testing.T) {
 	g.Expect(w.trail(KindClosed)[0].Reason).To(Equal("slow"))
 }
 
-func TestANewerSocketReplacesTheOlder(t *testing.T) {
-	g := NewWithT(t)
-	var announced []string
-	w := newWorld(t, func(w *world) {
-		w.openIM.SpareSameToken = true
-		w.options.OnePerPlatform = true
-		w.options.Announce = func(id Identity, socket string) {
-			w.mu.Lock()
-			defer w.mu.Unlock()
-			announced = append(announced, id.UserID+socket)
-		}
-	})
-	w.login("tablet", "alice", 2)
-	first := w.alice()
-	other := w.connect("alice", "tablet", 2, frame.Encoding{})
-	second := w.alice()
-	g.Expect(first.next().ReqIdentifier).To(BeEquivalentTo(2002))
-	g.Expect(first.closed()).To(Equal(4401))
-	g.Expect(second.ask(1001, nil).ErrCode).To(BeZero())
-	g.Expect(other.ask(1001, nil).ErrCode).To(BeZero(), "another platform")
-	w.mu.Lock()
-	g.Expect(announced).To(HaveLen(3))
-	w.mu.Unlock()
-	w.relay.Supersede("alice", 1, "a socket of another replica")
-	g.Expect(second.closed()).To(Equal(4401))
-}
-
 func TestAReplicaDrainsEvenly(t *testing.T) {
 	g := NewWithT(t)
 	w := newWorld(t)

@@ -34,12 +34,6 @@ type Options struct {
 	MaxPerUser   int
 	MaxPerDevice int
 
-	// OnePerPlatform ends an older socket of the same user and platform when a new one opens, as OpenIM's multiLogin.policy 1
-	// does up to v3.8.3-patch.7. Later releases spare sockets that share a token, which all of the gateway's do.
-	OnePerPlatform bool
-	// Announce tells the other replicas of a new socket; they call Supersede. Nil: this replica alone knows. It does not block.
-	Announce func(id Identity, socketID string)
-
 	Registry prometheus.Registerer // nil: no metrics
 	Log      *slog.Logger
 	Now      func() time.Time

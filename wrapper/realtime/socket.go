@@ -31,7 +31,6 @@ const statusKicked = websocket.StatusCode(4401)
 var (
 	endRevoked   = ending{"revoked", statusKicked, true}
 	endExpired   = ending{"expired", statusKicked, false}
-	endReplaced  = ending{"replaced", statusKicked, true}
 	endKicked    = ending{"kicked_by_openim", statusKicked, false} // its frame was passed on
 	endLogout    = ending{"logout", websocket.StatusNormalClosure, false}
 	endDraining  = ending{"draining", websocket.StatusServiceRestart, false}
@@ -114,13 +113,6 @@ func (s *socket) start() {
 	}
 	if !listed {
 		s.end(endDraining)
-		return
-	}
-	if r.o.OnePerPlatform {
-		r.Supersede(s.id.UserID, s.id.PlatformID, s.name)
-		if r.o.Announce != nil {
-			r.o.Announce(s.id, s.name)
-		}
 	}
 }
 

@@ -58,6 +58,9 @@ type Server struct {
 
 	http *httptest.Server
 
+	// opening is held from the upgrade to the place on the list: who is told that he is in is on it before the next one comes.
+	opening sync.Mutex
+
 	mu       sync.Mutex
 	conns    map[*conn]struct{}
 	got      []Req
@@ -118,6 +121,8 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	s.queries = append(s.queries, q)
 	s.mu.Unlock()
 	up := websocket.Upgrader{CheckOrigin: func(*http.Request) bool { return true }}
+	s.opening.Lock()
+	defer s.opening.Unlock()
 	ws, err := up.Upgrade(w, r, nil)
 	if err != nil {
 		return
