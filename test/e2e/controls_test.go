@@ -10,10 +10,8 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/controllers/lockdown"
@@ -100,19 +98,12 @@ func replace(ctx SpecContext, p *networkingv1.NetworkPolicy) {
 // surroundings are all that rules may be about.
 func surroundings(ctx SpecContext) matrix.World {
 	GinkgoHelper()
-	var namespaces corev1.NamespaceList
-	Expect(environment.Cluster.List(ctx, &namespaces)).To(Succeed())
-	w := matrix.World{Namespaces: map[string]labels.Set{}}
-	for _, n := range namespaces.Items {
-		w.Namespaces[n.Name] = n.Labels
-	}
-	var all corev1.PodList
-	Expect(environment.Cluster.List(ctx, &all)).To(Succeed())
-	for _, p := range all.Items {
+	w, err := matrix.ReadWorld(ctx, environment.Cluster)
+	Expect(err).NotTo(HaveOccurred())
+	for _, p := range w.Pods {
 		if p.Namespace == setup.StrangerNamespace && p.Name == setup.Outsider {
 			w.Stranger = p
 		}
-		w.Pods = append(w.Pods, p)
 	}
 	Expect(strings.TrimSpace(w.Stranger.Status.PodIP)).NotTo(BeEmpty())
 	return w

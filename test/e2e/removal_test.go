@@ -3,14 +3,25 @@
 package e2e
 
 import (
+	"context"
+	"fmt"
+	"maps"
+	"net"
+	"slices"
+	"strconv"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/controllers/lockdown"
+	"github.com/openimstack/openim-operator/controllers/lockdown/probe"
 	"github.com/openimstack/openim-operator/test/harness/setup"
 )
 
@@ -27,7 +38,7 @@ func ours() []string {
 func removal() {
 	It("leaves nothing of the second stack, and the first as it was", func(ctx SpecContext) {
 		before := names(pods(ctx))
-		remove(ctx, neighbourName)
+		AddReportEntry("reached by an outsider while it went", fmt.Sprint(remove(ctx, neighbourName)))
 		Eventually(ctx, func(g Gomega) {
 			left, err := environment.Cluster.Inventory(ctx, stack.Namespace, func(o *metav1.PartialObjectMetadata) bool {
 				return o.Labels[v1alpha1.LabelInstance] == neighbourName
@@ -41,19 +52,62 @@ func removal() {
 
 	It("leaves nothing at all when the last stack is deleted", func(ctx SpecContext) {
 		began := time.Now()
-		remove(ctx, stack.Name)
+		deny := denial()
+		Expect(environment.Cluster.Create(ctx, deny)).To(Succeed())
+		DeferCleanup(func(ctx SpecContext) { Expect(environment.Cluster.Delete(ctx, deny)).To(Succeed()) }, NodeTimeout(time.Minute))
+		Expect(remove(ctx, stack.Name)).To(BeEmpty(), "the namespace denies everything: whatever goes first, nobody gets in")
 		Eventually(ctx, func(g Gomega) {
 			left, err := environment.Cluster.Inventory(ctx, stack.Namespace, nil)
 			g.Expect(err).NotTo(HaveOccurred())
-			g.Expect(left).To(ConsistOf(ours()))
+			g.Expect(left).To(ConsistOf(append(ours(), "networkpolicies/"+deny.Name)))
 		}).WithTimeout(2 * time.Minute).Should(Succeed())
 		AddReportEntry("all gone after", time.Since(began).Round(100*time.Millisecond).String())
 	}, SpecTimeout(5*time.Minute))
 }
 
-// remove deletes a stack as kubectl does.
-func remove(ctx SpecContext, name string) {
+// denial is a policy of the namespace's own. A stack's policies are removed with it, in no order, while its processes still end.
+func denial() *networkingv1.NetworkPolicy {
+	return &networkingv1.NetworkPolicy{
+		ObjectMeta: metav1.ObjectMeta{Namespace: setup.StackNamespace, Name: "deny-all"},
+		Spec:       networkingv1.NetworkPolicySpec{PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeIngress, networkingv1.PolicyTypeEgress}},
+	}
+}
+
+// remove deletes a stack as kubectl does, and returns which ports of OpenIM an outsider reached until its pods were gone.
+func remove(ctx SpecContext, name string) []string {
 	GinkgoHelper()
+	from, err := environment.Stranger(ctx, types.NamespacedName{Namespace: setup.StrangerNamespace, Name: setup.Outsider}, nil)
+	Expect(err).NotTo(HaveOccurred())
+	targets := portsOfOpenIM(ctx, name)
+	Expect(targets).NotTo(BeEmpty())
 	s := &v1alpha1.OpenIMStack{ObjectMeta: metav1.ObjectMeta{Namespace: setup.StackNamespace, Name: name}}
 	Expect(environment.Cluster.Delete(ctx, s, client.PropagationPolicy(metav1.DeletePropagationBackground))).To(Succeed())
+	var reached []string
+	for len(portsOfOpenIM(ctx, name)) > 0 {
+		results, err := environment.Cluster.Probe(ctx, from, dial, slices.Collect(maps.Keys(targets))...)
+		Expect(err).NotTo(HaveOccurred())
+		for _, r := range results {
+			if port := targets[r.Target]; r.Result == probe.Open && !slices.Contains(reached, port) {
+				reached = append(reached, port)
+			}
+		}
+	}
+	return reached
+}
+
+// portsOfOpenIM are the ports of a stack's OpenIM, by address.
+func portsOfOpenIM(ctx context.Context, stack string) map[string]string {
+	GinkgoHelper()
+	var list corev1.PodList
+	Expect(environment.Cluster.List(ctx, &list, client.InNamespace(setup.StackNamespace), client.MatchingLabels{
+		v1alpha1.LabelInstance: stack, v1alpha1.LabelName: v1alpha1.NameOpenIM,
+	})).To(Succeed())
+	found := map[string]string{}
+	for _, pod := range list.Items {
+		c, _ := lockdown.Lookup(pod.Labels[v1alpha1.LabelComponent])
+		for _, port := range c.Ports {
+			found[net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(int(port.Number)))] = c.Name + ":" + port.String()
+		}
+	}
+	return found
 }

@@ -72,6 +72,7 @@ var _ = Describe("A sealed OpenIM", Ordered, ContinueOnFailure, func() {
 	negativeControls()
 	mutations()
 	unenforced()
+	exceptions()
 	neighbour()
 	helm()
 	removal()

@@ -3,13 +3,10 @@ package matrix
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/wait"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/controllers/lockdown"
 	"github.com/openimstack/openim-operator/controllers/lockdown/probe"
@@ -77,18 +74,10 @@ func (o *Observer) port() lockdown.Port {
 
 // nameServer is a pod that the stack may ask for names.
 func (o *Observer) nameServer(ctx context.Context) (*corev1.Pod, error) {
-	w := World{Namespaces: map[string]labels.Set{}}
-	var namespaces corev1.NamespaceList
-	var pods corev1.PodList
-	for _, list := range []client.ObjectList{&namespaces, &pods} {
-		if err := o.Cluster.List(ctx, list); err != nil {
-			return nil, fmt.Errorf("looking for the cluster's DNS: %w", err)
-		}
+	w, err := ReadWorld(ctx, o.Cluster)
+	if err != nil {
+		return nil, err
 	}
-	for _, n := range namespaces.Items {
-		w.Namespaces[n.Name] = n.Labels
-	}
-	w.Pods = pods.Items
 	for _, peer := range o.DNS.Peers {
 		found, err := w.match(o.Namespace, peer)
 		if err != nil {

@@ -60,7 +60,8 @@ type source struct {
 // Observe observes the cells of a truth table. From the strangers, and from inside the stack's own pods.
 func (o *Observer) Observe(ctx context.Context, table []lockdown.Cell) (Report, error) {
 	start := time.Now()
-	pods, err := o.pods(ctx)
+	components := componentsOf(table)
+	pods, err := o.pods(ctx, components)
 	if err != nil {
 		return Report{}, err
 	}
@@ -72,7 +73,7 @@ func (o *Observer) Observe(ctx context.Context, table []lockdown.Cell) (Report, 
 	if err != nil {
 		return Report{}, err
 	}
-	sources := o.sources(pods, places)
+	sources := o.sources(components, pods, places)
 	plan := lay(table, sources, pods, func(c lockdown.Cell) string {
 		if o.Services[c.To] != c.Port.Name {
 			return ""
@@ -96,8 +97,21 @@ func (o *Observer) Observe(ctx context.Context, table []lockdown.Cell) (Report, 
 	return Report{Observations: append(plan.observations, names...), Took: time.Since(start)}, nil
 }
 
+// componentsOf are all that the stack of a table runs, in the table's order. What has no port stands in its rows alone.
+func componentsOf(table []lockdown.Cell) []string {
+	var names []string
+	for _, cell := range table {
+		for _, name := range []string{cell.From, cell.To} {
+			if _, is := lockdown.Lookup(name); is && !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
+
 // pods returns the ready pods of every component, two at most, by component.
-func (o *Observer) pods(ctx context.Context) (map[string][]corev1.Pod, error) {
+func (o *Observer) pods(ctx context.Context, components []string) (map[string][]corev1.Pod, error) {
 	var list corev1.PodList
 	err := o.Cluster.List(ctx, &list, client.InNamespace(o.Namespace), client.MatchingLabels{v1alpha1.LabelInstance: o.Stack, v1alpha1.LabelPartOf: v1alpha1.PartOf})
 	if err != nil {
@@ -111,9 +125,9 @@ func (o *Observer) pods(ctx context.Context) (map[string][]corev1.Pod, error) {
 			found[name] = append(found[name], pod)
 		}
 	}
-	for _, component := range lockdown.Components() {
-		if len(found[component.Name]) == 0 {
-			return nil, fmt.Errorf("no pod of %s is ready in stack %s/%s: look at `kubectl -n %s get pods`", component.Name, o.Namespace, o.Stack, o.Namespace)
+	for _, component := range components {
+		if len(found[component]) == 0 {
+			return nil, fmt.Errorf("no pod of %s is ready in stack %s/%s: look at `kubectl -n %s get pods`", component, o.Namespace, o.Stack, o.Namespace)
 		}
 	}
 	return found, nil
@@ -146,13 +160,13 @@ func (o *Observer) enter(ctx context.Context, pods map[string][]corev1.Pod) (map
 	return places, group.Wait()
 }
 
-func (o *Observer) sources(pods map[string][]corev1.Pod, places map[string]harness.Place) []source {
+func (o *Observer) sources(components []string, pods map[string][]corev1.Pod, places map[string]harness.Place) []source {
 	var all []source
 	for _, stranger := range o.Strangers {
 		all = append(all, source{name: stranger.Name, row: cmp.Or(stranger.Row, lockdown.Intruder), place: stranger.Place})
 	}
-	for _, component := range lockdown.Components() {
-		all = append(all, source{name: component.Name, row: component.Name, place: places[pods[component.Name][0].Name]})
+	for _, component := range components {
+		all = append(all, source{name: component, row: component, place: places[pods[component][0].Name]})
 	}
 	return all
 }

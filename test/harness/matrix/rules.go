@@ -2,6 +2,7 @@ package matrix
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"slices"
 
@@ -9,6 +10,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 // Rule is one rule of a policy as it stands in the cluster.
@@ -56,6 +58,22 @@ type World struct {
 	Pods       []corev1.Pod
 	Namespaces map[string]labels.Set
 	Stranger   corev1.Pod
+}
+
+// ReadWorld reads all pods and namespaces of a cluster. Stranger is for the caller to choose.
+func ReadWorld(ctx context.Context, cluster client.Reader) (World, error) {
+	var namespaces corev1.NamespaceList
+	var pods corev1.PodList
+	for _, list := range []client.ObjectList{&namespaces, &pods} {
+		if err := cluster.List(ctx, list); err != nil {
+			return World{}, fmt.Errorf("reading what rules are about: %w", err)
+		}
+	}
+	w := World{Pods: pods.Items, Namespaces: map[string]labels.Set{}}
+	for _, n := range namespaces.Items {
+		w.Namespaces[n.Name] = n.Labels
+	}
+	return w, nil
 }
 
 // Edge is a connection that a rule lets through, between two pods that are there.

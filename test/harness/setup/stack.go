@@ -84,8 +84,9 @@ func (e *Environment) Apply(ctx context.Context, stack *v1alpha1.OpenIMStack) er
 
 // WaitReady waits until a stack is ready in its present generation, with the wrapper that was built, and tells what it waits for.
 func (e *Environment) WaitReady(ctx context.Context, key client.ObjectKey) (*v1alpha1.OpenIMStack, error) {
-	if _, err := e.waitCondition(ctx, key); err != nil {
-		return nil, err
+	stack, err := e.waitCondition(ctx, key)
+	if err != nil || stack.Spec.Wrapper.ExternalRef != nil {
+		return stack, err
 	}
 	// An operator that has just been replaced may still be about to roll out another wrapper.
 	if err := e.waitForWrapper(ctx, key); err != nil {

@@ -1,0 +1,168 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"net"
+	"slices"
+	"strconv"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/controllers/lockdown"
+	"github.com/openimstack/openim-operator/controllers/lockdown/probe"
+	"github.com/openimstack/openim-operator/controllers/openim"
+	"github.com/openimstack/openim-operator/test/harness"
+	"github.com/openimstack/openim-operator/test/harness/matrix"
+	"github.com/openimstack/openim-operator/test/harness/setup"
+)
+
+// vendor is a pod outside that a way out leads to.
+const vendor = "vendor"
+
+// exceptions are what the spec may open: each opens what it names, to whom it names, and is told wherever somebody looks.
+func exceptions() {
+	It("opens what the spec names and nothing else: the WebSocket, the metrics, a way out", func(ctx SpecContext) {
+		Expect(leaves(ctx, openim.Push)).To(BeFalse(), "before")
+		opened := stack.DeepCopy()
+		opened.Spec.Network = &v1alpha1.Network{
+			WebSocket: v1alpha1.WebSocketDirect, WebSocketClients: peers(lockdown.WebSocketClients), Monitoring: peers(lockdown.Monitoring),
+			ExtraEgress: []v1alpha1.ExtraEgress{{
+				Name: vendor, Components: []v1alpha1.ComponentName{v1alpha1.ComponentName(openim.Push)}, Peers: peers(vendor),
+				Ports: []v1alpha1.EgressPort{{Port: probe.ListenPort}}, Reason: "notifications to phones",
+			}},
+		}
+		DeferCleanup(restore, NodeTimeout(5*time.Minute))
+		apply(ctx, opened)
+		report := observeParties(ctx, opened)
+		Expect(report.Faults()).To(BeEmpty())
+		AddReportEntry("matrix", report.Count().String())
+		Eventually(ctx, leaves).WithArguments(openim.Push).WithTimeout(programming).Should(BeTrue(), "the way out")
+		Expect(leaves(ctx, openim.API)).To(BeFalse(), "another component")
+		told(ctx, lockdown.ExceptionWebSocketDirect, lockdown.ExceptionUnauthenticatedMetrics, lockdown.ExceptionExtraEgress+"/"+vendor)
+	}, SpecTimeout(10*time.Minute))
+
+	It("is shut again when the spec names nothing", func(ctx SpecContext) {
+		Eventually(ctx, leaves).WithArguments(openim.Push).WithTimeout(programming).Should(BeFalse())
+		Expect(observeParties(ctx, stack).Faults()).To(BeEmpty())
+		told(ctx)
+	}, SpecTimeout(5*time.Minute))
+
+	It("lets a wrapper of one's own in, and nobody else", func(ctx SpecContext) {
+		DeferCleanup(restore, NodeTimeout(5*time.Minute))
+		own, peer := stack.DeepCopy(), peers(lockdown.OwnWrapper)[0]
+		own.Spec.Wrapper = v1alpha1.Wrapper{ExternalRef: &v1alpha1.ExternalWrapper{PodSelector: peer.PodSelector, NamespaceSelector: peer.NamespaceSelector}}
+		apply(ctx, own)
+		report := observeParties(ctx, own)
+		Expect(report.Faults()).To(BeEmpty())
+		AddReportEntry("matrix", report.Count().String())
+		Expect(gateways(ctx)).To(BeEmpty(), "the operator's own are gone")
+		told(ctx, lockdown.ExceptionOwnWrapper)
+	}, SpecTimeout(10*time.Minute))
+
+	It("finds its users' devices when it changes back", func(ctx SpecContext) {
+		for _, name := range []string{alice, bob} {
+			session, err := doors(ctx)[0].Login(ctx, people[name])
+			Expect(err).NotTo(HaveOccurred())
+			people[name].Session = session
+		}
+		deliver(ctx, "back again")
+		told(ctx)
+	}, SpecTimeout(3*time.Minute))
+}
+
+// apply writes a variant of the story's stack and waits until it is ready and its boundary was tried.
+func apply(ctx context.Context, s *v1alpha1.OpenIMStack) {
+	GinkgoHelper()
+	Expect(environment.Apply(ctx, s)).To(Succeed())
+	ready(ctx, s)
+	Eventually(ctx, isolated).WithTimeout(2 * noticing).Should(haveReason(v1alpha1.ReasonEnforced))
+}
+
+// restore gives the story its stack back.
+func restore(ctx SpecContext) {
+	GinkgoHelper()
+	apply(ctx, stack)
+}
+
+// stranger puts a pod outside the stack which the peers of its name select.
+func stranger(ctx context.Context, name string) harness.Place {
+	GinkgoHelper()
+	place, err := environment.Stranger(ctx, types.NamespacedName{Namespace: setup.StrangerNamespace, Name: name}, map[string]string{called: name})
+	Expect(err).NotTo(HaveOccurred())
+	return place
+}
+
+// called is the label by which peers select a stranger.
+const called = "example.com/called"
+
+// peers select the stranger of a name.
+func peers(name string) []v1alpha1.Peer {
+	return []v1alpha1.Peer{{
+		NamespaceSelector: &v1alpha1.Selector{MatchLabels: map[string]string{corev1.LabelMetadataName: setup.StrangerNamespace}},
+		PodSelector:       &v1alpha1.Selector{MatchLabels: map[string]string{called: name}},
+	}}
+}
+
+// observeParties observes a stack from everybody whom its spec may name, besides the strangers whom it never names. Whom it does not name now
+// is a stranger like any other.
+func observeParties(ctx context.Context, s *v1alpha1.OpenIMStack) matrix.Report {
+	GinkgoHelper()
+	o, err := environment.Observer(ctx, s)
+	Expect(err).NotTo(HaveOccurred())
+	graph := lockdown.NewGraph(s, openim.Facts{})
+	rows := graph.Rows()
+	for _, name := range []string{lockdown.WebSocketClients, lockdown.Monitoring, lockdown.OwnWrapper, vendor} {
+		row := name
+		if !slices.Contains(rows, name) {
+			row = lockdown.Intruder
+		}
+		o.Strangers = append(o.Strangers, matrix.Stranger{Name: name, Place: stranger(ctx, name), Row: row})
+	}
+	report, err := o.Observe(ctx, graph.Table(rows))
+	Expect(err).NotTo(HaveOccurred())
+	return report
+}
+
+// leaves tells whether a component reaches the vendor.
+func leaves(ctx context.Context, component openim.Name) (bool, error) {
+	place := stranger(ctx, vendor)
+	to := &corev1.Pod{}
+	if err := environment.Cluster.Get(ctx, types.NamespacedName{Namespace: place.Namespace, Name: place.Pod}, to); err != nil {
+		return false, err
+	}
+	pod, err := environment.ReadyPod(ctx, client.ObjectKeyFromObject(stack), string(component))
+	if err != nil {
+		return false, err
+	}
+	from, err := environment.Cluster.Enter(ctx, pod, environment.Images[setup.OperatorImage])
+	if err != nil {
+		return false, err
+	}
+	results, err := environment.Cluster.Probe(ctx, from, dial, net.JoinHostPort(to.Status.PodIP, strconv.Itoa(probe.ListenPort)))
+	if err != nil {
+		return false, err
+	}
+	return results[0].Result == probe.Open, nil
+}
+
+// told tells that the status and an audit have these exceptions and no other.
+func told(ctx SpecContext, names ...string) {
+	GinkgoHelper()
+	var want, listed []any
+	for _, name := range names {
+		want = append(want, HaveField("Name", name))
+		listed = append(listed, HavePrefix(name+":"))
+	}
+	Expect(audited(ctx).Exceptions).To(ConsistOf(want...))
+	live := &v1alpha1.OpenIMStack{}
+	Expect(environment.Cluster.Get(ctx, client.ObjectKeyFromObject(stack), live)).To(Succeed())
+	Expect(live.Status.Boundary.Exceptions).To(ConsistOf(listed...))
+}
