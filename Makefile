@@ -9,8 +9,8 @@ SHELL       := /usr/bin/env bash -o pipefail -e
 export CGO_ENABLED := 0
 export GOFLAGS     := $(strip $(filter-out -buildvcs=% -trimpath,$(GOFLAGS)) -buildvcs=false -trimpath)
 
-# But for tests: the race detector needs cgo, and failures should name files by their path.
-GO_TEST_RACE = CGO_ENABLED=1 GOFLAGS='$(filter-out -trimpath,$(GOFLAGS))' go test -race
+# But for the race detector, which needs cgo.
+GO_TEST_RACE = CGO_ENABLED=1 go test -race
 
 # CLUSTER=local (default): the node which `make cluster-up` starts on this machine.
 # CLUSTER=current: kubectl's current context; images come from IMAGE_PREFIX (for example registry.example.com/im/).
