@@ -59,7 +59,7 @@ func removal() {
 		Eventually(ctx, func(g Gomega) {
 			left, err := environment.Cluster.Inventory(ctx, stack.Namespace, nil)
 			g.Expect(err).NotTo(HaveOccurred())
-			g.Expect(left).To(ConsistOf(append(ours(), "networkpolicies/"+deny.Name)))
+			g.Expect(left).To(ConsistOf(append(ours(), "networkpolicies.networking.k8s.io/"+deny.Name)))
 		}).WithTimeout(2 * time.Minute).Should(Succeed())
 		AddReportEntry("all gone after", time.Since(began).Round(100*time.Millisecond).String())
 	}, SpecTimeout(5*time.Minute))

@@ -27,7 +27,8 @@ const settle = 30 * time.Second
 
 // measureSockets holds idle sockets through each case in turn, and tells what each of them costs the proxy in memory.
 func measureSockets(ctx context.Context, p *place, cases []contender, count int, out io.Writer) error {
-	if most := p.connections() - 100; count > most {
+	// Two files for each socket in a proxy, and a tenth for what nginx keeps besides.
+	if most := p.files / 2 * 9 / 10; count > most {
 		_, _ = fmt.Fprintf(out, "This system lets a process have %d files open, so that %d sockets are held instead of %d.\n\n", p.files, most, count)
 		count = most
 	}
