@@ -42,8 +42,9 @@ func mutations() {
 	}, SpecTimeout(3*time.Minute))
 
 	It("notices each rule that is dropped or widened: the policies' text, packets and the condition", func(ctx SpecContext) {
-		w := surroundings(ctx)
 		table := setup.TruthTable(stack)
+		Expect(observe(ctx, table).Faults()).To(BeEmpty(), "before, from every pod")
+		w := surroundings(ctx)
 		var tried, all, guarding int
 		slowest := map[string]time.Duration{}
 		began := time.Now()

@@ -73,6 +73,7 @@ var _ = Describe("A sealed OpenIM", Ordered, ContinueOnFailure, func() {
 	mutations()
 	unenforced()
 	exceptions()
+	guards()
 	neighbour()
 	helm()
 	removal()

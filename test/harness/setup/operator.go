@@ -24,8 +24,13 @@ var OperatorKey = types.NamespacedName{Namespace: OperatorNamespace, Name: "open
 
 // OperatorObjects is what config/default installs, with the images that were built.
 func (e *Environment) OperatorObjects(ctx context.Context) ([]*unstructured.Unstructured, error) {
+	return e.Objects(ctx, "config/default")
+}
+
+// Objects is what a folder of config installs, with the images that were built.
+func (e *Environment) Objects(ctx context.Context, folder string) ([]*unstructured.Unstructured, error) {
 	content, err := render.Kustomize(ctx, e.Root, render.Overlay{
-		Base:   "config/default",
+		Base:   folder,
 		Images: map[string]string{render.OperatorImage: e.Images[OperatorImage], render.WrapperImage: e.Images[WrapperImage]},
 	})
 	if err != nil {
@@ -33,7 +38,7 @@ func (e *Environment) OperatorObjects(ctx context.Context) ([]*unstructured.Unst
 	}
 	objects, err := harness.Decode(content)
 	if err != nil {
-		return nil, fmt.Errorf("config/default: %w", err)
+		return nil, fmt.Errorf("%s: %w", folder, err)
 	}
 	return objects, nil
 }

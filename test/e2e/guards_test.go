@@ -1,0 +1,73 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"fmt"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/controllers/lockdown"
+	"github.com/openimstack/openim-operator/controllers/openim"
+	"github.com/openimstack/openim-operator/test/harness/setup"
+)
+
+// guards are a cluster administrator's choice. Under them holes are refused, and everything that is not a hole goes on.
+func guards() {
+	It("is not opened under the guards, which name it; operator, controllers and kubelet go on", func(ctx SpecContext) {
+		installed, err := environment.Objects(ctx, "config/admission-enforce")
+		Expect(err).NotTo(HaveOccurred())
+		DeferCleanup(func(ctx SpecContext) {
+			for _, o := range installed {
+				Expect(client.IgnoreNotFound(environment.Cluster.Delete(ctx, o))).To(Succeed())
+			}
+			Eventually(ctx, func(ctx SpecContext) error { return try(ctx, opening()) }).WithTimeout(soon).Should(Succeed(), "the guards are gone")
+			Expect(observe(ctx, setup.TruthTable(stack)).Faults()).To(BeEmpty())
+		}, NodeTimeout(3*time.Minute))
+		Expect(environment.Cluster.Apply(ctx, installed...)).To(Succeed())
+
+		gateway, _ := lockdown.Lookup(v1alpha1.ComponentGateway)
+		impostor := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: stack.Namespace, Name: "impostor", Labels: gateway.Labels(stack.Name)}, Spec: corev1.PodSpec{
+			Containers: []corev1.Container{{Name: "c", Image: environment.Images[setup.OperatorImage]}},
+		}}
+		door := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: stack.Namespace, Name: "door"}, Spec: corev1.ServiceSpec{
+			Type: corev1.ServiceTypeNodePort, Selector: map[string]string{v1alpha1.LabelInstance: stack.Name}, Ports: []corev1.ServicePort{{Port: 10200}},
+		}}
+		for _, hole := range []client.Object{opening(), impostor, door} {
+			Eventually(ctx, func(ctx SpecContext) error { return try(ctx, hole) }).WithTimeout(soon).Should(And(
+				MatchError(ContainSubstring(fmt.Sprintf("OpenIMStack %q", stack.Name))), WithTransform(apierrors.IsForbidden, BeTrue())))
+		}
+		own := policyOf(ctx, string(openim.RPCAuth))
+		Expect(environment.Cluster.Delete(ctx, own, client.DryRunAll)).To(MatchError(ContainSubstring("only the stack's operator may change or delete")))
+
+		back(ctx, child(ctx, &appsv1.Deployment{}, string(openim.RPCAuth)), sameDeployment)
+		pod, err := environment.ReadyPod(ctx, client.ObjectKeyFromObject(stack), string(openim.API))
+		Expect(err).NotTo(HaveOccurred())
+		Expect(environment.Cluster.Delete(ctx, pod)).To(Succeed())
+		ready(ctx, stack)
+		deliver(ctx, "under guards")
+		Eventually(ctx, isolated).WithTimeout(2 * noticing).Should(haveReason(v1alpha1.ReasonEnforced))
+	}, SpecTimeout(10*time.Minute))
+}
+
+// opening is a policy that lets everybody in everywhere.
+func opening() *networkingv1.NetworkPolicy {
+	return &networkingv1.NetworkPolicy{
+		ObjectMeta: metav1.ObjectMeta{Namespace: stack.Namespace, Name: "open"},
+		Spec:       networkingv1.NetworkPolicySpec{Ingress: []networkingv1.NetworkPolicyIngressRule{{}}},
+	}
+}
+
+// try asks whether an object would be let in, and writes nothing.
+func try(ctx SpecContext, object client.Object) error {
+	return environment.Cluster.Create(ctx, object.DeepCopyObject().(client.Object), client.DryRunAll)
+}
