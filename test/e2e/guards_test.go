@@ -18,6 +18,7 @@ import (
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/controllers/lockdown"
 	"github.com/openimstack/openim-operator/controllers/openim"
+	"github.com/openimstack/openim-operator/test/harness"
 	"github.com/openimstack/openim-operator/test/harness/setup"
 )
 
@@ -36,13 +37,11 @@ func guards() {
 		Expect(environment.Cluster.Apply(ctx, installed...)).To(Succeed())
 
 		gateway, _ := lockdown.Lookup(v1alpha1.ComponentGateway)
-		impostor := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: stack.Namespace, Name: "impostor", Labels: gateway.Labels(stack.Name)}, Spec: corev1.PodSpec{
-			Containers: []corev1.Container{{Name: "c", Image: environment.Images[setup.OperatorImage]}},
-		}}
+		disguised := harness.IntruderPod(client.ObjectKey{Namespace: stack.Namespace, Name: impostor}, environment.Images[setup.OperatorImage], gateway.Labels(stack.Name))
 		door := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: stack.Namespace, Name: "door"}, Spec: corev1.ServiceSpec{
 			Type: corev1.ServiceTypeNodePort, Selector: map[string]string{v1alpha1.LabelInstance: stack.Name}, Ports: []corev1.ServicePort{{Port: 10200}},
 		}}
-		for _, hole := range []client.Object{opening(), impostor, door} {
+		for _, hole := range []client.Object{opening(), disguised, door} {
 			Eventually(ctx, func(ctx SpecContext) error { return try(ctx, hole) }).WithTimeout(soon).Should(And(
 				MatchError(ContainSubstring(fmt.Sprintf("OpenIMStack %q", stack.Name))), WithTransform(apierrors.IsForbidden, BeTrue())))
 		}
