@@ -148,14 +148,15 @@ var _ = Describe("The boundary", Ordered, func() {
 	})
 
 	It("writes nothing between two probes", func() {
-		var writes int64
+		written := func() int { return o.writesIn(w.namespace, elsewhere) }
+		var writes int
 		Eventually(func() bool {
 			before := writes
-			writes = o.writes.Load()
+			writes = written()
 			return before == writes
 		}, soon, "2s").Should(BeTrue())
 		probes := w.lastProbe("chat").Time
-		Consistently(o.writes.Load, "5s").Should(Equal(writes))
+		Consistently(written, "5s").Should(Equal(writes))
 		Expect(w.lastProbe("chat").Time).To(Equal(probes))
 	})
 

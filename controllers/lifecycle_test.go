@@ -88,16 +88,18 @@ var _ = Describe("A stack", func() {
 			Expect(k8s.Patch(w.ctx, stack, patch)).To(Succeed())
 		}
 		// The last events of the start are still on their way, and each object that Kubernetes has completed is looked at once.
-		var settled int64
+		writes := func() int { return o.writesIn(w.namespace) }
+		var settled int
 		Eventually(func() bool {
 			before := settled
-			settled = o.writes.Load()
+			settled = writes()
 			return before == settled
 		}, soon, "1s").Should(BeTrue())
 		for i := range 3 {
 			touch(strconv.Itoa(i))
-			Consistently(o.writes.Load, "1s").Should(Equal(settled), "the operator wrote although nothing was to do")
+			Consistently(writes, "1s").Should(Equal(settled), "the operator wrote although nothing was to do")
 		}
+		Expect(settled).To(BeNumerically(">", 40), "the objects of a stack were counted when they were written")
 	})
 
 	It("survives a restart of the operator without restarting a pod", func() {

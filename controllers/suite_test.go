@@ -6,7 +6,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"sync/atomic"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -84,10 +85,32 @@ func startControllerManager() {
 	})
 }
 
-// operator is a running operator whose writes are counted.
+// operator is a running operator whose writes are counted, by namespace: it looks after the stacks of earlier specs, too, and tries again
+// what failed in them.
 type operator struct {
-	writes atomic.Int64
+	mutex  sync.Mutex
+	writes map[string]int
 	stop   func()
+}
+
+// note counts a write.
+func (o *operator) note(r *http.Request) {
+	_, after, _ := strings.Cut(r.URL.Path, "/namespaces/")
+	namespace, _, _ := strings.Cut(after, "/")
+	o.mutex.Lock()
+	defer o.mutex.Unlock()
+	o.writes[namespace]++
+}
+
+// writesIn counts the writes in some namespaces so far.
+func (o *operator) writesIn(namespaces ...string) int {
+	o.mutex.Lock()
+	defer o.mutex.Unlock()
+	var n int
+	for _, namespace := range namespaces {
+		n += o.writes[namespace]
+	}
+	return n
 }
 
 // startOperator runs the operator in this process until stop is called or the spec ends. It audits, and makes no probe pods.
@@ -95,13 +118,13 @@ func startOperator() *operator { return startProbing(boundary.Options{}) }
 
 // startProbing runs the operator with a prober.
 func startProbing(probing boundary.Options) *operator {
-	o := &operator{}
+	o := &operator{writes: map[string]int{}}
 	restConfig := rest.CopyConfig(environment.Config)
 	restConfig.QPS, restConfig.Burst = 200, 400
 	restConfig.Wrap(func(next http.RoundTripper) http.RoundTripper {
 		return roundTripper(func(r *http.Request) (*http.Response, error) {
 			if r.Method != http.MethodGet {
-				o.writes.Add(1)
+				o.note(r)
 			}
 			return next.RoundTrip(r)
 		})
