@@ -148,15 +148,9 @@ var _ = Describe("The boundary", Ordered, func() {
 	})
 
 	It("writes nothing between two probes", func() {
-		written := func() int { return o.writesIn(w.namespace, elsewhere) }
-		var writes int
-		Eventually(func() bool {
-			before := writes
-			writes = written()
-			return before == writes
-		}, soon, "2s").Should(BeTrue())
+		writes := o.settle("2s", w.namespace, elsewhere)
 		probes := w.lastProbe("chat").Time
-		Consistently(written, "5s").Should(Equal(writes))
+		Consistently(func() int { return o.writesIn(w.namespace, elsewhere) }, "5s").Should(Equal(writes))
 		Expect(w.lastProbe("chat").Time).To(Equal(probes))
 	})
 

@@ -87,17 +87,10 @@ var _ = Describe("A stack", func() {
 			stack := &v1alpha1.OpenIMStack{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "chat"}}
 			Expect(k8s.Patch(w.ctx, stack, patch)).To(Succeed())
 		}
-		// The last events of the start are still on their way, and each object that Kubernetes has completed is looked at once.
-		writes := func() int { return o.writesIn(w.namespace) }
-		var settled int
-		Eventually(func() bool {
-			before := settled
-			settled = writes()
-			return before == settled
-		}, soon, "1s").Should(BeTrue())
+		settled := o.settle("1s", w.namespace)
 		for i := range 3 {
 			touch(strconv.Itoa(i))
-			Consistently(writes, "1s").Should(Equal(settled), "the operator wrote although nothing was to do")
+			Consistently(func() int { return o.writesIn(w.namespace) }, "1s").Should(Equal(settled), "the operator wrote although nothing was to do")
 		}
 		Expect(settled).To(BeNumerically(">", 40), "the objects of a stack were counted when they were written")
 	})

@@ -113,6 +113,18 @@ func (o *operator) writesIn(namespaces ...string) int {
 	return n
 }
 
+// settle waits until two looks, so far apart, find no write between them in some namespaces, and returns how many there were: the last
+// events of a start are still on their way, and each object that Kubernetes has completed is looked at once.
+func (o *operator) settle(apart string, namespaces ...string) (writes int) {
+	GinkgoHelper()
+	Eventually(func() bool {
+		before := writes
+		writes = o.writesIn(namespaces...)
+		return before == writes
+	}, soon, apart).Should(BeTrue())
+	return writes
+}
+
 // startOperator runs the operator in this process until stop is called or the spec ends. It audits, and makes no probe pods.
 func startOperator() *operator { return startProbing(boundary.Options{}) }
 

@@ -121,9 +121,5 @@ func (s *show) stranger(ctx context.Context, name string, labels map[string]stri
 
 // gatewaysPlace is inside a pod of the gateway.
 func (s *show) gatewaysPlace(ctx context.Context) (harness.Place, error) {
-	pod, err := s.ReadyPod(ctx, client.ObjectKeyFromObject(s.stack), v1alpha1.ComponentGateway)
-	if err != nil {
-		return harness.Place{}, err
-	}
-	return s.Cluster.Enter(ctx, pod, s.Images[setup.OperatorImage])
+	return s.Inside(ctx, client.ObjectKeyFromObject(s.stack), v1alpha1.ComponentGateway)
 }

@@ -4,9 +4,7 @@ package e2e
 
 import (
 	"context"
-	"net"
 	"slices"
-	"strconv"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -138,19 +136,11 @@ func leaves(ctx context.Context, component openim.Name) (bool, error) {
 	if err := environment.Cluster.Get(ctx, types.NamespacedName{Namespace: place.Namespace, Name: place.Pod}, to); err != nil {
 		return false, err
 	}
-	pod, err := environment.ReadyPod(ctx, client.ObjectKeyFromObject(stack), string(component))
+	from, err := environment.Inside(ctx, client.ObjectKeyFromObject(stack), string(component))
 	if err != nil {
 		return false, err
 	}
-	from, err := environment.Cluster.Enter(ctx, pod, environment.Images[setup.OperatorImage])
-	if err != nil {
-		return false, err
-	}
-	results, err := environment.Cluster.Probe(ctx, from, dial, net.JoinHostPort(to.Status.PodIP, strconv.Itoa(probe.ListenPort)))
-	if err != nil {
-		return false, err
-	}
-	return results[0].Result == probe.Open, nil
+	return reaches(ctx, from, matrix.Edge{To: *to, Port: probe.ListenPort}.Address())
 }
 
 // told tells that the status and an audit have these exceptions and no other.

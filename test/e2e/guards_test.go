@@ -37,9 +37,10 @@ func guards() {
 		Expect(environment.Cluster.Apply(ctx, installed...)).To(Succeed())
 
 		gateway, _ := lockdown.Lookup(v1alpha1.ComponentGateway)
+		rpcAuth, _ := lockdown.Lookup(string(openim.RPCAuth))
 		disguised := harness.IntruderPod(client.ObjectKey{Namespace: stack.Namespace, Name: impostor}, environment.Images[setup.OperatorImage], gateway.Labels(stack.Name))
 		door := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: stack.Namespace, Name: "door"}, Spec: corev1.ServiceSpec{
-			Type: corev1.ServiceTypeNodePort, Selector: map[string]string{v1alpha1.LabelInstance: stack.Name}, Ports: []corev1.ServicePort{{Port: 10200}},
+			Type: corev1.ServiceTypeNodePort, Selector: map[string]string{v1alpha1.LabelInstance: stack.Name}, Ports: []corev1.ServicePort{{Port: rpcAuth.Port(string(openim.GRPC)).Number}},
 		}}
 		for _, hole := range []client.Object{opening(), disguised, door} {
 			Eventually(ctx, func(ctx SpecContext) error { return try(ctx, hole) }).WithTimeout(soon).Should(And(

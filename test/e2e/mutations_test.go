@@ -122,7 +122,12 @@ func (m mutation) isNoticed(ctx SpecContext, slowest map[string]time.Duration) {
 // passes tells whether the connection is open, by a real attempt.
 func (m mutation) passes(ctx context.Context) (bool, error) {
 	place := harness.Place{Namespace: m.edge.From.Namespace, Pod: m.edge.From.Name, Container: harness.Prober}
-	results, err := environment.Cluster.Probe(ctx, place, dial, m.edge.Address())
+	return reaches(ctx, place, m.edge.Address())
+}
+
+// reaches tells whether an address is open from a place, by a real attempt.
+func reaches(ctx context.Context, from harness.Place, address string) (bool, error) {
+	results, err := environment.Cluster.Probe(ctx, from, dial, address)
 	if err != nil {
 		return false, err
 	}

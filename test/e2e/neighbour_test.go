@@ -104,9 +104,7 @@ func apart(ctx SpecContext, from, to *v1alpha1.OpenIMStack) matrix.Report {
 		Cluster: environment.Cluster, Namespace: to.Namespace, Stack: to.Name, Image: environment.Images[setup.OperatorImage], Patience: programming,
 	}
 	for _, c := range lockdown.ComponentsOf(to) {
-		pod, err := environment.ReadyPod(ctx, client.ObjectKeyFromObject(from), c.Name)
-		Expect(err).NotTo(HaveOccurred())
-		place, err := environment.Cluster.Enter(ctx, pod, environment.Images[setup.OperatorImage])
+		place, err := environment.Inside(ctx, client.ObjectKeyFromObject(from), c.Name)
 		Expect(err).NotTo(HaveOccurred())
 		o.Strangers = append(o.Strangers, matrix.Stranger{Name: from.Name + "/" + c.Name, Row: foreign, Place: place})
 		for _, port := range c.Ports {

@@ -6,9 +6,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"net"
 	"slices"
-	"strconv"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -22,6 +20,7 @@ import (
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/controllers/lockdown"
 	"github.com/openimstack/openim-operator/controllers/lockdown/probe"
+	"github.com/openimstack/openim-operator/test/harness/matrix"
 	"github.com/openimstack/openim-operator/test/harness/setup"
 )
 
@@ -106,7 +105,7 @@ func portsOfOpenIM(ctx context.Context, stack string) map[string]string {
 	for _, pod := range list.Items {
 		c, _ := lockdown.Lookup(pod.Labels[v1alpha1.LabelComponent])
 		for _, port := range c.Ports {
-			found[net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(int(port.Number)))] = c.Name + ":" + port.String()
+			found[matrix.Edge{To: pod, Port: port.Number}.Address()] = c.Name + ":" + port.String()
 		}
 	}
 	return found

@@ -177,6 +177,15 @@ func (e *Environment) Token(stack *v1alpha1.OpenIMStack, change func(*identity.C
 	return e.Provider.Token(claims)
 }
 
+// Inside enters one ready pod of a component of a stack.
+func (e *Environment) Inside(ctx context.Context, stack client.ObjectKey, component string) (harness.Place, error) {
+	pod, err := e.ReadyPod(ctx, stack, component)
+	if err != nil {
+		return harness.Place{}, err
+	}
+	return e.Cluster.Enter(ctx, pod, e.Images[OperatorImage])
+}
+
 // ReadyPod returns one ready pod of a component of a stack.
 func (e *Environment) ReadyPod(ctx context.Context, stack client.ObjectKey, component string) (*corev1.Pod, error) {
 	return e.anyPod(ctx, client.InNamespace(stack.Namespace), client.MatchingLabels{v1alpha1.LabelInstance: stack.Name, v1alpha1.LabelComponent: component})
