@@ -2,8 +2,10 @@ package controllers_test
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"sync"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -11,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -73,6 +76,36 @@ func (j *journal) at(what string) int64 {
 	return j.entries[what]
 }
 
+// verdicts keeps every reason that the condition NetworkIsolated of a stack has from now on.
+func (w world) verdicts(stack string) (seen func() []string) {
+	GinkgoHelper()
+	watcher, err := client.NewWithWatch(environment.Config, client.Options{Scheme: scheme})
+	Expect(err).NotTo(HaveOccurred())
+	events, err := watcher.Watch(w.ctx, &v1alpha1.OpenIMStackList{}, client.InNamespace(w.namespace), client.MatchingFields{"metadata.name": stack})
+	Expect(err).NotTo(HaveOccurred())
+	DeferCleanup(events.Stop)
+	var mutex sync.Mutex
+	var reasons []string
+	go func() {
+		for event := range events.ResultChan() {
+			s, ok := event.Object.(*v1alpha1.OpenIMStack)
+			if !ok {
+				continue
+			}
+			if c := apimeta.FindStatusCondition(s.Status.Conditions, v1alpha1.ConditionNetworkIsolated); c != nil {
+				mutex.Lock()
+				reasons = append(reasons, c.Reason)
+				mutex.Unlock()
+			}
+		}
+	}()
+	return func() []string {
+		mutex.Lock()
+		defer mutex.Unlock()
+		return slices.Clone(reasons)
+	}
+}
+
 // openTo lists the labels "app" of those outside that a policy lets in at a port.
 func (w world) openTo(policy string, port int32) func(Gomega) []string {
 	return func(g Gomega) []string {
@@ -96,14 +129,17 @@ func (w world) openTo(policy string, port int32) func(Gomega) []string {
 
 var _ = Describe("The network of a stack", func() {
 	const webSocketPort, apiPort = 10001, 10002
-	var w world
+	var (
+		w world
+		o *operator
+	)
 	app := func(name string) *v1alpha1.Selector {
 		return &v1alpha1.Selector{MatchLabels: map[string]string{"app": name}}
 	}
 
 	BeforeEach(func(ctx context.Context) {
 		w = newWorld(context.WithoutCancel(ctx))
-		startOperator()
+		o = startOperator()
 	})
 
 	It("opens OpenIM's WebSocket to whom the spec names, says so, and shuts it again, without a restart", func() {
@@ -145,6 +181,22 @@ var _ = Describe("The network of a stack", func() {
 		for _, d := range w.deployments("chat") {
 			Expect(d.Generation).To(Equal(generations[d.Name]), d.Name)
 		}
+	})
+
+	It("is not called breached while the operator writes another, however long that takes", func() {
+		w.start("chat")
+		w.eventuallyReady("chat")
+		verdicts := w.verdicts("chat")
+		o.policyTakes.Store(int64(4 * time.Second)) // longer than an audit keeps still
+		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) {
+			s.Network = &v1alpha1.Network{WebSocket: v1alpha1.WebSocketDirect, WebSocketClients: []v1alpha1.Peer{{PodSelector: app("bot")}}}
+		})
+		Eventually(w.openTo("chat-msggateway-ingress", webSocketPort)).Should(ConsistOf("bot"))
+		w.eventuallyReady("chat")
+		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) { s.Network = nil })
+		Eventually(w.openTo("chat-msggateway-ingress", webSocketPort)).Should(BeEmpty())
+		w.eventuallyReady("chat")
+		Expect(verdicts()).To(And(Not(BeEmpty()), Not(ContainElement(v1alpha1.ReasonBreached))))
 	})
 
 	It("gives way to a wrapper of one's own and comes back, each time policies first and removal last", func() {

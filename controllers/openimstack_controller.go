@@ -72,6 +72,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctr
 	}
 	s := &scope{stack: &stack, generations: map[string]int64{}}
 	defer func() {
+		r.boundary.Applied(request.NamespacedName)
 		s.assessment, s.now = r.boundary.Latest(request.NamespacedName), time.Now()
 		err = errors.Join(err, r.patchStatus(ctx, s))
 	}()

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -91,6 +92,8 @@ type operator struct {
 	mutex  sync.Mutex
 	writes map[string]int
 	stop   func()
+	// policyTakes is how long the API server takes for each write of a NetworkPolicy, beyond what it does.
+	policyTakes atomic.Int64
 }
 
 // note counts a write.
@@ -137,6 +140,9 @@ func startProbing(probing boundary.Options) *operator {
 		return roundTripper(func(r *http.Request) (*http.Response, error) {
 			if r.Method != http.MethodGet {
 				o.note(r)
+				if strings.Contains(r.URL.Path, "/networkpolicies") {
+					time.Sleep(time.Duration(o.policyTakes.Load()))
+				}
 			}
 			return next.RoundTrip(r)
 		})

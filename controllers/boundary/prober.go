@@ -2,6 +2,7 @@ package boundary
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -60,6 +61,8 @@ type Prober struct {
 type stackState struct {
 	// intent is what the stack wants; nil until the other loop has said so.
 	intent *intent
+	// applying is true while the other loop writes the policies of a new intent.
+	applying bool
 	// stirred is true when something changed since the last look.
 	stirred bool
 	// latest is what Latest returns.
@@ -73,12 +76,6 @@ type stackState struct {
 	run     *run
 }
 
-// intent is what a stack wants to let through.
-type intent struct {
-	graph    lockdown.Graph
-	problems []string
-}
-
 // New makes a Prober. live reads from the API server itself: pods and policies of others are in no cache.
 func New(c client.Client, live client.Reader, options Options) *Prober {
 	return &Prober{
@@ -89,21 +86,6 @@ func New(c client.Client, live client.Reader, options Options) *Prober {
 
 // Changes wakes a loop for each stack of which something new is known.
 func (p *Prober) Changes() source.Source { return p.theirs }
-
-// Intend tells what a stack wants to let through, and which of its references did not resolve.
-func (p *Prober) Intend(key types.NamespacedName, g lockdown.Graph, problems []string) {
-	p.mutex.Lock()
-	defer p.mutex.Unlock()
-	s := p.of(key)
-	if s.intent != nil && len(problems) > 0 {
-		g = s.intent.graph // what the last good references gave is what still runs
-	}
-	if s.intent != nil && reflect.DeepEqual(s.intent.graph, g) && slices.Equal(s.intent.problems, problems) {
-		return
-	}
-	s.intent, s.stirred = &intent{g, problems}, true
-	p.own.ring(key, soon)
-}
 
 // Latest is what is known of a stack's boundary.
 func (p *Prober) Latest(key types.NamespacedName) Assessment {
@@ -159,35 +141,33 @@ func (p *Prober) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Resu
 	}
 	s, wanted, stirred := p.take(key)
 	if wanted == nil {
-		return ctrl.Result{}, nil // Intend rings
+		return ctrl.Result{}, nil // Applied rings
+	}
+	if s.run != nil && s.run.intent != wanted {
+		return p.abandon(ctx, &stack, s)
 	}
 	if s.run != nil && !stirred {
-		return p.advance(ctx, &stack, s, *wanted)
+		return p.advance(ctx, &stack, s)
 	}
 	if wait := s.looked.Add(rest).Sub(p.now()); wait > 0 {
 		p.stirAgain(s, stirred)
 		if s.run != nil {
-			return p.advance(ctx, &stack, s, *wanted)
+			return p.advance(ctx, &stack, s)
 		}
 		return ctrl.Result{RequeueAfter: wait}, nil
 	}
-	current, err := p.look(ctx, &stack, s, *wanted)
+	current, err := p.look(ctx, &stack, s, wanted)
+	if errors.Is(err, errOutdated) {
+		return ctrl.Result{}, nil // Applied rings
+	}
 	if err != nil {
 		p.stirAgain(s, true)
 		return ctrl.Result{}, err
 	}
 	if s.run != nil {
-		return p.advance(ctx, &stack, s, *wanted)
+		return p.advance(ctx, &stack, s)
 	}
-	return p.decide(ctx, &stack, s, current)
-}
-
-func (p *Prober) take(key types.NamespacedName) (s *stackState, wanted *intent, stirred bool) {
-	p.mutex.Lock()
-	defer p.mutex.Unlock()
-	s = p.of(key)
-	stirred, s.stirred = s.stirred, false
-	return s, s.intent, stirred
+	return p.decide(ctx, &stack, s, wanted, current)
 }
 
 func (p *Prober) stirAgain(s *stackState, stirred bool) {
@@ -196,10 +176,11 @@ func (p *Prober) stirAgain(s *stackState, stirred bool) {
 	s.stirred = s.stirred || stirred
 }
 
-// look reads what is live, audits it, and makes the plan of what would be tried now.
-func (p *Prober) look(ctx context.Context, stack *v1alpha1.OpenIMStack, s *stackState, wanted intent) (plan, error) {
+// look reads what is live, audits it, and makes the plan of what would be tried now. It is errOutdated when the stack wants something else
+// by then.
+func (p *Prober) look(ctx context.Context, stack *v1alpha1.OpenIMStack, s *stackState, wanted *intent) (plan, error) {
 	s.looked = p.now()
-	w, err := world.Read(ctx, p.live, p.scope(wanted.graph))
+	w, err := p.read(ctx, s, wanted)
 	if err != nil {
 		return plan{}, fmt.Errorf("auditing OpenIMStack %s/%s: %w", stack.Namespace, stack.Name, err)
 	}
@@ -230,7 +211,7 @@ func bare(stack *v1alpha1.OpenIMStack) *v1alpha1.OpenIMStack {
 }
 
 // decide starts a run when one is due.
-func (p *Prober) decide(ctx context.Context, stack *v1alpha1.OpenIMStack, s *stackState, current plan) (ctrl.Result, error) {
+func (p *Prober) decide(ctx context.Context, stack *v1alpha1.OpenIMStack, s *stackState, wanted *intent, current plan) (ctrl.Result, error) {
 	if p.options.Image == "" {
 		return ctrl.Result{RequeueAfter: Interval(stack)}, nil
 	}
@@ -242,7 +223,7 @@ func (p *Prober) decide(ctx context.Context, stack *v1alpha1.OpenIMStack, s *sta
 	if trigger == "" {
 		return ctrl.Result{RequeueAfter: wait}, nil
 	}
-	return p.begin(ctx, stack, s, current, trigger, o.request)
+	return p.begin(ctx, stack, s, &run{id: newID(), trigger: trigger, request: o.request, intent: wanted, plan: current})
 }
 
 // maxRequest is the longest value of the annotation that is answered, in bytes.

@@ -63,30 +63,6 @@ func TestTheOtherLoopIsWokenByNewsAlone(t *testing.T) {
 	g.Expect(p.Latest(types.NamespacedName{Name: "unknown"})).To(Equal(Assessment{}))
 }
 
-func TestAnIntentThatIsRepeatedIsNoNews(t *testing.T) {
-	g := NewWithT(t)
-	p := New(nil, nil, Options{})
-	p.Intend(chat, newTown().graph, nil)
-	_, wanted, stirred := p.take(chat)
-	g.Expect(wanted).NotTo(BeNil())
-	g.Expect(stirred).To(BeTrue())
-	p.Intend(chat, newTown().graph, nil)
-	_, _, stirred = p.take(chat)
-	g.Expect(stirred).To(BeFalse())
-}
-
-// While a reference is broken the children of the last good one run, and it is them that are audited.
-func TestABrokenReferenceDoesNotChangeWhatIsIntended(t *testing.T) {
-	g := NewWithT(t)
-	p := New(nil, nil, Options{})
-	whole := newTown().graph
-	p.Intend(chat, whole, nil)
-	p.Intend(chat, lockdown.Graph{Namespace: "im", Stack: "chat"}, []string{"spec.dependencies.redis: Secret redis is missing"})
-	_, wanted, _ := p.take(chat)
-	g.Expect(wanted.graph).To(Equal(whole))
-	g.Expect(wanted.problems).To(HaveLen(1))
-}
-
 func TestTheAuditReadsTheNamespacesThatMatterAndThatItMay(t *testing.T) {
 	g := NewWithT(t)
 	graph := lockdown.Graph{Namespace: "im", Stack: "chat", Connections: []lockdown.Connection{{

@@ -23,7 +23,6 @@ import (
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/controllers/lockdown/probe"
-	"github.com/openimstack/openim-operator/controllers/lockdown/world"
 )
 
 const (
@@ -39,7 +38,9 @@ type run struct {
 	began   time.Time
 	trigger v1alpha1.ProbeTrigger
 	request string
-	plan    plan
+	// intent that the plan was made for. What the run has seen says nothing of another.
+	intent *intent
+	plan   plan
 	// alone says why there is an intruder in the stack's namespace alone.
 	alone string
 	// controls are known when the listeners have addresses; the intruders start then.
@@ -49,21 +50,21 @@ type run struct {
 }
 
 // begin makes the listeners.
-func (p *Prober) begin(ctx context.Context, stack *v1alpha1.OpenIMStack, s *stackState, current plan, trigger v1alpha1.ProbeTrigger, request string) (ctrl.Result, error) {
+func (p *Prober) begin(ctx context.Context, stack *v1alpha1.OpenIMStack, s *stackState, r *run) (ctrl.Result, error) {
 	if err := p.sweep(ctx, client.ObjectKeyFromObject(stack), ""); err != nil { // what an earlier run or process left
 		return ctrl.Result{}, err
 	}
 	s.started = p.now()
-	r := &run{id: newID(), began: s.started, trigger: trigger, request: request, plan: current}
+	r.began = s.started
 	s.run = r
-	log.FromContext(ctx).V(1).Info("Probing the boundary", "trigger", trigger, "targets", len(current.targets))
-	if len(current.targets) == 0 {
+	log.FromContext(ctx).V(1).Info("Probing the boundary", "trigger", r.trigger, "targets", len(r.plan.targets))
+	if len(r.plan.targets) == 0 {
 		return p.finish(ctx, stack, s, unverified("no pod of the stack is ready: there is nothing to try"))
 	}
 	switch {
 	case p.options.Namespace == "":
 		r.alone = "there was no intruder in another namespace: the operator does not know its own"
-	case len(current.namespaces) == 1:
+	case len(r.plan.namespaces) == 1:
 		r.alone = "there was no intruder in another namespace: the operator runs in the stack's own"
 	}
 	for i, namespace := range slices.Clone(r.plan.namespaces) {
@@ -97,7 +98,7 @@ func (p *Prober) refused(ctx context.Context, stack *v1alpha1.OpenIMStack, s *st
 }
 
 // advance looks at a run's pods, and does what can be done now.
-func (p *Prober) advance(ctx context.Context, stack *v1alpha1.OpenIMStack, s *stackState, wanted intent) (ctrl.Result, error) {
+func (p *Prober) advance(ctx context.Context, stack *v1alpha1.OpenIMStack, s *stackState) (ctrl.Result, error) {
 	r := s.run
 	pods, err := p.podsOf(ctx, client.ObjectKeyFromObject(stack), r)
 	if err != nil {
@@ -119,7 +120,7 @@ func (p *Prober) advance(ctx context.Context, stack *v1alpha1.OpenIMStack, s *st
 	if !done {
 		return ctrl.Result{RequeueAfter: poll}, nil
 	}
-	return p.weigh(ctx, stack, s, wanted, pods, seen)
+	return p.weigh(ctx, stack, s, pods, seen)
 }
 
 // intrude makes the intruders.
@@ -233,9 +234,12 @@ func obstacle(pod *corev1.Pod) (text string, final bool) {
 }
 
 // weigh looks at the live objects once more, and judges.
-func (p *Prober) weigh(ctx context.Context, stack *v1alpha1.OpenIMStack, s *stackState, wanted intent, pods []corev1.Pod, seen [][]probe.Outcome) (ctrl.Result, error) {
+func (p *Prober) weigh(ctx context.Context, stack *v1alpha1.OpenIMStack, s *stackState, pods []corev1.Pod, seen [][]probe.Outcome) (ctrl.Result, error) {
 	r := s.run
-	w, err := world.Read(ctx, p.live, p.scope(wanted.graph))
+	w, err := p.read(ctx, s, r.intent)
+	if errors.Is(err, errOutdated) {
+		return p.abandon(ctx, stack, s)
+	}
 	if err != nil {
 		return ctrl.Result{}, fmt.Errorf("reading what is live after the probe: %w", err)
 	}
@@ -245,13 +249,22 @@ func (p *Prober) weigh(ctx context.Context, stack *v1alpha1.OpenIMStack, s *stac
 		intruder.Status.Phase = corev1.PodRunning // as it was when it tried: policies do not speak of pods that have ended
 		intruders = append(intruders, intruder)
 	}
-	after, err := lay(wanted.graph, w, intruders)
+	after, err := lay(r.intent.graph, w, intruders)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
 	return p.finish(ctx, stack, s, judge(trial{
 		before: r.plan, after: after, controls: r.controls, seen: seen, barred: barredIn(w, intruders), alone: r.alone,
 	}))
+}
+
+// abandon a run, because the stack wants something else now. That is tried at the next look.
+func (p *Prober) abandon(ctx context.Context, stack *v1alpha1.OpenIMStack, s *stackState) (ctrl.Result, error) {
+	r, key := s.run, client.ObjectKeyFromObject(stack)
+	s.run = nil
+	log.FromContext(ctx).V(1).Info("Left a probe of the boundary: the stack wants something else now", "trigger", r.trigger)
+	p.stir(key, 0)
+	return ctrl.Result{}, p.sweep(ctx, key, r.id)
 }
 
 // finish keeps the result and deletes the pods.

@@ -1,0 +1,136 @@
+package boundary
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/controllers/lockdown"
+)
+
+func TestAnIntentThatIsRepeatedIsNoNews(t *testing.T) {
+	g := NewWithT(t)
+	p := New(nil, nil, Options{})
+	intended(p, newTown().graph)
+	_, wanted, stirred := p.take(chat)
+	g.Expect(wanted).NotTo(BeNil())
+	g.Expect(stirred).To(BeTrue())
+	intended(p, newTown().graph)
+	_, again, stirred := p.take(chat)
+	g.Expect(again).To(BeIdenticalTo(wanted))
+	g.Expect(stirred).To(BeFalse())
+}
+
+// While a reference is broken the children of the last good one run, and it is them that are audited.
+func TestABrokenReferenceDoesNotChangeWhatIsIntended(t *testing.T) {
+	g := NewWithT(t)
+	p := New(nil, nil, Options{})
+	whole := newTown().graph
+	intended(p, whole)
+	intended(p, lockdown.Graph{Namespace: "im", Stack: "chat"}, "spec.dependencies.redis: Secret redis is missing")
+	_, wanted, _ := p.take(chat)
+	g.Expect(wanted.graph).To(Equal(whole))
+	g.Expect(wanted.problems).To(HaveLen(1))
+}
+
+// The operator writes one policy after the other. What is live meanwhile is neither what the stack wanted before nor what it wants now.
+func TestAStackIsNotLookedAtWhileItsPoliciesAreWritten(t *testing.T) {
+	g := NewWithT(t)
+	p, looks := prober(nil)
+	before, after := newTown().graph, other(newTown().graph)
+	intended(p, before)
+	g.Expect(passes(t, p)).To(Succeed())
+	g.Expect(looks()).To(Equal(1))
+	p.Intend(chat, after, nil)
+	p.stir(chat, 0) // by the first policy that is written
+	p.now = func() time.Time { return noon.Add(time.Minute) }
+	g.Expect(passes(t, p)).To(Succeed())
+	g.Expect(looks()).To(Equal(1), "nobody looked")
+	p.Applied(chat)
+	g.Expect(passes(t, p)).To(Succeed())
+	g.Expect(looks()).To(Equal(2))
+}
+
+func TestWhatWasReadWhileTheStackBeganToWantSomethingElseIsForgotten(t *testing.T) {
+	g := NewWithT(t)
+	var p *Prober
+	p, looks := prober(func() { intended(p, other(newTown().graph)) })
+	intended(p, newTown().graph)
+	g.Expect(passes(t, p)).To(Succeed())
+	g.Expect(looks()).To(Equal(1))
+	g.Expect(p.Latest(chat)).To(Equal(Assessment{}))
+	p.now = func() time.Time { return noon.Add(time.Minute) }
+	g.Expect(passes(t, p)).To(Succeed())
+	g.Expect(looks()).To(Equal(2), "and it is looked at again")
+	g.Expect(p.Latest(chat).Audited).To(BeTrue())
+}
+
+// A run tries what was wanted when it began. Its request, if there was one, is still to be answered.
+func TestARunIsLeftWhenTheStackWantsSomethingElse(t *testing.T) {
+	g := NewWithT(t)
+	p, _ := prober(nil)
+	intended(p, newTown().graph)
+	s, wanted, _ := p.take(chat)
+	s.run = &run{id: "1", intent: wanted, trigger: v1alpha1.ProbeRequest, request: "now", began: noon}
+	left := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: chat.Namespace, Name: "left", Labels: podLabels(chat, "1")}}
+	g.Expect(p.client.Create(t.Context(), left)).To(Succeed())
+
+	intended(p, other(newTown().graph))
+	g.Expect(passes(t, p)).To(Succeed())
+	g.Expect(s.run).To(BeNil())
+	g.Expect(s.latest.Probe).To(BeNil(), "it came to no result")
+	g.Expect(p.client.Get(t.Context(), client.ObjectKeyFromObject(left), left)).NotTo(Succeed(), "its pods are gone")
+	_, _, stirred := p.take(chat)
+	g.Expect(stirred).To(BeTrue(), "what is wanted now is looked at next")
+}
+
+// intended is what the other loop does when nothing hinders it.
+func intended(p *Prober, g lockdown.Graph, problems ...string) {
+	p.Intend(chat, g, problems)
+	p.Applied(chat)
+}
+
+// other is a graph that differs.
+func other(g lockdown.Graph) lockdown.Graph {
+	g.Connections = g.Connections[1:]
+	return g
+}
+
+// prober of the stack chat on a cluster that has nothing else, and how often it has looked. meanwhile is done in the middle of the first look.
+func prober(meanwhile func()) (p *Prober, looks func() int) {
+	n := 0
+	scheme := runtime.NewScheme()
+	utilruntime.Must(clientgoscheme.AddToScheme(scheme))
+	utilruntime.Must(v1alpha1.AddToScheme(scheme))
+	c := fake.NewClientBuilder().WithScheme(scheme).WithObjects(&v1alpha1.OpenIMStack{ObjectMeta: metav1.ObjectMeta{Namespace: chat.Namespace, Name: chat.Name}}).
+		WithInterceptorFuncs(interceptor.Funcs{List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
+			if _, namespaces := list.(*metav1.PartialObjectMetadataList); namespaces {
+				if n++; n == 1 && meanwhile != nil {
+					meanwhile()
+				}
+			}
+			return c.List(ctx, list, options...)
+		}}).Build()
+	p = New(c, c, Options{})
+	p.now = func() time.Time { return noon }
+	return p, func() int { return n }
+}
+
+// passes lets the prober do the next thing.
+func passes(t *testing.T, p *Prober) error {
+	t.Helper()
+	_, err := p.Reconcile(t.Context(), ctrl.Request{NamespacedName: chat})
+	return err
+}
