@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strconv"
 	"sync"
-	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -186,15 +185,18 @@ var _ = Describe("The network of a stack", func() {
 	It("is not called breached while the operator writes another, however long that takes", func() {
 		w.start("chat")
 		w.eventuallyReady("chat")
+		writes := o.settle("1s", w.namespace)
 		verdicts := w.verdicts("chat")
-		o.policyTakes.Store(int64(4 * time.Second)) // longer than an audit keeps still
+		o.policies.Lock()
+		proceed := sync.OnceFunc(o.policies.Unlock)
+		DeferCleanup(proceed)
 		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) {
-			s.Network = &v1alpha1.Network{WebSocket: v1alpha1.WebSocketDirect, WebSocketClients: []v1alpha1.Peer{{PodSelector: app("bot")}}}
+			s.Wrapper = v1alpha1.Wrapper{ExternalRef: &v1alpha1.ExternalWrapper{PodSelector: app("bridge")}}
 		})
-		Eventually(w.openTo("chat-msggateway-ingress", webSocketPort)).Should(ConsistOf("bot"))
-		w.eventuallyReady("chat")
-		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) { s.Network = nil })
-		Eventually(w.openTo("chat-msggateway-ingress", webSocketPort)).Should(BeEmpty())
+		Eventually(func() int { return o.writesIn(w.namespace) }).Should(BeNumerically(">", writes), "a policy is being written")
+		Consistently(verdicts, "4s").ShouldNot(ContainElement(v1alpha1.ReasonBreached)) // an audit would have been due
+		proceed()
+		Eventually(w.openTo("chat-api-ingress", apiPort)).Should(ConsistOf("bridge"))
 		w.eventuallyReady("chat")
 		Expect(verdicts()).To(And(Not(BeEmpty()), Not(ContainElement(v1alpha1.ReasonBreached))))
 	})
