@@ -33,6 +33,7 @@ func (r *Reconciler) phases() []phase {
 		{"resolve references", r.resolve},
 		{"tell the prober", r.intend},
 		{"build", r.build},
+		{"hold the denial", r.hold},
 		{"apply", r.apply},
 		{"observe", r.observe},
 		{"prune", r.prune},

@@ -3,7 +3,9 @@ package apply
 import (
 	"context"
 	"fmt"
+	"slices"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -56,7 +58,8 @@ func (e *ConflictError) Error() string {
 }
 
 // Apply makes an object be as wanted. The object must have a controller reference: one that exists with another
-// controller, or with none, is left alone and reported as a ConflictError.
+// controller, or with none, is left alone and reported as a ConflictError, unless pods alone hold what an earlier
+// controller has left.
 func (a *Applier) Apply(ctx context.Context, wanted client.Object) (Outcome, error) {
 	intent, err := a.intent(wanted)
 	if err != nil {
@@ -200,11 +203,29 @@ func (a *Applier) mayWrite(ctx context.Context, intent *unstructured.Unstructure
 	if err != nil {
 		return false, fmt.Errorf("reading %s: %w", describe(intent), err)
 	}
-	wanted, has := metav1.GetControllerOf(intent), metav1.GetControllerOf(current)
-	if wanted == nil || has == nil || has.UID != wanted.UID {
-		return true, &ConflictError{Kind: intent.GetKind(), Name: intent.GetName()}
+	if wanted, has := metav1.GetControllerOf(intent), metav1.GetControllerOf(current); wanted != nil && has != nil && has.UID == wanted.UID {
+		return true, nil
 	}
-	return true, nil
+	if isLeft(current, intent) {
+		return true, nil
+	}
+	return true, &ConflictError{Kind: intent.GetKind(), Name: intent.GetName()}
+}
+
+// isLeft tells whether an object is the wanted one of an owner that is gone: it carries the same labels, and nothing but pods holds it.
+func isLeft(object, wanted metav1.Object) bool {
+	for key, value := range wanted.GetLabels() {
+		if object.GetLabels()[key] != value {
+			return false
+		}
+	}
+	owners := object.GetOwnerReferences()
+	return len(owners) > 0 && !slices.ContainsFunc(owners, func(o metav1.OwnerReference) bool { return !IsPod(o) })
+}
+
+// IsPod tells whether an owner is a pod.
+func IsPod(o metav1.OwnerReference) bool {
+	return o.APIVersion == corev1.SchemeGroupVersion.String() && o.Kind == "Pod"
 }
 
 type key struct {
