@@ -85,8 +85,8 @@ func startControllerManager() {
 	})
 }
 
-// operator is a running operator whose writes are counted, by namespace: it looks after the stacks of earlier specs, too, and tries again
-// what failed in them.
+// operator is a running operator whose writes are counted, by namespace: it looks after every stack that there is, and tries again
+// what failed.
 type operator struct {
 	mutex  sync.Mutex
 	writes map[string]int
@@ -104,24 +104,20 @@ func (o *operator) note(r *http.Request) {
 	o.writes[namespace]++
 }
 
-// writesIn counts the writes in some namespaces so far.
-func (o *operator) writesIn(namespaces ...string) int {
+// writesIn counts the writes in a namespace so far.
+func (o *operator) writesIn(namespace string) int {
 	o.mutex.Lock()
 	defer o.mutex.Unlock()
-	var n int
-	for _, namespace := range namespaces {
-		n += o.writes[namespace]
-	}
-	return n
+	return o.writes[namespace]
 }
 
-// settle waits until two looks, so far apart, find no write between them in some namespaces, and returns how many there were: the last
+// settle waits until two looks, so far apart, find no write between them in a namespace, and returns how many there were: the last
 // events of a start are still on their way, and each object that Kubernetes has completed is looked at once.
-func (o *operator) settle(apart string, namespaces ...string) (writes int) {
+func (o *operator) settle(apart, namespace string) (writes int) {
 	GinkgoHelper()
 	Eventually(func() bool {
 		before := writes
-		writes = o.writesIn(namespaces...)
+		writes = o.writesIn(namespace)
 		return before == writes
 	}, soon, apart).Should(BeTrue())
 	return writes

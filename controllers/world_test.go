@@ -25,6 +25,7 @@ type world struct {
 	namespace string
 }
 
+// newWorld makes one. Its stacks are deleted when the spec has ended: the operators of later specs would look after them, too.
 func newWorld(ctx context.Context) world {
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "im-"}}
 	Expect(k8s.Create(ctx, ns)).To(Succeed())
@@ -40,6 +41,9 @@ func newWorld(ctx context.Context) world {
 	w.secret("jwks", "jwks.json", `{"keys":[{"kty":"EC"}]}`)
 	w.secret("redis", "password", "example")
 	w.secret("redis-wrapper", "password", "example")
+	DeferCleanup(func() {
+		Expect(k8s.DeleteAllOf(w.ctx, &v1alpha1.OpenIMStack{}, client.InNamespace(w.namespace))).To(Succeed())
+	})
 	return w
 }
 
