@@ -134,18 +134,27 @@ func (c *Client) do(ctx context.Context, method, path string, header http.Header
 		return Reply{}, fmt.Errorf("%w: %w", ErrNotSent, unsigned)
 	}
 	if err != nil {
-		return Reply{}, reason(err, wrote.Load())
+		return Reply{}, c.failed(reason(err, wrote.Load()))
 	}
 	defer func() { _ = resp.Body.Close() }()
 	data, err := readAll(resp)
 	if err != nil {
-		return Reply{}, reason(err, true)
+		return Reply{}, c.failed(reason(err, true))
 	}
 	if len(data) > wire.MaxReplyBytes {
 		return Reply{}, ErrTooLarge
 	}
 	conn.learn(resp.Header.Get(wire.HeaderInstance))
 	return Reply{Status: resp.StatusCode, Header: resp.Header, Body: data}, nil
+}
+
+// failed gives up the idle connections when one broke: a process that is gone takes all of its connections along, and whoever tries again at
+// once must not be given another of them.
+func (c *Client) failed(err error) error {
+	if errors.Is(err, ErrBroken) {
+		c.transport.CloseIdleConnections()
+	}
+	return err
 }
 
 // readAll reads one byte more than is allowed at most. A length that was announced is made room for at once.
