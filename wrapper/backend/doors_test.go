@@ -54,7 +54,7 @@ func TestEachRoleAtItsOwnDoor(t *testing.T) {
 			}
 		}
 	}
-	for _, call := range h.openim.Calls {
+	for _, call := range h.openim.All() {
 		g.Expect(call.Path).To(BeElementOf("/auth/get_admin_token", "/auth/parse_token"), "of %d calls none reached OpenIM", refused)
 	}
 	g.Expect(refused).To(BeNumerically(">", 500))

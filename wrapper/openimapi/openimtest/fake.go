@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -66,6 +67,13 @@ func (f *Fake) Seen(path string) []Call {
 		}
 	}
 	return out
+}
+
+// All returns the calls so far.
+func (f *Fake) All() []Call {
+	f.Lock()
+	defer f.Unlock()
+	return slices.Clone(f.Calls)
 }
 
 // Revoke makes every token that was given so far unacceptable.
