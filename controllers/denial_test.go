@@ -32,15 +32,18 @@ var _ = Describe("The policy that denies everything", func() {
 		}
 		return all
 	}
-	podsOf := func(component string) []corev1.Pod {
+	pods := func(also client.MatchingLabels) []corev1.Pod {
 		var list corev1.PodList
-		Expect(k8s.List(w.ctx, &list, client.InNamespace(w.namespace), client.MatchingLabels{v1alpha1.LabelInstance: "chat", v1alpha1.LabelComponent: component})).To(Succeed())
+		Expect(k8s.List(w.ctx, &list, client.InNamespace(w.namespace), client.MatchingLabels{v1alpha1.LabelInstance: "chat"}, also)).To(Succeed())
 		return list.Items
+	}
+	podOf := func(component string) *corev1.Pod {
+		return &pods(client.MatchingLabels{v1alpha1.LabelComponent: component})[0]
 	}
 	// held is the pod of a component, which does not end before end is called.
 	held := func(component string) (pod *corev1.Pod, end func()) {
 		GinkgoHelper()
-		pod = &podsOf(component)[0]
+		pod = podOf(component)
 		patch := func(finalizers string) error {
 			return k8s.Patch(w.ctx, pod, client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"finalizers":`+finalizers+`}}`)))
 		}
@@ -67,17 +70,15 @@ var _ = Describe("The policy that denies everything", func() {
 	It("is held by the stack and by all of its pods, those that come later too", func() {
 		want := func() []string {
 			all := []string{"OpenIMStack/chat"}
-			var list corev1.PodList
-			Expect(k8s.List(w.ctx, &list, client.InNamespace(w.namespace), client.MatchingLabels{v1alpha1.LabelInstance: "chat"})).To(Succeed())
-			for _, p := range list.Items {
+			for _, p := range pods(nil) {
 				all = append(all, "Pod/"+p.Name)
 			}
 			return all
 		}
 		Eventually(func(g Gomega) { g.Expect(owners()).To(ConsistOf(want())) }).Should(Succeed())
 		Expect(len(owners())).To(BeNumerically(">", 14))
-		gone := podsOf("push")[0]
-		Expect(k8s.Delete(w.ctx, &gone, client.GracePeriodSeconds(0))).To(Succeed())
+		gone := podOf("push")
+		Expect(k8s.Delete(w.ctx, gone, client.GracePeriodSeconds(0))).To(Succeed())
 		w.eventuallyReady("chat")
 		Eventually(func(g Gomega) { g.Expect(owners()).To(And(ConsistOf(want()), Not(ContainElement("Pod/"+gone.Name)))) }).Should(Succeed())
 	})
@@ -120,8 +121,8 @@ var _ = Describe("The policy that denies everything", func() {
 		stack.Spec.Suspend = ptr.To(true)
 		Expect(k8s.Update(w.ctx, &stack)).To(Succeed())
 		Eventually(func() *v1alpha1.OpenIMStack { Expect(w.get("chat", &stack)).To(Succeed()); return &stack }).Should(HaveField("Status.ObservedGeneration", stack.Generation))
-		gone := podsOf("push")[0]
-		Expect(k8s.Delete(w.ctx, &gone, client.GracePeriodSeconds(0))).To(Succeed())
+		gone := podOf("push")
+		Expect(k8s.Delete(w.ctx, gone, client.GracePeriodSeconds(0))).To(Succeed())
 		w.eventuallyReady("chat")
 		Eventually(func() bool { return apierrors.IsNotFound(w.get(gone.Name, &corev1.Pod{})) }).Should(BeTrue())
 		Consistently(func() []string { Expect(w.get("chat", &stack)).To(Succeed()); return stack.Status.PendingChanges }, "2s").Should(BeEmpty())

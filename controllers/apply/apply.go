@@ -203,13 +203,12 @@ func (a *Applier) mayWrite(ctx context.Context, intent *unstructured.Unstructure
 	if err != nil {
 		return false, fmt.Errorf("reading %s: %w", describe(intent), err)
 	}
-	if wanted, has := metav1.GetControllerOf(intent), metav1.GetControllerOf(current); wanted != nil && has != nil && has.UID == wanted.UID {
-		return true, nil
+	wanted, has := metav1.GetControllerOf(intent), metav1.GetControllerOf(current)
+	ours := wanted != nil && has != nil && has.UID == wanted.UID
+	if !ours && !isLeft(current, intent) {
+		return true, &ConflictError{Kind: intent.GetKind(), Name: intent.GetName()}
 	}
-	if isLeft(current, intent) {
-		return true, nil
-	}
-	return true, &ConflictError{Kind: intent.GetKind(), Name: intent.GetName()}
+	return true, nil
 }
 
 // isLeft tells whether an object is the wanted one of an owner that is gone: it carries the same labels, and nothing but pods holds it.
