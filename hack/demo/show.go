@@ -99,15 +99,14 @@ func (s *show) refusals(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	const read = "/user/get_users"
 	for _, try := range []struct {
 		what, route, token string
 		want               int
 	}{
-		{"no token", read, "", http.StatusUnauthorized},
-		{"a token for another audience", read, elsewhere, http.StatusUnauthorized},
-		{"a token signed by a stranger's key", read, forged, http.StatusUnauthorized},
-		{"a token without the administrators' role", read, nobody, http.StatusForbidden},
+		{"no token", chat.GetUsers, "", http.StatusUnauthorized},
+		{"a token for another audience", chat.GetUsers, elsewhere, http.StatusUnauthorized},
+		{"a token signed by a stranger's key", chat.GetUsers, forged, http.StatusUnauthorized},
+		{"a token without the administrators' role", chat.GetUsers, nobody, http.StatusForbidden},
 		{"a route that is not in the table", "/user/no_such_route", s.admin.Token, http.StatusNotFound},
 		{"OpenIM's own way to its admin token", "/auth/get_admin_token", s.admin.Token, http.StatusForbidden},
 	} {

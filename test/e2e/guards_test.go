@@ -47,7 +47,8 @@ func guards() {
 				MatchError(ContainSubstring(fmt.Sprintf("OpenIMStack %q", stack.Name))), WithTransform(apierrors.IsForbidden, BeTrue())))
 		}
 		own := policyOf(ctx, string(openim.RPCAuth))
-		Expect(environment.Cluster.Delete(ctx, own, client.DryRunAll)).To(MatchError(ContainSubstring("only the stack's operator may change or delete")))
+		Eventually(ctx, func(ctx SpecContext) error { return environment.Cluster.Delete(ctx, own, client.DryRunAll) }).WithTimeout(soon).Should(
+			MatchError(ContainSubstring("only the stack's operator may change or delete")))
 
 		back(ctx, child(ctx, &appsv1.Deployment{}, string(openim.RPCAuth)), sameDeployment)
 		pod, err := environment.ReadyPod(ctx, client.ObjectKeyFromObject(stack), string(openim.API))

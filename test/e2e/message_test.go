@@ -36,12 +36,12 @@ func message() {
 		Expect(reply.Code).NotTo(BeZero())
 		Expect(reply.Detail).To(BeEmpty(), "no stack traces")
 	},
-		Entry("no token", "/user/get_users", http.StatusUnauthorized, func() string { return "" }, SpecTimeout(time.Minute)),
-		Entry("a token for another audience", "/user/get_users", http.StatusUnauthorized, spoilt(func(c *identity.Claims) { c.Audience = "other" }), SpecTimeout(time.Minute)),
-		Entry("a token of another issuer", "/user/get_users", http.StatusUnauthorized, spoilt(func(c *identity.Claims) { c.Issuer = "https://evil.example.com" }), SpecTimeout(time.Minute)),
-		Entry("a token without the role", "/user/get_users", http.StatusForbidden, spoilt(func(c *identity.Claims) { c.Groups = []string{"visitors"} }), SpecTimeout(time.Minute)),
-		Entry("a token signed by another key", "/user/get_users", http.StatusUnauthorized, forged, SpecTimeout(time.Minute)),
-		Entry("a token that has run out", "/user/get_users", http.StatusUnauthorized, expired, SpecTimeout(time.Minute)),
+		Entry("no token", chat.GetUsers, http.StatusUnauthorized, func() string { return "" }, SpecTimeout(time.Minute)),
+		Entry("a token for another audience", chat.GetUsers, http.StatusUnauthorized, spoilt(func(c *identity.Claims) { c.Audience = "other" }), SpecTimeout(time.Minute)),
+		Entry("a token of another issuer", chat.GetUsers, http.StatusUnauthorized, spoilt(func(c *identity.Claims) { c.Issuer = "https://evil.example.com" }), SpecTimeout(time.Minute)),
+		Entry("a token without the role", chat.GetUsers, http.StatusForbidden, spoilt(func(c *identity.Claims) { c.Groups = []string{"visitors"} }), SpecTimeout(time.Minute)),
+		Entry("a token signed by another key", chat.GetUsers, http.StatusUnauthorized, forged, SpecTimeout(time.Minute)),
+		Entry("a token that has run out", chat.GetUsers, http.StatusUnauthorized, expired, SpecTimeout(time.Minute)),
 		Entry("a route that is not in the table", "/user/no_such_route", http.StatusNotFound, spoilt(nil), SpecTimeout(time.Minute)),
 		Entry("OpenIM's own way to its admin token", "/auth/get_admin_token", http.StatusForbidden, spoilt(nil), SpecTimeout(time.Minute)),
 		Entry("OpenIM's own way to a user's token", "/auth/get_user_token", http.StatusForbidden, spoilt(nil), SpecTimeout(time.Minute)),

@@ -9,6 +9,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
@@ -35,6 +36,9 @@ func texts(ctx SpecContext) map[string][]byte {
 		}
 		log, err := environment.Cluster.Clientset.CoreV1().Pods(pod.Namespace).
 			GetLogs(pod.Name, &corev1.PodLogOptions{Container: pod.Spec.Containers[0].Name}).DoRaw(ctx)
+		if apierrors.IsNotFound(err) && pod.Labels[v1alpha1.LabelName] == v1alpha1.NameProbe {
+			continue // its probe is over
+		}
 		Expect(err).NotTo(HaveOccurred())
 		found["log of "+pod.Name] = log
 	}

@@ -19,6 +19,9 @@ const (
 	callTimeout = 30 * time.Second
 )
 
+// GetUsers is a route that changes nothing. OpenIM's api answers it with the help of two rpc services.
+const GetUsers = "/user/get_users"
+
 // Admin calls OpenIM through the gateway.
 type Admin struct {
 	// Address of the gateway's administrators' port, host:port.
@@ -52,6 +55,11 @@ func (a Admin) Post(ctx context.Context, route string, body any) (Reply, error) 
 		header.Set("Authorization", "Bearer "+a.Token)
 	}
 	return post(ctx, http.DefaultClient, "http://"+a.Address+prefix+route, header, body)
+}
+
+// FirstUser asks for a page of one user.
+func (a Admin) FirstUser(ctx context.Context) (Reply, error) {
+	return a.Post(ctx, GetUsers, map[string]any{"pagination": map[string]int{"pageNumber": 1, "showNumber": 1}})
 }
 
 // post sends JSON and reads OpenIM's envelope.
