@@ -11,6 +11,7 @@ import (
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
@@ -152,7 +153,9 @@ func told(ctx SpecContext, names ...string) {
 		listed = append(listed, HavePrefix(name+":"))
 	}
 	Expect(audited(ctx).Exceptions).To(ConsistOf(want...))
-	live := &v1alpha1.OpenIMStack{}
-	Expect(environment.Cluster.Get(ctx, client.ObjectKeyFromObject(stack), live)).To(Succeed())
-	Expect(live.Status.Boundary.Exceptions).To(ConsistOf(listed...))
+	Eventually(ctx, func(ctx SpecContext) ([]string, error) {
+		live := &v1alpha1.OpenIMStack{}
+		err := environment.Cluster.Get(ctx, client.ObjectKeyFromObject(stack), live)
+		return ptr.Deref(live.Status.Boundary, v1alpha1.Boundary{}).Exceptions, err
+	}).WithTimeout(soon).Should(ConsistOf(listed...))
 }

@@ -161,7 +161,8 @@ func TestWhatPeopleDo(t *testing.T) {
 		again.login(t, known[bob].token(t))
 		g.Eventually(func() ([]string, error) { return again.history(single, 20) }, soon).
 			Should(Equal([]string{"good morning", "good morning, Alice", "are you there?"}))
-		g.Expect(again.history("sg_"+team, 20)).To(Equal([]string{"e4, says " + alice.id, "e4, says " + carol.id}))
+		g.Eventually(func() ([]string, error) { return again.history("sg_"+team, 20) }, soon).
+			Should(Equal([]string{"e4, says " + alice.id, "e4, says " + carol.id}))
 		all, err := again.sdk.Conversation().GetAllConversationList(again.ctx())
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(each(all, func(c *model_struct.LocalConversation) string { return c.ConversationID })).To(ContainElements(single, "sg_"+team))
