@@ -160,6 +160,21 @@ var _ = Describe("The boundary", Ordered, func() {
 		Expect(last.Outcome).To(Equal(v1alpha1.ReasonEnforced))
 	})
 
+	It("is not verified from a change of the spec on, until what it lets through now was tried", func() {
+		before := w.lastProbe("chat")
+		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) {
+			s.Network = &v1alpha1.Network{Monitoring: []v1alpha1.Peer{{PodSelector: &v1alpha1.Selector{MatchLabels: map[string]string{"app": "prometheus"}}}}}
+		})
+		w.eventuallyIsolated("chat", "Unknown/NotVerified", "has not been tried yet since the spec changed them")
+		Expect(w.lastProbe("chat")).To(Equal(before), "which found another boundary")
+		w.eventuallyIsolated("chat", "True/Enforced", "")
+		Expect(w.lastProbe("chat").Time.Time).To(BeTemporally(">", before.Time.Time))
+		Expect(w.lastProbe("chat").Trigger).To(Equal(v1alpha1.ProbeChange))
+		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) { s.Network = nil })
+		w.eventuallyIsolated("chat", "Unknown/NotVerified", "since the spec changed them")
+		w.eventuallyIsolated("chat", "True/Enforced", "")
+	})
+
 	It("is breached by a policy of somebody else, which is named, and holds again without it", func() {
 		policy := foreign("debug")
 		began := time.Now()

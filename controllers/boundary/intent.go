@@ -23,7 +23,7 @@ type intent struct {
 var errOutdated = errors.New("the stack wants something else by now")
 
 // Intend tells what a stack wants to let through, and which of its references did not resolve. When that is new, the stack is not looked
-// at until Applied is called.
+// at until Applied is called, and what was found before proves nothing any more.
 func (p *Prober) Intend(key types.NamespacedName, g lockdown.Graph, problems []string) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
@@ -34,6 +34,7 @@ func (p *Prober) Intend(key types.NamespacedName, g lockdown.Graph, problems []s
 	if s.intent != nil && reflect.DeepEqual(s.intent.graph, g) && slices.Equal(s.intent.problems, problems) {
 		return
 	}
+	s.latest.Outdated = s.latest.Outdated || s.intent != nil && !reflect.DeepEqual(s.intent.graph, g)
 	s.intent, s.applying = &intent{g, problems}, true
 }
 

@@ -2,6 +2,7 @@ package boundary
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -70,11 +71,62 @@ func TestWhatWasReadWhileTheStackBeganToWantSomethingElseIsForgotten(t *testing.
 	intended(p, newTown().graph)
 	g.Expect(passes(t, p)).To(Succeed())
 	g.Expect(looks()).To(Equal(1))
-	g.Expect(p.Latest(chat)).To(Equal(Assessment{}))
+	g.Expect(p.Latest(chat).Audited).To(BeFalse())
 	p.now = func() time.Time { return noon.Add(time.Minute) }
 	g.Expect(passes(t, p)).To(Succeed())
 	g.Expect(looks()).To(Equal(2), "and it is looked at again")
 	g.Expect(p.Latest(chat).Audited).To(BeTrue())
+}
+
+// What was found under other policies proves nothing: a result counts for what was wanted when it was tried.
+func TestAResultIsOutdatedOnceTheStackWantsSomethingElse(t *testing.T) {
+	g := NewWithT(t)
+	p, _ := prober(nil)
+	outdated := func() bool { return p.Latest(chat).Outdated }
+	finish := func(meanwhile ...lockdown.Graph) {
+		s, wanted, _ := p.take(chat)
+		for _, graph := range meanwhile {
+			p.Intend(chat, graph, nil)
+		}
+		s.run = &run{id: "1", intent: wanted, began: noon}
+		_, err := p.finish(t.Context(), &v1alpha1.OpenIMStack{ObjectMeta: metav1.ObjectMeta{Namespace: chat.Namespace, Name: chat.Name}}, s, judgement{outcome: v1alpha1.ReasonEnforced})
+		g.Expect(err).NotTo(HaveOccurred())
+	}
+	intended(p, newTown().graph)
+	finish()
+	g.Expect(outdated()).To(BeFalse())
+	intended(p, newTown().graph, "spec.dependencies.redis: Secret redis is missing")
+	g.Expect(outdated()).To(BeFalse(), "the same may go on")
+	p.Intend(chat, other(newTown().graph), nil)
+	g.Expect(outdated()).To(BeTrue(), "before the first policy is written")
+	p.Applied(chat)
+	g.Expect(passes(t, p)).To(Succeed())
+	g.Expect(outdated()).To(BeTrue(), "a look is not a trial")
+	finish(newTown().graph)
+	g.Expect(outdated()).To(BeTrue(), "it ended just after the spec had changed once more")
+	p.Applied(chat)
+	finish()
+	g.Expect(outdated()).To(BeFalse())
+}
+
+// The result of an earlier process is in the status, with a digest of the rules that it was found under and of the pods that were tried.
+func TestAResultOfAnEarlierProcessIsOutdatedUnderOtherRules(t *testing.T) {
+	look := func(g Gomega, digest string) (current string, outdated bool) {
+		p, _ := prober(nil)
+		stack := &v1alpha1.OpenIMStack{ObjectMeta: metav1.ObjectMeta{Namespace: chat.Namespace, Name: chat.Name}}
+		stack.Status.Boundary = &v1alpha1.Boundary{LastProbe: &v1alpha1.ProbeResult{Digest: digest, Outcome: v1alpha1.ReasonEnforced}}
+		intended(p, newTown().graph)
+		s, wanted, _ := p.take(chat)
+		plan, err := p.look(t.Context(), stack, s, wanted)
+		g.Expect(err).NotTo(HaveOccurred())
+		return plan.digest, p.Latest(chat).Outdated
+	}
+	g := NewWithT(t)
+	current, outdated := look(g, "other.pods")
+	g.Expect(outdated).To(BeTrue())
+	rules, _, _ := strings.Cut(current, ".")
+	_, outdated = look(g, rules+".others")
+	g.Expect(outdated).To(BeFalse(), "pods come and go")
 }
 
 // A run tries what was wanted when it began. Its request, if there was one, is still to be answered.

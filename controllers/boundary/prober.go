@@ -189,8 +189,10 @@ func (p *Prober) look(ctx context.Context, stack *v1alpha1.OpenIMStack, s *stack
 	if err != nil {
 		return plan{}, err
 	}
+	last := p.last(stack, s)
 	p.tell(s, client.ObjectKeyFromObject(stack), func(a *Assessment) {
 		a.Audited, a.Findings, a.Exceptions = true, report.Findings, report.Exceptions
+		a.Outdated = a.Outdated || a.Probe == nil && last != nil && !sameRules(last.Digest, current.digest) // of an earlier process
 		switch {
 		case p.options.Image == "":
 			a.Waiting = "the operator was given no image for the probe's pods (--probe-image)"
@@ -217,7 +219,8 @@ func (p *Prober) decide(ctx context.Context, stack *v1alpha1.OpenIMStack, s *sta
 	}
 	o := occasion{
 		now: p.now(), interval: Interval(stack), since: s.since, last: p.last(stack, s), started: s.started, digest: current.digest,
-		request: cut(stack.Annotations[v1alpha1.AnnotationProbeRequested], maxRequest), settled: settled(stack), nothing: len(current.targets) == 0,
+		outdated: p.Latest(client.ObjectKeyFromObject(stack)).Outdated,
+		request:  cut(stack.Annotations[v1alpha1.AnnotationProbeRequested], maxRequest), settled: settled(stack), nothing: len(current.targets) == 0,
 	}
 	trigger, wait := o.due()
 	if trigger == "" {

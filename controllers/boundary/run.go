@@ -279,7 +279,7 @@ func (p *Prober) finish(ctx context.Context, stack *v1alpha1.OpenIMStack, s *sta
 	s.run = nil
 	metrics.observe(key, result, took)
 	log.FromContext(ctx).Info("Probed the boundary", "trigger", r.trigger, "outcome", j.outcome, "attempted", j.attempted, "unexpected", j.unexpected, "took", took.Round(time.Millisecond).String())
-	p.tell(s, key, func(a *Assessment) { a.Probe = result })
+	p.tell(s, key, func(a *Assessment) { a.Probe, a.Outdated = result, a.Outdated && s.intent != r.intent })
 	p.own.ring(key, rest) // what changed meanwhile
 	return ctrl.Result{}, p.sweep(ctx, key, r.id)
 }

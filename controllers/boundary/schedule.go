@@ -24,6 +24,8 @@ type occasion struct {
 	last *v1alpha1.ProbeResult
 	// started is when the last probe of this process began; zero when there was none.
 	started time.Time
+	// outdated is true when the stack wants something else than when the last result was found.
+	outdated bool
 	// digest of the plan as it is now.
 	digest string
 	// request is the value of the annotation, empty when there is none.
@@ -75,7 +77,12 @@ func (o occasion) changed() bool {
 	if o.last == nil || o.last.Digest == "" {
 		return o.settled
 	}
-	lastRules, lastTargets, _ := strings.Cut(o.last.Digest, ".")
-	rules, targets, _ := strings.Cut(o.digest, ".")
-	return rules != lastRules || targets != lastTargets && o.settled
+	return o.outdated || !sameRules(o.digest, o.last.Digest) || o.digest != o.last.Digest && o.settled
+}
+
+// sameRules tells whether two digests of plans agree on what is meant to happen, if not on the pods.
+func sameRules(a, b string) bool {
+	rulesA, _, _ := strings.Cut(a, ".")
+	rulesB, _, _ := strings.Cut(b, ".")
+	return rulesA == rulesB
 }

@@ -26,6 +26,8 @@ func TestWhenAStackIsProbed(t *testing.T) {
 		{"the interval is over", func(o *occasion) { o.last = last(interval, v1alpha1.ReasonEnforced) }, v1alpha1.ProbeInterval, 0},
 		{"a policy has changed", func(o *occasion) { o.digest = "r2.t1" }, v1alpha1.ProbeChange, 0},
 		{"a policy has changed while pods come and go", func(o *occasion) { o.digest, o.settled = "r2.t2", false }, v1alpha1.ProbeChange, 0},
+		{"the spec wants something else, which intruders do not notice", func(o *occasion) { o.outdated = true }, v1alpha1.ProbeChange, 0},
+		{"so it does while pods come and go", func(o *occasion) { o.outdated, o.settled = true, false }, v1alpha1.ProbeChange, 0},
 		{"a pod was replaced", func(o *occasion) { o.digest = "r1.t2" }, v1alpha1.ProbeChange, 0},
 		{"pods come and go", func(o *occasion) { o.digest, o.settled = "r1.t2", false }, "", 4 * time.Minute},
 		{"pods come and go for longer than the interval", func(o *occasion) {

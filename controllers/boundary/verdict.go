@@ -36,6 +36,8 @@ type Assessment struct {
 	Exceptions []audit.Exception
 	// Probe is the latest result, nil when this process has none.
 	Probe *v1alpha1.ProbeResult
+	// Outdated is true when the stack wants something else than it did when the latest result was found.
+	Outdated bool
 	// Waiting says why there is no result yet. Empty when there is nothing to say.
 	Waiting string
 }
@@ -64,7 +66,7 @@ func Isolated(e Evidence) metav1.Condition {
 		return condition(metav1.ConditionFalse, v1alpha1.ReasonNotEnforcedByCNI, e.Probe.Message)
 	case !e.PoliciesInPlace:
 		return condition(metav1.ConditionFalse, v1alpha1.ReasonPoliciesNotInPlace, "not all NetworkPolicies of the stack are in place"+e.missing())
-	case e.probed(v1alpha1.ReasonEnforced):
+	case e.probed(v1alpha1.ReasonEnforced) && !e.Outdated:
 		return condition(metav1.ConditionTrue, v1alpha1.ReasonEnforced, e.Probe.Message)
 	default:
 		return condition(metav1.ConditionUnknown, v1alpha1.ReasonIsolationUnverified, "all NetworkPolicies of the stack are in place; "+e.unverified())
@@ -94,15 +96,20 @@ func (e Evidence) missing() string {
 }
 
 func (e Evidence) unverified() string {
+	const untried = "whether the cluster's network enforces them has not been tried"
+	since := ""
+	if e.Probe != nil {
+		since = " since the spec changed them"
+	}
 	switch {
-	case e.Probe == nil && e.Waiting != "":
-		return "whether the cluster's network enforces them has not been tried: " + e.Waiting
-	case e.Probe == nil:
-		return "whether the cluster's network enforces them has not been tried yet"
-	case e.stale():
+	case e.Probe != nil && e.stale():
 		return fmt.Sprintf("the last probe is older than %d intervals of %s: look at the operator's log", staleAfter, e.Interval)
-	default:
+	case e.Probe != nil && e.Probe.Outcome != v1alpha1.ReasonEnforced:
 		return e.Probe.Message
+	case e.Waiting != "":
+		return untried + since + ": " + e.Waiting
+	default:
+		return untried + " yet" + since
 	}
 }
 

@@ -47,6 +47,16 @@ func TestTheConditionNetworkIsolated(t *testing.T) {
 		}, "True/Enforced", ""},
 		{"a result of two intervals ago still counts", func(e *Evidence) { e.Probe = probed("Enforced", 10*time.Minute) }, "True/Enforced", ""},
 		{"an older one does not", func(e *Evidence) { e.Probe = probed("Enforced", 10*time.Minute+time.Second) }, "Unknown/NotVerified", "older than 2 intervals of 5m0s"},
+		{"the spec has changed since", func(e *Evidence) { e.Probe, e.Outdated = probed("Enforced", time.Minute), true }, "Unknown/NotVerified", "has not been tried yet since the spec changed them"},
+		{"it has, and there are no probes any more", func(e *Evidence) {
+			e.Probe, e.Outdated, e.Waiting = probed("Enforced", time.Minute), true, "no image"
+		}, "Unknown/NotVerified", "has not been tried since the spec changed them: no image"},
+		{"it has, and nobody enforces anything", func(e *Evidence) {
+			e.Probe, e.Outdated = probed("NotEnforcedByCNI", time.Minute), true
+		}, "False/NotEnforcedByCNI", "what the probe saw"},
+		{"it has, and the control failed before", func(e *Evidence) {
+			e.Probe, e.Outdated = probed("NotVerified", time.Minute), true
+		}, "Unknown/NotVerified", "what the probe saw"},
 		{"an object opens a port", func(e *Evidence) { e.Probe, e.Findings = probed("Enforced", time.Minute), []audit.Finding{hole} },
 			"False/Breached", "NetworkPolicy im/debug opens api:10002, rpc-auth:10200: it admits everybody"},
 		{"a metrics port, too", func(e *Evidence) {
