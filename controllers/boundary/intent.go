@@ -31,10 +31,11 @@ func (p *Prober) Intend(key types.NamespacedName, g lockdown.Graph, problems []s
 	if s.intent != nil && len(problems) > 0 {
 		g = s.intent.graph // what the last good references gave is what still runs
 	}
-	if s.intent != nil && reflect.DeepEqual(s.intent.graph, g) && slices.Equal(s.intent.problems, problems) {
+	same := s.intent != nil && reflect.DeepEqual(s.intent.graph, g)
+	if same && slices.Equal(s.intent.problems, problems) {
 		return
 	}
-	s.latest.Outdated = s.latest.Outdated || s.intent != nil && !reflect.DeepEqual(s.intent.graph, g)
+	s.latest.Outdated = s.latest.Outdated || s.intent != nil && !same
 	s.intent, s.applying = &intent{g, problems}, true
 }
 

@@ -71,7 +71,7 @@ func TestWhatWasReadWhileTheStackBeganToWantSomethingElseIsForgotten(t *testing.
 	intended(p, newTown().graph)
 	g.Expect(passes(t, p)).To(Succeed())
 	g.Expect(looks()).To(Equal(1))
-	g.Expect(p.Latest(chat).Audited).To(BeFalse())
+	g.Expect(p.Latest(chat)).To(Equal(Assessment{Outdated: true}))
 	p.now = func() time.Time { return noon.Add(time.Minute) }
 	g.Expect(passes(t, p)).To(Succeed())
 	g.Expect(looks()).To(Equal(2), "and it is looked at again")

@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
@@ -88,7 +89,7 @@ func areAsAsked(d *appsv1.Deployment, pods []corev1.Pod) bool {
 		}
 		ready++
 	}
-	return d.Spec.Replicas != nil && ready == *d.Spec.Replicas
+	return ready == ptr.Deref(d.Spec.Replicas, 1)
 }
 
 // waitForAnswer waits until an administrator's question gets through the wrapper to OpenIM and back.
