@@ -44,6 +44,9 @@ type OpenIM struct {
 	ExternalURL string `json:"externalURL,omitempty"`
 	// ObjectURL is the object store as users reach it, the only place to which a download may be sent. Empty: there are no downloads.
 	ObjectURL string `json:"objectURL,omitempty"`
+	// ObjectPictures lets users have small pictures of objects made (type=image). openim-rpc-third decodes the whole object for it: 48 KB
+	// of PNG can take 391 MiB of its memory. Off: the parameters are left out, and the object itself is read.
+	ObjectPictures bool `json:"objectPictures,omitempty"`
 }
 
 // ParseConfig reads and checks a configuration. It opens none of the files it names.

@@ -147,6 +147,9 @@ func inspect(route *policy.Route, body []byte, rec *serve.Record) *wire.Failure 
 	if err == nil {
 		rec.Users, rec.UserCount, err = route.ActsOn(object)
 	}
+	if err == nil {
+		err = route.CheckNew(object)
+	}
 	if err != nil {
 		f := wire.BadRequest.Because("the body is refused: " + err.Error())
 		return &f

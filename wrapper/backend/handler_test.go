@@ -132,6 +132,12 @@ func TestWhatTheBackendRefusesByItself(t *testing.T) {
 		{"a user id that is none", func(t *testing.T) *http.Request {
 			return request(t, "POST", infoPath, `{"userIDs":[{"$ne":1}]}`, auth.RoleAdmin)
 		}, 400, "bad_request"},
+		{"a user whose id is a pattern", func(t *testing.T) *http.Request {
+			return request(t, "POST", "/admin/v1/user/user_register", `{"users":[{"userID":"alice"},{"userID":"a.b","nickname":"x"}]}`, auth.RoleAdmin)
+		}, 400, "bad_request"},
+		{"a group whose id is a pattern", func(t *testing.T) *http.Request {
+			return request(t, "POST", "/admin/v1/group/create_group", `{"groupInfo":{"GROUPID":"$|^si.bob.carol:"}}`, auth.RoleAdmin)
+		}, 400, "bad_request"},
 		{"a body beyond the route's bound", func(t *testing.T) *http.Request {
 			return request(t, "POST", "/admin/v1/auth/force_logout", `{"userID":"`+strings.Repeat("x", policy.Small)+`"}`, auth.RoleAdmin)
 		}, 413, "body_too_large"},

@@ -27,3 +27,23 @@ func (m userMembers) Conversations(ctx context.Context, userID string, ids []str
 func (m userMembers) Groups(ctx context.Context, userID string, ids []string) ([]openimapi.GroupRole, error) {
 	return m.openim.RolesOf(ctx, userID, ids)
 }
+
+// Live says which groups exist and are not dismissed.
+func (m userMembers) Live(ctx context.Context, groupIDs []string) ([]bool, error) {
+	return m.openim.LiveGroups(ctx, groupIDs)
+}
+
+// All are the ids of all conversations that OpenIM ever kept for a user.
+func (m userMembers) All(ctx context.Context, userID string) ([]string, error) {
+	return m.openim.ConversationsOf(ctx, userID)
+}
+
+// NewestSeq is the newest sequence number of a conversation.
+func (m userMembers) NewestSeq(ctx context.Context, userID, conversationID string) (int64, error) {
+	return m.openim.NewestSeq(ctx, userID, conversationID)
+}
+
+// TakesSettings says whether a user takes from another what that one sets for both of them.
+func (m userMembers) TakesSettings(ctx context.Context, userID, from, conversationID string) (bool, error) {
+	return m.openim.TakesSettings(ctx, userID, from, conversationID)
+}

@@ -6,33 +6,32 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/openimstack/openim-operator/wrapper/bounds"
+	"github.com/openimstack/openim-operator/wrapper/ids"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
 // Bounds of what the gateway's calls name.
 const (
-	maxUserIDBytes     = 128
+	maxUserIDBytes     = ids.MaxBytes
 	maxNicknameBytes   = 256
 	maxFaceURLBytes    = 1024
 	maxIssuerBytes     = 300
 	maxDeviceNameBytes = 128
 	maxTextBytes       = 128
-	maxConversations   = 500
+	maxConversations   = bounds.Conversations
 	// maxPlatform is the last of OpenIM's platforms for users; 10 is its administrators'.
 	maxPlatform = 9
 	minCodeLife = 10 * time.Second
 )
 
-var badUser error = wire.BadRequest.Because("a user or group id must be 1 to 128 bytes without control characters, and no administrator's")
+var badUser error = wire.BadRequest.Because("a user or group id must be 1 to 128 bytes of " + ids.Rule + ", and no administrator's")
 
 // legalNewUser is the rule of OpenIM's own registration (protocol's user.UserRegisterReq).
-func legalNewUser(id string) bool {
-	const legal = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"
-	return id != "" && len(id) <= maxUserIDBytes && strings.Trim(id, legal) == ""
-}
+func legalNewUser(id string) bool { return ids.LegalNewUser(id) }
 
 // legalUser is wider: a user may have come to OpenIM by another way.
-func legalUser(id string) bool { return id != "" && legalText(id, maxUserIDBytes) }
+func legalUser(id string) bool { return ids.Legal(id) }
 
 func legalText(s string, limit int) bool {
 	return len(s) <= limit && utf8.ValidString(s) && strings.IndexFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f }) < 0

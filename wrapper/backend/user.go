@@ -2,6 +2,7 @@ package backend
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"mime"
@@ -26,10 +27,18 @@ type Tokens interface {
 	Token(ctx context.Context, userID string, platformID int32, refused string) (token, hash string, err error)
 }
 
-// Members says who belongs where, in the order of the ids.
+// Members says who belongs where, in the order of the ids, and what else must be known before a user's call may go on.
 type Members interface {
 	Conversations(ctx context.Context, userID string, ids []string) ([]bool, error)
 	Groups(ctx context.Context, userID string, ids []string) ([]openimapi.GroupRole, error)
+	// Live says which groups exist and are not dismissed.
+	Live(ctx context.Context, groupIDs []string) ([]bool, error)
+	// All are the ids of all conversations that OpenIM ever kept for a user.
+	All(ctx context.Context, userID string) ([]string, error)
+	// NewestSeq is the newest sequence number of a conversation.
+	NewestSeq(ctx context.Context, userID, conversationID string) (int64, error)
+	// TakesSettings says whether a user takes from another what that one sets for both of them.
+	TakesSettings(ctx context.Context, userID, from, conversationID string) (bool, error)
 }
 
 // UsersOptions are what users' calls need.
@@ -40,12 +49,15 @@ type UsersOptions struct {
 	Release policy.Release
 	// ObjectURL is the object store as users reach it; nil: there are no downloads.
 	ObjectURL *url.URL
-	Budget    *budget
+	// Pictures lets users have OpenIM make small pictures of objects.
+	Pictures bool
+	Budget   *budget
 }
 
 // forUsers adds what the configuration says, which has been checked: a release, and perhaps the object store.
 func (c OpenIM) forUsers(o UsersOptions) UsersOptions {
 	o.Release, _ = policy.ParseRelease(c.Release)
+	o.Pictures = c.ObjectPictures
 	if c.ObjectURL != "" {
 		o.ObjectURL, _ = url.Parse(c.ObjectURL)
 	}
@@ -118,8 +130,13 @@ func (u *users) answer(ctx context.Context, header http.Header, call userCall, r
 	defer release()
 	ctx, cancel := context.WithTimeout(ctx, route.Limit.Deadline)
 	defer cancel()
-	if failure := u.satisfy(ctx, call.Principal, body, needs, rec); failure != nil {
+	nothing, failure := u.satisfy(ctx, call.Principal, body, needs, rec)
+	if failure != nil {
 		return nil, failure
+	}
+	if nothing {
+		rec.Verdict = serve.VerdictAllowed
+		return &wire.Envelope{Data: json.RawMessage(route.Nothing)}, nil
 	}
 	data, err := route.WriteBody(body, protobuf)
 	if err != nil {
@@ -139,7 +156,9 @@ func (u *users) enforce(route *policy.Route, call userCall, protobuf bool, rec *
 	if failure != nil {
 		return nil, nil, failure
 	}
-	changed, needs, failure := route.Enforce(policy.Caller{UserID: call.Principal.Subject, PlatformID: call.Principal.PlatformID}, body)
+	changed, needs, failure := route.Enforce(policy.Caller{
+		UserID: call.Principal.Subject, PlatformID: call.Principal.PlatformID, Pictures: u.Pictures,
+	}, body)
 	if failure != nil {
 		return nil, nil, failure
 	}

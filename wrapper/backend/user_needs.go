@@ -13,25 +13,99 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// satisfy looks up what the table could not know, and leaves out of lists what is not the caller's.
-func (u *users) satisfy(ctx context.Context, p auth.Principal, body map[string]any, needs []policy.Need, rec *serve.Record) *wire.Failure {
+// satisfy looks up what the table could not know, and leaves out of lists what is not the caller's. nothing is true when the caller
+// has no conversations to be asked about: OpenIM would take an empty list for all that it ever kept.
+func (u *users) satisfy(ctx context.Context, p auth.Principal, body map[string]any, needs []policy.Need, rec *serve.Record) (nothing bool, _ *wire.Failure) {
 	for _, need := range needs {
+		if need.Kind == policy.NeedAll {
+			own, err := u.ownConversations(ctx, p.Subject)
+			if err != nil {
+				return false, refusedBy(err, rec)
+			}
+			nothing = nothing || !need.Fill(body, own)
+			continue
+		}
 		allowed, err := u.lookUp(ctx, p, need)
 		if err != nil {
-			f := failureOfUser(err)
-			rec.Refuse(f, "membership: "+err.Error())
-			return &f
+			return false, refusedBy(err, rec)
 		}
 		if !need.Trim(body, allowed) {
-			f := wire.Forbidden.Because(fmt.Sprintf("%s names nothing that is yours: it %s", need.Field, need.Rule()))
-			return &f
+			f := unsatisfied(need)
+			return false, &f
 		}
 	}
-	return nil
+	return nothing, nil
+}
+
+// unsatisfied says what is wrong with a field of which nothing is left.
+func unsatisfied(need policy.Need) wire.Failure {
+	switch need.Kind {
+	case policy.NeedSeq:
+		return wire.BadRequest.Because(fmt.Sprintf("%s %s of the conversation", need.Field, need.Rule()))
+	case policy.NeedLive:
+		return wire.Forbidden.Because(fmt.Sprintf("%s is no group, or one that was dismissed: make another", need.Field))
+	case policy.NeedPeer:
+		return wire.Forbidden.Because(fmt.Sprintf("%s %s: leave it out, or let them write to you or be your friend first", need.Field, need.Rule()))
+	}
+	return wire.Forbidden.Because(fmt.Sprintf("%s names nothing that is yours: it %s", need.Field, need.Rule()))
+}
+
+func refusedBy(err error, rec *serve.Record) *wire.Failure {
+	f := failureOfUser(err)
+	rec.Refuse(f, "membership: "+err.Error())
+	return &f
+}
+
+// maxOwnConversations bounds the conversations of a user that are looked at together.
+const maxOwnConversations = 10_000
+
+// ownConversations are the conversations that OpenIM keeps for a user and the user is a party of now.
+func (u *users) ownConversations(ctx context.Context, userID string) ([]string, error) {
+	all, err := u.Members.All(ctx, userID)
+	if err != nil {
+		return nil, err
+	}
+	if len(all) > maxOwnConversations {
+		return nil, wire.BadRequest.Because(fmt.Sprintf("you have more than %d conversations: name those that you ask about", maxOwnConversations))
+	}
+	member, err := u.partyOf(ctx, userID, all)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(all, func(id string) bool { return !member[id] }), nil
+}
+
+// partyOf asks about many conversations.
+func (u *users) partyOf(ctx context.Context, userID string, ids []string) (map[string]bool, error) {
+	member := make(map[string]bool, len(ids))
+	for some := range slices.Chunk(ids, maxConversations) {
+		answers, err := u.Members.Conversations(ctx, userID, some)
+		if err != nil {
+			return nil, err
+		}
+		for i, yes := range answers {
+			member[some[i]] = yes
+		}
+	}
+	return member, nil
 }
 
 func (u *users) lookUp(ctx context.Context, p auth.Principal, need policy.Need) (map[string]bool, error) {
 	allowed := make(map[string]bool, len(need.IDs))
+	switch need.Kind {
+	case policy.NeedLive:
+		live, err := u.Members.Live(ctx, need.IDs)
+		for i, yes := range live {
+			allowed[need.IDs[i]] = yes
+		}
+		return allowed, err
+	case policy.NeedSeq:
+		newest, err := u.Members.NewestSeq(ctx, p.Subject, need.IDs[0])
+		return map[string]bool{need.IDs[0]: need.Seq <= newest}, err
+	case policy.NeedPeer:
+		takes, err := u.Members.TakesSettings(ctx, need.Peer, p.Subject, need.IDs[0])
+		return map[string]bool{need.IDs[0]: takes}, err
+	}
 	if need.Kind == policy.NeedManager && len(need.IDs) > openimapi.MaxGroupsAsked {
 		return nil, wire.BadRequest.Because(fmt.Sprintf("%s names too many at once: send less at a time", need.Field))
 	}

@@ -31,6 +31,9 @@ func (u *users) download(ctx context.Context, call userCall, rec *serve.Record) 
 		f := wire.Unavailable.Because("downloads are not configured: set openim.objectURL of the backend")
 		return nil, &f
 	}
+	if !u.Pictures {
+		query = map[string]string{}
+	}
 	body, err := policy.Encode(map[string]any{"name": name, "query": query})
 	if err != nil {
 		return nil, &wire.Internal

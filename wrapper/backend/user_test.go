@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -62,9 +63,39 @@ type aliceGroups struct{ err error }
 func (a aliceGroups) Conversations(_ context.Context, userID string, ids []string) ([]bool, error) {
 	out := make([]bool, len(ids))
 	for i, id := range ids {
-		out[i] = userID == "alice" && (id == "sg_4711" || id == "n_4711" || id == "si_alice_b_c")
+		out[i] = userID == "alice" && slices.Contains([]string{
+			"sg_4711", "n_4711", "si_alice_b_c", "si_alice_bob", "n_alice_bob", "si_alice_alice", "sn_alice_system",
+		}, id)
 	}
 	return out, a.err
+}
+
+func (a aliceGroups) Live(_ context.Context, ids []string) ([]bool, error) {
+	out := make([]bool, len(ids))
+	for i, id := range ids {
+		out[i] = id != "dismissed"
+	}
+	return out, a.err
+}
+
+// All of alice's are those that she is in, and a group that put her out.
+func (a aliceGroups) All(_ context.Context, userID string) ([]string, error) {
+	if userID != "alice" {
+		return nil, a.err
+	}
+	return []string{"sg_left", "si_alice_bob", "si_alice_nobody", "sg_4711", "sg_$|^si.bob.carol:"}, a.err
+}
+
+func (a aliceGroups) NewestSeq(_ context.Context, userID, id string) (int64, error) {
+	if userID != "alice" || id == "" {
+		return 0, a.err
+	}
+	return 7, a.err
+}
+
+// TakesSettings: bob takes alice's, and wanda, who has blocked her, does not.
+func (a aliceGroups) TakesSettings(_ context.Context, userID, from, id string) (bool, error) {
+	return userID == "bob" && from == "alice" && id == "si_alice_bob", a.err
 }
 
 func (a aliceGroups) Groups(_ context.Context, userID string, ids []string) ([]openimapi.GroupRole, error) {
@@ -193,7 +224,15 @@ func TestWhatUsersAreRefused(t *testing.T) {
 		{"a group that is not hers", "/group/get_group_member_list", `{"groupID":"815"}`, 16, 403, "forbidden"},
 		{"a group that she does not run", "/group/get_group_users_req_application_list", `{"groupID":"12"}`, 16, 403, "forbidden"},
 		{"groups of which none is hers", "/group/get_group_abstract_info", `{"groupIDs":["815","816"]}`, 16, 403, "forbidden"},
-		{"too many groups", "/group/get_group_abstract_info", `{"groupIDs":["` + strings.Join(manyIDs(1001), `","`) + `"]}`, 16, 400, "bad_request"},
+		{"too many groups", "/group/get_group_abstract_info", `{"groupIDs":["` + strings.Join(manyIDs(501), `","`) + `"]}`, 16, 400, "bad_request"},
+		{"a conversation with nobody", "/msg/mark_conversation_as_read", `{"conversationID":"si_alice_zzz1","hasReadSeq":1}`, 16, 403, "forbidden"},
+		{"messages that are not there yet", "/msg/mark_conversation_as_read", `{"conversationID":"si_alice_bob","hasReadSeq":3000000}`, 16, 400, "bad_request"},
+		{"one of several messages", "/msg/mark_msgs_as_read", `{"conversationID":"si_alice_bob","seqs":[3000000,1]}`, 16, 400, "bad_request"},
+		{"reading further than there is", "/msg/set_conversation_has_read_seq", `{"conversationID":"si_alice_bob","hasReadSeq":8}`, 16, 400, "bad_request"},
+		{"a dismissed group", "/group/cancel_mute_group", `{"groupID":"dismissed"}`, 16, 403, "forbidden"},
+		{"a member of a dismissed group", "/group/set_group_member_info", `{"members":[{"groupID":"dismissed","userID":"alice"}]}`, 16, 403, "forbidden"},
+		{"a switch in the list of one who blocks her", "/conversation/set_conversations", `{"conversation":{"conversationID":"si_alice_wanda","isPrivateChat":true}}`, 16, 403, "forbidden"},
+		{"a pattern", "/group/get_groups_info", `{"groupIDs":["$|^si.bob.carol:"]}`, 16, 400, "bad_request"},
 		{"a conversation with two readings", "/msg/mark_msgs_as_read", `{"conversationID":"si_alice_x_y","seqs":[1]}`, 16, 403, "forbidden"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -220,6 +259,11 @@ func TestOfAListWhatIsNotHersIsLeftOut(t *testing.T) {
 	for _, c := range []struct{ path, body, sent string }{
 		{"/group/get_incremental_group_members_batch", `{"reqList":[{"groupID":"815"},{"groupID":"4711","version":3}]}`, `{"userID":"alice","reqList":[{"groupID":"4711","version":3}]}`},
 		{"/msg/get_conversations_has_read_and_max_seq", `{"conversationIDs":["sg_815","si_alice_bob","si_alice_b_c"]}`, `{"userID":"alice","conversationIDs":["si_alice_bob","si_alice_b_c"]}`},
+		{"/conversation/get_sorted_conversation_list", `{"conversationIDs":["sg_left","sg_4711"]}`, `{"userID":"alice","conversationIDs":["sg_4711"]}`},
+		{"/conversation/get_sorted_conversation_list", `{}`, `{"userID":"alice","conversationIDs":["si_alice_bob","sg_4711"]}`},
+		{"/conversation/get_sorted_conversation_list", `{"conversationIDs":[]}`, `{"userID":"alice","conversationIDs":["si_alice_bob","sg_4711"]}`},
+		{"/msg/get_conversations_has_read_and_max_seq", `{"conversationIDs":null}`, `{"userID":"alice","conversationIDs":["si_alice_bob","sg_4711"]}`},
+		{"/jssdk/get_conversations", `{"conversationIDs":["sg_left","si_alice_bob"]}`, `{"ownerUserID":"alice","conversationIDs":["si_alice_bob"]}`},
 		{"/group/get_recv_group_applicationList", `{"groupIDs":["12","4711"]}`, `{"fromUserID":"alice","groupIDs":["4711"]}`},
 	} {
 		t.Run(c.path, func(t *testing.T) {
@@ -247,6 +291,7 @@ func TestWhatAFormerMemberHasKept(t *testing.T) {
 	}{
 		{"/msg/mark_conversation_as_read", "sg_left", 200},
 		{"/msg/mark_conversation_as_read", "sg_815", 403},
+		{"/msg/mark_msgs_as_read", "sg_left", 403}, // OpenIM would mark the group's messages, and tell its members
 		{"/msg/mark_conversation_as_read", "n_left", 403},
 		{"/msg/delete_msgs", "sg_left", 200},
 		{"/msg/revoke_msg", "sg_left", 403},
@@ -263,6 +308,30 @@ func TestWhatAFormerMemberHasKept(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestAUserWithoutConversations: OpenIM would take an empty list for everything that it ever kept.
+func TestAUserWithoutConversations(t *testing.T) {
+	for _, path := range []string{
+		"/conversation/get_sorted_conversation_list", "/msg/get_conversations_has_read_and_max_seq", "/conversation/get_conversations_has_read_and_max_seq",
+	} {
+		t.Run(path, func(t *testing.T) {
+			g := NewWithT(t)
+			openim := &openIMAsUser{}
+			h, _ := usersHandler(openim, policy.LastRelease, func(o *UsersOptions) { o.Members = noConversations{} })
+			w := serveOne(h, userRequest(t, "POST", path, `{}`))
+			g.Expect(w.Code).To(Equal(200), w.Body.String())
+			g.Expect(w.Body.String()).To(ContainSubstring(`"errCode":0`))
+			g.Expect(w.Body.Bytes()).To(ContainSubstring(policy.Find(path).Nothing))
+			g.Expect(openim.seen).To(BeEmpty())
+		})
+	}
+}
+
+type noConversations struct{ aliceGroups }
+
+func (noConversations) All(context.Context, string) ([]string, error) {
+	return []string{"sg_left"}, nil
 }
 
 func TestAUserAtTheWrongDoor(t *testing.T) {
@@ -386,10 +455,31 @@ func TestDownloads(t *testing.T) {
 			g.Expect(w.Body.String()).To(ContainSubstring(c.body))
 			if c.status == 200 {
 				g.Expect(openim.seen[0].Path).To(Equal("/object/access_url"))
-				g.Expect(openim.seen[0].Body).To(MatchJSON(`{"name":"victor/a b.png","query":{"type":"image","width":"10"}}`))
+				g.Expect(openim.seen[0].Body).To(MatchJSON(`{"name":"victor/a b.png","query":{}}`), "no small picture is asked for")
 			}
 		})
 	}
+}
+
+func TestSmallPicturesWhereTheyAreConfigured(t *testing.T) {
+	g := NewWithT(t)
+	openim := &openIMAsUser{answer: func(openimapi.Request, string) (wire.Envelope, error) {
+		return wire.Envelope{Data: []byte(`{"url":"https://s3.example.com/x"}`)}, nil
+	}}
+	h, _ := usersHandler(openim, 0, func(o *UsersOptions) { o.Pictures = true })
+	for query, want := range map[string]string{
+		"type=image&width=10&token=x":       `{"type":"image","width":"10"}`,
+		"type=image&width=99999&height=-1":  `{"type":"image"}`,
+		"type=image&width=4096&format=a%2e": `{"type":"image","width":"4096"}`,
+	} {
+		openim.seen = nil
+		r := userRequest(t, "GET", "/object/victor/a.png?"+query, "")
+		r.Body, r.ContentLength = http.NoBody, 0
+		g.Expect(serveOne(h, r).Code).To(Equal(200))
+		g.Expect(openim.seen[0].Body).To(MatchJSON(`{"name":"victor/a.png","query":` + want + `}`))
+	}
+	g.Expect(serveOne(h, userRequest(t, "POST", "/object/access_url", `{"name":"alice/a.png","query":{"type":"image","width":"5000"}}`)).Code).To(Equal(200))
+	g.Expect(openim.seen[1].Body).To(MatchJSON(`{"name":"alice/a.png","query":{"type":"image"}}`))
 }
 
 func TestAGETWithABody(t *testing.T) {

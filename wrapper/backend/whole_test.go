@@ -240,9 +240,10 @@ func TestTheGatewaysCalls(t *testing.T) {
 
 	h.openim.Set(func(f *openimtest.Fake) {
 		f.People.Groups["chess"] = map[string]openimtest.Person{"alice": {Nickname: "Queen"}, "bob": {}}
+		f.People.Users["bob"] = openimtest.Person{Nickname: "Bob"}
 	})
-	g.Expect(ask[link.Members](h, 1, link.PathMembership, link.Membership{UserID: "alice", ConversationIDs: []string{"sg_chess", "sg_go", "si_alice_bob", "si_bob_carol"}})).To(Equal(
-		link.Members{Member: []bool{true, false, true, false}}))
+	g.Expect(ask[link.Members](h, 1, link.PathMembership, link.Membership{UserID: "alice", ConversationIDs: []string{"sg_chess", "sg_go", "si_alice_bob", "si_bob_carol", "si_alice_zzz1"}})).To(Equal(
+		link.Members{Member: []bool{true, false, true, false, false}}))
 	g.Expect(ask[link.Sender](h, 1, link.PathSender, link.SenderOf{UserID: "alice"})).To(Equal(link.Sender{Nickname: "Alice", FaceURL: "http://face"}))
 	g.Expect(ask[link.Sender](h, 1, link.PathSender, link.SenderOf{UserID: "alice", GroupID: "chess"}).Nickname).To(Equal("Queen"))
 

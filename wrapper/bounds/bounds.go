@@ -22,6 +22,8 @@ const (
 const (
 	// Conversations is the number of conversations that one call may name. For each OpenIM may keep a key in Redis for a year.
 	Conversations = 500
+	// Records is the number of the caller's own records that one call may read by their ids.
+	Records = 5000
 	// Groups is the number of groups.
 	Groups = 500
 	// Users is the number of users.
@@ -30,6 +32,8 @@ const (
 	Presence = 3000
 	// Parts is the number of parts of an upload: S3 has no more.
 	Parts = 10_000
+	// Signed is the number of parts that OpenIM signs addresses for in one call.
+	Signed = 1000
 	// Options is the number of entries of a small list or map: results to filter by, options of a message, files of a log.
 	Options = 16
 )
@@ -52,8 +56,12 @@ const (
 	Push = 2 << 10
 	// Token is a push token or an upload ticket.
 	Token = 4 << 10
-	// Note is an extension, a notice, a description.
+	// Note is an extension that goes with a message or a conversation.
 	Note = 16 << 10
+	// Notice is a text that OpenIM repeats in messages of its own: a group's notice, description or extension, a user's, a request's
+	// reason. There it stands in JSON inside JSON, where one byte can take seven; a group's three must leave 100 such messages room in
+	// one document.
+	Notice = 5 << 10
 )
 
 // Of other numbers.

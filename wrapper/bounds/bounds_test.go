@@ -28,5 +28,8 @@ func TestListed(t *testing.T) {
 
 // TestAPulledDocumentHoldsItsMessages: 100 messages of the largest content fit into a document with room for what is around them.
 func TestAPulledDocumentHoldsItsMessages(t *testing.T) {
-	NewWithT(t).Expect(100 * (Content + 3*Note)).To(BeNumerically("<", 16<<20))
+	g := NewWithT(t)
+	const document = 16 << 20
+	g.Expect(100 * (Content + 3*Note)).To(BeNumerically("<", document))
+	g.Expect(100 * 7 * (3*Notice + 4*(Short+Address))).To(BeNumerically("<", document), "a group's notice, description and extension, with names and faces")
 }

@@ -35,9 +35,9 @@ func LegalNewUser(id string) bool {
 	return id != "" && len(id) <= MaxBytes && holdsOnly(id, letters+digits+"_")
 }
 
-// LegalNewGroup reports whether an administrator may create a group under an id. Letters and digits alone: with an underscore n_<group>
-// could be the notification queue of two users.
-func LegalNewGroup(id string) bool { return id != "" && len(id) <= MaxBytes && holdsOnly(id, letters+digits) }
+// LegalNewGroup reports whether an administrator may create a group under an id: letters, digits and hyphens. With an underscore n_<group>
+// could be the notification queue of two users. Users do not choose the ids of groups.
+func LegalNewGroup(id string) bool { return id != "" && len(id) <= MaxBytes && holdsOnly(id, letters+digits+"-") }
 
 // holdsOnly compares bytes: a text of more than ASCII holds bytes that no set of characters here has.
 func holdsOnly(id, legal string) bool {

@@ -23,6 +23,7 @@ type Client struct {
 	custody     custody
 	members     *memberships
 	profiles    *profiles
+	exists      *existences
 }
 
 // New makes a client; it calls nobody yet.
@@ -30,6 +31,7 @@ func New(o Options) *Client {
 	return &Client{
 		adminUserID: o.AdminUserID, externalURL: o.ExternalURL, secret: o.Secret, now: o.Now, observe: o.Observe,
 		up: upstream.New(o.BaseURL), members: newMemberships(o.Now), profiles: newProfiles(o.Now),
+		exists: newExistences(o.Now),
 	}
 }
 

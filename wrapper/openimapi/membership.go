@@ -2,21 +2,15 @@ package openimapi
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
+	"slices"
 	"sync"
 	"time"
 
 	"golang.org/x/sync/singleflight"
-
-	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
 const (
 	pathJoinedGroups = "/group/get_full_join_group_ids"
-	pathAccountCheck = "/user/account_check"
-	registered       = 1 // OpenIM's constant.Registered
 
 	// MembershipLasts is how long a "yes" may be remembered after OpenIM said it: for so long may one who was removed from
 	// a group still pass.
@@ -30,12 +24,10 @@ const (
 	membershipsKept = 4096
 	// groupsKept is the longest list that is remembered; a longer one is asked for each time.
 	groupsKept = 10000
-	// maxUsersAsked bounds one question about users' existence.
-	maxUsersAsked = 4000
 )
 
-// MembersOf says of each conversation whether the user is part of it, in the same order. An id that it cannot read belongs
-// to nobody. It asks OpenIM at most three times, whatever the number of conversations.
+// MembersOf says of each conversation whether the user is part of it, in the same order: of a pair when its other user exists, of
+// a group when the user is a member now. An id that it cannot read belongs to nobody.
 func (c *Client) MembersOf(ctx context.Context, userID string, conversationIDs []string) ([]bool, error) {
 	claims := make([]claim, len(conversationIDs))
 	needGroups := false
@@ -48,32 +40,36 @@ func (c *Client) MembersOf(ctx context.Context, userID string, conversationIDs [
 			return nil, err
 		}
 	}
-	exists, err := c.existing(ctx, rivalsOf(claims))
+	exists, err := c.existing(ctx, userID, usersOf(claims))
 	if err != nil {
 		return nil, err
 	}
 	member := make([]bool, len(claims))
 	for i, claim := range claims {
-		member[i] = !claim.refused && !claim.contested(exists)
+		member[i] = !claim.refused && claim.peerExists(exists) && !claim.contested(exists)
 	}
 	return member, nil
 }
 
-// contested is true when both users of another reading exist.
-func (c claim) contested(exists map[string]bool) bool {
-	for _, p := range c.rivals {
-		if exists[p.first] && exists[p.second] {
-			return true
-		}
-	}
-	return false
+// peerExists is true of groups too.
+func (c claim) peerExists(exists map[string]bool) bool {
+	return c.group != "" || slices.ContainsFunc(c.peers, func(id string) bool { return exists[id] })
 }
 
-func rivalsOf(claims []claim) map[string]bool {
+// contested is true when both users of another reading exist.
+func (c claim) contested(exists map[string]bool) bool {
+	return slices.ContainsFunc(c.rivals, func(p pair) bool { return exists[p.first] && exists[p.second] })
+}
+
+// usersOf are the users on whose existence claims depend.
+func usersOf(claims []claim) map[string]bool {
 	users := map[string]bool{}
 	for _, claim := range claims {
 		if claim.refused {
 			continue
+		}
+		for _, id := range claim.peers {
+			users[id] = false
 		}
 		for _, p := range claim.rivals {
 			users[p.first], users[p.second] = false, false
@@ -201,41 +197,4 @@ func (c *Client) askGroups(ctx context.Context, userID string) (map[string]bool,
 		groups[id] = true
 	}
 	return groups, nil
-}
-
-// errManyRivals is no failure of OpenIM's: too many users would have to be looked up for one question.
-var errManyRivals = errors.New("too many user ids with an underscore at once: ask about fewer conversations")
-
-// existing marks which of the users OpenIM knows.
-func (c *Client) existing(ctx context.Context, users map[string]bool) (map[string]bool, error) {
-	if len(users) == 0 {
-		return users, nil
-	}
-	if len(users) > maxUsersAsked {
-		return nil, errManyRivals
-	}
-	ids := make([]string, 0, len(users))
-	for id := range users {
-		ids = append(ids, id)
-	}
-	reply, err := c.ask(ctx, pathAccountCheck, map[string]any{"checkUserIDs": ids}, true)
-	if err != nil {
-		return nil, err
-	}
-	var data struct {
-		Results []struct {
-			UserID        string `json:"userID"`
-			AccountStatus int32  `json:"accountStatus"`
-		} `json:"results"`
-	}
-	if reply.ErrCode != wire.CodeOK {
-		return nil, notOK(reply, ErrBadReply)
-	}
-	if json.Unmarshal(reply.Data, &data) != nil || len(data.Results) != len(ids) {
-		return nil, fmt.Errorf("%w: it does not say which users there are", ErrBadReply)
-	}
-	for _, r := range data.Results {
-		users[r.UserID] = r.AccountStatus == registered
-	}
-	return users, nil
 }

@@ -31,7 +31,8 @@ func (b *bench) settle(groups map[string][]string, users ...string) {
 // TestWhoIsInAConversation is the whole rule, as alice sees it.
 func TestWhoIsInAConversation(t *testing.T) {
 	b := newBench(t)
-	b.settle(map[string][]string{"chess": {"bob", "alice"}, "go": {"bob"}, "bob_carol": {"alice"}, "x_y": {"alice"}}, "alice", "bob", "carol", "zoe")
+	b.settle(map[string][]string{"chess": {"bob", "alice"}, "go": {"bob"}, "bob_carol": {"alice"}, "x_y": {"alice"}},
+		"alice", "bob", "carol", "zoe", "Zoe", "system", "Admin")
 	for _, c := range []struct {
 		id     string
 		member bool
@@ -48,6 +49,13 @@ func TestWhoIsInAConversation(t *testing.T) {
 		{"si_", false},
 		{"sn_alice_system", true},
 		{"sn_Admin_alice", true},
+		{"sn_system_alice", true}, // as SDKs write it
+		{"sn_system_bob", false},
+		{"sn_alice_nobody", false},
+		{"si_alice_nobody", false}, // OpenIM would keep its keys for a year
+		{"n_alice_nobody", false},
+		{"si_alice_.*", false},
+		{"sg_ches.", false},
 		{"sn_bob_carol", false},
 		{"n_alice_bob", true},
 		{"n_alice_alice", true},
@@ -84,6 +92,8 @@ func TestIDsWithUnderscores(t *testing.T) {
 		member         bool
 	}{
 		{"nobody else's", "a", "si_a_b_c", []string{"a", "b_c"}, true},
+		{"nobody's at all", "a", "si_a_b_c", []string{"a"}, false},
+		{"both readings one's own, one of them with somebody", "b", "sn_b_x_b", []string{"x_b"}, true},
 		{"another pair's, who exist", "a", "si_a_b_c", []string{"a", "b_c", "a_b", "c"}, false},
 		{"another pair's, half of whom exists", "a", "si_a_b_c", []string{"a", "b_c", "a_b"}, true},
 		{"seen by the other pair", "c", "si_a_b_c", []string{"a", "b_c", "a_b", "c"}, false},
@@ -185,9 +195,17 @@ func TestWithoutAnAnswerNobodyIsAMember(t *testing.T) {
 		_, err := b.MembersOf(t.Context(), "a", []string{"si_a_b_c"})
 		g.Expect(err).To(HaveOccurred(), reply)
 	}
+	b.openim.Set(func(f *openimtest.Fake) { delete(f.Replies, "/user/account_check") })
+	b.settle(nil, "bob")
+	member, err := b.MembersOf(t.Context(), "alice", []string{"si_alice_bob", "si_alice_alice"})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(member).To(HaveEach(true))
 	b.openim.Server.Close()
-	_, err := b.MembersOf(t.Context(), "alice", []string{"si_alice_bob"})
+	member, err = b.MembersOf(t.Context(), "alice", []string{"si_alice_bob", "si_alice_alice"})
 	g.Expect(err).NotTo(HaveOccurred(), "what needs no question is answered")
+	g.Expect(member).To(HaveEach(true))
+	_, err = b.MembersOf(t.Context(), "alice", []string{"si_alice_carol"})
+	g.Expect(err).To(MatchError(openimapi.ErrUnavailable))
 	_, err = b.MembersOf(t.Context(), "alice", []string{"sg_chess"})
 	g.Expect(err).To(MatchError(openimapi.ErrUnavailable))
 }

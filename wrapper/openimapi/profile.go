@@ -175,6 +175,15 @@ func readAnswer(reply wire.Envelope, into any) (ok bool, err error) {
 	return true, nil
 }
 
+// mustAnswer decodes data where its absence is no answer either.
+func mustAnswer(reply wire.Envelope, into any) error {
+	ok, err := readAnswer(reply, into)
+	if err == nil && !ok {
+		err = fmt.Errorf("%w: it has no data", ErrBadReply)
+	}
+	return err
+}
+
 // profiles remembers them for a moment, in bounded memory.
 type profiles struct {
 	now    func() time.Time

@@ -7,16 +7,13 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
+	"github.com/openimstack/openim-operator/wrapper/ids"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
 // maxLookedUp bounds what one body may have looked up, and with it the time that finding it out takes.
 const maxLookedUp = 1000
-
-// maxConversationIDBytes is two user ids and what joins them.
-const maxConversationIDBytes = 2*maxUserIDBytes + 8
 
 // Decode reads a body strictly, as wire.DecodeObject does, and keeps its numbers as they are written: OpenIM's version hashes
 // use all 64 bits.
@@ -49,7 +46,7 @@ func Encode(body map[string]any) ([]byte, error) {
 // up before the call may go on. The body that came in is not changed.
 func (r *Route) Enforce(caller Caller, body map[string]any) (changed map[string]any, needs []Need, refusal *wire.Failure) {
 	form := shapes[r.Upstream()]
-	if !r.ForUsers() || form == nil || caller.UserID == "" {
+	if !r.ForUsers() || form == nil || !ids.Legal(caller.UserID) {
 		return nil, nil, &wire.Forbidden
 	}
 	projected, err := form.project(body, "")
@@ -112,16 +109,28 @@ func (e *enforcement) apply(rule Identity) *wire.Failure {
 		err = e.each(rule.Field, func(p place) error { return uploadTicket(p.field, p.text()) })
 	case FormTicket:
 		err = e.each(rule.Field, func(p place) error { return formTicket(p.field, p.text(), e.caller.UserID) })
-	case NewGroup:
-		err = e.each(rule.Field, newGroup)
+	case Filled:
+		err = e.filled(rule.Field)
+	case Live:
+		err = e.each(rule.Field, e.live)
+	case UpTo:
+		err = e.upTo(rule.Field, rule.With)
+	case Spans:
+		err = e.spans(rule.Field)
+	case PeersToo:
+		err = e.peersToo(rule.Field)
+	case Pictures:
+		err = e.each(rule.Field, e.pictures)
 	case AtMostOne:
 		err = e.atMostOne(rule.Field)
 	case Never:
 		err = e.each(rule.Field, never)
 	case Dropped:
 		err = e.each(rule.Field, func(p place) error { p.remove(); return nil })
-	case Other, Role, Public, OwnRecord:
-		err = e.each(rule.Field, func(p place) error { return legalID(p.field, p.text(), maxConversationIDBytes) })
+	case Other, Role, Public:
+		err = e.each(rule.Field, func(p place) error { return legalID(p.field, p.text()) })
+	case OwnRecord:
+		err = e.each(rule.Field, func(p place) error { return legalConversation(p.field, p.text()) })
 	default:
 		err = fmt.Errorf("%s has the unknown rule %q", rule.Field, rule.Do)
 	}
@@ -165,7 +174,7 @@ func (e *enforcement) oneSelf(field, with string) error {
 	second, _ := e.body[with].(string)
 	for _, f := range []string{field, with} {
 		id, _ := e.body[f].(string)
-		if err := legalID(f, id, maxUserIDBytes); err != nil {
+		if err := legalID(f, id); err != nil {
 			return err
 		}
 	}
@@ -177,7 +186,7 @@ func (e *enforcement) oneSelf(field, with string) error {
 
 func (e *enforcement) party(p place, group NeedKind) error {
 	id := p.text()
-	if err := legalID(p.field, id, maxConversationIDBytes); err != nil {
+	if err := legalConversation(p.field, id); err != nil {
 		return err
 	}
 	c, ok := wire.ParseConversation(id)
@@ -187,13 +196,11 @@ func (e *enforcement) party(p place, group NeedKind) error {
 	if _, isGroup := c.Group(); isGroup {
 		return e.need(group, p.field, id)
 	}
-	switch peers, certain := c.Peers(e.caller.UserID); {
-	case len(peers) == 0:
+	if peers, _ := c.Peers(e.caller.UserID); len(peers) == 0 {
 		return fmt.Errorf("%s must be a conversation of your own", p.field)
-	case !certain:
-		return e.need(NeedParty, p.field, id)
 	}
-	return nil
+	// Whether its other user exists is looked up: for invented ones OpenIM would keep keys for a year.
+	return e.need(NeedParty, p.field, id)
 }
 
 func (e *enforcement) group(p place, kind NeedKind) error {
@@ -201,7 +208,7 @@ func (e *enforcement) group(p place, kind NeedKind) error {
 	if id == "" {
 		return malformed("%s must be a group's id", p.field)
 	}
-	if err := legalID(p.field, id, maxUserIDBytes); err != nil {
+	if err := legalID(p.field, id); err != nil {
 		return err
 	}
 	return e.need(kind, p.field, id)
@@ -231,7 +238,7 @@ func (e *enforcement) need(kind NeedKind, field, id string) error {
 func (n Need) Trim(body map[string]any, allowed map[string]bool) bool {
 	name, member, list := strings.Cut(n.Field, "[]")
 	elements, _ := body[name].([]any)
-	if !list {
+	if !list || n.Kind == NeedSeq {
 		return !slices.ContainsFunc(n.IDs, func(id string) bool { return !allowed[id] })
 	}
 	member = strings.TrimPrefix(member, ".")
@@ -275,17 +282,18 @@ func never(p place) error {
 	return nil
 }
 
-func newGroup(p place) error {
-	id := p.text()
-	if strings.Contains(id, "_") {
-		return malformed("%s must hold no underscore: leave it empty and OpenIM makes one", p.field)
+// legalID wants the id of a user or group, or none.
+func legalID(field, id string) error {
+	if id != "" && !ids.Legal(id) {
+		return malformed("%s must be an id of at most %d bytes: %s", field, ids.MaxBytes, ids.Rule)
 	}
-	return legalID(p.field, id, maxUserIDBytes)
+	return nil
 }
 
-func legalID(field, id string, limit int) error {
-	if len(id) > limit || strings.IndexFunc(id, forbidden) >= 0 || !utf8.ValidString(id) {
-		return malformed("%s must be an id: at most %d bytes, no control characters", field, limit)
+// legalConversation wants the id of a conversation, or none.
+func legalConversation(field, id string) error {
+	if id != "" && !ids.LegalConversation(id) {
+		return malformed("%s must be a conversation's id of at most %d bytes: %s", field, ids.MaxConversationBytes, ids.Rule)
 	}
 	return nil
 }

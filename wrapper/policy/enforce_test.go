@@ -37,7 +37,7 @@ func TestEveryFieldAgainstAnothersIDs(t *testing.T) {
 				}
 			case policytest.LookedUp:
 				g.Expect(refusal).To(BeNil())
-				g.Expect(needs).To(ContainElement(And(HaveField("Field", a.Rule.Field), HaveField("IDs", ContainElement(victim.Group)))))
+				g.Expect(needs).To(ContainElement(And(HaveField("Field", a.Rule.Field), HaveField("IDs", ContainElement(BeElementOf(victim.Group, alice.Pair()))))))
 			default:
 				g.Expect(refusal).To(BeNil())
 			}

@@ -19,6 +19,8 @@ const (
 	Other Do = "may be another user"
 	// Party: a conversation that the caller is a party of now.
 	Party Do = "must be a conversation of the caller's"
+	// Filled: the same in a list; a list that is empty or absent, which OpenIM takes for all that it ever kept, becomes all of those.
+	Filled Do = "must be conversations of the caller's; an empty list becomes all of them"
 	// Kept: the same, or a group's that stands in the caller's own list since he was in it. For calls that change nothing but
 	// what OpenIM keeps of the caller himself.
 	Kept Do = "must be a conversation of the caller's, or a group's that he has kept"
@@ -32,10 +34,19 @@ const (
 	Manager Do = "must be a group that the caller runs"
 	// Role: a group; OpenIM itself checks the caller's role in it, at every supported release.
 	Role Do = "OpenIM checks the caller's role in it"
+	// Live: the same, and the group must not be dismissed: OpenIM would mend its state with the next change.
+	Live Do = "must be a group that is not dismissed; OpenIM checks the caller's role in it"
 	// Public: a group of which what is public is told, or which the caller asks to join.
 	Public Do = "may be any group"
-	// NewGroup: an id for a new group; without underscores, for the ids of conversations are made of it.
-	NewGroup Do = "must not hold an underscore"
+	// UpTo: sequence numbers that must not be above the newest of the conversation that With names.
+	UpTo Do = "must not be above the newest message"
+	// Spans: ranges of sequence numbers, which may list bounds.Span together.
+	Spans Do = "may list a bounded number of messages together"
+	// PeersToo: a switch that OpenIM also writes into the list of the conversation's other user, which must not have blocked the
+	// caller, and must be a friend or have the conversation.
+	PeersToo Do = "must be allowed by the conversation's other user; left out where there is none"
+	// Pictures: is left out unless the backend is configured to have pictures made.
+	Pictures Do = "is left out unless small pictures are configured"
 	// OwnName: an object's name, which must begin with the caller's id and a slash.
 	OwnName Do = "must begin with the caller's id and a slash"
 	// AnyName: an object's name of anybody's; who was told the name may read the object.
@@ -56,7 +67,7 @@ const (
 type Identity struct {
 	Field string
 	Do    Do
-	With  string // OneSelf: the other field
+	With  string // OneSelf: the other field; UpTo: the conversation's
 	Why   string // where it is not plain
 }
 
@@ -73,6 +84,8 @@ func (i Identity) NamesUsers() bool {
 type Caller struct {
 	UserID     string
 	PlatformID int32 // OpenIM's numbers, 1 to 9
+	// Pictures lets objects be asked for as small pictures, which openim-rpc-third makes in its memory.
+	Pictures bool
 }
 
 // NeedKind is what has to be looked up.
@@ -84,6 +97,10 @@ const (
 	NeedKept    NeedKind = "kept"    // party of conversations, or they stand in his own list
 	NeedMember  NeedKind = "member"  // of groups
 	NeedManager NeedKind = "manager" // owner or administrator of groups
+	NeedAll     NeedKind = "all"     // an empty list that becomes the conversations that the caller is a party of: see Fill
+	NeedLive    NeedKind = "live"    // groups that are not dismissed
+	NeedSeq     NeedKind = "seq"     // a conversation whose newest message is at least Seq
+	NeedPeer    NeedKind = "peer"    // a conversation whose other user lets the caller write into his list
 )
 
 // Need is what the body alone does not tell. Where the field stands in a list, what the caller is not is left out of it by
@@ -92,6 +109,8 @@ type Need struct {
 	Kind  NeedKind
 	Field string
 	IDs   []string // without repetition, in the order of the body
+	Seq   int64    // NeedSeq: the largest number
+	Peer  string   // NeedPeer: the other user
 }
 
 // Rule says in words what the caller must be.
@@ -103,6 +122,12 @@ func (n Need) Rule() string {
 		return string(Manager)
 	case NeedKept:
 		return string(Kept)
+	case NeedLive:
+		return string(Live)
+	case NeedSeq:
+		return string(UpTo)
+	case NeedPeer:
+		return string(PeersToo)
 	}
 	return string(Party)
 }

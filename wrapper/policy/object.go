@@ -6,9 +6,11 @@ import (
 	"net/url"
 	"path"
 	"regexp"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
+	"github.com/openimstack/openim-operator/wrapper/ids"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
@@ -121,8 +123,24 @@ func only(object map[string]any, names ...string) bool {
 	return true
 }
 
-// objectQuery are the parameters that OpenIM takes when it makes a small picture of an object.
-var objectQuery = []string{"type", "format", "width", "height"}
+// objectQuery are the parameters that OpenIM takes when it makes a small picture of an object, and the largest of those that are numbers.
+var objectQuery = map[string]int{"type": 0, "format": 0, "width": maxPicture, "height": maxPicture}
+
+// maxPicture is the longest side of a picture, in pixels.
+const maxPicture = 4096
+
+// legalPicture reports whether a parameter is one of them, and within its bound.
+func legalPicture(key, value string) bool {
+	largest, known := objectQuery[key]
+	if !known || value == "" || len(value) > 16 || !ids.Legal(value) {
+		return false
+	}
+	if largest == 0 {
+		return true
+	}
+	n, err := strconv.Atoi(value)
+	return err == nil && n > 0 && n <= largest
+}
 
 // FindObject reads a request target below wire.ObjectPrefix: the route, the object's name and the parameters that OpenIM knows.
 // The name is unescaped once. nil when the target names no object.
@@ -141,8 +159,8 @@ func FindObject(target string) (route *Route, name string, query map[string]stri
 		return nil, "", nil
 	}
 	query = map[string]string{}
-	for _, key := range objectQuery {
-		if v := values.Get(key); v != "" && legalID(key, v, 32) == nil {
+	for key := range objectQuery {
+		if v := values.Get(key); legalPicture(key, v) {
 			query[key] = v
 		}
 	}

@@ -166,7 +166,7 @@ func components() doc {
 	}
 }
 
-// schema is the body's JSON schema for an audience. A user's leaves out what is left out of it.
+// schema is the body's JSON schema for an audience. A user's leaves out what is left out of it, and has the bounds of the rest.
 func (r *Route) schema(a Audience) doc {
 	form := shapes[r.Upstream()]
 	if form == nil {
@@ -178,33 +178,50 @@ func (r *Route) schema(a Audience) doc {
 			closed[i.Field] = i.Do == Dropped || i.Do == Never
 		}
 	}
-	return form.schema("", closed)
+	return form.schema("", closed, a == User)
 }
 
-func (s *shape) schema(field string, closed map[string]bool) doc {
+func (s *shape) schema(field string, closed map[string]bool, bounded bool) doc {
+	out := doc{}
 	switch {
 	case s.fields != nil:
 		properties := doc{}
 		for name, member := range s.fields {
 			if !closed[join(field, name)] {
-				properties[name] = member.schema(join(field, name), closed)
+				properties[name] = member.schema(join(field, name), closed, bounded)
 			}
 		}
 		return doc{"type": "object", "properties": properties}
 	case s.elem != nil:
-		return doc{"type": "array", "items": s.elem.schema(field+"[]", closed)}
+		out = doc{"type": "array", "items": s.elem.schema(field+"[]", closed, bounded)}
 	case s.values != nil:
-		return doc{"type": "object", "additionalProperties": s.values.schema(field+"{}", closed)}
+		out = doc{"type": "object", "additionalProperties": s.values.schema(field+"{}", closed, bounded)}
+	case s.scalar == scalarText:
+		out["type"] = "string"
+	case s.scalar == "bool":
+		out["type"] = "boolean"
+	default:
+		out["type"], out["format"] = "integer", s.scalar
+		if strings.HasPrefix(s.scalar, "uint") {
+			out["minimum"] = 0
+		}
 	}
-	switch s.scalar {
-	case "text":
-		return doc{"type": "string"}
-	case "bool":
-		return doc{"type": "boolean"}
-	}
-	out := doc{"type": "integer", "format": s.scalar}
-	if strings.HasPrefix(s.scalar, "uint") {
-		out["minimum"] = 0
+	if bounded {
+		s.describeBound(out)
 	}
 	return out
+}
+
+// describeBound adds the bound of a value to its schema. A text's is in bytes, which its characters do not pass either.
+func (s *shape) describeBound(out doc) {
+	switch {
+	case s.elem != nil:
+		out["maxItems"] = s.bound.entries
+	case s.values != nil:
+		out["maxProperties"] = s.bound.entries
+	case s.scalar == scalarText:
+		out["maxLength"] = s.bound.bytes
+	case s.scalar != "bool" && !s.bound.whole:
+		out["minimum"], out["maximum"] = s.bound.min, s.bound.max
+	}
 }

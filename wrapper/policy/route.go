@@ -94,6 +94,8 @@ type Route struct {
 	// Example is a small body of a user's that OpenIM could carry out. {self}, {peer} and {group} stand for a user, a friend and a
 	// group of his, {pair} for the conversation with the friend, {sg} for that of the group.
 	Example string
+	// Nothing is the data of the reply to a caller who has no conversations, where OpenIM would take their absence for all that it knows.
+	Nothing string
 	// Why is what the route is for, or why nobody may call it.
 	Why string
 }

@@ -20,7 +20,10 @@ type shape struct {
 	fields map[string]*shape // an object's members, by OpenIM's spelling
 	elem   *shape            // a list's elements
 	values *shape            // a map's values, under any key
+	bound  bound             // of the value itself; users' routes alone have them
 }
+
+const scalarText = "text"
 
 var shapes = parseShapes(bodiesText)
 
@@ -88,6 +91,9 @@ func (s *shape) project(value any, field string) (any, error) {
 		if !ok {
 			return nil, fmt.Errorf("%s must be a list", field)
 		}
+		if err := s.bound.list(field, len(list)); err != nil {
+			return nil, err
+		}
 		out := make([]any, 0, len(list))
 		for _, e := range list {
 			v, err := s.elem.project(e, field+"[]")
@@ -102,16 +108,22 @@ func (s *shape) project(value any, field string) (any, error) {
 		if !ok {
 			return nil, fmt.Errorf("%s must be an object", field)
 		}
+		if err := s.bound.list(field, len(object)); err != nil {
+			return nil, err
+		}
 		out := make(map[string]any, len(object))
 		for key, v := range object {
-			var err error
+			err := s.values.bound.text(field+"'s keys", key)
+			if err != nil {
+				return nil, err
+			}
 			if out[key], err = s.values.project(v, field+"{}"); err != nil {
 				return nil, err
 			}
 		}
 		return out, nil
 	}
-	return projectScalar(s.scalar, value, field)
+	return s.projectScalar(value, field)
 }
 
 func (s *shape) projectObject(object map[string]any, field string) (any, error) {
@@ -155,11 +167,11 @@ func (s *shape) member(key string) (string, *shape) {
 	return "", nil
 }
 
-func projectScalar(scalar string, value any, field string) (any, error) {
-	switch scalar {
-	case "text":
+func (s *shape) projectScalar(value any, field string) (any, error) {
+	switch s.scalar {
+	case scalarText:
 		if text, ok := value.(string); ok {
-			return text, nil
+			return text, s.bound.text(field, text)
 		}
 		return nil, fmt.Errorf("%s must be a text", field)
 	case "bool":
@@ -173,20 +185,20 @@ func projectScalar(scalar string, value any, field string) (any, error) {
 		return nil, fmt.Errorf("%s must be a whole number", field)
 	}
 	var err error
-	switch scalar {
-	case "int32":
-		_, err = strconv.ParseInt(number.String(), 10, 32)
-	case "int64":
-		_, err = strconv.ParseInt(number.String(), 10, 64)
-	case "uint32":
-		_, err = strconv.ParseUint(number.String(), 10, 32)
-	default:
-		_, err = strconv.ParseUint(number.String(), 10, 64)
+	bits := 64
+	if strings.HasSuffix(s.scalar, "32") {
+		bits = 32
+	}
+	signed, unfit := strconv.ParseInt(number.String(), 10, 64)
+	if strings.HasPrefix(s.scalar, "uint") {
+		_, err = strconv.ParseUint(number.String(), 10, bits)
+	} else {
+		_, err = strconv.ParseInt(number.String(), 10, bits)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s must be a whole number of type %s", field, scalar)
+		return nil, fmt.Errorf("%s must be a whole number of type %s", field, s.scalar)
 	}
-	return number, nil
+	return number, s.bound.number(field, signed, unfit == nil)
 }
 
 // Fields are all fields that OpenIM's protocol has in a route's body, in the notation of Route.Users, sorted.

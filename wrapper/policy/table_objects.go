@@ -47,8 +47,8 @@ var objectRoutes = []Route{
 		Example: `{"name":"{self}/a.txt","uploadID":"eyJhIjoxLCJiIjoiaWQiLCJjIjoib3BlbmltL2RhdGEvaGFzaC8wY2MxNzViOWMwZjFiNmE4MzFjMzk5ZTI2OTc3MjY2MSIsImQiOjEsImUiOiIwY2MxNzViOWMwZjFiNmE4MzFjMzk5ZTI2OTc3MjY2MSJ9","parts":["0cc175b9c0f1b6a831c399e269772661"],"cause":"","contentType":"text/plain"}`},
 	{Method: post, Path: "/object/access_url", Audience: User, Limit: Read, Audit: AuditRead, Body: Small, Repeatable: true,
 		Why:      "an address to read an object at, good for a week",
-		Identity: []Identity{{Field: "name", Do: AnyName}},
-		Example:  `{"name":"{self}/a.txt","query":{}}`},
+		Identity: []Identity{{Field: "name", Do: AnyName}, {Field: "query", Do: Pictures, Why: "a few bytes of PNG can fill openim-rpc-third's memory"}},
+		Example:  `{"name":"{self}/a.txt"}`},
 	{Method: post, Path: "/object/initiate_form_data", Audience: User, Limit: Write, Audit: AuditWrite, Body: Medium,
 		Why: "begin an upload by a form",
 		Identity: []Identity{

@@ -4,14 +4,49 @@ import (
 	"fmt"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/openimstack/openim-operator/wrapper/ids"
 )
 
 const (
 	// maxUserIDBytes is the longest user id that is let through. OpenIM itself sets no bound.
-	maxUserIDBytes = 128
+	maxUserIDBytes = ids.MaxBytes
 	// MaxUsersReported bounds the users that a log line names.
 	MaxUsersReported = 8
 )
+
+// newID is a field of an administrator's body that names what is to be made.
+type newID struct {
+	field string
+	legal func(string) bool
+	says  string
+}
+
+var (
+	newUser  = "letters, digits and underscores alone, as OpenIM's own registration wants them"
+	newGroup = "letters, digits and hyphens alone, or empty: OpenIM then makes one"
+)
+
+// newIDs are they by route. OpenIM makes patterns of ids, and takes any text for a group's.
+var newIDs = map[string]newID{
+	"/user/user_register":            {"users[].userID", ids.LegalNewUser, newUser},
+	"/user/add_notification_account": {"userID", ids.LegalNewUser, newUser},
+	"/group/create_group":            {"groupInfo.groupID", ids.LegalNewGroup, newGroup},
+}
+
+// CheckNew reports an id in an administrator's body under which nothing may be made.
+func (r *Route) CheckNew(body map[string]any) error {
+	rule, there := newIDs[r.Path]
+	if !there {
+		return nil
+	}
+	var bad bool
+	err := walk(body, strings.Split(rule.field, "."), rule.field, func(id string) { bad = bad || !rule.legal(id) })
+	if err == nil && bad {
+		err = fmt.Errorf("%s must be %s", rule.field, rule.says)
+	}
+	return err
+}
 
 // ActsOn returns the users that a call's body names in the fields of the row, up to MaxUsersReported of them, and
 // their number. A field may be missing (OpenIM says what it needs), but what is there must be a user id: a text

@@ -68,7 +68,7 @@ func aim(body map[string]any, rule policy.Identity, victim World) Want {
 	case policy.Platform:
 		Set(body, rule.Field, json.Number("9"))
 		return Rewritten
-	case policy.Party, policy.Kept:
+	case policy.Party, policy.Kept, policy.Filled:
 		Set(body, rule.Field, victim.Pair())
 		return Refused
 	case policy.Member, policy.Manager:
@@ -77,9 +77,18 @@ func aim(body map[string]any, rule policy.Identity, victim World) Want {
 	case policy.Described:
 		Set(body, rule.Field, described(rule.Field, victim))
 		return Refused
-	case policy.NewGroup:
-		Set(body, rule.Field, victim.Self+"_"+victim.Peer)
+	case policy.UpTo:
+		Set(body, rule.Field, json.Number("3000000"))
+		return LookedUp
+	case policy.Spans:
+		if ranges := Get(body, rule.Field); len(ranges) > 0 {
+			pull := ranges[0].(map[string]any)
+			pull["begin"], pull["end"], pull["num"] = json.Number("1"), json.Number("40000000"), json.Number("0")
+		}
 		return Refused
+	case policy.Pictures:
+		Set(body, rule.Field, map[string]any{"type": "image"})
+		return Rewritten
 	case policy.OwnName:
 		Set(body, rule.Field, victim.Object())
 		return Refused
@@ -108,7 +117,7 @@ func aim(body map[string]any, rule policy.Identity, victim World) Want {
 		Set(body, rule.Field, victim.Pair())
 	case policy.Other:
 		Set(body, rule.Field, victim.Self)
-	case policy.Role, policy.Public:
+	case policy.Role, policy.Live, policy.Public:
 		Set(body, rule.Field, victim.Group)
 	case policy.AnyName:
 		Set(body, rule.Field, victim.Object())
@@ -129,7 +138,7 @@ func described(field string, victim World) any {
 // dropped is a telling value of a field that is left out.
 func dropped(field string) any {
 	switch field {
-	case "groupInfo.creatorUserID", "groupInfo.ownerUserID", "groupInfo.notificationUserID", "urlPrefix":
+	case "groupInfo.groupID", "keyword", "groupInfo.creatorUserID", "groupInfo.ownerUserID", "groupInfo.notificationUserID", "urlPrefix":
 		return "https://attacker.example/"
 	case "absolute", "deleteMember":
 		return true
