@@ -32,6 +32,8 @@ var corpus = []class{
 		"OpenIM sees no more calls than replies say; a hidden request is never carried out under the first one's identity", attackFraming},
 	{"bodies", "bodies that are too large, endless, deep, wide, repeated, compressed, or no JSON",
 		"refused; nothing reaches OpenIM; memory stays bounded; another user's calls stay fast", attackBodies},
+	{"ids", "users' bodies whose ids are patterns, whose numbers and lists are endless, or which name no conversation where OpenIM takes that for all",
+		"refused, or OpenIM gets what is the caller's alone; of conversations with nobody only the other user's existence is asked", attackIDs},
 	{"slow", "headers, bodies and readers that take their time, a hundred at once",
 		"cut off at the deadlines; another user's calls stay fast meanwhile", attackSlowness},
 	{"socket", "frames and sockets that are malformed, oversized, endless, or speak for others; tickets and tokens that are not good",
@@ -77,6 +79,17 @@ high that none of them stops an attack. Run it with ` + "`go test ./cmd/wrapper 
 %d cases in all. What one user can do to another, call by call and against the real OpenIM, is in [crossuser.md](crossuser.md); the
 login's own pitfalls are tried in `+"`wrapper/login`"+`, every field of every frame in `+"`wrapper/realtime`"+`, every rule of every route in
 `+"`wrapper/policy`"+`.
+
+## Identifiers, bounds and empty lists
+
+OpenIM makes regular expressions of conversation ids, unescaped and without an end, lists ranges of numbers in memory before it looks anything up, and takes an
+empty list for all that it ever kept. So ids hold letters, digits, _ - @ and : alone, in every field of every call, those that exist already included; users do not
+choose the ids of groups; every text, number, list and map of a body has a bound; and an empty list becomes the conversations that the caller is a party of now.
+A conversation of two counts when its other user exists: for invented ones OpenIM would keep keys in Redis for a year. What is done with each field is in
+[routes.md](routes.md), each bound in [openapi.yaml](openapi.yaml); the "ids" class above tries them through the whole wrapper,
+`+"`wrapper/policy`"+` field by field.
+
+What stays OpenIM's: a legal id may be the beginning of another, so that a query by prefix finds more than was asked for. Replies are looked through for it.
 
 This page is written by the test itself, with `+"`-update`"+`; the test fails when it is out of date.
 `, total)

@@ -22,7 +22,7 @@ const (
 const (
 	// Conversations is the number of conversations that one call may name. For each OpenIM may keep a key in Redis for a year.
 	Conversations = 500
-	// Records is the number of the caller's own records that one call may read by their ids.
+	// Records is the number of the caller's own records, or of names, that one call may read by their ids.
 	Records = 5000
 	// Groups is the number of groups.
 	Groups = 500

@@ -39,6 +39,8 @@ var fieldBounds = map[string]bound{
 	"userIDs": users, "userIDList": users, "friendUserIDs": users, "memberUserIDs": users, "adminUserIDs": users,
 	"kickedUserIDs": users, "invitedUserIDs": users, "groupIDs": groups,
 	"conversationIDs": listOf(bounds.Conversations, text(ids.MaxConversationBytes)),
+	// SDKs ask for the names of everybody in the caller's list of conversations.
+	"/user/get_users_info userIDs": listOf(bounds.Records, idText),
 	// These are looked up among the caller's own records, which leaves nothing behind.
 	"/conversation/get_conversations conversationIDs": listOf(bounds.Records, text(ids.MaxConversationBytes)),
 

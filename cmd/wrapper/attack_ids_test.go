@@ -1,0 +1,110 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/openimstack/openim-operator/wrapper/openimapi/openimtest"
+	"github.com/openimstack/openim-operator/wrapper/policy"
+	"github.com/openimstack/openim-operator/wrapper/policy/policytest"
+	"github.com/openimstack/openim-operator/wrapper/wire"
+)
+
+// idPatterns mean more than themselves where OpenIM makes a regular expression of an id.
+var idPatterns = []string{"sg_$|^si.bob.mallory:%s", "^%s", "%s.*", "si_alice_.%s", "sg_(%s)", `sg_\\Q%s`, "si_alice_%s|", "n_[%s]", "%s+", "sg_%s ", "%s{1}", "sg_?%s"}
+
+// attackIDs are bodies of a user's whose ids, numbers and lists reach further than the caller may.
+func attackIDs(t *testing.T, n *town) {
+	token := "token: " + n.people["alice"].Token()
+	world := policytest.World{Self: "alice", Peer: "bob", Group: "4711"}
+	send := func(t *testing.T, r *policy.Route, body map[string]any) reply {
+		t.Helper()
+		data, err := policy.Encode(body)
+		NewWithT(t).Expect(err).NotTo(HaveOccurred())
+		replies := n.send(t, n.users, post(wire.UserPrefix+r.Path, string(data), token))
+		NewWithT(t).Expect(replies).To(HaveLen(1))
+		return replies[0]
+	}
+	i := 0
+	for a := range policytest.Attacks(world, policytest.World{Self: "mallory", Peer: "bob", Group: "chess"}) {
+		switch a.Rule.Do {
+		case policy.Other, policy.Role, policy.Live, policy.Public, policy.OwnRecord, policy.Party, policy.Filled, policy.Kept, policy.Member, policy.Manager:
+		default:
+			continue
+		}
+		pattern := idPatterns[i%len(idPatterns)]
+		i++
+		n.each(t, fmt.Sprintf("%s %s %q", a.Route.Path, a.Rule.Field, pattern), func(t *testing.T) {
+			canary := n.canary()
+			body := world.Body(a.Route)
+			policytest.Set(body, a.Rule.Field, fmt.Sprintf(strings.ReplaceAll(pattern, `\\`, `\`), canary))
+			NewWithT(t).Expect(send(t, a.Route, body).granted()).To(BeFalse())
+			n.nothingCameToOpenIM(t, canary)
+		})
+	}
+	for _, c := range []struct{ path, field, value string }{
+		{"/msg/pull_msg_by_seq", "seqRanges[].end", "40000000000000000000"},
+		{"/msg/pull_msg_by_seq", "seqRanges[].num", "10001"},
+		{"/msg/pull_msg_by_seq", "seqRanges[].begin", "-40000000"},
+		{"/msg/mark_conversation_as_read", "hasReadSeq", "3000000"},
+		{"/msg/mark_msgs_as_read", "seqs[]", "3000000"},
+		{"/msg/set_conversation_has_read_seq", "hasReadSeq", "-1"},
+		{"/object/auth_sign", "partNumbers[]", "2147483647"},
+		{"/object/initiate_multipart_upload", "maxParts", "2147483647"},
+		{"/friend/get_friend_list", "pagination.showNumber", "2147483647"},
+		{"/group/get_group_member_list", "pagination.pageNumber", "2147483647"},
+		{"/group/mute_group_member", "mutedSeconds", "4294967295"},
+	} {
+		n.each(t, c.path+" "+c.field+" "+c.value, func(t *testing.T) {
+			r := policy.Find(c.path)
+			body := world.Body(r)
+			policytest.Set(body, c.field, json.Number(c.value))
+			before := len(n.openim.Seen(r.Upstream()))
+			NewWithT(t).Expect(send(t, r, body).granted()).To(BeFalse())
+			NewWithT(t).Expect(n.openim.Seen(r.Upstream())).To(HaveLen(before))
+		})
+	}
+	n.attackWithLists(t, world, send)
+}
+
+// attackWithLists names conversations with nobody, and none at all where OpenIM takes that for all.
+func (n *town) attackWithLists(t *testing.T, world policytest.World, send func(*testing.T, *policy.Route, map[string]any) reply) {
+	n.openim.Set(func(f *openimtest.Fake) {
+		f.Replies["/conversation/get_full_conversation_ids"] = `{"errCode":0,"errMsg":"","errDlt":"","data":{"conversationIDs":["sg_chess","si_alice_bob"]}}`
+	})
+	defer n.openim.Set(func(f *openimtest.Fake) { delete(f.Replies, "/conversation/get_full_conversation_ids") })
+	for _, path := range []string{"/conversation/get_sorted_conversation_list", "/msg/get_conversations_has_read_and_max_seq"} {
+		r := policy.Find(path)
+		for name, value := range map[string]any{"an empty list": []any{}, "null": nil, "a list of one that is not hers": []any{"si_alice_bob", "sg_chess"}} {
+			n.each(t, path+" "+name, func(t *testing.T) {
+				g := NewWithT(t)
+				body := world.Body(r)
+				body["conversationIDs"] = value
+				g.Expect(send(t, r, body).granted()).To(BeTrue())
+				seen := n.openim.Seen(path)
+				var sent struct{ ConversationIDs []string }
+				g.Expect(json.Unmarshal([]byte(seen[len(seen)-1].Body), &sent)).To(Succeed())
+				g.Expect(sent.ConversationIDs).To(Equal([]string{"si_alice_bob"}), "bob's group has put her out")
+			})
+		}
+		n.each(t, path+" 300 conversations with nobody", func(t *testing.T) {
+			g := NewWithT(t)
+			canary := n.canary()
+			body, list := world.Body(r), make([]any, 300)
+			for i := range list {
+				list[i] = fmt.Sprintf("si_alice_%s%d", canary, i)
+			}
+			body["conversationIDs"] = list
+			g.Expect(send(t, r, body).granted()).To(BeFalse())
+			for _, call := range n.openimSaw(canary) {
+				g.Expect(call.Path).To(Equal("/user/account_check"), "nothing but whether they exist is asked")
+			}
+			body["conversationIDs"] = []any{world.Pair()}
+			g.Expect(send(t, r, body).granted()).To(BeTrue(), "her own goes on")
+		})
+	}
+}
