@@ -195,6 +195,6 @@ func (r *Relay) upgrade(w http.ResponseWriter, req *http.Request, c connect, ali
 	if err != nil {
 		return nil, nil, errors.New("upgrade the client's connection")
 	}
-	conn.SetReadLimit(frame.MaxRequest)
+	conn.SetReadLimit(frame.MaxClient)
 	return conn, caught.raw, nil
 }

@@ -133,7 +133,7 @@ func (c *connect) take(params map[string]string) error {
 			return errParams
 		}
 	}
-	if len(c.operationID) > frame.MaxName || !legalID(c.operationID) {
+	if len(c.operationID) > wire.MaxOperationIDBytes {
 		return errParams
 	}
 	return nil

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -65,6 +66,8 @@ type socket struct {
 	upstream *websocket.Conn
 	opened   time.Time
 	out      outbox
+	open     questions
+	held     held
 	detach   func()
 	beat     *time.Timer
 
@@ -235,19 +238,14 @@ func (s *socket) takeFrame(data []byte) *ending {
 	if err != nil {
 		return s.malformed(err.Error())
 	}
-	f := Frame{ID: req.ID, Name: "unknown", Encoding: s.enc.String(), Bytes: len(data), OperationID: req.OperationID, RemoteIP: s.ip, SocketID: s.name}
+	f := Frame{ID: req.ID, Name: "unknown", Encoding: s.enc.String(), Bytes: len(data), OperationID: wire.BoundOperationID(req.OperationID), RemoteIP: s.ip, SocketID: s.name}
 	ctx, cancel := context.WithTimeout(context.Background(), r.o.timing.decide)
 	defer cancel()
-	o, err := r.guard.decide(ctx, s.id, req, &f)
+	o, err := r.guard.decide(ctx, s.id, &s.held, req, &f)
 	if err != nil {
 		return s.malformed(err.Error())
 	}
-	var out []byte
-	if o.refusal == nil {
-		if out, err = s.enc.EncodeRequest(o.request); err != nil {
-			o = refused(wire.CodeArgs, reasonTooLarge, frame.ErrTooLarge.Error())
-		}
-	}
+	out := s.ready(&o)
 	took := time.Since(start)
 	s.record(&f, &o, took)
 	if o.refusal != nil {
@@ -264,7 +262,25 @@ func (s *socket) takeFrame(data []byte) *ending {
 	return nil
 }
 
-// record counts every frame, and tells the trail of all but the routine ones that were let through.
+// ready notes a request that goes on and writes it for OpenIM. What cannot go on is refused.
+func (s *socket) ready(o *outcome) []byte {
+	if o.refusal != nil {
+		return nil
+	}
+	if !s.open.add(&o.request, o.asked, time.Now()) {
+		*o = refused(wire.CodeInternal, reasonBusy, "too many of your requests wait for an answer: send the next when one came")
+		return nil
+	}
+	out, err := s.enc.EncodeRequest(o.request)
+	if err != nil {
+		s.open.take(frame.Reply{ID: o.request.ID, MsgIncr: o.request.MsgIncr})
+		*o = refused(wire.CodeArgs, reasonTooLarge, frame.ErrTooLarge.Error())
+		return nil
+	}
+	return out
+}
+
+// record counts every frame and tells the trail of it.
 func (s *socket) record(f *Frame, o *outcome, took time.Duration) {
 	m := s.relay.metrics
 	e := Event{Kind: KindFrame, Identity: s.id, Frame: f, Verdict: o.verdict, Latency: took}
@@ -273,9 +289,7 @@ func (s *socket) record(f *Frame, o *outcome, took time.Duration) {
 	}
 	m.frames.WithLabelValues(f.Name, o.verdict, e.Reason).Inc()
 	m.decide.Observe(took.Seconds())
-	if o.verdict != VerdictAllowed || f.Audit != AuditRoutine {
-		s.relay.event(e)
-	}
+	s.relay.event(e)
 }
 
 // readUpstream passes OpenIM's frames on until one side is gone.
@@ -298,8 +312,8 @@ func (s *socket) readUpstream() {
 	}
 }
 
-// give passes a reply or push on as it is, unless it holds an error, whose text is cleaned. What no SDK knows is left
-// out: the Go SDK would stop reading. last says that the socket ends with this frame.
+// give passes on what the client asked for and what is theirs. What no SDK knows is left out: the Go SDK would stop reading. last says
+// that the socket ends with this frame.
 func (s *socket) give(data []byte) (last bool) {
 	rep, err := s.enc.ReplyHead(data)
 	if err != nil {
@@ -309,27 +323,119 @@ func (s *socket) give(data []byte) (last bool) {
 	name, known := replyName(rep.ID)
 	if !known {
 		s.relay.metrics.pushed.WithLabelValues("unknown").Inc()
+		s.lost("unknown", dropUnknown, 1)
 		return false
 	}
 	s.relay.metrics.pushed.WithLabelValues(name).Inc()
-	if rep.ErrCode != wire.CodeOK || rep.ErrMsg != "" {
-		if rep, err = s.enc.DecodeReply(data); err != nil {
-			s.end(endUnread)
-			return true
-		}
-		rep.ErrMsg = wire.CleanText(rep.ErrMsg)
-		data = s.enc.EncodeReply(rep)
-	}
-	data = complete(s.enc, rep, data)
 	var then *ending
-	switch rep.ID {
-	case idKick:
-		then = &endKicked
-	case idLogout:
+	var pass bool
+	switch {
+	case rep.ID == idKick:
+		data, pass, then = s.enc.EncodeReply(cleaned(rep)), true, &endKicked
+	case rep.ID == idPush:
+		data, pass = s.push(name, rep, data)
+	case rep.ID == idPresence && rep.MsgIncr == "": // somebody came or went
+		pass = rep.ErrCode == wire.CodeOK
+	default:
+		data, pass = s.answer(name, rep, data)
+	}
+	if !pass {
+		return false
+	}
+	if rep.ID == idLogout {
 		then = &endLogout
 	}
-	s.out.push(websocket.MessageBinary, data, then)
+	s.out.push(websocket.MessageBinary, complete(s.enc, rep, data), then)
 	return then != nil
+}
+
+// cleaned is the head of a reply, with a text that a client may read and without data.
+func cleaned(rep frame.Reply) frame.Reply {
+	rep.ErrMsg, rep.Data = wire.CleanText(rep.ErrMsg), nil
+	return rep
+}
+
+// push looks at what somebody sent to the user.
+func (s *socket) push(name string, head frame.Reply, data []byte) ([]byte, bool) {
+	rep, err := s.enc.DecodePushed(data)
+	if err != nil || head.ErrCode != wire.CodeOK {
+		s.lost(name, dropUnreadable, 1)
+		return nil, false
+	}
+	v := review{user: s.id.UserID, layout: layouts[idPush], allowed: func(string) bool { return true }}
+	if rep.Data, err = v.data(rep.Data); err != nil {
+		s.lost(name, dropUnreadable, 1)
+		return nil, false
+	}
+	s.count(name, &v)
+	if v.changed {
+		data = s.enc.EncodeReply(rep)
+	}
+	return data, v.dropped[dropOther] == 0 // a push has one message
+}
+
+// answer looks at the reply to a request, and gives it the client's own identifiers.
+func (s *socket) answer(name string, head frame.Reply, data []byte) ([]byte, bool) {
+	q, ok := s.open.take(head)
+	if !ok {
+		s.lost(name, dropUnasked, 1)
+		return nil, false
+	}
+	own := frame.Reply{ID: head.ID, MsgIncr: q.incr, OperationID: q.operationID}
+	if head.ErrCode != wire.CodeOK || head.ErrMsg != "" {
+		own.ErrCode, own.ErrMsg = head.ErrCode, wire.CleanText(head.ErrMsg)
+		return s.enc.EncodeReply(own), true
+	}
+	l, looked := layouts[head.ID]
+	renamed := q.incr != head.MsgIncr || q.operationID != head.OperationID
+	if !looked && !renamed {
+		return data, true
+	}
+	rep, err := s.enc.DecodePushed(data)
+	if err == nil && looked {
+		v := review{user: s.id.UserID, layout: l}
+		if v.allowed, err = s.mayKnow(q, rep.Data, l); err == nil {
+			rep.Data, err = v.data(rep.Data)
+		}
+		s.count(name, &v)
+		if err == nil && !v.changed && !renamed {
+			return data, true
+		}
+	}
+	if err != nil {
+		s.lost(name, dropUnreadable, 1)
+		own.ErrCode, own.ErrMsg = wire.CodeInternal, "the answer could not be read: try again, and ask for less at a time"
+		return s.enc.EncodeReply(own), true
+	}
+	own.Data = rep.Data
+	return s.enc.EncodeReply(own), true
+}
+
+// mayKnow says which conversations a reply may name: those that were asked for, or, where OpenIM takes none for all, those that
+// are the user's now.
+func (s *socket) mayKnow(q question, data []byte, l layout) (func(string) bool, error) {
+	if q.id != idNewest && (q.id != idRead || len(q.asked) > 0) {
+		return func(conversation string) bool { return slices.Contains(q.asked, conversation) }, nil
+	}
+	named, err := conversationsIn(data, l)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), s.relay.o.timing.decide)
+	defer cancel()
+	visible, err := s.relay.guard.visible(ctx, s.id.UserID, named)
+	return func(conversation string) bool { return visible[conversation] }, err
+}
+
+func (s *socket) count(name string, v *review) {
+	for reason, n := range v.dropped {
+		s.lost(name, reason, n)
+	}
+}
+
+// lost counts what of OpenIM's is not passed on.
+func (s *socket) lost(name, reason string, n int) {
+	s.relay.metrics.dropped.WithLabelValues(name, reason).Add(float64(n))
 }
 
 func replyName(id int32) (string, bool) {
