@@ -48,6 +48,7 @@ func TestAPlainGETSaysWhyASocketIsRefused(t *testing.T) {
 		"revoked":          {query("alice", "alice-token", 1, none), func(w *world) { w.ended["session-alice-token"] = CauseRevoked }, wire.CodeTokenKicked},
 		"unknown":          {query("alice", "no-token", 1, none) + "&isMsgResp=true", func(*world) {}, wire.CodeTokenNotExist},
 		"another user":     {query("bob", "alice-token", 1, none), func(*world) {}, wire.CodeTokenInvalid},
+		"a pattern":        {query("a.b", "pattern-token", 1, none), func(w *world) { w.login("pattern-token", "a.b", 1) }, wire.CodeNoPermission},
 		"another platform": {query("alice", "alice-token", 2, none), func(*world) {}, wire.CodeTokenInvalid},
 		"malformed":        {"?sendID=alice&sendID=bob", func(*world) {}, wire.CodeArgs},
 		"limited": {query("alice", "alice-token", 1, none), func(w *world) {
