@@ -23,7 +23,9 @@ var (
 	noUpgrade   = wire.BadRequest.Because("this path is a WebSocket: send an upgrade request of HTTP/1.1")
 	badOrigin   = wire.Forbidden.Because("pages of this origin may not open a socket: add it to the origins")
 	badParams   = wire.Failure{Name: "bad_connect", Status: http.StatusOK, ErrCode: wire.CodeArgs, Text: errParams.Error()}
-	illegalUser = wire.Failure{Name: "illegal_user", Status: http.StatusOK, ErrCode: wire.CodeNoPermission, Text: "your user id must hold " + ids.Rule + ": ask for another"}
+	illegalUser = wire.Failure{
+		Name: "illegal_user", Status: http.StatusOK, ErrCode: wire.CodeNoPermission, Text: "your user id must hold " + ids.Rule + ": ask for another",
+	}
 	notYourself = wire.Failure{Name: "foreign_identity", Status: http.StatusOK, ErrCode: wire.CodeTokenInvalid, Text: "sendID and platformID are not those of the session: log in as them"}
 )
 

@@ -209,4 +209,21 @@ func TestOpenRequestsAreBounded(t *testing.T) {
 	}
 	g.Expect(q.add(&frame.Request{ID: idNewest}, nil, now)).To(BeFalse())
 	g.Expect(q.add(&frame.Request{ID: idNewest}, nil, now.Add(questionLasts+1))).To(BeTrue(), "what is never answered makes room")
+
+	var large questions
+	long := strings.Repeat("x", wire.MaxOperationIDBytes)
+	sent := 0
+	for large.add(&frame.Request{ID: idNewest, MsgIncr: fmt.Sprint(sent), OperationID: long}, nil, now) {
+		sent++
+	}
+	g.Expect(sent).To(Equal(31), "by bytes")
+	_, ok := large.take(frame.Reply{ID: idNewest, MsgIncr: "7"})
+	g.Expect(ok).To(BeTrue())
+	g.Expect(large.add(&frame.Request{ID: idNewest, OperationID: long}, nil, now)).To(BeTrue())
+	for i := range sent {
+		large.take(frame.Reply{ID: idNewest, MsgIncr: fmt.Sprint(i)})
+	}
+	large.take(frame.Reply{ID: idNewest, MsgIncr: "w1"})
+	g.Expect(large.bytes).To(BeZero())
+	g.Expect(large.open).To(BeEmpty())
 }

@@ -11,7 +11,8 @@ import (
 
 // Bounds of the requests of one socket that OpenIM has not answered yet. It answers them one after another, each once.
 const (
-	maxQuestions = 256
+	maxQuestions     = 1024
+	maxQuestionBytes = 2 << 20
 	// questionLasts is after how long a request without an answer makes room for another.
 	questionLasts = time.Minute
 )
@@ -25,11 +26,21 @@ type question struct {
 	at          time.Time
 }
 
+// size is what it costs to remember.
+func (q *question) size() int {
+	size := len(q.incr) + len(q.operationID)
+	for _, conversation := range q.asked {
+		size += len(conversation)
+	}
+	return size
+}
+
 // questions are the open requests of a socket, by the msgIncr that OpenIM repeats. So nothing is passed on as an answer that was
 // not asked for, and the client reads its own identifiers in it.
 type questions struct {
 	mu      sync.Mutex
 	open    map[string]question
+	bytes   int
 	counter uint64
 }
 
@@ -38,20 +49,20 @@ type questions struct {
 func (q *questions) add(req *frame.Request, asked []string, now time.Time) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if len(q.open) >= maxQuestions {
+	entry := question{id: req.ID, incr: req.MsgIncr, operationID: req.OperationID, asked: asked, at: now}
+	if !q.fits(entry.size()) {
 		for incr, old := range q.open {
 			if now.Sub(old.at) > questionLasts {
-				delete(q.open, incr)
+				q.forget(incr, &old)
 			}
 		}
-		if len(q.open) >= maxQuestions {
+		if !q.fits(entry.size()) {
 			return false
 		}
 	}
 	if q.open == nil {
 		q.open = map[string]question{}
 	}
-	entry := question{id: req.ID, incr: req.MsgIncr, operationID: req.OperationID, asked: asked, at: now}
 	for _, used := q.open[req.MsgIncr]; used || req.MsgIncr == ""; _, used = q.open[req.MsgIncr] {
 		q.counter++
 		req.MsgIncr = "w" + strconv.FormatUint(q.counter, 10)
@@ -60,7 +71,17 @@ func (q *questions) add(req *frame.Request, asked []string, now time.Time) bool 
 		req.OperationID = req.MsgIncr // OpenIM wants one
 	}
 	q.open[req.MsgIncr] = entry
+	q.bytes += entry.size()
 	return true
+}
+
+func (q *questions) fits(more int) bool {
+	return len(q.open) < maxQuestions && q.bytes+more <= maxQuestionBytes
+}
+
+func (q *questions) forget(incr string, entry *question) {
+	delete(q.open, incr)
+	q.bytes -= entry.size()
 }
 
 // take returns the request that a reply answers, once.
@@ -71,6 +92,6 @@ func (q *questions) take(rep frame.Reply) (question, bool) {
 	if !ok || entry.id != rep.ID {
 		return question{}, false
 	}
-	delete(q.open, rep.MsgIncr)
+	q.forget(rep.MsgIncr, &entry)
 	return entry, true
 }

@@ -99,6 +99,11 @@ const maxPlatforms = 10
 // self is the field that nearly every request has.
 var self = Field{Number: 1, Name: "userID", Rule: Self, Bound: ids.MaxBytes, Shape: Text}
 
+// conversations is a list of them.
+var conversations = Field{
+	Number: 2, Name: "conversationIDs", Rule: Parties, Bound: bounds.Conversations, Shape: Text, Repeated: true, Entry: ids.MaxConversationBytes,
+}
+
 var order = Field{Number: 3, Name: "order", Rule: Bounded, Bound: 1, Shape: Number}
 
 // Requests are all identifiers that a client may name. What is not here is refused. Numbers and types:
@@ -167,12 +172,12 @@ var Requests = []Request{
 	{
 		ID: idRead, Name: "WSGetConvMaxReadSeq", Message: "msg.GetConversationsHasReadAndMaxSeqReq", Why: "newest and read seqs of conversations",
 		Class: ClassRead, Audit: AuditRoutine, Fields: []Field{self,
-			{Number: 2, Name: "conversationIDs", Rule: Parties, Bound: bounds.Conversations, Shape: Text, Repeated: true, Entry: ids.MaxConversationBytes}},
+			conversations},
 	},
 	{
 		ID: idLast, Name: "WsPullConvLastMessage", Message: "msg.GetLastMessageReq", Why: "the last message of conversations",
 		Class: ClassRead, Audit: AuditPrivate, Fields: []Field{self,
-			{Number: 2, Name: "conversationIDs", Rule: Parties, Bound: bounds.Conversations, Shape: Text, Repeated: true, Entry: ids.MaxConversationBytes}},
+			conversations},
 	},
 	{
 		ID: idLogout, Name: "WsLogoutMsg", Message: "push.DelUserPushTokenReq", Why: "forget the device's push token and close the socket",
