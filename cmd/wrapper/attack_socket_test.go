@@ -215,6 +215,8 @@ func (n *town) attackFrames(t *testing.T) {
 		"1003 that goes round a size": {1003, pb{0x0a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f}},
 		"2003 for bob":                {2003, pb{}.str(1, "bob").num(2, 1)},
 		"2004 for bob":                {2004, pb{}.str(1, "bob").num(2, 1)},
+		"1003 to a pattern of groups": {1003, text(pb{}.str(1, "alice").str(3, "$|^sg_chess").num(9, 3).num(11, 101))},
+		"2005 for a pattern of users": {2005, pb{}.str(1, "^.*")},
 		"1004":                        {1004, text(pb{}.str(1, "alice").str(2, "bob"))},
 	}
 	for _, kind := range []int64{0, -1, 1200, 1201, 1400, 1501, 1509, 1521, 1701, 2000, 2001, 2101, 2102, 2150, 2200, 5000} {
@@ -223,7 +225,8 @@ func (n *town) attackFrames(t *testing.T) {
 	for _, id := range []int64{0, -1, 1, 1000, 1008, 2001, 2002, 2006, 3001, 9999, 1<<31 - 1} {
 		attacks[fmt.Sprintf("request %d", id)] = attack{id, pb{}.str(1, "alice")}
 	}
-	for _, conversation := range []string{"si_bob_mallory", "sg_chess", "n_bob", "sn_bob_imAdmin", "si_alice", "si_bob_mallory\x00alice", "", "*"} {
+	for _, conversation := range []string{"si_bob_mallory", "sg_chess", "n_bob", "sn_bob_imAdmin", "si_alice", "si_bob_mallory\x00alice", "", "*",
+		"sg_$|^si.bob.mallory:", "si_alice_.*"} {
 		name := fmt.Sprintf("%q", conversation)
 		attacks["1002 "+name] = attack{1002, ranges(conversation)}
 		attacks["1005 "+name] = attack{1005, seqs(conversation)}
@@ -359,8 +362,8 @@ func (n *town) attackProtocol(t *testing.T) {
 		"a continuation of nothing":       {"", frameOf(fin, "x")},
 		"a message within a message":      {"", frameOf(binOp, "x") + frameOf(bin, "y")},
 		"2^63 bytes announced":            {"", "\x82\xff\xff\xff\xff\xff\xff\xff\xff\xff\x00\x00\x00\x00x"},
-		"a frame too large":               {"", frameOf(bin, strings.Repeat("x", 51201))},
-		"fragments without an end":        {"", frameOf(binOp, "x") + strings.Repeat(frameOf(0, strings.Repeat("x", 1000)), 100)},
+		"a frame too large":               {"", frameOf(bin, strings.Repeat("x", 128<<10+1))},
+		"fragments without an end":        {"", frameOf(binOp, "x") + strings.Repeat(frameOf(0, strings.Repeat("x", 1000)), 200)},
 		"empty fragments, many":           {"&sdkType=js", frameOf(binOp, "") + strings.Repeat(frameOf(0, ""), 5000) + frameOf(fin, "x")},
 		"frames after close":              {"", frameOf(fin|8, "\x03\xe8") + frameOf(bin, "x")},
 		"close with one byte":             {"", frameOf(fin|8, "x")},

@@ -20,6 +20,7 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/serve"
 	"github.com/openimstack/openim-operator/wrapper/session"
 	"github.com/openimstack/openim-operator/wrapper/upstream"
+	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
 // New wires the gateway up and opens its listeners. It calls nobody before Run.
@@ -87,6 +88,7 @@ func (w *wiring) build(version string) (*serve.App, error) {
 			return nil, err
 		}
 		w.servers[1].Allow(int(w.c.Users.Realtime.MaxSockets) + serve.MaxConnections)
+		w.servers[1].AllowHeaders(wire.MaxUserHeaderBytes)
 	}
 	if w.c.Debug.Listen != "" {
 		debug, err := serve.ListenDebug(w.c.Debug, w.log)

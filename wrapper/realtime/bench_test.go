@@ -267,7 +267,7 @@ func BenchmarkGuard(b *testing.B) {
 					b.Fatal(err)
 				}
 				f := Frame{ID: req.ID}
-				o, err := g.decide(b.Context(), alice, req, &f)
+				o, err := g.decide(b.Context(), alice, nil, req, &f)
 				if err != nil || o.refusal != nil {
 					b.Fatal("refused")
 				}

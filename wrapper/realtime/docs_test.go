@@ -39,11 +39,15 @@ func checkFields(g Gomega, name string, list []Field) {
 	for _, f := range list {
 		g.Expect(seen[int32(f.Number)]).To(BeFalse(), "%s %s", name, f.Name)
 		seen[int32(f.Number)] = true
-		if f.Rule == Bounded || f.Rule == Listed || f.Rule == Parties || f.Repeated {
+		// What goes on to OpenIM as a client wrote it, and every list.
+		if f.kept() && f.Shape != Message || f.Rule == Shown || f.Repeated {
 			g.Expect(f.Bound).To(BeNumerically(">", 0), "%s %s has no bound", name, f.Name)
 		}
-		if f.Repeated && f.Shape == Text {
+		if f.Repeated && (f.Shape == Text || f.Shape == Numbers) {
 			g.Expect(f.Entry).To(BeNumerically(">", 0), "%s %s has no bound for one", name, f.Name)
+		}
+		if f.Rule == Parties && f.Shape == Text && f.Repeated {
+			g.Expect(f.Bound).To(BeNumerically("<=", MaxAsked), "%s %s: OpenIM may keep a key for each", name, f.Name)
 		}
 		checkFields(g, name+"."+f.Name, f.Fields)
 	}

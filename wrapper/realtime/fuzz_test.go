@@ -103,3 +103,72 @@ func FuzzWalk(f *testing.F) {
 		}
 	})
 }
+
+// FuzzReplies feeds every kind of reply that is looked at with any bytes. What is passed on names no conversation but those that were
+// asked for, holds messages of these alone, and is in its last form.
+func FuzzReplies(f *testing.F) {
+	for _, id := range []int32{idNewest, idRanges, idSeqs, idRead, idLast, idPush} {
+		f.Add(id, []byte(append(under(1, "si_alice_bob", said("alice", "bob", "", 1, "x"), said("carol", "dave", "", 1, "y"), deleted()), toAlice("z")...)))
+		f.Add(id, []byte(append(lastOf("si_alice_bob", said("carol", "dave", "", 1, "x")), seqsOf(3, "si_alice_bob", "sg_theirs")...)))
+		f.Add(id, []byte(readOf("sg_ours", "sg_theirs").str(9, "later")))
+	}
+	ours := map[string]bool{"si_alice_bob": true, "sg_ours": true, "n_alice_alice": true}
+	f.Fuzz(func(t *testing.T, id int32, data []byte) {
+		l, looked := layouts[id]
+		if !looked || len(data) > frame.MaxReply {
+			return
+		}
+		look := func(in []byte) ([]byte, bool, error) {
+			v := review{user: "alice", layout: l, allowed: func(c string) bool { return ours[c] }}
+			out, err := v.data(in)
+			return out, v.changed, err
+		}
+		before := string(data)
+		out, _, err := look(data)
+		if string(data) != before {
+			t.Fatal("the input was written to")
+		}
+		if err != nil {
+			return
+		}
+		again, changed, err := look(out)
+		if err != nil || changed || string(again) != string(out) {
+			t.Fatalf("not in its last form: %v %x", err, out)
+		}
+		named, err := conversationsIn(out, l)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range named {
+			if !ours[c] {
+				t.Fatalf("%q is passed on", c)
+			}
+		}
+	})
+}
+
+// FuzzAddress: a message is of one conversation of a kind at most, and of a pair's only to the two.
+func FuzzAddress(f *testing.F) {
+	f.Add("alice", "bob", "", uint64(1), "si_alice_bob", "alice")
+	f.Add("", "", "g", uint64(3), "sg_g", "alice")
+	f.Add("sys", "alice", "", uint64(4), "sn_sys_alice", "alice")
+	f.Fuzz(func(t *testing.T, from, to, group string, session uint64, conversation, user string) {
+		a := address{sender: from, receiver: to, group: group, session: session, says: true}
+		if !a.isOf(conversation, user) {
+			return
+		}
+		kind, rest, _ := strings.Cut(conversation, "_")
+		switch session {
+		case sessionSingle, sessionSystem:
+			if from != user && to != user || kind == "sg" || rest != from+"_"+to && rest != to+"_"+from {
+				t.Fatalf("%+v is %q of %q", a, conversation, user)
+			}
+		case sessionOldGroup, sessionGroup:
+			if rest != group || group == "" || kind == "si" || kind == "sn" {
+				t.Fatalf("%+v is %q of %q", a, conversation, user)
+			}
+		default:
+			t.Fatalf("%+v is %q", a, conversation)
+		}
+	})
+}

@@ -9,6 +9,8 @@ import (
 
 	"google.golang.org/protobuf/encoding/protowire"
 
+	"github.com/openimstack/openim-operator/wrapper/bounds"
+	"github.com/openimstack/openim-operator/wrapper/ids"
 	"github.com/openimstack/openim-operator/wrapper/realtime/frame"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
@@ -34,6 +36,9 @@ const (
 	reasonTarget    = "target"
 	reasonTooLarge  = "too_large"
 	reasonDown      = "unavailable"
+	reasonNoPeer    = "no_such_user"
+	reasonPresence  = "subscriptions"
+	reasonBusy      = "busy"
 )
 
 // guard turns a client's request into the one that OpenIM gets.
@@ -47,6 +52,7 @@ type guard struct {
 // outcome is what becomes of one frame. Without a refusal the request goes on.
 type outcome struct {
 	request frame.Request
+	asked   []string // conversations that the request names
 	refusal *Refusal
 	verdict string
 }
@@ -56,8 +62,8 @@ func refused(code int, reason, text string) outcome {
 }
 
 // decide takes the steps in order: is it well formed, may there be so many, who is meant, whose conversations are they.
-// f gets what was found. The error is errMalformed: the socket is to be closed.
-func (g *guard) decide(ctx context.Context, id Identity, req frame.Request, f *Frame) (outcome, error) {
+// held is what the socket has already. f gets what was found. The error is errMalformed: the socket is to be closed.
+func (g *guard) decide(ctx context.Context, id Identity, held *held, req frame.Request, f *Frame) (outcome, error) {
 	row := Find(req.ID)
 	f.Class, f.Audit = ClassRead, AuditWrite
 	w := walk{user: id.UserID}
@@ -80,21 +86,23 @@ func (g *guard) decide(ctx context.Context, id Identity, req frame.Request, f *F
 		return o, nil
 	}
 	verdict := VerdictAllowed
-	if len(f.Conversations) > 0 {
-		strike, o, ok := g.parties(ctx, id, f)
-		if !ok {
-			return o, nil
-		}
-		if len(strike) > 0 {
-			again := walk{user: id.UserID, strike: strike}
-			if out, _, bad = again.message(req.Data, row.Fields); bad != nil {
-				return outcome{}, errMalformed // cannot be: it was walked before
-			}
-			verdict = VerdictTrimmed
-		}
+	strike, o, ok := g.parties(ctx, id, held, f)
+	if !ok {
+		return o, nil
 	}
+	if len(strike) > 0 {
+		again := walk{user: id.UserID, strike: strike}
+		if out, _, bad = again.message(req.Data, row.Fields); bad != nil {
+			return outcome{}, errMalformed // cannot be: it was walked before
+		}
+		verdict = VerdictTrimmed
+	}
+	if row.ID == idPresence && !held.subscribe(w.found.listed["subscribeUserID"], w.found.listed["unsubscribeUserID"]) {
+		return refused(wire.CodeArgs, reasonPresence, presenceText), nil
+	}
+	asked := slices.DeleteFunc(slices.Clone(f.Conversations), func(id string) bool { return strike[id] })
 	req.SendID, req.Data = id.UserID, g.finish(ctx, out, id, row, f, &w.found)
-	return outcome{request: req, verdict: verdict}, nil
+	return outcome{request: req, asked: asked, verdict: verdict}, nil
 }
 
 func describeFrame(f *Frame, row *Request, seen *found) {
@@ -113,6 +121,8 @@ func describeFrame(f *Frame, row *Request, seen *found) {
 func permitted(id Identity, req frame.Request, row *Request, f *Frame, seen *found, bad error) (outcome, bool) {
 	var arg *argument
 	switch {
+	case !ids.Legal(id.UserID):
+		return refused(wire.CodeNoPermission, reasonIdentity, "your user id must hold "+ids.Rule+": ask for another"), false
 	case row == nil:
 		return refused(wire.CodeArgs, reasonUnknown, "there is no such request: see docs/realtime.md"), false
 	case row.Refused != "":
@@ -148,9 +158,13 @@ func message1003(f *Frame) (outcome, bool) {
 }
 
 // parties asks which conversations are the user's. A pull loses those that are not; a message to a group that is
-// not his, or a pull without any of his, is refused. So is what cannot be asked now.
-func (g *guard) parties(ctx context.Context, id Identity, f *Frame) (strike map[string]bool, o outcome, ok bool) {
-	for asked := range slices.Chunk(f.Conversations, MaxAsked) {
+// not theirs or to a user who does not exist, or a pull without any of theirs, is refused. So is what cannot be asked now.
+func (g *guard) parties(ctx context.Context, id Identity, held *held, f *Frame) (strike map[string]bool, o outcome, ok bool) {
+	conversations := f.Conversations
+	if f.ID == idSend && f.SessionType == sessionSingle && !held.knows(f.RecvID) {
+		conversations = []string{pair(id.UserID, f.RecvID)}
+	}
+	for asked := range slices.Chunk(conversations, MaxAsked) {
 		answers, err := g.members.Member(ctx, id.UserID, asked)
 		if err != nil || len(answers) != len(asked) {
 			o = refused(wire.CodeInternal, reasonDown, "whether the conversation is yours cannot be found out now: try again")
@@ -170,7 +184,12 @@ func (g *guard) parties(ctx context.Context, id Identity, f *Frame) (strike map[
 	}
 	switch {
 	case len(strike) == 0:
+		if f.RecvID != "" {
+			held.meet(f.RecvID)
+		}
 		return nil, outcome{}, true
+	case f.ID == idSend && f.SessionType == sessionSingle:
+		return nil, refused(wire.CodeNoPermission, reasonNoPeer, "there is no such user to send to"), false
 	case f.ID == idSend:
 		return nil, refused(wire.CodeNoPermission, reasonNotMember, "you are not a member of this group"), false
 	case len(strike) == len(f.Conversations):
@@ -198,6 +217,11 @@ func (g *guard) finish(ctx context.Context, out []byte, id Identity, row *Reques
 		created = now.UnixMilli()
 	}
 	sender := g.sender(ctx, id, f.GroupID)
+	if seen.texts["title"] != "" && sender.Nickname != "" {
+		out = rewrite(out, []protowire.Number{fieldPushInfo}, func(info []byte) []byte {
+			return appendText(info, fieldPushTitle, bounded(sender.Nickname, bounds.Push))
+		})
+	}
 	for _, field := range row.Fields {
 		switch field.Name {
 		case "senderNickname":
@@ -226,6 +250,20 @@ func (g *guard) sender(ctx context.Context, id Identity, groupID string) Sender 
 	}
 	return Sender{strings.ToValidUTF8(s.Nickname, ""), strings.ToValidUTF8(s.FaceURL, "")}
 }
+
+// bounded cuts a text between two characters.
+func bounded(s string, most int) string {
+	if len(s) > most {
+		s = strings.ToValidUTF8(s[:most], "")
+	}
+	return s
+}
+
+// Fields of sdkws.MsgData and sdkws.OfflinePushInfo.
+const (
+	fieldPushInfo  = 20
+	fieldPushTitle = 1
+)
 
 func appendText(out []byte, num protowire.Number, s string) []byte {
 	if s == "" {

@@ -13,6 +13,7 @@ import (
 	. "github.com/onsi/gomega"
 	"google.golang.org/protobuf/encoding/protowire"
 
+	"github.com/openimstack/openim-operator/wrapper/bounds"
 	"github.com/openimstack/openim-operator/wrapper/realtime/frame"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
@@ -52,7 +53,7 @@ func newGuard() *guard {
 func decide(t testing.TB, g *guard, id int32, data []byte) (outcome, Frame, error) {
 	t.Helper()
 	f := Frame{ID: id}
-	o, err := g.decide(t.Context(), alice, frame.Request{ID: id, SendID: "alice", OperationID: "op", MsgIncr: "1", Data: data}, &f)
+	o, err := g.decide(t.Context(), alice, nil, frame.Request{ID: id, SendID: "alice", OperationID: "op", MsgIncr: "1", Data: data}, &f)
 	return o, f, err
 }
 
@@ -233,7 +234,7 @@ func TestEveryBoundHolds(t *testing.T) {
 				data = p.only(pb{}.str(f.Number, strings.Repeat("\x01", int(f.Bound)+1)))
 			case f.Shape == Number:
 				data = p.only(f.Bound + 1)
-				if f.Bound == maxInt32 {
+				if f.Bound == bounds.Int32 {
 					data = p.only(int64(1<<32 + 101)) // 101 to whoever cuts it to 32 bits
 				}
 			case f.Repeated:
@@ -248,7 +249,10 @@ func TestEveryBoundHolds(t *testing.T) {
 			}
 			g := NewWithT(t)
 			g.Expect(refusal(t, p.row.ID, data).Reason).To(Equal("argument"))
-			if p.field.Entry > 0 {
+			if p.field.Shape == Numbers {
+				g.Expect(refusal(t, p.row.ID, p.only(pb(protowire.AppendVarint(nil, uint64(p.field.Entry)+1)).packed(p.field.Number))).Reason).To(Equal("argument"))
+				g.Expect(refusal(t, p.row.ID, p.only(p.field.Entry+1)).Reason).To(Equal("argument"), "not packed")
+			} else if p.field.Entry > 0 {
 				g.Expect(refusal(t, p.row.ID, p.only(strings.Repeat("x", int(p.field.Entry)+1))).Reason).To(Equal("argument"))
 			}
 			if p.field.Shape == Number {
@@ -305,10 +309,10 @@ func TestARangeOfNotificationsIsBounded(t *testing.T) {
 		return pb{}.sub(2, pb{}.str(1, conversation).num(2, begin).num(3, end).num(4, num))
 	}
 	passed(t, 1002, span("si_alice_bob", 1, 1<<40, 20))
-	passed(t, 1002, span("n_alice_bob", 1, maxSpan, 20))
+	passed(t, 1002, span("n_alice_bob", 1, bounds.Span, 20))
 	g.Expect(refusal(t, 1002, span("n_alice_bob", 1, 1<<40, 20)).Reason).To(Equal("argument"), "OpenIM would list every seq")
 	g.Expect(refusal(t, 1002, span("si_alice_bob", 1, 1<<40, 0)).Reason).To(Equal("argument"))
-	many := bytes.Repeat(span("si_alice_bob", 1, 2, maxPulled), 11)
+	many := bytes.Repeat(span("si_alice_bob", 1, 2, bounds.Pulled), 11)
 	g.Expect(refusal(t, 1002, many).Reason).To(Equal("argument"), "together")
 }
 
@@ -332,10 +336,10 @@ func TestTheOuterSendIDIsTheUserToo(t *testing.T) {
 			continue
 		}
 		f := Frame{ID: r.ID}
-		o, err := newGuard().decide(t.Context(), alice, frame.Request{ID: r.ID, SendID: "bob", Data: r.Example(own)}, &f)
+		o, err := newGuard().decide(t.Context(), alice, nil, frame.Request{ID: r.ID, SendID: "bob", Data: r.Example(own)}, &f)
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(o.refusal.Reason).To(Equal(reasonIdentity), r.Name)
-		o, err = newGuard().decide(t.Context(), alice, frame.Request{ID: r.ID, Data: r.Example(own)}, &f)
+		o, err = newGuard().decide(t.Context(), alice, nil, frame.Request{ID: r.ID, Data: r.Example(own)}, &f)
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(o.request.SendID).To(Equal("alice"), "filled in")
 	}
@@ -364,3 +368,14 @@ func TestTheJudgeIsAskedOnceForEveryFrameAndBeforeAnybodyElse(t *testing.T) {
 type judgeFunc func(Identity, *Frame) *Refusal
 
 func (j judgeFunc) Frame(_ context.Context, id Identity, f *Frame) *Refusal { return j(id, f) }
+
+// everybody is a backend that finds every conversation to be the user's.
+type everybody struct{}
+
+func (everybody) Member(_ context.Context, _ string, ids []string) ([]bool, error) {
+	out := make([]bool, len(ids))
+	for i := range out {
+		out[i] = true
+	}
+	return out, nil
+}

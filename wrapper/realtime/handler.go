@@ -13,6 +13,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"github.com/openimstack/openim-operator/wrapper/ids"
 	"github.com/openimstack/openim-operator/wrapper/realtime/frame"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
@@ -22,6 +23,9 @@ var (
 	noUpgrade   = wire.BadRequest.Because("this path is a WebSocket: send an upgrade request of HTTP/1.1")
 	badOrigin   = wire.Forbidden.Because("pages of this origin may not open a socket: add it to the origins")
 	badParams   = wire.Failure{Name: "bad_connect", Status: http.StatusOK, ErrCode: wire.CodeArgs, Text: errParams.Error()}
+	illegalUser = wire.Failure{
+		Name: "illegal_user", Status: http.StatusOK, ErrCode: wire.CodeNoPermission, Text: "your user id must hold " + ids.Rule + ": ask for another",
+	}
 	notYourself = wire.Failure{Name: "foreign_identity", Status: http.StatusOK, ErrCode: wire.CodeTokenInvalid, Text: "sendID and platformID are not those of the session: log in as them"}
 )
 
@@ -30,7 +34,7 @@ var (
 // socket is open; the socket lives on. The query, which may hold a token, goes nowhere.
 func (r *Relay) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	if !isUpgrade(req) {
-		wire.WriteFailure(w, noUpgrade)
+		r.explain(w, req)
 		return
 	}
 	if origin := req.Header.Get("Origin"); origin != "" && (r.o.Origin == nil || !r.o.Origin(origin)) {
@@ -67,8 +71,17 @@ func (r *Relay) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	s.start()
 }
 
-// admit finds out who it is and whether he may have one more socket. Without a failure a place is reserved.
+// admit finds out who it is and whether they may have one more socket. Without a failure a place is reserved.
 func (r *Relay) admit(ctx context.Context, req *http.Request, c *connect) (Identity, *wire.Failure) {
+	id, failure := r.identify(ctx, req, c)
+	if failure != nil {
+		return id, failure
+	}
+	return id, r.hub.reserve(id)
+}
+
+// identify finds out who it is and whether they may try.
+func (r *Relay) identify(ctx context.Context, req *http.Request, c *connect) (Identity, *wire.Failure) {
 	if failure := r.hub.room(); failure != nil {
 		return Identity{}, failure
 	}
@@ -86,7 +99,10 @@ func (r *Relay) admit(ctx context.Context, req *http.Request, c *connect) (Ident
 	if !c.fits(id) {
 		return id, &notYourself
 	}
-	if c.operationID == "" {
+	if !ids.Legal(id.UserID) {
+		return id, &illegalUser
+	}
+	if c.operationID = wire.BoundOperationID(c.operationID); c.operationID == "" {
 		c.operationID = rand.Text()
 	}
 	if r.o.Judge != nil {
@@ -95,7 +111,46 @@ func (r *Relay) admit(ctx context.Context, req *http.Request, c *connect) (Ident
 			return id, &wire.Failure{Name: refusal.Reason, Status: http.StatusTooManyRequests, ErrCode: refusal.ErrCode, Text: refusal.Text}
 		}
 	}
-	return id, r.hub.reserve(id)
+	return id, nil
+}
+
+// explain answers a request that is no upgrade. SDKs in browsers, where nobody can read a failed upgrade, ask the socket's URL by a plain
+// GET why they were refused: they get the failure that an upgrade would. No socket is opened or counted, and no ticket is spent.
+func (r *Relay) explain(w http.ResponseWriter, req *http.Request) {
+	if origin := req.Header.Get("Origin"); origin != "" {
+		w.Header().Add("Vary", "Origin")
+		if r.o.Origin == nil || !r.o.Origin(origin) {
+			r.metrics.refusedConnect.WithLabelValues("origin").Inc()
+			wire.WriteFailure(w, badOrigin)
+			return
+		}
+		w.Header().Set("Access-Control-Allow-Origin", origin)
+	}
+	if req.Method != http.MethodGet || req.URL.RawQuery == "" {
+		wire.WriteFailure(w, noUpgrade)
+		return
+	}
+	c, err := readConnect(req)
+	c.msgResp = false // there is no socket to say it on
+	if err != nil {
+		r.refuse(w, req, c, Identity{}, &badParams, "")
+		return
+	}
+	if c.ticket != "" {
+		wire.WriteFailure(w, noUpgrade)
+		return
+	}
+	ctx, cancel := context.WithTimeout(req.Context(), r.o.timing.connect)
+	defer cancel()
+	id, failure := r.identify(ctx, req, &c)
+	if failure == nil {
+		failure = r.hub.full(id)
+	}
+	if failure != nil {
+		r.refuse(w, req, c, id, failure, "")
+		return
+	}
+	wire.WriteFailure(w, noUpgrade)
 }
 
 func (r *Relay) remoteIP(req *http.Request) string {
@@ -126,9 +181,9 @@ func (r *Relay) refuse(w http.ResponseWriter, req *http.Request, c connect, id I
 	verdict := VerdictRefused
 	if failure.Status >= http.StatusInternalServerError {
 		verdict = VerdictFailed
-		r.o.Log.LogAttrs(req.Context(), slog.LevelWarn, "socket not opened", slog.String("reason", failure.Name), slog.String("detail", wire.CleanText(detail)))
+		r.o.Log.LogAttrs(req.Context(), slog.LevelWarn, "socket not opened", slog.String("reason", failure.Name), slog.String("detail", wire.CleanDetail(detail)))
 	}
-	r.event(Event{Kind: KindOpened, Identity: id, Verdict: verdict, Reason: failure.Name, ErrCode: failure.ErrCode, Detail: wire.CleanText(detail),
+	r.event(Event{Kind: KindOpened, Identity: id, Verdict: verdict, Reason: failure.Name, ErrCode: failure.ErrCode, Detail: wire.CleanDetail(detail),
 		Frame: &Frame{Name: "connect", Class: ClassSocket, Encoding: c.encoding.String(), RemoteIP: r.remoteIP(req)}})
 	if !c.msgResp {
 		wire.WriteFailure(w, *failure)
@@ -195,6 +250,6 @@ func (r *Relay) upgrade(w http.ResponseWriter, req *http.Request, c connect, ali
 	if err != nil {
 		return nil, nil, errors.New("upgrade the client's connection")
 	}
-	conn.SetReadLimit(frame.MaxRequest)
+	conn.SetReadLimit(frame.MaxClient)
 	return conn, caught.raw, nil
 }

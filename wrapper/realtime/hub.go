@@ -51,16 +51,29 @@ func (h *hub) room() *wire.Failure {
 func (h *hub) reserve(id Identity) *wire.Failure {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	device := deviceKey(id)
-	switch {
-	case h.draining:
-		return &draining
-	case h.reserved >= h.max, h.users[id.UserID] >= h.perUser, h.devices[device] >= h.perDev:
-		return &tooMany
+	if failure := h.refusal(id); failure != nil {
+		return failure
 	}
 	h.reserved++
 	h.users[id.UserID]++
-	h.devices[device]++
+	h.devices[deviceKey(id)]++
+	return nil
+}
+
+// full says why a user gets no further socket; nil: they would get one.
+func (h *hub) full(id Identity) *wire.Failure {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.refusal(id)
+}
+
+func (h *hub) refusal(id Identity) *wire.Failure {
+	switch {
+	case h.draining:
+		return &draining
+	case h.reserved >= h.max, h.users[id.UserID] >= h.perUser, h.devices[deviceKey(id)] >= h.perDev:
+		return &tooMany
+	}
 	return nil
 }
 

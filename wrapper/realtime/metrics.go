@@ -8,6 +8,7 @@ type metrics struct {
 	refusedConnect *prometheus.CounterVec
 	frames         *prometheus.CounterVec
 	pushed         *prometheus.CounterVec
+	dropped        *prometheus.CounterVec
 	bytes          *prometheus.CounterVec
 	closed         *prometheus.CounterVec
 	decide         prometheus.Histogram
@@ -22,6 +23,9 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Name: "openim_wrapper_frames_total", Help: "Frames from clients, by request of the table, verdict and reason."}, []string{"request", "verdict", "reason"}),
 		pushed: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "openim_wrapper_frames_from_openim_total", Help: "Frames from OpenIM, by request of the table."}, []string{"request"}),
+		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "openim_wrapper_dropped_from_openim_total", Help: "What OpenIM sent and no client gets, by request of the table and reason."},
+			[]string{"request", "reason"}),
 		bytes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "openim_wrapper_socket_bytes_total", Help: "Payload read from clients and from OpenIM, and written to clients."}, []string{"side"}),
 		closed: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -31,7 +35,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Buckets: []float64{.00001, .00003, .0001, .0003, .001, .003, .01, .03, .1, .3, 1, 3}}),
 	}
 	if reg != nil {
-		reg.MustRegister(m.sockets, m.refusedConnect, m.frames, m.pushed, m.bytes, m.closed, m.decide)
+		reg.MustRegister(m.sockets, m.refusedConnect, m.frames, m.pushed, m.dropped, m.bytes, m.closed, m.decide)
 	}
 	return m
 }

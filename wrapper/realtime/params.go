@@ -19,11 +19,19 @@ const (
 	ticketPrefix = "ticket."
 )
 
-// maxQuery bounds the query before it is taken apart, maxParam one value.
+// maxQuery bounds the query before it is taken apart, maxParam one value but operationID.
 const (
-	maxQuery = 8 << 10
+	maxQuery = wire.MaxOperationIDBytes + 8<<10
 	maxParam = 4 << 10
 )
+
+// fitsParam reports whether a value is no longer than its parameter may be.
+func fitsParam(name, value string) bool {
+	if name == paramOperation {
+		return len(value) <= wire.MaxOperationIDBytes
+	}
+	return len(value) <= maxParam || name == paramPacked
+}
 
 // Names of the query, as OpenIM has them (internal/msggateway/constant.go).
 const (
@@ -72,7 +80,7 @@ func readConnect(r *http.Request) (connect, error) {
 	}
 	params := make(map[string]string, len(query))
 	for name, values := range query {
-		if len(values) != 1 || len(values[0]) > maxParam {
+		if len(values) != 1 || !fitsParam(name, values[0]) {
 			return c, errParams
 		}
 		params[name] = values[0]
@@ -133,9 +141,6 @@ func (c *connect) take(params map[string]string) error {
 			return errParams
 		}
 	}
-	if len(c.operationID) > frame.MaxName || !legalID(c.operationID) {
-		return errParams
-	}
 	return nil
 }
 
@@ -163,7 +168,7 @@ func unpack(v string) (map[string]string, error) {
 		}
 		switch value := value.(type) {
 		case string:
-			if param == paramPlatform || param == paramMsgResp || param == paramBackground || len(value) > maxParam {
+			if param == paramPlatform || param == paramMsgResp || param == paramBackground || !fitsParam(param, value) {
 				return nil, errParams
 			}
 			params[param] = value

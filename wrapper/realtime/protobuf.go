@@ -8,6 +8,9 @@ import (
 	"unicode/utf8"
 
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/openimstack/openim-operator/wrapper/bounds"
+	"github.com/openimstack/openim-operator/wrapper/ids"
 )
 
 // errMalformed is a protobuf message that no honest encoder writes. The socket is closed.
@@ -25,6 +28,11 @@ func badField(f *Field) error {
 	return &argument{"argument", fmt.Sprintf("%s is out of bounds: see docs/realtime.md", f.Name)}
 }
 
+// badID: OpenIM writes some ids into patterns as they are.
+func badID(f *Field) error {
+	return &argument{"argument", fmt.Sprintf("%s must hold %s", f.Name, ids.Rule)}
+}
+
 // found is what one walk over a message saw.
 type found struct {
 	numbers       map[string]int64
@@ -32,8 +40,9 @@ type found struct {
 	contentBytes  int
 	conversations []string
 	users         int
-	pulled        int64 // messages asked for, over all conversations
-	foreignSelf   bool  // a Self field names somebody else
+	listed        map[string][]string // texts of lists, by the field's name
+	pulled        int64               // messages asked for, over all conversations
+	foreignSelf   bool                // a Self field names somebody else
 	options       map[string]bool
 }
 
@@ -100,7 +109,7 @@ func (w *walk) value(f *Field, typ protowire.Type, in []byte, count *int64) (val
 			return value{}, 0, errMalformed
 		}
 		if f.Shape == Numbers {
-			return value{bytes: in[:n], keep: true}, n, w.listed(f, 1)
+			return value{bytes: in[:n], keep: true}, n, w.entries(f, v)
 		}
 		return value{bytes: in[:n], keep: f.kept()}, n, w.number(f, v)
 	}
@@ -148,8 +157,10 @@ func (w *walk) value(f *Field, typ protowire.Type, in []byte, count *int64) (val
 	return value{bytes: protowire.AppendBytes(nil, inner), keep: true, struck: struck}, end, err
 }
 
-// kept: the rules Self, Session and Server are set afterwards, once, whatever the client wrote.
-func (f *Field) kept() bool { return f.Rule != Self && f.Rule != Session && f.Rule != Server }
+// kept: what the rules Self, Session, Server and Shown are about is set afterwards, once, whatever the client wrote.
+func (f *Field) kept() bool {
+	return f.Rule != Self && f.Rule != Session && f.Rule != Server && f.Rule != Shown
+}
 
 // varint reads a number in its shortest form alone.
 func varint(in []byte) (uint64, int) {
@@ -192,56 +203,52 @@ func (w *walk) text(f *Field, content []byte) (struck bool, err error) {
 		return false, nil
 	case Parties:
 		id := string(content)
-		if id == "" || !legalID(id) {
-			return false, badField(f)
+		if !ids.LegalConversation(id) {
+			return false, badID(f)
 		}
 		w.found.conversations = append(w.found.conversations, id)
 		return w.strike[id], nil
 	case Server:
 		return false, nil
 	}
+	text := string(content)
+	if f.Rule == Named || (f.Rule == Peer || f.Rule == Group) && text != "" {
+		if !ids.Legal(text) {
+			return false, badID(f)
+		}
+	}
 	if f.Repeated {
 		w.found.users++
-		if !legalID(string(content)) {
-			return false, badField(f)
+		if w.found.listed == nil {
+			w.found.listed = map[string][]string{}
 		}
+		w.found.listed[f.Name] = append(w.found.listed[f.Name], text)
 		return false, nil
 	}
 	if w.found.texts == nil {
 		w.found.texts = map[string]string{}
 	}
-	w.found.texts[f.Name] = string(content)
-	if (f.Rule == Peer || f.Rule == Group) && !legalID(string(content)) {
-		return false, badField(f)
-	}
+	w.found.texts[f.Name] = text
 	return false, nil
 }
 
-// legalID: control characters have no place in an id, and could forge lines of a log.
-func legalID(id string) bool {
-	for _, r := range id {
-		if r < ' ' || r == 0x7f {
-			return false
-		}
-	}
-	return true
-}
-
 func (w *walk) packed(f *Field, content []byte) error {
-	var count int64
 	for len(content) > 0 {
-		_, n := varint(content)
+		v, n := varint(content)
 		if n < 0 {
 			return errMalformed
 		}
 		content = content[n:]
-		count++
+		if err := w.entries(f, v); err != nil {
+			return err
+		}
 	}
-	return w.listed(f, count)
+	return nil
 }
 
-func (w *walk) listed(f *Field, more int64) error {
-	if w.found.pulled += more; w.found.pulled > f.Bound {
+// entries bounds a number of a list, and how many there are in all lists of the request.
+func (w *walk) entries(f *Field, v uint64) error {
+	if w.found.pulled++; w.found.pulled > f.Bound || v > uint64(f.Entry) { //nolint:gosec // bounds are positive
 		return badField(f)
 	}
 	return nil
@@ -254,11 +261,8 @@ func (w *walk) span(conversation []string) error {
 		return &argument{"argument", "each range of a pull must name its conversation"}
 	}
 	begin, end, num := w.found.numbers["begin"], w.found.numbers["end"], w.found.numbers["num"]
-	listed := num
-	if num == 0 || strings.HasPrefix(conversation[0], notificationPrefix) {
-		listed = max(0, end-begin)
-	}
-	if w.found.pulled += listed; w.found.pulled > maxSpan {
+	w.found.pulled += bounds.Listed(begin, end, num, strings.HasPrefix(conversation[0], notificationPrefix))
+	if w.found.pulled > bounds.Span {
 		return &argument{"argument", "the range of seqs is too long: ask for less at a time"}
 	}
 	return nil
@@ -285,6 +289,6 @@ func (w *walk) option(entry []byte) error {
 }
 
 var optionEntry = []Field{
-	{Number: 1, Name: "key", Rule: Bounded, Bound: maxID, Shape: Text},
+	{Number: 1, Name: "key", Rule: Bounded, Bound: ids.MaxBytes, Shape: Text},
 	{Number: 2, Name: "value", Rule: Bounded, Bound: 1, Shape: Number},
 }

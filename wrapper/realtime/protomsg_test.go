@@ -15,6 +15,9 @@ func (p pb) num(num protowire.Number, v int64) pb {
 	return protowire.AppendVarint(protowire.AppendTag(p, num, protowire.VarintType), uint64(v))
 }
 
+// packed is a list of numbers that are written already.
+func (p pb) packed(num protowire.Number) pb { return pb{}.str(num, string(p)) }
+
 func (p pb) sub(num protowire.Number, inner pb) pb { return p.str(num, string(inner)) }
 
 // fields reads a message without a schema: all values of each field.
@@ -53,3 +56,5 @@ func textMessage() pb {
 func groupMessage(group string) pb {
 	return pb{}.str(1, "alice").str(3, group).str(4, "client-2").num(9, 3).num(11, 101).str(12, `{"content":"hi"}`)
 }
+
+func protoNumber(n int) protowire.Number { return protowire.Number(n) } //nolint:gosec // of a test

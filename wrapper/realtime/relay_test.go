@@ -2,7 +2,6 @@ package realtime
 
 import (
 	"net/url"
-	"strings"
 	"testing"
 	"time"
 
@@ -21,7 +20,7 @@ func TestARequestAndItsReplyInEveryEncoding(t *testing.T) {
 			g := NewWithT(t)
 			w := newWorld(t, func(w *world) {
 				w.openIM.Answer = func(msggatewaytest.Req) msggatewaytest.Resp {
-					return msggatewaytest.Resp{Data: []byte(strings.Repeat("reply", 2000))}
+					return msggatewaytest.Resp{Data: seqsOf(10000, "si_alice_bob")}
 				}
 			})
 			alice := w.connect("alice", "alice-token", 1, enc)
@@ -29,7 +28,7 @@ func TestARequestAndItsReplyInEveryEncoding(t *testing.T) {
 			g.Expect(got.ReqIdentifier).To(BeEquivalentTo(1001))
 			g.Expect(got.ErrCode).To(BeZero())
 			g.Expect(got.MsgIncr).To(Equal("1"))
-			g.Expect(got.Data).To(HaveLen(10000))
+			g.Expect(got.Data).To(BeEquivalentTo(seqsOf(10000, "si_alice_bob")))
 			g.Expect(w.openIM.Received()).To(HaveLen(1))
 			g.Expect(w.openIM.Received()[0]).To(Equal(msggatewaytest.Req{ReqIdentifier: 1001, SendID: "alice", OperationID: "op", MsgIncr: "1", Data: pb{}.str(1, "alice")}))
 		})
@@ -42,9 +41,9 @@ func TestAPushArrivesLive(t *testing.T) {
 			w := newWorld(t)
 			alice := w.connect("alice", "alice-token", 1, enc)
 			eventually(t, "upstream is there", func() bool {
-				return w.openIM.Push("alice", msggatewaytest.Resp{ReqIdentifier: 2001, Data: []byte("push")}) == 1
+				return w.openIM.Push("alice", msggatewaytest.Resp{ReqIdentifier: 2001, Data: toAlice("push")}) == 1
 			})
-			NewWithT(t).Expect(alice.next()).To(Equal(msggatewaytest.Resp{ReqIdentifier: 2001, Data: []byte("push")}))
+			NewWithT(t).Expect(alice.next()).To(Equal(msggatewaytest.Resp{ReqIdentifier: 2001, Data: toAlice("push")}))
 		})
 	}
 }

@@ -65,6 +65,8 @@ type socket struct {
 	upstream *websocket.Conn
 	opened   time.Time
 	out      outbox
+	open     questions
+	held     held
 	detach   func()
 	beat     *time.Timer
 
@@ -235,19 +237,15 @@ func (s *socket) takeFrame(data []byte) *ending {
 	if err != nil {
 		return s.malformed(err.Error())
 	}
-	f := Frame{ID: req.ID, Name: "unknown", Encoding: s.enc.String(), Bytes: len(data), OperationID: req.OperationID, RemoteIP: s.ip, SocketID: s.name}
+	f := Frame{ID: req.ID, Name: "unknown", Encoding: s.enc.String(), Bytes: len(data),
+		OperationID: wire.BoundOperationID(req.OperationID), RemoteIP: s.ip, SocketID: s.name}
 	ctx, cancel := context.WithTimeout(context.Background(), r.o.timing.decide)
 	defer cancel()
-	o, err := r.guard.decide(ctx, s.id, req, &f)
+	o, err := r.guard.decide(ctx, s.id, &s.held, req, &f)
 	if err != nil {
 		return s.malformed(err.Error())
 	}
-	var out []byte
-	if o.refusal == nil {
-		if out, err = s.enc.EncodeRequest(o.request); err != nil {
-			o = refused(wire.CodeArgs, reasonTooLarge, frame.ErrTooLarge.Error())
-		}
-	}
+	out := s.ready(&o)
 	took := time.Since(start)
 	s.record(&f, &o, took)
 	if o.refusal != nil {
@@ -264,7 +262,25 @@ func (s *socket) takeFrame(data []byte) *ending {
 	return nil
 }
 
-// record counts every frame, and tells the trail of all but the routine ones that were let through.
+// ready notes a request that goes on and writes it for OpenIM. What cannot go on is refused.
+func (s *socket) ready(o *outcome) []byte {
+	if o.refusal != nil {
+		return nil
+	}
+	if !s.open.add(&o.request, o.asked, time.Now()) {
+		*o = refused(wire.CodeInternal, reasonBusy, "too many of your requests wait for an answer: send the next when one came")
+		return nil
+	}
+	out, err := s.enc.EncodeRequest(o.request)
+	if err != nil {
+		s.open.take(frame.Reply{ID: o.request.ID, MsgIncr: o.request.MsgIncr})
+		*o = refused(wire.CodeArgs, reasonTooLarge, frame.ErrTooLarge.Error())
+		return nil
+	}
+	return out
+}
+
+// record counts every frame and tells the trail of it.
 func (s *socket) record(f *Frame, o *outcome, took time.Duration) {
 	m := s.relay.metrics
 	e := Event{Kind: KindFrame, Identity: s.id, Frame: f, Verdict: o.verdict, Latency: took}
@@ -273,9 +289,7 @@ func (s *socket) record(f *Frame, o *outcome, took time.Duration) {
 	}
 	m.frames.WithLabelValues(f.Name, o.verdict, e.Reason).Inc()
 	m.decide.Observe(took.Seconds())
-	if o.verdict != VerdictAllowed || f.Audit != AuditRoutine {
-		s.relay.event(e)
-	}
+	s.relay.event(e)
 }
 
 // readUpstream passes OpenIM's frames on until one side is gone.
@@ -296,53 +310,6 @@ func (s *socket) readUpstream() {
 			return
 		}
 	}
-}
-
-// give passes a reply or push on as it is, unless it holds an error, whose text is cleaned. What no SDK knows is left
-// out: the Go SDK would stop reading. last says that the socket ends with this frame.
-func (s *socket) give(data []byte) (last bool) {
-	rep, err := s.enc.ReplyHead(data)
-	if err != nil {
-		s.end(endUnread)
-		return true
-	}
-	name, known := replyName(rep.ID)
-	if !known {
-		s.relay.metrics.pushed.WithLabelValues("unknown").Inc()
-		return false
-	}
-	s.relay.metrics.pushed.WithLabelValues(name).Inc()
-	if rep.ErrCode != wire.CodeOK || rep.ErrMsg != "" {
-		if rep, err = s.enc.DecodeReply(data); err != nil {
-			s.end(endUnread)
-			return true
-		}
-		rep.ErrMsg = wire.CleanText(rep.ErrMsg)
-		data = s.enc.EncodeReply(rep)
-	}
-	data = complete(s.enc, rep, data)
-	var then *ending
-	switch rep.ID {
-	case idKick:
-		then = &endKicked
-	case idLogout:
-		then = &endLogout
-	}
-	s.out.push(websocket.MessageBinary, data, then)
-	return then != nil
-}
-
-func replyName(id int32) (string, bool) {
-	switch id {
-	case idPush:
-		return "WSPushMsg", true
-	case idKick:
-		return "WSKickOnlineMsg", true
-	}
-	if row := Find(id); row != nil {
-		return row.Name, true
-	}
-	return "", false
 }
 
 // heartbeat keeps both sides: OpenIM drops who has been silent for 30 s, and a client behind a dead network must be noticed. It

@@ -1,6 +1,11 @@
 package realtime
 
-import "google.golang.org/protobuf/encoding/protowire"
+import (
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/openimstack/openim-operator/wrapper/bounds"
+	"github.com/openimstack/openim-operator/wrapper/ids"
+)
 
 // Rule is what is done with one field of a request.
 type Rule string
@@ -11,7 +16,9 @@ const (
 	Parties Rule = "conversation" // the user must be a party: what is not his is left out, and a request that has nothing else is refused
 	Group   Rule = "group"        // the user must be a member
 	Peer    Rule = "peer"         // a user id; OpenIM asks the block list and, if so configured, friendship
+	Named   Rule = "id"           // a user id of legal characters, of whom nothing else is asked
 	Session Rule = "session"      // overwritten from the session
+	Shown   Rule = "shown"        // left out, unless it is how the sender is shown to others
 	Server  Rule = "server"       // overwritten or left out: OpenIM's or ours to say
 	Listed  Rule = "listed"       // one of a list, else refused
 	Bounded Rule = "bounded"      // as it is, within the bound; beyond it refused
@@ -38,10 +45,10 @@ type Field struct {
 	Name   string
 	Rule   Rule
 	Shape  Shape
-	// Bound: bytes of a text, the largest number, entries of a list.
+	// Bound: bytes of a text, the largest number, entries of a list, over all lists of the request.
 	Bound    int64
 	Repeated bool
-	Entry    int64   // bytes of each text of a repeated field
+	Entry    int64   // of a repeated field: bytes of each text, the largest of the numbers
 	Fields   []Field // of a message
 }
 
@@ -54,7 +61,7 @@ type Request struct {
 	Why     string
 	Refused string
 	Class   string // limit class
-	Audit   string // audit class; routine ones are counted, not written
+	Audit   string // audit class
 	Fields  []Field
 }
 
@@ -74,29 +81,28 @@ const (
 
 // Identifiers that OpenIM sends by itself.
 const (
-	idSend       = 1003
-	idPush       = 2001
-	idKick       = 2002
-	idLogout     = 2003
-	idPresence   = 2005
-	maxID        = 128     // bytes of a user, group or message id
-	maxName      = 256     // bytes of a conversation id: two user ids and a prefix
-	maxListed    = 5000    // conversations of one request
-	maxPulled    = 10000   // messages asked for at once
-	maxSpan      = 100_000 // seqs of a range: OpenIM lists each of them for notifications
-	maxPresence  = 3000    // users of one subscription
-	maxAt        = 1000    // users of one mention
-	maxNote      = 16 << 10
-	maxPushText  = 2 << 10
-	maxInt32     = 1<<31 - 1
-	maxSeq       = 1 << 53
-	maxSwitches  = 16
-	maxContent   = 512 << 10
-	maxPlatforms = 10
+	idSend     = 1003
+	idNewest   = 1001
+	idRanges   = 1002
+	idSeqs     = 1005
+	idRead     = 1006
+	idLast     = 1007
+	idPush     = 2001
+	idKick     = 2002
+	idLogout   = 2003
+	idPresence = 2005
 )
 
+// Platforms of OpenIM's, 1 to 10.
+const maxPlatforms = 10
+
 // self is the field that nearly every request has.
-var self = Field{Number: 1, Name: "userID", Rule: Self, Bound: maxID, Shape: Text}
+var self = Field{Number: 1, Name: "userID", Rule: Self, Bound: ids.MaxBytes, Shape: Text}
+
+// conversations is a list of them.
+var conversations = Field{
+	Number: 2, Name: "conversationIDs", Rule: Parties, Bound: bounds.Conversations, Shape: Text, Repeated: true, Entry: ids.MaxConversationBytes,
+}
 
 var order = Field{Number: 3, Name: "order", Rule: Bounded, Bound: 1, Shape: Number}
 
@@ -105,73 +111,73 @@ var order = Field{Number: 3, Name: "order", Rule: Bounded, Bound: 1, Shape: Numb
 // field numbers: openimsdk/protocol sdkws.proto, msg.proto, push.proto.
 var Requests = []Request{
 	{
-		ID: 1001, Name: "WSGetNewestSeq", Message: "sdkws.GetMaxSeqReq", Why: "the newest seq of each own conversation",
+		ID: idNewest, Name: "WSGetNewestSeq", Message: "sdkws.GetMaxSeqReq", Why: "the newest seq of each own conversation",
 		Class: ClassRead, Audit: AuditRoutine, Fields: []Field{self},
 	},
 	{
-		ID: 1002, Name: "WSPullMsgBySeqList", Message: "sdkws.PullMessageBySeqsReq", Why: "messages by ranges of seqs",
+		ID: idRanges, Name: "WSPullMsgBySeqList", Message: "sdkws.PullMessageBySeqsReq", Why: "messages by ranges of seqs",
 		Class: ClassRead, Audit: AuditPrivate, Fields: []Field{self, {
-			Number: 2, Name: "seqRanges", Rule: Inside, Bound: maxListed, Shape: Message, Repeated: true, Fields: []Field{
-				{Number: 1, Name: "conversationID", Rule: Parties, Bound: maxName, Shape: Text},
-				{Number: 2, Name: "begin", Rule: Bounded, Bound: maxSeq, Shape: Number},
-				{Number: 3, Name: "end", Rule: Bounded, Bound: maxSeq, Shape: Number},
-				{Number: 4, Name: "num", Rule: Bounded, Bound: maxPulled, Shape: Number},
+			Number: 2, Name: "seqRanges", Rule: Inside, Bound: bounds.Conversations, Shape: Message, Repeated: true, Fields: []Field{
+				{Number: 1, Name: "conversationID", Rule: Parties, Bound: ids.MaxConversationBytes, Shape: Text},
+				{Number: 2, Name: "begin", Rule: Bounded, Bound: bounds.Seq, Shape: Number},
+				{Number: 3, Name: "end", Rule: Bounded, Bound: bounds.Seq, Shape: Number},
+				{Number: 4, Name: "num", Rule: Bounded, Bound: bounds.Pulled, Shape: Number},
 			},
 		}, order},
 	},
 	{
 		ID: idSend, Name: "WSSendMsg", Message: "sdkws.MsgData", Why: "send a message",
 		Class: ClassMessage, Audit: AuditWrite, Fields: []Field{
-			{Number: 1, Name: "sendID", Rule: Self, Bound: maxID, Shape: Text},
-			{Number: 2, Name: "recvID", Rule: Peer, Bound: maxID, Shape: Text},
-			{Number: 3, Name: "groupID", Rule: Group, Bound: maxID, Shape: Text},
-			{Number: 4, Name: "clientMsgID", Rule: Bounded, Bound: maxID, Shape: Text},
+			{Number: 1, Name: "sendID", Rule: Self, Bound: ids.MaxBytes, Shape: Text},
+			{Number: 2, Name: "recvID", Rule: Peer, Bound: ids.MaxBytes, Shape: Text},
+			{Number: 3, Name: "groupID", Rule: Group, Bound: ids.MaxBytes, Shape: Text},
+			{Number: 4, Name: "clientMsgID", Rule: Bounded, Bound: ids.MaxBytes, Shape: Text},
 			{Number: 5, Name: "serverMsgID", Rule: Server, Shape: Text},
 			{Number: 6, Name: "senderPlatformID", Rule: Session, Shape: Number},
 			{Number: 7, Name: "senderNickname", Rule: Server, Shape: Text},
 			{Number: 8, Name: "senderFaceURL", Rule: Server, Shape: Text},
-			{Number: 9, Name: "sessionType", Rule: Listed, Bound: maxInt32, Shape: Number},
+			{Number: 9, Name: "sessionType", Rule: Listed, Bound: bounds.Int32, Shape: Number},
 			{Number: 10, Name: "msgFrom", Rule: Server, Shape: Number},
-			{Number: 11, Name: "contentType", Rule: Listed, Bound: maxInt32, Shape: Number},
-			{Number: 12, Name: "content", Rule: Bounded, Bound: maxContent, Shape: Raw},
+			{Number: 11, Name: "contentType", Rule: Listed, Bound: bounds.Int32, Shape: Number},
+			{Number: 12, Name: "content", Rule: Bounded, Bound: bounds.Content, Shape: Raw},
 			{Number: 14, Name: "seq", Rule: Server, Shape: Number},
 			{Number: 15, Name: "sendTime", Rule: Server, Shape: Number},
 			{Number: 16, Name: "createTime", Rule: Server, Shape: Number},
 			{Number: 17, Name: "status", Rule: Server, Shape: Number},
 			{Number: 18, Name: "isRead", Rule: Server, Shape: Number},
-			{Number: 19, Name: "options", Rule: Listed, Bound: maxSwitches, Shape: Switches, Repeated: true},
+			{Number: 19, Name: "options", Rule: Listed, Bound: bounds.Options, Shape: Switches, Repeated: true},
 			{Number: 20, Name: "offlinePushInfo", Rule: Inside, Shape: Message, Fields: []Field{
-				{Number: 1, Name: "title", Rule: Bounded, Bound: maxPushText, Shape: Text},
-				{Number: 2, Name: "desc", Rule: Bounded, Bound: maxPushText, Shape: Text},
-				{Number: 3, Name: "ex", Rule: Bounded, Bound: maxPushText, Shape: Text},
-				{Number: 4, Name: "iOSPushSound", Rule: Bounded, Bound: maxPushText, Shape: Text},
+				{Number: 1, Name: "title", Rule: Shown, Bound: bounds.Push, Shape: Text},
+				{Number: 2, Name: "desc", Rule: Bounded, Bound: bounds.Push, Shape: Text},
+				{Number: 3, Name: "ex", Rule: Bounded, Bound: bounds.Push, Shape: Text},
+				{Number: 4, Name: "iOSPushSound", Rule: Bounded, Bound: bounds.Push, Shape: Text},
 				{Number: 5, Name: "iOSBadgeCount", Rule: Bounded, Bound: 1, Shape: Number},
-				{Number: 6, Name: "signalInfo", Rule: Bounded, Bound: maxPushText, Shape: Text},
+				{Number: 6, Name: "signalInfo", Rule: Bounded, Bound: bounds.Push, Shape: Text},
 			}},
-			{Number: 21, Name: "atUserIDList", Rule: Bounded, Bound: maxAt, Shape: Text, Repeated: true, Entry: maxID},
-			{Number: 22, Name: "attachedInfo", Rule: Bounded, Bound: maxNote, Shape: Text},
-			{Number: 23, Name: "ex", Rule: Bounded, Bound: maxNote, Shape: Text},
+			{Number: 21, Name: "atUserIDList", Rule: Named, Bound: bounds.Users, Shape: Text, Repeated: true, Entry: ids.MaxBytes},
+			{Number: 22, Name: "attachedInfo", Rule: Bounded, Bound: bounds.Note, Shape: Text},
+			{Number: 23, Name: "ex", Rule: Bounded, Bound: bounds.Note, Shape: Text},
 		},
 	},
 	{ID: 1004, Name: "WSSendSignalMsg", Message: "sdkws.MsgData", Why: "signalling", Refused: "OpenIM answers it with an error at every release"},
 	{
-		ID: 1005, Name: "WSPullMsg", Message: "msg.GetSeqMessageReq", Why: "messages by their seqs",
+		ID: idSeqs, Name: "WSPullMsg", Message: "msg.GetSeqMessageReq", Why: "messages by their seqs",
 		Class: ClassRead, Audit: AuditPrivate, Fields: []Field{self, {
-			Number: 2, Name: "conversations", Rule: Inside, Bound: maxListed, Shape: Message, Repeated: true, Fields: []Field{
-				{Number: 2, Name: "conversationID", Rule: Parties, Bound: maxName, Shape: Text},
-				{Number: 3, Name: "seqs", Rule: Bounded, Bound: maxPulled, Shape: Numbers, Repeated: true},
+			Number: 2, Name: "conversations", Rule: Inside, Bound: bounds.Conversations, Shape: Message, Repeated: true, Fields: []Field{
+				{Number: 2, Name: "conversationID", Rule: Parties, Bound: ids.MaxConversationBytes, Shape: Text},
+				{Number: 3, Name: "seqs", Rule: Bounded, Bound: bounds.Pulled, Shape: Numbers, Repeated: true, Entry: bounds.Seq},
 			},
 		}, order},
 	},
 	{
-		ID: 1006, Name: "WSGetConvMaxReadSeq", Message: "msg.GetConversationsHasReadAndMaxSeqReq", Why: "newest and read seqs of conversations",
+		ID: idRead, Name: "WSGetConvMaxReadSeq", Message: "msg.GetConversationsHasReadAndMaxSeqReq", Why: "newest and read seqs of conversations",
 		Class: ClassRead, Audit: AuditRoutine, Fields: []Field{self,
-			{Number: 2, Name: "conversationIDs", Rule: Parties, Bound: maxListed, Shape: Text, Repeated: true, Entry: maxName}},
+			conversations},
 	},
 	{
-		ID: 1007, Name: "WsPullConvLastMessage", Message: "msg.GetLastMessageReq", Why: "the last message of conversations",
+		ID: idLast, Name: "WsPullConvLastMessage", Message: "msg.GetLastMessageReq", Why: "the last message of conversations",
 		Class: ClassRead, Audit: AuditPrivate, Fields: []Field{self,
-			{Number: 2, Name: "conversationIDs", Rule: Parties, Bound: maxListed, Shape: Text, Repeated: true, Entry: maxName}},
+			conversations},
 	},
 	{
 		ID: idLogout, Name: "WsLogoutMsg", Message: "push.DelUserPushTokenReq", Why: "forget the device's push token and close the socket",
@@ -184,8 +190,8 @@ var Requests = []Request{
 	{
 		ID: idPresence, Name: "WsSubUserOnlineStatus", Message: "sdkws.SubUserOnlineStatus", Why: "who is online; open to every user, as in OpenIM, but bounded",
 		Class: ClassRead, Audit: AuditRoutine, Fields: []Field{
-			{Number: 1, Name: "subscribeUserID", Rule: Bounded, Bound: maxPresence, Shape: Text, Repeated: true, Entry: maxID},
-			{Number: 2, Name: "unsubscribeUserID", Rule: Bounded, Bound: maxPresence, Shape: Text, Repeated: true, Entry: maxID},
+			{Number: 1, Name: "subscribeUserID", Rule: Named, Bound: bounds.Presence, Shape: Text, Repeated: true, Entry: ids.MaxBytes},
+			{Number: 2, Name: "unsubscribeUserID", Rule: Named, Bound: bounds.Presence, Shape: Text, Repeated: true, Entry: ids.MaxBytes},
 		},
 	},
 }
@@ -220,6 +226,7 @@ const (
 const (
 	notificationPrefix = "n_"
 	groupPrefix        = "sg_"
+	singlePrefix       = "si_"
 )
 
 // OptionKeys are the options of a message that the official SDKs send. All others are OpenIM's own: isNotNotification would

@@ -234,6 +234,8 @@ type peer struct {
 	enc  frame.Encoding
 	user string
 	incr int
+
+	operation string
 }
 
 func query(user, token string, platform int, enc frame.Encoding) string {
@@ -264,7 +266,7 @@ func (w *world) connect(user, token string, platform int, enc frame.Encoding) *p
 		w.t.Fatalf("connect: %v %s", err, body)
 	}
 	w.t.Cleanup(func() { _ = ws.Close() })
-	return &peer{t: w.t, ws: ws, enc: enc, user: user}
+	return &peer{t: w.t, ws: ws, enc: enc, user: user, operation: "op"}
 }
 
 func (w *world) alice() *peer {
@@ -283,8 +285,8 @@ func (p *peer) encode(id int, outer string, data []byte) []byte {
 	incr := strconv.Itoa(p.incr)
 	var out bytes.Buffer
 	if p.enc.JSON {
-		_ = json.NewEncoder(&out).Encode(map[string]any{"reqIdentifier": id, "sendID": outer, "operationID": "op", "msgIncr": incr, "data": data})
-	} else if err := gob.NewEncoder(&out).Encode(generalWsReq{ReqIdentifier: id, SendID: outer, OperationID: "op", MsgIncr: incr, Data: data}); err != nil {
+		_ = json.NewEncoder(&out).Encode(map[string]any{"reqIdentifier": id, "sendID": outer, "operationID": p.operation, "msgIncr": incr, "data": data})
+	} else if err := gob.NewEncoder(&out).Encode(generalWsReq{ReqIdentifier: id, SendID: outer, OperationID: p.operation, MsgIncr: incr, Data: data}); err != nil {
 		p.t.Fatal(err)
 	}
 	if !p.enc.Gzip {

@@ -27,7 +27,7 @@ const (
 	MaxConnections       = 4096
 	maxStreamsPerHTTP2   = 100
 	telemetryConnections = 64
-	// maxHeaders is the number of header lines of a request; their bytes are bounded by wire.MaxHeaderBytes.
+	// maxHeaders is the number of header lines of a request; their bytes are bounded by wire.MaxHeaderBytes or AllowHeaders.
 	maxHeaders = 100
 	// An HTTP/2 connection that is silent is asked whether it lives; one that takes no byte of a reply is given up.
 	pingAfter, pingWait, stallWait = 30 * time.Second, 15 * time.Second, 15 * time.Second
@@ -51,6 +51,9 @@ func Listen(name, address string, handler http.Handler, wait time.Duration, tlsC
 // Allow sets the number of connections that are held at once, open sockets included; further ones wait. Call it before
 // App.Run.
 func (s *Server) Allow(connections int) { s.connections = connections }
+
+// AllowHeaders sets the number of bytes that a request's header block may have. Call it before App.Run.
+func (s *Server) AllowHeaders(bytes int) { s.http.MaxHeaderBytes = bytes }
 
 // AllowEach bounds the connections of one address, an IPv6 /64 being one; further ones are closed at once. exempt is asked for
 // the addresses of proxies, from which many clients come. Call it before App.Run.

@@ -48,8 +48,10 @@ const (
 )
 
 const (
-	// MaxHeaderBytes bounds the header block of every request that is read.
-	MaxHeaderBytes = 16 << 10
+	// MaxHeaderBytes bounds the header block of every request that is read, MaxUserHeaderBytes that of users' requests, whose SDKs may send
+	// an operationID of MaxOperationIDBytes.
+	MaxHeaderBytes     = 16 << 10
+	MaxUserHeaderBytes = MaxHeaderBytes + MaxOperationIDBytes
 	// MaxReplyBytes bounds a reply's body on both legs behind the gateway.
 	MaxReplyBytes = 8 << 20
 	// MaxErrMsgBytes bounds the errMsg that is passed on.

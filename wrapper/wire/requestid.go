@@ -11,12 +11,15 @@ const maxRequestIDBytes = 64
 
 // RequestID returns the caller's request identifier when it has a legal shape, and a fresh one otherwise.
 // A legal identifier has 1 to 64 letters, digits, dots, hyphens and underscores: nothing that could forge a
-// log line or a header.
+// log line or a header. Of a longer operation identifier it returns the beginning with a hash, so that it is found again.
 func RequestID(h http.Header) string {
 	for _, name := range []string{HeaderRequestID, HeaderOperationID} {
 		if id := h.Get(name); LegalRequestID(id) {
 			return id
 		}
+	}
+	if id := longRequestID(h); id != "" {
+		return id
 	}
 	return NewRequestID()
 }
@@ -33,12 +36,9 @@ func LegalRequestID(id string) bool {
 	if id == "" || len(id) > maxRequestIDBytes {
 		return false
 	}
-	for _, c := range []byte(id) {
-		switch {
-		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '-', c == '_', c == '.':
-		default:
-			return false
-		}
-	}
-	return true
+	return holdsOnlyBytes(id, isRequestIDByte)
+}
+
+func isRequestIDByte(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_' || c == '.'
 }

@@ -1,6 +1,10 @@
 package frame
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/openimstack/openim-operator/wrapper/wire"
+)
 
 // Encoding is how a socket's frames are written. OpenIM takes it from the query parameters sdkType and compression.
 type Encoding struct {
@@ -25,17 +29,22 @@ const (
 	// MaxRequest is what OpenIM reads of one frame, compressed or not (maxMessageSize of internal/msggateway, at every
 	// supported release). What is sent to it is never longer.
 	MaxRequest = 51200
-	// MaxRequestExpanded bounds a request after gunzip.
-	MaxRequestExpanded = 512 << 10
+	// MaxClient is what is read of one frame of a client's, compressed or not. It is more than OpenIM reads, because operationID, which
+	// the newest SDKs fill with tens of kilobytes, is shortened before the frame goes on.
+	MaxClient = 128 << 10
+	// MaxRequestExpanded bounds a request after gunzip: the largest content as base64, the longest operationID, and the rest.
+	MaxRequestExpanded = 256 << 10
 	// MaxReply bounds one frame from OpenIM. The Go SDK gives up beyond 1 MiB.
 	MaxReply = 4 << 20
-	// maxReplyHead is how much of a reply is unpacked to see what it is. Its data comes last and is passed on as it is.
-	maxReplyHead = 4 << 10
+	// maxReplyHead is how much of a reply is unpacked to see what it is: all but its data, which comes last. Pushes carry the operationID
+	// of whoever sent the message, which may be long.
+	shortReplyHead = 4 << 10
+	maxReplyHead   = wire.MaxOperationIDBytes + 8<<10
 	// maxError bounds a reply that carries an error, after gunzip.
 	maxError = 64 << 10
-	// maxPushed bounds a reply with messages, after gunzip.
-	maxPushed = 1 << 20
-	// MaxName bounds operationID and msgIncr. The SDKs use some forty bytes.
+	// maxWhole bounds a reply that is read whole, after gunzip: what carries messages or seqs.
+	maxWhole = MaxReply
+	// MaxName bounds sendID and msgIncr. The SDKs use some forty bytes.
 	MaxName = 256
 )
 
@@ -64,9 +73,10 @@ var (
 	ErrMalformed = errors.New("the frame is not a request in the socket's encoding: see sdkType and compression")
 )
 
-// DecodeRequest reads a client's frame. Names longer than MaxName and ids out of range make it malformed.
+// DecodeRequest reads a client's frame. Names longer than MaxName, an operationID longer than wire.MaxOperationIDBytes and ids out of
+// range make it malformed.
 func (e Encoding) DecodeRequest(data []byte) (Request, error) {
-	if len(data) > MaxRequest {
+	if len(data) > MaxClient {
 		return Request{}, ErrTooLarge
 	}
 	if e.Gzip {
@@ -85,7 +95,7 @@ func (e Encoding) DecodeRequest(data []byte) (Request, error) {
 	if err != nil {
 		return Request{}, err
 	}
-	if len(req.OperationID) > MaxName || len(req.MsgIncr) > MaxName || len(req.SendID) > MaxName {
+	if len(req.OperationID) > wire.MaxOperationIDBytes || len(req.MsgIncr) > MaxName || len(req.SendID) > MaxName {
 		return Request{}, ErrMalformed
 	}
 	return req, nil
@@ -124,13 +134,25 @@ func (e Encoding) EncodeReply(rep Reply) []byte {
 
 // ReplyHead reads all of a reply but its data, of which only the first kilobytes are unpacked.
 func (e Encoding) ReplyHead(data []byte) (Reply, error) {
-	head, whole := data, true
-	if e.Gzip {
-		var err error
-		if head, whole, err = gunzipHead(data, maxReplyHead); err != nil {
-			return Reply{}, err
+	if !e.Gzip {
+		return e.replyHead(data, true)
+	}
+	// Nearly always the names are short.
+	var rep Reply
+	var err error
+	for _, limit := range [...]int{min(shortReplyHead, 4*len(data)+512), maxReplyHead} {
+		head, whole, unpacked := gunzipHead(data, limit)
+		if unpacked != nil {
+			return Reply{}, unpacked
+		}
+		if rep, err = e.replyHead(head, whole); err == nil || whole {
+			break
 		}
 	}
+	return rep, err
+}
+
+func (e Encoding) replyHead(head []byte, whole bool) (Reply, error) {
 	if e.JSON {
 		return decodeJSONReplyHead(head, whole)
 	}
@@ -140,8 +162,8 @@ func (e Encoding) ReplyHead(data []byte) (Reply, error) {
 // DecodeReply reads a whole reply of at most 64 KiB: what carries an error.
 func (e Encoding) DecodeReply(data []byte) (Reply, error) { return e.decodeReply(data, maxError) }
 
-// DecodePushed reads a whole reply of at most 1 MiB, which is as much as the Go SDK takes: what carries messages.
-func (e Encoding) DecodePushed(data []byte) (Reply, error) { return e.decodeReply(data, maxPushed) }
+// DecodePushed reads a whole reply of at most MaxReply bytes: what carries messages or seqs.
+func (e Encoding) DecodePushed(data []byte) (Reply, error) { return e.decodeReply(data, maxWhole) }
 
 func (e Encoding) decodeReply(data []byte, limit int) (Reply, error) {
 	if e.Gzip {

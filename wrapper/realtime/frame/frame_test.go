@@ -17,7 +17,7 @@ func TestARequestComesBackInEveryEncoding(t *testing.T) {
 	for _, e := range encodings {
 		sizes := []int{0, 1, 900, 30000}
 		if e.Gzip {
-			sizes = append(sizes, storeUpTo-200, storeUpTo, 300000)
+			sizes = append(sizes, storeUpTo-200, storeUpTo, 150000)
 		}
 		for _, size := range sizes {
 			sent := Request{ID: 1005, SendID: "alice", OperationID: "op", MsgIncr: "m", Data: bytes.Repeat([]byte("x"), size)}
@@ -56,7 +56,7 @@ func TestGzipIsBounded(t *testing.T) {
 		_, err := e.DecodeRequest(bomb.Bytes())
 		g.Expect(err).To(MatchError(ErrTooLarge))
 	}
-	_, err := Encoding{Gzip: true}.DecodeRequest(make([]byte, MaxRequest+1))
+	_, err := Encoding{Gzip: true}.DecodeRequest(make([]byte, MaxClient+1))
 	g.Expect(err).To(MatchError(ErrTooLarge))
 }
 

@@ -57,7 +57,7 @@ func gunzipHead(in []byte, limit int) (head []byte, whole bool, err error) {
 		return nil, false, ErrMalformed
 	}
 	defer readers.Put(r)
-	head = make([]byte, min(limit, 4*len(in)+512))
+	head = make([]byte, limit)
 	n, err := io.ReadFull(r, head)
 	switch {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
