@@ -126,9 +126,9 @@ func (r *Relay) refuse(w http.ResponseWriter, req *http.Request, c connect, id I
 	verdict := VerdictRefused
 	if failure.Status >= http.StatusInternalServerError {
 		verdict = VerdictFailed
-		r.o.Log.LogAttrs(req.Context(), slog.LevelWarn, "socket not opened", slog.String("reason", failure.Name), slog.String("detail", wire.CleanText(detail)))
+		r.o.Log.LogAttrs(req.Context(), slog.LevelWarn, "socket not opened", slog.String("reason", failure.Name), slog.String("detail", wire.CleanDetail(detail)))
 	}
-	r.event(Event{Kind: KindOpened, Identity: id, Verdict: verdict, Reason: failure.Name, ErrCode: failure.ErrCode, Detail: wire.CleanText(detail),
+	r.event(Event{Kind: KindOpened, Identity: id, Verdict: verdict, Reason: failure.Name, ErrCode: failure.ErrCode, Detail: wire.CleanDetail(detail),
 		Frame: &Frame{Name: "connect", Class: ClassSocket, Encoding: c.encoding.String(), RemoteIP: r.remoteIP(req)}})
 	if !c.msgResp {
 		wire.WriteFailure(w, *failure)

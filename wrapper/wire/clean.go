@@ -9,6 +9,9 @@ import (
 // Removed stands where something was taken out of a text.
 const Removed = "[removed]"
 
+// maxSearched is how much of a text is searched for addresses.
+const maxSearched = 4 << 10
+
 var (
 	// Anything that begins as a JSON Web Token does: eyJ is base64 of {" .
 	tokenLike = regexp.MustCompile(`eyJ[A-Za-z0-9_\-]{4,}(\.[A-Za-z0-9_\-]*){0,4}`)
@@ -16,9 +19,21 @@ var (
 	traceLike = regexp.MustCompile(`(?i)\bgoroutine \d+|\bstack ?trace\b|\bpanic:|[\w./@\-]+\.go:\d+`)
 )
 
-// CleanText makes OpenIM's errMsg fit to be passed on: the first line without stack trace, tokens, or any of the given
-// secrets; control characters become blanks; at most MaxErrMsgBytes.
+// CleanText makes OpenIM's errMsg fit to be passed on to a caller: the first line without stack trace, tokens, any of the given
+// secrets, and addresses of the cluster; control characters become blanks; at most MaxErrMsgBytes.
 func CleanText(s string, secrets ...string) string {
+	s = withoutSecrets(s, secrets)
+	if len(s) > maxSearched { // without the last word, which may be half an address
+		s = bounded(s, maxSearched)
+		s = s[:strings.LastIndexByte(s, ' ')+1]
+	}
+	return bounded(withoutAddresses(s), MaxErrMsgBytes)
+}
+
+// CleanDetail makes a text fit for the log and the audit trail, whose readers need the addresses: CleanText but for those.
+func CleanDetail(s string, secrets ...string) string { return bounded(withoutSecrets(s, secrets), MaxErrMsgBytes) }
+
+func withoutSecrets(s string, secrets []string) string {
 	for _, secret := range secrets {
 		if secret != "" {
 			s = strings.ReplaceAll(s, secret, Removed)
@@ -32,14 +47,18 @@ func CleanText(s string, secrets ...string) string {
 		s = s[:at[0]]
 	}
 	s = tokenLike.ReplaceAllString(s, Removed)
-	s = strings.Map(func(r rune) rune {
+	return strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f {
 			return ' '
 		}
 		return r
 	}, strings.ToValidUTF8(s, "?"))
-	if len(s) > MaxErrMsgBytes {
-		s = s[:MaxErrMsgBytes]
+}
+
+// bounded cuts a text between two characters.
+func bounded(s string, most int) string {
+	if len(s) > most {
+		s = s[:most]
 		for !utf8.ValidString(s) {
 			s = s[:len(s)-1]
 		}
