@@ -31,7 +31,9 @@ func CleanText(s string, secrets ...string) string {
 }
 
 // CleanDetail makes a text fit for the log and the audit trail, whose readers need the addresses: CleanText but for those.
-func CleanDetail(s string, secrets ...string) string { return bounded(withoutSecrets(s, secrets), MaxErrMsgBytes) }
+func CleanDetail(s string, secrets ...string) string {
+	return bounded(withoutSecrets(s, secrets), MaxErrMsgBytes)
+}
 
 func withoutSecrets(s string, secrets []string) string {
 	for _, secret := range secrets {
