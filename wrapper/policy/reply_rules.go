@@ -73,7 +73,7 @@ func (s *replyShape) attach(k Keep) {
 
 // judge knows what may be the caller's in one reply.
 type judge struct {
-	asked    Asked
+	asked   Asked
 	checked []string                   // the request's fields whose conversations were found to be the caller's
 	named   map[string]map[string]bool // what a field of the request named
 	unknown []string                   // conversations to look up
@@ -140,6 +140,9 @@ func (j *judge) partyNow(id string) bool {
 		case certain:
 			return true
 		}
+	}
+	if j.asked.Member != nil {
+		return false
 	}
 	if !j.pending[id] {
 		j.pending[id] = true
