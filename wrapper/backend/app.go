@@ -35,7 +35,9 @@ func New(c Config, version string, log *slog.Logger, now func() time.Time) (*ser
 		sources = append(sources, s.files...)
 		h.assertions.Share(s.replays)
 		h.links = &links{devices: s.registry, tokens: s.custody, openim: openim, adminUserID: c.OpenIM.AdminUserID}
-		h.users = newUsers(c.OpenIM.forUsers(UsersOptions{OpenIM: openim, Tokens: userTokens{s.custody}, Members: userMembers{openim}, Budget: h.budget}))
+		h.users = newUsers(c.OpenIM.forUsers(UsersOptions{
+			OpenIM: openim, Tokens: userTokens{s.custody}, Members: userMembers{openim}, Budget: h.budget, Replies: newReplyMetrics(reg),
+		}))
 		background = append(background,
 			watchDependencies(log, reg, []dependency{{"redis", s.redis.Ready}, {"mongodb", s.registry.Ping}}),
 			func(ctx context.Context) { <-ctx.Done(); s.close() })

@@ -52,6 +52,8 @@ type UsersOptions struct {
 	// Pictures lets users have OpenIM make small pictures of objects.
 	Pictures bool
 	Budget   *budget
+	// Replies counts what of replies is not passed on; nil: nobody counts.
+	Replies *replyMetrics
 }
 
 // forUsers adds what the configuration says, which has been checked: a release, and perhaps the object store.
@@ -147,7 +149,15 @@ func (u *users) answer(ctx context.Context, header http.Header, call userCall, r
 	if protobuf {
 		request.ContentType = policy.MediaTypeProtobuf
 	}
-	return u.call(ctx, call.Principal, request, rec)
+	reply, failure := u.call(ctx, call.Principal, request, rec)
+	if failure != nil {
+		return nil, failure
+	}
+	return u.project(ctx, call.Principal, route, policy.Asked{Caller: u.callerOf(call.Principal), Body: body, Protobuf: protobuf}, reply, rec)
+}
+
+func (u *users) callerOf(p auth.Principal) policy.Caller {
+	return policy.Caller{UserID: p.Subject, PlatformID: p.PlatformID, Pictures: u.Pictures}
 }
 
 // enforce makes the body that OpenIM may see.
@@ -156,9 +166,7 @@ func (u *users) enforce(route *policy.Route, call userCall, protobuf bool, rec *
 	if failure != nil {
 		return nil, nil, failure
 	}
-	changed, needs, failure := route.Enforce(policy.Caller{
-		UserID: call.Principal.Subject, PlatformID: call.Principal.PlatformID, Pictures: u.Pictures,
-	}, body)
+	changed, needs, failure := route.Enforce(u.callerOf(call.Principal), body)
 	if failure != nil {
 		return nil, nil, failure
 	}

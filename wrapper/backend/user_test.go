@@ -351,11 +351,11 @@ func TestOpenIMsVerdictOnOurTokenIsNotPassedOn(t *testing.T) {
 			if token == "first-alice" {
 				return wire.Envelope{ErrCode: code}, nil
 			}
-			return wire.Envelope{Data: []byte(`{"x":1}`)}, nil
+			return wire.Envelope{Data: []byte(`{}`)}, nil
 		}}
 		h, _ := usersHandler(once, 0, nil)
 		w := serveOne(h, userRequest(t, "POST", "/friend/add_friend", `{"toUserID":"bob"}`))
-		g.Expect(w.Body.String()).To(MatchJSON(`{"errCode":0,"errMsg":"","errDlt":"","data":{"x":1}}`))
+		g.Expect(w.Body.String()).To(MatchJSON(`{"errCode":0,"errMsg":"","errDlt":"","data":{}}`))
 		g.Expect(once.tokens).To(Equal([]string{"first-alice", "second-alice"}))
 
 		always := &openIMAsUser{answer: func(openimapi.Request, string) (wire.Envelope, error) { return wire.Envelope{ErrCode: code}, nil }}

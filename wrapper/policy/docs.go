@@ -21,6 +21,7 @@ and reply: %[1]sPOST %[2]s/user/get_users_info%[1]s. Paths are compared byte for
 
 `, "`", wire.UserPrefix, wire.AdminPrefix, count(User), count(Admin), count(Nobody))
 	docsUsers(&b)
+	docsReplies(&b)
 	docsAdmins(&b)
 	docsNobody(&b)
 	docsOwn(&b)

@@ -72,7 +72,7 @@ func userOperation(r *Route) doc {
 		}
 		rules = append(rules, rule)
 	}
-	op["x-identity"] = rules
+	op["x-identity"], op["responses"] = rules, userResponses(r)
 	if r.Method == http.MethodGet {
 		op["parameters"] = []any{doc{"name": "name", "in": "path", "required": true, "description": "the object's name; it may hold slashes", "schema": doc{"type": "string", "maxLength": maxObjectNameBytes}}}
 		op["responses"] = doc{"302": doc{"description": "to the object store", "headers": doc{"Location": doc{"schema": doc{"type": "string", "format": "uri"}}}}, "default": ref("responses", "Failure")}
@@ -144,16 +144,18 @@ func components() doc {
 		codes = append(codes, doc{"name": f.Name, "status": f.Status, "errCode": f.ErrCode, "text": f.Text})
 	}
 	envelope := doc{wire.MediaTypeJSON: doc{"schema": ref("schemas", "Envelope")}}
+	schemas := replySchemas()
+	schemas["Envelope"] = doc{
+		"type": "object", "required": []any{"errCode", "errMsg", "errDlt"},
+		"properties": doc{
+			"errCode": doc{"type": "integer", "description": "0: it was done. 1001 arguments, 1002 no permission, 1004 not found, 1501 session expired, 1506 session revoked, 1507 no such session, 1503 malformed; OpenIM's others as they are."},
+			"errMsg":  doc{"type": "string", "maxLength": wire.MaxErrMsgBytes},
+			"errDlt":  doc{"type": "string", "description": "always empty"},
+			"data":    doc{"description": "OpenIM's reply; absent when there is none"},
+		},
+	}
 	return doc{
-		"schemas": doc{"Envelope": doc{
-			"type": "object", "required": []any{"errCode", "errMsg", "errDlt"},
-			"properties": doc{
-				"errCode": doc{"type": "integer", "description": "0: it was done. 1001 arguments, 1002 no permission, 1004 not found, 1501 session expired, 1506 session revoked, 1507 no such session, 1503 malformed; OpenIM's others as they are."},
-				"errMsg":  doc{"type": "string", "maxLength": wire.MaxErrMsgBytes},
-				"errDlt":  doc{"type": "string", "description": "always empty"},
-				"data":    doc{"description": "OpenIM's reply; absent when there is none"},
-			},
-		}},
+		"schemas": schemas,
 		"responses": doc{
 			"Envelope": doc{"description": "OpenIM's envelope, with errors too: look at errCode", "content": envelope},
 			"Failure":  doc{"description": "refused or failed by the gateway; x-failures lists them. At the users' door the failures of status 400, 401 and 403 are answered with status 200.", "content": envelope, "x-failures": codes},

@@ -111,6 +111,9 @@ func TestTheOpenAPIDocumentIsWellFormed(t *testing.T) {
 	}
 	checkRefs(t, document, document)
 	checkSchemas(t, "", document)
+	for name, schema := range document["components"].(map[string]any)["schemas"].(map[string]any) {
+		checkSchema(t, name, schema.(map[string]any))
+	}
 }
 
 func parameters(operation map[string]any) (out []string) {
@@ -168,11 +171,27 @@ func checkSchemas(t *testing.T, at string, value any) {
 
 func checkSchema(t *testing.T, at string, schema map[string]any) {
 	t.Helper()
-	switch schema["type"] {
-	case "string", "boolean", "integer":
+	if schema["$ref"] != nil || at == "Envelope.data" {
+		return // checkRefs; and of an envelope's data each route says more
+	}
+	if choices, ok := schema["anyOf"].([]any); ok {
+		for _, inner := range choices {
+			checkSchema(t, at, inner.(map[string]any))
+		}
+		return
+	}
+	kind := schema["type"]
+	if list, ok := kind.([]any); ok && len(list) == 2 && list[1] == "null" {
+		kind = list[0]
+	}
+	switch kind {
+	case "string", "boolean", "integer", "null":
 	case "array":
 		checkSchema(t, at, schema["items"].(map[string]any))
 	case "object":
+		if values, ok := schema["additionalProperties"].(map[string]any); ok {
+			checkSchema(t, at+"{}", values)
+		}
 		properties, _ := schema["properties"].(map[string]any)
 		for name, inner := range properties {
 			checkSchema(t, at+"."+name, inner.(map[string]any))
@@ -235,4 +254,20 @@ func unless(good bool, at string) string {
 		return ""
 	}
 	return at + " has another type"
+}
+
+// TestUsersRepliesHaveSchemas: each user's route says what its data is.
+func TestUsersRepliesHaveSchemas(t *testing.T) {
+	document := openAPI(t)
+	for i := range policy.Table {
+		r := &policy.Table[i]
+		if !r.ForUsers() || r.Method == http.MethodGet {
+			continue
+		}
+		reply := document["paths"].(map[string]any)[wire.UserPrefix+r.Path].(map[string]any)["post"].(map[string]any)["responses"].(map[string]any)["200"]
+		text, err := json.Marshal(reply)
+		NewWithT(t).Expect(err).NotTo(HaveOccurred())
+		NewWithT(t).Expect(string(text)).To(ContainSubstring(`"#/components/schemas/`), r.Path)
+		NewWithT(t).Expect(string(text)).To(MatchRegexp(`schemas/[a-z]+\.[A-Za-z]+Resp"`), r.Path)
+	}
 }

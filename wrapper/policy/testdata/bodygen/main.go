@@ -1,9 +1,18 @@
-// Command bodygen prints the request bodies of OpenIM's routes, as its protocol module defines them: the file bodies.txt of
-// wrapper/policy. It is a module of its own so that OpenIM's protocol is no dependency of the wrapper.
+// Command bodygen prints the forms of OpenIM's routes as its protocol module defines them: without arguments the request bodies,
+// the file bodies.txt of wrapper/policy; with "replies" the replies, the file replies.txt. It is a module of its own so that
+// OpenIM's protocol is no dependency of the wrapper.
+//
+// A field that either supported line has belongs to a reply. base.mod names the protocol of v3.8.3, go.mod that of
+// v3.8.3-patch.5 to patch.16:
+//
+//	go run . > ../../bodies.txt
+//	go run -modfile=base.mod . replies > base.txt
+//	go run . replies base.txt > ../../replies.txt
 package main
 
 import (
 	"fmt"
+	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -22,7 +31,7 @@ import (
 // their own in OpenIM's API; they are for administrators, whose bodies are passed on as they are.
 var bodies = []struct {
 	path string
-	body reflect.Type
+	rpc
 }{
 	{"/user/user_register", request(reflect.TypeFor[user.UserClient](), "UserRegister")},
 	{"/user/update_user_info", request(reflect.TypeFor[user.UserClient](), "UpdateUserInfo")},
@@ -142,21 +151,28 @@ var bodies = []struct {
 	{"/statistics/user/active", request(reflect.TypeFor[msg.MsgClient](), "GetActiveUser")},
 	{"/statistics/group/create", request(reflect.TypeFor[group.GroupClient](), "GroupCreateCount")},
 	{"/statistics/group/active", request(reflect.TypeFor[msg.MsgClient](), "GetActiveGroup")},
-	{"/jssdk/get_conversations", reflect.TypeFor[*jssdk.GetConversationsReq]()},
-	{"/jssdk/get_active_conversations", reflect.TypeFor[*jssdk.GetActiveConversationsReq]()},
+	{"/jssdk/get_conversations", rpc{reflect.TypeFor[*jssdk.GetConversationsReq](), reflect.TypeFor[*jssdk.GetConversationsResp]()}},
+	{"/jssdk/get_active_conversations", rpc{reflect.TypeFor[*jssdk.GetActiveConversationsReq](), reflect.TypeFor[*jssdk.GetActiveConversationsResp]()}},
 	{"/friend/get_self_unhandled_apply_count", request(reflect.TypeFor[relation.FriendClient](), "GetSelfUnhandledApplyCount")},
 	{"/group/get_group_application_unhandled_count", request(reflect.TypeFor[group.GroupClient](), "GetGroupApplicationUnhandledCount")},
 }
 
-func request(client reflect.Type, method string) reflect.Type {
+// rpc is what a call takes and answers; zero where this version of the protocol does not have the call.
+type rpc struct{ body, reply reflect.Type }
+
+func request(client reflect.Type, method string) rpc {
 	m, ok := client.MethodByName(method)
 	if !ok {
-		panic(method)
+		return rpc{}
 	}
-	return m.Type.In(1)
+	return rpc{m.Type.In(1), m.Type.Out(0)}
 }
 
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == "replies" {
+		printReplies(os.Args[2:])
+		return
+	}
 	fmt.Println("# The bodies of OpenIM's routes: field and JSON type. From github.com/openimsdk/protocol v0.0.73-alpha.12, the module of")
 	fmt.Println("# v3.8.3-patch.5 to patch.16; what earlier releases lack of it they ignore. Written by testdata/bodygen.")
 	for _, b := range bodies {

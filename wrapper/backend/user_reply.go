@@ -1,0 +1,85 @@
+package backend
+
+import (
+	"context"
+	"slices"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/openimstack/openim-operator/wrapper/auth"
+	"github.com/openimstack/openim-operator/wrapper/policy"
+	"github.com/openimstack/openim-operator/wrapper/serve"
+	"github.com/openimstack/openim-operator/wrapper/wire"
+)
+
+// partiesAsked bounds one question about the conversations of a reply.
+const partiesAsked = 500
+
+// project makes of OpenIM's reply what the caller may get of it: see policy.ProjectReply. An error of OpenIM's goes on without data.
+func (u *users) project(ctx context.Context, p auth.Principal, route *policy.Route, asked policy.Asked, reply *wire.Envelope, rec *serve.Record) (*wire.Envelope, *wire.Failure) {
+	if reply.ErrCode != wire.CodeOK {
+		reply.Data = nil
+		return reply, nil
+	}
+	projected, err := route.ProjectReply(reply.Data, asked)
+	if err == nil && len(projected.LookUp) > 0 {
+		asked.Member, err = u.parties(ctx, p, projected.LookUp)
+		if err != nil {
+			f := failureOfUser(err)
+			rec.Refuse(f, "membership for the reply: "+err.Error())
+			return nil, &f
+		}
+		projected, err = route.ProjectReply(reply.Data, asked)
+	}
+	if err != nil {
+		f := wire.BadGateway.Because("OpenIM's reply has another form than this wrapper knows: see the backend's log, and look whether the call took effect")
+		rec.Refuse(f, err.Error())
+		return nil, &f
+	}
+	u.Replies.count(route, projected)
+	reply.Data = projected.Data
+	return reply, nil
+}
+
+// parties looks up which conversations of a reply are the caller's.
+func (u *users) parties(ctx context.Context, p auth.Principal, ids []string) (map[string]bool, error) {
+	member := make(map[string]bool, len(ids))
+	for some := range slices.Chunk(ids, partiesAsked) {
+		yes, err := u.Members.Conversations(ctx, p.Subject, some)
+		if err != nil {
+			return nil, err
+		}
+		for i, id := range some {
+			member[id] = yes[i]
+		}
+	}
+	return member, nil
+}
+
+// replyMetrics count what is not passed on, by route alone: names and values come from OpenIM.
+type replyMetrics struct{ fields, entries *prometheus.CounterVec }
+
+func newReplyMetrics(reg prometheus.Registerer) *replyMetrics {
+	m := &replyMetrics{
+		fields: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "openim_wrapper_reply_fields_dropped_total", Help: "Members of OpenIM's replies to users that the declared shape of the route does not have.",
+		}, []string{"route"}),
+		entries: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "openim_wrapper_reply_entries_dropped_total", Help: "Entries of OpenIM's replies to users that were not the caller's, or not asked for.",
+		}, []string{"route"}),
+	}
+	reg.MustRegister(m.fields, m.entries)
+	return m
+}
+
+func (m *replyMetrics) count(route *policy.Route, reply policy.Reply) {
+	if m == nil {
+		return
+	}
+	if reply.Fields > 0 {
+		m.fields.WithLabelValues(route.Name()).Add(float64(reply.Fields))
+	}
+	if reply.Entries > 0 {
+		m.entries.WithLabelValues(route.Name()).Add(float64(reply.Entries))
+	}
+}

@@ -1,0 +1,106 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/openimstack/openim-operator/wrapper/backend"
+	"github.com/openimstack/openim-operator/wrapper/openimapi/openimtest"
+	usersdb "github.com/openimstack/openim-operator/wrapper/registry"
+	"github.com/openimstack/openim-operator/wrapper/registry/mongotest"
+	"github.com/openimstack/openim-operator/wrapper/serve"
+	"github.com/openimstack/openim-operator/wrapper/upstream"
+	"github.com/openimstack/openim-operator/wrapper/wire"
+)
+
+// withBackend puts the backend as it runs, on a fake OpenIM, behind both doors.
+func withBackend(t *testing.T) (*office, *openimtest.Fake) {
+	t.Helper()
+	o, openim, dir := admins(t), openimtest.New(t), t.TempDir()
+	file := func(name, content string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	redis := o.redis.Config("test:")
+	app, err := backend.New(backend.Config{
+		Listen: "127.0.0.1:0", Telemetry: serve.Telemetry{Listen: "127.0.0.1:0"}, AssertionKeyFile: file("assertion", string(sharedKey)),
+		OpenIM: backend.OpenIM{APIURL: openim.URL, AdminUserID: openimtest.AdminUserID, SecretFile: file("secret", openimtest.Secret), Release: "v3.8.3-patch.16"},
+		Redis:  &redis, MongoDB: &usersdb.Config{URIFile: file("uri", mongotest.Start(t).URI()), Database: "openim_v3"},
+		CustodyKeyFile: file("custody", "custody-0123456789abcdef0123456789abcdef"), ShutdownGraceSeconds: 1,
+	}, "test", slog.New(slog.DiscardHandler), time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
+	ended := make(chan struct{})
+	go func() { defer close(ended); _ = app.Run(ctx) }()
+	t.Cleanup(func() { stop(); <-ended })
+	o.hall.backend.up = upstream.New("http://" + app.Main.Address())
+	openim.Set(func(f *openimtest.Fake) { f.People.Users["alice"] = openimtest.Person{Nickname: "Alice"} })
+	return o, openim
+}
+
+// TestAddressesOfTheClusterLeaveByNeitherDoor: what OpenIM says when one of its processes, or a store, is away; then it is back.
+func TestAddressesOfTheClusterLeaveByNeitherDoor(t *testing.T) {
+	o, openim := withBackend(t)
+	token, _ := o.login(t, "alice")
+	const body = `{"userIDs":["alice"]}`
+	ask := map[string]func() (int, wire.Envelope){
+		"users":  func() (int, wire.Envelope) { return o.house.post(t, infoPath, token, body) },
+		"admins": func() (int, wire.Envelope) { return o.command(t, wire.AdminPrefix+"/user/get_users_info", body, nil) },
+	}
+	const text = `rpc error: desc = \"transport: Error while dialing: dial tcp 10.244.1.7:10280: connect: connection refused\" from fd00:10:244::7 lookup openim-rpc-user on 10.96.0.10:53`
+	for door, call := range ask {
+		for _, code := range []int{2, 4, 13, 14, 500, 1001, 1004} {
+			t.Run(fmt.Sprintf("%s %d", door, code), func(t *testing.T) {
+				g := NewWithT(t)
+				openim.Set(func(f *openimtest.Fake) {
+					f.Replies["/user/get_users_info"] = fmt.Sprintf(`{"errCode":%d,"errMsg":"%s","errDlt":"%s","data":{"at":"10.244.1.7:10280"}}`, code, text, text)
+				})
+				_, e := call()
+				g.Expect(e.ErrCode).NotTo(BeZero())
+				g.Expect(e.ErrDlt).To(BeEmpty())
+				for _, inside := range []string{"10.244", "10280", "10.96", "fd00", "openim-rpc-user"} {
+					g.Expect(e.ErrMsg).NotTo(ContainSubstring(inside))
+					if door == "users" {
+						g.Expect(string(e.Data)).NotTo(ContainSubstring(inside))
+					}
+				}
+				openim.Set(func(f *openimtest.Fake) { delete(f.Replies, "/user/get_users_info") })
+				status, e := call()
+				g.Expect(status).To(Equal(http.StatusOK))
+				g.Expect(string(e.Data)).To(MatchJSON(`{"usersInfo":[{"userID":"alice","nickname":"Alice","faceURL":""}]}`), e.ErrMsg)
+			})
+		}
+	}
+}
+
+// TestAReplyIsWhatTheRouteDeclares on the whole way: what is not known and what is not the caller's stays behind the backend.
+func TestAReplyIsWhatTheRouteDeclares(t *testing.T) {
+	g := NewWithT(t)
+	o, openim := withBackend(t)
+	token, _ := o.login(t, "alice")
+	openim.Set(func(f *openimtest.Fake) {
+		f.People.Users["bob"] = openimtest.Person{}
+		f.People.Groups["4711"] = map[string]openimtest.Person{"alice": {}}
+		f.Replies["/jssdk/get_active_conversations"] = `{"errCode":0,"errMsg":"","errDlt":"","next":1,"data":{"unreadCount":2,"cursor":"x","conversations":[
+			{"conversation":{"ownerUserID":"alice","conversationID":"sg_815"},"lastMsg":{"sendID":"bob","groupID":"815","content":"c2VjcmV0"}},
+			{"conversation":{"ownerUserID":"alice","conversationID":"sg_4711"},"lastMsg":{"sendID":"bob","recvID":"carol","content":"c2VjcmV0"}},
+			{"conversation":{"ownerUserID":"alice","conversationID":"si_alice_bob"},"lastMsg":{"sendID":"bob","recvID":"alice","content":"aGk="}}]}}`
+	})
+	status, e := o.house.post(t, wire.UserPrefix+"/jssdk/get_active_conversations", token, `{"count":10}`)
+	g.Expect(status).To(Equal(http.StatusOK))
+	g.Expect(string(e.Data)).To(MatchJSON(`{"unreadCount":2,"conversations":[
+		{"conversation":{"ownerUserID":"alice","conversationID":"si_alice_bob"},"lastMsg":{"sendID":"bob","recvID":"alice","content":"aGk="}}]}`), e.ErrMsg)
+}

@@ -1,0 +1,124 @@
+package policy
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/openimstack/openim-operator/wrapper/wire"
+)
+
+// docsReplies writes what users get of replies.
+func docsReplies(b *strings.Builder) {
+	b.WriteString(`
+## What users get of a reply
+
+A user's client gets the members that the route declares (the schemas of [openapi.yaml](openapi.yaml), which have what either supported line of OpenIM
+writes), under exactly those names. Others are dropped and counted by route. A member of another type, or one that stands there twice, makes the reply an error
+(502, errCode 500). Of these routes entries are left out, and counted too, unless what stands beside them is true; {} is a map's values, or its keys.
+What administrators get is OpenIM's own reply without tokens, errDlt and addresses.
+
+| path | entries | only those whose |
+|---|---|---|
+`)
+	for i := range Table {
+		r := &Table[i]
+		if !r.ForUsers() {
+			continue
+		}
+		for _, k := range replyRules[r.Upstream()] {
+			fmt.Fprintf(b, "| `%s` | `%s` | %s |\n", r.Path, k.Entry, k.words())
+		}
+	}
+}
+
+func (k Keep) words() string {
+	what := "own value"
+	switch {
+	case k.Field != "":
+		what = "`" + k.Field + "`"
+	case strings.HasSuffix(k.Entry, "{}"):
+		what = "key"
+	}
+	text := what + " " + string(k.If)
+	if k.With != "" {
+		text += ": `" + k.With + "`"
+	}
+	return text
+}
+
+// userResponses are the responses of a user's route: the envelope with the declared data.
+func userResponses(r *Route) doc {
+	shape := replyShapes[r.Path]
+	if shape == nil {
+		return replies()
+	}
+	data := []any{ref("schemas", shape.message)}
+	if r.Protobuf {
+		data = append(data, doc{"type": "string", "contentEncoding": "base64", "description": "the same as protobuf, to a body in protobuf"})
+	}
+	schema := doc{"type": "object", "allOf": []any{ref("schemas", "Envelope")}, "properties": doc{"data": doc{"anyOf": append(data, doc{"type": "null"})}}}
+	if len(data) == 1 {
+		schema["properties"] = doc{"data": data[0]}
+	}
+	rules := []any{}
+	for _, k := range replyRules[r.Upstream()] {
+		rules = append(rules, doc{"entry": k.Entry, "kept-if": k.words()})
+	}
+	reply := doc{"description": "OpenIM's envelope, with errors too: look at errCode", "content": doc{wire.MediaTypeJSON: doc{"schema": schema}}}
+	if len(rules) > 0 {
+		reply["x-entries"] = rules
+	}
+	return doc{"200": reply, "default": ref("responses", "Failure")}
+}
+
+// replySchemas are the messages that replies to users are made of.
+func replySchemas() doc {
+	messages, _ := parseReplies(repliesText)
+	schemas := doc{}
+	var add func(name string)
+	add = func(name string) {
+		if schemas[name] != nil {
+			return
+		}
+		properties := doc{}
+		schemas[name] = doc{"type": "object", "properties": properties}
+		for _, line := range messages[name] {
+			parts := strings.Fields(line)
+			plain := strings.TrimRight(parts[0], "[]{}")
+			value := scalarSchema(parts[1])
+			if strings.Contains(parts[1], ".") {
+				add(parts[1])
+				value = ref("schemas", parts[1])
+			}
+			switch parts[0][len(plain):] {
+			case "[]":
+				value = doc{"type": []any{"array", "null"}, "items": value}
+			case "{}":
+				value = doc{"type": []any{"object", "null"}, "additionalProperties": value}
+			}
+			properties[plain] = value
+		}
+	}
+	for _, path := range slices.Sorted(maps.Keys(replyShapes)) {
+		add(replyShapes[path].message)
+	}
+	return schemas
+}
+
+func scalarSchema(scalar string) doc {
+	switch scalar {
+	case "text":
+		return doc{"type": "string"}
+	case "bytes":
+		return doc{"type": []any{"string", "null"}, "contentEncoding": "base64"}
+	case "bool":
+		return doc{"type": "boolean"}
+	}
+	out := doc{"type": "integer", "format": scalar}
+	if strings.HasPrefix(scalar, "uint") {
+		out["minimum"] = 0
+	}
+	return out
+}
