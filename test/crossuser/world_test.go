@@ -43,12 +43,15 @@ type world struct {
 // newWorld makes people whom nobody else knows.
 func newWorld(t *testing.T, s *loopback.Stack) *world {
 	t.Helper()
-	im := s.OpenIM
 	run := strings.ToLower(rand.Text()[:8])
-	w := &world{
-		World: policytest.World{Self: "bob" + run, Peer: "carol" + run, Group: "chess" + run},
-		im:    im, secret: "secret" + run, suitor: "dave" + run, blocked: "erin" + run,
-	}
+	return named(t, s, policytest.World{Self: "bob" + run, Peer: "carol" + run, Group: "chess" + run}, run)
+}
+
+// named makes a world of given names. run is what tells its other names and its secret from those of other worlds.
+func named(t *testing.T, s *loopback.Stack, names policytest.World, run string) *world {
+	t.Helper()
+	im := s.OpenIM
+	w := &world{World: names, im: im, secret: "secret" + run, suitor: "dave" + run, blocked: "erin" + run}
 	g := NewWithT(t)
 	g.Expect(im.Register(t.Context(), w.Self, w.Peer, w.suitor, w.blocked)).To(Succeed())
 	im.Must(t, "/friend/import_friend", object{"ownerUserID": w.Self, "friendUserIDs": []string{w.Peer}})

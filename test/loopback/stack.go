@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -186,6 +187,27 @@ func (s *Stack) Err() error {
 func (s *Stack) Output(name string) (string, error) {
 	content, err := os.ReadFile(filepath.Join(s.Logs(), name+".log"))
 	return string(content), err
+}
+
+// PeakBytes returns the most memory that a part has had resident since it was started: VmHWM of proc(5).
+func (s *Stack) PeakBytes(name string) (peak int64, err error) {
+	err = s.with(name, func(p *part) error {
+		if p.p == nil {
+			return fmt.Errorf("%s does not run", name)
+		}
+		content, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.p.cmd.Process.Pid))
+		if err != nil {
+			return fmt.Errorf("reading the memory of %s: %w", name, err)
+		}
+		_, rest, _ := strings.Cut(string(content), "VmHWM:")
+		var kib int64
+		if _, err := fmt.Sscan(rest, &kib); err != nil {
+			return fmt.Errorf("reading the memory of %s: no VmHWM: %w", name, err)
+		}
+		peak = kib << 10
+		return nil
+	})
+	return peak, err
 }
 
 // with calls f with a part under its lock.
