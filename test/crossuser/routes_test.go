@@ -104,7 +104,7 @@ func (s *stage) bare(t *testing.T, attacker *attacker, victim *world, a policyte
 	t.Helper()
 	reply, err := s.straight(attacker).Post(t.Context(), a.Route.Upstream(), a.Body)
 	if err != nil && strings.Contains(err.Error(), fmt.Sprint(http.StatusNotFound)) {
-		return "no such route at v3.8.3", before
+		return "no such route at " + s.release, before
 	}
 	if err != nil {
 		t.Fatal(err)

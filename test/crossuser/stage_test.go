@@ -2,18 +2,23 @@ package crossuser
 
 import (
 	"cmp"
+	"crypto/rand"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/openimstack/openim-operator/test/loopback"
 	"github.com/openimstack/openim-operator/wrapper/backend"
 	"github.com/openimstack/openim-operator/wrapper/client"
+	"github.com/openimstack/openim-operator/wrapper/policy/policytest"
 )
 
 // stage is OpenIM with the wrapper before it, and a witness between the two.
 type stage struct {
 	*loopback.Stack
 	witness *witness
+	// release is the one that runs.
+	release string
 }
 
 func newStage(t *testing.T) *stage {
@@ -24,10 +29,15 @@ func newStage(t *testing.T) *stage {
 		t.Fatal(err)
 	}
 	s.witness = newWitness(t, openIM)
-	s.Stack = loopback.New(t, loopback.Options{Wrapper: &loopback.Wrapper{
+	options, err := loopback.Options{Wrapper: &loopback.Wrapper{
 		Hot:     loopback.Generous,
 		Backend: func(_ int, c *backend.Config) { c.OpenIM.APIURL = s.witness.URL },
-	}})
+	}}.FromEnvironment()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.release = cmp.Or(options.Release, loopback.DefaultRelease)
+	s.Stack = loopback.New(t, options)
 	return s
 }
 
@@ -40,7 +50,22 @@ type attacker struct {
 
 func (s *stage) attacker(t *testing.T) *attacker {
 	t.Helper()
-	a := &attacker{world: newWorld(t, s.Stack)}
+	return s.enrolled(t, newWorld(t, s.Stack))
+}
+
+// besides is an attacker and a victim whose identifiers begin with the attacker's: the victim's conversations with the attacker's own
+// friend, and the victim's group, have ids that go on where the attacker's end.
+func (s *stage) besides(t *testing.T) (*attacker, *world) {
+	t.Helper()
+	run := strings.ToLower(rand.Text()[:8])
+	own := policytest.World{Self: "zoe" + run, Peer: "bob" + run, Group: "chess" + run}
+	other := policytest.World{Self: own.Self + "s", Peer: own.Peer, Group: own.Group + "s"}
+	return s.enrolled(t, named(t, s.Stack, own, run+"own")), named(t, s.Stack, other, run+"other")
+}
+
+func (s *stage) enrolled(t *testing.T, w *world) *attacker {
+	t.Helper()
+	a := &attacker{world: w}
 	admin, err := s.Door.Admin()
 	if err != nil {
 		t.Fatal(err)

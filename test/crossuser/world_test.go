@@ -43,14 +43,19 @@ type world struct {
 // newWorld makes people whom nobody else knows.
 func newWorld(t *testing.T, s *loopback.Stack) *world {
 	t.Helper()
-	im := s.OpenIM
 	run := strings.ToLower(rand.Text()[:8])
-	w := &world{
-		World: policytest.World{Self: "bob" + run, Peer: "carol" + run, Group: "chess" + run},
-		im:    im, secret: "secret" + run, suitor: "dave" + run, blocked: "erin" + run,
-	}
+	return named(t, s, policytest.World{Self: "bob" + run, Peer: "carol" + run, Group: "chess" + run}, run)
+}
+
+// named makes a world of given names. run is what tells its other names and its secret from those of other worlds.
+func named(t *testing.T, s *loopback.Stack, names policytest.World, run string) *world {
+	t.Helper()
+	im := s.OpenIM
+	w := &world{World: names, im: im, secret: "secret" + run, suitor: "dave" + run, blocked: "erin" + run}
 	g := NewWithT(t)
-	g.Expect(im.Register(t.Context(), w.Self, w.Peer, w.suitor, w.blocked)).To(Succeed())
+	for _, user := range []string{w.Self, w.Peer, w.suitor, w.blocked} { // one by one: of a list with one that is there, OpenIM makes none
+		g.Expect(im.Register(t.Context(), user)).To(Succeed())
+	}
 	im.Must(t, "/friend/import_friend", object{"ownerUserID": w.Self, "friendUserIDs": []string{w.Peer}})
 	im.Must(t, "/friend/set_friend_remark", object{"ownerUserID": w.Self, "friendUserID": w.Peer, "remark": w.secret})
 	im.Must(t, "/friend/add_black", object{"ownerUserID": w.Self, "blackUserID": w.blocked, "ex": w.secret})

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -17,9 +18,11 @@ import (
 
 // Options of a stack. The zero one is OpenIM alone.
 type Options struct {
-	// Release of OpenIM; v3.8.3 if it is empty. It decides how configuration is rendered; the programs are those that
-	// hack/cluster/components/openim pins.
+	// Release of OpenIM; DefaultRelease if it is empty. It decides how configuration is rendered.
 	Release string
+	// Programs is a folder with the release's twelve programs. Empty: those of DefaultRelease, which
+	// hack/cluster/components/openim pins, are built. FromEnvironment fills in both.
+	Programs string
 	// OpenIM adds environment variables to an OpenIM process, after those that it always gets.
 	OpenIM func(openim.Process) []string
 	// Wrapper puts the wrapper before OpenIM.
@@ -184,6 +187,27 @@ func (s *Stack) Err() error {
 func (s *Stack) Output(name string) (string, error) {
 	content, err := os.ReadFile(filepath.Join(s.Logs(), name+".log"))
 	return string(content), err
+}
+
+// PeakBytes returns the most memory that a part has had resident since it was started: VmHWM of proc(5).
+func (s *Stack) PeakBytes(name string) (peak int64, err error) {
+	err = s.with(name, func(p *part) error {
+		if p.p == nil {
+			return fmt.Errorf("%s does not run", name)
+		}
+		content, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.p.cmd.Process.Pid))
+		if err != nil {
+			return fmt.Errorf("reading the memory of %s: %w", name, err)
+		}
+		_, rest, _ := strings.Cut(string(content), "VmHWM:")
+		var kib int64
+		if _, err := fmt.Sscan(rest, &kib); err != nil {
+			return fmt.Errorf("reading the memory of %s: no VmHWM: %w", name, err)
+		}
+		peak = kib << 10
+		return nil
+	})
+	return peak, err
 }
 
 // with calls f with a part under its lock.
