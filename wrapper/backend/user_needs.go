@@ -15,7 +15,8 @@ import (
 
 // satisfy looks up what the table could not know, and leaves out of lists what is not the caller's. nothing is true when the caller
 // has no conversations to be asked about: OpenIM would take an empty list for all that it ever kept.
-func (u *users) satisfy(ctx context.Context, p auth.Principal, body map[string]any, needs []policy.Need, rec *serve.Record) (nothing bool, _ *wire.Failure) {
+func (u *users) satisfy(ctx context.Context, p auth.Principal, body map[string]any, needs []policy.Need, rec *serve.Record,
+) (nothing bool, _ *wire.Failure) {
 	for _, need := range needs {
 		if need.Kind == policy.NeedAll {
 			own, err := u.ownConversations(ctx, p.Subject)
@@ -45,7 +46,7 @@ func unsatisfied(need policy.Need) wire.Failure {
 	case policy.NeedLive:
 		return wire.Forbidden.Because(fmt.Sprintf("%s is no group, or one that was dismissed: make another", need.Field))
 	case policy.NeedPeer:
-		return wire.Forbidden.Because(fmt.Sprintf("%s %s: leave it out, or let them write to you or be your friend first", need.Field, need.Rule()))
+		return wire.Forbidden.Because(fmt.Sprintf("%s %s: leave it out, or be their friend first", need.Field, need.Rule()))
 	}
 	return wire.Forbidden.Because(fmt.Sprintf("%s names nothing that is yours: it %s", need.Field, need.Rule()))
 }
@@ -66,7 +67,8 @@ func (u *users) ownConversations(ctx context.Context, userID string) ([]string, 
 		return nil, err
 	}
 	if len(all) > maxOwnConversations {
-		return nil, wire.BadRequest.Because(fmt.Sprintf("you have more than %d conversations: name those that you ask about", maxOwnConversations))
+		text := fmt.Sprintf("you have more than %d conversations: name those that you ask about", maxOwnConversations)
+		return nil, wire.BadRequest.Because(text)
 	}
 	member, err := u.partyOf(ctx, userID, all)
 	if err != nil {

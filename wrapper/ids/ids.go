@@ -22,7 +22,9 @@ const (
 const Rule = "letters, digits, _ - @ and : alone"
 
 // Legal reports whether a text may be the id of a user or group that exists: 1 to MaxBytes letters, digits, _ - @ and :.
-func Legal(id string) bool { return id != "" && len(id) <= MaxBytes && holdsOnly(id, letters+digits+joins) }
+func Legal(id string) bool {
+	return id != "" && len(id) <= MaxBytes && holdsOnly(id, letters+digits+joins)
+}
 
 // LegalConversation reports whether a text may be a conversation's id: the same characters. What kind of conversation it is says
 // wire.ParseConversation.
@@ -37,7 +39,9 @@ func LegalNewUser(id string) bool {
 
 // LegalNewGroup reports whether an administrator may create a group under an id: letters, digits and hyphens. With an underscore n_<group>
 // could be the notification queue of two users. Users do not choose the ids of groups.
-func LegalNewGroup(id string) bool { return id != "" && len(id) <= MaxBytes && holdsOnly(id, letters+digits+"-") }
+func LegalNewGroup(id string) bool {
+	return id != "" && len(id) <= MaxBytes && holdsOnly(id, letters+digits+"-")
+}
 
 // holdsOnly compares bytes: a text of more than ASCII holds bytes that no set of characters here has.
 func holdsOnly(id, legal string) bool {

@@ -43,7 +43,7 @@ func TestLegalIDs(t *testing.T) {
 	}
 	g := NewWithT(t)
 	for _, r := range `^$|()[]{}*+?\./'"#%&,;<>=!~` + "`" {
-		g.Expect(LegalConversation("sg_a" + string(r))).To(BeFalse(), string(r))
+		g.Expect(LegalConversation("sg_a"+string(r))).To(BeFalse(), string(r))
 	}
 }
 

@@ -100,7 +100,7 @@ const (
 	NeedAll     NeedKind = "all"     // an empty list that becomes the conversations that the caller is a party of: see Fill
 	NeedLive    NeedKind = "live"    // groups that are not dismissed
 	NeedSeq     NeedKind = "seq"     // a conversation whose newest message is at least Seq
-	NeedPeer    NeedKind = "peer"    // a conversation whose other user lets the caller write into his list
+	NeedPeer    NeedKind = "peer"    // a conversation whose other user lets the caller write into their list
 )
 
 // Need is what the body alone does not tell. Where the field stands in a list, what the caller is not is left out of it by
