@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/openimstack/openim-operator/wrapper/realtime/frame"
 	"github.com/openimstack/openim-operator/wrapper/wire"
@@ -115,6 +116,9 @@ func (c *connect) take(params map[string]string) error {
 			c.token = value
 		case paramOperation:
 			c.operationID = value
+			if strings.ContainsFunc(value, unicode.IsControl) {
+				err = errParams
+			}
 		case paramPlatform:
 			var n int64
 			n, err = strconv.ParseInt(value, 10, 8)

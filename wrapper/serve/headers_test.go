@@ -23,9 +23,13 @@ func TestAListenerMayTakeLongerHeaders(t *testing.T) {
 		s.AllowHeaders(bound)
 		ended := make(chan error, 1)
 		go func() { ended <- s.serve() }()
-		status := func(size int) string {
-			return raw(t, s.Address(), "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\noperationID: "+strings.Repeat("x", size)+"\r\n\r\n")
+		send := func(header string, size int) string {
+			return raw(t, s.Address(), "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"+header+": "+strings.Repeat("x", size)+"\r\n\r\n")
 		}
+		status := func(size int) string { return send("operationID", size) }
+		g.Expect(send("X-Long", wire.MaxHeaderBytes-100)).To(HavePrefix("HTTP/1.1 200"))
+		g.Expect(send("X-Long", 40<<10)).To(HavePrefix("HTTP/1.1 431"), name)
+		g.Expect(send("operationID: x\r\noperationID", 40<<10)).To(HavePrefix("HTTP/1.1 431"), name)
 		g.Expect(status(1000)).To(HavePrefix("HTTP/1.1 200"))
 		g.Expect(strings.HasPrefix(status(wire.MaxOperationIDBytes), "HTTP/1.1 200")).To(Equal(name == "users"), name)
 		g.Expect(status(2 * wire.MaxUserHeaderBytes)).NotTo(HavePrefix("HTTP/1.1 200"))

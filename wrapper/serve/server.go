@@ -52,7 +52,8 @@ func Listen(name, address string, handler http.Handler, wait time.Duration, tlsC
 // App.Run.
 func (s *Server) Allow(connections int) { s.connections = connections }
 
-// AllowHeaders sets the number of bytes that a request's header block may have. Call it before App.Run.
+// AllowHeaders sets the number of bytes that a request's header block may have with its operationID; without it wire.MaxHeaderBytes still
+// hold. Call it before App.Run.
 func (s *Server) AllowHeaders(bytes int) { s.http.MaxHeaderBytes = bytes }
 
 // AllowEach bounds the connections of one address, an IPv6 /64 being one; further ones are closed at once. exempt is asked for
@@ -83,14 +84,21 @@ func listen(name, address string, handler http.Handler, wait time.Duration, tlsC
 }
 
 // boundHeaders refuses a request with too many header lines. net/http bounds their bytes alone, and thousands of lines of a few
-// bytes cost everybody behind it more than they cost the sender.
+// bytes cost everybody behind it more than they cost the sender. Where longer headers are allowed, that is for the operationID alone.
 func boundHeaders(next http.Handler) http.Handler {
+	long := http.CanonicalHeaderKey(wire.HeaderOperationID)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		lines := 0
-		for _, values := range r.Header {
+		lines, bytes := 0, 0
+		for name, values := range r.Header {
 			lines += len(values)
+			if name == long && len(values) == 1 {
+				continue
+			}
+			for _, value := range values {
+				bytes += len(name) + len(value)
+			}
 		}
-		if lines > maxHeaders {
+		if lines > maxHeaders || bytes > wire.MaxHeaderBytes {
 			w.Header().Set("Connection", "close")
 			http.Error(w, http.StatusText(http.StatusRequestHeaderFieldsTooLarge), http.StatusRequestHeaderFieldsTooLarge)
 			return
