@@ -353,7 +353,8 @@ func attackSlowness(t *testing.T, n *town) {
 	const crowd = 100
 	alice := n.people["alice"]
 	n.openim.Set(func(f *openimtest.Fake) {
-		f.Replies["/conversation/get_all_conversations"] = `{"errCode":0,"errMsg":"","errDlt":"","data":{"conversations":"` + strings.Repeat("x", 7<<20) + `"}}`
+		f.Replies["/conversation/get_all_conversations"] = `{"errCode":0,"errMsg":"","errDlt":"","data":{"conversations":[` +
+			`{"ownerUserID":"alice","conversationID":"sg_1","ex":"` + strings.Repeat("x", 7<<20) + `"}]}}`
 	})
 	type slow struct {
 		name, address, beginning string

@@ -16,7 +16,9 @@ import (
 const partiesAsked = 500
 
 // project makes of OpenIM's reply what the caller may get of it: see policy.ProjectReply. An error of OpenIM's goes on without data.
-func (u *users) project(ctx context.Context, p auth.Principal, route *policy.Route, asked policy.Asked, reply *wire.Envelope, rec *serve.Record) (*wire.Envelope, *wire.Failure) {
+func (u *users) project(
+	ctx context.Context, p auth.Principal, route *policy.Route, asked policy.Asked, reply *wire.Envelope, rec *serve.Record,
+) (*wire.Envelope, *wire.Failure) {
 	if reply.ErrCode != wire.CodeOK {
 		reply.Data = nil
 		return reply, nil
@@ -32,7 +34,7 @@ func (u *users) project(ctx context.Context, p auth.Principal, route *policy.Rou
 		projected, err = route.ProjectReply(reply.Data, asked)
 	}
 	if err != nil {
-		f := wire.BadGateway.Because("OpenIM's reply has another form than this wrapper knows: see the backend's log, and look whether the call took effect")
+		f := wire.BadGateway.Because("OpenIM's reply has another form than this wrapper knows: look whether the call took effect")
 		rec.Refuse(f, err.Error())
 		return nil, &f
 	}
@@ -62,10 +64,12 @@ type replyMetrics struct{ fields, entries *prometheus.CounterVec }
 func newReplyMetrics(reg prometheus.Registerer) *replyMetrics {
 	m := &replyMetrics{
 		fields: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "openim_wrapper_reply_fields_dropped_total", Help: "Members of OpenIM's replies to users that the declared shape of the route does not have.",
+			Name: "openim_wrapper_reply_fields_dropped_total",
+			Help: "Members of OpenIM's replies to users that the declared shape of the route does not have.",
 		}, []string{"route"}),
 		entries: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "openim_wrapper_reply_entries_dropped_total", Help: "Entries of OpenIM's replies to users that were not the caller's, or not asked for.",
+			Name: "openim_wrapper_reply_entries_dropped_total",
+			Help: "Entries of OpenIM's replies to users that were not the caller's, or not asked for.",
 		}, []string{"route"}),
 	}
 	reg.MustRegister(m.fields, m.entries)

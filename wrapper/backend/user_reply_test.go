@@ -67,7 +67,8 @@ func TestAReplyOfAnotherTypeIsNotPassedOn(t *testing.T) {
 func TestTheReplysGroupsAreLookedUp(t *testing.T) {
 	g := NewWithT(t)
 	entry := func(id, sender, receiver, group string) string {
-		return `{"conversation":{"ownerUserID":"alice","conversationID":"` + id + `"},"lastMsg":{"sendID":"` + sender + `","recvID":"` + receiver + `","groupID":"` + group + `","content":"eA=="}}`
+		return `{"conversation":{"ownerUserID":"alice","conversationID":"` + id + `"},` +
+			`"lastMsg":{"sendID":"` + sender + `","recvID":"` + receiver + `","groupID":"` + group + `","content":"eA=="}}`
 	}
 	mine := []string{
 		entry("si_alice_bob", "bob", "alice", ""),
@@ -87,7 +88,8 @@ func TestTheReplysGroupsAreLookedUp(t *testing.T) {
 	h, _ := usersHandler(openim, policy.LastRelease, func(o *UsersOptions) { o.Replies = metrics })
 	w := serveOne(h, userRequest(t, "POST", "/jssdk/get_active_conversations", `{"count":10}`))
 	g.Expect(w.Code).To(Equal(200), w.Body.String())
-	g.Expect(w.Body.String()).To(MatchJSON(`{"errCode":0,"errMsg":"","errDlt":"","data":{"unreadCount":9,"conversations":[` + strings.Join(mine, ",") + `]}}`))
+	data := `{"unreadCount":9,"conversations":[` + strings.Join(mine, ",") + `]}`
+	g.Expect(w.Body.String()).To(MatchJSON(`{"errCode":0,"errMsg":"","errDlt":"","data":` + data + `}`))
 	g.Expect(testutil.ToFloat64(metrics.entries.WithLabelValues("jssdk/get_active_conversations"))).To(Equal(float64(len(theirs))))
 }
 

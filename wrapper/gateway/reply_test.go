@@ -35,8 +35,10 @@ func withBackend(t *testing.T) (*office, *openimtest.Fake) {
 	redis := o.redis.Config("test:")
 	app, err := backend.New(backend.Config{
 		Listen: "127.0.0.1:0", Telemetry: serve.Telemetry{Listen: "127.0.0.1:0"}, AssertionKeyFile: file("assertion", string(sharedKey)),
-		OpenIM: backend.OpenIM{APIURL: openim.URL, AdminUserID: openimtest.AdminUserID, SecretFile: file("secret", openimtest.Secret), Release: "v3.8.3-patch.16"},
-		Redis:  &redis, MongoDB: &usersdb.Config{URIFile: file("uri", mongotest.Start(t).URI()), Database: "openim_v3"},
+		OpenIM: backend.OpenIM{
+			APIURL: openim.URL, AdminUserID: openimtest.AdminUserID, SecretFile: file("secret", openimtest.Secret), Release: "v3.8.3-patch.16",
+		},
+		Redis: &redis, MongoDB: &usersdb.Config{URIFile: file("uri", mongotest.Start(t).URI()), Database: "openim_v3"},
 		CustodyKeyFile: file("custody", "custody-0123456789abcdef0123456789abcdef"), ShutdownGraceSeconds: 1,
 	}, "test", slog.New(slog.DiscardHandler), time.Now)
 	if err != nil {
@@ -60,13 +62,15 @@ func TestAddressesOfTheClusterLeaveByNeitherDoor(t *testing.T) {
 		"users":  func() (int, wire.Envelope) { return o.house.post(t, infoPath, token, body) },
 		"admins": func() (int, wire.Envelope) { return o.command(t, wire.AdminPrefix+"/user/get_users_info", body, nil) },
 	}
-	const text = `rpc error: desc = \"transport: Error while dialing: dial tcp 10.244.1.7:10280: connect: connection refused\" from fd00:10:244::7 lookup openim-rpc-user on 10.96.0.10:53`
+	const text = `rpc error: desc = \"transport: Error while dialing: dial tcp 10.244.1.7:10280: connect: connection refused\" ` +
+		`from fd00:10:244::7 lookup openim-rpc-user on 10.96.0.10:53`
 	for door, call := range ask {
 		for _, code := range []int{2, 4, 13, 14, 500, 1001, 1004} {
 			t.Run(fmt.Sprintf("%s %d", door, code), func(t *testing.T) {
 				g := NewWithT(t)
 				openim.Set(func(f *openimtest.Fake) {
-					f.Replies["/user/get_users_info"] = fmt.Sprintf(`{"errCode":%d,"errMsg":"%s","errDlt":"%s","data":{"at":"10.244.1.7:10280"}}`, code, text, text)
+					const envelope = `{"errCode":%d,"errMsg":"%s","errDlt":"%s","data":{"at":"10.244.1.7:10280"}}`
+					f.Replies["/user/get_users_info"] = fmt.Sprintf(envelope, code, text, text)
 				})
 				_, e := call()
 				g.Expect(e.ErrCode).NotTo(BeZero())

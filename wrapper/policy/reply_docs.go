@@ -14,9 +14,10 @@ func docsReplies(b *strings.Builder) {
 	b.WriteString(`
 ## What users get of a reply
 
-A user's client gets the members that the route declares (the schemas of [openapi.yaml](openapi.yaml), which have what either supported line of OpenIM
-writes), under exactly those names. Others are dropped and counted by route. A member of another type, or one that stands there twice, makes the reply an error
-(502, errCode 500). Of these routes entries are left out, and counted too, unless what stands beside them is true; {} is a map's values, or its keys.
+A user's client gets the members that the route declares, under exactly those names: the schemas of [openapi.yaml](openapi.yaml) have what
+either supported line of OpenIM writes. Others are dropped and counted by route. A member of another type, or one that stands there twice,
+makes the reply an error (502, errCode 500). Of these routes entries are left out, and counted too, unless what stands beside them is true;
+{} is a map's values, or its keys.
 What administrators get is OpenIM's own reply without tokens, errDlt and addresses.
 
 | path | entries | only those whose |
@@ -54,19 +55,20 @@ func userResponses(r *Route) doc {
 	if shape == nil {
 		return replies()
 	}
-	data := []any{ref("schemas", shape.message)}
+	data := ref("schemas", shape.message)
 	if r.Protobuf {
-		data = append(data, doc{"type": "string", "contentEncoding": "base64", "description": "the same as protobuf, to a body in protobuf"})
+		encoded := doc{"type": "string", "contentEncoding": "base64", "description": "the same as protobuf, to a body in protobuf"}
+		data = doc{"anyOf": []any{data, encoded, doc{"type": "null"}}}
 	}
-	schema := doc{"type": "object", "allOf": []any{ref("schemas", "Envelope")}, "properties": doc{"data": doc{"anyOf": append(data, doc{"type": "null"})}}}
-	if len(data) == 1 {
-		schema["properties"] = doc{"data": data[0]}
-	}
+	schema := doc{"type": "object", "allOf": []any{ref("schemas", "Envelope")}, "properties": doc{"data": data}}
 	rules := []any{}
 	for _, k := range replyRules[r.Upstream()] {
 		rules = append(rules, doc{"entry": k.Entry, "kept-if": k.words()})
 	}
-	reply := doc{"description": "OpenIM's envelope, with errors too: look at errCode", "content": doc{wire.MediaTypeJSON: doc{"schema": schema}}}
+	reply := doc{
+		"description": "OpenIM's envelope, with errors too: look at errCode",
+		"content":     doc{wire.MediaTypeJSON: doc{"schema": schema}},
+	}
 	if len(rules) > 0 {
 		reply["x-entries"] = rules
 	}

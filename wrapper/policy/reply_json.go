@@ -67,7 +67,9 @@ func (r *jsonReader) null() bool {
 }
 
 func wrongType(n *node) error {
-	names := [...]string{kindObject: "an object", kindList: "a list", kindMap: "an object", kindText: "a text", kindBytes: "a text", kindBool: "true or false"}
+	names := [...]string{
+		kindObject: "an object", kindList: "a list", kindMap: "an object", kindText: "a text", kindBytes: "a text", kindBool: "true or false",
+	}
 	if n.kind == kindInteger {
 		return fmt.Errorf("%s is no %s", n.path, n.scalar)
 	}

@@ -100,7 +100,8 @@ func (j *judge) allows(rule *compiledRule, slots [][]byte) bool {
 	case PartyNow:
 		return j.partyNow(id)
 	case OfConversation:
-		return j.ofConversation(string(slots[rule.with]), id, string(slots[rule.receiver]), string(slots[rule.group]), len(slots[rule.content]) == 0)
+		conversation, receiver, group := string(slots[rule.with]), string(slots[rule.receiver]), string(slots[rule.group])
+		return j.ofConversation(conversation, id, receiver, group, len(slots[rule.content]) == 0)
 	case AskedFor:
 		return j.names(rule.asked)[id]
 	}

@@ -73,7 +73,8 @@ func TestWhatMustBeLookedUp(t *testing.T) {
 	g := NewWithT(t)
 	r := Find("/msg/pull_msg_by_seq")
 	asked := Asked{Caller: Caller{UserID: "alice"}, Body: map[string]any{"seqRanges": []any{map[string]any{"conversationID": "sg_1"}}}}
-	in := `{"msgs":{"sg_1":null,"sg_2":null,"si_alice_bob":null,"si_alice_b_c":null,"si_bob_carol":null},"notificationMsgs":{"sg_2":null,"n_2":null}}`
+	in := `{"msgs":{"sg_1":null,"sg_2":null,"si_alice_bob":null,"si_alice_b_c":null,"si_bob_carol":null},` +
+		`"notificationMsgs":{"sg_2":null,"n_2":null}}`
 	got, err := r.ProjectReply([]byte(in), asked)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(got.LookUp).To(Equal([]string{"sg_2", "si_alice_b_c", "n_2"}))
@@ -128,7 +129,8 @@ func FuzzProjectProtobuf(f *testing.F) {
 func BenchmarkProjectReply(b *testing.B) {
 	r := Find("/msg/pull_msg_by_seq")
 	shape := replyShapes[r.Path]
-	message := sample{change: map[string]string{"content": strings.Repeat("aGVsbG8h", 128)}}.json(shape.root.fields["msgs"].node.inner.fields["Msgs"].node.inner, "")
+	one, _, _ := shape.find("msgs{}.Msgs[]")
+	message := sample{change: map[string]string{"content": strings.Repeat("aGVsbG8h", 128)}}.json(one, "")
 	in := []byte(`{"msgs":{"sg_4711":{"Msgs":[` + strings.TrimSuffix(strings.Repeat(message+",", 200), ",") + `],"isEnd":true}}}`)
 	b.SetBytes(int64(len(in)))
 	b.ReportAllocs()

@@ -17,14 +17,16 @@ type sample struct{ change map[string]string }
 // honest are the texts by the last part of their path.
 var honest = map[string]string{
 	"ownerUserID": "alice", "fromUserID": "alice", "toUserID": "alice", "userID": "alice", "sendID": "alice", "recvID": "alice",
-	"groupID": "4711", "conversationID": "sg_4711", "conversationIDs[]": "sg_4711", "pinnedConversationIDs[]": "sg_4711", "delete[]": "sg_4711",
-	"msgs{}": "sg_4711", "seqs{}": "sg_4711", "maxSeqs{}": "sg_4711", "minSeqs{}": "sg_4711", "notificationMsgs{}": "n_4711", "respList{}": "4711",
-	"content": "aGVsbG8=",
+	"groupID": "4711", "respList{}": "4711", "notificationMsgs{}": "n_4711", "content": "aGVsbG8=",
+	"conversationID": "sg_4711", "conversationIDs[]": "sg_4711", "pinnedConversationIDs[]": "sg_4711", "delete[]": "sg_4711",
+	"msgs{}": "sg_4711", "seqs{}": "sg_4711", "maxSeqs{}": "sg_4711", "minSeqs{}": "sg_4711",
 }
 
 // asked is the call of alice that the sample answers.
 func askedBy(r *Route, protobuf bool) Asked {
-	text := strings.NewReplacer("{self}", "alice", "{peer}", "alice", "{group}", "4711", "{pair}", "si_alice_alice", "{sg}", "sg_4711", "{form}", "f").Replace(r.Example)
+	text := strings.NewReplacer(
+		"{self}", "alice", "{peer}", "alice", "{group}", "4711", "{pair}", "si_alice_alice", "{sg}", "sg_4711", "{form}", "f",
+	).Replace(r.Example)
 	body, err := Decode([]byte(text))
 	if err != nil {
 		panic(err)

@@ -50,10 +50,12 @@ var replyRules = map[string][]Keep{
 	"/group/get_group_abstract_info": {{Entry: "groupAbstractInfos[]", Field: "groupID", If: AskedFor, With: "groupIDs[]"}},
 	"/group/get_group_member_list":   {{Entry: "members[]", Field: "groupID", If: AskedFor, With: "groupID"}},
 	"/group/get_group_members_info": {
-		{Entry: "members[]", Field: "groupID", If: AskedFor, With: "groupID"}, {Entry: "members[]", Field: "userID", If: AskedFor, With: "userIDs[]"},
+		{Entry: "members[]", Field: "groupID", If: AskedFor, With: "groupID"},
+		{Entry: "members[]", Field: "userID", If: AskedFor, With: "userIDs[]"},
 	},
 	"/group/get_incremental_group_members": {
-		{Entry: "insert[]", Field: "groupID", If: AskedFor, With: "groupID"}, {Entry: "update[]", Field: "groupID", If: AskedFor, With: "groupID"},
+		{Entry: "insert[]", Field: "groupID", If: AskedFor, With: "groupID"},
+		{Entry: "update[]", Field: "groupID", If: AskedFor, With: "groupID"},
 		{Entry: "group", Field: "groupID", If: AskedFor, With: "groupID"},
 	},
 	"/group/get_incremental_group_members_batch": {

@@ -42,7 +42,9 @@ func TestEveryUsersRouteDeclaresItsReply(t *testing.T) {
 }
 
 // ownedLike are the names of members by which a reply says whose it is.
-var ownedLike = map[string]bool{"ownerUserID": true, "conversationID": true, "conversationIDs[]": true, "sendID": true, "recvID": true, "pinnedConversationIDs[]": true}
+var ownedLike = map[string]bool{
+	"ownerUserID": true, "conversationID": true, "conversationIDs[]": true, "pinnedConversationIDs[]": true, "sendID": true, "recvID": true,
+}
 
 // unruled are members that are told of others: who owns a public group.
 var unruled = map[string]bool{"ownerUserID of a group": true}
@@ -160,8 +162,10 @@ func TestWhatBecomesOfAReply(t *testing.T) {
 		{"blanks go", "/user/get_users_info", " { \"usersInfo\" : [ ] } \n", `{"usersInfo":[]}`, 0},
 		{"all digits stay", "/conversation/get_full_conversation_ids", `{"version":18446744073709551615}`, `{"version":18446744073709551615}`, 0},
 		{"keys that users chose stay", "/object/initiate_form_data", `{"formData":{"x-\u00e9\"":"a\\"}}`, `{"formData":{"x-\u00e9\"":"a\\"}}`, 0},
-		{"texts keep their escapes", "/user/get_users_info", `{"usersInfo":[{"userID":"alice","ex":"{\"a\":\"\\\\\"}"}]}`, `{"usersInfo":[{"userID":"alice","ex":"{\"a\":\"\\\\\"}"}]}`, 0},
-		{"an id with escapes is read", "/user/get_users_info", `{"usersInfo":[{"userID":"\u0061lice"}]}`, `{"usersInfo":[{"userID":"\u0061lice"}]}`, 0},
+		{"texts keep their escapes", "/user/get_users_info", `{"usersInfo":[{"userID":"alice","ex":"{\"a\":\"\\\\\"}"}]}`,
+			`{"usersInfo":[{"userID":"alice","ex":"{\"a\":\"\\\\\"}"}]}`, 0},
+		{"an id with escapes is read", "/user/get_users_info", `{"usersInfo":[{"userID":"\u0061lice"}]}`,
+			`{"usersInfo":[{"userID":"\u0061lice"}]}`, 0},
 		{"a member with escapes is read", "/msg/get_server_time", `{"server\u0054ime":1}`, `{"serverTime":1}`, 0},
 		{"an unknown member goes", "/msg/get_server_time", `{"zone":"CET","serverTime":1,"next":[{"a":[1,"]"]},null]}`, `{"serverTime":1}`, 2},
 		{"another case is another member", "/msg/get_server_time", `{"ServerTime":2,"serverTime":1}`, `{"serverTime":1}`, 1},

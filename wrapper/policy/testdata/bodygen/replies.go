@@ -25,8 +25,8 @@ func printReplies(files []string) {
 	for _, file := range files {
 		all.merge(file, routes)
 	}
-	fmt.Println("# The replies of OpenIM's routes: messages, with the JSON name, type and protobuf number of each field; then the message of each")
-	fmt.Println("# route. The union of github.com/openimsdk/protocol v0.0.72-alpha.70, the module of v3.8.3, and v0.0.73-alpha.12, that of")
+	fmt.Println("# The replies of OpenIM's routes: messages, with the JSON name, type and protobuf number of each field; then the message of")
+	fmt.Println("# each route. The union of github.com/openimsdk/protocol v0.0.72-alpha.70, the module of v3.8.3, and v0.0.73-alpha.12, that of")
 	fmt.Println("# v3.8.3-patch.5 to patch.16. Written by testdata/bodygen.")
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		fmt.Println(name)
