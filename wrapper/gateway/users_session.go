@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"net/netip"
 	"strconv"
 
 	"github.com/openimstack/openim-operator/wrapper/auth"
@@ -44,18 +43,8 @@ func (u *usersDoor) startLogin(x *exchange, body []byte) (any, *wire.Failure) {
 	if err != nil {
 		return nil, argument(err.Error())
 	}
-	reply, outcome, err := u.login.Start(x.r.Context(), request, source(x.address))
+	reply, outcome, err := u.login.Start(x.r.Context(), request, x.address)
 	return reply, x.loginFailure(outcome, err)
-}
-
-// source is what counts as one caller who begins logins: an address, of IPv6 the whole /64 that one customer is given.
-func source(address netip.Addr) string {
-	if address.Is6() {
-		if network, err := address.Prefix(64); err == nil {
-			return network.String()
-		}
-	}
-	return address.String()
 }
 
 func (u *usersDoor) finishLogin(x *exchange, body []byte) (any, *wire.Failure) {
