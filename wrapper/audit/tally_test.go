@@ -144,6 +144,6 @@ func TestACountThatFindsNoRoomIsLostWithItsNumber(t *testing.T) {
 		for _, e := range all {
 			lost += e.Lost
 		}
-		g.Expect(refusals(all) + lost).To(Equal(emitted+100+1), "the last Emit was refused, too")
+		g.Expect(refusals(all)+lost).To(Equal(emitted+100+1), "the last Emit was refused, too")
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/openimstack/openim-operator/wrapper/auth"
 	"github.com/openimstack/openim-operator/wrapper/handshake"
@@ -111,6 +112,7 @@ func (u *usersDoor) issueTicket(x *exchange, _ []byte) (any, *wire.Failure) {
 	if err != nil {
 		return nil, sessionFailure(err)
 	}
+	u.unknown.good.add(ticket, time.Until(expires))
 	return map[string]any{"ticket": ticket, "expires": expires.Unix()}, nil
 }
 

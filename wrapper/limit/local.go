@@ -50,6 +50,38 @@ func (l *local) take(keys []key, p pace, now int64) (which int, wait int64) {
 	return -1, 0
 }
 
+// look gives the key that would refuse a call, or -1, and how long to wait in microseconds. Nothing is spent.
+func (l *local) look(keys []key, p pace, now int64) (which int, wait int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	which = -1
+	for i, k := range keys {
+		mine := p.times(k.times)
+		tat, known := l.tats[k.name]
+		if !known {
+			if tat, known = l.tats[kindOf(k)]; !known || len(l.tats) < l.limit {
+				continue
+			}
+		}
+		tat = min(tat, now+(mine.burst+maxPending*k.times)*mine.interval)
+		if w := max(tat, now) + mine.interval - mine.burst*mine.interval - now; w > wait {
+			which, wait = i, w
+		}
+	}
+	return which, wait
+}
+
+// charge spends one call of each key, whether there is something left or not. The debt is bounded by maxPending calls.
+func (l *local) charge(keys []key, p pace, now int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, k := range keys {
+		mine := p.times(k.times)
+		name := l.place(k, now)
+		l.tats[name] = max(min(l.tats[name], now+(mine.burst+maxPending*k.times-1)*mine.interval), now) + mine.interval
+	}
+}
+
 // place is the key's own, or, when there is no room, one that it shares with all newcomers of its kind: who comes from ever new
 // addresses gets no more for it.
 func (l *local) place(k key, now int64) string {
