@@ -58,6 +58,8 @@ type Log struct {
 	busy    atomic.Int64 // since when the sink is being waited for, in Unix nanoseconds; 0: it is not
 	wake    chan struct{}
 	buf     []byte
+	ended   bool // the chain has its last event. Of the writer alone
+	head    atomic.Pointer[Head]
 	torn    bool // the file ends in the middle of a line: begin with a line break. Of the writer alone
 
 	mu      sync.Mutex

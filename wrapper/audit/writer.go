@@ -143,6 +143,7 @@ func (l *Log) deliver(ctx context.Context, batch [][]byte) bool {
 		n, err := l.put(buf)
 		if err == nil {
 			l.setFailing(false, nil)
+			l.noteHead()
 			return true
 		}
 		l.setFailing(true, err)
@@ -216,6 +217,7 @@ func (l *Log) tellHead() {
 func (l *Log) finish(ctx context.Context) {
 	if !l.failing.Load() {
 		f := form{Time: l.now().UTC().Format(timeLayout), Kind: kindEnd}
+		l.ended = true
 		l.deliver(ctx, [][]byte{f.encode()})
 		l.sync()
 	}

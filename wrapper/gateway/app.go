@@ -140,7 +140,6 @@ func (w *wiring) hall(version string) (*hall, error) {
 	if err != nil {
 		return nil, err
 	}
-	w.background = append(w.background, w.trail.Run)
 	if w.c.Redis != nil {
 		db, sources := redisdb.Open(*w.c.Redis, w.log)
 		w.redis = db
@@ -148,6 +147,12 @@ func (w *wiring) hall(version string) (*hall, error) {
 		w.background = append(w.background, func(ctx context.Context) { <-ctx.Done(); _ = db.Close() })
 	}
 	back := &backendClient{up: upstream.New(w.c.Backend.URL).Propagate(), key: assertionKey, now: w.now}
+	if w.c.Users != nil { // else the backend has no Redis
+		keeper := newHeadKeeper(w.trail, "gateway "+version, back.registerHead, w.log, w.reg, w.now)
+		w.background = append(w.background, keeper.run)
+	} else {
+		w.background = append(w.background, w.trail.Run)
+	}
 	belt := newBelt(w.log, w.reg)
 	w.background = append(w.background, belt.Run)
 	return &hall{now: w.now, hot: present, limiter: w.limiter(present), trail: w.trail, backend: back, belt: belt,
