@@ -175,7 +175,7 @@ func (n *town) attackAddresses(t *testing.T) {
 		{"the left one from a proxy", proxyAddress, "198.51.100.1, 203.0.113.7", "203.0.113.7"},
 		{"trusted ones to the right", proxyAddress, "198.51.100.1, 203.0.113.8, 127.0.0.2", "203.0.113.8"},
 		{"no address to the right", proxyAddress, "198.51.100.1, unknown", proxyAddress},
-		{"a port to the right", proxyAddress, "198.51.100.1, 203.0.113.7:80", proxyAddress},
+		{"a port to the right", proxyAddress, "198.51.100.1, 203.0.113.7:80", "203.0.113.7"},
 		{"seventeen hops", proxyAddress, "198.51.100.1" + strings.Repeat(", 127.0.0.2", 17), proxyAddress},
 		{"a text of a line", proxyAddress, `198.51.100.1","ip":"198.51.100.2`, proxyAddress},
 	} {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"github.com/openimstack/openim-operator/wrapper/audit"
 )
@@ -16,12 +17,13 @@ const (
 	exitUnreadable = 2 // there is no trail, or it could not be read to its end
 )
 
-// auditVerify runs `wrapper audit verify [--partial] [FILE|-]...`: what follows the two words is in args.
+// auditVerify runs `wrapper audit verify [--partial] [--expect FILE|-] [FILE|-]...`: what follows the two words is in args.
 func auditVerify(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("audit verify", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	verifier := audit.Verifier{}
 	flags.BoolVar(&verifier.Partial, "partial", false, "accept that the beginning is missing")
+	expect := flags.String("expect", "", "the list of registered heads")
 	if flags.Parse(args) != nil {
 		_, _ = fmt.Fprint(stderr, usage)
 		return exitUsage
@@ -29,6 +31,16 @@ func auditVerify(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	files := flags.Args()
 	if len(files) == 0 {
 		files = []string{"-"}
+	}
+	if *expect != "" {
+		if *expect == "-" && slices.Contains(files, "-") {
+			_, _ = fmt.Fprintln(stderr, "the standard input can be the trail or the list of heads: write one of the two as a file")
+			return exitUsage
+		}
+		if err := readExpected(&verifier, *expect, stdin); err != nil {
+			_, _ = fmt.Fprintf(stderr, "cannot read what is expected: %v\n", err)
+			return exitUnreadable
+		}
 	}
 	for _, name := range files {
 		if err := readTrail(&verifier, name, stdin); err != nil {
@@ -49,6 +61,25 @@ func auditVerify(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		return exitBroken
 	}
 	return exitOK
+}
+
+// readExpected takes in the heads that were registered.
+func readExpected(v *audit.Verifier, name string, stdin io.Reader) error {
+	in := stdin
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = f.Close() }()
+		in = f
+	}
+	heads, err := audit.ReadHeads(in)
+	if err != nil {
+		return err
+	}
+	v.Expect(heads)
+	return nil
 }
 
 func readTrail(v *audit.Verifier, name string, stdin io.Reader) (err error) {

@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -54,6 +56,12 @@ func TestAuditVerify(t *testing.T) {
 	}
 	edited := write("edited", strings.Replace(string(data), "bob", "eve", 1))
 	first, second := write("first", strings.Join(lines[:2], "")), write("second", strings.Join(lines[2:], ""))
+	chain := regexp.MustCompile(`"chain":"([0-9a-f]{32})"`).FindStringSubmatch(string(data))[1]
+	hashes := regexp.MustCompile(`"hash":"([0-9a-f]{64})"`).FindAllStringSubmatch(string(data), -1)
+	head := fmt.Sprintf(`{"chain":%q,"seq":4,"hash":%q}`, chain, hashes[4][1])
+	gone := strings.Repeat("ab", 16)
+	expected := write("expected", `{"errCode":0,"errMsg":"","errDlt":"","data":{"heads":[`+head+`]}}`)
+	missing := write("missing", fmt.Sprintf(`{"heads":[%s,{"chain":%q,"seq":9,"hash":%q}]}`, head, gone, strings.Repeat("0", 64)))
 	for _, c := range []struct {
 		name           string
 		args           []string
@@ -72,6 +80,14 @@ func TestAuditVerify(t *testing.T) {
 		{"an absent file", []string{"/absent"}, nil, 2, "", "cannot read the trail: open /absent"},
 		{"an input that breaks off", []string{"-"}, iotest.ErrReader(errors.New("connection lost")), 2, "", "connection lost"},
 		{"no trail at all", []string{"-"}, strings.NewReader("hello\n"), 2, "", "holds no audit event"},
+		{"what is expected is there", []string{"--expect", expected, good}, nil, 0, "good: 5 events", ""},
+		{"what is expected, from the standard input", []string{"--expect", "-", good}, strings.NewReader(`{"heads":[` + head + `]}`), 0, "good: 5 events", ""},
+		{"a chain is missing", []string{"--expect", missing, good}, nil, 1, "chain " + gone + " is missing", ""},
+		{"the end of a chain is missing", []string{"--expect", expected, first}, nil, 1, "the end of chain " + chain + " was cut off", ""},
+		{"nothing is there", []string{"--expect", expected, "-"}, strings.NewReader(""), 1, "chain " + chain + " is missing", ""},
+		{"both from the standard input", []string{"--expect", "-"}, strings.NewReader(""), 2, "", "write one of the two as a file"},
+		{"a list that is none", []string{"--expect", good, good}, nil, 2, "", "cannot read what is expected"},
+		{"a list that is absent", []string{"--expect", "/absent", good}, nil, 2, "", "open /absent"},
 		{"a flag nobody knows", []string{"--fix"}, nil, 2, "", "usage:"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -80,6 +80,10 @@ high that none of them stops an attack. Run it with ` + "`go test ./cmd/wrapper 
 login's own pitfalls are tried in `+"`wrapper/login`"+`, every field of every frame in `+"`wrapper/realtime`"+`, every rule of every route in
 `+"`wrapper/policy`"+`.
 
+Floods are tried where their limits are: callers who are not known, at both listeners and at the socket, and an address that takes all
+connections, in `+"`wrapper/gateway`"+` (unknown_test.go, connections_test.go); a whole IPv6 site in `+"`wrapper/limit` and `wrapper/login`"+`; a trail of
+which a whole chain was taken away in `+"`wrapper/audit`"+` (head_test.go). Each goes on until others were served meanwhile and the address works again.
+
 ## Identifiers, bounds and empty lists
 
 OpenIM makes regular expressions of conversation ids, unescaped and without an end, lists ranges of numbers in memory before it looks anything up, and takes an

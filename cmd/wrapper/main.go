@@ -2,7 +2,7 @@
 //
 //	wrapper gateway --config FILE   the public edge: verifies who calls
 //	wrapper backend --config FILE   the adapter behind it: decides, and calls OpenIM
-//	wrapper audit verify [--partial] [FILE|-]...   looks whether an audit trail is as it was written
+//	wrapper audit verify [--partial] [--expect FILE|-] [FILE|-]...   looks whether an audit trail is as it was written
 //	wrapper version
 package main
 
@@ -32,7 +32,7 @@ var version string
 const usage = `usage:
   wrapper gateway --config FILE
   wrapper backend --config FILE
-  wrapper audit verify [--partial] [FILE|-]...
+  wrapper audit verify [--partial] [--expect FILE|-] [FILE|-]...
   wrapper version
 `
 

@@ -34,6 +34,9 @@ func (f *form) encode() []byte {
 		e.name("milliseconds")
 		e = strconv.AppendFloat(e, f.Milliseconds, 'f', -1, 64)
 	}
+	e.text("network", f.Network)
+	e.count("count", f.Count)
+	e.text("until", f.Until)
 	e.text("program", f.Program)
 	e.text("previousChain", f.PreviousChain)
 	e.count("previousSeq", f.PreviousSeq)

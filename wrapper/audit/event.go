@@ -14,9 +14,10 @@ type Kind string
 
 // Kinds of events. The gateway emits the first three; the others speak of the trail itself.
 const (
-	KindCall    Kind = "call"    // one HTTP request
-	KindMessage Kind = "message" // one frame on a socket that sends, or asks for, something
-	KindSocket  Kind = "socket"  // a socket was opened or closed
+	KindCall     Kind = "call"     // one HTTP request
+	KindMessage  Kind = "message"  // one frame on a socket that sends, or asks for, something
+	KindSocket   Kind = "socket"   // a socket was opened or closed
+	KindRefusals Kind = "refusals" // several refusals of callers who are not known (Log.Count)
 
 	kindStart   Kind = "start"   // a chain begins
 	kindLost    Kind = "lost"    // events were lost here
@@ -113,6 +114,11 @@ type form struct {
 	Status        int      `json:"status,omitempty"`
 	ErrCode       int      `json:"errCode,omitempty"`
 	Milliseconds  float64  `json:"milliseconds,omitempty"`
+
+	// Of refusals that were counted.
+	Network string `json:"network,omitempty"`
+	Count   uint64 `json:"count,omitempty"`
+	Until   string `json:"until,omitempty"` // when the last of them began
 
 	// Of the trail's own events.
 	Program       string `json:"program,omitempty"`       // start: what is running

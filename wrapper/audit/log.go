@@ -58,17 +58,20 @@ type Log struct {
 	busy    atomic.Int64 // since when the sink is being waited for, in Unix nanoseconds; 0: it is not
 	wake    chan struct{}
 	buf     []byte
+	ended   bool // the chain has its last event. Of the writer alone
+	head    atomic.Pointer[Head]
 	torn    bool // the file ends in the middle of a line: begin with a line break. Of the writer alone
 
 	mu      sync.Mutex
 	queue   [][]byte
 	waiting int    // bytes in queue and in the batch that is being written
 	lost    uint64 // not yet told in the chain
+	tallies map[tallyKey]*tally
 }
 
 // Open begins a chain. In a file it follows the last event that stands there.
 func Open(o Options) (*Log, error) {
-	l := &Log{log: o.Log, now: o.Now, spool: SpoolBytes, reserve: reserve, patience: stopBound, wake: make(chan struct{}, 1)}
+	l := &Log{log: o.Log, now: o.Now, spool: SpoolBytes, reserve: reserve, patience: stopBound, wake: make(chan struct{}, 1), tallies: map[tallyKey]*tally{}}
 	start := form{Time: o.Now().UTC().Format(timeLayout), Kind: kindStart, Program: clip(o.Program, maxIDBytes)}
 	if o.Path == Stdout {
 		l.sink, l.chain = stream{o.Stdout}, newChain("")
@@ -164,22 +167,27 @@ func (l *Log) tellLost() {
 type metrics struct {
 	events *prometheus.CounterVec
 	lost   prometheus.Counter
+	// counted are refusals that stand in an event with others.
+	counted prometheus.Counter
 }
 
 func newMetrics(reg prometheus.Registerer, l *Log) metrics {
 	m := metrics{
 		events: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "openim_wrapper_audit_events_total", Help: "Events taken for the audit trail, by kind: call, message or socket.",
+			Name: "openim_wrapper_audit_events_total", Help: "Events taken for the audit trail, by kind: call, message, socket or refusals.",
 		}, []string{"kind"}),
 		lost: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "openim_wrapper_audit_lost_total", Help: "Events that the audit trail lost because its spool was full.",
+		}),
+		counted: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "openim_wrapper_audit_counted_total", Help: "Refusals of unknown callers that the audit trail has as a number in one event with others.",
 		}),
 	}
 	gauge := func(name, help string, value func() float64) prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value)
 	}
-	reg.MustRegister(m.events, m.lost,
-		gauge("openim_wrapper_audit_good", "1 while the audit trail can be written. At 0 administrators' writes are refused and events pile up in memory.", func() float64 {
+	reg.MustRegister(m.events, m.lost, m.counted,
+		gauge("openim_wrapper_audit_good", "1 while the audit trail can be written. At 0 administrators' writes and private reads are refused and events pile up in memory.", func() float64 {
 			if l.good() {
 				return 1
 			}

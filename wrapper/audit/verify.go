@@ -60,6 +60,8 @@ type claim struct {
 	hash  string
 	line  int
 	log   bool // a head in the log, not the start of the next chain
+	// registered: the program has left its head elsewhere while it ran.
+	registered bool
 }
 
 type state struct {
@@ -247,6 +249,10 @@ func (v *Verifier) lookForHead(text []byte) {
 func (v *Verifier) settle(c claim) {
 	s := v.chains[c.chain]
 	switch {
+	case s == nil && c.registered:
+		v.find(&v.report.Problems, c.line, "chain %s is missing: its event %d was registered, and nothing of the chain is here", c.chain, c.seq)
+	case c.registered && c.seq > s.Last:
+		v.find(&v.report.Problems, c.line, "the end of chain %s was cut off: event %d was registered, and the last one here is %d", c.chain, c.seq, s.Last)
 	case s == nil && c.log:
 		v.find(&v.report.Problems, c.line, "the log names event %d of chain %s, of which nothing is here", c.seq, short(c.chain))
 	case s == nil:

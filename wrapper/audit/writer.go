@@ -57,6 +57,8 @@ func (l *Log) write(ctx context.Context) {
 	defer tick.Stop()
 	heads := time.NewTicker(headEvery)
 	defer heads.Stop()
+	tallies := time.NewTicker(tallyEvery)
+	defer tallies.Stop()
 	var told uint64
 	dirty := false
 	for {
@@ -73,6 +75,7 @@ func (l *Log) write(ctx context.Context) {
 		}
 		select {
 		case <-ctx.Done():
+			l.flushTallies()
 			if l.pending() > 0 {
 				continue
 			}
@@ -87,6 +90,8 @@ func (l *Log) write(ctx context.Context) {
 			if dirty {
 				dirty = !l.sync()
 			}
+		case <-tallies.C:
+			l.flushTallies()
 		case <-heads.C:
 			if l.chain.next > told {
 				told = l.chain.next
@@ -138,6 +143,7 @@ func (l *Log) deliver(ctx context.Context, batch [][]byte) bool {
 		n, err := l.put(buf)
 		if err == nil {
 			l.setFailing(false, nil)
+			l.noteHead()
 			return true
 		}
 		l.setFailing(true, err)
@@ -195,7 +201,7 @@ func (l *Log) sync() bool {
 func (l *Log) setFailing(failing bool, err error) {
 	switch was := l.failing.Swap(failing); {
 	case failing && !was:
-		l.log.Error("the audit trail cannot be written: administrators' writes are refused until it can", "error", err.Error())
+		l.log.Error("the audit trail cannot be written: administrators' writes and private reads are refused until it can", "error", err.Error())
 	case !failing && was:
 		l.log.Info("the audit trail is written again")
 	}
@@ -211,9 +217,11 @@ func (l *Log) tellHead() {
 func (l *Log) finish(ctx context.Context) {
 	if !l.failing.Load() {
 		f := form{Time: l.now().UTC().Format(timeLayout), Kind: kindEnd}
+		l.ended = true
 		l.deliver(ctx, [][]byte{f.encode()})
 		l.sync()
 	}
+	l.flushTallies() // of a sink that took nothing to the end: they are told with what is left
 	l.mu.Lock()
 	waiting, lost := len(l.queue), l.lost
 	l.mu.Unlock()

@@ -1,6 +1,10 @@
 package auth
 
 import (
+	"crypto"
+	"crypto/rsa"
+	_ "crypto/sha256" // hashes of PS256
+	_ "crypto/sha512" // hashes of PS384 and PS512
 	"encoding/base64"
 	"strings"
 
@@ -110,8 +114,27 @@ func (c *compact) verify(key any, alg jose.SignatureAlgorithm) *Refusal {
 	if err != nil {
 		return refuse(reasonMalformed, "the token cannot be read as a signed JWT").coded(wire.CodeTokenMalformed)
 	}
-	if _, err = jws.Verify(key); err != nil {
+	if hash, ok := pss[alg]; ok {
+		err = c.verifyPSS(key, hash, jws.Signatures[0].Signature)
+	} else {
+		_, err = jws.Verify(key)
+	}
+	if err != nil {
 		return refuse(reasonSignature, "the signature is not that of the issuer's key")
 	}
 	return nil
+}
+
+// pss are the hashes of the RSASSA-PSS algorithms.
+var pss = map[jose.SignatureAlgorithm]crypto.Hash{jose.PS256: crypto.SHA256, jose.PS384: crypto.SHA384, jose.PS512: crypto.SHA512}
+
+// verifyPSS wants a salt as long as the hash, as RFC 7518 section 3.5 does. go-jose takes any length.
+func (c *compact) verifyPSS(key any, hash crypto.Hash, signature []byte) error {
+	public, ok := key.(*rsa.PublicKey)
+	if !ok {
+		return rsa.ErrVerification
+	}
+	digest := hash.New()
+	digest.Write([]byte(c.text[:strings.LastIndexByte(c.text, '.')]))
+	return rsa.VerifyPSS(public, hash, digest.Sum(nil), signature, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: hash})
 }

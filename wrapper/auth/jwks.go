@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"crypto/rsa"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -123,6 +124,9 @@ func parseJWK(raw json.RawMessage) (*verificationKey, error) {
 	})
 	if !usable {
 		return nil, errors.New("does not fit its alg, or its size is not accepted (RSA: 2048 to 8192 bits)")
+	}
+	if k, ok := jwk.Key.(*rsa.PublicKey); ok && rocaFingerprint(k.N) {
+		return nil, errors.New("is an RSA key with the fingerprint of CVE-2017-15361 (ROCA), whose private half can be computed: replace it by a key that other hardware or software made")
 	}
 	return &verificationKey{kid: m.Kid, alg: jose.SignatureAlgorithm(m.Alg), key: jwk.Key}, nil
 }

@@ -34,7 +34,7 @@ func New(c Config, version string, log *slog.Logger, now func() time.Time) (*ser
 		s := openStores(c, openim, log, reg, now)
 		sources = append(sources, s.files...)
 		h.assertions.Share(s.replays)
-		h.links = &links{devices: s.registry, tokens: s.custody, openim: openim, adminUserID: c.OpenIM.AdminUserID}
+		h.links = &links{devices: s.registry, tokens: s.custody, openim: openim, heads: newHeads(s.redis, now), adminUserID: c.OpenIM.AdminUserID}
 		h.users = newUsers(c.OpenIM.forUsers(UsersOptions{
 			OpenIM: openim, Tokens: userTokens{s.custody}, Members: userMembers{openim}, Budget: h.budget, Replies: newReplyMetrics(reg),
 		}))

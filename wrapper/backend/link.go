@@ -53,6 +53,7 @@ type links struct {
 	devices devices
 	tokens  tokens
 	openim  people
+	heads   *heads
 	// adminUserID is OpenIM's administrator: nobody enrols as him.
 	adminUserID string
 }
@@ -91,6 +92,8 @@ var linkRoutes = []linkRoute{
 	{link.PathForceLogout, linkChange, policy.AuditWrite, policy.Small, true, asked((*links).forceLogout)},
 	{link.PathMembership, linkAsk, policy.AuditRead, policy.Large, true, asked((*links).membership)},
 	{link.PathSender, linkAsk, policy.AuditRead, policy.Small, true, asked((*links).sender)},
+	{link.PathRegisterHead, linkAsk, policy.AuditRead, policy.Small, true, asked((*links).registerHead)},
+	{link.PathListHeads, linkAsk, policy.AuditRead, policy.Small, true, asked((*links).listHeads)},
 }
 
 // findLink takes a target as it stood in the request line; nil: the gateway has nothing to ask there.

@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -167,7 +168,7 @@ func (g *gateway) route(ctx context.Context, path, token string, body []byte) (a
 		if err != nil {
 			return nil, err
 		}
-		reply, _, err := g.service.Start(ctx, request, "")
+		reply, _, err := g.service.Start(ctx, request, netip.Addr{})
 		return reply, err
 	case wire.PathLoginFinish:
 		request, err := handshake.DecodeFinish(body)
@@ -251,7 +252,7 @@ func (g *gateway) caller(token string) *login.Caller {
 }
 
 // Reserve implements login.States.
-func (g *gateway) Reserve(context.Context, string, time.Duration) error { return nil }
+func (g *gateway) Reserve(context.Context, netip.Addr, time.Duration) error { return nil }
 
 // Put implements login.States.
 func (g *gateway) Put(_ context.Context, id string, sealed []byte, _ time.Duration) error {

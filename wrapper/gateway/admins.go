@@ -21,6 +21,7 @@ func (h *adminHandler) ownRoutes() map[string]ownRoute {
 		wire.PathAdminRevokeDevices:  h.revokeDevices,
 		wire.PathAdminRevokeSessions: h.revokeSessions,
 		wire.PathAdminDisableUser:    func(x *exchange, body []byte) (any, *wire.Failure) { return h.setUser(x, body, true) },
+		wire.PathAdminAuditHeads:     h.auditHeads,
 		wire.PathAdminEnableUser:     func(x *exchange, body []byte) (any, *wire.Failure) { return h.setUser(x, body, false) },
 	}
 }

@@ -79,6 +79,8 @@ func (w *wiring) build(version string) (*serve.App, error) {
 	if err := w.listen("admin", w.c.Admin.Listen, recorder.Wrap(newAdminHandler(hall, admins, sessions, codeSeconds)), adminTLS); err != nil {
 		return nil, err
 	}
+	refusedConnections, each := w.connectionLimits(), w.c.Admin.perAddress()
+	w.servers[0].AllowEach(connectionLimit(hall.hot, each, each), refusedConnections.WithLabelValues("admin").Inc)
 	if users != nil {
 		usersTLS := adminTLS
 		if w.c.Users.TLS != w.c.Admin.TLS {
@@ -87,8 +89,10 @@ func (w *wiring) build(version string) (*serve.App, error) {
 		if err := w.listen("users", w.c.Users.Listen, recorder.Wrap(users), usersTLS); err != nil {
 			return nil, err
 		}
-		w.servers[1].Allow(int(w.c.Users.Realtime.MaxSockets) + serve.MaxConnections)
+		w.servers[1].Allow(w.c.Users.capacity())
 		w.servers[1].AllowHeaders(wire.MaxUserHeaderBytes)
+		each, private := w.c.Users.perAddress()
+		w.servers[1].AllowEach(connectionLimit(hall.hot, each, private), refusedConnections.WithLabelValues("users").Inc)
 	}
 	if w.c.Debug.Listen != "" {
 		debug, err := serve.ListenDebug(w.c.Debug, w.log)
@@ -138,7 +142,6 @@ func (w *wiring) hall(version string) (*hall, error) {
 	if err != nil {
 		return nil, err
 	}
-	w.background = append(w.background, w.trail.Run)
 	if w.c.Redis != nil {
 		db, sources := redisdb.Open(*w.c.Redis, w.log)
 		w.redis = db
@@ -146,9 +149,16 @@ func (w *wiring) hall(version string) (*hall, error) {
 		w.background = append(w.background, func(ctx context.Context) { <-ctx.Done(); _ = db.Close() })
 	}
 	back := &backendClient{up: upstream.New(w.c.Backend.URL).Propagate(), key: assertionKey, now: w.now}
+	if w.c.Users != nil { // else the backend has no Redis
+		keeper := newHeadKeeper(w.trail, "gateway "+version, back.registerHead, w.log, w.reg, w.now)
+		w.background = append(w.background, keeper.run)
+	} else {
+		w.background = append(w.background, w.trail.Run)
+	}
 	belt := newBelt(w.log, w.reg)
 	w.background = append(w.background, belt.Run)
-	return &hall{now: w.now, hot: present, limiter: w.limiter(present), trail: w.trail, backend: back, belt: belt}, nil
+	return &hall{now: w.now, hot: present, limiter: w.limiter(present), trail: w.trail, backend: back, belt: belt,
+		unknown: newUnknown(w.now), proxies: newUntrusted(w.log, w.reg, w.now)}, nil
 }
 
 func (w *wiring) admins() *auth.Admins {

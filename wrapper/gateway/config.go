@@ -37,6 +37,9 @@ type AdminListener struct {
 	// Listen is host:port.
 	Listen string `json:"listen"`
 	TLS    TLS    `json:"tls"`
+	// ConnectionsPerAddress bounds what one address holds open at once; trustedProxies are not bounded. An IPv6 /64 is one address, a /56 has
+	// twice and a /48 four times as many. Default 256.
+	ConnectionsPerAddress int32 `json:"connectionsPerAddress,omitempty"`
 }
 
 // TLS names a certificate chain and its key in PEM. Both empty: plain HTTP, with TLS ended before the gateway.
@@ -117,6 +120,7 @@ func (c *Config) validate() error {
 	var p serve.Problems
 	p.Listen("admin.listen", c.Admin.Listen)
 	c.Admin.TLS.validate(&p, "admin.tls")
+	between(&p, "admin.connectionsPerAddress", c.Admin.ConnectionsPerAddress, 0, maxConnectionsAllowed)
 	p.Listen("telemetry.listen", c.Telemetry.Listen)
 	p.BaseURL("backend.url", c.Backend.URL)
 	p.File("backend.assertionKeyFile", c.Backend.AssertionKeyFile)

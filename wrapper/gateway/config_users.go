@@ -14,6 +14,10 @@ type Users struct {
 	// Listen is host:port.
 	Listen string `json:"listen"`
 	TLS    TLS    `json:"tls"`
+	// ConnectionsPerAddress bounds what one address holds open at once, sockets included; trustedProxies are not bounded, and private
+	// addresses have half of what the listener holds, unless it is written. An IPv6 /64 is one address, a /56 has twice and a /48 four
+	// times as many. Default a sixteenth of what the listener holds.
+	ConnectionsPerAddress int32 `json:"connectionsPerAddress,omitempty"`
 	// Audience is the origin under which clients know the gateway, such as https://im.example.com. It is part of every
 	// login: a login made for one audience is worth nothing at another.
 	Audience string `json:"audience"`
@@ -87,6 +91,7 @@ func (u *Users) validate(p *serve.Problems) {
 	if !filepath.IsAbs(u.ServerKeysDir) || filepath.Clean(u.ServerKeysDir) != u.ServerKeysDir {
 		p.Add("users.serverKeysDir", "write the absolute path of the folder that holds the login's keys")
 	}
+	between(p, "users.connectionsPerAddress", u.ConnectionsPerAddress, 0, maxConnectionsAllowed)
 	between(p, "users.session.lifetimeSeconds", u.Session.LifetimeSeconds, minSessionSeconds, maxSessionSeconds)
 	between(p, "users.session.idleSeconds", u.Session.IdleSeconds, minSessionSeconds, maxSessionSeconds)
 	between(p, "users.codeLifetimeSeconds", u.CodeLifetimeSeconds, minSessionSeconds, maxCodeSeconds)

@@ -3,7 +3,6 @@ package gateway
 import (
 	"net/http"
 	"net/netip"
-	"strconv"
 	"time"
 
 	"github.com/openimstack/openim-operator/wrapper/audit"
@@ -24,6 +23,8 @@ type hall struct {
 	trail   *audit.Log
 	backend *backendClient
 	belt    *belt
+	unknown *unknown
+	proxies *untrusted
 }
 
 // exchange is one request on its way through a door.
@@ -40,10 +41,12 @@ type exchange struct {
 	status  int             // of the reply
 	mild    bool            // refusals are told in the envelope, under HTTP 200
 	silent  bool            // no audit event: what is asked for is public, or the event is written elsewhere
+	looking func(bool)      // not nil: it is not known yet what came of the caller's credential (see unknown)
 }
 
 func (h *hall) begin(w http.ResponseWriter, r *http.Request) *exchange {
 	present := h.hot()
+	h.proxies.look(r, present.proxies)
 	return &exchange{
 		w: w, r: r, rec: serve.RecordOf(r.Context()), hot: present, began: h.now(), status: http.StatusOK,
 		address: serve.ClientAddress(r, present.proxies),
@@ -63,11 +66,16 @@ func (h *hall) end(x *exchange, failure *wire.Failure) {
 		x.status = answer.Status
 		wire.WriteFailure(x.w, answer)
 	}
+	x.settle(failure != nil && !x.knownCaller() && failure.Status < http.StatusInternalServerError)
 	if x.silent {
 		return
 	}
 	// The call has been answered; that its event could not be written is the trail's own alarm.
-	_ = h.trail.Emit(x.event(h.now()))
+	write := h.trail.Emit
+	if failure != nil && !x.knownCaller() {
+		write = h.trail.Count
+	}
+	_ = write(x.event(h.now()))
 }
 
 // event is the exchange as the trail has it.
@@ -100,10 +108,7 @@ func (h *hall) spend(x *exchange, class string) *wire.Failure {
 	if decision.OK {
 		return nil
 	}
-	// Whole seconds, rounded up: earlier would be refused again.
-	x.w.Header().Set(wire.HeaderRetryAfter, strconv.Itoa(int((decision.RetryAfter+time.Second-1)/time.Second)))
-	x.rec.Refuse(wire.Limited, class+" by "+decision.By)
-	return &wire.Limited
+	return x.limited(class, decision)
 }
 
 // limitName is the name under which a caller is limited. Subjects of different issuers are different people.
@@ -148,9 +153,9 @@ func identityOf(p auth.Principal) rules.Identity {
 	return id
 }
 
-// mustBeRecorded refuses a call that changes something while the audit trail cannot be written.
+// mustBeRecorded refuses an administrator's call that changes something, or reads what is private, while the audit trail cannot be written.
 func (h *hall) mustBeRecorded(x *exchange, kind policy.Audit) *wire.Failure {
-	if kind != policy.AuditWrite || x.caller.Role != auth.RoleAdmin {
+	if kind != policy.AuditWrite && kind != policy.AuditPrivate || x.caller.Role != auth.RoleAdmin {
 		return nil
 	}
 	if err := h.trail.Admit(); err != nil {

@@ -79,6 +79,7 @@ func shared(t *testing.T, backendURL string, configured *Hot) *hall {
 		limiter: limit.New(limit.Options{Now: time.Now, Log: log, Registerer: reg}),
 		backend: &backendClient{up: upstream.New(backendURL), key: sharedKey, now: time.Now},
 		belt:    newBelt(log, reg),
+		unknown: newUnknown(time.Now), proxies: newUntrusted(log, reg, time.Now),
 	}
 }
 

@@ -28,11 +28,12 @@ func newAdminHandler(h *hall, admins *auth.Admins, sessions *session.Store, code
 
 func (h *adminHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := h.begin(w, r)
+	defer x.settle(false) // after a panic
 	h.end(x, h.answer(x))
 }
 
-// answer takes the steps in order: who, which route, may they, how often, what is asked, pass it on. Nothing of a request
-// is read but its header until the caller is known.
+// answer takes the steps in order: may the address ask, who, which route, may they, how often, what is asked, pass it on. Nothing of a
+// request is read but its header until the caller is known.
 func (h *adminHandler) answer(x *exchange) *wire.Failure {
 	if failure := h.identify(x); failure != nil {
 		return failure
@@ -66,13 +67,18 @@ func (h *adminHandler) answer(x *exchange) *wire.Failure {
 
 func (h *adminHandler) identify(x *exchange) *wire.Failure {
 	token, present, ok := wire.Bearer(x.r.Header)
+	if failure := h.look(x, token); failure != nil {
+		return failure
+	}
 	if !ok {
 		return h.refuse(x, auth.NoToken(present), present)
 	}
 	principal, refusal := h.admins.Verify(token)
 	if refusal != nil {
+		h.unknown.good.drop(token)
 		return h.refuse(x, refusal, true)
 	}
+	h.recognised(x, token)
 	x.caller = principal
 	x.rec.Subject, x.rec.Issuer = principal.Subject, principal.Issuer
 	return nil

@@ -52,7 +52,7 @@ type budget struct {
 }
 
 var budgets = []budget{
-	{classLogin, "the two calls of a login, the published keys", limit.Class{PerSecond: 2, Burst: 20, By: []string{limit.ByIP}}},
+	{classLogin, "the two calls of a login", limit.Class{PerSecond: 2, Burst: 20, By: []string{limit.ByIP}}},
 	{classRefused, "calls whose token is not good", limit.Class{PerSecond: 2, Burst: 40, By: []string{limit.ByIP}}},
 	{classSelf, "the gateway's own routes for a user", limit.Class{PerSecond: 5, Burst: 20, By: []string{limit.ByUser}}},
 	{classAdmin, "administrators' calls", limit.Class{PerSecond: 100, Burst: 400, By: []string{limit.ByUser}}},

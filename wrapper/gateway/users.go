@@ -61,9 +61,10 @@ func newUsersDoor(h *hall, l *login.Service, s *session.Store, sockets http.Hand
 func (u *usersDoor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := u.begin(w, r)
 	x.mild = true
+	defer x.settle(false) // after a panic, or by a socket
 	if route := policy.FindOwn(policy.Users, r.RequestURI); route != nil && route.Path == wire.SocketPath {
 		x.rec.Route, x.rec.Audit = route.Name(), string(route.Audit)
-		u.sockets.ServeHTTP(w, r) // it writes its own events: one for the opening, one for the end
+		u.sockets.ServeHTTP(w, x.attached(r)) // it writes its own events: one for the opening, one for the end
 		return
 	}
 	failure, answered := u.crossOrigin(x)
@@ -85,16 +86,25 @@ func (u *usersDoor) answer(x *exchange) *wire.Failure {
 	if strings.HasPrefix(target, wire.UserPrefix+"/") {
 		return u.answerOpenIM(x)
 	}
+	if failure := u.look(x, ""); failure != nil {
+		return failure
+	}
 	return &wire.UnknownRoute
 }
 
 func (u *usersDoor) answerOwn(x *exchange, route *policy.OwnRoute) *wire.Failure {
 	x.rec.Route, x.rec.Audit = route.Name(), string(route.Audit)
 	if x.r.Method != route.Method {
+		if failure := u.look(x, ""); failure != nil {
+			return failure
+		}
 		x.w.Header().Set(wire.HeaderAllow, route.Method)
 		return &wire.WrongMethod
 	}
 	if route.Path == wire.WellKnownPath {
+		if d := u.unknown.published.Take(x.address, published); !d.OK {
+			return x.limited("published", d)
+		}
 		return u.wellKnown(x)
 	}
 	if route.Session {
@@ -149,10 +159,13 @@ func readCall(x *exchange, route *policy.Route) (body []byte, media string, fail
 	return body, wire.MediaTypeJSON, failure
 }
 
-// identify finds the session behind a request. Whoever has none spends from the allowance of his address, so that
-// guessing is slow.
+// identify finds the session behind a request. Whoever has none spends from the allowance of the address, so that
+// guessing is slow; it is asked before the session is looked up.
 func (u *usersDoor) identify(x *exchange) *wire.Failure {
 	token, failure := credential(x.r.Header)
+	if limited := u.look(x, token); limited != nil {
+		return limited
+	}
 	if failure == nil {
 		failure = u.recognise(x, token)
 	}
@@ -170,8 +183,13 @@ func (u *usersDoor) identify(x *exchange) *wire.Failure {
 func (u *usersDoor) recognise(x *exchange, token string) *wire.Failure {
 	found, err := u.sessions.Verify(x.r.Context(), token)
 	if err != nil {
-		return sessionFailure(err)
+		failure := sessionFailure(err)
+		if failure.Status == http.StatusUnauthorized {
+			u.unknown.good.drop(token)
+		}
+		return failure
 	}
+	u.hall.recognised(x, token)
 	x.session, x.caller = found, principalOf(found)
 	x.rec.Subject, x.rec.Issuer = x.caller.Subject, x.caller.Issuer
 	return nil

@@ -4,8 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"net/netip"
 	"strconv"
+	"time"
 
 	"github.com/openimstack/openim-operator/wrapper/auth"
 	"github.com/openimstack/openim-operator/wrapper/handshake"
@@ -44,18 +44,8 @@ func (u *usersDoor) startLogin(x *exchange, body []byte) (any, *wire.Failure) {
 	if err != nil {
 		return nil, argument(err.Error())
 	}
-	reply, outcome, err := u.login.Start(x.r.Context(), request, source(x.address))
+	reply, outcome, err := u.login.Start(x.r.Context(), request, x.address)
 	return reply, x.loginFailure(outcome, err)
-}
-
-// source is what counts as one caller who begins logins: an address, of IPv6 the whole /64 that one customer is given.
-func source(address netip.Addr) string {
-	if address.Is6() {
-		if network, err := address.Prefix(64); err == nil {
-			return network.String()
-		}
-	}
-	return address.String()
 }
 
 func (u *usersDoor) finishLogin(x *exchange, body []byte) (any, *wire.Failure) {
@@ -122,6 +112,7 @@ func (u *usersDoor) issueTicket(x *exchange, _ []byte) (any, *wire.Failure) {
 	if err != nil {
 		return nil, sessionFailure(err)
 	}
+	u.unknown.good.add(ticket, time.Until(expires))
 	return map[string]any{"ticket": ticket, "expires": expires.Unix()}, nil
 }
 

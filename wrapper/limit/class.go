@@ -22,7 +22,8 @@ type Class struct {
 	// PerSecond may be a fraction: 0.5 is one in two seconds.
 	PerSecond float64 `json:"perSecond"`
 	Burst     int     `json:"burst"`
-	// By lists user, device and ip. A call must pass all that are listed. An IPv6 address counts with all of its /64.
+	// By lists user, device and ip. A call must pass all that are listed. An IPv6 address counts with all of its /64; its /56 has four
+	// times and its /48 sixteen times the quota.
 	By []string `json:"by"`
 }
 
@@ -75,6 +76,14 @@ func (p pace) share(replicas int) pace {
 	return pace{interval: p.interval * n, burst: max(p.burst/n, 1)}
 }
 
+// times is the pace of a network with so many times the quota.
+func (p pace) times(n int64) pace {
+	if n <= 1 {
+		return p
+	}
+	return pace{interval: max((p.interval+n-1)/n, 1), burst: p.burst * n}
+}
+
 // next gives the theoretical arrival time after one more call, and how long the call has to wait: 0 when it may pass.
 func (p pace) next(tat, now int64) (next, wait int64) {
 	next = max(p.bounded(tat, now), now) + p.interval
@@ -84,7 +93,7 @@ func (p pace) next(tat, now int64) (next, wait int64) {
 // bounded brings a stored time back that is further ahead than the class allows, as after a change of the class or of the clock.
 func (p pace) bounded(tat, now int64) int64 { return min(tat, now+p.burst*p.interval) }
 
-// Subject is who calls. What is not known of him he shares with everybody of whom it is not known.
+// Subject is who calls. Callers of whom a field is unknown share one quota.
 type Subject struct {
 	User, Device string
 	IP           netip.Addr

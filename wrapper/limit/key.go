@@ -4,31 +4,47 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"net/netip"
+
+	"github.com/openimstack/openim-operator/wrapper/serve"
 )
 
 // maxKeyBytes bounds what a caller can make us store.
 const maxKeyBytes = 64
 
-// ipv6Bits is what one customer is given at least: within it, addresses are free.
-const ipv6Bits = 64
+// networkTimes is how many times the quota of an address its networks have, the smallest network first: an IPv6 /64 counts as one address,
+// a /56 has four times and a /48 sixteen times as much. Else whoever is given a /48 has the quota 65,536 times.
+var networkTimes = []int64{1, 4, 16}
+
+// key is one thing that is counted.
+type key struct {
+	name  string
+	by    string
+	times int64 // of the class's quota
+}
 
 // unknown is shared by all of whom the value is not known.
 const unknown = "-"
 
-// keys names what is counted, one for each of the class's By. All keys of a class share a hash tag, for a Cluster.
-func keys(class string, by []string, s Subject) []string {
-	out := make([]string, len(by))
-	for i, b := range by {
-		value := ""
+// keys names what is counted: one for each of the class's By, and three for an IPv6 address. All keys of a class share a hash tag, for
+// a Cluster.
+func keys(class string, by []string, s Subject) []key {
+	out := make([]key, 0, len(by)+len(networkTimes)-1)
+	for _, b := range by {
+		at := "l:{" + class + "}:" + b + ":"
 		switch b {
 		case ByUser:
-			value = bounded(s.User)
+			out = append(out, key{at + bounded(s.User), b, 1})
 		case ByDevice:
-			value = bounded(s.Device)
+			out = append(out, key{at + bounded(s.Device), b, 1})
 		case ByIP:
-			value = network(s.IP)
+			networks := serve.Networks(s.IP)
+			if len(networks) == 0 {
+				out = append(out, key{at + unknown, b, 1})
+			}
+			for i, n := range networks {
+				out = append(out, key{at + nameOf(n), b, networkTimes[i]})
+			}
 		}
-		out[i] = "l:{" + class + "}:" + b + ":" + value
 	}
 	return out
 }
@@ -45,17 +61,10 @@ func bounded(id string) string {
 	return "=" + id
 }
 
-func network(ip netip.Addr) string {
-	ip = ip.Unmap().WithZone("")
-	if !ip.IsValid() {
-		return unknown
+// nameOf leaves an IPv4 address without its length.
+func nameOf(n netip.Prefix) string {
+	if n.IsSingleIP() {
+		return n.Addr().String()
 	}
-	if ip.Is4() {
-		return ip.String()
-	}
-	prefix, err := ip.Prefix(ipv6Bits)
-	if err != nil {
-		return unknown
-	}
-	return prefix.String()
+	return n.String()
 }

@@ -97,17 +97,17 @@ func (l *Limiter) Allow(ctx context.Context, class string, c Class, s Subject) D
 	names, p := keys(class, c.By, s), c.pace()
 	switch {
 	case l.db == nil:
-		return l.note(class, byReplica, l.here(c.By, names, p))
+		return l.note(class, byReplica, l.here(names, p))
 	case l.wanted():
-		return l.note(class, byReplica, l.here(c.By, names, p.share(l.replicas())))
+		return l.note(class, byReplica, l.here(names, p.share(l.replicas())))
 	}
 	which, wait, err := l.leased(ctx, names, p)
 	if err != nil {
-		d := l.here(c.By, names, p.share(l.replicas()))
+		d := l.here(names, p.share(l.replicas()))
 		d.Degraded = true
 		return l.note(class, byReplica, d)
 	}
-	return l.note(class, byRedis, decision(c.By, which, wait))
+	return l.note(class, byRedis, decision(names, which, wait))
 }
 
 // Who decided.
@@ -116,24 +116,21 @@ const (
 	byReplica = "replica"
 )
 
-func (l *Limiter) here(by, names []string, p pace) Decision {
+func (l *Limiter) here(names []key, p pace) Decision {
 	which, wait := l.alone.take(names, p, l.now().UnixMicro())
-	return decision(by, which, wait)
+	return decision(names, which, wait)
 }
 
-func decision(by []string, which int, wait int64) Decision {
+func decision(names []key, which int, wait int64) Decision {
 	if which < 0 {
 		return Decision{OK: true}
 	}
-	return Decision{RetryAfter: time.Duration(wait) * time.Microsecond, By: by[which]}
+	return Decision{RetryAfter: time.Duration(wait) * time.Microsecond, By: names[which].by}
 }
 
 // leased spends of what this replica has taken for the caller, or takes from Redis.
-func (l *Limiter) leased(ctx context.Context, names []string, p pace) (which int, wait int64, err error) {
-	name := names[0]
-	if len(names) > 1 {
-		name = strings.Join(names, " ")
-	}
+func (l *Limiter) leased(ctx context.Context, names []key, p pace) (which int, wait int64, err error) {
+	name := joined(names)
 	spent, take := l.taken.spend(name, p, l.now().UnixMicro())
 	if spent {
 		return -1, 0, nil
@@ -141,6 +138,17 @@ func (l *Limiter) leased(ctx context.Context, names []string, p pace) (which int
 	g, err := l.there(ctx, names, p, take)
 	l.taken.give(name, p, l.now().UnixMicro(), take, g.given, g.room)
 	return g.which, g.wait, err
+}
+
+func joined(names []key) string {
+	if len(names) == 1 {
+		return names[0].name
+	}
+	all := make([]string, len(names))
+	for i, key := range names {
+		all[i] = key.name
+	}
+	return strings.Join(all, " ")
 }
 
 // grant is what Redis says.
@@ -153,17 +161,19 @@ type grant struct {
 var errSpared = errors.New("Redis was slow or down for other calls")
 
 // there asks Redis for some calls, if it has been well lately.
-func (l *Limiter) there(ctx context.Context, names []string, p pace, take int64) (grant, error) {
+func (l *Limiter) there(ctx context.Context, names []key, p pace, take int64) (grant, error) {
 	if !l.breaker.Allow() {
 		return grant{}, errSpared
 	}
-	full := make([]string, len(names))
-	for i, name := range names {
-		full[i] = l.db.Key(name)
+	full, args := make([]string, len(names)), make([]any, 3, 3+len(names))
+	args[0], args[1], args[2] = p.interval, p.burst, take
+	for i, key := range names {
+		full[i] = l.db.Key(key.name)
+		args = append(args, key.times)
 	}
 	asking, cancel := context.WithTimeout(ctx, l.patience)
 	defer cancel()
-	reply, err := gcraScript.Run(asking, l.db, full, p.interval, p.burst, take).Int64Slice()
+	reply, err := gcraScript.Run(asking, l.db, full, args...).Int64Slice()
 	if err == nil && len(reply) != 5 {
 		err = errors.New("the script of the limits gave no answer that is understood")
 	}

@@ -12,6 +12,14 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/serve"
 )
 
+// plain are keys with the quota of the class.
+func plain(names ...string) (all []key) {
+	for _, name := range names {
+		all = append(all, key{name: name, times: 1})
+	}
+	return all
+}
+
 // window is a passed call's moment. withinQuota says whether any stretch of time holds more than burst + rate * time.
 func withinQuota(passed []int64, p pace) error {
 	for i := range passed {
@@ -35,11 +43,11 @@ func TestNoScheduleGetsMoreThanTheQuota(t *testing.T) {
 		passed := map[string][]int64{}
 		for range rapid.IntRange(1, 200).Draw(t, "calls") {
 			now += rapid.Int64Range(0, 3*p.interval).Draw(t, "pause") * rapid.Int64Range(0, 1).Draw(t, "burst or not")
-			names := []string{"u" + rapid.SampledFrom([]string{"1", "2"}).Draw(t, "user"), "i" + rapid.SampledFrom([]string{"1", "2"}).Draw(t, "ip")}
+			names := plain("u"+rapid.SampledFrom([]string{"1", "2"}).Draw(t, "user"), "i"+rapid.SampledFrom([]string{"1", "2"}).Draw(t, "ip"))
 			which, wait := l.take(names, p, now)
 			if which < 0 {
 				for _, name := range names {
-					passed[name] = append(passed[name], now)
+					passed[name.name] = append(passed[name.name], now)
 				}
 				continue
 			}
@@ -64,7 +72,7 @@ func TestARefusedCallUsesNothing(t *testing.T) {
 	g := NewWithT(t)
 	l := newLocal(maxLocalKeys)
 	p := pace{interval: 1_000_000, burst: 2}
-	take := func(names ...string) int { which, _ := l.take(names, p, 1); return which }
+	take := func(names ...string) int { which, _ := l.take(plain(names...), p, 1); return which }
 	g.Expect(take("u:a", "i:1")).To(Equal(-1))
 	g.Expect(take("u:b", "i:1")).To(Equal(-1))
 	for range 10 {
@@ -80,15 +88,15 @@ func TestManyAddressesNeitherFillMemoryNorGetMore(t *testing.T) {
 	p := pace{interval: 1_000_000, burst: 5}
 	passed := 0
 	for i := range 10_000 {
-		if which, _ := l.take([]string{fmt.Sprintf("l:{login}:ip:10.0.%d.%d", i/256, i%256)}, p, 1); which < 0 {
+		if which, _ := l.take(plain(fmt.Sprintf("l:{login}:ip:10.0.%d.%d", i/256, i%256)), p, 1); which < 0 {
 			passed++
 		}
 	}
 	g.Expect(l.size()).To(Equal(101))
 	g.Expect(passed).To(Equal(105), "one each for a hundred, and one quota for all the others")
-	which, _ := l.take([]string{"l:{login}:ip:10.0.0.1"}, p, 1)
+	which, _ := l.take(plain("l:{login}:ip:10.0.0.1"), p, 1)
 	g.Expect(which).To(Equal(-1), "who is known keeps his own")
-	which, _ = l.take([]string{"l:{login}:ip:192.0.2.1"}, p, 20_000_000)
+	which, _ = l.take(plain("l:{login}:ip:192.0.2.1"), p, 20_000_000)
 	g.Expect(which).To(Equal(-1))
 	g.Expect(l.size()).To(BeNumerically("<", 100), "what is over is cleared")
 }
@@ -111,7 +119,7 @@ func TestAClockThatJumpedBackLocksNobodyOut(t *testing.T) {
 func TestWhatIsCounted(t *testing.T) {
 	g := NewWithT(t)
 	of := func(ip string) string {
-		return keys("c", []string{ByIP}, Subject{IP: netip.MustParseAddr(ip)})[0]
+		return keys("c", []string{ByIP}, Subject{IP: netip.MustParseAddr(ip)})[0].name
 	}
 	g.Expect(of("192.0.2.1")).To(Equal("l:{c}:ip:192.0.2.1"))
 	g.Expect(of("::ffff:192.0.2.1")).To(Equal(of("192.0.2.1")), "one address in two spellings")
@@ -119,13 +127,16 @@ func TestWhatIsCounted(t *testing.T) {
 	g.Expect(of("2001:db8:1:3::4")).NotTo(Equal(of("2001:db8:1:2::4")))
 	g.Expect(of("fe80::1%eth0")).To(Equal(of("fe80::2%eth1")))
 
-	g.Expect(keys("c", []string{ByUser, ByDevice, ByIP}, Subject{})).To(Equal([]string{"l:{c}:user:-", "l:{c}:device:-", "l:{c}:ip:-"}))
+	g.Expect(keys("c", []string{ByIP}, Subject{IP: netip.MustParseAddr("2001:db8:1:203::4")})).To(Equal([]key{
+		{"l:{c}:ip:2001:db8:1:203::/64", ByIP, 1}, {"l:{c}:ip:2001:db8:1:200::/56", ByIP, 4}, {"l:{c}:ip:2001:db8:1::/48", ByIP, 16},
+	}))
+	g.Expect(keys("c", []string{ByUser, ByDevice, ByIP}, Subject{})).To(Equal([]key{{"l:{c}:user:-", ByUser, 1}, {"l:{c}:device:-", ByDevice, 1}, {"l:{c}:ip:-", ByIP, 1}}))
 	long := strings.Repeat("x", 65)
 	names := keys("c", []string{ByUser}, Subject{User: long})
-	g.Expect(len(names[0])).To(BeNumerically("<", 70))
+	g.Expect(len(names[0].name)).To(BeNumerically("<", 70))
 	g.Expect(names).NotTo(Equal(keys("c", []string{ByUser}, Subject{User: long + "y"})))
 	g.Expect(keys("c", []string{ByUser}, Subject{User: "-"})).NotTo(Equal(keys("c", []string{ByUser}, Subject{})), "nobody can call himself unknown")
-	g.Expect(keys("c", []string{ByUser}, Subject{User: names[0][len("l:{c}:user:"):]})).NotTo(Equal(names), "nor by the hash of another")
+	g.Expect(keys("c", []string{ByUser}, Subject{User: names[0].name[len("l:{c}:user:"):]})).NotTo(Equal(names), "nor by the hash of another")
 }
 
 func TestAClassIsReadAsItIsWritten(t *testing.T) {

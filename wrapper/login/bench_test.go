@@ -2,6 +2,7 @@ package login
 
 import (
 	"errors"
+	"net/netip"
 	"slices"
 	"testing"
 	"time"
@@ -23,7 +24,7 @@ func BenchmarkServer(b *testing.B) {
 				c.terms.Protocol = protocol
 				request := c.request()
 				b.StartTimer()
-				reply, _, err := w.service.Start(b.Context(), request, "")
+				reply, _, err := w.service.Start(b.Context(), request, netip.Addr{})
 				b.StopTimer()
 				w.must(err)
 				_, m3, err := c.initiator.Finish(reply.Bytes(), c.hello)

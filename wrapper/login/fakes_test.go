@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -190,7 +191,7 @@ type shelf struct {
 	down bool
 }
 
-func (s *shelf) Reserve(context.Context, string, time.Duration) error {
+func (s *shelf) Reserve(context.Context, netip.Addr, time.Duration) error {
 	s.note("reserve")
 	switch {
 	case s.down:
@@ -316,7 +317,7 @@ type client struct {
 	server    handshake.PublicKey
 	key       *ecdh.PrivateKey
 	hello     handshake.Hello
-	source    string
+	source    netip.Addr
 	initiator *handshake.Initiator
 }
 

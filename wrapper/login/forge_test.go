@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
+	"net/netip"
 
 	"github.com/flynn/noise"
 
@@ -51,7 +52,7 @@ func (w *world) forge(purpose handshake.Purpose, key noise.DHKey, payload []byte
 	w.must(err)
 	reply, _, err := w.service.Start(w.t.Context(), handshake.StartRequest{
 		Protocol: handshake.XKAESGCM, KeyID: server.ID(), Purpose: purpose, Message: handshake.Text(m1),
-	}, "")
+	}, netip.Addr{})
 	w.must(err)
 	_, _, _, err = state.ReadMessage(nil, reply.Bytes())
 	w.must(err)

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
+	"net/netip"
 	"os"
 	"sync"
 	"testing"
@@ -128,7 +130,7 @@ func TestPitfall2PointsOfLowOrder(t *testing.T) {
 			Protocol: handshake.XKAESGCM, KeyID: w.serverKey().ID(), Purpose: handshake.Login,
 			Message: handshake.Text(append(bytes.Clone(point), make([]byte, 16)...)),
 		}
-		_, outcome, err := w.service.Start(t.Context(), request, "")
+		_, outcome, err := w.service.Start(t.Context(), request, netip.Addr{})
 		g.Expect(err).To(BeIdenticalTo(ErrRefused), "case %d as the handshake's key", i)
 		g.Expect(outcome.Reason).To(Equal(BadMessage))
 
@@ -165,7 +167,7 @@ func TestPitfall4LengthsSayNothing(t *testing.T) {
 		key, _ := w.add(userID, 5)
 		c := w.client(handshake.Login, key)
 		c.hello.DeviceName = userID
-		reply, _, err := w.service.Start(t.Context(), c.request(), "")
+		reply, _, err := w.service.Start(t.Context(), c.request(), netip.Addr{})
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(reply.Bytes()).To(HaveLen(handshake.Message2Bytes))
 		_, m3, err := c.initiator.Finish(reply.Bytes(), c.hello)
@@ -248,7 +250,7 @@ func TestPitfall7TermsThatDiffer(t *testing.T) {
 			c := w.client(handshake.Login, key)
 			request := c.request()
 			change(c, &request)
-			reply, outcome, err := w.service.Start(t.Context(), request, "")
+			reply, outcome, err := w.service.Start(t.Context(), request, netip.Addr{})
 			g.Expect(err).To(BeIdenticalTo(ErrRefused))
 			g.Expect(reply).To(BeZero())
 			g.Expect(outcome.Reason).To(BeElementOf(BadMessage, UnknownServer))
@@ -268,7 +270,7 @@ func TestPitfall8OutstandingHandshakesAreBounded(t *testing.T) {
 	server := redistest.Start(t)
 	w := newWorld(t)
 	key, _ := w.add("alice", 5)
-	limits := Limits{PerSource: 3, Overall: 5}
+	limits := Limits{PerSource: 3, Overall: 4}
 	var replicas []*Service
 	for range 2 {
 		o := w.service.Options
@@ -280,7 +282,7 @@ func TestPitfall8OutstandingHandshakesAreBounded(t *testing.T) {
 		replicas = append(replicas, replica)
 	}
 	begin := func(replica int, source string) error {
-		_, outcome, err := replicas[replica].Start(t.Context(), w.client(handshake.Login, key).request(), source)
+		_, outcome, err := replicas[replica].Start(t.Context(), w.client(handshake.Login, key).request(), netip.MustParseAddr(source))
 		if err != nil {
 			g.Expect(outcome.Reason).To(Equal(Busy))
 		}
@@ -292,6 +294,7 @@ func TestPitfall8OutstandingHandshakesAreBounded(t *testing.T) {
 	g.Expect(begin(0, "192.0.2.1")).To(BeIdenticalTo(ErrBusy), "one source has its share")
 	g.Expect(begin(1, "192.0.2.2")).To(Succeed(), "which is not another's")
 	g.Expect(begin(0, "192.0.2.3")).To(BeIdenticalTo(ErrBusy), "but all share the whole")
+	g.Expect(begin(0, "2001:db8::1")).To(BeIdenticalTo(ErrBusy), "whatever the address is")
 	w.now = w.now.Add(stateTTL)
 	g.Expect(begin(0, "192.0.2.1")).To(Succeed(), "the next window is open")
 
@@ -304,6 +307,38 @@ func TestPitfall8OutstandingHandshakesAreBounded(t *testing.T) {
 		g.Expect(left).To(And(BeNumerically(">", 0), BeNumerically("<=", 2*stateTTL)), name+" goes by itself")
 		g.Expect(name).NotTo(ContainSubstring("192.0.2"), "addresses are not written down")
 	}
+}
+
+// An IPv6 site has 65,536 networks of a customer's size, which cost it nothing. It cannot use up what all share, and neither can what is
+// refused; others log in meanwhile, and the site again afterwards.
+func TestPitfall8AnIPv6SiteIsOneSource(t *testing.T) {
+	g := NewWithT(t)
+	w := newWorld(t)
+	states := NewStates(patient(redistest.Start(t)), Limits{PerSource: 2, Overall: 40}).(*redisStates)
+	states.now = func() time.Time { return w.now }
+	begin := func(from string) error { return states.Reserve(t.Context(), netip.MustParseAddr(from), stateTTL) }
+	begun := map[string]int{}
+	for subnet := range 300 {
+		for host := range 3 {
+			if err := begin(fmt.Sprintf("2001:db8:1:%x::%x", subnet, host+1)); err != nil {
+				g.Expect(err).To(BeIdenticalTo(ErrBusy))
+				continue
+			}
+			begun["48"]++
+			if subnet < 256 {
+				begun["56"]++
+			}
+			if subnet == 0 {
+				begun["64"]++
+			}
+		}
+	}
+	g.Expect(begun).To(Equal(map[string]int{"64": 2, "56": 8, "48": 16}))
+	g.Expect(begin("2001:db8:2::1")).To(Succeed(), "another site")
+	g.Expect(begin("192.0.2.1")).To(Succeed(), "IPv4")
+	g.Expect(begin("2001:db8:1::1")).To(BeIdenticalTo(ErrBusy))
+	w.now = w.now.Add(stateTTL)
+	g.Expect(begin("2001:db8:1::1")).To(Succeed(), "the site again, in the next window")
 }
 
 // Pitfall 9: a server key must be replaceable without a gap. Two serve at once; when the old one is taken out, handshakes
@@ -336,7 +371,7 @@ func TestPitfall9ServerKeysRotate(t *testing.T) {
 	_, outcome, err := late.finish(pending, nil)
 	g.Expect(err).To(BeIdenticalTo(ErrRefused))
 	g.Expect(outcome.Reason).To(Equal(BadState))
-	_, outcome, err = w.service.Start(t.Context(), old.request(), "")
+	_, outcome, err = w.service.Start(t.Context(), old.request(), netip.Addr{})
 	g.Expect(err).To(BeIdenticalTo(ErrRefused))
 	g.Expect(outcome.Reason).To(Equal(UnknownServer))
 

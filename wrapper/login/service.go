@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"github.com/openimstack/openim-operator/wrapper/handshake"
@@ -82,8 +83,8 @@ func (s *Service) WellKnown() (handshake.WellKnown, error) {
 	}, nil
 }
 
-// Start answers the first call. source is the caller's address or network, for the cap on handshakes.
-func (s *Service) Start(ctx context.Context, request handshake.StartRequest, source string) (handshake.StartReply, Outcome, error) {
+// Start answers the first call. from is the caller's address, for the cap on handshakes.
+func (s *Service) Start(ctx context.Context, request handshake.StartRequest, from netip.Addr) (handshake.StartReply, Outcome, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	o := Outcome{Purpose: request.Purpose, ServerKeyID: request.KeyID, CodeID: request.CodeID}
@@ -94,7 +95,7 @@ func (s *Service) Start(ctx context.Context, request handshake.StartRequest, sou
 	if err != nil {
 		return handshake.StartReply{}, o.because(KeysDown), fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	if err = s.States.Reserve(ctx, source, stateTTL); errors.Is(err, ErrBusy) {
+	if err = s.States.Reserve(ctx, from, stateTTL); errors.Is(err, ErrBusy) {
 		return handshake.StartReply{}, o.because(Busy), ErrBusy
 	} else if err != nil {
 		return handshake.StartReply{}, o.because(StatesDown), fmt.Errorf("%w: %w", ErrUnavailable, err)

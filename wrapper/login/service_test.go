@@ -2,6 +2,7 @@ package login
 
 import (
 	"errors"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -94,7 +95,7 @@ func TestTheKeyDocumentSaysHowToLogInHere(t *testing.T) {
 func TestARequestWithoutItsFormIsToldSoAndCostsNothing(t *testing.T) {
 	g := NewWithT(t)
 	w := newWorld(t)
-	_, outcome, err := w.service.Start(t.Context(), handshake.StartRequest{}, "")
+	_, outcome, err := w.service.Start(t.Context(), handshake.StartRequest{}, netip.Addr{})
 	g.Expect(err).To(MatchError(ErrMalformed))
 	g.Expect(outcome.Reason).To(Equal(Malformed))
 	key, _ := w.add("alice", 5)
@@ -116,7 +117,7 @@ func TestWhateverIsDownTheLoginFailsClosed(t *testing.T) {
 	c := w.client(handshake.Login, key)
 
 	w.shelf.down = true
-	_, outcome, err := w.service.Start(t.Context(), c.request(), "")
+	_, outcome, err := w.service.Start(t.Context(), c.request(), netip.Addr{})
 	g.Expect(err).To(MatchError(ErrUnavailable))
 	g.Expect(outcome.Reason).To(Equal(StatesDown))
 	w.shelf.down = false
@@ -153,7 +154,7 @@ func TestWhateverIsDownTheLoginFailsClosed(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	_, err = empty.WellKnown()
 	g.Expect(err).To(MatchError(ErrUnavailable))
-	_, outcome, err = empty.Start(t.Context(), c.request(), "")
+	_, outcome, err = empty.Start(t.Context(), c.request(), netip.Addr{})
 	g.Expect(err).To(MatchError(ErrUnavailable))
 	g.Expect(outcome.Reason).To(Equal(KeysDown))
 	_, outcome, err = empty.Finish(t.Context(), request, nil)

@@ -3,22 +3,25 @@ package login
 import (
 	"context"
 	"crypto/sha256"
+	_ "embed" // the script of Reserve
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"net/netip"
 	"strconv"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
 	"github.com/openimstack/openim-operator/wrapper/redisdb"
+	"github.com/openimstack/openim-operator/wrapper/serve"
 )
 
 // States keeps what a handshake needs between its two calls, for all replicas.
 type States interface {
-	// Reserve counts one more handshake from a source (an address or network; empty: not counted by source) and gives
-	// ErrBusy when there are too many.
-	Reserve(ctx context.Context, source string, ttl time.Duration) error
+	// Reserve counts one more handshake from an address (invalid: not counted by address) and its networks, or gives ErrBusy when there
+	// are too many of one of them or in all.
+	Reserve(ctx context.Context, from netip.Addr, ttl time.Duration) error
 	// Put keeps a state. An identifier that is there already is an error.
 	Put(ctx context.Context, id string, sealed []byte, ttl time.Duration) error
 	// Take gives a state away: of any number of calls for one identifier, on any replicas, one gets it, once.
@@ -28,9 +31,13 @@ type States interface {
 // Limits bound how many handshakes can be begun within one TTL of 30 seconds, and with it how many are outstanding: at most
 // two windows' worth. A state takes some 400 bytes of Redis' memory.
 type Limits struct {
+	// PerSource is for an IPv4 address or an IPv6 /64. A /56 may have four times, a /48 sixteen times as many.
 	PerSource int64
 	Overall   int64
 }
+
+// networkTimes is how many times PerSource the networks of an address have, the smallest first.
+var networkTimes = []int64{1, 4, 16}
 
 // DefaultLimits let 20 logins a second in from one source and 2,000 from all, for at most some 50 MB of Redis' memory.
 var DefaultLimits = Limits{PerSource: 600, Overall: 60000}
@@ -38,8 +45,13 @@ var DefaultLimits = Limits{PerSource: 600, Overall: 60000}
 // Keys of Redis, behind the wrapper's prefix.
 const (
 	keyState = "hs:"
-	keyCount = "hs:n:" // no identifier of a handshake has a colon
+	keyCount = "hs:{n}:" // no identifier of a handshake has a colon; the counters share a hash tag, for a Cluster
 )
+
+//go:embed reserve.lua
+var reserveLua string
+
+var reserveScript = redis.NewScript(reserveLua)
 
 // redisStates is States in the wrapper's Redis.
 type redisStates struct {
@@ -54,29 +66,20 @@ func NewStates(db *redisdb.DB, limits Limits) States {
 }
 
 // Reserve implements States by counters of one window each, which Redis forgets by itself.
-func (r *redisStates) Reserve(ctx context.Context, source string, ttl time.Duration) error {
+func (r *redisStates) Reserve(ctx context.Context, from netip.Addr, ttl time.Duration) error {
 	window := strconv.FormatInt(r.now().UnixNano()/int64(ttl), 36)
-	type counter struct {
-		key   string
-		limit int64
-		count *redis.IntCmd
+	counters := []string{r.db.Key(keyCount, window)}
+	args := []any{2 * ttl.Milliseconds(), r.limits.Overall}
+	for i, network := range serve.Networks(from) {
+		counters = append(counters, r.db.Key(keyCount, window, ":", short(network.String())))
+		args = append(args, r.limits.PerSource*networkTimes[i])
 	}
-	counters := []*counter{{key: r.db.Key(keyCount, window), limit: r.limits.Overall}}
-	if source != "" {
-		counters = append(counters, &counter{key: r.db.Key(keyCount, window, ":", short(source)), limit: r.limits.PerSource})
+	counted, err := reserveScript.Run(ctx, r.db, counters, args...).Int64()
+	if err != nil {
+		return fmt.Errorf("counting the handshakes: %w", err)
 	}
-	pipe := r.db.Pipeline()
-	for _, c := range counters {
-		c.count = pipe.Incr(ctx, c.key)
-		pipe.Expire(ctx, c.key, 2*ttl)
-	}
-	if _, err := pipe.Exec(ctx); err != nil {
-		return fmt.Errorf("count the handshakes: %w", err)
-	}
-	for _, c := range counters {
-		if c.count.Val() > c.limit {
-			return ErrBusy
-		}
+	if counted == 0 {
+		return ErrBusy
 	}
 	return nil
 }

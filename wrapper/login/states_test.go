@@ -2,6 +2,7 @@ package login
 
 import (
 	"bytes"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -61,7 +62,7 @@ func TestRedisThatIsGoneOrHangsHoldsNobody(t *testing.T) {
 
 	server.Freeze()
 	began := time.Now()
-	_, outcome, err := w.service.Start(t.Context(), w.client(handshake.Login, key).request(), "")
+	_, outcome, err := w.service.Start(t.Context(), w.client(handshake.Login, key).request(), netip.Addr{})
 	g.Expect(err).To(MatchError(ErrUnavailable))
 	g.Expect(outcome.Reason).To(Equal(StatesDown))
 	_, outcome, err = c.finish(request, nil)
@@ -71,7 +72,7 @@ func TestRedisThatIsGoneOrHangsHoldsNobody(t *testing.T) {
 	server.Thaw()
 
 	server.Stop()
-	_, _, err = w.service.Start(t.Context(), w.client(handshake.Login, key).request(), "")
+	_, _, err = w.service.Start(t.Context(), w.client(handshake.Login, key).request(), netip.Addr{})
 	g.Expect(err).To(MatchError(ErrUnavailable))
 	g.Expect(w.desk.made).To(BeEmpty())
 
@@ -149,7 +150,7 @@ func TestEveryByteOfTheClientsMessagesCounts(t *testing.T) {
 		m1 := request.Bytes()
 		m1[i] ^= 1 << (i % 8)
 		request.Message = handshake.Text(m1)
-		_, outcome, err := w.service.Start(t.Context(), request, "")
+		_, outcome, err := w.service.Start(t.Context(), request, netip.Addr{})
 		g.Expect(err).To(BeIdenticalTo(ErrRefused), "m1[%d]", i)
 		g.Expect(outcome.Reason).To(Equal(BadMessage))
 	}

@@ -72,6 +72,8 @@ var OwnRoutes = []OwnRoute{
 		Why: "let a user log in no more, and end what he has open"},
 	{Method: post, Path: wire.PathAdminEnableUser, Door: Admins, Limit: LimitAdmin, Audit: AuditWrite, Body: handshakeBody,
 		Why: "let a user log in again"},
+	{Method: post, Path: wire.PathAdminAuditHeads, Door: Admins, Limit: LimitAdmin, Audit: AuditRead, Body: handshakeBody,
+		Why: "how far each audit trail has come, for wrapper audit verify --expect"},
 }
 
 // FindOwn returns the gateway's own route of a request target, nil when there is none. Only the socket takes a query.

@@ -9,15 +9,16 @@ import (
 // perAddress is a listener that holds a bounded number of connections of each address.
 type perAddress struct {
 	net.Listener
-	limit  int
-	exempt func(netip.Addr) bool
+	// limit returns how many connections an address may have; 0: any number.
+	limit   func(netip.Addr) int
+	refused func()
 
 	mu   sync.Mutex
-	open map[netip.Addr]int
+	open map[netip.Prefix]int
 }
 
-func newPerAddress(lis net.Listener, limit int, exempt func(netip.Addr) bool) *perAddress {
-	return &perAddress{Listener: lis, limit: limit, exempt: exempt, open: map[netip.Addr]int{}}
+func newPerAddress(lis net.Listener, limit func(netip.Addr) int, refused func()) *perAddress {
+	return &perAddress{Listener: lis, limit: limit, refused: refused, open: map[netip.Prefix]int{}}
 }
 
 // Accept implements net.Listener. A connection beyond the bound is closed before a byte of it was read, so that it costs
@@ -29,45 +30,47 @@ func (p *perAddress) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		peer, ok := conn.RemoteAddr().(*net.TCPAddr)
-		if !ok || p.exempt(plain(peer.AddrPort().Addr())) {
+		if !ok {
 			return conn, nil
 		}
-		source := network(plain(peer.AddrPort().Addr()))
-		if p.take(source) {
-			return &counted{Conn: conn, end: sync.OnceFunc(func() { p.give(source) })}, nil
+		address := plain(peer.AddrPort().Addr())
+		limit := p.limit(address)
+		if limit <= 0 {
+			return conn, nil
 		}
+		networks := Networks(address)
+		if p.take(networks, limit) {
+			return &counted{Conn: conn, end: sync.OnceFunc(func() { p.give(networks) })}, nil
+		}
+		p.refused()
 		_ = conn.Close()
 	}
 }
 
-func (p *perAddress) take(source netip.Addr) bool {
+// take counts one connection in all of an address's networks, or in none. Each network holds twice as many as the one within it: an
+// IPv6 /56 two times, a /48 four times what an address may have.
+func (p *perAddress) take(networks []netip.Prefix, limit int) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.open[source] >= p.limit {
-		return false
+	for i, network := range networks {
+		if p.open[network] >= limit<<i {
+			return false
+		}
 	}
-	p.open[source]++
+	for _, network := range networks {
+		p.open[network]++
+	}
 	return true
 }
 
-func (p *perAddress) give(source netip.Addr) {
+func (p *perAddress) give(networks []netip.Prefix) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.open[source]--; p.open[source] == 0 {
-		delete(p.open, source)
+	for _, network := range networks {
+		if p.open[network]--; p.open[network] == 0 {
+			delete(p.open, network)
+		}
 	}
-}
-
-// network is whom an address belongs to: a subscriber has one IPv4 address, or a whole IPv6 /64.
-func network(a netip.Addr) netip.Addr {
-	if a.Is4() {
-		return a
-	}
-	prefix, err := a.Prefix(64)
-	if err != nil {
-		return a
-	}
-	return prefix.Addr()
 }
 
 // counted gives its place back when it is closed, hijacked or not.

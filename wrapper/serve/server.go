@@ -56,10 +56,11 @@ func (s *Server) Allow(connections int) { s.connections = connections }
 // hold. Call it before App.Run.
 func (s *Server) AllowHeaders(bytes int) { s.http.MaxHeaderBytes = bytes }
 
-// AllowEach bounds the connections of one address, an IPv6 /64 being one; further ones are closed at once. exempt is asked for
-// the addresses of proxies, from which many clients come. Call it before App.Run.
-func (s *Server) AllowEach(connections int, exempt func(netip.Addr) bool) {
-	s.perAddress = newPerAddress(s.lis, connections, exempt)
+// AllowEach bounds the connections of one address; further ones are closed at once, and refused is told of each. limit returns how many
+// an address may have, 0 for any number: a trusted proxy speaks for many clients. An IPv6 /64 counts as one address, a /56 has twice and a
+// /48 four times as many. Call it before App.Run.
+func (s *Server) AllowEach(limit func(netip.Addr) int, refused func()) {
+	s.perAddress = newPerAddress(s.lis, limit, refused)
 }
 
 func listen(name, address string, handler http.Handler, wait time.Duration, tlsConfig *tls.Config, log *slog.Logger, connections int) (*Server, error) {

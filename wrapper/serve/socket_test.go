@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -90,8 +92,14 @@ func TestASocketLivesBeyondTheTimeoutsOfItsRequestAndIsRecordedWhenItEnds(t *tes
 
 func TestAnAddressHoldsSoManyConnectionsAndNoMore(t *testing.T) {
 	g := NewWithT(t)
+	var refused atomic.Int32
 	s := start(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") }, func(a *App) {
-		a.Main.AllowEach(3, func(address netip.Addr) bool { return address == netip.MustParseAddr("127.0.0.9") })
+		a.Main.AllowEach(func(address netip.Addr) int {
+			if address == netip.MustParseAddr("127.0.0.9") {
+				return 0
+			}
+			return 3
+		}, func() { refused.Add(1) })
 	})
 	dial := func(from string) (net.Conn, bool) {
 		d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
@@ -111,6 +119,7 @@ func TestAnAddressHoldsSoManyConnectionsAndNoMore(t *testing.T) {
 	}
 	_, served := dial("127.0.0.1")
 	g.Expect(served).To(BeFalse(), "the fourth is closed")
+	g.Expect(refused.Load()).To(Equal(int32(1)))
 	_, served = dial("127.0.0.2")
 	g.Expect(served).To(BeTrue(), "another address is not held up")
 	for range 10 {
@@ -130,11 +139,48 @@ func TestAnAddressHoldsSoManyConnectionsAndNoMore(t *testing.T) {
 	g.Expect(list.open).To(BeEmpty(), "nothing is kept of whom has gone")
 }
 
-func TestASubscribersIPv6AddressesAreOne(t *testing.T) {
+func TestTheNetworksOfAnAddress(t *testing.T) {
+	for address, want := range map[string][]string{
+		"192.0.2.1": {"192.0.2.1/32"}, "::ffff:192.0.2.1": {"192.0.2.1/32"},
+		"2001:db8:1:203::1": {"2001:db8:1:203::/64", "2001:db8:1:200::/56", "2001:db8:1::/48"},
+	} {
+		g := NewWithT(t)
+		var got []string
+		for _, network := range Networks(netip.MustParseAddr(address)) {
+			got = append(got, network.String())
+		}
+		g.Expect(got).To(Equal(want))
+	}
+	NewWithT(t).Expect(Networks(netip.Addr{})).To(BeEmpty())
+}
+
+// TestAnIPv6SiteHoldsSoManyConnectionsAndNoMore: addresses within a network cost nothing.
+func TestAnIPv6SiteHoldsSoManyConnectionsAndNoMore(t *testing.T) {
 	g := NewWithT(t)
-	g.Expect(network(netip.MustParseAddr("2001:db8::1"))).To(Equal(network(netip.MustParseAddr("2001:db8::ffff:1"))))
-	g.Expect(network(netip.MustParseAddr("2001:db8::1"))).NotTo(Equal(network(netip.MustParseAddr("2001:db8:0:1::1"))))
-	g.Expect(network(netip.MustParseAddr("192.0.2.1"))).NotTo(Equal(network(netip.MustParseAddr("192.0.2.2"))))
+	p := newPerAddress(nil, nil, nil)
+	held := map[string]int{}
+	var taken [][]netip.Prefix
+	for subnet := range 512 {
+		for range 10 {
+			networks := Networks(netip.MustParseAddr(fmt.Sprintf("2001:db8:1:%x::1", subnet)))
+			if p.take(networks, 3) {
+				taken = append(taken, networks)
+				for _, n := range networks {
+					held[n.String()]++
+				}
+			}
+		}
+	}
+	g.Expect(held["2001:db8:1::/64"]).To(Equal(3))
+	g.Expect(held["2001:db8:1::/56"]).To(Equal(6))
+	g.Expect(held["2001:db8:1::/48"]).To(Equal(12))
+	g.Expect(p.take(Networks(netip.MustParseAddr("2001:db8:2::1")), 3)).To(BeTrue(), "another site")
+	p.give(Networks(netip.MustParseAddr("2001:db8:2::1")))
+	for _, networks := range taken {
+		p.give(networks)
+	}
+	g.Expect(p.open).To(BeEmpty())
+	g.Expect(p.take(Networks(netip.MustParseAddr("2001:db8:1::1")), 3)).To(BeTrue(), "the first site again")
 }
 
 func TestSoManyHeadersAndNoMore(t *testing.T) {

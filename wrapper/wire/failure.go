@@ -42,7 +42,7 @@ var (
 	Busy            = Failure{"busy", http.StatusTooManyRequests, CodeInternal, "too many calls of this kind are in flight: try again after a second"}
 	Limited         = Failure{"limited", http.StatusTooManyRequests, CodeInternal, "too many calls in a short time: wait for as long as Retry-After says"}
 	RuleRefused     = Failure{"rule", http.StatusForbidden, CodeNoPermission, "a rule of this installation does not allow this call"}
-	NotRecorded     = Failure{"not_recorded", http.StatusServiceUnavailable, CodeInternal, "the audit trail cannot be written, so nothing is changed now: try again later"}
+	NotRecorded     = Failure{"not_recorded", http.StatusServiceUnavailable, CodeInternal, "the audit trail cannot be written, so that nothing is changed and nothing private is read now: try again later"}
 	Internal        = Failure{"internal", http.StatusInternalServerError, CodeInternal, "the wrapper failed: see its log for this request id"}
 	NotInRelease    = Failure{"not_in_release", http.StatusNotImplemented, CodeNotFound, "this OpenIM release has no such route"}
 	BadGateway      = Failure{"bad_gateway", http.StatusBadGateway, CodeInternal, "the process behind the wrapper gave no usable reply: try again"}

@@ -33,4 +33,5 @@ const (
 	PathAdminRevokeSessions = AdminOwnPrefix + "/sessions/revoke"
 	PathAdminDisableUser    = AdminOwnPrefix + "/users/disable"
 	PathAdminEnableUser     = AdminOwnPrefix + "/users/enable"
+	PathAdminAuditHeads     = AdminOwnPrefix + "/audit/heads"
 )

@@ -1,0 +1,148 @@
+package backend
+
+import (
+	"context"
+	_ "embed" // the script
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/openimstack/openim-operator/wrapper/audit"
+	"github.com/openimstack/openim-operator/wrapper/link"
+	"github.com/openimstack/openim-operator/wrapper/redisdb"
+	"github.com/openimstack/openim-operator/wrapper/serve"
+	"github.com/openimstack/openim-operator/wrapper/wire"
+)
+
+//go:embed heads.lua
+var headsLua string
+
+var headsScript = redis.NewScript(headsLua)
+
+const (
+	// headLifetime is how long a head is kept after it changed last.
+	headLifetime = 90 * 24 * time.Hour
+	// maxHeads is how many chains are kept: 45 starts of a gateway a day. Beyond it a new chain is refused, which its gateway's log says:
+	// to push out old ones would let a program that restarts hide what was there.
+	maxHeads = 4096
+	// headsAtOnce is how many are read in one round trip.
+	headsAtOnce = 512
+)
+
+// heads keeps how far the gateways' audit trails have come, in the wrapper's Redis.
+type heads struct {
+	db    *redisdb.DB
+	now   func() time.Time
+	limit int
+}
+
+func newHeads(db *redisdb.DB, now func() time.Time) *heads {
+	return &heads{db: db, now: now, limit: maxHeads}
+}
+
+// storedHead is a head as it is kept: numbers as texts, which a script gives back as they were.
+type storedHead struct {
+	Seq      string `json:"seq"`
+	Hash     string `json:"hash"`
+	Ended    bool   `json:"ended"`
+	Program  string `json:"program"`
+	Instance string `json:"instance"`
+	First    string `json:"first"`
+	Last     string `json:"last"`
+}
+
+func (h *heads) keys() []string {
+	return []string{h.db.Key("{audit}:heads"), h.db.Key("{audit}:times")}
+}
+
+var (
+	errHeadGoesBack = wire.BadRequest.Because("the head contradicts one that was registered before: a chain never goes back")
+	errHeadsFull    = wire.Limited.Because("the heads of too many chains are kept: wait until old ones are over")
+)
+
+func (h *heads) register(ctx context.Context, head link.AuditHead) error {
+	value, err := json.Marshal(storedHead{Hash: head.Hash, Ended: head.Ended, Program: head.Program, Instance: head.Instance})
+	if err != nil {
+		return fmt.Errorf("encoding a head: %w", err)
+	}
+	now := h.now()
+	kept, err := headsScript.Run(ctx, h.db, h.keys(), head.Chain, strconv.FormatUint(head.Seq, 10), value, now.Unix(), now.Add(-headLifetime).Unix(),
+		h.limit, int64(headLifetime/time.Second)).Int()
+	switch {
+	case err != nil:
+		return errors.Join(errHeadsDown, err)
+	case kept == 0:
+		return errHeadGoesBack
+	case kept < 0:
+		return errHeadsFull
+	}
+	return nil
+}
+
+var errHeadsDown = wire.Unavailable.Because("the heads of the audit trails cannot be kept now: try again after a second")
+
+func (h *heads) list(ctx context.Context, since time.Time) ([]link.AuditHead, error) {
+	oldest := max(h.now().Add(-headLifetime).Unix(), since.Unix())
+	keys := h.keys()
+	chains, err := h.db.ZRangeByScore(ctx, keys[1], &redis.ZRangeBy{Min: strconv.FormatInt(oldest, 10), Max: "+inf"}).Result()
+	if err != nil {
+		return nil, errors.Join(errHeadsDown, err)
+	}
+	found := make([]link.AuditHead, 0, len(chains))
+	for len(chains) > 0 {
+		part := chains[:min(len(chains), headsAtOnce)]
+		chains = chains[len(part):]
+		values, err := h.db.HMGet(ctx, keys[0], part...).Result()
+		if err != nil {
+			return nil, errors.Join(errHeadsDown, err)
+		}
+		for i, value := range values {
+			head, err := readHead(part[i], value)
+			if err != nil {
+				return nil, err
+			}
+			found = append(found, head)
+		}
+	}
+	return found, nil
+}
+
+// readHead fails on what is missing or changed: a list that leaves something out silently proves nothing.
+func readHead(chain string, value any) (link.AuditHead, error) {
+	var s storedHead
+	text, ok := value.(string)
+	broken := fmt.Errorf("reading the head of chain %s: what is kept is no head", chain)
+	if !ok || json.Unmarshal([]byte(text), &s) != nil {
+		return link.AuditHead{}, broken
+	}
+	seq, err1 := strconv.ParseUint(s.Seq, 10, 64)
+	first, err2 := strconv.ParseInt(s.First, 10, 64)
+	last, err3 := strconv.ParseInt(s.Last, 10, 64)
+	if errors.Join(err1, err2, err3) != nil {
+		return link.AuditHead{}, broken
+	}
+	return link.AuditHead{
+		Chain: chain, Seq: seq, Hash: s.Hash, Ended: s.Ended, Program: s.Program, Instance: s.Instance,
+		First: time.Unix(first, 0).UTC(), Last: time.Unix(last, 0).UTC(),
+	}, nil
+}
+
+func (l *links) registerHead(ctx context.Context, rec *serve.Record, q link.AuditHead) (link.Empty, error) {
+	switch {
+	case !(audit.Head{Chain: q.Chain, Seq: q.Seq, Hash: q.Hash}).Legal():
+		return link.Empty{}, bad("chain, seq and hash must be those of an audit head")
+	case !legalText(q.Program, maxTextBytes) || !legalText(q.Instance, maxTextBytes):
+		return link.Empty{}, bad("program or instance is longer than %d bytes, or holds a control character", maxTextBytes)
+	}
+	rec.Routine = true
+	return link.Empty{}, l.heads.register(ctx, q)
+}
+
+func (l *links) listHeads(ctx context.Context, _ *serve.Record, q link.ListHeads) (link.AuditHeads, error) {
+	found, err := l.heads.list(ctx, q.Since)
+	return link.AuditHeads{Heads: found}, err
+}

@@ -1,0 +1,60 @@
+package gateway
+
+import (
+	"net/netip"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/openimstack/openim-operator/wrapper/serve"
+)
+
+// Bounds of the connections of one address. Whoever could open as many as a listener holds would keep everybody else out.
+const (
+	// connectionShare is the part of a listener's connections that one address has by default.
+	connectionShare = 16
+	// privateShare is the part that a private address has at the users' listener: a proxy that is not in trustedProxies, or a node that
+	// hides its clients' addresses, speaks for many users.
+	privateShare          = 2
+	maxConnectionsAllowed = int32(1_000_000)
+)
+
+// connectionLimits counts what a listener's bound refuses.
+func (w *wiring) connectionLimits() *prometheus.CounterVec {
+	refused := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "openim_wrapper_connections_refused_total", Help: "Connections that were closed at once because their address had as many as it may, by listener.",
+	}, []string{"listener"})
+	w.reg.MustRegister(refused)
+	return refused
+}
+
+// connectionLimit says how many connections an address may have at a listener: each, or private for private addresses; trusted proxies any number.
+func connectionLimit(present func() *hot, each, private int) func(netip.Addr) int {
+	return func(address netip.Addr) int {
+		switch {
+		case serve.Within(present().proxies, address):
+			return 0
+		case serve.IsPrivate(address):
+			return private
+		}
+		return each
+	}
+}
+
+// perAddress is how many connections one address may have at the administrators' listener, a private one too.
+func (a *AdminListener) perAddress() int {
+	if n := int(a.ConnectionsPerAddress); n > 0 {
+		return n
+	}
+	return serve.MaxConnections / connectionShare
+}
+
+// capacity is how many connections the users' listener holds, open sockets included.
+func (u *Users) capacity() int { return int(u.Realtime.MaxSockets) + serve.MaxConnections }
+
+// perAddress is how many of them one address may have, and how many a private one.
+func (u *Users) perAddress() (each, private int) {
+	if n := int(u.ConnectionsPerAddress); n > 0 {
+		return n, n
+	}
+	return u.capacity() / connectionShare, u.capacity() / privateShare
+}

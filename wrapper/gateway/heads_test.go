@@ -1,0 +1,101 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	. "github.com/onsi/gomega"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/openimstack/openim-operator/wrapper/audit"
+	"github.com/openimstack/openim-operator/wrapper/link"
+	"github.com/openimstack/openim-operator/wrapper/wire"
+)
+
+// keeperOfHeads is a backend that keeps heads, or does not answer.
+type keeperOfHeads struct {
+	mu   sync.Mutex
+	down bool
+	kept []link.AuditHead
+}
+
+func (k *keeperOfHeads) register(_ context.Context, head link.AuditHead) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.down {
+		return errors.New("it does not answer")
+	}
+	k.kept = append(k.kept, head)
+	return nil
+}
+
+// TestTheHeadIsRegisteredWhileTheTrailIsWrittenAndAtItsEnd: what is not registered is missed by nobody.
+func TestTheHeadIsRegisteredWhileTheTrailIsWrittenAndAtItsEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := NewWithT(t)
+		log, reg := slog.New(slog.DiscardHandler), prometheus.NewRegistry()
+		trail, err := audit.Open(audit.Options{Path: filepath.Join(t.TempDir(), "audit"), Log: log, Reg: reg, Now: time.Now})
+		g.Expect(err).NotTo(HaveOccurred())
+		backend := &keeperOfHeads{}
+		k := newHeadKeeper(trail, "gateway v1", backend.register, log, reg, time.Now)
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() { k.run(ctx); close(ended) }()
+		time.Sleep(headSoon + time.Second)
+		synctest.Wait()
+		g.Expect(backend.kept).To(HaveLen(1))
+		g.Expect(backend.kept[0]).To(And(HaveField("Seq", uint64(0)), HaveField("Program", "gateway v1"), HaveField("Ended", false)))
+
+		emit := func() {
+			g.Expect(trail.Emit(audit.Event{Kind: audit.KindCall})).To(Succeed())
+		}
+		time.Sleep(3 * headEvery)
+		synctest.Wait()
+		g.Expect(backend.kept).To(HaveLen(1), "nothing is new")
+		emit()
+		time.Sleep(headEvery)
+		synctest.Wait()
+		g.Expect(backend.kept).To(HaveLen(2))
+		g.Expect(backend.kept[1].Seq).To(Equal(uint64(1)))
+
+		// The backend is away for a while: it is tried again, and the trail is written meanwhile.
+		backend.mu.Lock()
+		backend.down = true
+		backend.mu.Unlock()
+		emit()
+		time.Sleep(2 * headEvery)
+		g.Expect(trail.Admit()).To(Succeed())
+		backend.mu.Lock()
+		backend.down = false
+		backend.mu.Unlock()
+		time.Sleep(2 * headSoon)
+		synctest.Wait()
+		g.Expect(backend.kept).To(HaveLen(3))
+		g.Expect(testutil.ToFloat64(k.results.WithLabelValues("failed"))).To(BeNumerically(">", 0))
+
+		emit()
+		cancel()
+		<-ended
+		g.Expect(backend.kept).To(HaveLen(4))
+		g.Expect(backend.kept[3]).To(And(HaveField("Seq", uint64(4)), HaveField("Ended", true)))
+	})
+}
+
+func TestAnAdministratorGetsTheHeads(t *testing.T) {
+	g := NewWithT(t)
+	o := admins(t)
+	status, e := o.command(t, wire.PathAdminAuditHeads, `{}`, nil)
+	g.Expect(status).To(Equal(200), e.ErrMsg)
+	g.Expect(o.back.calls(link.PathListHeads)).To(Equal(1))
+	status, _ = o.command(t, wire.PathAdminAuditHeads, `{"since":-1}`, nil)
+	g.Expect(status).To(Equal(400))
+	status, _ = o.command(t, wire.PathAdminAuditHeads, `{}`, map[string]any{"groups": []string{"others"}})
+	g.Expect(status).To(Equal(403))
+}

@@ -1,0 +1,64 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/openimstack/openim-operator/wrapper/audit"
+	"github.com/openimstack/openim-operator/wrapper/policy"
+	"github.com/openimstack/openim-operator/wrapper/wire"
+)
+
+// breakable is a standard output that nobody may take.
+type breakable struct{ broken atomic.Bool }
+
+func (b *breakable) Write(p []byte) (int, error) {
+	if b.broken.Load() {
+		return 0, errors.New("nobody reads")
+	}
+	return len(p), nil
+}
+
+// TestNothingPrivateIsReadWhileTheTrailCannotBeWritten: neither of the gateway's own routes nor of OpenIM's; when the trail is written
+// again, both are read again.
+func TestNothingPrivateIsReadWhileTheTrailCannotBeWritten(t *testing.T) {
+	g := NewWithT(t)
+	o := admins(t)
+	sink := &breakable{}
+	sink.broken.Store(true)
+	trail, err := audit.Open(audit.Options{Path: audit.Stdout, Stdout: sink, Log: slog.New(slog.DiscardHandler), Reg: prometheus.NewRegistry(), Now: time.Now})
+	g.Expect(err).NotTo(HaveOccurred())
+	o.hall.trail = trail
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() { trail.Run(ctx); close(ended) }()
+	defer func() { cancel(); <-ended }()
+	g.Eventually(trail.Admit).ShouldNot(Succeed())
+
+	private := 0
+	for _, route := range policy.Table {
+		if route.Audit != policy.AuditPrivate || !route.For(policy.Admin) {
+			continue
+		}
+		private++
+		status, _ := o.command(t, wire.AdminPrefix+route.Path, `{}`, nil)
+		g.Expect(status).To(Equal(http.StatusServiceUnavailable), route.Path)
+	}
+	g.Expect(private).To(BeNumerically(">", 0))
+	status, e := o.command(t, wire.PathAdminDevices, `{"userID":"alice"}`, nil)
+	g.Expect(status).To(Equal(http.StatusServiceUnavailable), e.ErrMsg)
+	g.Expect(o.back.asked).To(BeEmpty())
+
+	sink.broken.Store(false)
+	g.Eventually(trail.Admit, "10s").Should(Succeed())
+	status, e = o.command(t, wire.PathAdminDevices, `{"userID":"alice"}`, nil)
+	g.Expect(status).To(Equal(http.StatusOK), e.ErrMsg)
+}

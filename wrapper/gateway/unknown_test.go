@@ -1,0 +1,261 @@
+package gateway
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	. "github.com/onsi/gomega"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/openimstack/openim-operator/wrapper/audit"
+	"github.com/openimstack/openim-operator/wrapper/auth"
+	"github.com/openimstack/openim-operator/wrapper/auth/authtest"
+	"github.com/openimstack/openim-operator/wrapper/realtime"
+	"github.com/openimstack/openim-operator/wrapper/wire"
+)
+
+// Addresses of the tests.
+const (
+	attacker = "198.51.100.7:4711"
+	neighbor = "203.0.113.9:4711"
+)
+
+// hands is a clock that a test moves.
+type hands struct{ ahead atomic.Int64 }
+
+func (h *hands) now() time.Time       { return time.Now().Add(time.Duration(h.ahead.Load())) }
+func (h *hands) pass(d time.Duration) { h.ahead.Add(int64(d)) }
+
+// from sends one request from an address.
+func from(h http.Handler, address, method, target, body string, header http.Header) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(method, "/", strings.NewReader(body))
+	r.RequestURI, r.RemoteAddr, r.Header = target, address, header.Clone()
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
+}
+
+func jsonHeader(name, value string) http.Header {
+	h := http.Header{"Content-Type": {"application/json"}}
+	if name != "" {
+		h.Set(name, value)
+	}
+	return h
+}
+
+// counting counts how often a key is asked for, which comes before each check of a signature.
+type counting struct {
+	fixed
+	asked atomic.Int32
+}
+
+func (c *counting) Get() (*auth.KeySet, error) {
+	c.asked.Add(1)
+	return c.fixed.Get()
+}
+
+// written returns how many events of calls a trail has, and how many calls they stand for.
+func written(t *testing.T, path string) (events int, calls uint64) {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		var e struct {
+			Kind  audit.Kind
+			Count uint64
+		}
+		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
+			t.Fatal(err)
+		}
+		switch e.Kind {
+		case audit.KindCall, audit.KindSocket:
+			events, calls = events+1, calls+1
+		case audit.KindRefusals:
+			events, calls = events+1, calls+e.Count
+		}
+	}
+	return events, calls
+}
+
+// TestAFloodOfUnknownCallersCostsLittleAndKeepsNobodyOut: bad tokens, unknown paths, wrong methods and the published keys, at both doors.
+func TestAFloodOfUnknownCallersCostsLittleAndKeepsNobodyOut(t *testing.T) {
+	g := NewWithT(t)
+	o := admins(t)
+	clock := &hands{}
+	o.hall.unknown = newUnknown(clock.now)
+	keys := &counting{}
+	keys.set = mustParse(t, o.key)
+	issuer := Issuer{Issuer: authtest.Issuer, Audiences: []string{authtest.Audience}, Algorithms: []string{"ES256"}, Roles: Roles{Claim: "groups", Admin: []string{authtest.Role}}}
+	door := newAdminHandler(o.hall, auth.NewAdmins([]auth.Issuer{issuer.rules(keys)}, time.Now), o.sessions, 600)
+	path, stop := record(t, o.hall)
+
+	good := jsonHeader("Authorization", "Bearer "+o.key.Sign(t, nil, authtest.Claims(time.Now(), nil)))
+	bad := jsonHeader("Authorization", "Bearer "+authtest.NewKey(t, "k1", jose.ES256).Sign(t, nil, authtest.Claims(time.Now(), nil)))
+	alice, _ := o.login(t, "alice")
+	session, madeUp := jsonHeader(wire.HeaderToken, alice), jsonHeader(wire.HeaderToken, strings.Repeat("x", 40))
+	users := o.house.Handler
+	sent, answered := uint64(0), map[int]int{}
+	ask := func(h http.Handler, address, method, target string, header http.Header) int {
+		sent++
+		return from(h, address, method, target, `{}`, header).Code
+	}
+	admin := func(address string) int {
+		sent++
+		return from(door, address, http.MethodPost, wire.PathAdminDevices, `{"userID":"alice"}`, good).Code
+	}
+	user := func(address string) int { return ask(users, address, http.MethodPost, wire.PathSession, session) }
+
+	// Somebody who is known works from the attacker's address, too: people share addresses.
+	g.Expect(user(attacker)).To(Equal(http.StatusOK))
+	before := keys.asked.Load()
+	for range 500 {
+		answered[ask(door, attacker, http.MethodPost, wire.PathAdminDevices, bad)]++
+		answered[ask(users, attacker, http.MethodPost, "/nowhere", jsonHeader("", ""))]++
+		answered[ask(users, attacker, http.MethodPut, wire.PathLoginStart, jsonHeader("", ""))]++
+		answered[ask(users, attacker, http.MethodPost, wire.WellKnownPath, jsonHeader("", ""))]++
+		answered[ask(users, attacker, http.MethodPost, infoPath, madeUp)]++
+	}
+	g.Expect(keys.asked.Load()-before).To(BeNumerically("<=", 45), "signatures that were looked at")
+	g.Expect(answered[http.StatusTooManyRequests]).To(BeNumerically(">=", 2500-45))
+	published := map[int]int{}
+	for range 500 {
+		published[from(users, attacker, http.MethodGet, wire.WellKnownPath, "", http.Header{}).Code]++
+	}
+	g.Expect(published[http.StatusTooManyRequests]).To(BeNumerically(">=", 390))
+	sent += uint64(published[http.StatusTooManyRequests]) // what is given is public, and in no trail
+
+	g.Expect(user(attacker)).To(Equal(http.StatusOK), "a session that is known, from the attacker's address")
+	g.Expect(admin(attacker)).To(Equal(http.StatusTooManyRequests), "a token that was not seen before waits there")
+	g.Expect(admin(neighbor)).To(Equal(http.StatusOK), "an administrator elsewhere")
+	g.Expect(user(neighbor)).To(Equal(http.StatusOK), "a user elsewhere")
+	g.Expect(from(users, neighbor, http.MethodPost, wire.PathLoginStart, `{}`, jsonHeader("", "")).Code).To(Equal(http.StatusOK), "a login elsewhere is looked at")
+	sent++
+
+	clock.pass(time.Minute)
+	g.Expect(admin(attacker)).To(Equal(http.StatusOK), "the attacker's address, afterwards")
+	g.Expect(from(users, attacker, http.MethodPost, "/nowhere", `{}`, jsonHeader("", "")).Code).To(Equal(http.StatusNotFound))
+	sent++
+
+	stop()
+	events, calls := written(t, path)
+	g.Expect(events).To(BeNumerically("<", 60), "events of the trail")
+	g.Expect(calls).To(Equal(sent), "and none is missing")
+}
+
+// TestBadTokensAtTheSameTimeAreLookedAtSoOftenAndNoMore: the budget is asked before the work, not after.
+func TestBadTokensAtTheSameTimeAreLookedAtSoOftenAndNoMore(t *testing.T) {
+	g := NewWithT(t)
+	key := authtest.NewKey(t, "k1", jose.ES256)
+	keys := &counting{}
+	keys.set = mustParse(t, key)
+	issuer := Issuer{Issuer: authtest.Issuer, Audiences: []string{authtest.Audience}, Algorithms: []string{"ES256"}, Roles: Roles{Claim: "groups", Admin: []string{authtest.Role}}}
+	door := newAdminHandler(shared(t, "http://127.0.0.1:1", nil), auth.NewAdmins([]auth.Issuer{issuer.rules(keys)}, time.Now), nil, 0)
+	bad := jsonHeader("Authorization", "Bearer "+authtest.NewKey(t, "k1", jose.ES256).Sign(t, nil, authtest.Claims(time.Now(), nil)))
+	var all sync.WaitGroup
+	for range 16 {
+		all.Go(func() {
+			for range 200 {
+				from(door, attacker, http.MethodPost, wire.PathAdminDevices, `{}`, bad)
+			}
+		})
+	}
+	all.Wait()
+	g.Expect(keys.asked.Load()).To(BeNumerically("<=", 200))
+}
+
+// TestSocketsOfUnknownCallersAreBoundedToo: the socket has a handler of its own.
+func TestSocketsOfUnknownCallersAreBoundedToo(t *testing.T) {
+	g := NewWithT(t)
+	h := users(t, nil)
+	clock := &hands{}
+	h.hall.unknown = newUnknown(clock.now)
+	found := &finder{}
+	sessions := lookedAt{found, h.hall}
+	ask := func(address, token string) *wire.Failure {
+		x := h.hall.begin(httptest.NewRecorder(), &http.Request{RemoteAddr: address})
+		_, failure := sessions.Authenticate(x.attached(x.r).Context(), token)
+		return failure
+	}
+	g.Expect(ask(attacker, "good")).To(BeNil())
+	for range 500 {
+		g.Expect(ask(attacker, "bad")).NotTo(BeNil())
+	}
+	g.Expect(found.asked).To(BeNumerically("<=", 45), "sessions that were looked up")
+	g.Expect(ask(attacker, "good")).To(BeNil(), "who was known stays connected")
+	g.Expect(ask(attacker, "other")).To(HaveField("Name", wire.Limited.Name))
+	g.Expect(ask(neighbor, "other")).To(BeNil())
+	clock.pass(time.Minute)
+	g.Expect(ask(attacker, "another")).To(BeNil(), "afterwards")
+}
+
+// finder is sessions of which the one called bad is none.
+type finder struct {
+	realtime.Sessions
+	asked int
+}
+
+func (f *finder) Authenticate(_ context.Context, token string) (realtime.Identity, *wire.Failure) {
+	f.asked++
+	if token == "bad" {
+		return realtime.Identity{}, &wire.Failure{Name: "unauthenticated", ErrCode: wire.CodeTokenNotExist}
+	}
+	return realtime.Identity{UserID: "alice"}, nil
+}
+
+func TestWhatIsRememberedOfGoodCredentialsIsBounded(t *testing.T) {
+	g := NewWithT(t)
+	clock := &hands{}
+	r := newRecent(clock.now)
+	for i := range 2 * maxRecent {
+		r.add(string(rune(i))+"x", recentFor)
+	}
+	g.Expect(len(r.until)).To(BeNumerically("<=", maxRecent))
+	r.add("a", recentFor)
+	g.Expect(r.has("a")).To(BeTrue())
+	g.Expect(r.has("b")).To(BeFalse())
+	g.Expect(r.has("")).To(BeFalse())
+	clock.pass(recentFor + time.Second)
+	g.Expect(r.has("a")).To(BeFalse())
+	r.add("a", recentFor)
+	r.drop("a")
+	g.Expect(r.has("a")).To(BeFalse(), "a credential that turned out to be good no more")
+}
+
+// record gives the hall a trail in a file. stop ends it, so that all is written.
+func record(t *testing.T, h *hall) (path string, stop func()) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "audit.log")
+	trail, err := audit.Open(audit.Options{Path: path, Log: slog.New(slog.DiscardHandler), Reg: prometheus.NewRegistry(), Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.trail = trail
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() { trail.Run(ctx); close(ended) }()
+	return path, func() { cancel(); <-ended }
+}
+
+func mustParse(t *testing.T, key authtest.Key) *auth.KeySet {
+	t.Helper()
+	set, err := auth.ParseJWKS(authtest.JWKS(t, key))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return set
+}
