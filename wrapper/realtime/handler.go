@@ -19,9 +19,11 @@ import (
 
 // notForMe are the failures of a request that cannot become a socket here.
 var (
-	noUpgrade   = wire.BadRequest.Because("this path is a WebSocket: send an upgrade request of HTTP/1.1")
-	badOrigin   = wire.Forbidden.Because("pages of this origin may not open a socket: add it to the origins")
-	badParams   = wire.Failure{Name: "bad_connect", Status: http.StatusOK, ErrCode: wire.CodeArgs, Text: errParams.Error()}
+	noUpgrade  = wire.BadRequest.Because("this path is a WebSocket: send an upgrade request of HTTP/1.1")
+	badOrigin  = wire.Forbidden.Because("pages of this origin may not open a socket: add it to the origins")
+	badParams  = wire.Failure{Name: "bad_connect", Status: http.StatusOK, ErrCode: wire.CodeArgs, Text: errParams.Error()}
+	tokenInURL = wire.Failure{Name: "token_in_url", Status: http.StatusOK, ErrCode: wire.CodeArgs,
+		Text: "this gateway takes no session token in the socket's address: get a ticket and offer it as a subprotocol, see docs/realtime.md"}
 	notYourself = wire.Failure{Name: "foreign_identity", Status: http.StatusOK, ErrCode: wire.CodeTokenInvalid, Text: "sendID and platformID are not those of the session: log in as them"}
 )
 
@@ -69,6 +71,10 @@ func (r *Relay) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 
 // admit finds out who it is and whether he may have one more socket. Without a failure a place is reserved.
 func (r *Relay) admit(ctx context.Context, req *http.Request, c *connect) (Identity, *wire.Failure) {
+	if r.o.TicketOnly && c.ticket == "" {
+		c.token = ""
+		return Identity{}, &tokenInURL
+	}
 	if failure := r.hub.room(); failure != nil {
 		return Identity{}, failure
 	}
