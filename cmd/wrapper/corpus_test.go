@@ -76,7 +76,7 @@ high that none of them stops an attack. Run it with ` + "`go test ./cmd/wrapper 
 	fmt.Fprintf(page, `
 %d cases in all. What one user can do to another, call by call and against the real OpenIM, is in [crossuser.md](crossuser.md); the
 login's own pitfalls are tried in `+"`wrapper/login`"+`, every field of every frame in `+"`wrapper/realtime`"+`, every rule of every route in
-`+"`wrapper/policy`"+`.
+`+"`wrapper/policy`"+`. What a copied token or code is worth after a revocation, and that its owner goes on, is in `+"`cmd/wrapper/life_test.go`"+`.
 
 This page is written by the test itself, with `+"`-update`"+`; the test fails when it is out of date.
 `, total)

@@ -15,6 +15,7 @@ const (
 	maxNicknameBytes   = 256
 	maxFaceURLBytes    = 1024
 	maxIssuerBytes     = 300
+	maxUnderBytes      = 2 << 10
 	maxDeviceNameBytes = 128
 	maxTextBytes       = 128
 	maxConversations   = 500

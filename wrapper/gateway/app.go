@@ -145,8 +145,9 @@ func (w *wiring) hall(version string) (*hall, error) {
 	}
 	back := &backendClient{up: upstream.New(w.c.Backend.URL).Propagate(), key: assertionKey, now: w.now}
 	belt := newBelt(w.log, w.reg)
-	w.background = append(w.background, belt.Run)
-	return &hall{now: w.now, hot: present, limiter: w.limiter(present), trail: w.trail, backend: back, belt: belt}, nil
+	tidy := newTidy(w.log, w.reg)
+	w.background = append(w.background, belt.Run, tidy.Run)
+	return &hall{now: w.now, hot: present, limiter: w.limiter(present), trail: w.trail, backend: back, belt: belt, tidy: tidy}, nil
 }
 
 func (w *wiring) admins() *auth.Admins {

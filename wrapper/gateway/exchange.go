@@ -24,6 +24,7 @@ type hall struct {
 	trail   *audit.Log
 	backend *backendClient
 	belt    *belt
+	tidy    *belt // removes codes that hold no longer
 }
 
 // exchange is one request on its way through a door.
