@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -118,6 +119,36 @@ var incidents = []incident{
 		n.redis.Restart()
 		n.eventuallyRefused(t, p)
 	}},
+	{name: "the key that gateway and backend share is replaced", stays: true, strike: func(t *testing.T, n *town, _ *person) {
+		n.takesOver(t, "assertion-key", func() { n.write("assertion", "another-"+assertionKey) })
+	}},
+	// The last one: the test itself has no way to Redis afterwards.
+	{name: "the password of the wrapper's Redis is replaced", stays: true, strike: func(t *testing.T, n *town, p *person) {
+		g := NewWithT(t)
+		redis := n.redis.Client()
+		n.takesOver(t, "redis-password", func() {
+			g.Expect(redis.ConfigSet(t.Context(), "requirepass", "another").Err()).To(Succeed())
+			g.Expect(os.WriteFile(n.redis.PasswordFile, []byte("another"), 0o600)).To(Succeed())
+		})
+		g.Expect(redis.ClientKillByFilter(t.Context(), "TYPE", "normal", "SKIPME", "yes").Err()).To(Succeed())
+		g.Eventually(func() error { _, err := p.client.Login(t.Context(), p.device); return err }, "20s", "100ms").Should(Succeed())
+	}},
+}
+
+// takesOver changes a mounted file and waits until gateway and backend have both read it anew.
+func (n *town) takesOver(t *testing.T, file string, change func()) {
+	t.Helper()
+	seen := func() (times int) {
+		for line := range strings.Lines(n.log.String()) {
+			if strings.Contains(line, "mounted file taken over") && strings.Contains(line, `"file":"`+file+`"`) {
+				times++
+			}
+		}
+		return times
+	}
+	before := seen()
+	change()
+	NewWithT(t).Eventually(seen, "30s", "50ms").Should(Equal(before + 2))
 }
 
 // eventuallyRefused waits until the gateway has noticed what became of Redis: it asks twice a second.

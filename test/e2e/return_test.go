@@ -18,7 +18,7 @@ import (
 const returning = 30 * time.Second
 
 // administers makes a call of an administrator's, which is carried out.
-func administers(ctx context.Context, route string, body any) {
+func administers(ctx SpecContext, route string, body any) {
 	GinkgoHelper()
 	reply, err := admin(ctx).Post(ctx, route, body)
 	Expect(err).NotTo(HaveOccurred())
@@ -56,7 +56,7 @@ func talk(ctx context.Context, all []setup.Door) {
 }
 
 // comeBack revokes in every way and goes on until a message is received by a new login. everybody: alice must log in again too.
-func comeBack(ctx SpecContext, everybody bool, strike func(context.Context)) {
+func comeBack(ctx SpecContext, everybody bool, strike func(SpecContext)) {
 	all := doors(ctx)
 	returns(ctx, all[0], bob)
 	before := socket(ctx, all[1], bob)
@@ -77,20 +77,20 @@ func comeBack(ctx SpecContext, everybody bool, strike func(context.Context)) {
 // comingBack are the specs of it.
 func comingBack() {
 	DescribeTable("gives a new login a socket and its messages after", comeBack,
-		Entry("the sessions of the user were revoked", false, func(ctx context.Context) {
+		Entry("the sessions of the user were revoked", false, func(ctx SpecContext) {
 			administers(ctx, "/wrapper/sessions/revoke", map[string]any{"scope": "user", "id": bob})
 		}, SpecTimeout(3*time.Minute)),
-		Entry("the sessions of the device were revoked", false, func(ctx context.Context) {
+		Entry("the sessions of the device were revoked", false, func(ctx SpecContext) {
 			administers(ctx, "/wrapper/sessions/revoke", map[string]any{"scope": "device", "id": people[bob].Session.DeviceID})
 		}, SpecTimeout(3*time.Minute)),
-		Entry("the user was disabled and enabled", false, func(ctx context.Context) {
+		Entry("the user was disabled and enabled", false, func(ctx SpecContext) {
 			administers(ctx, "/wrapper/users/disable", map[string]any{"userID": bob})
 			administers(ctx, "/wrapper/users/enable", map[string]any{"userID": bob})
 		}, SpecTimeout(3*time.Minute)),
-		Entry("a logout was forced on OpenIM's own route", false, func(ctx context.Context) {
+		Entry("a logout was forced on OpenIM's own route", false, func(ctx SpecContext) {
 			administers(ctx, "/auth/force_logout", map[string]any{"userID": bob, "platformID": people[bob].Session.PlatformID})
 		}, SpecTimeout(3*time.Minute)),
-		Entry("everything was revoked", true, func(ctx context.Context) {
+		Entry("everything was revoked", true, func(ctx SpecContext) {
 			administers(ctx, "/wrapper/sessions/revoke", map[string]any{"scope": "all"})
 		}, SpecTimeout(3*time.Minute)),
 	)
