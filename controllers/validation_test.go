@@ -170,6 +170,7 @@ var _ = Describe("The API server", func() {
 		Entry("an origin that is a pattern", withUsers+"{audience: 'https://a', origins: ['https://*.example.com']}", "users.origins[0]", "or * for any"),
 		Entry("a proxy that is no block", withUsers+"{audience: 'https://a', trustedProxies: [10.0.0.1]}", "users.trustedProxies[0]", "for example 192.0.2.0/24"),
 		Entry("a code that lives for an hour", withUsers+"{audience: 'https://a', enrolment: {codeLifetimeSeconds: 3600}}", "codeLifetimeSeconds", "less than or equal to 600"),
+		Entry("a socket that anything opens", withUsers+"{audience: 'https://a', socketToken: Anything}", "users.socketToken", "TicketOnly"),
 		Entry("a session idle for longer than it lives", withUsers+"{audience: 'https://a', session: {lifetimeSeconds: 60, idleSeconds: 61}}", "users.session", "must not be longer"),
 		Entry("a session idle for longer than the default life", withUsers+"{audience: 'https://a', session: {idleSeconds: 86401}}", "users.session", "lower the one or raise the other"),
 		Entry("no sockets", withGuard+"gateway: {maxSockets: 0}", "gateway.maxSockets", "greater than or equal to 1"),
@@ -195,7 +196,7 @@ var _ = Describe("The API server", func() {
 
 	It("takes users, with all that may be said of them", func(ctx context.Context) {
 		Expect(try(ctx, strings.Split(withUsers+`{audience: "https://im.example.com:8443", origins: ["*", "https://chat.example.com"], trustedProxies: [10.0.0.0/8, "2001:db8::/32"],
-        serverKeys: {secretRef: {name: keys}}, enrolment: {codeLifetimeSeconds: 60}, session: {lifetimeSeconds: 600, idleSeconds: 600}}`, " ;; ")...)).To(Succeed())
+        serverKeys: {secretRef: {name: keys}}, enrolment: {codeLifetimeSeconds: 60}, session: {lifetimeSeconds: 600, idleSeconds: 600}, socketToken: TicketOnly}`, " ;; ")...)).To(Succeed())
 		Expect(try(ctx, withGuard+`limits: {classes: [{name: login, perSecond: 500m, burst: 5, by: [IP]}, {name: message, perSecond: 20, burst: 100, by: [User, Device]}]}
     policy: {rules: [{name: no-web, expression: identity.platformID != 5, message: not from the web}]}
     audit: {}

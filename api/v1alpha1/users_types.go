@@ -34,7 +34,23 @@ type UserAuth struct {
 	// session is what a login gives.
 	// +optional
 	Session *UserSession `json:"session,omitempty"`
+
+	// socketToken is what opens a WebSocket. Default TicketOrSession; TicketOnly refuses session tokens in its URL.
+	// +optional
+	SocketToken SocketToken `json:"socketToken,omitempty"`
 }
+
+// SocketToken is what opens a WebSocket.
+// +kubebuilder:validation:Enum=TicketOrSession;TicketOnly
+type SocketToken string
+
+// What opens a WebSocket.
+const (
+	// SocketTicketOrSession takes a ticket, or the session's token in the URL as official SDKs send it.
+	SocketTicketOrSession SocketToken = "TicketOrSession"
+	// SocketTicketOnly takes a ticket alone: URLs are written down on the way.
+	SocketTicketOnly SocketToken = "TicketOnly"
+)
 
 // Origin of a web page: scheme, host and port.
 // +kubebuilder:validation:MinLength=1

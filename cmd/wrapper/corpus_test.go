@@ -78,7 +78,7 @@ high that none of them stops an attack. Run it with ` + "`go test ./cmd/wrapper 
 	fmt.Fprintf(page, `
 %d cases in all. What one user can do to another, call by call and against the real OpenIM, is in [crossuser.md](crossuser.md); the
 login's own pitfalls are tried in `+"`wrapper/login`"+`, every field of every frame in `+"`wrapper/realtime`"+`, every rule of every route in
-`+"`wrapper/policy`"+`.
+`+"`wrapper/policy`"+`. What a copied token or code is worth after a revocation, and that its owner goes on, is in `+"`cmd/wrapper/life_test.go`"+`.
 
 Floods are tried where their limits are: callers who are not known, at both listeners and at the socket, and an address that takes all
 connections, in `+"`wrapper/gateway`"+` (unknown_test.go, connections_test.go); a whole IPv6 site in `+"`wrapper/limit` and `wrapper/login`"+`; a trail of

@@ -84,6 +84,7 @@ func (b *builder) users(component lockdown.Component, mounts *mounts, gateway v1
 			IdleSeconds: ptr.Deref(session.IdleSeconds, min(defaultIdle, ptr.Deref(session.LifetimeSeconds, defaultLifetime))),
 		},
 		CodeLifetimeSeconds: ptr.Deref(enrolment.CodeLifetimeSeconds, defaultCodeLifetime),
+		SocketToken:         string(users.SocketToken),
 		Realtime: realtimeConfig{
 			URL:          "ws://" + b.address(string(openim.MsgGateway), string(openim.WebSocket)),
 			MaxSockets:   ptr.Deref(gateway.MaxSockets, defaultMaxSockets),

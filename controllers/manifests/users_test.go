@@ -77,6 +77,7 @@ func TestWhatRestartsTheWrapper(t *testing.T) {
 		{"session", func(s *spec) {
 			s.Wrapper.Auth.Users.Session = &v1alpha1.UserSession{IdleSeconds: ptr.To[int32](60)}
 		}, true, false, false},
+		{"what opens a socket", func(s *spec) { s.Wrapper.Auth.Users.SocketToken = v1alpha1.SocketTicketOnly }, true, false, false},
 		{"drain", func(s *spec) { s.Wrapper.Gateway = &v1alpha1.GatewaySpec{DrainSeconds: ptr.To[int32](60)} }, true, false, false},
 		{"release", func(s *spec) { s.Version = "v3.8.3-patch.5" }, false, true, false},
 	} {

@@ -39,6 +39,7 @@ type usersConfig struct {
 	ServerKeysDir       string         `json:"serverKeysDir"`
 	Session             sessionConfig  `json:"session"`
 	CodeLifetimeSeconds int32          `json:"codeLifetimeSeconds"`
+	SocketToken         string         `json:"socketToken,omitempty"`
 	Realtime            realtimeConfig `json:"realtime"`
 }
 

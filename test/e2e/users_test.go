@@ -148,7 +148,10 @@ func users() {
 		AddReportEntry("socket closed after", end.At.Sub(began).Round(time.Millisecond).String()+", by "+end.String())
 		AddReportEntry("HTTP refused at each replica after", fmt.Sprint(refused))
 		enrol(ctx, all[0], bob)
+		talk(ctx, all)
 	}, SpecTimeout(2*time.Minute))
+
+	comingBack()
 
 	It("loses no session when a replica is killed", func(ctx SpecContext) {
 		all := doors(ctx)

@@ -26,6 +26,7 @@ type line struct{ event, seen, bound, test string }
 
 var lines = []line{
 	{"an administrator revokes a user, a device, or everything", "sockets are closed with 4401, calls at every gateway get 1506", "p99 " + bound(felt) + ", with 1,000 sockets", "TestARevocationReachesAThousandSocketsWithinASecond"},
+	{"a session ends: by its owner, an administrator, a disabled user, a replaced key, a ninth login, its time, a lost Redis", "the next login works at either gateway, with a call, a socket and a message on it", bound(comesBack), "TestAfterEveryRevocationLifeGoesOn"},
 	{"kill -9 of a gateway", "its sockets break; the same sessions hold at the other gateway, at the first try", "100 sockets open again within " + bound(reunited), "TestAKilledGatewayLosesNoSession"},
 	{"kill -9 of a backend", "nothing, or a call that must be made once more; what was confirmed is kept", "at once", "TestAKilledBackendLosesNothing"},
 	{"SIGTERM to a gateway", "close frames 1012 spread over `drainSeconds`, no new sockets meanwhile, every acknowledged message arrives, exit status 0", "`shutdownGraceSeconds`", "TestADrainingGatewayLosesNothing"},

@@ -34,7 +34,8 @@ const (
 	seekWait = 2 * time.Second
 	// maxSeekers is how many wait at once.
 	maxSeekers = 32
-	// absentFor is how long a key that was not in a fresh set causes no further fetch; maxAbsent is how many are remembered.
+	// A key that was not in a fresh set is sought again after Cooldown, since the provider may just have been about to publish it, and then
+	// after twice as long each time up to absentFor, since an old client may go on with a key that is gone. maxAbsent are remembered.
 	absentFor = 10 * time.Minute
 	maxAbsent = 256
 )
@@ -81,7 +82,7 @@ func NewRemotes(log *slog.Logger, reg prometheus.Registerer) *Remotes {
 // Add makes a source of keys. name is its label in logs and metrics. url is fixed here, nothing in a token changes it; it
 // must be one that CheckJWKSURL accepts. cas may be nil: the system's authorities.
 func (r *Remotes) Add(name, url string, cas CAs) *Remote {
-	k := &Remote{name: name, url: url, cas: cas, log: r.log, fetches: r.fetches, loaded: r.loaded, ask: make(chan struct{}, 1), absent: map[string]time.Time{}}
+	k := &Remote{name: name, url: url, cas: cas, log: r.log, fetches: r.fetches, loaded: r.loaded, ask: make(chan struct{}, 1), absent: map[string]absence{}}
 	k.transport = k.dial
 	r.remotes = append(r.remotes, k)
 	return k
@@ -114,7 +115,7 @@ type Remote struct {
 	err     error     // of the last fetch
 	fetched chan struct{}
 	seekers int
-	absent  map[string]time.Time // key identifiers that a fresh set did not have, and when
+	absent  map[string]absence // key identifiers that a fresh set did not have, and when
 }
 
 // Name is the label given to Add.
@@ -152,7 +153,7 @@ func (k *Remote) Loaded() error {
 // was fetched meanwhile, or nil. What strangers write into a token can cause one fetch in Cooldown and no more.
 func (k *Remote) Seek(kid string) *KeySet {
 	k.mu.Lock()
-	if at, known := k.absent[kid]; known && time.Since(at) < absentFor {
+	if a, known := k.absent[kid]; known && time.Since(a.at) < a.wait {
 		k.mu.Unlock()
 		return nil
 	}
@@ -198,18 +199,25 @@ func (k *Remote) begin() {
 	k.fetched = make(chan struct{})
 }
 
+// absence is a key that fresh sets did not have: when the last one was looked at, and how long none is fetched because of the key.
+type absence struct {
+	at   time.Time
+	wait time.Duration
+}
+
 // remember notes a key that a fresh set does not have; mu is held.
 func (k *Remote) remember(kid string) {
-	if len(k.absent) >= maxAbsent {
+	before, known := k.absent[kid]
+	if !known && len(k.absent) >= maxAbsent {
 		oldest := ""
-		for id, at := range k.absent {
-			if oldest == "" || at.Before(k.absent[oldest]) {
+		for id, a := range k.absent {
+			if oldest == "" || a.at.Before(k.absent[oldest].at) {
 				oldest = id
 			}
 		}
 		delete(k.absent, oldest)
 	}
-	k.absent[kid] = time.Now()
+	k.absent[kid] = absence{at: time.Now(), wait: min(max(2*before.wait, Cooldown), absentFor)}
 }
 
 // run fetches at once, then when the last reply says, sooner after a failure, and when Seek asks.

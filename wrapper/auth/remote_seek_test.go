@@ -85,14 +85,42 @@ func TestAKeyThatAFreshSetDoesNotHaveIsNotSoughtAgainSoon(t *testing.T) {
 		})
 		time.Sleep(Cooldown)
 		g.Expect(k.Seek("retired")).NotTo(BeNil())
-		for range 9 {
-			time.Sleep(time.Minute)
-			g.Expect(k.Seek("retired")).To(BeNil())
+		began := time.Now()
+		for time.Since(began) < 3*time.Hour {
+			time.Sleep(10 * time.Second)
+			k.Seek("retired")
 		}
-		g.Expect(p.calls()).To(Equal(2), "an old client with a key that is gone causes no traffic")
-		time.Sleep(2 * time.Minute)
-		k.Seek("retired")
-		g.Expect(p.calls()).To(Equal(3))
+		fetched := p.times[2:]
+		for i, wait := range []time.Duration{Cooldown, 2 * Cooldown, 4 * Cooldown, 8 * Cooldown, 16 * Cooldown, absentFor, absentFor} {
+			last := began
+			if i > 0 {
+				last = fetched[i-1]
+			}
+			g.Expect(fetched[i].Sub(last)).To(BeNumerically("~", wait, 10*time.Second), "fetch %d", i)
+		}
+		g.Expect(len(fetched)).To(BeNumerically("<", 3*60/10+10), "an old client with a key that is gone causes little traffic")
+	})
+}
+
+// TestAKeyThatIsPublishedRightAfterItWasSoughtIsFound: providers sign with a key and publish it in an order of their own.
+func TestAKeyThatIsPublishedRightAfterItWasSoughtIsFound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := NewWithT(t)
+		older, newer := authtest.NewKey(t, "older", jose.ES256), authtest.NewKey(t, "newer", jose.ES256)
+		p := &provider{answer: reply(200, authtest.JWKS(t, older), "ETag", `"1"`, "Cache-Control", "max-age=3600")}
+		k := fetching(t, p)
+		time.Sleep(Cooldown)
+		g.Expect(k.Seek("newer")).NotTo(BeNil(), "a fresh set, without the key")
+		g.Expect(has(k, "newer")).To(BeFalse())
+		p.is(reply(200, authtest.JWKS(t, older, newer), "ETag", `"2"`, "Cache-Control", "max-age=3600"))
+
+		began := time.Now()
+		for !has(k, "newer") && time.Since(began) < absentFor {
+			time.Sleep(time.Second) // tokens come again and again
+			k.Seek("newer")
+		}
+		g.Expect(time.Since(began)).To(BeNumerically("<=", Cooldown+time.Second))
+		g.Expect(p.calls()).To(Equal(3), "one fetch in the cooldown")
 	})
 }
 

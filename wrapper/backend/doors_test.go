@@ -2,6 +2,7 @@ package backend_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,7 +15,7 @@ import (
 )
 
 var linkPaths = []string{
-	link.PathIssueCode, link.PathOpenCode, link.PathEnrol, link.PathResolve, link.PathRotate, link.PathListDevices, link.PathRevokeDevices,
+	link.PathIssueCode, link.PathOpenCode, link.PathDropCodes, link.PathEnrol, link.PathResolve, link.PathRotate, link.PathListDevices, link.PathRevokeDevices,
 	link.PathSetUser, link.PathOpenIMToken, link.PathForceLogout, link.PathMembership, link.PathSender,
 }
 
@@ -87,6 +88,9 @@ func TestWhatIsNotOfTheGatewaysDoor(t *testing.T) {
 		{"a code that lives no time", "POST", link.PathIssueCode, `{"userID":"alice","lifetimeSeconds":0,"newUser":true,"issuer":"x"}`, 400, "bad_request"},
 		{"a code for administrators' platform", "POST", link.PathIssueCode, `{"userID":"alice","platformID":10,"lifetimeSeconds":60,"newUser":true,"issuer":"x"}`, 400, "bad_request"},
 		{"a device's code without a device", "POST", link.PathIssueCode, `{"userID":"alice","lifetimeSeconds":60,"newUser":false,"issuer":"x"}`, 403, "forbidden"},
+		{"a code with too long a note", "POST", link.PathIssueCode, `{"userID":"alice","lifetimeSeconds":60,"newUser":true,"issuer":"x","under":"` + strings.Repeat("x", 2049) + `"}`, 400, "bad_request"},
+		{"nobody's codes to be dropped", "POST", link.PathDropCodes, `{}`, 400, "bad_request"},
+		{"codes of two kinds to be dropped", "POST", link.PathDropCodes, `{"userID":"alice","all":true}`, 400, "bad_request"},
 		{"no code's id", "POST", link.PathOpenCode, `{"codeID":"x"}`, 400, "bad_request"},
 		{"an enrolment without platform", "POST", link.PathEnrol, `{"codeID":"AAAAAAAAAAAAAAAAAAAAAA","key":"","platformID":0,"name":""}`, 400, "bad_request"},
 		{"the administrator's token", "POST", link.PathOpenIMToken, `{"userID":"imAdmin","platformID":1}`, 400, "bad_request"},

@@ -17,6 +17,7 @@ const (
 	maxNicknameBytes   = 256
 	maxFaceURLBytes    = 1024
 	maxIssuerBytes     = 300
+	maxUnderBytes      = 2 << 10
 	maxDeviceNameBytes = 128
 	maxTextBytes       = 128
 	maxConversations   = bounds.Conversations

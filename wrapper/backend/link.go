@@ -25,7 +25,8 @@ import (
 // devices is the part of registry.Registry that the gateway's calls need.
 type devices interface {
 	IssueCode(ctx context.Context, in registry.Invitation, lives time.Duration, enrolled bool) (string, time.Time, error)
-	OpenCode(ctx context.Context, id string) (psk []byte, ok bool, err error)
+	OpenCode(ctx context.Context, id string) (registry.Opened, error)
+	DropCodes(ctx context.Context, which link.DropCodes) error
 	Enrol(ctx context.Context, req link.Enrol, prepare func(context.Context, registry.Invitation) error) (link.Enrolled, error)
 	Resolve(ctx context.Context, key link.Key) (link.Resolved, error)
 	Rotate(ctx context.Context, req link.Rotate) (link.Enrolled, error)
@@ -82,6 +83,7 @@ var linkLimits = []policy.Limit{linkLogin, linkChange, linkToken, linkAsk}
 var linkRoutes = []linkRoute{
 	{link.PathIssueCode, linkChange, policy.AuditWrite, policy.Small, false, asked((*links).issueCode)},
 	{link.PathOpenCode, linkLogin, policy.AuditRead, policy.Small, false, asked((*links).openCode)},
+	{link.PathDropCodes, linkChange, policy.AuditWrite, policy.Small, true, asked((*links).dropCodes)},
 	{link.PathEnrol, linkChange, policy.AuditWrite, policy.Small, false, asked((*links).enrol)},
 	{link.PathResolve, linkLogin, policy.AuditRead, policy.Small, true, asked((*links).resolve)},
 	{link.PathRotate, linkChange, policy.AuditWrite, policy.Small, false, asked((*links).rotate)},
@@ -197,11 +199,14 @@ func (l *links) issueCode(ctx context.Context, rec *serve.Record, q link.IssueCo
 		return link.IssuedCode{}, bad("lifetimeSeconds must be %d to %d", int(minCodeLife.Seconds()), int(registry.MaxCodeLifetime.Seconds()))
 	case !legalText(q.Nickname, maxNicknameBytes) || !legalText(q.FaceURL, maxFaceURLBytes) || !legalText(q.Issuer, maxIssuerBytes):
 		return link.IssuedCode{}, bad("nickname, faceURL or issuer is too long, or holds a control character")
+	case !legalText(q.SessionID, maxIssuerBytes) || !legalText(q.DeviceID, maxIssuerBytes) || !legalText(q.Under, maxUnderBytes):
+		return link.IssuedCode{}, bad("sessionID, deviceID or under is too long, or holds a control character")
 	}
 	about(rec, q.UserID)
 	rec.Detail = "issued by " + q.Issuer
 	code, expires, err := l.devices.IssueCode(ctx, registry.Invitation{
 		UserID: q.UserID, Nickname: q.Nickname, FaceURL: q.FaceURL, PlatformID: q.PlatformID, Issuer: q.Issuer,
+		SessionID: q.SessionID, DeviceID: q.DeviceID, Under: q.Under,
 	}, lives, !q.NewUser)
 	return link.IssuedCode{Code: code, Expires: expires}, err
 }
@@ -210,12 +215,18 @@ func (l *links) openCode(ctx context.Context, rec *serve.Record, q link.OpenCode
 	if !handshake.LegalCodeID(q.CodeID) {
 		return link.OpenedCode{}, bad("codeID is no code's id")
 	}
-	psk, ok, err := l.devices.OpenCode(ctx, q.CodeID)
+	opened, err := l.devices.OpenCode(ctx, q.CodeID)
 	if err != nil {
 		return link.OpenedCode{}, err
 	}
-	note(rec, !ok, link.CodeGone)
-	return link.OpenedCode{Found: ok, PSK: encodeKey(psk)}, nil
+	note(rec, !opened.OK, link.CodeGone)
+	return link.OpenedCode{Found: opened.OK, PSK: encodeKey(opened.PSK), Under: opened.Under}, nil
+}
+
+func (l *links) dropCodes(ctx context.Context, rec *serve.Record, q link.DropCodes) (link.Empty, error) {
+	about(rec, q.UserID)
+	q.UserID, q.DeviceID, q.SessionID = boundedText(q.UserID), boundedText(q.DeviceID), boundedText(q.SessionID)
+	return link.Empty{}, l.devices.DropCodes(ctx, q)
 }
 
 func (l *links) enrol(ctx context.Context, rec *serve.Record, q link.Enrol) (link.Enrolled, error) {

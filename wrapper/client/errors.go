@@ -18,6 +18,8 @@ var (
 	ErrRevoked = errors.New("the session was revoked")
 	// ErrNoSession: the gateway does not know the session. Log in again.
 	ErrNoSession = errors.New("there is no such session")
+	// ErrLoginTooOld: the call takes a login of the last two minutes. Log in again with the device's key and repeat it.
+	ErrLoginTooOld = errors.New("the login is too old for this")
 	// ErrForbidden: the user may not do this.
 	ErrForbidden = errors.New("this is not permitted")
 	// ErrBusy: too many calls. Wait before the next one.
@@ -58,6 +60,8 @@ func (e *Error) Unwrap() error {
 	switch e.Code {
 	case wire.CodeNoPermission:
 		return ErrForbidden
+	case wire.CodeLoginTooOld:
+		return ErrLoginTooOld
 	case wire.CodeTokenExpired:
 		return ErrExpired
 	case wire.CodeTokenKicked:

@@ -83,7 +83,8 @@ func (s *Session) Ticket(ctx context.Context) (Ticket, error) {
 // IssuedCode is a one-time code with which the user enrols another device. Show it to him and keep it nowhere.
 type IssuedCode = link.IssuedCode
 
-// IssueCode gets a code for another device of the same user; platformID 0 is any.
+// IssueCode gets a code for another device of the same user; platformID 0 is any. ErrLoginTooOld: log in again first. The code ends with
+// the session: keep it until the other device is enrolled.
 func (s *Session) IssueCode(ctx context.Context, platformID int32) (IssuedCode, error) {
 	var reply IssuedCode
 	err := s.post(ctx, wire.PathCodes, map[string]any{"platformID": platformID}, &reply)
@@ -100,7 +101,8 @@ func (s *Session) Devices(ctx context.Context) ([]EnrolledDevice, error) {
 	return reply.Devices, err
 }
 
-// RevokeDevice ends a device of the user's own for good, with its sessions.
+// RevokeDevice ends a device of the user's own for good, with its sessions and the codes that it issued. For another device than the
+// session's: ErrLoginTooOld, as IssueCode.
 func (s *Session) RevokeDevice(ctx context.Context, deviceID string) error {
 	return s.post(ctx, wire.PathRevokeDevice, map[string]any{"deviceID": deviceID}, nil)
 }

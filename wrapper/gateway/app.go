@@ -156,8 +156,9 @@ func (w *wiring) hall(version string) (*hall, error) {
 		w.background = append(w.background, w.trail.Run)
 	}
 	belt := newBelt(w.log, w.reg)
-	w.background = append(w.background, belt.Run)
-	return &hall{now: w.now, hot: present, limiter: w.limiter(present), trail: w.trail, backend: back, belt: belt,
+	tidy := newTidy(w.log, w.reg)
+	w.background = append(w.background, belt.Run, tidy.Run)
+	return &hall{now: w.now, hot: present, limiter: w.limiter(present), trail: w.trail, backend: back, belt: belt, tidy: tidy,
 		unknown: newUnknown(w.now), proxies: newUntrusted(w.log, w.reg, w.now)}, nil
 }
 

@@ -20,7 +20,7 @@ func (w *wiring) users(h *hall, sessions *session.Store) (http.Handler, error) {
 	w.checks = append(w.checks, serve.Check{Name: "login keys", Do: func(context.Context) error { _, err := keys.Get(); return err }})
 	logins, err := login.New(login.Options{
 		Audience: u.Audience, Keys: keys, States: login.NewStates(w.redis, login.DefaultLimits),
-		Registry: registry{h.backend}, Sessions: newSessions{sessions}, Idle: seconds(u.Session.IdleSeconds), Now: w.now,
+		Registry: registry{h.backend, sessions}, Sessions: newSessions{sessions}, Idle: seconds(u.Session.IdleSeconds), Now: w.now,
 	})
 	if err != nil {
 		return nil, err
@@ -40,7 +40,7 @@ func (w *wiring) users(h *hall, sessions *session.Store) (http.Handler, error) {
 func (w *wiring) relay(h *hall, sessions *session.Store) (*realtime.Relay, error) {
 	upstream := socketUpstream{h.backend}
 	return realtime.New(realtime.Options{
-		URL: w.c.Users.Realtime.URL, MaxSockets: int(w.c.Users.Realtime.MaxSockets),
+		URL: w.c.Users.Realtime.URL, MaxSockets: int(w.c.Users.Realtime.MaxSockets), TicketOnly: w.c.Users.SocketToken == TicketOnly,
 		Sessions: lookedAt{socketSessions{sessions}, h}, Upstream: upstream, Members: upstream, Profiles: upstream,
 		Judge: socketJudge{h}, Trail: socketTrail{h},
 		Origin:   func(origin string) bool { return h.hot().allows(origin) },

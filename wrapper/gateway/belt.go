@@ -25,16 +25,29 @@ const (
 // when OpenIM hangs, and its failure takes nothing back.
 type belt struct {
 	log     *slog.Logger
+	failed  string // what is logged when it does not happen
 	places  chan struct{}
 	running sync.WaitGroup
 	results *prometheus.CounterVec
 }
 
 func newBelt(log *slog.Logger, reg prometheus.Registerer) *belt {
-	b := &belt{log: log, places: make(chan struct{}, beltPlaces), results: prometheus.NewCounterVec(prometheus.CounterOpts{
+	return newAfterwards(log, reg, "sessions are revoked; OpenIM's own logout did not happen", prometheus.CounterOpts{
 		Name: "openim_wrapper_openim_logouts_total",
 		Help: "OpenIM's own logouts after a revocation, by result: ok, failed, or left_out because too many were on their way. Sessions and sockets were ended before.",
-	}, []string{"result"})}
+	})
+}
+
+// newTidy removes enrolment codes after a revocation.
+func newTidy(log *slog.Logger, reg prometheus.Registerer) *belt {
+	return newAfterwards(log, reg, "codes hold no longer; they were not removed and count until they expire", prometheus.CounterOpts{
+		Name: "openim_wrapper_code_removals_total",
+		Help: "Removals of enrolment codes after a revocation, by result: ok, failed, or left_out because too many were on their way. The codes held no longer before.",
+	})
+}
+
+func newAfterwards(log *slog.Logger, reg prometheus.Registerer, failed string, counts prometheus.CounterOpts) *belt {
+	b := &belt{log: log, failed: failed, places: make(chan struct{}, beltPlaces), results: prometheus.NewCounterVec(counts, []string{"result"})}
 	reg.MustRegister(b.results)
 	return b
 }
@@ -70,7 +83,7 @@ func (b *belt) fasten(ctx context.Context, requestID string, do func(context.Con
 
 func (b *belt) note(result, requestID, detail string) {
 	b.results.WithLabelValues(result).Inc()
-	b.log.Warn("sessions are revoked; OpenIM's own logout did not happen", "requestID", requestID, "result", result, "detail", detail)
+	b.log.Warn(b.failed, "requestID", requestID, "result", result, "detail", detail)
 }
 
 // Run waits for a moment for what is on its way when ctx ends.

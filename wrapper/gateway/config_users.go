@@ -25,8 +25,10 @@ type Users struct {
 	ServerKeysDir string  `json:"serverKeysDir"`
 	Session       Session `json:"session"`
 	// CodeLifetimeSeconds is how long an enrolment code is good, at most 600. Default 600.
-	CodeLifetimeSeconds int32    `json:"codeLifetimeSeconds,omitempty"`
-	Realtime            Realtime `json:"realtime"`
+	CodeLifetimeSeconds int32 `json:"codeLifetimeSeconds,omitempty"`
+	// SocketToken is what opens a socket: TicketOrSession (default), or TicketOnly, which refuses a session's token in the query.
+	SocketToken string   `json:"socketToken,omitempty"`
+	Realtime    Realtime `json:"realtime"`
 }
 
 // Session says how long users stay logged in.
@@ -53,6 +55,12 @@ type Audit struct {
 	Path string `json:"path,omitempty"`
 }
 
+// What opens a socket.
+const (
+	TicketOrSession = "TicketOrSession"
+	TicketOnly      = "TicketOnly"
+)
+
 // Defaults and bounds of the users' door.
 const (
 	auditStdout           = "stdout"
@@ -72,6 +80,9 @@ func (u *Users) fill() {
 	or(&u.Session.LifetimeSeconds, defaultSessionSeconds)
 	or(&u.Session.IdleSeconds, defaultIdleSeconds)
 	or(&u.CodeLifetimeSeconds, maxCodeSeconds)
+	if u.SocketToken == "" {
+		u.SocketToken = TicketOrSession
+	}
 	or(&u.Realtime.MaxSockets, defaultMaxSockets)
 	or(&u.Realtime.DrainSeconds, defaultDrainSeconds)
 }
@@ -95,6 +106,9 @@ func (u *Users) validate(p *serve.Problems) {
 	between(p, "users.session.lifetimeSeconds", u.Session.LifetimeSeconds, minSessionSeconds, maxSessionSeconds)
 	between(p, "users.session.idleSeconds", u.Session.IdleSeconds, minSessionSeconds, maxSessionSeconds)
 	between(p, "users.codeLifetimeSeconds", u.CodeLifetimeSeconds, minSessionSeconds, maxCodeSeconds)
+	if u.SocketToken != TicketOrSession && u.SocketToken != TicketOnly {
+		p.Add("users.socketToken", "write %s or %s", TicketOrSession, TicketOnly)
+	}
 	if !isOrigin(u.Realtime.URL, "ws") {
 		p.Add("users.realtime.url", "write ws://host:port of OpenIM's message gateway, without path, user or query")
 	}

@@ -33,6 +33,7 @@ func TestTheUsersDoorHasDefaults(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(c.Users.Session).To(Equal(gateway.Session{LifetimeSeconds: 24 * 3600, IdleSeconds: 3600}))
 	g.Expect(c.Users.CodeLifetimeSeconds).To(BeEquivalentTo(600))
+	g.Expect(c.Users.SocketToken).To(Equal(gateway.TicketOrSession))
 	g.Expect(c.Users.Realtime).To(Equal(gateway.Realtime{URL: "ws://chat-msggateway.im.svc:10001", MaxSockets: 20000, DrainSeconds: 10}))
 
 	c, err = gateway.ParseConfig([]byte(sample))
@@ -52,6 +53,7 @@ func TestAWrongUsersDoorSaysWhatToWrite(t *testing.T) {
 		{"a session of a second", "  realtime:", "  session: {lifetimeSeconds: 1}\n  realtime:", "users.session.lifetimeSeconds: write 10 to"},
 		{"a session for ever", "  realtime:", "  session: {lifetimeSeconds: 100000000}\n  realtime:", "users.session.lifetimeSeconds: write 10 to"},
 		{"a code of an hour", "  realtime:", "  codeLifetimeSeconds: 3600\n  realtime:", "users.codeLifetimeSeconds: write 10 to 600"},
+		{"a socket by anything", "  realtime:", "  socketToken: Any\n  realtime:", "users.socketToken: write TicketOrSession or TicketOnly"},
 		{"sockets by http", "ws://chat", "http://chat", "users.realtime.url: write ws://host:port"},
 		{"sockets with a path", ":10001", ":10001/x", "users.realtime.url: write ws://host:port"},
 		{"no sockets at all", `10001"}`, `10001", maxSockets: -1}`, "users.realtime.maxSockets: write 1 to"},

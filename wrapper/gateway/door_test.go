@@ -32,6 +32,7 @@ type back struct {
 	asked   []string
 	devices []link.Device
 	fail    bool
+	under   string                     // of every code
 	held    map[string]<-chan struct{} // paths that are not answered before the channel is closed
 }
 
@@ -66,6 +67,12 @@ func (b *back) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		data = link.Devices{Devices: b.devices}
 	case link.PathSetUser:
 		data = link.User{ID: "alice", Disabled: true, Epoch: 7}
+	case link.PathOpenCode:
+		data = link.OpenedCode{Found: true, PSK: "the code's", Under: b.under}
+	case link.PathEnrol:
+		data = link.Enrolled{Device: link.Device{ID: "new-device", UserID: "alice", PlatformID: 1, Status: link.DeviceActive}, Under: b.under}
+	case link.PathOpenIMToken:
+		data = link.Token{Token: "openim-token", Hash: "hash", Expires: time.Now().Add(time.Hour)}
 	case wire.UserPrefix + "/user/get_users_info":
 		data = map[string]any{"usersInfo": []any{}}
 	case wire.ObjectPrefix + "alice/x":
@@ -113,7 +120,7 @@ func users(t *testing.T, configured *Hot) *house {
 	})
 	keys := login.NewKeys(t.TempDir())
 	logins, err := login.New(login.Options{
-		Audience: "https://im.example.com", Keys: keys, States: login.NewStates(db, login.DefaultLimits), Registry: registry{h.hall.backend}, Sessions: newSessions{h.sessions},
+		Audience: "https://im.example.com", Keys: keys, States: login.NewStates(db, login.DefaultLimits), Registry: registry{h.hall.backend, h.sessions}, Sessions: newSessions{h.sessions},
 	})
 	if err != nil {
 		t.Fatal(err)

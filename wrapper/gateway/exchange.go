@@ -23,6 +23,7 @@ type hall struct {
 	trail   *audit.Log
 	backend *backendClient
 	belt    *belt
+	tidy    *belt // removes codes that hold no longer
 	unknown *unknown
 	proxies *untrusted
 }

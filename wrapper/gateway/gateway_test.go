@@ -78,7 +78,7 @@ func shared(t *testing.T, backendURL string, configured *Hot) *hall {
 		now: time.Now, hot: func() *hot { return present }, trail: trail,
 		limiter: limit.New(limit.Options{Now: time.Now, Log: log, Registerer: reg}),
 		backend: &backendClient{up: upstream.New(backendURL), key: sharedKey, now: time.Now},
-		belt:    newBelt(log, reg),
+		belt:    newBelt(log, reg), tidy: newTidy(log, reg),
 		unknown: newUnknown(time.Now), proxies: newUntrusted(log, reg, time.Now),
 	}
 }

@@ -3,6 +3,7 @@ package gateway
 import (
 	"fmt"
 	"net/http"
+	"slices"
 
 	"github.com/openimstack/openim-operator/wrapper/auth"
 	"github.com/openimstack/openim-operator/wrapper/policy"
@@ -62,7 +63,31 @@ func (h *adminHandler) answer(x *exchange) *wire.Failure {
 	if failure := h.obey(x, route, body, wire.MediaTypeJSON); failure != nil {
 		return failure
 	}
+	if failure := h.endFirst(x, route, body); failure != nil {
+		return failure
+	}
 	return h.backend.pass(x, route, wire.AdminPrefix, body, wire.MediaTypeJSON)
+}
+
+// endFirst ends the gateway's own sessions before a call that ends a user's at OpenIM: there alone it would log nobody out.
+func (h *adminHandler) endFirst(x *exchange, route *policy.Route, body []byte) *wire.Failure {
+	if route.Ends != policy.EndsPlatform || h.sessions == nil {
+		return nil
+	}
+	var request struct {
+		UserID     string `json:"userID"`
+		PlatformID int32  `json:"platformID"`
+	}
+	if failure := decode(body, &request); failure != nil {
+		return failure
+	}
+	if failure := x.about(request.UserID); failure != nil {
+		return failure
+	}
+	if !slices.Contains(platforms, request.PlatformID) {
+		return nil // no user is there; OpenIM says what it thinks of it
+	}
+	return h.revocation().platform(x, request.UserID, request.PlatformID)
 }
 
 func (h *adminHandler) identify(x *exchange) *wire.Failure {

@@ -2,6 +2,8 @@ package gateway
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,7 +11,9 @@ import (
 	"time"
 
 	"github.com/openimstack/openim-operator/wrapper/auth"
+	"github.com/openimstack/openim-operator/wrapper/handshake"
 	"github.com/openimstack/openim-operator/wrapper/link"
+	"github.com/openimstack/openim-operator/wrapper/session"
 	"github.com/openimstack/openim-operator/wrapper/upstream"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
@@ -70,8 +74,11 @@ func refusalOf(path string, answer upstream.Reply, envelope wire.Envelope) error
 	return fmt.Errorf("%w: %s: %s", errBackend, path, failure.Name)
 }
 
-// registry is the device registry, as the login sees it.
-type registry struct{ backend *backendClient }
+// registry is the device registry, as the login sees it. Whether a code still holds is judged here: the sessions are the gateway's.
+type registry struct {
+	backend  *backendClient
+	sessions *session.Store
+}
 
 // Resolve implements login.Registry.
 func (r registry) Resolve(ctx context.Context, request link.Resolve) (link.Resolved, error) {
@@ -80,12 +87,68 @@ func (r registry) Resolve(ctx context.Context, request link.Resolve) (link.Resol
 
 // OpenCode implements login.Registry.
 func (r registry) OpenCode(ctx context.Context, request link.OpenCode) (link.OpenedCode, error) {
-	return ask[link.OpenedCode](ctx, r.backend, link.PathOpenCode, request)
+	opened, err := ask[link.OpenedCode](ctx, r.backend, link.PathOpenCode, request)
+	if err != nil {
+		return link.OpenedCode{}, err
+	}
+	stands, err := r.stands(ctx, opened.Under)
+	if err != nil {
+		return link.OpenedCode{}, err
+	}
+	if !stands {
+		// As for a code that never was.
+		opened.Found, opened.PSK = false, base64.RawURLEncoding.EncodeToString(randomBytes(handshake.PSKBytes))
+	}
+	return opened, nil
 }
 
 // Enrol implements login.Registry.
 func (r registry) Enrol(ctx context.Context, request link.Enrol) (link.Enrolled, error) {
-	return ask[link.Enrolled](ctx, r.backend, link.PathEnrol, request)
+	enrolled, err := ask[link.Enrolled](ctx, r.backend, link.PathEnrol, request)
+	if err != nil || enrolled.Refused != "" {
+		return enrolled, err
+	}
+	// Once more: whatever ended the code until now has not seen the device, and whatever ends it from now on comes after the enrolment.
+	// Also for a caller who has gone meanwhile: the device is there.
+	ctx = context.WithoutCancel(ctx)
+	stands, err := r.stands(ctx, enrolled.Under)
+	if stands {
+		return enrolled, nil
+	}
+	return link.Enrolled{Refused: link.CodeGone}, errors.Join(err, r.takeBack(ctx, enrolled.Device.ID))
+}
+
+// takeBack revokes a device that should not have been enrolled.
+func (r registry) takeBack(ctx context.Context, deviceID string) error {
+	_, err := ask[link.Devices](ctx, r.backend, link.PathRevokeDevices, link.RevokeDevices{DeviceID: deviceID})
+	ended := r.sessions.Revoke(ctx, session.Revocation{Scope: session.ScopeDevice, ID: deviceID, Reason: "code-revoked"})
+	return errors.Join(err, ended)
+}
+
+// noted is a session as it goes along with a code: all of it, so that nothing that a revocation speaks of is missing.
+func noted(s session.Session) (string, error) {
+	text, err := json.Marshal(s)
+	return string(text), err
+}
+
+// stands reports whether no revocation concerns what a code was issued under. Without a note it does not, after the same work.
+func (r registry) stands(ctx context.Context, under string) (bool, error) {
+	var s session.Session
+	known := under != "" && json.Unmarshal([]byte(under), &s) == nil && s.UserID != ""
+	err := r.sessions.Stands(ctx, s)
+	switch {
+	case errors.Is(err, session.ErrRevoked):
+		return false, nil
+	case err != nil:
+		return false, err
+	}
+	return known, nil
+}
+
+func randomBytes(n int) []byte {
+	b := make([]byte, n)
+	_, _ = rand.Read(b) // never fails
+	return b
 }
 
 // Rotate implements login.Registry.

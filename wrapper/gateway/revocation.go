@@ -44,10 +44,42 @@ func (v revocation) end(x *exchange, r session.Revocation) (any, *wire.Failure) 
 	if err := v.sessions.Revoke(x.r.Context(), r); err != nil {
 		return nil, x.unrecorded(err)
 	}
+	v.drop(x, codesOf(r))
 	if r.Scope == session.ScopeUser {
 		v.belt.fasten(x.r.Context(), x.rec.RequestID, func(ctx context.Context) error { return v.forceLogout(ctx, r.ID, platforms) })
 	}
 	return link.Empty{}, nil
+}
+
+// codesOf are the open codes that were issued under what a revocation ends. They do not hold from the revocation on (registry.stands).
+func codesOf(r session.Revocation) link.DropCodes {
+	switch r.Scope {
+	case session.ScopeSession:
+		return link.DropCodes{SessionID: r.ID}
+	case session.ScopeDevice:
+		return link.DropCodes{DeviceID: r.ID}
+	case session.ScopeAll:
+		return link.DropCodes{All: true}
+	}
+	return link.DropCodes{UserID: r.ID}
+}
+
+// drop has the backend remove codes that hold no longer, which would keep others from being issued. Its failure takes nothing back.
+func (v revocation) drop(x *exchange, which link.DropCodes) {
+	v.tidy.fasten(x.r.Context(), x.rec.RequestID, func(ctx context.Context) error {
+		_, err := ask[link.Empty](ctx, v.backend, link.PathDropCodes, which)
+		return err
+	})
+}
+
+// platform ends the sessions of a user on one of OpenIM's platforms. OpenIM's own logout is for the caller.
+func (v revocation) platform(x *exchange, userID string, platformID int32) *wire.Failure {
+	r := session.Revocation{Scope: session.ScopePlatform, ID: userID, PlatformID: platformID, Reason: "administrator"}
+	if err := v.sessions.Revoke(x.r.Context(), r); err != nil {
+		return x.unrecorded(err)
+	}
+	v.drop(x, codesOf(r))
+	return nil
 }
 
 // devices revokes devices for good, and all their sessions.

@@ -47,9 +47,14 @@ func (s socketSessions) Redeem(ctx context.Context, ticket string) (realtime.Ide
 	return socketIdentity(found), nil
 }
 
-// Attach implements realtime.Sessions.
+// Attach implements realtime.Sessions. The session is the one that was verified, with every field: one that is put together here
+// again could lack what revocations are compared with. An identity without a session is closed at once.
 func (s socketSessions) Attach(id realtime.Identity, end func(realtime.Cause)) (detach func()) {
-	held := session.Session{ID: id.SessionID, UserID: id.UserID, DeviceID: id.DeviceID, PlatformID: id.PlatformID, Expires: id.Expires}
+	held, ok := id.Session.(session.Session)
+	if !ok {
+		go end(realtime.CauseRevoked)
+		return func() {}
+	}
 	return s.store.Attach(held, func(cause error) {
 		if errors.Is(cause, session.ErrExpired) {
 			end(realtime.CauseExpired)
@@ -67,7 +72,7 @@ func socketFailure(err error) *wire.Failure {
 }
 
 func socketIdentity(s session.Session) realtime.Identity {
-	return realtime.Identity{UserID: s.UserID, DeviceID: s.DeviceID, PlatformID: s.PlatformID, SessionID: s.ID, Expires: s.Expires}
+	return realtime.Identity{UserID: s.UserID, DeviceID: s.DeviceID, PlatformID: s.PlatformID, SessionID: s.ID, Expires: s.Expires, Session: s}
 }
 
 // socketUpstream is what sockets need from the backend.

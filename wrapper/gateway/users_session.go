@@ -69,6 +69,7 @@ func (u *usersDoor) finishLogin(x *exchange, body []byte) (any, *wire.Failure) {
 		if err := u.sessions.Revoke(x.r.Context(), r); err != nil {
 			x.rec.Detail = "the session before the rotation lives on: " + err.Error()
 		}
+		u.revocation().drop(x, link.DropCodes{SessionID: outcome.Ends})
 	}
 	return reply, nil
 }
@@ -123,9 +124,26 @@ func (u *usersDoor) issueCode(x *exchange, body []byte) (any, *wire.Failure) {
 	if failure := decode(body, &request); failure != nil {
 		return nil, failure
 	}
+	if failure := u.loggedInLately(x); failure != nil {
+		return nil, failure
+	}
+	under, err := noted(x.session)
+	if err != nil {
+		return nil, &wire.Internal
+	}
 	return asked[link.IssuedCode](x, u.hall, link.PathIssueCode, link.IssueCode{
 		UserID: x.caller.Subject, PlatformID: request.PlatformID, LifetimeSeconds: u.codeSeconds, Issuer: "device " + x.caller.Device,
+		SessionID: x.caller.Session, DeviceID: x.caller.Device, Under: under,
 	})
+}
+
+// loggedInLately stands before what outlasts the session: who has copied a token has no key to log in with.
+func (u *usersDoor) loggedInLately(x *exchange) *wire.Failure {
+	if login.Fresh(u.now(), x.session.Created) {
+		return nil
+	}
+	f := wire.LoginTooOld
+	return &f
 }
 
 func (u *usersDoor) listDevices(x *exchange, _ []byte) (any, *wire.Failure) {
@@ -142,6 +160,11 @@ func (u *usersDoor) revokeDevice(x *exchange, body []byte) (any, *wire.Failure) 
 	if request.DeviceID == "" {
 		f := wire.BadRequest.Because("deviceID: write the id of one of your devices")
 		return nil, &f
+	}
+	if request.DeviceID != x.caller.Device {
+		if failure := u.loggedInLately(x); failure != nil {
+			return nil, failure
+		}
 	}
 	return u.revocation().devices(x, link.RevokeDevices{UserID: x.caller.Subject, DeviceID: request.DeviceID})
 }

@@ -9,6 +9,7 @@ const Prefix = "/internal/v1"
 const (
 	PathIssueCode     = Prefix + "/codes/issue"     // IssueCode -> IssuedCode
 	PathOpenCode      = Prefix + "/codes/open"      // OpenCode -> OpenedCode
+	PathDropCodes     = Prefix + "/codes/drop"      // DropCodes -> Empty
 	PathEnrol         = Prefix + "/devices/enrol"   // Enrol -> Device
 	PathResolve       = Prefix + "/devices/resolve" // Resolve -> Resolved
 	PathRotate        = Prefix + "/devices/rotate"  // Rotate -> Device
@@ -72,6 +73,21 @@ type IssueCode struct {
 	// NewUser false: the user must have an enrolled device already (a code that a device issues for its own user).
 	NewUser bool   `json:"newUser"`
 	Issuer  string `json:"issuer"` // who asked, for the log: "admin <sub>" or "device <id>"
+	// SessionID and DeviceID are the issuer's, empty for an administrator's: with them the code goes.
+	SessionID string `json:"sessionID,omitempty"`
+	DeviceID  string `json:"deviceID,omitempty"`
+	// Under is what the gateway noted of the session or the moment in which the code is issued, at most 2 KiB. It comes back when the code
+	// is used, and the gateway judges by it whether the code still holds. Nobody else reads it.
+	Under string `json:"under,omitempty"`
+}
+
+// DropCodes removes open codes: those that a session or a device issued, those of a user, or all. One of the four is written. Whether a
+// code holds does not depend on it (IssueCode.Under); this makes room for others.
+type DropCodes struct {
+	SessionID string `json:"sessionID,omitempty"`
+	DeviceID  string `json:"deviceID,omitempty"`
+	UserID    string `json:"userID,omitempty"`
+	All       bool   `json:"all,omitempty"`
 }
 
 // IssuedCode is a code: "v1.<id>.<secret>", 16 and 32 random bytes in base64url. It is shown once and never stored in clear.
@@ -90,6 +106,7 @@ type OpenCode struct {
 type OpenedCode struct {
 	Found bool   `json:"found"`
 	PSK   string `json:"psk"`
+	Under string `json:"under,omitempty"` // of IssueCode
 }
 
 // Enrol uses a code up and registers the device whose possession of key the handshake proved, atomically: of two calls
@@ -106,6 +123,7 @@ type Enrolled struct {
 	Refused Refused `json:"refused,omitempty"`
 	Device  Device  `json:"device,omitzero"`
 	User    User    `json:"user,omitzero"`
+	Under   string  `json:"under,omitempty"` // of the code that was used up
 }
 
 // Refused is why a registry call did not do what it was asked. It goes to the log, never to a client who has not proved himself.

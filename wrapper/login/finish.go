@@ -189,7 +189,7 @@ func (s *Service) checkCaller(a *attempt, current *Caller) {
 		return
 	}
 	a.outcome.UserID, a.outcome.DeviceID = current.UserID, current.DeviceID
-	if age := s.Now().Sub(current.LoggedIn); age > freshness || age < -freshness {
+	if !Fresh(s.Now(), current.LoggedIn) {
 		a.refuse(StaleSession)
 	}
 	if a.hello.PlatformID != current.PlatformID {

@@ -72,6 +72,12 @@ type Caller struct {
 	LoggedIn time.Time
 }
 
-// freshness is how old a session may be that replaces its device's key. A stolen token must not be enough to take a
-// device over for good, so that whoever rotates has logged in with the old key just before.
+// freshness is how old a session may be that replaces its device's key, issues a code for another device or revokes one. A stolen token
+// must not be enough for what outlasts it, so that whoever does this has logged in with the key just before.
 const freshness = 2 * time.Minute
+
+// Fresh reports whether a session made at loggedIn may do what a stolen token must not be enough for. A clock may be off by as much.
+func Fresh(now, loggedIn time.Time) bool {
+	age := now.Sub(loggedIn)
+	return age <= freshness && age >= -freshness
+}

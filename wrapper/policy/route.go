@@ -85,6 +85,9 @@ type Route struct {
 	Identity []Identity
 	// Repeatable: a second time does no more than the first, so a broken connection may be answered by a new try.
 	Repeatable bool
+	// Ends is what an administrator's call ends at OpenIM. The gateway ends the same of its own first: OpenIM's tokens are made anew for
+	// whoever has a session here.
+	Ends Ends
 	// Since is the first supported release that has the route.
 	Since Release
 	// Calls is OpenIM's path where it is not Path: an official SDK calls one that OpenIM does not have.
@@ -99,6 +102,12 @@ type Route struct {
 	// Why is what the route is for, or why nobody may call it.
 	Why string
 }
+
+// Ends is what a call of an administrator's ends.
+type Ends string
+
+// EndsPlatform is a user's sessions on a platform: userID and platformID of the body.
+const EndsPlatform Ends = "platform"
 
 // Name is the route's label in logs and metrics: the path without its first slash.
 func (r *Route) Name() string { return r.Path[1:] }

@@ -26,6 +26,8 @@ var (
 	illegalUser = wire.Failure{
 		Name: "illegal_user", Status: http.StatusOK, ErrCode: wire.CodeNoPermission, Text: "your user id must hold " + ids.Rule + ": ask for another",
 	}
+	tokenInURL = wire.Failure{Name: "token_in_url", Status: http.StatusOK, ErrCode: wire.CodeArgs,
+		Text: "this gateway takes no session token in the socket's address: get a ticket and offer it as a subprotocol, see docs/realtime.md"}
 	notYourself = wire.Failure{Name: "foreign_identity", Status: http.StatusOK, ErrCode: wire.CodeTokenInvalid, Text: "sendID and platformID are not those of the session: log in as them"}
 )
 
@@ -82,6 +84,10 @@ func (r *Relay) admit(ctx context.Context, req *http.Request, c *connect) (Ident
 
 // identify finds out who it is and whether they may try.
 func (r *Relay) identify(ctx context.Context, req *http.Request, c *connect) (Identity, *wire.Failure) {
+	if r.o.TicketOnly && c.ticket == "" {
+		c.token = ""
+		return Identity{}, &tokenInURL
+	}
 	if failure := r.hub.room(); failure != nil {
 		return Identity{}, failure
 	}

@@ -14,6 +14,8 @@ type Identity struct {
 	PlatformID int32 // OpenIM's numbers, 1 to 9
 	SessionID  string
 	Expires    time.Time // the session's absolute end
+	// Session is what Sessions keeps of the session. Attach gets it back as it was given; nothing here looks into it.
+	Session any
 }
 
 // Cause is why a session ended.

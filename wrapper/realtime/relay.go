@@ -29,6 +29,9 @@ type Options struct {
 	// RemoteIP finds the client behind trusted proxies. Nil: the peer's address.
 	RemoteIP func(*http.Request) string
 
+	// TicketOnly refuses a session's token in the query, where those on the way may write it down.
+	TicketOnly bool
+
 	// MaxSockets of this replica, MaxPerUser and MaxPerDevice of one user's and one device's on it. 0: 20000, 16, 4.
 	MaxSockets   int
 	MaxPerUser   int

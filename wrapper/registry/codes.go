@@ -12,6 +12,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/openimstack/openim-operator/wrapper/handshake"
+	"github.com/openimstack/openim-operator/wrapper/link"
 )
 
 const (
@@ -42,6 +43,8 @@ type Invitation struct {
 	FaceURL    string
 	PlatformID int32 // 0: any
 	Issuer     string
+	// SessionID and DeviceID are the issuer's; Under is the gateway's (link.IssueCode).
+	SessionID, DeviceID, Under string
 }
 
 // code is a document. The secret is not in it; what is made of it is sealed.
@@ -53,6 +56,9 @@ type code struct {
 	FaceURL    string    `bson:"faceURL"`
 	PlatformID int32     `bson:"platform"`
 	Issuer     string    `bson:"issuer"`
+	BySession  string    `bson:"bySession"`
+	ByDevice   string    `bson:"byDevice"`
+	Under      string    `bson:"under"`
 	Created    time.Time `bson:"created"`
 	Expires    time.Time `bson:"expires"`
 	Attempts   int32     `bson:"attempts"`
@@ -63,7 +69,8 @@ type code struct {
 }
 
 func (c *code) invitation() Invitation {
-	return Invitation{UserID: c.UserID, Nickname: c.Nickname, FaceURL: c.FaceURL, PlatformID: c.PlatformID, Issuer: c.Issuer}
+	return Invitation{UserID: c.UserID, Nickname: c.Nickname, FaceURL: c.FaceURL, PlatformID: c.PlatformID, Issuer: c.Issuer,
+		SessionID: c.BySession, DeviceID: c.ByDevice, Under: c.Under}
 }
 
 func codePlace(id string) []byte { return []byte("enrolment code " + id) }
@@ -96,6 +103,7 @@ func (r *Registry) IssueCode(ctx context.Context, in Invitation, lives time.Dura
 	fresh := handshake.NewCode()
 	doc := code{
 		ID: fresh.ID(), UserID: in.UserID, Nickname: in.Nickname, FaceURL: in.FaceURL, PlatformID: in.PlatformID, Issuer: in.Issuer,
+		BySession: in.SessionID, ByDevice: in.DeviceID, Under: in.Under,
 		Created: now, Expires: now.Add(min(lives, MaxCodeLifetime)).Truncate(time.Millisecond),
 	}
 	if doc.PSK, err = r.sealer.Seal(fresh.PSK(), codePlace(doc.ID)); err != nil {
@@ -132,14 +140,21 @@ func (h *handle) mayEnrol(ctx context.Context, userID string, enrolled bool) err
 	return nil
 }
 
+// Opened is what is known of a code. OK is false for a code that does not hold: its key is random.
+type Opened struct {
+	PSK   []byte
+	OK    bool
+	Under string
+}
+
 // OpenCode counts an attempt and gives the pre-shared key. An unknown, used, expired or exhausted code gives a random one, after
 // the same work.
-func (r *Registry) OpenCode(ctx context.Context, id string) (psk []byte, ok bool, err error) {
+func (r *Registry) OpenCode(ctx context.Context, id string) (Opened, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	h, err := r.open(ctx)
 	if err != nil {
-		return nil, false, err
+		return Opened{}, err
 	}
 	c, err := found[code](h.codes.FindOneAndUpdate(ctx, bson.D{
 		{Key: fieldID, Value: id},
@@ -148,20 +163,63 @@ func (r *Registry) OpenCode(ctx context.Context, id string) (psk []byte, ok bool
 		{Key: "claimed", Value: ""},
 	}, bson.D{{Key: "$inc", Value: bson.D{{Key: "attempts", Value: int32(1)}}}}, options.FindOneAndUpdate().SetReturnDocument(options.After)))
 	if err != nil {
-		return nil, false, err
+		return Opened{}, err
 	}
 	decoy, err := r.sealer.Seal(random(handshake.PSKBytes), codePlace(id))
 	if err != nil {
-		return nil, false, fmt.Errorf("%w: %w", ErrUnavailable, err)
+		return Opened{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	sealed := decoy
+	sealed, under := decoy, ""
 	if c != nil {
-		sealed = c.PSK
+		sealed, under = c.PSK, c.Under
 	}
-	psk, err = r.sealer.Open(sealed, codePlace(id))
+	psk, err := r.sealer.Open(sealed, codePlace(id))
 	if err != nil || len(psk) != handshake.PSKBytes {
 		// Sealed under a key that is gone, or tampered with: as good as no code.
-		return random(handshake.PSKBytes), false, nil
+		return Opened{PSK: random(handshake.PSKBytes)}, nil
 	}
-	return psk, c != nil, nil
+	return Opened{PSK: psk, OK: c != nil, Under: under}, nil
+}
+
+// DropCodes removes open codes: those that a session or a device issued, those of a user, or all.
+func (r *Registry) DropCodes(ctx context.Context, which link.DropCodes) error {
+	filter, err := codesOf(which)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	h, err := r.open(ctx)
+	if err != nil {
+		return err
+	}
+	return h.dropCodes(ctx, filter)
+}
+
+func (h *handle) dropCodes(ctx context.Context, filter bson.D) error {
+	_, err := h.codes.DeleteMany(ctx, filter)
+	return failed(err)
+}
+
+// codesOf wants one of the four.
+func codesOf(which link.DropCodes) (bson.D, error) {
+	switch which {
+	case link.DropCodes{All: true}:
+		return bson.D{}, nil
+	case link.DropCodes{UserID: which.UserID}:
+		return bson.D{{Key: fieldUser, Value: which.UserID}}, nonEmpty(which.UserID)
+	case link.DropCodes{DeviceID: which.DeviceID}:
+		return bson.D{{Key: fieldByDevice, Value: which.DeviceID}}, nonEmpty(which.DeviceID)
+	case link.DropCodes{SessionID: which.SessionID}:
+		return bson.D{{Key: fieldBySession, Value: which.SessionID}}, nonEmpty(which.SessionID)
+	}
+	return nil, ErrNobody
+}
+
+// nonEmpty keeps an empty name from meaning every code that an administrator issued.
+func nonEmpty(id string) error {
+	if id == "" {
+		return ErrNobody
+	}
+	return nil
 }

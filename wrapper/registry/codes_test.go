@@ -20,13 +20,13 @@ func TestACodeIsOpenedFiveTimesAtMost(t *testing.T) {
 	b := newBench(t)
 	id := b.issue(t, "alice")
 	for n := range registry.MaxAttempts {
-		_, ok, err := b.OpenCode(t.Context(), id)
+		opened, err := b.OpenCode(t.Context(), id)
 		g.Expect(err).NotTo(HaveOccurred())
-		g.Expect(ok).To(BeTrue(), "attempt %d", n+1)
+		g.Expect(opened.OK).To(BeTrue(), "attempt %d", n+1)
 	}
-	_, ok, err := b.OpenCode(t.Context(), id)
+	opened, err := b.OpenCode(t.Context(), id)
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(ok).To(BeFalse())
+	g.Expect(opened.OK).To(BeFalse())
 	out, err := b.Enrol(t.Context(), link.Enrol{CodeID: id, Key: newKey(t), PlatformID: 1}, allow)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(out.Refused).To(BeEmpty(), "the fifth attempt is one that may succeed")
@@ -41,9 +41,9 @@ func TestAttemptsAreCountedAcrossReplicas(t *testing.T) {
 	var work sync.WaitGroup
 	for i := range 20 {
 		work.Go(func() {
-			if _, ok, err := replicas[i%2].OpenCode(t.Context(), id); err != nil {
+			if code, err := replicas[i%2].OpenCode(t.Context(), id); err != nil {
 				t.Error(err)
-			} else if ok {
+			} else if code.OK {
 				opened.Add(1)
 			}
 		})
@@ -68,14 +68,14 @@ func TestWhatIsNoCode(t *testing.T) {
 	for name, id := range map[string]string{"unknown": handshake.NewCode().ID(), "used": used, "expired": expired, "sealed elsewhere": tampered, "empty": ""} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
-			one, ok, err := b.OpenCode(t.Context(), id)
+			one, err := b.OpenCode(t.Context(), id)
 			g.Expect(err).NotTo(HaveOccurred())
-			g.Expect(ok).To(BeFalse())
-			two, _, err := b.OpenCode(t.Context(), id)
+			g.Expect(one.OK).To(BeFalse())
+			two, err := b.OpenCode(t.Context(), id)
 			g.Expect(err).NotTo(HaveOccurred())
-			g.Expect(one).To(HaveLen(handshake.PSKBytes))
-			g.Expect(two).To(HaveLen(handshake.PSKBytes))
-			g.Expect(one).NotTo(Equal(two))
+			g.Expect(one.PSK).To(HaveLen(handshake.PSKBytes))
+			g.Expect(two.PSK).To(HaveLen(handshake.PSKBytes))
+			g.Expect(one.PSK).NotTo(Equal(two.PSK))
 		})
 	}
 	g := NewWithT(t)

@@ -219,8 +219,8 @@ func (h *handle) find(ctx context.Context, filter bson.D, o ...options.Lister[op
 // ErrNobody says that the call names neither a user nor a device.
 var ErrNobody = errors.New("name a user or a device")
 
-// RevokeDevices revokes one device, or all of a user's along with his open codes. A named device is in the answer also when it
-// was revoked before, so that who asks again can end its sessions again.
+// RevokeDevices revokes one device and the open codes that it issued, or all devices and open codes of a user. A named device is in the
+// answer also when it was revoked before, so that who asks again can end its sessions again.
 func (r *Registry) RevokeDevices(ctx context.Context, req link.RevokeDevices) ([]link.Device, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -248,7 +248,7 @@ func (r *Registry) RevokeDevices(ctx context.Context, req link.RevokeDevices) ([
 	if err != nil {
 		return nil, err
 	}
-	list := []link.Device{}
+	list, issuers := []link.Device{}, bson.A{}
 	for i := range docs {
 		d, err := h.revoke(ctx, docs[i].ID, r.now())
 		if err != nil {
@@ -260,8 +260,10 @@ func (r *Registry) RevokeDevices(ctx context.Context, req link.RevokeDevices) ([
 		if d != nil && docs[i].Status != statusPending {
 			list = append(list, d.link())
 		}
+		issuers = append(issuers, docs[i].ID)
 	}
-	return list, nil
+	// After the devices: an enrolment under way with such a code looks for it before it activates the other device.
+	return list, h.dropCodes(ctx, bson.D{{Key: fieldByDevice, Value: bson.D{{Key: "$in", Value: issuers}}}})
 }
 
 // revoke ends a device and frees its seat. It gives nil when it was revoked before.

@@ -193,7 +193,7 @@ func TestTheDatabaseIsDown(t *testing.T) {
 					_, _, err := b.IssueCode(ctx, registry.Invitation{UserID: "alice"}, time.Minute, false)
 					return err
 				},
-				"open": func(ctx context.Context) error { _, _, err := b.OpenCode(ctx, id); return err },
+				"open": func(ctx context.Context) error { _, err := b.OpenCode(ctx, id); return err },
 				"enrol": func(ctx context.Context) error {
 					_, err := b.Enrol(ctx, link.Enrol{CodeID: id, Key: fresh, PlatformID: 1}, allow)
 					return err

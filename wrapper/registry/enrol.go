@@ -55,7 +55,7 @@ func (r *Registry) Enrol(ctx context.Context, req link.Enrol, prepare func(conte
 	if err != nil {
 		return link.Enrolled{}, err
 	}
-	return link.Enrolled{Device: d.link(), User: u.link()}, nil
+	return link.Enrolled{Device: d.link(), User: u.link(), Under: c.Under}, nil
 }
 
 // examine looks without changing anything.

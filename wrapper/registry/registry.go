@@ -203,6 +203,8 @@ func (h *handle) index(ctx context.Context) error {
 		{h.devices, mongo.IndexModel{Keys: bson.D{{Key: fieldUser, Value: 1}}}},
 		{h.codes, mongo.IndexModel{Keys: bson.D{{Key: fieldSeat, Value: 1}}, Options: unique}},
 		{h.codes, mongo.IndexModel{Keys: bson.D{{Key: fieldUser, Value: 1}}}},
+		{h.codes, mongo.IndexModel{Keys: bson.D{{Key: fieldByDevice, Value: 1}}}},
+		{h.codes, mongo.IndexModel{Keys: bson.D{{Key: fieldBySession, Value: 1}}}},
 	} {
 		if _, err := i.in.Indexes().CreateOne(ctx, i.model); err != nil {
 			return err
@@ -241,12 +243,14 @@ func failed(err error) error {
 
 // Field names that stand in more than one place.
 const (
-	fieldID      = "_id"
-	fieldUser    = "user"
-	fieldSeat    = "seat"
-	fieldStatus  = "status"
-	fieldExpires = "expires"
-	fieldKey     = "key"
+	fieldID        = "_id"
+	fieldUser      = "user"
+	fieldSeat      = "seat"
+	fieldStatus    = "status"
+	fieldExpires   = "expires"
+	fieldKey       = "key"
+	fieldByDevice  = "byDevice"
+	fieldBySession = "bySession"
 )
 
 func byID(id string) bson.D { return bson.D{{Key: fieldID, Value: id}} }

@@ -163,10 +163,10 @@ func TestAUserEnrolsLogsInAndIsRevoked(t *testing.T) {
 	code, err := handshake.ParseCode(text)
 	g.Expect(err).NotTo(HaveOccurred())
 
-	psk, ok, err := b.OpenCode(t.Context(), code.ID())
+	opened, err := b.OpenCode(t.Context(), code.ID())
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(ok).To(BeTrue())
-	g.Expect(psk).To(Equal(code.PSK()), "both sides of the handshake derive the same key")
+	g.Expect(opened.OK).To(BeTrue())
+	g.Expect(opened.PSK).To(Equal(code.PSK()), "both sides of the handshake derive the same key")
 
 	key := newKey(t)
 	var invited registry.Invitation

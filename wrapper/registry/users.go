@@ -30,7 +30,8 @@ func (h *handle) user(ctx context.Context, id string) (user, error) {
 	return *u, nil
 }
 
-// SetUser changes what stands in change and gives the user as he is then.
+// SetUser changes what stands in change and gives the user as they are then. Who is disabled, or of whom everything is to end, loses the
+// open codes.
 func (r *Registry) SetUser(ctx context.Context, change link.SetUser) (link.User, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -59,6 +60,9 @@ func (r *Registry) SetUser(ctx context.Context, change link.SetUser) (link.User,
 		if err != nil || u == nil {
 			return link.User{}, failed(err)
 		}
-		return u.link(), nil
+		if u.Disabled || change.NextEpoch {
+			err = h.dropCodes(ctx, bson.D{{Key: fieldUser, Value: u.ID}})
+		}
+		return u.link(), err
 	}
 }

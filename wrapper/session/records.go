@@ -22,6 +22,9 @@ var touchLua string
 // Fields of a session's hash in Redis. Times are Unix milliseconds.
 var recordFields = []string{"hash", "user", "device", "platform", "epoch", "created", "end", "last"}
 
+// readFields are those and why the session was replaced, which few have.
+var readFields = append(recordFields[:len(recordFields):len(recordFields)], "ended")
+
 // records are the sessions in Redis.
 type records struct {
 	db   *redisdb.DB
@@ -33,8 +36,14 @@ func newRecords(db *redisdb.DB) *records { return &records{db: db, cuts: newLedg
 func (r *records) key(id string) string      { return r.db.Key("s:", id) }
 func (r *records) ofUser(user string) string { return r.db.Key("su:", user) }
 
-// write stores a new session, then reads the revocations that stand: one that came while the login was on its way is seen here.
-func (r *records) write(ctx context.Context, s *Session, hash [sha256.Size]byte) (map[string]cut, error) {
+// ofDevice: the length keeps apart what the separator could join.
+func (r *records) ofDevice(s *Session) string {
+	return r.db.Key("sd:", strconv.Itoa(len(s.UserID)), ":", s.UserID, ":", s.DeviceID)
+}
+
+// write stores a new session, then reads the revocations that stand: one that came while the login was on its way is seen here. ofDevice
+// are the ids of the device's sessions, oldest first, some of which may have ended.
+func (r *records) write(ctx context.Context, s *Session, hash [sha256.Size]byte) (cuts map[string]cut, ofDevice []string, err error) {
 	forget := s.Expires.Add(keptAfterEnd).UnixMilli()
 	pipe := r.db.Pipeline()
 	wrote := pipe.Eval(ctx, writeLua, []string{r.key(s.ID)}, forget, "hash", encoding.EncodeToString(hash[:]), "user", s.UserID, "device", s.DeviceID,
@@ -43,16 +52,43 @@ func (r *records) write(ctx context.Context, s *Session, hash [sha256.Size]byte)
 	pipe.ZRemRangeByScore(ctx, index, "-inf", strconv.FormatInt(s.Created.UnixMilli(), 10))
 	pipe.ZAdd(ctx, index, redis.Z{Score: float64(s.Expires.UnixMilli()), Member: s.ID})
 	pipe.PExpireAt(ctx, index, time.UnixMilli(forget))
+	remembered := s.Expires.Sub(s.Created) + keptAfterEnd
+	listed := pipe.Eval(ctx, deviceLua, []string{r.ofDevice(s)}, s.ID, s.Created.UnixMilli(), remembered.Milliseconds())
 	if _, err := pipe.Exec(ctx); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := wrote.Err(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return r.standing(ctx, s.fields())
+	if ofDevice, err = listed.StringSlice(); err != nil {
+		return nil, nil, err
+	}
+	cuts, err = r.standing(ctx, s.fields())
+	return cuts, ofDevice, err
 }
 
-func (r *records) standing(ctx context.Context, fields [4]string) (map[string]cut, error) {
+// replace ends a session in its record.
+func (r *records) replace(ctx context.Context, id string) error {
+	return r.db.Eval(ctx, replaceLua, []string{r.key(id)}, replacedReason, keptAfterEnd.Milliseconds()).Err()
+}
+
+// leave takes sessions of a device off the lists.
+func (r *records) leave(ctx context.Context, of *Session, ids []string) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	members := make([]any, len(ids))
+	for i, id := range ids {
+		members[i] = id
+	}
+	pipe := r.db.Pipeline()
+	pipe.ZRem(ctx, r.ofDevice(of), members...)
+	pipe.ZRem(ctx, r.ofUser(of.UserID), members...)
+	_, err := pipe.Exec(ctx)
+	return err
+}
+
+func (r *records) standing(ctx context.Context, fields [scopes]string) (map[string]cut, error) {
 	values, err := r.db.HMGet(ctx, r.cuts, fields[:]...).Result()
 	if err != nil {
 		return nil, err
@@ -60,7 +96,7 @@ func (r *records) standing(ctx context.Context, fields [4]string) (map[string]cu
 	return cutsOf(fields, values)
 }
 
-func cutsOf(fields [4]string, values []any) (map[string]cut, error) {
+func cutsOf(fields [scopes]string, values []any) (map[string]cut, error) {
 	found := map[string]cut{}
 	for i, v := range values {
 		text, there := v.(string)
@@ -77,9 +113,9 @@ func cutsOf(fields [4]string, values []any) (map[string]cut, error) {
 }
 
 // read gets a session and the revocations that may concern it: in one round trip when its fields are known already.
-func (r *records) read(ctx context.Context, id string, fields *[4]string) (entry, map[string]cut, error) {
+func (r *records) read(ctx context.Context, id string, fields *[scopes]string) (entry, map[string]cut, error) {
 	pipe := r.db.Pipeline()
-	record := pipe.HMGet(ctx, r.key(id), recordFields...)
+	record := pipe.HMGet(ctx, r.key(id), readFields...)
 	var cuts *redis.SliceCmd
 	if fields != nil {
 		cuts = pipe.HMGet(ctx, r.cuts, fields[:]...)
@@ -121,7 +157,11 @@ func entryOf(id string, values []any) (entry, error) {
 	}
 	s := Session{ID: id, UserID: texts[1], DeviceID: texts[2], PlatformID: int32(numbers[0]), Epoch: numbers[1], //nolint:gosec // bounded above
 		Created: time.UnixMilli(numbers[2]), Expires: time.UnixMilli(numbers[3]), LastUsed: time.UnixMilli(numbers[4])}
-	return entry{session: s, hash: [sha256.Size]byte(raw), fields: s.fields()}, nil
+	e := entry{session: s, hash: [sha256.Size]byte(raw), fields: s.fields()}
+	if len(values) > len(recordFields) {
+		e.ended, _ = values[len(recordFields)].(string)
+	}
+	return e, nil
 }
 
 // touch notes a use of each and gives those that are gone.

@@ -12,17 +12,19 @@ type Scope string
 
 // Scopes.
 const (
-	ScopeSession Scope = "session"
-	ScopeDevice  Scope = "device"
-	ScopeUser    Scope = "user"
-	ScopeAll     Scope = "all"
+	ScopeSession  Scope = "session"
+	ScopeDevice   Scope = "device"
+	ScopePlatform Scope = "platform" // of a user on one of OpenIM's platforms
+	ScopeUser     Scope = "user"
+	ScopeAll      Scope = "all"
 )
 
 const (
-	sessionField = "s:"
-	deviceField  = "d:"
-	userField    = "u:"
-	allField     = "a"
+	sessionField  = "s:"
+	deviceField   = "d:"
+	platformField = "p:"
+	userField     = "u:"
+	allField      = "a"
 	// maxAhead bounds Revocation.Before.
 	maxAhead       = time.Hour
 	maxReasonBytes = 64
@@ -33,6 +35,8 @@ type Revocation struct {
 	Scope Scope
 	// ID of the session, device or user. Empty for all.
 	ID string
+	// PlatformID goes with ScopePlatform: ID is the user's.
+	PlatformID int32
 	// Before: sessions created until then, it included. Zero: now, by Redis' clock. It may lie up to an hour ahead, to catch a login of
 	// a device that is on its way while the device is revoked for good.
 	Before time.Time
@@ -44,19 +48,26 @@ type Revocation struct {
 }
 
 func (r *Revocation) field() (string, error) {
-	prefixes := map[Scope]string{ScopeSession: sessionField, ScopeDevice: deviceField, ScopeUser: userField, ScopeAll: allField}
+	prefixes := map[Scope]string{
+		ScopeSession: sessionField, ScopeDevice: deviceField, ScopePlatform: platformField, ScopeUser: userField, ScopeAll: allField,
+	}
 	prefix, known := prefixes[r.Scope]
 	switch {
 	case !known:
-		return "", fmt.Errorf("the scope %q is not known: write session, device, user or all", r.Scope)
+		return "", fmt.Errorf("the scope %q is not known: write session, device, platform, user or all", r.Scope)
 	case r.Scope == ScopeAll && r.ID != "":
 		return "", fmt.Errorf("a revocation of everything names no id: leave it out")
 	case r.Scope != ScopeAll && !validID(r.ID):
 		return "", fmt.Errorf("the id is not usable: write 1 to %d bytes without control characters", maxIDBytes)
+	case r.PlatformID < 0 || r.PlatformID != 0 && r.Scope != ScopePlatform:
+		return "", fmt.Errorf("a platform belongs to a revocation of a user on a platform, and is not negative")
 	case r.Epoch < 0 || r.Epoch != 0 && r.Scope != ScopeUser:
 		return "", fmt.Errorf("an epoch belongs to a revocation of a user, and is not negative")
 	case r.Reason != "" && (len(r.Reason) > maxReasonBytes || !validID(r.Reason)):
 		return "", fmt.Errorf("the reason is not usable: write at most %d bytes without control characters", maxReasonBytes)
+	}
+	if r.Scope == ScopePlatform {
+		return platformName(r.PlatformID, r.ID), nil
 	}
 	return prefix + r.ID, nil
 }

@@ -109,7 +109,7 @@ func TestARaceOfLoginsAndARevocationHasOneOutcome(t *testing.T) {
 		for i := range 16 {
 			maker := []*replica{a, b}[i%2]
 			all.Go(func() {
-				if token, s, err := maker.Create(context.Background(), user, "phone", 5, 1); err == nil {
+				if token, s, err := maker.Create(context.Background(), user, fmt.Sprint("phone-", i), 5, 1); err == nil {
 					mu.Lock()
 					defer mu.Unlock()
 					tokens[token] = s
@@ -178,7 +178,7 @@ func TestARevocationIsSaidRightly(t *testing.T) {
 		r    Revocation
 		want string
 	}{
-		"scope":       {Revocation{Scope: "everyone"}, `write session, device, user or all`},
+		"scope":       {Revocation{Scope: "everyone"}, `write session, device, platform, user or all`},
 		"no id":       {Revocation{Scope: ScopeUser}, "the id is not usable"},
 		"long id":     {Revocation{Scope: ScopeUser, ID: strings.Repeat("x", 129)}, "the id is not usable"},
 		"line break":  {Revocation{Scope: ScopeUser, ID: "a\nb"}, "the id is not usable"},

@@ -2,6 +2,8 @@ package session
 
 import (
 	"errors"
+	"math"
+	"strconv"
 	"time"
 )
 
@@ -34,6 +36,11 @@ const (
 	// expired or revoked one can be told from one that never was.
 	keptAfterEnd = time.Hour
 	maxIDBytes   = 128
+	maxEpoch     = math.MaxInt64
+	// MaxPerDevice is how many sessions a device may have; a further login ends the oldest. A device is one key, and an app has one session
+	// of it; some are left over from restarts and some belong to pages open beside each other. Eight leaves room for these, and whoever
+	// copies tokens or logs in without end holds no more.
+	MaxPerDevice = 8
 )
 
 // bounds are the times that docs/sessions.md promises. Tests shorten them.
@@ -67,7 +74,15 @@ func validID(id string) bool {
 	return true
 }
 
-// fields names what a revocation can speak of: the session, its device, its user, everybody.
-func (s *Session) fields() [4]string {
-	return [4]string{sessionField + s.ID, deviceField + s.DeviceID, userField + s.UserID, allField}
+// scopes is how many revocations can concern one session.
+const scopes = 5
+
+// fields names what a revocation can speak of: the session, its device, its user on its platform, its user, everybody.
+func (s *Session) fields() [scopes]string {
+	return [scopes]string{sessionField + s.ID, deviceField + s.DeviceID, platformName(s.PlatformID, s.UserID), userField + s.UserID, allField}
+}
+
+// platformName is the field of a user on one platform.
+func platformName(platformID int32, userID string) string {
+	return platformField + strconv.FormatInt(int64(platformID), 10) + ":" + userID
 }

@@ -80,6 +80,7 @@ func (s *Store) Create(ctx context.Context, userID, deviceID string, platformID 
 	lifetime := s.lifetimeNow()
 	token, id, hash := mint()
 	var made Session
+	var ofDevice []string
 	asked := s.now()
 	err := s.call(ctx, func(ctx context.Context) error {
 		at, err := s.ledger.begin(ctx, lifetime)
@@ -89,10 +90,11 @@ func (s *Store) Create(ctx context.Context, userID, deviceID string, platformID 
 		begun := time.UnixMilli(at)
 		made = Session{ID: id, UserID: userID, DeviceID: deviceID, PlatformID: platformID, Epoch: epoch,
 			Created: begun, Expires: begun.Add(lifetime), LastUsed: begun}
-		cuts, err := s.records.write(ctx, &made, hash)
+		cuts, listed, err := s.records.write(ctx, &made, hash)
 		if err != nil {
 			return err
 		}
+		ofDevice = listed
 		s.learn(made.fields(), cuts)
 		return nil
 	})
@@ -103,7 +105,14 @@ func (s *Store) Create(ctx context.Context, userID, deviceID string, platformID 
 	if err = s.table.refused(&fields, &made); err != nil {
 		return "", Session{}, err
 	}
-	s.table.put(made, hash, asked)
+	s.table.put(&entry{session: made, hash: hash}, asked)
+	if err = s.keepNewest(ctx, &made, ofDevice); err != nil {
+		return "", Session{}, err
+	}
+	// Of more logins at once than a device may have sessions, this one may be among the oldest.
+	if err = s.table.refused(&fields, &made); err != nil {
+		return "", Session{}, err
+	}
 	s.metrics.created.Inc()
 	return token, made, nil
 }
@@ -189,7 +198,7 @@ func (s *Store) read(ctx context.Context, id string, known entry, held bool) (en
 			return entry{}, err
 		}
 	}
-	var fields *[4]string
+	var fields *[scopes]string
 	if held {
 		fields = &known.fields
 	}
@@ -198,7 +207,7 @@ func (s *Store) read(ctx context.Context, id string, known entry, held bool) (en
 		return entry{}, err
 	}
 	s.learn(e.fields, cuts)
-	s.table.put(e.session, e.hash, asked)
+	s.table.put(&e, asked)
 	e.confirmed = asked
 	return e, nil
 }
@@ -225,7 +234,7 @@ func (s *Store) use(ctx context.Context, session *Session) error {
 }
 
 // learn takes over revocations that were read beside a session.
-func (s *Store) learn(fields [4]string, cuts map[string]cut) {
+func (s *Store) learn(fields [scopes]string, cuts map[string]cut) {
 	for _, field := range fields {
 		if c, found := cuts[field]; found {
 			s.table.apply(field, c)
@@ -258,6 +267,9 @@ func unavailable(err error) error { return fmt.Errorf("%w: %w", ErrUnavailable, 
 func (s *Store) judge(e *entry) error {
 	if err := s.table.refused(&e.fields, &e.session); err != nil {
 		return err
+	}
+	if e.ended != "" {
+		return revokedBecause(e.ended)
 	}
 	if !s.redisNow().Before(e.session.Expires) || s.idleOut(&e.session) {
 		return ErrExpired

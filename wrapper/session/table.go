@@ -23,7 +23,8 @@ type table struct {
 type entry struct {
 	session   Session
 	hash      [sha256.Size]byte
-	fields    [4]string
+	fields    [scopes]string
+	ended     string    // why the session was replaced; empty: it was not
 	confirmed time.Time // by our clock, when Redis was asked; zero: must be asked
 	doubted   bool      // whether Redis still has it is to be asked even if nobody uses it
 	sockets   map[*socket]struct{}
@@ -43,13 +44,14 @@ func (t *table) look(id string) (entry, bool) {
 	if !found {
 		return entry{}, false
 	}
-	return entry{session: e.session, hash: e.hash, fields: e.fields, confirmed: e.confirmed}, true
+	return entry{session: e.session, hash: e.hash, fields: e.fields, ended: e.ended, confirmed: e.confirmed}, true
 }
 
 // put notes what Redis has just said of a session.
-func (t *table) put(s Session, hash [sha256.Size]byte, asked time.Time) {
+func (t *table) put(said *entry, asked time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	s := said.session
 	e, found := t.sessions[s.ID]
 	if !found {
 		t.makeRoom()
@@ -59,7 +61,7 @@ func (t *table) put(s Session, hash [sha256.Size]byte, asked time.Time) {
 	if e.session.LastUsed.After(s.LastUsed) {
 		s.LastUsed = e.session.LastUsed
 	}
-	e.session, e.hash = s, hash
+	e.session, e.hash, e.ended = s, said.hash, said.ended
 	if asked.After(e.confirmed) {
 		e.confirmed = asked
 	}
@@ -103,13 +105,13 @@ func (t *table) kept(id string, at time.Time) {
 }
 
 // refused is why the session's revocations do not let it go on, or nil.
-func (t *table) refused(fields *[4]string, s *Session) error {
+func (t *table) refused(fields *[scopes]string, s *Session) error {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	return t.cutFor(fields, s)
 }
 
-func (t *table) cutFor(fields *[4]string, s *Session) error {
+func (t *table) cutFor(fields *[scopes]string, s *Session) error {
 	for _, field := range fields {
 		if c, found := t.cuts[field]; found && c.ends(s) {
 			return revokedBecause(c.reason)

@@ -18,18 +18,21 @@ type Envelope struct {
 // Error codes of OpenIM that the wrapper gives or acts upon
 // (OpenIM's tools/errs/predefine.go, the same at every supported release).
 const (
-	CodeOK              = 0
-	CodeInternal        = 500
-	CodeArgs            = 1001
-	CodeNoPermission    = 1002
-	CodeNotFound        = 1004
-	CodeTokenExpired    = 1501
-	CodeTokenInvalid    = 1502
-	CodeTokenMalformed  = 1503
-	CodeTokenNotValid   = 1504
-	CodeTokenUnknown    = 1505
-	CodeTokenKicked     = 1506
-	CodeTokenNotExist   = 1507
+	CodeOK             = 0
+	CodeInternal       = 500
+	CodeArgs           = 1001
+	CodeNoPermission   = 1002
+	CodeNotFound       = 1004
+	CodeTokenExpired   = 1501
+	CodeTokenInvalid   = 1502
+	CodeTokenMalformed = 1503
+	CodeTokenNotValid  = 1504
+	CodeTokenUnknown   = 1505
+	CodeTokenKicked    = 1506
+	CodeTokenNotExist  = 1507
+	// CodeLoginTooOld is the wrapper's own, near OpenIM's codes of tokens and none of them: the session is good, but the call takes a newer
+	// login. SDKs hand it to the application and log nobody out.
+	CodeLoginTooOld     = 1590
 	firstTokenErrorCode = CodeTokenExpired
 	lastTokenErrorCode  = CodeTokenNotExist
 )

@@ -41,6 +41,7 @@ var (
 	WrongMediaType  = Failure{"wrong_media_type", http.StatusUnsupportedMediaType, CodeArgs, "send Content-Type: application/json and no Content-Encoding"}
 	Busy            = Failure{"busy", http.StatusTooManyRequests, CodeInternal, "too many calls of this kind are in flight: try again after a second"}
 	Limited         = Failure{"limited", http.StatusTooManyRequests, CodeInternal, "too many calls in a short time: wait for as long as Retry-After says"}
+	LoginTooOld     = Failure{"login_too_old", http.StatusForbidden, CodeLoginTooOld, "this takes a login of the last two minutes: log in again with the device's key and repeat the call"}
 	RuleRefused     = Failure{"rule", http.StatusForbidden, CodeNoPermission, "a rule of this installation does not allow this call"}
 	NotRecorded     = Failure{"not_recorded", http.StatusServiceUnavailable, CodeInternal, "the audit trail cannot be written, so that nothing is changed and nothing private is read now: try again later"}
 	Internal        = Failure{"internal", http.StatusInternalServerError, CodeInternal, "the wrapper failed: see its log for this request id"}
@@ -52,7 +53,7 @@ var (
 
 // Failures are all of them, in the order of the documentation.
 var Failures = []Failure{
-	BadRequest, Unauthenticated, Forbidden, NobodyMayCall, RuleRefused, UnknownRoute, WrongMethod, BodyTooSlow, BodyTooLarge,
+	BadRequest, Unauthenticated, Forbidden, NobodyMayCall, LoginTooOld, RuleRefused, UnknownRoute, WrongMethod, BodyTooSlow, BodyTooLarge,
 	WrongMediaType, Busy, Limited, NotRecorded, Internal, NotInRelease, BadGateway, Unavailable, TimedOut,
 }
 

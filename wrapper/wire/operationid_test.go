@@ -18,7 +18,7 @@ func TestAnOperationIDIsBoundedAndKeptWhereItCanBe(t *testing.T) {
 		g.Expect(len(got)).To(BeNumerically("<=", MaxPassedOperationIDBytes))
 		g.Expect(holdsOnlyBytes(got, isPrintable)).To(BeTrue(), "%q", got)
 		g.Expect(BoundOperationID(id)).To(Equal(got), "the same for the same")
-		g.Expect(BoundOperationID(id + "x")).NotTo(Equal(got), "another for another")
+		g.Expect(BoundOperationID(id+"x")).NotTo(Equal(got), "another for another")
 		g.Expect(BoundOperationID(got)).To(Equal(got))
 	}
 }

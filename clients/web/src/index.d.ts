@@ -99,7 +99,8 @@ export class Session {
 
 /** An answer of the gateway's that is no success. */
 export class GatewayError extends Error {
-  /** OpenIM's errCode: 1501 expired, 1506 revoked, 1502 the login failed. */
+  /** OpenIM's errCode: 1501 expired, 1506 revoked, 1502 the login failed,
+   * 1590 a call that takes a login of the last two minutes: log in again and repeat it. */
   readonly code: number;
   /** HTTP status. */
   readonly status: number;

@@ -1,5 +1,5 @@
--- Notes a use. Never makes a session of none. KEYS: session. ARGV: now in ms.
-local last = redis.call('HGET', KEYS[1], 'last')
-if not last then return 0 end
-if tonumber(last) < tonumber(ARGV[1]) then redis.call('HSET', KEYS[1], 'last', ARGV[1]) end
+-- Notes a use. Never makes a session of none, and none of one that was replaced. KEYS: session. ARGV: now in ms.
+local found = redis.call('HMGET', KEYS[1], 'last', 'ended')
+if not found[1] or found[2] then return 0 end
+if tonumber(found[1]) < tonumber(ARGV[1]) then redis.call('HSET', KEYS[1], 'last', ARGV[1]) end
 return 1

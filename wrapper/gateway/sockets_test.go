@@ -1,0 +1,282 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+	. "github.com/onsi/gomega"
+
+	"github.com/openimstack/openim-operator/wrapper/limit"
+	"github.com/openimstack/openim-operator/wrapper/link"
+	"github.com/openimstack/openim-operator/wrapper/realtime"
+	"github.com/openimstack/openim-operator/wrapper/realtime/msggatewaytest"
+	"github.com/openimstack/openim-operator/wrapper/session"
+	"github.com/openimstack/openim-operator/wrapper/wire"
+)
+
+// filled is a session without a zero field.
+func filled(t *testing.T) session.Session {
+	t.Helper()
+	s := session.Session{}
+	v := reflect.ValueOf(&s).Elem()
+	for i := range v.NumField() {
+		switch f := v.Field(i); f.Interface().(type) {
+		case string:
+			f.SetString(fmt.Sprint("field ", i))
+		case int32, int64:
+			f.SetInt(int64(100 + i))
+		case time.Time:
+			f.Set(reflect.ValueOf(time.UnixMilli(1_900_000_000_000 + int64(i)).UTC()))
+		default:
+			t.Fatalf("teach this test the type of %s", v.Type().Field(i).Name)
+		}
+	}
+	return s
+}
+
+// TestASocketIsAttachedWithTheWholeSession: a field that is added to the session is carried, by sockets and by codes. One that is missing
+// would be compared with revocations as if it were zero, and every later session be taken for one that was revoked.
+func TestASocketIsAttachedWithTheWholeSession(t *testing.T) {
+	g := NewWithT(t)
+	s := filled(t)
+	g.Expect(socketIdentity(s).Session).To(Equal(s))
+	text, err := noted(s)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(len(text)).To(BeNumerically("<", 1<<10))
+	var back session.Session
+	g.Expect(json.Unmarshal([]byte(text), &back)).To(Succeed())
+	g.Expect(back).To(Equal(s))
+
+	ended := make(chan realtime.Cause, 1)
+	socketSessions{}.Attach(realtime.Identity{UserID: "alice", SessionID: "s", Expires: time.Now().Add(time.Hour)}, func(c realtime.Cause) { ended <- c })
+	g.Eventually(ended).Should(Receive(Equal(realtime.CauseRevoked)), "an identity that was put together by hand")
+}
+
+// sea is a users' door with sockets, before a msggateway of the test's.
+type sea struct {
+	*office
+	openim *msggatewaytest.Server
+	url    string
+}
+
+func sockets(t *testing.T, change func(*realtime.Options)) *sea {
+	t.Helper()
+	s := &sea{office: admins(t), openim: msggatewaytest.New(t)}
+	generous := Hot{Limits: Limits{Classes: map[string]limit.Class{}}}
+	for _, name := range []string{classSelf, classAdmin, classSocket} {
+		generous.Limits.Classes[name] = limit.Class{PerSecond: 1000, Burst: 10_000, By: []string{limit.ByIP}}
+	}
+	present, err := generous.compile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.hall.hot = func() *hot { return present }
+	running, stop := context.WithCancel(context.Background())
+	over := make(chan struct{})
+	go func() { defer close(over); s.sessions.Run(running) }()
+	t.Cleanup(func() { stop(); <-over })
+	NewWithT(t).Eventually(func() error { return s.sessions.Ready(t.Context()) }, 20*time.Second).Should(Succeed())
+	upstream := socketUpstream{s.hall.backend}
+	o := realtime.Options{
+		URL: s.openim.URL(), MaxSockets: 100, Sessions: socketSessions{s.sessions}, Upstream: upstream, Members: upstream, Profiles: upstream,
+		Judge: socketJudge{s.hall}, Trail: socketTrail{s.hall}, Log: slog.New(slog.DiscardHandler), Now: time.Now,
+	}
+	if change != nil {
+		change(&o)
+	}
+	relay, err := realtime.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = relay.Drain(context.WithoutCancel(t.Context()), time.Millisecond) })
+	server := httptest.NewServer(relay)
+	t.Cleanup(server.Close)
+	s.url = "ws" + strings.TrimPrefix(server.URL, "http") + wire.SocketPath
+	return s
+}
+
+// open is a socket by token or, with ticket, by a ticket.
+func (s *sea) open(t *testing.T, user, token string, ticket bool) (*websocket.Conn, string, error) {
+	t.Helper()
+	dialer, query := websocket.Dialer{}, "?sendID="+user+"&token="+token+"&platformID=1&operationID=o&isBackground=false&sdkType=js"
+	if ticket {
+		_, e := s.post(t, wire.PathTickets, token, `{}`)
+		var issued struct{ Ticket string }
+		NewWithT(t).Expect(json.Unmarshal(e.Data, &issued)).To(Succeed(), e.ErrMsg)
+		dialer.Subprotocols, query = []string{realtime.Subprotocol, "ticket." + issued.Ticket}, "?operationID=o&isBackground=false&sdkType=js"
+	}
+	ws, resp, err := dialer.DialContext(t.Context(), s.url+query, nil)
+	body := ""
+	if resp != nil {
+		text := make([]byte, 4096)
+		n, _ := resp.Body.Read(text)
+		body = string(text[:n])
+		_ = resp.Body.Close()
+	}
+	if err == nil {
+		t.Cleanup(func() { _ = ws.Close() })
+	}
+	return ws, body, err
+}
+
+// lives expects a session to open sockets either way, and a message to come out of them.
+func (s *sea) lives(t *testing.T, user, token string) {
+	t.Helper()
+	g := NewWithT(t)
+	for _, ticket := range []bool{false, true} {
+		ws, body, err := s.open(t, user, token, ticket)
+		g.Expect(err).NotTo(HaveOccurred(), body)
+		g.Eventually(func() int {
+			return s.openim.Push(user, msggatewaytest.Resp{ReqIdentifier: 2001, Data: []byte("hello")})
+		}, 20*time.Second).ShouldNot(BeZero(), "its socket at OpenIM is gone: it was closed at once")
+		_ = ws.SetReadDeadline(time.Now().Add(20 * time.Second))
+		_, data, err := ws.ReadMessage()
+		g.Expect(err).NotTo(HaveOccurred(), "a message is received")
+		g.Expect(string(data)).To(ContainSubstring("2001"))
+		_ = ws.Close()
+	}
+}
+
+// ends expects a socket to be closed for good.
+func ends(t *testing.T, ws *websocket.Conn, code int) {
+	t.Helper()
+	_ = ws.SetReadDeadline(time.Now().Add(30 * time.Second))
+	for {
+		if _, _, err := ws.ReadMessage(); err != nil {
+			NewWithT(t).Expect(websocket.IsCloseError(err, code)).To(BeTrue(), "closed with %d: %v", code, err)
+			return
+		}
+	}
+}
+
+// TestAfterEveryRevocationTheNextLoginHasASocket: by the store that is shared by all replicas, with the sockets that users have.
+func TestAfterEveryRevocationTheNextLoginHasASocket(t *testing.T) {
+	s := sockets(t, nil)
+	s.back.devices = []link.Device{{ID: "device-of-alice", UserID: "alice", PlatformID: 1, Status: link.DeviceActive}}
+	command := func(path, body string) func(*testing.T, string) {
+		return func(t *testing.T, _ string) {
+			status, e := s.command(t, path, body, nil)
+			NewWithT(t).Expect(status).To(Equal(http.StatusOK), e.ErrMsg)
+		}
+	}
+	own := func(scope string) func(*testing.T, string) {
+		return func(t *testing.T, token string) {
+			_, e := s.post(t, wire.PathRevokeSessions, token, `{"scope":"`+scope+`"}`)
+			NewWithT(t).Expect(e.ErrCode).To(BeZero(), e.ErrMsg)
+		}
+	}
+	for _, c := range []struct {
+		name   string
+		strike func(*testing.T, string)
+	}{
+		{"the session", own("session")}, {"the device's sessions", own("device")}, {"the user's sessions", own("user")},
+		{"everything", command(wire.PathAdminRevokeSessions, `{"scope":"all"}`)},
+		{"a platform", command(wire.AdminPrefix+"/auth/force_logout", `{"userID":"alice","platformID":1}`)},
+		{"a user who is disabled and enabled", func(t *testing.T, token string) {
+			command(wire.PathAdminDisableUser, `{"userID":"alice"}`)(t, token)
+			command(wire.PathAdminEnableUser, `{"userID":"alice"}`)(t, token)
+		}},
+		{"the device", command(wire.PathAdminRevokeDevices, `{"userID":"alice","deviceID":"device-of-alice"}`)},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			g := NewWithT(t)
+			token, _, err := s.sessions.Create(t.Context(), "alice", "device-of-alice", 1, 7)
+			g.Expect(err).NotTo(HaveOccurred())
+			s.lives(t, "alice", token)
+			ws, _, err := s.open(t, "alice", token, false)
+			g.Expect(err).NotTo(HaveOccurred())
+			c.strike(t, token)
+			ends(t, ws, 4401)
+			_, e := s.post(t, wire.PathSession, token, `{}`)
+			g.Expect(e.ErrCode).To(Equal(wire.CodeTokenKicked))
+
+			device := "device-of-alice"
+			if c.name == "the device" { // it never comes back
+				device = "next-device-of-alice"
+			}
+			for _, user := range []string{"alice", "a-newcomer-after-" + strings.ReplaceAll(c.name, " ", "-")} {
+				var next string
+				g.Eventually(func() (err error) { // not in the millisecond of the revocation
+					next, _, err = s.sessions.Create(t.Context(), user, device, 1, 7)
+					return err
+				}).Should(Succeed())
+				s.lives(t, user, next)
+			}
+		})
+	}
+}
+
+// TestForceLogoutLogsOut: OpenIM's token alone is made anew for whoever has a session here.
+func TestForceLogoutLogsOut(t *testing.T) {
+	g := NewWithT(t)
+	o := admins(t)
+	const path = wire.AdminPrefix + "/auth/force_logout"
+	phone, _ := o.login(t, "alice")
+	web, _, err := o.sessions.Create(t.Context(), "alice", "browser", 5, 1)
+	g.Expect(err).NotTo(HaveOccurred())
+	bob, _ := o.login(t, "bob")
+	code := func(token string) int { _, e := o.post(t, wire.PathSession, token, `{}`); return e.ErrCode }
+
+	for _, body := range []string{`{"userID":"alice"}`, `{"userID":"alice","platformID":10}`, `{"userID":"carol","platformID":1}`} {
+		status, e := o.command(t, path, body, nil)
+		g.Expect(status).To(Equal(http.StatusOK), e.ErrMsg)
+	}
+	g.Expect([]int{code(phone), code(web), code(bob)}).To(Equal([]int{0, 0, 0}), "nobody of theirs was named")
+	for _, body := range []string{`{"UserID":"alice","platformID":1}`, `{"userID":"alice","platformID":"1"}`, `{"userID":"alice","platformID":1,"x":1}`, `{"platformID":1}`} {
+		status, _ := o.command(t, path, body, nil)
+		g.Expect(status).To(Equal(http.StatusBadRequest), body)
+	}
+	before := o.back.calls(path)
+	status, e := o.command(t, path, `{"userID":"alice","platformID":1}`, nil)
+	g.Expect(status).To(Equal(http.StatusOK), e.ErrMsg)
+	g.Expect(o.back.calls(path)).To(Equal(before+1), "OpenIM is told as well")
+	g.Expect([]int{code(phone), code(web), code(bob)}).To(Equal([]int{wire.CodeTokenKicked, 0, 0}))
+
+	again, _ := o.login(t, "bob")
+	g.Expect(code(again)).To(BeZero())
+	var next string
+	g.Eventually(func() (err error) {
+		next, _, err = o.sessions.Create(t.Context(), "alice", "device-of-alice", 1, 1)
+		return err
+	}).Should(Succeed())
+	g.Expect(code(next)).To(BeZero(), "a new login")
+	t.Run("it holds although OpenIM is away", func(t *testing.T) {
+		o.back.fail = true
+		status, _ := o.command(t, path, `{"userID":"alice","platformID":1}`, nil)
+		NewWithT(t).Expect(status).NotTo(Equal(http.StatusOK))
+		NewWithT(t).Expect(code(next)).To(Equal(wire.CodeTokenKicked))
+	})
+}
+
+// TestATicketOpensASocketWhereTokensMayNot: where addresses are logged on the way, a token in one is a token given away.
+func TestATicketOpensASocketWhereTokensMayNot(t *testing.T) {
+	g := NewWithT(t)
+	s := sockets(t, func(o *realtime.Options) { o.TicketOnly = true })
+	token, _ := s.login(t, "alice")
+	_, body, err := s.open(t, "alice", token, false)
+	g.Expect(err).To(HaveOccurred())
+	g.Expect(body).To(And(ContainSubstring(`"errCode":1001`), ContainSubstring("ticket")))
+	g.Expect(body).NotTo(ContainSubstring(token))
+	_, unknown, err := s.open(t, "alice", "v1.AAAAAAAAAAAAAAAAAAAAAA.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", false)
+	g.Expect(err).To(HaveOccurred())
+	g.Expect(unknown).To(Equal(body), "a token is not even looked at")
+	g.Expect(s.openim.Queries()).To(BeEmpty())
+	_, e := s.post(t, wire.PathSession, token, `{}`)
+	g.Expect(e.ErrCode).To(BeZero(), "nobody is logged out for it")
+	ws, body, err := s.open(t, "alice", token, true)
+	g.Expect(err).NotTo(HaveOccurred(), body)
+	g.Eventually(func() int {
+		return s.openim.Push("alice", msggatewaytest.Resp{ReqIdentifier: 2001, Data: []byte("hello")})
+	}).ShouldNot(BeZero())
+	_, _, err = ws.ReadMessage()
+	g.Expect(err).NotTo(HaveOccurred())
+}
