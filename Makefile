@@ -165,7 +165,7 @@ test-failures: ## Take away each thing that the wrapper stands on, and look at w
 	go test ./test/failures -count=1 -timeout 15m $(TEST_FLAGS)
 
 .PHONY: test-samples
-test-samples: ## Start the real OpenIM with what the operator makes of every sample. A minute.
+test-samples: ## Start the real OpenIM with what the operator makes of every sample. One minute.
 	go run ./hack/packages redis-server
 	go test ./test/samples -count=1 -timeout 15m $(TEST_FLAGS)
 

@@ -132,6 +132,34 @@ var _ = Describe("Two stacks in the same stores", func() {
 	})
 })
 
+var _ = Describe("The prefix of a stack's topics", func() {
+	It("is never changed, set or taken away later", func(ctx context.Context) {
+		w := newWorld(context.WithoutCancel(ctx))
+		with := func(prefix string) func(*v1alpha1.OpenIMStackSpec) {
+			return func(s *v1alpha1.OpenIMStackSpec) {
+				s.Dependencies.Kafka.Topics = nil
+				if prefix != "" {
+					s.Dependencies.Kafka.Topics = &v1alpha1.Topics{Prefix: prefix}
+				}
+			}
+		}
+		for before, afters := range map[string][]string{"": {"a-"}, "a-": {"", "b-"}} {
+			stack := w.stack("chat")
+			with(before)(&stack.Spec)
+			w.create(stack)
+			for _, after := range afters {
+				changed := w.getStack("chat")
+				with(after)(&changed.Spec)
+				Expect(k8s.Update(w.ctx, &changed)).To(MatchError(ContainSubstring("kafka.topics.prefix cannot be changed")), "%q to %q", before, after)
+			}
+			same := w.getStack("chat")
+			same.Spec.Version = "v3.8.3-patch.16"
+			Expect(k8s.Update(w.ctx, &same)).To(Succeed())
+			Expect(k8s.Delete(w.ctx, &same)).To(Succeed())
+		}
+	})
+})
+
 // configOf a process: the files that its Deployment mounts.
 func (w world) configOf(stack, process string) map[string]string {
 	GinkgoHelper()

@@ -10,15 +10,47 @@ import (
 	"github.com/openimstack/openim-operator/controllers/openim"
 )
 
-// defaultRelease is the one whose programs hack/cluster/components/openim pins.
-const defaultRelease = "v3.8.3"
+// DefaultRelease is the release whose programs hack/cluster/components/openim pins.
+const DefaultRelease = "v3.8.3"
 
-// Release is the one whose programs a stack runs.
-const Release = defaultRelease
+// Variables by which the caller's environment has another release of OpenIM run than the one that is built here.
+const (
+	// ProgramsEnv names a folder with the release's twelve programs.
+	ProgramsEnv = "OPENIM_BIN"
+	// ReleaseEnv names the release, for example v3.8.3-patch.16.
+	ReleaseEnv = "OPENIM_RELEASE"
+)
+
+// FromEnvironment returns the options with the programs and the release that the environment names, if it names any.
+// Programs without a release are an error: the release decides how configuration is rendered and what a test may expect.
+func (o Options) FromEnvironment() (Options, error) {
+	programs, release := os.Getenv(ProgramsEnv), os.Getenv(ReleaseEnv)
+	if (programs == "") != (release == "") {
+		return o, fmt.Errorf("reading %s and %s: one is set without the other: set both, or none for %s", ProgramsEnv, ReleaseEnv, DefaultRelease)
+	}
+	if programs != "" {
+		o.Programs, o.Release = programs, release
+	}
+	return o, nil
+}
+
+// given returns the absolute path of a folder after checking that it holds all of OpenIM's programs.
+func given(folder string) (string, error) {
+	path, err := filepath.Abs(folder)
+	if err != nil {
+		return "", fmt.Errorf("looking for OpenIM's programs: %w", err)
+	}
+	for _, p := range openim.Processes() {
+		if info, err := os.Stat(filepath.Join(path, p.Binary)); err != nil || info.IsDir() {
+			return "", fmt.Errorf("looking for OpenIM's programs: %s has no %s: name a folder with all twelve", path, p.Binary)
+		}
+	}
+	return path, nil
+}
 
 // addOpenIM names the twelve processes by openim's names, with the configuration that the operator would give them.
 func (s *Stack) addOpenIM(context.Context) ([]string, error) {
-	release, err := openim.ParseRelease(cmp.Or(s.options.Release, defaultRelease))
+	release, err := openim.ParseRelease(cmp.Or(s.options.Release, DefaultRelease))
 	if err != nil {
 		return nil, err
 	}

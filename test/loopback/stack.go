@@ -17,9 +17,11 @@ import (
 
 // Options of a stack. The zero one is OpenIM alone.
 type Options struct {
-	// Release of OpenIM; v3.8.3 if it is empty. It decides how configuration is rendered; the programs are those that
-	// hack/cluster/components/openim pins.
+	// Release of OpenIM; DefaultRelease if it is empty. It decides how configuration is rendered.
 	Release string
+	// Programs is a folder with the release's twelve programs. Empty: those of DefaultRelease, which
+	// hack/cluster/components/openim pins, are built. FromEnvironment fills in both.
+	Programs string
 	// OpenIM adds environment variables to an OpenIM process, after those that it always gets.
 	OpenIM func(openim.Process) []string
 	// Render gives a process's files and its whole environment, from the stores' addresses, in the place of what is rendered here.

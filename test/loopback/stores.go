@@ -38,7 +38,12 @@ func (s *Stack) build(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	specs := []component.Spec{component.Etcd(root), image.Kafka(root), image.FerretDB(root), image.MongoDB(root), image.OpenIM(root)}
+	specs := []component.Spec{component.Etcd(root), image.Kafka(root), image.FerretDB(root), image.MongoDB(root)}
+	if s.options.Programs == "" {
+		specs = append(specs, image.OpenIM(root))
+	} else if s.bin["openim"], err = given(s.options.Programs); err != nil {
+		return err
+	}
 	if w := s.options.Wrapper; w != nil && w.program() == "" {
 		specs = append(specs, image.WrapperProgram(root))
 	}

@@ -193,7 +193,7 @@ func (h *house) addBackend(number int) (string, error) {
 		MongoDB: &registry.Config{Addresses: []string{h.s.MongoDB}, Database: Database},
 		OpenIM: backend.OpenIM{
 			APIURL: h.s.OpenIM.URL, AdminUserID: openim.AdminUserID, SecretFile: h.path("secret"),
-			Release: cmp.Or(h.s.options.Release, defaultRelease), ExternalURL: h.door.URL + "/im/v1",
+			Release: cmp.Or(h.s.options.Release, DefaultRelease), ExternalURL: h.door.URL + "/im/v1",
 		},
 	}
 	if c.Telemetry.Listen, err = free(); err != nil {

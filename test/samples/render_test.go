@@ -1,6 +1,7 @@
 package samples
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -48,6 +49,7 @@ type sample struct {
 	// database that OpenIM is to use. Empty: the stack's default.
 	database string
 
+	options loopback.Options
 	objects []client.Object
 	secrets map[string]map[string]string
 }
@@ -68,10 +70,16 @@ func (s *sample) bend(t *testing.T) {
 		t.Log("not tried: the object store, of which there is none on this machine: openim-rpc-third ends without the one that it is told of")
 		d.ObjectStorage = nil
 	}
-	if s.stack.Spec.Version != loopback.Release {
-		t.Logf("the sample is of %s: its configuration is rendered for %s, whose programs are here", s.stack.Spec.Version, loopback.Release)
-		s.stack.Spec.Version = loopback.Release
+	options, err := loopback.Options{}.FromEnvironment()
+	if err != nil {
+		t.Fatal(err)
 	}
+	if release := cmp.Or(options.Release, loopback.DefaultRelease); s.stack.Spec.Version != release {
+		t.Logf("the sample is of %s: its configuration is rendered for %s, whose programs are here", s.stack.Spec.Version, release)
+		s.stack.Spec.Version = release
+	}
+	s.options = options
+	s.options.Render = s.render
 	// What the wrapper needs besides is not what this test is about, and would have to be resolved.
 	s.stack.Spec.Wrapper = v1alpha1.Wrapper{ExternalRef: &v1alpha1.ExternalWrapper{
 		PodSelector: &v1alpha1.Selector{MatchLabels: map[string]string{"app": "wrapper"}},

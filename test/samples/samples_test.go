@@ -67,7 +67,7 @@ func TestOpenIMRunsWithEveryFormOfAConnectionString(t *testing.T) {
 // run starts OpenIM and follows a message through Kafka into the database that the stack is to have.
 func (s *sample) run(t *testing.T) {
 	g := NewWithT(t)
-	l := loopback.New(t, loopback.Options{Render: s.render})
+	l := loopback.New(t, s.options)
 	g.Expect(l.OpenIM.Register(t.Context(), "alice", "bob")).To(Succeed())
 	l.OpenIM.Must(t, "/msg/send_msg", loopback.Object{
 		"sendID": "alice", "recvID": "bob", "senderNickname": "Alice", "senderPlatformID": 1, "contentType": 101, "sessionType": 1,
