@@ -47,7 +47,8 @@ func Certificate(stack *v1alpha1.OpenIMStack, facts openim.Facts, now time.Time)
 	name := stack.Spec.Wrapper.Gateway.TLS.SecretRef.Name
 	if c.Invalid != "" {
 		return &Problem{Reason: v1alpha1.ReasonSecretInvalid, Field: field, Stalled: true, Message: fmt.Sprintf(
-			"tls.crt and tls.key of Secret %q are no pair: %s: write a certificate in PEM, with its chain, and the private key that belongs to it", name, c.Invalid)}, nil
+			"tls.crt and tls.key of Secret %q are no pair: %s: write a certificate in PEM, with its chain, and the private key that belongs to it",
+			name, c.Invalid)}, nil
 	}
 	warn := func(format string, args ...any) (*Problem, *Warning) {
 		return nil, &Warning{Reason: v1alpha1.ReasonCertificateNotValid, Field: field, Message: fmt.Sprintf(format, args...)}

@@ -19,10 +19,12 @@ func ClaimsOfSpec(stack *v1alpha1.OpenIMStack) []openim.Claim {
 	c := claims{namespace: stack.Namespace}
 	d, w := stack.Spec.Dependencies, stack.Spec.Wrapper
 	c.add(openim.Kafka, "spec.dependencies.kafka.brokers", hostPorts(d.Kafka.Brokers), "topics "+topicPrefix(stack))
-	c.add(openim.Redis, "spec.dependencies.redis.addresses", hostPorts(d.Redis.Addresses), fmt.Sprintf("database %d", ptr.Deref(d.Redis.Database, 0)))
+	number := fmt.Sprintf("database %d", ptr.Deref(d.Redis.Database, 0))
+	c.add(openim.Redis, "spec.dependencies.redis.addresses", hostPorts(d.Redis.Addresses), number)
 	c.add(openim.MongoDB, "spec.dependencies.mongodb.addresses", hostPorts(d.MongoDB.Addresses), "database "+database(stack, d.MongoDB))
 	if s := d.ObjectStorage; s != nil {
-		c.add(openim.ObjectStorage, "spec.dependencies.objectStorage.minio.internalAddress", []string{string(s.MinIO.InternalAddress)}, "bucket "+bucket(s))
+		const field = "spec.dependencies.objectStorage.minio.internalAddress"
+		c.add(openim.ObjectStorage, field, []string{string(s.MinIO.InternalAddress)}, "bucket "+bucket(s))
 	}
 	if w.Auth.Users == nil {
 		return c.all

@@ -4,8 +4,8 @@ import (
 	"crypto/ecdh"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/hex"
 	"fmt"
+	"strings"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -33,7 +33,7 @@ func TestFingerprintsAreOfThePublicKeys(t *testing.T) {
 	g := NewWithT(t)
 	one, first := loginKeyOf(t, 1)
 	_, second := loginKeyOf(t, 2)
-	inHex := hex.EncodeToString([]byte("\x02\x02\x02\x02\x02\x02\x02\x02\x02\x02\x02\x02\x02\x02\x02\x02\x02\x02\x02\x02\x02\x02\x02\x02\x02\x02\x02\x02\x02\x02\x02\x02"))
+	inHex := strings.Repeat("02", 32)
 	facts, problems := resolve(t, letIn(), usersWorld(secret("chat-login", map[string]string{"a": one + "\n", "b": inHex, "c": "no key"}))...)
 	g.Expect(problems).To(BeEmpty())
 	g.Expect(facts.Wrapper.LoginKeys).To(ConsistOf(first, second))

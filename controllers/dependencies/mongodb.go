@@ -23,12 +23,14 @@ func (r *resolver) mongodb() error {
 		}
 		r.facts.Settings.MongoDB = openim.MongoDBSettings{Database: uri.database}
 		r.claimURI(field, uri)
-		r.facts.Credentials[openim.MongoDB] = []corev1.EnvVar{envVar(openim.EnvName(openim.MongoDBFile, openim.KeyURI), spec.URIRef.Name, spec.URIRef.Key)}
+		env := openim.EnvName(openim.MongoDBFile, openim.KeyURI)
+		r.facts.Credentials[openim.MongoDB] = []corev1.EnvVar{envVar(env, spec.URIRef.Name, spec.URIRef.Key)}
 		r.facts.CredentialHashes[openim.MongoDB] = r.hash(uri.text)
 		return r.locate(openim.MongoDB, field+".uriRef", field+".peers", uri.hosts, spec.Peers)
 	}
 	r.facts.Settings.MongoDB = openim.MongoDBSettings{
-		Addresses: hostPorts(spec.Addresses), Database: database(r.stack, spec), AuthSource: spec.AuthSource, Credentials: spec.CredentialsRef != nil,
+		Addresses: hostPorts(spec.Addresses), Database: database(r.stack, spec), AuthSource: spec.AuthSource,
+		Credentials: spec.CredentialsRef != nil,
 	}
 	if err := r.locate(openim.MongoDB, field+".addresses", field+".peers", hostPorts(spec.Addresses), spec.Peers); err != nil {
 		return err
@@ -94,8 +96,8 @@ func (r *resolver) connectionString(field string, spec v1alpha1.MongoDB) (*conne
 	case spec.Database != "":
 		name = spec.Database
 	case !ok:
-		r.invalid(v1alpha1.ReasonSecretInvalid, field+".uriRef", "the path of the connection string in key %q of Secret %q is no name of a database: "+
-			"write letters, digits, '_' and '-', or write the name to database", ref.Key, ref.Name)
+		r.invalid(v1alpha1.ReasonSecretInvalid, field+".uriRef", "the path of the connection string in key %q of Secret %q is no name of a "+
+			"database: write letters, digits, '_' and '-', or write the name to database", ref.Key, ref.Name)
 		return nil, nil
 	case name == "":
 		name = database(r.stack, spec)

@@ -84,8 +84,9 @@ func Shared(self Tenant, others []Tenant) Sharing {
 
 // remedies by store.
 var remedies = map[openim.Dependency]string{
-	openim.Kafka:         "each would take the other's messages. Write other brokers, or make the stack anew with another kafka.topics.prefix",
-	openim.Redis:         "OpenIM gives its keys no prefix, and whoever reaches them owns OpenIM. Write another number to redis.database, or another Redis",
+	openim.Kafka: "each would take the other's messages. Write other brokers, or make the stack anew with another kafka.topics.prefix",
+	openim.Redis: "OpenIM gives its keys no prefix, and whoever reaches them owns OpenIM. Write another number to redis.database, or " +
+		"another Redis",
 	openim.MongoDB:       "each would read and change the other's users and messages. Write another name to mongodb.database",
 	openim.ObjectStorage: "each would delete the other's files. Write another name to minio.bucket",
 	openim.WrapperRedis:  "that is OpenIM's, and whoever reaches it owns OpenIM. Write a Redis that no OpenIM uses",
