@@ -174,6 +174,11 @@ test-failures: ## Take away each thing that the wrapper stands on, and look at w
 	go run ./hack/packages redis-server
 	go test ./test/failures -count=1 -timeout 15m $(TEST_FLAGS)
 
+.PHONY: test-samples
+test-samples: ## Start the real OpenIM with what the operator makes of every sample. One minute.
+	go run ./hack/packages redis-server
+	go test ./test/samples -count=1 -timeout 15m $(TEST_FLAGS)
+
 # How long each fuzz target is run.
 FUZZTIME ?= 10m
 
@@ -186,7 +191,7 @@ fuzz: ## Run each fuzz target for FUZZTIME (10m). What is found is kept in testd
 	done
 
 .PHONY: test-users
-test-users: test-crossuser test-failures test-web ## What users can do, on the real OpenIM without a cluster. Ten minutes.
+test-users: test-samples test-crossuser test-failures test-web ## What users can do, on the real OpenIM without a cluster. Ten minutes.
 
 .PHONY: bench-wrapper
 bench-wrapper: ## Measure what the wrapper costs, beside nginx, haproxy, Caddy and a bare proxy. Six minutes on a machine that does nothing else.

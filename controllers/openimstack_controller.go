@@ -46,6 +46,8 @@ type Reconciler struct {
 	boundary *boundary.Prober
 	index    *references
 	lastGood *lastGood
+	ledger   *ledger
+	accepted *acceptance
 }
 
 // NewReconciler makes a Reconciler. The prober is told what each stack intends, and asked what is known of its boundary. live reads from the API server itself: Secrets are never cached.
@@ -53,6 +55,7 @@ func NewReconciler(c client.Client, live client.Reader, recorder events.EventRec
 	return &Reconciler{
 		client: c, live: live, applier: apply.New(c, live, FieldOwner), events: recorder, options: options,
 		boundary: prober, index: newReferences(), lastGood: newLastGood(),
+		ledger: newLedger(), accepted: newAcceptance(),
 	}
 }
 
@@ -64,6 +67,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctr
 		if client.IgnoreNotFound(err) == nil {
 			r.index.forget(request.NamespacedName)
 			r.lastGood.forget(request.NamespacedName)
+			r.ledger.forget(request.NamespacedName)
+			r.accepted.forget(request.NamespacedName)
 		}
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
@@ -84,12 +89,18 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctr
 			s.failed(failure)
 		}
 	}
-	return ctrl.Result{}, errors.Join(failures...)
+	return ctrl.Result{RequeueAfter: s.until(time.Now())}, errors.Join(failures...)
 }
 
 // patchStatus writes the status when it differs, and an event for each condition that turned.
 func (r *Reconciler) patchStatus(ctx context.Context, s *scope) error {
 	before := s.stack.DeepCopy()
+	if s.applied && s.resolved() {
+		r.ledger.hold(s.stack, s.settled())
+	}
+	if s.looked {
+		s.stack.Status.Stores = r.ledger.held(s.stack)
+	}
 	turned := s.updateStatus()
 	if equality.Semantic.DeepEqual(before.Status, s.stack.Status) {
 		return nil

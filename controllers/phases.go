@@ -31,6 +31,7 @@ func (r *Reconciler) phases() []phase {
 	return []phase{
 		{"generate secrets", r.generateSecrets},
 		{"resolve references", r.resolve},
+		{"judge", r.judge},
 		{"tell the prober", r.intend},
 		{"build", r.build},
 		{"hold the denial", r.hold},
@@ -43,12 +44,15 @@ func (r *Reconciler) phases() []phase {
 
 // generateSecrets makes the Secrets that nobody needs to bring: OpenIM's share.secret, unless the spec names one, the key with
 // which the gateway signs what it tells the backend, and, when users may log in, the gateway's key for logins, unless the spec
-// names some, and the one with which the backend encrypts OpenIM's tokens.
+// names some, and the one with which the backend encrypts OpenIM's tokens. Clients pin the key for logins: no second one is made unless
+// a person has given the first up, and it has no owner, so that it stays when the stack is deleted.
 func (r *Reconciler) generateSecrets(ctx context.Context, s *scope) error {
 	for _, g := range generated(s.stack) {
 		meta := metav1.ObjectMeta{
 			Name: v1alpha1.ChildName(s.stack.Name, g.suffix), Namespace: s.stack.Namespace, Labels: manifests.CommonLabels(s.stack.Name),
-			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(s.stack, v1alpha1.GroupVersion.WithKind("OpenIMStack"))},
+		}
+		if g.suffix != v1alpha1.SuffixLogin {
+			meta.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(s.stack, v1alpha1.GroupVersion.WithKind("OpenIMStack"))}
 		}
 		if s.suspended() {
 			exists, err := r.applier.Exists(ctx, types.NamespacedName{Namespace: meta.Namespace, Name: meta.Name})
@@ -83,7 +87,7 @@ func generated(stack *v1alpha1.OpenIMStack) []generatedSecret {
 	}
 	if users := stack.Spec.Wrapper.Auth.Users; users != nil {
 		secrets = append(secrets, generatedSecret{v1alpha1.SuffixCustody, v1alpha1.KeyCustody})
-		if users.ServerKeys == nil {
+		if users.ServerKeys == nil && dependencies.MayGenerateLoginKey(stack) {
 			secrets = append(secrets, generatedSecret{v1alpha1.SuffixLogin, v1alpha1.KeyLogin})
 		}
 	}
@@ -106,7 +110,7 @@ func (r *Reconciler) intend(_ context.Context, s *scope) error {
 		return nil
 	}
 	var problems []string
-	for _, p := range s.problems {
+	for _, p := range slices.Concat(s.problems, s.refusals) {
 		problems = append(problems, p.String())
 	}
 	r.boundary.Intend(client.ObjectKeyFromObject(s.stack), lockdown.NewGraph(s.stack, s.facts), problems)

@@ -19,8 +19,10 @@ type scope struct {
 	facts openim.Facts
 	// looked is true when the references could be read.
 	looked bool
-	// problems of references.
-	problems []dependencies.Problem
+	// problems of references, and refusals of settings.
+	problems, refusals []dependencies.Problem
+	// warnings of what works for now.
+	warnings []dependencies.Warning
 	// objects wanted, policies first.
 	objects []client.Object
 	// policiesInPlace is true when all policies are as wanted.
@@ -42,13 +44,16 @@ type scope struct {
 
 func (s *scope) suspended() bool { return s.stack.Spec.Suspend != nil && *s.stack.Spec.Suspend }
 
-func (s *scope) resolved() bool { return s.looked && len(s.problems) == 0 }
+// resolved reports whether the spec can be built: all references resolve, and all settings are accepted.
+func (s *scope) resolved() bool { return s.looked && len(s.problems) == 0 && len(s.refusals) == 0 }
 
 // stalled returns the first problem that only a person can solve.
 func (s *scope) stalled() *dependencies.Problem {
-	for i := range s.problems {
-		if s.problems[i].Stalled {
-			return &s.problems[i]
+	for _, list := range [][]dependencies.Problem{s.problems, s.refusals} {
+		for i := range list {
+			if list[i].Stalled {
+				return &list[i]
+			}
 		}
 	}
 	return nil

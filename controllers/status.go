@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -17,6 +18,7 @@ import (
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/controllers/apply"
 	"github.com/openimstack/openim-operator/controllers/boundary"
+	"github.com/openimstack/openim-operator/controllers/dependencies"
 	"github.com/openimstack/openim-operator/controllers/lockdown"
 	"github.com/openimstack/openim-operator/controllers/manifests"
 )
@@ -33,14 +35,19 @@ func (s *scope) updateStatus() []metav1.Condition {
 	status.Processes = s.processes()
 	status.Boundary = s.boundary()
 
-	dependencies, openIM, wrapper := s.dependenciesReady(), s.available(v1alpha1.NameOpenIM), s.available(v1alpha1.NameWrapper)
+	if keys := s.facts.Wrapper.LoginKeys; s.resolved() && len(keys) > 0 {
+		status.LoginKeys = keys
+	}
+
+	references, settings := s.dependenciesReady(), s.settingsAccepted()
+	openIM, wrapper := s.available(v1alpha1.NameOpenIM), s.available(v1alpha1.NameWrapper)
 	openIM.Type, wrapper.Type = v1alpha1.ConditionOpenIMAvailable, v1alpha1.ConditionWrapperAvailable
 	isolated := s.networkIsolated()
-	ready := s.ready(dependencies, openIM, wrapper, isolated)
+	ready := s.ready(references, settings, openIM, wrapper, isolated)
 	if ready.Status == metav1.ConditionTrue {
 		status.Version = s.stack.Spec.Version
 	}
-	for _, c := range []metav1.Condition{ready, dependencies, openIM, wrapper, isolated} {
+	for _, c := range []metav1.Condition{ready, references, settings, openIM, wrapper, isolated} {
 		s.set(c)
 	}
 	s.setKstatus(ready, isolated)
@@ -58,14 +65,51 @@ func (s *scope) dependenciesReady() metav1.Condition {
 	if !s.looked {
 		return condition(kind, metav1.ConditionUnknown, v1alpha1.ReasonApplyFailed, describe(s.failure))
 	}
-	if s.resolved() {
-		return condition(kind, metav1.ConditionTrue, v1alpha1.ReasonResolved, "all references resolve")
-	}
 	var sentences []string
+	if len(s.problems) == 0 {
+		reason := v1alpha1.ReasonResolved
+		for _, w := range s.warnings {
+			sentences, reason = append(sentences, w.String()), s.warnings[0].Reason
+		}
+		return condition(kind, metav1.ConditionTrue, reason, strings.Join(append([]string{"all references resolve"}, sentences...), "; "))
+	}
 	for _, p := range s.problems {
 		sentences = append(sentences, p.String())
 	}
 	return condition(kind, metav1.ConditionFalse, s.problems[0].Reason, strings.Join(sentences, "; "))
+}
+
+// settingsAccepted says what the gateway would not take. It goes on with what it took last.
+func (s *scope) settingsAccepted() metav1.Condition {
+	const kind = v1alpha1.ConditionSettingsAccepted
+	if !s.looked {
+		return condition(kind, metav1.ConditionUnknown, v1alpha1.ReasonApplyFailed, describe(s.failure))
+	}
+	if len(s.refusals) == 0 {
+		return condition(kind, metav1.ConditionTrue, v1alpha1.ReasonAccepted, "the gateway takes all rules, limits and origins")
+	}
+	var sentences []string
+	for _, p := range s.refusals {
+		sentences = append(sentences, p.String())
+	}
+	return condition(kind, metav1.ConditionFalse, v1alpha1.ReasonSettingRefused, strings.Join(sentences, "; "))
+}
+
+// settled reports whether all Deployments run what they should.
+func (s *scope) settled() bool {
+	return s.available(v1alpha1.NameOpenIM).Status == metav1.ConditionTrue && s.available(v1alpha1.NameWrapper).Status == metav1.ConditionTrue
+}
+
+// until is the time after which the gateway's certificate has to be judged anew: a day at most, 0 when there is none.
+func (s *scope) until(now time.Time) time.Duration {
+	if s.facts.Wrapper.Certificate == nil {
+		return 0
+	}
+	next := dependencies.NextLook(*s.facts.Wrapper.Certificate, now)
+	if next.IsZero() {
+		return 0
+	}
+	return min(max(next.Sub(now), time.Second), 24*time.Hour)
 }
 
 // available tells whether all Deployments of OpenIM or of the wrapper run what they should.
@@ -107,7 +151,7 @@ func (s *scope) networkIsolated() metav1.Condition {
 // to wait, policies that are not there are.
 func (s *scope) ready(others ...metav1.Condition) metav1.Condition {
 	const kind = v1alpha1.ConditionReady
-	if s.failure != nil && len(s.problems) == 0 {
+	if s.failure != nil && len(s.problems) == 0 && len(s.refusals) == 0 {
 		return condition(kind, metav1.ConditionFalse, failureReason(s.failure), describe(s.failure))
 	}
 	for _, c := range others {
@@ -238,7 +282,8 @@ func turned(before, after []metav1.Condition) []metav1.Condition {
 }
 
 func eventType(c metav1.Condition) string {
-	bad := c.Status == metav1.ConditionFalse && c.Reason != v1alpha1.ReasonWaiting || c.Type == v1alpha1.ConditionStalled
+	bad := c.Status == metav1.ConditionFalse && c.Reason != v1alpha1.ReasonWaiting || c.Type == v1alpha1.ConditionStalled ||
+		c.Type == v1alpha1.ConditionDependenciesReady && c.Status == metav1.ConditionTrue && c.Reason != v1alpha1.ReasonResolved
 	if bad {
 		return corev1.EventTypeWarning
 	}

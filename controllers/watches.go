@@ -48,6 +48,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	}
 	return b.
 		WatchesRawSource(r.boundary.Changes()).
+		WatchesRawSource(r.ledger).
 		WatchesMetadata(metadataOf(corev1.SchemeGroupVersion.WithKind("Secret")), r.referenced(func(o client.Object) []types.NamespacedName {
 			return r.index.ofSecret(client.ObjectKeyFromObject(o))
 		}), builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})).

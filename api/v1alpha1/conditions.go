@@ -10,6 +10,8 @@ const (
 	ConditionStalled = "Stalled"
 	// ConditionDependenciesReady is True when every reference of the spec resolves.
 	ConditionDependenciesReady = "DependenciesReady"
+	// ConditionSettingsAccepted is True when the wrapper takes all rules, limits and origins of the spec.
+	ConditionSettingsAccepted = "SettingsAccepted"
 	// ConditionOpenIMAvailable is True when all of OpenIM's processes are ready.
 	ConditionOpenIMAvailable = "OpenIMAvailable"
 	// ConditionWrapperAvailable is True when gateway and backend are ready. The backend is ready only while OpenIM answers it.
@@ -25,6 +27,7 @@ const (
 	ReasonReady              = "Ready"
 	ReasonSuspended          = "Suspended"
 	ReasonResolved           = "Resolved"
+	ReasonAccepted           = "Accepted"
 	ReasonAvailable          = "Available"
 	ReasonExternal           = "External"
 	ReasonWaiting            = "Waiting"
@@ -39,6 +42,16 @@ const (
 	ReasonNameConflict       = "NameConflict"
 	ReasonApplyFailed        = "ApplyFailed"
 	ReasonPoliciesNotInPlace = "PoliciesNotInPlace"
+	// ReasonSharedStore: another stack already has what this one asks for in a store.
+	ReasonSharedStore = "SharedStore"
+	// ReasonSettingRefused: the wrapper would not take a rule, a limit or an origin.
+	ReasonSettingRefused = "SettingRefused"
+	// ReasonLoginKeyLost and ReasonLoginKeyChanged: the key by which clients recognise the gateway is not there any more.
+	ReasonLoginKeyLost    = "LoginKeyLost"
+	ReasonLoginKeyChanged = "LoginKeyChanged"
+	// Reasons of DependenciesReady that are warnings while it is True.
+	ReasonCertificateNotValid = "CertificateNotValid"
+	ReasonSharedPresence      = "SharedPresence"
 	// Reasons of NetworkIsolated.
 	ReasonEnforced            = "Enforced"
 	ReasonBreached            = "Breached"

@@ -4,7 +4,7 @@ package v1alpha1
 // names a Service: the network policies then select its pods. An IP address becomes an IP block. Any other host needs peers,
 // because a NetworkPolicy cannot name it.
 type Dependencies struct {
-	// kafka carries messages between OpenIM's processes. Its four topics must exist, or the brokers must create them.
+	// kafka carries messages between OpenIM's processes. The stack's four topics must exist, or the brokers must create them.
 	// +required
 	Kafka Kafka `json:"kafka,omitzero"`
 
@@ -33,6 +33,7 @@ type Dependencies struct {
 type Address string
 
 // Kafka is a reference to Kafka.
+// +kubebuilder:validation:XValidation:rule="has(self.topics) && has(self.topics.prefix) ? has(oldSelf.topics) && has(oldSelf.topics.prefix) && self.topics.prefix == oldSelf.topics.prefix : !has(oldSelf.topics) || !has(oldSelf.topics.prefix)",message="kafka.topics.prefix cannot be changed: what is on the old topics would never be read. Make another stack"
 type Kafka struct {
 	// brokers to start from. The addresses that the brokers advertise must be reachable under the same peers.
 	// +required
@@ -45,6 +46,10 @@ type Kafka struct {
 	// +optional
 	CredentialsRef *LocalReference `json:"credentialsRef,omitempty"`
 
+	// topics of the stack.
+	// +optional
+	Topics *Topics `json:"topics,omitempty"`
+
 	// peers are where the brokers are on the network, when the addresses cannot tell.
 	// +optional
 	// +listType=atomic
@@ -52,7 +57,19 @@ type Kafka struct {
 	Peers []Peer `json:"peers,omitempty"`
 }
 
+// Topics are the stack's topics and consumer groups in Kafka: prefix followed by toRedis, toMongo, toPush and toOfflinePush, and
+// by redis, mongo, push and offlinePush.
+type Topics struct {
+	// prefix of their names. No other stack may use it on the same brokers. Default <namespace>.<stack>. with the final dot.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z0-9._-]+$')",message="topics.prefix must be made of letters, digits, '.', '_' and '-', for example im-chat-"
+	Prefix string `json:"prefix,omitempty"`
+}
+
 // Redis is a reference to Redis. More than one address means a Redis cluster.
+// +kubebuilder:validation:XValidation:rule="!has(self.database) || self.database == 0 || size(self.addresses) == 1",message="redis.database must be 0 in a Redis Cluster, which has no other: remove it, or write one address"
 type Redis struct {
 	// addresses of Redis.
 	// +required
@@ -65,6 +82,12 @@ type Redis struct {
 	// +optional
 	CredentialsRef *LocalReference `json:"credentialsRef,omitempty"`
 
+	// database is the number of the database in Redis. Default 0. No other stack may use the same number on the same address.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=1023
+	Database *int32 `json:"database,omitempty"`
+
 	// peers are where Redis is on the network, when the addresses cannot tell.
 	// +optional
 	// +listType=atomic
@@ -74,7 +97,8 @@ type Redis struct {
 
 // MongoDB is a reference to MongoDB: either a connection string in a Secret, or addresses.
 // +kubebuilder:validation:XValidation:rule="has(self.uriRef) != has(self.addresses)",message="mongodb needs exactly one of uriRef and addresses: remove one of the two"
-// +kubebuilder:validation:XValidation:rule="!has(self.uriRef) || (!has(self.credentialsRef) && !has(self.database))",message="mongodb.uriRef already holds credentials and database: remove credentialsRef and database"
+// +kubebuilder:validation:XValidation:rule="!has(self.uriRef) || (!has(self.credentialsRef) && !has(self.authSource))",message="mongodb.uriRef already holds credentials and authSource: remove credentialsRef and authSource"
+// +kubebuilder:validation:XValidation:rule="!has(self.authSource) || has(self.credentialsRef)",message="mongodb.authSource is where the user of credentialsRef is looked up: write credentialsRef, or remove authSource"
 type MongoDB struct {
 	// uriRef is the key of a Secret that holds a connection string, mongodb://...
 	// +optional
@@ -87,11 +111,19 @@ type MongoDB struct {
 	// +kubebuilder:validation:MaxItems=16
 	Addresses []Address `json:"addresses,omitempty"`
 
-	// database to use with addresses. Default openim_v3.
+	// database to use. No other stack may use it. Default: that of uriRef's path unless it is admin, local or config; else
+	// openim_<namespace>_<stack>, shortened with a hash over 63 bytes.
 	// +optional
 	// +kubebuilder:validation:MaxLength=63
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z0-9_-]+$')",message="mongodb.database must be made of letters, digits, '_' and '-'"
+	// +kubebuilder:validation:XValidation:rule="!(self in ['admin', 'local', 'config'])",message="mongodb.database must not be admin, local or config, which are MongoDB's own: write another name"
 	Database string `json:"database,omitempty"`
+
+	// authSource is the database in which the user of credentialsRef is looked up. Default: database.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z0-9_-]+$')",message="mongodb.authSource must be made of letters, digits, '_' and '-', for example admin"
+	AuthSource string `json:"authSource,omitempty"`
 
 	// credentialsRef names a Secret with the keys username and password, for use with addresses. OpenIM does not escape
 	// them, so they must be free of characters that are reserved in URLs.

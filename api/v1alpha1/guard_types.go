@@ -27,7 +27,7 @@ type Limits struct {
 	// +listType=map
 	// +listMapKey=name
 	// +kubebuilder:validation:MinItems=1
-	// +kubebuilder:validation:MaxItems=11
+	// +kubebuilder:validation:MaxItems=10
 	Classes []LimitClass `json:"classes,omitempty"`
 }
 
@@ -46,7 +46,7 @@ const (
 type LimitClass struct {
 	// name of the class. docs/wrapper.md says what belongs to each.
 	// +required
-	// +kubebuilder:validation:Enum=login;refused;self;admin;socket;message;frame;read;write;bulk;search
+	// +kubebuilder:validation:Enum=login;refused;self;admin;socket;message;read;write;bulk;search
 	Name string `json:"name,omitempty"`
 
 	// perSecond is how many calls a second are let through for long. It may be a fraction, such as 500m.

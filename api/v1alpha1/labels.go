@@ -35,6 +35,10 @@ const (
 // RFC 3339; status.boundary.lastProbe.request names the one that was answered.
 const AnnotationProbeRequested = "openimstack.dev/probe-requested-at"
 
+// AnnotationGiveUpLoginKey on an OpenIMStack gives up a static key of the gateway that was lost or replaced, and takes the one that is
+// there, or has one generated. Its value is the fingerprint of the key to give up, as status.loginKeys shows it, so that it serves once.
+const AnnotationGiveUpLoginKey = "openimstack.dev/give-up-login-key"
+
 // Labels of the probe's pods. They carry no label that a policy of a stack selects or lets in.
 const (
 	// NameProbe is the value of LabelName.

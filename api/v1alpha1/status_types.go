@@ -36,6 +36,22 @@ type OpenIMStackStatus struct {
 	// +optional
 	Boundary *Boundary `json:"boundary,omitempty"`
 
+	// stores lists what the stack holds in its stores, as store, address and name, for example
+	// redis redis.infra.svc:6379 database 0. No other stack gets it while this one has it.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=256
+	// +kubebuilder:validation:items:MaxLength=512
+	Stores []string `json:"stores,omitempty"`
+
+	// loginKeys are the fingerprints of the gateway's static keys, which clients have pinned: sha256: and the SHA-256 of the
+	// public key in hexadecimal. Its first 16 digits are the key's id.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=4
+	// +kubebuilder:validation:items:MaxLength=71
+	LoginKeys []string `json:"loginKeys,omitempty"`
+
 	// pendingChanges lists what would be written if the stack were not suspended, as kind/name.
 	// +optional
 	// +listType=set

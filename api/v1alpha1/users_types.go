@@ -23,9 +23,17 @@ type UserAuth struct {
 	// +kubebuilder:validation:items:XValidation:rule="isCIDR(self)",message="a CIDR must be an address and a prefix length, for example 192.0.2.0/24 or 2001:db8::/32"
 	TrustedProxies []CIDR `json:"trustedProxies,omitempty"`
 
-	// serverKeys are the gateway's static keys, by which clients recognise it. When absent, one is generated as <name>-login.
+	// serverKeys are the gateway's static keys, by which clients recognise it. When absent, one is generated as
+	// <name>-login, which stays when the stack is deleted.
 	// +optional
 	ServerKeys *ServerKeys `json:"serverKeys,omitempty"`
+
+	// serverKeyFingerprint is that of a static key that clients have pinned, as status.loginKeys shows it. The gateway then
+	// runs only with a Secret that holds that key, and no other key is ever generated in its place.
+	// +optional
+	// +kubebuilder:validation:MaxLength=71
+	// +kubebuilder:validation:XValidation:rule="self.matches('^sha256:[0-9a-f]{64}$')",message="users.serverKeyFingerprint must be sha256: followed by 64 hexadecimal digits, as status.loginKeys shows it"
+	ServerKeyFingerprint string `json:"serverKeyFingerprint,omitempty"`
 
 	// enrolment is how a new device is taken in.
 	// +optional

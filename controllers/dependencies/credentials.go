@@ -106,6 +106,7 @@ func (r *resolver) secret(field, name string) (*corev1.Secret, error) {
 	key := types.NamespacedName{Namespace: r.stack.Namespace, Name: name}
 	if err := r.reader.Get(r.ctx, key, &secret); apierrors.IsNotFound(err) {
 		r.missing(v1alpha1.ReasonSecretNotFound, field, "Secret %q does not exist in namespace %q: create it", name, r.stack.Namespace)
+		r.problems[len(r.problems)-1].Secret = name
 		return nil, nil
 	} else if err != nil {
 		return nil, fmt.Errorf("reading Secret %s: %w", key, err)
@@ -119,66 +120,6 @@ func (r *resolver) missingKey(field, secret, key string, present bool) {
 		return
 	}
 	r.missing(v1alpha1.ReasonSecretKeyNotFound, field, "Secret %q has no key %q: add it", secret, key)
-}
-
-// mongodb resolves either form of the reference.
-func (r *resolver) mongodb() error {
-	spec := r.stack.Spec.Dependencies.MongoDB
-	const field = "spec.dependencies.mongodb"
-	if spec.URIRef != nil {
-		return r.mongodbURI(field, spec)
-	}
-	settings := openim.MongoDBSettings{Addresses: hostPorts(spec.Addresses), Database: spec.Database, Credentials: spec.CredentialsRef != nil}
-	if settings.Database == "" {
-		settings.Database = openim.DefaultDatabase
-	}
-	r.facts.Settings.MongoDB = settings
-	if err := r.locate(openim.MongoDB, field+".addresses", field+".peers", settings.Addresses, spec.Peers); err != nil {
-		return err
-	}
-	return r.credentials(openim.MongoDB, field+".credentialsRef", spec.CredentialsRef, []credential{
-		{key: v1alpha1.KeyUsername, env: openim.EnvName(openim.MongoDBFile, openim.KeyUsername), urlSafe: true},
-		{key: v1alpha1.KeyPassword, env: openim.EnvName(openim.MongoDBFile, openim.KeyPassword), urlSafe: true},
-	})
-}
-
-func (r *resolver) mongodbURI(field string, spec v1alpha1.MongoDB) error {
-	_, value, err := r.key(field+".uriRef", spec.URIRef.Name, spec.URIRef.Key)
-	if err != nil || value == nil {
-		return err
-	}
-	hosts, ok := hostsOf(string(value))
-	if !ok {
-		r.invalid(v1alpha1.ReasonSecretInvalid, field+".uriRef", "key %q of Secret %q is not a connection string: write mongodb://user:password@host:port/database", spec.URIRef.Key, spec.URIRef.Name)
-		return nil
-	}
-	r.facts.Credentials[openim.MongoDB] = []corev1.EnvVar{envVar(openim.EnvName(openim.MongoDBFile, openim.KeyURI), spec.URIRef.Name, spec.URIRef.Key)}
-	r.facts.CredentialHashes[openim.MongoDB] = r.hash(value)
-	return r.locate(openim.MongoDB, field+".uriRef", field+".peers", hosts, spec.Peers)
-}
-
-// hostsOf reads the hosts of a connection string of the form mongodb://[user:password@]host[:port][,...][/...].
-func hostsOf(uri string) ([]string, bool) {
-	rest, ok := strings.CutPrefix(uri, "mongodb://")
-	if !ok {
-		return nil, false
-	}
-	rest, _, _ = strings.Cut(rest, "/")
-	rest, _, _ = strings.Cut(rest, "?")
-	if i := strings.LastIndex(rest, "@"); i >= 0 {
-		rest = rest[i+1:]
-	}
-	var hosts []string
-	for host := range strings.SplitSeq(rest, ",") {
-		if _, _, err := splitAddress(host); err != nil {
-			host += ":27017"
-		}
-		if _, _, err := splitAddress(host); err != nil {
-			return nil, false
-		}
-		hosts = append(hosts, host)
-	}
-	return hosts, true
 }
 
 func envVar(name, secret, key string) corev1.EnvVar {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
@@ -18,6 +19,7 @@ func Resolve(ctx context.Context, reader client.Reader, stack *v1alpha1.OpenIMSt
 		Endpoints:        map[openim.Dependency][]openim.Endpoint{},
 		Credentials:      map[openim.Dependency][]corev1.EnvVar{},
 		CredentialHashes: map[openim.Dependency]string{},
+		Claims:           ClaimsOfSpec(stack),
 	}}
 	for _, step := range []func() error{r.version, r.shareSecret, r.assertionKey, r.kafka, r.redis, r.mongodb, r.etcd, r.objectStorage, r.wrapper} {
 		if err := step(); err != nil {
@@ -61,6 +63,7 @@ func (r *resolver) kafka() error {
 	spec := r.stack.Spec.Dependencies.Kafka
 	const field = "spec.dependencies.kafka"
 	r.facts.Settings.Brokers = hostPorts(spec.Brokers)
+	r.facts.Settings.TopicPrefix = topicPrefix(r.stack)
 	if err := r.locate(openim.Kafka, field+".brokers", field+".peers", r.facts.Settings.Brokers, spec.Peers); err != nil {
 		return err
 	}
@@ -73,7 +76,7 @@ func (r *resolver) kafka() error {
 func (r *resolver) redis() error {
 	spec := r.stack.Spec.Dependencies.Redis
 	const field = "spec.dependencies.redis"
-	r.facts.Settings.RedisAddresses = hostPorts(spec.Addresses)
+	r.facts.Settings.RedisAddresses, r.facts.Settings.RedisDatabase = hostPorts(spec.Addresses), ptr.Deref(spec.Database, 0)
 	if err := r.locate(openim.Redis, field+".addresses", field+".peers", r.facts.Settings.RedisAddresses, spec.Peers); err != nil {
 		return err
 	}
@@ -102,12 +105,8 @@ func (r *resolver) objectStorage() error {
 		return nil
 	}
 	const field = "spec.dependencies.objectStorage"
-	bucket := spec.MinIO.Bucket
-	if bucket == "" {
-		bucket = "openim"
-	}
 	r.facts.Settings.ObjectStorage = &openim.ObjectStorageSettings{
-		InternalAddress: string(spec.MinIO.InternalAddress), ExternalAddress: spec.MinIO.ExternalAddress, Bucket: bucket,
+		InternalAddress: string(spec.MinIO.InternalAddress), ExternalAddress: spec.MinIO.ExternalAddress, Bucket: bucket(spec),
 	}
 	if err := r.locate(openim.ObjectStorage, field+".minio.internalAddress", field+".peers", []string{string(spec.MinIO.InternalAddress)}, spec.Peers); err != nil {
 		return err

@@ -100,7 +100,7 @@ func TestAServiceBecomesItsPodsAndTheirPort(t *testing.T) {
 	}
 	g.Expect(facts.Endpoints[openim.Redis]).To(ConsistOf(openim.Endpoint{Peers: []networkingv1.NetworkPolicyPeer{peer}, Port: 16379}))
 	g.Expect(facts.Endpoints[openim.MongoDB][0].Port).To(Equal(int32(27017)), "a Service without targetPort passes its own port on")
-	g.Expect(facts.Settings.MongoDB.URI()).To(Equal("mongodb://mongodb.infra.svc:27017/openim_v3"))
+	g.Expect(facts.Settings.MongoDB.URI()).To(Equal("mongodb://mongodb.infra.svc:27017/openim_im_chat"))
 }
 
 func TestAnAddressBecomesABlockOfItsFamily(t *testing.T) {

@@ -2,9 +2,9 @@ package dependencies
 
 import (
 	"slices"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/utils/ptr"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/controllers/openim"
@@ -27,10 +27,7 @@ func (r *resolver) users() error {
 }
 
 func (r *resolver) serverKeys() error {
-	name, field := v1alpha1.ChildName(r.stack.Name, v1alpha1.SuffixLogin), "metadata.name"
-	if own := r.stack.Spec.Wrapper.Auth.Users.ServerKeys; own != nil {
-		name, field = own.SecretRef.Name, "spec.wrapper.auth.users.serverKeys.secretRef"
-	}
+	name, field := loginSecret(r.stack)
 	secret, err := r.secret(field, name)
 	if err != nil || secret == nil {
 		return err
@@ -38,7 +35,7 @@ func (r *resolver) serverKeys() error {
 	if n := len(secret.Data); n < 1 || n > maxServerKeys {
 		r.invalid(v1alpha1.ReasonSecretInvalid, field, "Secret %q holds %d keys: write 1 to %d, each 32 random bytes as base64url or hexadecimal", name, n, maxServerKeys)
 	}
-	r.facts.Wrapper.LoginSecret = name
+	r.facts.Wrapper.LoginSecret, r.facts.Wrapper.LoginKeys = name, fingerprints(secret)
 	return nil
 }
 
@@ -58,7 +55,7 @@ func (r *resolver) wrapperRedis() error {
 		r.invalid(v1alpha1.ReasonInvalidSpec, field, "users may log in, and there is no Redis for their sessions: write the addresses of one that is not OpenIM's")
 		return nil
 	}
-	store := openim.Store{Addresses: hostPorts(spec.Addresses), TLS: spec.TLS != nil}
+	store := openim.Store{Addresses: hostPorts(spec.Addresses), Number: ptr.Deref(spec.Database, 0), TLS: spec.TLS != nil}
 	var err error
 	if store.Endpoints, err = r.places(field+".addresses", field+".peers", store.Addresses, spec.Peers); err != nil {
 		return err
@@ -88,51 +85,6 @@ func (r *resolver) refuseOpenIMsRedis(field string, peers []v1alpha1.Peer, place
 			return
 		}
 	}
-}
-
-func (r *resolver) wrapperMongoDB() error {
-	spec, field := r.stack.Spec.Dependencies.MongoDB, "spec.dependencies.mongodb"
-	if own := r.stack.Spec.Wrapper.MongoDB; own != nil {
-		spec, field = *own, "spec.wrapper.mongodb"
-	}
-	store, err := r.mongodbStore(field, spec)
-	r.facts.Wrapper.MongoDB = store
-	return err
-}
-
-func (r *resolver) mongodbStore(field string, spec v1alpha1.MongoDB) (store openim.Store, err error) {
-	if ref := spec.URIRef; ref != nil {
-		selector, value, err := r.key(field+".uriRef", ref.Name, ref.Key)
-		if err != nil || value == nil {
-			return store, err
-		}
-		hosts, ok := hostsOf(string(value))
-		if !ok {
-			r.invalid(v1alpha1.ReasonSecretInvalid, field+".uriRef", "key %q of Secret %q is not a connection string: write mongodb://user:password@host:port/database", ref.Key, ref.Name)
-			return store, nil
-		}
-		store = openim.Store{URI: &selector, Database: databaseOf(string(value))}
-		store.Endpoints, err = r.places(field+".uriRef", field+".peers", hosts, spec.Peers)
-		return store, err
-	}
-	store = openim.Store{Addresses: hostPorts(spec.Addresses), Database: spec.Database}
-	if store.Database == "" {
-		store.Database = openim.DefaultDatabase
-	}
-	if store.Endpoints, err = r.places(field+".addresses", field+".peers", store.Addresses, spec.Peers); err != nil {
-		return store, err
-	}
-	return store, r.storeLogin(&store, field+".credentialsRef", spec.CredentialsRef, true)
-}
-
-// databaseOf reads the database of a connection string: mongodb://hosts/database?options. Without one it is OpenIM's default.
-func databaseOf(uri string) string {
-	rest, _ := strings.CutPrefix(uri, "mongodb://")
-	rest, _, _ = strings.Cut(rest, "?")
-	if _, database, _ := strings.Cut(rest, "/"); database != "" {
-		return database
-	}
-	return openim.DefaultDatabase
 }
 
 // storeLogin checks the Secret with a store's credentials. withUser is true when the user name must be there.

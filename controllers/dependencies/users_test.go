@@ -55,7 +55,7 @@ func TestTheWrappersStoresAreFound(t *testing.T) {
 	g.Expect(w.Redis.Username).To(BeNil())
 	g.Expect(w.Redis.Endpoints[0].Peers[0].PodSelector.MatchLabels).To(HaveKeyWithValue("app", "redis-wrapper"))
 	g.Expect(w.MongoDB.Addresses).To(ConsistOf("mongodb.infra.svc:27017"), "OpenIM's, when the spec names none of the wrapper's own")
-	g.Expect(w.MongoDB.Database).To(Equal("openim_v3"))
+	g.Expect(w.MongoDB.Database).To(Equal("openim_im_chat"))
 	g.Expect(facts.Secrets).To(ContainElements("redis-wrapper", "chat-login", "chat-custody"), "a change of them is seen")
 }
 
@@ -70,7 +70,7 @@ func TestTheWrappersOwnMongoDB(t *testing.T) {
 	g.Expect(byAddress.Wrapper.MongoDB.Database).To(Equal("own"))
 
 	for uri, database := range map[string]string{
-		"mongodb://u:p@192.0.2.9/chat?replicaSet=rs": "chat", "mongodb://192.0.2.9": "openim_v3", "mongodb://192.0.2.9/?w=1": "openim_v3",
+		"mongodb://u:p@192.0.2.9/chat?replicaSet=rs": "chat", "mongodb://192.0.2.9": "openim_im_chat", "mongodb://192.0.2.9/?w=1": "openim_im_chat",
 	} {
 		byURI, problems := resolve(t, letIn(func(s *spec) {
 			s.Dependencies.MongoDB = v1alpha1.MongoDB{URIRef: &v1alpha1.KeyReference{Name: "mongo", Key: "uri"}}

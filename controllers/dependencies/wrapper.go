@@ -55,10 +55,16 @@ func (r *resolver) certificate() error {
 	if gateway == nil || gateway.TLS == nil {
 		return nil
 	}
-	for _, key := range []string{corev1.TLSCertKey, corev1.TLSPrivateKeyKey} {
-		if _, _, err := r.key("spec.wrapper.gateway.tls.secretRef", gateway.TLS.SecretRef.Name, key); err != nil {
+	var values [2][]byte
+	for i, key := range []string{corev1.TLSCertKey, corev1.TLSPrivateKeyKey} {
+		_, value, err := r.key("spec.wrapper.gateway.tls.secretRef", gateway.TLS.SecretRef.Name, key)
+		if err != nil {
 			return err
 		}
+		values[i] = value
+	}
+	if values[0] != nil && values[1] != nil {
+		r.facts.Wrapper.Certificate = pair(values[0], values[1])
 	}
 	return nil
 }

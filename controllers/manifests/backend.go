@@ -44,7 +44,7 @@ func (b *builder) addBackend() error {
 // redis says where the wrapper's own Redis is. Stacks that share one have a prefix each.
 func (b *builder) redis(mounts *mounts) *redisConfig {
 	store := b.facts.Wrapper.Redis
-	config := &redisConfig{Addresses: store.Addresses, KeyPrefix: b.stack.Namespace + "/" + b.stack.Name + ":"}
+	config := &redisConfig{Addresses: store.Addresses, KeyPrefix: b.stack.Namespace + "/" + b.stack.Name + ":", Database: store.Number}
 	config.UsernameFile, config.PasswordFile = login("redis", store, mounts)
 	if store.TLS {
 		config.TLS = &redisTLSConfig{CAFile: mounts.key("ca-redis", store.CA, "ca.crt")}
@@ -54,7 +54,7 @@ func (b *builder) redis(mounts *mounts) *redisConfig {
 
 func (b *builder) mongodb(mounts *mounts) *mongodbConfig {
 	store := b.facts.Wrapper.MongoDB
-	config := &mongodbConfig{Addresses: store.Addresses, Database: store.Database, URIFile: mounts.key("mongodb", store.URI, "uri")}
+	config := &mongodbConfig{Addresses: store.Addresses, Database: store.Database, AuthSource: store.AuthSource, URIFile: mounts.key("mongodb", store.URI, "uri")}
 	config.UsernameFile, config.PasswordFile = login("mongodb", store, mounts)
 	return config
 }

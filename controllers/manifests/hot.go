@@ -23,13 +23,9 @@ const hotFile = "hot.yaml"
 // addHot adds what the gateway reads again while it runs, when the spec says anything of that kind. Unlike other configuration
 // its ConfigMap keeps its name: a change of it must reach the pods that run, and drop no socket.
 func (b *builder) addHot(component lockdown.Component, mounts *mounts, config *gatewayConfig) error {
-	wrapper := b.stack.Spec.Wrapper
-	if wrapper.Auth.Users == nil && wrapper.Limits == nil && wrapper.Policy == nil {
-		return nil
-	}
-	text, err := yaml.Marshal(hot(wrapper))
-	if err != nil {
-		return fmt.Errorf("rendering what the gateway takes without a restart: %w", err)
+	text, err := Hot(b.stack)
+	if err != nil || text == nil {
+		return err
 	}
 	configMap := &corev1.ConfigMap{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMap"},
@@ -39,6 +35,19 @@ func (b *builder) addHot(component lockdown.Component, mounts *mounts, config *g
 	b.add(configMap)
 	config.HotFile = path.Join(mounts.configMap("hot", configMap.Name), hotFile)
 	return nil
+}
+
+// Hot returns what the gateway of a stack takes without a restart, nil when the spec says nothing of that kind.
+func Hot(stack *v1alpha1.OpenIMStack) ([]byte, error) {
+	wrapper := stack.Spec.Wrapper
+	if wrapper.ExternalRef != nil || wrapper.Auth.Users == nil && wrapper.Limits == nil && wrapper.Policy == nil {
+		return nil, nil
+	}
+	text, err := yaml.Marshal(hot(wrapper))
+	if err != nil {
+		return nil, fmt.Errorf("rendering what the gateway takes without a restart: %w", err)
+	}
+	return text, nil
 }
 
 func hot(wrapper v1alpha1.Wrapper) hotConfig {

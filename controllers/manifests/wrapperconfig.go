@@ -83,6 +83,7 @@ type redisConfig struct {
 	UsernameFile string          `json:"usernameFile,omitempty"`
 	PasswordFile string          `json:"passwordFile,omitempty"`
 	KeyPrefix    string          `json:"keyPrefix"`
+	Database     int32           `json:"database,omitempty"`
 	TLS          *redisTLSConfig `json:"tls,omitempty"`
 }
 
@@ -96,6 +97,7 @@ type mongodbConfig struct {
 	UsernameFile string   `json:"usernameFile,omitempty"`
 	PasswordFile string   `json:"passwordFile,omitempty"`
 	Database     string   `json:"database"`
+	AuthSource   string   `json:"authSource,omitempty"`
 }
 
 type tracingConfig struct {

@@ -1,6 +1,8 @@
 package openim
 
 import (
+	"time"
+
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -28,6 +30,8 @@ type Facts struct {
 	Services []types.NamespacedName
 	// AssertionKeyHash changes when the assertion key does.
 	AssertionKeyHash string
+	// Claims are what the stack must have to itself in its stores.
+	Claims []Claim
 	// Wrapper is what the wrapper's own references resolved to.
 	Wrapper WrapperFacts
 }
@@ -36,8 +40,11 @@ type Facts struct {
 type WrapperFacts struct {
 	// Redis and MongoDB are the wrapper's stores. Empty unless users may log in.
 	Redis, MongoDB Store
-	// LoginSecret is the Secret whose keys are the gateway's static keys for logins.
+	// LoginSecret is the Secret whose keys are the gateway's static keys for logins, and LoginKeys are the fingerprints of those.
 	LoginSecret string
+	LoginKeys   []string
+	// Certificate is the gateway's; nil when there is none.
+	Certificate *Certificate
 	// CustodyKey is the key of the Secret with which the backend encrypts OpenIM's tokens.
 	CustodyKey corev1.SecretKeySelector
 	// KeySets are the issuers' public keys, in the order of the spec.
@@ -50,8 +57,10 @@ type WrapperFacts struct {
 type Store struct {
 	// Addresses, host:port. Empty when URI names the store.
 	Addresses []string
-	// Database of MongoDB's.
-	Database string
+	// Database of MongoDB's, and the one in which the user is looked up; empty: the same.
+	Database, AuthSource string
+	// Number of Redis' database.
+	Number int32
 	// URI, Username, Password and CA are keys of Secrets; nil when there is none.
 	URI, Username, Password, CA *corev1.SecretKeySelector
 	// TLS is true when the connection is encrypted.
@@ -74,4 +83,12 @@ type KeySet struct {
 type Endpoint struct {
 	Peers []networkingv1.NetworkPolicyPeer
 	Port  int32
+}
+
+// Certificate is what is known of the gateway's pair of certificate and key.
+type Certificate struct {
+	// Invalid says why the pair can serve nobody. Empty when it can.
+	Invalid string
+	// NotBefore and NotAfter bound the time in which clients take the certificate.
+	NotBefore, NotAfter time.Time
 }

@@ -51,6 +51,8 @@ const (
 	MongoDB       Dependency = "mongodb"
 	Etcd          Dependency = "etcd"
 	ObjectStorage Dependency = "object-storage"
+	// WrapperRedis is the wrapper's own.
+	WrapperRedis Dependency = "wrapper-redis"
 )
 
 // Process is one of OpenIM's programs.

@@ -14,8 +14,12 @@ type Settings struct {
 	Release Release
 	// Brokers of Kafka, host:port.
 	Brokers []string
+	// TopicPrefix stands before the names of topics and consumer groups: stacks that share a Kafka must not get each other's messages.
+	TopicPrefix string
 	// RedisAddresses, host:port. More than one means a cluster.
 	RedisAddresses []string
+	// RedisDatabase is the number of the database. OpenIM gives its keys no prefix.
+	RedisDatabase int32
 	// EtcdEndpoints, host:port.
 	EtcdEndpoints []string
 	// EtcdRoot is the prefix of the stack's keys in etcd: stacks that share an etcd must not find each other's processes.
@@ -25,15 +29,14 @@ type Settings struct {
 	ObjectStorage *ObjectStorageSettings
 }
 
-// DefaultDatabase is OpenIM's own name for its database.
-const DefaultDatabase = "openim_v3"
-
 // MongoDBSettings say how OpenIM finds MongoDB.
 type MongoDBSettings struct {
 	// Addresses, host:port; empty when the whole connection string comes from a Secret.
 	Addresses []string
-	// Database to use with Addresses.
+	// Database to use. OpenIM takes it from its configuration, also beside a connection string that names one.
 	Database string
+	// AuthSource is the database in which the user is looked up. Empty: Database, as OpenIM does without it.
+	AuthSource string
 	// Credentials is true when user name and password come from a Secret.
 	Credentials bool
 }

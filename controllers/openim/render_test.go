@@ -25,10 +25,11 @@ func settings(t *testing.T, tag string) openim.Settings {
 	return openim.Settings{
 		Release:        release(t, tag),
 		Brokers:        []string{"kafka.infra.svc:9092"},
+		TopicPrefix:    "im.chat.",
 		RedisAddresses: []string{"redis.infra.svc:6379"},
 		EtcdEndpoints:  []string{"etcd.infra.svc:2379"},
 		EtcdRoot:       "openim.im.chat",
-		MongoDB:        openim.MongoDBSettings{Addresses: []string{"mongodb.infra.svc:27017"}, Database: "openim_v3"},
+		MongoDB:        openim.MongoDBSettings{Addresses: []string{"mongodb.infra.svc:27017"}, Database: "openim_im_chat"},
 	}
 }
 
@@ -37,7 +38,7 @@ func settings(t *testing.T, tag string) openim.Settings {
 func TestConfigurationIsWhatWasReviewed(t *testing.T) {
 	withStore := settings(t, "v3.8.3-patch.16")
 	withStore.RedisAddresses = []string{"redis-0.infra.svc:6379", "redis-1.infra.svc:6379"}
-	withStore.MongoDB = openim.MongoDBSettings{Addresses: []string{"mongodb.infra.svc:27017"}, Database: "chat", Credentials: true}
+	withStore.MongoDB = openim.MongoDBSettings{Addresses: []string{"mongodb.infra.svc:27017"}, Database: "chat", AuthSource: "admin", Credentials: true}
 	withStore.ObjectStorage = &openim.ObjectStorageSettings{InternalAddress: "minio.infra.svc:9000", ExternalAddress: "https://files.example.com", Bucket: "openim"}
 	cases := map[string]openim.Settings{
 		"v3.8.3":                      settings(t, "v3.8.3"),

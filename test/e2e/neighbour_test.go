@@ -9,35 +9,83 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/controllers/lockdown"
 	"github.com/openimstack/openim-operator/controllers/manifests"
+	"github.com/openimstack/openim-operator/test/harness/chat"
 	"github.com/openimstack/openim-operator/test/harness/matrix"
 	"github.com/openimstack/openim-operator/test/harness/setup"
 )
 
 const (
-	neighbourName     = "other"
-	neighbourStores   = "infra-other"
-	neighbourDatabase = "other"
+	neighbourName = "other"
+	// neighbourNumber is that of its database in Redis, where OpenIM gives its keys no prefix.
+	neighbourNumber = 1
 	// foreign is the row of a table for pods of another stack.
 	foreign = "another stack"
+	// spoken is how many messages each stack's sender says.
+	spoken = 20
 )
 
-// neighbour is a second stack in the same namespace, with stores of its own and with the image layout that upstream uses.
+// neighbour is a second stack in the same namespace and in the same stores, with the image layout that upstream uses.
 func neighbour() {
 	var other *v1alpha1.OpenIMStack
 
-	It("runs a second stack beside it, from an image with upstream's layout", func(ctx SpecContext) {
-		Expect(environment.InstallStores(ctx, neighbourStores)).To(Succeed())
+	It("refuses a second stack in the first one's database of Redis, and names the first", func(ctx SpecContext) {
+		var err error
+		other, err = second()
+		Expect(err).NotTo(HaveOccurred())
+		other.Spec.Dependencies.Redis.Database = nil
+		Expect(environment.Apply(ctx, other)).To(Succeed())
+		Eventually(ctx, func(g Gomega) {
+			var seen v1alpha1.OpenIMStack
+			g.Expect(environment.Cluster.Get(ctx, client.ObjectKeyFromObject(other), &seen)).To(Succeed())
+			c := apimeta.FindStatusCondition(seen.Status.Conditions, v1alpha1.ConditionDependenciesReady)
+			g.Expect(c).NotTo(BeNil())
+			g.Expect(c.Reason).To(Equal(v1alpha1.ReasonSharedStore))
+			g.Expect(c.Message).To(ContainSubstring("OpenIMStack " + stack.Namespace + "/" + stack.Name + " has database 0"))
+		}).WithTimeout(time.Minute).Should(Succeed())
+	}, SpecTimeout(2*time.Minute))
+
+	It("runs it beside the first in another database, from an image with upstream's layout", func(ctx SpecContext) {
 		var err error
 		other, err = second()
 		Expect(err).NotTo(HaveOccurred())
 		Expect(environment.Apply(ctx, other)).To(Succeed())
 		ready(ctx, other)
 	}, SpecTimeout(10*time.Minute))
+
+	It("chats beside the first, and no message crosses", func(ctx SpecContext) {
+		// The same names in both: what crossed would find somebody.
+		sides := map[string]*side{}
+		for _, s := range []*v1alpha1.OpenIMStack{stack, other} {
+			sides[s.Name] = seated(ctx, s)
+		}
+		for n := range spoken {
+			for name, s := range sides {
+				_, err := s.from.Send(ctx, listener, fmt.Sprintf("%s %s %d", s.mark, name, n))
+				Expect(err).NotTo(HaveOccurred())
+			}
+		}
+		for name, s := range sides {
+			heard := map[string]bool{}
+			for len(heard) < spoken {
+				got, err := s.to.Receive(ctx, func(r chat.Received) bool { return r.SendID == speaker })
+				Expect(err).NotTo(HaveOccurred(), "%s heard %d of %d", name, len(heard), spoken)
+				Expect(got.Text).To(HavePrefix(s.mark+" "+name+" "), "a message of the other stack")
+				heard[got.Text] = true
+			}
+			a, err := environment.Admin(ctx, s.stack)
+			Expect(err).NotTo(HaveOccurred())
+			seq, err := a.NewestSeq(ctx, listener, chat.Conversation(speaker, listener))
+			Expect(err).NotTo(HaveOccurred())
+			Expect(seq-s.before).To(BeEquivalentTo(spoken), "%s counts its own messages, and no others", name)
+		}
+	}, SpecTimeout(3*time.Minute))
 
 	It("delivers in the second stack, into its own database", func(ctx SpecContext) {
 		stop, cancel := context.WithCancel(ctx)
@@ -69,7 +117,44 @@ func neighbour() {
 	}, SpecTimeout(5*time.Minute))
 }
 
-// second is the sample with another name, other stores, and an image whose binaries are where upstream's image has them.
+// Users of both stacks.
+const (
+	speaker  = "dora"
+	listener = "emil"
+)
+
+// side is one of two stacks, with a user who writes and one who reads.
+type side struct {
+	stack    *v1alpha1.OpenIMStack
+	from, to *chat.Socket
+	mark     string
+	// before is the newest sequence number of their conversation.
+	before int64
+}
+
+// seated makes the two users in a stack and opens a socket for each, good until the spec ends.
+func seated(ctx SpecContext, s *v1alpha1.OpenIMStack) *side {
+	GinkgoHelper()
+	made := &side{stack: s, mark: fmt.Sprint("beside ", time.Now().UnixNano())}
+	a, err := environment.Admin(ctx, s)
+	Expect(err).NotTo(HaveOccurred())
+	_, err = a.Register(ctx, speaker, listener)
+	Expect(err).NotTo(HaveOccurred())
+	made.before, err = a.NewestSeq(ctx, listener, chat.Conversation(speaker, listener))
+	Expect(err).NotTo(HaveOccurred())
+	doors, err := environment.Doors(ctx, s)
+	Expect(err).NotTo(HaveOccurred())
+	for name, socket := range map[string]**chat.Socket{speaker: &made.from, listener: &made.to} {
+		p, err := doors[0].NewPerson(ctx, a, name)
+		Expect(err).NotTo(HaveOccurred())
+		*socket, err = doors[0].Open(ctx, p)
+		Expect(err).NotTo(HaveOccurred())
+		DeferCleanup((*socket).Close)
+	}
+	return made
+}
+
+// second is the sample with another name, another database of Redis, and an image whose binaries are where upstream's image has them.
 func second() (*v1alpha1.OpenIMStack, error) {
 	other, err := environment.Sample()
 	if err != nil {
@@ -77,23 +162,9 @@ func second() (*v1alpha1.OpenIMStack, error) {
 	}
 	other.Name = neighbourName
 	other.Spec.Image = &v1alpha1.ImageSpec{Repository: environment.Repository(setup.UpstreamLayoutImage)}
-	other.Spec.Dependencies = v1alpha1.Dependencies{
-		Kafka:   v1alpha1.Kafka{Brokers: elsewhere(other.Spec.Dependencies.Kafka.Brokers)},
-		Redis:   v1alpha1.Redis{Addresses: elsewhere(other.Spec.Dependencies.Redis.Addresses), CredentialsRef: other.Spec.Dependencies.Redis.CredentialsRef},
-		MongoDB: v1alpha1.MongoDB{Addresses: elsewhere(other.Spec.Dependencies.MongoDB.Addresses), Database: neighbourDatabase},
-		Etcd:    v1alpha1.Etcd{Endpoints: elsewhere(other.Spec.Dependencies.Etcd.Endpoints)},
-	}
-	other.Spec.Wrapper.Redis.Addresses = elsewhere(other.Spec.Wrapper.Redis.Addresses)
+	other.Spec.Dependencies.Redis.Database = ptr.To[int32](neighbourNumber)
 	other.Spec.Wrapper.Auth.Users.Audience = manifests.Endpoints(other).Users
 	return other, nil
-}
-
-func elsewhere(addresses []v1alpha1.Address) []v1alpha1.Address {
-	var moved []v1alpha1.Address
-	for _, address := range addresses {
-		moved = append(moved, v1alpha1.Address(setup.Moved(string(address), neighbourStores)))
-	}
-	return moved
 }
 
 // apart observes every port of a stack from every pod of another.

@@ -120,7 +120,6 @@ func tidyUp(ctx context.Context) {
 		s.Namespace, s.Name = setup.StackNamespace, name
 		Expect(environment.Cluster.Remove(ctx, s, &v1alpha1.OpenIMStackList{})).To(Succeed())
 	}
-	Expect(environment.RemoveNamespaces(ctx, neighbourStores)).To(Succeed())
 	uninstallChart(ctx)
 }
 
@@ -137,7 +136,7 @@ func keepArtifacts(ctx context.Context) {
 		return
 	}
 	folder := filepath.Join(environment.Root, "dist", "e2e", fmt.Sprint(CurrentSpecReport().LeafNodeLocation.LineNumber))
-	err := environment.Cluster.Dump(ctx, folder, setup.OperatorNamespace, setup.StackNamespace, setup.StoresNamespace, neighbourStores)
+	err := environment.Cluster.Dump(ctx, folder, setup.OperatorNamespace, setup.StackNamespace, setup.StoresNamespace)
 	if err != nil {
 		GinkgoWriter.Printf("not all artifacts could be kept: %v\n", err)
 	}

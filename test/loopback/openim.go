@@ -94,8 +94,21 @@ func local(scheme string, name openim.Name, kind openim.PortKind) (string, error
 	return fmt.Sprintf("%s://127.0.0.1:%d", scheme, port.Number), nil
 }
 
+// rendered is a process's configuration: its files, and its environment.
+func (s *Stack) rendered(p openim.Process, settings openim.Settings) (files map[string]string, env []string, err error) {
+	if s.options.Render != nil {
+		return s.options.Render(s, p)
+	}
+	files, err = openim.Render(p, settings)
+	return files, []string{
+		openim.EnvName(openim.RedisFile, openim.KeyPassword) + "=" + RedisPassword,
+		openim.EnvName(openim.ShareFile, openim.KeySecret) + "=" + ShareSecret,
+		openim.EnvName(p.OwnFile(), openim.KeyRegisterIP) + "=127.0.0.1",
+	}, err
+}
+
 func (s *Stack) openIMProgram(p openim.Process, settings openim.Settings) (program, error) {
-	files, err := openim.Render(p, settings)
+	files, env, err := s.rendered(p, settings)
 	if err != nil {
 		return program{}, err
 	}
@@ -107,11 +120,6 @@ func (s *Stack) openIMProgram(p openim.Process, settings openim.Settings) (progr
 		if err := os.WriteFile(filepath.Join(config, name), []byte(content), 0o644); err != nil {
 			return program{}, fmt.Errorf("writing the configuration of %s: %w", p.Name, err)
 		}
-	}
-	env := []string{
-		openim.EnvName(openim.RedisFile, openim.KeyPassword) + "=" + RedisPassword,
-		openim.EnvName(openim.ShareFile, openim.KeySecret) + "=" + ShareSecret,
-		openim.EnvName(p.OwnFile(), openim.KeyRegisterIP) + "=127.0.0.1",
 	}
 	if s.options.OpenIM != nil {
 		env = append(env, s.options.OpenIM(p)...)

@@ -25,6 +25,8 @@ type Options struct {
 	Programs string
 	// OpenIM adds environment variables to an OpenIM process, after those that it always gets.
 	OpenIM func(openim.Process) []string
+	// Render gives a process's files and its whole environment, from the stores' addresses, in the place of what is rendered here.
+	Render func(*Stack, openim.Process) (files map[string]string, env []string, err error)
 	// Wrapper puts the wrapper before OpenIM.
 	Wrapper *Wrapper
 	// Progress takes a line now and then while something takes long; os.Stderr if it is nil.

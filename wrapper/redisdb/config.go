@@ -20,6 +20,8 @@ type Config struct {
 	PasswordFile string `json:"passwordFile"`
 	// KeyPrefix stands before every key and channel, so that stacks can share one Redis. Example: im/chat:
 	KeyPrefix string `json:"keyPrefix"`
+	// Database is the number of the database. A Cluster has no other than 0.
+	Database int `json:"database,omitempty"`
 	// TLS absent: plain TCP. Present, even when empty: TLS 1.2 or newer with the server's name checked.
 	TLS *TLS `json:"tls,omitempty"`
 }
@@ -34,6 +36,7 @@ const (
 	maxAddresses     = 32
 	maxUsernameBytes = 128
 	maxPasswordBytes = 1024
+	maxDatabase      = 1023
 )
 
 // A prefix without braces leaves the choice of the Cluster's hash tag to the keys.
@@ -63,6 +66,9 @@ func (c *Config) Validate(p *serve.Problems, field string) {
 	p.File(field+".passwordFile", c.PasswordFile)
 	if !prefixForm.MatchString(c.KeyPrefix) {
 		p.Add(field+".keyPrefix", `write letters, digits and . _ / - with a colon at the end, at most 128 bytes, such as "im/chat:"`)
+	}
+	if c.Database < 0 || c.Database > maxDatabase || c.Database > 0 && len(c.Addresses) > 1 {
+		p.Add(field+".database", "write 0 to %d, and 0 beside more than one address: a Redis Cluster has no other", maxDatabase)
 	}
 	if c.TLS != nil && c.TLS.CAFile != "" {
 		p.File(field+".tls.caFile", c.TLS.CAFile)

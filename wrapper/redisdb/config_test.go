@@ -39,6 +39,9 @@ func TestWhatIsWrongIsSaidForEachField(t *testing.T) {
 		{"prefix without colon", `{addresses: ["r:1"], passwordFile: /p, keyPrefix: a}`, "redis.keyPrefix: write letters"},
 		{"prefix with a hash tag", `{addresses: ["r:1"], passwordFile: /p, keyPrefix: "{a}:"}`, "redis.keyPrefix: write letters"},
 		{"long prefix", `{addresses: ["r:1"], passwordFile: /p, keyPrefix: "` + strings.Repeat("a", 128) + `:"}`, "redis.keyPrefix: write letters"},
+		{"a database of a Cluster", `{addresses: ["r:1", "r:2"], passwordFile: /p, keyPrefix: "a:", database: 1}`, "redis.database: write 0 to 1023"},
+		{"a database that is none", `{addresses: ["r:1"], passwordFile: /p, keyPrefix: "a:", database: -1}`, "redis.database: write 0 to 1023"},
+		{"a database out of bounds", `{addresses: ["r:1"], passwordFile: /p, keyPrefix: "a:", database: 1024}`, "redis.database: write 0 to 1023"},
 		{"relative CA", `{addresses: ["r:1"], passwordFile: /p, keyPrefix: "a:", tls: {caFile: ca}}`, "redis.tls.caFile: write the absolute path"},
 		{"a password in the file", `{addresses: ["r:1"], password: x}`, "not understood"},
 	} {

@@ -42,6 +42,7 @@ func Open(c Config, log *slog.Logger) (*DB, []mounted.Reloader) {
 	dialer, more := dial(c.TLS)
 	client := redis.NewUniversalClient(&redis.UniversalOptions{
 		Addrs:                      c.Addresses,
+		DB:                         c.Database,
 		CredentialsProviderContext: credentials,
 		Dialer:                     dialer,
 		DialTimeout:                Timeout, DialerRetries: 1,

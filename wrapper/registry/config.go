@@ -22,6 +22,8 @@ type Config struct {
 	PasswordFile string   `json:"passwordFile,omitempty"`
 	// Database holds the wrapper's four collections, and is where the user is looked up unless the connection string says otherwise.
 	Database string `json:"database"`
+	// AuthSource is where the user of the files is looked up. Empty: Database.
+	AuthSource string `json:"authSource,omitempty"`
 }
 
 const (
@@ -59,9 +61,19 @@ func (c *Config) Validate(p *serve.Problems, field string) {
 		p.File(field+".usernameFile", c.UsernameFile)
 		p.File(field+".passwordFile", c.PasswordFile)
 	}
-	p.Text(field+".database", c.Database, maxDatabaseBytes)
-	if strings.ContainsAny(c.Database, `/\. "$*<>:|?`) {
-		p.Add(field+".database", "write a name of MongoDB's: no dots, slashes or signs")
+	validateName(p, field+".database", c.Database)
+	if c.AuthSource != "" {
+		validateName(p, field+".authSource", c.AuthSource)
+	}
+	if c.AuthSource != "" && c.UsernameFile == "" {
+		p.Add(field+".authSource", "is where the user of usernameFile is looked up: write usernameFile and passwordFile, or remove it")
+	}
+}
+
+func validateName(p *serve.Problems, field, name string) {
+	p.Text(field, name, maxDatabaseBytes)
+	if strings.ContainsAny(name, `/\. "$*<>:|?`) {
+		p.Add(field, "write a name of MongoDB's: no dots, slashes or signs")
 	}
 }
 
@@ -110,5 +122,9 @@ func (c *Config) withCredentials(contents [][]byte) (string, error) {
 }
 
 func (c *Config) uri(user *url.Userinfo) string {
-	return (&url.URL{Scheme: "mongodb", User: user, Host: strings.Join(c.Addresses, ","), Path: "/" + c.Database}).String()
+	u := url.URL{Scheme: "mongodb", User: user, Host: strings.Join(c.Addresses, ","), Path: "/" + c.Database}
+	if c.AuthSource != "" {
+		u.RawQuery = url.Values{"authSource": {c.AuthSource}}.Encode()
+	}
+	return u.String()
 }

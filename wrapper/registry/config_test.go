@@ -30,6 +30,9 @@ func TestAConnectionStringIsMadeOfItsParts(t *testing.T) {
 		{"credentials with signs", registry.Config{
 			Addresses: []string{"a:1"}, UsernameFile: write(t, "user", "us er\n"), PasswordFile: write(t, "password", "p@:/?#%w\n"), Database: "d",
 		}, "mongodb://us%20er:p%40%3A%2F%3F%23%25w@a:1/d"},
+		{"a user of another database", registry.Config{
+			Addresses: []string{"a:1"}, UsernameFile: write(t, "user", "u"), PasswordFile: write(t, "password", "p"), Database: "d", AuthSource: "admin",
+		}, "mongodb://u:p@a:1/d?authSource=admin"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			g := NewWithT(t)

@@ -65,11 +65,11 @@ type Cached struct {
 	Message bool
 }
 
-// FindInRedis looks for a message in Redis. address is host:port.
-func FindInRedis(ctx context.Context, address, password, conversation string, seq int64) (Cached, error) {
+// FindInRedis looks for a message in a numbered database of Redis. address is host:port.
+func FindInRedis(ctx context.Context, address, password string, database int, conversation string, seq int64) (Cached, error) {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	client := redis.NewClient(&redis.Options{Addr: address, Password: password, DisableIdentity: true})
+	client := redis.NewClient(&redis.Options{Addr: address, Password: password, DB: database, DisableIdentity: true})
 	defer func() { _ = client.Close() }()
 	current, err := client.HGet(ctx, "MALLOC_SEQ:"+conversation, "CURR").Int64()
 	if err != nil && !errors.Is(err, redis.Nil) {

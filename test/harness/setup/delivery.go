@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
@@ -22,8 +23,6 @@ const (
 	arrival = 30 * time.Second
 	// look is the pause between two looks for it.
 	look = 200 * time.Millisecond
-	// defaultDatabase is OpenIM's name for its database, when the spec gives none.
-	defaultDatabase = "openim_v3"
 )
 
 // Delivery is what was seen of a message on its way.
@@ -111,12 +110,13 @@ func (e *Environment) inStores(ctx context.Context, stack *v1alpha1.OpenIMStack,
 			return fmt.Errorf("reading the Secret of Redis: %w", err)
 		}
 	}
-	if d.Cached, err = chat.FindInRedis(ctx, redis, string(password.Data[v1alpha1.KeyPassword]), d.Conversation, d.Seq); err != nil {
+	number := int(ptr.Deref(stack.Spec.Dependencies.Redis.Database, 0))
+	if d.Cached, err = chat.FindInRedis(ctx, redis, string(password.Data[v1alpha1.KeyPassword]), number, d.Conversation, d.Seq); err != nil {
 		return err
 	}
 	database := stack.Spec.Dependencies.MongoDB.Database
 	if database == "" {
-		database = defaultDatabase
+		database = openim.DefaultDatabase(stack.Namespace, stack.Name)
 	}
 	var last error
 	err = wait.PollUntilContextTimeout(ctx, look, arrival, true, func(ctx context.Context) (bool, error) {

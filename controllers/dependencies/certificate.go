@@ -1,0 +1,66 @@
+package dependencies
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"time"
+
+	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/controllers/openim"
+)
+
+// pair judges a certificate and its key as the gateway will. No word of it repeats the key.
+func pair(certificate, key []byte) *openim.Certificate {
+	both, err := tls.X509KeyPair(certificate, key)
+	if err != nil {
+		return &openim.Certificate{Invalid: err.Error()}
+	}
+	leaf, err := x509.ParseCertificate(both.Certificate[0])
+	if err != nil {
+		return &openim.Certificate{Invalid: err.Error()}
+	}
+	return &openim.Certificate{NotBefore: leaf.NotBefore, NotAfter: leaf.NotAfter}
+}
+
+// expirySoon is how long before its end a certificate is warned of.
+const expirySoon = 7 * 24 * time.Hour
+
+// NextLook is when the judgement of a certificate changes by itself. Zero: never.
+func NextLook(c openim.Certificate, now time.Time) time.Time {
+	for _, turn := range []time.Time{c.NotBefore, c.NotAfter.Add(-expirySoon), c.NotAfter} {
+		if c.Invalid == "" && now.Before(turn) {
+			return turn
+		}
+	}
+	return time.Time{}
+}
+
+// Certificate judges the gateway's pair: one that does not belong together is a problem, a time that is over or has not come a warning.
+// The gateway goes on with the last pair that it could read.
+func Certificate(stack *v1alpha1.OpenIMStack, facts openim.Facts, now time.Time) (*Problem, *Warning) {
+	c := facts.Wrapper.Certificate
+	if c == nil {
+		return nil, nil
+	}
+	const field = "spec.wrapper.gateway.tls.secretRef"
+	name := stack.Spec.Wrapper.Gateway.TLS.SecretRef.Name
+	if c.Invalid != "" {
+		return &Problem{Reason: v1alpha1.ReasonSecretInvalid, Field: field, Stalled: true, Message: fmt.Sprintf(
+			"tls.crt and tls.key of Secret %q are no pair: %s: write a certificate in PEM, with its chain, and the private key that belongs to it",
+			name, c.Invalid)}, nil
+	}
+	warn := func(format string, args ...any) (*Problem, *Warning) {
+		return nil, &Warning{Reason: v1alpha1.ReasonCertificateNotValid, Field: field, Message: fmt.Sprintf(format, args...)}
+	}
+	const form = time.RFC3339
+	switch {
+	case now.Before(c.NotBefore):
+		return warn("the certificate of Secret %q is not valid before %s: clients refuse it until then", name, c.NotBefore.UTC().Format(form))
+	case !now.Before(c.NotAfter):
+		return warn("the certificate of Secret %q expired at %s, and clients refuse it: renew it", name, c.NotAfter.UTC().Format(form))
+	case !now.Before(c.NotAfter.Add(-expirySoon)):
+		return warn("the certificate of Secret %q expires at %s: renew it", name, c.NotAfter.UTC().Format(form))
+	}
+	return nil, nil
+}

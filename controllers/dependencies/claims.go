@@ -1,0 +1,94 @@
+package dependencies
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"k8s.io/utils/ptr"
+
+	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/controllers/openim"
+)
+
+// ClaimsOfSpec are what a stack must have to itself, as far as its spec tells: what is behind a connection string stands in a Secret.
+func ClaimsOfSpec(stack *v1alpha1.OpenIMStack) []openim.Claim {
+	c := claims{namespace: stack.Namespace}
+	d, w := stack.Spec.Dependencies, stack.Spec.Wrapper
+	c.add(openim.Kafka, "spec.dependencies.kafka.brokers", hostPorts(d.Kafka.Brokers), "topics "+topicPrefix(stack))
+	number := fmt.Sprintf("database %d", ptr.Deref(d.Redis.Database, 0))
+	c.add(openim.Redis, "spec.dependencies.redis.addresses", hostPorts(d.Redis.Addresses), number)
+	c.add(openim.MongoDB, "spec.dependencies.mongodb.addresses", hostPorts(d.MongoDB.Addresses), "database "+database(stack, d.MongoDB))
+	if s := d.ObjectStorage; s != nil {
+		const field = "spec.dependencies.objectStorage.minio.internalAddress"
+		c.add(openim.ObjectStorage, field, []string{string(s.MinIO.InternalAddress)}, "bucket "+bucket(s))
+	}
+	if w.Auth.Users == nil {
+		return c.all
+	}
+	if w.Redis != nil {
+		c.add(openim.WrapperRedis, "spec.wrapper.redis.addresses", hostPorts(w.Redis.Addresses), "")
+	}
+	if w.MongoDB != nil {
+		c.add(openim.MongoDB, "spec.wrapper.mongodb.addresses", hostPorts(w.MongoDB.Addresses), "database "+database(stack, *w.MongoDB))
+	}
+	return c.all
+}
+
+// claims of a stack, each once.
+type claims struct {
+	namespace string
+	all       []openim.Claim
+}
+
+// add notes what the stack must have to itself at addresses of a store.
+func (c *claims) add(store openim.Dependency, field string, addresses []string, within string) {
+	for _, address := range addresses {
+		claim := openim.Claim{Store: store, Address: canonical(address, c.namespace), Within: within, Field: field}
+		if !slices.ContainsFunc(c.all, func(known openim.Claim) bool { return known.String() == claim.String() }) {
+			c.all = append(c.all, claim)
+		}
+	}
+}
+
+// canonical is the form that all spellings of an address have in common: names of Services in full, in small letters, without the dot at
+// the end, and IP addresses in their shortest form. A pod of a headless Service counts as the Service, since its pods are one store.
+// A name and an IP address of one store cannot be told to be the same.
+func canonical(address, namespace string) string {
+	host, port, err := splitAddress(address)
+	if err != nil {
+		return strings.ToLower(address) // it is a problem of its own
+	}
+	number := strconv.Itoa(int(port))
+	if ip, err := netip.ParseAddr(host); err == nil {
+		return net.JoinHostPort(ip.Unmap().String(), number)
+	}
+	host = strings.TrimSuffix(strings.ToLower(host), ".")
+	if service, ok := ServiceOf(host, namespace); ok {
+		host = service.Name + "." + service.Namespace + ".svc"
+	} else if strings.Count(host, ".") == 1 {
+		host += ".svc" // resolv.conf's search list makes service.namespace a Service's name
+	}
+	return net.JoinHostPort(host, number)
+}
+
+// topicPrefix is the one that the spec names, or the stack's default.
+func topicPrefix(stack *v1alpha1.OpenIMStack) string {
+	if topics := stack.Spec.Dependencies.Kafka.Topics; topics != nil && topics.Prefix != "" {
+		return topics.Prefix
+	}
+	return openim.DefaultTopicPrefix(stack.Namespace, stack.Name)
+}
+
+// defaultBucket is the bucket of a store that the spec names none for.
+const defaultBucket = "openim"
+
+func bucket(spec *v1alpha1.ObjectStorage) string {
+	if spec.MinIO.Bucket != "" {
+		return spec.MinIO.Bucket
+	}
+	return defaultBucket
+}

@@ -1,0 +1,98 @@
+package dependencies
+
+import (
+	"crypto/ecdh"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/controllers/openim"
+)
+
+// loginSecret names the Secret with the gateway's static keys, and the field that it comes from.
+func loginSecret(stack *v1alpha1.OpenIMStack) (name, field string) {
+	if own := stack.Spec.Wrapper.Auth.Users.ServerKeys; own != nil {
+		return own.SecretRef.Name, "spec.wrapper.auth.users.serverKeys.secretRef"
+	}
+	return v1alpha1.ChildName(stack.Name, v1alpha1.SuffixLogin), "metadata.name"
+}
+
+// fingerprints of the static keys in a Secret, sorted. What is no key has none: the gateway says so itself.
+func fingerprints(secret *corev1.Secret) []string {
+	var found []string
+	for _, value := range secret.Data {
+		if private, ok := staticKey(strings.TrimRight(string(value), "\r\n")); ok {
+			sum := sha256.Sum256(private.PublicKey().Bytes())
+			found = append(found, "sha256:"+hex.EncodeToString(sum[:]))
+		}
+	}
+	slices.Sort(found)
+	return slices.Compact(found)
+}
+
+// staticKey reads a private key as the gateway does: 32 bytes as base64url or as 64 hexadecimal digits.
+func staticKey(text string) (*ecdh.PrivateKey, bool) {
+	decode := base64.RawURLEncoding.Strict().DecodeString
+	if len(text) == hex.EncodedLen(32) {
+		decode = hex.DecodeString
+	}
+	raw, err := decode(text)
+	if err != nil {
+		return nil, false
+	}
+	private, err := ecdh.X25519().NewPrivateKey(raw)
+	return private, err == nil
+}
+
+// MayGenerateLoginKey reports whether the operator may make a static key for the gateway when there is none: clients have pinned no
+// other, or a person has given that one up.
+func MayGenerateLoginKey(stack *v1alpha1.OpenIMStack) bool {
+	users := stack.Spec.Wrapper.Auth.Users
+	return users != nil && users.ServerKeyFingerprint == "" && (len(stack.Status.LoginKeys) == 0 || givenUp(stack))
+}
+
+// givenUp reports whether the annotation names a key that clients have pinned.
+func givenUp(stack *v1alpha1.OpenIMStack) bool {
+	return slices.Contains(stack.Status.LoginKeys, stack.Annotations[v1alpha1.AnnotationGiveUpLoginKey])
+}
+
+// LoginKey compares the gateway's static keys with those that clients have pinned: the one that the spec names, or else those of the
+// status, of which one must remain, as in a rotation. It returns nil when all is well.
+func LoginKey(stack *v1alpha1.OpenIMStack, facts openim.Facts, problems []Problem) *Problem {
+	users := stack.Spec.Wrapper.Auth.Users
+	if users == nil {
+		return nil
+	}
+	name, field := loginSecret(stack)
+	lost := slices.ContainsFunc(problems, func(p Problem) bool { return p.Secret == name })
+	if !lost && facts.Wrapper.LoginSecret == "" {
+		return nil // it could not be judged, and that is a problem of its own
+	}
+	pinned, remedy := stack.Status.LoginKeys, ""
+	switch {
+	case users.ServerKeyFingerprint != "":
+		pinned, field = []string{users.ServerKeyFingerprint}, "spec.wrapper.auth.users.serverKeyFingerprint"
+		remedy = "restore the Secret from a backup, or change serverKeyFingerprint, which costs every client an update"
+	case len(pinned) == 0 || givenUp(stack):
+		return nil
+	default:
+		remedy = "restore the Secret from a backup, or give the key up, which costs every client an update: set the annotation " +
+			v1alpha1.AnnotationGiveUpLoginKey + "=" + pinned[0]
+	}
+	problem := &Problem{Field: field, Stalled: true}
+	what := "key " + strings.Join(pinned, ", ") + " of the gateway, by which clients recognise it"
+	switch {
+	case lost:
+		problem.Reason, problem.Message = v1alpha1.ReasonLoginKeyLost, "Secret \""+name+"\" is not there, and with it "+what+": "+remedy
+	case !slices.ContainsFunc(pinned, func(p string) bool { return slices.Contains(facts.Wrapper.LoginKeys, p) }):
+		problem.Reason, problem.Message = v1alpha1.ReasonLoginKeyChanged, "Secret \""+name+"\" no longer holds "+what+": "+remedy
+	default:
+		return nil
+	}
+	return problem
+}

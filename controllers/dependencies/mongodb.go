@@ -1,0 +1,167 @@
+package dependencies
+
+import (
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/controllers/openim"
+)
+
+// mongodb resolves either form of the reference.
+func (r *resolver) mongodb() error {
+	spec := r.stack.Spec.Dependencies.MongoDB
+	const field = "spec.dependencies.mongodb"
+	if spec.URIRef != nil {
+		uri, err := r.connectionString(field, spec)
+		if err != nil || uri == nil {
+			return err
+		}
+		r.facts.Settings.MongoDB = openim.MongoDBSettings{Database: uri.database}
+		r.claimURI(field, uri)
+		env := openim.EnvName(openim.MongoDBFile, openim.KeyURI)
+		r.facts.Credentials[openim.MongoDB] = []corev1.EnvVar{envVar(env, spec.URIRef.Name, spec.URIRef.Key)}
+		r.facts.CredentialHashes[openim.MongoDB] = r.hash(uri.text)
+		return r.locate(openim.MongoDB, field+".uriRef", field+".peers", uri.hosts, spec.Peers)
+	}
+	r.facts.Settings.MongoDB = openim.MongoDBSettings{
+		Addresses: hostPorts(spec.Addresses), Database: database(r.stack, spec), AuthSource: spec.AuthSource,
+		Credentials: spec.CredentialsRef != nil,
+	}
+	if err := r.locate(openim.MongoDB, field+".addresses", field+".peers", hostPorts(spec.Addresses), spec.Peers); err != nil {
+		return err
+	}
+	return r.credentials(openim.MongoDB, field+".credentialsRef", spec.CredentialsRef, []credential{
+		{key: v1alpha1.KeyUsername, env: openim.EnvName(openim.MongoDBFile, openim.KeyUsername), urlSafe: true},
+		{key: v1alpha1.KeyPassword, env: openim.EnvName(openim.MongoDBFile, openim.KeyPassword), urlSafe: true},
+	})
+}
+
+// wrapperMongoDB resolves the backend's MongoDB, which is OpenIM's unless the spec names another.
+func (r *resolver) wrapperMongoDB() error {
+	spec, field := r.stack.Spec.Dependencies.MongoDB, "spec.dependencies.mongodb"
+	if own := r.stack.Spec.Wrapper.MongoDB; own != nil {
+		spec, field = *own, "spec.wrapper.mongodb"
+	}
+	store, err := r.mongodbStore(field, spec)
+	r.facts.Wrapper.MongoDB = store
+	return err
+}
+
+func (r *resolver) mongodbStore(field string, spec v1alpha1.MongoDB) (store openim.Store, err error) {
+	if spec.URIRef != nil {
+		uri, err := r.connectionString(field, spec)
+		if err != nil || uri == nil {
+			return store, err
+		}
+		store = openim.Store{URI: &uri.selector, Database: uri.database}
+		r.claimURI(field, uri)
+		store.Endpoints, err = r.places(field+".uriRef", field+".peers", uri.hosts, spec.Peers)
+		return store, err
+	}
+	store = openim.Store{Addresses: hostPorts(spec.Addresses), Database: database(r.stack, spec), AuthSource: spec.AuthSource}
+	if store.Endpoints, err = r.places(field+".addresses", field+".peers", store.Addresses, spec.Peers); err != nil {
+		return store, err
+	}
+	return store, r.storeLogin(&store, field+".credentialsRef", spec.CredentialsRef, true)
+}
+
+// connectionString is what a Secret's connection string says.
+type connectionString struct {
+	selector corev1.SecretKeySelector
+	text     []byte
+	hosts    []string
+	database string
+}
+
+// connectionString reads the Secret behind uriRef. It is nil when there is a problem.
+func (r *resolver) connectionString(field string, spec v1alpha1.MongoDB) (*connectionString, error) {
+	ref := spec.URIRef
+	selector, value, err := r.key(field+".uriRef", ref.Name, ref.Key)
+	if err != nil || value == nil {
+		return nil, err
+	}
+	hosts, ok := hostsOf(string(value))
+	if !ok {
+		r.invalid(v1alpha1.ReasonSecretInvalid, field+".uriRef",
+			"key %q of Secret %q is not a connection string: write mongodb://user:password@host:port/database", ref.Key, ref.Name)
+		return nil, nil
+	}
+	name, ok := databaseOf(string(value))
+	switch {
+	case spec.Database != "":
+		name = spec.Database
+	case !ok:
+		r.invalid(v1alpha1.ReasonSecretInvalid, field+".uriRef", "the path of the connection string in key %q of Secret %q is no name of a "+
+			"database: write letters, digits, '_' and '-', or write the name to database", ref.Key, ref.Name)
+		return nil, nil
+	case name == "":
+		name = database(r.stack, spec)
+	}
+	return &connectionString{selector: selector, text: value, hosts: hosts, database: name}, nil
+}
+
+// claimURI notes what the stack must have to itself behind a connection string.
+func (r *resolver) claimURI(field string, uri *connectionString) {
+	c := claims{namespace: r.stack.Namespace, all: r.facts.Claims}
+	c.add(openim.MongoDB, field+".uriRef", uri.hosts, "database "+uri.database)
+	r.facts.Claims = c.all
+}
+
+// database is the one that the spec names, or the stack's default.
+func database(stack *v1alpha1.OpenIMStack, spec v1alpha1.MongoDB) string {
+	if spec.Database != "" {
+		return spec.Database
+	}
+	return openim.DefaultDatabase(stack.Namespace, stack.Name)
+}
+
+// hostsOf reads the hosts of a connection string of the form mongodb://[user:password@]host[:port][,...][/...].
+func hostsOf(uri string) ([]string, bool) {
+	rest, ok := strings.CutPrefix(uri, "mongodb://")
+	if !ok {
+		return nil, false
+	}
+	rest, _, _ = strings.Cut(rest, "/")
+	rest, _, _ = strings.Cut(rest, "?")
+	if i := strings.LastIndex(rest, "@"); i >= 0 {
+		rest = rest[i+1:]
+	}
+	var hosts []string
+	for host := range strings.SplitSeq(rest, ",") {
+		if _, _, err := splitAddress(host); err != nil {
+			host += ":27017"
+		}
+		if _, _, err := splitAddress(host); err != nil {
+			return nil, false
+		}
+		hosts = append(hosts, host)
+	}
+	return hosts, true
+}
+
+// databaseForm is that of the CRD's field. The name stands in a ConfigMap: no part of the credentials passes for one, since '@' does not.
+var databaseForm = regexp.MustCompile(`^[A-Za-z0-9_-]{1,63}$`)
+
+// reservedDatabases are MongoDB's own. In the path of a connection string they say where the user is looked up.
+var reservedDatabases = []string{"admin", "local", "config"}
+
+// databaseOf reads the database of a connection string: mongodb://hosts/database?options. It is empty when the string names none, or
+// one of MongoDB's own. It reports false for what is no name.
+func databaseOf(uri string) (name string, ok bool) {
+	rest, _ := strings.CutPrefix(uri, "mongodb://")
+	rest, _, _ = strings.Cut(rest, "?")
+	_, path, _ := strings.Cut(rest, "/")
+	name, err := url.PathUnescape(path)
+	if err != nil || name != "" && !databaseForm.MatchString(name) {
+		return "", false
+	}
+	if slices.Contains(reservedDatabases, name) {
+		return "", true
+	}
+	return name, true
+}

@@ -1,0 +1,173 @@
+package dependencies_test
+
+import (
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
+
+	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/controllers/dependencies"
+	"github.com/openimstack/openim-operator/controllers/openim"
+)
+
+// tenant is a stack with the claims of a spec. Those that come first are older.
+func tenant(name string, age int, change ...func(*spec)) dependencies.Tenant {
+	s := letIn(change...)
+	s.Name = name
+	return dependencies.Tenant{
+		Name: types.NamespacedName{Namespace: "im", Name: name}, UID: types.UID(name), Created: time.Unix(int64(1000-age), 0),
+		Wanted: dependencies.ClaimsOfSpec(s),
+	}
+}
+
+// holding is a tenant whose children were made with what it wants.
+func holding(t dependencies.Tenant) dependencies.Tenant {
+	t.Held = t.Wanted
+	return t
+}
+
+// apart gives a stack a Redis of its own, which nothing but addresses and numbers can.
+func apart(s *spec) { s.Dependencies.Redis.Addresses = []v1alpha1.Address{"redis-two.infra.svc:6379"} }
+
+func reasons(s dependencies.Sharing) []string {
+	var all []string
+	for _, p := range s.Problems {
+		all = append(all, p.Reason+" "+p.Field)
+	}
+	return all
+}
+
+// By default two stacks on one Kafka, MongoDB and etcd, and with one Redis for their wrappers, have nothing in common but OpenIM's Redis.
+func TestStacksWithTheirDefaultsShareARedisAlone(t *testing.T) {
+	g := NewWithT(t)
+	one, two := tenant("one", 2), tenant("two", 1)
+	g.Expect(reasons(dependencies.Shared(two, []dependencies.Tenant{one}))).To(ConsistOf("SharedStore spec.dependencies.redis.addresses"))
+	g.Expect(reasons(dependencies.Shared(one, []dependencies.Tenant{two}))).To(BeEmpty(), "the older one has it")
+	g.Expect(reasons(dependencies.Shared(tenant("two", 1, apart), []dependencies.Tenant{one}))).To(BeEmpty())
+	said := dependencies.Shared(two, []dependencies.Tenant{one}).Problems[0]
+	g.Expect(said.String()).To(And(ContainSubstring("OpenIMStack im/one has database 0 at redis.infra.svc:6379"), ContainSubstring("redis.database")))
+	g.Expect(said.Stalled).To(BeTrue())
+}
+
+// Each line is a change of the younger stack, which has another Redis otherwise, and what it is refused for.
+func TestWhatTwoStacksMayNotShare(t *testing.T) {
+	number := func(n int32) func(*spec) { return func(s *spec) { s.Dependencies.Redis.Database = &n } }
+	redis := func(a ...v1alpha1.Address) func(*spec) { return func(s *spec) { s.Dependencies.Redis.Addresses = a } }
+	mongo := func(name string, a ...v1alpha1.Address) func(*spec) {
+		return func(s *spec) { s.Dependencies.MongoDB = v1alpha1.MongoDB{Addresses: a, Database: name} }
+	}
+	topics := func(prefix string, a ...v1alpha1.Address) func(*spec) {
+		return func(s *spec) {
+			s.Dependencies.Kafka = v1alpha1.Kafka{Brokers: a, Topics: &v1alpha1.Topics{Prefix: prefix}}
+		}
+	}
+	files := func(name string) func(*spec) {
+		return func(s *spec) {
+			s.Dependencies.ObjectStorage = &v1alpha1.ObjectStorage{MinIO: v1alpha1.MinIO{InternalAddress: "minio.infra.svc:9000", Bucket: name}}
+		}
+	}
+	older := tenant("one", 2, mongo("chat", "mongodb-0.mongodb.infra.svc:27017", "192.0.2.1:27017"), topics("chat-", "kafka.infra.svc:9092"), files(""),
+		func(s *spec) {
+			s.Wrapper.MongoDB = &v1alpha1.MongoDB{Addresses: []v1alpha1.Address{"own.infra.svc:27017"}, Database: "own"}
+		})
+	const redisField, mongoField, kafkaField = "spec.dependencies.redis.addresses", "spec.dependencies.mongodb.addresses", "spec.dependencies.kafka.brokers"
+	for name, c := range map[string]struct {
+		change func(*spec)
+		field  string
+	}{
+		"another database of Redis":             {func(s *spec) { redis("redis.infra.svc:6379")(s); number(1)(s) }, ""},
+		"the default number, written":           {func(s *spec) { redis("redis.infra.svc:6379")(s); number(0)(s) }, redisField},
+		"capital letters":                       {redis("REDIS.infra.SVC:6379"), redisField},
+		"a dot at the end":                      {redis("redis.infra.svc.cluster.local.:6379"), redisField},
+		"the cluster's domain":                  {redis("redis.infra.svc.cluster.local:6379"), redisField},
+		"no svc":                                {redis("redis.infra:6379"), redisField},
+		"the Service of the stack's namespace":  {redis("redis:6379"), ""},
+		"one of several":                        {redis("other.infra.svc:6379", "redis.infra.svc:6379"), redisField},
+		"another port":                          {redis("redis.infra.svc:6380"), ""},
+		"OpenIM on the other wrapper's Redis":   {redis("redis-wrapper.infra.svc:6379"), redisField},
+		"the same database":                     {mongo("chat", "mongodb.infra.svc:27017"), mongoField},
+		"the same database, in capitals":        {mongo("Chat", "mongodb-1.mongodb.infra.svc.cluster.local:27017"), mongoField},
+		"the same database at an address":       {mongo("chat", "[::ffff:192.0.2.1]:27017"), mongoField},
+		"another database":                      {mongo("chat2", "mongodb.infra.svc:27017"), ""},
+		"the database of the other's wrapper":   {mongo("own", "own.infra.svc:27017"), mongoField},
+		"the same topics":                       {topics("chat-", "other.infra.svc:9092", "kafka.infra.svc.:9092"), kafkaField},
+		"other topics":                          {topics("chat", "kafka.infra.svc:9092"), ""},
+		"the same bucket, which is the default": {files("openim"), "spec.dependencies.objectStorage.minio.internalAddress"},
+		"another bucket":                        {files("two"), ""},
+		"a wrapper on OpenIM's Redis": {func(s *spec) {
+			s.Wrapper.Redis.Addresses = []v1alpha1.Address{"redis.infra.svc:6379"}
+		}, "spec.wrapper.redis.addresses"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			younger := tenant("two", 1, apart, c.change)
+			found := dependencies.Shared(younger, []dependencies.Tenant{older})
+			if c.field == "" {
+				g.Expect(reasons(found)).To(BeEmpty())
+				return
+			}
+			g.Expect(reasons(found)).To(ConsistOf("SharedStore " + c.field))
+			g.Expect(found.Problems[0].Message).To(ContainSubstring("OpenIMStack im/one"))
+			g.Expect(reasons(dependencies.Shared(older, []dependencies.Tenant{younger}))).To(BeEmpty(), "one of the two gets it")
+		})
+	}
+}
+
+// Who runs with something keeps it: a change of an older stack takes nothing from a younger one.
+func TestWhoHoldsSomethingKeepsIt(t *testing.T) {
+	g := NewWithT(t)
+	one, two := tenant("one", 2), tenant("two", 1)
+	g.Expect(reasons(dependencies.Shared(one, []dependencies.Tenant{holding(two)}))).NotTo(BeEmpty())
+	g.Expect(reasons(dependencies.Shared(holding(two), []dependencies.Tenant{one}))).To(BeEmpty())
+	g.Expect(reasons(dependencies.Shared(holding(two), []dependencies.Tenant{holding(one)}))).NotTo(BeEmpty(), "of two that hold it, the older one gets it")
+	g.Expect(reasons(dependencies.Shared(holding(one), []dependencies.Tenant{holding(two)}))).To(BeEmpty())
+	left := tenant("two", 1, apart)
+	left.Held = holding(two).Held
+	g.Expect(reasons(dependencies.Shared(one, []dependencies.Tenant{left}))).NotTo(BeEmpty(), "its pods are still there")
+}
+
+func TestStacksOfOneSecondAreToldApartByTheirUID(t *testing.T) {
+	g := NewWithT(t)
+	one, two := tenant("one", 1), tenant("two", 1)
+	g.Expect(reasons(dependencies.Shared(one, []dependencies.Tenant{two}))).To(BeEmpty())
+	g.Expect(reasons(dependencies.Shared(two, []dependencies.Tenant{one}))).NotTo(BeEmpty())
+}
+
+// OpenIM's channel of who is online has one name, and Redis' channels are the same in all databases.
+func TestAnotherDatabaseOfOneRedisIsWarnedOf(t *testing.T) {
+	g := NewWithT(t)
+	one := holding(tenant("one", 2))
+	found := dependencies.Shared(tenant("two", 1, func(s *spec) { s.Dependencies.Redis.Database = ptr.To[int32](1) }), []dependencies.Tenant{one})
+	g.Expect(found.Problems).To(BeEmpty())
+	g.Expect(found.Warnings).To(HaveLen(1))
+	g.Expect(found.Warnings[0].Reason).To(Equal(v1alpha1.ReasonSharedPresence))
+	g.Expect(found.Warnings[0].String()).To(And(ContainSubstring("spec.dependencies.redis.addresses: OpenIMStack im/one"), ContainSubstring("a Redis of its own")))
+	g.Expect(found.With).To(ConsistOf(one.Name))
+	g.Expect(dependencies.Shared(tenant("three", 1, apart), []dependencies.Tenant{one}).Warnings).To(BeEmpty())
+}
+
+func TestClaimsAreReadAsTheyWereWritten(t *testing.T) {
+	for _, c := range tenant("one", 1).Wanted {
+		back, ok := openim.ParseClaim(c.String())
+		NewWithT(t).Expect(ok).To(BeTrue())
+		c.Field = ""
+		NewWithT(t).Expect(back).To(Equal(c))
+	}
+	_, ok := openim.ParseClaim("redis")
+	NewWithT(t).Expect(ok).To(BeFalse())
+}
+
+// What a connection string leads to is claimed like what is written in the spec.
+func TestAConnectionStringIsClaimed(t *testing.T) {
+	facts, problems := byURI(t, "mongodb://u:p@mongodb.infra.svc.cluster.local,192.0.2.9:27018/chat", "")
+	g := NewWithT(t)
+	g.Expect(problems).To(BeEmpty())
+	var all []string
+	for _, c := range facts.Claims {
+		all = append(all, c.String())
+	}
+	g.Expect(all).To(ContainElements("mongodb mongodb.infra.svc:27017 database chat", "mongodb 192.0.2.9:27018 database chat", "kafka kafka.infra.svc:9092 topics im.chat."))
+}

@@ -1,0 +1,159 @@
+package controllers
+
+import (
+	"context"
+	"slices"
+	"sync"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/controllers/dependencies"
+	"github.com/openimstack/openim-operator/controllers/openim"
+)
+
+// ledger keeps what each stack wants and holds in its stores, and wakes the neighbours of one whose entry changes. After a restart of
+// the operator the stacks' statuses say who holds what.
+type ledger struct {
+	mutex   sync.Mutex
+	entries map[types.NamespacedName]entry
+	queue   workqueue.TypedRateLimitingInterface[reconcile.Request]
+}
+
+type entry struct {
+	owner      types.UID
+	generation int64
+	// wanted by the spec of the generation, and held by the stack's children.
+	wanted, held []openim.Claim
+	// with are stacks on which the last judgement depended.
+	with []types.NamespacedName
+}
+
+var _ source.Source = (*ledger)(nil)
+
+func newLedger() *ledger { return &ledger{entries: map[types.NamespacedName]entry{}} }
+
+// Start implements source.Source. All stacks are looked at when the controller starts: what was woken before need not be kept.
+func (l *ledger) Start(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	l.queue = queue
+	return nil
+}
+
+// judge compares what a stack wants with all other stacks.
+func (l *ledger) judge(stack *v1alpha1.OpenIMStack, wanted []openim.Claim, all []v1alpha1.OpenIMStack) dependencies.Sharing {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	self := l.tenant(stack)
+	self.Wanted = wanted
+	var others []dependencies.Tenant
+	for i := range all {
+		if all[i].UID != stack.UID {
+			others = append(others, l.tenant(&all[i]))
+		}
+	}
+	sharing := dependencies.Shared(self, others)
+	l.put(self.Name, entry{stack.UID, stack.Generation, wanted, self.Held, sharing.With})
+	return sharing
+}
+
+// tenant of a stack. Of one that was not looked at since its spec changed, the spec says what it wants.
+func (l *ledger) tenant(stack *v1alpha1.OpenIMStack) dependencies.Tenant {
+	name := client.ObjectKeyFromObject(stack)
+	t := dependencies.Tenant{Name: name, UID: stack.UID, Created: stack.CreationTimestamp.Time}
+	known := l.entries[name]
+	if known.owner == stack.UID {
+		t.Held = known.held
+	} else {
+		for _, text := range stack.Status.Stores {
+			if c, ok := openim.ParseClaim(text); ok {
+				t.Held = append(t.Held, c)
+			}
+		}
+	}
+	t.Wanted = known.wanted
+	if known.owner != stack.UID || known.generation != stack.Generation {
+		t.Wanted = dependencies.ClaimsOfSpec(stack)
+	}
+	return t
+}
+
+// hold notes that a stack's children are made, or about to be, with what it wants. What they were made with before is held as well until
+// all of them are made anew.
+func (l *ledger) hold(stack *v1alpha1.OpenIMStack, settled bool) {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	name := client.ObjectKeyFromObject(stack)
+	known := l.entries[name]
+	if known.owner != stack.UID {
+		return
+	}
+	held := slices.Clone(known.wanted)
+	if !settled {
+		held = append(held, known.held...)
+	}
+	known.held = unique(held)
+	l.put(name, known)
+}
+
+// held is what a stack's status says that it has.
+func (l *ledger) held(stack *v1alpha1.OpenIMStack) []string {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	known := l.entries[client.ObjectKeyFromObject(stack)]
+	if known.owner != stack.UID {
+		return stack.Status.Stores
+	}
+	return texts(known.held)
+}
+
+func (l *ledger) forget(name types.NamespacedName) {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	l.put(name, entry{})
+	delete(l.entries, name)
+}
+
+// put replaces an entry. When it says something new, the stacks which it concerns are looked at again.
+func (l *ledger) put(name types.NamespacedName, now entry) {
+	before := l.entries[name]
+	l.entries[name] = now
+	if slices.Equal(texts(before.wanted), texts(now.wanted)) && slices.Equal(texts(before.held), texts(now.held)) || l.queue == nil {
+		return
+	}
+	touched := map[string]bool{}
+	for _, c := range slices.Concat(before.wanted, before.held, now.wanted, now.held) {
+		touched[c.Address] = true
+	}
+	for other, e := range l.entries {
+		meets := slices.ContainsFunc(slices.Concat(e.wanted, e.held), func(c openim.Claim) bool { return touched[c.Address] })
+		if other != name && (meets || slices.Contains(e.with, name)) {
+			l.queue.Add(reconcile.Request{NamespacedName: other})
+		}
+	}
+}
+
+// texts of claims, in order, each once.
+func texts(claims []openim.Claim) []string {
+	var all []string
+	for _, c := range claims {
+		all = append(all, c.String())
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+func unique(claims []openim.Claim) []openim.Claim {
+	var kept []openim.Claim
+	for _, c := range claims {
+		if !slices.ContainsFunc(kept, func(k openim.Claim) bool { return k.String() == c.String() }) {
+			kept = append(kept, c)
+		}
+	}
+	return kept
+}

@@ -1,0 +1,162 @@
+package samples
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/yaml"
+
+	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/controllers/dependencies"
+	"github.com/openimstack/openim-operator/controllers/manifests"
+	"github.com/openimstack/openim-operator/controllers/openim"
+	"github.com/openimstack/openim-operator/test/loopback"
+)
+
+// namespace of samples that name none.
+const namespace = "im"
+
+// read parses a sample as the API server would: a field that it does not know is an error.
+func read(t *testing.T, file string) *v1alpha1.OpenIMStack {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stack v1alpha1.OpenIMStack
+	if err := yaml.UnmarshalStrict(text, &stack); err != nil {
+		t.Fatalf("%s: %v", file, err)
+	}
+	if stack.Namespace == "" {
+		stack.Namespace = namespace
+	}
+	return &stack
+}
+
+// sample is a stack that is about to run on loopback.
+type sample struct {
+	stack *v1alpha1.OpenIMStack
+	// uri is what the Secret behind mongodb.uriRef holds; HOST is replaced by the store's address.
+	uri string
+	// database that OpenIM is to use. Empty: the stack's default.
+	database string
+
+	options loopback.Options
+	objects []client.Object
+	secrets map[string]map[string]string
+}
+
+// bend names what of the sample cannot be had here, and takes it out.
+func (s *sample) bend(t *testing.T) {
+	d := &s.stack.Spec.Dependencies
+	for _, c := range []struct {
+		what string
+		ref  **v1alpha1.LocalReference
+	}{{"Kafka", &d.Kafka.CredentialsRef}, {"etcd", &d.Etcd.CredentialsRef}, {"MongoDB", &d.MongoDB.CredentialsRef}} {
+		if *c.ref != nil {
+			t.Logf("not tried: the login to %s, whose stand-in knows none", c.what)
+			*c.ref = nil
+		}
+	}
+	if d.ObjectStorage != nil {
+		t.Log("not tried: the object store, of which there is none on this machine: openim-rpc-third ends without the one that it is told of")
+		d.ObjectStorage = nil
+	}
+	options, err := loopback.Options{}.FromEnvironment()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if release := cmp.Or(options.Release, loopback.DefaultRelease); s.stack.Spec.Version != release {
+		t.Logf("the sample is of %s: its configuration is rendered for %s, whose programs are here", s.stack.Spec.Version, release)
+		s.stack.Spec.Version = release
+	}
+	s.options = options
+	s.options.Render = s.render
+	// What the wrapper needs besides is not what this test is about, and would have to be resolved.
+	s.stack.Spec.Wrapper = v1alpha1.Wrapper{ExternalRef: &v1alpha1.ExternalWrapper{
+		PodSelector: &v1alpha1.Selector{MatchLabels: map[string]string{"app": "wrapper"}},
+	}}
+}
+
+// build runs the operator's own packages over the stack, once the addresses of its stores are known.
+func (s *sample) build(l *loopback.Stack) error {
+	at := func(address string) []v1alpha1.Address { return []v1alpha1.Address{v1alpha1.Address(address)} }
+	spec := &s.stack.Spec
+	d := &spec.Dependencies
+	d.Kafka.Brokers, d.Redis.Addresses, d.Etcd.Endpoints = at(l.Kafka), at(l.Redis), at(l.Etcd)
+	s.secrets = map[string]map[string]string{}
+	share := v1alpha1.ChildName(s.stack.Name, v1alpha1.SuffixShareSecret)
+	if spec.SecretRef != nil {
+		share = spec.SecretRef.Name
+	}
+	s.secrets[share] = map[string]string{v1alpha1.KeyShareSecret: loopback.ShareSecret}
+	if d.Redis.CredentialsRef == nil { // the store on loopback has a password
+		d.Redis.CredentialsRef = &v1alpha1.LocalReference{Name: "redis"}
+	}
+	s.secrets[d.Redis.CredentialsRef.Name] = map[string]string{v1alpha1.KeyPassword: loopback.RedisPassword}
+	if ref := d.MongoDB.URIRef; ref != nil {
+		s.secrets[ref.Name] = map[string]string{ref.Key: strings.ReplaceAll(s.uri, "HOST", l.MongoDB)}
+	} else {
+		d.MongoDB.Addresses = at(l.MongoDB)
+	}
+	world := fake.NewClientBuilder()
+	for name, data := range s.secrets {
+		secret := &corev1.Secret{Data: map[string][]byte{}}
+		secret.Namespace, secret.Name = s.stack.Namespace, name
+		for key, value := range data {
+			secret.Data[key] = []byte(value)
+		}
+		world = world.WithObjects(secret)
+	}
+	facts, problems, err := dependencies.Resolve(context.Background(), world.Build(), s.stack)
+	if err != nil || len(problems) > 0 {
+		return fmt.Errorf("resolving the references: %v, %w", problems, err)
+	}
+	s.objects, err = manifests.Build(s.stack, facts, manifests.Options{})
+	return err
+}
+
+// render is what the kubelet would make of a process's Deployment.
+func (s *sample) render(l *loopback.Stack, p openim.Process) (files map[string]string, env []string, err error) {
+	if s.objects == nil {
+		if err := s.build(l); err != nil {
+			return nil, nil, err
+		}
+	}
+	configs := map[string]map[string]string{}
+	var template *corev1.PodSpec
+	for _, object := range s.objects {
+		switch o := object.(type) {
+		case *corev1.ConfigMap:
+			configs[o.Name] = o.Data
+		case *appsv1.Deployment:
+			if o.Labels[v1alpha1.LabelComponent] == string(p.Name) {
+				template = &o.Spec.Template.Spec
+			}
+		}
+	}
+	if template == nil {
+		return nil, nil, fmt.Errorf("the operator makes no Deployment of %s", p.Name)
+	}
+	for _, v := range template.Volumes {
+		if v.ConfigMap != nil {
+			files = configs[v.ConfigMap.Name]
+		}
+	}
+	for _, v := range template.Containers[0].Env {
+		value := v.Value
+		if from := v.ValueFrom; from != nil && from.SecretKeyRef != nil {
+			value = s.secrets[from.SecretKeyRef.Name][from.SecretKeyRef.Key]
+		}
+		env = append(env, v.Name+"="+strings.ReplaceAll(value, "$(POD_IP)", "127.0.0.1"))
+	}
+	return files, env, nil
+}
