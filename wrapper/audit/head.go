@@ -63,7 +63,8 @@ func ReadHeads(r io.Reader) ([]Head, error) {
 		Data    list   `json:"data"`
 	}
 	if err := json.Unmarshal(data, &reply); err != nil {
-		return nil, errors.New(`reading the list of heads: it is no JSON of the form {"heads":[...]}: get it from the administrators' route audit/heads`)
+		return nil, errors.New(`reading the list of heads: it is no JSON of the form {"heads":[...]}: ` +
+			`get it from the administrators' route audit/heads`)
 	}
 	heads := reply.Heads
 	if heads == nil {

@@ -70,8 +70,8 @@ func (h *heads) register(ctx context.Context, head link.AuditHead) error {
 		return fmt.Errorf("encoding a head: %w", err)
 	}
 	now := h.now()
-	kept, err := headsScript.Run(ctx, h.db, h.keys(), head.Chain, strconv.FormatUint(head.Seq, 10), value, now.Unix(), now.Add(-headLifetime).Unix(),
-		h.limit, int64(headLifetime/time.Second)).Int()
+	kept, err := headsScript.Run(ctx, h.db, h.keys(), head.Chain, strconv.FormatUint(head.Seq, 10), value,
+		now.Unix(), now.Add(-headLifetime).Unix(), h.limit, int64(headLifetime/time.Second)).Int()
 	switch {
 	case err != nil:
 		return errors.Join(errHeadsDown, err)

@@ -21,13 +21,15 @@ const (
 // connectionLimits counts what a listener's bound refuses.
 func (w *wiring) connectionLimits() *prometheus.CounterVec {
 	refused := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "openim_wrapper_connections_refused_total", Help: "Connections that were closed at once because their address had as many as it may, by listener.",
+		Name: "openim_wrapper_connections_refused_total",
+		Help: "Connections that were closed at once because their address had as many as it may, by listener.",
 	}, []string{"listener"})
 	w.reg.MustRegister(refused)
 	return refused
 }
 
-// connectionLimit says how many connections an address may have at a listener: each, or private for private addresses; trusted proxies any number.
+// connectionLimit says how many connections an address may have at a listener: each, or private for private addresses; trusted proxies
+// any number.
 func connectionLimit(present func() *hot, each, private int) func(netip.Addr) int {
 	return func(address netip.Addr) int {
 		switch {

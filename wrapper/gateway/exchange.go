@@ -154,7 +154,8 @@ func identityOf(p auth.Principal) rules.Identity {
 	return id
 }
 
-// mustBeRecorded refuses an administrator's call that changes something, or reads what is private, while the audit trail cannot be written.
+// mustBeRecorded refuses an administrator's call that changes something, or reads what is private, while the audit trail cannot be
+// written.
 func (h *hall) mustBeRecorded(x *exchange, kind policy.Audit) *wire.Failure {
 	if kind != policy.AuditWrite && kind != policy.AuditPrivate || x.caller.Role != auth.RoleAdmin {
 		return nil

@@ -28,7 +28,7 @@ const (
 // is cut out of the logs is missed then.
 type headKeeper struct {
 	trail    *audit.Log
-	register func(context.Context, link.AuditHead) error
+	register registerHead
 	program  string
 	instance string
 	now      func() time.Time
@@ -40,10 +40,17 @@ type headKeeper struct {
 	failing bool
 }
 
-func newHeadKeeper(trail *audit.Log, program string, register func(context.Context, link.AuditHead) error, log *slog.Logger, reg prometheus.Registerer, now func() time.Time) *headKeeper {
-	k := &headKeeper{trail: trail, register: register, program: program, now: now, log: log, results: prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "openim_wrapper_audit_head_registrations_total", Help: "Heads of the audit trail that were registered with the backend, by result: ok or failed.",
-	}, []string{"result"})}
+// registerHead leaves a head somewhere.
+type registerHead func(context.Context, link.AuditHead) error
+
+func newHeadKeeper(
+	trail *audit.Log, program string, register registerHead, log *slog.Logger, reg prometheus.Registerer, now func() time.Time,
+) *headKeeper {
+	results := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "openim_wrapper_audit_head_registrations_total",
+		Help: "Heads of the audit trail that were registered with the backend, by result: ok or failed.",
+	}, []string{"result"})
+	k := &headKeeper{trail: trail, register: register, program: program, now: now, log: log, results: results}
 	k.instance, _ = os.Hostname() // without a name it is found by its chain
 	k.instance = wire.CleanText(k.instance)
 	reg.MustRegister(k.results)
@@ -85,7 +92,9 @@ func (k *headKeeper) tell(ctx context.Context) bool {
 	if head == k.told && k.now().Sub(k.when) < headAgain {
 		return true
 	}
-	err := k.register(ctx, link.AuditHead{Chain: head.Chain, Seq: head.Seq, Hash: head.Hash, Ended: head.Ended, Program: k.program, Instance: k.instance})
+	err := k.register(ctx, link.AuditHead{
+		Chain: head.Chain, Seq: head.Seq, Hash: head.Hash, Ended: head.Ended, Program: k.program, Instance: k.instance,
+	})
 	if err != nil {
 		k.results.WithLabelValues("failed").Inc()
 		if !k.failing {

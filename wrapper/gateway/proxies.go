@@ -29,7 +29,8 @@ type untrusted struct {
 func newUntrusted(log *slog.Logger, reg prometheus.Registerer, now func() time.Time) *untrusted {
 	u := &untrusted{log: log, now: now, requests: prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "openim_wrapper_untrusted_proxy_requests_total",
-		Help: "Requests with X-Forwarded-For from a private address that is not in trustedProxies: all users behind it share one address's limits.",
+		Help: "Requests with X-Forwarded-For from a private address that is not in trustedProxies: " +
+			"all users behind it share one address's limits.",
 	})}
 	reg.MustRegister(u.requests)
 	return u

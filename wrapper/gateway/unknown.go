@@ -31,7 +31,8 @@ func newUnknown(now func() time.Time) *unknown {
 	return &unknown{refused: limit.NewAddresses(now), published: limit.NewAddresses(now), good: newRecent(now)}
 }
 
-// look asks whether a call with a credential, which may be empty, may be looked at. When it may, settle must be called with what came of it.
+// look asks whether a call with a credential, which may be empty, may be looked at. When it may, settle must be called with what came
+// of it.
 func (h *hall) look(x *exchange, credential string) *wire.Failure {
 	if h.unknown.good.has(credential) {
 		return nil
@@ -90,7 +91,10 @@ func (l lookedAt) Redeem(ctx context.Context, ticket string) (realtime.Identity,
 	return l.within(ctx, ticket, l.Sessions.Redeem)
 }
 
-func (l lookedAt) within(ctx context.Context, credential string, find func(context.Context, string) (realtime.Identity, *wire.Failure)) (realtime.Identity, *wire.Failure) {
+// findSession is one of realtime.Sessions' two ways to find a session.
+type findSession func(ctx context.Context, credential string) (realtime.Identity, *wire.Failure)
+
+func (l lookedAt) within(ctx context.Context, credential string, find findSession) (realtime.Identity, *wire.Failure) {
 	x, ok := ctx.Value(exchangeKey{}).(*exchange)
 	if !ok {
 		return find(ctx, credential)
