@@ -19,6 +19,8 @@ type Scope struct {
 	// Namespaces whose objects are read, for example a stack's own and those of its stores. Empty: all. Kinds without a namespace and
 	// the labels of all namespaces are read in any case, because selectors match them.
 	Namespaces []string
+	// Catalog of what the cluster lacks, for who reads it again and again. Nil: every kind is asked for.
+	Catalog *Catalog
 }
 
 // places of the lists: metav1.NamespaceAll, or one namespace after the other.
