@@ -34,6 +34,7 @@ var builtIn = []string{
 var innocuous = []string{
 	"openimstack.dev", "monitoring.coreos.com", "operator.victoriametrics.com", "cert-manager.io", "acme.cert-manager.io", "external-secrets.io",
 	"bitnami.com", "autoscaling.k8s.io", "keda.sh", "kustomize.config.k8s.io", "security.istio.io", "telemetry.istio.io", "policy.linkerd.io",
+	"projectcalico.org", "crd.projectcalico.org", "controlplane.antrea.io", "stats.antrea.io", "system.antrea.io", "openreports.io", "reports.kyverno.io",
 	"kyverno.io", "wgpolicyk8s.io", "aquasecurity.github.io", "cel.aquasecurity.github.io",
 }
 

@@ -1,16 +1,23 @@
 package world_test
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"testing"
 
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
+	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/controllers/lockdown/world"
 )
 
@@ -80,4 +87,31 @@ spec: {podSelector: {}}
 	g.Expect(w.Writers).To(Equal(map[types.NamespacedName]string{
 		{Namespace: "im", Name: "np-default"}: "Rancher (cattle.io/creator=norman; field manager rancher)",
 	}))
+}
+
+// Kinds that nobody knows here are looked through in a cluster when they are asked for, and what means no stack of it is dropped.
+func TestOtherKindsOfAClusterAreLookedThrough(t *testing.T) {
+	g := NewWithT(t)
+	c := served([]client.Object{
+		&v1alpha1.OpenIMStack{ObjectMeta: named("im", "chat")},
+		foreign("example.com/v1", "Tunnel", "tools", "to-api", map[string]any{"to": "http://chat-api.im.svc:10002/x"}),
+		foreign("example.com/v1", "Tunnel", "tools", "to-shop", map[string]any{"to": "shop-api.shop.svc"}),
+	}, interceptor.Funcs{})
+	others := []schema.GroupVersionKind{{Group: "example.com", Version: "v1", Kind: "Tunnel"}, {Group: "", Version: "v1", Kind: "Secret"}}
+	w, err := world.Read(t.Context(), c, world.Scope{Others: others})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(w.Mentions).To(HaveLen(1))
+	g.Expect(w.Mentions[0].Name).To(Equal("to-api"))
+	g.Expect(w.Mentions[0].Services).To(ContainElement(types.NamespacedName{Namespace: "im", Name: "chat-api"}))
+	g.Expect(w.Unread).To(BeEmpty())
+
+	c = served([]client.Object{&v1alpha1.OpenIMStack{ObjectMeta: named("im", "chat")}}, interceptor.Funcs{List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, o ...client.ListOption) error {
+		if u, ok := list.(*unstructured.UnstructuredList); ok && u.GetKind() == "TunnelList" {
+			return apierrors.NewForbidden(schema.GroupResource{Group: "example.com", Resource: "tunnels"}, "", nil)
+		}
+		return c.List(ctx, list, o...)
+	}})
+	w, err = world.Read(t.Context(), c, world.Scope{Others: others})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(w.Unread).To(BeEmpty(), "many clusters have kinds that an auditor may not read")
 }
