@@ -3,12 +3,14 @@ package controllers_test
 import (
 	"context"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
@@ -69,6 +71,25 @@ func (w world) probePods(namespace string) []corev1.Pod {
 	var list corev1.PodList
 	Expect(k8s.List(w.ctx, &list, client.InNamespace(namespace), client.MatchingLabels{v1alpha1.LabelProbeNamespace: w.namespace})).To(Succeed())
 	return list.Items
+}
+
+// stalls counts how often Stalled is seen on a stack from now on.
+func (w world) stalls(stack string) (seen func() int) {
+	GinkgoHelper()
+	watcher, err := client.NewWithWatch(environment.Config, client.Options{Scheme: scheme})
+	Expect(err).NotTo(HaveOccurred())
+	events, err := watcher.Watch(w.ctx, &v1alpha1.OpenIMStackList{}, client.InNamespace(w.namespace), client.MatchingFields{"metadata.name": stack})
+	Expect(err).NotTo(HaveOccurred())
+	DeferCleanup(events.Stop)
+	var count atomic.Int32
+	go func() {
+		for event := range events.ResultChan() {
+			if s, ok := event.Object.(*v1alpha1.OpenIMStack); ok && apimeta.IsStatusConditionTrue(s.Status.Conditions, v1alpha1.ConditionStalled) {
+				count.Add(1)
+			}
+		}
+	}()
+	return func() int { return int(count.Load()) }
 }
 
 func namespace(ctx context.Context) string {
@@ -192,6 +213,47 @@ var _ = Describe("The boundary", Ordered, func() {
 		Expect(k8s.Delete(w.ctx, policy)).To(Succeed())
 		w.eventuallyIsolated("chat", "True/Enforced", "")
 		Expect(w.condition("chat", v1alpha1.ConditionStalled)).To(BeNil())
+	})
+
+	It("is breached by what lets something out, names it within two seconds, and holds again without it", func() {
+		policy := &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "way-out"}, Spec: networkingv1.NetworkPolicySpec{
+			PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeEgress},
+			Egress:      []networkingv1.NetworkPolicyEgressRule{{To: []networkingv1.NetworkPolicyPeer{{IPBlock: &networkingv1.IPBlock{CIDR: "203.0.113.0/24"}}}}},
+		}}
+		began := time.Now()
+		w.create(policy)
+		w.eventuallyIsolated("chat", "False/Breached", "NetworkPolicy "+w.namespace+"/way-out")
+		AddReportEntry("way out seen after", time.Since(began).Round(100*time.Millisecond).String())
+		Expect(w.condition("chat", v1alpha1.ConditionReady).Status).To(Equal(metav1.ConditionFalse))
+		Expect(w.condition("chat", v1alpha1.ConditionStalled)).NotTo(BeNil())
+		Expect(k8s.Delete(w.ctx, policy)).To(Succeed())
+		w.eventuallyIsolated("chat", "True/Enforced", "")
+		Expect(w.condition("chat", v1alpha1.ConditionStalled)).To(BeNil())
+		w.eventuallyReady("chat")
+	})
+
+	It("is breached by a pod that passes for a component on its node's network, and holds again without it", func() {
+		impostor := &corev1.Pod{
+			ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "impostor", Labels: map[string]string{
+				v1alpha1.LabelName: v1alpha1.NameWrapper, v1alpha1.LabelInstance: "chat", v1alpha1.LabelComponent: "backend",
+			}},
+			Spec: corev1.PodSpec{HostNetwork: true, Containers: []corev1.Container{{Name: "shell", Image: "shell"}}},
+		}
+		w.create(impostor)
+		w.eventuallyIsolated("chat", "False/Breached", "Pod "+w.namespace+"/impostor")
+		Expect(k8s.Delete(w.ctx, impostor, client.GracePeriodSeconds(0))).To(Succeed())
+		w.eventuallyIsolated("chat", "True/Enforced", "")
+		w.eventuallyReady("chat")
+	})
+
+	It("needs nobody's help when a policy of the stack's own is deleted, which the operator puts back", func() {
+		stalled := w.stalls("chat")
+		Expect(k8s.Delete(w.ctx, &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "chat-default-deny"}})).To(Succeed())
+		Eventually(func() error { return w.get("chat-default-deny", &networkingv1.NetworkPolicy{}) }).Should(Succeed())
+		Consistently(stalled, "4s").Should(BeZero())
+		w.eventuallyIsolated("chat", "True/Enforced", "")
+		w.eventuallyReady("chat")
+		Expect(stalled()).To(BeZero())
 	})
 
 	It("is breached when packets pass by an object, and says which", func() {

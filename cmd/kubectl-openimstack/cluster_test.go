@@ -256,7 +256,7 @@ func (l *live) aHole(t *testing.T) {
 
 	code, out, _ = l.as(t, auditor, "explain", "outside-ipv4", "msggateway", "websocket")
 	g.Expect(code).To(Equal(exitFindings))
-	g.Expect(out).To(ContainSubstring("delete NetworkPolicy im/debug, or narrow its ingress rule 1"))
+	g.Expect(out).To(ContainSubstring("delete NetworkPolicy im/debug, or narrow its ingress rule 0"))
 	code, out, _ = l.as(t, auditor, "diff")
 	g.Expect(code).To(Equal(exitFindings))
 	g.Expect(out).To(ContainSubstring("open, and should be shut:"))

@@ -103,13 +103,13 @@ func (v *view) componentEnd(word string) (end, bool) {
 	return end{}, false
 }
 
-// componentOf a pod, by the labels by which policies know it. Who else carries them is for the audit to find.
+// componentOf a pod, by the labels by which policies know it and by what made it. Who else carries the labels is not the component.
 func (v *view) componentOf(pod *corev1.Pod) string {
 	if pod.Namespace != v.stack.Namespace {
 		return ""
 	}
 	for _, c := range v.graph.Components {
-		if labels.SelectorFromSet(c.Labels(v.stack.Name)).Matches(labels.Set(pod.Labels)) {
+		if labels.SelectorFromSet(c.Labels(v.stack.Name)).Matches(labels.Set(pod.Labels)) && audit.MadeBy(pod, v.stack.Name, c.Name, v.world.Source.Kind) {
 			return c.Name
 		}
 	}

@@ -3,12 +3,14 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
 	networkingv1 "k8s.io/api/networking/v1"
 
 	"github.com/openimstack/openim-operator/controllers/lockdown"
+	"github.com/openimstack/openim-operator/controllers/lockdown/audit"
 	"github.com/openimstack/openim-operator/controllers/lockdown/evaluate"
 )
 
@@ -51,6 +53,7 @@ func runExplain(ctx context.Context, p *program, o *options, args []string) (int
 	if err != nil {
 		return exitUnknown, err
 	}
+	e.agree(s.audit(s.views[0]), args[0], args[1])
 	_, err = fmt.Fprint(p.out, e.text())
 	return e.exit(), err
 }
@@ -62,10 +65,12 @@ type explanation struct {
 	port     lockdown.Port
 	// live is what the policies of the snapshot say, intended what those of the stack alone would.
 	live, intended evaluate.Verdict
-	// meant is true when it should be open. What no policy can stop is open, and not for that reason meant.
-	meant bool
+	// open is true when it is, meant when it should be. What no policy can stop is open, and not for that reason meant.
+	open, meant bool
 	// edges of the graph that the connection is one of.
 	edges []lockdown.Connection
+	// decided is what decides by the audit, where that looks at more than these two ends.
+	decided []string
 	// invalid names policies that the API server would refuse.
 	invalid error
 }
@@ -82,24 +87,101 @@ func (v *view) explain(from, to, port string) (*explanation, error) {
 	if e.port, err = portOf(port, e.to); err != nil {
 		return nil, err
 	}
-	if e.from.component == "" && e.to.component == "" {
-		return nil, fmt.Errorf("neither %s nor %s is a component of OpenIMStack %s: name one of them", from, to, v.name())
+	if e.from.component == "" && e.to.component == "" && !v.stranger(from, to) {
+		return nil, fmt.Errorf("neither %s nor %s is a component of OpenIMStack %s: name one of them, or a stranger and a store", from, to, v.name())
 	}
-	var live *evaluate.Evaluator
-	live, e.invalid = evaluate.New(v.world.Namespaces, v.world.Policies)
-	var own []networkingv1.NetworkPolicy
-	for _, p := range lockdown.Policies(v.graph) {
-		own = append(own, *p)
-	}
-	intended, err := evaluate.New(v.world.Namespaces, own)
+	policies, err := v.compile()
 	if err != nil {
-		return nil, fmt.Errorf("the spec of OpenIMStack %s makes policies that are not valid: %w", v.name(), err)
+		return nil, err
+	}
+	live := policies.live
+	e.invalid = policies.invalid
+	intended := policies.whole
+	if e.from.component == "" { // the labels of a component that it may carry give it no right
+		intended = policies.outsiders
 	}
 	e.live = judge(live, e.from, e.to, e.port)
 	e.intended = judge(intended, e.from, e.to, e.port)
+	e.open = e.live.Open
+	if e.from.component == "" && e.to.component == "" {
+		e.open = e.live.NoPath == "" && e.live.Ingress.Allowed // who does not exist yet picks what its own policies are
+		return e, nil
+	}
 	e.meant = e.intended.NoPath == "" && asks(e.intended.Egress) && asks(e.intended.Ingress)
-	e.edges = v.edges(e.intended)
+	e.intended = judge(policies.whole, e.from, e.to, e.port) // its rules have the places that the live ones have
+	if e.meant {
+		e.edges = v.edges(e.intended)
+	}
 	return e, nil
+}
+
+// compiled are the policies of a view: those of the snapshot, those of the stack, and what of these lets outsiders in.
+type compiled struct {
+	live, whole, outsiders *evaluate.Evaluator
+	// invalid names policies of the snapshot that the API server would refuse.
+	invalid error
+}
+
+func (v *view) compile() (*compiled, error) {
+	if v.compiled != nil {
+		return v.compiled, nil
+	}
+	c := &compiled{}
+	c.live, c.invalid = evaluate.New(v.world.Namespaces, v.world.Policies)
+	var err error
+	if c.whole, err = v.policiesOf(v.graph); err != nil {
+		return nil, err
+	}
+	outside := v.graph
+	outside.Connections = slices.DeleteFunc(slices.Clone(outside.Connections), func(c lockdown.Connection) bool { return c.From.Inside })
+	if c.outsiders, err = v.policiesOf(outside); err != nil {
+		return nil, err
+	}
+	v.compiled = c
+	return c, nil
+}
+
+// policiesOf compiles the policies of a graph.
+func (v *view) policiesOf(g lockdown.Graph) (*evaluate.Evaluator, error) {
+	var own []networkingv1.NetworkPolicy
+	for _, p := range lockdown.Policies(g) {
+		own = append(own, *p)
+	}
+	e, err := evaluate.New(v.world.Namespaces, own)
+	if err != nil {
+		return nil, fmt.Errorf("the spec of OpenIMStack %s makes policies that are not valid: %w", v.name(), err)
+	}
+	return e, nil
+}
+
+// stranger reports whether a connection is one from a stranger to a store, of which the audit has a cell.
+func (v *view) stranger(from, to string) bool {
+	_, is := strangers(v.stack.Namespace)[from]
+	return is && slices.ContainsFunc(v.graph.Connections, func(c lockdown.Connection) bool { return !c.To.Inside && c.To.Name == to })
+}
+
+// agree takes the audit's word for a connection of which it has a cell: it tries all pods of a component, and all ends of a party.
+func (e *explanation) agree(r audit.Report, from, to string) {
+	i := slices.IndexFunc(r.Cells, func(c audit.Cell) bool {
+		return c.From == from && c.To == to && c.Port.Number == e.port.Number && c.Port.Protocol == string(e.port.Protocol)
+	})
+	if i < 0 {
+		return
+	}
+	e.open, e.meant = r.Cells[i].Evaluated, r.Cells[i].Expected
+	if e.open != e.live.Open {
+		for _, d := range r.Cells[i].Decided {
+			e.decided = append(e.decided, decided(d))
+		}
+	}
+}
+
+func decided(d audit.Decision) string {
+	words := strings.ToLower(d.Direction) + ": " + d.Reason
+	if d.Policy != "" {
+		words += " (NetworkPolicy " + d.Policy + ")"
+	}
+	return words
 }
 
 // asks tells whether a side lets a connection through by a rule, or has nothing to say.
@@ -157,9 +239,16 @@ func (e *explanation) unknown() []string {
 	return append(why, e.view.problems...)
 }
 
-// leak is true when it is open and should not be; broken when the stack needs it and it is shut.
-func (e *explanation) leak() bool   { return e.live.Open && !e.meant }
-func (e *explanation) broken() bool { return !e.live.Open && e.meant && e.from.component != "" }
+// leak is true when it is open and should not be; broken when the stack needs it and it is shut. What comes from a node's network is no
+// leak by itself: to policies it is the node, and what comes from a pod's own node no policy stops (the audit says so in its notes).
+func (e *explanation) leak() bool   { return e.open && !e.meant && !e.ofNode() }
+func (e *explanation) broken() bool { return !e.open && e.meant && e.from.component != "" }
+
+// ofNode reports whether it is open only because the other end may be on the node where the component's pod runs.
+func (e *explanation) ofNode() bool {
+	why := e.live.Ingress
+	return e.from.component == "" && (why.Unenforceable == evaluate.OwnNode || why.Unenforceable == evaluate.MaybeOwnNode) && why.Isolated && len(why.Rules) == 0
+}
 
 func (e *explanation) exit() int {
 	switch {

@@ -28,8 +28,14 @@ func (e *explanation) text() string {
 	if e.port.Name != "" {
 		port += " (" + e.port.Name + ")"
 	}
-	fmt.Fprintf(&b, "%s -> %s, port %s: %s\n", e.from.words, e.to.words, port, strings.ToUpper(openOrShut(e.live.Open)))
+	fmt.Fprintf(&b, "%s -> %s, port %s: %s\n", e.from.words, e.to.words, port, strings.ToUpper(openOrShut(e.open)))
 	fmt.Fprintf(&b, "intended: %s\n", e.intent())
+	if e.ofNode() {
+		fmt.Fprintf(&b, "warning: %s is on its node's network, or a node: no selector of a policy matches it, and from its own node no policy stops it\n", e.from.words)
+	}
+	for _, line := range e.decided {
+		fmt.Fprintf(&b, "decided by %s\n", line)
+	}
 	if e.live.NoPath != "" {
 		fmt.Fprintf(&b, "there is no way, whatever the policies say: %s\n", e.live.NoPath)
 	}
@@ -81,7 +87,7 @@ func (e *explanation) side(b *strings.Builder, where, way string, side, intended
 		if c, ok := e.view.edge(rule); ok && slices.Contains(intended.Rules, rule) {
 			why = ": " + c.Reason
 		}
-		fmt.Fprintf(b, "  let %s by rule %d of NetworkPolicy %s%s\n", way, rule.Index+1, rule.Policy, why)
+		fmt.Fprintf(b, "  let %s by rule %d of NetworkPolicy %s%s\n", way, rule.Index, rule.Policy, why)
 	}
 	if side.Isolated && len(side.Rules) == 0 && side.Unenforceable == "" {
 		fmt.Fprintf(b, "  no rule of theirs lets it %s\n", way)
@@ -99,9 +105,9 @@ func list(names []types.NamespacedName) string {
 // advice says what would change the present state.
 func (e *explanation) advice() []string {
 	switch {
-	case e.live.Open && e.meant:
+	case e.open && e.meant:
 		return e.toShut()
-	case e.live.Open:
+	case e.open:
 		return e.toClose()
 	case e.meant:
 		return e.toRepair()
@@ -145,7 +151,7 @@ func (e *explanation) toClose() []string {
 				lines = append(lines, fmt.Sprintf("NetworkPolicy %s is the stack's own and was changed: the operator puts it back, unless the stack is suspended", rule.Policy))
 				continue
 			}
-			lines = append(lines, fmt.Sprintf("delete NetworkPolicy %s, or narrow its %s rule %d", rule.Policy, strings.ToLower(string(rule.Direction)), rule.Index+1))
+			lines = append(lines, fmt.Sprintf("delete NetworkPolicy %s, or narrow its %s rule %d", rule.Policy, strings.ToLower(string(rule.Direction)), rule.Index))
 		}
 	}
 	if len(lines) == 0 { // each side is intended for somebody, and this pair is not
@@ -175,7 +181,7 @@ func (e *explanation) toRepair() []string {
 			continue
 		}
 		for _, rule := range s.intended.Rules {
-			lines = append(lines, fmt.Sprintf("rule %d of NetworkPolicy %s is missing or changed: the operator puts it back, unless the stack is suspended", rule.Index+1, rule.Policy))
+			lines = append(lines, fmt.Sprintf("rule %d of NetworkPolicy %s is missing or changed: the operator puts it back, unless the stack is suspended", rule.Index, rule.Policy))
 		}
 	}
 	if len(lines) == 0 && e.live.NoPath != "" {
@@ -186,6 +192,9 @@ func (e *explanation) toRepair() []string {
 
 // toOpen what is shut as intended: the field of the spec that is made for it, or the way that is.
 func (e *explanation) toOpen() []string {
+	if e.to.component == "" && e.from.component == "" {
+		return []string{"nothing in the spec: a store is for the stack alone"}
+	}
 	if e.to.component == "" {
 		return []string{fmt.Sprintf("spec.network.extraEgress, which lets %s reach what it names. It is an exception, and the audit lists it", e.from.component)}
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/controllers/lockdown/world"
@@ -64,14 +65,15 @@ func gatherCluster(ctx context.Context, o *options, names []string) (*subject, e
 	if o.allNamespaces && len(names) > 0 {
 		return nil, errors.New("a stack is named, and all namespaces are asked for: leave one of the two out")
 	}
-	w, err := world.Read(ctx, c, world.Scope{Name: c.context})
+	others := c.others()
+	w, err := world.Read(ctx, c, world.Scope{Name: c.context, Others: others})
 	if err != nil {
 		return nil, err
 	}
 	namespace := c.namespace
 	if o.allNamespaces {
 		namespace = metav1.NamespaceAll
-	} else if w, err = narrowed(ctx, c, w, namespace); err != nil {
+	} else if w, err = narrowed(ctx, c, w, namespace, others); err != nil {
 		return nil, err
 	}
 	stacks := slices.DeleteFunc(slices.Clone(w.Stacks), func(s v1alpha1.OpenIMStack) bool {
@@ -110,7 +112,7 @@ func quoted(names []string) string {
 
 // narrowed reads one namespace, and those of the stores of its stacks, when not all may be read: findings there count, even though
 // nobody can then say that the stack is sealed. What could not be read stays in the snapshot.
-func narrowed(ctx context.Context, c *cluster, all *world.World, namespace string) (*world.World, error) {
+func narrowed(ctx context.Context, c *cluster, all *world.World, namespace string, others []schema.GroupVersionKind) (*world.World, error) {
 	if !slices.ContainsFunc(all.Unread, func(u world.Unread) bool { return strings.Contains(u.Reason, "forbidden") && u.Kind != "Namespace" }) {
 		return all, nil
 	}
@@ -122,7 +124,7 @@ func narrowed(ctx context.Context, c *cluster, all *world.World, namespace strin
 	for i := range w.Stacks {
 		namespaces = append(namespaces, storeNamespaces(ctx, w, &w.Stacks[i])...)
 	}
-	if w, err = world.Read(ctx, c, world.Scope{Name: c.context, Namespaces: namespaces}); err != nil {
+	if w, err = world.Read(ctx, c, world.Scope{Name: c.context, Namespaces: namespaces, Others: others}); err != nil {
 		return nil, err
 	}
 	for _, u := range all.Unread {

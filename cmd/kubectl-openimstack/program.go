@@ -67,6 +67,7 @@ func (p *program) dispatch(ctx context.Context, args []string) (int, error) {
 	if args[0] == completeWord {
 		return p.complete(args[1:])
 	}
+	args = commandFirst(args)
 	c, err := find(args[0])
 	if err != nil {
 		return exitUnknown, err
@@ -83,6 +84,28 @@ func (p *program) dispatch(ctx context.Context, args []string) (int, error) {
 		return exitUnknown, fmt.Errorf("%s takes %s: see `%s %s --help`", c.name, c.arity(), name, c.name)
 	}
 	return c.run(ctx, p, &o, flags.Args())
+}
+
+// commandFirst puts the command before the flags that stand in front of it, as kubectl takes them: `-n im audit` is `audit -n im`. What
+// no command understands stays as it is.
+func commandFirst(args []string) []string {
+	if !strings.HasPrefix(args[0], "-") {
+		return args
+	}
+	for _, c := range commands() {
+		var o options
+		flags := c.flagSet(&o)
+		flags.SetInterspersed(false)
+		if err := flags.Parse(args); err == nil && flags.Arg(0) == c.name {
+			leading := args[:len(args)-flags.NArg()]
+			return slices.Concat([]string{c.name}, leading, flags.Args()[1:])
+		}
+	}
+	// A flag that is not the command's: let the command say so.
+	if i := slices.IndexFunc(args, func(a string) bool { return slices.Contains(words(), a) }); i > 0 {
+		return slices.Concat(args[i:i+1], args[:i], args[i+1:])
+	}
+	return args
 }
 
 func (c command) arity() string {

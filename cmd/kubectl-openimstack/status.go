@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -14,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/controllers/lockdown/audit"
 )
 
 func statusCommand() command {
@@ -76,17 +78,28 @@ func (c *cluster) stacks(ctx context.Context, o *options, names []string) ([]v1a
 	return list.Items, nil
 }
 
-// exitOfCondition tells what NetworkIsolated says. A condition about an older spec says nothing.
+// exitOfCondition tells what NetworkIsolated says. A condition about an older spec says nothing. What the audit found counts also where an
+// operator of an earlier version left the condition as it was.
 func exitOfCondition(stack *v1alpha1.OpenIMStack) int {
 	c := apimeta.FindStatusCondition(stack.Status.Conditions, v1alpha1.ConditionNetworkIsolated)
 	switch {
-	case c == nil || c.ObservedGeneration < stack.Generation || c.Status == metav1.ConditionUnknown:
+	case c == nil || c.ObservedGeneration < stack.Generation:
 		return exitUnknown
+	case c.Status == metav1.ConditionFalse || foundOpen(stack.Status.Boundary):
+		return exitFindings
 	case c.Status == metav1.ConditionTrue:
 		return exitSealed
 	default:
-		return exitFindings
+		return exitUnknown
 	}
+}
+
+// foundOpen reports whether a finding of the status lets something in or out. That nobody enforces policies is a sign which the operator's
+// probes confirm or refute.
+func foundOpen(b *v1alpha1.Boundary) bool {
+	return b != nil && slices.ContainsFunc(b.Findings, func(f v1alpha1.BoundaryFinding) bool {
+		return f.Kind != audit.NotEnforced && (f.Severity == string(audit.Critical) || f.Severity == string(audit.High))
+	})
 }
 
 func writeStatus(w io.Writer, stack *v1alpha1.OpenIMStack) error {

@@ -104,3 +104,27 @@ func TestExitCodesOfAProbe(t *testing.T) {
 		NewWithT(t).Expect(exitOfOutcome(outcome)).To(Equal(code), outcome)
 	}
 }
+
+// The exit code is 2 whenever something lets in or out that should not.
+func TestTheExitCodeOfStatusCountsWhatWasFound(t *testing.T) {
+	for name, c := range map[string]struct {
+		status   metav1.ConditionStatus
+		findings []v1alpha1.BoundaryFinding
+		code     int
+	}{
+		"enforced":                         {metav1.ConditionTrue, nil, exitSealed},
+		"enforced, and worth knowing":      {metav1.ConditionTrue, []v1alpha1.BoundaryFinding{{Kind: "ConnectionShut", Severity: "Low"}}, exitSealed},
+		"enforced, and a way out is found": {metav1.ConditionTrue, []v1alpha1.BoundaryFinding{{Kind: "EgressWidens", Severity: "High"}}, exitFindings},
+		"enforced, against the signs":      {metav1.ConditionTrue, []v1alpha1.BoundaryFinding{{Kind: "NotEnforced", Severity: "High"}}, exitSealed},
+		"not tried, and an impostor":       {metav1.ConditionUnknown, []v1alpha1.BoundaryFinding{{Kind: "ReservedLabels", Severity: "Critical"}}, exitFindings},
+		"not tried":                        {metav1.ConditionUnknown, nil, exitUnknown},
+		"breached":                         {metav1.ConditionFalse, nil, exitFindings},
+	} {
+		t.Run(name, func(t *testing.T) {
+			stack := &v1alpha1.OpenIMStack{}
+			stack.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionNetworkIsolated, Status: c.status}}
+			stack.Status.Boundary = &v1alpha1.Boundary{Findings: c.findings}
+			NewWithT(t).Expect(exitOfCondition(stack)).To(Equal(c.code))
+		})
+	}
+}

@@ -28,6 +28,8 @@ type view struct {
 	objects []client.Object
 	// problems are references that did not resolve, one sentence each.
 	problems []string
+	// compiled policies, made when they are first asked about.
+	compiled *compiled
 }
 
 func viewsOf(ctx context.Context, w *world.World, stacks []v1alpha1.OpenIMStack, o *options) ([]*view, error) {

@@ -17,6 +17,8 @@ import (
 type intent struct {
 	graph    lockdown.Graph
 	problems []string
+	// namespaces that are read for it.
+	namespaces []string
 }
 
 // errOutdated is returned instead of what was read while the stack began to want something else.
@@ -36,7 +38,7 @@ func (p *Prober) Intend(key types.NamespacedName, g lockdown.Graph, problems []s
 		return
 	}
 	s.latest.Outdated = s.latest.Outdated || s.intent != nil && !same
-	s.intent, s.applying = &intent{g, problems}, true
+	s.intent, s.applying = &intent{g, problems, p.scope(g).Namespaces}, true
 }
 
 // Applied tells that the policies of what was last intended are written, or that they could not be. It must follow Intend soon.

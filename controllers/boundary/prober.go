@@ -28,7 +28,25 @@ import (
 // +kubebuilder:rbac:groups=networking.k8s.io,resources=ingresses,verbs=get;list;watch
 // +kubebuilder:rbac:groups=gateway.networking.k8s.io,resources=httproutes;grpcroutes;tlsroutes;tcproutes;udproutes,verbs=get;list;watch
 // +kubebuilder:rbac:groups=policy.networking.k8s.io,resources=clusternetworkpolicies;adminnetworkpolicies;baselineadminnetworkpolicies,verbs=get;list;watch
-// +kubebuilder:rbac:groups=cilium.io,resources=ciliumnetworkpolicies;ciliumclusterwidenetworkpolicies,verbs=get;list;watch
+// +kubebuilder:rbac:groups=cilium.io,resources=ciliumnetworkpolicies;ciliumclusterwidenetworkpolicies;ciliumlocalredirectpolicies,verbs=get;list;watch
+// +kubebuilder:rbac:groups=cilium.io,resources=ciliumenvoyconfigs;ciliumclusterwideenvoyconfigs,verbs=get;list;watch
+// +kubebuilder:rbac:groups=route.openshift.io,resources=routes,verbs=get;list;watch
+// +kubebuilder:rbac:groups=traefik.io,resources=ingressroutes;ingressroutetcps;ingressrouteudps;traefikservices;middlewares,verbs=get;list;watch
+// +kubebuilder:rbac:groups=traefik.containo.us,resources=ingressroutes;ingressroutetcps;ingressrouteudps;traefikservices,verbs=get;list;watch
+// +kubebuilder:rbac:groups=projectcontour.io,resources=httpproxies,verbs=get;list;watch
+// +kubebuilder:rbac:groups=configuration.konghq.com,resources=tcpingresses;udpingresses,verbs=get;list;watch
+// +kubebuilder:rbac:groups=incubator.ingress-controller.konghq.com,resources=kongservicefacades,verbs=get;list;watch
+// +kubebuilder:rbac:groups=apisix.apache.org,resources=apisixroutes,verbs=get;list;watch
+// +kubebuilder:rbac:groups=getambassador.io,resources=mappings;tcpmappings,verbs=get;list;watch
+// +kubebuilder:rbac:groups=networking.istio.io,resources=virtualservices,verbs=get;list;watch
+// +kubebuilder:rbac:groups=k8s.nginx.org,resources=virtualservers;virtualserverroutes;transportservers,verbs=get;list;watch
+// +kubebuilder:rbac:groups=zalando.org,resources=routegroups,verbs=get;list;watch
+// +kubebuilder:rbac:groups=gloo.solo.io,resources=upstreams,verbs=get;list;watch
+// +kubebuilder:rbac:groups=elbv2.k8s.aws,resources=targetgroupbindings,verbs=get;list;watch
+// +kubebuilder:rbac:groups=networking.gke.io,resources=serviceattachments,verbs=get;list;watch
+// +kubebuilder:rbac:groups=multicluster.x-k8s.io;net.gke.io,resources=serviceexports,verbs=get;list;watch
+// +kubebuilder:rbac:groups=apiregistration.k8s.io,resources=apiservices,verbs=get;list;watch
+// +kubebuilder:rbac:groups=k8s.cni.cncf.io,resources=multi-networkpolicies,verbs=get;list;watch
 // +kubebuilder:rbac:groups=crd.projectcalico.org;projectcalico.org,resources=networkpolicies;globalnetworkpolicies,verbs=get;list;watch
 // +kubebuilder:rbac:groups=crd.antrea.io,resources=networkpolicies;clusternetworkpolicies,verbs=get;list;watch
 
@@ -52,6 +70,9 @@ type Prober struct {
 	now     func() time.Time
 	// own wakes the prober's loop, theirs the loop that writes the status.
 	own, theirs *bell
+
+	// catalog of what kinds the cluster lacks.
+	catalog *world.Catalog
 
 	mutex  sync.Mutex
 	stacks map[types.NamespacedName]*stackState
@@ -80,7 +101,7 @@ type stackState struct {
 func New(c client.Client, live client.Reader, options Options) *Prober {
 	return &Prober{
 		client: c, live: live, options: options, now: time.Now, own: newBell(), theirs: newBell(),
-		stacks: map[types.NamespacedName]*stackState{},
+		stacks: map[types.NamespacedName]*stackState{}, catalog: &world.Catalog{},
 	}
 }
 
@@ -123,7 +144,7 @@ const (
 	// later is for what happens outside the stack's namespace.
 	later = 5 * time.Second
 	// rest is the shortest time between two looks at a stack's live objects.
-	rest = 2 * time.Second
+	rest = time.Second
 	// poll is how often a run's pods are looked at, besides when they change.
 	poll = time.Second
 )
@@ -191,7 +212,7 @@ func (p *Prober) look(ctx context.Context, stack *v1alpha1.OpenIMStack, s *stack
 	}
 	last := p.last(stack, s)
 	p.tell(s, client.ObjectKeyFromObject(stack), func(a *Assessment) {
-		a.Audited, a.Findings, a.Exceptions = true, report.Findings, report.Exceptions
+		a.Audited, a.Findings, a.Exceptions, a.Unread = true, report.Findings, report.Exceptions, unread(w)
 		a.Outdated = a.Outdated || a.Probe == nil && last != nil && !sameRules(last.Digest, current.digest) // of an earlier process
 		switch {
 		case p.options.Image == "":
@@ -203,6 +224,17 @@ func (p *Prober) look(ctx context.Context, stack *v1alpha1.OpenIMStack, s *stack
 		}
 	})
 	return current, nil
+}
+
+// unread are the kinds that the cluster has and that could not be read, by name.
+func unread(w *world.World) []string {
+	var kinds []string
+	for _, u := range w.Unread {
+		if !slices.Contains(kinds, u.Kind) {
+			kinds = append(kinds, u.Kind)
+		}
+	}
+	return kinds
 }
 
 // bare is the stack without its conditions: what the probe has said must not come back to it as a finding.
@@ -276,7 +308,7 @@ func (p *Prober) namespacesOf(stack *v1alpha1.OpenIMStack) []string {
 // scope is what the audit reads: the stack's namespace, the operator's, and those where its stores and other parties are. All of a large
 // cluster would be too much to hold; `kubectl openimstack audit` reads it.
 func (p *Prober) scope(g lockdown.Graph) world.Scope {
-	scope := world.Scope{Namespaces: []string{g.Namespace}}
+	scope := world.Scope{Namespaces: []string{g.Namespace}, Catalog: p.catalog}
 	add := func(namespace string) {
 		outside := len(p.options.WatchNamespaces) > 0 && !slices.Contains(p.options.WatchNamespaces, namespace)
 		if namespace != "" && !outside && !slices.Contains(scope.Namespaces, namespace) {

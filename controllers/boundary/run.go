@@ -13,6 +13,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -22,7 +23,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/controllers/lockdown"
+	"github.com/openimstack/openim-operator/controllers/lockdown/audit"
 	"github.com/openimstack/openim-operator/controllers/lockdown/probe"
+	"github.com/openimstack/openim-operator/controllers/lockdown/world"
 )
 
 const (
@@ -253,9 +257,29 @@ func (p *Prober) weigh(ctx context.Context, stack *v1alpha1.OpenIMStack, s *stac
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	return p.finish(ctx, stack, s, judge(trial{
-		before: r.plan, after: after, controls: r.controls, seen: seen, barred: barredIn(w, intruders), alone: r.alone,
-	}))
+	j := judge(trial{before: r.plan, after: after, controls: r.controls, seen: seen, barred: barredIn(w, intruders), alone: r.alone})
+	if j.outcome == v1alpha1.ReasonBreached && !suspended(stack) && disturbed(r.intent.graph, w) {
+		return p.abandon(ctx, stack, s) // the operator is about to put its own policies back: what passes then counts
+	}
+	return p.finish(ctx, stack, s, j)
+}
+
+func suspended(stack *v1alpha1.OpenIMStack) bool {
+	return stack.Spec.Suspend != nil && *stack.Spec.Suspend
+}
+
+// disturbed reports whether a policy of the stack's own is missing or means something else in a snapshot.
+func disturbed(g lockdown.Graph, w *world.World) bool {
+	live := map[string]networkingv1.NetworkPolicySpec{}
+	for _, p := range w.Policies {
+		if p.Namespace == g.Namespace {
+			live[p.Name] = p.Spec
+		}
+	}
+	return slices.ContainsFunc(lockdown.Policies(g), func(wanted *networkingv1.NetworkPolicy) bool {
+		is, there := live[wanted.Name]
+		return !there || !audit.SameMeaning(is, wanted.Spec)
+	})
 }
 
 // abandon a run, because the stack wants something else now. That is tried at the next look.

@@ -34,6 +34,9 @@ type Assessment struct {
 	Findings []audit.Finding
 	// Exceptions that the spec asks for.
 	Exceptions []audit.Exception
+	// Unread are kinds that the cluster has and that the audit could not read. What they would say is not known: the condition says so, and
+	// rests on what was read and tried.
+	Unread []string
 	// Probe is the latest result, nil when this process has none.
 	Probe *v1alpha1.ProbeResult
 	// Outdated is true when the stack wants something else than it did when the latest result was found.
@@ -53,10 +56,11 @@ type Evidence struct {
 	Now      time.Time
 }
 
-// Isolated is the condition NetworkIsolated. What is worse comes first: a packet or an object that passes the boundary, policies that
-// nothing enforces, policies that are missing; only then what is not known.
+// Isolated is the condition NetworkIsolated. What is worse comes first: an object or a packet that passes the boundary, policies that
+// nothing enforces, policies that are missing; only then what is not known. A finding comes before what a probe saw, since it names the
+// object that is to blame.
 func Isolated(e Evidence) metav1.Condition {
-	breaches := e.breaches()
+	breaches, sign := e.breaches(), e.sign()
 	switch {
 	case len(breaches) > 0:
 		return condition(metav1.ConditionFalse, v1alpha1.ReasonBreached, describe(breaches))
@@ -64,12 +68,14 @@ func Isolated(e Evidence) metav1.Condition {
 		return condition(metav1.ConditionFalse, v1alpha1.ReasonBreached, e.Probe.Message)
 	case e.probed(v1alpha1.ReasonNotEnforcedByCNI):
 		return condition(metav1.ConditionFalse, v1alpha1.ReasonNotEnforcedByCNI, e.Probe.Message)
-	case !e.PoliciesInPlace:
+	case !e.PoliciesInPlace || slices.ContainsFunc(e.Findings, ours):
 		return condition(metav1.ConditionFalse, v1alpha1.ReasonPoliciesNotInPlace, "not all NetworkPolicies of the stack are in place"+e.missing())
 	case e.probed(v1alpha1.ReasonEnforced) && !e.Outdated:
-		return condition(metav1.ConditionTrue, v1alpha1.ReasonEnforced, e.Probe.Message)
+		return condition(metav1.ConditionTrue, v1alpha1.ReasonEnforced, e.Probe.Message+e.notRead())
+	case sign != nil && !e.probed(v1alpha1.ReasonEnforced) && (e.Probe != nil || e.Waiting != ""):
+		return condition(metav1.ConditionFalse, v1alpha1.ReasonNotEnforcedByCNI, describe([]audit.Finding{*sign}))
 	default:
-		return condition(metav1.ConditionUnknown, v1alpha1.ReasonIsolationUnverified, "all NetworkPolicies of the stack are in place; "+e.unverified())
+		return condition(metav1.ConditionUnknown, v1alpha1.ReasonIsolationUnverified, "all NetworkPolicies of the stack are in place; "+e.unverified()+e.notRead())
 	}
 }
 
@@ -95,6 +101,14 @@ func (e Evidence) missing() string {
 	return ": " + some(names)
 }
 
+// notRead names the kinds that the audit could not read. Empty when there is none.
+func (e Evidence) notRead() string {
+	if len(e.Unread) == 0 {
+		return ""
+	}
+	return "; not read, for lack of the right or because it fails: " + some(e.Unread)
+}
+
 func (e Evidence) unverified() string {
 	const untried = "whether the cluster's network enforces them has not been tried"
 	since := ""
@@ -113,39 +127,62 @@ func (e Evidence) unverified() string {
 	}
 }
 
-// breaches are findings of objects that open a sealed port. While policies of the stack are known to be missing, that is what is said,
-// not each consequence of it.
+// breaches are findings of objects that let something in or out. The stack's own policies are not among them: the operator puts them
+// back, and until it has done so the reason is PoliciesNotInPlace, which needs nobody's help.
 func (e Evidence) breaches() []audit.Finding {
 	var found []audit.Finding
 	for _, f := range e.Findings {
-		if !opens(f) || !e.PoliciesInPlace && ours(f) {
-			continue
+		if opens(f) && !ours(f) {
+			found = append(found, f)
 		}
-		found = append(found, f)
 	}
 	return found
 }
 
-// opens tells whether a finding is an object that lets somebody through to a port of the stack.
-func opens(f audit.Finding) bool {
-	return f.Severity != audit.Low && len(f.Ports) > 0 && slices.Contains(openings, f.Kind)
+// sign returns a finding that says that nobody enforces policies, nil when there is none. It is read off the network plugin's own pods:
+// a recent probe that found the policies enforced refutes it, since another plugin may do what this one does not.
+func (e Evidence) sign() *audit.Finding {
+	i := slices.IndexFunc(e.Findings, func(f audit.Finding) bool { return f.Kind == audit.NotEnforced })
+	if i < 0 {
+		return nil
+	}
+	return &e.Findings[i]
 }
 
-// openings are the kinds of findings that let somebody in. The others are about stores, ways out, or what nobody knows.
+// opens reports whether a finding is an object that lets something in or out: each of severity Critical or High, and of Medium those that
+// open a port of the stack.
+func opens(f audit.Finding) bool {
+	switch f.Severity {
+	case audit.Critical, audit.High:
+		return f.Kind != audit.NotEnforced
+	case audit.Medium:
+		return len(f.Ports) > 0 && slices.Contains(openings, f.Kind)
+	default:
+		return false
+	}
+}
+
+// openings are the kinds of findings that let somebody in even when they are of severity Medium: to metrics, or to a door that is opened
+// wider than the spec says.
 var openings = []string{
 	audit.ForeignPolicyWidens, audit.MetricsUnsealed, audit.OwnPolicyMissing, audit.OwnPolicyChanged, audit.ReservedLabels, audit.ServiceExposes,
 	audit.IngressExposes, audit.RouteExposes, audit.HostPort, audit.HostNetwork, audit.Unexplained,
 }
 
-// ours tells whether a finding is about a policy of the stack's own.
+// ours reports whether a finding is about a policy of the stack's own, which the operator puts back.
 func ours(f audit.Finding) bool {
 	return f.Kind == audit.OwnPolicyMissing || f.Kind == audit.OwnPolicyChanged
 }
 
+// describe names the culprits, the worst first, as the audit does.
 func describe(findings []audit.Finding) string {
 	var sentences []string
 	for _, f := range findings[:min(len(findings), 3)] {
-		sentences = append(sentences, fmt.Sprintf("%s opens %s: %s", name(f.Object), some(f.Ports), f.Reason))
+		if len(f.Ports) > 0 {
+			sentences = append(sentences, fmt.Sprintf("%s opens %s: %s", name(f.Object), some(f.Ports), f.Reason))
+			continue
+		}
+		sentences = append(sentences, fmt.Sprintf("%s: %s: %s", name(f.Object), f.Reason, f.Lets))
 	}
 	text := strings.Join(sentences, "; ")
 	if more := len(findings) - len(sentences); more > 0 {

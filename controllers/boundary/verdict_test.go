@@ -42,7 +42,8 @@ func TestTheConditionNetworkIsolated(t *testing.T) {
 		{"and findings that open nothing", func(e *Evidence) {
 			e.Probe = probed("Enforced", time.Minute)
 			e.Findings = []audit.Finding{
-				finding(audit.StoreReachable, audit.Critical, "redis:6379"), finding(audit.ServiceSelects, audit.Low, "api:10002"), finding(audit.UnknownPolicyKind, audit.Medium),
+				finding(audit.StoreReachable, audit.Medium), finding(audit.ServiceSelects, audit.Low, "api:10002"), finding(audit.UnknownPolicyKind, audit.Low),
+				finding(audit.EgressWidens, audit.Medium), finding(audit.DebugContainer, audit.Medium),
 			}
 		}, "True/Enforced", ""},
 		{"a result of two intervals ago still counts", func(e *Evidence) { e.Probe = probed("Enforced", 10*time.Minute) }, "True/Enforced", ""},
@@ -77,9 +78,39 @@ func TestTheConditionNetworkIsolated(t *testing.T) {
 		{"they are missing, and the audit sees what follows", func(e *Evidence) {
 			e.PoliciesInPlace, e.Findings = false, []audit.Finding{finding(audit.OwnPolicyMissing, audit.Critical, "api:10002")}
 		}, "False/PoliciesNotInPlace", "in place: debug"},
-		{"the audit alone sees that they are missing", func(e *Evidence) {
-			e.Findings = []audit.Finding{finding(audit.OwnPolicyMissing, audit.Critical, "api:10002")}
-		}, "False/Breached", ""},
+		{"the audit alone sees that they are missing: the operator puts them back", func(e *Evidence) {
+			e.Probe, e.Findings = probed("Enforced", time.Minute), []audit.Finding{finding(audit.OwnPolicyMissing, audit.Critical, "api:10002")}
+		}, "False/PoliciesNotInPlace", "in place: debug"},
+		{"one was changed, and opens nothing yet", func(e *Evidence) {
+			e.Probe, e.Findings = probed("Enforced", time.Minute), []audit.Finding{finding(audit.OwnPolicyChanged, audit.Medium)}
+		}, "False/PoliciesNotInPlace", "in place: debug"},
+		{"something gets out", func(e *Evidence) {
+			e.Probe, e.Findings = probed("Enforced", time.Minute), []audit.Finding{finding(audit.EgressWidens, audit.High)}
+		}, "False/Breached", "NetworkPolicy im/debug: it admits everybody: any pod reaches it"},
+		{"a pod passes for a component, and no port is opened by it", func(e *Evidence) {
+			e.Probe, e.Findings = probed("Enforced", time.Minute), []audit.Finding{finding(audit.ReservedLabels, audit.Critical)}
+		}, "False/Breached", "im/debug"},
+		{"anybody reaches a store", func(e *Evidence) {
+			e.Probe, e.Findings = probed("Enforced", time.Minute), []audit.Finding{finding(audit.StoreReachable, audit.High)}
+		}, "False/Breached", "im/debug"},
+		{"a kind could not be read", func(e *Evidence) {
+			e.Probe, e.Unread = probed("Enforced", time.Minute), []string{"IngressRoute.traefik.io"}
+		}, "True/Enforced", "what the probe saw; not read, for lack of the right or because it fails: IngressRoute.traefik.io"},
+		{"a packet got through, and the audit knows by what", func(e *Evidence) {
+			e.Probe, e.Findings = probed("Breached", time.Minute), []audit.Finding{finding(audit.StrayPod, audit.Critical, "api:10002")}
+		}, "False/Breached", "NetworkPolicy im/debug opens api:10002"},
+		{"the plugin is told to enforce nothing, and a probe is about to tell", func(e *Evidence) {
+			e.Findings = []audit.Finding{finding(audit.NotEnforced, audit.High)}
+		}, "Unknown/NotVerified", "has not been tried yet"},
+		{"it is, and packets cannot be tried", func(e *Evidence) {
+			e.Findings, e.Waiting = []audit.Finding{finding(audit.NotEnforced, audit.High)}, "no image"
+		}, "False/NotEnforcedByCNI", "im/debug"},
+		{"it is, and the last try proved nothing", func(e *Evidence) {
+			e.Findings, e.Probe = []audit.Finding{finding(audit.NotEnforced, audit.High)}, probed("NotVerified", time.Minute)
+		}, "False/NotEnforcedByCNI", "im/debug"},
+		{"it is, and packets are held back all the same", func(e *Evidence) {
+			e.Findings, e.Probe = []audit.Finding{finding(audit.NotEnforced, audit.High)}, probed("Enforced", time.Minute)
+		}, "True/Enforced", "what the probe saw"},
 		{"they are missing, and somebody else's opens a port", func(e *Evidence) { e.PoliciesInPlace, e.Findings = false, []audit.Finding{hole} }, "False/Breached", "im/debug"},
 		{"they are missing, and packets came through", func(e *Evidence) { e.PoliciesInPlace, e.Probe = false, probed("Breached", time.Minute) }, "False/Breached", ""},
 	} {

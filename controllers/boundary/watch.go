@@ -45,6 +45,13 @@ func (p *Prober) SetupWithManager(mgr ctrl.Manager) error {
 	if err := mgr.Add(watched); err != nil {
 		return fmt.Errorf("adding what the prober watches: %w", err)
 	}
+	others, err := cache.New(mgr.GetConfig(), p.othersOptions(mgr))
+	if err != nil {
+		return fmt.Errorf("setting up what the prober watches of others: %w", err)
+	}
+	if err := mgr.Add(manager.RunnableFunc(func(ctx context.Context) error { return p.watchOthers(ctx, others, mgr.GetRESTMapper()) })); err != nil {
+		return fmt.Errorf("adding what the prober watches of others: %w", err)
+	}
 	if err := mgr.Add(manager.RunnableFunc(p.sweepOrphans)); err != nil {
 		return fmt.Errorf("adding the prober's clean-up: %w", err)
 	}
@@ -143,13 +150,21 @@ func (p *Prober) changed(o *metav1.PartialObjectMetadata) {
 		return
 	}
 	for _, key := range p.known() {
-		switch o.Namespace {
-		case key.Namespace:
+		if p.reads(key, o.Namespace) {
 			p.stir(key, soon)
-		default:
+		} else {
 			p.stir(key, later)
 		}
 	}
+}
+
+// reads reports whether what happens in a namespace bears on a stack: it is the stack's own, or one of those that are read with it. What
+// has no namespace bears on all.
+func (p *Prober) reads(key types.NamespacedName, namespace string) bool {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	s := p.stacks[key]
+	return namespace == "" || namespace == key.Namespace || s != nil && s.intent != nil && slices.Contains(s.intent.namespaces, namespace)
 }
 
 func (p *Prober) known() []types.NamespacedName {

@@ -68,6 +68,7 @@ var _ = Describe("A sealed OpenIM", Ordered, ContinueOnFailure, func() {
 	sealed()
 	rest()
 	healing()
+	breaches()
 	operatorDies()
 	negativeControls()
 	mutations()

@@ -76,7 +76,7 @@ func (b breach) check(t *testing.T) {
 	if f.Severity == audit.Low {
 		verdict = audit.Sealed
 	}
-	if f.Kind == audit.UnknownPolicyKind || f.Kind == audit.InvalidPolicy {
+	if f.Kind == audit.UnknownPolicyKind || f.Kind == audit.InvalidPolicy || f.Kind == audit.UnknownReference {
 		verdict = audit.Unknown
 	}
 	g.Expect(report.Verdict).To(Equal(verdict))

@@ -60,6 +60,22 @@ spec: {defaultBackend: {service: {name: chat-msggateway, port: {name: websocket}
 		kind: audit.RouteExposes, object: "TCPRoute/im/tcp", severity: audit.High, ports: []string{"backend:8080", "backend:9090"}, only: true,
 	},
 	{
+		name: "an OpenShift Route by the pods' port",
+		change: route(world.Route{
+			APIVersion: "route.openshift.io/v1", Kind: "Route", NamespacedName: types.NamespacedName{Namespace: "im", Name: "api"},
+			Backends: []world.Backend{{Service: types.NamespacedName{Namespace: "im", Name: "chat-api"}, Port: 10002}},
+		}),
+		kind: audit.RouteExposes, object: "Route/im/api", severity: audit.High, ports: []string{"api:10002"}, only: true,
+	},
+	{
+		name: "a redirect of what is meant for the gateway",
+		change: route(world.Route{
+			APIVersion: "cilium.io/v2", Kind: "CiliumLocalRedirectPolicy", NamespacedName: types.NamespacedName{Namespace: "im", Name: "lrp"},
+			Diverts: []types.NamespacedName{{Namespace: "im", Name: "chat-gateway"}},
+		}),
+		kind: audit.TrafficDiverted, object: "CiliumLocalRedirectPolicy/im/lrp", severity: audit.High, only: true, fix: []string{"kubectl -n im delete ciliumlocalredirectpolicy lrp"},
+	},
+	{
 		name: "a route to a store",
 		change: route(world.Route{
 			APIVersion: "gateway.networking.k8s.io/v1alpha2", Kind: "TLSRoute", NamespacedName: types.NamespacedName{Namespace: "infra", Name: "mongo"},

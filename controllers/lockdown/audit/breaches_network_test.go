@@ -66,6 +66,50 @@ var networkBreaches = []breach{
 		kind: audit.UnknownPolicyKind, object: "CiliumNetworkPolicy/im/allow", severity: audit.Low, only: true,
 	},
 	{
+		name: "Cilium enforces nothing, by its environment",
+		change: func(_ *testing.T, in *audit.Input) {
+			p := plugin(in)
+			p.Labels = map[string]string{"k8s-app": "cilium"}
+			p.Spec.Containers[0].Env = []corev1.EnvVar{{Name: "CILIUM_ENABLE_POLICY", Value: "never"}}
+		},
+		kind: audit.NotEnforced, object: "Pod/kube-system/kube-router", severity: audit.High, only: true,
+	},
+	{
+		name: "one node of several enforces nothing",
+		change: func(_ *testing.T, in *audit.Input) {
+			other := *plugin(in).DeepCopy()
+			other.Name = "kube-router-2"
+			other.Spec.Containers[0].Args = []string{"--run-firewall=false"}
+			in.World.Pods = append(in.World.Pods, other)
+		},
+		kind: audit.NotEnforced, object: "Pod/kube-system/kube-router-2", severity: audit.High, only: true,
+	},
+	{
+		name: "an object of a kind that nobody knows names a Service",
+		change: func(_ *testing.T, in *audit.Input) {
+			in.World.Mentions = append(in.World.Mentions, world.Mention{
+				APIVersion: "example.com/v1", Kind: "Tunnel", NamespacedName: types.NamespacedName{Namespace: "tools", Name: "x"},
+				Services: []types.NamespacedName{{Namespace: "im", Name: "chat-api"}},
+			})
+		},
+		kind: audit.UnknownReference, object: "Tunnel/tools/x", severity: audit.Low, only: true,
+	},
+	{
+		name: "DNS is somewhere else than the spec says",
+		add: `
+apiVersion: v1
+kind: Service
+metadata: {name: dns-default, namespace: openshift-dns}
+spec: {selector: {dns: default}, ports: [{port: 53, protocol: UDP, targetPort: 5353}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: dns-1, namespace: openshift-dns, labels: {dns: default}}
+spec: {containers: [{name: dns, image: dns}]}
+status: {phase: Running, podIP: 10.9.0.1}`,
+		kind: audit.PeerMatchesNothing, object: "Service/openshift-dns/dns-default", severity: audit.Low, only: true, fix: []string{"port: 5353", "dns: default"},
+	},
+	{
 		name: "a policy that the API server would refuse",
 		add: `
 apiVersion: networking.k8s.io/v1

@@ -11,6 +11,24 @@ import (
 // podBreaches: pods that pretend to be the stack's, and pods of the stack's that policies do not hold.
 var podBreaches = []breach{
 	{
+		name: "a second network interface",
+		change: func(t *testing.T, in *audit.Input) {
+			pod(t, in, "api").Annotations = map[string]string{"k8s.v1.cni.cncf.io/networks": "macvlan-conf"}
+		},
+		kind: audit.SecondInterface, object: "Pod/im/chat-api-5d9c7b6f4-00000", severity: audit.High, ports: []string{"api:10002"}, fix: []string{"k8s.v1.cni.cncf.io/networks"},
+	},
+	{
+		name: "a store with a second network interface",
+		change: func(t *testing.T, in *audit.Input) {
+			for i := range in.World.Pods {
+				if p := &in.World.Pods[i]; p.Namespace == "infra" && p.Labels["app.kubernetes.io/name"] == "redis-wrapper" {
+					p.Annotations = map[string]string{"k8s.v1.cni.cncf.io/networks": "macvlan-conf"}
+				}
+			}
+		},
+		kind: audit.SecondInterface, object: "Pod/infra/redis-wrapper-0", severity: audit.High, only: true, lets: []string{"wrapper-redis:6379"},
+	},
+	{
 		name: "a pod with the backend's labels",
 		add: `
 apiVersion: v1

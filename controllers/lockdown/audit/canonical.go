@@ -3,6 +3,7 @@ package audit
 import (
 	"encoding/json"
 	"net/netip"
+	"reflect"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -16,6 +17,11 @@ type canonicalPolicy struct {
 	Selector        string
 	Types           []string
 	Ingress, Egress []string
+}
+
+// SameMeaning reports whether two policies mean the same.
+func SameMeaning(a, b networkingv1.NetworkPolicySpec) bool {
+	return reflect.DeepEqual(canonical(a), canonical(b))
 }
 
 func canonical(spec networkingv1.NetworkPolicySpec) canonicalPolicy {

@@ -33,6 +33,7 @@ type judgedPod struct {
 	HostAddresses  []corev1.HostIP          `json:"hostAddresses,omitempty"`
 	Debugged       []string                 `json:"debugged,omitempty"`
 	NotEnforcing   string                   `json:"notEnforcing,omitempty"`
+	Interfaces     []string                 `json:"interfaces,omitempty"`
 }
 
 // digest of what was judged. The same snapshot has the same one, in whatever order the API server lists it: a World is sorted.
@@ -75,7 +76,10 @@ func (s *scene) writeJudged(write func(judged)) {
 		write(judged{Kind: "Ingress", Namespace: o.Namespace, Name: o.Name, Says: o.Spec})
 	}
 	for _, o := range w.Routes {
-		write(judged{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name, Says: []any{o.APIVersion, o.Hostnames, o.Backends}})
+		write(judged{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name, Says: []any{o.APIVersion, o.Hostnames, o.Backends, o.Diverts, o.DivertsAddresses}})
+	}
+	for _, o := range w.Mentions {
+		write(judged{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name, Says: []any{o.APIVersion, o.Services, o.Labels}})
 	}
 	for _, o := range w.OtherPolicies {
 		write(judged{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name, Labels: o.Labels})
@@ -93,6 +97,11 @@ func judge(pod *corev1.Pod) judgedPod {
 	}
 	if e := enforcerOf(pod); e != nil {
 		j.NotEnforcing = e.off(pod)
+	}
+	for _, a := range interfaceAnnotations {
+		if value, has := pod.Annotations[a.key]; has {
+			j.Interfaces = append(j.Interfaces, a.key+"="+value)
+		}
 	}
 	for _, c := range pod.Spec.Containers {
 		j.Ports = append(j.Ports, c.Ports)

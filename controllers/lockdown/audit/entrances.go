@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -16,6 +17,8 @@ type backend struct {
 	service types.NamespacedName
 	port    int32
 	name    string
+	// target is true when port may be the number of the pods' port.
+	target bool
 }
 
 // leadsOf follows backends to what is guarded: sealed ports, and stores.
@@ -23,7 +26,7 @@ func (s *scene) leadsOf(backends []backend) (sealed, stores []lead) {
 	all := s.findWays()
 	for _, b := range backends {
 		for number, leads := range all[b.service] {
-			if !b.is(number, s.portName(b.service, number)) {
+			if !b.is(s.servicePort(b.service, number)) {
 				continue
 			}
 			for _, l := range leads {
@@ -38,27 +41,29 @@ func (s *scene) leadsOf(backends []backend) (sealed, stores []lead) {
 	return inOrder(sealed), inOrder(stores)
 }
 
-func (b backend) is(number int32, name string) bool {
+// is reports whether a backend means a port of its Service. Some kinds write the number of the pods' port.
+func (b backend) is(p corev1.ServicePort) bool {
 	switch {
 	case b.name != "":
-		return b.name == name
+		return b.name == p.Name || b.name == p.TargetPort.StrVal
 	case b.port != 0:
-		return b.port == number
+		return b.port == p.Port || b.target && b.port == p.TargetPort.IntVal
 	}
 	return true
 }
 
-func (s *scene) portName(service types.NamespacedName, number int32) string {
+// servicePort is a port of a Service by its number.
+func (s *scene) servicePort(service types.NamespacedName, number int32) corev1.ServicePort {
 	for i := range s.World.Services {
 		if k := &s.World.Services[i]; nameOf(k) == service {
 			for _, p := range k.Spec.Ports {
 				if p.Port == number {
-					return p.Name
+					return p
 				}
 			}
 		}
 	}
-	return ""
+	return corev1.ServicePort{Port: number}
 }
 
 // ingresses that lead to a sealed port, the default backend included.
@@ -104,13 +109,14 @@ func hostsOf(in *networkingv1.Ingress) []string {
 	return hosts
 }
 
-// routes of the Gateway API that lead to a sealed port, those of other namespaces and mirrors included.
+// routes of the Gateway API, of ingress controllers and of meshes that lead to a sealed port, those of other namespaces and mirrors
+// included.
 func (s *scene) routes() []Finding {
 	var found []Finding
 	for _, r := range s.World.Routes {
 		object := Object{APIVersion: r.APIVersion, Kind: r.Kind, Namespace: r.Namespace, Name: r.Name}
 		fix := fmt.Sprintf("kubectl -n %s delete %s %s; or let it lead to the gateway's ports alone", r.Namespace, strings.ToLower(r.Kind), r.Name)
-		if crosses(r) {
+		if crosses(r) && strings.HasPrefix(r.APIVersion, "gateway.networking.k8s.io/") {
 			fix += "; and remove the ReferenceGrant that lets it cross namespaces"
 		}
 		found = append(found, s.entrance(RouteExposes, object, routeBackends(r), r.Hostnames, fix)...)
@@ -121,7 +127,7 @@ func (s *scene) routes() []Finding {
 func routeBackends(r world.Route) []backend {
 	var found []backend
 	for _, b := range r.Backends {
-		found = append(found, backend{service: b.Service, port: b.Port})
+		found = append(found, backend{service: b.Service, port: b.Port, name: b.PortName, target: true})
 	}
 	return found
 }

@@ -37,17 +37,26 @@ func (s *scene) widens(p *networkingv1.NetworkPolicy) []Finding {
 			f.Reason = fmt.Sprintf("%s of this NetworkPolicy opens metrics, which have no authentication, to whom spec.network.monitoring does not name", rulesInWords(ingress, w.rules))
 			f.Fix += ", and name who may read metrics in spec.network.monitoring instead"
 		}
-		found = append(found, f)
+		found = append(found, s.written(f, p))
 	}
 	if w := s.letsOut(p); w != nil {
-		found = append(found, Finding{
+		found = append(found, s.written(Finding{
 			Kind: EgressWidens, Severity: outwardSeverity(w), Object: policyObject(p),
 			Reason: fmt.Sprintf("%s of this NetworkPolicy lets pods of the stack out to where they need not go: who takes one of them over can carry messages away", rulesInWords(egress, w.rules)),
 			Lets:   s.outWords(w),
 			Fix:    s.closePolicy(p) + ", and write a way out that is needed to spec.network.extraEgress, which names the component and the place",
-		})
+		}, p))
 	}
 	return found
+}
+
+// written names who wrote a policy, when that is known. A platform that writes policies into every namespace writes them again.
+func (s *scene) written(f Finding, p *networkingv1.NetworkPolicy) Finding {
+	if who := s.World.Writers[nameOf(p)]; who != "" {
+		f.Reason += "; it was written by " + who
+		f.Fix += "; if what wrote it writes it again, switch that off for this namespace (docs/lockdown.md, \"A platform that writes policies of its own\")"
+	}
+	return f
 }
 
 func outwardSeverity(w *widening) Severity {

@@ -48,8 +48,8 @@ func Run(in Input) Report {
 func (s *scene) findings(cells []Cell) []Finding {
 	all := []Finding{}
 	for _, look := range []func() []Finding{
-		s.ownPolicies, s.foreignPolicies, s.reservedLabels, s.strayPods, s.services, s.ingresses, s.routes, s.podSettings,
-		s.storeFindings, s.enforcement, s.otherPolicies,
+		s.ownPolicies, s.foreignPolicies, s.reservedLabels, s.strayPods, s.services, s.ingresses, s.routes, s.diverts, s.mentions,
+		s.podSettings, s.secondInterfaces, s.storeFindings, s.peers, s.enforcement, s.otherPolicies,
 	} {
 		all = append(all, look()...)
 	}
@@ -89,7 +89,9 @@ func verdict(r Report) Verdict {
 	if slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Severity.rank() <= Medium.rank() }) {
 		return Open
 	}
-	unknown := slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Kind == UnknownPolicyKind || f.Kind == InvalidPolicy })
+	unknown := slices.ContainsFunc(r.Findings, func(f Finding) bool {
+		return f.Kind == UnknownPolicyKind || f.Kind == InvalidPolicy || f.Kind == UnknownReference
+	})
 	if unknown || len(r.Unread) > 0 {
 		return Unknown
 	}

@@ -214,11 +214,16 @@ func carries(labels, wanted map[string]string) bool {
 // pod's own metadata says: the controller is a ReplicaSet named after the Deployment and the hash of its template, or, in
 // manifests, the Deployment itself.
 func (s *scene) isOurs(pod *corev1.Pod, component string) bool {
+	return MadeBy(pod, s.graph.Stack, component, s.World.Source.Kind)
+}
+
+// MadeBy reports whether a pod was made by the Deployment of a stack's component, by what its own metadata says.
+func MadeBy(pod *corev1.Pod, stack, component string, source world.SourceKind) bool {
 	owner := metav1.GetControllerOf(pod)
 	if owner == nil {
 		return false
 	}
-	deployment := v1alpha1.ChildName(s.graph.Stack, component)
+	deployment := v1alpha1.ChildName(stack, component)
 	if pod.Spec.ServiceAccountName != "" && pod.Spec.ServiceAccountName != deployment {
 		return false
 	}
@@ -227,7 +232,7 @@ func (s *scene) isOurs(pod *corev1.Pod, component string) bool {
 		hash := pod.Labels["pod-template-hash"]
 		return hash != "" && owner.Name == deployment+"-"+hash
 	case "Deployment":
-		return s.World.Source.Kind == world.Files && owner.Name == deployment
+		return source == world.Files && owner.Name == deployment
 	}
 	return false
 }

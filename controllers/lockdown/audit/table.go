@@ -84,9 +84,21 @@ var kinds = []Kind{
 	},
 	{
 		Word: RouteExposes, Severities: []Severity{High, Medium}, Depends: "Medium: metrics alone",
-		What:    "An HTTPRoute, GRPCRoute, TLSRoute, TCPRoute or UDPRoute of any namespace leads to a sealed port, mirrors included.",
+		What:    "An HTTPRoute, GRPCRoute, TLSRoute, TCPRoute or UDPRoute of any namespace leads to a sealed port, mirrors included; or an object of an ingress controller or a mesh does, such as an OpenShift Route, a Traefik IngressRoute or an Istio VirtualService (see below for all kinds).",
 		Example: "an HTTPRoute of another namespace with the backend `im/chat-api`",
 		Fix:     "Let it lead to the gateway, and remove the ReferenceGrant.",
+	},
+	{
+		Word: TrafficDiverted, Severities: []Severity{High},
+		What:    "An object sends elsewhere what is meant for a Service of the stack or of a store: a redirect of Cilium's, or a route within a mesh. Whoever receives it reads it and answers. No policy sees it.",
+		Example: "a CiliumLocalRedirectPolicy for `chat-gateway`",
+		Fix:     "Delete it, or take the Service out of it.",
+	},
+	{
+		Word: UnknownReference, Severities: []Severity{Low}, Depends: "the verdict becomes CouldNotTell",
+		What:    "An object of a kind that the audit does not know names a sealed Service of the stack, or carries the labels of a component. It may send traffic there, or make pods. Looked for in files, and in a cluster by `kubectl openimstack` as far as its rights reach; the operator does not look for it.",
+		Example: "a custom resource of an API gateway with `serviceName: chat-api`",
+		Fix:     "Read it; delete it if it leads past the gateway or makes such pods.",
 	},
 	{
 		Word: HostPort, Severities: []Severity{High, Medium}, Depends: "Medium: metrics alone",
@@ -99,6 +111,12 @@ var kinds = []Kind{
 		What:    "A pod of the stack is on its node's network, where policies do not bind.",
 		Example: "a mutating webhook that sets `hostNetwork`",
 		Fix:     "Stop what sets it, and restart the Deployment.",
+	},
+	{
+		Word: SecondInterface, Severities: []Severity{High, Medium}, Depends: "High: another interface or network. Medium: an address or an interface on which policies hold in some modes alone",
+		What:    "An annotation gives a pod of the stack or of a store another network interface, or another network than the cluster's. NetworkPolicies do not bind there.",
+		Example: "`k8s.v1.cni.cncf.io/networks: macvlan-conf`",
+		Fix:     "Take the annotation off the template.",
 	},
 	{
 		Word: DebugContainer, Severities: []Severity{Medium},
@@ -122,7 +140,7 @@ var kinds = []Kind{
 	{
 		Word: NotEnforced, Severities: []Severity{High},
 		What:    "There is a sign that nobody enforces NetworkPolicies: the operator's probes got through, or the network plugin is known not to, or is told not to.",
-		Example: "flannel alone; kube-router with `--run-firewall=false`; the VPC CNI without its agent",
+		Example: "flannel alone; kube-router with `--run-firewall=false`; the VPC CNI without its agent, or with `--enable-network-policy=false`; Cilium with `--enable-policy=never`",
 		Fix:     "Install or turn on a plugin that enforces them, and have the lockdown probed.",
 	},
 	{
@@ -136,6 +154,12 @@ var kinds = []Kind{
 		What:    "A NetworkPolicy that the API server would refuse stands in the manifests.",
 		Example: "an `except` outside of its `cidr`",
 		Fix:     "Correct or delete it.",
+	},
+	{
+		Word: PeerMatchesNothing, Severities: []Severity{Low},
+		What:    "A peer of the stack's policies will not match whom it is meant for: the pods of the cluster's DNS have other labels or another port than `spec.network.dns` says; a peer names pods on their nodes' network, where no selector matches; a store is named by addresses that are pods' or nodes', which Cilium never matches with an ipBlock. Nothing is open, and something does not work.",
+		Example: "CoreDNS labelled `k8s-app: coredns`",
+		Fix:     "Write what the finding says to the spec.",
 	},
 	{
 		Word: ConnectionShut, Severities: []Severity{Low},

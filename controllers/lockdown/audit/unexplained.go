@@ -53,6 +53,8 @@ func (s *scene) accountedFor(found []Finding, cell Cell, place string) bool {
 		switch f.Kind {
 		case HostNetwork:
 			return true
+		case SecondInterface, PeerMatchesNothing:
+			return false // what policies say of a cell is another matter
 		case EgressWidens:
 			return cell.Evaluated && !inward
 		case StoreReachable:

@@ -68,12 +68,35 @@ func (c *collection) add(at origin, object map[string]any) error {
 	if d, ok := decoders[gvk.GroupKind()]; ok {
 		return c.known(at, gvk, d, object)
 	}
+	if paths, ok := podMakers[gvk.GroupKind()]; ok {
+		c.mention(gvk, object, false)
+		return c.maker(at, gvk, paths, object)
+	}
 	i := slices.IndexFunc(foreignKinds, func(k foreignKind) bool { return k.GroupKind == gvk.GroupKind() })
 	if i < 0 {
 		c.others[kind]++
+		c.mention(gvk, object, true)
 		return nil
 	}
 	return c.foreign(at, gvk, foreignKinds[i], object)
+}
+
+// mention notes what an object of another kind names. The labels of one whose pods are known are theirs, and tell nothing more.
+func (c *collection) mention(gvk schema.GroupVersionKind, object map[string]any, labels bool) {
+	if mentionless(gvk.GroupKind()) {
+		return
+	}
+	if metadata, ok := object["metadata"].(map[string]any); ok && text(metadata, "namespace") == "" {
+		metadata["namespace"] = c.namespace // a kind without namespaces has none to mention by a short name
+	}
+	m := mentionOf(gvk, object)
+	if m == nil {
+		return
+	}
+	if !labels {
+		m.Labels = nil
+	}
+	c.world.Mentions = append(c.world.Mentions, *m)
 }
 
 func (c *collection) known(at origin, gvk schema.GroupVersionKind, d decoder, object map[string]any) error {
@@ -107,8 +130,9 @@ func (c *collection) foreign(at origin, gvk schema.GroupVersionKind, k foreignKi
 	if err != nil || !fresh {
 		return err
 	}
-	if k.route {
-		c.world.Routes = append(c.world.Routes, routeOf(gvk, object))
+	if k.read != nil {
+		c.world.Routes = append(c.world.Routes, routeOf(gvk, k.read, object))
+		c.mention(gvk, object, true)
 		return nil
 	}
 	c.world.OtherPolicies = append(c.world.OtherPolicies, otherPolicy(gvk, &unstructured.Unstructured{Object: object}))
@@ -129,7 +153,10 @@ func (c *collection) register(at origin, gvk schema.GroupVersionKind, object map
 	if problems := validation.IsDNS1123Subdomain(name); len(problems) > 0 {
 		return false, at.errorf("%s has no valid name: %s", gvk.Kind, problems[0])
 	}
-	delete(metadata, "managedFields")
+	if managed, has := metadata["managedFields"]; has { // who wrote which field does not make two objects differ
+		delete(metadata, "managedFields")
+		defer func() { metadata["managedFields"] = managed }()
+	}
 	if clusterWide {
 		delete(metadata, "namespace")
 	} else {

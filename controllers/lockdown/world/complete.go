@@ -9,6 +9,7 @@ import (
 
 // complete puts the lists in order, drops doubles, trims, and adds the namespaces that objects are in and that were not read.
 func (w *World) complete() {
+	w.writers()
 	w.Pods = finish(w.Pods)
 	w.Services = finish(w.Services)
 	w.EndpointSlices = finish(w.EndpointSlices)
@@ -17,6 +18,7 @@ func (w *World) complete() {
 	w.Stacks = finish(w.Stacks)
 	w.Routes = inOrder(w.Routes, func(r *Route) key { return key{r.Namespace, r.Name, r.Kind, r.APIVersion} })
 	w.OtherPolicies = inOrder(w.OtherPolicies, func(p *OtherPolicy) key { return key{p.Namespace, p.Name, p.Kind, p.APIVersion} })
+	w.keepMentions()
 	w.addNamespaces()
 	w.Namespaces = finish(w.Namespaces)
 }

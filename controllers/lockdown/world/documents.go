@@ -50,8 +50,12 @@ func documents(name string, content []byte, take func(origin, map[string]any) er
 			return at.errorf("it holds more than %d documents: split it", maxDocuments)
 		}
 		var value any
-		if err := kjson.UnmarshalCaseSensitivePreserveInts(document, &value); err != nil {
+		twice, err := kjson.UnmarshalStrict(document, &value, kjson.DisallowDuplicateFields)
+		if err != nil {
 			return at.errorf("%w", err)
+		}
+		if len(twice) > 0 { // kubectl refuses it, and parsers differ in which of the two they take
+			return at.errorf("%w: leave one of the two out", twice[0])
 		}
 		return open(at, value, 0, take)
 	})
@@ -103,7 +107,7 @@ func yamlDocuments(name string, content []byte, take func(origin, []byte) error)
 			return nil
 		}
 		at := origin{name, start}
-		converted, err := yaml.YAMLToJSON(document.Bytes())
+		converted, err := yaml.YAMLToJSONStrict(document.Bytes())
 		if err != nil {
 			return yamlError(at, content, err)
 		}
@@ -141,7 +145,7 @@ func separator(line []byte) (rest []byte, cut bool) {
 	return nil, false
 }
 
-var yamlLine = regexp.MustCompile(`^(?:error converting YAML to JSON: )?yaml: (?:line (\d+): )?`)
+var yamlLine = regexp.MustCompile(`^(?:error converting YAML to JSON: )?yaml: (?:unmarshal errors:\s+)?(?:line (\d+): )?`)
 
 // yamlError moves the line of a parser's message, which counts from the document, to where it is in the file.
 func yamlError(at origin, content []byte, err error) error {
@@ -151,6 +155,10 @@ func yamlError(at origin, content []byte, err error) error {
 		if n, err := strconv.Atoi(found[1]); err == nil && n > 0 {
 			at.line += n - 1
 		}
+	}
+	message, _, _ = strings.Cut(message, "\n")
+	if strings.Contains(message, "already set in map") || strings.Contains(message, "already defined") {
+		return at.errorf("%s: kubectl refuses that, and parsers differ in which of the two they take: leave one out", message)
 	}
 	if bytes.Contains(content, []byte("{{")) {
 		return at.errorf("it is not YAML: %s. It looks like a template: render it first, for example with `helm template`", message)

@@ -26,7 +26,7 @@ func (w *World) Intend(objects ...metav1.Object) {
 			defaultService(service)
 			w.Services = lacking(w.Services, *service)
 		case *appsv1.Deployment:
-			w.intendPod(podOf("Deployment", o, o.Spec.Template))
+			w.intendPod(podOf(workloadKind("Deployment"), o, o.Spec.Template))
 		}
 	}
 	w.complete()

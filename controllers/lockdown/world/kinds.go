@@ -1,6 +1,8 @@
 package world
 
 import (
+	"slices"
+
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -61,30 +63,47 @@ type foreignKind struct {
 	versions []string
 	// clusterWide is true when its objects have no namespace.
 	clusterWide bool
-	// route is true for a route of the Gateway API; the others are policies, of which the names alone are read.
-	route bool
+	// read is what is read of one that sends traffic to Services; the others are policies, of which the names alone are read.
+	read reader
 }
 
 const gatewayAPI = "gateway.networking.k8s.io"
 
-// foreignKinds are the routes of the Gateway API, and policies that Kubernetes' own evaluation knows nothing of.
-var foreignKinds = []foreignKind{
-	{schema.GroupKind{Group: gatewayAPI, Kind: "HTTPRoute"}, "httproutes", []string{"v1", "v1beta1"}, false, true},
-	{schema.GroupKind{Group: gatewayAPI, Kind: "GRPCRoute"}, "grpcroutes", []string{"v1", "v1alpha2"}, false, true},
-	{schema.GroupKind{Group: gatewayAPI, Kind: "TLSRoute"}, "tlsroutes", []string{"v1", "v1alpha3", "v1alpha2"}, false, true},
-	{schema.GroupKind{Group: gatewayAPI, Kind: "TCPRoute"}, "tcproutes", []string{"v1", "v1alpha2"}, false, true},
-	{schema.GroupKind{Group: gatewayAPI, Kind: "UDPRoute"}, "udproutes", []string{"v1", "v1alpha2"}, false, true},
-	{schema.GroupKind{Group: "policy.networking.k8s.io", Kind: "ClusterNetworkPolicy"}, "clusternetworkpolicies", []string{"v1alpha2"}, true, false},
-	{schema.GroupKind{Group: "policy.networking.k8s.io", Kind: "AdminNetworkPolicy"}, "adminnetworkpolicies", []string{"v1alpha1"}, true, false},
-	{schema.GroupKind{Group: "policy.networking.k8s.io", Kind: "BaselineAdminNetworkPolicy"}, "baselineadminnetworkpolicies", []string{"v1alpha1"}, true, false},
-	{schema.GroupKind{Group: "cilium.io", Kind: "CiliumNetworkPolicy"}, "ciliumnetworkpolicies", []string{"v2"}, false, false},
-	{schema.GroupKind{Group: "cilium.io", Kind: "CiliumClusterwideNetworkPolicy"}, "ciliumclusterwidenetworkpolicies", []string{"v2"}, true, false},
-	{schema.GroupKind{Group: "crd.projectcalico.org", Kind: "NetworkPolicy"}, "networkpolicies", []string{"v1"}, false, false},
-	{schema.GroupKind{Group: "crd.projectcalico.org", Kind: "GlobalNetworkPolicy"}, "globalnetworkpolicies", []string{"v1"}, true, false},
-	{schema.GroupKind{Group: "projectcalico.org", Kind: "NetworkPolicy"}, "networkpolicies", []string{"v3"}, false, false},
-	{schema.GroupKind{Group: "projectcalico.org", Kind: "GlobalNetworkPolicy"}, "globalnetworkpolicies", []string{"v3"}, true, false},
-	{schema.GroupKind{Group: "crd.antrea.io", Kind: "NetworkPolicy"}, "networkpolicies", []string{"v1beta1"}, false, false},
-	{schema.GroupKind{Group: "crd.antrea.io", Kind: "ClusterNetworkPolicy"}, "clusternetworkpolicies", []string{"v1beta1"}, true, false},
+// foreignKinds are what sends traffic to Services, and policies that Kubernetes' own evaluation knows nothing of.
+var foreignKinds = slices.Concat(gatewayKinds, trafficKinds, policyKinds)
+
+// gatewayKinds are the routes of the Gateway API.
+var gatewayKinds = []foreignKind{
+	{schema.GroupKind{Group: gatewayAPI, Kind: "HTTPRoute"}, "httproutes", []string{"v1", "v1beta1"}, false, gatewayRoute},
+	{schema.GroupKind{Group: gatewayAPI, Kind: "GRPCRoute"}, "grpcroutes", []string{"v1", "v1alpha2"}, false, gatewayRoute},
+	{schema.GroupKind{Group: gatewayAPI, Kind: "TLSRoute"}, "tlsroutes", []string{"v1", "v1alpha3", "v1alpha2"}, false, gatewayRoute},
+	{schema.GroupKind{Group: gatewayAPI, Kind: "TCPRoute"}, "tcproutes", []string{"v1", "v1alpha2"}, false, gatewayRoute},
+	{schema.GroupKind{Group: gatewayAPI, Kind: "UDPRoute"}, "udproutes", []string{"v1", "v1alpha2"}, false, gatewayRoute},
+}
+
+// policyKinds are policies of others.
+var policyKinds = []foreignKind{
+	{schema.GroupKind{Group: "policy.networking.k8s.io", Kind: "ClusterNetworkPolicy"}, "clusternetworkpolicies", []string{"v1alpha2"}, true, nil},
+	{schema.GroupKind{Group: "policy.networking.k8s.io", Kind: "AdminNetworkPolicy"}, "adminnetworkpolicies", []string{"v1alpha1"}, true, nil},
+	{schema.GroupKind{Group: "policy.networking.k8s.io", Kind: "BaselineAdminNetworkPolicy"}, "baselineadminnetworkpolicies", []string{"v1alpha1"}, true, nil},
+	{schema.GroupKind{Group: "cilium.io", Kind: "CiliumNetworkPolicy"}, "ciliumnetworkpolicies", []string{"v2"}, false, nil},
+	{schema.GroupKind{Group: "cilium.io", Kind: "CiliumClusterwideNetworkPolicy"}, "ciliumclusterwidenetworkpolicies", []string{"v2"}, true, nil},
+	{schema.GroupKind{Group: "crd.projectcalico.org", Kind: "NetworkPolicy"}, "networkpolicies", []string{"v1"}, false, nil},
+	{schema.GroupKind{Group: "crd.projectcalico.org", Kind: "GlobalNetworkPolicy"}, "globalnetworkpolicies", []string{"v1"}, true, nil},
+	{schema.GroupKind{Group: "projectcalico.org", Kind: "NetworkPolicy"}, "networkpolicies", []string{"v3"}, false, nil},
+	{schema.GroupKind{Group: "projectcalico.org", Kind: "GlobalNetworkPolicy"}, "globalnetworkpolicies", []string{"v3"}, true, nil},
+	{schema.GroupKind{Group: "k8s.cni.cncf.io", Kind: "MultiNetworkPolicy"}, "multi-networkpolicies", []string{"v1beta2", "v1beta1"}, false, nil},
+	{schema.GroupKind{Group: "crd.antrea.io", Kind: "NetworkPolicy"}, "networkpolicies", []string{"v1beta1"}, false, nil},
+	{schema.GroupKind{Group: "crd.antrea.io", Kind: "ClusterNetworkPolicy"}, "clusternetworkpolicies", []string{"v1beta1"}, true, nil},
+}
+
+// TrafficKinds are the kinds of others that send traffic to Services, besides those of the Gateway API.
+func TrafficKinds() []schema.GroupKind {
+	var kinds []schema.GroupKind
+	for _, k := range trafficKinds {
+		kinds = append(kinds, k.GroupKind)
+	}
+	return kinds
 }
 
 // Resources are all that Read may list, by API group and plural: what an auditor needs the right to list.
@@ -103,12 +122,12 @@ func Resources() []schema.GroupResource {
 func (k foreignKind) list(version string, w *World) (client.ObjectList, func()) {
 	gvk := k.WithVersion(version)
 	listKind := gvk.GroupVersion().WithKind(gvk.Kind + "List")
-	if k.route {
+	if k.read != nil {
 		list := &unstructured.UnstructuredList{}
 		list.SetGroupVersionKind(listKind)
 		return list, func() {
 			for i := range list.Items {
-				w.Routes = append(w.Routes, routeOf(gvk, list.Items[i].Object))
+				w.Routes = append(w.Routes, routeOf(gvk, k.read, list.Items[i].Object))
 			}
 		}
 	}

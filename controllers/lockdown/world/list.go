@@ -67,8 +67,12 @@ func (r *reading) served(k foreignKind) ([]string, error) {
 	if !ok {
 		return k.versions, nil
 	}
+	if r.scope.Catalog.lacks(k.GroupKind) {
+		return nil, nil
+	}
 	mapping, err := mapped.RESTMapper().RESTMapping(k.GroupKind)
 	if absent(err) {
+		r.scope.Catalog.note(k.GroupKind)
 		return nil, nil
 	}
 	if err != nil {

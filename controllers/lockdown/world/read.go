@@ -8,6 +8,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
@@ -19,6 +21,11 @@ type Scope struct {
 	// Namespaces whose objects are read, for example a stack's own and those of its stores. Empty: all. Kinds without a namespace and
 	// the labels of all namespaces are read in any case, because selectors match them.
 	Namespaces []string
+	// Catalog of what the cluster lacks, for who reads it again and again. Nil: every kind is asked for.
+	Catalog *Catalog
+	// Others are kinds that are looked through for what they mention, of which those that are known here are left out. One that may not be
+	// listed, or fails, is left out, too: many clusters have kinds that an auditor may not read and that have nothing to do with a stack.
+	Others []schema.GroupVersionKind
 }
 
 // places of the lists: metav1.NamespaceAll, or one namespace after the other.
@@ -55,8 +62,42 @@ func Read(ctx context.Context, reader client.Reader, scope Scope) (*World, error
 			return nil, err
 		}
 	}
+	for _, gvk := range scope.Others {
+		if err := r.mentions(gvk); err != nil {
+			return nil, err
+		}
+	}
 	r.world.complete()
 	return r.world, nil
+}
+
+// mentions looks the objects of a kind through that is not known here.
+func (r *reading) mentions(gvk schema.GroupVersionKind) error {
+	known := func(k foreignKind) bool { return k.GroupKind == gvk.GroupKind() && k.read == nil }
+	if mentionless(gvk.GroupKind()) || slices.ContainsFunc(foreignKinds, known) {
+		return nil
+	}
+	_, maker := podMakers[gvk.GroupKind()]
+	list := &unstructured.UnstructuredList{}
+	list.SetGroupVersionKind(gvk.GroupVersion().WithKind(gvk.Kind + "List"))
+	for _, place := range r.scope.places() {
+		err := r.pages(list, place, func() error {
+			for i := range list.Items {
+				if m := mentionOf(gvk, list.Items[i].Object); m != nil {
+					if maker {
+						m.Labels = nil // its pods are read as pods
+					}
+					r.world.Mentions = append(r.world.Mentions, *m)
+				}
+			}
+			r.world.keepMentions()
+			return nil
+		})
+		if err != nil && r.silent(err) {
+			return fmt.Errorf("listing %s: %w", gvk.Kind, err)
+		}
+	}
+	return nil
 }
 
 // reading is a snapshot on its way.

@@ -9,15 +9,21 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// routeOf reads what all kinds of routes share. A field of another type than the API's counts as absent: the API server refuses such
-// an object, so that it can come from files alone.
-func routeOf(gvk schema.GroupVersionKind, object map[string]any) Route {
+// routeOf reads what an object says of Services. A field of another type than the API's counts as absent: the API server refuses such an
+// object, so that it can come from files alone.
+func routeOf(gvk schema.GroupVersionKind, read reader, object map[string]any) Route {
 	u := unstructured.Unstructured{Object: object}
 	route := Route{
 		APIVersion: gvk.GroupVersion().String(), Kind: gvk.Kind,
 		NamespacedName: types.NamespacedName{Namespace: u.GetNamespace(), Name: u.GetName()},
 		Labels:         u.GetLabels(), Annotations: trimAnnotations(u.GetAnnotations()),
 	}
+	read(&route, object)
+	return route
+}
+
+// gatewayRoute reads what all kinds of routes of the Gateway API share.
+func gatewayRoute(route *Route, object map[string]any) {
 	route.Hostnames, _, _ = unstructured.NestedStringSlice(object, "spec", "hostnames")
 	for _, parent := range objects(object, "spec", "parentRefs") {
 		if kind := text(parent, "kind"); kind == "" || kind == "Gateway" {
@@ -31,7 +37,6 @@ func routeOf(gvk schema.GroupVersionKind, object map[string]any) Route {
 			route.mirrors(objects(backend, "filters"))
 		}
 	}
-	return route
 }
 
 // backends adds the Services among references of a rule.

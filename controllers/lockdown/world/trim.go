@@ -6,13 +6,13 @@ import (
 )
 
 // trimPod drops what decides nothing about packets and may hold a secret, such as environment variables and arguments. It is also
-// most of a pod's size.
+// most of a pod's size. Of pods on their node's network, where network plugins run, the switches of known plugins stay.
 func trimPod(pod corev1.Pod) corev1.Pod {
 	pod.ObjectMeta = trimMeta(pod.ObjectMeta)
 	pod.Spec.Volumes = nil
 	pod.Spec.Affinity, pod.Spec.Tolerations, pod.Spec.TopologySpreadConstraints = nil, nil, nil
-	pod.Spec.Containers = trimContainers(pod.Spec.Containers)
-	pod.Spec.InitContainers = trimContainers(pod.Spec.InitContainers)
+	pod.Spec.Containers = trimContainers(pod.Spec.Containers, pod.Spec.HostNetwork)
+	pod.Spec.InitContainers = trimContainers(pod.Spec.InitContainers, false)
 	pod.Spec.EphemeralContainers = trimEphemeral(pod.Spec.EphemeralContainers)
 	pod.Status = corev1.PodStatus{
 		Phase: pod.Status.Phase, HostIP: pod.Status.HostIP, HostIPs: pod.Status.HostIPs,
@@ -21,11 +21,16 @@ func trimPod(pod corev1.Pod) corev1.Pod {
 	return pod
 }
 
-// trimContainers keeps of each container its name, image, ports and restart policy.
-func trimContainers(containers []corev1.Container) []corev1.Container {
+// trimContainers keeps of each container its name, image, ports and restart policy, and the switches of network plugins when they are
+// asked for.
+func trimContainers(containers []corev1.Container, withSwitches bool) []corev1.Container {
 	trimmed := make([]corev1.Container, 0, len(containers))
 	for _, c := range containers {
-		trimmed = append(trimmed, corev1.Container{Name: c.Name, Image: c.Image, Ports: c.Ports, RestartPolicy: c.RestartPolicy, SecurityContext: c.SecurityContext})
+		kept := corev1.Container{Name: c.Name, Image: c.Image, Ports: c.Ports, RestartPolicy: c.RestartPolicy, SecurityContext: c.SecurityContext}
+		if withSwitches {
+			kept.Args, kept.Env = switches(c), switchEnv(c)
+		}
+		trimmed = append(trimmed, kept)
 	}
 	return trimmed
 }

@@ -8,6 +8,7 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/utils/ptr"
 )
 
@@ -18,7 +19,7 @@ func (c *collection) workload(kind string, owner metav1.Object, template corev1.
 	if metav1.GetControllerOfNoCopy(owner) != nil && (kind == "ReplicaSet" || kind == "Job") {
 		return
 	}
-	c.pod(kind, podOf(kind, owner, template))
+	c.pod(kind, podOf(workloadKind(kind), owner, template))
 }
 
 // pod adds a pod under a name that no other has.
@@ -27,26 +28,36 @@ func (c *collection) pod(kind string, pod corev1.Pod) {
 	if c.podNames[id] {
 		pod.Name += "-" + strings.ToLower(kind)
 	}
+	for id.name = pod.Name; c.podNames[id]; id.name = pod.Name {
+		pod.Name += "-x"
+	}
 	c.podNames[id] = true
 	c.world.Pods = append(c.world.Pods, pod)
 }
 
+// workloadKind is a kind of Kubernetes' own.
+func workloadKind(kind string) schema.GroupVersionKind {
+	switch kind {
+	case "Job", "CronJob":
+		return batchv1.SchemeGroupVersion.WithKind(kind)
+	case "ReplicationController":
+		return corev1.SchemeGroupVersion.WithKind(kind)
+	default:
+		return appsv1.SchemeGroupVersion.WithKind(kind)
+	}
+}
+
 // podOf a workload's template.
-func podOf(kind string, owner metav1.Object, template corev1.PodTemplateSpec) corev1.Pod {
+func podOf(kind schema.GroupVersionKind, owner metav1.Object, template corev1.PodTemplateSpec) corev1.Pod {
 	template = *template.DeepCopy()
 	defaultPod(&template.Spec)
-	group := map[string]string{
-		"Job": batchv1.SchemeGroupVersion.String(), "CronJob": batchv1.SchemeGroupVersion.String(), "ReplicationController": corev1.SchemeGroupVersion.String(),
-	}
-	apiVersion, ok := group[kind]
-	if !ok {
-		apiVersion = appsv1.SchemeGroupVersion.String()
-	}
 	return trimPod(corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: owner.GetNamespace(), Name: owner.GetName(),
 			Labels: maps.Clone(template.Labels), Annotations: maps.Clone(template.Annotations),
-			OwnerReferences: []metav1.OwnerReference{{APIVersion: apiVersion, Kind: kind, Name: owner.GetName(), UID: owner.GetUID(), Controller: ptr.To(true)}},
+			OwnerReferences: []metav1.OwnerReference{{
+				APIVersion: kind.GroupVersion().String(), Kind: kind.Kind, Name: owner.GetName(), UID: owner.GetUID(), Controller: ptr.To(true),
+			}},
 		},
 		Spec: template.Spec,
 	})

@@ -22,9 +22,14 @@ type World struct {
 	Services       []corev1.Service
 	EndpointSlices []discoveryv1.EndpointSlice
 	Policies       []networkingv1.NetworkPolicy
-	Ingresses      []networkingv1.Ingress
-	// Routes of the Gateway API, of all kinds and versions.
+	// Writers say who wrote a policy, as far as its labels, annotations, owners and fields' managers tell.
+	Writers   map[types.NamespacedName]string
+	Ingresses []networkingv1.Ingress
+	// Routes are what of others sends traffic to Services: routes of the Gateway API, of ingress controllers and of meshes.
 	Routes []Route
+	// Mentions are objects of kinds that are not known here, with what of them might be a stack's. From clusters they are read when the
+	// scope asks for them.
+	Mentions []Mention
 	// OtherPolicies are kinds that decide about packets and that are not evaluated here, such as ClusterNetworkPolicy.
 	OtherPolicies []OtherPolicy
 	Stacks        []v1alpha1.OpenIMStack
@@ -48,7 +53,7 @@ type Source struct {
 	Name string `json:"name"`
 }
 
-// Route is an HTTPRoute, GRPCRoute, TLSRoute, TCPRoute or UDPRoute, in what all of them share.
+// Route is an object that sends traffic to Services, such as an HTTPRoute, in what all of them share.
 type Route struct {
 	// APIVersion and Kind as it was read.
 	APIVersion, Kind string
@@ -60,13 +65,27 @@ type Route struct {
 	Parents []types.NamespacedName
 	// Backends are the Services that it leads to, those of mirror filters among them.
 	Backends []Backend
+	// Diverts are Services whose traffic it sends elsewhere, DivertsAddresses those of which it names the address.
+	Diverts          []types.NamespacedName
+	DivertsAddresses []string
 }
 
 // Backend is a port of a Service.
 type Backend struct {
 	Service types.NamespacedName
-	// Port of the Service; 0 when the route names none.
+	// Port of the Service, or the one of its pods; 0 when the route names none.
 	Port int32
+	// PortName of the Service; empty when the route names none.
+	PortName string
+}
+
+// Mention is an object of a kind that is not known here.
+type Mention struct {
+	APIVersion, Kind string
+	types.NamespacedName
+	// Services that it might name, and maps in it that have the label of a component.
+	Services []types.NamespacedName
+	Labels   []map[string]string
 }
 
 // OtherPolicy is an object of a kind that is not evaluated.

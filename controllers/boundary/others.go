@@ -1,0 +1,98 @@
+package boundary
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	toolscache "k8s.io/client-go/tools/cache"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/openimstack/openim-operator/controllers/lockdown/world"
+)
+
+// Kinds of others that send traffic to Services are watched by metadata alone, like the rest, but in a cache that nothing waits for: a kind
+// that the cluster lacks, that may not be read, or whose conversion fails must not keep the operator from its work. What is not watched is
+// looked at at each interval all the same.
+
+// lookForOthers is how often kinds that were installed meanwhile are looked for.
+const lookForOthers = 5 * time.Minute
+
+func (p *Prober) othersOptions(mgr ctrl.Manager) cache.Options {
+	options := p.cacheOptions()
+	options.ByObject = nil
+	options.Scheme, options.Mapper, options.HTTPClient = mgr.GetScheme(), mgr.GetRESTMapper(), mgr.GetHTTPClient()
+	return options
+}
+
+// watchOthers watches what there is of these kinds until the context ends.
+func (p *Prober) watchOthers(ctx context.Context, c cache.Cache, mapper apimeta.RESTMapper) error {
+	ended := make(chan error, 1)
+	go func() { ended <- c.Start(ctx) }()
+	ticker := time.NewTicker(lookForOthers)
+	defer ticker.Stop()
+	watched := map[schema.GroupKind]bool{}
+	for {
+		p.watchNew(ctx, c, mapper, watched)
+		select {
+		case err := <-ended:
+			if err != nil {
+				return fmt.Errorf("watching kinds of others: %w", err)
+			}
+			return nil
+		case <-ticker.C:
+		}
+	}
+}
+
+func (p *Prober) watchNew(ctx context.Context, c cache.Cache, mapper apimeta.RESTMapper, watched map[schema.GroupKind]bool) {
+	for _, kind := range world.TrafficKinds() {
+		if watched[kind] || ctx.Err() != nil {
+			continue
+		}
+		mapping, err := mapper.RESTMapping(kind)
+		if err != nil {
+			continue // absent, or its API does not answer: it is tried again
+		}
+		if mapping.Scope.Name() == apimeta.RESTScopeNameRoot && len(p.options.WatchNamespaces) > 0 {
+			continue // a Role in a namespace cannot grant it
+		}
+		if err := p.watchKind(ctx, c, mapping.GroupVersionKind); err != nil {
+			log.FromContext(ctx).V(1).Info("a kind is not watched", "kind", kind.String(), "reason", err.Error())
+			continue
+		}
+		watched[kind] = true
+	}
+}
+
+// watchKind begins to watch and does not wait for it.
+func (p *Prober) watchKind(ctx context.Context, c cache.Cache, gvk schema.GroupVersionKind) error {
+	informer, err := c.GetInformer(ctx, metadataOf(gvk), cache.BlockUntilSynced(false))
+	if err != nil {
+		return err
+	}
+	changed := func(object any) {
+		if tombstone, is := object.(toolscache.DeletedFinalStateUnknown); is {
+			object = tombstone.Obj
+		}
+		if o, ok := object.(*metav1.PartialObjectMetadata); ok {
+			p.changed(o)
+		}
+	}
+	_, err = informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
+		AddFunc: changed, DeleteFunc: changed,
+		UpdateFunc: func(before, after any) {
+			was, ok := before.(*metav1.PartialObjectMetadata)
+			is, too := after.(*metav1.PartialObjectMetadata)
+			if ok && too && was.ResourceVersion != is.ResourceVersion {
+				changed(after)
+			}
+		},
+	})
+	return err
+}
