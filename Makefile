@@ -169,6 +169,11 @@ test-crossuser: ## Turn every field that a user may fill in towards another user
 	go run ./hack/packages redis-server
 	go test ./test/crossuser -count=1 -timeout 20m $(TEST_FLAGS)
 
+.PHONY: test-crossuser-values
+test-crossuser-values: ## Try every field of every user route with every kind of value, on the real OpenIM. Half an hour.
+	go run ./hack/packages redis-server
+	CROSSUSER_VALUES=1 go test ./test/crossuser -run TestNoValue -v -count=1 -timeout 90m $(TEST_FLAGS)
+
 .PHONY: test-failures
 test-failures: ## Take away each thing that the wrapper stands on, and look at what is seen (docs/failures.md). Five minutes.
 	go run ./hack/packages redis-server

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -83,7 +84,7 @@ var incidents = []incident{
 	{name: "an administrator forces a logout on OpenIM's route", code: wire.CodeTokenKicked, strike: func(t *testing.T, n *town, p *person) {
 		n.command(t, wire.AdminPrefix+"/auth/force_logout", map[string]any{"userID": p.UserID, "platformID": p.PlatformID})
 	}},
-	{name: "the device logs in more often than it may", code: wire.CodeTokenKicked, strike: func(t *testing.T, n *town, p *person) {
+	{name: "the device logs in more often than it may", code: wire.CodeTokenKicked, strike: func(t *testing.T, _ *town, p *person) {
 		for range session.MaxPerDevice {
 			s, err := p.client.Login(t.Context(), p.device)
 			NewWithT(t).Expect(err).NotTo(HaveOccurred())
@@ -268,7 +269,8 @@ func (n *town) closes(t *testing.T, ws *websocket.Conn, kicked bool) {
 		if err == nil {
 			continue
 		}
-		if closed, ok := err.(*websocket.CloseError); kicked && (!ok || closed.Code != statusKicked) {
+		var closed *websocket.CloseError
+		if is := errors.As(err, &closed); kicked && (!is || closed.Code != statusKicked) {
 			t.Fatalf("the socket ended by %v", err)
 		}
 		if strings.Contains(err.Error(), "timeout") {
@@ -328,7 +330,7 @@ func TestACodeEndsWithWhatItWasIssuedUnder(t *testing.T) {
 		{"the user's devices", func(t *testing.T, n *town, p *person) {
 			n.command(t, wire.PathAdminRevokeDevices, map[string]any{"userID": p.UserID})
 		}, true, true},
-		{"the session, by a new key", func(t *testing.T, n *town, p *person) {
+		{"the session, by a new key", func(t *testing.T, _ *town, p *person) {
 			key, err := client.GenerateKey()
 			NewWithT(t).Expect(err).NotTo(HaveOccurred())
 			_, err = p.client.Rotate(t.Context(), p.device, key)

@@ -73,7 +73,8 @@ func LoginKey(stack *v1alpha1.OpenIMStack, facts openim.Facts, problems []Proble
 	if !lost && facts.Wrapper.LoginSecret == "" {
 		return nil // it could not be judged, and that is a problem of its own
 	}
-	pinned, remedy := stack.Status.LoginKeys, ""
+	pinned := stack.Status.LoginKeys
+	var remedy string
 	switch {
 	case users.ServerKeyFingerprint != "":
 		pinned, field = []string{users.ServerKeyFingerprint}, "spec.wrapper.auth.users.serverKeyFingerprint"

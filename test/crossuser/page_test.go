@@ -29,7 +29,6 @@ func TestNobodyGetsAtWhatIsAnothers(t *testing.T) {
 	t.Run("attacks", func(t *testing.T) { attackAll(t, s) })
 	t.Run("socket", func(t *testing.T) { seen.sent = frames(t, s) })
 	t.Run("routes", func(t *testing.T) { seen.calls = routes(t, s) })
-	t.Run("values", func(t *testing.T) { seen.told = values(t, s) })
 	if t.Failed() {
 		return
 	}
@@ -56,7 +55,6 @@ func pageOf(release string) string {
 // findings are what one run saw.
 type findings struct {
 	calls, sent []row
-	told        []told
 }
 
 func render(release string, seen findings) string {
@@ -80,12 +78,8 @@ to ask for friendship: OpenIM decides, and the reply told nothing that is the ot
 	for _, a := range attacks {
 		fmt.Fprintf(&b, "- %s\n", a.name)
 	}
-	b.WriteString("\n## Values\n\nEvery field of every route was tried with nothing, null, an empty value, the beginning of the other's ids, a pattern, the other's ids, " +
-		"numbers below zero, and values that are huge. Through the wrapper none told what is another's, and no process of OpenIM's gained much memory. " +
-		"Of the calls that read, OpenIM alone tells by these:\n\n| route | field | value |\n|---|---|---|\n")
-	for _, what := range seen.told {
-		fmt.Fprintf(&b, "| `%s` | `%s` | %s |\n", what.target, what.field, what.value)
-	}
+	b.WriteString("\nBesides, `make test-crossuser-values` tries every field of every route, whatever it is called, with nothing, null, an empty value, the\n" +
+		"beginning of the other's ids, a pattern, the other's ids, numbers below zero and values that are huge: some 4,800 calls, in many minutes.\n")
 	b.WriteString("\n## Calls\n\n| route | field | rule | OpenIM alone | through the wrapper |\n|---|---|---|---|---|\n")
 	for _, r := range seen.calls {
 		fmt.Fprintf(&b, "| `%s` | `%s` | %s | %s | %s |\n", r.target, r.field, r.rule, r.openIM, r.wrapper)

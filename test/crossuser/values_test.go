@@ -2,6 +2,7 @@ package crossuser
 
 import (
 	"fmt"
+	"os"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -17,6 +18,19 @@ const maxGrowth = 200 << 20
 
 // told is a call by which OpenIM alone, asked with the attacker's own token, tells what is the victim's.
 type told struct{ target, field, value string }
+
+// valuesEnv, when set, has all values tried, which takes longer than everything else together.
+const valuesEnv = "CROSSUSER_VALUES"
+
+func TestNoValueOfAnyFieldTellsWhatIsAnothers(t *testing.T) {
+	if os.Getenv(valuesEnv) == "" {
+		t.Skipf("it takes many minutes: run make test-crossuser-values, which sets %s", valuesEnv)
+	}
+	s := newStage(t)
+	for _, what := range values(t, s) {
+		t.Logf("OpenIM %s alone tells by %s %s: %s", s.release, what.target, what.field, what.value)
+	}
+}
 
 // values tries every field of every user route with every kind of value, through the wrapper, and the reading ones straight at OpenIM.
 // The victim's identifiers begin with the attacker's, so that a prefix or a pattern that OpenIM takes for the attacker's own matches the

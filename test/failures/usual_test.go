@@ -32,7 +32,7 @@ type incident struct {
 
 // revoking is an administrator's call about a person.
 func revoking(path string, body func(*person) object) func(*testing.T, *stage, chat.Admin, *person) {
-	return func(t *testing.T, s *stage, admin chat.Admin, p *person) {
+	return func(t *testing.T, _ *stage, admin chat.Admin, p *person) {
 		r := post(t.Context(), "http://"+admin.Address+path, "", admin.Token, body(p))
 		NewWithT(t).Expect(r.ok()).To(BeTrue(), "%s: %s", path, r)
 	}

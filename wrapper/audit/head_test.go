@@ -82,7 +82,7 @@ func TestTheHeadIsOfWhatWasWritten(t *testing.T) {
 		g.Expect(ok).To(BeFalse(), "the sink has taken nothing yet")
 		close(f.block)
 		f.set(func(f *faulty) { f.block = nil })
-		time.Sleep(time.Second)
+		time.Sleep(time.Second) //nolint:forbidigo // the clock is the bubble's: synctest
 		synctest.Wait()
 		h, ok := l.Head()
 		g.Expect(ok).To(BeTrue())

@@ -58,14 +58,14 @@ func TestRefusalsOfUnknownCallersAreCounted(t *testing.T) {
 		}
 		g.Expect(l.Count(refusal("192.0.2.1", "unknown_route"))).To(Succeed())
 		synctest.Wait()
-		time.Sleep(time.Second)
+		time.Sleep(time.Second) //nolint:forbidigo // the clock is the bubble's: synctest
 		synctest.Wait()
 		all := eventsIn(t, f.text())
 		g.Expect(all).To(HaveLen(3), "the first of each reason and network is there at once")
 		g.Expect(all[0].IP).To(Equal("2001:db8:1::1"))
 		g.Expect(all[0].Route).To(Equal("unknown"))
 
-		time.Sleep(tallyEvery)
+		time.Sleep(tallyEvery) //nolint:forbidigo // the clock is the bubble's: synctest
 		synctest.Wait()
 		all = eventsIn(t, f.text())
 		g.Expect(all).To(HaveLen(5), "and one with the number of the others")
@@ -109,7 +109,7 @@ func TestManyNetworksNeitherFillMemoryNorTheTrail(t *testing.T) {
 			}
 		}
 		l.mu.Lock()
-		g.Expect(len(l.tallies)).To(Equal(maxTallies + 1))
+		g.Expect(l.tallies).To(HaveLen(maxTallies + 1))
 		l.mu.Unlock()
 		stop()
 		all := eventsIn(t, f.text())
@@ -133,7 +133,7 @@ func TestACountThatFindsNoRoomIsLostWithItsNumber(t *testing.T) {
 		for l.Emit(sent()) == nil {
 			emitted++
 		}
-		time.Sleep(2 * tallyEvery)
+		time.Sleep(2 * tallyEvery) //nolint:forbidigo // the clock is the bubble's: synctest
 		close(f.block)
 		f.set(func(f *faulty) { f.block = nil })
 		synctest.Wait()

@@ -83,7 +83,7 @@ func (b *belt) fasten(ctx context.Context, requestID string, do func(context.Con
 
 func (b *belt) note(result, requestID, detail string) {
 	b.results.WithLabelValues(result).Inc()
-	b.log.Warn(b.failed, "requestID", requestID, "result", result, "detail", detail)
+	b.log.Warn("what follows a revocation was not done: it takes effect when tokens or codes run out", "what", b.failed, "requestID", requestID, "result", result, "detail", detail)
 }
 
 // Run waits for a moment for what is on its way when ctx ends.

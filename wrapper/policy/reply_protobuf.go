@@ -140,7 +140,7 @@ func (p *projection) nested(value, out []byte, project func(in, out []byte) ([]b
 	if err != nil {
 		return nil, err
 	}
-	return slices.Insert(out, start, protowire.AppendVarint(nil, uint64(len(out)-start))...), nil
+	return slices.Insert(out, start, protowire.AppendVarint(nil, uint64(len(out)-start))...), nil //nolint:gosec // a length
 }
 
 // pair appends an entry of a map: its key is field 1, its value field 2.

@@ -116,7 +116,7 @@ func (s sample) value(out []byte, tag protowire.Number, n *node, path string) []
 		return protowire.AppendVarint(out, 1)
 	case kindInteger:
 		if v, err := strconv.ParseInt(number(n.scalar), 10, 64); err == nil {
-			return protowire.AppendVarint(out, uint64(v)) //nolint:gosec // protobuf writes an int64 as these bits
+			return protowire.AppendVarint(out, uint64(v))
 		}
 		return protowire.AppendVarint(out, 1<<64-1)
 	}

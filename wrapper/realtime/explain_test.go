@@ -62,7 +62,7 @@ func TestAPlainGETSaysWhyASocketIsRefused(t *testing.T) {
 			w := newWorld(t)
 			c.spoil(w)
 			for _, origin := range []string{page, ""} {
-				resp, e := w.explained(c.query, origin)
+				resp, e := w.explained(c.query, origin) //nolint:bodyclose // explained has closed it
 				g.Expect(e.ErrCode).To(Equal(c.code))
 				g.Expect(e.ErrMsg != "" || name == "limited").To(BeTrue())
 				g.Expect(resp.Header.Get("Access-Control-Allow-Origin")).To(Equal(origin))
@@ -79,7 +79,7 @@ func TestAPlainGETSaysWhyASocketIsRefused(t *testing.T) {
 func TestAPlainGETOfAnotherPageLearnsNothing(t *testing.T) {
 	g := NewWithT(t)
 	w := newWorld(t)
-	resp, e := w.explained(query("alice", "alice-token", 1, frame.Encoding{}), "https://evil.example.com")
+	resp, e := w.explained(query("alice", "alice-token", 1, frame.Encoding{}), "https://evil.example.com") //nolint:bodyclose // explained has closed it
 	g.Expect(resp.StatusCode).To(Equal(http.StatusForbidden))
 	g.Expect(e.ErrCode).To(Equal(wire.CodeNoPermission))
 	g.Expect(resp.Header).NotTo(HaveKey("Access-Control-Allow-Origin"))

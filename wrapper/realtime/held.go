@@ -3,6 +3,7 @@ package realtime
 import (
 	"fmt"
 	"hash/maphash"
+	"slices"
 	"sync"
 
 	"github.com/openimstack/openim-operator/wrapper/bounds"
@@ -70,12 +71,7 @@ func (h *held) knows(user string) bool {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for _, known := range h.met {
-		if known == user {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(h.met, user)
 }
 
 // meet remembers a receiver in the place of the oldest.

@@ -97,7 +97,7 @@ func (n named) Sender(context.Context, string, string) (Sender, error) {
 func TestAMessageGoesToUsersThatExist(t *testing.T) {
 	g := NewWithT(t)
 	w := newWorld(t, func(w *world) {
-		w.member = func(user, conversation string) bool { return conversation == "si_alice_bob" }
+		w.member = func(_, conversation string) bool { return conversation == "si_alice_bob" }
 	})
 	alice := w.alice()
 	to := func(user string) int {

@@ -57,4 +57,4 @@ func groupMessage(group string) pb {
 	return pb{}.str(1, "alice").str(3, group).str(4, "client-2").num(9, 3).num(11, 101).str(12, `{"content":"hi"}`)
 }
 
-func protoNumber(n int) protowire.Number { return protowire.Number(n) } //nolint:gosec // of a test
+func protoNumber(n int) protowire.Number { return protowire.Number(n) }

@@ -1,6 +1,7 @@
 package registry_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -54,7 +55,7 @@ func TestCodesGoWithWhoIssuedThem(t *testing.T) {
 			}
 			g.Expect(c.end(b)).To(Succeed())
 			for name, id := range codes {
-				g.Expect(b.opens(t, id)).To(Equal(contains(c.holds, name)), name)
+				g.Expect(b.opens(t, id)).To(Equal(slices.Contains(c.holds, name)), name)
 			}
 			// Their places are free again, for as many as before.
 			no := false
@@ -74,15 +75,6 @@ func TestCodesGoWithWhoIssuedThem(t *testing.T) {
 		}
 		g.Expect(b.opens(t, admins)).To(BeTrue())
 	})
-}
-
-func contains(list []string, s string) bool {
-	for _, e := range list {
-		if e == s {
-			return true
-		}
-	}
-	return false
 }
 
 func TestARevokedDeviceLosesItsCodesAndAnEnrolmentUnderWay(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	_ "embed"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -23,7 +24,7 @@ var touchLua string
 var recordFields = []string{"hash", "user", "device", "platform", "epoch", "created", "end", "last"}
 
 // readFields are those and why the session was replaced, which few have.
-var readFields = append(recordFields[:len(recordFields):len(recordFields)], "ended")
+var readFields = append(slices.Clip(recordFields), "ended")
 
 // records are the sessions in Redis.
 type records struct {

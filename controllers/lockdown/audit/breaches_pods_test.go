@@ -19,7 +19,7 @@ var podBreaches = []breach{
 	},
 	{
 		name: "a store with a second network interface",
-		change: func(t *testing.T, in *audit.Input) {
+		change: func(_ *testing.T, in *audit.Input) {
 			for i := range in.World.Pods {
 				if p := &in.World.Pods[i]; p.Namespace == "infra" && p.Labels["app.kubernetes.io/name"] == "redis-wrapper" {
 					p.Annotations = map[string]string{"k8s.v1.cni.cncf.io/networks": "macvlan-conf"}

@@ -143,7 +143,7 @@ func (m *Mention) service(name, namespace string) {
 // keepMentions drops what no stack of the snapshot can be meant by.
 func (w *World) keepMentions() {
 	w.Mentions = slices.DeleteFunc(w.Mentions, func(m Mention) bool {
-		return !slices.ContainsFunc(w.Stacks, func(s v1alpha1.OpenIMStack) bool { return m.mayMean(s) })
+		return !slices.ContainsFunc(w.Stacks, m.mayMean)
 	})
 	w.Mentions = inOrder(w.Mentions, func(m *Mention) key { return key{m.Namespace, m.Name, m.Kind, m.APIVersion} })
 }
