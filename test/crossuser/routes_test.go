@@ -102,6 +102,9 @@ func (s *stage) wrapped(t *testing.T, attacker *attacker, victim *world, a polic
 // bare makes one case without the wrapper, and tells what came of it.
 func (s *stage) bare(t *testing.T, attacker *attacker, victim *world, a policytest.Attack, before string) (result, after string) {
 	t.Helper()
+	if a.Rule.Do == policy.UpTo {
+		return "not tried: it lists every number in memory", before
+	}
 	reply, err := s.straight(attacker).Post(t.Context(), a.Route.Upstream(), a.Body)
 	if err != nil && strings.Contains(err.Error(), fmt.Sprint(http.StatusNotFound)) {
 		return "no such route at " + s.release, before

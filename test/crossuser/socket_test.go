@@ -272,7 +272,7 @@ func frames(t *testing.T, s *stage) []row {
 				case a.open:
 					r.wrapper = passedOn + ": " + outcome(!got.refused(), got.code())
 				case a.forged != "":
-					g.Expect(got.refused()).To(BeFalse(), "%s", got.code())
+					g.Expect(got.refused()).To(BeFalse(), "%s %s", got.code(), got.reply.ErrMsg)
 					g.Expect(noted(t, s.Stack, attacker.Pair(), id, a.forged)).NotTo(Satisfy(asForged))
 					r.wrapper = rewritten
 				default:

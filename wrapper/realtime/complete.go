@@ -3,6 +3,7 @@ package realtime
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 
 	"google.golang.org/protobuf/encoding/protowire"
 
@@ -105,7 +106,8 @@ func rewrite(in []byte, numbers []protowire.Number, change func([]byte) []byte) 
 		}
 		if typ == protowire.BytesType && (number == numbers[0] || len(numbers) > 1 && number == numbers[1]) {
 			value, _ := protowire.ConsumeBytes(rest[n:])
-			out = protowire.AppendBytes(protowire.AppendTag(out, number, typ), change(value))
+			// Clipped: what change appends must not overwrite what follows in the message.
+			out = protowire.AppendBytes(protowire.AppendTag(out, number, typ), change(slices.Clip(value)))
 		} else {
 			out = append(out, rest[:n+size]...)
 		}

@@ -67,10 +67,11 @@ func TestAPushShowsTheSendersNameAndNoOther(t *testing.T) {
 			if c.sent != "" {
 				info = info.str(1, c.sent)
 			}
-			o, _, err := decide(t, gd, idSend, textMessage().sub(20, info.str(2, "hi")))
+			o, _, err := decide(t, gd, idSend, textMessage().sub(20, info.str(2, "hi")).str(23, "what follows"))
 			g.Expect(err).NotTo(HaveOccurred())
 			got := fields(o.request.Data)[20]
 			g.Expect(got).To(HaveLen(1))
+			g.Expect(fields(o.request.Data)[23]).To(Equal([]any{"what follows"}), "the rest of the message is whole")
 			inner := fields([]byte(got[0].(string)))
 			g.Expect(inner[2]).To(Equal([]any{"hi"}))
 			if c.shown == "" {
