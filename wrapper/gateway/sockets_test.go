@@ -14,6 +14,7 @@ import (
 
 	"github.com/gorilla/websocket"
 	. "github.com/onsi/gomega"
+	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/openimstack/openim-operator/wrapper/limit"
 	"github.com/openimstack/openim-operator/wrapper/link"
@@ -128,6 +129,19 @@ func (s *sea) open(t *testing.T, user, token string, ticket bool) (*websocket.Co
 	return ws, body, err
 }
 
+// fromBob is sdkws.PushMessages with one message to a user whose name comes before bob's.
+func fromBob(user string) []byte {
+	field := func(to []byte, number protowire.Number, content []byte) []byte {
+		return protowire.AppendBytes(protowire.AppendTag(to, number, protowire.BytesType), content)
+	}
+	count := func(to []byte, number protowire.Number, n uint64) []byte {
+		return protowire.AppendVarint(protowire.AppendTag(to, number, protowire.VarintType), n)
+	}
+	message := count(count(field(field(nil, 1, []byte("bob")), 2, []byte(user)), 9, 1), 14, 7)
+	list := count(field(nil, 1, message), 2, 1)
+	return field(nil, 1, field(field(nil, 1, []byte("si_"+user+"_bob")), 2, list))
+}
+
 // lives expects a session to open sockets either way, and a message to come out of them.
 func (s *sea) lives(t *testing.T, user, token string) {
 	t.Helper()
@@ -136,7 +150,7 @@ func (s *sea) lives(t *testing.T, user, token string) {
 		ws, body, err := s.open(t, user, token, ticket)
 		g.Expect(err).NotTo(HaveOccurred(), body)
 		g.Eventually(func() int {
-			return s.openim.Push(user, msggatewaytest.Resp{ReqIdentifier: 2001, Data: []byte("hello")})
+			return s.openim.Push(user, msggatewaytest.Resp{ReqIdentifier: 2001, Data: fromBob(user)})
 		}, 20*time.Second).ShouldNot(BeZero(), "its socket at OpenIM is gone: it was closed at once")
 		_ = ws.SetReadDeadline(time.Now().Add(20 * time.Second))
 		_, data, err := ws.ReadMessage()
@@ -275,7 +289,7 @@ func TestATicketOpensASocketWhereTokensMayNot(t *testing.T) {
 	ws, body, err := s.open(t, "alice", token, true)
 	g.Expect(err).NotTo(HaveOccurred(), body)
 	g.Eventually(func() int {
-		return s.openim.Push("alice", msggatewaytest.Resp{ReqIdentifier: 2001, Data: []byte("hello")})
+		return s.openim.Push("alice", msggatewaytest.Resp{ReqIdentifier: 2001, Data: fromBob("alice")})
 	}).ShouldNot(BeZero())
 	_, _, err = ws.ReadMessage()
 	g.Expect(err).NotTo(HaveOccurred())
