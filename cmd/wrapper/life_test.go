@@ -245,8 +245,12 @@ func (n *town) dialByTicket(t *testing.T, s *client.Session) *websocket.Conn {
 func (n *town) hears(t *testing.T, ws *websocket.Conn, user string) {
 	t.Helper()
 	word := n.canary()
+	// sdkws.PushMessages with one message from bob.
+	pair := "si_" + min(user, "bob") + "_" + max(user, "bob")
+	message := pb{}.str(1, "bob").str(2, user).num(9, 1).str(12, word).num(14, 7)
+	data := pb{}.in(1, pb{}.str(1, pair).in(2, pb{}.in(1, message).num(2, 1)))
 	pushed := func() int {
-		return n.openimWS.Push(user, msggatewaytest.Resp{ReqIdentifier: 2001, Data: []byte(word)})
+		return n.openimWS.Push(user, msggatewaytest.Resp{ReqIdentifier: 2001, Data: data})
 	}
 	NewWithT(t).Eventually(pushed, atMost).ShouldNot(BeZero(), "OpenIM has a socket of %s", user)
 	for {
