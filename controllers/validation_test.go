@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
@@ -256,6 +257,7 @@ var _ = Describe("The API server", func() {
 // What the API server cannot know is said in conditions.
 var _ = Describe("A stack that the API server takes but that cannot work", Ordered, func() {
 	var w world
+	var database int32
 	BeforeAll(func(ctx context.Context) {
 		w = newWorld(context.WithoutCancel(ctx))
 		startOperator()
@@ -263,6 +265,8 @@ var _ = Describe("A stack that the API server takes but that cannot work", Order
 
 	DescribeTable("says so", func(name string, change func(*v1alpha1.OpenIMStackSpec), reason string, stalled bool, says ...string) {
 		stack := w.stack(name)
+		database++ // of its own: two stacks in one would be a fault of its own
+		stack.Spec.Dependencies.Redis.Database = ptr.To(database)
 		change(&stack.Spec)
 		w.create(stack)
 		Eventually(func(g Gomega) {
