@@ -217,7 +217,7 @@ func TestAfterEveryRevocationTheNextLoginHasASocket(t *testing.T) {
 			if c.name == "the device" { // it never comes back
 				device = "next-device-of-alice"
 			}
-			for _, user := range []string{"alice", "a-newcomer-after-" + strings.ReplaceAll(c.name, " ", "-")} {
+			for _, user := range []string{"alice", "a-newcomer-after-" + strings.NewReplacer(" ", "-", "'", "").Replace(c.name)} {
 				var next string
 				g.Eventually(func() (err error) { // not in the millisecond of the revocation
 					next, _, err = s.sessions.Create(t.Context(), user, device, 1, 7)
