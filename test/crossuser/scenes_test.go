@@ -17,6 +17,7 @@ import (
 	. "github.com/onsi/gomega"
 	"google.golang.org/protobuf/encoding/protowire"
 
+	"github.com/openimstack/openim-operator/wrapper/policy/policytest"
 	"github.com/openimstack/openim-operator/wrapper/realtime"
 	"github.com/openimstack/openim-operator/wrapper/realtime/frame"
 )
@@ -296,7 +297,7 @@ func privateChatOfBlocked(t *testing.T, s *stage) {
 	attacker, victim := s.attacker(t), newWorld(t, s.Stack)
 	s.OpenIM.Must(t, "/friend/add_black", object{"ownerUserID": victim.Self, "blackUserID": attacker.Self})
 	before := victim.settled(t)
-	pair := policytestPair(attacker.Self, victim.Self)
+	pair := policytest.World{Self: attacker.Self, Peer: victim.Self}.Pair()
 	_, err := s.through(attacker).Post(t.Context(), "/conversation/set_conversations", object{"userIDs": []string{attacker.Self}, "conversation": object{
 		"conversationID": pair, "conversationType": sessionPair, "userID": victim.Self, "isPrivateChat": true, "burnDuration": 5,
 	}})
@@ -308,13 +309,6 @@ func privateChatOfBlocked(t *testing.T, s *stage) {
 	}})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(own.OK()).To(BeTrue(), "one's own settings can be changed: %s", own)
-}
-
-func policytestPair(a, b string) string {
-	if a > b {
-		a, b = b, a
-	}
-	return "si_" + a + "_" + b
 }
 
 func revivedGroup(t *testing.T, s *stage) {
