@@ -464,17 +464,9 @@ func exchange(t *testing.T, conn *websocket.Conn, user string, id int32, data []
 	if err := conn.Write(ctx, websocket.MessageBinary, out); err != nil {
 		t.Fatal(err)
 	}
-	for {
-		_, content, err := conn.Read(ctx)
-		if err != nil {
-			t.Fatalf("no answer to %d: %v", id, err)
-		}
-		reply, err := inJSON.DecodePushed(content)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if reply.ID == id {
-			return reply
-		}
+	reply, err := answer(ctx, t, conn, id)
+	if err != nil {
+		t.Fatalf("no answer to %d: %v", id, err)
 	}
+	return reply
 }

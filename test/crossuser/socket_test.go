@@ -162,20 +162,27 @@ func ask(t *testing.T, address, user, token string, platform int, id int32, data
 	if err := conn.Write(ctx, websocket.MessageBinary, out); err != nil {
 		t.Fatal(err)
 	}
+	reply, err := answer(ctx, t, conn, id)
+	if errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("no answer to %d within %s", id, patience)
+	}
+	return said{reply: reply, closed: err}
+}
+
+// answer reads a socket until the reply to a request comes. An error is the socket's.
+func answer(ctx context.Context, t *testing.T, conn *websocket.Conn, id int32) (frame.Reply, error) {
+	t.Helper()
 	for {
 		_, content, err := conn.Read(ctx)
-		if errors.Is(err, context.DeadlineExceeded) {
-			t.Fatalf("no answer to %d within %s", id, patience)
-		}
 		if err != nil {
-			return said{closed: err}
+			return frame.Reply{}, err
 		}
 		reply, err := inJSON.DecodePushed(content)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if reply.ID == id {
-			return said{reply: reply}
+			return reply, nil
 		}
 	}
 }
