@@ -158,7 +158,6 @@ func TestALongOperationIDInTheURL(t *testing.T) {
 	g := NewWithT(t)
 	w := newWorld(t)
 	long := strings.Repeat("0123456789abcdef,", wire.MaxOperationIDBytes/17)
-	w.http.Config.MaxHeaderBytes = wire.MaxUserHeaderBytes
 	for _, q := range []string{
 		strings.Replace(query("alice", "alice-token", 1, frame.Encoding{}), "op1", long, 1),
 		packed(map[string]any{"token": "alice-token", "userID": "alice", "platformID": 1, "operationID": long[:len(long)/2]}),

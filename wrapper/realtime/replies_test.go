@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -254,9 +255,9 @@ func TestAnAnswerThatCannotBeReadIsAnError(t *testing.T) {
 		for id, request := range map[int]pb{idRanges: asks[idRanges]("si_alice_bob"), idSeqs: asks[idSeqs]("si_alice_bob"), idLast: listed("si_alice_bob")} {
 			t.Run(fmt.Sprint(name, " ", id), func(t *testing.T) {
 				g := NewWithT(t)
-				bad := true
+				var mended atomic.Bool
 				w := answering(t, func(r msggatewaytest.Req) []byte {
-					if bad && int(r.ReqIdentifier) == id {
+					if !mended.Load() && int(r.ReqIdentifier) == id {
 						return data
 					}
 					return nil
@@ -267,7 +268,7 @@ func TestAnAnswerThatCannotBeReadIsAnError(t *testing.T) {
 				g.Expect(got.ErrMsg).NotTo(BeEmpty())
 				g.Expect(got.Data).To(BeEmpty())
 				g.Expect(w.dropped(dropUnreadable)).To(Equal(1.0))
-				bad = false
+				mended.Store(true)
 				g.Expect(alice.ask(id, request).ErrCode).To(BeZero(), "the socket goes on")
 			})
 		}

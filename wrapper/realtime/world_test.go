@@ -79,7 +79,9 @@ func newWorld(t testing.TB, change ...func(*world)) *world {
 	if w.relay, err = New(w.options); err != nil {
 		t.Fatal(err)
 	}
-	w.http = httptest.NewServer(w.relay)
+	w.http = httptest.NewUnstartedServer(w.relay)
+	w.http.Config.MaxHeaderBytes = wire.MaxUserHeaderBytes
+	w.http.Start()
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
