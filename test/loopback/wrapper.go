@@ -8,8 +8,10 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"sigs.k8s.io/yaml"
@@ -19,8 +21,10 @@ import (
 	"github.com/openimstack/openim-operator/test/loopback/balance"
 	"github.com/openimstack/openim-operator/wrapper/backend"
 	"github.com/openimstack/openim-operator/wrapper/gateway"
+	"github.com/openimstack/openim-operator/wrapper/issuers"
 	"github.com/openimstack/openim-operator/wrapper/redisdb"
 	"github.com/openimstack/openim-operator/wrapper/registry"
+	"github.com/openimstack/openim-operator/wrapper/session"
 )
 
 // Wrapper says how the wrapper stands before OpenIM.
@@ -70,6 +74,8 @@ type house struct {
 	redis    redisdb.Config
 	backends *balance.Balancer
 	door     *Door
+	// configs of the backends, by name.
+	configs map[string]backend.Config
 }
 
 // addWrapper puts the wrapper before OpenIM.
@@ -77,7 +83,7 @@ func (s *Stack) addWrapper(ctx context.Context) ([]string, error) {
 	if s.options.Wrapper == nil {
 		return nil, nil
 	}
-	h := &house{s: s, w: *s.options.Wrapper}
+	h := &house{s: s, w: *s.options.Wrapper, configs: map[string]backend.Config{}}
 	s.house = h
 	h.w.Program = cmp.Or(h.w.program(), filepath.Join(s.bin["wrapper"], "wrapper"))
 	var err error
@@ -191,6 +197,7 @@ func (h *house) addBackend(number int) (string, error) {
 	c := backend.Config{
 		Listen: listen, AssertionKeyFile: h.path("assertion"), Redis: &h.redis, CustodyKeyFile: h.path("custody"), ShutdownGraceSeconds: stopSeconds,
 		MongoDB: &registry.Config{Addresses: []string{h.s.MongoDB}, Database: Database},
+		Users:   &backend.Users{Audience: h.door.URL, ServerKeysDir: h.path("login")}, Admins: h.admins(),
 		OpenIM: backend.OpenIM{
 			APIURL: h.s.OpenIM.URL, AdminUserID: openim.AdminUserID, SecretFile: h.path("secret"),
 			Release: cmp.Or(h.s.options.Release, DefaultRelease), ExternalURL: h.door.URL + "/im/v1",
@@ -202,7 +209,17 @@ func (h *house) addBackend(number int) (string, error) {
 	if h.w.Backend != nil {
 		h.w.Backend(number, &c)
 	}
-	return h.addRole(fmt.Sprintf("%s-%d", backendName, number), backendName, c, c.Telemetry.Listen)
+	name := fmt.Sprintf("%s-%d", backendName, number)
+	h.configs[name] = c
+	return h.addRole(name, backendName, c, c.Telemetry.Listen)
+}
+
+// admins are whom gateway and backend take for administrators.
+func (h *house) admins() issuers.Admins {
+	return issuers.Admins{Issuers: []issuers.Issuer{{
+		Issuer: adminIssuer, Audiences: []string{adminAudience}, Algorithms: []string{"ES256"}, JWKSFile: h.path("jwks.json"),
+		Roles: issuers.Roles{Claim: adminClaim, Admin: []string{adminRole}},
+	}}}
 }
 
 func (h *house) addGateway(number int, name string) (string, error) {
@@ -216,14 +233,11 @@ func (h *house) addGateway(number int, name string) (string, error) {
 	c := gateway.Config{
 		Admin: gateway.AdminListener{Listen: addresses[1]},
 		Users: &gateway.Users{
-			Listen: addresses[0], Audience: h.door.URL, ServerKeysDir: h.path("login"),
+			Listen:   addresses[0],
 			Realtime: gateway.Realtime{URL: h.s.SocketURL, DrainSeconds: 1},
 		},
 		Backend: gateway.Backend{URL: "http://" + h.backends.Address(), AssertionKeyFile: h.path("assertion")},
-		Admins: gateway.Admins{Issuers: []gateway.Issuer{{
-			Issuer: adminIssuer, Audiences: []string{adminAudience}, Algorithms: []string{"ES256"}, JWKSFile: h.path("jwks.json"),
-			Roles: gateway.Roles{Claim: adminClaim, Admin: []string{adminRole}},
-		}}},
+		Admins:  h.admins(),
 		Redis: &h.redis, HotFile: h.path("hot.yaml"), Audit: gateway.Audit{Path: filepath.Join(h.s.Logs(), "audit-"+name+".log")},
 		ShutdownGraceSeconds: stopSeconds,
 	}
@@ -254,28 +268,45 @@ func (h *house) configure(name string, config any) error {
 	return h.write(name+".yaml", string(content))
 }
 
-// LimitSessions has sessions made from now on live no longer than that, by gateways that are started anew with that; 0: as long as by
-// their first configuration.
+// LimitSessions has sessions made from now on live no longer than that, by backends and gateways that are started anew with that; 0: as
+// long as by their first configuration.
 func (s *Stack) LimitSessions(ctx context.Context, lifetime time.Duration) error {
 	if s.house == nil {
 		return errors.New("OpenIM alone has no sessions")
+	}
+	seconds := int32(lifetime / time.Second)
+	limits := session.Limits{LifetimeSeconds: seconds, IdleSeconds: seconds}
+	for _, name := range slices.Sorted(maps.Keys(s.house.configs)) {
+		c := s.house.configs[name]
+		if lifetime > 0 {
+			users := *c.Users
+			users.Session = limits
+			c.Users = &users
+		}
+		if err := s.reconfigure(ctx, name, c); err != nil {
+			return err
+		}
 	}
 	for _, gateway := range s.Door.Gateways {
 		c := gateway.config
 		if lifetime > 0 {
 			users := *c.Users
-			seconds := int32(lifetime / time.Second)
-			users.Session.LifetimeSeconds, users.Session.IdleSeconds = seconds, seconds
+			users.Session = limits
 			c.Users = &users
 		}
-		if err := s.house.configure(gateway.Name, c); err != nil {
-			return err
-		}
-		if err := s.Restart(ctx, gateway.Name); err != nil {
+		if err := s.reconfigure(ctx, gateway.Name, c); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// reconfigure starts a part anew with another configuration.
+func (s *Stack) reconfigure(ctx context.Context, name string, config any) error {
+	if err := s.house.configure(name, config); err != nil {
+		return err
+	}
+	return s.Restart(ctx, name)
 }
 
 // adminClaims are those of whom the gateway takes for an administrator.

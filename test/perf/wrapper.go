@@ -13,6 +13,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/openimstack/openim-operator/wrapper/backend"
+	"github.com/openimstack/openim-operator/wrapper/custody"
 	"github.com/openimstack/openim-operator/wrapper/mounted"
 	"github.com/openimstack/openim-operator/wrapper/redisdb"
 	"github.com/openimstack/openim-operator/wrapper/session"
@@ -32,6 +34,8 @@ openim: {apiURL: "http://{STUB}", adminUserID: imAdmin, secretFile: {DIR}/key, r
 redis: {addresses: ["{REDIS}"], passwordFile: {DIR}/password, keyPrefix: "perf:"}
 mongodb: {uriFile: {DIR}/mongodb, database: perf}
 custodyKeyFile: {DIR}/key
+users: {audience: "http://{USERS}", serverKeysDir: {DIR}/login}
+admins: {issuers: [{issuer: none, audiences: [none], algorithms: [ES256], jwksFile: {DIR}/jwks, roles: {claim: none, admin: [none]}}]}
 shutdownGraceSeconds: 2
 `
 
@@ -42,8 +46,6 @@ backend: {url: "http://{BACKEND}", assertionKeyFile: {DIR}/key}
 admins: {issuers: [{issuer: none, audiences: [none], algorithms: [ES256], jwksFile: {DIR}/jwks, roles: {claim: none, admin: [none]}}]}
 users:
   listen: {USERS}
-  audience: "http://{USERS}"
-  serverKeysDir: {DIR}/login
   realtime: {url: "ws://{STUB}"}
 redis: {addresses: ["{REDIS}"], passwordFile: {DIR}/password, keyPrefix: "perf:"}
 hotFile: {DIR}/{NAME}-hot.yaml
@@ -85,7 +87,7 @@ func startWrapper(full bool) func(context.Context, *place) (*running, error) {
 		if p.profiles != "" {
 			debug = "debug: {listen: {DEBUG}}\n"
 		}
-		backend, err := p.fill(name+"-backend.yaml", strings.ReplaceAll(debug, "{DEBUG}", addresses[5])+backendConfig, append(values, "{TELEMETRY}", addresses[3])...)
+		back, err := p.fill(name+"-backend.yaml", strings.ReplaceAll(debug, "{DEBUG}", addresses[5])+backendConfig, append(values, "{TELEMETRY}", addresses[3])...)
 		if err != nil {
 			return nil, err
 		}
@@ -94,7 +96,7 @@ func startWrapper(full bool) func(context.Context, *place) (*running, error) {
 			return nil, err
 		}
 		r := &running{base: "http://" + addresses[1] + "/im/v1"}
-		for _, role := range []struct{ name, config, address string }{{"backend", backend, addresses[0]}, {"gateway", gateway, addresses[1]}} {
+		for _, role := range []struct{ name, config, address string }{{"backend", back, addresses[0]}, {"gateway", gateway, addresses[1]}} {
 			one, err := start(ctx, p.dir, measured, name+"-"+role.name, role.address, []string{"GOMAXPROCS=1"}, p.wrapper, role.name, "--config", role.config)
 			if err != nil {
 				r.stop()
@@ -137,10 +139,11 @@ func (p *place) sessions(ctx context.Context, count int) ([]caller, error) {
 	log := slog.New(slog.DiscardHandler)
 	db, sources := redisdb.Open(redisdb.Config{Addresses: []string{p.redis}, PasswordFile: filepath.Join(p.dir, "password"), KeyPrefix: keyPrefix}, log)
 	defer func() { _ = db.Close() }()
-	mounted.NewWatcher(log, prometheus.NewRegistry(), sources...).Look()
+	keys := custody.KeyFile(filepath.Join(p.dir, "key"))
+	mounted.NewWatcher(log, prometheus.NewRegistry(), append(sources, keys)...).Look()
 	store := session.New(session.Options{
 		Redis: db, Lifetime: func() time.Duration { return lifetime }, Idle: func() time.Duration { return lifetime },
-		Now: time.Now, Log: log, Registerer: prometheus.NewRegistry(),
+		Now: time.Now, Log: log, Registerer: prometheus.NewRegistry(), Seal: backend.SessionSealer(keys, time.Now),
 	})
 	callers := make([]caller, count)
 	for i := range callers {

@@ -14,23 +14,23 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/mounted"
 )
 
-// The assertion is how the gateway tells the backend for whom a request is made. It is good for one request of one
-// caller: method, path, body and request identifier are part of it. It serves this purpose alone, which its first byte and what
+// The assertion is how the gateway tells the backend for whom a request is made; that it is so, the backend finds out from the proof beside
+// it. It is good for one request of one caller: method, path, body, request identifier and proof are part of it. It serves this purpose alone, which its first byte and what
 // stands before it under the signature say, so that it can pass for no other token and no other token for it.
 //
 // It is one text, unpadded base64url of
 //
-//	1 byte    the form's number, 2
+//	1 byte    the form's number, 3
 //	8 bytes   when it was made, Unix milliseconds
 //	16 bytes  random, its identifier
-//	32 bytes  SHA-256 over method, target and request identifier, each behind its length in 4 bytes, and the body
+//	32 bytes  SHA-256 over method, target, request identifier and proof, each behind its length in 4 bytes, and the body
 //	4 bytes   the platform, OpenIM's number or 0
 //	6 texts   each behind its length in 2 bytes: the process that may accept it, subject, issuer, role, session, device
 //	32 bytes  HMAC-SHA256 with the shared key over the domain below and all bytes before
 //
 // Numbers are big-endian. There is one text for each content: no choice of spelling, order or padding.
 const (
-	assertionForm   = 2
+	assertionForm   = 3
 	assertionDomain = "openim-wrapper gateway to backend\x00"
 
 	// AssertionLifetime is how long an assertion may be used.
@@ -56,6 +56,9 @@ type Call struct {
 	Path      string // as the backend sees it
 	RequestID string
 	Body      []byte
+	// Proof is the credential of the caller for whom the call is made: an administrator's token, a user's session token or grant. Empty:
+	// the gateway asks for itself.
+	Proof string
 	// Instance is the one process of the backend that may accept it, as its replies name it; empty: any, which then asks the
 	// others by the memory that they share. Of a call to be verified it is ignored.
 	Instance string
@@ -108,7 +111,7 @@ func sealed(secret, raw []byte) []byte {
 func binding(call *Call) (sum [sha256.Size]byte) {
 	h := sha256.New()
 	head := make([]byte, 0, 256)
-	for _, part := range [...]string{call.Method, call.Path, call.RequestID} {
+	for _, part := range [...]string{call.Method, call.Path, call.RequestID, call.Proof} {
 		head = binary.BigEndian.AppendUint32(head, uint32(len(part))) //nolint:gosec // a request header has 16 KiB at most
 		head = append(head, part...)
 	}

@@ -34,7 +34,7 @@ const (
 var admin = auth.Principal{Subject: authtest.Subject, Issuer: authtest.Issuer, Role: auth.RoleAdmin}
 
 func call(change ...func(*auth.Call)) auth.Call {
-	c := auth.Call{Principal: admin, Method: "POST", Path: "/admin/v1/user/get_users_info", RequestID: "r-1", Body: []byte(`{"userIDs":["alice"]}`)}
+	c := auth.Call{Principal: admin, Method: "POST", Path: "/admin/v1/user/get_users_info", RequestID: "r-1", Body: []byte(`{"userIDs":["alice"]}`), Proof: "the caller's own"}
 	for _, f := range change {
 		f(&c)
 	}
@@ -70,6 +70,8 @@ func TestAnAssertionIsGoodForItsOwnRequestAlone(t *testing.T) {
 		"another body":       call(func(c *auth.Call) { c.Body = []byte(`{"userIDs":["bob"]}`) }),
 		"no body":            call(func(c *auth.Call) { c.Body = nil }),
 		"another request id": call(func(c *auth.Call) { c.RequestID = "r-2" }),
+		"another proof":      call(func(c *auth.Call) { c.Proof = "another's" }),
+		"no proof":           call(func(c *auth.Call) { c.Proof = "" }),
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
@@ -133,7 +135,7 @@ type form struct {
 	made              time.Time
 	id                string // 16 bytes
 	method, path, rid string
-	body              string
+	proof, body       string
 	platform          uint32
 	texts             []string // instance, subject, issuer, role, session, device
 	tail              string   // behind the texts
@@ -143,7 +145,7 @@ type form struct {
 func goodForm() form {
 	c := call()
 	return form{
-		number: 2, made: noon, id: "sixteen letters.", method: c.Method, path: c.Path, rid: c.RequestID, body: string(c.Body),
+		number: 3, made: noon, id: "sixteen letters.", method: c.Method, path: c.Path, rid: c.RequestID, proof: c.Proof, body: string(c.Body),
 		texts: []string{"", admin.Subject, admin.Issuer, "admin", "", ""}, domain: "openim-wrapper gateway to backend\x00", key: keyOne,
 	}
 }
@@ -158,7 +160,7 @@ func (f form) String() string {
 		return text
 	}
 	var bound strings.Builder
-	for _, part := range []string{f.method, f.path, f.rid} {
+	for _, part := range []string{f.method, f.path, f.rid, f.proof} {
 		bound.WriteString(number(uint64(len(part)), 4) + part)
 	}
 	sum := sha256.Sum256([]byte(bound.String() + f.body))
@@ -204,6 +206,7 @@ func TestWhatIsNoAssertion(t *testing.T) {
 		{"an administrator's token", es.Sign(t, nil, authtest.Claims(noon, nil)), "malformed"},
 		{"OpenIM's kind of token, had it our key", hs256(`{"alg":"HS256","typ":"JWT"}`, `{"UserID":"imAdmin","PlatformID":10}`, []byte(keyOne)), "malformed"},
 		{"of another form", with(func(f *form) { f.number = 1 }), "malformed"},
+		{"of the form before", with(func(f *form) { f.number = 2 }), "malformed"},
 		{"one text less", with(func(f *form) { f.texts = f.texts[:5] }), "malformed"},
 		{"one text more", with(func(f *form) { f.texts = append(f.texts, "") }), "malformed"},
 		{"a byte more", with(func(f *form) { f.tail = "x" }), "malformed"},
@@ -222,7 +225,8 @@ func TestWhatIsNoAssertion(t *testing.T) {
 		{"without issuer", with(func(f *form) { f.texts[2] = "" }), "subject"},
 		{"a session with a NUL", with(func(f *form) { f.texts[4] = "a\x00" }), "subject"},
 		{"parts shifted between method and path", with(func(f *form) { f.method, f.path = "POST/", f.path[1:] }), "binding"},
-		{"parts shifted between id and body", with(func(f *form) { f.rid, f.body = f.rid+"{", f.body[1:] }), "binding"},
+		{"parts shifted between id and proof", with(func(f *form) { f.rid, f.proof = f.rid+"t", f.proof[1:] }), "binding"},
+		{"parts shifted between proof and body", with(func(f *form) { f.proof, f.body = f.proof+"{", f.body[1:] }), "binding"},
 		{"nothing", "", "malformed"},
 		{"too much", strings.Repeat("A", 5000), "malformed"},
 	} {

@@ -87,7 +87,7 @@ func FuzzSignedForm(f *testing.F) {
 	raw := decode(f, goodForm().String())
 	f.Add(raw[:len(raw)-sha256.Size])
 	f.Add(raw[:61])
-	f.Add(append([]byte{2}, make([]byte, 80)...))
+	f.Add(append([]byte{3}, make([]byte, 80)...))
 	f.Add(decode(f, with(func(f *form) { f.texts[1], f.tail = strings.Repeat("a", 257), "\xff\xff" })))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		mac := hmac.New(sha256.New, []byte(keyOne))

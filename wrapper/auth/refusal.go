@@ -27,6 +27,9 @@ func (r *Refusal) Failure() wire.Failure {
 	return f
 }
 
+// KeysMissing is true when the token could not be judged, because the keys to verify it with were never loaded.
+func (r *Refusal) KeysMissing() bool { return r.Reason == reasonKeysDown }
+
 // Label is the reason as logs and metrics have it.
 func (r *Refusal) Label() string { return "token_" + r.Reason }
 

@@ -24,30 +24,38 @@ func New(c Config, version string, log *slog.Logger, now func() time.Time) (*ser
 		BaseURL: c.OpenIM.APIURL, AdminUserID: c.OpenIM.AdminUserID, ExternalURL: c.OpenIM.ExternalURL,
 		Secret: secret, Now: now, Observe: newTokenMetrics(log, reg),
 	})
+	verifier := c.Admins.Open(log, reg, now)
 	h := &handler{
-		assertions: auth.NewAssertions(assertionKey, now), openim: openim,
+		assertions: auth.NewAssertions(assertionKey, now), proofs: proofs{admins: verifier.Admins}, openim: openim,
 		budget: newBudget(reg, slices.Concat(policy.Limits, linkLimits)),
 	}
-	sources := []mounted.Reloader{assertionKey, secret}
-	background := []func(context.Context){func(ctx context.Context) { <-ctx.Done(); openim.Close() }}
+	sources := append([]mounted.Reloader{assertionKey, secret}, verifier.Sources...)
+	background := append([]func(context.Context){func(ctx context.Context) { <-ctx.Done(); openim.Close() }}, verifier.Background...)
+	checks := []serve.Check{
+		{Name: "assertion key", Do: func(context.Context) error { _, err := assertionKey.Get(); return err }},
+		{Name: "OpenIM", Do: openim.Prove},
+	}
 	if c.servesUsers() {
-		s := openStores(c, openim, log, reg, now)
+		s, err := openStores(c, openim, log, reg, now)
+		if err != nil {
+			return nil, err
+		}
 		sources = append(sources, s.files...)
+		checks = append(checks, serve.Check{Name: "login keys", Do: func(context.Context) error { _, err := s.keys.Get(); return err }})
 		h.assertions.Share(s.replays)
-		h.links = &links{devices: s.registry, tokens: s.custody, openim: openim, heads: newHeads(s.redis, now), adminUserID: c.OpenIM.AdminUserID}
+		h.proofs.users = s.sessions
+		h.links = &links{devices: s.registry, tokens: s.custody, openim: openim, heads: newHeads(s.redis, now),
+			sessions: s.sessions, login: s.logins, now: now, adminUserID: c.OpenIM.AdminUserID}
 		h.users = newUsers(c.OpenIM.forUsers(UsersOptions{
 			OpenIM: openim, Tokens: userTokens{s.custody}, Members: userMembers{openim}, Budget: h.budget, Replies: newReplyMetrics(reg),
 		}))
-		background = append(background,
+		background = append(background, s.sessions.Run,
 			watchDependencies(log, reg, []dependency{{"redis", s.redis.Ready}, {"mongodb", s.registry.Ping}}),
 			func(ctx context.Context) { <-ctx.Done(); s.close() })
 	}
 	files := mounted.NewWatcher(log, reg, sources...)
 	files.Look()
-	ready := serve.NewReadiness(log, reg, now,
-		serve.Check{Name: "assertion key", Do: func(context.Context) error { _, err := assertionKey.Get(); return err }},
-		serve.Check{Name: "OpenIM", Do: openim.Prove},
-	)
+	ready := serve.NewReadiness(log, reg, now, checks...)
 	tracer, err := serve.NewTracer(c.Tracing, "backend", version, log)
 	if err != nil {
 		return nil, err

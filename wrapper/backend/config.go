@@ -2,13 +2,16 @@ package backend
 
 import (
 	"net/url"
+	"path/filepath"
 	"strings"
 	"time"
 
+	"github.com/openimstack/openim-operator/wrapper/issuers"
 	"github.com/openimstack/openim-operator/wrapper/policy"
 	"github.com/openimstack/openim-operator/wrapper/redisdb"
 	"github.com/openimstack/openim-operator/wrapper/registry"
 	"github.com/openimstack/openim-operator/wrapper/serve"
+	"github.com/openimstack/openim-operator/wrapper/session"
 )
 
 // Config is the backend's configuration file.
@@ -22,13 +25,27 @@ type Config struct {
 	// AssertionKeyFile holds the key that gateway and backend share, 32 to 1024 bytes.
 	AssertionKeyFile string `json:"assertionKeyFile"`
 	OpenIM           OpenIM `json:"openim"`
-	// Redis, MongoDB and CustodyKeyFile serve users. They stand all or none; without them users are answered 503.
+	// Admins says whose tokens make an administrator, as the gateway has it: each of the two verifies them by itself.
+	Admins issuers.Admins `json:"admins"`
+	// Users, Redis, MongoDB and CustodyKeyFile serve users. They stand all or none; without them users are answered 503.
+	Users   *Users           `json:"users,omitempty"`
 	Redis   *redisdb.Config  `json:"redis,omitempty"`
 	MongoDB *registry.Config `json:"mongodb,omitempty"`
 	// CustodyKeyFile holds the keys that seal what is stored of users: custody.KeyFile.
 	CustodyKeyFile string `json:"custodyKeyFile,omitempty"`
 	// ShutdownGraceSeconds bounds a stop, requests in flight included.
 	ShutdownGraceSeconds int32 `json:"shutdownGraceSeconds"`
+}
+
+// Users is how users log in, and for how long.
+type Users struct {
+	// Audience is the origin under which clients know the gateway, such as https://im.example.com. It is part of every
+	// login: a login made for one audience is worth nothing at another.
+	Audience string `json:"audience"`
+	// ServerKeysDir is a mounted folder with one to four static keys of the login, a file each.
+	ServerKeysDir string `json:"serverKeysDir"`
+	// Session is as the gateway has it.
+	Session session.Limits `json:"session"`
 }
 
 // OpenIM says where OpenIM's API is and how to be its administrator.
@@ -55,6 +72,9 @@ func ParseConfig(data []byte) (Config, error) {
 	if err := serve.DecodeYAML(data, &c); err != nil {
 		return Config{}, err
 	}
+	if c.Users != nil {
+		c.Users.Session.Fill()
+	}
 	return c, c.validate()
 }
 
@@ -66,6 +86,7 @@ func (c *Config) validate() error {
 	p.BaseURL("openim.apiURL", c.OpenIM.APIURL)
 	p.Text("openim.adminUserID", c.OpenIM.AdminUserID, 64)
 	p.File("openim.secretFile", c.OpenIM.SecretFile)
+	c.Admins.Validate(&p, "admins")
 	c.Debug.Validate(&p)
 	c.Tracing.Validate(&p)
 	c.validateUsers(&p)
@@ -74,14 +95,17 @@ func (c *Config) validate() error {
 }
 
 // servesUsers is true when all that users need is configured.
-func (c *Config) servesUsers() bool { return c.Redis != nil }
+func (c *Config) servesUsers() bool { return c.Users != nil }
 
 func (c *Config) validateUsers(p *serve.Problems) {
-	if c.Redis == nil && c.MongoDB == nil && c.CustodyKeyFile == "" {
+	if c.Users == nil && c.Redis == nil && c.MongoDB == nil && c.CustodyKeyFile == "" {
 		return
 	}
-	if c.Redis == nil || c.MongoDB == nil || c.CustodyKeyFile == "" {
-		p.Add("redis, mongodb, custodyKeyFile", "write all three of them, or none when there are no users")
+	if c.Users == nil || c.Redis == nil || c.MongoDB == nil || c.CustodyKeyFile == "" {
+		p.Add("users, redis, mongodb, custodyKeyFile", "write all four of them, or none when there are no users")
+	}
+	if c.Users != nil {
+		c.Users.validate(p, "users")
 	}
 	if c.Redis != nil {
 		c.Redis.Validate(p, "redis")
@@ -99,6 +123,16 @@ func (c *Config) validateUsers(p *serve.Problems) {
 	if c.OpenIM.ObjectURL != "" {
 		externalURL(p, "openim.objectURL", c.OpenIM.ObjectURL)
 	}
+}
+
+func (u *Users) validate(p *serve.Problems, at string) {
+	if !serve.IsOrigin(u.Audience, "https", "http") {
+		p.Add(at+".audience", "write the origin under which clients reach the gateway, such as https://im.example.com, without path, user or query")
+	}
+	if !filepath.IsAbs(u.ServerKeysDir) || filepath.Clean(u.ServerKeysDir) != u.ServerKeysDir {
+		p.Add(at+".serverKeysDir", "write the absolute path of the folder that holds the login's keys")
+	}
+	u.Session.Validate(p, at+".session")
 }
 
 // externalURL wants http or https, a host, and at most a path.

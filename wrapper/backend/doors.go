@@ -35,7 +35,7 @@ func doorOf(target string) door {
 	return adminDoor
 }
 
-// userCall is one call of a user's, after his assertion was verified.
+// userCall is one call of a user's, after assertion and proof were verified.
 type userCall struct {
 	Principal auth.Principal
 	Method    string
@@ -55,17 +55,20 @@ type userRoutes interface {
 	answer(ctx context.Context, header http.Header, call userCall, rec *serve.Record) (*wire.Envelope, *wire.Failure)
 }
 
-// answerUser lets users in, and nobody else.
+// answerUser lets users in whose session is proven, and nobody else.
 func (h *handler) answerUser(w http.ResponseWriter, r *http.Request, principal auth.Principal, body []byte, rec *serve.Record) (*wire.Envelope, *wire.Failure) {
 	if principal.Role != auth.RoleUser || principal.Issuer != auth.UserIssuer {
 		return nil, &wire.Forbidden
 	}
 	if h.users == nil {
-		f := wire.Unavailable.Because("the backend serves no users: configure redis, mongodb and custodyKeyFile")
-		return nil, &f
+		return nil, noUsers()
+	}
+	proven, failure := h.proofs.of(r.Context(), principal, r.Header.Get(wire.HeaderProof), rec)
+	if failure != nil {
+		return nil, failure
 	}
 	return h.users.answer(r.Context(), w.Header(), userCall{
-		Principal: principal, Method: r.Method, Target: r.RequestURI, RequestID: rec.RequestID, Body: body, Header: r.Header,
+		Principal: proven.Principal, Method: r.Method, Target: r.RequestURI, RequestID: rec.RequestID, Body: body, Header: r.Header,
 	}, rec)
 }
 

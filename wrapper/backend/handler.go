@@ -23,6 +23,7 @@ type caller interface {
 // handler answers one request of the gateway's.
 type handler struct {
 	assertions *auth.Assertions
+	proofs     proofs
 	openim     caller
 	budget     *budget
 	links      *links     // nil: there are no users
@@ -64,7 +65,7 @@ func tellUsers(header http.Header, rec *serve.Record) {
 	header.Set(wire.HeaderUserCount, strconv.Itoa(rec.UserCount))
 }
 
-// answer takes the steps in order: whose door, who, which route, may they, what is asked, may it run now, call.
+// answer takes the steps in order: whose door, whom the gateway names, which route, may they, is it they, what is asked, may it run now, call.
 func (h *handler) answer(w http.ResponseWriter, r *http.Request, rec *serve.Record) (*wire.Envelope, *wire.Failure) {
 	d := doorOf(r.RequestURI)
 	route, linked := policy.FindRequest(r.RequestURI, wire.AdminPrefix), findLink(r.RequestURI)
@@ -88,7 +89,7 @@ func (h *handler) answer(w http.ResponseWriter, r *http.Request, rec *serve.Reco
 		rec.Route, rec.Verdict, rec.Routine = "handshake", serve.VerdictAllowed, true
 		return nil, nil
 	case linkDoor:
-		return h.answerLink(r.Context(), linked, r.Method, principal, body, rec)
+		return h.answerLink(r.Context(), linked, r, principal.Role, body, rec)
 	case userDoor:
 		return h.answerUser(w, r, principal, body, rec)
 	}
@@ -101,6 +102,9 @@ func (h *handler) answerAdmin(w http.ResponseWriter, r *http.Request, route *pol
 	}
 	rec.Route, rec.Audit = route.Name(), string(route.Audit)
 	if failure := policy.Permit(w.Header(), route, r.Method, principal.Role == auth.RoleAdmin); failure != nil {
+		return nil, failure
+	}
+	if _, failure := h.proofs.of(r.Context(), principal, r.Header.Get(wire.HeaderProof), rec); failure != nil {
 		return nil, failure
 	}
 	if failure := inspect(route, body, rec); failure != nil {
@@ -137,7 +141,7 @@ func (h *handler) identify(r *http.Request, requestID string, body []byte, harml
 	if !ok {
 		return auth.Principal{}, auth.NoToken(present)
 	}
-	call := auth.Call{Method: r.Method, Path: r.RequestURI, RequestID: requestID, Body: body}
+	call := auth.Call{Method: r.Method, Path: r.RequestURI, RequestID: requestID, Body: body, Proof: r.Header.Get(wire.HeaderProof)}
 	return h.assertions.VerifyOnce(r.Context(), token, call, harmless)
 }
 

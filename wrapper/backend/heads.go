@@ -14,7 +14,6 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/audit"
 	"github.com/openimstack/openim-operator/wrapper/link"
 	"github.com/openimstack/openim-operator/wrapper/redisdb"
-	"github.com/openimstack/openim-operator/wrapper/serve"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
@@ -131,18 +130,18 @@ func readHead(chain string, value any) (link.AuditHead, error) {
 	}, nil
 }
 
-func (l *links) registerHead(ctx context.Context, rec *serve.Record, q link.AuditHead) (link.Empty, error) {
+func (l *links) registerHead(ctx context.Context, call *asking, q link.AuditHead) (link.Empty, error) {
 	switch {
 	case !(audit.Head{Chain: q.Chain, Seq: q.Seq, Hash: q.Hash}).Legal():
 		return link.Empty{}, bad("chain, seq and hash must be those of an audit head")
 	case !legalText(q.Program, maxTextBytes) || !legalText(q.Instance, maxTextBytes):
 		return link.Empty{}, bad("program or instance is longer than %d bytes, or holds a control character", maxTextBytes)
 	}
-	rec.Routine = true
+	call.rec.Routine = true
 	return link.Empty{}, l.heads.register(ctx, q)
 }
 
-func (l *links) listHeads(ctx context.Context, _ *serve.Record, q link.ListHeads) (link.AuditHeads, error) {
+func (l *links) listHeads(ctx context.Context, _ *asking, q link.ListHeads) (link.AuditHeads, error) {
 	found, err := l.heads.list(ctx, q.Since)
 	return link.AuditHeads{Heads: found}, err
 }

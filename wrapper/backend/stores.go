@@ -2,6 +2,7 @@ package backend
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -9,10 +10,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/openimstack/openim-operator/wrapper/custody"
+	"github.com/openimstack/openim-operator/wrapper/login"
 	"github.com/openimstack/openim-operator/wrapper/mounted"
 	"github.com/openimstack/openim-operator/wrapper/openimapi"
 	"github.com/openimstack/openim-operator/wrapper/redisdb"
 	"github.com/openimstack/openim-operator/wrapper/registry"
+	"github.com/openimstack/openim-operator/wrapper/session"
 )
 
 // stores is what users need and administrators do not: the wrapper's Redis, MongoDB and the custody of OpenIM's tokens.
@@ -21,15 +24,19 @@ type stores struct {
 	registry *registry.Registry
 	custody  *custody.Custody
 	replays  *replays
+	sessions *session.Store
+	logins   *login.Service
+	keys     *mounted.Source[*login.Ring] // of the login
 	// files must be looked at before anything is asked.
 	files []mounted.Reloader
 }
 
-func openStores(c Config, openim *openimapi.Client, log *slog.Logger, reg prometheus.Registerer, now func() time.Time) *stores {
+func openStores(c Config, openim *openimapi.Client, log *slog.Logger, reg prometheus.Registerer, now func() time.Time) (*stores, error) {
 	db, files := redisdb.Open(*c.Redis, log)
 	keys := custody.KeyFile(c.CustodyKeyFile)
 	uri := c.MongoDB.Source()
-	files = append(files, keys)
+	serverKeys := login.NewKeys(c.Users.ServerKeysDir)
+	files = append(files, keys, serverKeys)
 	if uri != nil {
 		files = append(files, uri)
 	}
@@ -37,7 +44,7 @@ func openStores(c Config, openim *openimapi.Client, log *slog.Logger, reg promet
 		Name: "openim_wrapper_openim_user_tokens_total", Help: "Users' OpenIM tokens asked of the custody, by result.",
 	}, []string{"result"})
 	reg.MustRegister(minted)
-	return &stores{
+	s := &stores{
 		redis: db,
 		registry: registry.New(registry.Options{
 			URI: c.MongoDB.Address(uri), Database: c.MongoDB.Database, Now: now, Sealer: custody.NewKeyring(keys, "enrolment codes", now),
@@ -46,8 +53,45 @@ func openStores(c Config, openim *openimapi.Client, log *slog.Logger, reg promet
 			Store: db, Keys: keys, Now: now, Mint: mintOf(openim), Observe: func(result string) { minted.WithLabelValues(result).Inc() },
 		}),
 		replays: &replays{db: db, breaker: redisdb.NewBreaker(3, time.Second, now)},
-		files:   files,
+		sessions: session.New(session.Options{
+			Redis: db, Lifetime: c.Users.Session.Lifetime, Idle: c.Users.Session.Idle, Now: now, Log: log, Registerer: reg,
+			Seal: SessionSealer(keys, now),
+		}),
+		keys:  serverKeys,
+		files: files,
 	}
+	var err error
+	if s.logins, err = login.New(login.Options{
+		Audience: c.Users.Audience, Keys: serverKeys, States: login.NewStates(db, login.DefaultLimits),
+		Registry: loginRegistry{devices: s.registry, openim: openim, sessions: s.sessions}, Sessions: newSessions{s.sessions},
+		Idle: c.Users.Session.Idle(), Now: now,
+	}); err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// SessionSealer seals sessions and tickets under the custody key.
+func SessionSealer(keys custody.KeySource, now func() time.Time) session.Sealer {
+	return sessionSealer{custody.NewKeyring(keys, "sessions", now)}
+}
+
+// sessionSealer tells the sessions what it means that something does not open: it was not sealed here, or under a key that is gone.
+type sessionSealer struct{ ring *custody.Keyring }
+
+// Seal implements session.Sealer.
+func (s sessionSealer) Seal(content, place []byte) ([]byte, error) {
+	return s.ring.Seal(content, place)
+}
+
+// Open implements session.Sealer.
+func (s sessionSealer) Open(sealed, place []byte) ([]byte, error) {
+	content, err := s.ring.Open(sealed, place)
+	if errors.Is(err, custody.ErrUnknownKey) || errors.Is(err, custody.ErrNotSealed) {
+		return nil, errors.Join(session.ErrUnknown, err)
+	}
+	return content, err
 }
 
 // close ends the connections.

@@ -63,18 +63,9 @@ func (h *adminHandler) issueCode(x *exchange, body []byte) (any, *wire.Failure) 
 	if request.LifetimeSeconds < 1 || request.LifetimeSeconds > maxCodeSeconds {
 		return nil, argument("lifetimeSeconds: write 1 to 600")
 	}
-	mark, err := h.sessions.Mark(x.r.Context(), request.UserID, seconds(request.LifetimeSeconds))
-	if err != nil {
-		x.rec.Refuse(wire.Unavailable, err.Error())
-		return nil, &wire.Unavailable
-	}
-	under, err := noted(mark)
-	if err != nil {
-		return nil, &wire.Internal
-	}
 	return asked[link.IssuedCode](x, h.hall, link.PathIssueCode, link.IssueCode{
 		UserID: request.UserID, Nickname: request.Nickname, FaceURL: request.FaceURL, PlatformID: request.PlatformID,
-		LifetimeSeconds: request.LifetimeSeconds, NewUser: true, Issuer: "admin " + x.caller.Subject, Under: under,
+		LifetimeSeconds: request.LifetimeSeconds,
 	})
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/audit"
 	"github.com/openimstack/openim-operator/wrapper/auth"
 	"github.com/openimstack/openim-operator/wrapper/auth/authtest"
+	"github.com/openimstack/openim-operator/wrapper/issuers"
 	"github.com/openimstack/openim-operator/wrapper/link"
 	"github.com/openimstack/openim-operator/wrapper/policy"
 	"github.com/openimstack/openim-operator/wrapper/serve"
@@ -35,8 +36,8 @@ func admins(t *testing.T) *office {
 	if err != nil {
 		t.Fatal(err)
 	}
-	issuer := Issuer{Issuer: authtest.Issuer, Audiences: []string{authtest.Audience}, Algorithms: []string{"ES256"}, Roles: Roles{Claim: "groups", Admin: []string{authtest.Role}}}
-	door := newAdminHandler(o.hall, auth.NewAdmins([]auth.Issuer{issuer.rules(fixed{set})}, time.Now), o.sessions, 600)
+	issuer := issuers.Issuer{Issuer: authtest.Issuer, Audiences: []string{authtest.Audience}, Algorithms: []string{"ES256"}, Roles: issuers.Roles{Claim: "groups", Admin: []string{authtest.Role}}}
+	door := newAdminHandler(o.hall, auth.NewAdmins([]auth.Issuer{issuer.Rules(fixed{set})}, time.Now), o.sessions, 600)
 	o.Handler = serve.NewRecorder(slog.New(slog.DiscardHandler), prometheus.NewRegistry(), time.Now).Wrap(door)
 	return o
 }

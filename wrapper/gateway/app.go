@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"os"
@@ -48,7 +47,6 @@ type wiring struct {
 	servers    []*serve.Server
 	trail      *audit.Log
 	redis      *redisdb.DB
-	remotes    *auth.Remotes
 }
 
 func (w *wiring) build(version string) (*serve.App, error) {
@@ -163,36 +161,13 @@ func (w *wiring) hall(version string) (*hall, error) {
 }
 
 func (w *wiring) admins() *auth.Admins {
-	issuers := make([]auth.Issuer, len(w.c.Admins.Issuers))
-	for i, issuer := range w.c.Admins.Issuers {
-		name := fmt.Sprintf("jwks-%d", i)
-		if issuer.JWKSURL != "" {
-			issuers[i] = issuer.rules(w.remoteKeys(name, issuer))
-			continue
-		}
-		keys := auth.JWKSFile(name, issuer.JWKSFile)
-		w.sources = append(w.sources, keys)
-		issuers[i] = issuer.rules(keys)
-	}
-	admins := auth.NewAdmins(issuers, w.now)
+	keys := w.c.Admins.Open(w.log, w.reg, w.now)
+	w.sources = append(w.sources, keys.Sources...)
+	w.background = append(w.background, keys.Background...)
 	if w.c.Users == nil { // users are served whatever becomes of the administrators' identity provider
-		w.checks = append(w.checks, serve.Check{Name: "admins' keys", Do: func(context.Context) error { return admins.Ready() }})
+		w.checks = append(w.checks, serve.Check{Name: "admins' keys", Do: func(context.Context) error { return keys.Admins.Ready() }})
 	}
-	return admins
-}
-
-// remoteKeys fetches an issuer's keys by URL.
-func (w *wiring) remoteKeys(name string, issuer Issuer) auth.Keys {
-	if w.remotes == nil {
-		w.remotes = auth.NewRemotes(w.log, w.reg)
-		w.background = append(w.background, func(ctx context.Context) { w.remotes.Run(ctx) })
-	}
-	if issuer.CAFile == "" {
-		return w.remotes.Add(name, issuer.JWKSURL, nil)
-	}
-	authorities := auth.CAFile(name+"-ca", issuer.CAFile)
-	w.sources = append(w.sources, authorities)
-	return w.remotes.Add(name, issuer.JWKSURL, authorities)
+	return keys.Admins
 }
 
 // certificate watches a listener's certificate. The zero value is plain HTTP.

@@ -3,10 +3,8 @@ package gateway
 import (
 	"context"
 	"net/http"
-	"time"
 
 	"github.com/openimstack/openim-operator/wrapper/limit"
-	"github.com/openimstack/openim-operator/wrapper/login"
 	"github.com/openimstack/openim-operator/wrapper/realtime"
 	"github.com/openimstack/openim-operator/wrapper/serve"
 	"github.com/openimstack/openim-operator/wrapper/session"
@@ -15,16 +13,6 @@ import (
 // users wires the users' door up.
 func (w *wiring) users(h *hall, sessions *session.Store) (http.Handler, error) {
 	u := w.c.Users
-	keys := login.NewKeys(u.ServerKeysDir)
-	w.sources = append(w.sources, keys)
-	w.checks = append(w.checks, serve.Check{Name: "login keys", Do: func(context.Context) error { _, err := keys.Get(); return err }})
-	logins, err := login.New(login.Options{
-		Audience: u.Audience, Keys: keys, States: login.NewStates(w.redis, login.DefaultLimits),
-		Registry: registry{h.backend, sessions}, Sessions: newSessions{sessions}, Idle: seconds(u.Session.IdleSeconds), Now: w.now,
-	})
-	if err != nil {
-		return nil, err
-	}
 	relay, err := w.relay(h, sessions)
 	if err != nil {
 		return nil, err
@@ -34,7 +22,7 @@ func (w *wiring) users(h *hall, sessions *session.Store) (http.Handler, error) {
 			w.log.Warn("sockets were still open at the end of the grace period", "error", err.Error())
 		}
 	})
-	return newUsersDoor(h, logins, sessions, relay, u.CodeLifetimeSeconds), nil
+	return newUsersDoor(h, sessions, relay, u.CodeLifetimeSeconds), nil
 }
 
 func (w *wiring) relay(h *hall, sessions *session.Store) (*realtime.Relay, error) {
@@ -52,8 +40,8 @@ func (w *wiring) relay(h *hall, sessions *session.Store) (*realtime.Relay, error
 func (w *wiring) sessions(u *Users) *session.Store {
 	store := session.New(session.Options{
 		Redis:    w.redis,
-		Lifetime: func() time.Duration { return seconds(u.Session.LifetimeSeconds) },
-		Idle:     func() time.Duration { return seconds(u.Session.IdleSeconds) },
+		Lifetime: u.Session.Lifetime,
+		Idle:     u.Session.Idle,
 		Now:      w.now, Log: w.log, Registerer: w.reg,
 	})
 	w.background = append(w.background, store.Run)
@@ -66,13 +54,4 @@ func (w *wiring) limiter(present func() *hot) *limit.Limiter {
 		Redis: w.redis, Replicas: func() int { return present().share }, Alone: func() bool { return present().alone },
 		Now: w.now, Log: w.log, Registerer: w.reg,
 	})
-}
-
-// newSessions is how the login makes sessions.
-type newSessions struct{ store *session.Store }
-
-// Create implements login.Sessions.
-func (n newSessions) Create(ctx context.Context, userID, deviceID string, platformID int32, epoch int64) (string, string, time.Time, error) {
-	token, s, err := n.store.Create(ctx, userID, deviceID, platformID, epoch)
-	return token, s.ID, s.Expires, err
 }

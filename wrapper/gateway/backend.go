@@ -42,7 +42,7 @@ func (b *backendClient) pass(x *exchange, route *policy.Route, prefix string, bo
 func (b *backendClient) call(x *exchange, class policy.Limit, call auth.Call, media string) (upstream.Reply, *wire.Failure) {
 	ctx, cancel := context.WithTimeout(x.r.Context(), class.Deadline+extraWait)
 	defer cancel()
-	call.Principal, call.RequestID = x.caller, x.rec.RequestID
+	call.Principal, call.RequestID, call.Proof = x.caller, x.rec.RequestID, x.proof
 	reply, err := b.send(ctx, call, media)
 	if err != nil {
 		f := failureOf(err)
@@ -90,6 +90,9 @@ func (b *backendClient) sendTo(ctx context.Context, call *auth.Call, media strin
 	if call.Body != nil {
 		header[wire.HeaderContentType] = []string{media}
 	}
+	if call.Proof != "" {
+		header[wire.HeaderProof] = []string{call.Proof}
+	}
 	return b.up.DoSigned(ctx, call.Method, call.Path, header, call.Body, func(header http.Header, peer string) error {
 		call.Instance = ""
 		if bind {
@@ -126,6 +129,11 @@ func note(reply upstream.Reply, rec *serve.Record) *wire.Failure {
 	switch {
 	case !known || failure.Status != reply.Status:
 		return unusable(fmt.Sprintf("the backend answered HTTP status %d without a reason", reply.Status))
+	case failure.Name == wire.ProofRefused.Name:
+		// The credential was good here, and is no longer: it ended between two looks.
+		failure = *over(errCode)
+		rec.Refuse(failure, "by the backend")
+		return &failure
 	case failure.Status == http.StatusUnauthorized:
 		// The caller's own token was good: it is our two halves that do not agree.
 		return unusable("the backend does not accept our assertion: compare the assertion keys and the nodes' clocks")
@@ -133,6 +141,15 @@ func note(reply upstream.Reply, rec *serve.Record) *wire.Failure {
 	rec.Refuse(failure, "by the backend")
 	rec.ErrCode = errCode
 	return nil
+}
+
+// over is what a caller hears whose credential the backend does not accept, with OpenIM's code for why.
+func over(errCode int) *wire.Failure {
+	f := wire.ProofRefused
+	if wire.IsTokenError(errCode) {
+		f = f.Coded(errCode)
+	}
+	return &f
 }
 
 // usersOf reads whom the backend found a call to be about.

@@ -1,14 +1,9 @@
 package gateway
 
 import (
-	"fmt"
-	"slices"
-	"strings"
 	"time"
 
-	"github.com/go-jose/go-jose/v4"
-
-	"github.com/openimstack/openim-operator/wrapper/auth"
+	"github.com/openimstack/openim-operator/wrapper/issuers"
 	"github.com/openimstack/openim-operator/wrapper/redisdb"
 	"github.com/openimstack/openim-operator/wrapper/serve"
 )
@@ -18,7 +13,7 @@ type Config struct {
 	Admin     AdminListener   `json:"admin"`
 	Telemetry serve.Telemetry `json:"telemetry"`
 	Backend   Backend         `json:"backend"`
-	Admins    Admins          `json:"admins"`
+	Admins    issuers.Admins  `json:"admins"`
 	// Users is the users' door; absent: none.
 	Users *Users `json:"users,omitempty"`
 	// Redis is the wrapper's own, needed by the users' door. It is never OpenIM's: whoever reaches that owns OpenIM.
@@ -55,48 +50,6 @@ type Backend struct {
 	AssertionKeyFile string `json:"assertionKeyFile"`
 }
 
-// Admins says whose tokens make an administrator.
-type Admins struct {
-	Issuers []Issuer `json:"issuers"`
-}
-
-// Issuer is one identity provider.
-type Issuer struct {
-	// Issuer is compared with iss, exactly.
-	Issuer string `json:"issuer"`
-	// Audiences: aud must hold one of them.
-	Audiences []string `json:"audiences"`
-	// Algorithms of RFC 7518 and RFC 8037, asymmetric only.
-	Algorithms []string `json:"algorithms"`
-	// JWKSFile holds the provider's JWK Set (RFC 7517). Either it or JWKSURL is written.
-	JWKSFile string `json:"jwksFile,omitempty"`
-	// JWKSURL is where the provider publishes its JWK Set, https.
-	JWKSURL string `json:"jwksURL,omitempty"`
-	// CAFile holds the certificates (PEM) which vouch for the host of JWKSURL. Default: the system's.
-	CAFile string `json:"caFile,omitempty"`
-	Roles  Roles  `json:"roles"`
-	// Types are the accepted typ of the header, without application/. An empty text accepts a header without typ.
-	// Default: at+jwt, JWT and none.
-	Types []string `json:"types,omitempty"`
-	// MaxLifetimeSeconds bounds exp - iat. Default 3600.
-	MaxLifetimeSeconds int32 `json:"maxLifetimeSeconds,omitempty"`
-}
-
-// Roles says which claim makes an administrator.
-type Roles struct {
-	// Claim is a member of the token that is a text or a list of texts.
-	Claim string `json:"claim"`
-	// Admin are its values that make an administrator.
-	Admin []string `json:"admin"`
-}
-
-const (
-	maxIssuers         = 16
-	maxListed          = 32
-	defaultLifetime    = int32(3600)
-	maxLifetimeAllowed = int32(24 * 3600)
-)
-
 // ParseConfig reads and checks a configuration. It opens none of the files it names.
 func ParseConfig(data []byte) (Config, error) {
 	var c Config
@@ -132,17 +85,7 @@ func (c *Config) validate() error {
 	c.Audit.validate(&p)
 	c.Tracing.Validate(&p)
 	c.Debug.Validate(&p)
-	if n := len(c.Admins.Issuers); n < 1 || n > maxIssuers {
-		p.Add("admins.issuers", "write 1 to %d issuers: without one, nobody can administer", maxIssuers)
-	}
-	seen := map[string]bool{}
-	for i, issuer := range c.Admins.Issuers {
-		issuer.validate(&p, fmt.Sprintf("admins.issuers[%d]", i))
-		if seen[issuer.Issuer] {
-			p.Add(fmt.Sprintf("admins.issuers[%d].issuer", i), "stands twice: write each issuer once, with all its keys in one set")
-		}
-		seen[issuer.Issuer] = true
-	}
+	c.Admins.Validate(&p, "admins")
 	return p.Err()
 }
 
@@ -157,72 +100,6 @@ func (c *Config) validateUsers(p *serve.Problems) {
 	if c.Redis == nil {
 		p.Add("redis", "write where the wrapper's own Redis is: users' sessions live there")
 	}
-}
-
-func (i *Issuer) validate(p *serve.Problems, at string) {
-	p.Text(at+".issuer", i.Issuer, 256)
-	list(p, at+".audiences", i.Audiences)
-	list(p, at+".algorithms", i.Algorithms)
-	for _, alg := range i.Algorithms {
-		if !auth.AlgorithmAllowed(alg) {
-			p.Add(at+".algorithms", "%q is not accepted: write EdDSA, ES256, ES384, ES512, RS256, RS384, RS512, PS256, PS384 or PS512; with a shared secret or none, who verifies could also sign", alg)
-		}
-	}
-	i.validateKeys(p, at)
-	p.Text(at+".roles.claim", i.Roles.Claim, 256)
-	list(p, at+".roles.admin", i.Roles.Admin)
-	for _, typ := range i.Types {
-		if typ != strings.TrimSpace(typ) || strings.HasPrefix(strings.ToLower(typ), "application/") {
-			p.Add(at+".types", "%q: write the type without application/, such as at+jwt", typ)
-		}
-	}
-	if i.MaxLifetimeSeconds < 0 || i.MaxLifetimeSeconds > maxLifetimeAllowed {
-		p.Add(at+".maxLifetimeSeconds", "write 1 to %d: a token that lives longer cannot be taken back in time", maxLifetimeAllowed)
-	}
-}
-
-func (i *Issuer) validateKeys(p *serve.Problems, at string) {
-	switch {
-	case i.JWKSURL == "":
-		p.File(at+".jwksFile", i.JWKSFile)
-	case i.JWKSFile != "":
-		p.Add(at+".jwksFile", "remove it or jwksURL: keys come from one place")
-	case !isURL(i.JWKSURL, "https"):
-		p.Add(at+".jwksURL", "write an https URL without user, query or fragment")
-	}
-	if i.CAFile != "" {
-		p.File(at+".caFile", i.CAFile)
-	}
-}
-
-func list(p *serve.Problems, field string, values []string) {
-	if len(values) < 1 || len(values) > maxListed {
-		p.Add(field, "write 1 to %d of them", maxListed)
-	}
-	for i, v := range values {
-		p.Text(fmt.Sprintf("%s[%d]", field, i), v, 256)
-	}
-}
-
-// rules turns the configuration into what auth wants.
-func (i *Issuer) rules(keys auth.Keys) auth.Issuer {
-	rules := auth.Issuer{
-		Name: i.Issuer, Audiences: i.Audiences, RolesClaim: i.Roles.Claim, AdminRoles: i.Roles.Admin, Keys: keys,
-		Types: []string{"at+jwt", "jwt", ""}, Lifetime: time.Duration(max(i.MaxLifetimeSeconds, 0)) * time.Second,
-	}
-	for _, alg := range i.Algorithms {
-		rules.Algorithms = append(rules.Algorithms, jose.SignatureAlgorithm(alg))
-	}
-	if len(i.Types) > 0 {
-		rules.Types = slices.Clone(i.Types)
-		for n := range rules.Types {
-			rules.Types[n] = strings.ToLower(rules.Types[n])
-		}
-	}
-	if rules.Lifetime == 0 {
-		rules.Lifetime = time.Duration(defaultLifetime) * time.Second
-	}
-	return rules
 }
 
 func (c *Config) grace() time.Duration { return time.Duration(c.ShutdownGraceSeconds) * time.Second }

@@ -8,6 +8,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/openimstack/openim-operator/wrapper/gateway"
+	"github.com/openimstack/openim-operator/wrapper/issuers"
 	"github.com/openimstack/openim-operator/wrapper/serve"
 )
 
@@ -33,9 +34,9 @@ func TestTheOperatorsFileIsUnderstood(t *testing.T) {
 	g.Expect(c).To(Equal(gateway.Config{
 		Admin: gateway.AdminListener{Listen: ":8081"}, Telemetry: serve.Telemetry{Listen: ":9090"},
 		Backend: gateway.Backend{URL: "http://chat-backend.im.svc:8080", AssertionKeyFile: "/etc/wrapper/assertion/key"},
-		Admins: gateway.Admins{Issuers: []gateway.Issuer{{
+		Admins: issuers.Admins{Issuers: []issuers.Issuer{{
 			Issuer: "https://id.example.com", Audiences: []string{"im-admin"}, Algorithms: []string{"ES256"},
-			JWKSFile: "/etc/wrapper/jwks/0/jwks.json", Roles: gateway.Roles{Claim: "groups", Admin: []string{"im-admins"}},
+			JWKSFile: "/etc/wrapper/jwks/0/jwks.json", Roles: issuers.Roles{Claim: "groups", Admin: []string{"im-admins"}},
 		}}},
 		Audit:                gateway.Audit{Path: "stdout"},
 		ShutdownGraceSeconds: 20,

@@ -7,6 +7,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/openimstack/openim-operator/wrapper/gateway"
+	"github.com/openimstack/openim-operator/wrapper/session"
 )
 
 // withUsers is the file that the operator renders for a stack with a users' door.
@@ -14,8 +15,6 @@ const withUsers = sample + `
 users:
   listen: ":8082"
   tls: {certFile: "", keyFile: ""}
-  audience: "https://im.example.com"
-  serverKeysDir: /etc/wrapper/login
   realtime: {url: "ws://chat-msggateway.im.svc:10001"}
 redis:
   addresses: ["redis-wrapper.infra.svc:6379"]
@@ -31,7 +30,7 @@ func TestTheUsersDoorHasDefaults(t *testing.T) {
 	g := NewWithT(t)
 	c, err := gateway.ParseConfig([]byte(withUsers))
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(c.Users.Session).To(Equal(gateway.Session{LifetimeSeconds: 24 * 3600, IdleSeconds: 3600}))
+	g.Expect(c.Users.Session).To(Equal(session.Limits{LifetimeSeconds: 24 * 3600, IdleSeconds: 3600}))
 	g.Expect(c.Users.CodeLifetimeSeconds).To(BeEquivalentTo(600))
 	g.Expect(c.Users.SocketToken).To(Equal(gateway.TicketOrSession))
 	g.Expect(c.Users.Realtime).To(Equal(gateway.Realtime{URL: "ws://chat-msggateway.im.svc:10001", MaxSockets: 20000, DrainSeconds: 10}))
@@ -46,10 +45,6 @@ func TestAWrongUsersDoorSaysWhatToWrite(t *testing.T) {
 	redis := withUsers[strings.Index(withUsers, "redis:"):strings.Index(withUsers, "hotFile")]
 	for _, c := range []struct{ name, from, to, says string }{
 		{"no listener", `":8082"`, `""`, "users.listen: write host:port"},
-		{"an audience with a path", "https://im.example.com", "https://im.example.com/", "users.audience: write the origin"},
-		{"an audience without scheme", "https://im.example.com", "im.example.com", "users.audience: write the origin"},
-		{"an audience with a user", "https://im.example.com", "https://me@im.example.com", "users.audience: write the origin"},
-		{"keys by a relative path", "/etc/wrapper/login", "login", "users.serverKeysDir: write the absolute path"},
 		{"a session of a second", "  realtime:", "  session: {lifetimeSeconds: 1}\n  realtime:", "users.session.lifetimeSeconds: write 10 to"},
 		{"a session for ever", "  realtime:", "  session: {lifetimeSeconds: 100000000}\n  realtime:", "users.session.lifetimeSeconds: write 10 to"},
 		{"a code of an hour", "  realtime:", "  codeLifetimeSeconds: 3600\n  realtime:", "users.codeLifetimeSeconds: write 10 to 600"},

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -16,9 +17,10 @@ import (
 	. "github.com/onsi/gomega"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/openimstack/openim-operator/wrapper/handshake"
 	"github.com/openimstack/openim-operator/wrapper/limit"
 	"github.com/openimstack/openim-operator/wrapper/link"
-	"github.com/openimstack/openim-operator/wrapper/login"
+	"github.com/openimstack/openim-operator/wrapper/redisdb"
 	"github.com/openimstack/openim-operator/wrapper/redisdb/redistest"
 	"github.com/openimstack/openim-operator/wrapper/rules"
 	"github.com/openimstack/openim-operator/wrapper/serve"
@@ -28,12 +30,15 @@ import (
 
 // back is a backend made up by the test: it answers every call, and keeps what it was asked.
 type back struct {
-	mu      sync.Mutex
-	asked   []string
-	devices []link.Device
-	fail    bool
-	under   string                     // of every code
-	held    map[string]<-chan struct{} // paths that are not answered before the channel is closed
+	mu       sync.Mutex
+	asked    []string
+	devices  []link.Device
+	fail     bool
+	proofs   map[string]string // the last one by path
+	bodies   map[string]string // the last one by path
+	sessions *session.Store
+	refuse   int                        // not 0: the backend accepts no credential, with this code
+	held     map[string]<-chan struct{} // paths that are not answered before the channel is closed
 }
 
 func (b *back) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -41,6 +46,10 @@ func (b *back) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.asked = append(b.asked, r.URL.Path)
+	if b.proofs == nil {
+		b.proofs, b.bodies = map[string]string{}, map[string]string{}
+	}
+	b.proofs[r.URL.Path], b.bodies[r.URL.Path] = r.Header.Get(wire.HeaderProof), string(body)
 	if held := b.held[r.URL.Path]; held != nil {
 		b.mu.Unlock()
 		<-held
@@ -48,6 +57,13 @@ func (b *back) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if b.fail {
 		wire.WriteFailure(w, wire.Unavailable)
+		return
+	}
+	if b.refuse != 0 {
+		f := wire.ProofRefused.Coded(b.refuse)
+		w.Header().Set(wire.HeaderReason, f.Name)
+		w.Header().Set(wire.HeaderErrCode, strconv.Itoa(f.ErrCode))
+		wire.WriteFailure(w, f)
 		return
 	}
 	var data any = link.Empty{}
@@ -67,10 +83,12 @@ func (b *back) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		data = link.Devices{Devices: b.devices}
 	case link.PathSetUser:
 		data = link.User{ID: "alice", Disabled: true, Epoch: 7}
-	case link.PathOpenCode:
-		data = link.OpenedCode{Found: true, PSK: "the code's", Under: b.under}
-	case link.PathEnrol:
-		data = link.Enrolled{Device: link.Device{ID: "new-device", UserID: "alice", PlatformID: 1, Status: link.DeviceActive}, Under: b.under}
+	case link.PathIssueTicket:
+		s, _ := b.sessions.Verify(r.Context(), r.Header.Get(wire.HeaderProof))
+		ticket, expires, _ := b.sessions.IssueTicket(r.Context(), s, session.PurposeRealtime)
+		data = link.IssuedTicket{Ticket: ticket, Expires: expires}
+	case link.PathLoginKeys:
+		data = handshake.WellKnown{Version: handshake.WellKnownVersion, Audience: "https://im.example.com"}
 	case link.PathOpenIMToken:
 		data = link.Token{Token: "openim-token", Hash: "hash", Expires: time.Now().Add(time.Hour)}
 	case wire.UserPrefix + "/user/get_users_info":
@@ -97,10 +115,17 @@ func (b *back) calls(path string) int {
 	return len(slices.DeleteFunc(slices.Clone(b.asked), func(p string) bool { return p != path }))
 }
 
+func (b *back) body(path string) string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.bodies[path]
+}
+
 // house is a users' door over a real Redis, with a backend of the test's.
 type house struct {
 	http.Handler
 	back     *back
+	door     *usersDoor
 	hall     *hall
 	sessions *session.Store
 	redis    *redistest.Server
@@ -114,21 +139,21 @@ func users(t *testing.T, configured *Hot) *house {
 	h.hall = shared(t, server.URL, configured)
 	db := h.redis.Open("test:")
 	log := slog.New(slog.DiscardHandler)
-	h.sessions = session.New(session.Options{
-		Redis: db, Lifetime: func() time.Duration { return time.Hour }, Idle: func() time.Duration { return time.Hour },
-		Now: time.Now, Log: log, Registerer: prometheus.NewRegistry(),
-	})
-	keys := login.NewKeys(t.TempDir())
-	logins, err := login.New(login.Options{
-		Audience: "https://im.example.com", Keys: keys, States: login.NewStates(db, login.DefaultLimits), Registry: registry{h.hall.backend, h.sessions}, Sessions: newSessions{h.sessions},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	h.sessions = newSessions(db, nil)
+	h.back.sessions = h.sessions
 	sockets := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })
-	door := newUsersDoor(h.hall, logins, h.sessions, sockets, 600)
+	door := newUsersDoor(h.hall, h.sessions, sockets, 600)
+	h.door = door
 	h.Handler = serve.NewRecorder(log, prometheus.NewRegistry(), time.Now).Wrap(door)
 	return h
+}
+
+// newSessions are sessions of an hour. The backend has a Sealer, the gateway none.
+func newSessions(db *redisdb.DB, seal session.Sealer) *session.Store {
+	return session.New(session.Options{
+		Redis: db, Lifetime: func() time.Duration { return time.Hour }, Idle: func() time.Duration { return time.Hour },
+		Now: time.Now, Log: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(), Seal: seal,
+	})
 }
 
 // login makes a session without the login before it.
@@ -171,9 +196,57 @@ func TestAUserCallsAsHimself(t *testing.T) {
 	g.Expect(status).To(Equal(http.StatusOK))
 	var ticket struct{ Ticket string }
 	g.Expect(json.Unmarshal(e.Data, &ticket)).To(Succeed(), e.ErrMsg)
-	redeemed, err := h.sessions.RedeemTicket(t.Context(), ticket.Ticket, session.PurposeRealtime)
+	redeemed, _, err := h.sessions.RedeemTicket(t.Context(), ticket.Ticket, session.PurposeRealtime)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(redeemed.UserID).To(Equal("alice"))
+	for _, path := range []string{infoPath, link.PathIssueTicket} {
+		g.Expect(h.back.proofs[path]).To(Equal(token), "the backend is shown for whom %s is asked", path)
+	}
+}
+
+// TestASessionThatTheBackendDoesNotAcceptIsOver: it can end between two looks, and the client must hear why, as ever.
+func TestASessionThatTheBackendDoesNotAcceptIsOver(t *testing.T) {
+	g := NewWithT(t)
+	h := users(t, nil)
+	token, _ := h.login(t, "alice")
+	for _, code := range []int{wire.CodeTokenKicked, wire.CodeTokenExpired, wire.CodeTokenNotExist} {
+		h.back.refuse = code
+		for _, path := range []string{infoPath, wire.PathTickets, wire.PathCodes, wire.PathDevices} {
+			status, e := h.post(t, path, token, `{}`)
+			g.Expect(status).To(Equal(http.StatusOK), path)
+			g.Expect(e.ErrCode).To(Equal(code), path)
+			g.Expect(e.ErrMsg).To(ContainSubstring("log in again"))
+		}
+	}
+	h.back.refuse = 0
+	_, e := h.post(t, infoPath, token, `{}`)
+	g.Expect(e.ErrCode).To(BeZero(), "life goes on")
+}
+
+// TestTheLoginKeysOutlastTheBackendForAWhile: for as long as clients may keep them, and not longer.
+func TestTheLoginKeysOutlastTheBackendForAWhile(t *testing.T) {
+	g := NewWithT(t)
+	h := users(t, nil)
+	ask := func() int {
+		status, _, _ := request(t, h, http.MethodGet, wire.WellKnownPath, "", http.Header{})
+		return status
+	}
+	h.back.fail = true
+	g.Expect(ask()).To(Equal(http.StatusServiceUnavailable), "never known")
+	h.back.fail = false
+	for range 5 {
+		g.Expect(ask()).To(Equal(http.StatusOK))
+	}
+	g.Expect(h.back.calls(link.PathLoginKeys)).To(Equal(2), "the backend is not asked each time")
+	h.back.fail = true
+	later := func(d time.Duration) { h.door.loginKeys.now = func() time.Time { return time.Now().Add(d) } }
+	later(keysFresh + time.Second)
+	g.Expect(ask()).To(Equal(http.StatusOK))
+	g.Expect(h.back.calls(link.PathLoginKeys)).To(Equal(3), "it was asked, and does not answer")
+	later((wellKnownSeconds + 1) * time.Second)
+	g.Expect(ask()).To(Equal(http.StatusServiceUnavailable))
+	h.back.fail = false
+	g.Expect(ask()).To(Equal(http.StatusOK))
 }
 
 func TestWithoutASessionNothingReachesTheBackend(t *testing.T) {
@@ -363,7 +436,9 @@ func TestARevokedDeviceTakesItsSessionsAlong(t *testing.T) {
 	g.Expect(e.ErrCode).To(BeZero(), e.ErrMsg)
 	g.Expect(code(first)).To(Equal(wire.CodeTokenKicked))
 	g.Expect(code(second)).To(BeZero())
-	g.Expect(h.back.calls(link.PathForceLogout)).To(BeZero(), "the other device of this platform keeps its sockets at OpenIM")
+	g.Eventually(func() int { return h.back.calls(link.PathForceLogout) }).Should(Equal(1))
+	g.Expect(h.back.body(link.PathForceLogout)).To(MatchJSON(`{"userID":"alice","platformIDs":[1],"spareActive":true}`),
+		"the other device of this platform keeps its sockets at OpenIM")
 	_, late, err := h.sessions.Create(t.Context(), "alice", "device-of-alice", 1, 1)
 	g.Expect(err).To(MatchError(session.ErrRevoked), "a login of the device that was on its way: %v", late)
 }

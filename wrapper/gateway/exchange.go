@@ -36,7 +36,8 @@ type exchange struct {
 	hot     *hot // one and the same from beginning to end
 	began   time.Time
 	address netip.Addr
-	caller  auth.Principal  // zero until he is known
+	caller  auth.Principal  // zero until it is known
+	proof   string          // the caller's credential, for the backend to verify
 	session session.Session // of a user
 	rule    string          // the rule that refused
 	status  int             // of the reply

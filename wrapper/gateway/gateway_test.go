@@ -26,6 +26,7 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/audit"
 	"github.com/openimstack/openim-operator/wrapper/auth"
 	"github.com/openimstack/openim-operator/wrapper/auth/authtest"
+	"github.com/openimstack/openim-operator/wrapper/issuers"
 	"github.com/openimstack/openim-operator/wrapper/limit"
 	"github.com/openimstack/openim-operator/wrapper/mounted"
 	"github.com/openimstack/openim-operator/wrapper/serve"
@@ -51,10 +52,10 @@ func edge(t *testing.T, backend http.HandlerFunc) (http.Handler, authtest.Key) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	issuer := Issuer{Issuer: authtest.Issuer, Audiences: []string{authtest.Audience}, Algorithms: []string{"ES256"}, Roles: Roles{Claim: "groups", Admin: []string{authtest.Role}}}
+	issuer := issuers.Issuer{Issuer: authtest.Issuer, Audiences: []string{authtest.Audience}, Algorithms: []string{"ES256"}, Roles: issuers.Roles{Claim: "groups", Admin: []string{authtest.Role}}}
 	server := httptest.NewServer(backend)
 	t.Cleanup(server.Close)
-	admins := auth.NewAdmins([]auth.Issuer{issuer.rules(fixed{set})}, time.Now)
+	admins := auth.NewAdmins([]auth.Issuer{issuer.Rules(fixed{set})}, time.Now)
 	h := newAdminHandler(shared(t, server.URL, nil), admins, nil, 0)
 	return serve.NewRecorder(slog.New(slog.DiscardHandler), prometheus.NewRegistry(), time.Now).Wrap(h), key
 }
@@ -92,16 +93,6 @@ func post(h http.Handler, token string) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
 	return w
-}
-
-func TestTheDefaultsOfAnIssuer(t *testing.T) {
-	g := NewWithT(t)
-	r := (&Issuer{}).rules(nil)
-	g.Expect(r.Types).To(Equal([]string{"at+jwt", "jwt", ""}))
-	g.Expect(r.Lifetime).To(Equal(time.Hour))
-	r = (&Issuer{Types: []string{"AT+JWT"}, MaxLifetimeSeconds: 300}).rules(nil)
-	g.Expect(r.Types).To(Equal([]string{"at+jwt"}))
-	g.Expect(r.Lifetime).To(Equal(5 * time.Minute))
 }
 
 func TestTheChallengeNamesAnErrorOnlyToThoseWhoSentAToken(t *testing.T) {

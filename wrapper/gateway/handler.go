@@ -104,7 +104,7 @@ func (h *adminHandler) identify(x *exchange) *wire.Failure {
 		return h.refuse(x, refusal, true)
 	}
 	h.recognised(x, token)
-	x.caller = principal
+	x.caller, x.proof = principal, token
 	x.rec.Subject, x.rec.Issuer = principal.Subject, principal.Issuer
 	return nil
 }

@@ -114,7 +114,7 @@ func (k *headKeeper) tell(ctx context.Context) bool {
 
 // registerHead leaves a head with the backend.
 func (b *backendClient) registerHead(ctx context.Context, head link.AuditHead) error {
-	_, err := ask[link.Empty](ctx, b, link.PathRegisterHead, head)
+	_, err := ask[link.Empty](ctx, b, link.PathRegisterHead, "", head)
 	return err
 }
 

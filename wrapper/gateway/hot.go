@@ -110,7 +110,7 @@ func (h *Hot) compile() (*hot, error) {
 		p.Add("origins", "write at most %d", maxOrigins)
 	}
 	for i, origin := range h.Origins {
-		if origin != anyOrigin && !isOrigin(origin, "https", "http") {
+		if origin != anyOrigin && !serve.IsOrigin(origin, "https", "http") {
 			p.Add(fmt.Sprintf("origins[%d]", i), `write an origin as browsers send it, such as https://chat.example.com, or "*"`)
 		}
 	}

@@ -2,8 +2,6 @@ package gateway
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,33 +9,39 @@ import (
 	"time"
 
 	"github.com/openimstack/openim-operator/wrapper/auth"
-	"github.com/openimstack/openim-operator/wrapper/handshake"
 	"github.com/openimstack/openim-operator/wrapper/link"
-	"github.com/openimstack/openim-operator/wrapper/session"
 	"github.com/openimstack/openim-operator/wrapper/upstream"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// linkDeadline bounds a call that the gateway makes for itself.
-const linkDeadline = 5 * time.Second
+// Deadlines of calls that the gateway makes beside OpenIM's routes. A call of a login takes several steps behind it.
+const (
+	linkDeadline  = 5 * time.Second
+	loginDeadline = link.LoginDeadline + extraWait
+)
 
 // errBackend is a call of the gateway's own that the backend did not carry out.
 var errBackend = errors.New("the backend did not answer")
 
-// self is who the gateway is when it asks for itself.
+// self is who the gateway is when it asks. For whom it asks, the proof says.
 var self = auth.Principal{Subject: "gateway", Issuer: "gateway", Role: auth.RoleGateway}
 
-// ask makes one call of package link. The error never holds what was asked or answered: both can be secrets.
-func ask[Reply any](ctx context.Context, b *backendClient, path string, request any) (Reply, error) {
+// ask makes one call of package link, with the credential of the caller whom it is made for; "" when the gateway asks for itself. The error
+// never holds what was asked or answered: both can be secrets.
+func ask[Reply any](ctx context.Context, b *backendClient, path, proof string, request any) (Reply, error) {
+	return askWithin[Reply](ctx, linkDeadline, b, path, proof, request)
+}
+
+func askWithin[Reply any](ctx context.Context, deadline time.Duration, b *backendClient, path, proof string, request any) (Reply, error) {
 	var reply Reply
 	body, err := json.Marshal(request)
 	if err != nil {
 		return reply, fmt.Errorf("encode the call of %s: %w", path, err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, linkDeadline)
+	ctx, cancel := context.WithTimeout(ctx, deadline)
 	defer cancel()
 	id := requestID(ctx)
-	answer, err := b.send(ctx, auth.Call{Principal: self, Method: http.MethodPost, Path: path, RequestID: id, Body: body}, wire.MediaTypeJSON)
+	answer, err := b.send(ctx, auth.Call{Principal: self, Method: http.MethodPost, Path: path, RequestID: id, Body: body, Proof: proof}, wire.MediaTypeJSON)
 	if err != nil {
 		return reply, fmt.Errorf("%w: %s: %w", errBackend, path, err)
 	}
@@ -67,91 +71,12 @@ func refusalOf(path string, answer upstream.Reply, envelope wire.Envelope) error
 	if !known || failure.Status != answer.Status {
 		return fmt.Errorf("%w: %s: HTTP status %d without a reason", errBackend, path, answer.Status)
 	}
+	if failure.Name == wire.ProofRefused.Name {
+		return &refusal{*over(envelope.ErrCode)}
+	}
 	switch failure.Status {
 	case http.StatusBadRequest, http.StatusForbidden, http.StatusTooManyRequests:
 		return &refusal{failure.Because(envelope.ErrMsg)}
 	}
 	return fmt.Errorf("%w: %s: %s", errBackend, path, failure.Name)
-}
-
-// registry is the device registry, as the login sees it. Whether a code still holds is judged here: the sessions are the gateway's.
-type registry struct {
-	backend  *backendClient
-	sessions *session.Store
-}
-
-// Resolve implements login.Registry.
-func (r registry) Resolve(ctx context.Context, request link.Resolve) (link.Resolved, error) {
-	return ask[link.Resolved](ctx, r.backend, link.PathResolve, request)
-}
-
-// OpenCode implements login.Registry.
-func (r registry) OpenCode(ctx context.Context, request link.OpenCode) (link.OpenedCode, error) {
-	opened, err := ask[link.OpenedCode](ctx, r.backend, link.PathOpenCode, request)
-	if err != nil {
-		return link.OpenedCode{}, err
-	}
-	stands, err := r.stands(ctx, opened.Under)
-	if err != nil {
-		return link.OpenedCode{}, err
-	}
-	if !stands {
-		// As for a code that never was.
-		opened.Found, opened.PSK = false, base64.RawURLEncoding.EncodeToString(randomBytes(handshake.PSKBytes))
-	}
-	return opened, nil
-}
-
-// Enrol implements login.Registry.
-func (r registry) Enrol(ctx context.Context, request link.Enrol) (link.Enrolled, error) {
-	enrolled, err := ask[link.Enrolled](ctx, r.backend, link.PathEnrol, request)
-	if err != nil || enrolled.Refused != "" {
-		return enrolled, err
-	}
-	// Once more: whatever ended the code until now has not seen the device, and whatever ends it from now on comes after the enrolment.
-	// Also for a caller who has gone meanwhile: the device is there.
-	ctx = context.WithoutCancel(ctx)
-	stands, err := r.stands(ctx, enrolled.Under)
-	if stands {
-		return enrolled, nil
-	}
-	return link.Enrolled{Refused: link.CodeGone}, errors.Join(err, r.takeBack(ctx, enrolled.Device.ID))
-}
-
-// takeBack revokes a device that should not have been enrolled.
-func (r registry) takeBack(ctx context.Context, deviceID string) error {
-	_, err := ask[link.Devices](ctx, r.backend, link.PathRevokeDevices, link.RevokeDevices{DeviceID: deviceID})
-	ended := r.sessions.Revoke(ctx, session.Revocation{Scope: session.ScopeDevice, ID: deviceID, Reason: "code-revoked"})
-	return errors.Join(err, ended)
-}
-
-// noted is a session as it goes along with a code: all of it, so that nothing that a revocation speaks of is missing.
-func noted(s session.Session) (string, error) {
-	text, err := json.Marshal(s)
-	return string(text), err
-}
-
-// stands reports whether no revocation concerns what a code was issued under. Without a note it does not, after the same work.
-func (r registry) stands(ctx context.Context, under string) (bool, error) {
-	var s session.Session
-	known := under != "" && json.Unmarshal([]byte(under), &s) == nil && s.UserID != ""
-	err := r.sessions.Stands(ctx, s)
-	switch {
-	case errors.Is(err, session.ErrRevoked):
-		return false, nil
-	case err != nil:
-		return false, err
-	}
-	return known, nil
-}
-
-func randomBytes(n int) []byte {
-	b := make([]byte, n)
-	_, _ = rand.Read(b) // never fails
-	return b
-}
-
-// Rotate implements login.Registry.
-func (r registry) Rotate(ctx context.Context, request link.Rotate) (link.Enrolled, error) {
-	return ask[link.Enrolled](ctx, r.backend, link.PathRotate, request)
 }

@@ -12,14 +12,23 @@ import (
 
 	. "github.com/onsi/gomega"
 
+	"github.com/openimstack/openim-operator/wrapper/auth/authtest"
 	"github.com/openimstack/openim-operator/wrapper/backend"
+	"github.com/openimstack/openim-operator/wrapper/custody"
+	"github.com/openimstack/openim-operator/wrapper/issuers"
 	"github.com/openimstack/openim-operator/wrapper/openimapi/openimtest"
 	usersdb "github.com/openimstack/openim-operator/wrapper/registry"
 	"github.com/openimstack/openim-operator/wrapper/registry/mongotest"
 	"github.com/openimstack/openim-operator/wrapper/serve"
+	"github.com/openimstack/openim-operator/wrapper/session"
 	"github.com/openimstack/openim-operator/wrapper/upstream"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
+
+// keysOf is a custody key without a file.
+type keysOf string
+
+func (k keysOf) Get() (custody.Keys, error) { return custody.Keys{[]byte(k)}, nil }
 
 // withBackend puts the backend as it runs, on a fake OpenIM, behind both doors.
 func withBackend(t *testing.T) (*office, *openimtest.Fake) {
@@ -33,13 +42,25 @@ func withBackend(t *testing.T) (*office, *openimtest.Fake) {
 		return path
 	}
 	redis := o.redis.Config("test:")
+	loginKeys := filepath.Join(dir, "login")
+	if err := os.Mkdir(loginKeys, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	file("login/1", "00112233445566778899aabbccddeeff00112233445566778899aabbccddee01")
+	const custodyKey = "custody-0123456789abcdef0123456789abcdef"
+	o.sessions = newSessions(o.redis.Open("test:"), backend.SessionSealer(keysOf(custodyKey), time.Now)) // as the backend makes them
 	app, err := backend.New(backend.Config{
 		Listen: "127.0.0.1:0", Telemetry: serve.Telemetry{Listen: "127.0.0.1:0"}, AssertionKeyFile: file("assertion", string(sharedKey)),
 		OpenIM: backend.OpenIM{
 			APIURL: openim.URL, AdminUserID: openimtest.AdminUserID, SecretFile: file("secret", openimtest.Secret), Release: "v3.8.3-patch.16",
 		},
+		Admins: issuers.Admins{Issuers: []issuers.Issuer{{
+			Issuer: authtest.Issuer, Audiences: []string{authtest.Audience}, Algorithms: []string{"ES256"}, JWKSFile: file("jwks.json", string(authtest.JWKS(t, o.key))),
+			Roles: issuers.Roles{Claim: "groups", Admin: []string{authtest.Role}},
+		}}},
+		Users: &backend.Users{Audience: "https://im.example.com", ServerKeysDir: loginKeys, Session: session.Limits{LifetimeSeconds: 3600, IdleSeconds: 3600}},
 		Redis: &redis, MongoDB: &usersdb.Config{URIFile: file("uri", mongotest.Start(t).URI()), Database: "openim_v3"},
-		CustodyKeyFile: file("custody", "custody-0123456789abcdef0123456789abcdef"), ShutdownGraceSeconds: 1,
+		CustodyKeyFile: file("custody", custodyKey), ShutdownGraceSeconds: 1,
 	}, "test", slog.New(slog.DiscardHandler), time.Now)
 	if err != nil {
 		t.Fatal(err)
@@ -88,6 +109,23 @@ func TestAddressesOfTheClusterLeaveByNeitherDoor(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestASessionThatTheGatewayMadeUpIsNobodys: whoever holds the gateway can write sessions to Redis and sign for them, and is nobody by it.
+func TestASessionThatTheGatewayMadeUpIsNobodys(t *testing.T) {
+	g := NewWithT(t)
+	o, openim := withBackend(t)
+	forged, _, err := newSessions(o.redis.Open("test:"), nil).Create(t.Context(), "alice", "device", 1, 1)
+	g.Expect(err).NotTo(HaveOccurred())
+	const body = `{"userIDs":["alice"]}`
+	status, e := o.house.post(t, infoPath, forged, body)
+	g.Expect(status).To(Equal(http.StatusOK))
+	g.Expect(e.ErrCode).To(Equal(wire.CodeTokenNotExist), "the gateway's door takes it, and the backend does not: %s", e.ErrMsg)
+	g.Expect(openim.Seen("/user/get_users_info")).To(BeEmpty())
+
+	good, _ := o.login(t, "alice")
+	_, e = o.house.post(t, infoPath, good, body)
+	g.Expect(e.ErrCode).To(BeZero(), e.ErrMsg)
 }
 
 // TestAReplyIsWhatTheRouteDeclares on the whole way: what is not known and what is not the caller's stays behind the backend.

@@ -3,7 +3,6 @@ package gateway
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/openimstack/openim-operator/wrapper/link"
@@ -13,14 +12,23 @@ import (
 
 // asked makes a call of package link on behalf of a caller and gives its reply on.
 func asked[Reply any](x *exchange, h *hall, path string, request any) (any, *wire.Failure) {
-	reply, err := ask[Reply](x.r.Context(), h.backend, path, request)
+	reply, failure := askedFor[Reply](x, h, path, request)
+	if failure != nil {
+		return nil, failure
+	}
+	return reply, nil
+}
+
+// askedFor is asked with the reply's type.
+func askedFor[Reply any](x *exchange, h *hall, path string, request any) (Reply, *wire.Failure) {
+	reply, err := ask[Reply](x.r.Context(), h.backend, path, x.proof, request)
 	if refused, ok := errors.AsType[*refusal](err); ok {
-		return nil, &refused.failure
+		return reply, &refused.failure
 	}
 	if err != nil {
 		f := wire.Unavailable
 		x.rec.Refuse(f, err.Error())
-		return nil, &f
+		return reply, &f
 	}
 	return reply, nil
 }
@@ -46,12 +54,14 @@ func (v revocation) end(x *exchange, r session.Revocation) (any, *wire.Failure) 
 	}
 	v.drop(x, codesOf(r))
 	if r.Scope == session.ScopeUser {
-		v.belt.fasten(x.r.Context(), x.rec.RequestID, func(ctx context.Context) error { return v.forceLogout(ctx, r.ID, platforms) })
+		v.belt.fasten(x.r.Context(), x.rec.RequestID, func(ctx context.Context) error {
+			return v.logOut(ctx, link.ForceLogout{UserID: r.ID, PlatformIDs: platforms})
+		})
 	}
 	return link.Empty{}, nil
 }
 
-// codesOf are the open codes that were issued under what a revocation ends. They do not hold from the revocation on (registry.stands).
+// codesOf are the open codes that were issued under what a revocation ends. They do not hold from the revocation on: the backend compares.
 func codesOf(r session.Revocation) link.DropCodes {
 	switch r.Scope {
 	case session.ScopeSession:
@@ -67,7 +77,7 @@ func codesOf(r session.Revocation) link.DropCodes {
 // drop has the backend remove codes that hold no longer, which would keep others from being issued. Its failure takes nothing back.
 func (v revocation) drop(x *exchange, which link.DropCodes) {
 	v.tidy.fasten(x.r.Context(), x.rec.RequestID, func(ctx context.Context) error {
-		_, err := ask[link.Empty](ctx, v.backend, link.PathDropCodes, which)
+		_, err := ask[link.Empty](ctx, v.backend, link.PathDropCodes, "", which)
 		return err
 	})
 }
@@ -85,7 +95,7 @@ func (v revocation) platform(x *exchange, userID string, platformID int32) *wire
 // devices revokes devices for good, and all their sessions.
 func (v revocation) devices(x *exchange, request link.RevokeDevices) (any, *wire.Failure) {
 	ctx := x.r.Context()
-	revoked, err := ask[link.Devices](ctx, v.backend, link.PathRevokeDevices, request)
+	revoked, err := ask[link.Devices](ctx, v.backend, link.PathRevokeDevices, x.proof, request)
 	if err != nil {
 		return nil, x.unrecorded(err)
 	}
@@ -104,7 +114,7 @@ func (v revocation) devices(x *exchange, request link.RevokeDevices) (any, *wire
 
 // user ends everything of a user's and keeps him out, or lets him in again.
 func (v revocation) user(x *exchange, userID string, disabled bool) (any, *wire.Failure) {
-	user, err := ask[link.User](x.r.Context(), v.backend, link.PathSetUser, link.SetUser{UserID: userID, Disabled: &disabled, NextEpoch: disabled})
+	user, err := ask[link.User](x.r.Context(), v.backend, link.PathSetUser, x.proof, link.SetUser{UserID: userID, Disabled: &disabled, NextEpoch: disabled})
 	if err != nil {
 		return nil, x.unrecorded(err)
 	}
@@ -128,24 +138,18 @@ func (x *exchange) unrecorded(err error) *wire.Failure {
 	return &f
 }
 
-// logOutDevices has OpenIM forget what the devices had open.
+// logOutDevices has OpenIM forget what the devices had open. OpenIM knows users and platforms, no devices: who has another device on the
+// platform keeps the sockets there.
 func (v revocation) logOutDevices(ctx context.Context, devices []link.Device) error {
 	var failed error
 	for _, device := range devices {
-		// OpenIM knows users and platforms, no devices: whoever has another device on the platform keeps his sockets.
-		left, err := ask[link.Devices](ctx, v.backend, link.PathListDevices, link.ListDevices{UserID: device.UserID})
-		if err == nil && !slices.ContainsFunc(left.Devices, func(d link.Device) bool {
-			return d.Status == link.DeviceActive && d.PlatformID == device.PlatformID
-		}) {
-			err = v.forceLogout(ctx, device.UserID, []int32{device.PlatformID})
-		}
-		failed = errors.Join(failed, err)
+		failed = errors.Join(failed, v.logOut(ctx, link.ForceLogout{UserID: device.UserID, PlatformIDs: []int32{device.PlatformID}, SpareActive: true}))
 	}
 	return failed
 }
 
-// forceLogout is the second belt: its failure takes nothing back.
-func (v revocation) forceLogout(ctx context.Context, userID string, platforms []int32) error {
-	_, err := ask[link.Empty](ctx, v.backend, link.PathForceLogout, link.ForceLogout{UserID: userID, PlatformIDs: platforms})
+// logOut is the second belt: its failure takes nothing back.
+func (v revocation) logOut(ctx context.Context, which link.ForceLogout) error {
+	_, err := ask[link.Empty](ctx, v.backend, link.PathForceLogout, "", which)
 	return err
 }

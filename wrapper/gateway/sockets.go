@@ -35,27 +35,27 @@ func (s socketSessions) Authenticate(ctx context.Context, token string) (realtim
 	if err != nil {
 		return realtime.Identity{}, socketFailure(err)
 	}
-	return socketIdentity(found), nil
+	return socketIdentity(found, token), nil
 }
 
 // Redeem implements realtime.Sessions.
 func (s socketSessions) Redeem(ctx context.Context, ticket string) (realtime.Identity, *wire.Failure) {
-	found, err := s.store.RedeemTicket(ctx, ticket, session.PurposeRealtime)
+	found, grant, err := s.store.RedeemTicket(ctx, ticket, session.PurposeRealtime)
 	if err != nil {
 		return realtime.Identity{}, socketFailure(err)
 	}
-	return socketIdentity(found), nil
+	return socketIdentity(found, grant), nil
 }
 
 // Attach implements realtime.Sessions. The session is the one that was verified, with every field: one that is put together here
 // again could lack what revocations are compared with. An identity without a session is closed at once.
 func (s socketSessions) Attach(id realtime.Identity, end func(realtime.Cause)) (detach func()) {
-	held, ok := id.Session.(session.Session)
+	held, ok := id.Session.(heldSession)
 	if !ok {
 		go end(realtime.CauseRevoked)
 		return func() {}
 	}
-	return s.store.Attach(held, func(cause error) {
+	return s.store.Attach(held.session, func(cause error) {
 		if errors.Is(cause, session.ErrExpired) {
 			end(realtime.CauseExpired)
 			return
@@ -71,22 +71,41 @@ func socketFailure(err error) *wire.Failure {
 	return &f
 }
 
-func socketIdentity(s session.Session) realtime.Identity {
-	return realtime.Identity{UserID: s.UserID, DeviceID: s.DeviceID, PlatformID: s.PlatformID, SessionID: s.ID, Expires: s.Expires, Session: s}
+// heldSession is what a socket keeps: its session as it was verified, and what proves it to the backend.
+type heldSession struct {
+	session session.Session
+	proof   string
+}
+
+// String keeps the proof out of whatever an identity is printed into.
+func (h heldSession) String() string { return "session " + h.session.ID }
+
+// GoString is String.
+func (h heldSession) GoString() string { return h.String() }
+
+func proofOf(id realtime.Identity) string {
+	held, _ := id.Session.(heldSession)
+	return held.proof
+}
+
+func socketIdentity(s session.Session, proof string) realtime.Identity {
+	return realtime.Identity{
+		UserID: s.UserID, DeviceID: s.DeviceID, PlatformID: s.PlatformID, SessionID: s.ID, Expires: s.Expires, Session: heldSession{s, proof},
+	}
 }
 
 // socketUpstream is what sockets need from the backend.
 type socketUpstream struct{ backend *backendClient }
 
 // Token implements realtime.Upstream.
-func (s socketUpstream) Token(ctx context.Context, userID string, platformID int32, refused string) (token, hash string, err error) {
-	reply, err := ask[link.Token](ctx, s.backend, link.PathOpenIMToken, link.TokenRequest{UserID: userID, PlatformID: platformID, Refused: refused})
+func (s socketUpstream) Token(ctx context.Context, id realtime.Identity, refused string) (token, hash string, err error) {
+	reply, err := ask[link.Token](ctx, s.backend, link.PathOpenIMToken, proofOf(id), link.TokenRequest{Refused: refused})
 	return reply.Token, reply.Hash, err
 }
 
 // Member implements realtime.Members.
-func (s socketUpstream) Member(ctx context.Context, userID string, conversations []string) ([]bool, error) {
-	reply, err := ask[link.Members](ctx, s.backend, link.PathMembership, link.Membership{UserID: userID, ConversationIDs: conversations})
+func (s socketUpstream) Member(ctx context.Context, id realtime.Identity, conversations []string) ([]bool, error) {
+	reply, err := ask[link.Members](ctx, s.backend, link.PathMembership, proofOf(id), link.Membership{ConversationIDs: conversations})
 	if err == nil && len(reply.Member) != len(conversations) {
 		return nil, errors.New("the backend gave another number of verdicts than it was asked for")
 	}
@@ -94,8 +113,8 @@ func (s socketUpstream) Member(ctx context.Context, userID string, conversations
 }
 
 // Sender implements realtime.Profiles.
-func (s socketUpstream) Sender(ctx context.Context, userID, groupID string) (realtime.Sender, error) {
-	reply, err := ask[link.Sender](ctx, s.backend, link.PathSender, link.SenderOf{UserID: userID, GroupID: groupID})
+func (s socketUpstream) Sender(ctx context.Context, id realtime.Identity, groupID string) (realtime.Sender, error) {
+	reply, err := ask[link.Sender](ctx, s.backend, link.PathSender, proofOf(id), link.SenderOf{GroupID: groupID})
 	return realtime.Sender{Nickname: reply.Nickname, FaceURL: reply.FaceURL}, err
 }
 

@@ -22,6 +22,7 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/audit"
 	"github.com/openimstack/openim-operator/wrapper/auth"
 	"github.com/openimstack/openim-operator/wrapper/auth/authtest"
+	"github.com/openimstack/openim-operator/wrapper/issuers"
 	"github.com/openimstack/openim-operator/wrapper/realtime"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
@@ -101,7 +102,7 @@ func TestAFloodOfUnknownCallersCostsLittleAndKeepsNobodyOut(t *testing.T) {
 	keys := &counting{}
 	keys.set = mustParse(t, o.key)
 	issuer := testIssuer()
-	door := newAdminHandler(o.hall, auth.NewAdmins([]auth.Issuer{issuer.rules(keys)}, time.Now), o.sessions, 600)
+	door := newAdminHandler(o.hall, auth.NewAdmins([]auth.Issuer{issuer.Rules(keys)}, time.Now), o.sessions, 600)
 	path, stop := record(t, o.hall)
 
 	good := jsonHeader("Authorization", "Bearer "+o.key.Sign(t, nil, authtest.Claims(time.Now(), nil)))
@@ -165,7 +166,7 @@ func TestBadTokensAtTheSameTimeAreLookedAtSoOftenAndNoMore(t *testing.T) {
 	keys := &counting{}
 	keys.set = mustParse(t, key)
 	issuer := testIssuer()
-	door := newAdminHandler(shared(t, "http://127.0.0.1:1", nil), auth.NewAdmins([]auth.Issuer{issuer.rules(keys)}, time.Now), nil, 0)
+	door := newAdminHandler(shared(t, "http://127.0.0.1:1", nil), auth.NewAdmins([]auth.Issuer{issuer.Rules(keys)}, time.Now), nil, 0)
 	bad := jsonHeader("Authorization", "Bearer "+authtest.NewKey(t, "k1", jose.ES256).Sign(t, nil, authtest.Claims(time.Now(), nil)))
 	var all sync.WaitGroup
 	for range 16 {
@@ -252,10 +253,10 @@ func record(t *testing.T, h *hall) (path string, stop func()) {
 	return path, func() { cancel(); <-ended }
 }
 
-func testIssuer() Issuer {
-	return Issuer{
+func testIssuer() issuers.Issuer {
+	return issuers.Issuer{
 		Issuer: authtest.Issuer, Audiences: []string{authtest.Audience}, Algorithms: []string{"ES256"},
-		Roles: Roles{Claim: "groups", Admin: []string{authtest.Role}},
+		Roles: issuers.Roles{Claim: "groups", Admin: []string{authtest.Role}},
 	}
 }
 

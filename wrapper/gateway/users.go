@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/openimstack/openim-operator/wrapper/auth"
-	"github.com/openimstack/openim-operator/wrapper/login"
 	"github.com/openimstack/openim-operator/wrapper/policy"
 	"github.com/openimstack/openim-operator/wrapper/serve"
 	"github.com/openimstack/openim-operator/wrapper/session"
@@ -19,10 +18,10 @@ import (
 // usersDoor answers one request at the users' listener: login, the gateway's own routes, OpenIM's routes, the socket.
 type usersDoor struct {
 	*hall
-	login       *login.Service
 	sessions    *session.Store
 	sockets     http.Handler
 	codeSeconds int32
+	loginKeys   *loginKeys
 	own         map[string]ownRoute
 }
 
@@ -43,8 +42,8 @@ func (h *hall) perform(x *exchange, route *policy.OwnRoute, own ownRoute) *wire.
 	return reply(x.w, data)
 }
 
-func newUsersDoor(h *hall, l *login.Service, s *session.Store, sockets http.Handler, codeSeconds int32) *usersDoor {
-	u := &usersDoor{hall: h, login: l, sessions: s, sockets: sockets, codeSeconds: codeSeconds}
+func newUsersDoor(h *hall, s *session.Store, sockets http.Handler, codeSeconds int32) *usersDoor {
+	u := &usersDoor{hall: h, sessions: s, sockets: sockets, codeSeconds: codeSeconds, loginKeys: newLoginKeys(h.backend, h.now)}
 	u.own = map[string]ownRoute{
 		wire.PathLoginStart:     u.startLogin,
 		wire.PathLoginFinish:    u.finishLogin,
@@ -190,7 +189,7 @@ func (u *usersDoor) recognise(x *exchange, token string) *wire.Failure {
 		return failure
 	}
 	u.hall.recognised(x, token)
-	x.session, x.caller = found, principalOf(found)
+	x.session, x.caller, x.proof = found, principalOf(found), token
 	x.rec.Subject, x.rec.Issuer = x.caller.Subject, x.caller.Issuer
 	return nil
 }

@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"encoding/json"
-	"errors"
 	"net/http"
 	"strconv"
 	"time"
@@ -10,7 +9,6 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/auth"
 	"github.com/openimstack/openim-operator/wrapper/handshake"
 	"github.com/openimstack/openim-operator/wrapper/link"
-	"github.com/openimstack/openim-operator/wrapper/login"
 	"github.com/openimstack/openim-operator/wrapper/serve"
 	"github.com/openimstack/openim-operator/wrapper/session"
 	"github.com/openimstack/openim-operator/wrapper/wire"
@@ -21,7 +19,7 @@ const wellKnownSeconds = 300
 
 func (u *usersDoor) wellKnown(x *exchange) *wire.Failure {
 	x.silent = true
-	document, err := u.login.WellKnown()
+	document, err := u.loginKeys.get(x.r.Context())
 	if err != nil {
 		x.rec.Refuse(wire.Unavailable, err.Error())
 		return &wire.Unavailable
@@ -44,8 +42,12 @@ func (u *usersDoor) startLogin(x *exchange, body []byte) (any, *wire.Failure) {
 	if err != nil {
 		return nil, argument(err.Error())
 	}
-	reply, outcome, err := u.login.Start(x.r.Context(), request, x.address)
-	return reply, x.loginFailure(outcome, err)
+	question := link.LoginStart{Request: request}
+	if x.address.IsValid() {
+		question.From = x.address.String()
+	}
+	answer, err := askWithin[link.LoginStarted](x.r.Context(), loginDeadline, u.backend, link.PathLoginStart, "", question)
+	return answer.Reply, x.loginFailure(answer.Verdict, &answer.Outcome, err)
 }
 
 func (u *usersDoor) finishLogin(x *exchange, body []byte) (any, *wire.Failure) {
@@ -54,49 +56,45 @@ func (u *usersDoor) finishLogin(x *exchange, body []byte) (any, *wire.Failure) {
 		return nil, argument(err.Error())
 	}
 	// Only a rotation comes with a session, and a bad one is as good as none: the login says no in its own constant way.
-	var current *login.Caller
-	if token, failure := credential(x.r.Header); failure == nil {
-		if s, err := u.sessions.Verify(x.r.Context(), token); err == nil {
-			current = &login.Caller{UserID: s.UserID, DeviceID: s.DeviceID, SessionID: s.ID, PlatformID: s.PlatformID, LoggedIn: s.Created}
-		}
+	token, failure := credential(x.r.Header)
+	if failure != nil {
+		token = ""
 	}
-	reply, outcome, err := u.login.Finish(x.r.Context(), request, current)
-	if failure := x.loginFailure(outcome, err); failure != nil {
+	answer, err := askWithin[link.LoginFinished](x.r.Context(), loginDeadline, u.backend, link.PathLoginFinish, token, link.LoginFinish{Request: request})
+	if failure := x.loginFailure(answer.Verdict, &answer.Outcome, err); failure != nil {
 		return nil, failure
 	}
-	if outcome.Ends != "" { // the session under which a key was rotated: the reply carries its successor
-		r := session.Revocation{Scope: session.ScopeSession, ID: outcome.Ends, Reason: "key-rotated"}
-		if err := u.sessions.Revoke(x.r.Context(), r); err != nil {
-			x.rec.Detail = "the session before the rotation lives on: " + err.Error()
-		}
-		u.revocation().drop(x, link.DropCodes{SessionID: outcome.Ends})
-	}
-	return reply, nil
+	x.rec.Detail = answer.Outcome.Detail
+	return answer.Reply, nil
 }
 
 // loginFailure notes what came of a login for the trail, and has one answer for everything that could tell an attacker
 // something.
-func (x *exchange) loginFailure(outcome login.Outcome, err error) *wire.Failure {
+func (x *exchange) loginFailure(verdict link.LoginVerdict, outcome *link.LoginOutcome, err error) *wire.Failure {
 	if outcome.UserID != "" {
 		x.caller = auth.Principal{Subject: outcome.UserID, Issuer: auth.UserIssuer, Device: outcome.DeviceID, Session: outcome.SessionID, PlatformID: outcome.PlatformID}
 		x.rec.Subject, x.rec.Issuer = x.caller.Subject, x.caller.Issuer
 	}
+	detail := outcome.Detail
+	if err != nil {
+		verdict, detail = link.LoginUnavailable, err.Error()
+	}
 	var failure wire.Failure
-	switch {
-	case err == nil:
+	switch verdict {
+	case link.LoginGranted:
 		return nil
-	case errors.Is(err, login.ErrMalformed):
+	case link.LoginMalformed:
 		failure = wire.BadRequest.Because("the login's message is malformed: see docs/login.md")
-	case errors.Is(err, login.ErrBusy):
+	case link.LoginBusy:
 		failure = wire.Limited
-	case errors.Is(err, login.ErrUnavailable):
+	case link.LoginUnavailable:
 		failure = wire.Unavailable.Because("logging in is not possible now: try again after a second")
 	default:
 		failure = wire.Unauthenticated.Because("the login failed: start again")
 	}
-	x.rec.Refuse(failure, err.Error())
+	x.rec.Refuse(failure, detail)
 	if outcome.Reason != "" {
-		x.rec.Reason = "login_" + string(outcome.Reason)
+		x.rec.Reason = "login_" + outcome.Reason
 	}
 	return &failure
 }
@@ -109,12 +107,12 @@ func (u *usersDoor) showSession(x *exchange, _ []byte) (any, *wire.Failure) {
 }
 
 func (u *usersDoor) issueTicket(x *exchange, _ []byte) (any, *wire.Failure) {
-	ticket, expires, err := u.sessions.IssueTicket(x.r.Context(), x.session, session.PurposeRealtime)
-	if err != nil {
-		return nil, sessionFailure(err)
+	issued, failure := askedFor[link.IssuedTicket](x, u.hall, link.PathIssueTicket, link.Empty{})
+	if failure != nil {
+		return nil, failure
 	}
-	u.unknown.good.add(ticket, time.Until(expires))
-	return map[string]any{"ticket": ticket, "expires": expires.Unix()}, nil
+	u.unknown.good.add(issued.Ticket, time.Until(issued.Expires))
+	return map[string]any{"ticket": issued.Ticket, "expires": issued.Expires.Unix()}, nil
 }
 
 func (u *usersDoor) issueCode(x *exchange, body []byte) (any, *wire.Failure) {
@@ -124,26 +122,9 @@ func (u *usersDoor) issueCode(x *exchange, body []byte) (any, *wire.Failure) {
 	if failure := decode(body, &request); failure != nil {
 		return nil, failure
 	}
-	if failure := u.loggedInLately(x); failure != nil {
-		return nil, failure
-	}
-	under, err := noted(x.session)
-	if err != nil {
-		return nil, &wire.Internal
-	}
 	return asked[link.IssuedCode](x, u.hall, link.PathIssueCode, link.IssueCode{
-		UserID: x.caller.Subject, PlatformID: request.PlatformID, LifetimeSeconds: u.codeSeconds, Issuer: "device " + x.caller.Device,
-		SessionID: x.caller.Session, DeviceID: x.caller.Device, Under: under,
+		UserID: x.caller.Subject, PlatformID: request.PlatformID, LifetimeSeconds: u.codeSeconds,
 	})
-}
-
-// loggedInLately stands before what outlasts the session: who has copied a token has no key to log in with.
-func (u *usersDoor) loggedInLately(x *exchange) *wire.Failure {
-	if login.Fresh(u.now(), x.session.Created) {
-		return nil
-	}
-	f := wire.LoginTooOld
-	return &f
 }
 
 func (u *usersDoor) listDevices(x *exchange, _ []byte) (any, *wire.Failure) {
@@ -160,11 +141,6 @@ func (u *usersDoor) revokeDevice(x *exchange, body []byte) (any, *wire.Failure) 
 	if request.DeviceID == "" {
 		f := wire.BadRequest.Because("deviceID: write the id of one of your devices")
 		return nil, &f
-	}
-	if request.DeviceID != x.caller.Device {
-		if failure := u.loggedInLately(x); failure != nil {
-			return nil, failure
-		}
 	}
 	return u.revocation().devices(x, link.RevokeDevices{UserID: x.caller.Subject, DeviceID: request.DeviceID})
 }

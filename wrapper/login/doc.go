@@ -1,4 +1,4 @@
-// Package login is the gateway's side of the users' login by Diffie-Hellman: its static keys, the state that a
+// Package login is the wrapper's side of the users' login by Diffie-Hellman: its static keys, the state that a
 // handshake leaves between its two calls, and the verdict.
 //
 // It asks a registry who holds a key and has sessions made; it keeps neither. A handshake's state is taken out of Redis

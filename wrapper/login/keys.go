@@ -24,7 +24,7 @@ type serverKey struct {
 	id      string
 }
 
-// NewKeys reads the gateway's static keys from a mounted folder: one to four files, each with one X25519 private key,
+// NewKeys reads the wrapper's static keys from a mounted folder: one to four files, each with one X25519 private key,
 // 32 bytes as base64url or as 64 hexadecimal digits. Clients are offered the key of the lexically first file, and served
 // with each of them.
 func NewKeys(dir string) *mounted.Source[*Ring] {

@@ -61,7 +61,7 @@ func New(o Options) (*Service, error) {
 }
 
 // callTimeout bounds a call with all it waits for.
-const callTimeout = 10 * time.Second
+const callTimeout = link.LoginDeadline
 
 // WellKnown is the document that tells clients how to log in here.
 func (s *Service) WellKnown() (handshake.WellKnown, error) {

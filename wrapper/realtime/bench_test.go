@@ -86,10 +86,10 @@ func (a anyone) Redeem(ctx context.Context, ticket string) (Identity, *wire.Fail
 	return a.Authenticate(ctx, ticket)
 }
 func (anyone) Attach(Identity, func(Cause)) func() { return func() {} }
-func (anyone) Token(context.Context, string, int32, string) (string, string, error) {
+func (anyone) Token(context.Context, Identity, string) (string, string, error) {
 	return "t", "h", nil
 }
-func (anyone) Member(_ context.Context, _ string, ids []string) ([]bool, error) {
+func (anyone) Member(_ context.Context, _ Identity, ids []string) ([]bool, error) {
 	return slices.Repeat([]bool{true}, len(ids)), nil
 }
 

@@ -121,7 +121,7 @@ func (s *socket) mayKnow(q question, data []byte, l layout) (func(string) bool, 
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), s.relay.o.timing.decide)
 	defer cancel()
-	visible, err := s.relay.guard.visible(ctx, s.id.UserID, named)
+	visible, err := s.relay.guard.visible(ctx, s.id, named)
 	return func(conversation string) bool { return visible[conversation] }, err
 }
 

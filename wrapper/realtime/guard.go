@@ -165,7 +165,7 @@ func (g *guard) parties(ctx context.Context, id Identity, held *held, f *Frame) 
 		conversations = []string{pair(id.UserID, f.RecvID)}
 	}
 	for asked := range slices.Chunk(conversations, MaxAsked) {
-		answers, err := g.members.Member(ctx, id.UserID, asked)
+		answers, err := g.members.Member(ctx, id, asked)
 		if err != nil || len(answers) != len(asked) {
 			o = refused(wire.CodeInternal, reasonDown, "whether the conversation is yours cannot be found out now: try again")
 			o.verdict = VerdictFailed
@@ -244,7 +244,7 @@ func (g *guard) sender(ctx context.Context, id Identity, groupID string) Sender 
 	if g.profiles == nil {
 		return Sender{}
 	}
-	s, err := g.profiles.Sender(ctx, id.UserID, groupID)
+	s, err := g.profiles.Sender(ctx, id, groupID)
 	if err != nil {
 		return Sender{}
 	}

@@ -27,8 +27,8 @@ var (
 // memberOf answers Members from a list.
 type memberOf []string
 
-func (m memberOf) Member(_ context.Context, user string, ids []string) ([]bool, error) {
-	if user != "alice" {
+func (m memberOf) Member(_ context.Context, id Identity, ids []string) ([]bool, error) {
+	if id.UserID != "alice" {
 		return nil, errors.New("asked for another user")
 	}
 	out := make([]bool, len(ids))
@@ -42,7 +42,7 @@ func (m memberOf) Member(_ context.Context, user string, ids []string) ([]bool, 
 
 type noMembers struct{}
 
-func (noMembers) Member(context.Context, string, []string) ([]bool, error) {
+func (noMembers) Member(context.Context, Identity, []string) ([]bool, error) {
 	return nil, errors.New("the backend is away")
 }
 
@@ -372,7 +372,7 @@ func (j judgeFunc) Frame(_ context.Context, id Identity, f *Frame) *Refusal { re
 // everybody is a backend that finds every conversation to be the user's.
 type everybody struct{}
 
-func (everybody) Member(_ context.Context, _ string, ids []string) ([]bool, error) {
+func (everybody) Member(_ context.Context, _ Identity, ids []string) ([]bool, error) {
 	out := make([]bool, len(ids))
 	for i := range out {
 		out[i] = true

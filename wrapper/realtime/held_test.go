@@ -88,7 +88,7 @@ func TestAPushShowsTheSendersNameAndNoOther(t *testing.T) {
 
 type named struct{ name string }
 
-func (n named) Sender(context.Context, string, string) (Sender, error) {
+func (n named) Sender(context.Context, Identity, string) (Sender, error) {
 	if n.name == "" {
 		return Sender{}, errors.New("away")
 	}

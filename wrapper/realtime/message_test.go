@@ -111,7 +111,9 @@ func TestOptionsAreThoseOfTheSDKs(t *testing.T) {
 
 type profile func(user, group string) (Sender, error)
 
-func (p profile) Sender(_ context.Context, user, group string) (Sender, error) { return p(user, group) }
+func (p profile) Sender(_ context.Context, id Identity, group string) (Sender, error) {
+	return p(id.UserID, group)
+}
 
 func TestReceiversSeeTheSendersTrueName(t *testing.T) {
 	g := NewWithT(t)

@@ -14,7 +14,8 @@ type Identity struct {
 	PlatformID int32 // OpenIM's numbers, 1 to 9
 	SessionID  string
 	Expires    time.Time // the session's absolute end
-	// Session is what Sessions keeps of the session. Attach gets it back as it was given; nothing here looks into it.
+	// Session is what Sessions keeps of the session. Attach, Upstream, Members and Profiles get it back as it was given; nothing here looks
+	// into it.
 	Session any
 }
 
@@ -40,12 +41,12 @@ type Sessions interface {
 
 // Upstream gives OpenIM's token of a user. refused is the hash of a token that OpenIM has just refused: another is wanted.
 type Upstream interface {
-	Token(ctx context.Context, userID string, platformID int32, refused string) (token, hash string, err error)
+	Token(ctx context.Context, id Identity, refused string) (token, hash string, err error)
 }
 
 // Members says which conversations (si_, sg_, n_, sn_ ids, at most MaxAsked) a user is part of, in the same order.
 type Members interface {
-	Member(ctx context.Context, userID string, conversationIDs []string) ([]bool, error)
+	Member(ctx context.Context, id Identity, conversationIDs []string) ([]bool, error)
 }
 
 // MaxAsked bounds one call of Members.
@@ -56,7 +57,7 @@ type Sender struct{ Nickname, FaceURL string }
 
 // Profiles says how a user is shown, in a group under his name there. It may answer from memory.
 type Profiles interface {
-	Sender(ctx context.Context, userID, groupID string) (Sender, error)
+	Sender(ctx context.Context, id Identity, groupID string) (Sender, error)
 }
 
 // Judge decides on one frame, or on a connection (Frame.ID 0): limits, the stack's rules, and whether the trail can take it. Nil lets it pass.

@@ -300,7 +300,7 @@ func conversationsIn(in []byte, l layout) (named []string, err error) {
 
 // visible says which of the conversations that OpenIM names of its own accord a user may know the seqs of. Pairs are told by their
 // names; groups, which OpenIM lists after a user has left them, and names that can be read in two ways are asked for.
-func (g *guard) visible(ctx context.Context, user string, named []string) (map[string]bool, error) {
+func (g *guard) visible(ctx context.Context, id Identity, named []string) (map[string]bool, error) {
 	visible := make(map[string]bool, len(named))
 	chats := map[string][]string{} // by what is asked for
 	for _, conversation := range named {
@@ -312,7 +312,7 @@ func (g *guard) visible(ctx context.Context, user string, named []string) (map[s
 			chats[groupPrefix+group] = append(chats[groupPrefix+group], conversation)
 			continue
 		}
-		peers, certain := c.Peers(user)
+		peers, certain := c.Peers(id.UserID)
 		switch {
 		case len(peers) == 0:
 		case certain:
@@ -327,7 +327,7 @@ func (g *guard) visible(ctx context.Context, user string, named []string) (map[s
 	}
 	slices.SortFunc(asked, strings.Compare)
 	for part := range slices.Chunk(asked, MaxAsked) {
-		answers, err := g.members.Member(ctx, user, part)
+		answers, err := g.members.Member(ctx, id, part)
 		if err != nil || len(answers) != len(part) {
 			return nil, errors.New("whose conversations these are cannot be found out")
 		}

@@ -48,7 +48,7 @@ func (e *refusedByOpenIM) Error() string {
 
 // dial opens a socket as the user. A token that OpenIM refuses is renewed once.
 func (d *dialer) dial(ctx context.Context, id Identity, c connect) (*websocket.Conn, error) {
-	token, hash, err := d.tokens.Token(ctx, id.UserID, id.PlatformID, "")
+	token, hash, err := d.tokens.Token(ctx, id, "")
 	if err != nil {
 		return nil, fmt.Errorf("get OpenIM's token: %w", err)
 	}
@@ -57,7 +57,7 @@ func (d *dialer) dial(ctx context.Context, id Identity, c connect) (*websocket.C
 	if !errors.As(err, &refusal) || !wire.IsTokenError(refusal.code) {
 		return conn, err
 	}
-	if token, _, err = d.tokens.Token(ctx, id.UserID, id.PlatformID, hash); err != nil {
+	if token, _, err = d.tokens.Token(ctx, id, hash); err != nil {
 		return nil, fmt.Errorf("get another of OpenIM's tokens: %w", err)
 	}
 	return d.once(ctx, id, c, token)

@@ -168,7 +168,7 @@ func (w *world) endSession(session string, cause Cause) {
 	}
 }
 
-func (w *world) Token(_ context.Context, _ string, _ int32, refused string) (string, string, error) {
+func (w *world) Token(_ context.Context, _ Identity, refused string) (string, string, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.down["tokens"] {
@@ -181,7 +181,7 @@ func (w *world) Token(_ context.Context, _ string, _ int32, refused string) (str
 	return openIMToken, "hash1", nil
 }
 
-func (w *world) Member(_ context.Context, user string, conversations []string) ([]bool, error) {
+func (w *world) Member(_ context.Context, id Identity, conversations []string) ([]bool, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.down["members"] {
@@ -192,7 +192,7 @@ func (w *world) Member(_ context.Context, user string, conversations []string) (
 	}
 	out := make([]bool, len(conversations))
 	for i, c := range conversations {
-		out[i] = w.member(user, c)
+		out[i] = w.member(id.UserID, c)
 	}
 	return out, nil
 }

@@ -19,7 +19,7 @@ func TestEverythingWorksOnACluster(t *testing.T) {
 	token, s := a.login(t, "alice", "phone")
 	g.Expect(b.check(token)).To(Succeed())
 	socket := b.open(s)
-	g.Expect(b.RedeemTicket(t.Context(), a.ticket(t, s), PurposeRealtime)).To(Equal(s))
+	g.Expect(b.redeem(t.Context(), a.ticket(t, s), PurposeRealtime)).To(Equal(s))
 	g.Expect(b.List(t.Context(), "alice")).To(ConsistOf(s))
 	g.Expect(a.Revoke(t.Context(), Revocation{Scope: ScopeUser, ID: "alice"})).To(Succeed())
 	socket.eventually(t, ErrRevoked)

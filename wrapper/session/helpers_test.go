@@ -28,6 +28,7 @@ type replica struct {
 	skew           atomic.Int64
 	stop           func()
 	db             *redisdb.DB
+	seal           Sealer
 }
 
 // start runs a replica until the test ends.
@@ -55,7 +56,7 @@ func prepare(t testing.TB, server *redistest.Server, turn ...func(*replica, *bou
 	if r.db == nil {
 		r.db = server.Open(prefix)
 	}
-	r.Store = newStore(Options{Redis: r.db, Log: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(),
+	r.Store = newStore(Options{Redis: r.db, Seal: r.seal, Log: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(),
 		Lifetime: func() time.Duration { return time.Duration(r.lifetime.Load()) },
 		Idle:     func() time.Duration { return time.Duration(r.idle.Load()) },
 		Now:      func() time.Time { return time.Now().Add(time.Duration(r.skew.Load())) },
@@ -108,4 +109,10 @@ func (e *ended) eventually(t testing.TB, want error) {
 func eventuallyRefused(t testing.TB, r *replica, token string, want error) {
 	t.Helper()
 	NewWithT(t).Eventually(func() error { return r.check(token) }, soon, time.Millisecond).Should(MatchError(want))
+}
+
+// redeem is RedeemTicket without the grant.
+func (r *replica) redeem(ctx context.Context, ticket string, purpose Purpose) (Session, error) {
+	s, _, err := r.RedeemTicket(ctx, ticket, purpose)
+	return s, err
 }

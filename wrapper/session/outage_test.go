@@ -125,7 +125,7 @@ func TestWithoutRedisWhatWasConfirmedIsServedForAWhileAndThenNothing(t *testing.
 			g.Expect(within(func() error { return b.check(unseen) })).To(MatchError(ErrUnavailable), "never seen here: not accepted")
 			g.Expect(within(func() error { return b.check(token) })).To(Succeed())
 			g.Expect(within(func() error { _, _, err := b.Create(t.Context(), "eve", "pc", 1, 0); return err })).To(MatchError(ErrUnavailable))
-			g.Expect(within(func() error { _, err := b.RedeemTicket(t.Context(), ticket, PurposeRealtime); return err })).To(MatchError(ErrUnavailable))
+			g.Expect(within(func() error { _, err := b.redeem(t.Context(), ticket, PurposeRealtime); return err })).To(MatchError(ErrUnavailable))
 			g.Expect(within(func() error { _, err := b.List(t.Context(), "alice"); return err })).To(MatchError(ErrUnavailable))
 			g.Expect(b.Ready(t.Context())).To(Succeed(), "there is still work that it can do")
 			g.Expect(socket.causes).NotTo(Receive())

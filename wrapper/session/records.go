@@ -24,15 +24,18 @@ var touchLua string
 var recordFields = []string{"hash", "user", "device", "platform", "epoch", "created", "end", "last"}
 
 // readFields are those and why the session was replaced, which few have.
-var readFields = append(slices.Clip(recordFields), "ended")
+var readFields = append(slices.Clip(recordFields), "ended", "seal")
 
 // records are the sessions in Redis.
 type records struct {
 	db   *redisdb.DB
 	cuts string
+	seal Sealer // nil: records are neither sealed nor is that asked
 }
 
-func newRecords(db *redisdb.DB) *records { return &records{db: db, cuts: newLedger(db).cuts} }
+func newRecords(db *redisdb.DB, seal Sealer) *records {
+	return &records{db: db, cuts: newLedger(db).cuts, seal: seal}
+}
 
 func (r *records) key(id string) string      { return r.db.Key("s:", id) }
 func (r *records) ofUser(user string) string { return r.db.Key("su:", user) }
@@ -46,9 +49,13 @@ func (r *records) ofDevice(s *Session) string {
 // are the ids of the device's sessions, oldest first, some of which may have ended.
 func (r *records) write(ctx context.Context, s *Session, hash [sha256.Size]byte) (cuts map[string]cut, ofDevice []string, err error) {
 	forget := s.Expires.Add(keptAfterEnd).UnixMilli()
+	seal, err := sealFor(r.seal, sessionPlace+s.ID, sealedOf(s, hash))
+	if err != nil {
+		return nil, nil, err
+	}
 	pipe := r.db.Pipeline()
 	wrote := pipe.Eval(ctx, writeLua, []string{r.key(s.ID)}, forget, "hash", encoding.EncodeToString(hash[:]), "user", s.UserID, "device", s.DeviceID,
-		"platform", s.PlatformID, "epoch", s.Epoch, "created", s.Created.UnixMilli(), "end", s.Expires.UnixMilli(), "last", s.LastUsed.UnixMilli())
+		"platform", s.PlatformID, "epoch", s.Epoch, "created", s.Created.UnixMilli(), "end", s.Expires.UnixMilli(), "last", s.LastUsed.UnixMilli(), "seal", seal)
 	index := r.ofUser(s.UserID)
 	pipe.ZRemRangeByScore(ctx, index, "-inf", strconv.FormatInt(s.Created.UnixMilli(), 10))
 	pipe.ZAdd(ctx, index, redis.Z{Score: float64(s.Expires.UnixMilli()), Member: s.ID})
@@ -124,8 +131,13 @@ func (r *records) read(ctx context.Context, id string, fields *[scopes]string) (
 	if _, err := pipe.Exec(ctx); err != nil {
 		return entry{}, nil, err
 	}
-	e, err := entryOf(id, record.Val())
+	values := record.Val()
+	e, err := entryOf(id, values)
 	if err != nil {
+		return entry{}, nil, err
+	}
+	seal, _ := values[len(readFields)-1].(string)
+	if err := checkSeal(r.seal, sessionPlace+id, sealedOf(&e.session, e.hash), seal); err != nil {
 		return entry{}, nil, err
 	}
 	if fields == nil {

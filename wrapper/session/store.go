@@ -26,6 +26,9 @@ type Options struct {
 	Now        func() time.Time
 	Log        *slog.Logger
 	Registerer prometheus.Registerer
+	// Seal makes the store seal what it writes and believe only what is sealed: who can write to Redis then makes nobody be anybody. Nil: it
+	// does neither.
+	Seal Sealer
 }
 
 // Store is one replica's view of all sessions. Run must run beside it: without, every call asks Redis.
@@ -65,7 +68,7 @@ func New(o Options) *Store { return newStore(o, defaultBounds()) }
 
 func newStore(o Options, b bounds) *Store {
 	s := &Store{lifetime: o.Lifetime, idle: o.Idle, now: o.Now, log: o.Log, bounds: b,
-		records: newRecords(o.Redis), ledger: newLedger(o.Redis), table: newTable(b.entries),
+		records: newRecords(o.Redis, o.Seal), ledger: newLedger(o.Redis), table: newTable(b.entries),
 		breaker: redisdb.NewBreaker(failuresInARow, failurePause, o.Now), wake: make(chan struct{}, 1)}
 	s.metrics = newMetrics(o.Registerer, s)
 	return s

@@ -23,6 +23,7 @@ type ticketRecord struct {
 	Device   string  `json:"device"`
 	Platform int32   `json:"platform"`
 	Purpose  Purpose `json:"purpose"`
+	Seal     string  `json:"seal,omitempty"`
 }
 
 // IssueTicket gives a ticket for a session that was just verified: 43 letters, digits, - and _, good once, for 30 seconds. Only its hash is kept.
@@ -36,24 +37,28 @@ func (s *Store) IssueTicket(ctx context.Context, session Session, purpose Purpos
 		return "", time.Time{}, ErrExpired
 	}
 	ticket = randomText(secretBytes)
-	record, err := json.Marshal(ticketRecord{Session: session.ID, Device: session.DeviceID, Platform: session.PlatformID, Purpose: purpose})
+	record := ticketRecord{Session: session.ID, Device: session.DeviceID, Platform: session.PlatformID, Purpose: purpose}
+	if record.Seal, err = sealFor(s.records.seal, ticketPlace+hashOf(ticket), record); err != nil {
+		return "", time.Time{}, unavailable(err)
+	}
+	text, err := json.Marshal(record)
 	if err != nil {
 		return "", time.Time{}, fmt.Errorf("write down the ticket: %w", err)
 	}
 	expires = s.redisNow().Add(s.bounds.ticket)
 	if err = s.call(ctx, func(ctx context.Context) error {
-		return s.records.db.Set(ctx, s.ticketKey(ticket), record, s.bounds.ticket).Err()
+		return s.records.db.Set(ctx, s.ticketKey(ticket), text, s.bounds.ticket).Err()
 	}); err != nil {
 		return "", time.Time{}, err
 	}
 	return ticket, expires, nil
 }
 
-// RedeemTicket uses a ticket up, whatever comes of it, and gives its session as it is now. ErrUnknown: no such ticket, or it
-// was used, or is too old, or was issued for another purpose.
-func (s *Store) RedeemTicket(ctx context.Context, ticket string, purpose Purpose) (Session, error) {
+// RedeemTicket uses a ticket up, whatever comes of it, and gives its session as it is now, with a grant for VerifyProof. ErrUnknown: no
+// such ticket, or it was used, or is too old, or was issued for another purpose.
+func (s *Store) RedeemTicket(ctx context.Context, ticket string, purpose Purpose) (session Session, grant string, err error) {
 	if !canonical(ticket, secretBytes) {
-		return Session{}, ErrMalformed
+		return Session{}, "", ErrMalformed
 	}
 	var raw string
 	if err := s.call(ctx, func(ctx context.Context) (err error) {
@@ -63,32 +68,56 @@ func (s *Store) RedeemTicket(ctx context.Context, ticket string, purpose Purpose
 		}
 		return err
 	}); err != nil {
-		return Session{}, err
+		return Session{}, "", err
 	}
-	var record ticketRecord
-	if err := json.Unmarshal([]byte(raw), &record); err != nil || record.Purpose != purpose {
-		return Session{}, ErrUnknown
+	record, err := s.readTicket(ticket, raw, purpose)
+	switch {
+	case errors.Is(err, ErrUnknown):
+		return Session{}, "", err
+	case err != nil:
+		return Session{}, "", unavailable(err)
 	}
 	// Asked of Redis, never believed from memory: a socket lives long.
 	e, _, err := s.find(ctx, record.Session, 0)
 	if err != nil {
-		return Session{}, err
+		return Session{}, "", err
 	}
-	if e.session.DeviceID != record.Device || e.session.PlatformID != record.Platform {
+	if session, err = s.admit(ctx, &e, record); err != nil {
+		return Session{}, "", err
+	}
+	return session, grantOf(ticket, raw), nil
+}
+
+// readTicket takes the record of a ticket apart. ErrUnknown: it is none, or was not issued here.
+func (s *Store) readTicket(ticket, raw string, purpose Purpose) (ticketRecord, error) {
+	var record ticketRecord
+	if err := json.Unmarshal([]byte(raw), &record); err != nil || record.Purpose != purpose {
+		return ticketRecord{}, ErrUnknown
+	}
+	seal := record.Seal
+	record.Seal = ""
+	return record, checkSeal(s.records.seal, ticketPlace+hashOf(ticket), record, seal)
+}
+
+// admit gives the session of a ticket, if it is the one that the ticket was issued for and has not ended.
+func (s *Store) admit(ctx context.Context, e *entry, of ticketRecord) (Session, error) {
+	if e.session.DeviceID != of.Device || e.session.PlatformID != of.Platform {
 		return Session{}, ErrUnknown
 	}
-	if err = s.judge(&e); err != nil {
+	if err := s.judge(e); err != nil {
 		return Session{}, err
 	}
-	if err = s.use(ctx, &e.session); err != nil {
+	if err := s.use(ctx, &e.session); err != nil {
 		return Session{}, err
 	}
 	return e.session, nil
 }
 
-func (s *Store) ticketKey(ticket string) string {
+func (s *Store) ticketKey(ticket string) string { return s.records.db.Key("t:", hashOf(ticket)) }
+
+func hashOf(ticket string) string {
 	sum := sha256.Sum256([]byte(ticket))
-	return s.records.db.Key("t:", encoding.EncodeToString(sum[:]))
+	return encoding.EncodeToString(sum[:])
 }
 
 // listed bounds List.

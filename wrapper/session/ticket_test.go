@@ -26,9 +26,9 @@ func TestATicketOpensOnceAnywhere(t *testing.T) {
 	_, s := a.login(t, "alice", "phone")
 	ticket := a.ticket(t, s)
 	g.Expect(ticket).To(MatchRegexp(`^[A-Za-z0-9_-]{43}$`))
-	g.Expect(b.RedeemTicket(t.Context(), ticket, PurposeRealtime)).To(Equal(s))
+	g.Expect(b.redeem(t.Context(), ticket, PurposeRealtime)).To(Equal(s))
 	for _, r := range []*replica{a, b} {
-		_, err := r.RedeemTicket(t.Context(), ticket, PurposeRealtime)
+		_, err := r.redeem(t.Context(), ticket, PurposeRealtime)
 		g.Expect(err).To(MatchError(ErrUnknown))
 	}
 	ticket = a.ticket(t, s)
@@ -36,7 +36,7 @@ func TestATicketOpensOnceAnywhere(t *testing.T) {
 	var opened atomic.Int32
 	for i := range 64 {
 		all.Go(func() {
-			if _, err := []*replica{a, b}[i%2].RedeemTicket(t.Context(), ticket, PurposeRealtime); err == nil {
+			if _, err := []*replica{a, b}[i%2].redeem(t.Context(), ticket, PurposeRealtime); err == nil {
 				opened.Add(1)
 			}
 		})
@@ -54,7 +54,7 @@ func TestATicketEndsWithItsSession(t *testing.T) {
 		ticket := a.ticket(t, s)
 		id := map[Scope]string{ScopeSession: s.ID, ScopeDevice: s.DeviceID, ScopeUser: s.UserID}[scope]
 		g.Expect(a.Revoke(t.Context(), Revocation{Scope: scope, ID: id})).To(Succeed())
-		got, err := b.RedeemTicket(t.Context(), ticket, PurposeRealtime)
+		got, err := b.redeem(t.Context(), ticket, PurposeRealtime)
 		g.Expect(err).To(MatchError(ErrRevoked), "with the very next call on another replica")
 		g.Expect(got).To(BeZero())
 		_, _, err = a.IssueTicket(t.Context(), s, PurposeRealtime)
@@ -71,7 +71,7 @@ func TestATicketNeedsNoLastUse(t *testing.T) {
 	_, s := a.login(t, "alice", "phone")
 	known := s
 	known.LastUsed = time.Time{}
-	g.Expect(a.RedeemTicket(t.Context(), a.ticket(t, known), PurposeRealtime)).To(Equal(s))
+	g.Expect(a.redeem(t.Context(), a.ticket(t, known), PurposeRealtime)).To(Equal(s))
 	known.Expires = time.Now().Add(-time.Second)
 	_, _, err := a.IssueTicket(t.Context(), known, PurposeRealtime)
 	g.Expect(err).To(MatchError(ErrExpired))
@@ -79,7 +79,7 @@ func TestATicketNeedsNoLastUse(t *testing.T) {
 	g.Expect(server.Client().HSet(t.Context(), a.records.key(s.ID), "last", time.Now().Add(-time.Hour).UnixMilli()).Err()).To(Succeed())
 	b := start(t, server)
 	b.idle.Store(int64(time.Minute))
-	_, err = b.RedeemTicket(t.Context(), b.ticket(t, s), PurposeRealtime)
+	_, err = b.redeem(t.Context(), b.ticket(t, s), PurposeRealtime)
 	g.Expect(err).To(MatchError(ErrExpired), "an idle session is opened by no ticket")
 }
 
@@ -89,9 +89,9 @@ func TestATicketIsBoundToItsPurposeDeviceAndPlatform(t *testing.T) {
 	a := start(t, server)
 	_, s := a.login(t, "alice", "phone")
 	ticket := a.ticket(t, s)
-	_, err := a.RedeemTicket(t.Context(), ticket, "upload")
+	_, err := a.redeem(t.Context(), ticket, "upload")
 	g.Expect(err).To(MatchError(ErrUnknown))
-	_, err = a.RedeemTicket(t.Context(), ticket, PurposeRealtime)
+	_, err = a.redeem(t.Context(), ticket, PurposeRealtime)
 	g.Expect(err).To(MatchError(ErrUnknown), "the wrong attempt used it up")
 
 	for _, change := range []func(*Session){
@@ -101,7 +101,7 @@ func TestATicketIsBoundToItsPurposeDeviceAndPlatform(t *testing.T) {
 	} {
 		other := s
 		change(&other)
-		_, err = a.RedeemTicket(t.Context(), a.ticket(t, other), PurposeRealtime)
+		_, err = a.redeem(t.Context(), a.ticket(t, other), PurposeRealtime)
 		g.Expect(err).To(MatchError(ErrUnknown))
 	}
 }
@@ -115,7 +115,7 @@ func TestATicketIsShortLived(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(server.Client().TTL(t.Context(), a.ticketKey(ticket)).Val()).To(BeNumerically("<=", time.Second))
 	g.Eventually(func() []string { return server.Client().Keys(t.Context(), prefix+"t:*").Val() }, soon).Should(BeEmpty())
-	_, err = a.RedeemTicket(t.Context(), ticket, PurposeRealtime)
+	_, err = a.redeem(t.Context(), ticket, PurposeRealtime)
 	g.Expect(err).To(MatchError(ErrUnknown))
 }
 
@@ -125,7 +125,7 @@ func TestWhatIsNoTicketIsNotLookedUp(t *testing.T) {
 	a := prepare(t, server)
 	server.Stop()
 	for _, text := range []string{"", "x", randomText(33), randomText(31), randomText(32) + "=", randomText(32) + "\n", "*" + randomText(32)[1:]} {
-		_, err := a.RedeemTicket(t.Context(), text, PurposeRealtime)
+		_, err := a.redeem(t.Context(), text, PurposeRealtime)
 		g.Expect(err).To(MatchError(ErrMalformed))
 	}
 	g.Expect(a.check("v1.x.y")).To(MatchError(ErrMalformed))

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"strings"
 )
 
 // A token is "v1.<session id>.<secret>", of letters, digits, - _ and dots alone: SDKs put it into a URL as it is.
@@ -15,6 +16,9 @@ const (
 	secretChars  = 43
 	tokenChars   = len(tokenVersion) + idChars + 1 + secretChars
 )
+
+// IsToken tells a session token from other credentials by how it begins. It says nothing about whether it is good.
+func IsToken(text string) bool { return strings.HasPrefix(text, tokenVersion) }
 
 // encoding accepts one spelling for each value.
 var encoding = base64.RawURLEncoding.Strict()

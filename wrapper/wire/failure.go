@@ -31,6 +31,7 @@ func (f Failure) Coded(code int) Failure {
 // The failures of the wrapper. docs/wrapper.md lists them; each has its test.
 var (
 	Unauthenticated = Failure{"unauthenticated", http.StatusUnauthorized, CodeTokenInvalid, "the bearer token is not acceptable: get a new one from your identity provider"}
+	ProofRefused    = Failure{"proof_refused", http.StatusUnauthorized, CodeTokenInvalid, "the credential is no longer accepted: log in again"}
 	Forbidden       = Failure{"forbidden", http.StatusForbidden, CodeNoPermission, "your token carries no role that may call this: ask for an administrators' role"}
 	NobodyMayCall   = Failure{"nobody", http.StatusForbidden, CodeNoPermission, "this route is called by nobody through the gateway"}
 	UnknownRoute    = Failure{"unknown_route", http.StatusNotFound, CodeNotFound, "there is no such route: use a path of docs/routes.md, spelled exactly so"}
@@ -53,7 +54,7 @@ var (
 
 // Failures are all of them, in the order of the documentation.
 var Failures = []Failure{
-	BadRequest, Unauthenticated, Forbidden, NobodyMayCall, LoginTooOld, RuleRefused, UnknownRoute, WrongMethod, BodyTooSlow, BodyTooLarge,
+	BadRequest, Unauthenticated, ProofRefused, Forbidden, NobodyMayCall, LoginTooOld, RuleRefused, UnknownRoute, WrongMethod, BodyTooSlow, BodyTooLarge,
 	WrongMediaType, Busy, Limited, NotRecorded, Internal, NotInRelease, BadGateway, Unavailable, TimedOut,
 }
 

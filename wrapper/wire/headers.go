@@ -30,6 +30,8 @@ const (
 	// HeaderInstance names the backend's process in each of its replies, so that the gateway can bind what it asks next on the same
 	// connection to it. It never leaves the gateway.
 	HeaderInstance = "X-Openim-Instance"
+	// HeaderProof carries the caller's own credential from the gateway to the backend, which verifies it by itself.
+	HeaderProof = "X-Openim-Proof"
 	// HeaderUserCount is their number, when there are more than are named.
 	HeaderUserCount = "X-Openim-User-Count"
 )

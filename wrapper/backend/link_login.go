@@ -1,0 +1,92 @@
+package backend
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"time"
+
+	"github.com/openimstack/openim-operator/wrapper/auth"
+	"github.com/openimstack/openim-operator/wrapper/handshake"
+	"github.com/openimstack/openim-operator/wrapper/link"
+	"github.com/openimstack/openim-operator/wrapper/login"
+	"github.com/openimstack/openim-operator/wrapper/session"
+)
+
+// The users' login. It is the backend's: who makes sessions can be anybody.
+
+func (l *links) loginKeys(_ context.Context, call *asking, _ link.Empty) (handshake.WellKnown, error) {
+	call.rec.Routine = true
+	return l.login.WellKnown()
+}
+
+func (l *links) startLogin(ctx context.Context, call *asking, q link.LoginStart) (link.LoginStarted, error) {
+	from, err := netip.ParseAddr(q.From)
+	if err != nil && q.From != "" {
+		return link.LoginStarted{}, bad("from must be an address, or left out")
+	}
+	reply, outcome, err := l.login.Start(ctx, q.Request, from)
+	verdict, told := outcomeOf(call, outcome, err)
+	return link.LoginStarted{Verdict: verdict, Outcome: told, Reply: reply}, nil
+}
+
+func (l *links) finishLogin(ctx context.Context, call *asking, q link.LoginFinish) (link.LoginFinished, error) {
+	var current *login.Caller
+	if s := call.asker.session; call.asker.isUser() {
+		current = &login.Caller{UserID: s.UserID, DeviceID: s.DeviceID, SessionID: s.ID, PlatformID: s.PlatformID, LoggedIn: s.Created}
+	}
+	reply, outcome, err := l.login.Finish(ctx, q.Request, current)
+	verdict, told := outcomeOf(call, outcome, err)
+	if err == nil && outcome.Ends != "" { // the session under which a key was rotated: the reply carries its successor
+		ctx = context.WithoutCancel(ctx)
+		ended := errors.Join(
+			l.sessions.Revoke(ctx, session.Revocation{Scope: session.ScopeSession, ID: outcome.Ends, Reason: "key-rotated"}),
+			l.devices.DropCodes(ctx, link.DropCodes{SessionID: outcome.Ends}),
+		)
+		if ended != nil {
+			told.Detail = "the session before the rotation lives on: " + ended.Error()
+		}
+	}
+	return link.LoginFinished{Verdict: verdict, Outcome: told, Reply: reply}, nil
+}
+
+// outcomeOf is what the gateway learns of a login's call.
+func outcomeOf(call *asking, o login.Outcome, err error) (link.LoginVerdict, link.LoginOutcome) {
+	told := link.LoginOutcome{Reason: string(o.Reason), UserID: o.UserID, DeviceID: o.DeviceID, PlatformID: o.PlatformID, SessionID: o.SessionID}
+	if o.UserID != "" {
+		about(call.rec, o.UserID)
+		call.rec.Subject, call.rec.Issuer = o.UserID, auth.UserIssuer
+	}
+	if err == nil {
+		return link.LoginGranted, told
+	}
+	told.Detail = err.Error()
+	call.rec.Detail = told.Reason + ": " + told.Detail
+	switch {
+	case errors.Is(err, login.ErrMalformed):
+		return link.LoginMalformed, told
+	case errors.Is(err, login.ErrBusy):
+		return link.LoginBusy, told
+	case errors.Is(err, login.ErrUnavailable):
+		return link.LoginUnavailable, told
+	}
+	return link.LoginRefused, told
+}
+
+func (l *links) issueTicket(ctx context.Context, call *asking, _ link.Empty) (link.IssuedTicket, error) {
+	about(call.rec, call.asker.Subject)
+	ticket, expires, err := l.sessions.IssueTicket(ctx, call.asker.session, session.PurposeRealtime)
+	if err != nil {
+		return link.IssuedTicket{}, failureOfProof(err)
+	}
+	return link.IssuedTicket{Ticket: ticket, Expires: expires}, nil
+}
+
+// newSessions is how the login makes sessions.
+type newSessions struct{ store *session.Store }
+
+// Create implements login.Sessions.
+func (n newSessions) Create(ctx context.Context, userID, deviceID string, platformID int32, epoch int64) (token, sessionID string, expires time.Time, err error) {
+	token, s, err := n.store.Create(ctx, userID, deviceID, platformID, epoch)
+	return token, s.ID, s.Expires, err
+}

@@ -1,0 +1,162 @@
+package backend
+
+import (
+	"context"
+	"errors"
+
+	"github.com/openimstack/openim-operator/wrapper/auth"
+	"github.com/openimstack/openim-operator/wrapper/serve"
+	"github.com/openimstack/openim-operator/wrapper/session"
+	"github.com/openimstack/openim-operator/wrapper/wire"
+)
+
+// The gateway says for whom it calls, and the backend does not take its word: it verifies the caller's own credential. Whoever holds the
+// gateway is at most those whose credentials pass through it meanwhile.
+
+// adminTokens verifies administrators' tokens: auth.Admins.
+type adminTokens interface {
+	Verify(token string) (auth.Principal, *auth.Refusal)
+}
+
+// userSessions verifies users' credentials: session.Store with a Sealer.
+type userSessions interface {
+	VerifyProof(ctx context.Context, text string) (session.Proof, error)
+}
+
+// proofs verifies the credentials of callers.
+type proofs struct {
+	admins adminTokens
+	users  userSessions // nil: there are no users
+}
+
+// asker is for whom a call is made, proven.
+type asker struct {
+	auth.Principal
+	session   session.Session // of a user
+	forSocket bool            // the proof is a redeemed ticket
+}
+
+func (a *asker) isAdmin() bool { return a.Role == auth.RoleAdmin }
+func (a *asker) isUser() bool  { return a.Role == auth.RoleUser }
+
+// reasonMismatch is for the log: the gateway says one caller and shows the credential of another.
+const reasonMismatch = "proof_mismatch"
+
+// of verifies the proof of a call for a caller whom the gateway names, and compares the two.
+func (p *proofs) of(ctx context.Context, said auth.Principal, proof string, rec *serve.Record) (*asker, *wire.Failure) {
+	var found *asker
+	var failure *wire.Failure
+	if said.Role == auth.RoleUser {
+		found, failure = p.user(ctx, proof, rec)
+	} else {
+		found, failure = p.admin(proof, rec)
+	}
+	if failure != nil {
+		return nil, failure
+	}
+	if found.forSocket || !same(&said, &found.Principal) {
+		rec.Refuse(wire.ProofRefused, "the gateway names another caller than the credential proves, or the credential is for sockets")
+		rec.Reason = reasonMismatch
+		return nil, &wire.ProofRefused
+	}
+	return found, nil
+}
+
+// same compares what an assertion says of a caller with what was proven. An assertion has no expiry and no token identifier.
+func same(said, proven *auth.Principal) bool {
+	return said.Subject == proven.Subject && said.Issuer == proven.Issuer && said.Role == proven.Role &&
+		said.Session == proven.Session && said.Device == proven.Device && said.PlatformID == proven.PlatformID
+}
+
+func (p *proofs) admin(proof string, rec *serve.Record) (*asker, *wire.Failure) {
+	if p.admins == nil {
+		return nil, &wire.Unavailable
+	}
+	found, refusal := p.admins.Verify(proof)
+	if refusal == nil {
+		return &asker{Principal: found}, nil
+	}
+	failure := wire.ProofRefused.Coded(refusal.Failure().ErrCode)
+	if refusal.KeysMissing() {
+		failure = wire.Unavailable.Because("the identity provider's keys are not loaded yet: try again after a second")
+	}
+	rec.Refuse(failure, refusal.Detail)
+	rec.Reason = refusal.Label()
+	return nil, &failure
+}
+
+func (p *proofs) user(ctx context.Context, proof string, rec *serve.Record) (*asker, *wire.Failure) {
+	if p.users == nil {
+		return nil, noUsers()
+	}
+	found, err := p.users.VerifyProof(ctx, proof)
+	if err != nil {
+		failure := failureOfProof(err)
+		rec.Refuse(failure, err.Error())
+		return nil, &failure
+	}
+	s := found.Session
+	return &asker{session: s, forSocket: found.ForSocket, Principal: auth.Principal{
+		Subject: s.UserID, Issuer: auth.UserIssuer, Role: auth.RoleUser,
+		Session: s.ID, Device: s.DeviceID, PlatformID: s.PlatformID, Expires: s.Expires,
+	}}, nil
+}
+
+// failureOfProof has OpenIM's codes, which the gateway gives on: a session can end between the gateway's look and this one.
+func failureOfProof(err error) wire.Failure {
+	switch {
+	case errors.Is(err, session.ErrMalformed):
+		return wire.ProofRefused.Coded(wire.CodeTokenMalformed)
+	case errors.Is(err, session.ErrExpired):
+		return wire.ProofRefused.Coded(wire.CodeTokenExpired)
+	case errors.Is(err, session.ErrRevoked):
+		return wire.ProofRefused.Coded(wire.CodeTokenKicked)
+	case errors.Is(err, session.ErrUnknown):
+		return wire.ProofRefused.Coded(wire.CodeTokenNotExist)
+	}
+	return wire.Unavailable.Because("sessions cannot be looked up now: try again after a second")
+}
+
+func noUsers() *wire.Failure {
+	f := wire.Unavailable.Because("the backend serves no users: configure users, redis, mongodb and custodyKeyFile")
+	return &f
+}
+
+// whose says which proof a call of the gateway's needs.
+type whose int
+
+const (
+	// ofNobody: none. What the gateway asks for itself tells and gives nothing of anybody's; at most it ends something.
+	ofNobody  whose = iota
+	ofAdmin         // an administrator's token
+	ofUser          // a session token
+	ofSocket        // a session token or a redeemed ticket
+	ofEither        // an administrator's token or a session token
+	ofSomeone       // a session token, if there is one that is good
+)
+
+// ofLink verifies the proof of one of the gateway's calls.
+func (p *proofs) ofLink(ctx context.Context, need whose, proof string, rec *serve.Record) (*asker, *wire.Failure) {
+	switch {
+	case need == ofNobody:
+		return &asker{}, nil
+	case need == ofSomeone:
+		found, failure := p.user(ctx, proof, &serve.Record{})
+		if failure != nil || found.forSocket {
+			return &asker{}, nil
+		}
+		return found, nil
+	case need == ofAdmin, need == ofEither && !session.IsToken(proof):
+		found, failure := p.admin(proof, rec)
+		if failure == nil && !found.isAdmin() {
+			return nil, &wire.Forbidden
+		}
+		return found, failure
+	}
+	found, failure := p.user(ctx, proof, rec)
+	if failure == nil && found.forSocket && need != ofSocket {
+		rec.Refuse(wire.ProofRefused, "a redeemed ticket is for sockets alone")
+		return nil, &wire.ProofRefused
+	}
+	return found, failure
+}

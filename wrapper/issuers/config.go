@@ -1,0 +1,136 @@
+package issuers
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"github.com/openimstack/openim-operator/wrapper/auth"
+	"github.com/openimstack/openim-operator/wrapper/serve"
+)
+
+// Admins says whose tokens make an administrator.
+type Admins struct {
+	Issuers []Issuer `json:"issuers"`
+}
+
+// Issuer is one identity provider.
+type Issuer struct {
+	// Issuer is compared with iss, exactly.
+	Issuer string `json:"issuer"`
+	// Audiences: aud must hold one of them.
+	Audiences []string `json:"audiences"`
+	// Algorithms of RFC 7518 and RFC 8037, asymmetric only.
+	Algorithms []string `json:"algorithms"`
+	// JWKSFile holds the provider's JWK Set (RFC 7517). Either it or JWKSURL is written.
+	JWKSFile string `json:"jwksFile,omitempty"`
+	// JWKSURL is where the provider publishes its JWK Set, https.
+	JWKSURL string `json:"jwksURL,omitempty"`
+	// CAFile holds the certificates (PEM) which vouch for the host of JWKSURL. Default: the system's.
+	CAFile string `json:"caFile,omitempty"`
+	Roles  Roles  `json:"roles"`
+	// Types are the accepted typ of the header, without application/. An empty text accepts a header without typ.
+	// Default: at+jwt, JWT and none.
+	Types []string `json:"types,omitempty"`
+	// MaxLifetimeSeconds bounds exp - iat. Default 3600.
+	MaxLifetimeSeconds int32 `json:"maxLifetimeSeconds,omitempty"`
+}
+
+// Roles says which claim makes an administrator.
+type Roles struct {
+	// Claim is a member of the token that is a text or a list of texts.
+	Claim string `json:"claim"`
+	// Admin are its values that make an administrator.
+	Admin []string `json:"admin"`
+}
+
+const (
+	maxIssuers         = 16
+	maxListed          = 32
+	defaultLifetime    = int32(3600)
+	maxLifetimeAllowed = int32(24 * 3600)
+)
+
+// Validate adds to p what is wrong, each with its field below at.
+func (a *Admins) Validate(p *serve.Problems, at string) {
+	if n := len(a.Issuers); n < 1 || n > maxIssuers {
+		p.Add(at+".issuers", "write 1 to %d issuers: without one, nobody can administer", maxIssuers)
+	}
+	seen := map[string]bool{}
+	for i, issuer := range a.Issuers {
+		issuer.validate(p, fmt.Sprintf("%s.issuers[%d]", at, i))
+		if seen[issuer.Issuer] {
+			p.Add(fmt.Sprintf("%s.issuers[%d].issuer", at, i), "stands twice: write each issuer once, with all its keys in one set")
+		}
+		seen[issuer.Issuer] = true
+	}
+}
+
+func (i *Issuer) validate(p *serve.Problems, at string) {
+	p.Text(at+".issuer", i.Issuer, 256)
+	list(p, at+".audiences", i.Audiences)
+	list(p, at+".algorithms", i.Algorithms)
+	for _, alg := range i.Algorithms {
+		if !auth.AlgorithmAllowed(alg) {
+			p.Add(at+".algorithms", "%q is not accepted: write EdDSA, ES256, ES384, ES512, RS256, RS384, RS512, PS256, PS384 or PS512; with a shared secret or none, who verifies could also sign", alg)
+		}
+	}
+	i.validateKeys(p, at)
+	p.Text(at+".roles.claim", i.Roles.Claim, 256)
+	list(p, at+".roles.admin", i.Roles.Admin)
+	for _, typ := range i.Types {
+		if typ != strings.TrimSpace(typ) || strings.HasPrefix(strings.ToLower(typ), "application/") {
+			p.Add(at+".types", "%q: write the type without application/, such as at+jwt", typ)
+		}
+	}
+	if i.MaxLifetimeSeconds < 0 || i.MaxLifetimeSeconds > maxLifetimeAllowed {
+		p.Add(at+".maxLifetimeSeconds", "write 1 to %d: a token that lives longer cannot be taken back in time", maxLifetimeAllowed)
+	}
+}
+
+func (i *Issuer) validateKeys(p *serve.Problems, at string) {
+	switch {
+	case i.JWKSURL == "":
+		p.File(at+".jwksFile", i.JWKSFile)
+	case i.JWKSFile != "":
+		p.Add(at+".jwksFile", "remove it or jwksURL: keys come from one place")
+	case !serve.IsURL(i.JWKSURL, "https"):
+		p.Add(at+".jwksURL", "write an https URL without user, query or fragment")
+	}
+	if i.CAFile != "" {
+		p.File(at+".caFile", i.CAFile)
+	}
+}
+
+func list(p *serve.Problems, field string, values []string) {
+	if len(values) < 1 || len(values) > maxListed {
+		p.Add(field, "write 1 to %d of them", maxListed)
+	}
+	for i, v := range values {
+		p.Text(fmt.Sprintf("%s[%d]", field, i), v, 256)
+	}
+}
+
+// Rules turns the configuration into what package auth wants.
+func (i *Issuer) Rules(keys auth.Keys) auth.Issuer {
+	rules := auth.Issuer{
+		Name: i.Issuer, Audiences: i.Audiences, RolesClaim: i.Roles.Claim, AdminRoles: i.Roles.Admin, Keys: keys,
+		Types: []string{"at+jwt", "jwt", ""}, Lifetime: time.Duration(max(i.MaxLifetimeSeconds, 0)) * time.Second,
+	}
+	for _, alg := range i.Algorithms {
+		rules.Algorithms = append(rules.Algorithms, jose.SignatureAlgorithm(alg))
+	}
+	if len(i.Types) > 0 {
+		rules.Types = slices.Clone(i.Types)
+		for n := range rules.Types {
+			rules.Types[n] = strings.ToLower(rules.Types[n])
+		}
+	}
+	if rules.Lifetime == 0 {
+		rules.Lifetime = time.Duration(defaultLifetime) * time.Second
+	}
+	return rules
+}
