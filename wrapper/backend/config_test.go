@@ -7,9 +7,11 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/openimstack/openim-operator/wrapper/backend"
+	"github.com/openimstack/openim-operator/wrapper/issuers"
 	"github.com/openimstack/openim-operator/wrapper/redisdb"
 	"github.com/openimstack/openim-operator/wrapper/registry"
 	"github.com/openimstack/openim-operator/wrapper/serve"
+	"github.com/openimstack/openim-operator/wrapper/session"
 )
 
 // sample is the file that the operator renders.
@@ -18,6 +20,9 @@ listen: ":8080"
 telemetry: {listen: ":9090"}
 assertionKeyFile: /etc/wrapper/assertion/key
 openim: {apiURL: "http://chat-api.im.svc:10002", adminUserID: imAdmin, secretFile: /etc/wrapper/share/secret}
+admins:
+  issuers:
+  - {issuer: "https://id.example.com", audiences: [im-admin], algorithms: [ES256], jwksFile: /etc/wrapper/jwks-0/jwks.json, roles: {claim: groups, admin: [im-admins]}}
 shutdownGraceSeconds: 20
 `
 
@@ -27,7 +32,11 @@ func TestTheOperatorsFileIsUnderstood(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(c).To(Equal(backend.Config{
 		Listen: ":8080", Telemetry: serve.Telemetry{Listen: ":9090"}, AssertionKeyFile: "/etc/wrapper/assertion/key",
-		OpenIM:               backend.OpenIM{APIURL: "http://chat-api.im.svc:10002", AdminUserID: "imAdmin", SecretFile: "/etc/wrapper/share/secret"},
+		OpenIM: backend.OpenIM{APIURL: "http://chat-api.im.svc:10002", AdminUserID: "imAdmin", SecretFile: "/etc/wrapper/share/secret"},
+		Admins: issuers.Admins{Issuers: []issuers.Issuer{{
+			Issuer: "https://id.example.com", Audiences: []string{"im-admin"}, Algorithms: []string{"ES256"}, JWKSFile: "/etc/wrapper/jwks-0/jwks.json",
+			Roles: issuers.Roles{Claim: "groups", Admin: []string{"im-admins"}},
+		}}},
 		ShutdownGraceSeconds: 20,
 	}))
 }
@@ -45,6 +54,8 @@ func TestAWrongFileSaysWhatToWrite(t *testing.T) {
 		{"user in the URL", "http://chat", "http://u:p@chat", "openim.apiURL: write http://host:port"},
 		{"no port in the URL", ":10002", "", "openim.apiURL: write http://host:port"},
 		{"no admin", "adminUserID: imAdmin", `adminUserID: ""`, "openim.adminUserID: write 1 to 64 bytes"},
+		{"no administrators", "issuers:", "issuer:", "unknown field"},
+		{"alg none", "[ES256]", "[none]", "admins.issuers[0].algorithms"},
 		{"no grace", "shutdownGraceSeconds: 20", "", "shutdownGraceSeconds: write 1 to 3600"},
 		{"not YAML", sample, "a: b: c", "not understood"},
 		{"too large", sample, strings.Repeat("#", 1<<20+1), "larger than"},
@@ -75,6 +86,7 @@ const withUsers = sample + `
 redis: {addresses: ["redis-wrapper.infra.svc:6379"], passwordFile: /etc/wrapper/redis/password, keyPrefix: "im/chat:"}
 mongodb: {uriFile: /etc/wrapper/mongodb/uri, database: openim_v3}
 custodyKeyFile: /etc/wrapper/custody/key
+users: {audience: "https://im.example.com", serverKeysDir: /etc/wrapper/login, session: {idleSeconds: 600}}
 `
 
 func usersFile() string {
@@ -89,6 +101,8 @@ func TestTheFileOfAStackWithUsersIsUnderstood(t *testing.T) {
 	g.Expect(c.Redis).To(Equal(&redisdb.Config{Addresses: []string{"redis-wrapper.infra.svc:6379"}, PasswordFile: "/etc/wrapper/redis/password", KeyPrefix: "im/chat:"}))
 	g.Expect(c.MongoDB).To(Equal(&registry.Config{URIFile: "/etc/wrapper/mongodb/uri", Database: "openim_v3"}))
 	g.Expect(c.CustodyKeyFile).To(Equal("/etc/wrapper/custody/key"))
+	g.Expect(c.Users).To(Equal(&backend.Users{Audience: "https://im.example.com", ServerKeysDir: "/etc/wrapper/login",
+		Session: session.Limits{LifetimeSeconds: 24 * 3600, IdleSeconds: 600}}))
 	g.Expect(c.OpenIM.Release).To(Equal("v3.8.3-patch.16"))
 	g.Expect(c.OpenIM.ExternalURL).To(Equal("https://im.example.com/im/v1"))
 	_, err = backend.ParseConfig([]byte(strings.Replace(usersFile(), "uriFile: /etc/wrapper/mongodb/uri",
@@ -98,8 +112,14 @@ func TestTheFileOfAStackWithUsersIsUnderstood(t *testing.T) {
 
 func TestAWrongFileOfAStackWithUsersSaysWhatToWrite(t *testing.T) {
 	for _, c := range []struct{ name, from, to, says string }{
-		{"no custody key", "custodyKeyFile: /etc/wrapper/custody/key", "", "write all three of them"},
-		{"no MongoDB", "mongodb: {uriFile: /etc/wrapper/mongodb/uri, database: openim_v3}", "", "write all three of them"},
+		{"no custody key", "custodyKeyFile: /etc/wrapper/custody/key", "", "write all four of them"},
+		{"no users", "users: {audience: \"https://im.example.com\", serverKeysDir: /etc/wrapper/login, session: {idleSeconds: 600}}", "", "write all four of them"},
+		{"an audience with a path", "audience: \"https://im.example.com", "audience: \"https://im.example.com/", "users.audience: write the origin"},
+		{"an audience without scheme", "audience: \"https://im.example.com", "audience: \"im.example.com", "users.audience: write the origin"},
+		{"an audience with a user", "audience: \"https://im", "audience: \"https://me@im", "users.audience: write the origin"},
+		{"keys by a relative path", "/etc/wrapper/login", "login", "users.serverKeysDir: write the absolute path"},
+		{"a session that idles for a second", "idleSeconds: 600", "idleSeconds: 1", "users.session.idleSeconds: write 10 to"},
+		{"no MongoDB", "mongodb: {uriFile: /etc/wrapper/mongodb/uri, database: openim_v3}", "", "write all four of them"},
 		{"a relative custody key", "/etc/wrapper/custody/key", "key", "custodyKeyFile: write the absolute path"},
 		{"no release", "release: v3.8.3-patch.16, ", "", "openim.release: write OpenIM's release"},
 		{"an unknown release", "v3.8.3-patch.16", "v2.3.0", "openim.release: write OpenIM's release"},

@@ -2,29 +2,36 @@ package backend_test
 
 import (
 	"net/http"
-	"strings"
+	"slices"
 	"testing"
 	"time"
 
+	"github.com/go-jose/go-jose/v4"
 	. "github.com/onsi/gomega"
 
 	"github.com/openimstack/openim-operator/wrapper/auth"
+	"github.com/openimstack/openim-operator/wrapper/auth/authtest"
 	"github.com/openimstack/openim-operator/wrapper/link"
 	"github.com/openimstack/openim-operator/wrapper/policy"
+	"github.com/openimstack/openim-operator/wrapper/session"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
 var linkPaths = []string{
-	link.PathIssueCode, link.PathOpenCode, link.PathDropCodes, link.PathEnrol, link.PathResolve, link.PathRotate, link.PathListDevices, link.PathRevokeDevices,
-	link.PathSetUser, link.PathOpenIMToken, link.PathForceLogout, link.PathMembership, link.PathSender,
+	link.PathLoginKeys, link.PathLoginStart, link.PathLoginFinish, link.PathIssueTicket, link.PathIssueCode, link.PathDropCodes, link.PathListDevices,
+	link.PathRevokeDevices, link.PathSetUser, link.PathOpenIMToken, link.PathForceLogout, link.PathMembership, link.PathSender,
+	link.PathRegisterHead, link.PathListHeads,
 }
 
-// TestEachRoleAtItsOwnDoor is every crossing: no role gets anything at a door that is not its own, on any route of the table.
+// TestEachRoleAtItsOwnDoor is every crossing: no role gets anything at a door that is not its own, on any route of the table, whatever it
+// can prove.
 func TestEachRoleAtItsOwnDoor(t *testing.T) {
 	g := NewWithT(t)
 	h := newHouse(t, 1)
-	as := func(role auth.Role, issuer string) auth.Principal {
-		return auth.Principal{Subject: "alice", Issuer: issuer, Role: role, Session: "s", Device: "d", PlatformID: 1}
+	alice, root := h.enrol("alice", 1).as(), h.asAdmin()
+	as := func(role auth.Role, issuer string) []caller {
+		said := auth.Principal{Subject: "alice", Issuer: issuer, Role: role, Session: alice.Session, Device: alice.Device, PlatformID: 1}
+		return []caller{{said, alice.proof}, {said, root.proof}, {said, ""}}
 	}
 	var admins, users []string
 	for i := range policy.Table {
@@ -33,20 +40,20 @@ func TestEachRoleAtItsOwnDoor(t *testing.T) {
 			admins, users = append(admins, wire.AdminPrefix+r.Path), append(users, wire.UserPrefix+r.Path)
 		}
 	}
-	refused := 0
+	before, refused := len(h.openim.All()), 0
 	for _, c := range []struct {
 		door    string
 		targets []string
-		who     []auth.Principal
+		who     []caller
 	}{
-		{"the gateway's", linkPaths, []auth.Principal{asAdmin, asAlice, as("", "x"), as("superadmin", "x"), as("Gateway", "gateway"), as("gateway ", "gateway")}},
-		{"the administrators'", admins, []auth.Principal{asGateway, asAlice, as("", "https://id"), as("Admin", "https://id")}},
-		{"the users'", users, []auth.Principal{asAdmin, asGateway, as("", auth.UserIssuer), as(auth.RoleUser, "https://id"), as(auth.RoleAdmin, auth.UserIssuer)}},
+		{"the gateway's", linkPaths, slices.Concat([]caller{root, alice}, as("", "x"), as("superadmin", "x"), as("Gateway", "gateway"), as("gateway ", "gateway"))},
+		{"the administrators'", admins, slices.Concat([]caller{asGateway, showing(root.proof), alice}, as("", authtest.Issuer)[1:2], as("Admin", authtest.Issuer)[1:2])},
+		{"the users'", users, slices.Concat([]caller{root, asGateway, showing(alice.proof)}, as("", auth.UserIssuer)[:1], as(auth.RoleUser, "https://id")[:1], as(auth.RoleAdmin, auth.UserIssuer)[:1])},
 	} {
 		for _, target := range c.targets {
 			for _, who := range c.who {
 				a := h.post(0, who, target, `{"userID":"alice","platformID":1}`)
-				for n := 0; a.Status == http.StatusServiceUnavailable && n < 5; n++ { // a busy machine's Redis: refused too, but not for whom he is
+				for n := 0; a.Status == http.StatusServiceUnavailable && n < 5; n++ { // a busy machine's Redis: refused too, but not for whom it is
 					a = h.post(0, who, target, `{"userID":"alice","platformID":1}`)
 				}
 				g.Expect(a.Status).To(BeElementOf(http.StatusForbidden, http.StatusNotFound), "%s door, %s as %q", c.door, target, who.Role)
@@ -55,10 +62,114 @@ func TestEachRoleAtItsOwnDoor(t *testing.T) {
 			}
 		}
 	}
-	for _, call := range h.openim.All() {
+	for _, call := range h.openim.All()[before:] {
 		g.Expect(call.Path).To(BeElementOf("/auth/get_admin_token", "/auth/parse_token"), "of %d calls none reached OpenIM", refused)
 	}
 	g.Expect(refused).To(BeNumerically(">", 500))
+}
+
+// TestWhomTheGatewayNamesMustProveIt: whoever holds the gateway and its key names anybody, and is only those whose credentials it has.
+func TestWhomTheGatewayNamesMustProveIt(t *testing.T) {
+	g := NewWithT(t)
+	h := newHouse(t, 1)
+	root, alice, bob := h.asAdmin(), h.enrol("alice", 1).as(), h.enrol("bob", 2).as()
+	ticket := ask[link.IssuedTicket](h, 0, link.PathIssueTicket, alice.proof, link.Empty{})
+	_, grant, err := h.gatewaySessions().RedeemTicket(t.Context(), ticket.Ticket, session.PurposeRealtime)
+	g.Expect(err).NotTo(HaveOccurred())
+	forged, made, err := h.gatewaySessions().Create(t.Context(), "alice", "made up", 1, 0)
+	g.Expect(err).NotTo(HaveOccurred())
+	stranger := authtest.NewKey(t, "k1", jose.ES256).Sign(t, nil, authtest.Claims(time.Now(), nil))
+	stale := h.key.Sign(t, nil, authtest.Claims(time.Now().Add(-2*time.Hour), nil))
+	nobody := h.key.Sign(t, nil, authtest.Claims(time.Now(), map[string]any{"groups": []string{"staff"}}))
+	another := h.key.Sign(t, nil, authtest.Claims(time.Now(), map[string]any{"sub": "another"}))
+	before := len(h.openim.All())
+	for name, c := range map[string]struct {
+		said   caller
+		proofs []string
+		target string
+	}{
+		"an administrator": {root, []string{"", "x", alice.proof, grant, forged, stranger, stale, nobody, another}, adminRead},
+		"a user":           {alice, []string{"", "x", bob.proof, root.proof, grant, forged, stranger, "v1.", alice.proof + "A"}, usersRead},
+	} {
+		for i, proof := range c.proofs {
+			a := h.post(0, caller{c.said.Principal, proof}, c.target, `{"userIDs":["alice"]}`)
+			g.Expect(a.Status).To(Equal(http.StatusUnauthorized), "%s with proof %d: %s", name, i, a.ErrMsg)
+			g.Expect(a.Header.Get(wire.HeaderReason)).To(Equal("proof_refused"))
+			g.Expect(wire.IsTokenError(a.ErrCode)).To(BeTrue(), "the gateway gives on why")
+		}
+	}
+	for name, change := range map[string]func(*auth.Principal){
+		"another user":     func(p *auth.Principal) { p.Subject = "bob" },
+		"another session":  func(p *auth.Principal) { p.Session = bob.Session },
+		"another device":   func(p *auth.Principal) { p.Device = bob.Device },
+		"another platform": func(p *auth.Principal) { p.PlatformID = 2 },
+	} {
+		said := alice
+		change(&said.Principal)
+		g.Expect(h.post(0, said, usersRead, `{"userIDs":["alice"]}`).Status).To(Equal(http.StatusUnauthorized), name)
+	}
+	said := caller{auth.Principal{Subject: "alice", Issuer: auth.UserIssuer, Role: auth.RoleUser, Session: made.ID, Device: "made up", PlatformID: 1}, forged}
+	g.Expect(h.post(0, said, usersRead, `{"userIDs":["alice"]}`).Status).To(Equal(http.StatusUnauthorized), "a session that the gateway wrote to Redis")
+
+	r := h.request(0, alice, http.MethodPost, usersRead, `{"userIDs":["alice"]}`)
+	r.Header.Set(wire.HeaderProof, bob.proof)
+	g.Expect(h.do(r).Status).To(Equal(http.StatusUnauthorized), "another proof under a good assertion")
+	for _, call := range h.openim.All()[before:] {
+		g.Expect(call.Path).To(BeElementOf("/auth/get_admin_token", "/auth/parse_token"), "none reached OpenIM")
+	}
+	g.Expect(h.post(0, root, adminRead, `{"userIDs":["alice"]}`).Status).To(Equal(http.StatusOK))
+	g.Expect(h.post(0, alice, usersRead, `{"userIDs":["alice"]}`).Status).To(Equal(http.StatusOK))
+}
+
+// TestWhoMayAskWhat is the table of the gateway's calls by what is shown for them: 401 without a proof that is good for the call, 403 for a
+// caller who may not.
+func TestWhoMayAskWhat(t *testing.T) {
+	h := newHouse(t, 1)
+	root, alice := h.asAdmin().proof, h.enrol("alice", 1).reply.Token
+	ticket := ask[link.IssuedTicket](h, 0, link.PathIssueTicket, alice, link.Empty{})
+	_, grant, err := h.gatewaySessions().RedeemTicket(t.Context(), ticket.Ticket, session.PurposeRealtime)
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	nobody := h.key.Sign(t, nil, authtest.Claims(time.Now(), map[string]any{"groups": []string{"staff"}}))
+	const head = `{"chain":"0123456789abcdef0123456789abcdef","seq":1,"hash":"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","program":"x","instance":"y"}`
+	for _, c := range []struct {
+		path, body                            string
+		none, admin, roleless, user, byTicket int
+	}{
+		{link.PathLoginKeys, `{}`, 200, 200, 200, 200, 200},
+		{link.PathLoginStart, `{"request":{}}`, 200, 200, 200, 200, 200},
+		{link.PathLoginFinish, `{"request":{}}`, 200, 200, 200, 200, 200},
+		{link.PathIssueTicket, `{}`, 401, 401, 401, 200, 401},
+		{link.PathIssueCode, `{"userID":"alice","lifetimeSeconds":60}`, 401, 200, 403, 200, 401},
+		{link.PathIssueCode, `{"userID":"bob","lifetimeSeconds":60}`, 401, 200, 403, 403, 401},
+		{link.PathIssueCode, `{"userID":"alice","nickname":"Root","lifetimeSeconds":60}`, 401, 200, 403, 403, 401},
+		{link.PathDropCodes, `{"userID":"carol"}`, 200, 200, 200, 200, 200},
+		{link.PathListDevices, `{"userID":"alice"}`, 401, 200, 403, 200, 401},
+		{link.PathListDevices, `{"userID":"bob"}`, 401, 200, 403, 403, 401},
+		{link.PathRevokeDevices, `{"userID":"alice","deviceID":"x"}`, 401, 200, 403, 200, 401},
+		{link.PathRevokeDevices, `{"userID":"bob","deviceID":"x"}`, 401, 200, 403, 403, 401},
+		{link.PathRevokeDevices, `{"deviceID":"x"}`, 401, 200, 403, 403, 401},
+		{link.PathRevokeDevices, `{"userID":"dave"}`, 401, 200, 403, 403, 401},
+		{link.PathSetUser, `{"userID":"carol","disabled":false}`, 401, 200, 403, 401, 401},
+		{link.PathOpenIMToken, `{}`, 401, 401, 401, 200, 200},
+		{link.PathForceLogout, `{"userID":"carol","platformIDs":[]}`, 200, 200, 200, 200, 200},
+		{link.PathMembership, `{"conversationIDs":[]}`, 401, 401, 401, 200, 200},
+		{link.PathSender, `{}`, 401, 401, 401, 200, 200},
+		{link.PathRegisterHead, head, 200, 200, 200, 200, 200},
+		{link.PathListHeads, `{}`, 401, 200, 403, 401, 401},
+	} {
+		t.Run(c.path+" "+c.body, func(t *testing.T) {
+			for who, want := range map[string]struct {
+				proof  string
+				status int
+			}{
+				"without a proof": {"", c.none}, "an administrator": {root, c.admin}, "a caller without role": {nobody, c.roleless},
+				"a user": {alice, c.user}, "a redeemed ticket": {grant, c.byTicket},
+			} {
+				a := h.post(0, showing(want.proof), c.path, c.body)
+				NewWithT(t).Expect(a.Status).To(Equal(want.status), "%s: %s", who, a.ErrMsg)
+			}
+		})
+	}
 }
 
 func TestWhatIsNotOfTheGatewaysDoor(t *testing.T) {
@@ -82,26 +193,20 @@ func TestWhatIsNotOfTheGatewaysDoor(t *testing.T) {
 		{"another type", "POST", link.PathListDevices, `{"userID":["alice"]}`, 400, "bad_request"},
 		{"nobody's list", "POST", link.PathListDevices, `{}`, 400, "bad_request"},
 		{"a control character", "POST", link.PathListDevices, `{"userID":"a\u0000b"}`, 400, "bad_request"},
-		{"a code for a user whom OpenIM refuses", "POST", link.PathIssueCode, `{"userID":"a:b","lifetimeSeconds":60,"newUser":true,"issuer":"x"}`, 400, "bad_request"},
-		{"a code for OpenIM's administrator", "POST", link.PathIssueCode, `{"userID":"imAdmin","lifetimeSeconds":60,"newUser":true,"issuer":"x"}`, 400, "bad_request"},
-		{"a code that lives longer", "POST", link.PathIssueCode, `{"userID":"alice","lifetimeSeconds":601,"newUser":true,"issuer":"x"}`, 400, "bad_request"},
-		{"a code that lives no time", "POST", link.PathIssueCode, `{"userID":"alice","lifetimeSeconds":0,"newUser":true,"issuer":"x"}`, 400, "bad_request"},
-		{"a code for administrators' platform", "POST", link.PathIssueCode, `{"userID":"alice","platformID":10,"lifetimeSeconds":60,"newUser":true,"issuer":"x"}`, 400, "bad_request"},
-		{"a device's code without a device", "POST", link.PathIssueCode, `{"userID":"alice","lifetimeSeconds":60,"newUser":false,"issuer":"x"}`, 403, "forbidden"},
-		{"a code with too long a note", "POST", link.PathIssueCode, `{"userID":"alice","lifetimeSeconds":60,"newUser":true,"issuer":"x","under":"` + strings.Repeat("x", 2049) + `"}`, 400, "bad_request"},
+		{"a code for a user whom OpenIM refuses", "POST", link.PathIssueCode, `{"userID":"a:b","lifetimeSeconds":60}`, 400, "bad_request"},
+		{"a code for OpenIM's administrator", "POST", link.PathIssueCode, `{"userID":"imAdmin","lifetimeSeconds":60}`, 400, "bad_request"},
+		{"a code that lives longer", "POST", link.PathIssueCode, `{"userID":"alice","lifetimeSeconds":601}`, 400, "bad_request"},
+		{"a code that lives no time", "POST", link.PathIssueCode, `{"userID":"alice","lifetimeSeconds":0}`, 400, "bad_request"},
+		{"a code for administrators' platform", "POST", link.PathIssueCode, `{"userID":"alice","platformID":10,"lifetimeSeconds":60}`, 400, "bad_request"},
 		{"nobody's codes to be dropped", "POST", link.PathDropCodes, `{}`, 400, "bad_request"},
 		{"codes of two kinds to be dropped", "POST", link.PathDropCodes, `{"userID":"alice","all":true}`, 400, "bad_request"},
-		{"no code's id", "POST", link.PathOpenCode, `{"codeID":"x"}`, 400, "bad_request"},
-		{"an enrolment without platform", "POST", link.PathEnrol, `{"codeID":"AAAAAAAAAAAAAAAAAAAAAA","key":"","platformID":0,"name":""}`, 400, "bad_request"},
-		{"the administrator's token", "POST", link.PathOpenIMToken, `{"userID":"imAdmin","platformID":1}`, 400, "bad_request"},
-		{"an administrator's platform", "POST", link.PathOpenIMToken, `{"userID":"alice","platformID":10}`, 400, "bad_request"},
-		{"a token for nobody", "POST", link.PathOpenIMToken, `{"userID":"ghost","platformID":1}`, 403, "forbidden"},
+		{"a login from nowhere", "POST", link.PathLoginStart, `{"request":{},"from":"here"}`, 400, "bad_request"},
 		{"a logout of platform 0", "POST", link.PathForceLogout, `{"userID":"alice","platformIDs":[0]}`, 400, "bad_request"},
 		{"everybody's devices", "POST", link.PathRevokeDevices, `{}`, 400, "bad_request"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			g := NewWithT(t)
-			a := h.do(h.request(0, asGateway, c.method, c.target, c.body))
+			a := h.do(h.request(0, showing(h.asAdmin().proof), c.method, c.target, c.body))
 			g.Expect(a.Status).To(Equal(c.status), a.ErrMsg)
 			g.Expect(a.Header.Get(wire.HeaderReason)).To(Equal(c.reason))
 		})
@@ -111,15 +216,16 @@ func TestWhatIsNotOfTheGatewaysDoor(t *testing.T) {
 func TestOneReplicasAssertionIsNotAnothers(t *testing.T) {
 	g := NewWithT(t)
 	h := newHouse(t, 2)
+	root := h.asAdmin()
 	for name, make := range map[string]func(replica int) *http.Request{
 		"an administrator's": func(replica int) *http.Request {
-			return h.request(replica, asAdmin, "POST", wire.AdminPrefix+"/user/get_users_info", `{"userIDs":["alice"]}`)
+			return h.request(replica, root, "POST", wire.AdminPrefix+"/user/get_users_info", `{"userIDs":["alice"]}`)
 		},
 		"the gateway's": func(replica int) *http.Request {
-			return h.request(replica, asGateway, "POST", link.PathSetUser, `{"userID":"alice","nextEpoch":true}`)
+			return h.request(replica, showing(root.proof), "POST", link.PathSetUser, `{"userID":"alice","nextEpoch":true}`)
 		},
 		"a handshake": func(replica int) *http.Request {
-			return h.request(replica, auth.Principal{Subject: "gateway", Issuer: "gateway"}, "GET", wire.HandshakePath, "")
+			return h.request(replica, caller{Principal: auth.Principal{Subject: "gateway", Issuer: "gateway"}}, "GET", wire.HandshakePath, "")
 		},
 	} {
 		first, again := make(0), make(1)
@@ -138,15 +244,16 @@ func TestAnAssertionForOneReplicaNeedsNoRedis(t *testing.T) {
 	h := newHouse(t, 2)
 	instance := make([]string, 2)
 	for n := range instance {
-		instance[n] = h.post(n, asGateway, link.PathListDevices, `{"userID":"alice"}`).Header.Get(wire.HeaderInstance)
+		instance[n] = h.post(n, asGateway, link.PathLoginKeys, `{}`).Header.Get(wire.HeaderInstance)
 		g.Expect(instance[n]).NotTo(BeEmpty())
 	}
 	g.Expect(instance[0]).NotTo(Equal(instance[1]))
 	h.redis.Stop()
+	root := h.asAdmin()
 	bound := func(at int) *http.Request {
-		r := h.request(at, asAdmin, "POST", adminWrite, `{"users":[{"userID":"bob","nickname":"Bob"}]}`)
+		r := h.request(at, root, "POST", adminWrite, `{"users":[{"userID":"bob","nickname":"Bob"}]}`)
 		token, err := auth.Assert(constantKey(assertionKey), auth.Call{
-			Principal: asAdmin, Method: "POST", Path: adminWrite, RequestID: r.Header.Get(wire.HeaderRequestID),
+			Principal: root.Principal, Proof: root.proof, Method: "POST", Path: adminWrite, RequestID: r.Header.Get(wire.HeaderRequestID),
 			Body: []byte(`{"users":[{"userID":"bob","nickname":"Bob"}]}`), Instance: instance[0],
 		}, time.Now())
 		g.Expect(err).NotTo(HaveOccurred())
@@ -159,5 +266,5 @@ func TestAnAssertionForOneReplicaNeedsNoRedis(t *testing.T) {
 	again.Body, _ = first.GetBody()
 	g.Expect(h.do(first).Status).To(Equal(http.StatusOK))
 	g.Expect(h.do(again).Status).To(Equal(http.StatusUnauthorized))
-	g.Expect(h.post(0, asAdmin, adminWrite, `{"users":[{"userID":"bob","nickname":"Bob"}]}`).Status).To(Equal(503), "one for anybody does need it")
+	g.Expect(h.post(0, root, adminWrite, `{"users":[{"userID":"bob","nickname":"Bob"}]}`).Status).To(Equal(503), "one for anybody does need it")
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/openimapi"
 	"github.com/openimstack/openim-operator/wrapper/policy"
 	"github.com/openimstack/openim-operator/wrapper/serve"
+	"github.com/openimstack/openim-operator/wrapper/session"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
@@ -40,9 +41,28 @@ func unasked(context.Context, openimapi.Request) (wire.Envelope, error) {
 	panic("OpenIM must not be asked")
 }
 
+// known believes the proofs of the tests: the role, before the name.
+type known struct{}
+
+func proofOf(p auth.Principal) string { return string(p.Role) + " " + p.Subject + " " + p.Session }
+
+func (known) Verify(token string) (auth.Principal, *auth.Refusal) {
+	if token != "admin root " {
+		return auth.Principal{}, auth.NoToken(true)
+	}
+	return auth.Principal{Subject: "root", Issuer: "https://id", Role: auth.RoleAdmin}, nil
+}
+
+func (known) VerifyProof(_ context.Context, text string) (session.Proof, error) {
+	if text != "user alice s" {
+		return session.Proof{}, session.ErrUnknown
+	}
+	return session.Proof{Session: session.Session{ID: "s", UserID: "alice", DeviceID: "d", PlatformID: 5}}, nil
+}
+
 func newHandler(openim openIM, log ...io.Writer) http.Handler {
 	reg := prometheus.NewRegistry()
-	h := &handler{assertions: auth.NewAssertions(key, time.Now), openim: openim, budget: newBudget(reg, policy.Limits)}
+	h := &handler{assertions: auth.NewAssertions(key, time.Now), proofs: proofs{admins: known{}}, openim: openim, budget: newBudget(reg, policy.Limits)}
 	return serve.NewRecorder(slog.New(slog.NewJSONHandler(io.MultiWriter(log...), nil)), reg, time.Now).Wrap(h)
 }
 
@@ -54,6 +74,8 @@ func request(t *testing.T, method, target, body string, role auth.Role) *http.Re
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("X-Request-Id", "r-1")
 	call := auth.Call{Principal: auth.Principal{Subject: "root", Issuer: "https://id", Role: role}, Method: method, Path: target, RequestID: "r-1", Body: []byte(body)}
+	call.Proof = proofOf(call.Principal)
+	r.Header.Set(wire.HeaderProof, call.Proof)
 	token, err := auth.Assert(key, call, time.Now())
 	if err != nil {
 		t.Fatal(err)

@@ -40,33 +40,37 @@ func TestTheWrappersRedisIsDown(t *testing.T) {
 			alice := h.enrol("alice", 1)
 			g.Eventually(h.ready, 10*time.Second).Should(Equal(200))
 			down(h)
-			bounded := func(path, body string) answer {
+			root := h.asAdmin()
+			bounded := func(path, proof, body string) answer {
 				began := time.Now()
-				a := h.post(0, asGateway, path, body)
+				a := h.post(0, showing(proof), path, body)
 				g.Expect(time.Since(began)).To(BeNumerically("<", 4*time.Second), path)
 				return a
 			}
-			for path, body := range map[string]string{
-				link.PathOpenIMToken: `{"userID":"alice","platformID":1}`,
-				link.PathSetUser:     `{"userID":"alice","nextEpoch":true}`,
-				link.PathIssueCode:   `{"userID":"alice","lifetimeSeconds":60,"newUser":true,"issuer":"x"}`,
-				link.PathOpenCode:    `{"codeID":"` + handshake.NewCode().ID() + `"}`,
-				link.PathRotate:      `{"deviceID":"` + alice.Device.ID + `","key":"` + newKey(t) + `"}`,
+			for _, c := range []struct{ path, proof, body string }{
+				{link.PathOpenIMToken, alice.reply.Token, `{}`},
+				{link.PathIssueTicket, alice.reply.Token, `{}`},
+				{link.PathSetUser, root.proof, `{"userID":"alice","nextEpoch":true}`},
+				{link.PathIssueCode, root.proof, `{"userID":"alice","lifetimeSeconds":60}`},
+				{link.PathLoginStart, "", `{"request":{},"from":""}`},
+				{link.PathLoginFinish, "", `{"request":{}}`},
 			} {
-				a := bounded(path, body)
-				g.Expect(a.Status).To(Equal(503), path)
+				a := bounded(c.path, c.proof, c.body)
+				g.Expect(a.Status).To(Equal(503), c.path)
 				g.Expect(a.Header.Get("Retry-After")).To(Equal("1"))
 			}
-			g.Expect(bounded(link.PathResolve, `{"key":"`+alice.Device.Key+`"}`).Status).To(Equal(200), "what does the same twice goes on")
-			g.Expect(bounded(link.PathRevokeDevices, `{"userID":"alice","deviceID":"`+alice.Device.ID+`"}`).Status).To(Equal(200), "a device can be revoked")
-			g.Expect(h.post(0, asAdmin, adminRead, `{"userIDs":["alice"]}`).Status).To(Equal(200), "administrators read on")
-			g.Expect(h.post(0, asAdmin, adminWrite, `{"users":[{"userID":"bob","nickname":"Bob"}]}`).Status).To(Equal(503), "and write nothing twice")
+			g.Expect(bounded(link.PathListDevices, alice.reply.Token, `{"userID":"alice"}`).Status).To(Equal(200), "what does the same twice goes on")
+			g.Expect(bounded(link.PathRevokeDevices, root.proof, `{"userID":"alice","deviceID":"`+alice.reply.DeviceID+`"}`).Status).To(Equal(200), "a device can be revoked")
+			g.Expect(h.post(0, root, adminRead, `{"userIDs":["alice"]}`).Status).To(Equal(200), "administrators read on")
+			g.Expect(h.post(0, root, adminWrite, `{"users":[{"userID":"bob","nickname":"Bob"}]}`).Status).To(Equal(503), "and write nothing twice")
 			g.Consistently(h.ready, time.Second, 100*time.Millisecond).Should(Equal(200), "a replica without Redis still serves")
 
 			h.redis.Restart()
-			g.Eventually(func() int {
-				return h.post(0, asGateway, link.PathOpenIMToken, `{"userID":"alice","platformID":1}`).Status
-			}, 10*time.Second, 100*time.Millisecond).Should(Equal(200), "it ends by itself")
+			bob := h.code("bob")
+			g.Eventually(func() bool {
+				p, _ := h.login(0, 0, attempt{purpose: handshake.Enrol, key: newPrivate(t), code: bob, platform: 1})
+				return p != nil && h.post(0, showing(p.reply.Token), link.PathOpenIMToken, `{}`).Status == 200
+			}, 10*time.Second, 100*time.Millisecond).Should(BeTrue(), "it ends by itself")
 		})
 	}
 }
@@ -83,21 +87,20 @@ func TestMongoDBIsDown(t *testing.T) {
 			g.Eventually(h.ready, 10*time.Second).Should(Equal(200))
 			down(h)
 			began := time.Now()
-			a := h.post(0, asGateway, link.PathResolve, `{"key":"`+alice.Device.Key+`"}`)
-			g.Expect(a.Status).To(Equal(503), "nobody logs in")
+			_, refused := h.again(alice)
+			g.Expect(refused.Verdict).To(Equal(link.LoginUnavailable), "nobody logs in")
+			g.Expect(refused.Outcome.Reason).To(Equal("registry_unavailable"))
 			g.Expect(time.Since(began)).To(BeNumerically("<", 5*time.Second))
-			g.Expect(h.post(0, asGateway, link.PathOpenIMToken, `{"userID":"alice","platformID":1}`).Status).To(Equal(200), "who is logged in goes on")
-			g.Expect(h.post(0, asAlice, wire.UserPrefix+"/user/get_users_info", `{"userIDs":["alice"]}`).ErrCode).To(BeZero())
-			g.Expect(h.post(0, asAdmin, adminRead, `{"userIDs":["alice"]}`).Status).To(Equal(200), "administrators do")
+			g.Expect(h.post(0, showing(alice.reply.Token), link.PathOpenIMToken, `{}`).Status).To(Equal(200), "who is logged in goes on")
+			g.Expect(h.post(0, alice.as(), usersRead, `{"userIDs":["alice"]}`).ErrCode).To(BeZero())
+			g.Expect(h.post(0, h.asAdmin(), adminRead, `{"userIDs":["alice"]}`).Status).To(Equal(200), "administrators do")
 			g.Expect(h.ready()).To(Equal(200))
 			if name == "frozen" {
 				h.mongodb.Thaw()
 			} else {
 				h.mongodb.Restart()
 			}
-			g.Eventually(func() int {
-				return h.post(0, asGateway, link.PathResolve, `{"key":"`+alice.Device.Key+`"}`).Status
-			}, 20*time.Second, 100*time.Millisecond).Should(Equal(200))
+			g.Eventually(func() *person { p, _ := h.again(alice); return p }, 20*time.Second, 100*time.Millisecond).ShouldNot(BeNil())
 		})
 	}
 }
@@ -106,28 +109,24 @@ func TestMongoDBIsDown(t *testing.T) {
 func TestOpenIMIsDownWhileAUserEnrols(t *testing.T) {
 	g := NewWithT(t)
 	h := newHouse(t, 1)
-	issued := ask[link.IssuedCode](h, 0, link.PathIssueCode, link.IssueCode{UserID: "alice", LifetimeSeconds: 600, NewUser: true, Issuer: "admin root"})
-	code, err := handshake.ParseCode(issued.Code)
-	g.Expect(err).NotTo(HaveOccurred())
-	key := newKey(t)
-	body := `{"codeID":"` + code.ID() + `","key":"` + key + `","platformID":1,"name":"phone"}`
+	enrol := attempt{purpose: handshake.Enrol, key: newPrivate(t), code: h.code("alice"), platform: 1}
 	h.openim.Set(func(f *openimtest.Fake) {
 		f.Replies["/user/user_register"] = `{"errCode":14,"errMsg":"produced zero addresses"}`
 	})
-	g.Expect(h.post(0, asGateway, link.PathEnrol, body).Status).To(Equal(503))
-	g.Expect(ask[link.Resolved](h, 0, link.PathResolve, link.Resolve{Key: key}).Found).To(BeFalse())
+	_, refused := h.login(0, 0, enrol)
+	g.Expect(refused.Verdict).To(Equal(link.LoginUnavailable))
+	_, refused = h.login(0, 0, attempt{purpose: handshake.Login, key: enrol.key, platform: 1})
+	g.Expect(refused.Outcome.Reason).To(Equal("unknown_key"))
 	h.openim.Set(func(f *openimtest.Fake) { delete(f.Replies, "/user/user_register") })
-	a := h.post(0, asGateway, link.PathEnrol, body)
-	g.Expect(a.Status).To(Equal(200))
-	g.Expect(ask[link.Resolved](h, 0, link.PathResolve, link.Resolve{Key: key}).Found).To(BeTrue())
+	alice, refused := h.login(0, 0, enrol)
+	g.Expect(alice).NotTo(BeNil(), "%+v", refused)
 	g.Expect(h.openim.People.Users["alice"].Nickname).To(Equal("alice"), "OpenIM takes no user without a name")
 }
 
 func TestOpenIMIsDownWhileAUserIsLoggedOut(t *testing.T) {
 	g := NewWithT(t)
 	h := newHouse(t, 1)
-	h.enrol("alice", 1)
-	ask[link.Token](h, 0, link.PathOpenIMToken, link.TokenRequest{UserID: "alice", PlatformID: 1})
+	ask[link.Token](h, 0, link.PathOpenIMToken, h.enrol("alice", 1).reply.Token, link.TokenRequest{})
 	h.openim.Set(func(f *openimtest.Fake) { f.Replies["/auth/force_logout"] = `{"errCode":14}` })
 	g.Expect(h.post(0, asGateway, link.PathForceLogout, `{"userID":"alice","platformIDs":[1]}`).Status).To(Equal(503))
 }

@@ -119,7 +119,7 @@ func usersHandler(openim userCaller, release policy.Release, change func(*UsersO
 	if change != nil {
 		change(&o)
 	}
-	h := &handler{assertions: auth.NewAssertions(key, time.Now), openim: openIM(unasked), budget: b, users: newUsers(o)}
+	h := &handler{assertions: auth.NewAssertions(key, time.Now), proofs: proofs{admins: known{}, users: known{}}, openim: openIM(unasked), budget: b, users: newUsers(o)}
 	return serve.NewRecorder(slog.New(slog.NewJSONHandler(log, nil)), reg, time.Now).Wrap(h), log
 }
 
@@ -132,7 +132,8 @@ func userRequest(t *testing.T, method, path, body string) *http.Request {
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("X-Request-Id", "op-1")
 	p := auth.Principal{Subject: "alice", Issuer: auth.UserIssuer, Role: auth.RoleUser, Session: "s", Device: "d", PlatformID: 5}
-	token, err := auth.Assert(key, auth.Call{Principal: p, Method: method, Path: target, RequestID: "op-1", Body: []byte(body)}, time.Now())
+	r.Header.Set(wire.HeaderProof, proofOf(p))
+	token, err := auth.Assert(key, auth.Call{Principal: p, Method: method, Path: target, RequestID: "op-1", Body: []byte(body), Proof: proofOf(p)}, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/ecdh"
 	"crypto/rand"
+	"encoding/base64"
 	"encoding/json"
 	"io"
 	"log/slog"
@@ -16,17 +17,22 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-jose/go-jose/v4"
 	. "github.com/onsi/gomega"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/openimstack/openim-operator/wrapper/auth"
+	"github.com/openimstack/openim-operator/wrapper/auth/authtest"
 	"github.com/openimstack/openim-operator/wrapper/backend"
 	"github.com/openimstack/openim-operator/wrapper/handshake"
+	"github.com/openimstack/openim-operator/wrapper/issuers"
 	"github.com/openimstack/openim-operator/wrapper/link"
 	"github.com/openimstack/openim-operator/wrapper/openimapi/openimtest"
 	"github.com/openimstack/openim-operator/wrapper/redisdb/redistest"
 	"github.com/openimstack/openim-operator/wrapper/registry"
 	"github.com/openimstack/openim-operator/wrapper/registry/mongotest"
 	"github.com/openimstack/openim-operator/wrapper/serve"
+	"github.com/openimstack/openim-operator/wrapper/session"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
@@ -39,11 +45,35 @@ type constantKey string
 
 func (c constantKey) Get() ([]byte, error) { return []byte(c), nil }
 
-var (
-	asGateway = auth.Principal{Subject: "gateway", Issuer: "gateway", Role: auth.RoleGateway}
-	asAdmin   = auth.Principal{Subject: "root", Issuer: "https://id", Role: auth.RoleAdmin}
-	asAlice   = auth.Principal{Subject: "alice", Issuer: auth.UserIssuer, Role: auth.RoleUser, Session: "s", Device: "d", PlatformID: 1}
-)
+const audience = "https://im.example.com"
+
+// caller is for whom the gateway says that it calls, and what it shows for that.
+type caller struct {
+	auth.Principal
+	proof string
+}
+
+var asGateway = caller{Principal: auth.Principal{Subject: "gateway", Issuer: "gateway", Role: auth.RoleGateway}}
+
+// asAdmin is an administrator with a token of the identity provider's.
+func (h *house) asAdmin() caller {
+	h.t.Helper()
+	return caller{
+		Principal: auth.Principal{Subject: authtest.Subject, Issuer: authtest.Issuer, Role: auth.RoleAdmin},
+		proof:     h.key.Sign(h.t, nil, authtest.Claims(time.Now(), nil)),
+	}
+}
+
+// as is a user who has logged in.
+func (p *person) as() caller {
+	return caller{
+		Principal: auth.Principal{Subject: p.reply.UserID, Issuer: auth.UserIssuer, Role: auth.RoleUser, Session: p.reply.SessionID, Device: p.reply.DeviceID, PlatformID: p.reply.PlatformID},
+		proof:     p.reply.Token,
+	}
+}
+
+// showing is the gateway that asks for somebody.
+func showing(proof string) caller { return caller{asGateway.Principal, proof} }
 
 // house is the backend as it runs, in two replicas, on a real Redis, a server that speaks MongoDB's protocol, and a fake OpenIM.
 type house struct {
@@ -51,6 +81,8 @@ type house struct {
 	redis    *redistest.Server
 	mongodb  *mongotest.Server
 	openim   *openimtest.Fake
+	key      authtest.Key // the identity provider's
+	server   *ecdh.PrivateKey
 	replicas []*serve.App
 	log      *buffer
 }
@@ -74,8 +106,11 @@ func (b *buffer) String() string {
 
 func newHouse(t *testing.T, replicas int) *house {
 	t.Helper()
-	h := &house{t: t, redis: redistest.Start(t), mongodb: mongotest.Start(t), openim: openimtest.New(t), log: &buffer{}}
+	h := &house{t: t, redis: redistest.Start(t), mongodb: mongotest.Start(t), openim: openimtest.New(t), log: &buffer{}, key: authtest.NewKey(t, "k1", jose.ES256), server: newPrivate(t)}
 	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "login"), 0o700); err != nil {
+		t.Fatal(err)
+	}
 	file := func(name, content string) string {
 		path := filepath.Join(dir, name)
 		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
@@ -84,6 +119,7 @@ func newHouse(t *testing.T, replicas int) *house {
 		return path
 	}
 	redis := h.redis.Config("im/chat:")
+	file("login/1", base64.RawURLEncoding.EncodeToString(h.server.Bytes()))
 	c := backend.Config{
 		Listen: "127.0.0.1:0", Telemetry: serve.Telemetry{Listen: "127.0.0.1:0"},
 		AssertionKeyFile: file("assertion", assertionKey),
@@ -91,6 +127,11 @@ func newHouse(t *testing.T, replicas int) *house {
 			APIURL: h.openim.URL, AdminUserID: openimtest.AdminUserID, SecretFile: file("secret", openimtest.Secret),
 			Release: "v3.8.3", ExternalURL: "https://im.example.com/im/v1",
 		},
+		Admins: issuers.Admins{Issuers: []issuers.Issuer{{
+			Issuer: authtest.Issuer, Audiences: []string{authtest.Audience}, Algorithms: []string{"ES256"}, JWKSFile: file("jwks.json", string(authtest.JWKS(t, h.key))),
+			Roles: issuers.Roles{Claim: "groups", Admin: []string{authtest.Role}},
+		}}},
+		Users: &backend.Users{Audience: audience, ServerKeysDir: filepath.Join(dir, "login"), Session: session.Limits{LifetimeSeconds: 3600, IdleSeconds: 3600}},
 		Redis: &redis, MongoDB: &registry.Config{URIFile: file("uri", h.mongodb.URI()), Database: "openim_v3"}, CustodyKeyFile: file("custody", custodyKey),
 		ShutdownGraceSeconds: 1,
 	}
@@ -107,7 +148,7 @@ func newHouse(t *testing.T, replicas int) *house {
 	}
 	for n := range h.replicas { // until the first connections stand
 		NewWithT(t).Eventually(func() int {
-			return h.post(n, asGateway, link.PathListDevices, `{"userID":"nobody"}`).Status
+			return h.post(n, showing(h.asAdmin().proof), link.PathListDevices, `{"userID":"nobody"}`).Status
 		}, 30*time.Second, 20*time.Millisecond).Should(Equal(http.StatusOK))
 	}
 	return h
@@ -121,19 +162,22 @@ type answer struct {
 }
 
 // request makes a request with a good assertion for it.
-func (h *house) request(replica int, who auth.Principal, method, target, body string) *http.Request {
+func (h *house) request(replica int, who caller, method, target, body string) *http.Request {
 	h.t.Helper()
 	r, err := http.NewRequestWithContext(h.t.Context(), method, "http://"+h.replicas[replica].Main.Address()+target, strings.NewReader(body))
 	if err != nil {
 		h.t.Fatal(err)
 	}
 	id := wire.NewRequestID()
-	token, err := auth.Assert(constantKey(assertionKey), auth.Call{Principal: who, Method: method, Path: target, RequestID: id, Body: []byte(body)}, time.Now())
+	token, err := auth.Assert(constantKey(assertionKey), auth.Call{Principal: who.Principal, Method: method, Path: target, RequestID: id, Body: []byte(body), Proof: who.proof}, time.Now())
 	if err != nil {
 		h.t.Fatal(err)
 	}
 	r.Header.Set(wire.HeaderAuthorization, "Bearer "+token)
 	r.Header.Set(wire.HeaderRequestID, id)
+	if who.proof != "" {
+		r.Header.Set(wire.HeaderProof, who.proof)
+	}
 	if method == http.MethodPost {
 		r.Header.Set(wire.HeaderContentType, wire.MediaTypeJSON)
 	}
@@ -160,19 +204,19 @@ func (h *house) do(r *http.Request) answer {
 	return a
 }
 
-func (h *house) post(replica int, who auth.Principal, target, body string) answer {
+func (h *house) post(replica int, who caller, target, body string) answer {
 	h.t.Helper()
 	return h.do(h.request(replica, who, http.MethodPost, target, body))
 }
 
-// ask makes a call of the gateway's that must succeed.
-func ask[A any](h *house, replica int, path string, question any) (out A) {
+// ask makes a call of the gateway's that must succeed, with a proof or, empty, without.
+func ask[A any](h *house, replica int, path, proof string, question any) (out A) {
 	h.t.Helper()
 	body, err := json.Marshal(question)
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	a := h.post(replica, asGateway, path, string(body))
+	a := h.post(replica, showing(proof), path, string(body))
 	if a.Status != http.StatusOK || a.ErrCode != 0 {
 		h.t.Fatalf("%s %s: %d %+v", path, body, a.Status, a.Envelope)
 	}
@@ -182,93 +226,189 @@ func ask[A any](h *house, replica int, path string, question any) (out A) {
 	return out
 }
 
-func newKey(t *testing.T) link.Key {
+func newPrivate(t *testing.T) *ecdh.PrivateKey {
 	t.Helper()
 	k, err := ecdh.X25519().GenerateKey(rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return handshake.PublicOf(k).String()
+	return k
 }
 
-// enrol takes a new user all the way.
-func (h *house) enrol(userID string, platform int32) link.Enrolled {
+// person is a user's device with a session.
+type person struct {
+	key   *ecdh.PrivateKey
+	reply handshake.Reply
+}
+
+// attempt is a login as a client makes it, each of its two calls at a replica of its own.
+type attempt struct {
+	purpose  handshake.Purpose
+	key      *ecdh.PrivateKey
+	code     string // of an enrolment
+	platform int32
+	proof    string // beside a rotation
+}
+
+// login makes the two calls. The reply is nil unless it was granted.
+func (h *house) login(first, second int, a attempt) (*person, link.LoginFinished) {
 	h.t.Helper()
-	issued := ask[link.IssuedCode](h, 0, link.PathIssueCode, link.IssueCode{UserID: userID, LifetimeSeconds: 600, NewUser: true, Issuer: "admin root"})
-	code, err := handshake.ParseCode(issued.Code)
+	var codeID string
+	var psk []byte
+	if a.code != "" {
+		code, err := handshake.ParseCode(a.code)
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		codeID, psk = code.ID(), code.PSK()
+	}
+	server := handshake.PublicOf(h.server)
+	terms := handshake.Terms{Audience: audience, Purpose: a.purpose, Protocol: handshake.ProtocolFor(a.purpose)}
+	initiator, err := handshake.NewInitiator(terms, server, a.key, psk)
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	return ask[link.Enrolled](h, 0, link.PathEnrol, link.Enrol{CodeID: code.ID(), Key: newKey(h.t), PlatformID: platform, Name: "phone"})
+	m1, err := initiator.Start()
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	started := ask[link.LoginStarted](h, first, link.PathLoginStart, "", link.LoginStart{From: "192.0.2.1", Request: handshake.StartRequest{
+		Protocol: terms.Protocol, KeyID: server.ID(), Purpose: a.purpose, CodeID: codeID, Message: handshake.Text(m1),
+	}})
+	if started.Verdict != link.LoginGranted {
+		h.t.Fatalf("the first call: %+v", started)
+	}
+	_, m3, err := initiator.Finish(started.Reply.Bytes(), handshake.Hello{PlatformID: a.platform, DeviceName: "phone", ClientVersion: "1"})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	finished := ask[link.LoginFinished](h, second, link.PathLoginFinish, a.proof, link.LoginFinish{Request: handshake.FinishRequest{
+		HandshakeID: started.Reply.HandshakeID, Message: handshake.Text(m3),
+	}})
+	if finished.Verdict != link.LoginGranted {
+		return nil, finished
+	}
+	reply, err := initiator.Open(finished.Reply.Bytes())
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return &person{a.key, reply}, finished
+}
+
+// code is one that an administrator issues.
+func (h *house) code(userID string) string {
+	h.t.Helper()
+	return ask[link.IssuedCode](h, 0, link.PathIssueCode, h.asAdmin().proof, link.IssueCode{UserID: userID, LifetimeSeconds: 600}).Code
+}
+
+// enrol takes a new user all the way.
+func (h *house) enrol(userID string, platform int32) *person {
+	h.t.Helper()
+	p, finished := h.login(0, len(h.replicas)-1, attempt{purpose: handshake.Enrol, key: newPrivate(h.t), code: h.code(userID), platform: platform})
+	if p == nil {
+		h.t.Fatalf("%s cannot enrol: %+v", userID, finished)
+	}
+	return p
+}
+
+// again logs a device in once more.
+func (h *house) again(p *person) (*person, link.LoginFinished) {
+	h.t.Helper()
+	return h.login(0, len(h.replicas)-1, attempt{purpose: handshake.Login, key: p.key, platform: p.reply.PlatformID})
 }
 
 // TestTheGatewaysCalls goes through a user's life, each call at another replica than the one before.
 func TestTheGatewaysCalls(t *testing.T) {
 	g := NewWithT(t)
 	h := newHouse(t, 2)
-	issued := ask[link.IssuedCode](h, 0, link.PathIssueCode, link.IssueCode{UserID: "alice", Nickname: "Alice", FaceURL: "http://face", LifetimeSeconds: 60, NewUser: true, Issuer: "admin root"})
+	root := h.asAdmin().proof
+	published := ask[handshake.WellKnown](h, 1, link.PathLoginKeys, "", link.Empty{})
+	g.Expect(published.Keys).To(ConsistOf(HaveField("Key", handshake.PublicOf(h.server).String())))
+	issued := ask[link.IssuedCode](h, 0, link.PathIssueCode, root, link.IssueCode{UserID: "alice", Nickname: "Alice", FaceURL: "http://face", LifetimeSeconds: 60})
 	g.Expect(issued.Expires).To(BeTemporally("~", time.Now().Add(time.Minute), 5*time.Second))
-	code, err := handshake.ParseCode(issued.Code)
-	g.Expect(err).NotTo(HaveOccurred())
-	opened := ask[link.OpenedCode](h, 1, link.PathOpenCode, link.OpenCode{CodeID: code.ID()})
-	g.Expect(opened.Found).To(BeTrue())
-	g.Expect(opened.PSK).To(HaveLen(43))
-	g.Expect(ask[link.OpenedCode](h, 1, link.PathOpenCode, link.OpenCode{CodeID: handshake.NewCode().ID()}).Found).To(BeFalse())
 
 	g.Expect(h.openim.People.Users).To(BeEmpty())
-	key := newKey(t)
-	enrolled := ask[link.Enrolled](h, 0, link.PathEnrol, link.Enrol{CodeID: code.ID(), Key: key, PlatformID: 1, Name: "phone"})
-	g.Expect(enrolled.Refused).To(BeEmpty())
+	alice, finished := h.login(1, 0, attempt{purpose: handshake.Enrol, key: newPrivate(t), code: issued.Code, platform: 1})
+	g.Expect(alice).NotTo(BeNil(), "%+v", finished)
 	g.Expect(h.openim.People.Users).To(Equal(map[string]openimtest.Person{"alice": {Nickname: "Alice", FaceURL: "http://face"}}))
-	again := ask[link.Enrolled](h, 1, link.PathEnrol, link.Enrol{CodeID: code.ID(), Key: newKey(t), PlatformID: 1})
-	g.Expect(again).To(Equal(link.Enrolled{Refused: link.CodeGone}))
+	g.Expect(finished.Outcome).To(Equal(link.LoginOutcome{UserID: "alice", DeviceID: alice.reply.DeviceID, PlatformID: 1, SessionID: alice.reply.SessionID}))
+	none, again := h.login(0, 1, attempt{purpose: handshake.Enrol, key: newPrivate(t), code: issued.Code, platform: 1})
+	g.Expect(none).To(BeNil())
+	g.Expect(again.Verdict).To(Equal(link.LoginRefused))
+	g.Expect(again.Outcome.Reason).To(Equal("unknown_code"))
 
-	resolved := ask[link.Resolved](h, 1, link.PathResolve, link.Resolve{Key: key})
-	g.Expect(resolved.Found).To(BeTrue())
-	g.Expect(resolved.Device.ID).To(Equal(enrolled.Device.ID))
-	g.Expect(ask[link.Resolved](h, 0, link.PathResolve, link.Resolve{Key: strings.Repeat("x", 1000)}).Found).To(BeFalse())
+	second, _ := h.again(alice)
+	g.Expect(second.reply.DeviceID).To(Equal(alice.reply.DeviceID))
+	stranger, refused := h.login(0, 1, attempt{purpose: handshake.Login, key: newPrivate(t), platform: 1})
+	g.Expect(stranger).To(BeNil())
+	g.Expect(refused.Outcome.Reason).To(Equal("unknown_key"))
 
-	token := ask[link.Token](h, 0, link.PathOpenIMToken, link.TokenRequest{UserID: "alice", PlatformID: 1})
+	proof := alice.reply.Token
+	token := ask[link.Token](h, 0, link.PathOpenIMToken, proof, link.TokenRequest{})
 	g.Expect(token.Token).To(Equal(openimtest.UserToken(1)))
-	g.Expect(ask[link.Token](h, 1, link.PathOpenIMToken, link.TokenRequest{UserID: "alice", PlatformID: 1})).To(Equal(token), "one for both replicas")
+	g.Expect(ask[link.Token](h, 1, link.PathOpenIMToken, proof, link.TokenRequest{})).To(Equal(token), "one for both replicas")
 
-	rotated := newKey(t)
-	g.Expect(ask[link.Enrolled](h, 1, link.PathRotate, link.Rotate{DeviceID: enrolled.Device.ID, Key: rotated}).Device.Key).To(Equal(rotated))
-	devices := ask[link.Devices](h, 0, link.PathListDevices, link.ListDevices{UserID: "alice"})
+	rotated := newPrivate(t)
+	next, _ := h.login(0, 1, attempt{purpose: handshake.Rotate, key: rotated, platform: 1, proof: second.reply.Token})
+	g.Expect(next).NotTo(BeNil())
+	devices := ask[link.Devices](h, 0, link.PathListDevices, proof, link.ListDevices{UserID: "alice"})
 	g.Expect(devices.Devices).To(HaveLen(1))
-	g.Expect(devices.Devices[0].Key).To(Equal(rotated))
+	g.Expect(devices.Devices[0].Key).To(Equal(handshake.PublicOf(rotated).String()))
+	g.Eventually(func() int { return h.post(1, second.as(), usersRead, `{"userIDs":["alice"]}`).ErrCode }, soon).Should(
+		Equal(wire.CodeTokenKicked), "the session before the rotation is over")
 
 	h.openim.Set(func(f *openimtest.Fake) {
 		f.People.Groups["chess"] = map[string]openimtest.Person{"alice": {Nickname: "Queen"}, "bob": {}}
 		f.People.Users["bob"] = openimtest.Person{Nickname: "Bob"}
 	})
-	g.Expect(ask[link.Members](h, 1, link.PathMembership, link.Membership{UserID: "alice", ConversationIDs: []string{"sg_chess", "sg_go", "si_alice_bob", "si_bob_carol", "si_alice_zzz1"}})).To(Equal(
+	g.Expect(ask[link.Members](h, 1, link.PathMembership, proof, link.Membership{ConversationIDs: []string{"sg_chess", "sg_go", "si_alice_bob", "si_bob_carol", "si_alice_zzz1"}})).To(Equal(
 		link.Members{Member: []bool{true, false, true, false, false}}))
-	g.Expect(ask[link.Sender](h, 1, link.PathSender, link.SenderOf{UserID: "alice"})).To(Equal(link.Sender{Nickname: "Alice", FaceURL: "http://face"}))
-	g.Expect(ask[link.Sender](h, 1, link.PathSender, link.SenderOf{UserID: "alice", GroupID: "chess"}).Nickname).To(Equal("Queen"))
+	g.Expect(ask[link.Sender](h, 1, link.PathSender, proof, link.SenderOf{})).To(Equal(link.Sender{Nickname: "Alice", FaceURL: "http://face"}))
+	g.Expect(ask[link.Sender](h, 1, link.PathSender, proof, link.SenderOf{GroupID: "chess"}).Nickname).To(Equal("Queen"))
 
-	g.Expect(ask[link.Devices](h, 1, link.PathRevokeDevices, link.RevokeDevices{UserID: "alice"}).Devices).To(HaveLen(1))
+	ticket := ask[link.IssuedTicket](h, 0, link.PathIssueTicket, proof, link.Empty{})
+	_, grant, err := h.gatewaySessions().RedeemTicket(t.Context(), ticket.Ticket, session.PurposeRealtime)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(ask[link.Token](h, 1, link.PathOpenIMToken, grant, link.TokenRequest{})).To(Equal(token), "a socket that a ticket opened")
+
+	g.Expect(ask[link.Devices](h, 1, link.PathRevokeDevices, root, link.RevokeDevices{UserID: "alice"}).Devices).To(HaveLen(1))
 	yes := true
-	g.Expect(ask[link.User](h, 0, link.PathSetUser, link.SetUser{UserID: "alice", Disabled: &yes, NextEpoch: true})).To(Equal(link.User{ID: "alice", Disabled: true, Epoch: 1}))
-	ask[link.Empty](h, 1, link.PathForceLogout, link.ForceLogout{UserID: "alice", PlatformIDs: []int32{1, 5}})
+	g.Expect(ask[link.User](h, 0, link.PathSetUser, root, link.SetUser{UserID: "alice", Disabled: &yes, NextEpoch: true})).To(Equal(link.User{ID: "alice", Disabled: true, Epoch: 1}))
+	ask[link.Empty](h, 1, link.PathForceLogout, "", link.ForceLogout{UserID: "alice", PlatformIDs: []int32{1, 5}})
 	g.Expect(h.openim.Seen("/auth/force_logout")).To(HaveLen(2))
-	g.Expect(ask[link.Token](h, 1, link.PathOpenIMToken, link.TokenRequest{UserID: "alice", PlatformID: 1, Refused: token.Hash}).Token).To(Equal(openimtest.UserToken(2)))
 
 	// What went through all this, and must not be in the log.
 	secret := strings.Split(issued.Code, ".")[2]
-	for _, s := range []string{secret, opened.PSK, openimtest.UserToken(1), openimtest.UserToken(2), openimtest.Token(1), openimtest.Secret, custodyKey, assertionKey, h.redis.Password, "eyJ"} {
+	for _, s := range []string{
+		secret, proof, grant, ticket.Ticket, root, openimtest.UserToken(1), openimtest.Token(1), openimtest.Secret, custodyKey, assertionKey, h.redis.Password, "eyJ",
+	} {
 		g.Expect(strings.Contains(h.log.String(), s)).To(BeFalse(), "the log holds %q", s)
 	}
-	g.Expect(h.log.String()).To(And(ContainSubstring(`"route":"link/devices/enrol"`), ContainSubstring(`"users":["alice"]`), ContainSubstring(`"detail":"code_gone"`)))
+	g.Expect(h.log.String()).To(And(ContainSubstring(`"route":"link/login/finish"`), ContainSubstring(`"users":["alice"]`), ContainSubstring("unknown_code")))
+}
+
+// usersRead is a users' call that reads.
+const usersRead = wire.UserPrefix + "/user/get_users_info"
+
+// soon is a generous bound for what takes milliseconds on an idle machine.
+const soon = 10 * time.Second
+
+// gatewaySessions are the sessions as the gateway sees them: without the key that seals.
+func (h *house) gatewaySessions() *session.Store {
+	hour := func() time.Duration { return time.Hour }
+	return session.New(session.Options{
+		Redis: h.redis.Open("im/chat:"), Lifetime: hour, Idle: hour, Now: time.Now, Log: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(),
+	})
 }
 
 // TestAUsersCallCarriesHisToken: the users' door and the gateway's share one custody, and a token that OpenIM refuses is replaced.
 func TestAUsersCallCarriesHisToken(t *testing.T) {
 	g := NewWithT(t)
 	h := newHouse(t, 2)
-	h.enrol("alice", 1)
-	token := ask[link.Token](h, 0, link.PathOpenIMToken, link.TokenRequest{UserID: "alice", PlatformID: 1})
-	const target = wire.UserPrefix + "/user/get_users_info"
+	alice := h.enrol("alice", 1)
+	asAlice := alice.as()
+	token := ask[link.Token](h, 0, link.PathOpenIMToken, asAlice.proof, link.TokenRequest{})
+	const target = usersRead
 	a := h.post(1, asAlice, target, `{"userIDs":["alice"]}`)
 	g.Expect(a.Status).To(Equal(200))
 	g.Expect(a.ErrCode).To(BeZero(), a.ErrMsg)
@@ -286,7 +426,7 @@ func TestAUsersCallCarriesHisToken(t *testing.T) {
 func TestTheAuditTrailLearnsWhomACallWasAbout(t *testing.T) {
 	g := NewWithT(t)
 	h := newHouse(t, 1)
-	a := h.post(0, asAdmin, wire.AdminPrefix+"/user/get_users_info", `{"userIDs":["alice","bob"]}`)
+	a := h.post(0, h.asAdmin(), wire.AdminPrefix+"/user/get_users_info", `{"userIDs":["alice","bob"]}`)
 	g.Expect(a.Status).To(Equal(200))
 	g.Expect(a.Header.Get(wire.HeaderUsers)).To(Equal("WyJhbGljZSIsImJvYiJd"))
 	g.Expect(a.Header.Get(wire.HeaderUserCount)).To(Equal("2"))
