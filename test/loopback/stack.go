@@ -10,10 +10,10 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 
 	"github.com/openimstack/openim-operator/controllers/openim"
+	"github.com/openimstack/openim-operator/wrapper/procstop"
 )
 
 // Options of a stack. The zero one is OpenIM alone.
@@ -274,18 +274,17 @@ func (s *Stack) Restart(ctx context.Context, name string) error {
 }
 
 // Freeze stops a part without ending it: its ports accept and nobody answers.
-func (s *Stack) Freeze(name string) error { return s.pass(name, syscall.SIGSTOP) }
+func (s *Stack) Freeze(name string) error { return s.pass(name, procstop.Halt) }
 
 // Thaw lets a frozen part go on.
-func (s *Stack) Thaw(name string) error { return s.pass(name, syscall.SIGCONT) }
+func (s *Stack) Thaw(name string) error { return s.pass(name, procstop.Resume) }
 
-func (s *Stack) pass(name string, signal syscall.Signal) error {
+func (s *Stack) pass(name string, do func(group int) error) error {
 	return s.with(name, func(part *part) error {
 		if part.p == nil || part.p.ended() {
 			return fmt.Errorf("%s does not run", name)
 		}
-		part.p.signal(signal)
-		return nil
+		return do(part.p.cmd.Process.Pid)
 	})
 }
 

@@ -17,6 +17,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/openimstack/openim-operator/wrapper/procstop"
 	"github.com/openimstack/openim-operator/wrapper/redisdb"
 )
 
@@ -117,7 +118,7 @@ func (s *Server) Restart() {
 		"--requirepass", s.Password, "--save", "", "--appendonly", "no", "--daemonize", "no"}, s.extra...)...)
 	s.process.Stdout, s.process.Stderr = &s.output, &s.output
 	// Should the test be killed, its server does not stay.
-	s.process.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	s.process.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 	if err := s.process.Start(); err != nil {
 		s.t.Fatalf("start redis-server: %v", err)
 	}
@@ -159,14 +160,14 @@ func (s *Server) Stop() {
 }
 
 // Freeze halts the server: it accepts connections and answers nothing.
-func (s *Server) Freeze() { s.signal(syscall.SIGSTOP) }
+func (s *Server) Freeze() { s.halting(procstop.Halt) }
 
 // Thaw lets a frozen server go on.
-func (s *Server) Thaw() { s.signal(syscall.SIGCONT) }
+func (s *Server) Thaw() { s.halting(procstop.Resume) }
 
-func (s *Server) signal(sig syscall.Signal) {
+func (s *Server) halting(do func(group int) error) {
 	s.t.Helper()
-	if err := s.process.Process.Signal(sig); err != nil {
-		s.t.Fatalf("signal redis-server: %v", err)
+	if err := do(s.process.Process.Pid); err != nil {
+		s.t.Fatalf("redis-server: %v", err)
 	}
 }

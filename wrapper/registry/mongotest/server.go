@@ -15,6 +15,7 @@ import (
 
 	"github.com/openimstack/openim-operator/hack/cluster/component"
 	"github.com/openimstack/openim-operator/hack/images/image"
+	"github.com/openimstack/openim-operator/wrapper/procstop"
 )
 
 // startTimeout bounds a start, on a machine that is busy with other things.
@@ -116,14 +117,14 @@ func (s *Server) Stop() {
 }
 
 // Freeze halts the server: it accepts connections and answers nothing.
-func (s *Server) Freeze() { s.signal(syscall.SIGSTOP) }
+func (s *Server) Freeze() { s.halting(procstop.Halt) }
 
 // Thaw lets a frozen server go on.
-func (s *Server) Thaw() { s.signal(syscall.SIGCONT) }
+func (s *Server) Thaw() { s.halting(procstop.Resume) }
 
-func (s *Server) signal(sig syscall.Signal) {
+func (s *Server) halting(do func(group int) error) {
 	s.t.Helper()
-	if err := syscall.Kill(-s.process.Process.Pid, sig); err != nil {
-		s.t.Fatalf("signal the stand-in for MongoDB: %v", err)
+	if err := do(s.process.Process.Pid); err != nil {
+		s.t.Fatalf("the stand-in for MongoDB: %v", err)
 	}
 }
