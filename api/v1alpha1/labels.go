@@ -59,7 +59,8 @@ const (
 	KeyShareSecret     = "secret"
 	SuffixAssertionKey = "assertion"
 	KeyAssertionKey    = "key"
-	// SuffixLogin holds the gateway's static key for logins, the private half of an X25519 key pair.
+	// SuffixLogin holds the static key for logins, the private half of an X25519 key pair. Clients recognise the gateway by it; the
+	// backend alone reads it.
 	SuffixLogin = "login"
 	KeyLogin    = "key"
 	// SuffixCustody holds the key with which the backend encrypts OpenIM's tokens.

@@ -14,7 +14,7 @@ import (
 	"github.com/openimstack/openim-operator/controllers/openim"
 )
 
-// loginSecret names the Secret with the gateway's static keys, and the field that it comes from.
+// loginSecret names the Secret with the static keys by which clients recognise the gateway, which the backend holds, and the field that it comes from.
 func loginSecret(stack *v1alpha1.OpenIMStack) (name, field string) {
 	if own := stack.Spec.Wrapper.Auth.Users.ServerKeys; own != nil {
 		return own.SecretRef.Name, "spec.wrapper.auth.users.serverKeys.secretRef"
@@ -22,7 +22,7 @@ func loginSecret(stack *v1alpha1.OpenIMStack) (name, field string) {
 	return v1alpha1.ChildName(stack.Name, v1alpha1.SuffixLogin), "metadata.name"
 }
 
-// fingerprints of the static keys in a Secret, sorted. What is no key has none: the gateway says so itself.
+// fingerprints of the static keys in a Secret, sorted. What is no key has none: the backend says so itself.
 func fingerprints(secret *corev1.Secret) []string {
 	var found []string
 	for _, value := range secret.Data {
@@ -35,7 +35,7 @@ func fingerprints(secret *corev1.Secret) []string {
 	return slices.Compact(found)
 }
 
-// staticKey reads a private key as the gateway does: 32 bytes as base64url or as 64 hexadecimal digits.
+// staticKey reads a private key as the backend does: 32 bytes as base64url or as 64 hexadecimal digits.
 func staticKey(text string) (*ecdh.PrivateKey, bool) {
 	decode := base64.RawURLEncoding.Strict().DecodeString
 	if len(text) == hex.EncodedLen(32) {

@@ -10,7 +10,7 @@ import (
 	"github.com/openimstack/openim-operator/controllers/openim"
 )
 
-// maxServerKeys is how many static keys the gateway takes: one in use, and others on their way in or out.
+// maxServerKeys is how many static keys the backend takes: one in use, and others on their way in or out.
 const maxServerKeys = 4
 
 // users resolves what the gateway and the backend need when users may log in.

@@ -107,15 +107,16 @@ func (g *Graph) connectWrapperStores(spec v1alpha1.Wrapper, facts openim.Wrapper
 	if spec.MongoDB != nil {
 		mongodb = "spec.wrapper.mongodb"
 	}
-	g.connectPlaces(gateway, facts.Redis.Endpoints, WrapperRedis, "sessions, handshakes, limits and revocations", "spec.wrapper.redis")
-	g.connectPlaces(backend, facts.Redis.Endpoints, WrapperRedis, "encrypted OpenIM tokens and locks", "spec.wrapper.redis")
+	g.connectPlaces(gateway, facts.Redis.Endpoints, WrapperRedis, "sessions, limits and revocations", "spec.wrapper.redis")
+	g.connectPlaces(backend, facts.Redis.Endpoints, WrapperRedis, "handshakes, encrypted OpenIM tokens and locks", "spec.wrapper.redis")
 	g.connectPlaces(backend, facts.MongoDB.Endpoints, string(openim.MongoDB), "devices and enrolment codes", mongodb)
 	var keys []openim.Endpoint
 	for _, set := range facts.KeySets {
 		keys = append(keys, set.Endpoints...)
 	}
-	g.connectPlaces(gateway, keys, KeySets, "an issuer's public keys", "spec.wrapper.auth.admins.issuers")
+	// Each role verifies administrators' tokens by itself: the backend does not take the gateway's word for it.
 	for _, role := range []Party{gateway, backend} {
+		g.connectPlaces(role, keys, KeySets, "an issuer's public keys", "spec.wrapper.auth.admins.issuers")
 		g.connectPlaces(role, facts.Tracing, Tracing, "traces to the collector", "spec.wrapper.tracing")
 	}
 }

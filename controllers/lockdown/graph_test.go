@@ -165,7 +165,7 @@ func TestWhatTheWrapperReaches(t *testing.T) {
 		{
 			"with users", lockdown.NewGraph(withUsers(nil), wrapperFacts()),
 			[]string{"dns/dns", "backend/http", "msggateway/websocket", "wrapper-redis/wrapper-redis", "jwks/jwks", "tracing/tracing"},
-			[]string{"dns/dns", "api/http", "wrapper-redis/wrapper-redis", "mongodb/mongodb", "tracing/tracing"},
+			[]string{"dns/dns", "api/http", "wrapper-redis/wrapper-redis", "mongodb/mongodb", "jwks/jwks", "tracing/tracing"},
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -177,6 +177,24 @@ func TestWhatTheWrapperReaches(t *testing.T) {
 				NewWithT(t).Expect(reached).To(ConsistOf(want), role)
 			}
 		})
+	}
+}
+
+// Each role verifies administrators' tokens by itself: a set of keys that is fetched is fetched by both, from the same place, with users
+// or without.
+func TestBothRolesFetchTheIssuersKeys(t *testing.T) {
+	for name, s := range map[string]*v1alpha1.OpenIMStack{"without users": stack(nil), "with users": withUsers(nil)} {
+		places := map[string][]networkingv1.NetworkPolicyPeer{}
+		for _, c := range lockdown.NewGraph(s, wrapperFacts()).Connections {
+			if c.To.Name == lockdown.KeySets {
+				places[c.From.Name] = c.To.Peers
+			}
+		}
+		NewWithT(t).Expect(places).To(And(HaveLen(2), HaveKey("gateway"), HaveKey("backend")), name)
+		NewWithT(t).Expect(places["backend"]).To(Equal(places["gateway"]), name)
+	}
+	for _, c := range lockdown.NewGraph(withUsers(nil), facts()).Connections {
+		NewWithT(t).Expect(c.To.Name).NotTo(Equal(lockdown.KeySets), "the sets are in Secrets, and nobody has to go out for them")
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 	"github.com/openimstack/openim-operator/controllers/openim"
 )
 
-// addBackend adds the only holder of OpenIM's secret.
+// addBackend adds the only holder of OpenIM's secret and of the keys that users log in with.
 func (b *builder) addBackend() error {
 	component := b.component(v1alpha1.ComponentBackend)
 	mounts := &mounts{}
@@ -25,12 +25,14 @@ func (b *builder) addBackend() error {
 	config.OpenIM.APIURL = "http://" + b.address(string(openim.API), string(openim.HTTP))
 	config.OpenIM.AdminUserID = openim.AdminUserID
 	config.OpenIM.SecretFile = mounts.key("share", &b.facts.ShareSecret, "secret")
+	config.Admins = b.admins(mounts)
 	if users := b.stack.Spec.Wrapper.Auth.Users; users != nil {
 		config.OpenIM.Release = b.stack.Spec.Version
 		config.OpenIM.ExternalURL = users.Audience + userPrefix
 		if storage := b.stack.Spec.Dependencies.ObjectStorage; storage != nil {
 			config.OpenIM.ObjectURL = storage.MinIO.ExternalAddress
 		}
+		config.Users = b.login(mounts)
 		config.Redis = b.redis(mounts)
 		config.MongoDB = b.mongodb(mounts)
 		config.CustodyKeyFile = mounts.key("custody", &b.facts.Wrapper.CustodyKey, "key")
@@ -45,7 +47,7 @@ func (b *builder) addBackend() error {
 func (b *builder) redis(mounts *mounts) *redisConfig {
 	store := b.facts.Wrapper.Redis
 	config := &redisConfig{Addresses: store.Addresses, KeyPrefix: b.stack.Namespace + "/" + b.stack.Name + ":", Database: store.Number}
-	config.UsernameFile, config.PasswordFile = login("redis", store, mounts)
+	config.UsernameFile, config.PasswordFile = storeLogin("redis", store, mounts)
 	if store.TLS {
 		config.TLS = &redisTLSConfig{CAFile: mounts.key("ca-redis", store.CA, "ca.crt")}
 	}
@@ -55,12 +57,12 @@ func (b *builder) redis(mounts *mounts) *redisConfig {
 func (b *builder) mongodb(mounts *mounts) *mongodbConfig {
 	store := b.facts.Wrapper.MongoDB
 	config := &mongodbConfig{Addresses: store.Addresses, Database: store.Database, AuthSource: store.AuthSource, URIFile: mounts.key("mongodb", store.URI, "uri")}
-	config.UsernameFile, config.PasswordFile = login("mongodb", store, mounts)
+	config.UsernameFile, config.PasswordFile = storeLogin("mongodb", store, mounts)
 	return config
 }
 
-// login mounts user name and password of a store, which are keys of one Secret, and returns their paths; "" for what is not there.
-func login(name string, store openim.Store, mounts *mounts) (username, password string) {
+// storeLogin mounts user name and password of a store, which are keys of one Secret, and returns their paths; "" for what is not there.
+func storeLogin(name string, store openim.Store, mounts *mounts) (username, password string) {
 	var items []corev1.KeyToPath
 	var secret string
 	for _, selector := range []*corev1.SecretKeySelector{store.Username, store.Password} {

@@ -2,8 +2,6 @@ package manifests
 
 import (
 	"path"
-	"slices"
-	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/utils/ptr"
@@ -23,8 +21,6 @@ const (
 const (
 	defaultMaxSockets   int32 = 20000
 	defaultDrain        int32 = 10 // seconds
-	defaultLifetime     int32 = 86400
-	defaultIdle         int32 = 3600
 	defaultCodeLifetime int32 = 600
 )
 
@@ -47,7 +43,7 @@ func (b *builder) addGateway() error {
 		Debug:                &listener{Listen: debugListen},
 		ShutdownGraceSeconds: shutdownGrace,
 	}
-	config.Admins.Issuers = b.issuers(mounts)
+	config.Admins = b.admins(mounts)
 	if spec.TLS != nil {
 		dir := mounts.secretDir("tls", spec.TLS.SecretRef.Name, keyFile(corev1.TLSCertKey, corev1.TLSCertKey), keyFile(corev1.TLSPrivateKeyKey, corev1.TLSPrivateKeyKey))
 		config.Admin.TLS = &tlsConfig{CertFile: path.Join(dir, corev1.TLSCertKey), KeyFile: path.Join(dir, corev1.TLSPrivateKeyKey)}
@@ -61,7 +57,7 @@ func (b *builder) addGateway() error {
 	r := role{component: component, mounts: mounts, size: effective(&spec.ProcessSpec, wrapperReplicas), credentials: []string{b.facts.AssertionKeyHash}}
 	if b.stack.Spec.Wrapper.Auth.Users != nil {
 		drain := ptr.Deref(spec.DrainSeconds, defaultDrain)
-		config.Users = b.users(component, mounts, spec, config.Admin.TLS)
+		config.Users = b.users(component, spec, config.Admin.TLS)
 		config.Redis = b.redis(mounts)
 		config.ShutdownGraceSeconds += drain
 		r.graceSeconds = int64(config.ShutdownGraceSeconds + drain + stopMargin)
@@ -71,19 +67,12 @@ func (b *builder) addGateway() error {
 }
 
 // users is the users' door. It has the certificate of the administrators' one.
-func (b *builder) users(component lockdown.Component, mounts *mounts, gateway v1alpha1.GatewaySpec, tls *tlsConfig) *usersConfig {
+func (b *builder) users(component lockdown.Component, gateway v1alpha1.GatewaySpec, tls *tlsConfig) *usersConfig {
 	users := b.stack.Spec.Wrapper.Auth.Users
-	session, enrolment := ptr.Deref(users.Session, v1alpha1.UserSession{}), ptr.Deref(users.Enrolment, v1alpha1.Enrolment{})
 	return &usersConfig{
-		doorConfig:    doorConfig{Listen: listen(component, lockdown.UsersPort), TLS: tls},
-		Audience:      users.Audience,
-		ServerKeysDir: mounts.secretDir("login", b.facts.Wrapper.LoginSecret),
-		Session: sessionConfig{
-			LifetimeSeconds: ptr.Deref(session.LifetimeSeconds, defaultLifetime),
-			// An hour, or the whole session when that is shorter.
-			IdleSeconds: ptr.Deref(session.IdleSeconds, min(defaultIdle, ptr.Deref(session.LifetimeSeconds, defaultLifetime))),
-		},
-		CodeLifetimeSeconds: ptr.Deref(enrolment.CodeLifetimeSeconds, defaultCodeLifetime),
+		doorConfig:          doorConfig{Listen: listen(component, lockdown.UsersPort), TLS: tls},
+		Session:             session(users),
+		CodeLifetimeSeconds: ptr.Deref(ptr.Deref(users.Enrolment, v1alpha1.Enrolment{}).CodeLifetimeSeconds, defaultCodeLifetime),
 		SocketToken:         string(users.SocketToken),
 		Realtime: realtimeConfig{
 			URL:          "ws://" + b.address(string(openim.MsgGateway), string(openim.WebSocket)),
@@ -91,32 +80,6 @@ func (b *builder) users(component lockdown.Component, mounts *mounts, gateway v1
 			DrainSeconds: ptr.Deref(gateway.DrainSeconds, defaultDrain),
 		},
 	}
-}
-
-func (b *builder) issuers(mounts *mounts) []issuerConfig {
-	var all []issuerConfig
-	for i, issuer := range b.stack.Spec.Wrapper.Auth.Admins.Issuers {
-		number := strconv.Itoa(i)
-		keys := b.facts.Wrapper.KeySets[i]
-		all = append(all, issuerConfig{
-			Issuer: issuer.Issuer, Audiences: issuer.Audiences, Algorithms: algorithms(issuer),
-			JWKSFile: mounts.key("jwks-"+number, keys.File, "jwks.json"), JWKSURL: issuer.JWKS.URL,
-			CAFile: mounts.key("ca-jwks-"+number, keys.CA, "ca.crt"),
-			Roles:  rolesConfig{Claim: issuer.Roles.Claim, Admin: issuer.Roles.Admin},
-		})
-	}
-	return all
-}
-
-func algorithms(issuer v1alpha1.Issuer) []string {
-	if len(issuer.Algorithms) == 0 {
-		return []string{"ES256"}
-	}
-	var out []string
-	for _, a := range issuer.Algorithms {
-		out = append(out, string(a))
-	}
-	return slices.Sorted(slices.Values(out))
 }
 
 // Endpoints are where a stack is reached from inside the cluster: at the gateway, or at OpenIM itself as far as the spec lets

@@ -35,12 +35,17 @@ type gatewayConfig struct {
 
 type usersConfig struct {
 	doorConfig          `json:",inline"`
-	Audience            string         `json:"audience"`
-	ServerKeysDir       string         `json:"serverKeysDir"`
 	Session             sessionConfig  `json:"session"`
 	CodeLifetimeSeconds int32          `json:"codeLifetimeSeconds"`
 	SocketToken         string         `json:"socketToken,omitempty"`
 	Realtime            realtimeConfig `json:"realtime"`
+}
+
+// loginConfig is what the backend logs users in by, and bounds their sessions.
+type loginConfig struct {
+	Audience      string        `json:"audience"`
+	ServerKeysDir string        `json:"serverKeysDir"`
+	Session       sessionConfig `json:"session"`
 }
 
 type sessionConfig struct {
@@ -116,6 +121,8 @@ type backendConfig struct {
 	Tracing              *tracingConfig `json:"tracing,omitempty"`
 	AssertionKeyFile     string         `json:"assertionKeyFile"`
 	OpenIM               openimConfig   `json:"openim"`
+	Admins               adminsConfig   `json:"admins"`
+	Users                *loginConfig   `json:"users,omitempty"`
 	Redis                *redisConfig   `json:"redis,omitempty"`
 	MongoDB              *mongodbConfig `json:"mongodb,omitempty"`
 	CustodyKeyFile       string         `json:"custodyKeyFile,omitempty"`

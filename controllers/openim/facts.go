@@ -40,14 +40,15 @@ type Facts struct {
 type WrapperFacts struct {
 	// Redis and MongoDB are the wrapper's stores. Empty unless users may log in.
 	Redis, MongoDB Store
-	// LoginSecret is the Secret whose keys are the gateway's static keys for logins, and LoginKeys are the fingerprints of those.
+	// LoginSecret is the Secret whose keys are the static keys for logins, which the backend holds and by which clients recognise the
+	// gateway. LoginKeys are the fingerprints of those.
 	LoginSecret string
 	LoginKeys   []string
 	// Certificate is the gateway's; nil when there is none.
 	Certificate *Certificate
 	// CustodyKey is the key of the Secret with which the backend encrypts OpenIM's tokens.
 	CustodyKey corev1.SecretKeySelector
-	// KeySets are the issuers' public keys, in the order of the spec.
+	// KeySets are the issuers' public keys, in the order of the spec. Gateway and backend both read them.
 	KeySets []KeySet
 	// Tracing is where the collector is on the network.
 	Tracing []Endpoint

@@ -1,0 +1,119 @@
+package manifests_test
+
+import (
+	"path"
+	"slices"
+	"strings"
+	"testing"
+
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
+
+	"github.com/openimstack/openim-operator/api/v1alpha1"
+)
+
+// The backend does not take the gateway's word for who calls. What follows is what it judges by, and that the gateway, which the
+// world talks to, has no more of it than it needs.
+
+// configOf is the configuration file that a role of the wrapper reads.
+func configOf(t *testing.T, objects []client.Object, component string) map[string]any {
+	t.Helper()
+	var found map[string]any
+	for _, o := range objects {
+		if c, ok := o.(*corev1.ConfigMap); ok && c.Labels[v1alpha1.LabelComponent] == component && c.Data["config.yaml"] != "" {
+			NewWithT(t).Expect(found).To(BeNil(), "%s has two", component)
+			NewWithT(t).Expect(yaml.Unmarshal([]byte(c.Data["config.yaml"]), &found)).To(Succeed())
+		}
+	}
+	NewWithT(t).Expect(found).NotTo(BeNil(), component)
+	return found
+}
+
+// mountedAs maps the folders that a role has of Secrets to the Secret and the keys of it.
+func mountedAs(t *testing.T, objects []client.Object, component string) map[string]*corev1.SecretVolumeSource {
+	t.Helper()
+	pod := deploymentOf(t, objects, component).Spec.Template.Spec
+	folders := map[string]*corev1.SecretVolumeSource{}
+	for _, m := range pod.Containers[0].VolumeMounts {
+		i := slices.IndexFunc(pod.Volumes, func(v corev1.Volume) bool { return v.Name == m.Name })
+		NewWithT(t).Expect(i).To(BeNumerically(">=", 0), m.Name)
+		if secret := pod.Volumes[i].Secret; secret != nil {
+			folders[m.MountPath] = secret
+		}
+	}
+	return folders
+}
+
+func TestTheBackendKnowsAdministratorsByTheGatewaysIssuers(t *testing.T) {
+	for _, folder := range []string{"testdata/minimal", "testdata/users", "testdata/everything"} {
+		t.Run(path.Base(folder), func(t *testing.T) {
+			g := NewWithT(t)
+			_, objects := build(t, folder)
+			backend, gateway := configOf(t, objects, v1alpha1.ComponentBackend), configOf(t, objects, v1alpha1.ComponentGateway)
+			g.Expect(backend["admins"]).NotTo(BeNil())
+			g.Expect(backend["admins"]).To(Equal(gateway["admins"]))
+			there, here := mountedAs(t, objects, v1alpha1.ComponentGateway), mountedAs(t, objects, v1alpha1.ComponentBackend)
+			for _, issuer := range backend["admins"].(map[string]any)["issuers"].([]any) {
+				for _, member := range []string{"jwksFile", "caFile"} {
+					file, ok := issuer.(map[string]any)[member].(string)
+					if !ok {
+						continue
+					}
+					g.Expect(here).To(HaveKey(path.Dir(file)), "%s is mounted", file)
+					g.Expect(here[path.Dir(file)]).To(Equal(there[path.Dir(file)]), file)
+				}
+			}
+		})
+	}
+}
+
+// Each line is a stack, and what its backend judges users by. Who lets no users in has nothing to judge them by.
+func TestTheBackendAloneHasWhatUsersLogInWith(t *testing.T) {
+	type users = map[string]any
+	for folder, want := range map[string]struct {
+		secret string
+		users  users
+	}{
+		"testdata/minimal": {},
+		"testdata/users": {"chat-login", users{
+			"audience": "https://im.example.com", "serverKeysDir": "/etc/wrapper/login", "session": users{"lifetimeSeconds": 86400.0, "idleSeconds": 3600.0},
+		}},
+		"testdata/everything": {"own-login-keys", users{
+			"audience": "https://im.example.com", "serverKeysDir": "/etc/wrapper/login", "session": users{"lifetimeSeconds": 43200.0, "idleSeconds": 1800.0},
+		}},
+	} {
+		t.Run(path.Base(folder), func(t *testing.T) {
+			g := NewWithT(t)
+			_, objects := build(t, folder)
+			backend, gateway := configOf(t, objects, v1alpha1.ComponentBackend), configOf(t, objects, v1alpha1.ComponentGateway)
+			if want.users == nil {
+				for _, member := range []string{"users", "redis", "mongodb", "custodyKeyFile"} {
+					g.Expect(backend).NotTo(HaveKey(member))
+				}
+				return
+			}
+			g.Expect(backend["users"]).To(Equal(want.users))
+			g.Expect(backend).To(And(HaveKey("redis"), HaveKey("mongodb"), HaveKey("custodyKeyFile")))
+			g.Expect(mountedAs(t, objects, v1alpha1.ComponentBackend)["/etc/wrapper/login"].SecretName).To(Equal(want.secret))
+			g.Expect(gateway["users"]).NotTo(Or(HaveKey("audience"), HaveKey("serverKeysDir")))
+			g.Expect(gateway["users"]).To(HaveKeyWithValue("session", want.users["session"]), "both roles bound a session alike")
+			for folder := range mountedAs(t, objects, v1alpha1.ComponentGateway) {
+				g.Expect(strings.HasPrefix(folder, "/etc/wrapper/login")).To(BeFalse(), folder)
+			}
+		})
+	}
+}
+
+// A session may be shorter than what is usual for one that does nothing.
+func TestAShortSessionIsIdleNoLongerThanItLives(t *testing.T) {
+	objects := changed(t, "testdata/users", func(s *v1alpha1.OpenIMStackSpec) {
+		s.Wrapper.Auth.Users.Session = &v1alpha1.UserSession{LifetimeSeconds: ptr.To[int32](600)}
+	})
+	for _, role := range []string{v1alpha1.ComponentGateway, v1alpha1.ComponentBackend} {
+		NewWithT(t).Expect(configOf(t, objects, role)["users"]).To(
+			HaveKeyWithValue("session", map[string]any{"lifetimeSeconds": 600.0, "idleSeconds": 600.0}), role)
+	}
+}
