@@ -104,15 +104,27 @@ func TestWhatRestartsTheWrapper(t *testing.T) {
 	}
 }
 
-// The wrapper reads the credentials of its stores again while it runs: a new password drops no socket.
-func TestNewCredentialsOfTheWrappersStoresRestartNothing(t *testing.T) {
+// The wrapper reads the credentials of its stores and the keys by which it knows callers again while it runs: a new password drops no
+// socket, and a key that is replaced in a hurry is replaced in the gateway and the backend at once.
+func TestNewCredentialsAndKeysRestartNothingOfTheWrapper(t *testing.T) {
 	_, before := build(t, "testdata/everything")
 	stack, world := read(t, "testdata/everything/in.yaml")
 	for _, o := range world {
-		if secret, ok := o.(*corev1.Secret); ok && slices.Contains([]string{"redis-wrapper", "mongodb-wrapper", "redis-ca", "chat-custody", "own-login-keys", "im-tls"}, secret.Name) {
-			for key := range secret.Data {
-				secret.Data[key] = []byte("another")
-			}
+		secret, ok := o.(*corev1.Secret)
+		if !ok {
+			continue
+		}
+		var another string
+		switch secret.Name {
+		case "redis-wrapper", "mongodb-wrapper", "redis-ca", "chat-custody", "own-login-keys", "im-tls", "jwks-ca":
+			another = "another"
+		case "jwks":
+			another = `{"keys":[{"kid":"another"}]}`
+		default:
+			continue
+		}
+		for key := range secret.Data {
+			secret.Data[key] = []byte(another)
 		}
 	}
 	facts, problems, err := dependencies.Resolve(t.Context(), fake.NewClientBuilder().WithObjects(world...).Build(), stack)
