@@ -194,7 +194,7 @@ func attackLogin(t *testing.T, n *town) {
 			return bodies
 		}(), same)
 	})
-	paths := []string{usersInfo, wire.WellKnownPath, link.PathResolve, link.PathEnrol}
+	paths := []string{usersInfo, wire.WellKnownPath, link.PathLoginStart, link.PathLoginFinish}
 	for _, own := range policy.OwnRoutes {
 		if own.Door == policy.Users {
 			paths = append(paths, own.Path)

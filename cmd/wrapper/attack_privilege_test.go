@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/base64"
 	"io"
+	"log/slog"
 	"maps"
 	"net/http"
 	"os"
@@ -11,19 +12,22 @@ import (
 	"time"
 
 	. "github.com/onsi/gomega"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/openimstack/openim-operator/wrapper/auth"
 	"github.com/openimstack/openim-operator/wrapper/auth/authtest"
 	"github.com/openimstack/openim-operator/wrapper/link"
 	"github.com/openimstack/openim-operator/wrapper/openimapi/openimtest"
 	"github.com/openimstack/openim-operator/wrapper/policy"
+	"github.com/openimstack/openim-operator/wrapper/session"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
 // linkPaths are what the gateway asks the backend for.
 var linkPaths = []string{
-	link.PathIssueCode, link.PathOpenCode, link.PathEnrol, link.PathResolve, link.PathRotate, link.PathListDevices, link.PathRevokeDevices,
-	link.PathSetUser, link.PathOpenIMToken, link.PathForceLogout, link.PathMembership, link.PathSender, wire.HandshakePath,
+	link.PathLoginKeys, link.PathLoginStart, link.PathLoginFinish, link.PathIssueTicket, link.PathIssueCode, link.PathDropCodes, link.PathListDevices,
+	link.PathRevokeDevices, link.PathSetUser, link.PathOpenIMToken, link.PathForceLogout, link.PathMembership, link.PathSender,
+	link.PathRegisterHead, link.PathListHeads, wire.HandshakePath,
 }
 
 func attackPrivilege(t *testing.T, n *town) {
@@ -138,60 +142,89 @@ func (n *town) attackBackend(t *testing.T) {
 	recorded := n.tap.holding(first)
 	NewWithT(t).Expect(recorded).To(HaveLen(1))
 	assertion, id := recorded[0].Header.Get("Authorization"), recorded[0].Header.Get("X-Request-Id")
+	alice, bob, admin := n.people["alice"], n.people["bob"], n.token(nil)
+	NewWithT(t).Expect(recorded[0].Header.Get(wire.HeaderProof)).To(Equal(alice.Token()))
 	n.secret("an assertion", strings.TrimPrefix(assertion, "Bearer "))
 	type shot struct {
-		name, method, target, body, authorization, id string
+		name, method, target, body, authorization, id, proof string
 	}
 	shots := []shot{
-		{"as it was", "POST", usersInfo, whois(first), assertion, id},
-		{"with another body", "POST", usersInfo, whois("bob"), assertion, id},
-		{"with another path", "POST", wire.UserPrefix + "/user/update_user_info", whois(first), assertion, id},
-		{"with another id", "POST", usersInfo, whois(first), assertion, "r-2"},
-		{"with another method", "GET", usersInfo, "", assertion, id},
-		{"at the admins' prefix", "POST", adminUsersInfo, whois(first), assertion, id},
-		{"at the link", "POST", link.PathOpenIMToken, `{"userID":"alice","platformID":1}`, assertion, id},
-		{"cut", "POST", usersInfo, whois(first), assertion[:len(assertion)-2], id},
-		{"none", "POST", usersInfo, whois(first), "", id},
-		{"OpenIM's token", "POST", usersInfo, whois(first), "Bearer " + openimtest.Token(1), id},
-		{"a session", "POST", usersInfo, whois(first), "Bearer " + n.people["alice"].Token(), id},
-		{"an administrator's JWT", "POST", adminUsersInfo, whois(first), "Bearer " + n.token(nil), id},
-		{"without a signature", "POST", usersInfo, whois(first), assertion[:len(assertion)-43], id},
-		{"a JWT that nobody signed", "POST", usersInfo, whois(first), "Bearer " + base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none"}`)) + ".e30.", id},
+		{"as it was", "POST", usersInfo, whois(first), assertion, id, ""},
+		{"with another body", "POST", usersInfo, whois("bob"), assertion, id, ""},
+		{"with another path", "POST", wire.UserPrefix + "/user/update_user_info", whois(first), assertion, id, ""},
+		{"with another id", "POST", usersInfo, whois(first), assertion, "r-2", ""},
+		{"with another method", "GET", usersInfo, "", assertion, id, ""},
+		{"at the admins' prefix", "POST", adminUsersInfo, whois(first), assertion, id, ""},
+		{"at the link", "POST", link.PathOpenIMToken, `{"userID":"alice","platformID":1}`, assertion, id, ""},
+		{"cut", "POST", usersInfo, whois(first), assertion[:len(assertion)-2], id, ""},
+		{"none", "POST", usersInfo, whois(first), "", id, ""},
+		{"OpenIM's token", "POST", usersInfo, whois(first), "Bearer " + openimtest.Token(1), id, ""},
+		{"a session", "POST", usersInfo, whois(first), "Bearer " + n.people["alice"].Token(), id, ""},
+		{"an administrator's JWT", "POST", adminUsersInfo, whois(first), "Bearer " + n.token(nil), id, ""},
+		{"without a signature", "POST", usersInfo, whois(first), assertion[:len(assertion)-43], id, ""},
+		{"a JWT that nobody signed", "POST", usersInfo, whois(first), "Bearer " + base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none"}`)) + ".e30.", id, ""},
 	}
-	asUser := auth.Principal{Subject: "alice", Issuer: auth.UserIssuer, Role: auth.RoleUser, Session: "s", Device: "d", PlatformID: 1}
+	for i := range shots {
+		shots[i].proof = alice.Token()
+	}
+	shots = append(shots, shot{"with another's proof", "POST", usersInfo, whois(first), assertion, id, bob.Token()}, shot{"without its proof", "POST", usersInfo, whois(first), assertion, id, ""})
+	asUser := auth.Principal{Subject: "alice", Issuer: auth.UserIssuer, Role: auth.RoleUser, Session: alice.ID, Device: alice.DeviceID, PlatformID: 1}
 	asAdmin := auth.Principal{Subject: authtest.Subject, Issuer: authtest.Issuer, Role: auth.RoleAdmin}
 	asGateway := auth.Principal{Subject: "gateway", Issuer: "gateway", Role: auth.RoleGateway}
 	asNobody := auth.Principal{Subject: "alice", Issuer: auth.UserIssuer}
-	asForeigner := auth.Principal{Subject: "alice", Issuer: authtest.Issuer, Role: auth.RoleUser, Session: "s", Device: "d", PlatformID: 1}
-	const tokenCall, setUser = `{"userID":"alice","platformID":1}`, `{"userID":"alice","disabled":true}`
+	asForeigner := auth.Principal{Subject: "alice", Issuer: authtest.Issuer, Role: auth.RoleUser, Session: alice.ID, Device: alice.DeviceID, PlatformID: 1}
+	const tokenCall, setUser, codeOfAlice = `{}`, `{"userID":"alice","disabled":true}`, `{"userID":"alice","lifetimeSeconds":60}`
+	forged := n.forgedSession(t)
+	nobody := n.token(map[string]any{"groups": []string{"staff"}})
+	n.secret("a token without role", nobody)
 	for _, c := range []struct {
 		name         string
 		who          auth.Principal
 		key          string
 		target, body string
 		age          time.Duration
+		proof        string
 	}{
-		{"a user at the admins' prefix", asUser, assertionKey, adminUsersInfo, whois("x"), 0},
-		{"a user at the link", asUser, assertionKey, link.PathOpenIMToken, tokenCall, 0},
-		{"a user at the link, users", asUser, assertionKey, link.PathSetUser, setUser, 0},
-		{"an administrator at the users' prefix", asAdmin, assertionKey, usersInfo, whois("x"), 0},
-		{"an administrator at the link", asAdmin, assertionKey, link.PathOpenIMToken, tokenCall, 0},
-		{"the gateway at the users' prefix", asGateway, assertionKey, usersInfo, whois("x"), 0},
-		{"the gateway at the admins' prefix", asGateway, assertionKey, adminUsersInfo, whois("x"), 0},
-		{"a user without a role", asNobody, assertionKey, usersInfo, whois("x"), 0},
-		{"a user of another issuer", asForeigner, assertionKey, usersInfo, whois("x"), 0},
-		{"another key, a user", asUser, strings.Repeat("k", 40), usersInfo, whois("x"), 0},
-		{"another key, the gateway", asGateway, strings.Repeat("k", 40), link.PathOpenIMToken, tokenCall, 0},
-		{"an old one", asUser, assertionKey, usersInfo, whois("x"), time.Minute},
-		{"one of tomorrow", asUser, assertionKey, usersInfo, whois("x"), -24 * time.Hour},
+		{"a user at the admins' prefix", asUser, assertionKey, adminUsersInfo, whois("x"), 0, alice.Token()},
+		{"a user at the link", asUser, assertionKey, link.PathOpenIMToken, tokenCall, 0, alice.Token()},
+		{"a user at the link, users", asUser, assertionKey, link.PathSetUser, setUser, 0, admin},
+		{"an administrator at the users' prefix", asAdmin, assertionKey, usersInfo, whois("x"), 0, admin},
+		{"an administrator at the link", asAdmin, assertionKey, link.PathOpenIMToken, tokenCall, 0, admin},
+		{"the gateway at the users' prefix", asGateway, assertionKey, usersInfo, whois("x"), 0, alice.Token()},
+		{"the gateway at the admins' prefix", asGateway, assertionKey, adminUsersInfo, whois("x"), 0, admin},
+		{"a user without a role", asNobody, assertionKey, usersInfo, whois("x"), 0, alice.Token()},
+		{"a user of another issuer", asForeigner, assertionKey, usersInfo, whois("x"), 0, alice.Token()},
+		{"another key, a user", asUser, strings.Repeat("k", 40), usersInfo, whois("x"), 0, alice.Token()},
+		{"another key, the gateway", asGateway, strings.Repeat("k", 40), link.PathOpenIMToken, tokenCall, 0, alice.Token()},
+		{"an old one", asUser, assertionKey, usersInfo, whois("x"), time.Minute, alice.Token()},
+		{"one of tomorrow", asUser, assertionKey, usersInfo, whois("x"), -24 * time.Hour, alice.Token()},
+		// From here on as one who holds the gateway, its key and its Redis.
+		{"the holder, alice without a proof", asUser, assertionKey, usersInfo, whois("x"), 0, ""},
+		{"the holder, alice by bob's session", asUser, assertionKey, usersInfo, whois("x"), 0, bob.Token()},
+		{"the holder, alice by an administrator's token", asUser, assertionKey, usersInfo, whois("x"), 0, admin},
+		{"the holder, alice by a session in Redis that it made up", asUser, assertionKey, usersInfo, whois("x"), 0, forged},
+		{"the holder, an administrator without a proof", asAdmin, assertionKey, adminUsersInfo, whois("x"), 0, ""},
+		{"the holder, an administrator by alice's session", asAdmin, assertionKey, adminUsersInfo, whois("x"), 0, alice.Token()},
+		{"the holder, an administrator by a token without role", asAdmin, assertionKey, adminUsersInfo, whois("x"), 0, nobody},
+		{"the holder, alice's OpenIM token without a proof", asGateway, assertionKey, link.PathOpenIMToken, tokenCall, 0, ""},
+		{"the holder, alice's OpenIM token by a made up session", asGateway, assertionKey, link.PathOpenIMToken, tokenCall, 0, forged},
+		{"the holder, an OpenIM token by an administrator's", asGateway, assertionKey, link.PathOpenIMToken, tokenCall, 0, admin},
+		{"the holder, a code for alice without a proof", asGateway, assertionKey, link.PathIssueCode, codeOfAlice, 0, ""},
+		{"the holder, a code for alice by bob's session", asGateway, assertionKey, link.PathIssueCode, codeOfAlice, 0, bob.Token()},
+		{"the holder, a code for alice by a token without role", asGateway, assertionKey, link.PathIssueCode, codeOfAlice, 0, nobody},
+		{"the holder, alice disabled by alice", asGateway, assertionKey, link.PathSetUser, setUser, 0, alice.Token()},
+		{"the holder, alice disabled without a proof", asGateway, assertionKey, link.PathSetUser, setUser, 0, ""},
+		{"the holder, bob's devices by alice", asGateway, assertionKey, link.PathListDevices, `{"userID":"bob"}`, 0, alice.Token()},
+		{"the holder, bob's devices revoked by alice", asGateway, assertionKey, link.PathRevokeDevices, `{"userID":"bob","deviceID":"` + bob.DeviceID + `"}`, 0, alice.Token()},
+		{"the holder, a ticket by a made up session", asGateway, assertionKey, link.PathIssueTicket, `{}`, 0, forged},
 	} {
 		id := wire.NewRequestID()
-		token, err := auth.Assert(constantKey(c.key), auth.Call{Principal: c.who, Method: http.MethodPost, Path: c.target, RequestID: id, Body: []byte(c.body)}, time.Now().Add(-c.age))
+		token, err := auth.Assert(constantKey(c.key), auth.Call{Principal: c.who, Method: http.MethodPost, Path: c.target, RequestID: id, Body: []byte(c.body), Proof: c.proof}, time.Now().Add(-c.age))
 		NewWithT(t).Expect(err).NotTo(HaveOccurred())
-		shots = append(shots, shot{c.name, "POST", c.target, c.body, "Bearer " + token, id})
+		shots = append(shots, shot{c.name, "POST", c.target, c.body, "Bearer " + token, id, c.proof})
 	}
 	for _, path := range linkPaths {
-		shots = append(shots, shot{"nobody at " + path, "POST", path, tokenCall, "", wire.NewRequestID()})
+		shots = append(shots, shot{"nobody at " + path, "POST", path, tokenCall, "", wire.NewRequestID(), admin})
 	}
 	for _, s := range shots {
 		n.each(t, "the backend, "+s.name, func(t *testing.T) {
@@ -201,6 +234,9 @@ func (n *town) attackBackend(t *testing.T) {
 			if s.authorization != "" {
 				lines = append(lines, "Authorization: "+s.authorization)
 			}
+			if s.proof != "" {
+				lines = append(lines, wire.HeaderProof+": "+s.proof)
+			}
 			replies := n.send(t, backend, message(s.method+" "+s.target+" HTTP/1.1", s.body, lines...))
 			g.Expect(replies).To(HaveLen(1))
 			g.Expect(replies[0].status).To(BeElementOf(401, 403, 404), replies[0].String())
@@ -208,6 +244,21 @@ func (n *town) attackBackend(t *testing.T) {
 			g.Expect(n.since(mark)).To(BeEmpty())
 		})
 	}
+}
+
+// forgedSession is a session of alice's that the holder of the gateway wrote to Redis.
+func (n *town) forgedSession(t *testing.T) string {
+	t.Helper()
+	hour := func() time.Duration { return time.Hour }
+	store := session.New(session.Options{
+		Redis: n.redis.Open("im/chat:"), Lifetime: hour, Idle: hour, Now: time.Now, Log: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(),
+	})
+	token, _, err := store.Create(t.Context(), "alice", n.people["alice"].DeviceID, 1, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.secret("a made up session", token)
+	return token
 }
 
 // searchForSecrets looks through all that came out of the wrapper.

@@ -75,22 +75,17 @@ listen: "127.0.0.1:0"
 telemetry: {listen: "127.0.0.1:0"}
 assertionKeyFile: %s
 openim: {apiURL: %q, adminUserID: %s, secretFile: %s}
+%s
 shutdownGraceSeconds: 20
-`, keyFile, h.openim.URL, openimtest.AdminUserID, h.write("secret", openimtest.Secret)))
+`, keyFile, h.openim.URL, openimtest.AdminUserID, h.write("secret", openimtest.Secret), h.issuers()))
 	h.backend = h.load(log, "backend", backendConfig)
 	gatewayConfig := h.write("gateway.yaml", fmt.Sprintf(`
 admin: {listen: "127.0.0.1:0", tls: {certFile: "", keyFile: ""}}
 telemetry: {listen: "127.0.0.1:0"}
 backend: {url: "http://%s", assertionKeyFile: %s}
-admins:
-  issuers:
-  - issuer: %s
-    audiences: [%s]
-    algorithms: [ES256]
-    jwksFile: %s
-    roles: {claim: groups, admin: [%s]}
+%s
 shutdownGraceSeconds: 20
-`, h.backend.Main.Address(), keyFile, authtest.Issuer, authtest.Audience, h.write("jwks.json", string(authtest.JWKS(t, h.key))), authtest.Role))
+`, h.backend.Main.Address(), keyFile, h.issuers()))
 	h.gateway = h.load(log, "gateway", gatewayConfig)
 
 	ctx, cancel := context.WithCancel(context.Background())
@@ -108,6 +103,17 @@ shutdownGraceSeconds: 20
 		}
 	})
 	return h
+}
+
+// issuers is the part of both configurations that says who is an administrator.
+func (h *house) issuers() string {
+	return fmt.Sprintf(`admins:
+  issuers:
+  - issuer: %s
+    audiences: [%s]
+    algorithms: [ES256]
+    jwksFile: %s
+    roles: {claim: groups, admin: [%s]}`, authtest.Issuer, authtest.Audience, h.write("jwks.json", string(authtest.JWKS(h.t, h.key))), authtest.Role)
 }
 
 func (h *house) load(log *slog.Logger, role, path string) *serve.App {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,7 +13,9 @@ import (
 	"github.com/gorilla/websocket"
 	. "github.com/onsi/gomega"
 
+	"github.com/openimstack/openim-operator/wrapper/backend"
 	"github.com/openimstack/openim-operator/wrapper/client"
+	"github.com/openimstack/openim-operator/wrapper/custody"
 	"github.com/openimstack/openim-operator/wrapper/realtime/msggatewaytest"
 	"github.com/openimstack/openim-operator/wrapper/session"
 	"github.com/openimstack/openim-operator/wrapper/wire"
@@ -284,18 +287,44 @@ func (n *town) closes(t *testing.T, ws *websocket.Conn, kicked bool) {
 	}
 }
 
+// keysOf is a custody key without a file.
+type keysOf string
+
+func (k keysOf) Get() (custody.Keys, error) { return custody.Keys{[]byte(k)}, nil }
+
+// age makes a session older: it writes the record anew, sealed as the backend seals it (package session).
+func (n *town) age(t *testing.T, id string, by time.Duration) {
+	t.Helper()
+	g, redis, key := NewWithT(t), n.redis.Client(), "im/chat:s:"+id
+	record := redis.HGetAll(t.Context(), key).Val()
+	number := func(field string) json.Number { return json.Number(record[field]) }
+	created, err := number("created").Int64()
+	g.Expect(err).NotTo(HaveOccurred())
+	created -= by.Milliseconds()
+	content, err := json.Marshal(struct {
+		Hash     string      `json:"hash"`
+		User     string      `json:"user"`
+		Device   string      `json:"device"`
+		Platform json.Number `json:"platform"`
+		Epoch    json.Number `json:"epoch"`
+		Created  int64       `json:"created"`
+		Expires  json.Number `json:"expires"`
+	}{record["hash"], record["user"], record["device"], number("platform"), number("epoch"), created, number("end")})
+	g.Expect(err).NotTo(HaveOccurred())
+	sealed, err := backend.SessionSealer(keysOf(custodyKey), time.Now).Seal(content, []byte("session "+id))
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(redis.HSet(t.Context(), key, "created", created, "seal", base64.RawURLEncoding.EncodeToString(sealed)).Err()).To(Succeed())
+}
+
 // TestACodeEndsWithWhatItWasIssuedUnder: whoever has copied a session's token gets no device that outlives it, and its owner goes on.
 func TestACodeEndsWithWhatItWasIssuedUnder(t *testing.T) {
 	n := settle(t)
-	redis := n.redis.Client()
 	t.Run("an old login issues none and revokes no other device", func(t *testing.T) {
 		g := NewWithT(t)
 		p := n.enrol(t, "old", 1)
 		other := n.enrol(t, "old", 2)
-		// As if it had been made three minutes ago.
-		at := time.Now().Add(-3 * time.Minute).UnixMilli()
-		g.Expect(redis.HSet(t.Context(), "im/chat:s:"+p.ID, "created", at).Err()).To(Succeed())
-		// A gateway believes for 5 s what it has read. The codes of meanwhile leave two of the user's eight places.
+		n.age(t, p.ID, 3*time.Minute)
+		// The backend believes for 5 s what it has read. The codes of meanwhile leave two of the user's eight places.
 		g.Eventually(func() error { _, err := p.IssueCode(t.Context(), 0); return err }, "20s", "1s").Should(MatchError(client.ErrLoginTooOld))
 		g.Expect(p.RevokeDevice(t.Context(), other.DeviceID)).To(MatchError(client.ErrLoginTooOld))
 		g.Expect(p.Check(t.Context())).To(Succeed(), "the session itself is good")

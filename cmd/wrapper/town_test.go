@@ -184,27 +184,24 @@ openim: {apiURL: %q, adminUserID: %s, secretFile: %s, release: v3.8.3, externalU
 redis: %s
 mongodb: {uriFile: %s, database: openim_v3}
 custodyKeyFile: %s
+users: {audience: %q, serverKeysDir: %s}
+%s
 shutdownGraceSeconds: 5
-`, assertion, n.openim.URL, openimtest.AdminUserID, n.write("secret", openimtest.Secret), redis, n.write("uri", mongodb.URI()), n.write("custody", custodyKey))))
+`, assertion, n.openim.URL, openimtest.AdminUserID, n.write("secret", openimtest.Secret), redis, n.write("uri", mongodb.URI()), n.write("custody", custodyKey), audience, keys, n.issuers())))
 	n.tap = newTap(t, n.backend.Main.Address)
 	n.gateway = n.load(log, "gateway", n.write("gateway.yaml", fmt.Sprintf(`
 admin: {listen: "127.0.0.1:0", tls: {certFile: "", keyFile: ""}}
 users:
   listen: "127.0.0.1:0"
-  audience: %s
-  serverKeysDir: %s
   realtime: {url: %q, drainSeconds: 1}
 hotFile: %s
 redis: %s
 telemetry: {listen: "127.0.0.1:0"}
 backend: {url: %q, assertionKeyFile: %s}
 audit: {path: %q}
-admins:
-  issuers:
-  - {issuer: %s, audiences: [%s], algorithms: [ES256], jwksFile: %s, roles: {claim: groups, admin: [%s]}}
+%s
 shutdownGraceSeconds: 5
-`, audience, keys, n.openimWS.URL(), n.write("hot.yaml", hotOfTheTown()), redis, n.tap.URL, assertion, n.auditPath,
-		authtest.Issuer, authtest.Audience, n.write("jwks.json", string(authtest.JWKS(t, n.key))), authtest.Role)))
+`, n.openimWS.URL(), n.write("hot.yaml", hotOfTheTown()), redis, n.tap.URL, assertion, n.auditPath, n.issuers())))
 	n.admins, n.users = n.gateway.Main.Address(), n.gateway.More[0].Address()
 	ctx, cancel := context.WithCancel(context.Background())
 	for _, app := range []*serve.App{n.backend, n.gateway} {

@@ -18,6 +18,7 @@ import (
 	"github.com/openimstack/openim-operator/test/loopback"
 	"github.com/openimstack/openim-operator/wrapper/backend"
 	"github.com/openimstack/openim-operator/wrapper/gateway"
+	"github.com/openimstack/openim-operator/wrapper/issuers"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
@@ -139,7 +140,7 @@ func (p *provider) Close() {
 }
 
 // take makes an issuer fetch its keys from here, which until now were in a file.
-func (p *provider) take(i *gateway.Issuer) {
+func (p *provider) take(i *issuers.Issuer) {
 	file := i.JWKSFile
 	p.jwks.Store(&file)
 	i.JWKSFile, i.JWKSURL, i.CAFile = "", p.URL+"/jwks.json", p.ca()

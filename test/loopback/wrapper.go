@@ -238,7 +238,7 @@ func (h *house) addGateway(number int, name string) (string, error) {
 		},
 		Backend: gateway.Backend{URL: "http://" + h.backends.Address(), AssertionKeyFile: h.path("assertion")},
 		Admins:  h.admins(),
-		Redis: &h.redis, HotFile: h.path("hot.yaml"), Audit: gateway.Audit{Path: filepath.Join(h.s.Logs(), "audit-"+name+".log")},
+		Redis:   &h.redis, HotFile: h.path("hot.yaml"), Audit: gateway.Audit{Path: filepath.Join(h.s.Logs(), "audit-"+name+".log")},
 		ShutdownGraceSeconds: stopSeconds,
 	}
 	c.Telemetry.Listen = addresses[2]

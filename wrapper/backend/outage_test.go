@@ -66,11 +66,14 @@ func TestTheWrappersRedisIsDown(t *testing.T) {
 			g.Consistently(h.ready, time.Second, 100*time.Millisecond).Should(Equal(200), "a replica without Redis still serves")
 
 			h.redis.Restart()
-			bob := h.code("bob")
-			g.Eventually(func() bool {
-				p, _ := h.login(0, 0, attempt{purpose: handshake.Enrol, key: newPrivate(t), code: bob, platform: 1})
-				return p != nil && h.post(0, showing(p.reply.Token), link.PathOpenIMToken, `{}`).Status == 200
-			}, 10*time.Second, 100*time.Millisecond).Should(BeTrue(), "it ends by itself")
+			g.Eventually(func() int {
+				return h.post(0, root, adminWrite, `{"users":[{"userID":"bob","nickname":"Bob"}]}`).Status
+			}, 10*time.Second, 100*time.Millisecond).Should(Equal(200), "it ends by itself")
+			g.Eventually(func() int {
+				return h.post(0, showing(root.proof), link.PathIssueCode, `{"userID":"bob","lifetimeSeconds":60}`).Status
+			}, 10*time.Second, 100*time.Millisecond).Should(Equal(200))
+			bob := h.enrol("bob", 1)
+			g.Expect(h.post(0, showing(bob.reply.Token), link.PathOpenIMToken, `{}`).Status).To(Equal(200), "a new login")
 		})
 	}
 }
