@@ -86,6 +86,9 @@ func (s *scope) settingsAccepted() metav1.Condition {
 		return condition(kind, metav1.ConditionUnknown, v1alpha1.ReasonApplyFailed, describe(s.failure))
 	}
 	if len(s.refusals) == 0 {
+		if warning := s.proxyNotTrusted(); warning != "" {
+			return condition(kind, metav1.ConditionTrue, v1alpha1.ReasonProxyNotTrusted, warning)
+		}
 		return condition(kind, metav1.ConditionTrue, v1alpha1.ReasonAccepted, "the gateway takes all rules, limits and origins")
 	}
 	var sentences []string
@@ -93,6 +96,28 @@ func (s *scope) settingsAccepted() metav1.Condition {
 		sentences = append(sentences, p.String())
 	}
 	return condition(kind, metav1.ConditionFalse, v1alpha1.ReasonSettingRefused, strings.Join(sentences, "; "))
+}
+
+// proxyNotTrusted warns of Ingresses and routes before the users' port while no proxy is trusted. What an earlier process has found holds
+// until this one has looked.
+func (s *scope) proxyNotTrusted() string {
+	users := s.stack.Spec.Wrapper.Auth.Users
+	if users == nil || len(users.TrustedProxies) > 0 {
+		return ""
+	}
+	if !s.assessment.Audited {
+		before := apimeta.FindStatusCondition(s.stack.Status.Conditions, v1alpha1.ConditionSettingsAccepted)
+		if before != nil && before.Reason == v1alpha1.ReasonProxyNotTrusted {
+			return before.Message
+		}
+		return ""
+	}
+	fronts := s.assessment.FrontsInWords()
+	if fronts == "" {
+		return ""
+	}
+	return "the gateway takes all rules, limits and origins, but trusts no proxy, and one stands before the users' port: " + fronts +
+		"; so all users share one address's limits: write the addresses from which it calls to spec.wrapper.auth.users.trustedProxies"
 }
 
 // settled reports whether all Deployments run what they should.
@@ -283,7 +308,8 @@ func turned(before, after []metav1.Condition) []metav1.Condition {
 
 func eventType(c metav1.Condition) string {
 	bad := c.Status == metav1.ConditionFalse && c.Reason != v1alpha1.ReasonWaiting || c.Type == v1alpha1.ConditionStalled ||
-		c.Type == v1alpha1.ConditionDependenciesReady && c.Status == metav1.ConditionTrue && c.Reason != v1alpha1.ReasonResolved
+		c.Type == v1alpha1.ConditionDependenciesReady && c.Status == metav1.ConditionTrue && c.Reason != v1alpha1.ReasonResolved ||
+		c.Reason == v1alpha1.ReasonProxyNotTrusted
 	if bad {
 		return corev1.EventTypeWarning
 	}

@@ -6,14 +6,17 @@ import (
 
 	. "github.com/onsi/gomega"
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/controllers/apply"
+	"github.com/openimstack/openim-operator/controllers/boundary"
 	"github.com/openimstack/openim-operator/controllers/dependencies"
 	"github.com/openimstack/openim-operator/controllers/lockdown"
+	"github.com/openimstack/openim-operator/controllers/lockdown/audit"
 )
 
 // running is a scope in which everything is as wanted. A case changes it.
@@ -74,6 +77,23 @@ func TestConditions(t *testing.T) {
 		{"references could not be read", running(func(s *scope) { s.looked, s.failure = false, errors.New("timeout") }), map[string]string{
 			"DependenciesReady": "Unknown/ApplyFailed", "Reconciling": "True/Progressing",
 		}},
+		{"a proxy before the users' port, and none is trusted", running(behindAProxy), map[string]string{
+			"Ready": "True/Ready", "SettingsAccepted": "True/ProxyNotTrusted", "Stalled": "", "Reconciling": "",
+		}},
+		{"a proxy that is trusted", running(behindAProxy, func(s *scope) {
+			s.stack.Spec.Wrapper.Auth.Users.TrustedProxies = []v1alpha1.CIDR{"10.0.0.0/8"}
+		}), map[string]string{"SettingsAccepted": "True/Accepted"}},
+		{"nobody has looked yet", running(behindAProxy, func(s *scope) { s.assessment = boundary.Assessment{} }), map[string]string{
+			"SettingsAccepted": "True/Accepted",
+		}},
+		{"nobody has looked since the operator started again", running(behindAProxy, func(s *scope) {
+			s.updateStatus()
+			s.assessment = boundary.Assessment{}
+		}), map[string]string{"SettingsAccepted": "True/ProxyNotTrusted"}},
+		{"the proxy is gone", running(behindAProxy, func(s *scope) {
+			s.updateStatus()
+			s.assessment.Fronts = nil
+		}), map[string]string{"SettingsAccepted": "True/Accepted"}},
 		{"suspended", running(func(s *scope) { s.stack.Spec.Suspend, s.pending = ptr.To(true), []string{"Service/chat-api"} }), map[string]string{
 			"Paused": "True/Suspended", "Reconciling": "", "Stalled": "",
 		}},
@@ -91,6 +111,23 @@ func TestConditions(t *testing.T) {
 			}
 		})
 	}
+}
+
+// behindAProxy lets users in, and has an Ingress before their port.
+func behindAProxy(s *scope) {
+	s.stack.Spec.Wrapper.Auth.Users = &v1alpha1.UserAuth{}
+	s.assessment = boundary.Assessment{Audited: true, Fronts: []audit.Object{{Kind: "Ingress", Namespace: "im", Name: "web"}}}
+}
+
+func TestAProxyThatIsNotTrustedIsNamedAndWarnedOf(t *testing.T) {
+	g := NewWithT(t)
+	s := running(behindAProxy)
+	turned := s.updateStatus()
+	c := apimeta.FindStatusCondition(s.stack.Status.Conditions, v1alpha1.ConditionSettingsAccepted)
+	g.Expect(c.Message).To(And(ContainSubstring("Ingress im/web"), ContainSubstring("spec.wrapper.auth.users.trustedProxies")))
+	g.Expect(turned).To(ContainElement(*c))
+	g.Expect(eventType(*c)).To(Equal(corev1.EventTypeWarning))
+	g.Expect(s.updateStatus()).To(BeEmpty())
 }
 
 func TestObservedGenerationMovesOnlyWithoutAnError(t *testing.T) {

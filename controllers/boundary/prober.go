@@ -210,9 +210,10 @@ func (p *Prober) look(ctx context.Context, stack *v1alpha1.OpenIMStack, s *stack
 	if err != nil {
 		return plan{}, err
 	}
-	last := p.last(stack, s)
+	last, fronts := p.last(stack, s), audit.Fronts(wanted.graph, w)
 	p.tell(s, client.ObjectKeyFromObject(stack), func(a *Assessment) {
 		a.Audited, a.Findings, a.Exceptions, a.Unread = true, report.Findings, report.Exceptions, unread(w)
+		a.Fronts = fronts
 		a.Outdated = a.Outdated || a.Probe == nil && last != nil && !sameRules(last.Digest, current.digest) // of an earlier process
 		switch {
 		case p.options.Image == "":

@@ -37,6 +37,8 @@ type Assessment struct {
 	// Unread are kinds that the cluster has and that the audit could not read. What they would say is not known: the condition says so, and
 	// rests on what was read and tried.
 	Unread []string
+	// Fronts are the proxies before the gateway's users' port, as far as Ingresses and routes tell. They open nothing.
+	Fronts []audit.Object
 	// Probe is the latest result, nil when this process has none.
 	Probe *v1alpha1.ProbeResult
 	// Outdated is true when the stack wants something else than it did when the latest result was found.
@@ -211,6 +213,20 @@ func (a Assessment) Fill(b *v1alpha1.Boundary) {
 			b.Exceptions = append(b.Exceptions, text)
 		}
 	}
+}
+
+// FrontsInWords names the proxies before the users' port, some of many. Empty when there is none.
+func (a Assessment) FrontsInWords() string {
+	const some = 3
+	var names []string
+	for _, front := range a.Fronts[:min(len(a.Fronts), some)] {
+		names = append(names, name(front))
+	}
+	text := strings.Join(names, ", ")
+	if more := len(a.Fronts) - some; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
 }
 
 func name(o audit.Object) string {
