@@ -53,7 +53,8 @@ func (s *scope) updateStatus() []metav1.Condition {
 	s.setKstatus(ready, isolated)
 	var paused metav1.Condition
 	if s.suspended() {
-		paused = condition(v1alpha1.ConditionPaused, metav1.ConditionTrue, v1alpha1.ReasonSuspended, fmt.Sprintf("spec.suspend is true: %d changes are pending", len(s.pending)))
+		paused = condition(v1alpha1.ConditionPaused, metav1.ConditionTrue, v1alpha1.ReasonSuspended, fmt.Sprintf("spec.suspend is true: %d "+
+			"changes are pending", len(s.pending)))
 	}
 	s.setOrRemove(v1alpha1.ConditionPaused, paused)
 	boundary.Report(client.ObjectKeyFromObject(s.stack), isolated.Reason, int(ptr.Deref(ptr.Deref(status.Boundary, v1alpha1.Boundary{}).FindingsTotal, 0)))
@@ -140,7 +141,8 @@ func (s *scope) until(now time.Time) time.Duration {
 // available tells whether all Deployments of OpenIM or of the wrapper run what they should.
 func (s *scope) available(app string) metav1.Condition {
 	if app == v1alpha1.NameWrapper && s.stack.Spec.Wrapper.ExternalRef != nil {
-		return condition("", metav1.ConditionTrue, v1alpha1.ReasonExternal, "spec.wrapper.externalRef names a wrapper that the operator does not run")
+		return condition("", metav1.ConditionTrue, v1alpha1.ReasonExternal, "spec.wrapper.externalRef names a wrapper that the operator does "+
+			"not run")
 	}
 	var waiting []string
 	for _, c := range lockdown.ComponentsOf(s.stack) {
