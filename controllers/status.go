@@ -57,7 +57,8 @@ func (s *scope) updateStatus() []metav1.Condition {
 			"changes are pending", len(s.pending)))
 	}
 	s.setOrRemove(v1alpha1.ConditionPaused, paused)
-	boundary.Report(client.ObjectKeyFromObject(s.stack), isolated.Reason, int(ptr.Deref(ptr.Deref(status.Boundary, v1alpha1.Boundary{}).FindingsTotal, 0)))
+	found := ptr.Deref(ptr.Deref(status.Boundary, v1alpha1.Boundary{}).FindingsTotal, 0)
+	boundary.Report(client.ObjectKeyFromObject(s.stack), isolated.Reason, int(found))
 	return turned(before.Conditions, status.Conditions)
 }
 
@@ -186,7 +187,8 @@ func (s *scope) ready(others ...metav1.Condition) metav1.Condition {
 			return condition(kind, metav1.ConditionFalse, c.Reason, c.Message)
 		}
 	}
-	return condition(kind, metav1.ConditionTrue, v1alpha1.ReasonReady, fmt.Sprintf("OpenIM %s runs, and only the wrapper is let in", s.stack.Spec.Version))
+	return condition(kind, metav1.ConditionTrue, v1alpha1.ReasonReady,
+		fmt.Sprintf("OpenIM %s runs, and only the wrapper is let in", s.stack.Spec.Version))
 }
 
 // setKstatus sets Reconciling and Stalled, which kstatus wants only while they are true. Only a person closes what a person opened,

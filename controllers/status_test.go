@@ -22,7 +22,10 @@ import (
 // running is a scope in which everything is as wanted. A case changes it.
 func running(change ...func(*scope)) *scope {
 	s := &scope{
-		stack:  &v1alpha1.OpenIMStack{ObjectMeta: metav1.ObjectMeta{Name: "chat", Namespace: "im", Generation: 7}, Spec: v1alpha1.OpenIMStackSpec{Version: "v3.8.3"}},
+		stack: &v1alpha1.OpenIMStack{
+			ObjectMeta: metav1.ObjectMeta{Name: "chat", Namespace: "im", Generation: 7},
+			Spec:       v1alpha1.OpenIMStackSpec{Version: "v3.8.3"},
+		},
 		looked: true, policiesInPlace: true, applied: true, deployments: map[string]*appsv1.Deployment{},
 	}
 	for _, c := range lockdown.Components() {
@@ -52,13 +55,18 @@ func TestConditions(t *testing.T) {
 			"NetworkIsolated": "Unknown/NotVerified", "Reconciling": "", "Stalled": "", "Paused": "",
 		}},
 		{"a process is missing", running(func(s *scope) { delete(s.deployments, "push") }), map[string]string{
-			"Ready": "False/Waiting", "OpenIMAvailable": "False/Waiting", "WrapperAvailable": "True/Available", "Reconciling": "True/Progressing", "Stalled": "",
+			"Ready": "False/Waiting", "OpenIMAvailable": "False/Waiting", "WrapperAvailable": "True/Available",
+			"Reconciling": "True/Progressing", "Stalled": "",
 		}},
 		{"a rollout is under way", running(func(s *scope) { s.deployments["api"].Status.UpdatedReplicas = 0 }), map[string]string{
 			"Ready": "False/Waiting", "OpenIMAvailable": "False/Waiting", "Reconciling": "True/Progressing",
 		}},
-		{"an old pod is still there", running(func(s *scope) { s.deployments["api"].Status.Replicas = 2 }), map[string]string{"OpenIMAvailable": "False/Waiting"}},
-		{"the Deployment controller has not looked yet", running(func(s *scope) { s.deployments["api"].Generation = 3 }), map[string]string{"OpenIMAvailable": "False/Waiting"}},
+		{"an old pod is still there", running(func(s *scope) { s.deployments["api"].Status.Replicas = 2 }), map[string]string{
+			"OpenIMAvailable": "False/Waiting",
+		}},
+		{"the Deployment controller has not looked yet", running(func(s *scope) { s.deployments["api"].Generation = 3 }), map[string]string{
+			"OpenIMAvailable": "False/Waiting",
+		}},
 		{"the backend is not ready", running(func(s *scope) { s.deployments["backend"].Status.AvailableReplicas = 0 }), map[string]string{
 			"Ready": "False/Waiting", "OpenIMAvailable": "True/Available", "WrapperAvailable": "False/Waiting",
 		}},
@@ -68,8 +76,11 @@ func TestConditions(t *testing.T) {
 		{"something may still appear", running(func(s *scope) { s.problems = []dependencies.Problem{waiting} }), map[string]string{
 			"Ready": "False/SecretNotFound", "DependenciesReady": "False/SecretNotFound", "Stalled": "", "Reconciling": "True/Progressing",
 		}},
-		{"a policy could not be written", running(func(s *scope) { s.policiesInPlace, s.applied, s.failure = false, false, errors.New("refused") }), map[string]string{
-			"Ready": "False/ApplyFailed", "NetworkIsolated": "False/PoliciesNotInPlace", "DependenciesReady": "True/Resolved", "Reconciling": "True/Progressing",
+		{"a policy could not be written", running(func(s *scope) {
+			s.policiesInPlace, s.applied, s.failure = false, false, errors.New("refused")
+		}), map[string]string{
+			"Ready": "False/ApplyFailed", "NetworkIsolated": "False/PoliciesNotInPlace", "DependenciesReady": "True/Resolved",
+			"Reconciling": "True/Progressing",
 		}},
 		{"a name is taken", running(func(s *scope) { s.failure = &apply.ConflictError{Kind: "Service", Name: "chat-api"} }), map[string]string{
 			"Ready": "False/NameConflict", "Stalled": "True/NameConflict", "Reconciling": "",

@@ -246,14 +246,17 @@ func bare(stack *v1alpha1.OpenIMStack) *v1alpha1.OpenIMStack {
 }
 
 // decide starts a run when one is due.
-func (p *Prober) decide(ctx context.Context, stack *v1alpha1.OpenIMStack, s *stackState, wanted *intent, current plan) (ctrl.Result, error) {
+func (p *Prober) decide(
+	ctx context.Context, stack *v1alpha1.OpenIMStack, s *stackState, wanted *intent, current plan,
+) (ctrl.Result, error) {
 	if p.options.Image == "" {
 		return ctrl.Result{RequeueAfter: Interval(stack)}, nil
 	}
 	o := occasion{
 		now: p.now(), interval: Interval(stack), since: s.since, last: p.last(stack, s), started: s.started, digest: current.digest,
 		outdated: p.Latest(client.ObjectKeyFromObject(stack)).Outdated,
-		request:  cut(stack.Annotations[v1alpha1.AnnotationProbeRequested], maxRequest), settled: settled(stack), nothing: len(current.targets) == 0,
+		request:  cut(stack.Annotations[v1alpha1.AnnotationProbeRequested], maxRequest),
+		settled:  settled(stack), nothing: len(current.targets) == 0,
 	}
 	trigger, wait := o.due()
 	if trigger == "" {

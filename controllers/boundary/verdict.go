@@ -71,13 +71,15 @@ func Isolated(e Evidence) metav1.Condition {
 	case e.probed(v1alpha1.ReasonNotEnforcedByCNI):
 		return condition(metav1.ConditionFalse, v1alpha1.ReasonNotEnforcedByCNI, e.Probe.Message)
 	case !e.PoliciesInPlace || slices.ContainsFunc(e.Findings, ours):
-		return condition(metav1.ConditionFalse, v1alpha1.ReasonPoliciesNotInPlace, "not all NetworkPolicies of the stack are in place"+e.missing())
+		return condition(metav1.ConditionFalse, v1alpha1.ReasonPoliciesNotInPlace,
+			"not all NetworkPolicies of the stack are in place"+e.missing())
 	case e.probed(v1alpha1.ReasonEnforced) && !e.Outdated:
 		return condition(metav1.ConditionTrue, v1alpha1.ReasonEnforced, e.Probe.Message+e.notRead())
 	case sign != nil && !e.probed(v1alpha1.ReasonEnforced) && (e.Probe != nil || e.Waiting != ""):
 		return condition(metav1.ConditionFalse, v1alpha1.ReasonNotEnforcedByCNI, describe([]audit.Finding{*sign}))
 	default:
-		return condition(metav1.ConditionUnknown, v1alpha1.ReasonIsolationUnverified, "all NetworkPolicies of the stack are in place; "+e.unverified()+e.notRead())
+		return condition(metav1.ConditionUnknown, v1alpha1.ReasonIsolationUnverified,
+			"all NetworkPolicies of the stack are in place; "+e.unverified()+e.notRead())
 	}
 }
 
@@ -167,7 +169,8 @@ func opens(f audit.Finding) bool {
 // openings are the kinds of findings that let somebody in even when they are of severity Medium: to metrics, or to a door that is opened
 // wider than the spec says.
 var openings = []string{
-	audit.ForeignPolicyWidens, audit.MetricsUnsealed, audit.OwnPolicyMissing, audit.OwnPolicyChanged, audit.ReservedLabels, audit.ServiceExposes,
+	audit.ForeignPolicyWidens, audit.MetricsUnsealed, audit.OwnPolicyMissing, audit.OwnPolicyChanged, audit.ReservedLabels,
+	audit.ServiceExposes,
 	audit.IngressExposes, audit.RouteExposes, audit.HostPort, audit.HostNetwork, audit.Unexplained,
 }
 
@@ -205,7 +208,8 @@ func (a Assessment) Fill(b *v1alpha1.Boundary) {
 	b.FindingsTotal = count(len(a.Findings))
 	for _, f := range a.Findings[:min(len(a.Findings), maxFindings)] {
 		b.Findings = append(b.Findings, v1alpha1.BoundaryFinding{
-			Kind: f.Kind, Severity: string(f.Severity), Object: cut(name(f.Object), 400), Message: cut(strings.TrimSuffix(f.Reason, ".")+": "+f.Lets, maxText),
+			Kind: f.Kind, Severity: string(f.Severity), Object: cut(name(f.Object), 400),
+			Message: cut(strings.TrimSuffix(f.Reason, ".")+": "+f.Lets, maxText),
 		})
 	}
 	for _, x := range a.Exceptions {
@@ -260,5 +264,6 @@ func Interval(stack *v1alpha1.OpenIMStack) time.Duration {
 // settled tells whether everything that the stack wants runs. Until then its pods come and go, and their coming is no reason to probe.
 func settled(stack *v1alpha1.OpenIMStack) bool {
 	conditions := stack.Status.Conditions
-	return apimeta.IsStatusConditionTrue(conditions, v1alpha1.ConditionOpenIMAvailable) && !apimeta.IsStatusConditionFalse(conditions, v1alpha1.ConditionWrapperAvailable)
+	return apimeta.IsStatusConditionTrue(conditions, v1alpha1.ConditionOpenIMAvailable) &&
+		!apimeta.IsStatusConditionFalse(conditions, v1alpha1.ConditionWrapperAvailable)
 }

@@ -48,10 +48,11 @@ func count(a Audience) int {
 func docsUsers(b *strings.Builder) {
 	b.WriteString(`## Called by users
 
-Of a user's body OpenIM gets the members that its own protocol has, under its own spelling, after these rules. Anything else is left out; a
-member in two spellings of case, or of another type, is refused (errCode 1001). What may not be is refused with errCode 1002. In a list, groups and
-conversations that are not (or no longer) the caller's are left out, and the call is refused when none is left. Ids hold letters, digits,
-_ - @ and : alone. Every text, number, list and map has a bound, which [openapi.yaml](openapi.yaml) names; beyond it the call is refused.
+Of a user's body OpenIM gets the members that its own protocol has, under its own spelling, after these rules. Anything else is left out;
+a member in two spellings of case, or of another type, is refused (errCode 1001). What may not be is refused with errCode 1002. In a list,
+groups and conversations that are not (or no longer) the caller's are left out, and the call is refused when none is left. Ids hold
+letters, digits, _ - @ and : alone. Every text, number, list and map has a bound, which [openapi.yaml](openapi.yaml) names; beyond it the
+call is refused.
 
 | path | for | what is done with the body | class | audit | body, bytes | repeatable | releases |
 |---|---|---|---|---|---|---|---|

@@ -150,8 +150,8 @@ func components() doc {
 	schemas["Envelope"] = doc{
 		"type": "object", "required": []any{"errCode", "errMsg", "errDlt"},
 		"properties": doc{
-			"errCode": doc{"type": "integer", "description": "0: it was done. 1001 arguments, 1002 no permission, 1004 not found, 1501 session expired, " +
-				"1506 session revoked, 1507 no such session, 1503 malformed; OpenIM's others as they are."},
+			"errCode": doc{"type": "integer", "description": "0: it was done. 1001 arguments, 1002 no permission, 1004 not found, " +
+				"1501 session expired, 1506 session revoked, 1507 no such session, 1503 malformed; OpenIM's others as they are."},
 			"errMsg": doc{"type": "string", "maxLength": wire.MaxErrMsgBytes},
 			"errDlt": doc{"type": "string", "description": "always empty"},
 			"data":   doc{"description": "OpenIM's reply; absent when there is none"},

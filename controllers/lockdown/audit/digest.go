@@ -76,7 +76,8 @@ func (s *scene) writeJudged(write func(judged)) {
 		write(judged{Kind: "Ingress", Namespace: o.Namespace, Name: o.Name, Says: o.Spec})
 	}
 	for _, o := range w.Routes {
-		write(judged{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name, Says: []any{o.APIVersion, o.Hostnames, o.Backends, o.Diverts, o.DivertsAddresses}})
+		says := []any{o.APIVersion, o.Hostnames, o.Backends, o.Diverts, o.DivertsAddresses}
+		write(judged{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name, Says: says})
 	}
 	for _, o := range w.Mentions {
 		write(judged{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name, Says: []any{o.APIVersion, o.Services, o.Labels}})

@@ -53,9 +53,11 @@ func TestSwitchesOfNetworkPluginsStay(t *testing.T) {
 // kubectl refuses a key that stands twice, and parsers differ in which of the two they take.
 func TestAKeyThatStandsTwiceIsAnError(t *testing.T) {
 	for name, text := range map[string]string{
-		"policy.yaml": "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: a}\nspec:\n  podSelector: {}\n  podSelector: {matchLabels: {a: b}}\n",
-		"other.yaml":  "apiVersion: example.com/v1\nkind: Thing\nmetadata: {name: a}\nspec: {to: a, to: b}\n",
-		"policy.json": `{"apiVersion":"networking.k8s.io/v1","kind":"NetworkPolicy","metadata":{"name":"a"},"spec":{"podSelector":{},"podSelector":{}}}`,
+		"policy.yaml": "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: a}\nspec:\n" +
+			"  podSelector: {}\n  podSelector: {matchLabels: {a: b}}\n",
+		"other.yaml": "apiVersion: example.com/v1\nkind: Thing\nmetadata: {name: a}\nspec: {to: a, to: b}\n",
+		"policy.json": `{"apiVersion":"networking.k8s.io/v1","kind":"NetworkPolicy","metadata":{"name":"a"},` +
+			`"spec":{"podSelector":{},"podSelector":{}}}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
