@@ -130,7 +130,7 @@ func expand(messages map[string]message, name, path string) *node {
 			}
 		}
 		plain := strings.TrimRight(parts[0], "[]{}")
-		member := &field{name: plain, number: protowire.Number(number), bit: 1 << i} //nolint:gosec // small, from our own file
+		member := &field{name: plain, number: protowire.Number(number), bit: 1 << i}
 		member.node = expandField(messages, parts[0][len(plain):], parts[1], join(path, plain))
 		object.fields[plain], object.byNumber[member.number] = member, member
 	}
