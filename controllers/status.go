@@ -53,10 +53,12 @@ func (s *scope) updateStatus() []metav1.Condition {
 	s.setKstatus(ready, isolated)
 	var paused metav1.Condition
 	if s.suspended() {
-		paused = condition(v1alpha1.ConditionPaused, metav1.ConditionTrue, v1alpha1.ReasonSuspended, fmt.Sprintf("spec.suspend is true: %d changes are pending", len(s.pending)))
+		paused = condition(v1alpha1.ConditionPaused, metav1.ConditionTrue, v1alpha1.ReasonSuspended, fmt.Sprintf("spec.suspend is true: %d "+
+			"changes are pending", len(s.pending)))
 	}
 	s.setOrRemove(v1alpha1.ConditionPaused, paused)
-	boundary.Report(client.ObjectKeyFromObject(s.stack), isolated.Reason, int(ptr.Deref(ptr.Deref(status.Boundary, v1alpha1.Boundary{}).FindingsTotal, 0)))
+	found := ptr.Deref(ptr.Deref(status.Boundary, v1alpha1.Boundary{}).FindingsTotal, 0)
+	boundary.Report(client.ObjectKeyFromObject(s.stack), isolated.Reason, int(found))
 	return turned(before.Conditions, status.Conditions)
 }
 
@@ -86,6 +88,9 @@ func (s *scope) settingsAccepted() metav1.Condition {
 		return condition(kind, metav1.ConditionUnknown, v1alpha1.ReasonApplyFailed, describe(s.failure))
 	}
 	if len(s.refusals) == 0 {
+		if warning := s.proxyNotTrusted(); warning != "" {
+			return condition(kind, metav1.ConditionTrue, v1alpha1.ReasonProxyNotTrusted, warning)
+		}
 		return condition(kind, metav1.ConditionTrue, v1alpha1.ReasonAccepted, "the gateway takes all rules, limits and origins")
 	}
 	var sentences []string
@@ -93,6 +98,28 @@ func (s *scope) settingsAccepted() metav1.Condition {
 		sentences = append(sentences, p.String())
 	}
 	return condition(kind, metav1.ConditionFalse, v1alpha1.ReasonSettingRefused, strings.Join(sentences, "; "))
+}
+
+// proxyNotTrusted warns of Ingresses and routes before the users' port while no proxy is trusted. What an earlier process has found holds
+// until this one has looked.
+func (s *scope) proxyNotTrusted() string {
+	users := s.stack.Spec.Wrapper.Auth.Users
+	if users == nil || len(users.TrustedProxies) > 0 {
+		return ""
+	}
+	if !s.assessment.Audited {
+		before := apimeta.FindStatusCondition(s.stack.Status.Conditions, v1alpha1.ConditionSettingsAccepted)
+		if before != nil && before.Reason == v1alpha1.ReasonProxyNotTrusted {
+			return before.Message
+		}
+		return ""
+	}
+	fronts := s.assessment.FrontsInWords()
+	if fronts == "" {
+		return ""
+	}
+	return "the gateway takes all rules, limits and origins, but trusts no proxy, and one stands before the users' port: " + fronts +
+		"; so all users share one address's limits: write the addresses from which it calls to spec.wrapper.auth.users.trustedProxies"
 }
 
 // settled reports whether all Deployments run what they should.
@@ -115,7 +142,8 @@ func (s *scope) until(now time.Time) time.Duration {
 // available tells whether all Deployments of OpenIM or of the wrapper run what they should.
 func (s *scope) available(app string) metav1.Condition {
 	if app == v1alpha1.NameWrapper && s.stack.Spec.Wrapper.ExternalRef != nil {
-		return condition("", metav1.ConditionTrue, v1alpha1.ReasonExternal, "spec.wrapper.externalRef names a wrapper that the operator does not run")
+		return condition("", metav1.ConditionTrue, v1alpha1.ReasonExternal, "spec.wrapper.externalRef names a wrapper that the operator does "+
+			"not run")
 	}
 	var waiting []string
 	for _, c := range lockdown.ComponentsOf(s.stack) {
@@ -159,7 +187,8 @@ func (s *scope) ready(others ...metav1.Condition) metav1.Condition {
 			return condition(kind, metav1.ConditionFalse, c.Reason, c.Message)
 		}
 	}
-	return condition(kind, metav1.ConditionTrue, v1alpha1.ReasonReady, fmt.Sprintf("OpenIM %s runs, and only the wrapper is let in", s.stack.Spec.Version))
+	return condition(kind, metav1.ConditionTrue, v1alpha1.ReasonReady,
+		fmt.Sprintf("OpenIM %s runs, and only the wrapper is let in", s.stack.Spec.Version))
 }
 
 // setKstatus sets Reconciling and Stalled, which kstatus wants only while they are true. Only a person closes what a person opened,
@@ -283,7 +312,8 @@ func turned(before, after []metav1.Condition) []metav1.Condition {
 
 func eventType(c metav1.Condition) string {
 	bad := c.Status == metav1.ConditionFalse && c.Reason != v1alpha1.ReasonWaiting || c.Type == v1alpha1.ConditionStalled ||
-		c.Type == v1alpha1.ConditionDependenciesReady && c.Status == metav1.ConditionTrue && c.Reason != v1alpha1.ReasonResolved
+		c.Type == v1alpha1.ConditionDependenciesReady && c.Status == metav1.ConditionTrue && c.Reason != v1alpha1.ReasonResolved ||
+		c.Reason == v1alpha1.ReasonProxyNotTrusted
 	if bad {
 		return corev1.EventTypeWarning
 	}

@@ -6,20 +6,26 @@ import (
 
 	. "github.com/onsi/gomega"
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/controllers/apply"
+	"github.com/openimstack/openim-operator/controllers/boundary"
 	"github.com/openimstack/openim-operator/controllers/dependencies"
 	"github.com/openimstack/openim-operator/controllers/lockdown"
+	"github.com/openimstack/openim-operator/controllers/lockdown/audit"
 )
 
 // running is a scope in which everything is as wanted. A case changes it.
 func running(change ...func(*scope)) *scope {
 	s := &scope{
-		stack:  &v1alpha1.OpenIMStack{ObjectMeta: metav1.ObjectMeta{Name: "chat", Namespace: "im", Generation: 7}, Spec: v1alpha1.OpenIMStackSpec{Version: "v3.8.3"}},
+		stack: &v1alpha1.OpenIMStack{
+			ObjectMeta: metav1.ObjectMeta{Name: "chat", Namespace: "im", Generation: 7},
+			Spec:       v1alpha1.OpenIMStackSpec{Version: "v3.8.3"},
+		},
 		looked: true, policiesInPlace: true, applied: true, deployments: map[string]*appsv1.Deployment{},
 	}
 	for _, c := range lockdown.Components() {
@@ -49,13 +55,18 @@ func TestConditions(t *testing.T) {
 			"NetworkIsolated": "Unknown/NotVerified", "Reconciling": "", "Stalled": "", "Paused": "",
 		}},
 		{"a process is missing", running(func(s *scope) { delete(s.deployments, "push") }), map[string]string{
-			"Ready": "False/Waiting", "OpenIMAvailable": "False/Waiting", "WrapperAvailable": "True/Available", "Reconciling": "True/Progressing", "Stalled": "",
+			"Ready": "False/Waiting", "OpenIMAvailable": "False/Waiting", "WrapperAvailable": "True/Available",
+			"Reconciling": "True/Progressing", "Stalled": "",
 		}},
 		{"a rollout is under way", running(func(s *scope) { s.deployments["api"].Status.UpdatedReplicas = 0 }), map[string]string{
 			"Ready": "False/Waiting", "OpenIMAvailable": "False/Waiting", "Reconciling": "True/Progressing",
 		}},
-		{"an old pod is still there", running(func(s *scope) { s.deployments["api"].Status.Replicas = 2 }), map[string]string{"OpenIMAvailable": "False/Waiting"}},
-		{"the Deployment controller has not looked yet", running(func(s *scope) { s.deployments["api"].Generation = 3 }), map[string]string{"OpenIMAvailable": "False/Waiting"}},
+		{"an old pod is still there", running(func(s *scope) { s.deployments["api"].Status.Replicas = 2 }), map[string]string{
+			"OpenIMAvailable": "False/Waiting",
+		}},
+		{"the Deployment controller has not looked yet", running(func(s *scope) { s.deployments["api"].Generation = 3 }), map[string]string{
+			"OpenIMAvailable": "False/Waiting",
+		}},
 		{"the backend is not ready", running(func(s *scope) { s.deployments["backend"].Status.AvailableReplicas = 0 }), map[string]string{
 			"Ready": "False/Waiting", "OpenIMAvailable": "True/Available", "WrapperAvailable": "False/Waiting",
 		}},
@@ -65,8 +76,11 @@ func TestConditions(t *testing.T) {
 		{"something may still appear", running(func(s *scope) { s.problems = []dependencies.Problem{waiting} }), map[string]string{
 			"Ready": "False/SecretNotFound", "DependenciesReady": "False/SecretNotFound", "Stalled": "", "Reconciling": "True/Progressing",
 		}},
-		{"a policy could not be written", running(func(s *scope) { s.policiesInPlace, s.applied, s.failure = false, false, errors.New("refused") }), map[string]string{
-			"Ready": "False/ApplyFailed", "NetworkIsolated": "False/PoliciesNotInPlace", "DependenciesReady": "True/Resolved", "Reconciling": "True/Progressing",
+		{"a policy could not be written", running(func(s *scope) {
+			s.policiesInPlace, s.applied, s.failure = false, false, errors.New("refused")
+		}), map[string]string{
+			"Ready": "False/ApplyFailed", "NetworkIsolated": "False/PoliciesNotInPlace", "DependenciesReady": "True/Resolved",
+			"Reconciling": "True/Progressing",
 		}},
 		{"a name is taken", running(func(s *scope) { s.failure = &apply.ConflictError{Kind: "Service", Name: "chat-api"} }), map[string]string{
 			"Ready": "False/NameConflict", "Stalled": "True/NameConflict", "Reconciling": "",
@@ -74,6 +88,23 @@ func TestConditions(t *testing.T) {
 		{"references could not be read", running(func(s *scope) { s.looked, s.failure = false, errors.New("timeout") }), map[string]string{
 			"DependenciesReady": "Unknown/ApplyFailed", "Reconciling": "True/Progressing",
 		}},
+		{"a proxy before the users' port, and none is trusted", running(behindAProxy), map[string]string{
+			"Ready": "True/Ready", "SettingsAccepted": "True/ProxyNotTrusted", "Stalled": "", "Reconciling": "",
+		}},
+		{"a proxy that is trusted", running(behindAProxy, func(s *scope) {
+			s.stack.Spec.Wrapper.Auth.Users.TrustedProxies = []v1alpha1.CIDR{"10.0.0.0/8"}
+		}), map[string]string{"SettingsAccepted": "True/Accepted"}},
+		{"nobody has looked yet", running(behindAProxy, func(s *scope) { s.assessment = boundary.Assessment{} }), map[string]string{
+			"SettingsAccepted": "True/Accepted",
+		}},
+		{"nobody has looked since the operator started again", running(behindAProxy, func(s *scope) {
+			s.updateStatus()
+			s.assessment = boundary.Assessment{}
+		}), map[string]string{"SettingsAccepted": "True/ProxyNotTrusted"}},
+		{"the proxy is gone", running(behindAProxy, func(s *scope) {
+			s.updateStatus()
+			s.assessment.Fronts = nil
+		}), map[string]string{"SettingsAccepted": "True/Accepted"}},
 		{"suspended", running(func(s *scope) { s.stack.Spec.Suspend, s.pending = ptr.To(true), []string{"Service/chat-api"} }), map[string]string{
 			"Paused": "True/Suspended", "Reconciling": "", "Stalled": "",
 		}},
@@ -91,6 +122,23 @@ func TestConditions(t *testing.T) {
 			}
 		})
 	}
+}
+
+// behindAProxy lets users in, and has an Ingress before their port.
+func behindAProxy(s *scope) {
+	s.stack.Spec.Wrapper.Auth.Users = &v1alpha1.UserAuth{}
+	s.assessment = boundary.Assessment{Audited: true, Fronts: []audit.Object{{Kind: "Ingress", Namespace: "im", Name: "web"}}}
+}
+
+func TestAProxyThatIsNotTrustedIsNamedAndWarnedOf(t *testing.T) {
+	g := NewWithT(t)
+	s := running(behindAProxy)
+	turned := s.updateStatus()
+	c := apimeta.FindStatusCondition(s.stack.Status.Conditions, v1alpha1.ConditionSettingsAccepted)
+	g.Expect(c.Message).To(And(ContainSubstring("Ingress im/web"), ContainSubstring("spec.wrapper.auth.users.trustedProxies")))
+	g.Expect(turned).To(ContainElement(*c))
+	g.Expect(eventType(*c)).To(Equal(corev1.EventTypeWarning))
+	g.Expect(s.updateStatus()).To(BeEmpty())
 }
 
 func TestObservedGenerationMovesOnlyWithoutAnError(t *testing.T) {

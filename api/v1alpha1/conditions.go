@@ -46,6 +46,8 @@ const (
 	ReasonSharedStore = "SharedStore"
 	// ReasonSettingRefused: the wrapper would not take a rule, a limit or an origin.
 	ReasonSettingRefused = "SettingRefused"
+	// ReasonProxyNotTrusted warns while SettingsAccepted is True: a proxy stands before the users' port, and none is trusted.
+	ReasonProxyNotTrusted = "ProxyNotTrusted"
 	// ReasonLoginKeyLost and ReasonLoginKeyChanged: the key by which clients recognise the gateway is not there any more.
 	ReasonLoginKeyLost    = "LoginKeyLost"
 	ReasonLoginKeyChanged = "LoginKeyChanged"

@@ -210,9 +210,10 @@ func (p *Prober) look(ctx context.Context, stack *v1alpha1.OpenIMStack, s *stack
 	if err != nil {
 		return plan{}, err
 	}
-	last := p.last(stack, s)
+	last, fronts := p.last(stack, s), audit.Fronts(wanted.graph, w)
 	p.tell(s, client.ObjectKeyFromObject(stack), func(a *Assessment) {
 		a.Audited, a.Findings, a.Exceptions, a.Unread = true, report.Findings, report.Exceptions, unread(w)
+		a.Fronts = fronts
 		a.Outdated = a.Outdated || a.Probe == nil && last != nil && !sameRules(last.Digest, current.digest) // of an earlier process
 		switch {
 		case p.options.Image == "":
@@ -245,14 +246,17 @@ func bare(stack *v1alpha1.OpenIMStack) *v1alpha1.OpenIMStack {
 }
 
 // decide starts a run when one is due.
-func (p *Prober) decide(ctx context.Context, stack *v1alpha1.OpenIMStack, s *stackState, wanted *intent, current plan) (ctrl.Result, error) {
+func (p *Prober) decide(
+	ctx context.Context, stack *v1alpha1.OpenIMStack, s *stackState, wanted *intent, current plan,
+) (ctrl.Result, error) {
 	if p.options.Image == "" {
 		return ctrl.Result{RequeueAfter: Interval(stack)}, nil
 	}
 	o := occasion{
 		now: p.now(), interval: Interval(stack), since: s.since, last: p.last(stack, s), started: s.started, digest: current.digest,
 		outdated: p.Latest(client.ObjectKeyFromObject(stack)).Outdated,
-		request:  cut(stack.Annotations[v1alpha1.AnnotationProbeRequested], maxRequest), settled: settled(stack), nothing: len(current.targets) == 0,
+		request:  cut(stack.Annotations[v1alpha1.AnnotationProbeRequested], maxRequest),
+		settled:  settled(stack), nothing: len(current.targets) == 0,
 	}
 	trigger, wait := o.due()
 	if trigger == "" {

@@ -37,6 +37,8 @@ type Assessment struct {
 	// Unread are kinds that the cluster has and that the audit could not read. What they would say is not known: the condition says so, and
 	// rests on what was read and tried.
 	Unread []string
+	// Fronts are the proxies before the gateway's users' port, as far as Ingresses and routes tell. They open nothing.
+	Fronts []audit.Object
 	// Probe is the latest result, nil when this process has none.
 	Probe *v1alpha1.ProbeResult
 	// Outdated is true when the stack wants something else than it did when the latest result was found.
@@ -69,13 +71,15 @@ func Isolated(e Evidence) metav1.Condition {
 	case e.probed(v1alpha1.ReasonNotEnforcedByCNI):
 		return condition(metav1.ConditionFalse, v1alpha1.ReasonNotEnforcedByCNI, e.Probe.Message)
 	case !e.PoliciesInPlace || slices.ContainsFunc(e.Findings, ours):
-		return condition(metav1.ConditionFalse, v1alpha1.ReasonPoliciesNotInPlace, "not all NetworkPolicies of the stack are in place"+e.missing())
+		return condition(metav1.ConditionFalse, v1alpha1.ReasonPoliciesNotInPlace,
+			"not all NetworkPolicies of the stack are in place"+e.missing())
 	case e.probed(v1alpha1.ReasonEnforced) && !e.Outdated:
 		return condition(metav1.ConditionTrue, v1alpha1.ReasonEnforced, e.Probe.Message+e.notRead())
 	case sign != nil && !e.probed(v1alpha1.ReasonEnforced) && (e.Probe != nil || e.Waiting != ""):
 		return condition(metav1.ConditionFalse, v1alpha1.ReasonNotEnforcedByCNI, describe([]audit.Finding{*sign}))
 	default:
-		return condition(metav1.ConditionUnknown, v1alpha1.ReasonIsolationUnverified, "all NetworkPolicies of the stack are in place; "+e.unverified()+e.notRead())
+		return condition(metav1.ConditionUnknown, v1alpha1.ReasonIsolationUnverified,
+			"all NetworkPolicies of the stack are in place; "+e.unverified()+e.notRead())
 	}
 }
 
@@ -165,7 +169,8 @@ func opens(f audit.Finding) bool {
 // openings are the kinds of findings that let somebody in even when they are of severity Medium: to metrics, or to a door that is opened
 // wider than the spec says.
 var openings = []string{
-	audit.ForeignPolicyWidens, audit.MetricsUnsealed, audit.OwnPolicyMissing, audit.OwnPolicyChanged, audit.ReservedLabels, audit.ServiceExposes,
+	audit.ForeignPolicyWidens, audit.MetricsUnsealed, audit.OwnPolicyMissing, audit.OwnPolicyChanged, audit.ReservedLabels,
+	audit.ServiceExposes,
 	audit.IngressExposes, audit.RouteExposes, audit.HostPort, audit.HostNetwork, audit.Unexplained,
 }
 
@@ -203,7 +208,8 @@ func (a Assessment) Fill(b *v1alpha1.Boundary) {
 	b.FindingsTotal = count(len(a.Findings))
 	for _, f := range a.Findings[:min(len(a.Findings), maxFindings)] {
 		b.Findings = append(b.Findings, v1alpha1.BoundaryFinding{
-			Kind: f.Kind, Severity: string(f.Severity), Object: cut(name(f.Object), 400), Message: cut(strings.TrimSuffix(f.Reason, ".")+": "+f.Lets, maxText),
+			Kind: f.Kind, Severity: string(f.Severity), Object: cut(name(f.Object), 400),
+			Message: cut(strings.TrimSuffix(f.Reason, ".")+": "+f.Lets, maxText),
 		})
 	}
 	for _, x := range a.Exceptions {
@@ -211,6 +217,20 @@ func (a Assessment) Fill(b *v1alpha1.Boundary) {
 			b.Exceptions = append(b.Exceptions, text)
 		}
 	}
+}
+
+// FrontsInWords names the proxies before the users' port, some of many. Empty when there is none.
+func (a Assessment) FrontsInWords() string {
+	const some = 3
+	var names []string
+	for _, front := range a.Fronts[:min(len(a.Fronts), some)] {
+		names = append(names, name(front))
+	}
+	text := strings.Join(names, ", ")
+	if more := len(a.Fronts) - some; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
 }
 
 func name(o audit.Object) string {
@@ -244,5 +264,6 @@ func Interval(stack *v1alpha1.OpenIMStack) time.Duration {
 // settled tells whether everything that the stack wants runs. Until then its pods come and go, and their coming is no reason to probe.
 func settled(stack *v1alpha1.OpenIMStack) bool {
 	conditions := stack.Status.Conditions
-	return apimeta.IsStatusConditionTrue(conditions, v1alpha1.ConditionOpenIMAvailable) && !apimeta.IsStatusConditionFalse(conditions, v1alpha1.ConditionWrapperAvailable)
+	return apimeta.IsStatusConditionTrue(conditions, v1alpha1.ConditionOpenIMAvailable) &&
+		!apimeta.IsStatusConditionFalse(conditions, v1alpha1.ConditionWrapperAvailable)
 }

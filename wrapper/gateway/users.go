@@ -38,8 +38,7 @@ func (h *hall) perform(x *exchange, route *policy.OwnRoute, own ownRoute) *wire.
 	if failure != nil {
 		return failure
 	}
-	x.rec.Verdict = serve.VerdictAllowed
-	return reply(x.w, data)
+	return x.reply(route, data)
 }
 
 func newUsersDoor(h *hall, s *session.Store, sockets http.Handler, codeSeconds int32) *usersDoor {

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strconv"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/auth"
 	"github.com/openimstack/openim-operator/wrapper/handshake"
 	"github.com/openimstack/openim-operator/wrapper/link"
+	"github.com/openimstack/openim-operator/wrapper/policy"
 	"github.com/openimstack/openim-operator/wrapper/serve"
 	"github.com/openimstack/openim-operator/wrapper/session"
 	"github.com/openimstack/openim-operator/wrapper/wire"
@@ -167,13 +169,22 @@ func (u *usersDoor) revokeSessions(x *exchange, body []byte) (any, *wire.Failure
 	return u.revocation().end(x, r)
 }
 
-// reply sends data in OpenIM's envelope.
-func reply(w http.ResponseWriter, data any) *wire.Failure {
+// reply sends in OpenIM's envelope what the route declares of data. What else there is does not leave, and the log says so.
+func (x *exchange) reply(route *policy.OwnRoute, data any) *wire.Failure {
 	body, err := json.Marshal(data)
 	if err != nil {
 		return &wire.Internal
 	}
-	wire.WriteEnvelope(w, http.StatusOK, wire.Envelope{Data: body})
+	declared, err := route.ProjectReply(body)
+	if err != nil {
+		x.rec.Refuse(wire.Internal, err.Error())
+		return &wire.Internal
+	}
+	if declared.Fields > 0 {
+		x.rec.Detail = fmt.Sprintf("members of the reply that the route does not declare: %d", declared.Fields)
+	}
+	x.rec.Verdict = serve.VerdictAllowed
+	wire.WriteEnvelope(x.w, http.StatusOK, wire.Envelope{Data: declared.Data})
 	return nil
 }
 

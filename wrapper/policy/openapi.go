@@ -30,12 +30,16 @@ func OpenAPI() ([]byte, error) {
 		"openapi":           "3.1.0",
 		"jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
 		"info": doc{
-			"title":       "OpenIM behind its gateway",
-			"version":     "v1",
-			"license":     doc{"name": "Apache 2.0", "identifier": "Apache-2.0"},
-			"description": "What users and administrators may call. Generated from the tables in wrapper/policy; x-identity says what is done with the fields of a user's body before OpenIM sees it.",
+			"title":   "OpenIM behind its gateway",
+			"version": "v1",
+			"license": doc{"name": "Apache 2.0", "identifier": "Apache-2.0"},
+			"description": "What users and administrators may call. Generated from the tables in wrapper/policy; x-identity says what is done " +
+				"with the fields of a user's body before OpenIM sees it.",
 		},
-		"servers": []any{doc{"url": "https://{host}", "description": "the users' door, or the administrators'", "variables": doc{"host": doc{"default": "im.example.com"}}}},
+		"servers": []any{doc{
+			"url": "https://{host}", "description": "the users' door, or the administrators'",
+			"variables": doc{"host": doc{"default": "im.example.com"}},
+		}},
 		"tags": []any{
 			doc{"name": "users", "description": "OpenIM's routes at the users' door"},
 			doc{"name": "admins", "description": "OpenIM's routes at the administrators' door"},
@@ -74,8 +78,12 @@ func userOperation(r *Route) doc {
 	}
 	op["x-identity"], op["responses"] = rules, userResponses(r)
 	if r.Method == http.MethodGet {
-		op["parameters"] = []any{doc{"name": "name", "in": "path", "required": true, "description": "the object's name; it may hold slashes", "schema": doc{"type": "string", "maxLength": maxObjectNameBytes}}}
-		op["responses"] = doc{"302": doc{"description": "to the object store", "headers": doc{"Location": doc{"schema": doc{"type": "string", "format": "uri"}}}}, "default": ref("responses", "Failure")}
+		op["parameters"] = []any{doc{
+			"name": "name", "in": "path", "required": true, "description": "the object's name; it may hold slashes",
+			"schema": doc{"type": "string", "maxLength": maxObjectNameBytes},
+		}}
+		location := doc{"Location": doc{"schema": doc{"type": "string", "format": "uri"}}}
+		op["responses"] = doc{"302": doc{"description": "to the object store", "headers": location}, "default": ref("responses", "Failure")}
 		return op
 	}
 	media := doc{wire.MediaTypeJSON: doc{"schema": r.schema(User)}}
@@ -111,7 +119,7 @@ func openIMOperation(tag, prefix string, r *Route) doc {
 func ownOperation(r *OwnRoute) doc {
 	op := doc{
 		"operationId": "gateway_" + strings.NewReplacer("/", "_", ".", "", "-", "_").Replace(r.Name()),
-		"tags":        []any{"gateway"}, "summary": r.Why, "responses": replies(), "security": []any{},
+		"tags":        []any{"gateway"}, "summary": r.Why, "responses": ownResponses(r), "security": []any{},
 		"x-class": r.Limit, "x-audit": string(r.Audit), "x-max-body-bytes": r.Body, "x-door": string(r.Door),
 	}
 	switch {
@@ -122,12 +130,6 @@ func ownOperation(r *OwnRoute) doc {
 	}
 	if r.Body > 0 {
 		op["requestBody"] = doc{"required": true, "content": doc{wire.MediaTypeJSON: doc{"schema": doc{"type": "object"}}}}
-	}
-	switch r.Path {
-	case wire.SocketPath:
-		op["responses"] = doc{"101": doc{"description": "the connection is a WebSocket now"}, "default": ref("responses", "Failure")}
-	case wire.WellKnownPath:
-		op["responses"] = doc{"200": doc{"description": "the document", "content": doc{wire.MediaTypeJSON: doc{"schema": doc{"type": "object"}}}}, "default": ref("responses", "Failure")}
 	}
 	return op
 }
@@ -148,22 +150,31 @@ func components() doc {
 	schemas["Envelope"] = doc{
 		"type": "object", "required": []any{"errCode", "errMsg", "errDlt"},
 		"properties": doc{
-			"errCode": doc{"type": "integer", "description": "0: it was done. 1001 arguments, 1002 no permission, 1004 not found, 1501 session expired, 1506 session revoked, 1507 no such session, 1503 malformed; OpenIM's others as they are."},
-			"errMsg":  doc{"type": "string", "maxLength": wire.MaxErrMsgBytes},
-			"errDlt":  doc{"type": "string", "description": "always empty"},
-			"data":    doc{"description": "OpenIM's reply; absent when there is none"},
+			"errCode": doc{"type": "integer", "description": "0: it was done. 1001 arguments, 1002 no permission, 1004 not found, " +
+				"1501 session expired, 1506 session revoked, 1507 no such session, 1503 malformed; OpenIM's others as they are."},
+			"errMsg": doc{"type": "string", "maxLength": wire.MaxErrMsgBytes},
+			"errDlt": doc{"type": "string", "description": "always empty"},
+			"data":   doc{"description": "OpenIM's reply; absent when there is none"},
 		},
 	}
 	return doc{
 		"schemas": schemas,
 		"responses": doc{
 			"Envelope": doc{"description": "OpenIM's envelope, with errors too: look at errCode", "content": envelope},
-			"Failure":  doc{"description": "refused or failed by the gateway; x-failures lists them. At the users' door the failures of status 400, 401 and 403 are answered with status 200.", "content": envelope, "x-failures": codes},
+			"Failure": doc{
+				"description": "refused or failed by the gateway; x-failures lists them. At the users' door the failures of status 400, 401 and 403 " +
+					"are answered with status 200.",
+				"content": envelope, "x-failures": codes,
+			},
 		},
 		"securitySchemes": doc{
-			"session":       doc{"type": "apiKey", "in": "header", "name": wire.HeaderToken, "description": "a session's token, as OpenIM's SDKs send it"},
+			"session": doc{
+				"type": "apiKey", "in": "header", "name": wire.HeaderToken, "description": "a session's token, as OpenIM's SDKs send it",
+			},
 			"sessionBearer": doc{"type": "http", "scheme": "bearer", "description": "the same as a bearer token"},
-			"administrator": doc{"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "a token of the administrators' identity provider"},
+			"administrator": doc{
+				"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "a token of the administrators' identity provider",
+			},
 		},
 	}
 }

@@ -60,24 +60,42 @@ func userResponses(r *Route) doc {
 		encoded := doc{"type": "string", "contentEncoding": "base64", "description": "the same as protobuf, to a body in protobuf"}
 		data = doc{"anyOf": []any{data, encoded, doc{"type": "null"}}}
 	}
-	schema := doc{"type": "object", "allOf": []any{ref("schemas", "Envelope")}, "properties": doc{"data": data}}
 	rules := []any{}
 	for _, k := range replyRules[r.Upstream()] {
 		rules = append(rules, doc{"entry": k.Entry, "kept-if": k.words()})
 	}
-	reply := doc{
-		"description": "OpenIM's envelope, with errors too: look at errCode",
-		"content":     doc{wire.MediaTypeJSON: doc{"schema": schema}},
-	}
+	reply := envelopeOf(data)
 	if len(rules) > 0 {
 		reply["x-entries"] = rules
 	}
 	return doc{"200": reply, "default": ref("responses", "Failure")}
 }
 
+// envelopeOf is a reply in OpenIM's envelope, with the declared data.
+func envelopeOf(data doc) doc {
+	schema := doc{"type": "object", "allOf": []any{ref("schemas", "Envelope")}, "properties": doc{"data": data}}
+	return doc{
+		"description": "OpenIM's envelope, with errors too: look at errCode",
+		"content":     doc{wire.MediaTypeJSON: doc{"schema": schema}},
+	}
+}
+
+// ownResponses are the responses of a route of the gateway's own.
+func ownResponses(r *OwnRoute) doc {
+	switch r.Path {
+	case wire.SocketPath:
+		return doc{"101": doc{"description": "the connection is a WebSocket now"}, "default": ref("responses", "Failure")}
+	case wire.WellKnownPath:
+		content := doc{wire.MediaTypeJSON: doc{"schema": ref("schemas", r.Reply)}}
+		return doc{"200": doc{"description": "the document", "content": content}, "default": ref("responses", "Failure")}
+	}
+	return doc{"200": envelopeOf(ref("schemas", r.Reply)), "default": ref("responses", "Failure")}
+}
+
 // replySchemas are the messages that replies to users are made of.
 func replySchemas() doc {
 	messages, _ := parseReplies(repliesText)
+	maps.Copy(messages, ownMessages)
 	schemas := doc{}
 	var add func(name string)
 	add = func(name string) {
@@ -106,6 +124,9 @@ func replySchemas() doc {
 	for _, path := range slices.Sorted(maps.Keys(replyShapes)) {
 		add(replyShapes[path].message)
 	}
+	for name := range ownMessages {
+		add(name)
+	}
 	return schemas
 }
 
@@ -113,6 +134,8 @@ func scalarSchema(scalar string) doc {
 	switch scalar {
 	case "text":
 		return doc{"type": "string"}
+	case "time":
+		return doc{"type": "string", "format": "date-time"}
 	case "bytes":
 		return doc{"type": []any{"string", "null"}, "contentEncoding": "base64"}
 	case "bool":

@@ -83,7 +83,7 @@ type judge struct {
 func newJudge(r *Route, asked Asked) *judge {
 	j := &judge{asked: asked, named: map[string]map[string]bool{}, pending: map[string]bool{}}
 	for _, rule := range r.Identity {
-		if rule.Do == Party {
+		if rule.Do == Party || rule.Do == Filled {
 			j.checked = append(j.checked, rule.Field)
 		}
 	}

@@ -3,6 +3,7 @@ package policy
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -83,6 +84,29 @@ func TestWhatMustBeLookedUp(t *testing.T) {
 	got, err = r.ProjectReply([]byte(in), asked)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(string(got.Data)).To(Equal(`{"msgs":{"sg_1":null,"si_alice_bob":null},"notificationMsgs":{"n_2":null}}`))
+}
+
+// TestWhatAListWasFilledWithIsNotLookedUpAgain: an empty list became the conversations that the caller is a party of now, and one that
+// named some was gone through. Others in the reply are looked up.
+func TestWhatAListWasFilledWithIsNotLookedUpAgain(t *testing.T) {
+	g := NewWithT(t)
+	for _, r := range forUsers() {
+		filled := slices.IndexFunc(r.Identity, func(i Identity) bool { return i.Do == Filled })
+		if filled < 0 {
+			continue
+		}
+		need := Need{Kind: NeedAll, Field: r.Identity[filled].Field}
+		body := map[string]any{}
+		g.Expect(need.Fill(body, []string{"sg_1", "si_alice_b_c"})).To(BeTrue())
+		asked := Asked{Caller: Caller{UserID: "alice"}, Body: body}
+		in := `{"seqs":{"sg_1":null,"si_alice_b_c":null,"sg_2":null}}`
+		if r.Upstream() == "/conversation/get_sorted_conversation_list" {
+			in = `{"conversationElems":[{"conversationID":"sg_1"},{"conversationID":"si_alice_b_c"},{"conversationID":"sg_2"}]}`
+		}
+		got, err := r.ProjectReply([]byte(in), asked)
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(got.LookUp).To(Equal([]string{"sg_2"}), r.Path)
+	}
 }
 
 // FuzzProjectReply: whatever JSON comes, what goes on is JSON, and going through again changes nothing.

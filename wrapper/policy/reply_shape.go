@@ -122,12 +122,15 @@ func expand(messages map[string]message, name, path string) *node {
 	object := &node{kind: kindObject, path: path, slot: -1, fields: map[string]*field{}, byNumber: map[protowire.Number]*field{}}
 	for i, line := range lines {
 		parts := strings.Fields(line)
-		number, err := strconv.Atoi(parts[2])
-		if err != nil {
-			panic("replies.txt: " + name + ": " + line)
+		number := 0
+		if len(parts) > 2 { // a reply of the gateway's own is no protobuf
+			var err error
+			if number, err = strconv.Atoi(parts[2]); err != nil {
+				panic("replies.txt: " + name + ": " + line)
+			}
 		}
 		plain := strings.TrimRight(parts[0], "[]{}")
-		member := &field{name: plain, number: protowire.Number(number), bit: 1 << i} //nolint:gosec // small, from our own file
+		member := &field{name: plain, number: protowire.Number(number), bit: 1 << i}
 		member.node = expandField(messages, parts[0][len(plain):], parts[1], join(path, plain))
 		object.fields[plain], object.byNumber[member.number] = member, member
 	}
@@ -146,7 +149,7 @@ func expandField(messages map[string]message, of, scalar, path string) *node {
 		return expand(messages, scalar, path)
 	}
 	kinds := map[string]kind{
-		"text": kindText, "bytes": kindBytes, "bool": kindBool,
+		"text": kindText, "time": kindText, "bytes": kindBytes, "bool": kindBool,
 		"int32": kindInteger, "int64": kindInteger, "uint32": kindInteger, "uint64": kindInteger,
 	}
 	k, known := kinds[scalar]

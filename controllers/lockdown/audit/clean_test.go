@@ -48,7 +48,8 @@ func clean(t testing.TB, changes ...func(*v1alpha1.OpenIMStack)) audit.Input {
 	once.Do(func() { built = build(t) })
 	in := built
 	in.Stack, in.World = built.Stack.DeepCopy(), &world.World{
-		Source: built.World.Source, Stacks: copies(built.World.Stacks), Namespaces: copies(built.World.Namespaces), Pods: copies(built.World.Pods),
+		Source: built.World.Source, Stacks: copies(built.World.Stacks), Namespaces: copies(built.World.Namespaces),
+		Pods:     copies(built.World.Pods),
 		Services: copies(built.World.Services), EndpointSlices: copies(built.World.EndpointSlices), Policies: copies(built.World.Policies),
 	}
 	return in
@@ -72,6 +73,12 @@ func copies[T any, P interface {
 
 func build(t testing.TB, changes ...func(*v1alpha1.OpenIMStack)) audit.Input {
 	t.Helper()
+	return buildWith(t, nil, changes...)
+}
+
+// buildWith makes the world with further objects from the beginning: references of the spec are resolved among them.
+func buildWith(t testing.TB, more []client.Object, changes ...func(*v1alpha1.OpenIMStack)) audit.Input {
+	t.Helper()
 	g := NewWithT(t)
 	stack, others := read(t, "testdata/stack.yaml")
 	_, cluster := read(t, "testdata/cluster.yaml")
@@ -82,7 +89,7 @@ func build(t testing.TB, changes ...func(*v1alpha1.OpenIMStack)) audit.Input {
 	for _, change := range changes {
 		change(stack)
 	}
-	others = slices.Concat(others, cluster, policies)
+	others = slices.Concat(others, cluster, policies, more)
 	facts, problems, err := dependencies.Resolve(context.Background(), fake.NewClientBuilder().WithObjects(others...).Build(), stack)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(problems).To(BeEmpty())
@@ -106,6 +113,8 @@ func snapshot(objects []client.Object) *world.World {
 			w.Services = append(w.Services, *o)
 		case *corev1.Pod:
 			w.Pods = append(w.Pods, *o)
+		case *discoveryv1.EndpointSlice:
+			w.EndpointSlices = append(w.EndpointSlices, *o)
 		case *networkingv1.NetworkPolicy:
 			w.Policies = append(w.Policies, *o)
 		}
@@ -138,7 +147,9 @@ func podOf(d *appsv1.Deployment, replica, address int) corev1.Pod {
 	pod := corev1.Pod{ObjectMeta: *d.Spec.Template.ObjectMeta.DeepCopy(), Spec: *d.Spec.Template.Spec.DeepCopy()}
 	pod.Name, pod.Namespace = fmt.Sprintf("%s-%s-%05d", d.Name, hash, replica), d.Namespace
 	pod.Labels["pod-template-hash"] = hash
-	pod.OwnerReferences = []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: d.Name + "-" + hash, Controller: ptr.To(true)}}
+	pod.OwnerReferences = []metav1.OwnerReference{{
+		APIVersion: "apps/v1", Kind: "ReplicaSet", Name: d.Name + "-" + hash, Controller: ptr.To(true),
+	}}
 	pod.Spec.NodeName = fmt.Sprintf("node-%d", replica+1)
 	pod.Status = corev1.PodStatus{
 		Phase: corev1.PodRunning, PodIP: fmt.Sprintf("10.2.0.%d", address), HostIP: fmt.Sprintf("172.20.0.%d", replica+2),

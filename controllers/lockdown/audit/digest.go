@@ -60,7 +60,7 @@ func (s *scene) writeJudged(write func(judged)) {
 	}
 	for i := range w.Pods {
 		if pod := &w.Pods[i]; runs(pod) && !isProbe(pod) {
-			write(judged{Kind: "Pod", Namespace: pod.Namespace, Name: pod.Name, Labels: pod.Labels, Says: judge(pod)})
+			write(judged{Kind: "Pod", Namespace: pod.Namespace, Name: pod.Name, Labels: pod.Labels, Says: s.judgePod(pod)})
 		}
 	}
 	for _, o := range w.Services {
@@ -76,7 +76,8 @@ func (s *scene) writeJudged(write func(judged)) {
 		write(judged{Kind: "Ingress", Namespace: o.Namespace, Name: o.Name, Says: o.Spec})
 	}
 	for _, o := range w.Routes {
-		write(judged{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name, Says: []any{o.APIVersion, o.Hostnames, o.Backends, o.Diverts, o.DivertsAddresses}})
+		says := []any{o.APIVersion, o.Hostnames, o.Backends, o.Diverts, o.DivertsAddresses}
+		write(judged{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name, Says: says})
 	}
 	for _, o := range w.Mentions {
 		write(judged{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name, Says: []any{o.APIVersion, o.Services, o.Labels}})
@@ -90,13 +91,13 @@ func (s *scene) writeJudged(write func(judged)) {
 	write(judged{Kind: "Unread", Name: fmt.Sprint(w.Source.Kind), Says: s.unread()})
 }
 
-func judge(pod *corev1.Pod) judgedPod {
+func (s *scene) judgePod(pod *corev1.Pod) judgedPod {
 	j := judgedPod{
 		Owner: metav1.GetControllerOf(pod), ServiceAccount: pod.Spec.ServiceAccountName, HostNetwork: pod.Spec.HostNetwork,
 		Node: pod.Spec.NodeName, Addresses: pod.Status.PodIPs, HostAddresses: pod.Status.HostIPs,
 	}
 	if e := enforcerOf(pod); e != nil {
-		j.NotEnforcing = e.off(pod)
+		j.NotEnforcing = e.look(s.World, pod).off
 	}
 	for _, a := range interfaceAnnotations {
 		if value, has := pod.Annotations[a.key]; has {

@@ -8,8 +8,10 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/controllers/lockdown/world"
 )
 
 // enforcer is a network plugin, known by its pods, and what tells that it enforces no NetworkPolicies.
@@ -18,20 +20,28 @@ type enforcer struct {
 	name string
 	// labels of its pods, any of which.
 	labels []string
-	// off says why a pod of it enforces nothing. Empty when it does. Of arguments and environment a snapshot holds the switches that
-	// package world knows, each argument as --flag=value.
-	off func(*corev1.Pod) string
+	// look reads a pod of it. Of arguments, environment and ConfigMaps a snapshot holds the switches that package world knows, each
+	// argument as --flag=value.
+	look look
 }
 
-// enforcers are the network plugins whose pods are known by their labels, as their own manifests set them. What a plugin keeps in a
-// ConfigMap is not seen here.
+// sign is what a pod of a network plugin tells. Empty when it enforces NetworkPolicies, as far as it tells.
+type sign struct {
+	// off says why it enforces nothing.
+	off string
+	// unknown is what decides about it and is not at hand.
+	unknown string
+}
+
+type look func(*world.World, *corev1.Pod) sign
+
+// enforcers are the network plugins whose pods are known by their labels, as their own manifests set them.
 var enforcers = []enforcer{
 	{"Calico", []string{"k8s-app=calico-node"}, never},
-	{"Canal", []string{"k8s-app=canal"}, withoutContainer("calico-node", "canal runs without calico-node, and flannel enforces no NetworkPolicies")},
+	{"Canal", []string{"k8s-app=canal"}, withoutContainer("calico-node", "canal runs without calico-node, and flannel enforces no "+
+		"NetworkPolicies")},
 	{"Cilium", []string{"k8s-app=cilium"}, firstOf(
-		withFlag("enable-policy", "cilium", "never"), withFlag("policy-audit-mode", "cilium", "true"), withFlag("enable-k8s-networkpolicy", "cilium", "false"),
-		withVariable("CILIUM_ENABLE_POLICY", "cilium", "never"), withVariable("CILIUM_POLICY_AUDIT_MODE", "cilium", "true"),
-		withVariable("CILIUM_ENABLE_K8S_NETWORKPOLICY", "cilium", "false"),
+		cilium("enable-policy", "never"), cilium("policy-audit-mode", "true"), cilium("enable-k8s-networkpolicy", "false"),
 	)},
 	{"Antrea", []string{"app=antrea"}, never},
 	{"kube-network-policies", []string{"app=kube-network-policies", "k8s-app=kube-network-policies"}, never},
@@ -41,36 +51,53 @@ var enforcers = []enforcer{
 	{"kindnet", []string{"app=kindnet", "k8s-app=kindnet"}, firstOf(withFlag("network-policy", "kindnet", "false"), oldKindnet)},
 	{"kube-router", []string{"k8s-app=kube-router"}, withFlag("run-firewall", "kube-router", "false")},
 	{"Weave Net", []string{"name=weave-net"}, firstOf(
-		withVariable("EXPECT_NPC", "weave-net", "0"), withoutContainer("weave-npc", "weave-net runs without weave-npc, which enforces NetworkPolicies"),
+		withVariable("EXPECT_NPC", "weave-net", "0"), withoutContainer("weave-npc", "weave-net runs without weave-npc, which enforces "+
+			"NetworkPolicies"),
 	)},
-	{"VPC CNI", []string{"k8s-app=aws-node"}, withoutAgent},
+	{"VPC CNI", []string{"k8s-app=aws-node"}, firstOf(withoutAgent, withoutController)},
 	{"flannel", []string{"app=flannel", "k8s-app=flannel"}, withoutContainer("kube-network-policies", "flannel enforces no NetworkPolicies")},
 }
 
-func never(*corev1.Pod) string { return "" }
+func never(*world.World, *corev1.Pod) sign { return sign{} }
 
-// firstOf returns the first reason that there is.
-func firstOf(all ...func(*corev1.Pod) string) func(*corev1.Pod) string {
-	return func(pod *corev1.Pod) string {
-		for _, off := range all {
-			if reason := off(pod); reason != "" {
-				return reason
+// firstOf returns the first reason that there is, or else the first that is not known.
+func firstOf(all ...look) look {
+	return func(w *world.World, pod *corev1.Pod) sign {
+		var unknown sign
+		for _, one := range all {
+			s := one(w, pod)
+			if s.off != "" {
+				return s
+			}
+			if unknown.unknown == "" {
+				unknown = s
 			}
 		}
-		return ""
+		return unknown
 	}
 }
 
 // withFlag gives a reason when a container is told --flag=value. The last of several counts.
-func withFlag(flag, plugin, value string) func(*corev1.Pod) string {
-	return func(pod *corev1.Pod) string {
-		for _, c := range pod.Spec.Containers {
-			if is, given := flagOf(c, flag); given && same(is, value) {
-				return fmt.Sprintf("%s runs with --%s=%s", plugin, flag, is)
-			}
-		}
-		return ""
+func withFlag(flag, plugin, value string) look {
+	return func(_ *world.World, pod *corev1.Pod) sign {
+		s, _ := flagSign(pod, flag, plugin, value)
+		return s
 	}
+}
+
+func flagSign(pod *corev1.Pod, flag, plugin, value string) (s sign, given bool) {
+	for _, c := range pod.Spec.Containers {
+		is, here := flagOf(c, flag)
+		given = given || here
+		switch {
+		case !here:
+		case strings.HasPrefix(is, world.Untold):
+			s.unknown = fmt.Sprintf("the value of --%s, which is a variable's", flag)
+		case same(is, value):
+			return sign{off: fmt.Sprintf("%s runs with --%s=%s", plugin, flag, is)}, true
+		}
+	}
+	return s, given
 }
 
 func flagOf(c corev1.Container, flag string) (value string, given bool) {
@@ -92,55 +119,119 @@ func same(is, wanted string) bool {
 	return strings.EqualFold(is, wanted)
 }
 
-func withVariable(name, plugin, value string) func(*corev1.Pod) string {
-	return func(pod *corev1.Pod) string {
-		for _, c := range pod.Spec.Containers {
-			for _, e := range c.Env {
-				if e.Name == name && same(e.Value, value) {
-					return fmt.Sprintf("%s runs with %s=%s", plugin, name, e.Value)
-				}
-			}
-		}
-		return ""
+func withVariable(name, plugin, value string) look {
+	return func(_ *world.World, pod *corev1.Pod) sign {
+		s, _ := variableSign(pod, name, plugin, value)
+		return s
 	}
 }
 
-// withoutContainer gives a reason when no container of a pod is the one that enforces, by its name or its image.
-func withoutContainer(name, reason string) func(*corev1.Pod) string {
-	return func(pod *corev1.Pod) string {
-		if slices.ContainsFunc(pod.Spec.Containers, func(c corev1.Container) bool { return c.Name == name || strings.Contains(c.Image, name) }) {
-			return ""
+// variableSign reads an environment variable; the last of several counts. What is taken from elsewhere, and was not found there, is not
+// known.
+func variableSign(pod *corev1.Pod, name, plugin, value string) (s sign, given bool) {
+	for _, c := range pod.Spec.Containers {
+		i := len(c.Env) - 1
+		for i >= 0 && c.Env[i].Name != name {
+			i--
 		}
-		return reason
+		switch {
+		case i >= 0 && c.Env[i].ValueFrom != nil:
+			s.unknown, given = "the variable "+name+placeOf(c.Env[i].ValueFrom.ConfigMapKeyRef), true
+		case i >= 0 && same(c.Env[i].Value, value):
+			return sign{off: fmt.Sprintf("%s runs with %s=%s", plugin, name, c.Env[i].Value)}, true
+		case i >= 0:
+			given = true
+		case slices.ContainsFunc(c.EnvFrom, func(f corev1.EnvFromSource) bool { return strings.HasPrefix(name, f.Prefix) }):
+			s.unknown = "whether a ConfigMap or Secret from which variables are taken holds " + name
+		}
+	}
+	return s, given
+}
+
+func placeOf(ref *corev1.ConfigMapKeySelector) string {
+	if ref == nil {
+		return ", which comes from no ConfigMap"
+	}
+	return fmt.Sprintf(", which is the key %s of ConfigMap %s", ref.Key, ref.Name)
+}
+
+// cilium gives a reason when Cilium's setting has a value. An argument counts before the environment, and both before its ConfigMap.
+func cilium(setting, value string) look {
+	const plugin = "cilium"
+	variable := "CILIUM_" + strings.ToUpper(strings.ReplaceAll(setting, "-", "_"))
+	return func(w *world.World, pod *corev1.Pod) sign {
+		if s, given := flagSign(pod, setting, plugin, value); given {
+			return s
+		}
+		if s, given := variableSign(pod, variable, plugin, value); given || s.unknown != "" {
+			return s
+		}
+		config, ok := w.Settings[types.NamespacedName{Namespace: pod.Namespace, Name: world.CiliumConfig}]
+		if !ok {
+			return notAtHand(pod, world.CiliumConfig)
+		}
+		if is, has := config[setting]; has && same(is, value) {
+			return sign{off: fmt.Sprintf("%s runs with %s: %s in ConfigMap %s/%s", plugin, setting, is, pod.Namespace, world.CiliumConfig)}
+		}
+		return sign{}
+	}
+}
+
+func notAtHand(pod *corev1.Pod, configMap string) sign {
+	return sign{unknown: fmt.Sprintf("ConfigMap %s/%s", pod.Namespace, configMap)}
+}
+
+// withoutContainer gives a reason when no container of a pod is the one that enforces, by its name or its image.
+func withoutContainer(name, reason string) look {
+	return func(_ *world.World, pod *corev1.Pod) sign {
+		enforces := func(c corev1.Container) bool { return c.Name == name || strings.Contains(c.Image, name) }
+		if slices.ContainsFunc(pod.Spec.Containers, enforces) {
+			return sign{}
+		}
+		return sign{off: reason}
 	}
 }
 
 // withoutAgent: on EKS, policies are enforced by a container of their own beside the plugin, and only when it is told to.
-func withoutAgent(pod *corev1.Pod) string {
+func withoutAgent(_ *world.World, pod *corev1.Pod) sign {
 	for _, c := range pod.Spec.Containers {
 		if !strings.Contains(c.Name, "eks-nodeagent") && !strings.Contains(c.Image, "network-policy-agent") {
 			continue
 		}
-		if value, given := flagOf(c, "enable-network-policy"); given && same(value, "false") {
-			return "the agent of the VPC CNI runs with --enable-network-policy=" + value
-		}
-		return ""
+		agent := &corev1.Pod{Spec: corev1.PodSpec{Containers: []corev1.Container{c}}}
+		s, _ := flagSign(agent, "enable-network-policy", "the agent of the VPC CNI", "false")
+		return s
 	}
-	return "the VPC CNI runs without its agent for NetworkPolicies"
+	return sign{off: "the VPC CNI runs without its agent for NetworkPolicies"}
+}
+
+// withoutController: the agent is told of policies by a controller, which works when a ConfigMap says so.
+func withoutController(w *world.World, pod *corev1.Pod) sign {
+	const setting = "enable-network-policy-controller"
+	switch is, has := w.Settings[types.NamespacedName{Namespace: pod.Namespace, Name: world.VPCConfig}][setting]; {
+	case !has:
+		s := notAtHand(pod, world.VPCConfig)
+		s.unknown += " with the key " + setting
+		return s
+	case !same(is, "true"):
+		return sign{off: fmt.Sprintf("the VPC CNI runs with %s: %s in ConfigMap %s/%s", setting, is, pod.Namespace, world.VPCConfig)}
+	}
+	return sign{}
 }
 
 // kindnetEnforces is the date in the tag of the first image of kindnet that enforces NetworkPolicies (kind v0.24).
 const kindnetEnforces = "v20240813"
 
 // oldKindnet: the plugin of kind knows NetworkPolicies since an image whose tag begins with a date.
-func oldKindnet(pod *corev1.Pod) string {
+func oldKindnet(_ *world.World, pod *corev1.Pod) sign {
 	for _, c := range pod.Spec.Containers {
 		_, tag, tagged := strings.Cut(c.Image, "kindnetd:")
-		if date, _, _ := strings.Cut(tag, "-"); tagged && len(date) == len(kindnetEnforces) && strings.HasPrefix(date, "v20") && date < kindnetEnforces {
-			return "kindnet enforces NetworkPolicies from " + kindnetEnforces + " on, and this is " + tag
+		date, _, _ := strings.Cut(tag, "-")
+		if tagged && len(date) == len(kindnetEnforces) && strings.HasPrefix(date, "v20") && date < kindnetEnforces {
+			return sign{off: "kindnet enforces NetworkPolicies from " + kindnetEnforces + " on, and this is " + tag}
 		}
 	}
-	return ""
+	return sign{}
 }
 
 // enforcement reports the signs that nobody enforces policies: what the operator's probes saw, and network plugins that do not.
@@ -151,32 +242,60 @@ func (s *scene) enforcement() []Finding {
 			return []Finding{s.notEnforced(s.stackObject(), "the operator's probes got through where policies deny: "+c.Message)}
 		}
 	}
-	// By plugin: the first pod of each that enforces nothing, nil when all of them do.
-	off := map[*enforcer]*corev1.Pod{}
+	worst, unknown := s.plugins()
+	if worst == nil || unknown != "" {
+		return nil
+	}
+	return []Finding{s.notEnforced(podObject(worst.pod), worst.off)}
+}
+
+// untold says why nobody can tell whether NetworkPolicies are enforced. Empty when there is nothing to say.
+func (s *scene) untold() []world.Unread {
+	_, unknown := s.plugins()
+	if unknown == "" {
+		return nil
+	}
+	return []world.Unread{{Kind: "ConfigMap", Reason: unknown}}
+}
+
+// podSign is what a pod of a network plugin tells.
+type podSign struct {
+	pod *corev1.Pod
+	sign
+}
+
+// plugins looks at the pods of all network plugins: worst is one that enforces nothing, and unknown says what is not known of another. Both
+// are empty when one of several plugins enforces on all its nodes, as Calico does beside flannel.
+func (s *scene) plugins() (worst *podSign, unknown string) {
+	byPlugin := map[*enforcer]podSign{}
 	for i := range s.World.Pods {
 		pod := &s.World.Pods[i]
 		e := enforcerOf(pod)
 		if e == nil || !runs(pod) {
 			continue
 		}
-		if first, seen := off[e]; !seen || first == nil {
-			off[e] = nil
-			if e.off(pod) != "" {
-				off[e] = pod
-			}
+		before, seen := byPlugin[e]
+		now := podSign{pod, e.look(s.World, pod)}
+		if !seen || before.off == "" && (now.off != "" || before.unknown == "" && now.unknown != "") {
+			byPlugin[e] = now
 		}
 	}
-	var found []Finding
 	for i := range enforcers {
-		switch pod, seen := off[&enforcers[i]]; {
+		e := &enforcers[i]
+		told, seen := byPlugin[e]
+		switch {
 		case !seen:
-		case pod == nil:
-			return nil // one of several plugins enforces on all its nodes, as Calico beside flannel
-		case len(found) == 0:
-			found = []Finding{s.notEnforced(podObject(pod), enforcers[i].off(pod))}
+		case told.off == "" && told.unknown == "":
+			return nil, ""
+		case told.off != "" && worst == nil:
+			worst = &told
+		case told.off == "" && unknown == "":
+			unknown = fmt.Sprintf("whether %s enforces NetworkPolicies depends on %s, and that is not at hand: give it with the manifests, or "+
+				"let the "+
+				"auditor get it", e.name, told.unknown)
 		}
 	}
-	return found
+	return worst, unknown
 }
 
 // enforcerOf tells of which plugin a pod is. They run on their node's network.
@@ -200,6 +319,8 @@ func (s *scene) notEnforced(object Object, sign string) Finding {
 		Kind: NotEnforced, Severity: High, Object: object,
 		Reason: "there is a sign that nobody enforces NetworkPolicies: " + sign,
 		Lets:   "anyone in the cluster reaches every port of every component, if it is so",
-		Fix:    fmt.Sprintf("install or turn on a network plugin that enforces NetworkPolicies; then kubectl -n %s annotate openimstack %s --overwrite %s=\"$(date -u +%%FT%%TZ)\" to have the lockdown tried", s.graph.Namespace, s.graph.Stack, v1alpha1.AnnotationProbeRequested),
+		Fix: fmt.Sprintf("install or turn on a network plugin that enforces NetworkPolicies; then kubectl -n %s annotate openimstack %s "+
+			"--overwrite "+
+			"%s=\"$(date -u +%%FT%%TZ)\" to have the lockdown tried", s.graph.Namespace, s.graph.Stack, v1alpha1.AnnotationProbeRequested),
 	}
 }

@@ -41,8 +41,10 @@ func (s *scene) dnsElsewhere() []Finding {
 		}
 		first := pods[0]
 		number := targetPort(first, *port)
-		reason := fmt.Sprintf("no pod of the cluster's DNS is let through to: %s listens at port %d, which no peer of spec.network.dns names", podsInWords(pods), number)
-		fix := fmt.Sprintf("write to spec.network.dns: [{namespaceSelector: {matchLabels: {%s: %s}}, podSelector: {matchLabels: {%s}}, port: %d}]",
+		reason := fmt.Sprintf("no pod of the cluster's DNS is let through to: %s listens at port %d, which no peer of spec.network.dns names",
+			podsInWords(pods), number)
+		fix := fmt.Sprintf("write to spec.network.dns: "+
+			"[{namespaceSelector: {matchLabels: {%s: %s}}, podSelector: {matchLabels: {%s}}, port: %d}]",
 			corev1.LabelMetadataName, first.Namespace, labelsForYAML(service.Spec.Selector), number)
 		if first.Spec.HostNetwork {
 			reason = fmt.Sprintf("the pods of the cluster's DNS are on their nodes' network, which no podSelector matches: %s", podsInWords(pods))
@@ -84,7 +86,8 @@ func (s *scene) behind(service *corev1.Service) []*corev1.Pod {
 
 // resolves reports whether the stack's own policies let a component ask a pod for names.
 func (s *scene) resolves(pod *corev1.Pod, port corev1.ServicePort) bool {
-	return s.leavesTo(s.components[0], evaluate.End{Pod: pod}, lockdown.Port{Name: lockdown.DNS, Number: targetPort(pod, port), Protocol: corev1.ProtocolUDP})
+	dns := lockdown.Port{Name: lockdown.DNS, Number: targetPort(pod, port), Protocol: corev1.ProtocolUDP}
+	return s.leavesTo(s.components[0], evaluate.End{Pod: pod}, dns)
 }
 
 func labelsForYAML(set map[string]string) string {
@@ -116,9 +119,10 @@ func (s *scene) onNodes() []Finding {
 			}
 			f := Finding{
 				Kind: PeerMatchesNothing, Severity: Low, Object: podObject(pods[0]),
-				Reason: fmt.Sprintf("%s names pods that are on their nodes' network, where no selector matches them: %s", fieldOf(c), podsInWords(pods)),
-				Lets:   fmt.Sprintf("nothing; %s may not be let through, unless it is on the pod's own node", party.Name),
-				Fix:    fmt.Sprintf("write the addresses of the nodes to %s, as ipBlock, or take the pods off the nodes' network", fieldOf(c)),
+				Reason: fmt.Sprintf("%s names pods that are on their nodes' network, where no selector matches them: %s",
+					fieldOf(c), podsInWords(pods)),
+				Lets: fmt.Sprintf("nothing; %s may not be let through, unless it is on the pod's own node", party.Name),
+				Fix:  fmt.Sprintf("write the addresses of the nodes to %s, as ipBlock, or take the pods off the nodes' network", fieldOf(c)),
 			}
 			if !slices.ContainsFunc(found, func(known Finding) bool { return known.Object == f.Object && known.Reason == f.Reason }) {
 				found = append(found, f)
@@ -177,8 +181,8 @@ func (s *scene) blocksOfPods() []Finding {
 			}
 			found = append(found, Finding{
 				Kind: PeerMatchesNothing, Severity: Low, Object: podObject(pod), store: portPlace(o.name, o.port),
-				Reason: fmt.Sprintf("the stack's policies name %s by %s, which is an address of %s: Cilium, for one, never matches an ipBlock against pods and nodes",
-					portPlace(o.name, o.port), peer.IPBlock.CIDR, whose),
+				Reason: fmt.Sprintf("the stack's policies name %s by %s, which is an address of %s: Cilium, for one, never matches an ipBlock against "+
+					"pods and nodes", portPlace(o.name, o.port), peer.IPBlock.CIDR, whose),
 				Lets: fmt.Sprintf("nothing; with such a network the stack does not reach %s", o.name),
 				Fix:  "give the Service of the store a selector, or write peers with a podSelector for it to the spec",
 			})
@@ -204,13 +208,19 @@ func (s *scene) inBlock(block *networkingv1.IPBlock) (pod *corev1.Pod, whose str
 		address, err := netip.ParseAddr(ip)
 		return err == nil && prefix.Contains(address.Unmap())
 	}
+	isPods := func(p *corev1.Pod) bool {
+		return contains(p.Status.PodIP) || slices.ContainsFunc(p.Status.PodIPs, func(ip corev1.PodIP) bool { return contains(ip.IP) })
+	}
+	isNodes := func(p *corev1.Pod) bool {
+		return contains(p.Status.HostIP) || slices.ContainsFunc(p.Status.HostIPs, func(ip corev1.HostIP) bool { return contains(ip.IP) })
+	}
 	for i := range s.World.Pods {
 		p := &s.World.Pods[i]
 		switch {
 		case !runs(p):
-		case !p.Spec.HostNetwork && (contains(p.Status.PodIP) || slices.ContainsFunc(p.Status.PodIPs, func(ip corev1.PodIP) bool { return contains(ip.IP) })):
+		case !p.Spec.HostNetwork && isPods(p):
 			return p, "pod " + text(nameOf(p))
-		case contains(p.Status.HostIP) || slices.ContainsFunc(p.Status.HostIPs, func(ip corev1.HostIP) bool { return contains(ip.IP) }):
+		case isNodes(p):
 			return p, "the node of pod " + text(nameOf(p))
 		}
 	}

@@ -98,11 +98,13 @@ func verdict(r Report) Verdict {
 	return Sealed
 }
 
-// unread are the kinds that could not be read, and the references that did not resolve.
+// unread are the kinds that could not be read, the network plugin of which nobody can tell, and the references that did not resolve.
 func (s *scene) unread() []world.Unread {
 	all := append([]world.Unread{}, s.World.Unread...)
+	all = append(all, s.untold()...)
 	for _, problem := range s.Problems {
-		all = append(all, world.Unread{Kind: "OpenIMStack", Reason: "a reference does not resolve, and the connections to it are not known: " + problem})
+		all = append(all, world.Unread{Kind: "OpenIMStack", Reason: "a reference does not resolve, and the connections to it are not known: " +
+			"" + problem})
 	}
 	return all
 }

@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation"
 	kjson "sigs.k8s.io/json"
 )
@@ -29,6 +30,8 @@ type collection struct {
 	unwarned int
 	// podNames that are taken: two workloads may share one.
 	podNames map[identity]bool
+	// configMaps so far, in their short values.
+	configMaps map[types.NamespacedName]map[string]string
 }
 
 type identity struct {
@@ -47,6 +50,7 @@ func newCollection(namespace string) *collection {
 	}
 	return &collection{
 		world: &World{}, namespace: namespace, seen: map[identity]sighting{}, others: map[string]int{}, podNames: map[identity]bool{},
+		configMaps: map[types.NamespacedName]map[string]string{},
 	}
 }
 
@@ -55,6 +59,9 @@ func (c *collection) add(at origin, object map[string]any) error {
 	apiVersion, kind := text(object, "apiVersion"), text(object, "kind")
 	if kind == "Secret" && apiVersion == "v1" {
 		return nil
+	}
+	if kind == "ConfigMap" && apiVersion == "v1" {
+		c.configMap(object)
 	}
 	if apiVersion == "" || kind == "" {
 		c.others["documents without apiVersion and kind"]++

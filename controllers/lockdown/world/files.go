@@ -47,6 +47,7 @@ func FromFiles(dir, namespace string) (*World, []string, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading manifests in %s: %w", dir, err)
 	}
+	f.collected.settings()
 	w := f.collected.world
 	w.Source = Source{Kind: Files, Name: dir}
 	w.complete()

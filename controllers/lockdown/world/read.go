@@ -57,6 +57,9 @@ func Read(ctx context.Context, reader client.Reader, scope Scope) (*World, error
 			return nil, err
 		}
 	}
+	if err := r.settings(); err != nil {
+		return nil, err
+	}
 	for _, kind := range foreignKinds {
 		if err := r.foreign(kind); err != nil {
 			return nil, err

@@ -14,7 +14,7 @@ import (
 	"github.com/openimstack/openim-operator/controllers/lockdown/world"
 )
 
-// The auditor's role holds what Read lists, and nothing else: no Secret, no verb that writes.
+// The auditor's role holds what Read lists and gets, and nothing else: no Secret, no ConfigMap of another name, no verb that writes.
 func TestTheAuditorsRoleIsWhatIsRead(t *testing.T) {
 	g := NewWithT(t)
 	text, err := os.ReadFile(filepath.Join("..", "..", "..", "config", "rbac", "openimstack_auditor_role.yaml"))
@@ -22,15 +22,25 @@ func TestTheAuditorsRoleIsWhatIsRead(t *testing.T) {
 	var role rbacv1.ClusterRole
 	g.Expect(yaml.UnmarshalStrict(text, &role)).To(Succeed())
 	var granted []schema.GroupResource
+	named := 0
 	for _, rule := range role.Rules {
+		if len(rule.ResourceNames) > 0 {
+			named++
+			g.Expect(rule).To(Equal(rbacv1.PolicyRule{
+				APIGroups: []string{""}, Resources: []string{"configmaps"}, ResourceNames: rule.ResourceNames, Verbs: []string{"get"},
+			}))
+			g.Expect(rule.ResourceNames).To(ConsistOf(world.PluginConfigMaps()))
+			continue
+		}
 		g.Expect(rule.Verbs).To(Equal([]string{"get", "list"}))
-		g.Expect(rule.ResourceNames).To(BeEmpty())
 		for _, group := range rule.APIGroups {
 			for _, resource := range rule.Resources {
 				granted = append(granted, schema.GroupResource{Group: group, Resource: resource})
 			}
 		}
 	}
+	g.Expect(named).To(Equal(1), "network plugins' ConfigMaps, by name")
 	g.Expect(granted).To(ConsistOf(world.Resources()))
-	g.Expect(slices.ContainsFunc(granted, func(r schema.GroupResource) bool { return r.Resource == "secrets" || r.Resource == "*" })).To(BeFalse())
+	tooMuch := func(r schema.GroupResource) bool { return r.Resource == "secrets" || r.Resource == "*" }
+	g.Expect(slices.ContainsFunc(granted, tooMuch)).To(BeFalse())
 }

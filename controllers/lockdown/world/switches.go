@@ -30,8 +30,11 @@ var switchVariables = []string{
 // maxSwitchValue is the longest value of a switch that is kept: they are words such as false, 0 or never.
 const maxSwitchValue = 16
 
+// Untold is the value of a flag that is not known: it is taken from a variable, and the variable's value from where nobody can read it.
+const Untold = "$"
+
 // switches returns the flags of a container that decide about enforcement, each as --flag=value, in their order. A flag may be an argument
-// of its own, or a word of a shell's command line, and may have its value behind "=" or in the next word.
+// of its own, or a word of a shell's command line, and may have its value behind "=" or in the next word. A value may be a variable's.
 func switches(c corev1.Container) []string {
 	var words []string
 	for _, argument := range slices.Concat(c.Command, c.Args) {
@@ -49,20 +52,45 @@ func switches(c corev1.Container) []string {
 				value = words[i+1]
 			}
 		}
-		if len(value) <= maxSwitchValue {
+		if strings.Contains(value, "$") {
+			value = Untold + variableIn(value)
+		}
+		if len(value) <= maxSwitchValue || strings.HasPrefix(value, Untold) {
 			found = append(found, "--"+flag+"="+value)
 		}
 	}
 	return found
 }
 
-// switchEnv returns the environment variables of a container that decide about enforcement.
-func switchEnv(c corev1.Container) []corev1.EnvVar {
+// variableIn is the name of the variable that a value is: $(NAME) to Kubernetes, $NAME and ${NAME} to a shell. Empty when a value is more
+// than one variable.
+func variableIn(value string) string {
+	name := strings.Trim(strings.TrimPrefix(value, "$"), "(){}")
+	for _, r := range name {
+		if r != '_' && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') {
+			return ""
+		}
+	}
+	return name
+}
+
+// switchEnv returns the environment variables of a container that decide about enforcement, those from which a flag takes its value among
+// them. Of one that does not stand in the pod the place is kept, if that is a ConfigMap.
+func switchEnv(c corev1.Container, flags []string) []corev1.EnvVar {
 	var found []corev1.EnvVar
 	for _, e := range c.Env {
-		if slices.Contains(switchVariables, e.Name) && e.ValueFrom == nil && len(e.Value) <= maxSwitchValue {
+		decides := slices.Contains(switchVariables, e.Name) || slices.ContainsFunc(flags, func(f string) bool { return isVariable(f, e.Name) })
+		switch {
+		case !decides:
+		case e.ValueFrom == nil && len(e.Value) <= maxSwitchValue:
 			found = append(found, corev1.EnvVar{Name: e.Name, Value: e.Value})
+		case e.ValueFrom != nil:
+			kept := corev1.EnvVar{Name: e.Name, ValueFrom: &corev1.EnvVarSource{ConfigMapKeyRef: e.ValueFrom.ConfigMapKeyRef}}
+			found = append(found, *kept.DeepCopy())
 		}
 	}
 	return found
 }
+
+// isVariable tells whether a flag takes its value from a variable.
+func isVariable(flag, name string) bool { return strings.HasSuffix(flag, "="+Untold+name) }

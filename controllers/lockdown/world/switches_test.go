@@ -43,7 +43,9 @@ func TestSwitchesOfNetworkPluginsStay(t *testing.T) {
 	c := w.Pods[0].Spec.Containers[0]
 	g.Expect(c.Command).To(BeEmpty())
 	g.Expect(c.Args).To(Equal([]string{"--run-firewall=false", "--enable-policy=never", "--policy-audit-mode=true", "--network-policy=0"}))
-	g.Expect(c.Env).To(Equal([]corev1.EnvVar{{Name: "EXPECT_NPC", Value: "0"}}))
+	g.Expect(c.Env).To(Equal([]corev1.EnvVar{
+		{Name: "EXPECT_NPC", Value: "0"}, {Name: "CILIUM_ENABLE_POLICY", ValueFrom: &corev1.EnvVarSource{}},
+	}), "a Secret is not named")
 	g.Expect(w.Pods[1].Spec.Containers[0].Args).To(BeEmpty(), "a plugin runs on its node's network")
 	g.Expect(w.Pods[1].Spec.Containers[0].Env).To(BeEmpty())
 }
@@ -51,9 +53,11 @@ func TestSwitchesOfNetworkPluginsStay(t *testing.T) {
 // kubectl refuses a key that stands twice, and parsers differ in which of the two they take.
 func TestAKeyThatStandsTwiceIsAnError(t *testing.T) {
 	for name, text := range map[string]string{
-		"policy.yaml": "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: a}\nspec:\n  podSelector: {}\n  podSelector: {matchLabels: {a: b}}\n",
-		"other.yaml":  "apiVersion: example.com/v1\nkind: Thing\nmetadata: {name: a}\nspec: {to: a, to: b}\n",
-		"policy.json": `{"apiVersion":"networking.k8s.io/v1","kind":"NetworkPolicy","metadata":{"name":"a"},"spec":{"podSelector":{},"podSelector":{}}}`,
+		"policy.yaml": "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: a}\nspec:\n" +
+			"  podSelector: {}\n  podSelector: {matchLabels: {a: b}}\n",
+		"other.yaml": "apiVersion: example.com/v1\nkind: Thing\nmetadata: {name: a}\nspec: {to: a, to: b}\n",
+		"policy.json": `{"apiVersion":"networking.k8s.io/v1","kind":"NetworkPolicy","metadata":{"name":"a"},` +
+			`"spec":{"podSelector":{},"podSelector":{}}}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -105,13 +109,61 @@ func TestOtherKindsOfAClusterAreLookedThrough(t *testing.T) {
 	g.Expect(w.Mentions[0].Services).To(ContainElement(types.NamespacedName{Namespace: "im", Name: "chat-api"}))
 	g.Expect(w.Unread).To(BeEmpty())
 
-	c = served([]client.Object{&v1alpha1.OpenIMStack{ObjectMeta: named("im", "chat")}}, interceptor.Funcs{List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, o ...client.ListOption) error {
+	forbid := func(ctx context.Context, c client.WithWatch, list client.ObjectList, o ...client.ListOption) error {
 		if u, ok := list.(*unstructured.UnstructuredList); ok && u.GetKind() == "TunnelList" {
 			return apierrors.NewForbidden(schema.GroupResource{Group: "example.com", Resource: "tunnels"}, "", nil)
 		}
 		return c.List(ctx, list, o...)
-	}})
+	}
+	c = served([]client.Object{&v1alpha1.OpenIMStack{ObjectMeta: named("im", "chat")}}, interceptor.Funcs{List: forbid})
 	w, err = world.Read(t.Context(), c, world.Scope{Others: others})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(w.Unread).To(BeEmpty(), "many clusters have kinds that an auditor may not read")
+}
+
+// Of a cluster the ConfigMaps that switch a network plugin are got by name, once each, and of them the switches are kept alone.
+func TestSwitchesInConfigMapsOfAClusterAreRead(t *testing.T) {
+	g := NewWithT(t)
+	agent := func(name string, labels map[string]string, env ...corev1.EnvVar) *corev1.Pod {
+		return &corev1.Pod{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "kube-system", Name: name, Labels: labels},
+			Spec:       corev1.PodSpec{HostNetwork: true, Containers: []corev1.Container{{Name: "agent", Env: env}}},
+		}
+	}
+	from := func(configMap string) corev1.EnvVar {
+		return corev1.EnvVar{Name: "EXPECT_NPC", ValueFrom: &corev1.EnvVarSource{ConfigMapKeyRef: &corev1.ConfigMapKeySelector{
+			LocalObjectReference: corev1.LocalObjectReference{Name: configMap}, Key: "npc",
+		}}}
+	}
+	cilium := map[string]string{"k8s-app": "cilium"}
+	objects := []client.Object{
+		agent("cilium-1", cilium), agent("cilium-2", cilium), agent("weave", nil, from("net")), agent("shut", nil, from("shut")),
+		&corev1.ConfigMap{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "kube-system", Name: "cilium-config"},
+			Data:       map[string]string{"enable-policy": "never", "etcd-config": "s3cret", "policy-audit-mode": "a text that is no switch"},
+		},
+		&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "kube-system", Name: "net"}, Data: map[string]string{"npc": "0"}},
+	}
+	got := map[string]int{}
+	read := func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, options ...client.GetOption) error {
+		if _, configMap := o.(*corev1.ConfigMap); configMap {
+			if got[key.Name]++; key.Name == "shut" {
+				return apierrors.NewForbidden(schema.GroupResource{Resource: "configmaps"}, key.Name, nil)
+			}
+		}
+		return c.Get(ctx, key, o, options...)
+	}
+	w, err := world.Read(t.Context(), served(objects, interceptor.Funcs{Get: read}), world.Scope{})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(got).To(Equal(map[string]int{"cilium-config": 1, "net": 1, "shut": 1}))
+	g.Expect(w.Settings).To(Equal(map[types.NamespacedName]map[string]string{
+		{Namespace: "kube-system", Name: "cilium-config"}: {"enable-policy": "never"},
+	}))
+	env := map[string][]corev1.EnvVar{}
+	for _, pod := range w.Pods {
+		env[pod.Name] = pod.Spec.Containers[0].Env
+	}
+	g.Expect(env["weave"]).To(Equal([]corev1.EnvVar{{Name: "EXPECT_NPC", Value: "0"}}))
+	g.Expect(env["shut"]).To(Equal([]corev1.EnvVar{from("shut")}), "nobody can tell")
+	g.Expect(w.Unread).To(BeEmpty(), "the audit says so, if it matters")
 }

@@ -11,8 +11,16 @@ func trimPod(pod corev1.Pod) corev1.Pod {
 	pod.ObjectMeta = trimMeta(pod.ObjectMeta)
 	pod.Spec.Volumes = nil
 	pod.Spec.Affinity, pod.Spec.Tolerations, pod.Spec.TopologySpreadConstraints = nil, nil, nil
-	pod.Spec.Containers = trimContainers(pod.Spec.Containers, pod.Spec.HostNetwork)
-	pod.Spec.InitContainers = trimContainers(pod.Spec.InitContainers, false)
+	switched := pod.Spec.Containers
+	pod.Spec.Containers = trimContainers(pod.Spec.Containers)
+	if pod.Spec.HostNetwork {
+		for i, c := range switched {
+			flags := switches(c)
+			kept := &pod.Spec.Containers[i]
+			kept.Args, kept.Env, kept.EnvFrom = flags, switchEnv(c, flags), switchEnvFrom(&pod, c)
+		}
+	}
+	pod.Spec.InitContainers = trimContainers(pod.Spec.InitContainers)
 	pod.Spec.EphemeralContainers = trimEphemeral(pod.Spec.EphemeralContainers)
 	pod.Status = corev1.PodStatus{
 		Phase: pod.Status.Phase, HostIP: pod.Status.HostIP, HostIPs: pod.Status.HostIPs,
@@ -21,16 +29,13 @@ func trimPod(pod corev1.Pod) corev1.Pod {
 	return pod
 }
 
-// trimContainers keeps of each container its name, image, ports and restart policy, and the switches of network plugins when they are
-// asked for.
-func trimContainers(containers []corev1.Container, withSwitches bool) []corev1.Container {
+// trimContainers keeps of each container its name, image, ports and restart policy.
+func trimContainers(containers []corev1.Container) []corev1.Container {
 	trimmed := make([]corev1.Container, 0, len(containers))
 	for _, c := range containers {
-		kept := corev1.Container{Name: c.Name, Image: c.Image, Ports: c.Ports, RestartPolicy: c.RestartPolicy, SecurityContext: c.SecurityContext}
-		if withSwitches {
-			kept.Args, kept.Env = switches(c), switchEnv(c)
-		}
-		trimmed = append(trimmed, kept)
+		trimmed = append(trimmed, corev1.Container{
+			Name: c.Name, Image: c.Image, Ports: c.Ports, RestartPolicy: c.RestartPolicy, SecurityContext: c.SecurityContext,
+		})
 	}
 	return trimmed
 }
@@ -38,7 +43,9 @@ func trimContainers(containers []corev1.Container, withSwitches bool) []corev1.C
 func trimEphemeral(containers []corev1.EphemeralContainer) []corev1.EphemeralContainer {
 	var trimmed []corev1.EphemeralContainer
 	for _, c := range containers {
-		trimmed = append(trimmed, corev1.EphemeralContainer{EphemeralContainerCommon: corev1.EphemeralContainerCommon{Name: c.Name, Image: c.Image}})
+		trimmed = append(trimmed, corev1.EphemeralContainer{
+			EphemeralContainerCommon: corev1.EphemeralContainerCommon{Name: c.Name, Image: c.Image},
+		})
 	}
 	return trimmed
 }

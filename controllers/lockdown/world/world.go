@@ -33,6 +33,8 @@ type World struct {
 	// OtherPolicies are kinds that decide about packets and that are not evaluated here, such as ClusterNetworkPolicy.
 	OtherPolicies []OtherPolicy
 	Stacks        []v1alpha1.OpenIMStack
+	// Settings are the switches that network plugins keep in ConfigMaps of their own. One that is not at hand is absent.
+	Settings map[types.NamespacedName]map[string]string
 	// Unread are kinds that could not be read: what they would say is not known.
 	Unread []Unread
 }
