@@ -23,18 +23,18 @@ func Halt(group int) error {
 	if err := syscall.Kill(-group, syscall.SIGSTOP); err != nil {
 		return fmt.Errorf("halt process group %d: %w", group, err)
 	}
-	deadline := time.Now().Add(patience)
+	late, tick := time.After(patience), time.NewTicker(between)
+	defer tick.Stop()
 	for {
 		running, err := runningThreads(group)
-		switch {
-		case err != nil:
+		if err != nil || running == 0 {
 			return err
-		case running == 0:
-			return nil
-		case time.Now().After(deadline):
-			return fmt.Errorf("process group %d: %d threads still run %s after they were halted", group, running, patience)
 		}
-		time.Sleep(between)
+		select {
+		case <-late:
+			return fmt.Errorf("process group %d: %d threads still run %s after they were halted", group, running, patience)
+		case <-tick.C:
+		}
 	}
 }
 
