@@ -141,11 +141,10 @@ func (p *proofs) ofLink(ctx context.Context, need whose, proof string, rec *serv
 	case need == ofNobody:
 		return &asker{}, nil
 	case need == ofSomeone:
-		found, failure := p.user(ctx, proof, &serve.Record{})
-		if failure != nil || found.forSocket {
-			return &asker{}, nil
+		if found, failure := p.user(ctx, proof, &serve.Record{}); failure == nil && !found.forSocket {
+			return found, nil
 		}
-		return found, nil
+		return &asker{}, nil
 	case need == ofAdmin, need == ofEither && !session.IsToken(proof):
 		found, failure := p.admin(proof, rec)
 		if failure == nil && !found.isAdmin() {

@@ -2,7 +2,6 @@ package issuers
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -68,7 +67,7 @@ func TestATokenIsVerifiedByTheKeysOfItsFile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "jwks.json")
 	a := sample()
 	a.Issuers[0].JWKSFile = file
-	log, reg := slog.New(slog.NewTextHandler(io.Discard, nil)), prometheus.NewRegistry()
+	log, reg := slog.New(slog.DiscardHandler), prometheus.NewRegistry()
 	opened := a.Open(log, reg, time.Now)
 	g.Expect(opened.Background).To(BeEmpty(), "a file is not fetched")
 	token := key.Sign(t, nil, authtest.Claims(time.Now(), nil))
@@ -91,7 +90,7 @@ func TestKeysByURLAreFetchedInTheBackground(t *testing.T) {
 	second := a.Issuers[0]
 	second.Issuer, second.CAFile = "https://other.example.com", ""
 	a.Issuers = append(a.Issuers, second)
-	opened := a.Open(slog.New(slog.NewTextHandler(io.Discard, nil)), prometheus.NewRegistry(), time.Now)
+	opened := a.Open(slog.New(slog.DiscardHandler), prometheus.NewRegistry(), time.Now)
 	g.Expect(opened.Background).To(HaveLen(1), "one for all of them")
 	g.Expect(opened.Sources).To(HaveLen(1), "the authority")
 	ctx, stop := context.WithCancel(t.Context())

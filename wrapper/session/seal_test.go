@@ -29,7 +29,7 @@ func (k key) Open(sealed, place []byte) ([]byte, error) {
 	return content, nil
 }
 
-type noKey struct{ key }
+type noKey struct{}
 
 var errNoKey = errors.New("the key cannot be read")
 
