@@ -25,7 +25,7 @@ import (
 
 // linkPaths are what the gateway asks the backend for.
 var linkPaths = []string{
-	link.PathLoginKeys, link.PathLoginStart, link.PathLoginFinish, link.PathIssueTicket, link.PathIssueCode, link.PathDropCodes, link.PathListDevices,
+	link.PathLoginKeys, link.PathLoginStart, link.PathLoginFinish, link.PathIssueTicket, link.PathRedeemTicket, link.PathIssueCode, link.PathDropCodes, link.PathListDevices,
 	link.PathRevokeDevices, link.PathSetUser, link.PathOpenIMToken, link.PathForceLogout, link.PathMembership, link.PathSender,
 	link.PathRegisterHead, link.PathListHeads, wire.HandshakePath,
 }

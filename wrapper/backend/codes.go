@@ -91,6 +91,11 @@ func (r loginRegistry) Resolve(ctx context.Context, q link.Resolve) (link.Resolv
 	return r.devices.Resolve(ctx, q.Key)
 }
 
+// SpendHandshake implements login.Registry.
+func (r loginRegistry) SpendHandshake(ctx context.Context, id string) (bool, error) {
+	return r.devices.SpendHandshake(ctx, id)
+}
+
 // Rotate implements login.Registry.
 func (r loginRegistry) Rotate(ctx context.Context, q link.Rotate) (link.Enrolled, error) {
 	return r.devices.Rotate(ctx, q)

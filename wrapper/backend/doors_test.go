@@ -13,12 +13,11 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/auth/authtest"
 	"github.com/openimstack/openim-operator/wrapper/link"
 	"github.com/openimstack/openim-operator/wrapper/policy"
-	"github.com/openimstack/openim-operator/wrapper/session"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
 var linkPaths = []string{
-	link.PathLoginKeys, link.PathLoginStart, link.PathLoginFinish, link.PathIssueTicket, link.PathIssueCode, link.PathDropCodes, link.PathListDevices,
+	link.PathLoginKeys, link.PathLoginStart, link.PathLoginFinish, link.PathIssueTicket, link.PathRedeemTicket, link.PathIssueCode, link.PathDropCodes, link.PathListDevices,
 	link.PathRevokeDevices, link.PathSetUser, link.PathOpenIMToken, link.PathForceLogout, link.PathMembership, link.PathSender,
 	link.PathRegisterHead, link.PathListHeads,
 }
@@ -74,8 +73,7 @@ func TestWhomTheGatewayNamesMustProveIt(t *testing.T) {
 	h := newHouse(t, 1)
 	root, alice, bob := h.asAdmin(), h.enrol("alice", 1).as(), h.enrol("bob", 2).as()
 	ticket := ask[link.IssuedTicket](h, 0, link.PathIssueTicket, alice.proof, link.Empty{})
-	_, grant, err := h.gatewaySessions().RedeemTicket(t.Context(), ticket.Ticket, session.PurposeRealtime)
-	g.Expect(err).NotTo(HaveOccurred())
+	grant := ask[link.RedeemedTicket](h, 0, link.PathRedeemTicket, "", link.RedeemTicket{Ticket: ticket.Ticket}).Grant
 	forged, made, err := h.gatewaySessions().Create(t.Context(), "alice", "made up", 1, 0)
 	g.Expect(err).NotTo(HaveOccurred())
 	stranger := authtest.NewKey(t, "k1", jose.ES256).Sign(t, nil, authtest.Claims(time.Now(), nil))
@@ -127,8 +125,7 @@ func TestWhoMayAskWhat(t *testing.T) {
 	h := newHouse(t, 1)
 	root, alice := h.asAdmin().proof, h.enrol("alice", 1).reply.Token
 	ticket := ask[link.IssuedTicket](h, 0, link.PathIssueTicket, alice, link.Empty{})
-	_, grant, err := h.gatewaySessions().RedeemTicket(t.Context(), ticket.Ticket, session.PurposeRealtime)
-	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	grant := ask[link.RedeemedTicket](h, 0, link.PathRedeemTicket, "", link.RedeemTicket{Ticket: ticket.Ticket}).Grant
 	nobody := h.key.Sign(t, nil, authtest.Claims(time.Now(), map[string]any{"groups": []string{"staff"}}))
 	const head = `{"chain":"0123456789abcdef0123456789abcdef","seq":1,"hash":"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","program":"x","instance":"y"}`
 	for _, c := range []struct {
@@ -139,6 +136,7 @@ func TestWhoMayAskWhat(t *testing.T) {
 		{link.PathLoginStart, `{"request":{}}`, 200, 200, 200, 200, 200},
 		{link.PathLoginFinish, `{"request":{}}`, 200, 200, 200, 200, 200},
 		{link.PathIssueTicket, `{}`, 401, 401, 401, 200, 401},
+		{link.PathRedeemTicket, `{"ticket":"x"}`, 401, 401, 401, 401, 401}, // for the ticket
 		{link.PathIssueCode, `{"userID":"alice","lifetimeSeconds":60}`, 401, 200, 403, 200, 401},
 		{link.PathIssueCode, `{"userID":"bob","lifetimeSeconds":60}`, 401, 200, 403, 403, 401},
 		{link.PathIssueCode, `{"userID":"alice","nickname":"Root","lifetimeSeconds":60}`, 401, 200, 403, 403, 401},

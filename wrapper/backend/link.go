@@ -29,6 +29,7 @@ type devices interface {
 	DropCodes(ctx context.Context, which link.DropCodes) error
 	Enrol(ctx context.Context, req link.Enrol, prepare func(context.Context, registry.Invitation) error) (link.Enrolled, error)
 	Resolve(ctx context.Context, key link.Key) (link.Resolved, error)
+	SpendHandshake(ctx context.Context, id string) (bool, error)
 	Rotate(ctx context.Context, req link.Rotate) (link.Enrolled, error)
 	ListDevices(ctx context.Context, userID string) ([]link.Device, error)
 	RevokeDevices(ctx context.Context, req link.RevokeDevices) ([]link.Device, error)
@@ -96,6 +97,7 @@ var linkRoutes = []linkRoute{
 	{link.PathLoginStart, linkLogin, policy.AuditRead, policy.Small, false, ofNobody, asked((*links).startLogin)},
 	{link.PathLoginFinish, linkLogin, policy.AuditWrite, policy.Small, false, ofSomeone, asked((*links).finishLogin)},
 	{link.PathIssueTicket, linkAsk, policy.AuditWrite, policy.Small, false, ofUser, asked((*links).issueTicket)},
+	{link.PathRedeemTicket, linkToken, policy.AuditWrite, policy.Small, false, ofNobody, asked((*links).redeemTicket)},
 	{link.PathIssueCode, linkChange, policy.AuditWrite, policy.Small, false, ofEither, asked((*links).issueCode)},
 	{link.PathDropCodes, linkChange, policy.AuditWrite, policy.Small, true, ofNobody, asked((*links).dropCodes)},
 	{link.PathListDevices, linkAsk, policy.AuditPrivate, policy.Small, true, ofEither, asked((*links).listDevices)},

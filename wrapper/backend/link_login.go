@@ -2,6 +2,7 @@ package backend
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/netip"
 	"time"
@@ -80,6 +81,16 @@ func (l *links) issueTicket(ctx context.Context, call *asking, _ link.Empty) (li
 		return link.IssuedTicket{}, failureOfProof(err)
 	}
 	return link.IssuedTicket{Ticket: ticket, Expires: expires}, nil
+}
+
+func (l *links) redeemTicket(ctx context.Context, call *asking, q link.RedeemTicket) (link.RedeemedTicket, error) {
+	found, grant, err := l.sessions.RedeemTicket(ctx, q.Ticket, session.PurposeRealtime)
+	if err != nil {
+		return link.RedeemedTicket{}, failureOfProof(err)
+	}
+	about(call.rec, found.UserID)
+	text, err := noted(found)
+	return link.RedeemedTicket{Session: json.RawMessage(text), Grant: grant}, err
 }
 
 // newSessions is how the login makes sessions.

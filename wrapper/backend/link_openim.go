@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/openimstack/openim-operator/wrapper/link"
+	"github.com/openimstack/openim-operator/wrapper/session"
 )
 
 // What sockets ask, each for the user of its proof.
@@ -21,7 +22,8 @@ func (l *links) token(ctx context.Context, call *asking, q link.TokenRequest) (l
 	if err != nil {
 		return link.Token{}, err
 	}
-	return link.Token{Token: t.Value, Hash: t.Hash, Expires: t.Expires}, nil
+	grant, err := l.sessions.Grant(by.session, session.PurposeRealtime)
+	return link.Token{Token: t.Value, Hash: t.Hash, Expires: t.Expires, Grant: grant}, err
 }
 
 func (l *links) membership(ctx context.Context, call *asking, q link.Membership) (link.Members, error) {

@@ -140,11 +140,17 @@ func (p *proofs) ofLink(ctx context.Context, need whose, proof string, rec *serv
 	switch {
 	case need == ofNobody:
 		return &asker{}, nil
-	case need == ofSomeone:
-		if found, failure := p.user(ctx, proof, &serve.Record{}); failure == nil && !found.forSocket {
-			return found, nil
-		}
+	case need == ofSomeone && proof == "":
 		return &asker{}, nil
+	case need == ofSomeone:
+		found, failure := p.user(ctx, proof, &serve.Record{})
+		if failure != nil && failure.Name == wire.Unavailable.Name {
+			return nil, failure // before anything is used up
+		}
+		if failure != nil || found.forSocket {
+			return &asker{}, nil
+		}
+		return found, nil
 	case need == ofAdmin, need == ofEither && !session.IsToken(proof):
 		found, failure := p.admin(proof, rec)
 		if failure == nil && !found.isAdmin() {

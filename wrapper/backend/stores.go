@@ -88,8 +88,11 @@ func (s sessionSealer) Seal(content, place []byte) ([]byte, error) {
 // Open implements session.Sealer.
 func (s sessionSealer) Open(sealed, place []byte) ([]byte, error) {
 	content, err := s.ring.Open(sealed, place)
-	if errors.Is(err, custody.ErrUnknownKey) || errors.Is(err, custody.ErrNotSealed) {
-		return nil, errors.Join(session.ErrUnknown, err)
+	switch {
+	case errors.Is(err, custody.ErrUnknownKey):
+		return nil, session.ErrKeyUnknown
+	case errors.Is(err, custody.ErrNotSealed):
+		return nil, session.ErrUnknown
 	}
 	return content, err
 }

@@ -85,6 +85,9 @@ type house struct {
 	server   *ecdh.PrivateKey
 	replicas []*serve.App
 	log      *buffer
+
+	between    func() // between the two calls of a login
+	lastFinish handshake.FinishRequest
 }
 
 type buffer struct {
@@ -282,9 +285,11 @@ func (h *house) login(first, second int, a attempt) (*person, link.LoginFinished
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	finished := ask[link.LoginFinished](h, second, link.PathLoginFinish, a.proof, link.LoginFinish{Request: handshake.FinishRequest{
-		HandshakeID: started.Reply.HandshakeID, Message: handshake.Text(m3),
-	}})
+	if h.between != nil {
+		h.between()
+	}
+	h.lastFinish = handshake.FinishRequest{HandshakeID: started.Reply.HandshakeID, Message: handshake.Text(m3)}
+	finished := ask[link.LoginFinished](h, second, link.PathLoginFinish, a.proof, link.LoginFinish{Request: h.lastFinish})
 	if finished.Verdict != link.LoginGranted {
 		return nil, finished
 	}
@@ -346,7 +351,8 @@ func TestTheGatewaysCalls(t *testing.T) {
 	proof := alice.reply.Token
 	token := ask[link.Token](h, 0, link.PathOpenIMToken, proof, link.TokenRequest{})
 	g.Expect(token.Token).To(Equal(openimtest.UserToken(1)))
-	g.Expect(ask[link.Token](h, 1, link.PathOpenIMToken, proof, link.TokenRequest{})).To(Equal(token), "one for both replicas")
+	sameToken := ask[link.Token](h, 1, link.PathOpenIMToken, token.Grant, link.TokenRequest{})
+	g.Expect(sameToken.Token).To(Equal(token.Token), "one for both replicas, also by the grant that came along")
 
 	rotated := newPrivate(t)
 	next, _ := h.login(0, 1, attempt{purpose: handshake.Rotate, key: rotated, platform: 1, proof: second.reply.Token})
@@ -367,9 +373,11 @@ func TestTheGatewaysCalls(t *testing.T) {
 	g.Expect(ask[link.Sender](h, 1, link.PathSender, proof, link.SenderOf{GroupID: "chess"}).Nickname).To(Equal("Queen"))
 
 	ticket := ask[link.IssuedTicket](h, 0, link.PathIssueTicket, proof, link.Empty{})
-	_, grant, err := h.gatewaySessions().RedeemTicket(t.Context(), ticket.Ticket, session.PurposeRealtime)
-	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(ask[link.Token](h, 1, link.PathOpenIMToken, grant, link.TokenRequest{})).To(Equal(token), "a socket that a ticket opened")
+	redeemed := ask[link.RedeemedTicket](h, 1, link.PathRedeemTicket, "", link.RedeemTicket{Ticket: ticket.Ticket})
+	grant := redeemed.Grant
+	g.Expect(string(redeemed.Session)).To(ContainSubstring(alice.reply.SessionID))
+	g.Expect(h.post(0, asGateway, link.PathRedeemTicket, `{"ticket":"`+ticket.Ticket+`"}`).ErrCode).To(Equal(wire.CodeTokenNotExist), "once")
+	g.Expect(ask[link.Token](h, 1, link.PathOpenIMToken, grant, link.TokenRequest{}).Hash).To(Equal(token.Hash), "a socket that a ticket opened")
 
 	g.Expect(ask[link.Devices](h, 1, link.PathRevokeDevices, root, link.RevokeDevices{UserID: "alice"}).Devices).To(HaveLen(1))
 	yes := true
@@ -385,6 +393,40 @@ func TestTheGatewaysCalls(t *testing.T) {
 		g.Expect(strings.Contains(h.log.String(), s)).To(BeFalse(), "the log holds %q", s)
 	}
 	g.Expect(h.log.String()).To(And(ContainSubstring(`"route":"link/login/finish"`), ContainSubstring(`"users":["alice"]`), ContainSubstring("unknown_code")))
+}
+
+// TestALoginIsFinishedOnceThoughItsStateIsPutBack: whoever holds the gateway can write to the wrapper's Redis. Two replies under one
+// handshake's keys would give these keys away.
+func TestALoginIsFinishedOnceThoughItsStateIsPutBack(t *testing.T) {
+	g := NewWithT(t)
+	h := newHouse(t, 2)
+	alice := h.enrol("alice", 1)
+	redis := h.redis.Client()
+	var state, key string
+	sessions := func() int64 { return redis.ZCard(t.Context(), "im/chat:su:alice").Val() }
+	h.between = func() {
+		keys := redis.Keys(t.Context(), "im/chat:hs:*").Val()
+		for _, k := range keys {
+			if v, err := redis.Get(t.Context(), k).Result(); err == nil && len(v) > 100 {
+				state, key = v, k
+			}
+		}
+	}
+	again, finished := h.again(alice)
+	g.Expect(again).NotTo(BeNil(), "%+v", finished)
+	g.Expect(state).NotTo(BeEmpty())
+	before := sessions()
+	for n := range 4 {
+		g.Expect(redis.Set(t.Context(), key, state, time.Minute).Err()).To(Succeed())
+		reply := ask[link.LoginFinished](h, n%2, link.PathLoginFinish, "", link.LoginFinish{Request: h.lastFinish})
+		g.Expect(reply.Verdict).To(Equal(link.LoginRefused))
+		g.Expect(reply.Outcome.Reason).To(Equal("no_such_handshake"))
+		g.Expect(reply.Reply.Message).To(BeEmpty())
+	}
+	g.Expect(sessions()).To(Equal(before), "no session more")
+	h.between = nil
+	next, finished := h.again(alice)
+	g.Expect(next).NotTo(BeNil(), "life goes on: %+v", finished)
 }
 
 // usersRead is a users' call that reads.

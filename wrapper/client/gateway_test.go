@@ -318,6 +318,9 @@ func (g *gateway) Enrol(_ context.Context, r link.Enrol) (link.Enrolled, error) 
 	return link.Enrolled{Device: *d, User: link.User{ID: d.UserID}}, nil
 }
 
+// SpendHandshake implements login.Registry. States are taken once here.
+func (*gateway) SpendHandshake(context.Context, string) (bool, error) { return true, nil }
+
 // Rotate implements login.Registry.
 func (g *gateway) Rotate(_ context.Context, r link.Rotate) (link.Enrolled, error) {
 	g.mu.Lock()

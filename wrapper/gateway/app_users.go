@@ -29,7 +29,7 @@ func (w *wiring) relay(h *hall, sessions *session.Store) (*realtime.Relay, error
 	upstream := socketUpstream{h.backend}
 	return realtime.New(realtime.Options{
 		URL: w.c.Users.Realtime.URL, MaxSockets: int(w.c.Users.Realtime.MaxSockets), TicketOnly: w.c.Users.SocketToken == TicketOnly,
-		Sessions: lookedAt{socketSessions{sessions}, h}, Upstream: upstream, Members: upstream, Profiles: upstream,
+		Sessions: lookedAt{socketSessions{sessions, h.backend}, h}, Upstream: upstream, Members: upstream, Profiles: upstream,
 		Judge: socketJudge{h}, Trail: socketTrail{h},
 		Origin:   func(origin string) bool { return h.hot().allows(origin) },
 		RemoteIP: func(r *http.Request) string { return serve.ClientAddress(r, h.hot().proxies).String() },

@@ -60,10 +60,7 @@ func (b *back) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if b.refuse != 0 {
-		f := wire.ProofRefused.Coded(b.refuse)
-		w.Header().Set(wire.HeaderReason, f.Name)
-		w.Header().Set(wire.HeaderErrCode, strconv.Itoa(f.ErrCode))
-		wire.WriteFailure(w, f)
+		refuse(w, wire.ProofRefused.Coded(b.refuse))
 		return
 	}
 	var data any = link.Empty{}
@@ -87,6 +84,16 @@ func (b *back) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s, _ := b.sessions.Verify(r.Context(), r.Header.Get(wire.HeaderProof))
 		ticket, expires, _ := b.sessions.IssueTicket(r.Context(), s, session.PurposeRealtime)
 		data = link.IssuedTicket{Ticket: ticket, Expires: expires}
+	case link.PathRedeemTicket:
+		var request link.RedeemTicket
+		_ = json.Unmarshal(body, &request)
+		s, _, err := b.sessions.RedeemTicket(r.Context(), request.Ticket, session.PurposeRealtime)
+		if err != nil {
+			refuse(w, wire.ProofRefused.Coded(sessionFailure(err).ErrCode))
+			return
+		}
+		text, _ := json.Marshal(s)
+		data = link.RedeemedTicket{Session: text, Grant: "a grant"}
 	case link.PathLoginKeys:
 		data = handshake.WellKnown{Version: handshake.WellKnownVersion, Audience: "https://im.example.com"}
 	case link.PathOpenIMToken:
@@ -103,6 +110,13 @@ func (b *back) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	wire.WriteEnvelope(w, http.StatusOK, wire.Envelope{Data: text})
 }
 
+// refuse answers as the backend refuses.
+func refuse(w http.ResponseWriter, f wire.Failure) {
+	w.Header().Set(wire.HeaderReason, f.Name)
+	w.Header().Set(wire.HeaderErrCode, strconv.Itoa(f.ErrCode))
+	wire.WriteFailure(w, f)
+}
+
 func (b *back) hold(path string, until <-chan struct{}) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -113,6 +127,12 @@ func (b *back) calls(path string) int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return len(slices.DeleteFunc(slices.Clone(b.asked), func(p string) bool { return p != path }))
+}
+
+func (b *back) set(change func(*back)) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	change(b)
 }
 
 func (b *back) body(path string) string {

@@ -9,16 +9,12 @@ import (
 	"time"
 
 	"github.com/openimstack/openim-operator/wrapper/auth"
-	"github.com/openimstack/openim-operator/wrapper/link"
 	"github.com/openimstack/openim-operator/wrapper/upstream"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// Deadlines of calls that the gateway makes beside OpenIM's routes. A call of a login takes several steps behind it.
-const (
-	linkDeadline  = 5 * time.Second
-	loginDeadline = link.LoginDeadline + extraWait
-)
+// linkDeadline bounds a call that the gateway makes beside OpenIM's routes.
+const linkDeadline = 5 * time.Second
 
 // errBackend is a call of the gateway's own that the backend did not carry out.
 var errBackend = errors.New("the backend did not answer")
@@ -29,16 +25,12 @@ var self = auth.Principal{Subject: "gateway", Issuer: "gateway", Role: auth.Role
 // ask makes one call of package link, with the credential of the caller whom it is made for; "" when the gateway asks for itself. The error
 // never holds what was asked or answered: both can be secrets.
 func ask[Reply any](ctx context.Context, b *backendClient, path, proof string, request any) (Reply, error) {
-	return askWithin[Reply](ctx, linkDeadline, b, path, proof, request)
-}
-
-func askWithin[Reply any](ctx context.Context, deadline time.Duration, b *backendClient, path, proof string, request any) (Reply, error) {
 	var reply Reply
 	body, err := json.Marshal(request)
 	if err != nil {
 		return reply, fmt.Errorf("encode the call of %s: %w", path, err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, deadline)
+	ctx, cancel := context.WithTimeout(ctx, linkDeadline)
 	defer cancel()
 	id := requestID(ctx)
 	answer, err := b.send(ctx, auth.Call{Principal: self, Method: http.MethodPost, Path: path, RequestID: id, Body: body, Proof: proof}, wire.MediaTypeJSON)

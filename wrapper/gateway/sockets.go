@@ -2,9 +2,11 @@ package gateway
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 
 	"github.com/openimstack/openim-operator/wrapper/audit"
 	"github.com/openimstack/openim-operator/wrapper/auth"
@@ -27,7 +29,10 @@ var (
 	_ realtime.Trail    = socketTrail{}
 )
 
-type socketSessions struct{ store *session.Store }
+type socketSessions struct {
+	store   *session.Store
+	backend *backendClient
+}
 
 // Authenticate implements realtime.Sessions.
 func (s socketSessions) Authenticate(ctx context.Context, token string) (realtime.Identity, *wire.Failure) {
@@ -38,13 +43,33 @@ func (s socketSessions) Authenticate(ctx context.Context, token string) (realtim
 	return socketIdentity(found, token), nil
 }
 
-// Redeem implements realtime.Sessions.
+// Redeem implements realtime.Sessions. The backend does it, which alone can tell tickets that it issued.
 func (s socketSessions) Redeem(ctx context.Context, ticket string) (realtime.Identity, *wire.Failure) {
-	found, grant, err := s.store.RedeemTicket(ctx, ticket, session.PurposeRealtime)
-	if err != nil {
-		return realtime.Identity{}, socketFailure(err)
+	reply, err := ask[link.RedeemedTicket](ctx, s.backend, link.PathRedeemTicket, "", link.RedeemTicket{Ticket: ticket})
+	var found session.Session
+	if err == nil && json.Unmarshal(reply.Session, &found) != nil {
+		err = errBackend
 	}
-	return socketIdentity(found, grant), nil
+	if err != nil {
+		return realtime.Identity{}, redeemFailure(err)
+	}
+	return socketIdentity(found, reply.Grant), nil
+}
+
+// redeemFailure has the texts and codes that a session's own refusals have.
+func redeemFailure(err error) *wire.Failure {
+	refused, ok := errors.AsType[*refusal](err)
+	if !ok {
+		return socketFailure(session.ErrUnavailable)
+	}
+	for _, cause := range []error{session.ErrMalformed, session.ErrExpired, session.ErrRevoked, session.ErrUnknown} {
+		if f := sessionFailure(cause); f.ErrCode == refused.failure.ErrCode {
+			return socketFailure(cause)
+		}
+	}
+	f := refused.failure
+	f.Status = mildStatus(f.Status)
+	return &f
 }
 
 // Attach implements realtime.Sessions. The session is the one that was verified, with every field: one that is put together here
@@ -71,10 +96,11 @@ func socketFailure(err error) *wire.Failure {
 	return &f
 }
 
-// heldSession is what a socket keeps: its session as it was verified, and what proves it to the backend.
+// heldSession is what a socket keeps: its session as it was verified, and what proves it to the backend: the credential that opened it, and
+// from the first answer on a grant.
 type heldSession struct {
 	session session.Session
-	proof   string
+	proof   *atomic.Pointer[string]
 }
 
 // String keeps the proof out of whatever an identity is printed into.
@@ -84,14 +110,36 @@ func (h heldSession) String() string { return "session " + h.session.ID }
 func (h heldSession) GoString() string { return h.String() }
 
 func proofOf(id realtime.Identity) string {
-	held, _ := id.Session.(heldSession)
-	return held.proof
+	held, ok := id.Session.(heldSession)
+	if !ok {
+		return ""
+	}
+	return *held.proof.Load()
 }
 
-func socketIdentity(s session.Session, proof string) realtime.Identity {
+// granted keeps a grant in the place of what proved the session until now.
+func granted(id realtime.Identity, grant string) {
+	if held, ok := id.Session.(heldSession); ok && grant != "" {
+		held.proof.Store(&grant)
+	}
+}
+
+func socketIdentity(s session.Session, credential string) realtime.Identity {
+	proof := &atomic.Pointer[string]{}
+	proof.Store(&credential)
 	return realtime.Identity{
 		UserID: s.UserID, DeviceID: s.DeviceID, PlatformID: s.PlatformID, SessionID: s.ID, Expires: s.Expires, Session: heldSession{s, proof},
 	}
+}
+
+// told makes a refusal of the credential what the realtime room passes on: the session ended between two looks.
+func told(err error) error {
+	if refused, ok := errors.AsType[*refusal](err); ok && wire.IsTokenError(refused.failure.ErrCode) {
+		f := refused.failure
+		f.Status = mildStatus(f.Status)
+		return f
+	}
+	return err
 }
 
 // socketUpstream is what sockets need from the backend.
@@ -100,7 +148,10 @@ type socketUpstream struct{ backend *backendClient }
 // Token implements realtime.Upstream.
 func (s socketUpstream) Token(ctx context.Context, id realtime.Identity, refused string) (token, hash string, err error) {
 	reply, err := ask[link.Token](ctx, s.backend, link.PathOpenIMToken, proofOf(id), link.TokenRequest{Refused: refused})
-	return reply.Token, reply.Hash, err
+	if err == nil {
+		granted(id, reply.Grant)
+	}
+	return reply.Token, reply.Hash, told(err)
 }
 
 // Member implements realtime.Members.
@@ -109,7 +160,7 @@ func (s socketUpstream) Member(ctx context.Context, id realtime.Identity, conver
 	if err == nil && len(reply.Member) != len(conversations) {
 		return nil, errors.New("the backend gave another number of verdicts than it was asked for")
 	}
-	return reply.Member, err
+	return reply.Member, told(err)
 }
 
 // Sender implements realtime.Profiles.

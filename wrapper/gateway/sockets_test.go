@@ -50,8 +50,13 @@ func TestASocketIsAttachedWithTheWholeSession(t *testing.T) {
 	g := NewWithT(t)
 	s := filled(t)
 	id := socketIdentity(s, "the proof")
-	g.Expect(id.Session).To(Equal(heldSession{session: s, proof: "the proof"}))
+	g.Expect(id.Session.(heldSession).session).To(Equal(s))
 	g.Expect(proofOf(id)).To(Equal("the proof"))
+	granted(id, "")
+	g.Expect(proofOf(id)).To(Equal("the proof"))
+	granted(id, "the grant")
+	g.Expect(proofOf(id)).To(Equal("the grant"))
+	g.Expect(proofOf(realtime.Identity{})).To(BeEmpty())
 	g.Expect(fmt.Sprintf("%v %+v %#v", id, id, id)).NotTo(ContainSubstring("the proof"))
 
 	ended := make(chan realtime.Cause, 1)
@@ -85,7 +90,7 @@ func sockets(t *testing.T, change func(*realtime.Options)) *sea {
 	NewWithT(t).Eventually(func() error { return s.sessions.Ready(t.Context()) }, 20*time.Second).Should(Succeed())
 	upstream := socketUpstream{s.hall.backend}
 	o := realtime.Options{
-		URL: s.openim.URL(), MaxSockets: 100, Sessions: socketSessions{s.sessions}, Upstream: upstream, Members: upstream, Profiles: upstream,
+		URL: s.openim.URL(), MaxSockets: 100, Sessions: socketSessions{s.sessions, s.hall.backend}, Upstream: upstream, Members: upstream, Profiles: upstream,
 		Judge: socketJudge{s.hall}, Trail: socketTrail{s.hall}, Log: slog.New(slog.DiscardHandler), Now: time.Now,
 	}
 	if change != nil {
@@ -266,6 +271,23 @@ func TestForceLogoutLogsOut(t *testing.T) {
 		NewWithT(t).Expect(status).NotTo(Equal(http.StatusOK))
 		NewWithT(t).Expect(code(next)).To(Equal(wire.CodeTokenKicked))
 	})
+}
+
+// TestASocketHearsThatTheBackendDoesNotAcceptItsSession: in the codes that make SDKs log in. "Try again" would have them come back until the
+// session ends.
+func TestASocketHearsThatTheBackendDoesNotAcceptItsSession(t *testing.T) {
+	g := NewWithT(t)
+	s := sockets(t, nil)
+	for _, code := range []int{wire.CodeTokenNotExist, wire.CodeTokenKicked, wire.CodeTokenExpired} {
+		token, _ := s.login(t, "alice")
+		s.back.set(func(b *back) { b.refuse = code })
+		_, body, err := s.open(t, "alice", token, false)
+		g.Expect(err).To(HaveOccurred())
+		g.Expect(body).To(ContainSubstring(fmt.Sprintf(`"errCode":%d`, code)))
+		s.back.set(func(b *back) { b.refuse = 0 })
+		_, body, err = s.open(t, "alice", token, false)
+		g.Expect(err).NotTo(HaveOccurred(), body)
+	}
 }
 
 // TestATicketOpensASocketWhereTokensMayNot: where addresses are logged on the way, a token in one is a token given away.

@@ -48,7 +48,7 @@ func (u *usersDoor) startLogin(x *exchange, body []byte) (any, *wire.Failure) {
 	if x.address.IsValid() {
 		question.From = x.address.String()
 	}
-	answer, err := askWithin[link.LoginStarted](x.r.Context(), loginDeadline, u.backend, link.PathLoginStart, "", question)
+	answer, err := ask[link.LoginStarted](x.r.Context(), u.backend, link.PathLoginStart, "", question)
 	return answer.Reply, x.loginFailure(answer.Verdict, &answer.Outcome, err)
 }
 
@@ -62,7 +62,7 @@ func (u *usersDoor) finishLogin(x *exchange, body []byte) (any, *wire.Failure) {
 	if failure != nil {
 		token = ""
 	}
-	answer, err := askWithin[link.LoginFinished](x.r.Context(), loginDeadline, u.backend, link.PathLoginFinish, token, link.LoginFinish{Request: request})
+	answer, err := ask[link.LoginFinished](x.r.Context(), u.backend, link.PathLoginFinish, token, link.LoginFinish{Request: request})
 	if failure := x.loginFailure(answer.Verdict, &answer.Outcome, err); failure != nil {
 		return nil, failure
 	}

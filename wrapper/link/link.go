@@ -12,6 +12,7 @@ const (
 	PathLoginStart    = Prefix + "/login/start"    // LoginStart -> LoginStarted
 	PathLoginFinish   = Prefix + "/login/finish"   // LoginFinish -> LoginFinished
 	PathIssueTicket   = Prefix + "/tickets/issue"  // Empty -> IssuedTicket
+	PathRedeemTicket  = Prefix + "/tickets/redeem" // RedeemTicket -> RedeemedTicket
 	PathIssueCode     = Prefix + "/codes/issue"    // IssueCode -> IssuedCode
 	PathDropCodes     = Prefix + "/codes/drop"     // DropCodes -> Empty
 	PathListDevices   = Prefix + "/devices/list"   // ListDevices -> Devices
@@ -94,6 +95,8 @@ type Token struct {
 	Token   string    `json:"token"`
 	Hash    string    `json:"hash"`
 	Expires time.Time `json:"expires"`
+	// Grant proves the session from now on, for what the socket needs: the wrapper's Redis need not be asked again.
+	Grant string `json:"grant"`
 }
 
 // ForceLogout has OpenIM close the user's sockets on the platforms and void their tokens, as the second belt.

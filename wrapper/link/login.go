@@ -1,13 +1,14 @@
 package link
 
 import (
+	"encoding/json"
 	"time"
 
 	"github.com/openimstack/openim-operator/wrapper/handshake"
 )
 
-// LoginDeadline bounds each call of a login.
-const LoginDeadline = 10 * time.Second
+// LoginDeadline bounds each call of a login at the backend: less than the gateway waits, so that the backend's answer comes first.
+const LoginDeadline = 4500 * time.Millisecond
 
 // LoginStart is the first call of a login, as the client sent it.
 type LoginStart struct {
@@ -57,6 +58,19 @@ type LoginOutcome struct {
 	DeviceID   string `json:"deviceID,omitempty"`
 	PlatformID int32  `json:"platformID,omitempty"`
 	SessionID  string `json:"sessionID,omitempty"` // granted
+}
+
+// RedeemTicket uses a ticket up. Whoever has its text may.
+type RedeemTicket struct {
+	Ticket string `json:"ticket"`
+}
+
+// RedeemedTicket is the session of a ticket.
+type RedeemedTicket struct {
+	// Session is session.Session, with every field, so that what is attached to it can be compared with revocations.
+	Session json.RawMessage `json:"session"`
+	// Grant proves the session to the backend for as long as it lasts, for what a socket needs.
+	Grant string `json:"grant"`
 }
 
 // IssuedTicket opens one socket, once, for the session that the proof is of.

@@ -52,6 +52,7 @@ type book struct {
 	past    []link.Key // keys that were rotated away
 	users   map[string]link.User
 	codes   map[string]issued
+	spent   map[string]bool // handshakes
 	down    bool
 }
 
@@ -132,6 +133,17 @@ func (b *book) Enrol(_ context.Context, r link.Enrol) (link.Enrolled, error) {
 	}
 	b.devices = append(b.devices, &device)
 	return link.Enrolled{Device: device, User: b.user(code.userID)}, nil
+}
+
+func (b *book) SpendHandshake(_ context.Context, id string) (bool, error) {
+	leave, err := b.enter("spend")
+	if err != nil {
+		return false, err
+	}
+	defer leave()
+	first := !b.spent[id]
+	b.spent[id] = true
+	return first, nil
 }
 
 func (b *book) Rotate(_ context.Context, r link.Rotate) (link.Enrolled, error) {
@@ -240,7 +252,7 @@ func newWorld(t testing.TB) *world {
 	j := &journal{}
 	w := &world{
 		t: t, calls: j, dir: t.TempDir(), now: time.Unix(1700000000, 0),
-		book:  &book{journal: j, users: map[string]link.User{}, codes: map[string]issued{}},
+		book:  &book{journal: j, users: map[string]link.User{}, codes: map[string]issued{}, spent: map[string]bool{}},
 		desk:  &desk{journal: j},
 		shelf: &shelf{journal: j, held: map[string][]byte{}},
 	}

@@ -48,6 +48,9 @@ func (s *Service) Finish(ctx context.Context, request handshake.FinishRequest, c
 		return handshake.FinishReply{}, Outcome{Reason: StatesDown}, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	a := s.resume(ring, request.HandshakeID, sealed, found)
+	if err = s.spend(ctx, ring, a, request.HandshakeID); err != nil {
+		return handshake.FinishReply{}, a.outcome.because(RegistryDown), fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
 	if err = s.prove(ctx, a, request.Bytes()); err != nil {
 		return handshake.FinishReply{}, a.outcome.because(RegistryDown), fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
@@ -62,6 +65,20 @@ func (s *Service) Finish(ctx context.Context, request handshake.FinishRequest, c
 		a.outcome.Ends = current.SessionID
 	}
 	return s.grant(ctx, a, ring, device, user)
+}
+
+// spend makes sure that this handshake is finished once, also when its state was put back. An attempt that is refused already spends a
+// name that nobody has, for the same work.
+func (s *Service) spend(ctx context.Context, ring *Ring, a *attempt, id string) error {
+	if a.refused() {
+		id = base64.RawURLEncoding.EncodeToString(random(handshake.HandshakeIDBytes))
+	}
+	first, err := s.Registry.SpendHandshake(ctx, id)
+	if err == nil && !first {
+		a.refuse(NoHandshake)
+		s.decoy(ring, a)
+	}
+	return err
 }
 
 // resume always gives an attempt that can go on, if only for show.

@@ -70,6 +70,29 @@ func TestPitfall1AHandshakeIsFinishedOnce(t *testing.T) {
 	}
 }
 
+// Pitfall 1 where somebody can write to Redis, who puts a state back: it is finished once all the same, and life goes on.
+func TestPitfall1AStateThatIsPutBackIsWorthNothing(t *testing.T) {
+	g := NewWithT(t)
+	w := newWorld(t)
+	key, _ := w.add("alice", 5)
+	c := w.client(handshake.Login, key)
+	request := c.begin()
+	sealed := w.shelf.held[request.HandshakeID]
+	_, _, err := w.service.Finish(t.Context(), request, nil)
+	g.Expect(err).NotTo(HaveOccurred())
+	made := len(w.desk.made)
+	for range 3 {
+		w.shelf.held[request.HandshakeID] = sealed
+		reply, outcome, err := w.service.Finish(t.Context(), request, nil)
+		g.Expect(err).To(BeIdenticalTo(ErrRefused))
+		g.Expect(outcome.Reason).To(Equal(NoHandshake))
+		g.Expect(reply).To(BeZero())
+	}
+	g.Expect(w.desk.made).To(HaveLen(made))
+	_, _, err = w.service.Finish(t.Context(), w.client(handshake.Login, key).begin(), nil)
+	g.Expect(err).NotTo(HaveOccurred())
+}
+
 // patient is a client without the wrapper's short deadlines: a hundred calls at once on a busy machine are to be decided, not
 // given up.
 func patient(server *redistest.Server) *redisdb.DB {

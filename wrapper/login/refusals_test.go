@@ -23,10 +23,10 @@ type refusal struct {
 }
 
 var (
-	asLogin  = []string{"take", "resolve"}
-	asEnrol  = []string{"take", "open code", "enrol"}
-	asBadTag = []string{"take", "open code", "resolve"}
-	asRotate = []string{"take", "rotate"}
+	asLogin  = []string{"take", "spend", "resolve"}
+	asEnrol  = []string{"take", "spend", "open code", "enrol"}
+	asBadTag = []string{"take", "spend", "open code", "resolve"}
+	asRotate = []string{"take", "spend", "rotate"}
 )
 
 // spoil changes a byte of the third message.

@@ -21,6 +21,9 @@ type Registry interface {
 	OpenCode(ctx context.Context, request link.OpenCode) (link.OpenedCode, error)
 	Enrol(ctx context.Context, request link.Enrol) (link.Enrolled, error)
 	Rotate(ctx context.Context, request link.Rotate) (link.Enrolled, error)
+	// SpendHandshake notes that a handshake was finished, and reports false when it was before. It is not kept where States are: who can
+	// write there can put a state back, and two replies sealed under one handshake's keys would give these keys away.
+	SpendHandshake(ctx context.Context, id string) (first bool, err error)
 }
 
 // Sessions makes sessions. The token is for the client alone.

@@ -28,7 +28,7 @@ func TestADeviceIsEnrolledWithACodeAndLogsInWithItsKey(t *testing.T) {
 	}))
 	g.Expect(outcome.Purpose).To(Equal(handshake.Enrol))
 	g.Expect(outcome.CodeID).NotTo(BeEmpty())
-	g.Expect(w.calls.drain()).To(Equal([]string{"reserve", "put", "take", "open code", "enrol", "create"}))
+	g.Expect(w.calls.drain()).To(Equal([]string{"reserve", "put", "take", "spend", "open code", "enrol", "create"}))
 
 	reply, outcome, err = w.client(handshake.Login, key).run()
 	g.Expect(err).NotTo(HaveOccurred())
@@ -36,7 +36,7 @@ func TestADeviceIsEnrolledWithACodeAndLogsInWithItsKey(t *testing.T) {
 	g.Expect(outcome).To(Equal(Outcome{
 		Purpose: handshake.Login, ServerKeyID: w.serverKey().ID(), UserID: "alice", DeviceID: "device-0", PlatformID: 5, SessionID: "session-2",
 	}))
-	g.Expect(w.calls.drain()).To(Equal([]string{"reserve", "put", "take", "resolve", "create"}))
+	g.Expect(w.calls.drain()).To(Equal([]string{"reserve", "put", "take", "spend", "resolve", "create"}))
 	g.Expect(w.desk.made).To(Equal([]string{"alice device-0 5 7", "alice device-0 5 7"}))
 }
 
@@ -67,7 +67,7 @@ func TestAKeyIsRotatedByALoginWithTheOldAndAProofOfTheNew(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect([]string{reply.DeviceID, reply.SessionID}).To(Equal([]string{device.ID, "session-2"}))
 	g.Expect(outcome.Ends).To(Equal("session-1"), "the session of the old key is to be revoked")
-	g.Expect(w.calls.drain()).To(Equal([]string{"reserve", "put", "take", "rotate", "create"}))
+	g.Expect(w.calls.drain()).To(Equal([]string{"reserve", "put", "take", "spend", "rotate", "create"}))
 
 	_, outcome, err = w.client(handshake.Login, old).run()
 	g.Expect(err).To(Equal(ErrRefused))

@@ -36,6 +36,7 @@ const (
 	reasonTarget    = "target"
 	reasonTooLarge  = "too_large"
 	reasonDown      = "unavailable"
+	reasonOver      = "session_over"
 	reasonNoPeer    = "no_such_user"
 	reasonPresence  = "subscriptions"
 	reasonBusy      = "busy"
@@ -166,6 +167,9 @@ func (g *guard) parties(ctx context.Context, id Identity, held *held, f *Frame) 
 	}
 	for asked := range slices.Chunk(conversations, MaxAsked) {
 		answers, err := g.members.Member(ctx, id, asked)
+		if over, ok := sessionOver(err); ok {
+			return nil, refused(over.ErrCode, reasonOver, over.Text), false
+		}
 		if err != nil || len(answers) != len(asked) {
 			o = refused(wire.CodeInternal, reasonDown, "whether the conversation is yours cannot be found out now: try again")
 			o.verdict = VerdictFailed

@@ -167,9 +167,13 @@ func (r *Relay) remoteIP(req *http.Request) string {
 	return host
 }
 
-// unreachable is what the client hears when there is no way to msggateway. None of it makes an SDK forget its session.
+// unreachable is what the client hears when there is no way to msggateway. None of it makes an SDK forget its session, unless the session is
+// over.
 func unreachable(ctx context.Context, err error) wire.Failure {
 	var refusal *refusedByOpenIM
+	if over, ok := sessionOver(err); ok {
+		return over
+	}
 	switch {
 	case errors.As(err, &refusal) && refusal.code == codeTooMany:
 		return tooMany
@@ -179,6 +183,12 @@ func unreachable(ctx context.Context, err error) wire.Failure {
 		return wire.TimedOut
 	}
 	return wire.Unavailable
+}
+
+// sessionOver is the failure of a session that Upstream or Members no longer accept: its errCode is one of those that make SDKs log in.
+func sessionOver(err error) (wire.Failure, bool) {
+	failure, ok := errors.AsType[wire.Failure](err)
+	return failure, ok && wire.IsTokenError(failure.ErrCode)
 }
 
 // refuse answers a connection that does not come about.

@@ -79,9 +79,11 @@ type handle struct {
 	uri                         string
 	client                      *mongo.Client
 	devices, keys, users, codes *mongo.Collection
+	handshakes                  *mongo.Collection
 
 	indexing singleflight.Group
 	indexed  atomic.Bool
+	swept    atomic.Int64 // when handshakes that are over were removed last, Unix ns
 }
 
 // Close ends the connections.
@@ -181,6 +183,7 @@ func (r *Registry) connect(uri string) (*handle, error) {
 		uri: uri, client: client,
 		devices: db.Collection(CollectionDevices), keys: db.Collection(CollectionKeys),
 		users: db.Collection(CollectionUsers), codes: db.Collection(CollectionCodes),
+		handshakes: db.Collection(CollectionHandshakes),
 	}
 	r.mu.Lock()
 	old := r.present
@@ -210,14 +213,19 @@ func (h *handle) index(ctx context.Context) error {
 			return err
 		}
 	}
-	// Expired codes are never used, whatever the database does; this only takes them away sooner.
-	_, err := h.codes.Indexes().CreateOne(ctx, mongo.IndexModel{
-		Keys: bson.D{{Key: fieldExpires, Value: 1}}, Options: options.Index().SetExpireAfterSeconds(0),
-	})
-	if lacks, ok := errors.AsType[mongo.CommandError](err); ok && lacks.Code == codeNotImplemented {
-		return nil
+	// What has expired is never used, whatever the database does; this only takes it away sooner.
+	for _, in := range []*mongo.Collection{h.codes, h.handshakes} {
+		_, err := in.Indexes().CreateOne(ctx, mongo.IndexModel{
+			Keys: bson.D{{Key: fieldExpires, Value: 1}}, Options: options.Index().SetExpireAfterSeconds(0),
+		})
+		if lacks, ok := errors.AsType[mongo.CommandError](err); ok && lacks.Code == codeNotImplemented {
+			continue
+		}
+		if err != nil {
+			return err
+		}
 	}
-	return err
+	return nil
 }
 
 // codeNotImplemented is how a stand-in for MongoDB says that it does not expire documents.

@@ -32,6 +32,7 @@ func (s *Store) keepNewest(ctx context.Context, made *Session, ids []string) err
 	for _, id := range ids {
 		e, _, err := s.find(ctx, id, s.bounds.cache)
 		switch {
+		case errors.Is(err, ErrKeyUnknown): // another replica's, which has the next key: it stays
 		case errors.Is(err, ErrUnknown), err == nil && s.judge(&e) != nil:
 			gone = append(gone, id)
 		case err != nil:

@@ -60,6 +60,16 @@ func (s *Store) Revoke(ctx context.Context, r Revocation) error {
 	return err
 }
 
+// take applies a revocation that was read from Redis. One that no wrapper can have written is left out and counted: it would outlast
+// whoever wrote it, since every replica writes back what Redis has lost.
+func (s *Store) take(field string, c cut) {
+	if !c.plausible(field, s.redisNow()) {
+		s.metrics.implausible.Inc()
+		return
+	}
+	s.table.apply(field, c)
+}
+
 // holdHere applies a revocation that Redis did not take.
 func (s *Store) holdHere(field string, c cut, lifetime time.Duration) {
 	now := s.redisNow().UnixMilli()
@@ -139,7 +149,7 @@ func (s *Store) catchUp(ctx context.Context, seq int64, all bool) error {
 	}
 	there := map[string]cut{}
 	if err := s.ledger.since(ctx, from, func(field string, c cut) {
-		s.table.apply(field, c)
+		s.take(field, c)
 		there[field] = c
 	}); err != nil {
 		return err
@@ -191,7 +201,7 @@ func (s *Store) hear(ctx context.Context) error {
 			s.wakeUp()
 		case *redis.Message:
 			if field, c, ok := heard(m.Payload); ok {
-				s.table.apply(field, c)
+				s.take(field, c)
 			}
 		}
 	}

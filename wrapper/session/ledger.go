@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	_ "embed"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -98,6 +99,7 @@ func (l *ledger) since(ctx context.Context, seq int64, each func(field string, c
 		if err != nil {
 			return err
 		}
+		from := seq
 		for i := 0; i+1 < len(reply); i += 2 {
 			c, at, err := parseCut(reply[i+1])
 			if err != nil {
@@ -108,6 +110,9 @@ func (l *ledger) since(ctx context.Context, seq int64, each func(field string, c
 		}
 		if len(reply) < 2*ledgerPage {
 			return nil
+		}
+		if seq == from {
+			return errors.New("the list of revocations in Redis is damaged: its entries have other numbers than its order")
 		}
 	}
 }

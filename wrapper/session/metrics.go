@@ -9,7 +9,9 @@ import (
 type metrics struct {
 	checks  *prometheus.CounterVec
 	created prometheus.Counter
-	channel prometheus.Gauge
+	// implausible counts revocations in Redis that no wrapper can have written.
+	implausible prometheus.Counter
+	channel     prometheus.Gauge
 }
 
 func newMetrics(reg prometheus.Registerer, s *Store) *metrics {
@@ -25,9 +27,13 @@ func newMetrics(reg prometheus.Registerer, s *Store) *metrics {
 			Help: "Session tokens checked, by where the answer came from (cache, redis, outage: the cache while Redis is down, nothing) and verdict.",
 		}, []string{"source", "verdict"}),
 		created: prometheus.NewCounter(prometheus.CounterOpts{Name: "openim_wrapper_sessions_created_total", Help: "Sessions begun."}),
+		implausible: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "openim_wrapper_revocations_left_out_total",
+			Help: "Revocations read from the wrapper's Redis that no wrapper can have written, and that were left out. Look who can write there.",
+		}),
 		channel: prometheus.NewGauge(prometheus.GaugeOpts{Name: "openim_wrapper_revocation_channel_up", Help: "1 while the channel of revocations is subscribed to."}),
 	}
-	reg.MustRegister(m.checks, m.created, m.channel,
+	reg.MustRegister(m.checks, m.created, m.implausible, m.channel,
 		gauge("openim_wrapper_revocation_view_age_seconds", "Age of the last proof that this replica has missed no revocation; -1: never.", func() float64 {
 			at := s.asOf.Load()
 			if at == 0 {

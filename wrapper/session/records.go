@@ -138,7 +138,7 @@ func (r *records) read(ctx context.Context, id string, fields *[scopes]string) (
 	}
 	seal, _ := values[len(readFields)-1].(string)
 	if err := checkSeal(r.seal, sessionPlace+id, sealedOf(&e.session, e.hash), seal); err != nil {
-		return entry{}, nil, err
+		return e, nil, err
 	}
 	if fields == nil {
 		found, err := r.standing(ctx, e.fields)

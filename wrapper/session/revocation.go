@@ -91,6 +91,15 @@ func (c cut) with(o cut) cut {
 	return cut{before: max(c.before, o.before), epoch: max(c.epoch, o.epoch), until: max(c.until, o.until), reason: o.reason}
 }
 
+// plausible reports whether the wrapper can have written a revocation: Revoke bounds all of it. Clocks may differ by maxAhead.
+func (c cut) plausible(field string, now time.Time) bool {
+	return len(field) <= maxFieldBytes && len(c.reason) <= maxReasonBytes &&
+		c.before <= now.Add(2*maxAhead).UnixMilli() && c.until <= now.Add(MaxLifetime+2*maxAhead+keptAfterEnd).UnixMilli()
+}
+
+// maxFieldBytes is a field's prefix, a platform's number and an identifier.
+const maxFieldBytes = 2 + 12 + maxIDBytes
+
 // parseCut reads "before epoch until seq reason", as the script in revoke.lua writes it.
 func parseCut(value string) (c cut, seq int64, err error) {
 	parts := strings.SplitN(value, " ", 5)

@@ -7,11 +7,20 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
+	"time"
 )
 
+// ErrKeyUnknown is a Sealer's for what is sealed under a key that it does not have: another replica may have the next key already.
+var ErrKeyUnknown = errors.New("it is sealed under a key that is not here")
+
+// newerKeySpared: what was sealed that recently under a key unknown here comes from a replica that has the next key already. The kubelet
+// brings a new key to each pod at its own time.
+const newerKeySpared = 3 * time.Minute
+
 // Sealer encrypts and authenticates under a key that nobody else has, for a place: what was sealed for another place does not open.
-// Open gives ErrUnknown for what was not sealed under a key of its own, and any other error when that cannot be told.
+// Open gives ErrUnknown for what was not sealed so, ErrKeyUnknown, and any other error when it cannot be told.
 type Sealer interface {
 	Seal(content, place []byte) ([]byte, error)
 	Open(sealed, place []byte) ([]byte, error)
@@ -82,18 +91,66 @@ func checkSeal(by Sealer, place string, content any, seal string) error {
 	return nil
 }
 
-// A grant is what a redeemed ticket leaves behind: whoever holds it had the ticket. A store with a Sealer believes it for as long as the
-// session lasts. It is "g1.<ticket>.<the ticket's record>", and opens nothing at the gateway's door.
+// A grant holds a session, sealed. A store with a Sealer believes it, without asking Redis, for as long as the session lasts and is not
+// revoked: an open socket needs it. It is "g1.<when it was made, Unix seconds>.<16 random bytes>.<sealed>" in base64url, and opens nothing
+// at the gateway's door.
 const (
 	grantVersion  = "g1."
-	maxGrantBytes = 4 << 10
+	grantPlace    = "grant "
+	maxGrantBytes = 2 << 10
 )
 
-// MaxProofBytes is the longest text that VerifyProof may accept.
-const MaxProofBytes = maxGrantBytes
+// sealedGrant is what a grant holds.
+type sealedGrant struct {
+	Session Session `json:"session"`
+	Purpose Purpose `json:"purpose"`
+}
 
-func grantOf(ticket, record string) string {
-	return grantVersion + ticket + "." + encoding.EncodeToString([]byte(record))
+// Grant makes a grant for a session that was just verified; empty without a Sealer.
+func (s *Store) Grant(of Session, purpose Purpose) (string, error) {
+	name := strconv.FormatInt(s.redisNow().Unix(), 10) + "." + randomText(idBytes)
+	sealed, err := sealFor(s.records.seal, grantPlace+name, sealedGrant{of, purpose})
+	switch {
+	case err != nil:
+		return "", unavailable(err)
+	case sealed == "":
+		return "", nil
+	}
+	return grantVersion + name + "." + sealed, nil
+}
+
+// openGrant gives what a grant holds.
+func (s *Store) openGrant(grant string, purpose Purpose) (sealedGrant, error) {
+	parts := strings.Split(strings.TrimPrefix(grant, grantVersion), ".")
+	if len(grant) > maxGrantBytes || len(parts) != 3 || s.records.seal == nil {
+		return sealedGrant{}, ErrMalformed
+	}
+	made, err := strconv.ParseInt(parts[0], 10, 64)
+	sealed, notText := encoding.DecodeString(parts[2])
+	// The decoder passes over line breaks.
+	if err != nil || notText != nil || !canonical(parts[1], idBytes) || !canonical(parts[2], len(sealed)) {
+		return sealedGrant{}, ErrMalformed
+	}
+	plain, err := s.records.seal.Open(sealed, []byte(grantPlace+parts[0]+"."+parts[1]))
+	if errors.Is(err, ErrKeyUnknown) {
+		return sealedGrant{}, s.skewed(time.Unix(made, 0))
+	}
+	if err != nil {
+		return sealedGrant{}, err
+	}
+	var held sealedGrant
+	if json.Unmarshal(plain, &held) != nil || held.Purpose != purpose {
+		return sealedGrant{}, ErrUnknown
+	}
+	return held, nil
+}
+
+// skewed says what it means that the key is unknown under which something was sealed at a time.
+func (s *Store) skewed(made time.Time) error {
+	if age := s.redisNow().Sub(made); age < newerKeySpared && age > -newerKeySpared {
+		return ErrKeyUnknown
+	}
+	return ErrUnknown
 }
 
 // Proof is what a proof proves.
@@ -115,26 +172,24 @@ func (s *Store) VerifyProof(ctx context.Context, text string) (Proof, error) {
 }
 
 func (s *Store) verifyGrant(ctx context.Context, grant string) (Session, string, error) {
-	ticket, encoded, ok := strings.Cut(strings.TrimPrefix(grant, grantVersion), ".")
-	raw, err := encoding.DecodeString(encoded)
-	// The decoder passes over line breaks.
-	if !ok || err != nil || len(grant) > maxGrantBytes || !canonical(ticket, secretBytes) || !canonical(encoded, len(raw)) {
-		return Session{}, fromNothing, ErrMalformed
-	}
-	if s.records.seal == nil {
-		return Session{}, fromNothing, ErrUnknown
-	}
-	record, err := s.readTicket(ticket, string(raw), PurposeRealtime)
+	held, err := s.openGrant(grant, PurposeRealtime)
 	switch {
-	case errors.Is(err, ErrUnknown):
+	case errors.Is(err, ErrUnknown), errors.Is(err, ErrMalformed):
 		return Session{}, fromNothing, err
 	case err != nil:
 		return Session{}, fromNothing, unavailable(err)
 	}
-	e, source, err := s.find(ctx, record.Session, s.bounds.cache)
-	if err != nil {
-		return Session{}, source, err
+	if !s.proved(s.now(), s.bounds.outage) { // a replica that has just started, or an outage that lasts
+		if err := s.call(ctx, s.beat); err != nil {
+			return Session{}, fromOutage, err
+		}
 	}
-	found, err := s.admit(ctx, &e, record)
-	return found, source, err
+	fields := held.Session.fields()
+	if err := s.table.refused(&fields, &held.Session); err != nil {
+		return Session{}, fromCache, err
+	}
+	if !s.redisNow().Before(held.Session.Expires) {
+		return Session{}, fromCache, ErrExpired
+	}
+	return held.Session, fromCache, nil
 }

@@ -3,12 +3,14 @@ package session
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	. "github.com/onsi/gomega"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/openimstack/openim-operator/wrapper/redisdb/redistest"
@@ -81,46 +83,44 @@ func TestWhoCanWriteToRedisMakesNobodyBeAnybody(t *testing.T) {
 	g.Expect(err).To(MatchError(ErrUnavailable))
 }
 
-func TestAGrantIsATicketThatWasHad(t *testing.T) {
+func TestAGrantIsARedeemedTicket(t *testing.T) {
 	g := NewWithT(t)
 	server := redistest.Start(t)
 	backend, gateway := start(t, server, with(key("ours"))), start(t, server)
 	_, s := backend.login(t, "alice", "phone")
-	redeem := func() string {
+	redeem := func(s Session) string {
 		t.Helper()
-		_, grant, err := gateway.RedeemTicket(t.Context(), backend.ticket(t, s), PurposeRealtime)
+		_, grant, err := backend.RedeemTicket(t.Context(), backend.ticket(t, s), PurposeRealtime)
 		g.Expect(err).NotTo(HaveOccurred())
-		g.Expect(len(grant)).To(BeNumerically("<", MaxProofBytes/4))
+		g.Expect(len(grant)).To(BeNumerically("<", maxGrantBytes/2))
 		return grant
 	}
-	grant := redeem()
+	grant := redeem(s)
 	for range 3 {
 		proof, err := backend.VerifyProof(t.Context(), grant)
 		g.Expect(err).NotTo(HaveOccurred())
-		g.Expect(proof).To(Equal(Proof{Session: s, ForSocket: true}))
+		g.Expect(proof.ForSocket).To(BeTrue())
+		g.Expect(proof.Session.fields()).To(Equal(s.fields()))
 	}
 	_, err := gateway.VerifyProof(t.Context(), grant)
-	g.Expect(err).To(MatchError(ErrUnknown), "who cannot tell accepts none")
+	g.Expect(err).To(MatchError(ErrMalformed), "who cannot tell accepts none")
 	g.Expect(gateway.check(grant)).To(MatchError(ErrMalformed), "it is no token")
+	_, none, err := gateway.RedeemTicket(t.Context(), gateway.ticket(t, s), PurposeRealtime)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(none).To(BeEmpty(), "who cannot seal gives none")
+	_, _, err = backend.RedeemTicket(t.Context(), gateway.ticket(t, s), PurposeRealtime)
+	g.Expect(err).To(MatchError(ErrUnknown), "a ticket that was written to Redis by another")
 
-	_, bobs := backend.login(t, "bob", "tablet")
-	ticket := strings.Split(grant, ".")[1]
-	forged := gateway.ticket(t, bobs)
-	_, unsealed, err := gateway.RedeemTicket(t.Context(), forged, PurposeRealtime)
-	g.Expect(err).NotTo(HaveOccurred(), "the gateway's own door is the gateway's")
-	record := strings.Split(grant, ".")[2]
-	other := strings.Split(redeem(), ".")
+	parts, other := strings.Split(grant, "."), strings.Split(redeem(s), ".")
 	for name, bad := range map[string]string{
-		"not sealed":              unsealed,
-		"another ticket's":        grantVersion + other[1] + "." + record,
-		"a record of bob's":       grantOf(ticket, `{"session":"`+bobs.ID+`","device":"tablet","platform":5,"purpose":"realtime"}`),
-		"no record":               grantVersion + ticket + ".",
-		"no ticket":               grantVersion + "." + record,
-		"neither":                 grantVersion,
-		"another spelling":        grantVersion + ticket + "." + record + "\n",
-		"longer than there is":    grantVersion + ticket + "." + strings.Repeat("A", maxGrantBytes),
-		"a part too many":         grant + ".x",
-		"a record that is no one": grantOf(ticket, "null"),
+		"another's name":       strings.Join([]string{"g1", parts[1], other[2], parts[3]}, "."),
+		"another time":         strings.Join([]string{"g1", "1", parts[2], parts[3]}, "."),
+		"another content":      strings.Join([]string{"g1", parts[1], parts[2], other[3]}, "."),
+		"nothing sealed":       strings.Join([]string{"g1", parts[1], parts[2], ""}, "."),
+		"nothing":              grantVersion,
+		"another spelling":     grant + "\n",
+		"longer than there is": grant + strings.Repeat("A", maxGrantBytes),
+		"a part too many":      grant + ".x",
 	} {
 		_, err := backend.VerifyProof(t.Context(), bad)
 		g.Expect(err).To(Or(MatchError(ErrUnknown), MatchError(ErrMalformed)), name)
@@ -129,11 +129,126 @@ func TestAGrantIsATicketThatWasHad(t *testing.T) {
 	g.Expect(gateway.Revoke(t.Context(), Revocation{Scope: ScopeSession, ID: s.ID})).To(Succeed())
 	g.Eventually(func() error { _, err := backend.VerifyProof(t.Context(), grant); return err }, soon, time.Millisecond).Should(MatchError(ErrRevoked))
 	_, next := backend.login(t, "alice", "phone")
-	_, again, err := gateway.RedeemTicket(t.Context(), backend.ticket(t, next), PurposeRealtime)
-	g.Expect(err).NotTo(HaveOccurred())
-	proof, err := backend.VerifyProof(t.Context(), again)
+	proof, err := backend.VerifyProof(t.Context(), redeem(next))
 	g.Expect(err).NotTo(HaveOccurred(), "life goes on")
-	g.Expect(proof.Session).To(Equal(next))
+	g.Expect(proof.Session.ID).To(Equal(next.ID))
+}
+
+// TestAGrantNeedsNoRedisForAWhile: open sockets go on where the replica that is asked has never seen their session.
+func TestAGrantNeedsNoRedisForAWhile(t *testing.T) {
+	g := NewWithT(t)
+	server := redistest.Start(t)
+	a := start(t, server, with(key("ours")))
+	b := start(t, server, with(key("ours")), func(_ *replica, b *bounds) { b.outage = 5 * time.Second })
+	token, s := a.login(t, "alice", "phone")
+	grant, err := a.Grant(s, PurposeRealtime)
+	g.Expect(err).NotTo(HaveOccurred())
+	server.Stop()
+	_, err = b.VerifyProof(t.Context(), token)
+	g.Expect(err).To(MatchError(ErrUnavailable))
+	proof, err := b.VerifyProof(t.Context(), grant)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(proof.Session.UserID).To(Equal("alice"))
+	g.Eventually(func() error { _, err := b.VerifyProof(t.Context(), grant); return err }, soon, 50*time.Millisecond).Should(MatchError(ErrUnavailable), "not for ever")
+
+	fresh := prepare(t, redistest.Start(t), with(key("ours")))
+	_, err = fresh.VerifyProof(t.Context(), grant)
+	g.Expect(err).NotTo(HaveOccurred(), "one that has just started asks for the revocations first")
+	fresh.lifetime.Store(int64(time.Second))
+	_, short := fresh.login(t, "alice", "phone")
+	grant, err = fresh.Grant(short, PurposeRealtime)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Eventually(func() error { _, err := fresh.VerifyProof(t.Context(), grant); return err }, soon, 50*time.Millisecond).Should(MatchError(ErrExpired))
+}
+
+// TestATicketThatIsPutBackIsNoLongerGood: Redis forgets it, and who can write there has a copy of its record.
+func TestATicketThatIsPutBackIsNoLongerGood(t *testing.T) {
+	g := NewWithT(t)
+	server := redistest.Start(t)
+	a := start(t, server, with(key("ours")))
+	_, s := a.login(t, "alice", "phone")
+	ticket := a.ticket(t, s)
+	record := server.Client().Get(t.Context(), prefix+"t:"+hashOf(ticket)).Val()
+	g.Expect(record).NotTo(BeEmpty())
+	_, err := a.readTicket(ticket, record, PurposeRealtime)
+	g.Expect(err).NotTo(HaveOccurred())
+	a.skew.Store(int64(time.Minute))
+	g.Expect(a.beat(t.Context())).To(Succeed()) // its clock follows Redis'
+	a.skew.Store(int64(2 * time.Minute))
+	_, err = a.readTicket(ticket, record, PurposeRealtime)
+	g.Expect(err).To(MatchError(ErrUnknown))
+	later := strings.Replace(record, `"expires":1`, `"expires":9`, 1)
+	g.Expect(later).NotTo(Equal(record))
+	_, err = a.readTicket(ticket, later, PurposeRealtime)
+	g.Expect(err).To(MatchError(ErrUnknown), "its end is sealed along")
+}
+
+// nextKey is a Sealer that lacks the key under which a replica with the next key seals.
+type nextKey struct{ key }
+
+func (n nextKey) Open(sealed, place []byte) ([]byte, error) {
+	if content, err := n.key.Open(sealed, place); err == nil {
+		return content, nil
+	}
+	return nil, ErrKeyUnknown
+}
+
+// TestWhileTheNextKeyIsOnItsWayNobodyIsLoggedOut: one replica has it, and the other does not yet.
+func TestWhileTheNextKeyIsOnItsWayNobodyIsLoggedOut(t *testing.T) {
+	g := NewWithT(t)
+	server := redistest.Start(t)
+	first, second := start(t, server, with(nextKey{"next"})), start(t, server, with(nextKey{"old"}))
+	token, s := first.login(t, "alice", "phone")
+	_, grant, err := first.RedeemTicket(t.Context(), first.ticket(t, s), PurposeRealtime)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(second.check(token)).To(MatchError(ErrUnavailable))
+	_, err = second.VerifyProof(t.Context(), grant)
+	g.Expect(err).To(MatchError(ErrUnavailable))
+	for range MaxPerDevice {
+		next, _ := second.login(t, "alice", "phone")
+		g.Expect(second.check(next)).To(Succeed(), "others go on: it is not Redis that is away")
+	}
+	g.Expect(server.Client().ZScore(t.Context(), first.records.ofDevice(&s), s.ID).Err()).NotTo(HaveOccurred(), "it keeps its place")
+
+	created := time.Now().Add(-2 * newerKeySpared).UnixMilli()
+	g.Expect(server.Client().HSet(t.Context(), prefix+"s:"+s.ID, "created", created).Err()).To(Succeed())
+	g.Expect(second.check(token)).To(MatchError(ErrUnknown), "a key that is still unknown then is gone")
+}
+
+// TestARevocationThatNoWrapperWroteIsLeftOut: it would outlast whoever wrote it.
+func TestARevocationThatNoWrapperWroteIsLeftOut(t *testing.T) {
+	g := NewWithT(t)
+	server := redistest.Start(t)
+	a := start(t, server)
+	client := server.Client()
+	far := time.Now().Add(100 * 365 * 24 * time.Hour).UnixMilli()
+	for _, payload := range []string{
+		fmt.Sprintf("cut %d 0 %d 1 x\na", far, far), fmt.Sprintf("cut 1 0 %d 1 x\n%s", far, allField),
+		fmt.Sprintf("cut 1 0 1 1 x\nu:%s", strings.Repeat("x", 4096)), fmt.Sprintf("cut 1 0 1 1 %s\nu:bob", strings.Repeat("x", 4096)),
+	} {
+		g.Expect(client.Publish(t.Context(), a.ledger.channel, payload).Err()).To(Succeed())
+	}
+	g.Expect(client.HSet(t.Context(), a.ledger.cuts, allField, fmt.Sprintf("%d 0 %d 1 x", far, far)).Err()).To(Succeed())
+	g.Eventually(func() float64 { return testutil.ToFloat64(a.metrics.implausible) }, soon, time.Millisecond).Should(BeNumerically(">=", 4))
+	token, _ := a.login(t, "alice", "phone")
+	g.Expect(a.check(token)).To(Succeed())
+	cuts, _, _ := a.table.sizes()
+	g.Expect(cuts).To(BeZero())
+}
+
+func TestAListWithNumbersThatAreNotItsOrderIsDamaged(t *testing.T) {
+	g := NewWithT(t)
+	server := redistest.Start(t)
+	a := prepare(t, server)
+	pipe := server.Client().Pipeline()
+	for i := range ledgerPage + 1 {
+		field := fmt.Sprint("u:", i)
+		pipe.ZAdd(t.Context(), a.ledger.bySeq, redis.Z{Score: float64(i + 1), Member: field})
+		pipe.HSet(t.Context(), a.ledger.cuts, field, "1 0 1 0 x")
+	}
+	_, err := pipe.Exec(t.Context())
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(a.ledger.since(t.Context(), 0, func(string, cut) {})).To(MatchError(ContainSubstring("damaged")), "and does not read without end")
 }
 
 // TestAListThatSomebodyFilledCostsLittle: whoever can write to Redis cannot make a login read without end.

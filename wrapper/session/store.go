@@ -206,6 +206,9 @@ func (s *Store) read(ctx context.Context, id string, known entry, held bool) (en
 		fields = &known.fields
 	}
 	e, cuts, err := s.records.read(ctx, id, fields)
+	if errors.Is(err, ErrKeyUnknown) {
+		return entry{}, s.skewed(e.session.Created)
+	}
 	if err != nil {
 		return entry{}, err
 	}
@@ -240,7 +243,7 @@ func (s *Store) use(ctx context.Context, session *Session) error {
 func (s *Store) learn(fields [scopes]string, cuts map[string]cut) {
 	for _, field := range fields {
 		if c, found := cuts[field]; found {
-			s.table.apply(field, c)
+			s.take(field, c)
 		}
 	}
 }
@@ -253,15 +256,16 @@ func (s *Store) call(ctx context.Context, do func(context.Context) error) error 
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	err := do(ctx)
-	if errors.Is(err, ErrUnknown) {
+	switch {
+	case err == nil, errors.Is(err, ErrUnknown):
 		s.breaker.Done(nil)
 		return err
+	case errors.Is(err, ErrKeyUnknown): // Redis is well
+		s.breaker.Done(nil)
+	default:
+		s.breaker.Done(err)
 	}
-	s.breaker.Done(err)
-	if err != nil {
-		return unavailable(err)
-	}
-	return nil
+	return unavailable(err)
 }
 
 func unavailable(err error) error { return fmt.Errorf("%w: %w", ErrUnavailable, err) }

@@ -23,7 +23,9 @@ type ticketRecord struct {
 	Device   string  `json:"device"`
 	Platform int32   `json:"platform"`
 	Purpose  Purpose `json:"purpose"`
-	Seal     string  `json:"seal,omitempty"`
+	// Expires, in Unix ms: Redis forgets a ticket by itself, but somebody could put it back.
+	Expires int64  `json:"expires"`
+	Seal    string `json:"seal,omitempty"`
 }
 
 // IssueTicket gives a ticket for a session that was just verified: 43 letters, digits, - and _, good once, for 30 seconds. Only its hash is kept.
@@ -37,7 +39,10 @@ func (s *Store) IssueTicket(ctx context.Context, session Session, purpose Purpos
 		return "", time.Time{}, ErrExpired
 	}
 	ticket = randomText(secretBytes)
-	record := ticketRecord{Session: session.ID, Device: session.DeviceID, Platform: session.PlatformID, Purpose: purpose}
+	expires = s.redisNow().Add(s.bounds.ticket)
+	record := ticketRecord{
+		Session: session.ID, Device: session.DeviceID, Platform: session.PlatformID, Purpose: purpose, Expires: expires.UnixMilli(),
+	}
 	if record.Seal, err = sealFor(s.records.seal, ticketPlace+hashOf(ticket), record); err != nil {
 		return "", time.Time{}, unavailable(err)
 	}
@@ -45,7 +50,6 @@ func (s *Store) IssueTicket(ctx context.Context, session Session, purpose Purpos
 	if err != nil {
 		return "", time.Time{}, fmt.Errorf("write down the ticket: %w", err)
 	}
-	expires = s.redisNow().Add(s.bounds.ticket)
 	if err = s.call(ctx, func(ctx context.Context) error {
 		return s.records.db.Set(ctx, s.ticketKey(ticket), text, s.bounds.ticket).Err()
 	}); err != nil {
@@ -85,13 +89,16 @@ func (s *Store) RedeemTicket(ctx context.Context, ticket string, purpose Purpose
 	if session, err = s.admit(ctx, &e, record); err != nil {
 		return Session{}, "", err
 	}
-	return session, grantOf(ticket, raw), nil
+	if grant, err = s.Grant(session, purpose); err != nil {
+		return Session{}, "", err
+	}
+	return session, grant, nil
 }
 
 // readTicket takes the record of a ticket apart. ErrUnknown: it is none, or was not issued here.
 func (s *Store) readTicket(ticket, raw string, purpose Purpose) (ticketRecord, error) {
 	var record ticketRecord
-	if err := json.Unmarshal([]byte(raw), &record); err != nil || record.Purpose != purpose {
+	if err := json.Unmarshal([]byte(raw), &record); err != nil || record.Purpose != purpose || s.redisNow().UnixMilli() >= record.Expires {
 		return ticketRecord{}, ErrUnknown
 	}
 	seal := record.Seal

@@ -19,9 +19,16 @@ func TestTheTryAfterABrokenConnectionGoesOutOnANewOne(t *testing.T) {
 		arrived sync.WaitGroup
 		old     sync.Map // addresses of the connections of the process that is killed
 		killed  atomic.Bool
+		held    atomic.Pointer[chan struct{}]
+		release = make(chan struct{})
 	)
 	arrived.Add(connections)
 	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/late" {
+			close(*held.Load())
+			<-release
+			return
+		}
 		if !killed.Load() {
 			old.Store(r.RemoteAddr, true)
 			arrived.Done()
@@ -40,9 +47,20 @@ func TestTheTryAfterABrokenConnectionGoesOutOnANewOne(t *testing.T) {
 		})
 	}
 	all.Wait()
+	// One request is on its way when the others break, and its connection comes back afterwards.
+	late, answer := make(chan struct{}), make(chan struct{})
+	held.Store(&late)
+	all.Go(func() {
+		_, err := c.Do(t.Context(), http.MethodPost, "/late", nil, []byte("{}"))
+		g.Expect(err).NotTo(HaveOccurred())
+		close(answer)
+	})
+	<-late
 	killed.Store(true)
 	_, err := c.Do(t.Context(), http.MethodPost, "/x", nil, []byte("{}"))
 	g.Expect(err).To(MatchError(upstream.ErrBroken))
+	close(release)
+	<-answer
 	reply, err := c.Do(t.Context(), http.MethodPost, "/x", nil, []byte("{}"))
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(reply.Status).To(Equal(http.StatusOK))

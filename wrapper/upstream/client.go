@@ -43,7 +43,7 @@ const (
 type Client struct {
 	base      string
 	host      string // of base
-	transport *http.Transport
+	pool      atomic.Pointer[http.Transport]
 	propagate bool
 }
 
@@ -53,9 +53,15 @@ func New(base string) *Client {
 	if u, err := url.Parse(base); err == nil {
 		host = u.Hostname()
 	}
+	c := &Client{base: base, host: host}
+	c.pool.Store(newPool())
+	return c
+}
+
+// newPool makes a pool of connections. No http.Client stands around it: nothing is redirected, and no cookie kept.
+func newPool() *http.Transport {
 	dialer := &net.Dialer{Timeout: dialTimeout, KeepAlive: keepAlive}
-	// No http.Client stands around it: nothing is redirected, and no cookie kept.
-	return &Client{base: base, host: host, transport: &http.Transport{
+	return &http.Transport{
 		Proxy: nil,
 		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 			conn, err := dialer.DialContext(ctx, network, address)
@@ -69,11 +75,11 @@ func New(base string) *Client {
 		MaxIdleConnsPerHost:    maxConnections,
 		IdleConnTimeout:        idleTimeout,
 		MaxResponseHeaderBytes: wire.MaxHeaderBytes,
-	}}
+	}
 }
 
 // Close gives up the idle connections.
-func (c *Client) Close() { c.transport.CloseIdleConnections() }
+func (c *Client) Close() { c.pool.Load().CloseIdleConnections() }
 
 // Reply is what came back, whole.
 type Reply struct {
@@ -126,7 +132,8 @@ func (c *Client) do(ctx context.Context, method, path string, header http.Header
 	}
 	req.Header = header
 	req.Header.Set("User-Agent", userAgent)
-	resp, err := c.transport.RoundTrip(req)
+	pool := c.pool.Load()
+	resp, err := pool.RoundTrip(req)
 	if unsigned != nil {
 		if err == nil {
 			_ = resp.Body.Close()
@@ -134,12 +141,12 @@ func (c *Client) do(ctx context.Context, method, path string, header http.Header
 		return Reply{}, fmt.Errorf("%w: %w", ErrNotSent, unsigned)
 	}
 	if err != nil {
-		return Reply{}, c.failed(reason(err, wrote.Load()))
+		return Reply{}, c.failed(pool, reason(err, wrote.Load()))
 	}
 	defer func() { _ = resp.Body.Close() }()
 	data, err := readAll(resp)
 	if err != nil {
-		return Reply{}, c.failed(reason(err, true))
+		return Reply{}, c.failed(pool, reason(err, true))
 	}
 	if len(data) > wire.MaxReplyBytes {
 		return Reply{}, ErrTooLarge
@@ -148,11 +155,13 @@ func (c *Client) do(ctx context.Context, method, path string, header http.Header
 	return Reply{Status: resp.StatusCode, Header: resp.Header, Body: data}, nil
 }
 
-// failed gives up the idle connections when one broke: a process that is gone takes all of its connections along, and whoever tries again at
-// once must not be given another of them.
-func (c *Client) failed(err error) error {
+// failed gives up a pool when one of its connections broke: a process that is gone takes all of its connections along, and whoever tries
+// again at once must not be given another of them. Requests on their way end on the old pool, which nobody uses afterwards: a connection
+// that comes back to it late would otherwise be the next one's.
+func (c *Client) failed(pool *http.Transport, err error) error {
 	if errors.Is(err, ErrBroken) {
-		c.transport.CloseIdleConnections()
+		c.pool.CompareAndSwap(pool, newPool())
+		pool.CloseIdleConnections()
 	}
 	return err
 }
