@@ -49,7 +49,7 @@ func staticKey(text string) (*ecdh.PrivateKey, bool) {
 	return private, err == nil
 }
 
-// MayGenerateLoginKey reports whether the operator may make a static key for the gateway when there is none: clients have pinned no
+// MayGenerateLoginKey reports whether the operator may make a static key for the login when there is none: clients have pinned no
 // other, or a person has given that one up.
 func MayGenerateLoginKey(stack *v1alpha1.OpenIMStack) bool {
 	users := stack.Spec.Wrapper.Auth.Users
