@@ -61,7 +61,7 @@ func givenUp(stack *v1alpha1.OpenIMStack) bool {
 	return slices.Contains(stack.Status.LoginKeys, stack.Annotations[v1alpha1.AnnotationGiveUpLoginKey])
 }
 
-// LoginKey compares the gateway's static keys with those that clients have pinned: the one that the spec names, or else those of the
+// LoginKey compares the static keys of the login with those that clients have pinned: the one that the spec names, or else those of the
 // status, of which one must remain, as in a rotation. It returns nil when all is well.
 func LoginKey(stack *v1alpha1.OpenIMStack, facts openim.Facts, problems []Problem) *Problem {
 	users := stack.Spec.Wrapper.Auth.Users
