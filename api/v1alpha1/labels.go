@@ -35,7 +35,7 @@ const (
 // RFC 3339; status.boundary.lastProbe.request names the one that was answered.
 const AnnotationProbeRequested = "openimstack.dev/probe-requested-at"
 
-// AnnotationGiveUpLoginKey on an OpenIMStack gives up a static key of the gateway that was lost or replaced, and takes the one that is
+// AnnotationGiveUpLoginKey on an OpenIMStack gives up a static key of the login that was lost or replaced, and takes the one that is
 // there, or has one generated. Its value is the fingerprint of the key to give up, as status.loginKeys shows it, so that it serves once.
 const AnnotationGiveUpLoginKey = "openimstack.dev/give-up-login-key"
 
@@ -63,7 +63,7 @@ const (
 	// backend alone reads it.
 	SuffixLogin = "login"
 	KeyLogin    = "key"
-	// SuffixCustody holds the key with which the backend encrypts OpenIM's tokens.
+	// SuffixCustody holds the key with which the backend encrypts OpenIM's tokens and codes, and seals sessions and tickets.
 	SuffixCustody = "custody"
 	KeyCustody    = "key"
 )

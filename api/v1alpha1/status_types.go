@@ -44,7 +44,7 @@ type OpenIMStackStatus struct {
 	// +kubebuilder:validation:items:MaxLength=512
 	Stores []string `json:"stores,omitempty"`
 
-	// loginKeys are the fingerprints of the gateway's static keys, which clients have pinned: sha256: and the SHA-256 of the
+	// loginKeys are the fingerprints of the login's static keys, which clients have pinned: sha256: and the SHA-256 of the
 	// public key in hexadecimal. Its first 16 digits are the key's id.
 	// +optional
 	// +listType=set

@@ -23,12 +23,12 @@ type UserAuth struct {
 	// +kubebuilder:validation:items:XValidation:rule="isCIDR(self)",message="a CIDR must be an address and a prefix length, for example 192.0.2.0/24 or 2001:db8::/32"
 	TrustedProxies []CIDR `json:"trustedProxies,omitempty"`
 
-	// serverKeys are the gateway's static keys, by which clients recognise it. When absent, one is generated as
-	// <name>-login, which stays when the stack is deleted.
+	// serverKeys are the static keys of the login, by which clients recognise the gateway; the backend alone reads them. When absent,
+	// one is generated as <name>-login, which stays when the stack is deleted.
 	// +optional
 	ServerKeys *ServerKeys `json:"serverKeys,omitempty"`
 
-	// serverKeyFingerprint is that of a static key that clients have pinned, as status.loginKeys shows it. The gateway then
+	// serverKeyFingerprint is that of a static key that clients have pinned, as status.loginKeys shows it. The wrapper then
 	// runs only with a Secret that holds that key, and no other key is ever generated in its place.
 	// +optional
 	// +kubebuilder:validation:MaxLength=71
@@ -66,7 +66,7 @@ const (
 // +kubebuilder:validation:XValidation:rule="self == '*' || self.matches('^https?://[^/?#@* ]+$')",message="an origin must be a URL of scheme and host alone, for example https://chat.example.com, or * for any"
 type Origin string
 
-// ServerKeys are where the gateway's static keys are.
+// ServerKeys are where the static keys of the login are.
 type ServerKeys struct {
 	// secretRef names a Secret of which every key holds the private half of an X25519 key pair: 32 bytes as base64url or as 64
 	// hexadecimal digits. Up to 4; the first by name is the one that new logins use. A change is picked up without a restart.

@@ -1,7 +1,7 @@
 // Command wrapper runs one of the two roles that stand in front of OpenIM.
 //
 //	wrapper gateway --config FILE   the public edge: verifies who calls
-//	wrapper backend --config FILE   the adapter behind it: decides, and calls OpenIM
+//	wrapper backend --config FILE   the adapter behind it: verifies again, decides, and calls OpenIM
 //	wrapper audit verify [--partial] [--expect FILE|-] [FILE|-]...   looks whether an audit trail is as it was written
 //	wrapper version
 package main

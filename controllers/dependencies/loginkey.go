@@ -49,7 +49,7 @@ func staticKey(text string) (*ecdh.PrivateKey, bool) {
 	return private, err == nil
 }
 
-// MayGenerateLoginKey reports whether the operator may make a static key for the gateway when there is none: clients have pinned no
+// MayGenerateLoginKey reports whether the operator may make a static key for the login when there is none: clients have pinned no
 // other, or a person has given that one up.
 func MayGenerateLoginKey(stack *v1alpha1.OpenIMStack) bool {
 	users := stack.Spec.Wrapper.Auth.Users
@@ -61,7 +61,7 @@ func givenUp(stack *v1alpha1.OpenIMStack) bool {
 	return slices.Contains(stack.Status.LoginKeys, stack.Annotations[v1alpha1.AnnotationGiveUpLoginKey])
 }
 
-// LoginKey compares the gateway's static keys with those that clients have pinned: the one that the spec names, or else those of the
+// LoginKey compares the static keys of the login with those that clients have pinned: the one that the spec names, or else those of the
 // status, of which one must remain, as in a rotation. It returns nil when all is well.
 func LoginKey(stack *v1alpha1.OpenIMStack, facts openim.Facts, problems []Problem) *Problem {
 	users := stack.Spec.Wrapper.Auth.Users

@@ -46,7 +46,7 @@ type WrapperFacts struct {
 	LoginKeys   []string
 	// Certificate is the gateway's; nil when there is none.
 	Certificate *Certificate
-	// CustodyKey is the key of the Secret with which the backend encrypts OpenIM's tokens.
+	// CustodyKey is the key of the Secret with which the backend encrypts OpenIM's tokens and codes, and seals sessions and tickets.
 	CustodyKey corev1.SecretKeySelector
 	// KeySets are the issuers' public keys, in the order of the spec. Gateway and backend both read them.
 	KeySets []KeySet

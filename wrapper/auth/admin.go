@@ -17,7 +17,7 @@ const (
 	RoleAdmin Role = "admin"
 	// RoleUser may call the routes whose audience is user, for himself.
 	RoleUser Role = "user"
-	// RoleGateway may call what the gateway asks for itself (package link).
+	// RoleGateway may call the paths of package link. For whom it asks, the proof says.
 	RoleGateway Role = "gateway"
 )
 
@@ -35,7 +35,7 @@ type Principal struct {
 	PlatformID int32
 }
 
-// UserIssuer is the issuer of users, whom the gateway itself has logged in.
+// UserIssuer is the issuer of users, whom the wrapper itself has logged in.
 const UserIssuer = "openim-wrapper-sessions"
 
 // Issuer says which tokens of one identity provider are accepted.

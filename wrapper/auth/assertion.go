@@ -15,8 +15,9 @@ import (
 )
 
 // The assertion is how the gateway tells the backend for whom a request is made; that it is so, the backend finds out from the proof beside
-// it. It is good for one request of one caller: method, path, body, request identifier and proof are part of it. It serves this purpose alone, which its first byte and what
-// stands before it under the signature say, so that it can pass for no other token and no other token for it.
+// it. It is good for one request of one caller: method, path, body, request identifier and proof are part of it. It serves this purpose
+// alone, which its first byte and what stands before it under the signature say, so that it can pass for no other token and no other token
+// for it.
 //
 // It is one text, unpadded base64url of
 //

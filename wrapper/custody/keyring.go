@@ -42,8 +42,9 @@ var (
 // Keys are the custody keys of a mounted file.
 type Keys [][]byte
 
-// KeyFile is a mounted file of one to four keys, one a line, each 32 to 1024 bytes. The first one seals, all of them open: to change the
-// key, put the new one before the old one, and take the old one out when the longest-lived token has been made anew.
+// KeyFile is a mounted file of one to four keys, one a line, each 32 to 1024 bytes. The first one seals, all of them open. To change the
+// key, put the new one below the old one, move it to the first line when every replica has read it, and take the old one out when the
+// longest-lived token has been made anew and the last session has ended.
 func KeyFile(path string) *mounted.Source[Keys] {
 	return mounted.New("custody-key", parseKeys, path)
 }

@@ -13,7 +13,7 @@ import (
 // MaxBodyBytes is more than the longest request of a login needs.
 const MaxBodyBytes = 2 << 10
 
-// HandshakeIDBytes is the length of the name that the gateway gives a handshake.
+// HandshakeIDBytes is the length of the name that the server gives a handshake.
 const HandshakeIDBytes = 16
 
 // StartRequest is the body of the first call.
@@ -43,7 +43,7 @@ type FinishReply struct {
 	Message string `json:"message"` // a Reply under the handshake's keys, base64url
 }
 
-// ServerKey is a static key of the gateway's, as it is published.
+// ServerKey is a static key of the login, as it is published.
 type ServerKey struct {
 	ID  string `json:"id"`
 	Key string `json:"key"`

@@ -14,7 +14,7 @@ type Initiator struct {
 	reply *noise.CipherState
 }
 
-// NewInitiator begins. server is the gateway's static key, known beforehand: the second message proves that the other
+// NewInitiator begins. server is the server's static key, known beforehand: the second message proves that the other
 // side holds it. psk is the code's pre-shared key for an enrolment, and nil otherwise.
 func NewInitiator(terms Terms, server PublicKey, static *ecdh.PrivateKey, psk []byte) (*Initiator, error) {
 	s, err := terms.check()
@@ -57,7 +57,7 @@ func (i *Initiator) start(payload []byte) ([]byte, error) {
 	return m1, nil
 }
 
-// Finish reads the second message, which proves the gateway, and writes the third, which proves the client.
+// Finish reads the second message, which proves the server, and writes the third, which proves the client.
 func (i *Initiator) Finish(m2 []byte, hello Hello) (Greeting, []byte, error) {
 	var greeting Greeting
 	if err := hello.Check(); err != nil {
@@ -86,12 +86,12 @@ func (i *Initiator) finish(m2, payload []byte) (said, m3 []byte, err error) {
 	}
 	m3, _, i.reply, err = i.state.WriteMessage(nil, payload)
 	if err != nil {
-		return nil, nil, ErrAuthentication // the gateway's ephemeral key is a point of low order
+		return nil, nil, ErrAuthentication // the server's ephemeral key is a point of low order
 	}
 	return said, m3, nil
 }
 
-// Open reads the gateway's reply.
+// Open reads the server's reply.
 func (i *Initiator) Open(message []byte) (Reply, error) {
 	var reply Reply
 	if len(message) != Message4Bytes {

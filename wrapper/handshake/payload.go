@@ -43,7 +43,7 @@ type Hello struct {
 	ClientTime    int64  `json:"clientTime"` // Unix milliseconds
 }
 
-// Reply is what the gateway answers to a client that has proved who he is, under the handshake's own keys.
+// Reply is what the server answers to a client that has proved who it is, under the handshake's own keys.
 type Reply struct {
 	Token       string `json:"token"`
 	SessionID   string `json:"sessionID"`

@@ -16,7 +16,7 @@ const version = "openim-gateway/1"
 // Protocol is a Noise protocol's full name. The client chooses it; nothing is negotiated inside a handshake.
 type Protocol string
 
-// The protocols, in the order in which the gateway advertises them: all of AES-GCM's parts are in browsers.
+// The protocols, in the order in which the server advertises them: all of AES-GCM's parts are in browsers.
 const (
 	XKAESGCM         Protocol = "Noise_XK_25519_AESGCM_SHA256"
 	XKpsk3AESGCM     Protocol = "Noise_XKpsk3_25519_AESGCM_SHA256"

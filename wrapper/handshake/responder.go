@@ -18,7 +18,7 @@ var (
 	ErrOrder = errors.New("this step of the handshake was taken out of turn")
 )
 
-// Responder is the gateway's side of one handshake: Greet, then Admit, then Seal, each once.
+// Responder is the server's side of one handshake: Greet, then Admit, then Seal, each once.
 //
 // It is rebuilt from the same arguments with the same outcome, byte for byte, because the ephemeral key is one of them.
 // That is how a handshake survives between two calls; so an ephemeral key is used for one handshake and its Admit
@@ -124,7 +124,7 @@ func (r *Responder) admit(m3, psk []byte) (PublicKey, []byte, error) {
 	return key, payload, nil
 }
 
-// Seal writes the one message that the gateway sends under the handshake's keys.
+// Seal writes the one message that the server sends under the handshake's keys.
 func (r *Responder) Seal(reply Reply) ([]byte, error) {
 	payload, err := pad(reply, replyBytes)
 	if err != nil {

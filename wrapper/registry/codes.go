@@ -43,7 +43,7 @@ type Invitation struct {
 	FaceURL    string
 	PlatformID int32 // 0: any
 	Issuer     string
-	// SessionID and DeviceID are the issuer's; Under is the gateway's (link.IssueCode).
+	// SessionID and DeviceID are the issuer's. Under is what revocations are compared with; nobody here reads it.
 	SessionID, DeviceID, Under string
 }
 

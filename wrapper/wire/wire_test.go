@@ -112,7 +112,7 @@ func TestDecodeErrorsRepeatNothingOfTheInput(t *testing.T) {
 func TestEachFailureAsTheDocumentationHasIt(t *testing.T) {
 	want := map[string][2]int{
 		"bad_request": {400, 1001}, "unauthenticated": {401, 1502}, "forbidden": {403, 1002}, "nobody": {403, 1002},
-		"login_too_old": {403, 1590},
+		"login_too_old": {403, 1590}, "proof_refused": {401, 1502},
 		"unknown_route": {404, 1004}, "wrong_method": {405, 1001}, "body_too_slow": {408, 1001}, "body_too_large": {413, 1001},
 		"wrong_media_type": {415, 1001}, "busy": {429, 500}, "limited": {429, 500}, "rule": {403, 1002}, "not_recorded": {503, 500}, "internal": {500, 500}, "not_in_release": {501, 1004},
 		"bad_gateway": {502, 500}, "unavailable": {503, 500}, "timed_out": {504, 500},
