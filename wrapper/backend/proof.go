@@ -33,7 +33,7 @@ type proofs struct {
 type asker struct {
 	auth.Principal
 	session   session.Session // of a user
-	forSocket bool            // the proof is a redeemed ticket
+	forSocket bool            // the proof is a grant
 }
 
 func (a *asker) isAdmin() bool { return a.Role == auth.RoleAdmin }
@@ -130,7 +130,7 @@ const (
 	ofNobody  whose = iota
 	ofAdmin         // an administrator's token
 	ofUser          // a session token
-	ofSocket        // a session token or a redeemed ticket
+	ofSocket        // a session token or a grant
 	ofEither        // an administrator's token or a session token
 	ofSomeone       // a session token, if there is one that is good
 )
@@ -160,7 +160,7 @@ func (p *proofs) ofLink(ctx context.Context, need whose, proof string, rec *serv
 	}
 	found, failure := p.user(ctx, proof, rec)
 	if failure == nil && found.forSocket && need != ofSocket {
-		rec.Refuse(wire.ProofRefused, "a redeemed ticket is for sockets alone")
+		rec.Refuse(wire.ProofRefused, "a grant is for sockets alone")
 		return nil, &wire.ProofRefused
 	}
 	return found, failure

@@ -156,11 +156,11 @@ func (s *Store) skewed(made time.Time) error {
 // Proof is what a proof proves.
 type Proof struct {
 	Session Session
-	// ForSocket: it is a redeemed ticket, which is good for what a socket needs and for nothing else.
+	// ForSocket: it is a grant, which is good for what a socket needs and for nothing else.
 	ForSocket bool
 }
 
-// VerifyProof says whose session a token, or the grant of a redeemed ticket, belongs to. A store without a Sealer accepts no grant. Its
+// VerifyProof says whose session a token, or a grant, belongs to. A store without a Sealer accepts no grant. Its
 // errors are Verify's.
 func (s *Store) VerifyProof(ctx context.Context, text string) (Proof, error) {
 	if !strings.HasPrefix(text, grantVersion) {
