@@ -143,14 +143,7 @@ func (p *proofs) ofLink(ctx context.Context, need whose, proof string, rec *serv
 	case need == ofSomeone && proof == "":
 		return &asker{}, nil
 	case need == ofSomeone:
-		found, failure := p.user(ctx, proof, &serve.Record{})
-		if failure != nil && failure.Name == wire.Unavailable.Name {
-			return nil, failure // before anything is used up
-		}
-		if failure != nil || found.forSocket {
-			return &asker{}, nil
-		}
-		return found, nil
+		return p.someone(ctx, proof)
 	case need == ofAdmin, need == ofEither && !session.IsToken(proof):
 		found, failure := p.admin(proof, rec)
 		if failure == nil && !found.isAdmin() {
@@ -164,4 +157,17 @@ func (p *proofs) ofLink(ctx context.Context, need whose, proof string, rec *serv
 		return nil, &wire.ProofRefused
 	}
 	return found, failure
+}
+
+// someone is the user of a session token if it is good, and nobody otherwise. Whether it is good must be known.
+func (p *proofs) someone(ctx context.Context, proof string) (*asker, *wire.Failure) {
+	nobody := &asker{}
+	found, failure := p.user(ctx, proof, &serve.Record{})
+	switch {
+	case failure == nil && !found.forSocket:
+		return found, nil
+	case failure != nil && failure.Name == wire.Unavailable.Name:
+		return nil, failure // before anything is used up
+	}
+	return nobody, nil
 }
