@@ -6,6 +6,7 @@ import (
 
 	"github.com/openimstack/openim-operator/controllers/openim"
 	"github.com/openimstack/openim-operator/test/loopback"
+	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
 // fault is one thing that fails in one way.
@@ -152,7 +153,7 @@ func faults() []fault {
 	backendsLost := func(within time.Duration, call1 ...string) []want {
 		return []want{
 			sees(call, within+2*time.Second, call1...), sees(administer, within+2*time.Second, call1...), sees(login, within, "503"), sees(enrol, within, "503"),
-			sees(ticket, within, "503"), sees(oneTimeCode, within, "503"), sees(newSocket, within, "503"), sees(message, within, usual), sees(revoke, 2*time.Second, usual),
+			sees(ticket, within, "503"), sees(spent, within, "503"), sees(oneTimeCode, within, "503"), sees(newSocket, within, "503"), sees(message, within, usual), sees(revoke, 2*time.Second, usual),
 		}
 	}
 	add("backends", "all backends", 0, []string{firstBackend, secondBackend},
@@ -163,7 +164,8 @@ func faults() []fault {
 		for _, p := range []probe{call, ticket, login, enrol, newSocket, oneTimeCode, administer} {
 			all = append(all, sees(p, 8*time.Second, append([]string{usual}, answers...)...))
 		}
-		return append(all, sees(message, 6*time.Second, usual), sees(revoke, 2*time.Second, usual))
+		return append(all, sees(spent, 8*time.Second, append([]string{code(wire.CodeTokenNotExist)}, answers...)...), sees(message, 6*time.Second, usual),
+			sees(revoke, 2*time.Second, usual))
 	}
 	add("backend", "one of two backends", 0, []string{firstBackend},
 		fault{back: 10 * time.Second, more: []probe{crowd}},
