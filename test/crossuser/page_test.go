@@ -70,8 +70,8 @@ to ask for friendship: OpenIM decides, and the reply told nothing that is the ot
 
 `, release, release)
 	if release == loopback.DefaultRelease {
-		fmt.Fprintf(&b, "The programs of other releases are given by a folder: `%s=FOLDER %s=v3.8.3-patch.16 make test-crossuser`. Of v3.8.3-patch.16\n"+
-			"the attacks below were run, and held; the tables were not seen whole.\n\n", loopback.ProgramsEnv, loopback.ReleaseEnv)
+		fmt.Fprintf(&b, "The programs of other releases are given by a folder: `%s=FOLDER %s=v3.8.3-patch.16 make test-crossuser`. The page\n"+
+			"of that release is [crossuser-v3.8.3-patch.16.md](crossuser-v3.8.3-patch.16.md).\n\n", loopback.ProgramsEnv, loopback.ReleaseEnv)
 	}
 	summary(&b, slices.Concat(seen.calls, seen.sent))
 	b.WriteString("\n## Attacks\n\nEach was tried through the wrapper, which let none of them through, and honest use went on after it (test/crossuser/scenes_test.go).\n\n")

@@ -81,6 +81,7 @@ func named(t *testing.T, s *loopback.Stack, names policytest.World, run string) 
 	im.Must(t, "/conversation/set_conversations", object{"userIDs": []string{w.Self}, "conversation": object{
 		"conversationID": w.Pair(), "conversationType": sessionPair, "userID": w.Peer, "isPinned": true, "ex": w.secret,
 	}})
+	w.unchanged(t, atRest)
 	return w
 }
 
@@ -166,15 +167,27 @@ func (w *world) snapshot(t *testing.T) string {
 	return text(all)
 }
 
+// atRest is how often a new world is found unchanged before anybody touches it: OpenIM's notifications of its making come one after the
+// other, and later on a busy machine.
+const atRest = 15
+
 // settled is the snapshot when it no longer changes by itself.
 func (w *world) settled(t *testing.T) string {
 	t.Helper()
-	last := ""
+	return w.unchanged(t, 1)
+}
+
+// unchanged is the snapshot when it was the same so many times in a row.
+func (w *world) unchanged(t *testing.T, times int) string {
+	t.Helper()
+	last, same := "", 0
 	NewWithT(t).Eventually(func() bool {
 		now := w.snapshot(t)
-		same := now == last
-		last = now
-		return same
+		if now != last {
+			last, same = now, -1
+		}
+		same++
+		return same >= times
 	}, patience, 30*time.Millisecond).Should(BeTrue(), "the world comes to rest")
 	return last
 }

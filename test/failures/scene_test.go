@@ -95,6 +95,9 @@ func (c *cast) prepare(t *testing.T, door int) *scene {
 			t.Fatalf("before the case %s is answered: %s", session, r)
 		}
 	}
+	if heard := sc.say(ctx); heard != usual {
+		t.Fatalf("before the case a message over the open socket is answered: %s", heard)
+	}
 	var r reply
 	if sc.fresh, r = c.ticket(ctx, sc.door, sc.carols.Token()); !r.ok() {
 		t.Fatalf("no ticket: %s", r)
