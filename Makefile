@@ -61,7 +61,7 @@ demo-down: ## Remove what the demo set up.
 	go run ./hack/demo --down
 
 .PHONY: test
-test: verify lint test-unit test-components test-cyclonus test-clusternetworkpolicy test-envtest ## Everything that needs no cluster: verify, lint, all suites but e2e.
+test: verify lint test-unit test-components test-cyclonus test-clusternetworkpolicy test-envtest ## What every change must pass without a cluster: verify, lint, units, the operator on a real API server.
 	@echo "make test: PASS"
 
 ##@ Development

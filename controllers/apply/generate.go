@@ -16,8 +16,8 @@ import (
 const secretBytes = 32
 
 // GenerateSecret creates a Secret with one random value, URL-safe, if there is none of that name. One that exists is never
-// written. The object given holds name, namespace, labels and owner.
-func (a *Applier) GenerateSecret(ctx context.Context, object metav1.ObjectMeta, dataKey string) (Result, error) {
+// written. The object given holds name, namespace, labels and owner. An immutable one cannot be changed by anybody, only replaced.
+func (a *Applier) GenerateSecret(ctx context.Context, object metav1.ObjectMeta, dataKey string, immutable bool) (Result, error) {
 	name := types.NamespacedName{Namespace: object.Namespace, Name: object.Name}
 	exists, err := a.Exists(ctx, name)
 	if err != nil || exists {
@@ -27,7 +27,6 @@ func (a *Applier) GenerateSecret(ctx context.Context, object metav1.ObjectMeta, 
 	if _, err := rand.Read(value); err != nil {
 		return "", fmt.Errorf("generating Secret %s: %w", name, err)
 	}
-	immutable := true
 	secret := &corev1.Secret{
 		ObjectMeta: object,
 		Immutable:  &immutable,

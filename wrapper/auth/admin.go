@@ -15,7 +15,7 @@ type Role string
 const (
 	// RoleAdmin may call the routes whose audience is admin.
 	RoleAdmin Role = "admin"
-	// RoleUser may call the routes whose audience is user, for himself.
+	// RoleUser may call the routes whose audience is user, for themselves.
 	RoleUser Role = "user"
 	// RoleGateway may call the paths of package link. For whom it asks, the proof says.
 	RoleGateway Role = "gateway"
@@ -23,7 +23,7 @@ const (
 
 // Principal is a caller whose credentials were verified.
 type Principal struct {
-	Subject string // of a user: his OpenIM user id
+	Subject string // of a user: the OpenIM user id
 	Issuer  string // of a user: UserIssuer
 	Role    Role
 	TokenID string // jti, empty when the token has none

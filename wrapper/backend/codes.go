@@ -114,7 +114,7 @@ func (r loginRegistry) OpenCode(ctx context.Context, q link.OpenCode) (link.Open
 	if !stands { // as for a code that never was
 		opened.OK, opened.PSK = false, randomBytes(handshake.PSKBytes)
 	}
-	return link.OpenedCode{Found: opened.OK, PSK: encodeKey(opened.PSK), Under: opened.Under}, nil
+	return link.OpenedCode{Found: opened.OK, PSK: encodeKey(opened.PSK)}, nil
 }
 
 // Enrol implements login.Registry.

@@ -13,14 +13,11 @@ import (
 
 // Bounds of what the gateway's calls name.
 const (
-	maxUserIDBytes     = ids.MaxBytes
-	maxNicknameBytes   = 256
-	maxFaceURLBytes    = 1024
-	maxIssuerBytes     = 300
-	maxUnderBytes      = 2 << 10
-	maxDeviceNameBytes = 128
-	maxTextBytes       = 128
-	maxConversations   = bounds.Conversations
+	maxUserIDBytes   = ids.MaxBytes
+	maxNicknameBytes = 256
+	maxFaceURLBytes  = 1024
+	maxTextBytes     = 128
+	maxConversations = bounds.Conversations
 	// maxPlatform is the last of OpenIM's platforms for users; 10 is its administrators'.
 	maxPlatform = 9
 	minCodeLife = 10 * time.Second

@@ -87,17 +87,18 @@ var (
 	linkLogin  = policy.Limit{Name: "link-login", Deadline: link.LoginDeadline, InFlight: 64}
 	linkChange = policy.Limit{Name: "link-change", Deadline: 12 * time.Second, InFlight: 32}
 	linkToken  = policy.Limit{Name: "link-token", Deadline: 8 * time.Second, InFlight: 256}
+	linkRedeem = policy.Limit{Name: "link-redeem", Deadline: 4 * time.Second, InFlight: 128}
 	linkAsk    = policy.Limit{Name: "link-ask", Deadline: 5 * time.Second, InFlight: 256}
 )
 
-var linkLimits = []policy.Limit{linkLogin, linkChange, linkToken, linkAsk}
+var linkLimits = []policy.Limit{linkLogin, linkChange, linkToken, linkRedeem, linkAsk}
 
 var linkRoutes = []linkRoute{
 	{link.PathLoginKeys, linkAsk, policy.AuditRead, policy.Small, true, ofNobody, asked((*links).loginKeys)},
 	{link.PathLoginStart, linkLogin, policy.AuditRead, policy.Small, false, ofNobody, asked((*links).startLogin)},
 	{link.PathLoginFinish, linkLogin, policy.AuditWrite, policy.Small, false, ofSomeone, asked((*links).finishLogin)},
 	{link.PathIssueTicket, linkAsk, policy.AuditWrite, policy.Small, false, ofUser, asked((*links).issueTicket)},
-	{link.PathRedeemTicket, linkToken, policy.AuditWrite, policy.Small, false, ofNobody, asked((*links).redeemTicket)},
+	{link.PathRedeemTicket, linkRedeem, policy.AuditWrite, policy.Small, false, ofNobody, asked((*links).redeemTicket)},
 	{link.PathIssueCode, linkChange, policy.AuditWrite, policy.Small, false, ofEither, asked((*links).issueCode)},
 	{link.PathDropCodes, linkChange, policy.AuditWrite, policy.Small, true, ofNobody, asked((*links).dropCodes)},
 	{link.PathListDevices, linkAsk, policy.AuditPrivate, policy.Small, true, ofEither, asked((*links).listDevices)},
@@ -124,7 +125,9 @@ func findLink(target string) *linkRoute {
 func (r *linkRoute) name() string { return "link" + strings.TrimPrefix(r.path, link.Prefix) }
 
 // asked decodes a question strictly before it is answered.
-func asked[Q, A any](answer func(*links, context.Context, *asking, Q) (A, error)) func(*links, context.Context, *asking, []byte) (any, error) {
+func asked[Q, A any](
+	answer func(*links, context.Context, *asking, Q) (A, error),
+) func(*links, context.Context, *asking, []byte) (any, error) {
 	return func(l *links, ctx context.Context, call *asking, body []byte) (any, error) {
 		var q Q
 		if err := wire.DecodeStrict(body, &q); err != nil {
@@ -135,7 +138,9 @@ func asked[Q, A any](answer func(*links, context.Context, *asking, Q) (A, error)
 }
 
 // answerLink is the gateway's own door: its own role, and no other. For whom it asks, the proof says.
-func (h *handler) answerLink(ctx context.Context, route *linkRoute, r *http.Request, role auth.Role, body []byte, rec *serve.Record) (*wire.Envelope, *wire.Failure) {
+func (h *handler) answerLink(
+	ctx context.Context, route *linkRoute, r *http.Request, role auth.Role, body []byte, rec *serve.Record,
+) (*wire.Envelope, *wire.Failure) {
 	switch {
 	case role != auth.RoleGateway:
 		return nil, &wire.Forbidden

@@ -39,21 +39,27 @@ func (l *links) finishLogin(ctx context.Context, call *asking, q link.LoginFinis
 	reply, outcome, err := l.login.Finish(ctx, q.Request, current)
 	verdict, told := outcomeOf(call, outcome, err)
 	if err == nil && outcome.Ends != "" { // the session under which a key was rotated: the reply carries its successor
-		ctx = context.WithoutCancel(ctx)
-		ended := errors.Join(
-			l.sessions.Revoke(ctx, session.Revocation{Scope: session.ScopeSession, ID: outcome.Ends, Reason: "key-rotated"}),
-			l.devices.DropCodes(ctx, link.DropCodes{SessionID: outcome.Ends}),
-		)
-		if ended != nil {
-			told.Detail = "the session before the rotation lives on: " + ended.Error()
+		told.Ends = outcome.Ends
+		if err := l.endRotated(ctx, outcome.Ends); err != nil {
+			told.Detail = "the session before the rotation lives on: " + err.Error()
+			call.rec.Detail = told.Detail
 		}
 	}
 	return link.LoginFinished{Verdict: verdict, Outcome: told, Reply: reply}, nil
 }
 
+// endRotated ends the session before a rotation, within what is left of the gateway's patience: the client must get its reply.
+func (l *links) endRotated(ctx context.Context, sessionID string) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 400*time.Millisecond)
+	defer cancel()
+	return l.sessions.Revoke(ctx, session.Revocation{Scope: session.ScopeSession, ID: sessionID, Reason: "key-rotated"})
+}
+
 // outcomeOf is what the gateway learns of a login's call.
 func outcomeOf(call *asking, o login.Outcome, err error) (link.LoginVerdict, link.LoginOutcome) {
-	told := link.LoginOutcome{Reason: string(o.Reason), UserID: o.UserID, DeviceID: o.DeviceID, PlatformID: o.PlatformID, SessionID: o.SessionID}
+	told := link.LoginOutcome{
+		Reason: string(o.Reason), UserID: o.UserID, DeviceID: o.DeviceID, PlatformID: o.PlatformID, SessionID: o.SessionID,
+	}
 	if o.UserID != "" {
 		about(call.rec, o.UserID)
 		call.rec.Subject, call.rec.Issuer = o.UserID, auth.UserIssuer
@@ -78,7 +84,7 @@ func (l *links) issueTicket(ctx context.Context, call *asking, _ link.Empty) (li
 	about(call.rec, call.asker.Subject)
 	ticket, expires, err := l.sessions.IssueTicket(ctx, call.asker.session, session.PurposeRealtime)
 	if err != nil {
-		return link.IssuedTicket{}, failureOfProof(err)
+		return link.IssuedTicket{}, errors.Join(failureOfProof(err), err)
 	}
 	return link.IssuedTicket{Ticket: ticket, Expires: expires}, nil
 }
@@ -86,7 +92,7 @@ func (l *links) issueTicket(ctx context.Context, call *asking, _ link.Empty) (li
 func (l *links) redeemTicket(ctx context.Context, call *asking, q link.RedeemTicket) (link.RedeemedTicket, error) {
 	found, grant, err := l.sessions.RedeemTicket(ctx, q.Ticket, session.PurposeRealtime)
 	if err != nil {
-		return link.RedeemedTicket{}, failureOfProof(err)
+		return link.RedeemedTicket{}, errors.Join(failureOfProof(err), err)
 	}
 	about(call.rec, found.UserID)
 	text, err := noted(found)
@@ -97,7 +103,9 @@ func (l *links) redeemTicket(ctx context.Context, call *asking, q link.RedeemTic
 type newSessions struct{ store *session.Store }
 
 // Create implements login.Sessions.
-func (n newSessions) Create(ctx context.Context, userID, deviceID string, platformID int32, epoch int64) (token, sessionID string, expires time.Time, err error) {
+func (n newSessions) Create(
+	ctx context.Context, userID, deviceID string, platformID int32, epoch int64,
+) (token, sessionID string, expires time.Time, err error) {
 	token, s, err := n.store.Create(ctx, userID, deviceID, platformID, epoch)
 	return token, s.ID, s.Expires, err
 }

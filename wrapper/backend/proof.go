@@ -69,9 +69,6 @@ func same(said, proven *auth.Principal) bool {
 }
 
 func (p *proofs) admin(proof string, rec *serve.Record) (*asker, *wire.Failure) {
-	if p.admins == nil {
-		return nil, &wire.Unavailable
-	}
 	found, refusal := p.admins.Verify(proof)
 	if refusal == nil {
 		return &asker{Principal: found}, nil
@@ -126,7 +123,8 @@ func noUsers() *wire.Failure {
 type whose int
 
 const (
-	// ofNobody: none. What the gateway asks for itself tells and gives nothing of anybody's; at most it ends something.
+	// ofNobody: none beside the body: a handshake or a ticket proves itself there. The rest gives and tells nothing of anybody's, and ends
+	// something at most.
 	ofNobody  whose = iota
 	ofAdmin         // an administrator's token
 	ofUser          // a session token
@@ -143,7 +141,7 @@ func (p *proofs) ofLink(ctx context.Context, need whose, proof string, rec *serv
 	case need == ofSomeone && proof == "":
 		return &asker{}, nil
 	case need == ofSomeone:
-		return p.someone(ctx, proof)
+		return p.someone(ctx, proof, rec)
 	case need == ofAdmin, need == ofEither && !session.IsToken(proof):
 		found, failure := p.admin(proof, rec)
 		if failure == nil && !found.isAdmin() {
@@ -160,14 +158,16 @@ func (p *proofs) ofLink(ctx context.Context, need whose, proof string, rec *serv
 }
 
 // someone is the user of a session token if it is good, and nobody otherwise. Whether it is good must be known.
-func (p *proofs) someone(ctx context.Context, proof string) (*asker, *wire.Failure) {
-	nobody := &asker{}
-	found, failure := p.user(ctx, proof, &serve.Record{})
+func (p *proofs) someone(ctx context.Context, proof string, rec *serve.Record) (*asker, *wire.Failure) {
+	nobody, looked := &asker{}, &serve.Record{}
+	found, failure := p.user(ctx, proof, looked)
 	switch {
 	case failure == nil && !found.forSocket:
 		return found, nil
 	case failure != nil && failure.Name == wire.Unavailable.Name:
+		rec.Refuse(*failure, looked.Detail)
 		return nil, failure // before anything is used up
 	}
+	rec.Detail = "the session beside it is not good: " + looked.Detail
 	return nobody, nil
 }

@@ -11,7 +11,6 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/policy"
 	"github.com/openimstack/openim-operator/wrapper/rules"
 	"github.com/openimstack/openim-operator/wrapper/serve"
-	"github.com/openimstack/openim-operator/wrapper/session"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
@@ -36,14 +35,13 @@ type exchange struct {
 	hot     *hot // one and the same from beginning to end
 	began   time.Time
 	address netip.Addr
-	caller  auth.Principal  // zero until it is known
-	proof   string          // the caller's credential, for the backend to verify
-	session session.Session // of a user
-	rule    string          // the rule that refused
-	status  int             // of the reply
-	mild    bool            // refusals are told in the envelope, under HTTP 200
-	silent  bool            // no audit event: what is asked for is public, or the event is written elsewhere
-	looking func(bool)      // not nil: it is not known yet what came of the caller's credential (see unknown)
+	caller  auth.Principal // zero until it is known
+	proof   string         // the caller's credential, for the backend to verify
+	rule    string         // the rule that refused
+	status  int            // of the reply
+	mild    bool           // refusals are told in the envelope, under HTTP 200
+	silent  bool           // no audit event: what is asked for is public, or the event is written elsewhere
+	looking func(bool)     // not nil: it is not known yet what came of the caller's credential (see unknown)
 }
 
 func (h *hall) begin(w http.ResponseWriter, r *http.Request) *exchange {

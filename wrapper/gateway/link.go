@@ -33,7 +33,8 @@ func ask[Reply any](ctx context.Context, b *backendClient, path, proof string, r
 	ctx, cancel := context.WithTimeout(ctx, linkDeadline)
 	defer cancel()
 	id := requestID(ctx)
-	answer, err := b.send(ctx, auth.Call{Principal: self, Method: http.MethodPost, Path: path, RequestID: id, Body: body, Proof: proof}, wire.MediaTypeJSON)
+	call := auth.Call{Principal: self, Method: http.MethodPost, Path: path, RequestID: id, Body: body, Proof: proof}
+	answer, err := b.send(ctx, call, wire.MediaTypeJSON)
 	if err != nil {
 		return reply, fmt.Errorf("%w: %s: %w", errBackend, path, err)
 	}

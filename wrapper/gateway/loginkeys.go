@@ -11,8 +11,12 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/link"
 )
 
-// keysFresh is how long the published keys are given again without asking the backend. Anybody may ask for them.
-const keysFresh = 5 * time.Second
+const (
+	// keysFresh is how long the published keys are given again without asking the backend. Anybody may ask for them.
+	keysFresh = 5 * time.Second
+	// keysPatience is how long the backend is waited for while the last keys may still be given.
+	keysPatience = 500 * time.Millisecond
+)
 
 // loginKeys are the login's published keys, which the backend has. While it does not answer, the last ones are given for as long as clients
 // may keep them.
@@ -35,20 +39,35 @@ func (k *loginKeys) get(ctx context.Context) (handshake.WellKnown, error) {
 	if age < keysFresh {
 		return last, nil
 	}
-	fresh, err, _ := k.asking.Do("", func() (any, error) {
+	done := k.asking.DoChan("", func() (any, error) {
 		document, err := ask[handshake.WellKnown](context.WithoutCancel(ctx), k.backend, link.PathLoginKeys, "", link.Empty{})
 		if err == nil {
 			k.hold(document)
 		}
 		return document, err
 	})
-	switch {
-	case err == nil:
-		return fresh.(handshake.WellKnown), nil
-	case age < wellKnownSeconds*time.Second:
-		return last, nil
+	usable := age < wellKnownSeconds*time.Second
+	var impatient <-chan time.Time
+	if usable {
+		timer := time.NewTimer(keysPatience)
+		defer timer.Stop()
+		impatient = timer.C
 	}
-	return handshake.WellKnown{}, err
+	select {
+	case r := <-done:
+		if r.Err == nil {
+			return r.Val.(handshake.WellKnown), nil
+		}
+		if !usable {
+			return handshake.WellKnown{}, r.Err
+		}
+	case <-impatient:
+	case <-ctx.Done():
+		if !usable {
+			return handshake.WellKnown{}, ctx.Err()
+		}
+	}
+	return last, nil
 }
 
 func (k *loginKeys) held() (handshake.WellKnown, time.Duration) {

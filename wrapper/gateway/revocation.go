@@ -47,7 +47,7 @@ var platforms = []int32{1, 2, 3, 4, 5, 6, 7, 8, 9}
 // back, so that nothing is lost by looking ahead.
 const loginOnItsWay = 2 * time.Minute
 
-// end revokes sessions. When all of a user's end, his sockets at OpenIM are closed too.
+// end revokes sessions. When all of a user's end, the user's sockets at OpenIM are closed too.
 func (v revocation) end(x *exchange, r session.Revocation) (any, *wire.Failure) {
 	if err := v.sessions.Revoke(x.r.Context(), r); err != nil {
 		return nil, x.unrecorded(err)
@@ -112,9 +112,10 @@ func (v revocation) devices(x *exchange, request link.RevokeDevices) (any, *wire
 	return revoked, nil
 }
 
-// user ends everything of a user's and keeps him out, or lets him in again.
+// user ends everything of a user's and keeps the user out, or lets the user in again.
 func (v revocation) user(x *exchange, userID string, disabled bool) (any, *wire.Failure) {
-	user, err := ask[link.User](x.r.Context(), v.backend, link.PathSetUser, x.proof, link.SetUser{UserID: userID, Disabled: &disabled, NextEpoch: disabled})
+	change := link.SetUser{UserID: userID, Disabled: &disabled, NextEpoch: disabled}
+	user, err := ask[link.User](x.r.Context(), v.backend, link.PathSetUser, x.proof, change)
 	if err != nil {
 		return nil, x.unrecorded(err)
 	}
@@ -143,7 +144,8 @@ func (x *exchange) unrecorded(err error) *wire.Failure {
 func (v revocation) logOutDevices(ctx context.Context, devices []link.Device) error {
 	var failed error
 	for _, device := range devices {
-		failed = errors.Join(failed, v.logOut(ctx, link.ForceLogout{UserID: device.UserID, PlatformIDs: []int32{device.PlatformID}, SpareActive: true}))
+		which := link.ForceLogout{UserID: device.UserID, PlatformIDs: []int32{device.PlatformID}, SpareActive: true}
+		failed = errors.Join(failed, v.logOut(ctx, which))
 	}
 	return failed
 }

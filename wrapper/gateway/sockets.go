@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/netip"
 	"strings"
 	"sync/atomic"
@@ -14,6 +15,7 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/link"
 	"github.com/openimstack/openim-operator/wrapper/realtime"
 	"github.com/openimstack/openim-operator/wrapper/rules"
+	"github.com/openimstack/openim-operator/wrapper/serve"
 	"github.com/openimstack/openim-operator/wrapper/session"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
@@ -45,12 +47,16 @@ func (s socketSessions) Authenticate(ctx context.Context, token string) (realtim
 
 // Redeem implements realtime.Sessions. The backend does it, which alone can tell tickets that it issued.
 func (s socketSessions) Redeem(ctx context.Context, ticket string) (realtime.Identity, *wire.Failure) {
+	if !session.IsTicket(ticket) {
+		return realtime.Identity{}, socketFailure(session.ErrMalformed)
+	}
 	reply, err := ask[link.RedeemedTicket](ctx, s.backend, link.PathRedeemTicket, "", link.RedeemTicket{Ticket: ticket})
 	var found session.Session
 	if err == nil && json.Unmarshal(reply.Session, &found) != nil {
-		err = errBackend
+		err = fmt.Errorf("%w: %s: its reply is not understood", errBackend, link.PathRedeemTicket)
 	}
 	if err != nil {
+		serve.RecordOf(ctx).Detail = err.Error()
 		return realtime.Identity{}, redeemFailure(err)
 	}
 	return socketIdentity(found, reply.Grant), nil

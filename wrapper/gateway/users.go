@@ -188,7 +188,7 @@ func (u *usersDoor) recognise(x *exchange, token string) *wire.Failure {
 		return failure
 	}
 	u.hall.recognised(x, token)
-	x.session, x.caller, x.proof = found, principalOf(found), token
+	x.caller, x.proof = principalOf(found), token
 	x.rec.Subject, x.rec.Issuer = x.caller.Subject, x.caller.Issuer
 	return nil
 }

@@ -67,6 +67,9 @@ func (u *usersDoor) finishLogin(x *exchange, body []byte) (any, *wire.Failure) {
 		return nil, failure
 	}
 	x.rec.Detail = answer.Outcome.Detail
+	if ended := answer.Outcome.Ends; ended != "" {
+		u.revocation().drop(x, link.DropCodes{SessionID: ended})
+	}
 	return answer.Reply, nil
 }
 

@@ -40,7 +40,6 @@ type OpenCode struct {
 type OpenedCode struct {
 	Found bool   `json:"found"`
 	PSK   string `json:"psk"`
-	Under string `json:"under,omitempty"` // what was noted when the code was issued
 }
 
 // Enrol uses a code up and registers the device whose possession of key the handshake proved, atomically: of two calls
@@ -60,7 +59,7 @@ type Enrolled struct {
 	Under   string  `json:"under,omitempty"` // of the code that was used up
 }
 
-// Refused is why a registry call did not do what it was asked. It goes to the log, never to a client who has not proved himself.
+// Refused is why a registry call did not do what it was asked. It goes to the log, never to a client that has proved nothing.
 type Refused string
 
 // Reasons.

@@ -58,6 +58,8 @@ type LoginOutcome struct {
 	DeviceID   string `json:"deviceID,omitempty"`
 	PlatformID int32  `json:"platformID,omitempty"`
 	SessionID  string `json:"sessionID,omitempty"` // granted
+	// Ends is the session that a granted rotation has ended: the codes that were issued under it hold no longer.
+	Ends string `json:"ends,omitempty"`
 }
 
 // RedeemTicket uses a ticket up. Whoever has its text may.

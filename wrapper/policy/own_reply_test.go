@@ -38,6 +38,7 @@ func TestEveryRouteOfTheGatewaysOwnDeclaresItsReply(t *testing.T) {
 			}
 			g.Expect(ownMessages).To(HaveKey(r.Reply))
 			use(r.Reply)
+			g.Expect(document.Paths).To(HaveKey(r.Path))
 			for _, operation := range document.Paths[r.Path] {
 				shown, err := json.Marshal(operation.Responses["200"])
 				g.Expect(err).NotTo(HaveOccurred())

@@ -113,6 +113,9 @@ func parseReplies(text string) (messages map[string]message, routes map[string]s
 	return messages, routes
 }
 
+// ownPrefix stands before the names of the messages of the gateway's own routes.
+const ownPrefix = "gateway."
+
 // expand builds the form of a message. Each route has nodes of its own, for its rules.
 func expand(messages map[string]message, name, path string) *node {
 	lines, known := messages[name]
@@ -123,16 +126,19 @@ func expand(messages map[string]message, name, path string) *node {
 	for i, line := range lines {
 		parts := strings.Fields(line)
 		number := 0
-		if len(parts) > 2 { // a reply of the gateway's own is no protobuf
+		if own := strings.HasPrefix(name, ownPrefix); !own || len(parts) > 2 { // a reply of the gateway's own is no protobuf
 			var err error
-			if number, err = strconv.Atoi(parts[2]); err != nil {
-				panic("replies.txt: " + name + ": " + line)
+			if number, err = strconv.Atoi(strings.Join(parts[2:], " ")); err != nil {
+				panic("the replies' table: " + name + ": " + line)
 			}
 		}
 		plain := strings.TrimRight(parts[0], "[]{}")
 		member := &field{name: plain, number: protowire.Number(number), bit: 1 << i}
 		member.node = expandField(messages, parts[0][len(plain):], parts[1], join(path, plain))
-		object.fields[plain], object.byNumber[member.number] = member, member
+		object.fields[plain] = member
+		if number != 0 {
+			object.byNumber[member.number] = member
+		}
 	}
 	return object
 }

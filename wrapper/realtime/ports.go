@@ -24,8 +24,8 @@ type Cause string
 
 // Causes.
 const (
-	CauseRevoked Cause = "revoked" // the client is told that he was kicked
-	CauseExpired Cause = "expired" // the client learns it when he comes back, with 1501
+	CauseRevoked Cause = "revoked" // the client is told that it was kicked
+	CauseExpired Cause = "expired" // the client learns it when it comes back, with 1501
 )
 
 // Sessions knows who a credential belongs to and when that ends.
@@ -55,7 +55,7 @@ const MaxAsked = 500
 // Sender is how a user is shown to others.
 type Sender struct{ Nickname, FaceURL string }
 
-// Profiles says how a user is shown, in a group under his name there. It may answer from memory.
+// Profiles says how a user is shown, in a group under the name there. It may answer from memory.
 type Profiles interface {
 	Sender(ctx context.Context, id Identity, groupID string) (Sender, error)
 }

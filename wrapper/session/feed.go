@@ -60,12 +60,18 @@ func (s *Store) Revoke(ctx context.Context, r Revocation) error {
 	return err
 }
 
-// take applies a revocation that was read from Redis. One that no wrapper can have written is left out and counted: it would outlast
-// whoever wrote it, since every replica writes back what Redis has lost.
+// take applies a revocation that was read from Redis. One that no wrapper can have written is counted. Of such a one holds what the wrapper
+// could have written: it ends what has begun until now, because a real revocation may have been merged into it; and it ends nothing later
+// and lasts no longer, because it would outlast whoever wrote it: every replica writes back what Redis has lost.
 func (s *Store) take(field string, c cut) {
-	if !c.plausible(field, s.redisNow()) {
+	now := s.redisNow()
+	if !legible(field, c.reason) {
 		s.metrics.implausible.Inc()
 		return
+	}
+	if !c.plausible(now) {
+		s.metrics.implausible.Inc()
+		c = c.within(now)
 	}
 	s.table.apply(field, c)
 }

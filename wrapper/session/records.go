@@ -55,7 +55,8 @@ func (r *records) write(ctx context.Context, s *Session, hash [sha256.Size]byte)
 	}
 	pipe := r.db.Pipeline()
 	wrote := pipe.Eval(ctx, writeLua, []string{r.key(s.ID)}, forget, "hash", encoding.EncodeToString(hash[:]), "user", s.UserID, "device", s.DeviceID,
-		"platform", s.PlatformID, "epoch", s.Epoch, "created", s.Created.UnixMilli(), "end", s.Expires.UnixMilli(), "last", s.LastUsed.UnixMilli(), "seal", seal)
+		"platform", s.PlatformID, "epoch", s.Epoch, "created", s.Created.UnixMilli(), "end", s.Expires.UnixMilli(), "last", s.LastUsed.UnixMilli(),
+		"seal", seal)
 	index := r.ofUser(s.UserID)
 	pipe.ZRemRangeByScore(ctx, index, "-inf", strconv.FormatInt(s.Created.UnixMilli(), 10))
 	pipe.ZAdd(ctx, index, redis.Z{Score: float64(s.Expires.UnixMilli()), Member: s.ID})

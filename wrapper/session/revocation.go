@@ -91,10 +91,28 @@ func (c cut) with(o cut) cut {
 	return cut{before: max(c.before, o.before), epoch: max(c.epoch, o.epoch), until: max(c.until, o.until), reason: o.reason}
 }
 
-// plausible reports whether the wrapper can have written a revocation: Revoke bounds all of it. Clocks may differ by maxAhead.
-func (c cut) plausible(field string, now time.Time) bool {
-	return len(field) <= maxFieldBytes && len(c.reason) <= maxReasonBytes &&
-		c.before <= now.Add(2*maxAhead).UnixMilli() && c.until <= now.Add(MaxLifetime+2*maxAhead+keptAfterEnd).UnixMilli()
+// legible reports whether a revocation has a field and a reason that Revoke takes.
+func legible(field, reason string) bool {
+	return len(field) <= maxFieldBytes && len(reason) <= maxReasonBytes
+}
+
+// plausible reports whether the wrapper can have written the times of a revocation: Revoke bounds them. Clocks may differ by maxAhead.
+func (c cut) plausible(now time.Time) bool {
+	return c.before <= now.Add(2*maxAhead).UnixMilli() && c.until <= lastUntil(now)
+}
+
+// within is the part of a revocation that the wrapper can have written.
+func (c cut) within(now time.Time) cut {
+	if c.before > now.Add(2*maxAhead).UnixMilli() {
+		c.before = now.UnixMilli()
+	}
+	c.until = min(c.until, lastUntil(now))
+	return c
+}
+
+// lastUntil is the latest moment until which a revocation is remembered, Unix ms.
+func lastUntil(now time.Time) int64 {
+	return now.Add(MaxLifetime + 2*maxAhead + keptAfterEnd).UnixMilli()
 }
 
 // maxFieldBytes is a field's prefix, a platform's number and an identifier.

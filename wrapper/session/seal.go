@@ -15,6 +15,9 @@ import (
 // ErrKeyUnknown is a Sealer's for what is sealed under a key that it does not have: another replica may have the next key already.
 var ErrKeyUnknown = errors.New("it is sealed under a key that is not here")
 
+// errSealer wraps what a Sealer itself fails with: it says nothing about Redis.
+var errSealer = errors.New("what is stored cannot be sealed or opened now")
+
 // newerKeySpared: what was sealed that recently under a key unknown here comes from a replica that has the next key already. The kubelet
 // brings a new key to each pod at its own time.
 const newerKeySpared = 3 * time.Minute
@@ -62,7 +65,7 @@ func sealFor(by Sealer, place string, content any) (string, error) {
 	}
 	sealed, err := by.Seal(plain, []byte(place))
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("%w: %w", errSealer, err)
 	}
 	return encoding.EncodeToString(sealed), nil
 }
@@ -78,8 +81,11 @@ func checkSeal(by Sealer, place string, content any, seal string) error {
 		return ErrUnknown
 	}
 	plain, err := by.Open(sealed, []byte(place))
-	if err != nil {
+	if errors.Is(err, ErrUnknown) || errors.Is(err, ErrKeyUnknown) {
 		return err
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", errSealer, err)
 	}
 	wanted, err := json.Marshal(content)
 	if err != nil {
@@ -180,9 +186,18 @@ func (s *Store) verifyGrant(ctx context.Context, grant string) (Session, string,
 		return Session{}, fromNothing, unavailable(err)
 	}
 	if !s.proved(s.now(), s.bounds.outage) { // a replica that has just started, or an outage that lasts
-		if err := s.call(ctx, s.beat); err != nil {
+		if err := s.beatOnce(ctx); err != nil {
 			return Session{}, fromOutage, err
 		}
+	}
+	// That newer logins have replaced a session is remembered by its record for as long, and by the list for some minutes. Only while Redis
+	// cannot be asked a grant is enough.
+	e, _, err := s.find(ctx, held.Session.ID, s.bounds.cache)
+	switch {
+	case err == nil && e.ended != "":
+		return Session{}, fromRedis, revokedBecause(e.ended)
+	case errors.Is(err, ErrUnknown):
+		return Session{}, fromRedis, err
 	}
 	fields := held.Session.fields()
 	if err := s.table.refused(&fields, &held.Session); err != nil {
@@ -192,4 +207,17 @@ func (s *Store) verifyGrant(ctx context.Context, grant string) (Session, string,
 		return Session{}, fromCache, ErrExpired
 	}
 	return held.Session, fromCache, nil
+}
+
+// beatOnce is beat, once for all who wait for it now.
+func (s *Store) beatOnce(ctx context.Context) error {
+	done := s.asking.DoChan("beat", func() (any, error) {
+		return entry{}, s.call(context.WithoutCancel(ctx), s.beat)
+	})
+	select {
+	case <-ctx.Done():
+		return unavailable(ctx.Err())
+	case r := <-done:
+		return r.Err
+	}
 }

@@ -260,7 +260,7 @@ func (s *Store) call(ctx context.Context, do func(context.Context) error) error 
 	case err == nil, errors.Is(err, ErrUnknown):
 		s.breaker.Done(nil)
 		return err
-	case errors.Is(err, ErrKeyUnknown): // Redis is well
+	case errors.Is(err, ErrKeyUnknown), errors.Is(err, errSealer): // Redis is well
 		s.breaker.Done(nil)
 	default:
 		s.breaker.Done(err)

@@ -20,6 +20,9 @@ const (
 // IsToken tells a session token from other credentials by how it begins. It says nothing about whether it is good.
 func IsToken(text string) bool { return strings.HasPrefix(text, tokenVersion) }
 
+// IsTicket reports whether a text has the form of a ticket. It says nothing about whether it is good.
+func IsTicket(text string) bool { return canonical(text, secretBytes) }
+
 // encoding accepts one spelling for each value.
 var encoding = base64.RawURLEncoding.Strict()
 

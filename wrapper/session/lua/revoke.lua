@@ -20,6 +20,8 @@ if old then
   local b, e, u = string.match(old, '^(%d+) (%d+) (%d+) ')
   before, epoch, till = math.max(before, tonumber(b)), math.max(epoch, tonumber(e)), math.max(till, tonumber(u))
 end
+-- Whatever stood there: no further ahead than two hours, and no longer than 368 days, a little more than any session lives.
+before, till = math.min(before, now + 7200000), math.min(till, now + 31795200000)
 local seq = redis.call('HINCRBY', KEYS[1], 'seq', 1)
 local value = string.format('%.0f %.0f %.0f %.0f ', before, epoch, till, seq) .. ARGV[9]
 redis.call('HSET', KEYS[2], field, value)
