@@ -35,7 +35,7 @@ func New(c Config, version string, log *slog.Logger, now func() time.Time) (*ser
 		{Name: "assertion key", Do: func(context.Context) error { _, err := assertionKey.Get(); return err }},
 		{Name: "OpenIM", Do: openim.Prove},
 	}
-	if c.Users == nil { // users are served whatever becomes of the administrators' identity provider
+	if !c.servesUsers() { // users are served whatever becomes of the administrators' identity provider
 		checks = append(checks, serve.Check{Name: "admins' keys", Do: func(context.Context) error { return verifier.Admins.Ready() }})
 	}
 	if c.servesUsers() {

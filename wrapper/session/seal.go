@@ -97,9 +97,9 @@ func checkSeal(by Sealer, place string, content any, seal string) error {
 	return nil
 }
 
-// A grant holds a session, sealed. A store with a Sealer believes it, without asking Redis, for as long as the session lasts and is not
-// revoked: an open socket needs it. It is "g1.<when it was made, Unix seconds>.<16 random bytes>.<sealed>" in base64url, and opens nothing
-// at the gateway's door.
+// A grant holds a session, sealed. A store with a Sealer accepts it for as long as the session lasts and is not revoked, also while Redis
+// cannot be asked for its record: an open socket needs it. It is "g1.<when it was made, Unix seconds>.<16 random bytes>.<sealed>",
+// the last two in base64url, and opens nothing at the gateway's door.
 const (
 	grantVersion  = "g1."
 	grantPlace    = "grant "
