@@ -33,7 +33,7 @@ LIST_TESTS = go list -test -f '{{.ImportPath}} {{join .Deps " "}}' ./... | grep 
 LOOPBACK = github.com/openimstack/openim-operator/test/loopback
 UNIT_PACKAGES    = $$($(LIST_TESTS) | grep -v ' $(ENVTEST)\b' | grep -vE ' $(LOOPBACK)( |$$)' | sed 's/\.test .*//')
 # Pure functions that start no goroutine, with much to compute: the race detector would find nothing and take minutes.
-PURE = controllers/lockdown/(audit|report)
+PURE = netpol/(audit|report)
 ENVTEST_PACKAGES = $$($(LIST_TESTS) | grep    ' $(ENVTEST)\b' | sed 's/\.test .*//')
 
 # Platforms of `make build`.

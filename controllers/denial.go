@@ -13,7 +13,7 @@ import (
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/controllers/apply"
-	"github.com/openimstack/openim-operator/controllers/lockdown"
+	"github.com/openimstack/openim-operator/netpol/graph"
 )
 
 // maxHolders is how many pods may own the policy that denies everything. One that is left would do.
@@ -23,7 +23,7 @@ const maxHolders = 500
 // object for as long as one of its owners is there: of a deleted stack the other policies go at once, in no order, and this one with the
 // last pod. So nobody gets in while processes end, without a finalizer and without the operator.
 func (r *Reconciler) hold(ctx context.Context, s *scope) error {
-	name := v1alpha1.ChildName(s.stack.Name, lockdown.DefaultDeny)
+	name := v1alpha1.ChildName(s.stack.Name, graph.DefaultDeny)
 	i := slices.IndexFunc(s.objects, func(o client.Object) bool {
 		_, policy := o.(*networkingv1.NetworkPolicy)
 		return policy && o.GetName() == name

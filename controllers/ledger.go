@@ -13,7 +13,7 @@ import (
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/controllers/dependencies"
-	"github.com/openimstack/openim-operator/controllers/openim"
+	"github.com/openimstack/openim-operator/openim"
 )
 
 // ledger keeps what each stack wants and holds in its stores, and wakes the neighbours of one whose entry changes. After a restart of

@@ -17,8 +17,8 @@ import (
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/controllers/apply"
 	"github.com/openimstack/openim-operator/controllers/dependencies"
-	"github.com/openimstack/openim-operator/controllers/lockdown"
 	"github.com/openimstack/openim-operator/controllers/manifests"
+	"github.com/openimstack/openim-operator/netpol/graph"
 )
 
 type phase struct {
@@ -113,7 +113,7 @@ func (r *Reconciler) intend(_ context.Context, s *scope) error {
 	for _, p := range slices.Concat(s.problems, s.refusals) {
 		problems = append(problems, p.String())
 	}
-	r.boundary.Intend(client.ObjectKeyFromObject(s.stack), lockdown.NewGraph(s.stack, s.facts), problems)
+	r.boundary.Intend(client.ObjectKeyFromObject(s.stack), graph.NewGraph(s.stack, s.facts), problems)
 	return nil
 }
 

@@ -19,8 +19,8 @@ import (
 	"github.com/openimstack/openim-operator/controllers/apply"
 	"github.com/openimstack/openim-operator/controllers/boundary"
 	"github.com/openimstack/openim-operator/controllers/dependencies"
-	"github.com/openimstack/openim-operator/controllers/lockdown"
 	"github.com/openimstack/openim-operator/controllers/manifests"
+	"github.com/openimstack/openim-operator/netpol/graph"
 )
 
 // updateStatus computes the status from the scope, and returns the conditions that turned.
@@ -146,7 +146,7 @@ func (s *scope) available(app string) metav1.Condition {
 			"not run")
 	}
 	var waiting []string
-	for _, c := range lockdown.ComponentsOf(s.stack) {
+	for _, c := range graph.ComponentsOf(s.stack) {
 		if c.App != app {
 			continue
 		}
@@ -221,7 +221,7 @@ func (s *scope) setOrRemove(kind string, c metav1.Condition) {
 
 func (s *scope) processes() []v1alpha1.ProcessStatus {
 	var all []v1alpha1.ProcessStatus
-	for _, c := range lockdown.ComponentsOf(s.stack) {
+	for _, c := range graph.ComponentsOf(s.stack) {
 		d := s.deployments[c.Name]
 		if d == nil {
 			continue
@@ -255,7 +255,7 @@ func (s *scope) boundary() *v1alpha1.Boundary {
 				policies++
 			}
 		}
-		for range lockdown.NewGraph(s.stack, s.facts).Connections {
+		for range graph.NewGraph(s.stack, s.facts).Connections {
 			connections++
 		}
 		b.Policies, b.Connections = &policies, &connections

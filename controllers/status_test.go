@@ -15,8 +15,8 @@ import (
 	"github.com/openimstack/openim-operator/controllers/apply"
 	"github.com/openimstack/openim-operator/controllers/boundary"
 	"github.com/openimstack/openim-operator/controllers/dependencies"
-	"github.com/openimstack/openim-operator/controllers/lockdown"
-	"github.com/openimstack/openim-operator/controllers/lockdown/audit"
+	"github.com/openimstack/openim-operator/netpol/audit"
+	"github.com/openimstack/openim-operator/netpol/graph"
 )
 
 // running is a scope in which everything is as wanted. A case changes it.
@@ -28,7 +28,7 @@ func running(change ...func(*scope)) *scope {
 		},
 		looked: true, policiesInPlace: true, applied: true, deployments: map[string]*appsv1.Deployment{},
 	}
-	for _, c := range lockdown.Components() {
+	for _, c := range graph.Components() {
 		s.deployments[c.Name] = &appsv1.Deployment{
 			ObjectMeta: metav1.ObjectMeta{Generation: 2},
 			Spec:       appsv1.DeploymentSpec{Replicas: ptr.To[int32](1)},

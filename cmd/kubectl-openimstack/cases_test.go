@@ -9,7 +9,7 @@ import (
 
 	. "github.com/onsi/gomega"
 
-	"github.com/openimstack/openim-operator/controllers/lockdown/audit"
+	"github.com/openimstack/openim-operator/netpol/audit"
 )
 
 // caseOf is testdata/deploy with one more file, which people have had in their clusters.

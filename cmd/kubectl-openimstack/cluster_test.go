@@ -26,8 +26,8 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
-	"github.com/openimstack/openim-operator/controllers/lockdown/audit"
-	"github.com/openimstack/openim-operator/controllers/lockdown/world"
+	"github.com/openimstack/openim-operator/netpol/audit"
+	"github.com/openimstack/openim-operator/netpol/snapshot"
 )
 
 // live is a real API server that holds the stack of testdata/deploy, as the operator and the cluster's controllers would have made it.
@@ -73,7 +73,7 @@ func startAPIServer(t *testing.T) *live {
 	root := filepath.Join("..", "..")
 	l := &live{kubeconfigs: map[string]string{}, environment: &envtest.Environment{
 		CRDDirectoryPaths: []string{
-			filepath.Join(root, "config", "crd", "bases"), filepath.Join(root, "controllers", "lockdown", "guard", "testdata", "crds"),
+			filepath.Join(root, "config", "crd", "bases"), filepath.Join(root, "netpol", "admission", "testdata", "crds"),
 		},
 		ErrorIfCRDPathMissing: true,
 		Scheme:                scheme(),
@@ -116,7 +116,7 @@ func (l *live) makeStack(t *testing.T) {
 			g.Expect(l.admin.Create(ctx, &u)).To(Succeed())
 		}
 	}
-	w, _, err := world.FromFiles(filepath.Join("testdata", "deploy"), "")
+	w, _, err := snapshot.FromFiles(filepath.Join("testdata", "deploy"), "")
 	g.Expect(err).NotTo(HaveOccurred())
 	views, err := viewsOf(ctx, w, w.Stacks, &options{})
 	g.Expect(err).NotTo(HaveOccurred())
@@ -221,7 +221,7 @@ func (l *live) theRoleIsEnough(t *testing.T) {
 	g.Expect(r.Verdict).To(Equal(audit.Sealed))
 	g.Expect(r.Counts.Pods).To(Equal(14))
 	g.Expect(r.Time).To(BeTemporally("~", time.Now(), time.Minute))
-	g.Expect(r.Source.Kind).To(Equal(world.Cluster))
+	g.Expect(r.Source.Kind).To(Equal(snapshot.Cluster))
 
 	for _, line := range []string{"audit -A", "diff", "diff chat", "explain backend api http", "explain intruder api http", "explain monitoring/none api 1"} {
 		code, out, errs := l.as(t, auditor, strings.Fields(line)...)

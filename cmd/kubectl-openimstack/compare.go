@@ -12,7 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 
-	"github.com/openimstack/openim-operator/controllers/lockdown/audit"
+	"github.com/openimstack/openim-operator/netpol/audit"
 )
 
 // maxReport is the largest file of reports that is read.

@@ -13,9 +13,9 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
-	"github.com/openimstack/openim-operator/controllers/lockdown/audit"
-	"github.com/openimstack/openim-operator/controllers/lockdown/world"
 	"github.com/openimstack/openim-operator/controllers/manifests"
+	"github.com/openimstack/openim-operator/netpol/audit"
+	"github.com/openimstack/openim-operator/netpol/snapshot"
 )
 
 // drift is what of a stack differs from what the operator writes.
@@ -30,7 +30,7 @@ type drift struct {
 
 // compare fills the lists.
 func (d *drift) compare() error {
-	var wanted world.World
+	var wanted snapshot.World
 	wanted.Intend(d.view.children()...)
 	w := d.view.world
 	live := slices.DeleteFunc(d.ours(policies(w.Policies)), d.undecided)

@@ -13,9 +13,9 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
-	"github.com/openimstack/openim-operator/controllers/lockdown"
-	"github.com/openimstack/openim-operator/controllers/lockdown/audit"
-	"github.com/openimstack/openim-operator/controllers/lockdown/evaluate"
+	"github.com/openimstack/openim-operator/netpol/audit"
+	"github.com/openimstack/openim-operator/netpol/evaluate"
+	"github.com/openimstack/openim-operator/netpol/graph"
 )
 
 // end of a connection that somebody asks about.
@@ -62,13 +62,13 @@ func (v *view) known() []string {
 		all = append(all, c.Name)
 	}
 	for _, c := range v.graph.Connections {
-		for _, p := range []lockdown.Party{c.From, c.To} {
+		for _, p := range []graph.Party{c.From, c.To} {
 			if !p.Inside && !slices.Contains(all, p.Name) {
 				all = append(all, p.Name)
 			}
 		}
 	}
-	return append(all, lockdown.Intruder, audit.Elsewhere, audit.OutsideIPv4, audit.OutsideIPv6)
+	return append(all, graph.Intruder, audit.Elsewhere, audit.OutsideIPv4, audit.OutsideIPv6)
 }
 
 // strangers are pods without labels and addresses that no policy speaks of, by their names in the audit's cells. The addresses are of
@@ -78,7 +78,7 @@ func strangers(namespace string) map[string]end {
 		return evaluate.End{Pod: &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "anyone"}}}
 	}
 	return map[string]end{
-		lockdown.Intruder: {End: pod(namespace), words: "a pod without labels in namespace " + namespace},
+		graph.Intruder:    {End: pod(namespace), words: "a pod without labels in namespace " + namespace},
 		audit.Elsewhere:   {End: pod("elsewhere." + namespace), words: "a pod without labels in another namespace"},
 		audit.OutsideIPv4: {End: evaluate.End{Address: netip.MustParseAddr("198.18.0.1")}, words: "an IPv4 address outside the cluster"},
 		audit.OutsideIPv6: {End: evaluate.End{Address: netip.MustParseAddr("2001:2::1")}, words: "an IPv6 address outside the cluster"},
@@ -86,7 +86,7 @@ func strangers(namespace string) map[string]end {
 }
 
 func (v *view) componentEnd(word string) (end, bool) {
-	if !slices.ContainsFunc(v.graph.Components, func(c lockdown.Component) bool { return c.Name == word }) {
+	if !slices.ContainsFunc(v.graph.Components, func(c graph.Component) bool { return c.Name == word }) {
 		return end{}, false
 	}
 	if pod := v.pod(func(p *corev1.Pod) bool { return v.componentOf(p) == word }); pod != nil {
@@ -150,7 +150,7 @@ func (v *view) addressEnd(address netip.Addr) end {
 // partyEnd is one of those whom the graph names by a word: a pod that runs there, or the first address of a block.
 func (v *view) partyEnd(word string) (e end, found bool, err error) {
 	for _, c := range v.graph.Connections {
-		for _, party := range []lockdown.Party{c.From, c.To} {
+		for _, party := range []graph.Party{c.From, c.To} {
 			if party.Inside || party.Name != word {
 				continue
 			}
@@ -165,7 +165,7 @@ func (v *view) partyEnd(word string) (e end, found bool, err error) {
 					return e, true, nil
 				}
 			}
-			return end{}, false, fmt.Errorf("%s is %s, and no such pod is known: name an address or another pod", word, lockdown.Place(party))
+			return end{}, false, fmt.Errorf("%s is %s, and no such pod is known: name an address or another pod", word, graph.Place(party))
 		}
 	}
 	return end{}, false, nil

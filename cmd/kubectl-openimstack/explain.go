@@ -9,9 +9,9 @@ import (
 	"github.com/spf13/pflag"
 	networkingv1 "k8s.io/api/networking/v1"
 
-	"github.com/openimstack/openim-operator/controllers/lockdown"
-	"github.com/openimstack/openim-operator/controllers/lockdown/audit"
-	"github.com/openimstack/openim-operator/controllers/lockdown/evaluate"
+	"github.com/openimstack/openim-operator/netpol/audit"
+	"github.com/openimstack/openim-operator/netpol/evaluate"
+	"github.com/openimstack/openim-operator/netpol/graph"
 )
 
 func explainCommand() command {
@@ -62,13 +62,13 @@ func runExplain(ctx context.Context, p *program, o *options, args []string) (int
 type explanation struct {
 	view     *view
 	from, to end
-	port     lockdown.Port
+	port     graph.Port
 	// live is what the policies of the snapshot say, intended what those of the stack alone would.
 	live, intended evaluate.Verdict
 	// open is true when it is, meant when it should be. What no policy can stop is open, and not for that reason meant.
 	open, meant bool
 	// edges of the graph that the connection is one of.
-	edges []lockdown.Connection
+	edges []graph.Connection
 	// decided is what decides by the audit, where that looks at more than these two ends.
 	decided []string
 	// invalid names policies that the API server would refuse.
@@ -133,7 +133,7 @@ func (v *view) compile() (*compiled, error) {
 		return nil, err
 	}
 	outside := v.graph
-	outside.Connections = slices.DeleteFunc(slices.Clone(outside.Connections), func(c lockdown.Connection) bool { return c.From.Inside })
+	outside.Connections = slices.DeleteFunc(slices.Clone(outside.Connections), func(c graph.Connection) bool { return c.From.Inside })
 	if c.outsiders, err = v.policiesOf(outside); err != nil {
 		return nil, err
 	}
@@ -142,9 +142,9 @@ func (v *view) compile() (*compiled, error) {
 }
 
 // policiesOf compiles the policies of a graph.
-func (v *view) policiesOf(g lockdown.Graph) (*evaluate.Evaluator, error) {
+func (v *view) policiesOf(g graph.Graph) (*evaluate.Evaluator, error) {
 	var own []networkingv1.NetworkPolicy
-	for _, p := range lockdown.Policies(g) {
+	for _, p := range graph.Policies(g) {
 		own = append(own, *p)
 	}
 	e, err := evaluate.New(v.world.Namespaces, own)
@@ -157,7 +157,7 @@ func (v *view) policiesOf(g lockdown.Graph) (*evaluate.Evaluator, error) {
 // stranger reports whether a connection is one from a stranger to a store, of which the audit has a cell.
 func (v *view) stranger(from, to string) bool {
 	_, is := strangers(v.stack.Namespace)[from]
-	return is && slices.ContainsFunc(v.graph.Connections, func(c lockdown.Connection) bool { return !c.To.Inside && c.To.Name == to })
+	return is && slices.ContainsFunc(v.graph.Connections, func(c graph.Connection) bool { return !c.To.Inside && c.To.Name == to })
 }
 
 // agree takes the audit's word for a connection of which it has a cell: it tries all pods of a component, and all ends of a party.
@@ -188,7 +188,7 @@ func decided(d audit.Decision) string {
 func asks(side evaluate.Side) bool { return !side.Isolated || len(side.Rules) > 0 }
 
 // judge judges a connection. From a component to itself it is one to another replica: a pod always reaches itself.
-func judge(evaluator *evaluate.Evaluator, from, to end, port lockdown.Port) evaluate.Verdict {
+func judge(evaluator *evaluate.Evaluator, from, to end, port graph.Port) evaluate.Verdict {
 	if from.component != "" && from.component == to.component {
 		return evaluator.Between(evaluator.Single(from.End), evaluator.Single(to.End), port.Number, port.Protocol)
 	}
@@ -196,8 +196,8 @@ func judge(evaluator *evaluate.Evaluator, from, to end, port lockdown.Port) eval
 }
 
 // edges of the graph whose rules let a connection through. Rules of the stack's policies are in the order of the edges.
-func (v *view) edges(intended evaluate.Verdict) []lockdown.Connection {
-	var found []lockdown.Connection
+func (v *view) edges(intended evaluate.Verdict) []graph.Connection {
+	var found []graph.Connection
 	seen := map[string]bool{}
 	for _, rule := range append(intended.Egress.Rules, intended.Ingress.Rules...) {
 		if c, ok := v.edge(rule); ok && !seen[c.ID] {
@@ -209,9 +209,9 @@ func (v *view) edges(intended evaluate.Verdict) []lockdown.Connection {
 }
 
 // edge for which a rule of the stack's own policies stands.
-func (v *view) edge(rule evaluate.Rule) (lockdown.Connection, bool) {
+func (v *view) edge(rule evaluate.Rule) (graph.Connection, bool) {
 	if rule.Policy.Namespace != v.stack.Namespace {
-		return lockdown.Connection{}, false
+		return graph.Connection{}, false
 	}
 	for _, c := range v.graph.Components {
 		edges := v.graph.To(c.Name)
@@ -222,7 +222,7 @@ func (v *view) edge(rule evaluate.Rule) (lockdown.Connection, bool) {
 			return edges[rule.Index], true
 		}
 	}
-	return lockdown.Connection{}, false
+	return graph.Connection{}, false
 }
 
 func (e *explanation) unknown() []string {

@@ -9,7 +9,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
-	"github.com/openimstack/openim-operator/controllers/lockdown"
+	"github.com/openimstack/openim-operator/netpol/graph"
 )
 
 func TestExplainingOneConnection(t *testing.T) {
@@ -119,7 +119,7 @@ func TestExplainingWithAKindThatIsNotEvaluated(t *testing.T) {
 func TestDoorsAreOfTheSpecAndTheCatalogue(t *testing.T) {
 	g := NewWithT(t)
 	for _, d := range doors() {
-		c, ok := lockdown.Lookup(d.component)
+		c, ok := graph.Lookup(d.component)
 		g.Expect(ok).To(BeTrue(), d.component)
 		g.Expect(c.Port(d.port).Number).NotTo(BeZero(), d.port)
 		g.Expect(isField(reflect.TypeFor[v1alpha1.OpenIMStack](), d.field)).To(BeTrue(), d.field)

@@ -9,9 +9,9 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
-	"github.com/openimstack/openim-operator/controllers/lockdown"
-	"github.com/openimstack/openim-operator/controllers/lockdown/evaluate"
-	"github.com/openimstack/openim-operator/controllers/openim"
+	"github.com/openimstack/openim-operator/netpol/evaluate"
+	"github.com/openimstack/openim-operator/netpol/graph"
+	"github.com/openimstack/openim-operator/openim"
 )
 
 func openOrShut(open bool) string {
@@ -144,7 +144,7 @@ func (e *explanation) toClose() []string {
 			lines = append(lines, fmt.Sprintf("no policy: %s. Take the other end off its node's network, or keep it from the nodes of %s", s.live.Unenforceable, s.at.words))
 		}
 		if !s.live.Isolated {
-			lines = append(lines, fmt.Sprintf("put NetworkPolicy %s/%s back: the operator does, unless the stack is suspended", e.view.stack.Namespace, v1alpha1.ChildName(e.view.stack.Name, lockdown.DefaultDeny)))
+			lines = append(lines, fmt.Sprintf("put NetworkPolicy %s/%s back: the operator does, unless the stack is suspended", e.view.stack.Namespace, v1alpha1.ChildName(e.view.stack.Name, graph.DefaultDeny)))
 		}
 		for _, rule := range s.live.Rules {
 			if e.view.isOwn(rule.Policy) {
@@ -161,7 +161,7 @@ func (e *explanation) toClose() []string {
 }
 
 func (v *view) isOwn(policy types.NamespacedName) bool {
-	return slices.ContainsFunc(lockdown.Policies(v.graph), func(p *networkingv1.NetworkPolicy) bool {
+	return slices.ContainsFunc(graph.Policies(v.graph), func(p *networkingv1.NetworkPolicy) bool {
 		return p.Namespace == policy.Namespace && p.Name == policy.Name
 	})
 }
@@ -203,7 +203,7 @@ func (e *explanation) toOpen() []string {
 			return []string{fmt.Sprintf("%s: %s", d.field, d.what)}
 		}
 	}
-	c, _ := lockdown.Lookup(e.to.component)
+	c, _ := graph.Lookup(e.to.component)
 	if metrics, has := c.MetricsPort(); has && metrics.Number == e.port.Number && e.from.component == "" {
 		return []string{"spec.network.monitoring: name who may read metrics"}
 	}
@@ -217,8 +217,8 @@ func (e *explanation) toOpen() []string {
 // doors are the fields of the spec that open a port to outsiders.
 func doors() []struct{ component, port, field, what string } {
 	return []struct{ component, port, field, what string }{
-		{v1alpha1.ComponentGateway, lockdown.UsersPort, "spec.network.clients", "name the client there"},
-		{v1alpha1.ComponentGateway, lockdown.AdminPort, "spec.network.admins", "name the administrator there"},
+		{v1alpha1.ComponentGateway, graph.UsersPort, "spec.network.clients", "name the client there"},
+		{v1alpha1.ComponentGateway, graph.AdminPort, "spec.network.admins", "name the administrator there"},
 		{string(openim.MsgGateway), string(openim.WebSocket), "spec.network.webSocket", "Direct opens it to spec.network.webSocketClients, past the gateway. It is an exception, and the audit lists it with its risk"},
 	}
 }

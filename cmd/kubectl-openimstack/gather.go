@@ -12,12 +12,12 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
-	"github.com/openimstack/openim-operator/controllers/lockdown/world"
+	"github.com/openimstack/openim-operator/netpol/snapshot"
 )
 
 // subject is what a command looks at: a snapshot, and the stacks in it that were asked for.
 type subject struct {
-	world *world.World
+	world *snapshot.World
 	views []*view
 	// time of the snapshot. Zero for files, whose reports so are the same every time.
 	time time.Time
@@ -33,7 +33,7 @@ func (p *program) gather(ctx context.Context, o *options, names []string) (*subj
 }
 
 func (p *program) gatherFiles(ctx context.Context, o *options, names []string) (*subject, error) {
-	w, warnings, err := world.FromFiles(o.fromFiles, o.namespace())
+	w, warnings, err := snapshot.FromFiles(o.fromFiles, o.namespace())
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +66,7 @@ func gatherCluster(ctx context.Context, o *options, names []string) (*subject, e
 		return nil, errors.New("a stack is named, and all namespaces are asked for: leave one of the two out")
 	}
 	others := c.others()
-	w, err := world.Read(ctx, c, world.Scope{Name: c.context, Others: others})
+	w, err := snapshot.Read(ctx, c, snapshot.Scope{Name: c.context, Others: others})
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +90,7 @@ func gatherCluster(ctx context.Context, o *options, names []string) (*subject, e
 }
 
 // noStack says why there is none: kinds that may not be listed look the same as kinds without objects.
-func noStack(w *world.World, namespace string, names []string) error {
+func noStack(w *snapshot.World, namespace string, names []string) error {
 	kind := v1alpha1.GroupVersion.WithKind("OpenIMStack").GroupKind().String()
 	for _, u := range w.Unread {
 		if u.Kind == kind {
@@ -112,11 +112,11 @@ func quoted(names []string) string {
 
 // narrowed reads one namespace, and those of the stores of its stacks, when not all may be read: findings there count, even though
 // nobody can then say that the stack is sealed. What could not be read stays in the snapshot.
-func narrowed(ctx context.Context, c *cluster, all *world.World, namespace string, others []schema.GroupVersionKind) (*world.World, error) {
-	if !slices.ContainsFunc(all.Unread, func(u world.Unread) bool { return strings.Contains(u.Reason, "forbidden") && u.Kind != "Namespace" }) {
+func narrowed(ctx context.Context, c *cluster, all *snapshot.World, namespace string, others []schema.GroupVersionKind) (*snapshot.World, error) {
+	if !slices.ContainsFunc(all.Unread, func(u snapshot.Unread) bool { return strings.Contains(u.Reason, "forbidden") && u.Kind != "Namespace" }) {
 		return all, nil
 	}
-	w, err := world.Read(ctx, c, world.Scope{Name: c.context, Namespaces: []string{namespace}})
+	w, err := snapshot.Read(ctx, c, snapshot.Scope{Name: c.context, Namespaces: []string{namespace}})
 	if err != nil {
 		return nil, err
 	}
@@ -124,11 +124,11 @@ func narrowed(ctx context.Context, c *cluster, all *world.World, namespace strin
 	for i := range w.Stacks {
 		namespaces = append(namespaces, storeNamespaces(ctx, w, &w.Stacks[i])...)
 	}
-	if w, err = world.Read(ctx, c, world.Scope{Name: c.context, Namespaces: namespaces, Others: others}); err != nil {
+	if w, err = snapshot.Read(ctx, c, snapshot.Scope{Name: c.context, Namespaces: namespaces, Others: others}); err != nil {
 		return nil, err
 	}
 	for _, u := range all.Unread {
-		same := func(x world.Unread) bool { return x.Kind == u.Kind }
+		same := func(x snapshot.Unread) bool { return x.Kind == u.Kind }
 		if !slices.ContainsFunc(w.Unread, same) {
 			w.Unread = append(w.Unread, u)
 		}

@@ -12,7 +12,7 @@ import (
 
 	. "github.com/onsi/gomega"
 
-	"github.com/openimstack/openim-operator/controllers/lockdown/audit"
+	"github.com/openimstack/openim-operator/netpol/audit"
 )
 
 // These tests run the plugin as a pipeline does: a command line in, an exit code and text out. The folder testdata/deploy is what a

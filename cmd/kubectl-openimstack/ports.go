@@ -7,21 +7,21 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/openimstack/openim-operator/controllers/lockdown"
+	"github.com/openimstack/openim-operator/netpol/graph"
 )
 
 // portOf understands number, name, number/protocol and name/protocol. Names are those of the destination's ports.
-func portOf(word string, to end) (lockdown.Port, error) {
+func portOf(word string, to end) (graph.Port, error) {
 	text, suffix, given := strings.Cut(word, "/")
 	protocol := corev1.ProtocolTCP
 	if given {
 		protocol = corev1.Protocol(strings.ToUpper(suffix))
 		if protocol != corev1.ProtocolTCP && protocol != corev1.ProtocolUDP && protocol != corev1.ProtocolSCTP {
-			return lockdown.Port{}, fmt.Errorf("%q is no protocol: write TCP, UDP or SCTP", suffix)
+			return graph.Port{}, fmt.Errorf("%q is no protocol: write TCP, UDP or SCTP", suffix)
 		}
 	}
 	if number, err := strconv.ParseUint(text, 10, 16); err == nil && number > 0 {
-		return lockdown.Port{Name: nameOf(to, int32(number), protocol), Number: int32(number), Protocol: protocol}, nil
+		return graph.Port{Name: nameOf(to, int32(number), protocol), Number: int32(number), Protocol: protocol}, nil
 	}
 	var names []string
 	for _, p := range portsOf(to) {
@@ -36,7 +36,7 @@ func portOf(word string, to end) (lockdown.Port, error) {
 	if len(names) > 0 {
 		hint += ", or one of " + strings.Join(names, ", ")
 	}
-	return lockdown.Port{}, fmt.Errorf("%q is no port of %s: %s", word, to.words, hint)
+	return graph.Port{}, fmt.Errorf("%q is no port of %s: %s", word, to.words, hint)
 }
 
 func nameOf(to end, number int32, protocol corev1.Protocol) string {
@@ -49,18 +49,18 @@ func nameOf(to end, number int32, protocol corev1.Protocol) string {
 }
 
 // portsOf an end: those of the catalogue for a component, those that a pod declares for others.
-func portsOf(to end) []lockdown.Port {
-	if c, ok := lockdown.Lookup(to.component); ok {
+func portsOf(to end) []graph.Port {
+	if c, ok := graph.Lookup(to.component); ok {
 		return c.Ports
 	}
 	if to.Pod == nil {
 		return nil
 	}
-	var ports []lockdown.Port
+	var ports []graph.Port
 	for _, containers := range [][]corev1.Container{to.Pod.Spec.Containers, to.Pod.Spec.InitContainers} {
 		for _, c := range containers {
 			for _, p := range c.Ports {
-				ports = append(ports, lockdown.Port{Name: p.Name, Number: p.ContainerPort, Protocol: p.Protocol})
+				ports = append(ports, graph.Port{Name: p.Name, Number: p.ContainerPort, Protocol: p.Protocol})
 			}
 		}
 	}

@@ -7,7 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/openimstack/openim-operator/controllers/lockdown/report"
+	"github.com/openimstack/openim-operator/netpol/report"
 )
 
 // look of what goes to the terminal. A file gets no colours.

@@ -14,13 +14,13 @@ import (
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/openimstack/openim-operator/controllers/lockdown/world"
+	"github.com/openimstack/openim-operator/netpol/snapshot"
 )
 
 // snapshotReader answers what the resolution of references asks, out of a snapshot. Secrets are none of a snapshot's: it makes up
 // those that the spec names, so that nobody needs the right to read one.
 type snapshotReader struct {
-	world   *world.World
+	world   *snapshot.World
 	secrets map[string]*corev1.Secret
 }
 
@@ -56,7 +56,7 @@ func (r snapshotReader) List(_ context.Context, into client.ObjectList, options 
 			slices.Items = append(slices.Items, s)
 		}
 	}
-	if len(slices.Items) > 0 || r.world.Source.Kind != world.Files || o.LabelSelector == nil {
+	if len(slices.Items) > 0 || r.world.Source.Kind != snapshot.Files || o.LabelSelector == nil {
 		return nil
 	}
 	if name, ok := o.LabelSelector.RequiresExactMatch(discoveryv1.LabelServiceName); ok {

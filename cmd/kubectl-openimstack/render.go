@@ -14,7 +14,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
-	"github.com/openimstack/openim-operator/controllers/lockdown/guard"
+	"github.com/openimstack/openim-operator/netpol/admission"
 )
 
 func renderCommand() command {
@@ -37,7 +37,7 @@ spec has peers.`,
 			flags.StringVar(&o.outputFile, "output-file", "", "write to this file")
 			flags.StringVar(&o.wrapperImage, "wrapper-image", "", "image of the wrapper for stacks that name none; default "+defaultWrapperImage())
 			flags.BoolVar(&o.clusterNetworkPolicy, "cluster-network-policy", false, "print ClusterNetworkPolicies (policy.networking.k8s.io/v1alpha2) instead, which a cluster admin may apply beside the operator's NetworkPolicies")
-			flags.Int32Var(&o.priority, "priority", guard.DefaultPriority, "priority of the ClusterNetworkPolicies in the Admin tier, 0 to 1000")
+			flags.Int32Var(&o.priority, "priority", admission.DefaultPriority, "priority of the ClusterNetworkPolicies in the Admin tier, 0 to 1000")
 		},
 		run: runRender,
 	}
@@ -67,7 +67,7 @@ func runRender(ctx context.Context, p *program, o *options, names []string) (int
 // render the children of a stack, or its ClusterNetworkPolicies.
 func (v *view) render(o *options) ([]*unstructured.Unstructured, error) {
 	if o.clusterNetworkPolicy {
-		return guard.ClusterNetworkPolicies(v.graph, o.priority)
+		return admission.ClusterNetworkPolicies(v.graph, o.priority)
 	}
 	var all []*unstructured.Unstructured
 	for _, object := range v.objects {

@@ -22,8 +22,8 @@ import (
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/controllers"
 	"github.com/openimstack/openim-operator/controllers/boundary"
-	"github.com/openimstack/openim-operator/controllers/lockdown/probe"
 	"github.com/openimstack/openim-operator/controllers/manifests"
+	"github.com/openimstack/openim-operator/netpol/probe"
 )
 
 func main() {

@@ -10,9 +10,9 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
-	"github.com/openimstack/openim-operator/controllers/lockdown"
-	"github.com/openimstack/openim-operator/controllers/lockdown/audit"
-	"github.com/openimstack/openim-operator/controllers/openim"
+	"github.com/openimstack/openim-operator/netpol/audit"
+	"github.com/openimstack/openim-operator/netpol/graph"
+	"github.com/openimstack/openim-operator/openim"
 )
 
 // TestALookFindsTheProxyBeforeTheUsersPort, and that it is gone.
@@ -28,10 +28,10 @@ func TestALookFindsTheProxyBeforeTheUsersPort(t *testing.T) {
 	g.Expect(p.client.Create(t.Context(), ingress)).To(Succeed())
 	g.Expect(p.client.Create(t.Context(), &corev1.Service{ObjectMeta: web, Spec: corev1.ServiceSpec{
 		Selector: map[string]string{v1alpha1.LabelComponent: v1alpha1.ComponentGateway},
-		Ports:    []corev1.ServicePort{{Port: 80, TargetPort: intstr.FromString(lockdown.UsersPort)}},
+		Ports:    []corev1.ServicePort{{Port: 80, TargetPort: intstr.FromString(graph.UsersPort)}},
 	}})).To(Succeed())
 	fronts := func() []audit.Object {
-		intended(p, lockdown.NewGraph(stack, openim.Facts{}))
+		intended(p, graph.NewGraph(stack, openim.Facts{}))
 		s, wanted, _ := p.take(chat)
 		_, err := p.look(t.Context(), stack, s, wanted)
 		g.Expect(err).NotTo(HaveOccurred())

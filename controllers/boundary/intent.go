@@ -8,14 +8,14 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/openimstack/openim-operator/controllers/lockdown"
-	"github.com/openimstack/openim-operator/controllers/lockdown/world"
+	"github.com/openimstack/openim-operator/netpol/graph"
+	"github.com/openimstack/openim-operator/netpol/snapshot"
 )
 
 // intent is what a stack wants to let through. Each new one is another object, by which what was seen under an earlier one is recognised:
 // between two intents the policies are neither the one's nor the other's, and an audit would take the operator's own work for a breach.
 type intent struct {
-	graph    lockdown.Graph
+	graph    graph.Graph
 	problems []string
 	// namespaces that are read for it.
 	namespaces []string
@@ -26,7 +26,7 @@ var errOutdated = errors.New("the stack wants something else by now")
 
 // Intend tells what a stack wants to let through, and which of its references did not resolve. When that is new, the stack is not looked
 // at until Applied is called, and what was found before proves nothing any more.
-func (p *Prober) Intend(key types.NamespacedName, g lockdown.Graph, problems []string) {
+func (p *Prober) Intend(key types.NamespacedName, g graph.Graph, problems []string) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
 	s := p.of(key)
@@ -64,8 +64,8 @@ func (p *Prober) take(key types.NamespacedName) (s *stackState, wanted *intent, 
 }
 
 // read takes a snapshot of what matters to an intent.
-func (p *Prober) read(ctx context.Context, s *stackState, wanted *intent) (*world.World, error) {
-	w, err := world.Read(ctx, p.live, p.scope(wanted.graph))
+func (p *Prober) read(ctx context.Context, s *stackState, wanted *intent) (*snapshot.World, error) {
+	w, err := snapshot.Read(ctx, p.live, p.scope(wanted.graph))
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
 	if s.intent != wanted {

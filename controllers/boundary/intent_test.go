@@ -18,7 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
-	"github.com/openimstack/openim-operator/controllers/lockdown"
+	"github.com/openimstack/openim-operator/netpol/graph"
 )
 
 func TestAnIntentThatIsRepeatedIsNoNews(t *testing.T) {
@@ -40,7 +40,7 @@ func TestABrokenReferenceDoesNotChangeWhatIsIntended(t *testing.T) {
 	p := New(nil, nil, Options{})
 	whole := newTown().graph
 	intended(p, whole)
-	intended(p, lockdown.Graph{Namespace: "im", Stack: "chat"}, "spec.dependencies.redis: Secret redis is missing")
+	intended(p, graph.Graph{Namespace: "im", Stack: "chat"}, "spec.dependencies.redis: Secret redis is missing")
 	_, wanted, _ := p.take(chat)
 	g.Expect(wanted.graph).To(Equal(whole))
 	g.Expect(wanted.problems).To(HaveLen(1))
@@ -83,7 +83,7 @@ func TestAResultIsOutdatedOnceTheStackWantsSomethingElse(t *testing.T) {
 	g := NewWithT(t)
 	p, _ := prober(nil)
 	outdated := func() bool { return p.Latest(chat).Outdated }
-	finish := func(meanwhile ...lockdown.Graph) {
+	finish := func(meanwhile ...graph.Graph) {
 		s, wanted, _ := p.take(chat)
 		for _, graph := range meanwhile {
 			p.Intend(chat, graph, nil)
@@ -149,13 +149,13 @@ func TestARunIsLeftWhenTheStackWantsSomethingElse(t *testing.T) {
 }
 
 // intended is what the other loop does when nothing hinders it.
-func intended(p *Prober, g lockdown.Graph, problems ...string) {
+func intended(p *Prober, g graph.Graph, problems ...string) {
 	p.Intend(chat, g, problems)
 	p.Applied(chat)
 }
 
 // other is a graph that differs.
-func other(g lockdown.Graph) lockdown.Graph {
+func other(g graph.Graph) graph.Graph {
 	g.Connections = g.Connections[1:]
 	return g
 }

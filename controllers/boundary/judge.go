@@ -11,8 +11,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
-	"github.com/openimstack/openim-operator/controllers/lockdown/probe"
-	"github.com/openimstack/openim-operator/controllers/lockdown/world"
+	"github.com/openimstack/openim-operator/netpol/probe"
+	"github.com/openimstack/openim-operator/netpol/snapshot"
 )
 
 // control is a listener which every intruder must reach.
@@ -191,7 +191,7 @@ func some(all []string) string {
 }
 
 // barredIn answers trial.barred from a snapshot.
-func barredIn(w *world.World, intruders []*corev1.Pod) func(int, control) string {
+func barredIn(w *snapshot.World, intruders []*corev1.Pod) func(int, control) string {
 	return func(i int, c control) string { return barred(w, intruders[i], c.pod, c.address) }
 }
 

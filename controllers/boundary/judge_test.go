@@ -12,29 +12,29 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
-	"github.com/openimstack/openim-operator/controllers/lockdown"
-	"github.com/openimstack/openim-operator/controllers/lockdown/probe"
-	"github.com/openimstack/openim-operator/controllers/lockdown/world"
-	"github.com/openimstack/openim-operator/controllers/openim"
+	"github.com/openimstack/openim-operator/netpol/graph"
+	"github.com/openimstack/openim-operator/netpol/probe"
+	"github.com/openimstack/openim-operator/netpol/snapshot"
+	"github.com/openimstack/openim-operator/openim"
 )
 
 // town is a stack that runs: one pod of each component, its own policies, and the namespaces of both intruders.
 type town struct {
-	graph lockdown.Graph
-	world *world.World
+	graph graph.Graph
+	world *snapshot.World
 }
 
 func newTown() town {
-	g := lockdown.NewGraph(&v1alpha1.OpenIMStack{ObjectMeta: metav1.ObjectMeta{Name: "chat", Namespace: "im"}}, openim.Facts{})
-	w := &world.World{Namespaces: []corev1.Namespace{{ObjectMeta: metav1.ObjectMeta{Name: "im"}}, {ObjectMeta: metav1.ObjectMeta{Name: "ops"}}}}
+	g := graph.NewGraph(&v1alpha1.OpenIMStack{ObjectMeta: metav1.ObjectMeta{Name: "chat", Namespace: "im"}}, openim.Facts{})
+	w := &snapshot.World{Namespaces: []corev1.Namespace{{ObjectMeta: metav1.ObjectMeta{Name: "im"}}, {ObjectMeta: metav1.ObjectMeta{Name: "ops"}}}}
 	for i, c := range g.Components {
 		w.Pods = append(w.Pods, pod(c, i, "0"))
 	}
-	w.Policies = values(lockdown.Policies(g))
+	w.Policies = values(graph.Policies(g))
 	return town{g, w}
 }
 
-func pod(c lockdown.Component, number int, replica string) corev1.Pod {
+func pod(c graph.Component, number int, replica string) corev1.Pod {
 	ip := netip.AddrFrom4([4]byte{10, 244, 0, byte(10 + number)}).String()
 	carried := c.Labels("chat")
 	carried[v1alpha1.LabelPartOf] = v1alpha1.PartOf
@@ -115,7 +115,7 @@ func TestEveryPortOfEveryReadyPodIsTriedFromEachPlace(t *testing.T) {
 	g := NewWithT(t)
 	p := newTown().lay(g)
 	ports := 0
-	for _, c := range lockdown.ComponentsOf(&v1alpha1.OpenIMStack{}) {
+	for _, c := range graph.ComponentsOf(&v1alpha1.OpenIMStack{}) {
 		ports += len(c.Ports)
 	}
 	g.Expect(p.targets).To(HaveLen(ports))
@@ -136,7 +136,7 @@ func TestEveryPortOfEveryReadyPodIsTriedFromEachPlace(t *testing.T) {
 func TestServicesThatLeadToAPortAreTriedByTheirClusterIPs(t *testing.T) {
 	g := NewWithT(t)
 	town := newTown()
-	api, _ := lockdown.Lookup(string(openim.API))
+	api, _ := graph.Lookup(string(openim.API))
 	service := func(namespace, name string, selector map[string]string, target intstr.IntOrString, ips ...string) corev1.Service {
 		return corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}, Spec: corev1.ServiceSpec{
 			Selector: selector, ClusterIPs: ips, Ports: []corev1.ServicePort{{Port: 80, TargetPort: target}},
@@ -244,7 +244,7 @@ func TestWhatATrialComesTo(t *testing.T) {
 			r.seen[0][r.index("api", "http")] = probe.Open
 		}, want: "NotEnforcedByCNI"},
 		{name: "the gateway's door does not answer", happens: func(_ *WithT, _ *town, r *trial) {
-			r.seen[0][r.index("gateway", lockdown.AdminPort)] = probe.Timeout
+			r.seen[0][r.index("gateway", graph.AdminPort)] = probe.Timeout
 		}, want: "NotVerified", says: []string{"a door that is open to anyone does not answer: gateway:8081"}},
 		{name: "a namespace that denies all ingress of its own", town: func(t *town) {
 			t.world.Policies = append(t.world.Policies, policy("im", "deny", denyIngress))
@@ -317,7 +317,7 @@ func TestTheCountsAddUp(t *testing.T) {
 	town := newTown()
 	r := town.trial(g)
 	r.seen[0][r.index("api", "http")] = probe.Open
-	r.seen[1][r.index("gateway", lockdown.AdminPort)] = probe.Timeout
+	r.seen[1][r.index("gateway", graph.AdminPort)] = probe.Timeout
 	j := judge(*r)
 	g.Expect(j.attempted).To(Equal(2 * len(r.before.targets)))
 	g.Expect(j.unexpected).To(Equal(2))

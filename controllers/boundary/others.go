@@ -13,7 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
-	"github.com/openimstack/openim-operator/controllers/lockdown/world"
+	"github.com/openimstack/openim-operator/netpol/snapshot"
 )
 
 // Kinds of others that send traffic to Services are watched by metadata alone, like the rest, but in a cache that nothing waits for: a kind
@@ -51,7 +51,7 @@ func (p *Prober) watchOthers(ctx context.Context, c cache.Cache, mapper apimeta.
 }
 
 func (p *Prober) watchNew(ctx context.Context, c cache.Cache, mapper apimeta.RESTMapper, watched map[schema.GroupKind]bool) {
-	for _, kind := range world.TrafficKinds() {
+	for _, kind := range snapshot.TrafficKinds() {
 		if watched[kind] || ctx.Err() != nil {
 			continue
 		}

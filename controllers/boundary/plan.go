@@ -14,9 +14,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/openimstack/openim-operator/controllers/lockdown"
-	"github.com/openimstack/openim-operator/controllers/lockdown/evaluate"
-	"github.com/openimstack/openim-operator/controllers/lockdown/world"
+	"github.com/openimstack/openim-operator/netpol/evaluate"
+	"github.com/openimstack/openim-operator/netpol/graph"
+	"github.com/openimstack/openim-operator/netpol/snapshot"
 )
 
 // plan is what is tried: every target from every place.
@@ -43,13 +43,13 @@ type cell struct {
 }
 
 // lay makes the plan for a snapshot and one stranger in each namespace.
-func lay(g lockdown.Graph, w *world.World, strangers []*corev1.Pod) (plan, error) {
+func lay(g graph.Graph, w *snapshot.World, strangers []*corev1.Pod) (plan, error) {
 	var namespaces []string
 	for _, s := range strangers {
 		namespaces = append(namespaces, s.Namespace)
 	}
 	p := plan{namespaces: namespaces, targets: targets(g, w)}
-	intended, err := evaluate.New(w.Namespaces, values(lockdown.Policies(g)))
+	intended, err := evaluate.New(w.Namespaces, values(graph.Policies(g)))
 	if err != nil {
 		return p, fmt.Errorf("compiling the stack's own policies: %w", err)
 	}
@@ -79,7 +79,7 @@ func lay(g lockdown.Graph, w *world.World, strangers []*corev1.Pod) (plan, error
 }
 
 // strangers are the intruders as policies see them before there are any: by their labels alone, since nobody knows their addresses yet.
-func strangers(g lockdown.Graph, namespaces []string) []*corev1.Pod {
+func strangers(g graph.Graph, namespaces []string) []*corev1.Pod {
 	var all []*corev1.Pod
 	for _, namespace := range namespaces {
 		labels := podLabels(types.NamespacedName{Namespace: g.Namespace, Name: g.Stack}, "0")
@@ -104,7 +104,7 @@ func because(v evaluate.Verdict) string {
 }
 
 // barred says which policy keeps one pod from another, empty when none does. It is asked about the probe's own pods.
-func barred(w *world.World, from, to *corev1.Pod, address netip.AddrPort) string {
+func barred(w *snapshot.World, from, to *corev1.Pod, address netip.AddrPort) string {
 	live, _ := evaluate.New(w.Namespaces, w.Policies)
 	v := live.Connect(evaluate.End{Pod: from}, evaluate.End{Pod: to, Address: address.Addr()}, int32(address.Port()), corev1.ProtocolTCP)
 	var names []string
@@ -120,7 +120,7 @@ func barred(w *world.World, from, to *corev1.Pod, address netip.AddrPort) string
 }
 
 // rules are all that decides, in lines: policies of the namespaces, what is meant, and policies that are not evaluated.
-func rules(g lockdown.Graph, w *world.World, namespaces []string) []string {
+func rules(g graph.Graph, w *snapshot.World, namespaces []string) []string {
 	var lines []string
 	add := func(name string, spec networkingv1.NetworkPolicySpec) {
 		text, _ := json.Marshal(spec) //nolint:errchkjson // plain data
@@ -131,7 +131,7 @@ func rules(g lockdown.Graph, w *world.World, namespaces []string) []string {
 			add("live "+p.Namespace+"/"+p.Name, p.Spec)
 		}
 	}
-	for _, p := range lockdown.Policies(g) {
+	for _, p := range graph.Policies(g) {
 		add("meant "+p.Name, p.Spec)
 	}
 	for _, p := range w.OtherPolicies {

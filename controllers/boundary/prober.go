@@ -16,9 +16,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
-	"github.com/openimstack/openim-operator/controllers/lockdown"
-	"github.com/openimstack/openim-operator/controllers/lockdown/audit"
-	"github.com/openimstack/openim-operator/controllers/lockdown/world"
+	"github.com/openimstack/openim-operator/netpol/audit"
+	"github.com/openimstack/openim-operator/netpol/graph"
+	"github.com/openimstack/openim-operator/netpol/snapshot"
 )
 
 // The probe's rights: pods of its own, and reading what decides who reaches a stack.
@@ -72,7 +72,7 @@ type Prober struct {
 	own, theirs *bell
 
 	// catalog of what kinds the cluster lacks.
-	catalog *world.Catalog
+	catalog *snapshot.Catalog
 
 	mutex  sync.Mutex
 	stacks map[types.NamespacedName]*stackState
@@ -101,7 +101,7 @@ type stackState struct {
 func New(c client.Client, live client.Reader, options Options) *Prober {
 	return &Prober{
 		client: c, live: live, options: options, now: time.Now, own: newBell(), theirs: newBell(),
-		stacks: map[types.NamespacedName]*stackState{}, catalog: &world.Catalog{},
+		stacks: map[types.NamespacedName]*stackState{}, catalog: &snapshot.Catalog{},
 	}
 }
 
@@ -228,7 +228,7 @@ func (p *Prober) look(ctx context.Context, stack *v1alpha1.OpenIMStack, s *stack
 }
 
 // unread are the kinds that the cluster has and that could not be read, by name.
-func unread(w *world.World) []string {
+func unread(w *snapshot.World) []string {
 	var kinds []string
 	for _, u := range w.Unread {
 		if !slices.Contains(kinds, u.Kind) {
@@ -311,8 +311,8 @@ func (p *Prober) namespacesOf(stack *v1alpha1.OpenIMStack) []string {
 
 // scope is what the audit reads: the stack's namespace, the operator's, and those where its stores and other parties are. All of a large
 // cluster would be too much to hold; `kubectl openimstack audit` reads it.
-func (p *Prober) scope(g lockdown.Graph) world.Scope {
-	scope := world.Scope{Namespaces: []string{g.Namespace}, Catalog: p.catalog}
+func (p *Prober) scope(g graph.Graph) snapshot.Scope {
+	scope := snapshot.Scope{Namespaces: []string{g.Namespace}, Catalog: p.catalog}
 	add := func(namespace string) {
 		outside := len(p.options.WatchNamespaces) > 0 && !slices.Contains(p.options.WatchNamespaces, namespace)
 		if namespace != "" && !outside && !slices.Contains(scope.Namespaces, namespace) {
@@ -321,7 +321,7 @@ func (p *Prober) scope(g lockdown.Graph) world.Scope {
 	}
 	add(p.options.Namespace)
 	for _, c := range g.Connections {
-		for _, party := range []lockdown.Party{c.From, c.To} {
+		for _, party := range []graph.Party{c.From, c.To} {
 			for _, peer := range party.Peers {
 				if peer.NamespaceSelector != nil {
 					add(peer.NamespaceSelector.MatchLabels[corev1.LabelMetadataName])

@@ -15,8 +15,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
-	"github.com/openimstack/openim-operator/controllers/lockdown"
-	"github.com/openimstack/openim-operator/controllers/lockdown/audit"
+	"github.com/openimstack/openim-operator/netpol/audit"
+	"github.com/openimstack/openim-operator/netpol/graph"
 )
 
 var chat = types.NamespacedName{Namespace: "im", Name: "chat"}
@@ -65,13 +65,13 @@ func TestTheOtherLoopIsWokenByNewsAlone(t *testing.T) {
 
 func TestTheAuditReadsTheNamespacesThatMatterAndThatItMay(t *testing.T) {
 	g := NewWithT(t)
-	graph := lockdown.Graph{Namespace: "im", Stack: "chat", Connections: []lockdown.Connection{{
-		To: lockdown.Party{Name: "redis", Peers: []networkingv1.NetworkPolicyPeer{{
+	stackGraph := graph.Graph{Namespace: "im", Stack: "chat", Connections: []graph.Connection{{
+		To: graph.Party{Name: "redis", Peers: []networkingv1.NetworkPolicyPeer{{
 			NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"kubernetes.io/metadata.name": "infra"}},
 		}}},
 	}}}
-	g.Expect(New(nil, nil, Options{Namespace: "ops"}).scope(graph).Namespaces).To(ConsistOf("im", "ops", "infra"))
-	g.Expect(New(nil, nil, Options{Namespace: "ops", WatchNamespaces: []string{"im"}}).scope(graph).Namespaces).To(ConsistOf("im"))
+	g.Expect(New(nil, nil, Options{Namespace: "ops"}).scope(stackGraph).Namespaces).To(ConsistOf("im", "ops", "infra"))
+	g.Expect(New(nil, nil, Options{Namespace: "ops", WatchNamespaces: []string{"im"}}).scope(stackGraph).Namespaces).To(ConsistOf("im"))
 }
 
 func TestIntrudersStandInTwoPlacesIfThereAreTwo(t *testing.T) {

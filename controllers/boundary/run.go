@@ -23,10 +23,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
-	"github.com/openimstack/openim-operator/controllers/lockdown"
-	"github.com/openimstack/openim-operator/controllers/lockdown/audit"
-	"github.com/openimstack/openim-operator/controllers/lockdown/probe"
-	"github.com/openimstack/openim-operator/controllers/lockdown/world"
+	"github.com/openimstack/openim-operator/netpol/audit"
+	"github.com/openimstack/openim-operator/netpol/graph"
+	"github.com/openimstack/openim-operator/netpol/probe"
+	"github.com/openimstack/openim-operator/netpol/snapshot"
 )
 
 const (
@@ -269,14 +269,14 @@ func suspended(stack *v1alpha1.OpenIMStack) bool {
 }
 
 // disturbed reports whether a policy of the stack's own is missing or means something else in a snapshot.
-func disturbed(g lockdown.Graph, w *world.World) bool {
+func disturbed(g graph.Graph, w *snapshot.World) bool {
 	live := map[string]networkingv1.NetworkPolicySpec{}
 	for _, p := range w.Policies {
 		if p.Namespace == g.Namespace {
 			live[p.Name] = p.Spec
 		}
 	}
-	return slices.ContainsFunc(lockdown.Policies(g), func(wanted *networkingv1.NetworkPolicy) bool {
+	return slices.ContainsFunc(graph.Policies(g), func(wanted *networkingv1.NetworkPolicy) bool {
 		is, there := live[wanted.Name]
 		return !there || !audit.SameMeaning(is, wanted.Spec)
 	})

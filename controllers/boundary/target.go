@@ -10,9 +10,9 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
-	"github.com/openimstack/openim-operator/controllers/lockdown"
-	"github.com/openimstack/openim-operator/controllers/lockdown/probe"
-	"github.com/openimstack/openim-operator/controllers/lockdown/world"
+	"github.com/openimstack/openim-operator/netpol/graph"
+	"github.com/openimstack/openim-operator/netpol/probe"
+	"github.com/openimstack/openim-operator/netpol/snapshot"
 )
 
 // maxTargets leaves room for the controls in a plan.
@@ -21,7 +21,7 @@ const maxTargets = probe.MaxAttempts - 16
 // target is a port of a component at one address.
 type target struct {
 	component string
-	port      lockdown.Port
+	port      graph.Port
 	address   netip.AddrPort
 	// service by whose ClusterIP the port is reached; empty for a pod's own address.
 	service string
@@ -38,7 +38,7 @@ func (t target) String() string {
 
 // targets are all ports of all ready pods of a stack, by every address of theirs and by the ClusterIPs of the Services that lead to them.
 // When there are more than a plan holds, each component keeps its first pods.
-func targets(g lockdown.Graph, w *world.World) []target {
+func targets(g graph.Graph, w *snapshot.World) []target {
 	byComponent := readyPods(g, w)
 	var all []target
 	for _, c := range g.Components {
@@ -59,7 +59,7 @@ func targets(g lockdown.Graph, w *world.World) []target {
 }
 
 // readyPods of a stack by component, in the order of their names.
-func readyPods(g lockdown.Graph, w *world.World) map[string][]*corev1.Pod {
+func readyPods(g graph.Graph, w *snapshot.World) map[string][]*corev1.Pod {
 	found := map[string][]*corev1.Pod{}
 	for _, c := range g.Components {
 		selector := labels.SelectorFromSet(c.Labels(g.Stack))
@@ -78,7 +78,7 @@ func ready(pod *corev1.Pod) bool {
 	})
 }
 
-func podTargets(c lockdown.Component, pod *corev1.Pod) []target {
+func podTargets(c graph.Component, pod *corev1.Pod) []target {
 	var found []target
 	for _, port := range c.Ports {
 		for _, address := range addresses(pod) {
@@ -104,7 +104,7 @@ func at(address netip.Addr, port int32) netip.AddrPort {
 }
 
 // serviceTargets are the ClusterIPs that lead to a component's ports: those of any Service of the namespace, not of the stack's alone.
-func serviceTargets(namespace string, c lockdown.Component, pods []*corev1.Pod, services []corev1.Service) []target {
+func serviceTargets(namespace string, c graph.Component, pods []*corev1.Pod, services []corev1.Service) []target {
 	var found []target
 	for i := range services {
 		s := &services[i]
@@ -134,7 +134,7 @@ func serviceTargets(namespace string, c lockdown.Component, pods []*corev1.Pod, 
 }
 
 // componentPort is the port of a component that a Service's port leads to.
-func componentPort(c lockdown.Component, pod *corev1.Pod, p corev1.ServicePort) (lockdown.Port, bool) {
+func componentPort(c graph.Component, pod *corev1.Pod, p corev1.ServicePort) (graph.Port, bool) {
 	number := p.TargetPort.IntVal
 	if number == 0 && p.TargetPort.Type == intstr.Int {
 		number = p.Port
@@ -148,11 +148,11 @@ func componentPort(c lockdown.Component, pod *corev1.Pod, p corev1.ServicePort) 
 			}
 		}
 	}
-	i := slices.IndexFunc(c.Ports, func(port lockdown.Port) bool {
+	i := slices.IndexFunc(c.Ports, func(port graph.Port) bool {
 		return port.Number == number && port.Protocol == corev1.ProtocolTCP && (p.Protocol == corev1.ProtocolTCP || p.Protocol == "")
 	})
 	if i < 0 {
-		return lockdown.Port{}, false
+		return graph.Port{}, false
 	}
 	return c.Ports[i], true
 }

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
-	"github.com/openimstack/openim-operator/controllers/openim"
+	"github.com/openimstack/openim-operator/openim"
 )
 
 // pair judges a certificate and its key as the gateway will. No word of it repeats the key.

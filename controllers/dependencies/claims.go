@@ -11,7 +11,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
-	"github.com/openimstack/openim-operator/controllers/openim"
+	"github.com/openimstack/openim-operator/openim"
 )
 
 // ClaimsOfSpec are what a stack must have to itself, as far as its spec tells: what is behind a connection string stands in a Secret.

@@ -17,7 +17,7 @@ import (
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/controllers/dependencies"
-	"github.com/openimstack/openim-operator/controllers/openim"
+	"github.com/openimstack/openim-operator/openim"
 )
 
 // A NetworkPolicy is applied after a Service's port has been translated. The number at the endpoints is what counts.

@@ -18,7 +18,7 @@ import (
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/controllers/dependencies"
-	"github.com/openimstack/openim-operator/controllers/openim"
+	"github.com/openimstack/openim-operator/openim"
 )
 
 func stack(change ...func(*v1alpha1.OpenIMStackSpec)) *v1alpha1.OpenIMStack {

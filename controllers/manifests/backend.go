@@ -6,8 +6,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
-	"github.com/openimstack/openim-operator/controllers/lockdown"
-	"github.com/openimstack/openim-operator/controllers/openim"
+	"github.com/openimstack/openim-operator/netpol/graph"
+	"github.com/openimstack/openim-operator/openim"
 )
 
 // addBackend adds the only holder of OpenIM's secret and of the keys that users log in with.
@@ -15,8 +15,8 @@ func (b *builder) addBackend() error {
 	component := b.component(v1alpha1.ComponentBackend)
 	mounts := &mounts{}
 	config := backendConfig{
-		Listen:               listen(component, lockdown.BackendPort),
-		Telemetry:            listener{Listen: listen(component, lockdown.TelemetryPort)},
+		Listen:               listen(component, graph.BackendPort),
+		Telemetry:            listener{Listen: listen(component, graph.TelemetryPort)},
 		AssertionKeyFile:     mounts.key("assertion", &b.facts.AssertionKey, "key"),
 		Tracing:              tracing(b.stack),
 		Debug:                &listener{Listen: debugListen},

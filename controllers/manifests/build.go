@@ -8,8 +8,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
-	"github.com/openimstack/openim-operator/controllers/lockdown"
-	"github.com/openimstack/openim-operator/controllers/openim"
+	"github.com/openimstack/openim-operator/netpol/graph"
+	"github.com/openimstack/openim-operator/openim"
 )
 
 // Options are what the operator brings along.
@@ -20,8 +20,8 @@ type Options struct {
 
 // Build returns the children of a stack. Policies come first: nothing may run before it is sealed.
 func Build(stack *v1alpha1.OpenIMStack, facts openim.Facts, options Options) ([]client.Object, error) {
-	b := builder{stack: stack, facts: facts, options: options, graph: lockdown.NewGraph(stack, facts)}
-	for _, policy := range lockdown.Policies(b.graph) {
+	b := builder{stack: stack, facts: facts, options: options, graph: graph.NewGraph(stack, facts)}
+	for _, policy := range graph.Policies(b.graph) {
 		b.add(policy)
 	}
 	for _, component := range b.graph.Components {
@@ -55,7 +55,7 @@ type builder struct {
 	stack   *v1alpha1.OpenIMStack
 	facts   openim.Facts
 	options Options
-	graph   lockdown.Graph
+	graph   graph.Graph
 	objects []client.Object
 }
 
@@ -81,26 +81,26 @@ func CommonLabels(stack string) map[string]string {
 }
 
 // meta of a component's child.
-func (b *builder) meta(name string, component lockdown.Component) metav1.ObjectMeta {
+func (b *builder) meta(name string, component graph.Component) metav1.ObjectMeta {
 	return metav1.ObjectMeta{Name: name, Namespace: b.stack.Namespace, Labels: component.Labels(b.stack.Name)}
 }
 
-func (b *builder) child(component lockdown.Component) string {
+func (b *builder) child(component graph.Component) string {
 	return v1alpha1.ChildName(b.stack.Name, component.Name)
 }
 
 // component of the stack, with the ports that its spec asks for.
-func (b *builder) component(name string) lockdown.Component {
-	for _, c := range lockdown.ComponentsOf(b.stack) {
+func (b *builder) component(name string) graph.Component {
+	for _, c := range graph.ComponentsOf(b.stack) {
 		if c.Name == name {
 			return c
 		}
 	}
-	return lockdown.Component{}
+	return graph.Component{}
 }
 
 // address is where a Service of the stack is reached from inside the cluster, host:port.
 func (b *builder) address(component, port string) string {
-	c, _ := lockdown.Lookup(component)
+	c, _ := graph.Lookup(component)
 	return fmt.Sprintf("%s.%s.svc:%d", b.child(c), b.stack.Namespace, c.Port(port).Number)
 }

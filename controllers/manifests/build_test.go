@@ -14,9 +14,9 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
-	"github.com/openimstack/openim-operator/controllers/lockdown"
 	"github.com/openimstack/openim-operator/controllers/manifests"
-	"github.com/openimstack/openim-operator/controllers/openim"
+	"github.com/openimstack/openim-operator/netpol/graph"
+	"github.com/openimstack/openim-operator/openim"
 )
 
 func bufferOf(text []byte) *bufio.Reader { return bufio.NewReader(bytes.NewReader(text)) }
@@ -47,7 +47,7 @@ func TestPoliciesComeBeforeEverythingElse(t *testing.T) {
 func TestEveryPodIsRestricted(t *testing.T) {
 	_, objects := build(t, "testdata/everything")
 	all := deployments(objects)
-	NewWithT(t).Expect(all).To(HaveLen(len(lockdown.Components())))
+	NewWithT(t).Expect(all).To(HaveLen(len(graph.Components())))
 	for _, d := range all {
 		g := NewWithT(t)
 		pod := d.Spec.Template.Spec

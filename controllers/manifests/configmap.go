@@ -10,12 +10,12 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
-	"github.com/openimstack/openim-operator/controllers/lockdown"
+	"github.com/openimstack/openim-operator/netpol/graph"
 )
 
 // configMap is named by its content and immutable: a changed configuration is another object, the pods that read it are
 // replaced one by one, and a pod which restarts in the middle still finds the configuration it was made with.
-func (b *builder) configMap(c lockdown.Component, files map[string]string) (*corev1.ConfigMap, error) {
+func (b *builder) configMap(c graph.Component, files map[string]string) (*corev1.ConfigMap, error) {
 	// JSON writes maps in the order of their keys.
 	content, err := json.Marshal(files)
 	if err != nil {

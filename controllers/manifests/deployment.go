@@ -11,7 +11,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
-	"github.com/openimstack/openim-operator/controllers/lockdown"
+	"github.com/openimstack/openim-operator/netpol/graph"
 )
 
 // nobody is the user and group of all containers. Upstream's image names none and would run as root.
@@ -22,7 +22,7 @@ const defaultGraceSeconds int64 = 30
 
 // workload is what differs between the Deployments of a stack.
 type workload struct {
-	component   lockdown.Component
+	component   graph.Component
 	container   corev1.Container
 	volumes     []corev1.Volume
 	replicas    int32
@@ -105,7 +105,7 @@ func harden(c *corev1.Container) {
 	}
 }
 
-func containerPorts(c lockdown.Component) []corev1.ContainerPort {
+func containerPorts(c graph.Component) []corev1.ContainerPort {
 	var ports []corev1.ContainerPort
 	for _, p := range c.Ports {
 		ports = append(ports, corev1.ContainerPort{Name: p.Name, ContainerPort: p.Number, Protocol: p.Protocol})

@@ -6,12 +6,12 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
 
-	"github.com/openimstack/openim-operator/controllers/lockdown"
+	"github.com/openimstack/openim-operator/netpol/graph"
 )
 
 // disruptionBudget lets who drains nodes take one pod of a component at a time. A component with one pod has none: it would keep
 // its node from ever being drained.
-func (b *builder) disruptionBudget(c lockdown.Component) *policyv1.PodDisruptionBudget {
+func (b *builder) disruptionBudget(c graph.Component) *policyv1.PodDisruptionBudget {
 	return &policyv1.PodDisruptionBudget{
 		TypeMeta:   metav1.TypeMeta{APIVersion: policyv1.SchemeGroupVersion.String(), Kind: "PodDisruptionBudget"},
 		ObjectMeta: b.meta(b.child(c), c),

@@ -7,8 +7,8 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
-	"github.com/openimstack/openim-operator/controllers/lockdown"
-	"github.com/openimstack/openim-operator/controllers/openim"
+	"github.com/openimstack/openim-operator/netpol/graph"
+	"github.com/openimstack/openim-operator/openim"
 )
 
 // The wrapper's own paths, as its package wire has them. A test compares the two.
@@ -33,10 +33,10 @@ func (b *builder) addGateway() error {
 		spec = *b.stack.Spec.Wrapper.Gateway
 	}
 	config := gatewayConfig{
-		Admin:     doorConfig{Listen: listen(component, lockdown.AdminPort)},
-		Telemetry: listener{Listen: listen(component, lockdown.TelemetryPort)},
+		Admin:     doorConfig{Listen: listen(component, graph.AdminPort)},
+		Telemetry: listener{Listen: listen(component, graph.TelemetryPort)},
 		Backend: backendReference{
-			URL:              "http://" + b.address(v1alpha1.ComponentBackend, lockdown.BackendPort),
+			URL:              "http://" + b.address(v1alpha1.ComponentBackend, graph.BackendPort),
 			AssertionKeyFile: mounts.key("assertion", &b.facts.AssertionKey, "key"),
 		},
 		Tracing:              tracing(b.stack),
@@ -67,10 +67,10 @@ func (b *builder) addGateway() error {
 }
 
 // users is the users' door. It has the certificate of the administrators' one.
-func (b *builder) users(component lockdown.Component, gateway v1alpha1.GatewaySpec, tls *tlsConfig) *usersConfig {
+func (b *builder) users(component graph.Component, gateway v1alpha1.GatewaySpec, tls *tlsConfig) *usersConfig {
 	users := b.stack.Spec.Wrapper.Auth.Users
 	return &usersConfig{
-		doorConfig:          doorConfig{Listen: listen(component, lockdown.UsersPort), TLS: tls},
+		doorConfig:          doorConfig{Listen: listen(component, graph.UsersPort), TLS: tls},
 		Session:             session(users),
 		CodeLifetimeSeconds: ptr.Deref(ptr.Deref(users.Enrolment, v1alpha1.Enrolment{}).CodeLifetimeSeconds, defaultCodeLifetime),
 		SocketToken:         string(users.SocketToken),
@@ -105,9 +105,9 @@ func (b *builder) gatewayEndpoints(endpoints *v1alpha1.Endpoints) {
 	if gateway := b.stack.Spec.Wrapper.Gateway; gateway != nil && gateway.TLS != nil {
 		secure = "s"
 	}
-	endpoints.Gateway = "http" + secure + "://" + b.address(v1alpha1.ComponentGateway, lockdown.AdminPort)
+	endpoints.Gateway = "http" + secure + "://" + b.address(v1alpha1.ComponentGateway, graph.AdminPort)
 	if b.stack.Spec.Wrapper.Auth.Users != nil {
-		address := b.address(v1alpha1.ComponentGateway, lockdown.UsersPort)
+		address := b.address(v1alpha1.ComponentGateway, graph.UsersPort)
 		endpoints.Users = "http" + secure + "://" + address
 		endpoints.Realtime = "ws" + secure + "://" + address + socketPath
 	}

@@ -11,7 +11,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
-	"github.com/openimstack/openim-operator/controllers/lockdown"
+	"github.com/openimstack/openim-operator/netpol/graph"
 )
 
 // HotSuffix names the ConfigMap with what the gateway takes without a restart, behind the gateway's own name.
@@ -22,7 +22,7 @@ const hotFile = "hot.yaml"
 
 // addHot adds what the gateway reads again while it runs, when the spec says anything of that kind. Unlike other configuration
 // its ConfigMap keeps its name: a change of it must reach the pods that run, and drop no socket.
-func (b *builder) addHot(component lockdown.Component, mounts *mounts, config *gatewayConfig) error {
+func (b *builder) addHot(component graph.Component, mounts *mounts, config *gatewayConfig) error {
 	text, err := Hot(b.stack)
 	if err != nil || text == nil {
 		return err

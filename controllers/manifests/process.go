@@ -9,8 +9,8 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
-	"github.com/openimstack/openim-operator/controllers/lockdown"
-	"github.com/openimstack/openim-operator/controllers/openim"
+	"github.com/openimstack/openim-operator/netpol/graph"
+	"github.com/openimstack/openim-operator/openim"
 )
 
 const (
@@ -25,7 +25,7 @@ const (
 
 // addProcess adds the configuration and the Deployment of one of OpenIM's processes.
 func (b *builder) addProcess(p openim.Process) error {
-	component, _ := lockdown.Lookup(string(p.Name))
+	component, _ := graph.Lookup(string(p.Name))
 	files, err := openim.Render(p, b.facts.Settings)
 	if err != nil {
 		return err

@@ -10,8 +10,8 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
-	"github.com/openimstack/openim-operator/controllers/lockdown"
-	"github.com/openimstack/openim-operator/controllers/openim"
+	"github.com/openimstack/openim-operator/netpol/graph"
+	"github.com/openimstack/openim-operator/openim"
 )
 
 // balanced are the components that are called by their Service's name and need one address for all replicas. The others
@@ -23,7 +23,7 @@ var balanced = map[string]bool{
 	v1alpha1.ComponentBackend: true,
 }
 
-func (b *builder) service(c lockdown.Component) *corev1.Service {
+func (b *builder) service(c graph.Component) *corev1.Service {
 	service := &corev1.Service{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Service"},
 		ObjectMeta: b.meta(b.child(c), c),
@@ -44,7 +44,7 @@ func (b *builder) service(c lockdown.Component) *corev1.Service {
 }
 
 // exceptions are those that let somebody in to a component, each once.
-func (b *builder) exceptions(c lockdown.Component) []string {
+func (b *builder) exceptions(c graph.Component) []string {
 	var names []string
 	for _, in := range b.graph.To(c.Name) {
 		if in.Exception != "" && !slices.Contains(names, in.Exception) {
@@ -55,7 +55,7 @@ func (b *builder) exceptions(c lockdown.Component) []string {
 }
 
 // serviceAccount has no token and no rights: nothing in a stack talks to the API server.
-func (b *builder) serviceAccount(c lockdown.Component) *corev1.ServiceAccount {
+func (b *builder) serviceAccount(c graph.Component) *corev1.ServiceAccount {
 	return &corev1.ServiceAccount{
 		TypeMeta:                     metav1.TypeMeta{APIVersion: "v1", Kind: "ServiceAccount"},
 		ObjectMeta:                   b.meta(b.child(c), c),

@@ -16,8 +16,8 @@ import (
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/controllers/dependencies"
-	"github.com/openimstack/openim-operator/controllers/lockdown"
 	"github.com/openimstack/openim-operator/controllers/manifests"
+	"github.com/openimstack/openim-operator/netpol/graph"
 )
 
 // changed builds a case of testdata after a change of its spec.
@@ -213,11 +213,11 @@ func TestTheUsersPortIsThereOnlyForUsers(t *testing.T) {
 		var service, container bool
 		for _, o := range objects {
 			if s, ok := o.(*corev1.Service); ok && s.Name == "chat-gateway" {
-				service = slices.ContainsFunc(s.Spec.Ports, func(p corev1.ServicePort) bool { return p.Name == lockdown.UsersPort })
+				service = slices.ContainsFunc(s.Spec.Ports, func(p corev1.ServicePort) bool { return p.Name == graph.UsersPort })
 			}
 		}
 		for _, p := range deploymentOf(t, objects, v1alpha1.ComponentGateway).Spec.Template.Spec.Containers[0].Ports {
-			container = container || p.Name == lockdown.UsersPort
+			container = container || p.Name == graph.UsersPort
 		}
 		NewWithT(t).Expect([]bool{service, container}).To(HaveEach(want), folder)
 		NewWithT(t).Expect(hotMap(t, objects) != nil).To(Equal(want), folder)

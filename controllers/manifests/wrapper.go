@@ -10,7 +10,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
-	"github.com/openimstack/openim-operator/controllers/lockdown"
+	"github.com/openimstack/openim-operator/netpol/graph"
 )
 
 const (
@@ -25,7 +25,7 @@ const (
 
 // role is what differs between gateway and backend.
 type role struct {
-	component lockdown.Component
+	component graph.Component
 	config    any
 	mounts    *mounts
 	size      v1alpha1.ProcessSpec
@@ -63,9 +63,9 @@ func (b *builder) addRole(r role) error {
 			Args:            []string{r.component.Name, "--config", path.Join(configDir, wrapperConfigFile)},
 			Ports:           containerPorts(r.component),
 			Resources:       resources(r.size.Resources),
-			StartupProbe:    httpProbe("/healthz", lockdown.TelemetryPort, 2, 30),
-			ReadinessProbe:  httpProbe("/readyz", lockdown.TelemetryPort, 5, 3),
-			LivenessProbe:   httpProbe("/healthz", lockdown.TelemetryPort, 20, 3),
+			StartupProbe:    httpProbe("/healthz", graph.TelemetryPort, 2, 30),
+			ReadinessProbe:  httpProbe("/readyz", graph.TelemetryPort, 5, 3),
+			LivenessProbe:   httpProbe("/healthz", graph.TelemetryPort, 20, 3),
 			VolumeMounts:    append([]corev1.VolumeMount{{Name: "config", MountPath: configDir, ReadOnly: true}}, r.mounts.mounts...),
 		},
 		volumes:      append([]corev1.Volume{configVolume(configMap.Name)}, r.mounts.volumes...),
@@ -77,6 +77,6 @@ func (b *builder) addRole(r role) error {
 	return nil
 }
 
-func listen(c lockdown.Component, port string) string {
+func listen(c graph.Component, port string) string {
 	return ":" + strconv.Itoa(int(c.Port(port).Number))
 }

@@ -18,10 +18,10 @@ import (
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/controllers/dependencies"
-	"github.com/openimstack/openim-operator/controllers/lockdown/world"
 	"github.com/openimstack/openim-operator/controllers/manifests"
-	"github.com/openimstack/openim-operator/controllers/openim"
 	"github.com/openimstack/openim-operator/hack/infra"
+	"github.com/openimstack/openim-operator/netpol/snapshot"
+	"github.com/openimstack/openim-operator/openim"
 )
 
 // sample is the stack of the demo, relative to the project.
@@ -31,7 +31,7 @@ const sample = "config/samples/demo.yaml"
 type intended struct {
 	stack *v1alpha1.OpenIMStack
 	facts openim.Facts
-	world *world.World
+	world *snapshot.World
 }
 
 // load puts the demo together as its program does, from the same manifests.
@@ -66,7 +66,7 @@ func load(ctx context.Context, root string) (*intended, error) {
 }
 
 // around reads the namespaces, the stores and the stack as `kubectl openimstack audit --from-files` would.
-func around(stack *v1alpha1.OpenIMStack, sampleContent []byte) (*world.World, error) {
+func around(stack *v1alpha1.OpenIMStack, sampleContent []byte) (*snapshot.World, error) {
 	dir, err := os.MkdirTemp("", "auditdocs-")
 	if err != nil {
 		return nil, err
@@ -98,7 +98,7 @@ func around(stack *v1alpha1.OpenIMStack, sampleContent []byte) (*world.World, er
 	if err := os.WriteFile(filepath.Join(dir, "demo.yaml"), documents.Bytes(), 0o600); err != nil {
 		return nil, err
 	}
-	w, _, err := world.FromFiles(dir, stack.Namespace)
+	w, _, err := snapshot.FromFiles(dir, stack.Namespace)
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +108,7 @@ func around(stack *v1alpha1.OpenIMStack, sampleContent []byte) (*world.World, er
 
 // references are the objects that the stack's spec refers to: Services with the slices that a cluster writes once their pods run, and
 // Secrets, whose content shows nowhere.
-func references(stack *v1alpha1.OpenIMStack, w *world.World) []client.Object {
+func references(stack *v1alpha1.OpenIMStack, w *snapshot.World) []client.Object {
 	var out []client.Object
 	for i := range w.Services {
 		out = append(out, &w.Services[i], slice(&w.Services[i], w.Pods))

@@ -8,9 +8,9 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/openimstack/openim-operator/controllers/lockdown"
-	"github.com/openimstack/openim-operator/controllers/lockdown/audit"
-	"github.com/openimstack/openim-operator/controllers/lockdown/report"
+	"github.com/openimstack/openim-operator/netpol/audit"
+	"github.com/openimstack/openim-operator/netpol/graph"
+	"github.com/openimstack/openim-operator/netpol/report"
 )
 
 func main() {
@@ -43,7 +43,7 @@ func render(ctx context.Context, root string) (map[string][]byte, error) {
 		return nil, fmt.Errorf("the demo's stack without a cluster: %w", err)
 	}
 	// No time: the same objects make the same page on any day.
-	found := audit.Run(audit.Input{Stack: demo.stack, Graph: lockdown.NewGraph(demo.stack, demo.facts), World: demo.world})
+	found := audit.Run(audit.Input{Stack: demo.stack, Graph: graph.NewGraph(demo.stack, demo.facts), World: demo.world})
 	files := map[string][]byte{}
 	for name, format := range map[string]report.Format{"audit-demo.html": report.HTML, "audit-demo.svg": report.SVG} {
 		var out bytes.Buffer

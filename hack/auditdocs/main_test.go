@@ -15,10 +15,10 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
-	"github.com/openimstack/openim-operator/controllers/lockdown"
-	"github.com/openimstack/openim-operator/controllers/lockdown/audit"
-	"github.com/openimstack/openim-operator/controllers/lockdown/report"
-	"github.com/openimstack/openim-operator/controllers/openim"
+	"github.com/openimstack/openim-operator/netpol/audit"
+	"github.com/openimstack/openim-operator/netpol/graph"
+	"github.com/openimstack/openim-operator/netpol/report"
+	"github.com/openimstack/openim-operator/openim"
 )
 
 // root of the project.
@@ -55,7 +55,7 @@ func TestTheDemoIsSealedUntilSomebodyOpensIt(t *testing.T) {
 	demo, err := load(t.Context(), root)
 	g.Expect(err).NotTo(HaveOccurred())
 	run := func() audit.Report {
-		return audit.Run(audit.Input{Stack: demo.stack, Graph: lockdown.NewGraph(demo.stack, demo.facts), World: demo.world})
+		return audit.Run(audit.Input{Stack: demo.stack, Graph: graph.NewGraph(demo.stack, demo.facts), World: demo.world})
 	}
 	found := run()
 	g.Expect(found.Verdict).To(Equal(audit.Sealed))
@@ -64,7 +64,7 @@ func TestTheDemoIsSealedUntilSomebodyOpensIt(t *testing.T) {
 	g.Expect(found.Counts.Open).To(BeNumerically(">", 50))
 
 	before := len(demo.world.Policies)
-	demo.world.Policies = slices.DeleteFunc(demo.world.Policies, func(p networkingv1.NetworkPolicy) bool { return strings.HasSuffix(p.Name, lockdown.DefaultDeny) })
+	demo.world.Policies = slices.DeleteFunc(demo.world.Policies, func(p networkingv1.NetworkPolicy) bool { return strings.HasSuffix(p.Name, graph.DefaultDeny) })
 	g.Expect(demo.world.Policies).To(HaveLen(before - 1))
 	opened := run()
 	g.Expect(opened.Verdict).To(Equal(audit.Open))
@@ -84,7 +84,7 @@ func TestAHoleInTheDemoIsNamedInEveryFormat(t *testing.T) {
 			Ingress:     []networkingv1.NetworkPolicyIngressRule{{}},
 		},
 	})
-	found := audit.Run(audit.Input{Stack: demo.stack, Graph: lockdown.NewGraph(demo.stack, demo.facts), World: demo.world})
+	found := audit.Run(audit.Input{Stack: demo.stack, Graph: graph.NewGraph(demo.stack, demo.facts), World: demo.world})
 	g.Expect(found.Verdict).To(Equal(audit.Open))
 	g.Expect(found.Counts.Unexpected).To(BeNumerically(">", 0))
 	for _, format := range report.Formats() {

@@ -8,7 +8,7 @@ import (
 
 	. "github.com/onsi/gomega"
 
-	"github.com/openimstack/openim-operator/controllers/lockdown"
+	"github.com/openimstack/openim-operator/netpol/graph"
 	"github.com/openimstack/openim-operator/test/harness/chat"
 	"github.com/openimstack/openim-operator/test/harness/setup"
 )
@@ -31,7 +31,7 @@ func TestTheDemoRefusesAnUnknownCluster(t *testing.T) {
 // Every column is a stranger or a component of the stack: a misspelt one would be an empty column.
 func TestEveryColumnIsASource(t *testing.T) {
 	for _, column := range columns {
-		_, component := lockdown.Lookup(column.Source)
+		_, component := graph.Lookup(column.Source)
 		stranger := column.Source == setup.Intruder || column.Source == setup.Outsider
 		NewWithT(t).Expect(component || stranger).To(BeTrue(), column.Source)
 	}

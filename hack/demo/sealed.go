@@ -11,10 +11,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
-	"github.com/openimstack/openim-operator/controllers/lockdown"
-	"github.com/openimstack/openim-operator/controllers/lockdown/probe"
-	"github.com/openimstack/openim-operator/controllers/openim"
 	"github.com/openimstack/openim-operator/hack/infra"
+	"github.com/openimstack/openim-operator/netpol/graph"
+	"github.com/openimstack/openim-operator/netpol/probe"
+	"github.com/openimstack/openim-operator/openim"
 	"github.com/openimstack/openim-operator/test/harness"
 	"github.com/openimstack/openim-operator/test/harness/matrix"
 	"github.com/openimstack/openim-operator/test/harness/setup"
@@ -75,7 +75,7 @@ func (s *show) stores(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	component, _ := lockdown.Lookup(v1alpha1.ComponentGateway)
+	component, _ := graph.Lookup(v1alpha1.ComponentGateway)
 	places := []struct {
 		name  string
 		place func() (harness.Place, error)

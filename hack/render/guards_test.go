@@ -16,8 +16,8 @@ import (
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/yaml"
 
-	"github.com/openimstack/openim-operator/controllers/lockdown/guard"
 	"github.com/openimstack/openim-operator/hack/render"
+	"github.com/openimstack/openim-operator/netpol/admission"
 )
 
 // rendered are the guards of a stream of YAML documents, by name.
@@ -54,17 +54,17 @@ func expression(policy admissionv1.ValidatingAdmissionPolicy, variable string) s
 
 func TestConfigInstallsEveryGuardAndEnforceRefuses(t *testing.T) {
 	root := projectRoot(t)
-	for folder, mode := range map[string]guard.Mode{"config/admission": guard.Audit, "config/admission-enforce": guard.Enforce} {
+	for folder, mode := range map[string]admission.Mode{"config/admission": admission.Audit, "config/admission-enforce": admission.Enforce} {
 		g := NewWithT(t)
 		stream, err := render.Kustomize(t.Context(), root, render.Overlay{Base: folder})
 		g.Expect(err).NotTo(HaveOccurred())
 		r := guardsOf(t, stream)
-		for _, want := range guard.Guards(mode) {
+		for _, want := range admission.Guards(mode) {
 			g.Expect(r.policies).To(HaveKeyWithValue(want.Policy.Name, *want.Policy), folder)
 			g.Expect(r.bindings).To(HaveKeyWithValue(want.Binding.Name, *want.Binding), folder)
 		}
-		g.Expect(r.policies).To(HaveLen(len(guard.Guards(mode))), folder)
-		g.Expect(r.bindings).To(HaveLen(len(guard.Guards(mode))), folder)
+		g.Expect(r.policies).To(HaveLen(len(admission.Guards(mode))), folder)
+		g.Expect(r.bindings).To(HaveLen(len(admission.Guards(mode))), folder)
 	}
 }
 
@@ -78,7 +78,7 @@ watchNamespaces: [im, im2]
 `})
 	g.Expect(err).NotTo(HaveOccurred())
 	r := guardsOf(t, stream)
-	g.Expect(r.policies).To(HaveLen(len(guard.Guards(guard.Enforce))))
+	g.Expect(r.policies).To(HaveLen(len(admission.Guards(admission.Enforce))))
 	for name, policy := range r.policies {
 		g.Expect(name).To(HavePrefix("chat-openim-operator-guard-"))
 		g.Expect(expression(policy, "operator")).To(Equal(`"system:serviceaccount:im-system:chat-openim-operator"`))
@@ -117,7 +117,7 @@ func TestTheExamplesOfThePageWork(t *testing.T) {
 	stream, err := render.Kustomize(t.Context(), root, render.Overlay{Base: relative})
 	g.Expect(err).NotTo(HaveOccurred())
 	r := guardsOf(t, stream)
-	g.Expect(r.policies).To(HaveLen(len(guard.Guards(guard.Audit))))
+	g.Expect(r.policies).To(HaveLen(len(admission.Guards(admission.Audit))))
 	for name, policy := range r.policies {
 		g.Expect(expression(policy, "operator")).To(Equal(`"system:serviceaccount:elsewhere:openim-operator"`), name)
 		g.Expect(expression(policy, "exemptUsers")).To(Equal("['carol']"), name)

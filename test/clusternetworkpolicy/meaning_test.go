@@ -11,12 +11,12 @@ import (
 	"sigs.k8s.io/network-policy-api/apis/v1alpha2"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
-	"github.com/openimstack/openim-operator/controllers/lockdown"
-	"github.com/openimstack/openim-operator/controllers/lockdown/guard"
-	"github.com/openimstack/openim-operator/controllers/openim"
+	"github.com/openimstack/openim-operator/netpol/graph"
+	"github.com/openimstack/openim-operator/netpol/admission"
+	"github.com/openimstack/openim-operator/openim"
 )
 
-func components() []lockdown.Component { return lockdown.Components() }
+func components() []graph.Component { return graph.Components() }
 
 // pod is where a connection begins or ends.
 type pod struct{ namespace, labels map[string]string }
@@ -36,7 +36,7 @@ func isPod(t *testing.T, namespaces *metav1.LabelSelector, pods *v1alpha2.Namesp
 	return pods != nil && selects(t, pods.NamespaceSelector, p.namespace) && selects(t, pods.PodSelector, p.labels)
 }
 
-func hasPort(protocols []v1alpha2.ClusterNetworkPolicyProtocol, port lockdown.Port) bool {
+func hasPort(protocols []v1alpha2.ClusterNetworkPolicyProtocol, port graph.Port) bool {
 	return len(protocols) == 0 || slices.ContainsFunc(protocols, func(p v1alpha2.ClusterNetworkPolicyProtocol) bool {
 		return port.Protocol == corev1.ProtocolTCP && p.TCP != nil && p.TCP.DestinationPort.Number == port.Number ||
 			port.Protocol == corev1.ProtocolUDP && p.UDP != nil && p.UDP.DestinationPort.Number == port.Number
@@ -45,7 +45,7 @@ func hasPort(protocols []v1alpha2.ClusterNetworkPolicyProtocol, port lockdown.Po
 
 // verdict of the Admin tier, as the comments of clusternetworkpolicy_types.go have it: of the policies whose subject is the pod, the
 // first rule that matches decides. No rule: the next tier.
-func verdict(t *testing.T, policies []v1alpha2.ClusterNetworkPolicy, from, to pod, port lockdown.Port) (egress, ingress v1alpha2.ClusterNetworkPolicyRuleAction) {
+func verdict(t *testing.T, policies []v1alpha2.ClusterNetworkPolicy, from, to pod, port graph.Port) (egress, ingress v1alpha2.ClusterNetworkPolicyRuleAction) {
 	t.Helper()
 	egress, ingress = v1alpha2.ClusterNetworkPolicyRuleActionPass, v1alpha2.ClusterNetworkPolicyRuleActionPass
 	for _, p := range policies {
@@ -76,8 +76,8 @@ func TestTheAdminTierPassesWhatTheGraphLetsThroughAndDeniesTheRest(t *testing.T)
 	stack := &v1alpha1.OpenIMStack{ObjectMeta: metav1.ObjectMeta{Name: "chat", Namespace: "im"}}
 	stack.Spec.Wrapper.Auth.Users = &v1alpha1.UserAuth{}
 	stack.Spec.Network = &v1alpha1.Network{Monitoring: []v1alpha1.Peer{{NamespaceSelector: &v1alpha1.Selector{MatchLabels: map[string]string{"team": "watch"}}}}}
-	graph := lockdown.NewGraph(stack, openim.Facts{})
-	rendered, err := guard.ClusterNetworkPolicies(graph, guard.DefaultPriority)
+	stackGraph := graph.NewGraph(stack, openim.Facts{})
+	rendered, err := admission.ClusterNetworkPolicies(stackGraph, admission.DefaultPriority)
 	g.Expect(err).NotTo(HaveOccurred())
 	var policies []v1alpha2.ClusterNetworkPolicy
 	for _, o := range rendered {
@@ -86,15 +86,15 @@ func TestTheAdminTierPassesWhatTheGraphLetsThroughAndDeniesTheRest(t *testing.T)
 	in := func(namespace string) map[string]string {
 		return map[string]string{corev1.LabelMetadataName: namespace}
 	}
-	where := map[string]pod{lockdown.Intruder: {in("im"), map[string]string{"app": "intruder"}}}
+	where := map[string]pod{graph.Intruder: {in("im"), map[string]string{"app": "intruder"}}}
 	for _, c := range components() {
 		where[c.Name] = pod{in("im"), c.Labels("chat")}
 	}
-	cells := graph.TruthTable()
+	cells := stackGraph.TruthTable()
 	g.Expect(len(cells)).To(BeNumerically(">", 300))
 	var open int
 	for _, cell := range cells {
-		to, _ := lockdown.Lookup(cell.To)
+		to, _ := graph.Lookup(cell.To)
 		egress, ingress := verdict(t, policies, where[cell.From], where[to.Name], cell.Port)
 		passes := egress == v1alpha2.ClusterNetworkPolicyRuleActionPass && ingress == v1alpha2.ClusterNetworkPolicyRuleActionPass
 		g.Expect(passes).To(Equal(cell.Open), "%s to %s:%d, leaves %s, enters %s", cell.From, cell.To, cell.Port.Number, egress, ingress)
@@ -104,13 +104,13 @@ func TestTheAdminTierPassesWhatTheGraphLetsThroughAndDeniesTheRest(t *testing.T)
 	}
 	g.Expect(open).To(BeNumerically(">", 30))
 
-	expect := func(says string, from pod, want v1alpha2.ClusterNetworkPolicyRuleAction, port lockdown.Port) {
+	expect := func(says string, from pod, want v1alpha2.ClusterNetworkPolicyRuleAction, port graph.Port) {
 		_, ingress := verdict(t, policies, from, where["api"], port)
 		g.Expect(ingress).To(Equal(want), says)
 	}
-	api, _ := lockdown.Lookup("api")
+	api, _ := graph.Lookup("api")
 	metrics, _ := api.MetricsPort()
-	backend, _ := lockdown.Lookup(v1alpha1.ComponentBackend)
+	backend, _ := graph.Lookup(v1alpha1.ComponentBackend)
 	expect("monitoring reaches metrics", pod{map[string]string{"team": "watch"}, nil}, v1alpha2.ClusterNetworkPolicyRuleActionPass, metrics)
 	expect("and nothing else", pod{map[string]string{"team": "watch"}, nil}, v1alpha2.ClusterNetworkPolicyRuleActionDeny, api.Port(string(openim.HTTP)))
 	expect("the labels of the backend are worth nothing in another namespace", pod{in("im2"), backend.Labels("chat")}, v1alpha2.ClusterNetworkPolicyRuleActionDeny, api.Port(string(openim.HTTP)))

@@ -12,8 +12,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"pgregory.net/rapid"
 
-	"github.com/openimstack/openim-operator/controllers/lockdown/evaluate"
-	"github.com/openimstack/openim-operator/controllers/lockdown/evaluate/evaluatetest"
+	"github.com/openimstack/openim-operator/netpol/evaluate"
+	"github.com/openimstack/openim-operator/netpol/evaluate/evaluatetest"
 )
 
 // Clusters that are drawn when -rapid.checks does not say otherwise, and the comparisons that they must come to.

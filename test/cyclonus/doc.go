@@ -1,4 +1,4 @@
-// Package cyclonus holds no code, only tests: they judge random clusters and policies with controllers/lockdown/evaluate and with the
+// Package cyclonus holds no code, only tests: they judge random clusters and policies with netpol/evaluate and with the
 // matcher of github.com/mattfenwick/cyclonus, an implementation of NetworkPolicy that nobody here wrote, and compare.
 //
 // It is a module of its own, so that cyclonus and what it needs stay out of the operator's. Where cyclonus reads the API otherwise than

@@ -9,7 +9,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/openimstack/openim-operator/controllers/lockdown/evaluate"
+	"github.com/openimstack/openim-operator/netpol/evaluate"
 )
 
 // judge is cyclonus' matcher, asked in our terms.

@@ -10,7 +10,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/openimstack/openim-operator/controllers/lockdown/evaluate"
+	"github.com/openimstack/openim-operator/netpol/evaluate"
 )
 
 // inOtherWords says a policy to cyclonus so that it reads what the API means. These are all the places where the two differ; the tests

@@ -14,7 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
-	"github.com/openimstack/openim-operator/controllers/lockdown"
+	"github.com/openimstack/openim-operator/netpol/graph"
 )
 
 // breaches are objects of somebody else that let something in or out, and are no opening that an intruder's packet would show.
@@ -30,7 +30,7 @@ func breaches() {
 	}, SpecTimeout(5*time.Minute))
 
 	It("counts a pod on its node's network with a component's labels as a breach, and names it", func(ctx SpecContext) {
-		backend, _ := lockdown.Lookup(v1alpha1.ComponentBackend)
+		backend, _ := graph.Lookup(v1alpha1.ComponentBackend)
 		podSecurity(ctx, "privileged") // by default the namespace refuses such a pod
 		breachedBy(ctx, &corev1.Pod{
 			ObjectMeta: metav1.ObjectMeta{Namespace: stack.Namespace, Name: "passes-for-the-backend", Labels: backend.Labels(stack.Name)},
@@ -42,7 +42,7 @@ func breaches() {
 	}, SpecTimeout(5*time.Minute))
 
 	It("is not stalled by a policy of its own that is deleted, which is back at once", func(ctx SpecContext) {
-		deny := &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: stack.Namespace, Name: v1alpha1.ChildName(stack.Name, lockdown.DefaultDeny)}}
+		deny := &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: stack.Namespace, Name: v1alpha1.ChildName(stack.Name, graph.DefaultDeny)}}
 		Expect(environment.Cluster.Delete(ctx, deny)).To(Succeed())
 		Consistently(ctx, stalledNow).WithTimeout(5 * time.Second).WithPolling(100 * time.Millisecond).Should(BeFalse())
 		Eventually(ctx, isolated).WithTimeout(noticing).Should(haveReason(v1alpha1.ReasonEnforced))

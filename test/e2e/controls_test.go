@@ -14,7 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/openimstack/openim-operator/controllers/lockdown"
+	"github.com/openimstack/openim-operator/netpol/graph"
 	"github.com/openimstack/openim-operator/test/harness/matrix"
 	"github.com/openimstack/openim-operator/test/harness/setup"
 )
@@ -68,7 +68,7 @@ func negativeControls() {
 }
 
 // shut counts the observations that a table wants shut.
-func shut(table []lockdown.Cell, report matrix.Report) int {
+func shut(table []graph.Cell, report matrix.Report) int {
 	n := 0
 	for _, o := range report.Against(table).Observations {
 		if !o.Open && o.Skipped == "" {

@@ -15,9 +15,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
-	"github.com/openimstack/openim-operator/controllers/lockdown"
-	"github.com/openimstack/openim-operator/controllers/lockdown/probe"
-	"github.com/openimstack/openim-operator/controllers/openim"
+	"github.com/openimstack/openim-operator/netpol/graph"
+	"github.com/openimstack/openim-operator/netpol/probe"
+	"github.com/openimstack/openim-operator/openim"
 	"github.com/openimstack/openim-operator/test/harness"
 	"github.com/openimstack/openim-operator/test/harness/matrix"
 	"github.com/openimstack/openim-operator/test/harness/setup"
@@ -32,7 +32,7 @@ func exceptions() {
 		Expect(leaves(ctx, openim.Push)).To(BeFalse(), "before")
 		opened := stack.DeepCopy()
 		opened.Spec.Network = &v1alpha1.Network{
-			WebSocket: v1alpha1.WebSocketDirect, WebSocketClients: peers(lockdown.WebSocketClients), Monitoring: peers(lockdown.Monitoring),
+			WebSocket: v1alpha1.WebSocketDirect, WebSocketClients: peers(graph.WebSocketClients), Monitoring: peers(graph.Monitoring),
 			ExtraEgress: []v1alpha1.ExtraEgress{{
 				Name: vendor, Components: []v1alpha1.ComponentName{v1alpha1.ComponentName(openim.Push)}, Peers: peers(vendor),
 				Ports: []v1alpha1.EgressPort{{Port: probe.ListenPort}}, Reason: "notifications to phones",
@@ -45,7 +45,7 @@ func exceptions() {
 		AddReportEntry("matrix", report.Count().String())
 		Eventually(ctx, leaves).WithArguments(openim.Push).WithTimeout(programming).Should(BeTrue(), "the way out")
 		Expect(leaves(ctx, openim.API)).To(BeFalse(), "another component")
-		told(ctx, lockdown.ExceptionWebSocketDirect, lockdown.ExceptionUnauthenticatedMetrics, lockdown.ExceptionExtraEgress+"/"+vendor)
+		told(ctx, graph.ExceptionWebSocketDirect, graph.ExceptionUnauthenticatedMetrics, graph.ExceptionExtraEgress+"/"+vendor)
 	}, SpecTimeout(10*time.Minute))
 
 	It("is shut again when the spec names nothing", func(ctx SpecContext) {
@@ -56,14 +56,14 @@ func exceptions() {
 
 	It("lets a wrapper of one's own in, and nobody else", func(ctx SpecContext) {
 		DeferCleanup(restore, NodeTimeout(5*time.Minute))
-		own, peer := stack.DeepCopy(), peers(lockdown.OwnWrapper)[0]
+		own, peer := stack.DeepCopy(), peers(graph.OwnWrapper)[0]
 		own.Spec.Wrapper = v1alpha1.Wrapper{ExternalRef: &v1alpha1.ExternalWrapper{PodSelector: peer.PodSelector, NamespaceSelector: peer.NamespaceSelector}}
 		apply(ctx, own)
 		report := observeParties(ctx, own)
 		Expect(report.Faults()).To(BeEmpty())
 		AddReportEntry("matrix", report.Count().String())
 		Expect(gateways(ctx)).To(BeEmpty(), "the operator's own are gone")
-		told(ctx, lockdown.ExceptionOwnWrapper)
+		told(ctx, graph.ExceptionOwnWrapper)
 	}, SpecTimeout(10*time.Minute))
 
 	It("finds its users' devices when it changes back", func(ctx SpecContext) {
@@ -116,16 +116,16 @@ func observeParties(ctx context.Context, s *v1alpha1.OpenIMStack) matrix.Report 
 	GinkgoHelper()
 	o, err := environment.Observer(ctx, s)
 	Expect(err).NotTo(HaveOccurred())
-	graph := lockdown.NewGraph(s, openim.Facts{})
-	rows := graph.Rows()
-	for _, name := range []string{lockdown.WebSocketClients, lockdown.Monitoring, lockdown.OwnWrapper, vendor} {
+	stackGraph := graph.NewGraph(s, openim.Facts{})
+	rows := stackGraph.Rows()
+	for _, name := range []string{graph.WebSocketClients, graph.Monitoring, graph.OwnWrapper, vendor} {
 		row := name
 		if !slices.Contains(rows, name) {
-			row = lockdown.Intruder
+			row = graph.Intruder
 		}
 		o.Strangers = append(o.Strangers, matrix.Stranger{Name: name, Place: stranger(ctx, name), Row: row})
 	}
-	report, err := o.Observe(ctx, graph.Table(rows))
+	report, err := o.Observe(ctx, stackGraph.Table(rows))
 	Expect(err).NotTo(HaveOccurred())
 	return report
 }

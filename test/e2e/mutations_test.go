@@ -19,9 +19,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
-	"github.com/openimstack/openim-operator/controllers/lockdown"
-	"github.com/openimstack/openim-operator/controllers/lockdown/audit"
-	"github.com/openimstack/openim-operator/controllers/lockdown/probe"
+	"github.com/openimstack/openim-operator/netpol/audit"
+	"github.com/openimstack/openim-operator/netpol/graph"
+	"github.com/openimstack/openim-operator/netpol/probe"
 	"github.com/openimstack/openim-operator/test/harness"
 	"github.com/openimstack/openim-operator/test/harness/matrix"
 	"github.com/openimstack/openim-operator/test/harness/setup"
@@ -66,7 +66,7 @@ func mutations() {
 			}
 			GinkgoWriter.Printf("%s: all noticed, %d so far, %s\n", p.Name, tried, time.Since(began).Round(time.Second))
 		}
-		Expect(guarding).To(BeNumerically(">", len(lockdown.Components())), "most components have a policy for each direction")
+		Expect(guarding).To(BeNumerically(">", len(graph.Components())), "most components have a policy for each direction")
 		Expect(tried).To(BeNumerically(">=", 2*guarding), "at least one rule of each policy was dropped and widened")
 		AddReportEntry("rules dropped or widened, each noticed by all three", fmt.Sprintf("%d of %d in %s; slowest: evaluator %s, packets %s, condition %s", tried, all,
 			time.Since(began).Round(time.Second), slowest["evaluator"].Round(time.Millisecond), slowest["packets"].Round(time.Millisecond), slowest["condition"].Round(time.Millisecond)))

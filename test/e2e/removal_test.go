@@ -16,8 +16,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
-	"github.com/openimstack/openim-operator/controllers/lockdown"
-	"github.com/openimstack/openim-operator/controllers/lockdown/probe"
+	"github.com/openimstack/openim-operator/netpol/graph"
+	"github.com/openimstack/openim-operator/netpol/probe"
 	"github.com/openimstack/openim-operator/test/harness/matrix"
 	"github.com/openimstack/openim-operator/test/harness/setup"
 )
@@ -93,7 +93,7 @@ func portsOfOpenIM(ctx context.Context, stack string) map[string]string {
 	})).To(Succeed())
 	found := map[string]string{}
 	for _, pod := range list.Items {
-		c, _ := lockdown.Lookup(pod.Labels[v1alpha1.LabelComponent])
+		c, _ := graph.Lookup(pod.Labels[v1alpha1.LabelComponent])
 		for _, port := range c.Ports {
 			found[matrix.Edge{To: pod, Port: port.Number}.Address()] = c.Name + ":" + port.String()
 		}

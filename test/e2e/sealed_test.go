@@ -11,7 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
-	"github.com/openimstack/openim-operator/controllers/lockdown"
+	"github.com/openimstack/openim-operator/netpol/graph"
 	"github.com/openimstack/openim-operator/test/harness/matrix"
 	"github.com/openimstack/openim-operator/test/harness/setup"
 )
@@ -33,14 +33,14 @@ func observer(ctx context.Context) *matrix.Observer {
 	GinkgoHelper()
 	o, err := environment.Observer(ctx, stack)
 	Expect(err).NotTo(HaveOccurred())
-	gateway, _ := lockdown.Lookup(v1alpha1.ComponentGateway)
+	gateway, _ := graph.Lookup(v1alpha1.ComponentGateway)
 	place, err := environment.Stranger(ctx, types.NamespacedName{Namespace: setup.StrangerNamespace, Name: impostor}, gateway.Labels(stack.Name))
 	Expect(err).NotTo(HaveOccurred())
 	o.Strangers = append(o.Strangers, matrix.Stranger{Name: impostor, Place: place})
 	return o
 }
 
-func observe(ctx context.Context, table []lockdown.Cell) matrix.Report {
+func observe(ctx context.Context, table []graph.Cell) matrix.Report {
 	GinkgoHelper()
 	report, err := observer(ctx).Observe(ctx, table)
 	Expect(err).NotTo(HaveOccurred())

@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"github.com/openimstack/openim-operator/controllers/openim"
+	"github.com/openimstack/openim-operator/openim"
 	"github.com/openimstack/openim-operator/test/loopback"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )

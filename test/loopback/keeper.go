@@ -3,7 +3,7 @@ package loopback
 import (
 	"context"
 
-	"github.com/openimstack/openim-operator/controllers/openim"
+	"github.com/openimstack/openim-operator/openim"
 	"github.com/openimstack/openim-operator/test/loopback/place"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )

@@ -12,7 +12,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/openimstack/openim-operator/controllers/openim"
+	"github.com/openimstack/openim-operator/openim"
 	"github.com/openimstack/openim-operator/wrapper/procstop"
 )
 

@@ -16,7 +16,7 @@ import (
 
 	"sigs.k8s.io/yaml"
 
-	"github.com/openimstack/openim-operator/controllers/openim"
+	"github.com/openimstack/openim-operator/openim"
 	"github.com/openimstack/openim-operator/test/harness/identity"
 	"github.com/openimstack/openim-operator/test/loopback/balance"
 	"github.com/openimstack/openim-operator/wrapper/backend"

@@ -6,7 +6,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 
-	"github.com/openimstack/openim-operator/controllers/lockdown/evaluate"
+	"github.com/openimstack/openim-operator/netpol/evaluate"
 )
 
 // judge is what the live policies say of the connections that are attempted.

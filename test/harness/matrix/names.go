@@ -8,8 +8,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 
-	"github.com/openimstack/openim-operator/controllers/lockdown"
-	"github.com/openimstack/openim-operator/controllers/lockdown/probe"
+	"github.com/openimstack/openim-operator/netpol/graph"
+	"github.com/openimstack/openim-operator/netpol/probe"
 	"github.com/openimstack/openim-operator/test/harness"
 )
 
@@ -26,14 +26,14 @@ func (o *Observer) names(ctx context.Context, j *judge, sources []source) ([]Obs
 	target := Target{Component: o.DNS.Name, Port: o.port(), Address: address(server.Status.PodIP, o.port().Number), Pod: server.Name}
 	var control harness.Place
 	for _, from := range sources {
-		if from.row == lockdown.Intruder {
+		if from.row == graph.Intruder {
 			control = from.place
 		}
 	}
 	var all []Observation
 	start := time.Now()
 	for _, from := range sources {
-		if from.row == lockdown.Intruder {
+		if from.row == graph.Intruder {
 			continue
 		}
 		open, err := j.open(from.place.Namespace+"/"+from.place.Pod, server.Namespace+"/"+server.Name, target.Port.Number, target.Port.Protocol)
@@ -63,13 +63,13 @@ func (o *Observer) names(ctx context.Context, j *judge, sources []source) ([]Obs
 }
 
 // port by which names are asked for, UDP.
-func (o *Observer) port() lockdown.Port {
+func (o *Observer) port() graph.Port {
 	for _, p := range o.DNSPorts {
 		if p.Protocol == corev1.ProtocolUDP {
 			return p
 		}
 	}
-	return lockdown.Port{}
+	return graph.Port{}
 }
 
 // nameServer is a pod that the stack may ask for names.

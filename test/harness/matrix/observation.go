@@ -4,14 +4,14 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/openimstack/openim-operator/controllers/lockdown"
-	"github.com/openimstack/openim-operator/controllers/lockdown/probe"
+	"github.com/openimstack/openim-operator/netpol/graph"
+	"github.com/openimstack/openim-operator/netpol/probe"
 )
 
 // Target is a port of a component at one address.
 type Target struct {
 	Component string
-	Port      lockdown.Port
+	Port      graph.Port
 	// Service is true when the address is the ClusterIP of the component's Service, false when it is a pod's.
 	Service bool
 	// Address to dial, host:port.
@@ -94,7 +94,7 @@ func (r Report) Faults() []string {
 
 // Against compares what was seen with another table: rows are the sources' own names, or the intruder's. What the table does not state
 // stays as expected.
-func (r Report) Against(table []lockdown.Cell) Report {
+func (r Report) Against(table []graph.Cell) Report {
 	expected := map[string]bool{}
 	key := func(from, to string, port int32) string { return fmt.Sprint(from, " ", to, " ", port) }
 	known := map[string]bool{}
@@ -106,7 +106,7 @@ func (r Report) Against(table []lockdown.Cell) Report {
 	for _, o := range r.Observations {
 		row := o.Source
 		if !known[row] {
-			row = lockdown.Intruder
+			row = graph.Intruder
 		}
 		if open, stated := expected[key(row, o.Target.Component, o.Target.Port.Number)]; stated {
 			o.Open = open

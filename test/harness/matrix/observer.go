@@ -14,8 +14,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
-	"github.com/openimstack/openim-operator/controllers/lockdown"
-	"github.com/openimstack/openim-operator/controllers/lockdown/probe"
+	"github.com/openimstack/openim-operator/netpol/graph"
+	"github.com/openimstack/openim-operator/netpol/probe"
 	"github.com/openimstack/openim-operator/test/harness"
 )
 
@@ -45,8 +45,8 @@ type Observer struct {
 	// Services are ports that are dialled by the ClusterIP of their component's Service, too: names of ports by component.
 	Services map[string]string
 	// DNS is whom components ask for names, and DNSPorts by which ports. Empty: that is not observed.
-	DNS      lockdown.Party
-	DNSPorts []lockdown.Port
+	DNS      graph.Party
+	DNSPorts []graph.Port
 	// Patience is how long cells that disagree are tried again.
 	Patience time.Duration
 }
@@ -58,7 +58,7 @@ type source struct {
 }
 
 // Observe observes the cells of a truth table. From the strangers, and from inside the stack's own pods.
-func (o *Observer) Observe(ctx context.Context, table []lockdown.Cell) (Report, error) {
+func (o *Observer) Observe(ctx context.Context, table []graph.Cell) (Report, error) {
 	start := time.Now()
 	components := componentsOf(table)
 	pods, err := o.pods(ctx, components)
@@ -74,7 +74,7 @@ func (o *Observer) Observe(ctx context.Context, table []lockdown.Cell) (Report, 
 		return Report{}, err
 	}
 	sources := o.sources(components, pods, places)
-	plan := lay(table, sources, pods, func(c lockdown.Cell) string {
+	plan := lay(table, sources, pods, func(c graph.Cell) string {
 		if o.Services[c.To] != c.Port.Name {
 			return ""
 		}
@@ -98,11 +98,11 @@ func (o *Observer) Observe(ctx context.Context, table []lockdown.Cell) (Report, 
 }
 
 // componentsOf are all that the stack of a table runs, in the table's order. What has no port stands in its rows alone.
-func componentsOf(table []lockdown.Cell) []string {
+func componentsOf(table []graph.Cell) []string {
 	var names []string
 	for _, cell := range table {
 		for _, name := range []string{cell.From, cell.To} {
-			if _, is := lockdown.Lookup(name); is && !slices.Contains(names, name) {
+			if _, is := graph.Lookup(name); is && !slices.Contains(names, name) {
 				names = append(names, name)
 			}
 		}
@@ -163,7 +163,7 @@ func (o *Observer) enter(ctx context.Context, pods map[string][]corev1.Pod) (map
 func (o *Observer) sources(components []string, pods map[string][]corev1.Pod, places map[string]harness.Place) []source {
 	var all []source
 	for _, stranger := range o.Strangers {
-		all = append(all, source{name: stranger.Name, row: cmp.Or(stranger.Row, lockdown.Intruder), place: stranger.Place})
+		all = append(all, source{name: stranger.Name, row: cmp.Or(stranger.Row, graph.Intruder), place: stranger.Place})
 	}
 	for _, component := range components {
 		all = append(all, source{name: component, row: component, place: places[pods[component][0].Name]})

@@ -9,7 +9,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/openimstack/openim-operator/controllers/lockdown"
+	"github.com/openimstack/openim-operator/netpol/graph"
 	"github.com/openimstack/openim-operator/test/harness"
 )
 
@@ -23,7 +23,7 @@ type plan struct {
 
 // lay joins each cell with the sources that stand for its row, and with the addresses of its port. service gives the ClusterIP by which
 // a port is dialled, too, or nothing.
-func lay(table []lockdown.Cell, sources []source, pods map[string][]corev1.Pod, service func(lockdown.Cell) string) *plan {
+func lay(table []graph.Cell, sources []source, pods map[string][]corev1.Pod, service func(graph.Cell) string) *plan {
 	p := &plan{}
 	for _, cell := range table {
 		for _, from := range sources {
@@ -43,7 +43,7 @@ func lay(table []lockdown.Cell, sources []source, pods map[string][]corev1.Pod, 
 
 // add lays one cell. A component calls the other pod of its own kind, never itself: that would leave its network namespace by no
 // policy's door.
-func (p *plan) add(cell lockdown.Cell, from source, pods map[string][]corev1.Pod) {
+func (p *plan) add(cell graph.Cell, from source, pods map[string][]corev1.Pod) {
 	pod := pods[cell.To][0]
 	var skipped string
 	if from.name == cell.To {

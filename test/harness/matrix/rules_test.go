@@ -11,8 +11,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
-	"github.com/openimstack/openim-operator/controllers/lockdown"
-	"github.com/openimstack/openim-operator/controllers/openim"
+	"github.com/openimstack/openim-operator/netpol/graph"
+	"github.com/openimstack/openim-operator/openim"
 )
 
 // sealed is a whole stack with its policies, stores and DNS, as a cluster would show it.
@@ -38,7 +38,7 @@ func sealed() ([]networkingv1.NetworkPolicy, World) {
 	w.Stranger.UID = "stranger"
 	stack := &v1alpha1.OpenIMStack{ObjectMeta: metav1.ObjectMeta{Name: "chat", Namespace: "im"}}
 	var policies []networkingv1.NetworkPolicy
-	for _, p := range lockdown.Policies(lockdown.NewGraph(stack, openim.Facts{Endpoints: endpoints})) {
+	for _, p := range graph.Policies(graph.NewGraph(stack, openim.Facts{Endpoints: endpoints})) {
 		policies = append(policies, *p)
 	}
 	return policies, w

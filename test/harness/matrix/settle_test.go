@@ -16,16 +16,16 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
-	"github.com/openimstack/openim-operator/controllers/lockdown"
-	"github.com/openimstack/openim-operator/controllers/lockdown/probe"
-	"github.com/openimstack/openim-operator/controllers/openim"
+	"github.com/openimstack/openim-operator/netpol/graph"
+	"github.com/openimstack/openim-operator/netpol/probe"
+	"github.com/openimstack/openim-operator/openim"
 	"github.com/openimstack/openim-operator/test/harness"
 )
 
 // network is a cluster's network as the truth table wants it, with faults that a test puts in.
 type network struct {
 	mu       sync.Mutex
-	table    []lockdown.Cell
+	table    []graph.Cell
 	owner    map[string]string // component by pod IP
 	dead     map[string]bool   // addresses where nobody listens
 	lies     map[string]int    // "source->address": how many attempts come out wrong
@@ -33,16 +33,16 @@ type network struct {
 	broken   error
 }
 
-func graph() lockdown.Graph {
+func stackGraph() graph.Graph {
 	stack := &v1alpha1.OpenIMStack{ObjectMeta: metav1.ObjectMeta{Name: "chat", Namespace: "im"}}
 	stack.Spec.Wrapper.Auth.Users = &v1alpha1.UserAuth{}
-	return lockdown.NewGraph(stack, openim.Facts{})
+	return graph.NewGraph(stack, openim.Facts{})
 }
 
 // world is one ready pod of each component, and two of those named.
 func world(twice ...string) map[string][]corev1.Pod {
 	pods := map[string][]corev1.Pod{}
-	for i, c := range lockdown.Components() {
+	for i, c := range graph.Components() {
 		replicas := 1
 		for _, name := range twice {
 			if name == c.Name {
@@ -64,7 +64,7 @@ func pod(namespace, name, ip string, labels map[string]string) corev1.Pod {
 }
 
 func newNetwork(pods map[string][]corev1.Pod) *network {
-	n := &network{table: graph().TruthTable(), owner: map[string]string{}, dead: map[string]bool{}, lies: map[string]int{}, attempts: map[string]int{}}
+	n := &network{table: stackGraph().TruthTable(), owner: map[string]string{}, dead: map[string]bool{}, lies: map[string]int{}, attempts: map[string]int{}}
 	for component, replicas := range pods {
 		for _, p := range replicas {
 			n.owner[p.Status.PodIP] = component
@@ -114,8 +114,8 @@ func (n *network) open(place harness.Place, to, ip, port string) bool {
 
 func layOut(pods map[string][]corev1.Pod, services map[string]string) (*plan, map[string]harness.Place) {
 	places := map[string]harness.Place{}
-	sources := []source{{name: "intruder", row: lockdown.Intruder, place: harness.Place{Pod: lockdown.Intruder}}}
-	for _, c := range lockdown.Components() {
+	sources := []source{{name: "intruder", row: graph.Intruder, place: harness.Place{Pod: graph.Intruder}}}
+	for _, c := range graph.Components() {
 		for i, p := range pods[c.Name] {
 			places[p.Name] = harness.Place{Pod: p.Name, Container: "probe@" + p.Status.PodIP}
 			if i == 0 {
@@ -123,7 +123,7 @@ func layOut(pods map[string][]corev1.Pod, services map[string]string) (*plan, ma
 			}
 		}
 	}
-	return lay(graph().TruthTable(), sources, pods, func(c lockdown.Cell) string { return services[c.To] }), places
+	return lay(stackGraph().TruthTable(), sources, pods, func(c graph.Cell) string { return services[c.To] }), places
 }
 
 func find(g *WithT, p *plan, source, component string, port int32) Observation {

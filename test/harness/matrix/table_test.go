@@ -7,7 +7,7 @@ import (
 
 	. "github.com/onsi/gomega"
 
-	"github.com/openimstack/openim-operator/controllers/lockdown/probe"
+	"github.com/openimstack/openim-operator/netpol/probe"
 )
 
 var columns = []Column{
@@ -98,7 +98,7 @@ func TestTheSameObservationsAreJudgedByAnotherTable(t *testing.T) {
 	g := NewWithT(t)
 	wideOpen := observed(t, func(o *Observation) { o.Open, o.Seen.Result = true, probe.Open })
 	g.Expect(wideOpen.Faults()).To(BeEmpty())
-	table := graph().TruthTable()
+	table := stackGraph().TruthTable()
 	var shut int
 	for _, cell := range table {
 		if cell.From == "intruder" && !cell.Open {

@@ -7,8 +7,8 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
-	"github.com/openimstack/openim-operator/controllers/lockdown"
-	"github.com/openimstack/openim-operator/controllers/lockdown/probe"
+	"github.com/openimstack/openim-operator/netpol/graph"
+	"github.com/openimstack/openim-operator/netpol/probe"
 )
 
 // Widened returns a policy whose rule lets through everything: no peers are named, and no ports.
@@ -24,7 +24,7 @@ func (r Rule) Widened(policy *networkingv1.NetworkPolicy) *networkingv1.NetworkP
 
 // Opened picks a connection that the widened rule lets through and that was shut before: the stranger's to a sealed port of the rule's pod,
 // or the pod's to the stranger, who listens. sealed are the cells that must be shut.
-func (r Rule) Opened(w World, sealed []lockdown.Cell) (Edge, error) {
+func (r Rule) Opened(w World, sealed []graph.Cell) (Edge, error) {
 	subjects, err := w.match(r.namespace, networkingv1.NetworkPolicyPeer{PodSelector: &r.subject})
 	if err != nil {
 		return Edge{}, err
@@ -34,7 +34,7 @@ func (r Rule) Opened(w World, sealed []lockdown.Cell) (Edge, error) {
 			return Edge{Rule: r, From: pod, To: w.Stranger, Port: probe.ListenPort}, nil
 		}
 		for _, cell := range sealed {
-			if cell.From == lockdown.Intruder && !cell.Open && cell.To == pod.Labels[v1alpha1.LabelComponent] && cell.Port.Protocol == corev1.ProtocolTCP {
+			if cell.From == graph.Intruder && !cell.Open && cell.To == pod.Labels[v1alpha1.LabelComponent] && cell.Port.Protocol == corev1.ProtocolTCP {
 				return Edge{Rule: r, From: w.Stranger, To: pod, Port: cell.Port.Number}, nil
 			}
 		}

@@ -8,7 +8,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/openimstack/openim-operator/controllers/lockdown"
+	"github.com/openimstack/openim-operator/netpol/graph"
 )
 
 // namespaces of a world, as objects.
@@ -23,7 +23,7 @@ func (w World) namespaces() []corev1.Namespace {
 // Every rule can be dropped, and shuts something; every rule can be widened, and opens something. The evaluator notices both.
 func TestTheEvaluatorNoticesEveryRuleThatIsDroppedOrWidened(t *testing.T) {
 	policies, w := sealed()
-	table := graph().TruthTable()
+	table := stackGraph().TruthTable()
 	open := func(g *WithT, policies []networkingv1.NetworkPolicy, e Edge) bool {
 		j, err := newJudge(w.namespaces(), policies, append(w.Pods, w.Stranger))
 		g.Expect(err).NotTo(HaveOccurred())
@@ -61,7 +61,7 @@ func TestARuleWithoutPodsOpensNothingThatCouldBeTried(t *testing.T) {
 	policies, w := sealed()
 	w.Pods = nil
 	for _, rule := range Rules(policies) {
-		_, err := rule.Opened(w, []lockdown.Cell{})
+		_, err := rule.Opened(w, []graph.Cell{})
 		NewWithT(t).Expect(err).To(MatchError(ContainSubstring("guards no sealed port")))
 	}
 }

@@ -9,9 +9,9 @@ import (
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/controllers/dependencies"
-	"github.com/openimstack/openim-operator/controllers/lockdown"
-	"github.com/openimstack/openim-operator/controllers/lockdown/audit"
-	"github.com/openimstack/openim-operator/controllers/lockdown/world"
+	"github.com/openimstack/openim-operator/netpol/audit"
+	"github.com/openimstack/openim-operator/netpol/graph"
+	"github.com/openimstack/openim-operator/netpol/snapshot"
 )
 
 // Audit judges what is live in the whole cluster by what a stack intends. source is what the report calls the cluster.
@@ -24,11 +24,11 @@ func (e *Environment) Audit(ctx context.Context, key client.ObjectKey, source st
 	if err != nil {
 		return audit.Report{}, err
 	}
-	in := audit.Input{Stack: stack, Graph: lockdown.NewGraph(stack, facts), Now: time.Now()}
+	in := audit.Input{Stack: stack, Graph: graph.NewGraph(stack, facts), Now: time.Now()}
 	for _, p := range problems {
 		in.Problems = append(in.Problems, p.String())
 	}
-	if in.World, err = world.Read(ctx, e.Cluster, world.Scope{Name: source}); err != nil {
+	if in.World, err = snapshot.Read(ctx, e.Cluster, snapshot.Scope{Name: source}); err != nil {
 		return audit.Report{}, err
 	}
 	return audit.Run(in), nil

@@ -14,7 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
-	"github.com/openimstack/openim-operator/controllers/openim"
+	"github.com/openimstack/openim-operator/openim"
 	"github.com/openimstack/openim-operator/test/harness/chat"
 )
 

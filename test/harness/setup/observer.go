@@ -7,8 +7,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
-	"github.com/openimstack/openim-operator/controllers/lockdown"
-	"github.com/openimstack/openim-operator/controllers/openim"
+	"github.com/openimstack/openim-operator/netpol/graph"
+	"github.com/openimstack/openim-operator/openim"
 	"github.com/openimstack/openim-operator/test/harness"
 	"github.com/openimstack/openim-operator/test/harness/matrix"
 )
@@ -35,8 +35,8 @@ func (e *Environment) Observer(ctx context.Context, stack *v1alpha1.OpenIMStack)
 		Cluster: e.Cluster, Namespace: stack.Namespace, Stack: stack.Name, Image: e.Images[OperatorImage], Patience: settling,
 		Services: map[string]string{string(openim.API): string(openim.HTTP), string(openim.MsgGateway): string(openim.WebSocket)},
 	}
-	for _, c := range lockdown.NewGraph(stack, openim.Facts{}).Connections {
-		if c.To.Name == lockdown.DNS {
+	for _, c := range graph.NewGraph(stack, openim.Facts{}).Connections {
+		if c.To.Name == graph.DNS {
 			o.DNS, o.DNSPorts = c.To, c.Ports
 		}
 	}
@@ -51,6 +51,6 @@ func (e *Environment) Observer(ctx context.Context, stack *v1alpha1.OpenIMStack)
 }
 
 // TruthTable of a stack. Where its stores are makes no difference to it: they are outside.
-func TruthTable(stack *v1alpha1.OpenIMStack) []lockdown.Cell {
-	return lockdown.NewGraph(stack, openim.Facts{}).TruthTable()
+func TruthTable(stack *v1alpha1.OpenIMStack) []graph.Cell {
+	return graph.NewGraph(stack, openim.Facts{}).TruthTable()
 }

@@ -13,7 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
-	"github.com/openimstack/openim-operator/controllers/lockdown"
+	"github.com/openimstack/openim-operator/netpol/graph"
 	"github.com/openimstack/openim-operator/test/harness/chat"
 	"github.com/openimstack/openim-operator/test/harness/matrix"
 	login "github.com/openimstack/openim-operator/wrapper/client"
@@ -62,8 +62,8 @@ func (e *Environment) Doors(ctx context.Context, stack *v1alpha1.OpenIMStack) ([
 }
 
 func (e *Environment) door(ctx context.Context, stack *v1alpha1.OpenIMStack, pod *corev1.Pod) (Door, error) {
-	gateway, _ := lockdown.Lookup(v1alpha1.ComponentGateway)
-	address, err := e.Cluster.Forward(ctx, client.ObjectKeyFromObject(pod), gateway.Port(lockdown.UsersPort).Number)
+	gateway, _ := graph.Lookup(v1alpha1.ComponentGateway)
+	address, err := e.Cluster.Forward(ctx, client.ObjectKeyFromObject(pod), gateway.Port(graph.UsersPort).Number)
 	if err != nil {
 		return Door{}, err
 	}

@@ -13,7 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
-	"github.com/openimstack/openim-operator/controllers/lockdown"
+	"github.com/openimstack/openim-operator/netpol/graph"
 	"github.com/openimstack/openim-operator/test/harness/chat"
 	"github.com/openimstack/openim-operator/test/harness/matrix"
 )
@@ -33,7 +33,7 @@ func (e *Environment) anyPod(ctx context.Context, where ...client.ListOption) (*
 
 // ForwardComponent opens a port of a component of a stack on this machine and returns its address. It stays open until ctx ends.
 func (e *Environment) ForwardComponent(ctx context.Context, stack client.ObjectKey, component, port string) (string, error) {
-	c, _ := lockdown.Lookup(component)
+	c, _ := graph.Lookup(component)
 	pod, err := e.ReadyPod(ctx, stack, component)
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", component, err)
@@ -78,6 +78,6 @@ func (e *Environment) Admin(ctx context.Context, stack *v1alpha1.OpenIMStack) (c
 	if err != nil {
 		return chat.Admin{}, err
 	}
-	address, err := e.ForwardComponent(ctx, client.ObjectKeyFromObject(stack), v1alpha1.ComponentGateway, lockdown.AdminPort)
+	address, err := e.ForwardComponent(ctx, client.ObjectKeyFromObject(stack), v1alpha1.ComponentGateway, graph.AdminPort)
 	return chat.Admin{Address: address, Token: token}, err
 }

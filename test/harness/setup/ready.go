@@ -18,7 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
-	"github.com/openimstack/openim-operator/controllers/lockdown"
+	"github.com/openimstack/openim-operator/netpol/graph"
 	"github.com/openimstack/openim-operator/test/harness"
 	"github.com/openimstack/openim-operator/test/harness/chat"
 	"github.com/openimstack/openim-operator/test/harness/matrix"
@@ -34,7 +34,7 @@ func (e *Environment) WaitReady(ctx context.Context, key client.ObjectKey) (*v1a
 	if err != nil {
 		return stack, err
 	}
-	for _, c := range lockdown.ComponentsOf(stack) {
+	for _, c := range graph.ComponentsOf(stack) {
 		if err := e.waitForPods(ctx, stack, c); err != nil {
 			return stack, err
 		}
@@ -47,7 +47,7 @@ func (e *Environment) WaitReady(ctx context.Context, key client.ObjectKey) (*v1a
 
 // waitForPods waits until the pods of a component are those that its Deployment asks for. An operator that has just been replaced may
 // still be about to roll out another wrapper.
-func (e *Environment) waitForPods(ctx context.Context, stack *v1alpha1.OpenIMStack, c lockdown.Component) error {
+func (e *Environment) waitForPods(ctx context.Context, stack *v1alpha1.OpenIMStack, c graph.Component) error {
 	name := types.NamespacedName{Namespace: stack.Namespace, Name: v1alpha1.ChildName(stack.Name, c.Name)}
 	var deployment *appsv1.Deployment
 	err := harness.Until(ctx, e.Cluster, &appsv1.DeploymentList{}, name, func(d *appsv1.Deployment) (bool, error) {

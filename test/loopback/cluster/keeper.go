@@ -11,7 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
-	"github.com/openimstack/openim-operator/controllers/lockdown"
+	"github.com/openimstack/openim-operator/netpol/graph"
 	"github.com/openimstack/openim-operator/test/harness/matrix"
 	"github.com/openimstack/openim-operator/test/harness/setup"
 	"github.com/openimstack/openim-operator/test/loopback/balance"
@@ -96,8 +96,8 @@ func (k *keeper) lead(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	gateway, _ := lockdown.Lookup(v1alpha1.ComponentGateway)
-	for to, port := range map[*balance.Balancer]string{k.users: lockdown.UsersPort, k.admins: lockdown.AdminPort} {
+	gateway, _ := graph.Lookup(v1alpha1.ComponentGateway)
+	for to, port := range map[*balance.Balancer]string{k.users: graph.UsersPort, k.admins: graph.AdminPort} {
 		var targets []string
 		for i := range pods {
 			address, err := k.Cluster.Forward(k.forwards, client.ObjectKeyFromObject(&pods[i]), gateway.Port(port).Number)

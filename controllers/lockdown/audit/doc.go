@@ -1,7 +1,0 @@
-// Package audit compares what a stack intends to let through with what a snapshot of the cluster really lets through, and says in
-// findings what opens it: which object, what it lets through, how to close it.
-//
-// It is pure: a snapshot in, a report out. It tries no packet; controllers/lockdown/probe does.
-package audit
-
-//go:generate go run ./cmd/kinddocs ../../../docs/lockdown.md

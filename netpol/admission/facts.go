@@ -1,0 +1,107 @@
+package admission
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/netpol/graph"
+	"github.com/openimstack/openim-operator/openim"
+)
+
+// loose are labels of a stack's pods whose values the guards cannot know: the release, the ReplicaSet's hash, and where a node is
+// (the API server copies the node's labels to its pods). A selector that asks for them is taken to match.
+var loose = []string{
+	"app.kubernetes.io/version",
+	"pod-template-hash",
+	"topology.kubernetes.io/region",
+	"topology.kubernetes.io/zone",
+}
+
+// selecting are the labels by which the stack's policies select and admit pods.
+var selecting = []string{v1alpha1.LabelName, v1alpha1.LabelInstance, v1alpha1.LabelComponent, v1alpha1.LabelPartOf}
+
+// app is the value of a name label, with the components that carry it.
+type app struct {
+	name       string
+	components []string
+}
+
+func apps() []app {
+	var all []app
+	for _, c := range graph.Components() {
+		i := slices.IndexFunc(all, func(a app) bool { return a.name == c.App })
+		if i < 0 {
+			i, all = len(all), append(all, app{name: c.App})
+		}
+		all[i].components = append(all[i].components, c.Name)
+	}
+	return all
+}
+
+// served are the components that have a Service.
+func served() []string {
+	var names []string
+	for _, c := range graph.Components() {
+		if len(c.Ports) > 0 {
+			names = append(names, c.Name)
+		}
+	}
+	return names
+}
+
+// openimPorts are the numbers of all ports of OpenIM's processes, in ascending order.
+func openimPorts() []int32 {
+	var numbers []int32
+	for _, c := range graph.Components() {
+		if c.App != v1alpha1.NameOpenIM {
+			continue
+		}
+		for _, p := range c.Ports {
+			numbers = append(numbers, p.Number)
+		}
+	}
+	slices.Sort(numbers)
+	return slices.Compact(numbers)
+}
+
+// door is a port that outsiders may reach.
+type door struct {
+	component string
+	port      graph.Port
+}
+
+// references are the ways in which a Service, an Ingress or a route may refer to the door.
+func (d door) references() []string {
+	return []string{strconv.Itoa(int(d.port.Number)), d.port.Name}
+}
+
+// doors lists what outsiders may reach of a stack that lets users log in: always, and when its WebSocket is direct.
+func doors() (always, direct []door) {
+	stack := &v1alpha1.OpenIMStack{Spec: v1alpha1.OpenIMStackSpec{Network: &v1alpha1.Network{}}}
+	stack.Spec.Wrapper.Auth.Users = &v1alpha1.UserAuth{}
+	always = doorsOf(stack)
+	stack.Spec.Network.WebSocket = v1alpha1.WebSocketDirect
+	stack.Spec.Network.WebSocketClients = []v1alpha1.Peer{{NamespaceSelector: &v1alpha1.Selector{}}}
+	direct = slices.DeleteFunc(doorsOf(stack), func(d door) bool { return slices.Contains(always, d) })
+	return always, direct
+}
+
+func doorsOf(stack *v1alpha1.OpenIMStack) []door {
+	var found []door
+	for _, c := range graph.NewGraph(stack, openim.Facts{}).Connections {
+		if c.From.Inside || !c.To.Inside || c.From.Name == graph.Monitoring {
+			continue
+		}
+		for _, p := range c.Ports {
+			found = append(found, door{component: c.To.Name, port: p})
+		}
+	}
+	return found
+}
+
+// suffix of a component's children: what follows the stack's name.
+func suffix(component string) string {
+	return strings.TrimPrefix(v1alpha1.ChildName("stack", component), "stack")
+}

@@ -1,0 +1,138 @@
+package admission_test
+
+import (
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	. "github.com/onsi/gomega"
+	admissionv1 "k8s.io/api/admissionregistration/v1"
+	appsv1 "k8s.io/api/apps/v1"
+	"sigs.k8s.io/yaml"
+
+	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/netpol/admission"
+	"github.com/openimstack/openim-operator/netpol/graph"
+)
+
+func policyOfGuard(t *testing.T, name string) *admissionv1.ValidatingAdmissionPolicy {
+	t.Helper()
+	all := admission.Guards(admission.Enforce)
+	i := slices.IndexFunc(all, func(g admission.Guard) bool { return g.Name == name })
+	NewWithT(t).Expect(i).To(BeNumerically(">=", 0), name)
+	return all[i].Policy
+}
+
+func expressionOf(p *admissionv1.ValidatingAdmissionPolicy, variable string) string {
+	i := slices.IndexFunc(p.Spec.Variables, func(v admissionv1.Variable) bool { return v.Name == variable })
+	return p.Spec.Variables[i].Expression
+}
+
+func TestEveryGuardFailsClosedForTheStacksOfTheObjectsOwnNamespace(t *testing.T) {
+	for _, each := range admission.Guards(admission.Enforce) {
+		g := NewWithT(t)
+		g.Expect(*each.Policy.Spec.FailurePolicy).To(Equal(admissionv1.Fail), each.Name)
+		g.Expect(each.Policy.Spec.ParamKind.Kind).To(Equal("OpenIMStack"), each.Name)
+		g.Expect(each.Binding.Spec.PolicyName).To(Equal(each.Policy.Name))
+		g.Expect(each.Binding.Spec.ParamRef.Namespace).To(BeEmpty(), each.Name)
+		g.Expect(*each.Binding.Spec.ParamRef.ParameterNotFoundAction).To(Equal(admissionv1.AllowAction), each.Name)
+		for _, rule := range each.Policy.Spec.MatchConstraints.ResourceRules {
+			// A parameter that has a namespace is an error for an object that has none.
+			g.Expect(*rule.Scope).To(Equal(admissionv1.NamespacedScope), each.Name)
+			g.Expect(rule.APIVersions).To(Equal([]string{"*"}), "%s: another version is no way around", each.Name)
+		}
+		for _, v := range each.Policy.Spec.Validations {
+			g.Expect(v.MessageExpression).To(And(ContainSubstring("variables.stack"), ContainSubstring(`OpenIMStack "`)), each.Name)
+			g.Expect(v.Message).NotTo(BeEmpty(), each.Name)
+		}
+	}
+}
+
+// The chart and docs/guards.md replace the identities by their places.
+func TestIdentitiesHaveTheirPlacesInEveryGuard(t *testing.T) {
+	for _, each := range admission.Guards(admission.Audit) {
+		var names []string
+		for _, v := range each.Policy.Spec.Variables[:3] {
+			names = append(names, v.Name)
+		}
+		NewWithT(t).Expect(names).To(Equal([]string{"operator", "exemptUsers", "exemptGroups"}), each.Name)
+		NewWithT(t).Expect(expressionOf(each.Policy, "operator")).To(Equal(`"system:serviceaccount:openim-operator-system:openim-operator"`))
+	}
+}
+
+func TestModesAreActions(t *testing.T) {
+	for mode, actions := range map[admission.Mode][]admissionv1.ValidationAction{
+		admission.Audit:   {admissionv1.Audit, admissionv1.Warn},
+		admission.Enforce: {admissionv1.Deny},
+	} {
+		for _, each := range admission.Guards(mode) {
+			NewWithT(t).Expect(each.Binding.Spec.ValidationActions).To(Equal(actions), each.Name)
+		}
+	}
+}
+
+// What the guards know of components, ports and doors is the table's; none of it is written twice.
+func TestTheGuardsKnowEveryComponentAndEveryDoor(t *testing.T) {
+	g := NewWithT(t)
+	pods, services := expressionOf(policyOfGuard(t, "pods"), "pods"), policyOfGuard(t, "services")
+	for _, c := range graph.Components() {
+		g.Expect(pods).To(ContainSubstring("'"+c.Name+"'"), "pods of %s", c.Name)
+		if len(c.Ports) > 0 {
+			g.Expect(expressionOf(services, "services")).To(ContainSubstring("'-" + c.Name + "'"))
+		}
+	}
+	doors := expressionOf(services, "doors")
+	g.Expect(regexp.MustCompile(`'-([a-z-]+)'`).FindAllString(doors, -1)).To(ConsistOf("'-gateway'", "'-msggateway'"), "%s", doors)
+	gateway, _ := graph.Lookup(v1alpha1.ComponentGateway)
+	g.Expect(doors).To(And(ContainSubstring("'"+graph.UsersPort+"'"), ContainSubstring("'"+graph.AdminPort+"'")))
+	g.Expect(doors).NotTo(ContainSubstring(graph.TelemetryPort))
+	g.Expect(gateway.Ports).To(HaveLen(3), "doors and telemetry")
+	g.Expect(strings.Count(doors, "variables.direct")).To(Equal(2), "the WebSocket is a door when the spec says so")
+	sealed := expressionOf(policyOfGuard(t, "endpoints"), "openim")
+	for _, c := range graph.Components() {
+		for _, p := range c.Ports {
+			if c.App == v1alpha1.NameOpenIM {
+				g.Expect(sealed).To(MatchRegexp(`[\[ ]%d[,\]]`, p.Number), c.Name)
+			}
+		}
+	}
+}
+
+// A label that pods have and the guards do not know of would be a way to select them unseen.
+func TestTheGuardsKnowEveryLabelOfTheStacksPods(t *testing.T) {
+	g := NewWithT(t)
+	expressions := expressionOf(policyOfGuard(t, "network-policies"), "pods") + expressionOf(policyOfGuard(t, "network-policies"), "selected")
+	seen := map[string]bool{}
+	for _, o := range goldenDeployments(t) {
+		labels := o.Spec.Template.Labels
+		maps.DeleteFunc(labels, func(key, _ string) bool { return strings.Contains(expressions, "'"+key+"'") })
+		g.Expect(labels).To(BeEmpty(), "labels of %s that the guards know nothing of", o.Name)
+		seen[o.Name] = true
+	}
+	g.Expect(len(seen)).To(BeNumerically(">=", len(graph.Components())))
+}
+
+// goldenDeployments are all Deployments that controllers/manifests is known to build.
+func goldenDeployments(t *testing.T) []appsv1.Deployment {
+	t.Helper()
+	g := NewWithT(t)
+	files, err := filepath.Glob(filepath.Join(stacks, "*", "out", "*.yaml"))
+	g.Expect(err).NotTo(HaveOccurred())
+	var all []appsv1.Deployment
+	for _, file := range files {
+		content, err := os.ReadFile(file)
+		g.Expect(err).NotTo(HaveOccurred())
+		for document := range strings.SplitSeq(string(content), "---\n") {
+			var d appsv1.Deployment
+			g.Expect(yaml.Unmarshal([]byte(document), &d)).To(Succeed())
+			if d.Kind == "Deployment" {
+				all = append(all, d)
+			}
+		}
+	}
+	return all
+}

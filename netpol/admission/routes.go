@@ -1,0 +1,74 @@
+package admission
+
+import (
+	admissionv1 "k8s.io/api/admissionregistration/v1"
+)
+
+// ingresses refuses Ingresses with a backend that is sealed.
+func ingresses() rules {
+	return rules{
+		name:      "ingresses",
+		resources: []admissionv1.NamedRuleWithOperations{on("networking.k8s.io", []string{"ingresses"}, admissionv1.Create, admissionv1.Update)},
+		variables: append(stackServices(),
+			variable("first", "object.spec.?defaultBackend.?service"),
+			variable("rules", "object.spec.?rules.orValue([]).map(r, r.?http.?paths.orValue([]))"),
+			variable("led", fill(`variables.services.filter(s, variables.first.hasValue() && variables.first.value().name == s && <first> ||
+				variables.rules.exists(r, r.exists(p, p.backend.?service.?name.orValue('') == s && <path>)))`,
+				"<first>", sealedPort("variables.first.value().?port"), "<path>", sealedPort("p.backend.service.?port"))),
+		),
+		refusals: []refusal{leadsTo("the Ingress leads to sealed Services of an OpenIMStack", "variables.trusted || variables.led.size() == 0 || "+same("spec"))},
+	}
+}
+
+// sealedPort tells of a port of Service s, by number or name, that it is no door. s is a variable of the expression around it.
+func sealedPort(port string) string {
+	return fill(`!([string(<port>.?number.orValue(0)), string(<port>.?name.orValue(''))].exists(x, x in variables.doors[?s].orValue([])))`, "<port>", port)
+}
+
+// routes refuses what the Gateway API routes to what is sealed: routes of all kinds and versions, by their backends and by filters
+// that copy requests to one; and grants by which routes of other namespaces could.
+func routes() rules {
+	hit := func(ref string) string {
+		return fill(`(<ref>.?name.orValue('') == s && <ref>.?kind.orValue('Service') == 'Service' && <ref>.?group.orValue('') == '' &&
+			<ref>.?namespace.orValue(request.namespace) == request.namespace && !(string(<ref>.?port.orValue(0)) in variables.doors[?s].orValue([])))`, "<ref>", ref)
+	}
+	filters := func(of string) string {
+		return fill(`<of>.?filters.orValue([]).exists(f, f.exists(k, type(f[k]) == map && <hit>))`, "<of>", of, "<hit>", hit("f[k].?backendRef"))
+	}
+	return rules{
+		name: "routes",
+		resources: []admissionv1.NamedRuleWithOperations{
+			on("gateway.networking.k8s.io", []string{"*"}, admissionv1.Create, admissionv1.Update),
+			on("gateway.networking.x-k8s.io", []string{"*"}, admissionv1.Create, admissionv1.Update),
+		},
+		conditions: []admissionv1.MatchCondition{{
+			Name: "kind", Expression: "request.kind.kind.endsWith('Route') || request.kind.kind == 'ReferenceGrant'",
+		}},
+		variables: append(stackServices(),
+			variable("led", fill(`variables.services.filter(s, object.?spec.?rules.orValue([]).exists(r,
+				r.?backendRefs.orValue([]).exists(b, <hit> || <filters>) || <rule-filters>))`,
+				"<hit>", hit("b"), "<filters>", filters("b"), "<rule-filters>", filters("r"))),
+			variable("granted", `request.kind.kind != 'ReferenceGrant' ? variables.services.filter(s, false) :
+				variables.services.filter(s, variables.doors[?s].orValue([]).size() == 0 && object.?spec.?to.orValue([]).exists(t,
+				t.?group.orValue('') == '' && t.?kind.orValue('Service') == 'Service' && t.?name.orValue(s) == s))`),
+		),
+		refusals: []refusal{
+			leadsTo("the route leads to sealed Services of an OpenIMStack", "variables.trusted || variables.led.size() == 0 || "+same("spec")),
+			{
+				allowed: "variables.trusted || variables.granted.size() == 0 || " + same("spec"),
+				says:    "the ReferenceGrant grants sealed Services of an OpenIMStack",
+				message: `variables.it + ' lets routes of other namespaces lead to sealed Services of OpenIMStack "' + variables.stack + '" (' +
+					variables.granted.join(', ') + '): name the Services that it grants, and none of these'`,
+			},
+		},
+	}
+}
+
+func leadsTo(says, allowed string) refusal {
+	return refusal{
+		allowed: allowed,
+		says:    says,
+		message: `variables.it + ' leads to sealed ports of OpenIMStack "' + variables.stack + '" (Services ' + variables.led.join(', ') +
+			'): name the ports of its gateway that are doors, ' + variables.doors.map(s, s).filter(s, variables.doors[s].size() > 0).map(s, s + ' port ' + variables.doors[s].join(' or ')).join('; ')`,
+	}
+}

@@ -1,0 +1,63 @@
+package admission
+
+import (
+	admissionv1 "k8s.io/api/admissionregistration/v1"
+
+	"github.com/openimstack/openim-operator/api/v1alpha1"
+)
+
+// restarted is what `kubectl rollout restart` changes, which the operator lets pass, too.
+const restarted = "kubectl.kubernetes.io/restartedAt"
+
+// workloads keeps a stack's labels out of everybody else's pod templates. A pod is then made by the ReplicaSet controller only for a
+// ReplicaSet that the Deployment controller made for a Deployment that the operator wrote.
+func workloads() rules {
+	return rules{
+		name: "workloads",
+		resources: []admissionv1.NamedRuleWithOperations{
+			on("apps", []string{"deployments", "replicasets", "statefulsets", "daemonsets"}, admissionv1.Create, admissionv1.Update),
+			on("batch", []string{"jobs", "cronjobs"}, admissionv1.Create, admissionv1.Update),
+			on("", []string{"replicationcontrollers", "podtemplates"}, admissionv1.Create, admissionv1.Update),
+		},
+		conditions: []admissionv1.MatchCondition{{
+			Name: "labels",
+			Expression: fill("[object, oldObject].exists(o, o != null && <template>.?metadata.?labels[?'<instance>'].hasValue())",
+				"<template>", template("o"), "<instance>", v1alpha1.LabelInstance),
+		}},
+		variables: []admissionv1.Variable{
+			stackPods(),
+			variable("template", template("object")),
+			variable("old", "oldObject == null ? {} : "+template("oldObject")),
+			variable("labels", "variables.template.?metadata.?labels.orValue({})"),
+			variable("before", "variables.old.?metadata.?labels.orValue({})"),
+			variable("notes", "variables.template.?metadata.?annotations.orValue({})"),
+			variable("oldNotes", "variables.old.?metadata.?annotations.orValue({})"),
+			variable("kept", `oldObject != null && variables.labels == variables.before && variables.template.?spec == variables.old.?spec &&
+				variables.notes.all(k, k == '<restarted>' || variables.oldNotes[?k] == variables.notes[?k]) &&
+				variables.oldNotes.all(k, k == '<restarted>' || k in variables.notes)`, "<restarted>", restarted),
+			variable("ours", reserved("variables.labels")+" || "+reserved("variables.before")),
+		},
+		refusals: []refusal{
+			{
+				allowed: "oldObject != null && " + reserved("variables.before") + " || !variables.ours || variables.trusted || " + fromDeployment(),
+				says:    "the pod template carries labels that an OpenIMStack keeps for its own pods",
+				message: keptLabels("'The pod template of ' + variables.it"),
+			},
+			{
+				allowed: "oldObject == null || !" + reserved("variables.before") + " || variables.trusted || variables.kept || " + fromDeployment(),
+				says:    "the pod template is an OpenIMStack's own",
+				message: `'The pod template of ' + variables.it + ' is OpenIMStack "' + variables.stack +
+					'"\'s, and only the stack\'s operator may change it: change the stack\'s spec'`,
+			},
+		},
+	}
+}
+
+func fromDeployment() string {
+	return "request.resource.resource == 'replicasets' && request.userInfo.username in " + texts(replicaSetMakers)
+}
+
+// template of whatever makes pods: a CronJob's stands deeper, a PodTemplate's higher.
+func template(object string) string {
+	return fill("<o>.?spec.?jobTemplate.?spec.?template.or(<o>.?spec.?template).or(<o>.?template).orValue({})", "<o>", object)
+}

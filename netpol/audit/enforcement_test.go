@@ -1,0 +1,56 @@
+package audit_test
+
+import (
+	"testing"
+
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/openimstack/openim-operator/netpol/audit"
+)
+
+// What is not known of a network plugin counts as long as no other one enforces policies; then a plugin that does not is no finding either.
+func TestWhatIsNotKnownOfANetworkPlugin(t *testing.T) {
+	const unknown, off, on = "cilium", "flannel", "calico-node"
+	for _, c := range []struct {
+		name    string
+		plugins []string
+		verdict audit.Verdict
+	}{
+		{"alone", []string{unknown}, audit.Unknown},
+		{"beside one that enforces", []string{unknown, on}, audit.Sealed},
+		{"beside one that enforces nothing", []string{off, unknown}, audit.Unknown},
+		{"nothing is unknown", []string{off}, audit.Open},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			in := clean(t)
+			like := *plugin(&in)
+			*plugin(&in) = agentOf(like, c.plugins[0])
+			for _, name := range c.plugins[1:] {
+				in.World.Pods = append(in.World.Pods, agentOf(like, name))
+			}
+			sorted(in.World)
+			report := audit.Run(in)
+			g := NewWithT(t)
+			g.Expect(report.Verdict).To(Equal(c.verdict))
+			if c.verdict == audit.Open {
+				g.Expect(report.Unread).To(BeEmpty())
+				return
+			}
+			g.Expect(report.Findings).To(BeEmpty())
+			if c.verdict == audit.Unknown {
+				g.Expect(report.Unread).To(ConsistOf(HaveField("Reason", And(
+					ContainSubstring("whether Cilium enforces NetworkPolicies"), ContainSubstring("ConfigMap kube-system/cilium-config"),
+				))))
+			}
+		})
+	}
+}
+
+// agentOf is a pod of another network plugin, on the same node.
+func agentOf(like corev1.Pod, app string) corev1.Pod {
+	pod := *like.DeepCopy()
+	pod.ObjectMeta = metav1.ObjectMeta{Namespace: like.Namespace, Name: app, Labels: map[string]string{"k8s-app": app}}
+	return pod
+}

@@ -1,0 +1,39 @@
+package audit_test
+
+import (
+	"os"
+	"slices"
+	"testing"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/openimstack/openim-operator/netpol/audit"
+)
+
+// The page lists each kind, and each kind that the page lists has a breach in the catalogue, of a severity that the page gives it.
+func TestEachKindIsInTheCatalogue(t *testing.T) {
+	seen := map[string]bool{}
+	for _, b := range slices.Concat(policyBreaches, ownPolicyBreaches, serviceBreaches, entranceBreaches, podBreaches, storeBreaches, networkBreaches) {
+		i := slices.IndexFunc(audit.Kinds(), func(k audit.Kind) bool { return k.Word == b.kind })
+		g := NewWithT(t)
+		g.Expect(i).To(BeNumerically(">=", 0), "%s is not in the table of kinds", b.kind)
+		g.Expect(audit.Kinds()[i].Severities).To(ContainElement(b.severity), b.name)
+		seen[b.kind] = true
+	}
+	for _, k := range audit.Kinds() {
+		if k.Word != audit.Unexplained {
+			NewWithT(t).Expect(seen).To(HaveKey(k.Word), "no breach of the catalogue is of this kind")
+		}
+	}
+}
+
+func TestThePageIsCurrent(t *testing.T) {
+	g := NewWithT(t)
+	page, err := os.ReadFile("../../docs/lockdown.md")
+	g.Expect(err).NotTo(HaveOccurred())
+	written, err := audit.Docs(string(page))
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(string(page)).To(Equal(written), "run go generate ./netpol/audit")
+	_, err = audit.Docs("a page without marks")
+	g.Expect(err).To(MatchError(ContainSubstring("keep the lines")))
+}

@@ -1,0 +1,231 @@
+package audit_test
+
+import (
+	"slices"
+	"testing"
+
+	. "github.com/onsi/gomega"
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/netpol/audit"
+	"github.com/openimstack/openim-operator/netpol/graph"
+	"github.com/openimstack/openim-operator/netpol/snapshot"
+)
+
+// What could not be read might have opened anything: no verdict of Sealed is given on half of the facts.
+func TestWhatWasNotReadIsNotSealed(t *testing.T) {
+	g := NewWithT(t)
+	in := clean(t)
+	in.World.Unread = []snapshot.Unread{{Kind: "HTTPRoute", Reason: "forbidden"}}
+	report := audit.Run(in)
+	g.Expect(report.Verdict).To(Equal(audit.Unknown))
+	g.Expect(report.Unread).To(HaveLen(1))
+
+	policyBreaches[0].commit(t, &in)
+	g.Expect(audit.Run(in).Verdict).To(Equal(audit.Open), "what is found counts, whatever could not be read")
+}
+
+func TestReferencesThatDoNotResolveAreNotSealed(t *testing.T) {
+	g := NewWithT(t)
+	in := clean(t)
+	in.Problems = []string{"Service infra/kafka does not exist"}
+	report := audit.Run(in)
+	g.Expect(report.Verdict).To(Equal(audit.Unknown))
+	g.Expect(report.Unread).To(ConsistOf(HaveField("Reason", ContainSubstring("Service infra/kafka does not exist"))))
+}
+
+// While a store does not resolve, the graph lacks the way to it, and the policies of the last good spec stay: they are not changed.
+func TestPoliciesOfTheLastGoodSpecAreNotAccused(t *testing.T) {
+	g := NewWithT(t)
+	in := clean(t)
+	in.Graph.Connections = slices.DeleteFunc(slices.Clone(in.Graph.Connections), func(c graph.Connection) bool { return c.To.Name == "kafka" })
+	in.Problems = []string{"Service infra/kafka does not exist"}
+	report := audit.Run(in)
+	g.Expect(report.Findings).To(BeEmpty())
+	g.Expect(report.Verdict).To(Equal(audit.Unknown))
+}
+
+func TestAnEmptyWorldIsNoPanic(t *testing.T) {
+	g := NewWithT(t)
+	in := clean(t)
+	in.World = nil
+	report := audit.Run(in)
+	g.Expect(report.Verdict).To(Equal(audit.Open))
+	g.Expect(report.Findings).To(ConsistOf(HaveField("Kind", audit.OwnPolicyMissing)))
+	g.Expect(audit.Run(audit.Input{}).Findings).NotTo(BeNil())
+}
+
+// Manifests of a repository hold the OpenIMStack and not what the operator makes of it.
+func TestManifestsWithoutTheOperatorsObjects(t *testing.T) {
+	g := NewWithT(t)
+	in := clean(t)
+	in.World.Source = snapshot.Source{Kind: snapshot.Files, Name: "deploy"}
+	in.World.Policies = slices.DeleteFunc(in.World.Policies, func(p networkingv1.NetworkPolicy) bool { return p.Namespace == "im" })
+	in.World.Pods, in.World.EndpointSlices = nil, nil
+	report := audit.Run(in)
+	g.Expect(report.Findings).To(BeEmpty())
+	g.Expect(report.Verdict).To(Equal(audit.Sealed))
+	g.Expect(report.Notes).To(ContainElement(ContainSubstring("those which the operator writes are assumed")))
+
+	policyBreaches[1].commit(t, &in)
+	g.Expect(audit.Run(in).Findings).To(ConsistOf(HaveField("Kind", audit.ForeignPolicyWidens)))
+	serviceBreaches[0].commit(t, &in)
+	g.Expect(audit.Run(in).Findings).To(ContainElement(HaveField("Kind", audit.ServiceExposes)))
+}
+
+// One of a stack's policies in the manifests means that all are meant to be there.
+func TestManifestsWithSomeOfTheOperatorsPolicies(t *testing.T) {
+	in := clean(t)
+	in.World.Source = snapshot.Source{Kind: snapshot.Files, Name: "rendered"}
+	withoutPolicy("im", "chat-api-ingress")(t, &in)
+	NewWithT(t).Expect(audit.Run(in).Findings).To(ConsistOf(HaveField("Kind", audit.OwnPolicyMissing)))
+}
+
+func TestASuspendedOperatorDoesNotPutBack(t *testing.T) {
+	g := NewWithT(t)
+	in := clean(t)
+	withoutPolicy("im", "chat-api-ingress")(t, &in)
+	in.Stack.Spec.Suspend = ptr.To(true)
+	g.Expect(audit.Run(in).Findings[0].Fix).To(ContainSubstring("patch openimstack chat"))
+}
+
+// What nothing else denies lies open when the denial is gone.
+func TestWhatTheDenialAloneShut(t *testing.T) {
+	g := NewWithT(t)
+	in := clean(t, func(s *v1alpha1.OpenIMStack) { s.Spec.Network.Monitoring = nil })
+	withoutPolicy("im", "chat-default-deny")(t, &in)
+	g.Expect(audit.Run(in).Findings).To(ConsistOf(And(
+		HaveField("Kind", audit.OwnPolicyMissing), HaveField("Severity", audit.Medium), HaveField("Ports", ConsistOf("msgtransfer:12020")),
+		HaveField("Lets", ContainSubstring("msgtransfer:12020")),
+	)))
+
+	in = clean(t)
+	withoutPolicy("im", "chat-default-deny", "chat-api-ingress")(t, &in)
+	report := audit.Run(in)
+	g.Expect(report.Findings).To(HaveLen(2))
+	g.Expect(report.Findings).To(HaveEach(And(HaveField("Severity", audit.Critical), HaveField("Ports", ContainElement("api:10002")))))
+}
+
+// Two holes are two findings, the worse first.
+func TestFindingsAreInTheOrderOfTheirSeverity(t *testing.T) {
+	g := NewWithT(t)
+	in := clean(t)
+	for _, b := range []breach{serviceBreaches[5], policyBreaches[6], policyBreaches[1], storeBreaches[0]} {
+		b.commit(t, &in)
+	}
+	report := audit.Run(in)
+	var severities []audit.Severity
+	for _, f := range report.Findings {
+		severities = append(severities, f.Severity)
+	}
+	g.Expect(severities).To(Equal([]audit.Severity{audit.Critical, audit.High, audit.Medium, audit.Low}))
+	g.Expect(report.Counts.Findings).To(Equal(map[audit.Severity]int{audit.Critical: 1, audit.High: 1, audit.Medium: 1, audit.Low: 1}))
+}
+
+// What the spec opens is no finding: it is listed, with its risk.
+func TestExceptionsAreListedAndSpoilNoVerdict(t *testing.T) {
+	g := NewWithT(t)
+	in := clean(t, func(s *v1alpha1.OpenIMStack) {
+		s.Spec.Network.WebSocket = v1alpha1.WebSocketDirect
+		s.Spec.Network.WebSocketClients = []v1alpha1.Peer{{IPBlock: &v1alpha1.IPBlock{CIDR: "203.0.113.0/24"}}}
+		s.Spec.Network.ExtraEgress = []v1alpha1.ExtraEgress{{
+			Name: "fcm", Components: []v1alpha1.ComponentName{"push"}, Reason: "notifications",
+			Peers: []v1alpha1.Peer{{IPBlock: &v1alpha1.IPBlock{CIDR: "192.0.2.200/32"}}}, Ports: []v1alpha1.EgressPort{{Port: 443}},
+		}}
+	})
+	report := audit.Run(in)
+	g.Expect(report.Findings).To(BeEmpty())
+	g.Expect(report.Verdict).To(Equal(audit.Sealed))
+	g.Expect(report.Exceptions).To(ConsistOf(
+		And(HaveField("Name", "WebSocketDirect"), HaveField("Lets", ContainSubstring("203.0.113.0/24")), HaveField("Risk", ContainSubstring("read others' chats"))),
+		And(HaveField("Name", "ExtraEgress/fcm"), HaveField("Lets", ContainSubstring("push"))),
+		HaveField("Name", "UnauthenticatedMetrics"),
+	))
+
+	// It opens to those whom it names, and a load balancer before it is meant to be; a policy for others is still one too many.
+	apply(t, &in, `
+apiVersion: v1
+kind: Service
+metadata: {name: ws, namespace: im}
+spec: {type: LoadBalancer, selector: {app.kubernetes.io/component: msggateway}, ports: [{port: 443, targetPort: websocket}]}`)
+	g.Expect(audit.Run(in).Findings).To(BeEmpty())
+	policyBreaches[3].commit(t, &in)
+	g.Expect(audit.Run(in).Findings).To(ConsistOf(And(HaveField("Kind", audit.ForeignPolicyWidens), HaveField("Ports", ConsistOf("msggateway:10001")))))
+}
+
+// Doors are open to anyone by default. A denial that binds pods as they are now does not shut them: who comes need not be one of those.
+func TestADenialOfAllLeavesTheDoorsAsTheyAre(t *testing.T) {
+	g := NewWithT(t)
+	in := clean(t, func(s *v1alpha1.OpenIMStack) { s.Spec.Network.Clients, s.Spec.Network.Admins = nil, nil })
+	apply(t, &in, `
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: deny-all, namespace: im}
+spec: {podSelector: {}, policyTypes: [Ingress, Egress]}`)
+	report := audit.Run(in)
+	g.Expect(report.Findings).To(BeEmpty())
+	g.Expect(report.Counts.Unexpected).To(BeZero())
+	g.Expect(report.Cells).To(ContainElement(And(HaveField("From", "intruder"), HaveField("Port.Name", "users"), HaveField("Evaluated", true))))
+	g.Expect(report.Notes).To(ContainElement(ContainSubstring("gateway:8082 (clients)")))
+}
+
+// A wrapper of one's own reaches the API, and nobody else does; it is no door that may be exposed.
+func TestAWrapperOfOnesOwn(t *testing.T) {
+	g := NewWithT(t)
+	in := clean(t, func(s *v1alpha1.OpenIMStack) {
+		s.Spec.Wrapper = v1alpha1.Wrapper{ExternalRef: &v1alpha1.ExternalWrapper{PodSelector: &v1alpha1.Selector{MatchLabels: map[string]string{"app": "my-wrapper"}}}}
+		s.Spec.Network.Clients, s.Spec.Network.Admins = nil, nil
+	})
+	apply(t, &in, `
+apiVersion: v1
+kind: Pod
+metadata: {name: mine, namespace: im, labels: {app: my-wrapper}}
+spec: {containers: [{name: mine, image: mine}]}
+status: {phase: Running, podIP: 10.4.0.1}`)
+	report := audit.Run(in)
+	g.Expect(report.Findings).To(BeEmpty())
+	g.Expect(report.Exceptions).To(ContainElement(HaveField("Name", "OwnWrapper")))
+	g.Expect(report.Cells).To(ContainElement(And(HaveField("From", "own-wrapper"), HaveField("To", "api"), HaveField("Port.Number", int32(10002)), HaveField("Evaluated", true))))
+	serviceBreaches[0].commit(t, &in)
+	g.Expect(audit.Run(in).Findings).To(ConsistOf(HaveField("Kind", audit.ServiceExposes)))
+}
+
+// Monitoring may be everybody in the cluster, if the spec says so: then no stranger in it is one.
+func TestWhomTheSpecNamesIsNoStranger(t *testing.T) {
+	g := NewWithT(t)
+	in := clean(t, func(s *v1alpha1.OpenIMStack) {
+		s.Spec.Network.Monitoring = []v1alpha1.Peer{{NamespaceSelector: &v1alpha1.Selector{}}}
+	})
+	report := audit.Run(in)
+	g.Expect(report.Findings).To(BeEmpty())
+	g.Expect(report.Counts.Unexpected).To(BeZero())
+	g.Expect(report.Cells).To(ContainElement(And(HaveField("From", "intruder"), HaveField("To", "api"), HaveField("Port.Number", int32(12002)), HaveField("Evaluated", true))))
+	g.Expect(report.Cells).To(ContainElement(And(HaveField("From", "outside-ipv4"), HaveField("To", "api"), HaveField("Port.Number", int32(12002)), HaveField("Evaluated", false))))
+}
+
+// The same world has the same report, and what decides nothing is not in its digest.
+func TestTheDigestIsOfWhatDecides(t *testing.T) {
+	g := NewWithT(t)
+	first, again := audit.Run(clean(t)), audit.Run(clean(t))
+	g.Expect(again).To(Equal(first))
+
+	in := clean(t)
+	for i := range in.World.Pods {
+		p := &in.World.Pods[i]
+		p.ResourceVersion, p.ManagedFields = "9", []metav1.ManagedFieldsEntry{{Manager: "kubelet"}}
+		p.Annotations = map[string]string{"touched": "yes"}
+		p.Status.Message = "ready"
+	}
+	apply(t, &in, `
+apiVersion: v1
+kind: Pod
+metadata: {name: openim-probe-1, namespace: im, labels: {app.kubernetes.io/name: openim-probe, app.kubernetes.io/managed-by: openim-operator}}
+spec: {containers: [{name: probe, image: probe}]}
+status: {phase: Running, podIP: 10.4.0.1}`)
+	g.Expect(audit.Run(in).Digest).To(Equal(first.Digest))
+	in.World.Namespaces[0].Labels["more"] = "labels"
+	g.Expect(audit.Run(in).Digest).NotTo(Equal(first.Digest))
+}

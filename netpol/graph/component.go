@@ -1,0 +1,114 @@
+package graph
+
+import (
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/openim"
+)
+
+// Port is a port of a component, as its pods see it.
+type Port struct {
+	Name     string
+	Number   int32
+	Protocol corev1.Protocol
+}
+
+// Component is something that a stack runs: one of OpenIM's processes, or a role of the wrapper.
+type Component struct {
+	// Name is the value of the label app.kubernetes.io/component.
+	Name string
+	// App is the value of the label app.kubernetes.io/name.
+	App string
+	// Ports that it listens on.
+	Ports []Port
+}
+
+// Names of the wrapper's ports. OpenIM's are named by openim.PortKind.
+const (
+	// AdminPort is where administrators enter the gateway.
+	AdminPort = "admin"
+	// UsersPort is where users enter the gateway, when the spec lets them in.
+	UsersPort = "users"
+	// BackendPort is where the gateway reaches the backend.
+	BackendPort = "http"
+	// TelemetryPort serves health and metrics.
+	TelemetryPort = "telemetry"
+)
+
+// wrapper is the table of the wrapper's ports. They are above 1024: nothing in a stack has a capability.
+var wrapper = []Component{
+	{Name: v1alpha1.ComponentGateway, App: v1alpha1.NameWrapper, Ports: []Port{tcp(AdminPort, 8081), tcp(UsersPort, 8082), tcp(TelemetryPort, 9090)}},
+	{Name: v1alpha1.ComponentBackend, App: v1alpha1.NameWrapper, Ports: []Port{tcp(BackendPort, 8080), tcp(TelemetryPort, 9090)}},
+}
+
+// Components returns all that a stack may run, with all ports that it may have: OpenIM's processes in the order of the
+// catalogue, then the wrapper.
+func Components() []Component {
+	var all []Component
+	for _, p := range openim.Processes() {
+		c := Component{Name: string(p.Name), App: v1alpha1.NameOpenIM}
+		for _, port := range p.Ports {
+			c.Ports = append(c.Ports, tcp(string(port.Kind), port.Number))
+		}
+		all = append(all, c)
+	}
+	return append(all, wrapper...)
+}
+
+// ComponentsOf returns what a stack runs, with the ports that its spec asks for. One with a wrapper of its own runs OpenIM alone.
+func ComponentsOf(stack *v1alpha1.OpenIMStack) []Component {
+	all := Components()
+	if stack.Spec.Wrapper.ExternalRef != nil {
+		return slices.DeleteFunc(all, func(c Component) bool { return c.App == v1alpha1.NameWrapper })
+	}
+	if stack.Spec.Wrapper.Auth.Users == nil {
+		for i := range all {
+			all[i].Ports = slices.DeleteFunc(slices.Clone(all[i].Ports), func(p Port) bool { return p.Name == UsersPort })
+		}
+	}
+	return all
+}
+
+// Lookup returns a component by name.
+func Lookup(name string) (Component, bool) {
+	all := Components()
+	i := slices.IndexFunc(all, func(c Component) bool { return c.Name == name })
+	if i < 0 {
+		return Component{}, false
+	}
+	return all[i], true
+}
+
+// Port returns the component's port of a name. It is the zero Port when there is none.
+func (c Component) Port(name string) Port {
+	i := slices.IndexFunc(c.Ports, func(p Port) bool { return p.Name == name })
+	if i < 0 {
+		return Port{}
+	}
+	return c.Ports[i]
+}
+
+// MetricsPort returns the port that serves Prometheus metrics without authentication, if there is one.
+func (c Component) MetricsPort() (Port, bool) {
+	i := slices.IndexFunc(c.Ports, func(p Port) bool { return p.Name == string(openim.Metrics) || p.Name == TelemetryPort })
+	if i < 0 {
+		return Port{}, false
+	}
+	return c.Ports[i], true
+}
+
+// Labels are what the pods of a component carry, and what selectors of it select.
+func (c Component) Labels(stack string) map[string]string {
+	return map[string]string{
+		v1alpha1.LabelName:      c.App,
+		v1alpha1.LabelInstance:  stack,
+		v1alpha1.LabelComponent: c.Name,
+	}
+}
+
+func tcp(name string, number int32) Port {
+	return Port{Name: name, Number: number, Protocol: corev1.ProtocolTCP}
+}

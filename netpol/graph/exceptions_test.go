@@ -1,0 +1,118 @@
+package graph_test
+
+import (
+	"testing"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/netpol/graph"
+	"github.com/openimstack/openim-operator/openim"
+)
+
+func bots() []v1alpha1.Peer {
+	return []v1alpha1.Peer{{PodSelector: &v1alpha1.Selector{MatchLabels: map[string]string{"app": "bot"}}}}
+}
+
+// rows lists the rows of the whole table that reach a port of a component.
+func rows(g graph.Graph, to, port string) []string {
+	var from []string
+	for _, cell := range g.Table(g.Rows()) {
+		if cell.To == to && cell.Port.Name == port && cell.Open {
+			from = append(from, cell.From)
+		}
+	}
+	return from
+}
+
+func TestAPlainStackHasNoException(t *testing.T) {
+	NewWithT(t).Expect(graph.NewGraph(withUsers(nil), wrapperFacts()).Exceptions()).To(BeEmpty())
+}
+
+func TestDirectOpensTheWebSocketToItsClientsAndNothingElse(t *testing.T) {
+	g := NewWithT(t)
+	proxied := graph.NewGraph(withUsers(nil), wrapperFacts())
+	direct := graph.NewGraph(withUsers(&v1alpha1.Network{WebSocket: v1alpha1.WebSocketDirect, WebSocketClients: bots()}), wrapperFacts())
+	g.Expect(rows(direct, "msggateway", "websocket")).To(ConsistOf("gateway", graph.WebSocketClients), "the gateway keeps its own way")
+	g.Expect(direct.TruthTable()).To(Equal(proxied.TruthTable()), "neither the intruder nor a component reaches more")
+	var more []string
+	for _, target := range direct.Plan() {
+		for _, party := range target.Parties {
+			if party.Name == graph.WebSocketClients {
+				more = append(more, target.Component+"/"+target.Port.Name+" "+string(target.Access))
+			}
+		}
+	}
+	g.Expect(more).To(ConsistOf("msggateway/websocket OpenToNamed"))
+	g.Expect(direct.Exceptions()).To(ConsistOf(And(
+		HaveField("Name", "WebSocketDirect"), HaveField("Field", "spec.network.webSocketClients"),
+		HaveField("Lets", "pods app=bot in namespaces kubernetes.io/metadata.name=im in to msggateway:10001"),
+		HaveField("Risk", And(ContainSubstring("send as another user"), ContainSubstring("read others' chats"))),
+	)))
+}
+
+func TestProxiedLetsNoClientOfTheWebSocketInEvenIfTheSpecNamesThem(t *testing.T) {
+	stackGraph := graph.NewGraph(withUsers(&v1alpha1.Network{WebSocket: v1alpha1.WebSocketProxied, WebSocketClients: bots()}), wrapperFacts())
+	NewWithT(t).Expect(rows(stackGraph, "msggateway", "websocket")).To(ConsistOf("gateway"))
+}
+
+func TestAnOwnWrapperTakesThePlaceOfGatewayAndBackend(t *testing.T) {
+	g := NewWithT(t)
+	s := stack(nil)
+	s.Spec.Wrapper = v1alpha1.Wrapper{ExternalRef: &v1alpha1.ExternalWrapper{PodSelector: bots()[0].PodSelector}}
+	stackGraph := graph.NewGraph(s, facts())
+	g.Expect(stackGraph.Components).To(HaveLen(len(openim.Processes())))
+	g.Expect(rows(stackGraph, "api", "http")).To(ConsistOf(graph.OwnWrapper))
+	g.Expect(rows(stackGraph, "msggateway", "websocket")).To(ConsistOf(graph.OwnWrapper))
+	for _, target := range stackGraph.Plan() {
+		if len(target.Parties) > 0 {
+			g.Expect(target.Component+"/"+target.Port.Name).To(BeElementOf("api/http", "msggateway/websocket"), "%v", target.Parties)
+		}
+	}
+	for _, p := range graph.Policies(stackGraph) {
+		g.Expect(p.Name).NotTo(Or(ContainSubstring("gateway-ingress-"), HavePrefix("chat-gateway"), HavePrefix("chat-backend")))
+	}
+	g.Expect(stackGraph.Exceptions()).To(ConsistOf(And(
+		HaveField("Name", "OwnWrapper"), HaveField("Field", "spec.wrapper.externalRef"),
+		HaveField("Lets", "pods app=bot in namespaces kubernetes.io/metadata.name=im in to api:10002, msggateway:10001"), HaveField("Risk", Not(BeEmpty())),
+	)))
+}
+
+func TestEachExtraWayOutAndTheMetricsAreExceptions(t *testing.T) {
+	g := NewWithT(t)
+	found := map[string]graph.Exception{}
+	for _, e := range fullest().Exceptions() {
+		g.Expect(e.Risk).NotTo(BeEmpty(), e.Name)
+		found[e.Name] = e
+	}
+	g.Expect(found).To(HaveLen(3))
+	g.Expect(found["ExtraEgress/vendor"]).To(And(
+		HaveField("Field", "spec.network.extraEgress[vendor]"),
+		HaveField("Lets", "push, rpc-msg out to 198.51.100.0/24; 2001:db8:1::/48, port 443,443/UDP (notifications to phones)"),
+	))
+	g.Expect(found["UnauthenticatedMetrics"].Lets).To(And(HavePrefix("pods app=prometheus"), ContainSubstring("msgtransfer:12020"), ContainSubstring("gateway:9090")))
+	g.Expect(found).To(HaveKey("WebSocketDirect"))
+}
+
+func TestOnlyTheNamedComponentsHaveTheExtraWayOut(t *testing.T) {
+	stackGraph := fullest()
+	var leave []string
+	for _, c := range stackGraph.Connections {
+		if c.Exception == "ExtraEgress/vendor" {
+			leave = append(leave, c.From.Name)
+			NewWithT(t).Expect(c.Direction).To(Equal(graph.Egress))
+			NewWithT(t).Expect(stackGraph.Carriers(c)).To(ConsistOf("chat-" + c.From.Name + "-egress"))
+		}
+	}
+	NewWithT(t).Expect(leave).To(ConsistOf("push", "rpc-msg"))
+}
+
+// The API names components one by one, so that the API server refuses a misspelt one: it must know them all.
+func TestTheSpecKnowsEveryComponent(t *testing.T) {
+	for _, c := range graph.Components() {
+		s := stack(&v1alpha1.Network{ExtraEgress: []v1alpha1.ExtraEgress{{
+			Name: "x", Components: []v1alpha1.ComponentName{v1alpha1.ComponentName(c.Name)}, Ports: []v1alpha1.EgressPort{{Port: 1}}, Peers: bots(),
+		}}})
+		NewWithT(t).Expect(graph.NewGraph(s, facts()).Exceptions()).To(HaveLen(1), c.Name)
+	}
+}

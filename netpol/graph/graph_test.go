@@ -1,0 +1,224 @@
+package graph_test
+
+import (
+	"testing"
+
+	. "github.com/onsi/gomega"
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/netpol/graph"
+	"github.com/openimstack/openim-operator/openim"
+)
+
+func stack(network *v1alpha1.Network) *v1alpha1.OpenIMStack {
+	return &v1alpha1.OpenIMStack{
+		ObjectMeta: metav1.ObjectMeta{Name: "chat", Namespace: "im"},
+		Spec:       v1alpha1.OpenIMStackSpec{Network: network},
+	}
+}
+
+// withUsers is a stack whose users may log in.
+func withUsers(network *v1alpha1.Network) *v1alpha1.OpenIMStack {
+	s := stack(network)
+	s.Spec.Wrapper.Auth.Users = &v1alpha1.UserAuth{Audience: "https://im.example.com"}
+	return s
+}
+
+// wrapperFacts are the facts of a stack whose users may log in, whose administrators' keys are fetched, and which is traced.
+func wrapperFacts() openim.Facts {
+	at := func(name string, port int32) []openim.Endpoint {
+		return []openim.Endpoint{{Port: port, Peers: []networkingv1.NetworkPolicyPeer{{
+			NamespaceSelector: &metav1.LabelSelector{}, PodSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": name}},
+		}}}}
+	}
+	f := facts()
+	f.Wrapper = openim.WrapperFacts{
+		Redis: openim.Store{Endpoints: at("redis-wrapper", 6379)}, MongoDB: openim.Store{Endpoints: at("mongodb", 27017)},
+		KeySets: []openim.KeySet{{}, {Endpoints: at("id", 443)}}, Tracing: at("collector", 4318),
+	}
+	return f
+}
+
+func facts() openim.Facts {
+	endpoints := map[openim.Dependency][]openim.Endpoint{}
+	for d, port := range map[openim.Dependency]int32{openim.Kafka: 9092, openim.Redis: 6379, openim.MongoDB: 27017, openim.Etcd: 2379} {
+		endpoints[d] = []openim.Endpoint{{Port: port, Peers: []networkingv1.NetworkPolicyPeer{{
+			NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"kubernetes.io/metadata.name": "infra"}},
+			PodSelector:       &metav1.LabelSelector{MatchLabels: map[string]string{"app.kubernetes.io/name": string(d)}},
+		}}}}
+	}
+	return openim.Facts{Endpoints: endpoints}
+}
+
+// sources lists who reaches a port of a component.
+func sources(g graph.Graph, to, port string) []string {
+	var from []string
+	for _, cell := range g.TruthTable() {
+		if cell.To == to && cell.Port.Name == port && cell.Open {
+			from = append(from, cell.From)
+		}
+	}
+	return from
+}
+
+func TestOnlyTheBackendReachesTheAPI(t *testing.T) {
+	NewWithT(t).Expect(sources(graph.NewGraph(stack(nil), facts()), "api", "http")).To(ConsistOf("backend"))
+}
+
+func TestOnlyTheGatewayReachesTheWebSocketAndOnlyForUsers(t *testing.T) {
+	NewWithT(t).Expect(sources(graph.NewGraph(withUsers(nil), wrapperFacts()), "msggateway", "websocket")).To(ConsistOf("gateway"))
+	NewWithT(t).Expect(sources(graph.NewGraph(stack(nil), facts()), "msggateway", "websocket")).To(BeEmpty(), "nobody may log in")
+}
+
+func TestOnlyTheGatewayReachesTheBackend(t *testing.T) {
+	NewWithT(t).Expect(sources(graph.NewGraph(stack(nil), facts()), "backend", "http")).To(ConsistOf("gateway"))
+}
+
+func TestTheIntruderReachesTheGatewaysDoorsAndNothingElse(t *testing.T) {
+	doors := func(g graph.Graph) []string {
+		var open []string
+		for _, cell := range g.TruthTable() {
+			if cell.From == graph.Intruder && cell.Open {
+				open = append(open, cell.To+"/"+cell.Port.Name)
+			}
+		}
+		return open
+	}
+	NewWithT(t).Expect(doors(graph.NewGraph(stack(nil), facts()))).To(ConsistOf("gateway/admin"))
+	NewWithT(t).Expect(doors(graph.NewGraph(withUsers(nil), wrapperFacts()))).To(ConsistOf("gateway/admin", "gateway/users"))
+}
+
+// Who is named for one door, is let in at that door; who is named for neither, at none.
+func TestNamedClientsAndAdminsShutTheDoorsForEverybodyElse(t *testing.T) {
+	here, there := v1alpha1.Peer{IPBlock: &v1alpha1.IPBlock{CIDR: "192.0.2.0/24"}}, v1alpha1.Peer{IPBlock: &v1alpha1.IPBlock{CIDR: "198.51.100.0/24"}}
+	for _, c := range []struct {
+		name          string
+		network       *v1alpha1.Network
+		users, admins string // the block that is let in; "" for anyone
+	}{
+		{"nobody is named", nil, "", ""},
+		{"clients are", &v1alpha1.Network{Clients: []v1alpha1.Peer{here}}, "192.0.2.0/24", "192.0.2.0/24"},
+		{"admins are", &v1alpha1.Network{Admins: []v1alpha1.Peer{there}}, "", "198.51.100.0/24"},
+		{"both are", &v1alpha1.Network{Clients: []v1alpha1.Peer{here}, Admins: []v1alpha1.Peer{there}}, "192.0.2.0/24", "198.51.100.0/24"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			stackGraph := graph.NewGraph(withUsers(c.network), wrapperFacts())
+			for port, want := range map[string]string{graph.UsersPort: c.users, graph.AdminPort: c.admins} {
+				var blocks []string
+				for _, in := range stackGraph.To("gateway") {
+					if in.Ports[0].Name != port || in.From.Inside {
+						continue
+					}
+					if len(in.From.Peers) == 0 {
+						blocks = append(blocks, "")
+					}
+					for _, peer := range in.From.Peers {
+						blocks = append(blocks, peer.IPBlock.CIDR)
+					}
+				}
+				NewWithT(t).Expect(blocks).To(ConsistOf(want), port)
+				intruders := Not(BeEmpty())
+				if want != "" {
+					intruders = BeEmpty()
+				}
+				NewWithT(t).Expect(sources(stackGraph, "gateway", port)).To(intruders, port)
+			}
+		})
+	}
+}
+
+func TestNobodyReadsMetricsUnlessTheSpecSaysSo(t *testing.T) {
+	g := graph.NewGraph(stack(nil), facts())
+	for _, c := range graph.Components() {
+		if port, ok := c.MetricsPort(); ok {
+			NewWithT(t).Expect(sources(g, c.Name, port.Name)).To(BeEmpty(), c.Name)
+		}
+	}
+	monitored := graph.NewGraph(stack(&v1alpha1.Network{Monitoring: []v1alpha1.Peer{{NamespaceSelector: &v1alpha1.Selector{}}}}), facts())
+	for _, c := range graph.Components() {
+		_, has := c.MetricsPort()
+		var reasons []string
+		for _, in := range monitored.To(c.Name) {
+			if in.From.Name == graph.Monitoring {
+				reasons = append(reasons, in.Reason)
+			}
+		}
+		if has {
+			NewWithT(t).Expect(reasons).To(ConsistOf("metrics"), c.Name)
+		} else {
+			NewWithT(t).Expect(reasons).To(BeEmpty(), c.Name)
+		}
+	}
+}
+
+// Each role reaches what it needs and not what the other needs: the gateway never MongoDB or OpenIM's API, the backend never a
+// WebSocket; neither reaches OpenIM's own Redis, Kafka, etcd or an rpc port.
+func TestWhatTheWrapperReaches(t *testing.T) {
+	for _, c := range []struct {
+		name             string
+		graph            graph.Graph
+		gateway, backend []string
+	}{
+		{"without users", graph.NewGraph(stack(nil), facts()), []string{"dns/dns", "backend/http"}, []string{"dns/dns", "api/http"}},
+		{
+			"with users", graph.NewGraph(withUsers(nil), wrapperFacts()),
+			[]string{"dns/dns", "backend/http", "msggateway/websocket", "wrapper-redis/wrapper-redis", "jwks/jwks", "tracing/tracing"},
+			[]string{"dns/dns", "api/http", "wrapper-redis/wrapper-redis", "mongodb/mongodb", "jwks/jwks", "tracing/tracing"},
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			for role, want := range map[string][]string{v1alpha1.ComponentGateway: c.gateway, v1alpha1.ComponentBackend: c.backend} {
+				var reached []string
+				for _, out := range c.graph.From(role) {
+					reached = append(reached, out.To.Name+"/"+out.Ports[0].Name)
+				}
+				NewWithT(t).Expect(reached).To(ConsistOf(want), role)
+			}
+		})
+	}
+}
+
+// Each role verifies administrators' tokens by itself: a set of keys that is fetched is fetched by both, from the same place, with users
+// or without.
+func TestBothRolesFetchTheIssuersKeys(t *testing.T) {
+	for name, s := range map[string]*v1alpha1.OpenIMStack{"without users": stack(nil), "with users": withUsers(nil)} {
+		places := map[string][]networkingv1.NetworkPolicyPeer{}
+		for _, c := range graph.NewGraph(s, wrapperFacts()).Connections {
+			if c.To.Name == graph.KeySets {
+				places[c.From.Name] = c.To.Peers
+			}
+		}
+		NewWithT(t).Expect(places).To(And(HaveLen(2), HaveKey("gateway"), HaveKey("backend")), name)
+		NewWithT(t).Expect(places["backend"]).To(Equal(places["gateway"]), name)
+	}
+	for _, c := range graph.NewGraph(withUsers(nil), facts()).Connections {
+		NewWithT(t).Expect(c.To.Name).NotTo(Equal(graph.KeySets), "the sets are in Secrets, and nobody has to go out for them")
+	}
+}
+
+func TestTheWrappersRedisIsNotOpenIMs(t *testing.T) {
+	stackGraph := graph.NewGraph(withUsers(nil), wrapperFacts())
+	for _, c := range stackGraph.Connections {
+		if c.To.Name == "wrapper-redis" {
+			NewWithT(t).Expect(c.From.Name).To(BeElementOf("gateway", "backend"))
+			NewWithT(t).Expect(c.To.Peers[0].PodSelector.MatchLabels).To(Equal(map[string]string{"app": "redis-wrapper"}))
+		}
+		if c.To.Name == string(openim.Redis) {
+			NewWithT(t).Expect(c.From.Name).NotTo(BeElementOf("gateway", "backend"), "whoever reaches OpenIM's Redis owns OpenIM")
+		}
+	}
+}
+
+func TestTheTableStatesEveryPortFromEverySource(t *testing.T) {
+	for name, c := range map[string]struct {
+		graph graph.Graph
+		ports int
+	}{
+		"22 of OpenIM's and 4 of the wrapper's":        {graph.NewGraph(stack(nil), facts()), 26},
+		"22 of OpenIM's and 5 of the wrapper's, users": {graph.NewGraph(withUsers(nil), wrapperFacts()), 27},
+	} {
+		NewWithT(t).Expect(c.graph.TruthTable()).To(HaveLen((1+len(graph.Components()))*c.ports), name)
+	}
+}

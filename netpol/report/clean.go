@@ -1,0 +1,105 @@
+package report
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/openimstack/openim-operator/netpol/audit"
+)
+
+// maxText bounds one text of a report in what people read, in characters. Names of Kubernetes have at most 253, its messages 1,024;
+// what is longer comes from annotations and selectors, and is cut.
+const maxText = 4096
+
+// clean returns a copy of a report of which no text can move a cursor, ring a bell, turn the direction of writing or break a line.
+// Such characters are shown by their number instead.
+func clean(r audit.Report) audit.Report {
+	return cleanValue(reflect.ValueOf(r)).Interface().(audit.Report)
+}
+
+// cleanValue copies a value with all strings in it cleaned. What has unexported fields (time.Time) is taken as it is.
+func cleanValue(v reflect.Value) reflect.Value {
+	out := reflect.New(v.Type()).Elem()
+	switch v.Kind() {
+	case reflect.String:
+		out.SetString(text(v.String()))
+	case reflect.Struct:
+		out.Set(v)
+		for i := range v.NumField() {
+			switch field := v.Type().Field(i); {
+			case !field.IsExported():
+			case v.Type() == reflect.TypeFor[audit.Finding]() && field.Name == "Fix":
+				out.Field(i).SetString(lines(v.Field(i).String())) // may hold an object to apply
+			default:
+				out.Field(i).Set(cleanValue(v.Field(i)))
+			}
+		}
+	case reflect.Slice:
+		if v.IsNil() {
+			return v
+		}
+		out.Set(reflect.MakeSlice(v.Type(), v.Len(), v.Len()))
+		for i := range v.Len() {
+			out.Index(i).Set(cleanValue(v.Index(i)))
+		}
+	case reflect.Map:
+		if v.IsNil() {
+			return v
+		}
+		out.Set(reflect.MakeMapWithSize(v.Type(), v.Len()))
+		for entries := v.MapRange(); entries.Next(); {
+			out.SetMapIndex(cleanValue(entries.Key()), cleanValue(entries.Value()))
+		}
+	case reflect.Pointer:
+		if v.IsNil() {
+			return v
+		}
+		out.Set(reflect.New(v.Type().Elem()))
+		out.Elem().Set(cleanValue(v.Elem()))
+	default:
+		out.Set(v)
+	}
+	return out
+}
+
+// text makes one string safe to show. Most are, and are returned as they are.
+func text(s string) string {
+	if len(s) <= maxText && utf8.ValidString(s) && strings.IndexFunc(s, unsafe) < 0 {
+		return s
+	}
+	var b strings.Builder
+	count := 0
+	for _, r := range s { // what is no UTF-8 becomes U+FFFD
+		if count++; count > maxText {
+			b.WriteString("…")
+			break
+		}
+		switch {
+		case r == '\n' || r == '\t':
+			b.WriteByte(' ')
+		case unsafe(r):
+			fmt.Fprintf(&b, "\\u%04x", r)
+		default:
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+// lines cleans each line of a text that may have several.
+func lines(s string) string {
+	parts := strings.Split(strings.TrimRight(s, "\n"), "\n")
+	for i := range parts {
+		parts[i] = text(parts[i])
+	}
+	return strings.Join(parts, "\n")
+}
+
+// unsafe characters control a terminal, separate lines, or are formats that cannot be seen, the bidirectional ones of UAX #9 among
+// them.
+func unsafe(r rune) bool {
+	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Co, unicode.Noncharacter_Code_Point)
+}

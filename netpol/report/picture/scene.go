@@ -1,0 +1,392 @@
+package picture
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/netpol/audit"
+	"github.com/openimstack/openim-operator/netpol/graph"
+	"github.com/openimstack/openim-operator/openim"
+)
+
+// state of a connection. The greater is the more telling: where several meet, it is the one that is drawn.
+type state int
+
+const (
+	none state = iota
+	intended
+	exception
+	missing // should be open and is not
+	unexpected
+)
+
+// class of CSS.
+func (s state) class() string { return [...]string{"none", "ok", "exc", "mis", "bad"}[s] }
+
+// scene is a report in the terms of the drawing: who stands where, and which of them are joined.
+type scene struct {
+	report    audit.Report
+	gateway   *process // nil when the spec has a wrapper of its own
+	backend   *process
+	processes []*process
+	// outside are those whom the spec or the stack lets in.
+	outside []*party
+	// strangers are whom nobody lets in, told apart by the audit: here they stand together.
+	strangers stranger
+	// callees are the processes that processes call; stores are what the stack reaches outside.
+	callees, stores []*column
+	// flows are the connections that begin at the wrapper.
+	flows []flow
+}
+
+type process struct {
+	name  string
+	ports []audit.Port
+	// door is true for ports that anyone outside may reach, by their number.
+	doors map[int32]state
+	marks []int // numbers of findings, from 1
+	// points by name of column.
+	points map[string]*point
+	// attempts of strangers: ports that stopped them, and ports that did not.
+	stopped, breached []string
+}
+
+type point struct {
+	state state
+	about []string
+}
+
+type party struct {
+	name    string
+	peers   []string
+	targets []target
+}
+
+type target struct {
+	process string
+	ports   []audit.Port
+	state   state
+	about   string
+}
+
+type stranger struct {
+	names                  []string
+	tried, stopped, opened int
+	doors                  []string
+}
+
+type column struct {
+	name     string
+	ports    []string
+	marks    []int
+	breached []string
+}
+
+type flow struct {
+	from, to string
+	ports    []audit.Port
+	about    string
+	state    state
+}
+
+func newScene(r audit.Report) *scene {
+	s := &scene{report: r}
+	all := s.cast()
+	s.connect(all)
+	s.judge(all)
+	s.findings(all)
+	return s
+}
+
+// cast finds out what runs, in the order of the catalogue; components that it does not know come after.
+func (s *scene) cast() map[string]*process {
+	all := map[string]*process{}
+	var order []string
+	add := func(name string, inside bool) {
+		if _, known := graph.Lookup(name); all[name] == nil && (inside || known) {
+			all[name] = &process{name: name, doors: map[int32]state{}, points: map[string]*point{}}
+			order = append(order, name)
+		}
+	}
+	for _, c := range s.report.Connections {
+		add(c.From, c.FromInside)
+		add(c.To, c.ToInside)
+	}
+	for _, c := range s.report.Cells {
+		add(c.To, false)
+		add(c.From, false)
+	}
+	rank := func(name string) int {
+		i := slices.IndexFunc(openim.Processes(), func(p openim.Process) bool { return string(p.Name) == name })
+		if i < 0 {
+			return len(all) + slices.Index(order, name)
+		}
+		return i
+	}
+	ordered := slices.Clone(order)
+	slices.SortStableFunc(ordered, func(a, b string) int { return rank(a) - rank(b) })
+	for _, name := range ordered {
+		switch name {
+		case v1alpha1.ComponentGateway:
+			s.gateway = all[name]
+		case v1alpha1.ComponentBackend:
+			s.backend = all[name]
+		default:
+			s.processes = append(s.processes, all[name])
+		}
+	}
+	return all
+}
+
+func (s *scene) connect(all map[string]*process) {
+	for _, c := range s.report.Connections {
+		from, to := all[c.From], all[c.To]
+		state := s.stateOf(c)
+		switch {
+		case c.FromInside && c.ToInside && (from == s.gateway || from == s.backend):
+			s.flows = append(s.flows, flow{from: c.From, to: c.To, ports: c.Ports, about: about(c), state: state})
+		case c.FromInside && c.ToInside:
+			s.callee(c.To).addPorts(c.Ports)
+			from.point(c.To).raise(state, about(c))
+		case c.FromInside:
+			s.store(c.To).addPorts(c.Ports)
+			from.point(c.To).raise(state, about(c))
+		case c.ToInside:
+			p := s.party(c)
+			p.targets = append(p.targets, target{process: c.To, ports: c.Ports, state: state, about: about(c)})
+			for _, port := range c.Ports {
+				to.doors[port.Number] = max(to.doors[port.Number], state)
+			}
+		}
+		if to != nil {
+			to.addPorts(c.Ports...)
+		}
+	}
+	for _, c := range s.report.Cells {
+		if to := all[c.To]; to != nil {
+			to.addPorts(c.Port)
+		}
+	}
+	for _, p := range all {
+		slices.SortStableFunc(p.ports, func(a, b audit.Port) int { return int(a.Number) - int(b.Number) })
+	}
+	rank := func(c *column) int {
+		return slices.IndexFunc(s.processes, func(p *process) bool { return p.name == c.name })
+	}
+	slices.SortStableFunc(s.callees, func(a, b *column) int { return rank(a) - rank(b) })
+	slices.SortStableFunc(s.outside, func(a, b *party) int { return s.beyondGateway(a) - s.beyondGateway(b) })
+}
+
+// beyondGateway counts the processes that a party reaches past the gateway. Parties with most come last: their lanes are longest.
+func (s *scene) beyondGateway(p *party) int {
+	count := 0
+	for _, t := range p.targets {
+		if s.gateway == nil || t.process != s.gateway.name {
+			count++
+		}
+	}
+	return count
+}
+
+// Excepted is true for a connection that is open by an exception which the spec asks for.
+func Excepted(r audit.Report, c audit.Connection) bool {
+	return c.Field != "" && slices.ContainsFunc(r.Exceptions, func(e audit.Exception) bool { return e.Field == c.Field })
+}
+
+// stateOf an intended connection.
+func (s *scene) stateOf(c audit.Connection) state {
+	if Excepted(s.report, c) {
+		return exception
+	}
+	return intended
+}
+
+// judge lays what was evaluated over what is intended.
+func (s *scene) judge(all map[string]*process) {
+	for _, c := range s.report.Cells {
+		state := none
+		switch {
+		case c.Evaluated && !c.Expected:
+			state = unexpected
+		case !c.Evaluated && c.Expected:
+			state = missing
+		}
+		from, to := all[c.From], all[c.To]
+		switch {
+		case from == nil && s.partyNamed(c.From) == nil:
+			s.attempt(c, to)
+		case state == none:
+		case from == nil && to != nil:
+			p := s.partyNamed(c.From)
+			p.targets = append(p.targets, target{process: c.To, ports: []audit.Port{c.Port}, state: state, about: decided(c)})
+		case from != nil && to != nil && s.joined(from.name, to.name, c.Port, state, decided(c)):
+		case from != nil && to != nil:
+			s.callee(c.To)
+			from.point(c.To).raise(state, decided(c))
+		case from != nil:
+			s.store(c.To).addPorts([]audit.Port{c.Port})
+			from.point(c.To).raise(state, decided(c))
+		}
+	}
+}
+
+// joined marks a flow of the wrapper's that is not as intended. It is false when there is none.
+func (s *scene) joined(from, to string, port audit.Port, state state, about string) bool {
+	for i := range s.flows {
+		f := &s.flows[i]
+		if f.from == from && f.to == to && slices.Contains(f.ports, port) {
+			f.state, f.about = state, about
+			return true
+		}
+	}
+	return false
+}
+
+// attempt of a stranger at a port.
+func (s *scene) attempt(c audit.Cell, to *process) {
+	if !slices.Contains(s.strangers.names, c.From) {
+		s.strangers.names = append(s.strangers.names, c.From)
+	}
+	s.strangers.tried++
+	place := c.To + ":" + portText(c.Port)
+	switch {
+	case !c.Evaluated:
+		s.strangers.stopped++
+		if to != nil {
+			to.stopped = appendNew(to.stopped, decided(c))
+		}
+	case c.Expected:
+		s.strangers.doors = appendNew(s.strangers.doors, place)
+	default:
+		s.strangers.opened++
+		if to != nil {
+			to.breached = appendNew(to.breached, decided(c))
+			to.doors[c.Port.Number] = unexpected
+			return
+		}
+		store := s.store(c.To)
+		store.breached = appendNew(store.breached, decided(c))
+	}
+}
+
+func (s *scene) findings(all map[string]*process) {
+	for i, f := range s.report.Findings {
+		for _, place := range f.Ports {
+			name, number, _ := strings.Cut(place, ":")
+			if p := all[name]; p != nil {
+				p.marks = appendNew(p.marks, i+1)
+				if port, err := strconv.ParseInt(number, 10, 32); err == nil && f.Severity != audit.Low {
+					p.doors[int32(port)] = unexpected
+				}
+				continue
+			}
+			if j := slices.IndexFunc(s.stores, func(c *column) bool { return c.name == name }); j >= 0 {
+				s.stores[j].marks = appendNew(s.stores[j].marks, i+1)
+			}
+		}
+	}
+}
+
+func (s *scene) party(c audit.Connection) *party {
+	if p := s.partyNamed(c.From); p != nil {
+		return p
+	}
+	p := &party{name: c.From, peers: c.Peers}
+	s.outside = append(s.outside, p)
+	return p
+}
+
+func (s *scene) partyNamed(name string) *party {
+	i := slices.IndexFunc(s.outside, func(p *party) bool { return p.name == name })
+	if i < 0 {
+		return nil
+	}
+	return s.outside[i]
+}
+
+func (s *scene) callee(name string) *column { return columnIn(&s.callees, name) }
+func (s *scene) store(name string) *column  { return columnIn(&s.stores, name) }
+
+func columnIn(columns *[]*column, name string) *column {
+	i := slices.IndexFunc(*columns, func(c *column) bool { return c.name == name })
+	if i < 0 {
+		*columns = append(*columns, &column{name: name})
+		i = len(*columns) - 1
+	}
+	return (*columns)[i]
+}
+
+func (c *column) addPorts(ports []audit.Port) {
+	for _, p := range ports {
+		number := strconv.Itoa(int(p.Number))
+		c.ports = appendNew(c.ports, number)
+	}
+}
+
+func (p *process) addPorts(ports ...audit.Port) {
+	for _, port := range ports {
+		p.ports = appendNew(p.ports, port)
+	}
+}
+
+func (p *process) point(column string) *point {
+	if p.points[column] == nil {
+		p.points[column] = &point{}
+	}
+	return p.points[column]
+}
+
+func (p *point) raise(s state, about string) {
+	p.state = max(p.state, s)
+	p.about = appendNew(p.about, about)
+}
+
+func appendNew[T comparable](list []T, value T) []T {
+	if slices.Contains(list, value) {
+		return list
+	}
+	return append(list, value)
+}
+
+func about(c audit.Connection) string {
+	return fmt.Sprintf("%s → %s:%s: %s", c.From, c.To, portsText(c.Ports), c.Reason)
+}
+
+// decided says in words how a cell was decided, and by which policy.
+func decided(c audit.Cell) string {
+	verb := "is shut"
+	if c.Evaluated {
+		verb = "is open"
+	}
+	reasons := make([]string, 0, len(c.Decided))
+	for _, d := range c.Decided {
+		reason := d.Direction + ": " + d.Reason
+		if d.Policy != "" {
+			reason += " (" + d.Policy + ")"
+		}
+		reasons = append(reasons, reason)
+	}
+	text := fmt.Sprintf("%s → %s:%s %s", c.From, c.To, portText(c.Port), verb)
+	if len(reasons) > 0 {
+		text += "; " + strings.Join(reasons, "; ")
+	}
+	return text
+}
+
+func portText(p audit.Port) string {
+	if p.Protocol == "" || p.Protocol == "TCP" {
+		return strconv.Itoa(int(p.Number))
+	}
+	return fmt.Sprintf("%d/%s", p.Number, p.Protocol)
+}
+
+func portsText(ports []audit.Port) string {
+	var out []string
+	for _, p := range ports {
+		out = append(out, portText(p))
+	}
+	return strings.Join(out, ", ")
+}

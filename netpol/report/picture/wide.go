@@ -1,0 +1,213 @@
+package picture
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/openimstack/openim-operator/netpol/audit"
+)
+
+// Measures of the wide drawing, in its own units: one is a pixel when it is shown in its natural size.
+const (
+	naturalWidth = 1280.0 // more when there are many stores
+	margin       = 14.0
+	outsideWidth = 150.0
+	wallX        = 242.0
+	wallWidth    = 9.0
+	gatewayX     = 206.0
+	gatewayEnd   = 342.0
+	cardX        = 424.0
+	cardWidth    = 254.0
+	cardHeight   = 28.0
+	pitch        = 33.0 // from row to row
+	partyPitch   = 62.0
+	partyHeight  = 52.0
+	columnsX     = 736.0
+	maxColumn    = 23.0
+	minColumn    = 20.0
+	maxStore     = 42.0
+	minStore     = 25.0
+)
+
+// layout is where things are.
+type layout struct {
+	*scene
+	canvas
+	top, zoneEnd       float64 // of the wrapper's zone
+	rowsTop, boxBottom float64
+	boxEnd             float64 // right side
+	columnStep         float64
+	storeX, storeStep  float64
+	storeBottom        float64
+	width, height      float64
+	partyY             map[string]float64
+	rowY               map[string]float64
+	columnAt           map[string]float64
+}
+
+// Alone draws a report as a picture that stands by itself, with what it is of, the verdict and the findings in words.
+func Alone(r audit.Report) string { return draw(r, true) }
+
+// Within draws the same for a page that says in words what the report found.
+func Within(r audit.Report) string { return draw(r, false) }
+
+func draw(r audit.Report, alone bool) string {
+	l := &layout{scene: newScene(r), width: naturalWidth, partyY: map[string]float64{}, rowY: map[string]float64{}, columnAt: map[string]float64{}}
+	header := 12.0
+	if alone {
+		header = 92
+	}
+	l.place(header)
+	l.box()
+	l.storeBars()
+	l.grid()
+	l.wires()
+	l.intruders()
+	l.parties()
+	l.wrapper()
+	l.cards()
+	l.legend()
+	if alone {
+		l.heading()
+		l.list()
+	}
+	return l.wrapSVG(l.height, "wide")
+}
+
+// wrapSVG puts the root around what was drawn.
+func (l *layout) wrapSVG(height float64, id string) string {
+	var c canvas
+	c.add(`<svg xmlns="http://www.w3.org/2000/svg" class="oa oa-%s" viewBox="0 0 %s %s" width="%s" height="%s" role="img" aria-labelledby="oa-%s-title oa-%s-desc">`,
+		id, n(l.width), n(height), n(l.width), n(height), id, id)
+	c.add("\n<title id=\"oa-%s-title\">%s</title>\n<desc id=\"oa-%s-desc\">%s</desc>\n<style>%s</style>\n", id, escape(l.titleText()), id, escape(l.describe()), style)
+	c.rect("bg", 0, 0, l.width, height, 0)
+	c.WriteString("\n" + l.canvas.String() + "</svg>\n")
+	return c.String()
+}
+
+func (l *layout) titleText() string {
+	return fmt.Sprintf("Who reaches what in the OpenIMStack %s/%s", l.report.Stack.Namespace, l.report.Stack.Name)
+}
+
+// describe says the drawing in words.
+func (l *layout) describe() string {
+	var b strings.Builder
+	for _, p := range l.outside {
+		var to []string
+		for _, t := range p.targets {
+			to = append(to, t.process+":"+portsText(t.ports))
+		}
+		fmt.Fprintf(&b, "%s may reach %s. ", p.name, strings.Join(to, ", "))
+	}
+	fmt.Fprintf(&b, "Inside the sealed box run %d OpenIM processes", len(l.processes))
+	if l.gateway != nil {
+		b.WriteString(" behind the wrapper's gateway and backend")
+	}
+	b.WriteString(". ")
+	if s := l.strangers; s.tried > 0 {
+		fmt.Fprintf(&b, "Strangers (%s) try %d ports: %d attempts are stopped, %d get through where they must not. ", strings.Join(s.names, ", "), s.tried, s.stopped, s.opened)
+	}
+	var stores []string
+	for _, c := range l.stores {
+		stores = append(stores, c.name)
+	}
+	if len(stores) > 0 {
+		fmt.Fprintf(&b, "The stack itself reaches %s. ", strings.Join(stores, ", "))
+	}
+	fmt.Fprintf(&b, "Findings: %d. Exceptions: %d.", len(l.report.Findings), len(l.report.Exceptions))
+	return b.String()
+}
+
+// place decides where everything is, from top to bottom.
+func (l *layout) place(header float64) {
+	headers := l.headerHeight(l.stores, maxStore)
+	l.top = header + max(34, headers)
+	doors, others := 0, 0
+	for _, p := range l.outside {
+		if l.beyondGateway(p) == 0 {
+			doors++
+		} else {
+			others++
+		}
+	}
+	y := l.top + 14
+	for _, p := range l.outside[:doors] {
+		l.partyY[p.name] = y + partyHeight/2
+		y += partyPitch
+	}
+	l.zoneEnd = y + 6
+	if l.gateway != nil {
+		l.zoneEnd = max(y, l.top+14+2*partyPitch) + 6
+	}
+	y = l.zoneEnd
+	for _, p := range l.outside[doors:] {
+		l.partyY[p.name] = y + partyHeight/2
+		y += partyPitch
+	}
+	l.rowsTop = max(y+12, l.zoneEnd+l.headerHeight(l.callees, maxColumn)+26)
+	if l.gateway != nil {
+		l.rowY[l.gateway.name] = l.top + 24
+	}
+	if l.backend != nil {
+		l.rowY[l.backend.name] = l.top + 72
+	}
+	for i, p := range l.processes {
+		l.rowY[p.name] = l.rowsTop + (float64(i)+.5)*pitch
+	}
+	l.boxBottom = l.rowsTop + float64(max(len(l.processes), 6))*pitch + 14
+	l.columns()
+	l.height = l.boxBottom + 58
+	if len(l.breachedStores()) > 0 {
+		l.height += 22
+	}
+}
+
+// columns shares the width between processes that are called and stores.
+func (l *layout) columns() {
+	const (
+		beyondCalls = 50 // for the last head, which rises to the right
+		gap         = 30 // between the box and the stores
+		slack       = 30 // for the last store's head
+	)
+	calls, stores := float64(len(l.callees)), float64(len(l.stores))
+	room := naturalWidth - margin - columnsX - beyondCalls - gap - slack
+	l.columnStep = min(maxColumn, max(minColumn, (room-stores*minStore)/max(calls, 1)))
+	l.storeStep = min(maxStore, max(minStore, (room-calls*l.columnStep)/max(stores, 1)))
+	used := calls*l.columnStep + stores*l.storeStep
+	l.width = naturalWidth + max(0, used-room)
+	spare := max(0, room-used) // makes the box wider, not the gaps
+	l.boxEnd = columnsX + calls*l.columnStep + beyondCalls + spare
+	l.storeX = l.boxEnd + gap
+	for i, c := range l.callees {
+		l.columnAt["in:"+c.name] = columnsX + spare/3 + (float64(i)+.5)*l.columnStep
+	}
+	for i, c := range l.stores {
+		l.columnAt["out:"+c.name] = l.storeX + (float64(i)+.5)*l.storeStep
+	}
+	l.storeBottom = l.boxBottom - 4
+}
+
+const slant = 52 // degrees of columns' heads; sine 0.79
+
+func (l *layout) headerHeight(columns []*column, step float64) float64 {
+	longest := 0.0
+	for _, c := range columns {
+		longest = max(longest, small.width(headText(c))*.92+4+mono.width(headPort(c)))
+	}
+	return min(longest, 190)*0.79 + step/4 + 10
+}
+
+// headText is a column's name above it.
+func headText(c *column) string { return small.fit(strings.TrimPrefix(c.name, "rpc-"), 140) }
+
+func headPort(c *column) string {
+	if len(c.ports) == 0 {
+		return ""
+	}
+	text := ":" + c.ports[0]
+	if len(c.ports) > 1 {
+		text += "+" + strconv.Itoa(len(c.ports)-1)
+	}
+	return text
+}

@@ -1,0 +1,112 @@
+package picture
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/openimstack/openim-operator/netpol/audit"
+)
+
+// heading says what the picture is of, and the verdict.
+func (l *layout) heading() {
+	r := l.report
+	l.text("h", margin, 34, font{size: 21, bold: true}.fit(fmt.Sprintf("%s/%s", r.Stack.Namespace, r.Stack.Name), 700))
+	line := "OpenIM " + r.Stack.Version
+	if !r.Time.IsZero() {
+		line += "  ·  " + r.Time.UTC().Format(time.RFC3339)
+	}
+	if r.Source.Name != "" {
+		line += "  ·  " + r.Source.Name
+	}
+	if r.Digest != "" {
+		line += "  ·  " + r.Digest
+	}
+	l.text("s", margin, 54, small.fit(line, l.width-2*margin))
+	l.text("s", margin, 74, small.fit(Counted(r.Counts), l.width-2*margin))
+	label, class := Verdict(r)
+	w := font{size: 13, bold: true}.width(label) + 30
+	l.rect("pill "+class, l.width-margin-w, 14, w, 27, 13.5)
+	l.add(`<text class="b mid" style="fill:#fff" x="%s" y="32">%s</text>`, n(l.width-margin-w/2), escape(label))
+	l.WriteByte('\n')
+}
+
+// Counted says what was looked at.
+func Counted(c audit.Counts) string {
+	return fmt.Sprintf("%d pods  ·  %d policies  ·  %d connections  ·  %d statements: %d open, %d shut, %d not as intended",
+		c.Pods, c.Policies, c.Connections, c.Cells, c.Open, c.Shut, c.Unexpected)
+}
+
+// Verdict is a report's in words, and its class: ok, bad, or exc for what is not known.
+func Verdict(r audit.Report) (words, class string) {
+	switch r.Verdict {
+	case audit.Sealed:
+		return "Sealed", "ok"
+	case audit.Open:
+		if len(r.Findings) == 1 {
+			return "1 finding", "bad"
+		}
+		return fmt.Sprintf("%d findings", len(r.Findings)), "bad"
+	default:
+		return "Could not tell", "exc"
+	}
+}
+
+// legend explains the marks below the box.
+func (l *layout) legend() {
+	y := l.boxBottom + 40
+	if len(l.breachedStores()) > 0 {
+		y += 22
+	}
+	x := margin
+	for _, item := range []struct {
+		state state
+		text  string
+	}{{intended, "intended connection"}, {exception, "exception of the spec"}, {unexpected, "open, and must not be"}, {missing, "intended, and shut"}} {
+		l.dot(&point{state: item.state}, x+6, y-4)
+		l.text("s", x+18, y, item.text)
+		x += 18 + small.width(item.text) + 20
+	}
+	l.circle("crossed", x+6, y-4, 7)
+	l.cross("cross", x+6, y-4, 3)
+	l.text("s", x+19, y, "stopped at the wall")
+	x += 19 + small.width("stopped at the wall") + 20
+	l.rect("chip", x, y-13, 34, 17, 4)
+	l.text("s", x+40, y, "sealed port")
+	x += 40 + small.width("sealed port") + 18
+	l.rect("chip ok", x, y-13, 34, 17, 4)
+	l.text("s", x+40, y, "port reachable from outside")
+	l.WriteByte('\n')
+}
+
+// most findings that are listed below a picture that stands alone.
+const most = 8
+
+// list names findings and exceptions.
+func (l *layout) list() {
+	y := l.height + 14
+	line := func(class, id, text string) {
+		l.text("b "+class, margin, y, id)
+		l.text("s", margin+34, y, small.fit(text, l.width-2*margin-34))
+		y += 19
+	}
+	for i, f := range l.report.Findings {
+		if i == most {
+			line("badt", "…", fmt.Sprintf("%d more findings", len(l.report.Findings)-most))
+			break
+		}
+		line("badt", fmt.Sprintf("F%d", i+1), fmt.Sprintf("%s · %s · %s · %s", f.Severity, f.Kind, small.fit(ObjectText(f.Object), 420), f.Reason))
+	}
+	for _, e := range l.report.Exceptions {
+		line("exct", "E", fmt.Sprintf("%s · %s", e.Name, e.Lets))
+	}
+	l.height = y + 4
+}
+
+// ObjectText names an object as kubectl would, with its namespace.
+func ObjectText(o audit.Object) string {
+	name := o.Name
+	if o.Namespace != "" {
+		name = o.Namespace + "/" + name
+	}
+	return o.Kind + " " + name
+}

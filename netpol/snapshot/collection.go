@@ -1,0 +1,221 @@
+package snapshot
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/validation"
+	kjson "sigs.k8s.io/json"
+)
+
+// maxWarnings that are written out.
+const maxWarnings = 50
+
+// collection gathers the objects of manifests.
+type collection struct {
+	world     *World
+	namespace string
+	// seen are the objects so far, by kind and name.
+	seen map[identity]sighting
+	// others counts kinds that decide nothing, and documents that are no objects.
+	others   map[string]int
+	warned   []string
+	unwarned int
+	// podNames that are taken: two workloads may share one.
+	podNames map[identity]bool
+	// configMaps so far, in their short values.
+	configMaps map[types.NamespacedName]map[string]string
+}
+
+type identity struct {
+	schema.GroupKind
+	namespace, name string
+}
+
+type sighting struct {
+	at     origin
+	digest [sha256.Size]byte
+}
+
+func newCollection(namespace string) *collection {
+	if namespace == "" {
+		namespace = corev1.NamespaceDefault
+	}
+	return &collection{
+		world: &World{}, namespace: namespace, seen: map[identity]sighting{}, others: map[string]int{}, podNames: map[identity]bool{},
+		configMaps: map[types.NamespacedName]map[string]string{},
+	}
+}
+
+// add takes one object. A Secret is dropped before anything of it is looked at.
+func (c *collection) add(at origin, object map[string]any) error {
+	apiVersion, kind := text(object, "apiVersion"), text(object, "kind")
+	if kind == "Secret" && apiVersion == "v1" {
+		return nil
+	}
+	if kind == "ConfigMap" && apiVersion == "v1" {
+		c.configMap(object)
+	}
+	if apiVersion == "" || kind == "" {
+		c.others["documents without apiVersion and kind"]++
+		return nil
+	}
+	gv, err := schema.ParseGroupVersion(apiVersion)
+	if err != nil {
+		return at.errorf("apiVersion %q is not group/version", apiVersion)
+	}
+	gvk := gv.WithKind(kind)
+	if d, ok := decoders[gvk.GroupKind()]; ok {
+		return c.known(at, gvk, d, object)
+	}
+	if paths, ok := podMakers[gvk.GroupKind()]; ok {
+		c.mention(gvk, object, false)
+		return c.maker(at, gvk, paths, object)
+	}
+	i := slices.IndexFunc(foreignKinds, func(k foreignKind) bool { return k.GroupKind == gvk.GroupKind() })
+	if i < 0 {
+		c.others[kind]++
+		c.mention(gvk, object, true)
+		return nil
+	}
+	return c.foreign(at, gvk, foreignKinds[i], object)
+}
+
+// mention notes what an object of another kind names. The labels of one whose pods are known are theirs, and tell nothing more.
+func (c *collection) mention(gvk schema.GroupVersionKind, object map[string]any, labels bool) {
+	if mentionless(gvk.GroupKind()) {
+		return
+	}
+	if metadata, ok := object["metadata"].(map[string]any); ok && text(metadata, "namespace") == "" {
+		metadata["namespace"] = c.namespace // a kind without namespaces has none to mention by a short name
+	}
+	m := mentionOf(gvk, object)
+	if m == nil {
+		return
+	}
+	if !labels {
+		m.Labels = nil
+	}
+	c.world.Mentions = append(c.world.Mentions, *m)
+}
+
+func (c *collection) known(at origin, gvk schema.GroupVersionKind, d decoder, object map[string]any) error {
+	if gvk.Version != d.version {
+		c.warn("%s: %s %s is of a version that no supported Kubernetes serves: it was left out. Write %s", at, gvk.GroupVersion(), gvk.Kind,
+			schema.GroupVersion{Group: gvk.Group, Version: d.version})
+		return nil
+	}
+	fresh, err := c.register(at, gvk, object, d.clusterWide)
+	if err != nil || !fresh {
+		return err
+	}
+	into := d.make()
+	content, err := json.Marshal(object)
+	if err != nil {
+		return at.errorf("%s: %w", gvk.Kind, err)
+	}
+	lost, err := kjson.UnmarshalStrict(content, into)
+	if err != nil {
+		return at.errorf("it is no %s of %s: %w", gvk.Kind, gvk.GroupVersion(), err)
+	}
+	for _, l := range lost {
+		c.warn("%s: %s %s: %v: the API server drops it", at, gvk.Kind, into.GetName(), l)
+	}
+	d.keep(c, into)
+	return nil
+}
+
+func (c *collection) foreign(at origin, gvk schema.GroupVersionKind, k foreignKind, object map[string]any) error {
+	fresh, err := c.register(at, gvk, object, k.clusterWide)
+	if err != nil || !fresh {
+		return err
+	}
+	if k.read != nil {
+		c.world.Routes = append(c.world.Routes, routeOf(gvk, k.read, object))
+		c.mention(gvk, object, true)
+		return nil
+	}
+	c.world.OtherPolicies = append(c.world.OtherPolicies, otherPolicy(gvk, &unstructured.Unstructured{Object: object}))
+	return nil
+}
+
+// register gives the object its namespace and checks its name. fresh is false for one that stands in the manifests twice, the same
+// both times: folders of kustomize hold what they render. Two that differ cannot both be meant.
+func (c *collection) register(at origin, gvk schema.GroupVersionKind, object map[string]any, clusterWide bool) (fresh bool, err error) {
+	metadata, ok := object["metadata"].(map[string]any)
+	if !ok {
+		return false, at.errorf("%s has no metadata: give it a name", gvk.Kind)
+	}
+	if text(metadata, "name") == "" && text(metadata, "generateName") != "" {
+		metadata["name"] = strings.TrimSuffix(text(metadata, "generateName"), "-")
+	}
+	name, namespace := text(metadata, "name"), ""
+	if problems := validation.IsDNS1123Subdomain(name); len(problems) > 0 {
+		return false, at.errorf("%s has no valid name: %s", gvk.Kind, problems[0])
+	}
+	if managed, has := metadata["managedFields"]; has { // who wrote which field does not make two objects differ
+		delete(metadata, "managedFields")
+		defer func() { metadata["managedFields"] = managed }()
+	}
+	if clusterWide {
+		delete(metadata, "namespace")
+	} else {
+		if text(metadata, "namespace") == "" {
+			metadata["namespace"] = c.namespace
+		}
+		namespace = text(metadata, "namespace")
+		if problems := validation.IsDNS1123Label(namespace); len(problems) > 0 {
+			return false, at.errorf("%s %s has no valid namespace: %s", gvk.Kind, name, problems[0])
+		}
+	}
+	content, err := json.Marshal(object)
+	if err != nil {
+		return false, at.errorf("%s %s: %w", gvk.Kind, name, err)
+	}
+	id, sum := identity{gvk.GroupKind(), namespace, name}, sha256.Sum256(content)
+	before, again := c.seen[id]
+	if again && before.digest != sum {
+		return false, at.errorf("%s %s differs from the one in %s: audit the manifests of one environment, as they are applied",
+			gvk.Kind, strings.TrimPrefix(namespace+"/"+name, "/"), before.at)
+	}
+	if !again {
+		c.seen[id] = sighting{at, sum}
+	}
+	return !again, nil
+}
+
+func (c *collection) warn(format string, args ...any) {
+	if len(c.warned) == maxWarnings {
+		c.unwarned++
+		return
+	}
+	c.warned = append(c.warned, fmt.Sprintf(format, args...))
+}
+
+// warnings are those that were given, and a count of what was left out.
+func (c *collection) warnings() []string {
+	all := c.warned
+	if c.unwarned > 0 {
+		all = append(all, fmt.Sprintf("and %d more of this sort", c.unwarned))
+	}
+	if len(c.others) == 0 {
+		return all
+	}
+	var kinds []string
+	for kind, n := range c.others {
+		kinds = append(kinds, fmt.Sprintf("%s %d", kind, n))
+	}
+	slices.Sort(kinds)
+	const shown = 20
+	if len(kinds) > shown {
+		kinds = append(kinds[:shown], fmt.Sprintf("and %d more kinds", len(kinds)-shown))
+	}
+	return append(all, "left out, because they decide nothing about connections or are not known: "+strings.Join(kinds, ", "))
+}

@@ -1,0 +1,63 @@
+package snapshot
+
+import (
+	"slices"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// Intend adds objects that will be there once an operator has made them: NetworkPolicies, Services and Deployments, the latter as
+// pods. One that the snapshot holds already stays as it is. Other kinds
+// decide nothing and are not added.
+func (w *World) Intend(objects ...metav1.Object) {
+	for _, o := range objects {
+		switch o := o.(type) {
+		case *networkingv1.NetworkPolicy:
+			policy := o.DeepCopy()
+			defaultPolicy(policy)
+			w.Policies = lacking(w.Policies, *policy)
+		case *corev1.Service:
+			service := o.DeepCopy()
+			defaultService(service)
+			w.Services = lacking(w.Services, *service)
+		case *appsv1.Deployment:
+			w.intendPod(podOf(workloadKind("Deployment"), o, o.Spec.Template))
+		}
+	}
+	w.complete()
+}
+
+func lacking[T any, P object[T]](items []T, wanted T) []T {
+	name := func(item P) types.NamespacedName {
+		return types.NamespacedName{Namespace: item.GetNamespace(), Name: item.GetName()}
+	}
+	if slices.ContainsFunc(items, func(item T) bool { return name(&item) == name(&wanted) }) {
+		return items
+	}
+	return append(items, wanted)
+}
+
+// intendPod adds the pod of a Deployment unless it, or a replica of it, is there. Labels alone do not tell: anybody may set them.
+func (w *World) intendPod(pod corev1.Pod) {
+	there := slices.ContainsFunc(w.Pods, func(p corev1.Pod) bool {
+		name := p.Name == pod.Name || strings.HasPrefix(p.Name, pod.Name+"-")
+		return name && p.Namespace == pod.Namespace && carries(p.Labels, pod.Labels)
+	})
+	if !there {
+		w.Pods = append(w.Pods, pod)
+	}
+}
+
+func carries(labels, wanted map[string]string) bool {
+	for key, value := range wanted {
+		if labels[key] != value {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,141 @@
+package snapshot
+
+import (
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/openimstack/openim-operator/api/v1alpha1"
+)
+
+// kind is one that every cluster with the operator has.
+type kind struct {
+	schema.GroupVersionKind
+	// resource is the plural in URLs and roles.
+	resource string
+	// list makes an empty list, and a function that moves what is in it to the world.
+	list func(*World) (client.ObjectList, func())
+}
+
+// kinds that are read with their types, besides namespaces.
+var kinds = []kind{
+	{corev1.SchemeGroupVersion.WithKind("Pod"), "pods", func(w *World) (client.ObjectList, func()) {
+		list := &corev1.PodList{}
+		return list, func() {
+			for i := range list.Items {
+				w.Pods = append(w.Pods, trimPod(list.Items[i]))
+			}
+		}
+	}},
+	{corev1.SchemeGroupVersion.WithKind("Service"), "services", func(w *World) (client.ObjectList, func()) {
+		list := &corev1.ServiceList{}
+		return list, func() { w.Services = append(w.Services, list.Items...) }
+	}},
+	{discoveryv1.SchemeGroupVersion.WithKind("EndpointSlice"), "endpointslices", func(w *World) (client.ObjectList, func()) {
+		list := &discoveryv1.EndpointSliceList{}
+		return list, func() { w.EndpointSlices = append(w.EndpointSlices, list.Items...) }
+	}},
+	{networkingv1.SchemeGroupVersion.WithKind("NetworkPolicy"), "networkpolicies", func(w *World) (client.ObjectList, func()) {
+		list := &networkingv1.NetworkPolicyList{}
+		return list, func() { w.Policies = append(w.Policies, list.Items...) }
+	}},
+	{networkingv1.SchemeGroupVersion.WithKind("Ingress"), "ingresses", func(w *World) (client.ObjectList, func()) {
+		list := &networkingv1.IngressList{}
+		return list, func() { w.Ingresses = append(w.Ingresses, list.Items...) }
+	}},
+	{v1alpha1.GroupVersion.WithKind("OpenIMStack"), "openimstacks", func(w *World) (client.ObjectList, func()) {
+		list := &v1alpha1.OpenIMStackList{}
+		return list, func() { w.Stacks = append(w.Stacks, list.Items...) }
+	}},
+}
+
+// foreignKind is one that a cluster may have, defined outside Kubernetes.
+type foreignKind struct {
+	schema.GroupKind
+	resource string
+	// versions that are known, the newest first. The API server's own choice wins when it can be asked.
+	versions []string
+	// clusterWide is true when its objects have no namespace.
+	clusterWide bool
+	// read is what is read of one that sends traffic to Services; the others are policies, of which the names alone are read.
+	read reader
+}
+
+const gatewayAPI = "gateway.networking.k8s.io"
+
+// foreignKinds are what sends traffic to Services, and policies that Kubernetes' own evaluation knows nothing of.
+var foreignKinds = slices.Concat(gatewayKinds, trafficKinds, policyKinds)
+
+// gatewayKinds are the routes of the Gateway API.
+var gatewayKinds = []foreignKind{
+	{schema.GroupKind{Group: gatewayAPI, Kind: "HTTPRoute"}, "httproutes", []string{"v1", "v1beta1"}, false, gatewayRoute},
+	{schema.GroupKind{Group: gatewayAPI, Kind: "GRPCRoute"}, "grpcroutes", []string{"v1", "v1alpha2"}, false, gatewayRoute},
+	{schema.GroupKind{Group: gatewayAPI, Kind: "TLSRoute"}, "tlsroutes", []string{"v1", "v1alpha3", "v1alpha2"}, false, gatewayRoute},
+	{schema.GroupKind{Group: gatewayAPI, Kind: "TCPRoute"}, "tcproutes", []string{"v1", "v1alpha2"}, false, gatewayRoute},
+	{schema.GroupKind{Group: gatewayAPI, Kind: "UDPRoute"}, "udproutes", []string{"v1", "v1alpha2"}, false, gatewayRoute},
+}
+
+// policyKinds are policies of others.
+var policyKinds = []foreignKind{
+	{schema.GroupKind{Group: "policy.networking.k8s.io", Kind: "ClusterNetworkPolicy"}, "clusternetworkpolicies", []string{"v1alpha2"}, true, nil},
+	{schema.GroupKind{Group: "policy.networking.k8s.io", Kind: "AdminNetworkPolicy"}, "adminnetworkpolicies", []string{"v1alpha1"}, true, nil},
+	{schema.GroupKind{Group: "policy.networking.k8s.io", Kind: "BaselineAdminNetworkPolicy"}, "baselineadminnetworkpolicies", []string{"v1alpha1"}, true, nil},
+	{schema.GroupKind{Group: "cilium.io", Kind: "CiliumNetworkPolicy"}, "ciliumnetworkpolicies", []string{"v2"}, false, nil},
+	{schema.GroupKind{Group: "cilium.io", Kind: "CiliumClusterwideNetworkPolicy"}, "ciliumclusterwidenetworkpolicies", []string{"v2"}, true, nil},
+	{schema.GroupKind{Group: "crd.projectcalico.org", Kind: "NetworkPolicy"}, "networkpolicies", []string{"v1"}, false, nil},
+	{schema.GroupKind{Group: "crd.projectcalico.org", Kind: "GlobalNetworkPolicy"}, "globalnetworkpolicies", []string{"v1"}, true, nil},
+	{schema.GroupKind{Group: "projectcalico.org", Kind: "NetworkPolicy"}, "networkpolicies", []string{"v3"}, false, nil},
+	{schema.GroupKind{Group: "projectcalico.org", Kind: "GlobalNetworkPolicy"}, "globalnetworkpolicies", []string{"v3"}, true, nil},
+	{schema.GroupKind{Group: "k8s.cni.cncf.io", Kind: "MultiNetworkPolicy"}, "multi-networkpolicies", []string{"v1beta2", "v1beta1"}, false, nil},
+	{schema.GroupKind{Group: "crd.antrea.io", Kind: "NetworkPolicy"}, "networkpolicies", []string{"v1beta1"}, false, nil},
+	{schema.GroupKind{Group: "crd.antrea.io", Kind: "ClusterNetworkPolicy"}, "clusternetworkpolicies", []string{"v1beta1"}, true, nil},
+}
+
+// TrafficKinds are the kinds of others that send traffic to Services, besides those of the Gateway API.
+func TrafficKinds() []schema.GroupKind {
+	var kinds []schema.GroupKind
+	for _, k := range trafficKinds {
+		kinds = append(kinds, k.GroupKind)
+	}
+	return kinds
+}
+
+// Resources are all that Read may list, by API group and plural: what an auditor needs the right to list.
+func Resources() []schema.GroupResource {
+	all := []schema.GroupResource{{Group: corev1.GroupName, Resource: "namespaces"}}
+	for _, k := range kinds {
+		all = append(all, schema.GroupResource{Group: k.Group, Resource: k.resource})
+	}
+	for _, k := range foreignKinds {
+		all = append(all, schema.GroupResource{Group: k.Group, Resource: k.resource})
+	}
+	return all
+}
+
+// list makes an empty list of one version, and a function that moves what is in it to the world.
+func (k foreignKind) list(version string, w *World) (client.ObjectList, func()) {
+	gvk := k.WithVersion(version)
+	listKind := gvk.GroupVersion().WithKind(gvk.Kind + "List")
+	if k.read != nil {
+		list := &unstructured.UnstructuredList{}
+		list.SetGroupVersionKind(listKind)
+		return list, func() {
+			for i := range list.Items {
+				w.Routes = append(w.Routes, routeOf(gvk, k.read, list.Items[i].Object))
+			}
+		}
+	}
+	list := &metav1.PartialObjectMetadataList{}
+	list.SetGroupVersionKind(listKind)
+	return list, func() {
+		for i := range list.Items {
+			w.OtherPolicies = append(w.OtherPolicies, otherPolicy(gvk, &list.Items[i]))
+		}
+	}
+}

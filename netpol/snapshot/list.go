@@ -1,0 +1,147 @@
+package snapshot
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+const (
+	// pageSize is how many objects are asked for at a time, as kubectl does.
+	pageSize = 500
+	// maxObjects of one kind in one place. Kubernetes is made for 150,000 pods and 10,000 Services in a cluster.
+	maxObjects = 200_000
+	// maxRestarts of a list whose continue token has run out (410 Gone: the server keeps a list's version for five minutes).
+	maxRestarts = 3
+)
+
+var errTooMany = fmt.Errorf("there are more than %d", maxObjects)
+
+// kind reads a kind that every cluster has.
+func (r *reading) kind(k kind) error {
+	for _, place := range r.scope.places() {
+		list, take := k.list(r.world)
+		err := r.pages(list, place, func() error { take(); return nil })
+		if err := r.unread(err, k.GroupKind(), k.resource, place); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// foreign reads a kind that a cluster may lack.
+func (r *reading) foreign(k foreignKind) error {
+	places := r.scope.places()
+	if k.clusterWide {
+		places = []string{metav1.NamespaceAll}
+	}
+	versions, err := r.served(k)
+	if err := r.unread(err, k.GroupKind, k.resource, metav1.NamespaceAll); err != nil {
+		return err
+	}
+	for _, place := range places {
+		for _, version := range versions {
+			list, take := k.list(version, r.world)
+			err := r.pages(list, place, func() error { take(); return nil })
+			if absent(err) {
+				continue // the next version
+			}
+			if err := r.unread(err, k.GroupKind, k.resource, place); err != nil {
+				return err
+			}
+			break
+		}
+	}
+	return nil
+}
+
+// served are the versions to try: the one that the API server prefers, or those that are known.
+func (r *reading) served(k foreignKind) ([]string, error) {
+	mapped, ok := r.reader.(interface{ RESTMapper() meta.RESTMapper })
+	if !ok {
+		return k.versions, nil
+	}
+	if r.scope.Catalog.lacks(k.GroupKind) {
+		return nil, nil
+	}
+	mapping, err := mapped.RESTMapper().RESTMapping(k.GroupKind)
+	if absent(err) {
+		r.scope.Catalog.note(k.GroupKind)
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return []string{mapping.GroupVersionKind.Version}, nil
+}
+
+// pages lists a kind page by page. take is told of each. A list that expires between two pages is read again, and what was taken
+// of it before is taken twice: complete drops the doubles.
+func (r *reading) pages(list client.ObjectList, namespace string, take func() error) error {
+	options := &client.ListOptions{Namespace: namespace, Limit: pageSize}
+	for seen, restarts := 0, 0; ; {
+		err := r.reader.List(r.ctx, list, options)
+		if apierrors.IsResourceExpired(err) && options.Continue != "" && restarts < maxRestarts {
+			options.Continue, seen = "", 0
+			restarts++
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		seen += meta.LenList(list)
+		if seen > maxObjects {
+			return errTooMany
+		}
+		if err := take(); err != nil {
+			return err
+		}
+		if options.Continue = list.GetContinue(); options.Continue == "" {
+			return nil
+		}
+	}
+}
+
+// unread notes a kind that could not be read. It returns the error when the cluster does not answer at all.
+func (r *reading) unread(err error, kind schema.GroupKind, resource, namespace string) error {
+	where := "in all namespaces"
+	if namespace != metav1.NamespaceAll {
+		where = "in namespace " + namespace
+	}
+	switch {
+	case err == nil || absent(err):
+		return nil
+	case apierrors.IsForbidden(err):
+		r.note(kind, fmt.Sprintf("listing %s %s is forbidden: bind a role with the verb list for %q of API group %q, such as the ClusterRole openim-operator-openimstack-auditor", resource, where, resource, kind.Group))
+		return nil
+	case errors.Is(err, errTooMany):
+		r.note(kind, fmt.Sprintf("%s of kind %s %s: read fewer namespaces", err, kind.Kind, where))
+		return nil
+	case r.silent(err):
+		return fmt.Errorf("listing %s %s: %w", resource, where, err)
+	default:
+		// The API server answers, and this kind alone fails: an aggregated API that is down, a conversion that fails.
+		r.note(kind, fmt.Sprintf("listing %s %s failed: %v", resource, where, err))
+		return nil
+	}
+}
+
+// silent tells whether the cluster does not answer, or not to us, so that nothing else can be read either.
+func (r *reading) silent(err error) bool {
+	_, network := errors.AsType[*url.Error](err)
+	return network || r.ctx.Err() != nil || apierrors.IsUnauthorized(err)
+}
+
+// note writes the kind as kubectl does: Pod, NetworkPolicy.networking.k8s.io. Makers of networks have kinds of the same name.
+func (r *reading) note(kind schema.GroupKind, reason string) {
+	r.world.Unread = append(r.world.Unread, Unread{Kind: kind.String(), Reason: reason})
+}
+
+// absent tells whether the API server has no such kind.
+func absent(err error) bool { return meta.IsNoMatchError(err) || apierrors.IsNotFound(err) }
