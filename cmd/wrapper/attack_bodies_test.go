@@ -17,8 +17,8 @@ import (
 
 	. "github.com/onsi/gomega"
 
-	"github.com/openimstack/openim-operator/wrapper/openimapi/openimtest"
-	"github.com/openimstack/openim-operator/wrapper/policy"
+	"github.com/openimstack/openim-operator/wrapper/openimclient/openimtest"
+	"github.com/openimstack/openim-operator/wrapper/routes"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
@@ -99,7 +99,7 @@ func (n *town) neighbour(t *testing.T) string {
 
 // repeat fills a body up to the route's limit, with room for a canary.
 func repeat(open, part, end string) string {
-	times := (policy.Find("/user/get_users_info").Body - int64(len(open)+len(end)+64)) / int64(len(part))
+	times := (routes.Find("/user/get_users_info").Body - int64(len(open)+len(end)+64)) / int64(len(part))
 	return open + strings.Repeat(part, int(times)) + end
 }
 

@@ -9,7 +9,7 @@ import (
 
 	. "github.com/onsi/gomega"
 
-	"github.com/openimstack/openim-operator/wrapper/openimapi/openimtest"
+	"github.com/openimstack/openim-operator/wrapper/openimclient/openimtest"
 )
 
 // spoofs are header lines that change nothing: whoever writes them is who his credential says.

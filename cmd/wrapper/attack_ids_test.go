@@ -8,9 +8,9 @@ import (
 
 	. "github.com/onsi/gomega"
 
-	"github.com/openimstack/openim-operator/wrapper/openimapi/openimtest"
-	"github.com/openimstack/openim-operator/wrapper/policy"
-	"github.com/openimstack/openim-operator/wrapper/policy/policytest"
+	"github.com/openimstack/openim-operator/wrapper/openimclient/openimtest"
+	"github.com/openimstack/openim-operator/wrapper/routes"
+	"github.com/openimstack/openim-operator/wrapper/routes/routestest"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
@@ -20,19 +20,19 @@ var idPatterns = []string{"sg_$|^si.bob.mallory:%s", "^%s", "%s.*", "si_alice_.%
 // attackIDs are bodies of a user's whose ids, numbers and lists reach further than the caller may.
 func attackIDs(t *testing.T, n *town) {
 	token := "token: " + n.people["alice"].Token()
-	world := policytest.World{Self: "alice", Peer: "bob", Group: "4711"}
-	send := func(t *testing.T, r *policy.Route, body map[string]any) reply {
+	world := routestest.World{Self: "alice", Peer: "bob", Group: "4711"}
+	send := func(t *testing.T, r *routes.Route, body map[string]any) reply {
 		t.Helper()
-		data, err := policy.Encode(body)
+		data, err := routes.Encode(body)
 		NewWithT(t).Expect(err).NotTo(HaveOccurred())
 		replies := n.send(t, n.users, post(wire.UserPrefix+r.Path, string(data), token))
 		NewWithT(t).Expect(replies).To(HaveLen(1))
 		return replies[0]
 	}
 	i := 0
-	for a := range policytest.Attacks(world, policytest.World{Self: "mallory", Peer: "bob", Group: "chess"}) {
+	for a := range routestest.Attacks(world, routestest.World{Self: "mallory", Peer: "bob", Group: "chess"}) {
 		switch a.Rule.Do {
-		case policy.Other, policy.Role, policy.Live, policy.Public, policy.OwnRecord, policy.Party, policy.Filled, policy.Kept, policy.Member, policy.Manager:
+		case routes.Other, routes.Role, routes.Live, routes.Public, routes.OwnRecord, routes.Party, routes.Filled, routes.Kept, routes.Member, routes.Manager:
 		default:
 			continue
 		}
@@ -41,7 +41,7 @@ func attackIDs(t *testing.T, n *town) {
 		n.each(t, fmt.Sprintf("%s %s %q", a.Route.Path, a.Rule.Field, pattern), func(t *testing.T) {
 			canary := n.canary()
 			body := world.Body(a.Route)
-			policytest.Set(body, a.Rule.Field, fmt.Sprintf(strings.ReplaceAll(pattern, `\\`, `\`), canary))
+			routestest.Set(body, a.Rule.Field, fmt.Sprintf(strings.ReplaceAll(pattern, `\\`, `\`), canary))
 			NewWithT(t).Expect(send(t, a.Route, body).granted()).To(BeFalse())
 			n.nothingCameToOpenIM(t, canary)
 		})
@@ -60,9 +60,9 @@ func attackIDs(t *testing.T, n *town) {
 		{"/group/mute_group_member", "mutedSeconds", "4294967295"},
 	} {
 		n.each(t, c.path+" "+c.field+" "+c.value, func(t *testing.T) {
-			r := policy.Find(c.path)
+			r := routes.Find(c.path)
 			body := world.Body(r)
-			policytest.Set(body, c.field, json.Number(c.value))
+			routestest.Set(body, c.field, json.Number(c.value))
 			before := len(n.openim.Seen(r.Upstream()))
 			NewWithT(t).Expect(send(t, r, body).granted()).To(BeFalse())
 			NewWithT(t).Expect(n.openim.Seen(r.Upstream())).To(HaveLen(before))
@@ -72,13 +72,13 @@ func attackIDs(t *testing.T, n *town) {
 }
 
 // attackWithLists names conversations with nobody, and none at all where OpenIM takes that for all.
-func (n *town) attackWithLists(t *testing.T, world policytest.World, send func(*testing.T, *policy.Route, map[string]any) reply) {
+func (n *town) attackWithLists(t *testing.T, world routestest.World, send func(*testing.T, *routes.Route, map[string]any) reply) {
 	n.openim.Set(func(f *openimtest.Fake) {
 		f.Replies["/conversation/get_full_conversation_ids"] = `{"errCode":0,"errMsg":"","errDlt":"","data":{"conversationIDs":["sg_chess","si_alice_bob"]}}`
 	})
 	defer n.openim.Set(func(f *openimtest.Fake) { delete(f.Replies, "/conversation/get_full_conversation_ids") })
 	for _, path := range []string{"/conversation/get_sorted_conversation_list", "/msg/get_conversations_has_read_and_max_seq"} {
-		r := policy.Find(path)
+		r := routes.Find(path)
 		for name, value := range map[string]any{"an empty list": []any{}, "null": nil, "a list of one that is not hers": []any{"si_alice_bob", "sg_chess"}} {
 			n.each(t, path+" "+name, func(t *testing.T) {
 				g := NewWithT(t)

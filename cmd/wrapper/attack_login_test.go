@@ -14,10 +14,10 @@ import (
 
 	. "github.com/onsi/gomega"
 
-	"github.com/openimstack/openim-operator/wrapper/client"
+	"github.com/openimstack/openim-operator/clients/go"
 	"github.com/openimstack/openim-operator/wrapper/handshake"
-	"github.com/openimstack/openim-operator/wrapper/link"
-	"github.com/openimstack/openim-operator/wrapper/policy"
+	"github.com/openimstack/openim-operator/wrapper/internalapi"
+	"github.com/openimstack/openim-operator/wrapper/routes"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
@@ -194,9 +194,9 @@ func attackLogin(t *testing.T, n *town) {
 			return bodies
 		}(), same)
 	})
-	paths := []string{usersInfo, wire.WellKnownPath, link.PathLoginStart, link.PathLoginFinish}
-	for _, own := range policy.OwnRoutes {
-		if own.Door == policy.Users {
+	paths := []string{usersInfo, wire.WellKnownPath, internalapi.PathLoginStart, internalapi.PathLoginFinish}
+	for _, own := range routes.OwnRoutes {
+		if own.Door == routes.Users {
 			paths = append(paths, own.Path)
 		}
 	}

@@ -8,8 +8,8 @@ import (
 
 	. "github.com/onsi/gomega"
 
-	"github.com/openimstack/openim-operator/wrapper/link"
-	"github.com/openimstack/openim-operator/wrapper/policy"
+	"github.com/openimstack/openim-operator/wrapper/internalapi"
+	"github.com/openimstack/openim-operator/wrapper/routes"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
@@ -62,7 +62,7 @@ var respellings = map[string]func(prefix, path string) string{
 	"the other door's": func(p, x string) string {
 		return map[string]string{"/im/v1": "/admin/v1", "/admin/v1": "/im/v1"}[p] + x
 	},
-	"the backend's":     func(_, x string) string { return link.Prefix + x },
+	"the backend's":     func(_, x string) string { return internalapi.Prefix + x },
 	"an extension":      func(p, x string) string { return p + x + ".json" },
 	"no slash":          func(p, x string) string { return p[1:] + x },
 	"a very long one":   func(p, x string) string { return p + x + "/" + strings.Repeat("a", 8<<10) },
@@ -134,7 +134,7 @@ func attackPaths(t *testing.T, n *town) {
 			})
 		}
 	}
-	for _, target := range append(getRoutes(), wire.PathTickets, wire.WellKnownPath+"/", wire.AuthPrefix, wire.UserPrefix, "/", link.PathOpenIMToken, wire.HandshakePath, "/metrics", "/readyz", "/debug/pprof/") {
+	for _, target := range append(getRoutes(), wire.PathTickets, wire.WellKnownPath+"/", wire.AuthPrefix, wire.UserPrefix, "/", internalapi.PathOpenIMToken, wire.HandshakePath, "/metrics", "/readyz", "/debug/pprof/") {
 		n.each(t, "GET "+target, func(t *testing.T) {
 			mark := n.mark()
 			n.turnedAway(t, n.send(t, n.users, message("GET "+target+" HTTP/1.1", "", doors[0].credential)), 404, 405, 200)
@@ -174,7 +174,7 @@ func attackPaths(t *testing.T, n *town) {
 
 // getRoutes are OpenIM's routes with GET, below the users' prefix and bare.
 func getRoutes() (targets []string) {
-	for _, r := range policy.Table {
+	for _, r := range routes.Table {
 		if r.Method == http.MethodGet && !strings.Contains(r.Path, "*") {
 			targets = append(targets, wire.UserPrefix+r.Path, r.Path)
 		}

@@ -16,18 +16,18 @@ import (
 
 	"github.com/openimstack/openim-operator/wrapper/auth"
 	"github.com/openimstack/openim-operator/wrapper/auth/authtest"
-	"github.com/openimstack/openim-operator/wrapper/link"
-	"github.com/openimstack/openim-operator/wrapper/openimapi/openimtest"
-	"github.com/openimstack/openim-operator/wrapper/policy"
+	"github.com/openimstack/openim-operator/wrapper/internalapi"
+	"github.com/openimstack/openim-operator/wrapper/openimclient/openimtest"
+	"github.com/openimstack/openim-operator/wrapper/routes"
 	"github.com/openimstack/openim-operator/wrapper/session"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
 // linkPaths are what the gateway asks the backend for.
 var linkPaths = []string{
-	link.PathLoginKeys, link.PathLoginStart, link.PathLoginFinish, link.PathIssueTicket, link.PathRedeemTicket, link.PathIssueCode, link.PathDropCodes, link.PathListDevices,
-	link.PathRevokeDevices, link.PathSetUser, link.PathOpenIMToken, link.PathForceLogout, link.PathMembership, link.PathSender,
-	link.PathRegisterHead, link.PathListHeads, wire.HandshakePath,
+	internalapi.PathLoginKeys, internalapi.PathLoginStart, internalapi.PathLoginFinish, internalapi.PathIssueTicket, internalapi.PathRedeemTicket, internalapi.PathIssueCode, internalapi.PathDropCodes, internalapi.PathListDevices,
+	internalapi.PathRevokeDevices, internalapi.PathSetUser, internalapi.PathOpenIMToken, internalapi.PathForceLogout, internalapi.PathMembership, internalapi.PathSender,
+	internalapi.PathRegisterHead, internalapi.PathListHeads, wire.HandshakePath,
 }
 
 func attackPrivilege(t *testing.T, n *town) {
@@ -40,7 +40,7 @@ func attackPrivilege(t *testing.T, n *town) {
 		}
 		n.nothingCame(t, canary)
 	}
-	for _, r := range policy.Table {
+	for _, r := range routes.Table {
 		line := func(prefix string) string { return r.Method + " " + prefix + r.Path + " HTTP/1.1" }
 		body := func(canary string) string {
 			return `{"userID":"` + canary + `","userIDs":["` + canary + `"],"ownerUserID":"` + canary + `","sendID":"` + canary + `"}`
@@ -71,8 +71,8 @@ func attackPrivilege(t *testing.T, n *town) {
 			try(t, n.users, message(line(wire.UserPrefix), body(canary), adminToken), canary)
 		})
 	}
-	for _, own := range policy.OwnRoutes {
-		if own.Door == policy.Admins {
+	for _, own := range routes.OwnRoutes {
+		if own.Door == routes.Admins {
 			n.each(t, "a user, "+own.Path, func(t *testing.T) {
 				canary := n.canary()
 				try(t, n.admins, post(own.Path, `{"userID":"`+canary+`","scope":"all"}`, userBearer), canary)
@@ -155,7 +155,7 @@ func (n *town) attackBackend(t *testing.T) {
 		{"with another id", "POST", usersInfo, whois(first), assertion, "r-2", ""},
 		{"with another method", "GET", usersInfo, "", assertion, id, ""},
 		{"at the admins' prefix", "POST", adminUsersInfo, whois(first), assertion, id, ""},
-		{"at the link", "POST", link.PathOpenIMToken, `{"userID":"alice","platformID":1}`, assertion, id, ""},
+		{"at the link", "POST", internalapi.PathOpenIMToken, `{"userID":"alice","platformID":1}`, assertion, id, ""},
 		{"cut", "POST", usersInfo, whois(first), assertion[:len(assertion)-2], id, ""},
 		{"none", "POST", usersInfo, whois(first), "", id, ""},
 		{"OpenIM's token", "POST", usersInfo, whois(first), "Bearer " + openimtest.Token(1), id, ""},
@@ -186,16 +186,16 @@ func (n *town) attackBackend(t *testing.T) {
 		proof        string
 	}{
 		{"a user at the admins' prefix", asUser, assertionKey, adminUsersInfo, whois("x"), 0, alice.Token()},
-		{"a user at the link", asUser, assertionKey, link.PathOpenIMToken, tokenCall, 0, alice.Token()},
-		{"a user at the link, users", asUser, assertionKey, link.PathSetUser, setUser, 0, admin},
+		{"a user at the link", asUser, assertionKey, internalapi.PathOpenIMToken, tokenCall, 0, alice.Token()},
+		{"a user at the link, users", asUser, assertionKey, internalapi.PathSetUser, setUser, 0, admin},
 		{"an administrator at the users' prefix", asAdmin, assertionKey, usersInfo, whois("x"), 0, admin},
-		{"an administrator at the link", asAdmin, assertionKey, link.PathOpenIMToken, tokenCall, 0, admin},
+		{"an administrator at the link", asAdmin, assertionKey, internalapi.PathOpenIMToken, tokenCall, 0, admin},
 		{"the gateway at the users' prefix", asGateway, assertionKey, usersInfo, whois("x"), 0, alice.Token()},
 		{"the gateway at the admins' prefix", asGateway, assertionKey, adminUsersInfo, whois("x"), 0, admin},
 		{"a user without a role", asNobody, assertionKey, usersInfo, whois("x"), 0, alice.Token()},
 		{"a user of another issuer", asForeigner, assertionKey, usersInfo, whois("x"), 0, alice.Token()},
 		{"another key, a user", asUser, strings.Repeat("k", 40), usersInfo, whois("x"), 0, alice.Token()},
-		{"another key, the gateway", asGateway, strings.Repeat("k", 40), link.PathOpenIMToken, tokenCall, 0, alice.Token()},
+		{"another key, the gateway", asGateway, strings.Repeat("k", 40), internalapi.PathOpenIMToken, tokenCall, 0, alice.Token()},
 		{"an old one", asUser, assertionKey, usersInfo, whois("x"), time.Minute, alice.Token()},
 		{"one of tomorrow", asUser, assertionKey, usersInfo, whois("x"), -24 * time.Hour, alice.Token()},
 		// From here on as one who holds the gateway, its key and its Redis.
@@ -206,17 +206,17 @@ func (n *town) attackBackend(t *testing.T) {
 		{"the holder, an administrator without a proof", asAdmin, assertionKey, adminUsersInfo, whois("x"), 0, ""},
 		{"the holder, an administrator by alice's session", asAdmin, assertionKey, adminUsersInfo, whois("x"), 0, alice.Token()},
 		{"the holder, an administrator by a token without role", asAdmin, assertionKey, adminUsersInfo, whois("x"), 0, nobody},
-		{"the holder, alice's OpenIM token without a proof", asGateway, assertionKey, link.PathOpenIMToken, tokenCall, 0, ""},
-		{"the holder, alice's OpenIM token by a made up session", asGateway, assertionKey, link.PathOpenIMToken, tokenCall, 0, forged},
-		{"the holder, an OpenIM token by an administrator's", asGateway, assertionKey, link.PathOpenIMToken, tokenCall, 0, admin},
-		{"the holder, a code for alice without a proof", asGateway, assertionKey, link.PathIssueCode, codeOfAlice, 0, ""},
-		{"the holder, a code for alice by bob's session", asGateway, assertionKey, link.PathIssueCode, codeOfAlice, 0, bob.Token()},
-		{"the holder, a code for alice by a token without role", asGateway, assertionKey, link.PathIssueCode, codeOfAlice, 0, nobody},
-		{"the holder, alice disabled by alice", asGateway, assertionKey, link.PathSetUser, setUser, 0, alice.Token()},
-		{"the holder, alice disabled without a proof", asGateway, assertionKey, link.PathSetUser, setUser, 0, ""},
-		{"the holder, bob's devices by alice", asGateway, assertionKey, link.PathListDevices, `{"userID":"bob"}`, 0, alice.Token()},
-		{"the holder, bob's devices revoked by alice", asGateway, assertionKey, link.PathRevokeDevices, `{"userID":"bob","deviceID":"` + bob.DeviceID + `"}`, 0, alice.Token()},
-		{"the holder, a ticket by a made up session", asGateway, assertionKey, link.PathIssueTicket, `{}`, 0, forged},
+		{"the holder, alice's OpenIM token without a proof", asGateway, assertionKey, internalapi.PathOpenIMToken, tokenCall, 0, ""},
+		{"the holder, alice's OpenIM token by a made up session", asGateway, assertionKey, internalapi.PathOpenIMToken, tokenCall, 0, forged},
+		{"the holder, an OpenIM token by an administrator's", asGateway, assertionKey, internalapi.PathOpenIMToken, tokenCall, 0, admin},
+		{"the holder, a code for alice without a proof", asGateway, assertionKey, internalapi.PathIssueCode, codeOfAlice, 0, ""},
+		{"the holder, a code for alice by bob's session", asGateway, assertionKey, internalapi.PathIssueCode, codeOfAlice, 0, bob.Token()},
+		{"the holder, a code for alice by a token without role", asGateway, assertionKey, internalapi.PathIssueCode, codeOfAlice, 0, nobody},
+		{"the holder, alice disabled by alice", asGateway, assertionKey, internalapi.PathSetUser, setUser, 0, alice.Token()},
+		{"the holder, alice disabled without a proof", asGateway, assertionKey, internalapi.PathSetUser, setUser, 0, ""},
+		{"the holder, bob's devices by alice", asGateway, assertionKey, internalapi.PathListDevices, `{"userID":"bob"}`, 0, alice.Token()},
+		{"the holder, bob's devices revoked by alice", asGateway, assertionKey, internalapi.PathRevokeDevices, `{"userID":"bob","deviceID":"` + bob.DeviceID + `"}`, 0, alice.Token()},
+		{"the holder, a ticket by a made up session", asGateway, assertionKey, internalapi.PathIssueTicket, `{}`, 0, forged},
 	} {
 		id := wire.NewRequestID()
 		token, err := auth.Assert(constantKey(c.key), auth.Call{Principal: c.who, Method: http.MethodPost, Path: c.target, RequestID: id, Body: []byte(c.body), Proof: c.proof}, time.Now().Add(-c.age))

@@ -19,8 +19,8 @@ import (
 	. "github.com/onsi/gomega"
 	"google.golang.org/protobuf/encoding/protowire"
 
-	"github.com/openimstack/openim-operator/wrapper/client"
-	"github.com/openimstack/openim-operator/wrapper/realtime/msggatewaytest"
+	"github.com/openimstack/openim-operator/clients/go"
+	"github.com/openimstack/openim-operator/wrapper/websocket/msggatewaytest"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 

@@ -13,7 +13,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/openimstack/openim-operator/wrapper/auth/authtest"
-	"github.com/openimstack/openim-operator/wrapper/openimapi/openimtest"
+	"github.com/openimstack/openim-operator/wrapper/openimclient/openimtest"
 )
 
 // TestTheFailureTable is the table of docs/wrapper.md as far as a caller can bring it about from outside.

@@ -8,7 +8,7 @@ import (
 	"os"
 	"slices"
 
-	"github.com/openimstack/openim-operator/wrapper/audit"
+	"github.com/openimstack/openim-operator/wrapper/auditlog"
 )
 
 // Exit codes of audit verify.
@@ -21,7 +21,7 @@ const (
 func auditVerify(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("audit verify", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
-	verifier := audit.Verifier{}
+	verifier := auditlog.Verifier{}
 	flags.BoolVar(&verifier.Partial, "partial", false, "accept that the beginning is missing")
 	expect := flags.String("expect", "", "the list of registered heads")
 	if flags.Parse(args) != nil {
@@ -64,7 +64,7 @@ func auditVerify(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 }
 
 // readExpected takes in the heads that were registered.
-func readExpected(v *audit.Verifier, name string, stdin io.Reader) error {
+func readExpected(v *auditlog.Verifier, name string, stdin io.Reader) error {
 	in := stdin
 	if name != "-" {
 		f, err := os.Open(name)
@@ -74,7 +74,7 @@ func readExpected(v *audit.Verifier, name string, stdin io.Reader) error {
 		defer func() { _ = f.Close() }()
 		in = f
 	}
-	heads, err := audit.ReadHeads(in)
+	heads, err := auditlog.ReadHeads(in)
 	if err != nil {
 		return err
 	}
@@ -82,7 +82,7 @@ func readExpected(v *audit.Verifier, name string, stdin io.Reader) error {
 	return nil
 }
 
-func readTrail(v *audit.Verifier, name string, stdin io.Reader) (err error) {
+func readTrail(v *auditlog.Verifier, name string, stdin io.Reader) (err error) {
 	if name == "-" {
 		return v.Read(stdin)
 	}

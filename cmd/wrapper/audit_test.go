@@ -18,19 +18,19 @@ import (
 	. "github.com/onsi/gomega"
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/openimstack/openim-operator/wrapper/audit"
+	"github.com/openimstack/openim-operator/wrapper/auditlog"
 )
 
 // auditFile is a small trail in a file, as the gateway writes it.
 func auditFile(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "audit.log")
-	l, err := audit.Open(audit.Options{Path: path, Program: "gateway", Log: slog.New(slog.DiscardHandler), Reg: prometheus.NewRegistry(), Now: time.Now})
+	l, err := auditlog.Open(auditlog.Options{Path: path, Program: "gateway", Log: slog.New(slog.DiscardHandler), Reg: prometheus.NewRegistry(), Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, user := range []string{"alice", "bob", "carol"} {
-		if err := l.Emit(audit.Event{Kind: audit.KindCall, Who: audit.Who{Role: "user", UserID: user}, Outcome: audit.Outcome{Verdict: audit.Allowed}}); err != nil {
+		if err := l.Emit(auditlog.Event{Kind: auditlog.KindCall, Who: auditlog.Who{Role: "user", UserID: user}, Outcome: auditlog.Outcome{Verdict: auditlog.Allowed}}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -77,12 +77,12 @@ high that none of them stops an attack. Run it with ` + "`go test ./cmd/wrapper 
 	}
 	fmt.Fprintf(page, `
 %d cases in all. What one user can do to another, call by call and against the real OpenIM, is in [crossuser.md](crossuser.md); the
-login's own pitfalls are tried in `+"`wrapper/login`"+`, every field of every frame in `+"`wrapper/realtime`"+`, every rule of every route in
-`+"`wrapper/policy`"+`. What a copied token or code is worth after a revocation, and that its owner goes on, is in `+"`cmd/wrapper/life_test.go`"+`.
+login's own pitfalls are tried in `+"`wrapper/login`"+`, every field of every frame in `+"`wrapper/websocket`"+`, every rule of every route in
+`+"`wrapper/routes`"+`. What a copied token or code is worth after a revocation, and that its owner goes on, is in `+"`cmd/wrapper/life_test.go`"+`.
 
 Floods are tried where their limits are: callers who are not known, at both listeners and at the socket, and an address that takes all
-connections, in `+"`wrapper/gateway`"+` (unknown_test.go, connections_test.go); a whole IPv6 site in `+"`wrapper/limit` and `wrapper/login`"+`; a trail of
-which a whole chain was taken away in `+"`wrapper/audit`"+` (head_test.go). Each goes on until others were served meanwhile and the address works again.
+connections, in `+"`wrapper/gateway`"+` (unknown_test.go, connections_test.go); a whole IPv6 site in `+"`wrapper/ratelimit` and `wrapper/login`"+`; a trail of
+which a whole chain was taken away in `+"`wrapper/auditlog`"+` (head_test.go). Each goes on until others were served meanwhile and the address works again.
 
 ## Identifiers, bounds and empty lists
 
@@ -91,7 +91,7 @@ empty list for all that it ever kept. So ids hold letters, digits, _ - @ and : a
 choose the ids of groups; every text, number, list and map of a body has a bound; and an empty list becomes the conversations that the caller is a party of now.
 A conversation of two counts when its other user exists: for invented ones OpenIM would keep keys in Redis for a year. What is done with each field is in
 [routes.md](routes.md), each bound in [openapi.yaml](openapi.yaml); the "ids" class above tries them through the whole wrapper,
-`+"`wrapper/policy`"+` field by field.
+`+"`wrapper/routes`"+` field by field.
 
 What stays OpenIM's: a legal id may be the beginning of another, so that a query by prefix finds more than was asked for. Replies are looked through for it.
 

@@ -19,8 +19,8 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/openimstack/openim-operator/wrapper/auth/authtest"
-	"github.com/openimstack/openim-operator/wrapper/openimapi/openimtest"
-	"github.com/openimstack/openim-operator/wrapper/serve"
+	"github.com/openimstack/openim-operator/wrapper/httpserver"
+	"github.com/openimstack/openim-operator/wrapper/openimclient/openimtest"
 )
 
 const assertionKey = "0123456789abcdef0123456789abcdef-of-the-test"
@@ -32,8 +32,8 @@ type house struct {
 	dir      string
 	key      authtest.Key
 	openim   *openimtest.Fake
-	gateway  *serve.App
-	backend  *serve.App
+	gateway  *httpserver.App
+	backend  *httpserver.App
 	log      *lockedBuffer
 	stop     context.CancelFunc
 	finished chan error
@@ -90,7 +90,7 @@ shutdownGraceSeconds: 20
 
 	ctx, cancel := context.WithCancel(context.Background())
 	h.stop = cancel
-	for _, app := range []*serve.App{h.backend, h.gateway} {
+	for _, app := range []*httpserver.App{h.backend, h.gateway} {
 		app.Notice = 0
 		go func() { h.finished <- app.Run(ctx) }()
 	}
@@ -116,7 +116,7 @@ func (h *house) issuers() string {
     roles: {claim: groups, admin: [%s]}`, authtest.Issuer, authtest.Audience, h.write("jwks.json", string(authtest.JWKS(h.t, h.key))), authtest.Role)
 }
 
-func (h *house) load(log *slog.Logger, role, path string) *serve.App {
+func (h *house) load(log *slog.Logger, role, path string) *httpserver.App {
 	app, err := load([]string{role, "--config", path}, log)
 	if err != nil {
 		h.t.Fatal(err)
@@ -195,7 +195,7 @@ func TestAnAdministratorRegistersUsersAndSendsAMessage(t *testing.T) {
 func TestReadyTellsTheTruthAboutOpenIM(t *testing.T) {
 	g := NewWithT(t)
 	h := build(t)
-	ready := func(app *serve.App) func() int {
+	ready := func(app *httpserver.App) func() int {
 		return func() int {
 			resp, err := http.Get("http://" + app.Telemetry.Address() + "/readyz")
 			if err != nil {

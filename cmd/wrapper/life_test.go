@@ -13,11 +13,11 @@ import (
 	"github.com/gorilla/websocket"
 	. "github.com/onsi/gomega"
 
+	"github.com/openimstack/openim-operator/clients/go"
 	"github.com/openimstack/openim-operator/wrapper/backend"
-	"github.com/openimstack/openim-operator/wrapper/client"
-	"github.com/openimstack/openim-operator/wrapper/custody"
-	"github.com/openimstack/openim-operator/wrapper/realtime/msggatewaytest"
 	"github.com/openimstack/openim-operator/wrapper/session"
+	"github.com/openimstack/openim-operator/wrapper/tokenvault"
+	"github.com/openimstack/openim-operator/wrapper/websocket/msggatewaytest"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
@@ -290,7 +290,7 @@ func (n *town) closes(t *testing.T, ws *websocket.Conn, kicked bool) {
 // keysOf is a custody key without a file.
 type keysOf string
 
-func (k keysOf) Get() (custody.Keys, error) { return custody.Keys{[]byte(k)}, nil }
+func (k keysOf) Get() (tokenvault.Keys, error) { return tokenvault.Keys{[]byte(k)}, nil }
 
 // age makes a session older: it writes the record anew, sealed as the backend seals it (package session).
 func (n *town) age(t *testing.T, id string, by time.Duration) {

@@ -20,7 +20,7 @@ import (
 
 	"github.com/openimstack/openim-operator/wrapper/backend"
 	"github.com/openimstack/openim-operator/wrapper/gateway"
-	"github.com/openimstack/openim-operator/wrapper/serve"
+	"github.com/openimstack/openim-operator/wrapper/httpserver"
 
 	// The image holds no certificates. These are Mozilla's, for identity providers and collectors of the public internet.
 	_ "golang.org/x/crypto/x509roots/fallback"
@@ -55,13 +55,13 @@ var errUsage = errors.New("the command line is not understood")
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if len(args) == 1 && args[0] == "version" {
-		_, _ = fmt.Fprintln(stdout, serve.BuildVersion(version))
+		_, _ = fmt.Fprintln(stdout, httpserver.BuildVersion(version))
 		return exitOK
 	}
 	if len(args) >= 2 && args[0] == "audit" && args[1] == "verify" {
 		return auditVerify(args[2:], os.Stdin, stdout, stderr)
 	}
-	lines := serve.NewLogBuffer(stdout)
+	lines := httpserver.NewLogBuffer(stdout)
 	defer lines.Flush()
 	log := slog.New(slog.NewJSONHandler(lines, nil))
 	app, err := load(args, log)
@@ -73,7 +73,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		log.Error("cannot start", "error", err.Error())
 		return exitFailed
 	}
-	app.Background = append(app.Background, func(ctx context.Context) { serve.KeepMemory(ctx, log) })
+	app.Background = append(app.Background, func(ctx context.Context) { httpserver.KeepMemory(ctx, log) })
 	if err := app.Run(ctx); err != nil {
 		log.Error("ended badly", "error", err.Error())
 		return exitFailed
@@ -82,7 +82,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 }
 
 // load reads the command line and the configuration, and wires the role up.
-func load(args []string, log *slog.Logger) (*serve.App, error) {
+func load(args []string, log *slog.Logger) (*httpserver.App, error) {
 	if len(args) == 0 || args[0] != "gateway" && args[0] != "backend" {
 		return nil, errUsage
 	}
@@ -103,11 +103,11 @@ func load(args []string, log *slog.Logger) (*serve.App, error) {
 		if err != nil {
 			return nil, err
 		}
-		return gateway.New(c, serve.BuildVersion(version), log, time.Now)
+		return gateway.New(c, httpserver.BuildVersion(version), log, time.Now)
 	}
 	c, err := backend.ParseConfig(data)
 	if err != nil {
 		return nil, err
 	}
-	return backend.New(c, serve.BuildVersion(version), log, time.Now)
+	return backend.New(c, httpserver.BuildVersion(version), log, time.Now)
 }

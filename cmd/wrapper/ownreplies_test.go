@@ -8,9 +8,9 @@ import (
 
 	. "github.com/onsi/gomega"
 
-	"github.com/openimstack/openim-operator/wrapper/client"
+	"github.com/openimstack/openim-operator/clients/go"
 	"github.com/openimstack/openim-operator/wrapper/handshake"
-	"github.com/openimstack/openim-operator/wrapper/policy"
+	"github.com/openimstack/openim-operator/wrapper/routes"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
@@ -21,8 +21,8 @@ func TestTheGatewaysOwnRoutesAnswerWhatTheyDeclare(t *testing.T) {
 	n := settle(t)
 	seen := map[string]map[string]bool{} // by the name of the reply
 	called := map[string]bool{}
-	take := func(door policy.Door, path, data string) {
-		route := policy.FindOwn(door, path)
+	take := func(door routes.Door, path, data string) {
+		route := routes.FindOwn(door, path)
 		called[route.Path] = true
 		declared, err := route.ProjectReply([]byte(data))
 		g.Expect(err).NotTo(HaveOccurred(), path)
@@ -34,9 +34,9 @@ func TestTheGatewaysOwnRoutesAnswerWhatTheyDeclare(t *testing.T) {
 		}
 		membersOf(value, "", seen[route.Reply])
 	}
-	call := func(door policy.Door, path, body string, headers ...string) {
+	call := func(door routes.Door, path, body string, headers ...string) {
 		address := n.users
-		if door == policy.Admins {
+		if door == routes.Admins {
 			address, headers = n.admins, []string{"Authorization: Bearer " + n.token(nil)}
 		}
 		replies := n.send(t, address, post(path, body, headers...))
@@ -49,41 +49,41 @@ func TestTheGatewaysOwnRoutesAnswerWhatTheyDeclare(t *testing.T) {
 
 	document := n.send(t, n.users, message("GET "+wire.WellKnownPath+" HTTP/1.1", ""))
 	g.Expect(document).To(HaveLen(1))
-	take(policy.Users, wire.WellKnownPath, document[0].body)
+	take(routes.Users, wire.WellKnownPath, document[0].body)
 
 	key, err := client.GenerateKey()
 	g.Expect(err).NotTo(HaveOccurred())
 	code, err := handshake.ParseCode(n.code(t, "carol"))
 	g.Expect(err).NotTo(HaveOccurred())
 	login := n.begin(t, handshake.Enrol, key, &code, 1)
-	call(policy.Users, wire.PathLoginStart, login.start)
-	call(policy.Users, wire.PathLoginFinish, login.finish)
+	call(routes.Users, wire.PathLoginStart, login.start)
+	call(routes.Users, wire.PathLoginFinish, login.finish)
 
 	alice := n.people["alice"]
 	other := n.enrol(t, "alice", 2)
 	token := "token: " + n.login(t, "alice").Token()
-	call(policy.Users, wire.PathCodes, `{}`, token)
-	call(policy.Users, wire.PathSession, `{}`, token)
-	call(policy.Users, wire.PathTickets, `{}`, token)
-	call(policy.Users, wire.PathRevokeDevice, fmt.Sprintf(`{"deviceID":%q}`, other.DeviceID), token)
-	call(policy.Users, wire.PathDevices, `{}`, token)
-	call(policy.Users, wire.PathRevokeSessions, `{"scope":"session"}`, token)
+	call(routes.Users, wire.PathCodes, `{}`, token)
+	call(routes.Users, wire.PathSession, `{}`, token)
+	call(routes.Users, wire.PathTickets, `{}`, token)
+	call(routes.Users, wire.PathRevokeDevice, fmt.Sprintf(`{"deviceID":%q}`, other.DeviceID), token)
+	call(routes.Users, wire.PathDevices, `{}`, token)
+	call(routes.Users, wire.PathRevokeSessions, `{"scope":"session"}`, token)
 
-	call(policy.Admins, wire.PathAdminIssueCode, `{"userID":"dave","lifetimeSeconds":60}`)
-	call(policy.Admins, wire.PathAdminDevices, `{"userID":"alice"}`)
-	call(policy.Admins, wire.PathAdminRevokeDevices, fmt.Sprintf(`{"userID":"alice","deviceID":%q}`, alice.DeviceID))
-	call(policy.Admins, wire.PathAdminRevokeSessions, `{"scope":"user","id":"alice"}`)
-	call(policy.Admins, wire.PathAdminDisableUser, `{"userID":"alice"}`)
-	call(policy.Admins, wire.PathAdminEnableUser, `{"userID":"alice"}`)
+	call(routes.Admins, wire.PathAdminIssueCode, `{"userID":"dave","lifetimeSeconds":60}`)
+	call(routes.Admins, wire.PathAdminDevices, `{"userID":"alice"}`)
+	call(routes.Admins, wire.PathAdminRevokeDevices, fmt.Sprintf(`{"userID":"alice","deviceID":%q}`, alice.DeviceID))
+	call(routes.Admins, wire.PathAdminRevokeSessions, `{"scope":"user","id":"alice"}`)
+	call(routes.Admins, wire.PathAdminDisableUser, `{"userID":"alice"}`)
+	call(routes.Admins, wire.PathAdminEnableUser, `{"userID":"alice"}`)
 	g.Eventually(func() bool { // the first head is registered a second after the start
-		call(policy.Admins, wire.PathAdminAuditHeads, `{}`)
+		call(routes.Admins, wire.PathAdminAuditHeads, `{}`)
 		return seen["gateway.AuditHeads"]["heads[].chain"]
 	}, "20s", "200ms").Should(BeTrue())
 	seen["gateway.AuditHeads"]["heads[].ended"] = true // of a trail that has ended alone
 
 	g.Expect(n.logged("does not declare")).To(BeEmpty())
-	for i := range policy.OwnRoutes {
-		r := &policy.OwnRoutes[i]
+	for i := range routes.OwnRoutes {
+		r := &routes.OwnRoutes[i]
 		if r.Reply == "" {
 			continue
 		}
@@ -94,7 +94,7 @@ func TestTheGatewaysOwnRoutesAnswerWhatTheyDeclare(t *testing.T) {
 	}
 }
 
-// membersOf notes the paths of a value as policy.OwnRoute.ReplyFields writes them.
+// membersOf notes the paths of a value as routes.OwnRoute.ReplyFields writes them.
 func membersOf(value any, path string, into map[string]bool) {
 	switch v := value.(type) {
 	case map[string]any:

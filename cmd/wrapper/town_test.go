@@ -26,14 +26,14 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	. "github.com/onsi/gomega"
 
+	"github.com/openimstack/openim-operator/clients/go"
 	"github.com/openimstack/openim-operator/wrapper/auth/authtest"
-	"github.com/openimstack/openim-operator/wrapper/client"
+	"github.com/openimstack/openim-operator/wrapper/devices/mongotest"
 	"github.com/openimstack/openim-operator/wrapper/handshake"
-	"github.com/openimstack/openim-operator/wrapper/openimapi/openimtest"
-	"github.com/openimstack/openim-operator/wrapper/realtime/msggatewaytest"
+	"github.com/openimstack/openim-operator/wrapper/httpserver"
+	"github.com/openimstack/openim-operator/wrapper/openimclient/openimtest"
 	"github.com/openimstack/openim-operator/wrapper/redisdb/redistest"
-	"github.com/openimstack/openim-operator/wrapper/registry/mongotest"
-	"github.com/openimstack/openim-operator/wrapper/serve"
+	"github.com/openimstack/openim-operator/wrapper/websocket/msggatewaytest"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
@@ -204,7 +204,7 @@ shutdownGraceSeconds: 5
 `, n.openimWS.URL(), n.write("hot.yaml", hotOfTheTown()), redis, n.tap.URL, assertion, n.auditPath, n.issuers())))
 	n.admins, n.users = n.gateway.Main.Address(), n.gateway.More[0].Address()
 	ctx, cancel := context.WithCancel(context.Background())
-	for _, app := range []*serve.App{n.backend, n.gateway} {
+	for _, app := range []*httpserver.App{n.backend, n.gateway} {
 		app.Notice = 0
 		go func() { n.finished <- app.Run(ctx) }()
 	}
@@ -216,7 +216,7 @@ shutdownGraceSeconds: 5
 			}
 		}
 	})
-	for _, app := range []*serve.App{n.backend, n.gateway} {
+	for _, app := range []*httpserver.App{n.backend, n.gateway} {
 		NewWithT(t).Eventually(app.Ready.Err, "30s").Should(Succeed())
 	}
 }

@@ -10,7 +10,7 @@ import (
 
 	"github.com/openimstack/openim-operator/test/harness/chat"
 	"github.com/openimstack/openim-operator/test/harness/setup"
-	"github.com/openimstack/openim-operator/wrapper/realtime/frame"
+	"github.com/openimstack/openim-operator/wrapper/websocket/frame"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 

@@ -11,8 +11,8 @@ import (
 	"sigs.k8s.io/network-policy-api/apis/v1alpha2"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
-	"github.com/openimstack/openim-operator/netpol/graph"
 	"github.com/openimstack/openim-operator/netpol/admission"
+	"github.com/openimstack/openim-operator/netpol/graph"
 	"github.com/openimstack/openim-operator/openim"
 )
 

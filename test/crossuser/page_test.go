@@ -28,7 +28,7 @@ func TestNobodyGetsAtWhatIsAnothers(t *testing.T) {
 	var seen findings
 	t.Run("attacks", func(t *testing.T) { attackAll(t, s) })
 	t.Run("socket", func(t *testing.T) { seen.sent = frames(t, s) })
-	t.Run("routes", func(t *testing.T) { seen.calls = routes(t, s) })
+	t.Run("routes", func(t *testing.T) { seen.calls = declared(t, s) })
 	if t.Failed() {
 		return
 	}
@@ -65,7 +65,7 @@ Written by test/crossuser, which made every call of this page on the real OpenIM
 with the same user's own OpenIM token. Do not edit.
 
 Each line is one field that a user may fill in, turned towards another user: the other's id, group, conversation, object. Behind the field
-stands the wrapper's rule for it (wrapper/policy, wrapper/realtime). "Passed on" is said of fields that may name anybody, such as whom
+stands the wrapper's rule for it (wrapper/routes, wrapper/websocket). "Passed on" is said of fields that may name anybody, such as whom
 to ask for friendship: OpenIM decides, and the reply told nothing that is the other's alone.
 
 `, release, release)

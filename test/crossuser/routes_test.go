@@ -9,8 +9,8 @@ import (
 
 	. "github.com/onsi/gomega"
 
-	"github.com/openimstack/openim-operator/wrapper/policy"
-	"github.com/openimstack/openim-operator/wrapper/policy/policytest"
+	"github.com/openimstack/openim-operator/wrapper/routes"
+	"github.com/openimstack/openim-operator/wrapper/routes/routestest"
 )
 
 // What the wrapper made of a case, for the page.
@@ -22,13 +22,13 @@ const (
 )
 
 // routes takes every field of every user route through the wrapper, and straight to OpenIM.
-func routes(t *testing.T, s *stage) []row {
+func declared(t *testing.T, s *stage) []row {
 	var rows []row
 	t.Run("through the wrapper", func(t *testing.T) {
 		attacker, victim := s.attacker(t), newWorld(t, s.Stack)
 		before := victim.settled(t)
-		for i := range len(slices.Collect(policytest.Attacks(attacker.World, victim.World))) {
-			a := nth(policytest.Attacks(attacker.World, victim.World), i)
+		for i := range len(slices.Collect(routestest.Attacks(attacker.World, victim.World))) {
+			a := nth(routestest.Attacks(attacker.World, victim.World), i)
 			r := row{target: a.Route.Path, field: a.Rule.Field, rule: string(a.Rule.Do)}
 			after := before
 			t.Run(r.name(), func(t *testing.T) {
@@ -50,7 +50,7 @@ func routes(t *testing.T, s *stage) []row {
 				attacker, victim = s.attacker(t), newWorld(t, s.Stack)
 				before = victim.settled(t)
 			}
-			a := nth(policytest.Attacks(attacker.World, victim.World), i)
+			a := nth(routestest.Attacks(attacker.World, victim.World), i)
 			result, after := s.bare(t, attacker, victim, a, before)
 			rows[i].openIM = result
 			if after != before {
@@ -62,7 +62,7 @@ func routes(t *testing.T, s *stage) []row {
 }
 
 // wrapped makes one case through the wrapper and checks what must become of it.
-func (s *stage) wrapped(t *testing.T, attacker *attacker, victim *world, a policytest.Attack, before string) (result, after string) {
+func (s *stage) wrapped(t *testing.T, attacker *attacker, victim *world, a routestest.Attack, before string) (result, after string) {
 	t.Helper()
 	g := NewWithT(t)
 	s.witness.forget()
@@ -73,36 +73,36 @@ func (s *stage) wrapped(t *testing.T, attacker *attacker, victim *world, a polic
 	g.Expect(reply.Detail).To(BeEmpty(), "OpenIM's stack traces stay inside")
 
 	switch a.Want {
-	case policytest.Refused, policytest.LookedUp:
+	case routestest.Refused, routestest.LookedUp:
 		g.Expect(reply.OK()).To(BeFalse(), "answered: %s", reply.Data)
 		g.Expect(asked).To(BeEmpty(), "OpenIM was asked all the same")
-		result = map[policytest.Want]string{policytest.Refused: refused, policytest.LookedUp: lookedUp}[a.Want] + ", " + code(reply)
-	case policytest.Rewritten:
+		result = map[routestest.Want]string{routestest.Refused: refused, routestest.LookedUp: lookedUp}[a.Want] + ", " + code(reply)
+	case routestest.Rewritten:
 		g.Expect(asked).NotTo(BeEmpty(), "OpenIM was not asked: %s", reply)
 		for _, call := range asked {
-			for _, seen := range policytest.Get(call.body, a.Rule.Field) {
-				g.Expect(policytest.Get(a.Body, a.Rule.Field)).NotTo(ContainElement(seen), "OpenIM saw it as it was written: %v", call.body)
+			for _, seen := range routestest.Get(call.body, a.Rule.Field) {
+				g.Expect(routestest.Get(a.Body, a.Rule.Field)).NotTo(ContainElement(seen), "OpenIM saw it as it was written: %v", call.body)
 			}
 			g.Expect(fmt.Sprint(call.body)).NotTo(ContainSubstring(victim.Self))
 		}
 		result = rewritten
-	case policytest.Allowed:
+	case routestest.Allowed:
 		result = passedOn + ": " + outcome(reply.OK(), code(reply))
 	}
-	if a.Route.Audit != policy.AuditWrite {
+	if a.Route.Audit != routes.AuditWrite {
 		return result, before
 	}
 	after = victim.settled(t)
-	if a.Want != policytest.Allowed {
+	if a.Want != routestest.Allowed {
 		g.Expect(after).To(Equal(before), "the other's world has changed")
 	}
 	return result, after
 }
 
 // bare makes one case without the wrapper, and tells what came of it.
-func (s *stage) bare(t *testing.T, attacker *attacker, victim *world, a policytest.Attack, before string) (result, after string) {
+func (s *stage) bare(t *testing.T, attacker *attacker, victim *world, a routestest.Attack, before string) (result, after string) {
 	t.Helper()
-	if a.Rule.Do == policy.UpTo || a.Rule.Do == policy.Spans {
+	if a.Rule.Do == routes.UpTo || a.Rule.Do == routes.Spans {
 		return "not tried: it lists every number in memory", before
 	}
 	reply, err := s.straight(attacker).Post(t.Context(), a.Route.Upstream(), a.Body)
@@ -113,13 +113,13 @@ func (s *stage) bare(t *testing.T, attacker *attacker, victim *world, a policyte
 		t.Fatal(err)
 	}
 	after = before
-	if a.Route.Audit == policy.AuditWrite {
+	if a.Route.Audit == routes.AuditWrite {
 		after = victim.settled(t)
 	}
 	switch {
 	case victim.leaks(a.Body, reply.Data):
 		return "**tells what is another's**", after
-	case after != before && a.Want != policytest.Allowed:
+	case after != before && a.Want != routestest.Allowed:
 		return "**does it to another**", after
 	}
 	return outcome(reply.OK(), code(reply)), after

@@ -13,13 +13,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coder/websocket"
+	coder "github.com/coder/websocket"
 	. "github.com/onsi/gomega"
 	"google.golang.org/protobuf/encoding/protowire"
 
-	"github.com/openimstack/openim-operator/wrapper/policy/policytest"
-	"github.com/openimstack/openim-operator/wrapper/realtime"
-	"github.com/openimstack/openim-operator/wrapper/realtime/frame"
+	"github.com/openimstack/openim-operator/wrapper/routes/routestest"
+	"github.com/openimstack/openim-operator/wrapper/websocket"
+	"github.com/openimstack/openim-operator/wrapper/websocket/frame"
 )
 
 // Requests of the socket that the attacks use.
@@ -58,10 +58,10 @@ func attackAll(t *testing.T, s *stage) {
 
 // conversations is the body of a request that names conversations.
 func conversations(id int32, user string, names ...string) []byte {
-	r := realtime.Find(id)
-	out := r.Example(realtime.Names{User: user, Conversation: names[0]})
+	r := websocket.Find(id)
+	out := r.Example(websocket.Names{User: user, Conversation: names[0]})
 	for _, f := range r.Fields {
-		if f.Rule != realtime.Parties {
+		if f.Rule != websocket.Parties {
 			continue
 		}
 		for _, name := range names[1:] {
@@ -297,7 +297,7 @@ func privateChatOfBlocked(t *testing.T, s *stage) {
 	attacker, victim := s.attacker(t), newWorld(t, s.Stack)
 	s.OpenIM.Must(t, "/friend/add_black", object{"ownerUserID": victim.Self, "blackUserID": attacker.Self})
 	before := victim.settled(t)
-	pair := policytest.World{Self: attacker.Self, Peer: victim.Self}.Pair()
+	pair := routestest.World{Self: attacker.Self, Peer: victim.Self}.Pair()
 	_, err := s.through(attacker).Post(t.Context(), "/conversation/set_conversations", object{"userIDs": []string{attacker.Self}, "conversation": object{
 		"conversationID": pair, "conversationType": sessionPair, "userID": victim.Self, "isPrivateChat": true, "burnDuration": 5,
 	}})
@@ -334,7 +334,7 @@ func presencePile(t *testing.T, s *stage) {
 	attacker := s.attacker(t)
 	g := NewWithT(t)
 	conn := dial(t, s, attacker)
-	row := realtime.Find(idPresence)
+	row := websocket.Find(idPresence)
 	refusals := 0
 	for i := range 60 {
 		var data []byte
@@ -355,11 +355,11 @@ func presencePile(t *testing.T, s *stage) {
 
 func hugeMessage(t *testing.T, s *stage) {
 	attacker := s.attacker(t)
-	send := realtime.Find(idSend)
+	send := websocket.Find(idSend)
 	for _, size := range []int{120 << 10, 512 << 10} {
-		data := send.Example(realtime.Names{User: attacker.Self, Group: attacker.Group})
+		data := send.Example(websocket.Names{User: attacker.Self, Group: attacker.Group})
 		for _, f := range send.Fields {
-			if f.Shape == realtime.Raw {
+			if f.Shape == websocket.Raw {
 				data = with(data, f.Number, protowire.AppendString(protowire.AppendTag(nil, f.Number, protowire.BytesType),
 					`{"content":"`+strings.Repeat("x", size)+`"}`))
 			}
@@ -373,7 +373,7 @@ func hugeMessage(t *testing.T, s *stage) {
 			NewWithT(t).Expect(taken).To(BeFalse(), "%d bytes, compressed: %v", size, compressed)
 		}
 	}
-	sent := s.ask(t, attacker, idSend, send.Example(realtime.Names{User: attacker.Self, Group: attacker.Group}))
+	sent := s.ask(t, attacker, idSend, send.Example(websocket.Names{User: attacker.Self, Group: attacker.Group}))
 	NewWithT(t).Expect(sent.refused()).To(BeFalse(), "an honest message: %s %s", sent.code(), sent.reply.ErrMsg)
 	s.honest(t, attacker)
 }
@@ -398,7 +398,7 @@ func takes(t *testing.T, s *stage, a *attacker, raw []byte, compressed bool) (bo
 	defer func() { _ = conn.CloseNow() }()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	if err := conn.Write(ctx, websocket.MessageBinary, raw); err != nil {
+	if err := conn.Write(ctx, coder.MessageBinary, raw); err != nil {
 		return false, nil // the socket was closed under it
 	}
 	for {
@@ -429,13 +429,13 @@ func takes(t *testing.T, s *stage, a *attacker, raw []byte, compressed bool) (bo
 }
 
 // dial opens a socket that stays open until the test ends.
-func dial(t *testing.T, s *stage, a *attacker) *websocket.Conn {
+func dial(t *testing.T, s *stage, a *attacker) *coder.Conn {
 	t.Helper()
 	return dialWith(t, s, a, url.Values{})
 }
 
 // dialWith is dial with more in the query.
-func dialWith(t *testing.T, s *stage, a *attacker, query url.Values) *websocket.Conn {
+func dialWith(t *testing.T, s *stage, a *attacker, query url.Values) *coder.Conn {
 	t.Helper()
 	for name, value := range map[string]string{
 		"sendID": a.Self, "token": a.session.Token(), "platformID": fmt.Sprint(iOS), "operationID": "crossuser", "sdkType": "js",
@@ -443,7 +443,7 @@ func dialWith(t *testing.T, s *stage, a *attacker, query url.Values) *websocket.
 		query.Set(name, value)
 	}
 	//nolint:bodyclose // refusal closes it; that of an upgrade is the connection
-	conn, response, err := websocket.Dial(t.Context(), s.Door.SocketURL()+"?"+query.Encode(), &websocket.DialOptions{CompressionMode: websocket.CompressionDisabled})
+	conn, response, err := coder.Dial(t.Context(), s.Door.SocketURL()+"?"+query.Encode(), &coder.DialOptions{CompressionMode: coder.CompressionDisabled})
 	if err != nil {
 		t.Fatalf("open a socket: %v: %s", err, refusal(response))
 	}
@@ -453,7 +453,7 @@ func dialWith(t *testing.T, s *stage, a *attacker, query url.Values) *websocket.
 }
 
 // exchange sends one frame and waits for its reply.
-func exchange(t *testing.T, conn *websocket.Conn, user string, id int32, data []byte) frame.Reply {
+func exchange(t *testing.T, conn *coder.Conn, user string, id int32, data []byte) frame.Reply {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
@@ -461,7 +461,7 @@ func exchange(t *testing.T, conn *websocket.Conn, user string, id int32, data []
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := conn.Write(ctx, websocket.MessageBinary, out); err != nil {
+	if err := conn.Write(ctx, coder.MessageBinary, out); err != nil {
 		t.Fatal(err)
 	}
 	reply, err := answer(ctx, t, conn, id)

@@ -14,13 +14,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coder/websocket"
+	coder "github.com/coder/websocket"
 	. "github.com/onsi/gomega"
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/openimstack/openim-operator/test/loopback"
-	"github.com/openimstack/openim-operator/wrapper/realtime"
-	"github.com/openimstack/openim-operator/wrapper/realtime/frame"
+	"github.com/openimstack/openim-operator/wrapper/websocket"
+	"github.com/openimstack/openim-operator/wrapper/websocket/frame"
 )
 
 // idSend is the request whose fields are a whole message's.
@@ -31,7 +31,7 @@ var inJSON = frame.Encoding{JSON: true}
 
 // aim is one frame that names something of the victim's in one field.
 type aim struct {
-	request *realtime.Request
+	request *websocket.Request
 	field   string
 	rule    string
 	data    []byte
@@ -45,17 +45,17 @@ func (a aim) target() string { return fmt.Sprintf("%d %s", a.request.ID, a.reque
 
 // aims are one for each field of each request that names somebody, and for each that is the server's to say.
 func aims(attacker *attacker, victim *world) []aim {
-	own := realtime.Names{User: attacker.Self, Peer: attacker.Peer, Conversation: attacker.Pair()}
+	own := websocket.Names{User: attacker.Self, Peer: attacker.Peer, Conversation: attacker.Pair()}
 	var all []aim
-	for i := range realtime.Requests {
-		r := &realtime.Requests[i]
+	for i := range websocket.Requests {
+		r := &websocket.Requests[i]
 		if r.Refused != "" {
 			all = append(all, aim{request: r, field: "–", rule: "refused whatever it holds", data: r.Example(own)})
 			continue
 		}
 		all = append(all, fields(r, "", r.Fields, own, victim)...)
 	}
-	send := realtime.Find(idSend)
+	send := websocket.Find(idSend)
 	for _, forbidden := range []struct {
 		field string
 		value uint64
@@ -72,38 +72,38 @@ func aims(attacker *attacker, victim *world) []aim {
 	return all
 }
 
-func fields(r *realtime.Request, within string, list []realtime.Field, own realtime.Names, victim *world) []aim {
+func fields(r *websocket.Request, within string, list []websocket.Field, own websocket.Names, victim *world) []aim {
 	var all []aim
 	for _, f := range list {
 		name, turned := within+f.Name, own
 		a := aim{request: r, rule: string(f.Rule)}
-		add := func(field string, names realtime.Names) {
+		add := func(field string, names websocket.Names) {
 			a.field, a.data = field, r.Example(names)
 			all = append(all, a)
 		}
 		switch {
-		case f.Rule == realtime.Self:
+		case f.Rule == websocket.Self:
 			turned.User = victim.Self
 			add(name, turned)
-		case f.Rule == realtime.Parties:
+		case f.Rule == websocket.Parties:
 			for _, conversation := range []string{victim.Pair(), victim.GroupChat()} {
 				turned.Conversation = conversation
 				add(name+" = "+strings.SplitN(conversation, "_", 2)[0]+"_…", turned)
 			}
-		case f.Rule == realtime.Group:
+		case f.Rule == websocket.Group:
 			turned.Group = victim.Group
 			add(name, turned)
-		case f.Rule == realtime.Peer, f.Name == "subscribeUserID":
+		case f.Rule == websocket.Peer, f.Name == "subscribeUserID":
 			turned.Peer, a.open = victim.Self, true
 			add(name, turned)
-		case r.ID == idSend && f.Rule == realtime.Server:
+		case r.ID == idSend && f.Rule == websocket.Server:
 			a.forged = f.Name
 			add(name, own) // the example forges all texts of this kind
-			if f.Shape == realtime.Number {
+			if f.Shape == websocket.Number {
 				last := &all[len(all)-1]
 				last.data = with(last.data, f.Number, protowire.AppendVarint(protowire.AppendTag(nil, f.Number, protowire.VarintType), forgedNumber))
 			}
-		case f.Rule == realtime.Inside && len(f.Fields) > 0:
+		case f.Rule == websocket.Inside && len(f.Fields) > 0:
 			all = append(all, fields(r, name+".", f.Fields, own, victim)...)
 		}
 	}
@@ -149,7 +149,7 @@ func ask(t *testing.T, address, user, token string, platform int, id int32, data
 		"sendID": {user}, "token": {token}, "platformID": {fmt.Sprint(platform)}, "operationID": {"crossuser"}, "isBackground": {"false"}, "sdkType": {"js"},
 	}
 	//nolint:bodyclose // refusal closes it; that of an upgrade is the connection
-	conn, response, err := websocket.Dial(ctx, address+"?"+query.Encode(), &websocket.DialOptions{CompressionMode: websocket.CompressionDisabled})
+	conn, response, err := coder.Dial(ctx, address+"?"+query.Encode(), &coder.DialOptions{CompressionMode: coder.CompressionDisabled})
 	if err != nil {
 		t.Fatalf("open a socket: %v: %s", err, refusal(response))
 	}
@@ -159,7 +159,7 @@ func ask(t *testing.T, address, user, token string, platform int, id int32, data
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := conn.Write(ctx, websocket.MessageBinary, out); err != nil {
+	if err := conn.Write(ctx, coder.MessageBinary, out); err != nil {
 		t.Fatal(err)
 	}
 	reply, err := answer(ctx, t, conn, id)
@@ -170,7 +170,7 @@ func ask(t *testing.T, address, user, token string, platform int, id int32, data
 }
 
 // answer reads a socket until the reply to a request comes. An error is the socket's.
-func answer(ctx context.Context, t *testing.T, conn *websocket.Conn, id int32) (frame.Reply, error) {
+func answer(ctx context.Context, t *testing.T, conn *coder.Conn, id int32) (frame.Reply, error) {
 	t.Helper()
 	for {
 		_, content, err := conn.Read(ctx)

@@ -7,10 +7,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/openimstack/openim-operator/clients/go"
 	"github.com/openimstack/openim-operator/test/loopback"
 	"github.com/openimstack/openim-operator/wrapper/backend"
-	"github.com/openimstack/openim-operator/wrapper/client"
-	"github.com/openimstack/openim-operator/wrapper/policy/policytest"
+	"github.com/openimstack/openim-operator/wrapper/routes/routestest"
 )
 
 // stage is OpenIM with the wrapper before it, and a witness between the two.
@@ -58,8 +58,8 @@ func (s *stage) attacker(t *testing.T) *attacker {
 func (s *stage) besides(t *testing.T) (*attacker, *world) {
 	t.Helper()
 	run := strings.ToLower(rand.Text()[:8])
-	own := policytest.World{Self: "zoe" + run, Peer: "bob" + run, Group: "chess" + run}
-	other := policytest.World{Self: own.Self + "s", Peer: own.Peer, Group: own.Group + "s"}
+	own := routestest.World{Self: "zoe" + run, Peer: "bob" + run, Group: "chess" + run}
+	other := routestest.World{Self: own.Self + "s", Peer: own.Peer, Group: own.Group + "s"}
 	return s.enrolled(t, named(t, s.Stack, own, run+"own")), named(t, s.Stack, other, run+"other")
 }
 

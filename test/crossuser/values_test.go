@@ -8,8 +8,8 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/openimstack/openim-operator/openim"
-	"github.com/openimstack/openim-operator/wrapper/policy"
-	"github.com/openimstack/openim-operator/wrapper/policy/policytest"
+	"github.com/openimstack/openim-operator/wrapper/routes"
+	"github.com/openimstack/openim-operator/wrapper/routes/routestest"
 )
 
 // maxGrowth is how much memory one process of OpenIM's may gain while all values are tried, in bytes. One pull of 40 million numbers
@@ -44,8 +44,8 @@ func values(t *testing.T, s *stage) []told {
 		calls := 0
 		for i, all := 0, probes(attacker, victim); i < len(all); i++ {
 			p := all[i]
-			writes := p.Route.Audit == policy.AuditWrite
-			if p.Route.Path != route && route != "" && policy.Find(route).Audit == policy.AuditWrite {
+			writes := p.Route.Audit == routes.AuditWrite
+			if p.Route.Path != route && route != "" && routes.Find(route).Audit == routes.AuditWrite {
 				// What the route did to the attacker's own world shall not weaken the tries of the next one.
 				if now := victim.settled(t); now != world {
 					t.Errorf("%s changed the victim's world", route)
@@ -55,7 +55,7 @@ func values(t *testing.T, s *stage) []told {
 				p = all[i]
 			}
 			route = p.Route.Path
-			if writes && p.Named && p.Value == policytest.Foreign {
+			if writes && p.Named && p.Value == routestest.Foreign {
 				continue // an honest user may name the victim there: what becomes of it is the routes' test's affair
 			}
 			calls++
@@ -86,7 +86,7 @@ func values(t *testing.T, s *stage) []told {
 		attacker, victim := s.besides(t)
 		seen := map[told]bool{}
 		for _, p := range probes(attacker, victim) {
-			if p.Route.Audit == policy.AuditWrite || p.Value == policytest.Huge {
+			if p.Route.Audit == routes.AuditWrite || p.Value == routestest.Huge {
 				continue // it would change the worlds, or the machine
 			}
 			reply, err := s.straight(attacker).Post(t.Context(), p.Route.Upstream(), p.Body)
@@ -103,9 +103,9 @@ func values(t *testing.T, s *stage) []told {
 	return all
 }
 
-func probes(attacker *attacker, victim *world) []policytest.Probe {
-	var all []policytest.Probe
-	for p := range policytest.Probes(attacker.World, victim.World) {
+func probes(attacker *attacker, victim *world) []routestest.Probe {
+	var all []routestest.Probe
+	for p := range routestest.Probes(attacker.World, victim.World) {
 		all = append(all, p)
 	}
 	return all

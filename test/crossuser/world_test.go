@@ -14,7 +14,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/openimstack/openim-operator/test/loopback"
-	"github.com/openimstack/openim-operator/wrapper/policy/policytest"
+	"github.com/openimstack/openim-operator/wrapper/routes/routestest"
 )
 
 type object = loopback.Object
@@ -33,7 +33,7 @@ const (
 
 // world is a user with everything that is his alone. Its secret word stands in all of it, and nowhere else.
 type world struct {
-	policytest.World
+	routestest.World
 	im     loopback.API // as OpenIM's administrator
 	secret string
 	// suitor has asked for his friendship and to join his group; blocked is whom he has blocked.
@@ -44,11 +44,11 @@ type world struct {
 func newWorld(t *testing.T, s *loopback.Stack) *world {
 	t.Helper()
 	run := strings.ToLower(rand.Text()[:8])
-	return named(t, s, policytest.World{Self: "bob" + run, Peer: "carol" + run, Group: "chess" + run}, run)
+	return named(t, s, routestest.World{Self: "bob" + run, Peer: "carol" + run, Group: "chess" + run}, run)
 }
 
 // named makes a world of given names. run is what tells its other names and its secret from those of other worlds.
-func named(t *testing.T, s *loopback.Stack, names policytest.World, run string) *world {
+func named(t *testing.T, s *loopback.Stack, names routestest.World, run string) *world {
 	t.Helper()
 	im := s.OpenIM
 	w := &world{World: names, im: im, secret: "secret" + run, suitor: "dave" + run, blocked: "erin" + run}

@@ -14,8 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/openimstack/openim-operator/clients/go"
 	"github.com/openimstack/openim-operator/test/harness/chat"
-	"github.com/openimstack/openim-operator/wrapper/client"
 	"github.com/openimstack/openim-operator/wrapper/handshake"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )

@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/openimstack/openim-operator/clients/go"
 	"github.com/openimstack/openim-operator/test/harness/chat"
-	"github.com/openimstack/openim-operator/wrapper/client"
-	"github.com/openimstack/openim-operator/wrapper/link"
+	"github.com/openimstack/openim-operator/wrapper/internalapi"
 )
 
 // cast are the people who stay for all cases.
@@ -34,7 +34,7 @@ type scene struct {
 	toVictim              *chat.Socket
 	victimID              string
 	// code admits a newcomer; fresh opens a socket for carol, and spent is one that has done so.
-	code         link.IssuedCode
+	code         internalapi.IssuedCode
 	carols       *client.Session
 	fresh, spent string
 }

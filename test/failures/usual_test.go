@@ -9,8 +9,8 @@ import (
 
 	. "github.com/onsi/gomega"
 
+	"github.com/openimstack/openim-operator/clients/go"
 	"github.com/openimstack/openim-operator/test/harness/chat"
-	"github.com/openimstack/openim-operator/wrapper/client"
 	"github.com/openimstack/openim-operator/wrapper/session"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )

@@ -3,9 +3,9 @@ package loopback
 import (
 	"context"
 
+	"github.com/openimstack/openim-operator/clients/go"
 	"github.com/openimstack/openim-operator/test/harness/identity"
 	"github.com/openimstack/openim-operator/test/loopback/balance"
-	"github.com/openimstack/openim-operator/wrapper/client"
 	"github.com/openimstack/openim-operator/wrapper/gateway"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )

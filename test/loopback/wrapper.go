@@ -20,10 +20,10 @@ import (
 	"github.com/openimstack/openim-operator/test/harness/identity"
 	"github.com/openimstack/openim-operator/test/loopback/balance"
 	"github.com/openimstack/openim-operator/wrapper/backend"
+	"github.com/openimstack/openim-operator/wrapper/devices"
 	"github.com/openimstack/openim-operator/wrapper/gateway"
 	"github.com/openimstack/openim-operator/wrapper/issuers"
 	"github.com/openimstack/openim-operator/wrapper/redisdb"
-	"github.com/openimstack/openim-operator/wrapper/registry"
 	"github.com/openimstack/openim-operator/wrapper/session"
 )
 
@@ -196,7 +196,7 @@ func (h *house) addBackend(number int) (string, error) {
 	h.backends.Add(listen)
 	c := backend.Config{
 		Listen: listen, AssertionKeyFile: h.path("assertion"), Redis: &h.redis, CustodyKeyFile: h.path("custody"), ShutdownGraceSeconds: stopSeconds,
-		MongoDB: &registry.Config{Addresses: []string{h.s.MongoDB}, Database: Database},
+		MongoDB: &devices.Config{Addresses: []string{h.s.MongoDB}, Database: Database},
 		Users:   &backend.Users{Audience: h.door.URL, ServerKeysDir: h.path("login")}, Admins: h.admins(),
 		OpenIM: backend.OpenIM{
 			APIURL: h.s.OpenIM.URL, AdminUserID: openim.AdminUserID, SecretFile: h.path("secret"),

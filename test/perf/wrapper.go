@@ -14,10 +14,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/openimstack/openim-operator/wrapper/backend"
-	"github.com/openimstack/openim-operator/wrapper/custody"
-	"github.com/openimstack/openim-operator/wrapper/mounted"
+	"github.com/openimstack/openim-operator/wrapper/filewatch"
 	"github.com/openimstack/openim-operator/wrapper/redisdb"
 	"github.com/openimstack/openim-operator/wrapper/session"
+	"github.com/openimstack/openim-operator/wrapper/tokenvault"
 )
 
 const (
@@ -139,8 +139,8 @@ func (p *place) sessions(ctx context.Context, count int) ([]caller, error) {
 	log := slog.New(slog.DiscardHandler)
 	db, sources := redisdb.Open(redisdb.Config{Addresses: []string{p.redis}, PasswordFile: filepath.Join(p.dir, "password"), KeyPrefix: keyPrefix}, log)
 	defer func() { _ = db.Close() }()
-	keys := custody.KeyFile(filepath.Join(p.dir, "key"))
-	mounted.NewWatcher(log, prometheus.NewRegistry(), append(sources, keys)...).Look()
+	keys := tokenvault.KeyFile(filepath.Join(p.dir, "key"))
+	filewatch.NewWatcher(log, prometheus.NewRegistry(), append(sources, keys)...).Look()
 	store := session.New(session.Options{
 		Redis: db, Lifetime: func() time.Duration { return lifetime }, Idle: func() time.Duration { return lifetime },
 		Now: time.Now, Log: log, Registerer: prometheus.NewRegistry(), Seal: backend.SessionSealer(keys, time.Now),

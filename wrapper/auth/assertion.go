@@ -11,7 +11,7 @@ import (
 	"math"
 	"time"
 
-	"github.com/openimstack/openim-operator/wrapper/mounted"
+	"github.com/openimstack/openim-operator/wrapper/filewatch"
 )
 
 // The assertion is how the gateway tells the backend for whom a request is made; that it is so, the backend finds out from the proof beside
@@ -66,8 +66,8 @@ type Call struct {
 }
 
 // AssertionKeyFile is the key that gateway and backend share, in a mounted file: 32 to 1024 bytes.
-func AssertionKeyFile(path string) *mounted.Source[[]byte] {
-	return mounted.New("assertion-key", mounted.Text(minAssertionKeyBytes, maxAssertionKeyBytes), path)
+func AssertionKeyFile(path string) *filewatch.Source[[]byte] {
+	return filewatch.New("assertion-key", filewatch.Text(minAssertionKeyBytes, maxAssertionKeyBytes), path)
 }
 
 // AssertionKey gives the present key.

@@ -9,7 +9,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
-	"github.com/openimstack/openim-operator/wrapper/mounted"
+	"github.com/openimstack/openim-operator/wrapper/filewatch"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
@@ -35,8 +35,8 @@ type verificationKey struct {
 func (s *KeySet) Len() int { return len(s.keys) }
 
 // JWKSFile is a JWK Set in a mounted file. name is its label in logs and metrics.
-func JWKSFile(name, path string) *mounted.Source[*KeySet] {
-	return mounted.New(name, func(contents [][]byte) (*KeySet, error) { return ParseJWKS(contents[0]) }, path)
+func JWKSFile(name, path string) *filewatch.Source[*KeySet] {
+	return filewatch.New(name, func(contents [][]byte) (*KeySet, error) { return ParseJWKS(contents[0]) }, path)
 }
 
 // jwkMember are the members that decide whether a key is for us, before its numbers are looked at.

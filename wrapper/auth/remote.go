@@ -12,7 +12,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/openimstack/openim-operator/wrapper/mounted"
+	"github.com/openimstack/openim-operator/wrapper/filewatch"
 )
 
 // Times of a key set that is fetched. OpenID Connect Core 10.1.1 leaves them to the one who fetches.
@@ -41,8 +41,8 @@ const (
 )
 
 // CAFile is a file of PEM certificates, for a provider whose certificate no public authority has signed.
-func CAFile(name, path string) *mounted.Source[*x509.CertPool] {
-	return mounted.New(name, func(contents [][]byte) (*x509.CertPool, error) {
+func CAFile(name, path string) *filewatch.Source[*x509.CertPool] {
+	return filewatch.New(name, func(contents [][]byte) (*x509.CertPool, error) {
 		pool := x509.NewCertPool()
 		if !pool.AppendCertsFromPEM(contents[0]) {
 			return nil, errors.New("holds no certificate in PEM")

@@ -9,34 +9,34 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/openimstack/openim-operator/wrapper/auth"
-	"github.com/openimstack/openim-operator/wrapper/mounted"
-	"github.com/openimstack/openim-operator/wrapper/openimapi"
-	"github.com/openimstack/openim-operator/wrapper/policy"
-	"github.com/openimstack/openim-operator/wrapper/serve"
+	"github.com/openimstack/openim-operator/wrapper/filewatch"
+	"github.com/openimstack/openim-operator/wrapper/httpserver"
+	"github.com/openimstack/openim-operator/wrapper/openimclient"
+	"github.com/openimstack/openim-operator/wrapper/routes"
 )
 
 // New wires the backend up and opens its listeners. It calls nobody before Run.
-func New(c Config, version string, log *slog.Logger, now func() time.Time) (*serve.App, error) {
-	reg := serve.NewRegistry("backend", version)
+func New(c Config, version string, log *slog.Logger, now func() time.Time) (*httpserver.App, error) {
+	reg := httpserver.NewRegistry("backend", version)
 	assertionKey := auth.AssertionKeyFile(c.AssertionKeyFile)
-	secret := openimapi.SecretFile(c.OpenIM.SecretFile)
-	openim := openimapi.New(openimapi.Options{
+	secret := openimclient.SecretFile(c.OpenIM.SecretFile)
+	openim := openimclient.New(openimclient.Options{
 		BaseURL: c.OpenIM.APIURL, AdminUserID: c.OpenIM.AdminUserID, ExternalURL: c.OpenIM.ExternalURL,
 		Secret: secret, Now: now, Observe: newTokenMetrics(log, reg),
 	})
 	verifier := c.Admins.Open(log, reg, now)
 	h := &handler{
 		assertions: auth.NewAssertions(assertionKey, now), proofs: proofs{admins: verifier.Admins}, openim: openim,
-		budget: newBudget(reg, slices.Concat(policy.Limits, linkLimits)),
+		budget: newBudget(reg, slices.Concat(routes.Limits, linkLimits)),
 	}
-	sources := append([]mounted.Reloader{assertionKey, secret}, verifier.Sources...)
+	sources := append([]filewatch.Reloader{assertionKey, secret}, verifier.Sources...)
 	background := append([]func(context.Context){func(ctx context.Context) { <-ctx.Done(); openim.Close() }}, verifier.Background...)
-	checks := []serve.Check{
+	checks := []httpserver.Check{
 		{Name: "assertion key", Do: func(context.Context) error { _, err := assertionKey.Get(); return err }},
 		{Name: "OpenIM", Do: openim.Prove},
 	}
 	if !c.servesUsers() { // users are served whatever becomes of the administrators' identity provider
-		checks = append(checks, serve.Check{Name: "admins' keys", Do: func(context.Context) error { return verifier.Admins.Ready() }})
+		checks = append(checks, httpserver.Check{Name: "admins' keys", Do: func(context.Context) error { return verifier.Admins.Ready() }})
 	}
 	if c.servesUsers() {
 		s, err := openStores(c, openim, log, reg, now)
@@ -44,7 +44,7 @@ func New(c Config, version string, log *slog.Logger, now func() time.Time) (*ser
 			return nil, err
 		}
 		sources = append(sources, s.files...)
-		checks = append(checks, serve.Check{Name: "login keys", Do: func(context.Context) error { _, err := s.keys.Get(); return err }})
+		checks = append(checks, httpserver.Check{Name: "login keys", Do: func(context.Context) error { _, err := s.keys.Get(); return err }})
 		h.assertions.Share(s.replays)
 		h.proofs.users = s.sessions
 		h.links = &links{devices: s.registry, tokens: s.custody, openim: openim, heads: newHeads(s.redis, now),
@@ -56,38 +56,38 @@ func New(c Config, version string, log *slog.Logger, now func() time.Time) (*ser
 			watchDependencies(log, reg, []dependency{{"redis", s.redis.Ready}, {"mongodb", s.registry.Ping}}),
 			func(ctx context.Context) { <-ctx.Done(); s.close() })
 	}
-	files := mounted.NewWatcher(log, reg, sources...)
+	files := filewatch.NewWatcher(log, reg, sources...)
 	files.Look()
-	ready := serve.NewReadiness(log, reg, now, checks...)
-	tracer, err := serve.NewTracer(c.Tracing, "backend", version, log)
+	ready := httpserver.NewReadiness(log, reg, now, checks...)
+	tracer, err := httpserver.NewTracer(c.Tracing, "backend", version, log)
 	if err != nil {
 		return nil, err
 	}
-	recorder := serve.NewRecorder(log, reg, now)
+	recorder := httpserver.NewRecorder(log, reg, now)
 	recorder.Trace(tracer, true)
-	main, err := serve.Listen("backend", c.Listen, recorder.Wrap(h), policy.MaxDeadline(), nil, log)
+	main, err := httpserver.Listen("backend", c.Listen, recorder.Wrap(h), routes.MaxDeadline(), nil, log)
 	if err != nil {
 		return nil, err
 	}
-	var more []*serve.Server
+	var more []*httpserver.Server
 	if c.Debug.Listen != "" {
-		debug, err := serve.ListenDebug(c.Debug, log)
+		debug, err := httpserver.ListenDebug(c.Debug, log)
 		if err != nil {
 			main.Close()
 			return nil, err
 		}
 		more = append(more, debug)
 	}
-	telemetry, err := serve.ListenTelemetry(c.Telemetry.Listen, ready, reg, log)
+	telemetry, err := httpserver.ListenTelemetry(c.Telemetry.Listen, ready, reg, log)
 	if err != nil {
 		for _, s := range append(more, main) {
 			s.Close()
 		}
 		return nil, err
 	}
-	return &serve.App{
-		Main: main, More: more, Telemetry: telemetry, Ready: ready, Log: log, Grace: c.grace(), Notice: serve.DefaultNotice,
-		Background: append(background, ready.Run, tracer.Run, func(ctx context.Context) { files.Run(ctx, mounted.Interval) }),
+	return &httpserver.App{
+		Main: main, More: more, Telemetry: telemetry, Ready: ready, Log: log, Grace: c.grace(), Notice: httpserver.DefaultNotice,
+		Background: append(background, ready.Run, tracer.Run, func(ctx context.Context) { files.Run(ctx, filewatch.Interval) }),
 	}, nil
 }
 
@@ -111,7 +111,7 @@ func newTokenMetrics(log *slog.Logger, reg prometheus.Registerer) *tokenMetrics 
 	return m
 }
 
-// TokenMinted implements openimapi.Observer.
+// TokenMinted implements openimclient.Observer.
 func (m *tokenMetrics) TokenMinted(err error, expires time.Time) {
 	if err != nil {
 		m.minted.WithLabelValues("failed").Inc()

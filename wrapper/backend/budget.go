@@ -3,7 +3,7 @@ package backend
 import (
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/openimstack/openim-operator/wrapper/policy"
+	"github.com/openimstack/openim-operator/wrapper/routes"
 )
 
 // budget keeps the calls in flight of each class below its limit. A call beyond it is refused at once: a queue would
@@ -13,7 +13,7 @@ type budget struct {
 	inFlight *prometheus.GaugeVec
 }
 
-func newBudget(reg prometheus.Registerer, limits []policy.Limit) *budget {
+func newBudget(reg prometheus.Registerer, limits []routes.Limit) *budget {
 	b := &budget{places: map[string]chan struct{}{}, inFlight: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "openim_wrapper_openim_calls_in_flight", Help: "Calls to OpenIM being waited for, by class.",
 	}, []string{"class"})}
@@ -26,7 +26,7 @@ func newBudget(reg prometheus.Registerer, limits []policy.Limit) *budget {
 }
 
 // take gives a place and the function that gives it back.
-func (b *budget) take(l policy.Limit) (release func(), ok bool) {
+func (b *budget) take(l routes.Limit) (release func(), ok bool) {
 	places := b.places[l.Name]
 	select {
 	case places <- struct{}{}:

@@ -7,56 +7,56 @@ import (
 	"errors"
 	"time"
 
+	"github.com/openimstack/openim-operator/wrapper/devices"
 	"github.com/openimstack/openim-operator/wrapper/handshake"
-	"github.com/openimstack/openim-operator/wrapper/link"
+	"github.com/openimstack/openim-operator/wrapper/httpserver"
+	"github.com/openimstack/openim-operator/wrapper/internalapi"
 	"github.com/openimstack/openim-operator/wrapper/login"
-	"github.com/openimstack/openim-operator/wrapper/openimapi"
-	"github.com/openimstack/openim-operator/wrapper/registry"
-	"github.com/openimstack/openim-operator/wrapper/serve"
+	"github.com/openimstack/openim-operator/wrapper/openimclient"
 	"github.com/openimstack/openim-operator/wrapper/session"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-func (l *links) issueCode(ctx context.Context, call *asking, q link.IssueCode) (link.IssuedCode, error) {
+func (l *links) issueCode(ctx context.Context, call *asking, q internalapi.IssueCode) (internalapi.IssuedCode, error) {
 	lives := time.Duration(q.LifetimeSeconds) * time.Second
 	by := call.asker
 	switch {
 	case !legalNewUser(q.UserID):
-		return link.IssuedCode{}, bad("userID must be 1 to %d letters, digits and underscores: OpenIM takes no others", maxUserIDBytes)
+		return internalapi.IssuedCode{}, bad("userID must be 1 to %d letters, digits and underscores: OpenIM takes no others", maxUserIDBytes)
 	case q.UserID == l.adminUserID:
-		return link.IssuedCode{}, bad("userID is OpenIM's administrator: nobody logs in under it")
+		return internalapi.IssuedCode{}, bad("userID is OpenIM's administrator: nobody logs in under it")
 	case q.PlatformID != 0 && !legalPlatform(q.PlatformID):
-		return link.IssuedCode{}, bad("platformID must be 1 to %d, or 0 for any", maxPlatform)
-	case lives < minCodeLife || lives > registry.MaxCodeLifetime:
-		return link.IssuedCode{}, bad("lifetimeSeconds must be %d to %d", int(minCodeLife.Seconds()), int(registry.MaxCodeLifetime.Seconds()))
+		return internalapi.IssuedCode{}, bad("platformID must be 1 to %d, or 0 for any", maxPlatform)
+	case lives < minCodeLife || lives > devices.MaxCodeLifetime:
+		return internalapi.IssuedCode{}, bad("lifetimeSeconds must be %d to %d", int(minCodeLife.Seconds()), int(devices.MaxCodeLifetime.Seconds()))
 	case !legalText(q.Nickname, maxNicknameBytes) || !legalText(q.FaceURL, maxFaceURLBytes):
-		return link.IssuedCode{}, bad("nickname or faceURL is too long, or holds a control character")
+		return internalapi.IssuedCode{}, bad("nickname or faceURL is too long, or holds a control character")
 	case by.isUser() && (q.UserID != by.Subject || q.Nickname != "" || q.FaceURL != ""):
-		return link.IssuedCode{}, wire.Forbidden.Because("a user issues codes for themselves, without a new name or picture")
+		return internalapi.IssuedCode{}, wire.Forbidden.Because("a user issues codes for themselves, without a new name or picture")
 	}
 	about(call.rec, q.UserID)
-	in := registry.Invitation{UserID: q.UserID, Nickname: q.Nickname, FaceURL: q.FaceURL, PlatformID: q.PlatformID}
+	in := devices.Invitation{UserID: q.UserID, Nickname: q.Nickname, FaceURL: q.FaceURL, PlatformID: q.PlatformID}
 	var under session.Session
 	if by.isUser() {
 		if err := l.loggedInLately(by); err != nil {
-			return link.IssuedCode{}, err
+			return internalapi.IssuedCode{}, err
 		}
 		under, in.Issuer, in.SessionID, in.DeviceID = by.session, "device "+by.Device, by.Session, by.Device
 	} else {
 		mark, err := l.sessions.Mark(ctx, q.UserID, lives)
 		if err != nil {
-			return link.IssuedCode{}, err
+			return internalapi.IssuedCode{}, err
 		}
 		under, in.Issuer = mark, "admin "+by.Subject
 	}
 	var err error
 	if in.Under, err = noted(under); err != nil {
-		return link.IssuedCode{}, err
+		return internalapi.IssuedCode{}, err
 	}
 	call.rec.Detail = "issued by " + in.Issuer
 	// A user who issues a code has a device already.
 	code, expires, err := l.devices.IssueCode(ctx, in, lives, by.isUser())
-	return link.IssuedCode{Code: code, Expires: expires}, err
+	return internalapi.IssuedCode{Code: code, Expires: expires}, err
 }
 
 // loggedInLately stands before what outlasts the session: who has copied a token has no key to log in with.
@@ -67,10 +67,10 @@ func (l *links) loggedInLately(by *asker) error {
 	return wire.LoginTooOld
 }
 
-func (l *links) dropCodes(ctx context.Context, call *asking, q link.DropCodes) (link.Empty, error) {
+func (l *links) dropCodes(ctx context.Context, call *asking, q internalapi.DropCodes) (internalapi.Empty, error) {
 	about(call.rec, q.UserID)
 	q.UserID, q.DeviceID, q.SessionID = boundedText(q.UserID), boundedText(q.DeviceID), boundedText(q.SessionID)
-	return link.Empty{}, l.devices.DropCodes(ctx, q)
+	return internalapi.Empty{}, l.devices.DropCodes(ctx, q)
 }
 
 // noted is a session as it goes along with a code: all of it, so that nothing that a revocation speaks of is missing.
@@ -81,13 +81,13 @@ func noted(s session.Session) (string, error) {
 
 // loginRegistry is the device registry as the login sees it. Whether a code still holds is judged here.
 type loginRegistry struct {
-	devices  devices
+	devices  deviceStore
 	openim   people
 	sessions *session.Store
 }
 
 // Resolve implements login.Registry.
-func (r loginRegistry) Resolve(ctx context.Context, q link.Resolve) (link.Resolved, error) {
+func (r loginRegistry) Resolve(ctx context.Context, q internalapi.Resolve) (internalapi.Resolved, error) {
 	return r.devices.Resolve(ctx, q.Key)
 }
 
@@ -97,32 +97,32 @@ func (r loginRegistry) SpendHandshake(ctx context.Context, id string) (bool, err
 }
 
 // Rotate implements login.Registry.
-func (r loginRegistry) Rotate(ctx context.Context, q link.Rotate) (link.Enrolled, error) {
+func (r loginRegistry) Rotate(ctx context.Context, q internalapi.Rotate) (internalapi.Enrolled, error) {
 	return r.devices.Rotate(ctx, q)
 }
 
 // OpenCode implements login.Registry.
-func (r loginRegistry) OpenCode(ctx context.Context, q link.OpenCode) (link.OpenedCode, error) {
+func (r loginRegistry) OpenCode(ctx context.Context, q internalapi.OpenCode) (internalapi.OpenedCode, error) {
 	opened, err := r.devices.OpenCode(ctx, q.CodeID)
 	if err != nil {
-		return link.OpenedCode{}, err
+		return internalapi.OpenedCode{}, err
 	}
 	stands, err := r.stands(ctx, opened.Under)
 	if err != nil {
-		return link.OpenedCode{}, err
+		return internalapi.OpenedCode{}, err
 	}
 	if !stands { // as for a code that never was
 		opened.OK, opened.PSK = false, randomBytes(handshake.PSKBytes)
 	}
-	return link.OpenedCode{Found: opened.OK, PSK: encodeKey(opened.PSK)}, nil
+	return internalapi.OpenedCode{Found: opened.OK, PSK: encodeKey(opened.PSK)}, nil
 }
 
 // Enrol implements login.Registry.
-func (r loginRegistry) Enrol(ctx context.Context, q link.Enrol) (link.Enrolled, error) {
-	enrolled, err := r.devices.Enrol(ctx, q, func(ctx context.Context, in registry.Invitation) error {
-		about(serve.RecordOf(ctx), in.UserID)
+func (r loginRegistry) Enrol(ctx context.Context, q internalapi.Enrol) (internalapi.Enrolled, error) {
+	enrolled, err := r.devices.Enrol(ctx, q, func(ctx context.Context, in devices.Invitation) error {
+		about(httpserver.RecordOf(ctx), in.UserID)
 		// OpenIM takes no user without a name.
-		u := openimapi.User{ID: in.UserID, Nickname: in.Nickname, FaceURL: in.FaceURL}
+		u := openimclient.User{ID: in.UserID, Nickname: in.Nickname, FaceURL: in.FaceURL}
 		if u.Nickname == "" {
 			u.Nickname = in.UserID
 		}
@@ -138,12 +138,12 @@ func (r loginRegistry) Enrol(ctx context.Context, q link.Enrol) (link.Enrolled, 
 	if stands {
 		return enrolled, nil
 	}
-	return link.Enrolled{Refused: link.CodeGone}, errors.Join(err, r.takeBack(ctx, enrolled.Device.ID))
+	return internalapi.Enrolled{Refused: internalapi.CodeGone}, errors.Join(err, r.takeBack(ctx, enrolled.Device.ID))
 }
 
 // takeBack revokes a device that should not have been enrolled.
 func (r loginRegistry) takeBack(ctx context.Context, deviceID string) error {
-	_, err := r.devices.RevokeDevices(ctx, link.RevokeDevices{DeviceID: deviceID})
+	_, err := r.devices.RevokeDevices(ctx, internalapi.RevokeDevices{DeviceID: deviceID})
 	ended := r.sessions.Revoke(ctx, session.Revocation{Scope: session.ScopeDevice, ID: deviceID, Reason: "code-revoked"})
 	return errors.Join(err, ended)
 }

@@ -11,36 +11,36 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/openimstack/openim-operator/wrapper/auth"
-	"github.com/openimstack/openim-operator/wrapper/link"
+	"github.com/openimstack/openim-operator/wrapper/devices"
+	"github.com/openimstack/openim-operator/wrapper/httpserver"
+	"github.com/openimstack/openim-operator/wrapper/internalapi"
 	"github.com/openimstack/openim-operator/wrapper/redisdb/redistest"
-	"github.com/openimstack/openim-operator/wrapper/registry"
-	"github.com/openimstack/openim-operator/wrapper/serve"
 	"github.com/openimstack/openim-operator/wrapper/session"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
 // oneCode is a registry with one code, and a device that is enrolled with it.
 type oneCode struct {
-	devices
+	deviceStore
 	under   string
-	issued  []registry.Invitation
+	issued  []devices.Invitation
 	revoked []string
 }
 
-func (r *oneCode) IssueCode(_ context.Context, in registry.Invitation, _ time.Duration, _ bool) (string, time.Time, error) {
+func (r *oneCode) IssueCode(_ context.Context, in devices.Invitation, _ time.Duration, _ bool) (string, time.Time, error) {
 	r.issued = append(r.issued, in)
 	return "a code", time.Now().Add(time.Minute), nil
 }
 
-func (r *oneCode) OpenCode(context.Context, string) (registry.Opened, error) {
-	return registry.Opened{OK: true, PSK: []byte("the code's"), Under: r.under}, nil
+func (r *oneCode) OpenCode(context.Context, string) (devices.Opened, error) {
+	return devices.Opened{OK: true, PSK: []byte("the code's"), Under: r.under}, nil
 }
 
-func (r *oneCode) Enrol(context.Context, link.Enrol, func(context.Context, registry.Invitation) error) (link.Enrolled, error) {
-	return link.Enrolled{Device: link.Device{ID: "new-device", UserID: "alice", PlatformID: 1, Status: link.DeviceActive}, Under: r.under}, nil
+func (r *oneCode) Enrol(context.Context, internalapi.Enrol, func(context.Context, devices.Invitation) error) (internalapi.Enrolled, error) {
+	return internalapi.Enrolled{Device: internalapi.Device{ID: "new-device", UserID: "alice", PlatformID: 1, Status: internalapi.DeviceActive}, Under: r.under}, nil
 }
 
-func (r *oneCode) RevokeDevices(_ context.Context, q link.RevokeDevices) ([]link.Device, error) {
+func (r *oneCode) RevokeDevices(_ context.Context, q internalapi.RevokeDevices) ([]internalapi.Device, error) {
 	r.revoked = append(r.revoked, q.DeviceID)
 	return nil, nil
 }
@@ -62,11 +62,11 @@ func TestACodeIsJudgedWhenItIsUsedAndAfter(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	note, err := noted(s)
 	g.Expect(err).NotTo(HaveOccurred())
-	holds := func(under string) (link.OpenedCode, link.Enrolled) {
+	holds := func(under string) (internalapi.OpenedCode, internalapi.Enrolled) {
 		codes.under = under
-		opened, err := r.OpenCode(t.Context(), link.OpenCode{CodeID: "x"})
+		opened, err := r.OpenCode(t.Context(), internalapi.OpenCode{CodeID: "x"})
 		g.Expect(err).NotTo(HaveOccurred())
-		enrolled, err := r.Enrol(t.Context(), link.Enrol{CodeID: "x"})
+		enrolled, err := r.Enrol(t.Context(), internalapi.Enrol{CodeID: "x"})
 		g.Expect(err).NotTo(HaveOccurred())
 		return opened, enrolled
 	}
@@ -81,15 +81,15 @@ func TestACodeIsJudgedWhenItIsUsedAndAfter(t *testing.T) {
 		opened, enrolled = holds(under)
 		g.Expect(opened.Found).To(BeFalse(), name)
 		g.Expect(opened.PSK).NotTo(Equal(encodeKey([]byte("the code's"))), name)
-		g.Expect(enrolled.Refused).To(Equal(link.CodeGone), name)
+		g.Expect(enrolled.Refused).To(Equal(internalapi.CodeGone), name)
 		g.Expect(codes.revoked).To(Equal([]string{"new-device"}), "%s: the device is taken back", name)
 		_, _, err = sessions.Create(t.Context(), "alice", "another-device", 1, 1)
 		g.Expect(err).NotTo(HaveOccurred(), "the user's other devices go on")
 	}
 	server.Stop()
-	_, err = r.OpenCode(t.Context(), link.OpenCode{CodeID: "x"})
+	_, err = r.OpenCode(t.Context(), internalapi.OpenCode{CodeID: "x"})
 	g.Expect(err).To(MatchError(session.ErrUnavailable), "it is never guessed")
-	enrolled, err = r.Enrol(t.Context(), link.Enrol{CodeID: "x"})
+	enrolled, err = r.Enrol(t.Context(), internalapi.Enrol{CodeID: "x"})
 	g.Expect(err).To(HaveOccurred())
 	g.Expect(enrolled.Refused).NotTo(BeEmpty())
 }
@@ -103,8 +103,8 @@ func TestALoginOfAWhileAgoIssuesNoCode(t *testing.T) {
 	now := s.Created
 	l := &links{devices: codes, sessions: sessions, now: func() time.Time { return now }}
 	by := &asker{session: s, Principal: auth.Principal{Subject: "alice", Issuer: auth.UserIssuer, Role: auth.RoleUser, Session: s.ID, Device: "phone", PlatformID: 1}}
-	call := func() *asking { return &asking{rec: &serve.Record{}, asker: by} }
-	code := link.IssueCode{UserID: "alice", LifetimeSeconds: 60}
+	call := func() *asking { return &asking{rec: &httpserver.Record{}, asker: by} }
+	code := internalapi.IssueCode{UserID: "alice", LifetimeSeconds: 60}
 
 	_, err = l.issueCode(t.Context(), call(), code)
 	g.Expect(err).NotTo(HaveOccurred())
@@ -118,11 +118,11 @@ func TestALoginOfAWhileAgoIssuesNoCode(t *testing.T) {
 	now = s.Created.Add(2*time.Minute + time.Second)
 	_, err = l.issueCode(t.Context(), call(), code)
 	g.Expect(err).To(Equal(wire.LoginTooOld))
-	_, err = l.revokeDevices(t.Context(), call(), link.RevokeDevices{UserID: "alice", DeviceID: "another"})
+	_, err = l.revokeDevices(t.Context(), call(), internalapi.RevokeDevices{UserID: "alice", DeviceID: "another"})
 	g.Expect(err).To(Equal(wire.LoginTooOld))
 	g.Expect(codes.issued).To(HaveLen(1))
 	g.Expect(codes.revoked).To(BeEmpty())
-	_, err = l.revokeDevices(t.Context(), call(), link.RevokeDevices{UserID: "alice", DeviceID: "phone"})
+	_, err = l.revokeDevices(t.Context(), call(), internalapi.RevokeDevices{UserID: "alice", DeviceID: "phone"})
 	g.Expect(err).NotTo(HaveOccurred(), "one's own device")
 
 	by = &asker{Principal: auth.Principal{Subject: "root", Issuer: "https://id", Role: auth.RoleAdmin}}

@@ -6,32 +6,32 @@ import (
 	"strings"
 	"time"
 
+	"github.com/openimstack/openim-operator/wrapper/devices"
+	"github.com/openimstack/openim-operator/wrapper/httpserver"
 	"github.com/openimstack/openim-operator/wrapper/issuers"
-	"github.com/openimstack/openim-operator/wrapper/policy"
 	"github.com/openimstack/openim-operator/wrapper/redisdb"
-	"github.com/openimstack/openim-operator/wrapper/registry"
-	"github.com/openimstack/openim-operator/wrapper/serve"
+	"github.com/openimstack/openim-operator/wrapper/routes"
 	"github.com/openimstack/openim-operator/wrapper/session"
 )
 
 // Config is the backend's configuration file.
 type Config struct {
 	// Listen is where the gateway reaches the backend, host:port.
-	Listen    string          `json:"listen"`
-	Telemetry serve.Telemetry `json:"telemetry"`
+	Listen    string               `json:"listen"`
+	Telemetry httpserver.Telemetry `json:"telemetry"`
 	// Debug is net/http/pprof on a loopback address; empty: none.
-	Debug   serve.Debug   `json:"debug,omitzero"`
-	Tracing serve.Tracing `json:"tracing,omitzero"`
+	Debug   httpserver.Debug   `json:"debug,omitzero"`
+	Tracing httpserver.Tracing `json:"tracing,omitzero"`
 	// AssertionKeyFile holds the key that gateway and backend share, 32 to 1024 bytes.
 	AssertionKeyFile string `json:"assertionKeyFile"`
 	OpenIM           OpenIM `json:"openim"`
 	// Admins says whose tokens make an administrator, as the gateway has it: each of the two verifies them by itself.
 	Admins issuers.Admins `json:"admins"`
 	// Users, Redis, MongoDB and CustodyKeyFile serve users. They stand all or none; without them users are answered 503.
-	Users   *Users           `json:"users,omitempty"`
-	Redis   *redisdb.Config  `json:"redis,omitempty"`
-	MongoDB *registry.Config `json:"mongodb,omitempty"`
-	// CustodyKeyFile holds the keys that seal what is stored of users: custody.KeyFile.
+	Users   *Users          `json:"users,omitempty"`
+	Redis   *redisdb.Config `json:"redis,omitempty"`
+	MongoDB *devices.Config `json:"mongodb,omitempty"`
+	// CustodyKeyFile holds the keys that seal what is stored of users: tokenvault.KeyFile.
 	CustodyKeyFile string `json:"custodyKeyFile,omitempty"`
 	// ShutdownGraceSeconds bounds a stop, requests in flight included.
 	ShutdownGraceSeconds int32 `json:"shutdownGraceSeconds"`
@@ -69,7 +69,7 @@ type OpenIM struct {
 // ParseConfig reads and checks a configuration. It opens none of the files it names.
 func ParseConfig(data []byte) (Config, error) {
 	var c Config
-	if err := serve.DecodeYAML(data, &c); err != nil {
+	if err := httpserver.DecodeYAML(data, &c); err != nil {
 		return Config{}, err
 	}
 	if c.Users != nil {
@@ -79,7 +79,7 @@ func ParseConfig(data []byte) (Config, error) {
 }
 
 func (c *Config) validate() error {
-	var p serve.Problems
+	var p httpserver.Problems
 	p.Listen("listen", c.Listen)
 	p.Listen("telemetry.listen", c.Telemetry.Listen)
 	p.File("assertionKeyFile", c.AssertionKeyFile)
@@ -97,7 +97,7 @@ func (c *Config) validate() error {
 // servesUsers is true when all that users need is configured.
 func (c *Config) servesUsers() bool { return c.Users != nil }
 
-func (c *Config) validateUsers(p *serve.Problems) {
+func (c *Config) validateUsers(p *httpserver.Problems) {
 	if c.Users == nil && c.Redis == nil && c.MongoDB == nil && c.CustodyKeyFile == "" {
 		return
 	}
@@ -116,7 +116,7 @@ func (c *Config) validateUsers(p *serve.Problems) {
 	if c.CustodyKeyFile != "" {
 		p.File("custodyKeyFile", c.CustodyKeyFile)
 	}
-	if _, err := policy.ParseRelease(c.OpenIM.Release); err != nil {
+	if _, err := routes.ParseRelease(c.OpenIM.Release); err != nil {
 		p.Add("openim.release", "write OpenIM's release, such as v3.8.3-patch.16: %v", err)
 	}
 	externalURL(p, "openim.externalURL", c.OpenIM.ExternalURL)
@@ -125,8 +125,8 @@ func (c *Config) validateUsers(p *serve.Problems) {
 	}
 }
 
-func (u *Users) validate(p *serve.Problems, at string) {
-	if !serve.IsOrigin(u.Audience, "https", "http") {
+func (u *Users) validate(p *httpserver.Problems, at string) {
+	if !httpserver.IsOrigin(u.Audience, "https", "http") {
 		p.Add(at+".audience", "write the origin under which clients reach the gateway, such as https://im.example.com, without path, user or query")
 	}
 	if !filepath.IsAbs(u.ServerKeysDir) || filepath.Clean(u.ServerKeysDir) != u.ServerKeysDir {
@@ -136,7 +136,7 @@ func (u *Users) validate(p *serve.Problems, at string) {
 }
 
 // externalURL wants http or https, a host, and at most a path.
-func externalURL(p *serve.Problems, field, text string) {
+func externalURL(p *httpserver.Problems, field, text string) {
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" ||
 		strings.ContainsAny(text, " \"\\?#") || strings.HasSuffix(text, "/") {

@@ -6,9 +6,9 @@ import (
 	"strings"
 
 	"github.com/openimstack/openim-operator/wrapper/auth"
-	"github.com/openimstack/openim-operator/wrapper/link"
-	"github.com/openimstack/openim-operator/wrapper/policy"
-	"github.com/openimstack/openim-operator/wrapper/serve"
+	"github.com/openimstack/openim-operator/wrapper/httpserver"
+	"github.com/openimstack/openim-operator/wrapper/internalapi"
+	"github.com/openimstack/openim-operator/wrapper/routes"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
@@ -27,7 +27,7 @@ func doorOf(target string) door {
 	switch {
 	case target == wire.HandshakePath:
 		return handshakeDoor
-	case strings.HasPrefix(target, link.Prefix+"/"):
+	case strings.HasPrefix(target, internalapi.Prefix+"/"):
 		return linkDoor
 	case strings.HasPrefix(target, wire.UserPrefix+"/"):
 		return userDoor
@@ -52,11 +52,11 @@ type userRoutes interface {
 	// harmless is true when the call may be carried out twice with no more effect than once.
 	harmless(method, target string) bool
 	// answer judges and makes the call. header is the reply's.
-	answer(ctx context.Context, header http.Header, call userCall, rec *serve.Record) (*wire.Envelope, *wire.Failure)
+	answer(ctx context.Context, header http.Header, call userCall, rec *httpserver.Record) (*wire.Envelope, *wire.Failure)
 }
 
 // answerUser lets users in whose session is proven, and nobody else.
-func (h *handler) answerUser(w http.ResponseWriter, r *http.Request, principal auth.Principal, body []byte, rec *serve.Record) (*wire.Envelope, *wire.Failure) {
+func (h *handler) answerUser(w http.ResponseWriter, r *http.Request, principal auth.Principal, body []byte, rec *httpserver.Record) (*wire.Envelope, *wire.Failure) {
 	if principal.Role != auth.RoleUser || principal.Issuer != auth.UserIssuer {
 		return nil, &wire.Forbidden
 	}
@@ -74,7 +74,7 @@ func (h *handler) answerUser(w http.ResponseWriter, r *http.Request, principal a
 
 // harmless is true when a call may be carried out twice with no more effect than once: only such a one is let through while it
 // cannot be told whether its assertion was shown to another replica.
-func (h *handler) harmless(d door, method, target string, route *policy.Route, linked *linkRoute) bool {
+func (h *handler) harmless(d door, method, target string, route *routes.Route, linked *linkRoute) bool {
 	switch d {
 	case handshakeDoor:
 		return true

@@ -11,15 +11,15 @@ import (
 
 	"github.com/openimstack/openim-operator/wrapper/auth"
 	"github.com/openimstack/openim-operator/wrapper/auth/authtest"
-	"github.com/openimstack/openim-operator/wrapper/link"
-	"github.com/openimstack/openim-operator/wrapper/policy"
+	"github.com/openimstack/openim-operator/wrapper/internalapi"
+	"github.com/openimstack/openim-operator/wrapper/routes"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
 var linkPaths = []string{
-	link.PathLoginKeys, link.PathLoginStart, link.PathLoginFinish, link.PathIssueTicket, link.PathRedeemTicket, link.PathIssueCode, link.PathDropCodes, link.PathListDevices,
-	link.PathRevokeDevices, link.PathSetUser, link.PathOpenIMToken, link.PathForceLogout, link.PathMembership, link.PathSender,
-	link.PathRegisterHead, link.PathListHeads,
+	internalapi.PathLoginKeys, internalapi.PathLoginStart, internalapi.PathLoginFinish, internalapi.PathIssueTicket, internalapi.PathRedeemTicket, internalapi.PathIssueCode, internalapi.PathDropCodes, internalapi.PathListDevices,
+	internalapi.PathRevokeDevices, internalapi.PathSetUser, internalapi.PathOpenIMToken, internalapi.PathForceLogout, internalapi.PathMembership, internalapi.PathSender,
+	internalapi.PathRegisterHead, internalapi.PathListHeads,
 }
 
 // TestEachRoleAtItsOwnDoor is every crossing: no role gets anything at a door that is not its own, on any route of the table, whatever it
@@ -33,8 +33,8 @@ func TestEachRoleAtItsOwnDoor(t *testing.T) {
 		return []caller{{said, alice.proof}, {said, root.proof}, {said, ""}}
 	}
 	var admins, users []string
-	for i := range policy.Table {
-		r := &policy.Table[i]
+	for i := range routes.Table {
+		r := &routes.Table[i]
 		if r.Method == http.MethodPost {
 			admins, users = append(admins, wire.AdminPrefix+r.Path), append(users, wire.UserPrefix+r.Path)
 		}
@@ -72,8 +72,8 @@ func TestWhomTheGatewayNamesMustProveIt(t *testing.T) {
 	g := NewWithT(t)
 	h := newHouse(t, 1)
 	root, alice, bob := h.asAdmin(), h.enrol("alice", 1).as(), h.enrol("bob", 2).as()
-	ticket := ask[link.IssuedTicket](h, 0, link.PathIssueTicket, alice.proof, link.Empty{})
-	grant := ask[link.RedeemedTicket](h, 0, link.PathRedeemTicket, "", link.RedeemTicket{Ticket: ticket.Ticket}).Grant
+	ticket := ask[internalapi.IssuedTicket](h, 0, internalapi.PathIssueTicket, alice.proof, internalapi.Empty{})
+	grant := ask[internalapi.RedeemedTicket](h, 0, internalapi.PathRedeemTicket, "", internalapi.RedeemTicket{Ticket: ticket.Ticket}).Grant
 	forged, made, err := h.gatewaySessions().Create(t.Context(), "alice", "made up", 1, 0)
 	g.Expect(err).NotTo(HaveOccurred())
 	stranger := authtest.NewKey(t, "k1", jose.ES256).Sign(t, nil, authtest.Claims(time.Now(), nil))
@@ -124,36 +124,36 @@ func TestWhomTheGatewayNamesMustProveIt(t *testing.T) {
 func TestWhoMayAskWhat(t *testing.T) {
 	h := newHouse(t, 1)
 	root, alice := h.asAdmin().proof, h.enrol("alice", 1).reply.Token
-	ticket := ask[link.IssuedTicket](h, 0, link.PathIssueTicket, alice, link.Empty{})
-	grant := ask[link.RedeemedTicket](h, 0, link.PathRedeemTicket, "", link.RedeemTicket{Ticket: ticket.Ticket}).Grant
+	ticket := ask[internalapi.IssuedTicket](h, 0, internalapi.PathIssueTicket, alice, internalapi.Empty{})
+	grant := ask[internalapi.RedeemedTicket](h, 0, internalapi.PathRedeemTicket, "", internalapi.RedeemTicket{Ticket: ticket.Ticket}).Grant
 	nobody := h.key.Sign(t, nil, authtest.Claims(time.Now(), map[string]any{"groups": []string{"staff"}}))
 	const head = `{"chain":"0123456789abcdef0123456789abcdef","seq":1,"hash":"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","program":"x","instance":"y"}`
 	for _, c := range []struct {
 		path, body                            string
 		none, admin, roleless, user, byTicket int
 	}{
-		{link.PathLoginKeys, `{}`, 200, 200, 200, 200, 200},
-		{link.PathLoginStart, `{"request":{}}`, 200, 200, 200, 200, 200},
-		{link.PathLoginFinish, `{"request":{}}`, 200, 200, 200, 200, 200},
-		{link.PathIssueTicket, `{}`, 401, 401, 401, 200, 401},
-		{link.PathRedeemTicket, `{"ticket":"x"}`, 401, 401, 401, 401, 401}, // for the ticket
-		{link.PathIssueCode, `{"userID":"alice","lifetimeSeconds":60}`, 401, 200, 403, 200, 401},
-		{link.PathIssueCode, `{"userID":"bob","lifetimeSeconds":60}`, 401, 200, 403, 403, 401},
-		{link.PathIssueCode, `{"userID":"alice","nickname":"Root","lifetimeSeconds":60}`, 401, 200, 403, 403, 401},
-		{link.PathDropCodes, `{"userID":"carol"}`, 200, 200, 200, 200, 200},
-		{link.PathListDevices, `{"userID":"alice"}`, 401, 200, 403, 200, 401},
-		{link.PathListDevices, `{"userID":"bob"}`, 401, 200, 403, 403, 401},
-		{link.PathRevokeDevices, `{"userID":"alice","deviceID":"x"}`, 401, 200, 403, 200, 401},
-		{link.PathRevokeDevices, `{"userID":"bob","deviceID":"x"}`, 401, 200, 403, 403, 401},
-		{link.PathRevokeDevices, `{"deviceID":"x"}`, 401, 200, 403, 403, 401},
-		{link.PathRevokeDevices, `{"userID":"dave"}`, 401, 200, 403, 403, 401},
-		{link.PathSetUser, `{"userID":"carol","disabled":false}`, 401, 200, 403, 401, 401},
-		{link.PathOpenIMToken, `{}`, 401, 401, 401, 200, 200},
-		{link.PathForceLogout, `{"userID":"carol","platformIDs":[]}`, 200, 200, 200, 200, 200},
-		{link.PathMembership, `{"conversationIDs":[]}`, 401, 401, 401, 200, 200},
-		{link.PathSender, `{}`, 401, 401, 401, 200, 200},
-		{link.PathRegisterHead, head, 200, 200, 200, 200, 200},
-		{link.PathListHeads, `{}`, 401, 200, 403, 401, 401},
+		{internalapi.PathLoginKeys, `{}`, 200, 200, 200, 200, 200},
+		{internalapi.PathLoginStart, `{"request":{}}`, 200, 200, 200, 200, 200},
+		{internalapi.PathLoginFinish, `{"request":{}}`, 200, 200, 200, 200, 200},
+		{internalapi.PathIssueTicket, `{}`, 401, 401, 401, 200, 401},
+		{internalapi.PathRedeemTicket, `{"ticket":"x"}`, 401, 401, 401, 401, 401}, // for the ticket
+		{internalapi.PathIssueCode, `{"userID":"alice","lifetimeSeconds":60}`, 401, 200, 403, 200, 401},
+		{internalapi.PathIssueCode, `{"userID":"bob","lifetimeSeconds":60}`, 401, 200, 403, 403, 401},
+		{internalapi.PathIssueCode, `{"userID":"alice","nickname":"Root","lifetimeSeconds":60}`, 401, 200, 403, 403, 401},
+		{internalapi.PathDropCodes, `{"userID":"carol"}`, 200, 200, 200, 200, 200},
+		{internalapi.PathListDevices, `{"userID":"alice"}`, 401, 200, 403, 200, 401},
+		{internalapi.PathListDevices, `{"userID":"bob"}`, 401, 200, 403, 403, 401},
+		{internalapi.PathRevokeDevices, `{"userID":"alice","deviceID":"x"}`, 401, 200, 403, 200, 401},
+		{internalapi.PathRevokeDevices, `{"userID":"bob","deviceID":"x"}`, 401, 200, 403, 403, 401},
+		{internalapi.PathRevokeDevices, `{"deviceID":"x"}`, 401, 200, 403, 403, 401},
+		{internalapi.PathRevokeDevices, `{"userID":"dave"}`, 401, 200, 403, 403, 401},
+		{internalapi.PathSetUser, `{"userID":"carol","disabled":false}`, 401, 200, 403, 401, 401},
+		{internalapi.PathOpenIMToken, `{}`, 401, 401, 401, 200, 200},
+		{internalapi.PathForceLogout, `{"userID":"carol","platformIDs":[]}`, 200, 200, 200, 200, 200},
+		{internalapi.PathMembership, `{"conversationIDs":[]}`, 401, 401, 401, 200, 200},
+		{internalapi.PathSender, `{}`, 401, 401, 401, 200, 200},
+		{internalapi.PathRegisterHead, head, 200, 200, 200, 200, 200},
+		{internalapi.PathListHeads, `{}`, 401, 200, 403, 401, 401},
 	} {
 		t.Run(c.path+" "+c.body, func(t *testing.T) {
 			for who, want := range map[string]struct {
@@ -177,30 +177,30 @@ func TestWhatIsNotOfTheGatewaysDoor(t *testing.T) {
 		status                     int
 		reason                     string
 	}{
-		{"no such path", "POST", link.Prefix + "/codes", `{}`, 404, "unknown_route"},
-		{"the prefix alone", "POST", link.Prefix + "/", `{}`, 404, "unknown_route"},
-		{"another spelling", "POST", link.Prefix + "/codes//issue", `{}`, 404, "unknown_route"},
-		{"escaped", "POST", link.Prefix + "/codes%2fissue", `{}`, 404, "unknown_route"},
-		{"with a query", "POST", link.PathIssueCode + "?x=1", `{}`, 404, "unknown_route"},
-		{"another method", "PUT", link.PathIssueCode, `{}`, 415, "wrong_media_type"},
-		{"no JSON", "POST", link.PathIssueCode, `userID=alice`, 400, "bad_request"},
-		{"a list", "POST", link.PathIssueCode, `[]`, 400, "bad_request"},
-		{"a member twice", "POST", link.PathListDevices, `{"userID":"alice","userID":"bob"}`, 400, "bad_request"},
-		{"another case", "POST", link.PathListDevices, `{"userid":"alice"}`, 400, "bad_request"},
-		{"an unknown member", "POST", link.PathListDevices, `{"userID":"alice","all":true}`, 400, "bad_request"},
-		{"another type", "POST", link.PathListDevices, `{"userID":["alice"]}`, 400, "bad_request"},
-		{"nobody's list", "POST", link.PathListDevices, `{}`, 400, "bad_request"},
-		{"a control character", "POST", link.PathListDevices, `{"userID":"a\u0000b"}`, 400, "bad_request"},
-		{"a code for a user whom OpenIM refuses", "POST", link.PathIssueCode, `{"userID":"a:b","lifetimeSeconds":60}`, 400, "bad_request"},
-		{"a code for OpenIM's administrator", "POST", link.PathIssueCode, `{"userID":"imAdmin","lifetimeSeconds":60}`, 400, "bad_request"},
-		{"a code that lives longer", "POST", link.PathIssueCode, `{"userID":"alice","lifetimeSeconds":601}`, 400, "bad_request"},
-		{"a code that lives no time", "POST", link.PathIssueCode, `{"userID":"alice","lifetimeSeconds":0}`, 400, "bad_request"},
-		{"a code for administrators' platform", "POST", link.PathIssueCode, `{"userID":"alice","platformID":10,"lifetimeSeconds":60}`, 400, "bad_request"},
-		{"nobody's codes to be dropped", "POST", link.PathDropCodes, `{}`, 400, "bad_request"},
-		{"codes of two kinds to be dropped", "POST", link.PathDropCodes, `{"userID":"alice","all":true}`, 400, "bad_request"},
-		{"a login from nowhere", "POST", link.PathLoginStart, `{"request":{},"from":"here"}`, 400, "bad_request"},
-		{"a logout of platform 0", "POST", link.PathForceLogout, `{"userID":"alice","platformIDs":[0]}`, 400, "bad_request"},
-		{"everybody's devices", "POST", link.PathRevokeDevices, `{}`, 400, "bad_request"},
+		{"no such path", "POST", internalapi.Prefix + "/codes", `{}`, 404, "unknown_route"},
+		{"the prefix alone", "POST", internalapi.Prefix + "/", `{}`, 404, "unknown_route"},
+		{"another spelling", "POST", internalapi.Prefix + "/codes//issue", `{}`, 404, "unknown_route"},
+		{"escaped", "POST", internalapi.Prefix + "/codes%2fissue", `{}`, 404, "unknown_route"},
+		{"with a query", "POST", internalapi.PathIssueCode + "?x=1", `{}`, 404, "unknown_route"},
+		{"another method", "PUT", internalapi.PathIssueCode, `{}`, 415, "wrong_media_type"},
+		{"no JSON", "POST", internalapi.PathIssueCode, `userID=alice`, 400, "bad_request"},
+		{"a list", "POST", internalapi.PathIssueCode, `[]`, 400, "bad_request"},
+		{"a member twice", "POST", internalapi.PathListDevices, `{"userID":"alice","userID":"bob"}`, 400, "bad_request"},
+		{"another case", "POST", internalapi.PathListDevices, `{"userid":"alice"}`, 400, "bad_request"},
+		{"an unknown member", "POST", internalapi.PathListDevices, `{"userID":"alice","all":true}`, 400, "bad_request"},
+		{"another type", "POST", internalapi.PathListDevices, `{"userID":["alice"]}`, 400, "bad_request"},
+		{"nobody's list", "POST", internalapi.PathListDevices, `{}`, 400, "bad_request"},
+		{"a control character", "POST", internalapi.PathListDevices, `{"userID":"a\u0000b"}`, 400, "bad_request"},
+		{"a code for a user whom OpenIM refuses", "POST", internalapi.PathIssueCode, `{"userID":"a:b","lifetimeSeconds":60}`, 400, "bad_request"},
+		{"a code for OpenIM's administrator", "POST", internalapi.PathIssueCode, `{"userID":"imAdmin","lifetimeSeconds":60}`, 400, "bad_request"},
+		{"a code that lives longer", "POST", internalapi.PathIssueCode, `{"userID":"alice","lifetimeSeconds":601}`, 400, "bad_request"},
+		{"a code that lives no time", "POST", internalapi.PathIssueCode, `{"userID":"alice","lifetimeSeconds":0}`, 400, "bad_request"},
+		{"a code for administrators' platform", "POST", internalapi.PathIssueCode, `{"userID":"alice","platformID":10,"lifetimeSeconds":60}`, 400, "bad_request"},
+		{"nobody's codes to be dropped", "POST", internalapi.PathDropCodes, `{}`, 400, "bad_request"},
+		{"codes of two kinds to be dropped", "POST", internalapi.PathDropCodes, `{"userID":"alice","all":true}`, 400, "bad_request"},
+		{"a login from nowhere", "POST", internalapi.PathLoginStart, `{"request":{},"from":"here"}`, 400, "bad_request"},
+		{"a logout of platform 0", "POST", internalapi.PathForceLogout, `{"userID":"alice","platformIDs":[0]}`, 400, "bad_request"},
+		{"everybody's devices", "POST", internalapi.PathRevokeDevices, `{}`, 400, "bad_request"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			g := NewWithT(t)
@@ -220,7 +220,7 @@ func TestOneReplicasAssertionIsNotAnothers(t *testing.T) {
 			return h.request(replica, root, "POST", wire.AdminPrefix+"/user/get_users_info", `{"userIDs":["alice"]}`)
 		},
 		"the gateway's": func(replica int) *http.Request {
-			return h.request(replica, showing(root.proof), "POST", link.PathSetUser, `{"userID":"alice","nextEpoch":true}`)
+			return h.request(replica, showing(root.proof), "POST", internalapi.PathSetUser, `{"userID":"alice","nextEpoch":true}`)
 		},
 		"a handshake": func(replica int) *http.Request {
 			return h.request(replica, caller{Principal: auth.Principal{Subject: "gateway", Issuer: "gateway"}}, "GET", wire.HandshakePath, "")
@@ -242,7 +242,7 @@ func TestAnAssertionForOneReplicaNeedsNoRedis(t *testing.T) {
 	h := newHouse(t, 2)
 	instance := make([]string, 2)
 	for n := range instance {
-		instance[n] = h.post(n, asGateway, link.PathLoginKeys, `{}`).Header.Get(wire.HeaderInstance)
+		instance[n] = h.post(n, asGateway, internalapi.PathLoginKeys, `{}`).Header.Get(wire.HeaderInstance)
 		g.Expect(instance[n]).NotTo(BeEmpty())
 	}
 	g.Expect(instance[0]).NotTo(Equal(instance[1]))

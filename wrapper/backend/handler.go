@@ -9,15 +9,15 @@ import (
 	"strconv"
 
 	"github.com/openimstack/openim-operator/wrapper/auth"
-	"github.com/openimstack/openim-operator/wrapper/openimapi"
-	"github.com/openimstack/openim-operator/wrapper/policy"
-	"github.com/openimstack/openim-operator/wrapper/serve"
+	"github.com/openimstack/openim-operator/wrapper/httpserver"
+	"github.com/openimstack/openim-operator/wrapper/openimclient"
+	"github.com/openimstack/openim-operator/wrapper/routes"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// caller is the part of openimapi.Client that requests need.
+// caller is the part of openimclient.Client that requests need.
 type caller interface {
-	Call(context.Context, openimapi.Request) (wire.Envelope, error)
+	Call(context.Context, openimclient.Request) (wire.Envelope, error)
 }
 
 // handler answers one request of the gateway's.
@@ -31,7 +31,7 @@ type handler struct {
 }
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	rec := serve.RecordOf(r.Context())
+	rec := httpserver.RecordOf(r.Context())
 	w.Header().Set(wire.HeaderInstance, h.assertions.Instance())
 	reply, failure := h.answer(w, r, rec)
 	tellUsers(w.Header(), rec)
@@ -53,7 +53,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // tellUsers lets the gateway's audit trail know whom the call was about.
-func tellUsers(header http.Header, rec *serve.Record) {
+func tellUsers(header http.Header, rec *httpserver.Record) {
 	if rec.UserCount == 0 {
 		return
 	}
@@ -66,9 +66,9 @@ func tellUsers(header http.Header, rec *serve.Record) {
 }
 
 // answer takes the steps in order: whose door, whom the gateway names, which route, may they, is it they, what is asked, may it run now, call.
-func (h *handler) answer(w http.ResponseWriter, r *http.Request, rec *serve.Record) (*wire.Envelope, *wire.Failure) {
+func (h *handler) answer(w http.ResponseWriter, r *http.Request, rec *httpserver.Record) (*wire.Envelope, *wire.Failure) {
 	d := doorOf(r.RequestURI)
-	route, linked := policy.FindRequest(r.RequestURI, wire.AdminPrefix), findLink(r.RequestURI)
+	route, linked := routes.FindRequest(r.RequestURI, wire.AdminPrefix), findLink(r.RequestURI)
 	body, failure := h.readBody(w, r, d, route, linked)
 	if failure != nil {
 		return nil, failure
@@ -86,7 +86,7 @@ func (h *handler) answer(w http.ResponseWriter, r *http.Request, rec *serve.Reco
 	rec.Subject, rec.Issuer = principal.Subject, principal.Issuer
 	switch d {
 	case handshakeDoor:
-		rec.Route, rec.Verdict, rec.Routine = "handshake", serve.VerdictAllowed, true
+		rec.Route, rec.Verdict, rec.Routine = "handshake", httpserver.VerdictAllowed, true
 		return nil, nil
 	case linkDoor:
 		return h.answerLink(r.Context(), linked, r, principal.Role, body, rec)
@@ -96,12 +96,12 @@ func (h *handler) answer(w http.ResponseWriter, r *http.Request, rec *serve.Reco
 	return h.answerAdmin(w, r, route, principal, body, rec)
 }
 
-func (h *handler) answerAdmin(w http.ResponseWriter, r *http.Request, route *policy.Route, principal auth.Principal, body []byte, rec *serve.Record) (*wire.Envelope, *wire.Failure) {
+func (h *handler) answerAdmin(w http.ResponseWriter, r *http.Request, route *routes.Route, principal auth.Principal, body []byte, rec *httpserver.Record) (*wire.Envelope, *wire.Failure) {
 	if route == nil {
 		return nil, &wire.UnknownRoute
 	}
 	rec.Route, rec.Audit = route.Name(), string(route.Audit)
-	if failure := policy.Permit(w.Header(), route, r.Method, principal.Role == auth.RoleAdmin); failure != nil {
+	if failure := routes.Permit(w.Header(), route, r.Method, principal.Role == auth.RoleAdmin); failure != nil {
 		return nil, failure
 	}
 	if _, failure := h.proofs.of(r.Context(), principal, r.Header.Get(wire.HeaderProof), rec); failure != nil {
@@ -119,7 +119,7 @@ func (h *handler) answerAdmin(w http.ResponseWriter, r *http.Request, route *pol
 }
 
 // readBody reads within the route's limit. A path without a route has its body read too, for the assertion covers it.
-func (h *handler) readBody(w http.ResponseWriter, r *http.Request, d door, route *policy.Route, linked *linkRoute) ([]byte, *wire.Failure) {
+func (h *handler) readBody(w http.ResponseWriter, r *http.Request, d door, route *routes.Route, linked *linkRoute) ([]byte, *wire.Failure) {
 	switch {
 	case d == handshakeDoor:
 		if r.Method != http.MethodGet || r.ContentLength != 0 {
@@ -127,13 +127,13 @@ func (h *handler) readBody(w http.ResponseWriter, r *http.Request, d door, route
 		}
 		return nil, nil
 	case d == linkDoor && linked != nil:
-		return serve.ReadJSON(w, r, linked.body)
+		return httpserver.ReadJSON(w, r, linked.body)
 	case d == userDoor && h.users != nil:
 		return h.users.readBody(w, r)
-	case d == adminDoor && route != nil && route.Audience != policy.Nobody:
-		return serve.ReadJSON(w, r, route.Body)
+	case d == adminDoor && route != nil && route.Audience != routes.Nobody:
+		return httpserver.ReadJSON(w, r, route.Body)
 	}
-	return serve.ReadJSON(w, r, policy.MaxBody)
+	return httpserver.ReadJSON(w, r, routes.MaxBody)
 }
 
 func (h *handler) identify(r *http.Request, requestID string, body []byte, harmless bool) (auth.Principal, *auth.Refusal) {
@@ -146,7 +146,7 @@ func (h *handler) identify(r *http.Request, requestID string, body []byte, harml
 }
 
 // inspect reads the body strictly, and notes whom it is about.
-func inspect(route *policy.Route, body []byte, rec *serve.Record) *wire.Failure {
+func inspect(route *routes.Route, body []byte, rec *httpserver.Record) *wire.Failure {
 	object, err := wire.DecodeObject(body)
 	if err == nil {
 		rec.Users, rec.UserCount, err = route.ActsOn(object)
@@ -161,30 +161,30 @@ func inspect(route *policy.Route, body []byte, rec *serve.Record) *wire.Failure 
 	return nil
 }
 
-func (h *handler) call(ctx context.Context, route *policy.Route, body []byte, rec *serve.Record) (*wire.Envelope, *wire.Failure) {
+func (h *handler) call(ctx context.Context, route *routes.Route, body []byte, rec *httpserver.Record) (*wire.Envelope, *wire.Failure) {
 	ctx, cancel := context.WithTimeout(ctx, route.Limit.Deadline)
 	defer cancel()
-	reply, err := h.openim.Call(ctx, openimapi.Request{Path: route.Path, Body: body, RequestID: rec.RequestID, Repeatable: route.Repeatable})
+	reply, err := h.openim.Call(ctx, openimclient.Request{Path: route.Path, Body: body, RequestID: rec.RequestID, Repeatable: route.Repeatable})
 	if err != nil {
 		f := failureOf(err)
 		rec.Refuse(f, err.Error())
 		return nil, &f
 	}
-	rec.Verdict, rec.ErrCode = serve.VerdictAllowed, reply.ErrCode
+	rec.Verdict, rec.ErrCode = httpserver.VerdictAllowed, reply.ErrCode
 	return &reply, nil
 }
 
 func failureOf(err error) wire.Failure {
 	switch {
-	case errors.Is(err, openimapi.ErrNoToken):
+	case errors.Is(err, openimclient.ErrNoToken):
 		return wire.Unavailable.Because("OpenIM does not accept the wrapper's own credentials: see the backend's log")
-	case errors.Is(err, openimapi.ErrUnavailable):
+	case errors.Is(err, openimclient.ErrUnavailable):
 		return wire.Unavailable.Because("OpenIM cannot be reached: try again after a second")
-	case errors.Is(err, openimapi.ErrTimeout):
+	case errors.Is(err, openimclient.ErrTimeout):
 		return wire.TimedOut.Because("OpenIM did not answer in time: look whether the call took effect before repeating it")
-	case errors.Is(err, openimapi.ErrBroken):
+	case errors.Is(err, openimclient.ErrBroken):
 		return wire.BadGateway.Because("the connection to OpenIM broke: look whether the call took effect before repeating it")
-	case errors.Is(err, openimapi.ErrNoRoute):
+	case errors.Is(err, openimclient.ErrNoRoute):
 		return wire.NotInRelease
 	}
 	return wire.BadGateway.Because("OpenIM gave no usable reply: see the backend's log")

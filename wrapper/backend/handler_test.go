@@ -17,9 +17,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/openimstack/openim-operator/wrapper/auth"
-	"github.com/openimstack/openim-operator/wrapper/openimapi"
-	"github.com/openimstack/openim-operator/wrapper/policy"
-	"github.com/openimstack/openim-operator/wrapper/serve"
+	"github.com/openimstack/openim-operator/wrapper/httpserver"
+	"github.com/openimstack/openim-operator/wrapper/openimclient"
+	"github.com/openimstack/openim-operator/wrapper/routes"
 	"github.com/openimstack/openim-operator/wrapper/session"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
@@ -31,13 +31,13 @@ func (c constant) Get() ([]byte, error) { return []byte(c), nil }
 const key = constant("0123456789abcdef0123456789abcdef")
 
 // openIM answers calls as it is told.
-type openIM func(context.Context, openimapi.Request) (wire.Envelope, error)
+type openIM func(context.Context, openimclient.Request) (wire.Envelope, error)
 
-func (f openIM) Call(ctx context.Context, r openimapi.Request) (wire.Envelope, error) {
+func (f openIM) Call(ctx context.Context, r openimclient.Request) (wire.Envelope, error) {
 	return f(ctx, r)
 }
 
-func unasked(context.Context, openimapi.Request) (wire.Envelope, error) {
+func unasked(context.Context, openimclient.Request) (wire.Envelope, error) {
 	panic("OpenIM must not be asked")
 }
 
@@ -62,8 +62,8 @@ func (known) VerifyProof(_ context.Context, text string) (session.Proof, error) 
 
 func newHandler(openim openIM, log ...io.Writer) http.Handler {
 	reg := prometheus.NewRegistry()
-	h := &handler{assertions: auth.NewAssertions(key, time.Now), proofs: proofs{admins: known{}}, openim: openim, budget: newBudget(reg, policy.Limits)}
-	return serve.NewRecorder(slog.New(slog.NewJSONHandler(io.MultiWriter(log...), nil)), reg, time.Now).Wrap(h)
+	h := &handler{assertions: auth.NewAssertions(key, time.Now), proofs: proofs{admins: known{}}, openim: openim, budget: newBudget(reg, routes.Limits)}
+	return httpserver.NewRecorder(slog.New(slog.NewJSONHandler(io.MultiWriter(log...), nil)), reg, time.Now).Wrap(h)
 }
 
 // request is one of the gateway's, with a good assertion for it.
@@ -94,15 +94,15 @@ const infoPath = "/admin/v1/user/get_users_info"
 
 func TestACallReachesOpenIMAsTheTableSays(t *testing.T) {
 	g := NewWithT(t)
-	var seen openimapi.Request
+	var seen openimclient.Request
 	var left time.Duration
-	w := serveOne(newHandler(func(ctx context.Context, r openimapi.Request) (wire.Envelope, error) {
+	w := serveOne(newHandler(func(ctx context.Context, r openimclient.Request) (wire.Envelope, error) {
 		deadline, _ := ctx.Deadline()
 		seen, left = r, time.Until(deadline)
 		return wire.Envelope{ErrCode: 1004, ErrMsg: "RecordNotFoundError"}, nil
 	}), request(t, "POST", infoPath, `{"userIDs":["alice"]}`, auth.RoleAdmin))
-	g.Expect(seen).To(Equal(openimapi.Request{Path: "/user/get_users_info", Body: []byte(`{"userIDs":["alice"]}`), RequestID: "r-1", Repeatable: true}))
-	g.Expect(left).To(And(BeNumerically(">", 0), BeNumerically("<=", policy.Read.Deadline)))
+	g.Expect(seen).To(Equal(openimclient.Request{Path: "/user/get_users_info", Body: []byte(`{"userIDs":["alice"]}`), RequestID: "r-1", Repeatable: true}))
+	g.Expect(left).To(And(BeNumerically(">", 0), BeNumerically("<=", routes.Read.Deadline)))
 	g.Expect(w.Code).To(Equal(200), "an error of OpenIM's is a reply of OpenIM's")
 	g.Expect(w.Body.String()).To(MatchJSON(`{"errCode":1004,"errMsg":"RecordNotFoundError","errDlt":""}`))
 	g.Expect(w.Header().Get("X-Openim-Err-Code")).To(Equal("1004"))
@@ -161,7 +161,7 @@ func TestWhatTheBackendRefusesByItself(t *testing.T) {
 			return request(t, "POST", "/admin/v1/group/create_group", `{"groupInfo":{"GROUPID":"$|^si.bob.carol:"}}`, auth.RoleAdmin)
 		}, 400, "bad_request"},
 		{"a body beyond the route's bound", func(t *testing.T) *http.Request {
-			return request(t, "POST", "/admin/v1/auth/force_logout", `{"userID":"`+strings.Repeat("x", policy.Small)+`"}`, auth.RoleAdmin)
+			return request(t, "POST", "/admin/v1/auth/force_logout", `{"userID":"`+strings.Repeat("x", routes.Small)+`"}`, auth.RoleAdmin)
 		}, 413, "body_too_large"},
 		{"another media type", func(t *testing.T) *http.Request {
 			r := request(t, "POST", infoPath, good, auth.RoleAdmin)
@@ -187,7 +187,10 @@ func TestWhatTheBackendRefusesByItself(t *testing.T) {
 func TestAnAssertionIsSpentOnce(t *testing.T) {
 	g := NewWithT(t)
 	calls := 0
-	h := newHandler(func(context.Context, openimapi.Request) (wire.Envelope, error) { calls++; return wire.Envelope{}, nil })
+	h := newHandler(func(context.Context, openimclient.Request) (wire.Envelope, error) {
+		calls++
+		return wire.Envelope{}, nil
+	})
 	first := request(t, "POST", infoPath, `{}`, auth.RoleAdmin)
 	again := first.Clone(t.Context())
 	again.Body = first.Body
@@ -207,17 +210,17 @@ func TestWhatBecomesOfOpenIMsFailures(t *testing.T) {
 		reason string
 		says   string
 	}{
-		{openimapi.ErrUnavailable, 503, "unavailable", "OpenIM cannot be reached"},
-		{fmt.Errorf("%w (errCode 1501)", openimapi.ErrNoToken), 503, "unavailable", "the wrapper's own credentials"},
-		{openimapi.ErrTimeout, 504, "timed_out", "look whether the call took effect"},
-		{openimapi.ErrBroken, 502, "bad_gateway", "look whether the call took effect"},
-		{fmt.Errorf("%w: HTTP status 500", openimapi.ErrBadReply), 502, "bad_gateway", "no usable reply"},
-		{openimapi.ErrNoRoute, 501, "not_in_release", "release has no such route"},
+		{openimclient.ErrUnavailable, 503, "unavailable", "OpenIM cannot be reached"},
+		{fmt.Errorf("%w (errCode 1501)", openimclient.ErrNoToken), 503, "unavailable", "the wrapper's own credentials"},
+		{openimclient.ErrTimeout, 504, "timed_out", "look whether the call took effect"},
+		{openimclient.ErrBroken, 502, "bad_gateway", "look whether the call took effect"},
+		{fmt.Errorf("%w: HTTP status 500", openimclient.ErrBadReply), 502, "bad_gateway", "no usable reply"},
+		{openimclient.ErrNoRoute, 501, "not_in_release", "release has no such route"},
 		{errors.New("secret-in-error"), 502, "bad_gateway", "no usable reply"},
 	} {
 		t.Run(c.err.Error(), func(t *testing.T) {
 			g := NewWithT(t)
-			w := serveOne(newHandler(func(context.Context, openimapi.Request) (wire.Envelope, error) { return wire.Envelope{}, c.err }),
+			w := serveOne(newHandler(func(context.Context, openimclient.Request) (wire.Envelope, error) { return wire.Envelope{}, c.err }),
 				request(t, "POST", infoPath, `{}`, auth.RoleAdmin))
 			g.Expect(w.Code).To(Equal(c.status))
 			g.Expect(w.Header().Get("X-Openim-Reason")).To(Equal(c.reason))
@@ -229,15 +232,15 @@ func TestWhatBecomesOfOpenIMsFailures(t *testing.T) {
 func TestOneClassCannotKeepOutAnother(t *testing.T) {
 	g := NewWithT(t)
 	waiting, release := make(chan struct{}), make(chan struct{})
-	h := newHandler(func(_ context.Context, r openimapi.Request) (wire.Envelope, error) {
+	h := newHandler(func(_ context.Context, r openimclient.Request) (wire.Envelope, error) {
 		if r.Path == "/msg/search_msg" {
 			waiting <- struct{}{}
 			<-release
 		}
 		return wire.Envelope{}, nil
 	})
-	done := make(chan int, policy.Search.InFlight)
-	for range policy.Search.InFlight {
+	done := make(chan int, routes.Search.InFlight)
+	for range routes.Search.InFlight {
 		go func() { done <- serveOne(h, request(t, "POST", "/admin/v1/msg/search_msg", `{}`, auth.RoleAdmin)).Code }()
 		<-waiting
 	}
@@ -246,7 +249,7 @@ func TestOneClassCannotKeepOutAnother(t *testing.T) {
 	g.Expect(w.Header().Get("Retry-After")).To(Equal("1"))
 	g.Expect(serveOne(h, request(t, "POST", infoPath, `{}`, auth.RoleAdmin)).Code).To(Equal(200), "reads go on")
 	close(release)
-	for range policy.Search.InFlight {
+	for range routes.Search.InFlight {
 		g.Expect(<-done).To(Equal(200))
 	}
 	go func() { <-waiting }()

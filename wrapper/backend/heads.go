@@ -11,8 +11,8 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/openimstack/openim-operator/wrapper/audit"
-	"github.com/openimstack/openim-operator/wrapper/link"
+	"github.com/openimstack/openim-operator/wrapper/auditlog"
+	"github.com/openimstack/openim-operator/wrapper/internalapi"
 	"github.com/openimstack/openim-operator/wrapper/redisdb"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
@@ -63,7 +63,7 @@ var (
 	errHeadsFull    = wire.Limited.Because("the heads of too many chains are kept: wait until old ones are over")
 )
 
-func (h *heads) register(ctx context.Context, head link.AuditHead) error {
+func (h *heads) register(ctx context.Context, head internalapi.AuditHead) error {
 	value, err := json.Marshal(storedHead{Hash: head.Hash, Ended: head.Ended, Program: head.Program, Instance: head.Instance})
 	if err != nil {
 		return fmt.Errorf("encoding a head: %w", err)
@@ -84,14 +84,14 @@ func (h *heads) register(ctx context.Context, head link.AuditHead) error {
 
 var errHeadsDown = wire.Unavailable.Because("the heads of the audit trails cannot be kept now: try again after a second")
 
-func (h *heads) list(ctx context.Context, since time.Time) ([]link.AuditHead, error) {
+func (h *heads) list(ctx context.Context, since time.Time) ([]internalapi.AuditHead, error) {
 	oldest := max(h.now().Add(-headLifetime).Unix(), since.Unix())
 	keys := h.keys()
 	chains, err := h.db.ZRangeByScore(ctx, keys[1], &redis.ZRangeBy{Min: strconv.FormatInt(oldest, 10), Max: "+inf"}).Result()
 	if err != nil {
 		return nil, errors.Join(errHeadsDown, err)
 	}
-	found := make([]link.AuditHead, 0, len(chains))
+	found := make([]internalapi.AuditHead, 0, len(chains))
 	for len(chains) > 0 {
 		part := chains[:min(len(chains), headsAtOnce)]
 		chains = chains[len(part):]
@@ -111,37 +111,37 @@ func (h *heads) list(ctx context.Context, since time.Time) ([]link.AuditHead, er
 }
 
 // readHead fails on what is missing or changed: a list that leaves something out silently proves nothing.
-func readHead(chain string, value any) (link.AuditHead, error) {
+func readHead(chain string, value any) (internalapi.AuditHead, error) {
 	var s storedHead
 	text, ok := value.(string)
 	broken := fmt.Errorf("reading the head of chain %s: what is kept is no head", chain)
 	if !ok || json.Unmarshal([]byte(text), &s) != nil {
-		return link.AuditHead{}, broken
+		return internalapi.AuditHead{}, broken
 	}
 	seq, err1 := strconv.ParseUint(s.Seq, 10, 64)
 	first, err2 := strconv.ParseInt(s.First, 10, 64)
 	last, err3 := strconv.ParseInt(s.Last, 10, 64)
 	if errors.Join(err1, err2, err3) != nil {
-		return link.AuditHead{}, broken
+		return internalapi.AuditHead{}, broken
 	}
-	return link.AuditHead{
+	return internalapi.AuditHead{
 		Chain: chain, Seq: seq, Hash: s.Hash, Ended: s.Ended, Program: s.Program, Instance: s.Instance,
 		First: time.Unix(first, 0).UTC(), Last: time.Unix(last, 0).UTC(),
 	}, nil
 }
 
-func (l *links) registerHead(ctx context.Context, call *asking, q link.AuditHead) (link.Empty, error) {
+func (l *links) registerHead(ctx context.Context, call *asking, q internalapi.AuditHead) (internalapi.Empty, error) {
 	switch {
-	case !(audit.Head{Chain: q.Chain, Seq: q.Seq, Hash: q.Hash}).Legal():
-		return link.Empty{}, bad("chain, seq and hash must be those of an audit head")
+	case !(auditlog.Head{Chain: q.Chain, Seq: q.Seq, Hash: q.Hash}).Legal():
+		return internalapi.Empty{}, bad("chain, seq and hash must be those of an audit head")
 	case !legalText(q.Program, maxTextBytes) || !legalText(q.Instance, maxTextBytes):
-		return link.Empty{}, bad("program or instance is longer than %d bytes, or holds a control character", maxTextBytes)
+		return internalapi.Empty{}, bad("program or instance is longer than %d bytes, or holds a control character", maxTextBytes)
 	}
 	call.rec.Routine = true
-	return link.Empty{}, l.heads.register(ctx, q)
+	return internalapi.Empty{}, l.heads.register(ctx, q)
 }
 
-func (l *links) listHeads(ctx context.Context, _ *asking, q link.ListHeads) (link.AuditHeads, error) {
+func (l *links) listHeads(ctx context.Context, _ *asking, q internalapi.ListHeads) (internalapi.AuditHeads, error) {
 	found, err := l.heads.list(ctx, q.Since)
-	return link.AuditHeads{Heads: found}, err
+	return internalapi.AuditHeads{Heads: found}, err
 }

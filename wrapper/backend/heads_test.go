@@ -8,15 +8,15 @@ import (
 
 	. "github.com/onsi/gomega"
 
-	"github.com/openimstack/openim-operator/wrapper/link"
+	"github.com/openimstack/openim-operator/wrapper/httpserver"
+	"github.com/openimstack/openim-operator/wrapper/internalapi"
 	"github.com/openimstack/openim-operator/wrapper/redisdb/redistest"
-	"github.com/openimstack/openim-operator/wrapper/serve"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
 // aHead is a head of the n-th chain.
-func aHead(n int, seq uint64) link.AuditHead {
-	return link.AuditHead{Chain: fmt.Sprintf("%032x", n), Seq: seq, Hash: strings.Repeat(fmt.Sprintf("%02x", seq%256), 32), Program: "gateway v1", Instance: "chat-gateway-0"}
+func aHead(n int, seq uint64) internalapi.AuditHead {
+	return internalapi.AuditHead{Chain: fmt.Sprintf("%032x", n), Seq: seq, Hash: strings.Repeat(fmt.Sprintf("%02x", seq%256), 32), Program: "gateway v1", Instance: "chat-gateway-0"}
 }
 
 func TestHeadsGoForwardAndAreBounded(t *testing.T) {
@@ -38,7 +38,7 @@ func TestHeadsGoForwardAndAreBounded(t *testing.T) {
 	g.Expect(h.register(ctx, other)).To(MatchError(errHeadGoesBack), "another event under the same number")
 	want := aHead(1, 7)
 	want.First, want.Last = began, now
-	g.Expect(h.list(ctx, time.Time{})).To(Equal([]link.AuditHead{want}))
+	g.Expect(h.list(ctx, time.Time{})).To(Equal([]internalapi.AuditHead{want}))
 	g.Expect(h.list(ctx, now.Add(time.Second))).To(BeEmpty())
 	large := aHead(2, 1<<53)
 	g.Expect(h.register(ctx, large)).To(Succeed())
@@ -65,21 +65,21 @@ func TestHeadsGoForwardAndAreBounded(t *testing.T) {
 
 func TestAHeadThatIsNoneIsRefused(t *testing.T) {
 	l := &links{heads: newHeads(redistest.Start(t).Open("im/chat:"), time.Now)}
-	for name, change := range map[string]func(*link.AuditHead){
-		"a chain that is too short": func(h *link.AuditHead) { h.Chain = "ab" },
-		"a chain in capitals":       func(h *link.AuditHead) { h.Chain = strings.Repeat("A", 32) },
-		"a hash that is none":       func(h *link.AuditHead) { h.Hash = "x" },
-		"a number beyond all":       func(h *link.AuditHead) { h.Seq = 1<<53 + 1 },
-		"a long name":               func(h *link.AuditHead) { h.Instance = strings.Repeat("x", 129) },
-		"a line break":              func(h *link.AuditHead) { h.Program = "a\nb" },
+	for name, change := range map[string]func(*internalapi.AuditHead){
+		"a chain that is too short": func(h *internalapi.AuditHead) { h.Chain = "ab" },
+		"a chain in capitals":       func(h *internalapi.AuditHead) { h.Chain = strings.Repeat("A", 32) },
+		"a hash that is none":       func(h *internalapi.AuditHead) { h.Hash = "x" },
+		"a number beyond all":       func(h *internalapi.AuditHead) { h.Seq = 1<<53 + 1 },
+		"a long name":               func(h *internalapi.AuditHead) { h.Instance = strings.Repeat("x", 129) },
+		"a line break":              func(h *internalapi.AuditHead) { h.Program = "a\nb" },
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			head := aHead(1, 1)
 			change(&head)
-			_, err := l.registerHead(t.Context(), &asking{rec: &serve.Record{}}, head)
+			_, err := l.registerHead(t.Context(), &asking{rec: &httpserver.Record{}}, head)
 			g.Expect(err).To(BeAssignableToTypeOf(wire.Failure{}))
-			found, err := l.listHeads(t.Context(), &asking{rec: &serve.Record{}}, link.ListHeads{})
+			found, err := l.listHeads(t.Context(), &asking{rec: &httpserver.Record{}}, internalapi.ListHeads{})
 			g.Expect(err).NotTo(HaveOccurred())
 			g.Expect(found.Heads).To(BeEmpty())
 		})

@@ -3,7 +3,7 @@ package backend
 import (
 	"context"
 
-	"github.com/openimstack/openim-operator/wrapper/openimapi"
+	"github.com/openimstack/openim-operator/wrapper/openimclient"
 )
 
 // userTokens gives the users' door the custody in the form that it asks for.
@@ -16,7 +16,7 @@ func (t userTokens) Token(ctx context.Context, userID string, platformID int32, 
 }
 
 // userMembers tells the users' door who belongs where.
-type userMembers struct{ openim *openimapi.Client }
+type userMembers struct{ openim *openimclient.Client }
 
 // Conversations says of each conversation whether the user is part of it now.
 func (m userMembers) Conversations(ctx context.Context, userID string, ids []string) ([]bool, error) {
@@ -24,7 +24,7 @@ func (m userMembers) Conversations(ctx context.Context, userID string, ids []str
 }
 
 // Groups says what the user is in each group: 0 nothing, 1 a member, 2 its owner or one of its administrators.
-func (m userMembers) Groups(ctx context.Context, userID string, ids []string) ([]openimapi.GroupRole, error) {
+func (m userMembers) Groups(ctx context.Context, userID string, ids []string) ([]openimclient.GroupRole, error) {
 	return m.openim.RolesOf(ctx, userID, ids)
 }
 

@@ -9,8 +9,8 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/openimstack/openim-operator/wrapper/handshake"
-	"github.com/openimstack/openim-operator/wrapper/link"
-	"github.com/openimstack/openim-operator/wrapper/openimapi/openimtest"
+	"github.com/openimstack/openim-operator/wrapper/internalapi"
+	"github.com/openimstack/openim-operator/wrapper/openimclient/openimtest"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
@@ -48,19 +48,19 @@ func TestTheWrappersRedisIsDown(t *testing.T) {
 				return a
 			}
 			for _, c := range []struct{ path, proof, body string }{
-				{link.PathOpenIMToken, alice.reply.Token, `{}`},
-				{link.PathIssueTicket, alice.reply.Token, `{}`},
-				{link.PathSetUser, root.proof, `{"userID":"alice","nextEpoch":true}`},
-				{link.PathIssueCode, root.proof, `{"userID":"alice","lifetimeSeconds":60}`},
-				{link.PathLoginStart, "", `{"request":{},"from":""}`},
-				{link.PathLoginFinish, "", `{"request":{}}`},
+				{internalapi.PathOpenIMToken, alice.reply.Token, `{}`},
+				{internalapi.PathIssueTicket, alice.reply.Token, `{}`},
+				{internalapi.PathSetUser, root.proof, `{"userID":"alice","nextEpoch":true}`},
+				{internalapi.PathIssueCode, root.proof, `{"userID":"alice","lifetimeSeconds":60}`},
+				{internalapi.PathLoginStart, "", `{"request":{},"from":""}`},
+				{internalapi.PathLoginFinish, "", `{"request":{}}`},
 			} {
 				a := bounded(c.path, c.proof, c.body)
 				g.Expect(a.Status).To(Equal(503), c.path)
 				g.Expect(a.Header.Get("Retry-After")).To(Equal("1"))
 			}
-			g.Expect(bounded(link.PathListDevices, alice.reply.Token, `{"userID":"alice"}`).Status).To(Equal(200), "what does the same twice goes on")
-			g.Expect(bounded(link.PathRevokeDevices, root.proof, `{"userID":"alice","deviceID":"`+alice.reply.DeviceID+`"}`).Status).To(Equal(200), "a device can be revoked")
+			g.Expect(bounded(internalapi.PathListDevices, alice.reply.Token, `{"userID":"alice"}`).Status).To(Equal(200), "what does the same twice goes on")
+			g.Expect(bounded(internalapi.PathRevokeDevices, root.proof, `{"userID":"alice","deviceID":"`+alice.reply.DeviceID+`"}`).Status).To(Equal(200), "a device can be revoked")
 			g.Expect(h.post(0, root, adminRead, `{"userIDs":["alice"]}`).Status).To(Equal(200), "administrators read on")
 			g.Expect(h.post(0, root, adminWrite, `{"users":[{"userID":"bob","nickname":"Bob"}]}`).Status).To(Equal(503), "and write nothing twice")
 			g.Consistently(h.ready, time.Second, 100*time.Millisecond).Should(Equal(200), "a replica without Redis still serves")
@@ -70,10 +70,10 @@ func TestTheWrappersRedisIsDown(t *testing.T) {
 				return h.post(0, root, adminWrite, `{"users":[{"userID":"bob","nickname":"Bob"}]}`).Status
 			}, 10*time.Second, 100*time.Millisecond).Should(Equal(200), "it ends by itself")
 			g.Eventually(func() int {
-				return h.post(0, showing(root.proof), link.PathIssueCode, `{"userID":"bob","lifetimeSeconds":60}`).Status
+				return h.post(0, showing(root.proof), internalapi.PathIssueCode, `{"userID":"bob","lifetimeSeconds":60}`).Status
 			}, 10*time.Second, 100*time.Millisecond).Should(Equal(200))
 			bob := h.enrol("bob", 1)
-			g.Expect(h.post(0, showing(bob.reply.Token), link.PathOpenIMToken, `{}`).Status).To(Equal(200), "a new login")
+			g.Expect(h.post(0, showing(bob.reply.Token), internalapi.PathOpenIMToken, `{}`).Status).To(Equal(200), "a new login")
 		})
 	}
 }
@@ -91,10 +91,10 @@ func TestMongoDBIsDown(t *testing.T) {
 			down(h)
 			began := time.Now()
 			_, refused := h.again(alice)
-			g.Expect(refused.Verdict).To(Equal(link.LoginUnavailable), "nobody logs in")
+			g.Expect(refused.Verdict).To(Equal(internalapi.LoginUnavailable), "nobody logs in")
 			g.Expect(refused.Outcome.Reason).To(Equal("registry_unavailable"))
 			g.Expect(time.Since(began)).To(BeNumerically("<", 5*time.Second))
-			g.Expect(h.post(0, showing(alice.reply.Token), link.PathOpenIMToken, `{}`).Status).To(Equal(200), "who is logged in goes on")
+			g.Expect(h.post(0, showing(alice.reply.Token), internalapi.PathOpenIMToken, `{}`).Status).To(Equal(200), "who is logged in goes on")
 			g.Expect(h.post(0, alice.as(), usersRead, `{"userIDs":["alice"]}`).ErrCode).To(BeZero())
 			g.Expect(h.post(0, h.asAdmin(), adminRead, `{"userIDs":["alice"]}`).Status).To(Equal(200), "administrators do")
 			g.Expect(h.ready()).To(Equal(200))
@@ -117,7 +117,7 @@ func TestOpenIMIsDownWhileAUserEnrols(t *testing.T) {
 		f.Replies["/user/user_register"] = `{"errCode":14,"errMsg":"produced zero addresses"}`
 	})
 	_, refused := h.login(0, 0, enrol)
-	g.Expect(refused.Verdict).To(Equal(link.LoginUnavailable))
+	g.Expect(refused.Verdict).To(Equal(internalapi.LoginUnavailable))
 	_, refused = h.login(0, 0, attempt{purpose: handshake.Login, key: enrol.key, platform: 1})
 	g.Expect(refused.Outcome.Reason).To(Equal("unknown_key"))
 	h.openim.Set(func(f *openimtest.Fake) { delete(f.Replies, "/user/user_register") })
@@ -129,7 +129,7 @@ func TestOpenIMIsDownWhileAUserEnrols(t *testing.T) {
 func TestOpenIMIsDownWhileAUserIsLoggedOut(t *testing.T) {
 	g := NewWithT(t)
 	h := newHouse(t, 1)
-	ask[link.Token](h, 0, link.PathOpenIMToken, h.enrol("alice", 1).reply.Token, link.TokenRequest{})
+	ask[internalapi.Token](h, 0, internalapi.PathOpenIMToken, h.enrol("alice", 1).reply.Token, internalapi.TokenRequest{})
 	h.openim.Set(func(f *openimtest.Fake) { f.Replies["/auth/force_logout"] = `{"errCode":14}` })
-	g.Expect(h.post(0, asGateway, link.PathForceLogout, `{"userID":"alice","platformIDs":[1]}`).Status).To(Equal(503))
+	g.Expect(h.post(0, asGateway, internalapi.PathForceLogout, `{"userID":"alice","platformIDs":[1]}`).Status).To(Equal(503))
 }

@@ -5,7 +5,7 @@ import (
 	"errors"
 
 	"github.com/openimstack/openim-operator/wrapper/auth"
-	"github.com/openimstack/openim-operator/wrapper/serve"
+	"github.com/openimstack/openim-operator/wrapper/httpserver"
 	"github.com/openimstack/openim-operator/wrapper/session"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
@@ -43,7 +43,7 @@ func (a *asker) isUser() bool  { return a.Role == auth.RoleUser }
 const reasonMismatch = "proof_mismatch"
 
 // of verifies the proof of a call for a caller whom the gateway names, and compares the two.
-func (p *proofs) of(ctx context.Context, said auth.Principal, proof string, rec *serve.Record) (*asker, *wire.Failure) {
+func (p *proofs) of(ctx context.Context, said auth.Principal, proof string, rec *httpserver.Record) (*asker, *wire.Failure) {
 	var found *asker
 	var failure *wire.Failure
 	if said.Role == auth.RoleUser {
@@ -68,7 +68,7 @@ func same(said, proven *auth.Principal) bool {
 		said.Session == proven.Session && said.Device == proven.Device && said.PlatformID == proven.PlatformID
 }
 
-func (p *proofs) admin(proof string, rec *serve.Record) (*asker, *wire.Failure) {
+func (p *proofs) admin(proof string, rec *httpserver.Record) (*asker, *wire.Failure) {
 	found, refusal := p.admins.Verify(proof)
 	if refusal == nil {
 		return &asker{Principal: found}, nil
@@ -82,7 +82,7 @@ func (p *proofs) admin(proof string, rec *serve.Record) (*asker, *wire.Failure) 
 	return nil, &failure
 }
 
-func (p *proofs) user(ctx context.Context, proof string, rec *serve.Record) (*asker, *wire.Failure) {
+func (p *proofs) user(ctx context.Context, proof string, rec *httpserver.Record) (*asker, *wire.Failure) {
 	if p.users == nil {
 		return nil, noUsers()
 	}
@@ -134,7 +134,7 @@ const (
 )
 
 // ofLink verifies the proof of one of the gateway's calls.
-func (p *proofs) ofLink(ctx context.Context, need whose, proof string, rec *serve.Record) (*asker, *wire.Failure) {
+func (p *proofs) ofLink(ctx context.Context, need whose, proof string, rec *httpserver.Record) (*asker, *wire.Failure) {
 	switch {
 	case need == ofNobody:
 		return &asker{}, nil
@@ -158,8 +158,8 @@ func (p *proofs) ofLink(ctx context.Context, need whose, proof string, rec *serv
 }
 
 // someone is the user of a session token if it is good, and nobody otherwise. Whether it is good must be known.
-func (p *proofs) someone(ctx context.Context, proof string, rec *serve.Record) (*asker, *wire.Failure) {
-	nobody, looked := &asker{}, &serve.Record{}
+func (p *proofs) someone(ctx context.Context, proof string, rec *httpserver.Record) (*asker, *wire.Failure) {
+	nobody, looked := &asker{}, &httpserver.Record{}
 	found, failure := p.user(ctx, proof, looked)
 	switch {
 	case failure == nil && !found.forSocket:

@@ -9,31 +9,31 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/openimstack/openim-operator/wrapper/custody"
+	"github.com/openimstack/openim-operator/wrapper/devices"
+	"github.com/openimstack/openim-operator/wrapper/filewatch"
 	"github.com/openimstack/openim-operator/wrapper/login"
-	"github.com/openimstack/openim-operator/wrapper/mounted"
-	"github.com/openimstack/openim-operator/wrapper/openimapi"
+	"github.com/openimstack/openim-operator/wrapper/openimclient"
 	"github.com/openimstack/openim-operator/wrapper/redisdb"
-	"github.com/openimstack/openim-operator/wrapper/registry"
 	"github.com/openimstack/openim-operator/wrapper/session"
+	"github.com/openimstack/openim-operator/wrapper/tokenvault"
 )
 
 // stores is what users need and administrators do not: the wrapper's Redis, MongoDB and the custody of OpenIM's tokens.
 type stores struct {
 	redis    *redisdb.DB
-	registry *registry.Registry
-	custody  *custody.Custody
+	registry *devices.Registry
+	custody  *tokenvault.Custody
 	replays  *replays
 	sessions *session.Store
 	logins   *login.Service
-	keys     *mounted.Source[*login.Ring] // of the login
+	keys     *filewatch.Source[*login.Ring] // of the login
 	// files must be looked at before anything is asked.
-	files []mounted.Reloader
+	files []filewatch.Reloader
 }
 
-func openStores(c Config, openim *openimapi.Client, log *slog.Logger, reg prometheus.Registerer, now func() time.Time) (*stores, error) {
+func openStores(c Config, openim *openimclient.Client, log *slog.Logger, reg prometheus.Registerer, now func() time.Time) (*stores, error) {
 	db, files := redisdb.Open(*c.Redis, log)
-	keys := custody.KeyFile(c.CustodyKeyFile)
+	keys := tokenvault.KeyFile(c.CustodyKeyFile)
 	uri := c.MongoDB.Source()
 	serverKeys := login.NewKeys(c.Users.ServerKeysDir)
 	files = append(files, keys, serverKeys)
@@ -46,10 +46,10 @@ func openStores(c Config, openim *openimapi.Client, log *slog.Logger, reg promet
 	reg.MustRegister(minted)
 	s := &stores{
 		redis: db,
-		registry: registry.New(registry.Options{
-			URI: c.MongoDB.Address(uri), Database: c.MongoDB.Database, Now: now, Sealer: custody.NewKeyring(keys, "enrolment codes", now),
+		registry: devices.New(devices.Options{
+			URI: c.MongoDB.Address(uri), Database: c.MongoDB.Database, Now: now, Sealer: tokenvault.NewKeyring(keys, "enrolment codes", now),
 		}),
-		custody: custody.New(custody.Options{
+		custody: tokenvault.New(tokenvault.Options{
 			Store: db, Keys: keys, Now: now, Mint: mintOf(openim), Observe: func(result string) { minted.WithLabelValues(result).Inc() },
 		}),
 		replays: &replays{db: db, breaker: redisdb.NewBreaker(3, time.Second, now)},
@@ -73,12 +73,12 @@ func openStores(c Config, openim *openimapi.Client, log *slog.Logger, reg promet
 }
 
 // SessionSealer seals sessions and tickets under the custody key.
-func SessionSealer(keys custody.KeySource, now func() time.Time) session.Sealer {
-	return sessionSealer{custody.NewKeyring(keys, "sessions", now)}
+func SessionSealer(keys tokenvault.KeySource, now func() time.Time) session.Sealer {
+	return sessionSealer{tokenvault.NewKeyring(keys, "sessions", now)}
 }
 
 // sessionSealer tells the sessions what it means that something does not open: it was not sealed here, or under a key that is gone.
-type sessionSealer struct{ ring *custody.Keyring }
+type sessionSealer struct{ ring *tokenvault.Keyring }
 
 // Seal implements session.Sealer.
 func (s sessionSealer) Seal(content, place []byte) ([]byte, error) {
@@ -89,9 +89,9 @@ func (s sessionSealer) Seal(content, place []byte) ([]byte, error) {
 func (s sessionSealer) Open(sealed, place []byte) ([]byte, error) {
 	content, err := s.ring.Open(sealed, place)
 	switch {
-	case errors.Is(err, custody.ErrUnknownKey):
+	case errors.Is(err, tokenvault.ErrUnknownKey):
 		return nil, session.ErrKeyUnknown
-	case errors.Is(err, custody.ErrNotSealed):
+	case errors.Is(err, tokenvault.ErrNotSealed):
 		return nil, session.ErrUnknown
 	}
 	return content, err
@@ -103,7 +103,7 @@ func (s *stores) close() {
 	_ = s.redis.Close()
 }
 
-func mintOf(openim *openimapi.Client) custody.Mint {
+func mintOf(openim *openimclient.Client) tokenvault.Mint {
 	return func(ctx context.Context, userID string, platformID int32) (string, time.Time, error) {
 		t, err := openim.MintUserToken(ctx, userID, platformID)
 		return t.Token, t.Expires, err

@@ -10,15 +10,15 @@ import (
 	"net/url"
 
 	"github.com/openimstack/openim-operator/wrapper/auth"
-	"github.com/openimstack/openim-operator/wrapper/openimapi"
-	"github.com/openimstack/openim-operator/wrapper/policy"
-	"github.com/openimstack/openim-operator/wrapper/serve"
+	"github.com/openimstack/openim-operator/wrapper/httpserver"
+	"github.com/openimstack/openim-operator/wrapper/openimclient"
+	"github.com/openimstack/openim-operator/wrapper/routes"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// userCaller is the part of openimapi.Client that users' calls need.
+// userCaller is the part of openimclient.Client that users' calls need.
 type userCaller interface {
-	CallAs(ctx context.Context, r openimapi.Request, token string) (wire.Envelope, error)
+	CallAs(ctx context.Context, r openimclient.Request, token string) (wire.Envelope, error)
 }
 
 // Tokens gives OpenIM's token of a user on a platform. refused is the hash of a token that OpenIM has just refused: another one
@@ -30,7 +30,7 @@ type Tokens interface {
 // Members says who belongs where, in the order of the ids, and what else must be known before a user's call may go on.
 type Members interface {
 	Conversations(ctx context.Context, userID string, ids []string) ([]bool, error)
-	Groups(ctx context.Context, userID string, ids []string) ([]openimapi.GroupRole, error)
+	Groups(ctx context.Context, userID string, ids []string) ([]openimclient.GroupRole, error)
 	// Live says which groups exist and are not dismissed.
 	Live(ctx context.Context, groupIDs []string) ([]bool, error)
 	// All are the ids of all conversations that OpenIM ever kept for a user.
@@ -46,7 +46,7 @@ type UsersOptions struct {
 	OpenIM  userCaller
 	Tokens  Tokens
 	Members Members
-	Release policy.Release
+	Release routes.Release
 	// ObjectURL is the object store as users reach it; nil: there are no downloads.
 	ObjectURL *url.URL
 	// Pictures lets users have OpenIM make small pictures of objects.
@@ -58,7 +58,7 @@ type UsersOptions struct {
 
 // forUsers adds what the configuration says, which has been checked: a release, and perhaps the object store.
 func (c OpenIM) forUsers(o UsersOptions) UsersOptions {
-	o.Release, _ = policy.ParseRelease(c.Release)
+	o.Release, _ = routes.ParseRelease(c.Release)
 	o.Pictures = c.ObjectPictures
 	if c.ObjectURL != "" {
 		o.ObjectURL, _ = url.Parse(c.ObjectURL)
@@ -80,14 +80,14 @@ func (u *users) readBody(w http.ResponseWriter, r *http.Request) ([]byte, *wire.
 		}
 		return nil, nil
 	}
-	route := policy.FindRequest(r.RequestURI, wire.UserPrefix)
+	route := routes.FindRequest(r.RequestURI, wire.UserPrefix)
 	switch {
 	case route == nil || !route.ForUsers():
-		return serve.ReadBody(w, r, policy.MaxBody)
+		return httpserver.ReadBody(w, r, routes.MaxBody)
 	case route.Protobuf && isProtobuf(r.Header):
-		return serve.ReadBody(w, r, route.Body)
+		return httpserver.ReadBody(w, r, route.Body)
 	}
-	return serve.ReadJSON(w, r, route.Body)
+	return httpserver.ReadJSON(w, r, route.Body)
 }
 
 // isProtobuf wants one media type, and no encoding that would hide the body.
@@ -96,25 +96,25 @@ func isProtobuf(h http.Header) bool {
 		return false
 	}
 	media, _, err := mime.ParseMediaType(h.Get(wire.HeaderContentType))
-	return err == nil && policy.IsProtobuf(media)
+	return err == nil && routes.IsProtobuf(media)
 }
 
 // harmless is true when a call may be carried out twice with no more effect than once.
 func (u *users) harmless(method, target string) bool {
-	route := policy.FindRequest(target, wire.UserPrefix)
+	route := routes.FindRequest(target, wire.UserPrefix)
 	return method == http.MethodGet || route != nil && route.Repeatable
 }
 
 // answer takes the steps in order: which route, may users, what is asked, may it run now, is it his, call.
-func (u *users) answer(ctx context.Context, header http.Header, call userCall, rec *serve.Record) (*wire.Envelope, *wire.Failure) {
+func (u *users) answer(ctx context.Context, header http.Header, call userCall, rec *httpserver.Record) (*wire.Envelope, *wire.Failure) {
 	if call.Method == http.MethodGet {
 		return u.download(ctx, call, rec)
 	}
-	route := policy.FindRequest(call.Target, wire.UserPrefix)
+	route := routes.FindRequest(call.Target, wire.UserPrefix)
 	if route != nil && route.ForUsers() {
 		rec.Route, rec.Audit = route.Name(), string(route.Audit)
 	}
-	if failure := policy.PermitUser(header, route, call.Method); failure != nil {
+	if failure := routes.PermitUser(header, route, call.Method); failure != nil {
 		return nil, failure
 	}
 	if !route.In(u.Release) {
@@ -137,7 +137,7 @@ func (u *users) answer(ctx context.Context, header http.Header, call userCall, r
 		return nil, failure
 	}
 	if nothing {
-		rec.Verdict = serve.VerdictAllowed
+		rec.Verdict = httpserver.VerdictAllowed
 		return &wire.Envelope{Data: json.RawMessage(route.Nothing)}, nil
 	}
 	data, err := route.WriteBody(body, protobuf)
@@ -145,23 +145,23 @@ func (u *users) answer(ctx context.Context, header http.Header, call userCall, r
 		rec.Refuse(wire.Internal, err.Error())
 		return nil, &wire.Internal
 	}
-	request := openimapi.Request{Path: route.Upstream(), Body: data, RequestID: call.RequestID, Repeatable: route.Repeatable}
+	request := openimclient.Request{Path: route.Upstream(), Body: data, RequestID: call.RequestID, Repeatable: route.Repeatable}
 	if protobuf {
-		request.ContentType = policy.MediaTypeProtobuf
+		request.ContentType = routes.MediaTypeProtobuf
 	}
 	reply, failure := u.call(ctx, call.Principal, request, rec)
 	if failure != nil {
 		return nil, failure
 	}
-	return u.project(ctx, call.Principal, route, policy.Asked{Caller: u.callerOf(call.Principal), Body: body, Protobuf: protobuf}, reply, rec)
+	return u.project(ctx, call.Principal, route, routes.Asked{Caller: u.callerOf(call.Principal), Body: body, Protobuf: protobuf}, reply, rec)
 }
 
-func (u *users) callerOf(p auth.Principal) policy.Caller {
-	return policy.Caller{UserID: p.Subject, PlatformID: p.PlatformID, Pictures: u.Pictures}
+func (u *users) callerOf(p auth.Principal) routes.Caller {
+	return routes.Caller{UserID: p.Subject, PlatformID: p.PlatformID, Pictures: u.Pictures}
 }
 
 // enforce makes the body that OpenIM may see.
-func (u *users) enforce(route *policy.Route, call userCall, protobuf bool, rec *serve.Record) (map[string]any, []policy.Need, *wire.Failure) {
+func (u *users) enforce(route *routes.Route, call userCall, protobuf bool, rec *httpserver.Record) (map[string]any, []routes.Need, *wire.Failure) {
 	body, failure := route.ReadBody(call.Body, protobuf)
 	if failure != nil {
 		return nil, nil, failure
@@ -180,18 +180,18 @@ func (u *users) enforce(route *policy.Route, call userCall, protobuf bool, rec *
 
 // call asks OpenIM as the user. A token that OpenIM refuses is ours, not the caller's: it is replaced once, and what OpenIM says
 // of it is never passed on as a verdict on the caller's session.
-func (u *users) call(ctx context.Context, p auth.Principal, request openimapi.Request, rec *serve.Record) (*wire.Envelope, *wire.Failure) {
+func (u *users) call(ctx context.Context, p auth.Principal, request openimclient.Request, rec *httpserver.Record) (*wire.Envelope, *wire.Failure) {
 	reply, err := u.callOnce(ctx, p, request)
 	if err != nil {
 		f := failureOfUser(err)
 		rec.Refuse(f, err.Error())
 		return nil, &f
 	}
-	rec.Verdict, rec.ErrCode = serve.VerdictAllowed, reply.ErrCode
+	rec.Verdict, rec.ErrCode = httpserver.VerdictAllowed, reply.ErrCode
 	return &reply, nil
 }
 
-func (u *users) callOnce(ctx context.Context, p auth.Principal, request openimapi.Request) (wire.Envelope, error) {
+func (u *users) callOnce(ctx context.Context, p auth.Principal, request openimclient.Request) (wire.Envelope, error) {
 	token, hash, err := u.Tokens.Token(ctx, p.Subject, p.PlatformID, "")
 	if err != nil {
 		return wire.Envelope{}, err

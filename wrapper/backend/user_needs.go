@@ -7,18 +7,18 @@ import (
 	"slices"
 
 	"github.com/openimstack/openim-operator/wrapper/auth"
-	"github.com/openimstack/openim-operator/wrapper/openimapi"
-	"github.com/openimstack/openim-operator/wrapper/policy"
-	"github.com/openimstack/openim-operator/wrapper/serve"
+	"github.com/openimstack/openim-operator/wrapper/httpserver"
+	"github.com/openimstack/openim-operator/wrapper/openimclient"
+	"github.com/openimstack/openim-operator/wrapper/routes"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
 // satisfy looks up what the table could not know, and leaves out of lists what is not the caller's. nothing is true when the caller
 // has no conversations to be asked about: OpenIM would take an empty list for all that it ever kept.
-func (u *users) satisfy(ctx context.Context, p auth.Principal, body map[string]any, needs []policy.Need, rec *serve.Record,
+func (u *users) satisfy(ctx context.Context, p auth.Principal, body map[string]any, needs []routes.Need, rec *httpserver.Record,
 ) (nothing bool, _ *wire.Failure) {
 	for _, need := range needs {
-		if need.Kind == policy.NeedAll {
+		if need.Kind == routes.NeedAll {
 			own, err := u.ownConversations(ctx, p.Subject)
 			if err != nil {
 				return false, refusedBy(err, rec)
@@ -39,19 +39,19 @@ func (u *users) satisfy(ctx context.Context, p auth.Principal, body map[string]a
 }
 
 // unsatisfied says what is wrong with a field of which nothing is left.
-func unsatisfied(need policy.Need) wire.Failure {
+func unsatisfied(need routes.Need) wire.Failure {
 	switch need.Kind {
-	case policy.NeedSeq:
+	case routes.NeedSeq:
 		return wire.BadRequest.Because(fmt.Sprintf("%s %s of the conversation", need.Field, need.Rule()))
-	case policy.NeedLive:
+	case routes.NeedLive:
 		return wire.Forbidden.Because(fmt.Sprintf("%s is no group, or one that was dismissed: make another", need.Field))
-	case policy.NeedPeer:
+	case routes.NeedPeer:
 		return wire.Forbidden.Because(fmt.Sprintf("%s %s: leave it out, or be their friend first", need.Field, need.Rule()))
 	}
 	return wire.Forbidden.Because(fmt.Sprintf("%s names nothing that is yours: it %s", need.Field, need.Rule()))
 }
 
-func refusedBy(err error, rec *serve.Record) *wire.Failure {
+func refusedBy(err error, rec *httpserver.Record) *wire.Failure {
 	f := failureOfUser(err)
 	rec.Refuse(f, "membership: "+err.Error())
 	return &f
@@ -92,36 +92,36 @@ func (u *users) partyOf(ctx context.Context, userID string, ids []string) (map[s
 	return member, nil
 }
 
-func (u *users) lookUp(ctx context.Context, p auth.Principal, need policy.Need) (map[string]bool, error) {
+func (u *users) lookUp(ctx context.Context, p auth.Principal, need routes.Need) (map[string]bool, error) {
 	allowed := make(map[string]bool, len(need.IDs))
 	switch need.Kind {
-	case policy.NeedLive:
+	case routes.NeedLive:
 		live, err := u.Members.Live(ctx, need.IDs)
 		for i, yes := range live {
 			allowed[need.IDs[i]] = yes
 		}
 		return allowed, err
-	case policy.NeedSeq:
+	case routes.NeedSeq:
 		newest, err := u.Members.NewestSeq(ctx, p.Subject, need.IDs[0])
 		return map[string]bool{need.IDs[0]: need.Seq <= newest}, err
-	case policy.NeedPeer:
+	case routes.NeedPeer:
 		takes, err := u.Members.TakesSettings(ctx, need.Peer, p.Subject, need.IDs[0])
 		return map[string]bool{need.IDs[0]: takes}, err
 	}
-	if need.Kind == policy.NeedManager && len(need.IDs) > openimapi.MaxGroupsAsked {
+	if need.Kind == routes.NeedManager && len(need.IDs) > openimclient.MaxGroupsAsked {
 		return nil, wire.BadRequest.Because(fmt.Sprintf("%s names too many at once: send less at a time", need.Field))
 	}
-	if need.Kind == policy.NeedManager {
+	if need.Kind == routes.NeedManager {
 		roles, err := u.Members.Groups(ctx, p.Subject, need.IDs)
 		for i, role := range roles {
-			allowed[need.IDs[i]] = role == openimapi.Leader
+			allowed[need.IDs[i]] = role == openimclient.Leader
 		}
 		return allowed, err
 	}
 	conversations := make([]string, len(need.IDs))
 	for i, id := range need.IDs {
 		conversations[i] = id
-		if need.Kind == policy.NeedMember {
+		if need.Kind == routes.NeedMember {
 			conversations[i] = string(wire.GroupChat) + "_" + id
 		}
 	}
@@ -129,7 +129,7 @@ func (u *users) lookUp(ctx context.Context, p auth.Principal, need policy.Need) 
 	for i, yes := range member {
 		allowed[need.IDs[i]] = yes
 	}
-	if err == nil && need.Kind == policy.NeedKept {
+	if err == nil && need.Kind == routes.NeedKept {
 		err = u.lookUpKept(ctx, p, need.IDs, allowed)
 	}
 	return allowed, err
@@ -154,7 +154,7 @@ func (u *users) lookUpKept(ctx context.Context, p auth.Principal, ids []string, 
 	if err != nil {
 		return err
 	}
-	reply, err := u.callOnce(ctx, p, openimapi.Request{Path: pathOwnConversations, Body: body, RequestID: wire.NewRequestID(), Repeatable: true})
+	reply, err := u.callOnce(ctx, p, openimclient.Request{Path: pathOwnConversations, Body: body, RequestID: wire.NewRequestID(), Repeatable: true})
 	if err != nil {
 		return err
 	}
@@ -168,7 +168,7 @@ func (u *users) lookUpKept(ctx context.Context, p auth.Principal, ids []string, 
 		return nil // nothing is kept
 	}
 	if err := json.Unmarshal(reply.Data, &data); err != nil {
-		return fmt.Errorf("%w: its list of conversations", openimapi.ErrBadReply)
+		return fmt.Errorf("%w: its list of conversations", openimclient.ErrBadReply)
 	}
 	for _, c := range data.Conversations {
 		if c.OwnerUserID == p.Subject && slices.Contains(missing, c.ConversationID) {

@@ -6,9 +6,9 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/openimstack/openim-operator/wrapper/openimapi"
-	"github.com/openimstack/openim-operator/wrapper/policy"
-	"github.com/openimstack/openim-operator/wrapper/serve"
+	"github.com/openimstack/openim-operator/wrapper/httpserver"
+	"github.com/openimstack/openim-operator/wrapper/openimclient"
+	"github.com/openimstack/openim-operator/wrapper/routes"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
@@ -21,8 +21,8 @@ type location struct {
 }
 
 // download asks OpenIM where an object can be read, as the user, and answers with the address.
-func (u *users) download(ctx context.Context, call userCall, rec *serve.Record) (*wire.Envelope, *wire.Failure) {
-	route, name, query := policy.FindObject(call.Target)
+func (u *users) download(ctx context.Context, call userCall, rec *httpserver.Record) (*wire.Envelope, *wire.Failure) {
+	route, name, query := routes.FindObject(call.Target)
 	if route == nil {
 		return nil, &wire.UnknownRoute
 	}
@@ -34,7 +34,7 @@ func (u *users) download(ctx context.Context, call userCall, rec *serve.Record) 
 	if !u.Pictures {
 		query = map[string]string{}
 	}
-	body, err := policy.Encode(map[string]any{"name": name, "query": query})
+	body, err := routes.Encode(map[string]any{"name": name, "query": query})
 	if err != nil {
 		return nil, &wire.Internal
 	}
@@ -45,7 +45,7 @@ func (u *users) download(ctx context.Context, call userCall, rec *serve.Record) 
 	defer release()
 	ctx, cancel := context.WithTimeout(ctx, route.Limit.Deadline)
 	defer cancel()
-	reply, failure := u.call(ctx, call.Principal, openimapi.Request{Path: pathAccessURL, Body: body, RequestID: call.RequestID, Repeatable: true}, rec)
+	reply, failure := u.call(ctx, call.Principal, openimclient.Request{Path: pathAccessURL, Body: body, RequestID: call.RequestID, Repeatable: true}, rec)
 	if failure != nil {
 		return nil, failure
 	}
@@ -63,7 +63,7 @@ func (u *users) download(ctx context.Context, call userCall, rec *serve.Record) 
 
 // redirect lets an address pass that is at the configured object store, and no other: OpenIM's configuration, or whoever has
 // got at it, shall not send users' browsers anywhere.
-func (u *users) redirect(data json.RawMessage, rec *serve.Record) (*wire.Envelope, *wire.Failure) {
+func (u *users) redirect(data json.RawMessage, rec *httpserver.Record) (*wire.Envelope, *wire.Failure) {
 	var access struct {
 		URL string `json:"url"`
 	}

@@ -7,17 +7,17 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/openimstack/openim-operator/wrapper/auth"
-	"github.com/openimstack/openim-operator/wrapper/policy"
-	"github.com/openimstack/openim-operator/wrapper/serve"
+	"github.com/openimstack/openim-operator/wrapper/httpserver"
+	"github.com/openimstack/openim-operator/wrapper/routes"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
 // partiesAsked bounds one question about the conversations of a reply.
 const partiesAsked = 500
 
-// project makes of OpenIM's reply what the caller may get of it: see policy.ProjectReply. An error of OpenIM's goes on without data.
+// project makes of OpenIM's reply what the caller may get of it: see routes.ProjectReply. An error of OpenIM's goes on without data.
 func (u *users) project(
-	ctx context.Context, p auth.Principal, route *policy.Route, asked policy.Asked, reply *wire.Envelope, rec *serve.Record,
+	ctx context.Context, p auth.Principal, route *routes.Route, asked routes.Asked, reply *wire.Envelope, rec *httpserver.Record,
 ) (*wire.Envelope, *wire.Failure) {
 	if reply.ErrCode != wire.CodeOK {
 		reply.Data = nil
@@ -76,7 +76,7 @@ func newReplyMetrics(reg prometheus.Registerer) *replyMetrics {
 	return m
 }
 
-func (m *replyMetrics) count(route *policy.Route, reply policy.Reply) {
+func (m *replyMetrics) count(route *routes.Route, reply routes.Reply) {
 	if m == nil {
 		return
 	}

@@ -9,14 +9,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
-	"github.com/openimstack/openim-operator/wrapper/openimapi"
-	"github.com/openimstack/openim-operator/wrapper/policy"
+	"github.com/openimstack/openim-operator/wrapper/openimclient"
+	"github.com/openimstack/openim-operator/wrapper/routes"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
 // replies answers each call with the same data.
 func replies(data string) *openIMAsUser {
-	return &openIMAsUser{answer: func(openimapi.Request, string) (wire.Envelope, error) {
+	return &openIMAsUser{answer: func(openimclient.Request, string) (wire.Envelope, error) {
 		return wire.Envelope{Data: json.RawMessage(data)}, nil
 	}}
 }
@@ -26,7 +26,7 @@ func TestARepliesUnknownFieldsStayBehind(t *testing.T) {
 	g := NewWithT(t)
 	metrics := newReplyMetrics(prometheus.NewRegistry())
 	openim := replies(`{"usersInfo":[{"userID":"bob","nickname":"Bob","phone":"+1","faceURL":""}],"next":{"page":[1,{"a":2}]}}`)
-	h, _ := usersHandler(openim, policy.LastRelease, func(o *UsersOptions) { o.Replies = metrics })
+	h, _ := usersHandler(openim, routes.LastRelease, func(o *UsersOptions) { o.Replies = metrics })
 	ask := func() string {
 		w := serveOne(h, userRequest(t, "POST", "/user/get_users_info", `{"userIDs":["bob"]}`))
 		g.Expect(w.Code).To(Equal(200))
@@ -46,7 +46,7 @@ func TestARepliesUnknownFieldsStayBehind(t *testing.T) {
 func TestAReplyOfAnotherTypeIsNotPassedOn(t *testing.T) {
 	g := NewWithT(t)
 	openim := replies(`{"conversationIDs":"` + "s3cret" + `"}`)
-	h, log := usersHandler(openim, policy.LastRelease, nil)
+	h, log := usersHandler(openim, routes.LastRelease, nil)
 	ask := func() (int, string) {
 		w := serveOne(h, userRequest(t, "POST", "/conversation/get_pinned_conversation_ids", `{}`))
 		return w.Code, w.Body.String()
@@ -85,7 +85,7 @@ func TestTheReplysGroupsAreLookedUp(t *testing.T) {
 	}
 	metrics := newReplyMetrics(prometheus.NewRegistry())
 	openim := replies(`{"unreadCount":9,"conversations":[` + strings.Join(append(append([]string{}, theirs...), mine...), ",") + `]}`)
-	h, _ := usersHandler(openim, policy.LastRelease, func(o *UsersOptions) { o.Replies = metrics })
+	h, _ := usersHandler(openim, routes.LastRelease, func(o *UsersOptions) { o.Replies = metrics })
 	w := serveOne(h, userRequest(t, "POST", "/jssdk/get_active_conversations", `{"count":10}`))
 	g.Expect(w.Code).To(Equal(200), w.Body.String())
 	data := `{"unreadCount":9,"conversations":[` + strings.Join(mine, ",") + `]}`
@@ -102,7 +102,7 @@ func TestWhileMembershipCannotBeToldNothingOfTheReplyLeaves(t *testing.T) {
 		code int
 		want string
 	}{
-		{openimapi.ErrUnavailable, 503, ""},
+		{openimclient.ErrUnavailable, 503, ""},
 		{nil, 200, `"data":{"maxSeqs":{"sg_4711":7,"si_alice_bob":9}}`},
 	} {
 		h, _ := usersHandler(openim, 0, func(o *UsersOptions) { o.Members = aliceGroups{c.err} })
@@ -115,7 +115,7 @@ func TestWhileMembershipCannotBeToldNothingOfTheReplyLeaves(t *testing.T) {
 
 func TestAnErrorsDataStaysBehind(t *testing.T) {
 	g := NewWithT(t)
-	openim := &openIMAsUser{answer: func(openimapi.Request, string) (wire.Envelope, error) {
+	openim := &openIMAsUser{answer: func(openimclient.Request, string) (wire.Envelope, error) {
 		return wire.Envelope{ErrCode: 1001, ErrMsg: "ArgsError", Data: json.RawMessage(`{"anything":1}`)}, nil
 	}}
 	h, _ := usersHandler(openim, 0, nil)

@@ -18,28 +18,28 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/openimstack/openim-operator/wrapper/auth"
-	"github.com/openimstack/openim-operator/wrapper/custody"
-	"github.com/openimstack/openim-operator/wrapper/openimapi"
-	"github.com/openimstack/openim-operator/wrapper/policy"
-	"github.com/openimstack/openim-operator/wrapper/policy/policytest"
-	"github.com/openimstack/openim-operator/wrapper/serve"
+	"github.com/openimstack/openim-operator/wrapper/httpserver"
+	"github.com/openimstack/openim-operator/wrapper/openimclient"
+	"github.com/openimstack/openim-operator/wrapper/routes"
+	"github.com/openimstack/openim-operator/wrapper/routes/routestest"
+	"github.com/openimstack/openim-operator/wrapper/tokenvault"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
 // world is alice's: bob is her friend, she is in group 4711 and runs it, was in group 1 once.
 var (
-	world    = policytest.World{Self: "alice", Peer: "bob", Group: "4711"}
-	stranger = policytest.World{Self: "victor", Peer: "wanda", Group: "815"}
+	world    = routestest.World{Self: "alice", Peer: "bob", Group: "4711"}
+	stranger = routestest.World{Self: "victor", Peer: "wanda", Group: "815"}
 )
 
 // openIMAsUser answers the calls of users as it is told, and remembers them.
 type openIMAsUser struct {
-	answer func(openimapi.Request, string) (wire.Envelope, error)
-	seen   []openimapi.Request
+	answer func(openimclient.Request, string) (wire.Envelope, error)
+	seen   []openimclient.Request
 	tokens []string
 }
 
-func (o *openIMAsUser) CallAs(_ context.Context, r openimapi.Request, token string) (wire.Envelope, error) {
+func (o *openIMAsUser) CallAs(_ context.Context, r openimclient.Request, token string) (wire.Envelope, error) {
 	o.seen, o.tokens = append(o.seen, r), append(o.tokens, token)
 	if o.answer == nil {
 		return wire.Envelope{}, nil
@@ -98,29 +98,29 @@ func (a aliceGroups) TakesSettings(_ context.Context, userID, from, id string) (
 	return userID == "bob" && from == "alice" && id == "si_alice_bob", a.err
 }
 
-func (a aliceGroups) Groups(_ context.Context, userID string, ids []string) ([]openimapi.GroupRole, error) {
-	out := make([]openimapi.GroupRole, len(ids))
+func (a aliceGroups) Groups(_ context.Context, userID string, ids []string) ([]openimclient.GroupRole, error) {
+	out := make([]openimclient.GroupRole, len(ids))
 	for i, id := range ids {
 		switch {
 		case userID == "alice" && id == "4711":
-			out[i] = openimapi.Leader
+			out[i] = openimclient.Leader
 		case userID == "alice" && id == "12":
-			out[i] = openimapi.Member
+			out[i] = openimclient.Member
 		}
 	}
 	return out, a.err
 }
 
 // usersHandler is the backend with users, at a release.
-func usersHandler(openim userCaller, release policy.Release, change func(*UsersOptions)) (http.Handler, *bytes.Buffer) {
+func usersHandler(openim userCaller, release routes.Release, change func(*UsersOptions)) (http.Handler, *bytes.Buffer) {
 	reg, log := prometheus.NewRegistry(), &bytes.Buffer{}
-	b := newBudget(reg, policy.Limits)
+	b := newBudget(reg, routes.Limits)
 	o := UsersOptions{OpenIM: openim, Tokens: twoTokens{}, Members: aliceGroups{}, Release: release, ObjectURL: &url.URL{Scheme: "https", Host: "s3.example.com"}, Budget: b}
 	if change != nil {
 		change(&o)
 	}
 	h := &handler{assertions: auth.NewAssertions(key, time.Now), proofs: proofs{admins: known{}, users: known{}}, openim: openIM(unasked), budget: b, users: newUsers(o)}
-	return serve.NewRecorder(slog.New(slog.NewJSONHandler(log, nil)), reg, time.Now).Wrap(h), log
+	return httpserver.NewRecorder(slog.New(slog.NewJSONHandler(log, nil)), reg, time.Now).Wrap(h), log
 }
 
 // userRequest is one of the gateway's for alice on platform 5, with a good assertion.
@@ -143,7 +143,7 @@ func userRequest(t *testing.T, method, path, body string) *http.Request {
 
 func TestAUsersCallReachesOpenIMAsHisOwn(t *testing.T) {
 	g := NewWithT(t)
-	openim := &openIMAsUser{answer: func(openimapi.Request, string) (wire.Envelope, error) {
+	openim := &openIMAsUser{answer: func(openimclient.Request, string) (wire.Envelope, error) {
 		return wire.Envelope{ErrCode: 1301, ErrMsg: "CanNotAddYourselfError"}, nil
 	}}
 	h, log := usersHandler(openim, 0, nil)
@@ -162,23 +162,23 @@ func TestAUsersCallReachesOpenIMAsHisOwn(t *testing.T) {
 // TestEveryUsersRouteAgainstAnothersIDs runs the table's attacks through the handler: OpenIM is asked only where the table lets the
 // field name anybody, or has rewritten it.
 func TestEveryUsersRouteAgainstAnothersIDs(t *testing.T) {
-	for a := range policytest.Attacks(world, stranger) {
+	for a := range routestest.Attacks(world, stranger) {
 		t.Run(a.Route.Name()+"/"+a.Rule.Field, func(t *testing.T) {
 			g := NewWithT(t)
 			openim := &openIMAsUser{}
-			h, _ := usersHandler(openim, policy.LastRelease, nil)
-			body, err := policy.Encode(a.Body)
+			h, _ := usersHandler(openim, routes.LastRelease, nil)
+			body, err := routes.Encode(a.Body)
 			g.Expect(err).NotTo(HaveOccurred())
 			w := serveOne(h, userRequest(t, "POST", a.Route.Path, string(body)))
 			switch a.Want {
-			case policytest.Refused, policytest.LookedUp:
+			case routestest.Refused, routestest.LookedUp:
 				g.Expect(w.Code).To(BeElementOf(400, 403), w.Body.String())
 				g.Expect(openim.seen).To(BeEmpty())
 			default:
 				g.Expect(w.Code).To(Equal(200), w.Body.String())
 				g.Expect(openim.seen).To(HaveLen(1))
 			}
-			if a.Want == policytest.Rewritten {
+			if a.Want == routestest.Rewritten {
 				g.Expect(string(openim.seen[0].Body)).NotTo(Or(ContainSubstring(stranger.Self), ContainSubstring("attacker.example")))
 			}
 		})
@@ -186,16 +186,16 @@ func TestEveryUsersRouteAgainstAnothersIDs(t *testing.T) {
 }
 
 func TestEveryUsersRouteWorksForHimself(t *testing.T) {
-	for i := range policy.Table {
-		r := &policy.Table[i]
+	for i := range routes.Table {
+		r := &routes.Table[i]
 		if r.Example == "" {
 			continue
 		}
 		t.Run(r.Name(), func(t *testing.T) {
 			g := NewWithT(t)
 			openim := &openIMAsUser{}
-			h, _ := usersHandler(openim, policy.LastRelease, nil)
-			body, err := policy.Encode(world.Body(r))
+			h, _ := usersHandler(openim, routes.LastRelease, nil)
+			body, err := routes.Encode(world.Body(r))
 			g.Expect(err).NotTo(HaveOccurred())
 			w := serveOne(h, userRequest(t, "POST", r.Path, string(body)))
 			g.Expect(w.Code).To(Equal(200), w.Body.String())
@@ -208,7 +208,7 @@ func TestEveryUsersRouteWorksForHimself(t *testing.T) {
 func TestWhatUsersAreRefused(t *testing.T) {
 	for _, c := range []struct {
 		name, path, body string
-		release          policy.Release
+		release          routes.Release
 		status           int
 		reason           string
 	}{
@@ -270,7 +270,7 @@ func TestOfAListWhatIsNotHersIsLeftOut(t *testing.T) {
 		t.Run(c.path, func(t *testing.T) {
 			g := NewWithT(t)
 			openim := &openIMAsUser{}
-			h, _ := usersHandler(openim, policy.LastRelease, nil)
+			h, _ := usersHandler(openim, routes.LastRelease, nil)
 			w := serveOne(h, userRequest(t, "POST", c.path, c.body))
 			g.Expect(w.Code).To(Equal(200), w.Body.String())
 			g.Expect(openim.seen[0].Body).To(MatchJSON(c.sent))
@@ -280,7 +280,7 @@ func TestOfAListWhatIsNotHersIsLeftOut(t *testing.T) {
 
 // TestWhatAFormerMemberHasKept: official SDKs mark all conversations as read, those of groups that were left or dismissed among them.
 func TestWhatAFormerMemberHasKept(t *testing.T) {
-	kept := func(r openimapi.Request, _ string) (wire.Envelope, error) {
+	kept := func(r openimclient.Request, _ string) (wire.Envelope, error) {
 		if r.Path != "/conversation/get_conversations" {
 			return wire.Envelope{}, nil
 		}
@@ -319,11 +319,11 @@ func TestAUserWithoutConversations(t *testing.T) {
 		t.Run(path, func(t *testing.T) {
 			g := NewWithT(t)
 			openim := &openIMAsUser{}
-			h, _ := usersHandler(openim, policy.LastRelease, func(o *UsersOptions) { o.Members = noConversations{} })
+			h, _ := usersHandler(openim, routes.LastRelease, func(o *UsersOptions) { o.Members = noConversations{} })
 			w := serveOne(h, userRequest(t, "POST", path, `{}`))
 			g.Expect(w.Code).To(Equal(200), w.Body.String())
 			g.Expect(w.Body.String()).To(ContainSubstring(`"errCode":0`))
-			g.Expect(w.Body.Bytes()).To(ContainSubstring(policy.Find(path).Nothing))
+			g.Expect(w.Body.Bytes()).To(ContainSubstring(routes.Find(path).Nothing))
 			g.Expect(openim.seen).To(BeEmpty())
 		})
 	}
@@ -348,7 +348,7 @@ func TestAUserAtTheWrongDoor(t *testing.T) {
 func TestOpenIMsVerdictOnOurTokenIsNotPassedOn(t *testing.T) {
 	for code := wire.CodeTokenExpired; code <= wire.CodeTokenNotExist; code++ {
 		g := NewWithT(t)
-		once := &openIMAsUser{answer: func(_ openimapi.Request, token string) (wire.Envelope, error) {
+		once := &openIMAsUser{answer: func(_ openimclient.Request, token string) (wire.Envelope, error) {
 			if token == "first-alice" {
 				return wire.Envelope{ErrCode: code}, nil
 			}
@@ -359,7 +359,7 @@ func TestOpenIMsVerdictOnOurTokenIsNotPassedOn(t *testing.T) {
 		g.Expect(w.Body.String()).To(MatchJSON(`{"errCode":0,"errMsg":"","errDlt":"","data":{}}`))
 		g.Expect(once.tokens).To(Equal([]string{"first-alice", "second-alice"}))
 
-		always := &openIMAsUser{answer: func(openimapi.Request, string) (wire.Envelope, error) { return wire.Envelope{ErrCode: code}, nil }}
+		always := &openIMAsUser{answer: func(openimclient.Request, string) (wire.Envelope, error) { return wire.Envelope{ErrCode: code}, nil }}
 		h, _ = usersHandler(always, 0, nil)
 		w = serveOne(h, userRequest(t, "POST", "/friend/add_friend", `{"toUserID":"bob"}`))
 		g.Expect(w.Code).To(Equal(503))
@@ -376,18 +376,18 @@ func TestWhatBecomesOfFailuresBehindAUsersCall(t *testing.T) {
 		path   string
 		status int
 	}{
-		{"no token to be had", func(o *UsersOptions) { o.Tokens = twoTokens{err: custody.ErrUnavailable} }, nil, "/user/get_users_info", 503},
-		{"a user whom OpenIM does not know", func(o *UsersOptions) { o.Tokens = twoTokens{err: openimapi.ErrNoUser} }, nil, "/user/get_users_info", 403},
-		{"memberships that cannot be asked", func(o *UsersOptions) { o.Members = aliceGroups{err: openimapi.ErrUnavailable} }, nil, "/group/get_group_member_list", 503},
-		{"OpenIM away", nil, openimapi.ErrUnavailable, "/user/get_users_info", 503},
-		{"OpenIM slow", nil, openimapi.ErrTimeout, "/user/get_users_info", 504},
-		{"a broken connection", nil, openimapi.ErrBroken, "/user/get_users_info", 502},
-		{"no such route after all", nil, openimapi.ErrNoRoute, "/user/get_users_info", 501},
+		{"no token to be had", func(o *UsersOptions) { o.Tokens = twoTokens{err: tokenvault.ErrUnavailable} }, nil, "/user/get_users_info", 503},
+		{"a user whom OpenIM does not know", func(o *UsersOptions) { o.Tokens = twoTokens{err: openimclient.ErrNoUser} }, nil, "/user/get_users_info", 403},
+		{"memberships that cannot be asked", func(o *UsersOptions) { o.Members = aliceGroups{err: openimclient.ErrUnavailable} }, nil, "/group/get_group_member_list", 503},
+		{"OpenIM away", nil, openimclient.ErrUnavailable, "/user/get_users_info", 503},
+		{"OpenIM slow", nil, openimclient.ErrTimeout, "/user/get_users_info", 504},
+		{"a broken connection", nil, openimclient.ErrBroken, "/user/get_users_info", 502},
+		{"no such route after all", nil, openimclient.ErrNoRoute, "/user/get_users_info", 501},
 		{"a secret in an error", nil, errors.New("secret-in-error"), "/user/get_users_info", 502},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			g := NewWithT(t)
-			h, _ := usersHandler(&openIMAsUser{answer: func(openimapi.Request, string) (wire.Envelope, error) { return wire.Envelope{}, c.err }}, 16, c.change)
+			h, _ := usersHandler(&openIMAsUser{answer: func(openimclient.Request, string) (wire.Envelope, error) { return wire.Envelope{}, c.err }}, 16, c.change)
 			w := serveOne(h, userRequest(t, "POST", c.path, `{"groupID":"4711"}`))
 			g.Expect(w.Code).To(Equal(c.status), w.Body.String())
 			g.Expect(w.Body.String()).NotTo(ContainSubstring("secret-in-error"))
@@ -447,7 +447,7 @@ func TestDownloads(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			g := NewWithT(t)
-			openim := &openIMAsUser{answer: func(openimapi.Request, string) (wire.Envelope, error) { return c.reply, nil }}
+			openim := &openIMAsUser{answer: func(openimclient.Request, string) (wire.Envelope, error) { return c.reply, nil }}
 			h, _ := usersHandler(openim, 0, c.change)
 			r := userRequest(t, "GET", c.path, "")
 			r.Body, r.ContentLength = http.NoBody, 0
@@ -464,7 +464,7 @@ func TestDownloads(t *testing.T) {
 
 func TestSmallPicturesWhereTheyAreConfigured(t *testing.T) {
 	g := NewWithT(t)
-	openim := &openIMAsUser{answer: func(openimapi.Request, string) (wire.Envelope, error) {
+	openim := &openIMAsUser{answer: func(openimclient.Request, string) (wire.Envelope, error) {
 		return wire.Envelope{Data: []byte(`{"url":"https://s3.example.com/x"}`)}, nil
 	}}
 	h, _ := usersHandler(openim, 0, func(o *UsersOptions) { o.Pictures = true })
@@ -494,22 +494,22 @@ func TestAUsersClassHasItsBudget(t *testing.T) {
 	waiting, release := make(chan struct{}), make(chan struct{})
 	openim := openIMWaiting{waiting, release}
 	h, _ := usersHandler(openim, 16, nil)
-	codes := make(chan int, policy.Bulk.InFlight)
+	codes := make(chan int, routes.Bulk.InFlight)
 	const path, body = "/group/get_incremental_group_members_batch", `{"reqList":[{"groupID":"4711"}]}`
-	for range policy.Bulk.InFlight {
+	for range routes.Bulk.InFlight {
 		go func() { codes <- serveOne(h, userRequest(t, "POST", path, body)).Code }()
 		<-waiting
 	}
 	g.Expect(serveOne(h, userRequest(t, "POST", path, body)).Code).To(Equal(http.StatusTooManyRequests))
 	close(release)
-	for range policy.Bulk.InFlight {
+	for range routes.Bulk.InFlight {
 		g.Expect(<-codes).To(Equal(200))
 	}
 }
 
 type openIMWaiting struct{ waiting, release chan struct{} }
 
-func (o openIMWaiting) CallAs(context.Context, openimapi.Request, string) (wire.Envelope, error) {
+func (o openIMWaiting) CallAs(context.Context, openimclient.Request, string) (wire.Envelope, error) {
 	o.waiting <- struct{}{}
 	<-o.release
 	return wire.Envelope{}, nil
@@ -518,7 +518,7 @@ func (o openIMWaiting) CallAs(context.Context, openimapi.Request, string) (wire.
 func TestWhatTheConfigurationSaysToUsersCalls(t *testing.T) {
 	g := NewWithT(t)
 	o := OpenIM{Release: "v3.8.3-patch.5", ObjectURL: "https://s3.example.com"}.forUsers(UsersOptions{})
-	g.Expect(o.Release).To(Equal(policy.Release(5)))
+	g.Expect(o.Release).To(Equal(routes.Release(5)))
 	g.Expect(o.ObjectURL.Host).To(Equal("s3.example.com"))
 	g.Expect(OpenIM{Release: "v3.8.3"}.forUsers(UsersOptions{}).ObjectURL).To(BeNil())
 }

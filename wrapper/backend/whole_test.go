@@ -24,14 +24,14 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/auth"
 	"github.com/openimstack/openim-operator/wrapper/auth/authtest"
 	"github.com/openimstack/openim-operator/wrapper/backend"
+	"github.com/openimstack/openim-operator/wrapper/devices"
+	"github.com/openimstack/openim-operator/wrapper/devices/mongotest"
 	"github.com/openimstack/openim-operator/wrapper/handshake"
+	"github.com/openimstack/openim-operator/wrapper/httpserver"
+	"github.com/openimstack/openim-operator/wrapper/internalapi"
 	"github.com/openimstack/openim-operator/wrapper/issuers"
-	"github.com/openimstack/openim-operator/wrapper/link"
-	"github.com/openimstack/openim-operator/wrapper/openimapi/openimtest"
+	"github.com/openimstack/openim-operator/wrapper/openimclient/openimtest"
 	"github.com/openimstack/openim-operator/wrapper/redisdb/redistest"
-	"github.com/openimstack/openim-operator/wrapper/registry"
-	"github.com/openimstack/openim-operator/wrapper/registry/mongotest"
-	"github.com/openimstack/openim-operator/wrapper/serve"
 	"github.com/openimstack/openim-operator/wrapper/session"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
@@ -83,7 +83,7 @@ type house struct {
 	openim   *openimtest.Fake
 	key      authtest.Key // the identity provider's
 	server   *ecdh.PrivateKey
-	replicas []*serve.App
+	replicas []*httpserver.App
 	log      *buffer
 
 	between    func() // between the two calls of a login
@@ -124,7 +124,7 @@ func newHouse(t *testing.T, replicas int) *house {
 	redis := h.redis.Config("im/chat:")
 	file("login/1", base64.RawURLEncoding.EncodeToString(h.server.Bytes()))
 	c := backend.Config{
-		Listen: "127.0.0.1:0", Telemetry: serve.Telemetry{Listen: "127.0.0.1:0"},
+		Listen: "127.0.0.1:0", Telemetry: httpserver.Telemetry{Listen: "127.0.0.1:0"},
 		AssertionKeyFile: file("assertion", assertionKey),
 		OpenIM: backend.OpenIM{
 			APIURL: h.openim.URL, AdminUserID: openimtest.AdminUserID, SecretFile: file("secret", openimtest.Secret),
@@ -135,7 +135,7 @@ func newHouse(t *testing.T, replicas int) *house {
 			Roles: issuers.Roles{Claim: "groups", Admin: []string{authtest.Role}},
 		}}},
 		Users: &backend.Users{Audience: audience, ServerKeysDir: filepath.Join(dir, "login"), Session: session.Limits{LifetimeSeconds: 3600, IdleSeconds: 3600}},
-		Redis: &redis, MongoDB: &registry.Config{URIFile: file("uri", h.mongodb.URI()), Database: "openim_v3"}, CustodyKeyFile: file("custody", custodyKey),
+		Redis: &redis, MongoDB: &devices.Config{URIFile: file("uri", h.mongodb.URI()), Database: "openim_v3"}, CustodyKeyFile: file("custody", custodyKey),
 		ShutdownGraceSeconds: 1,
 	}
 	for range replicas {
@@ -151,7 +151,7 @@ func newHouse(t *testing.T, replicas int) *house {
 	}
 	for n := range h.replicas { // until the first connections stand
 		NewWithT(t).Eventually(func() int {
-			return h.post(n, showing(h.asAdmin().proof), link.PathListDevices, `{"userID":"nobody"}`).Status
+			return h.post(n, showing(h.asAdmin().proof), internalapi.PathListDevices, `{"userID":"nobody"}`).Status
 		}, 30*time.Second, 20*time.Millisecond).Should(Equal(http.StatusOK))
 	}
 	return h
@@ -254,7 +254,7 @@ type attempt struct {
 }
 
 // login makes the two calls. The reply is nil unless it was granted.
-func (h *house) login(first, second int, a attempt) (*person, link.LoginFinished) {
+func (h *house) login(first, second int, a attempt) (*person, internalapi.LoginFinished) {
 	h.t.Helper()
 	var codeID string
 	var psk []byte
@@ -275,10 +275,10 @@ func (h *house) login(first, second int, a attempt) (*person, link.LoginFinished
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	started := ask[link.LoginStarted](h, first, link.PathLoginStart, "", link.LoginStart{From: "192.0.2.1", Request: handshake.StartRequest{
+	started := ask[internalapi.LoginStarted](h, first, internalapi.PathLoginStart, "", internalapi.LoginStart{From: "192.0.2.1", Request: handshake.StartRequest{
 		Protocol: terms.Protocol, KeyID: server.ID(), Purpose: a.purpose, CodeID: codeID, Message: handshake.Text(m1),
 	}})
-	if started.Verdict != link.LoginGranted {
+	if started.Verdict != internalapi.LoginGranted {
 		h.t.Fatalf("the first call: %+v", started)
 	}
 	_, m3, err := initiator.Finish(started.Reply.Bytes(), handshake.Hello{PlatformID: a.platform, DeviceName: "phone", ClientVersion: "1"})
@@ -289,8 +289,8 @@ func (h *house) login(first, second int, a attempt) (*person, link.LoginFinished
 		h.between()
 	}
 	h.lastFinish = handshake.FinishRequest{HandshakeID: started.Reply.HandshakeID, Message: handshake.Text(m3)}
-	finished := ask[link.LoginFinished](h, second, link.PathLoginFinish, a.proof, link.LoginFinish{Request: h.lastFinish})
-	if finished.Verdict != link.LoginGranted {
+	finished := ask[internalapi.LoginFinished](h, second, internalapi.PathLoginFinish, a.proof, internalapi.LoginFinish{Request: h.lastFinish})
+	if finished.Verdict != internalapi.LoginGranted {
 		return nil, finished
 	}
 	reply, err := initiator.Open(finished.Reply.Bytes())
@@ -303,7 +303,7 @@ func (h *house) login(first, second int, a attempt) (*person, link.LoginFinished
 // code is one that an administrator issues.
 func (h *house) code(userID string) string {
 	h.t.Helper()
-	return ask[link.IssuedCode](h, 0, link.PathIssueCode, h.asAdmin().proof, link.IssueCode{UserID: userID, LifetimeSeconds: 600}).Code
+	return ask[internalapi.IssuedCode](h, 0, internalapi.PathIssueCode, h.asAdmin().proof, internalapi.IssueCode{UserID: userID, LifetimeSeconds: 600}).Code
 }
 
 // enrol takes a new user all the way.
@@ -317,7 +317,7 @@ func (h *house) enrol(userID string, platform int32) *person {
 }
 
 // again logs a device in once more.
-func (h *house) again(p *person) (*person, link.LoginFinished) {
+func (h *house) again(p *person) (*person, internalapi.LoginFinished) {
 	h.t.Helper()
 	return h.login(0, len(h.replicas)-1, attempt{purpose: handshake.Login, key: p.key, platform: p.reply.PlatformID})
 }
@@ -327,19 +327,19 @@ func TestTheGatewaysCalls(t *testing.T) {
 	g := NewWithT(t)
 	h := newHouse(t, 2)
 	root := h.asAdmin().proof
-	published := ask[handshake.WellKnown](h, 1, link.PathLoginKeys, "", link.Empty{})
+	published := ask[handshake.WellKnown](h, 1, internalapi.PathLoginKeys, "", internalapi.Empty{})
 	g.Expect(published.Keys).To(ConsistOf(HaveField("Key", handshake.PublicOf(h.server).String())))
-	issued := ask[link.IssuedCode](h, 0, link.PathIssueCode, root, link.IssueCode{UserID: "alice", Nickname: "Alice", FaceURL: "http://face", LifetimeSeconds: 60})
+	issued := ask[internalapi.IssuedCode](h, 0, internalapi.PathIssueCode, root, internalapi.IssueCode{UserID: "alice", Nickname: "Alice", FaceURL: "http://face", LifetimeSeconds: 60})
 	g.Expect(issued.Expires).To(BeTemporally("~", time.Now().Add(time.Minute), 5*time.Second))
 
 	g.Expect(h.openim.People.Users).To(BeEmpty())
 	alice, finished := h.login(1, 0, attempt{purpose: handshake.Enrol, key: newPrivate(t), code: issued.Code, platform: 1})
 	g.Expect(alice).NotTo(BeNil(), "%+v", finished)
 	g.Expect(h.openim.People.Users).To(Equal(map[string]openimtest.Person{"alice": {Nickname: "Alice", FaceURL: "http://face"}}))
-	g.Expect(finished.Outcome).To(Equal(link.LoginOutcome{UserID: "alice", DeviceID: alice.reply.DeviceID, PlatformID: 1, SessionID: alice.reply.SessionID}))
+	g.Expect(finished.Outcome).To(Equal(internalapi.LoginOutcome{UserID: "alice", DeviceID: alice.reply.DeviceID, PlatformID: 1, SessionID: alice.reply.SessionID}))
 	none, again := h.login(0, 1, attempt{purpose: handshake.Enrol, key: newPrivate(t), code: issued.Code, platform: 1})
 	g.Expect(none).To(BeNil())
-	g.Expect(again.Verdict).To(Equal(link.LoginRefused))
+	g.Expect(again.Verdict).To(Equal(internalapi.LoginRefused))
 	g.Expect(again.Outcome.Reason).To(Equal("unknown_code"))
 
 	second, _ := h.again(alice)
@@ -349,15 +349,15 @@ func TestTheGatewaysCalls(t *testing.T) {
 	g.Expect(refused.Outcome.Reason).To(Equal("unknown_key"))
 
 	proof := alice.reply.Token
-	token := ask[link.Token](h, 0, link.PathOpenIMToken, proof, link.TokenRequest{})
+	token := ask[internalapi.Token](h, 0, internalapi.PathOpenIMToken, proof, internalapi.TokenRequest{})
 	g.Expect(token.Token).To(Equal(openimtest.UserToken(1)))
-	sameToken := ask[link.Token](h, 1, link.PathOpenIMToken, token.Grant, link.TokenRequest{})
+	sameToken := ask[internalapi.Token](h, 1, internalapi.PathOpenIMToken, token.Grant, internalapi.TokenRequest{})
 	g.Expect(sameToken.Token).To(Equal(token.Token), "one for both replicas, also by the grant that came along")
 
 	rotated := newPrivate(t)
 	next, _ := h.login(0, 1, attempt{purpose: handshake.Rotate, key: rotated, platform: 1, proof: second.reply.Token})
 	g.Expect(next).NotTo(BeNil())
-	devices := ask[link.Devices](h, 0, link.PathListDevices, proof, link.ListDevices{UserID: "alice"})
+	devices := ask[internalapi.Devices](h, 0, internalapi.PathListDevices, proof, internalapi.ListDevices{UserID: "alice"})
 	g.Expect(devices.Devices).To(HaveLen(1))
 	g.Expect(devices.Devices[0].Key).To(Equal(handshake.PublicOf(rotated).String()))
 	g.Eventually(func() int { return h.post(1, second.as(), usersRead, `{"userIDs":["alice"]}`).ErrCode }, soon).Should(
@@ -367,22 +367,22 @@ func TestTheGatewaysCalls(t *testing.T) {
 		f.People.Groups["chess"] = map[string]openimtest.Person{"alice": {Nickname: "Queen"}, "bob": {}}
 		f.People.Users["bob"] = openimtest.Person{Nickname: "Bob"}
 	})
-	g.Expect(ask[link.Members](h, 1, link.PathMembership, proof, link.Membership{ConversationIDs: []string{"sg_chess", "sg_go", "si_alice_bob", "si_bob_carol", "si_alice_zzz1"}})).To(Equal(
-		link.Members{Member: []bool{true, false, true, false, false}}))
-	g.Expect(ask[link.Sender](h, 1, link.PathSender, proof, link.SenderOf{})).To(Equal(link.Sender{Nickname: "Alice", FaceURL: "http://face"}))
-	g.Expect(ask[link.Sender](h, 1, link.PathSender, proof, link.SenderOf{GroupID: "chess"}).Nickname).To(Equal("Queen"))
+	g.Expect(ask[internalapi.Members](h, 1, internalapi.PathMembership, proof, internalapi.Membership{ConversationIDs: []string{"sg_chess", "sg_go", "si_alice_bob", "si_bob_carol", "si_alice_zzz1"}})).To(Equal(
+		internalapi.Members{Member: []bool{true, false, true, false, false}}))
+	g.Expect(ask[internalapi.Sender](h, 1, internalapi.PathSender, proof, internalapi.SenderOf{})).To(Equal(internalapi.Sender{Nickname: "Alice", FaceURL: "http://face"}))
+	g.Expect(ask[internalapi.Sender](h, 1, internalapi.PathSender, proof, internalapi.SenderOf{GroupID: "chess"}).Nickname).To(Equal("Queen"))
 
-	ticket := ask[link.IssuedTicket](h, 0, link.PathIssueTicket, proof, link.Empty{})
-	redeemed := ask[link.RedeemedTicket](h, 1, link.PathRedeemTicket, "", link.RedeemTicket{Ticket: ticket.Ticket})
+	ticket := ask[internalapi.IssuedTicket](h, 0, internalapi.PathIssueTicket, proof, internalapi.Empty{})
+	redeemed := ask[internalapi.RedeemedTicket](h, 1, internalapi.PathRedeemTicket, "", internalapi.RedeemTicket{Ticket: ticket.Ticket})
 	grant := redeemed.Grant
 	g.Expect(string(redeemed.Session)).To(ContainSubstring(alice.reply.SessionID))
-	g.Expect(h.post(0, asGateway, link.PathRedeemTicket, `{"ticket":"`+ticket.Ticket+`"}`).ErrCode).To(Equal(wire.CodeTokenNotExist), "once")
-	g.Expect(ask[link.Token](h, 1, link.PathOpenIMToken, grant, link.TokenRequest{}).Hash).To(Equal(token.Hash), "a socket that a ticket opened")
+	g.Expect(h.post(0, asGateway, internalapi.PathRedeemTicket, `{"ticket":"`+ticket.Ticket+`"}`).ErrCode).To(Equal(wire.CodeTokenNotExist), "once")
+	g.Expect(ask[internalapi.Token](h, 1, internalapi.PathOpenIMToken, grant, internalapi.TokenRequest{}).Hash).To(Equal(token.Hash), "a socket that a ticket opened")
 
-	g.Expect(ask[link.Devices](h, 1, link.PathRevokeDevices, root, link.RevokeDevices{UserID: "alice"}).Devices).To(HaveLen(1))
+	g.Expect(ask[internalapi.Devices](h, 1, internalapi.PathRevokeDevices, root, internalapi.RevokeDevices{UserID: "alice"}).Devices).To(HaveLen(1))
 	yes := true
-	g.Expect(ask[link.User](h, 0, link.PathSetUser, root, link.SetUser{UserID: "alice", Disabled: &yes, NextEpoch: true})).To(Equal(link.User{ID: "alice", Disabled: true, Epoch: 1}))
-	ask[link.Empty](h, 1, link.PathForceLogout, "", link.ForceLogout{UserID: "alice", PlatformIDs: []int32{1, 5}})
+	g.Expect(ask[internalapi.User](h, 0, internalapi.PathSetUser, root, internalapi.SetUser{UserID: "alice", Disabled: &yes, NextEpoch: true})).To(Equal(internalapi.User{ID: "alice", Disabled: true, Epoch: 1}))
+	ask[internalapi.Empty](h, 1, internalapi.PathForceLogout, "", internalapi.ForceLogout{UserID: "alice", PlatformIDs: []int32{1, 5}})
 	g.Expect(h.openim.Seen("/auth/force_logout")).To(HaveLen(2))
 
 	// What went through all this, and must not be in the log.
@@ -418,8 +418,8 @@ func TestALoginIsFinishedOnceThoughItsStateIsPutBack(t *testing.T) {
 	before := sessions()
 	for n := range 4 {
 		g.Expect(redis.Set(t.Context(), key, state, time.Minute).Err()).To(Succeed())
-		reply := ask[link.LoginFinished](h, n%2, link.PathLoginFinish, "", link.LoginFinish{Request: h.lastFinish})
-		g.Expect(reply.Verdict).To(Equal(link.LoginRefused))
+		reply := ask[internalapi.LoginFinished](h, n%2, internalapi.PathLoginFinish, "", internalapi.LoginFinish{Request: h.lastFinish})
+		g.Expect(reply.Verdict).To(Equal(internalapi.LoginRefused))
 		g.Expect(reply.Outcome.Reason).To(Equal("no_such_handshake"))
 		g.Expect(reply.Reply.Message).To(BeEmpty())
 	}
@@ -449,7 +449,7 @@ func TestAUsersCallCarriesHisToken(t *testing.T) {
 	h := newHouse(t, 2)
 	alice := h.enrol("alice", 1)
 	asAlice := alice.as()
-	token := ask[link.Token](h, 0, link.PathOpenIMToken, asAlice.proof, link.TokenRequest{})
+	token := ask[internalapi.Token](h, 0, internalapi.PathOpenIMToken, asAlice.proof, internalapi.TokenRequest{})
 	const target = usersRead
 	a := h.post(1, asAlice, target, `{"userIDs":["alice"]}`)
 	g.Expect(a.Status).To(Equal(200))

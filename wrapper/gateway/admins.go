@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"github.com/openimstack/openim-operator/wrapper/auth"
-	"github.com/openimstack/openim-operator/wrapper/link"
-	"github.com/openimstack/openim-operator/wrapper/policy"
+	"github.com/openimstack/openim-operator/wrapper/internalapi"
+	"github.com/openimstack/openim-operator/wrapper/routes"
 	"github.com/openimstack/openim-operator/wrapper/session"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
@@ -27,7 +27,7 @@ func (h *adminHandler) ownRoutes() map[string]ownRoute {
 }
 
 // answerOwn answers a route of the gateway's own to a caller who is known.
-func (h *adminHandler) answerOwn(x *exchange, route *policy.OwnRoute) *wire.Failure {
+func (h *adminHandler) answerOwn(x *exchange, route *routes.OwnRoute) *wire.Failure {
 	switch {
 	case x.caller.Role != auth.RoleAdmin:
 		return &wire.Forbidden
@@ -63,25 +63,25 @@ func (h *adminHandler) issueCode(x *exchange, body []byte) (any, *wire.Failure) 
 	if request.LifetimeSeconds < 1 || request.LifetimeSeconds > maxCodeSeconds {
 		return nil, argument("lifetimeSeconds: write 1 to 600")
 	}
-	return asked[link.IssuedCode](x, h.hall, link.PathIssueCode, link.IssueCode{
+	return asked[internalapi.IssuedCode](x, h.hall, internalapi.PathIssueCode, internalapi.IssueCode{
 		UserID: request.UserID, Nickname: request.Nickname, FaceURL: request.FaceURL, PlatformID: request.PlatformID,
 		LifetimeSeconds: request.LifetimeSeconds,
 	})
 }
 
 func (h *adminHandler) listDevices(x *exchange, body []byte) (any, *wire.Failure) {
-	var request link.ListDevices
+	var request internalapi.ListDevices
 	if failure := decode(body, &request); failure != nil {
 		return nil, failure
 	}
 	if failure := x.about(request.UserID); failure != nil {
 		return nil, failure
 	}
-	return asked[link.Devices](x, h.hall, link.PathListDevices, request)
+	return asked[internalapi.Devices](x, h.hall, internalapi.PathListDevices, request)
 }
 
 func (h *adminHandler) revokeDevices(x *exchange, body []byte) (any, *wire.Failure) {
-	var request link.RevokeDevices
+	var request internalapi.RevokeDevices
 	if failure := decode(body, &request); failure != nil {
 		return nil, failure
 	}

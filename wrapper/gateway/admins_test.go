@@ -11,13 +11,13 @@ import (
 	. "github.com/onsi/gomega"
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/openimstack/openim-operator/wrapper/audit"
+	"github.com/openimstack/openim-operator/wrapper/auditlog"
 	"github.com/openimstack/openim-operator/wrapper/auth"
 	"github.com/openimstack/openim-operator/wrapper/auth/authtest"
+	"github.com/openimstack/openim-operator/wrapper/httpserver"
+	"github.com/openimstack/openim-operator/wrapper/internalapi"
 	"github.com/openimstack/openim-operator/wrapper/issuers"
-	"github.com/openimstack/openim-operator/wrapper/link"
-	"github.com/openimstack/openim-operator/wrapper/policy"
-	"github.com/openimstack/openim-operator/wrapper/serve"
+	"github.com/openimstack/openim-operator/wrapper/routes"
 	"github.com/openimstack/openim-operator/wrapper/session"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
@@ -38,7 +38,7 @@ func admins(t *testing.T) *office {
 	}
 	issuer := issuers.Issuer{Issuer: authtest.Issuer, Audiences: []string{authtest.Audience}, Algorithms: []string{"ES256"}, Roles: issuers.Roles{Claim: "groups", Admin: []string{authtest.Role}}}
 	door := newAdminHandler(o.hall, auth.NewAdmins([]auth.Issuer{issuer.Rules(fixed{set})}, time.Now), o.sessions, 600)
-	o.Handler = serve.NewRecorder(slog.New(slog.DiscardHandler), prometheus.NewRegistry(), time.Now).Wrap(door)
+	o.Handler = httpserver.NewRecorder(slog.New(slog.DiscardHandler), prometheus.NewRegistry(), time.Now).Wrap(door)
 	return o
 }
 
@@ -83,7 +83,7 @@ func TestADisabledUserIsOutAndALoginOnItsWayToo(t *testing.T) {
 	g.Expect(status).To(Equal(http.StatusOK), e.ErrMsg)
 	_, e = o.post(t, wire.PathSession, alice, `{}`)
 	g.Expect(e.ErrCode).To(Equal(wire.CodeTokenKicked))
-	g.Expect(o.back.calls(link.PathForceLogout)).To(Equal(1))
+	g.Expect(o.back.calls(internalapi.PathForceLogout)).To(Equal(1))
 	_, _, err := o.sessions.Create(t.Context(), "alice", "device-of-alice", 1, 6) // with the epoch of before
 	g.Expect(err).To(MatchError(session.ErrRevoked))
 	_, _, err = o.sessions.Create(t.Context(), "alice", "device-of-alice", 1, 7)
@@ -115,8 +115,8 @@ func TestWhatAnAdministratorMustWrite(t *testing.T) {
 
 func TestWithoutTheRoleTheGatewaysOwnRoutesAreClosed(t *testing.T) {
 	o := admins(t)
-	for _, route := range policy.OwnRoutes {
-		if route.Door != policy.Admins {
+	for _, route := range routes.OwnRoutes {
+		if route.Door != routes.Admins {
 			continue
 		}
 		t.Run(route.Path, func(t *testing.T) {
@@ -133,7 +133,7 @@ func TestWithoutTheRoleTheGatewaysOwnRoutesAreClosed(t *testing.T) {
 func TestNothingIsChangedWhileTheTrailCannotBeWritten(t *testing.T) {
 	g := NewWithT(t)
 	o := admins(t)
-	trail, err := audit.Open(audit.Options{Path: "/dev/full", Log: slog.New(slog.DiscardHandler), Reg: prometheus.NewRegistry(), Now: time.Now})
+	trail, err := auditlog.Open(auditlog.Options{Path: "/dev/full", Log: slog.New(slog.DiscardHandler), Reg: prometheus.NewRegistry(), Now: time.Now})
 	g.Expect(err).NotTo(HaveOccurred())
 	o.hall.trail = trail
 	ctx, cancel := context.WithCancel(t.Context())

@@ -11,20 +11,20 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/openimstack/openim-operator/wrapper/audit"
+	"github.com/openimstack/openim-operator/wrapper/auditlog"
 	"github.com/openimstack/openim-operator/wrapper/auth"
-	"github.com/openimstack/openim-operator/wrapper/mounted"
-	"github.com/openimstack/openim-operator/wrapper/policy"
+	"github.com/openimstack/openim-operator/wrapper/filewatch"
+	"github.com/openimstack/openim-operator/wrapper/httpserver"
 	"github.com/openimstack/openim-operator/wrapper/redisdb"
-	"github.com/openimstack/openim-operator/wrapper/serve"
+	"github.com/openimstack/openim-operator/wrapper/routes"
 	"github.com/openimstack/openim-operator/wrapper/session"
 	"github.com/openimstack/openim-operator/wrapper/upstream"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
 // New wires the gateway up and opens its listeners. It calls nobody before Run.
-func New(c Config, version string, log *slog.Logger, now func() time.Time) (*serve.App, error) {
-	w := &wiring{c: c, log: log, now: now, reg: serve.NewRegistry("gateway", version)}
+func New(c Config, version string, log *slog.Logger, now func() time.Time) (*httpserver.App, error) {
+	w := &wiring{c: c, log: log, now: now, reg: httpserver.NewRegistry("gateway", version)}
 	app, err := w.build(version)
 	if err != nil {
 		w.close()
@@ -40,27 +40,27 @@ type wiring struct {
 	now func() time.Time
 	reg *prometheus.Registry
 
-	sources    []mounted.Reloader
-	checks     []serve.Check
+	sources    []filewatch.Reloader
+	checks     []httpserver.Check
 	background []func(context.Context)
 	draining   []func(context.Context)
-	servers    []*serve.Server
-	trail      *audit.Log
+	servers    []*httpserver.Server
+	trail      *auditlog.Log
 	redis      *redisdb.DB
 }
 
-func (w *wiring) build(version string) (*serve.App, error) {
+func (w *wiring) build(version string) (*httpserver.App, error) {
 	hall, err := w.hall(version)
 	if err != nil {
 		return nil, err
 	}
 	admins := w.admins()
-	tracer, err := serve.NewTracer(w.c.Tracing, "gateway", version, w.log)
+	tracer, err := httpserver.NewTracer(w.c.Tracing, "gateway", version, w.log)
 	if err != nil {
 		return nil, err
 	}
 	w.background = append(w.background, tracer.Run)
-	recorder := serve.NewRecorder(w.log, w.reg, w.now).Trace(tracer, false)
+	recorder := httpserver.NewRecorder(w.log, w.reg, w.now).Trace(tracer, false)
 	var (
 		sessions    *session.Store
 		codeSeconds int32
@@ -72,7 +72,7 @@ func (w *wiring) build(version string) (*serve.App, error) {
 			return nil, err
 		}
 	}
-	w.checks = append(w.checks, serve.Check{Name: "backend", Do: hall.backend.handshake})
+	w.checks = append(w.checks, httpserver.Check{Name: "backend", Do: hall.backend.handshake})
 	adminTLS := w.certificate("tls", w.c.Admin.TLS)
 	if err := w.listen("admin", w.c.Admin.Listen, recorder.Wrap(newAdminHandler(hall, admins, sessions, codeSeconds)), adminTLS); err != nil {
 		return nil, err
@@ -93,25 +93,25 @@ func (w *wiring) build(version string) (*serve.App, error) {
 		w.servers[1].AllowEach(connectionLimit(hall.hot, each, private), refusedConnections.WithLabelValues("users").Inc)
 	}
 	if w.c.Debug.Listen != "" {
-		debug, err := serve.ListenDebug(w.c.Debug, w.log)
+		debug, err := httpserver.ListenDebug(w.c.Debug, w.log)
 		if err != nil {
 			return nil, err
 		}
 		w.servers = append(w.servers, debug)
 	}
-	files := mounted.NewWatcher(w.log, w.reg, w.sources...)
+	files := filewatch.NewWatcher(w.log, w.reg, w.sources...)
 	files.Look()
-	ready := serve.NewReadiness(w.log, w.reg, w.now, w.checks...)
-	telemetry, err := serve.ListenTelemetry(w.c.Telemetry.Listen, ready, w.reg, w.log)
+	ready := httpserver.NewReadiness(w.log, w.reg, w.now, w.checks...)
+	telemetry, err := httpserver.ListenTelemetry(w.c.Telemetry.Listen, ready, w.reg, w.log)
 	if err != nil {
 		return nil, err
 	}
 	w.background = append(w.background, ready.Run,
-		func(ctx context.Context) { files.Run(ctx, mounted.Interval) },
+		func(ctx context.Context) { files.Run(ctx, filewatch.Interval) },
 		func(ctx context.Context) { <-ctx.Done(); hall.backend.up.Close() },
 	)
-	return &serve.App{
-		Main: w.servers[0], More: w.servers[1:], Telemetry: telemetry, Ready: ready, Log: w.log, Grace: w.c.grace(), Notice: serve.DefaultNotice,
+	return &httpserver.App{
+		Main: w.servers[0], More: w.servers[1:], Telemetry: telemetry, Ready: ready, Log: w.log, Grace: w.c.grace(), Notice: httpserver.DefaultNotice,
 		Background: w.background, Draining: w.draining,
 	}, nil
 }
@@ -134,9 +134,9 @@ func (w *wiring) hall(version string) (*hall, error) {
 			return defaults
 		}
 		// Without its limits and rules the gateway would let through what it was told not to.
-		w.checks = append(w.checks, serve.Check{Name: "hot configuration", Do: func(context.Context) error { _, err := source.Get(); return err }})
+		w.checks = append(w.checks, httpserver.Check{Name: "hot configuration", Do: func(context.Context) error { _, err := source.Get(); return err }})
 	}
-	w.trail, err = audit.Open(audit.Options{Path: w.c.Audit.Path, Stdout: os.Stdout, Program: "gateway " + version, Log: w.log, Reg: w.reg, Now: w.now})
+	w.trail, err = auditlog.Open(auditlog.Options{Path: w.c.Audit.Path, Stdout: os.Stdout, Program: "gateway " + version, Log: w.log, Reg: w.reg, Now: w.now})
 	if err != nil {
 		return nil, err
 	}
@@ -165,7 +165,7 @@ func (w *wiring) admins() *auth.Admins {
 	w.sources = append(w.sources, keys.Sources...)
 	w.background = append(w.background, keys.Background...)
 	if w.c.Users == nil { // users are served whatever becomes of the administrators' identity provider
-		w.checks = append(w.checks, serve.Check{Name: "admins' keys", Do: func(context.Context) error { return keys.Admins.Ready() }})
+		w.checks = append(w.checks, httpserver.Check{Name: "admins' keys", Do: func(context.Context) error { return keys.Admins.Ready() }})
 	}
 	return keys.Admins
 }
@@ -177,12 +177,12 @@ func (w *wiring) certificate(name string, files TLS) *tls.Config {
 	}
 	certificate := certificateFiles(name, files)
 	w.sources = append(w.sources, certificate)
-	w.checks = append(w.checks, serve.Check{Name: name + " certificate", Do: func(context.Context) error { _, err := certificate.Get(); return err }})
+	w.checks = append(w.checks, httpserver.Check{Name: name + " certificate", Do: func(context.Context) error { _, err := certificate.Get(); return err }})
 	return serverTLS(certificate)
 }
 
 func (w *wiring) listen(name, address string, handler http.Handler, certificate *tls.Config) error {
-	server, err := serve.Listen(name, address, handler, policy.MaxDeadline()+extraWait, certificate, w.log)
+	server, err := httpserver.Listen(name, address, handler, routes.MaxDeadline()+extraWait, certificate, w.log)
 	if err != nil {
 		return err
 	}
@@ -203,8 +203,8 @@ func (w *wiring) close() {
 }
 
 // certificateFiles reads chain and key together: a pair that does not match is refused, and the last good one stays.
-func certificateFiles(name string, files TLS) *mounted.Source[*tls.Certificate] {
-	return mounted.New(name, func(contents [][]byte) (*tls.Certificate, error) {
+func certificateFiles(name string, files TLS) *filewatch.Source[*tls.Certificate] {
+	return filewatch.New(name, func(contents [][]byte) (*tls.Certificate, error) {
 		pair, err := tls.X509KeyPair(contents[0], contents[1])
 		if err != nil {
 			return nil, errors.New("certificate and key are not a matching pair of PEM files")
@@ -215,7 +215,7 @@ func certificateFiles(name string, files TLS) *mounted.Source[*tls.Certificate] 
 
 // serverTLS takes the present certificate for each connection. Curves and ciphers are Go's defaults, which put the
 // post-quantum X25519MLKEM768 first.
-func serverTLS(certificate *mounted.Source[*tls.Certificate]) *tls.Config {
+func serverTLS(certificate *filewatch.Source[*tls.Certificate]) *tls.Config {
 	return &tls.Config{
 		MinVersion:     tls.VersionTLS12,
 		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return certificate.Get() },

@@ -4,10 +4,10 @@ import (
 	"context"
 	"net/http"
 
-	"github.com/openimstack/openim-operator/wrapper/limit"
-	"github.com/openimstack/openim-operator/wrapper/realtime"
-	"github.com/openimstack/openim-operator/wrapper/serve"
+	"github.com/openimstack/openim-operator/wrapper/httpserver"
+	"github.com/openimstack/openim-operator/wrapper/ratelimit"
 	"github.com/openimstack/openim-operator/wrapper/session"
+	"github.com/openimstack/openim-operator/wrapper/websocket"
 )
 
 // users wires the users' door up.
@@ -25,14 +25,14 @@ func (w *wiring) users(h *hall, sessions *session.Store) (http.Handler, error) {
 	return newUsersDoor(h, sessions, relay, u.CodeLifetimeSeconds), nil
 }
 
-func (w *wiring) relay(h *hall, sessions *session.Store) (*realtime.Relay, error) {
+func (w *wiring) relay(h *hall, sessions *session.Store) (*websocket.Relay, error) {
 	upstream := socketUpstream{h.backend}
-	return realtime.New(realtime.Options{
+	return websocket.New(websocket.Options{
 		URL: w.c.Users.Realtime.URL, MaxSockets: int(w.c.Users.Realtime.MaxSockets), TicketOnly: w.c.Users.SocketToken == TicketOnly,
 		Sessions: lookedAt{socketSessions{sessions, h.backend}, h}, Upstream: upstream, Members: upstream, Profiles: upstream,
 		Judge: socketJudge{h}, Trail: socketTrail{h},
 		Origin:   func(origin string) bool { return h.hot().allows(origin) },
-		RemoteIP: func(r *http.Request) string { return serve.ClientAddress(r, h.hot().proxies).String() },
+		RemoteIP: func(r *http.Request) string { return httpserver.ClientAddress(r, h.hot().proxies).String() },
 		Log:      w.log, Registry: w.reg, Now: w.now,
 	})
 }
@@ -45,12 +45,12 @@ func (w *wiring) sessions(u *Users) *session.Store {
 		Now:      w.now, Log: w.log, Registerer: w.reg,
 	})
 	w.background = append(w.background, store.Run)
-	w.checks = append(w.checks, serve.Check{Name: "sessions", Do: store.Ready})
+	w.checks = append(w.checks, httpserver.Check{Name: "sessions", Do: store.Ready})
 	return store
 }
 
-func (w *wiring) limiter(present func() *hot) *limit.Limiter {
-	return limit.New(limit.Options{
+func (w *wiring) limiter(present func() *hot) *ratelimit.Limiter {
+	return ratelimit.New(ratelimit.Options{
 		Redis: w.redis, Replicas: func() int { return present().share }, Alone: func() bool { return present().alone },
 		Now: w.now, Log: w.log, Registerer: w.reg,
 	})

@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"github.com/openimstack/openim-operator/wrapper/auth"
-	"github.com/openimstack/openim-operator/wrapper/policy"
-	"github.com/openimstack/openim-operator/wrapper/serve"
+	"github.com/openimstack/openim-operator/wrapper/httpserver"
+	"github.com/openimstack/openim-operator/wrapper/routes"
 	"github.com/openimstack/openim-operator/wrapper/upstream"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
@@ -29,7 +29,7 @@ type backendClient struct {
 }
 
 // pass sends one call and writes its reply.
-func (b *backendClient) pass(x *exchange, route *policy.Route, prefix string, body []byte, media string) *wire.Failure {
+func (b *backendClient) pass(x *exchange, route *routes.Route, prefix string, body []byte, media string) *wire.Failure {
 	reply, failure := b.call(x, route.Limit, auth.Call{Method: route.Method, Path: prefix + route.Path, Body: body}, media)
 	if failure != nil {
 		return failure
@@ -39,7 +39,7 @@ func (b *backendClient) pass(x *exchange, route *policy.Route, prefix string, bo
 }
 
 // call makes one call for the caller of x within the time of a class, and notes what came of it.
-func (b *backendClient) call(x *exchange, class policy.Limit, call auth.Call, media string) (upstream.Reply, *wire.Failure) {
+func (b *backendClient) call(x *exchange, class routes.Limit, call auth.Call, media string) (upstream.Reply, *wire.Failure) {
 	ctx, cancel := context.WithTimeout(x.r.Context(), class.Deadline+extraWait)
 	defer cancel()
 	call.Principal, call.RequestID, call.Proof = x.caller, x.rec.RequestID, x.proof
@@ -108,7 +108,7 @@ func (b *backendClient) sendTo(ctx context.Context, call *auth.Call, media strin
 }
 
 // note takes the backend's word for what happened into the record, and refuses replies that cannot be the backend's.
-func note(reply upstream.Reply, rec *serve.Record) *wire.Failure {
+func note(reply upstream.Reply, rec *httpserver.Record) *wire.Failure {
 	unusable := func(detail string) *wire.Failure {
 		rec.Refuse(wire.BadGateway, detail)
 		return &wire.BadGateway
@@ -122,7 +122,7 @@ func note(reply upstream.Reply, rec *serve.Record) *wire.Failure {
 	}
 	rec.Users, rec.UserCount = usersOf(reply.Header)
 	if reply.Status == http.StatusOK {
-		rec.Verdict, rec.ErrCode = serve.VerdictAllowed, errCode
+		rec.Verdict, rec.ErrCode = httpserver.VerdictAllowed, errCode
 		return nil
 	}
 	failure, known := wire.FailureNamed(reply.Header.Get(wire.HeaderReason))

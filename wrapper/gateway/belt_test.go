@@ -13,7 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
-	"github.com/openimstack/openim-operator/wrapper/link"
+	"github.com/openimstack/openim-operator/wrapper/internalapi"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
@@ -67,7 +67,7 @@ func TestARevocationDoesNotWaitForAnOpenIMThatHangs(t *testing.T) {
 	here, _ := h.login(t, "alice")
 	there, _ := h.login(t, "alice")
 	goOn := make(chan struct{})
-	h.back.hold(link.PathForceLogout, goOn)
+	h.back.hold(internalapi.PathForceLogout, goOn)
 	defer close(goOn)
 	began := time.Now()
 	status, e := h.post(t, wire.PathRevokeSessions, here, `{"scope":"user"}`)
@@ -76,5 +76,5 @@ func TestARevocationDoesNotWaitForAnOpenIMThatHangs(t *testing.T) {
 	g.Expect(time.Since(began)).To(BeNumerically("<", 2*time.Second))
 	_, e = h.post(t, wire.PathSession, there, `{}`)
 	g.Expect(e.ErrCode).To(Equal(wire.CodeTokenKicked))
-	g.Eventually(func() int { return h.back.calls(link.PathForceLogout) }).Should(Equal(1), "it was asked")
+	g.Eventually(func() int { return h.back.calls(internalapi.PathForceLogout) }).Should(Equal(1), "it was asked")
 }

@@ -3,26 +3,26 @@ package gateway
 import (
 	"time"
 
+	"github.com/openimstack/openim-operator/wrapper/httpserver"
 	"github.com/openimstack/openim-operator/wrapper/issuers"
 	"github.com/openimstack/openim-operator/wrapper/redisdb"
-	"github.com/openimstack/openim-operator/wrapper/serve"
 )
 
 // Config is the gateway's configuration file.
 type Config struct {
-	Admin     AdminListener   `json:"admin"`
-	Telemetry serve.Telemetry `json:"telemetry"`
-	Backend   Backend         `json:"backend"`
-	Admins    issuers.Admins  `json:"admins"`
+	Admin     AdminListener        `json:"admin"`
+	Telemetry httpserver.Telemetry `json:"telemetry"`
+	Backend   Backend              `json:"backend"`
+	Admins    issuers.Admins       `json:"admins"`
 	// Users is the users' door; absent: none.
 	Users *Users `json:"users,omitempty"`
 	// Redis is the wrapper's own, needed by the users' door. It is never OpenIM's: whoever reaches that owns OpenIM.
 	Redis *redisdb.Config `json:"redis,omitempty"`
 	// HotFile holds what may change without a restart (Hot). Absent: its defaults.
-	HotFile string        `json:"hotFile,omitempty"`
-	Audit   Audit         `json:"audit,omitzero"`
-	Tracing serve.Tracing `json:"tracing,omitzero"`
-	Debug   serve.Debug   `json:"debug,omitzero"`
+	HotFile string             `json:"hotFile,omitempty"`
+	Audit   Audit              `json:"audit,omitzero"`
+	Tracing httpserver.Tracing `json:"tracing,omitzero"`
+	Debug   httpserver.Debug   `json:"debug,omitzero"`
 	// ShutdownGraceSeconds bounds a stop, requests in flight included.
 	ShutdownGraceSeconds int32 `json:"shutdownGraceSeconds"`
 }
@@ -53,7 +53,7 @@ type Backend struct {
 // ParseConfig reads and checks a configuration. It opens none of the files it names.
 func ParseConfig(data []byte) (Config, error) {
 	var c Config
-	if err := serve.DecodeYAML(data, &c); err != nil {
+	if err := httpserver.DecodeYAML(data, &c); err != nil {
 		return Config{}, err
 	}
 	c.fill()
@@ -70,7 +70,7 @@ func (c *Config) fill() {
 }
 
 func (c *Config) validate() error {
-	var p serve.Problems
+	var p httpserver.Problems
 	p.Listen("admin.listen", c.Admin.Listen)
 	c.Admin.TLS.validate(&p, "admin.tls")
 	between(&p, "admin.connectionsPerAddress", c.Admin.ConnectionsPerAddress, 0, maxConnectionsAllowed)
@@ -89,7 +89,7 @@ func (c *Config) validate() error {
 	return p.Err()
 }
 
-func (c *Config) validateUsers(p *serve.Problems) {
+func (c *Config) validateUsers(p *httpserver.Problems) {
 	if c.Redis != nil {
 		c.Redis.Validate(p, "redis")
 	}

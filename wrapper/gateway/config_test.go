@@ -8,8 +8,8 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/openimstack/openim-operator/wrapper/gateway"
+	"github.com/openimstack/openim-operator/wrapper/httpserver"
 	"github.com/openimstack/openim-operator/wrapper/issuers"
-	"github.com/openimstack/openim-operator/wrapper/serve"
 )
 
 // sample is the file that the operator renders.
@@ -32,7 +32,7 @@ func TestTheOperatorsFileIsUnderstood(t *testing.T) {
 	c, err := gateway.ParseConfig([]byte(sample))
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(c).To(Equal(gateway.Config{
-		Admin: gateway.AdminListener{Listen: ":8081"}, Telemetry: serve.Telemetry{Listen: ":9090"},
+		Admin: gateway.AdminListener{Listen: ":8081"}, Telemetry: httpserver.Telemetry{Listen: ":9090"},
 		Backend: gateway.Backend{URL: "http://chat-backend.im.svc:8080", AssertionKeyFile: "/etc/wrapper/assertion/key"},
 		Admins: issuers.Admins{Issuers: []issuers.Issuer{{
 			Issuer: "https://id.example.com", Audiences: []string{"im-admin"}, Algorithms: []string{"ES256"},

@@ -3,7 +3,7 @@ package gateway
 import (
 	"time"
 
-	"github.com/openimstack/openim-operator/wrapper/serve"
+	"github.com/openimstack/openim-operator/wrapper/httpserver"
 	"github.com/openimstack/openim-operator/wrapper/session"
 )
 
@@ -75,7 +75,7 @@ func or(value *int32, fallback int32) {
 	}
 }
 
-func (u *Users) validate(p *serve.Problems) {
+func (u *Users) validate(p *httpserver.Problems) {
 	p.Listen("users.listen", u.Listen)
 	u.TLS.validate(p, "users.tls")
 	between(p, "users.connectionsPerAddress", u.ConnectionsPerAddress, 0, maxConnectionsAllowed)
@@ -84,14 +84,14 @@ func (u *Users) validate(p *serve.Problems) {
 	if u.SocketToken != TicketOrSession && u.SocketToken != TicketOnly {
 		p.Add("users.socketToken", "write %s or %s", TicketOrSession, TicketOnly)
 	}
-	if !serve.IsOrigin(u.Realtime.URL, "ws") {
+	if !httpserver.IsOrigin(u.Realtime.URL, "ws") {
 		p.Add("users.realtime.url", "write ws://host:port of OpenIM's message gateway, without path, user or query")
 	}
 	between(p, "users.realtime.maxSockets", u.Realtime.MaxSockets, 1, maxSocketsAllowed)
 	between(p, "users.realtime.drainSeconds", u.Realtime.DrainSeconds, 1, maxDrainSeconds)
 }
 
-func (t TLS) validate(p *serve.Problems, at string) {
+func (t TLS) validate(p *httpserver.Problems, at string) {
 	if t == (TLS{}) {
 		return
 	}
@@ -99,13 +99,13 @@ func (t TLS) validate(p *serve.Problems, at string) {
 	p.File(at+".keyFile", t.KeyFile)
 }
 
-func (a Audit) validate(p *serve.Problems) {
+func (a Audit) validate(p *httpserver.Problems) {
 	if a.Path != auditStdout {
 		p.File("audit.path", a.Path)
 	}
 }
 
-func between(p *serve.Problems, field string, value, least, most int32) {
+func between(p *httpserver.Problems, field string, value, least, most int32) {
 	if value < least || value > most {
 		p.Add(field, "write %d to %d", least, most)
 	}

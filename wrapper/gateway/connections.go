@@ -5,7 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/openimstack/openim-operator/wrapper/serve"
+	"github.com/openimstack/openim-operator/wrapper/httpserver"
 )
 
 // Bounds of the connections of one address. Whoever could open as many as a listener holds would keep everybody else out.
@@ -33,9 +33,9 @@ func (w *wiring) connectionLimits() *prometheus.CounterVec {
 func connectionLimit(present func() *hot, each, private int) func(netip.Addr) int {
 	return func(address netip.Addr) int {
 		switch {
-		case serve.Within(present().proxies, address):
+		case httpserver.Within(present().proxies, address):
 			return 0
-		case serve.IsPrivate(address):
+		case httpserver.IsPrivate(address):
 			return private
 		}
 		return each
@@ -47,11 +47,11 @@ func (a *AdminListener) perAddress() int {
 	if n := int(a.ConnectionsPerAddress); n > 0 {
 		return n
 	}
-	return serve.MaxConnections / connectionShare
+	return httpserver.MaxConnections / connectionShare
 }
 
 // capacity is how many connections the users' listener holds, open sockets included.
-func (u *Users) capacity() int { return int(u.Realtime.MaxSockets) + serve.MaxConnections }
+func (u *Users) capacity() int { return int(u.Realtime.MaxSockets) + httpserver.MaxConnections }
 
 // perAddress is how many of them one address may have, and how many a private one.
 func (u *Users) perAddress() (each, private int) {

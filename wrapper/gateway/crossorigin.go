@@ -4,7 +4,7 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/openimstack/openim-operator/wrapper/serve"
+	"github.com/openimstack/openim-operator/wrapper/httpserver"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
@@ -40,7 +40,7 @@ func (u *usersDoor) crossOrigin(x *exchange) (failure *wire.Failure, answered bo
 	h.Set("Access-Control-Allow-Methods", strings.Join([]string{http.MethodGet, http.MethodPost}, ", "))
 	h.Set("Access-Control-Allow-Headers", allowedHeaders)
 	h.Set("Access-Control-Max-Age", preflightSeconds)
-	x.rec.Route, x.rec.Verdict, x.rec.Routine = "preflight", serve.VerdictAllowed, true
+	x.rec.Route, x.rec.Verdict, x.rec.Routine = "preflight", httpserver.VerdictAllowed, true
 	x.w.WriteHeader(http.StatusNoContent)
 	return nil, true
 }

@@ -17,13 +17,13 @@ import (
 	. "github.com/onsi/gomega"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/openimstack/openim-operator/wrapper/celrules"
 	"github.com/openimstack/openim-operator/wrapper/handshake"
-	"github.com/openimstack/openim-operator/wrapper/limit"
-	"github.com/openimstack/openim-operator/wrapper/link"
+	"github.com/openimstack/openim-operator/wrapper/httpserver"
+	"github.com/openimstack/openim-operator/wrapper/internalapi"
+	"github.com/openimstack/openim-operator/wrapper/ratelimit"
 	"github.com/openimstack/openim-operator/wrapper/redisdb"
 	"github.com/openimstack/openim-operator/wrapper/redisdb/redistest"
-	"github.com/openimstack/openim-operator/wrapper/rules"
-	"github.com/openimstack/openim-operator/wrapper/serve"
 	"github.com/openimstack/openim-operator/wrapper/session"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
@@ -32,7 +32,7 @@ import (
 type back struct {
 	mu       sync.Mutex
 	asked    []string
-	devices  []link.Device
+	devices  []internalapi.Device
 	fail     bool
 	proofs   map[string]string // the last one by path
 	bodies   map[string]string // the last one by path
@@ -63,29 +63,29 @@ func (b *back) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, wire.ProofRefused.Coded(b.refuse))
 		return
 	}
-	var data any = link.Empty{}
+	var data any = internalapi.Empty{}
 	switch r.URL.Path {
-	case link.PathRevokeDevices:
-		var request link.RevokeDevices
+	case internalapi.PathRevokeDevices:
+		var request internalapi.RevokeDevices
 		_ = json.Unmarshal(body, &request)
-		var revoked link.Devices
+		var revoked internalapi.Devices
 		for i, d := range b.devices {
-			if d.UserID == request.UserID && (request.DeviceID == "" || d.ID == request.DeviceID) && d.Status == link.DeviceActive {
-				b.devices[i].Status = link.DeviceRevoked
+			if d.UserID == request.UserID && (request.DeviceID == "" || d.ID == request.DeviceID) && d.Status == internalapi.DeviceActive {
+				b.devices[i].Status = internalapi.DeviceRevoked
 				revoked.Devices = append(revoked.Devices, b.devices[i])
 			}
 		}
 		data = revoked
-	case link.PathListDevices:
-		data = link.Devices{Devices: b.devices}
-	case link.PathSetUser:
-		data = link.User{ID: "alice", Disabled: true, Epoch: 7}
-	case link.PathIssueTicket:
+	case internalapi.PathListDevices:
+		data = internalapi.Devices{Devices: b.devices}
+	case internalapi.PathSetUser:
+		data = internalapi.User{ID: "alice", Disabled: true, Epoch: 7}
+	case internalapi.PathIssueTicket:
 		s, _ := b.sessions.Verify(r.Context(), r.Header.Get(wire.HeaderProof))
 		ticket, expires, _ := b.sessions.IssueTicket(r.Context(), s, session.PurposeRealtime)
-		data = link.IssuedTicket{Ticket: ticket, Expires: expires}
-	case link.PathRedeemTicket:
-		var request link.RedeemTicket
+		data = internalapi.IssuedTicket{Ticket: ticket, Expires: expires}
+	case internalapi.PathRedeemTicket:
+		var request internalapi.RedeemTicket
 		_ = json.Unmarshal(body, &request)
 		s, _, err := b.sessions.RedeemTicket(r.Context(), request.Ticket, session.PurposeRealtime)
 		if err != nil {
@@ -93,11 +93,11 @@ func (b *back) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		text, _ := json.Marshal(s)
-		data = link.RedeemedTicket{Session: text, Grant: "a grant"}
-	case link.PathLoginKeys:
+		data = internalapi.RedeemedTicket{Session: text, Grant: "a grant"}
+	case internalapi.PathLoginKeys:
 		data = handshake.WellKnown{Version: handshake.WellKnownVersion, Audience: "https://im.example.com"}
-	case link.PathOpenIMToken:
-		data = link.Token{Token: "openim-token", Hash: "hash", Expires: time.Now().Add(time.Hour)}
+	case internalapi.PathOpenIMToken:
+		data = internalapi.Token{Token: "openim-token", Hash: "hash", Expires: time.Now().Add(time.Hour)}
 	case wire.UserPrefix + "/user/get_users_info":
 		data = map[string]any{"usersInfo": []any{}}
 	case wire.ObjectPrefix + "alice/x":
@@ -164,7 +164,7 @@ func users(t *testing.T, configured *Hot) *house {
 	sockets := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })
 	door := newUsersDoor(h.hall, h.sessions, sockets, 600)
 	h.door = door
-	h.Handler = serve.NewRecorder(log, prometheus.NewRegistry(), time.Now).Wrap(door)
+	h.Handler = httpserver.NewRecorder(log, prometheus.NewRegistry(), time.Now).Wrap(door)
 	return h
 }
 
@@ -219,7 +219,7 @@ func TestAUserCallsAsHimself(t *testing.T) {
 	redeemed, _, err := h.sessions.RedeemTicket(t.Context(), ticket.Ticket, session.PurposeRealtime)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(redeemed.UserID).To(Equal("alice"))
-	for _, path := range []string{infoPath, link.PathIssueTicket} {
+	for _, path := range []string{infoPath, internalapi.PathIssueTicket} {
 		g.Expect(h.back.proofs[path]).To(Equal(token), "the backend is shown for whom %s is asked", path)
 	}
 }
@@ -257,12 +257,12 @@ func TestTheLoginKeysOutlastTheBackendForAWhile(t *testing.T) {
 	for range 5 {
 		g.Expect(ask()).To(Equal(http.StatusOK))
 	}
-	g.Expect(h.back.calls(link.PathLoginKeys)).To(Equal(2), "the backend is not asked each time")
+	g.Expect(h.back.calls(internalapi.PathLoginKeys)).To(Equal(2), "the backend is not asked each time")
 	h.back.fail = true
 	later := func(d time.Duration) { h.door.loginKeys.now = func() time.Time { return time.Now().Add(d) } }
 	later(keysFresh + time.Second)
 	g.Expect(ask()).To(Equal(http.StatusOK))
-	g.Expect(h.back.calls(link.PathLoginKeys)).To(Equal(3), "it was asked, and does not answer")
+	g.Expect(h.back.calls(internalapi.PathLoginKeys)).To(Equal(3), "it was asked, and does not answer")
 	later((wellKnownSeconds + 1) * time.Second)
 	g.Expect(ask()).To(Equal(http.StatusServiceUnavailable))
 	h.back.fail = false
@@ -312,7 +312,7 @@ func TestWhatIsRefusedAtTheUsersDoor(t *testing.T) {
 		{"capitals", "POST", strings.ToUpper(infoPath), 404},
 		{"the admins' prefix", "POST", wire.AdminPrefix + "/user/get_users_info", 404},
 		{"the gateway's own admin route", "POST", wire.PathAdminIssueCode, 404},
-		{"the link to the backend", "POST", link.PathOpenIMToken, 404},
+		{"the link to the backend", "POST", internalapi.PathOpenIMToken, 404},
 		{"another method", "GET", infoPath, 405},
 		{"another method of our own", "GET", wire.PathSession, 405},
 		{"prometheus discovery", "GET", wire.UserPrefix + "/prometheus_discovery/api", 404},
@@ -372,7 +372,7 @@ func TestPagesOfOtherOriginsAreRefused(t *testing.T) {
 
 func TestLimitsBelongToOneUser(t *testing.T) {
 	g := NewWithT(t)
-	h := users(t, &Hot{Limits: Limits{Classes: map[string]limit.Class{"read": {PerSecond: 0.001, Burst: 2, By: []string{limit.ByUser}}}}})
+	h := users(t, &Hot{Limits: Limits{Classes: map[string]ratelimit.Class{"read": {PerSecond: 0.001, Burst: 2, By: []string{ratelimit.ByUser}}}}})
 	alice, _ := h.login(t, "alice")
 	bob, _ := h.login(t, "bob")
 	for range 2 {
@@ -390,7 +390,7 @@ func TestLimitsBelongToOneUser(t *testing.T) {
 
 func TestRulesOfTheInstallationAreObeyed(t *testing.T) {
 	g := NewWithT(t)
-	h := users(t, &Hot{Rules: []rules.Rule{{Name: "not-carol", Message: "nobody asks for carol",
+	h := users(t, &Hot{Rules: []celrules.Rule{{Name: "not-carol", Message: "nobody asks for carol",
 		Expression: `!has(body.userIDs) || !body.userIDs.exists(u, u == "carol")`}}})
 	alice, _ := h.login(t, "alice")
 	_, e := h.post(t, infoPath, alice, `{"userIDs":["bob"]}`)
@@ -422,7 +422,7 @@ func TestASessionEndsAsFarAsItsOwnerSays(t *testing.T) {
 			g.Expect(code(sameDevice)).To(Equal(kicked[scope != "session"]))
 			g.Expect(code(otherDevice)).To(Equal(kicked[scope == "user"]))
 			g.Expect(code(bob)).To(BeZero())
-			g.Expect(h.back.calls(link.PathForceLogout)).To(Equal(map[bool]int{true: 1}[scope == "user"]), "the second belt, when nothing of his is left")
+			g.Expect(h.back.calls(internalapi.PathForceLogout)).To(Equal(map[bool]int{true: 1}[scope == "user"]), "the second belt, when nothing of his is left")
 		})
 	}
 	g := NewWithT(t)
@@ -437,10 +437,10 @@ func TestASessionEndsAsFarAsItsOwnerSays(t *testing.T) {
 func TestARevokedDeviceTakesItsSessionsAlong(t *testing.T) {
 	g := NewWithT(t)
 	h := users(t, nil)
-	h.back.devices = []link.Device{
-		{ID: "device-of-alice", UserID: "alice", PlatformID: 1, Status: link.DeviceActive},
-		{ID: "second", UserID: "alice", PlatformID: 1, Status: link.DeviceActive},
-		{ID: "device-of-bob", UserID: "bob", PlatformID: 1, Status: link.DeviceActive},
+	h.back.devices = []internalapi.Device{
+		{ID: "device-of-alice", UserID: "alice", PlatformID: 1, Status: internalapi.DeviceActive},
+		{ID: "second", UserID: "alice", PlatformID: 1, Status: internalapi.DeviceActive},
+		{ID: "device-of-bob", UserID: "bob", PlatformID: 1, Status: internalapi.DeviceActive},
 	}
 	first, _ := h.login(t, "alice")
 	second, _, err := h.sessions.Create(t.Context(), "alice", "second", 1, 1)
@@ -456,8 +456,8 @@ func TestARevokedDeviceTakesItsSessionsAlong(t *testing.T) {
 	g.Expect(e.ErrCode).To(BeZero(), e.ErrMsg)
 	g.Expect(code(first)).To(Equal(wire.CodeTokenKicked))
 	g.Expect(code(second)).To(BeZero())
-	g.Eventually(func() int { return h.back.calls(link.PathForceLogout) }).Should(Equal(1))
-	g.Expect(h.back.body(link.PathForceLogout)).To(MatchJSON(`{"userID":"alice","platformIDs":[1],"spareActive":true}`),
+	g.Eventually(func() int { return h.back.calls(internalapi.PathForceLogout) }).Should(Equal(1))
+	g.Expect(h.back.body(internalapi.PathForceLogout)).To(MatchJSON(`{"userID":"alice","platformIDs":[1],"spareActive":true}`),
 		"the other device of this platform keeps its sockets at OpenIM")
 	_, late, err := h.sessions.Create(t.Context(), "alice", "device-of-alice", 1, 1)
 	g.Expect(err).To(MatchError(session.ErrRevoked), "a login of the device that was on its way: %v", late)

@@ -6,8 +6,8 @@ import (
 	"net/url"
 
 	"github.com/openimstack/openim-operator/wrapper/auth"
-	"github.com/openimstack/openim-operator/wrapper/policy"
-	"github.com/openimstack/openim-operator/wrapper/serve"
+	"github.com/openimstack/openim-operator/wrapper/httpserver"
+	"github.com/openimstack/openim-operator/wrapper/routes"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
@@ -17,15 +17,15 @@ const objectRoute = "object"
 // download answers where an uploaded object can be fetched. OpenIM itself answers this to anybody; here a session is
 // needed, and the backend checks what OpenIM answers.
 func (u *usersDoor) download(x *exchange) *wire.Failure {
-	x.rec.Route, x.rec.Audit = objectRoute, string(policy.AuditPrivate)
+	x.rec.Route, x.rec.Audit = objectRoute, string(routes.AuditPrivate)
 	if x.r.Method != http.MethodGet {
 		x.w.Header().Set(wire.HeaderAllow, http.MethodGet)
 		return &wire.WrongMethod
 	}
-	if failure := u.spend(x, policy.Read.Name); failure != nil {
+	if failure := u.spend(x, routes.Read.Name); failure != nil {
 		return failure
 	}
-	answer, failure := u.backend.call(x, policy.Read, auth.Call{Method: http.MethodGet, Path: x.r.RequestURI}, "")
+	answer, failure := u.backend.call(x, routes.Read, auth.Call{Method: http.MethodGet, Path: x.r.RequestURI}, "")
 	if failure != nil {
 		return failure
 	}
@@ -51,7 +51,7 @@ func (u *usersDoor) download(x *exchange) *wire.Failure {
 	h.Set(wire.HeaderCacheControl, "no-store")
 	// The store's address carries a signature, which is nobody else's business.
 	h.Set("Referrer-Policy", "no-referrer")
-	x.rec.Verdict = serve.VerdictAllowed
+	x.rec.Verdict = httpserver.VerdictAllowed
 	x.status = http.StatusFound
 	x.w.WriteHeader(x.status)
 	return nil

@@ -5,12 +5,12 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/openimstack/openim-operator/wrapper/audit"
+	"github.com/openimstack/openim-operator/wrapper/auditlog"
 	"github.com/openimstack/openim-operator/wrapper/auth"
-	"github.com/openimstack/openim-operator/wrapper/limit"
-	"github.com/openimstack/openim-operator/wrapper/policy"
-	"github.com/openimstack/openim-operator/wrapper/rules"
-	"github.com/openimstack/openim-operator/wrapper/serve"
+	"github.com/openimstack/openim-operator/wrapper/celrules"
+	"github.com/openimstack/openim-operator/wrapper/httpserver"
+	"github.com/openimstack/openim-operator/wrapper/ratelimit"
+	"github.com/openimstack/openim-operator/wrapper/routes"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
@@ -18,8 +18,8 @@ import (
 type hall struct {
 	now     func() time.Time
 	hot     func() *hot
-	limiter *limit.Limiter
-	trail   *audit.Log
+	limiter *ratelimit.Limiter
+	trail   *auditlog.Log
 	backend *backendClient
 	belt    *belt
 	tidy    *belt // removes codes that hold no longer
@@ -31,7 +31,7 @@ type hall struct {
 type exchange struct {
 	w       http.ResponseWriter
 	r       *http.Request
-	rec     *serve.Record
+	rec     *httpserver.Record
 	hot     *hot // one and the same from beginning to end
 	began   time.Time
 	address netip.Addr
@@ -48,8 +48,8 @@ func (h *hall) begin(w http.ResponseWriter, r *http.Request) *exchange {
 	present := h.hot()
 	h.proxies.look(r, present.proxies)
 	return &exchange{
-		w: w, r: r, rec: serve.RecordOf(r.Context()), hot: present, began: h.now(), status: http.StatusOK,
-		address: serve.ClientAddress(r, present.proxies),
+		w: w, r: r, rec: httpserver.RecordOf(r.Context()), hot: present, began: h.now(), status: http.StatusOK,
+		address: httpserver.ClientAddress(r, present.proxies),
 	}
 }
 
@@ -79,13 +79,13 @@ func (h *hall) end(x *exchange, failure *wire.Failure) {
 }
 
 // event is the exchange as the trail has it.
-func (x *exchange) event(now time.Time) audit.Event {
-	e := audit.Event{
-		Kind: audit.KindCall,
+func (x *exchange) event(now time.Time) auditlog.Event {
+	e := auditlog.Event{
+		Kind: auditlog.KindCall,
 		Who:  whoOf(x.caller),
-		What: audit.What{Route: x.rec.Route, Class: x.rec.Audit, RequestID: x.rec.RequestID, Users: x.rec.Users, UserCount: x.rec.UserCount},
-		Outcome: audit.Outcome{
-			Verdict: audit.Verdict(x.rec.Verdict), Reason: x.rec.Reason, Rule: x.rule, Status: x.status, ErrCode: x.rec.ErrCode, Took: now.Sub(x.began),
+		What: auditlog.What{Route: x.rec.Route, Class: x.rec.Audit, RequestID: x.rec.RequestID, Users: x.rec.Users, UserCount: x.rec.UserCount},
+		Outcome: auditlog.Outcome{
+			Verdict: auditlog.Verdict(x.rec.Verdict), Reason: x.rec.Reason, Rule: x.rule, Status: x.status, ErrCode: x.rec.ErrCode, Took: now.Sub(x.began),
 		},
 	}
 	e.Who.IP = x.address
@@ -104,7 +104,7 @@ func mildStatus(status int) int {
 
 // spend takes one call of a class from the caller's allowance.
 func (h *hall) spend(x *exchange, class string) *wire.Failure {
-	decision := h.limiter.Allow(x.r.Context(), class, x.hot.classes[class], limit.Subject{User: limitName(x.caller), Device: x.caller.Device, IP: x.address})
+	decision := h.limiter.Allow(x.r.Context(), class, x.hot.classes[class], ratelimit.Subject{User: limitName(x.caller), Device: x.caller.Device, IP: x.address})
 	if decision.OK {
 		return nil
 	}
@@ -120,7 +120,7 @@ func limitName(p auth.Principal) string {
 }
 
 // obey asks the configured rules about a call of a route. They see the body as OpenIM would.
-func (h *hall) obey(x *exchange, route *policy.Route, body []byte, media string) *wire.Failure {
+func (h *hall) obey(x *exchange, route *routes.Route, body []byte, media string) *wire.Failure {
 	var object map[string]any
 	if x.hot.rules.ReadsBody() && media == wire.MediaTypeJSON {
 		decoded, err := wire.DecodeObject(body)
@@ -130,10 +130,10 @@ func (h *hall) obey(x *exchange, route *policy.Route, body []byte, media string)
 		}
 		object = decoded
 	}
-	refusal := x.hot.rules.Check(x.r.Context(), &rules.Call{
+	refusal := x.hot.rules.Check(x.r.Context(), &celrules.Call{
 		Identity:   identityOf(x.caller),
-		Route:      rules.Route{Name: route.Name(), Kind: rules.KindHTTP, Audience: string(x.caller.Role), Audit: string(route.Audit), Limit: route.Limit.Name},
-		Connection: rules.Connection{IP: x.address, TLS: x.r.TLS != nil, UserAgent: x.r.UserAgent(), Origin: x.r.Header.Get(headerOrigin)},
+		Route:      celrules.Route{Name: route.Name(), Kind: celrules.KindHTTP, Audience: string(x.caller.Role), Audit: string(route.Audit), Limit: route.Limit.Name},
+		Connection: celrules.Connection{IP: x.address, TLS: x.r.TLS != nil, UserAgent: x.r.UserAgent(), Origin: x.r.Header.Get(headerOrigin)},
 		Body:       object,
 	})
 	if refusal == nil {
@@ -145,8 +145,8 @@ func (h *hall) obey(x *exchange, route *policy.Route, body []byte, media string)
 	return &f
 }
 
-func identityOf(p auth.Principal) rules.Identity {
-	id := rules.Identity{Role: string(p.Role), Subject: p.Subject, Issuer: p.Issuer, DeviceID: p.Device, PlatformID: p.PlatformID}
+func identityOf(p auth.Principal) celrules.Identity {
+	id := celrules.Identity{Role: string(p.Role), Subject: p.Subject, Issuer: p.Issuer, DeviceID: p.Device, PlatformID: p.PlatformID}
 	if p.Role == auth.RoleUser {
 		id.UserID = p.Subject
 	}
@@ -155,8 +155,8 @@ func identityOf(p auth.Principal) rules.Identity {
 
 // mustBeRecorded refuses an administrator's call that changes something, or reads what is private, while the audit trail cannot be
 // written.
-func (h *hall) mustBeRecorded(x *exchange, kind policy.Audit) *wire.Failure {
-	if kind != policy.AuditWrite && kind != policy.AuditPrivate || x.caller.Role != auth.RoleAdmin {
+func (h *hall) mustBeRecorded(x *exchange, kind routes.Audit) *wire.Failure {
+	if kind != routes.AuditWrite && kind != routes.AuditPrivate || x.caller.Role != auth.RoleAdmin {
 		return nil
 	}
 	if err := h.trail.Admit(); err != nil {

@@ -23,13 +23,13 @@ import (
 	. "github.com/onsi/gomega"
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/openimstack/openim-operator/wrapper/audit"
+	"github.com/openimstack/openim-operator/wrapper/auditlog"
 	"github.com/openimstack/openim-operator/wrapper/auth"
 	"github.com/openimstack/openim-operator/wrapper/auth/authtest"
+	"github.com/openimstack/openim-operator/wrapper/filewatch"
+	"github.com/openimstack/openim-operator/wrapper/httpserver"
 	"github.com/openimstack/openim-operator/wrapper/issuers"
-	"github.com/openimstack/openim-operator/wrapper/limit"
-	"github.com/openimstack/openim-operator/wrapper/mounted"
-	"github.com/openimstack/openim-operator/wrapper/serve"
+	"github.com/openimstack/openim-operator/wrapper/ratelimit"
 	"github.com/openimstack/openim-operator/wrapper/upstream"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
@@ -57,7 +57,7 @@ func edge(t *testing.T, backend http.HandlerFunc) (http.Handler, authtest.Key) {
 	t.Cleanup(server.Close)
 	admins := auth.NewAdmins([]auth.Issuer{issuer.Rules(fixed{set})}, time.Now)
 	h := newAdminHandler(shared(t, server.URL, nil), admins, nil, 0)
-	return serve.NewRecorder(slog.New(slog.DiscardHandler), prometheus.NewRegistry(), time.Now).Wrap(h), key
+	return httpserver.NewRecorder(slog.New(slog.DiscardHandler), prometheus.NewRegistry(), time.Now).Wrap(h), key
 }
 
 // shared is what both doors share, before a backend and with the hot configuration of the test, or the defaults.
@@ -71,13 +71,13 @@ func shared(t *testing.T, backendURL string, configured *Hot) *hall {
 		t.Fatal(err)
 	}
 	reg, log := prometheus.NewRegistry(), slog.New(slog.DiscardHandler)
-	trail, err := audit.Open(audit.Options{Path: filepath.Join(t.TempDir(), "audit"), Log: log, Reg: reg, Now: time.Now})
+	trail, err := auditlog.Open(auditlog.Options{Path: filepath.Join(t.TempDir(), "audit"), Log: log, Reg: reg, Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return &hall{
 		now: time.Now, hot: func() *hot { return present }, trail: trail,
-		limiter: limit.New(limit.Options{Now: time.Now, Log: log, Registerer: reg}),
+		limiter: ratelimit.New(ratelimit.Options{Now: time.Now, Log: log, Registerer: reg}),
 		backend: &backendClient{up: upstream.New(backendURL), key: sharedKey, now: time.Now},
 		belt:    newBelt(log, reg), tidy: newTidy(log, reg),
 		unknown: newUnknown(time.Now), proxies: newUntrusted(log, reg, time.Now),
@@ -194,15 +194,15 @@ func TestTheCertificateIsReloadedWithoutARestart(t *testing.T) {
 	files := certificateFiles("tls", TLS{CertFile: filepath.Join(dir, "tls.crt"), KeyFile: filepath.Join(dir, "tls.key")})
 	g.Expect(files.Reload()).To(BeTrue())
 	log := slog.New(slog.DiscardHandler)
-	server, err := serve.Listen("admin", "127.0.0.1:0", http.NotFoundHandler(), time.Second, serverTLS(files), log)
+	server, err := httpserver.Listen("admin", "127.0.0.1:0", http.NotFoundHandler(), time.Second, serverTLS(files), log)
 	g.Expect(err).NotTo(HaveOccurred())
-	ready := serve.NewReadiness(log, prometheus.NewRegistry(), time.Now)
-	telemetry, err := serve.ListenTelemetry("127.0.0.1:0", ready, prometheus.NewRegistry(), log)
+	ready := httpserver.NewReadiness(log, prometheus.NewRegistry(), time.Now)
+	telemetry, err := httpserver.ListenTelemetry("127.0.0.1:0", ready, prometheus.NewRegistry(), log)
 	g.Expect(err).NotTo(HaveOccurred())
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	go func() {
-		_ = (&serve.App{Main: server, Telemetry: telemetry, Ready: ready, Log: log, Grace: time.Second}).Run(ctx)
+		_ = (&httpserver.App{Main: server, Telemetry: telemetry, Ready: ready, Log: log, Grace: time.Second}).Run(ctx)
 	}()
 
 	shown := func(config *tls.Config) (string, error) {
@@ -255,4 +255,4 @@ shutdownGraceSeconds: 1
 	g.Eventually(ended).Should(Receive(BeNil()))
 }
 
-var _ mounted.Reloader = auth.AssertionKeyFile("") // the watcher takes every source
+var _ filewatch.Reloader = auth.AssertionKeyFile("") // the watcher takes every source

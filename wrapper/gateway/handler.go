@@ -6,8 +6,8 @@ import (
 	"slices"
 
 	"github.com/openimstack/openim-operator/wrapper/auth"
-	"github.com/openimstack/openim-operator/wrapper/policy"
-	"github.com/openimstack/openim-operator/wrapper/serve"
+	"github.com/openimstack/openim-operator/wrapper/httpserver"
+	"github.com/openimstack/openim-operator/wrapper/routes"
 	"github.com/openimstack/openim-operator/wrapper/session"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
@@ -42,21 +42,21 @@ func (h *adminHandler) answer(x *exchange) *wire.Failure {
 	if failure := h.spend(x, classAdmin); failure != nil {
 		return failure
 	}
-	if route := policy.FindOwn(policy.Admins, x.r.RequestURI); route != nil {
+	if route := routes.FindOwn(routes.Admins, x.r.RequestURI); route != nil {
 		return h.answerOwn(x, route)
 	}
 	isAdmin := x.caller.Role == auth.RoleAdmin
-	route := policy.FindRequest(x.r.RequestURI, wire.AdminPrefix)
+	route := routes.FindRequest(x.r.RequestURI, wire.AdminPrefix)
 	if route != nil && isAdmin {
 		x.rec.Route, x.rec.Audit = route.Name(), string(route.Audit)
 	}
-	if failure := policy.Permit(x.w.Header(), route, x.r.Method, isAdmin); failure != nil {
+	if failure := routes.Permit(x.w.Header(), route, x.r.Method, isAdmin); failure != nil {
 		return failure
 	}
 	if failure := h.mustBeRecorded(x, route.Audit); failure != nil {
 		return failure
 	}
-	body, failure := serve.ReadJSON(x.w, x.r, route.Body)
+	body, failure := httpserver.ReadJSON(x.w, x.r, route.Body)
 	if failure != nil {
 		return failure
 	}
@@ -70,8 +70,8 @@ func (h *adminHandler) answer(x *exchange) *wire.Failure {
 }
 
 // endFirst ends the gateway's own sessions before a call that ends a user's at OpenIM: there alone it would log nobody out.
-func (h *adminHandler) endFirst(x *exchange, route *policy.Route, body []byte) *wire.Failure {
-	if route.Ends != policy.EndsPlatform || h.sessions == nil {
+func (h *adminHandler) endFirst(x *exchange, route *routes.Route, body []byte) *wire.Failure {
+	if route.Ends != routes.EndsPlatform || h.sessions == nil {
 		return nil
 	}
 	var request struct {
@@ -121,7 +121,7 @@ func (h *adminHandler) refuse(x *exchange, refusal *auth.Refusal, sent bool) *wi
 const realm = "openim-admin"
 
 // challenge answers as RFC 6750 section 3 asks: the error is named only to a caller who sent credentials.
-func challenge(w http.ResponseWriter, rec *serve.Record, refusal *auth.Refusal, sent bool) *wire.Failure {
+func challenge(w http.ResponseWriter, rec *httpserver.Record, refusal *auth.Refusal, sent bool) *wire.Failure {
 	failure := refusal.Failure()
 	header := fmt.Sprintf("%s realm=%q", wire.SchemeBearer, realm)
 	if sent {

@@ -8,8 +8,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/openimstack/openim-operator/wrapper/audit"
-	"github.com/openimstack/openim-operator/wrapper/link"
+	"github.com/openimstack/openim-operator/wrapper/auditlog"
+	"github.com/openimstack/openim-operator/wrapper/internalapi"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
@@ -27,7 +27,7 @@ const (
 // headKeeper runs the audit trail and leaves its head with the backend: soon after the start, once a minute, and at the end. A chain that
 // is cut out of the logs is missed then.
 type headKeeper struct {
-	trail    *audit.Log
+	trail    *auditlog.Log
 	register registerHead
 	program  string
 	instance string
@@ -35,16 +35,16 @@ type headKeeper struct {
 	log      *slog.Logger
 	results  *prometheus.CounterVec
 
-	told    audit.Head
+	told    auditlog.Head
 	when    time.Time
 	failing bool
 }
 
 // registerHead leaves a head somewhere.
-type registerHead func(context.Context, link.AuditHead) error
+type registerHead func(context.Context, internalapi.AuditHead) error
 
 func newHeadKeeper(
-	trail *audit.Log, program string, register registerHead, log *slog.Logger, reg prometheus.Registerer, now func() time.Time,
+	trail *auditlog.Log, program string, register registerHead, log *slog.Logger, reg prometheus.Registerer, now func() time.Time,
 ) *headKeeper {
 	results := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "openim_wrapper_audit_head_registrations_total",
@@ -92,7 +92,7 @@ func (k *headKeeper) tell(ctx context.Context) bool {
 	if head == k.told && k.now().Sub(k.when) < headAgain {
 		return true
 	}
-	err := k.register(ctx, link.AuditHead{
+	err := k.register(ctx, internalapi.AuditHead{
 		Chain: head.Chain, Seq: head.Seq, Hash: head.Hash, Ended: head.Ended, Program: k.program, Instance: k.instance,
 	})
 	if err != nil {
@@ -113,8 +113,8 @@ func (k *headKeeper) tell(ctx context.Context) bool {
 }
 
 // registerHead leaves a head with the backend.
-func (b *backendClient) registerHead(ctx context.Context, head link.AuditHead) error {
-	_, err := ask[link.Empty](ctx, b, link.PathRegisterHead, "", head)
+func (b *backendClient) registerHead(ctx context.Context, head internalapi.AuditHead) error {
+	_, err := ask[internalapi.Empty](ctx, b, internalapi.PathRegisterHead, "", head)
 	return err
 }
 
@@ -129,11 +129,11 @@ func (h *adminHandler) auditHeads(x *exchange, body []byte) (any, *wire.Failure)
 	if request.Since < 0 || request.Since > maxUnix {
 		return nil, argument("since: write a time in Unix seconds, or leave it out")
 	}
-	var ask link.ListHeads
+	var ask internalapi.ListHeads
 	if request.Since > 0 {
 		ask.Since = time.Unix(request.Since, 0).UTC()
 	}
-	return asked[link.AuditHeads](x, h.hall, link.PathListHeads, ask)
+	return asked[internalapi.AuditHeads](x, h.hall, internalapi.PathListHeads, ask)
 }
 
 // maxUnix is the end of the year 9999.

@@ -14,8 +14,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
-	"github.com/openimstack/openim-operator/wrapper/audit"
-	"github.com/openimstack/openim-operator/wrapper/link"
+	"github.com/openimstack/openim-operator/wrapper/auditlog"
+	"github.com/openimstack/openim-operator/wrapper/internalapi"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
@@ -23,10 +23,10 @@ import (
 type keeperOfHeads struct {
 	mu   sync.Mutex
 	down bool
-	kept []link.AuditHead
+	kept []internalapi.AuditHead
 }
 
-func (k *keeperOfHeads) register(_ context.Context, head link.AuditHead) error {
+func (k *keeperOfHeads) register(_ context.Context, head internalapi.AuditHead) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.down {
@@ -41,7 +41,7 @@ func TestTheHeadIsRegisteredWhileTheTrailIsWrittenAndAtItsEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := NewWithT(t)
 		log, reg := slog.New(slog.DiscardHandler), prometheus.NewRegistry()
-		trail, err := audit.Open(audit.Options{Path: filepath.Join(t.TempDir(), "audit"), Log: log, Reg: reg, Now: time.Now})
+		trail, err := auditlog.Open(auditlog.Options{Path: filepath.Join(t.TempDir(), "audit"), Log: log, Reg: reg, Now: time.Now})
 		g.Expect(err).NotTo(HaveOccurred())
 		backend := &keeperOfHeads{}
 		k := newHeadKeeper(trail, "gateway v1", backend.register, log, reg, time.Now)
@@ -54,7 +54,7 @@ func TestTheHeadIsRegisteredWhileTheTrailIsWrittenAndAtItsEnd(t *testing.T) {
 		g.Expect(backend.kept[0]).To(And(HaveField("Seq", uint64(0)), HaveField("Program", "gateway v1"), HaveField("Ended", false)))
 
 		emit := func() {
-			g.Expect(trail.Emit(audit.Event{Kind: audit.KindCall})).To(Succeed())
+			g.Expect(trail.Emit(auditlog.Event{Kind: auditlog.KindCall})).To(Succeed())
 		}
 		time.Sleep(3 * headEvery) //nolint:forbidigo // the clock is the bubble's: synctest
 		synctest.Wait()
@@ -93,7 +93,7 @@ func TestAnAdministratorGetsTheHeads(t *testing.T) {
 	o := admins(t)
 	status, e := o.command(t, wire.PathAdminAuditHeads, `{}`, nil)
 	g.Expect(status).To(Equal(200), e.ErrMsg)
-	g.Expect(o.back.calls(link.PathListHeads)).To(Equal(1))
+	g.Expect(o.back.calls(internalapi.PathListHeads)).To(Equal(1))
 	status, _ = o.command(t, wire.PathAdminAuditHeads, `{"since":-1}`, nil)
 	g.Expect(status).To(Equal(400))
 	status, _ = o.command(t, wire.PathAdminAuditHeads, `{}`, map[string]any{"groups": []string{"others"}})

@@ -6,11 +6,11 @@ import (
 	"net/netip"
 	"slices"
 
-	"github.com/openimstack/openim-operator/wrapper/limit"
-	"github.com/openimstack/openim-operator/wrapper/mounted"
-	"github.com/openimstack/openim-operator/wrapper/policy"
-	"github.com/openimstack/openim-operator/wrapper/rules"
-	"github.com/openimstack/openim-operator/wrapper/serve"
+	"github.com/openimstack/openim-operator/wrapper/celrules"
+	"github.com/openimstack/openim-operator/wrapper/filewatch"
+	"github.com/openimstack/openim-operator/wrapper/httpserver"
+	"github.com/openimstack/openim-operator/wrapper/ratelimit"
+	"github.com/openimstack/openim-operator/wrapper/routes"
 )
 
 // Hot is the part of the configuration that may change while the gateway runs: no socket is dropped for it.
@@ -22,12 +22,12 @@ type Hot struct {
 	TrustedProxies []string `json:"trustedProxies,omitempty"`
 	Limits         Limits   `json:"limits,omitzero"`
 	// Rules must all allow a call or a frame, beside the tables.
-	Rules []rules.Rule `json:"rules,omitempty"`
+	Rules []celrules.Rule `json:"rules,omitempty"`
 }
 
 // Limits are rates by class. A class that is not written has its default.
 type Limits struct {
-	Classes map[string]limit.Class `json:"classes,omitempty"`
+	Classes map[string]ratelimit.Class `json:"classes,omitempty"`
 	// Replicas of the gateway that share each limit. Each keeps its part of it while Redis is slow or down. Default 1.
 	Replicas int32 `json:"replicas,omitempty"`
 	// Local makes each replica count by itself, with its part of each limit, and spare the way to Redis: less exact, and faster.
@@ -48,24 +48,24 @@ const (
 // what an official client does, and far below what hurts OpenIM on one node.
 type budget struct {
 	name, spentBy string
-	limit.Class
+	ratelimit.Class
 }
 
 var budgets = []budget{
-	{classLogin, "the two calls of a login", limit.Class{PerSecond: 2, Burst: 20, By: []string{limit.ByIP}}},
-	{classRefused, "calls whose token is not good", limit.Class{PerSecond: 2, Burst: 40, By: []string{limit.ByIP}}},
-	{classSelf, "the gateway's own routes for a user", limit.Class{PerSecond: 5, Burst: 20, By: []string{limit.ByUser}}},
-	{classAdmin, "administrators' calls", limit.Class{PerSecond: 100, Burst: 400, By: []string{limit.ByUser}}},
-	{classSocket, "openings of a socket", limit.Class{PerSecond: 1, Burst: 20, By: []string{limit.ByDevice}}},
-	{classMessage, "messages sent over a socket", limit.Class{PerSecond: 10, Burst: 60, By: []string{limit.ByUser}}},
-	{policy.Read.Name, "users' calls and frames that read", limit.Class{PerSecond: 30, Burst: 200, By: []string{limit.ByUser}}},
-	{policy.Write.Name, "users' calls that change something", limit.Class{PerSecond: 10, Burst: 60, By: []string{limit.ByUser}}},
-	{policy.Bulk.Name, "users' calls that name many", limit.Class{PerSecond: 1, Burst: 10, By: []string{limit.ByUser}}},
-	{policy.Search.Name, "users' calls that search", limit.Class{PerSecond: 2, Burst: 10, By: []string{limit.ByUser}}},
+	{classLogin, "the two calls of a login", ratelimit.Class{PerSecond: 2, Burst: 20, By: []string{ratelimit.ByIP}}},
+	{classRefused, "calls whose token is not good", ratelimit.Class{PerSecond: 2, Burst: 40, By: []string{ratelimit.ByIP}}},
+	{classSelf, "the gateway's own routes for a user", ratelimit.Class{PerSecond: 5, Burst: 20, By: []string{ratelimit.ByUser}}},
+	{classAdmin, "administrators' calls", ratelimit.Class{PerSecond: 100, Burst: 400, By: []string{ratelimit.ByUser}}},
+	{classSocket, "openings of a socket", ratelimit.Class{PerSecond: 1, Burst: 20, By: []string{ratelimit.ByDevice}}},
+	{classMessage, "messages sent over a socket", ratelimit.Class{PerSecond: 10, Burst: 60, By: []string{ratelimit.ByUser}}},
+	{routes.Read.Name, "users' calls and frames that read", ratelimit.Class{PerSecond: 30, Burst: 200, By: []string{ratelimit.ByUser}}},
+	{routes.Write.Name, "users' calls that change something", ratelimit.Class{PerSecond: 10, Burst: 60, By: []string{ratelimit.ByUser}}},
+	{routes.Bulk.Name, "users' calls that name many", ratelimit.Class{PerSecond: 1, Burst: 10, By: []string{ratelimit.ByUser}}},
+	{routes.Search.Name, "users' calls that search", ratelimit.Class{PerSecond: 2, Burst: 10, By: []string{ratelimit.ByUser}}},
 }
 
-var defaultClasses = func() map[string]limit.Class {
-	classes := map[string]limit.Class{}
+var defaultClasses = func() map[string]ratelimit.Class {
+	classes := map[string]ratelimit.Class{}
 	for _, b := range budgets {
 		classes[b.name] = b.Class
 	}
@@ -84,16 +84,16 @@ const (
 type hot struct {
 	origins []string
 	proxies []netip.Prefix
-	classes map[string]limit.Class
+	classes map[string]ratelimit.Class
 	share   int
 	alone   bool
-	rules   *rules.Set
+	rules   *celrules.Set
 }
 
 // ParseHot reads and checks the hot part.
 func ParseHot(data []byte) (Hot, error) {
 	var h Hot
-	if err := serve.DecodeYAML(data, &h); err != nil {
+	if err := httpserver.DecodeYAML(data, &h); err != nil {
 		return Hot{}, err
 	}
 	_, err := h.compile()
@@ -101,8 +101,8 @@ func ParseHot(data []byte) (Hot, error) {
 }
 
 func (h *Hot) compile() (*hot, error) {
-	var p serve.Problems
-	compiled := &hot{origins: h.Origins, classes: map[string]limit.Class{}, share: int(max(h.Limits.Replicas, 1)), alone: h.Limits.Local}
+	var p httpserver.Problems
+	compiled := &hot{origins: h.Origins, classes: map[string]ratelimit.Class{}, share: int(max(h.Limits.Replicas, 1)), alone: h.Limits.Local}
 	if n := h.Limits.Replicas; n < 0 || n > maxReplicas {
 		p.Add("limits.replicas", "write 1 to %d", maxReplicas)
 	}
@@ -110,7 +110,7 @@ func (h *Hot) compile() (*hot, error) {
 		p.Add("origins", "write at most %d", maxOrigins)
 	}
 	for i, origin := range h.Origins {
-		if origin != anyOrigin && !serve.IsOrigin(origin, "https", "http") {
+		if origin != anyOrigin && !httpserver.IsOrigin(origin, "https", "http") {
 			p.Add(fmt.Sprintf("origins[%d]", i), `write an origin as browsers send it, such as https://chat.example.com, or "*"`)
 		}
 	}
@@ -134,7 +134,7 @@ func (h *Hot) compile() (*hot, error) {
 		class.Validate(&p, "limits.classes."+name)
 		compiled.classes[name] = class
 	}
-	set, err := rules.Compile(h.Rules)
+	set, err := celrules.Compile(h.Rules)
 	if err != nil {
 		p.Add("rules", "%s", err.Error())
 	}
@@ -148,14 +148,14 @@ func (h *hot) allows(origin string) bool {
 }
 
 // hotSource gives the present hot configuration. With an empty path it is the defaults, for ever.
-func hotSource(path string) (*mounted.Source[*hot], *hot, error) {
+func hotSource(path string) (*filewatch.Source[*hot], *hot, error) {
 	defaults, err := (&Hot{}).compile()
 	if err != nil || path == "" {
 		return nil, defaults, err
 	}
-	return mounted.New("hot", func(contents [][]byte) (*hot, error) {
+	return filewatch.New("hot", func(contents [][]byte) (*hot, error) {
 		var h Hot
-		if err := serve.DecodeYAML(contents[0], &h); err != nil {
+		if err := httpserver.DecodeYAML(contents[0], &h); err != nil {
 			return nil, err
 		}
 		return h.compile()

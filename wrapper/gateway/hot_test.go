@@ -12,10 +12,10 @@ import (
 	. "github.com/onsi/gomega"
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/openimstack/openim-operator/wrapper/mounted"
-	"github.com/openimstack/openim-operator/wrapper/policy"
-	"github.com/openimstack/openim-operator/wrapper/realtime"
-	"github.com/openimstack/openim-operator/wrapper/serve"
+	"github.com/openimstack/openim-operator/wrapper/filewatch"
+	"github.com/openimstack/openim-operator/wrapper/httpserver"
+	"github.com/openimstack/openim-operator/wrapper/routes"
+	"github.com/openimstack/openim-operator/wrapper/websocket"
 )
 
 func TestTheDefaultLimitsStandInTheDocumentation(t *testing.T) {
@@ -30,17 +30,17 @@ func TestTheDefaultLimitsStandInTheDocumentation(t *testing.T) {
 // TestEveryTablesClassHasALimit: a class without one would let nothing pass.
 func TestEveryTablesClassHasALimit(t *testing.T) {
 	g := NewWithT(t)
-	used := map[string]bool{realtime.ClassMessage: true, realtime.ClassRead: true, realtime.ClassSocket: true, classRefused: true}
-	for _, l := range policy.Limits {
+	used := map[string]bool{websocket.ClassMessage: true, websocket.ClassRead: true, websocket.ClassSocket: true, classRefused: true}
+	for _, l := range routes.Limits {
 		used[l.Name] = true
 	}
-	for _, r := range policy.OwnRoutes {
+	for _, r := range routes.OwnRoutes {
 		used[r.Limit] = true
 	}
 	for name := range used {
 		g.Expect(defaultClasses).To(HaveKey(name))
 	}
-	var p serve.Problems
+	var p httpserver.Problems
 	for name, class := range defaultClasses {
 		class.Validate(&p, name)
 		g.Expect(used).To(HaveKey(name), "a class that nobody spends")
@@ -56,7 +56,7 @@ func TestAChangeOfTheHotFileIsInForceAndABadOneIsNot(t *testing.T) {
 	source, defaults, err := hotSource(path)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(defaults.allows("https://a.example")).To(BeFalse())
-	watcher := mounted.NewWatcher(slog.New(slog.DiscardHandler), prometheus.NewRegistry(), source)
+	watcher := filewatch.NewWatcher(slog.New(slog.DiscardHandler), prometheus.NewRegistry(), source)
 	watcher.Look()
 	now, err := source.Get()
 	g.Expect(err).NotTo(HaveOccurred())

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"github.com/openimstack/openim-operator/wrapper/handshake"
-	"github.com/openimstack/openim-operator/wrapper/link"
+	"github.com/openimstack/openim-operator/wrapper/internalapi"
 )
 
 const (
@@ -40,7 +40,7 @@ func (k *loginKeys) get(ctx context.Context) (handshake.WellKnown, error) {
 		return last, nil
 	}
 	done := k.asking.DoChan("", func() (any, error) {
-		document, err := ask[handshake.WellKnown](context.WithoutCancel(ctx), k.backend, link.PathLoginKeys, "", link.Empty{})
+		document, err := ask[handshake.WellKnown](context.WithoutCancel(ctx), k.backend, internalapi.PathLoginKeys, "", internalapi.Empty{})
 		if err == nil {
 			k.hold(document)
 		}

@@ -9,7 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/openimstack/openim-operator/wrapper/serve"
+	"github.com/openimstack/openim-operator/wrapper/httpserver"
 )
 
 // untrustedEvery is how often the log says that a proxy is not trusted.
@@ -38,11 +38,11 @@ func newUntrusted(log *slog.Logger, reg prometheus.Registerer, now func() time.T
 
 // look counts a request that came through a proxy which is not trusted, and says so in the log from time to time.
 func (u *untrusted) look(r *http.Request, trusted []netip.Prefix) {
-	if !serve.IsForwarded(r) {
+	if !httpserver.IsForwarded(r) {
 		return
 	}
-	peer := serve.PeerAddress(r)
-	if !peer.IsValid() || !serve.IsPrivate(peer) || serve.Within(trusted, peer) {
+	peer := httpserver.PeerAddress(r)
+	if !peer.IsValid() || !httpserver.IsPrivate(peer) || httpserver.Within(trusted, peer) {
 		return
 	}
 	u.requests.Inc()

@@ -12,8 +12,8 @@ import (
 	. "github.com/onsi/gomega"
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/openimstack/openim-operator/wrapper/audit"
-	"github.com/openimstack/openim-operator/wrapper/policy"
+	"github.com/openimstack/openim-operator/wrapper/auditlog"
+	"github.com/openimstack/openim-operator/wrapper/routes"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
@@ -34,7 +34,7 @@ func TestNothingPrivateIsReadWhileTheTrailCannotBeWritten(t *testing.T) {
 	o := admins(t)
 	sink := &breakable{}
 	sink.broken.Store(true)
-	trail, err := audit.Open(audit.Options{Path: audit.Stdout, Stdout: sink, Log: slog.New(slog.DiscardHandler), Reg: prometheus.NewRegistry(), Now: time.Now})
+	trail, err := auditlog.Open(auditlog.Options{Path: auditlog.Stdout, Stdout: sink, Log: slog.New(slog.DiscardHandler), Reg: prometheus.NewRegistry(), Now: time.Now})
 	g.Expect(err).NotTo(HaveOccurred())
 	o.hall.trail = trail
 	ctx, cancel := context.WithCancel(t.Context())
@@ -44,8 +44,8 @@ func TestNothingPrivateIsReadWhileTheTrailCannotBeWritten(t *testing.T) {
 	g.Eventually(trail.Admit).ShouldNot(Succeed())
 
 	private := 0
-	for _, route := range policy.Table {
-		if route.Audit != policy.AuditPrivate || !route.For(policy.Admin) {
+	for _, route := range routes.Table {
+		if route.Audit != routes.AuditPrivate || !route.For(routes.Admin) {
 			continue
 		}
 		private++

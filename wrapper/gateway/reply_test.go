@@ -14,13 +14,13 @@ import (
 
 	"github.com/openimstack/openim-operator/wrapper/auth/authtest"
 	"github.com/openimstack/openim-operator/wrapper/backend"
-	"github.com/openimstack/openim-operator/wrapper/custody"
+	usersdb "github.com/openimstack/openim-operator/wrapper/devices"
+	"github.com/openimstack/openim-operator/wrapper/devices/mongotest"
+	"github.com/openimstack/openim-operator/wrapper/httpserver"
 	"github.com/openimstack/openim-operator/wrapper/issuers"
-	"github.com/openimstack/openim-operator/wrapper/openimapi/openimtest"
-	usersdb "github.com/openimstack/openim-operator/wrapper/registry"
-	"github.com/openimstack/openim-operator/wrapper/registry/mongotest"
-	"github.com/openimstack/openim-operator/wrapper/serve"
+	"github.com/openimstack/openim-operator/wrapper/openimclient/openimtest"
 	"github.com/openimstack/openim-operator/wrapper/session"
+	"github.com/openimstack/openim-operator/wrapper/tokenvault"
 	"github.com/openimstack/openim-operator/wrapper/upstream"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
@@ -28,7 +28,7 @@ import (
 // keysOf is a custody key without a file.
 type keysOf string
 
-func (k keysOf) Get() (custody.Keys, error) { return custody.Keys{[]byte(k)}, nil }
+func (k keysOf) Get() (tokenvault.Keys, error) { return tokenvault.Keys{[]byte(k)}, nil }
 
 // withBackend puts the backend as it runs, on a fake OpenIM, behind both doors.
 func withBackend(t *testing.T) (*office, *openimtest.Fake) {
@@ -50,7 +50,7 @@ func withBackend(t *testing.T) (*office, *openimtest.Fake) {
 	const custodyKey = "custody-0123456789abcdef0123456789abcdef"
 	o.sessions = newSessions(o.redis.Open("test:"), backend.SessionSealer(keysOf(custodyKey), time.Now)) // as the backend makes them
 	app, err := backend.New(backend.Config{
-		Listen: "127.0.0.1:0", Telemetry: serve.Telemetry{Listen: "127.0.0.1:0"}, AssertionKeyFile: file("assertion", string(sharedKey)),
+		Listen: "127.0.0.1:0", Telemetry: httpserver.Telemetry{Listen: "127.0.0.1:0"}, AssertionKeyFile: file("assertion", string(sharedKey)),
 		OpenIM: backend.OpenIM{
 			APIURL: openim.URL, AdminUserID: openimtest.AdminUserID, SecretFile: file("secret", openimtest.Secret), Release: "v3.8.3-patch.16",
 		},

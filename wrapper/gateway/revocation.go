@@ -5,7 +5,7 @@ import (
 	"errors"
 	"time"
 
-	"github.com/openimstack/openim-operator/wrapper/link"
+	"github.com/openimstack/openim-operator/wrapper/internalapi"
 	"github.com/openimstack/openim-operator/wrapper/session"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
@@ -55,29 +55,29 @@ func (v revocation) end(x *exchange, r session.Revocation) (any, *wire.Failure) 
 	v.drop(x, codesOf(r))
 	if r.Scope == session.ScopeUser {
 		v.belt.fasten(x.r.Context(), x.rec.RequestID, func(ctx context.Context) error {
-			return v.logOut(ctx, link.ForceLogout{UserID: r.ID, PlatformIDs: platforms})
+			return v.logOut(ctx, internalapi.ForceLogout{UserID: r.ID, PlatformIDs: platforms})
 		})
 	}
-	return link.Empty{}, nil
+	return internalapi.Empty{}, nil
 }
 
 // codesOf are the open codes that were issued under what a revocation ends. They do not hold from the revocation on: the backend compares.
-func codesOf(r session.Revocation) link.DropCodes {
+func codesOf(r session.Revocation) internalapi.DropCodes {
 	switch r.Scope {
 	case session.ScopeSession:
-		return link.DropCodes{SessionID: r.ID}
+		return internalapi.DropCodes{SessionID: r.ID}
 	case session.ScopeDevice:
-		return link.DropCodes{DeviceID: r.ID}
+		return internalapi.DropCodes{DeviceID: r.ID}
 	case session.ScopeAll:
-		return link.DropCodes{All: true}
+		return internalapi.DropCodes{All: true}
 	}
-	return link.DropCodes{UserID: r.ID}
+	return internalapi.DropCodes{UserID: r.ID}
 }
 
 // drop has the backend remove codes that hold no longer, which would keep others from being issued. Its failure takes nothing back.
-func (v revocation) drop(x *exchange, which link.DropCodes) {
+func (v revocation) drop(x *exchange, which internalapi.DropCodes) {
 	v.tidy.fasten(x.r.Context(), x.rec.RequestID, func(ctx context.Context) error {
-		_, err := ask[link.Empty](ctx, v.backend, link.PathDropCodes, "", which)
+		_, err := ask[internalapi.Empty](ctx, v.backend, internalapi.PathDropCodes, "", which)
 		return err
 	})
 }
@@ -93,9 +93,9 @@ func (v revocation) platform(x *exchange, userID string, platformID int32) *wire
 }
 
 // devices revokes devices for good, and all their sessions.
-func (v revocation) devices(x *exchange, request link.RevokeDevices) (any, *wire.Failure) {
+func (v revocation) devices(x *exchange, request internalapi.RevokeDevices) (any, *wire.Failure) {
 	ctx := x.r.Context()
-	revoked, err := ask[link.Devices](ctx, v.backend, link.PathRevokeDevices, x.proof, request)
+	revoked, err := ask[internalapi.Devices](ctx, v.backend, internalapi.PathRevokeDevices, x.proof, request)
 	if err != nil {
 		return nil, x.unrecorded(err)
 	}
@@ -114,8 +114,8 @@ func (v revocation) devices(x *exchange, request link.RevokeDevices) (any, *wire
 
 // user ends everything of a user's and keeps the user out, or lets the user in again.
 func (v revocation) user(x *exchange, userID string, disabled bool) (any, *wire.Failure) {
-	change := link.SetUser{UserID: userID, Disabled: &disabled, NextEpoch: disabled}
-	user, err := ask[link.User](x.r.Context(), v.backend, link.PathSetUser, x.proof, change)
+	change := internalapi.SetUser{UserID: userID, Disabled: &disabled, NextEpoch: disabled}
+	user, err := ask[internalapi.User](x.r.Context(), v.backend, internalapi.PathSetUser, x.proof, change)
 	if err != nil {
 		return nil, x.unrecorded(err)
 	}
@@ -141,17 +141,17 @@ func (x *exchange) unrecorded(err error) *wire.Failure {
 
 // logOutDevices has OpenIM forget what the devices had open. OpenIM knows users and platforms, no devices: who has another device on the
 // platform keeps the sockets there.
-func (v revocation) logOutDevices(ctx context.Context, devices []link.Device) error {
+func (v revocation) logOutDevices(ctx context.Context, devices []internalapi.Device) error {
 	var failed error
 	for _, device := range devices {
-		which := link.ForceLogout{UserID: device.UserID, PlatformIDs: []int32{device.PlatformID}, SpareActive: true}
+		which := internalapi.ForceLogout{UserID: device.UserID, PlatformIDs: []int32{device.PlatformID}, SpareActive: true}
 		failed = errors.Join(failed, v.logOut(ctx, which))
 	}
 	return failed
 }
 
 // logOut is the second belt: its failure takes nothing back.
-func (v revocation) logOut(ctx context.Context, which link.ForceLogout) error {
-	_, err := ask[link.Empty](ctx, v.backend, link.PathForceLogout, "", which)
+func (v revocation) logOut(ctx context.Context, which internalapi.ForceLogout) error {
+	_, err := ask[internalapi.Empty](ctx, v.backend, internalapi.PathForceLogout, "", which)
 	return err
 }

@@ -9,26 +9,26 @@ import (
 	"strings"
 	"sync/atomic"
 
-	"github.com/openimstack/openim-operator/wrapper/audit"
+	"github.com/openimstack/openim-operator/wrapper/auditlog"
 	"github.com/openimstack/openim-operator/wrapper/auth"
-	"github.com/openimstack/openim-operator/wrapper/limit"
-	"github.com/openimstack/openim-operator/wrapper/link"
-	"github.com/openimstack/openim-operator/wrapper/realtime"
-	"github.com/openimstack/openim-operator/wrapper/rules"
-	"github.com/openimstack/openim-operator/wrapper/serve"
+	"github.com/openimstack/openim-operator/wrapper/celrules"
+	"github.com/openimstack/openim-operator/wrapper/httpserver"
+	"github.com/openimstack/openim-operator/wrapper/internalapi"
+	"github.com/openimstack/openim-operator/wrapper/ratelimit"
 	"github.com/openimstack/openim-operator/wrapper/session"
+	"github.com/openimstack/openim-operator/wrapper/websocket"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
 // The realtime room knows neither sessions nor limits nor the trail: these are its small interfaces over them.
 
 var (
-	_ realtime.Sessions = socketSessions{}
-	_ realtime.Upstream = socketUpstream{}
-	_ realtime.Members  = socketUpstream{}
-	_ realtime.Profiles = socketUpstream{}
-	_ realtime.Judge    = socketJudge{}
-	_ realtime.Trail    = socketTrail{}
+	_ websocket.Sessions = socketSessions{}
+	_ websocket.Upstream = socketUpstream{}
+	_ websocket.Members  = socketUpstream{}
+	_ websocket.Profiles = socketUpstream{}
+	_ websocket.Judge    = socketJudge{}
+	_ websocket.Trail    = socketTrail{}
 )
 
 type socketSessions struct {
@@ -36,28 +36,28 @@ type socketSessions struct {
 	backend *backendClient
 }
 
-// Authenticate implements realtime.Sessions.
-func (s socketSessions) Authenticate(ctx context.Context, token string) (realtime.Identity, *wire.Failure) {
+// Authenticate implements websocket.Sessions.
+func (s socketSessions) Authenticate(ctx context.Context, token string) (websocket.Identity, *wire.Failure) {
 	found, err := s.store.Verify(ctx, token)
 	if err != nil {
-		return realtime.Identity{}, socketFailure(err)
+		return websocket.Identity{}, socketFailure(err)
 	}
 	return socketIdentity(found, token), nil
 }
 
-// Redeem implements realtime.Sessions. The backend does it, which alone can tell tickets that it issued.
-func (s socketSessions) Redeem(ctx context.Context, ticket string) (realtime.Identity, *wire.Failure) {
+// Redeem implements websocket.Sessions. The backend does it, which alone can tell tickets that it issued.
+func (s socketSessions) Redeem(ctx context.Context, ticket string) (websocket.Identity, *wire.Failure) {
 	if !session.IsTicket(ticket) {
-		return realtime.Identity{}, socketFailure(session.ErrMalformed)
+		return websocket.Identity{}, socketFailure(session.ErrMalformed)
 	}
-	reply, err := ask[link.RedeemedTicket](ctx, s.backend, link.PathRedeemTicket, "", link.RedeemTicket{Ticket: ticket})
+	reply, err := ask[internalapi.RedeemedTicket](ctx, s.backend, internalapi.PathRedeemTicket, "", internalapi.RedeemTicket{Ticket: ticket})
 	var found session.Session
 	if err == nil && json.Unmarshal(reply.Session, &found) != nil {
-		err = fmt.Errorf("%w: %s: its reply is not understood", errBackend, link.PathRedeemTicket)
+		err = fmt.Errorf("%w: %s: its reply is not understood", errBackend, internalapi.PathRedeemTicket)
 	}
 	if err != nil {
-		serve.RecordOf(ctx).Detail = err.Error()
-		return realtime.Identity{}, redeemFailure(err)
+		httpserver.RecordOf(ctx).Detail = err.Error()
+		return websocket.Identity{}, redeemFailure(err)
 	}
 	return socketIdentity(found, reply.Grant), nil
 }
@@ -78,20 +78,20 @@ func redeemFailure(err error) *wire.Failure {
 	return &f
 }
 
-// Attach implements realtime.Sessions. The session is the one that was verified, with every field: one that is put together here
+// Attach implements websocket.Sessions. The session is the one that was verified, with every field: one that is put together here
 // again could lack what revocations are compared with. An identity without a session is closed at once.
-func (s socketSessions) Attach(id realtime.Identity, end func(realtime.Cause)) (detach func()) {
+func (s socketSessions) Attach(id websocket.Identity, end func(websocket.Cause)) (detach func()) {
 	held, ok := id.Session.(heldSession)
 	if !ok {
-		go end(realtime.CauseRevoked)
+		go end(websocket.CauseRevoked)
 		return func() {}
 	}
 	return s.store.Attach(held.session, func(cause error) {
 		if errors.Is(cause, session.ErrExpired) {
-			end(realtime.CauseExpired)
+			end(websocket.CauseExpired)
 			return
 		}
-		end(realtime.CauseRevoked)
+		end(websocket.CauseRevoked)
 	})
 }
 
@@ -115,7 +115,7 @@ func (h heldSession) String() string { return "session " + h.session.ID }
 // GoString is String.
 func (h heldSession) GoString() string { return h.String() }
 
-func proofOf(id realtime.Identity) string {
+func proofOf(id websocket.Identity) string {
 	held, ok := id.Session.(heldSession)
 	if !ok {
 		return ""
@@ -124,16 +124,16 @@ func proofOf(id realtime.Identity) string {
 }
 
 // granted keeps a grant in the place of what proved the session until now.
-func granted(id realtime.Identity, grant string) {
+func granted(id websocket.Identity, grant string) {
 	if held, ok := id.Session.(heldSession); ok && grant != "" {
 		held.proof.Store(&grant)
 	}
 }
 
-func socketIdentity(s session.Session, credential string) realtime.Identity {
+func socketIdentity(s session.Session, credential string) websocket.Identity {
 	proof := &atomic.Pointer[string]{}
 	proof.Store(&credential)
-	return realtime.Identity{
+	return websocket.Identity{
 		UserID: s.UserID, DeviceID: s.DeviceID, PlatformID: s.PlatformID, SessionID: s.ID, Expires: s.Expires, Session: heldSession{s, proof},
 	}
 }
@@ -151,47 +151,47 @@ func told(err error) error {
 // socketUpstream is what sockets need from the backend.
 type socketUpstream struct{ backend *backendClient }
 
-// Token implements realtime.Upstream.
-func (s socketUpstream) Token(ctx context.Context, id realtime.Identity, refused string) (token, hash string, err error) {
-	reply, err := ask[link.Token](ctx, s.backend, link.PathOpenIMToken, proofOf(id), link.TokenRequest{Refused: refused})
+// Token implements websocket.Upstream.
+func (s socketUpstream) Token(ctx context.Context, id websocket.Identity, refused string) (token, hash string, err error) {
+	reply, err := ask[internalapi.Token](ctx, s.backend, internalapi.PathOpenIMToken, proofOf(id), internalapi.TokenRequest{Refused: refused})
 	if err == nil {
 		granted(id, reply.Grant)
 	}
 	return reply.Token, reply.Hash, told(err)
 }
 
-// Member implements realtime.Members.
-func (s socketUpstream) Member(ctx context.Context, id realtime.Identity, conversations []string) ([]bool, error) {
-	reply, err := ask[link.Members](ctx, s.backend, link.PathMembership, proofOf(id), link.Membership{ConversationIDs: conversations})
+// Member implements websocket.Members.
+func (s socketUpstream) Member(ctx context.Context, id websocket.Identity, conversations []string) ([]bool, error) {
+	reply, err := ask[internalapi.Members](ctx, s.backend, internalapi.PathMembership, proofOf(id), internalapi.Membership{ConversationIDs: conversations})
 	if err == nil && len(reply.Member) != len(conversations) {
 		return nil, errors.New("the backend gave another number of verdicts than it was asked for")
 	}
 	return reply.Member, told(err)
 }
 
-// Sender implements realtime.Profiles.
-func (s socketUpstream) Sender(ctx context.Context, id realtime.Identity, groupID string) (realtime.Sender, error) {
-	reply, err := ask[link.Sender](ctx, s.backend, link.PathSender, proofOf(id), link.SenderOf{GroupID: groupID})
-	return realtime.Sender{Nickname: reply.Nickname, FaceURL: reply.FaceURL}, err
+// Sender implements websocket.Profiles.
+func (s socketUpstream) Sender(ctx context.Context, id websocket.Identity, groupID string) (websocket.Sender, error) {
+	reply, err := ask[internalapi.Sender](ctx, s.backend, internalapi.PathSender, proofOf(id), internalapi.SenderOf{GroupID: groupID})
+	return websocket.Sender{Nickname: reply.Nickname, FaceURL: reply.FaceURL}, err
 }
 
 // socketJudge decides on frames: how many, and whether the stack's rules allow them.
 type socketJudge struct{ *hall }
 
-// Frame implements realtime.Judge.
-func (j socketJudge) Frame(ctx context.Context, id realtime.Identity, f *realtime.Frame) *realtime.Refusal {
+// Frame implements websocket.Judge.
+func (j socketJudge) Frame(ctx context.Context, id websocket.Identity, f *websocket.Frame) *websocket.Refusal {
 	present := j.hot()
 	ip, _ := netip.ParseAddr(f.RemoteIP)
 	caller := socketCaller(id)
-	decision := j.limiter.Allow(ctx, f.Class, present.classes[f.Class], limit.Subject{User: limitName(caller), Device: id.DeviceID, IP: ip})
+	decision := j.limiter.Allow(ctx, f.Class, present.classes[f.Class], ratelimit.Subject{User: limitName(caller), Device: id.DeviceID, IP: ip})
 	if !decision.OK {
-		return &realtime.Refusal{ErrCode: wire.Limited.ErrCode, Text: wire.Limited.Text, Reason: wire.Limited.Name, Detail: f.Class + " by " + decision.By}
+		return &websocket.Refusal{ErrCode: wire.Limited.ErrCode, Text: wire.Limited.Text, Reason: wire.Limited.Name, Detail: f.Class + " by " + decision.By}
 	}
-	refusal := present.rules.Check(ctx, &rules.Call{
+	refusal := present.rules.Check(ctx, &celrules.Call{
 		Identity:   identityOf(caller),
-		Route:      rules.Route{Name: f.Name, Kind: rules.KindWebSocket, Audience: string(auth.RoleUser), Audit: f.Audit, Limit: f.Class, Identifier: f.ID},
-		Connection: rules.Connection{IP: ip},
-		Body: rules.Message{
+		Route:      celrules.Route{Name: f.Name, Kind: celrules.KindWebSocket, Audience: string(auth.RoleUser), Audit: f.Audit, Limit: f.Class, Identifier: f.ID},
+		Connection: celrules.Connection{IP: ip},
+		Body: celrules.Message{
 			ContentType: f.ContentType, SessionType: f.SessionType, RecvID: f.RecvID, GroupID: f.GroupID, Size: f.ContentBytes,
 		}.Body(),
 	})
@@ -202,10 +202,10 @@ func (j socketJudge) Frame(ctx context.Context, id realtime.Identity, f *realtim
 	if text == "" {
 		text = wire.RuleRefused.Text
 	}
-	return &realtime.Refusal{ErrCode: wire.RuleRefused.ErrCode, Text: text, Reason: wire.RuleRefused.Name + "_" + strings.ReplaceAll(refusal.Rule, "-", "_"), Detail: refusal.Detail}
+	return &websocket.Refusal{ErrCode: wire.RuleRefused.ErrCode, Text: text, Reason: wire.RuleRefused.Name + "_" + strings.ReplaceAll(refusal.Rule, "-", "_"), Detail: refusal.Detail}
 }
 
-func socketCaller(id realtime.Identity) auth.Principal {
+func socketCaller(id websocket.Identity) auth.Principal {
 	return auth.Principal{
 		Subject: id.UserID, Issuer: auth.UserIssuer, Role: auth.RoleUser,
 		Session: id.SessionID, Device: id.DeviceID, PlatformID: id.PlatformID, Expires: id.Expires,
@@ -215,27 +215,27 @@ func socketCaller(id realtime.Identity) auth.Principal {
 // socketTrail writes the realtime room's events to the trail.
 type socketTrail struct{ *hall }
 
-// Event implements realtime.Trail.
-func (s socketTrail) Event(_ context.Context, e realtime.Event) {
-	event := audit.Event{Kind: audit.KindSocket, Who: whoOf(socketCaller(e.Identity))}
+// Event implements websocket.Trail.
+func (s socketTrail) Event(_ context.Context, e websocket.Event) {
+	event := auditlog.Event{Kind: auditlog.KindSocket, Who: whoOf(socketCaller(e.Identity))}
 	if f := e.Frame; f != nil {
 		if f.ID != 0 {
-			event.Kind = audit.KindMessage
+			event.Kind = auditlog.KindMessage
 		}
 		event.Who.IP, _ = netip.ParseAddr(f.RemoteIP)
-		event.What = audit.What{
+		event.What = auditlog.What{
 			Route: f.Name, Identifier: f.ID, Class: f.Audit, RequestID: f.OperationID,
 			Users: named(f.RecvID), Groups: named(f.GroupID), UserCount: f.Users, Conversations: append(f.Foreign, f.Conversations...),
 		}
 	}
-	if event.Kind == audit.KindSocket && event.What.Route == "" {
+	if event.Kind == auditlog.KindSocket && event.What.Route == "" {
 		event.What.Route = string(e.Kind)
 	}
-	verdict, reason := audit.Verdict(e.Verdict), e.Reason
-	if e.Verdict == realtime.VerdictTrimmed {
-		verdict, reason = audit.Allowed, realtime.VerdictTrimmed
+	verdict, reason := auditlog.Verdict(e.Verdict), e.Reason
+	if e.Verdict == websocket.VerdictTrimmed {
+		verdict, reason = auditlog.Allowed, websocket.VerdictTrimmed
 	}
-	event.Outcome = audit.Outcome{Verdict: verdict, Reason: reason, ErrCode: e.ErrCode, Took: e.Latency}
+	event.Outcome = auditlog.Outcome{Verdict: verdict, Reason: reason, ErrCode: e.ErrCode, Took: e.Latency}
 	// Whether the trail can take more was the Judge's question; what is lost here, the trail itself counts and tells.
 	write := s.trail.Emit
 	if e.Identity.UserID == "" {
@@ -251,8 +251,8 @@ func named(id string) []string {
 	return []string{id}
 }
 
-func whoOf(p auth.Principal) audit.Who {
-	who := audit.Who{Role: string(p.Role), Subject: p.Subject, Issuer: p.Issuer, DeviceID: p.Device, PlatformID: p.PlatformID, Session: p.Session}
+func whoOf(p auth.Principal) auditlog.Who {
+	who := auditlog.Who{Role: string(p.Role), Subject: p.Subject, Issuer: p.Issuer, DeviceID: p.Device, PlatformID: p.PlatformID, Session: p.Session}
 	if p.Issuer == auth.UserIssuer {
 		who.UserID = p.Subject
 	}

@@ -12,15 +12,15 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gorilla/websocket"
+	gorilla "github.com/gorilla/websocket"
 	. "github.com/onsi/gomega"
 	"google.golang.org/protobuf/encoding/protowire"
 
-	"github.com/openimstack/openim-operator/wrapper/limit"
-	"github.com/openimstack/openim-operator/wrapper/link"
-	"github.com/openimstack/openim-operator/wrapper/realtime"
-	"github.com/openimstack/openim-operator/wrapper/realtime/msggatewaytest"
+	"github.com/openimstack/openim-operator/wrapper/internalapi"
+	"github.com/openimstack/openim-operator/wrapper/ratelimit"
 	"github.com/openimstack/openim-operator/wrapper/session"
+	"github.com/openimstack/openim-operator/wrapper/websocket"
+	"github.com/openimstack/openim-operator/wrapper/websocket/msggatewaytest"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
@@ -56,12 +56,12 @@ func TestASocketIsAttachedWithTheWholeSession(t *testing.T) {
 	g.Expect(proofOf(id)).To(Equal("the proof"))
 	granted(id, "the grant")
 	g.Expect(proofOf(id)).To(Equal("the grant"))
-	g.Expect(proofOf(realtime.Identity{})).To(BeEmpty())
+	g.Expect(proofOf(websocket.Identity{})).To(BeEmpty())
 	g.Expect(fmt.Sprintf("%v %+v %#v", id, id, id)).NotTo(ContainSubstring("the proof"))
 
-	ended := make(chan realtime.Cause, 1)
-	socketSessions{}.Attach(realtime.Identity{UserID: "alice", SessionID: "s", Expires: time.Now().Add(time.Hour)}, func(c realtime.Cause) { ended <- c })
-	g.Eventually(ended).Should(Receive(Equal(realtime.CauseRevoked)), "an identity that was put together by hand")
+	ended := make(chan websocket.Cause, 1)
+	socketSessions{}.Attach(websocket.Identity{UserID: "alice", SessionID: "s", Expires: time.Now().Add(time.Hour)}, func(c websocket.Cause) { ended <- c })
+	g.Eventually(ended).Should(Receive(Equal(websocket.CauseRevoked)), "an identity that was put together by hand")
 }
 
 // sea is a users' door with sockets, before a msggateway of the test's.
@@ -71,12 +71,12 @@ type sea struct {
 	url    string
 }
 
-func sockets(t *testing.T, change func(*realtime.Options)) *sea {
+func sockets(t *testing.T, change func(*websocket.Options)) *sea {
 	t.Helper()
 	s := &sea{office: admins(t), openim: msggatewaytest.New(t)}
-	generous := Hot{Limits: Limits{Classes: map[string]limit.Class{}}}
+	generous := Hot{Limits: Limits{Classes: map[string]ratelimit.Class{}}}
 	for _, name := range []string{classSelf, classAdmin, classSocket} {
-		generous.Limits.Classes[name] = limit.Class{PerSecond: 1000, Burst: 10_000, By: []string{limit.ByIP}}
+		generous.Limits.Classes[name] = ratelimit.Class{PerSecond: 1000, Burst: 10_000, By: []string{ratelimit.ByIP}}
 	}
 	present, err := generous.compile()
 	if err != nil {
@@ -89,14 +89,14 @@ func sockets(t *testing.T, change func(*realtime.Options)) *sea {
 	t.Cleanup(func() { stop(); <-over })
 	NewWithT(t).Eventually(func() error { return s.sessions.Ready(t.Context()) }, 20*time.Second).Should(Succeed())
 	upstream := socketUpstream{s.hall.backend}
-	o := realtime.Options{
+	o := websocket.Options{
 		URL: s.openim.URL(), MaxSockets: 100, Sessions: socketSessions{s.sessions, s.hall.backend}, Upstream: upstream, Members: upstream, Profiles: upstream,
 		Judge: socketJudge{s.hall}, Trail: socketTrail{s.hall}, Log: slog.New(slog.DiscardHandler), Now: time.Now,
 	}
 	if change != nil {
 		change(&o)
 	}
-	relay, err := realtime.New(o)
+	relay, err := websocket.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,14 +108,14 @@ func sockets(t *testing.T, change func(*realtime.Options)) *sea {
 }
 
 // open is a socket by token or, with ticket, by a ticket.
-func (s *sea) open(t *testing.T, user, token string, ticket bool) (*websocket.Conn, string, error) {
+func (s *sea) open(t *testing.T, user, token string, ticket bool) (*gorilla.Conn, string, error) {
 	t.Helper()
-	dialer, query := websocket.Dialer{}, "?sendID="+user+"&token="+token+"&platformID=1&operationID=o&isBackground=false&sdkType=js"
+	dialer, query := gorilla.Dialer{}, "?sendID="+user+"&token="+token+"&platformID=1&operationID=o&isBackground=false&sdkType=js"
 	if ticket {
 		_, e := s.post(t, wire.PathTickets, token, `{}`)
 		var issued struct{ Ticket string }
 		NewWithT(t).Expect(json.Unmarshal(e.Data, &issued)).To(Succeed(), e.ErrMsg)
-		dialer.Subprotocols, query = []string{realtime.Subprotocol, "ticket." + issued.Ticket}, "?operationID=o&isBackground=false&sdkType=js"
+		dialer.Subprotocols, query = []string{websocket.Subprotocol, "ticket." + issued.Ticket}, "?operationID=o&isBackground=false&sdkType=js"
 	}
 	ws, resp, err := dialer.DialContext(t.Context(), s.url+query, nil)
 	body := ""
@@ -163,12 +163,12 @@ func (s *sea) lives(t *testing.T, user, token string) {
 }
 
 // ends expects a socket to be closed for good.
-func ends(t *testing.T, ws *websocket.Conn, code int) {
+func ends(t *testing.T, ws *gorilla.Conn, code int) {
 	t.Helper()
 	_ = ws.SetReadDeadline(time.Now().Add(30 * time.Second))
 	for {
 		if _, _, err := ws.ReadMessage(); err != nil {
-			NewWithT(t).Expect(websocket.IsCloseError(err, code)).To(BeTrue(), "closed with %d: %v", code, err)
+			NewWithT(t).Expect(gorilla.IsCloseError(err, code)).To(BeTrue(), "closed with %d: %v", code, err)
 			return
 		}
 	}
@@ -177,7 +177,7 @@ func ends(t *testing.T, ws *websocket.Conn, code int) {
 // TestAfterEveryRevocationTheNextLoginHasASocket: by the store that is shared by all replicas, with the sockets that users have.
 func TestAfterEveryRevocationTheNextLoginHasASocket(t *testing.T) {
 	s := sockets(t, nil)
-	s.back.devices = []link.Device{{ID: "device-of-alice", UserID: "alice", PlatformID: 1, Status: link.DeviceActive}}
+	s.back.devices = []internalapi.Device{{ID: "device-of-alice", UserID: "alice", PlatformID: 1, Status: internalapi.DeviceActive}}
 	command := func(path, body string) func(*testing.T, string) {
 		return func(t *testing.T, _ string) {
 			status, e := s.command(t, path, body, nil)
@@ -293,7 +293,7 @@ func TestASocketHearsThatTheBackendDoesNotAcceptItsSession(t *testing.T) {
 // TestATicketOpensASocketWhereTokensMayNot: where addresses are logged on the way, a token in one is a token given away.
 func TestATicketOpensASocketWhereTokensMayNot(t *testing.T) {
 	g := NewWithT(t)
-	s := sockets(t, func(o *realtime.Options) { o.TicketOnly = true })
+	s := sockets(t, func(o *websocket.Options) { o.TicketOnly = true })
 	token, _ := s.login(t, "alice")
 	_, body, err := s.open(t, "alice", token, false)
 	g.Expect(err).To(HaveOccurred())

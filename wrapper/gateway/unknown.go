@@ -8,8 +8,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/openimstack/openim-operator/wrapper/limit"
-	"github.com/openimstack/openim-operator/wrapper/realtime"
+	"github.com/openimstack/openim-operator/wrapper/ratelimit"
+	"github.com/openimstack/openim-operator/wrapper/websocket"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
@@ -18,17 +18,17 @@ import (
 // that was good a moment ago is not concerned, so that people behind the address of an attacker stay connected.
 
 // published is the allowance of an address for the published keys, which anybody may read.
-var published = limit.Class{PerSecond: 10, Burst: 100, By: []string{limit.ByIP}}
+var published = ratelimit.Class{PerSecond: 10, Burst: 100, By: []string{ratelimit.ByIP}}
 
 // unknown bounds unknown callers on one replica.
 type unknown struct {
-	refused   *limit.Addresses // calls that were refused, and what is being looked at
-	published *limit.Addresses
+	refused   *ratelimit.Addresses // calls that were refused, and what is being looked at
+	published *ratelimit.Addresses
 	good      *recent
 }
 
 func newUnknown(now func() time.Time) *unknown {
-	return &unknown{refused: limit.NewAddresses(now), published: limit.NewAddresses(now), good: newRecent(now)}
+	return &unknown{refused: ratelimit.NewAddresses(now), published: ratelimit.NewAddresses(now), good: newRecent(now)}
 }
 
 // look asks whether a call with a credential, which may be empty, may be looked at. When it may, settle must be called with what came
@@ -61,7 +61,7 @@ func (h *hall) recognised(x *exchange, credential string) {
 }
 
 // limited is the answer to a call of a class of which nothing is left.
-func (x *exchange) limited(class string, d limit.Decision) *wire.Failure {
+func (x *exchange) limited(class string, d ratelimit.Decision) *wire.Failure {
 	// Whole seconds, rounded up: earlier would be refused again.
 	x.w.Header().Set(wire.HeaderRetryAfter, strconv.Itoa(int((d.RetryAfter+time.Second-1)/time.Second)))
 	x.rec.Refuse(wire.Limited, class+" by "+d.By)
@@ -77,30 +77,30 @@ func (x *exchange) attached(r *http.Request) *http.Request {
 
 // lookedAt are sessions that sockets ask for, within what unknown callers may.
 type lookedAt struct {
-	realtime.Sessions
+	websocket.Sessions
 	*hall
 }
 
-// Authenticate implements realtime.Sessions.
-func (l lookedAt) Authenticate(ctx context.Context, token string) (realtime.Identity, *wire.Failure) {
+// Authenticate implements websocket.Sessions.
+func (l lookedAt) Authenticate(ctx context.Context, token string) (websocket.Identity, *wire.Failure) {
 	return l.within(ctx, token, l.Sessions.Authenticate)
 }
 
-// Redeem implements realtime.Sessions.
-func (l lookedAt) Redeem(ctx context.Context, ticket string) (realtime.Identity, *wire.Failure) {
+// Redeem implements websocket.Sessions.
+func (l lookedAt) Redeem(ctx context.Context, ticket string) (websocket.Identity, *wire.Failure) {
 	return l.within(ctx, ticket, l.Sessions.Redeem)
 }
 
-// findSession is one of realtime.Sessions' two ways to find a session.
-type findSession func(ctx context.Context, credential string) (realtime.Identity, *wire.Failure)
+// findSession is one of websocket.Sessions' two ways to find a session.
+type findSession func(ctx context.Context, credential string) (websocket.Identity, *wire.Failure)
 
-func (l lookedAt) within(ctx context.Context, credential string, find findSession) (realtime.Identity, *wire.Failure) {
+func (l lookedAt) within(ctx context.Context, credential string, find findSession) (websocket.Identity, *wire.Failure) {
 	x, ok := ctx.Value(exchangeKey{}).(*exchange)
 	if !ok {
 		return find(ctx, credential)
 	}
 	if failure := l.look(x, credential); failure != nil {
-		return realtime.Identity{}, failure
+		return websocket.Identity{}, failure
 	}
 	id, failure := find(ctx, credential)
 	if failure == nil {

@@ -19,11 +19,11 @@ import (
 	. "github.com/onsi/gomega"
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/openimstack/openim-operator/wrapper/audit"
+	"github.com/openimstack/openim-operator/wrapper/auditlog"
 	"github.com/openimstack/openim-operator/wrapper/auth"
 	"github.com/openimstack/openim-operator/wrapper/auth/authtest"
 	"github.com/openimstack/openim-operator/wrapper/issuers"
-	"github.com/openimstack/openim-operator/wrapper/realtime"
+	"github.com/openimstack/openim-operator/wrapper/websocket"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
@@ -77,16 +77,16 @@ func written(t *testing.T, path string) (events int, calls uint64) {
 	defer func() { _ = f.Close() }()
 	for lines := bufio.NewScanner(f); lines.Scan(); {
 		var e struct {
-			Kind  audit.Kind
+			Kind  auditlog.Kind
 			Count uint64
 		}
 		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
 			t.Fatal(err)
 		}
 		switch e.Kind {
-		case audit.KindCall, audit.KindSocket:
+		case auditlog.KindCall, auditlog.KindSocket:
 			events, calls = events+1, calls+1
-		case audit.KindRefusals:
+		case auditlog.KindRefusals:
 			events, calls = events+1, calls+e.Count
 		}
 	}
@@ -207,16 +207,16 @@ func TestSocketsOfUnknownCallersAreBoundedToo(t *testing.T) {
 
 // finder is sessions of which the one called bad is none.
 type finder struct {
-	realtime.Sessions
+	websocket.Sessions
 	asked int
 }
 
-func (f *finder) Authenticate(_ context.Context, token string) (realtime.Identity, *wire.Failure) {
+func (f *finder) Authenticate(_ context.Context, token string) (websocket.Identity, *wire.Failure) {
 	f.asked++
 	if token == "bad" {
-		return realtime.Identity{}, &wire.Failure{Name: "unauthenticated", ErrCode: wire.CodeTokenNotExist}
+		return websocket.Identity{}, &wire.Failure{Name: "unauthenticated", ErrCode: wire.CodeTokenNotExist}
 	}
-	return realtime.Identity{UserID: "alice"}, nil
+	return websocket.Identity{UserID: "alice"}, nil
 }
 
 func TestWhatIsRememberedOfGoodCredentialsIsBounded(t *testing.T) {
@@ -242,7 +242,7 @@ func TestWhatIsRememberedOfGoodCredentialsIsBounded(t *testing.T) {
 func record(t *testing.T, h *hall) (path string, stop func()) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "audit.log")
-	trail, err := audit.Open(audit.Options{Path: path, Log: slog.New(slog.DiscardHandler), Reg: prometheus.NewRegistry(), Now: time.Now})
+	trail, err := auditlog.Open(auditlog.Options{Path: path, Log: slog.New(slog.DiscardHandler), Reg: prometheus.NewRegistry(), Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}

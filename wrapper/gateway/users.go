@@ -9,8 +9,8 @@ import (
 	"strings"
 
 	"github.com/openimstack/openim-operator/wrapper/auth"
-	"github.com/openimstack/openim-operator/wrapper/policy"
-	"github.com/openimstack/openim-operator/wrapper/serve"
+	"github.com/openimstack/openim-operator/wrapper/httpserver"
+	"github.com/openimstack/openim-operator/wrapper/routes"
 	"github.com/openimstack/openim-operator/wrapper/session"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
@@ -29,8 +29,8 @@ type usersDoor struct {
 type ownRoute func(x *exchange, body []byte) (any, *wire.Failure)
 
 // perform carries out a route of the gateway's own for a caller who may and has spent for it: what is asked, the answer.
-func (h *hall) perform(x *exchange, route *policy.OwnRoute, own ownRoute) *wire.Failure {
-	body, failure := serve.ReadJSON(x.w, x.r, route.Body)
+func (h *hall) perform(x *exchange, route *routes.OwnRoute, own ownRoute) *wire.Failure {
+	body, failure := httpserver.ReadJSON(x.w, x.r, route.Body)
 	if failure != nil {
 		return failure
 	}
@@ -60,7 +60,7 @@ func (u *usersDoor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := u.begin(w, r)
 	x.mild = true
 	defer x.settle(false) // after a panic, or by a socket
-	if route := policy.FindOwn(policy.Users, r.RequestURI); route != nil && route.Path == wire.SocketPath {
+	if route := routes.FindOwn(routes.Users, r.RequestURI); route != nil && route.Path == wire.SocketPath {
 		x.rec.Route, x.rec.Audit = route.Name(), string(route.Audit)
 		u.sockets.ServeHTTP(w, x.attached(r)) // it writes its own events: one for the opening, one for the end
 		return
@@ -78,7 +78,7 @@ func (u *usersDoor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // answer finds out what is asked for. Targets are compared byte for byte, as everywhere.
 func (u *usersDoor) answer(x *exchange) *wire.Failure {
 	target := x.r.RequestURI
-	if route := policy.FindOwn(policy.Users, target); route != nil {
+	if route := routes.FindOwn(routes.Users, target); route != nil {
 		return u.answerOwn(x, route)
 	}
 	if strings.HasPrefix(target, wire.UserPrefix+"/") {
@@ -90,7 +90,7 @@ func (u *usersDoor) answer(x *exchange) *wire.Failure {
 	return &wire.UnknownRoute
 }
 
-func (u *usersDoor) answerOwn(x *exchange, route *policy.OwnRoute) *wire.Failure {
+func (u *usersDoor) answerOwn(x *exchange, route *routes.OwnRoute) *wire.Failure {
 	x.rec.Route, x.rec.Audit = route.Name(), string(route.Audit)
 	if x.r.Method != route.Method {
 		if failure := u.look(x, ""); failure != nil {
@@ -124,11 +124,11 @@ func (u *usersDoor) answerOpenIM(x *exchange) *wire.Failure {
 	if x.r.Method == http.MethodGet && strings.HasPrefix(x.r.RequestURI, wire.ObjectPrefix) {
 		return u.download(x)
 	}
-	route := policy.FindRequest(x.r.RequestURI, wire.UserPrefix)
+	route := routes.FindRequest(x.r.RequestURI, wire.UserPrefix)
 	if route != nil {
 		x.rec.Route, x.rec.Audit = route.Name(), string(route.Audit)
 	}
-	if failure := policy.PermitUser(x.w.Header(), route, x.r.Method); failure != nil {
+	if failure := routes.PermitUser(x.w.Header(), route, x.r.Method); failure != nil {
 		return failure
 	}
 	if failure := u.spend(x, route.Limit.Name); failure != nil {
@@ -145,15 +145,15 @@ func (u *usersDoor) answerOpenIM(x *exchange) *wire.Failure {
 }
 
 // readCall reads the body of a call. Of two rows an official SDK sends the body as protobuf.
-func readCall(x *exchange, route *policy.Route) (body []byte, media string, failure *wire.Failure) {
+func readCall(x *exchange, route *routes.Route) (body []byte, media string, failure *wire.Failure) {
 	if route.Protobuf {
 		sent, _, err := mime.ParseMediaType(x.r.Header.Get(wire.HeaderContentType))
-		if err == nil && (sent == policy.MediaTypeProtobuf || sent == "application/protobuf") {
-			body, failure = serve.ReadBody(x.w, x.r, route.Body)
-			return body, policy.MediaTypeProtobuf, failure
+		if err == nil && (sent == routes.MediaTypeProtobuf || sent == "application/protobuf") {
+			body, failure = httpserver.ReadBody(x.w, x.r, route.Body)
+			return body, routes.MediaTypeProtobuf, failure
 		}
 	}
-	body, failure = serve.ReadJSON(x.w, x.r, route.Body)
+	body, failure = httpserver.ReadJSON(x.w, x.r, route.Body)
 	return body, wire.MediaTypeJSON, failure
 }
 
@@ -238,7 +238,7 @@ func sessionFailure(err error) *wire.Failure {
 
 // requestID is the identifier of the request that a context belongs to.
 func requestID(ctx context.Context) string {
-	if id := serve.RecordOf(ctx).RequestID; id != "" {
+	if id := httpserver.RecordOf(ctx).RequestID; id != "" {
 		return id
 	}
 	return wire.NewRequestID()

@@ -9,9 +9,9 @@ import (
 
 	"github.com/openimstack/openim-operator/wrapper/auth"
 	"github.com/openimstack/openim-operator/wrapper/handshake"
-	"github.com/openimstack/openim-operator/wrapper/link"
-	"github.com/openimstack/openim-operator/wrapper/policy"
-	"github.com/openimstack/openim-operator/wrapper/serve"
+	"github.com/openimstack/openim-operator/wrapper/httpserver"
+	"github.com/openimstack/openim-operator/wrapper/internalapi"
+	"github.com/openimstack/openim-operator/wrapper/routes"
 	"github.com/openimstack/openim-operator/wrapper/session"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
@@ -34,7 +34,7 @@ func (u *usersDoor) wellKnown(x *exchange) *wire.Failure {
 	h.Set(wire.HeaderContentType, wire.MediaTypeJSON)
 	h.Set(wire.HeaderCacheControl, "public, max-age="+strconv.Itoa(wellKnownSeconds))
 	h.Set(wire.HeaderNoSniff, "nosniff")
-	x.rec.Verdict, x.rec.Routine = serve.VerdictAllowed, true
+	x.rec.Verdict, x.rec.Routine = httpserver.VerdictAllowed, true
 	_, _ = x.w.Write(body)
 	return nil
 }
@@ -44,11 +44,11 @@ func (u *usersDoor) startLogin(x *exchange, body []byte) (any, *wire.Failure) {
 	if err != nil {
 		return nil, argument(err.Error())
 	}
-	question := link.LoginStart{Request: request}
+	question := internalapi.LoginStart{Request: request}
 	if x.address.IsValid() {
 		question.From = x.address.String()
 	}
-	answer, err := ask[link.LoginStarted](x.r.Context(), u.backend, link.PathLoginStart, "", question)
+	answer, err := ask[internalapi.LoginStarted](x.r.Context(), u.backend, internalapi.PathLoginStart, "", question)
 	return answer.Reply, x.loginFailure(answer.Verdict, &answer.Outcome, err)
 }
 
@@ -62,37 +62,37 @@ func (u *usersDoor) finishLogin(x *exchange, body []byte) (any, *wire.Failure) {
 	if failure != nil {
 		token = ""
 	}
-	answer, err := ask[link.LoginFinished](x.r.Context(), u.backend, link.PathLoginFinish, token, link.LoginFinish{Request: request})
+	answer, err := ask[internalapi.LoginFinished](x.r.Context(), u.backend, internalapi.PathLoginFinish, token, internalapi.LoginFinish{Request: request})
 	if failure := x.loginFailure(answer.Verdict, &answer.Outcome, err); failure != nil {
 		return nil, failure
 	}
 	x.rec.Detail = answer.Outcome.Detail
 	if ended := answer.Outcome.Ends; ended != "" {
-		u.revocation().drop(x, link.DropCodes{SessionID: ended})
+		u.revocation().drop(x, internalapi.DropCodes{SessionID: ended})
 	}
 	return answer.Reply, nil
 }
 
 // loginFailure notes what came of a login for the trail, and has one answer for everything that could tell an attacker
 // something.
-func (x *exchange) loginFailure(verdict link.LoginVerdict, outcome *link.LoginOutcome, err error) *wire.Failure {
+func (x *exchange) loginFailure(verdict internalapi.LoginVerdict, outcome *internalapi.LoginOutcome, err error) *wire.Failure {
 	if outcome.UserID != "" {
 		x.caller = auth.Principal{Subject: outcome.UserID, Issuer: auth.UserIssuer, Device: outcome.DeviceID, Session: outcome.SessionID, PlatformID: outcome.PlatformID}
 		x.rec.Subject, x.rec.Issuer = x.caller.Subject, x.caller.Issuer
 	}
 	detail := outcome.Detail
 	if err != nil {
-		verdict, detail = link.LoginUnavailable, err.Error()
+		verdict, detail = internalapi.LoginUnavailable, err.Error()
 	}
 	var failure wire.Failure
 	switch verdict {
-	case link.LoginGranted:
+	case internalapi.LoginGranted:
 		return nil
-	case link.LoginMalformed:
+	case internalapi.LoginMalformed:
 		failure = wire.BadRequest.Because("the login's message is malformed: see docs/login.md")
-	case link.LoginBusy:
+	case internalapi.LoginBusy:
 		failure = wire.Limited
-	case link.LoginUnavailable:
+	case internalapi.LoginUnavailable:
 		failure = wire.Unavailable.Because("logging in is not possible now: try again after a second")
 	default:
 		failure = wire.Unauthenticated.Because("the login failed: start again")
@@ -112,7 +112,7 @@ func (u *usersDoor) showSession(x *exchange, _ []byte) (any, *wire.Failure) {
 }
 
 func (u *usersDoor) issueTicket(x *exchange, _ []byte) (any, *wire.Failure) {
-	issued, failure := askedFor[link.IssuedTicket](x, u.hall, link.PathIssueTicket, link.Empty{})
+	issued, failure := askedFor[internalapi.IssuedTicket](x, u.hall, internalapi.PathIssueTicket, internalapi.Empty{})
 	if failure != nil {
 		return nil, failure
 	}
@@ -127,13 +127,13 @@ func (u *usersDoor) issueCode(x *exchange, body []byte) (any, *wire.Failure) {
 	if failure := decode(body, &request); failure != nil {
 		return nil, failure
 	}
-	return asked[link.IssuedCode](x, u.hall, link.PathIssueCode, link.IssueCode{
+	return asked[internalapi.IssuedCode](x, u.hall, internalapi.PathIssueCode, internalapi.IssueCode{
 		UserID: x.caller.Subject, PlatformID: request.PlatformID, LifetimeSeconds: u.codeSeconds,
 	})
 }
 
 func (u *usersDoor) listDevices(x *exchange, _ []byte) (any, *wire.Failure) {
-	return asked[link.Devices](x, u.hall, link.PathListDevices, link.ListDevices{UserID: x.caller.Subject})
+	return asked[internalapi.Devices](x, u.hall, internalapi.PathListDevices, internalapi.ListDevices{UserID: x.caller.Subject})
 }
 
 func (u *usersDoor) revokeDevice(x *exchange, body []byte) (any, *wire.Failure) {
@@ -147,7 +147,7 @@ func (u *usersDoor) revokeDevice(x *exchange, body []byte) (any, *wire.Failure) 
 		f := wire.BadRequest.Because("deviceID: write the id of one of your devices")
 		return nil, &f
 	}
-	return u.revocation().devices(x, link.RevokeDevices{UserID: x.caller.Subject, DeviceID: request.DeviceID})
+	return u.revocation().devices(x, internalapi.RevokeDevices{UserID: x.caller.Subject, DeviceID: request.DeviceID})
 }
 
 func (u *usersDoor) revokeSessions(x *exchange, body []byte) (any, *wire.Failure) {
@@ -173,7 +173,7 @@ func (u *usersDoor) revokeSessions(x *exchange, body []byte) (any, *wire.Failure
 }
 
 // reply sends in OpenIM's envelope what the route declares of data. What else there is does not leave, and the log says so.
-func (x *exchange) reply(route *policy.OwnRoute, data any) *wire.Failure {
+func (x *exchange) reply(route *routes.OwnRoute, data any) *wire.Failure {
 	body, err := json.Marshal(data)
 	if err != nil {
 		return &wire.Internal
@@ -186,7 +186,7 @@ func (x *exchange) reply(route *policy.OwnRoute, data any) *wire.Failure {
 	if declared.Fields > 0 {
 		x.rec.Detail = fmt.Sprintf("members of the reply that the route does not declare: %d", declared.Fields)
 	}
-	x.rec.Verdict = serve.VerdictAllowed
+	x.rec.Verdict = httpserver.VerdictAllowed
 	wire.WriteEnvelope(x.w, http.StatusOK, wire.Envelope{Data: declared.Data})
 	return nil
 }

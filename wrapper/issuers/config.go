@@ -9,7 +9,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/openimstack/openim-operator/wrapper/auth"
-	"github.com/openimstack/openim-operator/wrapper/serve"
+	"github.com/openimstack/openim-operator/wrapper/httpserver"
 )
 
 // Admins says whose tokens make an administrator.
@@ -55,7 +55,7 @@ const (
 )
 
 // Validate adds to p what is wrong, each with its field below at.
-func (a *Admins) Validate(p *serve.Problems, at string) {
+func (a *Admins) Validate(p *httpserver.Problems, at string) {
 	if n := len(a.Issuers); n < 1 || n > maxIssuers {
 		p.Add(at+".issuers", "write 1 to %d issuers: without one, nobody can administer", maxIssuers)
 	}
@@ -69,7 +69,7 @@ func (a *Admins) Validate(p *serve.Problems, at string) {
 	}
 }
 
-func (i *Issuer) validate(p *serve.Problems, at string) {
+func (i *Issuer) validate(p *httpserver.Problems, at string) {
 	p.Text(at+".issuer", i.Issuer, 256)
 	list(p, at+".audiences", i.Audiences)
 	list(p, at+".algorithms", i.Algorithms)
@@ -91,13 +91,13 @@ func (i *Issuer) validate(p *serve.Problems, at string) {
 	}
 }
 
-func (i *Issuer) validateKeys(p *serve.Problems, at string) {
+func (i *Issuer) validateKeys(p *httpserver.Problems, at string) {
 	switch {
 	case i.JWKSURL == "":
 		p.File(at+".jwksFile", i.JWKSFile)
 	case i.JWKSFile != "":
 		p.Add(at+".jwksFile", "remove it or jwksURL: keys come from one place")
-	case !serve.IsURL(i.JWKSURL, "https"):
+	case !httpserver.IsURL(i.JWKSURL, "https"):
 		p.Add(at+".jwksURL", "write an https URL without user, query or fragment")
 	}
 	if i.CAFile != "" {
@@ -105,7 +105,7 @@ func (i *Issuer) validateKeys(p *serve.Problems, at string) {
 	}
 }
 
-func list(p *serve.Problems, field string, values []string) {
+func list(p *httpserver.Problems, field string, values []string) {
 	if len(values) < 1 || len(values) > maxListed {
 		p.Add(field, "write 1 to %d of them", maxListed)
 	}

@@ -14,8 +14,8 @@ import (
 
 	"github.com/openimstack/openim-operator/wrapper/auth"
 	"github.com/openimstack/openim-operator/wrapper/auth/authtest"
-	"github.com/openimstack/openim-operator/wrapper/mounted"
-	"github.com/openimstack/openim-operator/wrapper/serve"
+	"github.com/openimstack/openim-operator/wrapper/filewatch"
+	"github.com/openimstack/openim-operator/wrapper/httpserver"
 )
 
 func sample() Admins {
@@ -49,13 +49,13 @@ func TestWhatIsWrongIsSaidWithItsField(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			a := sample()
 			c.change(&a)
-			var p serve.Problems
+			var p httpserver.Problems
 			a.Validate(&p, "at")
 			NewWithT(t).Expect(p.Err()).To(MatchError(ContainSubstring(c.says)))
 		})
 	}
 	a := sample()
-	var p serve.Problems
+	var p httpserver.Problems
 	a.Validate(&p, "at")
 	NewWithT(t).Expect(p.Err()).NotTo(HaveOccurred())
 }
@@ -76,7 +76,7 @@ func TestATokenIsVerifiedByTheKeysOfItsFile(t *testing.T) {
 	g.Expect(opened.Admins.Ready()).NotTo(Succeed())
 
 	g.Expect(os.WriteFile(file, authtest.JWKS(t, key), 0o600)).To(Succeed())
-	mounted.NewWatcher(log, reg, opened.Sources...).Look()
+	filewatch.NewWatcher(log, reg, opened.Sources...).Look()
 	g.Expect(opened.Admins.Ready()).To(Succeed())
 	found, refusal := opened.Admins.Verify(token)
 	g.Expect(refusal).To(BeNil())

@@ -9,14 +9,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/openimstack/openim-operator/wrapper/auth"
-	"github.com/openimstack/openim-operator/wrapper/mounted"
+	"github.com/openimstack/openim-operator/wrapper/filewatch"
 )
 
 // Opened verifies administrators' tokens by key sets that are kept up to date.
 type Opened struct {
 	Admins *auth.Admins
 	// Sources are the mounted files, for a watcher.
-	Sources []mounted.Reloader
+	Sources []filewatch.Reloader
 	// Background fetches the key sets that have a URL until its context ends.
 	Background []func(context.Context)
 }

@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"github.com/openimstack/openim-operator/wrapper/handshake"
-	"github.com/openimstack/openim-operator/wrapper/link"
+	"github.com/openimstack/openim-operator/wrapper/internalapi"
 )
 
 const origin = "https://im.example.com"
@@ -48,9 +48,9 @@ func (j *journal) drain() []string {
 type book struct {
 	*journal
 	mu      sync.Mutex
-	devices []*link.Device
-	past    []link.Key // keys that were rotated away
-	users   map[string]link.User
+	devices []*internalapi.Device
+	past    []internalapi.Key // keys that were rotated away
+	users   map[string]internalapi.User
 	codes   map[string]issued
 	spent   map[string]bool // handshakes
 	down    bool
@@ -62,11 +62,11 @@ type issued struct {
 	psk      []byte
 }
 
-func (b *book) holder(key link.Key) int {
-	return slices.IndexFunc(b.devices, func(d *link.Device) bool { return d.Key == key })
+func (b *book) holder(key internalapi.Key) int {
+	return slices.IndexFunc(b.devices, func(d *internalapi.Device) bool { return d.Key == key })
 }
 
-func (b *book) user(id string) link.User {
+func (b *book) user(id string) internalapi.User {
 	u := b.users[id]
 	u.ID = id
 	return u
@@ -82,57 +82,57 @@ func (b *book) enter(call string) (func(), error) {
 	return b.mu.Unlock, nil
 }
 
-func (b *book) Resolve(_ context.Context, r link.Resolve) (link.Resolved, error) {
+func (b *book) Resolve(_ context.Context, r internalapi.Resolve) (internalapi.Resolved, error) {
 	leave, err := b.enter("resolve")
 	if err != nil {
-		return link.Resolved{}, err
+		return internalapi.Resolved{}, err
 	}
 	defer leave()
 	if _, err = handshake.ParsePublicKey(r.Key); err != nil {
-		return link.Resolved{}, err
+		return internalapi.Resolved{}, err
 	}
 	i := b.holder(r.Key)
 	if i < 0 {
-		return link.Resolved{}, nil
+		return internalapi.Resolved{}, nil
 	}
-	return link.Resolved{Found: true, Device: *b.devices[i], User: b.user(b.devices[i].UserID)}, nil
+	return internalapi.Resolved{Found: true, Device: *b.devices[i], User: b.user(b.devices[i].UserID)}, nil
 }
 
-func (b *book) OpenCode(_ context.Context, r link.OpenCode) (link.OpenedCode, error) {
+func (b *book) OpenCode(_ context.Context, r internalapi.OpenCode) (internalapi.OpenedCode, error) {
 	leave, err := b.enter("open code")
 	if err != nil {
-		return link.OpenedCode{}, err
+		return internalapi.OpenedCode{}, err
 	}
 	defer leave()
 	code, found := b.codes[r.CodeID]
 	if !found {
 		code.psk = random(handshake.PSKBytes)
 	}
-	return link.OpenedCode{Found: found, PSK: base64.RawURLEncoding.EncodeToString(code.psk)}, nil
+	return internalapi.OpenedCode{Found: found, PSK: base64.RawURLEncoding.EncodeToString(code.psk)}, nil
 }
 
-func (b *book) Enrol(_ context.Context, r link.Enrol) (link.Enrolled, error) {
+func (b *book) Enrol(_ context.Context, r internalapi.Enrol) (internalapi.Enrolled, error) {
 	leave, err := b.enter("enrol")
 	if err != nil {
-		return link.Enrolled{}, err
+		return internalapi.Enrolled{}, err
 	}
 	defer leave()
 	code, found := b.codes[r.CodeID]
 	switch {
 	case !found:
-		return link.Enrolled{Refused: link.CodeGone}, nil
+		return internalapi.Enrolled{Refused: internalapi.CodeGone}, nil
 	case b.holder(r.Key) >= 0 || slices.Contains(b.past, r.Key):
-		return link.Enrolled{Refused: link.KeyTaken}, nil
+		return internalapi.Enrolled{Refused: internalapi.KeyTaken}, nil
 	case code.platform != 0 && code.platform != r.PlatformID:
-		return link.Enrolled{Refused: link.WrongPlatform}, nil
+		return internalapi.Enrolled{Refused: internalapi.WrongPlatform}, nil
 	}
 	delete(b.codes, r.CodeID)
-	device := link.Device{
+	device := internalapi.Device{
 		ID: fmt.Sprintf("device-%d", len(b.devices)), UserID: code.userID, PlatformID: r.PlatformID, Name: r.Name,
-		Key: r.Key, Status: link.DeviceActive,
+		Key: r.Key, Status: internalapi.DeviceActive,
 	}
 	b.devices = append(b.devices, &device)
-	return link.Enrolled{Device: device, User: b.user(code.userID)}, nil
+	return internalapi.Enrolled{Device: device, User: b.user(code.userID)}, nil
 }
 
 func (b *book) SpendHandshake(_ context.Context, id string) (bool, error) {
@@ -146,23 +146,23 @@ func (b *book) SpendHandshake(_ context.Context, id string) (bool, error) {
 	return first, nil
 }
 
-func (b *book) Rotate(_ context.Context, r link.Rotate) (link.Enrolled, error) {
+func (b *book) Rotate(_ context.Context, r internalapi.Rotate) (internalapi.Enrolled, error) {
 	leave, err := b.enter("rotate")
 	if err != nil {
-		return link.Enrolled{}, err
+		return internalapi.Enrolled{}, err
 	}
 	defer leave()
 	if b.holder(r.Key) >= 0 || slices.Contains(b.past, r.Key) {
-		return link.Enrolled{Refused: link.KeyTaken}, nil
+		return internalapi.Enrolled{Refused: internalapi.KeyTaken}, nil
 	}
 	for _, d := range b.devices {
-		if d.ID == r.DeviceID && d.Status == link.DeviceActive {
+		if d.ID == r.DeviceID && d.Status == internalapi.DeviceActive {
 			b.past = append(b.past, d.Key)
 			d.Key = r.Key
-			return link.Enrolled{Device: *d, User: b.user(d.UserID)}, nil
+			return internalapi.Enrolled{Device: *d, User: b.user(d.UserID)}, nil
 		}
 	}
-	return link.Enrolled{Refused: link.NoSuchDevice}, nil
+	return internalapi.Enrolled{Refused: internalapi.NoSuchDevice}, nil
 }
 
 // issue puts a code on record.
@@ -252,7 +252,7 @@ func newWorld(t testing.TB) *world {
 	j := &journal{}
 	w := &world{
 		t: t, calls: j, dir: t.TempDir(), now: time.Unix(1700000000, 0),
-		book:  &book{journal: j, users: map[string]link.User{}, codes: map[string]issued{}, spent: map[string]bool{}},
+		book:  &book{journal: j, users: map[string]internalapi.User{}, codes: map[string]issued{}, spent: map[string]bool{}},
 		desk:  &desk{journal: j},
 		shelf: &shelf{journal: j, held: map[string][]byte{}},
 	}
@@ -309,13 +309,13 @@ func newKey(t testing.TB) *ecdh.PrivateKey {
 }
 
 // add puts a device on record without an enrolment.
-func (w *world) add(userID string, platform int32) (*ecdh.PrivateKey, *link.Device) {
+func (w *world) add(userID string, platform int32) (*ecdh.PrivateKey, *internalapi.Device) {
 	key := newKey(w.t)
 	w.book.mu.Lock()
 	defer w.book.mu.Unlock()
-	device := &link.Device{
+	device := &internalapi.Device{
 		ID: fmt.Sprintf("device-%d", len(w.book.devices)), UserID: userID, PlatformID: platform,
-		Key: handshake.PublicOf(key).String(), Status: link.DeviceActive,
+		Key: handshake.PublicOf(key).String(), Status: internalapi.DeviceActive,
 	}
 	w.book.devices = append(w.book.devices, device)
 	return key, device

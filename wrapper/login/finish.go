@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/openimstack/openim-operator/wrapper/handshake"
-	"github.com/openimstack/openim-operator/wrapper/link"
+	"github.com/openimstack/openim-operator/wrapper/internalapi"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
@@ -123,7 +123,7 @@ func (s *Service) openCode(ctx context.Context, a *attempt) ([]byte, error) {
 	if a.state.Purpose != handshake.Enrol {
 		return nil, nil
 	}
-	opened, err := s.Registry.OpenCode(ctx, link.OpenCode{CodeID: a.state.CodeID})
+	opened, err := s.Registry.OpenCode(ctx, internalapi.OpenCode{CodeID: a.state.CodeID})
 	if err != nil {
 		return nil, err
 	}
@@ -161,30 +161,30 @@ func (a *attempt) admit(m3, psk []byte) {
 }
 
 // decide asks the registry once, whatever happened before.
-func (s *Service) decide(ctx context.Context, a *attempt, current *Caller) (link.Device, link.User, error) {
+func (s *Service) decide(ctx context.Context, a *attempt, current *Caller) (internalapi.Device, internalapi.User, error) {
 	if a.state.Purpose == handshake.Rotate && !a.refused() {
 		s.checkCaller(a, current)
 	}
 	if a.refused() {
-		_, err := s.Registry.Resolve(ctx, link.Resolve{Key: nobody().String()})
-		return link.Device{}, link.User{}, err
+		_, err := s.Registry.Resolve(ctx, internalapi.Resolve{Key: nobody().String()})
+		return internalapi.Device{}, internalapi.User{}, err
 	}
 	switch a.state.Purpose {
 	case handshake.Enrol:
-		reply, err := s.Registry.Enrol(ctx, link.Enrol{
+		reply, err := s.Registry.Enrol(ctx, internalapi.Enrol{
 			CodeID: a.state.CodeID, Key: a.key.String(), PlatformID: a.hello.PlatformID, Name: a.hello.DeviceName,
 		})
 		a.judge(reply.Refused, reply.Device, reply.User)
 		return reply.Device, reply.User, err
 	case handshake.Rotate:
-		reply, err := s.Registry.Rotate(ctx, link.Rotate{DeviceID: current.DeviceID, Key: a.key.String()})
+		reply, err := s.Registry.Rotate(ctx, internalapi.Rotate{DeviceID: current.DeviceID, Key: a.key.String()})
 		a.judge(reply.Refused, reply.Device, reply.User)
 		if reply.Device.UserID != current.UserID {
 			a.refuse(RegistryRefused)
 		}
 		return reply.Device, reply.User, err
 	default:
-		reply, err := s.Registry.Resolve(ctx, link.Resolve{Key: a.key.String()})
+		reply, err := s.Registry.Resolve(ctx, internalapi.Resolve{Key: a.key.String()})
 		if !reply.Found {
 			a.refuse(UnknownKey)
 		}
@@ -215,16 +215,16 @@ func (s *Service) checkCaller(a *attempt, current *Caller) {
 }
 
 // judge holds what the registry said against what the client says. It trusts nothing to have been checked there.
-func (a *attempt) judge(refused link.Refused, device link.Device, user link.User) {
+func (a *attempt) judge(refused internalapi.Refused, device internalapi.Device, user internalapi.User) {
 	switch refused {
 	case "":
-	case link.CodeGone:
+	case internalapi.CodeGone:
 		a.refuse(UnknownCode)
-	case link.KeyTaken:
+	case internalapi.KeyTaken:
 		a.refuse(KeyTaken)
-	case link.WrongPlatform:
+	case internalapi.WrongPlatform:
 		a.refuse(WrongPlatform)
-	case link.NoSuchDevice:
+	case internalapi.NoSuchDevice:
 		a.refuse(DeviceRevoked)
 	default:
 		a.refuse(RegistryRefused)
@@ -236,7 +236,7 @@ func (a *attempt) judge(refused link.Refused, device link.Device, user link.User
 	switch {
 	case device.ID == "" || device.UserID == "" || device.UserID != user.ID || device.Key != a.key.String():
 		a.refuse(RegistryRefused)
-	case device.Status != link.DeviceActive:
+	case device.Status != internalapi.DeviceActive:
 		a.refuse(DeviceRevoked)
 	case user.Disabled:
 		a.refuse(UserDisabled)
@@ -246,7 +246,7 @@ func (a *attempt) judge(refused link.Refused, device link.Device, user link.User
 }
 
 // grant makes the session and seals it into the one message that this handshake's keys ever seal.
-func (s *Service) grant(ctx context.Context, a *attempt, ring *Ring, device link.Device, user link.User) (handshake.FinishReply, Outcome, error) {
+func (s *Service) grant(ctx context.Context, a *attempt, ring *Ring, device internalapi.Device, user internalapi.User) (handshake.FinishReply, Outcome, error) {
 	token, sessionID, expires, err := s.Sessions.Create(ctx, user.ID, device.ID, device.PlatformID, user.Epoch)
 	if err != nil {
 		return handshake.FinishReply{}, a.outcome.because(SessionsDown), fmt.Errorf("%w: %w", ErrUnavailable, err)

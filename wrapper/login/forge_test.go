@@ -9,11 +9,11 @@ import (
 	"github.com/flynn/noise"
 
 	"github.com/openimstack/openim-operator/wrapper/handshake"
-	"github.com/openimstack/openim-operator/wrapper/link"
+	"github.com/openimstack/openim-operator/wrapper/internalapi"
 )
 
 // Enrol is told that the code has gone in the meantime.
-func (r *gone) Enrol(ctx context.Context, request link.Enrol) (link.Enrolled, error) {
+func (r *gone) Enrol(ctx context.Context, request internalapi.Enrol) (internalapi.Enrolled, error) {
 	r.mu.Lock()
 	delete(r.codes, request.CodeID)
 	r.mu.Unlock()

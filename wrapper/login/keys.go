@@ -8,8 +8,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/openimstack/openim-operator/wrapper/filewatch"
 	"github.com/openimstack/openim-operator/wrapper/handshake"
-	"github.com/openimstack/openim-operator/wrapper/mounted"
 )
 
 // keysName is the label of the server keys in logs and metrics.
@@ -27,8 +27,8 @@ type serverKey struct {
 // NewKeys reads the wrapper's static keys from a mounted folder: one to four files, each with one X25519 private key,
 // 32 bytes as base64url or as 64 hexadecimal digits. Clients are offered the key of the lexically first file, and served
 // with each of them.
-func NewKeys(dir string) *mounted.Source[*Ring] {
-	return mounted.NewFolder(keysName, dir, handshake.MaxServerKeys, parseRing)
+func NewKeys(dir string) *filewatch.Source[*Ring] {
+	return filewatch.NewFolder(keysName, dir, handshake.MaxServerKeys, parseRing)
 }
 
 func parseRing(names []string, contents [][]byte) (*Ring, error) {

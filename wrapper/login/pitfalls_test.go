@@ -15,7 +15,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/openimstack/openim-operator/wrapper/handshake"
-	"github.com/openimstack/openim-operator/wrapper/link"
+	"github.com/openimstack/openim-operator/wrapper/internalapi"
 	"github.com/openimstack/openim-operator/wrapper/redisdb"
 	"github.com/openimstack/openim-operator/wrapper/redisdb/redistest"
 )
@@ -217,7 +217,7 @@ func TestPitfall5OneKeyOneDevice(t *testing.T) {
 	g.Expect(err).To(BeIdenticalTo(ErrRefused))
 	g.Expect(outcome.Reason).To(Equal(KeyTaken))
 
-	bob.Status = link.DeviceRevoked
+	bob.Status = internalapi.DeviceRevoked
 	_, outcome, err = w.enroller(w.book.issue("bob", 0), bobs).run()
 	g.Expect(err).To(BeIdenticalTo(ErrRefused), "nor does it come back after it was revoked, not even to its owner")
 	g.Expect(outcome.Reason).To(Equal(KeyTaken))

@@ -11,7 +11,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/openimstack/openim-operator/wrapper/handshake"
-	"github.com/openimstack/openim-operator/wrapper/link"
+	"github.com/openimstack/openim-operator/wrapper/internalapi"
 )
 
 // refusal is one way of not being let in: it prepares a second call that must be refused.
@@ -37,7 +37,7 @@ func spoil(r handshake.FinishRequest, i int) handshake.FinishRequest {
 	return r
 }
 
-func (w *world) caller(d *link.Device) *Caller {
+func (w *world) caller(d *internalapi.Device) *Caller {
 	return &Caller{UserID: d.UserID, DeviceID: d.ID, SessionID: "session-0", PlatformID: d.PlatformID, LoggedIn: w.now}
 }
 
@@ -102,12 +102,12 @@ var refusals = []refusal{
 	}, asLogin},
 	{"a revoked device", DeviceRevoked, func(w *world) (handshake.FinishRequest, *Caller) {
 		key, device := w.add("alice", 5)
-		device.Status = link.DeviceRevoked
+		device.Status = internalapi.DeviceRevoked
 		return w.client(handshake.Login, key).begin(), nil
 	}, asLogin},
 	{"a disabled user", UserDisabled, func(w *world) (handshake.FinishRequest, *Caller) {
 		key, _ := w.add("alice", 5)
-		w.book.users["alice"] = link.User{Disabled: true}
+		w.book.users["alice"] = internalapi.User{Disabled: true}
 		return w.client(handshake.Login, key).begin(), nil
 	}, asLogin},
 	{"another platform", WrongPlatform, func(w *world) (handshake.FinishRequest, *Caller) {
@@ -164,11 +164,11 @@ var refusals = []refusal{
 	}, asEnrol},
 	{"enrolling a revoked device's key", KeyTaken, func(w *world) (handshake.FinishRequest, *Caller) {
 		key, device := w.add("alice", 5)
-		device.Status = link.DeviceRevoked
+		device.Status = internalapi.DeviceRevoked
 		return w.enroller(w.book.issue("alice", 0), key).begin(), nil
 	}, asEnrol},
 	{"enrolling for a disabled user", UserDisabled, func(w *world) (handshake.FinishRequest, *Caller) {
-		w.book.users["alice"] = link.User{Disabled: true}
+		w.book.users["alice"] = internalapi.User{Disabled: true}
 		return w.enroller(w.book.issue("alice", 0), newKey(w.t)).begin(), nil
 	}, asEnrol},
 	{"rotating without a session", NoSession, func(w *world) (handshake.FinishRequest, *Caller) {
@@ -191,7 +191,7 @@ var refusals = []refusal{
 	}, asRotate},
 	{"rotating a revoked device", DeviceRevoked, func(w *world) (handshake.FinishRequest, *Caller) {
 		_, device := w.add("alice", 5)
-		device.Status = link.DeviceRevoked
+		device.Status = internalapi.DeviceRevoked
 		return w.client(handshake.Rotate, newKey(w.t)).begin(), w.caller(device)
 	}, asRotate},
 	{"rotating a device of somebody else", RegistryRefused, func(w *world) (handshake.FinishRequest, *Caller) {

@@ -11,16 +11,16 @@ import (
 	"time"
 
 	"github.com/openimstack/openim-operator/wrapper/handshake"
-	"github.com/openimstack/openim-operator/wrapper/link"
+	"github.com/openimstack/openim-operator/wrapper/internalapi"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
 // Registry knows the devices. The backend has it.
 type Registry interface {
-	Resolve(ctx context.Context, request link.Resolve) (link.Resolved, error)
-	OpenCode(ctx context.Context, request link.OpenCode) (link.OpenedCode, error)
-	Enrol(ctx context.Context, request link.Enrol) (link.Enrolled, error)
-	Rotate(ctx context.Context, request link.Rotate) (link.Enrolled, error)
+	Resolve(ctx context.Context, request internalapi.Resolve) (internalapi.Resolved, error)
+	OpenCode(ctx context.Context, request internalapi.OpenCode) (internalapi.OpenedCode, error)
+	Enrol(ctx context.Context, request internalapi.Enrol) (internalapi.Enrolled, error)
+	Rotate(ctx context.Context, request internalapi.Rotate) (internalapi.Enrolled, error)
 	// SpendHandshake notes that a handshake was finished, and reports false when it was before. It is not kept where States are: who can
 	// write there can put a state back, and two replies sealed under one handshake's keys would give these keys away.
 	SpendHandshake(ctx context.Context, id string) (first bool, err error)
@@ -64,7 +64,7 @@ func New(o Options) (*Service, error) {
 }
 
 // callTimeout bounds a call with all it waits for.
-const callTimeout = link.LoginDeadline
+const callTimeout = internalapi.LoginDeadline
 
 // WellKnown is the document that tells clients how to log in here.
 func (s *Service) WellKnown() (handshake.WellKnown, error) {

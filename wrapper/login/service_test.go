@@ -9,7 +9,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/openimstack/openim-operator/wrapper/handshake"
-	"github.com/openimstack/openim-operator/wrapper/link"
+	"github.com/openimstack/openim-operator/wrapper/internalapi"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
@@ -17,7 +17,7 @@ func TestADeviceIsEnrolledWithACodeAndLogsInWithItsKey(t *testing.T) {
 	g := NewWithT(t)
 	w := newWorld(t)
 	key := newKey(t)
-	w.book.users["alice"] = link.User{Epoch: 7}
+	w.book.users["alice"] = internalapi.User{Epoch: 7}
 
 	reply, outcome, err := w.enroller(w.book.issue("alice", 0), key).run()
 	g.Expect(err).NotTo(HaveOccurred())
@@ -164,10 +164,10 @@ func TestWhateverIsDownTheLoginFailsClosed(t *testing.T) {
 
 // TestTheRegistryIsNotBelievedBlindly: an answer whose parts do not agree grants nothing.
 func TestTheRegistryIsNotBelievedBlindly(t *testing.T) {
-	for name, spoil := range map[string]func(*link.Device){
-		"a device without an id":      func(d *link.Device) { d.ID = "" },
-		"a device of nobody":          func(d *link.Device) { d.UserID = "" },
-		"a state that does not exist": func(d *link.Device) { d.Status = "paused" },
+	for name, spoil := range map[string]func(*internalapi.Device){
+		"a device without an id":      func(d *internalapi.Device) { d.ID = "" },
+		"a device of nobody":          func(d *internalapi.Device) { d.UserID = "" },
+		"a state that does not exist": func(d *internalapi.Device) { d.Status = "paused" },
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)

@@ -13,8 +13,8 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/openimstack/openim-operator/wrapper/httpserver"
 	"github.com/openimstack/openim-operator/wrapper/redisdb"
-	"github.com/openimstack/openim-operator/wrapper/serve"
 )
 
 // States keeps what a handshake needs between its two calls, for all replicas.
@@ -70,7 +70,7 @@ func (r *redisStates) Reserve(ctx context.Context, from netip.Addr, ttl time.Dur
 	window := strconv.FormatInt(r.now().UnixNano()/int64(ttl), 36)
 	counters := []string{r.db.Key(keyCount, window)}
 	args := []any{2 * ttl.Milliseconds(), r.limits.Overall}
-	for i, network := range serve.Networks(from) {
+	for i, network := range httpserver.Networks(from) {
 		counters = append(counters, r.db.Key(keyCount, window, ":", short(network.String())))
 		args = append(args, r.limits.PerSource*networkTimes[i])
 	}

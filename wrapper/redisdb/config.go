@@ -6,7 +6,7 @@ import (
 	"regexp"
 	"strconv"
 
-	"github.com/openimstack/openim-operator/wrapper/serve"
+	"github.com/openimstack/openim-operator/wrapper/httpserver"
 )
 
 // Config says where the wrapper's own Redis is. It is never OpenIM's: who reaches that one owns OpenIM.
@@ -43,7 +43,7 @@ const (
 var prefixForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/-]{0,126}:$`)
 
 // Validate notes what is wrong with the configuration. It opens no file.
-func (c *Config) Validate(p *serve.Problems, field string) {
+func (c *Config) Validate(p *httpserver.Problems, field string) {
 	if len(c.Addresses) < 1 || len(c.Addresses) > maxAddresses {
 		p.Add(field+".addresses", "write 1 to %d of them", maxAddresses)
 	}

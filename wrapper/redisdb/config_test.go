@@ -6,16 +6,16 @@ import (
 
 	. "github.com/onsi/gomega"
 
+	"github.com/openimstack/openim-operator/wrapper/httpserver"
 	"github.com/openimstack/openim-operator/wrapper/redisdb"
-	"github.com/openimstack/openim-operator/wrapper/serve"
 )
 
 func parse(yaml string) (redisdb.Config, error) {
 	var c redisdb.Config
-	if err := serve.DecodeYAML([]byte(yaml), &c); err != nil {
+	if err := httpserver.DecodeYAML([]byte(yaml), &c); err != nil {
 		return c, err
 	}
-	var p serve.Problems
+	var p httpserver.Problems
 	c.Validate(&p, "redis")
 	return c, p.Err()
 }

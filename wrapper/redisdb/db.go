@@ -15,7 +15,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
 
-	"github.com/openimstack/openim-operator/wrapper/mounted"
+	"github.com/openimstack/openim-operator/wrapper/filewatch"
 )
 
 // Bounds of every call. A call waits at most for a place in the pool, then for a connection, then for its reply.
@@ -35,8 +35,8 @@ type DB struct {
 }
 
 // Open makes the client. It calls nobody: the first command connects. The sources it returns must be looked at by a
-// mounted.Watcher; until that has read them, commands fail. New connections use what was read last.
-func Open(c Config, log *slog.Logger) (*DB, []mounted.Reloader) {
+// filewatch.Watcher; until that has read them, commands fail. New connections use what was read last.
+func Open(c Config, log *slog.Logger) (*DB, []filewatch.Reloader) {
 	useLog(log)
 	credentials, sources := credentialFiles(c)
 	dialer, more := dial(c.TLS)
@@ -77,12 +77,12 @@ func (d *DB) Ready(ctx context.Context) error {
 
 type credentialsFunc = func(context.Context) (string, string, error)
 
-func credentialFiles(c Config) (credentialsFunc, []mounted.Reloader) {
-	password := mounted.New("redis-password", mounted.Text(1, maxPasswordBytes), c.PasswordFile)
-	sources := []mounted.Reloader{password}
-	var username *mounted.Source[[]byte]
+func credentialFiles(c Config) (credentialsFunc, []filewatch.Reloader) {
+	password := filewatch.New("redis-password", filewatch.Text(1, maxPasswordBytes), c.PasswordFile)
+	sources := []filewatch.Reloader{password}
+	var username *filewatch.Source[[]byte]
 	if c.UsernameFile != "" {
-		username = mounted.New("redis-username", mounted.Text(1, maxUsernameBytes), c.UsernameFile)
+		username = filewatch.New("redis-username", filewatch.Text(1, maxUsernameBytes), c.UsernameFile)
 		sources = append(sources, username)
 	}
 	return func(context.Context) (string, string, error) {
@@ -98,16 +98,16 @@ func credentialFiles(c Config) (credentialsFunc, []mounted.Reloader) {
 type dialFunc = func(ctx context.Context, network, address string) (net.Conn, error)
 
 // dial connects by TCP or TLS with the roots that were read last.
-func dial(c *TLS) (dialFunc, []mounted.Reloader) {
+func dial(c *TLS) (dialFunc, []filewatch.Reloader) {
 	plain := &net.Dialer{Timeout: Timeout, KeepAlive: 15 * time.Second}
 	if c == nil {
 		return plain.DialContext, nil
 	}
 	roots := func() (*x509.CertPool, error) { return nil, nil }
-	var sources []mounted.Reloader
+	var sources []filewatch.Reloader
 	if c.CAFile != "" {
-		file := mounted.New("redis-ca", parseRoots, c.CAFile)
-		roots, sources = file.Get, []mounted.Reloader{file}
+		file := filewatch.New("redis-ca", parseRoots, c.CAFile)
+		roots, sources = file.Get, []filewatch.Reloader{file}
 	}
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		pool, err := roots()

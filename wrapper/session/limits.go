@@ -3,7 +3,7 @@ package session
 import (
 	"time"
 
-	"github.com/openimstack/openim-operator/wrapper/serve"
+	"github.com/openimstack/openim-operator/wrapper/httpserver"
 )
 
 // Limits say how long users stay logged in. Gateway and backend read the same ones.
@@ -32,7 +32,7 @@ func (l *Limits) Fill() {
 }
 
 // Validate adds to p what is wrong, each with its field below at.
-func (l *Limits) Validate(p *serve.Problems, at string) {
+func (l *Limits) Validate(p *httpserver.Problems, at string) {
 	for field, value := range map[string]int32{".lifetimeSeconds": l.LifetimeSeconds, ".idleSeconds": l.IdleSeconds} {
 		if value < minLimitSeconds || value > maxLimitSeconds {
 			p.Add(at+field, "write %d to %d", minLimitSeconds, maxLimitSeconds)

@@ -9,7 +9,7 @@ import (
 
 	"google.golang.org/protobuf/encoding/protowire"
 
-	"github.com/openimstack/openim-operator/wrapper/realtime/frame"
+	"github.com/openimstack/openim-operator/wrapper/websocket/frame"
 )
 
 // Field numbers of OpenIM's messages (openimsdk/protocol sdkws.proto, msg.proto).

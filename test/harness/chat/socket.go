@@ -14,7 +14,7 @@ import (
 
 	"github.com/coder/websocket"
 
-	"github.com/openimstack/openim-operator/wrapper/realtime/frame"
+	"github.com/openimstack/openim-operator/wrapper/websocket/frame"
 )
 
 // Identifiers of OpenIM's socket that the tests use (internal/msggateway/constant.go).

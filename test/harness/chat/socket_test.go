@@ -15,7 +15,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/openimstack/openim-operator/test/harness/chat"
-	"github.com/openimstack/openim-operator/wrapper/realtime/frame"
+	"github.com/openimstack/openim-operator/wrapper/websocket/frame"
 )
 
 var inJSON = frame.Encoding{JSON: true}

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"net/http"
 
-	"github.com/openimstack/openim-operator/wrapper/link"
+	"github.com/openimstack/openim-operator/wrapper/internalapi"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
@@ -35,8 +35,8 @@ func (u User) Who(ctx context.Context) (Reply, error) {
 }
 
 // IssueCode asks for a one-time code with which a user enrols a device. The user need not be there yet.
-func (a Admin) IssueCode(ctx context.Context, user string) (link.IssuedCode, error) {
-	var issued link.IssuedCode
+func (a Admin) IssueCode(ctx context.Context, user string) (internalapi.IssuedCode, error) {
+	var issued internalapi.IssuedCode
 	err := a.call(ctx, own(wire.PathAdminIssueCode), map[string]any{"userID": user, "nickname": user}, &issued)
 	return issued, err
 }
@@ -47,8 +47,8 @@ func (a Admin) RevokeDevice(ctx context.Context, user, device string) error {
 }
 
 // Devices of a user, revoked ones included.
-func (a Admin) Devices(ctx context.Context, user string) ([]link.Device, error) {
-	var list link.Devices
+func (a Admin) Devices(ctx context.Context, user string) ([]internalapi.Device, error) {
+	var list internalapi.Devices
 	err := a.call(ctx, own(wire.PathAdminDevices), map[string]string{"userID": user}, &list)
 	return list.Devices, err
 }

@@ -13,10 +13,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
+	login "github.com/openimstack/openim-operator/clients/go"
 	"github.com/openimstack/openim-operator/netpol/graph"
 	"github.com/openimstack/openim-operator/test/harness/chat"
 	"github.com/openimstack/openim-operator/test/harness/matrix"
-	login "github.com/openimstack/openim-operator/wrapper/client"
 	"github.com/openimstack/openim-operator/wrapper/handshake"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )

@@ -11,7 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
-	"github.com/openimstack/openim-operator/wrapper/audit"
+	"github.com/openimstack/openim-operator/wrapper/auditlog"
 )
 
 // Entry is what the harness reads of an event of the audit trail.
@@ -83,7 +83,7 @@ func (t Trail) Find(wanted func(Entry) bool) []Entry {
 // Verify looks whether the chain of each pod is whole, as `wrapper audit verify` does, and counts the events.
 func (t Trail) Verify() (events int, err error) {
 	for _, pod := range t.pods() {
-		verifier := audit.Verifier{Partial: true} // the node may have cut the beginning of a log
+		verifier := auditlog.Verifier{Partial: true} // the node may have cut the beginning of a log
 		if err := verifier.Read(bytes.NewReader(t.logs[pod])); err != nil {
 			return 0, fmt.Errorf("reading the trail of %s: %w", pod, err)
 		}

@@ -12,15 +12,15 @@ import (
 	. "github.com/onsi/gomega"
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/openimstack/openim-operator/wrapper/audit"
+	"github.com/openimstack/openim-operator/wrapper/auditlog"
 )
 
 // trailOf is the log of a gateway's pod: its trail among other lines.
-func trailOf(t *testing.T, events ...audit.Event) []byte {
+func trailOf(t *testing.T, events ...auditlog.Event) []byte {
 	t.Helper()
 	g := NewWithT(t)
 	path := filepath.Join(t.TempDir(), "trail")
-	l, err := audit.Open(audit.Options{Path: path, Program: "gateway", Log: slog.New(slog.DiscardHandler), Reg: prometheus.NewRegistry(), Now: time.Now})
+	l, err := auditlog.Open(auditlog.Options{Path: path, Program: "gateway", Log: slog.New(slog.DiscardHandler), Reg: prometheus.NewRegistry(), Now: time.Now})
 	g.Expect(err).NotTo(HaveOccurred())
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan struct{})
@@ -36,8 +36,8 @@ func trailOf(t *testing.T, events ...audit.Event) []byte {
 }
 
 var (
-	refusedEvent = audit.Event{Kind: audit.KindMessage, Who: audit.Who{Role: "user", UserID: "alice"}, What: audit.What{Identifier: 1003}, Outcome: audit.Outcome{Verdict: audit.Refused, ErrCode: 1002}}
-	allowedEvent = audit.Event{Kind: audit.KindCall, Who: audit.Who{Role: "user", UserID: "bob"}, Outcome: audit.Outcome{Verdict: audit.Allowed}}
+	refusedEvent = auditlog.Event{Kind: auditlog.KindMessage, Who: auditlog.Who{Role: "user", UserID: "alice"}, What: auditlog.What{Identifier: 1003}, Outcome: auditlog.Outcome{Verdict: auditlog.Refused, ErrCode: 1002}}
+	allowedEvent = auditlog.Event{Kind: auditlog.KindCall, Who: auditlog.Who{Role: "user", UserID: "bob"}, Outcome: auditlog.Outcome{Verdict: auditlog.Allowed}}
 )
 
 func TestEventsAreFoundAmongOtherLinesOfAllPods(t *testing.T) {

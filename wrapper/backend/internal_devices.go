@@ -1,0 +1,87 @@
+package backend
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/openimstack/openim-operator/wrapper/internalapi"
+	"github.com/openimstack/openim-operator/wrapper/wire"
+)
+
+// errOwn is for a user who asks about somebody else's devices.
+var errOwn error = wire.Forbidden.Because("a user asks about their own devices alone")
+
+func (l *links) listDevices(ctx context.Context, call *asking, q internalapi.ListDevices) (internalapi.Devices, error) {
+	switch {
+	case !legalUser(q.UserID):
+		return internalapi.Devices{}, badUser
+	case call.asker.isUser() && q.UserID != call.asker.Subject:
+		return internalapi.Devices{}, errOwn
+	}
+	about(call.rec, q.UserID)
+	list, err := l.devices.ListDevices(ctx, q.UserID)
+	return internalapi.Devices{Devices: list}, err
+}
+
+func (l *links) revokeDevices(ctx context.Context, call *asking, q internalapi.RevokeDevices) (internalapi.Devices, error) {
+	if q.UserID != "" && !legalUser(q.UserID) {
+		return internalapi.Devices{}, badUser
+	}
+	if by := call.asker; by.isUser() {
+		switch {
+		case q.UserID != by.Subject || q.DeviceID == "":
+			return internalapi.Devices{}, errOwn
+		case q.DeviceID != by.Device:
+			if err := l.loggedInLately(by); err != nil {
+				return internalapi.Devices{}, err
+			}
+		}
+	}
+	about(call.rec, q.UserID)
+	q.DeviceID = boundedText(q.DeviceID)
+	list, err := l.devices.RevokeDevices(ctx, q)
+	return internalapi.Devices{Devices: list}, err
+}
+
+func (l *links) setUser(ctx context.Context, call *asking, q internalapi.SetUser) (internalapi.User, error) {
+	if !legalUser(q.UserID) {
+		return internalapi.User{}, badUser
+	}
+	about(call.rec, q.UserID)
+	return l.devices.SetUser(ctx, q)
+}
+
+// forceLogout goes on after a failure: each platform that is done is one less.
+func (l *links) forceLogout(ctx context.Context, call *asking, q internalapi.ForceLogout) (internalapi.Empty, error) {
+	if !legalUser(q.UserID) {
+		return internalapi.Empty{}, badUser
+	}
+	if len(q.PlatformIDs) > maxPlatform || !all(q.PlatformIDs, legalPlatform) {
+		return internalapi.Empty{}, bad("platformIDs must be at most %d numbers of 1 to %d", maxPlatform, maxPlatform)
+	}
+	about(call.rec, q.UserID)
+	var left []internalapi.Device
+	if q.SpareActive {
+		var err error
+		if left, err = l.devices.ListDevices(ctx, q.UserID); err != nil {
+			return internalapi.Empty{}, err
+		}
+	}
+	var work errgroup.Group
+	work.SetLimit(3)
+	for _, platform := range q.PlatformIDs {
+		if slices.ContainsFunc(left, func(d internalapi.Device) bool {
+			return d.Status == internalapi.DeviceActive && d.PlatformID == platform
+		}) {
+			continue
+		}
+		work.Go(func() error {
+			// The token goes first: what is made after this is wanted, and must not be forgotten.
+			return errors.Join(l.tokens.Drop(ctx, q.UserID, platform), l.openim.ForceLogout(ctx, q.UserID, platform))
+		})
+	}
+	return internalapi.Empty{}, work.Wait()
+}

@@ -1,0 +1,111 @@
+package backend
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/netip"
+	"time"
+
+	"github.com/openimstack/openim-operator/wrapper/auth"
+	"github.com/openimstack/openim-operator/wrapper/handshake"
+	"github.com/openimstack/openim-operator/wrapper/internalapi"
+	"github.com/openimstack/openim-operator/wrapper/login"
+	"github.com/openimstack/openim-operator/wrapper/session"
+)
+
+// The users' login. It is the backend's: who makes sessions can be anybody.
+
+func (l *links) loginKeys(_ context.Context, call *asking, _ internalapi.Empty) (handshake.WellKnown, error) {
+	call.rec.Routine = true
+	return l.login.WellKnown()
+}
+
+func (l *links) startLogin(ctx context.Context, call *asking, q internalapi.LoginStart) (internalapi.LoginStarted, error) {
+	from, err := netip.ParseAddr(q.From)
+	if err != nil && q.From != "" {
+		return internalapi.LoginStarted{}, bad("from must be an address, or left out")
+	}
+	reply, outcome, err := l.login.Start(ctx, q.Request, from)
+	verdict, told := outcomeOf(call, outcome, err)
+	return internalapi.LoginStarted{Verdict: verdict, Outcome: told, Reply: reply}, nil
+}
+
+func (l *links) finishLogin(ctx context.Context, call *asking, q internalapi.LoginFinish) (internalapi.LoginFinished, error) {
+	var current *login.Caller
+	if s := call.asker.session; call.asker.isUser() {
+		current = &login.Caller{UserID: s.UserID, DeviceID: s.DeviceID, SessionID: s.ID, PlatformID: s.PlatformID, LoggedIn: s.Created}
+	}
+	reply, outcome, err := l.login.Finish(ctx, q.Request, current)
+	verdict, told := outcomeOf(call, outcome, err)
+	if err == nil && outcome.Ends != "" { // the session under which a key was rotated: the reply carries its successor
+		told.Ends = outcome.Ends
+		if err := l.endRotated(ctx, outcome.Ends); err != nil {
+			told.Detail = "the session before the rotation lives on: " + err.Error()
+			call.rec.Detail = told.Detail
+		}
+	}
+	return internalapi.LoginFinished{Verdict: verdict, Outcome: told, Reply: reply}, nil
+}
+
+// endRotated ends the session before a rotation, within what is left of the gateway's patience: the client must get its reply.
+func (l *links) endRotated(ctx context.Context, sessionID string) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 400*time.Millisecond)
+	defer cancel()
+	return l.sessions.Revoke(ctx, session.Revocation{Scope: session.ScopeSession, ID: sessionID, Reason: "key-rotated"})
+}
+
+// outcomeOf is what the gateway learns of a login's call.
+func outcomeOf(call *asking, o login.Outcome, err error) (internalapi.LoginVerdict, internalapi.LoginOutcome) {
+	told := internalapi.LoginOutcome{
+		Reason: string(o.Reason), UserID: o.UserID, DeviceID: o.DeviceID, PlatformID: o.PlatformID, SessionID: o.SessionID,
+	}
+	if o.UserID != "" {
+		about(call.rec, o.UserID)
+		call.rec.Subject, call.rec.Issuer = o.UserID, auth.UserIssuer
+	}
+	if err == nil {
+		return internalapi.LoginGranted, told
+	}
+	told.Detail = err.Error()
+	call.rec.Detail = told.Reason + ": " + told.Detail
+	switch {
+	case errors.Is(err, login.ErrMalformed):
+		return internalapi.LoginMalformed, told
+	case errors.Is(err, login.ErrBusy):
+		return internalapi.LoginBusy, told
+	case errors.Is(err, login.ErrUnavailable):
+		return internalapi.LoginUnavailable, told
+	}
+	return internalapi.LoginRefused, told
+}
+
+func (l *links) issueTicket(ctx context.Context, call *asking, _ internalapi.Empty) (internalapi.IssuedTicket, error) {
+	about(call.rec, call.asker.Subject)
+	ticket, expires, err := l.sessions.IssueTicket(ctx, call.asker.session, session.PurposeRealtime)
+	if err != nil {
+		return internalapi.IssuedTicket{}, errors.Join(failureOfProof(err), err)
+	}
+	return internalapi.IssuedTicket{Ticket: ticket, Expires: expires}, nil
+}
+
+func (l *links) redeemTicket(ctx context.Context, call *asking, q internalapi.RedeemTicket) (internalapi.RedeemedTicket, error) {
+	found, grant, err := l.sessions.RedeemTicket(ctx, q.Ticket, session.PurposeRealtime)
+	if err != nil {
+		return internalapi.RedeemedTicket{}, errors.Join(failureOfProof(err), err)
+	}
+	about(call.rec, found.UserID)
+	text, err := noted(found)
+	return internalapi.RedeemedTicket{Session: json.RawMessage(text), Grant: grant}, err
+}
+
+// newSessions is how the login makes sessions.
+type newSessions struct{ store *session.Store }
+
+// Create implements login.Sessions.
+func (n newSessions) Create(
+	ctx context.Context, userID, deviceID string, platformID int32, epoch int64,
+) (token, sessionID string, expires time.Time, err error) {
+	token, s, err := n.store.Create(ctx, userID, deviceID, platformID, epoch)
+	return token, s.ID, s.Expires, err
+}

@@ -1,0 +1,15 @@
+package celrules
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Vocabulary is the table of docs/rules.md: each variable with its type and meaning.
+func Vocabulary() string {
+	var b strings.Builder
+	for _, v := range variables {
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", v.name, v.kind, v.means)
+	}
+	return b.String()
+}

@@ -1,0 +1,130 @@
+package devices
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/openimstack/openim-operator/wrapper/filewatch"
+	"github.com/openimstack/openim-operator/wrapper/httpserver"
+)
+
+// Config says where MongoDB is: either by a file with a connection string, or by addresses and files with credentials.
+type Config struct {
+	// URIFile holds a connection string, mongodb:// or mongodb+srv://. It may change while the wrapper runs.
+	URIFile string `json:"uriFile,omitempty"`
+	// Addresses are host:port of the members.
+	Addresses    []string `json:"addresses,omitempty"`
+	UsernameFile string   `json:"usernameFile,omitempty"`
+	PasswordFile string   `json:"passwordFile,omitempty"`
+	// Database holds the wrapper's four collections, and is where the user is looked up unless the connection string says otherwise.
+	Database string `json:"database"`
+	// AuthSource is where the user of the files is looked up. Empty: Database.
+	AuthSource string `json:"authSource,omitempty"`
+}
+
+const (
+	maxURIBytes      = 4096
+	maxAddresses     = 50
+	maxNameBytes     = 128
+	maxPasswordBytes = 1024
+	maxDatabaseBytes = 63
+)
+
+// Validate notes what is wrong with the configuration. It opens no file.
+func (c *Config) Validate(p *httpserver.Problems, field string) {
+	switch {
+	case c.URIFile == "" && len(c.Addresses) == 0:
+		p.Add(field, "write uriFile, or addresses")
+	case c.URIFile != "" && (len(c.Addresses) > 0 || c.UsernameFile != "" || c.PasswordFile != ""):
+		p.Add(field+".uriFile", "stands beside addresses or credentials: write one of the two")
+	case c.URIFile != "":
+		p.File(field+".uriFile", c.URIFile)
+	}
+	if len(c.Addresses) > maxAddresses {
+		p.Add(field+".addresses", "write at most %d of them", maxAddresses)
+	}
+	for i, address := range c.Addresses {
+		host, port, err := net.SplitHostPort(address)
+		n, atoi := strconv.Atoi(port)
+		if err != nil || host == "" || atoi != nil || n < 1 || n > 65535 || strings.ContainsAny(host, "/@,? ") {
+			p.Add(fmt.Sprintf("%s.addresses[%d]", field, i), `write host:port, such as "mongodb:27017"`)
+		}
+	}
+	if (c.UsernameFile == "") != (c.PasswordFile == "") {
+		p.Add(field+".usernameFile", "write both usernameFile and passwordFile, or neither")
+	}
+	if c.UsernameFile != "" && c.PasswordFile != "" {
+		p.File(field+".usernameFile", c.UsernameFile)
+		p.File(field+".passwordFile", c.PasswordFile)
+	}
+	validateName(p, field+".database", c.Database)
+	if c.AuthSource != "" {
+		validateName(p, field+".authSource", c.AuthSource)
+	}
+	if c.AuthSource != "" && c.UsernameFile == "" {
+		p.Add(field+".authSource", "is where the user of usernameFile is looked up: write usernameFile and passwordFile, or remove it")
+	}
+}
+
+func validateName(p *httpserver.Problems, field, name string) {
+	p.Text(field, name, maxDatabaseBytes)
+	if strings.ContainsAny(name, `/\. "$*<>:|?`) {
+		p.Add(field, "write a name of MongoDB's: no dots, slashes or signs")
+	}
+}
+
+// Source gives the connection string, read anew when a file changes. It is nil when there is no file to read.
+func (c *Config) Source() *filewatch.Source[string] {
+	const name = "mongodb"
+	switch {
+	case c.URIFile != "":
+		return filewatch.New(name, parseURI, c.URIFile)
+	case c.UsernameFile != "":
+		return filewatch.New(name, c.withCredentials, c.UsernameFile, c.PasswordFile)
+	}
+	return nil
+}
+
+// Address is the source, or the fixed connection string when there is none.
+func (c *Config) Address(source *filewatch.Source[string]) URI {
+	if source != nil {
+		return source
+	}
+	return fixed(c.uri(nil))
+}
+
+type fixed string
+
+func (f fixed) Get() (string, error) { return string(f), nil }
+
+func parseURI(contents [][]byte) (string, error) {
+	text := strings.TrimSpace(string(contents[0]))
+	if len(text) > maxURIBytes || !strings.HasPrefix(text, "mongodb://") && !strings.HasPrefix(text, "mongodb+srv://") {
+		return "", errors.New("holds no connection string: write mongodb://... of at most 4096 bytes")
+	}
+	return text, nil
+}
+
+func (c *Config) withCredentials(contents [][]byte) (string, error) {
+	name, err := filewatch.Text(1, maxNameBytes)(contents[:1])
+	if err != nil {
+		return "", err
+	}
+	password, err := filewatch.Text(1, maxPasswordBytes)(contents[1:])
+	if err != nil {
+		return "", err
+	}
+	return c.uri(url.UserPassword(string(name), string(password))), nil
+}
+
+func (c *Config) uri(user *url.Userinfo) string {
+	u := url.URL{Scheme: "mongodb", User: user, Host: strings.Join(c.Addresses, ","), Path: "/" + c.Database}
+	if c.AuthSource != "" {
+		u.RawQuery = url.Values{"authSource": {c.AuthSource}}.Encode()
+	}
+	return u.String()
+}

@@ -1,0 +1,275 @@
+package devices
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"github.com/openimstack/openim-operator/wrapper/handshake"
+	"github.com/openimstack/openim-operator/wrapper/internalapi"
+)
+
+const (
+	// MaxDevices is how many active devices a user may have.
+	MaxDevices = 32
+	// listedRevoked is how many of the devices revoked last are listed.
+	listedRevoked = 32
+	// maxKeys is how many keys one device may have had.
+	maxKeys = 256
+
+	statusActive  = string(internalapi.DeviceActive)
+	statusRevoked = string(internalapi.DeviceRevoked)
+	// statusPending is a device whose enrolment is not finished. Nobody sees it.
+	statusPending = "pending"
+
+	deviceIDBytes = 16
+)
+
+// device is a document.
+type device struct {
+	ID         string    `bson:"_id"`
+	UserID     string    `bson:"user"`
+	Seat       string    `bson:"seat"`
+	PlatformID int32     `bson:"platform"`
+	Name       string    `bson:"name"`
+	Key        string    `bson:"key"`
+	Keys       []string  `bson:"keys"` // all that it ever had
+	Status     string    `bson:"status"`
+	Created    time.Time `bson:"created"`
+	LastLogin  time.Time `bson:"lastLogin"`
+	Revoked    time.Time `bson:"revoked"`
+}
+
+func (d *device) link() internalapi.Device {
+	return internalapi.Device{
+		ID: d.ID, UserID: d.UserID, PlatformID: d.PlatformID, Name: d.Name, Key: d.Key, Status: internalapi.DeviceStatus(d.Status),
+		Created: d.Created, LastLogin: d.LastLogin, Revoked: d.Revoked,
+	}
+}
+
+// takenKey is a document: who took a key. It is never changed and never taken away.
+type takenKey struct {
+	Key      string    `bson:"_id"`
+	DeviceID string    `bson:"device"`
+	Taken    time.Time `bson:"taken"`
+}
+
+// take gives a key to a device for ever. ok is false when another device has it.
+func (h *handle) take(ctx context.Context, key, deviceID string, now time.Time) (ok bool, err error) {
+	_, err = h.keys.InsertOne(ctx, takenKey{Key: key, DeviceID: deviceID, Taken: now})
+	if err == nil {
+		return true, nil
+	}
+	if !mongo.IsDuplicateKeyError(err) {
+		return false, failed(err)
+	}
+	by, err := h.takenBy(ctx, key)
+	return by == deviceID, err
+}
+
+// takenBy is the device that has a key, empty when none has.
+func (h *handle) takenBy(ctx context.Context, key string) (string, error) {
+	t, err := found[takenKey](h.keys.FindOne(ctx, byID(key)))
+	if err != nil || t == nil {
+		return "", err
+	}
+	return t.DeviceID, nil
+}
+
+func (h *handle) device(ctx context.Context, id string) (*device, error) {
+	return found[device](h.devices.FindOne(ctx, byID(id)))
+}
+
+// Resolve finds the device with a key, and notes the login when the device is active and its user enabled. A key that is
+// unknown, or no longer the device's, is not found; the database is asked the same questions in every case.
+func (r *Registry) Resolve(ctx context.Context, key internalapi.Key) (internalapi.Resolved, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	h, err := r.open(ctx)
+	if err != nil {
+		return internalapi.Resolved{}, err
+	}
+	id, err := h.takenBy(ctx, key)
+	if err != nil {
+		return internalapi.Resolved{}, err
+	}
+	d, err := h.device(ctx, id)
+	if err != nil {
+		return internalapi.Resolved{}, err
+	}
+	if d == nil {
+		d = &device{}
+	}
+	u, err := h.user(ctx, d.UserID)
+	if err != nil {
+		return internalapi.Resolved{}, err
+	}
+	login := id
+	if u.Disabled {
+		login = ""
+	}
+	if _, err := found[device](h.devices.FindOneAndUpdate(ctx,
+		bson.D{{Key: fieldID, Value: login}, {Key: fieldStatus, Value: statusActive}, {Key: fieldKey, Value: key}},
+		set(bson.E{Key: "lastLogin", Value: r.now().Truncate(time.Millisecond)}))); err != nil {
+		return internalapi.Resolved{}, err
+	}
+	// Read again, so that a revocation while we were at it is seen.
+	d, err = h.device(ctx, id)
+	if err != nil || d == nil || d.Key != key || d.Status == statusPending {
+		return internalapi.Resolved{}, err
+	}
+	return internalapi.Resolved{Found: true, Device: d.link(), User: u.link()}, nil
+}
+
+// Rotate gives an active device another key. The same call may be made again.
+func (r *Registry) Rotate(ctx context.Context, req internalapi.Rotate) (internalapi.Enrolled, error) {
+	public, err := handshake.ParsePublicKey(req.Key)
+	if err != nil {
+		return internalapi.Enrolled{Refused: internalapi.KeyTaken}, nil
+	}
+	key := public.String()
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	h, err := r.open(ctx)
+	if err != nil {
+		return internalapi.Enrolled{}, err
+	}
+	d, err := h.device(ctx, req.DeviceID)
+	if err != nil {
+		return internalapi.Enrolled{}, err
+	}
+	if d == nil || d.Status != statusActive {
+		return internalapi.Enrolled{Refused: internalapi.NoSuchDevice}, nil
+	}
+	u, err := h.user(ctx, d.UserID)
+	switch {
+	case err != nil:
+		return internalapi.Enrolled{}, err
+	case u.Disabled:
+		return internalapi.Enrolled{Refused: internalapi.NoSuchUser}, nil
+	case d.Key == key:
+		return internalapi.Enrolled{Device: d.link(), User: u.link()}, nil
+	case d.had(key) || len(d.Keys) >= maxKeys:
+		return internalapi.Enrolled{Refused: internalapi.KeyTaken}, nil
+	}
+	// First the key, then the device: after a crash in between nobody can use the key, and this device may try again.
+	ok, err := h.take(ctx, key, d.ID, r.now())
+	if err != nil {
+		return internalapi.Enrolled{}, err
+	}
+	if !ok {
+		return internalapi.Enrolled{Refused: internalapi.KeyTaken}, nil
+	}
+	changed, err := found[device](h.devices.FindOneAndUpdate(ctx,
+		bson.D{{Key: fieldID, Value: d.ID}, {Key: fieldStatus, Value: statusActive}, {Key: fieldKey, Value: d.Key}},
+		append(set(bson.E{Key: fieldKey, Value: key}), bson.E{Key: "$push", Value: bson.D{{Key: "keys", Value: key}}}),
+		options.FindOneAndUpdate().SetReturnDocument(options.After)))
+	if err != nil {
+		return internalapi.Enrolled{}, err
+	}
+	if changed == nil { // revoked, or rotated by another call, in between
+		return internalapi.Enrolled{Refused: internalapi.NoSuchDevice}, nil
+	}
+	return internalapi.Enrolled{Device: changed.link(), User: u.link()}, nil
+}
+
+func (d *device) had(key string) bool {
+	return slices.Contains(d.Keys, key)
+}
+
+// ListDevices gives the user's active devices and those that were revoked last.
+func (r *Registry) ListDevices(ctx context.Context, userID string) ([]internalapi.Device, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	h, err := r.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	list := []internalapi.Device{}
+	for _, part := range []struct {
+		status, by string
+		most       int64
+	}{{statusActive, "created", MaxDevices}, {statusRevoked, "revoked", listedRevoked}} {
+		docs, err := h.find(ctx, bson.D{{Key: fieldUser, Value: userID}, {Key: fieldStatus, Value: part.status}},
+			options.Find().SetSort(bson.D{{Key: part.by, Value: -1}}).SetLimit(part.most))
+		if err != nil {
+			return nil, err
+		}
+		for i := range docs {
+			list = append(list, docs[i].link())
+		}
+	}
+	return list, nil
+}
+
+func (h *handle) find(ctx context.Context, filter bson.D, o ...options.Lister[options.FindOptions]) ([]device, error) {
+	cursor, err := h.devices.Find(ctx, filter, o...)
+	if err != nil {
+		return nil, failed(err)
+	}
+	var docs []device
+	return docs, failed(cursor.All(ctx, &docs))
+}
+
+// ErrNobody says that the call names neither a user nor a device.
+var ErrNobody = errors.New("name a user or a device")
+
+// RevokeDevices revokes one device and the open codes that it issued, or all devices and open codes of a user. A named device is in the
+// answer also when it was revoked before, so that who asks again can end its sessions again.
+func (r *Registry) RevokeDevices(ctx context.Context, req internalapi.RevokeDevices) ([]internalapi.Device, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	h, err := r.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if req.UserID == "" && req.DeviceID == "" {
+		return nil, ErrNobody
+	}
+	which := bson.D{}
+	if req.UserID != "" {
+		which = append(which, bson.E{Key: fieldUser, Value: req.UserID})
+	}
+	if req.DeviceID != "" {
+		which = append(which, bson.E{Key: fieldID, Value: req.DeviceID})
+	} else {
+		which = append(which, bson.E{Key: fieldStatus, Value: bson.D{{Key: "$in", Value: bson.A{statusActive, statusPending}}}})
+		// The codes first: an enrolment that is under way looks for its code before it activates the device.
+		if _, err := h.codes.DeleteMany(ctx, bson.D{{Key: fieldUser, Value: req.UserID}}); err != nil {
+			return nil, failed(err)
+		}
+	}
+	docs, err := h.find(ctx, which, options.Find().SetLimit(2*MaxDevices))
+	if err != nil {
+		return nil, err
+	}
+	list, issuers := []internalapi.Device{}, bson.A{}
+	for i := range docs {
+		d, err := h.revoke(ctx, docs[i].ID, r.now())
+		if err != nil {
+			return nil, err
+		}
+		if d == nil && docs[i].Status == statusRevoked {
+			d = &docs[i]
+		}
+		if d != nil && docs[i].Status != statusPending {
+			list = append(list, d.link())
+		}
+		issuers = append(issuers, docs[i].ID)
+	}
+	// After the devices: an enrolment under way with such a code looks for it before it activates the other device.
+	return list, h.dropCodes(ctx, bson.D{{Key: fieldByDevice, Value: bson.D{{Key: "$in", Value: issuers}}}})
+}
+
+// revoke ends a device and frees its seat. It gives nil when it was revoked before.
+func (h *handle) revoke(ctx context.Context, id string, now time.Time) (*device, error) {
+	return found[device](h.devices.FindOneAndUpdate(ctx,
+		bson.D{{Key: fieldID, Value: id}, {Key: fieldStatus, Value: bson.D{{Key: "$ne", Value: statusRevoked}}}},
+		set(bson.E{Key: fieldStatus, Value: statusRevoked}, bson.E{Key: "revoked", Value: now.Truncate(time.Millisecond)}, bson.E{Key: fieldSeat, Value: id}),
+		options.FindOneAndUpdate().SetReturnDocument(options.After)))
+}

@@ -1,0 +1,267 @@
+package devices_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/openimstack/openim-operator/wrapper/devices"
+	"github.com/openimstack/openim-operator/wrapper/internalapi"
+)
+
+func TestAKeyBelongsToOneDeviceForEver(t *testing.T) {
+	g := NewWithT(t)
+	b := newBench(t)
+	first, second := newKey(t), newKey(t)
+	d := b.enrol(t, "alice", first)
+	out, err := b.Rotate(t.Context(), internalapi.Rotate{DeviceID: d.ID, Key: second})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(out.Device.Key).To(Equal(second))
+	g.Expect(out.User.ID).To(Equal("alice"))
+	resolve := func(key internalapi.Key) internalapi.Resolved {
+		r, err := b.Resolve(t.Context(), key)
+		g.Expect(err).NotTo(HaveOccurred())
+		return r
+	}
+	g.Expect(resolve(first).Found).To(BeFalse(), "the old key is nobody's")
+	g.Expect(resolve(second).Found).To(BeTrue())
+
+	out, err = b.Rotate(t.Context(), internalapi.Rotate{DeviceID: d.ID, Key: second})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(out.Refused).To(BeEmpty(), "the same call again")
+	out, err = b.Rotate(t.Context(), internalapi.Rotate{DeviceID: d.ID, Key: first})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(out.Refused).To(Equal(internalapi.KeyTaken), "there is no way back")
+
+	other := b.enrol(t, "bob", newKey(t))
+	_, err = b.RevokeDevices(t.Context(), internalapi.RevokeDevices{UserID: "alice"})
+	g.Expect(err).NotTo(HaveOccurred())
+	for name, key := range map[string]internalapi.Key{"rotated away": first, "of a revoked device": second} {
+		out, err = b.Rotate(t.Context(), internalapi.Rotate{DeviceID: other.ID, Key: key})
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(out.Refused).To(Equal(internalapi.KeyTaken), name)
+		out, err = b.Enrol(t.Context(), internalapi.Enrol{CodeID: b.issue(t, "carol"), Key: key, PlatformID: 1}, allow)
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(out.Refused).To(Equal(internalapi.KeyTaken), name)
+	}
+	for _, id := range []string{d.ID, "", "unknown"} {
+		out, err = b.Rotate(t.Context(), internalapi.Rotate{DeviceID: id, Key: newKey(t)})
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(out.Refused).To(Equal(internalapi.NoSuchDevice))
+	}
+}
+
+func TestOfManyWhoWantOneKeyOneGetsIt(t *testing.T) {
+	g := NewWithT(t)
+	b := newBench(t)
+	key := newKey(t)
+	var ids []string
+	for i := range 6 {
+		ids = append(ids, b.enrol(t, fmt.Sprintf("user%d", i), newKey(t)).ID)
+	}
+	results := make(chan internalapi.Refused, len(ids))
+	var work sync.WaitGroup
+	for _, id := range ids {
+		work.Go(func() {
+			out, err := b.Rotate(t.Context(), internalapi.Rotate{DeviceID: id, Key: key})
+			if err != nil {
+				t.Error(err)
+			}
+			results <- out.Refused
+		})
+	}
+	work.Wait()
+	close(results)
+	got := map[internalapi.Refused]int{}
+	for r := range results {
+		got[r]++
+	}
+	g.Expect(got).To(Equal(map[internalapi.Refused]int{"": 1, internalapi.KeyTaken: len(ids) - 1}))
+}
+
+// TestWhoMayNotLogInIsToldApartForTheAudit: the caller refuses both with one answer.
+func TestWhoMayNotLogInIsToldApartForTheAudit(t *testing.T) {
+	g := NewWithT(t)
+	b := newBench(t)
+	key := newKey(t)
+	d := b.enrol(t, "alice", key)
+	disabled := true
+	_, err := b.SetUser(t.Context(), internalapi.SetUser{UserID: "alice", Disabled: &disabled})
+	g.Expect(err).NotTo(HaveOccurred())
+	r, err := b.Resolve(t.Context(), key)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(r).To(Equal(internalapi.Resolved{Found: true, Device: d, User: internalapi.User{ID: "alice", Disabled: true}}), "no login is noted")
+
+	out, err := b.Rotate(t.Context(), internalapi.Rotate{DeviceID: d.ID, Key: newKey(t)})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(out.Refused).To(Equal(internalapi.NoSuchUser))
+
+	disabled = false
+	_, err = b.SetUser(t.Context(), internalapi.SetUser{UserID: "alice", Disabled: &disabled})
+	g.Expect(err).NotTo(HaveOccurred())
+	_, err = b.RevokeDevices(t.Context(), internalapi.RevokeDevices{UserID: "alice", DeviceID: d.ID})
+	g.Expect(err).NotTo(HaveOccurred())
+	r, err = b.Resolve(t.Context(), key)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(r.Found).To(BeTrue())
+	g.Expect(r.Device.Status).To(Equal(internalapi.DeviceRevoked))
+	g.Expect(r.Device.LastLogin.IsZero()).To(BeTrue())
+}
+
+func TestWhoCanBeRevokedByWhom(t *testing.T) {
+	g := NewWithT(t)
+	b := newBench(t)
+	alice := b.enrol(t, "alice", newKey(t))
+	b.enrol(t, "bob", newKey(t))
+	revoke := func(userID, deviceID string) []internalapi.Device {
+		list, err := b.RevokeDevices(t.Context(), internalapi.RevokeDevices{UserID: userID, DeviceID: deviceID})
+		g.Expect(err).NotTo(HaveOccurred())
+		return list
+	}
+	g.Expect(revoke("bob", alice.ID)).To(BeEmpty(), "another's device")
+	g.Expect(revoke("nobody", "")).To(BeEmpty())
+	_, err := b.RevokeDevices(t.Context(), internalapi.RevokeDevices{})
+	g.Expect(err).To(MatchError(devices.ErrNobody), "never everybody's")
+	g.Expect(revoke("", alice.ID)).To(HaveLen(1), "an administrator may name the device alone")
+	again := revoke("alice", alice.ID)
+	g.Expect(again).To(HaveLen(1), "asked again, so that its sessions can be ended again")
+	g.Expect(again[0].Revoked).To(Equal(b.now()))
+	b.pass(time.Hour)
+	g.Expect(revoke("alice", alice.ID)[0].Revoked).To(Equal(again[0].Revoked), "the first time counts")
+	g.Expect(revoke("alice", "")).To(BeEmpty())
+}
+
+func TestAUserWithoutARecordIsEnabledInEpochZero(t *testing.T) {
+	g := NewWithT(t)
+	b := newBench(t)
+	g.Expect(b.SetUser(t.Context(), internalapi.SetUser{UserID: "alice"})).To(Equal(internalapi.User{ID: "alice"}))
+	var work sync.WaitGroup
+	for range 10 {
+		work.Go(func() {
+			if _, err := b.SetUser(t.Context(), internalapi.SetUser{UserID: "alice", NextEpoch: true}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	work.Wait()
+	yes, no := true, false
+	g.Expect(b.SetUser(t.Context(), internalapi.SetUser{UserID: "alice", Disabled: &yes})).To(Equal(internalapi.User{ID: "alice", Disabled: true, Epoch: 10}))
+	g.Expect(b.SetUser(t.Context(), internalapi.SetUser{UserID: "alice", Disabled: &no, NextEpoch: true})).To(Equal(internalapi.User{ID: "alice", Epoch: 11}))
+	g.Expect(b.SetUser(t.Context(), internalapi.SetUser{UserID: "alice"})).To(Equal(internalapi.User{ID: "alice", Epoch: 11}))
+}
+
+// TestTheDatabaseRestarts: what was confirmed is there.
+func TestTheDatabaseRestarts(t *testing.T) {
+	g := NewWithT(t)
+	b := newBench(t)
+	key := newKey(t)
+	b.enrol(t, "alice", key)
+	b.server.Restart()
+	g.Eventually(func() (bool, error) {
+		r, err := b.Resolve(t.Context(), key)
+		return r.Found, err
+	}, 20*time.Second, 50*time.Millisecond).Should(BeTrue())
+}
+
+// TestTheDatabaseIsDown is the registry's part of the failure table: an error within seconds, that names no address.
+func TestTheDatabaseIsDown(t *testing.T) {
+	for name, down := range map[string]func(*bench){
+		"stopped":    func(b *bench) { b.server.Stop() },
+		"frozen":     func(b *bench) { b.server.Freeze() },
+		"no address": func(b *bench) { b.address.set("") },
+		"malformed":  func(b *bench) { b.address.set("mongodb://user:pass-word@:::/") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			key := newKey(t)
+			d := b.enrol(t, "alice", key)
+			id := b.issue(t, "alice")
+			fresh := newKey(t)
+			down(b)
+			var work sync.WaitGroup
+			defer work.Wait()
+			for call, do := range map[string]func(context.Context) error{
+				"ping":    b.Ping,
+				"resolve": func(ctx context.Context) error { _, err := b.Resolve(ctx, key); return err },
+				"issue": func(ctx context.Context) error {
+					_, _, err := b.IssueCode(ctx, devices.Invitation{UserID: "alice"}, time.Minute, false)
+					return err
+				},
+				"open": func(ctx context.Context) error { _, err := b.OpenCode(ctx, id); return err },
+				"enrol": func(ctx context.Context) error {
+					_, err := b.Enrol(ctx, internalapi.Enrol{CodeID: id, Key: fresh, PlatformID: 1}, allow)
+					return err
+				},
+				"rotate": func(ctx context.Context) error {
+					_, err := b.Rotate(ctx, internalapi.Rotate{DeviceID: d.ID, Key: fresh})
+					return err
+				},
+				"list": func(ctx context.Context) error { _, err := b.ListDevices(ctx, "alice"); return err },
+				"revoke": func(ctx context.Context) error {
+					_, err := b.RevokeDevices(ctx, internalapi.RevokeDevices{UserID: "alice"})
+					return err
+				},
+				"set": func(ctx context.Context) error {
+					_, err := b.SetUser(ctx, internalapi.SetUser{UserID: "alice", NextEpoch: true})
+					return err
+				},
+			} {
+				work.Go(func() {
+					began := time.Now()
+					err := do(context.WithoutCancel(t.Context()))
+					if took := time.Since(began); !errors.Is(err, devices.ErrUnavailable) || took > 5*time.Second {
+						t.Errorf("%s: %v after %s", call, err, took)
+						return
+					}
+					for _, secret := range []string{"127.0.0.1", b.server.Address, "pass-word", "mongodb://", "alice", key} {
+						if strings.Contains(err.Error(), secret) {
+							t.Errorf("%s: %v", call, err)
+						}
+					}
+				})
+			}
+		})
+	}
+}
+
+// TestADatabaseThatHangsFromTheStartHoldsNobodyLonger: the first callers wait for its indexes together, not one after the other.
+func TestADatabaseThatHangsFromTheStartHoldsNobodyLonger(t *testing.T) {
+	g := NewWithT(t)
+	b := newBench(t)
+	b.server.Freeze()
+	began := time.Now()
+	var work sync.WaitGroup
+	for range 20 {
+		work.Go(func() {
+			if _, err := b.Resolve(t.Context(), newKey(t)); !errors.Is(err, devices.ErrUnavailable) {
+				t.Error(err)
+			}
+		})
+	}
+	work.Wait()
+	g.Expect(time.Since(began)).To(BeNumerically("<", 6*time.Second))
+	b.server.Thaw()
+	g.Eventually(func() error { return b.Ping(t.Context()) }, 30*time.Second, 50*time.Millisecond).Should(Succeed())
+}
+
+func TestANewAddressIsTakenOver(t *testing.T) {
+	g := NewWithT(t)
+	b := newBench(t)
+	key := newKey(t)
+	b.enrol(t, "alice", key)
+	other := newBench(t)
+	b.address.set(other.server.URI())
+	r, err := b.Resolve(t.Context(), key)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(r.Found).To(BeFalse(), "it is another database")
+	b.address.set(b.server.URI())
+	r, err = b.Resolve(t.Context(), key)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(r.Found).To(BeTrue())
+}

@@ -1,0 +1,49 @@
+package devices
+
+import (
+	"context"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+)
+
+// CollectionHandshakes holds the identifiers of logins that were finished lately.
+const CollectionHandshakes = "wrapper_handshakes"
+
+const (
+	// handshakeLasts is how long a finished login is remembered: far longer than the state of one is accepted (30 s), clocks that differ
+	// included.
+	handshakeLasts = 5 * time.Minute
+	// handshakesSwept is the pause between removals of those that are over, for a database that does not expire them by itself.
+	handshakesSwept = time.Minute
+)
+
+// SpendHandshake notes that a login was finished. It reports false when that one was finished before, on any replica. The states of logins
+// live in the wrapper's Redis, to which the gateway can write: that each is used once must not rest on Redis.
+func (r *Registry) SpendHandshake(ctx context.Context, id string) (first bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	h, err := r.open(ctx)
+	if err != nil {
+		return false, err
+	}
+	now := r.now()
+	if err := h.sweepHandshakes(ctx, now); err != nil {
+		return false, err
+	}
+	_, err = h.handshakes.InsertOne(ctx, bson.D{{Key: "_id", Value: id}, {Key: fieldExpires, Value: now.Add(handshakeLasts)}})
+	if mongo.IsDuplicateKeyError(err) {
+		return false, nil
+	}
+	return err == nil, failed(err)
+}
+
+func (h *handle) sweepHandshakes(ctx context.Context, now time.Time) error {
+	last := h.swept.Load()
+	if now.UnixNano()-last < int64(handshakesSwept) || !h.swept.CompareAndSwap(last, now.UnixNano()) {
+		return nil
+	}
+	_, err := h.handshakes.DeleteMany(ctx, bson.D{{Key: fieldExpires, Value: bson.D{{Key: "$lte", Value: now}}}})
+	return failed(err)
+}

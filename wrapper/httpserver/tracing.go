@@ -1,0 +1,144 @@
+package httpserver
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/sdk/resource"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// Tracing says where spans go.
+type Tracing struct {
+	// Endpoint is the URL of an OTLP/HTTP collector; empty: no traces. A URL without a path gets OTLP's own, /v1/traces.
+	Endpoint string `json:"endpoint,omitempty"`
+	// SampleRatio of the requests that are traced, 0 to 1.
+	SampleRatio float64 `json:"sampleRatio,omitempty"`
+}
+
+// Validate wants an http or https URL with a host, and a ratio.
+func (t Tracing) Validate(p *Problems) {
+	if t.Endpoint != "" {
+		u, err := url.Parse(t.Endpoint)
+		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+			p.Add("tracing.endpoint", "write the URL of an OTLP/HTTP collector, such as http://collector.observability.svc:4318")
+		}
+	}
+	if !(t.SampleRatio >= 0 && t.SampleRatio <= 1) {
+		p.Add("tracing.sampleRatio", "write a number from 0 to 1")
+	}
+}
+
+const (
+	exportTimeout = 5 * time.Second
+	exportEvery   = 5 * time.Second
+	// spanQueue is how many spans wait for the collector. What is beyond it is dropped: nobody waits for a trace.
+	spanQueue = 2048
+	spanBatch = 512
+	// defaultTracePath is that of the OTLP specification.
+	defaultTracePath = "/v1/traces"
+)
+
+// Tracer makes and exports spans. A nil Tracer makes none and costs nothing.
+type Tracer struct {
+	provider *sdktrace.TracerProvider
+	tracer   trace.Tracer
+}
+
+// NewTracer gives nil when no endpoint is configured. It calls nobody yet.
+func NewTracer(t Tracing, role, version string, log *slog.Logger) (*Tracer, error) {
+	if t.Endpoint == "" {
+		return nil, nil
+	}
+	endpoint := t.Endpoint
+	if u, err := url.Parse(endpoint); err == nil && strings.Trim(u.Path, "/") == "" {
+		endpoint = u.JoinPath(defaultTracePath).String()
+	}
+	exporter, err := otlptracehttp.New(context.Background(),
+		otlptracehttp.WithEndpointURL(endpoint), otlptracehttp.WithTimeout(exportTimeout),
+		otlptracehttp.WithRetry(otlptracehttp.RetryConfig{Enabled: false}),
+		otlptracehttp.WithProxy(func(*http.Request) (*url.URL, error) { return nil, nil }),
+	)
+	if err != nil {
+		return nil, fmt.Errorf("prepare the traces: %w", err)
+	}
+	otel.SetErrorHandler(seldom(log))
+	provider := sdktrace.NewTracerProvider(
+		// A trace that the gateway has begun is gone on with by the backend, and no other.
+		sdktrace.WithSampler(sdktrace.ParentBased(sdktrace.TraceIDRatioBased(t.SampleRatio))),
+		sdktrace.WithResource(resource.NewSchemaless(
+			attribute.String("service.name", "openim-wrapper-"+role), attribute.String("service.version", version))),
+		sdktrace.WithRawSpanLimits(sdktrace.SpanLimits{AttributeCountLimit: 32, AttributeValueLengthLimit: 256, EventCountLimit: 8, LinkCountLimit: 1}),
+		sdktrace.WithBatcher(exporter, sdktrace.WithMaxQueueSize(spanQueue), sdktrace.WithMaxExportBatchSize(spanBatch),
+			sdktrace.WithBatchTimeout(exportEvery), sdktrace.WithExportTimeout(exportTimeout)),
+	)
+	return &Tracer{provider: provider, tracer: provider.Tracer("wrapper/httpserver")}, nil
+}
+
+// Run exports what is left when ctx ends, within a few seconds.
+func (t *Tracer) Run(ctx context.Context) {
+	<-ctx.Done()
+	if t == nil {
+		return
+	}
+	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), exportTimeout)
+	defer cancel()
+	_ = t.provider.Shutdown(end) // a collector that does not answer was in the log before
+}
+
+// seldom logs an exporter's failures at most once a minute.
+func seldom(log *slog.Logger) otel.ErrorHandlerFunc {
+	var mu sync.Mutex
+	var last time.Time
+	return func(err error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if !last.IsZero() && time.Since(last) < time.Minute {
+			return
+		}
+		last = time.Now()
+		log.Warn("traces are lost: they could not be exported", "error", err.Error())
+	}
+}
+
+// begin starts the span of a request. A traceparent is believed only where the caller is one of us: from anybody else it would
+// let strangers choose what is traced, and join their traces to others'.
+func (t *Tracer) begin(req *http.Request, ours bool) (context.Context, trace.Span) {
+	ctx := req.Context()
+	if ours {
+		ctx = propagation.TraceContext{}.Extract(ctx, propagation.HeaderCarrier(req.Header))
+	}
+	return t.tracer.Start(ctx, UnknownRoute, trace.WithSpanKind(trace.SpanKindServer))
+}
+
+// finish names the span and says what became of the request: words of the tables, numbers and the request identifier, nothing of
+// a user.
+func (t *Tracer) finish(span trace.Span, req *http.Request, rec *Record, status int) {
+	if span.IsRecording() {
+		span.SetName(rec.Route)
+		span.SetAttributes(
+			attribute.String("http.request.method", method(req.Method)), attribute.String("http.route", rec.Route),
+			attribute.Int("http.response.status_code", status), attribute.String("openim.verdict", rec.Verdict),
+			attribute.Int("openim.err_code", rec.ErrCode), attribute.String("openim.request_id", rec.RequestID),
+		)
+		if rec.Reason != "" {
+			span.SetAttributes(attribute.String("openim.reason", rec.Reason))
+		}
+		if rec.Verdict == VerdictFailed {
+			span.SetStatus(codes.Error, rec.Reason)
+		}
+	}
+	span.End()
+}

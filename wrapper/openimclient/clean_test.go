@@ -1,0 +1,91 @@
+package openimclient
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/openimstack/openim-operator/wrapper/openimclient/openimtest"
+	"github.com/openimstack/openim-operator/wrapper/wire"
+)
+
+func TestWhatIsLeftOfErrMsg(t *testing.T) {
+	token := openimtest.Token(1)
+	for _, c := range []struct{ name, in, want string }{
+		{"OpenIM's usual word stays", "RecordNotFoundError", "RecordNotFoundError"},
+		{"a sentence stays", "userID is already registered: alice", "userID is already registered: alice"},
+		{"other writing stays", "用户不存在", "用户不存在"},
+		{"a token goes", "token " + token + " is invalid", "token [removed] is invalid"},
+		{"a token cut short goes too", "token eyJhbGciOiJIUzI1NiJ9 is invalid", "token [removed] is invalid"},
+		{"the secret goes", "secret s3cr3t is wrong", "secret [removed] is wrong"},
+		{"a stack trace goes", "boom\n" + openimtest.Stack, "boom"},
+		{"a stack trace on the same line goes", "boom goroutine 1 [running]: main.main()", "boom"},
+		{"a source position goes", "boom /openim-server/internal/api/msg.go:310 +0x1d", "boom"},
+		{"a panic's text goes", "panic: runtime error", ""},
+		{"only a stack trace", openimtest.Stack, ""},
+		{"control characters become blanks", "a\tb\x1b[31mc\x00d", "a b [31mc d"},
+		{"what is not UTF-8 is marked", "a\xffb", "a?b"},
+		{"long texts are cut between characters", strings.Repeat("é", 200), strings.Repeat("é", 128)},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			NewWithT(t).Expect(CleanText(c.in, token, "s3cr3t", "")).To(Equal(c.want))
+		})
+	}
+}
+
+func TestWhatIsLeftOfData(t *testing.T) {
+	token := openimtest.Token(1)
+	other := "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9." + base64.RawURLEncoding.EncodeToString([]byte(`{"sub":"someone","exp":1}`)) + ".c2ln"
+	odd := strings.Repeat("0123456789abcdef", 4) // our own token, should it ever not be a JWT
+	for _, c := range []struct{ name, in, want string }{
+		{"data without tokens", `{"usersInfo":[{"userID":"alice","faceURL":"https://x/y.png"}]}`, `{"usersInfo":[{"userID":"alice","faceURL":"https://x/y.png"}]}`},
+		{"an OpenIM token", `{"detail":[{"token":["` + token + `"]}]}`, `{"detail":[{"token":["[removed]"]}]}`},
+		{"another's JWT in a message", `{"content":"` + other + `"}`, `{"content":"` + other + `"}`},
+		{"what only begins as one", `{"content":"eyJ.eyJ.x"}`, `{"content":"eyJ.eyJ.x"}`},
+		{"our own token of any form", `{"x":"` + odd + `"}`, `{"x":"[removed]"}`},
+		{"none", ``, ``},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			NewWithT(t).Expect(string(cleanData([]byte(c.in), odd))).To(Equal(c.want))
+		})
+	}
+}
+
+func TestAReplyIsPassedOnWithoutDetail(t *testing.T) {
+	g := NewWithT(t)
+	c := New(Options{Secret: constant("s3cr3t")})
+	got := c.clean(wire.Envelope{ErrCode: 1004, ErrMsg: "RecordNotFoundError", ErrDlt: openimtest.Stack, Data: json.RawMessage(" null ")}, openimtest.Token(1))
+	g.Expect(got).To(Equal(wire.Envelope{ErrCode: 1004, ErrMsg: "RecordNotFoundError"}))
+}
+
+type constant string
+
+func (c constant) Get() ([]byte, error) { return []byte(c), nil }
+
+// FuzzEnvelope: whatever OpenIM or somebody in its place answers, what goes on is an envelope without detail, bounded,
+// valid, and without an OpenIM token.
+func FuzzEnvelope(f *testing.F) {
+	token := openimtest.Token(7)
+	f.Add([]byte(`{"errCode":0,"errMsg":"","errDlt":"","data":{"a":1}}`))
+	f.Add([]byte(`{"errCode":1502,"errMsg":"` + token + `","errDlt":"x","data":["` + token + `"]}`))
+	f.Add([]byte(`{"errcode":1,"ErrCode":2,"errMsg":"\ud800"}`))
+	c := New(Options{Secret: constant("s3cr3t")})
+	f.Fuzz(func(t *testing.T, data []byte) {
+		reply, err := decodeEnvelope(data)
+		if err != nil {
+			return
+		}
+		reply = c.clean(reply, token)
+		text, err := json.Marshal(reply)
+		if err != nil {
+			t.Fatalf("no longer JSON: %v", err)
+		}
+		if reply.ErrDlt != "" || len(reply.ErrMsg) > wire.MaxErrMsgBytes || !utf8.ValidString(reply.ErrMsg) || strings.Contains(string(text), token) {
+			t.Fatalf("passed on: %s", text)
+		}
+	})
+}

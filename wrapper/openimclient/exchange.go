@@ -1,0 +1,64 @@
+package openimclient
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/openimstack/openim-operator/wrapper/upstream"
+	"github.com/openimstack/openim-operator/wrapper/wire"
+)
+
+// codeNoProcess is gRPC's Unavailable, which OpenIM's API passes on as an errCode when one of its processes has
+// vanished from etcd ("produced zero addresses").
+const codeNoProcess = 14
+
+// headerRequestAPI makes OpenIM put this URL before the paths of objects, instead of the host that the request names.
+const headerRequestAPI = "X-Request-Api"
+
+// exchange sends one POST and reads one envelope. token may be empty, for the two routes that take none.
+// The reply is OpenIM's own: still with its errDlt.
+func (c *Client) exchange(ctx context.Context, r Request, token string) (wire.Envelope, error) {
+	header := http.Header{
+		wire.HeaderContentType: {cmp.Or(r.ContentType, wire.MediaTypeJSON)},
+		wire.HeaderOperationID: {r.RequestID},
+	}
+	if c.externalURL != "" {
+		header[headerRequestAPI] = []string{c.externalURL}
+	}
+	if token != "" {
+		header[wire.HeaderToken] = []string{token}
+	}
+	reply, err := c.up.Do(ctx, http.MethodPost, r.Path, header, r.Body)
+	switch {
+	case errors.Is(err, upstream.ErrNotSent):
+		return wire.Envelope{}, ErrUnavailable
+	case errors.Is(err, upstream.ErrTimeout):
+		return wire.Envelope{}, ErrTimeout
+	case errors.Is(err, upstream.ErrBroken):
+		return wire.Envelope{}, ErrBroken
+	case err != nil:
+		return wire.Envelope{}, fmt.Errorf("%w: %w", ErrBadReply, err)
+	case reply.Status == http.StatusNotFound:
+		return wire.Envelope{}, ErrNoRoute
+	case reply.Status != http.StatusOK:
+		return wire.Envelope{}, fmt.Errorf("%w: HTTP status %d", ErrBadReply, reply.Status)
+	}
+	return decodeEnvelope(reply.Body)
+}
+
+// decodeEnvelope wants an object that has errCode: other JSON comes from something that is not OpenIM.
+func decodeEnvelope(data []byte) (wire.Envelope, error) {
+	var probe struct {
+		ErrCode *int `json:"errCode"`
+		wire.Envelope
+	}
+	if err := json.Unmarshal(data, &probe); err != nil || probe.ErrCode == nil {
+		return wire.Envelope{}, fmt.Errorf("%w: it is not an envelope", ErrBadReply)
+	}
+	probe.Envelope.ErrCode = *probe.ErrCode
+	return probe.Envelope, nil
+}

@@ -1,0 +1,136 @@
+package routes
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+
+	"github.com/openimstack/openim-operator/wrapper/wire"
+)
+
+// Docs writes docs/routes.md.
+func Docs() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, `# Routes
+
+Generated from the tables in wrapper/routes by "go generate ./wrapper/routes". Do not edit. The same as an OpenAPI document:
+[openapi.yaml](openapi.yaml).
+
+Each path is OpenIM's own. Users call it below %[1]s%[2]s%[1]s at their door, administrators below %[1]s%[3]s%[1]s at theirs, with
+OpenIM's body and reply: %[1]sPOST %[2]s/user/get_users_info%[1]s. Paths are compared byte for byte. What is not listed here is refused,
+whatever OpenIM would say to it.
+%[4]d paths are for users, %[5]d for administrators, %[6]d for nobody.
+
+`, "`", wire.UserPrefix, wire.AdminPrefix, count(User), count(Admin), count(Nobody))
+	docsUsers(&b)
+	docsReplies(&b)
+	docsAdmins(&b)
+	docsNobody(&b)
+	docsOwn(&b)
+	b.WriteString("\n## Classes\n\nEach backend replica holds this budget for each class; a call beyond it is answered 429.\n\n" +
+		"| class | deadline | calls in flight |\n|---|---|---|\n")
+	for _, l := range Limits {
+		fmt.Fprintf(&b, "| %s | %s | %d |\n", l.Name, l.Deadline, l.InFlight)
+	}
+	return b.String()
+}
+
+func count(a Audience) int {
+	n := 0
+	for i := range Table {
+		if r := &Table[i]; r.For(a) || a == Nobody && r.Audience == Nobody {
+			n++
+		}
+	}
+	return n
+}
+
+func docsUsers(b *strings.Builder) {
+	b.WriteString(`## Called by users
+
+Of a user's body OpenIM gets the members that its own protocol has, under its own spelling, after these rules. Anything else is left out;
+a member in two spellings of case, or of another type, is refused (errCode 1001). What may not be is refused with errCode 1002. In a list,
+groups and conversations that are not (or no longer) the caller's are left out, and the call is refused when none is left. Ids hold
+letters, digits, _ - @ and : alone. Every text, number, list and map has a bound, which [openapi.yaml](openapi.yaml) names; beyond it the
+call is refused.
+
+| path | for | what is done with the body | class | audit | body, bytes | repeatable | releases |
+|---|---|---|---|---|---|---|---|
+`)
+	for i := range Table {
+		r := &Table[i]
+		if !r.ForUsers() {
+			continue
+		}
+		var rules []string
+		for _, rule := range r.Identity {
+			rules = append(rules, describeRule(rule))
+		}
+		fmt.Fprintf(b, "| `%s %s` | %s | %s | %s | %s | %d | %s | %s |\n",
+			r.Method, r.Path, r.Why, cmp.Or(strings.Join(rules, "; "), "names nobody"), r.Limit.Name, r.Audit, r.Body, yesNo(r.Repeatable),
+			r.Releases())
+	}
+}
+
+func describeRule(rule Identity) string {
+	text := "`" + rule.Field + "` "
+	if rule.With != "" {
+		text += "or `" + rule.With + "`: "
+	}
+	text += string(rule.Do)
+	if rule.Why != "" {
+		text += " (" + rule.Why + ")"
+	}
+	return text
+}
+
+func docsAdmins(b *strings.Builder) {
+	b.WriteString("\n## Called by administrators\n\n| path | for | users named in | class | audit | body, bytes | repeatable | releases |\n" +
+		"|---|---|---|---|---|---|---|---|\n")
+	for i := range Table {
+		r := &Table[i]
+		if !r.ForAdmins() {
+			continue
+		}
+		fmt.Fprintf(b, "| `%s %s` | %s | %s | %s | %s | %d | %s | %s |\n",
+			r.Method, r.Path, r.Why, cmp.Or(strings.Join(r.Users, ", "), "–"), r.Limit.Name, r.Audit, r.Body, yesNo(r.Repeatable), r.Releases())
+	}
+}
+
+func docsNobody(b *strings.Builder) {
+	b.WriteString("\n## Called by nobody through the gateway\n\nThese are refused by name, so that the reason can be said.\n\n" +
+		"| path | why | releases |\n|---|---|---|\n")
+	for i := range Table {
+		if r := &Table[i]; r.Audience == Nobody {
+			fmt.Fprintf(b, "| `%s %s` | %s | %s |\n", r.Method, r.Path, r.Why, r.Releases())
+		}
+	}
+}
+
+func docsOwn(b *strings.Builder) {
+	b.WriteString("\n## The gateway's own\n\n| path | door | credential | for | reply | class | audit | body, bytes |\n" +
+		"|---|---|---|---|---|---|---|---|\n")
+	for i := range OwnRoutes {
+		r := &OwnRoutes[i]
+		fmt.Fprintf(b, "| `%s %s` | %s | %s | %s | %s | %s | %s | %d |\n",
+			r.Method, r.Path, r.Door, r.credential(), r.Why, cmp.Or(r.Reply, "–"), r.Limit, r.Audit, r.Body)
+	}
+	docsOwnReplies(b)
+}
+
+func (r *OwnRoute) credential() string {
+	switch {
+	case r.Door == Admins:
+		return "administrator's token"
+	case r.Session:
+		return "session"
+	}
+	return "none"
+}
+
+func yesNo(yes bool) string {
+	if yes {
+		return "yes"
+	}
+	return "no"
+}

@@ -1,0 +1,299 @@
+package routes
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/openimstack/openim-operator/wrapper/ids"
+	"github.com/openimstack/openim-operator/wrapper/wire"
+)
+
+// maxLookedUp bounds what one body may have looked up, and with it the time that finding it out takes.
+const maxLookedUp = 1000
+
+// Decode reads a body strictly, as wire.DecodeObject does, and keeps its numbers as they are written: OpenIM's version hashes
+// use all 64 bits.
+func Decode(data []byte) (map[string]any, error) {
+	if _, err := wire.DecodeObject(data); err != nil {
+		return nil, err
+	}
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.UseNumber()
+	var object map[string]any
+	if err := d.Decode(&object); err != nil {
+		return nil, fmt.Errorf("the text is not one JSON object: send exactly one, and nothing after it")
+	}
+	return object, nil
+}
+
+// Encode writes a body as OpenIM gets it.
+func Encode(body map[string]any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(body); err != nil {
+		return nil, fmt.Errorf("encode the body: %w", err)
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+}
+
+// Enforce makes of a user's body (from Decode) the one that OpenIM may see. Only the members that OpenIM's protocol has are in
+// it, under its own spelling, so that OpenIM reads nothing that was not looked at here. needs is what must be looked
+// up before the call may go on. The body that came in is not changed.
+func (r *Route) Enforce(caller Caller, body map[string]any) (changed map[string]any, needs []Need, refusal *wire.Failure) {
+	form := shapes[r.Upstream()]
+	if !r.ForUsers() || form == nil || !ids.Legal(caller.UserID) {
+		return nil, nil, &wire.Forbidden
+	}
+	projected, err := form.project(body, "")
+	if err != nil {
+		return nil, nil, refuse(wire.BadRequest, err)
+	}
+	e := enforcement{caller: caller, body: projected.(map[string]any)}
+	for _, rule := range r.Identity {
+		if refusal := e.apply(rule); refusal != nil {
+			return nil, nil, refusal
+		}
+	}
+	return e.body, e.needs, nil
+}
+
+func refuse(f wire.Failure, err error) *wire.Failure {
+	f = f.Because("the body is refused: " + err.Error())
+	return &f
+}
+
+// enforcement is one body on its way.
+type enforcement struct {
+	caller Caller
+	body   map[string]any
+	needs  []Need
+}
+
+func (e *enforcement) apply(rule Identity) *wire.Failure {
+	var err error
+	switch rule.Do {
+	case Self:
+		err = e.each(rule.Field, e.self)
+	case Overwritten:
+		err = e.each(rule.Field, func(p place) error { p.set(e.caller.UserID); return nil })
+	case Platform:
+		err = e.each(rule.Field, func(p place) error {
+			p.set(json.Number(strconv.Itoa(int(e.caller.PlatformID))))
+			return nil
+		})
+	case EachSelf:
+		e.fillList(rule.Field)
+		err = e.each(rule.Field, e.self)
+	case OneSelf:
+		err = e.oneSelf(rule.Field, rule.With)
+	case Party:
+		err = e.each(rule.Field, func(p place) error { return e.party(p, NeedParty) })
+	case Kept:
+		err = e.each(rule.Field, func(p place) error { return e.party(p, NeedKept) })
+	case Member:
+		err = e.each(rule.Field, func(p place) error { return e.group(p, NeedMember) })
+	case Manager:
+		err = e.each(rule.Field, func(p place) error { return e.group(p, NeedManager) })
+	case Described:
+		err = e.describe(rule.Field)
+	case OwnName:
+		err = e.each(rule.Field, func(p place) error { return ownName(p.field, p.text(), e.caller.UserID) })
+	case AnyName:
+		err = e.each(rule.Field, func(p place) error { return objectName(p.field, p.text()) })
+	case UploadTicket:
+		err = e.each(rule.Field, func(p place) error { return uploadTicket(p.field, p.text()) })
+	case FormTicket:
+		err = e.each(rule.Field, func(p place) error { return formTicket(p.field, p.text(), e.caller.UserID) })
+	case Filled:
+		err = e.filled(rule.Field)
+	case Live:
+		err = e.each(rule.Field, e.live)
+	case UpTo:
+		err = e.upTo(rule.Field, rule.With)
+	case Spans:
+		err = e.spans(rule.Field)
+	case PeersToo:
+		err = e.peersToo(rule.Field)
+	case Pictures:
+		err = e.each(rule.Field, e.pictures)
+	case AtMostOne:
+		err = e.atMostOne(rule.Field)
+	case Never:
+		err = e.each(rule.Field, never)
+	case Dropped:
+		err = e.each(rule.Field, func(p place) error { p.remove(); return nil })
+	case Other, Role, Public:
+		err = e.each(rule.Field, func(p place) error { return legalID(p.field, p.text()) })
+	case OwnRecord:
+		err = e.each(rule.Field, func(p place) error { return legalConversation(p.field, p.text()) })
+	default:
+		err = fmt.Errorf("%s has the unknown rule %q", rule.Field, rule.Do)
+	}
+	if err == nil {
+		return nil
+	}
+	if malformed, ok := err.(*malformedError); ok { //nolint:errorlint // made in this file, never wrapped
+		return refuse(wire.BadRequest, malformed)
+	}
+	return refuse(wire.Forbidden, err)
+}
+
+// malformedError is about the form of a value, not about whose it is.
+type malformedError struct{ text string }
+
+func (m *malformedError) Error() string { return m.text }
+
+func malformed(format string, args ...any) error {
+	return &malformedError{fmt.Sprintf(format, args...)}
+}
+
+func (e *enforcement) self(p place) error {
+	switch id := p.text(); {
+	case id == "" && !p.element:
+		p.set(e.caller.UserID)
+	case id != e.caller.UserID:
+		return fmt.Errorf("%s must be your own user id", p.field)
+	}
+	return nil
+}
+
+func (e *enforcement) fillList(field string) {
+	name := strings.TrimSuffix(field, "[]")
+	if list, _ := e.body[name].([]any); len(list) == 0 {
+		e.body[name] = []any{e.caller.UserID}
+	}
+}
+
+func (e *enforcement) oneSelf(field, with string) error {
+	first, _ := e.body[field].(string)
+	second, _ := e.body[with].(string)
+	for _, f := range []string{field, with} {
+		id, _ := e.body[f].(string)
+		if err := legalID(f, id); err != nil {
+			return err
+		}
+	}
+	if first != e.caller.UserID && second != e.caller.UserID {
+		return fmt.Errorf("%s or %s must be your own user id", field, with)
+	}
+	return nil
+}
+
+func (e *enforcement) party(p place, group NeedKind) error {
+	id := p.text()
+	if err := legalConversation(p.field, id); err != nil {
+		return err
+	}
+	c, ok := wire.ParseConversation(id)
+	if !ok {
+		return malformed("%s must be a conversation's id", p.field)
+	}
+	if _, isGroup := c.Group(); isGroup {
+		return e.need(group, p.field, id)
+	}
+	if peers, _ := c.Peers(e.caller.UserID); len(peers) == 0 {
+		return fmt.Errorf("%s must be a conversation of your own", p.field)
+	}
+	// Whether its other user exists is looked up: for invented ones OpenIM would keep keys for a year.
+	return e.need(NeedParty, p.field, id)
+}
+
+func (e *enforcement) group(p place, kind NeedKind) error {
+	id := p.text()
+	if id == "" {
+		return malformed("%s must be a group's id", p.field)
+	}
+	if err := legalID(p.field, id); err != nil {
+		return err
+	}
+	return e.need(kind, p.field, id)
+}
+
+func (e *enforcement) need(kind NeedKind, field, id string) error {
+	for i := range e.needs {
+		n := &e.needs[i]
+		if n.Kind == kind && n.Field == field {
+			if slices.Contains(n.IDs, id) {
+				return nil
+			}
+			if len(n.IDs) == maxLookedUp {
+				return malformed("%s names more than %d: send less at a time", field, maxLookedUp)
+			}
+			n.IDs = append(n.IDs, id)
+			return nil
+		}
+	}
+	e.needs = append(e.needs, Need{Kind: kind, Field: field, IDs: []string{id}})
+	return nil
+}
+
+// Trim takes out of a body (from Enforce) what a Need's field names and allowed does not. false: nothing is left to ask for.
+// Clients ask for what they knew yesterday; one group that has meanwhile put the caller out must not spoil the answer
+// about the others.
+func (n Need) Trim(body map[string]any, allowed map[string]bool) bool {
+	name, member, list := strings.Cut(n.Field, "[]")
+	elements, _ := body[name].([]any)
+	if !list || n.Kind == NeedSeq {
+		return !slices.ContainsFunc(n.IDs, func(id string) bool { return !allowed[id] })
+	}
+	member = strings.TrimPrefix(member, ".")
+	asked := make(map[string]bool, len(n.IDs)) // what needed no looking up is not among them
+	for _, id := range n.IDs {
+		asked[id] = true
+	}
+	kept := make([]any, 0, len(elements))
+	for _, element := range elements {
+		id, _ := element.(string)
+		if object, ok := element.(map[string]any); ok {
+			id, _ = object[member].(string)
+		}
+		if allowed[id] || !asked[id] {
+			kept = append(kept, element)
+		}
+	}
+	body[name] = kept
+	return len(kept) > 0
+}
+
+func (e *enforcement) atMostOne(field string) error {
+	if list, _ := e.body[strings.TrimSuffix(field, "[]")].([]any); len(list) > 1 {
+		return fmt.Errorf("%s must have at most one element: call once for each", field)
+	}
+	return nil
+}
+
+// never lets what means "not set" pass, and leaves it out.
+func never(p place) error {
+	switch v := p.value.(type) {
+	case nil:
+	case bool:
+		if v {
+			return fmt.Errorf("%s may not be set by a user", p.field)
+		}
+	default:
+		return fmt.Errorf("%s may not be set by a user", p.field)
+	}
+	p.remove()
+	return nil
+}
+
+// legalID wants the id of a user or group, or none.
+func legalID(field, id string) error {
+	if id != "" && !ids.Legal(id) {
+		return malformed("%s must be an id of at most %d bytes: %s", field, ids.MaxBytes, ids.Rule)
+	}
+	return nil
+}
+
+// legalConversation wants the id of a conversation, or none.
+func legalConversation(field, id string) error {
+	if id != "" && !ids.LegalConversation(id) {
+		return malformed("%s must be a conversation's id of at most %d bytes: %s", field, ids.MaxConversationBytes, ids.Rule)
+	}
+	return nil
+}

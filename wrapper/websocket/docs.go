@@ -1,0 +1,76 @@
+package websocket
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Marks between which docs/realtime.md holds what is generated from the table.
+const (
+	docsBegin = "<!-- generated from the table in wrapper/websocket by \"go generate ./wrapper/websocket\": do not edit between the marks -->"
+	docsEnd   = "<!-- end of what is generated -->"
+)
+
+// Docs replaces what stands between the marks of a page by the table.
+func Docs(page string) (string, error) {
+	before, rest, begin := strings.Cut(page, docsBegin)
+	_, after, end := strings.Cut(rest, docsEnd)
+	if !begin || !end {
+		return "", fmt.Errorf("the page has no marks: keep the lines %q and %q", docsBegin, docsEnd)
+	}
+	return before + docsBegin + "\n\n" + Table() + "\n" + docsEnd + after, nil
+}
+
+// Table is the table in Markdown.
+func Table() string {
+	var b strings.Builder
+	b.WriteString("| id | OpenIM's name | for | message | class | audit |\n|---|---|---|---|---|---|\n")
+	for _, r := range Requests {
+		if r.Refused == "" {
+			fmt.Fprintf(&b, "| %d | %s | %s | `%s` | %s | %s |\n", r.ID, r.Name, r.Why, r.Message, r.Class, r.Audit)
+			continue
+		}
+		fmt.Fprintf(&b, "| %d | %s | %s: refused, because %s | `%s` | | |\n", r.ID, r.Name, r.Why, r.Refused, r.Message)
+	}
+	b.WriteString("\n| request | field | number | shape | rule | bound |\n|---|---|---|---|---|---|\n")
+	for _, r := range Requests {
+		writeFields(&b, strconv.Itoa(int(r.ID)), "", r.Fields)
+	}
+	b.WriteString("\nContent types that a client may send: ")
+	writeNumbered(&b, ContentTypes)
+	b.WriteString("Session types: ")
+	writeNumbered(&b, SessionTypes)
+	fmt.Fprintf(&b, "Options: %s.\n", strings.Join(OptionKeys, ", "))
+	return b.String()
+}
+
+func writeFields(b *strings.Builder, id, within string, list []Field) {
+	for _, f := range list {
+		name := within + f.Name
+		if f.Repeated {
+			name += "[]"
+		}
+		bound := "–"
+		if f.Bound > 0 {
+			bound = strconv.FormatInt(f.Bound, 10)
+		}
+		if f.Entry > 0 {
+			bound += " of " + strconv.FormatInt(f.Entry, 10) + " bytes"
+		}
+		fmt.Fprintf(b, "| %s | `%s` | %d | %s | %s | %s |\n", id, name, f.Number, f.Shape, f.Rule, bound)
+		writeFields(b, id, name+".", f.Fields)
+	}
+}
+
+func writeNumbered(b *strings.Builder, named map[int32]string) {
+	for i, n := range slices.Sorted(maps.Keys(named)) {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		fmt.Fprintf(b, "%d %s", n, named[n])
+	}
+	b.WriteString(".\n")
+}

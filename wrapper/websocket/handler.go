@@ -1,0 +1,271 @@
+package websocket
+
+import (
+	"bufio"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"github.com/openimstack/openim-operator/wrapper/ids"
+	"github.com/openimstack/openim-operator/wrapper/websocket/frame"
+	"github.com/openimstack/openim-operator/wrapper/wire"
+)
+
+// notForMe are the failures of a request that cannot become a socket here.
+var (
+	noUpgrade   = wire.BadRequest.Because("this path is a WebSocket: send an upgrade request of HTTP/1.1")
+	badOrigin   = wire.Forbidden.Because("pages of this origin may not open a socket: add it to the origins")
+	badParams   = wire.Failure{Name: "bad_connect", Status: http.StatusOK, ErrCode: wire.CodeArgs, Text: errParams.Error()}
+	illegalUser = wire.Failure{
+		Name: "illegal_user", Status: http.StatusOK, ErrCode: wire.CodeNoPermission, Text: "your user id must hold " + ids.Rule + ": ask for another",
+	}
+	tokenInURL = wire.Failure{Name: "token_in_url", Status: http.StatusOK, ErrCode: wire.CodeArgs,
+		Text: "this gateway takes no session token in the socket's address: get a ticket and offer it as a subprotocol, see docs/realtime.md"}
+	notYourself = wire.Failure{Name: "foreign_identity", Status: http.StatusOK, ErrCode: wire.CodeTokenInvalid, Text: "sendID and platformID are not those of the session: log in as them"}
+)
+
+// ServeHTTP opens a socket. What fails before is answered as OpenIM does it: with an envelope, or, to a client that said
+// isMsgResp=true because it cannot read a failed upgrade, with the envelope as the one frame of a socket. It returns when the
+// socket is open; the socket lives on. The query, which may hold a token, goes nowhere.
+func (r *Relay) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	if !isUpgrade(req) {
+		r.explain(w, req)
+		return
+	}
+	if origin := req.Header.Get("Origin"); origin != "" && (r.o.Origin == nil || !r.o.Origin(origin)) {
+		r.metrics.refusedConnect.WithLabelValues("origin").Inc()
+		wire.WriteFailure(w, badOrigin)
+		return
+	}
+	c, err := readConnect(req)
+	if err != nil {
+		r.refuse(w, req, c, Identity{}, &badParams, "")
+		return
+	}
+	ctx, cancel := context.WithTimeout(req.Context(), r.o.timing.connect)
+	defer cancel()
+	id, failure := r.admit(ctx, req, &c)
+	if failure != nil {
+		r.refuse(w, req, c, id, failure, "")
+		return
+	}
+	upstream, err := r.dialer.dial(ctx, id, c)
+	if err != nil {
+		r.hub.release(id)
+		failure := unreachable(ctx, err)
+		r.refuse(w, req, c, id, &failure, err.Error())
+		return
+	}
+	s, err := r.accept(w, req, c, id, upstream)
+	if err != nil {
+		r.hub.release(id)
+		go func() { _ = upstream.CloseNow() }()
+		r.metrics.refusedConnect.WithLabelValues("upgrade").Inc()
+		return
+	}
+	s.start()
+}
+
+// admit finds out who it is and whether they may have one more socket. Without a failure a place is reserved.
+func (r *Relay) admit(ctx context.Context, req *http.Request, c *connect) (Identity, *wire.Failure) {
+	id, failure := r.identify(ctx, req, c)
+	if failure != nil {
+		return id, failure
+	}
+	return id, r.hub.reserve(id)
+}
+
+// identify finds out who it is and whether they may try.
+func (r *Relay) identify(ctx context.Context, req *http.Request, c *connect) (Identity, *wire.Failure) {
+	if r.o.TicketOnly && c.ticket == "" {
+		c.token = ""
+		return Identity{}, &tokenInURL
+	}
+	if failure := r.hub.room(); failure != nil {
+		return Identity{}, failure
+	}
+	var id Identity
+	var failure *wire.Failure
+	if c.ticket != "" {
+		id, failure = r.o.Sessions.Redeem(ctx, c.ticket)
+	} else {
+		id, failure = r.o.Sessions.Authenticate(ctx, c.token)
+	}
+	c.token = "" // it is not needed again
+	if failure != nil {
+		return Identity{}, failure
+	}
+	if !c.fits(id) {
+		return id, &notYourself
+	}
+	if !ids.Legal(id.UserID) {
+		return id, &illegalUser
+	}
+	if c.operationID = wire.BoundOperationID(c.operationID); c.operationID == "" {
+		c.operationID = rand.Text()
+	}
+	if r.o.Judge != nil {
+		f := Frame{Name: "connect", Class: ClassSocket, Audit: AuditRoutine, Encoding: c.encoding.String(), OperationID: c.operationID, RemoteIP: r.remoteIP(req)}
+		if refusal := r.o.Judge.Frame(ctx, id, &f); refusal != nil {
+			return id, &wire.Failure{Name: refusal.Reason, Status: http.StatusTooManyRequests, ErrCode: refusal.ErrCode, Text: refusal.Text}
+		}
+	}
+	return id, nil
+}
+
+// explain answers a request that is no upgrade. SDKs in browsers, where nobody can read a failed upgrade, ask the socket's URL by a plain
+// GET why they were refused: they get the failure that an upgrade would. No socket is opened or counted, and no ticket is spent.
+func (r *Relay) explain(w http.ResponseWriter, req *http.Request) {
+	if origin := req.Header.Get("Origin"); origin != "" {
+		w.Header().Add("Vary", "Origin")
+		if r.o.Origin == nil || !r.o.Origin(origin) {
+			r.metrics.refusedConnect.WithLabelValues("origin").Inc()
+			wire.WriteFailure(w, badOrigin)
+			return
+		}
+		w.Header().Set("Access-Control-Allow-Origin", origin)
+	}
+	if req.Method != http.MethodGet || req.URL.RawQuery == "" {
+		wire.WriteFailure(w, noUpgrade)
+		return
+	}
+	c, err := readConnect(req)
+	c.msgResp = false // there is no socket to say it on
+	if err != nil {
+		r.refuse(w, req, c, Identity{}, &badParams, "")
+		return
+	}
+	if c.ticket != "" {
+		wire.WriteFailure(w, noUpgrade)
+		return
+	}
+	ctx, cancel := context.WithTimeout(req.Context(), r.o.timing.connect)
+	defer cancel()
+	id, failure := r.identify(ctx, req, &c)
+	if failure == nil {
+		failure = r.hub.full(id)
+	}
+	if failure != nil {
+		r.refuse(w, req, c, id, failure, "")
+		return
+	}
+	wire.WriteFailure(w, noUpgrade)
+}
+
+func (r *Relay) remoteIP(req *http.Request) string {
+	if r.o.RemoteIP != nil {
+		return r.o.RemoteIP(req)
+	}
+	host, _, _ := net.SplitHostPort(req.RemoteAddr)
+	return host
+}
+
+// unreachable is what the client hears when there is no way to msggateway. None of it makes an SDK forget its session, unless the session is
+// over.
+func unreachable(ctx context.Context, err error) wire.Failure {
+	var refusal *refusedByOpenIM
+	if over, ok := sessionOver(err); ok {
+		return over
+	}
+	switch {
+	case errors.As(err, &refusal) && refusal.code == codeTooMany:
+		return tooMany
+	case errors.As(err, &refusal):
+		return wire.BadGateway
+	case ctx.Err() != nil, errors.Is(err, context.DeadlineExceeded):
+		return wire.TimedOut
+	}
+	return wire.Unavailable
+}
+
+// sessionOver is the failure of a session that Upstream or Members no longer accept: its errCode is one of those that make SDKs log in.
+func sessionOver(err error) (wire.Failure, bool) {
+	failure, ok := errors.AsType[wire.Failure](err)
+	return failure, ok && wire.IsTokenError(failure.ErrCode)
+}
+
+// refuse answers a connection that does not come about.
+func (r *Relay) refuse(w http.ResponseWriter, req *http.Request, c connect, id Identity, failure *wire.Failure, detail string) {
+	r.metrics.refusedConnect.WithLabelValues(failure.Name).Inc()
+	verdict := VerdictRefused
+	if failure.Status >= http.StatusInternalServerError {
+		verdict = VerdictFailed
+		r.o.Log.LogAttrs(req.Context(), slog.LevelWarn, "socket not opened", slog.String("reason", failure.Name), slog.String("detail", wire.CleanDetail(detail)))
+	}
+	r.event(Event{Kind: KindOpened, Identity: id, Verdict: verdict, Reason: failure.Name, ErrCode: failure.ErrCode, Detail: wire.CleanDetail(detail),
+		Frame: &Frame{Name: "connect", Class: ClassSocket, Encoding: c.encoding.String(), RemoteIP: r.remoteIP(req)}})
+	if !c.msgResp {
+		wire.WriteFailure(w, *failure)
+		return
+	}
+	text := envelope(failure.ErrCode, failure.Text)
+	conn, raw, err := r.upgrade(w, req, c, nil)
+	if err != nil {
+		return
+	}
+	_ = raw.SetDeadline(time.Now().Add(r.o.timing.farewell))
+	go func() { //nolint:gosec // the request is over; without a place in the hub the socket is gone after the farewell at the latest
+		stop := time.AfterFunc(r.o.timing.farewell, func() { _ = raw.Close() })
+		defer stop.Stop()
+		if conn.Write(context.Background(), websocket.MessageText, text) == nil {
+			_ = conn.Close(websocket.StatusPolicyViolation, failure.Name)
+		}
+		_ = conn.CloseNow()
+	}()
+}
+
+func envelope(code int, text string) []byte {
+	body, err := json.Marshal(wire.Envelope{ErrCode: code, ErrMsg: text})
+	if err != nil {
+		panic("a number and a text are always JSON: " + err.Error())
+	}
+	return body
+}
+
+// capture notes the connection when the library takes it over: deadlines are set on it, and it can be closed without asking.
+type capture struct {
+	http.ResponseWriter
+	raw net.Conn
+}
+
+// Hijack takes the connection over.
+func (c *capture) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	raw, buffers, err := http.NewResponseController(c.ResponseWriter).Hijack()
+	if err != nil {
+		return raw, buffers, err
+	}
+	c.raw = raw
+	if buffers.Reader.Buffered() == 0 && buffers.Writer.Buffered() == 0 {
+		buffers = bufio.NewReadWriter(bufio.NewReaderSize(raw, socketBuffer), bufio.NewWriterSize(raw, socketBuffer))
+	}
+	return raw, buffers, raw.SetDeadline(time.Time{}) // the server's own deadlines were for a request
+}
+
+// socketBuffer is for each direction of an open socket: a frame is rarely larger, and most sockets are idle. The server's own are four
+// times as large, and are kept where a client has sent something before it was answered.
+const socketBuffer = 1 << 10
+
+func (r *Relay) upgrade(w http.ResponseWriter, req *http.Request, c connect, alive func()) (*websocket.Conn, net.Conn, error) {
+	caught := &capture{ResponseWriter: w}
+	options := &websocket.AcceptOptions{InsecureSkipVerify: true} // the origin was looked at before anything else
+	if c.native {
+		options.Subprotocols = []string{Subprotocol}
+	}
+	if alive != nil {
+		options.OnPingReceived = func(context.Context, []byte) bool { alive(); return true }
+		options.OnPongReceived = func(context.Context, []byte) { alive() }
+	}
+	conn, err := websocket.Accept(caught, req, options)
+	if err != nil {
+		return nil, nil, errors.New("upgrade the client's connection")
+	}
+	conn.SetReadLimit(frame.MaxClient)
+	return conn, caught.raw, nil
+}
