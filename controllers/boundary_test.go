@@ -17,7 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
-	"github.com/openimstack/openim-operator/controllers/boundary"
+	"github.com/openimstack/openim-operator/controllers/prober"
 )
 
 // isolated is the condition NetworkIsolated as status/reason, and its message.
@@ -105,7 +105,7 @@ var _ = Describe("The boundary", Ordered, func() {
 		elsewhere string
 		node      *kubelet
 		o         *operator
-		options   boundary.Options
+		options   prober.Options
 	)
 	// foreign is a policy of somebody else that lets everybody in.
 	foreign := func(name string) *networkingv1.NetworkPolicy {
@@ -123,7 +123,7 @@ var _ = Describe("The boundary", Ordered, func() {
 	BeforeAll(func(ctx context.Context) {
 		w = newWorld(context.WithoutCancel(ctx))
 		elsewhere = namespace(ctx)
-		options = boundary.Options{Image: "openimstack/openim-operator:test", Namespace: elsewhere}
+		options = prober.Options{Image: "openimstack/openim-operator:test", Namespace: elsewhere}
 		node = startKubelet(w.namespace, elsewhere)
 		o = startProbing(options)
 		w.start("chat")
@@ -377,7 +377,7 @@ var _ = Describe("A boundary whose operator may not leave the stack's namespace"
 	It("is tried from there alone, and says so", func(ctx context.Context) {
 		w := newWorld(context.WithoutCancel(ctx))
 		startKubelet(w.namespace)
-		startProbing(boundary.Options{Image: "openimstack/openim-operator:test", Namespace: w.namespace, WatchNamespaces: []string{w.namespace}})
+		startProbing(prober.Options{Image: "openimstack/openim-operator:test", Namespace: w.namespace, WatchNamespaces: []string{w.namespace}})
 		w.start("chat")
 		w.eventuallyReady("chat")
 		w.eventuallyIsolated("chat", "True/Enforced", "there was no intruder in another namespace: the operator runs in the stack's own")

@@ -16,8 +16,8 @@ import (
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/controllers/apply"
-	"github.com/openimstack/openim-operator/controllers/boundary"
 	"github.com/openimstack/openim-operator/controllers/manifests"
+	"github.com/openimstack/openim-operator/controllers/prober"
 )
 
 // FieldOwner is the name under which the operator owns the fields of children.
@@ -43,7 +43,7 @@ type Reconciler struct {
 	applier  *apply.Applier
 	events   events.EventRecorder
 	options  manifests.Options
-	boundary *boundary.Prober
+	boundary *prober.Prober
 	index    *references
 	lastGood *lastGood
 	ledger   *ledger
@@ -51,10 +51,10 @@ type Reconciler struct {
 }
 
 // NewReconciler makes a Reconciler. The prober is told what each stack intends, and asked what is known of its boundary. live reads from the API server itself: Secrets are never cached.
-func NewReconciler(c client.Client, live client.Reader, recorder events.EventRecorder, prober *boundary.Prober, options manifests.Options) *Reconciler {
+func NewReconciler(c client.Client, live client.Reader, recorder events.EventRecorder, loop *prober.Prober, options manifests.Options) *Reconciler {
 	return &Reconciler{
 		client: c, live: live, applier: apply.New(c, live, FieldOwner), events: recorder, options: options,
-		boundary: prober, index: newReferences(), lastGood: newLastGood(),
+		boundary: loop, index: newReferences(), lastGood: newLastGood(),
 		ledger: newLedger(), accepted: newAcceptance(),
 	}
 }

@@ -7,8 +7,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
-	"github.com/openimstack/openim-operator/controllers/boundary"
 	"github.com/openimstack/openim-operator/controllers/dependencies"
+	"github.com/openimstack/openim-operator/controllers/prober"
 	"github.com/openimstack/openim-operator/openim"
 )
 
@@ -36,7 +36,7 @@ type scope struct {
 	// deployments as seen, by component.
 	deployments map[string]*appsv1.Deployment
 	// assessment of the boundary, and when it was asked for.
-	assessment boundary.Assessment
+	assessment prober.Assessment
 	now        time.Time
 	// failure is the first error of a phase.
 	failure error

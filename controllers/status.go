@@ -17,9 +17,9 @@ import (
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/controllers/apply"
-	"github.com/openimstack/openim-operator/controllers/boundary"
 	"github.com/openimstack/openim-operator/controllers/dependencies"
 	"github.com/openimstack/openim-operator/controllers/manifests"
+	"github.com/openimstack/openim-operator/controllers/prober"
 	"github.com/openimstack/openim-operator/netpol/graph"
 )
 
@@ -58,7 +58,7 @@ func (s *scope) updateStatus() []metav1.Condition {
 	}
 	s.setOrRemove(v1alpha1.ConditionPaused, paused)
 	found := ptr.Deref(ptr.Deref(status.Boundary, v1alpha1.Boundary{}).FindingsTotal, 0)
-	boundary.Report(client.ObjectKeyFromObject(s.stack), isolated.Reason, int(found))
+	prober.Report(client.ObjectKeyFromObject(s.stack), isolated.Reason, int(found))
 	return turned(before.Conditions, status.Conditions)
 }
 
@@ -170,8 +170,8 @@ func (s *scope) networkIsolated() metav1.Condition {
 	if known.Probe == nil && s.stack.Status.Boundary != nil {
 		known.Probe = s.stack.Status.Boundary.LastProbe // of an earlier process
 	}
-	return boundary.Isolated(boundary.Evidence{
-		Assessment: known, PoliciesInPlace: s.policiesInPlace, Missing: s.pendingPolicies(), Interval: boundary.Interval(s.stack), Now: s.now,
+	return prober.Isolated(prober.Evidence{
+		Assessment: known, PoliciesInPlace: s.policiesInPlace, Missing: s.pendingPolicies(), Interval: prober.Interval(s.stack), Now: s.now,
 	})
 }
 

@@ -13,8 +13,8 @@ import (
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/controllers/apply"
-	"github.com/openimstack/openim-operator/controllers/boundary"
 	"github.com/openimstack/openim-operator/controllers/dependencies"
+	"github.com/openimstack/openim-operator/controllers/prober"
 	"github.com/openimstack/openim-operator/netpol/audit"
 	"github.com/openimstack/openim-operator/netpol/graph"
 )
@@ -94,12 +94,12 @@ func TestConditions(t *testing.T) {
 		{"a proxy that is trusted", running(behindAProxy, func(s *scope) {
 			s.stack.Spec.Wrapper.Auth.Users.TrustedProxies = []v1alpha1.CIDR{"10.0.0.0/8"}
 		}), map[string]string{"SettingsAccepted": "True/Accepted"}},
-		{"nobody has looked yet", running(behindAProxy, func(s *scope) { s.assessment = boundary.Assessment{} }), map[string]string{
+		{"nobody has looked yet", running(behindAProxy, func(s *scope) { s.assessment = prober.Assessment{} }), map[string]string{
 			"SettingsAccepted": "True/Accepted",
 		}},
 		{"nobody has looked since the operator started again", running(behindAProxy, func(s *scope) {
 			s.updateStatus()
-			s.assessment = boundary.Assessment{}
+			s.assessment = prober.Assessment{}
 		}), map[string]string{"SettingsAccepted": "True/ProxyNotTrusted"}},
 		{"the proxy is gone", running(behindAProxy, func(s *scope) {
 			s.updateStatus()
@@ -127,7 +127,7 @@ func TestConditions(t *testing.T) {
 // behindAProxy lets users in, and has an Ingress before their port.
 func behindAProxy(s *scope) {
 	s.stack.Spec.Wrapper.Auth.Users = &v1alpha1.UserAuth{}
-	s.assessment = boundary.Assessment{Audited: true, Fronts: []audit.Object{{Kind: "Ingress", Namespace: "im", Name: "web"}}}
+	s.assessment = prober.Assessment{Audited: true, Fronts: []audit.Object{{Kind: "Ingress", Namespace: "im", Name: "web"}}}
 }
 
 func TestAProxyThatIsNotTrustedIsNamedAndWarnedOf(t *testing.T) {

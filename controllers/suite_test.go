@@ -25,8 +25,8 @@ import (
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/controllers"
-	"github.com/openimstack/openim-operator/controllers/boundary"
 	"github.com/openimstack/openim-operator/controllers/manifests"
+	"github.com/openimstack/openim-operator/controllers/prober"
 )
 
 // The suite runs against a real API server with a real controller manager (Deployments, ReplicaSets, garbage collection).
@@ -124,10 +124,10 @@ func (o *operator) settle(apart, namespace string) (writes int) {
 }
 
 // startOperator runs the operator in this process until stop is called or the spec ends. It audits, and makes no probe pods.
-func startOperator() *operator { return startProbing(boundary.Options{}) }
+func startOperator() *operator { return startProbing(prober.Options{}) }
 
 // startProbing runs the operator with a prober.
-func startProbing(probing boundary.Options) *operator {
+func startProbing(probing prober.Options) *operator {
 	o := &operator{writes: map[string]int{}}
 	restConfig := rest.CopyConfig(environment.Config)
 	restConfig.QPS, restConfig.Burst = 200, 400
@@ -149,9 +149,9 @@ func startProbing(probing boundary.Options) *operator {
 		Controller: config.Controller{SkipNameValidation: &skip},
 	})
 	Expect(err).NotTo(HaveOccurred())
-	prober := boundary.New(mgr.GetClient(), mgr.GetAPIReader(), probing)
-	Expect(prober.SetupWithManager(mgr)).To(Succeed())
-	reconciler := controllers.NewReconciler(mgr.GetClient(), mgr.GetAPIReader(), mgr.GetEventRecorder(controllers.FieldOwner), prober,
+	loop := prober.New(mgr.GetClient(), mgr.GetAPIReader(), probing)
+	Expect(loop.SetupWithManager(mgr)).To(Succeed())
+	reconciler := controllers.NewReconciler(mgr.GetClient(), mgr.GetAPIReader(), mgr.GetEventRecorder(controllers.FieldOwner), loop,
 		manifests.Options{WrapperImage: "openimstack/openim-wrapper:test"})
 	Expect(reconciler.SetupWithManager(mgr)).To(Succeed())
 	ctx, cancel := context.WithCancel(context.Background())

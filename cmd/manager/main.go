@@ -21,8 +21,8 @@ import (
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/controllers"
-	"github.com/openimstack/openim-operator/controllers/boundary"
 	"github.com/openimstack/openim-operator/controllers/manifests"
+	"github.com/openimstack/openim-operator/controllers/prober"
 	"github.com/openimstack/openim-operator/netpol/probe"
 )
 
@@ -42,7 +42,7 @@ type options struct {
 	leaderElection               bool
 	watchNamespaces              string
 	wrapperImage                 string
-	probe                        boundary.Options
+	probe                        prober.Options
 	probePullSecrets             string
 }
 
@@ -85,11 +85,11 @@ func run() error {
 	if err != nil {
 		return fmt.Errorf("starting: %w", err)
 	}
-	prober := boundary.New(mgr.GetClient(), mgr.GetAPIReader(), o.probe)
-	if err := prober.SetupWithManager(mgr); err != nil {
+	loop := prober.New(mgr.GetClient(), mgr.GetAPIReader(), o.probe)
+	if err := loop.SetupWithManager(mgr); err != nil {
 		return fmt.Errorf("setting up the prober: %w", err)
 	}
-	reconciler := controllers.NewReconciler(mgr.GetClient(), mgr.GetAPIReader(), mgr.GetEventRecorder(controllers.FieldOwner), prober,
+	reconciler := controllers.NewReconciler(mgr.GetClient(), mgr.GetAPIReader(), mgr.GetEventRecorder(controllers.FieldOwner), loop,
 		manifests.Options{WrapperImage: o.wrapperImage})
 	if err := reconciler.SetupWithManager(mgr); err != nil {
 		return fmt.Errorf("setting up the controller: %w", err)
