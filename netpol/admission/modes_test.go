@@ -29,7 +29,7 @@ var _ = Describe("A breach", func() {
 	})
 
 	It("is refused when the guards enforce, by a message that names the guard, the object and the stack", func(ctx SpecContext) {
-		page, err := os.ReadFile(filepath.Join("..", "..", "..", "docs", "guards.md"))
+		page, err := os.ReadFile(filepath.Join("..", "..", "docs", "guards.md"))
 		Expect(err).NotTo(HaveOccurred())
 		m, documented := as(mallory), map[string]bool{}
 		for _, b := range breaches {

@@ -25,7 +25,7 @@ import (
 )
 
 // The stacks of controllers/manifests' own tests.
-var stacks = filepath.Join("..", "..", "manifests", "testdata")
+var stacks = filepath.Join("..", "..", "controllers", "manifests", "testdata")
 
 // build works out the children of one of them, as it would be in a namespace.
 func build(ns, folder string) (*v1alpha1.OpenIMStack, []client.Object) {

@@ -60,7 +60,7 @@ var _ = BeforeSuite(func() {
 	ctrl.SetLogger(GinkgoLogr)
 	Expect(clientgoscheme.AddToScheme(scheme)).To(Succeed())
 	Expect(v1alpha1.AddToScheme(scheme)).To(Succeed())
-	config := filepath.Join("..", "..", "..", "config")
+	config := filepath.Join("..", "..", "config")
 	environment = &envtest.Environment{
 		CRDDirectoryPaths:     []string{filepath.Join(config, "crd", "bases"), filepath.Join("testdata", "crds")},
 		ErrorIfCRDPathMissing: true,
@@ -196,7 +196,7 @@ func namespace(mode admission.Mode) string {
 
 // addStack creates a stack, and waits until the guards know of it.
 func addStack(ns, name string) *v1alpha1.OpenIMStack {
-	objects := readYAML(filepath.Join("..", "..", "..", "config", "samples", "openimstack_v1alpha1_minimal.yaml"))
+	objects := readYAML(filepath.Join("..", "..", "config", "samples", "openimstack_v1alpha1_minimal.yaml"))
 	var made v1alpha1.OpenIMStack
 	Expect(runtime.DefaultUnstructuredConverter.FromUnstructured(objects[0].Object, &made)).To(Succeed())
 	made.Namespace, made.Name = ns, name

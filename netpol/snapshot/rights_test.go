@@ -17,7 +17,7 @@ import (
 // The auditor's role holds what Read lists and gets, and nothing else: no Secret, no ConfigMap of another name, no verb that writes.
 func TestTheAuditorsRoleIsWhatIsRead(t *testing.T) {
 	g := NewWithT(t)
-	text, err := os.ReadFile(filepath.Join("..", "..", "..", "config", "rbac", "openimstack_auditor_role.yaml"))
+	text, err := os.ReadFile(filepath.Join("..", "..", "config", "rbac", "openimstack_auditor_role.yaml"))
 	g.Expect(err).NotTo(HaveOccurred())
 	var role rbacv1.ClusterRole
 	g.Expect(yaml.UnmarshalStrict(text, &role)).To(Succeed())
