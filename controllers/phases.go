@@ -64,7 +64,7 @@ func (r *Reconciler) generateSecrets(ctx context.Context, s *scope) error {
 			}
 			continue
 		}
-		result, err := r.applier.GenerateSecret(ctx, meta, g.key, g.suffix != v1alpha1.SuffixCustody) // the custody key is changed in place (docs/custody.md)
+		result, err := r.applier.GenerateSecret(ctx, meta, g.key, g.suffix != v1alpha1.SuffixCustody) // the custody key is changed in place (docs/token-vault.md)
 		if err != nil {
 			return err
 		}

@@ -56,7 +56,7 @@ var _ = Describe("A stack whose users may log in", Ordered, func() {
 			var secret corev1.Secret
 			Expect(w.get(name, &secret)).To(Succeed())
 			Expect(secret.Data["key"]).To(HaveLen(43), "%s: 256 bit in base64", name)
-			Expect(*secret.Immutable).To(Equal(name == "chat-login"), "%s: the custody key is changed in place, as docs/custody.md says", name)
+			Expect(*secret.Immutable).To(Equal(name == "chat-login"), "%s: the custody key is changed in place, as docs/token-vault.md says", name)
 			owned := metav1.IsControlledBy(&secret, ptrTo(w.getStack("chat")))
 			Expect(owned).To(Equal(name == "chat-custody"), "%s: clients have pinned the key for logins, which stays when the stack goes", name)
 		}

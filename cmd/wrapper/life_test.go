@@ -21,7 +21,7 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// statusKicked closes a socket whose session was revoked (docs/realtime.md).
+// statusKicked closes a socket whose session was revoked (docs/websocket.md).
 const statusKicked = 4401
 
 // incident is something that ends sessions or sockets of a user, and what the user does to come back.

@@ -97,7 +97,7 @@ watchNamespaces: [im, im2]
 func TestTheExamplesOfThePageWork(t *testing.T) {
 	root := projectRoot(t)
 	g := NewWithT(t)
-	page, err := os.ReadFile(filepath.Join(root, "docs", "guards.md"))
+	page, err := os.ReadFile(filepath.Join(root, "docs", "admission-policies.md"))
 	g.Expect(err).NotTo(HaveOccurred())
 	var examples string
 	for _, example := range regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(string(page), -1) {

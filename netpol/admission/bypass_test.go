@@ -238,7 +238,7 @@ var _ = Describe("Whoever has every right in the cluster", func() {
 			Expect(m.Delete(ctx, policy.DeepCopy(), client.PropagationPolicy(propagation))).To(refusedBy("own-policies"), string(propagation))
 		}
 		_, message, _ := strings.Cut(m.Delete(ctx, policy.DeepCopy()).Error(), "denied request: ")
-		Expect(os.ReadFile(filepath.Join("..", "..", "docs", "guards.md"))).To(ContainSubstring(message), "the page has it word for word")
+		Expect(os.ReadFile(filepath.Join("..", "..", "docs", "admission-policies.md"))).To(ContainSubstring(message), "the page has it word for word")
 		Expect(m.DeleteAllOf(ctx, &networkingv1.NetworkPolicy{}, client.InNamespace(ns))).To(refusedBy("own-policies"))
 		var policies networkingv1.NetworkPolicyList
 		Expect(root.List(ctx, &policies, client.InNamespace(ns))).To(Succeed())

@@ -52,7 +52,7 @@ func TestEveryGuardFailsClosedForTheStacksOfTheObjectsOwnNamespace(t *testing.T)
 	}
 }
 
-// The chart and docs/guards.md replace the identities by their places.
+// The chart and docs/admission-policies.md replace the identities by their places.
 func TestIdentitiesHaveTheirPlacesInEveryGuard(t *testing.T) {
 	for _, each := range admission.Guards(admission.Audit) {
 		var names []string

@@ -29,7 +29,7 @@ var _ = Describe("A breach", func() {
 	})
 
 	It("is refused when the guards enforce, by a message that names the guard, the object and the stack", func(ctx SpecContext) {
-		page, err := os.ReadFile(filepath.Join("..", "..", "docs", "guards.md"))
+		page, err := os.ReadFile(filepath.Join("..", "..", "docs", "admission-policies.md"))
 		Expect(err).NotTo(HaveOccurred())
 		m, documented := as(mallory), map[string]bool{}
 		for _, b := range breaches {
@@ -42,7 +42,7 @@ var _ = Describe("A breach", func() {
 			_, message, _ := strings.Cut(err.Error(), "denied request: ")
 			documented[b.guard] = documented[b.guard] || strings.Contains(string(page), message)
 		}
-		Expect(documented).NotTo(ContainElement(false), "docs/guards.md shows, word for word, what each guard says to one of the breaches")
+		Expect(documented).NotTo(ContainElement(false), "docs/admission-policies.md shows, word for word, what each guard says to one of the breaches")
 	})
 
 	It("is refused to a dry run as well, and to server-side apply", func(ctx SpecContext) {
@@ -84,7 +84,7 @@ var _ = Describe("A breach", func() {
 			Expect(as("carol", "platform-admins").Create(ctx, b.object(enforced))).To(MatchError(ContainSubstring(guardName(b.guard))), "nobody is exempt yet")
 		}
 		policy := &admissionv1.ValidatingAdmissionPolicy{ObjectMeta: metav1.ObjectMeta{Name: guardName(breaches[0].guard)}}
-		// As docs/guards.md says: the variables have their places.
+		// As docs/admission-policies.md says: the variables have their places.
 		exempt := `[{"op":"test","path":"/spec/variables/1/name","value":"exemptUsers"},{"op":"replace","path":"/spec/variables/1/expression","value":"['carol']"},
 			{"op":"test","path":"/spec/variables/2/name","value":"exemptGroups"},{"op":"replace","path":"/spec/variables/2/expression","value":"['platform-admins']"}]`
 		Expect(root.Patch(ctx, policy, client.RawPatch(types.JSONPatchType, []byte(exempt)))).To(Succeed())

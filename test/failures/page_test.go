@@ -74,7 +74,7 @@ Numbers are HTTP statuses, *errCode* is OpenIM's with HTTP 200, *closed with* is
 	for i, note := range notes {
 		fmt.Fprintf(&b, "%d. %s.\n", i+1, strings.ToUpper(note[:1])+note[1:])
 	}
-	b.WriteString("\nWhat takes longer to see, or needs a part made to fail at one moment, is in [sessions.md](sessions.md), [custody.md](custody.md) and [realtime.md](realtime.md); files that go bad are in [wrapper.md](wrapper.md).\n\n## Ends and revocations\n\n| event | seen | bound | test |\n|---|---|---|---|\n")
+	b.WriteString("\nWhat takes longer to see, or needs a part made to fail at one moment, is in [sessions.md](sessions.md), [token-vault.md](token-vault.md) and [websocket.md](websocket.md); files that go bad are in [wrapper.md](wrapper.md).\n\n## Ends and revocations\n\n| event | seen | bound | test |\n|---|---|---|---|\n")
 	for _, l := range lines {
 		fmt.Fprintf(&b, "| %s | %s | %s | `%s` |\n", l.event, l.seen, l.bound, l.test)
 	}

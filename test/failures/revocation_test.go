@@ -112,7 +112,7 @@ func (m *measure) judge() {
 	g.Expect(m.refused.part(99)).To(BeNumerically("<=", felt), "calls at the other gateway")
 }
 
-// statusKicked closes a socket whose session holds no longer (docs/realtime.md).
+// statusKicked closes a socket whose session holds no longer (docs/websocket.md).
 const statusKicked = 4401
 
 func span(from, to int) []int {

@@ -3,5 +3,5 @@
 //
 // An Event has no field for a message's text, a token or a header, so that none can get there by mistake. Emit never
 // waits: what the sink does not take is spooled in memory up to a bound; what is beyond it is lost, and the number of
-// what was lost is itself an event of the chain. docs/audit.md says what the trail proves and what it cannot.
+// what was lost is itself an event of the chain. docs/audit-log.md says what the trail proves and what it cannot.
 package auditlog

@@ -28,7 +28,7 @@ func (h *house) ready() int {
 
 const adminRead, adminWrite = wire.AdminPrefix + "/user/get_users_info", wire.AdminPrefix + "/user/user_register"
 
-// TestTheWrappersRedisIsDown is a part of the failure table of docs/custody.md.
+// TestTheWrappersRedisIsDown is a part of the failure table of docs/token-vault.md.
 func TestTheWrappersRedisIsDown(t *testing.T) {
 	for name, down := range map[string]func(*house){
 		"stopped": func(h *house) { h.redis.Stop() },

@@ -13,7 +13,7 @@ import (
 
 func TestThePageListsTheWholeVocabularyAndItsExamplesCompile(t *testing.T) {
 	g := NewWithT(t)
-	page, err := os.ReadFile("../../docs/rules.md")
+	page, err := os.ReadFile("../../docs/cel-rules.md")
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(string(page)).To(ContainSubstring(celrules.Vocabulary()))
 

@@ -6,7 +6,7 @@ import "time"
 const Prefix = "/internal/v1"
 
 // Paths, each with its request and reply. What is asked for a caller carries the caller's own credential as proof (auth.Call.Proof), which
-// the backend verifies. Whose credential each call needs: docs/custody.md.
+// the backend verifies. Whose credential each call needs: docs/token-vault.md.
 const (
 	PathLoginKeys     = Prefix + "/login/keys"     // Empty -> handshake.WellKnown
 	PathLoginStart    = Prefix + "/login/start"    // LoginStart -> LoginStarted

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// Marks between which docs/realtime.md holds what is generated from the table.
+// Marks between which docs/websocket.md holds what is generated from the table.
 const (
 	docsBegin = "<!-- generated from the table in wrapper/websocket by \"go generate ./wrapper/websocket\": do not edit between the marks -->"
 	docsEnd   = "<!-- end of what is generated -->"

@@ -9,7 +9,7 @@ import (
 
 func TestThePageIsUpToDate(t *testing.T) {
 	g := NewWithT(t)
-	page, err := os.ReadFile("../../docs/realtime.md")
+	page, err := os.ReadFile("../../docs/websocket.md")
 	g.Expect(err).NotTo(HaveOccurred())
 	want, err := Docs(string(page))
 	g.Expect(err).NotTo(HaveOccurred())

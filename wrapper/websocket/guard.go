@@ -125,7 +125,7 @@ func permitted(id Identity, req frame.Request, row *Request, f *Frame, seen *fou
 	case !ids.Legal(id.UserID):
 		return refused(wire.CodeNoPermission, reasonIdentity, "your user id must hold "+ids.Rule+": ask for another"), false
 	case row == nil:
-		return refused(wire.CodeArgs, reasonUnknown, "there is no such request: see docs/realtime.md"), false
+		return refused(wire.CodeArgs, reasonUnknown, "there is no such request: see docs/websocket.md"), false
 	case row.Refused != "":
 		return refused(wire.CodeNoPermission, reasonNobody, "this request is not passed on: "+row.Refused), false
 	case req.SendID != "" && req.SendID != id.UserID:
@@ -146,7 +146,7 @@ func message1003(f *Frame) (outcome, bool) {
 		return refused(wire.CodeNoPermission, reasonSession, "a client may send to a user (sessionType 1) or to a group (3) alone"), false
 	}
 	if _, ok := ContentTypes[f.ContentType]; !ok {
-		return refused(wire.CodeNoPermission, reasonContent, "this contentType is not a client's to send: see docs/realtime.md"), false
+		return refused(wire.CodeNoPermission, reasonContent, "this contentType is not a client's to send: see docs/websocket.md"), false
 	}
 	single := f.SessionType == sessionSingle
 	if single && (f.RecvID == "" || f.GroupID != "") || !single && (f.GroupID == "" || f.RecvID != "") {

@@ -27,7 +27,7 @@ var (
 		Name: "illegal_user", Status: http.StatusOK, ErrCode: wire.CodeNoPermission, Text: "your user id must hold " + ids.Rule + ": ask for another",
 	}
 	tokenInURL = wire.Failure{Name: "token_in_url", Status: http.StatusOK, ErrCode: wire.CodeArgs,
-		Text: "this gateway takes no session token in the socket's address: get a ticket and offer it as a subprotocol, see docs/realtime.md"}
+		Text: "this gateway takes no session token in the socket's address: get a ticket and offer it as a subprotocol, see docs/websocket.md"}
 	notYourself = wire.Failure{Name: "foreign_identity", Status: http.StatusOK, ErrCode: wire.CodeTokenInvalid, Text: "sendID and platformID are not those of the session: log in as them"}
 )
 

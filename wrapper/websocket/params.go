@@ -67,7 +67,7 @@ type connect struct {
 	native      bool
 }
 
-var errParams = errors.New("the query of the connection is malformed: see docs/realtime.md")
+var errParams = errors.New("the query of the connection is malformed: see docs/websocket.md")
 
 // readConnect takes the upgrade request apart. What it says of msgResp holds even when there is an error.
 func readConnect(r *http.Request) (connect, error) {

@@ -25,7 +25,7 @@ type argument struct {
 func (a *argument) Error() string { return a.text }
 
 func badField(f *Field) error {
-	return &argument{"argument", fmt.Sprintf("%s is out of bounds: see docs/realtime.md", f.Name)}
+	return &argument{"argument", fmt.Sprintf("%s is out of bounds: see docs/websocket.md", f.Name)}
 }
 
 // badID: OpenIM writes some ids into patterns as they are.
@@ -276,7 +276,7 @@ func (w *walk) option(entry []byte) error {
 	}
 	name := inner.found.texts["key"]
 	if !slices.Contains(OptionKeys, name) {
-		return &argument{"option", "an option is not a client's to set: see docs/realtime.md"}
+		return &argument{"option", "an option is not a client's to set: see docs/websocket.md"}
 	}
 	if _, twice := w.found.options[name]; twice {
 		return errMalformed

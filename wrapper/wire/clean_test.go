@@ -59,7 +59,7 @@ func TestWhatIsNoAddressStays(t *testing.T) {
 		"std::bad_alloc",
 		"the user 10001 is not in the group 2000_3000",
 		"用户不存在: 12",
-		"see docs/realtime.md",
+		"see docs/websocket.md",
 		"ratio 3:10, seq:5",
 		"the address is [removed]",
 	} {

@@ -1,5 +1,5 @@
 // The few messages of OpenIM's socket that this page needs. Frames are JSON; their data are protobuf (sdkws.proto of
-// openimsdk/protocol), of which docs/realtime.md lists the fields.
+// openimsdk/protocol), of which docs/websocket.md lists the fields.
 
 /** Identifiers of frames. */
 export const SEND = 1003;
