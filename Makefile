@@ -53,7 +53,7 @@ help: ## Print this map.
 		/^[a-zA-Z0-9_.-]+:.*##/ { printf "  \033[36m%-17s\033[0m%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: ## Set up everything on this machine, send a message, try every door, print the truth table.
+demo: ## Set up everything on this machine, send a message, try to connect to every port, print the truth table.
 	go run ./hack/demo
 
 .PHONY: demo-down
@@ -89,14 +89,14 @@ fmt: ## Format the Go code and sort its imports.
 	@$(GOLANGCI_LINT) fmt
 
 .PHONY: lint
-lint: ## Lint the Go code, the rooms' import rules among it, and the chart.
+lint: ## Lint the Go code, the import rules among it, and the chart.
 	@echo "lint: Go (the first run builds the linter, about three minutes)"
 	@$(GOLANGCI_LINT) run
 	@echo "lint: chart"
 	@$(HELM) lint --quiet --strict $(CHART)
 
 .PHONY: verify
-verify: ## Check that everything generated is current, modules are tidy, and the house rules hold.
+verify: ## Check that everything generated is current, modules are tidy, and the project's rules hold.
 	go run ./hack/verify
 
 .PHONY: test-unit
