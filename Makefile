@@ -189,7 +189,7 @@ FUZZTIME ?= 10m
 
 .PHONY: fuzz
 fuzz: ## Run each fuzz target for FUZZTIME (10m). What is found is kept in testdata/fuzz. FUZZ='wrapper/wire wrapper/auth' picks folders.
-	@grep -rlE '^func Fuzz' --include='*_test.go' $(or $(FUZZ),wrapper controllers) | xargs -n1 dirname | sort -u | while read -r dir; do \
+	@grep -rlE '^func Fuzz' --include='*_test.go' $(or $(FUZZ),wrapper controllers netpol openim clients) | xargs -n1 dirname | sort -u | while read -r dir; do \
 		for target in $$(grep -hoE '^func Fuzz[A-Za-z0-9]+' $$dir/*_test.go | cut -c6- | sort -u); do \
 			(set -x; go test ./$$dir -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME)) || exit 1; \
 		done; \

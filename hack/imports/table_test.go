@@ -179,3 +179,33 @@ func TestRulesAreExactMatches(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(again).To(Equal("a\n" + begin + out + end + "b\n"))
 }
+
+// TestThePlacesExist holds the map of docs/architecture.md to the tree: each path in the table "Where to find what" names a file or folder.
+func TestThePlacesExist(t *testing.T) {
+	root, err := render.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := os.ReadFile(filepath.Join(root, "docs", "architecture.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, found := strings.Cut(string(page), "\n## Where to find what\n")
+	if !found {
+		t.Fatal(`docs/architecture.md has no section "Where to find what"`)
+	}
+	section, _, _ = strings.Cut(section, "\n## ")
+	paths := 0
+	for _, name := range quoted(section) {
+		if !strings.Contains(name, "/") {
+			continue
+		}
+		paths++
+		if matches, err := filepath.Glob(filepath.Join(root, filepath.FromSlash(name))); err != nil || len(matches) == 0 {
+			t.Errorf("docs/architecture.md says that something is in %s, which does not exist", name)
+		}
+	}
+	if paths < 20 {
+		t.Errorf("%d places: the table was lost", paths)
+	}
+}
