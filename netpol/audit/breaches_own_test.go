@@ -16,7 +16,7 @@ var ownPolicyBreaches = []breach{
 		name:   "the denial is gone: pods that nothing else selects for a direction are open",
 		change: withoutPolicy("im", "chat-default-deny"),
 		kind:   audit.OwnPolicyMissing, object: "NetworkPolicy/im/chat-default-deny", severity: audit.Medium,
-		lets: []string{"nothing more at present"}, fix: []string{"the operator puts it back"},
+		lets: []string{"nothing more at present"}, fix: []string{"the operator restores it"},
 	},
 	{
 		name:   "the policy of the way in is gone: what the stack needs is shut",

@@ -40,7 +40,7 @@ metadata:
 spec: {containers: [{name: shell, image: shell}]}
 status: {phase: Running, podIP: 10.3.0.1}`,
 		kind: audit.ReservedLabels, object: "Pod/im/impostor", severity: audit.Critical,
-		ports: []string{"api:10002"}, only: true, lets: []string{"sent what is meant for backend", "api:10002", "mongodb"}, fix: []string{"kubectl -n im delete pod impostor"},
+		ports: []string{"api:10002"}, only: true, lets: []string{"receives the traffic of backend", "api:10002", "mongodb"}, fix: []string{"kubectl -n im delete pod impostor"},
 	},
 	{
 		name: "a pod of somebody's Deployment with the labels of an rpc service",
@@ -111,7 +111,7 @@ metadata:
 spec: {hostNetwork: true, containers: [{name: trap, image: trap}]}
 status: {phase: Running, podIP: 172.20.0.3}`,
 		kind: audit.ReservedLabels, object: "Pod/im/trap", severity: audit.Critical, only: true,
-		lets: []string{"sent what is meant for api"}, fix: []string{"kubectl -n im delete pod trap"},
+		lets: []string{"receives the traffic of api"}, fix: []string{"kubectl -n im delete pod trap"},
 	},
 	{
 		name: "a pod of the stack on its node's network",

@@ -68,7 +68,7 @@ kind: Service
 metadata: {name: shortcut, namespace: im}
 spec: {selector: {app.kubernetes.io/component: api}, ports: [{port: 10002}]}`,
 		kind: audit.ServiceSelects, object: "Service/im/shortcut", severity: audit.Low,
-		ports: []string{"api:10002"}, only: true, lets: []string{"nobody by itself"}, fix: []string{"kubectl -n im delete service shortcut"},
+		ports: []string{"api:10002"}, only: true, lets: []string{"nothing by itself"}, fix: []string{"kubectl -n im delete service shortcut"},
 	},
 	{
 		name: "a headless Service over all pods of the stack",

@@ -12,7 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
-// canonicalPolicy is what a NetworkPolicy means, whatever the API server defaults and in whatever order it is written.
+// canonicalPolicy is the meaning of a NetworkPolicy, independent of the API server's defaults and of the order of its rules.
 type canonicalPolicy struct {
 	Selector        string
 	Types           []string
@@ -43,7 +43,7 @@ func canonical(spec networkingv1.NetworkPolicySpec) canonicalPolicy {
 	return c
 }
 
-// typesOf are a policy's directions, with the API's default: Ingress, and Egress when there are rules for it.
+// typesOf returns a policy's directions, with the API's default: Ingress, and Egress when there are egress rules.
 func typesOf(spec networkingv1.NetworkPolicySpec) []networkingv1.PolicyType {
 	if len(spec.PolicyTypes) > 0 {
 		return spec.PolicyTypes
@@ -54,7 +54,7 @@ func typesOf(spec networkingv1.NetworkPolicySpec) []networkingv1.PolicyType {
 	return []networkingv1.PolicyType{networkingv1.PolicyTypeIngress}
 }
 
-// canonicalRule: no peers are anyone, no ports are all, and the order of either means nothing.
+// canonicalRule encodes a rule. No peers mean anyone, no ports mean all ports, and the order of either has no meaning.
 func canonicalRule(peers []networkingv1.NetworkPolicyPeer, ports []networkingv1.NetworkPolicyPort) string {
 	rule := struct{ Peers, Ports []string }{}
 	for _, p := range peers {
@@ -116,7 +116,7 @@ func canonicalPort(p networkingv1.NetworkPolicyPort) string {
 	return encoded(out)
 }
 
-// canonicalSelector: a label to match is the same as an In with one value, and the order of neither keys nor values means anything.
+// canonicalSelector encodes a selector. A label to match equals an In with one value, and the order of keys and values has no meaning.
 func canonicalSelector(s *metav1.LabelSelector) string {
 	var parts []string
 	for key, value := range s.MatchLabels {
@@ -131,7 +131,7 @@ func canonicalSelector(s *metav1.LabelSelector) string {
 func encoded(v any) string {
 	raw, err := json.Marshal(v)
 	if err != nil {
-		return err.Error() // strings and numbers alone are encoded here, and they never fail
+		return err.Error() // never: strings and numbers always encode
 	}
 	return string(raw)
 }

@@ -68,7 +68,7 @@ func TestManifestsWithoutTheOperatorsObjects(t *testing.T) {
 	report := audit.Run(in)
 	g.Expect(report.Findings).To(BeEmpty())
 	g.Expect(report.Verdict).To(Equal(audit.Sealed))
-	g.Expect(report.Notes).To(ContainElement(ContainSubstring("those which the operator writes are assumed")))
+	g.Expect(report.Notes).To(ContainElement(ContainSubstring("the audit assumes those that the operator writes")))
 
 	policyBreaches[1].commit(t, &in)
 	g.Expect(audit.Run(in).Findings).To(ConsistOf(HaveField("Kind", audit.ForeignPolicyWidens)))
