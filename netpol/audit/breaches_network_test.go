@@ -42,7 +42,8 @@ var networkBreaches = []breach{
 		name: "the probes got through",
 		change: func(_ *testing.T, in *audit.Input) {
 			in.Stack.Status.Conditions = append(in.Stack.Status.Conditions, metav1.Condition{
-				Type: v1alpha1.ConditionNetworkIsolated, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonNotEnforcedByCNI, Message: "rpc-user:10320 answered",
+				Type: v1alpha1.ConditionNetworkIsolated, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonNotEnforcedByCNI,
+				Message: "rpc-user:10320 answered",
 			})
 		},
 		kind: audit.NotEnforced, object: "OpenIMStack/im/chat", severity: audit.High, only: true,
@@ -130,7 +131,8 @@ spec: {podSelector: {matchLabels: {app.kubernetes.io/name: redis-wrapper}}, poli
 			rule := &policy(t, in, "infra", "wrapper").Spec.Ingress[0]
 			rule.From[0].PodSelector.MatchLabels["app.kubernetes.io/component"] = "gateway"
 		},
-		kind: audit.ConnectionShut, object: "NetworkPolicy/infra/closed", severity: audit.Low, only: true, lets: []string{"backend does not reach wrapper-redis:6379"},
+		kind: audit.ConnectionShut, object: "NetworkPolicy/infra/closed", severity: audit.Low, only: true,
+		lets: []string{"backend does not reach wrapper-redis:6379"},
 	},
 }
 

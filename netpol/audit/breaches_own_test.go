@@ -44,7 +44,9 @@ var ownPolicyBreaches = []breach{
 		name: "a peer is added to one",
 		change: func(t *testing.T, in *audit.Input) {
 			rule := &policy(t, in, "im", "chat-rpc-user-ingress").Spec.Ingress[0]
-			rule.From = append(rule.From, networkingv1.NetworkPolicyPeer{NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"team": "tools"}}})
+			rule.From = append(rule.From, networkingv1.NetworkPolicyPeer{
+				NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"team": "tools"}},
+			})
 		},
 		kind: audit.OwnPolicyChanged, object: "NetworkPolicy/im/chat-rpc-user-ingress", severity: audit.Critical,
 		ports: []string{"rpc-user:10320"}, only: true, lets: []string{"team=tools"},

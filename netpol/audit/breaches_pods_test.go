@@ -15,7 +15,8 @@ var podBreaches = []breach{
 		change: func(t *testing.T, in *audit.Input) {
 			pod(t, in, "api").Annotations = map[string]string{"k8s.v1.cni.cncf.io/networks": "macvlan-conf"}
 		},
-		kind: audit.SecondInterface, object: "Pod/im/chat-api-5d9c7b6f4-00000", severity: audit.High, ports: []string{"api:10002"}, fix: []string{"k8s.v1.cni.cncf.io/networks"},
+		kind: audit.SecondInterface, object: "Pod/im/chat-api-5d9c7b6f4-00000", severity: audit.High, ports: []string{"api:10002"},
+		fix: []string{"k8s.v1.cni.cncf.io/networks"},
 	},
 	{
 		name: "a store with a second network interface",

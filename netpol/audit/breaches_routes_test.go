@@ -52,7 +52,8 @@ spec: {defaultBackend: {service: {name: chat-msggateway, port: {name: websocket}
 			APIVersion: "gateway.networking.k8s.io/v1", Kind: "GRPCRoute", NamespacedName: types.NamespacedName{Namespace: "im", Name: "rpc"},
 			Backends: []snapshot.Backend{{Service: types.NamespacedName{Namespace: "im", Name: "chat-rpc-user"}, Port: 10320}},
 		}),
-		kind: audit.RouteExposes, object: "GRPCRoute/im/rpc", severity: audit.High, ports: []string{"rpc-user:10320"}, only: true, lets: []string{"every host name"},
+		kind: audit.RouteExposes, object: "GRPCRoute/im/rpc", severity: audit.High, ports: []string{"rpc-user:10320"}, only: true,
+		lets: []string{"every host name"},
 	},
 	{
 		name: "a TCPRoute that names no port",
@@ -76,7 +77,8 @@ spec: {defaultBackend: {service: {name: chat-msggateway, port: {name: websocket}
 			APIVersion: "cilium.io/v2", Kind: "CiliumLocalRedirectPolicy", NamespacedName: types.NamespacedName{Namespace: "im", Name: "lrp"},
 			Diverts: []types.NamespacedName{{Namespace: "im", Name: "chat-gateway"}},
 		}),
-		kind: audit.TrafficDiverted, object: "CiliumLocalRedirectPolicy/im/lrp", severity: audit.High, only: true, fix: []string{"kubectl -n im delete ciliumlocalredirectpolicy lrp"},
+		kind: audit.TrafficDiverted, object: "CiliumLocalRedirectPolicy/im/lrp", severity: audit.High, only: true,
+		fix: []string{"kubectl -n im delete ciliumlocalredirectpolicy lrp"},
 	},
 	{
 		name: "a route to a store",

@@ -39,7 +39,8 @@ apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
 metadata: {name: etcd-here, namespace: infra}
 spec: {podSelector: {matchLabels: {app.kubernetes.io/name: etcd}}, ingress: [{from: [{podSelector: {}}]}]}`,
-		kind: audit.StoreReachable, object: "Service/infra/etcd", severity: audit.Medium, only: true, lets: []string{"any pod in namespace infra: etcd:2379"},
+		kind: audit.StoreReachable, object: "Service/infra/etcd", severity: audit.Medium, only: true,
+		lets: []string{"any pod in namespace infra: etcd:2379"},
 	},
 	{
 		name: "a foreign tool is let in to MongoDB",

@@ -246,7 +246,8 @@ status: {phase: Running, podIP: 172.20.0.2}`,
 		change: func(_ *testing.T, in *audit.Input) {
 			in.World.OtherPolicies = []snapshot.OtherPolicy{
 				{
-					APIVersion: "policy.networking.k8s.io/v1alpha2", Kind: "ClusterNetworkPolicy", NamespacedName: types.NamespacedName{Name: "im-chat-api"},
+					APIVersion: "policy.networking.k8s.io/v1alpha2", Kind: "ClusterNetworkPolicy",
+					NamespacedName: types.NamespacedName{Name: "im-chat-api"},
 					Labels: map[string]string{v1alpha1.LabelPartOf: v1alpha1.PartOf, v1alpha1.LabelManagedBy: v1alpha1.ManagedBy,
 						v1alpha1.LabelInstance: "chat"},
 				},

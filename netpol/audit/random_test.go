@@ -119,7 +119,8 @@ func randomPorts(random *rand.Rand) []networkingv1.NetworkPolicyPort {
 func randomPod(random *rand.Rand, i int) corev1.Pod {
 	labels := map[string]string{"app": pickOf(random, "shell", "prometheus", "other")}
 	if random.IntN(3) == 0 {
-		labels["app.kubernetes.io/name"], labels["app.kubernetes.io/instance"], labels["app.kubernetes.io/component"] = "openim", "chat", "rpc-user"
+		labels["app.kubernetes.io/name"], labels["app.kubernetes.io/instance"] = "openim", "chat"
+		labels["app.kubernetes.io/component"] = "rpc-user"
 	}
 	return corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("random-%d", i), Namespace: pickOf(random, "im", "tools", "monitoring"), Labels: labels},

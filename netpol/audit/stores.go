@@ -162,8 +162,8 @@ func isolationFix(m *Model, d *destination) string {
 	if err != nil {
 		return "write a NetworkPolicy that lets in the stack's pods alone: " + err.Error()
 	}
-	return "kubectl apply -f - with this NetworkPolicy, after adding the other clients of the store (backup, monitoring), and no other policy " +
-		"that lets in more:\n" + string(raw)
+	return "kubectl apply -f - with this NetworkPolicy, after adding the other clients of the store (backup, monitoring), and no other " +
+		"policy that lets in more:\n" + string(raw)
 }
 
 // storeSelector selects a store's pods: as the stack's own policies do or, when these hold addresses, by the labels of the pods without

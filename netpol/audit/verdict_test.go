@@ -181,7 +181,8 @@ spec: {podSelector: {}, policyTypes: [Ingress, Egress]}`)
 func TestAnExternalWrapper(t *testing.T) {
 	g := NewWithT(t)
 	in := clean(t, func(s *v1alpha1.OpenIMStack) {
-		s.Spec.Wrapper = v1alpha1.Wrapper{ExternalRef: &v1alpha1.ExternalWrapper{PodSelector: &v1alpha1.Selector{MatchLabels: map[string]string{"app": "my-wrapper"}}}}
+		pods := &v1alpha1.Selector{MatchLabels: map[string]string{"app": "my-wrapper"}}
+		s.Spec.Wrapper = v1alpha1.Wrapper{ExternalRef: &v1alpha1.ExternalWrapper{PodSelector: pods}}
 		s.Spec.Network.Clients, s.Spec.Network.Admins = nil, nil
 	})
 	apply(t, &in, `
