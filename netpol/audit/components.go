@@ -62,8 +62,9 @@ func addressed(pods []*corev1.Pod) []corev1.Pod {
 	return all
 }
 
-// labelledAs returns the component of a graph whose labels a pod carries, all of them.
-func labelledAs(g graph.Graph, pod *corev1.Pod) (component string, labelled bool) {
+// ComponentOf returns the component of a graph whose labels a pod carries, all of them. Policies and Services select the pod as that
+// component, whichever workload made it: see OwnedBy.
+func ComponentOf(g graph.Graph, pod *corev1.Pod) (component string, labelled bool) {
 	if pod.Namespace != g.Namespace || pod.Labels[v1alpha1.LabelInstance] != g.Stack {
 		return "", false
 	}
@@ -88,7 +89,7 @@ func carries(labels, wanted map[string]string) bool {
 // OwnedBy returns the component of a graph that a pod is a replica of: the pod carries the component's labels and was made by its
 // Deployment. Other pods that carry the labels are owned by no component.
 func OwnedBy(g graph.Graph, source snapshot.SourceKind, pod *corev1.Pod) (component string, owned bool) {
-	name, labelled := labelledAs(g, pod)
+	name, labelled := ComponentOf(g, pod)
 	if !labelled || !MadeBy(pod, g.Stack, name, source) {
 		return "", false
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/openimstack/openim-operator/netpol/audit"
 )
 
-// An unknown setting of a network plugin makes the verdict Unknown unless another plugin enforces policies.
+// An unknown setting of a network plugin makes the verdict CouldNotTell unless another plugin enforces policies.
 func TestAnUnknownSettingOfANetworkPlugin(t *testing.T) {
 	const unknown, off, on = "cilium", "flannel", "calico-node"
 	for _, c := range []struct {

@@ -108,7 +108,7 @@ func (m *Model) component(name string) *component {
 // componentOf returns the component whose labels a pod carries. Policies and Services select the pod as that component, even if something
 // else made it.
 func (m *Model) componentOf(pod *corev1.Pod) (name string, labelled bool) {
-	return labelledAs(m.graph, pod)
+	return ComponentOf(m.graph, pod)
 }
 
 // owns reports whether a pod is one of the stack's own: its labels and its owner are those of a component.

@@ -88,7 +88,7 @@ func countsOf(m *Model, r Report) Counts {
 }
 
 // verdict sums a report up. Findings of Medium and above count first. Without them, an object that could not be read, or that is of a kind
-// that is not evaluated, makes the verdict Unknown: it might open anything.
+// that is not evaluated, makes the verdict CouldNotTell: it might open anything.
 func verdict(r Report) Verdict {
 	if slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Severity.rank() <= Medium.rank() }) {
 		return Open
