@@ -8,7 +8,7 @@ import (
 	"github.com/openimstack/openim-operator/netpol/audit"
 )
 
-// serviceBreaches are Services that lead to an internal port.
+// serviceBreaches are Services that lead to a sealed port.
 var serviceBreaches = []breach{
 	{
 		name: "a NodePort to the API",

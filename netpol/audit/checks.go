@@ -71,28 +71,28 @@ var checks = []check{
 	{run: checkServices, kinds: []Kind{
 		{
 			Name: ServiceExposes, Severities: []Severity{High, Medium}, Depends: "Medium: metrics alone",
-			Meaning: "A Service of type NodePort or LoadBalancer, or with externalIPs, leads to an internal port. The gateway's listeners are " +
-				"not internal ports. Packets that enter through the pod's own node pass every policy.",
+			Meaning: "A Service of type NodePort or LoadBalancer, or with externalIPs, leads to a sealed port. The gateway's listeners are " +
+				"not sealed ports. Packets that enter through the pod's own node pass every policy.",
 			Example: "a NodePort to `api:10002`",
 			Fix:     "Delete it, or make it a ClusterIP.",
 		},
 		{
 			Name: ServiceSelects, Severities: []Severity{Medium, Low}, Depends: "Medium: by addresses or another name, which cross " +
 				"namespaces. Low: by a selector",
-			Meaning: "A Service that is not the stack's leads to an internal port: a path that policies still deny.",
+			Meaning: "A Service that is not the stack's leads to a sealed port: a path that policies still deny.",
 			Example: "an EndpointSlice of another namespace with the address of a pod of the stack",
 			Fix:     "Delete it, or change its selector.",
 		},
 	}},
 	{run: checkIngresses, kinds: []Kind{{
 		Name: IngressExposes, Severities: []Severity{High, Medium}, Depends: "Medium: metrics alone",
-		Meaning: "An Ingress leads to an internal port. Its default backend counts.",
+		Meaning: "An Ingress leads to a sealed port. Its default backend counts.",
 		Example: "an Ingress with the backend `chat-api:10002`",
 		Fix:     "Change its backend to the gateway.",
 	}}},
 	{run: checkRoutes, kinds: []Kind{{
 		Name: RouteExposes, Severities: []Severity{High, Medium}, Depends: "Medium: metrics alone",
-		Meaning: "An HTTPRoute, GRPCRoute, TLSRoute, TCPRoute or UDPRoute of any namespace leads to an internal port, mirrors included; or an " +
+		Meaning: "An HTTPRoute, GRPCRoute, TLSRoute, TCPRoute or UDPRoute of any namespace leads to a sealed port, mirrors included; or an " +
 			"object of an ingress controller or a mesh does, such as an OpenShift Route, a Traefik IngressRoute or an Istio VirtualService " +
 			"(see below for all kinds).",
 		Example: "an HTTPRoute of another namespace with the backend `im/chat-api`",
@@ -107,7 +107,7 @@ var checks = []check{
 	}}},
 	{run: checkUnknownReferences, kinds: []Kind{{
 		Name: UnknownReference, Severities: []Severity{Low}, Depends: "the verdict becomes CouldNotTell",
-		Meaning: "An object of a kind that the audit does not know names a Service of the stack with internal ports, or carries the labels " +
+		Meaning: "An object of a kind that the audit does not know names a Service of the stack with sealed ports, or carries the labels " +
 			"of a component. It may send traffic there, or make pods. The audit reads such objects from files, and `kubectl openimstack` " +
 			"reads them from a cluster as far as its rights allow; the operator does not read them.",
 		Example: "a custom resource of an API gateway with `serviceName: chat-api`",
@@ -115,7 +115,7 @@ var checks = []check{
 	}}},
 	{run: checkHostPorts, kinds: []Kind{{
 		Name: HostPort, Severities: []Severity{High, Medium}, Depends: "Medium: metrics alone",
-		Meaning: "A container of the stack has a hostPort for an internal port.",
+		Meaning: "A container of the stack has a hostPort for a sealed port.",
 		Example: "a mutating webhook that adds host ports",
 		Fix:     "Stop what sets it, and restart the Deployment.",
 	}}},

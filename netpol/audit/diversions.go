@@ -63,7 +63,7 @@ func servicesWithAddresses(m *Model, among map[types.NamespacedName]bool, addres
 	return names
 }
 
-// checkUnknownReferences finds objects of unknown kinds that name a Service with internal ports, or carry a component's labels.
+// checkUnknownReferences finds objects of unknown kinds that name a Service with sealed ports, or carry a component's labels.
 func checkUnknownReferences(m *Model) []Finding {
 	var found []Finding
 	for _, mention := range m.snapshot.Mentions {
@@ -83,7 +83,7 @@ func checkUnknownReferences(m *Model) []Finding {
 	return found
 }
 
-// describeReference returns how an object refers to the stack: it names a Service with internal ports alone, or carries a component's
+// describeReference returns how an object refers to the stack: it names a Service with sealed ports alone, or carries a component's
 // labels. Empty when it does neither, or when the reference was read as a route.
 func describeReference(m *Model, mention snapshot.Mention) string {
 	for _, c := range m.components {

@@ -29,7 +29,7 @@ var interfaceAnnotations = []struct {
 func checkSecondInterfaces(m *Model) []Finding {
 	var found []Finding
 	for _, c := range m.components {
-		ports, _ := m.internalPorts(c)
+		ports, _ := m.sealedPorts(c)
 		for _, pod := range c.pods {
 			if f := secondInterface(pod); f != nil {
 				f.Ports = ports

@@ -180,8 +180,8 @@ func (m *Model) hasPublicPort(c *component) bool {
 	return slices.ContainsFunc(m.targets, func(t target) bool { return t.component == c && t.public })
 }
 
-// internalPorts returns the names of a component's ports that are not public, and the severity of reaching the worst of them.
-func (m *Model) internalPorts(c *component) (names []string, worst Severity) {
+// sealedPorts returns the names of a component's ports that are not public, and the severity of reaching the worst of them.
+func (m *Model) sealedPorts(c *component) (names []string, worst Severity) {
 	for _, t := range m.targets {
 		if t.component == c && !t.public {
 			names, worst = append(names, t.String()), worse(worst, t.impact())

@@ -34,17 +34,17 @@ func checkOwnPolicies(m *Model) []Finding {
 }
 
 func allPoliciesMissing(m *Model) Finding {
-	var internal []string
+	var sealed []string
 	for _, t := range m.targets {
 		if !t.public {
-			internal = append(internal, t.String())
+			sealed = append(sealed, t.String())
 		}
 	}
 	return Finding{
 		Kind: OwnPolicyMissing, Severity: Critical, Object: m.stackObject(),
 		Reason: fmt.Sprintf("all %d NetworkPolicies of the stack are missing", len(m.wanted)),
 		Lets:   "anyone in the cluster reaches every port of every component",
-		Fix:    restoreFix(m), Ports: internal,
+		Fix:    restoreFix(m), Ports: sealed,
 	}
 }
 

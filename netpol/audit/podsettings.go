@@ -17,7 +17,7 @@ func checkHostNetwork(m *Model) []Finding {
 			if !pod.Spec.HostNetwork {
 				continue
 			}
-			ports, worst := m.internalPorts(c)
+			ports, worst := m.sealedPorts(c)
 			found = append(found, Finding{
 				Kind: HostNetwork, Severity: worse(worst, Medium), Object: podObject(pod),
 				Reason: "this pod of the stack is on its node's network, where NetworkPolicies have no effect",
@@ -29,7 +29,7 @@ func checkHostNetwork(m *Model) []Finding {
 	return found
 }
 
-// checkHostPorts finds containers of the stack whose internal ports the node forwards. On the node's network every port is one.
+// checkHostPorts finds containers of the stack whose sealed ports the node forwards. On the node's network every port is one.
 func checkHostPorts(m *Model) []Finding {
 	var found []Finding
 	for _, c := range m.components {
@@ -40,7 +40,7 @@ func checkHostPorts(m *Model) []Finding {
 			}
 			found = append(found, Finding{
 				Kind: HostPort, Severity: filtered(worstOf(ports)), Object: podObject(pod),
-				Reason: "a container of this pod has a hostPort: the node listens and forwards to an internal port",
+				Reason: "a container of this pod has a hostPort: the node listens and forwards to a sealed port",
 				Lets: fmt.Sprintf("clients of the node are forwarded to %s; no policy stops traffic from the node itself",
 					list(namesOf(ports))),
 				Fix: restartFix(m, c, "hostPort"), Ports: namesOf(ports),

@@ -11,7 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
-// protectedPort is a port to which no foreign Service, Ingress or route may lead: an internal port of a component, or a store.
+// protectedPort is a port to which no foreign Service, Ingress or route may lead: a sealed port of a component, or a store.
 type protectedPort struct {
 	// name of the port in findings: component:number, or the store's name and number.
 	name     string
@@ -64,7 +64,7 @@ func findReach(m *Model) reach {
 	return r
 }
 
-// findProtected returns all internal ports and all stores, with their pods.
+// findProtected returns all sealed ports and all stores, with their pods.
 func findProtected(m *Model) []protectedPods {
 	var all []protectedPods
 	for _, t := range m.targets {

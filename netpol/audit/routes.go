@@ -41,10 +41,10 @@ type entryPoint struct {
 	fix string
 }
 
-// checkIngresses finds Ingresses that lead to an internal port, by their default backend too.
+// checkIngresses finds Ingresses that lead to a sealed port, by their default backend too.
 func checkIngresses(m *Model) []Finding { return pastGateway(m, IngressExposes, ingressEntryPoints(m)) }
 
-// checkRoutes finds routes of the Gateway API, of ingress controllers and of meshes that lead to an internal port. Routes of other
+// checkRoutes finds routes of the Gateway API, of ingress controllers and of meshes that lead to a sealed port. Routes of other
 // namespaces and mirrors count.
 func checkRoutes(m *Model) []Finding { return pastGateway(m, RouteExposes, routeEntryPoints(m)) }
 
@@ -57,7 +57,7 @@ func pastGateway(m *Model, kind string, entryPoints []entryPoint) []Finding {
 		}
 		found = append(found, Finding{
 			Kind: kind, Severity: filtered(worstOf(ports)), Object: e.object,
-			Reason: fmt.Sprintf("this %s leads past the gateway to an internal port", e.object.Kind),
+			Reason: fmt.Sprintf("this %s leads past the gateway to a sealed port", e.object.Kind),
 			Lets: fmt.Sprintf("clients of %s are forwarded to %s as soon as a policy lets the ingress controller in",
 				e.hostNames(), list(namesOf(ports))),
 			Fix: e.fix, Ports: namesOf(ports),
@@ -73,7 +73,7 @@ func (e entryPoint) hostNames() string {
 	return list(e.hosts)
 }
 
-// protectedBehind returns the internal ports and the stores to which backends lead, by name.
+// protectedBehind returns the sealed ports and the stores to which backends lead, by name.
 func protectedBehind(m *Model, backends []backend) (ports, stores []protectedPort) {
 	for _, b := range backends {
 		for number, behind := range m.reach[b.service] {

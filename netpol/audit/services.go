@@ -10,7 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 )
 
-// checkServices finds Services that bring an internal port out of the cluster, and foreign Services that lead to one.
+// checkServices finds Services that bring a sealed port out of the cluster, and foreign Services that lead to one.
 func checkServices(m *Model) []Finding {
 	var found []Finding
 	for i := range m.snapshot.Services {
@@ -28,7 +28,7 @@ func checkServices(m *Model) []Finding {
 	return found
 }
 
-// behindService returns the internal ports and the stores behind a Service, in the order of its ports.
+// behindService returns the sealed ports and the stores behind a Service, in the order of its ports.
 func behindService(m *Model, service *corev1.Service) (ports, stores []protectedPort) {
 	byNumber := m.reach[nameOf(service)]
 	for _, number := range slices.Sorted(maps.Keys(byNumber)) {
@@ -59,7 +59,7 @@ func exposure(service *corev1.Service) string {
 func serviceExposes(service *corev1.Service, exposed string, ports []protectedPort) Finding {
 	return Finding{
 		Kind: ServiceExposes, Severity: filtered(worstOf(ports)), Object: serviceObject(service),
-		Reason: "this Service leads to an internal port and " + exposed,
+		Reason: "this Service leads to a sealed port and " + exposed,
 		Lets: fmt.Sprintf("clients of a node or a load balancer are forwarded to %s; a packet that enters through the pod's own node comes from "+
 			"an address that policies never deny", list(namesOf(ports))),
 		Fix: closeService(service), Ports: namesOf(ports),
@@ -75,7 +75,7 @@ func closeService(service *corev1.Service) string {
 func serviceSelects(service *corev1.Service, ports []protectedPort) Finding {
 	f := Finding{
 		Kind: ServiceSelects, Severity: Low, Object: serviceObject(service),
-		Reason: "this Service is not the stack's and selects its pods: a path to an internal port, which policies still deny",
+		Reason: "this Service is not the stack's and selects its pods: a path to a sealed port, which policies still deny",
 		Lets:   "nothing by itself; clients of the Service reach " + list(namesOf(ports)) + " as soon as a policy allows them",
 		Fix:    deleteCommand(serviceObject(service)) + "; or change its selector so that it selects no pod of the stack",
 		Ports:  namesOf(ports),

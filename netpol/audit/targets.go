@@ -10,7 +10,7 @@ import (
 type target struct {
 	*component
 	port graph.Port
-	// public is true when the spec opens the port to clients or administrators. All other ports are internal.
+	// public is true when the spec opens the port to clients or administrators. All other ports are sealed.
 	public bool
 }
 
