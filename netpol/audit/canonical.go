@@ -24,6 +24,7 @@ func SameMeaning(a, b networkingv1.NetworkPolicySpec) bool {
 	return reflect.DeepEqual(canonical(a), canonical(b))
 }
 
+// canonical returns the meaning of a policy. Rules of a direction that the policy does not apply to have no meaning.
 func canonical(spec networkingv1.NetworkPolicySpec) canonicalPolicy {
 	c := canonicalPolicy{Selector: canonicalSelector(&spec.PodSelector)}
 	for _, t := range typesOf(spec) {
@@ -67,6 +68,8 @@ func canonicalRule(peers []networkingv1.NetworkPolicyPeer, ports []networkingv1.
 	return encoded(rule)
 }
 
+// canonicalPeer encodes a peer. A namespace selector without a pod selector means all pods of the namespaces, and a pod selector without a
+// namespace selector means the policy's own namespace, so the two must not be encoded alike.
 func canonicalPeer(p networkingv1.NetworkPolicyPeer) string {
 	peer := struct {
 		Pods, Namespaces, CIDR string
@@ -91,6 +94,7 @@ func canonicalPeer(p networkingv1.NetworkPolicyPeer) string {
 	return encoded(peer)
 }
 
+// masked returns a CIDR without host bits: 10.0.0.1/8 and 10.0.0.0/8 are the same block.
 func masked(cidr string) string {
 	p, err := netip.ParsePrefix(cidr)
 	if err != nil {
@@ -99,6 +103,7 @@ func masked(cidr string) string {
 	return p.Masked().String()
 }
 
+// canonicalPort encodes a port. The API server sets TCP when the protocol is absent. An end port that equals the port has no meaning.
 func canonicalPort(p networkingv1.NetworkPolicyPort) string {
 	out := struct {
 		Protocol, Port string
@@ -128,6 +133,7 @@ func canonicalSelector(s *metav1.LabelSelector) string {
 	return encoded(distinct(parts))
 }
 
+// encoded returns a value as JSON, which makes nested values comparable as strings.
 func encoded(v any) string {
 	raw, err := json.Marshal(v)
 	if err != nil {

@@ -11,7 +11,8 @@ import (
 	"github.com/openimstack/openim-operator/netpol/graph"
 )
 
-// truthTable returns all cells: the sources of each port of each component, then the destinations of each component.
+// truthTable returns all cells: the sources of each port of each component, then the destinations of each component. Of foreign pods it
+// holds only the cells that are open unexpectedly: a cluster may have thousands of pods.
 func truthTable(m *Model) []Cell {
 	cells := internalCells(m)
 	for _, from := range slices.Concat(m.unexpected, m.peers) {
@@ -67,7 +68,8 @@ func firstDeviation(m *Model, from, to []*evaluate.Class, p graph.Port, asExpect
 	return *first
 }
 
-// sourceCell returns the cell of a source outside the stack and a port of a component.
+// sourceCell returns the cell of a source outside the stack and a port of a component. The cell shows the first end and class that are not
+// as expected, because one open pod opens the component.
 func sourceCell(m *Model, from *source, to *component, p graph.Port) Cell {
 	var decided evaluate.Verdict
 	cell := Cell{From: from.name, To: to.Name, Port: reportPort(p), Expected: m.expects(from, to, p)}
@@ -114,6 +116,8 @@ func decisions(v evaluate.Verdict, bothSides bool) []Decision {
 	return decided
 }
 
+// sideDecisions returns what decides one side of a verdict: every rule that lets the connection through, or the first policy that denies
+// it. A reader who wants to close a connection needs all of the rules.
 func sideDecisions(direction string, side evaluate.Side) []Decision {
 	switch {
 	case side.Unenforceable != "":
@@ -133,6 +137,7 @@ func sideDecisions(direction string, side evaluate.Side) []Decision {
 	return decided
 }
 
+// denial explains why policies deny a connection. They all isolate the pod, and none of their rules matches.
 func denial(isolating []types.NamespacedName) string {
 	if len(isolating) == 1 {
 		return "it denies what none of its rules lets through"

@@ -33,7 +33,8 @@ func (d *destination) String() string { return portName(d.name, d.port) }
 // isStore reports whether the destination is a store of the stack that others must not reach.
 func (d *destination) isStore() bool { return stakes[d.name] != "" }
 
-// findDestinations returns the peers to which the graph lets components connect, with their pods.
+// findDestinations returns the peers to which the graph lets components connect, with their pods. A peer at two ports is two destinations:
+// its policies may treat them differently.
 func findDestinations(m *Model) ([]*destination, error) {
 	var all []*destination
 	for _, c := range m.graph.Connections {
@@ -57,6 +58,7 @@ func findDestinations(m *Model) ([]*destination, error) {
 	return all, err
 }
 
+// add merges a connection into its destination. Several connections lead to one store, often with the same peers.
 func (d *destination) add(c graph.Connection) {
 	d.from[c.From.Name] = true
 	for _, p := range c.To.Peers {
@@ -67,6 +69,8 @@ func (d *destination) add(c graph.Connection) {
 	}
 }
 
+// destinationClasses returns the classes of a destination for the live policies. A destination of which nothing is known, such as a peer
+// with a selector that nothing can match, has the class of an unknown address.
 func destinationClasses(m *Model, d *destination) []*evaluate.Class {
 	if len(d.pods) > 0 {
 		return m.live.Classes(values(d.pods), nil)

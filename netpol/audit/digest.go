@@ -91,6 +91,7 @@ func writeEntries(m *Model, write func(digested)) {
 	write(digested{Kind: "Unread", Name: fmt.Sprint(w.Source.Kind), Spec: unreadOf(m)})
 }
 
+// podEntry returns what the evaluator and the checks read of a pod. Readiness, restarts and images are not part of it.
 func podEntry(w *snapshot.World, pod *corev1.Pod) digestedPod {
 	d := digestedPod{
 		Owner: metav1.GetControllerOf(pod), ServiceAccount: pod.Spec.ServiceAccountName, HostNetwork: pod.Spec.HostNetwork,

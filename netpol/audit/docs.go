@@ -21,6 +21,7 @@ func Docs(page string) (string, error) {
 	return before + docsBegin + "\n\n" + kindsTable() + "\n" + docsEnd + after, nil
 }
 
+// kindsTable returns the Markdown table of kinds, and the list of what an audit cannot see.
 func kindsTable() string {
 	var b strings.Builder
 	b.WriteString("| kind | severity | what it means | for example | how to close it |\n|---|---|---|---|---|\n")

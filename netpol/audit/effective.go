@@ -35,6 +35,7 @@ func namespaceLabels(w *snapshot.World) map[string]map[string]string {
 	return byName
 }
 
+// values copies the objects that pointers point to. The evaluator takes values.
 func values[T any](pointers []*T) []T {
 	var all []T
 	for _, p := range pointers {
@@ -43,7 +44,8 @@ func values[T any](pointers []*T) []T {
 	return all
 }
 
-// ingressOnly removes the egress direction from policies, and the policies that have no other.
+// ingressOnly removes the egress direction from policies, and the policies that have no other. It changes the policies that it is given.
+// What the graph expects of a source outside must not depend on that source's own egress policies.
 func ingressOnly(policies []*networkingv1.NetworkPolicy) []*networkingv1.NetworkPolicy {
 	for _, p := range policies {
 		p.Spec.PolicyTypes = slices.DeleteFunc(p.Spec.PolicyTypes, func(t networkingv1.PolicyType) bool {

@@ -86,6 +86,8 @@ func withFlag(flag, plugin, value string) reader {
 	}
 }
 
+// flagSign reads a flag of all containers of a pod. It also reports whether the flag is given at all: if not, other sources of the setting
+// count.
 func flagSign(pod *corev1.Pod, flag, plugin, value string) (s sign, given bool) {
 	for _, c := range pod.Spec.Containers {
 		is, here := flagOf(c, flag)
@@ -101,6 +103,7 @@ func flagSign(pod *corev1.Pod, flag, plugin, value string) (s sign, given bool) 
 	return s, given
 }
 
+// flagOf returns the last value of a flag among the arguments of a container, as the flag packages of the plugins do.
 func flagOf(c corev1.Container, flag string) (value string, given bool) {
 	for _, argument := range c.Args {
 		if rest, is := strings.CutPrefix(argument, "--"+flag+"="); is {
@@ -150,6 +153,7 @@ func variableSign(pod *corev1.Pod, name, plugin, value string) (s sign, given bo
 	return s, given
 }
 
+// originOf says where the value of a variable comes from. The snapshot does not hold that object, or not that key.
 func originOf(ref *corev1.ConfigMapKeySelector) string {
 	if ref == nil {
 		return ", which does not come from a ConfigMap"
@@ -180,6 +184,7 @@ func cilium(setting, value string) reader {
 	}
 }
 
+// missingConfigMap is the sign of a plugin whose ConfigMap the snapshot does not hold: the setting in it may turn policies off.
 func missingConfigMap(pod *corev1.Pod, configMap string) sign {
 	return sign{unknown: fmt.Sprintf("ConfigMap %s/%s", pod.Namespace, configMap)}
 }

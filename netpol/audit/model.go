@@ -60,7 +60,8 @@ type Model struct {
 	cells []Cell
 }
 
-// newModel builds the model. Each step reads the fields that the steps before it have set.
+// newModel builds the model. Each step reads the fields that the steps before it have set, so the order matters. Everything is computed
+// here, but for what the graph allows a candidate: most candidates match no rule, and a sync.OnceValue computes it for those that do.
 func newModel(in Input) *Model {
 	m := &Model{stack: in.Stack, snapshot: in.World, graph: in.Graph, problems: slices.Clone(in.Problems)}
 	if m.snapshot == nil {
@@ -222,7 +223,8 @@ func (m *Model) onlyMetrics(marked []bool) bool {
 	return slices.Contains(marked, true)
 }
 
-// allowed marks the targets that the graph lets an end reach. The end may carry the labels of one of the stack's components.
+// allowed marks the targets that the graph lets an end reach. An end that carries the labels of a component is also allowed what the
+// component is: policies cannot distinguish the two.
 func (m *Model) allowed(e evaluate.End) []bool {
 	class := m.external.Single(e)
 	mask := make([]bool, len(m.targets))

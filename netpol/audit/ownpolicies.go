@@ -33,6 +33,7 @@ func checkOwnPolicies(m *Model) []Finding {
 	return found
 }
 
+// allPoliciesMissing is one finding instead of one for each policy. It assumes the worst and does not evaluate what foreign policies deny.
 func allPoliciesMissing(m *Model) Finding {
 	var sealed []string
 	for _, t := range m.targets {
@@ -48,6 +49,7 @@ func allPoliciesMissing(m *Model) Finding {
 	}
 }
 
+// missingPolicy is at least Medium, even when other policies still deny everything: the next change of those would open the stack.
 func missingPolicy(m *Model, p *networkingv1.NetworkPolicy) Finding {
 	opened, denied := effectOfAbsence(m, p)
 	return Finding{
@@ -91,6 +93,8 @@ func changedPolicy(m *Model, p *networkingv1.NetworkPolicy) []Finding {
 
 // effectOfAbsence compares what is open now with what would be open if the operator's version of a policy were in effect: unexpected
 // connections that it would deny, and connections that the stack needs and that it would allow.
+//
+// Foreign pods are left out: the unexpected sources stand for them, and one evaluation for each of thousands of pods would be slow.
 func effectOfAbsence(m *Model, wanted *networkingv1.NetworkPolicy) (opened []bool, denied []string) {
 	restored := []networkingv1.NetworkPolicy{*wanted}
 	for _, p := range m.policies {
@@ -135,6 +139,7 @@ func reachesUnder(m *Model, e *evaluate.Evaluator, c *candidate, t target) bool 
 	return false
 }
 
+// describeEffect says what is open and what is denied while a policy is missing or changed.
 func describeEffect(opened, denied []string) string {
 	var texts []string
 	if len(opened) > 0 {

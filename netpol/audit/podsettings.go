@@ -50,6 +50,7 @@ func checkHostPorts(m *Model) []Finding {
 	return found
 }
 
+// hostPorts returns the sealed ports of a pod that its node forwards. Init containers count: a sidecar is one.
 func hostPorts(m *Model, c *component, pod *corev1.Pod) []protectedPort {
 	var ports []protectedPort
 	for _, container := range slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers) {
@@ -84,6 +85,7 @@ func checkDebugContainers(m *Model) []Finding {
 	return found
 }
 
+// debugContainers returns the names of the debug containers that run. Those that have ended stay in the status and do no harm.
 func debugContainers(pod *corev1.Pod) []string {
 	var names []string
 	for _, status := range pod.Status.EphemeralContainerStatuses {
@@ -94,6 +96,7 @@ func debugContainers(pod *corev1.Pod) []string {
 	return names
 }
 
+// restartFix says how to remove a setting that the operator's template does not have. Deleting the pod alone would bring the setting back.
 func restartFix(m *Model, c *component, field string) string {
 	name := m.serviceOf(c).Name
 	return fmt.Sprintf("find what sets %s (a mutating webhook, or an edit of Deployment %s, which the operator reverts) and stop it; "+

@@ -29,6 +29,8 @@ func checkForeignPolicies(m *Model) []Finding {
 	return found
 }
 
+// ingressWidens returns MetricsUnsealed when nothing but metrics is opened, because the fix differs: the spec can name more pods for
+// monitoring.
 func ingressWidens(m *Model, p *networkingv1.NetworkPolicy, w *widening) Finding {
 	f := Finding{
 		Kind: ForeignPolicyWidens, Severity: m.worst(w.opened), Object: policyObject(nameOf(p)),
@@ -67,6 +69,7 @@ func withWriter(m *Model, f Finding, p *networkingv1.NetworkPolicy) Finding {
 	return f
 }
 
+// egressSeverity is High for addresses: messages could leave the cluster.
 func egressSeverity(w *widening) Severity {
 	if w.anywhere {
 		return High
@@ -74,7 +77,7 @@ func egressSeverity(w *widening) Severity {
 	return Medium
 }
 
-// describeIngress says which sources reach which targets.
+// describeIngress says which sources reach which targets: "pods app=jobs in the stack's namespace: api:10002 (now pod im/jobs-1)".
 func describeIngress(m *Model, w *widening) string {
 	text := fmt.Sprintf("%s: %s", list(distinct(w.peers)), list(m.targetNames(w.opened)))
 	if len(w.now) > 0 {
@@ -83,7 +86,7 @@ func describeIngress(m *Model, w *widening) string {
 	return text
 }
 
-// describeEgress says which components connect to which destinations.
+// describeEgress says which components connect to which destinations: "push may connect to 203.0.113.0/24, 443/TCP".
 func describeEgress(w *widening) string {
 	return fmt.Sprintf("%s may connect to %s, %s", list(w.components), list(distinct(w.peers)), list(distinct(w.ports)))
 }
@@ -101,6 +104,7 @@ func describeRules(direction string, rules []int, one, several string) string {
 	return fmt.Sprintf("%s %s %s of this NetworkPolicy %s", direction, noun, list(numbers), verb)
 }
 
+// closePolicy offers to narrow the policy too, because it may be needed for other pods of the namespace.
 func closePolicy(m *Model, p *networkingv1.NetworkPolicy) string {
 	return fmt.Sprintf("%s; or narrow its podSelector so that it does not select pods with %s=%s",
 		deleteCommand(policyObject(nameOf(p))), v1alpha1.LabelInstance, m.graph.Stack)

@@ -67,6 +67,7 @@ func leadsToUsers(w *snapshot.World, gateway *corev1.Pod) func([]backend) bool {
 	}
 }
 
+// isUsersPort reports whether a number is that of the users' listener. A stack without users has no such port.
 func isUsersPort(gateway *corev1.Pod, number int32) bool {
 	return slices.ContainsFunc(gateway.Spec.Containers[0].Ports, func(p corev1.ContainerPort) bool {
 		return p.Name == graph.UsersPort && p.ContainerPort == number

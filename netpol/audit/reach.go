@@ -32,6 +32,7 @@ type protectedPods struct {
 // reach holds the protected ports behind each Service, by the Service's port. Services with no protected port behind them are absent.
 type reach map[types.NamespacedName]map[int32][]protectedPort
 
+// add notes a protected port once: the pods of a component share it.
 func (r reach) add(service *corev1.Service, number int32, p protectedPort) {
 	name := nameOf(service)
 	if r[name] == nil {
@@ -42,7 +43,8 @@ func (r reach) add(service *corev1.Service, number int32, p protectedPort) {
 	}
 }
 
-// findReach follows each Service to protected ports: by its selector, by EndpointSlices, and by its external name.
+// findReach follows each Service to protected ports: by its selector, by EndpointSlices, and by its external name. Ingresses and routes
+// name Services, so their checks read the result too.
 func findReach(m *Model) reach {
 	r := reach{}
 	protected := findProtected(m)
@@ -126,7 +128,8 @@ func (r reach) addSelected(service *corev1.Service, protected []protectedPods) {
 // endpointSliceController writes the EndpointSlices of Services with a selector, and no others.
 const endpointSliceController = "endpointslice-controller.k8s.io"
 
-// addWritten follows EndpointSlices that the controller did not write. Their addresses may be of any pod, in any namespace.
+// addWritten follows EndpointSlices that the controller did not write. Their addresses may be of any pod, in any namespace: a Service of
+// another namespace can lead to the stack this way. Slices of the controller are skipped, since addSelected follows the selector.
 func (r reach) addWritten(
 	service *corev1.Service, slices []*discoveryv1.EndpointSlice, protected []protectedPods, byAddress map[string][]int,
 ) {
@@ -144,6 +147,8 @@ func (r reach) addWritten(
 	}
 }
 
+// addSlice follows the ports of one EndpointSlice. A slice without a port number means all ports, and its names match those of the
+// Service's ports. The target port of the Service has no effect.
 func (r reach) addSlice(service *corev1.Service, slice *discoveryv1.EndpointSlice, g protectedPods) {
 	port := g.port
 	port.byAddress = true
@@ -213,6 +218,7 @@ func worstOf(ports []protectedPort) Severity {
 	return worst
 }
 
+// namesOf returns the names of ports, each once: several paths may lead to one port.
 func namesOf(ports []protectedPort) []string {
 	var names []string
 	for _, p := range ports {

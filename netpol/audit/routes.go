@@ -48,6 +48,7 @@ func checkIngresses(m *Model) []Finding { return pastGateway(m, IngressExposes, 
 // namespaces and mirrors count.
 func checkRoutes(m *Model) []Finding { return pastGateway(m, RouteExposes, routeEntryPoints(m)) }
 
+// pastGateway returns a finding for each entry point that leads to a sealed port. Stores are findings of checkExposedStores.
 func pastGateway(m *Model, kind string, entryPoints []entryPoint) []Finding {
 	var found []Finding
 	for _, e := range entryPoints {
@@ -66,6 +67,7 @@ func pastGateway(m *Model, kind string, entryPoints []entryPoint) []Finding {
 	return found
 }
 
+// hostNames describes the hosts of an entry point. One without hosts matches every host name.
 func (e entryPoint) hostNames() string {
 	if len(e.hosts) == 0 {
 		return "every host name"
@@ -92,6 +94,7 @@ func protectedBehind(m *Model, backends []backend) (ports, stores []protectedPor
 	return sortedByName(ports), sortedByName(stores)
 }
 
+// sortedByName makes the order of findings independent of the order of the map reach.
 func sortedByName(ports []protectedPort) []protectedPort {
 	slices.SortFunc(ports, func(a, b protectedPort) int { return strings.Compare(a.name, b.name) })
 	return ports
@@ -171,6 +174,7 @@ func routeBackends(r snapshot.Route) []backend {
 	return found
 }
 
+// crossesNamespaces reports whether a route has a backend in another namespace. In the Gateway API a ReferenceGrant must allow that.
 func crossesNamespaces(r snapshot.Route) bool {
 	for _, b := range r.Backends {
 		if b.Service.Namespace != r.Namespace {

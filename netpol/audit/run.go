@@ -66,6 +66,7 @@ func findings(m *Model) []Finding {
 	return all
 }
 
+// countsOf counts what the summary of a report shows.
 func countsOf(m *Model, r Report) Counts {
 	c := Counts{Policies: len(m.policies), Connections: len(r.Connections), Cells: len(r.Cells), Findings: map[Severity]int{}}
 	for _, k := range m.components {

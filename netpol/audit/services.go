@@ -56,6 +56,7 @@ func exposure(service *corev1.Service) string {
 	return ""
 }
 
+// serviceExposes is a step below Critical: policies still filter packets that enter through other nodes than the pod's own.
 func serviceExposes(service *corev1.Service, exposed string, ports []protectedPort) Finding {
 	return Finding{
 		Kind: ServiceExposes, Severity: filtered(worstOf(ports)), Object: serviceObject(service),
@@ -66,12 +67,15 @@ func serviceExposes(service *corev1.Service, exposed string, ports []protectedPo
 	}
 }
 
+// closeService offers a patch too, because the Service may be needed within the cluster, as the stack's own ones are.
 func closeService(service *corev1.Service) string {
 	return fmt.Sprintf("%s; or make it a ClusterIP without externalIPs: kubectl -n %s patch service %s --type merge "+
 		"-p '{\"spec\":{\"type\":\"ClusterIP\",\"externalIPs\":null}}'",
 		deleteCommand(serviceObject(service)), service.Namespace, service.Name)
 }
 
+// serviceSelects is Low for a selector, which works within the namespace only. A path by address or alias works from other namespaces:
+// Medium.
 func serviceSelects(service *corev1.Service, ports []protectedPort) Finding {
 	f := Finding{
 		Kind: ServiceSelects, Severity: Low, Object: serviceObject(service),

@@ -38,6 +38,7 @@ func checkReachableStores(m *Model) []Finding {
 	return found
 }
 
+// storeReachable returns at most one finding for a store, for the widest set of sources: anyone, the store's namespace, or single pods.
 func storeReachable(m *Model, d *destination) []Finding {
 	var sources []string
 	for _, from := range m.unexpected {

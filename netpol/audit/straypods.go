@@ -26,6 +26,7 @@ func checkStrayPods(m *Model) []Finding {
 	return found
 }
 
+// strayPod evaluates the policies that select the pod by its present labels. Public ports are left out: they may be open.
 func strayPod(m *Model, pod *corev1.Pod, c *component) Finding {
 	opened := make([]bool, len(m.targets))
 	class := []*evaluate.Class{m.live.Single(evaluate.End{Pod: pod})}

@@ -73,7 +73,8 @@ func namespacesFor(existing map[string]map[string]string, own string, selector *
 	return found
 }
 
-// satisfy returns sets of labels that match a selector and hold no labels that the selector does not require.
+// satisfy returns sets of labels that match a selector and hold no labels that the selector does not require. For example, the expression
+// "app In (a, b)" returns {app: a} and {app: b}. It returns nothing for a selector that contradicts itself.
 func satisfy(selector *metav1.LabelSelector) []map[string]string {
 	if selector == nil {
 		return []map[string]string{nil}
@@ -119,7 +120,8 @@ func withValues(sets []map[string]string, key string, values []string) []map[str
 	return found
 }
 
-// addressesOf returns addresses of a block: its first one, and the first one after each of its exceptions.
+// addressesOf returns addresses of a block: its first one, and the first one after each of its exceptions. Addresses that an exception
+// covers are left out.
 func addressesOf(block *networkingv1.IPBlock) []evaluate.End {
 	prefix, err := netip.ParsePrefix(block.CIDR)
 	if err != nil {

@@ -35,6 +35,7 @@ func describePeer(p networkingv1.NetworkPolicyPeer) string {
 	return graph.Place(graph.Party{Peers: []networkingv1.NetworkPolicyPeer{p}})
 }
 
+// isEmpty reports whether a selector is present and matches everything. A nil selector is not empty: it is absent.
 func isEmpty(s *metav1.LabelSelector) bool {
 	return s != nil && len(s.MatchLabels) == 0 && len(s.MatchExpressions) == 0
 }

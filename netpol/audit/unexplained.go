@@ -49,6 +49,7 @@ func isExplained(m *Model, found []Finding, cell Cell, port string) bool {
 	})
 }
 
+// unexplained has the severity of the port, or Medium for a destination outside the stack.
 func unexplained(m *Model, cell Cell, port string) Finding {
 	f := Finding{
 		Kind: Unexplained, Severity: Medium, Object: cellObject(m, cell),
@@ -83,6 +84,8 @@ func cellObject(m *Model, cell Cell) Object {
 	return m.stackObject()
 }
 
+// because returns the reason of the last decision that agrees with a cell. Ingress decisions come last, so the policy at the target is
+// preferred.
 func because(cell Cell) string {
 	for _, d := range slices.Backward(cell.Decided) {
 		if d.Allowed == cell.Evaluated {

@@ -40,6 +40,7 @@ type candidate struct {
 	allowed func() []bool
 }
 
+// newCandidate returns a candidate without a component and without pods.
 func newCandidate(m *Model, e evaluate.End, class *evaluate.Class) *candidate {
 	return &candidate{end: e, class: class, allowed: sync.OnceValue(func() []bool { return m.allowed(e) })}
 }
@@ -97,7 +98,9 @@ func syntheticCandidates(
 	return all
 }
 
-// addressesApart returns one address of each part of the address spaces that the graph or a policy distinguishes.
+// addressesApart returns one address of each part of the address spaces that the graph or a policy distinguishes. For example, the graph
+// names 192.0.2.0/24 and a policy 192.0.0.0/16: the parts are the first block, the rest of the second, and all other addresses. A policy
+// that is one bit too wide is found this way, and no address has to be guessed.
 func addressesApart(m *Model, p *networkingv1.NetworkPolicy) []evaluate.End {
 	policies := []networkingv1.NetworkPolicy{*p}
 	for _, w := range m.generated {
@@ -117,6 +120,9 @@ func addressesApart(m *Model, p *networkingv1.NetworkPolicy) []evaluate.End {
 }
 
 // widenedIngress returns what a policy of the stack's namespace lets in and the graph does not, or nil.
+//
+// A rule is evaluated by the sources that it could let in, not only by those that exist. For example, a rule with the peer app=jobs opens
+// the API to pods that do not exist yet, so it is evaluated with a synthetic pod labelled app=jobs.
 func widenedIngress(m *Model, p *networkingv1.NetworkPolicy) *widening {
 	w := &widening{opened: make([]bool, len(m.targets))}
 	for _, rule := range m.live.Rules(nameOf(p)) {
@@ -151,7 +157,7 @@ func coveredTargets(m *Model, rule evaluate.Rule) []bool {
 	return covered
 }
 
-// matchedBy returns the candidates that match the peers of a rule.
+// matchedBy returns the candidates that match the peers of a rule. Several candidates with the same class count once.
 func matchedBy(m *Model, rule evaluate.Rule, candidates []*candidate) []*candidate {
 	classes, byClass := make([]*evaluate.Class, 0, len(candidates)), map[*evaluate.Class]*candidate{}
 	for _, c := range candidates {
@@ -258,7 +264,8 @@ func reachesOwnPort(m *Model, from *component, to *candidate, p graph.Port) bool
 		slices.ContainsFunc(from.classes, func(class *evaluate.Class) bool { return m.live.Reaches(class, to.class, p.Number, p.Protocol) })
 }
 
-// portsToTry returns the ports with which a rule is evaluated: the ends of its ranges, and the known ports within them.
+// portsToTry returns the ports with which a rule is evaluated: the ends of its ranges, and the known ports within them. All other ports of
+// a range behave like one of these, because no policy of the stack distinguishes them.
 func portsToTry(m *Model, partners evaluate.Partners) []graph.Port {
 	ranges := partners.Ports
 	if partners.AllPorts {
