@@ -157,7 +157,7 @@ func coveredTargets(m *Model, rule evaluate.Rule) []bool {
 	return covered
 }
 
-// matchedBy returns the candidates that match the peers of a rule. Several candidates with the same class count once.
+// matchedBy returns the candidates that match the peers of a rule.
 func matchedBy(m *Model, rule evaluate.Rule, candidates []*candidate) []*candidate {
 	classes, byClass := make([]*evaluate.Class, 0, len(candidates)), map[*evaluate.Class]*candidate{}
 	for _, c := range candidates {
