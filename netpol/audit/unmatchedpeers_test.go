@@ -14,15 +14,15 @@ import (
 	"github.com/openimstack/openim-operator/netpol/audit"
 )
 
-// A store whose Service has no selector is named by its addresses in the stack's policies. When these are pods' or nodes', some networks
-// never match them: the reference is resolved, the graph and the policies are made of it, and the audit says so.
+// The stack's policies name a store by addresses when its Service has no selector. Some networks never match an ipBlock against addresses
+// of pods or nodes, so the audit reports such addresses.
 func TestAStoreThatPoliciesNameByAddressesOfPodsOrNodes(t *testing.T) {
 	for _, c := range []struct {
 		name      string
 		addresses []string
-		// pod of the store, beside those that there are.
+		// pod of the store, added to the snapshot.
 		pod *corev1.Pod
-		// object and reason of the finding. Empty: there is none.
+		// object and reason of the finding. Empty when there is no finding.
 		object, reason string
 	}{
 		{name: "outside the cluster", addresses: []string{"192.0.2.77"}},
@@ -84,7 +84,7 @@ func TestAStoreThatPoliciesNameByAddressesOfPodsOrNodes(t *testing.T) {
 	}
 }
 
-// A wide block of the spec means a network, and not the pods that are in it.
+// A wide block of the spec means a network, and not the pods in it.
 func TestAWideBlockMeansANetwork(t *testing.T) {
 	for cidr, found := range map[string]int{"10.1.0.0/16": 0, "10.1.0.0/24": 1} {
 		in := clean(t, func(stack *v1alpha1.OpenIMStack) {
@@ -127,7 +127,7 @@ func ended(pod *corev1.Pod) *corev1.Pod {
 	return pod
 }
 
-// sliceOf is an EndpointSlice that somebody wrote by hand for the Service database.
+// sliceOf returns an EndpointSlice for the Service database that its controller did not write.
 func sliceOf(address string) *discoveryv1.EndpointSlice {
 	family := discoveryv1.AddressTypeIPv4
 	name := "database-4"

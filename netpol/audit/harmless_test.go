@@ -15,8 +15,8 @@ import (
 	"github.com/openimstack/openim-operator/netpol/snapshot"
 )
 
-// innocents look like breaches and are none.
-var innocents = []breach{
+// harmless are changes that look like breaches and open nothing.
+var harmless = []breach{
 	{
 		name: "a NodePort Service with the name of the stack's, in another namespace",
 		add: `
@@ -34,7 +34,7 @@ metadata: {name: website, namespace: im}
 spec: {podSelector: {matchLabels: {app: website}}, ingress: [{}], egress: [{}], policyTypes: [Ingress, Egress]}`,
 	},
 	{
-		name: "a NodePort to the users' door",
+		name: "a NodePort to the users' listener",
 		add: `
 apiVersion: v1
 kind: Service
@@ -42,11 +42,11 @@ metadata: {name: users, namespace: im}
 spec: {type: NodePort, selector: {app.kubernetes.io/component: gateway, app.kubernetes.io/instance: chat}, ports: [{port: 443, targetPort: users}]}`,
 	},
 	{
-		name: "a load balancer to both doors",
+		name: "a load balancer to both listeners",
 		add: `
 apiVersion: v1
 kind: Service
-metadata: {name: doors, namespace: im}
+metadata: {name: listeners, namespace: im}
 spec:
   type: LoadBalancer
   selector: {app.kubernetes.io/component: gateway}
@@ -114,7 +114,7 @@ spec: {containers: [{name: done, image: done}]}
 status: {phase: Succeeded, podIP: 10.4.0.4}`,
 	},
 	{
-		name: "an Ingress to the users' door",
+		name: "an Ingress to the users' listener",
 		add: `
 apiVersion: networking.k8s.io/v1
 kind: Ingress
@@ -138,7 +138,7 @@ metadata: {name: deny-all, namespace: im}
 spec: {podSelector: {}, policyTypes: [Ingress, Egress]}`,
 	},
 	{
-		name: "an egress policy that repeats what the stack may do",
+		name: "an egress policy that repeats what the stack allows",
 		add: `
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
@@ -153,7 +153,7 @@ spec:
     ports: [{port: 53, protocol: UDP}, {port: 53, protocol: TCP}]`,
 	},
 	{
-		name: "a policy that lets in whom the spec names already",
+		name: "a policy that lets in sources that the spec names already",
 		add: `
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
@@ -167,7 +167,7 @@ spec:
     ports: [{port: 8081}]`,
 	},
 	{
-		name: "a policy that lets a component in whom its own policies do not let out",
+		name: "a policy that lets in a component that its own policies do not let out",
 		add: `
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
@@ -178,7 +178,7 @@ spec:
   - from: [{podSelector: {matchLabels: {app.kubernetes.io/name: openim, app.kubernetes.io/instance: chat, app.kubernetes.io/component: crontask}}}]`,
 	},
 	{
-		name: "an HTTPRoute to a Service of the same name elsewhere, and one to the door",
+		name: "an HTTPRoute to a Service of the same name elsewhere, and one to the listener",
 		change: func(_ *testing.T, in *audit.Input) {
 			for namespace, port := range map[string]int32{"tools": 10002, "im": 8082} {
 				name := map[string]string{"tools": "chat-api", "im": "chat-gateway"}[namespace]
@@ -198,7 +198,7 @@ metadata: {name: im, namespace: tools}
 spec: {type: ExternalName, externalName: chat-gateway.im.svc.cluster.local}`,
 	},
 	{
-		name: "a host port of somebody's pod, with the number of the API's",
+		name: "a host port of a foreign pod, with the number of the API's",
 		add: `
 apiVersion: v1
 kind: Pod
@@ -246,8 +246,10 @@ status: {phase: Running, podIP: 172.20.0.2}`,
 		change: func(_ *testing.T, in *audit.Input) {
 			in.World.OtherPolicies = []snapshot.OtherPolicy{
 				{
-					APIVersion: "policy.networking.k8s.io/v1alpha2", Kind: "ClusterNetworkPolicy", NamespacedName: types.NamespacedName{Name: "im-chat-api"},
-					Labels: map[string]string{v1alpha1.LabelPartOf: v1alpha1.PartOf, v1alpha1.LabelManagedBy: v1alpha1.ManagedBy, v1alpha1.LabelInstance: "chat"},
+					APIVersion: "policy.networking.k8s.io/v1alpha2", Kind: "ClusterNetworkPolicy",
+					NamespacedName: types.NamespacedName{Name: "im-chat-api"},
+					Labels: map[string]string{v1alpha1.LabelPartOf: v1alpha1.PartOf, v1alpha1.LabelManagedBy: v1alpha1.ManagedBy,
+						v1alpha1.LabelInstance: "chat"},
 				},
 				{APIVersion: "cilium.io/v2", Kind: "CiliumNetworkPolicy", NamespacedName: types.NamespacedName{Namespace: "tools", Name: "allow"}},
 			}
@@ -281,17 +283,18 @@ status: {phase: Running, podIP: 172.20.0.2}`,
 	},
 }
 
-// expressed writes a selector's labels as expressions, which mean the same.
+// expressed rewrites a selector's labels as expressions with the same meaning.
 func expressed(s *metav1.LabelSelector) {
 	for key, value := range s.MatchLabels {
-		s.MatchExpressions = append(s.MatchExpressions, metav1.LabelSelectorRequirement{Key: key, Operator: metav1.LabelSelectorOpIn, Values: []string{value}})
+		s.MatchExpressions = append(s.MatchExpressions, metav1.LabelSelectorRequirement{Key: key, Operator: metav1.LabelSelectorOpIn,
+			Values: []string{value}})
 	}
 	s.MatchLabels = nil
 }
 
-func TestInnocentsAreNotAccused(t *testing.T) {
-	NewWithT(t).Expect(len(innocents)).To(BeNumerically(">=", 10))
-	for _, b := range innocents {
+func TestHarmlessChangesAreNotReported(t *testing.T) {
+	NewWithT(t).Expect(len(harmless)).To(BeNumerically(">=", 10))
+	for _, b := range harmless {
 		t.Run(b.name, func(t *testing.T) {
 			in := clean(t)
 			b.commit(t, &in)
@@ -304,13 +307,13 @@ func TestInnocentsAreNotAccused(t *testing.T) {
 	}
 }
 
-// Two policies that are harmless alone may open together: both sides must be open for a component.
-func TestTwoHalvesOpen(t *testing.T) {
+// Two policies that are harmless alone may open a connection together: a component needs both sides open.
+func TestTwoHarmlessPoliciesOpenTogether(t *testing.T) {
 	in := clean(t)
-	i := slices.IndexFunc(innocents, func(b breach) bool {
-		return b.name == "a policy that lets a component in whom its own policies do not let out"
+	i := slices.IndexFunc(harmless, func(b breach) bool {
+		return b.name == "a policy that lets in a component that its own policies do not let out"
 	})
-	innocents[i].commit(t, &in)
+	harmless[i].commit(t, &in)
 	apply(t, &in, `
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy

@@ -2,7 +2,6 @@ package audit
 
 import (
 	"fmt"
-	"maps"
 	"net/netip"
 	"slices"
 
@@ -15,40 +14,40 @@ import (
 	"github.com/openimstack/openim-operator/netpol/graph"
 )
 
-// peers are those of the stack's policies that will not match whom they are meant for, so that something does not work: names do not
-// resolve, a store is not reached, a client is not let in. Nothing is open by it.
-func (s *scene) peers() []Finding {
-	return slices.Concat(s.dnsElsewhere(), s.onNodes(), s.blocksOfPods())
+// checkUnmatchedPeers finds peers of the stack's policies that do not match the pods that they are meant for, so that something does not
+// work: names do not resolve, a store is not reached, a client is not let in. They open nothing.
+func checkUnmatchedPeers(m *Model) []Finding {
+	return slices.Concat(unmatchedDNS(m), peersOnNodes(m), storesByPodAddress(m))
 }
 
 const dnsNumber = 53
 
-// dnsElsewhere are the cluster's DNS Services of which the stack's policies let through to no pod.
-func (s *scene) dnsElsewhere() []Finding {
-	if len(s.components) == 0 || !slices.ContainsFunc(s.outward, func(o *outward) bool { return o.name == graph.DNS }) {
+// unmatchedDNS finds the cluster's DNS Services of which the stack's policies let components reach no pod.
+func unmatchedDNS(m *Model) []Finding {
+	if len(m.components) == 0 || !slices.ContainsFunc(m.destinations, func(d *destination) bool { return d.name == graph.DNS }) {
 		return nil
 	}
 	var found []Finding
-	for i := range s.World.Services {
-		service := &s.World.Services[i]
+	for i := range m.snapshot.Services {
+		service := &m.snapshot.Services[i]
 		port := dnsPort(service)
 		if port == nil || len(service.Spec.Selector) == 0 {
 			continue
 		}
-		pods := s.behind(service)
-		if len(pods) == 0 || slices.ContainsFunc(pods, func(p *corev1.Pod) bool { return s.resolves(p, *port) }) {
+		pods := podsBehind(m, service)
+		if len(pods) == 0 || slices.ContainsFunc(pods, func(p *corev1.Pod) bool { return canResolve(m, p, *port) }) {
 			continue
 		}
 		first := pods[0]
 		number := targetPort(first, *port)
 		reason := fmt.Sprintf("no pod of the cluster's DNS is let through to: %s listens at port %d, which no peer of spec.network.dns names",
-			podsInWords(pods), number)
+			describePods(pods), number)
 		fix := fmt.Sprintf("write to spec.network.dns: "+
 			"[{namespaceSelector: {matchLabels: {%s: %s}}, podSelector: {matchLabels: {%s}}, port: %d}]",
-			corev1.LabelMetadataName, first.Namespace, labelsForYAML(service.Spec.Selector), number)
+			corev1.LabelMetadataName, first.Namespace, joinLabels(service.Spec.Selector, ": ", ", "), number)
 		if first.Spec.HostNetwork {
-			reason = fmt.Sprintf("the pods of the cluster's DNS are on their nodes' network, which no podSelector matches: %s", podsInWords(pods))
-			fix = "write the addresses that names are asked at to spec.network.dns, as ipBlock"
+			reason = fmt.Sprintf("the pods of the cluster's DNS are on their nodes' network, which no podSelector matches: %s", describePods(pods))
+			fix = "write the addresses of the DNS servers to spec.network.dns, as ipBlock"
 		}
 		found = append(found, Finding{
 			Kind: PeerMatchesNothing, Severity: Low, Object: serviceObject(service), Reason: reason,
@@ -58,7 +57,8 @@ func (s *scene) dnsElsewhere() []Finding {
 	return found
 }
 
-// dnsPort of a Service that is the cluster's DNS: by convention it is called kube-dns whatever serves it; OpenShift's is dns-default.
+// dnsPort returns the port of a Service that is the cluster's DNS, or nil. By convention the Service is called kube-dns, whatever serves
+// it; OpenShift's is called dns-default.
 func dnsPort(service *corev1.Service) *corev1.ServicePort {
 	const app, name, openShift = "k8s-app", "kube-dns", "dns-default"
 	if service.Labels[app] != name && service.Name != name && service.Name != openShift {
@@ -72,56 +72,45 @@ func dnsPort(service *corev1.Service) *corev1.ServicePort {
 	return nil
 }
 
-// behind are the running pods that a Service selects.
-func (s *scene) behind(service *corev1.Service) []*corev1.Pod {
+// podsBehind returns the running pods that a Service selects.
+func podsBehind(m *Model, service *corev1.Service) []*corev1.Pod {
 	selector := labels.SelectorFromSet(service.Spec.Selector)
 	var pods []*corev1.Pod
-	for i := range s.World.Pods {
-		if pod := &s.World.Pods[i]; pod.Namespace == service.Namespace && runs(pod) && selector.Matches(labels.Set(pod.Labels)) {
+	for pod := range m.runningPods() {
+		if pod.Namespace == service.Namespace && selector.Matches(labels.Set(pod.Labels)) {
 			pods = append(pods, pod)
 		}
 	}
 	return pods
 }
 
-// resolves reports whether the stack's own policies let a component ask a pod for names.
-func (s *scene) resolves(pod *corev1.Pod, port corev1.ServicePort) bool {
+// canResolve reports whether the stack's own policies let a component send DNS queries to a pod.
+func canResolve(m *Model, pod *corev1.Pod, port corev1.ServicePort) bool {
 	dns := graph.Port{Name: graph.DNS, Number: targetPort(pod, port), Protocol: corev1.ProtocolUDP}
-	return s.leavesTo(s.components[0], evaluate.End{Pod: pod}, dns)
+	return m.intendsEgress(m.components[0], evaluate.End{Pod: pod}, dns)
 }
 
-func labelsForYAML(set map[string]string) string {
-	words := ""
-	for _, key := range slices.Sorted(maps.Keys(set)) {
-		if words != "" {
-			words += ", "
-		}
-		words += key + ": " + set[key]
-	}
-	return words
-}
-
-// onNodes are peers whose pods are all on their nodes' network: to a policy they are the node, and no selector matches them.
-func (s *scene) onNodes() []Finding {
+// peersOnNodes finds peers whose pods are all on their nodes' network. Policies see such a pod as the node, and no selector matches it.
+func peersOnNodes(m *Model) []Finding {
 	var found []Finding
-	for _, c := range s.graph.Connections {
-		party := c.From
-		if party.Inside {
-			party = c.To
+	for _, c := range m.graph.Connections {
+		end := c.From
+		if end.Inside {
+			end = c.To
 		}
-		if party.Inside || party.Name == graph.DNS {
+		if end.Inside || end.Name == graph.DNS {
 			continue
 		}
-		for _, peer := range party.Peers {
-			pods := s.matching(peer)
+		for _, peer := range end.Peers {
+			pods := podsMatching(m, peer)
 			if len(pods) == 0 || slices.ContainsFunc(pods, func(p *corev1.Pod) bool { return !p.Spec.HostNetwork }) {
 				continue
 			}
 			f := Finding{
 				Kind: PeerMatchesNothing, Severity: Low, Object: podObject(pods[0]),
 				Reason: fmt.Sprintf("%s names pods that are on their nodes' network, where no selector matches them: %s",
-					fieldOf(c), podsInWords(pods)),
-				Lets: fmt.Sprintf("nothing; %s may not be let through, unless it is on the pod's own node", party.Name),
+					fieldOf(c), describePods(pods)),
+				Lets: fmt.Sprintf("nothing; %s may not be let through, unless it is on the pod's own node", end.Name),
 				Fix:  fmt.Sprintf("write the addresses of the nodes to %s, as ipBlock, or take the pods off the nodes' network", fieldOf(c)),
 			}
 			if !slices.ContainsFunc(found, func(known Finding) bool { return known.Object == f.Object && known.Reason == f.Reason }) {
@@ -132,6 +121,7 @@ func (s *scene) onNodes() []Finding {
 	return found
 }
 
+// fieldOf returns the field of the spec that requests a connection.
 func fieldOf(c graph.Connection) string {
 	if c.Field != "" {
 		return c.Field
@@ -139,8 +129,8 @@ func fieldOf(c graph.Connection) string {
 	return "the spec"
 }
 
-// matching are the running pods that a peer names by their labels. A peer that names none by their own labels names no pod in particular.
-func (s *scene) matching(peer networkingv1.NetworkPolicyPeer) []*corev1.Pod {
+// podsMatching returns the running pods that a peer selects by their labels. A peer without a pod selector selects no pod in particular.
+func podsMatching(m *Model, peer networkingv1.NetworkPolicyPeer) []*corev1.Pod {
 	if peer.PodSelector == nil || isEmpty(peer.PodSelector) {
 		return nil
 	}
@@ -155,35 +145,31 @@ func (s *scene) matching(peer networkingv1.NetworkPolicyPeer) []*corev1.Pod {
 		}
 	}
 	var found []*corev1.Pod
-	for i := range s.World.Pods {
-		pod := &s.World.Pods[i]
-		here := peer.NamespaceSelector == nil && pod.Namespace == s.graph.Namespace ||
-			peer.NamespaceSelector != nil && namespaces.Matches(set(namedNamespace(pod.Namespace, s.namespaces[pod.Namespace])))
-		if here && runs(pod) && pods.Matches(labels.Set(pod.Labels)) {
+	for pod := range m.runningPods() {
+		here := peer.NamespaceSelector == nil && pod.Namespace == m.graph.Namespace ||
+			peer.NamespaceSelector != nil && namespaces.Matches(set(namedNamespace(pod.Namespace, m.namespaces[pod.Namespace])))
+		if here && pods.Matches(labels.Set(pod.Labels)) {
 			found = append(found, pod)
 		}
 	}
 	return found
 }
 
-// blocksOfPods are stores that policies name by addresses which are pods' or nodes': some networks, Cilium among them, never match an
+// storesByPodAddress finds stores that policies name by addresses of pods or nodes. Some networks, Cilium among them, never match an
 // ipBlock against these.
-func (s *scene) blocksOfPods() []Finding {
+func storesByPodAddress(m *Model) []Finding {
 	var found []Finding
-	for _, o := range s.outward {
-		if !isStore(o.name) {
-			continue
-		}
-		for _, peer := range o.peers {
-			pod, whose := s.inBlock(peer.IPBlock)
+	for d := range m.stores() {
+		for _, peer := range d.peers {
+			pod, owner := podInBlock(m, peer.IPBlock)
 			if pod == nil {
 				continue
 			}
 			found = append(found, Finding{
-				Kind: PeerMatchesNothing, Severity: Low, Object: podObject(pod), store: portPlace(o.name, o.port),
+				Kind: PeerMatchesNothing, Severity: Low, Object: podObject(pod), store: d.String(),
 				Reason: fmt.Sprintf("the stack's policies name %s by %s, which is an address of %s: Cilium, for one, never matches an ipBlock against "+
-					"pods and nodes", portPlace(o.name, o.port), peer.IPBlock.CIDR, whose),
-				Lets: fmt.Sprintf("nothing; with such a network the stack does not reach %s", o.name),
+					"pods and nodes", d, peer.IPBlock.CIDR, owner),
+				Lets: fmt.Sprintf("nothing; on such a network the stack does not reach %s", d.name),
 				Fix:  "give the Service of the store a selector, or write peers with a podSelector for it to the spec",
 			})
 			break
@@ -192,11 +178,11 @@ func (s *scene) blocksOfPods() []Finding {
 	return found
 }
 
-// widestBlock is how many bits a block must have to mean an address and not a network.
+// widestBlock is the prefix length from which a block means addresses and not a network.
 const widestBlock = 24
 
-// inBlock finds a pod that has an address in a narrow block, or runs on a node that has one.
-func (s *scene) inBlock(block *networkingv1.IPBlock) (pod *corev1.Pod, whose string) {
+// podInBlock returns a pod that has an address in a narrow block, or runs on a node that has one, and describes the owner of the address.
+func podInBlock(m *Model, block *networkingv1.IPBlock) (pod *corev1.Pod, owner string) {
 	if block == nil {
 		return nil, ""
 	}
@@ -214,14 +200,12 @@ func (s *scene) inBlock(block *networkingv1.IPBlock) (pod *corev1.Pod, whose str
 	isNodes := func(p *corev1.Pod) bool {
 		return contains(p.Status.HostIP) || slices.ContainsFunc(p.Status.HostIPs, func(ip corev1.HostIP) bool { return contains(ip.IP) })
 	}
-	for i := range s.World.Pods {
-		p := &s.World.Pods[i]
+	for p := range m.runningPods() {
 		switch {
-		case !runs(p):
 		case !p.Spec.HostNetwork && isPods(p):
-			return p, "pod " + text(nameOf(p))
+			return p, "pod " + fullName(nameOf(p))
 		case isNodes(p):
-			return p, "the node of pod " + text(nameOf(p))
+			return p, "the node of pod " + fullName(nameOf(p))
 		}
 	}
 	return nil, ""

@@ -12,8 +12,9 @@ import (
 	"github.com/openimstack/openim-operator/netpol/snapshot"
 )
 
-// TestProxiesBeforeTheUsersPort are found wherever they are written, and what leads elsewhere or speaks no HTTP is none.
-func TestProxiesBeforeTheUsersPort(t *testing.T) {
+// Proxies in front of the users' listener are found in each kind of object. Objects that lead elsewhere, or speak no HTTP, are not
+// reported.
+func TestProxiesInFrontOfTheUsersListener(t *testing.T) {
 	httpRoute := func(kind, service string, port int32) func(*testing.T, *audit.Input) {
 		versions := map[string]string{
 			"HTTPRoute": "gateway.networking.k8s.io/v1", "TCPRoute": "gateway.networking.k8s.io/v1alpha2", "Route": "route.openshift.io/v1",
@@ -35,7 +36,7 @@ spec:
 	const another = `
 apiVersion: v1
 kind: Service
-metadata: {name: door, namespace: im}
+metadata: {name: edge, namespace: im}
 spec:
   type: NodePort
   selector: {app.kubernetes.io/component: gateway, app.kubernetes.io/instance: chat}
@@ -48,9 +49,9 @@ spec:
 		{breach{name: "an Ingress by the port's name", add: ingress("chat-gateway", "name: users")}, "Ingress/im/web"},
 		{breach{name: "an Ingress by the port's number", add: ingress("chat-gateway", "number: 8082")}, "Ingress/im/web"},
 		{breach{name: "an Ingress to the administrators' port", add: ingress("chat-gateway", "name: admin")}, ""},
-		{breach{name: "an Ingress to another Service of the gateway's", add: another + "\n---" + ingress("door", "name: web")}, "Ingress/im/web"},
+		{breach{name: "an Ingress to another Service of the gateway's", add: another + "\n---" + ingress("edge", "name: web")}, "Ingress/im/web"},
 		{breach{name: "an Ingress to something else", add: ingress("shop", "name: users")}, ""},
-		{breach{name: "a Service that a balancer of layer 4 may stand before", add: another}, ""},
+		{breach{name: "a Service for a load balancer of layer 4", add: another}, ""},
 		{breach{name: "an HTTPRoute of another namespace", change: httpRoute("HTTPRoute", "chat-gateway", 8082)}, "HTTPRoute/edge/web"},
 		{breach{name: "a Route of OpenShift's", change: httpRoute("Route", "chat-gateway", 8082)}, "Route/edge/web"},
 		{breach{name: "a TCPRoute", change: httpRoute("TCPRoute", "chat-gateway", 8082)}, ""},
@@ -70,10 +71,10 @@ spec:
 			NewWithT(t).Expect(names).To(Equal([]string{c.want}))
 		})
 	}
-	t.Run("without users there is no such port", func(t *testing.T) {
+	t.Run("without users there is no such listener", func(t *testing.T) {
 		in := clean(t, func(stack *v1alpha1.OpenIMStack) { stack.Spec.Wrapper.Auth.Users = nil })
 		breach{add: ingress("chat-gateway", "number: 8082")}.commit(t, &in)
 		NewWithT(t).Expect(audit.Fronts(in.Graph, in.World)).To(BeEmpty())
-		NewWithT(t).Expect(audit.Fronts(graph.Graph{}, in.World)).To(BeEmpty(), "a wrapper of one's own")
+		NewWithT(t).Expect(audit.Fronts(graph.Graph{}, in.World)).To(BeEmpty(), "an external wrapper")
 	})
 }

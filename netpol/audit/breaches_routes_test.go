@@ -9,8 +9,8 @@ import (
 	"github.com/openimstack/openim-operator/netpol/snapshot"
 )
 
-// entranceBreaches: an Ingress or a route of the Gateway API leads past the gateway.
-var entranceBreaches = []breach{
+// routeBreaches are Ingresses and routes that lead past the gateway.
+var routeBreaches = []breach{
 	{
 		name: "an Ingress to the API",
 		add: `
@@ -37,11 +37,14 @@ spec: {defaultBackend: {service: {name: chat-msggateway, port: {name: websocket}
 	{
 		name: "an HTTPRoute of another namespace",
 		change: route(snapshot.Route{
-			APIVersion: "gateway.networking.k8s.io/v1", Kind: "HTTPRoute", NamespacedName: types.NamespacedName{Namespace: "tools", Name: "shortcut"},
-			Hostnames: []string{"api.example.com"}, Backends: []snapshot.Backend{{Service: types.NamespacedName{Namespace: "im", Name: "chat-api"}, Port: 10002}},
+			APIVersion: "gateway.networking.k8s.io/v1", Kind: "HTTPRoute", NamespacedName: types.NamespacedName{Namespace: "tools",
+				Name: "shortcut"},
+			Hostnames: []string{"api.example.com"}, Backends: []snapshot.Backend{{Service: types.NamespacedName{Namespace: "im", Name: "chat-api"},
+				Port: 10002}},
 		}),
 		kind: audit.RouteExposes, object: "HTTPRoute/tools/shortcut", severity: audit.High,
-		ports: []string{"api:10002"}, only: true, lets: []string{"api.example.com"}, fix: []string{"ReferenceGrant", "kubectl -n tools delete httproute shortcut"},
+		ports: []string{"api:10002"}, only: true, lets: []string{"api.example.com"}, fix: []string{"ReferenceGrant",
+			"kubectl -n tools delete httproute shortcut"},
 	},
 	{
 		name: "a GRPCRoute to an rpc port",
@@ -49,7 +52,8 @@ spec: {defaultBackend: {service: {name: chat-msggateway, port: {name: websocket}
 			APIVersion: "gateway.networking.k8s.io/v1", Kind: "GRPCRoute", NamespacedName: types.NamespacedName{Namespace: "im", Name: "rpc"},
 			Backends: []snapshot.Backend{{Service: types.NamespacedName{Namespace: "im", Name: "chat-rpc-user"}, Port: 10320}},
 		}),
-		kind: audit.RouteExposes, object: "GRPCRoute/im/rpc", severity: audit.High, ports: []string{"rpc-user:10320"}, only: true, lets: []string{"every host name"},
+		kind: audit.RouteExposes, object: "GRPCRoute/im/rpc", severity: audit.High, ports: []string{"rpc-user:10320"}, only: true,
+		lets: []string{"every host name"},
 	},
 	{
 		name: "a TCPRoute that names no port",
@@ -68,17 +72,19 @@ spec: {defaultBackend: {service: {name: chat-msggateway, port: {name: websocket}
 		kind: audit.RouteExposes, object: "Route/im/api", severity: audit.High, ports: []string{"api:10002"}, only: true,
 	},
 	{
-		name: "a redirect of what is meant for the gateway",
+		name: "a redirect of the gateway's traffic",
 		change: route(snapshot.Route{
 			APIVersion: "cilium.io/v2", Kind: "CiliumLocalRedirectPolicy", NamespacedName: types.NamespacedName{Namespace: "im", Name: "lrp"},
 			Diverts: []types.NamespacedName{{Namespace: "im", Name: "chat-gateway"}},
 		}),
-		kind: audit.TrafficDiverted, object: "CiliumLocalRedirectPolicy/im/lrp", severity: audit.High, only: true, fix: []string{"kubectl -n im delete ciliumlocalredirectpolicy lrp"},
+		kind: audit.TrafficDiverted, object: "CiliumLocalRedirectPolicy/im/lrp", severity: audit.High, only: true,
+		fix: []string{"kubectl -n im delete ciliumlocalredirectpolicy lrp"},
 	},
 	{
 		name: "a route to a store",
 		change: route(snapshot.Route{
-			APIVersion: "gateway.networking.k8s.io/v1alpha2", Kind: "TLSRoute", NamespacedName: types.NamespacedName{Namespace: "infra", Name: "mongo"},
+			APIVersion: "gateway.networking.k8s.io/v1alpha2", Kind: "TLSRoute", NamespacedName: types.NamespacedName{Namespace: "infra",
+				Name: "mongo"},
 			Backends: []snapshot.Backend{{Service: types.NamespacedName{Namespace: "infra", Name: "mongodb"}, Port: 27017}},
 		}),
 		kind: audit.StoreExposed, object: "TLSRoute/infra/mongo", severity: audit.High, only: true, lets: []string{"mongodb:27017"},

@@ -12,73 +12,69 @@ import (
 	"github.com/openimstack/openim-operator/netpol/evaluate"
 )
 
-// A rule lets in pods that do not exist yet. To judge it, one is thought up for each of its peers that carries what the selectors
-// ask for and nothing else: if that one is not expected, the rule is wider than what is intended.
+// A rule lets in pods that do not exist yet. To evaluate it, a synthetic pod is made for each of its peers, with the labels that the
+// selectors require and no others. If the graph does not expect that pod, the rule is wider than intended.
 
-// maxWitnesses bounds how many are thought up for one selector: an In with many values would multiply.
-const maxWitnesses = 32
+// maxSynthetic bounds the synthetic ends of one selector: several In expressions with many values would multiply.
+const maxSynthetic = 32
 
-// witnesses returns ends that peers match, seen from the stack's namespace.
-func (s *scene) witnesses(peers []networkingv1.NetworkPolicyPeer) []evaluate.End {
-	return s.witnessesFrom(s.graph.Namespace, peers)
-}
-
-// witnessesFrom is the same for a policy of any namespace.
-func (s *scene) witnessesFrom(home string, peers []networkingv1.NetworkPolicyPeer) []evaluate.End {
+// syntheticEnds returns ends that peers match. A peer without a namespace selector means the given namespace, that of the policy.
+func syntheticEnds(m *Model, namespace string, peers []networkingv1.NetworkPolicyPeer) []evaluate.End {
 	var found []evaluate.End
 	for _, p := range peers {
 		if p.IPBlock != nil {
 			found = append(found, addressesOf(p.IPBlock)...)
 			continue
 		}
-		for _, place := range s.namespacesFor(home, p.NamespaceSelector) {
+		for _, ns := range namespacesFor(m.namespaces, namespace, p.NamespaceSelector) {
 			for _, labels := range satisfy(p.PodSelector) {
-				found = append(found, evaluate.End{Pod: bare(place.name, labels), NamespaceLabels: place.labels})
+				found = append(found, evaluate.End{Pod: syntheticPod(ns.name, labels), NamespaceLabels: ns.labels})
 			}
 		}
 	}
 	return found
 }
 
-// place is a namespace in which a pod might be.
-type place struct {
+// namespace is one in which a pod could be. It need not exist.
+type namespace struct {
 	name   string
 	labels map[string]string
 }
 
-// namespacesFor are the namespaces which a selector matches, one of each sort: the policy's own, existing ones, and one that anybody who may
-// make or label namespaces could make.
-func (s *scene) namespacesFor(home string, selector *metav1.LabelSelector) []place {
+// namespacesFor returns namespaces that a selector matches: existing ones, and new ones that an account with the permission to create or
+// label namespaces could create. Without a selector it returns the policy's own namespace.
+func namespacesFor(existing map[string]map[string]string, own string, selector *metav1.LabelSelector) []namespace {
 	if selector == nil {
-		return []place{{name: home, labels: s.namespaces[home]}}
+		return []namespace{{name: own, labels: existing[own]}}
 	}
-	var found []place
+	var found []namespace
 	matches, err := metav1.LabelSelectorAsSelector(selector)
 	if err != nil {
 		return nil
 	}
-	for _, name := range slices.Sorted(maps.Keys(s.namespaces)) {
-		if labels := namedNamespace(name, s.namespaces[name]); matches.Matches(set(labels)) && len(found) < maxWitnesses {
-			found = append(found, place{name: name, labels: labels})
+	for _, name := range slices.Sorted(maps.Keys(existing)) {
+		if labels := namedNamespace(name, existing[name]); matches.Matches(set(labels)) && len(found) < maxSynthetic {
+			found = append(found, namespace{name: name, labels: labels})
 		}
 	}
 	for _, labels := range satisfy(selector) {
 		name, fixed := labels[corev1.LabelMetadataName]
-		if fixed && slices.ContainsFunc(found, func(p place) bool { return p.name == name }) {
+		if fixed && slices.ContainsFunc(found, func(ns namespace) bool { return ns.name == name }) {
 			continue
 		}
 		if !fixed {
-			name = strangerNamespace(s.namespaces)
+			name = unusedNamespace(existing)
 		}
 		labels = namedNamespace(name, labels)
 		if matches.Matches(set(labels)) {
-			found = append(found, place{name: name, labels: labels})
+			found = append(found, namespace{name: name, labels: labels})
 		}
 	}
 	return found
 }
 
-// satisfy returns sets of labels that match a selector and hold nothing that it does not ask for.
+// satisfy returns sets of labels that match a selector and hold no labels that the selector does not require. For example, the expression
+// "app In (a, b)" returns {app: a} and {app: b}. It returns nothing for a selector that contradicts itself.
 func satisfy(selector *metav1.LabelSelector) []map[string]string {
 	if selector == nil {
 		return []map[string]string{nil}
@@ -90,11 +86,11 @@ func satisfy(selector *metav1.LabelSelector) []map[string]string {
 	for _, e := range selector.MatchExpressions {
 		switch e.Operator {
 		case metav1.LabelSelectorOpIn:
-			sets = with(sets, e.Key, e.Values)
+			sets = withValues(sets, e.Key, e.Values)
 		case metav1.LabelSelectorOpExists:
-			sets = with(sets, e.Key, []string{"any"})
+			sets = withValues(sets, e.Key, []string{"any"})
 		case metav1.LabelSelectorOpNotIn, metav1.LabelSelectorOpDoesNotExist:
-			// Met by having no such label.
+			// Absent labels match these operators.
 		}
 	}
 	matches, err := metav1.LabelSelectorAsSelector(selector)
@@ -104,8 +100,8 @@ func satisfy(selector *metav1.LabelSelector) []map[string]string {
 	return slices.DeleteFunc(sets, func(labels map[string]string) bool { return !matches.Matches(set(labels)) })
 }
 
-// with gives each set each of the values, unless it has the key.
-func with(sets []map[string]string, key string, values []string) []map[string]string {
+// withValues returns each set with each of the values of a key. Sets that have the key stay as they are.
+func withValues(sets []map[string]string, key string, values []string) []map[string]string {
 	var found []map[string]string
 	for _, labels := range sets {
 		if _, has := labels[key]; has {
@@ -113,7 +109,7 @@ func with(sets []map[string]string, key string, values []string) []map[string]st
 			continue
 		}
 		for _, value := range values {
-			if len(found) == maxWitnesses {
+			if len(found) == maxSynthetic {
 				return found
 			}
 			more := maps.Clone(labels)
@@ -124,7 +120,8 @@ func with(sets []map[string]string, key string, values []string) []map[string]st
 	return found
 }
 
-// addressesOf are addresses of a block: its first, and the first behind each of its exceptions.
+// addressesOf returns addresses of a block: its first one, and the first one after each of its exceptions. Addresses that an exception
+// covers are left out.
 func addressesOf(block *networkingv1.IPBlock) []evaluate.End {
 	prefix, err := netip.ParsePrefix(block.CIDR)
 	if err != nil {
@@ -149,7 +146,7 @@ func addressesOf(block *networkingv1.IPBlock) []evaluate.End {
 	return found
 }
 
-// last is the highest address of a prefix.
+// last returns the highest address of a prefix.
 func last(p netip.Prefix) netip.Addr {
 	raw := p.Masked().Addr().AsSlice()
 	for i := p.Bits(); i < len(raw)*8; i++ {
@@ -159,14 +156,14 @@ func last(p netip.Prefix) netip.Addr {
 	return a
 }
 
-// set makes labels fit for a selector.
+// set implements labels.Labels.
 type set map[string]string
 
 func (s set) Has(key string) bool              { _, has := s[key]; return has }
 func (s set) Get(key string) string            { return s[key] }
 func (s set) Lookup(key string) (string, bool) { v, has := s[key]; return v, has }
 
-// namedNamespace gives a namespace the label that the API server sets on each.
+// namedNamespace returns a namespace's labels with the one that the API server sets on every namespace, its name.
 func namedNamespace(name string, labels map[string]string) map[string]string {
 	labels = maps.Clone(labels)
 	if labels == nil {
