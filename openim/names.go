@@ -1,7 +1,7 @@
 package openim
 
-// Service is a name under which an rpc process registers in etcd.
-type Service struct {
+// registeredName is a name under which an rpc process registers in etcd.
+type registeredName struct {
 	// Key in share.yml's rpcRegisterName.
 	Key string
 	// Value is the name itself.
@@ -9,7 +9,7 @@ type Service struct {
 }
 
 // services are upstream's own names (config/share.yml).
-var services = []Service{
+var services = []registeredName{
 	{"user", "user"}, {"friend", "friend"}, {"msg", "msg"}, {"push", "push"}, {"messageGateway", "messageGateway"},
 	{"group", "group"}, {"auth", "auth"}, {"conversation", "conversation"}, {"third", "third"},
 }

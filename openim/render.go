@@ -91,7 +91,7 @@ func (v view) Port(kind PortKind) (int32, error) {
 func (v view) AdminUserID() string { return AdminUserID }
 
 // Services are the names under which the rpc processes register in etcd, by the key of share.yml.
-func (v view) Services() []Service { return services }
+func (v view) Services() []registeredName { return services }
 
 // Notifications are the notifications that OpenIM also sends as messages.
 func (v view) Notifications() []Notification { return notifications }

@@ -51,7 +51,7 @@ func edges(out *bytes.Buffer, g graph.Graph, wanted func(graph.Connection) bool)
 			continue
 		}
 		var policies []string
-		for _, p := range g.Carriers(c) {
+		for _, p := range g.PolicyNames(c) {
 			policies = append(policies, code(p))
 		}
 		field := "every stack"
@@ -68,8 +68,8 @@ func ports(out *bytes.Buffer, full, plain graph.Graph) {
 	fmt.Fprintf(out, "## Ports: sealed, or a door\n\nA sealed port is reached by nobody outside the stack. A door is open to those whom the spec names, or to anyone when it names nobody.\n\n")
 	row(out, "component", "port", "reached from inside by", "outside, when the spec names nobody", "outside, when it names all that it can")
 	row(out, "---", "---", "---", "---", "---")
-	bare := plain.Plan()
-	for _, target := range full.Plan() {
+	bare := plain.Targets()
+	for _, target := range full.Targets() {
 		i := slices.IndexFunc(bare, func(t graph.Target) bool { return t.Component == target.Component && t.Port == target.Port })
 		row(out, target.Component, fmt.Sprintf("%s (%s)", target.Port, target.Port.Name), among(callers(full, target)), access(bare[i]), access(target))
 	}

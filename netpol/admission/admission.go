@@ -45,16 +45,16 @@ type Guard struct {
 // Guards returns all guards, with bindings of a mode.
 func Guards(mode Mode) []Guard {
 	var all []Guard
-	for _, r := range []rules{
+	for _, r := range []spec{
 		networkPolicies(), ownPolicies(), pods(), bindings(), workloads(), services(), endpoints(), ingresses(), routes(),
 	} {
-		all = append(all, r.guard(mode))
+		all = append(all, r.build(mode))
 	}
 	return all
 }
 
-// rules are what differs between the guards.
-type rules struct {
+// spec are what differs between the guards.
+type spec struct {
 	name       string
 	resources  []admissionv1.NamedRuleWithOperations
 	selector   *metav1.LabelSelector
@@ -67,13 +67,13 @@ type rules struct {
 type refusal struct {
 	// allowed is an expression that is true for what may pass.
 	allowed string
-	// says is the message when says itself cannot be worked out.
-	says string
+	// summary is the message when says itself cannot be worked out.
+	summary string
 	// message is an expression: the message, which names the object and the stack and says what to do.
 	message string
 }
 
-func (r rules) guard(mode Mode) Guard {
+func (r spec) build(mode Mode) Guard {
 	meta := metav1.ObjectMeta{
 		Name: prefix + r.name,
 		Labels: map[string]string{
@@ -83,7 +83,7 @@ func (r rules) guard(mode Mode) Guard {
 	var validations []admissionv1.Validation
 	for _, refusal := range r.refusals {
 		validations = append(validations, admissionv1.Validation{
-			Expression: fill(refusal.allowed), Message: refusal.says, MessageExpression: fill(refusal.message),
+			Expression: fill(refusal.allowed), Message: refusal.summary, MessageExpression: fill(refusal.message),
 			Reason: ptr.To(metav1.StatusReasonForbidden),
 		})
 	}

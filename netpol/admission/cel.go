@@ -68,8 +68,8 @@ func identities() []admissionv1.Variable {
 	}
 }
 
-// same tells whether an update leaves a field as it was: what was there before the guard can still be annotated and finalised.
-func same(field string) string {
+// unchanged tells whether an update leaves a field as it was: what was there before the guard can still be annotated and finalised.
+func unchanged(field string) string {
 	return "(oldObject != null && object.?" + field + " == oldObject.?" + field + ")"
 }
 
@@ -100,7 +100,7 @@ func stackServices() []admissionv1.Variable {
 	for _, c := range served() {
 		names = append(names, suffix(c))
 	}
-	always, direct := doors()
+	always, direct := openPorts()
 	var entries []string
 	for _, c := range served() {
 		var open, opened []string

@@ -10,17 +10,17 @@ import (
 	"github.com/openimstack/openim-operator/openim"
 )
 
-// loose are labels of a stack's pods whose values the guards cannot know: the release, the ReplicaSet's hash, and where a node is
+// unknownValueLabels are labels of a stack's pods whose values the guards cannot know: the release, the ReplicaSet's hash, and where a node is
 // (the API server copies the node's labels to its pods). A selector that asks for them is taken to match.
-var loose = []string{
+var unknownValueLabels = []string{
 	"app.kubernetes.io/version",
 	"pod-template-hash",
 	"topology.kubernetes.io/region",
 	"topology.kubernetes.io/zone",
 }
 
-// selecting are the labels by which the stack's policies select and admit pods.
-var selecting = []string{v1alpha1.LabelName, v1alpha1.LabelInstance, v1alpha1.LabelComponent, v1alpha1.LabelPartOf}
+// selectorLabels are the labels by which the stack's policies select and admit pods.
+var selectorLabels = []string{v1alpha1.LabelName, v1alpha1.LabelInstance, v1alpha1.LabelComponent, v1alpha1.LabelPartOf}
 
 // app is the value of a name label, with the components that carry it.
 type app struct {
@@ -66,36 +66,36 @@ func openimPorts() []int32 {
 	return slices.Compact(numbers)
 }
 
-// door is a port that outsiders may reach.
-type door struct {
+// openPort is a port that outsiders may reach.
+type openPort struct {
 	component string
 	port      graph.Port
 }
 
 // references are the ways in which a Service, an Ingress or a route may refer to the door.
-func (d door) references() []string {
+func (d openPort) references() []string {
 	return []string{strconv.Itoa(int(d.port.Number)), d.port.Name}
 }
 
-// doors lists what outsiders may reach of a stack that lets users log in: always, and when its WebSocket is direct.
-func doors() (always, direct []door) {
+// openPorts lists what outsiders may reach of a stack that lets users log in: always, and when its WebSocket is direct.
+func openPorts() (always, direct []openPort) {
 	stack := &v1alpha1.OpenIMStack{Spec: v1alpha1.OpenIMStackSpec{Network: &v1alpha1.Network{}}}
 	stack.Spec.Wrapper.Auth.Users = &v1alpha1.UserAuth{}
-	always = doorsOf(stack)
+	always = openPortsOf(stack)
 	stack.Spec.Network.WebSocket = v1alpha1.WebSocketDirect
 	stack.Spec.Network.WebSocketClients = []v1alpha1.Peer{{NamespaceSelector: &v1alpha1.Selector{}}}
-	direct = slices.DeleteFunc(doorsOf(stack), func(d door) bool { return slices.Contains(always, d) })
+	direct = slices.DeleteFunc(openPortsOf(stack), func(d openPort) bool { return slices.Contains(always, d) })
 	return always, direct
 }
 
-func doorsOf(stack *v1alpha1.OpenIMStack) []door {
-	var found []door
+func openPortsOf(stack *v1alpha1.OpenIMStack) []openPort {
+	var found []openPort
 	for _, c := range graph.NewGraph(stack, openim.Facts{}).Connections {
 		if c.From.Inside || !c.To.Inside || c.From.Name == graph.Monitoring {
 			continue
 		}
 		for _, p := range c.Ports {
-			found = append(found, door{component: c.To.Name, port: p})
+			found = append(found, openPort{component: c.To.Name, port: p})
 		}
 	}
 	return found

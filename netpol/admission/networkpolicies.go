@@ -8,8 +8,8 @@ import (
 
 // networkPolicies refuses policies that let something through at a stack's pods, since policies add up. One that only denies may
 // select what it likes. A rule counts whatever policyTypes say of it: some networks do not look.
-func networkPolicies() rules {
-	return rules{
+func networkPolicies() spec {
+	return spec{
 		name:      "network-policies",
 		resources: []admissionv1.NamedRuleWithOperations{on("networking.k8s.io", []string{"networkpolicies"}, admissionv1.Create, admissionv1.Update)},
 		variables: []admissionv1.Variable{
@@ -23,11 +23,11 @@ func networkPolicies() rules {
 					(e.operator == 'In' ? e.key in p && p[e.key] in e.values :
 					e.operator == 'NotIn' ? !(e.key in p) || !(p[e.key] in e.values) :
 					e.operator == 'Exists' ? e.key in p : !(e.key in p)))
-				).map(p, p['<component>'])`, "<loose>", texts(loose), "<component>", v1alpha1.LabelComponent),
+				).map(p, p['<component>'])`, "<loose>", texts(unknownValueLabels), "<component>", v1alpha1.LabelComponent),
 		},
 		refusals: []refusal{{
-			allowed: "variables.trusted || !variables.opens || variables.selected.size() == 0 || " + same("spec"),
-			says:    "the NetworkPolicy lets traffic through at pods of an OpenIMStack",
+			allowed: "variables.trusted || !variables.opens || variables.selected.size() == 0 || " + unchanged("spec"),
+			summary: "the NetworkPolicy lets traffic through at pods of an OpenIMStack",
 			message: fill(`variables.it + ' lets traffic through at pods of OpenIMStack "' + variables.stack + '" (' +
 				(variables.selected.size() == variables.pods.size() ? 'all of its pods' : variables.selected.join(', ')) +
 				'), which only the stack\'s operator may do: ask for it in the stack\'s spec.network, or leave these pods out by adding to podSelector.matchExpressions {key: <key>, operator: NotIn, values: [<value>]}'`,
@@ -36,16 +36,16 @@ func networkPolicies() rules {
 	}
 }
 
-// cleaners delete what has lost its owner or its namespace.
-var cleaners = []string{
+// deleters delete what has lost its owner or its namespace.
+var deleters = []string{
 	"system:kube-controller-manager", // a controller manager whose controllers have no accounts of their own
 	"system:serviceaccount:kube-system:generic-garbage-collector",
 	"system:serviceaccount:kube-system:namespace-controller",
 }
 
 // ownPolicies keeps everybody else's hands off the stack's own policies.
-func ownPolicies() rules {
-	return rules{
+func ownPolicies() spec {
+	return spec{
 		name:      "own-policies",
 		resources: []admissionv1.NamedRuleWithOperations{on("networking.k8s.io", []string{"networkpolicies"}, admissionv1.Update, admissionv1.Delete)},
 		conditions: []admissionv1.MatchCondition{{
@@ -55,11 +55,11 @@ func ownPolicies() rules {
 			variable("own", "oldObject.metadata.ownerReferences.exists(r, r.uid == params.metadata.uid && r.?controller.orValue(false))"),
 			variable("kept", fill(`object != null && <spec> && <labels> && <owners> &&
 				object.metadata.?annotations[?'<reason>'] == oldObject.metadata.?annotations[?'<reason>']`,
-				"<spec>", same("spec"), "<labels>", same("metadata.?labels"), "<owners>", same("metadata.?ownerReferences"), "<reason>", v1alpha1.AnnotationReason)),
+				"<spec>", unchanged("spec"), "<labels>", unchanged("metadata.?labels"), "<owners>", unchanged("metadata.?ownerReferences"), "<reason>", v1alpha1.AnnotationReason)),
 		},
 		refusals: []refusal{{
-			allowed: "!variables.own || variables.trusted || request.userInfo.username in " + texts(cleaners) + " || variables.kept",
-			says:    "the NetworkPolicy is an OpenIMStack's own",
+			allowed: "!variables.own || variables.trusted || request.userInfo.username in " + texts(deleters) + " || variables.kept",
+			summary: "the NetworkPolicy is an OpenIMStack's own",
 			message: `variables.it + ' is OpenIMStack "' + variables.stack + '"\'s own, which only the stack\'s operator may change or delete: change the stack\'s spec.network'`,
 		}},
 	}

@@ -19,8 +19,8 @@ var (
 // that loses them is no longer sealed; and one that gains others may be selected by somebody else's policy.
 //
 // All ways to labels are watched: a pod's status takes them, too.
-func pods() rules {
-	return rules{
+func pods() spec {
+	return spec{
 		name:      "pods",
 		resources: []admissionv1.NamedRuleWithOperations{on("", []string{"pods", "pods/*"}, admissionv1.Create, admissionv1.Update)},
 		// Before or after: all that is reserved names the stack.
@@ -39,31 +39,31 @@ func pods() rules {
 		refusals: []refusal{
 			{
 				allowed: "oldObject != null || !variables.ours || variables.trusted || request.userInfo.username in " + texts(podMakers),
-				says:    "the Pod carries labels that an OpenIMStack keeps for its own pods",
+				summary: "the Pod carries labels that an OpenIMStack keeps for its own pods",
 				message: keptLabels("variables.it"),
 			},
 			{
 				allowed: "oldObject == null || !variables.ours || variables.trusted || variables.labels == variables.before",
-				says:    "the labels of an OpenIMStack's pod cannot be changed",
+				summary: "the labels of an OpenIMStack's pod cannot be changed",
 				message: `variables.it + ' is, or would be, a pod of OpenIMStack "' + variables.stack +
 					'", and the stack\'s policies seal it by its labels: leave the labels as they are'`,
 			},
 			{
 				allowed: "oldObject == null || !variables.ours || variables.trusted || variables.containers.map(c, c.?image.orValue('')) == variables.old.map(c, c.?image.orValue(''))",
-				says:    "the images of an OpenIMStack's pod cannot be changed",
+				summary: "the images of an OpenIMStack's pod cannot be changed",
 				message: `variables.it + ' is a pod of OpenIMStack "' + variables.stack +
 					'", and would run another image with the rights of a component: change the image in the stack\'s spec'`,
 			},
 			{
 				allowed: "request.?subResource.orValue('') != 'ephemeralcontainers' || !variables.ours || variables.trusted",
-				says:    "an ephemeral container in an OpenIMStack's pod would speak as a component",
+				summary: "an ephemeral container in an OpenIMStack's pod would speak as a component",
 				message: `variables.it + ' is a pod of OpenIMStack "' + variables.stack +
 					'": an ephemeral container in it would share its network and speak as a component. Look at its logs and metrics, or ask the cluster\'s admin for an exemption'`,
 			},
 			{
 				allowed: `!variables.ours || variables.trusted || oldObject != null ||
 					!object.spec.?hostNetwork.orValue(false) && variables.containers.all(c, c.?ports.orValue([]).all(p, p.?hostPort.orValue(0) == 0))`,
-				says: "an OpenIMStack's pod cannot use the node's network",
+				summary: "an OpenIMStack's pod cannot use the node's network",
 				message: `variables.it + ' is a pod of OpenIMStack "' + variables.stack +
 					'" and would listen on its node, where no NetworkPolicy holds: take hostNetwork and hostPort out, and look at what mutates pods in this namespace'`,
 			},
@@ -79,8 +79,8 @@ func keptLabels(what string) string {
 
 // bindings watches the one way to relabel a pod that shows no pod: the labels of a Binding overwrite the pod's when a scheduler
 // places it (https://kep.k8s.io/4742). Kubernetes' own scheduler brings along where the node is.
-func bindings() rules {
-	return rules{
+func bindings() spec {
+	return spec{
 		name:      "bindings",
 		resources: []admissionv1.NamedRuleWithOperations{on("", []string{"pods/binding", "bindings"}, admissionv1.Create)},
 		conditions: []admissionv1.MatchCondition{{
@@ -88,15 +88,15 @@ func bindings() rules {
 		}},
 		variables: []admissionv1.Variable{
 			stackPods(),
-			variable("relabels", "object.metadata.labels.exists(k, k in "+texts(selecting)+")"),
+			variable("relabels", "object.metadata.labels.exists(k, k in "+texts(selectorLabels)+")"),
 			variable("adds", fill(`variables.pods.exists(p, object.metadata.?name.orValue('').startsWith(variables.stack + '-' + p['<component>'] + '-')) &&
-				object.metadata.labels.exists(k, !(k in <loose>))`, "<component>", v1alpha1.LabelComponent, "<loose>", texts(loose))),
+				object.metadata.labels.exists(k, !(k in <loose>))`, "<component>", v1alpha1.LabelComponent, "<loose>", texts(unknownValueLabels))),
 		},
 		refusals: []refusal{{
 			allowed: "variables.trusted || !variables.relabels && !variables.adds",
-			says:    "the Binding would relabel a pod beside an OpenIMStack",
+			summary: "the Binding would relabel a pod beside an OpenIMStack",
 			message: fill(`variables.it + ' would overwrite labels by which OpenIMStack "' + variables.stack +
-				'" tells its own pods from others: bind the pod without these labels: ' + object.metadata.labels.map(k, k).filter(k, !(k in <loose>)).join(', ')`, "<loose>", texts(loose)),
+				'" tells its own pods from others: bind the pod without these labels: ' + object.metadata.labels.map(k, k).filter(k, !(k in <loose>)).join(', ')`, "<loose>", texts(unknownValueLabels)),
 		}},
 	}
 }

@@ -5,8 +5,8 @@ import (
 )
 
 // ingresses refuses Ingresses with a backend that is sealed.
-func ingresses() rules {
-	return rules{
+func ingresses() spec {
+	return spec{
 		name:      "ingresses",
 		resources: []admissionv1.NamedRuleWithOperations{on("networking.k8s.io", []string{"ingresses"}, admissionv1.Create, admissionv1.Update)},
 		variables: append(stackServices(),
@@ -16,7 +16,7 @@ func ingresses() rules {
 				variables.rules.exists(r, r.exists(p, p.backend.?service.?name.orValue('') == s && <path>)))`,
 				"<first>", sealedPort("variables.first.value().?port"), "<path>", sealedPort("p.backend.service.?port"))),
 		),
-		refusals: []refusal{leadsTo("the Ingress leads to sealed Services of an OpenIMStack", "variables.trusted || variables.led.size() == 0 || "+same("spec"))},
+		refusals: []refusal{leadsTo("the Ingress leads to sealed Services of an OpenIMStack", "variables.trusted || variables.led.size() == 0 || "+unchanged("spec"))},
 	}
 }
 
@@ -27,7 +27,7 @@ func sealedPort(port string) string {
 
 // routes refuses what the Gateway API routes to what is sealed: routes of all kinds and versions, by their backends and by filters
 // that copy requests to one; and grants by which routes of other namespaces could.
-func routes() rules {
+func routes() spec {
 	hit := func(ref string) string {
 		return fill(`(<ref>.?name.orValue('') == s && <ref>.?kind.orValue('Service') == 'Service' && <ref>.?group.orValue('') == '' &&
 			<ref>.?namespace.orValue(request.namespace) == request.namespace && !(string(<ref>.?port.orValue(0)) in variables.doors[?s].orValue([])))`, "<ref>", ref)
@@ -35,7 +35,7 @@ func routes() rules {
 	filters := func(of string) string {
 		return fill(`<of>.?filters.orValue([]).exists(f, f.exists(k, type(f[k]) == map && <hit>))`, "<of>", of, "<hit>", hit("f[k].?backendRef"))
 	}
-	return rules{
+	return spec{
 		name: "routes",
 		resources: []admissionv1.NamedRuleWithOperations{
 			on("gateway.networking.k8s.io", []string{"*"}, admissionv1.Create, admissionv1.Update),
@@ -53,10 +53,10 @@ func routes() rules {
 				t.?group.orValue('') == '' && t.?kind.orValue('Service') == 'Service' && t.?name.orValue(s) == s))`),
 		),
 		refusals: []refusal{
-			leadsTo("the route leads to sealed Services of an OpenIMStack", "variables.trusted || variables.led.size() == 0 || "+same("spec")),
+			leadsTo("the route leads to sealed Services of an OpenIMStack", "variables.trusted || variables.led.size() == 0 || "+unchanged("spec")),
 			{
-				allowed: "variables.trusted || variables.granted.size() == 0 || " + same("spec"),
-				says:    "the ReferenceGrant grants sealed Services of an OpenIMStack",
+				allowed: "variables.trusted || variables.granted.size() == 0 || " + unchanged("spec"),
+				summary: "the ReferenceGrant grants sealed Services of an OpenIMStack",
 				message: `variables.it + ' lets routes of other namespaces lead to sealed Services of OpenIMStack "' + variables.stack + '" (' +
 					variables.granted.join(', ') + '): name the Services that it grants, and none of these'`,
 			},
@@ -67,7 +67,7 @@ func routes() rules {
 func leadsTo(says, allowed string) refusal {
 	return refusal{
 		allowed: allowed,
-		says:    says,
+		summary: says,
 		message: `variables.it + ' leads to sealed ports of OpenIMStack "' + variables.stack + '" (Services ' + variables.led.join(', ') +
 			'): name the ports of its gateway that are doors, ' + variables.doors.map(s, s).filter(s, variables.doors[s].size() > 0).map(s, s + ' port ' + variables.doors[s].join(' or ')).join('; ')`,
 	}

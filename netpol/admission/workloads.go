@@ -11,8 +11,8 @@ const restarted = "kubectl.kubernetes.io/restartedAt"
 
 // workloads keeps a stack's labels out of everybody else's pod templates. A pod is then made by the ReplicaSet controller only for a
 // ReplicaSet that the Deployment controller made for a Deployment that the operator wrote.
-func workloads() rules {
-	return rules{
+func workloads() spec {
+	return spec{
 		name: "workloads",
 		resources: []admissionv1.NamedRuleWithOperations{
 			on("apps", []string{"deployments", "replicasets", "statefulsets", "daemonsets"}, admissionv1.Create, admissionv1.Update),
@@ -40,12 +40,12 @@ func workloads() rules {
 		refusals: []refusal{
 			{
 				allowed: "oldObject != null && " + reserved("variables.before") + " || !variables.ours || variables.trusted || " + fromDeployment(),
-				says:    "the pod template carries labels that an OpenIMStack keeps for its own pods",
+				summary: "the pod template carries labels that an OpenIMStack keeps for its own pods",
 				message: keptLabels("'The pod template of ' + variables.it"),
 			},
 			{
 				allowed: "oldObject == null || !" + reserved("variables.before") + " || variables.trusted || variables.kept || " + fromDeployment(),
-				says:    "the pod template is an OpenIMStack's own",
+				summary: "the pod template is an OpenIMStack's own",
 				message: `'The pod template of ' + variables.it + ' is OpenIMStack "' + variables.stack +
 					'"\'s, and only the stack\'s operator may change it: change the stack\'s spec'`,
 			},

@@ -17,7 +17,7 @@ type Class struct {
 	Pods []*corev1.Pod
 	// Prefixes are the addresses of a class of addresses outside. None for pods, and for Unknown.
 	Prefixes []netip.Prefix
-	place
+	matchedEnd
 }
 
 // Finished tells whether the pods of the class have ended. They have no network any more.
@@ -34,14 +34,14 @@ func (e *Evaluator) Classes(pods []corev1.Pod, apart func(*corev1.Pod) string) [
 	var key []byte
 	for i := range pods {
 		pod := &pods[i]
-		p := e.place(End{Pod: pod})
+		p := e.matchEnd(End{Pod: pod})
 		key = e.key(key[:0], &p)
 		if apart != nil {
 			key = append(key, apart(pod)...)
 		}
 		c, known := byKey[string(key)]
 		if !known {
-			c = &Class{place: p}
+			c = &Class{matchedEnd: p}
 			byKey[string(key)] = c
 			classes = append(classes, c)
 		}
@@ -51,7 +51,7 @@ func (e *Evaluator) Classes(pods []corev1.Pod, apart func(*corev1.Pod) string) [
 }
 
 // add keeps what the pods of a class need not share: where they run.
-func (c *Class) add(pod *corev1.Pod, p *place) {
+func (c *Class) add(pod *corev1.Pod, p *matchedEnd) {
 	c.Pods = append(c.Pods, pod)
 	c.nodes = union(c.nodes, p.nodes)
 	c.nodeAddresses = union(c.nodeAddresses, p.nodeAddresses)
@@ -70,7 +70,7 @@ func union[T comparable](all, more []T) []T {
 }
 
 // key is equal for places that no policy can tell apart.
-func (e *Evaluator) key(key []byte, p *place) []byte {
+func (e *Evaluator) key(key []byte, p *matchedEnd) []byte {
 	flags := byte(p.families) << 2
 	if p.selectable {
 		flags |= 1
@@ -138,7 +138,7 @@ func (b bits) append(key []byte) []byte {
 
 // Single is the class of one end.
 func (e *Evaluator) Single(end End) *Class {
-	c := &Class{place: e.place(end)}
+	c := &Class{matchedEnd: e.matchEnd(end)}
 	if end.Pod != nil {
 		c.Pods = []*corev1.Pod{end.Pod}
 	} else if end.Address.IsValid() {
@@ -154,13 +154,13 @@ func (e *Evaluator) Unknown() *Class { return e.Single(End{}) }
 // Between judges connections from a class to another pod of a class: from a class to itself, those between two different pods of it. It is
 // open when any pod of the one reaches any pod of the other. It differs between pods of a class only where one end is a node.
 func (e *Evaluator) Between(from, to *Class, port int32, protocol corev1.Protocol) Verdict {
-	c := between(&from.place, &to.place, port, protocol)
+	c := between(&from.matchedEnd, &to.matchedEnd, port, protocol)
 	return c.judge()
 }
 
 // Reaches is Between(...).Open. It allocates nothing.
 func (e *Evaluator) Reaches(from, to *Class, port int32, protocol corev1.Protocol) bool {
-	c := between(&from.place, &to.place, port, protocol)
+	c := between(&from.matchedEnd, &to.matchedEnd, port, protocol)
 	return c.open()
 }
 

@@ -9,7 +9,7 @@ import (
 // Connect judges a connection to a port, 1 to 65535, of a destination: the port of the pod, after Services are resolved. An empty protocol
 // is TCP. Answers need no policy of their own: what is allowed, is allowed with its replies.
 func (e *Evaluator) Connect(from, to End, port int32, protocol corev1.Protocol) Verdict {
-	source, destination := e.place(from), e.place(to)
+	source, destination := e.matchEnd(from), e.matchEnd(to)
 	c := between(&source, &destination, port, protocol)
 	c.self = samePod(from.Pod, to.Pod)
 	return c.judge()
@@ -27,14 +27,14 @@ func samePod(a, b *corev1.Pod) bool {
 
 // connection is one that is to be judged.
 type connection struct {
-	from, to *place
+	from, to *matchedEnd
 	port     int32
 	protocol corev1.Protocol
 	// self is true when both ends are one pod.
 	self bool
 }
 
-func between(from, to *place, port int32, protocol corev1.Protocol) connection {
+func between(from, to *matchedEnd, port int32, protocol corev1.Protocol) connection {
 	if protocol == "" {
 		protocol = corev1.ProtocolTCP
 	}
@@ -76,7 +76,7 @@ func (c *connection) side(d direction, why *Side) families {
 	if d == egress {
 		own, other = c.from, c.to
 	}
-	passed := c.unbound(own, other, why)
+	passed := c.unenforced(own, other, why)
 	if why != nil {
 		why.Isolated = len(own.selecting[d]) > 0
 		why.Isolating = own.isolating(d)
@@ -106,8 +106,8 @@ func (c *connection) side(d direction, why *Side) families {
 	return passed
 }
 
-// unbound returns all families when policies do not bind a side.
-func (c *connection) unbound(own, other *place, why *Side) families {
+// unenforced returns all families when policies do not bind a side.
+func (c *connection) unenforced(own, other *matchedEnd, why *Side) families {
 	reason := c.unenforceable(own, other)
 	if why != nil {
 		why.Unenforceable = reason
@@ -118,7 +118,7 @@ func (c *connection) unbound(own, other *place, why *Side) families {
 	return allFamilies
 }
 
-func (c *connection) unenforceable(own, other *place) string {
+func (c *connection) unenforceable(own, other *matchedEnd) string {
 	switch {
 	case own.pod == nil:
 		return ""
@@ -131,7 +131,7 @@ func (c *connection) unenforceable(own, other *place) string {
 }
 
 // ownNode tells whether the other end is the node where a pod runs: a pod on that node's network, or the node's address.
-func ownNode(pod, other *place) string {
+func ownNode(pod, other *matchedEnd) string {
 	if other.selectable {
 		return ""
 	}
@@ -155,7 +155,7 @@ func ownNode(pod, other *place) string {
 }
 
 // through returns the families that a rule lets through.
-func (c *connection) through(r *rule, p *policy, other *place) families {
+func (c *connection) through(r *rule, p *policy, other *matchedEnd) families {
 	if !c.covered(r) {
 		return 0
 	}
@@ -183,7 +183,7 @@ func (c *connection) covered(r *rule) bool {
 }
 
 // matches returns the families in which a rule of a policy in a namespace matches the other end.
-func (r *rule) matches(namespace string, other *place) families {
+func (r *rule) matches(namespace string, other *matchedEnd) families {
 	if len(r.peers) == 0 {
 		return allFamilies
 	}
@@ -194,7 +194,7 @@ func (r *rule) matches(namespace string, other *place) families {
 	return matched
 }
 
-func (p *peer) matches(namespace string, other *place) families {
+func (p *peer) matches(namespace string, other *matchedEnd) families {
 	if p.block != none {
 		var matched families
 		for f := range familyCount {

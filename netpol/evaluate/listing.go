@@ -88,7 +88,7 @@ func (e *Evaluator) Partners(name Rule, classes []*Class) (Partners, bool) {
 		found.Ports = append(found.Ports, Ports{Protocol: p.protocol, Name: p.name, First: p.first, Last: p.last})
 	}
 	for _, c := range classes {
-		if !c.finished && r.matches(name.Policy.Namespace, &c.place)&c.families != 0 {
+		if !c.finished && r.matches(name.Policy.Namespace, &c.matchedEnd)&c.families != 0 {
 			found.Classes = append(found.Classes, c)
 		}
 	}
@@ -98,7 +98,7 @@ func (e *Evaluator) Partners(name Rule, classes []*Class) (Partners, bool) {
 // Covers tells whether a rule opens a port at a destination, whoever is at the other end.
 func (e *Evaluator) Covers(name Rule, to *Class, port int32, protocol corev1.Protocol) bool {
 	r := e.rule(name)
-	c := between(nil, &to.place, port, protocol)
+	c := between(nil, &to.matchedEnd, port, protocol)
 	return r != nil && c.covered(r)
 }
 

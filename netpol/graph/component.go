@@ -38,8 +38,8 @@ const (
 	TelemetryPort = "telemetry"
 )
 
-// wrapper is the table of the wrapper's ports. They are above 1024: nothing in a stack has a capability.
-var wrapper = []Component{
+// wrapperComponents is the table of the wrapper's ports. They are above 1024: nothing in a stack has a capability.
+var wrapperComponents = []Component{
 	{Name: v1alpha1.ComponentGateway, App: v1alpha1.NameWrapper, Ports: []Port{tcp(AdminPort, 8081), tcp(UsersPort, 8082), tcp(TelemetryPort, 9090)}},
 	{Name: v1alpha1.ComponentBackend, App: v1alpha1.NameWrapper, Ports: []Port{tcp(BackendPort, 8080), tcp(TelemetryPort, 9090)}},
 }
@@ -55,7 +55,7 @@ func Components() []Component {
 		}
 		all = append(all, c)
 	}
-	return append(all, wrapper...)
+	return append(all, wrapperComponents...)
 }
 
 // ComponentsOf returns what a stack runs, with the ports that its spec asks for. One with a wrapper of its own runs OpenIM alone.

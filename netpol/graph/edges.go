@@ -31,7 +31,7 @@ func (g *Graph) connectProcesses(facts openim.Facts) {
 			g.connect(Connection{From: from, To: inside(to.Name), Reason: string(p.Name) + " calls " + string(callee), Ports: to.ports(string(openim.GRPC))})
 		}
 		for _, d := range p.Dependencies {
-			g.connectPlaces(from, facts.Endpoints[d], string(d), string(p.Name)+" uses "+string(d), fields[d])
+			g.connectEndpoints(from, facts.Endpoints[d], string(d), string(p.Name)+" uses "+string(d), fields[d])
 		}
 	}
 }
@@ -41,8 +41,8 @@ func (g *Graph) connectWrapper(spec v1alpha1.OpenIMStackSpec) {
 	backend, _ := Lookup(v1alpha1.ComponentBackend)
 	api, _ := Lookup(string(openim.API))
 
-	clients, admins := g.doors(spec.Network)
-	g.door(Connection{From: admins.party, To: inside(gateway.Name), Reason: "the administrators' way in", Ports: gateway.ports(AdminPort), Field: admins.field})
+	clients, admins := g.gatewayPeers(spec.Network)
+	g.connectAny(Connection{From: admins.peer, To: inside(gateway.Name), Reason: "the administrators' way in", Ports: gateway.ports(AdminPort), Field: admins.field})
 	g.connect(Connection{
 		From: inside(gateway.Name), To: inside(backend.Name), Reason: "requests that the gateway has authenticated", Ports: backend.ports(BackendPort),
 	})
@@ -52,29 +52,29 @@ func (g *Graph) connectWrapper(spec v1alpha1.OpenIMStackSpec) {
 	if spec.Wrapper.Auth.Users == nil {
 		return
 	}
-	g.door(Connection{From: clients.party, To: inside(gateway.Name), Reason: "the users' way in", Ports: gateway.ports(UsersPort), Field: clients.field})
+	g.connectAny(Connection{From: clients.peer, To: inside(gateway.Name), Reason: "the users' way in", Ports: gateway.ports(UsersPort), Field: clients.field})
 	g.connect(Connection{
 		From: inside(gateway.Name), To: inside(string(openim.MsgGateway)), Reason: "users' WebSockets, through the gateway", Ports: webSocket(),
 		Field: "spec.wrapper.auth.users",
 	})
 }
 
-// door is who may come to one of the gateway's ports, and the field of the spec that says so.
-type door struct {
-	party Party
+// gatewayPeer is who may come to one of the gateway's ports, and the field of the spec that says so.
+type gatewayPeer struct {
+	peer  Party
 	field string
 }
 
-// doors are who may come to the users' port and to the administrators'.
-func (g *Graph) doors(network *v1alpha1.Network) (clients, admins door) {
-	clients, admins = door{Party{Name: Clients}, "spec.network.clients"}, door{Party{Name: Admins}, "spec.network.clients"}
+// gatewayPeers are who may come to the users' port and to the administrators'.
+func (g *Graph) gatewayPeers(network *v1alpha1.Network) (clients, admins gatewayPeer) {
+	clients, admins = gatewayPeer{Party{Name: Clients}, "spec.network.clients"}, gatewayPeer{Party{Name: Admins}, "spec.network.clients"}
 	if network == nil {
 		return clients, admins
 	}
-	clients.party.Peers = openim.NetworkPeers(g.Namespace, network.Clients)
-	admins.party.Peers = clients.party.Peers
+	clients.peer.Peers = openim.NetworkPeers(g.Namespace, network.Clients)
+	admins.peer.Peers = clients.peer.Peers
 	if len(network.Admins) > 0 {
-		admins = door{Party{Name: Admins, Peers: openim.NetworkPeers(g.Namespace, network.Admins)}, "spec.network.admins"}
+		admins = gatewayPeer{Party{Name: Admins, Peers: openim.NetworkPeers(g.Namespace, network.Admins)}, "spec.network.admins"}
 	}
 	return clients, admins
 }
@@ -107,22 +107,22 @@ func (g *Graph) connectWrapperStores(spec v1alpha1.Wrapper, facts openim.Wrapper
 	if spec.MongoDB != nil {
 		mongodb = "spec.wrapper.mongodb"
 	}
-	g.connectPlaces(gateway, facts.Redis.Endpoints, WrapperRedis, "sessions, limits and revocations", "spec.wrapper.redis")
-	g.connectPlaces(backend, facts.Redis.Endpoints, WrapperRedis, "handshakes, encrypted OpenIM tokens and locks", "spec.wrapper.redis")
-	g.connectPlaces(backend, facts.MongoDB.Endpoints, string(openim.MongoDB), "devices and enrolment codes", mongodb)
+	g.connectEndpoints(gateway, facts.Redis.Endpoints, WrapperRedis, "sessions, limits and revocations", "spec.wrapper.redis")
+	g.connectEndpoints(backend, facts.Redis.Endpoints, WrapperRedis, "handshakes, encrypted OpenIM tokens and locks", "spec.wrapper.redis")
+	g.connectEndpoints(backend, facts.MongoDB.Endpoints, string(openim.MongoDB), "devices and enrolment codes", mongodb)
 	var keys []openim.Endpoint
 	for _, set := range facts.KeySets {
 		keys = append(keys, set.Endpoints...)
 	}
 	// Each role verifies administrators' tokens by itself: the backend does not take the gateway's word for it.
 	for _, role := range []Party{gateway, backend} {
-		g.connectPlaces(role, keys, KeySets, "an issuer's public keys", "spec.wrapper.auth.admins.issuers")
-		g.connectPlaces(role, facts.Tracing, Tracing, "traces to the collector", "spec.wrapper.tracing")
+		g.connectEndpoints(role, keys, JWKS, "an issuer's public keys", "spec.wrapper.auth.admins.issuers")
+		g.connectEndpoints(role, facts.Tracing, Tracing, "traces to the collector", "spec.wrapper.tracing")
 	}
 }
 
-// connectPlaces adds one connection for each port, to all places that have it.
-func (g *Graph) connectPlaces(from Party, places []openim.Endpoint, name, reason, field string) {
+// connectEndpoints adds one connection for each port, to all places that have it.
+func (g *Graph) connectEndpoints(from Party, places []openim.Endpoint, name, reason, field string) {
 	for _, place := range byPort(places) {
 		g.connect(Connection{From: from, To: Party{Name: name, Peers: place.Peers}, Reason: reason, Ports: []Port{tcp(name, place.Port)}, Field: field})
 	}

@@ -92,12 +92,12 @@ func Place(p Party) string {
 	}
 	var all []string
 	for _, peer := range p.Peers {
-		all = append(all, place(peer))
+		all = append(all, describeNetworkPeer(peer))
 	}
 	return strings.Join(all, "; ")
 }
 
-func place(peer networkingv1.NetworkPolicyPeer) string {
+func describeNetworkPeer(peer networkingv1.NetworkPolicyPeer) string {
 	if b := peer.IPBlock; b != nil {
 		if len(b.Except) > 0 {
 			return b.CIDR + " except " + strings.Join(b.Except, ", ")
@@ -105,16 +105,16 @@ func place(peer networkingv1.NetworkPolicyPeer) string {
 		return b.CIDR
 	}
 	pods, namespaces := "all pods", "in the stack's namespace"
-	if s := peer.PodSelector; s != nil && !empty(s) {
+	if s := peer.PodSelector; s != nil && !selectsAll(s) {
 		pods = "pods " + metav1.FormatLabelSelector(s)
 	}
 	if s := peer.NamespaceSelector; s != nil {
 		namespaces = "in namespaces " + metav1.FormatLabelSelector(s)
-		if empty(s) {
+		if selectsAll(s) {
 			namespaces = "in all namespaces"
 		}
 	}
 	return pods + " " + namespaces
 }
 
-func empty(s *metav1.LabelSelector) bool { return len(s.MatchLabels)+len(s.MatchExpressions) == 0 }
+func selectsAll(s *metav1.LabelSelector) bool { return len(s.MatchLabels)+len(s.MatchExpressions) == 0 }

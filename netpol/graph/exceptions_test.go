@@ -36,7 +36,7 @@ func TestDirectOpensTheWebSocketToItsClientsAndNothingElse(t *testing.T) {
 	g.Expect(rows(direct, "msggateway", "websocket")).To(ConsistOf("gateway", graph.WebSocketClients), "the gateway keeps its own way")
 	g.Expect(direct.TruthTable()).To(Equal(proxied.TruthTable()), "neither the intruder nor a component reaches more")
 	var more []string
-	for _, target := range direct.Plan() {
+	for _, target := range direct.Targets() {
 		for _, party := range target.Parties {
 			if party.Name == graph.WebSocketClients {
 				more = append(more, target.Component+"/"+target.Port.Name+" "+string(target.Access))
@@ -64,7 +64,7 @@ func TestAnOwnWrapperTakesThePlaceOfGatewayAndBackend(t *testing.T) {
 	g.Expect(stackGraph.Components).To(HaveLen(len(openim.Processes())))
 	g.Expect(rows(stackGraph, "api", "http")).To(ConsistOf(graph.OwnWrapper))
 	g.Expect(rows(stackGraph, "msggateway", "websocket")).To(ConsistOf(graph.OwnWrapper))
-	for _, target := range stackGraph.Plan() {
+	for _, target := range stackGraph.Targets() {
 		if len(target.Parties) > 0 {
 			g.Expect(target.Component+"/"+target.Port.Name).To(BeElementOf("api/http", "msggateway/websocket"), "%v", target.Parties)
 		}
@@ -101,7 +101,7 @@ func TestOnlyTheNamedComponentsHaveTheExtraWayOut(t *testing.T) {
 		if c.Exception == "ExtraEgress/vendor" {
 			leave = append(leave, c.From.Name)
 			NewWithT(t).Expect(c.Direction).To(Equal(graph.Egress))
-			NewWithT(t).Expect(stackGraph.Carriers(c)).To(ConsistOf("chat-" + c.From.Name + "-egress"))
+			NewWithT(t).Expect(stackGraph.PolicyNames(c)).To(ConsistOf("chat-" + c.From.Name + "-egress"))
 		}
 	}
 	NewWithT(t).Expect(leave).To(ConsistOf("push", "rpc-msg"))

@@ -61,7 +61,7 @@ const (
 	OwnWrapper       = "own-wrapper"
 	DNS              = "dns"
 	WrapperRedis     = "wrapper-redis"
-	KeySets          = "jwks"
+	JWKS             = "jwks"
 	Tracing          = "tracing"
 	// ExtraPrefix stands before the name of an extra way out. No other party has a slash in its name.
 	ExtraPrefix = "extra/"
@@ -106,8 +106,8 @@ func (g *Graph) connect(c Connection) {
 	g.add(c)
 }
 
-// door adds an edge into the stack that may be for anyone.
-func (g *Graph) door(c Connection) { g.add(c) }
+// connectAny adds an edge into the stack that may be for anyone.
+func (g *Graph) connectAny(c Connection) { g.add(c) }
 
 func (g *Graph) add(c Connection) {
 	switch {

@@ -186,7 +186,7 @@ func TestBothRolesFetchTheIssuersKeys(t *testing.T) {
 	for name, s := range map[string]*v1alpha1.OpenIMStack{"without users": stack(nil), "with users": withUsers(nil)} {
 		places := map[string][]networkingv1.NetworkPolicyPeer{}
 		for _, c := range graph.NewGraph(s, wrapperFacts()).Connections {
-			if c.To.Name == graph.KeySets {
+			if c.To.Name == graph.JWKS {
 				places[c.From.Name] = c.To.Peers
 			}
 		}
@@ -194,7 +194,7 @@ func TestBothRolesFetchTheIssuersKeys(t *testing.T) {
 		NewWithT(t).Expect(places["backend"]).To(Equal(places["gateway"]), name)
 	}
 	for _, c := range graph.NewGraph(withUsers(nil), facts()).Connections {
-		NewWithT(t).Expect(c.To.Name).NotTo(Equal(graph.KeySets), "the sets are in Secrets, and nobody has to go out for them")
+		NewWithT(t).Expect(c.To.Name).NotTo(Equal(graph.JWKS), "the sets are in Secrets, and nobody has to go out for them")
 	}
 }
 

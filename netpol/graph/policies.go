@@ -87,8 +87,8 @@ func suffix(component string, direction networkingv1.PolicyType) string {
 	return component + "-" + strings.ToLower(string(direction))
 }
 
-// Carriers are the names of the policies in which a connection stands: both are needed for one inside the stack.
-func (g Graph) Carriers(c Connection) []string {
+// PolicyNames are the names of the policies in which a connection stands: both are needed for one inside the stack.
+func (g Graph) PolicyNames(c Connection) []string {
 	var names []string
 	if c.From.Inside {
 		names = append(names, g.PolicyName(c.From.Name, networkingv1.PolicyTypeEgress))

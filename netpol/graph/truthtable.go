@@ -62,15 +62,15 @@ func (g Graph) Table(rows []string) []Cell {
 	for _, from := range rows {
 		for _, to := range g.Components {
 			for _, port := range to.Ports {
-				table = append(table, Cell{From: from, To: to.Name, Port: port, Open: g.allows(g.party(from), to.Name, port)})
+				table = append(table, Cell{From: from, To: to.Name, Port: port, Open: g.allows(g.rowPeer(from), to.Name, port)})
 			}
 		}
 	}
 	return table
 }
 
-// party of a row. The intruder is one that no connection names.
-func (g Graph) party(row string) Party {
+// rowPeer of a row. The intruder is one that no connection names.
+func (g Graph) rowPeer(row string) Party {
 	if slices.ContainsFunc(g.Components, func(c Component) bool { return c.Name == row }) {
 		return inside(row)
 	}

@@ -27,10 +27,10 @@ func DNS(ctx context.Context, timeout time.Duration, name string, targets []stri
 	if err != nil {
 		return nil, fmt.Errorf("name %q: write an absolute name of at most 255 bytes: %w", name, err)
 	}
-	return each(targets, maxParallel, func(target string) Result { return ask(ctx, timeout, question, target) }), nil
+	return each(targets, maxParallel, func(target string) Result { return query(ctx, timeout, question, target) }), nil
 }
 
-func ask(ctx context.Context, timeout time.Duration, name dnsmessage.Name, target string) Result {
+func query(ctx context.Context, timeout time.Duration, name dnsmessage.Name, target string) Result {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	start := time.Now()

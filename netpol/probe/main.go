@@ -134,7 +134,7 @@ func plan(ctx context.Context, args []string, stderr io.Writer) int {
 	if err != nil {
 		return refuse(stderr, err)
 	}
-	outcomes := Try(ctx, patience, attempts)
+	outcomes := Run(ctx, patience, attempts)
 	if ctx.Err() != nil {
 		return fail(stderr, errors.New("stopped before the plan was done"))
 	}

@@ -24,7 +24,7 @@ func writeDOT(w io.Writer, r audit.Report) error {
 	b.WriteString("  }\n")
 	for _, name := range g.outside {
 		style := ""
-		if g.strangers[name] {
+		if g.unexpected[name] {
 			style = " [color=\"#c0281c\", fillcolor=\"#fdeeec\"]"
 		}
 		b.WriteString("  " + quote(name) + style + "\n")
@@ -59,17 +59,17 @@ type dotEdge struct {
 
 type dotGraph struct {
 	inside, outside []string
-	strangers       map[string]bool
+	unexpected      map[string]bool
 	edges           []dotEdge
 }
 
 func newDotGraph(r audit.Report) *dotGraph {
-	g := &dotGraph{strangers: map[string]bool{}}
+	g := &dotGraph{unexpected: map[string]bool{}}
 	for _, c := range r.Connections {
 		g.node(c.From, c.FromInside)
 		g.node(c.To, c.ToInside)
 		kind := dotIntended
-		if picture.Excepted(r, c) {
+		if picture.ByException(r, c) {
 			kind = dotException
 		}
 		for _, p := range c.Ports {
@@ -89,7 +89,7 @@ func newDotGraph(r audit.Report) *dotGraph {
 		default:
 			continue
 		}
-		g.strangers[c.From] = g.strangers[c.From] || stranger
+		g.unexpected[c.From] = g.unexpected[c.From] || stranger
 		g.node(c.From, false)
 		g.node(c.To, false)
 	}

@@ -63,7 +63,7 @@ func Write(w io.Writer, format Format, r audit.Report, o Options) error {
 	case DOT:
 		return writeDOT(w, r)
 	case SVG:
-		_, err := io.WriteString(w, picture.Alone(r))
+		_, err := io.WriteString(w, picture.Standalone(r))
 		return err
 	case HTML:
 		return writeHTML(w, r)

@@ -32,8 +32,8 @@ func writeHTML(w io.Writer, r audit.Report) error {
 		"Style":   template.CSS(pageStyle), //nolint:gosec // the file beside this one
 		"Verdict": words, "Class": class, "Sentence": sentence(r), "Severities": bySeverity(r),
 		"Facts":    facts(r),
-		"Wide":     template.HTML(picture.Within(r)), //nolint:gosec // the drawing escapes its texts itself, and its tests see to it
-		"Narrow":   template.HTML(picture.Narrow(r)), //nolint:gosec // the same
+		"Wide":     template.HTML(picture.Embedded(r)), //nolint:gosec // the drawing escapes its texts itself, and its tests see to it
+		"Narrow":   template.HTML(picture.Narrow(r)),   //nolint:gosec // the same
 		"Matrix":   newHTMLMatrix(matrix),
 		"Verdicts": decisions(matrix), "Connections": connections(r),
 	})
@@ -52,7 +52,7 @@ type connection struct {
 func connections(r audit.Report) []connection {
 	var out []connection
 	for _, c := range r.Connections {
-		out = append(out, connection{c, picture.Excepted(r, c)})
+		out = append(out, connection{c, picture.ByException(r, c)})
 	}
 	return out
 }

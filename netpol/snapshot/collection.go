@@ -20,14 +20,14 @@ const maxWarnings = 50
 
 // collection gathers the objects of manifests.
 type collection struct {
-	world     *World
+	snapshot  *World
 	namespace string
 	// seen are the objects so far, by kind and name.
-	seen map[identity]sighting
-	// others counts kinds that decide nothing, and documents that are no objects.
-	others   map[string]int
-	warned   []string
-	unwarned int
+	seen map[identity]occurrence
+	// skipped counts kinds that decide nothing, and documents that are no objects.
+	skipped         map[string]int
+	warningTexts    []string
+	droppedWarnings int
 	// podNames that are taken: two workloads may share one.
 	podNames map[identity]bool
 	// configMaps so far, in their short values.
@@ -39,8 +39,8 @@ type identity struct {
 	namespace, name string
 }
 
-type sighting struct {
-	at     origin
+type occurrence struct {
+	at     position
 	digest [sha256.Size]byte
 }
 
@@ -49,13 +49,13 @@ func newCollection(namespace string) *collection {
 		namespace = corev1.NamespaceDefault
 	}
 	return &collection{
-		world: &World{}, namespace: namespace, seen: map[identity]sighting{}, others: map[string]int{}, podNames: map[identity]bool{},
+		snapshot: &World{}, namespace: namespace, seen: map[identity]occurrence{}, skipped: map[string]int{}, podNames: map[identity]bool{},
 		configMaps: map[types.NamespacedName]map[string]string{},
 	}
 }
 
 // add takes one object. A Secret is dropped before anything of it is looked at.
-func (c *collection) add(at origin, object map[string]any) error {
+func (c *collection) add(at position, object map[string]any) error {
 	apiVersion, kind := text(object, "apiVersion"), text(object, "kind")
 	if kind == "Secret" && apiVersion == "v1" {
 		return nil
@@ -64,7 +64,7 @@ func (c *collection) add(at origin, object map[string]any) error {
 		c.configMap(object)
 	}
 	if apiVersion == "" || kind == "" {
-		c.others["documents without apiVersion and kind"]++
+		c.skipped["documents without apiVersion and kind"]++
 		return nil
 	}
 	gv, err := schema.ParseGroupVersion(apiVersion)
@@ -77,20 +77,20 @@ func (c *collection) add(at origin, object map[string]any) error {
 	}
 	if paths, ok := podMakers[gvk.GroupKind()]; ok {
 		c.mention(gvk, object, false)
-		return c.maker(at, gvk, paths, object)
+		return c.podMaker(at, gvk, paths, object)
 	}
-	i := slices.IndexFunc(foreignKinds, func(k foreignKind) bool { return k.GroupKind == gvk.GroupKind() })
+	i := slices.IndexFunc(thirdPartyKinds, func(k thirdPartyKind) bool { return k.GroupKind == gvk.GroupKind() })
 	if i < 0 {
-		c.others[kind]++
+		c.skipped[kind]++
 		c.mention(gvk, object, true)
 		return nil
 	}
-	return c.foreign(at, gvk, foreignKinds[i], object)
+	return c.thirdParty(at, gvk, thirdPartyKinds[i], object)
 }
 
 // mention notes what an object of another kind names. The labels of one whose pods are known are theirs, and tell nothing more.
 func (c *collection) mention(gvk schema.GroupVersionKind, object map[string]any, labels bool) {
-	if mentionless(gvk.GroupKind()) {
+	if ignoredForMentions(gvk.GroupKind()) {
 		return
 	}
 	if metadata, ok := object["metadata"].(map[string]any); ok && text(metadata, "namespace") == "" {
@@ -103,10 +103,10 @@ func (c *collection) mention(gvk schema.GroupVersionKind, object map[string]any,
 	if !labels {
 		m.Labels = nil
 	}
-	c.world.Mentions = append(c.world.Mentions, *m)
+	c.snapshot.Mentions = append(c.snapshot.Mentions, *m)
 }
 
-func (c *collection) known(at origin, gvk schema.GroupVersionKind, d decoder, object map[string]any) error {
+func (c *collection) known(at position, gvk schema.GroupVersionKind, d decoder, object map[string]any) error {
 	if gvk.Version != d.version {
 		c.warn("%s: %s %s is of a version that no supported Kubernetes serves: it was left out. Write %s", at, gvk.GroupVersion(), gvk.Kind,
 			schema.GroupVersion{Group: gvk.Group, Version: d.version})
@@ -132,23 +132,23 @@ func (c *collection) known(at origin, gvk schema.GroupVersionKind, d decoder, ob
 	return nil
 }
 
-func (c *collection) foreign(at origin, gvk schema.GroupVersionKind, k foreignKind, object map[string]any) error {
+func (c *collection) thirdParty(at position, gvk schema.GroupVersionKind, k thirdPartyKind, object map[string]any) error {
 	fresh, err := c.register(at, gvk, object, k.clusterWide)
 	if err != nil || !fresh {
 		return err
 	}
 	if k.read != nil {
-		c.world.Routes = append(c.world.Routes, routeOf(gvk, k.read, object))
+		c.snapshot.Routes = append(c.snapshot.Routes, routeOf(gvk, k.read, object))
 		c.mention(gvk, object, true)
 		return nil
 	}
-	c.world.OtherPolicies = append(c.world.OtherPolicies, otherPolicy(gvk, &unstructured.Unstructured{Object: object}))
+	c.snapshot.OtherPolicies = append(c.snapshot.OtherPolicies, otherPolicy(gvk, &unstructured.Unstructured{Object: object}))
 	return nil
 }
 
 // register gives the object its namespace and checks its name. fresh is false for one that stands in the manifests twice, the same
 // both times: folders of kustomize hold what they render. Two that differ cannot both be meant.
-func (c *collection) register(at origin, gvk schema.GroupVersionKind, object map[string]any, clusterWide bool) (fresh bool, err error) {
+func (c *collection) register(at position, gvk schema.GroupVersionKind, object map[string]any, clusterWide bool) (fresh bool, err error) {
 	metadata, ok := object["metadata"].(map[string]any)
 	if !ok {
 		return false, at.errorf("%s has no metadata: give it a name", gvk.Kind)
@@ -186,30 +186,30 @@ func (c *collection) register(at origin, gvk schema.GroupVersionKind, object map
 			gvk.Kind, strings.TrimPrefix(namespace+"/"+name, "/"), before.at)
 	}
 	if !again {
-		c.seen[id] = sighting{at, sum}
+		c.seen[id] = occurrence{at, sum}
 	}
 	return !again, nil
 }
 
 func (c *collection) warn(format string, args ...any) {
-	if len(c.warned) == maxWarnings {
-		c.unwarned++
+	if len(c.warningTexts) == maxWarnings {
+		c.droppedWarnings++
 		return
 	}
-	c.warned = append(c.warned, fmt.Sprintf(format, args...))
+	c.warningTexts = append(c.warningTexts, fmt.Sprintf(format, args...))
 }
 
 // warnings are those that were given, and a count of what was left out.
 func (c *collection) warnings() []string {
-	all := c.warned
-	if c.unwarned > 0 {
-		all = append(all, fmt.Sprintf("and %d more of this sort", c.unwarned))
+	all := c.warningTexts
+	if c.droppedWarnings > 0 {
+		all = append(all, fmt.Sprintf("and %d more of this sort", c.droppedWarnings))
 	}
-	if len(c.others) == 0 {
+	if len(c.skipped) == 0 {
 		return all
 	}
 	var kinds []string
-	for kind, n := range c.others {
+	for kind, n := range c.skipped {
 		kinds = append(kinds, fmt.Sprintf("%s %d", kind, n))
 	}
 	slices.Sort(kinds)

@@ -22,30 +22,30 @@ const (
 	maxListDepth = 4
 )
 
-// origin is where an object stands.
-type origin struct {
+// position is where an object stands.
+type position struct {
 	file string
 	line int
 }
 
-func (o origin) String() string { return o.file + ":" + strconv.Itoa(o.line) }
+func (o position) String() string { return o.file + ":" + strconv.Itoa(o.line) }
 
 // errorf names the place before what is wrong there.
-func (o origin) errorf(format string, args ...any) error {
+func (o position) errorf(format string, args ...any) error {
 	return fmt.Errorf("%s: %w", o, fmt.Errorf(format, args...))
 }
 
 // documents takes a file apart, and hands on each object in it. Lists are opened.
-func documents(name string, content []byte, take func(origin, map[string]any) error) error {
+func documents(name string, content []byte, take func(position, map[string]any) error) error {
 	if before, _, found := bytes.Cut(content, []byte{0}); found {
-		return origin{name, 1 + bytes.Count(before, []byte("\n"))}.errorf("it holds a zero byte: write UTF-8 text")
+		return position{name, 1 + bytes.Count(before, []byte("\n"))}.errorf("it holds a zero byte: write UTF-8 text")
 	}
 	split := yamlDocuments
 	if strings.EqualFold(path.Ext(name), ".json") {
 		split = jsonDocuments
 	}
 	count := 0
-	return split(name, content, func(at origin, document []byte) error {
+	return split(name, content, func(at position, document []byte) error {
 		if count++; count > maxDocuments {
 			return at.errorf("it holds more than %d documents: split it", maxDocuments)
 		}
@@ -62,7 +62,7 @@ func documents(name string, content []byte, take func(origin, map[string]any) er
 }
 
 // open hands on an object, or what is in a List.
-func open(at origin, value any, depth int, take func(origin, map[string]any) error) error {
+func open(at position, value any, depth int, take func(position, map[string]any) error) error {
 	switch value := value.(type) {
 	case nil: // comments alone
 		return nil
@@ -99,14 +99,14 @@ func inherit(item any, list map[string]any, listKind string) {
 }
 
 // yamlDocuments cuts at lines of "---" and "...", which end a document wherever they stand (YAML 1.2, 9.1.2), and converts to JSON.
-func yamlDocuments(name string, content []byte, take func(origin, []byte) error) error {
+func yamlDocuments(name string, content []byte, take func(position, []byte) error) error {
 	start, line := 1, 0
 	var document bytes.Buffer
 	flush := func() error {
 		if len(bytes.TrimSpace(document.Bytes())) == 0 {
 			return nil
 		}
-		at := origin{name, start}
+		at := position{name, start}
 		converted, err := yaml.YAMLToJSONStrict(document.Bytes())
 		if err != nil {
 			return yamlError(at, content, err)
@@ -148,7 +148,7 @@ func separator(line []byte) (rest []byte, cut bool) {
 var yamlLine = regexp.MustCompile(`^(?:error converting YAML to JSON: )?yaml: (?:unmarshal errors:\s+)?(?:line (\d+): )?`)
 
 // yamlError moves the line of a parser's message, which counts from the document, to where it is in the file.
-func yamlError(at origin, content []byte, err error) error {
+func yamlError(at position, content []byte, err error) error {
 	message := err.Error()
 	if found := yamlLine.FindStringSubmatch(message); found != nil {
 		message = message[len(found[0]):]
@@ -167,7 +167,7 @@ func yamlError(at origin, content []byte, err error) error {
 }
 
 // jsonDocuments takes one value after the other.
-func jsonDocuments(name string, content []byte, take func(origin, []byte) error) error {
+func jsonDocuments(name string, content []byte, take func(position, []byte) error) error {
 	decoder := json.NewDecoder(bytes.NewReader(content))
 	for {
 		end := decoder.InputOffset()
@@ -180,7 +180,7 @@ func jsonDocuments(name string, content []byte, take func(origin, []byte) error)
 		if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
 			start = max(start, min(syntax.Offset, int64(len(content))))
 		}
-		at := origin{name, lineOf(content, start)}
+		at := position{name, lineOf(content, start)}
 		if err != nil {
 			return at.errorf("it is not JSON: %w", err)
 		}

@@ -48,9 +48,9 @@ func FromFiles(dir, namespace string) (*World, []string, error) {
 		return nil, nil, fmt.Errorf("reading manifests in %s: %w", dir, err)
 	}
 	f.collected.settings()
-	w := f.collected.world
+	w := f.collected.snapshot
 	w.Source = Source{Kind: Files, Name: dir}
-	w.complete()
+	w.finish()
 	return w, append(f.warnings, f.collected.warnings()...), nil
 }
 

@@ -33,13 +33,13 @@ func FuzzDocuments(f *testing.F) {
 			}
 			return
 		}
-		c.world.complete()
-		for _, p := range c.world.Pods {
+		c.snapshot.finish()
+		for _, p := range c.snapshot.Pods {
 			if p.Name == "" || p.Namespace == "" {
 				t.Fatalf("a pod without name or namespace: %+v", p.ObjectMeta)
 			}
 		}
-		for _, r := range c.world.Routes {
+		for _, r := range c.snapshot.Routes {
 			if r.Name == "" || r.Namespace == "" {
 				t.Fatalf("a route without name or namespace: %+v", r)
 			}
@@ -49,7 +49,7 @@ func FuzzDocuments(f *testing.F) {
 				}
 			}
 		}
-		for _, n := range c.world.Namespaces {
+		for _, n := range c.snapshot.Namespaces {
 			if n.Labels["kubernetes.io/metadata.name"] != n.Name {
 				t.Fatalf("a namespace without its label: %+v", n.ObjectMeta)
 			}

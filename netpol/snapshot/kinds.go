@@ -55,8 +55,8 @@ var kinds = []kind{
 	}},
 }
 
-// foreignKind is one that a cluster may have, defined outside Kubernetes.
-type foreignKind struct {
+// thirdPartyKind is one that a cluster may have, defined outside Kubernetes.
+type thirdPartyKind struct {
 	schema.GroupKind
 	resource string
 	// versions that are known, the newest first. The API server's own choice wins when it can be asked.
@@ -64,16 +64,16 @@ type foreignKind struct {
 	// clusterWide is true when its objects have no namespace.
 	clusterWide bool
 	// read is what is read of one that sends traffic to Services; the others are policies, of which the names alone are read.
-	read reader
+	read routeReader
 }
 
 const gatewayAPI = "gateway.networking.k8s.io"
 
-// foreignKinds are what sends traffic to Services, and policies that Kubernetes' own evaluation knows nothing of.
-var foreignKinds = slices.Concat(gatewayKinds, trafficKinds, policyKinds)
+// thirdPartyKinds are what sends traffic to Services, and policies that Kubernetes' own evaluation knows nothing of.
+var thirdPartyKinds = slices.Concat(gatewayKinds, trafficKinds, policyKinds)
 
 // gatewayKinds are the routes of the Gateway API.
-var gatewayKinds = []foreignKind{
+var gatewayKinds = []thirdPartyKind{
 	{schema.GroupKind{Group: gatewayAPI, Kind: "HTTPRoute"}, "httproutes", []string{"v1", "v1beta1"}, false, gatewayRoute},
 	{schema.GroupKind{Group: gatewayAPI, Kind: "GRPCRoute"}, "grpcroutes", []string{"v1", "v1alpha2"}, false, gatewayRoute},
 	{schema.GroupKind{Group: gatewayAPI, Kind: "TLSRoute"}, "tlsroutes", []string{"v1", "v1alpha3", "v1alpha2"}, false, gatewayRoute},
@@ -82,7 +82,7 @@ var gatewayKinds = []foreignKind{
 }
 
 // policyKinds are policies of others.
-var policyKinds = []foreignKind{
+var policyKinds = []thirdPartyKind{
 	{schema.GroupKind{Group: "policy.networking.k8s.io", Kind: "ClusterNetworkPolicy"}, "clusternetworkpolicies", []string{"v1alpha2"}, true, nil},
 	{schema.GroupKind{Group: "policy.networking.k8s.io", Kind: "AdminNetworkPolicy"}, "adminnetworkpolicies", []string{"v1alpha1"}, true, nil},
 	{schema.GroupKind{Group: "policy.networking.k8s.io", Kind: "BaselineAdminNetworkPolicy"}, "baselineadminnetworkpolicies", []string{"v1alpha1"}, true, nil},
@@ -112,14 +112,14 @@ func Resources() []schema.GroupResource {
 	for _, k := range kinds {
 		all = append(all, schema.GroupResource{Group: k.Group, Resource: k.resource})
 	}
-	for _, k := range foreignKinds {
+	for _, k := range thirdPartyKinds {
 		all = append(all, schema.GroupResource{Group: k.Group, Resource: k.resource})
 	}
 	return all
 }
 
 // list makes an empty list of one version, and a function that moves what is in it to the world.
-func (k foreignKind) list(version string, w *World) (client.ObjectList, func()) {
+func (k thirdPartyKind) list(version string, w *World) (client.ObjectList, func()) {
 	gvk := k.WithVersion(version)
 	listKind := gvk.GroupVersion().WithKind(gvk.Kind + "List")
 	if k.read != nil {

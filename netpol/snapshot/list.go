@@ -24,9 +24,9 @@ const (
 var errTooMany = fmt.Errorf("there are more than %d", maxObjects)
 
 // kind reads a kind that every cluster has.
-func (r *reading) kind(k kind) error {
-	for _, place := range r.scope.places() {
-		list, take := k.list(r.world)
+func (r *clusterReader) kind(k kind) error {
+	for _, place := range r.scope.namespaces() {
+		list, take := k.list(r.snapshot)
 		err := r.pages(list, place, func() error { take(); return nil })
 		if err := r.unread(err, k.GroupKind(), k.resource, place); err != nil {
 			return err
@@ -35,9 +35,9 @@ func (r *reading) kind(k kind) error {
 	return nil
 }
 
-// foreign reads a kind that a cluster may lack.
-func (r *reading) foreign(k foreignKind) error {
-	places := r.scope.places()
+// thirdParty reads a kind that a cluster may lack.
+func (r *clusterReader) thirdParty(k thirdPartyKind) error {
+	places := r.scope.namespaces()
 	if k.clusterWide {
 		places = []string{metav1.NamespaceAll}
 	}
@@ -47,7 +47,7 @@ func (r *reading) foreign(k foreignKind) error {
 	}
 	for _, place := range places {
 		for _, version := range versions {
-			list, take := k.list(version, r.world)
+			list, take := k.list(version, r.snapshot)
 			err := r.pages(list, place, func() error { take(); return nil })
 			if absent(err) {
 				continue // the next version
@@ -62,12 +62,12 @@ func (r *reading) foreign(k foreignKind) error {
 }
 
 // served are the versions to try: the one that the API server prefers, or those that are known.
-func (r *reading) served(k foreignKind) ([]string, error) {
+func (r *clusterReader) served(k thirdPartyKind) ([]string, error) {
 	mapped, ok := r.reader.(interface{ RESTMapper() meta.RESTMapper })
 	if !ok {
 		return k.versions, nil
 	}
-	if r.scope.Catalog.lacks(k.GroupKind) {
+	if r.scope.Catalog.isAbsent(k.GroupKind) {
 		return nil, nil
 	}
 	mapping, err := mapped.RESTMapper().RESTMapping(k.GroupKind)
@@ -83,7 +83,7 @@ func (r *reading) served(k foreignKind) ([]string, error) {
 
 // pages lists a kind page by page. take is told of each. A list that expires between two pages is read again, and what was taken
 // of it before is taken twice: complete drops the doubles.
-func (r *reading) pages(list client.ObjectList, namespace string, take func() error) error {
+func (r *clusterReader) pages(list client.ObjectList, namespace string, take func() error) error {
 	options := &client.ListOptions{Namespace: namespace, Limit: pageSize}
 	for seen, restarts := 0, 0; ; {
 		err := r.reader.List(r.ctx, list, options)
@@ -109,7 +109,7 @@ func (r *reading) pages(list client.ObjectList, namespace string, take func() er
 }
 
 // unread notes a kind that could not be read. It returns the error when the cluster does not answer at all.
-func (r *reading) unread(err error, kind schema.GroupKind, resource, namespace string) error {
+func (r *clusterReader) unread(err error, kind schema.GroupKind, resource, namespace string) error {
 	where := "in all namespaces"
 	if namespace != metav1.NamespaceAll {
 		where = "in namespace " + namespace
@@ -123,7 +123,7 @@ func (r *reading) unread(err error, kind schema.GroupKind, resource, namespace s
 	case errors.Is(err, errTooMany):
 		r.note(kind, fmt.Sprintf("%s of kind %s %s: read fewer namespaces", err, kind.Kind, where))
 		return nil
-	case r.silent(err):
+	case r.unreachable(err):
 		return fmt.Errorf("listing %s %s: %w", resource, where, err)
 	default:
 		// The API server answers, and this kind alone fails: an aggregated API that is down, a conversion that fails.
@@ -132,15 +132,15 @@ func (r *reading) unread(err error, kind schema.GroupKind, resource, namespace s
 	}
 }
 
-// silent tells whether the cluster does not answer, or not to us, so that nothing else can be read either.
-func (r *reading) silent(err error) bool {
+// unreachable tells whether the cluster does not answer, or not to us, so that nothing else can be read either.
+func (r *clusterReader) unreachable(err error) bool {
 	_, network := errors.AsType[*url.Error](err)
 	return network || r.ctx.Err() != nil || apierrors.IsUnauthorized(err)
 }
 
 // note writes the kind as kubectl does: Pod, NetworkPolicy.networking.k8s.io. Makers of networks have kinds of the same name.
-func (r *reading) note(kind schema.GroupKind, reason string) {
-	r.world.Unread = append(r.world.Unread, Unread{Kind: kind.String(), Reason: reason})
+func (r *clusterReader) note(kind schema.GroupKind, reason string) {
+	r.snapshot.Unread = append(r.snapshot.Unread, Unread{Kind: kind.String(), Reason: reason})
 }
 
 // absent tells whether the API server has no such kind.

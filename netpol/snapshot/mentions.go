@@ -22,25 +22,25 @@ const (
 	maxNesting = 64
 )
 
-// builtIn are the API groups of Kubernetes itself: what of them decides about connections is read with its type, or is in a table.
-var builtIn = []string{
+// builtInGroups are the API groups of Kubernetes itself: what of them decides about connections is read with its type, or is in a table.
+var builtInGroups = []string{
 	"", "apps", "batch", "autoscaling", "policy", "extensions", "events.k8s.io", "coordination.k8s.io", "rbac.authorization.k8s.io", "storage.k8s.io",
 	"scheduling.k8s.io", "node.k8s.io", "admissionregistration.k8s.io", "apiextensions.k8s.io", "apiregistration.k8s.io", "certificates.k8s.io",
 	"authentication.k8s.io", "authorization.k8s.io", "flowcontrol.apiserver.k8s.io", "networking.k8s.io", "discovery.k8s.io", "metrics.k8s.io",
 	"resource.k8s.io", "internal.apiserver.k8s.io", "storagemigration.k8s.io", "custom.metrics.k8s.io", "external.metrics.k8s.io",
 }
 
-// innocuous are API groups of others whose objects name Services and labels, and neither send traffic to them nor make pods.
-var innocuous = []string{
+// harmlessGroups are API groups of others whose objects name Services and labels, and neither send traffic to them nor make pods.
+var harmlessGroups = []string{
 	"openimstack.dev", "monitoring.coreos.com", "operator.victoriametrics.com", "cert-manager.io", "acme.cert-manager.io", "external-secrets.io",
 	"bitnami.com", "autoscaling.k8s.io", "keda.sh", "kustomize.config.k8s.io", "security.istio.io", "telemetry.istio.io", "policy.linkerd.io",
 	"projectcalico.org", "crd.projectcalico.org", "controlplane.antrea.io", "stats.antrea.io", "system.antrea.io", "openreports.io", "reports.kyverno.io",
 	"kyverno.io", "wgpolicyk8s.io", "aquasecurity.github.io", "cel.aquasecurity.github.io",
 }
 
-// mentionless reports whether objects of a kind are not looked through.
-func mentionless(kind schema.GroupKind) bool {
-	return slices.Contains(builtIn, kind.Group) || slices.Contains(innocuous, kind.Group) || strings.HasSuffix(kind.Group, ".constraints.gatekeeper.sh") ||
+// ignoredForMentions reports whether objects of a kind are not looked through.
+func ignoredForMentions(kind schema.GroupKind) bool {
+	return slices.Contains(builtInGroups, kind.Group) || slices.Contains(harmlessGroups, kind.Group) || strings.HasSuffix(kind.Group, ".constraints.gatekeeper.sh") ||
 		kind.Group == "networking.istio.io" && (kind.Kind == "DestinationRule" || kind.Kind == "Sidecar") ||
 		kind.Group == "cilium.io" && (kind.Kind == "CiliumEndpoint" || kind.Kind == "CiliumIdentity" || kind.Kind == "CiliumEndpointSlice")
 }
@@ -57,7 +57,7 @@ func mentionOf(gvk schema.GroupVersionKind, object map[string]any) *Mention {
 			value = map[string]any{"labels": metadata["labels"], "annotations": trimmed(u.GetAnnotations())} // its own name is none that it mentions
 		}
 		if key != "status" {
-			m.look(value, 0)
+			m.scan(value, 0)
 		}
 	}
 	if len(m.Services) == 0 && len(m.Labels) == 0 {
@@ -74,16 +74,16 @@ func trimmed(annotations map[string]string) map[string]any {
 	return all
 }
 
-func (m *Mention) look(value any, depth int) {
+func (m *Mention) scan(value any, depth int) {
 	if depth > maxNesting {
 		return
 	}
 	switch value := value.(type) {
 	case string:
-		m.words(value)
+		m.scanText(value)
 	case []any:
 		for _, item := range value {
-			m.look(item, depth+1)
+			m.scan(item, depth+1)
 		}
 	case map[string]any:
 		if _, component := value[v1alpha1.LabelComponent].(string); component && len(m.Labels) < maxMentioned {
@@ -95,7 +95,7 @@ func (m *Mention) look(value any, depth int) {
 				m.service(word, namespace)
 				continue
 			}
-			m.look(value[key], depth+1)
+			m.scan(value[key], depth+1)
 		}
 	}
 }
@@ -110,8 +110,8 @@ func stringsOf(labels map[string]any) map[string]string {
 	return all
 }
 
-// words takes a text apart, such as a URL: what looks like a Service's name, alone or with its namespace, is kept.
-func (m *Mention) words(s string) {
+// scanText takes a text apart, such as a URL: what looks like a Service's name, alone or with its namespace, is kept.
+func (m *Mention) scanText(s string) {
 	for word := range strings.FieldsFuncSeq(s, func(r rune) bool { return !dnsRune(r) }) {
 		name, namespace := serviceOfHost(word)
 		if namespace == "" {
@@ -143,12 +143,12 @@ func (m *Mention) service(name, namespace string) {
 // keepMentions drops what no stack of the snapshot can be meant by.
 func (w *World) keepMentions() {
 	w.Mentions = slices.DeleteFunc(w.Mentions, func(m Mention) bool {
-		return !slices.ContainsFunc(w.Stacks, m.mayMean)
+		return !slices.ContainsFunc(w.Stacks, m.mayBeOf)
 	})
-	w.Mentions = inOrder(w.Mentions, func(m *Mention) key { return key{m.Namespace, m.Name, m.Kind, m.APIVersion} })
+	w.Mentions = sortUnique(w.Mentions, func(m *Mention) key { return key{m.Namespace, m.Name, m.Kind, m.APIVersion} })
 }
 
-func (m *Mention) mayMean(stack v1alpha1.OpenIMStack) bool {
+func (m *Mention) mayBeOf(stack v1alpha1.OpenIMStack) bool {
 	return slices.ContainsFunc(m.Services, func(n types.NamespacedName) bool {
 		return n.Namespace == stack.Namespace && strings.HasPrefix(n.Name, stack.Name+"-")
 	}) || slices.ContainsFunc(m.Labels, func(l map[string]string) bool { return l[v1alpha1.LabelInstance] == stack.Name })

@@ -28,8 +28,8 @@ type Scope struct {
 	Others []schema.GroupVersionKind
 }
 
-// places of the lists: metav1.NamespaceAll, or one namespace after the other.
-func (s Scope) places() []string {
+// namespaces of the lists: metav1.NamespaceAll, or one namespace after the other.
+func (s Scope) namespaces() []string {
 	if len(s.Namespaces) == 0 {
 		return []string{metav1.NamespaceAll}
 	}
@@ -45,9 +45,9 @@ func (s Scope) places() []string {
 // The reader's scheme must know Kubernetes' own kinds and OpenIMStack. Kinds of others are found by the reader's RESTMapper, when it
 // has one, as client.Client does; otherwise in the versions that are known here.
 func Read(ctx context.Context, reader client.Reader, scope Scope) (*World, error) {
-	r := &reading{ctx: ctx, reader: reader, scope: scope, world: &World{Source: Source{Kind: Cluster, Name: scope.Name}}}
+	r := &clusterReader{ctx: ctx, reader: reader, scope: scope, snapshot: &World{Source: Source{Kind: Cluster, Name: scope.Name}}}
 	if len(scope.Namespaces) > 0 {
-		r.world.Only = scope.places()
+		r.snapshot.Only = scope.namespaces()
 	}
 	if err := r.namespaces(); err != nil {
 		return nil, err
@@ -60,8 +60,8 @@ func Read(ctx context.Context, reader client.Reader, scope Scope) (*World, error
 	if err := r.settings(); err != nil {
 		return nil, err
 	}
-	for _, kind := range foreignKinds {
-		if err := r.foreign(kind); err != nil {
+	for _, kind := range thirdPartyKinds {
+		if err := r.thirdParty(kind); err != nil {
 			return nil, err
 		}
 	}
@@ -70,73 +70,73 @@ func Read(ctx context.Context, reader client.Reader, scope Scope) (*World, error
 			return nil, err
 		}
 	}
-	r.world.complete()
-	return r.world, nil
+	r.snapshot.finish()
+	return r.snapshot, nil
 }
 
 // mentions looks the objects of a kind through that is not known here.
-func (r *reading) mentions(gvk schema.GroupVersionKind) error {
-	known := func(k foreignKind) bool { return k.GroupKind == gvk.GroupKind() && k.read == nil }
-	if mentionless(gvk.GroupKind()) || slices.ContainsFunc(foreignKinds, known) {
+func (r *clusterReader) mentions(gvk schema.GroupVersionKind) error {
+	known := func(k thirdPartyKind) bool { return k.GroupKind == gvk.GroupKind() && k.read == nil }
+	if ignoredForMentions(gvk.GroupKind()) || slices.ContainsFunc(thirdPartyKinds, known) {
 		return nil
 	}
 	_, maker := podMakers[gvk.GroupKind()]
 	list := &unstructured.UnstructuredList{}
 	list.SetGroupVersionKind(gvk.GroupVersion().WithKind(gvk.Kind + "List"))
-	for _, place := range r.scope.places() {
+	for _, place := range r.scope.namespaces() {
 		err := r.pages(list, place, func() error {
 			for i := range list.Items {
 				if m := mentionOf(gvk, list.Items[i].Object); m != nil {
 					if maker {
 						m.Labels = nil // its pods are read as pods
 					}
-					r.world.Mentions = append(r.world.Mentions, *m)
+					r.snapshot.Mentions = append(r.snapshot.Mentions, *m)
 				}
 			}
-			r.world.keepMentions()
+			r.snapshot.keepMentions()
 			return nil
 		})
-		if err != nil && r.silent(err) {
+		if err != nil && r.unreachable(err) {
 			return fmt.Errorf("listing %s: %w", gvk.Kind, err)
 		}
 	}
 	return nil
 }
 
-// reading is a snapshot on its way.
-type reading struct {
-	ctx    context.Context
-	reader client.Reader
-	scope  Scope
-	world  *World
+// clusterReader is a snapshot on its way.
+type clusterReader struct {
+	ctx      context.Context
+	reader   client.Reader
+	scope    Scope
+	snapshot *World
 }
 
 // namespaces reads what selectors of namespaces match: their metadata.
-func (r *reading) namespaces() error {
+func (r *clusterReader) namespaces() error {
 	list := &metav1.PartialObjectMetadataList{}
 	list.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("NamespaceList"))
 	err := r.pages(list, metav1.NamespaceAll, func() error {
 		for i := range list.Items {
-			r.world.Namespaces = append(r.world.Namespaces, corev1.Namespace{ObjectMeta: trimMeta(list.Items[i].ObjectMeta)})
+			r.snapshot.Namespaces = append(r.snapshot.Namespaces, corev1.Namespace{ObjectMeta: trimMeta(list.Items[i].ObjectMeta)})
 		}
 		return nil
 	})
 	if err == nil {
 		return nil
 	}
-	r.world.Namespaces = nil
+	r.snapshot.Namespaces = nil
 	if err := r.unread(err, corev1.SchemeGroupVersion.WithKind("Namespace").GroupKind(), "namespaces", metav1.NamespaceAll); err != nil {
 		return err
 	}
-	return r.oneByOne()
+	return r.getNamespaces()
 }
 
-// oneByOne reads the namespaces of the scope by name, when they may not be listed: their own labels at least are then known.
-func (r *reading) oneByOne() error {
+// getNamespaces reads the namespaces of the scope by name, when they may not be listed: their own labels at least are then known.
+func (r *clusterReader) getNamespaces() error {
 	if len(r.scope.Namespaces) == 0 {
 		return nil
 	}
-	for _, name := range r.scope.places() {
+	for _, name := range r.scope.namespaces() {
 		one := &metav1.PartialObjectMetadata{}
 		one.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
 		err := r.reader.Get(r.ctx, types.NamespacedName{Name: name}, one)
@@ -146,7 +146,7 @@ func (r *reading) oneByOne() error {
 		if err != nil {
 			return fmt.Errorf("reading Namespace %s: %w", name, err)
 		}
-		r.world.Namespaces = append(r.world.Namespaces, corev1.Namespace{ObjectMeta: trimMeta(one.ObjectMeta)})
+		r.snapshot.Namespaces = append(r.snapshot.Namespaces, corev1.Namespace{ObjectMeta: trimMeta(one.ObjectMeta)})
 	}
 	return nil
 }

@@ -11,7 +11,7 @@ import (
 
 // routeOf reads what an object says of Services. A field of another type than the API's counts as absent: the API server refuses such an
 // object, so that it can come from files alone.
-func routeOf(gvk schema.GroupVersionKind, read reader, object map[string]any) Route {
+func routeOf(gvk schema.GroupVersionKind, read routeReader, object map[string]any) Route {
 	u := unstructured.Unstructured{Object: object}
 	route := Route{
 		APIVersion: gvk.GroupVersion().String(), Kind: gvk.Kind,

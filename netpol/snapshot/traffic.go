@@ -12,8 +12,8 @@ import (
 
 // Kinds of others that send traffic to Services: where in such an object the Service is named. To add one, add a line.
 
-// reader reads what an object of a kind says of Services into a Route.
-type reader func(*Route, map[string]any)
+// routeReader reads what an object of a kind says of Services into a Route.
+type routeReader func(*Route, map[string]any)
 
 // fields of an object that names a Service. An empty one is not there.
 type fields struct{ name, namespace, port string }
@@ -24,7 +24,7 @@ var (
 )
 
 // trafficKinds are read in clusters and in files.
-var trafficKinds = []foreignKind{
+var trafficKinds = []thirdPartyKind{
 	namespaced("route.openshift.io", "Route", "routes", openShiftRoute, "v1"),
 	namespaced("traefik.io", "IngressRoute", "ingressroutes", backendsAt("spec.routes[].services[]", byName), "v1alpha1"),
 	namespaced("traefik.io", "IngressRouteTCP", "ingressroutetcps", backendsAt("spec.routes[].services[]", byName), "v1alpha1"),
@@ -61,15 +61,15 @@ var trafficKinds = []foreignKind{
 	clusterWide("cilium.io", "CiliumClusterwideEnvoyConfig", "ciliumclusterwideenvoyconfigs", ciliumEnvoy, "v2"),
 }
 
-func namespaced(group, kind, resource string, read reader, versions ...string) foreignKind {
-	return foreignKind{schema.GroupKind{Group: group, Kind: kind}, resource, versions, false, read}
+func namespaced(group, kind, resource string, read routeReader, versions ...string) thirdPartyKind {
+	return thirdPartyKind{schema.GroupKind{Group: group, Kind: kind}, resource, versions, false, read}
 }
 
-func clusterWide(group, kind, resource string, read reader, versions ...string) foreignKind {
-	return foreignKind{schema.GroupKind{Group: group, Kind: kind}, resource, versions, true, read}
+func clusterWide(group, kind, resource string, read routeReader, versions ...string) thirdPartyKind {
+	return thirdPartyKind{schema.GroupKind{Group: group, Kind: kind}, resource, versions, true, read}
 }
 
-func all(readers ...reader) reader {
+func all(readers ...routeReader) routeReader {
 	return func(r *Route, object map[string]any) {
 		for _, read := range readers {
 			read(r, object)
@@ -78,20 +78,20 @@ func all(readers ...reader) reader {
 }
 
 // backendsAt reads the Services that the objects at a path name.
-func backendsAt(path string, f fields) reader {
+func backendsAt(path string, f fields) routeReader {
 	return func(r *Route, object map[string]any) {
 		for _, item := range valuesAt(object, path) {
 			reference, ok := item.(map[string]any)
 			if kind := text(reference, "kind"); !ok || kind != "" && kind != "Service" && path != "metadata" {
 				continue
 			}
-			r.lead(text(reference, f.name), text(reference, f.namespace), reference[f.port])
+			r.addBackend(text(reference, f.name), text(reference, f.namespace), reference[f.port])
 		}
 	}
 }
 
 // backendsIn reads the Services that texts at a path name, such as name.namespace:port or http://name.
-func backendsIn(path string) reader {
+func backendsIn(path string) routeReader {
 	return func(r *Route, object map[string]any) {
 		for _, item := range valuesAt(object, path) {
 			host, ok := item.(string)
@@ -104,7 +104,7 @@ func backendsIn(path string) reader {
 			host, _, _ = strings.Cut(host, "/")
 			host, port, _ := strings.Cut(host, ":")
 			name, namespace := serviceOfHost(host)
-			r.lead(name, namespace, port)
+			r.addBackend(name, namespace, port)
 		}
 	}
 }
@@ -118,8 +118,8 @@ func serviceOfHost(host string) (name, namespace string) {
 	return parts[0], namespace
 }
 
-// lead adds a Service to which the route leads. A port may be a number, a number as text, or a name.
-func (r *Route) lead(name, namespace string, at any) {
+// addBackend adds a Service to which the route leads. A port may be a number, a number as text, or a name.
+func (r *Route) addBackend(name, namespace string, at any) {
 	if name == "" {
 		return
 	}
@@ -140,8 +140,8 @@ func (r *Route) lead(name, namespace string, at any) {
 	r.Backends = append(r.Backends, b)
 }
 
-// divert notes a Service whose traffic the object sends elsewhere.
-func (r *Route) divert(name, namespace string) {
+// addDivert notes a Service whose traffic the object sends elsewhere.
+func (r *Route) addDivert(name, namespace string) {
 	if name == "" {
 		return
 	}
@@ -160,7 +160,7 @@ func openShiftRoute(r *Route, object map[string]any) {
 	for _, path := range []string{"spec.to", "spec.alternateBackends[]"} {
 		for _, item := range valuesAt(object, path) {
 			if to, ok := item.(map[string]any); ok && (text(to, "kind") == "" || text(to, "kind") == "Service") {
-				r.lead(text(to, "name"), "", at)
+				r.addBackend(text(to, "name"), "", at)
 			}
 		}
 	}
@@ -184,7 +184,7 @@ func istioVirtualService(r *Route, object map[string]any) {
 			}
 			name, namespace := serviceOfHost(text(destination, "host"))
 			number, _, _ := unstructured.NestedFieldNoCopy(destination, "port", "number")
-			r.lead(name, namespace, number)
+			r.addBackend(name, namespace, number)
 			to = append(to, r.Backends[len(r.Backends)-1].Service)
 		}
 	}
@@ -202,13 +202,13 @@ func istioVirtualService(r *Route, object map[string]any) {
 		}
 		own := types.NamespacedName{Namespace: namespace, Name: name}
 		if slices.ContainsFunc(to, func(d types.NamespacedName) bool { return d != own }) {
-			r.divert(name, namespace)
+			r.addDivert(name, namespace)
 		}
 	}
 }
 
 func ciliumRedirect(r *Route, object map[string]any) {
-	r.divert(textAt(object, "spec.redirectFrontend.serviceMatcher.serviceName"), textAt(object, "spec.redirectFrontend.serviceMatcher.namespace"))
+	r.addDivert(textAt(object, "spec.redirectFrontend.serviceMatcher.serviceName"), textAt(object, "spec.redirectFrontend.serviceMatcher.namespace"))
 	if address := textAt(object, "spec.redirectFrontend.addressMatcher.ip"); address != "" {
 		r.DivertsAddresses = append(r.DivertsAddresses, address)
 	}
@@ -218,7 +218,7 @@ func ciliumRedirect(r *Route, object map[string]any) {
 func ciliumEnvoy(r *Route, object map[string]any) {
 	for _, item := range valuesAt(object, "spec.services[]") {
 		if service, ok := item.(map[string]any); ok {
-			r.divert(text(service, "name"), text(service, "namespace"))
+			r.addDivert(text(service, "name"), text(service, "namespace"))
 		}
 	}
 	backendsAt("spec.backendServices[]", fields{"name", "namespace", ""})(r, object)

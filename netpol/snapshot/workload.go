@@ -32,7 +32,7 @@ func (c *collection) pod(kind string, pod corev1.Pod) {
 		pod.Name += "-x"
 	}
 	c.podNames[id] = true
-	c.world.Pods = append(c.world.Pods, pod)
+	c.snapshot.Pods = append(c.snapshot.Pods, pod)
 }
 
 // workloadKind is a kind of Kubernetes' own.

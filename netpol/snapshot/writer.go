@@ -9,8 +9,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// marks are labels and annotations by which platforms and tools mark what they write, and the words for each.
-var marks = []struct{ key, who string }{
+// writerMarks are labels and annotations by which platforms and tools mark what they write, and the words for each.
+var writerMarks = []struct{ key, who string }{
 	{"cattle.io/creator", "Rancher"},
 	{"field.cattle.io/projectId", "Rancher"},
 	{"management.cattle.io/system-namespace", "Rancher"},
@@ -31,8 +31,8 @@ var marks = []struct{ key, who string }{
 // longestMark is how much of a label's or annotation's value is repeated.
 const longestMark = 63
 
-// writers notes who wrote each policy, before that is dropped.
-func (w *World) writers() {
+// noteWriters notes who wrote each policy, before that is dropped.
+func (w *World) noteWriters() {
 	for i := range w.Policies {
 		p := &w.Policies[i]
 		if who := writerOf(&p.ObjectMeta); who != "" {
@@ -48,7 +48,7 @@ func (w *World) writers() {
 func writerOf(meta *metav1.ObjectMeta) string {
 	var signs []string
 	who := ""
-	for _, m := range marks {
+	for _, m := range writerMarks {
 		value, has := meta.Labels[m.key]
 		if !has {
 			value, has = meta.Annotations[m.key]

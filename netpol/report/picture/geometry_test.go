@@ -197,17 +197,17 @@ func chance(t *rapid.T) audit.Report {
 func TestNoTextStandsOnAnotherOrOutside(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := chance(t)
-		if len(elements(t, Alone(r))) < 20 {
+		if len(elements(t, Standalone(r))) < 20 {
 			return // next to nothing runs
 		}
-		noOverlap(t, Alone(r))
+		noOverlap(t, Standalone(r))
 	})
 }
 
 func TestTheDrawingIsTheSameForTheSameReport(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := chance(t)
-		for _, draw := range []func(audit.Report) string{Alone, Within, Narrow} {
+		for _, draw := range []func(audit.Report) string{Standalone, Embedded, Narrow} {
 			if once, again := draw(r), draw(r); once != again {
 				t.Fatalf("two drawings of one report differ")
 			}
@@ -229,7 +229,7 @@ func TestEveryConnectionHasItsMark(t *testing.T) {
 			return
 		}
 		const inLegend = 1
-		for name, got := range map[string]int{"wide": count(t, Within(r), "dot ok") - inLegend, "narrow": count(t, Narrow(r), "dot ok")} {
+		for name, got := range map[string]int{"wide": count(t, Embedded(r), "dot ok") - inLegend, "narrow": count(t, Narrow(r), "dot ok")} {
 			if got != len(pairs) {
 				t.Fatalf("%s: %d marks for %d pairs that are joined", name, got, len(pairs))
 			}
@@ -251,7 +251,7 @@ func TestStrangersEndAtTheWallOrGoThroughIt(t *testing.T) {
 				through[c.To] = true
 			}
 		}
-		drawing := Within(r)
+		drawing := Embedded(r)
 		atGateway := 0
 		if strings.Contains(drawing, "→ gateway:") && count(t, drawing, "key") > 0 {
 			atGateway = 1

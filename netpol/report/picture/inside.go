@@ -227,7 +227,7 @@ func (l *layout) chips(p *process, right, y float64) float64 {
 		w := mono.width(label) + 7
 		x -= w
 		class := "chip"
-		if s := p.doors[port.Number]; s != none {
+		if s := p.openPorts[port.Number]; s != none {
 			class += " " + s.class()
 		}
 		l.open(portTitle(p, port))
@@ -241,7 +241,7 @@ func (l *layout) chips(p *process, right, y float64) float64 {
 
 func portTitle(p *process, port audit.Port) string {
 	title := fmt.Sprintf("%s:%s %s", p.name, portText(port), port.Name)
-	switch p.doors[port.Number] {
+	switch p.openPorts[port.Number] {
 	case intended:
 		return title + ", open to whom the spec names"
 	case exception:

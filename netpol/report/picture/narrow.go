@@ -18,7 +18,7 @@ const (
 
 // narrow is the drawing for a hand: the outside above, the strangers below, the stores on the right as in the wide one.
 type narrow struct {
-	*scene
+	*model
 	canvas
 	boxTop, boxBottom, boxEnd float64
 	headTop, rowsTop          float64
@@ -29,7 +29,7 @@ type narrow struct {
 
 // Narrow draws a report for a small screen, for a page that holds Within too: it is styled by that.
 func Narrow(r audit.Report) string {
-	l := &narrow{scene: newScene(r), rowY: map[string]float64{}, columnAt: map[string]float64{}}
+	l := &narrow{model: newModel(r), rowY: map[string]float64{}, columnAt: map[string]float64{}}
 	l.place()
 	l.rect("box", narrowMargin, l.boxTop, l.boxEnd-narrowMargin, l.boxBottom-l.boxTop, 9)
 	l.columns()
@@ -37,7 +37,7 @@ func Narrow(r audit.Report) string {
 	l.guests()
 	l.strange()
 	var c canvas
-	words := &layout{scene: l.scene}
+	words := &layout{model: l.model}
 	c.add(`<svg xmlns="http://www.w3.org/2000/svg" class="oa oa-narrow" viewBox="0 0 %s %s" role="img" aria-labelledby="oa-narrow-title oa-narrow-desc">`, n(narrowWidth), n(l.height))
 	c.add("\n<title id=\"oa-narrow-title\">%s</title>\n<desc id=\"oa-narrow-desc\">%s</desc>\n", escape(words.titleText()), escape(words.describe()))
 	c.rect("bg", 0, 0, narrowWidth, l.height, 0)
@@ -82,7 +82,7 @@ func (l *narrow) place() {
 	}
 	l.boxBottom = l.rowsTop + float64(len(l.processes))*narrowPitch + 8
 	l.height = l.boxBottom + 12
-	if l.strangers.tried > 0 {
+	if l.intruders.tried > 0 {
 		l.height += 112
 	}
 }
@@ -90,7 +90,7 @@ func (l *narrow) place() {
 // inward counts the wrapper's ways into OpenIM.
 func (l *narrow) inward() int {
 	count := 0
-	for _, f := range l.scene.flows {
+	for _, f := range l.model.flows {
 		if l.backend == nil || f.to != l.backend.name {
 			count++
 		}
@@ -131,7 +131,7 @@ func (l *narrow) columns() {
 }
 
 func (l *narrow) rows() {
-	wide := &layout{scene: l.scene} // for its dots, which are the same
+	wide := &layout{model: l.model} // for its dots, which are the same
 	for _, p := range append([]*process{l.gateway, l.backend}, l.processes...) {
 		if p == nil {
 			continue
@@ -174,7 +174,7 @@ func (l *narrow) rows() {
 // flows are the wrapper's ways in, in words: there is no room for lines.
 func (l *narrow) flows() {
 	y := l.headTop + 8
-	for _, f := range l.scene.flows {
+	for _, f := range l.model.flows {
 		if l.backend != nil && f.to == l.backend.name {
 			continue
 		}
@@ -199,7 +199,7 @@ func (l *narrow) ports(p *process, y float64) {
 			return
 		}
 		class := "m"
-		switch p.doors[port.Number] {
+		switch p.openPorts[port.Number] {
 		case intended:
 			class += " okt"
 		case exception:
@@ -292,7 +292,7 @@ func (l *narrow) guests() {
 	l.WriteByte('\n')
 }
 
-func (l *narrow) places(p *party) string {
+func (l *narrow) places(p *peer) string {
 	if len(p.targets) == 1 || l.beyondGateway(p) == 0 {
 		var out []string
 		for _, t := range p.targets {
@@ -316,7 +316,7 @@ func textClass(s state) string {
 
 // strange draws the strangers below: a fan to the wall, and lines to where they get through.
 func (l *narrow) strange() {
-	s := l.strangers
+	s := l.intruders
 	if s.tried == 0 {
 		return
 	}

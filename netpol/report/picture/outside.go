@@ -6,13 +6,13 @@ import (
 	"strings"
 )
 
-// parties draws who is let in: straight to the gateway, or through a slot in the wall and along a lane to the ports that the spec
+// drawPeers draws who is let in: straight to the gateway, or through a slot in the wall and along a lane to the ports that the spec
 // opens to them.
-func (l *layout) parties() {
+func (l *layout) drawPeers() {
 	lane := 0
 	for _, p := range l.outside {
-		y := l.partyY[p.name]
-		l.partyCard(p, y)
+		y := l.peerY[p.name]
+		l.peerCard(p, y)
 		var door, beyond []target
 		for _, t := range p.targets {
 			if l.gateway != nil && t.process == l.gateway.name {
@@ -24,7 +24,7 @@ func (l *layout) parties() {
 		start := margin + outsideWidth
 		switch {
 		case len(beyond) == 0 && len(door) > 0:
-			l.open(abouts(door))
+			l.open(targetsText(door))
 			l.line("halo out", start+2, y, gatewayX-4, y)
 			l.arrow("go "+worst(door).class(), start, y, gatewayX, y)
 			l.close()
@@ -36,9 +36,9 @@ func (l *layout) parties() {
 	}
 }
 
-func (l *layout) partyCard(p *party, y float64) {
+func (l *layout) peerCard(p *peer, y float64) {
 	l.open(p.name + ": " + strings.Join(orAnyone(p.peers), "; "))
-	l.rect("card", margin, y-partyHeight/2, outsideWidth, partyHeight, 9)
+	l.rect("card", margin, y-peerHeight/2, outsideWidth, peerHeight, 9)
 	peers := tiny.wrap(shortPeers(p.peers), outsideWidth-20, 2)
 	base := y + 4.5 - 6.5*float64(len(peers))
 	if strong.width(p.name) <= outsideWidth-20 {
@@ -101,7 +101,7 @@ func (l *layout) lane(door, beyond []target, start, x, y float64) {
 		l.close()
 	}
 	if len(door) > 0 {
-		l.open(abouts(door))
+		l.open(targetsText(door))
 		l.arrow("go thin "+worst(door).class(), wallX+20, y, wallX+20, l.zoneEnd-8)
 		l.close()
 	}
@@ -150,7 +150,7 @@ func worst(targets []target) state {
 	return s
 }
 
-func abouts(targets []target) string {
+func targetsText(targets []target) string {
 	var out []string
 	for _, t := range targets {
 		out = appendNew(out, t.about)
@@ -158,9 +158,9 @@ func abouts(targets []target) string {
 	return strings.Join(out, "\n")
 }
 
-// intruders draws whom nobody lets in: a fan of attempts that end at the wall, each at the row that it is for, or go through it.
-func (l *layout) intruders() {
-	s := l.strangers
+// drawIntruders draws whom nobody lets in: a fan of attempts that end at the wall, each at the row that it is for, or go through it.
+func (l *layout) drawIntruders() {
+	s := l.intruders
 	if s.tried == 0 {
 		return
 	}
@@ -200,8 +200,8 @@ func (l *layout) intruders() {
 	l.text("b okt", margin+11, line+17, fmt.Sprintf("%d stopped", s.stopped))
 	if s.opened > 0 {
 		l.text("b badt", margin+11, line+34, fmt.Sprintf("%d got through", s.opened))
-	} else if len(s.doors) > 0 {
-		l.text("s", margin+11, line+34, small.fit(fmt.Sprintf("%d open doors", len(s.doors)), outsideWidth-20))
+	} else if len(s.expected) > 0 {
+		l.text("s", margin+11, line+34, small.fit(fmt.Sprintf("%d open doors", len(s.expected)), outsideWidth-20))
 	}
 	l.close()
 }

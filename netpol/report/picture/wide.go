@@ -21,8 +21,8 @@ const (
 	cardWidth    = 254.0
 	cardHeight   = 28.0
 	pitch        = 33.0 // from row to row
-	partyPitch   = 62.0
-	partyHeight  = 52.0
+	peerPitch    = 62.0
+	peerHeight   = 52.0
 	columnsX     = 736.0
 	maxColumn    = 23.0
 	minColumn    = 20.0
@@ -32,7 +32,7 @@ const (
 
 // layout is where things are.
 type layout struct {
-	*scene
+	*model
 	canvas
 	top, zoneEnd       float64 // of the wrapper's zone
 	rowsTop, boxBottom float64
@@ -41,19 +41,19 @@ type layout struct {
 	storeX, storeStep  float64
 	storeBottom        float64
 	width, height      float64
-	partyY             map[string]float64
+	peerY              map[string]float64
 	rowY               map[string]float64
 	columnAt           map[string]float64
 }
 
-// Alone draws a report as a picture that stands by itself, with what it is of, the verdict and the findings in words.
-func Alone(r audit.Report) string { return draw(r, true) }
+// Standalone draws a report as a picture that stands by itself, with what it is of, the verdict and the findings in words.
+func Standalone(r audit.Report) string { return draw(r, true) }
 
-// Within draws the same for a page that says in words what the report found.
-func Within(r audit.Report) string { return draw(r, false) }
+// Embedded draws the same for a page that says in words what the report found.
+func Embedded(r audit.Report) string { return draw(r, false) }
 
 func draw(r audit.Report, alone bool) string {
-	l := &layout{scene: newScene(r), width: naturalWidth, partyY: map[string]float64{}, rowY: map[string]float64{}, columnAt: map[string]float64{}}
+	l := &layout{model: newModel(r), width: naturalWidth, peerY: map[string]float64{}, rowY: map[string]float64{}, columnAt: map[string]float64{}}
 	header := 12.0
 	if alone {
 		header = 92
@@ -63,8 +63,8 @@ func draw(r audit.Report, alone bool) string {
 	l.storeBars()
 	l.grid()
 	l.wires()
-	l.intruders()
-	l.parties()
+	l.drawIntruders()
+	l.drawPeers()
 	l.wrapper()
 	l.cards()
 	l.legend()
@@ -105,7 +105,7 @@ func (l *layout) describe() string {
 		b.WriteString(" behind the wrapper's gateway and backend")
 	}
 	b.WriteString(". ")
-	if s := l.strangers; s.tried > 0 {
+	if s := l.intruders; s.tried > 0 {
 		fmt.Fprintf(&b, "Strangers (%s) try %d ports: %d attempts are stopped, %d get through where they must not. ", strings.Join(s.names, ", "), s.tried, s.stopped, s.opened)
 	}
 	var stores []string
@@ -133,17 +133,17 @@ func (l *layout) place(header float64) {
 	}
 	y := l.top + 14
 	for _, p := range l.outside[:doors] {
-		l.partyY[p.name] = y + partyHeight/2
-		y += partyPitch
+		l.peerY[p.name] = y + peerHeight/2
+		y += peerPitch
 	}
 	l.zoneEnd = y + 6
 	if l.gateway != nil {
-		l.zoneEnd = max(y, l.top+14+2*partyPitch) + 6
+		l.zoneEnd = max(y, l.top+14+2*peerPitch) + 6
 	}
 	y = l.zoneEnd
 	for _, p := range l.outside[doors:] {
-		l.partyY[p.name] = y + partyHeight/2
-		y += partyPitch
+		l.peerY[p.name] = y + peerHeight/2
+		y += peerPitch
 	}
 	l.rowsTop = max(y+12, l.zoneEnd+l.headerHeight(l.callees, maxColumn)+26)
 	if l.gateway != nil {

@@ -186,7 +186,7 @@ func TestEachEdgeInsideNeedsBothOfItsPolicies(t *testing.T) {
 		d := draw(t)
 		stackGraph := graph.NewGraph(d.stack, d.facts)
 		edge := rapid.SampledFrom(stackGraph.Connections).Filter(func(c graph.Connection) bool { return c.Direction == graph.Internal }).Draw(t, "edge")
-		carriers := stackGraph.Carriers(edge)
+		carriers := stackGraph.PolicyNames(edge)
 		if len(carriers) != 2 {
 			t.Fatalf("%s stands in %v", edge.ID, carriers)
 		}
@@ -229,7 +229,7 @@ func TestEveryPolicyNamesItsStackAndOpensToNobodyButWhomTheSpecNames(t *testing.
 			}
 		}
 		for _, c := range stackGraph.Connections {
-			for _, name := range stackGraph.Carriers(c) {
+			for _, name := range stackGraph.PolicyNames(c) {
 				if !names[name] {
 					t.Fatalf("%s should stand in %s, which there is not", c.ID, name)
 				}
@@ -268,7 +268,7 @@ func TestThePlanAgreesWithTheTable(t *testing.T) {
 				reached[key] = graph.OpenToNamed
 			}
 		}
-		for _, target := range stackGraph.Plan() {
+		for _, target := range stackGraph.Targets() {
 			want := reached[target.Component+target.Port.String()]
 			if want == "" {
 				want = graph.Sealed

@@ -22,7 +22,7 @@ func (l *layout) heading() {
 		line += "  ·  " + r.Digest
 	}
 	l.text("s", margin, 54, small.fit(line, l.width-2*margin))
-	l.text("s", margin, 74, small.fit(Counted(r.Counts), l.width-2*margin))
+	l.text("s", margin, 74, small.fit(CountsText(r.Counts), l.width-2*margin))
 	label, class := Verdict(r)
 	w := font{size: 13, bold: true}.width(label) + 30
 	l.rect("pill "+class, l.width-margin-w, 14, w, 27, 13.5)
@@ -30,8 +30,8 @@ func (l *layout) heading() {
 	l.WriteByte('\n')
 }
 
-// Counted says what was looked at.
-func Counted(c audit.Counts) string {
+// CountsText says what was looked at.
+func CountsText(c audit.Counts) string {
 	return fmt.Sprintf("%d pods  ·  %d policies  ·  %d connections  ·  %d statements: %d open, %d shut, %d not as intended",
 		c.Pods, c.Policies, c.Connections, c.Cells, c.Open, c.Shut, c.Unexpected)
 }

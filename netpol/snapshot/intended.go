@@ -20,19 +20,19 @@ func (w *World) Intend(objects ...metav1.Object) {
 		case *networkingv1.NetworkPolicy:
 			policy := o.DeepCopy()
 			defaultPolicy(policy)
-			w.Policies = lacking(w.Policies, *policy)
+			w.Policies = addMissing(w.Policies, *policy)
 		case *corev1.Service:
 			service := o.DeepCopy()
 			defaultService(service)
-			w.Services = lacking(w.Services, *service)
+			w.Services = addMissing(w.Services, *service)
 		case *appsv1.Deployment:
 			w.intendPod(podOf(workloadKind("Deployment"), o, o.Spec.Template))
 		}
 	}
-	w.complete()
+	w.finish()
 }
 
-func lacking[T any, P object[T]](items []T, wanted T) []T {
+func addMissing[T any, P object[T]](items []T, wanted T) []T {
 	name := func(item P) types.NamespacedName {
 		return types.NamespacedName{Namespace: item.GetNamespace(), Name: item.GetName()}
 	}
@@ -46,14 +46,14 @@ func lacking[T any, P object[T]](items []T, wanted T) []T {
 func (w *World) intendPod(pod corev1.Pod) {
 	there := slices.ContainsFunc(w.Pods, func(p corev1.Pod) bool {
 		name := p.Name == pod.Name || strings.HasPrefix(p.Name, pod.Name+"-")
-		return name && p.Namespace == pod.Namespace && carries(p.Labels, pod.Labels)
+		return name && p.Namespace == pod.Namespace && containsLabels(p.Labels, pod.Labels)
 	})
 	if !there {
 		w.Pods = append(w.Pods, pod)
 	}
 }
 
-func carries(labels, wanted map[string]string) bool {
+func containsLabels(labels, wanted map[string]string) bool {
 	for key, value := range wanted {
 		if labels[key] != value {
 			return false

@@ -66,15 +66,15 @@ func switchEnvFrom(pod *corev1.Pod, c corev1.Container) []corev1.EnvFromSource {
 // lookup gives what is in a ConfigMap. ok is false when it is not at hand.
 type lookup func(types.NamespacedName) (data map[string]string, ok bool)
 
-// settle puts what ConfigMaps say in its place. What is not at hand stays as a reference: nobody can tell what it says.
-func (w *World) settle(configMap lookup) {
+// resolveSettings puts what ConfigMaps say in its place. What is not at hand stays as a reference: nobody can tell what it says.
+func (w *World) resolveSettings(configMap lookup) {
 	for i := range w.Pods {
 		pod := &w.Pods[i]
 		if !pod.Spec.HostNetwork {
 			continue
 		}
 		for j := range pod.Spec.Containers {
-			settleContainer(&pod.Spec.Containers[j], pod.Namespace, configMap)
+			resolveContainer(&pod.Spec.Containers[j], pod.Namespace, configMap)
 		}
 		for _, config := range pluginConfigs {
 			name := types.NamespacedName{Namespace: pod.Namespace, Name: config.configMap}
@@ -82,14 +82,14 @@ func (w *World) settle(configMap lookup) {
 				continue
 			}
 			if data, ok := configMap(name); ok {
-				w.setting(name, config.keys, data)
+				w.keepSettings(name, config.keys, data)
 			}
 		}
 	}
 }
 
-// setting keeps the switches of a ConfigMap.
-func (w *World) setting(name types.NamespacedName, keys []string, data map[string]string) {
+// keepSettings keeps the switches of a ConfigMap.
+func (w *World) keepSettings(name types.NamespacedName, keys []string, data map[string]string) {
 	kept := map[string]string{}
 	for _, key := range keys {
 		if value, has := data[key]; has && len(value) <= maxSwitchValue {
@@ -102,7 +102,7 @@ func (w *World) setting(name types.NamespacedName, keys []string, data map[strin
 	w.Settings[name] = kept
 }
 
-func settleContainer(c *corev1.Container, namespace string, configMap lookup) {
+func resolveContainer(c *corev1.Container, namespace string, configMap lookup) {
 	var all, own []corev1.EnvVar
 	var left []corev1.EnvFromSource
 	for _, source := range c.EnvFrom {
@@ -131,7 +131,7 @@ func settleContainer(c *corev1.Container, namespace string, configMap lookup) {
 	}
 	c.EnvFrom, c.Env = left, slices.Concat(all, own) // a variable of its own counts before those of a ConfigMap
 	for i, flag := range c.Args {
-		c.Args[i] = settleFlag(flag, c.Env)
+		c.Args[i] = resolveFlag(flag, c.Env)
 	}
 	c.Env = slices.DeleteFunc(c.Env, func(e corev1.EnvVar) bool { return !slices.Contains(switchVariables, e.Name) })
 }
@@ -157,8 +157,8 @@ func variablesFrom(source corev1.EnvFromSource, namespace string, configMap look
 	return found, true
 }
 
-// settleFlag puts the value of a variable in its place; the last of several counts.
-func settleFlag(flag string, env []corev1.EnvVar) string {
+// resolveFlag puts the value of a variable in its place; the last of several counts.
+func resolveFlag(flag string, env []corev1.EnvVar) string {
 	for _, e := range slices.Backward(env) {
 		if !isVariable(flag, e.Name) {
 			continue
@@ -173,21 +173,21 @@ func settleFlag(flag string, env []corev1.EnvVar) string {
 }
 
 // settings reads the ConfigMaps from which network plugins take their switches.
-func (r *reading) settings() error {
+func (r *clusterReader) settings() error {
 	type answer struct {
 		data map[string]string
 		ok   bool
 	}
 	asked := map[types.NamespacedName]answer{}
 	var failed error
-	r.world.settle(func(name types.NamespacedName) (map[string]string, bool) {
+	r.snapshot.resolveSettings(func(name types.NamespacedName) (map[string]string, bool) {
 		known, before := asked[name]
 		if before || failed != nil {
 			return known.data, known.ok
 		}
 		var got corev1.ConfigMap
 		err := r.reader.Get(r.ctx, name, &got)
-		if err != nil && !apierrors.IsForbidden(err) && r.silent(err) {
+		if err != nil && !apierrors.IsForbidden(err) && r.unreachable(err) {
 			failed = fmt.Errorf("reading ConfigMap %s: %w", name, err)
 		}
 		asked[name] = answer{got.Data, err == nil}
@@ -229,7 +229,7 @@ func sameData(a, b map[string]string) bool {
 
 // settings of manifests.
 func (c *collection) settings() {
-	c.world.settle(func(name types.NamespacedName) (map[string]string, bool) {
+	c.snapshot.resolveSettings(func(name types.NamespacedName) (map[string]string, bool) {
 		data := c.configMaps[name]
 		return data, data != nil
 	})

@@ -9,8 +9,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// place is an end, compared with everything that policies can say of it.
-type place struct {
+// matchedEnd is an end, compared with everything that policies can say of it.
+type matchedEnd struct {
 	// pod is nil for an address outside. Of a class it is one of its pods.
 	pod *corev1.Pod
 	// selectable is false for addresses outside and for pods on their node's network: no selector matches them.
@@ -30,14 +30,14 @@ type place struct {
 	addresses []netip.Addr
 }
 
-func (e *Evaluator) place(end End) place {
-	p := place{pod: end.Pod}
+func (e *Evaluator) matchEnd(end End) matchedEnd {
+	p := matchedEnd{pod: end.Pod}
 	if end.Address.IsValid() {
 		p.addresses = []netip.Addr{end.Address.Unmap().WithZone("")}
 	} else if end.Pod != nil {
 		p.addresses = podAddresses(end.Pod)
 	}
-	e.placeAddresses(&p)
+	e.matchAddresses(&p)
 	if end.Pod == nil {
 		return p
 	}
@@ -56,7 +56,7 @@ func (e *Evaluator) place(end End) place {
 	return p
 }
 
-func (e *Evaluator) placeAddresses(p *place) {
+func (e *Evaluator) matchAddresses(p *matchedEnd) {
 	if len(p.addresses) == 0 {
 		p.families, p.blocks = allFamilies, e.unknown
 		return
@@ -118,7 +118,7 @@ func addresses[T any](first string, all []T, text func(T) string) []netip.Addr {
 }
 
 // isolating names the policies that select the place for a direction.
-func (p *place) isolating(d direction) []types.NamespacedName {
+func (p *matchedEnd) isolating(d direction) []types.NamespacedName {
 	var names []types.NamespacedName
 	for _, each := range p.selecting[d] {
 		names = append(names, each.name)

@@ -38,8 +38,8 @@ var podMakers = map[schema.GroupKind][]string{
 	{Group: "sparkoperator.k8s.io", Kind: "SparkApplication"}:        {"spec.driver.template", "spec.executor.template"},
 }
 
-// maker adds the pods that an object of a kind of others makes.
-func (c *collection) maker(at origin, gvk schema.GroupVersionKind, paths []string, object map[string]any) error {
+// podMaker adds the pods that an object of a kind of others makes.
+func (c *collection) podMaker(at position, gvk schema.GroupVersionKind, paths []string, object map[string]any) error {
 	fresh, err := c.register(at, gvk, object, false)
 	if err != nil || !fresh {
 		return err

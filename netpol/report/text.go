@@ -23,7 +23,7 @@ func facts(r audit.Report) [][2]string {
 	if !r.Time.IsZero() {
 		out = append(out, [2]string{"Time", r.Time.UTC().Format(time.RFC3339)})
 	}
-	return append(out, [2]string{"Digest", r.Digest}, [2]string{"Looked at", picture.Counted(r.Counts)})
+	return append(out, [2]string{"Digest", r.Digest}, [2]string{"Looked at", picture.CountsText(r.Counts)})
 }
 
 // bySeverity counts findings in words: "1 critical, 2 low".

@@ -13,10 +13,10 @@ const (
 	MaxAttempts = 2048
 	// MaxMessage is the length of a container's termination message, in bytes (Kubernetes API, ContainerStateTerminated.message).
 	MaxMessage = 4096
-	// planParallel bounds the attempts of a plan that are under way at once.
-	planParallel = 256
-	// again is the time between two rounds of attempts.
-	again = 500 * time.Millisecond
+	// attemptsParallel bounds the attempts of a plan that are under way at once.
+	attemptsParallel = 256
+	// retryInterval is the time between two rounds of attempts.
+	retryInterval = 500 * time.Millisecond
 	// maxSettle bounds how long attempts are made again.
 	maxSettle = time.Minute
 	// messageVersion begins each message, so that a prober of another release is not misread.
@@ -67,11 +67,11 @@ type Patience struct {
 	Settle time.Duration
 }
 
-// Try makes the attempts of a plan and returns what came of each, in the order given.
+// Run makes the attempts of a plan and returns what came of each, in the order given.
 //
 // What must be open is tried before the rest and after it: were it tried once, a network that comes up, or goes away, between the two
 // would look sealed. What must be shut counts as open only if it still is when Settle has passed.
-func Try(ctx context.Context, patience Patience, plan []Attempt) []Outcome {
+func Run(ctx context.Context, patience Patience, plan []Attempt) []Outcome {
 	outcomes := make([]Outcome, len(plan))
 	var open, shut []int
 	for i, a := range plan {
@@ -102,31 +102,31 @@ func settle(ctx context.Context, patience Patience, plan []Attempt, outcomes []O
 			targets[i] = plan[index].Address.String()
 		}
 		var disagree []int
-		for i, result := range attempt(ctx, patience.Timeout, targets, planParallel) {
+		for i, result := range attempt(ctx, patience.Timeout, targets, attemptsParallel) {
 			outcomes[pending[i]] = result.Result
 			if plan[pending[i]].Open != (result.Result == Open) {
 				disagree = append(disagree, pending[i])
 			}
 		}
-		if pending = disagree; len(pending) == 0 || time.Now().Add(again).After(deadline) {
+		if pending = disagree; len(pending) == 0 || time.Now().Add(retryInterval).After(deadline) {
 			return
 		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(again):
+		case <-time.After(retryInterval):
 		}
 	}
 }
 
-// letters of the outcomes in a message.
-var letters = map[Outcome]byte{Open: 'o', Refused: 'r', Timeout: 't', Error: 'e'}
+// outcomeLetters of the outcomes in a message.
+var outcomeLetters = map[Outcome]byte{Open: 'o', Refused: 'r', Timeout: 't', Error: 'e'}
 
 // Message tells outcomes in one letter each, behind the version.
 func Message(outcomes []Outcome) string {
 	text := []byte(messageVersion)
 	for _, o := range outcomes {
-		text = append(text, letters[o])
+		text = append(text, outcomeLetters[o])
 	}
 	return string(text)
 }
@@ -142,7 +142,7 @@ func ParseMessage(text string, attempts int) ([]Outcome, error) {
 		return nil, fmt.Errorf("the prober tells of %d attempts, and the plan has %d", len(body), attempts)
 	}
 	byLetter := map[byte]Outcome{}
-	for outcome, letter := range letters {
+	for outcome, letter := range outcomeLetters {
 		byLetter[letter] = outcome
 	}
 	outcomes := make([]Outcome, attempts)

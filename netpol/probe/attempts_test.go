@@ -23,7 +23,7 @@ var quick = Patience{Timeout: 300 * time.Millisecond, Settle: 300 * time.Millise
 func TestAPlanTellsWhatPassesFromWhatDoesNot(t *testing.T) {
 	g := NewWithT(t)
 	open, refused, dropped := at(listen(t)), at(dead(t)), at(silent(t))
-	outcomes := Try(t.Context(), quick, []Attempt{
+	outcomes := Run(t.Context(), quick, []Attempt{
 		{refused, false}, {open, true}, {dropped, false}, {open, false}, {refused, true}, {dropped, true},
 	})
 	g.Expect(outcomes).To(Equal([]Outcome{Refused, Open, Timeout, Open, Refused, Timeout}), "in the order of the plan, whatever was expected")
@@ -37,7 +37,7 @@ func TestAControlThatAnswersAMomentLaterIsWaitedFor(t *testing.T) {
 			t.Cleanup(func() { _ = listener.Close() })
 		}
 	})
-	g.Expect(Try(t.Context(), Patience{time.Second, 10 * time.Second}, []Attempt{{at(address), true}})).To(Equal([]Outcome{Open}))
+	g.Expect(Run(t.Context(), Patience{time.Second, 10 * time.Second}, []Attempt{{at(address), true}})).To(Equal([]Outcome{Open}))
 }
 
 func TestALeakThatClosesWhileNetworksSettleIsNone(t *testing.T) {
@@ -45,7 +45,7 @@ func TestALeakThatClosesWhileNetworksSettleIsNone(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	g.Expect(err).NotTo(HaveOccurred())
 	time.AfterFunc(200*time.Millisecond, func() { _ = listener.Close() })
-	g.Expect(Try(t.Context(), Patience{time.Second, 10 * time.Second}, []Attempt{{at(listener.Addr().String()), false}})).To(Equal([]Outcome{Refused}))
+	g.Expect(Run(t.Context(), Patience{time.Second, 10 * time.Second}, []Attempt{{at(listener.Addr().String()), false}})).To(Equal([]Outcome{Refused}))
 }
 
 // A network that goes away between the control and the rest must not look sealed.
@@ -60,7 +60,7 @@ func TestTheControlIsTriedAgainAfterTheRest(t *testing.T) {
 		}
 	}()
 	dropped := at(silent(t))
-	outcomes := Try(t.Context(), quick, []Attempt{{at(listener.Addr().String()), true}, {dropped, false}})
+	outcomes := Run(t.Context(), quick, []Attempt{{at(listener.Addr().String()), true}, {dropped, false}})
 	g.Expect(outcomes).To(Equal([]Outcome{Refused, Timeout}))
 }
 

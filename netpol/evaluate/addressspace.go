@@ -10,7 +10,7 @@ import (
 // prefixes, the lowest first. They are all addresses: those of pods and nodes of the cluster are among them.
 func (e *Evaluator) Outside() []*Class {
 	named := e.prefixes()
-	s := space{evaluator: e, byKey: map[string]*Class{}}
+	s := addressSpace{evaluator: e, byKey: map[string]*Class{}}
 	for _, all := range []netip.Prefix{netip.PrefixFrom(netip.IPv4Unspecified(), 0), netip.PrefixFrom(netip.IPv6Unspecified(), 0)} {
 		s.divide(all, slices.DeleteFunc(slices.Clone(named), func(p netip.Prefix) bool { return !p.Overlaps(all) }), &region{})
 	}
@@ -29,7 +29,7 @@ func (e *Evaluator) prefixes() []netip.Prefix {
 	return slices.Compact(all)
 }
 
-type space struct {
+type addressSpace struct {
 	evaluator *Evaluator
 	classes   []*Class
 	byKey     map[string]*Class
@@ -39,7 +39,7 @@ type space struct {
 type region struct{ class *Class }
 
 // divide halves a prefix for as long as named ones lie inside of it. They are in the order of prefixes.
-func (s *space) divide(whole netip.Prefix, inside []netip.Prefix, r *region) {
+func (s *addressSpace) divide(whole netip.Prefix, inside []netip.Prefix, r *region) {
 	if len(inside) > 0 && inside[0] == whole {
 		inside, r = inside[1:], &region{}
 	}
@@ -54,12 +54,12 @@ func (s *space) divide(whole netip.Prefix, inside []netip.Prefix, r *region) {
 }
 
 // add puts a prefix into its class. All of a region are alike, so that only the first is compared with the blocks.
-func (s *space) add(part netip.Prefix, r *region) {
+func (s *addressSpace) add(part netip.Prefix, r *region) {
 	if r.class == nil {
-		p := s.evaluator.place(End{Address: part.Addr()})
+		p := s.evaluator.matchEnd(End{Address: part.Addr()})
 		key := string(s.evaluator.key(nil, &p))
 		if s.byKey[key] == nil {
-			s.byKey[key] = &Class{place: p}
+			s.byKey[key] = &Class{matchedEnd: p}
 			s.classes = append(s.classes, s.byKey[key])
 		}
 		r.class = s.byKey[key]

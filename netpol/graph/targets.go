@@ -24,8 +24,8 @@ type Target struct {
 	Parties []Party
 }
 
-// Plan lists every port of every component that the stack runs, in the order of the components.
-func (g Graph) Plan() []Target {
+// Targets lists every port of every component that the stack runs, in the order of the components.
+func (g Graph) Targets() []Target {
 	var plan []Target
 	for _, c := range g.Components {
 		for _, port := range c.Ports {
