@@ -2,37 +2,38 @@ package graph
 
 import "slices"
 
-// Access says who outside a stack may reach a port.
+// Access classifies the sources outside a stack that may reach a port.
 type Access string
 
 // Accesses.
 const (
-	// Sealed: nobody outside may.
+	// Sealed ports accept no source outside the stack.
 	Sealed Access = "Sealed"
-	// OpenToNamed: only those whom the spec names.
+	// OpenToNamed ports accept only the peers that the spec declares.
 	OpenToNamed Access = "OpenToNamed"
-	// OpenToAnyone: a door of the gateway whose visitors the spec does not name.
+	// OpenToAnyone ports accept every source. Only listeners of the gateway are, when the spec declares no peers for them.
 	OpenToAnyone Access = "OpenToAnyone"
 )
 
-// Target is a port of a component, and who outside the stack may reach it: what is to be tried, and what must come of it.
+// Target is a port of a component with the peers outside the stack that may reach it. A probe attempts connections to targets and
+// compares the outcome with Access.
 type Target struct {
 	Component string
 	Port      Port
 	Access    Access
-	// Parties outside that may reach it. Empty when it is sealed.
+	// Parties are the peers outside the stack that may reach the port. Empty for Sealed.
 	Parties []Party
 }
 
-// Targets lists every port of every component that the stack runs, in the order of the components.
+// Targets returns every port of every component that the stack runs, in the order of the components.
 func (g Graph) Targets() []Target {
-	var plan []Target
+	var targets []Target
 	for _, c := range g.Components {
 		for _, port := range c.Ports {
-			plan = append(plan, g.target(c.Name, port))
+			targets = append(targets, g.target(c.Name, port))
 		}
 	}
-	return plan
+	return targets
 }
 
 func (g Graph) target(component string, port Port) Target {
