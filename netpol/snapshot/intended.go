@@ -11,9 +11,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// Intend adds objects that will be there once an operator has made them: NetworkPolicies, Services and Deployments, the latter as
-// pods. One that the snapshot holds already stays as it is. Other kinds
-// decide nothing and are not added.
+// Intend adds objects that the operator will create: NetworkPolicies, Services, and the pods of Deployments. An object that the
+// snapshot already holds is not changed. Other kinds do not affect reachability and are not added.
 func (w *World) Intend(objects ...metav1.Object) {
 	for _, o := range objects {
 		switch o := o.(type) {
@@ -32,6 +31,7 @@ func (w *World) Intend(objects ...metav1.Object) {
 	w.finish()
 }
 
+// addMissing appends an object unless the list holds an object of the same name.
 func addMissing[T any, P object[T]](items []T, wanted T) []T {
 	name := func(item P) types.NamespacedName {
 		return types.NamespacedName{Namespace: item.GetNamespace(), Name: item.GetName()}
@@ -42,7 +42,8 @@ func addMissing[T any, P object[T]](items []T, wanted T) []T {
 	return append(items, wanted)
 }
 
-// intendPod adds the pod of a Deployment unless it, or a replica of it, is there. Labels alone do not tell: anybody may set them.
+// intendPod adds the pod of a Deployment unless the snapshot holds a replica. The check includes the pod's name, because other pods may
+// have the same labels.
 func (w *World) intendPod(pod corev1.Pod) {
 	there := slices.ContainsFunc(w.Pods, func(p corev1.Pod) bool {
 		name := p.Name == pod.Name || strings.HasPrefix(p.Name, pod.Name+"-")

@@ -14,36 +14,36 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// Scope says what of a cluster is read.
+// Scope selects the objects of a cluster that are read.
 type Scope struct {
 	// Name of the cluster to show, such as the kubeconfig's context.
 	Name string
-	// Namespaces whose objects are read, for example a stack's own and those of its stores. Empty: all. Kinds without a namespace and
-	// the labels of all namespaces are read in any case, because selectors match them.
+	// Namespaces whose objects are read, for example those of a stack and of its stores. Empty means all. Cluster-wide kinds and the
+	// labels of all namespaces are read in any case, because selectors match them.
 	Namespaces []string
-	// Catalog of what the cluster lacks, for who reads it again and again. Nil: every kind is asked for.
+	// Catalog holds the kinds that the cluster does not serve, for callers that read repeatedly. Nil means that every kind is requested.
 	Catalog *Catalog
-	// Others are kinds that are looked through for what they mention, of which those that are known here are left out. One that may not be
-	// listed, or fails, is left out, too: many clusters have kinds that an auditor may not read and that have nothing to do with a stack.
+	// Others are kinds that are searched for mentions. Kinds that this package reads are ignored. So are kinds that cannot be listed:
+	// many clusters have kinds that an auditor may not read and that are unrelated to a stack.
 	Others []schema.GroupVersionKind
 }
 
-// namespaces of the lists: metav1.NamespaceAll, or one namespace after the other.
+// namespaces returns the namespaces to list: metav1.NamespaceAll, or those of the scope, sorted.
 func (s Scope) namespaces() []string {
 	if len(s.Namespaces) == 0 {
 		return []string{metav1.NamespaceAll}
 	}
-	places := slices.Clone(s.Namespaces)
-	slices.Sort(places)
-	return slices.Compact(places)
+	names := slices.Clone(s.Namespaces)
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
-// Read takes a snapshot of a live cluster. A reader that goes to the API server itself is needed: a cache may hold only a part. A kind
-// that may not be read, or that is too much to read, becomes Unread; one that the API server does not have is left out. The error is
-// for a cluster that does not answer.
+// Read takes a snapshot of a live cluster. The reader must query the API server: a cache may hold only part of the objects. A kind that
+// the caller may not list, or that has too many objects, becomes Unread. A kind that the API server does not serve is ignored. Read
+// returns an error when the API server does not answer.
 //
-// The reader's scheme must know Kubernetes' own kinds and OpenIMStack. Kinds of others are found by the reader's RESTMapper, when it
-// has one, as client.Client does; otherwise in the versions that are known here.
+// The reader's scheme must contain Kubernetes' kinds and OpenIMStack. Third-party kinds are resolved by the reader's RESTMapper when
+// the reader has one, like client.Client; otherwise the versions in this package's tables are listed.
 func Read(ctx context.Context, reader client.Reader, scope Scope) (*World, error) {
 	r := &clusterReader{ctx: ctx, reader: reader, scope: scope, snapshot: &World{Source: Source{Kind: Cluster, Name: scope.Name}}}
 	if len(scope.Namespaces) > 0 {
@@ -74,7 +74,7 @@ func Read(ctx context.Context, reader client.Reader, scope Scope) (*World, error
 	return r.snapshot, nil
 }
 
-// mentions looks the objects of a kind through that is not known here.
+// mentions searches the objects of a kind that this package does not read.
 func (r *clusterReader) mentions(gvk schema.GroupVersionKind) error {
 	known := func(k thirdPartyKind) bool { return k.GroupKind == gvk.GroupKind() && k.read == nil }
 	if ignoredForMentions(gvk.GroupKind()) || slices.ContainsFunc(thirdPartyKinds, known) {
@@ -83,12 +83,12 @@ func (r *clusterReader) mentions(gvk schema.GroupVersionKind) error {
 	_, maker := podMakers[gvk.GroupKind()]
 	list := &unstructured.UnstructuredList{}
 	list.SetGroupVersionKind(gvk.GroupVersion().WithKind(gvk.Kind + "List"))
-	for _, place := range r.scope.namespaces() {
-		err := r.pages(list, place, func() error {
+	for _, namespace := range r.scope.namespaces() {
+		err := r.pages(list, namespace, func() error {
 			for i := range list.Items {
 				if m := mentionOf(gvk, list.Items[i].Object); m != nil {
 					if maker {
-						m.Labels = nil // its pods are read as pods
+						m.Labels = nil // the object's pods are in the snapshot
 					}
 					r.snapshot.Mentions = append(r.snapshot.Mentions, *m)
 				}
@@ -103,7 +103,7 @@ func (r *clusterReader) mentions(gvk schema.GroupVersionKind) error {
 	return nil
 }
 
-// clusterReader is a snapshot on its way.
+// clusterReader reads a snapshot from a cluster.
 type clusterReader struct {
 	ctx      context.Context
 	reader   client.Reader
@@ -111,7 +111,7 @@ type clusterReader struct {
 	snapshot *World
 }
 
-// namespaces reads what selectors of namespaces match: their metadata.
+// namespaces reads the metadata of namespaces, which namespace selectors match.
 func (r *clusterReader) namespaces() error {
 	list := &metav1.PartialObjectMetadataList{}
 	list.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("NamespaceList"))
@@ -131,7 +131,7 @@ func (r *clusterReader) namespaces() error {
 	return r.getNamespaces()
 }
 
-// getNamespaces reads the namespaces of the scope by name, when they may not be listed: their own labels at least are then known.
+// getNamespaces reads the namespaces of the scope by name. It is used when listing namespaces is forbidden.
 func (r *clusterReader) getNamespaces() error {
 	if len(r.scope.Namespaces) == 0 {
 		return nil
