@@ -9,24 +9,24 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// matchedEnd is an end, compared with everything that policies can say of it.
+// matchedEnd is an end with the selectors, blocks and policies that match it.
 type matchedEnd struct {
-	// pod is nil for an address outside. Of a class it is one of its pods.
+	// pod is nil for an address outside. In a class it is one of the class's pods.
 	pod *corev1.Pod
-	// selectable is false for addresses outside and for pods on their node's network: no selector matches them.
+	// selectable is false for addresses outside and for pods on their node's network. No selector matches them.
 	selectable bool
 	finished   bool
 	// pods and namespaces are the numbers of the selectors that match.
 	pods, namespaces bits
-	// families of its addresses, and the ipBlocks that match them, by family.
+	// families of the addresses, and the ipBlocks that match the addresses, by family.
 	families families
 	blocks   [familyCount]bits
-	// selecting are the policies that select it, by direction.
+	// selecting are the policies that select the pod, by direction.
 	selecting [directions][]*policy
-	// nodes that it runs on, and their addresses, as far as they are known.
+	// nodes of the pods and their addresses, as far as they are known.
 	nodes         []string
 	nodeAddresses []netip.Addr
-	// address is the one that an address outside, or a pod on its node's network, is seen with.
+	// addresses of an address outside, or of a pod on its node's network.
 	addresses []netip.Addr
 }
 
@@ -92,7 +92,7 @@ func (e *Evaluator) selecting(namespace string, matched bits) (found [directions
 	return found
 }
 
-// podAddresses are the addresses that a pod's status names, one of each family.
+// podAddresses returns the addresses in a pod's status, one of each family.
 func podAddresses(pod *corev1.Pod) []netip.Addr {
 	return addresses(pod.Status.PodIP, pod.Status.PodIPs, func(ip corev1.PodIP) string { return ip.IP })
 }
@@ -117,7 +117,7 @@ func addresses[T any](first string, all []T, text func(T) string) []netip.Addr {
 	return found
 }
 
-// isolating names the policies that select the place for a direction.
+// isolating returns the names of the policies that select the end for a direction.
 func (p *matchedEnd) isolating(d direction) []types.NamespacedName {
 	var names []types.NamespacedName
 	for _, each := range p.selecting[d] {
@@ -126,7 +126,7 @@ func (p *matchedEnd) isolating(d direction) []types.NamespacedName {
 	return names
 }
 
-// listens tells whether a pod has a container port of a name, a protocol and a number. A name may stand at several containers.
+// listens reports whether a pod has a container port of this name, protocol and number. Several containers may use one name.
 func listens(pod *corev1.Pod, name string, protocol corev1.Protocol, port int32) bool {
 	matches := func(c corev1.Container) bool {
 		return slices.ContainsFunc(c.Ports, func(p corev1.ContainerPort) bool {
@@ -137,12 +137,12 @@ func listens(pod *corev1.Pod, name string, protocol corev1.Protocol, port int32)
 		slices.ContainsFunc(pod.Spec.InitContainers, func(c corev1.Container) bool { return sidecar(c) && matches(c) })
 }
 
-// sidecar tells whether an init container goes on running beside the others (KEP-753).
+// sidecar reports whether an init container keeps running beside the main containers (KEP-753).
 func sidecar(c corev1.Container) bool {
 	return c.RestartPolicy != nil && *c.RestartPolicy == corev1.ContainerRestartPolicyAlways
 }
 
-// protocolOf is TCP unless the port says otherwise.
+// protocolOf returns the protocol of a port. The default is TCP.
 func protocolOf(p corev1.ContainerPort) corev1.Protocol {
 	if p.Protocol == "" {
 		return corev1.ProtocolTCP

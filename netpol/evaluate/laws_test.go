@@ -38,7 +38,7 @@ func pairs(c evaluatetest.Cluster, each func(from, to evaluate.End, p evaluatete
 	for _, a := range c.Outside {
 		ends = append(ends, evaluate.End{Address: a})
 	}
-	ends = append(ends, evaluate.End{}) // an address that nobody knows
+	ends = append(ends, evaluate.End{}) // an unknown address
 	for _, from := range ends {
 		for _, to := range ends {
 			for _, p := range c.Probes {
@@ -126,7 +126,7 @@ func TestTheOrderOfPoliciesDoesNotMatter(t *testing.T) {
 	})
 }
 
-// From a namespace in which everything is denied, a connection stands when each of its sides is allowed, and falls with either.
+// Where everything is denied by default, a connection is open only when a rule allows it on both sides.
 func TestAConnectionNeedsBothOfItsSides(t *testing.T) {
 	denied := networkingv1.NetworkPolicySpec{PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeIngress, networkingv1.PolicyTypeEgress}}
 	ordinary := evaluatetest.Clusters(evaluatetest.Options{})
@@ -242,7 +242,7 @@ func TestClassesOfAddressesChangeNoAnswer(t *testing.T) {
 	})
 }
 
-// Whom a rule lets in, and what the verdict says of it, agree: each says so when the other does.
+// The peers of a rule agree with the rules in a verdict.
 func TestAVerdictsRulesAreThoseThatListTheirPartners(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := evaluatetest.Clusters(evaluatetest.Options{}).Draw(t, "cluster")

@@ -9,24 +9,24 @@ import (
 )
 
 const (
-	// MaxAttempts bounds a plan, so that what came of it fits into a container's termination message: one letter each of 4096 bytes.
+	// MaxAttempts bounds a plan. Its outcomes must fit into a container's termination message of 4096 bytes, with one letter each.
 	MaxAttempts = 2048
 	// MaxMessage is the length of a container's termination message, in bytes (Kubernetes API, ContainerStateTerminated.message).
 	MaxMessage = 4096
-	// attemptsParallel bounds the attempts of a plan that are under way at once.
+	// attemptsParallel bounds the concurrent attempts of a plan.
 	attemptsParallel = 256
 	// retryInterval is the time between two rounds of attempts.
 	retryInterval = 500 * time.Millisecond
-	// maxSettle bounds how long attempts are made again.
+	// maxSettle bounds how long attempts are repeated.
 	maxSettle = time.Minute
-	// messageVersion begins each message, so that a prober of another release is not misread.
+	// messageVersion starts each message, so that the message of another release is recognised.
 	messageVersion = "v1 "
 )
 
-// Attempt is a connection that a plan makes.
+// Attempt is a connection that a plan attempts.
 type Attempt struct {
 	Address netip.AddrPort
-	// Open is true when it must succeed, false when it must not.
+	// Open is true when the attempt must succeed, false when it must fail.
 	Open bool
 }
 
@@ -43,7 +43,7 @@ func (a Attempt) String() string {
 	return wordShut + a.Address.String()
 }
 
-// ParseAttempt is the reverse of String.
+// ParseAttempt parses the result of String.
 func ParseAttempt(word string) (Attempt, error) {
 	address, open := strings.CutPrefix(word, wordOpen)
 	if !open {
@@ -59,19 +59,20 @@ func ParseAttempt(word string) (Attempt, error) {
 	return Attempt{Address: parsed, Open: open}, nil
 }
 
-// Patience says how long a plan tries.
+// Patience holds the times of a plan.
 type Patience struct {
-	// Timeout of one attempt. More than a second, so that one lost SYN is sent again (RFC 6298: after 1 s).
+	// Timeout of one attempt. It should exceed one second, so that a lost SYN is sent again (RFC 6298: after 1 s).
 	Timeout time.Duration
-	// Settle is how long an attempt that does not agree with the plan is made again: networks follow policies with a delay.
+	// Settle is how long an attempt with an unexpected outcome is repeated: networks apply policies with a delay.
 	Settle time.Duration
 }
 
-// Run makes the attempts of a plan and returns what came of each, in the order given.
+// Run makes the attempts of a plan and returns their outcomes in the order of the plan.
 //
-// What must be open is tried before the rest and after it: were it tried once, a network that comes up, or goes away, between the two
-// would look sealed. What must be shut counts as open only if it still is when Settle has passed.
-func Run(ctx context.Context, patience Patience, plan []Attempt) []Outcome {
+// Attempts that must succeed are made before and after all others. Made only once, they would not reveal a network that was down during
+// the other attempts, and a network that is down looks sealed. An attempt that must fail counts as open only if it still succeeds when
+// Settle has passed.
+func Run(ctx context.Context, timing Patience, plan []Attempt) []Outcome {
 	outcomes := make([]Outcome, len(plan))
 	var open, shut []int
 	for i, a := range plan {
@@ -81,10 +82,10 @@ func Run(ctx context.Context, patience Patience, plan []Attempt) []Outcome {
 			shut = append(shut, i)
 		}
 	}
-	settle(ctx, patience, plan, outcomes, open)
-	settle(ctx, patience, plan, outcomes, shut)
+	settle(ctx, timing, plan, outcomes, open)
+	settle(ctx, timing, plan, outcomes, shut)
 	after := make([]Outcome, len(plan))
-	settle(ctx, patience, plan, after, open)
+	settle(ctx, timing, plan, after, open)
 	for _, i := range open {
 		if outcomes[i] == Open {
 			outcomes[i] = after[i]
@@ -93,16 +94,16 @@ func Run(ctx context.Context, patience Patience, plan []Attempt) []Outcome {
 	return outcomes
 }
 
-// settle makes the attempts with these indexes until all agree with the plan, or the time is over.
-func settle(ctx context.Context, patience Patience, plan []Attempt, outcomes []Outcome, pending []int) {
-	deadline := time.Now().Add(patience.Settle)
+// settle makes the attempts with the given indexes until all outcomes are as expected or the time is over.
+func settle(ctx context.Context, timing Patience, plan []Attempt, outcomes []Outcome, pending []int) {
+	deadline := time.Now().Add(timing.Settle)
 	for len(pending) > 0 {
 		targets := make([]string, len(pending))
 		for i, index := range pending {
 			targets[i] = plan[index].Address.String()
 		}
 		var disagree []int
-		for i, result := range attempt(ctx, patience.Timeout, targets, attemptsParallel) {
+		for i, result := range attempt(ctx, timing.Timeout, targets, attemptsParallel) {
 			outcomes[pending[i]] = result.Result
 			if plan[pending[i]].Open != (result.Result == Open) {
 				disagree = append(disagree, pending[i])
@@ -119,10 +120,10 @@ func settle(ctx context.Context, patience Patience, plan []Attempt, outcomes []O
 	}
 }
 
-// outcomeLetters of the outcomes in a message.
+// outcomeLetters are the letters of a message.
 var outcomeLetters = map[Outcome]byte{Open: 'o', Refused: 'r', Timeout: 't', Error: 'e'}
 
-// Message tells outcomes in one letter each, behind the version.
+// Message encodes outcomes as the version and one letter each. Example: v1 ort
 func Message(outcomes []Outcome) string {
 	text := []byte(messageVersion)
 	for _, o := range outcomes {
@@ -131,15 +132,15 @@ func Message(outcomes []Outcome) string {
 	return string(text)
 }
 
-// ParseMessage is the reverse of Message for a plan of so many attempts.
+// ParseMessage decodes the result of Message for a plan with the given number of attempts.
 func ParseMessage(text string, attempts int) ([]Outcome, error) {
 	body, ok := strings.CutPrefix(strings.TrimSpace(text), strings.TrimSpace(messageVersion))
 	if !ok {
-		return nil, fmt.Errorf("the prober's message does not start with %q: run the prober of the operator's own release", messageVersion)
+		return nil, fmt.Errorf("reading the prober's message: it does not start with %q: run the prober of the operator's own release", messageVersion)
 	}
 	body = strings.TrimSpace(body)
 	if len(body) != attempts {
-		return nil, fmt.Errorf("the prober tells of %d attempts, and the plan has %d", len(body), attempts)
+		return nil, fmt.Errorf("reading the prober's message: it has %d outcomes, and the plan has %d attempts", len(body), attempts)
 	}
 	byLetter := map[byte]Outcome{}
 	for outcome, letter := range outcomeLetters {
@@ -148,7 +149,7 @@ func ParseMessage(text string, attempts int) ([]Outcome, error) {
 	outcomes := make([]Outcome, attempts)
 	for i := range body {
 		if outcomes[i], ok = byLetter[body[i]]; !ok {
-			return nil, fmt.Errorf("the prober's message holds %q, which is no outcome", body[i])
+			return nil, fmt.Errorf("reading the prober's message: invalid outcome %q", body[i])
 		}
 	}
 	return outcomes, nil

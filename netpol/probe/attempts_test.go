@@ -48,7 +48,7 @@ func TestALeakThatClosesWhileNetworksSettleIsNone(t *testing.T) {
 	g.Expect(Run(t.Context(), Patience{time.Second, 10 * time.Second}, []Attempt{{at(listener.Addr().String()), false}})).To(Equal([]Outcome{Refused}))
 }
 
-// A network that goes away between the control and the rest must not look sealed.
+// A network that fails between the control and the rest must not look sealed.
 func TestTheControlIsTriedAgainAfterTheRest(t *testing.T) {
 	g := NewWithT(t)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -96,7 +96,7 @@ func TestAMessageThatIsNotOneIsRefused(t *testing.T) {
 		"":                     "does not start with",
 		"ooo":                  "does not start with",
 		"v2 ooo":               "does not start with",
-		"v1 oo":                "tells of 2 attempts, and the plan has 3",
+		"v1 oo":                "it has 2 outcomes, and the plan has 3",
 		"v1 oooo":              "tells of 4 attempts",
 		"v1 oxo":               "no outcome",
 		"panic: out of memory": "does not start with",

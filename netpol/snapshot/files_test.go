@@ -186,7 +186,7 @@ func TestErrorsNameTheFileAndTheLine(t *testing.T) {
 		"a namespace that is none":        {"a.yaml", "apiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: ../b}\n", "no valid namespace"},
 		"an apiVersion that is none":      {"a.yaml", "apiVersion: a/b/c\nkind: Pod\nmetadata: {name: a}\n", `apiVersion "a/b/c"`},
 		"a bare list":                     {"a.yaml", "- a\n", "a.yaml:1: a list without apiVersion and kind"},
-		"a word":                          {"a.yaml", pod + "---\nword\n", "a.yaml:5: it is string, not an object"},
+		"a word":                          {"a.yaml", pod + "---\nword\n", "a.yaml:5: a string, not an object"},
 		"a binary":                        {"a.yaml", "a: b\n\x00", "a.yaml:2: contains a zero byte"},
 		"two that differ": {"a.yaml", pod + "---\n" + "apiVersion: v1\nkind: Pod\nmetadata: {name: a, labels: {b: c}}\n",
 			"a.yaml:5: Pod default/a differs from the object of the same name in a.yaml:1"},
@@ -267,6 +267,6 @@ func TestBoundsOfAFolder(t *testing.T) {
 		_, warnings, err := snapshot.FromFiles(folder(t, map[string]string{"a.yaml": many.String()}), "")
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(warnings).To(HaveLen(51))
-		g.Expect(warnings[50]).To(Equal("and 30 more of this sort"))
+		g.Expect(warnings[50]).To(Equal("and 30 more warnings"))
 	})
 }

@@ -196,7 +196,7 @@ func TestAListWithoutEndIsCutOff(t *testing.T) {
 	}})
 	w, err := snapshot.Read(t.Context(), c, snapshot.Scope{})
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(w.Unread).To(ConsistOf(snapshot.Unread{Kind: "Service", Reason: "there are more than 200000 of kind Service in all namespaces: read fewer namespaces"}))
+	g.Expect(w.Unread).To(ConsistOf(snapshot.Unread{Kind: "Service", Reason: "more than 200000 objects of kind Service in all namespaces: read fewer namespaces"}))
 }
 
 func TestForbiddenKindsAreReported(t *testing.T) {
