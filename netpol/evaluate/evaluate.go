@@ -109,7 +109,7 @@ func New(namespaces []corev1.Namespace, policies []networkingv1.NetworkPolicy) (
 	for i := range policies {
 		p, err := e.compile(&policies[i])
 		if err != nil {
-			wrong = append(wrong, fmt.Errorf("invalid NetworkPolicy %s/%s: %w", policies[i].Namespace, policies[i].Name, err))
+			wrong = append(wrong, fmt.Errorf("NetworkPolicy %s/%s is not valid: %w", policies[i].Namespace, policies[i].Name, err))
 			continue
 		}
 		e.byNamespace[p.name.Namespace] = append(e.byNamespace[p.name.Namespace], p)

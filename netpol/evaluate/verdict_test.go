@@ -150,7 +150,7 @@ func TestInvalidPoliciesAreNamed(t *testing.T) {
 			g := NewWithT(t)
 			namespaces, _ := fixture()
 			e, err := evaluate.New(namespaces, policies(t, spec, `{podSelector: {matchLabels: {app: db}}, policyTypes: [Ingress]}`))
-			g.Expect(err).To(MatchError(And(HavePrefix("invalid NetworkPolicy im/p0: "), ContainSubstring(want))))
+			g.Expect(err).To(MatchError(And(HavePrefix("NetworkPolicy im/p0 is not valid: "), ContainSubstring(want))))
 			g.Expect(connect(t, e, "im/db > im/web 80").Open).To(BeTrue(), "the first does not count")
 			g.Expect(connect(t, e, "im/web > im/db 80").Open).To(BeFalse(), "the second does")
 		})

@@ -91,14 +91,14 @@ func TestAMessageReadsAsItIsWritten(t *testing.T) {
 	})
 }
 
-func TestAMessageThatIsNotOneIsRefused(t *testing.T) {
+func TestInvalidMessagesAreRefused(t *testing.T) {
 	for message, says := range map[string]string{
 		"":                     "does not start with",
 		"ooo":                  "does not start with",
 		"v2 ooo":               "does not start with",
 		"v1 oo":                "it has 2 outcomes, and the plan has 3",
-		"v1 oooo":              "tells of 4 attempts",
-		"v1 oxo":               "no outcome",
+		"v1 oooo":              "it has 4 outcomes",
+		"v1 oxo":               "invalid outcome",
 		"panic: out of memory": "does not start with",
 	} {
 		_, err := ParseMessage(message, 3)
