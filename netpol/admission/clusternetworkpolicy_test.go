@@ -68,9 +68,9 @@ func TestARuleSaysForWhomItIs(t *testing.T) {
 	g := NewWithT(t)
 	policies, err := admission.ClusterNetworkPolicies(stackGraph(nil, openim.Facts{}), admission.DefaultPriority)
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(ruleNames(t, policies, "backend", "ingress")).To(Equal([]string{"Pass from gateway", "Deny from nobody else"}))
-	g.Expect(ruleNames(t, policies, "gateway", "ingress")).To(Equal([]string{"Pass from admins, clients", "Deny from nobody else"}))
-	g.Expect(ruleNames(t, policies, "crontask", "ingress")).To(Equal([]string{"Deny from nobody else"}))
+	g.Expect(ruleNames(t, policies, "backend", "ingress")).To(Equal([]string{"Pass from gateway", "Deny from all others"}))
+	g.Expect(ruleNames(t, policies, "gateway", "ingress")).To(Equal([]string{"Pass from admins, clients", "Deny from all others"}))
+	g.Expect(ruleNames(t, policies, "crontask", "ingress")).To(Equal([]string{"Deny from all others"}))
 }
 
 // A block stands for what is outside the cluster: as a source no such policy sees it; as a target it is passed on whole, since the
@@ -81,7 +81,7 @@ func TestBlocksOfAddresses(t *testing.T) {
 	network := &v1alpha1.Network{Clients: []v1alpha1.Peer{{IPBlock: &v1alpha1.IPBlock{CIDR: "192.0.2.0/24"}}}}
 	policies, err := admission.ClusterNetworkPolicies(stackGraph(network, facts), admission.DefaultPriority)
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(ruleNames(t, policies, "gateway", "ingress")).To(Equal([]string{"Deny from nobody else"}))
+	g.Expect(ruleNames(t, policies, "gateway", "ingress")).To(Equal([]string{"Deny from all others"}))
 	for _, p := range policies {
 		g.Expect(fmt.Sprint(p.Object)).NotTo(ContainSubstring("10.0.1.0/24"), "a Deny of the exception would be right, a Pass without the block wrong")
 		if p.GetLabels()[v1alpha1.LabelComponent] == "msggateway" {

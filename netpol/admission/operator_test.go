@@ -115,7 +115,7 @@ var _ = Describe("The operator", func() {
 				var slices discoveryv1.EndpointSliceList
 				g.Expect(root.List(ctx, &slices, client.InNamespace(ns))).To(Succeed())
 				g.Expect(len(slices.Items)).To(BeNumerically(">=", services))
-			}).Should(Succeed(), "with their own accounts, under guards that enforce")
+			}).Should(Succeed(), "with their own accounts, in mode Enforce")
 
 			By("changing a Deployment, which rolls")
 			var api appsv1.Deployment
