@@ -108,16 +108,16 @@ func TestManyPeersMakeFewRules(t *testing.T) {
 	}
 }
 
-func TestWhatDoesNotFitIsSaid(t *testing.T) {
+func TestLimitsAreReported(t *testing.T) {
 	var places []openim.Endpoint
 	for i, peer := range blocks(40) {
 		places = append(places, openim.Endpoint{Port: int32(20000 + i), Peers: []networkingv1.NetworkPolicyPeer{peer}})
 	}
 	_, err := admission.ClusterNetworkPolicies(stackGraph(nil, openim.Facts{Endpoints: map[openim.Dependency][]openim.Endpoint{openim.Redis: places}}), admission.DefaultPriority)
-	NewWithT(t).Expect(err).To(MatchError(MatchRegexp(`what leaves [a-z-]+ takes \d+ rules, and a ClusterNetworkPolicy holds 25: name fewer peers`)))
+	NewWithT(t).Expect(err).To(MatchError(MatchRegexp(`compiling the egress of [a-z-]+: \d+ rules, and a ClusterNetworkPolicy has at most 25: name fewer peers`)))
 
 	for _, priority := range []int32{-1, 1001} {
 		_, err = admission.ClusterNetworkPolicies(stackGraph(nil, openim.Facts{}), priority)
-		NewWithT(t).Expect(err).To(MatchError(ContainSubstring("write one from 0 to 1000")))
+		NewWithT(t).Expect(err).To(MatchError(ContainSubstring("write a number from 0 to 1000")))
 	}
 }

@@ -12,45 +12,45 @@ import (
 	"github.com/openimstack/openim-operator/openim"
 )
 
-// state of a connection. The greater is the more telling: where several meet, it is the one that is drawn.
+// state of a connection. Where several connections share a point, the greatest state is drawn.
 type state int
 
 const (
 	none state = iota
 	intended
 	exception
-	missing // should be open and is not
+	missing // must be open and is shut
 	unexpected
 )
 
-// class of CSS.
+// class returns the CSS class of a state.
 func (s state) class() string { return [...]string{"none", "ok", "exc", "mis", "bad"}[s] }
 
-// model is a report in the terms of the drawing: who stands where, and which of them are joined.
+// model is a report in the terms of the drawing: components, peers, stores, and their connections.
 type model struct {
 	report    audit.Report
-	gateway   *process // nil when the spec has a wrapper of its own
+	gateway   *process // nil when the stack has an external wrapper
 	backend   *process
 	processes []*process
-	// outside are those whom the spec or the stack lets in.
+	// outside are the peers that may connect to components.
 	outside []*peer
-	// intruders are whom nobody lets in, told apart by the audit: here they stand together.
+	// intruders are all unexpected sources of the report, drawn as one group.
 	intruders intruderGroup
-	// callees are the processes that processes call; stores are what the stack reaches outside.
+	// callees are processes that other processes call. stores are destinations outside the stack.
 	callees, stores []*column
-	// flows are the connections that begin at the wrapper.
+	// flows are the connections that start at gateway or backend.
 	flows []flow
 }
 
 type process struct {
 	name  string
 	ports []audit.Port
-	// door is true for ports that anyone outside may reach, by their number.
+	// openPorts are the states of ports that sources outside may reach, by number.
 	openPorts map[int32]state
 	marks     []int // numbers of findings, from 1
 	// points by name of column.
 	points map[string]*point
-	// attempts of strangers: ports that stopped them, and ports that did not.
+	// stopped and breached are the intruders' attempts that were blocked and that succeeded.
 	stopped, breached []string
 }
 
@@ -101,7 +101,7 @@ func newModel(r audit.Report) *model {
 	return s
 }
 
-// components finds out what runs, in the order of the catalogue; components that it does not know come after.
+// components returns the components of the report, in the order of the catalogue. Unknown components come last.
 func (s *model) components() map[string]*process {
 	all := map[string]*process{}
 	var order []string
@@ -180,7 +180,8 @@ func (s *model) connect(all map[string]*process) {
 	slices.SortStableFunc(s.outside, func(a, b *peer) int { return s.beyondGateway(a) - s.beyondGateway(b) })
 }
 
-// beyondGateway counts the processes that a party reaches past the gateway. Parties with most come last: their lanes are longest.
+// beyondGateway returns the number of components that a peer reaches without the gateway. Peers are sorted by it, because their lanes
+// are longer.
 func (s *model) beyondGateway(p *peer) int {
 	count := 0
 	for _, t := range p.targets {
@@ -191,7 +192,7 @@ func (s *model) beyondGateway(p *peer) int {
 	return count
 }
 
-// ByException is true for a connection that is open by an exception which the spec asks for.
+// ByException reports whether an exception of the spec opens a connection.
 func ByException(r audit.Report, c audit.Connection) bool {
 	return c.Field != "" && slices.ContainsFunc(r.Exceptions, func(e audit.Exception) bool { return e.Field == c.Field })
 }
@@ -204,7 +205,7 @@ func (s *model) stateOf(c audit.Connection) state {
 	return intended
 }
 
-// overlayCells lays what was evaluated over what is intended.
+// overlayCells adds the cells whose result differs from the intention, and the attempts of intruders.
 func (s *model) overlayCells(all map[string]*process) {
 	for _, c := range s.report.Cells {
 		state := none
@@ -233,7 +234,7 @@ func (s *model) overlayCells(all map[string]*process) {
 	}
 }
 
-// joined marks a flow of the wrapper's that is not as intended. It is false when there is none.
+// joined sets the state of a flow of gateway or backend. It reports false when there is no such flow.
 func (s *model) joined(from, to string, port audit.Port, state state, about string) bool {
 	for i := range s.flows {
 		f := &s.flows[i]
@@ -245,13 +246,13 @@ func (s *model) joined(from, to string, port audit.Port, state state, about stri
 	return false
 }
 
-// attempt of a stranger at a port.
+// attempt adds an attempt of an intruder at a port.
 func (s *model) attempt(c audit.Cell, to *process) {
 	if !slices.Contains(s.intruders.names, c.From) {
 		s.intruders.names = append(s.intruders.names, c.From)
 	}
 	s.intruders.tried++
-	place := c.To + ":" + portText(c.Port)
+	target := c.To + ":" + portText(c.Port)
 	switch {
 	case !c.Evaluated:
 		s.intruders.stopped++
@@ -259,7 +260,7 @@ func (s *model) attempt(c audit.Cell, to *process) {
 			to.stopped = appendNew(to.stopped, cellText(c))
 		}
 	case c.Expected:
-		s.intruders.expected = appendNew(s.intruders.expected, place)
+		s.intruders.expected = appendNew(s.intruders.expected, target)
 	default:
 		s.intruders.opened++
 		if to != nil {
@@ -274,8 +275,8 @@ func (s *model) attempt(c audit.Cell, to *process) {
 
 func (s *model) findings(all map[string]*process) {
 	for i, f := range s.report.Findings {
-		for _, place := range f.Ports {
-			name, number, _ := strings.Cut(place, ":")
+		for _, target := range f.Ports {
+			name, number, _ := strings.Cut(target, ":")
 			if p := all[name]; p != nil {
 				p.marks = appendNew(p.marks, i+1)
 				if port, err := strconv.ParseInt(number, 10, 32); err == nil && f.Severity != audit.Low {
@@ -355,7 +356,7 @@ func edgeText(c audit.Connection) string {
 	return fmt.Sprintf("%s → %s:%s: %s", c.From, c.To, portsText(c.Ports), c.Reason)
 }
 
-// cellText says in words how a cell was decided, and by which policy.
+// cellText returns the result of a cell and the deciding policies in words.
 func cellText(c audit.Cell) string {
 	verb := "is shut"
 	if c.Evaluated {
