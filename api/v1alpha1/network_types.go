@@ -19,7 +19,7 @@ type Network struct {
 	// +kubebuilder:validation:MaxItems=32
 	Admins []Peer `json:"admins,omitempty"`
 
-	// monitoring may reach the metrics ports, which have no authentication. Default: nobody.
+	// monitoring may reach the metrics ports, which have no authentication. Default: none.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
@@ -38,7 +38,7 @@ type Network struct {
 	// +optional
 	WebSocket WebSocketMode `json:"webSocket,omitempty"`
 
-	// webSocketClients may reach OpenIM's WebSocket when webSocket is Direct. Nobody else may.
+	// webSocketClients are the peers that may reach OpenIM's WebSocket when webSocket is Direct.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1

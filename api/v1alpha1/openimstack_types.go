@@ -111,7 +111,7 @@ type KeyReference struct {
 	Key string `json:"key,omitempty"`
 }
 
-// PullPolicy says when the kubelet pulls an image.
+// PullPolicy selects when the kubelet pulls an image.
 // +kubebuilder:validation:Enum=Always;IfNotPresent;Never
 type PullPolicy string
 

@@ -22,7 +22,7 @@ import (
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 )
 
-// change is a patch of an object, in one of the ways in which the API takes it.
+// change is a patch of an object, of one of the API's patch types.
 type change struct {
 	name string
 	kind types.PatchType
@@ -53,7 +53,7 @@ var refusedBy = func(policy string) OmegaMatcher {
 	return MatchError(And(ContainSubstring(policyName(policy)), ContainSubstring("OpenIMStack \"")))
 }
 
-var _ = Describe("Whoever has every right in the cluster", func() {
+var _ = Describe("A user with every right in the cluster", func() {
 	var ns string
 	var made *v1alpha1.OpenIMStack
 	var m user

@@ -15,7 +15,7 @@ import (
 	"github.com/openimstack/openim-operator/openim"
 )
 
-// The semantics are tested in test/clusternetworkpolicy, on the API's own types and schema. Here: how a graph is written down.
+// test/clusternetworkpolicy tests the semantics with the API's types and schema. These tests check how a graph is compiled.
 
 func stackGraph(network *v1alpha1.Network, facts openim.Facts) graph.Graph {
 	s := &v1alpha1.OpenIMStack{ObjectMeta: metav1.ObjectMeta{Name: "chat", Namespace: "im"}, Spec: v1alpha1.OpenIMStackSpec{Network: network}}
@@ -64,7 +64,7 @@ func TestEachComponentHasAClusterNetworkPolicyThatNamesItsStack(t *testing.T) {
 	}
 }
 
-func TestARuleSaysForWhomItIs(t *testing.T) {
+func TestARuleNamesItsPeers(t *testing.T) {
 	g := NewWithT(t)
 	policies, err := admission.ClusterNetworkPolicies(stackGraph(nil, openim.Facts{}), admission.DefaultPriority)
 	g.Expect(err).NotTo(HaveOccurred())
@@ -73,8 +73,8 @@ func TestARuleSaysForWhomItIs(t *testing.T) {
 	g.Expect(ruleNames(t, policies, "crontask", "ingress")).To(Equal([]string{"Deny from all others"}))
 }
 
-// A block stands for what is outside the cluster: as a source no such policy sees it; as a target it is passed on whole, since the
-// NetworkPolicy behind it still makes the exceptions.
+// A block is outside the cluster. As a source it is omitted, because such a policy does not apply to it. As a target it passes without its
+// exceptions, because the NetworkPolicy still applies them.
 func TestBlocksOfAddresses(t *testing.T) {
 	g := NewWithT(t)
 	facts := openim.Facts{Endpoints: map[openim.Dependency][]openim.Endpoint{openim.Redis: {{Port: 6379, Peers: blocks(1)}}}}

@@ -84,7 +84,7 @@ var _ = Describe("A breach", func() {
 			Expect(as("carol", "platform-admins").Create(ctx, b.object(enforced))).To(MatchError(ContainSubstring(policyName(b.policy))), "no user is exempt yet")
 		}
 		policy := &admissionv1.ValidatingAdmissionPolicy{ObjectMeta: metav1.ObjectMeta{Name: policyName(breaches[0].policy)}}
-		// As docs/admission-policies.md says: the variables have their places.
+		// The variables have a fixed index, as documented in docs/admission-policies.md.
 		exempt := `[{"op":"test","path":"/spec/variables/1/name","value":"exemptUsers"},{"op":"replace","path":"/spec/variables/1/expression","value":"['carol']"},
 			{"op":"test","path":"/spec/variables/2/name","value":"exemptGroups"},{"op":"replace","path":"/spec/variables/2/expression","value":"['platform-admins']"}]`
 		Expect(root.Patch(ctx, policy, client.RawPatch(types.JSONPatchType, []byte(exempt)))).To(Succeed())

@@ -42,7 +42,7 @@ const (
 	soon  = 60 * time.Second
 	tick  = 50 * time.Millisecond
 	stack = "chat"
-	// modeLabel of a namespace says which bindings hold in it.
+	// modeLabel of a namespace selects the bindings that apply to it.
 	modeLabel = "guards"
 )
 
@@ -143,7 +143,7 @@ func waitForPolicies() {
 
 func policyName(short string) string { return "openim-operator-guard-" + short }
 
-// Who writes.
+// Users of the suite.
 const (
 	mallory     = "mallory"
 	operator    = admission.Operator

@@ -93,7 +93,7 @@ func TestAClassWithItselfIsTwoOfItsPods(t *testing.T) {
 	g.Expect(connect(t, e, "im/web > im/web 80").Open).To(BeTrue())
 }
 
-// Pods of a class may run on several nodes: a node reaches those of its own.
+// Pods of a class may run on several nodes: a node reaches the pods that run on it.
 func TestANodeReachesAClassWhenOneOfItsPodsRunsThere(t *testing.T) {
 	g := NewWithT(t)
 	e := evaluator(t, `{podSelector: {}, policyTypes: [Ingress]}`, `infra | {podSelector: {}, policyTypes: [Ingress]}`)

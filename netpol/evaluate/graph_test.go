@@ -82,7 +82,7 @@ func replica(component, suffix string) *corev1.Pod {
 	return p
 }
 
-// member is a pod of a component, the intruder, or somebody of a party that the spec names.
+// member returns a pod of a component, the intruder, or a source that matches a peer of the spec.
 func member(stackGraph graph.Graph, row string) evaluate.End {
 	for _, p := range stackGraph.Parties() {
 		if p.Name != row || p.Anyone() {

@@ -114,7 +114,7 @@ func TestGivenNamespaceLabelsCountMoreThanKnownOnes(t *testing.T) {
 	NewWithT(t).Expect(e.Connect(from, to, 80, "").Open).To(BeTrue())
 }
 
-// Two pods of one name are one pod, unless their UIDs say that one was made anew.
+// Two pods of one name are one pod, unless their UIDs differ because the pod was created again.
 func TestAPodIsKnownByItsUID(t *testing.T) {
 	e := evaluator(t, `{podSelector: {}, policyTypes: [Ingress]}`)
 	old, young := end(t, "im/db"), end(t, "im/db")

@@ -52,7 +52,7 @@ func facts() openim.Facts {
 	return openim.Facts{Endpoints: endpoints}
 }
 
-// sources lists who reaches a port of a component.
+// sources returns the rows that reach a port of a component.
 func sources(g graph.Graph, to, port string) []string {
 	var from []string
 	for _, cell := range g.TruthTable() {

@@ -187,7 +187,7 @@ func TestEveryPolicySaysWhyInBounds(t *testing.T) {
 	}
 }
 
-// OpenShift's DNS pods listen on 5353, and a node-local cache at an address of its own.
+// OpenShift's DNS pods listen on 5353, and a node-local cache has its own address.
 func TestNamesAreResolvedWhereTheSpecSays(t *testing.T) {
 	servers := map[string]string{}
 	for _, c := range fullest().From("api") {
