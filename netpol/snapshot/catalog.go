@@ -7,24 +7,24 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// absenceHolds is how long a kind that the API server lacked is taken to be absent.
-const absenceHolds = time.Minute
+// absenceTTL is how long a kind that the API server does not serve is assumed to be absent.
+const absenceTTL = time.Minute
 
-// Catalog remembers which kinds a cluster lacks, so that a snapshot every few seconds does not ask for each of them: a mapper asks the API
-// server anew for what it does not find. It is safe for concurrent use. A nil Catalog remembers nothing.
+// Catalog remembers the kinds that a cluster does not serve. Snapshots are taken every few seconds, and a RESTMapper queries the API
+// server each time for a kind that it does not find. Catalog is safe for concurrent use. A nil Catalog remembers nothing.
 type Catalog struct {
 	mutex  sync.Mutex
 	absent map[schema.GroupKind]time.Time
 }
 
-func (c *Catalog) lacks(kind schema.GroupKind) bool {
+func (c *Catalog) isAbsent(kind schema.GroupKind) bool {
 	if c == nil {
 		return false
 	}
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
 	since, noted := c.absent[kind]
-	return noted && time.Since(since) < absenceHolds
+	return noted && time.Since(since) < absenceTTL
 }
 
 func (c *Catalog) note(kind schema.GroupKind) {

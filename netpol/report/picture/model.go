@@ -12,45 +12,45 @@ import (
 	"github.com/openimstack/openim-operator/openim"
 )
 
-// state of a connection. The greater is the more telling: where several meet, it is the one that is drawn.
+// state of a connection. Where several connections share a point, the greatest state is drawn.
 type state int
 
 const (
 	none state = iota
 	intended
 	exception
-	missing // should be open and is not
+	missing // must be open and is shut
 	unexpected
 )
 
-// class of CSS.
+// class returns the CSS class of a state.
 func (s state) class() string { return [...]string{"none", "ok", "exc", "mis", "bad"}[s] }
 
-// scene is a report in the terms of the drawing: who stands where, and which of them are joined.
-type scene struct {
+// model is a report in the terms of the drawing: components, peers, stores, and their connections.
+type model struct {
 	report    audit.Report
-	gateway   *process // nil when the spec has a wrapper of its own
+	gateway   *process // nil when the stack has an external wrapper
 	backend   *process
 	processes []*process
-	// outside are those whom the spec or the stack lets in.
-	outside []*party
-	// strangers are whom nobody lets in, told apart by the audit: here they stand together.
-	strangers stranger
-	// callees are the processes that processes call; stores are what the stack reaches outside.
+	// outside are the peers that may connect to components.
+	outside []*peer
+	// intruders are all unexpected sources of the report, drawn as one group.
+	intruders intruderGroup
+	// callees are processes that other processes call. stores are destinations outside the stack.
 	callees, stores []*column
-	// flows are the connections that begin at the wrapper.
+	// flows are the connections that start at gateway or backend.
 	flows []flow
 }
 
 type process struct {
 	name  string
 	ports []audit.Port
-	// door is true for ports that anyone outside may reach, by their number.
-	doors map[int32]state
-	marks []int // numbers of findings, from 1
+	// openPorts are the states of ports that sources outside may reach, by number.
+	openPorts map[int32]state
+	marks     []int // numbers of findings, from 1
 	// points by name of column.
 	points map[string]*point
-	// attempts of strangers: ports that stopped them, and ports that did not.
+	// stopped and breached are the intruders' attempts that were blocked and that succeeded.
 	stopped, breached []string
 }
 
@@ -59,7 +59,7 @@ type point struct {
 	about []string
 }
 
-type party struct {
+type peer struct {
 	name    string
 	peers   []string
 	targets []target
@@ -72,10 +72,10 @@ type target struct {
 	about   string
 }
 
-type stranger struct {
+type intruderGroup struct {
 	names                  []string
 	tried, stopped, opened int
-	doors                  []string
+	expected               []string
 }
 
 type column struct {
@@ -92,22 +92,22 @@ type flow struct {
 	state    state
 }
 
-func newScene(r audit.Report) *scene {
-	s := &scene{report: r}
-	all := s.cast()
+func newModel(r audit.Report) *model {
+	s := &model{report: r}
+	all := s.components()
 	s.connect(all)
-	s.judge(all)
+	s.overlayCells(all)
 	s.findings(all)
 	return s
 }
 
-// cast finds out what runs, in the order of the catalogue; components that it does not know come after.
-func (s *scene) cast() map[string]*process {
+// components returns the components of the report, in the order of the catalogue. Unknown components come last.
+func (s *model) components() map[string]*process {
 	all := map[string]*process{}
 	var order []string
 	add := func(name string, inside bool) {
 		if _, known := graph.Lookup(name); all[name] == nil && (inside || known) {
-			all[name] = &process{name: name, doors: map[int32]state{}, points: map[string]*point{}}
+			all[name] = &process{name: name, openPorts: map[int32]state{}, points: map[string]*point{}}
 			order = append(order, name)
 		}
 	}
@@ -141,24 +141,24 @@ func (s *scene) cast() map[string]*process {
 	return all
 }
 
-func (s *scene) connect(all map[string]*process) {
+func (s *model) connect(all map[string]*process) {
 	for _, c := range s.report.Connections {
 		from, to := all[c.From], all[c.To]
 		state := s.stateOf(c)
 		switch {
 		case c.FromInside && c.ToInside && (from == s.gateway || from == s.backend):
-			s.flows = append(s.flows, flow{from: c.From, to: c.To, ports: c.Ports, about: about(c), state: state})
+			s.flows = append(s.flows, flow{from: c.From, to: c.To, ports: c.Ports, about: edgeText(c), state: state})
 		case c.FromInside && c.ToInside:
 			s.callee(c.To).addPorts(c.Ports)
-			from.point(c.To).raise(state, about(c))
+			from.point(c.To).raise(state, edgeText(c))
 		case c.FromInside:
 			s.store(c.To).addPorts(c.Ports)
-			from.point(c.To).raise(state, about(c))
+			from.point(c.To).raise(state, edgeText(c))
 		case c.ToInside:
-			p := s.party(c)
-			p.targets = append(p.targets, target{process: c.To, ports: c.Ports, state: state, about: about(c)})
+			p := s.peer(c)
+			p.targets = append(p.targets, target{process: c.To, ports: c.Ports, state: state, about: edgeText(c)})
 			for _, port := range c.Ports {
-				to.doors[port.Number] = max(to.doors[port.Number], state)
+				to.openPorts[port.Number] = max(to.openPorts[port.Number], state)
 			}
 		}
 		if to != nil {
@@ -177,11 +177,12 @@ func (s *scene) connect(all map[string]*process) {
 		return slices.IndexFunc(s.processes, func(p *process) bool { return p.name == c.name })
 	}
 	slices.SortStableFunc(s.callees, func(a, b *column) int { return rank(a) - rank(b) })
-	slices.SortStableFunc(s.outside, func(a, b *party) int { return s.beyondGateway(a) - s.beyondGateway(b) })
+	slices.SortStableFunc(s.outside, func(a, b *peer) int { return s.beyondGateway(a) - s.beyondGateway(b) })
 }
 
-// beyondGateway counts the processes that a party reaches past the gateway. Parties with most come last: their lanes are longest.
-func (s *scene) beyondGateway(p *party) int {
+// beyondGateway returns the number of components that a peer reaches without the gateway. Peers are sorted by it, because their lanes
+// are longer.
+func (s *model) beyondGateway(p *peer) int {
 	count := 0
 	for _, t := range p.targets {
 		if s.gateway == nil || t.process != s.gateway.name {
@@ -191,21 +192,21 @@ func (s *scene) beyondGateway(p *party) int {
 	return count
 }
 
-// Excepted is true for a connection that is open by an exception which the spec asks for.
-func Excepted(r audit.Report, c audit.Connection) bool {
+// ByException reports whether an exception of the spec opens a connection.
+func ByException(r audit.Report, c audit.Connection) bool {
 	return c.Field != "" && slices.ContainsFunc(r.Exceptions, func(e audit.Exception) bool { return e.Field == c.Field })
 }
 
 // stateOf an intended connection.
-func (s *scene) stateOf(c audit.Connection) state {
-	if Excepted(s.report, c) {
+func (s *model) stateOf(c audit.Connection) state {
+	if ByException(s.report, c) {
 		return exception
 	}
 	return intended
 }
 
-// judge lays what was evaluated over what is intended.
-func (s *scene) judge(all map[string]*process) {
+// overlayCells adds the cells whose result differs from the intention, and the attempts of intruders.
+func (s *model) overlayCells(all map[string]*process) {
 	for _, c := range s.report.Cells {
 		state := none
 		switch {
@@ -216,25 +217,25 @@ func (s *scene) judge(all map[string]*process) {
 		}
 		from, to := all[c.From], all[c.To]
 		switch {
-		case from == nil && s.partyNamed(c.From) == nil:
+		case from == nil && s.peerNamed(c.From) == nil:
 			s.attempt(c, to)
 		case state == none:
 		case from == nil && to != nil:
-			p := s.partyNamed(c.From)
-			p.targets = append(p.targets, target{process: c.To, ports: []audit.Port{c.Port}, state: state, about: decided(c)})
-		case from != nil && to != nil && s.joined(from.name, to.name, c.Port, state, decided(c)):
+			p := s.peerNamed(c.From)
+			p.targets = append(p.targets, target{process: c.To, ports: []audit.Port{c.Port}, state: state, about: cellText(c)})
+		case from != nil && to != nil && s.joined(from.name, to.name, c.Port, state, cellText(c)):
 		case from != nil && to != nil:
 			s.callee(c.To)
-			from.point(c.To).raise(state, decided(c))
+			from.point(c.To).raise(state, cellText(c))
 		case from != nil:
 			s.store(c.To).addPorts([]audit.Port{c.Port})
-			from.point(c.To).raise(state, decided(c))
+			from.point(c.To).raise(state, cellText(c))
 		}
 	}
 }
 
-// joined marks a flow of the wrapper's that is not as intended. It is false when there is none.
-func (s *scene) joined(from, to string, port audit.Port, state state, about string) bool {
+// joined sets the state of a flow of gateway or backend. It reports false when there is no such flow.
+func (s *model) joined(from, to string, port audit.Port, state state, about string) bool {
 	for i := range s.flows {
 		f := &s.flows[i]
 		if f.from == from && f.to == to && slices.Contains(f.ports, port) {
@@ -245,41 +246,41 @@ func (s *scene) joined(from, to string, port audit.Port, state state, about stri
 	return false
 }
 
-// attempt of a stranger at a port.
-func (s *scene) attempt(c audit.Cell, to *process) {
-	if !slices.Contains(s.strangers.names, c.From) {
-		s.strangers.names = append(s.strangers.names, c.From)
+// attempt adds an attempt of an intruder at a port.
+func (s *model) attempt(c audit.Cell, to *process) {
+	if !slices.Contains(s.intruders.names, c.From) {
+		s.intruders.names = append(s.intruders.names, c.From)
 	}
-	s.strangers.tried++
-	place := c.To + ":" + portText(c.Port)
+	s.intruders.tried++
+	target := c.To + ":" + portText(c.Port)
 	switch {
 	case !c.Evaluated:
-		s.strangers.stopped++
+		s.intruders.stopped++
 		if to != nil {
-			to.stopped = appendNew(to.stopped, decided(c))
+			to.stopped = appendNew(to.stopped, cellText(c))
 		}
 	case c.Expected:
-		s.strangers.doors = appendNew(s.strangers.doors, place)
+		s.intruders.expected = appendNew(s.intruders.expected, target)
 	default:
-		s.strangers.opened++
+		s.intruders.opened++
 		if to != nil {
-			to.breached = appendNew(to.breached, decided(c))
-			to.doors[c.Port.Number] = unexpected
+			to.breached = appendNew(to.breached, cellText(c))
+			to.openPorts[c.Port.Number] = unexpected
 			return
 		}
 		store := s.store(c.To)
-		store.breached = appendNew(store.breached, decided(c))
+		store.breached = appendNew(store.breached, cellText(c))
 	}
 }
 
-func (s *scene) findings(all map[string]*process) {
+func (s *model) findings(all map[string]*process) {
 	for i, f := range s.report.Findings {
-		for _, place := range f.Ports {
-			name, number, _ := strings.Cut(place, ":")
+		for _, target := range f.Ports {
+			name, number, _ := strings.Cut(target, ":")
 			if p := all[name]; p != nil {
 				p.marks = appendNew(p.marks, i+1)
 				if port, err := strconv.ParseInt(number, 10, 32); err == nil && f.Severity != audit.Low {
-					p.doors[int32(port)] = unexpected
+					p.openPorts[int32(port)] = unexpected
 				}
 				continue
 			}
@@ -290,25 +291,25 @@ func (s *scene) findings(all map[string]*process) {
 	}
 }
 
-func (s *scene) party(c audit.Connection) *party {
-	if p := s.partyNamed(c.From); p != nil {
+func (s *model) peer(c audit.Connection) *peer {
+	if p := s.peerNamed(c.From); p != nil {
 		return p
 	}
-	p := &party{name: c.From, peers: c.Peers}
+	p := &peer{name: c.From, peers: c.Peers}
 	s.outside = append(s.outside, p)
 	return p
 }
 
-func (s *scene) partyNamed(name string) *party {
-	i := slices.IndexFunc(s.outside, func(p *party) bool { return p.name == name })
+func (s *model) peerNamed(name string) *peer {
+	i := slices.IndexFunc(s.outside, func(p *peer) bool { return p.name == name })
 	if i < 0 {
 		return nil
 	}
 	return s.outside[i]
 }
 
-func (s *scene) callee(name string) *column { return columnIn(&s.callees, name) }
-func (s *scene) store(name string) *column  { return columnIn(&s.stores, name) }
+func (s *model) callee(name string) *column { return columnIn(&s.callees, name) }
+func (s *model) store(name string) *column  { return columnIn(&s.stores, name) }
 
 func columnIn(columns *[]*column, name string) *column {
 	i := slices.IndexFunc(*columns, func(c *column) bool { return c.name == name })
@@ -351,12 +352,12 @@ func appendNew[T comparable](list []T, value T) []T {
 	return append(list, value)
 }
 
-func about(c audit.Connection) string {
+func edgeText(c audit.Connection) string {
 	return fmt.Sprintf("%s → %s:%s: %s", c.From, c.To, portsText(c.Ports), c.Reason)
 }
 
-// decided says in words how a cell was decided, and by which policy.
-func decided(c audit.Cell) string {
+// cellText returns the result of a cell and the deciding policies in words.
+func cellText(c audit.Cell) string {
 	verb := "is shut"
 	if c.Evaluated {
 		verb = "is open"

@@ -23,7 +23,7 @@ var quick = Patience{Timeout: 300 * time.Millisecond, Settle: 300 * time.Millise
 func TestAPlanTellsWhatPassesFromWhatDoesNot(t *testing.T) {
 	g := NewWithT(t)
 	open, refused, dropped := at(listen(t)), at(dead(t)), at(silent(t))
-	outcomes := Try(t.Context(), quick, []Attempt{
+	outcomes := Run(t.Context(), quick, []Attempt{
 		{refused, false}, {open, true}, {dropped, false}, {open, false}, {refused, true}, {dropped, true},
 	})
 	g.Expect(outcomes).To(Equal([]Outcome{Refused, Open, Timeout, Open, Refused, Timeout}), "in the order of the plan, whatever was expected")
@@ -37,7 +37,7 @@ func TestAControlThatAnswersAMomentLaterIsWaitedFor(t *testing.T) {
 			t.Cleanup(func() { _ = listener.Close() })
 		}
 	})
-	g.Expect(Try(t.Context(), Patience{time.Second, 10 * time.Second}, []Attempt{{at(address), true}})).To(Equal([]Outcome{Open}))
+	g.Expect(Run(t.Context(), Patience{time.Second, 10 * time.Second}, []Attempt{{at(address), true}})).To(Equal([]Outcome{Open}))
 }
 
 func TestALeakThatClosesWhileNetworksSettleIsNone(t *testing.T) {
@@ -45,10 +45,10 @@ func TestALeakThatClosesWhileNetworksSettleIsNone(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	g.Expect(err).NotTo(HaveOccurred())
 	time.AfterFunc(200*time.Millisecond, func() { _ = listener.Close() })
-	g.Expect(Try(t.Context(), Patience{time.Second, 10 * time.Second}, []Attempt{{at(listener.Addr().String()), false}})).To(Equal([]Outcome{Refused}))
+	g.Expect(Run(t.Context(), Patience{time.Second, 10 * time.Second}, []Attempt{{at(listener.Addr().String()), false}})).To(Equal([]Outcome{Refused}))
 }
 
-// A network that goes away between the control and the rest must not look sealed.
+// A network that fails between the control and the rest must not look sealed.
 func TestTheControlIsTriedAgainAfterTheRest(t *testing.T) {
 	g := NewWithT(t)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -60,7 +60,7 @@ func TestTheControlIsTriedAgainAfterTheRest(t *testing.T) {
 		}
 	}()
 	dropped := at(silent(t))
-	outcomes := Try(t.Context(), quick, []Attempt{{at(listener.Addr().String()), true}, {dropped, false}})
+	outcomes := Run(t.Context(), quick, []Attempt{{at(listener.Addr().String()), true}, {dropped, false}})
 	g.Expect(outcomes).To(Equal([]Outcome{Refused, Timeout}))
 }
 
@@ -91,14 +91,14 @@ func TestAMessageReadsAsItIsWritten(t *testing.T) {
 	})
 }
 
-func TestAMessageThatIsNotOneIsRefused(t *testing.T) {
+func TestInvalidMessagesAreRefused(t *testing.T) {
 	for message, says := range map[string]string{
 		"":                     "does not start with",
 		"ooo":                  "does not start with",
 		"v2 ooo":               "does not start with",
-		"v1 oo":                "tells of 2 attempts, and the plan has 3",
-		"v1 oooo":              "tells of 4 attempts",
-		"v1 oxo":               "no outcome",
+		"v1 oo":                "it has 2 outcomes, and the plan has 3",
+		"v1 oooo":              "it has 4 outcomes",
+		"v1 oxo":               "invalid outcome",
 		"panic: out of memory": "does not start with",
 	} {
 		_, err := ParseMessage(message, 3)

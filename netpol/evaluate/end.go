@@ -9,35 +9,35 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// place is an end, compared with everything that policies can say of it.
-type place struct {
-	// pod is nil for an address outside. Of a class it is one of its pods.
+// matchedEnd is an end with the selectors, blocks and policies that match it.
+type matchedEnd struct {
+	// pod is nil for an address outside. In a class it is one of the class's pods.
 	pod *corev1.Pod
-	// selectable is false for addresses outside and for pods on their node's network: no selector matches them.
+	// selectable is false for addresses outside and for pods on their node's network. No selector matches them.
 	selectable bool
 	finished   bool
 	// pods and namespaces are the numbers of the selectors that match.
 	pods, namespaces bits
-	// families of its addresses, and the ipBlocks that match them, by family.
+	// families of the addresses, and the ipBlocks that match the addresses, by family.
 	families families
 	blocks   [familyCount]bits
-	// selecting are the policies that select it, by direction.
+	// selecting are the policies that select the pod, by direction.
 	selecting [directions][]*policy
-	// nodes that it runs on, and their addresses, as far as they are known.
+	// nodes of the pods and their addresses, as far as they are known.
 	nodes         []string
 	nodeAddresses []netip.Addr
-	// address is the one that an address outside, or a pod on its node's network, is seen with.
+	// addresses of an address outside, or of a pod on its node's network.
 	addresses []netip.Addr
 }
 
-func (e *Evaluator) place(end End) place {
-	p := place{pod: end.Pod}
+func (e *Evaluator) matchEnd(end End) matchedEnd {
+	p := matchedEnd{pod: end.Pod}
 	if end.Address.IsValid() {
 		p.addresses = []netip.Addr{end.Address.Unmap().WithZone("")}
 	} else if end.Pod != nil {
 		p.addresses = podAddresses(end.Pod)
 	}
-	e.placeAddresses(&p)
+	e.matchAddresses(&p)
 	if end.Pod == nil {
 		return p
 	}
@@ -56,7 +56,7 @@ func (e *Evaluator) place(end End) place {
 	return p
 }
 
-func (e *Evaluator) placeAddresses(p *place) {
+func (e *Evaluator) matchAddresses(p *matchedEnd) {
 	if len(p.addresses) == 0 {
 		p.families, p.blocks = allFamilies, e.unknown
 		return
@@ -92,7 +92,7 @@ func (e *Evaluator) selecting(namespace string, matched bits) (found [directions
 	return found
 }
 
-// podAddresses are the addresses that a pod's status names, one of each family.
+// podAddresses returns the addresses in a pod's status, one of each family.
 func podAddresses(pod *corev1.Pod) []netip.Addr {
 	return addresses(pod.Status.PodIP, pod.Status.PodIPs, func(ip corev1.PodIP) string { return ip.IP })
 }
@@ -117,8 +117,8 @@ func addresses[T any](first string, all []T, text func(T) string) []netip.Addr {
 	return found
 }
 
-// isolating names the policies that select the place for a direction.
-func (p *place) isolating(d direction) []types.NamespacedName {
+// isolating returns the names of the policies that select the end for a direction.
+func (p *matchedEnd) isolating(d direction) []types.NamespacedName {
 	var names []types.NamespacedName
 	for _, each := range p.selecting[d] {
 		names = append(names, each.name)
@@ -126,7 +126,7 @@ func (p *place) isolating(d direction) []types.NamespacedName {
 	return names
 }
 
-// listens tells whether a pod has a container port of a name, a protocol and a number. A name may stand at several containers.
+// listens reports whether a pod has a container port of this name, protocol and number. Several containers may use one name.
 func listens(pod *corev1.Pod, name string, protocol corev1.Protocol, port int32) bool {
 	matches := func(c corev1.Container) bool {
 		return slices.ContainsFunc(c.Ports, func(p corev1.ContainerPort) bool {
@@ -137,12 +137,12 @@ func listens(pod *corev1.Pod, name string, protocol corev1.Protocol, port int32)
 		slices.ContainsFunc(pod.Spec.InitContainers, func(c corev1.Container) bool { return sidecar(c) && matches(c) })
 }
 
-// sidecar tells whether an init container goes on running beside the others (KEP-753).
+// sidecar reports whether an init container keeps running beside the main containers (KEP-753).
 func sidecar(c corev1.Container) bool {
 	return c.RestartPolicy != nil && *c.RestartPolicy == corev1.ContainerRestartPolicyAlways
 }
 
-// protocolOf is TCP unless the port says otherwise.
+// protocolOf returns the protocol of a port. The default is TCP.
 func protocolOf(p corev1.ContainerPort) corev1.Protocol {
 	if p.Protocol == "" {
 		return corev1.ProtocolTCP

@@ -17,8 +17,8 @@ import (
 	"github.com/openimstack/openim-operator/netpol/evaluate"
 )
 
-// The cast of the tests: a few pods in three namespaces on two nodes.
-func cast() ([]corev1.Namespace, map[string]*corev1.Pod) {
+// fixture returns a few pods in three namespaces on two nodes.
+func fixture() ([]corev1.Namespace, map[string]*corev1.Pod) {
 	namespaces := []corev1.Namespace{
 		{ObjectMeta: metav1.ObjectMeta{Name: "im", Labels: map[string]string{"team": "chat"}}},
 		{ObjectMeta: metav1.ObjectMeta{Name: "infra", Labels: map[string]string{"team": "stores"}}},
@@ -78,7 +78,7 @@ func policies(t testing.TB, specs ...string) []networkingv1.NetworkPolicy {
 
 func evaluator(t testing.TB, specs ...string) *evaluate.Evaluator {
 	t.Helper()
-	namespaces, _ := cast()
+	namespaces, _ := fixture()
 	e, err := evaluate.New(namespaces, policies(t, specs...))
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
 	return e
@@ -86,7 +86,7 @@ func evaluator(t testing.TB, specs ...string) *evaluate.Evaluator {
 
 var connection = regexp.MustCompile(`^(\S+) > (\S+) (\d+)(?:/(\w+))?$`)
 
-// connect judges what is written as "im/web > im/db 5432" or "192.0.2.7 > im/db 53/UDP". "?" is an address that nobody knows.
+// connect evaluates a connection written as "im/web > im/db 5432" or "192.0.2.7 > im/db 53/UDP". "?" is an unknown address.
 func connect(t testing.TB, e *evaluate.Evaluator, text string) evaluate.Verdict {
 	t.Helper()
 	m := connection.FindStringSubmatch(text)
@@ -104,7 +104,7 @@ func end(t testing.TB, text string) evaluate.End {
 	if a, err := netip.ParseAddr(text); err == nil {
 		return evaluate.End{Address: a}
 	}
-	_, pods := cast()
+	_, pods := fixture()
 	NewWithT(t).Expect(pods).To(HaveKey(text))
 	return evaluate.End{Pod: pods[text]}
 }

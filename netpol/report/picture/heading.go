@@ -7,7 +7,7 @@ import (
 	"github.com/openimstack/openim-operator/netpol/audit"
 )
 
-// heading says what the picture is of, and the verdict.
+// heading draws the stack, the verdict and the counts.
 func (l *layout) heading() {
 	r := l.report
 	l.text("h", margin, 34, font{size: 21, bold: true}.fit(fmt.Sprintf("%s/%s", r.Stack.Namespace, r.Stack.Name), 700))
@@ -22,7 +22,7 @@ func (l *layout) heading() {
 		line += "  ·  " + r.Digest
 	}
 	l.text("s", margin, 54, small.fit(line, l.width-2*margin))
-	l.text("s", margin, 74, small.fit(Counted(r.Counts), l.width-2*margin))
+	l.text("s", margin, 74, small.fit(CountsText(r.Counts), l.width-2*margin))
 	label, class := Verdict(r)
 	w := font{size: 13, bold: true}.width(label) + 30
 	l.rect("pill "+class, l.width-margin-w, 14, w, 27, 13.5)
@@ -30,13 +30,13 @@ func (l *layout) heading() {
 	l.WriteByte('\n')
 }
 
-// Counted says what was looked at.
-func Counted(c audit.Counts) string {
-	return fmt.Sprintf("%d pods  ·  %d policies  ·  %d connections  ·  %d statements: %d open, %d shut, %d not as intended",
+// CountsText returns the counts of a report in words.
+func CountsText(c audit.Counts) string {
+	return fmt.Sprintf("%d pods  ·  %d policies  ·  %d connections  ·  %d cells: %d open, %d shut, %d not as intended",
 		c.Pods, c.Policies, c.Connections, c.Cells, c.Open, c.Shut, c.Unexpected)
 }
 
-// Verdict is a report's in words, and its class: ok, bad, or exc for what is not known.
+// Verdict returns the verdict of a report in words, and its CSS class: ok, bad, or exc for an unknown verdict.
 func Verdict(r audit.Report) (words, class string) {
 	switch r.Verdict {
 	case audit.Sealed:
@@ -51,7 +51,7 @@ func Verdict(r audit.Report) (words, class string) {
 	}
 }
 
-// legend explains the marks below the box.
+// legend draws the meaning of the marks below the box.
 func (l *layout) legend() {
 	y := l.boxBottom + 40
 	if len(l.breachedStores()) > 0 {
@@ -61,15 +61,15 @@ func (l *layout) legend() {
 	for _, item := range []struct {
 		state state
 		text  string
-	}{{intended, "intended connection"}, {exception, "exception of the spec"}, {unexpected, "open, and must not be"}, {missing, "intended, and shut"}} {
+	}{{intended, "intended connection"}, {exception, "exception of the spec"}, {unexpected, "open, must be shut"}, {missing, "shut, must be open"}} {
 		l.dot(&point{state: item.state}, x+6, y-4)
 		l.text("s", x+18, y, item.text)
 		x += 18 + small.width(item.text) + 20
 	}
 	l.circle("crossed", x+6, y-4, 7)
 	l.cross("cross", x+6, y-4, 3)
-	l.text("s", x+19, y, "stopped at the wall")
-	x += 19 + small.width("stopped at the wall") + 20
+	l.text("s", x+19, y, "blocked")
+	x += 19 + small.width("blocked") + 20
 	l.rect("chip", x, y-13, 34, 17, 4)
 	l.text("s", x+40, y, "sealed port")
 	x += 40 + small.width("sealed port") + 18
@@ -78,10 +78,10 @@ func (l *layout) legend() {
 	l.WriteByte('\n')
 }
 
-// most findings that are listed below a picture that stands alone.
+// most is the maximum number of findings below a standalone picture.
 const most = 8
 
-// list names findings and exceptions.
+// list draws findings and exceptions as text.
 func (l *layout) list() {
 	y := l.height + 14
 	line := func(class, id, text string) {
@@ -102,7 +102,7 @@ func (l *layout) list() {
 	l.height = y + 4
 }
 
-// ObjectText names an object as kubectl would, with its namespace.
+// ObjectText returns kind, namespace and name of an object, for example NetworkPolicy im/open.
 func ObjectText(o audit.Object) string {
 	name := o.Name
 	if o.Namespace != "" {

@@ -6,18 +6,18 @@ import (
 	"slices"
 )
 
-// Outside divides all addresses, of both families, into classes that no policy can tell apart by its ipBlocks. Each lists its addresses as
-// prefixes, the lowest first. They are all addresses: those of pods and nodes of the cluster are among them.
+// Outside divides the complete IPv4 and IPv6 address space into classes that no ipBlock distinguishes. Each class lists its prefixes in
+// ascending order. The addresses of the cluster's pods and nodes are included.
 func (e *Evaluator) Outside() []*Class {
 	named := e.prefixes()
-	s := space{evaluator: e, byKey: map[string]*Class{}}
+	s := addressSpace{evaluator: e, byKey: map[string]*Class{}}
 	for _, all := range []netip.Prefix{netip.PrefixFrom(netip.IPv4Unspecified(), 0), netip.PrefixFrom(netip.IPv6Unspecified(), 0)} {
 		s.divide(all, slices.DeleteFunc(slices.Clone(named), func(p netip.Prefix) bool { return !p.Overlaps(all) }), &region{})
 	}
 	return s.classes
 }
 
-// prefixes are all that policies name, excepted ones among them: each once, the lowest first, wider ones before what is inside of them.
+// prefixes returns all prefixes in policies, including exceptions, each once, in ascending order. A prefix precedes those inside of it.
 func (e *Evaluator) prefixes() []netip.Prefix {
 	var all []netip.Prefix
 	for _, b := range e.blocks {
@@ -29,17 +29,17 @@ func (e *Evaluator) prefixes() []netip.Prefix {
 	return slices.Compact(all)
 }
 
-type space struct {
+type addressSpace struct {
 	evaluator *Evaluator
 	classes   []*Class
 	byKey     map[string]*Class
 }
 
-// region is all addresses that are in the same of the named prefixes.
+// region is a set of addresses that are in the same of the given prefixes.
 type region struct{ class *Class }
 
-// divide halves a prefix for as long as named ones lie inside of it. They are in the order of prefixes.
-func (s *space) divide(whole netip.Prefix, inside []netip.Prefix, r *region) {
+// divide halves a prefix as long as other prefixes are inside of it. inside has the order of prefixes.
+func (s *addressSpace) divide(whole netip.Prefix, inside []netip.Prefix, r *region) {
 	if len(inside) > 0 && inside[0] == whole {
 		inside, r = inside[1:], &region{}
 	}
@@ -53,13 +53,13 @@ func (s *space) divide(whole netip.Prefix, inside []netip.Prefix, r *region) {
 	s.divide(high, inside[i:], r)
 }
 
-// add puts a prefix into its class. All of a region are alike, so that only the first is compared with the blocks.
-func (s *space) add(part netip.Prefix, r *region) {
+// add adds a prefix to its class. All prefixes of a region match the same blocks, so only the first is compared with the blocks.
+func (s *addressSpace) add(part netip.Prefix, r *region) {
 	if r.class == nil {
-		p := s.evaluator.place(End{Address: part.Addr()})
+		p := s.evaluator.matchEnd(End{Address: part.Addr()})
 		key := string(s.evaluator.key(nil, &p))
 		if s.byKey[key] == nil {
-			s.byKey[key] = &Class{place: p}
+			s.byKey[key] = &Class{matchedEnd: p}
 			s.classes = append(s.classes, s.byKey[key])
 		}
 		r.class = s.byKey[key]

@@ -19,10 +19,10 @@ import (
 	"github.com/openimstack/openim-operator/openim"
 )
 
-// The graph, the policies that are made of it, and what those policies let through by the text of the NetworkPolicy API, for stacks
-// that chance has written.
+// Property tests: the graph, the policies compiled from it, and what these policies let through by the text of the NetworkPolicy API,
+// for random stacks.
 
-// outsider is somebody outside the stack whom a spec may name: a pod, or an address.
+// outsider is a pod or an address outside the stack that a spec may name.
 type outsider struct {
 	peer v1alpha1.Peer
 	end  evaluate.End
@@ -33,8 +33,8 @@ const (
 	elsewhere = "elsewhere"
 )
 
-// people are disjoint: no peer of one lets another in, nor any pod of a stack's.
-func people() []outsider {
+// outsiders are disjoint: no peer of one matches another outsider or a pod of a stack.
+func outsiders() []outsider {
 	pod := func(name, namespace string) evaluate.End {
 		return evaluate.End{
 			Pod:             &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: namespace, Labels: map[string]string{"app": name}}},
@@ -54,26 +54,26 @@ func people() []outsider {
 	}
 }
 
-// drawn is a stack that chance has written, and who stands for each of its parties.
+// drawn is a random stack, with sources that match each of its peers.
 type drawn struct {
-	stack   *v1alpha1.OpenIMStack
-	facts   openim.Facts
-	parties map[string][]evaluate.End
+	stack *v1alpha1.OpenIMStack
+	facts openim.Facts
+	peers map[string][]evaluate.End
 }
 
 func draw(t *rapid.T) drawn {
-	d := drawn{stack: stack(nil), facts: facts(), parties: map[string][]evaluate.End{}}
+	d := drawn{stack: stack(nil), facts: facts(), peers: map[string][]evaluate.End{}}
 	d.stack.Name, d.stack.Namespace = rapid.StringMatching(`[a-z]([-a-z0-9]{0,38}[a-z0-9])?`).Draw(t, "name"), namespace
-	free := rapid.Permutation(people()).Draw(t, "people")
-	// take gives a party some of those whom no other party has, or none.
-	take := func(party string, least int) []v1alpha1.Peer {
+	free := rapid.Permutation(outsiders()).Draw(t, "outsiders")
+	// take assigns outsiders that no other peer has, or none.
+	take := func(peer string, least int) []v1alpha1.Peer {
 		var peers []v1alpha1.Peer
-		for range rapid.IntRange(least, 1).Draw(t, party) {
+		for range rapid.IntRange(least, 1).Draw(t, peer) {
 			if len(free) == 0 {
 				break
 			}
 			peers = append(peers, free[0].peer)
-			d.parties[party] = append(d.parties[party], free[0].end)
+			d.peers[peer] = append(d.peers[peer], free[0].end)
 			free = free[1:]
 		}
 		return peers
@@ -84,7 +84,7 @@ func draw(t *rapid.T) drawn {
 	}
 	if rapid.Bool().Draw(t, "own wrapper") {
 		d.stack.Spec.Wrapper = v1alpha1.Wrapper{ExternalRef: &v1alpha1.ExternalWrapper{PodSelector: &v1alpha1.Selector{MatchLabels: map[string]string{"app": "bridge"}}}}
-		d.parties[graph.OwnWrapper] = []evaluate.End{{
+		d.peers[graph.OwnWrapper] = []evaluate.End{{
 			Pod:             &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "bridge", Namespace: namespace, Labels: map[string]string{"app": "bridge"}}},
 			NamespaceLabels: map[string]string{corev1.LabelMetadataName: namespace},
 		}}
@@ -116,7 +116,7 @@ func draw(t *rapid.T) drawn {
 	return d
 }
 
-// clusterOf is what a cluster makes of policies.
+// clusterOf returns an evaluator of policies.
 func clusterOf(t *rapid.T, policies []*networkingv1.NetworkPolicy) *evaluate.Evaluator {
 	var live []networkingv1.NetworkPolicy
 	for _, p := range policies {
@@ -133,7 +133,7 @@ func clusterOf(t *rapid.T, policies []*networkingv1.NetworkPolicy) *evaluate.Eva
 	return e
 }
 
-// podOf is a pod of a component, one of its replicas.
+// podOf returns a pod of a component, one of its replicas.
 func podOf(stack *v1alpha1.OpenIMStack, c graph.Component, replica string) evaluate.End {
 	labels := c.Labels(stack.Name)
 	labels[v1alpha1.LabelPartOf] = v1alpha1.PartOf
@@ -154,14 +154,14 @@ func intruders() []evaluate.End {
 	return all
 }
 
-// Every row of the table, for every port: what is meant, and what the policies let through.
+// Every row of the table, for every port: the intention, and what the policies let through.
 func TestThePoliciesLetThroughWhatTheTableSaysAndNothingElse(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d := draw(t)
 		stackGraph := graph.NewGraph(d.stack, d.facts)
 		evaluator := clusterOf(t, graph.Policies(stackGraph))
 		rows := map[string][]evaluate.End{graph.Intruder: intruders()}
-		maps.Copy(rows, d.parties)
+		maps.Copy(rows, d.peers)
 		pods := map[string]evaluate.End{}
 		for _, c := range stackGraph.Components {
 			rows[c.Name], pods[c.Name] = []evaluate.End{podOf(d.stack, c, "-0")}, podOf(d.stack, c, "-1")
@@ -170,7 +170,7 @@ func TestThePoliciesLetThroughWhatTheTableSaysAndNothingElse(t *testing.T) {
 			for _, from := range rows[cell.From] {
 				verdict := evaluator.Connect(from, pods[cell.To], cell.Port.Number, cell.Port.Protocol)
 				if verdict.Open != cell.Open {
-					t.Fatalf("%s to %s:%s: meant open %v, let through %v (%+v)", cell.From, cell.To, cell.Port, cell.Open, verdict.Open, verdict)
+					t.Fatalf("%s to %s:%s: intended open %v, evaluated open %v (%+v)", cell.From, cell.To, cell.Port, cell.Open, verdict.Open, verdict)
 				}
 				if udp := evaluator.Connect(from, pods[cell.To], cell.Port.Number, corev1.ProtocolUDP); udp.Open {
 					t.Fatalf("%s to %s:%d by UDP is open", cell.From, cell.To, cell.Port.Number)
@@ -180,19 +180,19 @@ func TestThePoliciesLetThroughWhatTheTableSaysAndNothingElse(t *testing.T) {
 	})
 }
 
-// Both sides of each edge: without the policy of either, it is shut.
+// An edge inside the stack is closed without either of its two policies.
 func TestEachEdgeInsideNeedsBothOfItsPolicies(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d := draw(t)
 		stackGraph := graph.NewGraph(d.stack, d.facts)
 		edge := rapid.SampledFrom(stackGraph.Connections).Filter(func(c graph.Connection) bool { return c.Direction == graph.Internal }).Draw(t, "edge")
-		carriers := stackGraph.Carriers(edge)
-		if len(carriers) != 2 {
-			t.Fatalf("%s stands in %v", edge.ID, carriers)
+		policyNames := stackGraph.PolicyNames(edge)
+		if len(policyNames) != 2 {
+			t.Fatalf("%s is in policies %v", edge.ID, policyNames)
 		}
 		from, _ := graph.Lookup(edge.From.Name)
 		to, _ := graph.Lookup(edge.To.Name)
-		for _, missing := range append(carriers, "") {
+		for _, missing := range append(policyNames, "") {
 			var kept []*networkingv1.NetworkPolicy
 			for _, p := range graph.Policies(stackGraph) {
 				if p.Name != missing {
@@ -229,9 +229,9 @@ func TestEveryPolicyNamesItsStackAndOpensToNobodyButWhomTheSpecNames(t *testing.
 			}
 		}
 		for _, c := range stackGraph.Connections {
-			for _, name := range stackGraph.Carriers(c) {
+			for _, name := range stackGraph.PolicyNames(c) {
 				if !names[name] {
-					t.Fatalf("%s should stand in %s, which there is not", c.ID, name)
+					t.Fatalf("%s should be in policy %s, which does not exist", c.ID, name)
 				}
 			}
 		}
@@ -251,8 +251,8 @@ func TestIDsAreUnique(t *testing.T) {
 	})
 }
 
-// The plan and the table are two views of the graph: a port is sealed exactly when no row from outside reaches it.
-func TestThePlanAgreesWithTheTable(t *testing.T) {
+// Targets and the table are two views of the graph: a port is sealed exactly when no row from outside reaches it.
+func TestTheTargetsAgreeWithTheTable(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d := draw(t)
 		stackGraph := graph.NewGraph(d.stack, d.facts)
@@ -268,13 +268,13 @@ func TestThePlanAgreesWithTheTable(t *testing.T) {
 				reached[key] = graph.OpenToNamed
 			}
 		}
-		for _, target := range stackGraph.Plan() {
+		for _, target := range stackGraph.Targets() {
 			want := reached[target.Component+target.Port.String()]
 			if want == "" {
 				want = graph.Sealed
 			}
 			if target.Access != want || (len(target.Parties) == 0) != (want == graph.Sealed) {
-				t.Fatalf("%s:%s is %s by the plan, %s by the table", target.Component, target.Port, target.Access, want)
+				t.Fatalf("%s:%s is %s by the targets, %s by the table", target.Component, target.Port, target.Access, want)
 			}
 		}
 	})

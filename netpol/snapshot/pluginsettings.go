@@ -12,19 +12,19 @@ import (
 	"k8s.io/utils/ptr"
 )
 
-// Network plugins are told by ConfigMaps, too, whether they enforce NetworkPolicies: by one of their own, or by one from which a variable
-// or an argument is taken. Of these the switches are kept, and nothing else.
+// Some network plugins read from a ConfigMap whether they enforce NetworkPolicies: from the plugin's own ConfigMap, or through an
+// environment variable or argument that refers to a ConfigMap. The snapshot keeps these settings and no other content of ConfigMaps.
 
-// pluginConfig is the ConfigMap of a network plugin's own, in the namespace of its pods.
+// pluginConfig describes the ConfigMap of a network plugin, in the namespace of the plugin's pods.
 type pluginConfig struct {
-	// label of the plugin's pods.
+	// key and value are a label of the plugin's pods.
 	key, value string
 	configMap  string
 	// keys that are kept.
 	keys []string
 }
 
-// Names of ConfigMaps of network plugins.
+// Names of the ConfigMaps of network plugins.
 const (
 	CiliumConfig = "cilium-config"
 	VPCConfig    = "amazon-vpc-cni"
@@ -35,8 +35,8 @@ var pluginConfigs = []pluginConfig{
 	{"k8s-app", "aws-node", VPCConfig, []string{"enable-network-policy-controller"}},
 }
 
-// PluginConfigMaps are the names of the ConfigMaps that Read gets, where a plugin of theirs runs: what an auditor needs the right to get.
-// Those from which variables are taken may have any name.
+// PluginConfigMaps returns the names of the ConfigMaps that Read gets when it finds the plugin. A role for auditors needs the verb get on
+// them. ConfigMaps to which environment variables refer may have any other name.
 func PluginConfigMaps() []string {
 	var names []string
 	for _, c := range pluginConfigs {
@@ -45,11 +45,10 @@ func PluginConfigMaps() []string {
 	return names
 }
 
-// takesVariables are the labels of plugins that are switched by variables: from all that a ConfigMap holds, one may come.
+// takesVariables are the labels of plugins that are configured by environment variables, which envFrom may take from a ConfigMap.
 var takesVariables = []struct{ key, value string }{{"k8s-app", "cilium"}, {"name", "weave-net"}}
 
-// switchEnvFrom returns the ConfigMaps of which all keys become variables of a container. What comes from a Secret is kept without its
-// name.
+// switchEnvFrom returns the envFrom sources of a container that may set a switch. The name of a Secret is removed.
 func switchEnvFrom(pod *corev1.Pod, c corev1.Container) []corev1.EnvFromSource {
 	takes := slices.ContainsFunc(takesVariables, func(l struct{ key, value string }) bool { return pod.Labels[l.key] == l.value })
 	if !takes {
@@ -63,18 +62,19 @@ func switchEnvFrom(pod *corev1.Pod, c corev1.Container) []corev1.EnvFromSource {
 	return found
 }
 
-// lookup gives what is in a ConfigMap. ok is false when it is not at hand.
+// lookup returns the content of a ConfigMap. ok is false when the ConfigMap was not read.
 type lookup func(types.NamespacedName) (data map[string]string, ok bool)
 
-// settle puts what ConfigMaps say in its place. What is not at hand stays as a reference: nobody can tell what it says.
-func (w *World) settle(configMap lookup) {
+// resolveSettings replaces references to ConfigMaps by their values. A reference to a ConfigMap that was not read is kept: its value is
+// unknown.
+func (w *World) resolveSettings(configMap lookup) {
 	for i := range w.Pods {
 		pod := &w.Pods[i]
 		if !pod.Spec.HostNetwork {
 			continue
 		}
 		for j := range pod.Spec.Containers {
-			settleContainer(&pod.Spec.Containers[j], pod.Namespace, configMap)
+			resolveContainer(&pod.Spec.Containers[j], pod.Namespace, configMap)
 		}
 		for _, config := range pluginConfigs {
 			name := types.NamespacedName{Namespace: pod.Namespace, Name: config.configMap}
@@ -82,14 +82,14 @@ func (w *World) settle(configMap lookup) {
 				continue
 			}
 			if data, ok := configMap(name); ok {
-				w.setting(name, config.keys, data)
+				w.keepSettings(name, config.keys, data)
 			}
 		}
 	}
 }
 
-// setting keeps the switches of a ConfigMap.
-func (w *World) setting(name types.NamespacedName, keys []string, data map[string]string) {
+// keepSettings stores the switches of a ConfigMap.
+func (w *World) keepSettings(name types.NamespacedName, keys []string, data map[string]string) {
 	kept := map[string]string{}
 	for _, key := range keys {
 		if value, has := data[key]; has && len(value) <= maxSwitchValue {
@@ -102,7 +102,7 @@ func (w *World) setting(name types.NamespacedName, keys []string, data map[strin
 	w.Settings[name] = kept
 }
 
-func settleContainer(c *corev1.Container, namespace string, configMap lookup) {
+func resolveContainer(c *corev1.Container, namespace string, configMap lookup) {
 	var all, own []corev1.EnvVar
 	var left []corev1.EnvFromSource
 	for _, source := range c.EnvFrom {
@@ -129,14 +129,14 @@ func settleContainer(c *corev1.Container, namespace string, configMap lookup) {
 			own = append(own, e)
 		}
 	}
-	c.EnvFrom, c.Env = left, slices.Concat(all, own) // a variable of its own counts before those of a ConfigMap
+	c.EnvFrom, c.Env = left, slices.Concat(all, own) // env overrides envFrom: later entries win
 	for i, flag := range c.Args {
-		c.Args[i] = settleFlag(flag, c.Env)
+		c.Args[i] = resolveFlag(flag, c.Env)
 	}
 	c.Env = slices.DeleteFunc(c.Env, func(e corev1.EnvVar) bool { return !slices.Contains(switchVariables, e.Name) })
 }
 
-// variablesFrom are the switches among all that a ConfigMap holds.
+// variablesFrom returns the switches in a ConfigMap of envFrom.
 func variablesFrom(source corev1.EnvFromSource, namespace string, configMap lookup) (found []corev1.EnvVar, ok bool) {
 	if source.ConfigMapRef == nil {
 		return nil, false
@@ -157,8 +157,8 @@ func variablesFrom(source corev1.EnvFromSource, namespace string, configMap look
 	return found, true
 }
 
-// settleFlag puts the value of a variable in its place; the last of several counts.
-func settleFlag(flag string, env []corev1.EnvVar) string {
+// resolveFlag replaces a variable in a flag by its value. The last of several variables of one name counts.
+func resolveFlag(flag string, env []corev1.EnvVar) string {
 	for _, e := range slices.Backward(env) {
 		if !isVariable(flag, e.Name) {
 			continue
@@ -173,30 +173,31 @@ func settleFlag(flag string, env []corev1.EnvVar) string {
 }
 
 // settings reads the ConfigMaps from which network plugins take their switches.
-func (r *reading) settings() error {
+func (r *clusterReader) settings() error {
 	type answer struct {
 		data map[string]string
 		ok   bool
 	}
-	asked := map[types.NamespacedName]answer{}
+	read := map[types.NamespacedName]answer{}
 	var failed error
-	r.world.settle(func(name types.NamespacedName) (map[string]string, bool) {
-		known, before := asked[name]
+	r.snapshot.resolveSettings(func(name types.NamespacedName) (map[string]string, bool) {
+		known, before := read[name]
 		if before || failed != nil {
 			return known.data, known.ok
 		}
 		var got corev1.ConfigMap
 		err := r.reader.Get(r.ctx, name, &got)
-		if err != nil && !apierrors.IsForbidden(err) && r.silent(err) {
+		if err != nil && !apierrors.IsForbidden(err) && r.unreachable(err) {
 			failed = fmt.Errorf("reading ConfigMap %s: %w", name, err)
 		}
-		asked[name] = answer{got.Data, err == nil}
+		read[name] = answer{got.Data, err == nil}
 		return got.Data, err == nil
 	})
 	return failed
 }
 
-// configMap notes the short values of a ConfigMap of manifests, among which a plugin's switches may be. Two that differ are neither.
+// configMap stores the short values of a ConfigMap of manifests, which may contain a plugin's switches. When two ConfigMaps of one name
+// differ, the content is unknown.
 func (c *collection) configMap(object map[string]any) {
 	metadata, _ := object["metadata"].(map[string]any)
 	name := types.NamespacedName{Namespace: cmp.Or(text(metadata, "namespace"), c.namespace), Name: text(metadata, "name")}
@@ -227,9 +228,9 @@ func sameData(a, b map[string]string) bool {
 	return true
 }
 
-// settings of manifests.
+// settings resolves references to ConfigMaps of the manifests.
 func (c *collection) settings() {
-	c.world.settle(func(name types.NamespacedName) (map[string]string, bool) {
+	c.snapshot.resolveSettings(func(name types.NamespacedName) (map[string]string, bool) {
 		data := c.configMaps[name]
 		return data, data != nil
 	})

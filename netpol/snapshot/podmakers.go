@@ -9,10 +9,9 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// Kinds of others that make pods: where in such an object the pod's template is. They matter in files: in a cluster their pods are there,
-// and are read as pods.
+// Third-party kinds that create pods. They matter in manifests only: in a cluster, their pods exist and are read as pods.
 
-// podMakers are the paths to templates, which have metadata and spec as a pod has. "." is the object itself.
+// podMakers hold the paths to the pod templates of an object. A template has metadata and spec. "." is the object itself.
 var podMakers = map[schema.GroupKind][]string{
 	{Kind: "PodTemplate"}: {"template"},
 	{Group: "apps.openshift.io", Kind: "DeploymentConfig"}:           {"spec.template"},
@@ -26,20 +25,23 @@ var podMakers = map[schema.GroupKind][]string{
 	{Group: "apps.kruise.io", Kind: "DaemonSet"}:                     {"spec.template"},
 	{Group: "apps.kruise.io", Kind: "BroadcastJob"}:                  {"spec.template"},
 	{Group: "apps.kruise.io", Kind: "AdvancedCronJob"}:               {"spec.template.jobTemplate.spec.template", "spec.template.broadcastJobTemplate.spec.template"},
-	{Group: "apps.kruise.io", Kind: "UnitedDeployment"}:              {"spec.template.statefulSetTemplate.spec.template", "spec.template.advancedStatefulSetTemplate.spec.template", "spec.template.cloneSetTemplate.spec.template", "spec.template.deploymentTemplate.spec.template"},
-	{Group: "serving.knative.dev", Kind: "Service"}:                  {"spec.template"},
-	{Group: "serving.knative.dev", Kind: "Configuration"}:            {"spec.template"},
-	{Group: "serving.knative.dev", Kind: "Revision"}:                 {"."},
-	{Group: "batch.volcano.sh", Kind: "Job"}:                         {"spec.tasks[].template"},
-	{Group: "leaderworkerset.x-k8s.io", Kind: "LeaderWorkerSet"}:     {"spec.leaderWorkerTemplate.leaderTemplate", "spec.leaderWorkerTemplate.workerTemplate"},
-	{Group: "jobset.x-k8s.io", Kind: "JobSet"}:                       {"spec.replicatedJobs[].template.spec.template"},
-	{Group: "agones.dev", Kind: "GameServer"}:                        {"spec.template"},
-	{Group: "agones.dev", Kind: "Fleet"}:                             {"spec.template.spec.template"},
-	{Group: "sparkoperator.k8s.io", Kind: "SparkApplication"}:        {"spec.driver.template", "spec.executor.template"},
+	{Group: "apps.kruise.io", Kind: "UnitedDeployment"}: {
+		"spec.template.statefulSetTemplate.spec.template", "spec.template.advancedStatefulSetTemplate.spec.template",
+		"spec.template.cloneSetTemplate.spec.template", "spec.template.deploymentTemplate.spec.template",
+	},
+	{Group: "serving.knative.dev", Kind: "Service"}:              {"spec.template"},
+	{Group: "serving.knative.dev", Kind: "Configuration"}:        {"spec.template"},
+	{Group: "serving.knative.dev", Kind: "Revision"}:             {"."},
+	{Group: "batch.volcano.sh", Kind: "Job"}:                     {"spec.tasks[].template"},
+	{Group: "leaderworkerset.x-k8s.io", Kind: "LeaderWorkerSet"}: {"spec.leaderWorkerTemplate.leaderTemplate", "spec.leaderWorkerTemplate.workerTemplate"},
+	{Group: "jobset.x-k8s.io", Kind: "JobSet"}:                   {"spec.replicatedJobs[].template.spec.template"},
+	{Group: "agones.dev", Kind: "GameServer"}:                    {"spec.template"},
+	{Group: "agones.dev", Kind: "Fleet"}:                         {"spec.template.spec.template"},
+	{Group: "sparkoperator.k8s.io", Kind: "SparkApplication"}:    {"spec.driver.template", "spec.executor.template"},
 }
 
-// maker adds the pods that an object of a kind of others makes.
-func (c *collection) maker(at origin, gvk schema.GroupVersionKind, paths []string, object map[string]any) error {
+// podMaker adds the pods that an object of a third-party kind creates.
+func (c *collection) podMaker(at position, gvk schema.GroupVersionKind, paths []string, object map[string]any) error {
 	fresh, err := c.register(at, gvk, object, false)
 	if err != nil || !fresh {
 		return err
@@ -59,7 +61,7 @@ func (c *collection) maker(at origin, gvk schema.GroupVersionKind, paths []strin
 	return nil
 }
 
-// templateOf reads a template leniently: what is of another type than a pod's, as much of a virtual machine's spec is, counts as absent.
+// templateOf reads a pod template and ignores fields of another type than a pod's, such as most fields of a virtual machine.
 func templateOf(object map[string]any) corev1.PodTemplateSpec {
 	var template corev1.PodTemplateSpec
 	u := unstructured.Unstructured{Object: object}
@@ -72,11 +74,11 @@ func templateOf(object map[string]any) corev1.PodTemplateSpec {
 		}
 		var one corev1.PodSpec
 		if json.Unmarshal(content, &one) == nil {
-			_ = json.Unmarshal(content, &template.Spec) // it has just been read
+			_ = json.Unmarshal(content, &template.Spec) // the line above has decoded the same content
 		}
 	}
 	for _, name := range valuesAt(object, "spec.networks[].multus.networkName") {
-		if network, ok := name.(string); ok { // a virtual machine's pod is given the annotation by KubeVirt
+		if network, ok := name.(string); ok { // KubeVirt sets the annotation on a virtual machine's pod
 			template.Annotations = with(template.Annotations, AnnotationNetworks, network)
 		}
 	}
@@ -93,5 +95,5 @@ func with(annotations map[string]string, key, value string) map[string]string {
 	return all
 }
 
-// AnnotationNetworks gives a pod further network interfaces (Multus and others, by the Kubernetes Network Plumbing Working Group).
+// AnnotationNetworks adds network interfaces to a pod (Multus and others, by the Kubernetes Network Plumbing Working Group).
 const AnnotationNetworks = "k8s.v1.cni.cncf.io/networks"

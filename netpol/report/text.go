@@ -10,7 +10,7 @@ import (
 	"github.com/openimstack/openim-operator/netpol/report/picture"
 )
 
-// facts of a report, name and value, in the order in which every format for people shows them.
+// facts returns the names and values that start every format for people, in order.
 func facts(r audit.Report) [][2]string {
 	stack := r.Stack.Namespace + "/" + r.Stack.Name
 	if r.Stack.Generation != 0 {
@@ -23,10 +23,10 @@ func facts(r audit.Report) [][2]string {
 	if !r.Time.IsZero() {
 		out = append(out, [2]string{"Time", r.Time.UTC().Format(time.RFC3339)})
 	}
-	return append(out, [2]string{"Digest", r.Digest}, [2]string{"Looked at", picture.Counted(r.Counts)})
+	return append(out, [2]string{"Digest", r.Digest}, [2]string{"Checked", picture.CountsText(r.Counts)})
 }
 
-// bySeverity counts findings in words: "1 critical, 2 low".
+// bySeverity returns the number of findings by severity, for example "1 critical, 2 low".
 func bySeverity(r audit.Report) string {
 	var out []string
 	for _, s := range []audit.Severity{audit.Critical, audit.High, audit.Medium, audit.Low} {
@@ -40,15 +40,15 @@ func bySeverity(r audit.Report) string {
 	return strings.Join(out, ", ")
 }
 
-// sentence is what the verdict means.
+// sentence returns the meaning of the verdict.
 func sentence(r audit.Report) string {
 	switch r.Verdict {
 	case audit.Sealed:
-		return "What can reach this stack is what its spec asks for, and nothing else."
+		return "Only the connections that the spec requests reach this stack."
 	case audit.Open:
-		return "Something opens this stack or weakens its boundary: see the findings."
+		return "Objects open this stack or weaken its lockdown: see the findings."
 	default:
-		return "Nothing was found in what could be read, but not everything could be."
+		return "No findings in the kinds that could be read, but some kinds could not be read."
 	}
 }
 
@@ -68,7 +68,7 @@ func portsText(ports []audit.Port) string {
 	return strings.Join(out, ", ")
 }
 
-// decidedText is what decides about a cell, in words.
+// decidedText returns the decisions about a cell in words.
 func decidedText(decided []audit.Decision) string {
 	var out []string
 	for _, d := range decided {
@@ -85,19 +85,19 @@ func decidedText(decided []audit.Decision) string {
 	return strings.Join(out, "; ")
 }
 
-// asIntended tells in a word what a cell is.
+// asIntended returns the result of a cell in words, compared with the intention.
 func asIntended(c audit.Cell) string {
 	switch {
 	case c.Evaluated && !c.Expected:
-		return "open, and must not be"
+		return "open, must be shut"
 	case !c.Evaluated && c.Expected:
-		return "shut, and should be open"
+		return "shut, must be open"
 	default:
 		return word(c.Evaluated)
 	}
 }
 
-// notAsIntended are the cells that differ.
+// notAsIntended returns the cells whose result differs from the intention.
 func notAsIntended(r audit.Report) []audit.Cell {
 	var out []audit.Cell
 	for _, c := range r.Cells {

@@ -11,7 +11,7 @@ import (
 	"github.com/openimstack/openim-operator/netpol/snapshot"
 )
 
-func TestIntendedObjectsJoinThoseThatAreThere(t *testing.T) {
+func TestIntendedObjectsAreAddedToExistingOnes(t *testing.T) {
 	ours := map[string]string{"app.kubernetes.io/component": "api"}
 	deployment := &appsv1.Deployment{ObjectMeta: named("im", "chat-api")}
 	deployment.Spec.Template.Labels = ours
