@@ -1,4 +1,4 @@
-package main
+package audit
 
 import (
 	"bytes"
@@ -8,34 +8,49 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/spf13/pflag"
+	"github.com/spf13/cobra"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
 
+	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/cli"
+	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/load"
 	"github.com/openimstack/openim-operator/netpol/audit"
 	"github.com/openimstack/openim-operator/netpol/report"
 )
 
-func auditCommand() command {
-	return command{
-		name: "audit", usage: "[STACK]", most: 1,
-		short: "say what really reaches a stack, and what opens it",
-		long: `Compares what stacks intend to let through with what the NetworkPolicies, Services, Ingresses and routes of the cluster really let
-through. Without a name: all stacks of the namespace.
+// options are the flags of the command.
+type options struct {
+	load.Flags
 
-  ` + name + ` audit -n im
-  ` + name + ` audit -A -o json
-  ` + name + ` audit chat -n im -o html --output-file chat.html
-  ` + name + ` audit --from-files deploy/
+	streams            cli.Streams
+	output, outputFile string
+}
 
-With --from-files each stack is audited with what the operator would write for it. Formats json and md of several stacks follow one
-another; dot, svg and html take one stack. Over several stacks the worst decides the exit code.`,
-		flags: func(flags *pflag.FlagSet, o *options) {
-			clusterFlags(flags, o)
-			allNamespacesFlag(flags, o)
-			fileFlags(flags, o)
-			outputFlags(flags, o, formats()...)
-		},
-		run: runAudit,
+// New returns the command.
+func New(streams cli.Streams, connection *genericclioptions.ConfigFlags) *cobra.Command {
+	o := &options{streams: streams, Flags: load.Flags{Connection: connection}}
+	cmd := &cobra.Command{
+		Use:   "audit [STACK]",
+		Short: "report what really reaches a stack, and what opens it",
+		Long: `Compares what stacks intend to let through with what the NetworkPolicies, Services, Ingresses and routes of the cluster really let
+through. Without a name, all stacks of the namespace are audited.
+
+With --from-files each stack is audited with the objects that the operator would write for it. Formats json and md of several stacks
+follow one another; dot, svg and html take one stack. Over several stacks the worst result decides the exit code.`,
+		Example: `  ` + cli.Name + ` audit -n im
+  ` + cli.Name + ` audit -A -o json
+  ` + cli.Name + ` audit chat -n im -o html --output-file chat.html
+  ` + cli.Name + ` audit --from-files deploy/`,
+		Args:              cli.Args(0, 1),
+		ValidArgsFunction: o.CompleteStack(),
+		RunE:              func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), args) },
 	}
+	flags := cmd.Flags()
+	o.AddAllNamespaces(flags)
+	o.AddFiles(flags)
+	flags.StringVarP(&o.output, "output", "o", formats()[0], "format: "+strings.Join(formats(), ", "))
+	flags.StringVar(&o.outputFile, "output-file", "", "write to this file, and a line about it to the terminal")
+	cli.CompleteFlag(cmd, "output", cobra.FixedCompletions(formats(), cobra.ShellCompDirectiveNoFileComp))
+	return cmd
 }
 
 func formats() []string {
@@ -46,63 +61,66 @@ func formats() []string {
 	return all
 }
 
-func runAudit(ctx context.Context, p *program, o *options, names []string) (int, error) {
+func (o *options) run(ctx context.Context, names []string) error {
 	format, err := report.ParseFormat(o.output)
 	if err != nil {
-		return exitUnknown, err
+		return err
 	}
-	s, err := p.gather(ctx, o, names)
+	s, err := load.Read(ctx, &o.Flags, names, o.streams.ErrOut)
 	if err != nil {
-		return exitUnknown, err
+		return err
 	}
-	if one := []report.Format{report.DOT, report.SVG, report.HTML}; len(s.views) > 1 && slices.Contains(one, format) {
-		return exitUnknown, fmt.Errorf("%s shows one stack, and there are %d: name one of %s", format, len(s.views), s.names())
+	pictures := []report.Format{report.DOT, report.SVG, report.HTML}
+	if len(s.Stacks) > 1 && slices.Contains(pictures, format) {
+		return fmt.Errorf("%s shows one stack, and there are %d: name one of %s", format, len(s.Stacks), s.Names())
 	}
-	var reports []audit.Report
-	for _, v := range s.views {
-		reports = append(reports, s.audit(v))
+	reports := s.Audits()
+	err = o.streams.Publish(o.outputFile, func(w io.Writer) error {
+		return writeReports(w, format, reports, o.reportOptions())
+	}, func() string { return summary(reports) })
+	if err != nil {
+		return err
 	}
-	return worst(reports), p.publish(o, func(w io.Writer) error { return writeReports(w, format, reports, p.look(o)) }, func() string { return sentences(reports) })
+	return cli.Exit(worst(reports))
 }
 
-// names of the stacks, for messages.
-func (s *subject) names() string {
-	var all []string
-	for _, v := range s.views {
-		all = append(all, v.name())
+// reportOptions are those of the terminal. A file gets no colours.
+func (o *options) reportOptions() report.Options {
+	if o.outputFile != "" {
+		return report.Options{}
 	}
-	return strings.Join(all, ", ")
+	return report.Options{Colour: o.streams.Terminal.Colour, Width: o.streams.Terminal.Width}
 }
 
-// exitOf a verdict.
-func exitOf(v audit.Verdict) int {
+// exitCode returns the exit code for a verdict.
+func exitCode(v audit.Verdict) int {
 	switch v {
 	case audit.Sealed:
-		return exitSealed
+		return cli.ExitSealed
 	case audit.Open:
-		return exitFindings
+		return cli.ExitFindings
 	default:
-		return exitUnknown
+		return cli.ExitUnknown
 	}
 }
 
-// worst of several verdicts: what is found counts before what could not be told, as it does within one report.
+// worst returns the exit code for several verdicts. Findings outrank what could not be read, as they do within one report.
 func worst(reports []audit.Report) int {
-	code := exitSealed
+	code := cli.ExitSealed
 	for _, r := range reports {
-		code = max(code, exitOf(r.Verdict))
+		code = max(code, exitCode(r.Verdict))
 	}
 	return code
 }
 
-func writeReports(w io.Writer, format report.Format, reports []audit.Report, look report.Options) error {
+func writeReports(w io.Writer, format report.Format, reports []audit.Report, options report.Options) error {
 	for i, r := range reports {
 		var text bytes.Buffer
-		if err := report.Write(&text, format, r, look); err != nil {
+		if err := report.Write(&text, format, r, options); err != nil {
 			return err
 		}
 		content := text.Bytes()
-		if i > 0 && format == report.CSV { // one head is enough
+		if i > 0 && format == report.CSV { // one header is enough
 			_, content, _ = bytes.Cut(content, []byte("\n"))
 		}
 		if i > 0 && (format == report.Table || format == report.Markdown) {
@@ -115,11 +133,12 @@ func writeReports(w io.Writer, format report.Format, reports []audit.Report, loo
 	return nil
 }
 
-// sentences sum reports up, a line each.
-func sentences(reports []audit.Report) string {
+// summary returns one line for each report.
+func summary(reports []audit.Report) string {
 	var lines []string
 	for _, r := range reports {
-		lines = append(lines, fmt.Sprintf("OpenIMStack %s/%s: %s, %d findings, %d kinds or references not read", r.Stack.Namespace, r.Stack.Name, r.Verdict, len(r.Findings), len(r.Unread)))
+		lines = append(lines, fmt.Sprintf("OpenIMStack %s/%s: %s, %d findings, %d kinds or references not read",
+			r.Stack.Namespace, r.Stack.Name, r.Verdict, len(r.Findings), len(r.Unread)))
 	}
 	return strings.Join(lines, "\n")
 }

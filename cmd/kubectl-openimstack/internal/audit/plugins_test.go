@@ -1,4 +1,4 @@
-package main
+package audit_test
 
 import (
 	"fmt"
@@ -8,6 +8,8 @@ import (
 
 	. "github.com/onsi/gomega"
 
+	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/cli"
+	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/plugintest"
 	"github.com/openimstack/openim-operator/netpol/audit"
 )
 
@@ -52,11 +54,11 @@ func TestNetworkPluginsThatEnforceNothing(t *testing.T) {
 			code, report, errs := auditWithPlugin(t, c.label, c.containers, "")
 			findings := report.Findings
 			if c.enforces {
-				g.Expect(code).To(Equal(exitSealed), errs)
+				g.Expect(code).To(Equal(cli.ExitSealed), errs)
 				g.Expect(findings).To(BeEmpty())
 				return
 			}
-			g.Expect(code).To(Equal(exitFindings), errs)
+			g.Expect(code).To(Equal(cli.ExitFindings), errs)
 			g.Expect(findings).To(ConsistOf(And(
 				HaveField("Kind", audit.NotEnforced), HaveField("Severity", audit.High), HaveField("Object.Name", "plugin"),
 			)))
@@ -67,8 +69,8 @@ func TestNetworkPluginsThatEnforceNothing(t *testing.T) {
 // auditWithPlugin audits manifests that have the DaemonSet of a network plugin, and a ConfigMap of it: its name and its data.
 func auditWithPlugin(t *testing.T, label, containers, configMap string) (code int, report audit.Report, errs string) {
 	t.Helper()
-	dir := copies(t, "deploy")
-	write(t, filepath.Join(dir, "plugin.yaml"), fmt.Sprintf(`apiVersion: apps/v1
+	dir := plugintest.Copies(t, "deploy")
+	plugintest.Write(t, filepath.Join(dir, "plugin.yaml"), fmt.Sprintf(`apiVersion: apps/v1
 kind: DaemonSet
 metadata: {name: plugin, namespace: kube-system}
 spec:
@@ -76,14 +78,14 @@ spec:
   template: {metadata: {labels: {%[1]s}}, spec: {hostNetwork: true, containers: [%[2]s]}}
 `, label, containers))
 	if name, data, given := strings.Cut(configMap, " "); given {
-		write(t, filepath.Join(dir, "settings.yaml"), fmt.Sprintf(`apiVersion: v1
+		plugintest.Write(t, filepath.Join(dir, "settings.yaml"), fmt.Sprintf(`apiVersion: v1
 kind: ConfigMap
 metadata: {name: %s, namespace: kube-system}
 data: %s
 `, name, data))
 	}
 	code, out, errs := invoke(t, "audit", "--from-files", dir, "-o", "json")
-	return code, reports(t, out)[0], errs
+	return code, plugintest.Reports(t, out)[0], errs
 }
 
 // What a network plugin is told by a ConfigMap is read where the ConfigMap is at hand. Where it is not, nobody can tell.
@@ -111,47 +113,47 @@ func TestWhatNetworkPluginsAreToldByConfigMaps(t *testing.T) {
 		name, label, containers, configMap string
 		code                               int
 	}{
-		{"Cilium", "k8s-app: cilium", cilium, `cilium-config {enable-policy: default, policy-audit-mode: "false"}`, exitSealed},
-		{"Cilium that is told nothing", "k8s-app: cilium", cilium, `cilium-config {debug: "true"}`, exitSealed},
-		{"Cilium off", "k8s-app: cilium", cilium, `cilium-config {enable-policy: never}`, exitFindings},
-		{"Cilium that only looks on", "k8s-app: cilium", cilium, `cilium-config {policy-audit-mode: "true"}`, exitFindings},
-		{"Cilium without Kubernetes' policies", "k8s-app: cilium", cilium, `cilium-config {enable-k8s-networkpolicy: "false"}`, exitFindings},
-		{"Cilium, and its ConfigMap is not there", "k8s-app: cilium", cilium, ``, exitUnknown},
-		{"Cilium, and another ConfigMap is there", "k8s-app: cilium", cilium, `cilium-settings {enable-policy: default}`, exitUnknown},
+		{"Cilium", "k8s-app: cilium", cilium, `cilium-config {enable-policy: default, policy-audit-mode: "false"}`, cli.ExitSealed},
+		{"Cilium that is told nothing", "k8s-app: cilium", cilium, `cilium-config {debug: "true"}`, cli.ExitSealed},
+		{"Cilium off", "k8s-app: cilium", cilium, `cilium-config {enable-policy: never}`, cli.ExitFindings},
+		{"Cilium that only looks on", "k8s-app: cilium", cilium, `cilium-config {policy-audit-mode: "true"}`, cli.ExitFindings},
+		{"Cilium without Kubernetes' policies", "k8s-app: cilium", cilium, `cilium-config {enable-k8s-networkpolicy: "false"}`, cli.ExitFindings},
+		{"Cilium, and its ConfigMap is not there", "k8s-app: cilium", cilium, ``, cli.ExitUnknown},
+		{"Cilium, and another ConfigMap is there", "k8s-app: cilium", cilium, `cilium-settings {enable-policy: default}`, cli.ExitUnknown},
 		{"Cilium whose arguments say another thing", "k8s-app: cilium", `{name: cilium-agent, image: x, args: [--enable-policy=default]}`,
-			`cilium-config {enable-policy: never}`, exitSealed},
-		{"VPC CNI", "k8s-app: aws-node", vpc, `amazon-vpc-cni {enable-network-policy-controller: "true"}`, exitSealed},
-		{"VPC CNI whose controller is off", "k8s-app: aws-node", vpc, `amazon-vpc-cni {enable-network-policy-controller: "false"}`, exitFindings},
-		{"VPC CNI, and of its controller nothing is said", "k8s-app: aws-node", vpc, `amazon-vpc-cni {enable-windows-ipam: "true"}`, exitUnknown},
-		{"VPC CNI, and its ConfigMap is not there", "k8s-app: aws-node", vpc, ``, exitUnknown},
-		{"a variable", "name: weave-net", byKey, `net {npc: "1"}`, exitSealed},
-		{"a variable that is off", "name: weave-net", byKey, `net {npc: "0"}`, exitFindings},
-		{"a variable of a ConfigMap that is not there", "name: weave-net", byKey, ``, exitUnknown},
-		{"a variable of a key that is not there", "name: weave-net", byKey, `net {other: "1"}`, exitUnknown},
-		{"a variable that may be absent", "name: weave-net", maybe, `net {other: "1"}`, exitSealed},
-		{"a variable that may be absent, with its ConfigMap", "name: weave-net", maybe, ``, exitUnknown},
-		{"a variable of a Secret", "name: weave-net", secret, ``, exitUnknown},
-		{"all of a ConfigMap", "name: weave-net", byAll, `net {EXPECT_NPC: "1"}`, exitSealed},
-		{"all of a ConfigMap, off", "name: weave-net", byAll, `net {EXPECT_NPC: "0"}`, exitFindings},
-		{"all of a ConfigMap that is not there", "name: weave-net", byAll, ``, exitUnknown},
-		{"all of a ConfigMap under a prefix, off", "name: weave-net", prefix, `net {NPC: "0"}`, exitFindings},
-		{"a variable of its own counts before the ConfigMap's", "name: weave-net", after, `net {EXPECT_NPC: "0"}`, exitSealed},
-		{"a variable that is no switch", "name: weave-net", another, ``, exitSealed},
-		{"an argument with a variable", "k8s-app: kube-router", router, `net {firewall: "true"}`, exitSealed},
-		{"an argument with a variable that is off", "k8s-app: kube-router", router, `net {firewall: "false"}`, exitFindings},
-		{"an argument with a variable of nobody knows where", "k8s-app: kube-router", router, ``, exitUnknown},
-		{"an argument with a variable beside it", "k8s-app: kube-router", literal, ``, exitFindings},
-		{"a shell's variable that is off", "k8s-app: kube-router", shell, `net {firewall: "false"}`, exitFindings},
-		{"a shell's variable that the image may set", "k8s-app: kube-router", nowhere, ``, exitUnknown},
+			`cilium-config {enable-policy: never}`, cli.ExitSealed},
+		{"VPC CNI", "k8s-app: aws-node", vpc, `amazon-vpc-cni {enable-network-policy-controller: "true"}`, cli.ExitSealed},
+		{"VPC CNI whose controller is off", "k8s-app: aws-node", vpc, `amazon-vpc-cni {enable-network-policy-controller: "false"}`, cli.ExitFindings},
+		{"VPC CNI, and of its controller nothing is said", "k8s-app: aws-node", vpc, `amazon-vpc-cni {enable-windows-ipam: "true"}`, cli.ExitUnknown},
+		{"VPC CNI, and its ConfigMap is not there", "k8s-app: aws-node", vpc, ``, cli.ExitUnknown},
+		{"a variable", "name: weave-net", byKey, `net {npc: "1"}`, cli.ExitSealed},
+		{"a variable that is off", "name: weave-net", byKey, `net {npc: "0"}`, cli.ExitFindings},
+		{"a variable of a ConfigMap that is not there", "name: weave-net", byKey, ``, cli.ExitUnknown},
+		{"a variable of a key that is not there", "name: weave-net", byKey, `net {other: "1"}`, cli.ExitUnknown},
+		{"a variable that may be absent", "name: weave-net", maybe, `net {other: "1"}`, cli.ExitSealed},
+		{"a variable that may be absent, with its ConfigMap", "name: weave-net", maybe, ``, cli.ExitUnknown},
+		{"a variable of a Secret", "name: weave-net", secret, ``, cli.ExitUnknown},
+		{"all of a ConfigMap", "name: weave-net", byAll, `net {EXPECT_NPC: "1"}`, cli.ExitSealed},
+		{"all of a ConfigMap, off", "name: weave-net", byAll, `net {EXPECT_NPC: "0"}`, cli.ExitFindings},
+		{"all of a ConfigMap that is not there", "name: weave-net", byAll, ``, cli.ExitUnknown},
+		{"all of a ConfigMap under a prefix, off", "name: weave-net", prefix, `net {NPC: "0"}`, cli.ExitFindings},
+		{"a variable of its own counts before the ConfigMap's", "name: weave-net", after, `net {EXPECT_NPC: "0"}`, cli.ExitSealed},
+		{"a variable that is no switch", "name: weave-net", another, ``, cli.ExitSealed},
+		{"an argument with a variable", "k8s-app: kube-router", router, `net {firewall: "true"}`, cli.ExitSealed},
+		{"an argument with a variable that is off", "k8s-app: kube-router", router, `net {firewall: "false"}`, cli.ExitFindings},
+		{"an argument with a variable of nobody knows where", "k8s-app: kube-router", router, ``, cli.ExitUnknown},
+		{"an argument with a variable beside it", "k8s-app: kube-router", literal, ``, cli.ExitFindings},
+		{"a shell's variable that is off", "k8s-app: kube-router", shell, `net {firewall: "false"}`, cli.ExitFindings},
+		{"a shell's variable that the image may set", "k8s-app: kube-router", nowhere, ``, cli.ExitUnknown},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			g := NewWithT(t)
 			code, report, errs := auditWithPlugin(t, c.label, c.containers, c.configMap)
 			g.Expect(code).To(Equal(c.code), errs)
 			switch c.code {
-			case exitFindings:
+			case cli.ExitFindings:
 				g.Expect(report.Findings).To(ConsistOf(And(HaveField("Kind", audit.NotEnforced), HaveField("Object.Name", "plugin"))))
-			case exitUnknown:
+			case cli.ExitUnknown:
 				g.Expect(report.Findings).To(BeEmpty())
 				g.Expect(report.Unread).To(ConsistOf(And(
 					HaveField("Kind", "ConfigMap"), HaveField("Reason", ContainSubstring("enforces NetworkPolicies")),

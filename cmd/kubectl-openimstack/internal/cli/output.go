@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"bytes"
@@ -6,41 +6,34 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-
-	"github.com/openimstack/openim-operator/netpol/report"
+	"strings"
 )
 
-// look of what goes to the terminal. A file gets no colours.
-func (p *program) look(o *options) report.Options {
-	if o.outputFile != "" {
-		return report.Options{}
-	}
-	return report.Options{Colour: p.terminal.colour, Width: p.terminal.width}
-}
-
-// publish writes to the terminal, or whole to a file and a summary to the terminal. A file that was there stays as it is until the
-// new one is complete.
-func (p *program) publish(o *options, write func(io.Writer) error, summary func() string) error {
-	if o.outputFile == "" {
-		return write(p.out)
+// Publish writes to the standard output. With a file it writes the file, and prints the summary and the file's name instead.
+//
+// A file that exists is replaced only when the new content is complete, so that a failed run leaves the old report.
+func (s Streams) Publish(file string, write func(io.Writer) error, summary func() string) error {
+	if file == "" {
+		return write(s.Out)
 	}
 	var content bytes.Buffer
 	if err := write(&content); err != nil {
 		return err
 	}
-	if err := replace(o.outputFile, content.Bytes()); err != nil {
-		return fmt.Errorf("writing %s: %w", o.outputFile, err)
+	if err := replace(file, content.Bytes()); err != nil {
+		return fmt.Errorf("writing %s: %w", file, err)
 	}
-	_, err := fmt.Fprintf(p.out, "%s\nwritten to %s\n", summary(), o.outputFile)
+	_, err := fmt.Fprintf(s.Out, "%s\nwritten to %s\n", summary(), file)
 	return err
 }
 
+// replace writes a file by way of a temporary one in the same folder.
 func replace(path string, content []byte) error {
 	part, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.part")
 	if err != nil {
 		return err
 	}
-	defer func() { _ = os.Remove(part.Name()) }() // gone when all went well
+	defer func() { _ = os.Remove(part.Name()) }() // fails after the rename, which is the normal case
 	if _, err := part.Write(content); err != nil {
 		_ = part.Close()
 		return err
@@ -53,4 +46,13 @@ func replace(path string, content []byte) error {
 		return err
 	}
 	return os.Rename(part.Name(), path)
+}
+
+// Section writes lines under a heading, and nothing when there are no lines.
+func Section(w io.Writer, heading string, lines []string) error {
+	if len(lines) == 0 {
+		return nil
+	}
+	_, err := fmt.Fprintf(w, "%s\n  %s\n", heading, strings.Join(lines, "\n  "))
+	return err
 }

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"os"
@@ -6,23 +6,23 @@ import (
 	"golang.org/x/term"
 )
 
-// terminal is what is known of where the output goes.
-type terminal struct {
-	// colour is true when it shows colours and nobody has asked for none.
-	colour bool
-	// width in columns; 0 when it is no terminal.
-	width int
+// Terminal holds what is known of the terminal behind an output stream. The zero value is a pipe or a file.
+type Terminal struct {
+	// Colour reports whether the terminal shows colours and the environment does not refuse them.
+	Colour bool
+	// Width is in columns; 0 when the output is not a terminal.
+	Width int
 }
 
-// terminalOf looks at a file. Colours need a terminal, and an environment that does not refuse them (no-color.org).
-func terminalOf(file *os.File, env func(string) string) terminal {
+// TerminalOf inspects a file. Colours need a terminal, and an environment that does not refuse them (no-color.org).
+func TerminalOf(file *os.File, env func(string) string) Terminal {
 	fd := int(file.Fd())
 	if !term.IsTerminal(fd) {
-		return terminal{}
+		return Terminal{}
 	}
-	t := terminal{colour: env("NO_COLOR") == "" && env("TERM") != "dumb"}
+	t := Terminal{Colour: env("NO_COLOR") == "" && env("TERM") != "dumb"}
 	if width, _, err := term.GetSize(fd); err == nil {
-		t.width = width
+		t.Width = width
 	}
 	return t
 }

@@ -1,90 +1,90 @@
-package main
+package diff
 
 import (
 	"context"
 	"fmt"
-	"io"
-	"os"
-	"strings"
 
-	"github.com/spf13/pflag"
+	"github.com/spf13/cobra"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+
+	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/cli"
+	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/load"
 )
 
-func diffCommand() command {
-	return command{
-		name: "diff", usage: "[STACK] | A B", most: 2,
-		short: "compare what is there with what is intended, or two audits",
-		long: `Without arguments, or with a stack's name: compares the NetworkPolicies and Services of the cluster, and the labels of the stack's
-pods, with what the operator writes, field by field, and names what is open and should not be.
+// options are the flags of the command.
+type options struct {
+	load.Flags
 
-With two paths: compares two folders of manifests, or two reports of ` + "`audit -o json`" + `, and says what is newly open and newly shut, and
-which findings came and went. One of each is fine.
-
-  ` + name + ` diff -n im
-  ` + name + ` diff main/deploy/ branch/deploy/
-  ` + name + ` diff yesterday.json today.json`,
-		exit: "0 no difference, 2 some, 1 it could not be told.",
-		flags: func(flags *pflag.FlagSet, o *options) {
-			clusterFlags(flags, o)
-			allNamespacesFlag(flags, o)
-			fileFlags(flags, o)
-		},
-		run: runDiff,
-	}
+	streams cli.Streams
 }
 
-func runDiff(ctx context.Context, p *program, o *options, args []string) (int, error) {
+// New returns the command.
+func New(streams cli.Streams, connection *genericclioptions.ConfigFlags) *cobra.Command {
+	o := &options{streams: streams, Flags: load.Flags{Connection: connection}}
+	cmd := &cobra.Command{
+		Use:   "diff [STACK] | A B",
+		Short: "compare what is there with what is intended, or two audits",
+		Long: `Without arguments, or with the name of a stack, compares the NetworkPolicies and Services of the cluster, and the labels of the
+stack's pods, with what the operator writes, field by field, and names what is open and should be closed.
+
+With two paths, compares two folders of manifests, or two reports of ` + "`audit -o json`" + `, and reports what is newly open and newly closed,
+and which findings are new or gone. One of each is fine.`,
+		Example: `  ` + cli.Name + ` diff -n im
+  ` + cli.Name + ` diff main/deploy/ branch/deploy/
+  ` + cli.Name + ` diff yesterday.json today.json`,
+		Args:              cli.Args(0, 2),
+		ValidArgsFunction: o.completeArgs,
+		RunE:              func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), args) },
+	}
+	o.AddAllNamespaces(cmd.Flags())
+	o.AddFiles(cmd.Flags())
+	cli.DescribeExitCodes(cmd, "0 no difference, 2 some difference, 1 could not tell (errors included).")
+	return cmd
+}
+
+// completeArgs completes the names of stacks, and files besides.
+func (o *options) completeArgs(cmd *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	names, _ := o.CompleteStack()(cmd, args, typed)
+	return names, cobra.ShellCompDirectiveDefault
+}
+
+func (o *options) run(ctx context.Context, args []string) error {
 	if len(args) == 2 {
-		return p.diffReports(ctx, o, args[0], args[1])
+		return o.compareReports(ctx, args[0], args[1])
 	}
-	s, err := p.gather(ctx, o, args)
+	s, err := load.Read(ctx, &o.Flags, args, o.streams.ErrOut)
 	if err != nil {
-		return exitUnknown, err
+		return err
 	}
-	code := exitSealed
-	for i, v := range s.views {
+	code := cli.ExitSealed
+	for i, stack := range s.Stacks {
 		if i > 0 {
-			fmt.Fprintln(p.out)
+			fmt.Fprintln(o.streams.Out)
 		}
-		d := drift{view: v, report: s.audit(v)}
+		d := drift{stack: stack, report: s.Audit(stack)}
 		if err := d.compare(); err != nil {
-			return exitUnknown, err
+			return err
 		}
-		if err := d.write(p.out); err != nil {
-			return exitUnknown, err
+		if err := d.write(o.streams.Out); err != nil {
+			return err
 		}
-		code = max(code, d.exit())
+		code = max(code, d.exitCode())
 	}
-	return code, nil
+	return cli.Exit(code)
 }
 
-func (p *program) diffReports(ctx context.Context, o *options, a, b string) (int, error) {
-	before, err := p.reportsOf(ctx, o, a)
+func (o *options) compareReports(ctx context.Context, a, b string) error {
+	before, err := o.reportsOf(ctx, a)
 	if err != nil {
-		return exitUnknown, err
+		return err
 	}
-	after, err := p.reportsOf(ctx, o, b)
+	after, err := o.reportsOf(ctx, b)
 	if err != nil {
-		return exitUnknown, err
+		return err
 	}
 	c := compare(before, after)
-	if err := c.write(p.out, a, b); err != nil {
-		return exitUnknown, err
+	if err := c.write(o.streams.Out, a, b); err != nil {
+		return err
 	}
-	return c.exit(), nil
-}
-
-// section writes lines under a head, and nothing when there are none.
-func section(w io.Writer, head string, lines []string) error {
-	if len(lines) == 0 {
-		return nil
-	}
-	_, err := fmt.Fprintf(w, "%s\n  %s\n", head, strings.Join(lines, "\n  "))
-	return err
-}
-
-// isFile tells a report from a folder.
-func isFile(path string) (bool, error) {
-	info, err := os.Stat(path)
-	return err == nil && info.Mode().IsRegular(), err
+	return cli.Exit(c.exitCode())
 }

@@ -1,4 +1,4 @@
-package main
+package diff
 
 import (
 	"encoding/json"
@@ -12,15 +12,18 @@ import (
 type strictness bool
 
 const (
-	// exactly: what is live and not wanted is a difference.
+	// exactly counts a live field that is not wanted as a difference.
 	exactly strictness = true
-	// atLeast: the API server and others may add fields, such as a Service's clusterIP.
+	// atLeast ignores fields that the API server and others add, such as a Service's clusterIP.
 	atLeast strictness = false
 )
 
+// nothing is printed for an absent value.
 const nothing = "nothing"
 
-// differences between what is live and what is wanted, one line each: the path, what is live, what is wanted.
+// differences returns the differences between a live and a wanted value, one line each: the path, the live value, the wanted one.
+//
+//	spec.ports[0].port: 10003, 10002
 func differences(path string, live, wanted any, how strictness) []string {
 	liveMap, isMap := live.(map[string]any)
 	wantedMap, wantsMap := wanted.(map[string]any)
@@ -42,6 +45,7 @@ func differences(path string, live, wanted any, how strictness) []string {
 	return []string{fmt.Sprintf("%s: %s, %s", path, short(live), short(wanted))}
 }
 
+// differencesOfMaps returns the differences of two maps, by key.
 func differencesOfMaps(path string, live, wanted map[string]any, how strictness) []string {
 	var found []string
 	for _, key := range slices.Sorted(maps.Keys(wanted)) {
@@ -60,7 +64,7 @@ func differencesOfMaps(path string, live, wanted map[string]any, how strictness)
 	return found
 }
 
-// differencesOfLabels: others may add labels.
+// differencesOfLabels returns the differences of the wanted labels. Others may add labels.
 func differencesOfLabels(live, wanted map[string]string) []string {
 	var found []string
 	for _, key := range slices.Sorted(maps.Keys(wanted)) {
@@ -74,7 +78,7 @@ func differencesOfLabels(live, wanted map[string]string) []string {
 	return found
 }
 
-// short is a value as JSON, cut to what is readable.
+// short returns a value as JSON, cut to a readable length.
 func short(value any) string {
 	const most = 400
 	text, err := json.Marshal(value)

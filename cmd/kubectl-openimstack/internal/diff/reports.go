@@ -1,4 +1,4 @@
-package main
+package diff
 
 import (
 	"bytes"
@@ -12,36 +12,34 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/cli"
+	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/load"
 	"github.com/openimstack/openim-operator/netpol/audit"
 )
 
 // maxReport is the largest file of reports that is read.
 const maxReport = 256 << 20
 
-// reportsOf a path: audits of the stacks of a folder of manifests, or reports that `audit -o json` wrote.
-func (p *program) reportsOf(ctx context.Context, o *options, path string) ([]audit.Report, error) {
-	file, err := isFile(path)
+// reportsOf returns the reports of a path: audits of the stacks of a folder of manifests, or the reports that `audit -o json` wrote.
+func (o *options) reportsOf(ctx context.Context, path string) ([]audit.Report, error) {
+	info, err := os.Stat(path)
 	if err != nil {
 		return nil, err
 	}
-	if file && filepath.Ext(path) == ".json" {
+	if info.Mode().IsRegular() && filepath.Ext(path) == ".json" {
 		reports, err := readReports(path)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
+			return nil, fmt.Errorf("reading %s: %w", path, err)
 		}
 		return reports, nil
 	}
-	fromFiles := *o
-	fromFiles.fromFiles = path
-	s, err := p.gather(ctx, &fromFiles, nil)
+	fromFiles := o.Flags
+	fromFiles.FromFiles = path
+	s, err := load.Read(ctx, &fromFiles, nil, o.streams.ErrOut)
 	if err != nil {
 		return nil, err
 	}
-	var reports []audit.Report
-	for _, v := range s.views {
-		reports = append(reports, s.audit(v))
-	}
-	return reports, nil
+	return s.Audits(), nil
 }
 
 func readReports(path string) ([]audit.Report, error) {
@@ -54,7 +52,7 @@ func readReports(path string) ([]audit.Report, error) {
 		return nil, err
 	}
 	if len(content) > maxReport {
-		return nil, fmt.Errorf("it has more than %d MiB", maxReport>>20)
+		return nil, fmt.Errorf("the file is larger than %d MiB", maxReport>>20)
 	}
 	var reports []audit.Report
 	for decoder := json.NewDecoder(bytes.NewReader(content)); ; {
@@ -64,46 +62,50 @@ func readReports(path string) ([]audit.Report, error) {
 			break
 		}
 		if err != nil {
-			return nil, fmt.Errorf("it is no report: write one with `%s audit -o json`: %w", name, err)
+			return nil, fmt.Errorf("not a report: write one with `%s audit -o json`: %w", cli.Name, err)
 		}
 		if r.Schema != audit.Schema {
-			return nil, fmt.Errorf("its schema is %q, and this plugin reads %q: write it anew, or use the plugin's other version", r.Schema, audit.Schema)
+			return nil, fmt.Errorf("the report has schema %q, and this plugin reads %q: write the report again, or use the plugin that wrote it",
+				r.Schema, audit.Schema)
 		}
 		reports = append(reports, r)
 	}
 	if len(reports) == 0 {
-		return nil, errors.New("it holds no report")
+		return nil, errors.New("the file holds no report")
 	}
 	return reports, nil
 }
 
 // comparison of two sets of reports, a line for each difference.
 type comparison struct {
-	newlyOpen, newlyShut, came, went, stacks []string
-	unknown                                  []string
+	newlyOpen, newlyClosed, added, removed, stacks []string
+	// unknown is what could not be read in the second set.
+	unknown []string
 }
 
+// compare returns the differences between two sets of reports.
 func compare(before, after []audit.Report) comparison {
 	var c comparison
 	a, b := byStack(before), byStack(after)
 	for _, stack := range slices.Sorted(maps.Keys(merged(a, b))) {
-		was, hadIt := a[stack]
-		is, hasIt := b[stack]
+		old, existed := a[stack]
+		now, exists := b[stack]
 		switch {
-		case !hasIt:
+		case !exists:
 			c.stacks = append(c.stacks, stack+" is gone")
-		case !hadIt:
+		case !existed:
 			c.stacks = append(c.stacks, stack+" is new")
 		}
-		c.cells(stack, was, is)
-		c.findings(stack, was, is)
-		for _, u := range is.Unread {
+		c.cells(stack, old, now)
+		c.findings(stack, old, now)
+		for _, u := range now.Unread {
 			c.unknown = append(c.unknown, fmt.Sprintf("%s: %s: %s", stack, u.Kind, u.Reason))
 		}
 	}
 	return c
 }
 
+// byStack returns reports by the namespace and name of their stack.
 func byStack(reports []audit.Report) map[string]audit.Report {
 	all := map[string]audit.Report{}
 	for _, r := range reports {
@@ -112,26 +114,28 @@ func byStack(reports []audit.Report) map[string]audit.Report {
 	return all
 }
 
+// merged returns a map with the keys of both.
 func merged[V any](a, b map[string]V) map[string]V {
 	all := maps.Clone(a)
 	maps.Copy(all, b)
 	return all
 }
 
-// cells that are open in one and not in the other. One that is not there is shut.
+// cells adds the cells that are open in one report and not in the other. An absent cell is closed.
 func (c *comparison) cells(stack string, before, after audit.Report) {
-	was, is := openCells(before), openCells(after)
-	for _, cell := range slices.Sorted(maps.Keys(merged(was, is))) {
+	old, now := openCells(before), openCells(after)
+	for _, cell := range slices.Sorted(maps.Keys(merged(old, now))) {
 		line := stack + ": " + cell
 		switch {
-		case is[cell] && !was[cell]:
+		case now[cell] && !old[cell]:
 			c.newlyOpen = append(c.newlyOpen, line)
-		case was[cell] && !is[cell]:
-			c.newlyShut = append(c.newlyShut, line)
+		case old[cell] && !now[cell]:
+			c.newlyClosed = append(c.newlyClosed, line)
 		}
 	}
 }
 
+// openCells returns the open cells of a report, as they are printed.
 func openCells(r audit.Report) map[string]bool {
 	open := map[string]bool{}
 	for _, cell := range r.Cells {
@@ -142,20 +146,22 @@ func openCells(r audit.Report) map[string]bool {
 	return open
 }
 
+// findings adds the findings that only one report has.
 func (c *comparison) findings(stack string, before, after audit.Report) {
-	was, is := findingsOf(before), findingsOf(after)
-	for _, key := range slices.Sorted(maps.Keys(merged(was, is))) {
-		f, stays := is[key]
-		_, known := was[key]
+	old, now := findingsOf(before), findingsOf(after)
+	for _, key := range slices.Sorted(maps.Keys(merged(old, now))) {
+		f, present := now[key]
+		_, known := old[key]
 		switch {
-		case stays && !known:
-			c.came = append(c.came, fmt.Sprintf("%s: %s %s: %s", stack, f.Severity, key, f.Lets))
-		case known && !stays:
-			c.went = append(c.went, fmt.Sprintf("%s: %s %s", stack, was[key].Severity, key))
+		case present && !known:
+			c.added = append(c.added, fmt.Sprintf("%s: %s %s: %s", stack, f.Severity, key, f.Lets))
+		case known && !present:
+			c.removed = append(c.removed, fmt.Sprintf("%s: %s %s", stack, old[key].Severity, key))
 		}
 	}
 }
 
+// findingsOf returns the findings of a report by kind and object.
 func findingsOf(r audit.Report) map[string]audit.Finding {
 	all := map[string]audit.Finding{}
 	for _, f := range r.Findings {
@@ -169,34 +175,38 @@ func findingsOf(r audit.Report) map[string]audit.Finding {
 }
 
 func (c comparison) any() bool {
-	return len(c.newlyOpen)+len(c.newlyShut)+len(c.came)+len(c.went)+len(c.stacks) > 0
+	return len(c.newlyOpen)+len(c.newlyClosed)+len(c.added)+len(c.removed)+len(c.stacks) > 0
 }
 
-func (c comparison) exit() int {
+func (c comparison) exitCode() int {
 	switch {
 	case c.any():
-		return exitFindings
+		return cli.ExitFindings
 	case len(c.unknown) > 0:
-		return exitUnknown
+		return cli.ExitUnknown
 	default:
-		return exitSealed
+		return cli.ExitSealed
 	}
 }
 
 func (c comparison) write(w io.Writer, a, b string) error {
 	if !c.any() {
-		if _, err := fmt.Fprintf(w, "%s and %s let the same through\n", a, b); err != nil {
+		if _, err := fmt.Fprintf(w, "%s and %s let the same connections through\n", a, b); err != nil {
 			return err
 		}
 	}
 	for _, s := range []struct {
-		head  string
-		lines []string
+		heading string
+		lines   []string
 	}{
-		{"stacks:", c.stacks}, {"newly open:", c.newlyOpen}, {"newly shut:", c.newlyShut}, {"new findings:", c.came}, {"findings that are gone:", c.went},
+		{"stacks:", c.stacks},
+		{"newly open:", c.newlyOpen},
+		{"newly closed:", c.newlyClosed},
+		{"new findings:", c.added},
+		{"findings that are gone:", c.removed},
 		{"could not be read in " + b + ":", c.unknown},
 	} {
-		if err := section(w, s.head, s.lines); err != nil {
+		if err := cli.Section(w, s.heading, s.lines); err != nil {
 			return err
 		}
 	}

@@ -1,36 +1,41 @@
-package main
+package explain
 
 import (
 	"fmt"
-	"strings"
+	"io"
 	"testing"
 
 	. "github.com/onsi/gomega"
 
-	"github.com/openimstack/openim-operator/netpol/audit"
+	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/load"
+	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/plugintest"
 )
 
-// Explain says of every cell of an audit what the audit says, over all fixtures.
+// The answer of explain is that of the audit for every cell, over all fixtures.
 func TestExplainAgreesWithTheAuditInEveryCell(t *testing.T) {
-	folders := map[string]string{"sealed": copies(t, "deploy"), "opened": copies(t, "deploy", "branch")}
-	for _, name := range []string{"a Deployment with labels of ours", "an Ingress", "DNS has other labels"} { // what may change a cell
-		folders[name] = cases[name].folder(t)
+	folders := map[string]string{"sealed": plugintest.Copies(t, "deploy"), "opened": plugintest.Copies(t, "deploy", "branch")}
+	for _, name := range []string{"deployment-reserved-labels", "ingress", "dns-other-labels"} { // cases that may change a cell
+		folders[name] = plugintest.Copies(t, "deploy")
+		plugintest.Write(t, folders[name]+"/case.yaml", plugintest.Case(name+".yaml"))
 	}
-	denied := copies(t, "deploy")
-	write(t, denied+"/deny.yaml", one("networking.k8s.io/v1", "NetworkPolicy", "im", `{podSelector: {}, policyTypes: [Ingress, Egress]}`))
+	denied := plugintest.Copies(t, "deploy")
+	plugintest.Write(t, denied+"/deny.yaml", plugintest.Manifest(
+		"networking.k8s.io/v1", "NetworkPolicy", "im", `{podSelector: {}, policyTypes: [Ingress, Egress]}`))
 	folders["a denial of all"] = denied
 	for name, folder := range folders {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
-			s, err := (&program{errors: &strings.Builder{}}).gather(t.Context(), &options{fromFiles: folder}, nil)
+			flags := &load.Flags{Connection: load.ConnectionFlags(), FromFiles: folder}
+			s, err := load.Read(t.Context(), flags, nil, io.Discard)
 			g.Expect(err).NotTo(HaveOccurred())
-			r := s.audit(s.views[0])
+			x := &explainer{stack: s.Stacks[0]}
+			r := s.Audit(s.Stacks[0])
 			g.Expect(len(r.Cells)).To(BeNumerically(">", 500))
 			for _, cell := range r.Cells {
 				line := fmt.Sprintf("%s %s %d/%s", cell.From, cell.To, cell.Port.Number, cell.Port.Protocol)
-				e, err := s.views[0].explain(cell.From, cell.To, fmt.Sprintf("%d/%s", cell.Port.Number, cell.Port.Protocol))
+				e, err := x.explain(cell.From, cell.To, fmt.Sprintf("%d/%s", cell.Port.Number, cell.Port.Protocol))
 				g.Expect(err).NotTo(HaveOccurred(), line)
-				e.agree(r, cell.From, cell.To)
+				e.adopt(r, cell.From, cell.To)
 				g.Expect(e.open).To(Equal(cell.Evaluated), line)
 				g.Expect(e.meant).To(Equal(cell.Expected), line)
 				if !cell.Evaluated && !cell.Expected {
@@ -47,20 +52,4 @@ func TestExplainAgreesWithTheAuditInEveryCell(t *testing.T) {
 			}
 		})
 	}
-}
-
-func TestFlagsMayStandBeforeTheCommand(t *testing.T) {
-	g := NewWithT(t)
-	code, out, errs := invoke(t, "--from-files", "testdata/deploy", "-n", "im", "audit", "-o", "json")
-	g.Expect(code).To(Equal(exitSealed), errs)
-	g.Expect(reports(t, out)[0].Verdict).To(Equal(audit.Sealed))
-	code, out, errs = invoke(t, "--from-files=testdata/deploy", "explain", "intruder", "api", "http")
-	g.Expect(code).To(Equal(exitSealed), errs)
-	g.Expect(out).To(ContainSubstring("SHUT"))
-	code, _, errs = invoke(t, "--nonsense", "audit")
-	g.Expect(code).To(Equal(exitUnknown))
-	g.Expect(errs).To(ContainSubstring("unknown flag: --nonsense"))
-	code, _, errs = invoke(t, "-n", "im")
-	g.Expect(code).To(Equal(exitUnknown))
-	g.Expect(errs).To(ContainSubstring("is no command"))
 }

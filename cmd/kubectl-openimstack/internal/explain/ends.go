@@ -1,4 +1,4 @@
-package main
+package explain
 
 import (
 	"fmt"
@@ -18,50 +18,51 @@ import (
 	"github.com/openimstack/openim-operator/netpol/graph"
 )
 
-// end of a connection that somebody asks about.
+// end is one end of the connection that is explained.
 type end struct {
 	evaluate.End
-	// words for people.
+	// words describe the end to the reader.
 	words string
-	// component of the stack that it is; empty for everybody else.
+	// component is the component of the stack that the end belongs to; empty for all others.
 	component string
 }
 
-// end understands the word for one: a component, a party of the graph, a stranger by the audit's name, an address, or a pod,
-// [namespace/]name, of which the beginning is enough.
-func (v *view) end(word string) (end, error) {
-	if e, ok := v.componentEnd(word); ok {
+// end parses the argument for one end: a component, a peer of the graph, an unexpected source by the audit's name, an IP address, or a pod
+// as [namespace/]name, of which the beginning is enough.
+func (x *explainer) end(word string) (end, error) {
+	if e, ok := x.componentEnd(word); ok {
 		return e, nil
 	}
-	if e, ok := strangers(v.stack.Namespace)[word]; ok {
+	if e, ok := unexpectedSources(x.stack.Object.Namespace)[word]; ok {
 		return e, nil
 	}
 	if address, err := netip.ParseAddr(word); err == nil {
-		return v.addressEnd(address.Unmap()), nil
+		return x.addressEnd(address.Unmap()), nil
 	}
-	if e, found, err := v.partyEnd(word); found || err != nil {
+	if e, found, err := x.peerByName(word); found || err != nil {
 		return e, err
 	}
-	namespace, podName := v.stack.Namespace, word
+	namespace, podName := x.stack.Object.Namespace, word
 	if before, after, both := strings.Cut(word, "/"); both {
 		namespace, podName = before, after
 	}
-	if pod := v.pod(func(p *corev1.Pod) bool { return p.Namespace == namespace && p.Name == podName }); pod != nil {
-		return v.podEnd(pod), nil
+	if pod := x.pod(func(p *corev1.Pod) bool { return p.Namespace == namespace && p.Name == podName }); pod != nil {
+		return x.podEnd(pod), nil
 	}
-	if pod := v.pod(func(p *corev1.Pod) bool { return p.Namespace == namespace && strings.HasPrefix(p.Name, podName+"-") }); pod != nil {
-		return v.podEnd(pod), nil
+	if pod := x.pod(func(p *corev1.Pod) bool { return p.Namespace == namespace && strings.HasPrefix(p.Name, podName+"-") }); pod != nil {
+		return x.podEnd(pod), nil
 	}
-	return end{}, fmt.Errorf("%q is no pod, address, component or party that is known here: write namespace/pod, an IP address, or one of %s", word, strings.Join(v.known(), ", "))
+	return end{}, fmt.Errorf("no pod, address, component or peer %q is known: write namespace/pod, an IP address, or one of %s",
+		word, strings.Join(x.known(), ", "))
 }
 
-// known words, besides pods and addresses.
-func (v *view) known() []string {
+// known returns the words for ends, besides pods and addresses.
+func (x *explainer) known() []string {
 	var all []string
-	for _, c := range v.graph.Components {
+	for _, c := range x.stack.Graph.Components {
 		all = append(all, c.Name)
 	}
-	for _, c := range v.graph.Connections {
+	for _, c := range x.stack.Graph.Connections {
 		for _, p := range []graph.Party{c.From, c.To} {
 			if !p.Inside && !slices.Contains(all, p.Name) {
 				all = append(all, p.Name)
@@ -71,9 +72,9 @@ func (v *view) known() []string {
 	return append(all, graph.Intruder, audit.Elsewhere, audit.OutsideIPv4, audit.OutsideIPv6)
 }
 
-// strangers are pods without labels and addresses that no policy speaks of, by their names in the audit's cells. The addresses are of
-// blocks for benchmarks (RFC 2544, RFC 5180), which nobody has.
-func strangers(namespace string) map[string]end {
+// unexpectedSources are pods without labels and addresses that no policy names, by their names in the audit's cells. The addresses are of
+// the blocks for benchmarks (RFC 2544, RFC 5180), which no host has.
+func unexpectedSources(namespace string) map[string]end {
 	pod := func(namespace string) evaluate.End {
 		return evaluate.End{Pod: &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "anyone"}}}
 	}
@@ -85,16 +86,16 @@ func strangers(namespace string) map[string]end {
 	}
 }
 
-func (v *view) componentEnd(word string) (end, bool) {
-	if !slices.ContainsFunc(v.graph.Components, func(c graph.Component) bool { return c.Name == word }) {
+func (x *explainer) componentEnd(word string) (end, bool) {
+	if !slices.ContainsFunc(x.stack.Graph.Components, func(c graph.Component) bool { return c.Name == word }) {
 		return end{}, false
 	}
-	if pod := v.pod(func(p *corev1.Pod) bool { return v.componentOf(p) == word }); pod != nil {
-		return v.podEnd(pod), true
+	if pod := x.pod(func(p *corev1.Pod) bool { return x.componentOf(p) == word }); pod != nil {
+		return x.podEnd(pod), true
 	}
-	// None runs: one as its Deployment will make it.
-	for _, o := range v.objects {
-		if d, ok := o.(*appsv1.Deployment); ok && d.Name == v1alpha1.ChildName(v.stack.Name, word) {
+	// No pod runs: take the pod that the Deployment will create.
+	for _, o := range x.stack.Objects {
+		if d, ok := o.(*appsv1.Deployment); ok && d.Name == v1alpha1.ChildName(x.stack.Object.Name, word) {
 			pod := &corev1.Pod{ObjectMeta: *d.Spec.Template.ObjectMeta.DeepCopy(), Spec: d.Spec.Template.Spec}
 			pod.Namespace, pod.Name = d.Namespace, d.Name
 			return end{End: evaluate.End{Pod: pod}, words: word + " (no pod of it runs)", component: word}, true
@@ -103,23 +104,25 @@ func (v *view) componentEnd(word string) (end, bool) {
 	return end{}, false
 }
 
-// componentOf a pod, by the labels by which policies know it and by what made it. Who else carries the labels is not the component.
-func (v *view) componentOf(pod *corev1.Pod) string {
-	if pod.Namespace != v.stack.Namespace {
+// componentOf returns the component of a pod, by the labels that policies select and by the pod's controller. A pod that carries the labels
+// and has another controller is not the component's.
+func (x *explainer) componentOf(pod *corev1.Pod) string {
+	if pod.Namespace != x.stack.Object.Namespace {
 		return ""
 	}
-	for _, c := range v.graph.Components {
-		if labels.SelectorFromSet(c.Labels(v.stack.Name)).Matches(labels.Set(pod.Labels)) && audit.MadeBy(pod, v.stack.Name, c.Name, v.world.Source.Kind) {
+	for _, c := range x.stack.Graph.Components {
+		if labels.SelectorFromSet(c.Labels(x.stack.Object.Name)).Matches(labels.Set(pod.Labels)) &&
+			audit.MadeBy(pod, x.stack.Object.Name, c.Name, x.stack.Snapshot.Source.Kind) {
 			return c.Name
 		}
 	}
 	return ""
 }
 
-// pod of the snapshot that is not finished, the first by name.
-func (v *view) pod(matches func(*corev1.Pod) bool) *corev1.Pod {
-	for i := range v.world.Pods {
-		p := &v.world.Pods[i]
+// pod returns the first matching pod of the snapshot that is not finished, nil when there is none.
+func (x *explainer) pod(matches func(*corev1.Pod) bool) *corev1.Pod {
+	for i := range x.stack.Snapshot.Pods {
+		p := &x.stack.Snapshot.Pods[i]
 		if p.Status.Phase != corev1.PodSucceeded && p.Status.Phase != corev1.PodFailed && matches(p) {
 			return p
 		}
@@ -127,57 +130,59 @@ func (v *view) pod(matches func(*corev1.Pod) bool) *corev1.Pod {
 	return nil
 }
 
-func (v *view) podEnd(pod *corev1.Pod) end {
-	e := end{End: evaluate.End{Pod: pod}, words: "pod " + pod.Namespace + "/" + pod.Name, component: v.componentOf(pod)}
+func (x *explainer) podEnd(pod *corev1.Pod) end {
+	e := end{End: evaluate.End{Pod: pod}, words: "pod " + pod.Namespace + "/" + pod.Name, component: x.componentOf(pod)}
 	if e.component != "" {
 		e.words = e.component + " (" + e.words + ")"
 	}
 	return e
 }
 
-// addressEnd is the pod with an address, or the address itself.
-func (v *view) addressEnd(address netip.Addr) end {
+// addressEnd returns the pod with an address, or else the address itself.
+func (x *explainer) addressEnd(address netip.Addr) end {
 	text := address.String()
-	pod := v.pod(func(p *corev1.Pod) bool {
-		return !p.Spec.HostNetwork && (p.Status.PodIP == text || slices.ContainsFunc(p.Status.PodIPs, func(ip corev1.PodIP) bool { return ip.IP == text }))
+	pod := x.pod(func(p *corev1.Pod) bool {
+		return !p.Spec.HostNetwork &&
+			(p.Status.PodIP == text || slices.ContainsFunc(p.Status.PodIPs, func(ip corev1.PodIP) bool { return ip.IP == text }))
 	})
 	if pod != nil {
-		return v.podEnd(pod)
+		return x.podEnd(pod)
 	}
 	return end{End: evaluate.End{Address: address}, words: "address " + text}
 }
 
-// partyEnd is one of those whom the graph names by a word: a pod that runs there, or the first address of a block.
-func (v *view) partyEnd(word string) (e end, found bool, err error) {
-	for _, c := range v.graph.Connections {
-		for _, party := range []graph.Party{c.From, c.To} {
-			if party.Inside || party.Name != word {
+// peerByName returns the end for a peer that the graph names: a pod that the peer selects, or the first address of its block.
+func (x *explainer) peerByName(word string) (e end, found bool, err error) {
+	for _, c := range x.stack.Graph.Connections {
+		for _, peer := range []graph.Party{c.From, c.To} {
+			if peer.Inside || peer.Name != word {
 				continue
 			}
-			if party.Anyone() {
-				e = strangers(v.stack.Namespace)[audit.Elsewhere]
+			if peer.Anyone() {
+				e = unexpectedSources(x.stack.Object.Namespace)[audit.Elsewhere]
 				e.words = word + " (anyone)"
 				return e, true, nil
 			}
-			for _, peer := range party.Peers {
-				if e, found := v.peerEnd(peer); found {
+			for _, p := range peer.Peers {
+				if e, found := x.peerEnd(p); found {
 					e.words = word + " (" + e.words + ")"
 					return e, true, nil
 				}
 			}
-			return end{}, false, fmt.Errorf("%s is %s, and no such pod is known: name an address or another pod", word, graph.Place(party))
+			return end{}, false, fmt.Errorf("%s is %s, and no such pod is known: name an address or another pod", word, graph.Place(peer))
 		}
 	}
 	return end{}, false, nil
 }
 
-func (v *view) peerEnd(peer networkingv1.NetworkPolicyPeer) (end, bool) {
+// peerEnd returns the end for one peer of a policy: the first address of a block, or a pod that the selectors match.
+func (x *explainer) peerEnd(peer networkingv1.NetworkPolicyPeer) (end, bool) {
 	if peer.IPBlock != nil {
 		prefix, err := netip.ParsePrefix(peer.IPBlock.CIDR)
 		if err != nil {
 			return end{}, false
 		}
-		return v.addressEnd(prefix.Addr()), true
+		return x.addressEnd(prefix.Addr()), true
 	}
 	pods, err := selector(peer.PodSelector)
 	if err != nil {
@@ -187,36 +192,36 @@ func (v *view) peerEnd(peer networkingv1.NetworkPolicyPeer) (end, bool) {
 	if err != nil {
 		return end{}, false
 	}
-	pod := v.pod(func(p *corev1.Pod) bool {
+	pod := x.pod(func(p *corev1.Pod) bool {
 		if p.Spec.HostNetwork || !pods.Matches(labels.Set(p.Labels)) {
 			return false
 		}
 		if peer.NamespaceSelector == nil {
-			return p.Namespace == v.stack.Namespace
+			return p.Namespace == x.stack.Object.Namespace
 		}
-		return namespaces.Matches(v.namespaceLabels(p.Namespace))
+		return namespaces.Matches(x.namespaceLabels(p.Namespace))
 	})
 	if pod == nil {
-		return v.imagined(peer)
+		return x.expectedPod(peer)
 	}
-	return v.podEnd(pod), true
+	return x.podEnd(pod), true
 }
 
-// imagined is the pod that a peer describes when none runs, if its labels and its namespace are named.
-func (v *view) imagined(peer networkingv1.NetworkPolicyPeer) (end, bool) {
-	namespace := v.stack.Namespace
+// expectedPod returns the pod that a peer describes when no such pod runs, if the peer names labels and a namespace.
+func (x *explainer) expectedPod(peer networkingv1.NetworkPolicyPeer) (end, bool) {
+	namespace := x.stack.Object.Namespace
 	if s := peer.NamespaceSelector; s != nil {
 		namespace = s.MatchLabels[corev1.LabelMetadataName]
 	}
 	if s := peer.PodSelector; namespace == "" || s == nil || len(s.MatchLabels) == 0 || len(s.MatchExpressions) > 0 {
 		return end{}, false
 	}
-	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "one-to-be", Labels: peer.PodSelector.MatchLabels}}
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "expected", Labels: peer.PodSelector.MatchLabels}}
 	words := fmt.Sprintf("a pod labelled %s in namespace %s; none is known", labels.Set(pod.Labels), namespace)
 	return end{End: evaluate.End{Pod: pod}, words: words}, true
 }
 
-// selector of a peer; absent means everything.
+// selector returns the selector of a peer; an absent selector matches everything.
 func selector(s *metav1.LabelSelector) (labels.Selector, error) {
 	if s == nil {
 		return labels.Everything(), nil
@@ -224,10 +229,10 @@ func selector(s *metav1.LabelSelector) (labels.Selector, error) {
 	return metav1.LabelSelectorAsSelector(s)
 }
 
-func (v *view) namespaceLabels(namespace string) labels.Set {
-	for i := range v.world.Namespaces {
-		if v.world.Namespaces[i].Name == namespace {
-			return v.world.Namespaces[i].Labels
+func (x *explainer) namespaceLabels(namespace string) labels.Set {
+	for i := range x.stack.Snapshot.Namespaces {
+		if x.stack.Snapshot.Namespaces[i].Name == namespace {
+			return x.stack.Snapshot.Namespaces[i].Labels
 		}
 	}
 	return labels.Set{corev1.LabelMetadataName: namespace}

@@ -1,4 +1,4 @@
-package main
+package explain
 
 import (
 	"fmt"
@@ -10,14 +10,14 @@ import (
 	"github.com/openimstack/openim-operator/netpol/graph"
 )
 
-// portOf understands number, name, number/protocol and name/protocol. Names are those of the destination's ports.
+// portOf parses number, name, number/protocol and name/protocol. Names are those of the destination's ports.
 func portOf(word string, to end) (graph.Port, error) {
 	text, suffix, given := strings.Cut(word, "/")
 	protocol := corev1.ProtocolTCP
 	if given {
 		protocol = corev1.Protocol(strings.ToUpper(suffix))
 		if protocol != corev1.ProtocolTCP && protocol != corev1.ProtocolUDP && protocol != corev1.ProtocolSCTP {
-			return graph.Port{}, fmt.Errorf("%q is no protocol: write TCP, UDP or SCTP", suffix)
+			return graph.Port{}, fmt.Errorf("unknown protocol %q: write TCP, UDP or SCTP", suffix)
 		}
 	}
 	if number, err := strconv.ParseUint(text, 10, 16); err == nil && number > 0 {
@@ -36,9 +36,10 @@ func portOf(word string, to end) (graph.Port, error) {
 	if len(names) > 0 {
 		hint += ", or one of " + strings.Join(names, ", ")
 	}
-	return graph.Port{}, fmt.Errorf("%q is no port of %s: %s", word, to.words, hint)
+	return graph.Port{}, fmt.Errorf("unknown port %q of %s: %s", word, to.words, hint)
 }
 
+// nameOf returns the name of a port of the destination, empty when it has none.
 func nameOf(to end, number int32, protocol corev1.Protocol) string {
 	for _, p := range portsOf(to) {
 		if p.Number == number && p.Protocol == protocol {
@@ -48,7 +49,7 @@ func nameOf(to end, number int32, protocol corev1.Protocol) string {
 	return ""
 }
 
-// portsOf an end: those of the catalogue for a component, those that a pod declares for others.
+// portsOf returns the ports of an end: of the catalogue for a component, or else those that the pod declares.
 func portsOf(to end) []graph.Port {
 	if c, ok := graph.Lookup(to.component); ok {
 		return c.Ports

@@ -1,35 +1,102 @@
-package main
+package load
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/client-go/discovery"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
-	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/version"
 )
 
-// cluster is one that the kubeconfig names.
-type cluster struct {
+// Cluster is the cluster that the kubeconfig and the flags name.
+type Cluster struct {
 	client.Client
-	// context and namespace of the kubeconfig and the flags.
-	context, namespace string
-	// kinds asks the API server for its kinds.
+	// Context and Namespace are those of the flags, or else of the kubeconfig.
+	Context, Namespace string
+	// kinds lists the kinds that the API server serves.
 	kinds discovery.DiscoveryInterface
 }
 
-// maxOthers is how many kinds of others are looked through.
+// maxOthers is how many kinds of others are searched for references to a stack.
 const maxOthers = 2000
 
-// others are the kinds that the API server lists, in the versions that it prefers. An API that is down hides its own kinds alone.
-func (c *cluster) others() []schema.GroupVersionKind {
+// Connect reads the kubeconfig, as kubectl does. It sends no request yet.
+func Connect(flags *genericclioptions.ConfigFlags) (*Cluster, error) {
+	loader := flags.ToRawKubeConfigLoader()
+	namespace, _, err := loader.Namespace()
+	if err != nil {
+		return nil, fmt.Errorf("reading the kubeconfig: %w", err)
+	}
+	raw, err := loader.RawConfig()
+	if err != nil {
+		return nil, fmt.Errorf("reading the kubeconfig: %w", err)
+	}
+	rest, err := flags.ToRESTConfig()
+	if err != nil {
+		return nil, fmt.Errorf("reading the kubeconfig: %w", err)
+	}
+	rest.UserAgent = "kubectl-openimstack/" + version.String()
+	rest.QPS, rest.Burst = 50, 100 // one reader of a few dozen lists
+	c, err := client.New(rest, client.Options{Scheme: Scheme()})
+	if err != nil {
+		return nil, fmt.Errorf("connecting to %s: %w", rest.Host, err)
+	}
+	kinds, err := discovery.NewDiscoveryClientForConfig(rest)
+	if err != nil {
+		return nil, fmt.Errorf("connecting to %s: %w", rest.Host, err)
+	}
+	context := raw.CurrentContext
+	if flags.Context != nil && *flags.Context != "" {
+		context = *flags.Context
+	}
+	return &Cluster{Client: c, Context: context, Namespace: namespace, kinds: kinds}, nil
+}
+
+// Scheme returns a scheme with the kinds of Kubernetes and of the operator.
+func Scheme() *runtime.Scheme {
+	s := runtime.NewScheme()
+	utilruntime.Must(clientgoscheme.AddToScheme(s))
+	utilruntime.Must(v1alpha1.AddToScheme(s))
+	return s
+}
+
+// Stacks returns the named stack, or all stacks of the namespace, or those of all namespaces. An empty list is an error.
+func (c *Cluster) Stacks(ctx context.Context, names []string, allNamespaces bool) ([]v1alpha1.OpenIMStack, error) {
+	if len(names) > 0 {
+		var stack v1alpha1.OpenIMStack
+		if err := c.Get(ctx, client.ObjectKey{Namespace: c.Namespace, Name: names[0]}, &stack); err != nil {
+			return nil, err
+		}
+		return []v1alpha1.OpenIMStack{stack}, nil
+	}
+	namespace := c.Namespace
+	if allNamespaces {
+		namespace = metav1.NamespaceAll
+	}
+	var list v1alpha1.OpenIMStackList
+	if err := c.List(ctx, &list, client.InNamespace(namespace)); err != nil {
+		return nil, err
+	}
+	if len(list.Items) == 0 {
+		return nil, noStackIn(namespace, names)
+	}
+	return list.Items, nil
+}
+
+// others returns the kinds that the API server lists, in its preferred versions. An aggregated API that is down hides its own kinds alone,
+// so the error is ignored.
+func (c *Cluster) others() []schema.GroupVersionKind {
 	lists, _ := c.kinds.ServerPreferredResources()
 	var found []schema.GroupVersionKind
 	for _, list := range lists {
@@ -44,45 +111,4 @@ func (c *cluster) others() []schema.GroupVersionKind {
 		}
 	}
 	return found
-}
-
-// connect reads the kubeconfig, as kubectl does. It asks the cluster nothing yet.
-func connect(o *options) (*cluster, error) {
-	rules := clientcmd.NewDefaultClientConfigLoadingRules()
-	rules.ExplicitPath = o.kubeconfig
-	config := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &o.overrides)
-	namespace, _, err := config.Namespace()
-	if err != nil {
-		return nil, fmt.Errorf("reading the kubeconfig: %w", err)
-	}
-	raw, err := config.RawConfig()
-	if err != nil {
-		return nil, fmt.Errorf("reading the kubeconfig: %w", err)
-	}
-	rest, err := config.ClientConfig()
-	if err != nil {
-		return nil, fmt.Errorf("reading the kubeconfig: %w", err)
-	}
-	rest.UserAgent = "kubectl-openimstack/" + version()
-	rest.QPS, rest.Burst = 50, 100 // one reader of a few dozen lists
-	c, err := client.New(rest, client.Options{Scheme: scheme()})
-	if err != nil {
-		return nil, fmt.Errorf("connecting to %s: %w", rest.Host, err)
-	}
-	kinds, err := discovery.NewDiscoveryClientForConfig(rest)
-	if err != nil {
-		return nil, fmt.Errorf("connecting to %s: %w", rest.Host, err)
-	}
-	context := raw.CurrentContext
-	if o.overrides.CurrentContext != "" {
-		context = o.overrides.CurrentContext
-	}
-	return &cluster{Client: c, context: context, namespace: namespace, kinds: kinds}, nil
-}
-
-func scheme() *runtime.Scheme {
-	s := runtime.NewScheme()
-	utilruntime.Must(clientgoscheme.AddToScheme(s))
-	utilruntime.Must(v1alpha1.AddToScheme(s))
-	return s
 }

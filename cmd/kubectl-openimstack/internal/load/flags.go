@@ -1,66 +1,50 @@
-package main
+package load
 
 import (
-	"strings"
-	"time"
-
 	"github.com/spf13/pflag"
-	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
 )
 
-// options are the flags of all commands. Each command adds those that it takes.
-type options struct {
-	kubeconfig string
-	overrides  clientcmd.ConfigOverrides
-	// namespaceGiven is true when -n was written.
-	namespaceGiven bool
-	allNamespaces  bool
+// Flags say what to read. The flags of the connection are kubectl's own, under the same names.
+type Flags struct {
+	Connection *genericclioptions.ConfigFlags
 
-	fromFiles        string
-	mongodbAddresses []string
-
-	// stack that is meant, for commands whose arguments are something else.
-	stack string
-
-	output, outputFile string
-	timeout            time.Duration
-
-	wrapperImage         string
-	clusterNetworkPolicy bool
-	priority             int32
+	// AllNamespaces selects the stacks of all namespaces.
+	AllNamespaces bool
+	// FromFiles is a folder or a file of manifests. With it no cluster is contacted.
+	FromFiles string
+	// MongoDBAddresses are the addresses behind mongodb.uriRef, which is a Secret and so is not read.
+	MongoDBAddresses []string
+	// WrapperImage is the image of stacks that name none; empty for the image of the plugin's own release.
+	WrapperImage string
 }
 
-// namespace of the command line. Empty when none was given.
-func (o *options) namespace() string { return o.overrides.Context.Namespace }
-
-// clusterFlags are kubectl's own, under the same names.
-func clusterFlags(flags *pflag.FlagSet, o *options) {
-	flags.StringVar(&o.kubeconfig, "kubeconfig", "", "file with the clusters' addresses; default $KUBECONFIG, then ~/.kube/config")
-	names := clientcmd.ConfigOverrideFlags{}
-	recommended := clientcmd.RecommendedConfigOverrideFlags("")
-	names.CurrentContext = recommended.CurrentContext
-	names.Timeout = recommended.Timeout
-	names.ContextOverrideFlags.Namespace = recommended.ContextOverrideFlags.Namespace
-	names.AuthOverrideFlags.Impersonate = recommended.AuthOverrideFlags.Impersonate
-	names.AuthOverrideFlags.ImpersonateGroups = recommended.AuthOverrideFlags.ImpersonateGroups
-	clientcmd.BindOverrideFlags(&o.overrides, flags, names)
+// ConnectionFlags returns kubectl's flags for the connection to a cluster. Two are left out because they would have no effect: the plugin
+// keeps no cache on disk, and compression is not an option of its client.
+func ConnectionFlags() *genericclioptions.ConfigFlags {
+	flags := genericclioptions.NewConfigFlags(true)
+	flags.CacheDir, flags.DisableCompression = nil, nil
+	return flags
 }
 
-func allNamespacesFlag(flags *pflag.FlagSet, o *options) {
-	flags.BoolVarP(&o.allNamespaces, "all-namespaces", "A", false, "take the stacks of all namespaces")
+// namespace returns the namespace of the command line, empty when none was given.
+func (f *Flags) namespace() string {
+	if f.Connection.Namespace == nil {
+		return ""
+	}
+	return *f.Connection.Namespace
 }
 
-// fileFlags are those of commands that can do without a cluster.
-func fileFlags(flags *pflag.FlagSet, o *options) {
-	flags.StringVar(&o.fromFiles, "from-files", "", "take manifests of this folder or file (.yaml, .yml, .json) and ask no cluster; -n is then the namespace of objects that name none")
-	factFlags(flags, o)
+// AddAllNamespaces adds -A.
+func (f *Flags) AddAllNamespaces(flags *pflag.FlagSet) {
+	flags.BoolVarP(&f.AllNamespaces, "all-namespaces", "A", false, "select the stacks of all namespaces")
 }
 
-func factFlags(flags *pflag.FlagSet, o *options) {
-	flags.StringSliceVar(&o.mongodbAddresses, "mongodb-addresses", nil, "host:port,... behind mongodb.uriRef, which stand in a Secret and so are not read")
-}
-
-func outputFlags(flags *pflag.FlagSet, o *options, formats ...string) {
-	flags.StringVarP(&o.output, "output", "o", formats[0], "format: "+strings.Join(formats, ", "))
-	flags.StringVar(&o.outputFile, "output-file", "", "write to this file, and a line about it to the terminal")
+// AddFiles adds the flags of commands that can do without a cluster.
+func (f *Flags) AddFiles(flags *pflag.FlagSet) {
+	flags.StringVar(&f.FromFiles, "from-files", "",
+		"read the manifests of this folder or file (.yaml, .yml, .json) and contact no cluster; "+
+			"-n is then the namespace of objects that name none")
+	flags.StringSliceVar(&f.MongoDBAddresses, "mongodb-addresses", nil,
+		"host:port,... behind mongodb.uriRef, which is in a Secret and so is not read")
 }

@@ -1,9 +1,10 @@
-package main
+package load
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"time"
@@ -12,95 +13,125 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/netpol/audit"
 	"github.com/openimstack/openim-operator/netpol/snapshot"
 )
 
-// subject is what a command looks at: a snapshot, and the stacks in it that were asked for.
-type subject struct {
-	world *snapshot.World
-	views []*view
-	// time of the snapshot. Zero for files, whose reports so are the same every time.
+// Subject is what a command judges: a snapshot, and the selected stacks in it.
+type Subject struct {
+	Snapshot *snapshot.World
+	Stacks   []*Stack
+	// time of the snapshot. It is zero for files, so that the same files give the same report every time.
 	time time.Time
 }
 
-// gather takes a snapshot of the files or the cluster that the flags name, and picks stacks: the one that is named, or all of the
-// namespace, or all.
-func (p *program) gather(ctx context.Context, o *options, names []string) (*subject, error) {
-	if o.fromFiles != "" {
-		return p.gatherFiles(ctx, o, names)
+// Read takes a snapshot of the files or the cluster that the flags name. It selects the stack of that name, or all of the namespace, or
+// all. Notes about manifests that were left out go to the writer.
+func Read(ctx context.Context, f *Flags, names []string, notes io.Writer) (*Subject, error) {
+	if f.FromFiles != "" {
+		return readFiles(ctx, f, names, notes)
 	}
-	return gatherCluster(ctx, o, names)
+	return readCluster(ctx, f, names)
 }
 
-func (p *program) gatherFiles(ctx context.Context, o *options, names []string) (*subject, error) {
-	w, warnings, err := snapshot.FromFiles(o.fromFiles, o.namespace())
+func readFiles(ctx context.Context, f *Flags, names []string, notes io.Writer) (*Subject, error) {
+	s, warnings, err := snapshot.FromFiles(f.FromFiles, f.namespace())
 	if err != nil {
 		return nil, err
 	}
 	for _, warning := range warnings {
-		fmt.Fprintln(p.errors, "note:", warning)
+		fmt.Fprintln(notes, "note:", warning)
 	}
-	all, err := viewsOf(ctx, w, w.Stacks, o)
+	all, err := resolveAll(ctx, s, s.Stacks, f)
 	if err != nil {
 		return nil, err
 	}
-	// All stacks of the folder will be there, not only those that were asked for.
-	for _, v := range all {
-		w.Intend(v.children()...)
+	// All stacks of the folder will be in the cluster, not the selected ones alone.
+	for _, stack := range all {
+		s.Intend(stack.Children()...)
 	}
-	chosen := slices.DeleteFunc(all, func(v *view) bool {
-		return len(names) > 0 && v.stack.Name != names[0] || len(names) > 0 && o.namespaceGiven && v.stack.Namespace != o.namespace()
+	selected := slices.DeleteFunc(all, func(stack *Stack) bool {
+		return len(names) > 0 && stack.Object.Name != names[0] ||
+			len(names) > 0 && f.namespace() != "" && stack.Object.Namespace != f.namespace()
 	})
-	if len(chosen) == 0 {
-		return nil, fmt.Errorf("there is no OpenIMStack%s in %s: the folder must hold its manifest", quoted(names), o.fromFiles)
+	if len(selected) == 0 {
+		return nil, fmt.Errorf("there is no OpenIMStack%s in %s: the folder must hold its manifest", quoted(names), f.FromFiles)
 	}
-	return &subject{world: w, views: chosen}, nil
+	return &Subject{Snapshot: s, Stacks: selected}, nil
 }
 
-func gatherCluster(ctx context.Context, o *options, names []string) (*subject, error) {
-	c, err := connect(o)
+func readCluster(ctx context.Context, f *Flags, names []string) (*Subject, error) {
+	c, err := Connect(f.Connection)
 	if err != nil {
 		return nil, err
 	}
-	if o.allNamespaces && len(names) > 0 {
-		return nil, errors.New("a stack is named, and all namespaces are asked for: leave one of the two out")
+	if f.AllNamespaces && len(names) > 0 {
+		return nil, errors.New("both the name of a stack and all namespaces are given: leave one of the two out")
 	}
 	others := c.others()
-	w, err := snapshot.Read(ctx, c, snapshot.Scope{Name: c.context, Others: others})
+	s, err := snapshot.Read(ctx, c, snapshot.Scope{Name: c.Context, Others: others})
 	if err != nil {
 		return nil, err
 	}
-	namespace := c.namespace
-	if o.allNamespaces {
+	namespace := c.Namespace
+	if f.AllNamespaces {
 		namespace = metav1.NamespaceAll
-	} else if w, err = narrowed(ctx, c, w, namespace, others); err != nil {
+	} else if s, err = narrowed(ctx, c, s, namespace, others); err != nil {
 		return nil, err
 	}
-	stacks := slices.DeleteFunc(slices.Clone(w.Stacks), func(s v1alpha1.OpenIMStack) bool {
+	stacks := slices.DeleteFunc(slices.Clone(s.Stacks), func(s v1alpha1.OpenIMStack) bool {
 		return namespace != metav1.NamespaceAll && s.Namespace != namespace || len(names) > 0 && s.Name != names[0]
 	})
 	if len(stacks) == 0 {
-		return nil, noStack(w, namespace, names)
+		return nil, noStack(s, namespace, names)
 	}
-	views, err := viewsOf(ctx, w, stacks, o)
+	resolved, err := resolveAll(ctx, s, stacks, f)
 	if err != nil {
 		return nil, err
 	}
-	return &subject{world: w, views: views, time: time.Now()}, nil
+	return &Subject{Snapshot: s, Stacks: resolved, time: time.Now()}, nil
 }
 
-// noStack says why there is none: kinds that may not be listed look the same as kinds without objects.
-func noStack(w *snapshot.World, namespace string, names []string) error {
+// Names returns the names of the stacks, for messages.
+func (s *Subject) Names() string {
+	var all []string
+	for _, stack := range s.Stacks {
+		all = append(all, stack.Name())
+	}
+	return strings.Join(all, ", ")
+}
+
+// Audit runs the network audit of a stack of the subject.
+func (s *Subject) Audit(stack *Stack) audit.Report {
+	return audit.Run(audit.Input{Stack: stack.Object, Graph: stack.Graph, World: s.Snapshot, Now: s.time, Problems: stack.Problems})
+}
+
+// Audits runs the network audit of all stacks of the subject.
+func (s *Subject) Audits() []audit.Report {
+	var reports []audit.Report
+	for _, stack := range s.Stacks {
+		reports = append(reports, s.Audit(stack))
+	}
+	return reports
+}
+
+// noStack says why no stack is selected: kinds that may not be listed look the same as kinds without objects.
+func noStack(s *snapshot.World, namespace string, names []string) error {
 	kind := v1alpha1.GroupVersion.WithKind("OpenIMStack").GroupKind().String()
-	for _, u := range w.Unread {
+	for _, u := range s.Unread {
 		if u.Kind == kind {
 			return errors.New(u.Reason)
 		}
 	}
+	return noStackIn(namespace, names)
+}
+
+func noStackIn(namespace string, names []string) error {
 	if namespace == metav1.NamespaceAll {
 		return errors.New("there is no OpenIMStack in the cluster")
 	}
-	return fmt.Errorf("there is no OpenIMStack%s in namespace %s: name another with -n, or take all with -A", quoted(names), namespace)
+	return fmt.Errorf("there is no OpenIMStack%s in namespace %s: name another namespace with -n, or select all with -A",
+		quoted(names), namespace)
 }
 
 func quoted(names []string) string {
@@ -110,28 +141,30 @@ func quoted(names []string) string {
 	return fmt.Sprintf(" %q", names[0])
 }
 
-// narrowed reads one namespace, and those of the stores of its stacks, when not all may be read: findings there count, even though
-// nobody can then say that the stack is sealed. What could not be read stays in the snapshot.
-func narrowed(ctx context.Context, c *cluster, all *snapshot.World, namespace string, others []schema.GroupVersionKind) (*snapshot.World, error) {
-	if !slices.ContainsFunc(all.Unread, func(u snapshot.Unread) bool { return strings.Contains(u.Reason, "forbidden") && u.Kind != "Namespace" }) {
+// narrowed reads one namespace, and the namespaces of the stores of its stacks, when not all namespaces may be read. Findings there
+// count, although the result can no longer be Sealed: what could not be read stays in the snapshot.
+func narrowed(ctx context.Context, c *Cluster, all *snapshot.World, namespace string, others []schema.GroupVersionKind) (*snapshot.World, error) {
+	if !slices.ContainsFunc(all.Unread, func(u snapshot.Unread) bool {
+		return strings.Contains(u.Reason, "forbidden") && u.Kind != "Namespace"
+	}) {
 		return all, nil
 	}
-	w, err := snapshot.Read(ctx, c, snapshot.Scope{Name: c.context, Namespaces: []string{namespace}})
+	s, err := snapshot.Read(ctx, c, snapshot.Scope{Name: c.Context, Namespaces: []string{namespace}})
 	if err != nil {
 		return nil, err
 	}
 	namespaces := []string{namespace}
-	for i := range w.Stacks {
-		namespaces = append(namespaces, storeNamespaces(ctx, w, &w.Stacks[i])...)
+	for i := range s.Stacks {
+		namespaces = append(namespaces, storeNamespaces(ctx, s, &s.Stacks[i])...)
 	}
-	if w, err = snapshot.Read(ctx, c, snapshot.Scope{Name: c.context, Namespaces: namespaces, Others: others}); err != nil {
+	if s, err = snapshot.Read(ctx, c, snapshot.Scope{Name: c.Context, Namespaces: namespaces, Others: others}); err != nil {
 		return nil, err
 	}
 	for _, u := range all.Unread {
-		same := func(x snapshot.Unread) bool { return x.Kind == u.Kind }
-		if !slices.ContainsFunc(w.Unread, same) {
-			w.Unread = append(w.Unread, u)
+		sameKind := func(x snapshot.Unread) bool { return x.Kind == u.Kind }
+		if !slices.ContainsFunc(s.Unread, sameKind) {
+			s.Unread = append(s.Unread, u)
 		}
 	}
-	return w, nil
+	return s, nil
 }

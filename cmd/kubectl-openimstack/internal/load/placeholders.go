@@ -1,4 +1,4 @@
-package main
+package load
 
 import (
 	"strings"
@@ -8,24 +8,24 @@ import (
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 )
 
-// placeholder stands for every value of a Secret.
-const placeholder = "not-read"
+// Placeholder replaces every value of a Secret.
+const Placeholder = "not-read"
 
-// placeholders are Secrets as a spec wants them to be, by name, with nothing in them. Whether the real ones are there and complete is
-// the operator's to say, in the condition DependenciesReady: the plugin reads none. Optional keys are left out.
+// placeholders returns Secrets as a spec requires them, by name, with placeholders for values. Optional keys are left out. Whether the real
+// Secrets exist and are complete is reported by the operator, in the condition DependenciesReady: the plugin reads none.
 //
-// The addresses behind a connection string are in a Secret, too. The string is made of mongodbAddresses, and left out when there are
-// none: it is then a reference that does not resolve.
+// The addresses behind a connection string are in a Secret, too. The string is made of mongodbAddresses. Without addresses it is left out,
+// and the reference does not resolve.
 func placeholders(stack *v1alpha1.OpenIMStack, mongodbAddresses []string) map[string]*corev1.Secret {
 	p := secrets{}
 	spec := stack.Spec
-	generated := func(suffix, key string) { p.set(v1alpha1.ChildName(stack.Name, suffix), key, placeholder) }
+	generated := func(suffix, key string) { p.set(v1alpha1.ChildName(stack.Name, suffix), key, Placeholder) }
 	generated(v1alpha1.SuffixAssertionKey, v1alpha1.KeyAssertionKey)
 	generated(v1alpha1.SuffixShareSecret, v1alpha1.KeyShareSecret)
 	generated(v1alpha1.SuffixLogin, v1alpha1.KeyLogin)
 	generated(v1alpha1.SuffixCustody, v1alpha1.KeyCustody)
 	if spec.SecretRef != nil {
-		p.set(spec.SecretRef.Name, v1alpha1.KeyShareSecret, placeholder)
+		p.set(spec.SecretRef.Name, v1alpha1.KeyShareSecret, Placeholder)
 	}
 
 	d := spec.Dependencies
@@ -41,7 +41,7 @@ func placeholders(stack *v1alpha1.OpenIMStack, mongodbAddresses []string) map[st
 	if w.Redis != nil {
 		p.named(w.Redis.CredentialsRef, v1alpha1.KeyPassword)
 		if w.Redis.TLS != nil {
-			p.key(w.Redis.TLS.CASecretRef, placeholder)
+			p.key(w.Redis.TLS.CASecretRef, Placeholder)
 		}
 	}
 	if w.MongoDB != nil {
@@ -49,7 +49,7 @@ func placeholders(stack *v1alpha1.OpenIMStack, mongodbAddresses []string) map[st
 	}
 	for _, issuer := range w.Auth.Admins.Issuers {
 		p.key(issuer.JWKS.SecretRef, `{"keys":[{}]}`)
-		p.key(issuer.JWKS.CASecretRef, placeholder)
+		p.key(issuer.JWKS.CASecretRef, Placeholder)
 	}
 	if w.Gateway != nil && w.Gateway.TLS != nil {
 		p.named(&w.Gateway.TLS.SecretRef, corev1.TLSCertKey, corev1.TLSPrivateKeyKey)
@@ -81,7 +81,7 @@ func (p secrets) named(ref *v1alpha1.LocalReference, keys ...string) {
 		return
 	}
 	for _, key := range keys {
-		p.set(ref.Name, key, placeholder)
+		p.set(ref.Name, key, Placeholder)
 	}
 }
 

@@ -1,4 +1,4 @@
-package main
+package load
 
 import (
 	"context"
@@ -17,14 +17,14 @@ import (
 	"github.com/openimstack/openim-operator/netpol/snapshot"
 )
 
-// snapshotReader answers what the resolution of references asks, out of a snapshot. Secrets are none of a snapshot's: it makes up
-// those that the spec names, so that nobody needs the right to read one.
+// snapshotReader is the reader with which references are resolved: it serves Services and EndpointSlices from a snapshot. A snapshot has no
+// Secrets; placeholders replace those that the spec names, so that nobody needs the right to read a Secret.
 type snapshotReader struct {
-	world   *snapshot.World
-	secrets map[string]*corev1.Secret
+	snapshot *snapshot.World
+	secrets  map[string]*corev1.Secret
 }
 
-// Get returns a Service, or a Secret that was made up.
+// Get returns a Service, or the placeholder of a Secret.
 func (r snapshotReader) Get(_ context.Context, key client.ObjectKey, into client.Object, _ ...client.GetOption) error {
 	switch into := into.(type) {
 	case *corev1.Service:
@@ -40,54 +40,54 @@ func (r snapshotReader) Get(_ context.Context, key client.ObjectKey, into client
 		}
 		return apierrors.NewNotFound(schema.GroupResource{Resource: "secrets"}, key.Name)
 	default:
-		return fmt.Errorf("a snapshot cannot be asked for a %T", into)
+		return fmt.Errorf("reading a snapshot: %T is not in it", into)
 	}
 }
 
-// List returns the EndpointSlices of a Service.
+// List returns the EndpointSlices of a Service. For manifests it derives them, because a folder seldom has any.
 func (r snapshotReader) List(_ context.Context, into client.ObjectList, options ...client.ListOption) error {
 	slices, ok := into.(*discoveryv1.EndpointSliceList)
 	if !ok {
-		return fmt.Errorf("a snapshot cannot be asked for a %T", into)
+		return fmt.Errorf("reading a snapshot: %T is not in it", into)
 	}
 	o := (&client.ListOptions{}).ApplyOptions(options)
-	for _, s := range r.world.EndpointSlices {
+	for _, s := range r.snapshot.EndpointSlices {
 		if s.Namespace == o.Namespace && (o.LabelSelector == nil || o.LabelSelector.Matches(labels.Set(s.Labels))) {
 			slices.Items = append(slices.Items, s)
 		}
 	}
-	if len(slices.Items) > 0 || r.world.Source.Kind != snapshot.Files || o.LabelSelector == nil {
+	if len(slices.Items) > 0 || r.snapshot.Source.Kind != snapshot.Files || o.LabelSelector == nil {
 		return nil
 	}
 	if name, ok := o.LabelSelector.RequiresExactMatch(discoveryv1.LabelServiceName); ok {
-		slices.Items = r.slicesToBe(client.ObjectKey{Namespace: o.Namespace, Name: name})
+		slices.Items = r.expectedSlices(client.ObjectKey{Namespace: o.Namespace, Name: name})
 	}
 	return nil
 }
 
 func (r snapshotReader) service(key client.ObjectKey) *corev1.Service {
-	for i := range r.world.Services {
-		if s := &r.world.Services[i]; s.Name == key.Name && s.Namespace == key.Namespace {
+	for i := range r.snapshot.Services {
+		if s := &r.snapshot.Services[i]; s.Name == key.Name && s.Namespace == key.Namespace {
 			return s
 		}
 	}
 	return nil
 }
 
-// anyAddress stands for those that pods of manifests will have. Only ports are taken from a slice with it: the Service has a
-// selector, and that says where its pods are.
+// anyAddress is the placeholder for addresses that pods of manifests will have. Only ports are taken from a slice with this address: the
+// pods are known by the selector of the Service.
 const anyAddress = "192.0.2.1" // RFC 5737
 
-// slicesToBe are those that the cluster will make for a Service of manifests: one for each pod that it selects, with the numbers
-// behind the names of its target ports.
-func (r snapshotReader) slicesToBe(key client.ObjectKey) []discoveryv1.EndpointSlice {
+// expectedSlices returns the EndpointSlices that the cluster will make for a Service of manifests: one for each pod that the Service selects,
+// with the numbers behind the names of its target ports.
+func (r snapshotReader) expectedSlices(key client.ObjectKey) []discoveryv1.EndpointSlice {
 	service := r.service(key)
 	if service == nil || len(service.Spec.Selector) == 0 {
 		return nil
 	}
 	selector := labels.SelectorFromSet(service.Spec.Selector)
 	var made []discoveryv1.EndpointSlice
-	for _, pod := range r.world.Pods {
+	for _, pod := range r.snapshot.Pods {
 		if pod.Namespace != key.Namespace || !selector.Matches(labels.Set(pod.Labels)) {
 			continue
 		}
@@ -98,7 +98,9 @@ func (r snapshotReader) slicesToBe(key client.ObjectKey) []discoveryv1.EndpointS
 		}
 		for _, port := range service.Spec.Ports {
 			if number, ok := targetOf(port, pod); ok {
-				slice.Ports = append(slice.Ports, discoveryv1.EndpointPort{Name: ptr.To(port.Name), Port: ptr.To(number), Protocol: ptr.To(port.Protocol)})
+				slice.Ports = append(slice.Ports, discoveryv1.EndpointPort{
+					Name: ptr.To(port.Name), Port: ptr.To(number), Protocol: ptr.To(port.Protocol),
+				})
 			}
 		}
 		made = append(made, slice)
@@ -106,7 +108,7 @@ func (r snapshotReader) slicesToBe(key client.ObjectKey) []discoveryv1.EndpointS
 	return made
 }
 
-// targetOf a Service's port in a pod. Sidecars, which are init containers that go on, have ports too.
+// targetOf returns the number behind a port of a Service in a pod. Init containers count: a sidecar is an init container that keeps running.
 func targetOf(port corev1.ServicePort, pod corev1.Pod) (int32, bool) {
 	if port.TargetPort.Type == intstr.Int {
 		return port.TargetPort.IntVal, true

@@ -1,9 +1,9 @@
-package main
+package root_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -26,16 +26,20 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/cli"
+	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/load"
+	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/plugintest"
+	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/root"
 	"github.com/openimstack/openim-operator/netpol/audit"
 	"github.com/openimstack/openim-operator/netpol/snapshot"
 )
 
-// live is a real API server that holds the stack of testdata/deploy, as the operator and the cluster's controllers would have made it.
-// Nothing runs: who reaches whom is a matter of objects.
+// live is a real API server that holds the stack of testdata/deploy, as the operator and the cluster's controllers would have created it.
+// No pod runs: the audit judges objects alone.
 type live struct {
 	environment *envtest.Environment
 	admin       client.Client
-	// kubeconfigs by user. The administrator's is admin.
+	// kubeconfigs by user.
 	kubeconfigs map[string]string
 }
 
@@ -57,12 +61,12 @@ func TestOnARealAPIServer(t *testing.T) {
 	l := startAPIServer(t)
 	l.makeStack(t)
 	t.Run("the auditor's role is enough", l.theRoleIsEnough)
-	t.Run("a hole is found and explained", l.aHole)
+	t.Run("an open port is found and explained", l.anOpenPort)
 	t.Run("a route is read in the version that is served", l.aRoute)
 	t.Run("a change is named field by field", l.aChange)
-	t.Run("what may not be read is named", l.confinement)
-	t.Run("who may do nothing learns it", l.noRights)
-	t.Run("stacks that are not there", l.noStack)
+	t.Run("kinds that may not be read are named", l.confinement)
+	t.Run("a user without rights gets the reason", l.noRights)
+	t.Run("stacks that do not exist", l.noStack)
 	t.Run("status", l.status)
 	t.Run("probe", l.probe)
 }
@@ -70,18 +74,18 @@ func TestOnARealAPIServer(t *testing.T) {
 func startAPIServer(t *testing.T) *live {
 	t.Helper()
 	g := NewWithT(t)
-	root := filepath.Join("..", "..")
+	repository := filepath.Join("..", "..", "..", "..")
 	l := &live{kubeconfigs: map[string]string{}, environment: &envtest.Environment{
 		CRDDirectoryPaths: []string{
-			filepath.Join(root, "config", "crd", "bases"), filepath.Join(root, "netpol", "admission", "testdata", "crds"),
+			filepath.Join(repository, "config", "crd", "bases"), filepath.Join(repository, "netpol", "admission", "testdata", "crds"),
 		},
 		ErrorIfCRDPathMissing: true,
-		Scheme:                scheme(),
+		Scheme:                load.Scheme(),
 	}}
 	config, err := l.environment.Start()
 	g.Expect(err).NotTo(HaveOccurred())
 	t.Cleanup(func() { g.Expect(l.environment.Stop()).To(Succeed()) })
-	l.admin, err = client.New(config, client.Options{Scheme: scheme()})
+	l.admin, err = client.New(config, client.Options{Scheme: load.Scheme()})
 	g.Expect(err).NotTo(HaveOccurred())
 	l.kubeconfigs[administrator] = kubeconfig(t, l.environment.KubeConfig)
 	for _, name := range []string{auditor, confined, nobody} {
@@ -97,7 +101,7 @@ func startAPIServer(t *testing.T) *live {
 func kubeconfig(t *testing.T, content []byte) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "kubeconfig")
-	write(t, path, string(content))
+	plugintest.Write(t, path, string(content))
 	return path
 }
 
@@ -110,26 +114,24 @@ func (l *live) makeStack(t *testing.T) {
 		g.Expect(l.admin.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})).To(Succeed())
 	}
 	for _, file := range []string{"stack.yaml", "stores.yaml"} {
-		content, err := os.ReadFile(filepath.Join("testdata", "deploy", file))
+		content, err := os.ReadFile(plugintest.Path("deploy", file))
 		g.Expect(err).NotTo(HaveOccurred())
-		for _, u := range objectsOf(t, string(content)) {
+		for _, u := range plugintest.Objects(t, string(content)) {
 			g.Expect(l.admin.Create(ctx, &u)).To(Succeed())
 		}
 	}
-	w, _, err := snapshot.FromFiles(filepath.Join("testdata", "deploy"), "")
-	g.Expect(err).NotTo(HaveOccurred())
-	views, err := viewsOf(ctx, w, w.Stacks, &options{})
-	g.Expect(err).NotTo(HaveOccurred())
-	for _, object := range views[0].objects {
-		u, err := printable(object)
-		g.Expect(err).NotTo(HaveOccurred())
-		g.Expect(l.admin.Create(ctx, u)).To(Succeed())
+	code, out, errs := invoke(t, "render", "--from-files", plugintest.Path("deploy"))
+	g.Expect(code).To(Equal(cli.ExitSealed), errs)
+	for _, u := range plugintest.Objects(t, out) {
+		g.Expect(l.admin.Create(ctx, &u)).To(Succeed())
 	}
-	w.Intend(views[0].children()...)
-	for i, pod := range w.Pods {
+	files := &load.Flags{Connection: load.ConnectionFlags(), FromFiles: plugintest.Path("deploy")}
+	subject, err := load.Read(ctx, files, nil, io.Discard)
+	g.Expect(err).NotTo(HaveOccurred())
+	for i, pod := range subject.Snapshot.Pods {
 		l.run(t, pod, i+10)
 	}
-	// The cluster makes one for each Service; that of etcd has a port with a name, whose number stands nowhere else.
+	// The cluster makes one for each Service. The port of etcd has a name, whose number is nowhere else.
 	g.Expect(l.admin.Create(ctx, &discoveryv1.EndpointSlice{
 		ObjectMeta:  metav1.ObjectMeta{Namespace: "infra", Name: "etcd-x", Labels: map[string]string{discoveryv1.LabelServiceName: "etcd"}},
 		AddressType: discoveryv1.AddressTypeIPv4, Endpoints: []discoveryv1.Endpoint{{Addresses: []string{"10.1.0.99"}}},
@@ -138,7 +140,7 @@ func (l *live) makeStack(t *testing.T) {
 	l.bind(t)
 }
 
-// run plays the controllers and the kubelet: the pod is one of a ReplicaSet's, and has an address.
+// run replaces the controllers and the kubelet: the pod belongs to a ReplicaSet, and has an address.
 func (l *live) run(t *testing.T, pod corev1.Pod, host int) {
 	t.Helper()
 	g := NewWithT(t)
@@ -164,11 +166,11 @@ func (l *live) run(t *testing.T, pod corev1.Pod, host int) {
 	g.Expect(l.admin.Status().Update(t.Context(), &pod)).To(Succeed())
 }
 
-// bind gives the users their rights: the role is the one that is shipped.
+// bind gives the users their rights, by the role that is shipped.
 func (l *live) bind(t *testing.T) {
 	t.Helper()
 	g := NewWithT(t)
-	content, err := os.ReadFile(filepath.Join("..", "..", "config", "rbac", "openimstack_auditor_role.yaml"))
+	content, err := os.ReadFile(filepath.Join("..", "..", "..", "..", "config", "rbac", "openimstack_auditor_role.yaml"))
 	g.Expect(err).NotTo(HaveOccurred())
 	var role rbacv1.ClusterRole
 	g.Expect(yaml.UnmarshalStrict(content, &role)).To(Succeed())
@@ -200,8 +202,8 @@ func (l *live) with(t *testing.T, object client.Object) {
 	t.Cleanup(func() { g.Expect(l.admin.Delete(context.Background(), object)).To(Succeed()) })
 }
 
-// hole is what somebody did in a hurry: the WebSocket for everybody.
-func hole() *networkingv1.NetworkPolicy {
+// debugPolicy opens the WebSocket to all sources, as a user may do while debugging.
+func debugPolicy() *networkingv1.NetworkPolicy {
 	return &networkingv1.NetworkPolicy{
 		ObjectMeta: metav1.ObjectMeta{Name: "debug", Namespace: "im"},
 		Spec: networkingv1.NetworkPolicySpec{
@@ -215,8 +217,8 @@ func hole() *networkingv1.NetworkPolicy {
 func (l *live) theRoleIsEnough(t *testing.T) {
 	g := NewWithT(t)
 	code, out, errs := l.as(t, auditor, "audit", "-o", "json")
-	g.Expect(code).To(Equal(exitSealed), out+errs)
-	r := reports(t, out)[0]
+	g.Expect(code).To(Equal(cli.ExitSealed), out+errs)
+	r := plugintest.Reports(t, out)[0]
 	g.Expect(r.Unread).To(BeEmpty())
 	g.Expect(r.Verdict).To(Equal(audit.Sealed))
 	g.Expect(r.Counts.Pods).To(Equal(14))
@@ -225,45 +227,45 @@ func (l *live) theRoleIsEnough(t *testing.T) {
 
 	for _, line := range []string{"audit -A", "diff", "diff chat", "explain backend api http", "explain intruder api http", "explain monitoring/none api 1"} {
 		code, out, errs := l.as(t, auditor, strings.Fields(line)...)
-		wants := exitSealed
+		wants := cli.ExitSealed
 		if strings.Contains(line, "none") {
-			wants = exitUnknown
+			wants = cli.ExitUnknown
 		}
 		g.Expect(code).To(Equal(wants), line+"\n"+out+errs)
 	}
 	code, out, errs = l.as(t, auditor, "render", "chat")
-	g.Expect(code).To(Equal(exitSealed), errs)
-	g.Expect(objectsOf(t, out)[0].GetOwnerReferences()).To(HaveLen(1), "in a cluster the owner is known")
+	g.Expect(code).To(Equal(cli.ExitSealed), errs)
+	g.Expect(plugintest.Objects(t, out)[0].GetOwnerReferences()).To(HaveLen(1), "in a cluster the owner is known")
 
-	// That no right to read Secrets is needed would mean nothing if it were there.
+	// The auditor really has no right to read Secrets or to write.
 	user, err := l.environment.AddUser(envtest.User{Name: auditor}, nil)
 	g.Expect(err).NotTo(HaveOccurred())
-	theirs, err := client.New(user.Config(), client.Options{Scheme: scheme()})
+	theirs, err := client.New(user.Config(), client.Options{Scheme: load.Scheme()})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(apierrors.IsForbidden(theirs.Get(t.Context(), client.ObjectKey{Namespace: "im", Name: "redis"}, &corev1.Secret{}))).To(BeTrue())
-	g.Expect(apierrors.IsForbidden(theirs.Create(t.Context(), hole()))).To(BeTrue())
+	g.Expect(apierrors.IsForbidden(theirs.Create(t.Context(), debugPolicy()))).To(BeTrue())
 }
 
-func (l *live) aHole(t *testing.T) {
+func (l *live) anOpenPort(t *testing.T) {
 	g := NewWithT(t)
-	l.with(t, hole())
+	l.with(t, debugPolicy())
 	code, out, _ := l.as(t, auditor, "audit", "-o", "json")
-	g.Expect(code).To(Equal(exitFindings))
-	f := reports(t, out)[0].Findings
+	g.Expect(code).To(Equal(cli.ExitFindings))
+	f := plugintest.Reports(t, out)[0].Findings
 	g.Expect(f).To(HaveLen(1))
 	g.Expect(f[0].Kind).To(Equal(audit.ForeignPolicyWidens))
 	g.Expect(f[0].Object.Name).To(Equal("debug"))
 
 	code, out, _ = l.as(t, auditor, "explain", "outside-ipv4", "msggateway", "websocket")
-	g.Expect(code).To(Equal(exitFindings))
+	g.Expect(code).To(Equal(cli.ExitFindings))
 	g.Expect(out).To(ContainSubstring("delete NetworkPolicy im/debug, or narrow its ingress rule 0"))
 	code, out, _ = l.as(t, auditor, "diff")
-	g.Expect(code).To(Equal(exitFindings))
-	g.Expect(out).To(ContainSubstring("open, and should be shut:"))
+	g.Expect(code).To(Equal(cli.ExitFindings))
+	g.Expect(out).To(ContainSubstring("open, should be closed:"))
 	g.Expect(out).To(ContainSubstring("intruder -> msggateway:10001/TCP"))
 	g.Expect(out).NotTo(ContainSubstring("changed"), "the stack's own objects are as they were")
 	code, _, _ = l.as(t, confined, "audit")
-	g.Expect(code).To(Equal(exitFindings), "a hole is a hole, also for whom not everything may be read")
+	g.Expect(code).To(Equal(cli.ExitFindings), "a finding counts although not everything may be read")
 }
 
 func (l *live) aRoute(t *testing.T) {
@@ -278,8 +280,8 @@ func (l *live) aRoute(t *testing.T) {
 	}}
 	l.with(t, route)
 	code, out, _ := l.as(t, auditor, "audit", "-o", "json")
-	g.Expect(code).To(Equal(exitFindings))
-	f := reports(t, out)[0].Findings
+	g.Expect(code).To(Equal(cli.ExitFindings))
+	f := plugintest.Reports(t, out)[0].Findings
 	g.Expect(f).To(HaveLen(1))
 	g.Expect(f[0].Kind).To(Equal(audit.RouteExposes))
 }
@@ -304,20 +306,20 @@ func (l *live) aChange(t *testing.T) {
 		g.Expect(l.admin.Create(context.Background(), policy)).To(Succeed())
 	})
 	code, out, _ := l.as(t, auditor, "diff")
-	g.Expect(code).To(Equal(exitFindings))
+	g.Expect(code).To(Equal(cli.ExitFindings))
 	g.Expect(out).To(ContainSubstring("missing:\n  NetworkPolicy im/chat-push-ingress\n"))
 	g.Expect(out).To(ContainSubstring(`Service im/chat-api label app.kubernetes.io/part-of: "mine", "openimstack"`))
-	g.Expect(out).To(ContainSubstring("shut, and should be open:\n  msggateway -> push:10170/TCP"))
+	g.Expect(out).To(ContainSubstring("closed, should be open:\n  msggateway -> push:10170/TCP"))
 }
 
-// Who may read the stack's namespace alone cannot tell that it is sealed: labels of namespaces, and what comes in from others, decide.
+// A user who may read the stack's namespace alone gets no verdict: labels of namespaces, and sources in other namespaces, decide too.
 func (l *live) confinement(t *testing.T) {
 	g := NewWithT(t)
 	code, out, errs := l.as(t, confined, "audit", "-o", "json")
-	g.Expect(code).To(Equal(exitUnknown), errs)
-	r := reports(t, out)[0]
+	g.Expect(code).To(Equal(cli.ExitUnknown), errs)
+	r := plugintest.Reports(t, out)[0]
 	g.Expect(r.Verdict).To(Equal(audit.Unknown))
-	g.Expect(r.Counts.Policies).To(Equal(27), "what may be read is judged")
+	g.Expect(r.Counts.Policies).To(Equal(27), "the audit covers what may be read")
 	var said []string
 	for _, u := range r.Unread {
 		said = append(said, u.Kind+": "+u.Reason)
@@ -325,12 +327,12 @@ func (l *live) confinement(t *testing.T) {
 	g.Expect(said).To(ContainElement(`Namespace: listing namespaces in all namespaces is forbidden: bind a role with the verb list for "namespaces" of API group "", such as the ClusterRole openim-operator-openimstack-auditor`))
 	g.Expect(said).To(ContainElement(ContainSubstring("Pod: listing pods in ")))
 	code, out, _ = l.as(t, confined, "audit")
-	g.Expect(code).To(Equal(exitUnknown))
+	g.Expect(code).To(Equal(cli.ExitUnknown))
 	g.Expect(out).To(ContainSubstring("openimstack-auditor"))
 	code, _, _ = l.as(t, confined, "diff")
-	g.Expect(code).To(Equal(exitUnknown))
+	g.Expect(code).To(Equal(cli.ExitUnknown))
 	code, out, _ = l.as(t, confined, "explain", "intruder", "api", "http")
-	g.Expect(code).To(Equal(exitUnknown))
+	g.Expect(code).To(Equal(cli.ExitUnknown))
 	g.Expect(out).To(ContainSubstring("not everything that decides could be read"))
 }
 
@@ -338,7 +340,7 @@ func (l *live) noRights(t *testing.T) {
 	g := NewWithT(t)
 	for _, line := range []string{"audit", "audit -A", "diff", "status", "explain api backend 1", "probe chat"} {
 		code, out, errs := l.as(t, nobody, strings.Fields(line)...)
-		g.Expect(code).To(Equal(exitUnknown), line)
+		g.Expect(code).To(Equal(cli.ExitUnknown), line)
 		g.Expect(out).To(BeEmpty(), line)
 		g.Expect(errs).To(And(ContainSubstring("forbidden"), ContainSubstring("openimstacks")), line)
 	}
@@ -347,20 +349,20 @@ func (l *live) noRights(t *testing.T) {
 func (l *live) noStack(t *testing.T) {
 	g := NewWithT(t)
 	code, _, errs := l.as(t, auditor, "audit", "talk")
-	g.Expect(code).To(Equal(exitUnknown))
+	g.Expect(code).To(Equal(cli.ExitUnknown))
 	g.Expect(errs).To(ContainSubstring(`there is no OpenIMStack "talk" in namespace im`))
 	code, _, errs = l.as(t, auditor, "audit", "-n", "infra")
-	g.Expect(code).To(Equal(exitUnknown))
+	g.Expect(code).To(Equal(cli.ExitUnknown))
 	g.Expect(errs).To(ContainSubstring("there is no OpenIMStack in namespace infra"))
 	code, _, errs = l.as(t, auditor, "audit", "chat", "-A")
-	g.Expect(code).To(Equal(exitUnknown))
+	g.Expect(code).To(Equal(cli.ExitUnknown))
 	g.Expect(errs).To(ContainSubstring("leave one of the two out"))
 	code, _, errs = l.as(t, auditor, "status", "-n", "infra")
-	g.Expect(code).To(Equal(exitUnknown))
+	g.Expect(code).To(Equal(cli.ExitUnknown))
 	g.Expect(errs).To(ContainSubstring("there is no OpenIMStack in namespace infra"))
 }
 
-// observe plays the operator.
+// observe replaces the operator: it writes the status.
 func (l *live) observe(t *testing.T, change func(*v1alpha1.OpenIMStack)) {
 	t.Helper()
 	g := NewWithT(t)
@@ -374,10 +376,10 @@ func (l *live) observe(t *testing.T, change func(*v1alpha1.OpenIMStack)) {
 func (l *live) status(t *testing.T) {
 	g := NewWithT(t)
 	code, out, _ := l.as(t, auditor, "status")
-	g.Expect(code).To(Equal(exitUnknown), "the operator has said nothing yet")
-	g.Expect(out).To(ContainSubstring("nothing is known of it yet"))
+	g.Expect(code).To(Equal(cli.ExitUnknown), "the operator has reported nothing yet")
+	g.Expect(out).To(ContainSubstring("not reported yet"))
 	l.observe(t, func(stack *v1alpha1.OpenIMStack) {
-		seen := observed(t)
+		seen := plugintest.Observed(t)
 		stack.Status = seen.Status
 		stack.Status.ObservedGeneration = stack.Generation
 		for i := range stack.Status.Conditions {
@@ -386,7 +388,7 @@ func (l *live) status(t *testing.T) {
 	})
 	for _, line := range []string{"status", "status chat", "status -A"} {
 		code, out, errs := l.as(t, auditor, strings.Fields(line)...)
-		g.Expect(code).To(Equal(exitFindings), errs)
+		g.Expect(code).To(Equal(cli.ExitFindings), errs)
 		g.Expect(out).To(ContainSubstring("High ForeignPolicyWidens: NetworkPolicy/im/debug"))
 	}
 }
@@ -394,14 +396,14 @@ func (l *live) status(t *testing.T) {
 func (l *live) probe(t *testing.T) {
 	g := NewWithT(t)
 	code, _, errs := l.as(t, auditor, "probe", "chat")
-	g.Expect(code).To(Equal(exitUnknown))
+	g.Expect(code).To(Equal(cli.ExitUnknown))
 	g.Expect(errs).To(And(ContainSubstring("forbidden"), ContainSubstring("patch")), "an auditor writes nothing")
 
 	code, _, errs = l.as(t, administrator, "probe", "chat", "--timeout", "1500ms")
-	g.Expect(code).To(Equal(exitUnknown), "nobody answers")
+	g.Expect(code).To(Equal(cli.ExitUnknown), "no operator answers")
 	g.Expect(errs).To(ContainSubstring("no result within 1.5s"))
 
-	for outcome, wants := range map[string]int{v1alpha1.ReasonEnforced: exitSealed, v1alpha1.ReasonBreached: exitFindings} {
+	for outcome, wants := range map[string]int{v1alpha1.ReasonEnforced: cli.ExitSealed, v1alpha1.ReasonBreached: cli.ExitFindings} {
 		answered := l.answerProbe(t, outcome)
 		code, out, errs := l.as(t, administrator, "probe", "chat", "--timeout", "30s")
 		g.Expect(<-answered).To(Succeed())
@@ -411,13 +413,13 @@ func (l *live) probe(t *testing.T) {
 
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	var out, stderr bytes.Buffer
-	code = (&program{out: &out, errors: &stderr}).run(ctx, []string{"probe", "chat", "-n", "im", "--kubeconfig", l.kubeconfigs[administrator]})
-	g.Expect(code).To(Equal(exitUnknown))
+	streams, _, stderr := plugintest.Streams()
+	code = root.Run(ctx, streams, []string{"probe", "chat", "-n", "im", "--kubeconfig", l.kubeconfigs[administrator]})
+	g.Expect(code).To(Equal(cli.ExitUnknown))
 	g.Expect(stderr.String()).To(ContainSubstring("canceled"))
 }
 
-// answerProbe plays the operator: it waits for a new request and answers it.
+// answerProbe replaces the operator: it waits for a new request and answers it.
 func (l *live) answerProbe(t *testing.T, outcome string) <-chan error {
 	t.Helper()
 	key := client.ObjectKey{Namespace: "im", Name: "chat"}

@@ -1,4 +1,4 @@
-package main
+package root_test
 
 import (
 	"fmt"
@@ -10,25 +10,33 @@ import (
 	"testing"
 
 	. "github.com/onsi/gomega"
+
+	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/cli"
+	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/plugintest"
+	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/root"
+	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/status"
 )
 
-// docs/plugin.md shows commands with their output, in blocks that begin with "$ kubectl openimstack". Those that need no cluster are run
-// here, in a folder with deploy/ and branch/; what others print is compared with golden files, by the command's name.
+// docs/plugin.md shows commands with their output, in blocks that begin with "$ kubectl openimstack". The commands that need no cluster are
+// run here, in a folder with deploy/ and branch/; the outputs of the others are golden files, by the name of the command.
 //
-// -update writes the outputs anew.
+// -update writes the outputs.
 
 var example = regexp.MustCompile("(?s)```console\n\\$ kubectl openimstack ([^\n]*)\n(.*?)```\n")
 
 func TestTheDocsShowWhatIsPrinted(t *testing.T) {
 	g := NewWithT(t)
-	checkStatus(t) // first: the page shows it
-	path := filepath.Join("..", "..", "docs", "plugin.md")
+	var stack strings.Builder
+	g.Expect(status.Write(&stack, plugintest.Observed(t))).To(Succeed())
+	plugintest.Golden(t, "status.txt", stack.String()) // first: the page shows them
+	plugintest.Golden(t, "probe.txt", stack.String())
+	path := filepath.Join("..", "..", "..", "..", "docs", "plugin.md")
 	absolute, err := filepath.Abs(path)
 	g.Expect(err).NotTo(HaveOccurred())
 	page, err := os.ReadFile(path)
 	g.Expect(err).NotTo(HaveOccurred())
 	recorded := map[string]string{}
-	entries, err := filepath.Glob(filepath.Join("testdata", "golden", "*.txt"))
+	entries, err := filepath.Glob(plugintest.Path("golden", "*.txt"))
 	g.Expect(err).NotTo(HaveOccurred())
 	for _, entry := range entries {
 		content, err := os.ReadFile(entry)
@@ -36,9 +44,9 @@ func TestTheDocsShowWhatIsPrinted(t *testing.T) {
 		recorded[strings.TrimSuffix(filepath.Base(entry), ".txt")] = string(content)
 	}
 	dir := t.TempDir()
-	copyFolder(t, filepath.Join("testdata", "deploy"), filepath.Join(dir, "deploy"))
-	copyFolder(t, filepath.Join("testdata", "deploy"), filepath.Join(dir, "branch"))
-	copyFolder(t, filepath.Join("testdata", "branch"), filepath.Join(dir, "branch"))
+	plugintest.CopyFolder(t, plugintest.Path("deploy"), filepath.Join(dir, "deploy"))
+	plugintest.CopyFolder(t, plugintest.Path("deploy"), filepath.Join(dir, "branch"))
+	plugintest.CopyFolder(t, plugintest.Path("branch"), filepath.Join(dir, "branch"))
 	t.Chdir(dir)
 
 	var shown []string
@@ -55,43 +63,43 @@ func TestTheDocsShowWhatIsPrinted(t *testing.T) {
 		}
 		return fmt.Sprintf("```console\n$ kubectl openimstack %s\n%s```\n", line, out)
 	})
-	for _, c := range commands() {
-		if c.name != "version" {
-			g.Expect(shown).To(ContainElement(c.name), "each command is shown with its output")
+	for _, c := range root.New(cli.Streams{}).Commands() {
+		if !slices.Contains([]string{"version", "help", "completion"}, c.Name()) {
+			g.Expect(shown).To(ContainElement(c.Name()), "each command is shown with its output")
 		}
 	}
-	if *update {
+	if *plugintest.Update {
 		g.Expect(os.WriteFile(absolute, []byte(now), 0o644)).To(Succeed())
 		return
 	}
-	g.Expect(now).To(Equal(string(page)), "docs/plugin.md is not what the plugin prints: go test ./cmd/kubectl-openimstack -run Docs -update")
+	g.Expect(now).To(Equal(string(page)), "docs/plugin.md is not what the plugin prints: go test ./cmd/kubectl-openimstack/internal/root -run Docs -update")
 }
 
-// output of a command, and its exit code as a shell shows it.
+// output returns the output of a command, and its exit code as a shell shows it.
 func output(t *testing.T, args []string) string {
 	t.Helper()
 	code, out, errs := invoke(t, args...)
 	return out + errs + fmt.Sprintf("$ echo $?\n%d\n", code)
 }
 
-// excerpt is a block that shows the beginning of a long output, as many lines as it has now, and then "...".
+// excerpt returns a block with the beginning of a long output, of as many lines as the page has now, and then "...".
 func excerpt(t *testing.T, block, line string, args []string) string {
 	t.Helper()
 	lines := strings.Split(output(t, args), "\n")
 	shown := slices.Index(strings.Split(block, "\n"), "...") - 2
 	code := lines[len(lines)-3:]
-	return fmt.Sprintf("```console\n$ kubectl openimstack %s\n%s\n...\n%s```\n", line, strings.Join(lines[:min(shown, len(lines))], "\n"), strings.Join(code, "\n"))
+	beginning := strings.Join(lines[:min(shown, len(lines))], "\n")
+	return fmt.Sprintf("```console\n$ kubectl openimstack %s\n%s\n...\n%s```\n", line, beginning, strings.Join(code, "\n"))
 }
 
-// Flags of the page are flags of the commands.
-func TestTheDocsNameFlagsThatThereAre(t *testing.T) {
+// The flags on the page exist.
+func TestTheDocsNameFlagsThatExist(t *testing.T) {
 	g := NewWithT(t)
-	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "plugin.md"))
+	page, err := os.ReadFile(filepath.Join("..", "..", "..", "..", "docs", "plugin.md"))
 	g.Expect(err).NotTo(HaveOccurred())
-	known := map[string]bool{"--help": true, "--manifest": true, "--clusterrole": true, "--user": true}
-	for _, c := range commands() {
-		var o options
-		for _, f := range strings.Fields(c.flagSet(&o).FlagUsages()) {
+	known := map[string]bool{"--help": true, "--manifest": true, "--clusterrole": true}
+	for _, c := range root.New(cli.Streams{}).Commands() {
+		for _, f := range strings.Fields(c.LocalFlags().FlagUsages() + c.InheritedFlags().FlagUsages()) {
 			known[strings.TrimSuffix(f, ",")] = true
 		}
 	}

@@ -1,178 +1,108 @@
-package main
+package root
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
-	"github.com/spf13/pflag"
+	"github.com/spf13/cobra"
+
+	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/audit"
+	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/cli"
+	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/diff"
+	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/explain"
+	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/load"
+	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/probe"
+	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/render"
+	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/status"
+	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/version"
 )
 
-// Exit codes, for pipelines.
-const (
-	// exitSealed: everything was read, and is as intended.
-	exitSealed = 0
-	// exitUnknown: it could not be told. All errors end with it, those of usage too.
-	exitUnknown = 1
-	// exitFindings: something is open, or differs.
-	exitFindings = 2
-)
+// binary is the name of the program. kubectl finds the plugin by it, and shells complete it under it.
+const binary = "kubectl-openimstack"
 
-// program is one run of the plugin.
-type program struct {
-	out, errors io.Writer
-	terminal    terminal
-}
-
-// command is one of the plugin's words.
-type command struct {
-	name string
-	// usage is what stands behind the name, short what it does, in one line each.
-	usage, short string
-	// long is the help's text; exit says what its exit codes mean, when they differ from the audit's.
-	long, exit string
-	// flags adds those that the command takes.
-	flags func(*pflag.FlagSet, *options)
-	// args is how many arguments it takes at least and at most.
-	least, most int
-	run         func(context.Context, *program, *options, []string) (int, error)
-}
-
-// commands in the order of the help.
-func commands() []command {
-	return []command{auditCommand(), explainCommand(), diffCommand(), probeCommand(), statusCommand(), renderCommand(), versionCommand()}
-}
-
-// name under which people call the plugin.
-const name = "kubectl openimstack"
-
-// run carries out a command line, and returns the exit code.
-func (p *program) run(ctx context.Context, args []string) int {
-	code, err := p.dispatch(ctx, args)
+// Run executes a command line and returns the exit code. Errors are printed to the error stream.
+func Run(ctx context.Context, streams cli.Streams, args []string) int {
+	cmd := New(streams)
+	cmd.SetArgs(commandFirst(args))
+	code, err := cli.Code(cmd.ExecuteContext(ctx))
 	if err != nil {
-		fmt.Fprintf(p.errors, "error: %v\n", err)
-		return exitUnknown
+		fmt.Fprintf(streams.ErrOut, "error: %s\n", strings.TrimSpace(err.Error())) // cobra ends suggestions with an empty line
 	}
 	return code
 }
 
-func (p *program) dispatch(ctx context.Context, args []string) (int, error) {
-	if len(args) == 0 || slices.Contains([]string{"help", "-h", "--help"}, args[0]) {
-		return p.help(args)
+// New returns the root command with all others.
+func New(streams cli.Streams) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:           binary,
+		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: cli.Name},
+		Long:          "Reports which sources reach OpenIM, and how that compares with what the spec requests. No command reads a Secret.",
+		SilenceErrors: true, // Run prints them
+		SilenceUsage:  true,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if cmd.Flags().NFlag() > 0 {
+				return cli.UsageError(cmd, errors.New("no command is given"))
+			}
+			return cmd.Help()
+		},
 	}
-	if args[0] == completeWord {
-		return p.complete(args[1:])
+	cmd.SetIn(streams.In)
+	cmd.SetOut(streams.Out)
+	cmd.SetErr(streams.ErrOut)
+	cmd.SetFlagErrorFunc(cli.UsageError)
+	cmd.SetHelpFunc(func(cmd *cobra.Command, _ []string) { writeHelp(streams.Out, cmd) })
+
+	connection := load.ConnectionFlags()
+	connection.AddFlags(cmd.PersistentFlags())
+	cmd.AddCommand(
+		audit.New(streams, connection),
+		explain.New(streams, connection),
+		diff.New(streams, connection),
+		probe.New(streams, connection),
+		status.New(streams, connection),
+		render.New(streams, connection),
+		version.New(streams),
+	)
+	cmd.SetHelpCommand(helpCommand(streams))
+	cmd.InitDefaultCompletionCmd()
+	if completion, _, err := cmd.Find([]string{"completion"}); err == nil {
+		// A command that runs checks its arguments: an unknown shell is then an error.
+		completion.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 	}
-	args = commandFirst(args)
-	c, err := find(args[0])
-	if err != nil {
-		return exitUnknown, err
+
+	flags := &load.Flags{Connection: connection}
+	cli.CompleteFlag(cmd, "namespace", flags.CompleteNamespace)
+	for flag, complete := range flags.CompleteFromKubeconfig() {
+		cli.CompleteFlag(cmd, flag, complete)
 	}
-	var o options
-	flags := c.flagSet(&o)
-	if err := flags.Parse(args[1:]); errors.Is(err, pflag.ErrHelp) {
-		return exitSealed, p.helpOf(c)
-	} else if err != nil {
-		return exitUnknown, fmt.Errorf("%w: see `%s %s --help`", err, name, c.name)
-	}
-	o.namespaceGiven = flags.Changed("namespace")
-	if n := flags.NArg(); n < c.least || n > c.most {
-		return exitUnknown, fmt.Errorf("%s takes %s: see `%s %s --help`", c.name, c.arity(), name, c.name)
-	}
-	return c.run(ctx, p, &o, flags.Args())
+	return cmd
 }
 
-// commandFirst puts the command before the flags that stand in front of it, as kubectl takes them: `-n im audit` is `audit -n im`. What
-// no command understands stays as it is.
+// commandFirst moves the command before the flags in front of it, as kubectl accepts them: `-A audit` becomes `audit -A`. Cobra does the
+// same for the flags of the root command, but takes the word behind an unknown flag for its value. Arguments that no command understands
+// stay as they are.
 func commandFirst(args []string) []string {
-	if !strings.HasPrefix(args[0], "-") {
+	if len(args) == 0 || !strings.HasPrefix(args[0], "-") {
 		return args
 	}
-	for _, c := range commands() {
-		var o options
-		flags := c.flagSet(&o)
+	var names []string
+	for _, c := range New(cli.Streams{}).Commands() { // a copy, whose flags may be set
+		names = append(names, c.Name())
+		c.InheritedFlags() // merges them into Flags
+		c.InitDefaultHelpFlag()
+		flags := c.Flags()
 		flags.SetInterspersed(false)
-		if err := flags.Parse(args); err == nil && flags.Arg(0) == c.name {
+		if err := flags.Parse(args); err == nil && flags.Arg(0) == c.Name() {
 			leading := args[:len(args)-flags.NArg()]
-			return slices.Concat([]string{c.name}, leading, flags.Args()[1:])
+			return slices.Concat([]string{c.Name()}, leading, flags.Args()[1:])
 		}
 	}
-	// A flag that is not the command's: let the command say so.
-	if i := slices.IndexFunc(args, func(a string) bool { return slices.Contains(words(), a) }); i > 0 {
+	// A flag that the command does not have: let the command report it.
+	if i := slices.IndexFunc(args, func(a string) bool { return slices.Contains(names, a) }); i > 0 {
 		return slices.Concat(args[i:i+1], args[:i], args[i+1:])
 	}
 	return args
-}
-
-func (c command) arity() string {
-	switch {
-	case c.most == 0:
-		return "no arguments"
-	case c.least == c.most:
-		return fmt.Sprintf("%d arguments (%s)", c.most, c.usage)
-	default:
-		return fmt.Sprintf("%d to %d arguments (%s)", c.least, c.most, c.usage)
-	}
-}
-
-func (c command) flagSet(o *options) *pflag.FlagSet {
-	flags := pflag.NewFlagSet(c.name, pflag.ContinueOnError)
-	flags.SetOutput(io.Discard)
-	flags.SortFlags = false
-	flags.Usage = func() {}
-	c.flags(flags, o)
-	return flags
-}
-
-func find(word string) (command, error) {
-	all := commands()
-	i := slices.IndexFunc(all, func(c command) bool { return c.name == word })
-	if i < 0 {
-		return command{}, fmt.Errorf("%q is no command: use one of %s", word, strings.Join(words(), ", "))
-	}
-	return all[i], nil
-}
-
-func words() []string {
-	var all []string
-	for _, c := range commands() {
-		all = append(all, c.name)
-	}
-	return append(all, "help")
-}
-
-func (p *program) help(args []string) (int, error) {
-	if len(args) > 1 {
-		c, err := find(args[1])
-		if err != nil {
-			return exitUnknown, err
-		}
-		return exitSealed, p.helpOf(c)
-	}
-	fmt.Fprintf(p.out, "Works out who reaches OpenIM, and says how that compares with what was asked for.\n\nUsage: %s COMMAND\n\n", name)
-	table := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
-	for _, c := range commands() {
-		fmt.Fprintf(table, "  %s\t%s\n", c.name, c.short)
-	}
-	if err := table.Flush(); err != nil {
-		return exitUnknown, err
-	}
-	fmt.Fprintf(p.out, "\nExit codes: %s\n\n`%s COMMAND --help` says more. No command reads a Secret.\n", exitCodes, name)
-	return exitSealed, nil
-}
-
-const exitCodes = "0 sealed, 2 findings, 1 could not tell (errors included)."
-
-func (p *program) helpOf(c command) error {
-	var o options
-	exit := c.exit
-	if exit == "" {
-		exit = exitCodes
-	}
-	_, err := fmt.Fprintf(p.out, "%s\n\nUsage: %s\n\n%sExit codes: %s\n\nFlags:\n%s", c.long, strings.TrimSpace(name+" "+c.name+" "+c.usage), "", exit, c.flagSet(&o).FlagUsagesWrapped(100))
-	return err
 }

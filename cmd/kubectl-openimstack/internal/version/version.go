@@ -1,21 +1,24 @@
-package main
+package version
 
 import (
-	"context"
 	"fmt"
 	"runtime"
 	"runtime/debug"
 
-	"github.com/spf13/pflag"
+	"github.com/spf13/cobra"
 
+	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/cli"
 	"github.com/openimstack/openim-operator/netpol/audit"
 )
 
-// release is set by `make plugin` (-X main.release=v0.1.0).
+// release is the version of the release, such as v0.1.0. hack/plugin sets it by -ldflags -X; it is empty in other builds.
 var release string
 
-// version of the plugin: that of the release, or of the module when it was built with `go install`.
-func version() string {
+// Release returns the version of the release, empty for a build that is not a release.
+func Release() string { return release }
+
+// String returns the version of the plugin: of the release, or of the module when the plugin was built with `go install`.
+func String() string {
 	if release != "" {
 		return release
 	}
@@ -25,14 +28,19 @@ func version() string {
 	return "(devel)"
 }
 
-func versionCommand() command {
-	return command{
-		name: "version", short: "print the plugin's version", exit: "0.",
-		long:  "Prints the plugin's version, and that of the JSON which audit writes.",
-		flags: func(*pflag.FlagSet, *options) {},
-		run: func(_ context.Context, p *program, _ *options, _ []string) (int, error) {
-			_, err := fmt.Fprintf(p.out, "kubectl-openimstack %s %s/%s, %s\n", version(), runtime.GOOS, runtime.GOARCH, audit.Schema)
-			return exitSealed, err
+// New returns the command.
+func New(streams cli.Streams) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:               "version",
+		Short:             "print the version of the plugin",
+		Long:              "Prints the version of the plugin, and of the schema of `audit -o json`.",
+		Args:              cli.Args(0, 0),
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(*cobra.Command, []string) error {
+			_, err := fmt.Fprintf(streams.Out, "kubectl-openimstack %s %s/%s, %s\n", String(), runtime.GOOS, runtime.GOARCH, audit.Schema)
+			return err
 		},
 	}
+	cli.DescribeExitCodes(cmd, "0.")
+	return cmd
 }
