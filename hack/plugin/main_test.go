@@ -128,6 +128,7 @@ func TestTheManifestNamesEveryArchive(t *testing.T) {
 func TestVersionsOfReleases(t *testing.T) {
 	for _, version := range []string{"", "0.1.0", "v1", "v1.2.3; rm", "-X"} {
 		g := NewWithT(t)
-		g.Expect(run(t.Context(), []string{"--version=" + version, "--out", t.TempDir()}, io.Discard)).To(MatchError(ContainSubstring("invalid version")))
+		g.Expect(run(t.Context(), []string{"--version=" + version, "--out", t.TempDir()}, io.Discard)).To(MatchError(
+			ContainSubstring("invalid version")))
 	}
 }

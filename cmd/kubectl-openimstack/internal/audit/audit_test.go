@@ -44,9 +44,11 @@ func TestAnAuditOfAFolder(t *testing.T) {
 		r := plugintest.Reports(t, out)[0]
 		g.Expect(r.Verdict).To(Equal(audit.Unknown))
 		g.Expect(r.Unread).To(HaveLen(1))
-		g.Expect(r.Unread[0].Reason).To(ContainSubstring("spec.dependencies.kafka.brokers: Service elsewhere/kafka does not exist in these manifests"))
+		g.Expect(r.Unread[0].Reason).To(ContainSubstring(
+			"spec.dependencies.kafka.brokers: Service elsewhere/kafka does not exist in these manifests"))
 		// A store whose peers the spec names needs no Service's manifest.
-		plugintest.Edit(t, filepath.Join(dir, "stack.yaml"), `brokers: ["kafka.elsewhere.svc:9092"]`, `brokers: ["kafka.example.com:9092"], peers: [{ipBlock: {cidr: 192.0.2.0/24}}]`)
+		plugintest.Edit(t, filepath.Join(dir, "stack.yaml"),
+			`brokers: ["kafka.elsewhere.svc:9092"]`, `brokers: ["kafka.example.com:9092"], peers: [{ipBlock: {cidr: 192.0.2.0/24}}]`)
 		code, out, _ = invoke(t, "audit", "--from-files", dir)
 		g.Expect(code).To(Equal(cli.ExitSealed), out)
 	})
@@ -74,10 +76,13 @@ func TestAnAuditOfAFolder(t *testing.T) {
 func TestAddressesBehindASecretAreRequested(t *testing.T) {
 	g := NewWithT(t)
 	dir := plugintest.Copies(t, "deploy")
-	plugintest.Edit(t, filepath.Join(dir, "stack.yaml"), `mongodb: {addresses: ["mongodb.infra.svc:27017"]}`, `mongodb: {uriRef: {name: mongodb, key: uri}}`)
+	plugintest.Edit(t, filepath.Join(dir, "stack.yaml"),
+		`mongodb: {addresses: ["mongodb.infra.svc:27017"]}`, `mongodb: {uriRef: {name: mongodb, key: uri}}`)
 	code, out, _ := invoke(t, "audit", "--from-files", dir, "-o", "json")
 	g.Expect(code).To(Equal(cli.ExitUnknown))
-	g.Expect(plugintest.Reports(t, out)[0].Unread[0].Reason).To(ContainSubstring("spec.dependencies.mongodb.uriRef: the addresses of MongoDB are in a Secret, and no Secret is read: name them with --mongodb-addresses"))
+	g.Expect(plugintest.Reports(t, out)[0].Unread[0].Reason).To(ContainSubstring(
+		"spec.dependencies.mongodb.uriRef: the addresses of MongoDB are in a Secret, and no Secret is read: " +
+			"name them with --mongodb-addresses"))
 	code, out, _ = invoke(t, "audit", "--from-files", dir, "--mongodb-addresses", "mongodb.infra.svc:27017")
 	g.Expect(code).To(Equal(cli.ExitSealed), out)
 }
@@ -90,8 +95,10 @@ func TestSeveralStacks(t *testing.T) {
 	}
 	text, _, _ := strings.Cut(string(second), "---") // without the Secret
 	plugintest.Write(t, filepath.Join(dir, "second.yaml"), strings.Replace(text, "name: chat\n", "name: talk\n", 1))
-	plugintest.Edit(t, filepath.Join(dir, "stores.yaml"), "podSelector: {matchLabels: {app.kubernetes.io/instance: chat, ", "podSelector: {matchLabels: {")
-	plugintest.Edit(t, filepath.Join(dir, "debug.yaml"), "{app.kubernetes.io/component: msggateway}", "{app.kubernetes.io/component: msggateway, app.kubernetes.io/instance: chat}")
+	plugintest.Edit(t, filepath.Join(dir, "stores.yaml"),
+		"podSelector: {matchLabels: {app.kubernetes.io/instance: chat, ", "podSelector: {matchLabels: {")
+	plugintest.Edit(t, filepath.Join(dir, "debug.yaml"),
+		"{app.kubernetes.io/component: msggateway}", "{app.kubernetes.io/component: msggateway, app.kubernetes.io/instance: chat}")
 
 	t.Run("the worst result decides", func(t *testing.T) {
 		g := NewWithT(t)

@@ -13,7 +13,7 @@ import (
 	"github.com/openimstack/openim-operator/netpol/audit"
 )
 
-// Every network plugin that is known, from its manifest to the exit code: as it enforces policies, and as it does not.
+// Every known network plugin, from its manifest to the exit code: enforcing policies, and not enforcing them.
 func TestNetworkPluginsThatEnforceNothing(t *testing.T) {
 	for name, c := range map[string]struct {
 		label, containers string
@@ -40,7 +40,7 @@ func TestNetworkPluginsThatEnforceNothing(t *testing.T) {
 		"Cilium off by its environment": {
 			"k8s-app: cilium", `{name: cilium-agent, image: x, env: [{name: CILIUM_ENABLE_POLICY, value: never}]}`, false,
 		},
-		"Cilium that only looks on":    {"k8s-app: cilium", `{name: cilium-agent, image: x, args: [--policy-audit-mode]}`, false},
+		"Cilium in audit mode":         {"k8s-app: cilium", `{name: cilium-agent, image: x, args: [--policy-audit-mode]}`, false},
 		"Antrea":                       {"app: antrea", `{name: antrea-agent, image: x}`, true},
 		"kindnet":                      {"app: kindnet", `{name: kindnet-cni, image: "kindest/kindnetd:v20250512-df8de77b"}`, true},
 		"kindnet of earlier":           {"app: kindnet", `{name: kindnet-cni, image: "kindest/kindnetd:v20230511-dc714da8"}`, false},
@@ -66,7 +66,7 @@ func TestNetworkPluginsThatEnforceNothing(t *testing.T) {
 	}
 }
 
-// auditWithPlugin audits manifests that have the DaemonSet of a network plugin, and a ConfigMap of it: its name and its data.
+// auditWithPlugin audits manifests with the DaemonSet of a network plugin, and with its ConfigMap, given as name and data.
 func auditWithPlugin(t *testing.T, label, containers, configMap string) (code int, report audit.Report, errs string) {
 	t.Helper()
 	dir := plugintest.Copies(t, "deploy")
@@ -88,8 +88,8 @@ data: %s
 	return code, plugintest.Reports(t, out)[0], errs
 }
 
-// What a network plugin is told by a ConfigMap is read where the ConfigMap is at hand. Where it is not, nobody can tell.
-func TestWhatNetworkPluginsAreToldByConfigMaps(t *testing.T) {
+// Switches of network plugins in a ConfigMap are read when the ConfigMap is available. Otherwise the result is unknown.
+func TestSwitchesOfNetworkPluginsInConfigMaps(t *testing.T) {
 	const (
 		cilium = `{name: cilium-agent, image: x, args: [--config-dir=/tmp/cilium/config-map]}`
 		vpc    = `{name: aws-eks-nodeagent, image: x, args: [--enable-network-policy=true]}`
@@ -114,34 +114,39 @@ func TestWhatNetworkPluginsAreToldByConfigMaps(t *testing.T) {
 		code                               int
 	}{
 		{"Cilium", "k8s-app: cilium", cilium, `cilium-config {enable-policy: default, policy-audit-mode: "false"}`, cli.ExitSealed},
-		{"Cilium that is told nothing", "k8s-app: cilium", cilium, `cilium-config {debug: "true"}`, cli.ExitSealed},
+		{"Cilium without switches", "k8s-app: cilium", cilium, `cilium-config {debug: "true"}`, cli.ExitSealed},
 		{"Cilium off", "k8s-app: cilium", cilium, `cilium-config {enable-policy: never}`, cli.ExitFindings},
-		{"Cilium that only looks on", "k8s-app: cilium", cilium, `cilium-config {policy-audit-mode: "true"}`, cli.ExitFindings},
+		{"Cilium in audit mode", "k8s-app: cilium", cilium, `cilium-config {policy-audit-mode: "true"}`, cli.ExitFindings},
 		{"Cilium without Kubernetes' policies", "k8s-app: cilium", cilium, `cilium-config {enable-k8s-networkpolicy: "false"}`, cli.ExitFindings},
-		{"Cilium, and its ConfigMap is not there", "k8s-app: cilium", cilium, ``, cli.ExitUnknown},
+		{"Cilium, and its ConfigMap is missing", "k8s-app: cilium", cilium, ``, cli.ExitUnknown},
 		{"Cilium, and another ConfigMap is there", "k8s-app: cilium", cilium, `cilium-settings {enable-policy: default}`, cli.ExitUnknown},
-		{"Cilium whose arguments say another thing", "k8s-app: cilium", `{name: cilium-agent, image: x, args: [--enable-policy=default]}`,
+		{"Cilium with other arguments", "k8s-app: cilium", `{name: cilium-agent, image: x, args: [--enable-policy=default]}`,
 			`cilium-config {enable-policy: never}`, cli.ExitSealed},
 		{"VPC CNI", "k8s-app: aws-node", vpc, `amazon-vpc-cni {enable-network-policy-controller: "true"}`, cli.ExitSealed},
-		{"VPC CNI whose controller is off", "k8s-app: aws-node", vpc, `amazon-vpc-cni {enable-network-policy-controller: "false"}`, cli.ExitFindings},
-		{"VPC CNI, and of its controller nothing is said", "k8s-app: aws-node", vpc, `amazon-vpc-cni {enable-windows-ipam: "true"}`, cli.ExitUnknown},
-		{"VPC CNI, and its ConfigMap is not there", "k8s-app: aws-node", vpc, ``, cli.ExitUnknown},
+		{
+			"VPC CNI whose controller is off", "k8s-app: aws-node", vpc,
+			`amazon-vpc-cni {enable-network-policy-controller: "false"}`, cli.ExitFindings,
+		},
+		{
+			"VPC CNI without a switch of its controller", "k8s-app: aws-node", vpc, `amazon-vpc-cni {enable-windows-ipam: "true"}`, cli.ExitUnknown,
+		},
+		{"VPC CNI, and its ConfigMap is missing", "k8s-app: aws-node", vpc, ``, cli.ExitUnknown},
 		{"a variable", "name: weave-net", byKey, `net {npc: "1"}`, cli.ExitSealed},
 		{"a variable that is off", "name: weave-net", byKey, `net {npc: "0"}`, cli.ExitFindings},
-		{"a variable of a ConfigMap that is not there", "name: weave-net", byKey, ``, cli.ExitUnknown},
-		{"a variable of a key that is not there", "name: weave-net", byKey, `net {other: "1"}`, cli.ExitUnknown},
+		{"a variable of a ConfigMap that is missing", "name: weave-net", byKey, ``, cli.ExitUnknown},
+		{"a variable of a key that is missing", "name: weave-net", byKey, `net {other: "1"}`, cli.ExitUnknown},
 		{"a variable that may be absent", "name: weave-net", maybe, `net {other: "1"}`, cli.ExitSealed},
 		{"a variable that may be absent, with its ConfigMap", "name: weave-net", maybe, ``, cli.ExitUnknown},
 		{"a variable of a Secret", "name: weave-net", secret, ``, cli.ExitUnknown},
 		{"all of a ConfigMap", "name: weave-net", byAll, `net {EXPECT_NPC: "1"}`, cli.ExitSealed},
 		{"all of a ConfigMap, off", "name: weave-net", byAll, `net {EXPECT_NPC: "0"}`, cli.ExitFindings},
-		{"all of a ConfigMap that is not there", "name: weave-net", byAll, ``, cli.ExitUnknown},
+		{"all of a ConfigMap that is missing", "name: weave-net", byAll, ``, cli.ExitUnknown},
 		{"all of a ConfigMap under a prefix, off", "name: weave-net", prefix, `net {NPC: "0"}`, cli.ExitFindings},
 		{"a variable of its own counts before the ConfigMap's", "name: weave-net", after, `net {EXPECT_NPC: "0"}`, cli.ExitSealed},
-		{"a variable that is no switch", "name: weave-net", another, ``, cli.ExitSealed},
+		{"a variable that is not a switch", "name: weave-net", another, ``, cli.ExitSealed},
 		{"an argument with a variable", "k8s-app: kube-router", router, `net {firewall: "true"}`, cli.ExitSealed},
 		{"an argument with a variable that is off", "k8s-app: kube-router", router, `net {firewall: "false"}`, cli.ExitFindings},
-		{"an argument with a variable of nobody knows where", "k8s-app: kube-router", router, ``, cli.ExitUnknown},
+		{"an argument with a variable of unknown origin", "k8s-app: kube-router", router, ``, cli.ExitUnknown},
 		{"an argument with a variable beside it", "k8s-app: kube-router", literal, ``, cli.ExitFindings},
 		{"a shell's variable that is off", "k8s-app: kube-router", shell, `net {firewall: "false"}`, cli.ExitFindings},
 		{"a shell's variable that the image may set", "k8s-app: kube-router", nowhere, ``, cli.ExitUnknown},

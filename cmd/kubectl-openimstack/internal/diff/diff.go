@@ -27,8 +27,8 @@ func New(streams cli.Streams, connection *genericclioptions.ConfigFlags) *cobra.
 		Long: `Without arguments, or with the name of a stack, compares the NetworkPolicies and Services of the cluster, and the labels of the
 stack's pods, with what the operator writes, field by field, and names what is open and should be closed.
 
-With two paths, compares two folders of manifests, or two reports of ` + "`audit -o json`" + `, and reports what is newly open and newly closed,
-and which findings are new or gone. One of each is fine.`,
+With two paths, compares two folders of manifests, or two reports of ` + "`audit -o json`" + `, and reports what is newly open and newly
+closed, and which findings are new or gone. One of each is fine.`,
 		Example: `  ` + cli.Name + ` diff -n im
   ` + cli.Name + ` diff main/deploy/ branch/deploy/
   ` + cli.Name + ` diff yesterday.json today.json`,

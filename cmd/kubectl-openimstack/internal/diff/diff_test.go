@@ -63,9 +63,10 @@ func TestComparingTwoFolders(t *testing.T) {
 
 func TestReportsThatCannotBeRead(t *testing.T) {
 	for content, says := range map[string]string{
-		"":                                      "the file holds no report",
-		"{":                                     "not a report",
-		`{"schema":"openimstack.dev/audit/v9"}`: `the report has schema "openimstack.dev/audit/v9", and this plugin reads "openimstack.dev/audit/v1"`,
+		"":  "the file holds no report",
+		"{": "not a report",
+		`{"schema":"openimstack.dev/audit/v9"}`: `the report has schema "openimstack.dev/audit/v9", ` +
+			`and this plugin reads "openimstack.dev/audit/v1"`,
 	} {
 		g := NewWithT(t)
 		path := filepath.Join(t.TempDir(), "r.json")
@@ -80,7 +81,8 @@ func TestReportsThatCannotBeRead(t *testing.T) {
 	g.Expect(errs).To(ContainSubstring(os.ErrNotExist.Error()[:4]))
 }
 
-// The folder holds some of the objects: missing ones are added as the operator would, present ones count, and pods are known by their owner.
+// The folder holds some of the objects: missing ones are added as the operator would, present ones count, and pods are known by their
+// owner.
 func TestDrift(t *testing.T) {
 	g := NewWithT(t)
 	dir := plugintest.Copies(t, "deploy")
@@ -95,7 +97,10 @@ spec: {type: NodePort, selector: {app.kubernetes.io/component: api}, ports: [{na
 ---
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
-metadata: {name: chat-old-egress, namespace: im, labels: {app.kubernetes.io/instance: chat, app.kubernetes.io/part-of: openimstack, app.kubernetes.io/managed-by: openim-operator}}
+metadata:
+  name: chat-old-egress
+  namespace: im
+  labels: {app.kubernetes.io/instance: chat, app.kubernetes.io/part-of: openimstack, app.kubernetes.io/managed-by: openim-operator}
 spec: {podSelector: {matchLabels: {app: none}}, policyTypes: [Egress]}
 ---
 apiVersion: v1

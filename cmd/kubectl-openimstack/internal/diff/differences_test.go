@@ -24,14 +24,18 @@ func TestDifferencesOfObjects(t *testing.T) {
 		"more":                       {object("a", "x", "b", "y"), object("a", "x"), exactly, []string{`spec.b: "y", nothing`}},
 		"more, which others may add": {object("a", "x", "clusterIP", "y"), object("a", "x"), atLeast, nil},
 		"less":                       {object(), object("a", "x"), atLeast, []string{`spec.a: nothing, "x"`}},
-		"within a list":              {object("l", []any{object("p", int64(1))}), object("l", []any{object("p", int64(2))}), exactly, []string{"spec.l[0].p: 1, 2"}},
-		"a longer list":              {object("l", []any{"a", "b"}), object("l", []any{"a"}), atLeast, []string{`spec.l: ["a","b"], ["a"]`}},
-		"another type":               {object("a", "1"), object("a", object()), exactly, []string{`spec.a: "1", {}`}},
+		"within a list": {
+			object("l", []any{object("p", int64(1))}), object("l", []any{object("p", int64(2))}), exactly, []string{"spec.l[0].p: 1, 2"},
+		},
+		"a longer list": {object("l", []any{"a", "b"}), object("l", []any{"a"}), atLeast, []string{`spec.l: ["a","b"], ["a"]`}},
+		"another type":  {object("a", "1"), object("a", object()), exactly, []string{`spec.a: "1", {}`}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			NewWithT(t).Expect(differences("spec", c.live, c.wanted, c.how)).To(Equal(c.says))
 		})
 	}
 	g := NewWithT(t)
-	g.Expect(differencesOfLabels(map[string]string{"a": "x", "more": "y"}, map[string]string{"a": "z", "b": ""})).To(Equal([]string{`label a: "x", "z"`, `label b: nothing, ""`}))
+	found := differencesOfLabels(map[string]string{"a": "x", "more": "y"}, map[string]string{"a": "z", "b": ""})
+	g.Expect(found).To(Equal(
+		[]string{`label a: "x", "z"`, `label b: nothing, ""`}))
 }

@@ -186,7 +186,8 @@ func (e *explanation) toRepair() []string {
 			continue
 		}
 		if !s.intended.Isolated {
-			lines = append(lines, fmt.Sprintf("%s is blocked by policies of its own, %s: allow the connection there", s.words, list(s.live.Isolating)))
+			lines = append(lines, fmt.Sprintf("%s is blocked by policies of its own, %s: allow the connection there",
+				s.words, list(s.live.Isolating)))
 			continue
 		}
 		for _, rule := range s.intended.Rules {

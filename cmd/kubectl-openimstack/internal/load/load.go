@@ -143,7 +143,9 @@ func quoted(names []string) string {
 
 // narrowed reads one namespace, and the namespaces of the stores of its stacks, when not all namespaces may be read. Findings there
 // count, although the result can no longer be Sealed: what could not be read stays in the snapshot.
-func narrowed(ctx context.Context, c *Cluster, all *snapshot.World, namespace string, others []schema.GroupVersionKind) (*snapshot.World, error) {
+func narrowed(
+	ctx context.Context, c *Cluster, all *snapshot.World, namespace string, others []schema.GroupVersionKind,
+) (*snapshot.World, error) {
 	if !slices.ContainsFunc(all.Unread, func(u snapshot.Unread) bool {
 		return strings.Contains(u.Reason, "forbidden") && u.Kind != "Namespace"
 	}) {

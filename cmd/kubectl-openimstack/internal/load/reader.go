@@ -18,7 +18,7 @@ import (
 )
 
 // snapshotReader is the reader with which references are resolved: it serves Services and EndpointSlices from a snapshot. A snapshot has no
-// Secrets; placeholders replace those that the spec names, so that nobody needs the right to read a Secret.
+// Secrets; placeholders replace those that the spec names, so that no user needs the right to read a Secret.
 type snapshotReader struct {
 	snapshot *snapshot.World
 	secrets  map[string]*corev1.Secret
@@ -78,8 +78,8 @@ func (r snapshotReader) service(key client.ObjectKey) *corev1.Service {
 // pods are known by the selector of the Service.
 const anyAddress = "192.0.2.1" // RFC 5737
 
-// expectedSlices returns the EndpointSlices that the cluster will make for a Service of manifests: one for each pod that the Service selects,
-// with the numbers behind the names of its target ports.
+// expectedSlices returns the EndpointSlices that the cluster will make for a Service of manifests: one for each pod that the Service
+// selects, with the numbers behind the names of its target ports.
 func (r snapshotReader) expectedSlices(key client.ObjectKey) []discoveryv1.EndpointSlice {
 	service := r.service(key)
 	if service == nil || len(service.Spec.Selector) == 0 {
@@ -108,7 +108,8 @@ func (r snapshotReader) expectedSlices(key client.ObjectKey) []discoveryv1.Endpo
 	return made
 }
 
-// targetOf returns the number behind a port of a Service in a pod. Init containers count: a sidecar is an init container that keeps running.
+// targetOf returns the number behind a port of a Service in a pod. Init containers count: a sidecar is an init container that keeps
+// running.
 func targetOf(port corev1.ServicePort, pod corev1.Pod) (int32, bool) {
 	if port.TargetPort.Type == intstr.Int {
 		return port.TargetPort.IntVal, true

@@ -85,7 +85,9 @@ func requestProbe(ctx context.Context, c client.Client, key client.ObjectKey, re
 }
 
 // awaitProbe waits until the status holds the result of the request.
-func awaitProbe(ctx context.Context, c client.Client, key client.ObjectKey, request string, timeout time.Duration) (*v1alpha1.OpenIMStack, error) {
+func awaitProbe(
+	ctx context.Context, c client.Client, key client.ObjectKey, request string, timeout time.Duration,
+) (*v1alpha1.OpenIMStack, error) {
 	var stack v1alpha1.OpenIMStack
 	err := wait.PollUntilContextTimeout(ctx, pollInterval, timeout, true, func(ctx context.Context) (bool, error) {
 		if err := c.Get(ctx, key, &stack); err != nil {

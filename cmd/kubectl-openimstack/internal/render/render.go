@@ -36,8 +36,8 @@ func New(streams cli.Streams, connection *genericclioptions.ConfigFlags) *cobra.
 	cmd := &cobra.Command{
 		Use:   "render [STACK]",
 		Short: "print the objects that the operator writes for a stack",
-		Long: `Prints all objects of stacks as the operator writes them, policies first, from a cluster or without one. The output is for reading and
-comparing: the operator applies the objects.
+		Long: `Prints all objects of stacks as the operator writes them, policies first, from a cluster or without one. The output is for
+reading and comparing: the operator applies the objects.
 
 No Secret is read and none is printed, so that three things differ from the cluster: the annotation ` + v1alpha1.AnnotationCredentials + `,
 a hash over Secrets, is left out; so is an optional user name of a Redis; and without a cluster there are no owner references. The

@@ -56,7 +56,8 @@ func TestRenderingWhatIsIncomplete(t *testing.T) {
 	code, out, errs := invoke(t, "render", "--from-files", plugintest.Path("deploy", "stack.yaml"))
 	g.Expect(code).To(Equal(cli.ExitUnknown))
 	g.Expect(out).To(ContainSubstring("kind: Deployment"))
-	g.Expect(errs).To(ContainSubstring("OpenIMStack im/chat is incomplete: spec.dependencies.kafka.brokers: Service infra/kafka does not exist in these manifests"))
+	g.Expect(errs).To(ContainSubstring(
+		"OpenIMStack im/chat is incomplete: spec.dependencies.kafka.brokers: Service infra/kafka does not exist in these manifests"))
 }
 
 func TestRenderingClusterNetworkPolicies(t *testing.T) {
@@ -86,15 +87,18 @@ func TestNoSecretIsNeeded(t *testing.T) {
 	dir := plugintest.Copies(t, "deploy")
 	plugintest.Edit(t, filepath.Join(dir, "stack.yaml"), "  version: v3.8.3\n", "  version: v3.8.3\n  secretRef: {name: share}\n")
 	plugintest.Edit(t, filepath.Join(dir, "stack.yaml"), `["kafka.infra.svc:9092"]`, `["kafka.infra.svc:9092"], credentialsRef: {name: kafka}`)
-	plugintest.Edit(t, filepath.Join(dir, "stack.yaml"), `["mongodb.infra.svc:27017"]`, `["mongodb.infra.svc:27017"], credentialsRef: {name: mongodb}`)
+	plugintest.Edit(t, filepath.Join(dir, "stack.yaml"),
+		`["mongodb.infra.svc:27017"]`, `["mongodb.infra.svc:27017"], credentialsRef: {name: mongodb}`)
 	plugintest.Edit(t, filepath.Join(dir, "stack.yaml"), `["etcd.infra.svc:2379"]}`, `["etcd.infra.svc:2379"], credentialsRef: {name: etcd}}
     objectStorage:
       peers: [{ipBlock: {cidr: 192.0.2.0/24}}]
       minio: {internalAddress: "minio.example.com:9000", externalAddress: "https://files.example.com", credentialsRef: {name: minio}}`)
-	plugintest.Edit(t, filepath.Join(dir, "stack.yaml"), `credentialsRef: {name: redis-wrapper}}`, `credentialsRef: {name: redis-wrapper}, tls: {caSecretRef: {name: ca, key: ca.crt}}}
+	plugintest.Edit(t, filepath.Join(dir, "stack.yaml"),
+		`credentialsRef: {name: redis-wrapper}}`, `credentialsRef: {name: redis-wrapper}, tls: {caSecretRef: {name: ca, key: ca.crt}}}
     gateway: {tls: {secretRef: {name: tls}}}
     mongodb: {uriRef: {name: own-mongodb, key: uri}}`)
-	plugintest.Edit(t, filepath.Join(dir, "stack.yaml"), `{audience: "https://im.example.com"}`, `{audience: "https://im.example.com", serverKeys: {secretRef: {name: keys}}}`)
+	plugintest.Edit(t, filepath.Join(dir, "stack.yaml"),
+		`{audience: "https://im.example.com"}`, `{audience: "https://im.example.com", serverKeys: {secretRef: {name: keys}}}`)
 	plugintest.Edit(t, filepath.Join(dir, "stack.yaml"), `jwks: {secretRef: {name: admin-jwks, key: jwks.json}}`,
 		`jwks: {url: "https://192.0.2.9/jwks", caSecretRef: {name: ca, key: other.crt}}`)
 	code, _, errs := invoke(t, "render", "--from-files", dir, "--mongodb-addresses", "mongodb.infra.svc:27017")

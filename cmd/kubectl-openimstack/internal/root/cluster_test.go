@@ -50,8 +50,8 @@ const (
 	auditor = "auditor"
 	// confined has the same rights in the stack's namespace alone.
 	confined = "confined"
-	// nobody has no rights.
-	nobody = "nobody"
+	// unprivileged has no rights.
+	unprivileged = "unprivileged"
 )
 
 func TestOnARealAPIServer(t *testing.T) {
@@ -88,7 +88,7 @@ func startAPIServer(t *testing.T) *live {
 	l.admin, err = client.New(config, client.Options{Scheme: load.Scheme()})
 	g.Expect(err).NotTo(HaveOccurred())
 	l.kubeconfigs[administrator] = kubeconfig(t, l.environment.KubeConfig)
-	for _, name := range []string{auditor, confined, nobody} {
+	for _, name := range []string{auditor, confined, unprivileged} {
 		user, err := l.environment.AddUser(envtest.User{Name: name}, nil)
 		g.Expect(err).NotTo(HaveOccurred())
 		content, err := user.KubeConfig()
@@ -146,7 +146,9 @@ func (l *live) run(t *testing.T, pod corev1.Pod, host int) {
 	g := NewWithT(t)
 	const hash = "5d9f7c6b8"
 	if owner := pod.OwnerReferences[0]; owner.Kind == "Deployment" {
-		pod.OwnerReferences = []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: owner.Name + "-" + hash, UID: "1", Controller: ptr.To(true)}}
+		pod.OwnerReferences = []metav1.OwnerReference{{
+			APIVersion: "apps/v1", Kind: "ReplicaSet", Name: owner.Name + "-" + hash, UID: "1", Controller: ptr.To(true),
+		}}
 		pod.Labels["pod-template-hash"] = hash
 		pod.Name += "-" + hash + "-x"
 	} else {
@@ -180,7 +182,8 @@ func (l *live) bind(t *testing.T) {
 		ObjectMeta: metav1.ObjectMeta{Name: auditor}, RoleRef: ref, Subjects: []rbacv1.Subject{{Kind: rbacv1.UserKind, Name: auditor}},
 	})).To(Succeed())
 	g.Expect(l.admin.Create(t.Context(), &rbacv1.RoleBinding{
-		ObjectMeta: metav1.ObjectMeta{Name: confined, Namespace: "im"}, RoleRef: ref, Subjects: []rbacv1.Subject{{Kind: rbacv1.UserKind, Name: confined}},
+		ObjectMeta: metav1.ObjectMeta{Name: confined, Namespace: "im"}, RoleRef: ref,
+		Subjects: []rbacv1.Subject{{Kind: rbacv1.UserKind, Name: confined}},
 	})).To(Succeed())
 }
 
@@ -225,7 +228,9 @@ func (l *live) theRoleIsEnough(t *testing.T) {
 	g.Expect(r.Time).To(BeTemporally("~", time.Now(), time.Minute))
 	g.Expect(r.Source.Kind).To(Equal(snapshot.Cluster))
 
-	for _, line := range []string{"audit -A", "diff", "diff chat", "explain backend api http", "explain intruder api http", "explain monitoring/none api 1"} {
+	for _, line := range []string{
+		"audit -A", "diff", "diff chat", "explain backend api http", "explain intruder api http", "explain monitoring/none api 1",
+	} {
 		code, out, errs := l.as(t, auditor, strings.Fields(line)...)
 		wants := cli.ExitSealed
 		if strings.Contains(line, "none") {
@@ -320,12 +325,14 @@ func (l *live) confinement(t *testing.T) {
 	r := plugintest.Reports(t, out)[0]
 	g.Expect(r.Verdict).To(Equal(audit.Unknown))
 	g.Expect(r.Counts.Policies).To(Equal(27), "the audit covers what may be read")
-	var said []string
+	var unread []string
 	for _, u := range r.Unread {
-		said = append(said, u.Kind+": "+u.Reason)
+		unread = append(unread, u.Kind+": "+u.Reason)
 	}
-	g.Expect(said).To(ContainElement(`Namespace: listing namespaces in all namespaces is forbidden: bind a role with the verb list for "namespaces" of API group "", such as the ClusterRole openim-operator-openimstack-auditor`))
-	g.Expect(said).To(ContainElement(ContainSubstring("Pod: listing pods in ")))
+	g.Expect(unread).To(ContainElement(
+		`Namespace: listing namespaces in all namespaces is forbidden: bind a role with the verb list for ` +
+			`"namespaces" of API group "", such as the ClusterRole openim-operator-openimstack-auditor`))
+	g.Expect(unread).To(ContainElement(ContainSubstring("Pod: listing pods in ")))
 	code, out, _ = l.as(t, confined, "audit")
 	g.Expect(code).To(Equal(cli.ExitUnknown))
 	g.Expect(out).To(ContainSubstring("openimstack-auditor"))
@@ -339,7 +346,7 @@ func (l *live) confinement(t *testing.T) {
 func (l *live) noRights(t *testing.T) {
 	g := NewWithT(t)
 	for _, line := range []string{"audit", "audit -A", "diff", "status", "explain api backend 1", "probe chat"} {
-		code, out, errs := l.as(t, nobody, strings.Fields(line)...)
+		code, out, errs := l.as(t, unprivileged, strings.Fields(line)...)
 		g.Expect(code).To(Equal(cli.ExitUnknown), line)
 		g.Expect(out).To(BeEmpty(), line)
 		g.Expect(errs).To(And(ContainSubstring("forbidden"), ContainSubstring("openimstacks")), line)
@@ -425,9 +432,10 @@ func (l *live) answerProbe(t *testing.T, outcome string) <-chan error {
 	key := client.ObjectKey{Namespace: "im", Name: "chat"}
 	var before v1alpha1.OpenIMStack
 	NewWithT(t).Expect(l.admin.Get(t.Context(), key, &before)).To(Succeed())
+	const period, timeout = 50 * time.Millisecond, 30 * time.Second
 	answered := make(chan error, 1)
 	go func() {
-		answered <- wait.PollUntilContextTimeout(t.Context(), 50*time.Millisecond, 30*time.Second, true, func(ctx context.Context) (bool, error) {
+		answered <- wait.PollUntilContextTimeout(t.Context(), period, timeout, true, func(ctx context.Context) (bool, error) {
 			var stack v1alpha1.OpenIMStack
 			if err := l.admin.Get(ctx, key, &stack); err != nil {
 				return false, err

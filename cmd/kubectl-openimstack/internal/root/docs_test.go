@@ -72,7 +72,8 @@ func TestTheDocsShowWhatIsPrinted(t *testing.T) {
 		g.Expect(os.WriteFile(absolute, []byte(now), 0o644)).To(Succeed())
 		return
 	}
-	g.Expect(now).To(Equal(string(page)), "docs/plugin.md is not what the plugin prints: go test ./cmd/kubectl-openimstack/internal/root -run Docs -update")
+	g.Expect(now).To(Equal(
+		string(page)), "docs/plugin.md differs from the output of the plugin: go test ./cmd/kubectl-openimstack/internal/root -run Docs -update")
 }
 
 // output returns the output of a command, and its exit code as a shell shows it.

@@ -33,8 +33,8 @@ func New(streams cli.Streams, connection *genericclioptions.ConfigFlags) *cobra.
 	cmd := &cobra.Command{
 		Use:   "status [STACK]",
 		Short: "print what the operator reports of a stack and of its lockdown",
-		Long: `Prints the conditions of stacks, the state of their lockdown, the result of the last probe, and the exceptions that the spec requests.
-It repeats what the operator wrote to the status; audit and probe check again.`,
+		Long: `Prints the conditions of stacks, the state of their lockdown, the result of the last probe, and the exceptions that the spec
+requests. It repeats what the operator wrote to the status; audit and probe check again.`,
 		Args:              cli.Args(0, 1),
 		ValidArgsFunction: o.CompleteStack(),
 		RunE:              func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), args) },
@@ -117,7 +117,8 @@ func writeEndpoints(w io.Writer, e *v1alpha1.Endpoints) {
 	}
 	fmt.Fprintln(w, "\nENDPOINT\tURL")
 	for _, endpoint := range [][2]string{
-		{"administrators", e.Gateway}, {"users", e.Users}, {"users' WebSocket", e.Realtime}, {"OpenIM's WebSocket", e.WebSocket}, {"OpenIM's API", e.API},
+		{"administrators", e.Gateway}, {"users", e.Users}, {"users' WebSocket", e.Realtime},
+		{"OpenIM's WebSocket", e.WebSocket}, {"OpenIM's API", e.API},
 	} {
 		if endpoint[1] != "" {
 			fmt.Fprintf(w, "%s\t%s\n", endpoint[0], endpoint[1])

@@ -60,7 +60,9 @@ func TestExitCodesOfTheCondition(t *testing.T) {
 	} {
 		stack := &v1alpha1.OpenIMStack{ObjectMeta: metav1.ObjectMeta{Generation: 3}}
 		if c.status != "" {
-			stack.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionNetworkIsolated, Status: c.status, ObservedGeneration: c.generation}}
+			stack.Status.Conditions = []metav1.Condition{
+				{Type: v1alpha1.ConditionNetworkIsolated, Status: c.status, ObservedGeneration: c.generation},
+			}
 		}
 		NewWithT(t).Expect(exitCode(stack)).To(Equal(c.code), name)
 	}
@@ -73,13 +75,21 @@ func TestTheExitCodeOfStatusCountsWhatWasFound(t *testing.T) {
 		findings []v1alpha1.BoundaryFinding
 		code     int
 	}{
-		"enforced":                        {metav1.ConditionTrue, nil, cli.ExitSealed},
-		"enforced, and worth knowing":     {metav1.ConditionTrue, []v1alpha1.BoundaryFinding{{Kind: "ConnectionShut", Severity: "Low"}}, cli.ExitSealed},
-		"enforced, and egress is open":    {metav1.ConditionTrue, []v1alpha1.BoundaryFinding{{Kind: "EgressWidens", Severity: "High"}}, cli.ExitFindings},
-		"enforced, against the manifests": {metav1.ConditionTrue, []v1alpha1.BoundaryFinding{{Kind: "NotEnforced", Severity: "High"}}, cli.ExitSealed},
-		"not tried, and an impostor":      {metav1.ConditionUnknown, []v1alpha1.BoundaryFinding{{Kind: "ReservedLabels", Severity: "Critical"}}, cli.ExitFindings},
-		"not tried":                       {metav1.ConditionUnknown, nil, cli.ExitUnknown},
-		"breached":                        {metav1.ConditionFalse, nil, cli.ExitFindings},
+		"enforced": {metav1.ConditionTrue, nil, cli.ExitSealed},
+		"enforced, and worth knowing": {metav1.ConditionTrue, []v1alpha1.BoundaryFinding{
+			{Kind: "ConnectionShut", Severity: "Low"},
+		}, cli.ExitSealed},
+		"enforced, and egress is open": {metav1.ConditionTrue, []v1alpha1.BoundaryFinding{
+			{Kind: "EgressWidens", Severity: "High"},
+		}, cli.ExitFindings},
+		"enforced, against the manifests": {metav1.ConditionTrue, []v1alpha1.BoundaryFinding{
+			{Kind: "NotEnforced", Severity: "High"},
+		}, cli.ExitSealed},
+		"not probed, and an impostor": {metav1.ConditionUnknown, []v1alpha1.BoundaryFinding{
+			{Kind: "ReservedLabels", Severity: "Critical"},
+		}, cli.ExitFindings},
+		"not probed": {metav1.ConditionUnknown, nil, cli.ExitUnknown},
+		"breached":   {metav1.ConditionFalse, nil, cli.ExitFindings},
 	} {
 		t.Run(name, func(t *testing.T) {
 			stack := &v1alpha1.OpenIMStack{}
