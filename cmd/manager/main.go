@@ -26,6 +26,7 @@ import (
 )
 
 func main() {
+	// Probe pods run the operator's own image, so that the operator needs no second one.
 	if len(os.Args) > 1 && os.Args[1] == "probe" {
 		os.Exit(probe.Main(os.Args[2:], os.Stdout))
 	}
@@ -72,6 +73,7 @@ func run() error {
 	logging.BindFlags(flag.CommandLine)
 	flag.Parse()
 	ctrl.SetLogger(zap.New(zap.UseFlagOptions(&logging)))
+	// Without an image no gateway and no backend could start: refuse at once instead of reporting it for each stack.
 	if o.wrapperImage == "" {
 		return errors.New("no wrapper image: set RELATED_IMAGE_WRAPPER or --wrapper-image")
 	}
@@ -84,6 +86,7 @@ func run() error {
 		o.probe.Namespace = inCluster()
 	}
 
+	// Secrets are read directly: a cache would need the right to list and watch all Secrets, and would keep them in memory.
 	mgr, err := ctrl.NewManager(ctrl.GetConfigOrDie(), ctrl.Options{
 		Scheme:                        scheme(),
 		Cache:                         controllers.CacheOptions(o.probe.WatchNamespaces),
@@ -97,6 +100,7 @@ func run() error {
 	if err != nil {
 		return fmt.Errorf("creating the manager: %w", err)
 	}
+	// The reconciler tells the prober the intended connections of each stack, and reads the results from it.
 	loop := prober.New(mgr.GetClient(), mgr.GetAPIReader(), o.probe)
 	if err := loop.SetupWithManager(mgr); err != nil {
 		return fmt.Errorf("setting up the prober: %w", err)

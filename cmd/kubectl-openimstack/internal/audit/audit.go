@@ -53,6 +53,7 @@ follow one another; dot, svg and html take one stack. Over several stacks the wo
 	return cmd
 }
 
+// formats returns the names of the formats, the default first.
 func formats() []string {
 	var all []string
 	for _, f := range report.Formats() {
@@ -61,6 +62,7 @@ func formats() []string {
 	return all
 }
 
+// run audits the selected stacks and writes the reports.
 func (o *options) run(ctx context.Context, names []string) error {
 	format, err := report.ParseFormat(o.output)
 	if err != nil {
@@ -70,6 +72,7 @@ func (o *options) run(ctx context.Context, names []string) error {
 	if err != nil {
 		return err
 	}
+	// A picture shows one graph. The other formats can follow one another.
 	pictures := []report.Format{report.DOT, report.SVG, report.HTML}
 	if len(s.Stacks) > 1 && slices.Contains(pictures, format) {
 		return fmt.Errorf("%s shows one stack, and there are %d: name one of %s", format, len(s.Stacks), s.Names())
@@ -113,6 +116,7 @@ func worst(reports []audit.Report) int {
 	return code
 }
 
+// writeReports writes reports one after the other.
 func writeReports(w io.Writer, format report.Format, reports []audit.Report, options report.Options) error {
 	for i, r := range reports {
 		var text bytes.Buffer

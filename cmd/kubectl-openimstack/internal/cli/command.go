@@ -29,7 +29,10 @@ func ExitCodes(cmd *cobra.Command) string {
 	return DefaultExitCodes
 }
 
-// Args returns the check of the number of arguments. Its error names the arguments as the usage line does.
+// Args returns the check of the number of arguments. Cobra's own checks name neither the arguments nor the help.
+//
+//	explain takes 3 arguments (FROM TO PORT)
+//	See 'kubectl openimstack explain --help' for usage
 func Args(least, most int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) >= least && len(args) <= most {
@@ -39,6 +42,7 @@ func Args(least, most int) cobra.PositionalArgs {
 	}
 }
 
+// arity returns how many arguments a command takes, in words. The arguments are the words behind the name in Use.
 func arity(cmd *cobra.Command, least, most int) string {
 	_, usage, _ := strings.Cut(cmd.Use, " ")
 	switch {

@@ -15,7 +15,8 @@ const (
 	ExitFindings = 2
 )
 
-// exitCode is a result that is not 0 and not an error: the command has printed everything that there is to say.
+// exitCode carries an exit code through cobra, whose commands return nothing but errors. The command has printed its result already: Run
+// prints no error for it.
 type exitCode int
 
 // Error is never printed. It is written for a caller that does not know Code.

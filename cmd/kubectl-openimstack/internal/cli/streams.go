@@ -9,7 +9,8 @@ import (
 // Name is the command under which kubectl users call the plugin.
 const Name = "kubectl openimstack"
 
-// Streams are the standard streams of one run, and the terminal behind Out.
+// Streams are the standard streams of one run, and the terminal behind Out. Results go to Out; notes and errors go to ErrOut, so that a
+// pipeline can redirect a report without them.
 type Streams struct {
 	genericiooptions.IOStreams
 	Terminal Terminal

@@ -48,6 +48,7 @@ func (o *options) completeArgs(cmd *cobra.Command, args []string, typed string) 
 	return names, cobra.ShellCompDirectiveDefault
 }
 
+// run compares the selected stacks with what the operator writes, or the two paths of the arguments.
 func (o *options) run(ctx context.Context, args []string) error {
 	if len(args) == 2 {
 		return o.compareReports(ctx, args[0], args[1])
@@ -73,6 +74,7 @@ func (o *options) run(ctx context.Context, args []string) error {
 	return cli.Exit(code)
 }
 
+// compareReports compares the reports of two paths.
 func (o *options) compareReports(ctx context.Context, a, b string) error {
 	before, err := o.reportsOf(ctx, a)
 	if err != nil {

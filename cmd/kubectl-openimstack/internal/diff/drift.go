@@ -64,6 +64,7 @@ type object struct {
 	spec any
 }
 
+// policies returns NetworkPolicies as objects to compare.
 func policies(list []networkingv1.NetworkPolicy) []object {
 	var all []object
 	for i := range list {
@@ -72,6 +73,7 @@ func policies(list []networkingv1.NetworkPolicy) []object {
 	return all
 }
 
+// services returns Services as objects to compare.
 func services(list []corev1.Service) []object {
 	var all []object
 	for i := range list {
@@ -163,10 +165,12 @@ func madeBy(pod *corev1.Pod, deployment string) bool {
 		owner.Kind == "ReplicaSet" && isReplica && !strings.Contains(hash, "-")
 }
 
+// any reports whether there is a difference.
 func (d *drift) any() bool {
 	return len(d.missing)+len(d.extra)+len(d.changed)+len(d.open)+len(d.closed) > 0
 }
 
+// exitCode returns the exit code. Differences outrank what could not be read.
 func (d *drift) exitCode() int {
 	switch {
 	case d.any():
@@ -178,6 +182,7 @@ func (d *drift) exitCode() int {
 	}
 }
 
+// write prints the differences by kind.
 func (d *drift) write(w io.Writer) error {
 	if !d.any() {
 		fmt.Fprintf(w, "OpenIMStack %s: as the operator writes it\n", d.stack.Name())

@@ -42,6 +42,7 @@ func (o *options) reportsOf(ctx context.Context, path string) ([]audit.Report, e
 	return s.Audits(), nil
 }
 
+// readReports reads the reports of a file. `audit -o json` of several stacks writes one JSON document after the other.
 func readReports(path string) ([]audit.Report, error) {
 	file, err := os.Open(path)
 	if err != nil {
@@ -174,10 +175,12 @@ func findingsOf(r audit.Report) map[string]audit.Finding {
 	return all
 }
 
+// any reports whether there is a difference.
 func (c comparison) any() bool {
 	return len(c.newlyOpen)+len(c.newlyClosed)+len(c.added)+len(c.removed)+len(c.stacks) > 0
 }
 
+// exitCode returns the exit code. Differences outrank what could not be read.
 func (c comparison) exitCode() int {
 	switch {
 	case c.any():
@@ -189,6 +192,7 @@ func (c comparison) exitCode() int {
 	}
 }
 
+// write prints the differences by kind. a and b are the paths of the arguments.
 func (c comparison) write(w io.Writer, a, b string) error {
 	if !c.any() {
 		if _, err := fmt.Fprintf(w, "%s and %s let the same connections through\n", a, b); err != nil {

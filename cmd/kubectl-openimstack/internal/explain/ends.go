@@ -30,6 +30,7 @@ type end struct {
 // end parses the argument for one end: a component, a peer of the graph, an unexpected source by the audit's name, an IP address, or a pod
 // as [namespace/]name, of which the beginning is enough.
 func (x *explainer) end(word string) (end, error) {
+	// Names of the stack come first, so that a pod called "api" of another program is written with its namespace.
 	if e, ok := x.componentEnd(word); ok {
 		return e, nil
 	}
@@ -86,6 +87,7 @@ func unexpectedSources(namespace string) map[string]end {
 	}
 }
 
+// componentEnd returns the end for a component: a pod that runs, or else the pod that the Deployment will create.
 func (x *explainer) componentEnd(word string) (end, bool) {
 	if !slices.ContainsFunc(x.stack.Graph.Components, func(c graph.Component) bool { return c.Name == word }) {
 		return end{}, false
@@ -130,6 +132,7 @@ func (x *explainer) pod(matches func(*corev1.Pod) bool) *corev1.Pod {
 	return nil
 }
 
+// podEnd returns the end for a pod.
 func (x *explainer) podEnd(pod *corev1.Pod) end {
 	e := end{End: evaluate.End{Pod: pod}, words: "pod " + pod.Namespace + "/" + pod.Name, component: x.componentOf(pod)}
 	if e.component != "" {
@@ -229,6 +232,8 @@ func selector(s *metav1.LabelSelector) (labels.Selector, error) {
 	return metav1.LabelSelectorAsSelector(s)
 }
 
+// namespaceLabels returns the labels of a namespace. A namespace that is not in the snapshot, as in a folder, has the label that every
+// namespace has.
 func (x *explainer) namespaceLabels(namespace string) labels.Set {
 	for i := range x.stack.Snapshot.Namespaces {
 		if x.stack.Snapshot.Namespaces[i].Name == namespace {

@@ -71,6 +71,7 @@ func completeArgs(_ *cobra.Command, args []string, _ string) ([]cobra.Completion
 	return candidates, cobra.ShellCompDirectiveNoFileComp
 }
 
+// run explains the connection of the arguments.
 func (o *options) run(ctx context.Context, args []string) error {
 	var names []string
 	if o.stack != "" {

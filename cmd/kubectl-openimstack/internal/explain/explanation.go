@@ -62,20 +62,23 @@ func (x *explainer) explain(from, to, port string) (*explanation, error) {
 		return nil, fmt.Errorf("neither %s nor %s is a component of OpenIMStack %s: name one of them, or an unexpected source and a store",
 			from, to, x.stack.Name())
 	}
+	// A pod that merely carries the labels of a component gets the rights that outsiders have, and no more: whether it is the component is
+	// decided by its controller.
 	policies, err := x.compile()
 	if err != nil {
 		return nil, err
 	}
 	e.invalid = policies.invalid
 	intended := policies.whole
-	if e.from.component == "" { // labels of a component that the pod may carry do not make it one
+	if e.from.component == "" {
 		intended = policies.outsiders
 	}
 	e.live = judge(policies.live, e.from, e.to, e.port)
 	e.intended = judge(intended, e.from, e.to, e.port)
 	e.open = e.live.Open
 	if e.from.component == "" && e.to.component == "" {
-		e.open = e.live.NoPath == "" && e.live.Ingress.Allowed // for a synthetic source only ingress is evaluated
+		// For a synthetic source only ingress is evaluated; its egress policies are unknown.
+		e.open = e.live.NoPath == "" && e.live.Ingress.Allowed
 		return e, nil
 	}
 	e.meant = e.intended.NoPath == "" && permits(e.intended.Egress) && permits(e.intended.Ingress)
@@ -97,6 +100,7 @@ func (x *explainer) compile() (*compiled, error) {
 	if c.whole, err = x.evaluatorOf(x.stack.Graph); err != nil {
 		return nil, err
 	}
+	// What outsiders may reach is what the policies allow without the edges that begin at a component.
 	outside := x.stack.Graph
 	outside.Connections = slices.DeleteFunc(slices.Clone(outside.Connections), func(c graph.Connection) bool { return c.From.Inside })
 	if c.outsiders, err = x.evaluatorOf(outside); err != nil {

@@ -97,6 +97,7 @@ func (e *explanation) side(b *strings.Builder, where, way string, side, intended
 	}
 }
 
+// list returns names, separated by commas.
 func list(names []types.NamespacedName) string {
 	var all []string
 	for _, n := range names {

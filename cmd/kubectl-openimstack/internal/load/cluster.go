@@ -28,10 +28,12 @@ type Cluster struct {
 	kinds discovery.DiscoveryInterface
 }
 
-// maxOthers is how many kinds of others are searched for references to a stack.
+// maxOthers limits the kinds of other operators that are searched for references to a stack. A cluster with more is not known; the limit
+// keeps a broken API server from making the audit endless.
 const maxOthers = 2000
 
-// Connect reads the kubeconfig, as kubectl does. It sends no request yet.
+// Connect reads the kubeconfig, as kubectl does: --kubeconfig, then $KUBECONFIG, then ~/.kube/config, then the service account of a pod.
+// It sends no request yet.
 func Connect(flags *genericclioptions.ConfigFlags) (*Cluster, error) {
 	loader := flags.ToRawKubeConfigLoader()
 	namespace, _, err := loader.Namespace()
@@ -52,6 +54,7 @@ func Connect(flags *genericclioptions.ConfigFlags) (*Cluster, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connecting to %s: %w", rest.Host, err)
 	}
+	// The discovery of ConfigFlags would write a cache to the user's home. The plugin reads the kinds once and keeps nothing.
 	kinds, err := discovery.NewDiscoveryClientForConfig(rest)
 	if err != nil {
 		return nil, fmt.Errorf("connecting to %s: %w", rest.Host, err)

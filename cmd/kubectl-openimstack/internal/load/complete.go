@@ -34,6 +34,8 @@ func (f *Flags) CompleteStackFlag(cmd *cobra.Command, _ []string, _ string) ([]c
 	return f.stackNames(cmd.Context()), cobra.ShellCompDirectiveNoFileComp
 }
 
+// stackNames returns the sorted names of the stacks that the flags select. Stacks of several namespaces may share a name, which is then one
+// candidate.
 func (f *Flags) stackNames(ctx context.Context) []string {
 	var stacks []v1alpha1.OpenIMStack
 	if f.FromFiles != "" {

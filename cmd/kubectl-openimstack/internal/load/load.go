@@ -34,6 +34,7 @@ func Read(ctx context.Context, f *Flags, names []string, notes io.Writer) (*Subj
 	return readCluster(ctx, f, names)
 }
 
+// readFiles reads a folder or a file of manifests.
 func readFiles(ctx context.Context, f *Flags, names []string, notes io.Writer) (*Subject, error) {
 	s, warnings, err := snapshot.FromFiles(f.FromFiles, f.namespace())
 	if err != nil {
@@ -60,14 +61,18 @@ func readFiles(ctx context.Context, f *Flags, names []string, notes io.Writer) (
 	return &Subject{Snapshot: s, Stacks: selected}, nil
 }
 
+// readCluster reads the cluster of the flags.
 func readCluster(ctx context.Context, f *Flags, names []string) (*Subject, error) {
 	c, err := Connect(f.Connection)
 	if err != nil {
 		return nil, err
 	}
+	// A name is unique in its namespace only, so that -A with a name would be ambiguous.
 	if f.AllNamespaces && len(names) > 0 {
 		return nil, errors.New("both the name of a stack and all namespaces are given: leave one of the two out")
 	}
+	// The whole cluster is read even for one stack: policies select by labels of all namespaces, and a Service or a route elsewhere may
+	// lead to the stack.
 	others := c.others()
 	s, err := snapshot.Read(ctx, c, snapshot.Scope{Name: c.Context, Others: others})
 	if err != nil {
@@ -115,7 +120,7 @@ func (s *Subject) Audits() []audit.Report {
 	return reports
 }
 
-// noStack says why no stack is selected: kinds that may not be listed look the same as kinds without objects.
+// noStack returns the error that says why no stack is selected: kinds that may not be listed look the same as kinds without objects.
 func noStack(s *snapshot.World, namespace string, names []string) error {
 	kind := v1alpha1.GroupVersion.WithKind("OpenIMStack").GroupKind().String()
 	for _, u := range s.Unread {
@@ -126,6 +131,7 @@ func noStack(s *snapshot.World, namespace string, names []string) error {
 	return noStackIn(namespace, names)
 }
 
+// noStackIn returns the error for a namespace without a selected stack.
 func noStackIn(namespace string, names []string) error {
 	if namespace == metav1.NamespaceAll {
 		return errors.New("there is no OpenIMStack in the cluster")
@@ -134,6 +140,7 @@ func noStackIn(namespace string, names []string) error {
 		quoted(names), namespace)
 }
 
+// quoted returns the name of the command line for a message, with a space before it; empty without a name.
 func quoted(names []string) string {
 	if len(names) == 0 {
 		return ""
@@ -162,6 +169,7 @@ func narrowed(
 	if s, err = snapshot.Read(ctx, c, snapshot.Scope{Name: c.Context, Namespaces: namespaces, Others: others}); err != nil {
 		return nil, err
 	}
+	// The second reading does not attempt what the first could not read in other namespaces. The report must still name it.
 	for _, u := range all.Unread {
 		sameKind := func(x snapshot.Unread) bool { return x.Kind == u.Kind }
 		if !slices.ContainsFunc(s.Unread, sameKind) {

@@ -60,8 +60,10 @@ func placeholders(stack *v1alpha1.OpenIMStack, mongodbAddresses []string) map[st
 	return p
 }
 
+// secrets are placeholders by name. A stack refers to Secrets of its own namespace only.
 type secrets map[string]*corev1.Secret
 
+// set adds a key to a Secret.
 func (p secrets) set(name, key, value string) {
 	if p[name] == nil {
 		p[name] = &corev1.Secret{Data: map[string][]byte{}}
@@ -70,12 +72,14 @@ func (p secrets) set(name, key, value string) {
 	p[name].Data[key] = []byte(value)
 }
 
+// key adds the key of an optional reference.
 func (p secrets) key(ref *v1alpha1.KeyReference, value string) {
 	if ref != nil {
 		p.set(ref.Name, ref.Key, value)
 	}
 }
 
+// named adds keys to the Secret of an optional reference.
 func (p secrets) named(ref *v1alpha1.LocalReference, keys ...string) {
 	if ref == nil {
 		return
@@ -85,6 +89,7 @@ func (p secrets) named(ref *v1alpha1.LocalReference, keys ...string) {
 	}
 }
 
+// mongodb adds the Secrets of a MongoDB. Both the stack's and the wrapper's may have a connection string.
 func (p secrets) mongodb(spec v1alpha1.MongoDB, addresses []string) {
 	p.named(spec.CredentialsRef, v1alpha1.KeyUsername, v1alpha1.KeyPassword)
 	if spec.URIRef != nil && len(addresses) > 0 {

@@ -40,6 +40,7 @@ func (s *Stack) Children() []metav1.Object {
 	return all
 }
 
+// resolveAll resolves several stacks of one snapshot.
 func resolveAll(ctx context.Context, s *snapshot.World, stacks []v1alpha1.OpenIMStack, f *Flags) ([]*Stack, error) {
 	var all []*Stack
 	for i := range stacks {
@@ -54,7 +55,7 @@ func resolveAll(ctx context.Context, s *snapshot.World, stacks []v1alpha1.OpenIM
 
 // resolve resolves the references of a stack within the snapshot, as the operator does within the cluster.
 func resolve(ctx context.Context, s *snapshot.World, object *v1alpha1.OpenIMStack, f *Flags) (*Stack, error) {
-	object = object.DeepCopy()
+	object = object.DeepCopy() // the snapshot is shared by all stacks
 	reader := snapshotReader{snapshot: s, secrets: placeholders(object, f.MongoDBAddresses)}
 	facts, problems, err := dependencies.Resolve(ctx, reader, object)
 	if err != nil {

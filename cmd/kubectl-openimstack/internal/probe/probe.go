@@ -46,12 +46,14 @@ operator's.`,
 // pollInterval is the time between two reads of the status.
 const pollInterval = time.Second
 
+// run requests a probe and prints the status that holds its result.
 func (o *options) run(ctx context.Context, name string) error {
 	c, err := load.Connect(o.Connection)
 	if err != nil {
 		return err
 	}
 	key := client.ObjectKey{Namespace: c.Namespace, Name: name}
+	// The request is the time of the call, and the operator copies it to the result: a result of an earlier request does not match.
 	request := time.Now().UTC().Format(time.RFC3339Nano)
 	if err := requestProbe(ctx, c, key, request); err != nil {
 		return err

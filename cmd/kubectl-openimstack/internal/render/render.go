@@ -61,6 +61,7 @@ Services that the spec refers to must be in the folder, unless the spec has peer
 	return cmd
 }
 
+// run prints the objects of the selected stacks. A reference that does not resolve makes the output incomplete and the exit code 1.
 func (o *options) run(ctx context.Context, names []string) error {
 	s, err := load.Read(ctx, &o.Flags, names, o.streams.ErrOut)
 	if err != nil {
@@ -128,6 +129,7 @@ func printable(object client.Object) (*unstructured.Unstructured, error) {
 	return u, nil
 }
 
+// writeYAML writes objects as YAML documents.
 func writeYAML(w io.Writer, objects []*unstructured.Unstructured) error {
 	for _, u := range objects {
 		text, err := yaml.Marshal(u.Object)

@@ -80,6 +80,7 @@ func usageLine(cmd *cobra.Command) string {
 	return strings.TrimSpace(cmd.CommandPath() + " " + args)
 }
 
+// availableCommands returns the commands of a command, without hidden ones.
 func availableCommands(cmd *cobra.Command) []*cobra.Command {
 	var all []*cobra.Command
 	for _, c := range cmd.Commands() {
@@ -90,6 +91,7 @@ func availableCommands(cmd *cobra.Command) []*cobra.Command {
 	return all
 }
 
+// writeFlags prints flags under a heading, and nothing when there are none.
 func writeFlags(w io.Writer, heading string, flags *pflag.FlagSet) {
 	if flags.HasAvailableFlags() {
 		fmt.Fprintf(w, "\n%s:\n%s", heading, flags.FlagUsagesWrapped(flagWidth))

@@ -55,6 +55,7 @@ func New(streams cli.Streams) *cobra.Command {
 	cmd.SetFlagErrorFunc(cli.UsageError)
 	cmd.SetHelpFunc(func(cmd *cobra.Command, _ []string) { writeHelp(streams.Out, cmd) })
 
+	// One set of flags for the connection serves all commands. A command line runs one of them.
 	connection := load.ConnectionFlags()
 	connection.AddFlags(cmd.PersistentFlags())
 	cmd.AddCommand(

@@ -45,6 +45,7 @@ requests. It repeats what the operator wrote to the status; audit and probe chec
 	return cmd
 }
 
+// run prints the status of the selected stacks. The worst result decides the exit code.
 func (o *options) run(ctx context.Context, names []string) error {
 	c, err := load.Connect(o.Connection)
 	if err != nil {
