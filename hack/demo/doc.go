@@ -5,5 +5,5 @@
 //	go run ./hack/demo --down          remove everything, the local cluster among it
 //	go run ./hack/demo --down --keep   remove everything but the local cluster
 //
-// It ends with "demo: PASS", or says which step or cell broke and where to look. What it sets up is in test/harness/setup.
+// It ends with "demo: PASS", or says which step or cell broke and where to look. What it sets up is in hack/environment/setup.
 package main

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/openimstack/openim-operator/test/harness/chat"
+	"github.com/openimstack/openim-operator/hack/environment/chat"
 )
 
 // live is how long a message may take from alice's socket to bob's.

@@ -11,20 +11,20 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/hack/environment/kube"
+	"github.com/openimstack/openim-operator/hack/environment/setup"
+	"github.com/openimstack/openim-operator/hack/environment/truthtable"
 	"github.com/openimstack/openim-operator/hack/infra"
 	"github.com/openimstack/openim-operator/netpol/graph"
 	"github.com/openimstack/openim-operator/netpol/probe"
 	"github.com/openimstack/openim-operator/openim"
-	"github.com/openimstack/openim-operator/test/harness"
-	"github.com/openimstack/openim-operator/test/harness/matrix"
-	"github.com/openimstack/openim-operator/test/harness/setup"
 )
 
 // storeAttempt is the time for one connection to a store, the resolving of its name included.
 const storeAttempt = 3 * time.Second
 
 // Sources that the table shows; the full matrix has all of the stack's components besides.
-var columns = []matrix.Column{
+var columns = []truthtable.Column{
 	{Source: setup.Intruder, Heading: setup.Intruder},
 	{Source: setup.Outsider, Heading: setup.Outsider},
 	{Source: v1alpha1.ComponentGateway, Heading: v1alpha1.ComponentGateway},
@@ -78,13 +78,13 @@ func (s *show) stores(ctx context.Context) error {
 	component, _ := graph.Lookup(v1alpha1.ComponentGateway)
 	places := []struct {
 		name  string
-		place func() (harness.Place, error)
+		place func() (kube.Place, error)
 		// reaches are the stores that it must reach.
 		reaches []v1alpha1.Address
 	}{
 		{setup.Outsider, s.stranger(ctx, setup.Outsider, nil), nil},
 		{impostor, s.stranger(ctx, impostor, component.Labels(s.stack.Name)), nil},
-		{v1alpha1.ComponentGateway, func() (harness.Place, error) { return gateway, nil }, own},
+		{v1alpha1.ComponentGateway, func() (kube.Place, error) { return gateway, nil }, own},
 	}
 	var wrong []string
 	for _, from := range places {
@@ -113,13 +113,13 @@ func (s *show) stores(ctx context.Context) error {
 	return nil
 }
 
-func (s *show) stranger(ctx context.Context, name string, labels map[string]string) func() (harness.Place, error) {
-	return func() (harness.Place, error) {
+func (s *show) stranger(ctx context.Context, name string, labels map[string]string) func() (kube.Place, error) {
+	return func() (kube.Place, error) {
 		return s.Stranger(ctx, types.NamespacedName{Namespace: setup.StrangerNamespace, Name: name}, labels)
 	}
 }
 
 // gatewaysPlace is inside a pod of the gateway.
-func (s *show) gatewaysPlace(ctx context.Context) (harness.Place, error) {
+func (s *show) gatewaysPlace(ctx context.Context) (kube.Place, error) {
 	return s.Inside(ctx, client.ObjectKeyFromObject(s.stack), v1alpha1.ComponentGateway)
 }

@@ -14,9 +14,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/openimstack/openim-operator/hack/environment/setup"
+	"github.com/openimstack/openim-operator/hack/environment/truthtable"
 	"github.com/openimstack/openim-operator/netpol/graph"
-	"github.com/openimstack/openim-operator/test/harness/matrix"
-	"github.com/openimstack/openim-operator/test/harness/setup"
 )
 
 const (
@@ -68,7 +68,7 @@ func negativeControls() {
 }
 
 // shut counts the observations that a table wants shut.
-func shut(table []graph.Cell, report matrix.Report) int {
+func shut(table []graph.Cell, report truthtable.Report) int {
 	n := 0
 	for _, o := range report.Against(table).Observations {
 		if !o.Open && o.Skipped == "" {
@@ -96,9 +96,9 @@ func replace(ctx SpecContext, p *networkingv1.NetworkPolicy) {
 }
 
 // surroundings are all that rules may be about.
-func surroundings(ctx SpecContext) matrix.World {
+func surroundings(ctx SpecContext) truthtable.World {
 	GinkgoHelper()
-	w, err := matrix.ReadWorld(ctx, environment.Cluster)
+	w, err := truthtable.ReadWorld(ctx, environment.Cluster)
 	Expect(err).NotTo(HaveOccurred())
 	for _, p := range w.Pods {
 		if p.Namespace == setup.StrangerNamespace && p.Name == setup.Outsider {

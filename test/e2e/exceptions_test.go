@@ -15,12 +15,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/hack/environment/kube"
+	"github.com/openimstack/openim-operator/hack/environment/setup"
+	"github.com/openimstack/openim-operator/hack/environment/truthtable"
 	"github.com/openimstack/openim-operator/netpol/graph"
 	"github.com/openimstack/openim-operator/netpol/probe"
 	"github.com/openimstack/openim-operator/openim"
-	"github.com/openimstack/openim-operator/test/harness"
-	"github.com/openimstack/openim-operator/test/harness/matrix"
-	"github.com/openimstack/openim-operator/test/harness/setup"
 )
 
 // vendor is a pod outside that a way out leads to.
@@ -92,7 +92,7 @@ func restore(ctx SpecContext) {
 }
 
 // stranger puts a pod outside the stack which the peers of its name select.
-func stranger(ctx context.Context, name string) harness.Place {
+func stranger(ctx context.Context, name string) kube.Place {
 	GinkgoHelper()
 	place, err := environment.Stranger(ctx, types.NamespacedName{Namespace: setup.StrangerNamespace, Name: name}, map[string]string{called: name})
 	Expect(err).NotTo(HaveOccurred())
@@ -112,7 +112,7 @@ func peers(name string) []v1alpha1.Peer {
 
 // observeParties observes a stack from everybody whom its spec may name, besides the strangers whom it never names. Whom it does not name now
 // is a stranger like any other.
-func observeParties(ctx context.Context, s *v1alpha1.OpenIMStack) matrix.Report {
+func observeParties(ctx context.Context, s *v1alpha1.OpenIMStack) truthtable.Report {
 	GinkgoHelper()
 	o, err := environment.Observer(ctx, s)
 	Expect(err).NotTo(HaveOccurred())
@@ -123,7 +123,7 @@ func observeParties(ctx context.Context, s *v1alpha1.OpenIMStack) matrix.Report 
 		if !slices.Contains(rows, name) {
 			row = graph.Intruder
 		}
-		o.Strangers = append(o.Strangers, matrix.Stranger{Name: name, Place: stranger(ctx, name), Row: row})
+		o.Strangers = append(o.Strangers, truthtable.Stranger{Name: name, Place: stranger(ctx, name), Row: row})
 	}
 	report, err := o.Observe(ctx, stackGraph.Table(rows))
 	Expect(err).NotTo(HaveOccurred())
@@ -141,7 +141,7 @@ func leaves(ctx context.Context, component openim.Name) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return reaches(ctx, from, matrix.Edge{To: *to, Port: probe.ListenPort}.Address())
+	return reaches(ctx, from, truthtable.Edge{To: *to, Port: probe.ListenPort}.Address())
 }
 
 // told tells that the status and an audit have these exceptions and no other.

@@ -19,12 +19,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/hack/environment/kube"
+	"github.com/openimstack/openim-operator/hack/environment/setup"
+	"github.com/openimstack/openim-operator/hack/environment/truthtable"
 	"github.com/openimstack/openim-operator/netpol/audit"
 	"github.com/openimstack/openim-operator/netpol/graph"
 	"github.com/openimstack/openim-operator/netpol/probe"
-	"github.com/openimstack/openim-operator/test/harness"
-	"github.com/openimstack/openim-operator/test/harness/matrix"
-	"github.com/openimstack/openim-operator/test/harness/setup"
 )
 
 // everyRule is the environment variable that has each rule mutated. Without it, it is one of each policy: the others take the same way, and
@@ -49,7 +49,7 @@ func mutations() {
 		slowest := map[string]time.Duration{}
 		began := time.Now()
 		for i, p := range policies(ctx) {
-			rules := matrix.Rules([]networkingv1.NetworkPolicy{p})
+			rules := truthtable.Rules([]networkingv1.NetworkPolicy{p})
 			all += 2 * len(rules)
 			guarding += min(1, len(rules)) // the denial of everything has no rule
 			for n, rule := range rules {
@@ -83,7 +83,7 @@ func mutations() {
 // mutation is a policy with one rule changed, and a connection that is open or shut by it.
 type mutation struct {
 	whole, mutant *networkingv1.NetworkPolicy
-	edge          matrix.Edge
+	edge          truthtable.Edge
 	opens         bool
 }
 
@@ -121,12 +121,12 @@ func (m mutation) isNoticed(ctx SpecContext, slowest map[string]time.Duration) {
 
 // passes tells whether the connection is open, by a real attempt.
 func (m mutation) passes(ctx context.Context) (bool, error) {
-	place := harness.Place{Namespace: m.edge.From.Namespace, Pod: m.edge.From.Name, Container: harness.Prober}
+	place := kube.Place{Namespace: m.edge.From.Namespace, Pod: m.edge.From.Name, Container: kube.Prober}
 	return reaches(ctx, place, m.edge.Address())
 }
 
 // reaches tells whether an address is open from a place, by a real attempt.
-func reaches(ctx context.Context, from harness.Place, address string) (bool, error) {
+func reaches(ctx context.Context, from kube.Place, address string) (bool, error) {
 	results, err := environment.Cluster.Probe(ctx, from, dial, address)
 	if err != nil {
 		return false, err

@@ -15,10 +15,10 @@ import (
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/controllers/manifests"
+	"github.com/openimstack/openim-operator/hack/environment/chat"
+	"github.com/openimstack/openim-operator/hack/environment/setup"
+	"github.com/openimstack/openim-operator/hack/environment/truthtable"
 	"github.com/openimstack/openim-operator/netpol/graph"
-	"github.com/openimstack/openim-operator/test/harness/chat"
-	"github.com/openimstack/openim-operator/test/harness/matrix"
-	"github.com/openimstack/openim-operator/test/harness/setup"
 )
 
 const (
@@ -168,16 +168,16 @@ func second() (*v1alpha1.OpenIMStack, error) {
 }
 
 // apart observes every port of a stack from every pod of another.
-func apart(ctx SpecContext, from, to *v1alpha1.OpenIMStack) matrix.Report {
+func apart(ctx SpecContext, from, to *v1alpha1.OpenIMStack) truthtable.Report {
 	GinkgoHelper()
 	var cells []graph.Cell
-	o := &matrix.Observer{
+	o := &truthtable.Observer{
 		Cluster: environment.Cluster, Namespace: to.Namespace, Stack: to.Name, Image: environment.Images[setup.OperatorImage], Patience: programming,
 	}
 	for _, c := range graph.ComponentsOf(to) {
 		place, err := environment.Inside(ctx, client.ObjectKeyFromObject(from), c.Name)
 		Expect(err).NotTo(HaveOccurred())
-		o.Strangers = append(o.Strangers, matrix.Stranger{Name: from.Name + "/" + c.Name, Row: foreign, Place: place})
+		o.Strangers = append(o.Strangers, truthtable.Stranger{Name: from.Name + "/" + c.Name, Row: foreign, Place: place})
 		for _, port := range c.Ports {
 			cells = append(cells, graph.Cell{From: foreign, To: c.Name, Port: port, Open: false})
 		}

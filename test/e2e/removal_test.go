@@ -16,10 +16,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/hack/environment/setup"
+	"github.com/openimstack/openim-operator/hack/environment/truthtable"
 	"github.com/openimstack/openim-operator/netpol/graph"
 	"github.com/openimstack/openim-operator/netpol/probe"
-	"github.com/openimstack/openim-operator/test/harness/matrix"
-	"github.com/openimstack/openim-operator/test/harness/setup"
 )
 
 // ours are the objects that the specs themselves, and Kubernetes, put into the stack's namespace.
@@ -95,7 +95,7 @@ func portsOfOpenIM(ctx context.Context, stack string) map[string]string {
 	for _, pod := range list.Items {
 		c, _ := graph.Lookup(pod.Labels[v1alpha1.LabelComponent])
 		for _, port := range c.Ports {
-			found[matrix.Edge{To: pod, Port: port.Number}.Address()] = c.Name + ":" + port.String()
+			found[truthtable.Edge{To: pod, Port: port.Number}.Address()] = c.Name + ":" + port.String()
 		}
 	}
 	return found

@@ -14,8 +14,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
-	"github.com/openimstack/openim-operator/test/harness/auditlog"
-	"github.com/openimstack/openim-operator/test/harness/setup"
+	"github.com/openimstack/openim-operator/hack/environment/setup"
+	"github.com/openimstack/openim-operator/test/e2e/apiserverlog"
 )
 
 const (
@@ -33,7 +33,7 @@ var connects = []string{"exec", "portforward", "attach", "proxy"}
 // rest counts writes at the API server, while specs that only read go on.
 func rest() {
 	var (
-		mark  auditlog.Mark
+		mark  apiserverlog.Mark
 		began time.Time
 	)
 	It("begins to rest", func(ctx SpecContext) {
@@ -42,7 +42,7 @@ func rest() {
 		}
 		observe(ctx, setup.TruthTable(stack)) // the last writes of ours: the prober is in every pod
 		var err error
-		mark, err = auditlog.Now(environment.AuditLog)
+		mark, err = apiserverlog.Now(environment.AuditLog)
 		Expect(err).NotTo(HaveOccurred())
 		began = time.Now()
 	}, SpecTimeout(2*time.Minute))
@@ -70,13 +70,13 @@ func rest() {
 		Consistently(ctx, func(g Gomega) {
 			all, err := mark.Since()
 			g.Expect(err).NotTo(HaveOccurred())
-			g.Expect(auditlog.Select(all, auditlog.By(operatorUser), notLease, notProbe, notStatus)).To(BeEmpty(), "writes of the operator")
-			g.Expect(auditlog.Select(all, auditlog.In(stack.Namespace), changing, notProbe, notStatus)).To(BeEmpty(), "writes to the stack's objects")
-			g.Expect(len(auditlog.Select(all, isStatus))).To(BeNumerically("<=", probes), "one write of the status for each probe")
+			g.Expect(apiserverlog.Select(all, apiserverlog.By(operatorUser), notLease, notProbe, notStatus)).To(BeEmpty(), "writes of the operator")
+			g.Expect(apiserverlog.Select(all, apiserverlog.In(stack.Namespace), changing, notProbe, notStatus)).To(BeEmpty(), "writes to the stack's objects")
+			g.Expect(len(apiserverlog.Select(all, isStatus))).To(BeNumerically("<=", probes), "one write of the status for each probe")
 		}).WithTimeout(max(time.Second, stillness-time.Since(began))).WithPolling(5 * time.Second).Should(Succeed())
 		all, err := mark.Since()
 		Expect(err).NotTo(HaveOccurred())
-		leases := auditlog.Select(all, auditlog.By(operatorUser), notProbe, notStatus)
+		leases := apiserverlog.Select(all, apiserverlog.By(operatorUser), notProbe, notStatus)
 		Expect(leases).NotTo(BeEmpty(), "the log sees the operator: it renews its lease")
 		AddReportEntry("writes in "+time.Since(began).Round(time.Second).String(), stillnessReport(len(leases), len(all)))
 	}, SpecTimeout(stillness+time.Minute))
@@ -87,19 +87,19 @@ func stillnessReport(leases, all int) string {
 		"; objects in the stack's namespace: none, by anybody; whole cluster: " + count(all, "write", "writes")
 }
 
-func notLease(w auditlog.Write) bool { return w.Object.Resource != "leases" }
+func notLease(w apiserverlog.Write) bool { return w.Object.Resource != "leases" }
 
 // notProbe leaves out the probe's pods, and what the cluster's own programs write of them.
-func notProbe(w auditlog.Write) bool { return !strings.Contains(w.Object.Name, "-probe-") }
+func notProbe(w apiserverlog.Write) bool { return !strings.Contains(w.Object.Name, "-probe-") }
 
 // isStatus is a write of the stack's status, which tells what came of a probe.
-func isStatus(w auditlog.Write) bool {
+func isStatus(w apiserverlog.Write) bool {
 	return w.Object.Resource == "openimstacks" && w.Object.Subresource == "status" && w.Object.Name == stack.Name
 }
 
-func notStatus(w auditlog.Write) bool { return !isStatus(w) }
+func notStatus(w apiserverlog.Write) bool { return !isStatus(w) }
 
-func changing(w auditlog.Write) bool { return !slices.Contains(connects, w.Object.Subresource) }
+func changing(w apiserverlog.Write) bool { return !slices.Contains(connects, w.Object.Subresource) }
 
 // pods of the story's stack.
 func pods(ctx SpecContext) []corev1.Pod {

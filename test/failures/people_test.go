@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"github.com/openimstack/openim-operator/clients/go"
-	"github.com/openimstack/openim-operator/test/harness/chat"
+	"github.com/openimstack/openim-operator/hack/environment/chat"
 	"github.com/openimstack/openim-operator/wrapper/handshake"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )

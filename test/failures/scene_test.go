@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/openimstack/openim-operator/clients/go"
-	"github.com/openimstack/openim-operator/test/harness/chat"
+	"github.com/openimstack/openim-operator/hack/environment/chat"
 	"github.com/openimstack/openim-operator/wrapper/internalapi"
 )
 

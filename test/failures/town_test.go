@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/openimstack/openim-operator/test/harness/chat"
+	"github.com/openimstack/openim-operator/hack/environment/chat"
 )
 
 const (

@@ -4,7 +4,7 @@ import (
 	"context"
 
 	"github.com/openimstack/openim-operator/clients/go"
-	"github.com/openimstack/openim-operator/test/harness/identity"
+	"github.com/openimstack/openim-operator/hack/environment/identity"
 	"github.com/openimstack/openim-operator/test/loopback/balance"
 	"github.com/openimstack/openim-operator/wrapper/gateway"
 	"github.com/openimstack/openim-operator/wrapper/wire"

@@ -11,9 +11,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/hack/environment/setup"
+	"github.com/openimstack/openim-operator/hack/environment/truthtable"
 	"github.com/openimstack/openim-operator/netpol/graph"
-	"github.com/openimstack/openim-operator/test/harness/matrix"
-	"github.com/openimstack/openim-operator/test/harness/setup"
 	"github.com/openimstack/openim-operator/test/loopback/balance"
 	"github.com/openimstack/openim-operator/test/loopback/place"
 	"github.com/openimstack/openim-operator/wrapper/wire"
@@ -119,7 +119,7 @@ func (k *keeper) pods(ctx context.Context) ([]corev1.Pod, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listing the gateway's pods: %w", err)
 	}
-	ready := slices.DeleteFunc(list.Items, func(pod corev1.Pod) bool { return !matrix.Ready(&pod) })
+	ready := slices.DeleteFunc(list.Items, func(pod corev1.Pod) bool { return !truthtable.Ready(&pod) })
 	if len(ready) == 0 {
 		return nil, fmt.Errorf("none of the gateway's %d pods is ready", len(list.Items))
 	}

@@ -1,0 +1,137 @@
+package setup
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/openimstack/openim-operator/hack/cluster/component"
+	"github.com/openimstack/openim-operator/hack/cluster/node"
+	"github.com/openimstack/openim-operator/hack/environment/identity"
+	"github.com/openimstack/openim-operator/hack/environment/kube"
+	"github.com/openimstack/openim-operator/hack/render"
+)
+
+// Namespaces of a demonstration.
+const (
+	// OperatorNamespace is that of config/default.
+	OperatorNamespace = "openim-operator-system"
+	// StackNamespace holds the stack.
+	StackNamespace = "im"
+	// StoresNamespace holds Kafka, Redis, MongoDB and etcd.
+	StoresNamespace = "infra"
+	// StrangerNamespace holds pods that have nothing to do with the stack.
+	StrangerNamespace = "intruder"
+)
+
+// Variables of the environment, as in the Makefile.
+const (
+	clusterVariable = "CLUSTER"
+	prefixVariable  = "IMAGE_PREFIX"
+	local           = "local"
+	current         = "current"
+)
+
+// Environment is what the steps build up and use.
+type Environment struct {
+	// Root is the project's folder.
+	Root string
+	// Local is true for the cluster that hack/cluster runs on this machine, false for kubectl's current context.
+	Local bool
+	// ImagePrefix is the registry from which another cluster than the local one takes the images.
+	ImagePrefix string
+	Journal     *Journal
+	// Cluster is set by the first step.
+	Cluster *kube.Cluster
+	// Images are the references by name, set by the second step.
+	Images Images
+	// Provider signs administrators' tokens.
+	Provider *identity.Provider
+	// AuditLog is the path of the API server's audit log; empty when the cluster is not the local one.
+	AuditLog string
+}
+
+// NewEnvironment reads CLUSTER and IMAGE_PREFIX, and opens the identity provider.
+func NewEnvironment(journal *Journal) (*Environment, error) {
+	root, err := render.Root()
+	if err != nil {
+		return nil, err
+	}
+	e := &Environment{Root: root, Journal: journal, ImagePrefix: os.Getenv(prefixVariable)}
+	switch cluster := os.Getenv(clusterVariable); cluster {
+	case "", local:
+		e.Local = true
+	case current:
+	default:
+		return nil, fmt.Errorf("%s=%s: write %s (the node that runs on this machine) or %s (kubectl's current context)", clusterVariable, cluster, local, current)
+	}
+	path, err := identityFile()
+	if err != nil {
+		return nil, err
+	}
+	e.Provider, err = identity.Open(path)
+	return e, err
+}
+
+func identityFile() (string, error) {
+	cache, err := component.Cache()
+	return filepath.Join(cache, "demo", "identity.json"), err
+}
+
+// Up does all steps until the operator runs. What comes after is the caller's: a stack.
+func (e *Environment) Up(ctx context.Context) error {
+	for _, step := range []struct {
+		title string
+		do    func(context.Context) error
+	}{
+		{e.clusterTitle(), e.startCluster},
+		{"images", e.buildImages},
+		{"stores in namespace " + StoresNamespace + ": Kafka, Redis, MongoDB, etcd", func(ctx context.Context) error { return e.InstallStores(ctx, StoresNamespace) }},
+		{"the operator, from config/default", e.installOperator},
+	} {
+		if err := e.Journal.Step(ctx, step.title, step.do); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e *Environment) clusterTitle() string {
+	if e.Local {
+		return "a Kubernetes node on this machine (the first time it is built from source, minutes)"
+	}
+	return "the cluster of kubectl's current context"
+}
+
+func (e *Environment) startCluster(ctx context.Context) error {
+	kubeconfig := ""
+	if e.Local {
+		n, err := e.node()
+		if err != nil {
+			return err
+		}
+		if err := n.Up(ctx); err != nil {
+			return err
+		}
+		status, err := n.Status(ctx)
+		if err != nil {
+			return err
+		}
+		kubeconfig, e.AuditLog = status.Kubeconfig, status.AuditLog
+	}
+	var err error
+	if e.Cluster, err = kube.Connect(kubeconfig); err != nil {
+		return err
+	}
+	version, err := e.Cluster.Clientset.Discovery().ServerVersion()
+	if err != nil {
+		return fmt.Errorf("the cluster at %s does not answer: %w", e.Cluster.Config.Host, err)
+	}
+	e.Journal.Say("Kubernetes %s at %s", version.GitVersion, e.Cluster.Config.Host)
+	return nil
+}
+
+func (e *Environment) node() (*node.Node, error) {
+	return node.New(node.Options{Out: e.Journal.Lines()})
+}
