@@ -18,15 +18,15 @@ import (
 )
 
 const (
-	// verdictPatience is how long the operator's own probe pods may take.
-	verdictPatience = 2 * time.Minute
-	// look is the pause between two looks at the status.
-	look = 250 * time.Millisecond
+	// verdictTimeout is how long the operator's own probe pods may take.
+	verdictTimeout = 2 * time.Minute
+	// pollInterval is the pause between two looks at the status.
+	pollInterval = 250 * time.Millisecond
 )
 
 // verdict shows what the operator itself says of the boundary, and ends with the audit.
-func (s *show) verdict(ctx context.Context) error {
-	stack, err := s.whenTried(ctx)
+func (s *demo) verdict(ctx context.Context) error {
+	stack, err := s.waitForProbe(ctx)
 	if err != nil {
 		return err
 	}
@@ -50,10 +50,10 @@ func (s *show) verdict(ctx context.Context) error {
 	return nil
 }
 
-// whenTried waits until the operator has tried the stack as it is.
-func (s *show) whenTried(ctx context.Context) (*v1alpha1.OpenIMStack, error) {
+// waitForProbe waits until the operator has tried the stack as it is.
+func (s *demo) waitForProbe(ctx context.Context) (*v1alpha1.OpenIMStack, error) {
 	live := &v1alpha1.OpenIMStack{}
-	err := wait.PollUntilContextTimeout(ctx, look, verdictPatience, true, func(ctx context.Context) (bool, error) {
+	err := wait.PollUntilContextTimeout(ctx, pollInterval, verdictTimeout, true, func(ctx context.Context) (bool, error) {
 		if err := s.Cluster.Get(ctx, client.ObjectKeyFromObject(s.stack), live); err != nil {
 			return false, err
 		}
@@ -62,7 +62,7 @@ func (s *show) whenTried(ctx context.Context) (*v1alpha1.OpenIMStack, error) {
 	})
 	if err != nil {
 		c := ptr.Deref(apimeta.FindStatusCondition(live.Status.Conditions, v1alpha1.ConditionNetworkIsolated), metav1.Condition{})
-		return nil, fmt.Errorf("the operator does not say that the stack is isolated after %s: %s/%s: %s", verdictPatience, c.Status, c.Reason, c.Message)
+		return nil, fmt.Errorf("the operator does not say that the stack is isolated after %s: %s/%s: %s", verdictTimeout, c.Status, c.Reason, c.Message)
 	}
 	return live, nil
 }

@@ -17,8 +17,8 @@ import (
 	"github.com/openimstack/openim-operator/hack/environment/setup"
 )
 
-// patience bounds the whole demo: a cold start builds Kubernetes and OpenIM from source.
-const patience = 45 * time.Minute
+// demoTimeout bounds the whole demo: a cold start builds Kubernetes and OpenIM from source.
+const demoTimeout = 45 * time.Minute
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -44,7 +44,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	}
 	klog.LogToStderr(false) // what the client library has to say of closed streams is of no use to a reader
 	klog.SetOutput(io.Discard)
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("the demo took longer than %s", patience))
+	ctx, cancel := context.WithTimeoutCause(ctx, demoTimeout, fmt.Errorf("the demo took longer than %s", demoTimeout))
 	defer cancel()
 
 	environment, err := setup.NewEnvironment(setup.NewJournal(out))
@@ -54,7 +54,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if *down {
 		return environment.Down(ctx, *keep)
 	}
-	s := &show{Environment: environment}
+	s := &demo{Environment: environment}
 	if err := s.run(ctx); err != nil {
 		return errors.Join(err, s.whereToLook(ctx))
 	}
@@ -63,13 +63,13 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 }
 
 // whereToLook keeps artifacts and says where they are.
-func (s *show) whereToLook(ctx context.Context) error {
+func (s *demo) whereToLook(ctx context.Context) error {
 	text := "where to look:\n"
 	if s.Cluster != nil {
 		folder := filepath.Join(s.Root, "dist", "demo")
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 		defer cancel()
-		if err := s.Cluster.Dump(ctx, folder, setup.OperatorNamespace, setup.StackNamespace, setup.StoresNamespace, setup.StrangerNamespace); err != nil {
+		if err := s.Cluster.Dump(ctx, folder, setup.OperatorNamespace, setup.StackNamespace, setup.StoresNamespace, setup.IntruderNamespace); err != nil {
 			text += fmt.Sprintf("  (not all artifacts could be kept: %v)\n", err)
 		}
 		text += fmt.Sprintf("  %s: stacks, pods, events and logs, without secrets\n", folder)

@@ -44,6 +44,6 @@ func TestTheCacheIsDescribedAsItWasSeen(t *testing.T) {
 }
 
 func TestWhereToLookIsSaidEvenWithoutACluster(t *testing.T) {
-	s := &show{Environment: &setup.Environment{Local: true}}
+	s := &demo{Environment: &setup.Environment{Local: true}}
 	NewWithT(t).Expect(s.whereToLook(t.Context())).To(MatchError(ContainSubstring("go run ./hack/cluster status")))
 }

@@ -8,13 +8,13 @@ import (
 	"github.com/openimstack/openim-operator/hack/environment/chat"
 )
 
-// live is how long a message may take from alice's socket to bob's.
-const live = 5 * time.Second
+// deliveryTimeout is how long a message may take from alice's socket to bob's.
+const deliveryTimeout = 5 * time.Second
 
 // message sends one over alice's socket, waits for it at bob's, and says where else it was seen: Kafka by the counters of those
 // who put it in and take it out, Redis and MongoDB by reading them.
-func (s *show) message(ctx context.Context) error {
-	if err := s.open(ctx); err != nil {
+func (s *demo) message(ctx context.Context) error {
+	if err := s.openSockets(ctx); err != nil {
 		return err
 	}
 	text := "hello bob, it is " + time.Now().UTC().Format("15:04:05.000 on 2006-01-02")
@@ -22,13 +22,13 @@ func (s *show) message(ctx context.Context) error {
 	var began time.Time
 	d, err := s.Follow(ctx, s.stack, s.admin, alice, bob, text, func(ctx context.Context) (chat.Message, error) {
 		began = time.Now()
-		sent, err := s.hers.Send(ctx, bob, text)
+		sent, err := s.aliceSocket.Send(ctx, bob, text)
 		if err != nil {
 			return sent, err
 		}
-		patience, cancel := context.WithTimeoutCause(ctx, live, fmt.Errorf("bob got nothing in %s", live))
+		patience, cancel := context.WithTimeoutCause(ctx, deliveryTimeout, fmt.Errorf("bob got nothing in %s", deliveryTimeout))
 		defer cancel()
-		got, err = s.his.Receive(patience, func(m chat.Received) bool { return m.ServerID == sent.ServerID })
+		got, err = s.bobSocket.Receive(patience, func(m chat.Received) bool { return m.ServerID == sent.ServerID })
 		return sent, err
 	})
 	if err != nil {

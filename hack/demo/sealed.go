@@ -20,8 +20,8 @@ import (
 	"github.com/openimstack/openim-operator/openim"
 )
 
-// storeAttempt is the time for one connection to a store, the resolving of its name included.
-const storeAttempt = 3 * time.Second
+// storeTimeout is the time for one connection to a store, the resolving of its name included.
+const storeTimeout = 3 * time.Second
 
 // Sources that the table shows; the full matrix has all of the stack's components besides.
 var columns = []truthtable.Column{
@@ -32,7 +32,7 @@ var columns = []truthtable.Column{
 	{Source: string(openim.RPCFriend), Heading: string(openim.RPCFriend)},
 }
 
-func (s *show) truthTable(ctx context.Context) error {
+func (s *demo) truthTable(ctx context.Context) error {
 	var err error
 	if s.audited, err = s.Audit(ctx, client.ObjectKeyFromObject(s.stack), "demo"); err != nil {
 		return err
@@ -46,7 +46,7 @@ func (s *show) truthTable(ctx context.Context) error {
 		return err
 	}
 	s.Journal.Say("%s: a pod in the stack's own namespace %s; %s: a pod in namespace %s; gateway, backend, %s: the stack's real pods.",
-		setup.Intruder, s.stack.Namespace, setup.Outsider, setup.StrangerNamespace, openim.RPCFriend)
+		setup.Intruder, s.stack.Namespace, setup.Outsider, setup.IntruderNamespace, openim.RPCFriend)
 	s.Journal.Say("listens: the port answers inside its own pod. A cell that is not as expected reads OPEN!=shut: observed, then expected.\n")
 	s.Journal.Say("%s", report.Table(columns))
 	s.Journal.Say("full matrix: %s", report.Count())
@@ -62,7 +62,7 @@ const impostor = "impostor"
 
 // stores names what the stack's policies do not cover, and observes it: by strangers, and by the gateway, which a stranger may have
 // broken into.
-func (s *show) stores(ctx context.Context) error {
+func (s *demo) stores(ctx context.Context) error {
 	d := s.stack.Spec.Dependencies
 	var addresses []string
 	own := s.stack.Spec.Wrapper.Redis.Addresses
@@ -71,28 +71,28 @@ func (s *show) stores(ctx context.Context) error {
 			addresses = append(addresses, string(address))
 		}
 	}
-	gateway, err := s.gatewaysPlace(ctx)
+	gateway, err := s.gatewayContainer(ctx)
 	if err != nil {
 		return err
 	}
 	component, _ := graph.Lookup(v1alpha1.ComponentGateway)
-	places := []struct {
+	probes := []struct {
 		name  string
-		place func() (kube.Place, error)
+		place func() (kube.Container, error)
 		// reaches are the stores that it must reach.
 		reaches []v1alpha1.Address
 	}{
-		{setup.Outsider, s.stranger(ctx, setup.Outsider, nil), nil},
-		{impostor, s.stranger(ctx, impostor, component.Labels(s.stack.Name)), nil},
-		{v1alpha1.ComponentGateway, func() (kube.Place, error) { return gateway, nil }, own},
+		{setup.Outsider, s.outsidePod(ctx, setup.Outsider, nil), nil},
+		{impostor, s.outsidePod(ctx, impostor, component.Labels(s.stack.Name)), nil},
+		{v1alpha1.ComponentGateway, func() (kube.Container, error) { return gateway, nil }, own},
 	}
 	var wrong []string
-	for _, from := range places {
-		place, err := from.place()
+	for _, from := range probes {
+		container, err := from.place()
 		if err != nil {
 			return err
 		}
-		results, err := s.Cluster.Probe(ctx, place, storeAttempt, addresses...)
+		results, err := s.Cluster.Probe(ctx, container, storeTimeout, addresses...)
 		if err != nil {
 			return err
 		}
@@ -113,13 +113,13 @@ func (s *show) stores(ctx context.Context) error {
 	return nil
 }
 
-func (s *show) stranger(ctx context.Context, name string, labels map[string]string) func() (kube.Place, error) {
-	return func() (kube.Place, error) {
-		return s.Stranger(ctx, types.NamespacedName{Namespace: setup.StrangerNamespace, Name: name}, labels)
+func (s *demo) outsidePod(ctx context.Context, name string, labels map[string]string) func() (kube.Container, error) {
+	return func() (kube.Container, error) {
+		return s.EnsureIntruder(ctx, types.NamespacedName{Namespace: setup.IntruderNamespace, Name: name}, labels)
 	}
 }
 
-// gatewaysPlace is inside a pod of the gateway.
-func (s *show) gatewaysPlace(ctx context.Context) (kube.Place, error) {
+// gatewayContainer is inside a pod of the gateway.
+func (s *demo) gatewayContainer(ctx context.Context) (kube.Container, error) {
 	return s.Inside(ctx, client.ObjectKeyFromObject(s.stack), v1alpha1.ComponentGateway)
 }

@@ -21,24 +21,24 @@ const (
 	bob   = "bob"
 )
 
-// startPatience is how long a stack may take to be ready.
-const startPatience = 10 * time.Minute
+// startTimeout is how long a stack may take to be ready.
+const startTimeout = 10 * time.Minute
 
-// show is the demo: the environment, and the stack in it.
-type show struct {
+// demo is the demo: the environment, and the stack in it.
+type demo struct {
 	*setup.Environment
 	stack *v1alpha1.OpenIMStack
 	admin chat.Admin
-	// doors are the users' port of each replica of the gateway. What is done at one holds at all.
-	doors []setup.Door
+	// gateways are the users' port of each replica of the gateway. What is done at one holds at all.
+	gateways []setup.Gateway
 	// alice and bob, once they are logged in, and their sockets.
-	alice, bob *setup.Person
-	hers, his  *chat.Socket
+	alice, bob             *setup.User
+	aliceSocket, bobSocket *chat.Socket
 	// audited is the audit's report, for the end.
 	audited audit.Report
 }
 
-func (s *show) run(ctx context.Context) error {
+func (s *demo) run(ctx context.Context) error {
 	if err := s.Up(ctx); err != nil {
 		return err
 	}
@@ -49,7 +49,7 @@ func (s *show) run(ctx context.Context) error {
 		{"one OpenIMStack: kubectl apply -f config/samples/demo.yaml", s.startStack},
 		{"an administrator hands out two codes; alice and bob enrol with them and log in by Diffie-Hellman", s.enrol},
 		{"bob holds a socket; alice writes to him over hers; where the message goes", s.message},
-		{"alice writes as somebody else, and reads what is not hers: refused, and on record", s.forge},
+		{"alice writes as somebody else, and reads what is not hers: refused, and on record", s.forgeFrames},
 		{"bob's device is revoked", s.revoke},
 		{"what the administrators' door refuses", s.refusals},
 		{"who reaches what: every cell a real connection attempt", s.truthTable},
@@ -63,7 +63,7 @@ func (s *show) run(ctx context.Context) error {
 	return nil
 }
 
-func (s *show) startStack(ctx context.Context) error {
+func (s *demo) startStack(ctx context.Context) error {
 	stack, err := s.Sample()
 	if err != nil {
 		return err
@@ -74,13 +74,13 @@ func (s *show) startStack(ctx context.Context) error {
 	if err := s.Apply(ctx, stack); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, startPatience, fmt.Errorf("the stack was not ready after %s", startPatience))
+	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, fmt.Errorf("the stack was not ready after %s", startTimeout))
 	defer cancel()
 	s.stack, err = s.WaitReady(ctx, client.ObjectKeyFromObject(stack))
 	return err
 }
 
-func (s *show) refusals(ctx context.Context) error {
+func (s *demo) refusals(ctx context.Context) error {
 	foreign, err := identity.New()
 	if err != nil {
 		return err

@@ -92,11 +92,11 @@ func restore(ctx SpecContext) {
 }
 
 // stranger puts a pod outside the stack which the peers of its name select.
-func stranger(ctx context.Context, name string) kube.Place {
+func stranger(ctx context.Context, name string) kube.Container {
 	GinkgoHelper()
-	place, err := environment.Stranger(ctx, types.NamespacedName{Namespace: setup.StrangerNamespace, Name: name}, map[string]string{called: name})
+	container, err := environment.EnsureIntruder(ctx, types.NamespacedName{Namespace: setup.IntruderNamespace, Name: name}, map[string]string{called: name})
 	Expect(err).NotTo(HaveOccurred())
-	return place
+	return container
 }
 
 // called is the label by which peers select a stranger.
@@ -105,7 +105,7 @@ const called = "example.com/called"
 // peers select the stranger of a name.
 func peers(name string) []v1alpha1.Peer {
 	return []v1alpha1.Peer{{
-		NamespaceSelector: &v1alpha1.Selector{MatchLabels: map[string]string{corev1.LabelMetadataName: setup.StrangerNamespace}},
+		NamespaceSelector: &v1alpha1.Selector{MatchLabels: map[string]string{corev1.LabelMetadataName: setup.IntruderNamespace}},
 		PodSelector:       &v1alpha1.Selector{MatchLabels: map[string]string{called: name}},
 	}}
 }
@@ -123,7 +123,7 @@ func observeParties(ctx context.Context, s *v1alpha1.OpenIMStack) truthtable.Rep
 		if !slices.Contains(rows, name) {
 			row = graph.Intruder
 		}
-		o.Strangers = append(o.Strangers, truthtable.Stranger{Name: name, Place: stranger(ctx, name), Row: row})
+		o.ExtraSources = append(o.ExtraSources, truthtable.ExtraSource{Name: name, Container: stranger(ctx, name), Row: row})
 	}
 	report, err := o.Observe(ctx, stackGraph.Table(rows))
 	Expect(err).NotTo(HaveOccurred())
@@ -132,9 +132,9 @@ func observeParties(ctx context.Context, s *v1alpha1.OpenIMStack) truthtable.Rep
 
 // leaves tells whether a component reaches the vendor.
 func leaves(ctx context.Context, component openim.Name) (bool, error) {
-	place := stranger(ctx, vendor)
+	container := stranger(ctx, vendor)
 	to := &corev1.Pod{}
-	if err := environment.Cluster.Get(ctx, types.NamespacedName{Namespace: place.Namespace, Name: place.Pod}, to); err != nil {
+	if err := environment.Cluster.Get(ctx, types.NamespacedName{Namespace: container.Namespace, Name: container.Pod}, to); err != nil {
 		return false, err
 	}
 	from, err := environment.Inside(ctx, client.ObjectKeyFromObject(stack), string(component))

@@ -39,10 +39,10 @@ func guards() {
 		gateway, _ := graph.Lookup(v1alpha1.ComponentGateway)
 		rpcAuth, _ := graph.Lookup(string(openim.RPCAuth))
 		disguised := kube.IntruderPod(client.ObjectKey{Namespace: stack.Namespace, Name: impostor}, environment.Images[setup.OperatorImage], gateway.Labels(stack.Name))
-		door := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: stack.Namespace, Name: "door"}, Spec: corev1.ServiceSpec{
+		nodePort := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: stack.Namespace, Name: "node-port"}, Spec: corev1.ServiceSpec{
 			Type: corev1.ServiceTypeNodePort, Selector: map[string]string{v1alpha1.LabelInstance: stack.Name}, Ports: []corev1.ServicePort{{Port: rpcAuth.Port(string(openim.GRPC)).Number}},
 		}}
-		for _, hole := range []client.Object{opening(), disguised, door} {
+		for _, hole := range []client.Object{opening(), disguised, nodePort} {
 			Eventually(ctx, func(ctx SpecContext) error { return try(ctx, hole) }).WithTimeout(soon).Should(And(
 				MatchError(ContainSubstring(fmt.Sprintf("OpenIMStack %q", stack.Name))), WithTransform(apierrors.IsForbidden, BeTrue())))
 		}

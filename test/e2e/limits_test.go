@@ -67,8 +67,8 @@ func widen(ctx SpecContext, limits *v1alpha1.Limits) {
 		touch := fmt.Appendf(nil, `{"metadata":{"annotations":{"example.com/touched":"%d"}}}`, time.Now().UnixNano())
 		Expect(environment.Cluster.Patch(ctx, pod, client.RawPatch(types.MergePatchType, touch))).To(Succeed())
 	}
-	for _, door := range doors(ctx) {
-		s, err := door.Open(ctx, people[alice])
+	for _, gateway := range doors(ctx) {
+		s, err := gateway.Open(ctx, people[alice])
 		Expect(err).NotTo(HaveOccurred())
 		Eventually(ctx, func(g Gomega) { g.Expect(burst(ctx, g, s)).To(BeEmpty()) }).WithTimeout(mounted).WithPolling(time.Second).Should(Succeed())
 		s.Close()

@@ -121,12 +121,12 @@ func (m mutation) isNoticed(ctx SpecContext, slowest map[string]time.Duration) {
 
 // passes tells whether the connection is open, by a real attempt.
 func (m mutation) passes(ctx context.Context) (bool, error) {
-	place := kube.Place{Namespace: m.edge.From.Namespace, Pod: m.edge.From.Name, Container: kube.Prober}
-	return reaches(ctx, place, m.edge.Address())
+	container := kube.Container{Namespace: m.edge.From.Namespace, Pod: m.edge.From.Name, Container: kube.Prober}
+	return reaches(ctx, container, m.edge.Address())
 }
 
 // reaches tells whether an address is open from a place, by a real attempt.
-func reaches(ctx context.Context, from kube.Place, address string) (bool, error) {
+func reaches(ctx context.Context, from kube.Container, address string) (bool, error) {
 	results, err := environment.Cluster.Probe(ctx, from, dial, address)
 	if err != nil {
 		return false, err

@@ -142,10 +142,10 @@ func seated(ctx SpecContext, s *v1alpha1.OpenIMStack) *side {
 	Expect(err).NotTo(HaveOccurred())
 	made.before, err = a.NewestSeq(ctx, listener, chat.Conversation(speaker, listener))
 	Expect(err).NotTo(HaveOccurred())
-	doors, err := environment.Doors(ctx, s)
+	doors, err := environment.Gateways(ctx, s)
 	Expect(err).NotTo(HaveOccurred())
 	for name, socket := range map[string]**chat.Socket{speaker: &made.from, listener: &made.to} {
-		p, err := doors[0].NewPerson(ctx, a, name)
+		p, err := doors[0].NewUser(ctx, a, name)
 		Expect(err).NotTo(HaveOccurred())
 		*socket, err = doors[0].Open(ctx, p)
 		Expect(err).NotTo(HaveOccurred())
@@ -172,12 +172,12 @@ func apart(ctx SpecContext, from, to *v1alpha1.OpenIMStack) truthtable.Report {
 	GinkgoHelper()
 	var cells []graph.Cell
 	o := &truthtable.Observer{
-		Cluster: environment.Cluster, Namespace: to.Namespace, Stack: to.Name, Image: environment.Images[setup.OperatorImage], Patience: programming,
+		Cluster: environment.Cluster, Namespace: to.Namespace, Stack: to.Name, Image: environment.Images[setup.OperatorImage], Timeout: programming,
 	}
 	for _, c := range graph.ComponentsOf(to) {
-		place, err := environment.Inside(ctx, client.ObjectKeyFromObject(from), c.Name)
+		container, err := environment.Inside(ctx, client.ObjectKeyFromObject(from), c.Name)
 		Expect(err).NotTo(HaveOccurred())
-		o.Strangers = append(o.Strangers, truthtable.Stranger{Name: from.Name + "/" + c.Name, Row: foreign, Place: place})
+		o.ExtraSources = append(o.ExtraSources, truthtable.ExtraSource{Name: from.Name + "/" + c.Name, Row: foreign, Container: container})
 		for _, port := range c.Ports {
 			cells = append(cells, graph.Cell{From: foreign, To: c.Name, Port: port, Open: false})
 		}

@@ -65,7 +65,7 @@ func removal() {
 // remove deletes a stack as kubectl does, and returns which ports of OpenIM an outsider reached until its pods were gone.
 func remove(ctx SpecContext, name string) []string {
 	GinkgoHelper()
-	from, err := environment.Stranger(ctx, types.NamespacedName{Namespace: setup.StrangerNamespace, Name: setup.Outsider}, nil)
+	from, err := environment.EnsureIntruder(ctx, types.NamespacedName{Namespace: setup.IntruderNamespace, Name: setup.Outsider}, nil)
 	Expect(err).NotTo(HaveOccurred())
 	targets := portsOfOpenIM(ctx, name)
 	Expect(targets).NotTo(BeEmpty())

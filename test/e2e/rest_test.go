@@ -37,12 +37,12 @@ func rest() {
 		began time.Time
 	)
 	It("begins to rest", func(ctx SpecContext) {
-		if environment.AuditLog == "" {
+		if environment.APIServerLog == "" {
 			Skip("the API server's audit log is needed: CLUSTER=local")
 		}
 		observe(ctx, setup.TruthTable(stack)) // the last writes of ours: the prober is in every pod
 		var err error
-		mark, err = apiserverlog.Now(environment.AuditLog)
+		mark, err = apiserverlog.Now(environment.APIServerLog)
 		Expect(err).NotTo(HaveOccurred())
 		began = time.Now()
 	}, SpecTimeout(2*time.Minute))
@@ -63,7 +63,7 @@ func rest() {
 	}, SpecTimeout(time.Minute))
 
 	It("rests: no write to the API server in three minutes but a probe's", func(ctx SpecContext) {
-		if environment.AuditLog == "" {
+		if environment.APIServerLog == "" {
 			Skip("the API server's audit log is needed: CLUSTER=local")
 		}
 		Expect(began).NotTo(BeZero())
@@ -114,18 +114,18 @@ func pods(ctx SpecContext) []corev1.Pod {
 func noSecretsElsewhere(ctx SpecContext) {
 	var secrets corev1.SecretList
 	Expect(environment.Cluster.List(ctx, &secrets, client.InNamespace(stack.Namespace))).To(Succeed())
-	for place, text := range texts(ctx) {
+	for container, text := range texts(ctx) {
 		for _, secret := range secrets.Items {
 			for key, value := range secret.Data {
 				if public := key == stack.Spec.Wrapper.Auth.Admins.Issuers[0].JWKS.SecretRef.Key; public || len(value) == 0 {
 					continue
 				}
-				Expect(bytes.Contains(text, bytes.TrimSpace(value))).To(BeFalse(), "%s holds the value of Secret %s, key %s", place, secret.Name, key)
+				Expect(bytes.Contains(text, bytes.TrimSpace(value))).To(BeFalse(), "%s holds the value of Secret %s, key %s", container, secret.Name, key)
 			}
 		}
-		for name, person := range people {
-			Expect(bytes.Contains(text, []byte(person.Session.Token()))).To(BeFalse(), "%s holds the session of %s", place, name)
+		for name, user := range people {
+			Expect(bytes.Contains(text, []byte(user.Session.Token()))).To(BeFalse(), "%s holds the session of %s", container, name)
 		}
-		Expect(string(text)).NotTo(MatchRegexp(`eyJ[A-Za-z0-9_-]{8,}\.eyJ`), "%s holds a token", place)
+		Expect(string(text)).NotTo(MatchRegexp(`eyJ[A-Za-z0-9_-]{8,}\.eyJ`), "%s holds a token", container)
 	}
 }

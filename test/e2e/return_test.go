@@ -26,17 +26,17 @@ func administers(ctx SpecContext, route string, body any) {
 }
 
 // returns logs a user's device in, and leaves the session with them.
-func returns(ctx context.Context, door setup.Door, name string) {
+func returns(ctx context.Context, gateway setup.Gateway, name string) {
 	GinkgoHelper()
 	Eventually(ctx, func(g Gomega) {
-		session, err := door.Login(ctx, people[name])
+		session, err := gateway.Login(ctx, people[name])
 		g.Expect(err).NotTo(HaveOccurred())
 		people[name].Session = session
 	}).WithTimeout(returning).WithPolling(time.Second).Should(Succeed())
 }
 
 // talk has alice write to bob, over new sockets at two replicas.
-func talk(ctx context.Context, all []setup.Door) {
+func talk(ctx context.Context, all []setup.Gateway) {
 	GinkgoHelper()
 	Eventually(ctx, func(g Gomega) { // OpenIM's own logout of a moment ago can still meet a newer socket
 		his, err := all[1].Open(ctx, people[bob])

@@ -34,9 +34,9 @@ func observer(ctx context.Context) *truthtable.Observer {
 	o, err := environment.Observer(ctx, stack)
 	Expect(err).NotTo(HaveOccurred())
 	gateway, _ := graph.Lookup(v1alpha1.ComponentGateway)
-	place, err := environment.Stranger(ctx, types.NamespacedName{Namespace: setup.StrangerNamespace, Name: impostor}, gateway.Labels(stack.Name))
+	container, err := environment.EnsureIntruder(ctx, types.NamespacedName{Namespace: setup.IntruderNamespace, Name: impostor}, gateway.Labels(stack.Name))
 	Expect(err).NotTo(HaveOccurred())
-	o.Strangers = append(o.Strangers, truthtable.Stranger{Name: impostor, Place: place})
+	o.ExtraSources = append(o.ExtraSources, truthtable.ExtraSource{Name: impostor, Container: container})
 	return o
 }
 

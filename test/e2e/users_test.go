@@ -30,30 +30,30 @@ const (
 )
 
 // The story's users, once they are enrolled. Their sessions are good until they are revoked.
-var people = map[string]*setup.Person{}
+var people = map[string]*setup.User{}
 
 // doors are the users' port of each replica, good until the spec ends.
-func doors(ctx context.Context) []setup.Door {
+func doors(ctx context.Context) []setup.Gateway {
 	GinkgoHelper()
-	all, err := environment.Doors(ctx, stack)
+	all, err := environment.Gateways(ctx, stack)
 	Expect(err).NotTo(HaveOccurred())
 	Expect(len(all)).To(BeNumerically(">=", 2), "what holds at one replica must hold at another")
 	return all
 }
 
 // socket of a user, good until the spec ends.
-func socket(ctx context.Context, door setup.Door, name string) *chat.Socket {
+func socket(ctx context.Context, gateway setup.Gateway, name string) *chat.Socket {
 	GinkgoHelper()
-	s, err := door.Open(ctx, people[name])
+	s, err := gateway.Open(ctx, people[name])
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(s.Close)
 	return s
 }
 
 // enrol makes a user's device anew, and his session with it.
-func enrol(ctx SpecContext, door setup.Door, name string) {
+func enrol(ctx SpecContext, gateway setup.Gateway, name string) {
 	GinkgoHelper()
-	p, err := door.NewPerson(ctx, admin(ctx), name)
+	p, err := gateway.NewUser(ctx, admin(ctx), name)
 	Expect(err).NotTo(HaveOccurred())
 	people[name] = p
 }
@@ -74,8 +74,8 @@ func users() {
 			Expect(session.UserID).To(Equal(name))
 			people[name].Session = session
 		}
-		for _, door := range all {
-			profiles, err := door.As(people[alice]).Profiles(ctx, alice, bob)
+		for _, gateway := range all {
+			profiles, err := gateway.As(people[alice]).Profiles(ctx, alice, bob)
 			Expect(err).NotTo(HaveOccurred())
 			Expect(profiles).To(HaveLen(2))
 		}
@@ -115,7 +115,7 @@ func users() {
 	)
 
 	It("keeps a trail whose chains are whole", func(ctx SpecContext) {
-		trail, err := environment.Trail(ctx, stack)
+		trail, err := environment.ReadAuditLog(ctx, stack)
 		Expect(err).NotTo(HaveOccurred())
 		events, err := trail.Verify()
 		Expect(err).NotTo(HaveOccurred())
@@ -131,8 +131,8 @@ func users() {
 		began := time.Now()
 		refused := make([]time.Duration, len(all))
 		done := make(chan error, len(all))
-		for i, door := range all {
-			go func() { done <- untilRevoked(ctx, door, began, &refused[i]) }()
+		for i, gateway := range all {
+			go func() { done <- untilRevoked(ctx, gateway, began, &refused[i]) }()
 		}
 		Expect(a.RevokeDevice(ctx, bob, people[bob].Session.DeviceID)).To(Succeed())
 		end, err := his.Ended(ctx)
@@ -173,10 +173,10 @@ func users() {
 		_, err = again.Receive(ctx, func(m chat.Received) bool { return m.Text == text })
 		Expect(err).NotTo(HaveOccurred())
 		ready(ctx, stack)
-		for _, door := range doors(ctx) {
-			reply, err := door.As(people[bob]).Who(ctx)
+		for _, gateway := range doors(ctx) {
+			reply, err := gateway.As(people[bob]).Who(ctx)
 			Expect(err).NotTo(HaveOccurred())
-			Expect(reply.OK()).To(BeTrue(), "%s: %s", door.Pod, reply)
+			Expect(reply.OK()).To(BeTrue(), "%s: %s", gateway.Pod, reply)
 		}
 	}, SpecTimeout(5*time.Minute))
 }
@@ -195,21 +195,23 @@ func forgedFrame(ctx SpecContext, id int, send func(context.Context, *chat.Socke
 }
 
 // refusedFrames are alice's, by identifier, as the trail has them.
-func refusedFrames(ctx context.Context, id int32) []setup.Entry {
+func refusedFrames(ctx context.Context, id int32) []setup.AuditEvent {
 	GinkgoHelper()
-	trail, err := environment.Trail(ctx, stack)
+	trail, err := environment.ReadAuditLog(ctx, stack)
 	Expect(err).NotTo(HaveOccurred())
-	return trail.Find(func(e setup.Entry) bool { return e.UserID == alice && e.Verdict == "refused" && e.Identifier == id })
+	return trail.Find(func(e setup.AuditEvent) bool {
+		return e.UserID == alice && e.Verdict == "refused" && e.Identifier == id
+	})
 }
 
 // untilRevoked asks at a door until bob's session is refused as revoked.
-func untilRevoked(ctx context.Context, door setup.Door, began time.Time, after *time.Duration) error {
+func untilRevoked(ctx context.Context, gateway setup.Gateway, began time.Time, after *time.Duration) error {
 	// Not faster than his limit has it: twenty at once, and five a second.
 	pace := time.NewTicker(poll / 5)
 	defer pace.Stop()
 	for {
 		<-pace.C
-		reply, err := door.As(people[bob]).Who(ctx)
+		reply, err := gateway.As(people[bob]).Who(ctx)
 		if err != nil {
 			return err
 		}
@@ -218,7 +220,7 @@ func untilRevoked(ctx context.Context, door setup.Door, began time.Time, after *
 			return nil
 		}
 		if !reply.OK() {
-			return fmt.Errorf("%s: %s", door.Pod, reply)
+			return fmt.Errorf("%s: %s", gateway.Pod, reply)
 		}
 	}
 }

@@ -11,30 +11,30 @@ import (
 )
 
 const (
-	// prefix stands before OpenIM's own paths on the gateway's administrators' port.
+	// prefix precedes OpenIM's own paths on the gateway's administrators' listener.
 	prefix = "/admin/v1"
 	// maxReply bounds a reply, in bytes.
 	maxReply = 1 << 20
-	// callTimeout bounds one call: longer than the gateway's own longest deadline.
+	// callTimeout bounds one call. It exceeds the gateway's longest deadline.
 	callTimeout = 30 * time.Second
 )
 
-// GetUsers is a route that changes nothing. OpenIM's api answers it with the help of two rpc services.
+// GetUsers is a route that changes nothing. OpenIM's api process calls two rpc services to answer it.
 const GetUsers = "/user/get_users"
 
 // Admin calls OpenIM through the gateway.
 type Admin struct {
-	// Address of the gateway's administrators' port, host:port.
+	// Address is host:port of the gateway's administrators' listener.
 	Address string
-	// Token of the caller. Empty: the request carries no Authorization.
+	// Token is the caller's bearer token. Empty: the request carries no Authorization header.
 	Token string
 }
 
-// Reply is what the gateway answered.
+// Reply is the gateway's answer.
 type Reply struct {
-	// Status is HTTP's.
+	// Status is the HTTP status.
 	Status int
-	// Code, Message and Data are OpenIM's envelope. Code 0 is success.
+	// Code, Message, Detail and Data are OpenIM's envelope. Code 0 is success.
 	Code    int             `json:"errCode"`
 	Message string          `json:"errMsg"`
 	Detail  string          `json:"errDlt"`
@@ -45,10 +45,10 @@ func (r Reply) String() string {
 	return fmt.Sprintf("HTTP %d, errCode %d, %q", r.Status, r.Code, r.Message)
 }
 
-// OK tells whether the call was carried out.
+// OK reports whether the call succeeded.
 func (r Reply) OK() bool { return r.Status == http.StatusOK && r.Code == 0 }
 
-// Post sends a body to a route of OpenIM's, such as /user/user_register. A refusal is a Reply, not an error.
+// Post sends a body to a route of OpenIM, such as /user/user_register. A refusal is a Reply, not an error.
 func (a Admin) Post(ctx context.Context, route string, body any) (Reply, error) {
 	header := http.Header{}
 	if a.Token != "" {
@@ -57,7 +57,7 @@ func (a Admin) Post(ctx context.Context, route string, body any) (Reply, error) 
 	return post(ctx, http.DefaultClient, "http://"+a.Address+prefix+route, header, body)
 }
 
-// FirstUser asks for a page of one user.
+// FirstUser requests a page of one user.
 func (a Admin) FirstUser(ctx context.Context) (Reply, error) {
 	return a.Post(ctx, GetUsers, map[string]any{"pagination": map[string]int{"pageNumber": 1, "showNumber": 1}})
 }
@@ -87,25 +87,25 @@ func post(ctx context.Context, client *http.Client, url string, header http.Head
 		return reply, fmt.Errorf("reading the reply of %s: %w", url, err)
 	}
 	if err := json.Unmarshal(content, &reply); err != nil {
-		return reply, fmt.Errorf("%s answered HTTP %d without OpenIM's envelope: %.200q", url, response.StatusCode, content)
+		return reply, fmt.Errorf("decoding the reply of %s: HTTP %d without OpenIM's envelope: %.200q", url, response.StatusCode, content)
 	}
 	return reply, nil
 }
 
-// call posts and wants success; out, if given, takes the data.
+// call posts a body and expects success; the data is decoded into out unless out is nil.
 func (a Admin) call(ctx context.Context, route string, body, out any) error {
 	reply, err := a.Post(ctx, route, body)
 	if err != nil {
 		return err
 	}
 	if !reply.OK() {
-		return fmt.Errorf("%s was not carried out: %s", route, reply)
+		return fmt.Errorf("calling %s: %s", route, reply)
 	}
 	if out == nil {
 		return nil
 	}
 	if err := json.Unmarshal(reply.Data, out); err != nil {
-		return fmt.Errorf("%s answered data of another shape: %w: %.200q", route, err, reply.Data)
+		return fmt.Errorf("decoding the data of %s: %w: %.200q", route, err, reply.Data)
 	}
 	return nil
 }

@@ -57,7 +57,7 @@ func TestRegisteringGoesToTheGatewayWithTheToken(t *testing.T) {
 	g.Expect(s.body["users"]).To(HaveLen(2))
 }
 
-func TestUsersWhoAreThereAlreadyAreFineAndOtherRefusalsAreNot(t *testing.T) {
+func TestExistingUsersAreNoErrorOtherRefusalsAre(t *testing.T) {
 	g := NewWithT(t)
 	created, err := (&gateway{status: 200, reply: `{"errCode":1102,"errMsg":"RegisteredAlreadyError"}`}).start(t).Register(t.Context(), "alice")
 	g.Expect(err).NotTo(HaveOccurred())
@@ -76,7 +76,7 @@ func TestARefusalIsAReply(t *testing.T) {
 	g.Expect(reply.Status).To(Equal(403))
 }
 
-func TestAReplyThatIsNoEnvelopeIsAnError(t *testing.T) {
+func TestAReplyWithoutAnEnvelopeIsAnError(t *testing.T) {
 	_, err := (&gateway{status: 502, reply: `<html>bad gateway</html>`}).start(t).Post(t.Context(), "/msg/send_msg", nil)
 	NewWithT(t).Expect(err).To(MatchError(ContainSubstring("without OpenIM's envelope")))
 }
@@ -103,7 +103,7 @@ func TestOnlyTheMessageOfThatSeqIsPulled(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(pulled.ServerID).To(Equal("y"))
 	_, err = admin.Pull(t.Context(), "bob", "si_alice_bob", 8)
-	g.Expect(err).To(MatchError(ContainSubstring("knows no message 8")))
+	g.Expect(err).To(MatchError(ContainSubstring("returned no message 8")))
 }
 
 func TestACounterIsSummedOverItsLabelsAndZeroWhenAbsent(t *testing.T) {

@@ -1,5 +1,5 @@
-// Package chat walks the way of a message through a real OpenIM: in by the gateway as an administrator's client would, then looking
-// where it went: counters of OpenIM's own processes, Redis, MongoDB.
+// Package chat sends messages through the gateway to a real OpenIM, as administrators and users do, and observes them on their way: in
+// counters of OpenIM's processes, in Redis, in MongoDB, and at the receiver's socket.
 //
 // The stores are only read. Field and key names are OpenIM's (pkg/common/storage/model/msg.go, pkg/common/storage/cache/cachekey).
 package chat

@@ -40,7 +40,7 @@ const (
 	oneSeqs          protowire.Number = 3
 )
 
-// Received is a message as a socket got it.
+// Received is a message that a socket received.
 type Received struct {
 	Conversation string
 	SendID       string
@@ -53,7 +53,7 @@ type Received struct {
 	At   time.Time
 }
 
-// Draft is a message before it is sent. Its sender is whoever it says, which is what the gateway is there to look at.
+// Draft is a message before it is sent. SendID may be any user; the gateway must check it.
 type Draft struct {
 	SendID, RecvID, Text string
 	PlatformID           int32
@@ -72,7 +72,7 @@ func (d Draft) encode() []byte {
 	return number(out, dataCreateTime, time.Now().UnixMilli())
 }
 
-// SendDraft sends a message as it is. A refusal is a Reply with an ErrCode.
+// SendDraft sends a draft unchanged. A refusal is a Reply with an ErrCode.
 func (s *Socket) SendDraft(ctx context.Context, d Draft) (frame.Reply, error) {
 	return s.Do(ctx, FrameSend, d.encode())
 }
@@ -84,7 +84,7 @@ func (s *Socket) Send(ctx context.Context, to, words string) (Message, error) {
 		return Message{}, err
 	}
 	if reply.ErrCode != 0 {
-		return Message{}, fmt.Errorf("the message was not taken: errCode %d %q", reply.ErrCode, reply.ErrMsg)
+		return Message{}, fmt.Errorf("sending the message: errCode %d %q", reply.ErrCode, reply.ErrMsg)
 	}
 	var sent Message
 	walk(reply.Data, func(n protowire.Number, value int64, content []byte) {
@@ -98,12 +98,12 @@ func (s *Socket) Send(ctx context.Context, to, words string) (Message, error) {
 		}
 	})
 	if sent.ServerID == "" {
-		return sent, fmt.Errorf("the message was taken without a serverMsgID")
+		return sent, fmt.Errorf("sending the message: the reply has no serverMsgID")
 	}
 	return sent, nil
 }
 
-// Pull asks for messages of a conversation by their seqs, as the socket's user.
+// Pull requests messages of a conversation by their sequence numbers, as the socket's user.
 func (s *Socket) Pull(ctx context.Context, conversation string, seqs ...int64) (frame.Reply, error) {
 	one := text(nil, oneConversation, conversation)
 	for _, seq := range seqs {
@@ -113,7 +113,7 @@ func (s *Socket) Pull(ctx context.Context, conversation string, seqs ...int64) (
 	return s.Do(ctx, FramePull, protowire.AppendBytes(protowire.AppendTag(data, pullConversation, protowire.BytesType), one))
 }
 
-// pushed reads the messages of sdkws.PushMessages, notifications left out.
+// pushed decodes the messages of sdkws.PushMessages, without notifications.
 func pushed(data []byte) []Received {
 	var all []Received
 	walk(data, func(n protowire.Number, _ int64, entry []byte) {
@@ -141,7 +141,7 @@ func pushed(data []byte) []Received {
 	return all
 }
 
-// received reads sdkws.MsgData.
+// received decodes sdkws.MsgData.
 func received(data []byte) Received {
 	m := Received{At: time.Now()}
 	walk(data, func(n protowire.Number, value int64, content []byte) {
@@ -168,8 +168,8 @@ func received(data []byte) Received {
 	return m
 }
 
-// walk calls see for each field of a protobuf message: with its value when it is a number, with its content when it is bytes. It
-// stops at what is malformed.
+// walk calls see for each field of a protobuf message, with the value of a number or the content of bytes. It stops at the first
+// malformed field.
 func walk(message []byte, see func(n protowire.Number, value int64, content []byte)) {
 	for len(message) > 0 {
 		n, kind, size := protowire.ConsumeTag(message)

@@ -13,24 +13,24 @@ const (
 	contentText     = 101 // content is {"content": text}
 	sessionSingle   = 1   // one user to one user
 	platformIOS     = 1
-	registeredTwice = 1102 // errCode of a user who is there already
+	registeredTwice = 1102 // errCode: the user exists already
 	// docSize is how many messages one document of MongoDB's collection msg holds.
 	docSize = 100
 )
 
-// Conversation is the id of the conversation of two users.
+// Conversation returns the ID of the conversation of two users.
 func Conversation(a, b string) string {
 	users := []string{a, b}
 	slices.Sort(users)
 	return "si_" + users[0] + "_" + users[1]
 }
 
-// Document is the doc_id under which MongoDB holds a message of a conversation.
+// Document returns the doc_id under which MongoDB holds a message of a conversation.
 func Document(conversation string, seq int64) string {
 	return fmt.Sprintf("%s:%d", conversation, (seq-1)/docSize)
 }
 
-// Register creates users. It tells whether they were new; users who are there already are fine.
+// Register creates users. It reports whether they were new; existing users are not an error.
 func (a Admin) Register(ctx context.Context, users ...string) (created bool, err error) {
 	type user struct {
 		UserID   string `json:"userID"`
@@ -52,11 +52,11 @@ func (a Admin) Register(ctx context.Context, users ...string) (created bool, err
 	case reply.Code == registeredTwice:
 		return false, nil
 	default:
-		return false, fmt.Errorf("%s was not carried out: %s", route, reply)
+		return false, fmt.Errorf("calling %s: %s", route, reply)
 	}
 }
 
-// Message as OpenIM took it.
+// Message is OpenIM's receipt of a message.
 type Message struct {
 	ServerID string `json:"serverMsgID"`
 	ClientID string `json:"clientMsgID"`
@@ -76,7 +76,7 @@ func (a Admin) Send(ctx context.Context, from, to, text string) (Message, error)
 	return sent, err
 }
 
-// NewestSeq asks for the newest sequence number of a conversation as a user sees it. It is 0 when there is none.
+// NewestSeq returns the newest sequence number of a conversation as a user sees it, or 0 for an empty conversation.
 func (a Admin) NewestSeq(ctx context.Context, user, conversation string) (int64, error) {
 	var data struct {
 		MaxSeqs map[string]json.Number `json:"maxSeqs"` // protobuf's JSON writes 64-bit numbers as strings
@@ -86,12 +86,12 @@ func (a Admin) NewestSeq(ctx context.Context, user, conversation string) (int64,
 	}
 	seq, err := cmp.Or(data.MaxSeqs[conversation], "0").Int64()
 	if err != nil {
-		return 0, fmt.Errorf("/msg/newest_seq answered a sequence number that is none: %w", err)
+		return 0, fmt.Errorf("/msg/newest_seq answered an invalid sequence number: %w", err)
 	}
 	return seq, nil
 }
 
-// Pulled is a message as a user reads it.
+// Pulled is a message as a user pulls it.
 type Pulled struct {
 	ServerID string      `json:"serverMsgID"`
 	SendID   string      `json:"sendID"`
@@ -101,7 +101,7 @@ type Pulled struct {
 	Content []byte `json:"content"`
 }
 
-// Pull reads one message by its sequence number, as a user of the conversation.
+// Pull pulls one message by its sequence number, as a user of the conversation.
 func (a Admin) Pull(ctx context.Context, user, conversation string, seq int64) (Pulled, error) {
 	var data struct {
 		Msgs map[string]struct {
@@ -120,5 +120,5 @@ func (a Admin) Pull(ctx context.Context, user, conversation string, seq int64) (
 			return message, nil
 		}
 	}
-	return Pulled{}, fmt.Errorf("/msg/pull_msg_by_seq knows no message %d of %s", seq, conversation)
+	return Pulled{}, fmt.Errorf("/msg/pull_msg_by_seq returned no message %d of %s", seq, conversation)
 }

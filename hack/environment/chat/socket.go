@@ -51,7 +51,7 @@ type Socket struct {
 	waiting map[string]chan frame.Reply
 }
 
-// End says how a socket ended.
+// End describes how a socket ended.
 type End struct {
 	At time.Time
 	// Code and Reason of the close frame. Code is -1 when there was none.
@@ -67,31 +67,31 @@ func (e End) String() string {
 	return fmt.Sprintf("close frame %d %q", e.Code, e.Reason)
 }
 
-// Opening says who opens a socket and where.
+// Opening holds the parameters of a new socket.
 type Opening struct {
-	// URL of the gateway's socket.
+	// URL is the gateway's socket endpoint.
 	URL string
-	// Client dials. Its transport may know a way to the gateway that DNS does not.
+	// Client dials. Its transport may dial the gateway at an address that DNS does not know.
 	Client *http.Client
-	// Ticket admits once.
+	// Ticket is a single-use ticket.
 	Ticket     string
 	UserID     string
 	PlatformID int32
 }
 
-// Refused is the answer to an opening that was not let in.
+// Refused is the answer to a refused opening.
 type Refused struct {
 	Status int
 	Body   string
 }
 
 func (r *Refused) Error() string {
-	return fmt.Sprintf("the socket was refused: HTTP %d %.300q", r.Status, r.Body)
+	return fmt.Sprintf("opening a socket: HTTP %d %.300q", r.Status, r.Body)
 }
 
-// Open opens a socket. It lives until Close, or until the other side ends it.
+// Open opens a socket. It stays open until Close, or until the other side closes it.
 func Open(ctx context.Context, o Opening) (*Socket, error) {
-	query := url.Values{"sdkType": {"js"}, "operationID": {"harness"}}
+	query := url.Values{"sdkType": {"js"}, "operationID": {"environment"}}
 	conn, response, err := websocket.Dial(ctx, o.URL+"?"+query.Encode(), &websocket.DialOptions{
 		HTTPClient: o.Client, Subprotocols: []string{subprotocol, ticketPrefix + o.Ticket}, CompressionMode: websocket.CompressionDisabled,
 	})
@@ -112,20 +112,20 @@ func Open(ctx context.Context, o Opening) (*Socket, error) {
 	return s, nil
 }
 
-// read takes in frames until the socket ends. It ends with the connection, so that no context has to live as long as a socket.
+// read reads frames until the connection ends. It needs no context with the socket's lifetime.
 func (s *Socket) read() {
 	defer close(s.closed)
 	for {
 		kind, content, err := s.conn.Read(context.Background())
 		if err != nil {
 			s.end = End{At: time.Now(), Code: int(websocket.CloseStatus(err)), Err: err}
-			if said, ok := errors.AsType[websocket.CloseError](err); ok {
-				s.end.Reason = said.Reason
+			if closed, ok := errors.AsType[websocket.CloseError](err); ok {
+				s.end.Reason = closed.Reason
 			}
 			return
 		}
 		if kind != websocket.MessageBinary {
-			continue // pongs of OpenIM's own making
+			continue // OpenIM's own text pongs
 		}
 		reply, err := inJSON.DecodeReply(content)
 		if err != nil {
@@ -140,7 +140,7 @@ func (s *Socket) take(reply frame.Reply) {
 		for _, message := range pushed(reply.Data) {
 			select {
 			case s.pushes <- message:
-			default: // nobody listens
+			default: // no receiver
 			}
 		}
 		return
@@ -153,7 +153,7 @@ func (s *Socket) take(reply frame.Reply) {
 	}
 }
 
-// Do sends a frame and waits for its answer. A refusal is a Reply with an ErrCode.
+// Do sends a frame and waits for its reply. A refusal is a Reply with an ErrCode.
 func (s *Socket) Do(ctx context.Context, id int32, data []byte) (frame.Reply, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -162,7 +162,7 @@ func (s *Socket) Do(ctx context.Context, id int32, data []byte) (frame.Reply, er
 	s.mu.Lock()
 	s.waiting[incr] = wait
 	s.mu.Unlock()
-	content, err := inJSON.EncodeRequest(frame.Request{ID: id, SendID: s.UserID, OperationID: "harness-" + incr, MsgIncr: incr, Data: data})
+	content, err := inJSON.EncodeRequest(frame.Request{ID: id, SendID: s.UserID, OperationID: "environment-" + incr, MsgIncr: incr, Data: data})
 	if err != nil {
 		return frame.Reply{}, fmt.Errorf("frame %d: %w", id, err)
 	}
@@ -173,13 +173,13 @@ func (s *Socket) Do(ctx context.Context, id int32, data []byte) (frame.Reply, er
 	case reply := <-wait:
 		return reply, nil
 	case <-s.closed:
-		return frame.Reply{}, fmt.Errorf("frame %d was not answered: the socket ended %s", id, s.end)
+		return frame.Reply{}, fmt.Errorf("waiting for the reply to frame %d: the socket ended %s", id, s.end)
 	case <-ctx.Done():
-		return frame.Reply{}, fmt.Errorf("frame %d was not answered: %w", id, context.Cause(ctx))
+		return frame.Reply{}, fmt.Errorf("waiting for the reply to frame %d: %w", id, context.Cause(ctx))
 	}
 }
 
-// Receive waits for a pushed message that is wanted, and forgets the others.
+// Receive waits for a pushed message that wanted accepts, and discards the others.
 func (s *Socket) Receive(ctx context.Context, wanted func(Received) bool) (Received, error) {
 	for {
 		select {
@@ -188,24 +188,24 @@ func (s *Socket) Receive(ctx context.Context, wanted func(Received) bool) (Recei
 				return message, nil
 			}
 		case <-s.closed:
-			return Received{}, fmt.Errorf("no such message was pushed: the socket ended %s", s.end)
+			return Received{}, fmt.Errorf("waiting for a pushed message: the socket ended %s", s.end)
 		case <-ctx.Done():
-			return Received{}, fmt.Errorf("no such message was pushed: %w", context.Cause(ctx))
+			return Received{}, fmt.Errorf("waiting for a pushed message: %w", context.Cause(ctx))
 		}
 	}
 }
 
-// Ended waits until the other side has ended the socket, and says how.
+// Ended waits until the other side has closed the socket, and returns how.
 func (s *Socket) Ended(ctx context.Context) (End, error) {
 	select {
 	case <-s.closed:
 		return s.end, nil
 	case <-ctx.Done():
-		return End{}, fmt.Errorf("the socket of %s is still open: %w", s.UserID, context.Cause(ctx))
+		return End{}, fmt.Errorf("waiting for the end of %s's socket: %w", s.UserID, context.Cause(ctx))
 	}
 }
 
-// Alive tells whether the socket has not ended.
+// Alive reports whether the socket is still open.
 func (s *Socket) Alive() bool {
 	select {
 	case <-s.closed:
@@ -215,5 +215,5 @@ func (s *Socket) Alive() bool {
 	}
 }
 
-// Close ends the socket from this side.
+// Close closes the socket from this side.
 func (s *Socket) Close() { _ = s.conn.Close(websocket.StatusNormalClosure, "") }

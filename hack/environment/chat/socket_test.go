@@ -86,7 +86,7 @@ func TestAMessageIsSentAsTheSocketsUser(t *testing.T) {
 	g.Expect(request.Data).To(ContainSubstring(`{"content":"hello"}`))
 }
 
-func TestARefusedFrameIsAReplyAndAMessageThatWasNotTakenAnError(t *testing.T) {
+func TestARefusedFrameIsAReplyAndARefusedMessageAnError(t *testing.T) {
 	g := NewWithT(t)
 	s, err := chat.Open(t.Context(), served(t, func(conn *websocket.Conn, r frame.Request) {
 		reply(conn, frame.Reply{ID: r.ID, MsgIncr: r.MsgIncr, ErrCode: 1002, ErrMsg: "not yours"})
@@ -123,7 +123,7 @@ func TestAPushedMessageIsReceivedWithItsText(t *testing.T) {
 	}))
 }
 
-func TestHowASocketEndedIsTold(t *testing.T) {
+func TestTheEndOfASocketIsReported(t *testing.T) {
 	g := NewWithT(t)
 	s, err := chat.Open(t.Context(), served(t, func(conn *websocket.Conn, _ frame.Request) {
 		_ = conn.Close(4001, "revoked")
@@ -139,7 +139,7 @@ func TestHowASocketEndedIsTold(t *testing.T) {
 	g.Expect(s.Alive()).To(BeFalse())
 }
 
-func TestASocketThatIsNotLetInSaysWhy(t *testing.T) {
+func TestARefusedSocketStatesTheReason(t *testing.T) {
 	g := NewWithT(t)
 	opening := served(t, func(*websocket.Conn, frame.Request) {})
 	opening.Ticket = "used"

@@ -12,7 +12,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 )
 
-// storeTimeout bounds one look into a store.
+// storeTimeout bounds one query of a store.
 const storeTimeout = 10 * time.Second
 
 // Stored is a message as MongoDB holds it.
@@ -24,7 +24,7 @@ type Stored struct {
 	Seq      int64  `bson:"seq"`
 }
 
-// ErrNotStored is returned when MongoDB does not hold a message (yet).
+// ErrNotStored is returned while MongoDB does not hold a message.
 var ErrNotStored = errors.New("not in MongoDB")
 
 // FindInMongoDB reads a message from collection msg of a database. address is host:port.
@@ -33,7 +33,7 @@ func FindInMongoDB(ctx context.Context, address, database, conversation string, 
 	defer cancel()
 	client, err := mongo.Connect(options.Client().ApplyURI("mongodb://" + address).SetDirect(true))
 	if err != nil {
-		return Stored{}, fmt.Errorf("MongoDB: %w", err)
+		return Stored{}, fmt.Errorf("connecting to MongoDB: %w", err)
 	}
 	defer func() { _ = client.Disconnect(context.WithoutCancel(ctx)) }()
 	var document struct {
@@ -57,15 +57,15 @@ func FindInMongoDB(ctx context.Context, address, database, conversation string, 
 	return Stored{}, fmt.Errorf("document %q, seq %d: %w", id, seq, ErrNotStored)
 }
 
-// Cached is what Redis knows of a message.
+// Cached is the state of a message in Redis.
 type Cached struct {
-	// CurrentSeq is the newest sequence number handed out in the conversation.
+	// CurrentSeq is the newest sequence number allocated in the conversation.
 	CurrentSeq int64
-	// Message tells whether the message itself is in the cache.
+	// Message reports whether the message itself is cached.
 	Message bool
 }
 
-// FindInRedis looks for a message in a numbered database of Redis. address is host:port.
+// FindInRedis reads the state of a message from a numbered database of Redis. address is host:port.
 func FindInRedis(ctx context.Context, address, password string, database int, conversation string, seq int64) (Cached, error) {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()

@@ -12,11 +12,11 @@ import (
 
 // User calls the gateway as a user.
 type User struct {
-	// URL of the gateway's users' port, without a path.
+	// URL is the gateway's users' listener, without a path.
 	URL string
-	// Client makes the calls. Its transport may know a way to the gateway that DNS does not.
+	// Client makes the calls. Its transport may dial the gateway at an address that DNS does not know.
 	Client *http.Client
-	// Token of the session. Empty: the request carries none.
+	// Token is the session's token. Empty: the request carries no token.
 	Token string
 }
 
@@ -29,47 +29,47 @@ func (u User) Post(ctx context.Context, path string, body any) (Reply, error) {
 	return post(ctx, u.Client, u.URL+path, header, body)
 }
 
-// Who asks the gateway whose session it is.
+// Who reads the session's own description from the gateway.
 func (u User) Who(ctx context.Context) (Reply, error) {
 	return u.Post(ctx, wire.PathSession, struct{}{})
 }
 
-// IssueCode asks for a one-time code with which a user enrols a device. The user need not be there yet.
+// IssueCode requests an enrolment code for a user. The user need not exist yet.
 func (a Admin) IssueCode(ctx context.Context, user string) (internalapi.IssuedCode, error) {
 	var issued internalapi.IssuedCode
 	err := a.call(ctx, own(wire.PathAdminIssueCode), map[string]any{"userID": user, "nickname": user}, &issued)
 	return issued, err
 }
 
-// RevokeDevice ends a device of a user's for good, with its sessions and sockets.
+// RevokeDevice revokes a user's device for ever, with its sessions and sockets.
 func (a Admin) RevokeDevice(ctx context.Context, user, device string) error {
 	return a.call(ctx, own(wire.PathAdminRevokeDevices), map[string]string{"userID": user, "deviceID": device}, nil)
 }
 
-// Devices of a user, revoked ones included.
+// Devices lists a user's devices, revoked ones included.
 func (a Admin) Devices(ctx context.Context, user string) ([]internalapi.Device, error) {
 	var list internalapi.Devices
 	err := a.call(ctx, own(wire.PathAdminDevices), map[string]string{"userID": user}, &list)
 	return list.Devices, err
 }
 
-// own is a path of the administrators' port without the prefix that call adds.
+// own returns a path of the wrapper without the prefix that call adds.
 func own(path string) string { return path[len(prefix):] }
 
-// Profiles reads what OpenIM shows of users, as a user does.
+// Profiles reads the profiles of users, as a user.
 func (u User) Profiles(ctx context.Context, users ...string) ([]json.RawMessage, error) {
 	reply, err := u.Post(ctx, wire.UserPrefix+"/user/get_users_info", map[string]any{"userIDs": users})
 	if err != nil {
 		return nil, err
 	}
 	if !reply.OK() {
-		return nil, fmt.Errorf("/user/get_users_info was not carried out: %s", reply)
+		return nil, fmt.Errorf("calling /user/get_users_info: %s", reply)
 	}
 	var data struct {
 		UsersInfo []json.RawMessage `json:"usersInfo"`
 	}
 	if err := json.Unmarshal(reply.Data, &data); err != nil {
-		return nil, fmt.Errorf("/user/get_users_info answered data of another shape: %w", err)
+		return nil, fmt.Errorf("decoding the data of /user/get_users_info: %w", err)
 	}
 	return data.UsersInfo, nil
 }

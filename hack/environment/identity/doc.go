@@ -1,5 +1,5 @@
 // Package identity is an identity provider for tests: one ES256 key, its JSON Web Key Set, and tokens signed with it.
 //
-// The private key lives in a file outside the tree, readable by its owner alone, so that a second run finds the gateway already
-// trusting it. It never goes into the cluster.
+// The private key is kept in a file outside of the repository, readable by its owner alone, so that in a second run the gateway already
+// trusts the key. The key is never sent to the cluster.
 package identity

@@ -96,7 +96,7 @@ func TestAFileThatHoldsNoPrivateKeyIsRefused(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "identity.json")
 		g.Expect(os.WriteFile(path, content, 0o600)).To(Succeed())
 		_, err := identity.Open(path)
-		g.Expect(err).To(MatchError(ContainSubstring("delete it, and a new one is made")))
+		g.Expect(err).To(MatchError(ContainSubstring("delete the file to have a new key generated")))
 	}
 }
 

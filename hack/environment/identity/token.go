@@ -9,18 +9,18 @@ import (
 	"github.com/go-jose/go-jose/v4/jwt"
 )
 
-// Lifetime of a token: longer than any call, shorter than a run of the suites.
+// Lifetime is the lifetime of a token: longer than any call, shorter than a run of the suites.
 const Lifetime = 10 * time.Minute
 
 // Claims of a token, besides its times.
 type Claims struct {
 	Issuer, Audience, Subject string
-	// Role is the claim that lists the subject's groups, and Groups are its values.
+	// Role is the name of the claim that lists the subject's groups, and Groups are its values.
 	Role   string
 	Groups []string
 }
 
-// JWKS is the provider's public key as a JSON Web Key Set (RFC 7517).
+// JWKS returns the provider's public key as a JSON Web Key Set (RFC 7517).
 func (p *Provider) JWKS() ([]byte, error) {
 	set, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{p.key.Public()}})
 	if err != nil {
@@ -29,12 +29,12 @@ func (p *Provider) JWKS() ([]byte, error) {
 	return set, nil
 }
 
-// Token signs claims. It is valid from now on, for Lifetime.
+// Token signs claims. The token is valid from now on, for Lifetime.
 func (p *Provider) Token(claims Claims) (string, error) {
 	return p.TokenAt(time.Now(), claims)
 }
 
-// TokenAt signs claims as if it were another time.
+// TokenAt signs claims as of another time.
 func (p *Provider) TokenAt(now time.Time, claims Claims) (string, error) {
 	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: p.key}, (&jose.SignerOptions{}).WithType("JWT"))
 	if err != nil {

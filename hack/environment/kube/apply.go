@@ -25,7 +25,7 @@ func Decode(manifests []byte) ([]*unstructured.Unstructured, error) {
 		case errors.Is(err, io.EOF):
 			return objects, nil
 		case err != nil:
-			return nil, fmt.Errorf("document %d is not a Kubernetes object: %w", len(objects)+1, err)
+			return nil, fmt.Errorf("decoding document %d as a Kubernetes object: %w", len(objects)+1, err)
 		case len(object.Object) == 0: // between two separators
 			continue
 		case object.GetKind() == "" || object.GetAPIVersion() == "":
@@ -35,7 +35,7 @@ func Decode(manifests []byte) ([]*unstructured.Unstructured, error) {
 	}
 }
 
-// Apply writes objects by server-side apply: namespaces first, then CRDs, then the rest in the order given. It returns once the
+// Apply applies objects on the server side: namespaces first, then CRDs, then the rest in the order given. It returns once the
 // API server serves the kinds of the CRDs.
 func (c *Cluster) Apply(ctx context.Context, objects ...*unstructured.Unstructured) error {
 	ordered := slices.Clone(objects)
@@ -66,7 +66,7 @@ func rank(object *unstructured.Unstructured) int {
 	}
 }
 
-// ToUnstructured turns a typed object into one that can be applied: without status and without fields that only the API server sets.
+// ToUnstructured converts a typed object to one that can be applied: without status and without fields that only the API server sets.
 func ToUnstructured(object client.Object) (*unstructured.Unstructured, error) {
 	gvk, err := clientGVK(object)
 	if err != nil {

@@ -14,38 +14,38 @@ import (
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 )
 
-// FieldOwner owns the fields that the harness applies.
-const FieldOwner = client.FieldOwner("openimstack-harness")
+// FieldOwner is the field manager of all objects that this package applies.
+const FieldOwner = client.FieldOwner("openimstack-environment")
 
-// Requests a second, and at once: many watches and probes run side by side.
+// Client-side rate limits. They are high because many watches and probes run concurrently.
 const (
 	requestsPerSecond = 100
-	requestsAtOnce    = 200
+	requestBurst      = 200
 )
 
-// Cluster is a cluster that one may write to.
+// Cluster is a connection to a cluster.
 type Cluster struct {
 	// Client reads and writes objects, typed or not, without a cache.
 	client.WithWatch
-	// Clientset is for what Client lacks: logs, exec, discovery.
+	// Clientset serves what Client lacks: logs, exec, discovery.
 	Clientset kubernetes.Interface
-	// Config is the connection.
+	// Config is the configuration of the connection.
 	Config *rest.Config
 }
 
-// Connect opens a cluster. kubeconfig is a file; empty means what kubectl would use: $KUBECONFIG or ~/.kube/config, current context.
+// Connect connects to a cluster. kubeconfig is a file; empty selects what kubectl uses: $KUBECONFIG or ~/.kube/config, current context.
 func Connect(kubeconfig string) (*Cluster, error) {
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
 	rules.ExplicitPath = kubeconfig
 	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, nil).ClientConfig()
 	if err != nil {
-		return nil, fmt.Errorf("no cluster: set KUBECONFIG, or start the local one by `make cluster-up`: %w", err)
+		return nil, fmt.Errorf("reading the kubeconfig: %w: set KUBECONFIG, or start the local cluster with `make cluster-up`", err)
 	}
-	config.QPS, config.Burst = requestsPerSecond, requestsAtOnce
+	config.QPS, config.Burst = requestsPerSecond, requestBurst
 	return New(config)
 }
 
-// New opens a cluster by a connection.
+// New connects to a cluster by a client configuration.
 func New(config *rest.Config) (*Cluster, error) {
 	clientset, err := kubernetes.NewForConfig(config)
 	if err != nil {
@@ -58,12 +58,12 @@ func New(config *rest.Config) (*Cluster, error) {
 	return &Cluster{WithWatch: objects, Clientset: clientset, Config: config}, nil
 }
 
-// Scheme knows Kubernetes' own kinds, CRDs and ours.
+// Scheme returns a scheme with Kubernetes' built-in kinds, CRDs and OpenIMStack.
 func Scheme() *runtime.Scheme {
 	s := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{scheme.AddToScheme, apiextensionsv1.AddToScheme, v1alpha1.AddToScheme} {
 		if err := add(s); err != nil {
-			panic(err) // two types under one name: a mistake of ours, in every run.
+			panic(err) // two types under one name: a programming error
 		}
 	}
 	return s

@@ -14,7 +14,7 @@ var known = Scheme()
 func clientGVK(object client.Object) (schema.GroupVersionKind, error) {
 	gvk, err := apiutil.GVKForObject(object, known)
 	if err != nil {
-		return gvk, fmt.Errorf("%T is of no kind that the harness knows: add its group to Scheme: %w", object, err)
+		return gvk, fmt.Errorf("looking up the kind of %T: %w: add its group to Scheme", object, err)
 	}
 	return gvk, nil
 }
@@ -22,7 +22,7 @@ func clientGVK(object client.Object) (schema.GroupVersionKind, error) {
 func toMap(object client.Object) (map[string]any, error) {
 	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
 	if err != nil {
-		return nil, fmt.Errorf("%s cannot be written as JSON: %w", client.ObjectKeyFromObject(object), err)
+		return nil, fmt.Errorf("converting %s to JSON: %w", client.ObjectKeyFromObject(object), err)
 	}
 	return content, nil
 }

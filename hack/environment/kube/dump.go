@@ -20,21 +20,21 @@ import (
 )
 
 const (
-	// maxLog bounds what is kept of one container's log, in bytes.
+	// maxLog bounds the size of one container's log, in bytes.
 	maxLog = 256 << 10
-	// shortestSecret is the least length of a Secret's value that is looked for in logs: shorter ones are words.
+	// shortestSecret is the least length of a Secret's value that is redacted. Shorter values would match ordinary words.
 	shortestSecret = 8
 	redacted       = "<redacted>"
 )
 
-// token is the shape of a JWT, whoever signed it.
+// token matches a JWT of any issuer.
 var token = regexp.MustCompile(`eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*`)
 
-// Dump writes what one needs to understand a failure into a folder: stacks, pods, events and logs of the namespaces. Values of
-// Secrets and tokens are cut out.
+// Dump writes stacks, pods, events and logs of the namespaces to a folder, for the analysis of a failure. Values of Secrets and
+// tokens are redacted.
 func (c *Cluster) Dump(ctx context.Context, folder string, namespaces ...string) error {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
-		return fmt.Errorf("making the folder for artifacts: %w", err)
+		return fmt.Errorf("creating the folder for artifacts: %w", err)
 	}
 	secrets, err := c.secretValues(ctx, namespaces)
 	if err != nil {
@@ -65,14 +65,14 @@ func (c *Cluster) Dump(ctx context.Context, folder string, namespaces ...string)
 	return errors.Join(failures...)
 }
 
-// logs keeps the logs of a pod's containers, and those of their previous life, if they had one.
+// logs keeps the logs of a pod's containers and of their previous instances.
 func (c *Cluster) logs(ctx context.Context, pod *corev1.Pod, keep func(string, []byte)) {
 	for _, container := range pod.Spec.Containers {
 		for _, previous := range []bool{false, true} {
 			options := &corev1.PodLogOptions{Container: container.Name, Previous: previous, LimitBytes: ptr.To[int64](maxLog), TailLines: ptr.To[int64](2000)}
 			stream, err := c.Clientset.CoreV1().Pods(pod.Namespace).GetLogs(pod.Name, options).Stream(ctx)
 			if err != nil {
-				continue // it has not started, or had no previous life: its pod says so
+				continue // the container has not started, or has no previous instance: the pod's status shows that
 			}
 			content, _ := io.ReadAll(io.LimitReader(stream, maxLog))
 			_ = stream.Close()
@@ -91,7 +91,7 @@ func (c *Cluster) secretValues(ctx context.Context, namespaces []string) ([][]by
 	for _, namespace := range namespaces {
 		var list corev1.SecretList
 		if err := c.List(ctx, &list, client.InNamespace(namespace)); err != nil {
-			return nil, fmt.Errorf("reading Secrets, to keep their values out of the artifacts: %w", err)
+			return nil, fmt.Errorf("reading Secrets to redact their values: %w", err)
 		}
 		for _, secret := range list.Items {
 			for _, value := range secret.Data {
@@ -102,7 +102,7 @@ func (c *Cluster) secretValues(ctx context.Context, namespaces []string) ([][]by
 	return values, nil
 }
 
-// Redact cuts values and whatever looks like a JWT out of a text.
+// Redact replaces the secrets and all JWTs in a text.
 func Redact(content []byte, secrets [][]byte) []byte {
 	for _, secret := range secrets {
 		if len(secret) >= shortestSecret {

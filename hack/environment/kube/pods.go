@@ -17,17 +17,17 @@ import (
 	"github.com/openimstack/openim-operator/netpol/probe"
 )
 
-// The prober: the operator's own image, so that nothing else has to be at hand.
+// The prober is a command of the operator's own image, so that no other image is needed.
 const (
-	// Prober is the name of the container that runs it.
+	// Prober is the name of the container that runs the prober.
 	Prober = "probe"
 	// manager is the program in the operator's image.
 	manager = "/manager"
-	// nobody is the user it runs as.
+	// nobody is the user ID of the prober.
 	nobody = 65532
 )
 
-func confined() *corev1.SecurityContext {
+func restrictedContext() *corev1.SecurityContext {
 	return &corev1.SecurityContext{
 		RunAsNonRoot:             ptr.To(true),
 		RunAsUser:                ptr.To[int64](nobody),
@@ -38,8 +38,8 @@ func confined() *corev1.SecurityContext {
 	}
 }
 
-// IntruderPod is a pod that runs the prober and fulfils the restricted pod security standard.
-// It is told by exec what to try, and can be tried itself on probe.ListenPort.
+// IntruderPod returns a pod that runs the prober and fulfils the restricted pod security standard. Exec tells the prober what to connect
+// to; the pod itself listens on probe.ListenPort.
 func IntruderPod(key types.NamespacedName, image string, labels map[string]string) *corev1.Pod {
 	return &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name, Labels: labels},
@@ -49,36 +49,36 @@ func IntruderPod(key types.NamespacedName, image string, labels map[string]strin
 			TerminationGracePeriodSeconds: ptr.To[int64](1),
 			Containers: []corev1.Container{{
 				Name: Prober, Image: image, ImagePullPolicy: corev1.PullIfNotPresent,
-				Command: []string{manager, "probe", "listen"}, SecurityContext: confined(),
+				Command: []string{manager, "probe", "listen"}, SecurityContext: restrictedContext(),
 			}},
 		},
 	}
 }
 
-// Intrude puts an intruder into a namespace and returns its place once it runs. A pod of that name with another image or other
+// EnsureIntruder creates an intruder pod and returns its container once it runs. A pod of that name with another image or other
 // labels is replaced.
-func (c *Cluster) Intrude(ctx context.Context, key types.NamespacedName, image string, labels map[string]string) (Place, error) {
-	place := Place{Namespace: key.Namespace, Pod: key.Name, Container: Prober}
+func (c *Cluster) EnsureIntruder(ctx context.Context, key types.NamespacedName, image string, labels map[string]string) (Container, error) {
+	container := Container{Namespace: key.Namespace, Pod: key.Name, Container: Prober}
 	there := &corev1.Pod{}
 	err := c.Get(ctx, key, there)
 	if client.IgnoreNotFound(err) != nil {
-		return place, fmt.Errorf("looking for the intruder %s: %w", key, err)
+		return container, fmt.Errorf("reading the intruder pod %s: %w", key, err)
 	}
-	if err == nil && !fits(there, image, labels) {
+	if err == nil && !isIntruder(there, image, labels) {
 		if err := c.Remove(ctx, there, &corev1.PodList{}); err != nil {
-			return place, err
+			return container, err
 		}
 	}
-	if err != nil || !fits(there, image, labels) {
+	if err != nil || !isIntruder(there, image, labels) {
 		if err := c.Create(ctx, IntruderPod(key, image, labels)); err != nil {
-			return place, fmt.Errorf("creating the intruder %s: %w", key, err)
+			return container, fmt.Errorf("creating the intruder pod %s: %w", key, err)
 		}
 	}
-	return place, c.WaitForContainer(ctx, key, Prober)
+	return container, c.WaitForContainer(ctx, key, Prober)
 }
 
-// fits tells whether a pod is the intruder that is wanted, and alive.
-func fits(pod *corev1.Pod, image string, labels map[string]string) bool {
+// isIntruder reports whether a pod has the image and labels of the wanted intruder and is neither finished nor terminating.
+func isIntruder(pod *corev1.Pod, image string, labels map[string]string) bool {
 	return pod.Spec.Containers[0].Image == image && maps.Equal(pod.Labels, labels) && pod.DeletionTimestamp == nil &&
 		pod.Status.Phase != corev1.PodFailed && pod.Status.Phase != corev1.PodSucceeded
 }
@@ -91,49 +91,49 @@ func (c *Cluster) Remove(ctx context.Context, object client.Object, list client.
 	return c.Gone(ctx, object, list)
 }
 
-// Enter puts the prober into a running pod as an ephemeral container and returns its place once it runs. It shares the pod's
-// network namespace, so what it reaches the pod reaches. It stays until the pod ends; a second call finds it there.
-func (c *Cluster) Enter(ctx context.Context, pod *corev1.Pod, image string) (Place, error) {
-	place := Place{Namespace: pod.Namespace, Pod: pod.Name, Container: Prober}
+// InjectProber adds the prober to a running pod as an ephemeral container and returns the container once it runs. It shares the pod's
+// network namespace, so the pod reaches what the prober reaches. It stays until the pod ends; a second call reuses it.
+func (c *Cluster) InjectProber(ctx context.Context, pod *corev1.Pod, image string) (Container, error) {
+	container := Container{Namespace: pod.Namespace, Pod: pod.Name, Container: Prober}
 	if slices.ContainsFunc(pod.Spec.EphemeralContainers, func(e corev1.EphemeralContainer) bool { return e.Name == Prober }) {
-		return place, c.WaitForContainer(ctx, client.ObjectKeyFromObject(pod), Prober)
+		return container, c.WaitForContainer(ctx, client.ObjectKeyFromObject(pod), Prober)
 	}
 	entered := pod.DeepCopy()
 	entered.Spec.EphemeralContainers = append(entered.Spec.EphemeralContainers, corev1.EphemeralContainer{
 		EphemeralContainerCommon: corev1.EphemeralContainerCommon{
 			Name: Prober, Image: image, ImagePullPolicy: corev1.PullIfNotPresent,
-			Command: []string{manager, "probe", "idle"}, SecurityContext: confined(),
+			Command: []string{manager, "probe", "idle"}, SecurityContext: restrictedContext(),
 		},
 	})
 	patch := client.StrategicMergeFrom(pod)
 	if err := c.SubResource("ephemeralcontainers").Patch(ctx, entered, patch, FieldOwner); err != nil {
-		return place, fmt.Errorf("entering pod %s: %w", client.ObjectKeyFromObject(pod), err)
+		return container, fmt.Errorf("adding the prober to pod %s: %w", client.ObjectKeyFromObject(pod), err)
 	}
-	return place, c.WaitForContainer(ctx, client.ObjectKeyFromObject(pod), Prober)
+	return container, c.WaitForContainer(ctx, client.ObjectKeyFromObject(pod), Prober)
 }
 
-// Ask asks each target, host:port, for a name by UDP from a place, and returns the results in the same order. Any answer is open.
-func (c *Cluster) Ask(ctx context.Context, place Place, timeout time.Duration, targets ...string) ([]probe.Result, error) {
-	return c.attempt(ctx, place, "dns", timeout, targets)
+// ProbeDNS sends a DNS query by UDP from a container to each target, host:port, and returns the results in order. Any answer is open.
+func (c *Cluster) ProbeDNS(ctx context.Context, container Container, timeout time.Duration, targets ...string) ([]probe.Result, error) {
+	return c.attempt(ctx, container, "dns", timeout, targets)
 }
 
-// Probe attempts a connection from a place to each target, host:port, and returns the results in the same order.
-func (c *Cluster) Probe(ctx context.Context, place Place, timeout time.Duration, targets ...string) ([]probe.Result, error) {
-	return c.attempt(ctx, place, "tcp", timeout, targets)
+// Probe attempts a TCP connection from a container to each target, host:port, and returns the results in the same order.
+func (c *Cluster) Probe(ctx context.Context, container Container, timeout time.Duration, targets ...string) ([]probe.Result, error) {
+	return c.attempt(ctx, container, "tcp", timeout, targets)
 }
 
-func (c *Cluster) attempt(ctx context.Context, place Place, how string, timeout time.Duration, targets []string) ([]probe.Result, error) {
+func (c *Cluster) attempt(ctx context.Context, container Container, how string, timeout time.Duration, targets []string) ([]probe.Result, error) {
 	command := append([]string{manager, "probe", how, "--timeout", timeout.String()}, targets...)
-	out, err := c.Exec(ctx, place, command...)
+	out, err := c.Exec(ctx, container, command...)
 	if err != nil {
 		return nil, err
 	}
 	var results []probe.Result
 	if err := json.Unmarshal(out, &results); err != nil {
-		return nil, fmt.Errorf("the prober in %s printed no results: %w", place, err)
+		return nil, fmt.Errorf("decoding the results of the prober in %s: %w", container, err)
 	}
 	if len(results) != len(targets) {
-		return nil, fmt.Errorf("the prober in %s printed %d results for %d targets", place, len(results), len(targets))
+		return nil, fmt.Errorf("the prober in %s printed %d results for %d targets", container, len(results), len(targets))
 	}
 	return results, nil
 }

@@ -58,9 +58,9 @@ func TestAnIntruderIsPutInOnce(t *testing.T) {
 	var writes []string
 	c := cluster(t, &writes)
 	for range 3 {
-		place, err := c.Intrude(t.Context(), key, "operator:1", map[string]string{"a": "b"})
+		container, err := c.EnsureIntruder(t.Context(), key, "operator:1", map[string]string{"a": "b"})
 		g.Expect(err).NotTo(HaveOccurred())
-		g.Expect(place).To(Equal(kube.Place{Namespace: "im", Pod: "intruder", Container: kube.Prober}))
+		g.Expect(container).To(Equal(kube.Container{Namespace: "im", Pod: "intruder", Container: kube.Prober}))
 	}
 	g.Expect(writes).To(Equal([]string{"create intruder"}), "nothing is written when it is there: a cluster at rest stays so")
 }
@@ -74,7 +74,7 @@ func TestAnIntruderOfAnotherImageOrOtherLabelsIsReplaced(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			var writes []string
-			_, err := cluster(t, &writes, was).Intrude(t.Context(), key, "operator:2", nil)
+			_, err := cluster(t, &writes, was).EnsureIntruder(t.Context(), key, "operator:2", nil)
 			g.Expect(err).NotTo(HaveOccurred())
 			g.Expect(writes).To(Equal([]string{"delete intruder", "create intruder"}))
 		})

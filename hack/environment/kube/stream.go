@@ -15,35 +15,35 @@ import (
 	"k8s.io/client-go/transport/spdy"
 )
 
-// maxOutput bounds what is kept of a command's output, in bytes.
+// maxOutput bounds a command's output, in bytes.
 const maxOutput = 1 << 20
 
-// Place is a container of a pod: where a command runs.
-type Place struct {
+// Container identifies a container of a pod, in which commands run.
+type Container struct {
 	Namespace, Pod, Container string
 }
 
-func (p Place) String() string { return p.Namespace + "/" + p.Pod + "/" + p.Container }
+func (p Container) String() string { return p.Namespace + "/" + p.Pod + "/" + p.Container }
 
-// Exec runs a command in a place and returns what it printed to stdout. It ends when ctx does.
-func (c *Cluster) Exec(ctx context.Context, place Place, command ...string) ([]byte, error) {
-	request := c.Clientset.CoreV1().RESTClient().Post().Resource("pods").Namespace(place.Namespace).Name(place.Pod).SubResource("exec").
-		VersionedParams(&corev1.PodExecOptions{Container: place.Container, Command: command, Stdout: true, Stderr: true}, scheme.ParameterCodec)
+// Exec runs a command in a container and returns its stdout. The command ends with ctx.
+func (c *Cluster) Exec(ctx context.Context, container Container, command ...string) ([]byte, error) {
+	request := c.Clientset.CoreV1().RESTClient().Post().Resource("pods").Namespace(container.Namespace).Name(container.Pod).SubResource("exec").
+		VersionedParams(&corev1.PodExecOptions{Container: container.Container, Command: command, Stdout: true, Stderr: true}, scheme.ParameterCodec)
 	executor, err := remotecommand.NewWebSocketExecutor(c.Config, http.MethodGet, request.URL().String())
 	if err != nil {
-		return nil, fmt.Errorf("exec in %s: %w", place, err)
+		return nil, fmt.Errorf("exec in %s: %w", container, err)
 	}
 	stdout, stderr := &bounded{limit: maxOutput}, &bounded{limit: maxOutput}
 	if err := executor.StreamWithContext(ctx, remotecommand.StreamOptions{Stdout: stdout, Stderr: stderr}); err != nil {
-		return nil, fmt.Errorf("exec of %s in %s: %w: %s", command[0], place, err, strings.TrimSpace(stderr.String()))
+		return nil, fmt.Errorf("exec of %s in %s: %w: %s", command[0], container, err, strings.TrimSpace(stderr.String()))
 	}
 	if stdout.cut {
-		return nil, fmt.Errorf("exec of %s in %s printed more than %d bytes", command[0], place, maxOutput)
+		return nil, fmt.Errorf("exec of %s in %s printed more than %d bytes", command[0], container, maxOutput)
 	}
 	return stdout.Bytes(), nil
 }
 
-// bounded keeps the first bytes of a stream and forgets the rest.
+// bounded keeps the first bytes of a stream and discards the rest.
 type bounded struct {
 	bytes.Buffer
 	limit int
@@ -57,8 +57,8 @@ func (b *bounded) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Forward opens a port of a pod on this machine's loopback interface and returns its address, host:port. It stays open until ctx ends.
-// The kubelet dials the port inside the pod's own network namespace: no NetworkPolicy is asked.
+// Forward forwards a port of a pod to this machine's loopback interface and returns its local address. It stays open until ctx ends.
+// The kubelet dials the port inside the pod's own network namespace, so no NetworkPolicy applies.
 func (c *Cluster) Forward(ctx context.Context, pod types.NamespacedName, port int32) (string, error) {
 	transport, upgrader, err := spdy.RoundTripperFor(c.Config)
 	if err != nil {

@@ -18,8 +18,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// Watch calls check for every object of a kind that is there, and for every change, until check says it is enough, fails, or ctx
-// ends. A deleted object arrives as watch.Deleted. list names the kind; it is not filled.
+// Watch calls check for every existing object of a kind and for every change, until check returns true, fails, or ctx
+// ends. A deleted object arrives as watch.Deleted. list selects the kind and is not filled.
 func (c *Cluster) Watch(ctx context.Context, list client.ObjectList, where client.ListOptions, check toolswatch.ConditionFunc) error {
 	at := func(options metav1.ListOptions) (client.ObjectList, *client.ListOptions) {
 		narrowed := where
@@ -44,12 +44,12 @@ func (c *Cluster) Watch(ctx context.Context, list client.ObjectList, where clien
 	}
 	_, err := toolswatch.UntilWithSync(ctx, cache.ToListWatcherWithWatchListSemantics(source, c.WithWatch), nil, nil, check)
 	if err != nil && ctx.Err() != nil {
-		return fmt.Errorf("waited until the time was over: %w", context.Cause(ctx))
+		return fmt.Errorf("watching: %w", context.Cause(ctx))
 	}
 	return err
 }
 
-// Until watches one object until check says that it is as it should be.
+// Until watches one object until check returns true.
 func Until[T client.Object](ctx context.Context, c *Cluster, list client.ObjectList, key types.NamespacedName, check func(T) (bool, error)) error {
 	where := client.ListOptions{Namespace: key.Namespace, FieldSelector: fields.OneTermEqualSelector(metav1.ObjectNameField, key.Name)}
 	err := c.Watch(ctx, list, where, func(event watch.Event) (bool, error) {
@@ -65,7 +65,7 @@ func Until[T client.Object](ctx context.Context, c *Cluster, list client.ObjectL
 	return nil
 }
 
-// Gone watches until no object of that name is there.
+// Gone watches until no object of that name exists.
 func (c *Cluster) Gone(ctx context.Context, object client.Object, list client.ObjectList) error {
 	key := client.ObjectKeyFromObject(object)
 	where := client.ListOptions{Namespace: key.Namespace, FieldSelector: fields.OneTermEqualSelector(metav1.ObjectNameField, key.Name)}
@@ -77,16 +77,16 @@ func (c *Cluster) Gone(ctx context.Context, object client.Object, list client.Ob
 		if gone, err := absent(); gone || err != nil {
 			return err
 		}
-		seen := errors.New("one more look")
+		seen := errors.New("deleted: check once more")
 		err := c.Watch(ctx, list, where, func(event watch.Event) (bool, error) {
 			if event.Type == watch.Deleted {
 				return false, seen
 			}
-			gone, err := absent() // it may have gone between the look and the watch
+			gone, err := absent() // the object may have been deleted between the check and the watch
 			return gone, err
 		})
 		if err != nil && !errors.Is(err, seen) {
-			return fmt.Errorf("%T %s is still there: %w", object, key, err)
+			return fmt.Errorf("waiting for the removal of %T %s: %w", object, key, err)
 		}
 	}
 }
@@ -104,12 +104,12 @@ func (c *Cluster) WaitForCRD(ctx context.Context, name string) error {
 		})
 }
 
-// WaitForDeployment waits until all replicas of the current template are available and no other is left.
+// WaitForDeployment waits until all replicas of the current template are available and no other replica is left.
 func (c *Cluster) WaitForDeployment(ctx context.Context, key types.NamespacedName) error {
 	return Until(ctx, c, &appsv1.DeploymentList{}, key, func(d *appsv1.Deployment) (bool, error) { return RolledOut(d), nil })
 }
 
-// RolledOut tells whether all replicas of a Deployment's current template are available and no other is left.
+// RolledOut reports whether all replicas of a Deployment's current template are available and no other replica is left.
 func RolledOut(d *appsv1.Deployment) bool {
 	wanted := int32(1)
 	if d.Spec.Replicas != nil {
@@ -119,7 +119,7 @@ func RolledOut(d *appsv1.Deployment) bool {
 	return s.ObservedGeneration >= d.Generation && s.UpdatedReplicas == wanted && s.AvailableReplicas == wanted && s.Replicas == wanted
 }
 
-// WaitForContainer waits until a container of a pod runs, be it an ordinary or an ephemeral one.
+// WaitForContainer waits until an ordinary or ephemeral container of a pod runs.
 func (c *Cluster) WaitForContainer(ctx context.Context, pod types.NamespacedName, container string) error {
 	return Until(ctx, c, &corev1.PodList{}, pod, func(p *corev1.Pod) (bool, error) {
 		for _, status := range append(p.Status.ContainerStatuses, p.Status.EphemeralContainerStatuses...) {

@@ -14,7 +14,7 @@ import (
 	"github.com/openimstack/openim-operator/netpol/snapshot"
 )
 
-// Audit judges what is live in the whole cluster by what a stack intends. source is what the report calls the cluster.
+// Audit compares the live objects of the whole cluster with what a stack intends. source is the name of the cluster in the report.
 func (e *Environment) Audit(ctx context.Context, key client.ObjectKey, source string) (audit.Report, error) {
 	stack := &v1alpha1.OpenIMStack{}
 	if err := e.Cluster.Get(ctx, key, stack); err != nil {

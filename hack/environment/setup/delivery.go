@@ -19,40 +19,40 @@ import (
 )
 
 const (
-	// arrival is how long a message may take from the gateway to MongoDB.
-	arrival = 30 * time.Second
-	// look is the pause between two looks for it.
-	look = 200 * time.Millisecond
+	// deliveryTimeout bounds how long a message may take from the gateway to MongoDB.
+	deliveryTimeout = 30 * time.Second
+	// pollInterval is the pause between two polls.
+	pollInterval = 200 * time.Millisecond
 )
 
-// Delivery is what was seen of a message on its way.
+// Delivery is what was observed of a message on its way through OpenIM.
 type Delivery struct {
 	Conversation string
 	Sent         chat.Message
 	// Before and Seq are the newest sequence numbers of the conversation before the message and with it.
 	Before, Seq int64
-	// Pulled is the message as the receiver reads it, by its sequence number.
+	// Pulled is the message as the receiver pulls it by its sequence number.
 	Pulled chat.Pulled
-	// Cached is what Redis has of it, and Stored what MongoDB has.
+	// Cached is the message's state in Redis, and Stored its document in MongoDB.
 	Cached chat.Cached
 	Stored chat.Stored
-	// Counted is by how much each counter went up.
+	// Counted holds the increase of each counter.
 	Counted map[string]float64
-	// Took is the time from sending until MongoDB had it.
+	// Took is the time from sending until the message was in MongoDB.
 	Took time.Duration
 }
 
-// counters are where the way of a message is counted, by OpenIM's processes themselves.
+// counters lists the metrics with which OpenIM's processes count messages.
 var counters = map[string]openim.Name{
 	chat.Produced: openim.RPCMsg, chat.Persisted: openim.MsgTransfer,
 }
 
-// Deliver sends a text from one user to another through the gateway, as an administrator, and follows it into MongoDB.
+// Deliver sends a text from one user to another through the gateway, as an administrator, and follows the message into MongoDB.
 func (e *Environment) Deliver(ctx context.Context, stack *v1alpha1.OpenIMStack, admin chat.Admin, from, to, text string) (Delivery, error) {
 	return e.Follow(ctx, stack, admin, from, to, text, func(ctx context.Context) (chat.Message, error) { return admin.Send(ctx, from, to, text) })
 }
 
-// Follow has a text sent from one user to another, and follows it into MongoDB. The administrator only looks.
+// Follow calls send, which sends text from one user to another, and follows the message into MongoDB. The administrator only reads.
 func (e *Environment) Follow(ctx context.Context, stack *v1alpha1.OpenIMStack, admin chat.Admin, from, to, text string, send func(context.Context) (chat.Message, error)) (Delivery, error) {
 	ctx, cancel := context.WithCancel(ctx) // ends the port-forwards
 	defer cancel()
@@ -74,12 +74,12 @@ func (e *Environment) Follow(ctx context.Context, stack *v1alpha1.OpenIMStack, a
 	if d.Sent, err = send(ctx); err != nil {
 		return d, err
 	}
-	err = wait.PollUntilContextTimeout(ctx, look, arrival, true, func(ctx context.Context) (bool, error) {
+	err = wait.PollUntilContextTimeout(ctx, pollInterval, deliveryTimeout, true, func(ctx context.Context) (bool, error) {
 		d.Seq, err = admin.NewestSeq(ctx, to, d.Conversation)
 		return d.Seq > d.Before, err
 	})
 	if err != nil {
-		return d, fmt.Errorf("message %s never got a sequence number (it was %d before): look at the logs of rpc-msg and msgtransfer: %w", d.Sent.ServerID, d.Before, err)
+		return d, fmt.Errorf("waiting for a sequence number of message %s (it was %d before): check the logs of rpc-msg and msgtransfer: %w", d.Sent.ServerID, d.Before, err)
 	}
 	if d.Pulled, err = admin.Pull(ctx, to, d.Conversation, d.Seq); err != nil {
 		return d, err
@@ -88,13 +88,13 @@ func (e *Environment) Follow(ctx context.Context, stack *v1alpha1.OpenIMStack, a
 		return d, err
 	}
 	d.Took = time.Since(start)
-	if d.Counted, err = rise(ctx, before, counted); err != nil {
+	if d.Counted, err = increases(ctx, before, counted); err != nil {
 		return d, err
 	}
 	return d, d.check(from, to, text)
 }
 
-// inStores waits until MongoDB has the message, and looks what Redis has of it.
+// inStores waits until the message is in MongoDB, and reads its state in Redis.
 func (e *Environment) inStores(ctx context.Context, stack *v1alpha1.OpenIMStack, d *Delivery) error {
 	mongo, err := e.ForwardService(ctx, stack.Spec.Dependencies.MongoDB.Addresses[0])
 	if err != nil {
@@ -119,17 +119,17 @@ func (e *Environment) inStores(ctx context.Context, stack *v1alpha1.OpenIMStack,
 		database = openim.DefaultDatabase(stack.Namespace, stack.Name)
 	}
 	var last error
-	err = wait.PollUntilContextTimeout(ctx, look, arrival, true, func(ctx context.Context) (bool, error) {
+	err = wait.PollUntilContextTimeout(ctx, pollInterval, deliveryTimeout, true, func(ctx context.Context) (bool, error) {
 		d.Stored, last = chat.FindInMongoDB(ctx, mongo, database, d.Conversation, d.Seq)
 		return last == nil, nil
 	})
 	if err != nil {
-		return fmt.Errorf("message %d of %s did not reach MongoDB: look at the log of msgtransfer: %w", d.Seq, d.Conversation, last)
+		return fmt.Errorf("waiting for message %d of %s in MongoDB: check the log of msgtransfer: %w", d.Seq, d.Conversation, last)
 	}
 	return nil
 }
 
-// counters opens the metrics pages of the processes that count messages and returns a function that reads them.
+// counters opens the metrics ports of the processes that count messages and returns a function that reads the counters.
 func (e *Environment) counters(ctx context.Context, stack *v1alpha1.OpenIMStack) (func(context.Context) (map[string]float64, error), error) {
 	pages := map[openim.Name]string{}
 	for _, process := range counters {
@@ -155,10 +155,10 @@ func (e *Environment) counters(ctx context.Context, stack *v1alpha1.OpenIMStack)
 	}, nil
 }
 
-// rise waits until all counters have gone up and returns by how much. msgtransfer counts a batch after it has written it.
-func rise(ctx context.Context, before map[string]float64, counted func(context.Context) (map[string]float64, error)) (map[string]float64, error) {
+// increases waits until all counters have increased and returns the increases. msgtransfer counts a batch after it has written it.
+func increases(ctx context.Context, before map[string]float64, counted func(context.Context) (map[string]float64, error)) (map[string]float64, error) {
 	up := map[string]float64{}
-	err := wait.PollUntilContextTimeout(ctx, look, arrival, true, func(ctx context.Context) (bool, error) {
+	err := wait.PollUntilContextTimeout(ctx, pollInterval, deliveryTimeout, true, func(ctx context.Context) (bool, error) {
 		now, err := counted(ctx)
 		all := err == nil
 		for name, value := range now {
@@ -168,12 +168,12 @@ func rise(ctx context.Context, before map[string]float64, counted func(context.C
 		return all, err
 	})
 	if err != nil {
-		return up, fmt.Errorf("not all of OpenIM's counters went up (%v): %w", up, err)
+		return up, fmt.Errorf("waiting for OpenIM's counters to increase (%v): %w", up, err)
 	}
 	return up, nil
 }
 
-// check compares what was found with what was sent.
+// check compares the message that was found with the one that was sent.
 func (d Delivery) check(from, to, text string) error {
 	content := string(d.Pulled.Content)
 	switch {
@@ -181,7 +181,7 @@ func (d Delivery) check(from, to, text string) error {
 		return fmt.Errorf("pulled by seq %d: another message than the one sent: %+v", d.Seq, d.Pulled)
 	case d.Stored.ServerID != d.Sent.ServerID || d.Stored.SendID != from || d.Stored.RecvID != to:
 		return fmt.Errorf("MongoDB holds another message under seq %d than the one sent: %s from %s to %s", d.Seq, d.Stored.ServerID, d.Stored.SendID, d.Stored.RecvID)
-	case !holds(d.Stored.Content, text) || !holds(content, text):
+	case !isText(d.Stored.Content, text) || !isText(content, text):
 		return fmt.Errorf("the text of message %d changed on its way: pulled %.200q, in MongoDB %.200q", d.Seq, content, d.Stored.Content)
 	case d.Cached.CurrentSeq < d.Seq:
 		return fmt.Errorf("Redis has handed out sequence numbers up to %d only, the message has %d", d.Cached.CurrentSeq, d.Seq)
@@ -189,8 +189,8 @@ func (d Delivery) check(from, to, text string) error {
 	return nil
 }
 
-// holds tells whether OpenIM's content, JSON in a string, is a text.
-func holds(content, text string) bool {
+// isText reports whether OpenIM's content, JSON in a string, holds the text.
+func isText(content, text string) bool {
 	var body struct {
 		Content string `json:"content"`
 	}

@@ -1,5 +1,6 @@
-// Package setup brings up all that a demonstration needs, in steps that say what they do and how long they took: a cluster, the
-// images, the stores, the operator from config/default, namespaces, Secrets made at run time, and the stack of config/samples/demo.yaml.
+// Package setup brings up the environment of the demo and the end-to-end suites, in steps that print what they do and how long they
+// took: a cluster, the images, the stores, the operator from config/default, namespaces, generated Secrets, and the stack of
+// config/samples/demo.yaml.
 //
-// Every step finds what an earlier run has left and goes on from there. Secrets are made here and are never printed.
+// Each step reuses what an earlier run left. Secrets are generated here and never printed.
 package setup

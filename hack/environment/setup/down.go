@@ -16,7 +16,7 @@ import (
 	"github.com/openimstack/openim-operator/hack/environment/kube"
 )
 
-// Down removes all that Up and a demonstration made. The local cluster goes as a whole, unless it is to be kept.
+// Down removes what Up and the demo created. The local cluster is removed as a whole unless keepCluster is set.
 func (e *Environment) Down(ctx context.Context, keepCluster bool) error {
 	path, err := identityFile()
 	if err != nil {
@@ -41,8 +41,8 @@ func (e *Environment) removeObjects(ctx context.Context) error {
 	if err := e.connect(); err != nil {
 		return err
 	}
-	// Namespaces first: the operator is still there to see its stacks go.
-	if err := e.RemoveNamespaces(ctx, StackNamespace, StrangerNamespace, StoresNamespace); err != nil {
+	// Namespaces first, while the operator still runs and can finalize its stacks.
+	if err := e.RemoveNamespaces(ctx, StackNamespace, IntruderNamespace, StoresNamespace); err != nil {
 		return err
 	}
 	objects, err := e.OperatorObjects(ctx)
@@ -62,7 +62,7 @@ func (e *Environment) removeObjects(ctx context.Context) error {
 	return nil
 }
 
-// connect opens the cluster that is there.
+// connect connects to the running cluster.
 func (e *Environment) connect() error {
 	kubeconfig := ""
 	if e.Local {

@@ -13,19 +13,19 @@ import (
 	"github.com/openimstack/openim-operator/hack/render"
 )
 
-// Namespaces of a demonstration.
+// Namespaces of the environment.
 const (
-	// OperatorNamespace is that of config/default.
+	// OperatorNamespace is the namespace of config/default.
 	OperatorNamespace = "openim-operator-system"
 	// StackNamespace holds the stack.
 	StackNamespace = "im"
 	// StoresNamespace holds Kafka, Redis, MongoDB and etcd.
 	StoresNamespace = "infra"
-	// StrangerNamespace holds pods that have nothing to do with the stack.
-	StrangerNamespace = "intruder"
+	// IntruderNamespace holds pods outside of the stack from which connections are attempted.
+	IntruderNamespace = "intruder"
 )
 
-// Variables of the environment, as in the Makefile.
+// Environment variables, as in the Makefile.
 const (
 	clusterVariable = "CLUSTER"
 	prefixVariable  = "IMAGE_PREFIX"
@@ -33,13 +33,13 @@ const (
 	current         = "current"
 )
 
-// Environment is what the steps build up and use.
+// Environment holds what the steps create and use.
 type Environment struct {
-	// Root is the project's folder.
+	// Root is the folder of the repository.
 	Root string
 	// Local is true for the cluster that hack/cluster runs on this machine, false for kubectl's current context.
 	Local bool
-	// ImagePrefix is the registry from which another cluster than the local one takes the images.
+	// ImagePrefix is the registry path from which a cluster other than the local one pulls the images.
 	ImagePrefix string
 	Journal     *Journal
 	// Cluster is set by the first step.
@@ -48,8 +48,8 @@ type Environment struct {
 	Images Images
 	// Provider signs administrators' tokens.
 	Provider *identity.Provider
-	// AuditLog is the path of the API server's audit log; empty when the cluster is not the local one.
-	AuditLog string
+	// APIServerLog is the path of the API server's audit log. It is empty when the cluster is not the local one.
+	APIServerLog string
 }
 
 // NewEnvironment reads CLUSTER and IMAGE_PREFIX, and opens the identity provider.
@@ -79,7 +79,7 @@ func identityFile() (string, error) {
 	return filepath.Join(cache, "demo", "identity.json"), err
 }
 
-// Up does all steps until the operator runs. What comes after is the caller's: a stack.
+// Up runs all steps until the operator runs. The caller then applies a stack.
 func (e *Environment) Up(ctx context.Context) error {
 	for _, step := range []struct {
 		title string
@@ -118,7 +118,7 @@ func (e *Environment) startCluster(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		kubeconfig, e.AuditLog = status.Kubeconfig, status.AuditLog
+		kubeconfig, e.APIServerLog = status.Kubeconfig, status.AuditLog
 	}
 	var err error
 	if e.Cluster, err = kube.Connect(kubeconfig); err != nil {
@@ -126,7 +126,7 @@ func (e *Environment) startCluster(ctx context.Context) error {
 	}
 	version, err := e.Cluster.Clientset.Discovery().ServerVersion()
 	if err != nil {
-		return fmt.Errorf("the cluster at %s does not answer: %w", e.Cluster.Config.Host, err)
+		return fmt.Errorf("connecting to the cluster at %s: %w", e.Cluster.Config.Host, err)
 	}
 	e.Journal.Say("Kubernetes %s at %s", version.GitVersion, e.Cluster.Config.Host)
 	return nil

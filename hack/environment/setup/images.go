@@ -16,18 +16,18 @@ import (
 // Images are the project's images: references by name, such as openim-operator.
 type Images map[string]string
 
-// Names of the images that the harness asks for.
+// Names of the images that the environment needs.
 const (
 	OperatorImage       = "openim-operator"
 	WrapperImage        = "openim-wrapper"
 	OpenIMImage         = "openim-server"
 	UpstreamLayoutImage = "openim-server-upstream-layout"
-	// repository is what stands before an image's name in manifests, when no registry is named.
+	// repository precedes an image's name in manifests that name no registry.
 	repository = "openimstack/"
 )
 
-// buildImages builds what has changed. It loads it into the local cluster; another cluster takes it from the registry that IMAGE_PREFIX
-// names, to which `go run ./hack/images build --push` has sent it.
+// buildImages builds images that have changed and loads them into the local cluster. Another cluster pulls them from the registry path
+// IMAGE_PREFIX, to which `go run ./hack/images build --push` has sent them.
 func (e *Environment) buildImages(ctx context.Context) error {
 	if !e.Local && e.ImagePrefix == "" {
 		return errors.New("CLUSTER=current needs IMAGE_PREFIX: the registry path to which `go run ./hack/images build --push` sends the images, for example registry.example.com/im/")
@@ -48,7 +48,7 @@ func (e *Environment) buildImages(ctx context.Context) error {
 	return nil
 }
 
-// prefixed is a repository's name in the registry from which another cluster than the local one takes the images.
+// prefixed returns the reference in the registry from which the cluster pulls images. For the local cluster, reference stays as it is.
 func (e *Environment) prefixed(reference string) string {
 	if e.Local {
 		return reference
@@ -56,22 +56,22 @@ func (e *Environment) prefixed(reference string) string {
 	return e.ImagePrefix + strings.TrimPrefix(reference, repository)
 }
 
-// Repository is where an image is, without its tag.
+// Repository returns the repository of an image, without a tag.
 func (e *Environment) Repository(name string) string { return e.prefixed(repository + name) }
 
-// output runs a program, passes on what it says to stderr, and returns what it says to stdout.
+// output runs a program, copies its stderr to the journal, and returns its stdout.
 func output(e *Environment, command *exec.Cmd) ([]byte, error) {
 	command.Cancel = func() error { return command.Process.Signal(syscall.SIGINT) }
 	command.WaitDelay = 10 * time.Second
 	var stdout bytes.Buffer
 	command.Stdout, command.Stderr = &stdout, e.Journal.Lines()
 	if err := command.Run(); err != nil {
-		return nil, fmt.Errorf("%s failed (its words are above): %w", strings.Join(command.Args, " "), err)
+		return nil, fmt.Errorf("running %s: %w: see its output above", strings.Join(command.Args, " "), err)
 	}
 	return stdout.Bytes(), nil
 }
 
-// parseImages reads lines of name=reference; others are words for people.
+// parseImages reads lines of the form name=reference and ignores all others.
 func parseImages(out []byte) (Images, error) {
 	images := Images{}
 	for line := range strings.Lines(string(out)) {
@@ -82,13 +82,13 @@ func parseImages(out []byte) (Images, error) {
 	}
 	for _, name := range []string{OperatorImage, WrapperImage, OpenIMImage, UpstreamLayoutImage} {
 		if images[name] == "" {
-			return nil, fmt.Errorf("hack/images did not build %s: look at what it printed above", name)
+			return nil, fmt.Errorf("hack/images did not build %s: see its output above", name)
 		}
 	}
 	return images, nil
 }
 
-// Retag replaces the images in the containers of objects, whatever their tag, by those that were built.
+// Retag replaces the images in the containers of objects, whatever their tag, with those that were built.
 func (i Images) Retag(objects []*unstructured.Unstructured) {
 	for _, object := range objects {
 		walk(object.Object, i.replace)
@@ -107,7 +107,7 @@ func (i Images) replace(field string, value any) any {
 	return value
 }
 
-// walk replaces the values of all fields, at every depth.
+// walk replaces the values of all fields at every depth.
 func walk(node any, replace func(field string, value any) any) {
 	switch n := node.(type) {
 	case map[string]any:

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Journal tells a reader what is being done, step by step, each with its time.
+// Journal prints the steps of a run, each with its title, its lines and its duration.
 type Journal struct {
 	mu    sync.Mutex
 	out   io.Writer
@@ -17,10 +17,10 @@ type Journal struct {
 	steps int
 }
 
-// NewJournal starts a journal.
+// NewJournal starts a journal that writes to out.
 func NewJournal(out io.Writer) *Journal { return &Journal{out: out, start: time.Now()} }
 
-// Step does one thing. What it says appears indented below its title.
+// Step runs one step. Its lines are indented below its title.
 func (j *Journal) Step(ctx context.Context, title string, do func(ctx context.Context) error) error {
 	j.mu.Lock()
 	j.steps++
@@ -36,15 +36,15 @@ func (j *Journal) Step(ctx context.Context, title string, do func(ctx context.Co
 	return nil
 }
 
-// Say adds a line, or several, to the step under way.
+// Say adds one or more lines to the current step.
 func (j *Journal) Say(format string, args ...any) {
 	_, _ = j.Lines().Write(fmt.Appendf(nil, format+"\n", args...))
 }
 
-// Lines is a writer for the words of a program that the step runs.
+// Lines returns a writer for the output of a program that the step runs.
 func (j *Journal) Lines() io.Writer { return &indented{journal: j} }
 
-// Elapsed since the journal was started.
+// Elapsed returns the time since the journal was started.
 func (j *Journal) Elapsed() time.Duration { return time.Since(j.start) }
 
 func (j *Journal) print(format string, args ...any) {
@@ -53,7 +53,7 @@ func (j *Journal) print(format string, args ...any) {
 	_, _ = fmt.Fprintf(j.out, format, args...)
 }
 
-// indented passes whole lines on, indented.
+// indented writes whole lines to the journal, indented.
 type indented struct {
 	journal *Journal
 	rest    []byte
@@ -71,7 +71,7 @@ func (w *indented) Write(p []byte) (int, error) {
 	}
 }
 
-// round makes a time readable.
+// round rounds a duration to a readable precision.
 func round(d time.Duration) time.Duration {
 	if d < time.Second {
 		return d.Round(10 * time.Millisecond)

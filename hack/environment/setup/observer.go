@@ -13,26 +13,27 @@ import (
 	"github.com/openimstack/openim-operator/openim"
 )
 
-// Names of the strangers, which are also those of their pods.
+// Names of the intruders and of their pods.
 const (
-	// Intruder is in the stack's own namespace.
+	// Intruder is the pod in the stack's own namespace.
 	Intruder = "intruder"
-	// Outsider is in another namespace.
+	// Outsider is the pod in another namespace.
 	Outsider = "outsider"
 )
 
-// settling is how long policies may take to be programmed.
-const settling = 30 * time.Second
+// settleTimeout bounds how long the network plugin may take to program policies.
+const settleTimeout = 30 * time.Second
 
-// Stranger puts a pod that has nothing to do with a stack somewhere and returns its place.
-func (e *Environment) Stranger(ctx context.Context, key types.NamespacedName, labels map[string]string) (kube.Place, error) {
-	return e.Cluster.Intrude(ctx, key, e.Images[OperatorImage], labels)
+// EnsureIntruder creates an intruder pod that runs the prober, and returns its container.
+func (e *Environment) EnsureIntruder(ctx context.Context, key types.NamespacedName, labels map[string]string) (kube.Container, error) {
+	return e.Cluster.EnsureIntruder(ctx, key, e.Images[OperatorImage], labels)
 }
 
-// Observer observes the truth table of a stack, from one stranger in its namespace and one in another besides its own pods.
+// Observer returns an observer of a stack's truth table. Besides the stack's pods, its sources are one intruder in the stack's namespace
+// and one in another.
 func (e *Environment) Observer(ctx context.Context, stack *v1alpha1.OpenIMStack) (*truthtable.Observer, error) {
 	o := &truthtable.Observer{
-		Cluster: e.Cluster, Namespace: stack.Namespace, Stack: stack.Name, Image: e.Images[OperatorImage], Patience: settling,
+		Cluster: e.Cluster, Namespace: stack.Namespace, Stack: stack.Name, Image: e.Images[OperatorImage], Timeout: settleTimeout,
 		Services: map[string]string{string(openim.API): string(openim.HTTP), string(openim.MsgGateway): string(openim.WebSocket)},
 	}
 	for _, c := range graph.NewGraph(stack, openim.Facts{}).Connections {
@@ -40,17 +41,17 @@ func (e *Environment) Observer(ctx context.Context, stack *v1alpha1.OpenIMStack)
 			o.DNS, o.DNSPorts = c.To, c.Ports
 		}
 	}
-	for _, key := range []types.NamespacedName{{Namespace: stack.Namespace, Name: Intruder}, {Namespace: StrangerNamespace, Name: Outsider}} {
-		place, err := e.Stranger(ctx, key, nil)
+	for _, key := range []types.NamespacedName{{Namespace: stack.Namespace, Name: Intruder}, {Namespace: IntruderNamespace, Name: Outsider}} {
+		container, err := e.EnsureIntruder(ctx, key, nil)
 		if err != nil {
 			return nil, err
 		}
-		o.Strangers = append(o.Strangers, truthtable.Stranger{Name: key.Name, Place: place})
+		o.ExtraSources = append(o.ExtraSources, truthtable.ExtraSource{Name: key.Name, Container: container})
 	}
 	return o, nil
 }
 
-// TruthTable of a stack. Where its stores are makes no difference to it: they are outside.
+// TruthTable returns the truth table of a stack. It does not depend on where the stores are: they are outside of the stack.
 func TruthTable(stack *v1alpha1.OpenIMStack) []graph.Cell {
 	return graph.NewGraph(stack, openim.Facts{}).TruthTable()
 }

@@ -19,15 +19,15 @@ import (
 	"github.com/openimstack/openim-operator/hack/render"
 )
 
-// OperatorKey is the operator's Deployment, as config/default names it.
+// OperatorKey is the name of the operator's Deployment in config/default.
 var OperatorKey = types.NamespacedName{Namespace: OperatorNamespace, Name: "openim-operator"}
 
-// OperatorObjects is what config/default installs, with the images that were built.
+// OperatorObjects returns the objects of config/default with the images that were built.
 func (e *Environment) OperatorObjects(ctx context.Context) ([]*unstructured.Unstructured, error) {
 	return e.Objects(ctx, "config/default")
 }
 
-// Objects is what a folder of config installs, with the images that were built.
+// Objects returns the objects of a folder of config with the images that were built.
 func (e *Environment) Objects(ctx context.Context, folder string) ([]*unstructured.Unstructured, error) {
 	content, err := render.Kustomize(ctx, e.Root, render.Overlay{
 		Base:   folder,
@@ -57,7 +57,7 @@ func (e *Environment) installOperator(ctx context.Context) error {
 	return e.WaitForLeader(ctx)
 }
 
-// WaitForLeader waits until one of the operator's running pods leads: a pod that was replaced may hold the lease a moment longer.
+// WaitForLeader waits until a running pod of the operator holds the lease. A replaced pod may hold it a moment longer.
 func (e *Environment) WaitForLeader(ctx context.Context) error {
 	var operator appsv1.Deployment
 	if err := e.Cluster.Get(ctx, OperatorKey, &operator); err != nil {
@@ -77,7 +77,7 @@ func (e *Environment) WaitForLeader(ctx context.Context) error {
 		return slices.ContainsFunc(pods.Items, func(p corev1.Pod) bool { return p.Name == holder && truthtable.Ready(&p) }), nil
 	})
 	if err != nil {
-		return fmt.Errorf("no pod of the operator leads: %w", err)
+		return fmt.Errorf("waiting for a pod of the operator that leads: %w", err)
 	}
 	return nil
 }

@@ -28,10 +28,10 @@ func (e *Environment) anyPod(ctx context.Context, where ...client.ListOption) (*
 			return &pods.Items[i], nil
 		}
 	}
-	return nil, fmt.Errorf("none of %d pods is ready (%v)", len(pods.Items), where)
+	return nil, fmt.Errorf("no ready pod among %d (%v)", len(pods.Items), where)
 }
 
-// ForwardComponent opens a port of a component of a stack on this machine and returns its address. It stays open until ctx ends.
+// ForwardComponent forwards a port of a component to this machine and returns its local address. The forward stays open until ctx ends.
 func (e *Environment) ForwardComponent(ctx context.Context, stack client.ObjectKey, component, port string) (string, error) {
 	c, _ := graph.Lookup(component)
 	pod, err := e.ReadyPod(ctx, stack, component)
@@ -41,7 +41,7 @@ func (e *Environment) ForwardComponent(ctx context.Context, stack client.ObjectK
 	return e.Cluster.Forward(ctx, client.ObjectKeyFromObject(pod), c.Port(port).Number)
 }
 
-// ForwardService opens the pod behind an address of the form service.namespace.svc:port on this machine and returns its address.
+// ForwardService forwards the pod behind an address of the form service.namespace.svc:port to this machine and returns its local address.
 func (e *Environment) ForwardService(ctx context.Context, address v1alpha1.Address) (string, error) {
 	host, portText, err := net.SplitHostPort(string(address))
 	if err != nil {
@@ -53,7 +53,7 @@ func (e *Environment) ForwardService(ctx context.Context, address v1alpha1.Addre
 	}
 	parts := strings.Split(host, ".")
 	if len(parts) < 2 {
-		return "", fmt.Errorf("address %s names no Service: it is reached from the cluster alone", address)
+		return "", fmt.Errorf("address %s names no Service: it can be reached from inside the cluster only", address)
 	}
 	var service corev1.Service
 	key := types.NamespacedName{Namespace: parts[1], Name: parts[0]}
@@ -72,7 +72,7 @@ func (e *Environment) ForwardService(ctx context.Context, address v1alpha1.Addre
 	return e.Cluster.Forward(ctx, client.ObjectKeyFromObject(pod), int32(number))
 }
 
-// Admin is an administrator's client of a stack's gateway. The way to it stays open until ctx ends.
+// Admin returns an administrator's client of a stack's gateway. Its port-forward stays open until ctx ends.
 func (e *Environment) Admin(ctx context.Context, stack *v1alpha1.OpenIMStack) (chat.Admin, error) {
 	token, err := e.Token(stack, nil)
 	if err != nil {

@@ -24,11 +24,11 @@ import (
 	"github.com/openimstack/openim-operator/netpol/graph"
 )
 
-// routing is how long the cluster's network may take to lead to new pods: it hears of them after they are ready.
-const routing = 30 * time.Second
+// routingTimeout bounds how long the cluster's network may take to route to new pods after they are ready.
+const routingTimeout = 30 * time.Second
 
-// WaitReady waits until a stack is ready in its present generation, and tells what it waits for. A condition is of a moment that is over:
-// whoever has just deleted a pod may still read Ready. So the pods themselves are asked as well, and in the end OpenIM, through the wrapper.
+// WaitReady waits until a stack is ready in its current generation, and prints what it waits for. A condition describes a past moment:
+// after a pod was deleted, Ready may still be True. So WaitReady checks the pods as well, and finally calls OpenIM through the wrapper.
 func (e *Environment) WaitReady(ctx context.Context, key client.ObjectKey) (*v1alpha1.OpenIMStack, error) {
 	stack, err := e.waitCondition(ctx, key)
 	if err != nil {
@@ -45,8 +45,8 @@ func (e *Environment) WaitReady(ctx context.Context, key client.ObjectKey) (*v1a
 	return stack, e.waitForAnswer(ctx, stack)
 }
 
-// waitForPods waits until the pods of a component are those that its Deployment asks for. An operator that has just been replaced may
-// still be about to roll out another wrapper.
+// waitForPods waits until the pods of a component match its Deployment. An operator that has just been replaced may still be about to
+// roll out another wrapper, so the wrapper's image is checked, too.
 func (e *Environment) waitForPods(ctx context.Context, stack *v1alpha1.OpenIMStack, c graph.Component) error {
 	name := types.NamespacedName{Namespace: stack.Namespace, Name: v1alpha1.ChildName(stack.Name, c.Name)}
 	var deployment *appsv1.Deployment
@@ -56,7 +56,7 @@ func (e *Environment) waitForPods(ctx context.Context, stack *v1alpha1.OpenIMSta
 		return built && kube.RolledOut(d), nil
 	})
 	if err != nil {
-		return fmt.Errorf("waiting until it is rolled out: %w", err)
+		return fmt.Errorf("waiting for the rollout: %w", err)
 	}
 	selector, err := metav1.LabelSelectorAsSelector(deployment.Spec.Selector)
 	if err != nil {
@@ -68,7 +68,7 @@ func (e *Environment) waitForPods(ctx context.Context, stack *v1alpha1.OpenIMSta
 		if err := e.Cluster.List(ctx, &pods, &where); err != nil {
 			return false, fmt.Errorf("listing pods: %w", err)
 		}
-		return areAsAsked(deployment, pods.Items), nil
+		return matchDeployment(deployment, pods.Items), nil
 	})
 	if err != nil {
 		return fmt.Errorf("waiting for the pods of Deployment %s: %w", name, err)
@@ -76,9 +76,9 @@ func (e *Environment) waitForPods(ctx context.Context, stack *v1alpha1.OpenIMSta
 	return nil
 }
 
-// areAsAsked tells whether pods are as many as a Deployment asks for, all ready, none on its way out. A pod that nobody controls, and that
-// only looks like one, does not count.
-func areAsAsked(d *appsv1.Deployment, pods []corev1.Pod) bool {
+// matchDeployment reports whether pods are as many as the Deployment's replicas, all ready and none terminating. A pod without a
+// controller does not count: it carries the labels only.
+func matchDeployment(d *appsv1.Deployment, pods []corev1.Pod) bool {
 	var ready int32
 	for i := range pods {
 		if metav1.GetControllerOf(&pods[i]) == nil {
@@ -92,7 +92,7 @@ func areAsAsked(d *appsv1.Deployment, pods []corev1.Pod) bool {
 	return ready == ptr.Deref(d.Spec.Replicas, 1)
 }
 
-// waitForAnswer waits until an administrator's question gets through the wrapper to OpenIM and back.
+// waitForAnswer waits until an administrator's call through the wrapper to OpenIM succeeds.
 func (e *Environment) waitForAnswer(ctx context.Context, stack *v1alpha1.OpenIMStack) error {
 	ctx, cancel := context.WithCancel(ctx) // ends the port-forward
 	defer cancel()
@@ -101,12 +101,12 @@ func (e *Environment) waitForAnswer(ctx context.Context, stack *v1alpha1.OpenIMS
 		return err
 	}
 	var last chat.Reply
-	err = wait.PollUntilContextTimeout(ctx, look, routing, true, func(ctx context.Context) (bool, error) {
+	err = wait.PollUntilContextTimeout(ctx, pollInterval, routingTimeout, true, func(ctx context.Context) (bool, error) {
 		last, err = admin.FirstUser(ctx)
 		return last.OK(), err
 	})
 	if err != nil {
-		return fmt.Errorf("all pods are ready, and the wrapper answers %s: %w", last, err)
+		return fmt.Errorf("calling OpenIM through the wrapper, all pods being ready: last answer %s: %w", last, err)
 	}
 	return nil
 }
@@ -120,20 +120,20 @@ func (e *Environment) waitCondition(ctx context.Context, key client.ObjectKey) (
 			said = now
 			e.Journal.Say("%5.1fs  %s", time.Since(start).Seconds(), now)
 		}
-		if stalled := trueNow(stack, v1alpha1.ConditionStalled); stalled != nil {
-			return false, fmt.Errorf("the stack is stalled: %s: %s", stalled.Reason, stalled.Message)
+		if stalled := currentTrue(stack, v1alpha1.ConditionStalled); stalled != nil {
+			return false, fmt.Errorf("stack is stalled: %s: %s", stalled.Reason, stalled.Message)
 		}
-		return trueNow(stack, v1alpha1.ConditionReady) != nil, nil
+		return currentTrue(stack, v1alpha1.ConditionReady) != nil, nil
 	})
 	if err != nil && last != nil {
-		return last, errors.Join(err, fmt.Errorf("last seen: %s (look at `kubectl -n %s describe openimstack %s` and `kubectl -n %s get pods`)",
+		return last, errors.Join(err, fmt.Errorf("last seen: %s (check `kubectl -n %s describe openimstack %s` and `kubectl -n %s get pods`)",
 			Progress(last), key.Namespace, key.Name, key.Namespace))
 	}
 	return last, err
 }
 
-// trueNow returns a condition that is True and speaks of the present generation.
-func trueNow(stack *v1alpha1.OpenIMStack, kind string) *metav1.Condition {
+// currentTrue returns a condition that is True for the current generation, or nil.
+func currentTrue(stack *v1alpha1.OpenIMStack, kind string) *metav1.Condition {
 	c := apimeta.FindStatusCondition(stack.Status.Conditions, kind)
 	if c == nil || c.Status != metav1.ConditionTrue || c.ObservedGeneration != stack.Generation {
 		return nil
@@ -141,7 +141,7 @@ func trueNow(stack *v1alpha1.OpenIMStack, kind string) *metav1.Condition {
 	return c
 }
 
-// Progress says in one line how far a stack is.
+// Progress describes in one line how far a stack is.
 func Progress(stack *v1alpha1.OpenIMStack) string {
 	if stack.Status.ObservedGeneration != stack.Generation {
 		return "the operator has not seen this generation yet"

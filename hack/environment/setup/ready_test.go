@@ -10,7 +10,7 @@ import (
 	"k8s.io/utils/ptr"
 )
 
-func TestPodsAreLookedAtThemselves(t *testing.T) {
+func TestThePodsThemselvesAreChecked(t *testing.T) {
 	asked := &appsv1.Deployment{Spec: appsv1.DeploymentSpec{Replicas: ptr.To[int32](2)}}
 	pod := func(change ...func(*corev1.Pod)) corev1.Pod {
 		p := corev1.Pod{
@@ -41,6 +41,6 @@ func TestPodsAreLookedAtThemselves(t *testing.T) {
 		"a look-alike beside both":    {[]corev1.Pod{pod(), pod(), pod(nobodys, starting)}, true},
 		"none, as after a force kill": {nil, false},
 	} {
-		t.Run(name, func(t *testing.T) { NewWithT(t).Expect(areAsAsked(asked, c.pods)).To(Equal(c.want)) })
+		t.Run(name, func(t *testing.T) { NewWithT(t).Expect(matchDeployment(asked, c.pods)).To(Equal(c.want)) })
 	}
 }

@@ -65,12 +65,12 @@ metadata: {name: infra, namespace: infra}
 spec: {template: {spec: {containers: [{name: kafka, args: ["--advertise=kafka.infra.svc:9092", "infra"]}]}}}
 `))
 	g.Expect(err).NotTo(HaveOccurred())
-	move(objects, "elsewhere")
+	moveTo(objects, "elsewhere")
 	g.Expect(objects[0].GetName()).To(Equal("elsewhere"))
 	g.Expect(objects[1].GetNamespace()).To(Equal("elsewhere"))
 	g.Expect(objects[1].GetName()).To(Equal("infra"), "only a namespace's own name is one")
 	g.Expect(fmt.Sprint(objects[1].Object["spec"])).To(ContainSubstring("[--advertise=kafka.elsewhere.svc:9092 infra]"))
-	g.Expect(Moved("redis.infra.svc:6379", "x")).To(Equal("redis.x.svc:6379"))
+	g.Expect(InNamespace("redis.infra.svc:6379", "x")).To(Equal("redis.x.svc:6379"))
 }
 
 func TestTheJournalSaysWhatIsDoneAndHowLongItTook(t *testing.T) {
@@ -125,11 +125,11 @@ func TestAConditionOfAnotherGenerationIsNotNow(t *testing.T) {
 	stack := &v1alpha1.OpenIMStack{ObjectMeta: metav1.ObjectMeta{Generation: 2}}
 	ready := metav1.Condition{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, ObservedGeneration: 1}
 	stack.Status.Conditions = []metav1.Condition{ready}
-	g.Expect(trueNow(stack, v1alpha1.ConditionReady)).To(BeNil())
+	g.Expect(currentTrue(stack, v1alpha1.ConditionReady)).To(BeNil())
 	stack.Status.Conditions[0].ObservedGeneration = 2
-	g.Expect(trueNow(stack, v1alpha1.ConditionReady)).NotTo(BeNil())
+	g.Expect(currentTrue(stack, v1alpha1.ConditionReady)).NotTo(BeNil())
 	stack.Status.Conditions[0].Status = metav1.ConditionFalse
-	g.Expect(trueNow(stack, v1alpha1.ConditionReady)).To(BeNil())
+	g.Expect(currentTrue(stack, v1alpha1.ConditionReady)).To(BeNil())
 }
 
 // delivered is a message that arrived as it should.
@@ -161,7 +161,7 @@ func TestADeliveryIsComparedWithWhatWasSent(t *testing.T) {
 func TestCountersAreAwaited(t *testing.T) {
 	g := NewWithT(t)
 	looks := 0
-	up, err := rise(t.Context(), map[string]float64{"a": 1, "b": 5}, func(context.Context) (map[string]float64, error) {
+	up, err := increases(t.Context(), map[string]float64{"a": 1, "b": 5}, func(context.Context) (map[string]float64, error) {
 		looks++
 		if looks == 1 {
 			return map[string]float64{"a": 2, "b": 5}, nil
@@ -170,6 +170,6 @@ func TestCountersAreAwaited(t *testing.T) {
 	})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(up).To(Equal(map[string]float64{"a": 1, "b": 2}))
-	_, err = rise(t.Context(), nil, func(context.Context) (map[string]float64, error) { return nil, errors.New("gone") })
+	_, err = increases(t.Context(), nil, func(context.Context) (map[string]float64, error) { return nil, errors.New("gone") })
 	g.Expect(err).To(MatchError(ContainSubstring("gone")))
 }

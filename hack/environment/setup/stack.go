@@ -16,15 +16,15 @@ import (
 	"github.com/openimstack/openim-operator/hack/infra"
 )
 
-// sample is the stack that everything is shown with.
+// sample is the file of the stack that the demo and the suites use.
 const sample = "config/samples/demo.yaml"
 
-// restricted is the strictest pod security standard.
+// restricted returns the label that enforces the restricted pod security standard.
 func restricted() map[string]string {
 	return map[string]string{"pod-security.kubernetes.io/enforce": "restricted"}
 }
 
-// Sample reads config/samples/demo.yaml, with images from the registry of another cluster than the local one.
+// Sample reads config/samples/demo.yaml. For a cluster other than the local one, its images are in the registry of IMAGE_PREFIX.
 func (e *Environment) Sample() (*v1alpha1.OpenIMStack, error) {
 	content, err := os.ReadFile(filepath.Join(e.Root, sample))
 	if err != nil {
@@ -40,11 +40,12 @@ func (e *Environment) Sample() (*v1alpha1.OpenIMStack, error) {
 	return stack, nil
 }
 
-// Prepare makes the namespaces of stack and strangers, and the Secrets that the sample refers to. The stores let in the one alone.
+// Prepare creates the namespaces of the stack and of the intruders, and the Secrets that the sample refers to. Only the stack's
+// namespace carries the label that the stores' NetworkPolicies admit.
 func (e *Environment) Prepare(ctx context.Context, stack *v1alpha1.OpenIMStack) error {
 	allowed := restricted()
 	allowed[infra.AllowedLabel] = infra.Allowed
-	if err := e.ensureNamespaces(ctx, map[string]map[string]string{stack.Namespace: allowed, StrangerNamespace: restricted()}); err != nil {
+	if err := e.ensureNamespaces(ctx, map[string]map[string]string{stack.Namespace: allowed, IntruderNamespace: restricted()}); err != nil {
 		return err
 	}
 	if err := e.ensurePasswords(ctx, stack.Namespace); err != nil {
@@ -57,7 +58,7 @@ func (e *Environment) Prepare(ctx context.Context, stack *v1alpha1.OpenIMStack) 
 	for _, issuer := range stack.Spec.Wrapper.Auth.Admins.Issuers {
 		ref := issuer.JWKS.SecretRef
 		if ref == nil {
-			continue // its keys are fetched
+			continue // the gateway fetches the keys itself
 		}
 		if err := e.ensureSecret(ctx, stack.Namespace, ref.Name, map[string][]byte{ref.Key: keys}); err != nil {
 			return err
@@ -66,7 +67,7 @@ func (e *Environment) Prepare(ctx context.Context, stack *v1alpha1.OpenIMStack) 
 	return nil
 }
 
-// Apply writes a stack.
+// Apply applies a stack.
 func (e *Environment) Apply(ctx context.Context, stack *v1alpha1.OpenIMStack) error {
 	u, err := kube.ToUnstructured(stack)
 	if err != nil {
@@ -75,7 +76,7 @@ func (e *Environment) Apply(ctx context.Context, stack *v1alpha1.OpenIMStack) er
 	return e.Cluster.Apply(ctx, u)
 }
 
-// Token is an administrator's, as a stack's first issuer would sign it.
+// Token returns an administrator's token of the stack's first issuer. change may alter its claims.
 func (e *Environment) Token(stack *v1alpha1.OpenIMStack, change func(*identity.Claims)) (string, error) {
 	issuer := stack.Spec.Wrapper.Auth.Admins.Issuers[0]
 	claims := identity.Claims{
@@ -88,13 +89,13 @@ func (e *Environment) Token(stack *v1alpha1.OpenIMStack, change func(*identity.C
 	return e.Provider.Token(claims)
 }
 
-// Inside enters one ready pod of a component of a stack.
-func (e *Environment) Inside(ctx context.Context, stack client.ObjectKey, component string) (kube.Place, error) {
+// Inside injects the prober into one ready pod of a component of a stack.
+func (e *Environment) Inside(ctx context.Context, stack client.ObjectKey, component string) (kube.Container, error) {
 	pod, err := e.ReadyPod(ctx, stack, component)
 	if err != nil {
-		return kube.Place{}, err
+		return kube.Container{}, err
 	}
-	return e.Cluster.Enter(ctx, pod, e.Images[OperatorImage])
+	return e.Cluster.InjectProber(ctx, pod, e.Images[OperatorImage])
 }
 
 // ReadyPod returns one ready pod of a component of a stack.

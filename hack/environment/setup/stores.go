@@ -21,7 +21,7 @@ import (
 	"github.com/openimstack/openim-operator/hack/infra"
 )
 
-// passwordBytes of a password that is made here, before it is written in hexadecimal.
+// passwordBytes is the length of a generated password before hexadecimal encoding.
 const passwordBytes = 24
 
 // InstallStores installs hack/infra into a namespace and waits until all of it is ready.
@@ -34,7 +34,7 @@ func (e *Environment) InstallStores(ctx context.Context, namespace string) error
 	if err != nil {
 		return fmt.Errorf("hack/infra: %w", err)
 	}
-	move(objects, namespace)
+	moveTo(objects, namespace)
 	e.Images.Retag(objects)
 	if err := e.ensureNamespaces(ctx, map[string]map[string]string{namespace: nil}); err != nil {
 		return err
@@ -65,15 +65,15 @@ func (e *Environment) waitForDeployments(ctx context.Context, objects []*unstruc
 			continue
 		}
 		if err != nil {
-			return fmt.Errorf("%w (look at `kubectl -n %s get pods`)", err, key.Namespace)
+			return fmt.Errorf("%w (check `kubectl -n %s get pods`)", err, key.Namespace)
 		}
 		e.Journal.Say("%s is ready", key.Name)
 	}
 	return nil
 }
 
-// move puts the stores into another namespace than the one they are written for: objects, and the names under which they are reached.
-func move(objects []*unstructured.Unstructured, namespace string) {
+// moveTo moves the stores to another namespace than StoresNamespace: the objects, and the host names in their fields.
+func moveTo(objects []*unstructured.Unstructured, namespace string) {
 	if namespace == StoresNamespace {
 		return
 	}
@@ -86,18 +86,18 @@ func move(objects []*unstructured.Unstructured, namespace string) {
 			case (field == "namespace" || field == "name" && object.GetKind() == "Namespace" || field == corev1.LabelMetadataName) && text == StoresNamespace:
 				return namespace
 			default:
-				return Moved(text, namespace)
+				return InNamespace(text, namespace)
 			}
 		})
 	}
 }
 
-// Moved is an address of a store, or a text that holds one, in another namespace than the one it is written for.
-func Moved(text, namespace string) string {
+// InNamespace replaces StoresNamespace in the host names of a text, for example redis.infra.svc:6379, with another namespace.
+func InNamespace(text, namespace string) string {
 	return strings.ReplaceAll(text, "."+StoresNamespace+".svc", "."+namespace+".svc")
 }
 
-// ensurePasswords writes the Secrets of OpenIM's Redis and of the wrapper's own to a namespace: that of the stores, and that of a stack.
+// ensurePasswords writes the Secrets of OpenIM's Redis and of the wrapper's Redis to a namespace: the stores' or a stack's.
 func (e *Environment) ensurePasswords(ctx context.Context, namespace string) error {
 	for _, name := range []string{infra.RedisSecret, infra.WrapperRedisSecret} {
 		password, err := e.password(ctx, name)
@@ -111,7 +111,7 @@ func (e *Environment) ensurePasswords(ctx context.Context, namespace string) err
 	return nil
 }
 
-// password returns the one of a Redis that is in use, or a new one.
+// password returns the current password of a Redis, or a new one.
 func (e *Environment) password(ctx context.Context, name string) ([]byte, error) {
 	var secret corev1.Secret
 	err := e.Cluster.Get(ctx, types.NamespacedName{Namespace: StoresNamespace, Name: name}, &secret)
@@ -126,7 +126,7 @@ func (e *Environment) password(ctx context.Context, name string) ([]byte, error)
 	return []byte(hex.EncodeToString(random)), nil
 }
 
-// ensureSecret writes a Secret if it is not there or holds something else.
+// ensureSecret applies a Secret with data.
 func (e *Environment) ensureSecret(ctx context.Context, namespace, name string, data map[string][]byte) error {
 	u, err := kube.ToUnstructured(&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}, Data: data})
 	if err != nil {
@@ -135,7 +135,7 @@ func (e *Environment) ensureSecret(ctx context.Context, namespace, name string, 
 	return e.Cluster.Apply(ctx, u)
 }
 
-// ensureNamespaces makes namespaces with their labels.
+// ensureNamespaces applies namespaces with their labels.
 func (e *Environment) ensureNamespaces(ctx context.Context, wanted map[string]map[string]string) error {
 	for name, labels := range wanted {
 		u, err := kube.ToUnstructured(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels}})
@@ -143,7 +143,7 @@ func (e *Environment) ensureNamespaces(ctx context.Context, wanted map[string]ma
 			return err
 		}
 		if err := e.Cluster.Apply(ctx, u); apierrors.IsForbidden(err) {
-			return fmt.Errorf("namespace %s: the kubeconfig's user may not make namespaces: %w", name, err)
+			return fmt.Errorf("creating namespace %s: the kubeconfig's user needs the right to create namespaces: %w", name, err)
 		} else if err != nil {
 			return err
 		}

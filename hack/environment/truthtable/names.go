@@ -13,9 +13,9 @@ import (
 	"github.com/openimstack/openim-operator/netpol/probe"
 )
 
-// names observes the one connection that is not TCP: every component asks the cluster's DNS by UDP. A stranger whom no policy binds asks
-// the same server meanwhile: it is the control.
-func (o *Observer) names(ctx context.Context, j *judge, sources []source) ([]Observation, error) {
+// observeDNS observes the one connection that is not TCP: every component queries the cluster's DNS by UDP. As the control, an intruder
+// that no policy selects queries the same server at the same time.
+func (o *Observer) observeDNS(ctx context.Context, j *policyCheck, sources []source) ([]Observation, error) {
 	if len(o.DNS.Peers) == 0 {
 		return nil, nil
 	}
@@ -24,10 +24,10 @@ func (o *Observer) names(ctx context.Context, j *judge, sources []source) ([]Obs
 		return nil, err
 	}
 	target := Target{Component: o.DNS.Name, Port: o.port(), Address: address(server.Status.PodIP, o.port().Number), Pod: server.Name}
-	var control kube.Place
+	var control kube.Container
 	for _, from := range sources {
 		if from.row == graph.Intruder {
-			control = from.place
+			control = from.container
 		}
 	}
 	var all []Observation
@@ -36,23 +36,23 @@ func (o *Observer) names(ctx context.Context, j *judge, sources []source) ([]Obs
 		if from.row == graph.Intruder {
 			continue
 		}
-		open, err := j.open(from.place.Namespace+"/"+from.place.Pod, server.Namespace+"/"+server.Name, target.Port.Number, target.Port.Protocol)
+		open, err := j.open(from.container.Namespace+"/"+from.container.Pod, server.Namespace+"/"+server.Name, target.Port.Number, target.Port.Protocol)
 		if err != nil {
 			return nil, err
 		}
 		seen := Observation{Source: from.name, Target: target, Open: true, Evaluated: &open}
-		err = wait.PollUntilContextCancel(ctx, again, true, func(ctx context.Context) (bool, error) {
-			answers, err := o.Cluster.Ask(ctx, control, attempt, target.Address)
+		err = wait.PollUntilContextCancel(ctx, retryInterval, true, func(ctx context.Context) (bool, error) {
+			answers, err := o.Cluster.ProbeDNS(ctx, control, attemptTimeout, target.Address)
 			if err != nil {
 				return false, err
 			}
 			seen.Listening = answers[0].Result == probe.Open
-			if answers, err = o.Cluster.Ask(ctx, from.place, attempt, target.Address); err != nil {
+			if answers, err = o.Cluster.ProbeDNS(ctx, from.container, attemptTimeout, target.Address); err != nil {
 				return false, err
 			}
-			seen.Seen, seen.Settled = answers[0], time.Since(start)
+			seen.Last, seen.Settled = answers[0], time.Since(start)
 			seen.Attempts++
-			return seen.Agrees() || time.Since(start) >= o.Patience, nil
+			return seen.Agrees() || time.Since(start) >= o.Timeout, nil
 		})
 		if err != nil {
 			return nil, err
@@ -62,7 +62,7 @@ func (o *Observer) names(ctx context.Context, j *judge, sources []source) ([]Obs
 	return all, nil
 }
 
-// port by which names are asked for, UDP.
+// port returns the UDP port of the DNS.
 func (o *Observer) port() graph.Port {
 	for _, p := range o.DNSPorts {
 		if p.Protocol == corev1.ProtocolUDP {
@@ -72,9 +72,9 @@ func (o *Observer) port() graph.Port {
 	return graph.Port{}
 }
 
-// nameServer is a pod that the stack may ask for names.
+// nameServer returns a DNS pod that the stack's policies admit.
 func (o *Observer) nameServer(ctx context.Context) (*corev1.Pod, error) {
-	w, err := ReadWorld(ctx, o.Cluster)
+	w, err := ReadPods(ctx, o.Cluster)
 	if err != nil {
 		return nil, err
 	}
@@ -87,5 +87,5 @@ func (o *Observer) nameServer(ctx context.Context) (*corev1.Pod, error) {
 			return &found[0], nil
 		}
 	}
-	return nil, errors.New("no pod of the cluster's DNS is ready that the stack may ask: look at `kubectl -n kube-system get pods`")
+	return nil, errors.New("no pod of the cluster's DNS that the stack may query is ready: check `kubectl -n kube-system get pods`")
 }

@@ -28,35 +28,35 @@ func (t Target) String() string {
 	return fmt.Sprintf("%s:%d (%s)%s", t.Component, t.Port.Number, t.Port.Name, via)
 }
 
-// Observation is a cell of the truth table beside what was seen.
+// Observation is a cell of the truth table with the results of its attempts.
 type Observation struct {
-	// Source is who tried: a component, or one of the strangers by its own name.
+	// Source is the name of a component or of an extra source.
 	Source string
 	Target Target
 	// Open is what the truth table expects.
 	Open bool
-	// Evaluated is what the live policies let through by the API's text. Nil: nobody has worked it out.
+	// Evaluated is whether the live policies admit the connection by the text of the NetworkPolicy API. Nil: not evaluated.
 	Evaluated *bool
-	// Listening tells whether the port answered inside its own pod.
+	// Listening reports whether the port answered inside its own pod.
 	Listening bool
-	// Skipped is why the cell could not be observed. It then agrees with anything.
+	// Skipped is the reason why the cell could not be observed. A skipped cell agrees with anything.
 	Skipped string
-	// Seen is what the last attempt came to.
-	Seen probe.Result
-	// Attempts made, and how long the first attempt was ago when the last was made.
+	// Last is the result of the last attempt.
+	Last probe.Result
+	// Attempts is the number of attempts, and Settled the time from the first attempt to the last.
 	Attempts int
 	Settled  time.Duration
 }
 
-// Agrees tells whether the cell is as expected, and counts: one that was never attempted does not, nor does a dead port.
+// Agrees reports whether the cell is as expected. A cell that was never attempted does not agree, nor does a dead port.
 func (o Observation) Agrees() bool {
-	return o.Skipped != "" || o.Attempts > 0 && o.Listening && o.Open == (o.Seen.Result == probe.Open) && o.evaluatedAs(o.Open)
+	return o.Skipped != "" || o.Attempts > 0 && o.Listening && o.Open == (o.Last.Result == probe.Open) && o.evaluatedAs(o.Open)
 }
 
-// evaluatedAs tells whether the policies say so, as far as anybody has asked them.
+// evaluatedAs reports whether the evaluation, if there is one, has the given result.
 func (o Observation) evaluatedAs(open bool) bool { return o.Evaluated == nil || *o.Evaluated == open }
 
-// Fault says in words what is wrong with a cell. It is empty when nothing is.
+// Fault describes how a cell disagrees. It is empty for a cell that agrees.
 func (o Observation) Fault() string {
 	what := fmt.Sprintf("%s -> %s at %s", o.Source, o.Target, o.Target.Address)
 	tries := fmt.Sprintf("after %d attempts in %s", o.Attempts, o.Settled.Round(100*time.Millisecond))
@@ -64,24 +64,24 @@ func (o Observation) Fault() string {
 	case o.Agrees():
 		return ""
 	case !o.Listening:
-		return what + ": nobody listens, so that the cell proves nothing (tried from inside the pod itself)"
+		return what + ": nothing listens, so the cell proves nothing (attempted from inside the pod itself)"
 	case !o.evaluatedAs(o.Open):
-		return fmt.Sprintf("%s: expected %s, but the live policies make it %s by the API's text; observed %s %s", what, word(o.Open), word(!o.Open), o.Seen.Result, tries)
+		return fmt.Sprintf("%s: expected %s, but the live policies make it %s by the API's text; observed %s %s", what, word(o.Open), word(!o.Open), o.Last.Result, tries)
 	case o.Open:
-		return fmt.Sprintf("%s: expected open, observed %s %s: %s", what, o.Seen.Result, tries, o.Seen.Detail)
+		return fmt.Sprintf("%s: expected open, observed %s %s: %s", what, o.Last.Result, tries, o.Last.Detail)
 	default:
 		return fmt.Sprintf("%s: expected shut, observed OPEN %s", what, tries)
 	}
 }
 
-// Report is all cells that were observed.
+// Report holds all cells that were observed.
 type Report struct {
 	Observations []Observation
-	// Took is the time of the whole observation.
+	// Took is the duration of the whole observation.
 	Took time.Duration
 }
 
-// Faults lists what disagrees, in words.
+// Faults describes the cells that disagree.
 func (r Report) Faults() []string {
 	var faults []string
 	for _, o := range r.Observations {
@@ -92,9 +92,9 @@ func (r Report) Faults() []string {
 	return faults
 }
 
-// Against compares what was seen with another table: rows are the sources' own names, or the intruder's. What the table does not state
-// stays as expected.
-func (r Report) Against(table []graph.Cell) Report {
+// Compare compares the observations with another table, whose rows are the sources' own names or the intruder's. Cells that the table
+// does not state keep their expectation.
+func (r Report) Compare(table []graph.Cell) Report {
 	expected := map[string]bool{}
 	key := func(from, to string, port int32) string { return fmt.Sprint(from, " ", to, " ", port) }
 	known := map[string]bool{}
@@ -116,15 +116,15 @@ func (r Report) Against(table []graph.Cell) Report {
 	return other
 }
 
-// Counts sums a report up.
+// Counts is the summary of a report.
 type Counts struct {
 	Cells, Open, Shut, Faults, Skipped, Retried int
-	// Evaluated cells: the live policies were asked, too.
+	// Evaluated is the number of cells that were evaluated against the live policies, too.
 	Evaluated        int
 	Sources, Targets int
 }
 
-// Count sums the report up.
+// Count summarizes the report.
 func (r Report) Count() Counts {
 	n := Counts{Cells: len(r.Observations)}
 	sources, targets := map[string]bool{}, map[string]bool{}

@@ -20,17 +20,17 @@ import (
 )
 
 const (
-	// attempt is the time for one connection. Inside one cluster a handshake takes milliseconds; a second tells a drop from a delay.
-	attempt = time.Second
-	// parallel bounds the execs under way at once.
-	parallel = 6
+	// attemptTimeout bounds one connection attempt. A handshake inside a cluster takes milliseconds; after a second, packets were dropped.
+	attemptTimeout = time.Second
+	// maxParallel bounds concurrent execs.
+	maxParallel = 6
 )
 
-// Stranger is a pod outside the stack from which connections are attempted, under its own name.
-type Stranger struct {
-	Name  string
-	Place kube.Place
-	// Row of the table that it stands for. Empty: the intruder's.
+// ExtraSource is a pod outside of the stack from which connections are attempted, under a name of its own.
+type ExtraSource struct {
+	Name      string
+	Container kube.Container
+	// Row is the row of the truth table that the pod represents. Empty: the intruder's.
 	Row string
 }
 
@@ -38,26 +38,26 @@ type Stranger struct {
 type Observer struct {
 	Cluster          *kube.Cluster
 	Namespace, Stack string
-	// Image of the operator, which holds the prober.
+	// Image is the operator's image, which holds the prober.
 	Image string
-	// Strangers stand for the truth table's intruder, or for rows of their own.
-	Strangers []Stranger
-	// Services are ports that are dialled by the ClusterIP of their component's Service, too: names of ports by component.
+	// ExtraSources represent the truth table's intruder, or rows of their own.
+	ExtraSources []ExtraSource
+	// Services lists the ports that are dialled by the ClusterIP of their component's Service, too: names of ports by component.
 	Services map[string]string
-	// DNS is whom components ask for names, and DNSPorts by which ports. Empty: that is not observed.
+	// DNS is the peer that components query for names, and DNSPorts its ports. Empty: DNS is not observed.
 	DNS      graph.Party
 	DNSPorts []graph.Port
-	// Patience is how long cells that disagree are tried again.
-	Patience time.Duration
+	// Timeout bounds how long cells that disagree are tried again.
+	Timeout time.Duration
 }
 
-// source is a place, and the row of the truth table that it stands for.
+// source is a container and the row of the truth table that it represents.
 type source struct {
 	name, row string
-	place     kube.Place
+	container kube.Container
 }
 
-// Observe observes the cells of a truth table. From the strangers, and from inside the stack's own pods.
+// Observe observes the cells of a truth table, from the extra sources and from inside the stack's own pods.
 func (o *Observer) Observe(ctx context.Context, table []graph.Cell) (Report, error) {
 	start := time.Now()
 	components := componentsOf(table)
@@ -65,7 +65,7 @@ func (o *Observer) Observe(ctx context.Context, table []graph.Cell) (Report, err
 	if err != nil {
 		return Report{}, err
 	}
-	places, err := o.enter(ctx, pods)
+	containers, err := o.injectProbers(ctx, pods)
 	if err != nil {
 		return Report{}, err
 	}
@@ -73,31 +73,31 @@ func (o *Observer) Observe(ctx context.Context, table []graph.Cell) (Report, err
 	if err != nil {
 		return Report{}, err
 	}
-	sources := o.sources(components, pods, places)
-	plan := lay(table, sources, pods, func(c graph.Cell) string {
+	sources := o.sources(components, pods, containers)
+	plan := newPlan(table, sources, pods, func(c graph.Cell) string {
 		if o.Services[c.To] != c.Port.Name {
 			return ""
 		}
 		return addresses[c.To]
 	})
-	judge, err := o.judge(ctx)
+	check, err := o.policyCheck(ctx)
 	if err != nil {
 		return Report{}, err
 	}
-	if err := plan.evaluate(judge, o.Namespace); err != nil {
+	if err := plan.evaluate(check, o.Namespace); err != nil {
 		return Report{}, err
 	}
-	if err := plan.settle(ctx, o.dial, places, o.Patience); err != nil {
+	if err := plan.settle(ctx, o.dial, containers, o.Timeout); err != nil {
 		return Report{}, fmt.Errorf("observing the truth table of %s/%s: %w", o.Namespace, o.Stack, err)
 	}
-	names, err := o.names(ctx, judge, sources)
+	names, err := o.observeDNS(ctx, check, sources)
 	if err != nil {
-		return Report{}, fmt.Errorf("observing who asks %s/%s's DNS for names: %w", o.Namespace, o.Stack, err)
+		return Report{}, fmt.Errorf("observing the DNS queries of %s/%s: %w", o.Namespace, o.Stack, err)
 	}
 	return Report{Observations: append(plan.observations, names...), Took: time.Since(start)}, nil
 }
 
-// componentsOf are all that the stack of a table runs, in the table's order. What has no port stands in its rows alone.
+// componentsOf returns the components of a table in the table's order. Components without a port appear in its rows only.
 func componentsOf(table []graph.Cell) []string {
 	var names []string
 	for _, cell := range table {
@@ -127,46 +127,46 @@ func (o *Observer) pods(ctx context.Context, components []string) (map[string][]
 	}
 	for _, component := range components {
 		if len(found[component]) == 0 {
-			return nil, fmt.Errorf("no pod of %s is ready in stack %s/%s: look at `kubectl -n %s get pods`", component, o.Namespace, o.Stack, o.Namespace)
+			return nil, fmt.Errorf("no pod of %s is ready in stack %s/%s: check `kubectl -n %s get pods`", component, o.Namespace, o.Stack, o.Namespace)
 		}
 	}
 	return found, nil
 }
 
-// Ready tells whether a pod is ready and is not on its way out.
+// Ready reports whether a pod is ready and not terminating.
 func Ready(pod *corev1.Pod) bool {
 	return pod.DeletionTimestamp == nil && pod.Status.PodIP != "" && slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
 		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
 	})
 }
 
-// enter puts the prober into every pod and returns the places by the pods' names.
-func (o *Observer) enter(ctx context.Context, pods map[string][]corev1.Pod) (map[string]kube.Place, error) {
+// injectProbers adds the prober to every pod and returns the containers by the pods' names.
+func (o *Observer) injectProbers(ctx context.Context, pods map[string][]corev1.Pod) (map[string]kube.Container, error) {
 	var lock sync.Mutex
-	places := map[string]kube.Place{}
+	containers := map[string]kube.Container{}
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(parallel)
+	group.SetLimit(maxParallel)
 	for _, replicas := range pods {
 		for i := range replicas {
 			group.Go(func() error {
-				place, err := o.Cluster.Enter(ctx, &replicas[i], o.Image)
+				container, err := o.Cluster.InjectProber(ctx, &replicas[i], o.Image)
 				lock.Lock()
 				defer lock.Unlock()
-				places[replicas[i].Name] = place
+				containers[replicas[i].Name] = container
 				return err
 			})
 		}
 	}
-	return places, group.Wait()
+	return containers, group.Wait()
 }
 
-func (o *Observer) sources(components []string, pods map[string][]corev1.Pod, places map[string]kube.Place) []source {
+func (o *Observer) sources(components []string, pods map[string][]corev1.Pod, containers map[string]kube.Container) []source {
 	var all []source
-	for _, stranger := range o.Strangers {
-		all = append(all, source{name: stranger.Name, row: cmp.Or(stranger.Row, graph.Intruder), place: stranger.Place})
+	for _, extra := range o.ExtraSources {
+		all = append(all, source{name: extra.Name, row: cmp.Or(extra.Row, graph.Intruder), container: extra.Container})
 	}
 	for _, component := range components {
-		all = append(all, source{name: component, row: component, place: places[pods[component][0].Name]})
+		all = append(all, source{name: component, row: component, container: containers[pods[component][0].Name]})
 	}
 	return all
 }
@@ -187,19 +187,19 @@ func (o *Observer) serviceAddresses(ctx context.Context) (map[string]string, err
 	return found, nil
 }
 
-// judge reads what decides by the API's text.
-func (o *Observer) judge(ctx context.Context) (*judge, error) {
+// policyCheck reads the namespaces, policies and pods that decide by the text of the NetworkPolicy API.
+func (o *Observer) policyCheck(ctx context.Context) (*policyCheck, error) {
 	var namespaces corev1.NamespaceList
 	var policies networkingv1.NetworkPolicyList
 	var pods corev1.PodList
 	for _, list := range []client.ObjectList{&namespaces, &policies, &pods} {
 		if err := o.Cluster.List(ctx, list); err != nil {
-			return nil, fmt.Errorf("reading what decides who reaches whom: %w", err)
+			return nil, fmt.Errorf("reading namespaces, policies and pods: %w", err)
 		}
 	}
-	return newJudge(namespaces.Items, policies.Items, pods.Items)
+	return newPolicyCheck(namespaces.Items, policies.Items, pods.Items)
 }
 
-func (o *Observer) dial(ctx context.Context, place kube.Place, targets ...string) ([]probe.Result, error) {
-	return o.Cluster.Probe(ctx, place, attempt, targets...)
+func (o *Observer) dial(ctx context.Context, container kube.Container, targets ...string) ([]probe.Result, error) {
+	return o.Cluster.Probe(ctx, container, attemptTimeout, targets...)
 }

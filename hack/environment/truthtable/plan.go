@@ -13,17 +13,17 @@ import (
 	"github.com/openimstack/openim-operator/netpol/graph"
 )
 
-// plan is the truth table laid over what runs: one observation for each source, port and address.
+// plan is the truth table applied to the running pods: one observation for each source, port and address.
 type plan struct {
 	mu           sync.Mutex
 	observations []Observation
-	places       []kube.Place // of the observations' sources
-	controls     []string     // pod in which the observation's port must answer
+	containers   []kube.Container // of the observations' sources
+	controls     []string         // pod in which the observation's port must answer
 }
 
-// lay joins each cell with the sources that stand for its row, and with the addresses of its port. service gives the ClusterIP by which
-// a port is dialled, too, or nothing.
-func lay(table []graph.Cell, sources []source, pods map[string][]corev1.Pod, service func(graph.Cell) string) *plan {
+// newPlan joins each cell with the sources that represent its row and with the addresses of its port. service returns the ClusterIP by
+// which the port is dialled, too, or "".
+func newPlan(table []graph.Cell, sources []source, pods map[string][]corev1.Pod, service func(graph.Cell) string) *plan {
 	p := &plan{}
 	for _, cell := range table {
 		for _, from := range sources {
@@ -34,15 +34,15 @@ func lay(table []graph.Cell, sources []source, pods map[string][]corev1.Pod, ser
 			if ip := service(cell); ip != "" && from.name != cell.To {
 				target := p.observations[len(p.observations)-1].Target
 				target.Service, target.Address, target.Pod = true, address(ip, cell.Port.Number), ""
-				p.append(Observation{Source: from.name, Target: target, Open: cell.Open}, from.place, pods[cell.To][0].Name)
+				p.append(Observation{Source: from.name, Target: target, Open: cell.Open}, from.container, pods[cell.To][0].Name)
 			}
 		}
 	}
 	return p
 }
 
-// add lays one cell. A component calls the other pod of its own kind, never itself: that would leave its network namespace by no
-// policy's door.
+// add adds one cell. A component calls another pod of its own kind, never itself: such a connection does not leave the pod's network
+// namespace, so no policy applies.
 func (p *plan) add(cell graph.Cell, from source, pods map[string][]corev1.Pod) {
 	pod := pods[cell.To][0]
 	var skipped string
@@ -56,21 +56,21 @@ func (p *plan) add(cell graph.Cell, from source, pods map[string][]corev1.Pod) {
 	p.append(Observation{
 		Source: from.name, Open: cell.Open, Skipped: skipped,
 		Target: Target{Component: cell.To, Port: cell.Port, Address: address(pod.Status.PodIP, cell.Port.Number), Pod: pod.Name},
-	}, from.place, pod.Name)
+	}, from.container, pod.Name)
 }
 
-func (p *plan) append(o Observation, place kube.Place, control string) {
+func (p *plan) append(o Observation, container kube.Container, control string) {
 	p.observations = append(p.observations, o)
-	p.places = append(p.places, place)
+	p.containers = append(p.containers, container)
 	p.controls = append(p.controls, control)
 }
 
-// pending returns the observations that do not agree yet, by the place from which they are attempted.
-func (p *plan) pending() map[kube.Place][]*Observation {
-	found := map[kube.Place][]*Observation{}
+// pending returns the observations that do not agree yet, by the container from which they are attempted.
+func (p *plan) pending() map[kube.Container][]*Observation {
+	found := map[kube.Container][]*Observation{}
 	for i := range p.observations {
 		if o := &p.observations[i]; !o.Agrees() {
-			found[p.places[i]] = append(found[p.places[i]], o)
+			found[p.containers[i]] = append(found[p.containers[i]], o)
 		}
 	}
 	return found
@@ -90,7 +90,7 @@ func (p *plan) silent() map[string][]string {
 	return found
 }
 
-// answered notes that a port answers inside its pod, for every observation of that port, by whatever address.
+// answered records that a port answers inside its pod, for every observation of that port, at any address.
 func (p *plan) answered(pod, dialled string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -13,7 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// Rule is one rule of a policy as it stands in the cluster.
+// Rule is one rule of a live NetworkPolicy.
 type Rule struct {
 	Policy    string
 	Direction networkingv1.PolicyType
@@ -53,30 +53,30 @@ func (r Rule) Without(policy *networkingv1.NetworkPolicy) *networkingv1.NetworkP
 	return less
 }
 
-// World is what rules are about: pods, the labels of their namespaces, and a pod that stands for anyone.
-type World struct {
+// Pods holds the pods that rules select, the labels of their namespaces, and a pod that represents any source.
+type Pods struct {
 	Pods       []corev1.Pod
 	Namespaces map[string]labels.Set
-	Stranger   corev1.Pod
+	Intruder   corev1.Pod
 }
 
-// ReadWorld reads all pods and namespaces of a cluster. Stranger is for the caller to choose.
-func ReadWorld(ctx context.Context, cluster client.Reader) (World, error) {
+// ReadPods reads all pods and namespaces of a cluster. The caller sets Intruder.
+func ReadPods(ctx context.Context, cluster client.Reader) (Pods, error) {
 	var namespaces corev1.NamespaceList
 	var pods corev1.PodList
 	for _, list := range []client.ObjectList{&namespaces, &pods} {
 		if err := cluster.List(ctx, list); err != nil {
-			return World{}, fmt.Errorf("reading what rules are about: %w", err)
+			return Pods{}, fmt.Errorf("reading namespaces and pods: %w", err)
 		}
 	}
-	w := World{Pods: pods.Items, Namespaces: map[string]labels.Set{}}
+	w := Pods{Pods: pods.Items, Namespaces: map[string]labels.Set{}}
 	for _, n := range namespaces.Items {
 		w.Namespaces[n.Name] = n.Labels
 	}
 	return w, nil
 }
 
-// Edge is a connection that a rule lets through, between two pods that are there.
+// Edge is a connection between two existing pods that a rule admits.
 type Edge struct {
 	Rule     Rule
 	From, To corev1.Pod
@@ -90,13 +90,13 @@ func (e Edge) String() string {
 // Address to dial.
 func (e Edge) Address() string { return address(e.To.Status.PodIP, e.Port) }
 
-// Edge picks one connection which the rule lets through: the first pods of each end by name, two different ones, and the first TCP port.
-func (r Rule) Edge(w World) (Edge, error) {
+// Edge picks one connection that the rule admits: the first two different pods by name, and the first TCP port.
+func (r Rule) Edge(w Pods) (Edge, error) {
 	subjects, err := w.match(r.namespace, networkingv1.NetworkPolicyPeer{PodSelector: &r.subject})
 	if err != nil {
 		return Edge{}, err
 	}
-	others := []corev1.Pod{w.Stranger}
+	others := []corev1.Pod{w.Intruder}
 	if len(r.peers) > 0 {
 		others = nil
 	}
@@ -123,11 +123,11 @@ func (r Rule) Edge(w World) (Edge, error) {
 			}
 		}
 	}
-	return Edge{}, fmt.Errorf("%s lets through no TCP connection between two pods that are there (%d may call, %d may be called)", r, len(froms), len(tos))
+	return Edge{}, fmt.Errorf("%s admits no TCP connection between two existing pods (%d sources, %d targets)", r, len(froms), len(tos))
 }
 
-// match returns the ready pods that a peer selects, by name. An IP block selects none.
-func (w World) match(namespace string, peer networkingv1.NetworkPolicyPeer) ([]corev1.Pod, error) {
+// match returns the ready pods that a peer selects, sorted by name. An IP block selects no pod.
+func (w Pods) match(namespace string, peer networkingv1.NetworkPolicyPeer) ([]corev1.Pod, error) {
 	if peer.IPBlock != nil {
 		return nil, nil
 	}
@@ -153,7 +153,7 @@ func (w World) match(namespace string, peer networkingv1.NetworkPolicyPeer) ([]c
 	return found, nil
 }
 
-// selector turns an absent selector into one that matches everything, as in a peer.
+// selector converts a selector. An absent selector matches everything, as in a NetworkPolicyPeer.
 func selector(s *metav1.LabelSelector) (labels.Selector, error) {
 	if s == nil {
 		return labels.Everything(), nil

@@ -16,9 +16,9 @@ import (
 )
 
 // sealed is a whole stack with its policies, stores and DNS, as a cluster would show it.
-func sealed() ([]networkingv1.NetworkPolicy, World) {
+func sealed() ([]networkingv1.NetworkPolicy, Pods) {
 	endpoints := map[openim.Dependency][]openim.Endpoint{}
-	w := World{Namespaces: map[string]labels.Set{}, Stranger: pod("intruder", "intruder", "10.9.9.9", nil)}
+	w := Pods{Namespaces: map[string]labels.Set{}, Intruder: pod("intruder", "intruder", "10.9.9.9", nil)}
 	for _, name := range []string{"im", "infra", "kube-system", "intruder"} {
 		w.Namespaces[name] = labels.Set{corev1.LabelMetadataName: name}
 	}
@@ -29,13 +29,13 @@ func sealed() ([]networkingv1.NetworkPolicy, World) {
 		w.Pods = append(w.Pods, pod("infra", string(d), "10.8.0.1", l))
 	}
 	w.Pods = append(w.Pods, pod("kube-system", "coredns", "10.7.0.1", map[string]string{"k8s-app": "kube-dns"}))
-	for _, replicas := range world("msggateway") {
+	for _, replicas := range readyPods("msggateway") {
 		w.Pods = append(w.Pods, replicas...)
 	}
 	for i := range w.Pods {
 		w.Pods[i].UID = types.UID(w.Pods[i].Namespace + "/" + w.Pods[i].Name)
 	}
-	w.Stranger.UID = "stranger"
+	w.Intruder.UID = "stranger"
 	stack := &v1alpha1.OpenIMStack{ObjectMeta: metav1.ObjectMeta{Name: "chat", Namespace: "im"}}
 	var policies []networkingv1.NetworkPolicy
 	for _, p := range graph.Policies(graph.NewGraph(stack, openim.Facts{Endpoints: endpoints})) {
@@ -62,7 +62,7 @@ func TestEveryRuleOfAStackHasAConnectionThatShowsIt(t *testing.T) {
 	g.Expect(seen).To(HaveKeyWithValue("chat-msggateway-0 "+ip(w, "chat-msggateway-1")+":10140", 2), "the other pod of its kind")
 }
 
-func ip(w World, name string) string {
+func ip(w Pods, name string) string {
 	for _, p := range w.Pods {
 		if p.Name == name {
 			return p.Status.PodIP
@@ -77,7 +77,7 @@ func TestARuleWithoutPodsIsAnError(t *testing.T) {
 	w.Pods = nil
 	for _, rule := range Rules(policies) {
 		_, err := rule.Edge(w)
-		g.Expect(err).To(MatchError(ContainSubstring("lets through no TCP connection")))
+		g.Expect(err).To(MatchError(ContainSubstring("admits no TCP connection")))
 	}
 }
 

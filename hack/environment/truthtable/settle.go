@@ -12,16 +12,16 @@ import (
 	"github.com/openimstack/openim-operator/netpol/probe"
 )
 
-// again is the pause before cells that disagree are tried again.
-const again = 500 * time.Millisecond
+// retryInterval is the pause before cells that disagree are tried again.
+const retryInterval = 500 * time.Millisecond
 
-// dialer attempts a connection from a place to each target.
-type dialer func(ctx context.Context, place kube.Place, targets ...string) ([]probe.Result, error)
+// dialer attempts a connection from a container to each target.
+type dialer func(ctx context.Context, place kube.Container, targets ...string) ([]probe.Result, error)
 
-// settle attempts every cell, and those that disagree again until all agree or the patience is over.
-func (p *plan) settle(ctx context.Context, dial dialer, pods map[string]kube.Place, patience time.Duration) error {
+// settle attempts every cell, and repeats those that disagree until all agree or the timeout is over.
+func (p *plan) settle(ctx context.Context, dial dialer, pods map[string]kube.Container, timeout time.Duration) error {
 	start := time.Now()
-	return wait.PollUntilContextCancel(ctx, again, true, func(ctx context.Context) (bool, error) {
+	return wait.PollUntilContextCancel(ctx, retryInterval, true, func(ctx context.Context) (bool, error) {
 		if err := p.control(ctx, dial, pods); err != nil {
 			return false, err
 		}
@@ -29,14 +29,14 @@ func (p *plan) settle(ctx context.Context, dial dialer, pods map[string]kube.Pla
 			return false, err
 		}
 		settled := !slices.ContainsFunc(p.observations, func(o Observation) bool { return !o.Agrees() })
-		return settled || time.Since(start) >= patience, nil
+		return settled || time.Since(start) >= timeout, nil
 	})
 }
 
-// control dials the ports from inside their own pods, where no policy stands in the way.
-func (p *plan) control(ctx context.Context, dial dialer, pods map[string]kube.Place) error {
+// control dials the ports from inside their own pods, where no policy applies.
+func (p *plan) control(ctx context.Context, dial dialer, pods map[string]kube.Container) error {
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(parallel)
+	group.SetLimit(maxParallel)
 	for pod, silent := range p.silent() {
 		group.Go(func() error {
 			results, err := dial(ctx, pods[pod], silent...)
@@ -54,16 +54,16 @@ func (p *plan) control(ctx context.Context, dial dialer, pods map[string]kube.Pl
 // attempt tries the cells that do not agree yet.
 func (p *plan) attempt(ctx context.Context, dial dialer, start time.Time) error {
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(parallel)
-	for place, pending := range p.pending() {
+	group.SetLimit(maxParallel)
+	for container, pending := range p.pending() {
 		group.Go(func() error {
 			addresses := make([]string, len(pending))
 			for i, observation := range pending {
 				addresses[i] = observation.Target.Address
 			}
-			results, err := dial(ctx, place, addresses...)
+			results, err := dial(ctx, container, addresses...)
 			for i, result := range results {
-				pending[i].Seen, pending[i].Settled = result, time.Since(start)
+				pending[i].Last, pending[i].Settled = result, time.Since(start)
 				pending[i].Attempts++
 			}
 			return err

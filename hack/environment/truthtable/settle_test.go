@@ -22,12 +22,12 @@ import (
 	"github.com/openimstack/openim-operator/openim"
 )
 
-// network is a cluster's network as the truth table wants it, with faults that a test puts in.
+// network is a cluster's network as the truth table wants it, with faults that a test adds.
 type network struct {
 	mu       sync.Mutex
 	table    []graph.Cell
 	owner    map[string]string // component by pod IP
-	dead     map[string]bool   // addresses where nobody listens
+	dead     map[string]bool   // addresses where nothing listens
 	lies     map[string]int    // "source->address": how many attempts come out wrong
 	attempts map[string]int
 	broken   error
@@ -39,8 +39,8 @@ func stackGraph() graph.Graph {
 	return graph.NewGraph(stack, openim.Facts{})
 }
 
-// world is one ready pod of each component, and two of those named.
-func world(twice ...string) map[string][]corev1.Pod {
+// readyPods returns one ready pod of each component, and two of those named.
+func readyPods(twice ...string) map[string][]corev1.Pod {
 	pods := map[string][]corev1.Pod{}
 	for i, c := range graph.Components() {
 		replicas := 1
@@ -73,8 +73,8 @@ func newNetwork(pods map[string][]corev1.Pod) *network {
 	return n
 }
 
-// dial answers from a place named by the pod: what the truth table says, inside the pod itself always open, unless told otherwise.
-func (n *network) dial(_ context.Context, place kube.Place, targets ...string) ([]probe.Result, error) {
+// dial answers by the truth table; a port is always open from inside its own pod. lies, dead and broken override this.
+func (n *network) dial(_ context.Context, container kube.Container, targets ...string) ([]probe.Result, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.broken != nil {
@@ -83,8 +83,8 @@ func (n *network) dial(_ context.Context, place kube.Place, targets ...string) (
 	var results []probe.Result
 	for _, target := range targets {
 		ip, port, _ := net.SplitHostPort(target)
-		open := n.open(place, n.owner[ip], ip, port)
-		key := place.Pod + "->" + target
+		open := n.open(container, n.owner[ip], ip, port)
+		key := container.Pod + "->" + target
 		n.attempts[key]++
 		if n.lies[key] > 0 {
 			n.lies[key]--
@@ -99,11 +99,11 @@ func (n *network) dial(_ context.Context, place kube.Place, targets ...string) (
 	return results, nil
 }
 
-func (n *network) open(place kube.Place, to, ip, port string) bool {
-	if strings.HasSuffix(place.Container, "@"+ip) {
+func (n *network) open(container kube.Container, to, ip, port string) bool {
+	if strings.HasSuffix(container.Container, "@"+ip) {
 		return true // itself
 	}
-	from := strings.TrimSuffix(strings.TrimSuffix(strings.TrimPrefix(place.Pod, "chat-"), "-0"), "-1")
+	from := strings.TrimSuffix(strings.TrimSuffix(strings.TrimPrefix(container.Pod, "chat-"), "-0"), "-1")
 	for _, cell := range n.table {
 		if cell.From == from && cell.To == to && fmt.Sprint(cell.Port.Number) == port {
 			return cell.Open
@@ -112,18 +112,18 @@ func (n *network) open(place kube.Place, to, ip, port string) bool {
 	return false
 }
 
-func layOut(pods map[string][]corev1.Pod, services map[string]string) (*plan, map[string]kube.Place) {
-	places := map[string]kube.Place{}
-	sources := []source{{name: "intruder", row: graph.Intruder, place: kube.Place{Pod: graph.Intruder}}}
+func layOut(pods map[string][]corev1.Pod, services map[string]string) (*plan, map[string]kube.Container) {
+	containers := map[string]kube.Container{}
+	sources := []source{{name: "intruder", row: graph.Intruder, container: kube.Container{Pod: graph.Intruder}}}
 	for _, c := range graph.Components() {
 		for i, p := range pods[c.Name] {
-			places[p.Name] = kube.Place{Pod: p.Name, Container: "probe@" + p.Status.PodIP}
+			containers[p.Name] = kube.Container{Pod: p.Name, Container: "probe@" + p.Status.PodIP}
 			if i == 0 {
-				sources = append(sources, source{name: c.Name, row: c.Name, place: places[p.Name]})
+				sources = append(sources, source{name: c.Name, row: c.Name, container: containers[p.Name]})
 			}
 		}
 	}
-	return lay(stackGraph().TruthTable(), sources, pods, func(c graph.Cell) string { return services[c.To] }), places
+	return newPlan(stackGraph().TruthTable(), sources, pods, func(c graph.Cell) string { return services[c.To] }), containers
 }
 
 func find(g *WithT, p *plan, source, component string, port int32) Observation {
@@ -138,10 +138,10 @@ func find(g *WithT, p *plan, source, component string, port int32) Observation {
 
 func TestANetworkAsItShouldBeHasNoFault(t *testing.T) {
 	g := NewWithT(t)
-	pods := world()
+	pods := readyPods()
 	n := newNetwork(pods)
-	p, places := layOut(pods, nil)
-	g.Expect(p.settle(t.Context(), n.dial, places, 0)).To(Succeed())
+	p, containers := layOut(pods, nil)
+	g.Expect(p.settle(t.Context(), n.dial, containers, 0)).To(Succeed())
 	report := Report{Observations: p.observations}
 	g.Expect(report.Faults()).To(BeEmpty())
 	counts := report.Count()
@@ -153,10 +153,10 @@ func TestANetworkAsItShouldBeHasNoFault(t *testing.T) {
 
 func TestEveryCellThatCountsWasAttempted(t *testing.T) {
 	g := NewWithT(t)
-	pods := world()
+	pods := readyPods()
 	n := newNetwork(pods)
-	p, places := layOut(pods, nil)
-	g.Expect(p.settle(t.Context(), n.dial, places, 0)).To(Succeed())
+	p, containers := layOut(pods, nil)
+	g.Expect(p.settle(t.Context(), n.dial, containers, 0)).To(Succeed())
 	for _, o := range p.observations {
 		if o.Skipped == "" {
 			g.Expect(o.Attempts).To(Equal(1), o.Target.String())
@@ -171,56 +171,56 @@ func TestACellThatWasNeverAttemptedDoesNotAgree(t *testing.T) {
 // Packets are stopped as they should be, but no policy says so: something else stops them, and may stop doing so tomorrow.
 func TestACellThatThePoliciesDoNotSayIsAFault(t *testing.T) {
 	g := NewWithT(t)
-	lucky := Observation{Source: "intruder", Open: false, Evaluated: ptr.To(true), Listening: true, Attempts: 1, Seen: probe.Result{Result: probe.Timeout}}
+	lucky := Observation{Source: "intruder", Open: false, Evaluated: ptr.To(true), Listening: true, Attempts: 1, Last: probe.Result{Result: probe.Timeout}}
 	g.Expect(lucky.Agrees()).To(BeFalse())
 	g.Expect(lucky.Fault()).To(ContainSubstring("expected shut, but the live policies make it open by the API's text; observed timeout"))
 	lucky.Evaluated = ptr.To(false)
 	g.Expect(lucky.Fault()).To(BeEmpty())
 }
 
-func TestAnOpenDoorThatShouldBeShutIsAFault(t *testing.T) {
+func TestAnOpenPortThatShouldBeShutIsAFault(t *testing.T) {
 	g := NewWithT(t)
-	pods := world()
+	pods := readyPods()
 	n := newNetwork(pods)
 	target := pods["rpc-auth"][0].Status.PodIP + ":10200"
 	n.lies["intruder->"+target] = 1000
-	p, places := layOut(pods, nil)
-	g.Expect(p.settle(t.Context(), n.dial, places, time.Second)).To(Succeed())
+	p, containers := layOut(pods, nil)
+	g.Expect(p.settle(t.Context(), n.dial, containers, time.Second)).To(Succeed())
 	g.Expect(Report{Observations: p.observations}.Faults()).To(ConsistOf(And(
 		ContainSubstring("intruder -> rpc-auth:10200 (grpc) at "+target), ContainSubstring("expected shut, observed OPEN"))))
 	g.Expect(n.attempts["intruder->"+target]).To(BeNumerically(">", 1), "it is tried until the patience is over")
 }
 
-func TestAShutDoorThatShouldBeOpenIsAFault(t *testing.T) {
+func TestAShutPortThatShouldBeOpenIsAFault(t *testing.T) {
 	g := NewWithT(t)
-	pods := world()
+	pods := readyPods()
 	n := newNetwork(pods)
 	n.lies["chat-backend-0->"+pods["api"][0].Status.PodIP+":10002"] = 1000
-	p, places := layOut(pods, nil)
-	g.Expect(p.settle(t.Context(), n.dial, places, 0)).To(Succeed())
+	p, containers := layOut(pods, nil)
+	g.Expect(p.settle(t.Context(), n.dial, containers, 0)).To(Succeed())
 	g.Expect(Report{Observations: p.observations}.Faults()).To(ConsistOf(And(
 		ContainSubstring("backend -> api:10002 (http)"), ContainSubstring("expected open, observed refused"))))
 }
 
 func TestADeadPortNeverCountsAsSealed(t *testing.T) {
 	g := NewWithT(t)
-	pods := world()
+	pods := readyPods()
 	n := newNetwork(pods)
 	n.dead[pods["push"][0].Status.PodIP+":12170"] = true
-	p, places := layOut(pods, nil)
-	g.Expect(p.settle(t.Context(), n.dial, places, 0)).To(Succeed())
+	p, containers := layOut(pods, nil)
+	g.Expect(p.settle(t.Context(), n.dial, containers, 0)).To(Succeed())
 	faults := Report{Observations: p.observations}.Faults()
 	g.Expect(faults).To(HaveLen(14), "from the intruder and from each other component")
-	g.Expect(faults).To(HaveEach(ContainSubstring("nobody listens")))
+	g.Expect(faults).To(HaveEach(ContainSubstring("nothing listens")))
 }
 
 func TestPoliciesMaySettle(t *testing.T) {
 	g := NewWithT(t)
-	pods := world()
+	pods := readyPods()
 	n := newNetwork(pods)
 	n.lies["intruder->"+pods["api"][0].Status.PodIP+":10002"] = 1
-	p, places := layOut(pods, nil)
-	g.Expect(p.settle(t.Context(), n.dial, places, time.Minute)).To(Succeed())
+	p, containers := layOut(pods, nil)
+	g.Expect(p.settle(t.Context(), n.dial, containers, time.Minute)).To(Succeed())
 	report := Report{Observations: p.observations}
 	g.Expect(report.Faults()).To(BeEmpty())
 	g.Expect(report.Count().Retried).To(Equal(1))
@@ -230,10 +230,10 @@ func TestPoliciesMaySettle(t *testing.T) {
 
 func TestAComponentCallsItsOtherPodNotItself(t *testing.T) {
 	g := NewWithT(t)
-	pods := world("msggateway")
+	pods := readyPods("msggateway")
 	n := newNetwork(pods)
-	p, places := layOut(pods, nil)
-	g.Expect(p.settle(t.Context(), n.dial, places, 0)).To(Succeed())
+	p, containers := layOut(pods, nil)
+	g.Expect(p.settle(t.Context(), n.dial, containers, 0)).To(Succeed())
 	o := find(g, p, "msggateway", "msggateway", 10140)
 	g.Expect(o.Skipped).To(BeEmpty())
 	g.Expect(o.Open).To(BeTrue(), "gateways tell each other who came online")
@@ -243,20 +243,20 @@ func TestAComponentCallsItsOtherPodNotItself(t *testing.T) {
 
 func TestAServiceIsDialledBesidesItsPods(t *testing.T) {
 	g := NewWithT(t)
-	pods := world()
+	pods := readyPods()
 	n := newNetwork(pods)
 	n.owner["10.96.0.7"] = "api"
-	p, places := layOut(pods, map[string]string{"api": "10.96.0.7"})
-	g.Expect(p.settle(t.Context(), n.dial, places, 0)).To(Succeed())
+	p, containers := layOut(pods, map[string]string{"api": "10.96.0.7"})
+	g.Expect(p.settle(t.Context(), n.dial, containers, 0)).To(Succeed())
 	g.Expect(Report{Observations: p.observations}.Faults()).To(BeEmpty())
 	g.Expect(n.attempts).To(HaveKeyWithValue("chat-backend-0->10.96.0.7:10002", 1))
 	g.Expect(n.attempts).To(HaveKeyWithValue("intruder->10.96.0.7:12002", 1))
 }
 
-func TestAProberThatFailsIsAnErrorNotASeal(t *testing.T) {
-	pods := world()
+func TestAFailedProberIsAnErrorNotAClosedPort(t *testing.T) {
+	pods := readyPods()
 	n := newNetwork(pods)
 	n.broken = errors.New("container is gone")
-	p, places := layOut(pods, nil)
-	NewWithT(t).Expect(p.settle(t.Context(), n.dial, places, 0)).To(MatchError("container is gone"))
+	p, containers := layOut(pods, nil)
+	NewWithT(t).Expect(p.settle(t.Context(), n.dial, containers, 0)).To(MatchError("container is gone"))
 }

@@ -9,13 +9,13 @@ import (
 	"github.com/openimstack/openim-operator/netpol/probe"
 )
 
-// Column of the table: a source, under a heading.
+// Column is a column of the table: a source under a heading.
 type Column struct {
 	Source, Heading string
 }
 
-// Table renders the report: one row for each port, one column for each source named. A cell that is as expected says what was
-// observed; one that is not says both, OPEN!=shut or SHUT!=open: observed, then expected.
+// Table renders the report: one row for each port, one column for each source named. A cell that is as expected shows what was
+// observed; one that is not shows both, OPEN!=shut or SHUT!=open: observed, then expected.
 func (r Report) Table(columns []Column) string {
 	var order []Target
 	cells := map[Target]map[string]Observation{}
@@ -73,7 +73,7 @@ func cell(row map[string]Observation, source string) string {
 	case o.Agrees():
 		return word(o.Open)
 	default:
-		return strings.ToUpper(word(o.Seen.Result == probe.Open)) + "!=" + word(o.Open)
+		return strings.ToUpper(word(o.Last.Result == probe.Open)) + "!=" + word(o.Open)
 	}
 }
 

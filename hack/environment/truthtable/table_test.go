@@ -17,9 +17,9 @@ var columns = []Column{
 
 func observed(t *testing.T, spoil func(*Observation)) Report {
 	t.Helper()
-	pods := world()
-	p, places := layOut(pods, nil)
-	if err := p.settle(t.Context(), newNetwork(pods).dial, places, 0); err != nil {
+	pods := readyPods()
+	p, containers := layOut(pods, nil)
+	if err := p.settle(t.Context(), newNetwork(pods).dial, containers, 0); err != nil {
 		t.Fatal(err)
 	}
 	for i := range p.observations {
@@ -66,10 +66,10 @@ func TestAFaultStandsBesideWhatWasExpected(t *testing.T) {
 	g := NewWithT(t)
 	table := observed(t, func(o *Observation) {
 		if o.Target.Component == "rpc-auth" && o.Target.Port.Number == 10200 && o.Source == "gateway" {
-			o.Seen.Result = probe.Open
+			o.Last.Result = probe.Open
 		}
 		if o.Target.Component == "api" && o.Target.Port.Number == 10002 && o.Source == "backend" {
-			o.Seen.Result = probe.Timeout
+			o.Last.Result = probe.Timeout
 		}
 		if o.Target.Component == "push" && o.Target.Port.Number == 12170 {
 			o.Listening = false
@@ -82,9 +82,9 @@ func TestAFaultStandsBesideWhatWasExpected(t *testing.T) {
 
 func TestTheTableFitsATerminalEvenWhenAllIsWrong(t *testing.T) {
 	table := observed(t, func(o *Observation) {
-		o.Seen.Result = probe.Open
+		o.Last.Result = probe.Open
 		if o.Open {
-			o.Seen.Result = probe.Refused
+			o.Last.Result = probe.Refused
 		}
 		o.Target.Service = o.Target.Component == "msggateway"
 	}).Table(columns)
@@ -96,7 +96,7 @@ func TestTheTableFitsATerminalEvenWhenAllIsWrong(t *testing.T) {
 // What a network without policies looks like is as expected there, and full of faults against the stack's own table.
 func TestTheSameObservationsAreJudgedByAnotherTable(t *testing.T) {
 	g := NewWithT(t)
-	wideOpen := observed(t, func(o *Observation) { o.Open, o.Seen.Result = true, probe.Open })
+	wideOpen := observed(t, func(o *Observation) { o.Open, o.Last.Result = true, probe.Open })
 	g.Expect(wideOpen.Faults()).To(BeEmpty())
 	table := stackGraph().TruthTable()
 	var shut int
@@ -106,11 +106,11 @@ func TestTheSameObservationsAreJudgedByAnotherTable(t *testing.T) {
 		}
 	}
 	var byStrangers []string
-	for _, o := range wideOpen.Against(table).Observations {
+	for _, o := range wideOpen.Compare(table).Observations {
 		if o.Fault() != "" && (o.Source == "intruder" || o.Source == "outsider") {
 			byStrangers = append(byStrangers, o.Fault())
 		}
 	}
 	g.Expect(byStrangers).To(HaveLen(2 * shut))
-	g.Expect(observed(t, nil).Against(table).Faults()).To(BeEmpty())
+	g.Expect(observed(t, nil).Compare(table).Faults()).To(BeEmpty())
 }

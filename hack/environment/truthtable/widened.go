@@ -11,7 +11,7 @@ import (
 	"github.com/openimstack/openim-operator/netpol/probe"
 )
 
-// Widened returns a policy whose rule lets through everything: no peers are named, and no ports.
+// Widened returns a policy whose rule admits everything: it names no peers and no ports.
 func (r Rule) Widened(policy *networkingv1.NetworkPolicy) *networkingv1.NetworkPolicy {
 	wide := policy.DeepCopy()
 	if r.Direction == networkingv1.PolicyTypeIngress {
@@ -22,22 +22,22 @@ func (r Rule) Widened(policy *networkingv1.NetworkPolicy) *networkingv1.NetworkP
 	return wide
 }
 
-// Opened picks a connection that the widened rule lets through and that was shut before: the stranger's to a sealed port of the rule's pod,
-// or the pod's to the stranger, who listens. sealed are the cells that must be shut.
-func (r Rule) Opened(w World, sealed []graph.Cell) (Edge, error) {
+// Opened picks a connection that the widened rule admits and that was shut before: from the intruder to a closed port of the rule's pod,
+// or from the pod to the intruder, which listens. sealed are the cells that must be shut.
+func (r Rule) Opened(w Pods, sealed []graph.Cell) (Edge, error) {
 	subjects, err := w.match(r.namespace, networkingv1.NetworkPolicyPeer{PodSelector: &r.subject})
 	if err != nil {
 		return Edge{}, err
 	}
 	for _, pod := range subjects {
 		if r.Direction == networkingv1.PolicyTypeEgress {
-			return Edge{Rule: r, From: pod, To: w.Stranger, Port: probe.ListenPort}, nil
+			return Edge{Rule: r, From: pod, To: w.Intruder, Port: probe.ListenPort}, nil
 		}
 		for _, cell := range sealed {
 			if cell.From == graph.Intruder && !cell.Open && cell.To == pod.Labels[v1alpha1.LabelComponent] && cell.Port.Protocol == corev1.ProtocolTCP {
-				return Edge{Rule: r, From: w.Stranger, To: pod, Port: cell.Port.Number}, nil
+				return Edge{Rule: r, From: w.Intruder, To: pod, Port: cell.Port.Number}, nil
 			}
 		}
 	}
-	return Edge{}, fmt.Errorf("%s guards no sealed port of a pod that is there (%d pods)", r, len(subjects))
+	return Edge{}, fmt.Errorf("%s selects no pod with a closed port (%d pods)", r, len(subjects))
 }

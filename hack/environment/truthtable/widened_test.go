@@ -11,8 +11,8 @@ import (
 	"github.com/openimstack/openim-operator/netpol/graph"
 )
 
-// namespaces of a world, as objects.
-func (w World) namespaces() []corev1.Namespace {
+// namespaces of a snapshot, as objects.
+func (w Pods) namespaces() []corev1.Namespace {
 	var all []corev1.Namespace
 	for name, labels := range w.Namespaces {
 		all = append(all, corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels}})
@@ -25,7 +25,7 @@ func TestTheEvaluatorNoticesEveryRuleThatIsDroppedOrWidened(t *testing.T) {
 	policies, w := sealed()
 	table := stackGraph().TruthTable()
 	open := func(g *WithT, policies []networkingv1.NetworkPolicy, e Edge) bool {
-		j, err := newJudge(w.namespaces(), policies, append(w.Pods, w.Stranger))
+		j, err := newPolicyCheck(w.namespaces(), policies, append(w.Pods, w.Intruder))
 		g.Expect(err).NotTo(HaveOccurred())
 		is, err := j.open(e.From.Namespace+"/"+e.From.Name, e.To.Namespace+"/"+e.To.Name, e.Port, corev1.ProtocolTCP)
 		g.Expect(err).NotTo(HaveOccurred())
@@ -62,6 +62,6 @@ func TestARuleWithoutPodsOpensNothingThatCouldBeTried(t *testing.T) {
 	w.Pods = nil
 	for _, rule := range Rules(policies) {
 		_, err := rule.Opened(w, []graph.Cell{})
-		NewWithT(t).Expect(err).To(MatchError(ContainSubstring("guards no sealed port")))
+		NewWithT(t).Expect(err).To(MatchError(ContainSubstring("selects no pod with a closed port")))
 	}
 }

@@ -127,9 +127,9 @@ func (k *keeper) pods(ctx context.Context) ([]corev1.Pod, error) {
 }
 
 func (k *keeper) place() place.Place {
-	door := "http://" + k.users.Address()
+	gateway := "http://" + k.users.Address()
 	return place.Place{
-		API: door + wire.UserPrefix, Socket: "ws://" + k.users.Address() + wire.SocketPath, Door: door,
+		API: gateway + wire.UserPrefix, Socket: "ws://" + k.users.Address() + wire.SocketPath, Door: gateway,
 		Admin: "http://" + k.admins.Address() + wire.AdminPrefix,
 	}
 }

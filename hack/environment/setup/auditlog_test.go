@@ -15,8 +15,8 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/auditlog"
 )
 
-// trailOf is the log of a gateway's pod: its trail among other lines.
-func trailOf(t *testing.T, events ...auditlog.Event) []byte {
+// auditLogOf is the log of a gateway's pod: audit events among other lines.
+func auditLogOf(t *testing.T, events ...auditlog.Event) []byte {
 	t.Helper()
 	g := NewWithT(t)
 	path := filepath.Join(t.TempDir(), "trail")
@@ -42,26 +42,26 @@ var (
 
 func TestEventsAreFoundAmongOtherLinesOfAllPods(t *testing.T) {
 	g := NewWithT(t)
-	trail := Trail{logs: map[string][]byte{"b": trailOf(t, refusedEvent), "a": trailOf(t, allowedEvent, refusedEvent)}}
-	found := trail.Find(func(e Entry) bool { return e.UserID == "alice" && e.Verdict == "refused" })
+	trail := AuditLog{logs: map[string][]byte{"b": auditLogOf(t, refusedEvent), "a": auditLogOf(t, allowedEvent, refusedEvent)}}
+	found := trail.Find(func(e AuditEvent) bool { return e.UserID == "alice" && e.Verdict == "refused" })
 	g.Expect(found).To(HaveLen(2), "a line of the request log is no event")
 	g.Expect([]string{found[0].Pod, found[1].Pod}).To(Equal([]string{"a", "b"}))
 	g.Expect(found[0].Identifier).To(Equal(int32(1003)))
 	g.Expect(found[0].Line).To(HavePrefix(`{"audit":1`))
 }
 
-func TestAWholeTrailIsCountedAndAChangedOneNamed(t *testing.T) {
+func TestAValidAuditLogIsCountedAndAChangedEventNamed(t *testing.T) {
 	g := NewWithT(t)
-	whole := trailOf(t, allowedEvent, refusedEvent)
-	events, err := Trail{logs: map[string][]byte{"a": whole}}.Verify()
+	whole := auditLogOf(t, allowedEvent, refusedEvent)
+	events, err := AuditLog{logs: map[string][]byte{"a": whole}}.Verify()
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(events).To(BeNumerically(">=", 3), "both, and the beginning of the chain")
 
 	changed := bytes.Replace(whole, []byte(`"verdict":"refused","errCode"`), []byte(`"verdict":"allowed","errCode"`), 1)
 	g.Expect(changed).NotTo(Equal(whole))
-	_, err = Trail{logs: map[string][]byte{"a": whole, "b": changed}}.Verify()
-	g.Expect(err).To(MatchError(ContainSubstring("the audit trail of b is not as it was written")))
+	_, err = AuditLog{logs: map[string][]byte{"a": whole, "b": changed}}.Verify()
+	g.Expect(err).To(MatchError(ContainSubstring("verifying the audit log of b: line 5: event 2")))
 
-	_, err = Trail{logs: map[string][]byte{"a": []byte("nothing\n")}}.Verify()
-	g.Expect(err).To(MatchError(ContainSubstring("holds no event")))
+	_, err = AuditLog{logs: map[string][]byte{"a": []byte("nothing\n")}}.Verify()
+	g.Expect(err).To(MatchError(ContainSubstring("holds no audit event")))
 }

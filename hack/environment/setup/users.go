@@ -21,77 +21,78 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// platform of the harness's devices: Linux, in OpenIM's numbers.
+// platform is OpenIM's number of Linux, the platform of the test users' devices.
 const platform = 7
 
-// Door is a way from this machine to the users' port of one pod of a gateway. Callers write the gateway's audience, and get there.
-type Door struct {
-	// Pod that it leads to.
+// Gateway is a port-forward from this machine to the users' listener of one pod of a gateway. Requests to the gateway's audience arrive
+// there.
+type Gateway struct {
+	// Pod is the name of the gateway's pod.
 	Pod string
 	// Audience of the gateway.
 	Audience string
-	// HTTP dials the pod, whatever the host.
+	// HTTP dials the pod, whatever the host of the URL is.
 	HTTP *http.Client
-	// Keys of the gateway, as it publishes them. They came by the API server, which vouches for the pod.
+	// Keys are the gateway's published keys. They were read through the API server's port-forward, which authenticates the pod.
 	Keys []string
 }
 
-// Doors opens one to each ready pod of a stack's gateway. They stay open until ctx ends.
-func (e *Environment) Doors(ctx context.Context, stack *v1alpha1.OpenIMStack) ([]Door, error) {
+// Gateways opens a port-forward to each ready pod of a stack's gateway. They stay open until ctx ends.
+func (e *Environment) Gateways(ctx context.Context, stack *v1alpha1.OpenIMStack) ([]Gateway, error) {
 	var pods corev1.PodList
 	err := e.Cluster.List(ctx, &pods, client.InNamespace(stack.Namespace),
 		client.MatchingLabels{v1alpha1.LabelInstance: stack.Name, v1alpha1.LabelComponent: v1alpha1.ComponentGateway})
 	if err != nil {
 		return nil, fmt.Errorf("listing the gateway's pods: %w", err)
 	}
-	var doors []Door
+	var gateways []Gateway
 	for i := range pods.Items {
 		if !truthtable.Ready(&pods.Items[i]) {
 			continue
 		}
-		door, err := e.door(ctx, stack, &pods.Items[i])
+		gateway, err := e.gatewayOf(ctx, stack, &pods.Items[i])
 		if err != nil {
 			return nil, err
 		}
-		doors = append(doors, door)
+		gateways = append(gateways, gateway)
 	}
-	if len(doors) == 0 {
+	if len(gateways) == 0 {
 		return nil, fmt.Errorf("none of %d pods of the gateway is ready", len(pods.Items))
 	}
-	return doors, nil
+	return gateways, nil
 }
 
-func (e *Environment) door(ctx context.Context, stack *v1alpha1.OpenIMStack, pod *corev1.Pod) (Door, error) {
-	gateway, _ := graph.Lookup(v1alpha1.ComponentGateway)
-	address, err := e.Cluster.Forward(ctx, client.ObjectKeyFromObject(pod), gateway.Port(graph.UsersPort).Number)
+func (e *Environment) gatewayOf(ctx context.Context, stack *v1alpha1.OpenIMStack, pod *corev1.Pod) (Gateway, error) {
+	component, _ := graph.Lookup(v1alpha1.ComponentGateway)
+	address, err := e.Cluster.Forward(ctx, client.ObjectKeyFromObject(pod), component.Port(graph.UsersPort).Number)
 	if err != nil {
-		return Door{}, err
+		return Gateway{}, err
 	}
 	dial := func(ctx context.Context, network, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, network, address)
 	}
-	door := Door{
+	gateway := Gateway{
 		Pod: pod.Name, Audience: stack.Spec.Wrapper.Auth.Users.Audience,
 		HTTP: &http.Client{Transport: &http.Transport{DialContext: dial}, Timeout: time.Minute},
 	}
-	door.Keys, err = door.published(ctx)
-	return door, err
+	gateway.Keys, err = gateway.publishedKeys(ctx)
+	return gateway, err
 }
 
-// published asks the gateway for its keys.
-func (d Door) published(ctx context.Context) ([]string, error) {
+// publishedKeys reads the gateway's published keys.
+func (d Gateway) publishedKeys(ctx context.Context) ([]string, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, d.Audience+wire.WellKnownPath, nil)
 	if err != nil {
-		return nil, fmt.Errorf("the gateway's keys: %w", err)
+		return nil, fmt.Errorf("reading the gateway's keys: %w", err)
 	}
 	response, err := d.HTTP.Do(request)
 	if err != nil {
-		return nil, fmt.Errorf("the gateway's keys: %w", err)
+		return nil, fmt.Errorf("reading the gateway's keys: %w", err)
 	}
 	defer func() { _ = response.Body.Close() }()
 	content, err := io.ReadAll(io.LimitReader(response.Body, handshake.MaxWellKnownBytes))
 	if err != nil {
-		return nil, fmt.Errorf("the gateway's keys: %w", err)
+		return nil, fmt.Errorf("reading the gateway's keys: %w", err)
 	}
 	var document handshake.WellKnown
 	if err := json.Unmarshal(content, &document); err != nil || len(document.Keys) == 0 {
@@ -104,25 +105,25 @@ func (d Door) published(ctx context.Context) ([]string, error) {
 	return keys, nil
 }
 
-// client of the gateway through this door.
-func (d Door) client() (*login.Client, error) {
-	return login.New(login.Options{BaseURL: d.Audience, PinnedKeys: d.Keys, HTTPClient: d.HTTP, Version: "harness"})
+// client returns a login client for the gateway.
+func (d Gateway) client() (*login.Client, error) {
+	return login.New(login.Options{BaseURL: d.Audience, PinnedKeys: d.Keys, HTTPClient: d.HTTP, Version: "environment"})
 }
 
-// Person is a user with one device, logged in.
-type Person struct {
+// User is a test user with one enrolled device and its session.
+type User struct {
 	UserID  string
 	Device  login.Device
 	Session *login.Session
 }
 
-// Enrol makes a key for a new device, registers it with a one-time code, and logs it in.
-func (d Door) Enrol(ctx context.Context, user, code string) (*Person, error) {
+// Enrol generates a key for a new device, enrols the device with a one-time code, and logs it in.
+func (d Gateway) Enrol(ctx context.Context, user, code string) (*User, error) {
 	key, err := login.GenerateKey()
 	if err != nil {
 		return nil, err
 	}
-	p := &Person{UserID: user, Device: login.Device{Key: key, PlatformID: platform, Name: user + "'s device"}}
+	p := &User{UserID: user, Device: login.Device{Key: key, PlatformID: platform, Name: user + "'s device"}}
 	c, err := d.client()
 	if err != nil {
 		return nil, err
@@ -133,8 +134,8 @@ func (d Door) Enrol(ctx context.Context, user, code string) (*Person, error) {
 	return p, nil
 }
 
-// Login logs a person's device in again, by the key alone.
-func (d Door) Login(ctx context.Context, p *Person) (*login.Session, error) {
+// Login logs a user's device in again, with its key alone.
+func (d Gateway) Login(ctx context.Context, p *User) (*login.Session, error) {
 	c, err := d.client()
 	if err != nil {
 		return nil, err
@@ -146,13 +147,13 @@ func (d Door) Login(ctx context.Context, p *Person) (*login.Session, error) {
 	return session, nil
 }
 
-// As is a caller at this door with a person's session, wherever that was made.
-func (d Door) As(p *Person) chat.User {
+// As returns a caller at this pod with the user's session. The session may have been created at another pod.
+func (d Gateway) As(p *User) chat.User {
 	return chat.User{URL: d.Audience, Client: d.HTTP, Token: p.Session.Token()}
 }
 
-// Open opens a person's socket with a ticket for one.
-func (d Door) Open(ctx context.Context, p *Person) (*chat.Socket, error) {
+// Open requests a ticket and opens the user's socket with it.
+func (d Gateway) Open(ctx context.Context, p *User) (*chat.Socket, error) {
 	var ticket struct {
 		Ticket string `json:"ticket"`
 	}
@@ -168,8 +169,8 @@ func (d Door) Open(ctx context.Context, p *Person) (*chat.Socket, error) {
 	})
 }
 
-// NewPerson issues a code as an administrator and enrols a device with it.
-func (d Door) NewPerson(ctx context.Context, admin chat.Admin, user string) (*Person, error) {
+// NewUser issues an enrolment code as an administrator and enrols a device with it.
+func (d Gateway) NewUser(ctx context.Context, admin chat.Admin, user string) (*User, error) {
 	code, err := admin.IssueCode(ctx, user)
 	if err != nil {
 		return nil, err
