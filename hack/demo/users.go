@@ -14,9 +14,9 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// enrol brings alice and bob in: a code each, a key that never leaves their device, a session.
+// enrol enrols alice and bob: an enrolment code each, a key that never leaves the device, a session.
 func (s *demo) enrol(ctx context.Context) error {
-	// The ways to the gateway are used by later steps: they stay open until the demo ends.
+	// Later steps use the port-forwards to the gateway: they stay open until the demo ends.
 	var err error
 	if s.admin, err = s.Admin(ctx, s.stack); err != nil {
 		return err
@@ -33,7 +33,7 @@ func (s *demo) enrol(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		s.Journal.Say("POST %s: a code for %s, good once, for %s", wire.PathAdminIssueCode, user.name, time.Until(code.Expires).Round(time.Second))
+		s.Journal.Say("POST %s: a single-use code for %s, valid for %s", wire.PathAdminIssueCode, user.name, time.Until(code.Expires).Round(time.Second))
 		start := time.Now()
 		if *user.into, err = gateway.Enrol(ctx, user.name, code.Code); err != nil {
 			return err
@@ -41,7 +41,7 @@ func (s *demo) enrol(ctx context.Context) error {
 		session := (*user.into).Session
 		s.Journal.Say("%s enrols at %s by Noise_XKpsk3, in %s: device %s, session %s", user.name, gateway.Pod, rounded(time.Since(start)), session.DeviceID, session.ID)
 		if _, err := gateway.Enrol(ctx, user.name, code.Code); err == nil {
-			return fmt.Errorf("the code of %s was good twice", user.name)
+			return fmt.Errorf("enrolment code of %s was accepted twice", user.name)
 		}
 	}
 	start := time.Now()
@@ -49,23 +49,23 @@ func (s *demo) enrol(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.Journal.Say("each code a second time, with another key: refused")
-	s.Journal.Say("alice logs in again by Noise_XK, with her key alone, in %s: session %s", rounded(time.Since(start)), session.ID)
+	s.Journal.Say("each code used a second time, with another key: refused")
+	s.Journal.Say("alice logs in again by Noise_XK, with the device's key alone, in %s: session %s", rounded(time.Since(start)), session.ID)
 	s.alice.Session = session
 	for _, gateway := range s.gateways {
 		profiles, err := gateway.As(s.alice).Profiles(ctx, alice, bob)
 		if err != nil {
 			return err
 		}
-		s.Journal.Say("POST %s/user/get_users_info as alice at %s: OpenIM knows %d of 2", wire.UserPrefix, gateway.Pod, len(profiles))
+		s.Journal.Say("POST %s/user/get_users_info as alice at %s: %d of 2 profiles", wire.UserPrefix, gateway.Pod, len(profiles))
 		if len(profiles) != 2 {
-			return fmt.Errorf("OpenIM knows %d of alice and bob", len(profiles))
+			return fmt.Errorf("OpenIM returned %d profiles of alice and bob", len(profiles))
 		}
 	}
 	return nil
 }
 
-// openSockets opens both sockets: alice's and bob's at different replicas, when there are two.
+// openSockets opens both sockets, at different replicas if there are two.
 func (s *demo) openSockets(ctx context.Context) (err error) {
 	if s.bobSocket, err = s.gateways[len(s.gateways)-1].Open(ctx, s.bob); err != nil {
 		return err
@@ -73,17 +73,17 @@ func (s *demo) openSockets(ctx context.Context) (err error) {
 	if s.aliceSocket, err = s.gateways[0].Open(ctx, s.alice); err != nil {
 		return err
 	}
-	s.Journal.Say("bob's socket is at %s, alice's at %s: each opened with a ticket that is good once, for 30 seconds", s.gateways[len(s.gateways)-1].Pod, s.gateways[0].Pod)
+	s.Journal.Say("bob's socket is at %s, alice's at %s: each opened with a single-use ticket, valid for 30 seconds", s.gateways[len(s.gateways)-1].Pod, s.gateways[0].Pod)
 	return nil
 }
 
-// carol is a user whom alice has nothing to do with.
+// carol is a user who has no conversation with alice.
 const carol = "carol"
 
-// forgeFrames sends frames that no honest client sends.
+// forgeFrames sends frames in another user's name and for another user's conversation, and checks the refusals and their audit events.
 func (s *demo) forgeFrames(ctx context.Context) error {
 	for _, try := range []struct {
-		what string
+		name string
 		do   func(context.Context) (frame.Reply, error)
 		seen func(setup.AuditEvent) bool
 	}{
@@ -113,59 +113,59 @@ func (s *demo) forgeFrames(ctx context.Context) error {
 			return err
 		}
 		if reply.ErrCode == 0 {
-			return fmt.Errorf("%s: the gateway let it through", try.what)
+			return fmt.Errorf("sending %s: the gateway accepted the frame", try.name)
 		}
-		s.Journal.Say("%-41s errCode %d  %s", try.what, reply.ErrCode, reply.ErrMsg)
+		s.Journal.Say("%-41s errCode %d  %s", try.name, reply.ErrCode, reply.ErrMsg)
 		var after []setup.AuditEvent
 		err = wait.PollUntilContextTimeout(ctx, pollInterval, recordTimeout, true, func(ctx context.Context) (bool, error) {
 			after, err = s.refusedFrames(ctx, try.seen)
-			return len(after) > len(before), err // nobody waits for the trail: an event is written some milliseconds after its reply
+			return len(after) > len(before), err // an event is written some milliseconds after the reply
 		})
 		if err != nil || len(after) != len(before)+1 {
-			return fmt.Errorf("%s: %d events in the audit trail before, %d after", try.what, len(before), len(after))
+			return fmt.Errorf("sending %s: %d events in the audit log before, %d after", try.name, len(before), len(after))
 		}
 		s.Journal.Say("  %s", after[len(after)-1].Line)
 	}
 	if !s.aliceSocket.Alive() {
-		return fmt.Errorf("alice's socket was ended for it")
+		return fmt.Errorf("alice's socket was closed after refused frames")
 	}
-	trail, err := s.ReadAuditLog(ctx, s.stack)
+	log, err := s.ReadAuditLog(ctx, s.stack)
 	if err != nil {
 		return err
 	}
-	events, err := trail.Verify()
+	events, err := log.Verify()
 	if err != nil {
 		return err
 	}
-	s.Journal.Say("wrapper audit verify: %d events of %d replicas, every chain whole", events, len(trail.Logs()))
+	s.Journal.Say("wrapper audit verify: %d events of %d replicas, every chain valid", events, len(log.Logs()))
 	return nil
 }
 
-// recordTimeout is how long an event may take into the pod's log.
+// recordTimeout bounds how long an event may take to appear in the pod's log.
 const recordTimeout = 5 * time.Second
 
-// refusedFrames are alice's, as the trail has them.
+// refusedFrames returns the audit events of alice's refused frames.
 func (s *demo) refusedFrames(ctx context.Context, of func(setup.AuditEvent) bool) ([]setup.AuditEvent, error) {
-	trail, err := s.ReadAuditLog(ctx, s.stack)
+	log, err := s.ReadAuditLog(ctx, s.stack)
 	if err != nil {
 		return nil, err
 	}
-	return trail.Find(func(e setup.AuditEvent) bool { return e.UserID == alice && e.Verdict == "refused" && of(e) }), nil
+	return log.Find(func(e setup.AuditEvent) bool { return e.UserID == alice && e.Verdict == "refused" && of(e) }), nil
 }
 
-// revocationLimit is how long a revocation may take to be felt everywhere.
+// revocationLimit bounds how long a revocation may take to have effect at every replica.
 const revocationLimit = time.Second
 
-// revoke ends bob's device. His socket and his session are held by another replica than the one that is told.
+// revoke revokes bob's device. bob's socket is at another replica than the one that receives the call.
 func (s *demo) revoke(ctx context.Context) error {
 	start := time.Now()
 	if err := s.admin.RevokeDevice(ctx, bob, s.bob.Session.DeviceID); err != nil {
 		return err
 	}
 	answered := time.Since(start)
-	patience, cancel := context.WithTimeout(ctx, 10*revocationLimit)
+	waiting, cancel := context.WithTimeout(ctx, 10*revocationLimit)
 	defer cancel()
-	end, err := s.bobSocket.Ended(patience)
+	end, err := s.bobSocket.Ended(waiting)
 	if err != nil {
 		return err
 	}
@@ -173,7 +173,7 @@ func (s *demo) revoke(ctx context.Context) error {
 	s.Journal.Say("POST %s: answered after %s", wire.PathAdminRevokeDevices, rounded(answered))
 	s.Journal.Say("bob's socket is closed %s after the call began: %s", rounded(took), end)
 	if took > revocationLimit {
-		return fmt.Errorf("bob's socket stayed open for %s", took)
+		return fmt.Errorf("closing bob's socket took %s", took)
 	}
 	for _, gateway := range s.gateways {
 		reply, err := gateway.As(s.bob).Who(ctx)
@@ -186,16 +186,16 @@ func (s *demo) revoke(ctx context.Context) error {
 		s.Journal.Say("bob's session at %s: %s", gateway.Pod, reply)
 	}
 	if _, err := s.gateways[0].Login(ctx, s.bob); err == nil {
-		return fmt.Errorf("bob's device logged in again")
+		return fmt.Errorf("bob's revoked device logged in again")
 	}
-	s.Journal.Say("bob's device logs in: refused. Alice's socket is %s", map[bool]string{true: "open", false: "closed"}[s.aliceSocket.Alive()])
+	s.Journal.Say("bob's device logs in again: refused. alice's socket is %s", map[bool]string{true: "open", false: "closed"}[s.aliceSocket.Alive()])
 	if !s.aliceSocket.Alive() {
-		return fmt.Errorf("alice's socket was closed, too")
+		return fmt.Errorf("alice's socket was closed by the revocation of bob's device")
 	}
 	return nil
 }
 
-// codeRevoked is OpenIM's errCode of a token that was taken back: its SDKs call it kicked offline.
+// codeRevoked is OpenIM's errCode of a revoked token. Its SDKs report the user as kicked offline.
 const codeRevoked = 1506
 
 func rounded(d time.Duration) time.Duration { return d.Round(time.Millisecond) }

@@ -79,18 +79,30 @@ func identityFile() (string, error) {
 	return filepath.Join(cache, "demo", "identity.json"), err
 }
 
-// Up runs all steps until the operator runs. The caller then applies a stack.
-func (e *Environment) Up(ctx context.Context) error {
-	for _, step := range []struct {
-		title string
-		do    func(context.Context) error
-	}{
+// Step is one step of a run.
+type Step struct {
+	Title string
+	Do    func(context.Context) error
+}
+
+// Steps returns the steps that bring the environment up, until the operator runs.
+func (e *Environment) Steps() []Step {
+	stores := func(ctx context.Context) error { return e.InstallStores(ctx, StoresNamespace) }
+	return []Step{
 		{e.clusterTitle(), e.startCluster},
 		{"images", e.buildImages},
-		{"stores in namespace " + StoresNamespace + ": Kafka, Redis, MongoDB, etcd", func(ctx context.Context) error { return e.InstallStores(ctx, StoresNamespace) }},
+		{"stores in namespace " + StoresNamespace + ": Kafka, Redis, MongoDB, etcd", stores},
 		{"the operator, from config/default", e.installOperator},
-	} {
-		if err := e.Journal.Step(ctx, step.title, step.do); err != nil {
+	}
+}
+
+// Up runs all steps until the operator runs. The caller then applies a stack.
+func (e *Environment) Up(ctx context.Context) error { return e.Run(ctx, e.Steps()) }
+
+// Run runs steps in series and stops at the first error.
+func (e *Environment) Run(ctx context.Context, steps []Step) error {
+	for _, step := range steps {
+		if err := e.Journal.Step(ctx, step.Title, step.Do); err != nil {
 			return err
 		}
 	}

@@ -21,20 +21,20 @@ const (
 	bob   = "bob"
 )
 
-// startTimeout is how long a stack may take to be ready.
+// startTimeout bounds how long a stack may take to become ready.
 const startTimeout = 10 * time.Minute
 
-// demo is the demo: the environment, and the stack in it.
+// demo holds the environment, the stack in it, and what later steps need of earlier ones.
 type demo struct {
 	*setup.Environment
 	stack *v1alpha1.OpenIMStack
 	admin chat.Admin
-	// gateways are the users' port of each replica of the gateway. What is done at one holds at all.
+	// gateways are port-forwards to the users' listener of each replica. An effect at one replica holds at all of them.
 	gateways []setup.Gateway
-	// alice and bob, once they are logged in, and their sockets.
+	// alice and bob are the users, once they are logged in. Their sockets follow.
 	alice, bob             *setup.User
 	aliceSocket, bobSocket *chat.Socket
-	// audited is the audit's report, for the end.
+	// audited is the audit's report, which the last step prints.
 	audited audit.Report
 }
 
@@ -42,25 +42,22 @@ func (s *demo) run(ctx context.Context) error {
 	if err := s.Up(ctx); err != nil {
 		return err
 	}
-	for _, step := range []struct {
-		title string
-		do    func(context.Context) error
-	}{
-		{"one OpenIMStack: kubectl apply -f config/samples/demo.yaml", s.startStack},
-		{"an administrator hands out two codes; alice and bob enrol with them and log in by Diffie-Hellman", s.enrol},
-		{"bob holds a socket; alice writes to him over hers; where the message goes", s.message},
-		{"alice writes as somebody else, and reads what is not hers: refused, and on record", s.forgeFrames},
-		{"bob's device is revoked", s.revoke},
-		{"what the administrators' door refuses", s.refusals},
-		{"who reaches what: every cell a real connection attempt", s.truthTable},
-		{"the doors of the stores, which the stack's policies do not cover", s.stores},
-		{"what an auditor gets", s.verdict},
-	} {
-		if err := s.Journal.Step(ctx, step.title, step.do); err != nil {
-			return err
-		}
+	return s.Run(ctx, s.steps())
+}
+
+// steps returns the steps of the demo itself, which follow those of the environment.
+func (s *demo) steps() []setup.Step {
+	return []setup.Step{
+		{Title: "one OpenIMStack: kubectl apply -f config/samples/demo.yaml", Do: s.startStack},
+		{Title: "an administrator issues two enrolment codes; alice and bob enrol their devices and log in by Diffie-Hellman", Do: s.enrol},
+		{Title: "alice sends bob a message, socket to socket; where the message is observed", Do: s.message},
+		{Title: "alice sends in bob's name and reads a conversation of others: refused and recorded", Do: s.forgeFrames},
+		{Title: "an administrator revokes bob's device", Do: s.revoke},
+		{Title: "what the administrators' listener refuses", Do: s.refusals},
+		{Title: "the truth table: each cell is a real connection attempt", Do: s.truthTable},
+		{Title: "the stores, which the stack's policies do not cover", Do: s.stores},
+		{Title: "the operator's probe and the audit", Do: s.verdict},
 	}
-	return nil
 }
 
 func (s *demo) startStack(ctx context.Context) error {
@@ -99,25 +96,25 @@ func (s *demo) refusals(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, try := range []struct {
-		what, route, token string
-		want               int
+	for _, call := range []struct {
+		name, route, token string
+		status             int
 	}{
 		{"no token", chat.GetUsers, "", http.StatusUnauthorized},
 		{"a token for another audience", chat.GetUsers, elsewhere, http.StatusUnauthorized},
-		{"a token signed by a stranger's key", chat.GetUsers, forged, http.StatusUnauthorized},
+		{"a token signed by an unknown key", chat.GetUsers, forged, http.StatusUnauthorized},
 		{"a token without the administrators' role", chat.GetUsers, nobody, http.StatusForbidden},
 		{"a route that is not in the table", "/user/no_such_route", s.admin.Token, http.StatusNotFound},
-		{"OpenIM's own way to its admin token", "/auth/get_admin_token", s.admin.Token, http.StatusForbidden},
+		{"OpenIM's own route to its admin token", "/auth/get_admin_token", s.admin.Token, http.StatusForbidden},
 	} {
-		reply, err := chat.Admin{Address: s.admin.Address, Token: try.token}.Post(ctx, try.route, map[string]any{})
+		reply, err := chat.Admin{Address: s.admin.Address, Token: call.token}.Post(ctx, call.route, map[string]any{})
 		if err != nil {
-			return fmt.Errorf("%s: %w", try.what, err)
+			return fmt.Errorf("calling with %s: %w", call.name, err)
 		}
-		if reply.Status != try.want || reply.Code == 0 {
-			return fmt.Errorf("%s: POST %s answered %s, expected HTTP %d", try.what, try.route, reply, try.want)
+		if reply.Status != call.status || reply.Code == 0 {
+			return fmt.Errorf("calling with %s: POST %s answered %s, expected HTTP %d", call.name, call.route, reply, call.status)
 		}
-		s.Journal.Say("%-41s HTTP %d  %s", try.what, reply.Status, reply.Message)
+		s.Journal.Say("%-41s HTTP %d  %s", call.name, reply.Status, reply.Message)
 	}
 	return nil
 }

@@ -20,10 +20,10 @@ import (
 	"github.com/openimstack/openim-operator/openim"
 )
 
-// storeTimeout is the time for one connection to a store, the resolving of its name included.
+// storeTimeout bounds one connection attempt to a store, including the resolution of its name.
 const storeTimeout = 3 * time.Second
 
-// Sources that the table shows; the full matrix has all of the stack's components besides.
+// columns lists the sources that the table shows. The full truth table has all components of the stack besides.
 var columns = []truthtable.Column{
 	{Source: setup.Intruder, Heading: setup.Intruder},
 	{Source: setup.Outsider, Heading: setup.Outsider},
@@ -47,9 +47,9 @@ func (s *demo) truthTable(ctx context.Context) error {
 	}
 	s.Journal.Say("%s: a pod in the stack's own namespace %s; %s: a pod in namespace %s; gateway, backend, %s: the stack's real pods.",
 		setup.Intruder, s.stack.Namespace, setup.Outsider, setup.IntruderNamespace, openim.RPCFriend)
-	s.Journal.Say("listens: the port answers inside its own pod. A cell that is not as expected reads OPEN!=shut: observed, then expected.\n")
+	s.Journal.Say("listens: the port answers inside its own pod. A cell that is not as expected shows OPEN!=shut: observed, then expected.\n")
 	s.Journal.Say("%s", report.Table(columns))
-	s.Journal.Say("full matrix: %s", report.Count())
+	s.Journal.Say("full truth table: %s", report.Count())
 	if faults := report.Faults(); len(faults) > 0 {
 		const most = 20
 		return fmt.Errorf("%d cells are not as expected:\n  %s", len(faults), strings.Join(faults[:min(len(faults), most)], "\n  "))
@@ -57,11 +57,11 @@ func (s *demo) truthTable(ctx context.Context) error {
 	return nil
 }
 
-// impostor is a pod elsewhere that carries the labels of the stack's pods, as anybody may who can make pods.
+// impostor is a pod in another namespace with the labels of the gateway's pods. Any user who may create pods can create such a pod.
 const impostor = "impostor"
 
-// stores names what the stack's policies do not cover, and observes it: by strangers, and by the gateway, which a stranger may have
-// broken into.
+// stores observes the stores, which the stack's policies do not cover: from intruders, and from the gateway, which an attacker may have
+// compromised.
 func (s *demo) stores(ctx context.Context) error {
 	d := s.stack.Spec.Dependencies
 	var addresses []string
@@ -77,9 +77,9 @@ func (s *demo) stores(ctx context.Context) error {
 	}
 	component, _ := graph.Lookup(v1alpha1.ComponentGateway)
 	probes := []struct {
-		name  string
-		place func() (kube.Container, error)
-		// reaches are the stores that it must reach.
+		name      string
+		container func() (kube.Container, error)
+		// reaches lists the stores that the container must reach.
 		reaches []v1alpha1.Address
 	}{
 		{setup.Outsider, s.outsidePod(ctx, setup.Outsider, nil), nil},
@@ -88,7 +88,7 @@ func (s *demo) stores(ctx context.Context) error {
 	}
 	var wrong []string
 	for _, from := range probes {
-		container, err := from.place()
+		container, err := from.container()
 		if err != nil {
 			return err
 		}
@@ -104,12 +104,12 @@ func (s *demo) stores(ctx context.Context) error {
 		}
 	}
 	if len(wrong) > 0 {
-		return fmt.Errorf("not as expected:\n  %s", strings.Join(wrong, "\n  "))
+		return fmt.Errorf("connections to stores are not as expected:\n  %s", strings.Join(wrong, "\n  "))
 	}
-	s.Journal.Say("The stores are not the stack's: its policies cover only who leaves for them. What stands at their own door here are the")
-	s.Journal.Say("NetworkPolicies of hack/infra: they let in pods of namespaces that carry %s=%s, each to the store it needs.", infra.AllowedLabel, infra.Allowed)
-	s.Journal.Say("The impostor carries every label of the gateway's pods; its namespace does not carry that one. Who may label namespaces, or make")
-	s.Journal.Say("pods in one that is labelled, is let in.")
+	s.Journal.Say("The stores are not part of the stack: its policies cover only its own egress. The stores' ingress is restricted here by the")
+	s.Journal.Say("NetworkPolicies of hack/infra: they admit pods of namespaces with the label %s=%s, each to the store that it needs.", infra.AllowedLabel, infra.Allowed)
+	s.Journal.Say("The impostor carries every label of the gateway's pods, but its namespace does not carry that label. A user who may label namespaces,")
+	s.Journal.Say("or create pods in a labelled namespace, gets through.")
 	return nil
 }
 
@@ -119,7 +119,7 @@ func (s *demo) outsidePod(ctx context.Context, name string, labels map[string]st
 	}
 }
 
-// gatewayContainer is inside a pod of the gateway.
+// gatewayContainer injects the prober into a pod of the gateway.
 func (s *demo) gatewayContainer(ctx context.Context) (kube.Container, error) {
 	return s.Inside(ctx, client.ObjectKeyFromObject(s.stack), v1alpha1.ComponentGateway)
 }
