@@ -62,15 +62,15 @@ func exceptions() {
 		report := observeParties(ctx, own)
 		Expect(report.Faults()).To(BeEmpty())
 		AddReportEntry("matrix", report.Count().String())
-		Expect(gateways(ctx)).To(BeEmpty(), "the operator's own are gone")
+		Expect(gatewayPods(ctx)).To(BeEmpty(), "the operator's own are gone")
 		told(ctx, graph.ExceptionOwnWrapper)
 	}, SpecTimeout(10*time.Minute))
 
 	It("finds its users' devices when it changes back", func(ctx SpecContext) {
 		for _, name := range []string{alice, bob} {
-			session, err := doors(ctx)[0].Login(ctx, people[name])
+			session, err := gateways(ctx)[0].Login(ctx, users[name])
 			Expect(err).NotTo(HaveOccurred())
-			people[name].Session = session
+			users[name].Session = session
 		}
 		deliver(ctx, "back again")
 		told(ctx)
@@ -91,8 +91,8 @@ func restore(ctx SpecContext) {
 	apply(ctx, stack)
 }
 
-// stranger puts a pod outside the stack which the peers of its name select.
-func stranger(ctx context.Context, name string) kube.Container {
+// intruderIn puts a pod outside the stack which the peers of its name select.
+func intruderIn(ctx context.Context, name string) kube.Container {
 	GinkgoHelper()
 	container, err := environment.EnsureIntruder(ctx, types.NamespacedName{Namespace: setup.IntruderNamespace, Name: name}, map[string]string{called: name})
 	Expect(err).NotTo(HaveOccurred())
@@ -123,16 +123,16 @@ func observeParties(ctx context.Context, s *v1alpha1.OpenIMStack) truthtable.Rep
 		if !slices.Contains(rows, name) {
 			row = graph.Intruder
 		}
-		o.ExtraSources = append(o.ExtraSources, truthtable.ExtraSource{Name: name, Container: stranger(ctx, name), Row: row})
+		o.ExtraSources = append(o.ExtraSources, truthtable.ExtraSource{Name: name, Container: intruderIn(ctx, name), Row: row})
 	}
 	report, err := o.Observe(ctx, stackGraph.Table(rows))
 	Expect(err).NotTo(HaveOccurred())
 	return report
 }
 
-// leaves tells whether a component reaches the vendor.
+// leaves reports whether a component reaches the vendor.
 func leaves(ctx context.Context, component openim.Name) (bool, error) {
-	container := stranger(ctx, vendor)
+	container := intruderIn(ctx, vendor)
 	to := &corev1.Pod{}
 	if err := environment.Cluster.Get(ctx, types.NamespacedName{Namespace: container.Namespace, Name: container.Pod}, to); err != nil {
 		return false, err

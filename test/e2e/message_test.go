@@ -72,9 +72,9 @@ func claims() identity.Claims {
 
 func forged() string {
 	GinkgoHelper()
-	stranger, err := identity.New()
+	otherProvider, err := identity.New()
 	Expect(err).NotTo(HaveOccurred())
-	token, err := stranger.Token(claims())
+	token, err := otherProvider.Token(claims())
 	Expect(err).NotTo(HaveOccurred())
 	return token
 }

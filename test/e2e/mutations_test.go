@@ -119,13 +119,13 @@ func (m mutation) isNoticed(ctx SpecContext, slowest map[string]time.Duration) {
 	replace(ctx, m.whole)
 }
 
-// passes tells whether the connection is open, by a real attempt.
+// passes reports whether the connection is open, by a real attempt.
 func (m mutation) passes(ctx context.Context) (bool, error) {
 	container := kube.Container{Namespace: m.edge.From.Namespace, Pod: m.edge.From.Name, Container: kube.Prober}
 	return reaches(ctx, container, m.edge.Address())
 }
 
-// reaches tells whether an address is open from a place, by a real attempt.
+// reaches reports whether an address is open from a place, by a real attempt.
 func reaches(ctx context.Context, from kube.Container, address string) (bool, error) {
 	results, err := environment.Cluster.Probe(ctx, from, dial, address)
 	if err != nil {
@@ -134,7 +134,7 @@ func reaches(ctx context.Context, from kube.Container, address string) (bool, er
 	return results[0].Result == probe.Open, nil
 }
 
-// auditNames tells whether an audit of what is live has a finding on a policy of the stack.
+// auditNames reports whether an audit of what is live has a finding on a policy of the stack.
 func auditNames(ctx SpecContext, policy string) bool {
 	GinkgoHelper()
 	for _, f := range audited(ctx).Findings {

@@ -142,12 +142,12 @@ func seated(ctx SpecContext, s *v1alpha1.OpenIMStack) *side {
 	Expect(err).NotTo(HaveOccurred())
 	made.before, err = a.NewestSeq(ctx, listener, chat.Conversation(speaker, listener))
 	Expect(err).NotTo(HaveOccurred())
-	doors, err := environment.Gateways(ctx, s)
+	gateways, err := environment.Gateways(ctx, s)
 	Expect(err).NotTo(HaveOccurred())
 	for name, socket := range map[string]**chat.Socket{speaker: &made.from, listener: &made.to} {
-		p, err := doors[0].NewUser(ctx, a, name)
+		p, err := gateways[0].NewUser(ctx, a, name)
 		Expect(err).NotTo(HaveOccurred())
-		*socket, err = doors[0].Open(ctx, p)
+		*socket, err = gateways[0].Open(ctx, p)
 		Expect(err).NotTo(HaveOccurred())
 		DeferCleanup((*socket).Close)
 	}

@@ -123,7 +123,7 @@ func noSecretsElsewhere(ctx SpecContext) {
 				Expect(bytes.Contains(text, bytes.TrimSpace(value))).To(BeFalse(), "%s holds the value of Secret %s, key %s", container, secret.Name, key)
 			}
 		}
-		for name, user := range people {
+		for name, user := range users {
 			Expect(bytes.Contains(text, []byte(user.Session.Token()))).To(BeFalse(), "%s holds the session of %s", container, name)
 		}
 		Expect(string(text)).NotTo(MatchRegexp(`eyJ[A-Za-z0-9_-]{8,}\.eyJ`), "%s holds a token", container)

@@ -64,7 +64,7 @@ var _ = Describe("A sealed OpenIM", Ordered, ContinueOnFailure, func() {
 	}, NodeTimeout(2*time.Minute))
 
 	message()
-	users()
+	userSpecs()
 	sealed()
 	rest()
 	healing()

@@ -13,10 +13,10 @@ import (
 type fault struct {
 	// name of the test, what is down, and how, for the page.
 	name, what, how string
-	// door is the replica that is asked.
-	door int
+	// gateway is the replica that is asked.
+	gateway int
 	// begin and finish make it and end it. finish returns when the part is there again.
-	begin, finish func(context.Context, *stage) error
+	begin, finish func(context.Context, *testEnv) error
 	// wants are what is not as usual. Who is not among them sees what he always sees, within quick.
 	wants []want
 	// more are probes that only this fault has.
@@ -57,19 +57,19 @@ const (
 )
 
 // killed and frozen make a fault of some parts.
-func killed(parts ...string) (begin, finish func(context.Context, *stage) error) {
-	return each(parts, func(_ context.Context, s *stage, part string) error { return s.Kill(part) }),
-		each(parts, func(ctx context.Context, s *stage, part string) error { return s.Start(ctx, part) })
+func killed(parts ...string) (begin, finish func(context.Context, *testEnv) error) {
+	return each(parts, func(_ context.Context, s *testEnv, part string) error { return s.Kill(part) }),
+		each(parts, func(ctx context.Context, s *testEnv, part string) error { return s.Start(ctx, part) })
 }
 
-func frozen(parts ...string) (begin, finish func(context.Context, *stage) error) {
-	return each(parts, func(_ context.Context, s *stage, part string) error { return s.Freeze(part) }),
-		each(parts, func(_ context.Context, s *stage, part string) error { return s.Thaw(part) })
+func frozen(parts ...string) (begin, finish func(context.Context, *testEnv) error) {
+	return each(parts, func(_ context.Context, s *testEnv, part string) error { return s.Freeze(part) }),
+		each(parts, func(_ context.Context, s *testEnv, part string) error { return s.Thaw(part) })
 }
 
 // restarted ends parts whatever their state, and starts them.
-func restarted(parts ...string) (finish func(context.Context, *stage) error) {
-	return each(parts, func(ctx context.Context, s *stage, part string) error {
+func restarted(parts ...string) (finish func(context.Context, *testEnv) error) {
+	return each(parts, func(ctx context.Context, s *testEnv, part string) error {
 		if err := s.Kill(part); err != nil {
 			return err
 		}
@@ -77,8 +77,8 @@ func restarted(parts ...string) (finish func(context.Context, *stage) error) {
 	})
 }
 
-func each(parts []string, do func(context.Context, *stage, string) error) func(context.Context, *stage) error {
-	return func(ctx context.Context, s *stage) error {
+func each(parts []string, do func(context.Context, *testEnv, string) error) func(context.Context, *testEnv) error {
+	return func(ctx context.Context, s *testEnv) error {
 		for _, part := range parts {
 			if err := do(ctx, s, part); err != nil {
 				return err
@@ -89,10 +89,10 @@ func each(parts []string, do func(context.Context, *stage, string) error) func(c
 }
 
 // both is a fault in its two ways.
-func both(name, what string, door int, parts []string, dead, stuck fault) []fault {
-	dead.name, dead.what, dead.how, dead.door = name+"-dead", what, refuses, door
+func both(name, what string, gateway int, parts []string, dead, stuck fault) []fault {
+	dead.name, dead.what, dead.how, dead.gateway = name+"-dead", what, refuses, gateway
 	dead.begin, dead.finish = killed(parts...)
-	stuck.name, stuck.what, stuck.how, stuck.door = name+"-stuck", what, hangs, door
+	stuck.name, stuck.what, stuck.how, stuck.gateway = name+"-stuck", what, hangs, gateway
 	stuck.begin, stuck.finish = frozen(parts...)
 	return []fault{dead, stuck}
 }
@@ -100,8 +100,8 @@ func both(name, what string, door int, parts []string, dead, stuck fault) []faul
 // faults are all of them, in the order of the page.
 func faults() []fault {
 	var all []fault
-	add := func(name, what string, door int, parts []string, dead, stuck fault) {
-		all = append(all, both(name, what, door, parts, dead, stuck)...)
+	add := func(name, what string, gateway int, parts []string, dead, stuck fault) {
+		all = append(all, both(name, what, gateway, parts, dead, stuck)...)
 	}
 	sessionsLost := func(within time.Duration) []want {
 		return []want{
@@ -168,8 +168,8 @@ func faults() []fault {
 			sees(revoke, 2*time.Second, usual))
 	}
 	add("backend", "one of two backends", 0, []string{firstBackend},
-		fault{back: 10 * time.Second, more: []probe{crowd}},
-		fault{back: 10 * time.Second, more: []probe{crowd}, wants: append(met("503", "504"), sees(crowd, 8*time.Second, usual, "some: 504")), note: "whose call meets it waits; in a cluster its readiness takes it out"})
+		fault{back: 10 * time.Second, more: []probe{manyCalls}},
+		fault{back: 10 * time.Second, more: []probe{manyCalls}, wants: append(met("503", "504"), sees(manyCalls, 8*time.Second, usual, "some: 504")), note: "whose call meets it waits; in a cluster its readiness takes it out"})
 	add("gateway", "one of two gateways", 1, []string{firstGateway},
 		fault{back: 10 * time.Second, wants: []want{sees(message, time.Second, cut)}, note: "seen from the other one, with sessions of both; sockets open again there"},
 		fault{back: 10 * time.Second, wants: []want{sees(message, 11*time.Second, silent), sees(revoke, 5*time.Second, unfelt)}, note: "its own sockets hear nothing until it goes on or is replaced; the one that was revoked meanwhile ends then"})
@@ -180,28 +180,28 @@ func faults() []fault {
 // providerFaults are those of the administrators' identity provider.
 func providerFaults() []fault {
 	const what = "the administrators' key provider (JWKS by URL)"
-	up := func(_ context.Context, s *stage) error {
+	up := func(_ context.Context, s *testEnv) error {
 		s.provider.down.Store(false)
 		s.provider.thaw()
 		return nil
 	}
-	down := func(_ context.Context, s *stage) error {
+	down := func(_ context.Context, s *testEnv) error {
 		s.provider.down.Store(true)
 		return nil
 	}
 	return []fault{
 		{
-			name: "jwks-dead", what: what, how: refuses, begin: down, finish: up, back: 5 * time.Second, more: []probe{stranger},
+			name: "jwks-dead", what: what, how: refuses, begin: down, finish: up, back: 5 * time.Second, more: []probe{unknownToken},
 			note: "keys that were fetched are used for 24 h",
 		}, {
-			name: "jwks-stuck", what: what, how: hangs, finish: up, back: 5 * time.Second, more: []probe{stranger},
-			begin: func(_ context.Context, s *stage) error { s.provider.freeze(); return nil },
+			name: "jwks-stuck", what: what, how: hangs, finish: up, back: 5 * time.Second, more: []probe{unknownToken},
+			begin: func(_ context.Context, s *testEnv) error { s.provider.freeze(); return nil },
 		}, {
-			name: "jwks-start", what: what, how: "fails while a gateway starts", door: 1, finish: up, back: 32 * time.Second,
+			name: "jwks-start", what: what, how: "fails while a gateway starts", gateway: 1, finish: up, back: 32 * time.Second,
 			undelivered: true, // bob's socket was at the gateway that was restarted: he pulls
 			wants:       []want{sees(openSocket, quick, cut), sees(message, 6*time.Second, unheard), sees(administer, quick, "401", "503"), sees(oneTimeCode, quick, "401", "503"), sees(revoke, quick, "401", "503")},
 			note:        "users are served; administrators at this gateway are not, until a fetch has succeeded (tried after 1, 2, 4, 8, 16, 30 s)",
-			begin: func(ctx context.Context, s *stage) error {
+			begin: func(ctx context.Context, s *testEnv) error {
 				_ = down(ctx, s)
 				return restarted(secondGateway)(ctx, s)
 			},

@@ -35,36 +35,36 @@ type probe struct {
 	usual string
 	// good says that it is done with a session that holds: whatever is down, such a session is never answered as one that does not.
 	good bool
-	do   func(context.Context, *scene) string
+	do   func(context.Context, *fixture) string
 }
 
 // What is done in each case, all at once.
 var probes = []probe{call, who, unseen, strange, ended, login, enrol, ticket, spent, openSocket, newSocket, message, oneTimeCode, revoke, administer}
 
 var (
-	call = probe{"a user's call", usual, true, func(ctx context.Context, s *scene) string {
-		return s.read(ctx, s.door, s.alice.id, s.alice.session.Token()).String()
+	call = probe{"a user's call", usual, true, func(ctx context.Context, s *fixture) string {
+		return s.read(ctx, s.gateway, s.alice.id, s.alice.session.Token()).String()
 	}}
-	who = probe{"a question that the gateway answers itself", usual, true, func(ctx context.Context, s *scene) string {
-		return s.who(ctx, s.door, s.alice.session.Token()).String()
+	who = probe{"a question that the gateway answers itself", usual, true, func(ctx context.Context, s *fixture) string {
+		return s.who(ctx, s.gateway, s.alice.session.Token()).String()
 	}}
-	unseen = probe{"a call with a session that this gateway has not seen yet", usual, true, func(ctx context.Context, s *scene) string {
-		return s.who(ctx, s.door, s.unseen.Token()).String()
+	unseen = probe{"a call with a session that this gateway has not seen yet", usual, true, func(ctx context.Context, s *fixture) string {
+		return s.who(ctx, s.gateway, s.unseen.Token()).String()
 	}}
-	strange = probe{"a call with a token that was never given", code(wire.CodeTokenNotExist), false, func(ctx context.Context, s *scene) string {
+	strange = probe{"a call with a token that was never given", code(wire.CodeTokenNotExist), false, func(ctx context.Context, s *fixture) string {
 		token := s.alice.session.Token()
 		at := strings.LastIndexByte(token, '.') + 1
-		return s.read(ctx, s.door, s.alice.id, token[:at]+strings.Repeat("A", len(token)-at)).String()
+		return s.read(ctx, s.gateway, s.alice.id, token[:at]+strings.Repeat("A", len(token)-at)).String()
 	}}
-	ended = probe{"a call with a session that was revoked", code(wire.CodeTokenKicked), false, func(ctx context.Context, s *scene) string {
-		return s.read(ctx, s.door, s.carol.id, s.ended.Token()).String()
+	ended = probe{"a call with a session that was revoked", code(wire.CodeTokenKicked), false, func(ctx context.Context, s *fixture) string {
+		return s.read(ctx, s.gateway, s.carol.id, s.ended.Token()).String()
 	}}
-	login = probe{"a login", usual, false, func(ctx context.Context, s *scene) string {
-		_, err := s.carol.login(ctx, s.door)
+	login = probe{"a login", usual, false, func(ctx context.Context, s *fixture) string {
+		_, err := s.carol.login(ctx, s.gateway)
 		return answer(err)
 	}}
-	enrol = probe{"an enrolment", usual, false, func(ctx context.Context, s *scene) string {
-		c, err := s.client(s.door)
+	enrol = probe{"an enrolment", usual, false, func(ctx context.Context, s *fixture) string {
+		c, err := s.client(s.gateway)
 		if err != nil {
 			return err.Error()
 		}
@@ -75,32 +75,32 @@ var (
 		_, err = c.Enrol(ctx, s.code.Code, device)
 		return answer(err)
 	}}
-	ticket = probe{"a ticket", usual, true, func(ctx context.Context, s *scene) string {
-		_, r := s.cast.ticket(ctx, s.door, s.alice.session.Token())
+	ticket = probe{"a ticket", usual, true, func(ctx context.Context, s *fixture) string {
+		_, r := s.cast.ticket(ctx, s.gateway, s.alice.session.Token())
 		return r.String()
 	}}
-	spent = probe{"a socket with a ticket that was used before", code(wire.CodeTokenNotExist), false, func(ctx context.Context, s *scene) string {
+	spent = probe{"a socket with a ticket that was used before", code(wire.CodeTokenNotExist), false, func(ctx context.Context, s *fixture) string {
 		return s.opening(ctx, s.spent)
 	}}
-	newSocket = probe{"a new socket", usual, true, func(ctx context.Context, s *scene) string {
+	newSocket = probe{"a new socket", usual, true, func(ctx context.Context, s *fixture) string {
 		return s.opening(ctx, s.fresh)
 	}}
-	openSocket = probe{"an open socket", stays, true, func(ctx context.Context, s *scene) string {
+	openSocket = probe{"an open socket", stays, true, func(ctx context.Context, s *fixture) string {
 		watched, stop := context.WithTimeout(ctx, watch)
 		defer stop()
 		return closing(s.toBob.Ended(watched))
 	}}
-	message = probe{"a message over an open socket", usual, true, func(ctx context.Context, s *scene) string {
+	message = probe{"a message over an open socket", usual, true, func(ctx context.Context, s *fixture) string {
 		return s.say(ctx)
 	}}
-	oneTimeCode = probe{"an administrator's one-time code", usual, false, func(ctx context.Context, s *scene) string {
+	oneTimeCode = probe{"an administrator's one-time code", usual, false, func(ctx context.Context, s *fixture) string {
 		// For somebody else each time: a user has only so many open codes.
 		return s.adminCall(ctx, wire.PathAdminIssueCode, object{"userID": newID("guest"), "lifetimeSeconds": 60}).String()
 	}}
-	revoke = probe{"an administrator's revocation", usual, false, func(ctx context.Context, s *scene) string {
+	revoke = probe{"an administrator's revocation", usual, false, func(ctx context.Context, s *fixture) string {
 		return s.revocation(ctx)
 	}}
-	administer = probe{"an administrator's call", usual, false, func(ctx context.Context, s *scene) string {
+	administer = probe{"an administrator's call", usual, false, func(ctx context.Context, s *fixture) string {
 		// A user whom nobody has asked for: OpenIM's caches know nothing of him.
 		return s.adminCall(ctx, wire.AdminPrefix+"/user/get_users_info", object{"userIDs": []string{newID("nobody")}}).String()
 	}}
@@ -116,8 +116,8 @@ const (
 )
 
 // opening opens carol's socket with a ticket.
-func (s *scene) opening(ctx context.Context, ticket string) string {
-	socket, err := s.open(ctx, s.door, s.carols, ticket)
+func (s *fixture) opening(ctx context.Context, ticket string) string {
+	socket, err := s.open(ctx, s.gateway, s.carols, ticket)
 	if err != nil {
 		return refusal(err)
 	}
@@ -166,13 +166,13 @@ func (c *cast) say(ctx context.Context) string {
 
 func spoken(number int) string { return fmt.Sprintf("words %d", number) }
 
-func (s *scene) adminCall(ctx context.Context, path string, body any) reply {
+func (s *fixture) adminCall(ctx context.Context, path string, body any) reply {
 	return post(ctx, "http://"+s.admin.Address+path, "", s.admin.Token, body)
 }
 
 // revocation ends all of the victim's sessions. When it was confirmed, his socket must be closed and his session refused by
 // both replicas soon; the victim's socket is at the other replica than the one that was asked.
-func (s *scene) revocation(ctx context.Context) string {
+func (s *fixture) revocation(ctx context.Context) string {
 	r := s.adminCall(ctx, wire.PathAdminRevokeSessions, object{"scope": "user", "id": s.victimID})
 	if !r.ok() {
 		return r.String()
@@ -182,7 +182,7 @@ func (s *scene) revocation(ctx context.Context) string {
 	if _, err := s.toVictim.Ended(felt); err != nil {
 		return unfelt
 	}
-	for _, replica := range []int{s.door, s.other} {
+	for _, replica := range []int{s.gateway, s.other} {
 		if r := s.who(ctx, replica, s.victim.Token()); r.ok() {
 			return unmet
 		}
@@ -190,13 +190,13 @@ func (s *scene) revocation(ctx context.Context) string {
 	return usual
 }
 
-// crowd makes many calls at once, so that each backend gets some of them. A call may fail as one does that met the part that is down,
+// manyCalls makes many calls at once, so that each backend gets some of them. A call may fail as one does that met the part that is down,
 // and in no other way.
-var crowd = probe{"calls, many at once", usual, true, func(ctx context.Context, s *scene) string {
+var manyCalls = probe{"calls, many at once", usual, true, func(ctx context.Context, s *fixture) string {
 	answers := make([]string, 32)
 	var all sync.WaitGroup
 	for i := range answers {
-		all.Go(func() { answers[i] = s.read(ctx, s.door, s.alice.id, s.alice.session.Token()).String() })
+		all.Go(func() { answers[i] = s.read(ctx, s.gateway, s.alice.id, s.alice.session.Token()).String() })
 	}
 	all.Wait()
 	others := slices.DeleteFunc(answers, func(a string) bool { return a == usual })
@@ -212,12 +212,12 @@ var crowd = probe{"calls, many at once", usual, true, func(ctx context.Context, 
 }}
 
 // aloneEnds waits for the end of a socket whose other side has fallen silent.
-var aloneEnds = probe{"an open socket, after a while", stays, true, func(ctx context.Context, s *scene) string {
+var aloneEnds = probe{"an open socket, after a while", stays, true, func(ctx context.Context, s *fixture) string {
 	return closing(s.toBob.Ended(ctx))
 }}
 
-// stranger is an administrator whose token is signed with a key that the provider does not publish.
-var stranger = probe{"a token under a key that is not known", status(http.StatusUnauthorized), false, func(ctx context.Context, s *scene) string {
+// unknownToken is an administrator whose token is signed with a key that the provider does not publish.
+var unknownToken = probe{"a token under a key that is not known", status(http.StatusUnauthorized), false, func(ctx context.Context, s *fixture) string {
 	token, err := forged(s.admin.Token)
 	if err != nil {
 		return err.Error()

@@ -30,7 +30,7 @@ func (a archives) path(name, tag, ref string) string {
 // keyFile is beside each archive and says what it was made of.
 func keyFile(archive string) string { return strings.TrimSuffix(archive, ".tar") + ".key" }
 
-// has says whether the archive is there and was made of the same parts, and notes that it is in use.
+// has reports whether the archive is there and was made of the same parts, and notes that it is in use.
 func (a archives) has(archive, key string) bool {
 	content, err := os.ReadFile(keyFile(archive))
 	if err != nil || string(content) != key {
@@ -101,7 +101,7 @@ func (a archives) prune(results []Result) {
 	}
 }
 
-// belongs says whether an archive's file is of this image: after the name comes a tag, "dev-..." or "v...".
+// belongs reports whether an archive's file is of this image: after the name comes a tag, "dev-..." or "v...".
 func belongs(file, name string) bool {
 	tag := strings.TrimPrefix(file, name+"-")
 	return strings.HasPrefix(tag, "dev-") || strings.HasPrefix(tag, "v")

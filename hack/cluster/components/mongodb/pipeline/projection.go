@@ -49,7 +49,7 @@ func (n *node) add(path []string, leaf *node) error {
 	return nil
 }
 
-// calculates says whether anything at or below the node is calculated.
+// calculates reports whether anything at or below the node is calculated.
 func (n *node) calculates() bool {
 	if n.kind == calculated {
 		return true

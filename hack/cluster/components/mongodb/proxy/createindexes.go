@@ -93,7 +93,7 @@ func (s *session) indexes(ctx context.Context, r request) ([]bson.D, error) {
 	return reply.Cursor.Batch, nil
 }
 
-// among says whether an index is there. One that agrees only in part is refused, as MongoDB does.
+// among reports whether an index is there. One that agrees only in part is refused, as MongoDB does.
 func among(existing []bson.D, index bson.D) (bool, error) {
 	name, key, unique := describe(index)
 	for _, e := range existing {

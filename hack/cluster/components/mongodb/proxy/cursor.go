@@ -69,7 +69,7 @@ func (c *cursors) add(namespace string, docs []bson.Raw) (int64, error) {
 	return id, nil
 }
 
-// next takes up to n documents (all that fit if n is 0) and says whether more are left. It is false for an unknown id.
+// next takes up to n documents (all that fit if n is 0) and reports whether more are left. It is false for an unknown id.
 func (c *cursors) next(id int64, namespace string, n int) (batch []bson.Raw, more, known bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -21,7 +21,7 @@ func Compile(spec bson.D) (Filter, error) {
 	return Filter{holds}, err
 }
 
-// Matches says whether the document satisfies the filter. An error can only come from an $expr.
+// Matches reports whether the document satisfies the filter. An error can only come from an $expr.
 func (f Filter) Matches(doc bson.D) (bool, error) { return f.holds(doc) }
 
 func compile(spec bson.D) (predicate, error) {

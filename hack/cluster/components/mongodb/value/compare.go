@@ -14,7 +14,7 @@ import (
 // they build, and it sorts before null.
 type Missing struct{}
 
-// IsNullish says whether v is null, undefined or missing.
+// IsNullish reports whether v is null, undefined or missing.
 func IsNullish(v any) bool {
 	switch v.(type) {
 	case nil, Missing, bson.Undefined, bson.Null:
@@ -38,7 +38,7 @@ func Truthy(v any) bool {
 	return true
 }
 
-// IsNumber says whether v is of one of BSON's numeric types.
+// IsNumber reports whether v is of one of BSON's numeric types.
 func IsNumber(v any) bool {
 	switch v.(type) {
 	case int32, int64, float64, bson.Decimal128:

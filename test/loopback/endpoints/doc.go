@@ -3,4 +3,4 @@
 // do by itself: an administrator's token, a restart of the door.
 //
 // It uses the standard library alone, so that suites in modules of their own can have it.
-package place
+package endpoints

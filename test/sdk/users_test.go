@@ -37,7 +37,7 @@ func TestWhatPeopleDo(t *testing.T) {
 	for u, nickname := range map[*device]string{alice: "Alice", bob: "Bob", carol: "Carol"} {
 		known[u] = register(t, u.id, nickname, u.platform)
 	}
-	single, story := "si_"+alice.id+"_"+bob.id, t
+	single, outer := "si_"+alice.id+"_"+bob.id, t
 
 	step(t, "they log in", func(t *testing.T) {
 		for u, i := range known {
@@ -62,7 +62,7 @@ func TestWhatPeopleDo(t *testing.T) {
 		awaitThat(t, carol, mark, "OnSelfInfoUpdated", func(u model_struct.LocalUser) bool { return u.Nickname == "Caroline" })
 	})
 
-	if where.HasDoor() {
+	if where.HasGateway() {
 		step(t, "one asks for friendship, the other agrees", func(t *testing.T) { befriend(t, alice, bob) })
 	}
 
@@ -157,7 +157,7 @@ func TestWhatPeopleDo(t *testing.T) {
 	step(t, "a new device of his finds all that was said", func(t *testing.T) {
 		g := NewWithT(t)
 		bob.logout(t)
-		again := install(story, bob.id, bob.platform)
+		again := install(outer, bob.id, bob.platform)
 		again.login(t, known[bob].token(t))
 		g.Eventually(func() ([]string, error) { return again.history(single, 20) }, soon).
 			Should(Equal([]string{"good morning", "good morning, Alice", "are you there?"}))
@@ -172,7 +172,7 @@ func TestWhatPeopleDo(t *testing.T) {
 	step(t, "the door is restarted: they come back by themselves, and nothing is lost", func(t *testing.T) {
 		g := NewWithT(t)
 		marks := map[*device]int{alice: alice.mark(), bob: bob.mark(), carol: carol.mark()}
-		g.Expect(where.RestartDoor(t.Context())).To(Succeed())
+		g.Expect(where.RestartSocketServer(t.Context())).To(Succeed())
 		for u, mark := range marks {
 			u.await(t, mark, "OnConnecting")
 			u.await(t, mark, "OnConnectSuccess")
@@ -191,7 +191,7 @@ func TestWhatPeopleDo(t *testing.T) {
 		known[carol].revoke(t)
 		carol.await(t, mark, "OnKickedOffline")
 
-		if !where.HasDoor() {
+		if !where.HasGateway() {
 			return // OpenIM's refusal is longer than the 1024 bytes that the SDK reads of it: the SDK tries again for ever, and says nothing
 		}
 		again := install(t, carol.id, carol.platform)
@@ -236,7 +236,7 @@ func befriend(t *testing.T, alice, bob *device) {
 
 // TestASessionEnds at its time, whatever it does.
 func TestASessionEnds(t *testing.T) {
-	if !where.HasDoor() {
+	if !where.HasGateway() {
 		t.Skip("OpenIM's tokens live for days")
 	}
 	g := NewWithT(t)
@@ -270,7 +270,7 @@ func TestAnIdleAppStaysConnected(t *testing.T) {
 // TestFriendRequestsOnOpenIMAlone makes the calls only. OpenIM v3.8.3 sends less with a friend request than the SDK dereferences:
 // both apps' listeners die of it, and they never hear anything again. The wrapper adds what is missing.
 func TestFriendRequestsOnOpenIMAlone(t *testing.T) {
-	if where.HasDoor() {
+	if where.HasGateway() {
 		t.Skip("with the wrapper it is part of what people do")
 	}
 	g := NewWithT(t)

@@ -12,23 +12,23 @@ import (
 
 // cast are the people who stay for all cases.
 type cast struct {
-	*stage
+	*testEnv
 	// alice has a socket at the first gateway and bob one at the second: she writes to him.
-	alice, bob *person
+	alice, bob *user
 	// carol logs in, again and again.
-	carol          *person
+	carol          *user
 	toAlice, toBob *chat.Socket
 	said           int
 	// heard is what bob got of what alice said.
 	heard map[string]bool
 }
 
-// scene is what is prepared, while all is well, for one case.
-type scene struct {
+// fixture is what is prepared, while all is well, for one case.
+type fixture struct {
 	*cast
-	// door is the replica that is asked, and other is the other one.
-	door, other int
-	admin       chat.Admin
+	// gateway is the replica that is asked, and other is the other one.
+	gateway, other int
+	admin          chat.Admin
 	// unseen is a session that the door has never met; ended is one that was revoked; victim is one that is about to be.
 	unseen, ended, victim *client.Session
 	toVictim              *chat.Socket
@@ -39,11 +39,11 @@ type scene struct {
 	fresh, spent string
 }
 
-func newCast(t *testing.T, s *stage) *cast {
+func newCast(t *testing.T, s *testEnv) *cast {
 	t.Helper()
 	ctx, admin := t.Context(), s.admin(t, 0)
-	c := &cast{stage: s, heard: map[string]bool{}}
-	for name, p := range map[string]**person{"alice": &c.alice, "bob": &c.bob, "carol": &c.carol} {
+	c := &cast{testEnv: s, heard: map[string]bool{}}
+	for name, p := range map[string]**user{"alice": &c.alice, "bob": &c.bob, "carol": &c.carol} {
 		*p = must(s.newcomer(ctx, admin, 0, newID(name), iOS))(t)
 	}
 	return c
@@ -65,33 +65,33 @@ func (c *cast) seated(ctx context.Context) (err error) {
 }
 
 // prepare makes everything ready for a case.
-func (c *cast) prepare(t *testing.T, door int) *scene {
+func (c *cast) prepare(t *testing.T, gateway int) *fixture {
 	t.Helper()
 	ctx := t.Context()
 	if err := c.seated(ctx); err != nil {
 		t.Fatal(err)
 	}
-	sc := &scene{cast: c, door: door, other: 1 - door}
-	sc.admin = c.admin(t, sc.door)
+	sc := &fixture{cast: c, gateway: gateway, other: 1 - gateway}
+	sc.admin = c.admin(t, sc.gateway)
 
 	sc.unseen = must(c.carol.login(ctx, sc.other))(t)
-	sc.ended = must(c.carol.login(ctx, sc.door))(t)
+	sc.ended = must(c.carol.login(ctx, sc.gateway))(t)
 	if err := sc.ended.Revoke(ctx, client.ThisSession); err != nil {
 		t.Fatal(err)
 	}
-	victim := must(c.newcomer(ctx, sc.admin, sc.door, newID("victor"), iOS))(t)
+	victim := must(c.newcomer(ctx, sc.admin, sc.gateway, newID("victor"), iOS))(t)
 	sc.victim, sc.victimID = victim.session, victim.id
 	sc.toVictim = must(c.socket(ctx, sc.other, sc.victim))(t)
 	sc.code = must(sc.admin.IssueCode(ctx, newID("erin")))(t)
 
-	sc.carols = must(c.carol.login(ctx, sc.door))(t)
+	sc.carols = must(c.carol.login(ctx, sc.gateway))(t)
 	var spent *chat.Socket
-	sc.spent, _ = c.ticket(ctx, sc.door, sc.carols.Token())
-	spent = must(c.open(ctx, sc.door, sc.carols, sc.spent))(t)
+	sc.spent, _ = c.ticket(ctx, sc.gateway, sc.carols.Token())
+	spent = must(c.open(ctx, sc.gateway, sc.carols, sc.spent))(t)
 	spent.Close()
 	// All that is known well is known to the door when the lights go out.
 	for _, session := range []*client.Session{c.alice.session, c.bob.session, sc.carols, sc.victim} {
-		if r := c.read(ctx, sc.door, session.UserID, session.Token()); !r.ok() {
+		if r := c.read(ctx, sc.gateway, session.UserID, session.Token()); !r.ok() {
 			t.Fatalf("before the case %s is answered: %s", session, r)
 		}
 	}
@@ -99,7 +99,7 @@ func (c *cast) prepare(t *testing.T, door int) *scene {
 		t.Fatalf("before the case a message over the open socket is answered: %s", heard)
 	}
 	var r reply
-	if sc.fresh, r = c.ticket(ctx, sc.door, sc.carols.Token()); !r.ok() {
+	if sc.fresh, r = c.ticket(ctx, sc.gateway, sc.carols.Token()); !r.ok() {
 		t.Fatalf("no ticket: %s", r)
 	}
 	return sc

@@ -30,8 +30,8 @@ const (
 	replicas = 2
 )
 
-// stage is OpenIM with the wrapper before it. It is started by the first test that needs it and ends with the last one.
-type stage struct {
+// testEnv is OpenIM with the wrapper before it. It is started by the first test that needs it and ends with the last one.
+type testEnv struct {
 	*loopback.Stack
 	keys     []string // of the login
 	provider *provider
@@ -39,7 +39,7 @@ type stage struct {
 
 var the struct {
 	once  sync.Once
-	stage *stage
+	stage *testEnv
 	err   error
 }
 
@@ -65,7 +65,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-func onStage(t *testing.T) *stage {
+func newTestEnv(t *testing.T) *testEnv {
 	t.Helper()
 	the.once.Do(func() { the.stage, the.err = start() })
 	if the.err != nil {
@@ -79,7 +79,7 @@ func manySockets(openim.Process) []string {
 	return []string{openim.EnvName(openim.ShareFile, "multiLogin.policy") + "=0"}
 }
 
-func start() (*stage, error) {
+func start() (*testEnv, error) {
 	ctx := context.Background()
 	provider, err := newProvider()
 	if err != nil {
@@ -97,8 +97,8 @@ func start() (*stage, error) {
 		provider.Close()
 		return nil, err
 	}
-	s := &stage{Stack: stack, provider: provider}
-	if s.keys, err = published(ctx, s.Door.Gateways[0].Users); err != nil {
+	s := &testEnv{Stack: stack, provider: provider}
+	if s.keys, err = published(ctx, s.Frontend.Gateways[0].Users); err != nil {
 		return s, err
 	}
 	return s, nil
@@ -179,11 +179,11 @@ func (p *provider) thaw() {
 }
 
 // admin is the gateway's administrators' door at a replica.
-func (s *stage) admin(t testing.TB, replica int) chat.Admin {
+func (s *testEnv) admin(t testing.TB, replica int) chat.Admin {
 	t.Helper()
-	token, err := s.Door.AdminToken()
+	token, err := s.Frontend.AdminToken()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return chat.Admin{Address: s.Door.Gateways[replica].Admins[len("http://"):], Token: token}
+	return chat.Admin{Address: s.Frontend.Gateways[replica].Admins[len("http://"):], Token: token}
 }

@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	townUsers = 200
+	fleetUsers = 200
 	// perUser is how many sessions a user has, each with a socket.
 	perUser = 5
 	// Of these users the last session is on a second device, on another platform.
@@ -23,48 +23,48 @@ const (
 	hands = 4
 )
 
-// town is many users with several sessions each: people[user*perUser+n]. OpenIM is set up to leave a user's sockets on one platform alone
+// userFleet is many users with several sessions each: users[user*perUser+n]. OpenIM is set up to leave a user's sockets on one platform alone
 // (multiLogin.policy 0), so that it takes no thousand devices to have a thousand sockets.
-type town struct {
-	*stage
-	people []*person
+type userFleet struct {
+	*testEnv
+	users []*user
 }
 
 var settled struct {
 	sync.Once
-	town *town
-	err  error
+	fleet *userFleet
+	err   error
 }
 
-// inTown makes the town when it is first needed.
-func inTown(t *testing.T) *town {
+// sharedFleet makes the town when it is first needed.
+func sharedFleet(t *testing.T) *userFleet {
 	t.Helper()
-	s := onStage(t)
+	s := newTestEnv(t)
 	settled.Do(func() {
 		began, admin := time.Now(), s.admin(t, 0)
-		settled.town = &town{stage: s, people: make([]*person, townUsers*perUser)}
-		settled.err = inParallel(townUsers, func(user int) error {
-			return settled.town.settle(context.Background(), admin, user)
+		settled.fleet = &userFleet{testEnv: s, users: make([]*user, fleetUsers*perUser)}
+		settled.err = inParallel(fleetUsers, func(index int) error {
+			return settled.fleet.settle(context.Background(), admin, index)
 		})
-		t.Logf("%d users have %d sessions after %s", townUsers, len(settled.town.people), time.Since(began).Round(time.Millisecond))
+		t.Logf("%d users have %d sessions after %s", fleetUsers, len(settled.fleet.users), time.Since(began).Round(time.Millisecond))
 	})
 	if settled.err != nil {
 		t.Fatal(settled.err)
 	}
-	return settled.town
+	return settled.fleet
 }
 
 // settle makes a user's devices and sessions.
-func (c *town) settle(ctx context.Context, admin chat.Admin, user int) error {
-	own := c.people[user*perUser : (user+1)*perUser]
-	id := newID(fmt.Sprintf("u%d", user))
-	first, err := c.newcomer(ctx, admin, user%replicas, id, iOS)
+func (c *userFleet) settle(ctx context.Context, admin chat.Admin, index int) error {
+	own := c.users[index*perUser : (index+1)*perUser]
+	id := newID(fmt.Sprintf("u%d", index))
+	first, err := c.newcomer(ctx, admin, index%replicas, id, iOS)
 	if err != nil {
 		return err
 	}
 	own[0] = first
 	for n := 1; n < perUser; n++ {
-		if n == perUser-1 && user < withTwoDevices {
+		if n == perUser-1 && index < withTwoDevices {
 			if own[n], err = c.newcomer(ctx, admin, n%replicas, id, android); err != nil {
 				return err
 			}
@@ -74,7 +74,7 @@ func (c *town) settle(ctx context.Context, admin chat.Admin, user int) error {
 		if err != nil {
 			return err
 		}
-		own[n] = &person{s: c.stage, id: id, device: first.device, session: session, deviceID: first.deviceID}
+		own[n] = &user{s: c.testEnv, id: id, device: first.device, session: session, deviceID: first.deviceID}
 	}
 	return nil
 }
@@ -99,28 +99,28 @@ func inParallel(n int, do func(int) error) error {
 	return errors.Join(problems...)
 }
 
-// patienceOfApps is how often somebody tries before he gives up.
-const patienceOfApps = 5
+// appRetries is how often somebody tries before he gives up.
+const appRetries = 5
 
 // perReplica is how many sockets of one device a replica lets in (package realtime).
 const perReplica = 4
 
-// some are n people from a user on, no more of each than one replica lets in.
-func (c *town) some(user, n int) []*person {
-	var all []*person
-	for i := user * perUser; len(all) < n; i++ {
+// some are n users from a user on, no more of each than one replica lets in.
+func (c *userFleet) some(index, n int) []*user {
+	var all []*user
+	for i := index * perUser; len(all) < n; i++ {
 		if i%perUser < perReplica {
-			all = append(all, c.people[i])
+			all = append(all, c.users[i])
 		}
 	}
 	return all
 }
 
-// sockets opens one for each of some people. where names the replica of each.
-func (c *town) sockets(t *testing.T, people []*person, where func(int) int) []*chat.Socket {
+// sockets opens one for each of some users. where names the replica of each.
+func (c *userFleet) sockets(t *testing.T, users []*user, where func(int) int) []*chat.Socket {
 	t.Helper()
 	began := time.Now()
-	open := make([]*chat.Socket, len(people))
+	open := make([]*chat.Socket, len(users))
 	t.Cleanup(func() {
 		for _, s := range open {
 			if s != nil {
@@ -128,9 +128,9 @@ func (c *town) sockets(t *testing.T, people []*person, where func(int) int) []*c
 			}
 		}
 	})
-	if err := inParallel(len(people), func(i int) (err error) {
-		for range patienceOfApps { // on a busy machine one may be asked to come again: 503
-			if open[i], err = c.socket(t.Context(), where(i), people[i].session); err == nil {
+	if err := inParallel(len(users), func(i int) (err error) {
+		for range appRetries { // on a busy machine one may be asked to come again: 503
+			if open[i], err = c.socket(t.Context(), where(i), users[i].session); err == nil {
 				return nil
 			}
 		}
@@ -138,7 +138,7 @@ func (c *town) sockets(t *testing.T, people []*person, where func(int) int) []*c
 	}); err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("%d sockets opened in %s", len(people), time.Since(began).Round(time.Millisecond))
+	t.Logf("%d sockets opened in %s", len(users), time.Since(began).Round(time.Millisecond))
 	return open
 }
 

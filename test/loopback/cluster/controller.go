@@ -15,7 +15,7 @@ import (
 	"github.com/openimstack/openim-operator/hack/environment/truthtable"
 	"github.com/openimstack/openim-operator/netpol/graph"
 	"github.com/openimstack/openim-operator/test/loopback/balance"
-	"github.com/openimstack/openim-operator/test/loopback/place"
+	"github.com/openimstack/openim-operator/test/loopback/endpoints"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
@@ -28,8 +28,8 @@ var generous = v1alpha1.Limits{Classes: []v1alpha1.LimitClass{
 	{Name: "refused", PerSecond: resource.MustParse("100"), Burst: 1000, By: []v1alpha1.LimitKey{v1alpha1.LimitByIP}},
 }}
 
-// keeper of the stack in the cluster. Two addresses on loopback, one for each port of the gateway, lead to the pods that are ready.
-type keeper struct {
+// controller of the stack in the cluster. Two addresses on loopback, one for each port of the gateway, lead to the pods that are ready.
+type controller struct {
 	*setup.Environment
 	users, admins *balance.Balancer
 	// forwards lasts as long as the port-forwards of all the pods that ever were.
@@ -37,8 +37,8 @@ type keeper struct {
 	stack    *v1alpha1.OpenIMStack
 }
 
-func newKeeper(ctx context.Context, environment *setup.Environment) (*keeper, error) {
-	k := &keeper{Environment: environment, forwards: ctx}
+func newController(ctx context.Context, environment *setup.Environment) (*controller, error) {
+	k := &controller{Environment: environment, forwards: ctx}
 	var err error
 	if k.users, err = balance.New(); err != nil {
 		return nil, err
@@ -56,18 +56,18 @@ func newKeeper(ctx context.Context, environment *setup.Environment) (*keeper, er
 	return k, k.change(ctx, func(s *v1alpha1.OpenIMStack) { s.Spec.Wrapper.Limits = generous.DeepCopy() })
 }
 
-func (k *keeper) close() {
+func (k *controller) close() {
 	k.users.Close()
 	k.admins.Close()
 }
 
 // restore puts the sample as it stands in the tree back.
-func (k *keeper) restore(ctx context.Context) error {
+func (k *controller) restore(ctx context.Context) error {
 	return k.change(ctx, func(*v1alpha1.OpenIMStack) {})
 }
 
 // change applies the sample with something different and waits until it is so.
-func (k *keeper) change(ctx context.Context, different func(*v1alpha1.OpenIMStack)) error {
+func (k *controller) change(ctx context.Context, different func(*v1alpha1.OpenIMStack)) error {
 	stack, err := k.Sample()
 	if err != nil {
 		return err
@@ -80,18 +80,18 @@ func (k *keeper) change(ctx context.Context, different func(*v1alpha1.OpenIMStac
 }
 
 // ready waits for the stack and finds the gateway's pods anew.
-func (k *keeper) ready(ctx context.Context, key client.ObjectKey) error {
+func (k *controller) ready(ctx context.Context, key client.ObjectKey) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, rollout, fmt.Errorf("the stack was not ready after %s", rollout))
 	defer cancel()
 	var err error
 	if k.stack, err = k.WaitReady(ctx, key); err != nil {
 		return err
 	}
-	return k.lead(ctx)
+	return k.updateTargets(ctx)
 }
 
-// lead points the two addresses at the pods that are ready now.
-func (k *keeper) lead(ctx context.Context) error {
+// updateTargets points the two addresses at the pods that are ready now.
+func (k *controller) updateTargets(ctx context.Context) error {
 	pods, err := k.pods(ctx)
 	if err != nil {
 		return err
@@ -112,7 +112,7 @@ func (k *keeper) lead(ctx context.Context) error {
 }
 
 // pods of the gateway that are ready.
-func (k *keeper) pods(ctx context.Context) ([]corev1.Pod, error) {
+func (k *controller) pods(ctx context.Context) ([]corev1.Pod, error) {
 	var list corev1.PodList
 	err := k.Cluster.List(ctx, &list, client.InNamespace(k.stack.Namespace),
 		client.MatchingLabels{v1alpha1.LabelInstance: k.stack.Name, v1alpha1.LabelComponent: v1alpha1.ComponentGateway})
@@ -126,19 +126,19 @@ func (k *keeper) pods(ctx context.Context) ([]corev1.Pod, error) {
 	return ready, nil
 }
 
-func (k *keeper) place() place.Place {
+func (k *controller) endpoints() endpoints.Endpoints {
 	gateway := "http://" + k.users.Address()
-	return place.Place{
-		API: gateway + wire.UserPrefix, Socket: "ws://" + k.users.Address() + wire.SocketPath, Door: gateway,
+	return endpoints.Endpoints{
+		API: gateway + wire.UserPrefix, Socket: "ws://" + k.users.Address() + wire.SocketPath, Gateway: gateway,
 		Admin: "http://" + k.admins.Address() + wire.AdminPrefix,
 	}
 }
 
 // AdminToken is an administrator's of the stack.
-func (k *keeper) AdminToken(context.Context) (string, error) { return k.Token(k.stack, nil) }
+func (k *controller) AdminToken(context.Context) (string, error) { return k.Token(k.stack, nil) }
 
-// RestartDoor deletes all pods of the gateway at once and waits for those that take their place.
-func (k *keeper) RestartDoor(ctx context.Context) error {
+// RestartSocketServer deletes all pods of the gateway at once and waits for those that take their place.
+func (k *controller) RestartSocketServer(ctx context.Context) error {
 	pods, err := k.pods(ctx)
 	if err != nil {
 		return err
@@ -152,7 +152,7 @@ func (k *keeper) RestartDoor(ctx context.Context) error {
 }
 
 // LimitSessions changes the stack, which restarts its gateways.
-func (k *keeper) LimitSessions(ctx context.Context, lifetime time.Duration) error {
+func (k *controller) LimitSessions(ctx context.Context, lifetime time.Duration) error {
 	return k.change(ctx, func(s *v1alpha1.OpenIMStack) {
 		s.Spec.Wrapper.Limits = generous.DeepCopy()
 		if lifetime > 0 {

@@ -31,8 +31,8 @@ const (
 	patience     = 20 * time.Second
 )
 
-// world is a user with everything that is his alone. Its secret word stands in all of it, and nowhere else.
-type world struct {
+// userData is a user with everything that is his alone. Its secret word stands in all of it, and nowhere else.
+type userData struct {
 	routestest.World
 	im     loopback.API // as OpenIM's administrator
 	secret string
@@ -40,18 +40,18 @@ type world struct {
 	suitor, blocked string
 }
 
-// newWorld makes people whom nobody else knows.
-func newWorld(t *testing.T, s *loopback.Stack) *world {
+// newUserData makes people whom nobody else knows.
+func newUserData(t *testing.T, s *loopback.Stack) *userData {
 	t.Helper()
 	run := strings.ToLower(rand.Text()[:8])
 	return named(t, s, routestest.World{Self: "bob" + run, Peer: "carol" + run, Group: "chess" + run}, run)
 }
 
 // named makes a world of given names. run is what tells its other names and its secret from those of other worlds.
-func named(t *testing.T, s *loopback.Stack, names routestest.World, run string) *world {
+func named(t *testing.T, s *loopback.Stack, names routestest.World, run string) *userData {
 	t.Helper()
 	im := s.OpenIM
-	w := &world{World: names, im: im, secret: "secret" + run, suitor: "dave" + run, blocked: "erin" + run}
+	w := &userData{World: names, im: im, secret: "secret" + run, suitor: "dave" + run, blocked: "erin" + run}
 	g := NewWithT(t)
 	for _, user := range []string{w.Self, w.Peer, w.suitor, w.blocked} { // one by one: of a list with one that is there, OpenIM makes none
 		g.Expect(im.Register(t.Context(), user)).To(Succeed())
@@ -95,7 +95,7 @@ func message(from string, to object, content string) object {
 
 // cached counts the messages with the secret that OpenIM has in Redis. It is not asked itself: who pulls a message at the moment between
 // its number and its storing makes OpenIM remember that there is none.
-func (w *world) cached(t *testing.T, s *loopback.Stack, conversation string) (int, error) {
+func (w *userData) cached(t *testing.T, s *loopback.Stack, conversation string) (int, error) {
 	t.Helper()
 	keys, err := s.RedisCLI(t.Context(), "KEYS", "MSG_CACHE:"+conversation+":*")
 	if err != nil {
@@ -114,7 +114,7 @@ func (w *world) cached(t *testing.T, s *loopback.Stack, conversation string) (in
 	return found, nil
 }
 
-func (w *world) pull(user string) object {
+func (w *userData) pull(user string) object {
 	var ranges []object
 	for _, conversation := range []string{w.Pair(), w.GroupChat()} {
 		ranges = append(ranges, object{"conversationID": conversation, "begin": 1, "end": 20, "num": 20})
@@ -123,7 +123,7 @@ func (w *world) pull(user string) object {
 }
 
 // looks are the calls by which an administrator sees all of a world.
-func (w *world) looks() map[string]object {
+func (w *userData) looks() map[string]object {
 	page := object{"pageNumber": 1, "showNumber": 100}
 	looks := map[string]object{
 		"/user/get_users_info":                        {"userIDs": []string{w.Self, w.Peer}},
@@ -146,7 +146,7 @@ func (w *world) looks() map[string]object {
 }
 
 // snapshot is all of a world, as text that stays the same while the world does.
-func (w *world) snapshot(t *testing.T) string {
+func (w *userData) snapshot(t *testing.T) string {
 	t.Helper()
 	all := map[string]any{}
 	for path, body := range w.looks() {
@@ -172,13 +172,13 @@ func (w *world) snapshot(t *testing.T) string {
 const atRest = 15
 
 // settled is the snapshot when it no longer changes by itself.
-func (w *world) settled(t *testing.T) string {
+func (w *userData) settled(t *testing.T) string {
 	t.Helper()
 	return w.unchanged(t, 1)
 }
 
 // unchanged is the snapshot when it was the same so many times in a row.
-func (w *world) unchanged(t *testing.T, times int) string {
+func (w *userData) unchanged(t *testing.T, times int) string {
 	t.Helper()
 	last, same := "", 0
 	NewWithT(t).Eventually(func() bool {
@@ -192,8 +192,8 @@ func (w *world) unchanged(t *testing.T, times int) string {
 	return last
 }
 
-// leaks tells whether a reply holds something that is the world's alone: its secret word, or, unless the request named him, his friend.
-func (w *world) leaks(request, reply any) bool {
+// leaks reports whether a reply holds something that is the world's alone: its secret word, or, unless the request named him, his friend.
+func (w *userData) leaks(request, reply any) bool {
 	told := text(reply)
 	if strings.Contains(told, w.secret) {
 		return true

@@ -1,4 +1,4 @@
-package place
+package endpoints
 
 import (
 	"errors"
@@ -6,27 +6,27 @@ import (
 	"os"
 )
 
-// Place is where things are. URLs have no slash at their end.
-type Place struct {
+// Endpoints is where things are. URLs have no slash at their end.
+type Endpoints struct {
 	// API and Socket are what an official SDK is given as apiAddr and wsAddr.
 	API, Socket string
 	// Admin is before OpenIM's paths for administrators.
 	Admin string
-	// Door is the wrapper's, where users log in. It is empty when OpenIM stands alone.
-	Door string
+	// Gateway is the wrapper's, where users log in. It is empty when OpenIM stands alone.
+	Gateway string
 	// Control is served by whoever started the place (see Serve).
 	Control string
 }
 
 // variables in the environment.
-func (p *Place) variables() map[string]*string {
+func (p *Endpoints) variables() map[string]*string {
 	return map[string]*string{
-		"IM_API": &p.API, "IM_SOCKET": &p.Socket, "IM_ADMIN": &p.Admin, "IM_DOOR": &p.Door, "IM_CONTROL": &p.Control,
+		"IM_API": &p.API, "IM_SOCKET": &p.Socket, "IM_ADMIN": &p.Admin, "IM_DOOR": &p.Gateway, "IM_CONTROL": &p.Control,
 	}
 }
 
 // Environ gives the place to a program.
-func (p Place) Environ() []string {
+func (p Endpoints) Environ() []string {
 	var env []string
 	for name, value := range p.variables() {
 		env = append(env, name+"="+*value)
@@ -35,8 +35,8 @@ func (p Place) Environ() []string {
 }
 
 // FromEnvironment is where this program has been told to look.
-func FromEnvironment() (Place, error) {
-	var p Place
+func FromEnvironment() (Endpoints, error) {
+	var p Endpoints
 	for name, value := range p.variables() {
 		*value = os.Getenv(name)
 	}
@@ -46,12 +46,12 @@ func FromEnvironment() (Place, error) {
 	return p, nil
 }
 
-// HasDoor tells whether the wrapper is there.
-func (p Place) HasDoor() bool { return p.Door != "" }
+// HasGateway reports whether the wrapper is there.
+func (p Endpoints) HasGateway() bool { return p.Gateway != "" }
 
-func (p Place) String() string {
-	if p.HasDoor() {
-		return fmt.Sprintf("the wrapper at %s", p.Door)
+func (p Endpoints) String() string {
+	if p.HasGateway() {
+		return fmt.Sprintf("the wrapper at %s", p.Gateway)
 	}
 	return fmt.Sprintf("OpenIM alone at %s", p.API)
 }

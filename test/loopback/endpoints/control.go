@@ -1,4 +1,4 @@
-package place
+package endpoints
 
 import (
 	"context"
@@ -12,12 +12,12 @@ import (
 	"time"
 )
 
-// Keeper is whoever started a place.
-type Keeper interface {
+// Controller is whoever started a place.
+type Controller interface {
 	// AdminToken is good for a while.
 	AdminToken(ctx context.Context) (string, error)
-	// RestartDoor ends and starts whatever holds the users' sockets, and returns when it takes new ones.
-	RestartDoor(ctx context.Context) error
+	// RestartSocketServer ends and starts whatever holds the users' sockets, and returns when it takes new ones.
+	RestartSocketServer(ctx context.Context) error
 	// LimitSessions has the wrapper's sessions made from now on live no longer than that; 0: as long as ever. It returns when
 	// the door takes logins again.
 	LimitSessions(ctx context.Context, lifetime time.Duration) error
@@ -29,13 +29,13 @@ const (
 	pathLimit   = "/sessions"
 	// paramLifetime is a duration in Go's words.
 	paramLifetime = "lifetime"
-	// patience bounds one request: a restart in a cluster takes its time.
-	patience = 8 * time.Minute
-	maxReply = 64 << 10 // bytes
+	// requestTimeout bounds one request: a restart in a cluster takes its time.
+	requestTimeout = 8 * time.Minute
+	maxReply       = 64 << 10 // bytes
 )
 
 // Serve offers a keeper's services on loopback until ctx ends. The URL holds a word that nobody else knows.
-func Serve(ctx context.Context, keeper Keeper) (url string, err error) {
+func Serve(ctx context.Context, controller Controller) (url string, err error) {
 	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", fmt.Errorf("serving a place: %w", err)
@@ -43,16 +43,16 @@ func Serve(ctx context.Context, keeper Keeper) (url string, err error) {
 	secret := "/" + rand.Text()
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST "+secret+pathToken, func(w http.ResponseWriter, r *http.Request) {
-		token, err := keeper.AdminToken(r.Context())
+		token, err := controller.AdminToken(r.Context())
 		answer(w, token, err)
 	})
 	mux.HandleFunc("POST "+secret+pathRestart, func(w http.ResponseWriter, r *http.Request) {
-		answer(w, "", keeper.RestartDoor(r.Context()))
+		answer(w, "", controller.RestartSocketServer(r.Context()))
 	})
 	mux.HandleFunc("POST "+secret+pathLimit, func(w http.ResponseWriter, r *http.Request) {
 		lifetime, err := time.ParseDuration(r.FormValue(paramLifetime))
 		if err == nil {
-			err = keeper.LimitSessions(r.Context(), lifetime)
+			err = controller.LimitSessions(r.Context(), lifetime)
 		}
 		answer(w, "", err)
 	})
@@ -71,22 +71,22 @@ func answer(w http.ResponseWriter, text string, err error) {
 }
 
 // AdminToken asks the keeper.
-func (p Place) AdminToken(ctx context.Context) (string, error) { return p.ask(ctx, pathToken) }
+func (p Endpoints) AdminToken(ctx context.Context) (string, error) { return p.post(ctx, pathToken) }
 
-// RestartDoor asks the keeper.
-func (p Place) RestartDoor(ctx context.Context) error {
-	_, err := p.ask(ctx, pathRestart)
+// RestartSocketServer asks the keeper.
+func (p Endpoints) RestartSocketServer(ctx context.Context) error {
+	_, err := p.post(ctx, pathRestart)
 	return err
 }
 
 // LimitSessions asks the keeper.
-func (p Place) LimitSessions(ctx context.Context, lifetime time.Duration) error {
-	_, err := p.ask(ctx, pathLimit+"?"+paramLifetime+"="+lifetime.String())
+func (p Endpoints) LimitSessions(ctx context.Context, lifetime time.Duration) error {
+	_, err := p.post(ctx, pathLimit+"?"+paramLifetime+"="+lifetime.String())
 	return err
 }
 
-func (p Place) ask(ctx context.Context, path string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+func (p Endpoints) post(ctx context.Context, path string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, p.Control+path, nil)
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// Door is the running wrapper, as its clients see it. URLs have no slash at their end.
-type Door struct {
+// Frontend is the running wrapper, as its clients see it. URLs have no slash at their end.
+type Frontend struct {
 	// URL is the users' door, before all gateways that live. It is also the audience of logins.
 	URL string
 	// Gateways are the replicas one by one.
@@ -33,7 +33,7 @@ type Replica struct {
 	config gateway.Config
 }
 
-func newDoor() (*Door, error) {
+func newFrontend() (*Frontend, error) {
 	provider, err := identity.New()
 	if err != nil {
 		return nil, err
@@ -42,26 +42,26 @@ func newDoor() (*Door, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Door{URL: "http://" + users.Address(), users: users, provider: provider}, nil
+	return &Frontend{URL: "http://" + users.Address(), users: users, provider: provider}, nil
 }
 
 // AdminToken is good for ten minutes.
-func (d *Door) AdminToken() (string, error) { return d.provider.Token(adminClaims) }
+func (d *Frontend) AdminToken() (string, error) { return d.provider.Token(adminClaims) }
 
 // Admin is OpenIM's API as an administrator reaches it through the first gateway.
-func (d *Door) Admin() (API, error) {
+func (d *Frontend) Admin() (API, error) {
 	token, err := d.AdminToken()
 	return API{URL: d.Gateways[0].Admins + wire.AdminPrefix, Bearer: token}, err
 }
 
 // User is OpenIM's API as a user with a session reaches it.
-func (d *Door) User(session string) API { return API{URL: d.URL + wire.UserPrefix, Token: session} }
+func (d *Frontend) User(session string) API { return API{URL: d.URL + wire.UserPrefix, Token: session} }
 
 // SocketURL is what an SDK takes as the address of its socket.
-func (d *Door) SocketURL() string { return "ws" + d.URL[len("http"):] + wire.SocketPath }
+func (d *Frontend) SocketURL() string { return "ws" + d.URL[len("http"):] + wire.SocketPath }
 
 // Enrol uses a code up with a new device at the users' door, and logs it in. The door's public key is known.
-func (d *Door) Enrol(ctx context.Context, code string, platform int32) (*client.Session, error) {
+func (d *Frontend) Enrol(ctx context.Context, code string, platform int32) (*client.Session, error) {
 	c, err := client.New(client.Options{BaseURL: d.URL, PinnedKeys: d.keys, Version: "loopback"})
 	if err != nil {
 		return nil, err

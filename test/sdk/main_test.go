@@ -16,23 +16,23 @@ import (
 	"github.com/openimsdk/openim-sdk-core/v3/pkg/sdk_params_callback"
 	"github.com/openimsdk/tools/log"
 
-	"github.com/openimstack/openim-operator/test/loopback/place"
+	"github.com/openimstack/openim-operator/test/loopback/endpoints"
 )
 
 var (
 	// where everything is.
-	where place.Place
+	where endpoints.Endpoints
 	// tape is between the SDK and OpenIM when OpenIM stands alone. It is nil otherwise: nothing stands between SDK and wrapper.
 	tape *recorder
 )
 
 func TestMain(m *testing.M) {
 	var err error
-	if where, err = place.FromEnvironment(); err != nil {
+	if where, err = endpoints.FromEnvironment(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	if !where.HasDoor() {
+	if !where.HasGateway() {
 		if tape, err = newRecorder(where.API, where.Socket); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
@@ -106,7 +106,7 @@ func call(ctx context.Context, path string, body, reply any) error {
 	}
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("operationID", "sdk-admin")
-	if where.HasDoor() {
+	if where.HasGateway() {
 		request.Header.Set("Authorization", "Bearer "+token)
 	} else {
 		request.Header.Set("token", token)

@@ -23,15 +23,15 @@ import (
 type object = map[string]any
 
 const (
-	// patience is longer than any bound that is declared: who waits longer has been left hanging.
-	patience = 35 * time.Second
-	maxReply = 1 << 20
-	iOS      = 1
+	// callTimeout is longer than any bound that is declared: who waits longer has been left hanging.
+	callTimeout = 35 * time.Second
+	maxReply    = 1 << 20
+	iOS         = 1
 )
 
 // once makes each call over a connection of its own, as somebody who comes anew: what is seen is the wrapper's answer, and never an
 // old connection's end. Each comes from an address of its own: logins are counted by it, and a thousand people have more than one.
-var once = &http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true, DialContext: fromAnywhere}}
+var once = &http.Client{Timeout: callTimeout, Transport: &http.Transport{DisableKeepAlives: true, DialContext: fromAnywhere}}
 
 // fromAnywhere connects from any address of this machine's own network (127.0.0.0/8, RFC 1122).
 func fromAnywhere(ctx context.Context, network, address string) (net.Conn, error) {
@@ -51,7 +51,7 @@ type reply struct {
 	err          error
 }
 
-// ok tells whether it was carried out.
+// ok reports whether it was carried out.
 func (r reply) ok() bool { return r.err == nil && r.status == http.StatusOK && r.code == 0 }
 
 // String is the answer as the table has it.
@@ -80,7 +80,7 @@ func broken(err error) string {
 }
 
 // kept keeps its connections, as an app does.
-var kept = &http.Client{Timeout: patience, Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
+var kept = &http.Client{Timeout: callTimeout, Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
 
 // post calls a URL with a session's token or an administrator's.
 func post(ctx context.Context, url, token, bearer string, body any) reply {
@@ -121,8 +121,8 @@ func send(ctx context.Context, by *http.Client, url, token, bearer string, body 
 }
 
 // published are the keys of the login as a gateway publishes them.
-func published(ctx context.Context, door string) ([]string, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, door+wire.WellKnownPath, nil)
+func published(ctx context.Context, gateway string) ([]string, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, gateway+wire.WellKnownPath, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -146,9 +146,9 @@ func published(ctx context.Context, door string) ([]string, error) {
 	return keys, nil
 }
 
-// person is a user with one device.
-type person struct {
-	s      *stage
+// user is a user with one device.
+type user struct {
+	s      *testEnv
 	id     string
 	device client.Device
 	// session is his present one, and deviceID his device's.
@@ -165,14 +165,14 @@ func newDevice(platform int32) (client.Device, error) {
 }
 
 // client speaks to one replica.
-func (s *stage) client(replica int) (*client.Client, error) {
+func (s *testEnv) client(replica int) (*client.Client, error) {
 	return client.New(client.Options{
-		BaseURL: s.Door.Gateways[replica].Users, Audience: s.Door.URL, PinnedKeys: s.keys, Version: "failures", HTTPClient: once,
+		BaseURL: s.Frontend.Gateways[replica].Users, Audience: s.Frontend.URL, PinnedKeys: s.keys, Version: "failures", HTTPClient: once,
 	})
 }
 
 // newcomer enrols a new device of a user's at a replica.
-func (s *stage) newcomer(ctx context.Context, admin chat.Admin, replica int, id string, platform int32) (*person, error) {
+func (s *testEnv) newcomer(ctx context.Context, admin chat.Admin, replica int, id string, platform int32) (*user, error) {
 	issued, err := admin.IssueCode(ctx, id)
 	if err != nil {
 		return nil, err
@@ -189,7 +189,7 @@ func (s *stage) newcomer(ctx context.Context, admin chat.Admin, replica int, id 
 	if err != nil {
 		return nil, err
 	}
-	return &person{s: s, id: id, device: device, session: session, deviceID: session.DeviceID}, nil
+	return &user{s: s, id: id, device: device, session: session, deviceID: session.DeviceID}, nil
 }
 
 // must ends the test when something fails that has nothing to do with what it is about.
@@ -204,7 +204,7 @@ func must[T any](value T, err error) func(testing.TB) T {
 }
 
 // login is a new session at a replica.
-func (p *person) login(ctx context.Context, replica int) (*client.Session, error) {
+func (p *user) login(ctx context.Context, replica int) (*client.Session, error) {
 	c, err := p.s.client(replica)
 	if err != nil {
 		return nil, err
@@ -213,18 +213,18 @@ func (p *person) login(ctx context.Context, replica int) (*client.Session, error
 }
 
 // read asks OpenIM for the person's own profile with a session, at a replica.
-func (s *stage) read(ctx context.Context, replica int, id, token string) reply {
-	return post(ctx, s.Door.Gateways[replica].Users+wire.UserPrefix+"/user/get_users_info", token, "", object{"userIDs": []string{id}})
+func (s *testEnv) read(ctx context.Context, replica int, id, token string) reply {
+	return post(ctx, s.Frontend.Gateways[replica].Users+wire.UserPrefix+"/user/get_users_info", token, "", object{"userIDs": []string{id}})
 }
 
 // who asks a replica whose session it is: nothing behind the gateway is asked.
-func (s *stage) who(ctx context.Context, replica int, token string) reply {
-	return post(ctx, s.Door.Gateways[replica].Users+wire.PathSession, token, "", object{})
+func (s *testEnv) who(ctx context.Context, replica int, token string) reply {
+	return post(ctx, s.Frontend.Gateways[replica].Users+wire.PathSession, token, "", object{})
 }
 
 // ticket gets a ticket at a replica.
-func (s *stage) ticket(ctx context.Context, replica int, token string) (string, reply) {
-	r := post(ctx, s.Door.Gateways[replica].Users+wire.PathTickets, token, "", object{})
+func (s *testEnv) ticket(ctx context.Context, replica int, token string) (string, reply) {
+	r := post(ctx, s.Frontend.Gateways[replica].Users+wire.PathTickets, token, "", object{})
 	var data struct{ Ticket string }
 	if r.ok() {
 		r.err = json.Unmarshal(r.data, &data)
@@ -233,15 +233,15 @@ func (s *stage) ticket(ctx context.Context, replica int, token string) (string, 
 }
 
 // open opens a socket at a replica with a ticket.
-func (s *stage) open(ctx context.Context, replica int, session *client.Session, ticket string) (*chat.Socket, error) {
+func (s *testEnv) open(ctx context.Context, replica int, session *client.Session, ticket string) (*chat.Socket, error) {
 	return chat.Open(ctx, chat.Opening{
-		URL:    "ws" + s.Door.Gateways[replica].Users[len("http"):] + wire.SocketPath,
+		URL:    "ws" + s.Frontend.Gateways[replica].Users[len("http"):] + wire.SocketPath,
 		Client: &http.Client{}, Ticket: ticket, UserID: session.UserID, PlatformID: session.PlatformID,
 	})
 }
 
 // socket opens one with a ticket of its own.
-func (s *stage) socket(ctx context.Context, replica int, session *client.Session) (*chat.Socket, error) {
+func (s *testEnv) socket(ctx context.Context, replica int, session *client.Session) (*chat.Socket, error) {
 	ticket, r := s.ticket(ctx, replica, session.Token())
 	if !r.ok() {
 		return nil, fmt.Errorf("no ticket: %s", r)

@@ -32,7 +32,7 @@ const (
 // attack is what somebody tries who knows OpenIM well. It fails the test when it works, and when honest use no longer does.
 type attack struct {
 	name string
-	try  func(*testing.T, *stage)
+	try  func(*testing.T, *testEnv)
 }
 
 var attacks = []attack{
@@ -50,7 +50,7 @@ var attacks = []attack{
 	{"a message that makes a group's history too large", hugeMessage},
 }
 
-func attackAll(t *testing.T, s *stage) {
+func attackAll(t *testing.T, s *testEnv) {
 	for _, a := range attacks {
 		t.Run(a.name, func(t *testing.T) { a.try(t, s) })
 	}
@@ -71,13 +71,13 @@ func conversations(id int32, user string, names ...string) []byte {
 	return out
 }
 
-func (s *stage) ask(t *testing.T, a *attacker, id int32, data []byte) said {
+func (s *testEnv) ask(t *testing.T, a *attacker, id int32, data []byte) said {
 	t.Helper()
-	return ask(t, s.Door.SocketURL(), a.Self, a.session.Token(), iOS, id, data)
+	return ask(t, s.Frontend.SocketURL(), a.Self, a.session.Token(), iOS, id, data)
 }
 
 // honest is what must go on working after each attack: the attacker's own last message, over a new socket.
-func (s *stage) honest(t *testing.T, a *attacker) {
+func (s *testEnv) honest(t *testing.T, a *attacker) {
 	t.Helper()
 	NewWithT(t).Eventually(func(g Gomega) { // OpenIM reads it from MongoDB, where it arrives after Redis
 		got := s.ask(t, a, idLastMessage, conversations(idLastMessage, a.Self, a.Pair()))
@@ -86,11 +86,11 @@ func (s *stage) honest(t *testing.T, a *attacker) {
 	}, patience, 100*time.Millisecond).Should(Succeed())
 }
 
-func lastMessageOfLongerIDs(t *testing.T, s *stage) {
+func lastMessageOfLongerIDs(t *testing.T, s *testEnv) {
 	attacker, victim := s.besides(t)
 	for _, conversation := range []string{attacker.Pair(), attacker.GroupChat()} {
 		got := s.ask(t, attacker, idLastMessage, conversations(idLastMessage, attacker.Self, conversation))
-		NewWithT(t).Expect(victim.tells(got.reply)).To(BeFalse(), "%s tells %q", conversation, got.reply.Data)
+		NewWithT(t).Expect(victim.leaksTo(got.reply)).To(BeFalse(), "%s tells %q", conversation, got.reply.Data)
 	}
 	// OpenIM answers with one message of all that the id is a beginning of. When that is another's, nothing is left of the answer; the
 	// messages themselves are there, and a client that pulls them by their numbers has them.
@@ -100,8 +100,8 @@ func lastMessageOfLongerIDs(t *testing.T, s *stage) {
 	NewWithT(t).Expect(text(reply.Data)).NotTo(ContainSubstring(victim.secret))
 }
 
-func groupWithPattern(t *testing.T, s *stage) {
-	attacker, victim := s.attacker(t), newWorld(t, s.Stack)
+func groupWithPattern(t *testing.T, s *testEnv) {
+	attacker, victim := s.attacker(t), newUserData(t, s.Stack)
 	g := NewWithT(t)
 	pattern := "$|^" + strings.ReplaceAll(victim.Pair(), "_", ".") + ":"
 	create := object{
@@ -119,17 +119,17 @@ func groupWithPattern(t *testing.T, s *stage) {
 	g.Expect(made.OK()).To(BeTrue(), "OpenIM makes such a group: %s", made)
 	g.Eventually(func() (bool, error) {
 		got := ask(t, s.SocketURL+"/", attacker.Self, attacker.token, android, idLastMessage, conversations(idLastMessage, attacker.Self, "sg_"+pattern))
-		return victim.tells(got.reply), nil
+		return victim.leaksTo(got.reply), nil
 	}, patience, 50*time.Millisecond).Should(BeTrue(), "OpenIM alone tells: the attack is a real one")
 	got := s.ask(t, attacker, idLastMessage, conversations(idLastMessage, attacker.Self, "sg_"+pattern))
-	g.Expect(victim.tells(got.reply)).To(BeFalse(), "told: %q", got.reply.Data)
+	g.Expect(victim.leaksTo(got.reply)).To(BeFalse(), "told: %q", got.reply.Data)
 	for _, id := range []int32{1002, 1005, idReadSeq} {
 		g.Expect(s.ask(t, attacker, id, conversations(id, attacker.Self, "sg_"+pattern)).refused()).To(BeTrue(), "frame %d takes the id", id)
 	}
 	s.honest(t, attacker)
 }
 
-func swappedKeyword(t *testing.T, s *stage) {
+func swappedKeyword(t *testing.T, s *testEnv) {
 	attacker, victim := s.besides(t)
 	page := object{"pageNumber": 1, "showNumber": 100}
 	for _, group := range []string{"^", attacker.Group, victim.Group} {
@@ -146,7 +146,7 @@ func swappedKeyword(t *testing.T, s *stage) {
 
 // expelled makes a group of the victim's with the attacker in it, puts the attacker out, and has the victim write there afterwards.
 // Its members are named when it is made: of the releases from patch.5 on, some refuse every later invitation (maxSeq is invalid).
-func expelled(t *testing.T, s *stage, attacker *attacker, victim *world) (group, after string) {
+func expelled(t *testing.T, s *testEnv, attacker *attacker, victim *userData) (group, after string) {
 	t.Helper()
 	g := NewWithT(t)
 	group, after = "expelled"+victim.secret, "after"+victim.secret
@@ -170,8 +170,8 @@ func expelled(t *testing.T, s *stage, attacker *attacker, victim *world) (group,
 	return group, after
 }
 
-func emptyListAfterKick(t *testing.T, s *stage) {
-	attacker, victim := s.attacker(t), newWorld(t, s.Stack)
+func emptyListAfterKick(t *testing.T, s *testEnv) {
+	attacker, victim := s.attacker(t), newUserData(t, s.Stack)
 	_, after := expelled(t, s, attacker, victim)
 	page := object{"pageNumber": 1, "showNumber": 50}
 	for _, call := range []struct {
@@ -197,8 +197,8 @@ func emptyListAfterKick(t *testing.T, s *stage) {
 	s.honest(t, attacker)
 }
 
-func readMarkAfterKick(t *testing.T, s *stage) {
-	attacker, victim := s.attacker(t), newWorld(t, s.Stack)
+func readMarkAfterKick(t *testing.T, s *testEnv) {
+	attacker, victim := s.attacker(t), newUserData(t, s.Stack)
 	group, _ := expelled(t, s, attacker, victim)
 	before := victim.settled(t)
 	for _, c := range []struct {
@@ -225,7 +225,7 @@ func readMarkAfterKick(t *testing.T, s *stage) {
 	g.Expect(reply.OK()).To(BeTrue(), "one's own chat is marked as read: %s", reply)
 }
 
-func hugeSpan(t *testing.T, s *stage) {
+func hugeSpan(t *testing.T, s *testEnv) {
 	attacker := s.attacker(t)
 	before := peaks(t, s)
 	for _, span := range [][2]int64{{1, 40_000_000}, {-40_000_000, 1}, {1, 1 << 62}, {40_000_000, 1}} {
@@ -242,7 +242,7 @@ func hugeSpan(t *testing.T, s *stage) {
 	NewWithT(t).Expect(text(reply.Data)).To(ContainSubstring(attacker.secret), "an honest span is answered")
 }
 
-func hugeReadMark(t *testing.T, s *stage) {
+func hugeReadMark(t *testing.T, s *testEnv) {
 	attacker := s.attacker(t)
 	before := peaks(t, s)
 	for _, path := range []string{"/msg/mark_conversation_as_read", "/msg/set_conversation_has_read_seq"} {
@@ -256,7 +256,7 @@ func hugeReadMark(t *testing.T, s *stage) {
 	s.honest(t, attacker)
 }
 
-func grownLess(t *testing.T, s *stage, before map[string]int64) {
+func grownLess(t *testing.T, s *testEnv, before map[string]int64) {
 	t.Helper()
 	const bound = 60 << 20
 	for name, peak := range peaks(t, s) {
@@ -266,7 +266,7 @@ func grownLess(t *testing.T, s *stage, before map[string]int64) {
 	}
 }
 
-func inventedConversations(t *testing.T, s *stage) {
+func inventedConversations(t *testing.T, s *testEnv) {
 	attacker := s.attacker(t)
 	var invented []string
 	for i := range 300 {
@@ -293,8 +293,8 @@ func inventedConversations(t *testing.T, s *stage) {
 	s.honest(t, attacker)
 }
 
-func privateChatOfBlocked(t *testing.T, s *stage) {
-	attacker, victim := s.attacker(t), newWorld(t, s.Stack)
+func privateChatOfBlocked(t *testing.T, s *testEnv) {
+	attacker, victim := s.attacker(t), newUserData(t, s.Stack)
 	s.OpenIM.Must(t, "/friend/add_black", object{"ownerUserID": victim.Self, "blackUserID": attacker.Self})
 	before := victim.settled(t)
 	pair := routestest.World{Self: attacker.Self, Peer: victim.Self}.Pair()
@@ -311,7 +311,7 @@ func privateChatOfBlocked(t *testing.T, s *stage) {
 	g.Expect(own.OK()).To(BeTrue(), "one's own settings can be changed: %s", own)
 }
 
-func revivedGroup(t *testing.T, s *stage) {
+func revivedGroup(t *testing.T, s *testEnv) {
 	attacker := s.attacker(t)
 	g := NewWithT(t)
 	dismissed, err := s.through(attacker).Post(t.Context(), "/group/dismiss_group", object{"groupID": attacker.Group})
@@ -330,7 +330,7 @@ func revivedGroup(t *testing.T, s *stage) {
 	s.honest(t, attacker)
 }
 
-func presencePile(t *testing.T, s *stage) {
+func presencePile(t *testing.T, s *testEnv) {
 	attacker := s.attacker(t)
 	g := NewWithT(t)
 	conn := dial(t, s, attacker)
@@ -353,7 +353,7 @@ func presencePile(t *testing.T, s *stage) {
 	g.Expect(exchange(t, dial(t, s, attacker), attacker.Self, idPresence, none).ErrCode).To(BeZero(), "a new socket starts anew")
 }
 
-func hugeMessage(t *testing.T, s *stage) {
+func hugeMessage(t *testing.T, s *testEnv) {
 	attacker := s.attacker(t)
 	send := websocket.Find(idSend)
 	for _, size := range []int{120 << 10, 512 << 10} {
@@ -379,7 +379,7 @@ func hugeMessage(t *testing.T, s *stage) {
 }
 
 // takes reports whether a frame, written as it is, is answered with success.
-func takes(t *testing.T, s *stage, a *attacker, raw []byte, compressed bool) (bool, error) {
+func takes(t *testing.T, s *testEnv, a *attacker, raw []byte, compressed bool) (bool, error) {
 	t.Helper()
 	extra := url.Values{}
 	if compressed {
@@ -429,13 +429,13 @@ func takes(t *testing.T, s *stage, a *attacker, raw []byte, compressed bool) (bo
 }
 
 // dial opens a socket that stays open until the test ends.
-func dial(t *testing.T, s *stage, a *attacker) *coder.Conn {
+func dial(t *testing.T, s *testEnv, a *attacker) *coder.Conn {
 	t.Helper()
 	return dialWith(t, s, a, url.Values{})
 }
 
 // dialWith is dial with more in the query.
-func dialWith(t *testing.T, s *stage, a *attacker, query url.Values) *coder.Conn {
+func dialWith(t *testing.T, s *testEnv, a *attacker, query url.Values) *coder.Conn {
 	t.Helper()
 	for name, value := range map[string]string{
 		"sendID": a.Self, "token": a.session.Token(), "platformID": fmt.Sprint(iOS), "operationID": "crossuser", "sdkType": "js",
@@ -443,7 +443,7 @@ func dialWith(t *testing.T, s *stage, a *attacker, query url.Values) *coder.Conn
 		query.Set(name, value)
 	}
 	//nolint:bodyclose // refusal closes it; that of an upgrade is the connection
-	conn, response, err := coder.Dial(t.Context(), s.Door.SocketURL()+"?"+query.Encode(), &coder.DialOptions{CompressionMode: coder.CompressionDisabled})
+	conn, response, err := coder.Dial(t.Context(), s.Frontend.SocketURL()+"?"+query.Encode(), &coder.DialOptions{CompressionMode: coder.CompressionDisabled})
 	if err != nil {
 		t.Fatalf("open a socket: %v: %s", err, refusal(response))
 	}

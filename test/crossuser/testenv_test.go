@@ -13,17 +13,17 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/routes/routestest"
 )
 
-// stage is OpenIM with the wrapper before it, and a witness between the two.
-type stage struct {
+// testEnv is OpenIM with the wrapper before it, and a witness between the two.
+type testEnv struct {
 	*loopback.Stack
 	witness *witness
 	// release is the one that runs.
 	release string
 }
 
-func newStage(t *testing.T) *stage {
+func newTestEnv(t *testing.T) *testEnv {
 	t.Helper()
-	s := &stage{}
+	s := &testEnv{}
 	openIM, err := loopback.OpenIMURL()
 	if err != nil {
 		t.Fatal(err)
@@ -43,19 +43,19 @@ func newStage(t *testing.T) *stage {
 
 // attacker is a user with a world of his own, a session of the wrapper's, and a token of OpenIM's.
 type attacker struct {
-	*world
+	*userData
 	session *client.Session
 	token   string
 }
 
-func (s *stage) attacker(t *testing.T) *attacker {
+func (s *testEnv) attacker(t *testing.T) *attacker {
 	t.Helper()
-	return s.enrolled(t, newWorld(t, s.Stack))
+	return s.enrolled(t, newUserData(t, s.Stack))
 }
 
 // besides is an attacker and a victim whose identifiers begin with the attacker's: the victim's conversations with the attacker's own
 // friend, and the victim's group, have ids that go on where the attacker's end.
-func (s *stage) besides(t *testing.T) (*attacker, *world) {
+func (s *testEnv) besides(t *testing.T) (*attacker, *userData) {
 	t.Helper()
 	run := strings.ToLower(rand.Text()[:8])
 	own := routestest.World{Self: "zoe" + run, Peer: "bob" + run, Group: "chess" + run}
@@ -63,15 +63,15 @@ func (s *stage) besides(t *testing.T) (*attacker, *world) {
 	return s.enrolled(t, named(t, s.Stack, own, run+"own")), named(t, s.Stack, other, run+"other")
 }
 
-func (s *stage) enrolled(t *testing.T, w *world) *attacker {
+func (s *testEnv) enrolled(t *testing.T, w *userData) *attacker {
 	t.Helper()
-	a := &attacker{world: w}
-	admin, err := s.Door.Admin()
+	a := &attacker{userData: w}
+	admin, err := s.Frontend.Admin()
 	if err != nil {
 		t.Fatal(err)
 	}
 	issued := admin.Must(t, "/wrapper/codes/issue", object{"userID": a.Self, "nickname": a.Self, "platformID": iOS, "lifetimeSeconds": 60})
-	if a.session, err = s.Door.Enrol(t.Context(), fmt.Sprint(issued["code"]), iOS); err != nil {
+	if a.session, err = s.Frontend.Enrol(t.Context(), fmt.Sprint(issued["code"]), iOS); err != nil {
 		t.Fatal(err)
 	}
 	if a.token, err = s.OpenIM.UserToken(t.Context(), a.Self, android); err != nil {
@@ -81,10 +81,10 @@ func (s *stage) enrolled(t *testing.T, w *world) *attacker {
 }
 
 // straight is OpenIM's API with the attacker's own token, as if there were no wrapper.
-func (s *stage) straight(a *attacker) loopback.API { return s.OpenIM.As(a.token) }
+func (s *testEnv) straight(a *attacker) loopback.API { return s.OpenIM.As(a.token) }
 
 // through is OpenIM's API through the wrapper, with the attacker's session.
-func (s *stage) through(a *attacker) loopback.API { return s.Door.User(a.session.Token()) }
+func (s *testEnv) through(a *attacker) loopback.API { return s.Frontend.User(a.session.Token()) }
 
 func code(reply loopback.Reply) string {
 	return fmt.Sprint(cmp.Or(reply.Code, reply.Status))

@@ -113,7 +113,7 @@ func bounded(t *testing.T) context.Context {
 // adminCall asks the first gateway as an administrator.
 func adminCall(t *testing.T, path string, body any) loopback.Object {
 	t.Helper()
-	admin, err := stack.Door.Admin()
+	admin, err := stack.Frontend.Admin()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,7 +133,7 @@ func code(t *testing.T, user string, platform int) string {
 // serverKey is what an operator gives to app developers.
 func serverKey(t *testing.T) handshake.ServerKey {
 	t.Helper()
-	resp, err := http.Get(stack.Door.URL + wire.WellKnownPath) //nolint:gosec,noctx // of this machine
+	resp, err := http.Get(stack.Frontend.URL + wire.WellKnownPath) //nolint:gosec,noctx // of this machine
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,16 +145,16 @@ func serverKey(t *testing.T) handshake.ServerKey {
 	return document.Keys[0]
 }
 
-// person is a user with a device of our Go client's, and a socket.
-type person struct {
+// onlineUser is a user with a device of our Go client's, and a socket.
+type onlineUser struct {
 	*chat.Socket
 	id string
 }
 
-func enrolled(t *testing.T, user string) person {
+func enrolled(t *testing.T, user string) onlineUser {
 	t.Helper()
 	ctx := bounded(t)
-	session, err := stack.Door.Enrol(ctx, code(t, user, ios), ios)
+	session, err := stack.Frontend.Enrol(ctx, code(t, user, ios), ios)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -162,12 +162,12 @@ func enrolled(t *testing.T, user string) person {
 	if err != nil {
 		t.Fatal(err)
 	}
-	socket, err := chat.Open(ctx, chat.Opening{URL: stack.Door.SocketURL(), Ticket: ticket.Text, UserID: user, PlatformID: session.PlatformID})
+	socket, err := chat.Open(ctx, chat.Opening{URL: stack.Frontend.SocketURL(), Ticket: ticket.Text, UserID: user, PlatformID: session.PlatformID})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(socket.Close)
-	return person{Socket: socket, id: user}
+	return onlineUser{Socket: socket, id: user}
 }
 
 // node runs a program with a JSON value as its input and one as its output.
