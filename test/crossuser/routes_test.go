@@ -35,7 +35,7 @@ func declared(t *testing.T, s *testEnv) []row {
 				r.wrapper, after = s.wrapped(t, attacker, victim, a, before)
 			})
 			rows = append(rows, r)
-			if after != before { // they have something to do with each other now: a stranger takes his place
+			if after != before { // the two users are related now: a new attacker replaces this one
 				victim = newUserData(t, s.Stack)
 				before = victim.settled(t)
 			}
@@ -94,7 +94,7 @@ func (s *testEnv) wrapped(t *testing.T, attacker *attacker, victim *userData, a 
 	}
 	after = victim.settled(t)
 	if a.Want != routestest.Allowed {
-		g.Expect(after).To(Equal(before), "the other's world has changed")
+		g.Expect(after).To(Equal(before), "the victim's data has changed")
 	}
 	return result, after
 }

@@ -287,7 +287,7 @@ func frames(t *testing.T, s *testEnv) []row {
 					r.wrapper = refused + ", " + got.code()
 				}
 				if !a.open {
-					g.Expect(victim.settled(t)).To(Equal(before), "the other's world has changed")
+					g.Expect(victim.settled(t)).To(Equal(before), "the victim's data has changed")
 				}
 			})
 			if a.open {

@@ -41,7 +41,7 @@ func newTestEnv(t *testing.T) *testEnv {
 	return s
 }
 
-// attacker is a user with a world of his own, a session of the wrapper's, and a token of OpenIM's.
+// attacker is a user with data of their own, a session of the wrapper, and a token of OpenIM.
 type attacker struct {
 	*userData
 	session *client.Session

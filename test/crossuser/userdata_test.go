@@ -31,12 +31,12 @@ const (
 	patience     = 20 * time.Second
 )
 
-// userData is a user with everything that is his alone. Its secret word stands in all of it, and nowhere else.
+// userData is a user with all kinds of private data. The secret word is in each of them, and nowhere else.
 type userData struct {
 	routestest.World
 	im     loopback.API // as OpenIM's administrator
 	secret string
-	// suitor has asked for his friendship and to join his group; blocked is whom he has blocked.
+	// suitor has applied for the user's friendship and to join the user's group; blocked is a user whom the user has blocked.
 	suitor, blocked string
 }
 
@@ -47,7 +47,7 @@ func newUserData(t *testing.T, s *loopback.Stack) *userData {
 	return named(t, s, routestest.World{Self: "bob" + run, Peer: "carol" + run, Group: "chess" + run}, run)
 }
 
-// named makes a world of given names. run is what tells its other names and its secret from those of other worlds.
+// named creates a user and data with the given names. run distinguishes its other names and its secret from those of other users.
 func named(t *testing.T, s *loopback.Stack, names routestest.World, run string) *userData {
 	t.Helper()
 	im := s.OpenIM
@@ -122,7 +122,7 @@ func (w *userData) pull(user string) object {
 	return object{"userID": user, "seqRanges": ranges}
 }
 
-// looks are the calls by which an administrator sees all of a world.
+// looks are the calls by which an administrator reads all data of a user.
 func (w *userData) looks() map[string]object {
 	page := object{"pageNumber": 1, "showNumber": 100}
 	looks := map[string]object{
@@ -145,7 +145,7 @@ func (w *userData) looks() map[string]object {
 	return looks
 }
 
-// snapshot is all of a world, as text that stays the same while the world does.
+// snapshot returns all data of a user as text that is equal while the data is.
 func (w *userData) snapshot(t *testing.T) string {
 	t.Helper()
 	all := map[string]any{}
@@ -167,7 +167,7 @@ func (w *userData) snapshot(t *testing.T) string {
 	return text(all)
 }
 
-// atRest is how often a new world is found unchanged before anybody touches it: OpenIM's notifications of its making come one after the
+// atRest is how often new data must be found unchanged before a test uses it: OpenIM's notifications of its making come one after the
 // other, and later on a busy machine.
 const atRest = 15
 
@@ -188,11 +188,11 @@ func (w *userData) unchanged(t *testing.T, times int) string {
 		}
 		same++
 		return same >= times
-	}, patience, 30*time.Millisecond).Should(BeTrue(), "the world comes to rest")
+	}, patience, 30*time.Millisecond).Should(BeTrue(), "the data no longer changes")
 	return last
 }
 
-// leaks reports whether a reply holds something that is the world's alone: its secret word, or, unless the request named him, his friend.
+// leaks reports whether a reply holds private data: the secret word or, unless the request named the friend, the friend's ID.
 func (w *userData) leaks(request, reply any) bool {
 	told := text(reply)
 	if strings.Contains(told, w.secret) {

@@ -46,9 +46,9 @@ func values(t *testing.T, s *testEnv) []told {
 			p := all[i]
 			writes := p.Route.Audit == routes.AuditWrite
 			if p.Route.Path != route && route != "" && routes.Find(route).Audit == routes.AuditWrite {
-				// What the route did to the attacker's own world shall not weaken the tries of the next one.
+				// The route's changes to the attacker's own data must not weaken the attempts at the next route.
 				if now := victim.settled(t); now != data {
-					t.Errorf("%s changed the victim's world", route)
+					t.Errorf("%s changed the victim's data", route)
 				}
 				attacker, victim = s.besides(t)
 				data, all = victim.settled(t), probes(attacker, victim)

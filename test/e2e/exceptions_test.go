@@ -77,7 +77,7 @@ func exceptions() {
 	}, SpecTimeout(3*time.Minute))
 }
 
-// apply writes a variant of the story's stack and waits until it is ready and its boundary was tried.
+// apply applies a variant of the suite's stack and waits until it is ready and was probed.
 func apply(ctx context.Context, s *v1alpha1.OpenIMStack) {
 	GinkgoHelper()
 	Expect(environment.Apply(ctx, s)).To(Succeed())
@@ -85,7 +85,7 @@ func apply(ctx context.Context, s *v1alpha1.OpenIMStack) {
 	Eventually(ctx, isolated).WithTimeout(2 * noticing).Should(haveReason(v1alpha1.ReasonEnforced))
 }
 
-// restore gives the story its stack back.
+// restore applies the suite's stack again.
 func restore(ctx SpecContext) {
 	GinkgoHelper()
 	apply(ctx, stack)
@@ -99,10 +99,10 @@ func intruderIn(ctx context.Context, name string) kube.Container {
 	return container
 }
 
-// called is the label by which peers select a stranger.
+// called is the label by which peers select an outside pod.
 const called = "example.com/called"
 
-// peers select the stranger of a name.
+// peers returns peers that select the outside pod of a name.
 func peers(name string) []v1alpha1.Peer {
 	return []v1alpha1.Peer{{
 		NamespaceSelector: &v1alpha1.Selector{MatchLabels: map[string]string{corev1.LabelMetadataName: setup.IntruderNamespace}},

@@ -48,7 +48,7 @@ func message() {
 	)
 }
 
-// deliver sends a message in the story's stack and follows it.
+// deliver sends a message in the suite's stack and follows it.
 func deliver(ctx SpecContext, text string) {
 	GinkgoHelper()
 	d, err := environment.Deliver(ctx, stack, admin(ctx), alice, bob, fmt.Sprintf("%s %d", text, time.Now().UnixNano()))

@@ -145,7 +145,7 @@ func auditNames(ctx SpecContext, policy string) bool {
 	return false
 }
 
-// audited is an audit of the story's stack as it is now.
+// audited audits the live objects of the suite's stack.
 func audited(ctx SpecContext) audit.Report {
 	GinkgoHelper()
 	report, err := environment.Audit(ctx, client.ObjectKeyFromObject(stack), "e2e")

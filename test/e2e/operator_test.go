@@ -51,7 +51,7 @@ func operatorDies() {
 			Expect(environment.Cluster.Delete(ctx, &pod, client.GracePeriodSeconds(0))).To(Succeed())
 		}
 		p := policyOf(ctx, string(openim.RPCAuth))
-		Expect(environment.Cluster.Delete(ctx, p)).To(Succeed(), "somebody takes his chance")
+		Expect(environment.Cluster.Delete(ctx, p)).To(Succeed(), "a policy is deleted while the operator is away")
 
 		began := time.Now()
 		Expect(environment.Cluster.WaitForDeployment(ctx, setup.OperatorKey)).To(Succeed())

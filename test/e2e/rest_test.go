@@ -27,7 +27,7 @@ const (
 	operatorUser = "system:serviceaccount:" + setup.OperatorNamespace + ":openim-operator"
 )
 
-// connects are requests that the audit log calls writes although they change no object: the harness's own exec and port-forward.
+// connects are requests that the API server's audit log counts as writes although they change no object: the suite's own exec and port-forward.
 var connects = []string{"exec", "portforward", "attach", "proxy"}
 
 // rest counts writes at the API server, while specs that only read go on.
@@ -101,7 +101,7 @@ func notStatus(w apiserverlog.Write) bool { return !isStatus(w) }
 
 func changing(w apiserverlog.Write) bool { return !slices.Contains(connects, w.Object.Subresource) }
 
-// pods of the story's stack.
+// pods lists the pods of the suite's stack.
 func pods(ctx SpecContext) []corev1.Pod {
 	GinkgoHelper()
 	var list corev1.PodList

@@ -28,7 +28,7 @@ func sealed() {
 	}, SpecTimeout(5*time.Minute))
 }
 
-// observer of the story's stack: an intruder, an outsider, and an impostor.
+// observer returns an observer of the suite's stack with an intruder, an outsider and an impostor.
 func observer(ctx context.Context) *truthtable.Observer {
 	GinkgoHelper()
 	o, err := environment.Observer(ctx, stack)

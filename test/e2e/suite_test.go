@@ -34,7 +34,7 @@ const (
 	poll = 250 * time.Millisecond
 )
 
-// The story's persons.
+// The suite's users.
 var (
 	environment *setup.Environment
 	stack       *v1alpha1.OpenIMStack
@@ -55,7 +55,7 @@ var (
 	_ = AfterSuite(func(ctx SpecContext) { tidyUp(ctx) }, NodeTimeout(10*time.Minute))
 )
 
-// The story. Each function adds its specs, in this order.
+// The suite. Each function adds its specs, in this order.
 var _ = Describe("A sealed OpenIM", Ordered, ContinueOnFailure, func() {
 	AfterEach(func(ctx SpecContext) {
 		if CurrentSpecReport().Failed() {
@@ -94,7 +94,7 @@ func bringUp(ctx context.Context) {
 	ready(ctx, stack)
 }
 
-// admin is an administrator's client of the story's gateway, with a fresh token. It is good until the spec ends.
+// admin returns an administrator's client of the suite's gateway with a fresh token. Its port-forward ends with the spec.
 func admin(ctx SpecContext) chat.Admin {
 	GinkgoHelper()
 	a, err := environment.Admin(ctx, stack)

@@ -19,20 +19,20 @@ import (
 )
 
 const (
-	// quick is what a revocation may take to be felt at every replica.
+	// quick bounds how long a revocation may take to have effect at every replica.
 	quick = time.Second
-	// live is what a message may take from socket to socket.
+	// live bounds how long a message may take from socket to socket.
 	live = 5 * time.Second
-	// revoked is OpenIM's errCode of a session that was taken back.
+	// revoked is OpenIM's errCode of a revoked session.
 	revoked = 1506
-	// outsideParty is a user whom alice has nothing to do with.
+	// outsideParty is a user without any relation to alice.
 	outsideParty = "carol"
 )
 
-// The story's users, once they are enrolled. Their sessions are good until they are revoked.
+// users holds the suite's users once they are enrolled. Their sessions are valid until they are revoked.
 var users = map[string]*setup.User{}
 
-// gateways are the users' port of each replica, good until the spec ends.
+// gateways returns a port-forward to the users' listener of each replica, open until the spec ends.
 func gateways(ctx context.Context) []setup.Gateway {
 	GinkgoHelper()
 	all, err := environment.Gateways(ctx, stack)
@@ -41,7 +41,7 @@ func gateways(ctx context.Context) []setup.Gateway {
 	return all
 }
 
-// socket of a user, good until the spec ends.
+// socket opens a socket of a user, which is open until the spec ends.
 func socket(ctx context.Context, gateway setup.Gateway, name string) *chat.Socket {
 	GinkgoHelper()
 	s, err := gateway.Open(ctx, users[name])
@@ -50,7 +50,7 @@ func socket(ctx context.Context, gateway setup.Gateway, name string) *chat.Socke
 	return s
 }
 
-// enrol makes a user's device anew, and his session with it.
+// enrol enrols a new device of a user and keeps its session.
 func enrol(ctx SpecContext, gateway setup.Gateway, name string) {
 	GinkgoHelper()
 	p, err := gateway.NewUser(ctx, admin(ctx), name)
@@ -58,7 +58,7 @@ func enrol(ctx SpecContext, gateway setup.Gateway, name string) {
 	users[name] = p
 }
 
-// users come in by their own door.
+// userSpecs adds the specs of logins, sockets and revocations.
 func userSpecs() {
 	It("enrols users by codes that are good once, and logs them in by their keys alone", func(ctx SpecContext) {
 		all := gateways(ctx)
@@ -140,11 +140,11 @@ func userSpecs() {
 		for range all {
 			Expect(<-done).To(Succeed())
 		}
-		Expect(end.At.Sub(began)).To(BeNumerically("<", quick), "his socket")
-		Expect(refused).To(HaveEach(BeNumerically("<", quick)), "his session, at each replica")
+		Expect(end.At.Sub(began)).To(BeNumerically("<", quick), "bob's socket")
+		Expect(refused).To(HaveEach(BeNumerically("<", quick)), "bob's session, at each replica")
 		_, err = all[0].Login(ctx, users[bob])
-		Expect(err).To(HaveOccurred(), "his key")
-		Expect(aliceSocket.Alive()).To(BeTrue(), "nobody else is concerned")
+		Expect(err).To(HaveOccurred(), "the revoked device's key")
+		Expect(aliceSocket.Alive()).To(BeTrue(), "no other user is affected")
 		AddReportEntry("socket closed after", end.At.Sub(began).Round(time.Millisecond).String()+", by "+end.String())
 		AddReportEntry("HTTP refused at each replica after", fmt.Sprint(refused))
 		enrol(ctx, all[0], bob)
@@ -204,9 +204,9 @@ func refusedFrames(ctx context.Context, id int32) []setup.AuditEvent {
 	})
 }
 
-// untilRevoked asks at a door until bob's session is refused as revoked.
+// untilRevoked calls a replica until it refuses bob's session as revoked.
 func untilRevoked(ctx context.Context, gateway setup.Gateway, began time.Time, after *time.Duration) error {
-	// Not faster than his limit has it: twenty at once, and five a second.
+	// Not faster than bob's rate limit: a burst of twenty, and five a second.
 	pace := time.NewTicker(poll / 5)
 	defer pace.Stop()
 	for {

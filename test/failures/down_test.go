@@ -171,7 +171,7 @@ func (c *cast) usual(ctx context.Context) error {
 		return err
 	}
 	if said := c.say(ctx); said != usual {
-		// A socket may have ended without a word to its client: he opens another one, as an app does.
+		// A socket may have ended without notice to its client: the user opens another one, as an app does.
 		c.toAlice.Close()
 		return errors.New("a message: " + said)
 	}

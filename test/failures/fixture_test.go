@@ -13,7 +13,7 @@ import (
 // cast are the people who stay for all cases.
 type cast struct {
 	*testEnv
-	// alice has a socket at the first gateway and bob one at the second: she writes to him.
+	// alice has a socket at the first gateway and bob at the second: alice writes to bob.
 	alice, bob *user
 	// carol logs in, again and again.
 	carol          *user
@@ -26,10 +26,10 @@ type cast struct {
 // fixture is what is prepared, while all is well, for one case.
 type fixture struct {
 	*cast
-	// gateway is the replica that is asked, and other is the other one.
+	// gateway is the replica that is called, and other is the other one.
 	gateway, other int
 	admin          chat.Admin
-	// unseen is a session that the door has never met; ended is one that was revoked; victim is one that is about to be.
+	// unseen is a session that the gateway has never seen; ended is one that was revoked; victim is one that is about to be.
 	unseen, ended, victim *client.Session
 	toVictim              *chat.Socket
 	victimID              string
@@ -89,7 +89,7 @@ func (c *cast) prepare(t *testing.T, gateway int) *fixture {
 	sc.spent, _ = c.ticket(ctx, sc.gateway, sc.carols.Token())
 	spent = must(c.open(ctx, sc.gateway, sc.carols, sc.spent))(t)
 	spent.Close()
-	// All that is known well is known to the door when the lights go out.
+	// The gateway has cached all sessions but unseen before the fault begins.
 	for _, session := range []*client.Session{c.alice.session, c.bob.session, sc.carols, sc.victim} {
 		if r := c.read(ctx, sc.gateway, session.UserID, session.Token()); !r.ok() {
 			t.Fatalf("before the case %s is answered: %s", session, r)

@@ -19,7 +19,7 @@ const (
 	// Of these users the last session is on a second device, on another platform.
 	withTwoDevices = 20
 	android        = 2
-	// hands is how many do something for the town at once: more than the stand-in for MongoDB can serve would only wait.
+	// hands bounds concurrent work for the fleet: more than the stand-in for MongoDB can serve would only wait.
 	hands = 4
 )
 
@@ -36,7 +36,7 @@ var settled struct {
 	err   error
 }
 
-// sharedFleet makes the town when it is first needed.
+// sharedFleet creates the fleet when it is first needed.
 func sharedFleet(t *testing.T) *userFleet {
 	t.Helper()
 	s := newTestEnv(t)
@@ -99,7 +99,7 @@ func inParallel(n int, do func(int) error) error {
 	return errors.Join(problems...)
 }
 
-// appRetries is how often somebody tries before he gives up.
+// appRetries is how often an app tries before it gives up.
 const appRetries = 5
 
 // perReplica is how many sockets of one device a replica lets in (package realtime).

@@ -88,7 +88,7 @@ func TestAKilledBackendLosesNothing(t *testing.T) {
 			if r.ok() {
 				written, unsure = name, ""
 			} else {
-				unsure = name // it may have been carried out: he asks again with the next one
+				unsure = name // the call may have succeeded: the administrator repeats it with the next one
 			}
 		}
 	})

@@ -21,7 +21,7 @@ const (
 )
 
 // TestARevocationReachesAThousandSocketsWithinASecond revokes users, devices, and everything, with a thousand sockets at two gateways.
-// All times are from before the administrator's call until the client has seen the end, or the other replica has refused him.
+// All times are from before the administrator's call until the client has seen the socket's end, or the other replica has refused the session.
 func TestARevocationReachesAThousandSocketsWithinASecond(t *testing.T) {
 	c := sharedFleet(t)
 	open := c.sockets(t, c.users, func(i int) int { return i % replicas })
@@ -32,7 +32,7 @@ func TestARevocationReachesAThousandSocketsWithinASecond(t *testing.T) {
 			first := user * perUser
 			p, last := c.users[first], first+perUser-1
 			m.revoke(wire.PathAdminRevokeDevices, object{"userID": p.id, "deviceID": p.deviceID}, span(first, last), open)
-			NewWithT(t).Expect(open[last].Alive()).To(BeTrue(), "his other device's socket stays")
+			NewWithT(t).Expect(open[last].Alive()).To(BeTrue(), "the socket of the user's other device stays")
 			NewWithT(t).Expect(c.who(t.Context(), 1, c.users[last].session.Token()).ok()).To(BeTrue(), "and its session")
 		}
 		m.judge()

@@ -74,7 +74,7 @@ func newTestEnv(t *testing.T) *testEnv {
 	return the.stage
 }
 
-// manySockets lets a user have several sockets on one platform (protocol constant DefalutNotKick): see town.
+// manySockets lets a user have several sockets on one platform (protocol constant DefalutNotKick): see userFleet.
 func manySockets(openim.Process) []string {
 	return []string{openim.EnvName(openim.ShareFile, "multiLogin.policy") + "=0"}
 }
@@ -178,7 +178,7 @@ func (p *provider) thaw() {
 	}
 }
 
-// admin is the gateway's administrators' door at a replica.
+// admin returns a client of the administrators' listener of a replica.
 func (s *testEnv) admin(t testing.TB, replica int) chat.Admin {
 	t.Helper()
 	token, err := s.Frontend.AdminToken()

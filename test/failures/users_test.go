@@ -151,7 +151,7 @@ type user struct {
 	s      *testEnv
 	id     string
 	device client.Device
-	// session is his present one, and deviceID his device's.
+	// session is the current session, and deviceID the device's ID.
 	session  *client.Session
 	deviceID string
 }
@@ -212,7 +212,7 @@ func (p *user) login(ctx context.Context, replica int) (*client.Session, error) 
 	return c.Login(ctx, p.device)
 }
 
-// read asks OpenIM for the person's own profile with a session, at a replica.
+// read reads the user's own profile from OpenIM with a session, at a replica.
 func (s *testEnv) read(ctx context.Context, replica int, id, token string) reply {
 	return post(ctx, s.Frontend.Gateways[replica].Users+wire.UserPrefix+"/user/get_users_info", token, "", object{"userIDs": []string{id}})
 }

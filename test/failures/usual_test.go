@@ -22,7 +22,7 @@ const (
 	shortLife = 10 * time.Second
 )
 
-// incident ends sessions or sockets of a person, who then comes back.
+// incident ends sessions or sockets of a user, who then logs in again.
 type incident struct {
 	name   string
 	strike func(*testing.T, *testEnv, chat.Admin, *user)
@@ -30,7 +30,7 @@ type incident struct {
 	stays, enrols bool
 }
 
-// revoking is an administrator's call about a person.
+// revoking is an administrator's call about a user.
 func revoking(path string, body func(*user) object) func(*testing.T, *testEnv, chat.Admin, *user) {
 	return func(t *testing.T, _ *testEnv, admin chat.Admin, p *user) {
 		r := post(t.Context(), "http://"+admin.Address+path, "", admin.Token, body(p))
@@ -161,7 +161,7 @@ func TestAfterEveryRevocationLifeGoesOn(t *testing.T) {
 	})
 }
 
-// chats expects a person to hear, on a new socket at each gateway, what somebody else writes. It is tried again within comesBack: OpenIM's
+// chats expects that a user receives, on a new socket at each gateway, another user's message. It is tried again within comesBack: OpenIM's
 // own logout of a moment ago can still meet a socket that is newer.
 func (s *testEnv) chats(t *testing.T, admin chat.Admin, p *user) {
 	t.Helper()

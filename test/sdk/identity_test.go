@@ -13,18 +13,18 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// identity is how a user proves who he is on one device.
+// identity is a user's credential on one device.
 type identity struct {
 	user     string
 	platform int32
 
-	// With the wrapper: the device that he enrolled, and the session of his last login.
+	// With the wrapper: the enrolled device, and the session of its last login.
 	device  client.Device
 	session *client.Session
 }
 
 // register makes a user with a device. With the wrapper an administrator issues a code, and the device enrols with it. With OpenIM
-// alone whoever runs the app's server does it all.
+// alone, the app's server does it all.
 func register(t *testing.T, user, nickname string, platform int32) *identity {
 	t.Helper()
 	i := &identity{user: user, platform: platform}
@@ -59,7 +59,7 @@ func (i *identity) token(t *testing.T) string {
 	return reply.Token
 }
 
-// loginAt logs the device in at a gateway and gives the session's token.
+// loginAt logs the device in at a gateway and returns the session's token.
 func (i *identity) loginAt(t *testing.T, gateway string) string {
 	t.Helper()
 	var err error

@@ -56,7 +56,7 @@ func TestWhatPeopleDo(t *testing.T) {
 		g.Expect([]string{others[0].Nickname, others[1].Nickname}).To(ConsistOf("Bob", "Carol"))
 	})
 
-	step(t, "one changes her own name", func(t *testing.T) {
+	step(t, "alice changes the own name", func(t *testing.T) {
 		mark := carol.mark()
 		NewWithT(t).Expect(carol.sdk.User().SetSelfInfo(carol.ctx(), &sdkws.UserInfoWithEx{UserID: carol.id, Nickname: wrapperspb.String("Caroline")})).To(Succeed())
 		awaitThat(t, carol, mark, "OnSelfInfoUpdated", func(u model_struct.LocalUser) bool { return u.Nickname == "Caroline" })
@@ -146,7 +146,7 @@ func TestWhatPeopleDo(t *testing.T) {
 		})
 	})
 
-	step(t, "what was said while one was away is there when he comes back", func(t *testing.T) {
+	step(t, "messages sent while bob was away are there when bob comes back", func(t *testing.T) {
 		g := NewWithT(t)
 		bob.logout(t)
 		alice.say(t, bob.id, "are you there?")
@@ -154,7 +154,7 @@ func TestWhatPeopleDo(t *testing.T) {
 		g.Eventually(func() ([]string, error) { return bob.history(single, 20) }, soon).Should(ContainElement("are you there?"))
 	})
 
-	step(t, "a new device of his finds all that was said", func(t *testing.T) {
+	step(t, "a new device of bob finds all messages", func(t *testing.T) {
 		g := NewWithT(t)
 		bob.logout(t)
 		again := install(outer, bob.id, bob.platform)
@@ -169,7 +169,7 @@ func TestWhatPeopleDo(t *testing.T) {
 		bob = again
 	})
 
-	step(t, "the door is restarted: they come back by themselves, and nothing is lost", func(t *testing.T) {
+	step(t, "the gateway is restarted: the apps reconnect by themselves, and nothing is lost", func(t *testing.T) {
 		g := NewWithT(t)
 		marks := map[*device]int{alice: alice.mark(), bob: bob.mark(), carol: carol.mark()}
 		g.Expect(where.RestartSocketServer(t.Context())).To(Succeed())
@@ -288,7 +288,7 @@ func pinned() *conversation.ConversationReq {
 	return &conversation.ConversationReq{IsPinned: wrapperspb.Bool(true)}
 }
 
-// step runs a part of a story. When one has failed, what builds on it is left out.
+// step runs a part of a test. After a failed part, the following ones are skipped.
 func step(t *testing.T, name string, f func(*testing.T)) {
 	t.Helper()
 	if !t.Failed() {

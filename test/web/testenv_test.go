@@ -120,7 +120,7 @@ func adminCall(t *testing.T, path string, body any) loopback.Object {
 	return admin.Must(t, path, body)
 }
 
-// code is what a user who is to enrol is given; the user is made if he is not there.
+// code returns an enrolment code for a user, who is created if needed.
 func code(t *testing.T, user string, platform int) string {
 	t.Helper()
 	data := adminCall(t, wire.PathAdminIssueCode[len(wire.AdminPrefix):], loopback.Object{
@@ -145,7 +145,7 @@ func serverKey(t *testing.T) handshake.ServerKey {
 	return document.Keys[0]
 }
 
-// onlineUser is a user with a device of our Go client's, and a socket.
+// onlineUser is a user with a device of our Go client, and a socket.
 type onlineUser struct {
 	*chat.Socket
 	id string

@@ -66,7 +66,7 @@ func build(ctx context.Context, spec Spec, cache, label string) (string, error) 
 		return "", err
 	}
 	defer unlock()
-	if done(target) { // by whoever held the lock
+	if done(target) { // by the process that held the lock
 		return target, nil
 	}
 	scratch := filepath.Join(cache, "bin", ".tmp-"+spec.Name)

@@ -23,7 +23,7 @@ type record struct {
 }
 
 // joinScript puts the shell into cgroups and then becomes the command: "file... -- command...".
-// Processes of the node leave the cgroup of whoever called us, or they would die with it.
+// Processes of the node leave the caller's cgroup, or they would be killed with it.
 const joinScript = `while [ "$1" != -- ]; do echo 0 >"$1"; shift; done; shift; exec "$@"`
 
 // start starts a process of the node that outlives us, with its output in a log.

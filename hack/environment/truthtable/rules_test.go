@@ -35,7 +35,7 @@ func sealed() ([]networkingv1.NetworkPolicy, Pods) {
 	for i := range w.Pods {
 		w.Pods[i].UID = types.UID(w.Pods[i].Namespace + "/" + w.Pods[i].Name)
 	}
-	w.Intruder.UID = "stranger"
+	w.Intruder.UID = "intruder"
 	stack := &v1alpha1.OpenIMStack{ObjectMeta: metav1.ObjectMeta{Name: "chat", Namespace: "im"}}
 	var policies []networkingv1.NetworkPolicy
 	for _, p := range graph.Policies(graph.NewGraph(stack, openim.Facts{Endpoints: endpoints})) {
@@ -58,7 +58,7 @@ func TestEveryRuleOfAStackHasAConnectionThatShowsIt(t *testing.T) {
 	g.Expect(seen).To(HaveKeyWithValue("chat-backend-0 "+ip(w, "chat-api-0")+":10002", 2), "egress of one, ingress of the other")
 	g.Expect(seen).To(HaveKeyWithValue("chat-rpc-user-0 10.7.0.1:53", 1), "DNS")
 	g.Expect(seen).To(HaveKeyWithValue("chat-rpc-auth-0 10.8.0.1:6379", 1), "a store")
-	g.Expect(seen).To(HaveKeyWithValue("intruder "+ip(w, "chat-gateway-0")+":8081", 1), "anyone, at the door")
+	g.Expect(seen).To(HaveKeyWithValue("intruder "+ip(w, "chat-gateway-0")+":8081", 1), "any source reaches the administrators' listener")
 	g.Expect(seen).To(HaveKeyWithValue("chat-msggateway-0 "+ip(w, "chat-msggateway-1")+":10140", 2), "the other pod of its kind")
 }
 

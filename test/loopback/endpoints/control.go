@@ -12,14 +12,14 @@ import (
 	"time"
 )
 
-// Controller is whoever started a place.
+// Controller controls the stack behind endpoints.
 type Controller interface {
-	// AdminToken is good for a while.
+	// AdminToken returns an administrator's token, valid for some minutes.
 	AdminToken(ctx context.Context) (string, error)
-	// RestartSocketServer ends and starts whatever holds the users' sockets, and returns when it takes new ones.
+	// RestartSocketServer restarts the processes that hold the users' sockets, and returns when they accept new ones.
 	RestartSocketServer(ctx context.Context) error
-	// LimitSessions has the wrapper's sessions made from now on live no longer than that; 0: as long as ever. It returns when
-	// the door takes logins again.
+	// LimitSessions bounds the lifetime of the wrapper's new sessions; 0 restores the first configuration. It returns when the gateway
+	// accepts logins again.
 	LimitSessions(ctx context.Context, lifetime time.Duration) error
 }
 
@@ -27,18 +27,18 @@ const (
 	pathToken   = "/token"
 	pathRestart = "/restart"
 	pathLimit   = "/sessions"
-	// paramLifetime is a duration in Go's words.
+	// paramLifetime is a duration in Go's format.
 	paramLifetime = "lifetime"
-	// requestTimeout bounds one request: a restart in a cluster takes its time.
+	// requestTimeout bounds one request: a restart in a cluster takes minutes.
 	requestTimeout = 8 * time.Minute
 	maxReply       = 64 << 10 // bytes
 )
 
-// Serve offers a keeper's services on loopback until ctx ends. The URL holds a word that nobody else knows.
+// Serve serves a controller on loopback until ctx ends. The URL holds a random secret.
 func Serve(ctx context.Context, controller Controller) (url string, err error) {
 	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
-		return "", fmt.Errorf("serving a place: %w", err)
+		return "", fmt.Errorf("serving the control URL: %w", err)
 	}
 	secret := "/" + rand.Text()
 	mux := http.NewServeMux()
@@ -70,16 +70,16 @@ func answer(w http.ResponseWriter, text string, err error) {
 	_, _ = io.WriteString(w, text)
 }
 
-// AdminToken asks the keeper.
+// AdminToken calls the controller.
 func (p Endpoints) AdminToken(ctx context.Context) (string, error) { return p.post(ctx, pathToken) }
 
-// RestartSocketServer asks the keeper.
+// RestartSocketServer calls the controller.
 func (p Endpoints) RestartSocketServer(ctx context.Context) error {
 	_, err := p.post(ctx, pathRestart)
 	return err
 }
 
-// LimitSessions asks the keeper.
+// LimitSessions calls the controller.
 func (p Endpoints) LimitSessions(ctx context.Context, lifetime time.Duration) error {
 	_, err := p.post(ctx, pathLimit+"?"+paramLifetime+"="+lifetime.String())
 	return err
@@ -90,11 +90,11 @@ func (p Endpoints) post(ctx context.Context, path string) (string, error) {
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, p.Control+path, nil)
 	if err != nil {
-		return "", fmt.Errorf("asking the keeper of the place: %w", err)
+		return "", fmt.Errorf("calling the controller: %w", err)
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return "", errors.New("the keeper of the place does not answer " + path) // the URL is not for logs
+		return "", errors.New("calling the controller: no answer to " + path) // the URL is a secret
 	}
 	defer func() { _ = response.Body.Close() }()
 	content, err := io.ReadAll(io.LimitReader(response.Body, maxReply))

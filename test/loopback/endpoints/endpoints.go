@@ -6,26 +6,26 @@ import (
 	"os"
 )
 
-// Endpoints is where things are. URLs have no slash at their end.
+// Endpoints holds the URLs of a running stack, without a trailing slash.
 type Endpoints struct {
-	// API and Socket are what an official SDK is given as apiAddr and wsAddr.
+	// API and Socket are the official SDKs' apiAddr and wsAddr.
 	API, Socket string
-	// Admin is before OpenIM's paths for administrators.
+	// Admin precedes OpenIM's paths for administrators.
 	Admin string
-	// Gateway is the wrapper's, where users log in. It is empty when OpenIM stands alone.
+	// Gateway is the wrapper's users' listener, where users log in. It is empty for OpenIM without the wrapper.
 	Gateway string
-	// Control is served by whoever started the place (see Serve).
+	// Control is the URL of the controller (see Serve).
 	Control string
 }
 
-// variables in the environment.
+// variables returns the environment variables of the endpoints.
 func (p *Endpoints) variables() map[string]*string {
 	return map[string]*string{
 		"IM_API": &p.API, "IM_SOCKET": &p.Socket, "IM_ADMIN": &p.Admin, "IM_DOOR": &p.Gateway, "IM_CONTROL": &p.Control,
 	}
 }
 
-// Environ gives the place to a program.
+// Environ returns the environment variables for a program that uses the endpoints.
 func (p Endpoints) Environ() []string {
 	var env []string
 	for name, value := range p.variables() {
@@ -34,19 +34,19 @@ func (p Endpoints) Environ() []string {
 	return env
 }
 
-// FromEnvironment is where this program has been told to look.
+// FromEnvironment reads the endpoints from the environment.
 func FromEnvironment() (Endpoints, error) {
 	var p Endpoints
 	for name, value := range p.variables() {
 		*value = os.Getenv(name)
 	}
 	if p.API == "" || p.Socket == "" || p.Admin == "" || p.Control == "" {
-		return p, errors.New("there is no OpenIM to speak to: run this by `make test-sdk`, or under `go run ./test/loopback/up -- COMMAND`")
+		return p, errors.New("reading the endpoints of OpenIM: IM_API and others are not set: run this by `make test-sdk`, or under `go run ./test/loopback/up -- COMMAND`")
 	}
 	return p, nil
 }
 
-// HasGateway reports whether the wrapper is there.
+// HasGateway reports whether the wrapper runs in front of OpenIM.
 func (p Endpoints) HasGateway() bool { return p.Gateway != "" }
 
 func (p Endpoints) String() string {
