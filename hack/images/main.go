@@ -123,7 +123,7 @@ func parse(fs *flag.FlagSet, args []string) error {
 		return err
 	}
 	if fs.NArg() > 0 {
-		return fmt.Errorf("%s takes flags only, but got %q", fs.Name(), fs.Arg(0))
+		return fmt.Errorf("%s takes flags only: unexpected argument %q", fs.Name(), fs.Arg(0))
 	}
 	return nil
 }

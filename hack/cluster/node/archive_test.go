@@ -61,7 +61,7 @@ func TestWhatIsNoDockerArchiveIsRefusedInOneSentence(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	for path, want := range map[string]string{
 		filepath.Join(dir, "none.tar"):       "no such file",
-		write("text.tar", []byte("not tar")): "is no docker archive",
+		write("text.tar", []byte("not tar")): "as a docker archive",
 		write("other.tar", other):            "it holds no manifest.json",
 		write("garbled.tar", garbled):        "not understood",
 		write("lacking.tar", lacking):        "it holds no gone.json",
