@@ -62,7 +62,7 @@ func TestWhatIsNoDockerArchiveIsRefusedInOneSentence(t *testing.T) {
 	for path, want := range map[string]string{
 		filepath.Join(dir, "none.tar"):       "no such file",
 		write("text.tar", []byte("not tar")): "as a docker archive",
-		write("other.tar", other):            "it holds no manifest.json",
+		write("other.tar", other):            "manifest.json is missing",
 		write("garbled.tar", garbled):        "not understood",
 		write("lacking.tar", lacking):        "it holds no gone.json",
 		write("huge.tar", huge):              "more than",
