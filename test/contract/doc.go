@@ -1,2 +1,2 @@
-// Package contract holds tests of what two rooms that do not import each other have agreed on.
+// Package contract tests agreements between packages that do not import each other.
 package contract

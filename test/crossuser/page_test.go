@@ -24,7 +24,7 @@ type row struct{ target, field, rule, openIM, wrapper string }
 func (r row) name() string { return strings.TrimPrefix(r.target, "/") + " " + r.field }
 
 func TestNobodyGetsAtWhatIsAnothers(t *testing.T) {
-	s := newStage(t)
+	s := newTestEnv(t)
 	var seen findings
 	t.Run("attacks", func(t *testing.T) { attackAll(t, s) })
 	t.Run("socket", func(t *testing.T) { seen.sent = frames(t, s) })

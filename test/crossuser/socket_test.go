@@ -44,7 +44,7 @@ type aim struct {
 func (a aim) target() string { return fmt.Sprintf("%d %s", a.request.ID, a.request.Name) }
 
 // aims are one for each field of each request that names somebody, and for each that is the server's to say.
-func aims(attacker *attacker, victim *world) []aim {
+func aims(attacker *attacker, victim *userData) []aim {
 	own := websocket.Names{User: attacker.Self, Peer: attacker.Peer, Conversation: attacker.Pair()}
 	var all []aim
 	for i := range websocket.Requests {
@@ -72,7 +72,7 @@ func aims(attacker *attacker, victim *world) []aim {
 	return all
 }
 
-func fields(r *websocket.Request, within string, list []websocket.Field, own websocket.Names, victim *world) []aim {
+func fields(r *websocket.Request, within string, list []websocket.Field, own websocket.Names, victim *userData) []aim {
 	var all []aim
 	for _, f := range list {
 		name, turned := within+f.Name, own
@@ -197,9 +197,9 @@ func refusal(response *http.Response) string {
 	return string(body)
 }
 
-// tells is whether a reply's protobuf holds something of the victim's: his secret, his friend, his conversations. The request
+// leaksTo is whether a reply's protobuf holds something of the victim's: his secret, his friend, his conversations. The request
 // named the latter two, so they come back only with what is in them.
-func (w *world) tells(reply frame.Reply) bool {
+func (w *userData) leaksTo(reply frame.Reply) bool {
 	for _, sign := range []string{w.secret, w.Peer, w.Pair(), w.GroupChat()} {
 		if strings.Contains(string(reply.Data), sign) {
 			return true
@@ -222,7 +222,7 @@ const (
 	forgedText   = "theirs"
 )
 
-// asForged tells whether OpenIM has noted what was forged.
+// asForged reports whether OpenIM has noted what was forged.
 func asForged(value any) bool {
 	return slices.Contains([]any{forgedText, float64(forgedNumber), true}, value)
 }
@@ -260,8 +260,8 @@ func noted(t *testing.T, s *loopback.Stack, conversation, id, field string) any 
 }
 
 // frames takes every field of every request through the wrapper, and straight to OpenIM.
-func frames(t *testing.T, s *stage) []row {
-	attacker, victim := s.attacker(t), newWorld(t, s.Stack)
+func frames(t *testing.T, s *testEnv) []row {
+	attacker, victim := s.attacker(t), newUserData(t, s.Stack)
 	before := victim.settled(t)
 	var rows []row
 	t.Run("through the wrapper", func(t *testing.T) {
@@ -273,8 +273,8 @@ func frames(t *testing.T, s *stage) []row {
 				if a.forged != "" {
 					a.data, id = marked(a.data)
 				}
-				got := ask(t, s.Door.SocketURL(), attacker.Self, attacker.session.Token(), iOS, a.request.ID, a.data)
-				g.Expect(victim.tells(got.reply)).To(BeFalse(), "told: %q", got.reply.Data)
+				got := ask(t, s.Frontend.SocketURL(), attacker.Self, attacker.session.Token(), iOS, a.request.ID, a.data)
+				g.Expect(victim.leaksTo(got.reply)).To(BeFalse(), "told: %q", got.reply.Data)
 				switch {
 				case a.open:
 					r.wrapper = passedOn + ": " + outcome(!got.refused(), got.code())
@@ -287,7 +287,7 @@ func frames(t *testing.T, s *stage) []row {
 					r.wrapper = refused + ", " + got.code()
 				}
 				if !a.open {
-					g.Expect(victim.settled(t)).To(Equal(before), "the other's world has changed")
+					g.Expect(victim.settled(t)).To(Equal(before), "the victim's data has changed")
 				}
 			})
 			if a.open {
@@ -305,7 +305,7 @@ func frames(t *testing.T, s *stage) []row {
 			got := ask(t, s.SocketURL+"/", attacker.Self, attacker.token, android, a.request.ID, a.data)
 			after := victim.settled(t)
 			switch {
-			case victim.tells(got.reply) && !a.open:
+			case victim.leaksTo(got.reply) && !a.open:
 				rows[i].openIM = "**tells what is another's**"
 			case after != before && !a.open:
 				rows[i].openIM = "**does it to another**"

@@ -26,7 +26,7 @@ func TestNoValueOfAnyFieldTellsWhatIsAnothers(t *testing.T) {
 	if os.Getenv(valuesEnv) == "" {
 		t.Skipf("it takes many minutes: run make test-crossuser-values, which sets %s", valuesEnv)
 	}
-	s := newStage(t)
+	s := newTestEnv(t)
 	for _, what := range values(t, s) {
 		t.Logf("OpenIM %s alone tells by %s %s: %s", s.release, what.target, what.field, what.value)
 	}
@@ -35,23 +35,23 @@ func TestNoValueOfAnyFieldTellsWhatIsAnothers(t *testing.T) {
 // values tries every field of every user route with every kind of value, through the wrapper, and the reading ones straight at OpenIM.
 // The victim's identifiers begin with the attacker's, so that a prefix or a pattern that OpenIM takes for the attacker's own matches the
 // victim's as well.
-func values(t *testing.T, s *stage) []told {
+func values(t *testing.T, s *testEnv) []told {
 	t.Run("through the wrapper", func(t *testing.T) {
 		before := peaks(t, s)
 		attacker, victim := s.besides(t)
-		world := victim.settled(t)
+		data := victim.settled(t)
 		route := ""
 		calls := 0
 		for i, all := 0, probes(attacker, victim); i < len(all); i++ {
 			p := all[i]
 			writes := p.Route.Audit == routes.AuditWrite
 			if p.Route.Path != route && route != "" && routes.Find(route).Audit == routes.AuditWrite {
-				// What the route did to the attacker's own world shall not weaken the tries of the next one.
-				if now := victim.settled(t); now != world {
-					t.Errorf("%s changed the victim's world", route)
+				// The route's changes to the attacker's own data must not weaken the attempts at the next route.
+				if now := victim.settled(t); now != data {
+					t.Errorf("%s changed the victim's data", route)
 				}
 				attacker, victim = s.besides(t)
-				world, all = victim.settled(t), probes(attacker, victim)
+				data, all = victim.settled(t), probes(attacker, victim)
 				p = all[i]
 			}
 			route = p.Route.Path
@@ -103,7 +103,7 @@ func values(t *testing.T, s *stage) []told {
 	return all
 }
 
-func probes(attacker *attacker, victim *world) []routestest.Probe {
+func probes(attacker *attacker, victim *userData) []routestest.Probe {
 	var all []routestest.Probe
 	for p := range routestest.Probes(attacker.World, victim.World) {
 		all = append(all, p)
@@ -112,7 +112,7 @@ func probes(attacker *attacker, victim *world) []routestest.Probe {
 }
 
 // peaks is the most memory that each process of OpenIM's has had.
-func peaks(t *testing.T, s *stage) map[string]int64 {
+func peaks(t *testing.T, s *testEnv) map[string]int64 {
 	t.Helper()
 	all := map[string]int64{}
 	for _, p := range openim.Processes() {

@@ -131,7 +131,7 @@ func (c *comparison) side(what string, s evaluate.Side, o opinion, from, to eval
 	}
 }
 
-// sameDeciders tells whether each policy with a rule that lets the connection through is part of a target of cyclonus' that does, and each
+// sameDeciders reports whether each policy with a rule that lets the connection through is part of a target of cyclonus' that does, and each
 // such target has such a policy. (Cyclonus merges policies with equal selectors into one target.)
 func sameDeciders(s evaluate.Side, o opinion) bool {
 	var names []types.NamespacedName

@@ -91,7 +91,7 @@ func podSecurity(ctx SpecContext, level string) {
 	Eventually(ctx, isolated).WithTimeout(noticing).Should(haveReason(v1alpha1.ReasonEnforced))
 }
 
-// stalledNow reports whether the stack says that only a person can help.
+// stalledNow reports whether condition Stalled is True for the current generation.
 func stalledNow(ctx SpecContext) (bool, error) {
 	live := &v1alpha1.OpenIMStack{}
 	err := environment.Cluster.Get(ctx, client.ObjectKeyFromObject(stack), live)

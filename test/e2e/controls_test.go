@@ -14,9 +14,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/openimstack/openim-operator/hack/environment/setup"
+	"github.com/openimstack/openim-operator/hack/environment/truthtable"
 	"github.com/openimstack/openim-operator/netpol/graph"
-	"github.com/openimstack/openim-operator/test/harness/matrix"
-	"github.com/openimstack/openim-operator/test/harness/setup"
 )
 
 const (
@@ -43,7 +43,7 @@ func negativeControls() {
 		}
 		report := observe(ctx, open)
 		Expect(report.Faults()).To(BeEmpty(), "every port is open to everybody")
-		judged := report.Against(truth)
+		judged := report.Compare(truth)
 		for _, name := range []string{setup.Intruder, setup.Outsider, impostor} {
 			Expect(judged.Faults()).To(ContainElement(HavePrefix(name+" -> rpc-auth:10200")), "the matrix says so")
 		}
@@ -68,9 +68,9 @@ func negativeControls() {
 }
 
 // shut counts the observations that a table wants shut.
-func shut(table []graph.Cell, report matrix.Report) int {
+func shut(table []graph.Cell, report truthtable.Report) int {
 	n := 0
-	for _, o := range report.Against(table).Observations {
+	for _, o := range report.Compare(table).Observations {
 		if !o.Open && o.Skipped == "" {
 			n++
 		}
@@ -96,15 +96,15 @@ func replace(ctx SpecContext, p *networkingv1.NetworkPolicy) {
 }
 
 // surroundings are all that rules may be about.
-func surroundings(ctx SpecContext) matrix.World {
+func surroundings(ctx SpecContext) truthtable.Pods {
 	GinkgoHelper()
-	w, err := matrix.ReadWorld(ctx, environment.Cluster)
+	w, err := truthtable.ReadPods(ctx, environment.Cluster)
 	Expect(err).NotTo(HaveOccurred())
 	for _, p := range w.Pods {
-		if p.Namespace == setup.StrangerNamespace && p.Name == setup.Outsider {
-			w.Stranger = p
+		if p.Namespace == setup.IntruderNamespace && p.Name == setup.Outsider {
+			w.Intruder = p
 		}
 	}
-	Expect(strings.TrimSpace(w.Stranger.Status.PodIP)).NotTo(BeEmpty())
+	Expect(strings.TrimSpace(w.Intruder.Status.PodIP)).NotTo(BeEmpty())
 	return w
 }

@@ -16,10 +16,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/hack/environment/kube"
+	"github.com/openimstack/openim-operator/hack/environment/setup"
 	"github.com/openimstack/openim-operator/netpol/graph"
 	"github.com/openimstack/openim-operator/openim"
-	"github.com/openimstack/openim-operator/test/harness"
-	"github.com/openimstack/openim-operator/test/harness/setup"
 )
 
 // guards are a cluster administrator's choice. Under them holes are refused, and everything that is not a hole goes on.
@@ -38,11 +38,11 @@ func guards() {
 
 		gateway, _ := graph.Lookup(v1alpha1.ComponentGateway)
 		rpcAuth, _ := graph.Lookup(string(openim.RPCAuth))
-		disguised := harness.IntruderPod(client.ObjectKey{Namespace: stack.Namespace, Name: impostor}, environment.Images[setup.OperatorImage], gateway.Labels(stack.Name))
-		door := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: stack.Namespace, Name: "door"}, Spec: corev1.ServiceSpec{
+		disguised := kube.IntruderPod(client.ObjectKey{Namespace: stack.Namespace, Name: impostor}, environment.Images[setup.OperatorImage], gateway.Labels(stack.Name))
+		nodePort := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: stack.Namespace, Name: "node-port"}, Spec: corev1.ServiceSpec{
 			Type: corev1.ServiceTypeNodePort, Selector: map[string]string{v1alpha1.LabelInstance: stack.Name}, Ports: []corev1.ServicePort{{Port: rpcAuth.Port(string(openim.GRPC)).Number}},
 		}}
-		for _, hole := range []client.Object{opening(), disguised, door} {
+		for _, hole := range []client.Object{opening(), disguised, nodePort} {
 			Eventually(ctx, func(ctx SpecContext) error { return try(ctx, hole) }).WithTimeout(soon).Should(And(
 				MatchError(ContainSubstring(fmt.Sprintf("OpenIMStack %q", stack.Name))), WithTransform(apierrors.IsForbidden, BeTrue())))
 		}

@@ -17,11 +17,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/hack/environment/setup"
 	"github.com/openimstack/openim-operator/openim"
-	"github.com/openimstack/openim-operator/test/harness/setup"
 )
 
-// child is an object of the story's stack.
+// child reads an object of the suite's stack.
 func child[T client.Object](ctx SpecContext, object T, component string) T {
 	GinkgoHelper()
 	key := client.ObjectKey{Namespace: stack.Namespace, Name: v1alpha1.ChildName(stack.Name, component)}
@@ -89,7 +89,7 @@ func sameAccount(was, is *corev1.ServiceAccount) bool {
 	return equal(was.AutomountServiceAccountToken, is.AutomountServiceAccountToken) && equal(was.Labels, is.Labels)
 }
 
-// policies of the story's stack.
+// policies lists the policies of the suite's stack.
 func policies(ctx SpecContext) []networkingv1.NetworkPolicy {
 	GinkgoHelper()
 	var list networkingv1.NetworkPolicyList
@@ -152,7 +152,7 @@ func healing() {
 	It("is whole again after all of it: ready, delivering, sealed", func(ctx SpecContext) { whole(ctx) }, SpecTimeout(5*time.Minute))
 }
 
-// whole is the short form of the story's beginning.
+// whole repeats the suite's first specs in short form.
 func whole(ctx SpecContext) {
 	GinkgoHelper()
 	ready(ctx, stack)

@@ -19,12 +19,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/hack/environment/kube"
+	"github.com/openimstack/openim-operator/hack/environment/setup"
+	"github.com/openimstack/openim-operator/hack/environment/truthtable"
 	"github.com/openimstack/openim-operator/netpol/audit"
 	"github.com/openimstack/openim-operator/netpol/graph"
 	"github.com/openimstack/openim-operator/netpol/probe"
-	"github.com/openimstack/openim-operator/test/harness"
-	"github.com/openimstack/openim-operator/test/harness/matrix"
-	"github.com/openimstack/openim-operator/test/harness/setup"
 )
 
 // everyRule is the environment variable that has each rule mutated. Without it, it is one of each policy: the others take the same way, and
@@ -49,7 +49,7 @@ func mutations() {
 		slowest := map[string]time.Duration{}
 		began := time.Now()
 		for i, p := range policies(ctx) {
-			rules := matrix.Rules([]networkingv1.NetworkPolicy{p})
+			rules := truthtable.Rules([]networkingv1.NetworkPolicy{p})
 			all += 2 * len(rules)
 			guarding += min(1, len(rules)) // the denial of everything has no rule
 			for n, rule := range rules {
@@ -83,7 +83,7 @@ func mutations() {
 // mutation is a policy with one rule changed, and a connection that is open or shut by it.
 type mutation struct {
 	whole, mutant *networkingv1.NetworkPolicy
-	edge          matrix.Edge
+	edge          truthtable.Edge
 	opens         bool
 }
 
@@ -119,14 +119,14 @@ func (m mutation) isNoticed(ctx SpecContext, slowest map[string]time.Duration) {
 	replace(ctx, m.whole)
 }
 
-// passes tells whether the connection is open, by a real attempt.
+// passes reports whether the connection is open, by a real attempt.
 func (m mutation) passes(ctx context.Context) (bool, error) {
-	place := harness.Place{Namespace: m.edge.From.Namespace, Pod: m.edge.From.Name, Container: harness.Prober}
-	return reaches(ctx, place, m.edge.Address())
+	container := kube.Container{Namespace: m.edge.From.Namespace, Pod: m.edge.From.Name, Container: kube.Prober}
+	return reaches(ctx, container, m.edge.Address())
 }
 
-// reaches tells whether an address is open from a place, by a real attempt.
-func reaches(ctx context.Context, from harness.Place, address string) (bool, error) {
+// reaches reports whether an address is open from a place, by a real attempt.
+func reaches(ctx context.Context, from kube.Container, address string) (bool, error) {
 	results, err := environment.Cluster.Probe(ctx, from, dial, address)
 	if err != nil {
 		return false, err
@@ -134,7 +134,7 @@ func reaches(ctx context.Context, from harness.Place, address string) (bool, err
 	return results[0].Result == probe.Open, nil
 }
 
-// auditNames tells whether an audit of what is live has a finding on a policy of the stack.
+// auditNames reports whether an audit of what is live has a finding on a policy of the stack.
 func auditNames(ctx SpecContext, policy string) bool {
 	GinkgoHelper()
 	for _, f := range audited(ctx).Findings {
@@ -145,7 +145,7 @@ func auditNames(ctx SpecContext, policy string) bool {
 	return false
 }
 
-// audited is an audit of the story's stack as it is now.
+// audited audits the live objects of the suite's stack.
 func audited(ctx SpecContext) audit.Report {
 	GinkgoHelper()
 	report, err := environment.Audit(ctx, client.ObjectKeyFromObject(stack), "e2e")

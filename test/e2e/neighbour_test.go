@@ -15,10 +15,10 @@ import (
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/controllers/manifests"
+	"github.com/openimstack/openim-operator/hack/environment/chat"
+	"github.com/openimstack/openim-operator/hack/environment/setup"
+	"github.com/openimstack/openim-operator/hack/environment/truthtable"
 	"github.com/openimstack/openim-operator/netpol/graph"
-	"github.com/openimstack/openim-operator/test/harness/chat"
-	"github.com/openimstack/openim-operator/test/harness/matrix"
-	"github.com/openimstack/openim-operator/test/harness/setup"
 )
 
 const (
@@ -142,12 +142,12 @@ func seated(ctx SpecContext, s *v1alpha1.OpenIMStack) *side {
 	Expect(err).NotTo(HaveOccurred())
 	made.before, err = a.NewestSeq(ctx, listener, chat.Conversation(speaker, listener))
 	Expect(err).NotTo(HaveOccurred())
-	doors, err := environment.Doors(ctx, s)
+	gateways, err := environment.Gateways(ctx, s)
 	Expect(err).NotTo(HaveOccurred())
 	for name, socket := range map[string]**chat.Socket{speaker: &made.from, listener: &made.to} {
-		p, err := doors[0].NewPerson(ctx, a, name)
+		p, err := gateways[0].NewUser(ctx, a, name)
 		Expect(err).NotTo(HaveOccurred())
-		*socket, err = doors[0].Open(ctx, p)
+		*socket, err = gateways[0].Open(ctx, p)
 		Expect(err).NotTo(HaveOccurred())
 		DeferCleanup((*socket).Close)
 	}
@@ -168,16 +168,16 @@ func second() (*v1alpha1.OpenIMStack, error) {
 }
 
 // apart observes every port of a stack from every pod of another.
-func apart(ctx SpecContext, from, to *v1alpha1.OpenIMStack) matrix.Report {
+func apart(ctx SpecContext, from, to *v1alpha1.OpenIMStack) truthtable.Report {
 	GinkgoHelper()
 	var cells []graph.Cell
-	o := &matrix.Observer{
-		Cluster: environment.Cluster, Namespace: to.Namespace, Stack: to.Name, Image: environment.Images[setup.OperatorImage], Patience: programming,
+	o := &truthtable.Observer{
+		Cluster: environment.Cluster, Namespace: to.Namespace, Stack: to.Name, Image: environment.Images[setup.OperatorImage], Timeout: programming,
 	}
 	for _, c := range graph.ComponentsOf(to) {
-		place, err := environment.Inside(ctx, client.ObjectKeyFromObject(from), c.Name)
+		container, err := environment.Inside(ctx, client.ObjectKeyFromObject(from), c.Name)
 		Expect(err).NotTo(HaveOccurred())
-		o.Strangers = append(o.Strangers, matrix.Stranger{Name: from.Name + "/" + c.Name, Row: foreign, Place: place})
+		o.ExtraSources = append(o.ExtraSources, truthtable.ExtraSource{Name: from.Name + "/" + c.Name, Row: foreign, Container: container})
 		for _, port := range c.Ports {
 			cells = append(cells, graph.Cell{From: foreign, To: c.Name, Port: port, Open: false})
 		}

@@ -14,8 +14,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/hack/environment/setup"
 	"github.com/openimstack/openim-operator/openim"
-	"github.com/openimstack/openim-operator/test/harness/setup"
 )
 
 // scaleOperator sets the operator's replicas and waits until it is so.
@@ -51,7 +51,7 @@ func operatorDies() {
 			Expect(environment.Cluster.Delete(ctx, &pod, client.GracePeriodSeconds(0))).To(Succeed())
 		}
 		p := policyOf(ctx, string(openim.RPCAuth))
-		Expect(environment.Cluster.Delete(ctx, p)).To(Succeed(), "somebody takes his chance")
+		Expect(environment.Cluster.Delete(ctx, p)).To(Succeed(), "a policy is deleted while the operator is away")
 
 		began := time.Now()
 		Expect(environment.Cluster.WaitForDeployment(ctx, setup.OperatorKey)).To(Succeed())

@@ -16,10 +16,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/hack/environment/setup"
+	"github.com/openimstack/openim-operator/hack/environment/truthtable"
 	"github.com/openimstack/openim-operator/netpol/graph"
 	"github.com/openimstack/openim-operator/netpol/probe"
-	"github.com/openimstack/openim-operator/test/harness/matrix"
-	"github.com/openimstack/openim-operator/test/harness/setup"
 )
 
 // ours are the objects that the specs themselves, and Kubernetes, put into the stack's namespace.
@@ -65,7 +65,7 @@ func removal() {
 // remove deletes a stack as kubectl does, and returns which ports of OpenIM an outsider reached until its pods were gone.
 func remove(ctx SpecContext, name string) []string {
 	GinkgoHelper()
-	from, err := environment.Stranger(ctx, types.NamespacedName{Namespace: setup.StrangerNamespace, Name: setup.Outsider}, nil)
+	from, err := environment.EnsureIntruder(ctx, types.NamespacedName{Namespace: setup.IntruderNamespace, Name: setup.Outsider}, nil)
 	Expect(err).NotTo(HaveOccurred())
 	targets := portsOfOpenIM(ctx, name)
 	Expect(targets).NotTo(BeEmpty())
@@ -95,7 +95,7 @@ func portsOfOpenIM(ctx context.Context, stack string) map[string]string {
 	for _, pod := range list.Items {
 		c, _ := graph.Lookup(pod.Labels[v1alpha1.LabelComponent])
 		for _, port := range c.Ports {
-			found[matrix.Edge{To: pod, Port: port.Number}.Address()] = c.Name + ":" + port.String()
+			found[truthtable.Edge{To: pod, Port: port.Number}.Address()] = c.Name + ":" + port.String()
 		}
 	}
 	return found

@@ -21,8 +21,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
-	"github.com/openimstack/openim-operator/test/harness/chat"
-	"github.com/openimstack/openim-operator/test/harness/setup"
+	"github.com/openimstack/openim-operator/hack/environment/chat"
+	"github.com/openimstack/openim-operator/hack/environment/setup"
 )
 
 const (
@@ -34,7 +34,7 @@ const (
 	poll = 250 * time.Millisecond
 )
 
-// The story's persons.
+// The suite's users.
 var (
 	environment *setup.Environment
 	stack       *v1alpha1.OpenIMStack
@@ -55,7 +55,7 @@ var (
 	_ = AfterSuite(func(ctx SpecContext) { tidyUp(ctx) }, NodeTimeout(10*time.Minute))
 )
 
-// The story. Each function adds its specs, in this order.
+// The suite. Each function adds its specs, in this order.
 var _ = Describe("A sealed OpenIM", Ordered, ContinueOnFailure, func() {
 	AfterEach(func(ctx SpecContext) {
 		if CurrentSpecReport().Failed() {
@@ -64,7 +64,7 @@ var _ = Describe("A sealed OpenIM", Ordered, ContinueOnFailure, func() {
 	}, NodeTimeout(2*time.Minute))
 
 	message()
-	users()
+	userSpecs()
 	sealed()
 	rest()
 	healing()
@@ -94,7 +94,7 @@ func bringUp(ctx context.Context) {
 	ready(ctx, stack)
 }
 
-// admin is an administrator's client of the story's gateway, with a fresh token. It is good until the spec ends.
+// admin returns an administrator's client of the suite's gateway with a fresh token. Its port-forward ends with the spec.
 func admin(ctx SpecContext) chat.Admin {
 	GinkgoHelper()
 	a, err := environment.Admin(ctx, stack)

@@ -13,7 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
-	"github.com/openimstack/openim-operator/test/harness/setup"
+	"github.com/openimstack/openim-operator/hack/environment/setup"
 )
 
 // texts are what people and programs read without being trusted with Secrets, by where it is.

@@ -12,7 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
-	"github.com/openimstack/openim-operator/test/harness/setup"
+	"github.com/openimstack/openim-operator/hack/environment/setup"
 )
 
 // interval at which the operator tries the boundary without a reason.

@@ -10,7 +10,7 @@ import (
 
 	. "github.com/onsi/gomega"
 
-	"github.com/openimstack/openim-operator/test/harness/chat"
+	"github.com/openimstack/openim-operator/hack/environment/chat"
 )
 
 const (
@@ -20,10 +20,10 @@ const (
 
 // TestADrainingGatewayLosesNothing stops a gateway that has 200 sockets, over which people write.
 func TestADrainingGatewayLosesNothing(t *testing.T) {
-	g, c := NewWithT(t), inTown(t)
+	g, c := NewWithT(t), sharedFleet(t)
 	const window = drainSeconds * time.Second
 	sockets := c.sockets(t, c.some(0, drained), func(int) int { return 0 })
-	listeners := c.some(townUsers/2, writers)
+	listeners := c.some(fleetUsers/2, writers)
 	readers := c.sockets(t, listeners, func(int) int { return 1 })
 
 	// Each writer has a reader at the other gateway.
@@ -45,7 +45,7 @@ func TestADrainingGatewayLosesNothing(t *testing.T) {
 		opened bool
 	}
 	var tries []try
-	come := c.people[len(c.people)-1]
+	come := c.users[len(c.users)-1]
 	var err error
 	for done := false; !done; {
 		ticket, r := c.ticket(t.Context(), 1, come.session.Token())
@@ -130,7 +130,7 @@ func write(ctx context.Context, s *chat.Socket, to string) (taken []string) {
 
 // hears waits until a socket has got some words.
 func hears(ctx context.Context, s *chat.Socket, heard map[string]bool, words string) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	for !heard[words] {
 		got, err := s.Receive(ctx, func(chat.Received) bool { return true })

@@ -35,7 +35,7 @@ type Reply struct {
 	Data    json.RawMessage `json:"data"`
 }
 
-// OK tells whether it is a success.
+// OK reports whether it is a success.
 func (r Reply) OK() bool { return r.Status == http.StatusOK && r.Code == 0 }
 
 func (r Reply) String() string {

@@ -12,12 +12,12 @@ import (
 )
 
 const (
-	// readyWithin bounds the start of one process.
-	readyWithin = 60 * time.Second
-	// endWithin is how long a process may take to end by itself: longer than OpenIM's own 15 s.
-	endWithin = 20 * time.Second
-	// look is the pause between two looks for something.
-	look = 25 * time.Millisecond
+	// startTimeout bounds the start of one process.
+	startTimeout = 60 * time.Second
+	// stopTimeout is how long a process may take to end by itself: longer than OpenIM's own 15 s.
+	stopTimeout = 20 * time.Second
+	// pollInterval is the pause between two looks for something.
+	pollInterval = 25 * time.Millisecond
 )
 
 // program says how to start a process, again if need be.
@@ -65,7 +65,7 @@ func run(ctx context.Context, name, log string, what program) (*process, error) 
 }
 
 func (p *process) await(ctx context.Context, ready func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, readyWithin)
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	for {
 		err := ready(ctx)
@@ -77,12 +77,12 @@ func (p *process) await(ctx context.Context, ready func(context.Context) error) 
 			return fmt.Errorf("%s ended before it was ready (%s):\n%s", p.name, p.cmd.ProcessState, p.tail())
 		case <-ctx.Done():
 			return fmt.Errorf("%s is not ready: %w\n%s", p.name, err, p.tail())
-		case <-time.After(look):
+		case <-time.After(pollInterval):
 		}
 	}
 }
 
-// ended tells whether it is there no more.
+// ended reports whether it is there no more.
 func (p *process) ended() bool {
 	select {
 	case <-p.done:
@@ -107,9 +107,9 @@ func (p *process) wait() error {
 	case <-p.done:
 		p.signal(syscall.SIGKILL) // children that outlived it
 		return nil
-	case <-time.After(endWithin):
+	case <-time.After(stopTimeout):
 		p.kill()
-		return fmt.Errorf("%s did not end within %s of SIGTERM", p.name, endWithin)
+		return fmt.Errorf("%s did not end within %s of SIGTERM", p.name, stopTimeout)
 	}
 }
 

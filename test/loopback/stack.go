@@ -41,8 +41,8 @@ type Stack struct {
 	SocketURL string
 	// Redis and WrapperRedis, MongoDB, Kafka and Etcd are addresses, host:port.
 	Redis, WrapperRedis, MongoDB, Kafka, Etcd string
-	// Door is the wrapper's. It is nil when there is none.
-	Door *Door
+	// Frontend is the wrapper's. It is nil when there is none.
+	Frontend *Frontend
 	// Dir holds data, configuration and logs (Dir/logs). It goes with the stack, unless Keep was called.
 	Dir string
 
@@ -50,7 +50,7 @@ type Stack struct {
 	bin     map[string]string // component to folder
 	order   []string          // of starting
 	parts   map[string]*part
-	house   *house // nil without the wrapper
+	wrapper *wrapperSetup // nil without the wrapper
 	closers []func()
 	unlock  func()
 	keep    bool

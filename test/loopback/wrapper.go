@@ -16,8 +16,8 @@ import (
 
 	"sigs.k8s.io/yaml"
 
+	"github.com/openimstack/openim-operator/hack/environment/identity"
 	"github.com/openimstack/openim-operator/openim"
-	"github.com/openimstack/openim-operator/test/harness/identity"
 	"github.com/openimstack/openim-operator/test/loopback/balance"
 	"github.com/openimstack/openim-operator/wrapper/backend"
 	"github.com/openimstack/openim-operator/wrapper/devices"
@@ -66,14 +66,14 @@ const stopSeconds = 2
 // keyBytes is how long generated keys are.
 const keyBytes = 32
 
-// house is what the parts of the wrapper share.
-type house struct {
+// wrapperSetup is what the parts of the wrapper share.
+type wrapperSetup struct {
 	s        *Stack
 	w        Wrapper
 	dir      string
 	redis    redisdb.Config
 	backends *balance.Balancer
-	door     *Door
+	frontend *Frontend
 	// configs of the backends, by name.
 	configs map[string]backend.Config
 }
@@ -83,8 +83,8 @@ func (s *Stack) addWrapper(ctx context.Context) ([]string, error) {
 	if s.options.Wrapper == nil {
 		return nil, nil
 	}
-	h := &house{s: s, w: *s.options.Wrapper, configs: map[string]backend.Config{}}
-	s.house = h
+	h := &wrapperSetup{s: s, w: *s.options.Wrapper, configs: map[string]backend.Config{}}
+	s.wrapper = h
 	h.w.Program = cmp.Or(h.w.program(), filepath.Join(s.bin["wrapper"], "wrapper"))
 	var err error
 	if h.dir, err = s.data("wrapper"); err != nil {
@@ -93,11 +93,11 @@ func (s *Stack) addWrapper(ctx context.Context) ([]string, error) {
 	if h.backends, err = balance.New(); err != nil {
 		return nil, err
 	}
-	if h.door, err = newDoor(); err != nil {
+	if h.frontend, err = newFrontend(); err != nil {
 		return nil, err
 	}
-	s.Door = h.door
-	s.closers = append(s.closers, h.backends.Close, h.door.users.Close)
+	s.Frontend = h.frontend
+	s.closers = append(s.closers, h.backends.Close, h.frontend.users.Close)
 	h.redis = redisdb.Config{Addresses: []string{s.WrapperRedis}, PasswordFile: h.path("redis"), KeyPrefix: "im/loopback:"}
 	if err := h.writeShared(); err != nil {
 		return nil, err
@@ -126,9 +126,9 @@ func (s *Stack) addWrapper(ctx context.Context) ([]string, error) {
 	return names, nil
 }
 
-func (h *house) path(name string) string { return filepath.Join(h.dir, name) }
+func (h *wrapperSetup) path(name string) string { return filepath.Join(h.dir, name) }
 
-func (h *house) write(name, content string) error {
+func (h *wrapperSetup) write(name, content string) error {
 	if err := os.MkdirAll(filepath.Dir(h.path(name)), 0o700); err != nil {
 		return fmt.Errorf("writing the wrapper's %s: %w", name, err)
 	}
@@ -139,8 +139,8 @@ func (h *house) write(name, content string) error {
 }
 
 // writeShared writes what the parts have in common, each where its configuration names it.
-func (h *house) writeShared() error {
-	jwks, err := h.door.provider.JWKS()
+func (h *wrapperSetup) writeShared() error {
+	jwks, err := h.frontend.provider.JWKS()
 	if err != nil {
 		return err
 	}
@@ -157,7 +157,7 @@ func (h *house) writeShared() error {
 	if err != nil {
 		return err
 	}
-	h.door.keys = []string{public}
+	h.frontend.keys = []string{public}
 	for name, content := range map[string]string{
 		"redis": WrapperRedisPassword, "secret": ShareSecret, "jwks.json": string(jwks), "hot.yaml": string(hotFile),
 		"assertion": key(), "custody": key(), "login/1": login,
@@ -188,7 +188,7 @@ func publicOf(private string) (string, error) {
 	return base64.RawURLEncoding.EncodeToString(k.PublicKey().Bytes()), nil
 }
 
-func (h *house) addBackend(number int) (string, error) {
+func (h *wrapperSetup) addBackend(number int) (string, error) {
 	listen, err := free()
 	if err != nil {
 		return "", err
@@ -197,10 +197,10 @@ func (h *house) addBackend(number int) (string, error) {
 	c := backend.Config{
 		Listen: listen, AssertionKeyFile: h.path("assertion"), Redis: &h.redis, CustodyKeyFile: h.path("custody"), ShutdownGraceSeconds: stopSeconds,
 		MongoDB: &devices.Config{Addresses: []string{h.s.MongoDB}, Database: Database},
-		Users:   &backend.Users{Audience: h.door.URL, ServerKeysDir: h.path("login")}, Admins: h.admins(),
+		Users:   &backend.Users{Audience: h.frontend.URL, ServerKeysDir: h.path("login")}, Admins: h.admins(),
 		OpenIM: backend.OpenIM{
 			APIURL: h.s.OpenIM.URL, AdminUserID: openim.AdminUserID, SecretFile: h.path("secret"),
-			Release: cmp.Or(h.s.options.Release, DefaultRelease), ExternalURL: h.door.URL + "/im/v1",
+			Release: cmp.Or(h.s.options.Release, DefaultRelease), ExternalURL: h.frontend.URL + "/im/v1",
 		},
 	}
 	if c.Telemetry.Listen, err = free(); err != nil {
@@ -215,14 +215,14 @@ func (h *house) addBackend(number int) (string, error) {
 }
 
 // admins are whom gateway and backend take for administrators.
-func (h *house) admins() issuers.Admins {
+func (h *wrapperSetup) admins() issuers.Admins {
 	return issuers.Admins{Issuers: []issuers.Issuer{{
 		Issuer: adminIssuer, Audiences: []string{adminAudience}, Algorithms: []string{"ES256"}, JWKSFile: h.path("jwks.json"),
 		Roles: issuers.Roles{Claim: adminClaim, Admin: []string{adminRole}},
 	}}}
 }
 
-func (h *house) addGateway(number int, name string) (string, error) {
+func (h *wrapperSetup) addGateway(number int, name string) (string, error) {
 	var addresses [3]string
 	for i := range addresses {
 		var err error
@@ -245,14 +245,14 @@ func (h *house) addGateway(number int, name string) (string, error) {
 	if h.w.Gateway != nil {
 		h.w.Gateway(number, &c)
 	}
-	h.door.users.Add(c.Users.Listen)
-	h.door.Gateways = append(h.door.Gateways, Replica{
+	h.frontend.users.Add(c.Users.Listen)
+	h.frontend.Gateways = append(h.frontend.Gateways, Replica{
 		Name: name, Users: "http://" + c.Users.Listen, Admins: "http://" + c.Admin.Listen, Telemetry: "http://" + c.Telemetry.Listen, config: c,
 	})
 	return h.addRole(name, gatewayName, c, c.Telemetry.Listen)
 }
 
-func (h *house) addRole(name, role string, config any, telemetry string) (string, error) {
+func (h *wrapperSetup) addRole(name, role string, config any, telemetry string) (string, error) {
 	if err := h.configure(name, config); err != nil {
 		return "", err
 	}
@@ -260,7 +260,7 @@ func (h *house) addRole(name, role string, config any, telemetry string) (string
 }
 
 // configure writes the configuration of a part, which reads it when it starts.
-func (h *house) configure(name string, config any) error {
+func (h *wrapperSetup) configure(name string, config any) error {
 	content, err := yaml.Marshal(config)
 	if err != nil {
 		return fmt.Errorf("writing the configuration of %s: %w", name, err)
@@ -271,13 +271,13 @@ func (h *house) configure(name string, config any) error {
 // LimitSessions has sessions made from now on live no longer than that, by backends and gateways that are started anew with that; 0: as
 // long as by their first configuration.
 func (s *Stack) LimitSessions(ctx context.Context, lifetime time.Duration) error {
-	if s.house == nil {
+	if s.wrapper == nil {
 		return errors.New("OpenIM alone has no sessions")
 	}
 	seconds := int32(lifetime / time.Second)
 	limits := session.Limits{LifetimeSeconds: seconds, IdleSeconds: seconds}
-	for _, name := range slices.Sorted(maps.Keys(s.house.configs)) {
-		c := s.house.configs[name]
+	for _, name := range slices.Sorted(maps.Keys(s.wrapper.configs)) {
+		c := s.wrapper.configs[name]
 		if lifetime > 0 {
 			users := *c.Users
 			users.Session = limits
@@ -287,7 +287,7 @@ func (s *Stack) LimitSessions(ctx context.Context, lifetime time.Duration) error
 			return err
 		}
 	}
-	for _, gateway := range s.Door.Gateways {
+	for _, gateway := range s.Frontend.Gateways {
 		c := gateway.config
 		if lifetime > 0 {
 			users := *c.Users
@@ -303,7 +303,7 @@ func (s *Stack) LimitSessions(ctx context.Context, lifetime time.Duration) error
 
 // reconfigure starts a part anew with another configuration.
 func (s *Stack) reconfigure(ctx context.Context, name string, config any) error {
-	if err := s.house.configure(name, config); err != nil {
+	if err := s.wrapper.configure(name, config); err != nil {
 		return err
 	}
 	return s.Restart(ctx, name)

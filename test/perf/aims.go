@@ -47,12 +47,12 @@ func tellAims(out io.Writer, results []*outcome) {
 		line(fmt.Sprintf("added p99 at most %d ms at half load", aimP99), fmt.Sprintf("%.2f ms", p99), p99 <= aimP99)
 	}
 	if auth != nil && bare != nil {
-		least := median(bare.half, doorOf)
+		least := median(bare.half, proxyMicros)
 		for _, reading := range []struct {
 			name string
 			of   func(load) float64
 		}{
-			{"the gateway, process against process: each takes a request in and sends one on", doorOf},
+			{"the gateway, process against process: each takes a request in and sends one on", proxyMicros},
 			{"gateway and backend together, which are two hops, against its one", cpuOf},
 		} {
 			times := median(auth.half, reading.of) / least

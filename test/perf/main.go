@@ -72,7 +72,7 @@ func measure(ctx context.Context, what string, args []string) error {
 }
 
 // prepare builds what is measured, and starts what all cases share.
-func prepare(ctx context.Context) (*place, func(), error) {
+func prepare(ctx context.Context) (*bench, func(), error) {
 	for _, name := range []string{"nginx", "haproxy", "caddy", "redis-server", "taskset"} {
 		if _, err := exec.LookPath(name); err != nil {
 			return nil, nil, fmt.Errorf("%s is not installed: on Debian, apt-get install nginx-light haproxy caddy redis-server util-linux", name)
@@ -86,7 +86,7 @@ func prepare(ctx context.Context) (*place, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	p := &place{dir: dir, password: "perf", files: files}
+	p := &bench{dir: dir, password: "perf", files: files}
 	var shared running
 	end := func() {
 		shared.stop()
@@ -114,7 +114,7 @@ func openFiles() (int, error) {
 	return int(limit.Cur), syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit)
 }
 
-func (p *place) prepare(ctx context.Context, shared *running) error {
+func (p *bench) prepare(ctx context.Context, shared *running) error {
 	var err error
 	if p.self, err = os.Executable(); err != nil {
 		return err
@@ -166,7 +166,7 @@ func command(ctx context.Context, dir string, args ...string) error {
 }
 
 // awaitAnswer waits until a case answers the measured request well: its parts may need a moment to find each other.
-func (p *place) awaitAnswer(ctx context.Context, base string) error {
+func (p *bench) awaitAnswer(ctx context.Context, base string) error {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
 	client := &http.Client{Timeout: 5 * time.Second}

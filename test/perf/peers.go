@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// place is where the measurement runs: a folder, and the addresses of what all cases share.
-type place struct {
+// bench is where the measurement runs: a folder, and the addresses of what all cases share.
+type bench struct {
 	dir      string
 	self     string // this program
 	wrapper  string // cmd/wrapper
@@ -40,7 +40,7 @@ func (r *running) stop() {
 // contender is one case.
 type contender struct {
 	name, does string
-	start      func(context.Context, *place) (*running, error)
+	start      func(context.Context, *bench) (*running, error)
 }
 
 // chosen are the cases of a list of names. The direct one is always among them: the others are compared with it.
@@ -72,11 +72,11 @@ var contenders = []contender{
 	{caseWrapper, "the same, with limits in Redis and a rule; audit trail and request log of both", startWrapper(true)},
 }
 
-func startDirect(_ context.Context, p *place) (*running, error) {
+func startDirect(_ context.Context, p *bench) (*running, error) {
 	return &running{base: "http://" + p.stub + "/im/v1"}, nil
 }
 
-func startBare(ctx context.Context, p *place) (*running, error) {
+func startBare(ctx context.Context, p *bench) (*running, error) {
 	address, err := freeAddress()
 	if err != nil {
 		return nil, err
@@ -89,13 +89,13 @@ func startBare(ctx context.Context, p *place) (*running, error) {
 }
 
 // fill writes a configuration from a template.
-func (p *place) fill(name, template string, values ...string) (string, error) {
+func (p *bench) fill(name, template string, values ...string) (string, error) {
 	path := filepath.Join(p.dir, name)
 	return path, os.WriteFile(path, []byte(strings.NewReplacer(append(values, "{DIR}", p.dir, "{STUB}", p.stub, "{FILES}", strconv.Itoa(p.files), "{CONNECTIONS}", strconv.Itoa(p.connections()))...).Replace(template)), 0o600)
 }
 
 // connections is how many a proxy can have: each has two ends, and some files are for other things.
-func (p *place) connections() int { return p.files/2 - 100 }
+func (p *bench) connections() int { return p.files/2 - 100 }
 
 const haproxyConfig = `
 global
@@ -122,7 +122,7 @@ backend openim
   server stub {STUB} maxconn {CONNECTIONS}
 `
 
-func startHAProxy(ctx context.Context, p *place) (*running, error) {
+func startHAProxy(ctx context.Context, p *bench) (*running, error) {
 	address, err := freeAddress()
 	if err != nil {
 		return nil, err
@@ -181,7 +181,7 @@ http {
 }
 `
 
-func (p *place) startAuth(ctx context.Context, name string) (*process, string, error) {
+func (p *bench) startAuth(ctx context.Context, name string) (*process, string, error) {
 	address, err := freeAddress()
 	if err != nil {
 		return nil, "", err
@@ -209,8 +209,8 @@ http://{ADDRESS} {
 
 // asking starts a proxy that asks a service about each caller: both are measured. args are the proxy's command line, in which
 // {CONFIG} stands for its configuration.
-func asking(name, config string, env []string, args ...string) func(context.Context, *place) (*running, error) {
-	return func(ctx context.Context, p *place) (*running, error) {
+func asking(name, config string, env []string, args ...string) func(context.Context, *bench) (*running, error) {
+	return func(ctx context.Context, p *bench) (*running, error) {
 		auth, authAddress, err := p.startAuth(ctx, name+"-auth")
 		if err != nil {
 			return nil, err

@@ -93,22 +93,22 @@ func family(pid int) []int {
 
 // use is what processes have used.
 type use struct {
-	cpu  time.Duration
-	door time.Duration // of it, the last process'
-	rss  int64         // bytes
+	cpu       time.Duration
+	proxyTime time.Duration // of it, the last process'
+	rss       int64         // bytes
 }
 
 func (r *running) usage() (use, error) {
 	var total use
 	for _, p := range r.processes {
-		total.door = 0
+		total.proxyTime = 0
 		for _, pid := range family(p.cmd.Process.Pid) {
 			one, err := usageOf(pid)
 			if err != nil {
 				return use{}, fmt.Errorf("%s: %w", p.name, err)
 			}
 			total.cpu += one.cpu
-			total.door += one.cpu
+			total.proxyTime += one.cpu
 			total.rss += one.rss
 		}
 	}

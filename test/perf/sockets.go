@@ -26,7 +26,7 @@ const warmUp = 2 * time.Second
 const settle = 30 * time.Second
 
 // measureSockets holds idle sockets through each case in turn, and tells what each of them costs the proxy in memory.
-func measureSockets(ctx context.Context, p *place, cases []contender, count int, out io.Writer) error {
+func measureSockets(ctx context.Context, p *bench, cases []contender, count int, out io.Writer) error {
 	// Two files for each socket in a proxy, and a tenth for what nginx keeps besides.
 	if most := p.files / 2 * 9 / 10; count > most {
 		_, _ = fmt.Fprintf(out, "This system lets a process have %d files open, so that %d sockets are held instead of %d.\n\n", p.files, most, count)
@@ -60,7 +60,7 @@ func measureSockets(ctx context.Context, p *place, cases []contender, count int,
 	return nil
 }
 
-func holdSockets(ctx context.Context, p *place, c contender, callers []caller) (line string, each float64, err error) {
+func holdSockets(ctx context.Context, p *bench, c contender, callers []caller) (line string, each float64, err error) {
 	up, err := c.start(ctx, p)
 	if err != nil {
 		return "", 0, err
@@ -109,7 +109,7 @@ func holdSockets(ctx context.Context, p *place, c contender, callers []caller) (
 }
 
 // open opens a socket for each caller, as an official SDK does. Each answers pings, as a client would.
-func (p *place) open(ctx context.Context, base string, callers []caller) ([]*websocket.Conn, error) {
+func (p *bench) open(ctx context.Context, base string, callers []caller) ([]*websocket.Conn, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var (
@@ -142,7 +142,7 @@ func (p *place) open(ctx context.Context, base string, callers []caller) ([]*web
 }
 
 // dial opens one socket. Told to try again it does so, as an SDK would.
-func (p *place) dial(ctx context.Context, base string, c caller) (*websocket.Conn, error) {
+func (p *bench) dial(ctx context.Context, base string, c caller) (*websocket.Conn, error) {
 	for tries := 1; ; tries++ {
 		conn, again, err := p.dialOnce(ctx, base, c)
 		if !again || tries == maxTries {
@@ -156,7 +156,7 @@ func (p *place) dial(ctx context.Context, base string, c caller) (*websocket.Con
 	}
 }
 
-func (p *place) dialOnce(ctx context.Context, base string, c caller) (conn *websocket.Conn, again bool, err error) {
+func (p *bench) dialOnce(ctx context.Context, base string, c caller) (conn *websocket.Conn, again bool, err error) {
 	query := url.Values{
 		"sendID": {c.user}, "token": {c.token}, "platformID": {"1"}, "operationID": {"perf"}, "isBackground": {"false"}, "compression": {"gzip"},
 	}

@@ -65,8 +65,8 @@ limits: {local: true, classes: {read: {perSecond: 100000, burst: 1000000, by: [u
 `
 )
 
-func startWrapper(full bool) func(context.Context, *place) (*running, error) {
-	return func(ctx context.Context, p *place) (*running, error) {
+func startWrapper(full bool) func(context.Context, *bench) (*running, error) {
+	return func(ctx context.Context, p *bench) (*running, error) {
 		name, hot := "wrapper-auth", authHot
 		if full {
 			name, hot = "wrapper-full", fullHot
@@ -112,7 +112,7 @@ func startWrapper(full bool) func(context.Context, *place) (*running, error) {
 }
 
 // secrets writes the files that both roles mount.
-func (p *place) secrets() error {
+func (p *bench) secrets() error {
 	random := func() string {
 		b := make([]byte, 32)
 		_, _ = rand.Read(b)
@@ -135,7 +135,7 @@ func (p *place) secrets() error {
 type caller struct{ user, token string }
 
 // sessions makes sessions of as many users; the login before them is not what is measured here.
-func (p *place) sessions(ctx context.Context, count int) ([]caller, error) {
+func (p *bench) sessions(ctx context.Context, count int) ([]caller, error) {
 	log := slog.New(slog.DiscardHandler)
 	db, sources := redisdb.Open(redisdb.Config{Addresses: []string{p.redis}, PasswordFile: filepath.Join(p.dir, "password"), KeyPrefix: keyPrefix}, log)
 	defer func() { _ = db.Close() }()

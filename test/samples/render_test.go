@@ -54,8 +54,8 @@ type sample struct {
 	secrets map[string]map[string]string
 }
 
-// bend names what of the sample cannot be had here, and takes it out.
-func (s *sample) bend(t *testing.T) {
+// adapt names what of the sample cannot be had here, and takes it out.
+func (s *sample) adapt(t *testing.T) {
 	d := &s.stack.Spec.Dependencies
 	for _, c := range []struct {
 		what string
@@ -107,16 +107,16 @@ func (s *sample) build(l *loopback.Stack) error {
 	} else {
 		d.MongoDB.Addresses = at(l.MongoDB)
 	}
-	world := fake.NewClientBuilder()
+	objects := fake.NewClientBuilder()
 	for name, data := range s.secrets {
 		secret := &corev1.Secret{Data: map[string][]byte{}}
 		secret.Namespace, secret.Name = s.stack.Namespace, name
 		for key, value := range data {
 			secret.Data[key] = []byte(value)
 		}
-		world = world.WithObjects(secret)
+		objects = objects.WithObjects(secret)
 	}
-	facts, problems, err := dependencies.Resolve(context.Background(), world.Build(), s.stack)
+	facts, problems, err := dependencies.Resolve(context.Background(), objects.Build(), s.stack)
 	if err != nil || len(problems) > 0 {
 		return fmt.Errorf("resolving the references: %v, %w", problems, err)
 	}

@@ -9,8 +9,8 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/hack/environment/chat"
 	"github.com/openimstack/openim-operator/openim"
-	"github.com/openimstack/openim-operator/test/harness/chat"
 	"github.com/openimstack/openim-operator/test/loopback"
 )
 
@@ -37,7 +37,7 @@ func TestOpenIMRunsWithEverySample(t *testing.T) {
 			if s.stack.Spec.Dependencies.MongoDB.URIRef != nil {
 				s.database = "production"
 			}
-			s.bend(t)
+			s.adapt(t)
 			s.run(t)
 		})
 	}
@@ -58,7 +58,7 @@ func TestOpenIMRunsWithEveryFormOfAConnectionString(t *testing.T) {
 			one := int32(1)
 			s.stack.Spec.Dependencies.Redis.Database = &one
 			s.stack.Spec.Dependencies.MongoDB = v1alpha1.MongoDB{URIRef: &v1alpha1.KeyReference{Name: "mongo", Key: "uri"}, Database: c.field}
-			s.bend(t)
+			s.adapt(t)
 			s.run(t)
 		})
 	}

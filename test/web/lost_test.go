@@ -21,7 +21,7 @@ func TestAnswersThatGetLostCostNoDevice(t *testing.T) {
 		SameDevice                 bool
 		OldKey, Revoked            int
 	}
-	node(t, "lost.js", object{"url": stack.Door.URL, "pinnedKeys": []string{serverKey(t).Key}, "code": code(t, "jana", web)}, &out)
+	node(t, "lost.js", object{"url": stack.Frontend.URL, "pinnedKeys": []string{serverKey(t).Key}, "code": code(t, "jana", web)}, &out)
 	g.Expect(out.Devices).To(Equal([]string{"active"}), "the second enrolment gave the same device")
 	g.Expect(out.SameDevice).To(BeTrue())
 	g.Expect(out.After).NotTo(Equal(out.Before), "the rotation of which the answer got lost counts")

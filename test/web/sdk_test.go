@@ -31,7 +31,7 @@ func TestTheOfficialWebSDKAsItComes(t *testing.T) {
 	ida := enrolled(t, "ida")
 	p := open(t, listed+"/page/blank.html")
 	var out struct{ ServerMsgID, Self string }
-	p.run(sdkStory+`("`+stack.Door.URL+`", "`+serverKey(t).Key+`", "`+code(t, "hugo", web)+`")
+	p.run(sdkStory+`("`+stack.Frontend.URL+`", "`+serverKey(t).Key+`", "`+code(t, "hugo", web)+`")
 		.catch((e) => { throw new Error(JSON.stringify(e) + " " + e?.message + " " + e?.stack); })`, &out)
 	g.Expect(out.ServerMsgID).NotTo(BeEmpty())
 	g.Expect(out.Self).To(Equal("hugo"))

@@ -1,5 +1,5 @@
 // Command cluster runs a command that speaks to the wrapper in a Kubernetes cluster by addresses on this machine's loopback, which it
-// finds by its environment (package place):
+// finds by its environment (package endpoints):
 //
 //	go run ./test/loopback/cluster -- COMMAND ...
 //
@@ -19,12 +19,12 @@ import (
 
 	"k8s.io/klog/v2"
 
-	"github.com/openimstack/openim-operator/test/harness/setup"
-	"github.com/openimstack/openim-operator/test/loopback/place"
+	"github.com/openimstack/openim-operator/hack/environment/setup"
+	"github.com/openimstack/openim-operator/test/loopback/endpoints"
 )
 
-// patience bounds everything: a cold start builds Kubernetes and OpenIM from source.
-const patience = 60 * time.Minute
+// runTimeout bounds everything: a cold start builds Kubernetes and OpenIM from source.
+const runTimeout = 60 * time.Minute
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -42,7 +42,7 @@ func run(ctx context.Context, out io.Writer, args []string) (err error) {
 	}
 	klog.LogToStderr(false) // what the client library has to say of closed streams is of no use to a reader
 	klog.SetOutput(io.Discard)
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("it took longer than %s", patience))
+	ctx, cancel := context.WithTimeoutCause(ctx, runTimeout, fmt.Errorf("it took longer than %s", runTimeout))
 	defer cancel()
 	environment, err := setup.NewEnvironment(setup.NewJournal(out))
 	if err != nil {
@@ -51,14 +51,14 @@ func run(ctx context.Context, out io.Writer, args []string) (err error) {
 	if err := environment.Up(ctx); err != nil {
 		return err
 	}
-	k, err := newKeeper(ctx, environment)
+	k, err := newController(ctx, environment)
 	if err != nil {
 		return err
 	}
 	defer k.close()
 	defer func() { err = errors.Join(err, k.restore(context.WithoutCancel(ctx))) }()
-	where := k.place()
-	if where.Control, err = place.Serve(ctx, k); err != nil {
+	where := k.endpoints()
+	if where.Control, err = endpoints.Serve(ctx, k); err != nil {
 		return err
 	}
 	cmd := exec.CommandContext(ctx, args[1], args[2:]...)

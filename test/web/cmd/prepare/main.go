@@ -36,7 +36,7 @@ func prepare(ctx context.Context) error {
 	return nil
 }
 
-// installed tells whether the first file was written after the second.
+// installed reports whether the first file was written after the second.
 func installed(done, wanted string) bool {
 	is, err := os.Stat(done)
 	if err != nil {
