@@ -135,7 +135,7 @@ func TestNothingIsChangedWhileTheTrailCannotBeWritten(t *testing.T) {
 	o := admins(t)
 	trail, err := auditlog.Open(auditlog.Options{Path: "/dev/full", Log: slog.New(slog.DiscardHandler), Reg: prometheus.NewRegistry(), Now: time.Now})
 	g.Expect(err).NotTo(HaveOccurred())
-	o.hall.trail = trail
+	o.hall.auditLog = trail
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() { trail.Run(ctx); close(ended) }()

@@ -104,14 +104,14 @@ func TestAProxyThatIsNotTrustedIsSaid(t *testing.T) {
 	g := NewWithT(t)
 	var log bytes.Buffer
 	clock := &hands{}
-	u := newUntrusted(slog.New(slog.NewJSONHandler(&log, nil)), prometheus.NewRegistry(), clock.now)
+	u := newUntrustedProxies(slog.New(slog.NewJSONHandler(&log, nil)), prometheus.NewRegistry(), clock.now)
 	trusted := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
 	look := func(peer string, forwarded ...string) {
 		r := &http.Request{RemoteAddr: peer, Header: http.Header{}}
 		for _, f := range forwarded {
 			r.Header.Add("X-Forwarded-For", f)
 		}
-		u.look(r, trusted)
+		u.check(r, trusted)
 	}
 	look("10.0.0.1:1", "192.0.2.1") // trusted
 	look("192.168.0.1:1")           // no proxy
@@ -125,7 +125,7 @@ func TestAProxyThatIsNotTrustedIsSaid(t *testing.T) {
 	g.Expect(testutil.ToFloat64(u.requests)).To(Equal(100.0))
 	g.Expect(strings.Count(log.String(), "\n")).To(Equal(1))
 	g.Expect(log.String()).To(And(ContainSubstring("192.168.0.1"), ContainSubstring("trustedProxies")))
-	clock.pass(untrustedEvery)
+	clock.pass(untrustedProxyWarnInterval)
 	look("[fd00::1]:1", "192.0.2.1")
 	g.Expect(strings.Count(log.String(), "\n")).To(Equal(2))
 

@@ -145,8 +145,8 @@ func (b *back) body(path string) string {
 type house struct {
 	http.Handler
 	back     *back
-	door     *usersDoor
-	hall     *hall
+	door     *usersHandler
+	hall     *services
 	sessions *session.Store
 	redis    *redistest.Server
 }
@@ -162,7 +162,7 @@ func users(t *testing.T, configured *Hot) *house {
 	h.sessions = newSessions(db, nil)
 	h.back.sessions = h.sessions
 	sockets := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })
-	door := newUsersDoor(h.hall, h.sessions, sockets, 600)
+	door := newUsersHandler(h.hall, h.sessions, sockets, 600)
 	h.door = door
 	h.Handler = httpserver.NewRecorder(log, prometheus.NewRegistry(), time.Now).Wrap(door)
 	return h
@@ -260,7 +260,7 @@ func TestTheLoginKeysOutlastTheBackendForAWhile(t *testing.T) {
 	g.Expect(h.back.calls(internalapi.PathLoginKeys)).To(Equal(2), "the backend is not asked each time")
 	h.back.fail = true
 	later := func(d time.Duration) { h.door.loginKeys.now = func() time.Time { return time.Now().Add(d) } }
-	later(keysFresh + time.Second)
+	later(loginKeysTTL + time.Second)
 	g.Expect(ask()).To(Equal(http.StatusOK))
 	g.Expect(h.back.calls(internalapi.PathLoginKeys)).To(Equal(3), "it was asked, and does not answer")
 	later((wellKnownSeconds + 1) * time.Second)

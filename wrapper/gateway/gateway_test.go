@@ -61,7 +61,7 @@ func edge(t *testing.T, backend http.HandlerFunc) (http.Handler, authtest.Key) {
 }
 
 // shared is what both doors share, before a backend and with the hot configuration of the test, or the defaults.
-func shared(t *testing.T, backendURL string, configured *Hot) *hall {
+func shared(t *testing.T, backendURL string, configured *Hot) *services {
 	t.Helper()
 	if configured == nil {
 		configured = &Hot{}
@@ -75,12 +75,12 @@ func shared(t *testing.T, backendURL string, configured *Hot) *hall {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &hall{
-		now: time.Now, hot: func() *hot { return present }, trail: trail,
+	return &services{
+		now: time.Now, hot: func() *hot { return present }, auditLog: trail,
 		limiter: ratelimit.New(ratelimit.Options{Now: time.Now, Log: log, Registerer: reg}),
 		backend: &backendClient{up: upstream.New(backendURL), key: sharedKey, now: time.Now},
-		belt:    newBelt(log, reg), tidy: newTidy(log, reg),
-		unknown: newUnknown(time.Now), proxies: newUntrusted(log, reg, time.Now),
+		logouts: newLogouts(log, reg), codeRemovals: newCodeRemovals(log, reg),
+		unverified: newUnverifiedLimits(time.Now), proxies: newUntrustedProxies(log, reg, time.Now),
 	}
 }
 
@@ -158,10 +158,10 @@ func TestTheHandshakeTellsWhyTheHalvesDoNotAgree(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { wire.WriteFailure(w, wire.Unauthenticated) }))
 	defer server.Close()
 	b := &backendClient{up: upstream.New(server.URL), key: sharedKey, now: time.Now}
-	g.Expect(b.handshake(t.Context())).To(MatchError(ContainSubstring("compare the assertion keys")))
+	g.Expect(b.ping(t.Context())).To(MatchError(ContainSubstring("compare the assertion keys")))
 	server.Close()
 	b.up.Close() // the connection that the server has closed might be taken for a good one
-	g.Expect(b.handshake(t.Context())).To(MatchError(upstream.ErrNotSent))
+	g.Expect(b.ping(t.Context())).To(MatchError(upstream.ErrNotSent))
 }
 
 // writePair writes a self-signed certificate of a name, and its key.

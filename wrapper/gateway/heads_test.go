@@ -44,11 +44,11 @@ func TestTheHeadIsRegisteredWhileTheTrailIsWrittenAndAtItsEnd(t *testing.T) {
 		trail, err := auditlog.Open(auditlog.Options{Path: filepath.Join(t.TempDir(), "audit"), Log: log, Reg: reg, Now: time.Now})
 		g.Expect(err).NotTo(HaveOccurred())
 		backend := &keeperOfHeads{}
-		k := newHeadKeeper(trail, "gateway v1", backend.register, log, reg, time.Now)
+		k := newHeadRegistrar(trail, "gateway v1", backend.register, log, reg, time.Now)
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan struct{})
 		go func() { k.run(ctx); close(ended) }()
-		time.Sleep(headSoon + time.Second) //nolint:forbidigo // the clock is the bubble's: synctest
+		time.Sleep(headRetryInterval + time.Second) //nolint:forbidigo // the clock is the bubble's: synctest
 		synctest.Wait()
 		g.Expect(backend.kept).To(HaveLen(1))
 		g.Expect(backend.kept[0]).To(And(HaveField("Seq", uint64(0)), HaveField("Program", "gateway v1"), HaveField("Ended", false)))
@@ -56,11 +56,11 @@ func TestTheHeadIsRegisteredWhileTheTrailIsWrittenAndAtItsEnd(t *testing.T) {
 		emit := func() {
 			g.Expect(trail.Emit(auditlog.Event{Kind: auditlog.KindCall})).To(Succeed())
 		}
-		time.Sleep(3 * headEvery) //nolint:forbidigo // the clock is the bubble's: synctest
+		time.Sleep(3 * headInterval) //nolint:forbidigo // the clock is the bubble's: synctest
 		synctest.Wait()
 		g.Expect(backend.kept).To(HaveLen(1), "nothing is new")
 		emit()
-		time.Sleep(headEvery) //nolint:forbidigo // the clock is the bubble's: synctest
+		time.Sleep(headInterval) //nolint:forbidigo // the clock is the bubble's: synctest
 		synctest.Wait()
 		g.Expect(backend.kept).To(HaveLen(2))
 		g.Expect(backend.kept[1].Seq).To(Equal(uint64(1)))
@@ -70,12 +70,12 @@ func TestTheHeadIsRegisteredWhileTheTrailIsWrittenAndAtItsEnd(t *testing.T) {
 		backend.down = true
 		backend.mu.Unlock()
 		emit()
-		time.Sleep(2 * headEvery) //nolint:forbidigo // the clock is the bubble's: synctest
+		time.Sleep(2 * headInterval) //nolint:forbidigo // the clock is the bubble's: synctest
 		g.Expect(trail.Admit()).To(Succeed())
 		backend.mu.Lock()
 		backend.down = false
 		backend.mu.Unlock()
-		time.Sleep(2 * headSoon) //nolint:forbidigo // the clock is the bubble's: synctest
+		time.Sleep(2 * headRetryInterval) //nolint:forbidigo // the clock is the bubble's: synctest
 		synctest.Wait()
 		g.Expect(backend.kept).To(HaveLen(3))
 		g.Expect(testutil.ToFloat64(k.results.WithLabelValues("failed"))).To(BeNumerically(">", 0))

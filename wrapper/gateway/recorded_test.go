@@ -36,7 +36,7 @@ func TestNothingPrivateIsReadWhileTheTrailCannotBeWritten(t *testing.T) {
 	sink.broken.Store(true)
 	trail, err := auditlog.Open(auditlog.Options{Path: auditlog.Stdout, Stdout: sink, Log: slog.New(slog.DiscardHandler), Reg: prometheus.NewRegistry(), Now: time.Now})
 	g.Expect(err).NotTo(HaveOccurred())
-	o.hall.trail = trail
+	o.hall.auditLog = trail
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() { trail.Run(ctx); close(ended) }()

@@ -52,9 +52,9 @@ func TestASocketIsAttachedWithTheWholeSession(t *testing.T) {
 	id := socketIdentity(s, "the proof")
 	g.Expect(id.Session.(heldSession).session).To(Equal(s))
 	g.Expect(proofOf(id)).To(Equal("the proof"))
-	granted(id, "")
+	storeGrant(id, "")
 	g.Expect(proofOf(id)).To(Equal("the proof"))
-	granted(id, "the grant")
+	storeGrant(id, "the grant")
 	g.Expect(proofOf(id)).To(Equal("the grant"))
 	g.Expect(proofOf(websocket.Identity{})).To(BeEmpty())
 	g.Expect(fmt.Sprintf("%v %+v %#v", id, id, id)).NotTo(ContainSubstring("the proof"))
@@ -91,7 +91,7 @@ func sockets(t *testing.T, change func(*websocket.Options)) *sea {
 	upstream := socketUpstream{s.hall.backend}
 	o := websocket.Options{
 		URL: s.openim.URL(), MaxSockets: 100, Sessions: socketSessions{s.sessions, s.hall.backend}, Upstream: upstream, Members: upstream, Profiles: upstream,
-		Judge: socketJudge{s.hall}, Trail: socketTrail{s.hall}, Log: slog.New(slog.DiscardHandler), Now: time.Now,
+		Judge: frameChecks{s.hall}, Trail: socketAudit{s.hall}, Log: slog.New(slog.DiscardHandler), Now: time.Now,
 	}
 	if change != nil {
 		change(&o)
@@ -273,8 +273,8 @@ func TestForceLogoutLogsOut(t *testing.T) {
 	})
 }
 
-// TestASocketHearsThatTheBackendDoesNotAcceptItsSession: in the codes that make SDKs log in. "Try again" would have them come back until the
-// session ends.
+// TestASocketHearsThatTheBackendDoesNotAcceptItsSession: in the codes that make SDKs log in. "Try again" would have them come back until
+// the session ends.
 func TestASocketHearsThatTheBackendDoesNotAcceptItsSession(t *testing.T) {
 	g := NewWithT(t)
 	s := sockets(t, nil)

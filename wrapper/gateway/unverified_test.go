@@ -98,7 +98,7 @@ func TestAFloodOfUnknownCallersCostsLittleAndKeepsNobodyOut(t *testing.T) {
 	g := NewWithT(t)
 	o := admins(t)
 	clock := &hands{}
-	o.hall.unknown = newUnknown(clock.now)
+	o.hall.unverified = newUnverifiedLimits(clock.now)
 	keys := &counting{}
 	keys.set = mustParse(t, o.key)
 	issuer := testIssuer()
@@ -185,9 +185,9 @@ func TestSocketsOfUnknownCallersAreBoundedToo(t *testing.T) {
 	g := NewWithT(t)
 	h := users(t, nil)
 	clock := &hands{}
-	h.hall.unknown = newUnknown(clock.now)
+	h.hall.unverified = newUnverifiedLimits(clock.now)
 	found := &finder{}
-	sessions := lookedAt{found, h.hall}
+	sessions := limitedSessions{found, h.hall}
 	ask := func(address, token string) *wire.Failure {
 		x := h.hall.begin(httptest.NewRecorder(), &http.Request{RemoteAddr: address})
 		_, failure := sessions.Authenticate(x.attached(x.r).Context(), token)
@@ -222,7 +222,7 @@ func (f *finder) Authenticate(_ context.Context, token string) (websocket.Identi
 func TestWhatIsRememberedOfGoodCredentialsIsBounded(t *testing.T) {
 	g := NewWithT(t)
 	clock := &hands{}
-	r := newRecent(clock.now)
+	r := newRecentCredentials(clock.now)
 	for i := range 2 * maxRecent {
 		r.add(string(rune(i))+"x", recentFor)
 	}
@@ -239,14 +239,14 @@ func TestWhatIsRememberedOfGoodCredentialsIsBounded(t *testing.T) {
 }
 
 // record gives the hall a trail in a file. stop ends it, so that all is written.
-func record(t *testing.T, h *hall) (path string, stop func()) {
+func record(t *testing.T, h *services) (path string, stop func()) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "audit.log")
 	trail, err := auditlog.Open(auditlog.Options{Path: path, Log: slog.New(slog.DiscardHandler), Reg: prometheus.NewRegistry(), Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.trail = trail
+	h.auditLog = trail
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() { trail.Run(ctx); close(ended) }()
