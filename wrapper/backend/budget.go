@@ -6,8 +6,8 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/routes"
 )
 
-// budget keeps the calls in flight of each class below its limit. A call beyond it is refused at once: a queue would
-// only move the waiting to where nobody sees it.
+// budget limits how many calls of each class run at once. A call beyond the limit is refused at once. A queue would only hide the
+// waiting.
 type budget struct {
 	places   map[string]chan struct{}
 	inFlight *prometheus.GaugeVec
@@ -15,7 +15,7 @@ type budget struct {
 
 func newBudget(reg prometheus.Registerer, limits []routes.Limit) *budget {
 	b := &budget{places: map[string]chan struct{}{}, inFlight: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-		Name: "openim_wrapper_openim_calls_in_flight", Help: "Calls to OpenIM being waited for, by class.",
+		Name: "openim_wrapper_openim_calls_in_flight", Help: "Calls to OpenIM that are running, by class.",
 	}, []string{"class"})}
 	reg.MustRegister(b.inFlight)
 	for _, l := range limits {
@@ -25,7 +25,7 @@ func newBudget(reg prometheus.Registerer, limits []routes.Limit) *budget {
 	return b
 }
 
-// take gives a place and the function that gives it back.
+// take acquires a slot and returns the function that releases it. ok is false when no slot is free.
 func (b *budget) take(l routes.Limit) (release func(), ok bool) {
 	places := b.places[l.Name]
 	select {

@@ -22,9 +22,9 @@ func (l *links) issueCode(ctx context.Context, call *asking, q internalapi.Issue
 	by := call.asker
 	switch {
 	case !legalNewUser(q.UserID):
-		return internalapi.IssuedCode{}, bad("userID must be 1 to %d letters, digits and underscores: OpenIM takes no others", maxUserIDBytes)
+		return internalapi.IssuedCode{}, bad("userID must be 1 to %d letters, digits and underscores, as OpenIM requires", maxUserIDBytes)
 	case q.UserID == l.adminUserID:
-		return internalapi.IssuedCode{}, bad("userID is OpenIM's administrator: nobody logs in under it")
+		return internalapi.IssuedCode{}, bad("userID is OpenIM's administrator, who cannot log in here: name another user")
 	case q.PlatformID != 0 && !legalPlatform(q.PlatformID):
 		return internalapi.IssuedCode{}, bad("platformID must be 1 to %d, or 0 for any", maxPlatform)
 	case lives < minCodeLife || lives > devices.MaxCodeLifetime:
@@ -54,12 +54,13 @@ func (l *links) issueCode(ctx context.Context, call *asking, q internalapi.Issue
 		return internalapi.IssuedCode{}, err
 	}
 	call.rec.Detail = "issued by " + in.Issuer
-	// A user who issues a code has a device already.
+	// A user who issues a code must have an enrolled device.
 	code, expires, err := l.devices.IssueCode(ctx, in, lives, by.isUser())
 	return internalapi.IssuedCode{Code: code, Expires: expires}, err
 }
 
-// loggedInLately stands before what outlasts the session: who has copied a token has no key to log in with.
+// loggedInLately is required before a change that outlasts the session: a copied token does not help a thief, who has no key to log
+// in with.
 func (l *links) loggedInLately(by *asker) error {
 	if login.Fresh(l.now(), by.session.Created) {
 		return nil
@@ -73,13 +74,13 @@ func (l *links) dropCodes(ctx context.Context, call *asking, q internalapi.DropC
 	return internalapi.Empty{}, l.devices.DropCodes(ctx, q)
 }
 
-// noted is a session as it goes along with a code: all of it, so that nothing that a revocation speaks of is missing.
+// noted encodes a session with every field, so that it can later be compared with any revocation.
 func noted(s session.Session) (string, error) {
 	text, err := json.Marshal(s)
 	return string(text), err
 }
 
-// loginRegistry is the device registry as the login sees it. Whether a code still holds is judged here.
+// loginRegistry implements login.Registry. It also checks whether what a code was issued under is still in force.
 type loginRegistry struct {
 	devices  deviceStore
 	openim   people
@@ -111,7 +112,7 @@ func (r loginRegistry) OpenCode(ctx context.Context, q internalapi.OpenCode) (in
 	if err != nil {
 		return internalapi.OpenedCode{}, err
 	}
-	if !stands { // as for a code that never was
+	if !stands { // answered like an unknown code
 		opened.OK, opened.PSK = false, randomBytes(handshake.PSKBytes)
 	}
 	return internalapi.OpenedCode{Found: opened.OK, PSK: encodeKey(opened.PSK)}, nil
@@ -121,7 +122,7 @@ func (r loginRegistry) OpenCode(ctx context.Context, q internalapi.OpenCode) (in
 func (r loginRegistry) Enrol(ctx context.Context, q internalapi.Enrol) (internalapi.Enrolled, error) {
 	enrolled, err := r.devices.Enrol(ctx, q, func(ctx context.Context, in devices.Invitation) error {
 		about(httpserver.RecordOf(ctx), in.UserID)
-		// OpenIM takes no user without a name.
+		// OpenIM requires a name.
 		u := openimclient.User{ID: in.UserID, Nickname: in.Nickname, FaceURL: in.FaceURL}
 		if u.Nickname == "" {
 			u.Nickname = in.UserID
@@ -131,8 +132,8 @@ func (r loginRegistry) Enrol(ctx context.Context, q internalapi.Enrol) (internal
 	if err != nil || enrolled.Refused != "" {
 		return enrolled, err
 	}
-	// Once more: whatever ended the code until now has not seen the device, and whatever ends it from now on comes after the enrolment.
-	// Also for a caller who has gone meanwhile: the device is there.
+	// Checked again after the enrolment: a revocation that came before it has not seen the device. A later revocation finds the device.
+	// The check also runs when the caller has gone, because the device now exists.
 	ctx = context.WithoutCancel(ctx)
 	stands, err := r.stands(ctx, enrolled.Under)
 	if stands {
@@ -141,14 +142,15 @@ func (r loginRegistry) Enrol(ctx context.Context, q internalapi.Enrol) (internal
 	return internalapi.Enrolled{Refused: internalapi.CodeGone}, errors.Join(err, r.takeBack(ctx, enrolled.Device.ID))
 }
 
-// takeBack revokes a device that should not have been enrolled.
+// takeBack revokes a device whose enrolment must not stand.
 func (r loginRegistry) takeBack(ctx context.Context, deviceID string) error {
 	_, err := r.devices.RevokeDevices(ctx, internalapi.RevokeDevices{DeviceID: deviceID})
 	ended := r.sessions.Revoke(ctx, session.Revocation{Scope: session.ScopeDevice, ID: deviceID, Reason: "code-revoked"})
 	return errors.Join(err, ended)
 }
 
-// stands reports whether no revocation concerns what a code was issued under. Without a note it does not, after the same work.
+// stands reports whether no revocation concerns the session under which a code was issued. For an empty or broken session it does the
+// same work and reports false.
 func (r loginRegistry) stands(ctx context.Context, under string) (bool, error) {
 	var s session.Session
 	known := under != "" && json.Unmarshal([]byte(under), &s) == nil && s.UserID != ""

@@ -12,17 +12,17 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// door is whose calls a path is for. Each door opens to one role and to no other, whatever the caller is at another one.
+// door is the kind of a request's path. Each kind serves one role and refuses every other.
 type door int
 
 const (
-	adminDoor door = iota // also all that belongs to nobody: there is no route there
+	adminDoor door = iota // also unknown paths, for which there is no route
 	userDoor
 	linkDoor
 	handshakeDoor
 )
 
-// doorOf tells the doors apart by their prefixes, byte for byte.
+// doorOf returns the kind of a target by its prefix, byte for byte.
 func doorOf(target string) door {
 	switch {
 	case target == wire.HandshakePath:
@@ -35,28 +35,30 @@ func doorOf(target string) door {
 	return adminDoor
 }
 
-// userCall is one call of a user's, after assertion and proof were verified.
+// userCall is one call of a user, after assertion and proof were verified.
 type userCall struct {
 	Principal auth.Principal
 	Method    string
-	Target    string // as it stood in the request line, with wire.UserPrefix
+	Target    string // as in the request line, with wire.UserPrefix
 	RequestID string
 	Body      []byte
-	Header    http.Header // of the request: of it only Content-Type means anything
+	Header    http.Header // of the request; only Content-Type is read
 }
 
-// userRoutes answers the calls of users.
+// userRoutes answers users' calls.
 type userRoutes interface {
 	// readBody reads a body within the limit of the target's route, nil for a GET.
 	readBody(w http.ResponseWriter, r *http.Request) ([]byte, *wire.Failure)
-	// harmless is true when the call may be carried out twice with no more effect than once.
+	// harmless reports whether making the call twice has the same effect as once.
 	harmless(method, target string) bool
-	// answer judges and makes the call. header is the reply's.
+	// answer checks and makes the call. header is the reply's.
 	answer(ctx context.Context, header http.Header, call userCall, rec *httpserver.Record) (*wire.Envelope, *wire.Failure)
 }
 
-// answerUser lets users in whose session is proven, and nobody else.
-func (h *handler) answerUser(w http.ResponseWriter, r *http.Request, principal auth.Principal, body []byte, rec *httpserver.Record) (*wire.Envelope, *wire.Failure) {
+// answerUser answers a user's call after it has verified the user's session.
+func (h *handler) answerUser(
+	w http.ResponseWriter, r *http.Request, principal auth.Principal, body []byte, rec *httpserver.Record,
+) (*wire.Envelope, *wire.Failure) {
 	if principal.Role != auth.RoleUser || principal.Issuer != auth.UserIssuer {
 		return nil, &wire.Forbidden
 	}
@@ -72,8 +74,8 @@ func (h *handler) answerUser(w http.ResponseWriter, r *http.Request, principal a
 	}, rec)
 }
 
-// harmless is true when a call may be carried out twice with no more effect than once: only such a one is let through while it
-// cannot be told whether its assertion was shown to another replica.
+// harmless reports whether making a call twice has the same effect as once. While Redis is down the backend cannot know whether
+// another replica has accepted the same assertion. It then makes only such calls.
 func (h *handler) harmless(d door, method, target string, route *routes.Route, linked *linkRoute) bool {
 	switch d {
 	case handshakeDoor:

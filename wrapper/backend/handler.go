@@ -15,19 +15,19 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// caller is the part of openimclient.Client that requests need.
+// caller is the part of openimclient.Client that administrators' calls need.
 type caller interface {
 	Call(context.Context, openimclient.Request) (wire.Envelope, error)
 }
 
-// handler answers one request of the gateway's.
+// handler answers the gateway's requests.
 type handler struct {
 	assertions *auth.Assertions
 	proofs     proofs
 	openim     caller
 	budget     *budget
-	links      *links     // nil: there are no users
-	users      userRoutes // nil: there are no users
+	links      *links     // nil without users
+	users      userRoutes // nil without users
 }
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -52,7 +52,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	wire.WriteEnvelope(w, http.StatusOK, *reply)
 }
 
-// tellUsers lets the gateway's audit trail know whom the call was about.
+// tellUsers names the users that a call concerned in the reply's headers, for the gateway's audit log.
 func tellUsers(header http.Header, rec *httpserver.Record) {
 	if rec.UserCount == 0 {
 		return
@@ -65,7 +65,8 @@ func tellUsers(header http.Header, rec *httpserver.Record) {
 	header.Set(wire.HeaderUserCount, strconv.Itoa(rec.UserCount))
 }
 
-// answer takes the steps in order: whose door, whom the gateway names, which route, may they, is it they, what is asked, may it run now, call.
+// answer checks, in this order, the kind of the path, the body's size, the assertion, the route, the role, the proof, the body and the
+// concurrency limit, and then makes the call.
 func (h *handler) answer(w http.ResponseWriter, r *http.Request, rec *httpserver.Record) (*wire.Envelope, *wire.Failure) {
 	d := doorOf(r.RequestURI)
 	route, linked := routes.FindRequest(r.RequestURI, wire.AdminPrefix), findLink(r.RequestURI)
@@ -75,9 +76,9 @@ func (h *handler) answer(w http.ResponseWriter, r *http.Request, rec *httpserver
 	}
 	principal, refusal := h.identify(r, rec.RequestID, body, h.harmless(d, r.Method, r.RequestURI, route, linked))
 	if refusal != nil {
-		failure := wire.Unauthenticated.Because("the assertion is not acceptable")
+		failure := wire.Unauthenticated.Because("the assertion is not valid")
 		if refusal.Temporary() {
-			failure = wire.Unavailable.Because("whether this call was made before cannot be told now: try again after a second")
+			failure = wire.Unavailable.Because("the check for repeated calls is not available: try again after a second")
 		}
 		rec.Refuse(failure, refusal.Detail)
 		rec.Reason = refusal.Label()
@@ -96,7 +97,9 @@ func (h *handler) answer(w http.ResponseWriter, r *http.Request, rec *httpserver
 	return h.answerAdmin(w, r, route, principal, body, rec)
 }
 
-func (h *handler) answerAdmin(w http.ResponseWriter, r *http.Request, route *routes.Route, principal auth.Principal, body []byte, rec *httpserver.Record) (*wire.Envelope, *wire.Failure) {
+func (h *handler) answerAdmin(
+	w http.ResponseWriter, r *http.Request, route *routes.Route, principal auth.Principal, body []byte, rec *httpserver.Record,
+) (*wire.Envelope, *wire.Failure) {
 	if route == nil {
 		return nil, &wire.UnknownRoute
 	}
@@ -118,7 +121,7 @@ func (h *handler) answerAdmin(w http.ResponseWriter, r *http.Request, route *rou
 	return h.call(r.Context(), route, body, rec)
 }
 
-// readBody reads within the route's limit. A path without a route has its body read too, for the assertion covers it.
+// readBody reads the body within the route's limit. It also reads the body of an unknown path, because the assertion covers the body.
 func (h *handler) readBody(w http.ResponseWriter, r *http.Request, d door, route *routes.Route, linked *linkRoute) ([]byte, *wire.Failure) {
 	switch {
 	case d == handshakeDoor:
@@ -145,7 +148,7 @@ func (h *handler) identify(r *http.Request, requestID string, body []byte, harml
 	return h.assertions.VerifyOnce(r.Context(), token, call, harmless)
 }
 
-// inspect reads the body strictly, and notes whom it is about.
+// inspect decodes the body strictly and records which users the call concerns.
 func inspect(route *routes.Route, body []byte, rec *httpserver.Record) *wire.Failure {
 	object, err := wire.DecodeObject(body)
 	if err == nil {
@@ -181,9 +184,9 @@ func failureOf(err error) wire.Failure {
 	case errors.Is(err, openimclient.ErrUnavailable):
 		return wire.Unavailable.Because("OpenIM cannot be reached: try again after a second")
 	case errors.Is(err, openimclient.ErrTimeout):
-		return wire.TimedOut.Because("OpenIM did not answer in time: look whether the call took effect before repeating it")
+		return wire.TimedOut.Because("OpenIM did not answer in time: check whether the call took effect before repeating it")
 	case errors.Is(err, openimclient.ErrBroken):
-		return wire.BadGateway.Because("the connection to OpenIM broke: look whether the call took effect before repeating it")
+		return wire.BadGateway.Because("the connection to OpenIM broke: check whether the call took effect before repeating it")
 	case errors.Is(err, openimclient.ErrNoRoute):
 		return wire.NotInRelease
 	}

@@ -22,7 +22,7 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// deviceStore is the part of devices.Registry that calls and logins need.
+// deviceStore is the part of devices.Registry that internal calls and logins need.
 type deviceStore interface {
 	IssueCode(ctx context.Context, in devices.Invitation, lives time.Duration, enrolled bool) (string, time.Time, error)
 	OpenCode(ctx context.Context, id string) (devices.Opened, error)
@@ -36,13 +36,13 @@ type deviceStore interface {
 	SetUser(ctx context.Context, change internalapi.SetUser) (internalapi.User, error)
 }
 
-// tokens is the part of tokenvault.Custody that calls need.
+// tokens is the part of the token vault that calls need.
 type tokens interface {
 	Token(ctx context.Context, userID string, platformID int32, refused string) (tokenvault.Token, error)
 	Drop(ctx context.Context, userID string, platformID int32) error
 }
 
-// people is the part of openimclient.Client that the gateway's calls need.
+// people is the part of openimclient.Client that internal calls need.
 type people interface {
 	RegisterUser(ctx context.Context, u openimclient.User) error
 	ForceLogout(ctx context.Context, userID string, platformID int32) error
@@ -50,7 +50,7 @@ type people interface {
 	ProfileOf(ctx context.Context, userID, groupID string) (openimclient.Profile, error)
 }
 
-// links answers what the gateway asks beside OpenIM's routes.
+// links answers the internal API: the gateway's calls besides OpenIM's routes.
 type links struct {
 	devices  deviceStore
 	tokens   tokens
@@ -59,30 +59,30 @@ type links struct {
 	sessions *session.Store
 	login    *login.Service
 	now      func() time.Time
-	// adminUserID is OpenIM's administrator: nobody enrols under that id.
+	// adminUserID is OpenIM's administrator. Nobody can enrol under this id.
 	adminUserID string
 }
 
-// linkRoute is one row of what the gateway may ask.
+// linkRoute is one route of the internal API.
 type linkRoute struct {
 	path  string
 	limit routes.Limit
 	audit routes.Audit
 	body  int64
-	// harmless: a second time does no more than the first, and tells no secret.
+	// harmless says that a second call has no further effect and reveals no secret.
 	harmless bool
 	proof    whose
 	do       func(*links, context.Context, *asking, []byte) (any, error)
 }
 
-// asking is one call of the gateway's on its way.
+// asking is one internal call.
 type asking struct {
 	rec   *httpserver.Record
 	asker *asker
 	proof string
 }
 
-// The classes of the gateway's calls. A flood of logins must not keep the sockets' questions out.
+// Concurrency limits of the internal API, one for each class of routes, so that a flood of logins does not block the sockets' calls.
 var (
 	linkLogin  = routes.Limit{Name: "link-login", Deadline: internalapi.LoginDeadline, InFlight: 64}
 	linkChange = routes.Limit{Name: "link-change", Deadline: 12 * time.Second, InFlight: 32}
@@ -112,7 +112,7 @@ var linkRoutes = []linkRoute{
 	{internalapi.PathListHeads, linkAsk, routes.AuditRead, routes.Small, true, ofAdmin, asked((*links).listHeads)},
 }
 
-// findLink takes a target as it stood in the request line; nil: the gateway has nothing to ask there.
+// findLink returns the internal route of a target, as in the request line, or nil.
 func findLink(target string) *linkRoute {
 	i := slices.IndexFunc(linkRoutes, func(r linkRoute) bool { return r.path == target })
 	if i < 0 {
@@ -121,10 +121,10 @@ func findLink(target string) *linkRoute {
 	return &linkRoutes[i]
 }
 
-// name is the route's label in logs and metrics.
+// name returns the route's label in logs and metrics.
 func (r *linkRoute) name() string { return "link" + strings.TrimPrefix(r.path, internalapi.Prefix) }
 
-// asked decodes a question strictly before it is answered.
+// asked wraps an answer: it decodes the body strictly before it calls answer.
 func asked[Q, A any](
 	answer func(*links, context.Context, *asking, Q) (A, error),
 ) func(*links, context.Context, *asking, []byte) (any, error) {
@@ -137,7 +137,7 @@ func asked[Q, A any](
 	}
 }
 
-// answerLink is the gateway's own door: its own role, and no other. For whom it asks, the proof says.
+// answerLink answers the internal API for the gateway's own role and no other. The proof names the caller for whom the gateway calls.
 func (h *handler) answerLink(
 	ctx context.Context, route *linkRoute, r *http.Request, role auth.Role, body []byte, rec *httpserver.Record,
 ) (*wire.Envelope, *wire.Failure) {
@@ -182,7 +182,7 @@ func (h *handler) answerLink(
 	return &wire.Envelope{Data: out}, nil
 }
 
-// failureOfLink says what becomes of what went wrong. The texts of the errors themselves are for the log.
+// failureOfLink maps an error to the failure that the gateway receives. The error's own text goes to the log alone.
 func failureOfLink(err error) wire.Failure {
 	var own wire.Failure
 	switch {
@@ -195,18 +195,18 @@ func failureOfLink(err error) wire.Failure {
 	case errors.Is(err, devices.ErrNobody):
 		return wire.BadRequest.Because(err.Error())
 	case errors.Is(err, devices.ErrUnavailable):
-		return wire.Unavailable.Because("the registry of devices cannot be used now: try again after a second")
+		return wire.Unavailable.Because("the device registry cannot be used now: try again after a second")
 	case errors.Is(err, tokenvault.ErrUnavailable):
-		return wire.Unavailable.Because("no OpenIM token can be had now: try again after a second")
+		return wire.Unavailable.Because("the user's OpenIM token cannot be had now: try again after a second")
 	case errors.Is(err, session.ErrUnavailable):
 		return wire.Unavailable.Because("sessions cannot be used now: try again after a second")
 	case errors.Is(err, openimclient.ErrNoUser):
-		return wire.Forbidden.Because("OpenIM gives no token for this user")
+		return wire.Forbidden.Because("OpenIM refuses a token for this user")
 	}
 	return failureOf(err)
 }
 
-// about notes whom a call is about.
+// about records which user a call concerns.
 func about(rec *httpserver.Record, userID string) {
 	if userID != "" {
 		rec.Users, rec.UserCount = []string{userID}, 1

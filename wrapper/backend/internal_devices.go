@@ -11,8 +11,8 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// errOwn is for a user who asks about somebody else's devices.
-var errOwn error = wire.Forbidden.Because("a user asks about their own devices alone")
+// errOwn refuses a user's call about another user's devices.
+var errOwn error = wire.Forbidden.Because("a user may list and revoke their own devices alone")
 
 func (l *links) listDevices(ctx context.Context, call *asking, q internalapi.ListDevices) (internalapi.Devices, error) {
 	switch {
@@ -54,7 +54,7 @@ func (l *links) setUser(ctx context.Context, call *asking, q internalapi.SetUser
 	return l.devices.SetUser(ctx, q)
 }
 
-// forceLogout goes on after a failure: each platform that is done is one less.
+// forceLogout tries every platform, also after a failure.
 func (l *links) forceLogout(ctx context.Context, call *asking, q internalapi.ForceLogout) (internalapi.Empty, error) {
 	if !legalUser(q.UserID) {
 		return internalapi.Empty{}, badUser
@@ -79,7 +79,7 @@ func (l *links) forceLogout(ctx context.Context, call *asking, q internalapi.For
 			continue
 		}
 		work.Go(func() error {
-			// The token goes first: what is made after this is wanted, and must not be forgotten.
+			// The vault drops the token first. A token that is made afterwards is a new one and must be kept.
 			return errors.Join(l.tokens.Drop(ctx, q.UserID, platform), l.openim.ForceLogout(ctx, q.UserID, platform))
 		})
 	}

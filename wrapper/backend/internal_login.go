@@ -14,7 +14,7 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/session"
 )
 
-// The users' login. It is the backend's: who makes sessions can be anybody.
+// The users' login runs in the backend, because a program that can create sessions can act as any user.
 
 func (l *links) loginKeys(_ context.Context, call *asking, _ internalapi.Empty) (handshake.WellKnown, error) {
 	call.rec.Routine = true
@@ -38,24 +38,24 @@ func (l *links) finishLogin(ctx context.Context, call *asking, q internalapi.Log
 	}
 	reply, outcome, err := l.login.Finish(ctx, q.Request, current)
 	verdict, told := outcomeOf(call, outcome, err)
-	if err == nil && outcome.Ends != "" { // the session under which a key was rotated: the reply carries its successor
+	if err == nil && outcome.Ends != "" { // a key rotation replaced the session: the reply carries the new one
 		told.Ends = outcome.Ends
 		if err := l.endRotated(ctx, outcome.Ends); err != nil {
-			told.Detail = "the session before the rotation lives on: " + err.Error()
+			told.Detail = "revoking the session before the rotation failed: " + err.Error()
 			call.rec.Detail = told.Detail
 		}
 	}
 	return internalapi.LoginFinished{Verdict: verdict, Outcome: told, Reply: reply}, nil
 }
 
-// endRotated ends the session before a rotation, within what is left of the gateway's patience: the client must get its reply.
+// endRotated revokes the session before a rotation within the rest of the gateway's timeout, so that the client still gets its reply.
 func (l *links) endRotated(ctx context.Context, sessionID string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 400*time.Millisecond)
 	defer cancel()
 	return l.sessions.Revoke(ctx, session.Revocation{Scope: session.ScopeSession, ID: sessionID, Reason: "key-rotated"})
 }
 
-// outcomeOf is what the gateway learns of a login's call.
+// outcomeOf returns what the gateway learns of a login call.
 func outcomeOf(call *asking, o login.Outcome, err error) (internalapi.LoginVerdict, internalapi.LoginOutcome) {
 	told := internalapi.LoginOutcome{
 		Reason: string(o.Reason), UserID: o.UserID, DeviceID: o.DeviceID, PlatformID: o.PlatformID, SessionID: o.SessionID,
@@ -99,7 +99,7 @@ func (l *links) redeemTicket(ctx context.Context, call *asking, q internalapi.Re
 	return internalapi.RedeemedTicket{Session: json.RawMessage(text), Grant: grant}, err
 }
 
-// newSessions is how the login makes sessions.
+// newSessions implements login.Sessions.
 type newSessions struct{ store *session.Store }
 
 // Create implements login.Sessions.

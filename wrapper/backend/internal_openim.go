@@ -7,7 +7,7 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/session"
 )
 
-// What sockets ask, each for the user of its proof.
+// Calls for sockets. Each is made for the user of its proof.
 
 func (l *links) token(ctx context.Context, call *asking, q internalapi.TokenRequest) (internalapi.Token, error) {
 	by := call.asker
@@ -28,7 +28,7 @@ func (l *links) token(ctx context.Context, call *asking, q internalapi.TokenRequ
 
 func (l *links) membership(ctx context.Context, call *asking, q internalapi.Membership) (internalapi.Members, error) {
 	if len(q.ConversationIDs) > maxConversations {
-		return internalapi.Members{}, bad("conversationIDs holds %d: ask about at most %d", len(q.ConversationIDs), maxConversations)
+		return internalapi.Members{}, bad("conversationIDs holds %d: name at most %d", len(q.ConversationIDs), maxConversations)
 	}
 	about(call.rec, call.asker.Subject)
 	member, err := l.openim.MembersOf(ctx, call.asker.Subject, q.ConversationIDs)

@@ -10,15 +10,15 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// The gateway says for whom it calls, and the backend does not take its word: it verifies the caller's own credential. Whoever holds the
-// gateway is at most those whose credentials pass through it meanwhile.
+// The backend does not trust the gateway about callers: it verifies each caller's own credential. An attacker who controls the gateway
+// can therefore act only for callers whose credentials pass through the gateway meanwhile.
 
-// adminTokens verifies administrators' tokens: auth.Admins.
+// adminTokens verifies administrators' tokens. auth.Admins implements it.
 type adminTokens interface {
 	Verify(token string) (auth.Principal, *auth.Refusal)
 }
 
-// userSessions verifies users' credentials: session.Store with a Sealer.
+// userSessions verifies users' credentials. session.Store with a Sealer implements it.
 type userSessions interface {
 	VerifyProof(ctx context.Context, text string) (session.Proof, error)
 }
@@ -26,23 +26,23 @@ type userSessions interface {
 // proofs verifies the credentials of callers.
 type proofs struct {
 	admins adminTokens
-	users  userSessions // nil: there are no users
+	users  userSessions // nil without users
 }
 
-// asker is for whom a call is made, proven.
+// asker is the verified caller for whom a call is made.
 type asker struct {
 	auth.Principal
 	session   session.Session // of a user
-	forSocket bool            // the proof is a grant
+	forSocket bool            // the proof is a grant, good for sockets alone
 }
 
 func (a *asker) isAdmin() bool { return a.Role == auth.RoleAdmin }
 func (a *asker) isUser() bool  { return a.Role == auth.RoleUser }
 
-// reasonMismatch is for the log: the gateway says one caller and shows the credential of another.
+// reasonMismatch is the logged reason when the gateway names another caller than the credential proves.
 const reasonMismatch = "proof_mismatch"
 
-// of verifies the proof of a call for a caller whom the gateway names, and compares the two.
+// of verifies the proof of a call and compares the proven caller with the caller that the gateway names.
 func (p *proofs) of(ctx context.Context, said auth.Principal, proof string, rec *httpserver.Record) (*asker, *wire.Failure) {
 	var found *asker
 	var failure *wire.Failure
@@ -62,7 +62,7 @@ func (p *proofs) of(ctx context.Context, said auth.Principal, proof string, rec 
 	return found, nil
 }
 
-// same compares what an assertion says of a caller with what was proven. An assertion has no expiry and no token identifier.
+// same reports whether an assertion's caller is the proven caller. An assertion has neither an expiry nor a token identifier.
 func same(said, proven *auth.Principal) bool {
 	return said.Subject == proven.Subject && said.Issuer == proven.Issuer && said.Role == proven.Role &&
 		said.Session == proven.Session && said.Device == proven.Device && said.PlatformID == proven.PlatformID
@@ -99,7 +99,7 @@ func (p *proofs) user(ctx context.Context, proof string, rec *httpserver.Record)
 	}}, nil
 }
 
-// failureOfProof has OpenIM's codes, which the gateway gives on: a session can end between the gateway's look and this one.
+// failureOfProof returns the failure with OpenIM's code, which the gateway passes on: a session can end after the gateway has verified it.
 func failureOfProof(err error) wire.Failure {
 	switch {
 	case errors.Is(err, session.ErrMalformed):
@@ -119,21 +119,21 @@ func noUsers() *wire.Failure {
 	return &f
 }
 
-// whose says which proof a call of the gateway's needs.
+// whose is the proof that an internal route requires.
 type whose int
 
 const (
-	// ofNobody: none beside the body: a handshake or a ticket proves itself there. The rest gives and tells nothing of anybody's, and ends
-	// something at most.
+	// ofNobody requires no proof. A handshake or a ticket in the body proves itself. The other routes with it reveal nothing of a user
+	// and at most end something.
 	ofNobody  whose = iota
 	ofAdmin         // an administrator's token
 	ofUser          // a session token
 	ofSocket        // a session token or a grant
 	ofEither        // an administrator's token or a session token
-	ofSomeone       // a session token, if there is one that is good
+	ofSomeone       // a session token, optional; an invalid one counts as none
 )
 
-// ofLink verifies the proof of one of the gateway's calls.
+// ofLink verifies the proof of an internal call.
 func (p *proofs) ofLink(ctx context.Context, need whose, proof string, rec *httpserver.Record) (*asker, *wire.Failure) {
 	switch {
 	case need == ofNobody:
@@ -157,7 +157,8 @@ func (p *proofs) ofLink(ctx context.Context, need whose, proof string, rec *http
 	return found, failure
 }
 
-// someone is the user of a session token if it is good, and nobody otherwise. Whether it is good must be known.
+// someone returns the user of a valid session token, and an empty caller for an invalid one. It fails when the session cannot be
+// looked up.
 func (p *proofs) someone(ctx context.Context, proof string, rec *httpserver.Record) (*asker, *wire.Failure) {
 	nobody, looked := &asker{}, &httpserver.Record{}
 	found, failure := p.user(ctx, proof, looked)
@@ -168,6 +169,6 @@ func (p *proofs) someone(ctx context.Context, proof string, rec *httpserver.Reco
 		rec.Refuse(*failure, looked.Detail)
 		return nil, failure // before anything is used up
 	}
-	rec.Detail = "the session beside it is not good: " + looked.Detail
+	rec.Detail = "the session of the rotation is not valid: " + looked.Detail
 	return nobody, nil
 }

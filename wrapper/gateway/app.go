@@ -74,7 +74,8 @@ func (w *wiring) build(version string) (*httpserver.App, error) {
 	}
 	w.checks = append(w.checks, httpserver.Check{Name: "backend", Do: shared.backend.ping})
 	adminTLS := w.certificate("tls", w.c.Admin.TLS)
-	if err := w.listen("admin", w.c.Admin.Listen, recorder.Wrap(newAdminHandler(shared, admins, sessions, codeSeconds)), adminTLS); err != nil {
+	admin := recorder.Wrap(newAdminHandler(shared, admins, sessions, codeSeconds))
+	if err := w.listen("admin", w.c.Admin.Listen, admin, adminTLS); err != nil {
 		return nil, err
 	}
 	refusedConnections, each := w.connectionLimits(), w.c.Admin.perAddress()

@@ -2,22 +2,21 @@ package internalapi
 
 import "time"
 
-// What the login, the registry and the routes about devices say to each other. None of it but Device, DeviceStatus and Key goes between
-// gateway and backend.
+// Device, DeviceStatus and Key are shared by the internal API and the device registry.
 
-// Key is an X25519 public key, 32 bytes, base64url in JSON without padding.
+// Key is an X25519 public key: 32 bytes in base64url without padding.
 type Key = string
 
-// DeviceStatus is what a device may do.
+// DeviceStatus says whether a device may log in.
 type DeviceStatus string
 
-// States of a device. A revoked or retired one never comes back.
+// States of a device. A revoked device never becomes active again.
 const (
 	DeviceActive  DeviceStatus = "active"
 	DeviceRevoked DeviceStatus = "revoked"
 )
 
-// Device is one device of a user's. One key belongs to one device.
+// Device is one device of a user. A key belongs to one device.
 type Device struct {
 	ID         string       `json:"id"` // 16 random bytes, base64url
 	UserID     string       `json:"userID"`
