@@ -26,8 +26,8 @@ func New(c Config, version string, log *slog.Logger, now func() time.Time) (*htt
 	})
 	verifier := c.Admins.Open(log, reg, now)
 	h := &handler{
-		assertions: auth.NewAssertions(assertionKey, now), proofs: proofs{admins: verifier.Admins}, openim: openim,
-		budget: newBudget(reg, slices.Concat(routes.Limits, linkLimits)),
+		assertions: auth.NewAssertions(assertionKey, now), proofs: proofVerifier{admins: verifier.Admins}, openim: openim,
+		concurrency: newConcurrency(reg, slices.Concat(routes.Limits, internalLimits)),
 	}
 	sources := append([]filewatch.Reloader{assertionKey, secret}, verifier.Sources...)
 	background := append([]func(context.Context){func(ctx context.Context) { <-ctx.Done(); openim.Close() }}, verifier.Background...)
@@ -47,10 +47,10 @@ func New(c Config, version string, log *slog.Logger, now func() time.Time) (*htt
 		checks = append(checks, httpserver.Check{Name: "login keys", Do: func(context.Context) error { _, err := s.keys.Get(); return err }})
 		h.assertions.Share(s.replays)
 		h.proofs.users = s.sessions
-		h.links = &links{devices: s.registry, tokens: s.custody, openim: openim, heads: newHeads(s.redis, now),
+		h.internal = &internalAPI{devices: s.registry, tokens: s.vault, openim: openim, heads: newHeads(s.redis, now),
 			sessions: s.sessions, login: s.logins, now: now, adminUserID: c.OpenIM.AdminUserID}
 		h.users = newUsers(c.OpenIM.forUsers(UsersOptions{
-			OpenIM: openim, Tokens: userTokens{s.custody}, Members: userMembers{openim}, Budget: h.budget, Replies: newReplyMetrics(reg),
+			OpenIM: openim, Tokens: userTokens{s.vault}, Members: userMembers{openim}, Concurrency: h.concurrency, Replies: newReplyMetrics(reg),
 		}))
 		background = append(background, s.sessions.Run,
 			watchDependencies(log, reg, []dependency{{"redis", s.redis.Ready}, {"mongodb", s.registry.Ping}}),

@@ -17,9 +17,9 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-func (l *links) issueCode(ctx context.Context, call *asking, q internalapi.IssueCode) (internalapi.IssuedCode, error) {
-	lives := time.Duration(q.LifetimeSeconds) * time.Second
-	by := call.asker
+func (l *internalAPI) issueCode(ctx context.Context, call *internalCall, q internalapi.IssueCode) (internalapi.IssuedCode, error) {
+	lifetime := time.Duration(q.LifetimeSeconds) * time.Second
+	by := call.caller
 	switch {
 	case !legalNewUser(q.UserID):
 		return internalapi.IssuedCode{}, bad("userID must be 1 to %d letters, digits and underscores, as OpenIM requires", maxUserIDBytes)
@@ -27,55 +27,56 @@ func (l *links) issueCode(ctx context.Context, call *asking, q internalapi.Issue
 		return internalapi.IssuedCode{}, bad("userID is OpenIM's administrator, who cannot log in here: name another user")
 	case q.PlatformID != 0 && !legalPlatform(q.PlatformID):
 		return internalapi.IssuedCode{}, bad("platformID must be 1 to %d, or 0 for any", maxPlatform)
-	case lives < minCodeLife || lives > devices.MaxCodeLifetime:
-		return internalapi.IssuedCode{}, bad("lifetimeSeconds must be %d to %d", int(minCodeLife.Seconds()), int(devices.MaxCodeLifetime.Seconds()))
+	case lifetime < minCodeLifetime || lifetime > devices.MaxCodeLifetime:
+		return internalapi.IssuedCode{}, bad(
+			"lifetimeSeconds must be %d to %d", int(minCodeLifetime.Seconds()), int(devices.MaxCodeLifetime.Seconds()))
 	case !legalText(q.Nickname, maxNicknameBytes) || !legalText(q.FaceURL, maxFaceURLBytes):
 		return internalapi.IssuedCode{}, bad("nickname or faceURL is too long, or holds a control character")
 	case by.isUser() && (q.UserID != by.Subject || q.Nickname != "" || q.FaceURL != ""):
 		return internalapi.IssuedCode{}, wire.Forbidden.Because("a user issues codes for themselves, without a new name or picture")
 	}
-	about(call.rec, q.UserID)
+	recordUser(call.rec, q.UserID)
 	in := devices.Invitation{UserID: q.UserID, Nickname: q.Nickname, FaceURL: q.FaceURL, PlatformID: q.PlatformID}
 	var under session.Session
 	if by.isUser() {
-		if err := l.loggedInLately(by); err != nil {
+		if err := l.requireFreshLogin(by); err != nil {
 			return internalapi.IssuedCode{}, err
 		}
 		under, in.Issuer, in.SessionID, in.DeviceID = by.session, "device "+by.Device, by.Session, by.Device
 	} else {
-		mark, err := l.sessions.Mark(ctx, q.UserID, lives)
+		mark, err := l.sessions.Mark(ctx, q.UserID, lifetime)
 		if err != nil {
 			return internalapi.IssuedCode{}, err
 		}
 		under, in.Issuer = mark, "admin "+by.Subject
 	}
 	var err error
-	if in.Under, err = noted(under); err != nil {
+	if in.Under, err = encodeSession(under); err != nil {
 		return internalapi.IssuedCode{}, err
 	}
 	call.rec.Detail = "issued by " + in.Issuer
 	// A user who issues a code must have an enrolled device.
-	code, expires, err := l.devices.IssueCode(ctx, in, lives, by.isUser())
+	code, expires, err := l.devices.IssueCode(ctx, in, lifetime, by.isUser())
 	return internalapi.IssuedCode{Code: code, Expires: expires}, err
 }
 
-// loggedInLately is required before a change that outlasts the session: a copied token does not help a thief, who has no key to log
-// in with.
-func (l *links) loggedInLately(by *asker) error {
+// requireFreshLogin refuses a user whose login is older than two minutes. It guards changes that outlast the session: a thief of the
+// session token has no key with which to log in again.
+func (l *internalAPI) requireFreshLogin(by *provenCaller) error {
 	if login.Fresh(l.now(), by.session.Created) {
 		return nil
 	}
 	return wire.LoginTooOld
 }
 
-func (l *links) dropCodes(ctx context.Context, call *asking, q internalapi.DropCodes) (internalapi.Empty, error) {
-	about(call.rec, q.UserID)
+func (l *internalAPI) dropCodes(ctx context.Context, call *internalCall, q internalapi.DropCodes) (internalapi.Empty, error) {
+	recordUser(call.rec, q.UserID)
 	q.UserID, q.DeviceID, q.SessionID = boundedText(q.UserID), boundedText(q.DeviceID), boundedText(q.SessionID)
 	return internalapi.Empty{}, l.devices.DropCodes(ctx, q)
 }
 
-// noted encodes a session with every field, so that it can later be compared with any revocation.
-func noted(s session.Session) (string, error) {
+// encodeSession encodes a session with every field, so that it can later be compared with any revocation.
+func encodeSession(s session.Session) (string, error) {
 	text, err := json.Marshal(s)
 	return string(text), err
 }
@@ -83,7 +84,7 @@ func noted(s session.Session) (string, error) {
 // loginRegistry implements login.Registry. It also checks whether what a code was issued under is still in force.
 type loginRegistry struct {
 	devices  deviceStore
-	openim   people
+	openim   openimUsers
 	sessions *session.Store
 }
 
@@ -108,7 +109,7 @@ func (r loginRegistry) OpenCode(ctx context.Context, q internalapi.OpenCode) (in
 	if err != nil {
 		return internalapi.OpenedCode{}, err
 	}
-	stands, err := r.stands(ctx, opened.Under)
+	stands, err := r.inForce(ctx, opened.Under)
 	if err != nil {
 		return internalapi.OpenedCode{}, err
 	}
@@ -121,7 +122,7 @@ func (r loginRegistry) OpenCode(ctx context.Context, q internalapi.OpenCode) (in
 // Enrol implements login.Registry.
 func (r loginRegistry) Enrol(ctx context.Context, q internalapi.Enrol) (internalapi.Enrolled, error) {
 	enrolled, err := r.devices.Enrol(ctx, q, func(ctx context.Context, in devices.Invitation) error {
-		about(httpserver.RecordOf(ctx), in.UserID)
+		recordUser(httpserver.RecordOf(ctx), in.UserID)
 		// OpenIM requires a name.
 		u := openimclient.User{ID: in.UserID, Nickname: in.Nickname, FaceURL: in.FaceURL}
 		if u.Nickname == "" {
@@ -135,23 +136,23 @@ func (r loginRegistry) Enrol(ctx context.Context, q internalapi.Enrol) (internal
 	// Checked again after the enrolment: a revocation that came before it has not seen the device. A later revocation finds the device.
 	// The check also runs when the caller has gone, because the device now exists.
 	ctx = context.WithoutCancel(ctx)
-	stands, err := r.stands(ctx, enrolled.Under)
+	stands, err := r.inForce(ctx, enrolled.Under)
 	if stands {
 		return enrolled, nil
 	}
-	return internalapi.Enrolled{Refused: internalapi.CodeGone}, errors.Join(err, r.takeBack(ctx, enrolled.Device.ID))
+	return internalapi.Enrolled{Refused: internalapi.CodeGone}, errors.Join(err, r.revokeEnrolled(ctx, enrolled.Device.ID))
 }
 
-// takeBack revokes a device whose enrolment must not stand.
-func (r loginRegistry) takeBack(ctx context.Context, deviceID string) error {
+// revokeEnrolled revokes a device whose enrolment must not stand.
+func (r loginRegistry) revokeEnrolled(ctx context.Context, deviceID string) error {
 	_, err := r.devices.RevokeDevices(ctx, internalapi.RevokeDevices{DeviceID: deviceID})
 	ended := r.sessions.Revoke(ctx, session.Revocation{Scope: session.ScopeDevice, ID: deviceID, Reason: "code-revoked"})
 	return errors.Join(err, ended)
 }
 
-// stands reports whether no revocation concerns the session under which a code was issued. For an empty or broken session it does the
+// inForce reports whether no revocation concerns the session under which a code was issued. For an empty or broken session it does the
 // same work and reports false.
-func (r loginRegistry) stands(ctx context.Context, under string) (bool, error) {
+func (r loginRegistry) inForce(ctx context.Context, under string) (bool, error) {
 	var s session.Session
 	known := under != "" && json.Unmarshal([]byte(under), &s) == nil && s.UserID != ""
 	err := r.sessions.Stands(ctx, s)

@@ -60,7 +60,7 @@ func TestACodeIsJudgedWhenItIsUsedAndAfter(t *testing.T) {
 	r := loginRegistry{devices: codes, sessions: sessions}
 	_, s, err := sessions.Create(t.Context(), "alice", "device-of-alice", 1, 1)
 	g.Expect(err).NotTo(HaveOccurred())
-	note, err := noted(s)
+	note, err := encodeSession(s)
 	g.Expect(err).NotTo(HaveOccurred())
 	holds := func(under string) (internalapi.OpenedCode, internalapi.Enrolled) {
 		codes.under = under
@@ -101,9 +101,9 @@ func TestALoginOfAWhileAgoIssuesNoCode(t *testing.T) {
 	_, s, err := sessions.Create(t.Context(), "alice", "phone", 1, 1)
 	g.Expect(err).NotTo(HaveOccurred())
 	now := s.Created
-	l := &links{devices: codes, sessions: sessions, now: func() time.Time { return now }}
-	by := &asker{session: s, Principal: auth.Principal{Subject: "alice", Issuer: auth.UserIssuer, Role: auth.RoleUser, Session: s.ID, Device: "phone", PlatformID: 1}}
-	call := func() *asking { return &asking{rec: &httpserver.Record{}, asker: by} }
+	l := &internalAPI{devices: codes, sessions: sessions, now: func() time.Time { return now }}
+	by := &provenCaller{session: s, Principal: auth.Principal{Subject: "alice", Issuer: auth.UserIssuer, Role: auth.RoleUser, Session: s.ID, Device: "phone", PlatformID: 1}}
+	call := func() *internalCall { return &internalCall{rec: &httpserver.Record{}, caller: by} }
 	code := internalapi.IssueCode{UserID: "alice", LifetimeSeconds: 60}
 
 	_, err = l.issueCode(t.Context(), call(), code)
@@ -125,7 +125,7 @@ func TestALoginOfAWhileAgoIssuesNoCode(t *testing.T) {
 	_, err = l.revokeDevices(t.Context(), call(), internalapi.RevokeDevices{UserID: "alice", DeviceID: "phone"})
 	g.Expect(err).NotTo(HaveOccurred(), "one's own device")
 
-	by = &asker{Principal: auth.Principal{Subject: "root", Issuer: "https://id", Role: auth.RoleAdmin}}
+	by = &provenCaller{Principal: auth.Principal{Subject: "root", Issuer: "https://id", Role: auth.RoleAdmin}}
 	_, err = l.issueCode(t.Context(), call(), code)
 	g.Expect(err).NotTo(HaveOccurred(), "an administrator")
 	g.Expect(codes.issued[1]).To(And(HaveField("Issuer", "admin root"), HaveField("SessionID", ""), HaveField("Under", Not(BeEmpty()))))

@@ -62,7 +62,7 @@ func (known) VerifyProof(_ context.Context, text string) (session.Proof, error) 
 
 func newHandler(openim openIM, log ...io.Writer) http.Handler {
 	reg := prometheus.NewRegistry()
-	h := &handler{assertions: auth.NewAssertions(key, time.Now), proofs: proofs{admins: known{}}, openim: openim, budget: newBudget(reg, routes.Limits)}
+	h := &handler{assertions: auth.NewAssertions(key, time.Now), proofs: proofVerifier{admins: known{}}, openim: openim, concurrency: newConcurrency(reg, routes.Limits)}
 	return httpserver.NewRecorder(slog.New(slog.NewJSONHandler(io.MultiWriter(log...), nil)), reg, time.Now).Wrap(h)
 }
 

@@ -130,7 +130,7 @@ func readHead(chain string, value any) (internalapi.AuditHead, error) {
 	}, nil
 }
 
-func (l *links) registerHead(ctx context.Context, call *asking, q internalapi.AuditHead) (internalapi.Empty, error) {
+func (l *internalAPI) registerHead(ctx context.Context, call *internalCall, q internalapi.AuditHead) (internalapi.Empty, error) {
 	switch {
 	case !(auditlog.Head{Chain: q.Chain, Seq: q.Seq, Hash: q.Hash}).Legal():
 		return internalapi.Empty{}, bad("chain, seq and hash must be those of an audit head")
@@ -141,7 +141,7 @@ func (l *links) registerHead(ctx context.Context, call *asking, q internalapi.Au
 	return internalapi.Empty{}, l.heads.register(ctx, q)
 }
 
-func (l *links) listHeads(ctx context.Context, _ *asking, q internalapi.ListHeads) (internalapi.AuditHeads, error) {
+func (l *internalAPI) listHeads(ctx context.Context, _ *internalCall, q internalapi.ListHeads) (internalapi.AuditHeads, error) {
 	found, err := l.heads.list(ctx, q.Since)
 	return internalapi.AuditHeads{Heads: found}, err
 }

@@ -64,7 +64,7 @@ func TestHeadsGoForwardAndAreBounded(t *testing.T) {
 }
 
 func TestAHeadThatIsNoneIsRefused(t *testing.T) {
-	l := &links{heads: newHeads(redistest.Start(t).Open("im/chat:"), time.Now)}
+	l := &internalAPI{heads: newHeads(redistest.Start(t).Open("im/chat:"), time.Now)}
 	for name, change := range map[string]func(*internalapi.AuditHead){
 		"a chain that is too short": func(h *internalapi.AuditHead) { h.Chain = "ab" },
 		"a chain in capitals":       func(h *internalapi.AuditHead) { h.Chain = strings.Repeat("A", 32) },
@@ -77,9 +77,9 @@ func TestAHeadThatIsNoneIsRefused(t *testing.T) {
 			g := NewWithT(t)
 			head := aHead(1, 1)
 			change(&head)
-			_, err := l.registerHead(t.Context(), &asking{rec: &httpserver.Record{}}, head)
+			_, err := l.registerHead(t.Context(), &internalCall{rec: &httpserver.Record{}}, head)
 			g.Expect(err).To(BeAssignableToTypeOf(wire.Failure{}))
-			found, err := l.listHeads(t.Context(), &asking{rec: &httpserver.Record{}}, internalapi.ListHeads{})
+			found, err := l.listHeads(t.Context(), &internalCall{rec: &httpserver.Record{}}, internalapi.ListHeads{})
 			g.Expect(err).NotTo(HaveOccurred())
 			g.Expect(found.Heads).To(BeEmpty())
 		})
@@ -93,7 +93,7 @@ func TestRedisThatIsGoneKeepsNoHead(t *testing.T) {
 	h := newHeads(server.Open("im/chat:"), time.Now)
 	g.Expect(h.register(t.Context(), aHead(1, 1))).To(Succeed())
 	server.Stop()
-	g.Expect(failureOfLink(h.register(t.Context(), aHead(1, 2))).Status).To(Equal(503))
+	g.Expect(internalFailure(h.register(t.Context(), aHead(1, 2))).Status).To(Equal(503))
 	_, err := h.list(t.Context(), time.Time{})
-	g.Expect(failureOfLink(err).Status).To(Equal(503))
+	g.Expect(internalFailure(err).Status).To(Equal(503))
 }

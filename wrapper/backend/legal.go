@@ -19,8 +19,8 @@ const (
 	maxTextBytes     = 128
 	maxConversations = bounds.Conversations
 	// maxPlatform is the last of OpenIM's platforms for users. Platform 10 is OpenIM's administrator.
-	maxPlatform = 9
-	minCodeLife = 10 * time.Second
+	maxPlatform     = 9
+	minCodeLifetime = 10 * time.Second
 )
 
 var badUser error = wire.BadRequest.Because("a user or group id must be 1 to 128 bytes of " + ids.Rule + ", and no administrator's")

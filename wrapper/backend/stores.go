@@ -22,7 +22,7 @@ import (
 type stores struct {
 	redis    *redisdb.DB
 	registry *devices.Registry
-	custody  *tokenvault.Custody
+	vault    *tokenvault.Custody
 	replays  *replays
 	sessions *session.Store
 	logins   *login.Service
@@ -49,7 +49,7 @@ func openStores(c Config, openim *openimclient.Client, log *slog.Logger, reg pro
 		registry: devices.New(devices.Options{
 			URI: c.MongoDB.Address(uri), Database: c.MongoDB.Database, Now: now, Sealer: tokenvault.NewKeyring(keys, "enrolment codes", now),
 		}),
-		custody: tokenvault.New(tokenvault.Options{
+		vault: tokenvault.New(tokenvault.Options{
 			Store: db, Keys: keys, Now: now, Mint: mintOf(openim), Observe: func(result string) { minted.WithLabelValues(result).Inc() },
 		}),
 		replays: &replays{db: db, breaker: redisdb.NewBreaker(3, time.Second, now)},
@@ -63,7 +63,7 @@ func openStores(c Config, openim *openimclient.Client, log *slog.Logger, reg pro
 	var err error
 	if s.logins, err = login.New(login.Options{
 		Audience: c.Users.Audience, Keys: serverKeys, States: login.NewStates(db, login.DefaultLimits),
-		Registry: loginRegistry{devices: s.registry, openim: openim, sessions: s.sessions}, Sessions: newSessions{s.sessions},
+		Registry: loginRegistry{devices: s.registry, openim: openim, sessions: s.sessions}, Sessions: sessionCreator{s.sessions},
 		Idle: c.Users.Session.Idle(), Now: now,
 	}); err != nil {
 		s.close()
@@ -113,8 +113,8 @@ func mintOf(openim *openimclient.Client) tokenvault.Mint {
 // dependency is a store that users' calls need. An outage of it does not make the backend unready: administrators are still served, and
 // users' calls fail by themselves.
 type dependency struct {
-	name string
-	ask  func(context.Context) error
+	name  string
+	check func(context.Context) error
 }
 
 const (
@@ -143,8 +143,8 @@ func (d dependency) watch(ctx context.Context, log *slog.Logger, up prometheus.G
 	defer tick.Stop()
 	last := "not checked yet"
 	for {
-		asking, cancel := context.WithTimeout(ctx, dependencyTimeout)
-		err := d.ask(asking)
+		checking, cancel := context.WithTimeout(ctx, dependencyTimeout)
+		err := d.check(checking)
 		cancel()
 		if ctx.Err() != nil {
 			return

@@ -16,8 +16,8 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// userCaller is the part of openimclient.Client that users' calls need.
-type userCaller interface {
+// openimAsUser is the part of openimclient.Client that users' calls need.
+type openimAsUser interface {
 	CallAs(ctx context.Context, r openimclient.Request, token string) (wire.Envelope, error)
 }
 
@@ -43,15 +43,15 @@ type Members interface {
 
 // UsersOptions are the dependencies of users' calls.
 type UsersOptions struct {
-	OpenIM  userCaller
+	OpenIM  openimAsUser
 	Tokens  Tokens
 	Members Members
 	Release routes.Release
 	// ObjectURL is the object store as users reach it. Without it there are no downloads.
 	ObjectURL *url.URL
 	// Pictures allows users to request scaled pictures of objects from OpenIM.
-	Pictures bool
-	Budget   *budget
+	Pictures    bool
+	Concurrency *concurrency
 	// Replies counts what is removed from replies. It may be nil.
 	Replies *replyMetrics
 }
@@ -99,8 +99,8 @@ func isProtobuf(h http.Header) bool {
 	return err == nil && routes.IsProtobuf(media)
 }
 
-// harmless reports whether making a call twice has the same effect as once.
-func (u *users) harmless(method, target string) bool {
+// repeatable reports whether making a call twice has the same effect as once.
+func (u *users) repeatable(method, target string) bool {
 	route := routes.FindRequest(target, wire.UserPrefix)
 	return method == http.MethodGet || route != nil && route.Repeatable
 }
@@ -126,7 +126,7 @@ func (u *users) answer(ctx context.Context, header http.Header, call userCall, r
 	if failure != nil {
 		return nil, failure
 	}
-	release, ok := u.Budget.take(route.Limit)
+	release, ok := u.Concurrency.acquire(route.Limit)
 	if !ok {
 		return nil, &wire.Busy
 	}
@@ -189,7 +189,7 @@ func (u *users) call(
 ) (*wire.Envelope, *wire.Failure) {
 	reply, err := u.callOnce(ctx, p, request)
 	if err != nil {
-		f := failureOfUser(err)
+		f := userFailure(err)
 		rec.Refuse(f, err.Error())
 		return nil, &f
 	}
@@ -220,9 +220,9 @@ func (u *users) callOnce(ctx context.Context, p auth.Principal, request openimcl
 
 var errTokenRefused = errors.New("calling OpenIM as a user: OpenIM refuses the token that it issued")
 
-func failureOfUser(err error) wire.Failure {
+func userFailure(err error) wire.Failure {
 	if errors.Is(err, errTokenRefused) {
 		return wire.Unavailable.Because("OpenIM refuses this user's token at the moment: try again after a second")
 	}
-	return failureOfLink(err)
+	return internalFailure(err)
 }

@@ -53,7 +53,7 @@ func unsatisfied(need routes.Need) wire.Failure {
 }
 
 func refusedBy(err error, rec *httpserver.Record) *wire.Failure {
-	f := failureOfUser(err)
+	f := userFailure(err)
 	rec.Refuse(f, "membership: "+err.Error())
 	return &f
 }
@@ -71,15 +71,15 @@ func (u *users) ownConversations(ctx context.Context, userID string) ([]string, 
 		text := fmt.Sprintf("you have more than %d conversations: name the conversations of the request", maxOwnConversations)
 		return nil, wire.BadRequest.Because(text)
 	}
-	member, err := u.partyOf(ctx, userID, all)
+	member, err := u.membershipOf(ctx, userID, all)
 	if err != nil {
 		return nil, err
 	}
 	return slices.DeleteFunc(all, func(id string) bool { return !member[id] }), nil
 }
 
-// partyOf checks the user's membership in many conversations.
-func (u *users) partyOf(ctx context.Context, userID string, ids []string) (map[string]bool, error) {
+// membershipOf checks the user's membership in many conversations.
+func (u *users) membershipOf(ctx context.Context, userID string, ids []string) (map[string]bool, error) {
 	member := make(map[string]bool, len(ids))
 	for some := range slices.Chunk(ids, maxConversations) {
 		answers, err := u.Members.Conversations(ctx, userID, some)

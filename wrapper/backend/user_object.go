@@ -38,7 +38,7 @@ func (u *users) download(ctx context.Context, call userCall, rec *httpserver.Rec
 	if err != nil {
 		return nil, &wire.Internal
 	}
-	release, ok := u.Budget.take(route.Limit)
+	release, ok := u.Concurrency.acquire(route.Limit)
 	if !ok {
 		return nil, &wire.Busy
 	}

@@ -12,8 +12,8 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// partiesAsked bounds one membership request about the conversations of a reply.
-const partiesAsked = 500
+// membershipBatch bounds one membership request about the conversations of a reply.
+const membershipBatch = 500
 
 // project returns what the caller may see of OpenIM's reply (see routes.ProjectReply). An error of OpenIM's is passed on without data.
 func (u *users) project(
@@ -25,9 +25,9 @@ func (u *users) project(
 	}
 	projected, err := route.ProjectReply(reply.Data, asked)
 	if err == nil && len(projected.LookUp) > 0 {
-		asked.Member, err = u.parties(ctx, p, projected.LookUp)
+		asked.Member, err = u.memberships(ctx, p, projected.LookUp)
 		if err != nil {
-			f := failureOfUser(err)
+			f := userFailure(err)
 			rec.Refuse(f, "membership for the reply: "+err.Error())
 			return nil, &f
 		}
@@ -43,10 +43,10 @@ func (u *users) project(
 	return reply, nil
 }
 
-// parties looks up which conversations of a reply the caller is part of.
-func (u *users) parties(ctx context.Context, p auth.Principal, ids []string) (map[string]bool, error) {
+// memberships looks up which conversations of a reply the caller is part of.
+func (u *users) memberships(ctx context.Context, p auth.Principal, ids []string) (map[string]bool, error) {
 	member := make(map[string]bool, len(ids))
-	for some := range slices.Chunk(ids, partiesAsked) {
+	for some := range slices.Chunk(ids, membershipBatch) {
 		yes, err := u.Members.Conversations(ctx, p.Subject, some)
 		if err != nil {
 			return nil, err

@@ -112,14 +112,14 @@ func (a aliceGroups) Groups(_ context.Context, userID string, ids []string) ([]o
 }
 
 // usersHandler is the backend with users, at a release.
-func usersHandler(openim userCaller, release routes.Release, change func(*UsersOptions)) (http.Handler, *bytes.Buffer) {
+func usersHandler(openim openimAsUser, release routes.Release, change func(*UsersOptions)) (http.Handler, *bytes.Buffer) {
 	reg, log := prometheus.NewRegistry(), &bytes.Buffer{}
-	b := newBudget(reg, routes.Limits)
-	o := UsersOptions{OpenIM: openim, Tokens: twoTokens{}, Members: aliceGroups{}, Release: release, ObjectURL: &url.URL{Scheme: "https", Host: "s3.example.com"}, Budget: b}
+	b := newConcurrency(reg, routes.Limits)
+	o := UsersOptions{OpenIM: openim, Tokens: twoTokens{}, Members: aliceGroups{}, Release: release, ObjectURL: &url.URL{Scheme: "https", Host: "s3.example.com"}, Concurrency: b}
 	if change != nil {
 		change(&o)
 	}
-	h := &handler{assertions: auth.NewAssertions(key, time.Now), proofs: proofs{admins: known{}, users: known{}}, openim: openIM(unasked), budget: b, users: newUsers(o)}
+	h := &handler{assertions: auth.NewAssertions(key, time.Now), proofs: proofVerifier{admins: known{}, users: known{}}, openim: openIM(unasked), concurrency: b, users: newUsers(o)}
 	return httpserver.NewRecorder(slog.New(slog.NewJSONHandler(log, nil)), reg, time.Now).Wrap(h), log
 }
 

@@ -47,33 +47,33 @@ func (c constantKey) Get() ([]byte, error) { return []byte(c), nil }
 
 const audience = "https://im.example.com"
 
-// caller is for whom the gateway says that it calls, and what it shows for that.
-type caller struct {
+// openimCaller is for whom the gateway says that it calls, and what it shows for that.
+type openimCaller struct {
 	auth.Principal
 	proof string
 }
 
-var asGateway = caller{Principal: auth.Principal{Subject: "gateway", Issuer: "gateway", Role: auth.RoleGateway}}
+var asGateway = openimCaller{Principal: auth.Principal{Subject: "gateway", Issuer: "gateway", Role: auth.RoleGateway}}
 
 // asAdmin is an administrator with a token of the identity provider's.
-func (h *house) asAdmin() caller {
+func (h *house) asAdmin() openimCaller {
 	h.t.Helper()
-	return caller{
+	return openimCaller{
 		Principal: auth.Principal{Subject: authtest.Subject, Issuer: authtest.Issuer, Role: auth.RoleAdmin},
 		proof:     h.key.Sign(h.t, nil, authtest.Claims(time.Now(), nil)),
 	}
 }
 
 // as is a user who has logged in.
-func (p *person) as() caller {
-	return caller{
+func (p *person) as() openimCaller {
+	return openimCaller{
 		Principal: auth.Principal{Subject: p.reply.UserID, Issuer: auth.UserIssuer, Role: auth.RoleUser, Session: p.reply.SessionID, Device: p.reply.DeviceID, PlatformID: p.reply.PlatformID},
 		proof:     p.reply.Token,
 	}
 }
 
 // showing is the gateway that asks for somebody.
-func showing(proof string) caller { return caller{asGateway.Principal, proof} }
+func showing(proof string) openimCaller { return openimCaller{asGateway.Principal, proof} }
 
 // house is the backend as it runs, in two replicas, on a real Redis, a server that speaks MongoDB's protocol, and a fake OpenIM.
 type house struct {
@@ -165,7 +165,7 @@ type answer struct {
 }
 
 // request makes a request with a good assertion for it.
-func (h *house) request(replica int, who caller, method, target, body string) *http.Request {
+func (h *house) request(replica int, who openimCaller, method, target, body string) *http.Request {
 	h.t.Helper()
 	r, err := http.NewRequestWithContext(h.t.Context(), method, "http://"+h.replicas[replica].Main.Address()+target, strings.NewReader(body))
 	if err != nil {
@@ -207,7 +207,7 @@ func (h *house) do(r *http.Request) answer {
 	return a
 }
 
-func (h *house) post(replica int, who caller, target, body string) answer {
+func (h *house) post(replica int, who openimCaller, target, body string) answer {
 	h.t.Helper()
 	return h.do(h.request(replica, who, http.MethodPost, target, body))
 }

@@ -7,11 +7,11 @@ import (
 )
 
 // userTokens adapts the token vault to Tokens.
-type userTokens struct{ custody tokens }
+type userTokens struct{ vault tokenVault }
 
 // Token implements Tokens.
 func (t userTokens) Token(ctx context.Context, userID string, platformID int32, refused string) (token, hash string, err error) {
-	held, err := t.custody.Token(ctx, userID, platformID, refused)
+	held, err := t.vault.Token(ctx, userID, platformID, refused)
 	return held.Value, held.Hash, err
 }
 

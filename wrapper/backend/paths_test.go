@@ -28,9 +28,9 @@ func TestEachRoleAtItsOwnDoor(t *testing.T) {
 	g := NewWithT(t)
 	h := newHouse(t, 1)
 	alice, root := h.enrol("alice", 1).as(), h.asAdmin()
-	as := func(role auth.Role, issuer string) []caller {
+	as := func(role auth.Role, issuer string) []openimCaller {
 		said := auth.Principal{Subject: "alice", Issuer: issuer, Role: role, Session: alice.Session, Device: alice.Device, PlatformID: 1}
-		return []caller{{said, alice.proof}, {said, root.proof}, {said, ""}}
+		return []openimCaller{{said, alice.proof}, {said, root.proof}, {said, ""}}
 	}
 	var admins, users []string
 	for i := range routes.Table {
@@ -43,11 +43,11 @@ func TestEachRoleAtItsOwnDoor(t *testing.T) {
 	for _, c := range []struct {
 		door    string
 		targets []string
-		who     []caller
+		who     []openimCaller
 	}{
-		{"the gateway's", linkPaths, slices.Concat([]caller{root, alice}, as("", "x"), as("superadmin", "x"), as("Gateway", "gateway"), as("gateway ", "gateway"))},
-		{"the administrators'", admins, slices.Concat([]caller{asGateway, showing(root.proof), alice}, as("", authtest.Issuer)[1:2], as("Admin", authtest.Issuer)[1:2])},
-		{"the users'", users, slices.Concat([]caller{root, asGateway, showing(alice.proof)}, as("", auth.UserIssuer)[:1], as(auth.RoleUser, "https://id")[:1], as(auth.RoleAdmin, auth.UserIssuer)[:1])},
+		{"the gateway's", linkPaths, slices.Concat([]openimCaller{root, alice}, as("", "x"), as("superadmin", "x"), as("Gateway", "gateway"), as("gateway ", "gateway"))},
+		{"the administrators'", admins, slices.Concat([]openimCaller{asGateway, showing(root.proof), alice}, as("", authtest.Issuer)[1:2], as("Admin", authtest.Issuer)[1:2])},
+		{"the users'", users, slices.Concat([]openimCaller{root, asGateway, showing(alice.proof)}, as("", auth.UserIssuer)[:1], as(auth.RoleUser, "https://id")[:1], as(auth.RoleAdmin, auth.UserIssuer)[:1])},
 	} {
 		for _, target := range c.targets {
 			for _, who := range c.who {
@@ -82,7 +82,7 @@ func TestWhomTheGatewayNamesMustProveIt(t *testing.T) {
 	another := h.key.Sign(t, nil, authtest.Claims(time.Now(), map[string]any{"sub": "another"}))
 	before := len(h.openim.All())
 	for name, c := range map[string]struct {
-		said   caller
+		said   openimCaller
 		proofs []string
 		target string
 	}{
@@ -90,7 +90,7 @@ func TestWhomTheGatewayNamesMustProveIt(t *testing.T) {
 		"a user":           {alice, []string{"", "x", bob.proof, root.proof, grant, forged, stranger, "v1.", alice.proof + "A"}, usersRead},
 	} {
 		for i, proof := range c.proofs {
-			a := h.post(0, caller{c.said.Principal, proof}, c.target, `{"userIDs":["alice"]}`)
+			a := h.post(0, openimCaller{c.said.Principal, proof}, c.target, `{"userIDs":["alice"]}`)
 			g.Expect(a.Status).To(Equal(http.StatusUnauthorized), "%s with proof %d: %s", name, i, a.ErrMsg)
 			g.Expect(a.Header.Get(wire.HeaderReason)).To(Equal("proof_refused"))
 			g.Expect(wire.IsTokenError(a.ErrCode)).To(BeTrue(), "the gateway gives on why")
@@ -106,7 +106,7 @@ func TestWhomTheGatewayNamesMustProveIt(t *testing.T) {
 		change(&said.Principal)
 		g.Expect(h.post(0, said, usersRead, `{"userIDs":["alice"]}`).Status).To(Equal(http.StatusUnauthorized), name)
 	}
-	said := caller{auth.Principal{Subject: "alice", Issuer: auth.UserIssuer, Role: auth.RoleUser, Session: made.ID, Device: "made up", PlatformID: 1}, forged}
+	said := openimCaller{auth.Principal{Subject: "alice", Issuer: auth.UserIssuer, Role: auth.RoleUser, Session: made.ID, Device: "made up", PlatformID: 1}, forged}
 	g.Expect(h.post(0, said, usersRead, `{"userIDs":["alice"]}`).Status).To(Equal(http.StatusUnauthorized), "a session that the gateway wrote to Redis")
 
 	r := h.request(0, alice, http.MethodPost, usersRead, `{"userIDs":["alice"]}`)
@@ -223,7 +223,7 @@ func TestOneReplicasAssertionIsNotAnothers(t *testing.T) {
 			return h.request(replica, showing(root.proof), "POST", internalapi.PathSetUser, `{"userID":"alice","nextEpoch":true}`)
 		},
 		"a handshake": func(replica int) *http.Request {
-			return h.request(replica, caller{Principal: auth.Principal{Subject: "gateway", Issuer: "gateway"}}, "GET", wire.HandshakePath, "")
+			return h.request(replica, openimCaller{Principal: auth.Principal{Subject: "gateway", Issuer: "gateway"}}, "GET", wire.HandshakePath, "")
 		},
 	} {
 		first, again := make(0), make(1)

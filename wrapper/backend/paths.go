@@ -12,27 +12,27 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// door is the kind of a request's path. Each kind serves one role and refuses every other.
-type door int
+// pathKind is the kind of a request's path. Each kind serves one role and refuses every other.
+type pathKind int
 
 const (
-	adminDoor door = iota // also unknown paths, for which there is no route
-	userDoor
-	linkDoor
-	handshakeDoor
+	adminPath pathKind = iota // also unknown paths, for which there is no route
+	userPath
+	internalPath
+	pingPath
 )
 
-// doorOf returns the kind of a target by its prefix, byte for byte.
-func doorOf(target string) door {
+// kindOf returns the kind of a target by its prefix, byte for byte.
+func kindOf(target string) pathKind {
 	switch {
 	case target == wire.HandshakePath:
-		return handshakeDoor
+		return pingPath
 	case strings.HasPrefix(target, internalapi.Prefix+"/"):
-		return linkDoor
+		return internalPath
 	case strings.HasPrefix(target, wire.UserPrefix+"/"):
-		return userDoor
+		return userPath
 	}
-	return adminDoor
+	return adminPath
 }
 
 // userCall is one call of a user, after assertion and proof were verified.
@@ -49,8 +49,8 @@ type userCall struct {
 type userRoutes interface {
 	// readBody reads a body within the limit of the target's route, nil for a GET.
 	readBody(w http.ResponseWriter, r *http.Request) ([]byte, *wire.Failure)
-	// harmless reports whether making the call twice has the same effect as once.
-	harmless(method, target string) bool
+	// repeatable reports whether making the call twice has the same effect as once.
+	repeatable(method, target string) bool
 	// answer checks and makes the call. header is the reply's.
 	answer(ctx context.Context, header http.Header, call userCall, rec *httpserver.Record) (*wire.Envelope, *wire.Failure)
 }
@@ -65,7 +65,7 @@ func (h *handler) answerUser(
 	if h.users == nil {
 		return nil, noUsers()
 	}
-	proven, failure := h.proofs.of(r.Context(), principal, r.Header.Get(wire.HeaderProof), rec)
+	proven, failure := h.proofs.verify(r.Context(), principal, r.Header.Get(wire.HeaderProof), rec)
 	if failure != nil {
 		return nil, failure
 	}
@@ -74,16 +74,16 @@ func (h *handler) answerUser(
 	}, rec)
 }
 
-// harmless reports whether making a call twice has the same effect as once. While Redis is down the backend cannot know whether
+// repeatable reports whether making a call twice has the same effect as once. While Redis is down the backend cannot know whether
 // another replica has accepted the same assertion. It then makes only such calls.
-func (h *handler) harmless(d door, method, target string, route *routes.Route, linked *linkRoute) bool {
-	switch d {
-	case handshakeDoor:
+func (h *handler) repeatable(kind pathKind, method, target string, route *routes.Route, internal *internalRoute) bool {
+	switch kind {
+	case pingPath:
 		return true
-	case linkDoor:
-		return linked != nil && linked.harmless
-	case userDoor:
-		return h.users != nil && h.users.harmless(method, target)
+	case internalPath:
+		return internal != nil && internal.repeatable
+	case userPath:
+		return h.users != nil && h.users.repeatable(method, target)
 	}
 	return route != nil && route.Repeatable
 }
