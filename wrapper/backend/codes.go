@@ -2,7 +2,6 @@ package backend
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"time"
@@ -10,6 +9,7 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/devices"
 	"github.com/openimstack/openim-operator/wrapper/handshake"
 	"github.com/openimstack/openim-operator/wrapper/httpserver"
+	"github.com/openimstack/openim-operator/wrapper/ids"
 	"github.com/openimstack/openim-operator/wrapper/internalapi"
 	"github.com/openimstack/openim-operator/wrapper/login"
 	"github.com/openimstack/openim-operator/wrapper/openimclient"
@@ -89,8 +89,8 @@ type loginRegistry struct {
 }
 
 // Resolve implements login.Registry.
-func (r loginRegistry) Resolve(ctx context.Context, q internalapi.Resolve) (internalapi.Resolved, error) {
-	return r.devices.Resolve(ctx, q.Key)
+func (r loginRegistry) Resolve(ctx context.Context, key string) (devices.Holder, error) {
+	return r.devices.Resolve(ctx, key)
 }
 
 // SpendHandshake implements login.Registry.
@@ -99,28 +99,28 @@ func (r loginRegistry) SpendHandshake(ctx context.Context, id string) (bool, err
 }
 
 // Rotate implements login.Registry.
-func (r loginRegistry) Rotate(ctx context.Context, q internalapi.Rotate) (internalapi.Enrolled, error) {
+func (r loginRegistry) Rotate(ctx context.Context, q devices.KeyRotation) (devices.Enrolled, error) {
 	return r.devices.Rotate(ctx, q)
 }
 
 // OpenCode implements login.Registry.
-func (r loginRegistry) OpenCode(ctx context.Context, q internalapi.OpenCode) (internalapi.OpenedCode, error) {
-	opened, err := r.devices.OpenCode(ctx, q.CodeID)
+func (r loginRegistry) OpenCode(ctx context.Context, codeID string) (psk []byte, found bool, err error) {
+	opened, err := r.devices.OpenCode(ctx, codeID)
 	if err != nil {
-		return internalapi.OpenedCode{}, err
+		return nil, false, err
 	}
-	stands, err := r.inForce(ctx, opened.Under)
+	inForce, err := r.inForce(ctx, opened.Under)
 	if err != nil {
-		return internalapi.OpenedCode{}, err
+		return nil, false, err
 	}
-	if !stands { // answered like an unknown code
-		opened.OK, opened.PSK = false, randomBytes(handshake.PSKBytes)
+	if !inForce { // answered like an unknown code
+		return ids.RandomBytes(handshake.PSKBytes), false, nil
 	}
-	return internalapi.OpenedCode{Found: opened.OK, PSK: encodeKey(opened.PSK)}, nil
+	return opened.PSK, opened.OK, nil
 }
 
 // Enrol implements login.Registry.
-func (r loginRegistry) Enrol(ctx context.Context, q internalapi.Enrol) (internalapi.Enrolled, error) {
+func (r loginRegistry) Enrol(ctx context.Context, q devices.Enrolment) (devices.Enrolled, error) {
 	enrolled, err := r.devices.Enrol(ctx, q, func(ctx context.Context, in devices.Invitation) error {
 		recordUser(httpserver.RecordOf(ctx), in.UserID)
 		// OpenIM requires a name.
@@ -136,11 +136,11 @@ func (r loginRegistry) Enrol(ctx context.Context, q internalapi.Enrol) (internal
 	// Checked again after the enrolment: a revocation that came before it has not seen the device. A later revocation finds the device.
 	// The check also runs when the caller has gone, because the device now exists.
 	ctx = context.WithoutCancel(ctx)
-	stands, err := r.inForce(ctx, enrolled.Under)
-	if stands {
+	inForce, err := r.inForce(ctx, enrolled.Under)
+	if inForce {
 		return enrolled, nil
 	}
-	return internalapi.Enrolled{Refused: internalapi.CodeGone}, errors.Join(err, r.revokeEnrolled(ctx, enrolled.Device.ID))
+	return devices.Enrolled{Refused: devices.CodeGone}, errors.Join(err, r.revokeEnrolled(ctx, enrolled.Device.ID))
 }
 
 // revokeEnrolled revokes a device whose enrolment must not stand.
@@ -163,10 +163,4 @@ func (r loginRegistry) inForce(ctx context.Context, under string) (bool, error) 
 		return false, err
 	}
 	return known, nil
-}
-
-func randomBytes(n int) []byte {
-	b := make([]byte, n)
-	_, _ = rand.Read(b) // never fails
-	return b
 }

@@ -27,10 +27,10 @@ type deviceStore interface {
 	IssueCode(ctx context.Context, in devices.Invitation, lifetime time.Duration, enrolled bool) (string, time.Time, error)
 	OpenCode(ctx context.Context, id string) (devices.Opened, error)
 	DropCodes(ctx context.Context, which internalapi.DropCodes) error
-	Enrol(ctx context.Context, req internalapi.Enrol, prepare func(context.Context, devices.Invitation) error) (internalapi.Enrolled, error)
-	Resolve(ctx context.Context, key internalapi.Key) (internalapi.Resolved, error)
+	Enrol(ctx context.Context, req devices.Enrolment, prepare func(context.Context, devices.Invitation) error) (devices.Enrolled, error)
+	Resolve(ctx context.Context, key internalapi.Key) (devices.Holder, error)
 	SpendHandshake(ctx context.Context, id string) (bool, error)
-	Rotate(ctx context.Context, req internalapi.Rotate) (internalapi.Enrolled, error)
+	Rotate(ctx context.Context, req devices.KeyRotation) (devices.Enrolled, error)
 	ListDevices(ctx context.Context, userID string) ([]internalapi.Device, error)
 	RevokeDevices(ctx context.Context, req internalapi.RevokeDevices) ([]internalapi.Device, error)
 	SetUser(ctx context.Context, change internalapi.SetUser) (internalapi.User, error)

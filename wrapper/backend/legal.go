@@ -1,7 +1,6 @@
 package backend
 
 import (
-	"encoding/base64"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -53,5 +52,3 @@ func all[T any](list []T, ok func(T) bool) bool {
 	}
 	return true
 }
-
-func encodeKey(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }

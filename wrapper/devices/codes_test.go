@@ -27,7 +27,7 @@ func TestACodeIsOpenedFiveTimesAtMost(t *testing.T) {
 	opened, err := b.OpenCode(t.Context(), id)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(opened.OK).To(BeFalse())
-	out, err := b.Enrol(t.Context(), internalapi.Enrol{CodeID: id, Key: newKey(t), PlatformID: 1}, allow)
+	out, err := b.Enrol(t.Context(), devices.Enrolment{CodeID: id, Key: newKey(t), PlatformID: 1}, allow)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(out.Refused).To(BeEmpty(), "the fifth attempt is one that may succeed")
 }
@@ -58,7 +58,7 @@ func TestWhatIsNoCode(t *testing.T) {
 	expired := b.issue(t, "bob")
 	b.pass(devices.MaxCodeLifetime)
 	used := b.issue(t, "alice")
-	if out, err := b.Enrol(t.Context(), internalapi.Enrol{CodeID: used, Key: newKey(t), PlatformID: 1}, allow); err != nil || out.Refused != "" {
+	if out, err := b.Enrol(t.Context(), devices.Enrolment{CodeID: used, Key: newKey(t), PlatformID: 1}, allow); err != nil || out.Refused != "" {
 		t.Fatal(err, out.Refused)
 	}
 	tampered := b.issue(t, "carol")
@@ -79,9 +79,9 @@ func TestWhatIsNoCode(t *testing.T) {
 		})
 	}
 	g := NewWithT(t)
-	out, err := b.Enrol(t.Context(), internalapi.Enrol{CodeID: expired, Key: newKey(t), PlatformID: 1}, allow)
+	out, err := b.Enrol(t.Context(), devices.Enrolment{CodeID: expired, Key: newKey(t), PlatformID: 1}, allow)
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(out.Refused).To(Equal(internalapi.CodeGone))
+	g.Expect(out.Refused).To(Equal(devices.CodeGone))
 }
 
 func TestACodeLivesTenMinutesAtMost(t *testing.T) {

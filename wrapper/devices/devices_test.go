@@ -20,11 +20,11 @@ func TestAKeyBelongsToOneDeviceForEver(t *testing.T) {
 	b := newBench(t)
 	first, second := newKey(t), newKey(t)
 	d := b.enrol(t, "alice", first)
-	out, err := b.Rotate(t.Context(), internalapi.Rotate{DeviceID: d.ID, Key: second})
+	out, err := b.Rotate(t.Context(), devices.KeyRotation{DeviceID: d.ID, Key: second})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(out.Device.Key).To(Equal(second))
 	g.Expect(out.User.ID).To(Equal("alice"))
-	resolve := func(key internalapi.Key) internalapi.Resolved {
+	resolve := func(key internalapi.Key) devices.Holder {
 		r, err := b.Resolve(t.Context(), key)
 		g.Expect(err).NotTo(HaveOccurred())
 		return r
@@ -32,28 +32,28 @@ func TestAKeyBelongsToOneDeviceForEver(t *testing.T) {
 	g.Expect(resolve(first).Found).To(BeFalse(), "the old key is nobody's")
 	g.Expect(resolve(second).Found).To(BeTrue())
 
-	out, err = b.Rotate(t.Context(), internalapi.Rotate{DeviceID: d.ID, Key: second})
+	out, err = b.Rotate(t.Context(), devices.KeyRotation{DeviceID: d.ID, Key: second})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(out.Refused).To(BeEmpty(), "the same call again")
-	out, err = b.Rotate(t.Context(), internalapi.Rotate{DeviceID: d.ID, Key: first})
+	out, err = b.Rotate(t.Context(), devices.KeyRotation{DeviceID: d.ID, Key: first})
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(out.Refused).To(Equal(internalapi.KeyTaken), "there is no way back")
+	g.Expect(out.Refused).To(Equal(devices.KeyTaken), "there is no way back")
 
 	other := b.enrol(t, "bob", newKey(t))
 	_, err = b.RevokeDevices(t.Context(), internalapi.RevokeDevices{UserID: "alice"})
 	g.Expect(err).NotTo(HaveOccurred())
 	for name, key := range map[string]internalapi.Key{"rotated away": first, "of a revoked device": second} {
-		out, err = b.Rotate(t.Context(), internalapi.Rotate{DeviceID: other.ID, Key: key})
+		out, err = b.Rotate(t.Context(), devices.KeyRotation{DeviceID: other.ID, Key: key})
 		g.Expect(err).NotTo(HaveOccurred())
-		g.Expect(out.Refused).To(Equal(internalapi.KeyTaken), name)
-		out, err = b.Enrol(t.Context(), internalapi.Enrol{CodeID: b.issue(t, "carol"), Key: key, PlatformID: 1}, allow)
+		g.Expect(out.Refused).To(Equal(devices.KeyTaken), name)
+		out, err = b.Enrol(t.Context(), devices.Enrolment{CodeID: b.issue(t, "carol"), Key: key, PlatformID: 1}, allow)
 		g.Expect(err).NotTo(HaveOccurred())
-		g.Expect(out.Refused).To(Equal(internalapi.KeyTaken), name)
+		g.Expect(out.Refused).To(Equal(devices.KeyTaken), name)
 	}
 	for _, id := range []string{d.ID, "", "unknown"} {
-		out, err = b.Rotate(t.Context(), internalapi.Rotate{DeviceID: id, Key: newKey(t)})
+		out, err = b.Rotate(t.Context(), devices.KeyRotation{DeviceID: id, Key: newKey(t)})
 		g.Expect(err).NotTo(HaveOccurred())
-		g.Expect(out.Refused).To(Equal(internalapi.NoSuchDevice))
+		g.Expect(out.Refused).To(Equal(devices.NoSuchDevice))
 	}
 }
 
@@ -65,11 +65,11 @@ func TestOfManyWhoWantOneKeyOneGetsIt(t *testing.T) {
 	for i := range 6 {
 		ids = append(ids, b.enrol(t, fmt.Sprintf("user%d", i), newKey(t)).ID)
 	}
-	results := make(chan internalapi.Refused, len(ids))
+	results := make(chan devices.Refusal, len(ids))
 	var work sync.WaitGroup
 	for _, id := range ids {
 		work.Go(func() {
-			out, err := b.Rotate(t.Context(), internalapi.Rotate{DeviceID: id, Key: key})
+			out, err := b.Rotate(t.Context(), devices.KeyRotation{DeviceID: id, Key: key})
 			if err != nil {
 				t.Error(err)
 			}
@@ -78,11 +78,11 @@ func TestOfManyWhoWantOneKeyOneGetsIt(t *testing.T) {
 	}
 	work.Wait()
 	close(results)
-	got := map[internalapi.Refused]int{}
+	got := map[devices.Refusal]int{}
 	for r := range results {
 		got[r]++
 	}
-	g.Expect(got).To(Equal(map[internalapi.Refused]int{"": 1, internalapi.KeyTaken: len(ids) - 1}))
+	g.Expect(got).To(Equal(map[devices.Refusal]int{"": 1, devices.KeyTaken: len(ids) - 1}))
 }
 
 // TestWhoMayNotLogInIsToldApartForTheAudit: the caller refuses both with one answer.
@@ -96,11 +96,11 @@ func TestWhoMayNotLogInIsToldApartForTheAudit(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	r, err := b.Resolve(t.Context(), key)
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(r).To(Equal(internalapi.Resolved{Found: true, Device: d, User: internalapi.User{ID: "alice", Disabled: true}}), "no login is noted")
+	g.Expect(r).To(Equal(devices.Holder{Found: true, Device: d, User: internalapi.User{ID: "alice", Disabled: true}}), "no login is noted")
 
-	out, err := b.Rotate(t.Context(), internalapi.Rotate{DeviceID: d.ID, Key: newKey(t)})
+	out, err := b.Rotate(t.Context(), devices.KeyRotation{DeviceID: d.ID, Key: newKey(t)})
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(out.Refused).To(Equal(internalapi.NoSuchUser))
+	g.Expect(out.Refused).To(Equal(devices.NoSuchUser))
 
 	disabled = false
 	_, err = b.SetUser(t.Context(), internalapi.SetUser{UserID: "alice", Disabled: &disabled})
@@ -195,11 +195,11 @@ func TestTheDatabaseIsDown(t *testing.T) {
 				},
 				"open": func(ctx context.Context) error { _, err := b.OpenCode(ctx, id); return err },
 				"enrol": func(ctx context.Context) error {
-					_, err := b.Enrol(ctx, internalapi.Enrol{CodeID: id, Key: fresh, PlatformID: 1}, allow)
+					_, err := b.Enrol(ctx, devices.Enrolment{CodeID: id, Key: fresh, PlatformID: 1}, allow)
 					return err
 				},
 				"rotate": func(ctx context.Context) error {
-					_, err := b.Rotate(ctx, internalapi.Rotate{DeviceID: d.ID, Key: fresh})
+					_, err := b.Rotate(ctx, devices.KeyRotation{DeviceID: d.ID, Key: fresh})
 					return err
 				},
 				"list": func(ctx context.Context) error { _, err := b.ListDevices(ctx, "alice"); return err },

@@ -83,7 +83,7 @@ func TestARevokedDeviceLosesItsCodesAndAnEnrolmentUnderWay(t *testing.T) {
 	first := b.enrol(t, "alice", newKey(t))
 	waiting, used := b.issue(t, "alice", under(first.ID, "s1")), b.issue(t, "alice", under(first.ID, "s1"))
 	admins := b.issue(t, "alice")
-	out, err := b.Enrol(t.Context(), internalapi.Enrol{CodeID: used, Key: newKey(t), PlatformID: 1}, allow)
+	out, err := b.Enrol(t.Context(), devices.Enrolment{CodeID: used, Key: newKey(t), PlatformID: 1}, allow)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(out.Under).To(Equal("note of s1"), "the gateway learns under what the code was issued")
 
@@ -91,11 +91,11 @@ func TestARevokedDeviceLosesItsCodesAndAnEnrolmentUnderWay(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(b.opens(t, waiting)).To(BeFalse())
 	g.Expect(b.opens(t, admins)).To(BeTrue())
-	out, err = b.Enrol(t.Context(), internalapi.Enrol{CodeID: waiting, Key: newKey(t), PlatformID: 1}, allow)
+	out, err = b.Enrol(t.Context(), devices.Enrolment{CodeID: waiting, Key: newKey(t), PlatformID: 1}, allow)
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(out.Refused).To(Equal(internalapi.CodeGone))
+	g.Expect(out.Refused).To(Equal(devices.CodeGone))
 
-	out, err = b.Enrol(t.Context(), internalapi.Enrol{CodeID: admins, Key: newKey(t), PlatformID: 1}, allow)
+	out, err = b.Enrol(t.Context(), devices.Enrolment{CodeID: admins, Key: newKey(t), PlatformID: 1}, allow)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(out.Refused).To(BeEmpty(), "the user comes back by an administrator's code")
 	b.pass(time.Second)

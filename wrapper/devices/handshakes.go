@@ -8,19 +8,19 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 )
 
-// CollectionHandshakes holds the identifiers of logins that were finished lately.
+// CollectionHandshakes holds the identifiers of recently finished logins.
 const CollectionHandshakes = "wrapper_handshakes"
 
 const (
-	// handshakeLasts is how long a finished login is remembered: far longer than the state of one is accepted (30 s), clocks that differ
-	// included.
+	// handshakeLasts is how long a finished login is remembered: far longer than a login's state is accepted (30 s), with room for
+	// clocks that differ.
 	handshakeLasts = 5 * time.Minute
-	// handshakesSwept is the pause between removals of those that are over, for a database that does not expire them by itself.
+	// handshakesSwept is the pause between removals of expired entries, for a database that does not expire documents itself.
 	handshakesSwept = time.Minute
 )
 
-// SpendHandshake notes that a login was finished. It reports false when that one was finished before, on any replica. The states of logins
-// live in the wrapper's Redis, to which the gateway can write: that each is used once must not rest on Redis.
+// SpendHandshake records that a login was finished. It returns false when the login was finished before, on any replica. The record is
+// not kept in the wrapper's Redis beside the states of logins, because the gateway can write there.
 func (r *Registry) SpendHandshake(ctx context.Context, id string) (first bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()

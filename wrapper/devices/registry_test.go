@@ -147,7 +147,7 @@ func allow(context.Context, devices.Invitation) error { return nil }
 // enrol goes all the way for a new device.
 func (b *bench) enrol(t *testing.T, userID string, key internalapi.Key) internalapi.Device {
 	t.Helper()
-	out, err := b.Enrol(t.Context(), internalapi.Enrol{CodeID: b.issue(t, userID), Key: key, PlatformID: 1, Name: "phone"}, allow)
+	out, err := b.Enrol(t.Context(), devices.Enrolment{CodeID: b.issue(t, userID), Key: key, PlatformID: 1, Name: "phone"}, allow)
 	if err != nil || out.Refused != "" {
 		t.Fatalf("enrol %s: %v %s", userID, err, out.Refused)
 	}
@@ -170,7 +170,7 @@ func TestAUserEnrolsLogsInAndIsRevoked(t *testing.T) {
 
 	key := newKey(t)
 	var invited devices.Invitation
-	out, err := b.Enrol(t.Context(), internalapi.Enrol{CodeID: code.ID(), Key: key, PlatformID: 2, Name: "Alice's phone"}, func(_ context.Context, in devices.Invitation) error {
+	out, err := b.Enrol(t.Context(), devices.Enrolment{CodeID: code.ID(), Key: key, PlatformID: 2, Name: "Alice's phone"}, func(_ context.Context, in devices.Invitation) error {
 		r, err := b.Resolve(t.Context(), key)
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(r.Found).To(BeFalse(), "nothing is active before OpenIM knows the user")
@@ -189,7 +189,7 @@ func TestAUserEnrolsLogsInAndIsRevoked(t *testing.T) {
 	r, err := b.Resolve(t.Context(), key)
 	g.Expect(err).NotTo(HaveOccurred())
 	d.LastLogin = b.now()
-	g.Expect(r).To(Equal(internalapi.Resolved{Found: true, Device: d, User: internalapi.User{ID: "alice"}}))
+	g.Expect(r).To(Equal(devices.Holder{Found: true, Device: d, User: internalapi.User{ID: "alice"}}))
 
 	b.pass(time.Minute)
 	gone, err := b.RevokeDevices(t.Context(), internalapi.RevokeDevices{UserID: "alice", DeviceID: d.ID})

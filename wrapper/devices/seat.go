@@ -9,17 +9,18 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 )
 
-// A user has a number of seats for active devices, and a number for open codes. Each document that counts sits on one, by a field with
-// a unique index; one that no longer counts has its own _id there. So the bound holds under any concurrency, without a
-// counter that a crash could leave wrong.
+// Slots bound the active devices and the open codes of a user under any concurrency, without a counter that a crash could leave wrong.
+// Each document that counts holds one of the user's slots in a field with a unique index (named "seat" in the database). A document
+// that no longer counts holds its own _id there instead.
 
-// seat names the nth place of a user. The length keeps users apart whose ids hold the separator.
+// seat returns the name of a user's nth slot. The length keeps apart users whose ids contain the separator.
 func seat(userID string, n int) string { return fmt.Sprintf("%d:%s:%d", len(userID), userID, n) }
 
-// sit inserts the document of an id on the user's first free seat; one that is there already is left as it is. ok is false when no seat
-// is free.
+// sit inserts the document of an id into the user's first free slot. A document that exists already stays as it is. ok is false when no
+// slot is free.
 func sit(ctx context.Context, into *mongo.Collection, id, userID string, seats int, insert func(seat string) any) (ok bool, err error) {
-	for range seats + 1 { // each lost race is another's success, so there cannot be more
+	// A lost race is another call's success, so there are at most as many as slots.
+	for range seats + 1 {
 		taken, err := seatsOf(ctx, into, userID)
 		if err != nil {
 			return false, err
@@ -46,7 +47,7 @@ func sit(ctx context.Context, into *mongo.Collection, id, userID string, seats i
 			return there != nil, err
 		}
 	}
-	return false, fmt.Errorf("%w: too many calls for one user at once", ErrUnavailable)
+	return false, fmt.Errorf("%w: too many concurrent calls for one user", ErrUnavailable)
 }
 
 func seatsOf(ctx context.Context, in *mongo.Collection, userID string) (map[string]bool, error) {

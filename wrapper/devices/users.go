@@ -10,7 +10,7 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/internalapi"
 )
 
-// user is a document. A user without one is enabled, in epoch 0.
+// user is a document of CollectionUsers. A user without a document is enabled and in epoch 0.
 type user struct {
 	ID       string `bson:"_id"`
 	Disabled bool   `bson:"disabled"`
@@ -32,8 +32,8 @@ func (h *handle) user(ctx context.Context, id string) (user, error) {
 	return *u, nil
 }
 
-// SetUser changes what stands in change and gives the user as they are then. Who is disabled, or of whom everything is to end, loses the
-// open codes.
+// SetUser applies the fields that are set in change and returns the user's record afterwards. A user who was disabled or got a new epoch
+// loses all open codes.
 func (r *Registry) SetUser(ctx context.Context, change internalapi.SetUser) (internalapi.User, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -56,7 +56,7 @@ func (r *Registry) SetUser(ctx context.Context, change internalapi.SetUser) (int
 		result := h.users.FindOneAndUpdate(ctx, byID(change.UserID), update,
 			options.FindOneAndUpdate().SetUpsert(true).SetReturnDocument(options.After))
 		if mongo.IsDuplicateKeyError(result.Err()) && ctx.Err() == nil {
-			continue // two made his first record at once: now it is there
+			continue // two calls inserted the user's first record at once: now it exists
 		}
 		u, err := found[user](result)
 		if err != nil || u == nil {

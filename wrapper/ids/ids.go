@@ -1,6 +1,9 @@
 package ids
 
-import "strings"
+import (
+	"crypto/rand"
+	"strings"
+)
 
 // Bounds in bytes. OpenIM itself sets none.
 const (
@@ -51,4 +54,11 @@ func holdsOnly(id, legal string) bool {
 		}
 	}
 	return true
+}
+
+// RandomBytes returns n random bytes for one of the wrapper's own identifiers, for a key, or for a value that stands for an unknown one.
+func RandomBytes(n int) []byte {
+	b := make([]byte, n)
+	_, _ = rand.Read(b) // never fails: crypto/rand ends the process instead
+	return b
 }

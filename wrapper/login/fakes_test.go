@@ -15,7 +15,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/openimstack/openim-operator/wrapper/devices"
 	"github.com/openimstack/openim-operator/wrapper/handshake"
+	"github.com/openimstack/openim-operator/wrapper/ids"
 	"github.com/openimstack/openim-operator/wrapper/internalapi"
 )
 
@@ -82,49 +84,49 @@ func (b *book) enter(call string) (func(), error) {
 	return b.mu.Unlock, nil
 }
 
-func (b *book) Resolve(_ context.Context, r internalapi.Resolve) (internalapi.Resolved, error) {
+func (b *book) Resolve(_ context.Context, key string) (devices.Holder, error) {
 	leave, err := b.enter("resolve")
 	if err != nil {
-		return internalapi.Resolved{}, err
+		return devices.Holder{}, err
 	}
 	defer leave()
-	if _, err = handshake.ParsePublicKey(r.Key); err != nil {
-		return internalapi.Resolved{}, err
+	if _, err = handshake.ParsePublicKey(key); err != nil {
+		return devices.Holder{}, err
 	}
-	i := b.holder(r.Key)
+	i := b.holder(key)
 	if i < 0 {
-		return internalapi.Resolved{}, nil
+		return devices.Holder{}, nil
 	}
-	return internalapi.Resolved{Found: true, Device: *b.devices[i], User: b.user(b.devices[i].UserID)}, nil
+	return devices.Holder{Found: true, Device: *b.devices[i], User: b.user(b.devices[i].UserID)}, nil
 }
 
-func (b *book) OpenCode(_ context.Context, r internalapi.OpenCode) (internalapi.OpenedCode, error) {
+func (b *book) OpenCode(_ context.Context, codeID string) (psk []byte, found bool, err error) {
 	leave, err := b.enter("open code")
 	if err != nil {
-		return internalapi.OpenedCode{}, err
+		return nil, false, err
 	}
 	defer leave()
-	code, found := b.codes[r.CodeID]
+	code, found := b.codes[codeID]
 	if !found {
-		code.psk = random(handshake.PSKBytes)
+		code.psk = ids.RandomBytes(handshake.PSKBytes)
 	}
-	return internalapi.OpenedCode{Found: found, PSK: base64.RawURLEncoding.EncodeToString(code.psk)}, nil
+	return code.psk, found, nil
 }
 
-func (b *book) Enrol(_ context.Context, r internalapi.Enrol) (internalapi.Enrolled, error) {
+func (b *book) Enrol(_ context.Context, r devices.Enrolment) (devices.Enrolled, error) {
 	leave, err := b.enter("enrol")
 	if err != nil {
-		return internalapi.Enrolled{}, err
+		return devices.Enrolled{}, err
 	}
 	defer leave()
 	code, found := b.codes[r.CodeID]
 	switch {
 	case !found:
-		return internalapi.Enrolled{Refused: internalapi.CodeGone}, nil
+		return devices.Enrolled{Refused: devices.CodeGone}, nil
 	case b.holder(r.Key) >= 0 || slices.Contains(b.past, r.Key):
-		return internalapi.Enrolled{Refused: internalapi.KeyTaken}, nil
+		return devices.Enrolled{Refused: devices.KeyTaken}, nil
 	case code.platform != 0 && code.platform != r.PlatformID:
-		return internalapi.Enrolled{Refused: internalapi.WrongPlatform}, nil
+		return devices.Enrolled{Refused: devices.WrongPlatform}, nil
 	}
 	delete(b.codes, r.CodeID)
 	device := internalapi.Device{
@@ -132,7 +134,7 @@ func (b *book) Enrol(_ context.Context, r internalapi.Enrol) (internalapi.Enroll
 		Key: r.Key, Status: internalapi.DeviceActive,
 	}
 	b.devices = append(b.devices, &device)
-	return internalapi.Enrolled{Device: device, User: b.user(code.userID)}, nil
+	return devices.Enrolled{Device: device, User: b.user(code.userID)}, nil
 }
 
 func (b *book) SpendHandshake(_ context.Context, id string) (bool, error) {
@@ -146,23 +148,23 @@ func (b *book) SpendHandshake(_ context.Context, id string) (bool, error) {
 	return first, nil
 }
 
-func (b *book) Rotate(_ context.Context, r internalapi.Rotate) (internalapi.Enrolled, error) {
+func (b *book) Rotate(_ context.Context, r devices.KeyRotation) (devices.Enrolled, error) {
 	leave, err := b.enter("rotate")
 	if err != nil {
-		return internalapi.Enrolled{}, err
+		return devices.Enrolled{}, err
 	}
 	defer leave()
 	if b.holder(r.Key) >= 0 || slices.Contains(b.past, r.Key) {
-		return internalapi.Enrolled{Refused: internalapi.KeyTaken}, nil
+		return devices.Enrolled{Refused: devices.KeyTaken}, nil
 	}
 	for _, d := range b.devices {
 		if d.ID == r.DeviceID && d.Status == internalapi.DeviceActive {
 			b.past = append(b.past, d.Key)
 			d.Key = r.Key
-			return internalapi.Enrolled{Device: *d, User: b.user(d.UserID)}, nil
+			return devices.Enrolled{Device: *d, User: b.user(d.UserID)}, nil
 		}
 	}
-	return internalapi.Enrolled{Refused: internalapi.NoSuchDevice}, nil
+	return devices.Enrolled{Refused: devices.NoSuchDevice}, nil
 }
 
 // issue puts a code on record.
@@ -256,7 +258,7 @@ func newWorld(t testing.TB) *world {
 		desk:  &desk{journal: j},
 		shelf: &shelf{journal: j, held: map[string][]byte{}},
 	}
-	w.writeKey("2026-01", random(32))
+	w.writeKey("2026-01", ids.RandomBytes(32))
 	keys := NewKeys(w.dir)
 	w.reload = keys.Reload
 	w.mustReload()

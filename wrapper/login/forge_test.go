@@ -8,12 +8,12 @@ import (
 
 	"github.com/flynn/noise"
 
+	"github.com/openimstack/openim-operator/wrapper/devices"
 	"github.com/openimstack/openim-operator/wrapper/handshake"
-	"github.com/openimstack/openim-operator/wrapper/internalapi"
 )
 
 // Enrol is told that the code has gone in the meantime.
-func (r *gone) Enrol(ctx context.Context, request internalapi.Enrol) (internalapi.Enrolled, error) {
+func (r *gone) Enrol(ctx context.Context, request devices.Enrolment) (devices.Enrolled, error) {
 	r.mu.Lock()
 	delete(r.codes, request.CodeID)
 	r.mu.Unlock()

@@ -15,6 +15,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/openimstack/openim-operator/wrapper/handshake"
+	"github.com/openimstack/openim-operator/wrapper/ids"
 	"github.com/openimstack/openim-operator/wrapper/internalapi"
 	"github.com/openimstack/openim-operator/wrapper/redisdb"
 	"github.com/openimstack/openim-operator/wrapper/redisdb/redistest"
@@ -159,7 +160,7 @@ func TestPitfall2PointsOfLowOrder(t *testing.T) {
 
 		for _, purpose := range []handshake.Purpose{handshake.Login, handshake.Rotate} {
 			_, device := w.add("alice", 5)
-			finish := w.forge(purpose, noise.DHKey{Private: random(32), Public: point}, hello(5))
+			finish := w.forge(purpose, noise.DHKey{Private: ids.RandomBytes(32), Public: point}, hello(5))
 			w.calls.drain()
 			_, outcome, err = w.service.Finish(t.Context(), finish, w.caller(device))
 			g.Expect(err).To(BeIdenticalTo(ErrRefused), "case %d as a device's key, for %s", i, purpose)
@@ -234,7 +235,7 @@ func TestPitfall6StaticKeysHaveOneUse(t *testing.T) {
 	ring, err := w.service.Keys.Get()
 	g.Expect(err).NotTo(HaveOccurred())
 	key := ring.keys[0]
-	one, err := key.seal("one", state{Ephemeral: random(32)})
+	one, err := key.seal("one", state{Ephemeral: ids.RandomBytes(32)})
 	g.Expect(err).NotTo(HaveOccurred())
 	_, _, err = ring.open("one", one)
 	g.Expect(err).NotTo(HaveOccurred())
@@ -247,7 +248,7 @@ func TestPitfall6StaticKeysHaveOneUse(t *testing.T) {
 func TestPitfall7TermsThatDiffer(t *testing.T) {
 	w := newWorld(t)
 	key, _ := w.add("alice", 5)
-	w.writeKey("2026-02", random(32))
+	w.writeKey("2026-02", ids.RandomBytes(32))
 	w.mustReload()
 	ring, err := w.service.Keys.Get()
 	w.must(err)
@@ -373,7 +374,7 @@ func TestPitfall9ServerKeysRotate(t *testing.T) {
 	old := w.client(handshake.Login, key)
 	before := old.begin()
 
-	w.writeKey("2026-02", random(32))
+	w.writeKey("2026-02", ids.RandomBytes(32))
 	w.mustReload()
 	_, _, err := old.finish(before, nil)
 	g.Expect(err).NotTo(HaveOccurred(), "a handshake on its way is not disturbed by a new key")

@@ -11,6 +11,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/openimstack/openim-operator/wrapper/handshake"
+	"github.com/openimstack/openim-operator/wrapper/ids"
 	"github.com/openimstack/openim-operator/wrapper/internalapi"
 )
 
@@ -46,7 +47,7 @@ var refusals = []refusal{
 	{"no such handshake", NoHandshake, func(w *world) (handshake.FinishRequest, *Caller) {
 		key, _ := w.add("alice", 5)
 		r := w.client(handshake.Login, key).begin()
-		r.HandshakeID = handshake.Text(random(handshake.HandshakeIDBytes))
+		r.HandshakeID = handshake.Text(ids.RandomBytes(handshake.HandshakeIDBytes))
 		return r, nil
 	}, asLogin},
 	{"an expired one", NoHandshake, func(w *world) (handshake.FinishRequest, *Caller) {
@@ -80,7 +81,7 @@ var refusals = []refusal{
 	{"a state that somebody wrote", BadState, func(w *world) (handshake.FinishRequest, *Caller) {
 		key, _ := w.add("alice", 5)
 		r := w.client(handshake.Login, key).begin()
-		w.shelf.held[r.HandshakeID] = random(400)
+		w.shelf.held[r.HandshakeID] = ids.RandomBytes(400)
 		return r, nil
 	}, asLogin},
 	{"another handshake's state", BadState, func(w *world) (handshake.FinishRequest, *Caller) {
@@ -93,7 +94,7 @@ var refusals = []refusal{
 	{"a server key that has gone", BadState, func(w *world) (handshake.FinishRequest, *Caller) {
 		key, _ := w.add("alice", 5)
 		r := w.client(handshake.Login, key).begin()
-		w.writeKey("2026-01", random(32))
+		w.writeKey("2026-01", ids.RandomBytes(32))
 		w.mustReload()
 		return r, nil
 	}, asLogin},
@@ -115,7 +116,7 @@ var refusals = []refusal{
 		return w.client(handshake.Login, key).begin(), nil
 	}, asLogin},
 	{"a key of low order", BadMessage, func(w *world) (handshake.FinishRequest, *Caller) {
-		return w.forge(handshake.Login, noise.DHKey{Private: random(32), Public: make([]byte, 32)}, hello(5)), nil
+		return w.forge(handshake.Login, noise.DHKey{Private: ids.RandomBytes(32), Public: make([]byte, 32)}, hello(5)), nil
 	}, asLogin},
 	{"a key in another encoding", BadMessage, func(w *world) (handshake.FinishRequest, *Caller) {
 		key, _ := w.add("alice", 5)
@@ -125,7 +126,7 @@ var refusals = []refusal{
 	}, asLogin},
 	{"a victim's public key", BadMessage, func(w *world) (handshake.FinishRequest, *Caller) {
 		key, _ := w.add("alice", 5)
-		return w.forge(handshake.Login, noise.DHKey{Private: random(32), Public: key.PublicKey().Bytes()}, hello(5)), nil
+		return w.forge(handshake.Login, noise.DHKey{Private: ids.RandomBytes(32), Public: key.PublicKey().Bytes()}, hello(5)), nil
 	}, asLogin},
 	{"a payload that is none", BadPayload, func(w *world) (handshake.FinishRequest, *Caller) {
 		key, _ := w.add("alice", 5)
@@ -140,7 +141,7 @@ var refusals = []refusal{
 	}, asBadTag},
 	{"a known code's id with another secret", BadMessage, func(w *world) (handshake.FinishRequest, *Caller) {
 		c := w.enroller(handshake.NewCode(), newKey(w.t))
-		w.book.codes[c.code.ID()] = issued{"alice", 0, random(32)}
+		w.book.codes[c.code.ID()] = issued{"alice", 0, ids.RandomBytes(32)}
 		return c.begin(), nil
 	}, asBadTag},
 	{"a code that was used", UnknownCode, func(w *world) (handshake.FinishRequest, *Caller) {

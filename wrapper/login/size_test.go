@@ -9,6 +9,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/openimstack/openim-operator/wrapper/handshake"
+	"github.com/openimstack/openim-operator/wrapper/ids"
 	"github.com/openimstack/openim-operator/wrapper/redisdb/redistest"
 )
 
@@ -37,7 +38,7 @@ func TestTheLongestReplyFits(t *testing.T) {
 	g := NewWithT(t)
 	w := newWorld(t)
 	for _, name := range []string{"2026-02", "2026-03", "2026-04"} {
-		w.writeKey(name, random(32))
+		w.writeKey(name, ids.RandomBytes(32))
 	}
 	w.mustReload()
 	longest := make([]byte, 128) // of a user's name in OpenIM
@@ -45,7 +46,7 @@ func TestTheLongestReplyFits(t *testing.T) {
 		longest[i] = 'x'
 	}
 	key, device := w.add(string(longest), 5)
-	device.ID = handshake.Text(random(16))
+	device.ID = handshake.Text(ids.RandomBytes(16))
 	w.service.Sessions = wordy{w.desk}
 	reply, _, err := w.client(handshake.Login, key).run()
 	g.Expect(err).NotTo(HaveOccurred())

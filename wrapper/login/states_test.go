@@ -11,6 +11,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/openimstack/openim-operator/wrapper/handshake"
+	"github.com/openimstack/openim-operator/wrapper/ids"
 	"github.com/openimstack/openim-operator/wrapper/redisdb/redistest"
 )
 
@@ -86,7 +87,7 @@ func TestAChangedStateOpensNothing(t *testing.T) {
 	w := newWorld(t)
 	ring, err := w.service.Keys.Get()
 	g.Expect(err).NotTo(HaveOccurred())
-	kept := state{Protocol: handshake.XKAESGCM, Purpose: handshake.Login, Ephemeral: random(32), Message1: random(48), Sum2: random(32), Time: 1}
+	kept := state{Protocol: handshake.XKAESGCM, Purpose: handshake.Login, Ephemeral: ids.RandomBytes(32), Message1: ids.RandomBytes(48), Sum2: ids.RandomBytes(32), Time: 1}
 	sealed, err := ring.keys[0].seal("id", kept)
 	g.Expect(err).NotTo(HaveOccurred())
 	_, read, err := ring.open("id", sealed)
@@ -113,10 +114,10 @@ func TestAChangedStateOpensNothing(t *testing.T) {
 // TestAStateOfAnotherTimeIsNotResumed: authentic, but not what the second message was made from.
 func TestAStateOfAnotherTimeIsNotResumed(t *testing.T) {
 	for name, change := range map[string]func(*state){
-		"another key of the handshake": func(s *state) { s.Ephemeral = random(32) },
+		"another key of the handshake": func(s *state) { s.Ephemeral = ids.RandomBytes(32) },
 		"another time":                 func(s *state) { s.Time-- },
 		"another sum":                  func(s *state) { s.Sum2 = nil },
-		"another first message":        func(s *state) { s.Message1 = random(48) },
+		"another first message":        func(s *state) { s.Message1 = ids.RandomBytes(48) },
 		"another purpose":              func(s *state) { s.Purpose = handshake.Rotate },
 		"no protocol":                  func(s *state) { s.Protocol = "" },
 		"no key of the handshake":      func(s *state) { s.Ephemeral = nil },
@@ -171,7 +172,7 @@ func FuzzState(f *testing.F) {
 	w := newWorld(f)
 	ring, err := w.service.Keys.Get()
 	w.must(err)
-	sealed, err := ring.keys[0].seal("id", state{Protocol: handshake.XKAESGCM, Purpose: handshake.Login, Ephemeral: random(32)})
+	sealed, err := ring.keys[0].seal("id", state{Protocol: handshake.XKAESGCM, Purpose: handshake.Login, Ephemeral: ids.RandomBytes(32)})
 	w.must(err)
 	f.Add(sealed)
 	f.Add(sealed[:8])
