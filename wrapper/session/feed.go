@@ -10,7 +10,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Run keeps the replica's view up to date and closes sockets whose session has ended, until ctx ends.
+// Run keeps the replica's revocations up to date and closes the sockets of ended sessions, until ctx ends.
 func (s *Store) Run(ctx context.Context) {
 	var all sync.WaitGroup
 	all.Go(func() { s.listen(ctx) })
@@ -19,16 +19,17 @@ func (s *Store) Run(ctx context.Context) {
 	all.Wait()
 }
 
-// Ready is nil while sessions can be checked, an outage that the bounds allow for included.
+// Ready returns nil while sessions can be checked, including the outage of Redis that the bounds allow.
 func (s *Store) Ready(context.Context) error {
 	if !s.proved(s.now(), s.bounds.outage) {
-		return errors.New("the wrapper's Redis has not been heard of for too long: sessions cannot be checked")
+		return errors.New("checking sessions: the wrapper's Redis has not answered for too long: check Redis and the network to it")
 	}
 	return nil
 }
 
-// Revoke ends sessions, here at once and on other replicas within moments. When Redis cannot be written, it holds on this
-// replica alone, which writes it when Redis is back, and the error is ErrUnavailable: repeat it then, as this replica may be gone before.
+// Revoke ends sessions, on this replica at once and on the others within moments. When Redis cannot be written, the revocation holds on
+// this replica alone, which writes it when Redis is back. Revoke then returns ErrUnavailable. The caller must repeat the call, because the
+// replica may stop before it has written the revocation.
 func (s *Store) Revoke(ctx context.Context, r Revocation) error {
 	field, err := r.field()
 	if err != nil {
@@ -37,14 +38,14 @@ func (s *Store) Revoke(ctx context.Context, r Revocation) error {
 	c := cut{epoch: r.Epoch, reason: r.Reason}
 	if !r.Before.IsZero() {
 		if c.before = r.Before.UnixMilli(); c.before < 1 {
-			return errors.New("the moment before which sessions end is not usable: write one after 1970")
+			return errors.New("revoking sessions: the time before which sessions end is invalid: write one after 1970")
 		}
 		if r.Before.After(s.redisNow().Add(maxAhead)) {
-			return fmt.Errorf("the moment before which sessions end is too far ahead: write one within %s", maxAhead)
+			return fmt.Errorf("revoking sessions: the time before which sessions end is too far ahead: write one within %s", maxAhead)
 		}
 	}
 	if e, held := s.table.look(r.ID); held && r.Scope == ScopeSession {
-		c.until = e.session.Expires.Add(keptAfterEnd).UnixMilli() // no need to remember it longer
+		c.until = e.session.Expires.Add(keptAfterEnd).UnixMilli() // not needed after the session's own end
 	}
 	lifetime := s.lifetimeNow()
 	err = s.call(ctx, func(ctx context.Context) error {
@@ -60,9 +61,10 @@ func (s *Store) Revoke(ctx context.Context, r Revocation) error {
 	return err
 }
 
-// take applies a revocation that was read from Redis. One that no wrapper can have written is counted. Of such a one holds what the wrapper
-// could have written: it ends what has begun until now, because a real revocation may have been merged into it; and it ends nothing later
-// and lasts no longer, because it would outlast whoever wrote it: every replica writes back what Redis has lost.
+// take applies a revocation that was read from Redis. A revocation that no wrapper can have written is counted, and cut down to what a
+// wrapper could have written. It ends sessions that began until now, because a real revocation may have been merged into it. It ends no
+// later sessions and is not remembered longer. Otherwise it would outlast the attacker who wrote it, because every replica writes back
+// what Redis has lost.
 func (s *Store) take(field string, c cut) {
 	now := s.redisNow()
 	if !legible(field, c.reason) {
@@ -76,7 +78,7 @@ func (s *Store) take(field string, c cut) {
 	s.table.apply(field, c)
 }
 
-// holdHere applies a revocation that Redis did not take.
+// holdHere applies a revocation that could not be written to Redis.
 func (s *Store) holdHere(field string, c cut, lifetime time.Duration) {
 	now := s.redisNow().UnixMilli()
 	if c.before == 0 {
@@ -89,7 +91,7 @@ func (s *Store) holdHere(field string, c cut, lifetime time.Duration) {
 	s.reload.Store(true)
 }
 
-// pulse proves again and again that no revocation was missed.
+// pulse refreshes the replica's view until ctx ends.
 func (s *Store) pulse(ctx context.Context) {
 	tick := time.NewTicker(s.bounds.pulse)
 	defer tick.Stop()
@@ -99,7 +101,7 @@ func (s *Store) pulse(ctx context.Context) {
 		s.breaker.Done(err)
 		switch {
 		case err != nil && well && ctx.Err() == nil:
-			s.log.Warn("the wrapper's Redis does not answer, sessions are served from memory for a while", "error", err.Error())
+			s.log.Warn("the wrapper's Redis does not answer: sessions are served from memory for up to a minute", "error", err.Error())
 		case err == nil && !well:
 			s.log.Info("the wrapper's Redis answers again")
 		}
@@ -113,7 +115,7 @@ func (s *Store) pulse(ctx context.Context) {
 	}
 }
 
-// beat reads clock and ledger. What the replica then knows is complete as of the moment before the call.
+// beat reads Redis' clock and the new revocations. Afterwards the replica's view is complete as of the moment before the call.
 func (s *Store) beat(ctx context.Context) error {
 	s.pulsing.Lock()
 	defer s.pulsing.Unlock()
@@ -135,7 +137,7 @@ func (s *Store) beat(ctx context.Context) error {
 		return err
 	}
 	if lost {
-		s.log.Warn("the wrapper's Redis has lost content: every session is asked for again, and revocations are written back")
+		s.log.Warn("the wrapper's Redis has lost data: every session is read again, and revocations are written back")
 		s.table.doubt()
 	}
 	s.last = found
@@ -144,7 +146,7 @@ func (s *Store) beat(ctx context.Context) error {
 	return nil
 }
 
-// catchUp reads what is new, or everything, and then writes back what Redis has lost.
+// catchUp reads the new revocations, or all of them. After all it writes back those that Redis has lost.
 func (s *Store) catchUp(ctx context.Context, seq int64, all bool) error {
 	if !all && seq == s.last.seq {
 		return nil
@@ -175,13 +177,13 @@ func (s *Store) catchUp(ctx context.Context, seq int64, all bool) error {
 	return nil
 }
 
-// listen takes revocations from the channel, which is faster than the pulse. It is no more than that: what it misses, the pulse finds.
+// listen receives revocations from the channel, which is faster than the next refresh. The refresh finds what the channel misses.
 func (s *Store) listen(ctx context.Context) {
 	for ctx.Err() == nil {
 		err := s.hear(ctx)
 		s.metrics.channel.Set(0)
 		if err != nil && ctx.Err() == nil {
-			s.log.Debug("the channel of revocations is lost, trying again", "error", err.Error())
+			s.log.Debug("the subscription to revocations broke: subscribing again", "error", err.Error())
 		}
 		select {
 		case <-ctx.Done():

@@ -32,8 +32,8 @@ var (
 	sinceScript  = redis.NewScript(sinceLua)
 )
 
-// ledger is the durable list of revocations in Redis: one merged entry for each session, device, user or all, numbered
-// anew with each change, so that a reader can ask for what is new. Its keys share a hash tag, for a Cluster.
+// ledger is the durable list of revocations in Redis: one merged entry for each session, device, user or all. Each change of an entry gets
+// a new number, so that a reader can fetch what is new. The keys share a hash tag, for a Cluster.
 type ledger struct {
 	db                       *redisdb.DB
 	meta, cuts, bySeq, byEnd string
@@ -47,10 +47,10 @@ func newLedger(db *redisdb.DB) *ledger {
 		byEnd: db.Key("cut:{all}:ends"), channel: db.Key("revocations")}
 }
 
-// state is what a pulse finds.
+// state is the result of a heartbeat.
 type state struct {
 	now  int64  // Redis' clock, Unix ms
-	name string // of the ledger; another one means that Redis has lost its content
+	name string // of the list; another name means that Redis has lost its data
 	seq  int64
 	end  int64 // the last end of all sessions, Unix ms
 }
@@ -71,17 +71,17 @@ func (l *ledger) pulse(ctx context.Context) (state, error) {
 		ok = is == [4]bool{true, true, true, true}
 	}
 	if !ok {
-		return state{}, fmt.Errorf("the list of revocations in Redis is damaged: the key %s is not ours", l.meta)
+		return state{}, fmt.Errorf("reading the list of revocations: the key %s in Redis has another form than the wrapper writes", l.meta)
 	}
 	return s, nil
 }
 
-// begin gives the moment at which a session begins, Unix ms.
+// begin returns the time at which a session begins, Unix ms.
 func (l *ledger) begin(ctx context.Context, lifetime time.Duration) (int64, error) {
 	return beginScript.Run(ctx, l.db, []string{l.meta}, lifetime.Milliseconds()).Int64()
 }
 
-// revoke merges a cut in and gives what then stands. before 0: now. until 0: as long as a session could live.
+// revoke merges a revocation into its entry and returns the result. before 0 means now. until 0 means as long as a session can last.
 func (l *ledger) revoke(ctx context.Context, field string, c cut, lifetime time.Duration) (cut, error) {
 	value, err := revokeScript.Run(ctx, l.db, []string{l.meta, l.cuts, l.bySeq, l.byEnd}, l.channel, randomText(idBytes), field,
 		c.before, c.epoch, lifetime.Milliseconds(), keptAfterEnd.Milliseconds(), c.until, c.reason).Text()
@@ -92,7 +92,7 @@ func (l *ledger) revoke(ctx context.Context, field string, c cut, lifetime time.
 	return merged, err
 }
 
-// since reads what was changed after a number, and hands it over entry by entry.
+// since calls each for the entries that changed after a number.
 func (l *ledger) since(ctx context.Context, seq int64, each func(field string, c cut)) error {
 	for {
 		reply, err := sinceScript.Run(ctx, l.db, []string{l.bySeq, l.cuts}, seq, ledgerPage).StringSlice()
@@ -112,12 +112,12 @@ func (l *ledger) since(ctx context.Context, seq int64, each func(field string, c
 			return nil
 		}
 		if seq == from {
-			return errors.New("the list of revocations in Redis is damaged: its entries have other numbers than its order")
+			return errors.New("reading the list of revocations: damaged in Redis: its entries have other numbers than its order")
 		}
 	}
 }
 
-// heard reads a message of the channel. Beats carry nothing.
+// heard parses a message of the channel. Heartbeats carry nothing.
 func heard(payload string) (field string, c cut, ok bool) {
 	rest, isCut := strings.CutPrefix(payload, "cut ")
 	value, field, found := strings.Cut(rest, "\n")

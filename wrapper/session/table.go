@@ -8,12 +8,12 @@ import (
 	"time"
 )
 
-// table is what one replica knows: all revocations in force, sessions it confirmed lately, and open sockets.
+// table is the memory of one replica: all revocations, recently confirmed sessions, and open sockets.
 type table struct {
 	mu       sync.RWMutex
 	cuts     map[string]cut
 	sessions map[string]*entry
-	// attached finds the sessions with sockets by the fields that a revocation can name.
+	// attached indexes the sessions with sockets by the fields of a revocation.
 	attached map[string]map[*entry]struct{}
 	sockets  int
 	limit    int
@@ -24,9 +24,9 @@ type entry struct {
 	session   Session
 	hash      [sha256.Size]byte
 	fields    [scopes]string
-	ended     string    // why the session was replaced; empty: it was not
-	confirmed time.Time // by our clock, when Redis was asked; zero: must be asked
-	doubted   bool      // whether Redis still has it is to be asked even if nobody uses it
+	ended     string    // why the session was replaced; empty if it was not
+	confirmed time.Time // by our clock, when Redis was last asked; zero: ask Redis at the next use
+	doubted   bool      // ask Redis whether the session still exists, even without a use
 	sockets   map[*socket]struct{}
 }
 
@@ -36,7 +36,7 @@ func newTable(limit int) *table {
 	return &table{cuts: map[string]cut{}, sessions: map[string]*entry{}, attached: map[string]map[*entry]struct{}{}, limit: limit}
 }
 
-// look gives a copy without the sockets.
+// look returns a copy without the sockets.
 func (t *table) look(id string) (entry, bool) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
@@ -47,7 +47,7 @@ func (t *table) look(id string) (entry, bool) {
 	return entry{session: e.session, hash: e.hash, fields: e.fields, ended: e.ended, confirmed: e.confirmed}, true
 }
 
-// put notes what Redis has just said of a session.
+// put stores what Redis has just answered about a session.
 func (t *table) put(said *entry, asked time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -67,7 +67,7 @@ func (t *table) put(said *entry, asked time.Time) {
 	}
 }
 
-// makeRoom forgets any session without sockets when there are too many: it is asked for again when it is used.
+// makeRoom removes any session without sockets when there are too many. It is read from Redis again at its next use.
 func (t *table) makeRoom() {
 	if len(t.sessions) < t.limit {
 		return
@@ -80,7 +80,7 @@ func (t *table) makeRoom() {
 	}
 }
 
-// used notes a use, and is true for the one caller who is to write it to Redis.
+// used records a use and returns true for the one caller that must write it to Redis.
 func (t *table) used(id string, at time.Time, every time.Duration) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -92,7 +92,7 @@ func (t *table) used(id string, at time.Time, every time.Duration) bool {
 	return true
 }
 
-// kept notes that Redis still had a session when its use was written.
+// kept records that Redis still had the session when its use was written.
 func (t *table) kept(id string, at time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -104,7 +104,7 @@ func (t *table) kept(id string, at time.Time) {
 	}
 }
 
-// refused is why the session's revocations do not let it go on, or nil.
+// refused returns why a revocation ends the session, or nil.
 func (t *table) refused(fields *[scopes]string, s *Session) error {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
@@ -127,7 +127,7 @@ func revokedBecause(reason string) error {
 	return fmt.Errorf("%w (%s)", ErrRevoked, reason)
 }
 
-// apply takes a revocation over and closes the sockets that it concerns.
+// apply stores a revocation and closes the sockets that it concerns.
 func (t *table) apply(field string, c cut) {
 	t.mu.Lock()
 	old, found := t.cuts[field]
@@ -149,7 +149,7 @@ func (t *table) apply(field string, c cut) {
 	tell(ended, revokedBecause(c.reason))
 }
 
-// attach registers a socket, unless refuse names a cause. It is judged under the lock, so that no revocation slips through.
+// attach registers a socket, unless refuse returns an error. It checks under the lock, so that no concurrent revocation is missed.
 func (t *table) attach(s Session, k *socket, refuse func() error) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -162,7 +162,7 @@ func (t *table) attach(s Session, k *socket, refuse func() error) error {
 	}
 	e, found := t.sessions[s.ID]
 	if !found {
-		// Forgotten since it was verified; its hash with it, so that the next token is checked with Redis.
+		// Removed from memory since it was verified, with its hash. The next token is therefore checked with Redis.
 		e = &entry{session: s, fields: fields, doubted: true}
 		t.sessions[s.ID] = e
 	}
@@ -206,7 +206,7 @@ func (t *table) unindex(e *entry) {
 	}
 }
 
-// detachAll takes all sockets of a session. The lock is held.
+// detachAll removes and returns all sockets of a session. The caller holds the lock.
 func (t *table) detachAll(e *entry) []*socket {
 	ended := make([]*socket, 0, len(e.sockets))
 	for k := range e.sockets {
@@ -218,7 +218,7 @@ func (t *table) detachAll(e *entry) []*socket {
 	return ended
 }
 
-// forget drops a session and closes its sockets.
+// forget removes a session and closes its sockets.
 func (t *table) forget(id string, cause error) {
 	t.mu.Lock()
 	e, found := t.sessions[id]
@@ -232,7 +232,7 @@ func (t *table) forget(id string, cause error) {
 	tell(ended, cause)
 }
 
-// closeWhere closes the sockets of the sessions for which judge names a cause.
+// closeWhere closes the sockets of the sessions for which judge returns an error.
 func (t *table) closeWhere(judge func(*entry) error) {
 	t.mu.Lock()
 	ended := map[error][]*socket{}
@@ -247,7 +247,7 @@ func (t *table) closeWhere(judge func(*entry) error) {
 	}
 }
 
-// held lists the sessions with sockets for which want is true.
+// held returns the ids of the sessions with sockets for which want is true.
 func (t *table) held(want func(*entry) bool) []string {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
@@ -260,7 +260,7 @@ func (t *table) held(want func(*entry) bool) []string {
 	return ids
 }
 
-// doubt has every session asked for again.
+// doubt marks every session to be read from Redis again.
 func (t *table) doubt() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -269,7 +269,7 @@ func (t *table) doubt() {
 	}
 }
 
-// sweep forgets revocations whose sessions have all ended, and sessions that nobody has used.
+// sweep removes revocations whose sessions have all ended, and sessions that were not confirmed lately and have no sockets.
 func (t *table) sweep(redisNow int64, confirmedSince time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -285,7 +285,7 @@ func (t *table) sweep(redisNow int64, confirmedSince time.Time) {
 	}
 }
 
-// inForce copies the revocations.
+// inForce returns a copy of the revocations.
 func (t *table) inForce() map[string]cut {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
@@ -298,7 +298,7 @@ func (t *table) sizes() (cuts, sessions, sockets int) {
 	return len(t.cuts), len(t.sessions), t.sockets
 }
 
-// tell calls each in a goroutine of its own: none can hold up another.
+// tell calls closed of each socket in its own goroutine, so that none delays another.
 func tell(sockets []*socket, cause error) {
 	for _, k := range sockets {
 		go k.closed(cause)

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// held is the tokens in this process' memory, a bounded number of them.
+// held is the bounded cache of tokens in this process.
 type held struct {
 	limit int
 
@@ -16,7 +16,7 @@ type held struct {
 
 type heldToken struct {
 	record
-	seen time.Time // when Redis, or OpenIM, last gave it
+	seen time.Time // when Redis or OpenIM last returned it
 }
 
 type failure struct {
@@ -28,7 +28,7 @@ func newHeld(limit int) *held {
 	return &held{limit: limit, tokens: map[owner]heldToken{}, failing: map[owner]failure{}}
 }
 
-// get gives a usable token that was seen no longer than lasts ago.
+// get returns a usable token that was seen less than lasts ago.
 func (h *held) get(o owner, refused string, now time.Time, lasts time.Duration) (Token, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -44,7 +44,7 @@ func (h *held) put(o owner, r record, now time.Time) {
 	defer h.mu.Unlock()
 	delete(h.failing, o)
 	if _, there := h.tokens[o]; !there && len(h.tokens) >= h.limit {
-		for other := range h.tokens { // any one: it is in Redis
+		for other := range h.tokens { // any entry: it is also in Redis
 			delete(h.tokens, other)
 			break
 		}
@@ -59,7 +59,7 @@ func (h *held) drop(o owner) {
 	delete(h.failing, o)
 }
 
-// fail remembers a failure, so that the next callers get it at once.
+// fail remembers a failure, which the next callers receive at once.
 func (h *held) fail(o owner, err error, until time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
