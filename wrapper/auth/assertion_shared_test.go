@@ -40,8 +40,8 @@ func TestAnAssertionIsGoodAtOneReplica(t *testing.T) {
 	p, refusal := one.VerifyOnce(t.Context(), token, call(), false)
 	g.Expect(refusal).To(BeNil())
 	g.Expect(p).To(Equal(admin))
-	for _, harmless := range []bool{false, true} {
-		_, refusal = two.VerifyOnce(t.Context(), token, call(), harmless)
+	for _, repeatable := range []bool{false, true} {
+		_, refusal = two.VerifyOnce(t.Context(), token, call(), repeatable)
 		g.Expect(refusal).NotTo(BeNil())
 		g.Expect(refusal.Reason).To(Equal("replayed"))
 		g.Expect(refusal.Temporary()).To(BeFalse())

@@ -11,7 +11,7 @@ import (
 func TestSeenIsBoundedAndRefusesWhatItCannotRemember(t *testing.T) {
 	g := NewWithT(t)
 	at := time.Unix(1000, 0)
-	s := newSeen(time.Minute, 3)
+	s := newReplayCache(time.Minute, 3)
 	for i := range 3 {
 		first, full := s.first(fmt.Sprint(i), at)
 		g.Expect([]bool{first, full}).To(Equal([]bool{true, false}))

@@ -20,7 +20,8 @@ type vector struct {
 	says string
 }
 
-// The vectors are those of RFC 7515 appendix A, RFC 8037 appendix A.4 and RFC 7520 section 4.1, each of an algorithm that can be configured.
+// The vectors are those of RFC 7515 appendix A, RFC 8037 appendix A.4 and RFC 7520 section 4.1, each of an algorithm that can be
+// configured.
 var vectors = []vector{
 	{
 		"RFC 7515 A.2, RS256", jose.RS256,

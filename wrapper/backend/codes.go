@@ -155,7 +155,7 @@ func (r loginRegistry) revokeEnrolled(ctx context.Context, deviceID string) erro
 func (r loginRegistry) inForce(ctx context.Context, under string) (bool, error) {
 	var s session.Session
 	known := under != "" && json.Unmarshal([]byte(under), &s) == nil && s.UserID != ""
-	err := r.sessions.Stands(ctx, s)
+	err := r.sessions.CheckNotRevoked(ctx, s)
 	switch {
 	case errors.Is(err, session.ErrRevoked):
 		return false, nil

@@ -192,7 +192,7 @@ func internalFailure(err error) wire.Failure {
 		return wire.Limited.Because(err.Error())
 	case errors.Is(err, devices.ErrNoDevice), errors.Is(err, devices.ErrDisabled):
 		return wire.Forbidden.Because(err.Error())
-	case errors.Is(err, devices.ErrNobody):
+	case errors.Is(err, devices.ErrNoSelector):
 		return wire.BadRequest.Because(err.Error())
 	case errors.Is(err, devices.ErrUnavailable):
 		return wire.Unavailable.Because("the device registry cannot be used now: try again after a second")

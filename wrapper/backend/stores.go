@@ -22,7 +22,7 @@ import (
 type stores struct {
 	redis    *redisdb.DB
 	registry *devices.Registry
-	vault    *tokenvault.Custody
+	vault    *tokenvault.Vault
 	replays  *replays
 	sessions *session.Store
 	logins   *login.Service

@@ -51,7 +51,7 @@ type Invitation struct {
 type code struct {
 	ID         string    `bson:"_id"`
 	UserID     string    `bson:"user"`
-	Seat       string    `bson:"seat"`
+	Slot       string    `bson:"seat"`
 	Nickname   string    `bson:"nickname"`
 	FaceURL    string    `bson:"faceURL"`
 	PlatformID int32     `bson:"platform"`
@@ -94,7 +94,7 @@ func (r *Registry) IssueCode(
 	now := r.now()
 	// MongoDB removes expired codes only once a minute, and a stand-in may not remove them at all.
 	if _, err := h.codes.DeleteMany(ctx, bson.D{{Key: fieldExpires, Value: bson.D{{Key: "$lte", Value: now}}}}); err != nil {
-		return "", time.Time{}, failed(err)
+		return "", time.Time{}, mongoError(err)
 	}
 	fresh := handshake.NewCode()
 	doc := code{
@@ -105,11 +105,11 @@ func (r *Registry) IssueCode(
 	if doc.PSK, err = r.sealer.Seal(fresh.PSK(), codePlace(doc.ID)); err != nil {
 		return "", time.Time{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	seated, err := sit(ctx, h.codes, doc.ID, in.UserID, MaxCodes, func(seat string) any { doc.Seat = seat; return doc })
+	inserted, err := insertInSlot(ctx, h.codes, doc.ID, in.UserID, MaxCodes, func(slot string) any { doc.Slot = slot; return doc })
 	if err != nil {
 		return "", time.Time{}, err
 	}
-	if !seated {
+	if !inserted {
 		return "", time.Time{}, ErrTooManyCodes
 	}
 	return fresh.Reveal(), doc.Expires, nil
@@ -195,7 +195,7 @@ func (r *Registry) DropCodes(ctx context.Context, which internalapi.DropCodes) e
 
 func (h *handle) dropCodes(ctx context.Context, filter bson.D) error {
 	_, err := h.codes.DeleteMany(ctx, filter)
-	return failed(err)
+	return mongoError(err)
 }
 
 // codesOf returns the filter for the one field that is set.
@@ -210,13 +210,13 @@ func codesOf(which internalapi.DropCodes) (bson.D, error) {
 	case internalapi.DropCodes{SessionID: which.SessionID}:
 		return bson.D{{Key: fieldBySession, Value: which.SessionID}}, nonEmpty(which.SessionID)
 	}
-	return nil, ErrNobody
+	return nil, ErrNoSelector
 }
 
 // nonEmpty refuses an empty id, which would select every code that an administrator issued.
 func nonEmpty(id string) error {
 	if id == "" {
-		return ErrNobody
+		return ErrNoSelector
 	}
 	return nil
 }

@@ -34,7 +34,7 @@ const (
 type device struct {
 	ID         string    `bson:"_id"`
 	UserID     string    `bson:"user"`
-	Seat       string    `bson:"seat"`
+	Slot       string    `bson:"seat"`
 	PlatformID int32     `bson:"platform"`
 	Name       string    `bson:"name"`
 	Key        string    `bson:"key"`
@@ -45,7 +45,7 @@ type device struct {
 	Revoked    time.Time `bson:"revoked"`
 }
 
-func (d *device) link() internalapi.Device {
+func (d *device) api() internalapi.Device {
 	return internalapi.Device{
 		ID: d.ID, UserID: d.UserID, PlatformID: d.PlatformID, Name: d.Name, Key: d.Key, Status: internalapi.DeviceStatus(d.Status),
 		Created: d.Created, LastLogin: d.LastLogin, Revoked: d.Revoked,
@@ -66,7 +66,7 @@ func (h *handle) take(ctx context.Context, key, deviceID string, now time.Time) 
 		return true, nil
 	}
 	if !mongo.IsDuplicateKeyError(err) {
-		return false, failed(err)
+		return false, mongoError(err)
 	}
 	by, err := h.takenBy(ctx, key)
 	return by == deviceID, err
@@ -123,7 +123,7 @@ func (r *Registry) Resolve(ctx context.Context, key internalapi.Key) (Holder, er
 	if err != nil || d == nil || d.Key != key || d.Status == statusPending {
 		return Holder{}, err
 	}
-	return Holder{Found: true, Device: d.link(), User: u.link()}, nil
+	return Holder{Found: true, Device: d.api(), User: u.api()}, nil
 }
 
 // Rotate replaces the key of an active device. The same call may be repeated.
@@ -153,7 +153,7 @@ func (r *Registry) Rotate(ctx context.Context, req KeyRotation) (Enrolled, error
 	case u.Disabled:
 		return Enrolled{Refused: NoSuchUser}, nil
 	case d.Key == key:
-		return Enrolled{Device: d.link(), User: u.link()}, nil
+		return Enrolled{Device: d.api(), User: u.api()}, nil
 	case d.had(key) || len(d.Keys) >= maxKeys:
 		return Enrolled{Refused: KeyTaken}, nil
 	}
@@ -175,7 +175,7 @@ func (r *Registry) Rotate(ctx context.Context, req KeyRotation) (Enrolled, error
 	if changed == nil { // revoked, or rotated by another call, meanwhile
 		return Enrolled{Refused: NoSuchDevice}, nil
 	}
-	return Enrolled{Device: changed.link(), User: u.link()}, nil
+	return Enrolled{Device: changed.api(), User: u.api()}, nil
 }
 
 func (d *device) had(key string) bool {
@@ -201,7 +201,7 @@ func (r *Registry) ListDevices(ctx context.Context, userID string) ([]internalap
 			return nil, err
 		}
 		for i := range docs {
-			list = append(list, docs[i].link())
+			list = append(list, docs[i].api())
 		}
 	}
 	return list, nil
@@ -210,14 +210,14 @@ func (r *Registry) ListDevices(ctx context.Context, userID string) ([]internalap
 func (h *handle) find(ctx context.Context, filter bson.D, o ...options.Lister[options.FindOptions]) ([]device, error) {
 	cursor, err := h.devices.Find(ctx, filter, o...)
 	if err != nil {
-		return nil, failed(err)
+		return nil, mongoError(err)
 	}
 	var docs []device
-	return docs, failed(cursor.All(ctx, &docs))
+	return docs, mongoError(cursor.All(ctx, &docs))
 }
 
-// ErrNobody says that a call selects neither a user nor a device.
-var ErrNobody = errors.New("name a user or a device")
+// ErrNoSelector says that a call selects neither a user nor a device.
+var ErrNoSelector = errors.New("name a user or a device")
 
 // RevokeDevices revokes one device and the open codes that it issued, or all devices and open codes of a user. It also returns a named
 // device that was already revoked, so that a repeated call can end its sessions again.
@@ -229,7 +229,7 @@ func (r *Registry) RevokeDevices(ctx context.Context, req internalapi.RevokeDevi
 		return nil, err
 	}
 	if req.UserID == "" && req.DeviceID == "" {
-		return nil, ErrNobody
+		return nil, ErrNoSelector
 	}
 	which := bson.D{}
 	if req.UserID != "" {
@@ -241,7 +241,7 @@ func (r *Registry) RevokeDevices(ctx context.Context, req internalapi.RevokeDevi
 		which = append(which, bson.E{Key: fieldStatus, Value: bson.D{{Key: "$in", Value: bson.A{statusActive, statusPending}}}})
 		// Codes go first: a concurrent enrolment checks its code before it activates the device.
 		if _, err := h.codes.DeleteMany(ctx, bson.D{{Key: fieldUser, Value: req.UserID}}); err != nil {
-			return nil, failed(err)
+			return nil, mongoError(err)
 		}
 	}
 	docs, err := h.find(ctx, which, options.Find().SetLimit(2*MaxDevices))
@@ -258,7 +258,7 @@ func (r *Registry) RevokeDevices(ctx context.Context, req internalapi.RevokeDevi
 			d = &docs[i]
 		}
 		if d != nil && docs[i].Status != statusPending {
-			list = append(list, d.link())
+			list = append(list, d.api())
 		}
 		issuers = append(issuers, docs[i].ID)
 	}
@@ -271,6 +271,6 @@ func (h *handle) revoke(ctx context.Context, id string, now time.Time) (*device,
 	return found[device](h.devices.FindOneAndUpdate(ctx,
 		bson.D{{Key: fieldID, Value: id}, {Key: fieldStatus, Value: bson.D{{Key: "$ne", Value: statusRevoked}}}},
 		set(bson.E{Key: fieldStatus, Value: statusRevoked}, bson.E{Key: "revoked", Value: now.Truncate(time.Millisecond)},
-			bson.E{Key: fieldSeat, Value: id}),
+			bson.E{Key: fieldSlot, Value: id}),
 		options.FindOneAndUpdate().SetReturnDocument(options.After)))
 }

@@ -71,7 +71,7 @@ func TestCodesGoWithWhoIssuedThem(t *testing.T) {
 		b := newBench(t)
 		admins := b.issue(t, "alice")
 		for _, which := range []internalapi.DropCodes{{}, {UserID: "alice", All: true}, {SessionID: "s", DeviceID: "d"}} {
-			g.Expect(b.DropCodes(t.Context(), which)).To(MatchError(devices.ErrNobody))
+			g.Expect(b.DropCodes(t.Context(), which)).To(MatchError(devices.ErrNoSelector))
 		}
 		g.Expect(b.opens(t, admins)).To(BeTrue())
 	})

@@ -56,7 +56,7 @@ func (r *Registry) Enrol(
 	if err != nil {
 		return Enrolled{}, err
 	}
-	return Enrolled{Device: d.link(), User: u.link(), Under: c.Under}, nil
+	return Enrolled{Device: d.api(), User: u.api(), Under: c.Under}, nil
 }
 
 // examine checks an enrolment without changing anything.
@@ -100,7 +100,7 @@ func (r *Registry) claim(ctx context.Context, h *handle, codeID, key string) (*c
 	c, err := found[code](h.codes.FindOneAndUpdate(ctx,
 		bson.D{{Key: fieldID, Value: codeID}, alive, {Key: "claimed", Value: ""}},
 		set(bson.E{Key: "claimed", Value: newID()}, bson.E{Key: "claimedKey", Value: key},
-			bson.E{Key: fieldSeat, Value: codeID}), // frees the slot: the code no longer counts as open
+			bson.E{Key: fieldSlot, Value: codeID}), // frees the slot: the code no longer counts as open
 		options.FindOneAndUpdate().SetReturnDocument(options.After)))
 	if err != nil || c != nil {
 		return c, err
@@ -123,8 +123,8 @@ func (r *Registry) register(ctx context.Context, h *handle, c *code, req Enrolme
 			ID: c.Claimed, UserID: c.UserID, PlatformID: req.PlatformID, Name: req.Name, Key: key, Keys: []string{key},
 			Status: statusPending, Created: now,
 		}
-		seated, err := sit(ctx, h.devices, doc.ID, c.UserID, MaxDevices, func(seat string) any { doc.Seat = seat; return doc })
-		if err != nil || !seated {
+		inserted, err := insertInSlot(ctx, h.devices, doc.ID, c.UserID, MaxDevices, func(slot string) any { doc.Slot = slot; return doc })
+		if err != nil || !inserted {
 			return nil, err
 		}
 	} else if there.Status == statusActive {

@@ -12,11 +12,11 @@ import (
 const CollectionHandshakes = "wrapper_handshakes"
 
 const (
-	// handshakeLasts is how long a finished login is remembered: far longer than a login's state is accepted (30 s), with room for
+	// handshakeTTL is how long a finished login is remembered: far longer than a login's state is accepted (30 s), with room for
 	// clocks that differ.
-	handshakeLasts = 5 * time.Minute
-	// handshakesSwept is the pause between removals of expired entries, for a database that does not expire documents itself.
-	handshakesSwept = time.Minute
+	handshakeTTL = 5 * time.Minute
+	// handshakeSweepInterval is the pause between removals of expired entries, for a database that does not expire documents itself.
+	handshakeSweepInterval = time.Minute
 )
 
 // SpendHandshake records that a login was finished. It returns false when the login was finished before, on any replica. The record is
@@ -32,18 +32,18 @@ func (r *Registry) SpendHandshake(ctx context.Context, id string) (first bool, e
 	if err := h.sweepHandshakes(ctx, now); err != nil {
 		return false, err
 	}
-	_, err = h.handshakes.InsertOne(ctx, bson.D{{Key: "_id", Value: id}, {Key: fieldExpires, Value: now.Add(handshakeLasts)}})
+	_, err = h.handshakes.InsertOne(ctx, bson.D{{Key: "_id", Value: id}, {Key: fieldExpires, Value: now.Add(handshakeTTL)}})
 	if mongo.IsDuplicateKeyError(err) {
 		return false, nil
 	}
-	return err == nil, failed(err)
+	return err == nil, mongoError(err)
 }
 
 func (h *handle) sweepHandshakes(ctx context.Context, now time.Time) error {
 	last := h.swept.Load()
-	if now.UnixNano()-last < int64(handshakesSwept) || !h.swept.CompareAndSwap(last, now.UnixNano()) {
+	if now.UnixNano()-last < int64(handshakeSweepInterval) || !h.swept.CompareAndSwap(last, now.UnixNano()) {
 		return nil
 	}
 	_, err := h.handshakes.DeleteMany(ctx, bson.D{{Key: fieldExpires, Value: bson.D{{Key: "$lte", Value: now}}}})
-	return failed(err)
+	return mongoError(err)
 }

@@ -31,8 +31,8 @@ const (
 	// indexTimeout bounds the creation of all indexes, once after a start.
 	indexTimeout = 15 * time.Second
 	maxPool      = 64
-	// oldLasts is how long the connections of a replaced address stay open for running calls.
-	oldLasts = 30 * time.Second
+	// oldConnectionsFor is how long the connections of a replaced address stay open for running calls.
+	oldConnectionsFor = 30 * time.Second
 )
 
 // ErrUnavailable says that MongoDB cannot be used now. Whether a write took effect is unknown. The call may be repeated.
@@ -67,7 +67,7 @@ type Registry struct {
 
 	connecting singleflight.Group
 	mu         sync.Mutex
-	present    *handle
+	current    *handle
 }
 
 // New returns a registry. It does not connect before the first call.
@@ -90,8 +90,8 @@ type handle struct {
 // Close closes the connections.
 func (r *Registry) Close() {
 	r.mu.Lock()
-	h := r.present
-	r.present = nil
+	h := r.current
+	r.current = nil
 	r.mu.Unlock()
 	if h != nil {
 		h.disconnect()
@@ -112,7 +112,7 @@ func (r *Registry) Ping(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return failed(h.client.Ping(ctx, readpref.Primary()))
+	return mongoError(h.client.Ping(ctx, readpref.Primary()))
 }
 
 // open returns the client of the current address, after its indexes exist. Nothing is written without the indexes, because they enforce
@@ -130,7 +130,7 @@ func (r *Registry) open(ctx context.Context) (*handle, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), indexTimeout)
 		defer cancel()
 		if err := h.index(ctx); err != nil {
-			return nil, failed(err)
+			return nil, mongoError(err)
 		}
 		h.indexed.Store(true)
 		return nil, nil
@@ -150,7 +150,7 @@ func (r *Registry) handle(ctx context.Context) (*handle, error) {
 		return nil, fmt.Errorf("%w: the address cannot be read", ErrUnavailable)
 	}
 	r.mu.Lock()
-	h := r.present
+	h := r.current
 	r.mu.Unlock()
 	if h != nil && h.uri == uri {
 		return h, nil
@@ -187,11 +187,11 @@ func (r *Registry) connect(uri string) (*handle, error) {
 		handshakes: db.Collection(CollectionHandshakes),
 	}
 	r.mu.Lock()
-	old := r.present
-	r.present = h
+	old := r.current
+	r.current = h
 	r.mu.Unlock()
 	if old != nil {
-		time.AfterFunc(oldLasts, old.disconnect)
+		time.AfterFunc(oldConnectionsFor, old.disconnect)
 	}
 	return h, nil
 }
@@ -203,9 +203,9 @@ func (h *handle) index(ctx context.Context) error {
 		in    *mongo.Collection
 		model mongo.IndexModel
 	}{
-		{h.devices, mongo.IndexModel{Keys: bson.D{{Key: fieldSeat, Value: 1}}, Options: unique}},
+		{h.devices, mongo.IndexModel{Keys: bson.D{{Key: fieldSlot, Value: 1}}, Options: unique}},
 		{h.devices, mongo.IndexModel{Keys: bson.D{{Key: fieldUser, Value: 1}}}},
-		{h.codes, mongo.IndexModel{Keys: bson.D{{Key: fieldSeat, Value: 1}}, Options: unique}},
+		{h.codes, mongo.IndexModel{Keys: bson.D{{Key: fieldSlot, Value: 1}}, Options: unique}},
 		{h.codes, mongo.IndexModel{Keys: bson.D{{Key: fieldUser, Value: 1}}}},
 		{h.codes, mongo.IndexModel{Keys: bson.D{{Key: fieldByDevice, Value: 1}}}},
 		{h.codes, mongo.IndexModel{Keys: bson.D{{Key: fieldBySession, Value: 1}}}},
@@ -232,8 +232,8 @@ func (h *handle) index(ctx context.Context) error {
 // codeNotImplemented is the error of a MongoDB stand-in that does not expire documents.
 const codeNotImplemented = 238
 
-// failed maps the driver's error to ErrUnavailable. The driver's text can hold addresses and documents, so only its kind is reported.
-func failed(err error) error {
+// mongoError maps the driver's error to ErrUnavailable. The driver's text can hold addresses and documents, so only its kind is reported.
+func mongoError(err error) error {
 	switch {
 	case err == nil:
 		return nil
@@ -254,7 +254,7 @@ func failed(err error) error {
 const (
 	fieldID        = "_id"
 	fieldUser      = "user"
-	fieldSeat      = "seat"
+	fieldSlot      = "seat"
 	fieldStatus    = "status"
 	fieldExpires   = "expires"
 	fieldKey       = "key"
@@ -274,7 +274,7 @@ func found[T any](result *mongo.SingleResult) (*T, error) {
 	case errors.Is(err, mongo.ErrNoDocuments):
 		return nil, nil
 	case err != nil:
-		return nil, failed(err)
+		return nil, mongoError(err)
 	}
 	return &doc, nil
 }

@@ -17,7 +17,7 @@ type user struct {
 	Epoch    int64  `bson:"epoch"`
 }
 
-func (u user) link() internalapi.User {
+func (u user) api() internalapi.User {
 	return internalapi.User{ID: u.ID, Disabled: u.Disabled, Epoch: u.Epoch}
 }
 
@@ -50,7 +50,7 @@ func (r *Registry) SetUser(ctx context.Context, change internalapi.SetUser) (int
 	}
 	if len(update) == 0 {
 		u, err := h.user(ctx, change.UserID)
-		return u.link(), err
+		return u.api(), err
 	}
 	for {
 		result := h.users.FindOneAndUpdate(ctx, byID(change.UserID), update,
@@ -60,11 +60,11 @@ func (r *Registry) SetUser(ctx context.Context, change internalapi.SetUser) (int
 		}
 		u, err := found[user](result)
 		if err != nil || u == nil {
-			return internalapi.User{}, failed(err)
+			return internalapi.User{}, mongoError(err)
 		}
 		if u.Disabled || change.NextEpoch {
 			err = h.dropCodes(ctx, bson.D{{Key: fieldUser, Value: u.ID}})
 		}
-		return u.link(), err
+		return u.api(), err
 	}
 }

@@ -344,8 +344,8 @@ func TestTheWorkOfAHandshakeThatFailsEarlyIsLevelled(t *testing.T) {
 	_, _, err := r.responder.Admit(flip(r.m3, 0), nil)
 	g.Expect(err).To(MatchError(ErrAuthentication))
 	g.Expect(r.responder.Work()).To(Equal(3), "it failed before se")
-	r.responder.Level()
+	r.responder.CompleteWork()
 	g.Expect(r.responder.Work()).To(Equal(WholeWork))
-	r.responder.Level()
+	r.responder.CompleteWork()
 	g.Expect(r.responder.Work()).To(Equal(WholeWork))
 }

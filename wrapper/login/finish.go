@@ -50,13 +50,13 @@ func (s *Service) Finish(ctx context.Context, request handshake.FinishRequest, c
 		return handshake.FinishReply{}, Outcome{Reason: StatesDown}, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	a := s.resume(ring, request.HandshakeID, sealed, found)
-	if err = s.spend(ctx, ring, a, request.HandshakeID); err != nil {
+	if err = s.spendHandshake(ctx, ring, a, request.HandshakeID); err != nil {
 		return handshake.FinishReply{}, a.outcome.because(RegistryDown), fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	if err = s.prove(ctx, a, request.Bytes()); err != nil {
+	if err = s.proveKey(ctx, a, request.Bytes()); err != nil {
 		return handshake.FinishReply{}, a.outcome.because(RegistryDown), fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	device, user, err := s.decide(ctx, a, current)
+	device, user, err := s.consultRegistry(ctx, a, current)
 	switch {
 	case err != nil:
 		return handshake.FinishReply{}, a.outcome.because(RegistryDown), fmt.Errorf("%w: %w", ErrUnavailable, err)
@@ -69,9 +69,9 @@ func (s *Service) Finish(ctx context.Context, request handshake.FinishRequest, c
 	return s.grant(ctx, a, ring, device, user)
 }
 
-// spend ensures that a handshake is finished only once, also when somebody put its state back into Redis. For an attempt that is already
-// refused it spends a random identifier, for the same work.
-func (s *Service) spend(ctx context.Context, ring *Ring, a *attempt, id string) error {
+// spendHandshake ensures that a handshake is finished only once, also when somebody put its state back into Redis. For an attempt that is
+// already refused it spends a random identifier, for the same work.
+func (s *Service) spendHandshake(ctx context.Context, ring *Ring, a *attempt, id string) error {
 	if a.refused() {
 		id = base64.RawURLEncoding.EncodeToString(ids.RandomBytes(handshake.HandshakeIDBytes))
 	}
@@ -138,20 +138,20 @@ func (s *Service) openCode(ctx context.Context, a *attempt) ([]byte, error) {
 	return psk, nil
 }
 
-// prove reads the third message, which proves which key the client holds.
-func (s *Service) prove(ctx context.Context, a *attempt, m3 []byte) error {
+// proveKey reads the third message, which proves which key the client holds.
+func (s *Service) proveKey(ctx context.Context, a *attempt, m3 []byte) error {
 	psk, err := s.openCode(ctx, a)
 	if err != nil {
 		return err
 	}
-	a.admit(m3, psk)
+	a.readMessage3(m3, psk)
 	return nil
 }
 
-// admit reads the third message and then raises the work to that of a complete handshake.
-func (a *attempt) admit(m3, psk []byte) {
+// readMessage3 reads the third message and then raises the work to that of a complete handshake.
+func (a *attempt) readMessage3(m3, psk []byte) {
 	key, hello, err := a.responder.Admit(m3, psk)
-	a.responder.Level()
+	a.responder.CompleteWork()
 	switch {
 	case errors.Is(err, handshake.ErrAuthentication), errors.Is(err, handshake.ErrKeyPoint), errors.Is(err, handshake.ErrOrder):
 		a.refuse(BadMessage)
@@ -161,13 +161,13 @@ func (a *attempt) admit(m3, psk []byte) {
 	a.key, a.hello = key, hello
 }
 
-// decide calls the registry exactly once, whatever was found before.
-func (s *Service) decide(ctx context.Context, a *attempt, current *Caller) (internalapi.Device, internalapi.User, error) {
+// consultRegistry calls the registry exactly once, whatever was found before.
+func (s *Service) consultRegistry(ctx context.Context, a *attempt, current *Caller) (internalapi.Device, internalapi.User, error) {
 	if a.state.Purpose == handshake.Rotate && !a.refused() {
 		s.checkCaller(a, current)
 	}
 	if a.refused() {
-		_, err := s.Registry.Resolve(ctx, nobody().String())
+		_, err := s.Registry.Resolve(ctx, unusedKey().String())
 		return internalapi.Device{}, internalapi.User{}, err
 	}
 	switch a.state.Purpose {
@@ -175,11 +175,11 @@ func (s *Service) decide(ctx context.Context, a *attempt, current *Caller) (inte
 		reply, err := s.Registry.Enrol(ctx, devices.Enrolment{
 			CodeID: a.state.CodeID, Key: a.key.String(), PlatformID: a.hello.PlatformID, Name: a.hello.DeviceName,
 		})
-		a.judge(reply.Refused, reply.Device, reply.User)
+		a.compare(reply.Refused, reply.Device, reply.User)
 		return reply.Device, reply.User, err
 	case handshake.Rotate:
 		reply, err := s.Registry.Rotate(ctx, devices.KeyRotation{DeviceID: current.DeviceID, Key: a.key.String()})
-		a.judge(reply.Refused, reply.Device, reply.User)
+		a.compare(reply.Refused, reply.Device, reply.User)
 		if reply.Device.UserID != current.UserID {
 			a.refuse(RegistryRefused)
 		}
@@ -189,13 +189,13 @@ func (s *Service) decide(ctx context.Context, a *attempt, current *Caller) (inte
 		if !reply.Found {
 			a.refuse(UnknownKey)
 		}
-		a.judge("", reply.Device, reply.User)
+		a.compare("", reply.Device, reply.User)
 		return reply.Device, reply.User, err
 	}
 }
 
-// nobody returns a random key that no device has. The registry does the same work for it as for any other key.
-func nobody() handshake.PublicKey {
+// unusedKey returns a random key that no device has. The registry does the same work for it as for any other key.
+func unusedKey() handshake.PublicKey {
 	key := handshake.PublicKey(ids.RandomBytes(handshake.KeyBytes))
 	key[handshake.KeyBytes-1] &= 0x7f
 	return key
@@ -215,8 +215,8 @@ func (s *Service) checkCaller(a *attempt, current *Caller) {
 	}
 }
 
-// judge compares the registry's answer with the client's message. It does not rely on checks of the registry.
-func (a *attempt) judge(refused devices.Refusal, device internalapi.Device, user internalapi.User) {
+// compare compares the registry's answer with the client's message. It does not rely on checks of the registry.
+func (a *attempt) compare(refused devices.Refusal, device internalapi.Device, user internalapi.User) {
 	switch refused {
 	case "":
 	case devices.CodeGone:

@@ -240,7 +240,7 @@ func TestEveryRefusalIsTheSameAnswerAfterTheSameWork(t *testing.T) {
 			sealed, found, err := w.shelf.Take(t.Context(), request.HandshakeID)
 			g.Expect(err).NotTo(HaveOccurred())
 			a := w.service.resume(ring, request.HandshakeID, sealed, found)
-			g.Expect(w.service.prove(t.Context(), a, request.Bytes())).To(Succeed())
+			g.Expect(w.service.proveKey(t.Context(), a, request.Bytes())).To(Succeed())
 			g.Expect(a.responder.Work()).To(Equal(handshake.WholeWork))
 		})
 	}

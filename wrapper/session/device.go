@@ -22,9 +22,9 @@ const (
 	replacedFor = 10 * time.Minute
 )
 
-// keepNewest limits a device to MaxPerDevice sessions after a login. Ended sessions are removed from the device's list. Of the others the
-// oldest are ended. ids are those on the list, oldest first.
-func (s *Store) keepNewest(ctx context.Context, made *Session, ids []string) error {
+// enforceMaxPerDevice limits a device to MaxPerDevice sessions after a login. Ended sessions are removed from the device's list. Of the
+// others the oldest are ended. ids are those on the list, oldest first.
+func (s *Store) enforceMaxPerDevice(ctx context.Context, made *Session, ids []string) error {
 	if len(ids) <= MaxPerDevice {
 		return nil
 	}
@@ -34,7 +34,7 @@ func (s *Store) keepNewest(ctx context.Context, made *Session, ids []string) err
 		e, _, err := s.find(ctx, id, s.bounds.cache)
 		switch {
 		case errors.Is(err, ErrKeyUnknown): // made by a replica that already has the next key: keep it
-		case errors.Is(err, ErrUnknown), err == nil && s.judge(&e) != nil:
+		case errors.Is(err, ErrUnknown), err == nil && s.checkEnd(&e) != nil:
 			gone = append(gone, id)
 		case err != nil:
 			return err
@@ -48,7 +48,7 @@ func (s *Store) keepNewest(ctx context.Context, made *Session, ids []string) err
 		}
 		gone, alive = append(gone, alive[0].ID), alive[1:]
 	}
-	return s.call(ctx, func(ctx context.Context) error { return s.records.leave(ctx, made, gone) })
+	return s.call(ctx, func(ctx context.Context) error { return s.records.unlist(ctx, made, gone) })
 }
 
 // replace ends a session in favour of a newer one. It writes the record first: after that, no replica that asks Redis accepts the session.
@@ -58,8 +58,8 @@ func (s *Store) replace(ctx context.Context, old *Session) error {
 			return err
 		}
 		field := sessionField + old.ID
-		c := cut{reason: replacedReason, until: s.redisNow().Add(replacedFor).UnixMilli()}
-		merged, err := s.ledger.revoke(ctx, field, c, s.lifetimeNow())
+		c := mergedRevocation{reason: replacedReason, until: s.redisNow().Add(replacedFor).UnixMilli()}
+		merged, err := s.revocations.revoke(ctx, field, c, s.lifetimeNow())
 		if err == nil {
 			s.table.apply(field, merged)
 		}
@@ -67,19 +67,19 @@ func (s *Store) replace(ctx context.Context, old *Session) error {
 	})
 }
 
-// Stands checks whether something that was issued under a session, such as an enrolment code, may still be used. It returns ErrRevoked
-// when a revocation concerns the session, whether or not the session itself still exists, and ErrUnavailable when Redis does not answer.
-// It always asks Redis, so that it sees every revocation that was confirmed on any replica before the call.
-func (s *Store) Stands(ctx context.Context, session Session) error {
+// CheckNotRevoked checks whether something that was issued under a session, such as an enrolment code, may still be used. It returns
+// ErrRevoked when a revocation concerns the session, whether or not the session itself still exists, and ErrUnavailable when Redis does
+// not answer. It always asks Redis, so that it sees every revocation that was confirmed on any replica before the call.
+func (s *Store) CheckNotRevoked(ctx context.Context, session Session) error {
 	fields := session.fields()
 	if err := s.call(ctx, func(ctx context.Context) error {
-		cuts, err := s.records.standing(ctx, fields)
-		s.learn(fields, cuts)
+		revocations, err := s.records.revocations(ctx, fields)
+		s.learn(fields, revocations)
 		return err
 	}); err != nil {
 		return err
 	}
-	return s.table.refused(&fields, &session)
+	return s.table.checkRevoked(&fields, &session)
 }
 
 // Mark returns a session value for a user without a login, for use with Stands: later revocations of the user, or of everything, concern
@@ -87,7 +87,7 @@ func (s *Store) Stands(ctx context.Context, session Session) error {
 func (s *Store) Mark(ctx context.Context, userID string, lifetime time.Duration) (Session, error) {
 	var at int64
 	if err := s.call(ctx, func(ctx context.Context) (err error) {
-		at, err = s.ledger.begin(ctx, lifetime)
+		at, err = s.revocations.begin(ctx, lifetime)
 		return err
 	}); err != nil {
 		return Session{}, err

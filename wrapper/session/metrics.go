@@ -18,7 +18,7 @@ func newMetrics(reg prometheus.Registerer, s *Store) *metrics {
 	gauge := func(name, help string, value func() float64) prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value)
 	}
-	size := func(pick func(cuts, sessions, sockets int) int) func() float64 {
+	size := func(pick func(revocations, sessions, sockets int) int) func() float64 {
 		return func() float64 { return float64(pick(s.table.sizes())) }
 	}
 	m := &metrics{
@@ -46,7 +46,7 @@ func newMetrics(reg prometheus.Registerer, s *Store) *metrics {
 				}
 				return float64(s.now().UnixNano()-at) / 1e9
 			}),
-		gauge("openim_wrapper_revocations", "Revocations in memory.", size(func(cuts, _, _ int) int { return cuts })),
+		gauge("openim_wrapper_revocations", "Revocations in memory.", size(func(revocations, _, _ int) int { return revocations })),
 		gauge("openim_wrapper_sessions_in_memory", "Sessions in memory.", size(func(_, sessions, _ int) int { return sessions })),
 		gauge("openim_wrapper_session_sockets", "Open sockets that end with their session.", size(func(_, _, sockets int) int { return sockets })))
 	return m

@@ -28,26 +28,28 @@ var readFields = append(slices.Clip(recordFields), "ended", "seal")
 
 // records stores the sessions in Redis.
 type records struct {
-	db   *redisdb.DB
-	cuts string
-	seal Sealer // nil: records are neither sealed nor checked
+	db             *redisdb.DB
+	revocationsKey string
+	seal           Sealer // nil: records are neither sealed nor checked
 }
 
 func newRecords(db *redisdb.DB, seal Sealer) *records {
-	return &records{db: db, cuts: newLedger(db).cuts, seal: seal}
+	return &records{db: db, revocationsKey: newRevocationList(db).entries, seal: seal}
 }
 
-func (r *records) key(id string) string      { return r.db.Key("s:", id) }
-func (r *records) ofUser(user string) string { return r.db.Key("su:", user) }
+func (r *records) key(id string) string       { return r.db.Key("s:", id) }
+func (r *records) userKey(user string) string { return r.db.Key("su:", user) }
 
-// ofDevice returns the key of a device's sessions. The length keeps apart ids that contain the separator.
-func (r *records) ofDevice(s *Session) string {
+// deviceKey returns the key of a device's sessions. The length keeps apart ids that contain the separator.
+func (r *records) deviceKey(s *Session) string {
 	return r.db.Key("sd:", strconv.Itoa(len(s.UserID)), ":", s.UserID, ":", s.DeviceID)
 }
 
-// write stores a new session and then reads the revocations that concern it, so that a revocation during the login is seen. ofDevice are
+// write stores a new session and then reads the revocations that concern it, so that a revocation during the login is seen. deviceKey are
 // the ids of the device's sessions, oldest first. Some of them may have ended.
-func (r *records) write(ctx context.Context, s *Session, hash [sha256.Size]byte) (cuts map[string]cut, ofDevice []string, err error) {
+func (r *records) write(
+	ctx context.Context, s *Session, hash [sha256.Size]byte,
+) (found map[string]mergedRevocation, ofDevice []string, err error) {
 	forget := s.Expires.Add(keptAfterEnd).UnixMilli()
 	seal, err := sealFor(r.seal, sessionPlace+s.ID, sealedOf(s, hash))
 	if err != nil {
@@ -57,12 +59,12 @@ func (r *records) write(ctx context.Context, s *Session, hash [sha256.Size]byte)
 	wrote := pipe.Eval(ctx, writeLua, []string{r.key(s.ID)}, forget,
 		"hash", encoding.EncodeToString(hash[:]), "user", s.UserID, "device", s.DeviceID, "platform", s.PlatformID, "epoch", s.Epoch,
 		"created", s.Created.UnixMilli(), "end", s.Expires.UnixMilli(), "last", s.LastUsed.UnixMilli(), "seal", seal)
-	index := r.ofUser(s.UserID)
+	index := r.userKey(s.UserID)
 	pipe.ZRemRangeByScore(ctx, index, "-inf", strconv.FormatInt(s.Created.UnixMilli(), 10))
 	pipe.ZAdd(ctx, index, redis.Z{Score: float64(s.Expires.UnixMilli()), Member: s.ID})
 	pipe.PExpireAt(ctx, index, time.UnixMilli(forget))
 	remembered := s.Expires.Sub(s.Created) + keptAfterEnd
-	listed := pipe.Eval(ctx, deviceLua, []string{r.ofDevice(s)}, s.ID, s.Created.UnixMilli(), remembered.Milliseconds())
+	listed := pipe.Eval(ctx, deviceLua, []string{r.deviceKey(s)}, s.ID, s.Created.UnixMilli(), remembered.Milliseconds())
 	if _, err := pipe.Exec(ctx); err != nil {
 		return nil, nil, err
 	}
@@ -72,8 +74,8 @@ func (r *records) write(ctx context.Context, s *Session, hash [sha256.Size]byte)
 	if ofDevice, err = listed.StringSlice(); err != nil {
 		return nil, nil, err
 	}
-	cuts, err = r.standing(ctx, s.fields())
-	return cuts, ofDevice, err
+	found, err = r.revocations(ctx, s.fields())
+	return found, ofDevice, err
 }
 
 // replace marks a session as replaced in its record.
@@ -81,8 +83,8 @@ func (r *records) replace(ctx context.Context, id string) error {
 	return r.db.Eval(ctx, replaceLua, []string{r.key(id)}, replacedReason, keptAfterEnd.Milliseconds()).Err()
 }
 
-// leave removes sessions from the lists of their device and user.
-func (r *records) leave(ctx context.Context, of *Session, ids []string) error {
+// unlist removes sessions from the lists of their device and user.
+func (r *records) unlist(ctx context.Context, of *Session, ids []string) error {
 	if len(ids) == 0 {
 		return nil
 	}
@@ -91,28 +93,28 @@ func (r *records) leave(ctx context.Context, of *Session, ids []string) error {
 		members[i] = id
 	}
 	pipe := r.db.Pipeline()
-	pipe.ZRem(ctx, r.ofDevice(of), members...)
-	pipe.ZRem(ctx, r.ofUser(of.UserID), members...)
+	pipe.ZRem(ctx, r.deviceKey(of), members...)
+	pipe.ZRem(ctx, r.userKey(of.UserID), members...)
 	_, err := pipe.Exec(ctx)
 	return err
 }
 
-func (r *records) standing(ctx context.Context, fields [scopes]string) (map[string]cut, error) {
-	values, err := r.db.HMGet(ctx, r.cuts, fields[:]...).Result()
+func (r *records) revocations(ctx context.Context, fields [scopes]string) (map[string]mergedRevocation, error) {
+	values, err := r.db.HMGet(ctx, r.revocationsKey, fields[:]...).Result()
 	if err != nil {
 		return nil, err
 	}
-	return cutsOf(fields, values)
+	return parseRevocations(fields, values)
 }
 
-func cutsOf(fields [scopes]string, values []any) (map[string]cut, error) {
-	found := map[string]cut{}
+func parseRevocations(fields [scopes]string, values []any) (map[string]mergedRevocation, error) {
+	found := map[string]mergedRevocation{}
 	for i, v := range values {
 		text, there := v.(string)
 		if !there {
 			continue
 		}
-		c, _, err := parseCut(text)
+		c, _, err := parseRevocation(text)
 		if err != nil {
 			return nil, err
 		}
@@ -122,12 +124,12 @@ func cutsOf(fields [scopes]string, values []any) (map[string]cut, error) {
 }
 
 // read returns a session and the revocations that may concern it, in one round trip when the session's fields are already known.
-func (r *records) read(ctx context.Context, id string, fields *[scopes]string) (entry, map[string]cut, error) {
+func (r *records) read(ctx context.Context, id string, fields *[scopes]string) (entry, map[string]mergedRevocation, error) {
 	pipe := r.db.Pipeline()
 	record := pipe.HMGet(ctx, r.key(id), readFields...)
-	var cuts *redis.SliceCmd
+	var revocations *redis.SliceCmd
 	if fields != nil {
-		cuts = pipe.HMGet(ctx, r.cuts, fields[:]...)
+		revocations = pipe.HMGet(ctx, r.revocationsKey, fields[:]...)
 	}
 	if _, err := pipe.Exec(ctx); err != nil {
 		return entry{}, nil, err
@@ -142,10 +144,10 @@ func (r *records) read(ctx context.Context, id string, fields *[scopes]string) (
 		return e, nil, err
 	}
 	if fields == nil {
-		found, err := r.standing(ctx, e.fields)
+		found, err := r.revocations(ctx, e.fields)
 		return e, found, err
 	}
-	found, err := cutsOf(*fields, cuts.Val())
+	found, err := parseRevocations(*fields, revocations.Val())
 	return e, found, err
 }
 
@@ -202,5 +204,5 @@ func (r *records) touch(ctx context.Context, ids []string, at time.Time) (gone [
 
 // list returns ids of a user's sessions, those that end last first.
 func (r *records) list(ctx context.Context, user string, limit int64) ([]string, error) {
-	return r.db.ZRevRange(ctx, r.ofUser(user), 0, limit-1).Result()
+	return r.db.ZRevRange(ctx, r.userKey(user), 0, limit-1).Result()
 }

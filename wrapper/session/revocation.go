@@ -72,37 +72,37 @@ func (r *Revocation) field() (string, error) {
 	return prefix + r.ID, nil
 }
 
-// cut is the merged revocation of one session, device, platform, user or all, as it is stored. Times are Unix milliseconds.
-type cut struct {
+// mergedRevocation is the merged revocation of one session, device, platform, user or all, as it is stored. Times are Unix milliseconds.
+type mergedRevocation struct {
 	before, epoch, until int64
 	reason               string
 }
 
-func (c cut) ends(s *Session) bool {
+func (c mergedRevocation) ends(s *Session) bool {
 	return s.Created.UnixMilli() <= c.before || s.Epoch < c.epoch
 }
 
 // covers reports whether c ends everything that o ends, for as long.
-func (c cut) covers(o cut) bool {
+func (c mergedRevocation) covers(o mergedRevocation) bool {
 	return c.before >= o.before && c.epoch >= o.epoch && c.until >= o.until
 }
 
-func (c cut) with(o cut) cut {
-	return cut{before: max(c.before, o.before), epoch: max(c.epoch, o.epoch), until: max(c.until, o.until), reason: o.reason}
+func (c mergedRevocation) merge(o mergedRevocation) mergedRevocation {
+	return mergedRevocation{before: max(c.before, o.before), epoch: max(c.epoch, o.epoch), until: max(c.until, o.until), reason: o.reason}
 }
 
-// legible reports whether the lengths of a revocation's field and reason are possible with Revoke.
-func legible(field, reason string) bool {
+// wellFormed reports whether the lengths of a revocation's field and reason are possible with Revoke.
+func wellFormed(field, reason string) bool {
 	return len(field) <= maxFieldBytes && len(reason) <= maxReasonBytes
 }
 
 // plausible reports whether the wrapper can have written the times of a revocation, which Revoke bounds. Clocks may differ by maxAhead.
-func (c cut) plausible(now time.Time) bool {
+func (c mergedRevocation) plausible(now time.Time) bool {
 	return c.before <= now.Add(2*maxAhead).UnixMilli() && c.until <= lastUntil(now)
 }
 
-// within returns the part of a revocation that the wrapper can have written.
-func (c cut) within(now time.Time) cut {
+// clamp returns the part of a revocation that the wrapper can have written.
+func (c mergedRevocation) clamp(now time.Time) mergedRevocation {
 	if c.before > now.Add(2*maxAhead).UnixMilli() {
 		c.before = now.UnixMilli()
 	}
@@ -118,17 +118,17 @@ func lastUntil(now time.Time) int64 {
 // maxFieldBytes is the length of a field's prefix, a platform's number and an identifier.
 const maxFieldBytes = 2 + 12 + maxIDBytes
 
-// parseCut reads "before epoch until seq reason", as the script in revoke.lua writes it.
-func parseCut(value string) (c cut, seq int64, err error) {
+// parseRevocation reads "before epoch until seq reason", as the script in revoke.lua writes it.
+func parseRevocation(value string) (c mergedRevocation, seq int64, err error) {
 	parts := strings.SplitN(value, " ", 5)
 	if len(parts) != 5 {
-		return cut{}, 0, fmt.Errorf("reading a revocation: %d parts instead of 5", len(parts))
+		return mergedRevocation{}, 0, fmt.Errorf("reading a revocation: %d parts instead of 5", len(parts))
 	}
 	var n [4]int64
 	for i := range n {
 		if n[i], err = strconv.ParseInt(parts[i], 10, 64); err != nil {
-			return cut{}, 0, fmt.Errorf("reading a revocation: invalid number: %w", err)
+			return mergedRevocation{}, 0, fmt.Errorf("reading a revocation: invalid number: %w", err)
 		}
 	}
-	return cut{before: n[0], epoch: n[1], until: n[2], reason: parts[4]}, n[3], nil
+	return mergedRevocation{before: n[0], epoch: n[1], until: n[2], reason: parts[4]}, n[3], nil
 }

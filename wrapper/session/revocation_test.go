@@ -161,12 +161,12 @@ func TestTheListInRedisIsCleared(t *testing.T) {
 	a := start(t, server)
 	past := time.Now().Add(-time.Hour).UnixMilli()
 	for i := range 150 {
-		_, err := a.ledger.revoke(t.Context(), fmt.Sprintf("s:%d", i), cut{before: past, until: past}, 0)
+		_, err := a.revocations.revoke(t.Context(), fmt.Sprintf("s:%d", i), mergedRevocation{before: past, until: past}, 0)
 		g.Expect(err).NotTo(HaveOccurred())
 	}
 	g.Expect(a.Revoke(t.Context(), Revocation{Scope: ScopeUser, ID: "alice"})).To(Succeed())
 	raw := server.Client()
-	for _, n := range []int64{raw.HLen(t.Context(), a.ledger.cuts).Val(), raw.ZCard(t.Context(), a.ledger.bySeq).Val(), raw.ZCard(t.Context(), a.ledger.byEnd).Val()} {
+	for _, n := range []int64{raw.HLen(t.Context(), a.revocations.entries).Val(), raw.ZCard(t.Context(), a.revocations.bySeq).Val(), raw.ZCard(t.Context(), a.revocations.byEnd).Val()} {
 		g.Expect(n).To(Equal(int64(1)))
 	}
 }

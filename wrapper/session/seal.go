@@ -19,9 +19,9 @@ var ErrKeyUnknown = errors.New("sealed under an unknown key")
 // errSealer wraps a Sealer's own failures, which say nothing about Redis.
 var errSealer = errors.New("sealing or opening a record: check the custody key file")
 
-// newerKeySpared is the age up to which content under an unknown key is attributed to a replica that already has the next key. The kubelet
+// newerKeyGrace is the age up to which content under an unknown key is attributed to a replica that already has the next key. The kubelet
 // updates each pod's files at its own time.
-const newerKeySpared = 3 * time.Minute
+const newerKeyGrace = 3 * time.Minute
 
 // Sealer encrypts and authenticates content for a place, under a key that no other program has. Content that was sealed for another place
 // cannot be opened. Open returns ErrUnknown for content that was not sealed with this Sealer's keys for this place, ErrKeyUnknown for an
@@ -141,7 +141,7 @@ func (s *Store) openGrant(grant string, purpose Purpose) (sealedGrant, error) {
 	}
 	plain, err := s.records.seal.Open(sealed, []byte(grantPlace+parts[0]+"."+parts[1]))
 	if errors.Is(err, ErrKeyUnknown) {
-		return sealedGrant{}, s.skewed(time.Unix(made, 0))
+		return sealedGrant{}, s.unknownKeyError(time.Unix(made, 0))
 	}
 	if err != nil {
 		return sealedGrant{}, err
@@ -153,10 +153,10 @@ func (s *Store) openGrant(grant string, purpose Purpose) (sealedGrant, error) {
 	return held, nil
 }
 
-// skewed returns the error for content that was sealed at a time under an unknown key: ErrKeyUnknown while another replica may have the
-// next key, ErrUnknown afterwards.
-func (s *Store) skewed(made time.Time) error {
-	if age := s.redisNow().Sub(made); age < newerKeySpared && age > -newerKeySpared {
+// unknownKeyError returns the error for content that was sealed at a time under an unknown key: ErrKeyUnknown while another replica may
+// have the next key, ErrUnknown afterwards.
+func (s *Store) unknownKeyError(made time.Time) error {
+	if age := s.redisNow().Sub(made); age < newerKeyGrace && age > -newerKeyGrace {
 		return ErrKeyUnknown
 	}
 	return ErrUnknown
@@ -187,8 +187,8 @@ func (s *Store) verifyGrant(ctx context.Context, grant string) (Session, string,
 	case err != nil:
 		return Session{}, fromNothing, unavailable(err)
 	}
-	if !s.proved(s.now(), s.bounds.outage) { // a replica that has just started, or a long outage
-		if err := s.beatOnce(ctx); err != nil {
+	if !s.upToDate(s.now(), s.bounds.outage) { // a replica that has just started, or a long outage
+		if err := s.refreshOnce(ctx); err != nil {
 			return Session{}, fromOutage, err
 		}
 	}
@@ -202,7 +202,7 @@ func (s *Store) verifyGrant(ctx context.Context, grant string) (Session, string,
 		return Session{}, fromRedis, err
 	}
 	fields := held.Session.fields()
-	if err := s.table.refused(&fields, &held.Session); err != nil {
+	if err := s.table.checkRevoked(&fields, &held.Session); err != nil {
 		return Session{}, fromCache, err
 	}
 	if !s.redisNow().Before(held.Session.Expires) {
@@ -211,8 +211,8 @@ func (s *Store) verifyGrant(ctx context.Context, grant string) (Session, string,
 	return held.Session, fromCache, nil
 }
 
-// beatOnce calls beat, once for all callers that wait for it.
-func (s *Store) beatOnce(ctx context.Context) error {
-	_, err := s.shareCall(ctx, "refresh", func(ctx context.Context) (entry, error) { return entry{}, s.call(ctx, s.beat) })
+// refreshOnce calls refresh, once for all callers that wait for it.
+func (s *Store) refreshOnce(ctx context.Context) error {
+	_, err := s.shareCall(ctx, "refresh", func(ctx context.Context) (entry, error) { return entry{}, s.call(ctx, s.refresh) })
 	return err
 }

@@ -175,7 +175,7 @@ func TestATicketThatIsPutBackIsNoLongerGood(t *testing.T) {
 	_, err := a.readTicket(ticket, record, PurposeRealtime)
 	g.Expect(err).NotTo(HaveOccurred())
 	a.skew.Store(int64(time.Minute))
-	g.Expect(a.beat(t.Context())).To(Succeed()) // its clock follows Redis'
+	g.Expect(a.refresh(t.Context())).To(Succeed()) // its clock follows Redis'
 	a.skew.Store(int64(2 * time.Minute))
 	_, err = a.readTicket(ticket, record, PurposeRealtime)
 	g.Expect(err).To(MatchError(ErrUnknown))
@@ -210,9 +210,9 @@ func TestWhileTheNextKeyIsOnItsWayNobodyIsLoggedOut(t *testing.T) {
 		next, _ := second.login(t, "alice", "phone")
 		g.Expect(second.check(next)).To(Succeed(), "others go on: it is not Redis that is away")
 	}
-	g.Expect(server.Client().ZScore(t.Context(), first.records.ofDevice(&s), s.ID).Err()).NotTo(HaveOccurred(), "it keeps its place")
+	g.Expect(server.Client().ZScore(t.Context(), first.records.deviceKey(&s), s.ID).Err()).NotTo(HaveOccurred(), "it keeps its place")
 
-	created := time.Now().Add(-2 * newerKeySpared).UnixMilli()
+	created := time.Now().Add(-2 * newerKeyGrace).UnixMilli()
 	g.Expect(server.Client().HSet(t.Context(), prefix+"s:"+s.ID, "created", created).Err()).To(Succeed())
 	g.Expect(second.check(token)).To(MatchError(ErrUnknown), "a key that is still unknown then is gone")
 }
@@ -229,24 +229,24 @@ func TestOfARevocationThatNoWrapperWroteHoldsWhatOneCouldHaveWritten(t *testing.
 		fmt.Sprintf("cut %d 0 %d 1 x\n%s", far, far, allField), fmt.Sprintf("cut 1 0 %d 1 x\nu:carol", far),
 		fmt.Sprintf("cut 1 0 1 1 x\nu:%s", strings.Repeat("x", 4096)), fmt.Sprintf("cut 1 0 1 1 %s\nu:bob", strings.Repeat("x", 4096)),
 	} {
-		g.Expect(client.Publish(t.Context(), a.ledger.channel, payload).Err()).To(Succeed())
+		g.Expect(client.Publish(t.Context(), a.revocations.channel, payload).Err()).To(Succeed())
 	}
-	g.Expect(client.HSet(t.Context(), a.ledger.cuts, allField, fmt.Sprintf("%d 0 %d 1 x", far, far)).Err()).To(Succeed())
+	g.Expect(client.HSet(t.Context(), a.revocations.entries, allField, fmt.Sprintf("%d 0 %d 1 x", far, far)).Err()).To(Succeed())
 	g.Eventually(func() float64 { return testutil.ToFloat64(a.metrics.implausible) }, soon, time.Millisecond).Should(BeNumerically(">=", 4))
 	for field, c := range a.table.inForce() {
 		g.Expect(field).To(BeElementOf(allField, "u:carol"), "no text that is too long")
 		g.Expect(c.until).To(BeNumerically("<=", lastUntil(time.Now().Add(time.Minute))))
 		g.Expect(c.before).To(BeNumerically("<=", time.Now().Add(time.Minute).UnixMilli()))
 	}
-	g.Expect(client.Del(t.Context(), a.ledger.cuts, a.ledger.meta, a.ledger.bySeq, a.ledger.byEnd).Err()).To(Succeed())
+	g.Expect(client.Del(t.Context(), a.revocations.entries, a.revocations.meta, a.revocations.bySeq, a.revocations.byEnd).Err()).To(Succeed())
 	nextMillisecond(t, server)
 	token, s := a.login(t, "alice", "phone")
 	g.Expect(a.check(token)).To(Succeed(), "a login after it")
 
 	// Whoever wrote the numbers of the list or an entry of it makes no real revocation count for nothing.
 	b := start(t, server)
-	g.Expect(client.HSet(t.Context(), a.ledger.meta, "end", far).Err()).To(Succeed())
-	g.Expect(client.HSet(t.Context(), a.ledger.cuts, userField+"alice", fmt.Sprintf("1 0 %d 1 x", far)).Err()).To(Succeed())
+	g.Expect(client.HSet(t.Context(), a.revocations.meta, "end", far).Err()).To(Succeed())
+	g.Expect(client.HSet(t.Context(), a.revocations.entries, userField+"alice", fmt.Sprintf("1 0 %d 1 x", far)).Err()).To(Succeed())
 	g.Expect(a.Revoke(t.Context(), Revocation{Scope: ScopeUser, ID: "alice"})).To(Succeed())
 	for _, r := range []*replica{a, b, start(t, server)} {
 		eventuallyRefused(t, r, token, ErrRevoked)
@@ -268,7 +268,7 @@ func TestAGrantEndsWithASessionThatNewerLoginsReplaced(t *testing.T) {
 		a.login(t, "alice", "phone")
 	}
 	client := server.Client()
-	g.Expect(client.Del(t.Context(), a.ledger.cuts, a.ledger.meta, a.ledger.bySeq, a.ledger.byEnd).Err()).To(Succeed())
+	g.Expect(client.Del(t.Context(), a.revocations.entries, a.revocations.meta, a.revocations.bySeq, a.revocations.byEnd).Err()).To(Succeed())
 	b := start(t, server, with(key("ours")))
 	_, err = b.VerifyProof(t.Context(), grant)
 	g.Expect(err).To(MatchError(ErrRevoked))
@@ -293,14 +293,14 @@ func TestAListWithNumbersThatAreNotItsOrderIsDamaged(t *testing.T) {
 	server := redistest.Start(t)
 	a := prepare(t, server)
 	pipe := server.Client().Pipeline()
-	for i := range ledgerPage + 1 {
+	for i := range revocationPage + 1 {
 		field := fmt.Sprint("u:", i)
-		pipe.ZAdd(t.Context(), a.ledger.bySeq, redis.Z{Score: float64(i + 1), Member: field})
-		pipe.HSet(t.Context(), a.ledger.cuts, field, "1 0 1 0 x")
+		pipe.ZAdd(t.Context(), a.revocations.bySeq, redis.Z{Score: float64(i + 1), Member: field})
+		pipe.HSet(t.Context(), a.revocations.entries, field, "1 0 1 0 x")
 	}
 	_, err := pipe.Exec(t.Context())
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(a.ledger.since(t.Context(), 0, func(string, cut) {})).To(MatchError(ContainSubstring("damaged")), "and does not read without end")
+	g.Expect(a.revocations.since(t.Context(), 0, func(string, mergedRevocation) {})).To(MatchError(ContainSubstring("damaged")), "and does not read without end")
 }
 
 // TestAListThatSomebodyFilledCostsLittle: whoever can write to Redis cannot make a login read without end.
@@ -309,7 +309,7 @@ func TestAListThatSomebodyFilledCostsLittle(t *testing.T) {
 	server := redistest.Start(t)
 	a := start(t, server)
 	_, s := a.login(t, "alice", "phone")
-	index := a.records.ofDevice(&s)
+	index := a.records.deviceKey(&s)
 	pipe := server.Client().Pipeline()
 	for range 5000 {
 		pipe.ZAdd(t.Context(), index, redis.Z{Score: 1, Member: randomText(idBytes)})

@@ -45,19 +45,19 @@ const (
 
 // bounds are the times that docs/sessions.md promises. Tests shorten them.
 type bounds struct {
-	cache   time.Duration // how long a confirmed session is used without asking Redis
-	pulse   time.Duration // between checks that no revocation was missed
-	silence time.Duration // after which the last check no longer counts, and a silent channel is dead
-	outage  time.Duration // without Redis: after which the last confirmation no longer counts and sockets are closed
-	touch   time.Duration // between writes of LastUsed
-	ticket  time.Duration // lifetime of a ticket
-	sweep   time.Duration // between removals of old entries from memory
-	entries int           // sessions in memory, besides those with sockets
+	cache     time.Duration // how long a confirmed session is used without asking Redis
+	heartbeat time.Duration // between checks that no revocation was missed
+	silence   time.Duration // after which the last check no longer counts, and a silent channel is dead
+	outage    time.Duration // without Redis: after which the last confirmation no longer counts and sockets are closed
+	touch     time.Duration // between writes of LastUsed
+	ticket    time.Duration // lifetime of a ticket
+	sweep     time.Duration // between removals of old entries from memory
+	entries   int           // sessions in memory, besides those with sockets
 }
 
 func defaultBounds() bounds {
 	return bounds{
-		cache: 5 * time.Second, pulse: 500 * time.Millisecond, silence: 2 * time.Second, outage: time.Minute,
+		cache: 5 * time.Second, heartbeat: 500 * time.Millisecond, silence: 2 * time.Second, outage: time.Minute,
 		touch: time.Minute, ticket: 30 * time.Second, sweep: 10 * time.Second, entries: 200_000,
 	}
 }

@@ -38,12 +38,12 @@ type Store struct {
 	log            *slog.Logger
 	bounds         bounds
 
-	records *records
-	ledger  *ledger
-	table   *table
-	breaker *redisdb.Breaker
-	asking  singleflight.Group
-	metrics *metrics
+	records     *records
+	revocations *revocationList
+	table       *table
+	breaker     *redisdb.Breaker
+	flight      singleflight.Group
+	metrics     *metrics
 
 	offset  atomic.Int64 // Redis' clock minus ours, ns
 	asOf    atomic.Int64 // time as of which the revocations in memory are complete, by our clock, Unix ns; 0: never
@@ -51,16 +51,16 @@ type Store struct {
 	reload  atomic.Bool  // the next refresh compares the whole list
 	wake    chan struct{}
 
-	pulsing sync.Mutex // guards last
-	last    state      // of the last refresh; its name is empty before the first
+	refreshing sync.Mutex // guards last
+	lastState  state      // of the last refresh; its name is empty before the first
 }
 
 const (
 	// After failuresInARow failed calls no call is made to Redis for failurePause.
 	failuresInARow = 3
 	failurePause   = 500 * time.Millisecond
-	// askTimeout bounds one check of a session, which several callers may share.
-	askTimeout = time.Second
+	// callTimeout bounds one check of a session, which several callers may share.
+	callTimeout = time.Second
 )
 
 // New returns a Store and registers its metrics. It makes no connection.
@@ -68,7 +68,7 @@ func New(o Options) *Store { return newStore(o, defaultBounds()) }
 
 func newStore(o Options, b bounds) *Store {
 	s := &Store{lifetime: o.Lifetime, idle: o.Idle, now: o.Now, log: o.Log, bounds: b,
-		records: newRecords(o.Redis, o.Seal), ledger: newLedger(o.Redis), table: newTable(b.entries),
+		records: newRecords(o.Redis, o.Seal), revocations: newRevocationList(o.Redis), table: newTable(b.entries),
 		breaker: redisdb.NewBreaker(failuresInARow, failurePause, o.Now), wake: make(chan struct{}, 1)}
 	s.metrics = newMetrics(o.Registerer, s)
 	return s
@@ -81,39 +81,39 @@ func (s *Store) Create(ctx context.Context, userID, deviceID string, platformID 
 		return "", Session{}, errors.New("creating a session: invalid user, device, platform or epoch")
 	}
 	lifetime := s.lifetimeNow()
-	token, id, hash := mint()
+	token, id, hash := newToken()
 	var made Session
 	var ofDevice []string
 	asked := s.now()
 	err := s.call(ctx, func(ctx context.Context) error {
-		at, err := s.ledger.begin(ctx, lifetime)
+		at, err := s.revocations.begin(ctx, lifetime)
 		if err != nil {
 			return err
 		}
 		begun := time.UnixMilli(at)
 		made = Session{ID: id, UserID: userID, DeviceID: deviceID, PlatformID: platformID, Epoch: epoch,
 			Created: begun, Expires: begun.Add(lifetime), LastUsed: begun}
-		cuts, listed, err := s.records.write(ctx, &made, hash)
+		revocations, listed, err := s.records.write(ctx, &made, hash)
 		if err != nil {
 			return err
 		}
 		ofDevice = listed
-		s.learn(made.fields(), cuts)
+		s.learn(made.fields(), revocations)
 		return nil
 	})
 	if err != nil {
 		return "", Session{}, err
 	}
 	fields := made.fields()
-	if err = s.table.refused(&fields, &made); err != nil {
+	if err = s.table.checkRevoked(&fields, &made); err != nil {
 		return "", Session{}, err
 	}
 	s.table.put(&entry{session: made, hash: hash}, asked)
-	if err = s.keepNewest(ctx, &made, ofDevice); err != nil {
+	if err = s.enforceMaxPerDevice(ctx, &made, ofDevice); err != nil {
 		return "", Session{}, err
 	}
 	// With more concurrent logins than MaxPerDevice, this session may be among the oldest and already ended.
-	if err = s.table.refused(&fields, &made); err != nil {
+	if err = s.table.checkRevoked(&fields, &made); err != nil {
 		return "", Session{}, err
 	}
 	s.metrics.created.Inc()
@@ -134,7 +134,7 @@ func (s *Store) Verify(ctx context.Context, token string) (Session, error) {
 		return Session{}, s.metrics.verdict(source, ErrUnknown)
 	}
 	// Checked after the secret, so that a caller without the secret learns nothing about the session.
-	if err = s.judge(&e); err != nil {
+	if err = s.checkEnd(&e); err != nil {
 		return Session{}, s.metrics.verdict(source, err)
 	}
 	if err = s.use(ctx, &e.session); err != nil {
@@ -155,8 +155,8 @@ const (
 // the bounds allow. It does not check whether the session has ended.
 func (s *Store) find(ctx context.Context, id string, believed time.Duration) (entry, string, error) {
 	now := s.now()
-	e, held := s.table.look(id)
-	if held && s.proved(now, s.bounds.silence) && now.Sub(e.confirmed) < believed && !s.idleOut(&e.session) {
+	e, held := s.table.get(id)
+	if held && s.upToDate(now, s.bounds.silence) && now.Sub(e.confirmed) < believed && !s.idleOut(&e.session) {
 		return e, fromCache, nil
 	}
 	fresh, err := s.ask(ctx, id, e, held)
@@ -188,7 +188,7 @@ func (s *Store) ask(ctx context.Context, id string, known entry, held bool) (ent
 // shareCall runs do once for all callers that wait for the same key. The call does not end with the caller that started it: each caller
 // stops waiting when its own ctx ends.
 func (s *Store) shareCall(ctx context.Context, key string, do func(context.Context) (entry, error)) (entry, error) {
-	done := s.asking.DoChan(key, func() (any, error) { return do(context.WithoutCancel(ctx)) })
+	done := s.flight.DoChan(key, func() (any, error) { return do(context.WithoutCancel(ctx)) })
 	select {
 	case <-ctx.Done():
 		return entry{}, unavailable(ctx.Err())
@@ -201,7 +201,7 @@ func (s *Store) read(ctx context.Context, id string, known entry, held bool) (en
 	asked := s.now()
 	if s.asOf.Load() == 0 {
 		// Expiry is computed by Redis' clock, which was not read yet.
-		if err := s.beat(ctx); err != nil {
+		if err := s.refresh(ctx); err != nil {
 			return entry{}, err
 		}
 	}
@@ -209,14 +209,14 @@ func (s *Store) read(ctx context.Context, id string, known entry, held bool) (en
 	if held {
 		fields = &known.fields
 	}
-	e, cuts, err := s.records.read(ctx, id, fields)
+	e, revocations, err := s.records.read(ctx, id, fields)
 	if errors.Is(err, ErrKeyUnknown) {
-		return entry{}, s.skewed(e.session.Created)
+		return entry{}, s.unknownKeyError(e.session.Created)
 	}
 	if err != nil {
 		return entry{}, err
 	}
-	s.learn(e.fields, cuts)
+	s.learn(e.fields, revocations)
 	s.table.put(&e, asked)
 	e.confirmed = asked
 	return e, nil
@@ -225,7 +225,7 @@ func (s *Store) read(ctx context.Context, id string, known entry, held bool) (en
 // use writes a use if the last write is long enough ago. One caller writes for all.
 func (s *Store) use(ctx context.Context, session *Session) error {
 	at := s.redisNow()
-	if !s.touchDue(session) || !s.table.used(session.ID, at, s.touchEvery()) {
+	if !s.touchDue(session) || !s.table.recordUse(session.ID, at, s.touchEvery()) {
 		return nil
 	}
 	session.LastUsed = at
@@ -244,10 +244,10 @@ func (s *Store) use(ctx context.Context, session *Session) error {
 }
 
 // learn applies revocations that were read together with a session.
-func (s *Store) learn(fields [scopes]string, cuts map[string]cut) {
+func (s *Store) learn(fields [scopes]string, revocations map[string]mergedRevocation) {
 	for _, field := range fields {
-		if c, found := cuts[field]; found {
-			s.take(field, c)
+		if c, found := revocations[field]; found {
+			s.applyStored(field, c)
 		}
 	}
 }
@@ -257,7 +257,7 @@ func (s *Store) call(ctx context.Context, do func(context.Context) error) error 
 	if !s.breaker.Allow() {
 		return unavailable(errors.New("calling Redis: recent calls failed"))
 	}
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	err := do(ctx)
 	switch {
@@ -274,9 +274,9 @@ func (s *Store) call(ctx context.Context, do func(context.Context) error) error 
 
 func unavailable(err error) error { return fmt.Errorf("%w: %w", ErrUnavailable, err) }
 
-// judge decides whether a session has ended. Nothing else decides it.
-func (s *Store) judge(e *entry) error {
-	if err := s.table.refused(&e.fields, &e.session); err != nil {
+// checkEnd decides whether a session has ended. Nothing else decides it.
+func (s *Store) checkEnd(e *entry) error {
+	if err := s.table.checkRevoked(&e.fields, &e.session); err != nil {
 		return err
 	}
 	if e.ended != "" {
@@ -309,8 +309,8 @@ func (s *Store) touchDue(session *Session) bool {
 
 func (s *Store) redisNow() time.Time { return s.now().Add(time.Duration(s.offset.Load())) }
 
-// proved reports whether every revocation older than within is known.
-func (s *Store) proved(now time.Time, within time.Duration) bool {
+// upToDate reports whether every revocation older than within is known.
+func (s *Store) upToDate(now time.Time, within time.Duration) bool {
 	at := s.asOf.Load()
 	return at != 0 && now.UnixNano()-at < int64(within)
 }

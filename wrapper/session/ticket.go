@@ -32,7 +32,7 @@ type ticketRecord struct {
 // hash is stored. The idle timeout is not checked here, so that LastUsed need not be known. RedeemTicket checks it.
 func (s *Store) IssueTicket(ctx context.Context, session Session, purpose Purpose) (ticket string, expires time.Time, err error) {
 	fields := session.fields()
-	if err = s.table.refused(&fields, &session); err != nil {
+	if err = s.table.checkRevoked(&fields, &session); err != nil {
 		return "", time.Time{}, err
 	}
 	if !s.redisNow().Before(session.Expires) {
@@ -111,7 +111,7 @@ func (s *Store) admit(ctx context.Context, e *entry, of ticketRecord) (Session, 
 	if e.session.DeviceID != of.Device || e.session.PlatformID != of.Platform {
 		return Session{}, ErrUnknown
 	}
-	if err := s.judge(e); err != nil {
+	if err := s.checkEnd(e); err != nil {
 		return Session{}, err
 	}
 	if err := s.use(ctx, &e.session); err != nil {
@@ -127,14 +127,14 @@ func hashOf(ticket string) string {
 	return encoding.EncodeToString(sum[:])
 }
 
-// listed is the largest number of sessions that List returns.
-const listed = 100
+// maxListed is the largest number of sessions that List returns.
+const maxListed = 100
 
 // List returns a user's sessions that are in force, at most 100, those that end last first.
 func (s *Store) List(ctx context.Context, userID string) ([]Session, error) {
 	var ids []string
 	if err := s.call(ctx, func(ctx context.Context) (err error) {
-		ids, err = s.records.list(ctx, userID, listed)
+		ids, err = s.records.list(ctx, userID, maxListed)
 		return err
 	}); err != nil {
 		return nil, err
@@ -146,7 +146,7 @@ func (s *Store) List(ctx context.Context, userID string) ([]Session, error) {
 		case errors.Is(err, ErrUnknown):
 		case err != nil:
 			return nil, err
-		case s.judge(&e) == nil:
+		case s.checkEnd(&e) == nil:
 			sessions = append(sessions, e.session)
 		}
 	}

@@ -29,7 +29,7 @@ var encoding = base64.RawURLEncoding.Strict()
 
 func randomText(n int) string { return encoding.EncodeToString(ids.RandomBytes(n)) }
 
-func mint() (token, id string, hash [sha256.Size]byte) {
+func newToken() (token, id string, hash [sha256.Size]byte) {
 	id, secret := randomText(idBytes), randomText(secretBytes)
 	return tokenVersion + id + "." + secret, id, sha256.Sum256([]byte(secret))
 }

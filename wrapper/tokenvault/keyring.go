@@ -22,13 +22,13 @@ const (
 	maxKeyBytes = 1024
 	// maxKeys is the largest number of keys in one file.
 	maxKeys = 4
-	// previousKeyLasts is how long a key that was removed from the file still opens content. The kubelet updates each pod's file at its
+	// previousKeyTTL is how long a key that was removed from the file still opens content. The kubelet updates each pod's file at its
 	// own time, and the first pod that has the new file seals with its key.
-	previousKeyLasts = 10 * time.Minute
-	sealedVersion    = 1
-	keyIDBytes       = 8
-	sealedHeader     = 1 + keyIDBytes
-	maxSealedBytes   = 64 << 10
+	previousKeyTTL = 10 * time.Minute
+	sealedVersion  = 1
+	keyIDBytes     = 8
+	sealedHeader   = 1 + keyIDBytes
+	maxSealedBytes = 64 << 10
 )
 
 // Errors of Open. They hold no content.
@@ -103,7 +103,7 @@ func NewKeyring(source KeySource, purpose string, now func() time.Time) *Keyring
 func (k *Keyring) Seal(content, place []byte) ([]byte, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if err := k.look(); err != nil {
+	if err := k.reload(); err != nil {
 		return nil, err
 	}
 	aead := k.known[k.primary].aead
@@ -121,7 +121,7 @@ func (k *Keyring) Seal(content, place []byte) ([]byte, error) {
 func (k *Keyring) Open(sealed, place []byte) ([]byte, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if err := k.look(); err != nil {
+	if err := k.reload(); err != nil {
 		return nil, err
 	}
 	if len(sealed) < sealedHeader || len(sealed) > maxSealedBytes || sealed[0] != sealedVersion {
@@ -147,14 +147,14 @@ func (k *Keyring) Open(sealed, place []byte) ([]byte, error) {
 func (k *Keyring) Primary() (string, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if err := k.look(); err != nil {
+	if err := k.reload(); err != nil {
 		return "", err
 	}
 	return k.primary.String(), nil
 }
 
-// look takes over the file's current keys. Removed keys are kept for previousKeyLasts.
-func (k *Keyring) look() error {
+// reload takes over the file's current keys. Removed keys are kept for previousKeyTTL.
+func (k *Keyring) reload() error {
 	keys, err := k.source.Get()
 	if err != nil {
 		return fmt.Errorf("reading the custody key: %w", err)
@@ -182,7 +182,7 @@ func (k *Keyring) look() error {
 		case inFile[id]:
 		case key.gone.IsZero():
 			key.gone = now
-		case now.Sub(key.gone) >= previousKeyLasts:
+		case now.Sub(key.gone) >= previousKeyTTL:
 			delete(k.known, id)
 		}
 	}

@@ -71,9 +71,9 @@ func newBench(t *testing.T) *bench {
 }
 
 // replica is a custody of a backend's.
-func (b *bench) replica() *tokenvault.Custody { return b.replicaWith(b.keys) }
+func (b *bench) replica() *tokenvault.Vault { return b.replicaWith(b.keys) }
 
-func (b *bench) replicaWith(k tokenvault.KeySource) *tokenvault.Custody {
+func (b *bench) replicaWith(k tokenvault.KeySource) *tokenvault.Vault {
 	return tokenvault.New(tokenvault.Options{Store: b.redis.Open(prefix), Keys: k, Mint: b.mint, Now: b.now, Observe: func(result string) {
 		b.mu.Lock()
 		defer b.mu.Unlock()
@@ -116,7 +116,7 @@ func (b *bench) mint(ctx context.Context, userID string, platformID int32) (stri
 func TestTwoReplicasAndAHundredCallersMintOnce(t *testing.T) {
 	g := NewWithT(t)
 	b := newBench(t)
-	replicas := []*tokenvault.Custody{b.replica(), b.replica()}
+	replicas := []*tokenvault.Vault{b.replica(), b.replica()}
 	const each = 50
 	got := make(chan tokenvault.Token, len(replicas)*each)
 	start := make(chan struct{})
@@ -173,7 +173,7 @@ func TestARefusedTokenIsReplacedOnceForAllWhoSawItRefused(t *testing.T) {
 	b.pass(time.Minute)
 
 	var work sync.WaitGroup
-	for _, r := range []*tokenvault.Custody{one, two} {
+	for _, r := range []*tokenvault.Vault{one, two} {
 		for range 20 {
 			work.Go(func() {
 				token, err := r.Token(t.Context(), "alice", 1, first.Hash)

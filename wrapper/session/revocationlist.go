@@ -13,8 +13,8 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/redisdb"
 )
 
-//go:embed lua/pulse.lua
-var pulseLua string
+//go:embed lua/heartbeat.lua
+var heartbeatLua string
 
 //go:embed lua/begin.lua
 var beginLua string
@@ -26,24 +26,24 @@ var revokeLua string
 var sinceLua string
 
 var (
-	pulseScript  = redis.NewScript(pulseLua)
-	beginScript  = redis.NewScript(beginLua)
-	revokeScript = redis.NewScript(revokeLua)
-	sinceScript  = redis.NewScript(sinceLua)
+	heartbeatScript = redis.NewScript(heartbeatLua)
+	beginScript     = redis.NewScript(beginLua)
+	revokeScript    = redis.NewScript(revokeLua)
+	sinceScript     = redis.NewScript(sinceLua)
 )
 
-// ledger is the durable list of revocations in Redis: one merged entry for each session, device, user or all. Each change of an entry gets
-// a new number, so that a reader can fetch what is new. The keys share a hash tag, for a Cluster.
-type ledger struct {
-	db                       *redisdb.DB
-	meta, cuts, bySeq, byEnd string
-	channel                  string
+// revocationList is the durable list of revocations in Redis: one merged entry for each session, device, user or all. Each change of an
+// entry gets a new number, so that a reader can fetch what is new. The keys share a hash tag, for a Cluster.
+type revocationList struct {
+	db                          *redisdb.DB
+	meta, entries, bySeq, byEnd string
+	channel                     string
 }
 
-const ledgerPage = 1000
+const revocationPage = 1000
 
-func newLedger(db *redisdb.DB) *ledger {
-	return &ledger{db: db, meta: db.Key("cut:{all}:meta"), cuts: db.Key("cut:{all}:cuts"), bySeq: db.Key("cut:{all}:numbers"),
+func newRevocationList(db *redisdb.DB) *revocationList {
+	return &revocationList{db: db, meta: db.Key("cut:{all}:meta"), entries: db.Key("cut:{all}:cuts"), bySeq: db.Key("cut:{all}:numbers"),
 		byEnd: db.Key("cut:{all}:ends"), channel: db.Key("revocations")}
 }
 
@@ -55,8 +55,8 @@ type state struct {
 	end  int64 // the last end of all sessions, Unix ms
 }
 
-func (l *ledger) pulse(ctx context.Context) (state, error) {
-	reply, err := pulseScript.Run(ctx, l.db, []string{l.meta}, l.channel, randomText(idBytes)).Slice()
+func (l *revocationList) heartbeat(ctx context.Context) (state, error) {
+	reply, err := heartbeatScript.Run(ctx, l.db, []string{l.meta}, l.channel, randomText(idBytes)).Slice()
 	if err != nil {
 		return state{}, err
 	}
@@ -77,38 +77,38 @@ func (l *ledger) pulse(ctx context.Context) (state, error) {
 }
 
 // begin returns the time at which a session begins, Unix ms.
-func (l *ledger) begin(ctx context.Context, lifetime time.Duration) (int64, error) {
+func (l *revocationList) begin(ctx context.Context, lifetime time.Duration) (int64, error) {
 	return beginScript.Run(ctx, l.db, []string{l.meta}, lifetime.Milliseconds()).Int64()
 }
 
 // revoke merges a revocation into its entry and returns the result. before 0 means now. until 0 means as long as a session can last.
-func (l *ledger) revoke(ctx context.Context, field string, c cut, lifetime time.Duration) (cut, error) {
-	value, err := revokeScript.Run(ctx, l.db, []string{l.meta, l.cuts, l.bySeq, l.byEnd}, l.channel, randomText(idBytes), field,
+func (l *revocationList) revoke(ctx context.Context, field string, c mergedRevocation, lifetime time.Duration) (mergedRevocation, error) {
+	value, err := revokeScript.Run(ctx, l.db, []string{l.meta, l.entries, l.bySeq, l.byEnd}, l.channel, randomText(idBytes), field,
 		c.before, c.epoch, lifetime.Milliseconds(), keptAfterEnd.Milliseconds(), c.until, c.reason).Text()
 	if err != nil {
-		return cut{}, err
+		return mergedRevocation{}, err
 	}
-	merged, _, err := parseCut(value)
+	merged, _, err := parseRevocation(value)
 	return merged, err
 }
 
 // since calls each for the entries that changed after a number.
-func (l *ledger) since(ctx context.Context, seq int64, each func(field string, c cut)) error {
+func (l *revocationList) since(ctx context.Context, seq int64, each func(field string, c mergedRevocation)) error {
 	for {
-		reply, err := sinceScript.Run(ctx, l.db, []string{l.bySeq, l.cuts}, seq, ledgerPage).StringSlice()
+		reply, err := sinceScript.Run(ctx, l.db, []string{l.bySeq, l.entries}, seq, revocationPage).StringSlice()
 		if err != nil {
 			return err
 		}
 		from := seq
 		for i := 0; i+1 < len(reply); i += 2 {
-			c, at, err := parseCut(reply[i+1])
+			c, at, err := parseRevocation(reply[i+1])
 			if err != nil {
 				return err
 			}
 			each(reply[i], c)
 			seq = max(seq, at)
 		}
-		if len(reply) < 2*ledgerPage {
+		if len(reply) < 2*revocationPage {
 			return nil
 		}
 		if seq == from {
@@ -117,13 +117,13 @@ func (l *ledger) since(ctx context.Context, seq int64, each func(field string, c
 	}
 }
 
-// heard parses a message of the channel. Heartbeats carry nothing.
-func heard(payload string) (field string, c cut, ok bool) {
+// parseMessage parses a message of the channel. Heartbeats carry nothing.
+func parseMessage(payload string) (field string, c mergedRevocation, ok bool) {
 	rest, isCut := strings.CutPrefix(payload, "cut ")
 	value, field, found := strings.Cut(rest, "\n")
 	if !isCut || !found {
-		return "", cut{}, false
+		return "", mergedRevocation{}, false
 	}
-	c, _, err := parseCut(value)
+	c, _, err := parseRevocation(value)
 	return field, c, err == nil
 }
