@@ -22,7 +22,7 @@ func (r *Refusal) Failure() wire.Failure {
 		f = f.Coded(r.code)
 	}
 	if r.proven {
-		f = f.Because("the bearer token is not accepted: " + r.Detail)
+		f = f.Because("the bearer token is not acceptable: " + r.Detail)
 	}
 	return f
 }
