@@ -30,7 +30,7 @@ const (
 )
 
 // watched runs an attack while another user goes on calling, and bounds what it costs him and in memory.
-func (n *town) watched(t *testing.T, attack func()) {
+func (n *testEnv) watched(t *testing.T, attack func()) {
 	t.Helper()
 	runtime.GC()
 	var before, now runtime.MemStats
@@ -52,7 +52,7 @@ func (n *town) watched(t *testing.T, attack func()) {
 				runtime.ReadMemStats(&m)
 				peak = max(peak, m.HeapAlloc)
 				began := time.Now()
-				if problem := n.neighbour(t); problem != "" {
+				if problem := n.otherUser(t); problem != "" {
 					failed = append(failed, problem)
 				}
 				took = append(took, time.Since(began))
@@ -77,8 +77,8 @@ func (n *town) watched(t *testing.T, attack func()) {
 	}, "10s").Should(BeNumerically("<", before.HeapAlloc+leftBound), "what stays of the heap")
 }
 
-// neighbour makes one call as bob.
-func (n *town) neighbour(t *testing.T) string {
+// otherUser makes one call as bob.
+func (n *testEnv) otherUser(t *testing.T) string {
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+n.users+wire.PathSession, strings.NewReader("{}"))
 	if err != nil {
 		return err.Error()
@@ -173,7 +173,7 @@ var badKinds = map[string][]string{
 	"an empty coding":          {"Content-Type: application/json", "Content-Encoding:"},
 }
 
-func attackBodies(t *testing.T, n *town) {
+func attackBodies(t *testing.T, n *testEnv) {
 	doors := []struct{ name, address, target, credential string }{
 		{"users", n.users, usersInfo, "token: " + n.people["alice"].Token()},
 		{"admins", n.admins, adminUsersInfo, "Authorization: Bearer " + n.token(nil)},
@@ -228,7 +228,7 @@ func attackBodies(t *testing.T, n *town) {
 }
 
 // refused wants one reply with one status and code; under the users' prefix status 400 is told as 200.
-func (n *town) refused(t *testing.T, replies []reply, canary string, status, code int) {
+func (n *testEnv) refused(t *testing.T, replies []reply, canary string, status, code int) {
 	t.Helper()
 	g := NewWithT(t)
 	g.Expect(replies).To(HaveLen(1))
@@ -242,7 +242,7 @@ func (n *town) refused(t *testing.T, replies []reply, canary string, status, cod
 }
 
 // nothingCameToOpenIM is nothingCame for what the backend alone refuses: it reads bodies, the gateway does not.
-func (n *town) nothingCameToOpenIM(t *testing.T, canary string) {
+func (n *testEnv) nothingCameToOpenIM(t *testing.T, canary string) {
 	t.Helper()
 	if seen := n.openimSaw(canary); len(seen) > 0 {
 		t.Errorf("OpenIM got %s %s %.200s", seen[0].Method, seen[0].Path, seen[0].Body)
@@ -250,7 +250,7 @@ func (n *town) nothingCameToOpenIM(t *testing.T, canary string) {
 }
 
 // attackWidth sends what is legal JSON and as large as it can be: it may pass, and must not cost more than its size.
-func (n *town) attackWidth(t *testing.T) {
+func (n *testEnv) attackWidth(t *testing.T) {
 	members := strings.Builder{}
 	for i := 0; members.Len() < 1<<20-64; i++ {
 		fmt.Fprintf(&members, `"%x":0,`, i)
@@ -285,7 +285,7 @@ func (n *town) attackWidth(t *testing.T) {
 }
 
 // endless writes chunks until the connection breaks, and returns how many bytes were taken.
-func (n *town) endless(t *testing.T, address, head string) int {
+func (n *testEnv) endless(t *testing.T, address, head string) int {
 	t.Helper()
 	conn, err := net.Dial("tcp", address)
 	if err != nil {
@@ -349,7 +349,7 @@ func drip(t *testing.T, address, beginning string) (answer string, lasted time.D
 	return string(data), time.Since(began)
 }
 
-func attackSlowness(t *testing.T, n *town) {
+func attackSlowness(t *testing.T, n *testEnv) {
 	const crowd = 100
 	alice := n.people["alice"]
 	n.openim.Set(func(f *openimtest.Fake) {
@@ -406,7 +406,7 @@ func attackSlowness(t *testing.T, n *town) {
 			}
 			g.Eventually(func() int { return len(n.since(mark)) }, "10s").Should(Equal(len(readers)))
 			for range 50 {
-				g.Expect(n.neighbour(t)).To(BeEmpty())
+				g.Expect(n.otherUser(t)).To(BeEmpty())
 			}
 			for _, conn := range readers {
 				_ = conn.Close()

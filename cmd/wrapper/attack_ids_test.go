@@ -18,7 +18,7 @@ import (
 var idPatterns = []string{"sg_$|^si.bob.mallory:%s", "^%s", "%s.*", "si_alice_.%s", "sg_(%s)", `sg_\\Q%s`, "si_alice_%s|", "n_[%s]", "%s+", "sg_%s ", "%s{1}", "sg_?%s"}
 
 // attackIDs are bodies of a user's whose ids, numbers and lists reach further than the caller may.
-func attackIDs(t *testing.T, n *town) {
+func attackIDs(t *testing.T, n *testEnv) {
 	token := "token: " + n.people["alice"].Token()
 	world := routestest.World{Self: "alice", Peer: "bob", Group: "4711"}
 	send := func(t *testing.T, r *routes.Route, body map[string]any) reply {
@@ -72,7 +72,7 @@ func attackIDs(t *testing.T, n *town) {
 }
 
 // attackWithLists names conversations with nobody, and none at all where OpenIM takes that for all.
-func (n *town) attackWithLists(t *testing.T, world routestest.World, send func(*testing.T, *routes.Route, map[string]any) reply) {
+func (n *testEnv) attackWithLists(t *testing.T, world routestest.World, send func(*testing.T, *routes.Route, map[string]any) reply) {
 	n.openim.Set(func(f *openimtest.Fake) {
 		f.Replies["/conversation/get_full_conversation_ids"] = `{"errCode":0,"errMsg":"","errDlt":"","data":{"conversationIDs":["sg_chess","si_alice_bob"]}}`
 	})

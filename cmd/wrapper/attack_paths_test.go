@@ -97,7 +97,7 @@ var forms = map[string]string{
 	"a line of SMTP":         "EHLO evil.example\r\n",
 }
 
-func attackPaths(t *testing.T, n *town) {
+func attackPaths(t *testing.T, n *testEnv) {
 	doors := []struct{ name, address, prefix, path, credential string }{
 		{"users", n.users, wire.UserPrefix, "/user/get_users_info", "token: " + n.people["alice"].Token()},
 		{"users' own", n.users, wire.AuthPrefix, "/devices/revoke", "token: " + n.people["alice"].Token()},
@@ -108,8 +108,8 @@ func attackPaths(t *testing.T, n *town) {
 			target := spell(d.prefix, d.path)
 			n.each(t, d.name+", "+name, func(t *testing.T) {
 				canary := n.canary()
-				n.turnedAway(t, n.send(t, d.address, post(target, whois(canary), d.credential)), 400, 404, 431)
-				n.nothingCame(t, canary)
+				n.refusedAll(t, n.send(t, d.address, post(target, whois(canary), d.credential)), 400, 404, 431)
+				n.nothingReached(t, canary)
 			})
 		}
 		for _, method := range methods {
@@ -119,9 +119,9 @@ func attackPaths(t *testing.T, n *town) {
 				if method == "HEAD" {
 					NewWithT(t).Expect(n.head(t, d.address, request)).To(Equal(405))
 				} else {
-					n.turnedAway(t, n.send(t, d.address, request), 400, 405)
+					n.refusedAll(t, n.send(t, d.address, request), 400, 405)
 				}
-				n.nothingCame(t, canary)
+				n.nothingReached(t, canary)
 			})
 		}
 		for name, form := range forms {
@@ -129,15 +129,15 @@ func attackPaths(t *testing.T, n *town) {
 				canary := n.canary()
 				body := whois(canary)
 				request := fmt.Sprintf(form+"%.0[1]s%.0[2]s%.0[3]s%.0[4]d%.0[5]s", d.prefix+d.path, d.credential, body, len(body), "hello")
-				n.turnedAway(t, n.send(t, d.address, request), 400, 401, 404, 405, 426, 501, 505)
-				n.nothingCame(t, canary)
+				n.refusedAll(t, n.send(t, d.address, request), 400, 401, 404, 405, 426, 501, 505)
+				n.nothingReached(t, canary)
 			})
 		}
 	}
 	for _, target := range append(getRoutes(), wire.PathTickets, wire.WellKnownPath+"/", wire.AuthPrefix, wire.UserPrefix, "/", internalapi.PathOpenIMToken, wire.HandshakePath, "/metrics", "/readyz", "/debug/pprof/") {
 		n.each(t, "GET "+target, func(t *testing.T) {
 			mark := n.mark()
-			n.turnedAway(t, n.send(t, n.users, message("GET "+target+" HTTP/1.1", "", doors[0].credential)), 404, 405, 200)
+			n.refusedAll(t, n.send(t, n.users, message("GET "+target+" HTTP/1.1", "", doors[0].credential)), 404, 405, 200)
 			NewWithT(t).Expect(n.since(mark)).To(BeEmpty())
 		})
 	}
@@ -155,13 +155,13 @@ func attackPaths(t *testing.T, n *town) {
 			if strings.HasPrefix(line, "HEAD") {
 				g.Expect(n.head(t, n.users, request)).To(BeNumerically(">=", 400))
 			} else {
-				n.turnedAway(t, n.send(t, n.users, request), 400, 404, 405, 200)
+				n.refusedAll(t, n.send(t, n.users, request), 400, 404, 405, 200)
 			}
 			g.Expect(n.openimWS.Queries()).To(HaveLen(before))
 		})
 	}
 	n.each(t, "an upgrade, HTTP/1.0", func(t *testing.T) {
-		n.turnedAway(t, n.send(t, n.users, message("GET /im/v1/ws"+query+" HTTP/1.0", "", upgrade...)), 400)
+		n.refusedAll(t, n.send(t, n.users, message("GET /im/v1/ws"+query+" HTTP/1.0", "", upgrade...)), 400)
 	})
 	n.each(t, "HTTP/1.0 is answered once and closed", func(t *testing.T) {
 		g := NewWithT(t)
@@ -182,8 +182,8 @@ func getRoutes() (targets []string) {
 	return targets
 }
 
-// turnedAway wants all replies to be refusals, with one of some statuses.
-func (n *town) turnedAway(t *testing.T, replies []reply, statuses ...int) {
+// refusedAll wants all replies to be refusals, with one of some statuses.
+func (n *testEnv) refusedAll(t *testing.T, replies []reply, statuses ...int) {
 	t.Helper()
 	g := NewWithT(t)
 	for _, r := range replies {
@@ -194,7 +194,7 @@ func (n *town) turnedAway(t *testing.T, replies []reply, statuses ...int) {
 }
 
 // head sends a request whose reply has no body, and returns its status.
-func (n *town) head(t *testing.T, address, request string) int {
+func (n *testEnv) head(t *testing.T, address, request string) int {
 	t.Helper()
 	data := n.bytesOf(t, address, request)
 	var version string

@@ -30,7 +30,7 @@ var linkPaths = []string{
 	internalapi.PathRegisterHead, internalapi.PathListHeads, wire.HandshakePath,
 }
 
-func attackPrivilege(t *testing.T, n *town) {
+func attackPrivilege(t *testing.T, n *testEnv) {
 	user, admin := "token: "+n.people["alice"].Token(), "Authorization: Bearer "+n.token(nil)
 	userBearer, adminToken := "Authorization: Bearer "+n.people["alice"].Token(), "token: "+n.token(nil)
 	try := func(t *testing.T, address, request, canary string) {
@@ -38,7 +38,7 @@ func attackPrivilege(t *testing.T, n *town) {
 		for _, r := range n.send(t, address, request) {
 			NewWithT(t).Expect(r.granted()).To(BeFalse(), r.String())
 		}
-		n.nothingCame(t, canary)
+		n.nothingReached(t, canary)
 	}
 	for _, r := range routes.Table {
 		line := func(prefix string) string { return r.Method + " " + prefix + r.Path + " HTTP/1.1" }
@@ -98,7 +98,7 @@ func attackPrivilege(t *testing.T, n *town) {
 						g.Expect(replies[0].status).To(Equal(http.StatusNotFound), replies[0].String())
 					}
 				}
-				n.nothingCame(t, canary)
+				n.nothingReached(t, canary)
 			})
 		}
 	}
@@ -107,7 +107,7 @@ func attackPrivilege(t *testing.T, n *town) {
 }
 
 // attackOthersDevices: a user ends sessions and devices of his own alone.
-func (n *town) attackOthersDevices(t *testing.T) {
+func (n *testEnv) attackOthersDevices(t *testing.T) {
 	alice, bob := n.people["alice"], n.people["bob"]
 	for name, c := range map[string]struct{ path, body string }{
 		"bob's device":                   {wire.PathRevokeDevice, `{"deviceID":"` + bob.DeviceID + `"}`},
@@ -124,7 +124,7 @@ func (n *town) attackOthersDevices(t *testing.T) {
 			replies := n.send(t, n.users, post(c.path, c.body, "token: "+alice.Token()))
 			g.Expect(replies).To(HaveLen(1))
 			g.Expect(replies[0].body).NotTo(Or(ContainSubstring(bob.DeviceID), ContainSubstring(`"v1.`)))
-			g.Expect(n.neighbour(t)).To(BeEmpty(), "bob goes on")
+			g.Expect(n.otherUser(t)).To(BeEmpty(), "bob goes on")
 			g.Expect(alice.Check(t.Context())).To(Succeed())
 		})
 	}
@@ -135,7 +135,7 @@ type constantKey string
 func (c constantKey) Get() ([]byte, error) { return []byte(c), nil }
 
 // attackBackend goes to the backend itself, as one who got behind the gateway.
-func (n *town) attackBackend(t *testing.T) {
+func (n *testEnv) attackBackend(t *testing.T) {
 	backend := n.backend.Main.Address()
 	first := n.canary()
 	n.send(t, n.users, post(usersInfo, whois(first), "token: "+n.people["alice"].Token()))
@@ -247,7 +247,7 @@ func (n *town) attackBackend(t *testing.T) {
 }
 
 // forgedSession is a session of alice's that the holder of the gateway wrote to Redis.
-func (n *town) forgedSession(t *testing.T) string {
+func (n *testEnv) forgedSession(t *testing.T) string {
 	t.Helper()
 	hour := func() time.Duration { return time.Hour }
 	store := session.New(session.Options{
@@ -262,7 +262,7 @@ func (n *town) forgedSession(t *testing.T) string {
 }
 
 // searchForSecrets looks through all that came out of the wrapper.
-func searchForSecrets(t *testing.T, n *town) {
+func searchForSecrets(t *testing.T, n *testEnv) {
 	g := NewWithT(t)
 	// A message whose text would be found if anything kept it.
 	g.Expect(n.send(t, n.admins, post(wire.AdminPrefix+"/msg/send_msg", `{"sendID":"alice","recvID":"bob","content":{"content":"`+messageText+`"},"contentType":101,"sessionType":1}`,

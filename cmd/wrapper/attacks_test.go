@@ -18,7 +18,7 @@ import (
 
 // TestTheFailureTable is the table of docs/wrapper.md as far as a caller can bring it about from outside.
 func TestTheFailureTable(t *testing.T) {
-	h := build(t)
+	h := newRoles(t)
 	const info, good = "/admin/v1/user/get_users_info", `{"userIDs":["alice"]}`
 	header := func(name, value string) func(*http.Request) {
 		return func(r *http.Request) { r.Header.Set(name, value) }
@@ -106,7 +106,7 @@ func TestTheFailureTable(t *testing.T) {
 
 // TestRequestLinesThatTryToSlipThrough are sent as bytes: no client library would write them.
 func TestRequestLinesThatTryToSlipThrough(t *testing.T) {
-	h := build(t)
+	h := newRoles(t)
 	token := h.token(nil)
 	for _, target := range []string{
 		"//admin/v1/user/get_users_info", "/admin/v1//user/get_users_info", "/admin/v1/user//get_users_info", "/admin/v1/user/get_users_info/",
@@ -135,7 +135,7 @@ func TestRequestLinesThatTryToSlipThrough(t *testing.T) {
 
 func TestNothingOfAClientsHeadersReachesOpenIM(t *testing.T) {
 	g := NewWithT(t)
-	h := build(t)
+	h := newRoles(t)
 	a := h.do("/admin/v1/user/get_users_info", h.token(nil), `{"userIDs":["alice"]}`, func(r *http.Request) {
 		for name, value := range map[string]string{
 			"Connection": "close, X-Request-Id, Authorization", "token": "eyJ-of-the-client", "operationID": "op-1", "X-Request-Api": "https://evil.example", "opUserID": "imAdmin",
@@ -158,7 +158,7 @@ func TestNothingOfAClientsHeadersReachesOpenIM(t *testing.T) {
 
 func TestTheLogSaysWhoDidWhatToWhomAndNothingElse(t *testing.T) {
 	g := NewWithT(t)
-	h := build(t)
+	h := newRoles(t)
 	token := h.token(nil)
 	h.do("/admin/v1/msg/send_msg", token, `{"sendID":"alice","recvID":"bob","content":{"content":"the-message-text"}}`, func(r *http.Request) { r.Header.Set("X-Request-Id", "r-77") })
 	var roles []string

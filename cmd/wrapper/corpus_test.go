@@ -18,7 +18,7 @@ type class struct {
 	name     string
 	what     string // is tried
 	asserted string
-	run      func(*testing.T, *town)
+	run      func(*testing.T, *testEnv)
 }
 
 // corpus are all of them. They go against one and the same wrapper, and what it wrote and answered meanwhile is looked through at
@@ -48,14 +48,14 @@ var corpus = []class{
 
 // TestTheAttackCorpus tries what attackers try, class by class. docs/attacks.md is made from what ran: -update writes it.
 func TestTheAttackCorpus(t *testing.T) {
-	n := settle(t)
+	n := newTestEnv(t)
 	for _, c := range corpus {
 		t.Run(c.name, func(t *testing.T) { c.run(t, n) })
 	}
 	t.Run("page", func(t *testing.T) { n.checkPage(t) })
 }
 
-func (n *town) checkPage(t *testing.T) {
+func (n *testEnv) checkPage(t *testing.T) {
 	page := &strings.Builder{}
 	page.WriteString(`# What attackers try
 

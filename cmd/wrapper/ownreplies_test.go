@@ -18,7 +18,7 @@ import (
 // the log; one that the table declares and no handler writes is missed here.
 func TestTheGatewaysOwnRoutesAnswerWhatTheyDeclare(t *testing.T) {
 	g := NewWithT(t)
-	n := settle(t)
+	n := newTestEnv(t)
 	seen := map[string]map[string]bool{} // by the name of the reply
 	called := map[string]bool{}
 	take := func(door routes.Door, path, data string) {

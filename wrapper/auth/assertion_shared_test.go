@@ -49,7 +49,7 @@ func TestAnAssertionIsGoodAtOneReplica(t *testing.T) {
 	g.Expect(shared.lasts).To(BeNumerically(">=", auth.AssertionLifetime+10*time.Second), "as long as it can be used, with both clocks' leeway")
 }
 
-func TestAnAssertionForOneProcessAsksNobody(t *testing.T) {
+func TestAnAssertionForOneProcessDoesNotAskTheSharedMemory(t *testing.T) {
 	g := NewWithT(t)
 	shared := &memory{down: errors.New("it does not answer")}
 	one := auth.NewAssertions(&secret{keyOne}, (&clock{noon}).now).Share(shared)

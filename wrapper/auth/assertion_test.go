@@ -279,7 +279,7 @@ func TestTheKeyBeforeThePresentOneIsAcceptedForAWhile(t *testing.T) {
 func TestWithoutAKeyNothingIsSignedOrAccepted(t *testing.T) {
 	g := NewWithT(t)
 	_, err := auth.Assert(&secret{}, call(), noon)
-	g.Expect(err).To(MatchError(ContainSubstring("sign the assertion")))
+	g.Expect(err).To(MatchError(ContainSubstring("signing the assertion")))
 	_, refusal := auth.NewAssertions(&secret{}, (&clock{noon}).now).Verify(assert(t, keyOne, call(), noon), call())
 	g.Expect(refusal.Reason).To(Equal("keys_not_loaded"))
 }

@@ -151,7 +151,7 @@ func TestWhoWaitsForAFetchWaitsNotLong(t *testing.T) {
 		time.Sleep(fetchTimeout)
 		synctest.Wait()
 		g.Expect(has(k, "k1")).To(BeTrue())
-		g.Expect(k.err).To(MatchError(ContainSubstring("did not answer in time")))
+		g.Expect(k.err).To(MatchError(ContainSubstring("no answer in time")))
 	})
 }
 

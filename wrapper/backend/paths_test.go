@@ -22,12 +22,12 @@ var linkPaths = []string{
 	internalapi.PathRegisterHead, internalapi.PathListHeads,
 }
 
-// TestEachRoleAtItsOwnDoor is every crossing: no role gets anything at a door that is not its own, on any route of the table, whatever it
+// TestEachRoleAtItsOwnPaths is every crossing: no role gets anything at a door that is not its own, on any route of the table, whatever it
 // can prove.
-func TestEachRoleAtItsOwnDoor(t *testing.T) {
+func TestEachRoleAtItsOwnPaths(t *testing.T) {
 	g := NewWithT(t)
-	h := newHouse(t, 1)
-	alice, root := h.enrol("alice", 1).as(), h.asAdmin()
+	h := newTestEnv(t, 1)
+	alice, root := h.enrol("alice", 1).caller(), h.asAdmin()
 	as := func(role auth.Role, issuer string) []openimCaller {
 		said := auth.Principal{Subject: "alice", Issuer: issuer, Role: role, Session: alice.Session, Device: alice.Device, PlatformID: 1}
 		return []openimCaller{{said, alice.proof}, {said, root.proof}, {said, ""}}
@@ -70,8 +70,8 @@ func TestEachRoleAtItsOwnDoor(t *testing.T) {
 // TestWhomTheGatewayNamesMustProveIt: whoever holds the gateway and its key names anybody, and is only those whose credentials it has.
 func TestWhomTheGatewayNamesMustProveIt(t *testing.T) {
 	g := NewWithT(t)
-	h := newHouse(t, 1)
-	root, alice, bob := h.asAdmin(), h.enrol("alice", 1).as(), h.enrol("bob", 2).as()
+	h := newTestEnv(t, 1)
+	root, alice, bob := h.asAdmin(), h.enrol("alice", 1).caller(), h.enrol("bob", 2).caller()
 	ticket := ask[internalapi.IssuedTicket](h, 0, internalapi.PathIssueTicket, alice.proof, internalapi.Empty{})
 	grant := ask[internalapi.RedeemedTicket](h, 0, internalapi.PathRedeemTicket, "", internalapi.RedeemTicket{Ticket: ticket.Ticket}).Grant
 	forged, made, err := h.gatewaySessions().Create(t.Context(), "alice", "made up", 1, 0)
@@ -122,7 +122,7 @@ func TestWhomTheGatewayNamesMustProveIt(t *testing.T) {
 // TestWhoMayAskWhat is the table of the gateway's calls by what is shown for them: 401 without a proof that is good for the call, 403 for a
 // caller who may not.
 func TestWhoMayAskWhat(t *testing.T) {
-	h := newHouse(t, 1)
+	h := newTestEnv(t, 1)
 	root, alice := h.asAdmin().proof, h.enrol("alice", 1).reply.Token
 	ticket := ask[internalapi.IssuedTicket](h, 0, internalapi.PathIssueTicket, alice, internalapi.Empty{})
 	grant := ask[internalapi.RedeemedTicket](h, 0, internalapi.PathRedeemTicket, "", internalapi.RedeemTicket{Ticket: ticket.Ticket}).Grant
@@ -170,8 +170,8 @@ func TestWhoMayAskWhat(t *testing.T) {
 	}
 }
 
-func TestWhatIsNotOfTheGatewaysDoor(t *testing.T) {
-	h := newHouse(t, 1)
+func TestWhatIsRefusedAtTheInternalPaths(t *testing.T) {
+	h := newTestEnv(t, 1)
 	for _, c := range []struct {
 		name, method, target, body string
 		status                     int
@@ -213,7 +213,7 @@ func TestWhatIsNotOfTheGatewaysDoor(t *testing.T) {
 
 func TestOneReplicasAssertionIsNotAnothers(t *testing.T) {
 	g := NewWithT(t)
-	h := newHouse(t, 2)
+	h := newTestEnv(t, 2)
 	root := h.asAdmin()
 	for name, make := range map[string]func(replica int) *http.Request{
 		"an administrator's": func(replica int) *http.Request {
@@ -239,7 +239,7 @@ func TestOneReplicasAssertionIsNotAnothers(t *testing.T) {
 // TestAnAssertionForOneReplicaNeedsNoRedis: it is good there and nowhere else, once.
 func TestAnAssertionForOneReplicaNeedsNoRedis(t *testing.T) {
 	g := NewWithT(t)
-	h := newHouse(t, 2)
+	h := newTestEnv(t, 2)
 	instance := make([]string, 2)
 	for n := range instance {
 		instance[n] = h.post(n, asGateway, internalapi.PathLoginKeys, `{}`).Header.Get(wire.HeaderInstance)

@@ -141,7 +141,7 @@ func userRequest(t *testing.T, method, path, body string) *http.Request {
 	return r
 }
 
-func TestAUsersCallReachesOpenIMAsHisOwn(t *testing.T) {
+func TestAUsersCallReachesOpenIMAsTheUser(t *testing.T) {
 	g := NewWithT(t)
 	openim := &openIMAsUser{answer: func(openimclient.Request, string) (wire.Envelope, error) {
 		return wire.Envelope{ErrCode: 1301, ErrMsg: "CanNotAddYourselfError"}, nil
@@ -335,7 +335,7 @@ func (noConversations) All(context.Context, string) ([]string, error) {
 	return []string{"sg_left"}, nil
 }
 
-func TestAUserAtTheWrongDoor(t *testing.T) {
+func TestAUserAtAnotherRolesPaths(t *testing.T) {
 	g := NewWithT(t)
 	h, _ := usersHandler(&openIMAsUser{}, 0, nil)
 	asAdmin := request(t, "POST", wire.UserPrefix+"/user/get_users_info", `{"userIDs":["bob"]}`, auth.RoleAdmin)

@@ -17,7 +17,7 @@ import (
 
 func TestAKeyBelongsToOneDeviceForEver(t *testing.T) {
 	g := NewWithT(t)
-	b := newBench(t)
+	b := newTestEnv(t)
 	first, second := newKey(t), newKey(t)
 	d := b.enrol(t, "alice", first)
 	out, err := b.Rotate(t.Context(), devices.KeyRotation{DeviceID: d.ID, Key: second})
@@ -59,7 +59,7 @@ func TestAKeyBelongsToOneDeviceForEver(t *testing.T) {
 
 func TestOfManyWhoWantOneKeyOneGetsIt(t *testing.T) {
 	g := NewWithT(t)
-	b := newBench(t)
+	b := newTestEnv(t)
 	key := newKey(t)
 	var ids []string
 	for i := range 6 {
@@ -88,7 +88,7 @@ func TestOfManyWhoWantOneKeyOneGetsIt(t *testing.T) {
 // TestWhoMayNotLogInIsToldApartForTheAudit: the caller refuses both with one answer.
 func TestWhoMayNotLogInIsToldApartForTheAudit(t *testing.T) {
 	g := NewWithT(t)
-	b := newBench(t)
+	b := newTestEnv(t)
 	key := newKey(t)
 	d := b.enrol(t, "alice", key)
 	disabled := true
@@ -116,7 +116,7 @@ func TestWhoMayNotLogInIsToldApartForTheAudit(t *testing.T) {
 
 func TestWhoCanBeRevokedByWhom(t *testing.T) {
 	g := NewWithT(t)
-	b := newBench(t)
+	b := newTestEnv(t)
 	alice := b.enrol(t, "alice", newKey(t))
 	b.enrol(t, "bob", newKey(t))
 	revoke := func(userID, deviceID string) []internalapi.Device {
@@ -139,7 +139,7 @@ func TestWhoCanBeRevokedByWhom(t *testing.T) {
 
 func TestAUserWithoutARecordIsEnabledInEpochZero(t *testing.T) {
 	g := NewWithT(t)
-	b := newBench(t)
+	b := newTestEnv(t)
 	g.Expect(b.SetUser(t.Context(), internalapi.SetUser{UserID: "alice"})).To(Equal(internalapi.User{ID: "alice"}))
 	var work sync.WaitGroup
 	for range 10 {
@@ -159,7 +159,7 @@ func TestAUserWithoutARecordIsEnabledInEpochZero(t *testing.T) {
 // TestTheDatabaseRestarts: what was confirmed is there.
 func TestTheDatabaseRestarts(t *testing.T) {
 	g := NewWithT(t)
-	b := newBench(t)
+	b := newTestEnv(t)
 	key := newKey(t)
 	b.enrol(t, "alice", key)
 	b.server.Restart()
@@ -171,14 +171,14 @@ func TestTheDatabaseRestarts(t *testing.T) {
 
 // TestTheDatabaseIsDown is the registry's part of the failure table: an error within seconds, that names no address.
 func TestTheDatabaseIsDown(t *testing.T) {
-	for name, down := range map[string]func(*bench){
-		"stopped":    func(b *bench) { b.server.Stop() },
-		"frozen":     func(b *bench) { b.server.Freeze() },
-		"no address": func(b *bench) { b.address.set("") },
-		"malformed":  func(b *bench) { b.address.set("mongodb://user:pass-word@:::/") },
+	for name, down := range map[string]func(*testEnv){
+		"stopped":    func(b *testEnv) { b.server.Stop() },
+		"frozen":     func(b *testEnv) { b.server.Freeze() },
+		"no address": func(b *testEnv) { b.address.set("") },
+		"malformed":  func(b *testEnv) { b.address.set("mongodb://user:pass-word@:::/") },
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := newBench(t)
+			b := newTestEnv(t)
 			key := newKey(t)
 			d := b.enrol(t, "alice", key)
 			id := b.issue(t, "alice")
@@ -230,10 +230,10 @@ func TestTheDatabaseIsDown(t *testing.T) {
 	}
 }
 
-// TestADatabaseThatHangsFromTheStartHoldsNobodyLonger: the first callers wait for its indexes together, not one after the other.
-func TestADatabaseThatHangsFromTheStartHoldsNobodyLonger(t *testing.T) {
+// TestADatabaseThatHangsFromTheStartDelaysNoCallLonger: the first callers wait for its indexes together, not one after the other.
+func TestADatabaseThatHangsFromTheStartDelaysNoCallLonger(t *testing.T) {
 	g := NewWithT(t)
-	b := newBench(t)
+	b := newTestEnv(t)
 	b.server.Freeze()
 	began := time.Now()
 	var work sync.WaitGroup
@@ -252,10 +252,10 @@ func TestADatabaseThatHangsFromTheStartHoldsNobodyLonger(t *testing.T) {
 
 func TestANewAddressIsTakenOver(t *testing.T) {
 	g := NewWithT(t)
-	b := newBench(t)
+	b := newTestEnv(t)
 	key := newKey(t)
 	b.enrol(t, "alice", key)
-	other := newBench(t)
+	other := newTestEnv(t)
 	b.address.set(other.server.URI())
 	r, err := b.Resolve(t.Context(), key)
 	g.Expect(err).NotTo(HaveOccurred())

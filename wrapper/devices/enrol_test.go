@@ -18,7 +18,7 @@ import (
 
 func TestOfManyWhoHaveOneCodeOneEnrols(t *testing.T) {
 	g := NewWithT(t)
-	b := newBench(t)
+	b := newTestEnv(t)
 	id := b.issue(t, "alice")
 	replicas := []*devices.Registry{b.Registry, b.another(t)}
 	results := make(chan devices.Enrolled, 16)
@@ -48,7 +48,7 @@ func TestOfManyWhoHaveOneCodeOneEnrols(t *testing.T) {
 
 func TestTheSameEnrolmentMadeAgainGivesTheSameDevice(t *testing.T) {
 	g := NewWithT(t)
-	b := newBench(t)
+	b := newTestEnv(t)
 	req := devices.Enrolment{CodeID: b.issue(t, "alice"), Key: newKey(t), PlatformID: 1, Name: "phone"}
 	results := make(chan devices.Enrolled, 8)
 	var work sync.WaitGroup
@@ -74,7 +74,7 @@ func TestTheSameEnrolmentMadeAgainGivesTheSameDevice(t *testing.T) {
 }
 
 func TestWhatIsRefusedLeavesTheCodeGood(t *testing.T) {
-	b := newBench(t)
+	b := newTestEnv(t)
 	taken := newKey(t)
 	b.enrol(t, "bob", taken)
 	down := errors.New("OpenIM cannot be reached")
@@ -115,7 +115,7 @@ func TestWhatIsRefusedLeavesTheCodeGood(t *testing.T) {
 // TestPointsOfLowOrder: each of them is a key that anybody "has" (RFC 7748 section 6.1).
 func TestPointsOfLowOrder(t *testing.T) {
 	g := NewWithT(t)
-	b := newBench(t)
+	b := newTestEnv(t)
 	id := b.issue(t, "alice")
 	for _, point := range lowOrder {
 		out, err := b.Enrol(t.Context(), devices.Enrolment{CodeID: id, Key: point, PlatformID: 1}, func(context.Context, devices.Invitation) error {
@@ -156,7 +156,7 @@ var lowOrder = func() []internalapi.Key {
 // TestACrashLeavesNothingUsable: the state after each write of an enrolment is made by hand. Nobody can log in, and the same
 // enrolment made again finishes.
 func TestACrashLeavesNothingUsable(t *testing.T) {
-	b := newBench(t)
+	b := newTestEnv(t)
 	db := b.database(t)
 	for _, c := range []struct {
 		name   string
@@ -203,7 +203,7 @@ func TestACrashLeavesNothingUsable(t *testing.T) {
 // notice. It asks for the time after each step, which is where the test steps in.
 func TestRevokingAllAfterTheCodeWasTakenEndsTheEnrolmentToo(t *testing.T) {
 	g := NewWithT(t)
-	b := newBench(t)
+	b := newTestEnv(t)
 	req := devices.Enrolment{CodeID: b.issue(t, "alice"), Key: newKey(t), PlatformID: 1}
 	codes := b.database(t).Collection(devices.CollectionCodes)
 	other, revoked := b.another(t), false
@@ -238,7 +238,7 @@ func TestRevokingAllAfterTheCodeWasTakenEndsTheEnrolmentToo(t *testing.T) {
 // TestRevokingAllAlsoEndsAnEnrolmentThatIsUnderWay: it comes between the preparation and the use of the code.
 func TestRevokingAllAlsoEndsAnEnrolmentThatIsUnderWay(t *testing.T) {
 	g := NewWithT(t)
-	b := newBench(t)
+	b := newTestEnv(t)
 	old := b.enrol(t, "alice", newKey(t))
 	key := newKey(t)
 	out, err := b.Enrol(t.Context(), devices.Enrolment{CodeID: b.issue(t, "alice"), Key: key, PlatformID: 1}, func(ctx context.Context, _ devices.Invitation) error {
@@ -256,7 +256,7 @@ func TestRevokingAllAlsoEndsAnEnrolmentThatIsUnderWay(t *testing.T) {
 
 func TestAPendingDeviceWhoseCodeIsGoneIsNotActivated(t *testing.T) {
 	g := NewWithT(t)
-	b := newBench(t)
+	b := newTestEnv(t)
 	req := devices.Enrolment{CodeID: b.issue(t, "alice"), Key: newKey(t), PlatformID: 1}
 	out, err := b.Enrol(t.Context(), req, allow)
 	g.Expect(err).NotTo(HaveOccurred())
@@ -272,7 +272,7 @@ func TestAPendingDeviceWhoseCodeIsGoneIsNotActivated(t *testing.T) {
 
 func TestAUserHasThirtyTwoDevicesAtMost(t *testing.T) {
 	g := NewWithT(t)
-	b := newBench(t)
+	b := newTestEnv(t)
 	for range devices.MaxDevices - 1 {
 		b.enrol(t, "alice", newKey(t))
 	}

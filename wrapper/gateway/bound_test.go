@@ -85,7 +85,7 @@ func write(t *testing.T, b *backendClient) int {
 	return reply.Status
 }
 
-func TestOnAConnectionThatIsKnownNobodyIsAskedWhetherACallWasMadeBefore(t *testing.T) {
+func TestOnAKnownConnectionTheSharedMemoryIsNotAsked(t *testing.T) {
 	g := NewWithT(t)
 	r := &replicas{pick: func() int { return 0 }}
 	b, m := behind(t, r, 1)

@@ -26,7 +26,7 @@ tracing: {endpoint: "http://collector.observability.svc:4318", sampleRatio: 0.01
 audit: {path: stdout}
 `
 
-func TestTheUsersDoorHasDefaults(t *testing.T) {
+func TestTheUsersListenerHasDefaults(t *testing.T) {
 	g := NewWithT(t)
 	c, err := gateway.ParseConfig([]byte(withUsers))
 	g.Expect(err).NotTo(HaveOccurred())
@@ -41,7 +41,7 @@ func TestTheUsersDoorHasDefaults(t *testing.T) {
 	g.Expect(c.Audit.Path).To(Equal("stdout"))
 }
 
-func TestAWrongUsersDoorSaysWhatToWrite(t *testing.T) {
+func TestAnInvalidUsersListenerSaysWhatToWrite(t *testing.T) {
 	redis := withUsers[strings.Index(withUsers, "redis:"):strings.Index(withUsers, "hotFile")]
 	for _, c := range []struct{ name, from, to, says string }{
 		{"no listener", `":8082"`, `""`, "users.listen: write host:port"},

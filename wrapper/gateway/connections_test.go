@@ -103,7 +103,7 @@ func TestHowManyConnectionsAnAddressHas(t *testing.T) {
 func TestAProxyThatIsNotTrustedIsSaid(t *testing.T) {
 	g := NewWithT(t)
 	var log bytes.Buffer
-	clock := &hands{}
+	clock := &testClock{}
 	u := newUntrustedProxies(slog.New(slog.NewJSONHandler(&log, nil)), prometheus.NewRegistry(), clock.now)
 	trusted := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
 	look := func(peer string, forwarded ...string) {
@@ -129,7 +129,7 @@ func TestAProxyThatIsNotTrustedIsSaid(t *testing.T) {
 	look("[fd00::1]:1", "192.0.2.1")
 	g.Expect(strings.Count(log.String(), "\n")).To(Equal(2))
 
-	h := shared(t, "http://127.0.0.1:1", nil)
+	h := newServices(t, "http://127.0.0.1:1", nil)
 	h.begin(nil, &http.Request{RemoteAddr: "192.168.0.1:1", Header: http.Header{"X-Forwarded-For": {"192.0.2.1"}}})
 	g.Expect(testutil.ToFloat64(h.proxies.requests)).To(Equal(1.0), "each request is looked at")
 }

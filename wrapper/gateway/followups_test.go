@@ -30,7 +30,7 @@ func TestWhileOpenIMIsWellARevocationWaitsForItsLogout(t *testing.T) {
 	g.Expect(b.count("ok")).To(Equal(1.0))
 }
 
-func TestWhileOpenIMHangsNobodyWaitsAndNothingPilesUp(t *testing.T) {
+func TestWhileOpenIMHangsNoCallWaitsAndNoFollowUpsPileUp(t *testing.T) {
 	g := NewWithT(t)
 	var log bytes.Buffer
 	b := newLogouts(slog.New(slog.NewTextHandler(&log, nil)), prometheus.NewRegistry())
@@ -63,7 +63,7 @@ func TestWhileOpenIMHangsNobodyWaitsAndNothingPilesUp(t *testing.T) {
 // TestARevocationDoesNotWaitForAnOpenIMThatHangs: it holds, and is answered, while the logout is still on its way.
 func TestARevocationDoesNotWaitForAnOpenIMThatHangs(t *testing.T) {
 	g := NewWithT(t)
-	h := users(t, nil)
+	h := newUsersEnv(t, nil)
 	here, _ := h.login(t, "alice")
 	there, _ := h.login(t, "alice")
 	goOn := make(chan struct{})

@@ -44,8 +44,8 @@ type fixed struct{ set *auth.KeySet }
 
 func (f fixed) Get() (*auth.KeySet, error) { return f.set, nil }
 
-// edge is the gateway's handler before a backend that is made up by the test.
-func edge(t *testing.T, backend http.HandlerFunc) (http.Handler, authtest.Key) {
+// newAdminHandlerForTest is the gateway's handler before a backend that is made up by the test.
+func newAdminHandlerForTest(t *testing.T, backend http.HandlerFunc) (http.Handler, authtest.Key) {
 	t.Helper()
 	key := authtest.NewKey(t, "k1", jose.ES256)
 	set, err := auth.ParseJWKS(authtest.JWKS(t, key))
@@ -56,12 +56,12 @@ func edge(t *testing.T, backend http.HandlerFunc) (http.Handler, authtest.Key) {
 	server := httptest.NewServer(backend)
 	t.Cleanup(server.Close)
 	admins := auth.NewAdmins([]auth.Issuer{issuer.Rules(fixed{set})}, time.Now)
-	h := newAdminHandler(shared(t, server.URL, nil), admins, nil, 0)
+	h := newAdminHandler(newServices(t, server.URL, nil), admins, nil, 0)
 	return httpserver.NewRecorder(slog.New(slog.DiscardHandler), prometheus.NewRegistry(), time.Now).Wrap(h), key
 }
 
-// shared is what both doors share, before a backend and with the hot configuration of the test, or the defaults.
-func shared(t *testing.T, backendURL string, configured *Hot) *services {
+// newServices is what both doors share, before a backend and with the hot configuration of the test, or the defaults.
+func newServices(t *testing.T, backendURL string, configured *Hot) *services {
 	t.Helper()
 	if configured == nil {
 		configured = &Hot{}
@@ -97,7 +97,7 @@ func post(h http.Handler, token string) *httptest.ResponseRecorder {
 
 func TestTheChallengeNamesAnErrorOnlyToThoseWhoSentAToken(t *testing.T) {
 	g := NewWithT(t)
-	h, _ := edge(t, func(http.ResponseWriter, *http.Request) { t.Error("the backend was asked") })
+	h, _ := newAdminHandlerForTest(t, func(http.ResponseWriter, *http.Request) { t.Error("the backend was asked") })
 	g.Expect(post(h, "").Header().Get("WWW-Authenticate")).To(Equal(`Bearer realm="openim-admin"`))
 	g.Expect(post(h, "x").Header().Get("WWW-Authenticate")).To(Equal(`Bearer realm="openim-admin", error="invalid_token"`))
 }
@@ -137,7 +137,7 @@ func TestAStrangeBackend(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			g := NewWithT(t)
-			h, key := edge(t, func(w http.ResponseWriter, r *http.Request) {
+			h, key := newAdminHandlerForTest(t, func(w http.ResponseWriter, r *http.Request) {
 				g.Expect(r.URL.Path).To(Equal("/admin/v1/user/get_users_info"), "no redirect is followed")
 				w.Header().Set("Set-Cookie", "a=b")
 				c.backend(w, r)

@@ -19,14 +19,14 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// keeperOfHeads is a backend that keeps heads, or does not answer.
-type keeperOfHeads struct {
+// headStore is a backend that keeps heads, or does not answer.
+type headStore struct {
 	mu   sync.Mutex
 	down bool
 	kept []internalapi.AuditHead
 }
 
-func (k *keeperOfHeads) register(_ context.Context, head internalapi.AuditHead) error {
+func (k *headStore) register(_ context.Context, head internalapi.AuditHead) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.down {
@@ -36,14 +36,14 @@ func (k *keeperOfHeads) register(_ context.Context, head internalapi.AuditHead) 
 	return nil
 }
 
-// TestTheHeadIsRegisteredWhileTheTrailIsWrittenAndAtItsEnd: what is not registered is missed by nobody.
-func TestTheHeadIsRegisteredWhileTheTrailIsWrittenAndAtItsEnd(t *testing.T) {
+// TestTheHeadIsRegisteredWhileTheAuditLogIsWrittenAndAtItsEnd: what is not registered is missed by nobody.
+func TestTheHeadIsRegisteredWhileTheAuditLogIsWrittenAndAtItsEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := NewWithT(t)
 		log, reg := slog.New(slog.DiscardHandler), prometheus.NewRegistry()
 		trail, err := auditlog.Open(auditlog.Options{Path: filepath.Join(t.TempDir(), "audit"), Log: log, Reg: reg, Now: time.Now})
 		g.Expect(err).NotTo(HaveOccurred())
-		backend := &keeperOfHeads{}
+		backend := &headStore{}
 		k := newHeadRegistrar(trail, "gateway v1", backend.register, log, reg, time.Now)
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan struct{})
@@ -90,7 +90,7 @@ func TestTheHeadIsRegisteredWhileTheTrailIsWrittenAndAtItsEnd(t *testing.T) {
 
 func TestAnAdministratorGetsTheHeads(t *testing.T) {
 	g := NewWithT(t)
-	o := admins(t)
+	o := newAdminEnv(t)
 	status, e := o.command(t, wire.PathAdminAuditHeads, `{}`, nil)
 	g.Expect(status).To(Equal(200), e.ErrMsg)
 	g.Expect(o.back.calls(internalapi.PathListHeads)).To(Equal(1))

@@ -17,26 +17,26 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// breakable is a standard output that nobody may take.
-type breakable struct{ broken atomic.Bool }
+// brokenWriter is a standard output that nobody may take.
+type brokenWriter struct{ broken atomic.Bool }
 
-func (b *breakable) Write(p []byte) (int, error) {
+func (b *brokenWriter) Write(p []byte) (int, error) {
 	if b.broken.Load() {
 		return 0, errors.New("nobody reads")
 	}
 	return len(p), nil
 }
 
-// TestNothingPrivateIsReadWhileTheTrailCannotBeWritten: neither of the gateway's own routes nor of OpenIM's; when the trail is written
+// TestNothingPrivateIsReadWhileTheAuditLogCannotBeWritten: neither of the gateway's own routes nor of OpenIM's; when the trail is written
 // again, both are read again.
-func TestNothingPrivateIsReadWhileTheTrailCannotBeWritten(t *testing.T) {
+func TestNothingPrivateIsReadWhileTheAuditLogCannotBeWritten(t *testing.T) {
 	g := NewWithT(t)
-	o := admins(t)
-	sink := &breakable{}
+	o := newAdminEnv(t)
+	sink := &brokenWriter{}
 	sink.broken.Store(true)
 	trail, err := auditlog.Open(auditlog.Options{Path: auditlog.Stdout, Stdout: sink, Log: slog.New(slog.DiscardHandler), Reg: prometheus.NewRegistry(), Now: time.Now})
 	g.Expect(err).NotTo(HaveOccurred())
-	o.hall.auditLog = trail
+	o.services.auditLog = trail
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() { trail.Run(ctx); close(ended) }()

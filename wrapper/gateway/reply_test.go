@@ -31,9 +31,9 @@ type keysOf string
 func (k keysOf) Get() (tokenvault.Keys, error) { return tokenvault.Keys{[]byte(k)}, nil }
 
 // withBackend puts the backend as it runs, on a fake OpenIM, behind both doors.
-func withBackend(t *testing.T) (*office, *openimtest.Fake) {
+func withBackend(t *testing.T) (*adminEnv, *openimtest.Fake) {
 	t.Helper()
-	o, openim, dir := admins(t), openimtest.New(t), t.TempDir()
+	o, openim, dir := newAdminEnv(t), openimtest.New(t), t.TempDir()
 	file := func(name, content string) string {
 		path := filepath.Join(dir, name)
 		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
@@ -69,18 +69,18 @@ func withBackend(t *testing.T) (*office, *openimtest.Fake) {
 	ended := make(chan struct{})
 	go func() { defer close(ended); _ = app.Run(ctx) }()
 	t.Cleanup(func() { stop(); <-ended })
-	o.hall.backend.up = upstream.New("http://" + app.Main.Address())
+	o.services.backend.up = upstream.New("http://" + app.Main.Address())
 	openim.Set(func(f *openimtest.Fake) { f.People.Users["alice"] = openimtest.Person{Nickname: "Alice"} })
 	return o, openim
 }
 
-// TestAddressesOfTheClusterLeaveByNeitherDoor: what OpenIM says when one of its processes, or a store, is away; then it is back.
-func TestAddressesOfTheClusterLeaveByNeitherDoor(t *testing.T) {
+// TestAddressesOfTheClusterLeaveByNeitherListener: what OpenIM says when one of its processes, or a store, is away; then it is back.
+func TestAddressesOfTheClusterLeaveByNeitherListener(t *testing.T) {
 	o, openim := withBackend(t)
 	token, _ := o.login(t, "alice")
 	const body = `{"userIDs":["alice"]}`
 	ask := map[string]func() (int, wire.Envelope){
-		"users":  func() (int, wire.Envelope) { return o.house.post(t, infoPath, token, body) },
+		"users":  func() (int, wire.Envelope) { return o.usersEnv.post(t, infoPath, token, body) },
 		"admins": func() (int, wire.Envelope) { return o.command(t, wire.AdminPrefix+"/user/get_users_info", body, nil) },
 	}
 	const text = `rpc error: desc = \"transport: Error while dialing: dial tcp 10.244.1.7:10280: connect: connection refused\" ` +
@@ -111,20 +111,20 @@ func TestAddressesOfTheClusterLeaveByNeitherDoor(t *testing.T) {
 	}
 }
 
-// TestASessionThatTheGatewayMadeUpIsNobodys: whoever holds the gateway can write sessions to Redis and sign for them, and is nobody by it.
-func TestASessionThatTheGatewayMadeUpIsNobodys(t *testing.T) {
+// TestASessionThatTheGatewayMadeUpIsRefused: whoever holds the gateway can write sessions to Redis and sign for them, and is nobody by it.
+func TestASessionThatTheGatewayMadeUpIsRefused(t *testing.T) {
 	g := NewWithT(t)
 	o, openim := withBackend(t)
 	forged, _, err := newSessions(o.redis.Open("test:"), nil).Create(t.Context(), "alice", "device", 1, 1)
 	g.Expect(err).NotTo(HaveOccurred())
 	const body = `{"userIDs":["alice"]}`
-	status, e := o.house.post(t, infoPath, forged, body)
+	status, e := o.usersEnv.post(t, infoPath, forged, body)
 	g.Expect(status).To(Equal(http.StatusOK))
 	g.Expect(e.ErrCode).To(Equal(wire.CodeTokenNotExist), "the gateway's door takes it, and the backend does not: %s", e.ErrMsg)
 	g.Expect(openim.Seen("/user/get_users_info")).To(BeEmpty())
 
 	good, _ := o.login(t, "alice")
-	_, e = o.house.post(t, infoPath, good, body)
+	_, e = o.usersEnv.post(t, infoPath, good, body)
 	g.Expect(e.ErrCode).To(BeZero(), e.ErrMsg)
 }
 
@@ -141,7 +141,7 @@ func TestAReplyIsWhatTheRouteDeclares(t *testing.T) {
 			{"conversation":{"ownerUserID":"alice","conversationID":"sg_4711"},"lastMsg":{"sendID":"bob","recvID":"carol","content":"c2VjcmV0"}},
 			{"conversation":{"ownerUserID":"alice","conversationID":"si_alice_bob"},"lastMsg":{"sendID":"bob","recvID":"alice","content":"aGk="}}]}}`
 	})
-	status, e := o.house.post(t, wire.UserPrefix+"/jssdk/get_active_conversations", token, `{"count":10}`)
+	status, e := o.usersEnv.post(t, wire.UserPrefix+"/jssdk/get_active_conversations", token, `{"count":10}`)
 	g.Expect(status).To(Equal(http.StatusOK))
 	g.Expect(string(e.Data)).To(MatchJSON(`{"unreadCount":2,"conversations":[
 		{"conversation":{"ownerUserID":"alice","conversationID":"si_alice_bob"},"lastMsg":{"sendID":"bob","recvID":"alice","content":"aGk="}}]}`), e.ErrMsg)

@@ -33,11 +33,11 @@ const (
 	neighbor = "203.0.113.9:4711"
 )
 
-// hands is a clock that a test moves.
-type hands struct{ ahead atomic.Int64 }
+// testClock is a clock that a test moves.
+type testClock struct{ ahead atomic.Int64 }
 
-func (h *hands) now() time.Time       { return time.Now().Add(time.Duration(h.ahead.Load())) }
-func (h *hands) pass(d time.Duration) { h.ahead.Add(int64(d)) }
+func (h *testClock) now() time.Time       { return time.Now().Add(time.Duration(h.ahead.Load())) }
+func (h *testClock) pass(d time.Duration) { h.ahead.Add(int64(d)) }
 
 // from sends one request from an address.
 func from(h http.Handler, address, method, target, body string, header http.Header) *httptest.ResponseRecorder {
@@ -67,8 +67,8 @@ func (c *counting) Get() (*auth.KeySet, error) {
 	return c.fixed.Get()
 }
 
-// written returns how many events of calls a trail has, and how many calls they stand for.
-func written(t *testing.T, path string) (events int, calls uint64) {
+// auditEvents returns how many events of calls a trail has, and how many calls they stand for.
+func auditEvents(t *testing.T, path string) (events int, calls uint64) {
 	t.Helper()
 	f, err := os.Open(path)
 	if err != nil {
@@ -93,23 +93,23 @@ func written(t *testing.T, path string) (events int, calls uint64) {
 	return events, calls
 }
 
-// TestAFloodOfUnknownCallersCostsLittleAndKeepsNobodyOut: bad tokens, unknown paths, wrong methods and the published keys, at both doors.
-func TestAFloodOfUnknownCallersCostsLittleAndKeepsNobodyOut(t *testing.T) {
+// TestAFloodOfUnverifiedCallersCostsLittleAndBlocksNoUser: bad tokens, unknown paths, wrong methods and the published keys, at both doors.
+func TestAFloodOfUnverifiedCallersCostsLittleAndBlocksNoUser(t *testing.T) {
 	g := NewWithT(t)
-	o := admins(t)
-	clock := &hands{}
-	o.hall.unverified = newUnverifiedLimits(clock.now)
+	o := newAdminEnv(t)
+	clock := &testClock{}
+	o.services.unverified = newUnverifiedLimits(clock.now)
 	keys := &counting{}
 	keys.set = mustParse(t, o.key)
 	issuer := testIssuer()
-	door := newAdminHandler(o.hall, auth.NewAdmins([]auth.Issuer{issuer.Rules(keys)}, time.Now), o.sessions, 600)
-	path, stop := record(t, o.hall)
+	door := newAdminHandler(o.services, auth.NewAdmins([]auth.Issuer{issuer.Rules(keys)}, time.Now), o.sessions, 600)
+	path, stop := auditToFile(t, o.services)
 
 	good := jsonHeader("Authorization", "Bearer "+o.key.Sign(t, nil, authtest.Claims(time.Now(), nil)))
 	bad := jsonHeader("Authorization", "Bearer "+authtest.NewKey(t, "k1", jose.ES256).Sign(t, nil, authtest.Claims(time.Now(), nil)))
 	alice, _ := o.login(t, "alice")
 	session, madeUp := jsonHeader(wire.HeaderToken, alice), jsonHeader(wire.HeaderToken, strings.Repeat("x", 40))
-	users := o.house.Handler
+	users := o.usersEnv.Handler
 	sent, answered := uint64(0), map[int]int{}
 	ask := func(h http.Handler, address, method, target string, header http.Header) int {
 		sent++
@@ -154,7 +154,7 @@ func TestAFloodOfUnknownCallersCostsLittleAndKeepsNobodyOut(t *testing.T) {
 	sent++
 
 	stop()
-	events, calls := written(t, path)
+	events, calls := auditEvents(t, path)
 	g.Expect(events).To(BeNumerically("<", 60), "events of the trail")
 	g.Expect(calls).To(Equal(sent), "and none is missing")
 }
@@ -166,7 +166,7 @@ func TestBadTokensAtTheSameTimeAreLookedAtSoOftenAndNoMore(t *testing.T) {
 	keys := &counting{}
 	keys.set = mustParse(t, key)
 	issuer := testIssuer()
-	door := newAdminHandler(shared(t, "http://127.0.0.1:1", nil), auth.NewAdmins([]auth.Issuer{issuer.Rules(keys)}, time.Now), nil, 0)
+	door := newAdminHandler(newServices(t, "http://127.0.0.1:1", nil), auth.NewAdmins([]auth.Issuer{issuer.Rules(keys)}, time.Now), nil, 0)
 	bad := jsonHeader("Authorization", "Bearer "+authtest.NewKey(t, "k1", jose.ES256).Sign(t, nil, authtest.Claims(time.Now(), nil)))
 	var all sync.WaitGroup
 	for range 16 {
@@ -183,13 +183,13 @@ func TestBadTokensAtTheSameTimeAreLookedAtSoOftenAndNoMore(t *testing.T) {
 // TestSocketsOfUnknownCallersAreBoundedToo: the socket has a handler of its own.
 func TestSocketsOfUnknownCallersAreBoundedToo(t *testing.T) {
 	g := NewWithT(t)
-	h := users(t, nil)
-	clock := &hands{}
-	h.hall.unverified = newUnverifiedLimits(clock.now)
+	h := newUsersEnv(t, nil)
+	clock := &testClock{}
+	h.services.unverified = newUnverifiedLimits(clock.now)
 	found := &finder{}
-	sessions := limitedSessions{found, h.hall}
+	sessions := limitedSessions{found, h.services}
 	ask := func(address, token string) *wire.Failure {
-		x := h.hall.begin(httptest.NewRecorder(), &http.Request{RemoteAddr: address})
+		x := h.services.begin(httptest.NewRecorder(), &http.Request{RemoteAddr: address})
 		_, failure := sessions.Authenticate(x.attached(x.r).Context(), token)
 		return failure
 	}
@@ -221,7 +221,7 @@ func (f *finder) Authenticate(_ context.Context, token string) (websocket.Identi
 
 func TestWhatIsRememberedOfGoodCredentialsIsBounded(t *testing.T) {
 	g := NewWithT(t)
-	clock := &hands{}
+	clock := &testClock{}
 	r := newRecentCredentials(clock.now)
 	for i := range 2 * maxRecent {
 		r.add(string(rune(i))+"x", recentFor)
@@ -238,8 +238,8 @@ func TestWhatIsRememberedOfGoodCredentialsIsBounded(t *testing.T) {
 	g.Expect(r.has("a")).To(BeFalse(), "a credential that turned out to be good no more")
 }
 
-// record gives the hall a trail in a file. stop ends it, so that all is written.
-func record(t *testing.T, h *services) (path string, stop func()) {
+// auditToFile gives the hall a trail in a file. stop ends it, so that all is written.
+func auditToFile(t *testing.T, h *services) (path string, stop func()) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "audit.log")
 	trail, err := auditlog.Open(auditlog.Options{Path: path, Log: slog.New(slog.DiscardHandler), Reg: prometheus.NewRegistry(), Now: time.Now})

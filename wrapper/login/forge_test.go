@@ -17,7 +17,7 @@ func (r *gone) Enrol(ctx context.Context, request devices.Enrolment) (devices.En
 	r.mu.Lock()
 	delete(r.codes, request.CodeID)
 	r.mu.Unlock()
-	return r.book.Enrol(ctx, request)
+	return r.fakeRegistry.Enrol(ctx, request)
 }
 
 // hello is a third message's payload for any platform.
@@ -39,7 +39,7 @@ func fields(texts ...string) (out []byte) {
 }
 
 // forge makes the two calls with the Noise library alone, with keys and payloads that an honest client cannot have.
-func (w *world) forge(purpose handshake.Purpose, key noise.DHKey, payload []byte) handshake.FinishRequest {
+func (w *testEnv) forge(purpose handshake.Purpose, key noise.DHKey, payload []byte) handshake.FinishRequest {
 	w.t.Helper()
 	server := w.serverKey()
 	state, err := noise.NewHandshakeState(noise.Config{

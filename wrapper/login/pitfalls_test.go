@@ -28,12 +28,12 @@ import (
 func TestPitfall1AHandshakeIsFinishedOnce(t *testing.T) {
 	g := NewWithT(t)
 	server := redistest.Start(t)
-	w := newWorld(t)
+	w := newTestEnv(t)
 	key, _ := w.add("alice", 5)
 	var replicas []*Service
 	for range 2 {
 		o := w.service.Options
-		o.States = NewStates(patient(server), DefaultLimits)
+		o.States = NewStates(slowRedis(server), DefaultLimits)
 		replica, err := New(o)
 		g.Expect(err).NotTo(HaveOccurred())
 		replicas = append(replicas, replica)
@@ -74,7 +74,7 @@ func TestPitfall1AHandshakeIsFinishedOnce(t *testing.T) {
 // Pitfall 1 where somebody can write to Redis, who puts a state back: it is finished once all the same, and life goes on.
 func TestPitfall1AStateThatIsPutBackIsWorthNothing(t *testing.T) {
 	g := NewWithT(t)
-	w := newWorld(t)
+	w := newTestEnv(t)
 	key, _ := w.add("alice", 5)
 	c := w.client(handshake.Login, key)
 	request := c.begin()
@@ -94,16 +94,16 @@ func TestPitfall1AStateThatIsPutBackIsWorthNothing(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 }
 
-// patient is a client without the wrapper's short deadlines: a hundred calls at once on a busy machine are to be decided, not
+// slowRedis is a client without the wrapper's short deadlines: a hundred calls at once on a busy machine are to be decided, not
 // given up.
-func patient(server *redistest.Server) *redisdb.DB {
+func slowRedis(server *redistest.Server) *redisdb.DB {
 	return &redisdb.DB{UniversalClient: server.Client()}
 }
 
 // Pitfall 1, the order of things: nothing that could be repeated happens before the state is gone.
 func TestPitfall1TheStateIsTakenBeforeAnythingElse(t *testing.T) {
 	g := NewWithT(t)
-	w := newWorld(t)
+	w := newTestEnv(t)
 	for _, purpose := range handshake.Purposes {
 		key, device := w.add("alice", 5)
 		c := w.client(purpose, key)
@@ -148,7 +148,7 @@ func TestPitfall2PointsOfLowOrder(t *testing.T) {
 	g := NewWithT(t)
 	points := lowOrder(t)
 	g.Expect(points).To(HaveLen(31))
-	w := newWorld(t)
+	w := newTestEnv(t)
 	for i, point := range points {
 		request := handshake.StartRequest{
 			Protocol: handshake.XKAESGCM, KeyID: w.serverKey().ID(), Purpose: handshake.Login,
@@ -174,7 +174,7 @@ func TestPitfall2PointsOfLowOrder(t *testing.T) {
 // Pitfall 3: public keys are no secrets. Who knows the server's and the victim's has nothing.
 func TestPitfall3PublicKeysProveNothing(t *testing.T) {
 	g := NewWithT(t)
-	w := newWorld(t)
+	w := newTestEnv(t)
 	victim, _ := w.add("alice", 5)
 	request := w.forge(handshake.Login, noise.DHKey{Private: newKey(t).Bytes(), Public: victim.PublicKey().Bytes()}, hello(5))
 	_, outcome, err := w.service.Finish(t.Context(), request, nil)
@@ -186,7 +186,7 @@ func TestPitfall3PublicKeysProveNothing(t *testing.T) {
 // TestEveryRefusalIsTheSameAnswerAfterTheSameWork. Here: the messages' lengths say nothing either.
 func TestPitfall4LengthsSayNothing(t *testing.T) {
 	g := NewWithT(t)
-	w := newWorld(t)
+	w := newTestEnv(t)
 	for _, userID := range []string{"a", "a-user-with-a-name-of-sixty-four-characters-which-is-OpenIMs-most"} {
 		key, _ := w.add(userID, 5)
 		c := w.client(handshake.Login, key)
@@ -206,7 +206,7 @@ func TestPitfall4LengthsSayNothing(t *testing.T) {
 // Pitfall 5: one key under two users is an identity that can be mistaken for another. A key belongs to one device for ever.
 func TestPitfall5OneKeyOneDevice(t *testing.T) {
 	g := NewWithT(t)
-	w := newWorld(t)
+	w := newTestEnv(t)
 	bobs, bob := w.add("bob", 5)
 	_, alice := w.add("alice", 5)
 
@@ -231,7 +231,7 @@ func TestPitfall6StaticKeysHaveOneUse(t *testing.T) {
 	for _, protocol := range handshake.Protocols() {
 		g.Expect(string(protocol)).To(HaveSuffix("_SHA256"))
 	}
-	w := newWorld(t)
+	w := newTestEnv(t)
 	ring, err := w.service.Keys.Get()
 	g.Expect(err).NotTo(HaveOccurred())
 	key := ring.keys[0]
@@ -246,7 +246,7 @@ func TestPitfall6StaticKeysHaveOneUse(t *testing.T) {
 
 // Pitfall 7: what both sides take for granted must be in the prologue. Each difference is found at the first message.
 func TestPitfall7TermsThatDiffer(t *testing.T) {
-	w := newWorld(t)
+	w := newTestEnv(t)
 	key, _ := w.add("alice", 5)
 	w.writeKey("2026-02", ids.RandomBytes(32))
 	w.mustReload()
@@ -283,7 +283,7 @@ func TestPitfall7TermsThatDiffer(t *testing.T) {
 	NewWithT(t).Expect(w.shelf.held).To(BeEmpty())
 }
 
-func asEnrolment(w *world, r *handshake.StartRequest, protocol handshake.Protocol) {
+func asEnrolment(w *testEnv, r *handshake.StartRequest, protocol handshake.Protocol) {
 	r.Purpose, r.Protocol, r.CodeID = handshake.Enrol, protocol, w.book.issue("mallory", 0).ID()
 }
 
@@ -292,13 +292,13 @@ func asEnrolment(w *world, r *handshake.StartRequest, protocol handshake.Protoco
 func TestPitfall8OutstandingHandshakesAreBounded(t *testing.T) {
 	g := NewWithT(t)
 	server := redistest.Start(t)
-	w := newWorld(t)
+	w := newTestEnv(t)
 	key, _ := w.add("alice", 5)
 	limits := Limits{PerSource: 3, Overall: 4}
 	var replicas []*Service
 	for range 2 {
 		o := w.service.Options
-		states := NewStates(patient(server), limits).(*redisStates)
+		states := NewStates(slowRedis(server), limits).(*redisStates)
 		states.now = func() time.Time { return w.now }
 		o.States = states
 		replica, err := New(o)
@@ -337,8 +337,8 @@ func TestPitfall8OutstandingHandshakesAreBounded(t *testing.T) {
 // refused; others log in meanwhile, and the site again afterwards.
 func TestPitfall8AnIPv6SiteIsOneSource(t *testing.T) {
 	g := NewWithT(t)
-	w := newWorld(t)
-	states := NewStates(patient(redistest.Start(t)), Limits{PerSource: 2, Overall: 40}).(*redisStates)
+	w := newTestEnv(t)
+	states := NewStates(slowRedis(redistest.Start(t)), Limits{PerSource: 2, Overall: 40}).(*redisStates)
 	states.now = func() time.Time { return w.now }
 	begin := func(from string) error { return states.Reserve(t.Context(), netip.MustParseAddr(from), stateTTL) }
 	begun := map[string]int{}
@@ -369,7 +369,7 @@ func TestPitfall8AnIPv6SiteIsOneSource(t *testing.T) {
 // under it end, and its states open no more.
 func TestPitfall9ServerKeysRotate(t *testing.T) {
 	g := NewWithT(t)
-	w := newWorld(t)
+	w := newTestEnv(t)
 	key, _ := w.add("alice", 5)
 	old := w.client(handshake.Login, key)
 	before := old.begin()
@@ -410,7 +410,7 @@ func TestPitfall9ServerKeysRotate(t *testing.T) {
 // device: the key is replaced right after a login alone.
 func TestPitfall10AStolenSessionDoesNotTakeTheDeviceOver(t *testing.T) {
 	g := NewWithT(t)
-	w := newWorld(t)
+	w := newTestEnv(t)
 	_, device := w.add("alice", 5)
 	for age, want := range map[time.Duration]error{
 		0: nil, freshness: nil, freshness + time.Second: ErrRefused, time.Hour: ErrRefused, -freshness - time.Second: ErrRefused,

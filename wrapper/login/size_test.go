@@ -17,7 +17,7 @@ import (
 func TestAStateIsAsSmallAsTheLimitsSay(t *testing.T) {
 	g := NewWithT(t)
 	server := redistest.Start(t)
-	w := newWorld(t)
+	w := newTestEnv(t)
 	w.service.States = NewStates(server.Open("im/chat:"), DefaultLimits)
 	request := w.enroller(w.book.issue("alice", 0), newKey(t)).begin()
 	size, err := server.Client().MemoryUsage(t.Context(), "im/chat:hs:"+request.HandshakeID).Result()
@@ -27,7 +27,7 @@ func TestAStateIsAsSmallAsTheLimitsSay(t *testing.T) {
 }
 
 // wordy makes tokens far longer than sessions have them.
-type wordy struct{ *desk }
+type wordy struct{ *fakeSessions }
 
 func (wordy) Create(context.Context, string, string, int32, int64) (string, string, time.Time, error) {
 	return strings.Repeat("t", 128), strings.Repeat("s", 64), time.Unix(1<<40, 0), nil
@@ -36,7 +36,7 @@ func (wordy) Create(context.Context, string, string, int32, int64) (string, stri
 // TestTheLongestReplyFits: everything at its longest, with all server keys that can be alive.
 func TestTheLongestReplyFits(t *testing.T) {
 	g := NewWithT(t)
-	w := newWorld(t)
+	w := newTestEnv(t)
 	for _, name := range []string{"2026-02", "2026-03", "2026-04"} {
 		w.writeKey(name, ids.RandomBytes(32))
 	}

@@ -136,7 +136,7 @@ func TestWithoutRedisWhatWasConfirmedIsServedForAWhileAndThenNothing(t *testing.
 			g.Expect(time.Since(confirmed)).To(BeNumerically(">", outage-time.Second))
 			g.Expect(time.Since(confirmed)).To(BeNumerically("<", outage+holdsStill))
 			socket.eventually(t, ErrUnavailable)
-			g.Expect(b.Ready(t.Context())).To(MatchError(ContainSubstring("not been heard of")))
+			g.Expect(b.Ready(t.Context())).To(MatchError(ContainSubstring("has not answered for too long")))
 			b.open(s).eventually(t, ErrUnavailable)
 
 			c.up(server)
@@ -171,7 +171,7 @@ func TestWhileRedisIsFrozenCallsAreQuick(t *testing.T) {
 	server.Thaw()
 }
 
-func TestARedisThatCameBackEmptyKnowsNobodyAndLearnsTheRevocations(t *testing.T) {
+func TestARedisThatCameBackEmptyHasNoSessionsAndLearnsTheRevocations(t *testing.T) {
 	g := NewWithT(t)
 	server := redistest.Start(t)
 	a, b := start(t, server), start(t, server)

@@ -179,12 +179,12 @@ func TestARevocationIsSaidRightly(t *testing.T) {
 		want string
 	}{
 		"scope":       {Revocation{Scope: "everyone"}, `write session, device, platform, user or all`},
-		"no id":       {Revocation{Scope: ScopeUser}, "the id is not usable"},
-		"long id":     {Revocation{Scope: ScopeUser, ID: strings.Repeat("x", 129)}, "the id is not usable"},
-		"line break":  {Revocation{Scope: ScopeUser, ID: "a\nb"}, "the id is not usable"},
-		"all of one":  {Revocation{Scope: ScopeAll, ID: "x"}, "names no id"},
-		"epoch":       {Revocation{Scope: ScopeDevice, ID: "x", Epoch: 1}, "an epoch belongs to"},
-		"reason":      {Revocation{Scope: ScopeUser, ID: "x", Reason: "a\nb"}, "the reason is not usable"},
+		"no id":       {Revocation{Scope: ScopeUser}, "invalid id"},
+		"long id":     {Revocation{Scope: ScopeUser, ID: strings.Repeat("x", 129)}, "invalid id"},
+		"line break":  {Revocation{Scope: ScopeUser, ID: "a\nb"}, "invalid id"},
+		"all of one":  {Revocation{Scope: ScopeAll, ID: "x"}, "takes no id"},
+		"epoch":       {Revocation{Scope: ScopeDevice, ID: "x", Epoch: 1}, "invalid epoch"},
+		"reason":      {Revocation{Scope: ScopeUser, ID: "x", Reason: "a\nb"}, "invalid reason"},
 		"before 1970": {Revocation{Scope: ScopeUser, ID: "x", Before: time.Unix(-1, 0)}, "after 1970"},
 		"far ahead":   {Revocation{Scope: ScopeAll, Before: time.Now().Add(2 * time.Hour)}, "too far ahead"},
 	} {

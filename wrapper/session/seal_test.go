@@ -42,9 +42,9 @@ func with(s Sealer) func(*replica, *bounds) {
 	return func(r *replica, _ *bounds) { r.seal = s }
 }
 
-// TestWhoCanWriteToRedisMakesNobodyBeAnybody: one that seals stands for the backend, one that does not for the gateway and for an attacker
+// TestWriteAccessToRedisIsNotEnoughToActAsAUser: one that seals stands for the backend, one that does not for the gateway and for an attacker
 // who holds it.
-func TestWhoCanWriteToRedisMakesNobodyBeAnybody(t *testing.T) {
+func TestWriteAccessToRedisIsNotEnoughToActAsAUser(t *testing.T) {
 	g := NewWithT(t)
 	server := redistest.Start(t)
 	backend, gateway := start(t, server, with(key("ours"))), start(t, server)
@@ -195,8 +195,8 @@ func (n nextKey) Open(sealed, place []byte) ([]byte, error) {
 	return nil, ErrKeyUnknown
 }
 
-// TestWhileTheNextKeyIsOnItsWayNobodyIsLoggedOut: one replica has it, and the other does not yet.
-func TestWhileTheNextKeyIsOnItsWayNobodyIsLoggedOut(t *testing.T) {
+// TestWhileTheNextKeyIsDistributedNoUserIsLoggedOut: one replica has it, and the other does not yet.
+func TestWhileTheNextKeyIsDistributedNoUserIsLoggedOut(t *testing.T) {
 	g := NewWithT(t)
 	server := redistest.Start(t)
 	first, second := start(t, server, with(nextKey{"next"})), start(t, server, with(nextKey{"old"}))
