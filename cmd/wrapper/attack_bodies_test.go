@@ -29,7 +29,7 @@ const (
 	peakBound      = 768 << 20       // heap at the worst moment, when a hundred bodies of a megabyte are at attacker, gateway, tap and backend
 )
 
-// watched runs an attack while another user goes on calling, and bounds what it costs him and in memory.
+// watched runs an attack while another user keeps calling, and bounds the delay of these calls and the memory.
 func (n *testEnv) watched(t *testing.T, attack func()) {
 	t.Helper()
 	runtime.GC()
@@ -97,13 +97,13 @@ func (n *testEnv) otherUser(t *testing.T) string {
 	return ""
 }
 
-// repeat fills a body up to the route's limit, with room for a canary.
+// repeat fills a body up to the route's limit, including a canary.
 func repeat(open, part, end string) string {
 	times := (routes.Find("/user/get_users_info").Body - int64(len(open)+len(end)+64)) / int64(len(part))
 	return open + strings.Repeat(part, int(times)) + end
 }
 
-// badBodies are JSON that is none, or not what it seems. {} is the canary.
+// badBodies are invalid JSON, or JSON that is not what it seems. {} is the canary.
 var badBodies = map[string]string{
 	"nothing":                     " ",
 	"a list":                      `["{}"]`,
@@ -174,13 +174,13 @@ var badKinds = map[string][]string{
 }
 
 func attackBodies(t *testing.T, n *testEnv) {
-	doors := []struct{ name, address, target, credential string }{
+	listeners := []struct{ name, address, target, credential string }{
 		{"users", n.users, usersInfo, "token: " + n.people["alice"].Token()},
 		{"admins", n.admins, adminUsersInfo, "Authorization: Bearer " + n.token(nil)},
 	}
 	bomb := gzipped(t, strings.Repeat("\x00", 64<<20))
 	n.watched(t, func() {
-		for _, d := range doors {
+		for _, d := range listeners {
 			for name, body := range badBodies {
 				if d.name == "admins" && strings.HasPrefix(name, "a list ") {
 					continue // an administrator's values are OpenIM's to judge
@@ -227,7 +227,7 @@ func attackBodies(t *testing.T, n *testEnv) {
 	})
 }
 
-// refused wants one reply with one status and code; under the users' prefix status 400 is told as 200.
+// refused wants one reply with one status and code; under the users' prefix status 400 is sent as 200.
 func (n *testEnv) refused(t *testing.T, replies []reply, canary string, status, code int) {
 	t.Helper()
 	g := NewWithT(t)
@@ -350,7 +350,7 @@ func drip(t *testing.T, address, beginning string) (answer string, lasted time.D
 }
 
 func attackSlowness(t *testing.T, n *testEnv) {
-	const crowd = 100
+	const clients = 100
 	alice := n.people["alice"]
 	n.openim.Set(func(f *openimtest.Fake) {
 		f.Replies["/conversation/get_all_conversations"] = `{"errCode":0,"errMsg":"","errDlt":"","data":{"conversations":[` +
@@ -373,8 +373,8 @@ func attackSlowness(t *testing.T, n *testEnv) {
 	n.watched(t, func() {
 		var work sync.WaitGroup
 		for i, s := range all {
-			lasted[i] = make([]time.Duration, crowd)
-			for j := range crowd {
+			lasted[i] = make([]time.Duration, clients)
+			for j := range clients {
 				work.Go(func() {
 					answer, took := drip(t, s.address, s.beginning)
 					n.mu.Lock()

@@ -12,7 +12,7 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/openimclient/openimtest"
 )
 
-// spoofs are header lines that change nothing: whoever writes them is who his credential says.
+// spoofs are header lines that change nothing: the caller is the one of the credential.
 var spoofs = map[string][]string{
 	"X-User-ID":                    {"X-User-ID: imAdmin"},
 	"X-Forwarded-User":             {"X-Forwarded-User: imAdmin", "X-Remote-User: imAdmin", "X-Auth-Request-User: imAdmin"},
@@ -150,10 +150,10 @@ func attackHeaders(t *testing.T, n *testEnv) {
 }
 
 // passesAs sends a call with header lines and looks at what OpenIM sees: who, and no header more than the wrapper's own.
-func (n *testEnv) passesAs(t *testing.T, door, target, openimToken string, lines []string) {
+func (n *testEnv) passesAs(t *testing.T, address, target, openimToken string, lines []string) {
 	g := NewWithT(t)
 	canary := n.canary()
-	replies := n.send(t, door, post(target, whois(canary), lines...))
+	replies := n.send(t, address, post(target, whois(canary), lines...))
 	g.Expect(replies).To(HaveLen(1))
 	g.Expect(replies[0].granted()).To(BeTrue(), replies[0].String())
 	seen := n.openimSaw(canary)
@@ -188,7 +188,7 @@ func (n *testEnv) attackAddresses(t *testing.T) {
 	}
 }
 
-// addressInAuditLog is the caller's address that the audit trail has of a request.
+// addressInAuditLog is the caller's address that the audit log has of a request.
 func (n *testEnv) addressInAuditLog(t *testing.T, requestID string) string {
 	t.Helper()
 	data, err := os.ReadFile(n.auditPath)

@@ -59,7 +59,7 @@ var respellings = map[string]func(prefix, path string) string{
 	"without a prefix": func(_, x string) string { return x },
 	"another version":  func(p, x string) string { return strings.Replace(p, "v1", "v2", 1) + x },
 	"the prefix twice": func(p, x string) string { return p + p + x },
-	"the other door's": func(p, x string) string {
+	"the other listener's": func(p, x string) string {
 		return map[string]string{"/im/v1": "/admin/v1", "/admin/v1": "/im/v1"}[p] + x
 	},
 	"the backend's":     func(_, x string) string { return internalapi.Prefix + x },
@@ -85,7 +85,7 @@ var forms = map[string]string{
 	"RTSP/1.0":               "POST %[1]s RTSP/1.0\r\nHost: x\r\n%[2]s\r\nContent-Type: application/json\r\nContent-Length: %[4]d\r\n\r\n%[3]s",
 	"no Host":                "POST %[1]s HTTP/1.1\r\n%[2]s\r\nContent-Type: application/json\r\nContent-Length: %[4]d\r\n\r\n%[3]s",
 	"two Hosts":              "POST %[1]s HTTP/1.1\r\nHost: x\r\nHost: y\r\n%[2]s\r\nContent-Type: application/json\r\nContent-Length: %[4]d\r\n\r\n%[3]s",
-	"a Host that is none":    "POST %[1]s HTTP/1.1\r\nHost: a b\r\n%[2]s\r\nContent-Type: application/json\r\nContent-Length: %[4]d\r\n\r\n%[3]s",
+	"an invalid Host":        "POST %[1]s HTTP/1.1\r\nHost: a b\r\n%[2]s\r\nContent-Type: application/json\r\nContent-Length: %[4]d\r\n\r\n%[3]s",
 	"a blank too many":       "POST  %[1]s HTTP/1.1\r\nHost: x\r\n%[2]s\r\nContent-Type: application/json\r\nContent-Length: %[4]d\r\n\r\n%[3]s",
 	"a blank before":         " POST %[1]s HTTP/1.1\r\nHost: x\r\n%[2]s\r\nContent-Type: application/json\r\nContent-Length: %[4]d\r\n\r\n%[3]s",
 	"tabs":                   "POST\t%[1]s\tHTTP/1.1\r\nHost: x\r\n%[2]s\r\nContent-Type: application/json\r\nContent-Length: %[4]d\r\n\r\n%[3]s",
@@ -98,12 +98,12 @@ var forms = map[string]string{
 }
 
 func attackPaths(t *testing.T, n *testEnv) {
-	doors := []struct{ name, address, prefix, path, credential string }{
+	listeners := []struct{ name, address, prefix, path, credential string }{
 		{"users", n.users, wire.UserPrefix, "/user/get_users_info", "token: " + n.people["alice"].Token()},
 		{"users' own", n.users, wire.AuthPrefix, "/devices/revoke", "token: " + n.people["alice"].Token()},
 		{"admins", n.admins, wire.AdminPrefix, "/user/get_users_info", "Authorization: Bearer " + n.token(nil)},
 	}
-	for _, d := range doors {
+	for _, d := range listeners {
 		for name, spell := range respellings {
 			target := spell(d.prefix, d.path)
 			n.each(t, d.name+", "+name, func(t *testing.T) {
@@ -137,11 +137,11 @@ func attackPaths(t *testing.T, n *testEnv) {
 	for _, target := range append(getRoutes(), wire.PathTickets, wire.WellKnownPath+"/", wire.AuthPrefix, wire.UserPrefix, "/", internalapi.PathOpenIMToken, wire.HandshakePath, "/metrics", "/readyz", "/debug/pprof/") {
 		n.each(t, "GET "+target, func(t *testing.T) {
 			mark := n.mark()
-			n.refusedAll(t, n.send(t, n.users, message("GET "+target+" HTTP/1.1", "", doors[0].credential)), 404, 405, 200)
+			n.refusedAll(t, n.send(t, n.users, message("GET "+target+" HTTP/1.1", "", listeners[0].credential)), 404, 405, 200)
 			NewWithT(t).Expect(n.since(mark)).To(BeEmpty())
 		})
 	}
-	upgrade := []string{"Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", doors[0].credential}
+	upgrade := []string{"Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", listeners[0].credential}
 	query := "?sendID=alice&platformID=1&operationID=o&isBackground=false&token=" + n.people["alice"].Token()
 	for _, line := range []string{
 		"GET " + usersInfo, "GET " + wire.PathSession, "GET /" + query, "GET /im/v1/ws/" + query, "GET //im/v1/ws" + query, "GET /im/v1/WS" + query, "GET /im/v1/%77s" + query,
@@ -166,7 +166,7 @@ func attackPaths(t *testing.T, n *testEnv) {
 	n.each(t, "HTTP/1.0 is answered once and closed", func(t *testing.T) {
 		g := NewWithT(t)
 		canary := n.canary()
-		replies := n.send(t, n.users, strings.Replace(post(usersInfo, whois(canary), doors[0].credential), "HTTP/1.1", "HTTP/1.0", 1)+post(usersInfo, whois(canary), doors[0].credential))
+		replies := n.send(t, n.users, strings.Replace(post(usersInfo, whois(canary), listeners[0].credential), "HTTP/1.1", "HTTP/1.0", 1)+post(usersInfo, whois(canary), listeners[0].credential))
 		g.Expect(replies).To(HaveLen(1))
 		g.Expect(n.openimSaw(canary)).To(HaveLen(1))
 	})

@@ -120,7 +120,7 @@ func (n *testEnv) attackOpening(t *testing.T) {
 		"a page of another origin":        {good, []string{"Origin: https://evil.example"}},
 		"a page without an origin":        {good, []string{"Origin: null"}},
 		"an old version of the protocol":  {good, []string{"Sec-WebSocket-Version: 8"}},
-		"a key that is none":              {good, []string{"Sec-WebSocket-Key: x"}},
+		"an invalid key":                  {good, []string{"Sec-WebSocket-Key: x"}},
 		"two keys":                        {good, []string{"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="}},
 		"isMsgResp for a revoked session": {query: query("mallory", gone.Token(), 3) + "&isMsgResp=true"},
 	} {
@@ -128,13 +128,13 @@ func (n *testEnv) attackOpening(t *testing.T) {
 			g := NewWithT(t)
 			before := len(n.openimWS.Queries())
 			data := n.bytesOf(t, n.users, c.upgrade())
-			if strings.Contains(c.query, "isMsgResp") { // is told in a socket's only frame
+			if strings.Contains(c.query, "isMsgResp") { // the refusal is sent as the socket's only frame
 				g.Expect(string(data)).To(And(ContainSubstring("101 Switching"), ContainSubstring(`"errCode":1506`)))
 			} else {
 				g.Expect(string(data)).NotTo(ContainSubstring("101 Switching"))
 				g.Expect(n.read(t, data)).To(HaveLen(1))
 			}
-			// Whoever is alice may have OpenIM asked for her before the upgrade fails for its form.
+			// With alice's credential, OpenIM may be called before the upgrade fails for its form.
 			if !strings.Contains(name, "version") && !strings.Contains(name, "key") {
 				g.Expect(n.openimWS.Queries()).To(HaveLen(before))
 			}
@@ -346,7 +346,7 @@ func frameOf(first byte, payload string) string {
 	return string(head) + "\x00\x00\x00\x00" + payload
 }
 
-// attackProtocol sends what is no frame of anybody's. The socket must end, and msggateway get nothing.
+// attackProtocol sends invalid frames. The socket must end, and msggateway must receive nothing.
 func (n *testEnv) attackProtocol(t *testing.T) {
 	bin := byte(fin | binOp)
 	deep := strings.Repeat("[", 25000)
@@ -429,7 +429,7 @@ func (n *testEnv) attackProtocol(t *testing.T) {
 		}()
 		_, err := io.WriteString(conn, strings.Repeat(frameOf(fin|9, "p"), 1000))
 		g.Expect(err).NotTo(HaveOccurred())
-		g.Eventually(pongs, "20s").Should(Receive(Equal(1000)), "each is answered, and the socket lives")
+		g.Eventually(pongs, "20s").Should(Receive(Equal(1000)), "each is answered, and the socket stays open")
 	})
 	n.each(t, "sockets of all attacks are gone", func(t *testing.T) {
 		NewWithT(t).Eventually(n.openimWS.Connections, "40s").Should(BeZero())

@@ -59,7 +59,7 @@ func TestTheFailureTable(t *testing.T) {
 		{"an expired token", info, h.token(map[string]any{"iat": 1, "exp": 2}), good, nil, 401, 1501, "it has expired"},
 		{"for another audience", info, h.token(map[string]any{"aud": "mail"}), good, nil, 401, 1502, "aud does not name this gateway"},
 		{"without the role", info, h.token(map[string]any{"groups": "staff"}), good, nil, 403, 1002, "no role"},
-		{"without the role, a path that is none", "/admin/v1/x", h.token(map[string]any{"groups": "staff"}), good, nil, 403, 1002, "no role"},
+		{"without the role, an unknown path", "/admin/v1/x", h.token(map[string]any{"groups": "staff"}), good, nil, 403, 1002, "no role"},
 		{"a route for nobody", "/admin/v1/auth/get_user_token", admin, `{}`, nil, 403, 1002, "called by nobody"},
 		{"no such route", "/admin/v1/object/nothing", admin, `{}`, nil, 404, 1004, "no such route"},
 		{"OpenIM's bare path", "/user/get_users_info", admin, good, nil, 404, 1004, "no such route"},

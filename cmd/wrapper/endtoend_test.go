@@ -105,7 +105,7 @@ shutdownGraceSeconds: 20
 	return h
 }
 
-// issuers is the part of both configurations that says who is an administrator.
+// issuers is the part of both configurations that identifies administrators.
 func (h *roles) issuers() string {
 	return fmt.Sprintf(`admins:
   issuers:

@@ -29,7 +29,7 @@ type incident struct {
 	name string
 	// strike makes it happen to p, who has a session and an open socket.
 	strike func(*testing.T, *testEnv, *testUser)
-	// code is the errCode of the earlier session's calls afterwards; 0: the session goes on.
+	// code is the errCode of the earlier session's calls afterwards; 0: the session continues.
 	code int
 	// stays: the socket is not closed.
 	stays bool
@@ -199,7 +199,7 @@ func TestLifeGoesOnAfterEveryIncident(t *testing.T) {
 			again, err := p.client.Login(t.Context(), p.device)
 			g.Expect(err).NotTo(HaveOccurred())
 			n.expectAccepted(t, again)
-			// Who was there before and who has never been there before live on alike.
+			// Users from before and users that were never there are served alike.
 			n.expectAccepted(t, n.enrol(t, user+"s_friend", 2).Session)
 		})
 	}
@@ -289,7 +289,7 @@ func (n *testEnv) expectClosed(t *testing.T, ws *websocket.Conn, kicked bool) {
 	}
 }
 
-// keysOf is a custody key without a file.
+// keysOf is a custody key that needs no file.
 type keysOf string
 
 func (k keysOf) Get() (tokenvault.Keys, error) { return tokenvault.Keys{[]byte(k)}, nil }
@@ -318,7 +318,8 @@ func (n *testEnv) age(t *testing.T, id string, by time.Duration) {
 	g.Expect(redis.HSet(t.Context(), key, "created", created, "seal", base64.RawURLEncoding.EncodeToString(sealed)).Err()).To(Succeed())
 }
 
-// TestACodeEndsWithWhatItWasIssuedUnder: whoever has copied a session's token gets no device that outlives it, and its owner goes on.
+// TestACodeEndsWithWhatItWasIssuedUnder: with a copied session token nobody gets a device that outlives the token, and its
+// owner is not affected.
 func TestACodeEndsWithWhatItWasIssuedUnder(t *testing.T) {
 	n := newTestEnv(t)
 	t.Run("an old login issues none and revokes no other device", func(t *testing.T) {
@@ -358,7 +359,7 @@ func TestACodeEndsWithWhatItWasIssuedUnder(t *testing.T) {
 			n.command(t, wire.AdminPrefix+"/auth/force_logout", map[string]any{"userID": p.UserID, "platformID": 1})
 		}, true, false},
 		{"everything", revokes("all", nil), true, false},
-		{"the user, who is disabled and enabled", func(t *testing.T, n *testEnv, p *testUser) {
+		{"the user, disabled and enabled again", func(t *testing.T, n *testEnv, p *testUser) {
 			n.command(t, wire.PathAdminDisableUser, map[string]any{"userID": p.UserID})
 			n.command(t, wire.PathAdminEnableUser, map[string]any{"userID": p.UserID})
 		}, true, false},
@@ -394,7 +395,7 @@ func TestACodeEndsWithWhatItWasIssuedUnder(t *testing.T) {
 			} else {
 				n.enrolsBy(t, admins, nil)
 			}
-			// Life goes on: the owner logs in, and as many codes as before can be issued and used.
+			// The service continues: the owner logs in, and as many codes as before can be issued and used.
 			if c.enrols {
 				p = n.enrol(t, user, 1)
 			}

@@ -68,7 +68,7 @@ func TestAnAssertionForOneProcessDoesNotAskTheSharedMemory(t *testing.T) {
 	g.Expect(p).To(Equal(admin))
 	for _, v := range []*auth.Assertions{one, two, alone} {
 		_, refusal = v.VerifyOnce(t.Context(), token, call(), true)
-		g.Expect(refusal).NotTo(BeNil(), "once, whoever is asked")
+		g.Expect(refusal).NotTo(BeNil(), "once, whichever verifier is asked")
 	}
 }
 

@@ -22,7 +22,7 @@ func TestSeenIsBoundedAndRefusesWhatItCannotRemember(t *testing.T) {
 	g.Expect([]bool{first, full}).To(Equal([]bool{false, false}), "a known one is still known")
 
 	first, _ = s.first("later", at.Add(time.Minute))
-	g.Expect(first).To(BeTrue(), "a new window has room")
+	g.Expect(first).To(BeTrue(), "a new window has a free entry")
 	first, _ = s.first("0", at.Add(time.Minute))
 	g.Expect(first).To(BeFalse(), "the window before is remembered")
 	first, _ = s.first("0", at.Add(4*time.Minute))

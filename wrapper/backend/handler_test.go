@@ -30,7 +30,7 @@ func (c constant) Get() ([]byte, error) { return []byte(c), nil }
 
 const key = constant("0123456789abcdef0123456789abcdef")
 
-// openIM answers calls as it is told.
+// openIM answers calls with a function.
 type openIM func(context.Context, openimclient.Request) (wire.Envelope, error)
 
 func (f openIM) Call(ctx context.Context, r openimclient.Request) (wire.Envelope, error) {
@@ -151,7 +151,7 @@ func TestWhatTheBackendRefusesByItself(t *testing.T) {
 		}, 400, "bad_request"},
 		{"no object", func(t *testing.T) *http.Request { return request(t, "POST", infoPath, `["alice"]`, auth.RoleAdmin) }, 400, "bad_request"},
 		{"no body", func(t *testing.T) *http.Request { return request(t, "POST", infoPath, "", auth.RoleAdmin) }, 400, "bad_request"},
-		{"a user id that is none", func(t *testing.T) *http.Request {
+		{"an invalid user id", func(t *testing.T) *http.Request {
 			return request(t, "POST", infoPath, `{"userIDs":[{"$ne":1}]}`, auth.RoleAdmin)
 		}, 400, "bad_request"},
 		{"a user whose id is a pattern", func(t *testing.T) *http.Request {

@@ -50,14 +50,14 @@ func TestHeadsGoForwardAndAreBounded(t *testing.T) {
 		g.Expect(h.register(ctx, aHead(n, 0))).To(Succeed())
 	}
 	g.Expect(h.register(ctx, aHead(9999, 0))).To(MatchError(errHeadsFull), "an old one is not pushed out")
-	g.Expect(h.register(ctx, aHead(1, 8))).To(Succeed(), "one that is kept goes on")
+	g.Expect(h.register(ctx, aHead(1, 8))).To(Succeed(), "a stored head advances")
 	found, err = h.list(ctx, time.Time{})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(found).To(HaveLen(h.limit))
 
 	now = now.Add(headLifetime + time.Second)
-	g.Expect(h.list(ctx, time.Time{})).To(BeEmpty(), "what is over is not listed")
-	g.Expect(h.register(ctx, aHead(9999, 0))).To(Succeed(), "and makes room")
+	g.Expect(h.list(ctx, time.Time{})).To(BeEmpty(), "expired heads are not listed")
+	g.Expect(h.register(ctx, aHead(9999, 0))).To(Succeed(), "and frees an entry")
 	found, err = h.list(ctx, time.Time{})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(found).To(HaveLen(1))
@@ -68,7 +68,7 @@ func TestAHeadThatIsNoneIsRefused(t *testing.T) {
 	for name, change := range map[string]func(*internalapi.AuditHead){
 		"a chain that is too short": func(h *internalapi.AuditHead) { h.Chain = "ab" },
 		"a chain in capitals":       func(h *internalapi.AuditHead) { h.Chain = strings.Repeat("A", 32) },
-		"a hash that is none":       func(h *internalapi.AuditHead) { h.Hash = "x" },
+		"an invalid hash":           func(h *internalapi.AuditHead) { h.Hash = "x" },
 		"a number beyond all":       func(h *internalapi.AuditHead) { h.Seq = 1<<53 + 1 },
 		"a long name":               func(h *internalapi.AuditHead) { h.Instance = strings.Repeat("x", 129) },
 		"a line break":              func(h *internalapi.AuditHead) { h.Program = "a\nb" },

@@ -59,7 +59,7 @@ func TestTheWrappersRedisIsDown(t *testing.T) {
 				g.Expect(a.Status).To(Equal(503), c.path)
 				g.Expect(a.Header.Get("Retry-After")).To(Equal("1"))
 			}
-			g.Expect(bounded(internalapi.PathListDevices, alice.reply.Token, `{"userID":"alice"}`).Status).To(Equal(200), "what does the same twice goes on")
+			g.Expect(bounded(internalapi.PathListDevices, alice.reply.Token, `{"userID":"alice"}`).Status).To(Equal(200), "repeatable calls are served")
 			g.Expect(bounded(internalapi.PathRevokeDevices, root.proof, `{"userID":"alice","deviceID":"`+alice.reply.DeviceID+`"}`).Status).To(Equal(200), "a device can be revoked")
 			g.Expect(h.post(0, root, adminRead, `{"userIDs":["alice"]}`).Status).To(Equal(200), "administrators read on")
 			g.Expect(h.post(0, root, adminWrite, `{"users":[{"userID":"bob","nickname":"Bob"}]}`).Status).To(Equal(503), "and write nothing twice")
@@ -94,7 +94,7 @@ func TestMongoDBIsDown(t *testing.T) {
 			g.Expect(refused.Verdict).To(Equal(internalapi.LoginUnavailable), "nobody logs in")
 			g.Expect(refused.Outcome.Reason).To(Equal("registry_unavailable"))
 			g.Expect(time.Since(began)).To(BeNumerically("<", 5*time.Second))
-			g.Expect(h.post(0, showing(alice.reply.Token), internalapi.PathOpenIMToken, `{}`).Status).To(Equal(200), "who is logged in goes on")
+			g.Expect(h.post(0, showing(alice.reply.Token), internalapi.PathOpenIMToken, `{}`).Status).To(Equal(200), "logged-in users are served")
 			g.Expect(h.post(0, alice.caller(), usersRead, `{"userIDs":["alice"]}`).ErrCode).To(BeZero())
 			g.Expect(h.post(0, h.asAdmin(), adminRead, `{"userIDs":["alice"]}`).Status).To(Equal(200), "administrators do")
 			g.Expect(h.ready()).To(Equal(200))

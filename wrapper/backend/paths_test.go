@@ -22,15 +22,15 @@ var linkPaths = []string{
 	internalapi.PathRegisterHead, internalapi.PathListHeads,
 }
 
-// TestEachRoleAtItsOwnPaths is every crossing: no role gets anything at a door that is not its own, on any route of the table, whatever it
+// TestEachRoleAtItsOwnPaths is every crossing: no role gets anything at a path that is not its own, on any route of the table, whatever it
 // can prove.
 func TestEachRoleAtItsOwnPaths(t *testing.T) {
 	g := NewWithT(t)
 	h := newTestEnv(t, 1)
 	alice, root := h.enrol("alice", 1).caller(), h.asAdmin()
-	as := func(role auth.Role, issuer string) []openimCaller {
+	as := func(role auth.Role, issuer string) []caller {
 		said := auth.Principal{Subject: "alice", Issuer: issuer, Role: role, Session: alice.Session, Device: alice.Device, PlatformID: 1}
-		return []openimCaller{{said, alice.proof}, {said, root.proof}, {said, ""}}
+		return []caller{{said, alice.proof}, {said, root.proof}, {said, ""}}
 	}
 	var admins, users []string
 	for i := range routes.Table {
@@ -41,13 +41,13 @@ func TestEachRoleAtItsOwnPaths(t *testing.T) {
 	}
 	before, refused := len(h.openim.All()), 0
 	for _, c := range []struct {
-		door    string
+		kind    string
 		targets []string
-		who     []openimCaller
+		who     []caller
 	}{
-		{"the gateway's", linkPaths, slices.Concat([]openimCaller{root, alice}, as("", "x"), as("superadmin", "x"), as("Gateway", "gateway"), as("gateway ", "gateway"))},
-		{"the administrators'", admins, slices.Concat([]openimCaller{asGateway, showing(root.proof), alice}, as("", authtest.Issuer)[1:2], as("Admin", authtest.Issuer)[1:2])},
-		{"the users'", users, slices.Concat([]openimCaller{root, asGateway, showing(alice.proof)}, as("", auth.UserIssuer)[:1], as(auth.RoleUser, "https://id")[:1], as(auth.RoleAdmin, auth.UserIssuer)[:1])},
+		{"the gateway's", linkPaths, slices.Concat([]caller{root, alice}, as("", "x"), as("superadmin", "x"), as("Gateway", "gateway"), as("gateway ", "gateway"))},
+		{"the administrators'", admins, slices.Concat([]caller{asGateway, showing(root.proof), alice}, as("", authtest.Issuer)[1:2], as("Admin", authtest.Issuer)[1:2])},
+		{"the users'", users, slices.Concat([]caller{root, asGateway, showing(alice.proof)}, as("", auth.UserIssuer)[:1], as(auth.RoleUser, "https://id")[:1], as(auth.RoleAdmin, auth.UserIssuer)[:1])},
 	} {
 		for _, target := range c.targets {
 			for _, who := range c.who {
@@ -55,7 +55,7 @@ func TestEachRoleAtItsOwnPaths(t *testing.T) {
 				for n := 0; a.Status == http.StatusServiceUnavailable && n < 5; n++ { // a busy machine's Redis: refused too, but not for whom it is
 					a = h.post(0, who, target, `{"userID":"alice","platformID":1}`)
 				}
-				g.Expect(a.Status).To(BeElementOf(http.StatusForbidden, http.StatusNotFound), "%s door, %s as %q", c.door, target, who.Role)
+				g.Expect(a.Status).To(BeElementOf(http.StatusForbidden, http.StatusNotFound), "%s path, %s as %q", c.kind, target, who.Role)
 				g.Expect(a.Data).To(BeEmpty())
 				refused++
 			}
@@ -67,8 +67,9 @@ func TestEachRoleAtItsOwnPaths(t *testing.T) {
 	g.Expect(refused).To(BeNumerically(">", 500))
 }
 
-// TestWhomTheGatewayNamesMustProveIt: whoever holds the gateway and its key names anybody, and is only those whose credentials it has.
-func TestWhomTheGatewayNamesMustProveIt(t *testing.T) {
+// TestTheCallerThatTheGatewayNamesMustProveIt: an attacker with the gateway's key can name any caller, and acts only for callers whose
+// credentials it has.
+func TestTheCallerThatTheGatewayNamesMustProveIt(t *testing.T) {
 	g := NewWithT(t)
 	h := newTestEnv(t, 1)
 	root, alice, bob := h.asAdmin(), h.enrol("alice", 1).caller(), h.enrol("bob", 2).caller()
@@ -76,21 +77,21 @@ func TestWhomTheGatewayNamesMustProveIt(t *testing.T) {
 	grant := ask[internalapi.RedeemedTicket](h, 0, internalapi.PathRedeemTicket, "", internalapi.RedeemTicket{Ticket: ticket.Ticket}).Grant
 	forged, made, err := h.gatewaySessions().Create(t.Context(), "alice", "made up", 1, 0)
 	g.Expect(err).NotTo(HaveOccurred())
-	stranger := authtest.NewKey(t, "k1", jose.ES256).Sign(t, nil, authtest.Claims(time.Now(), nil))
+	otherIssuer := authtest.NewKey(t, "k1", jose.ES256).Sign(t, nil, authtest.Claims(time.Now(), nil))
 	stale := h.key.Sign(t, nil, authtest.Claims(time.Now().Add(-2*time.Hour), nil))
 	nobody := h.key.Sign(t, nil, authtest.Claims(time.Now(), map[string]any{"groups": []string{"staff"}}))
 	another := h.key.Sign(t, nil, authtest.Claims(time.Now(), map[string]any{"sub": "another"}))
 	before := len(h.openim.All())
 	for name, c := range map[string]struct {
-		said   openimCaller
+		said   caller
 		proofs []string
 		target string
 	}{
-		"an administrator": {root, []string{"", "x", alice.proof, grant, forged, stranger, stale, nobody, another}, adminRead},
-		"a user":           {alice, []string{"", "x", bob.proof, root.proof, grant, forged, stranger, "v1.", alice.proof + "A"}, usersRead},
+		"an administrator": {root, []string{"", "x", alice.proof, grant, forged, otherIssuer, stale, nobody, another}, adminRead},
+		"a user":           {alice, []string{"", "x", bob.proof, root.proof, grant, forged, otherIssuer, "v1.", alice.proof + "A"}, usersRead},
 	} {
 		for i, proof := range c.proofs {
-			a := h.post(0, openimCaller{c.said.Principal, proof}, c.target, `{"userIDs":["alice"]}`)
+			a := h.post(0, caller{c.said.Principal, proof}, c.target, `{"userIDs":["alice"]}`)
 			g.Expect(a.Status).To(Equal(http.StatusUnauthorized), "%s with proof %d: %s", name, i, a.ErrMsg)
 			g.Expect(a.Header.Get(wire.HeaderReason)).To(Equal("proof_refused"))
 			g.Expect(wire.IsTokenError(a.ErrCode)).To(BeTrue(), "the gateway gives on why")
@@ -106,7 +107,7 @@ func TestWhomTheGatewayNamesMustProveIt(t *testing.T) {
 		change(&said.Principal)
 		g.Expect(h.post(0, said, usersRead, `{"userIDs":["alice"]}`).Status).To(Equal(http.StatusUnauthorized), name)
 	}
-	said := openimCaller{auth.Principal{Subject: "alice", Issuer: auth.UserIssuer, Role: auth.RoleUser, Session: made.ID, Device: "made up", PlatformID: 1}, forged}
+	said := caller{auth.Principal{Subject: "alice", Issuer: auth.UserIssuer, Role: auth.RoleUser, Session: made.ID, Device: "made up", PlatformID: 1}, forged}
 	g.Expect(h.post(0, said, usersRead, `{"userIDs":["alice"]}`).Status).To(Equal(http.StatusUnauthorized), "a session that the gateway wrote to Redis")
 
 	r := h.request(0, alice, http.MethodPost, usersRead, `{"userIDs":["alice"]}`)
@@ -119,8 +120,8 @@ func TestWhomTheGatewayNamesMustProveIt(t *testing.T) {
 	g.Expect(h.post(0, alice, usersRead, `{"userIDs":["alice"]}`).Status).To(Equal(http.StatusOK))
 }
 
-// TestWhoMayAskWhat is the table of the gateway's calls by what is shown for them: 401 without a proof that is good for the call, 403 for a
-// caller who may not.
+// TestWhoMayAskWhat is the table of the gateway's calls by their proof: 401 without a valid proof for the call, 403 for a caller
+// without permission.
 func TestWhoMayAskWhat(t *testing.T) {
 	h := newTestEnv(t, 1)
 	root, alice := h.asAdmin().proof, h.enrol("alice", 1).reply.Token
@@ -193,8 +194,8 @@ func TestWhatIsRefusedAtTheInternalPaths(t *testing.T) {
 		{"a control character", "POST", internalapi.PathListDevices, `{"userID":"a\u0000b"}`, 400, "bad_request"},
 		{"a code for a user whom OpenIM refuses", "POST", internalapi.PathIssueCode, `{"userID":"a:b","lifetimeSeconds":60}`, 400, "bad_request"},
 		{"a code for OpenIM's administrator", "POST", internalapi.PathIssueCode, `{"userID":"imAdmin","lifetimeSeconds":60}`, 400, "bad_request"},
-		{"a code that lives longer", "POST", internalapi.PathIssueCode, `{"userID":"alice","lifetimeSeconds":601}`, 400, "bad_request"},
-		{"a code that lives no time", "POST", internalapi.PathIssueCode, `{"userID":"alice","lifetimeSeconds":0}`, 400, "bad_request"},
+		{"a code with a longer lifetime", "POST", internalapi.PathIssueCode, `{"userID":"alice","lifetimeSeconds":601}`, 400, "bad_request"},
+		{"a code without a lifetime", "POST", internalapi.PathIssueCode, `{"userID":"alice","lifetimeSeconds":0}`, 400, "bad_request"},
 		{"a code for administrators' platform", "POST", internalapi.PathIssueCode, `{"userID":"alice","platformID":10,"lifetimeSeconds":60}`, 400, "bad_request"},
 		{"nobody's codes to be dropped", "POST", internalapi.PathDropCodes, `{}`, 400, "bad_request"},
 		{"codes of two kinds to be dropped", "POST", internalapi.PathDropCodes, `{"userID":"alice","all":true}`, 400, "bad_request"},
@@ -223,7 +224,7 @@ func TestOneReplicasAssertionIsNotAnothers(t *testing.T) {
 			return h.request(replica, showing(root.proof), "POST", internalapi.PathSetUser, `{"userID":"alice","nextEpoch":true}`)
 		},
 		"a handshake": func(replica int) *http.Request {
-			return h.request(replica, openimCaller{Principal: auth.Principal{Subject: "gateway", Issuer: "gateway"}}, "GET", wire.HandshakePath, "")
+			return h.request(replica, caller{Principal: auth.Principal{Subject: "gateway", Issuer: "gateway"}}, "GET", wire.HandshakePath, "")
 		},
 	} {
 		first, again := make(0), make(1)

@@ -37,7 +37,7 @@ func TestCodesGoWithWhoIssuedThem(t *testing.T) {
 		"a device":  {func(b *testEnv) error { return b.DropCodes(t.Context(), internalapi.DropCodes{DeviceID: "d1"}) }, []string{"other", "admin", "bob"}},
 		"a user":    {func(b *testEnv) error { return b.DropCodes(t.Context(), internalapi.DropCodes{UserID: "alice"}) }, []string{"bob"}},
 		"all":       {func(b *testEnv) error { return b.DropCodes(t.Context(), internalapi.DropCodes{All: true}) }, nil},
-		"a user who is disabled": {func(b *testEnv) error {
+		"a disabled user": {func(b *testEnv) error {
 			_, err := b.SetUser(t.Context(), internalapi.SetUser{UserID: "alice", Disabled: &yes, NextEpoch: true})
 			return err
 		}, []string{"bob"}},

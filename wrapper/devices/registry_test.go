@@ -45,7 +45,7 @@ func (a *address) set(uri string) {
 	a.uri = uri
 }
 
-// box seals by a mark, so that a test sees whether what is stored went through it.
+// box seals with a visible mark, so that a test sees whether a stored value is sealed.
 type box struct{}
 
 func (box) Seal(content, place []byte) ([]byte, error) {
@@ -104,7 +104,7 @@ func (b *testEnv) pass(d time.Duration) {
 	b.at = b.at.Add(d)
 }
 
-// database is the test's own look at what is stored.
+// database gives the test direct access to the stored documents.
 func (b *testEnv) database(t *testing.T) *mongo.Database {
 	t.Helper()
 	c, err := mongo.Connect(options.Client().ApplyURI(b.server.URI()))

@@ -22,7 +22,7 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// adminEnv is the admins' door beside a users' door.
+// adminEnv is the administrators' listener of a gateway that also has a users' listener.
 type adminEnv struct {
 	*usersEnv
 	http.Handler
@@ -37,8 +37,8 @@ func newAdminEnv(t *testing.T) *adminEnv {
 		t.Fatal(err)
 	}
 	issuer := issuers.Issuer{Issuer: authtest.Issuer, Audiences: []string{authtest.Audience}, Algorithms: []string{"ES256"}, Roles: issuers.Roles{Claim: "groups", Admin: []string{authtest.Role}}}
-	door := newAdminHandler(o.services, auth.NewAdmins([]auth.Issuer{issuer.Rules(fixed{set})}, time.Now), o.sessions, 600)
-	o.Handler = httpserver.NewRecorder(slog.New(slog.DiscardHandler), prometheus.NewRegistry(), time.Now).Wrap(door)
+	handler := newAdminHandler(o.services, auth.NewAdmins([]auth.Issuer{issuer.Rules(fixed{set})}, time.Now), o.sessions, 600)
+	o.Handler = httpserver.NewRecorder(slog.New(slog.DiscardHandler), prometheus.NewRegistry(), time.Now).Wrap(handler)
 	return o
 }
 
@@ -87,14 +87,14 @@ func TestADisabledUserIsOutAndALoginOnItsWayToo(t *testing.T) {
 	_, _, err := o.sessions.Create(t.Context(), "alice", "device-of-alice", 1, 6) // with the epoch of before
 	g.Expect(err).To(MatchError(session.ErrRevoked))
 	_, _, err = o.sessions.Create(t.Context(), "alice", "device-of-alice", 1, 7)
-	g.Expect(err).NotTo(HaveOccurred(), "when he is let in again")
+	g.Expect(err).NotTo(HaveOccurred(), "when the user is enabled again")
 }
 
 func TestWhatAnAdministratorMustWrite(t *testing.T) {
 	o := newAdminEnv(t)
 	for _, c := range []struct{ name, path, body string }{
 		{"a code for nobody", wire.PathAdminIssueCode, `{}`},
-		{"a code that lives too long", wire.PathAdminIssueCode, `{"userID":"alice","lifetimeSeconds":601}`},
+		{"a code with too long a lifetime", wire.PathAdminIssueCode, `{"userID":"alice","lifetimeSeconds":601}`},
 		{"a code with a member that is not known", wire.PathAdminIssueCode, `{"userID":"alice","role":"admin"}`},
 		{"a name with a line break", wire.PathAdminDevices, `{"userID":"alice\nbob"}`},
 		{"no device and no user", wire.PathAdminRevokeDevices, `{}`},
@@ -129,18 +129,18 @@ func TestWithoutTheRoleTheGatewaysOwnRoutesAreClosed(t *testing.T) {
 	NewWithT(t).Expect(o.back.asked).To(BeEmpty())
 }
 
-// TestNothingIsChangedWhileTheAuditLogCannotBeWritten: an administrator's act without a trace is refused; what only reads goes on.
+// TestNothingIsChangedWhileTheAuditLogCannotBeWritten: a change that cannot be recorded is refused; calls that only read are served.
 func TestNothingIsChangedWhileTheAuditLogCannotBeWritten(t *testing.T) {
 	g := NewWithT(t)
 	o := newAdminEnv(t)
-	trail, err := auditlog.Open(auditlog.Options{Path: "/dev/full", Log: slog.New(slog.DiscardHandler), Reg: prometheus.NewRegistry(), Now: time.Now})
+	auditLog, err := auditlog.Open(auditlog.Options{Path: "/dev/full", Log: slog.New(slog.DiscardHandler), Reg: prometheus.NewRegistry(), Now: time.Now})
 	g.Expect(err).NotTo(HaveOccurred())
-	o.services.auditLog = trail
+	o.services.auditLog = auditLog
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
-	go func() { trail.Run(ctx); close(ended) }()
+	go func() { auditLog.Run(ctx); close(ended) }()
 	defer func() { cancel(); <-ended }()
-	g.Eventually(trail.Admit).ShouldNot(Succeed())
+	g.Eventually(auditLog.Admit).ShouldNot(Succeed())
 
 	status, e := o.command(t, wire.PathAdminRevokeSessions, `{"scope":"all"}`, nil)
 	g.Expect(status).To(Equal(http.StatusServiceUnavailable), e.ErrMsg)

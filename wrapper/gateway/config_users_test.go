@@ -10,7 +10,7 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/session"
 )
 
-// withUsers is the file that the operator renders for a stack with a users' door.
+// withUsers is the file that the operator renders for a stack with a users' listener.
 const withUsers = sample + `
 users:
   listen: ":8082"
@@ -37,7 +37,7 @@ func TestTheUsersListenerHasDefaults(t *testing.T) {
 
 	c, err = gateway.ParseConfig([]byte(sample))
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(c.Users).To(BeNil(), "no users' door unless it is asked for")
+	g.Expect(c.Users).To(BeNil(), "no users' listener unless it is configured")
 	g.Expect(c.Audit.Path).To(Equal("stdout"))
 }
 

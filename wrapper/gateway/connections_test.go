@@ -21,7 +21,7 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/auth/authtest"
 )
 
-// TestOneAddressCannotTakeTheAdministratorsListener: idle connections of one address leave room for others; those that are beyond the
+// TestOneAddressCannotTakeTheAdministratorsListener: idle connections of one address do not block others; those that are beyond the
 // bound are closed, and when the others have gone the address is served again.
 func TestOneAddressCannotTakeTheAdministratorsListener(t *testing.T) {
 	g := NewWithT(t)
@@ -69,8 +69,8 @@ shutdownGraceSeconds: 1
 		}
 		return n
 	}
-	// The server itself gives up connections that say nothing for five seconds, which must not be what is seen here.
-	g.Expect(open()).To(BeNumerically("<=", 256), "what is beyond the bound is closed")
+	// The server itself gives up connections that say nothing for five seconds, which must not be the cause here.
+	g.Expect(open()).To(BeNumerically("<=", 256), "connections beyond the bound are closed")
 	g.Expect(serves("127.0.0.4")).To(BeTrue(), "another address")
 	for _, conn := range idle {
 		_ = conn.Close()
@@ -131,5 +131,5 @@ func TestAProxyThatIsNotTrustedIsSaid(t *testing.T) {
 
 	h := newServices(t, "http://127.0.0.1:1", nil)
 	h.begin(nil, &http.Request{RemoteAddr: "192.168.0.1:1", Header: http.Header{"X-Forwarded-For": {"192.0.2.1"}}})
-	g.Expect(testutil.ToFloat64(h.proxies.requests)).To(Equal(1.0), "each request is looked at")
+	g.Expect(testutil.ToFloat64(h.proxies.requests)).To(Equal(1.0), "each request is counted")
 }

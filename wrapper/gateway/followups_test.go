@@ -36,7 +36,7 @@ func TestWhileOpenIMHangsNoCallWaitsAndNoFollowUpsPileUp(t *testing.T) {
 	b := newLogouts(slog.New(slog.NewTextHandler(&log, nil)), prometheus.NewRegistry())
 	hang := make(chan struct{})
 	request, leave := context.WithCancel(t.Context())
-	leave() // whoever asked has gone
+	leave() // the caller has gone
 	for range maxFollowUps {
 		b.start(request, "r-1", func(ctx context.Context) error {
 			<-hang
@@ -76,5 +76,5 @@ func TestARevocationDoesNotWaitForAnOpenIMThatHangs(t *testing.T) {
 	g.Expect(time.Since(began)).To(BeNumerically("<", 2*time.Second))
 	_, e = h.post(t, wire.PathSession, there, `{}`)
 	g.Expect(e.ErrCode).To(Equal(wire.CodeTokenKicked))
-	g.Eventually(func() int { return h.back.calls(internalapi.PathForceLogout) }).Should(Equal(1), "it was asked")
+	g.Eventually(func() int { return h.back.calls(internalapi.PathForceLogout) }).Should(Equal(1), "OpenIM was called")
 }

@@ -60,7 +60,7 @@ func newAdminHandlerForTest(t *testing.T, backend http.HandlerFunc) (http.Handle
 	return httpserver.NewRecorder(slog.New(slog.DiscardHandler), prometheus.NewRegistry(), time.Now).Wrap(h), key
 }
 
-// newServices is what both doors share, before a backend and with the hot configuration of the test, or the defaults.
+// newServices returns what both listeners share, with a backend and the hot configuration of the test, or the defaults.
 func newServices(t *testing.T, backendURL string, configured *Hot) *services {
 	t.Helper()
 	if configured == nil {
@@ -71,12 +71,12 @@ func newServices(t *testing.T, backendURL string, configured *Hot) *services {
 		t.Fatal(err)
 	}
 	reg, log := prometheus.NewRegistry(), slog.New(slog.DiscardHandler)
-	trail, err := auditlog.Open(auditlog.Options{Path: filepath.Join(t.TempDir(), "audit"), Log: log, Reg: reg, Now: time.Now})
+	auditLog, err := auditlog.Open(auditlog.Options{Path: filepath.Join(t.TempDir(), "audit"), Log: log, Reg: reg, Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return &services{
-		now: time.Now, hot: func() *hot { return present }, auditLog: trail,
+		now: time.Now, hot: func() *hot { return present }, auditLog: auditLog,
 		limiter: ratelimit.New(ratelimit.Options{Now: time.Now, Log: log, Registerer: reg}),
 		backend: &backendClient{up: upstream.New(backendURL), key: sharedKey, now: time.Now},
 		logouts: newLogouts(log, reg), codeRemovals: newCodeRemovals(log, reg),
@@ -97,7 +97,7 @@ func post(h http.Handler, token string) *httptest.ResponseRecorder {
 
 func TestTheChallengeNamesAnErrorOnlyToThoseWhoSentAToken(t *testing.T) {
 	g := NewWithT(t)
-	h, _ := newAdminHandlerForTest(t, func(http.ResponseWriter, *http.Request) { t.Error("the backend was asked") })
+	h, _ := newAdminHandlerForTest(t, func(http.ResponseWriter, *http.Request) { t.Error("the backend was called") })
 	g.Expect(post(h, "").Header().Get("WWW-Authenticate")).To(Equal(`Bearer realm="openim-admin"`))
 	g.Expect(post(h, "x").Header().Get("WWW-Authenticate")).To(Equal(`Bearer realm="openim-admin", error="invalid_token"`))
 }
@@ -160,7 +160,7 @@ func TestTheHandshakeTellsWhyTheHalvesDoNotAgree(t *testing.T) {
 	b := &backendClient{up: upstream.New(server.URL), key: sharedKey, now: time.Now}
 	g.Expect(b.ping(t.Context())).To(MatchError(ContainSubstring("compare the assertion keys")))
 	server.Close()
-	b.up.Close() // the connection that the server has closed might be taken for a good one
+	b.up.Close() // the connection that the server has closed might be reused
 	g.Expect(b.ping(t.Context())).To(MatchError(upstream.ErrNotSent))
 }
 

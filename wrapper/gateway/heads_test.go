@@ -36,15 +36,15 @@ func (k *headStore) register(_ context.Context, head internalapi.AuditHead) erro
 	return nil
 }
 
-// TestTheHeadIsRegisteredWhileTheAuditLogIsWrittenAndAtItsEnd: what is not registered is missed by nobody.
+// TestTheHeadIsRegisteredWhileTheAuditLogIsWrittenAndAtItsEnd: the loss of an unregistered head goes unnoticed.
 func TestTheHeadIsRegisteredWhileTheAuditLogIsWrittenAndAtItsEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := NewWithT(t)
 		log, reg := slog.New(slog.DiscardHandler), prometheus.NewRegistry()
-		trail, err := auditlog.Open(auditlog.Options{Path: filepath.Join(t.TempDir(), "audit"), Log: log, Reg: reg, Now: time.Now})
+		auditLog, err := auditlog.Open(auditlog.Options{Path: filepath.Join(t.TempDir(), "audit"), Log: log, Reg: reg, Now: time.Now})
 		g.Expect(err).NotTo(HaveOccurred())
 		backend := &headStore{}
-		k := newHeadRegistrar(trail, "gateway v1", backend.register, log, reg, time.Now)
+		k := newHeadRegistrar(auditLog, "gateway v1", backend.register, log, reg, time.Now)
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan struct{})
 		go func() { k.run(ctx); close(ended) }()
@@ -54,7 +54,7 @@ func TestTheHeadIsRegisteredWhileTheAuditLogIsWrittenAndAtItsEnd(t *testing.T) {
 		g.Expect(backend.kept[0]).To(And(HaveField("Seq", uint64(0)), HaveField("Program", "gateway v1"), HaveField("Ended", false)))
 
 		emit := func() {
-			g.Expect(trail.Emit(auditlog.Event{Kind: auditlog.KindCall})).To(Succeed())
+			g.Expect(auditLog.Emit(auditlog.Event{Kind: auditlog.KindCall})).To(Succeed())
 		}
 		time.Sleep(3 * headInterval) //nolint:forbidigo // the clock is the bubble's: synctest
 		synctest.Wait()
@@ -65,13 +65,13 @@ func TestTheHeadIsRegisteredWhileTheAuditLogIsWrittenAndAtItsEnd(t *testing.T) {
 		g.Expect(backend.kept).To(HaveLen(2))
 		g.Expect(backend.kept[1].Seq).To(Equal(uint64(1)))
 
-		// The backend is away for a while: it is tried again, and the trail is written meanwhile.
+		// The backend is away for a while: it is tried again, and the audit log is written meanwhile.
 		backend.mu.Lock()
 		backend.down = true
 		backend.mu.Unlock()
 		emit()
 		time.Sleep(2 * headInterval) //nolint:forbidigo // the clock is the bubble's: synctest
-		g.Expect(trail.Admit()).To(Succeed())
+		g.Expect(auditLog.Admit()).To(Succeed())
 		backend.mu.Lock()
 		backend.down = false
 		backend.mu.Unlock()

@@ -25,12 +25,12 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// keysOf is a custody key without a file.
+// keysOf is a custody key that needs no file.
 type keysOf string
 
 func (k keysOf) Get() (tokenvault.Keys, error) { return tokenvault.Keys{[]byte(k)}, nil }
 
-// withBackend puts the backend as it runs, on a fake OpenIM, behind both doors.
+// withBackend runs the real backend, on a fake OpenIM, behind both listeners.
 func withBackend(t *testing.T) (*adminEnv, *openimtest.Fake) {
 	t.Helper()
 	o, openim, dir := newAdminEnv(t), openimtest.New(t), t.TempDir()
@@ -85,9 +85,9 @@ func TestAddressesOfTheClusterLeaveByNeitherListener(t *testing.T) {
 	}
 	const text = `rpc error: desc = \"transport: Error while dialing: dial tcp 10.244.1.7:10280: connect: connection refused\" ` +
 		`from fd00:10:244::7 lookup openim-rpc-user on 10.96.0.10:53`
-	for door, call := range ask {
+	for listener, call := range ask {
 		for _, code := range []int{2, 4, 13, 14, 500, 1001, 1004} {
-			t.Run(fmt.Sprintf("%s %d", door, code), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%s %d", listener, code), func(t *testing.T) {
 				g := NewWithT(t)
 				openim.Set(func(f *openimtest.Fake) {
 					const envelope = `{"errCode":%d,"errMsg":"%s","errDlt":"%s","data":{"at":"10.244.1.7:10280"}}`
@@ -98,7 +98,7 @@ func TestAddressesOfTheClusterLeaveByNeitherListener(t *testing.T) {
 				g.Expect(e.ErrDlt).To(BeEmpty())
 				for _, inside := range []string{"10.244", "10280", "10.96", "fd00", "openim-rpc-user"} {
 					g.Expect(e.ErrMsg).NotTo(ContainSubstring(inside))
-					if door == "users" {
+					if listener == "users" {
 						g.Expect(string(e.Data)).NotTo(ContainSubstring(inside))
 					}
 				}
@@ -111,7 +111,8 @@ func TestAddressesOfTheClusterLeaveByNeitherListener(t *testing.T) {
 	}
 }
 
-// TestASessionThatTheGatewayMadeUpIsRefused: whoever holds the gateway can write sessions to Redis and sign for them, and is nobody by it.
+// TestASessionThatTheGatewayMadeUpIsRefused: an attacker who controls the gateway can write sessions to Redis and sign for them. The
+// backend refuses them.
 func TestASessionThatTheGatewayMadeUpIsRefused(t *testing.T) {
 	g := NewWithT(t)
 	o, openim := withBackend(t)
@@ -120,7 +121,7 @@ func TestASessionThatTheGatewayMadeUpIsRefused(t *testing.T) {
 	const body = `{"userIDs":["alice"]}`
 	status, e := o.usersEnv.post(t, infoPath, forged, body)
 	g.Expect(status).To(Equal(http.StatusOK))
-	g.Expect(e.ErrCode).To(Equal(wire.CodeTokenNotExist), "the gateway's door takes it, and the backend does not: %s", e.ErrMsg)
+	g.Expect(e.ErrCode).To(Equal(wire.CodeTokenNotExist), "the gateway accepts it, and the backend does not: %s", e.ErrMsg)
 	g.Expect(openim.Seen("/user/get_users_info")).To(BeEmpty())
 
 	good, _ := o.login(t, "alice")
@@ -128,7 +129,7 @@ func TestASessionThatTheGatewayMadeUpIsRefused(t *testing.T) {
 	g.Expect(e.ErrCode).To(BeZero(), e.ErrMsg)
 }
 
-// TestAReplyIsWhatTheRouteDeclares on the whole way: what is not known and what is not the caller's stays behind the backend.
+// TestAReplyIsWhatTheRouteDeclares from end to end: unknown members and entries of other users do not leave the backend.
 func TestAReplyIsWhatTheRouteDeclares(t *testing.T) {
 	g := NewWithT(t)
 	o, openim := withBackend(t)

@@ -45,7 +45,7 @@ func filledSession(t *testing.T) session.Session {
 }
 
 // TestASocketIsAttachedWithTheWholeSession: a field that is added to the session is carried. One that is missing
-// would be compared with revocations as if it were zero, and every later session be taken for one that was revoked.
+// would be compared with revocations as zero, and every later session would count as revoked.
 func TestASocketIsAttachedWithTheWholeSession(t *testing.T) {
 	g := NewWithT(t)
 	s := filledSession(t)
@@ -64,7 +64,7 @@ func TestASocketIsAttachedWithTheWholeSession(t *testing.T) {
 	g.Eventually(ended).Should(Receive(Equal(websocket.CauseRevoked)), "an identity that was put together by hand")
 }
 
-// socketEnv is a users' door with sockets, before a msggateway of the test's.
+// socketEnv is a users' listener with sockets and a fake msggateway.
 type socketEnv struct {
 	*adminEnv
 	openim *msggatewaytest.Server
@@ -197,7 +197,7 @@ func TestAfterEveryRevocationTheNextLoginHasASocket(t *testing.T) {
 		{"the session", own("session")}, {"the device's sessions", own("device")}, {"the user's sessions", own("user")},
 		{"everything", command(wire.PathAdminRevokeSessions, `{"scope":"all"}`)},
 		{"a platform", command(wire.AdminPrefix+"/auth/force_logout", `{"userID":"alice","platformID":1}`)},
-		{"a user who is disabled and enabled", func(t *testing.T, token string) {
+		{"a user is disabled and enabled", func(t *testing.T, token string) {
 			command(wire.PathAdminDisableUser, `{"userID":"alice"}`)(t, token)
 			command(wire.PathAdminEnableUser, `{"userID":"alice"}`)(t, token)
 		}},
@@ -231,7 +231,7 @@ func TestAfterEveryRevocationTheNextLoginHasASocket(t *testing.T) {
 	}
 }
 
-// TestForceLogoutLogsOut: OpenIM's token alone is made anew for whoever has a session here.
+// TestForceLogoutLogsOut: for a user with a session here, OpenIM's token alone would only be replaced.
 func TestForceLogoutLogsOut(t *testing.T) {
 	g := NewWithT(t)
 	o := newAdminEnv(t)
@@ -254,7 +254,7 @@ func TestForceLogoutLogsOut(t *testing.T) {
 	before := o.back.calls(path)
 	status, e := o.command(t, path, `{"userID":"alice","platformID":1}`, nil)
 	g.Expect(status).To(Equal(http.StatusOK), e.ErrMsg)
-	g.Expect(o.back.calls(path)).To(Equal(before+1), "OpenIM is told as well")
+	g.Expect(o.back.calls(path)).To(Equal(before+1), "OpenIM is called as well")
 	g.Expect([]int{code(phone), code(web), code(bob)}).To(Equal([]int{wire.CodeTokenKicked, 0, 0}))
 
 	again, _ := o.login(t, "bob")
@@ -301,7 +301,7 @@ func TestATicketOpensASocketWhereTokensMayNot(t *testing.T) {
 	g.Expect(body).NotTo(ContainSubstring(token))
 	_, unknown, err := s.open(t, "alice", "v1.AAAAAAAAAAAAAAAAAAAAAA.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", false)
 	g.Expect(err).To(HaveOccurred())
-	g.Expect(unknown).To(Equal(body), "a token is not even looked at")
+	g.Expect(unknown).To(Equal(body), "a token is not even parsed")
 	g.Expect(s.openim.Queries()).To(BeEmpty())
 	_, e := s.post(t, wire.PathSession, token, `{}`)
 	g.Expect(e.ErrCode).To(BeZero(), "nobody is logged out for it")

@@ -168,7 +168,7 @@ func TestTheSameArgumentsMakeTheSameHandshake(t *testing.T) {
 		_, m3, err := initiator.Finish(m2, legalHello())
 		g.Expect(err).NotTo(HaveOccurred())
 		key, _, err := second.Admit(m3, psk)
-		g.Expect(err).NotTo(HaveOccurred(), "the rebuilt one goes on where the first one stopped")
+		g.Expect(err).NotTo(HaveOccurred(), "the rebuilt responder continues where the first one stopped")
 		g.Expect(key).To(Equal(PublicOf(client)))
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/handshake"
 )
 
-// Enrol is told that the code has gone in the meantime.
+// Enrol answers that the code is gone meanwhile.
 func (r *gone) Enrol(ctx context.Context, request devices.Enrolment) (devices.Enrolled, error) {
 	r.mu.Lock()
 	delete(r.codes, request.CodeID)

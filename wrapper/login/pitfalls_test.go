@@ -71,7 +71,7 @@ func TestPitfall1AHandshakeIsFinishedOnce(t *testing.T) {
 	}
 }
 
-// Pitfall 1 where somebody can write to Redis, who puts a state back: it is finished once all the same, and life goes on.
+// Pitfall 1 with an attacker who puts a state back into Redis: it is finished once all the same, and the service continues.
 func TestPitfall1AStateThatIsPutBackIsWorthNothing(t *testing.T) {
 	g := NewWithT(t)
 	w := newTestEnv(t)
@@ -165,7 +165,7 @@ func TestPitfall2PointsOfLowOrder(t *testing.T) {
 			_, outcome, err = w.service.Finish(t.Context(), finish, w.caller(device))
 			g.Expect(err).To(BeIdenticalTo(ErrRefused), "case %d as a device's key, for %s", i, purpose)
 			g.Expect(outcome.Reason).To(Equal(BadMessage))
-			g.Expect(w.calls.drain()).To(Equal(asLogin), "the registry is asked for nobody's key, never for this one")
+			g.Expect(w.calls.drain()).To(Equal(asLogin), "the registry is asked for a random key, never for this one")
 		}
 	}
 	g.Expect(w.desk.made).To(BeEmpty())
@@ -182,7 +182,7 @@ func TestPitfall3PublicKeysProveNothing(t *testing.T) {
 	g.Expect(outcome.Reason).To(Equal(BadMessage))
 }
 
-// Pitfall 4: answers that differ tell strangers who is a user. All refusals are one answer after the same work: see
+// Pitfall 4: answers that differ reveal who is a user. All refusals are one answer after the same work: see
 // TestEveryRefusalIsTheSameAnswerAfterTheSameWork. Here: the messages' lengths say nothing either.
 func TestPitfall4LengthsSayNothing(t *testing.T) {
 	g := NewWithT(t)
@@ -203,7 +203,7 @@ func TestPitfall4LengthsSayNothing(t *testing.T) {
 	}
 }
 
-// Pitfall 5: one key under two users is an identity that can be mistaken for another. A key belongs to one device for ever.
+// Pitfall 5: one key under two users is an identity that can be mistaken for another. A key belongs to one device permanently.
 func TestPitfall5OneKeyOneDevice(t *testing.T) {
 	g := NewWithT(t)
 	w := newTestEnv(t)

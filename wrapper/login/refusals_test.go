@@ -128,7 +128,7 @@ var refusals = []refusal{
 		key, _ := w.add("alice", 5)
 		return w.forge(handshake.Login, noise.DHKey{Private: ids.RandomBytes(32), Public: key.PublicKey().Bytes()}, hello(5)), nil
 	}, asLogin},
-	{"a payload that is none", BadPayload, func(w *testEnv) (handshake.FinishRequest, *Caller) {
+	{"an invalid payload", BadPayload, func(w *testEnv) (handshake.FinishRequest, *Caller) {
 		key, _ := w.add("alice", 5)
 		return w.forge(handshake.Login, pairOf(key), make([]byte, 512)), nil
 	}, asLogin},
@@ -258,5 +258,5 @@ func TestEveryReasonToRefuseIsTried(t *testing.T) {
 	} {
 		NewWithT(t).Expect(slices.Contains(tried, reason)).To(BeTrue(), string(reason))
 	}
-	NewWithT(t).Expect(reflect.TypeFor[Outcome]().NumField()).To(Equal(9), "a new field of the outcome is looked at here: may it be in a log?")
+	NewWithT(t).Expect(reflect.TypeFor[Outcome]().NumField()).To(Equal(9), "review a new field of the outcome here: may it be in a log?")
 }

@@ -77,7 +77,7 @@ func TestWithoutTheChannelThePulseFindsEachRevocation(t *testing.T) {
 	g.Expect(time.Since(begin)).To(BeNumerically("<", 2*time.Second), "a pulse of half a second and some")
 }
 
-// Neither channel nor pulse: what is in memory is not believed any more, and every call asks Redis.
+// Neither channel nor refresh: memory is no longer trusted, and every call asks Redis.
 func TestWithoutProofEveryCallAsksRedis(t *testing.T) {
 	g := NewWithT(t)
 	server := redistest.Start(t)
@@ -219,7 +219,7 @@ func TestARevocationThatRedisDidNotTakeHoldsHereAndIsWrittenLater(t *testing.T) 
 	g.Expect(b.check(token)).To(Succeed())
 	socket, far := a.open(s), b.open(s)
 	server.Freeze()
-	g.Expect(a.Revoke(t.Context(), Revocation{Scope: ScopeSession, ID: s.ID})).To(MatchError(ErrUnavailable), "the caller is told")
+	g.Expect(a.Revoke(t.Context(), Revocation{Scope: ScopeSession, ID: s.ID})).To(MatchError(ErrUnavailable), "the caller learns of it")
 	socket.eventually(t, ErrRevoked)
 	g.Expect(a.check(token)).To(MatchError(ErrRevoked))
 	g.Expect(b.check(token)).To(Succeed(), "the others cannot know")

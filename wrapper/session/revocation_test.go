@@ -13,7 +13,7 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/redisdb/redistest"
 )
 
-// Alice has two sessions on her phone and one on her tablet, Bob has one. Each scope ends what it names on another replica, calls
+// Alice has two sessions on a phone and one on a tablet, Bob has one. Each scope ends what it names on another replica, calls
 // and sockets alike, and nothing else.
 func TestEachScopeEndsWhatItNamesOnEveryReplica(t *testing.T) {
 	server := redistest.Start(t)
@@ -154,7 +154,7 @@ func TestARevocationIsRememberedAsLongAsASessionCouldLive(t *testing.T) {
 	g.Expect(a.table.inForce()).NotTo(HaveKey(userField+"alice"), "and no longer")
 }
 
-// The list in Redis does not grow with each logout for ever: what is over is removed when something is added.
+// The list in Redis does not grow with each logout for ever: expired entries are removed when one is added.
 func TestTheListInRedisIsCleared(t *testing.T) {
 	g := NewWithT(t)
 	server := redistest.Start(t)

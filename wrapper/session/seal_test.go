@@ -42,8 +42,8 @@ func with(s Sealer) func(*replica, *bounds) {
 	return func(r *replica, _ *bounds) { r.seal = s }
 }
 
-// TestWriteAccessToRedisIsNotEnoughToActAsAUser: one that seals stands for the backend, one that does not for the gateway and for an attacker
-// who holds it.
+// TestWriteAccessToRedisIsNotEnoughToActAsAUser: one that seals stands for the backend, one that does not for the gateway and for an
+// attacker who holds it.
 func TestWriteAccessToRedisIsNotEnoughToActAsAUser(t *testing.T) {
 	g := NewWithT(t)
 	server := redistest.Start(t)
@@ -55,7 +55,7 @@ func TestWriteAccessToRedisIsNotEnoughToActAsAUser(t *testing.T) {
 
 	forged, f := gateway.login(t, "bob", "made up")
 	g.Expect(gateway.check(forged)).To(Succeed(), "there it is a session")
-	g.Expect(fresh().check(forged)).To(MatchError(ErrUnknown), "and to who decides it is none")
+	g.Expect(fresh().check(forged)).To(MatchError(ErrUnknown), "and unknown to the store that decides")
 	foreign, _ := start(t, server, with(key("another stack's"))).login(t, "bob", "phone")
 	g.Expect(fresh().check(foreign)).To(MatchError(ErrUnknown))
 
@@ -103,11 +103,11 @@ func TestAGrantIsARedeemedTicket(t *testing.T) {
 		g.Expect(proof.Session.fields()).To(Equal(s.fields()))
 	}
 	_, err := gateway.VerifyProof(t.Context(), grant)
-	g.Expect(err).To(MatchError(ErrMalformed), "who cannot tell accepts none")
+	g.Expect(err).To(MatchError(ErrMalformed), "a store without a Sealer accepts none")
 	g.Expect(gateway.check(grant)).To(MatchError(ErrMalformed), "it is no token")
 	_, none, err := gateway.RedeemTicket(t.Context(), gateway.ticket(t, s), PurposeRealtime)
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(none).To(BeEmpty(), "who cannot seal gives none")
+	g.Expect(none).To(BeEmpty(), "a store without a Sealer gives none")
 	_, _, err = backend.RedeemTicket(t.Context(), gateway.ticket(t, s), PurposeRealtime)
 	g.Expect(err).To(MatchError(ErrUnknown), "a ticket that was written to Redis by another")
 
@@ -130,11 +130,11 @@ func TestAGrantIsARedeemedTicket(t *testing.T) {
 	g.Eventually(func() error { _, err := backend.VerifyProof(t.Context(), grant); return err }, soon, time.Millisecond).Should(MatchError(ErrRevoked))
 	_, next := backend.login(t, "alice", "phone")
 	proof, err := backend.VerifyProof(t.Context(), redeem(next))
-	g.Expect(err).NotTo(HaveOccurred(), "life goes on")
+	g.Expect(err).NotTo(HaveOccurred(), "the service continues")
 	g.Expect(proof.Session.ID).To(Equal(next.ID))
 }
 
-// TestAGrantNeedsNoRedisForAWhile: open sockets go on where the replica that is asked has never seen their session.
+// TestAGrantNeedsNoRedisForAWhile: open sockets keep working on a replica that has never seen their session.
 func TestAGrantNeedsNoRedisForAWhile(t *testing.T) {
 	g := NewWithT(t)
 	server := redistest.Start(t)
@@ -163,7 +163,7 @@ func TestAGrantNeedsNoRedisForAWhile(t *testing.T) {
 	g.Eventually(func() error { _, err := fresh.VerifyProof(t.Context(), grant); return err }, soon, 50*time.Millisecond).Should(MatchError(ErrExpired))
 }
 
-// TestATicketThatIsPutBackIsNoLongerGood: Redis forgets it, and who can write there has a copy of its record.
+// TestATicketThatIsPutBackIsNoLongerGood: Redis expires it, and an attacker with write access has a copy of its record.
 func TestATicketThatIsPutBackIsNoLongerGood(t *testing.T) {
 	g := NewWithT(t)
 	server := redistest.Start(t)
@@ -217,8 +217,8 @@ func TestWhileTheNextKeyIsDistributedNoUserIsLoggedOut(t *testing.T) {
 	g.Expect(second.check(token)).To(MatchError(ErrUnknown), "a key that is still unknown then is gone")
 }
 
-// TestOfARevocationThatNoWrapperWroteHoldsWhatOneCouldHaveWritten: it would outlast whoever wrote it. What it ends now stays ended, since a
-// real revocation may have been merged into it.
+// TestOfARevocationThatNoWrapperWroteHoldsWhatOneCouldHaveWritten: it would outlast the attacker who wrote it. What it ends now stays
+// ended, since a real revocation may have been merged into it.
 func TestOfARevocationThatNoWrapperWroteHoldsWhatOneCouldHaveWritten(t *testing.T) {
 	g := NewWithT(t)
 	server := redistest.Start(t)
@@ -243,7 +243,7 @@ func TestOfARevocationThatNoWrapperWroteHoldsWhatOneCouldHaveWritten(t *testing.
 	token, s := a.login(t, "alice", "phone")
 	g.Expect(a.check(token)).To(Succeed(), "a login after it")
 
-	// Whoever wrote the numbers of the list or an entry of it makes no real revocation count for nothing.
+	// An attacker who writes the numbers of the list, or an entry of it, disables no real revocation.
 	b := start(t, server)
 	g.Expect(client.HSet(t.Context(), a.revocations.meta, "end", far).Err()).To(Succeed())
 	g.Expect(client.HSet(t.Context(), a.revocations.entries, userField+"alice", fmt.Sprintf("1 0 %d 1 x", far)).Err()).To(Succeed())
@@ -277,7 +277,7 @@ func TestAGrantEndsWithASessionThatNewerLoginsReplaced(t *testing.T) {
 	g.Expect(err).To(MatchError(ErrUnknown))
 }
 
-// TestAKeyThatCannotBeReadIsNotRedisThatIsAway: what needs no key goes on.
+// TestAKeyThatCannotBeReadIsNotRedisThatIsAway: calls that need no key are served.
 func TestAKeyThatCannotBeReadIsNotRedisThatIsAway(t *testing.T) {
 	g := NewWithT(t)
 	a := start(t, redistest.Start(t), with(noKey{}))
@@ -303,7 +303,7 @@ func TestAListWithNumbersThatAreNotItsOrderIsDamaged(t *testing.T) {
 	g.Expect(a.revocations.since(t.Context(), 0, func(string, mergedRevocation) {})).To(MatchError(ContainSubstring("damaged")), "and does not read without end")
 }
 
-// TestAListThatSomebodyFilledCostsLittle: whoever can write to Redis cannot make a login read without end.
+// TestAListThatSomebodyFilledCostsLittle: write access to Redis is not enough to make a login read without end.
 func TestAListThatSomebodyFilledCostsLittle(t *testing.T) {
 	g := NewWithT(t)
 	server := redistest.Start(t)

@@ -53,7 +53,7 @@ func TestATokenDoesNotPrint(t *testing.T) {
 	g.Expect(token.Hash).To(HaveLen(22))
 }
 
-// TestARecordIsGoodInItsOwnPlaceAlone: who can write to Redis can make the custody mint, and nothing more.
+// TestARecordIsGoodInItsOwnPlaceAlone: write access to Redis is enough to make the vault mint, and for nothing more.
 func TestARecordIsGoodInItsOwnPlaceAlone(t *testing.T) {
 	for name, spoil := range map[string]func(alice, bob string) string{
 		"bob's in the place of alice's": func(_, bob string) string { return bob },
@@ -97,7 +97,7 @@ func TestARecordIsGoodInItsOwnPlaceAlone(t *testing.T) {
 	}
 }
 
-// TestRedisDown is the custody's part of the failure table.
+// TestRedisDown is the vault's part of the failure table.
 func TestRedisDown(t *testing.T) {
 	for name, down := range map[string]func(*testEnv){
 		"stopped": func(b *testEnv) { b.redis.Stop() },
@@ -119,7 +119,7 @@ func TestRedisDown(t *testing.T) {
 			for _, after := range []time.Duration{0, 29 * time.Second, 9 * time.Minute} {
 				b.pass(noon.Add(after).Sub(b.now()))
 				token, err := r.Token(t.Context(), "alice", 1, "")
-				g.Expect(err).NotTo(HaveOccurred(), "what is held goes on, after %s", after)
+				g.Expect(err).NotTo(HaveOccurred(), "cached tokens are served, after %s", after)
 				g.Expect(token.Value).To(Equal(tokenNumber("alice", 1, 1)))
 				_, err = r.Token(t.Context(), "alice", 1, token.Hash)
 				g.Expect(err).To(MatchError(tokenvault.ErrUnavailable), "but not one that was refused")

@@ -25,7 +25,7 @@ const (
 
 var noon = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
 
-// keys are custody keys that can be exchanged.
+// keys are custody keys that a test can replace.
 type keys struct {
 	mu   sync.Mutex
 	list tokenvault.Keys
@@ -70,7 +70,7 @@ func newTestEnv(t *testing.T) *testEnv {
 	return b
 }
 
-// replica is a custody of a backend's.
+// replica is the vault of one backend.
 func (b *testEnv) replica() *tokenvault.Vault { return b.replicaWith(b.keys) }
 
 func (b *testEnv) replicaWith(k tokenvault.KeySource) *tokenvault.Vault {

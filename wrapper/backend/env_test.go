@@ -47,33 +47,33 @@ func (c constantKey) Get() ([]byte, error) { return []byte(c), nil }
 
 const audience = "https://im.example.com"
 
-// openimCaller is for whom the gateway says that it calls, and what it shows for that.
-type openimCaller struct {
+// caller is for whom the gateway says that it calls, and what it shows for that.
+type caller struct {
 	auth.Principal
 	proof string
 }
 
-var asGateway = openimCaller{Principal: auth.Principal{Subject: "gateway", Issuer: "gateway", Role: auth.RoleGateway}}
+var asGateway = caller{Principal: auth.Principal{Subject: "gateway", Issuer: "gateway", Role: auth.RoleGateway}}
 
 // asAdmin is an administrator with a token of the identity provider's.
-func (h *testEnv) asAdmin() openimCaller {
+func (h *testEnv) asAdmin() caller {
 	h.t.Helper()
-	return openimCaller{
+	return caller{
 		Principal: auth.Principal{Subject: authtest.Subject, Issuer: authtest.Issuer, Role: auth.RoleAdmin},
 		proof:     h.key.Sign(h.t, nil, authtest.Claims(time.Now(), nil)),
 	}
 }
 
 // caller is a user who has logged in.
-func (p *testUser) caller() openimCaller {
-	return openimCaller{
+func (p *testUser) caller() caller {
+	return caller{
 		Principal: auth.Principal{Subject: p.reply.UserID, Issuer: auth.UserIssuer, Role: auth.RoleUser, Session: p.reply.SessionID, Device: p.reply.DeviceID, PlatformID: p.reply.PlatformID},
 		proof:     p.reply.Token,
 	}
 }
 
 // showing is the gateway that asks for somebody.
-func showing(proof string) openimCaller { return openimCaller{asGateway.Principal, proof} }
+func showing(proof string) caller { return caller{asGateway.Principal, proof} }
 
 // testEnv is the backend as it runs, in two replicas, on a real Redis, a server that speaks MongoDB's protocol, and a fake OpenIM.
 type testEnv struct {
@@ -165,7 +165,7 @@ type answer struct {
 }
 
 // request makes a request with a good assertion for it.
-func (h *testEnv) request(replica int, who openimCaller, method, target, body string) *http.Request {
+func (h *testEnv) request(replica int, who caller, method, target, body string) *http.Request {
 	h.t.Helper()
 	r, err := http.NewRequestWithContext(h.t.Context(), method, "http://"+h.replicas[replica].Main.Address()+target, strings.NewReader(body))
 	if err != nil {
@@ -207,7 +207,7 @@ func (h *testEnv) do(r *http.Request) answer {
 	return a
 }
 
-func (h *testEnv) post(replica int, who openimCaller, target, body string) answer {
+func (h *testEnv) post(replica int, who caller, target, body string) answer {
 	h.t.Helper()
 	return h.do(h.request(replica, who, http.MethodPost, target, body))
 }
@@ -344,8 +344,8 @@ func TestTheGatewaysCalls(t *testing.T) {
 
 	second, _ := h.loginAgain(alice)
 	g.Expect(second.reply.DeviceID).To(Equal(alice.reply.DeviceID))
-	stranger, refused := h.login(0, 1, attempt{purpose: handshake.Login, key: newPrivate(t), platform: 1})
-	g.Expect(stranger).To(BeNil())
+	unenrolled, refused := h.login(0, 1, attempt{purpose: handshake.Login, key: newPrivate(t), platform: 1})
+	g.Expect(unenrolled).To(BeNil())
 	g.Expect(refused.Outcome.Reason).To(Equal("unknown_key"))
 
 	proof := alice.reply.Token
@@ -395,8 +395,8 @@ func TestTheGatewaysCalls(t *testing.T) {
 	g.Expect(h.log.String()).To(And(ContainSubstring(`"route":"link/login/finish"`), ContainSubstring(`"users":["alice"]`), ContainSubstring("unknown_code")))
 }
 
-// TestALoginIsFinishedOnceThoughItsStateIsPutBack: whoever holds the gateway can write to the wrapper's Redis. Two replies under one
-// handshake's keys would give these keys away.
+// TestALoginIsFinishedOnceThoughItsStateIsPutBack: an attacker who controls the gateway can write to the wrapper's Redis. Two replies
+// under one handshake's keys would give these keys away.
 func TestALoginIsFinishedOnceThoughItsStateIsPutBack(t *testing.T) {
 	g := NewWithT(t)
 	h := newTestEnv(t, 2)
@@ -426,7 +426,7 @@ func TestALoginIsFinishedOnceThoughItsStateIsPutBack(t *testing.T) {
 	g.Expect(sessions()).To(Equal(before), "no session more")
 	h.between = nil
 	next, finished := h.loginAgain(alice)
-	g.Expect(next).NotTo(BeNil(), "life goes on: %+v", finished)
+	g.Expect(next).NotTo(BeNil(), "the service continues: %+v", finished)
 }
 
 // usersRead is a users' call that reads.
@@ -443,8 +443,8 @@ func (h *testEnv) gatewaySessions() *session.Store {
 	})
 }
 
-// TestAUsersCallCarriesHisToken: the users' door and the gateway's share one custody, and a token that OpenIM refuses is replaced.
-func TestAUsersCallCarriesHisToken(t *testing.T) {
+// TestAUsersCallCarriesTheUsersToken: users' calls and the gateway's share one token vault, and a token that OpenIM refuses is replaced.
+func TestAUsersCallCarriesTheUsersToken(t *testing.T) {
 	g := NewWithT(t)
 	h := newTestEnv(t, 2)
 	alice := h.enrol("alice", 1)

@@ -28,7 +28,7 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// fakeBackend is a backend made up by the test: it answers every call, and keeps what it was asked.
+// fakeBackend answers every call and records it.
 type fakeBackend struct {
 	mu       sync.Mutex
 	asked    []string
@@ -141,11 +141,11 @@ func (b *fakeBackend) body(path string) string {
 	return b.bodies[path]
 }
 
-// usersEnv is a users' door over a real Redis, with a backend of the test's.
+// usersEnv is a users' listener with a real Redis and a fake backend.
 type usersEnv struct {
 	http.Handler
 	back     *fakeBackend
-	door     *usersHandler
+	users    *usersHandler
 	services *services
 	sessions *session.Store
 	redis    *redistest.Server
@@ -162,9 +162,9 @@ func newUsersEnv(t *testing.T, configured *Hot) *usersEnv {
 	h.sessions = newSessions(db, nil)
 	h.back.sessions = h.sessions
 	sockets := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })
-	door := newUsersHandler(h.services, h.sessions, sockets, 600)
-	h.door = door
-	h.Handler = httpserver.NewRecorder(log, prometheus.NewRegistry(), time.Now).Wrap(door)
+	handler := newUsersHandler(h.services, h.sessions, sockets, 600)
+	h.users = handler
+	h.Handler = httpserver.NewRecorder(log, prometheus.NewRegistry(), time.Now).Wrap(handler)
 	return h
 }
 
@@ -220,7 +220,7 @@ func TestAUserCallsAsHimself(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(redeemed.UserID).To(Equal("alice"))
 	for _, path := range []string{infoPath, internalapi.PathIssueTicket} {
-		g.Expect(h.back.proofs[path]).To(Equal(token), "the backend is shown for whom %s is asked", path)
+		g.Expect(h.back.proofs[path]).To(Equal(token), "the proof of the caller goes to the backend with %s", path)
 	}
 }
 
@@ -240,7 +240,7 @@ func TestASessionThatTheBackendDoesNotAcceptIsOver(t *testing.T) {
 	}
 	h.back.refuse = 0
 	_, e := h.post(t, infoPath, token, `{}`)
-	g.Expect(e.ErrCode).To(BeZero(), "life goes on")
+	g.Expect(e.ErrCode).To(BeZero(), "the service continues")
 }
 
 // TestTheLoginKeysOutlastTheBackendForAWhile: for as long as clients may keep them, and not longer.
@@ -259,10 +259,10 @@ func TestTheLoginKeysOutlastTheBackendForAWhile(t *testing.T) {
 	}
 	g.Expect(h.back.calls(internalapi.PathLoginKeys)).To(Equal(2), "the backend is not asked each time")
 	h.back.fail = true
-	later := func(d time.Duration) { h.door.loginKeys.now = func() time.Time { return time.Now().Add(d) } }
+	later := func(d time.Duration) { h.users.loginKeys.now = func() time.Time { return time.Now().Add(d) } }
 	later(loginKeysTTL + time.Second)
 	g.Expect(ask()).To(Equal(http.StatusOK))
-	g.Expect(h.back.calls(internalapi.PathLoginKeys)).To(Equal(3), "it was asked, and does not answer")
+	g.Expect(h.back.calls(internalapi.PathLoginKeys)).To(Equal(3), "the backend was called, and does not answer")
 	later((wellKnownSeconds + 1) * time.Second)
 	g.Expect(ask()).To(Equal(http.StatusServiceUnavailable))
 	h.back.fail = false
@@ -384,7 +384,7 @@ func TestLimitsBelongToOneUser(t *testing.T) {
 	g.Expect(e.ErrMsg).To(ContainSubstring("Retry-After"))
 	g.Expect(header.Get("Retry-After")).NotTo(BeElementOf("", "0"))
 	status, _ = h.post(t, infoPath, bob, `{}`)
-	g.Expect(status).To(Equal(http.StatusOK), "another user has his own")
+	g.Expect(status).To(Equal(http.StatusOK), "another user has a limit of their own")
 	g.Expect(h.back.calls(infoPath)).To(Equal(3))
 }
 
@@ -422,7 +422,7 @@ func TestASessionEndsAsFarAsItsOwnerSays(t *testing.T) {
 			g.Expect(code(sameDevice)).To(Equal(kicked[scope != "session"]))
 			g.Expect(code(otherDevice)).To(Equal(kicked[scope == "user"]))
 			g.Expect(code(bob)).To(BeZero())
-			g.Expect(h.back.calls(internalapi.PathForceLogout)).To(Equal(map[bool]int{true: 1}[scope == "user"]), "the second belt, when nothing of his is left")
+			g.Expect(h.back.calls(internalapi.PathForceLogout)).To(Equal(map[bool]int{true: 1}[scope == "user"]), "OpenIM's logout, when all of the user's sessions ended")
 		})
 	}
 	g := NewWithT(t)

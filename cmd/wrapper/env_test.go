@@ -78,7 +78,7 @@ type testUser struct {
 	*client.Session
 	device client.Device
 	client *client.Client
-	openim string // his token at OpenIM
+	openim string // the user's token at OpenIM
 }
 
 // rememberedBytes of a body are kept: a tap that kept all would hide what the wrapper's own memory does.
@@ -132,7 +132,7 @@ func (p *recorder) holding(text string) (found []openimtest.Call) {
 	return found
 }
 
-// newTestEnv builds the town, with alice, bob and mallory in it.
+// newTestEnv starts both roles, with the users alice, bob and mallory.
 func newTestEnv(t *testing.T) *testEnv {
 	t.Helper()
 	n := &testEnv{
@@ -312,7 +312,7 @@ func (n *testEnv) ticket(t *testing.T, s *client.Session) client.Ticket {
 	return ticket
 }
 
-// canary is a word that stands in one attack alone, so that what becomes of it can be told apart from everything else.
+// canary is a word that stands in one attack alone, so that its effects can be found among all others.
 func (n *testEnv) canary() string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -363,11 +363,11 @@ func (r reply) String() string { return fmt.Sprintf("HTTP %d %s", r.status, r.bo
 // granted: the reply says that the call was carried out.
 func (r reply) granted() bool { return r.status < 300 && r.status >= 200 && r.code == 0 }
 
-// quiet is how long an attacker waits for more bytes before he closes his side; patience, for the first ones.
+// quiet is how long an attacker waits for more bytes before closing its side; firstWait, for the first bytes.
 const (
-	quiet    = 150 * time.Millisecond
-	patience = 5 * time.Second
-	atMost   = 30 * time.Second
+	quiet     = 150 * time.Millisecond
+	firstWait = 5 * time.Second
+	atMost    = 30 * time.Second
 )
 
 // send writes bytes to a listener as they are, reads until the other side closes, and takes the replies apart. When nothing more
@@ -412,7 +412,7 @@ func (n *testEnv) bytesFrom(t testing.TB, from, address, request string) []byte 
 	}()
 	go func() { _, _ = io.WriteString(conn, request) }() // the server may answer and close before it has all
 	var all []byte
-	idle := time.NewTimer(patience)
+	idle := time.NewTimer(firstWait)
 	defer idle.Stop()
 	for {
 		select {
