@@ -18,6 +18,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/openimstack/openim-operator/wrapper/devices"
 	"github.com/openimstack/openim-operator/wrapper/filewatch"
 	"github.com/openimstack/openim-operator/wrapper/handshake"
 	"github.com/openimstack/openim-operator/wrapper/internalapi"
@@ -282,29 +283,29 @@ func (g *gateway) Create(_ context.Context, userID, deviceID string, platformID 
 }
 
 // Resolve implements login.Registry.
-func (g *gateway) Resolve(_ context.Context, r internalapi.Resolve) (internalapi.Resolved, error) {
+func (g *gateway) Resolve(_ context.Context, key string) (devices.Holder, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	i := slices.IndexFunc(g.devices, func(d *internalapi.Device) bool { return d.Key == r.Key })
+	i := slices.IndexFunc(g.devices, func(d *internalapi.Device) bool { return d.Key == key })
 	if i < 0 {
-		return internalapi.Resolved{}, nil
+		return devices.Holder{}, nil
 	}
-	return internalapi.Resolved{Found: true, Device: *g.devices[i], User: internalapi.User{ID: g.devices[i].UserID}}, nil
+	return devices.Holder{Found: true, Device: *g.devices[i], User: internalapi.User{ID: g.devices[i].UserID}}, nil
 }
 
 // OpenCode implements login.Registry.
-func (g *gateway) OpenCode(_ context.Context, r internalapi.OpenCode) (internalapi.OpenedCode, error) {
+func (g *gateway) OpenCode(_ context.Context, codeID string) (psk []byte, found bool, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	psk, found := g.psks[r.CodeID]
+	psk, found = g.psks[codeID]
 	if !found {
 		psk = handshake.NewCode().PSK()
 	}
-	return internalapi.OpenedCode{Found: found, PSK: base64.RawURLEncoding.EncodeToString(psk)}, nil
+	return psk, found, nil
 }
 
 // Enrol implements login.Registry.
-func (g *gateway) Enrol(_ context.Context, r internalapi.Enrol) (internalapi.Enrolled, error) {
+func (g *gateway) Enrol(_ context.Context, r devices.Enrolment) (devices.Enrolled, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	code := g.codes[r.CodeID]
@@ -315,23 +316,23 @@ func (g *gateway) Enrol(_ context.Context, r internalapi.Enrol) (internalapi.Enr
 		Status: internalapi.DeviceActive,
 	}
 	g.devices = append(g.devices, d)
-	return internalapi.Enrolled{Device: *d, User: internalapi.User{ID: d.UserID}}, nil
+	return devices.Enrolled{Device: *d, User: internalapi.User{ID: d.UserID}}, nil
 }
 
 // SpendHandshake implements login.Registry. States are taken once here.
 func (*gateway) SpendHandshake(context.Context, string) (bool, error) { return true, nil }
 
 // Rotate implements login.Registry.
-func (g *gateway) Rotate(_ context.Context, r internalapi.Rotate) (internalapi.Enrolled, error) {
+func (g *gateway) Rotate(_ context.Context, r devices.KeyRotation) (devices.Enrolled, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, d := range g.devices {
 		if d.ID == r.DeviceID {
 			d.Key = r.Key
-			return internalapi.Enrolled{Device: *d, User: internalapi.User{ID: d.UserID}}, nil
+			return devices.Enrolled{Device: *d, User: internalapi.User{ID: d.UserID}}, nil
 		}
 	}
-	return internalapi.Enrolled{Refused: internalapi.NoSuchDevice}, nil
+	return devices.Enrolled{Refused: devices.NoSuchDevice}, nil
 }
 
 // called counts the calls of a path.

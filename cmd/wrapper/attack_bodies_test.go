@@ -29,8 +29,8 @@ const (
 	peakBound      = 768 << 20       // heap at the worst moment, when a hundred bodies of a megabyte are at attacker, gateway, tap and backend
 )
 
-// watched runs an attack while another user goes on calling, and bounds what it costs him and in memory.
-func (n *town) watched(t *testing.T, attack func()) {
+// watched runs an attack while another user keeps calling, and bounds the delay of these calls and the memory.
+func (n *testEnv) watched(t *testing.T, attack func()) {
 	t.Helper()
 	runtime.GC()
 	var before, now runtime.MemStats
@@ -52,7 +52,7 @@ func (n *town) watched(t *testing.T, attack func()) {
 				runtime.ReadMemStats(&m)
 				peak = max(peak, m.HeapAlloc)
 				began := time.Now()
-				if problem := n.neighbour(t); problem != "" {
+				if problem := n.otherUser(t); problem != "" {
 					failed = append(failed, problem)
 				}
 				took = append(took, time.Since(began))
@@ -77,8 +77,8 @@ func (n *town) watched(t *testing.T, attack func()) {
 	}, "10s").Should(BeNumerically("<", before.HeapAlloc+leftBound), "what stays of the heap")
 }
 
-// neighbour makes one call as bob.
-func (n *town) neighbour(t *testing.T) string {
+// otherUser makes one call as bob.
+func (n *testEnv) otherUser(t *testing.T) string {
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+n.users+wire.PathSession, strings.NewReader("{}"))
 	if err != nil {
 		return err.Error()
@@ -97,13 +97,13 @@ func (n *town) neighbour(t *testing.T) string {
 	return ""
 }
 
-// repeat fills a body up to the route's limit, with room for a canary.
+// repeat fills a body up to the route's limit, including a canary.
 func repeat(open, part, end string) string {
 	times := (routes.Find("/user/get_users_info").Body - int64(len(open)+len(end)+64)) / int64(len(part))
 	return open + strings.Repeat(part, int(times)) + end
 }
 
-// badBodies are JSON that is none, or not what it seems. {} is the canary.
+// badBodies are invalid JSON, or JSON that is not what it seems. {} is the canary.
 var badBodies = map[string]string{
 	"nothing":                     " ",
 	"a list":                      `["{}"]`,
@@ -173,14 +173,14 @@ var badKinds = map[string][]string{
 	"an empty coding":          {"Content-Type: application/json", "Content-Encoding:"},
 }
 
-func attackBodies(t *testing.T, n *town) {
-	doors := []struct{ name, address, target, credential string }{
+func attackBodies(t *testing.T, n *testEnv) {
+	listeners := []struct{ name, address, target, credential string }{
 		{"users", n.users, usersInfo, "token: " + n.people["alice"].Token()},
 		{"admins", n.admins, adminUsersInfo, "Authorization: Bearer " + n.token(nil)},
 	}
 	bomb := gzipped(t, strings.Repeat("\x00", 64<<20))
 	n.watched(t, func() {
-		for _, d := range doors {
+		for _, d := range listeners {
 			for name, body := range badBodies {
 				if d.name == "admins" && strings.HasPrefix(name, "a list ") {
 					continue // an administrator's values are OpenIM's to judge
@@ -227,8 +227,8 @@ func attackBodies(t *testing.T, n *town) {
 	})
 }
 
-// refused wants one reply with one status and code; under the users' prefix status 400 is told as 200.
-func (n *town) refused(t *testing.T, replies []reply, canary string, status, code int) {
+// refused wants one reply with one status and code; under the users' prefix status 400 is sent as 200.
+func (n *testEnv) refused(t *testing.T, replies []reply, canary string, status, code int) {
 	t.Helper()
 	g := NewWithT(t)
 	g.Expect(replies).To(HaveLen(1))
@@ -242,7 +242,7 @@ func (n *town) refused(t *testing.T, replies []reply, canary string, status, cod
 }
 
 // nothingCameToOpenIM is nothingCame for what the backend alone refuses: it reads bodies, the gateway does not.
-func (n *town) nothingCameToOpenIM(t *testing.T, canary string) {
+func (n *testEnv) nothingCameToOpenIM(t *testing.T, canary string) {
 	t.Helper()
 	if seen := n.openimSaw(canary); len(seen) > 0 {
 		t.Errorf("OpenIM got %s %s %.200s", seen[0].Method, seen[0].Path, seen[0].Body)
@@ -250,7 +250,7 @@ func (n *town) nothingCameToOpenIM(t *testing.T, canary string) {
 }
 
 // attackWidth sends what is legal JSON and as large as it can be: it may pass, and must not cost more than its size.
-func (n *town) attackWidth(t *testing.T) {
+func (n *testEnv) attackWidth(t *testing.T) {
 	members := strings.Builder{}
 	for i := 0; members.Len() < 1<<20-64; i++ {
 		fmt.Fprintf(&members, `"%x":0,`, i)
@@ -285,7 +285,7 @@ func (n *town) attackWidth(t *testing.T) {
 }
 
 // endless writes chunks until the connection breaks, and returns how many bytes were taken.
-func (n *town) endless(t *testing.T, address, head string) int {
+func (n *testEnv) endless(t *testing.T, address, head string) int {
 	t.Helper()
 	conn, err := net.Dial("tcp", address)
 	if err != nil {
@@ -349,8 +349,8 @@ func drip(t *testing.T, address, beginning string) (answer string, lasted time.D
 	return string(data), time.Since(began)
 }
 
-func attackSlowness(t *testing.T, n *town) {
-	const crowd = 100
+func attackSlowness(t *testing.T, n *testEnv) {
+	const clients = 100
 	alice := n.people["alice"]
 	n.openim.Set(func(f *openimtest.Fake) {
 		f.Replies["/conversation/get_all_conversations"] = `{"errCode":0,"errMsg":"","errDlt":"","data":{"conversations":[` +
@@ -373,8 +373,8 @@ func attackSlowness(t *testing.T, n *town) {
 	n.watched(t, func() {
 		var work sync.WaitGroup
 		for i, s := range all {
-			lasted[i] = make([]time.Duration, crowd)
-			for j := range crowd {
+			lasted[i] = make([]time.Duration, clients)
+			for j := range clients {
 				work.Go(func() {
 					answer, took := drip(t, s.address, s.beginning)
 					n.mu.Lock()
@@ -406,7 +406,7 @@ func attackSlowness(t *testing.T, n *town) {
 			}
 			g.Eventually(func() int { return len(n.since(mark)) }, "10s").Should(Equal(len(readers)))
 			for range 50 {
-				g.Expect(n.neighbour(t)).To(BeEmpty())
+				g.Expect(n.otherUser(t)).To(BeEmpty())
 			}
 			for _, conn := range readers {
 				_ = conn.Close()

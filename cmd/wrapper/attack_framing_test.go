@@ -109,7 +109,7 @@ var ambiguous = []string{
 // atOnce is how many connections go on at a time.
 const atOnce = 16
 
-func attackFraming(t *testing.T, n *town) {
+func attackFraming(t *testing.T, n *testEnv) {
 	alice, bob := n.people["alice"], n.people["bob"]
 	type shot struct {
 		name, front, hidden string
@@ -174,7 +174,7 @@ func attackFraming(t *testing.T, n *town) {
 			g := NewWithT(t)
 			canary, requests := n.canary(), strings.Builder{}
 			for i := range count {
-				who := []*person{alice, bob}[i%2]
+				who := []*testUser{alice, bob}[i%2]
 				requests.WriteString(post(usersInfo, whois(fmt.Sprintf("%s-%s", canary, who.UserID)), "token: "+who.Token(), "Connection: keep-alive"))
 			}
 			replies := n.send(t, n.users, requests.String())
@@ -182,7 +182,7 @@ func attackFraming(t *testing.T, n *town) {
 			g.Expect(len(seen)).To(BeNumerically("<=", len(replies)))
 			g.Expect(seen).NotTo(BeEmpty())
 			for _, c := range seen {
-				for _, who := range []*person{alice, bob} {
+				for _, who := range []*testUser{alice, bob} {
 					if strings.Contains(c.Body, canary+"-"+who.UserID) {
 						g.Expect(c.Header.Get("token")).To(Equal(who.openim))
 					}

@@ -12,7 +12,7 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/openimclient/openimtest"
 )
 
-// spoofs are header lines that change nothing: whoever writes them is who his credential says.
+// spoofs are header lines that change nothing: the caller is the one of the credential.
 var spoofs = map[string][]string{
 	"X-User-ID":                    {"X-User-ID: imAdmin"},
 	"X-Forwarded-User":             {"X-Forwarded-User: imAdmin", "X-Remote-User: imAdmin", "X-Auth-Request-User: imAdmin"},
@@ -84,7 +84,7 @@ var spoiled = map[string][]string{
 	"what a query language would see": {`token: {"$gt":""}`},
 }
 
-func attackHeaders(t *testing.T, n *town) {
+func attackHeaders(t *testing.T, n *testEnv) {
 	alice, bob := n.people["alice"], n.people["bob"]
 	admin := n.token(nil)
 	n.secret("an administrator's token", admin)
@@ -121,7 +121,7 @@ func attackHeaders(t *testing.T, n *town) {
 			} else {
 				g.Expect(replies[0].status).To(BeElementOf(400, 431))
 			}
-			n.nothingCame(t, canary)
+			n.nothingReached(t, canary)
 		})
 	}
 	n.each(t, "a token in a trailer", func(t *testing.T) {
@@ -132,7 +132,7 @@ func attackHeaders(t *testing.T, n *town) {
 			fmt.Sprintf("%x\r\n%s\r\n0\r\ntoken: %s\r\n\r\n", len(body), body, alice.Token()))
 		g.Expect(replies).To(HaveLen(1))
 		g.Expect(replies[0].code).To(Equal(1507))
-		n.nothingCame(t, canary)
+		n.nothingReached(t, canary)
 	})
 	n.each(t, "another's token in a trailer", func(t *testing.T) {
 		g := NewWithT(t)
@@ -150,10 +150,10 @@ func attackHeaders(t *testing.T, n *town) {
 }
 
 // passesAs sends a call with header lines and looks at what OpenIM sees: who, and no header more than the wrapper's own.
-func (n *town) passesAs(t *testing.T, door, target, openimToken string, lines []string) {
+func (n *testEnv) passesAs(t *testing.T, address, target, openimToken string, lines []string) {
 	g := NewWithT(t)
 	canary := n.canary()
-	replies := n.send(t, door, post(target, whois(canary), lines...))
+	replies := n.send(t, address, post(target, whois(canary), lines...))
 	g.Expect(replies).To(HaveLen(1))
 	g.Expect(replies[0].granted()).To(BeTrue(), replies[0].String())
 	seen := n.openimSaw(canary)
@@ -169,7 +169,7 @@ func (n *town) passesAs(t *testing.T, door, target, openimToken string, lines []
 }
 
 // attackAddresses: an address in X-Forwarded-For is believed from the right, as far as trusted proxies wrote it.
-func (n *town) attackAddresses(t *testing.T) {
+func (n *testEnv) attackAddresses(t *testing.T) {
 	for _, c := range []struct{ name, from, forwarded, want string }{
 		{"from nobody's proxy", "127.0.0.1", "198.51.100.1", "127.0.0.1"},
 		{"the left one from a proxy", proxyAddress, "198.51.100.1, 203.0.113.7", "203.0.113.7"},
@@ -183,13 +183,13 @@ func (n *town) attackAddresses(t *testing.T) {
 			g := NewWithT(t)
 			id := n.canary()
 			n.sendFrom(t, c.from, n.users, post(usersInfo, whois("x"), "X-Request-Id: "+id, "X-Forwarded-For: "+c.forwarded, "token: "+n.people["alice"].Token()))
-			g.Eventually(func() string { return n.addressInTrail(t, id) }, "10s").Should(Equal(c.want))
+			g.Eventually(func() string { return n.addressInAuditLog(t, id) }, "10s").Should(Equal(c.want))
 		})
 	}
 }
 
-// addressInTrail is the caller's address that the audit trail has of a request.
-func (n *town) addressInTrail(t *testing.T, requestID string) string {
+// addressInAuditLog is the caller's address that the audit log has of a request.
+func (n *testEnv) addressInAuditLog(t *testing.T, requestID string) string {
 	t.Helper()
 	data, err := os.ReadFile(n.auditPath)
 	if err != nil {

@@ -28,7 +28,7 @@ type begun struct {
 }
 
 // begin makes the first call as an honest client does, and writes the second.
-func (n *town) begin(t *testing.T, purpose handshake.Purpose, key *client.Key, code *handshake.Code, platform int32) begun {
+func (n *testEnv) begin(t *testing.T, purpose handshake.Purpose, key *client.Key, code *handshake.Code, platform int32) begun {
 	t.Helper()
 	private, err := privateOf(key)
 	if err != nil {
@@ -88,7 +88,7 @@ func (b begun) flip(t *testing.T, at int) string {
 	return encoded(t, handshake.FinishRequest{HandshakeID: b.request.HandshakeID, Message: handshake.Text(m3)})
 }
 
-func attackLogin(t *testing.T, n *town) {
+func attackLogin(t *testing.T, n *testEnv) {
 	g := NewWithT(t)
 	alice := n.people["alice"]
 	key := func() *client.Key {
@@ -157,7 +157,7 @@ func attackLogin(t *testing.T, n *town) {
 		{"a used code", func() reply { return finish(n.begin(t, handshake.Enrol, key(), spent, 1).finish) }},
 		{"a code of nobody's", func() reply { return finish(n.begin(t, handshake.Enrol, key(), &wrong, 1).finish) }},
 		{"a key that is alice's, with dora's code", func() reply { return finish(n.begin(t, handshake.Enrol, alice.device.Key, code("dora"), 1).finish) }},
-		{"a key that is alice's, with her own code", func() reply { return finish(n.begin(t, handshake.Enrol, alice.device.Key, code("alice"), 1).finish) }},
+		{"alice's key with alice's own code", func() reply { return finish(n.begin(t, handshake.Enrol, alice.device.Key, code("alice"), 1).finish) }},
 		{"a rotation without a session", func() reply { return finish(n.begin(t, handshake.Rotate, key(), nil, 1).finish) }},
 		{"a rotation with a session that was revoked", func() reply {
 			return finish(n.begin(t, handshake.Rotate, key(), nil, 3).finish, "token: "+revoked.Token())
@@ -217,12 +217,12 @@ func attackLogin(t *testing.T, n *town) {
 	}
 }
 
-func (n *town) race(t *testing.T, b begun, same func(*testing.T, reply)) {
+func (n *testEnv) race(t *testing.T, b begun, same func(*testing.T, reply)) {
 	n.raceOf(t, slices.Repeat([]string{b.finish}, 32), same)
 }
 
 // logged is the last line of the log that has one of some words.
-func (n *town) logged(words ...string) (found string) {
+func (n *testEnv) logged(words ...string) (found string) {
 	for line := range strings.Lines(n.log.String()) {
 		if slices.ContainsFunc(words, func(w string) bool { return strings.Contains(line, w) }) {
 			found = line
@@ -232,7 +232,7 @@ func (n *town) logged(words ...string) (found string) {
 }
 
 // raceOf sends several second calls at once: one is granted, and all others get the one answer.
-func (n *town) raceOf(t *testing.T, bodies []string, same func(*testing.T, reply)) {
+func (n *testEnv) raceOf(t *testing.T, bodies []string, same func(*testing.T, reply)) {
 	replies := make([][]reply, len(bodies))
 	var work sync.WaitGroup
 	for i, body := range bodies {

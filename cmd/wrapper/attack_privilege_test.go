@@ -30,7 +30,7 @@ var linkPaths = []string{
 	internalapi.PathRegisterHead, internalapi.PathListHeads, wire.HandshakePath,
 }
 
-func attackPrivilege(t *testing.T, n *town) {
+func attackPrivilege(t *testing.T, n *testEnv) {
 	user, admin := "token: "+n.people["alice"].Token(), "Authorization: Bearer "+n.token(nil)
 	userBearer, adminToken := "Authorization: Bearer "+n.people["alice"].Token(), "token: "+n.token(nil)
 	try := func(t *testing.T, address, request, canary string) {
@@ -38,7 +38,7 @@ func attackPrivilege(t *testing.T, n *town) {
 		for _, r := range n.send(t, address, request) {
 			NewWithT(t).Expect(r.granted()).To(BeFalse(), r.String())
 		}
-		n.nothingCame(t, canary)
+		n.nothingReached(t, canary)
 	}
 	for _, r := range routes.Table {
 		line := func(prefix string) string { return r.Method + " " + prefix + r.Path + " HTTP/1.1" }
@@ -46,26 +46,26 @@ func attackPrivilege(t *testing.T, n *town) {
 			return `{"userID":"` + canary + `","userIDs":["` + canary + `"],"ownerUserID":"` + canary + `","sendID":"` + canary + `"}`
 		}
 		if !r.ForUsers() {
-			n.each(t, "a user, users' door, "+r.Path, func(t *testing.T) {
+			n.each(t, "a user, users' listener, "+r.Path, func(t *testing.T) {
 				canary := n.canary()
 				try(t, n.users, message(line(wire.UserPrefix), body(canary), user), canary)
 			})
 		}
-		n.each(t, "a user, admins' door, "+r.Path, func(t *testing.T) {
+		n.each(t, "a user, administrators' listener, "+r.Path, func(t *testing.T) {
 			canary := n.canary()
 			try(t, n.admins, message(line(wire.AdminPrefix), body(canary), userBearer), canary)
 		})
-		n.each(t, "a user, admins' door, header token, "+r.Path, func(t *testing.T) {
+		n.each(t, "a user, administrators' listener, header token, "+r.Path, func(t *testing.T) {
 			canary := n.canary()
 			try(t, n.admins, message(line(wire.AdminPrefix), body(canary), user), canary)
 		})
 		if !r.ForAdmins() {
-			n.each(t, "an administrator, admins' door, "+r.Path, func(t *testing.T) {
+			n.each(t, "an administrator, administrators' listener, "+r.Path, func(t *testing.T) {
 				canary := n.canary()
 				try(t, n.admins, message(line(wire.AdminPrefix), body(canary), admin), canary)
 			})
 		}
-		n.each(t, "an administrator, users' door, "+r.Path, func(t *testing.T) {
+		n.each(t, "an administrator, users' listener, "+r.Path, func(t *testing.T) {
 			canary := n.canary()
 			try(t, n.users, message(line(wire.UserPrefix), body(canary), admin), canary)
 			try(t, n.users, message(line(wire.UserPrefix), body(canary), adminToken), canary)
@@ -98,7 +98,7 @@ func attackPrivilege(t *testing.T, n *town) {
 						g.Expect(replies[0].status).To(Equal(http.StatusNotFound), replies[0].String())
 					}
 				}
-				n.nothingCame(t, canary)
+				n.nothingReached(t, canary)
 			})
 		}
 	}
@@ -106,25 +106,25 @@ func attackPrivilege(t *testing.T, n *town) {
 	n.attackBackend(t)
 }
 
-// attackOthersDevices: a user ends sessions and devices of his own alone.
-func (n *town) attackOthersDevices(t *testing.T) {
+// attackOthersDevices: a user can end their own sessions and devices alone.
+func (n *testEnv) attackOthersDevices(t *testing.T) {
 	alice, bob := n.people["alice"], n.people["bob"]
 	for name, c := range map[string]struct{ path, body string }{
-		"bob's device":                   {wire.PathRevokeDevice, `{"deviceID":"` + bob.DeviceID + `"}`},
-		"bob's device, named with him":   {wire.PathRevokeDevice, `{"deviceID":"` + bob.DeviceID + `","userID":"bob"}`},
-		"bob's session":                  {wire.PathRevokeSessions, `{"scope":"session","id":"` + bob.ID + `"}`},
-		"bob himself":                    {wire.PathRevokeSessions, `{"scope":"user","id":"bob"}`},
-		"everybody":                      {wire.PathRevokeSessions, `{"scope":"all"}`},
-		"a code for bob":                 {wire.PathCodes, `{"platformID":1,"userID":"bob"}`},
-		"a code for bob in other capit.": {wire.PathCodes, `{"platformID":1,"UserID":"bob"}`},
-		"bob's devices":                  {wire.PathDevices, `{"userID":"bob"}`},
+		"bob's device":                      {wire.PathRevokeDevice, `{"deviceID":"` + bob.DeviceID + `"}`},
+		"bob's device, named with its user": {wire.PathRevokeDevice, `{"deviceID":"` + bob.DeviceID + `","userID":"bob"}`},
+		"bob's session":                     {wire.PathRevokeSessions, `{"scope":"session","id":"` + bob.ID + `"}`},
+		"bob as a user":                     {wire.PathRevokeSessions, `{"scope":"user","id":"bob"}`},
+		"everybody":                         {wire.PathRevokeSessions, `{"scope":"all"}`},
+		"a code for bob":                    {wire.PathCodes, `{"platformID":1,"userID":"bob"}`},
+		"a code for bob in other capit.":    {wire.PathCodes, `{"platformID":1,"UserID":"bob"}`},
+		"bob's devices":                     {wire.PathDevices, `{"userID":"bob"}`},
 	} {
 		n.each(t, "of others, "+name, func(t *testing.T) {
 			g := NewWithT(t)
 			replies := n.send(t, n.users, post(c.path, c.body, "token: "+alice.Token()))
 			g.Expect(replies).To(HaveLen(1))
 			g.Expect(replies[0].body).NotTo(Or(ContainSubstring(bob.DeviceID), ContainSubstring(`"v1.`)))
-			g.Expect(n.neighbour(t)).To(BeEmpty(), "bob goes on")
+			g.Expect(n.otherUser(t)).To(BeEmpty(), "bob is served")
 			g.Expect(alice.Check(t.Context())).To(Succeed())
 		})
 	}
@@ -135,7 +135,7 @@ type constantKey string
 func (c constantKey) Get() ([]byte, error) { return []byte(c), nil }
 
 // attackBackend goes to the backend itself, as one who got behind the gateway.
-func (n *town) attackBackend(t *testing.T) {
+func (n *testEnv) attackBackend(t *testing.T) {
 	backend := n.backend.Main.Address()
 	first := n.canary()
 	n.send(t, n.users, post(usersInfo, whois(first), "token: "+n.people["alice"].Token()))
@@ -247,7 +247,7 @@ func (n *town) attackBackend(t *testing.T) {
 }
 
 // forgedSession is a session of alice's that the holder of the gateway wrote to Redis.
-func (n *town) forgedSession(t *testing.T) string {
+func (n *testEnv) forgedSession(t *testing.T) string {
 	t.Helper()
 	hour := func() time.Duration { return time.Hour }
 	store := session.New(session.Options{
@@ -262,7 +262,7 @@ func (n *town) forgedSession(t *testing.T) string {
 }
 
 // searchForSecrets looks through all that came out of the wrapper.
-func searchForSecrets(t *testing.T, n *town) {
+func searchForSecrets(t *testing.T, n *testEnv) {
 	g := NewWithT(t)
 	// A message whose text would be found if anything kept it.
 	g.Expect(n.send(t, n.admins, post(wire.AdminPrefix+"/msg/send_msg", `{"sendID":"alice","recvID":"bob","content":{"content":"`+messageText+`"},"contentType":101,"sessionType":1}`,
@@ -275,14 +275,14 @@ func searchForSecrets(t *testing.T, n *town) {
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(resp.ErrCode).To(BeZero(), resp.ErrMsg)
 	g.Expect(n.frames(sent)).To(HaveLen(1))
-	trail := func() string {
+	auditLog := func() string {
 		data, err := os.ReadFile(n.auditPath)
 		g.Expect(err).NotTo(HaveOccurred())
 		return string(data)
 	}
-	g.Eventually(trail, "10s").Should(ContainSubstring(sent), "the trail has the message's sending")
+	g.Eventually(auditLog, "10s").Should(ContainSubstring(sent), "the audit log has the message's sending")
 
-	places := map[string]string{"the log": n.log.String(), "the trail": trail(), "replies to attackers": n.replies.String()}
+	places := map[string]string{"the log": n.log.String(), "the audit log": auditLog(), "replies to attackers": n.replies.String()}
 	for name, address := range map[string]string{"the gateway's metrics": n.gateway.Telemetry.Address(), "the backend's metrics": n.backend.Telemetry.Address()} {
 		resp, err := http.Get("http://" + address + "/metrics")
 		g.Expect(err).NotTo(HaveOccurred())

@@ -37,7 +37,7 @@ func (p pb) num(field protowire.Number, v int64) pb {
 
 func (p pb) in(field protowire.Number, v pb) pb { return p.str(field, string(v)) }
 
-func attackSocket(t *testing.T, n *town) {
+func attackSocket(t *testing.T, n *testEnv) {
 	n.attackOpening(t)
 	n.attackFrames(t)
 	n.attackProtocol(t)
@@ -49,7 +49,7 @@ type opening struct {
 	headers []string
 }
 
-func (n *town) attackOpening(t *testing.T) {
+func (n *testEnv) attackOpening(t *testing.T) {
 	alice, bob := n.people["alice"], n.people["bob"]
 	gone := n.login(t, "mallory")
 	NewWithT(t).Expect(gone.Revoke(t.Context(), client.ThisSession)).To(Succeed())
@@ -120,7 +120,7 @@ func (n *town) attackOpening(t *testing.T) {
 		"a page of another origin":        {good, []string{"Origin: https://evil.example"}},
 		"a page without an origin":        {good, []string{"Origin: null"}},
 		"an old version of the protocol":  {good, []string{"Sec-WebSocket-Version: 8"}},
-		"a key that is none":              {good, []string{"Sec-WebSocket-Key: x"}},
+		"an invalid key":                  {good, []string{"Sec-WebSocket-Key: x"}},
 		"two keys":                        {good, []string{"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="}},
 		"isMsgResp for a revoked session": {query: query("mallory", gone.Token(), 3) + "&isMsgResp=true"},
 	} {
@@ -128,13 +128,13 @@ func (n *town) attackOpening(t *testing.T) {
 			g := NewWithT(t)
 			before := len(n.openimWS.Queries())
 			data := n.bytesOf(t, n.users, c.upgrade())
-			if strings.Contains(c.query, "isMsgResp") { // is told in a socket's only frame
+			if strings.Contains(c.query, "isMsgResp") { // the refusal is sent as the socket's only frame
 				g.Expect(string(data)).To(And(ContainSubstring("101 Switching"), ContainSubstring(`"errCode":1506`)))
 			} else {
 				g.Expect(string(data)).NotTo(ContainSubstring("101 Switching"))
 				g.Expect(n.read(t, data)).To(HaveLen(1))
 			}
-			// Whoever is alice may have OpenIM asked for her before the upgrade fails for its form.
+			// With alice's credential, OpenIM may be called before the upgrade fails for its form.
 			if !strings.Contains(name, "version") && !strings.Contains(name, "key") {
 				g.Expect(n.openimWS.Queries()).To(HaveLen(before))
 			}
@@ -159,7 +159,7 @@ func (o opening) upgrade() string {
 }
 
 // mustDial opens a socket, as bytes.
-func (n *town) mustDial(t *testing.T, o opening) net.Conn {
+func (n *testEnv) mustDial(t *testing.T, o opening) net.Conn {
 	t.Helper()
 	conn, err := net.Dial("tcp", n.users)
 	if err != nil {
@@ -183,12 +183,12 @@ func (n *town) mustDial(t *testing.T, o opening) net.Conn {
 }
 
 // alices is a query of alice's in one encoding.
-func (n *town) alices(more string) opening {
+func (n *testEnv) alices(more string) opening {
 	return opening{query: fmt.Sprintf("?sendID=alice&token=%s&platformID=1&operationID=o&isBackground=false%s", n.people["alice"].Token(), more)}
 }
 
 // attackFrames sends well-formed frames that speak for others.
-func (n *town) attackFrames(t *testing.T) {
+func (n *testEnv) attackFrames(t *testing.T) {
 	text := func(p pb) pb { return p.str(4, "c1").num(10, 100).num(6, 1).str(12, messageText) }
 	ranges := func(conversation string) pb {
 		return pb{}.str(1, "alice").in(2, pb{}.str(1, conversation).num(2, 1).num(3, 2).num(4, 10))
@@ -283,7 +283,7 @@ func (n *town) attackFrames(t *testing.T) {
 }
 
 // frames are those that msggateway got with an operation.
-func (n *town) frames(operation string) (found []msggatewaytest.Req) {
+func (n *testEnv) frames(operation string) (found []msggatewaytest.Req) {
 	for _, r := range n.openimWS.Received() {
 		if r.OperationID == operation {
 			found = append(found, r)
@@ -295,7 +295,7 @@ func (n *town) frames(operation string) (found []msggatewaytest.Req) {
 // peer is a client whose frames are JSON.
 type peer struct{ *websocket.Conn }
 
-func (n *town) gorilla(t *testing.T, more string) *peer {
+func (n *testEnv) gorilla(t *testing.T, more string) *peer {
 	t.Helper()
 	ws, resp, err := websocket.DefaultDialer.Dial("ws://"+n.users+wire.SocketPath+n.alices(more).query, nil)
 	if err != nil {
@@ -346,8 +346,8 @@ func frameOf(first byte, payload string) string {
 	return string(head) + "\x00\x00\x00\x00" + payload
 }
 
-// attackProtocol sends what is no frame of anybody's. The socket must end, and msggateway get nothing.
-func (n *town) attackProtocol(t *testing.T) {
+// attackProtocol sends invalid frames. The socket must end, and msggateway must receive nothing.
+func (n *testEnv) attackProtocol(t *testing.T) {
 	bin := byte(fin | binOp)
 	deep := strings.Repeat("[", 25000)
 	bomb := gzipped(t, strings.Repeat("\x00", 40<<20))
@@ -429,7 +429,7 @@ func (n *town) attackProtocol(t *testing.T) {
 		}()
 		_, err := io.WriteString(conn, strings.Repeat(frameOf(fin|9, "p"), 1000))
 		g.Expect(err).NotTo(HaveOccurred())
-		g.Eventually(pongs, "20s").Should(Receive(Equal(1000)), "each is answered, and the socket lives")
+		g.Eventually(pongs, "20s").Should(Receive(Equal(1000)), "each is answered, and the socket stays open")
 	})
 	n.each(t, "sockets of all attacks are gone", func(t *testing.T) {
 		NewWithT(t).Eventually(n.openimWS.Connections, "40s").Should(BeZero())

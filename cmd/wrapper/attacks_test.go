@@ -18,7 +18,7 @@ import (
 
 // TestTheFailureTable is the table of docs/wrapper.md as far as a caller can bring it about from outside.
 func TestTheFailureTable(t *testing.T) {
-	h := build(t)
+	h := newRoles(t)
 	const info, good = "/admin/v1/user/get_users_info", `{"userIDs":["alice"]}`
 	header := func(name, value string) func(*http.Request) {
 		return func(r *http.Request) { r.Header.Set(name, value) }
@@ -59,7 +59,7 @@ func TestTheFailureTable(t *testing.T) {
 		{"an expired token", info, h.token(map[string]any{"iat": 1, "exp": 2}), good, nil, 401, 1501, "it has expired"},
 		{"for another audience", info, h.token(map[string]any{"aud": "mail"}), good, nil, 401, 1502, "aud does not name this gateway"},
 		{"without the role", info, h.token(map[string]any{"groups": "staff"}), good, nil, 403, 1002, "no role"},
-		{"without the role, a path that is none", "/admin/v1/x", h.token(map[string]any{"groups": "staff"}), good, nil, 403, 1002, "no role"},
+		{"without the role, an unknown path", "/admin/v1/x", h.token(map[string]any{"groups": "staff"}), good, nil, 403, 1002, "no role"},
 		{"a route for nobody", "/admin/v1/auth/get_user_token", admin, `{}`, nil, 403, 1002, "called by nobody"},
 		{"no such route", "/admin/v1/object/nothing", admin, `{}`, nil, 404, 1004, "no such route"},
 		{"OpenIM's bare path", "/user/get_users_info", admin, good, nil, 404, 1004, "no such route"},
@@ -106,7 +106,7 @@ func TestTheFailureTable(t *testing.T) {
 
 // TestRequestLinesThatTryToSlipThrough are sent as bytes: no client library would write them.
 func TestRequestLinesThatTryToSlipThrough(t *testing.T) {
-	h := build(t)
+	h := newRoles(t)
 	token := h.token(nil)
 	for _, target := range []string{
 		"//admin/v1/user/get_users_info", "/admin/v1//user/get_users_info", "/admin/v1/user//get_users_info", "/admin/v1/user/get_users_info/",
@@ -135,7 +135,7 @@ func TestRequestLinesThatTryToSlipThrough(t *testing.T) {
 
 func TestNothingOfAClientsHeadersReachesOpenIM(t *testing.T) {
 	g := NewWithT(t)
-	h := build(t)
+	h := newRoles(t)
 	a := h.do("/admin/v1/user/get_users_info", h.token(nil), `{"userIDs":["alice"]}`, func(r *http.Request) {
 		for name, value := range map[string]string{
 			"Connection": "close, X-Request-Id, Authorization", "token": "eyJ-of-the-client", "operationID": "op-1", "X-Request-Api": "https://evil.example", "opUserID": "imAdmin",
@@ -158,7 +158,7 @@ func TestNothingOfAClientsHeadersReachesOpenIM(t *testing.T) {
 
 func TestTheLogSaysWhoDidWhatToWhomAndNothingElse(t *testing.T) {
 	g := NewWithT(t)
-	h := build(t)
+	h := newRoles(t)
 	token := h.token(nil)
 	h.do("/admin/v1/msg/send_msg", token, `{"sendID":"alice","recvID":"bob","content":{"content":"the-message-text"}}`, func(r *http.Request) { r.Header.Set("X-Request-Id", "r-77") })
 	var roles []string

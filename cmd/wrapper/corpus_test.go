@@ -18,7 +18,7 @@ type class struct {
 	name     string
 	what     string // is tried
 	asserted string
-	run      func(*testing.T, *town)
+	run      func(*testing.T, *testEnv)
 }
 
 // corpus are all of them. They go against one and the same wrapper, and what it wrote and answered meanwhile is looked through at
@@ -26,21 +26,21 @@ type class struct {
 var corpus = []class{
 	{"headers", "identities, tokens and addresses in headers that others believe; credentials twice, folded, in trailers; hop-by-hop headers",
 		"the call is OpenIM's as the session's own user, with none of the client's headers; or it is refused and reaches nobody", attackHeaders},
-	{"paths", "other spellings of a path, other methods, other versions and forms of HTTP, at both doors",
+	{"paths", "other spellings of a path, other methods, other versions and forms of HTTP, at both listeners",
 		"400, 404, 405 or 505; nothing reaches backend or OpenIM", attackPaths},
 	{"smuggling", "request smuggling, as bytes: lengths and codings that two readers could read differently, and a second request in the body of the first",
 		"OpenIM sees no more calls than replies say; a hidden request is never carried out under the first one's identity", attackFraming},
 	{"bodies", "bodies that are too large, endless, deep, wide, repeated, compressed, or no JSON",
 		"refused; nothing reaches OpenIM; memory stays bounded; another user's calls stay fast", attackBodies},
 	{"ids", "users' bodies whose ids are patterns, whose numbers and lists are endless, or which name no conversation where OpenIM takes that for all",
-		"refused, or OpenIM gets what is the caller's alone; of conversations with nobody only the other user's existence is asked", attackIDs},
+		"refused, or OpenIM gets the caller's own ids alone; of conversations with unknown users only the other user's existence is requested", attackIDs},
 	{"slow", "headers, bodies and readers that take their time, a hundred at once",
 		"cut off at the deadlines; another user's calls stay fast meanwhile", attackSlowness},
 	{"socket", "frames and sockets that are malformed, oversized, endless, or speak for others; tickets and tokens that are not good",
 		"refused or closed; msggateway gets none of it, and never another sendID than the session's", attackSocket},
 	{"login", "messages of the login replayed, changed, raced and guessed",
 		"one answer for everything: the same status, code, text and length", attackLogin},
-	{"privilege", "users at the admins' door, administrators at the users', every route of the table that is not the caller's, the backend itself with assertions that are replayed, forged or for another door",
+	{"privilege", "users at the administrators' listener, administrators at the users' listener, every route of the table that is not the caller's, the backend itself with assertions that are replayed, forged or for another door",
 		"refused; nothing reaches OpenIM", attackPrivilege},
 	{"secrets", "all that was logged, trailed, measured and answered in the meantime",
 		"holds no token, ticket, code, pre-shared key, password, key or message text", searchForSecrets},
@@ -48,14 +48,14 @@ var corpus = []class{
 
 // TestTheAttackCorpus tries what attackers try, class by class. docs/attacks.md is made from what ran: -update writes it.
 func TestTheAttackCorpus(t *testing.T) {
-	n := settle(t)
+	n := newTestEnv(t)
 	for _, c := range corpus {
 		t.Run(c.name, func(t *testing.T) { c.run(t, n) })
 	}
 	t.Run("page", func(t *testing.T) { n.checkPage(t) })
 }
 
-func (n *town) checkPage(t *testing.T) {
+func (n *testEnv) checkPage(t *testing.T) {
 	page := &strings.Builder{}
 	page.WriteString(`# What attackers try
 
@@ -78,11 +78,11 @@ high that none of them stops an attack. Run it with ` + "`go test ./cmd/wrapper 
 	fmt.Fprintf(page, `
 %d cases in all. What one user can do to another, call by call and against the real OpenIM, is in [crossuser.md](crossuser.md); the
 login's own pitfalls are tried in `+"`wrapper/login`"+`, every field of every frame in `+"`wrapper/websocket`"+`, every rule of every route in
-`+"`wrapper/routes`"+`. What a copied token or code is worth after a revocation, and that its owner goes on, is in `+"`cmd/wrapper/life_test.go`"+`.
+`+"`wrapper/routes`"+`. What a copied token or code is worth after a revocation, and that its owner is not affected, is in `+"`cmd/wrapper/life_test.go`"+`.
 
 Floods are tried where their limits are: callers who are not known, at both listeners and at the socket, and an address that takes all
-connections, in `+"`wrapper/gateway`"+` (unknown_test.go, connections_test.go); a whole IPv6 site in `+"`wrapper/ratelimit` and `wrapper/login`"+`; a trail of
-which a whole chain was taken away in `+"`wrapper/auditlog`"+` (head_test.go). Each goes on until others were served meanwhile and the address works again.
+connections, in `+"`wrapper/gateway`"+` (unverified_test.go, connections_test.go); a whole IPv6 site in `+"`wrapper/ratelimit` and `wrapper/login`"+`; an audit log of
+which a whole chain was removed in `+"`wrapper/auditlog`"+` (head_test.go). Each runs until other users were served meanwhile and the address works again.
 
 ## Identifiers, bounds and empty lists
 
@@ -93,7 +93,7 @@ A conversation of two counts when its other user exists: for invented ones OpenI
 [routes.md](routes.md), each bound in [openapi.yaml](openapi.yaml); the "ids" class above tries them through the whole wrapper,
 `+"`wrapper/routes`"+` field by field.
 
-What stays OpenIM's: a legal id may be the beginning of another, so that a query by prefix finds more than was asked for. Replies are looked through for it.
+What stays OpenIM's: a legal id may be the beginning of another, so that a query by prefix finds more than was requested. Replies are filtered for it.
 
 This page is written by the test itself, with `+"`-update`"+`; the test fails when it is out of date.
 `, total)

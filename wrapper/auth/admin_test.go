@@ -177,7 +177,7 @@ func TestWithoutKeysNobodyIsLetIn(t *testing.T) {
 	g.Expect(verifier(rules(keysOf(t, key))).Ready()).To(Succeed())
 }
 
-func TestTheReasonIsToldOnlyToWhoeverHoldsATokenOfTheProvider(t *testing.T) {
+func TestTheReasonIsReportedOnlyToAHolderOfTheProvidersToken(t *testing.T) {
 	g := NewWithT(t)
 	key, evil := authtest.NewKey(t, "k1", jose.ES256), authtest.NewKey(t, "k1", jose.ES256)
 	v := verifier(rules(keysOf(t, key)))

@@ -54,7 +54,7 @@ func TestASetIsFetchedOverTLSFromAConfiguredAuthority(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 
 	g.Eventually(fetch(t, server.URL+"/jwks", ca).Loaded, "10s").Should(Succeed())
-	g.Eventually(fetch(t, server.URL+"/jwks", nil).Loaded, "10s").Should(MatchError(ContainSubstring("give the authority's in caFile")), "the system's authorities know nothing of it")
+	g.Eventually(fetch(t, server.URL+"/jwks", nil).Loaded, "10s").Should(MatchError(ContainSubstring("configure the authority's certificate in caFile")), "the system's authorities know nothing of it")
 
 	empty := filepath.Join(t.TempDir(), "empty.pem")
 	g.Expect(os.WriteFile(empty, []byte("no certificate"), 0o600)).To(Succeed())
@@ -114,7 +114,7 @@ func TestAHostileProviderCostsLittleAndGivesNothing(t *testing.T) {
 		{"headers of a megabyte", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("X", strings.Repeat("x", 1<<20))
 			_, _ = w.Write(evil)
-		}, "no HTTP"},
+		}, "not HTTP"},
 		{"a reply that breaks off", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "500")
 			_, _ = w.Write(evil[:50])
@@ -127,7 +127,7 @@ func TestAHostileProviderCostsLittleAndGivesNothing(t *testing.T) {
 				_, _ = io.WriteString(conn, "secret-of-the-provider\r\n\r\n")
 				_ = conn.Close()
 			}
-		}, "no HTTP"},
+		}, "not HTTP"},
 		{"JSON nested without end", func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = io.WriteString(w, `{"keys":`+strings.Repeat("[", 200<<10))
 		}, "not a JWK Set"},
@@ -185,7 +185,7 @@ func TestAProviderThatDoesNotAnswerEndsAtTheDeadline(t *testing.T) {
 			}()
 			k := fetch(t, "http://"+lis.Addr().String(), nil)
 			g.Expect(k.Loaded()).To(MatchError(ContainSubstring("has not been fetched yet")))
-			g.Eventually(k.Loaded, "15s").Should(MatchError(ContainSubstring("did not answer in time")))
+			g.Eventually(k.Loaded, "15s").Should(MatchError(ContainSubstring("no answer in time")))
 		})
 	}
 }

@@ -21,7 +21,7 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/auth/authtest"
 )
 
-// canned is an answer, or the reason why there is none.
+// canned is an answer or an error.
 type canned struct {
 	status int
 	body   io.Reader
@@ -30,7 +30,7 @@ type canned struct {
 	err    error
 }
 
-// provider stands in for the network: it answers as it is told and counts.
+// provider replaces the network: it returns the configured answers and counts calls.
 type provider struct {
 	mu     sync.Mutex
 	answer func(*http.Request) canned

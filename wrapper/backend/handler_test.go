@@ -30,7 +30,7 @@ func (c constant) Get() ([]byte, error) { return []byte(c), nil }
 
 const key = constant("0123456789abcdef0123456789abcdef")
 
-// openIM answers calls as it is told.
+// openIM answers calls with a function.
 type openIM func(context.Context, openimclient.Request) (wire.Envelope, error)
 
 func (f openIM) Call(ctx context.Context, r openimclient.Request) (wire.Envelope, error) {
@@ -62,7 +62,7 @@ func (known) VerifyProof(_ context.Context, text string) (session.Proof, error) 
 
 func newHandler(openim openIM, log ...io.Writer) http.Handler {
 	reg := prometheus.NewRegistry()
-	h := &handler{assertions: auth.NewAssertions(key, time.Now), proofs: proofs{admins: known{}}, openim: openim, budget: newBudget(reg, routes.Limits)}
+	h := &handler{assertions: auth.NewAssertions(key, time.Now), proofs: proofVerifier{admins: known{}}, openim: openim, concurrency: newConcurrency(reg, routes.Limits)}
 	return httpserver.NewRecorder(slog.New(slog.NewJSONHandler(io.MultiWriter(log...), nil)), reg, time.Now).Wrap(h)
 }
 
@@ -151,7 +151,7 @@ func TestWhatTheBackendRefusesByItself(t *testing.T) {
 		}, 400, "bad_request"},
 		{"no object", func(t *testing.T) *http.Request { return request(t, "POST", infoPath, `["alice"]`, auth.RoleAdmin) }, 400, "bad_request"},
 		{"no body", func(t *testing.T) *http.Request { return request(t, "POST", infoPath, "", auth.RoleAdmin) }, 400, "bad_request"},
-		{"a user id that is none", func(t *testing.T) *http.Request {
+		{"an invalid user id", func(t *testing.T) *http.Request {
 			return request(t, "POST", infoPath, `{"userIDs":[{"$ne":1}]}`, auth.RoleAdmin)
 		}, 400, "bad_request"},
 		{"a user whose id is a pattern", func(t *testing.T) *http.Request {

@@ -94,12 +94,12 @@ func (c *Config) Address(source *filewatch.Source[string]) URI {
 	if source != nil {
 		return source
 	}
-	return fixed(c.uri(nil))
+	return fixedURI(c.uri(nil))
 }
 
-type fixed string
+type fixedURI string
 
-func (f fixed) Get() (string, error) { return string(f), nil }
+func (f fixedURI) Get() (string, error) { return string(f), nil }
 
 func parseURI(contents [][]byte) (string, error) {
 	text := strings.TrimSpace(string(contents[0]))

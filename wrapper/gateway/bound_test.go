@@ -85,7 +85,7 @@ func write(t *testing.T, b *backendClient) int {
 	return reply.Status
 }
 
-func TestOnAConnectionThatIsKnownNobodyIsAskedWhetherACallWasMadeBefore(t *testing.T) {
+func TestOnAKnownConnectionTheSharedMemoryIsNotAsked(t *testing.T) {
 	g := NewWithT(t)
 	r := &replicas{pick: func() int { return 0 }}
 	b, m := behind(t, r, 1)
@@ -94,7 +94,7 @@ func TestOnAConnectionThatIsKnownNobodyIsAskedWhetherACallWasMadeBefore(t *testi
 	}
 	g.Expect(m.asked).To(Equal(1), "on the first call it was not known who answers")
 	m.away = true
-	g.Expect(write(t, b)).To(Equal(200), "what is bound to one process needs no memory of all")
+	g.Expect(write(t, b)).To(Equal(200), "an assertion for one process does not need the shared memory")
 	b.up.Close()
 	g.Expect(write(t, b)).To(Equal(503), "on a new connection it does")
 }

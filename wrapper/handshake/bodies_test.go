@@ -40,7 +40,7 @@ func TestAStartIsReadStrictly(t *testing.T) {
 		says   string
 	}{
 		"no protocol":                 {map[string]any{"protocol": nil}, "protocol"},
-		"a protocol of another kind":  {map[string]any{"protocol": "Noise_IK_25519_AESGCM_SHA256"}, "not spoken"},
+		"a protocol of another kind":  {map[string]any{"protocol": "Noise_IK_25519_AESGCM_SHA256"}, "unknown protocol"},
 		"XK for enrolment":            {map[string]any{"purpose": Enrol, "codeID": text(16)}, "does not fit"},
 		"XKpsk3 for login":            {map[string]any{"protocol": XKpsk3AESGCM}, "does not fit"},
 		"an unknown purpose":          {map[string]any{"purpose": "admin"}, "purpose"},

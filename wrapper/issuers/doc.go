@@ -1,3 +1,3 @@
-// Package issuers is the configuration of the identity providers whose tokens make an administrator, and how their key sets are kept.
-// Gateway and backend each verify administrators' tokens by themselves, from the same configuration.
+// Package issuers holds the configuration of the identity providers whose tokens identify administrators, and keeps their key sets up to
+// date. Gateway and backend verify administrators' tokens independently, from the same configuration.
 package issuers

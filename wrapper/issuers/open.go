@@ -12,7 +12,7 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/filewatch"
 )
 
-// Opened verifies administrators' tokens by key sets that are kept up to date.
+// Opened verifies administrators' tokens with key sets that are kept up to date.
 type Opened struct {
 	Admins *auth.Admins
 	// Sources are the mounted files, for a watcher.
@@ -21,7 +21,7 @@ type Opened struct {
 	Background []func(context.Context)
 }
 
-// Open prepares the verification. It calls nobody and reads no file.
+// Open prepares the verification. It makes no connection and reads no file.
 func (a *Admins) Open(log *slog.Logger, reg prometheus.Registerer, now func() time.Time) *Opened {
 	o := &opening{log: log, reg: reg}
 	all := make([]auth.Issuer, len(a.Issuers))
@@ -39,7 +39,7 @@ type opening struct {
 	opened  Opened
 }
 
-// keys are an issuer's, from a file or by URL.
+// keys returns the key set of an issuer, from a file or a URL.
 func (o *opening) keys(name string, issuer *Issuer) auth.Keys {
 	if issuer.JWKSURL == "" {
 		keys := auth.JWKSFile(name, issuer.JWKSFile)

@@ -54,12 +54,12 @@ func TestAFolderWithABadKeyIsRefusedWhole(t *testing.T) {
 		"the same in hex":    {map[string]string{"a": good, "b": hexOf(t, good)}, "b: holds the same key"},
 		"a placeholder":      {map[string]string{"a": strings.Repeat("0", 64)}, "placeholder"},
 		"another":            {map[string]string{"a": strings.Repeat("ff", 32)}, "placeholder"},
-		"empty":              {map[string]string{"a": good, "b": ""}, "b: is no key"},
-		"too short":          {map[string]string{"a": good[:42]}, "a: is no key"},
-		"with padding":       {map[string]string{"a": good + "="}, "a: is no key"},
-		"raw bytes":          {map[string]string{"a": strings.Repeat("\x01\x02", 16)}, "a: is no key"},
-		"a line break in it": {map[string]string{"a": good[:20] + "\n" + good[21:]}, "a: is no key"},
-		"not hexadecimal":    {map[string]string{"a": strings.Repeat("xy", 32)}, "a: is no key"},
+		"empty":              {map[string]string{"a": good, "b": ""}, "b: not a key"},
+		"too short":          {map[string]string{"a": good[:42]}, "a: not a key"},
+		"with padding":       {map[string]string{"a": good + "="}, "a: not a key"},
+		"raw bytes":          {map[string]string{"a": strings.Repeat("\x01\x02", 16)}, "a: not a key"},
+		"a line break in it": {map[string]string{"a": good[:20] + "\n" + good[21:]}, "a: not a key"},
+		"not hexadecimal":    {map[string]string{"a": strings.Repeat("xy", 32)}, "a: not a key"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)

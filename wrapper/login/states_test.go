@@ -11,13 +11,14 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/openimstack/openim-operator/wrapper/handshake"
+	"github.com/openimstack/openim-operator/wrapper/ids"
 	"github.com/openimstack/openim-operator/wrapper/redisdb/redistest"
 )
 
 func TestAStateIsKeptForItsTimeAndGivenAwayOnce(t *testing.T) {
 	g := NewWithT(t)
 	server := redistest.Start(t)
-	states := NewStates(patient(server), DefaultLimits)
+	states := NewStates(slowRedis(server), DefaultLimits)
 	g.Expect(states.Put(t.Context(), "id", []byte("sealed"), stateTTL)).To(Succeed())
 	left, err := server.Client().TTL(t.Context(), "hs:id").Result()
 	g.Expect(err).NotTo(HaveOccurred())
@@ -45,7 +46,7 @@ func TestAStateIsKeptForItsTimeAndGivenAwayOnce(t *testing.T) {
 
 func TestAStateEndsByItself(t *testing.T) {
 	g := NewWithT(t)
-	states := NewStates(patient(redistest.Start(t)), DefaultLimits)
+	states := NewStates(slowRedis(redistest.Start(t)), DefaultLimits)
 	g.Expect(states.Put(t.Context(), "id", []byte("sealed"), 50*time.Millisecond)).To(Succeed())
 	g.Eventually(func() error { return states.Put(t.Context(), "id", []byte("x"), stateTTL) }, 5*time.Second, 10*time.Millisecond).Should(Succeed())
 }
@@ -54,7 +55,7 @@ func TestAStateEndsByItself(t *testing.T) {
 func TestRedisThatIsGoneOrHangsHoldsNobody(t *testing.T) {
 	g := NewWithT(t)
 	server := redistest.Start(t)
-	w := newWorld(t)
+	w := newTestEnv(t)
 	w.service.States = NewStates(server.Open("test:"), DefaultLimits)
 	key, _ := w.add("alice", 5)
 	c := w.client(handshake.Login, key)
@@ -83,10 +84,10 @@ func TestRedisThatIsGoneOrHangsHoldsNobody(t *testing.T) {
 // TestAChangedStateOpensNothing: each byte of what Redis holds, changed, moved or cut off.
 func TestAChangedStateOpensNothing(t *testing.T) {
 	g := NewWithT(t)
-	w := newWorld(t)
+	w := newTestEnv(t)
 	ring, err := w.service.Keys.Get()
 	g.Expect(err).NotTo(HaveOccurred())
-	kept := state{Protocol: handshake.XKAESGCM, Purpose: handshake.Login, Ephemeral: random(32), Message1: random(48), Sum2: random(32), Time: 1}
+	kept := state{Protocol: handshake.XKAESGCM, Purpose: handshake.Login, Ephemeral: ids.RandomBytes(32), Message1: ids.RandomBytes(48), Sum2: ids.RandomBytes(32), Time: 1}
 	sealed, err := ring.keys[0].seal("id", kept)
 	g.Expect(err).NotTo(HaveOccurred())
 	_, read, err := ring.open("id", sealed)
@@ -113,17 +114,17 @@ func TestAChangedStateOpensNothing(t *testing.T) {
 // TestAStateOfAnotherTimeIsNotResumed: authentic, but not what the second message was made from.
 func TestAStateOfAnotherTimeIsNotResumed(t *testing.T) {
 	for name, change := range map[string]func(*state){
-		"another key of the handshake": func(s *state) { s.Ephemeral = random(32) },
+		"another key of the handshake": func(s *state) { s.Ephemeral = ids.RandomBytes(32) },
 		"another time":                 func(s *state) { s.Time-- },
 		"another sum":                  func(s *state) { s.Sum2 = nil },
-		"another first message":        func(s *state) { s.Message1 = random(48) },
+		"another first message":        func(s *state) { s.Message1 = ids.RandomBytes(48) },
 		"another purpose":              func(s *state) { s.Purpose = handshake.Rotate },
 		"no protocol":                  func(s *state) { s.Protocol = "" },
 		"no key of the handshake":      func(s *state) { s.Ephemeral = nil },
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
-			w := newWorld(t)
+			w := newTestEnv(t)
 			key, device := w.add("alice", 5)
 			request := w.client(handshake.Login, key).begin()
 			ring, err := w.service.Keys.Get()
@@ -143,7 +144,7 @@ func TestAStateOfAnotherTimeIsNotResumed(t *testing.T) {
 // TestEveryByteOfTheClientsMessagesCounts, through the whole service.
 func TestEveryByteOfTheClientsMessagesCounts(t *testing.T) {
 	g := NewWithT(t)
-	w := newWorld(t)
+	w := newTestEnv(t)
 	key, _ := w.add("alice", 5)
 	for i := range handshake.Message1Bytes {
 		request := w.client(handshake.Login, key).request()
@@ -168,10 +169,10 @@ func TestEveryByteOfTheClientsMessagesCounts(t *testing.T) {
 
 // FuzzState: what Redis holds may be anything; only what was sealed here opens.
 func FuzzState(f *testing.F) {
-	w := newWorld(f)
+	w := newTestEnv(f)
 	ring, err := w.service.Keys.Get()
 	w.must(err)
-	sealed, err := ring.keys[0].seal("id", state{Protocol: handshake.XKAESGCM, Purpose: handshake.Login, Ephemeral: random(32)})
+	sealed, err := ring.keys[0].seal("id", state{Protocol: handshake.XKAESGCM, Purpose: handshake.Login, Ephemeral: ids.RandomBytes(32)})
 	w.must(err)
 	f.Add(sealed)
 	f.Add(sealed[:8])
@@ -185,7 +186,7 @@ func FuzzState(f *testing.F) {
 
 // FuzzFinish: whatever the second call holds, nobody is let in and nothing falls over.
 func FuzzFinish(f *testing.F) {
-	w := newWorld(f)
+	w := newTestEnv(f)
 	key, _ := w.add("alice", 5)
 	honest := w.client(handshake.Login, key).begin()
 	f.Add(honest.HandshakeID, make([]byte, handshake.Message3Bytes))

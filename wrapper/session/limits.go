@@ -21,7 +21,7 @@ const (
 	maxLimitSeconds        = int32(90 * 24 * 3600)
 )
 
-// Fill puts defaults in the place of what is absent.
+// Fill sets defaults for absent values.
 func (l *Limits) Fill() {
 	if l.LifetimeSeconds == 0 {
 		l.LifetimeSeconds = defaultLifetimeSeconds
@@ -31,7 +31,7 @@ func (l *Limits) Fill() {
 	}
 }
 
-// Validate adds to p what is wrong, each with its field below at.
+// Validate adds a problem for each invalid value, with its field below at.
 func (l *Limits) Validate(p *httpserver.Problems, at string) {
 	for field, value := range map[string]int32{".lifetimeSeconds": l.LifetimeSeconds, ".idleSeconds": l.IdleSeconds} {
 		if value < minLimitSeconds || value > maxLimitSeconds {
@@ -40,8 +40,8 @@ func (l *Limits) Validate(p *httpserver.Problems, at string) {
 	}
 }
 
-// Lifetime is LifetimeSeconds.
+// Lifetime returns LifetimeSeconds as a duration.
 func (l *Limits) Lifetime() time.Duration { return time.Duration(l.LifetimeSeconds) * time.Second }
 
-// Idle is IdleSeconds.
+// Idle returns IdleSeconds as a duration.
 func (l *Limits) Idle() time.Duration { return time.Duration(l.IdleSeconds) * time.Second }

@@ -62,7 +62,7 @@ func TestATicketEndsWithItsSession(t *testing.T) {
 	}
 }
 
-// The caller verified the session a moment ago and hands over what he knows of it.
+// The caller verified the session a moment ago and passes it on.
 func TestATicketNeedsNoLastUse(t *testing.T) {
 	g := NewWithT(t)
 	server := redistest.Start(t)

@@ -1,5 +1,5 @@
--- What time it is, which log this is and how far it has come. Beats on the channel, so that a dead subscription is noticed.
--- KEYS: meta. ARGV: channel, name for a new log.
+-- Returns the time, the name of the list and its newest number. Publishes a heartbeat, so that a dead subscription is noticed.
+-- KEYS: meta. ARGV: channel, name for a new list.
 redis.call('HSETNX', KEYS[1], 'log', ARGV[2])
 local t = redis.call('TIME')
 local m = redis.call('HMGET', KEYS[1], 'log', 'seq', 'end')

@@ -56,7 +56,7 @@ type caller struct {
 var asGateway = caller{Principal: auth.Principal{Subject: "gateway", Issuer: "gateway", Role: auth.RoleGateway}}
 
 // asAdmin is an administrator with a token of the identity provider's.
-func (h *house) asAdmin() caller {
+func (h *testEnv) asAdmin() caller {
 	h.t.Helper()
 	return caller{
 		Principal: auth.Principal{Subject: authtest.Subject, Issuer: authtest.Issuer, Role: auth.RoleAdmin},
@@ -64,8 +64,8 @@ func (h *house) asAdmin() caller {
 	}
 }
 
-// as is a user who has logged in.
-func (p *person) as() caller {
+// caller is a user who has logged in.
+func (p *testUser) caller() caller {
 	return caller{
 		Principal: auth.Principal{Subject: p.reply.UserID, Issuer: auth.UserIssuer, Role: auth.RoleUser, Session: p.reply.SessionID, Device: p.reply.DeviceID, PlatformID: p.reply.PlatformID},
 		proof:     p.reply.Token,
@@ -75,8 +75,8 @@ func (p *person) as() caller {
 // showing is the gateway that asks for somebody.
 func showing(proof string) caller { return caller{asGateway.Principal, proof} }
 
-// house is the backend as it runs, in two replicas, on a real Redis, a server that speaks MongoDB's protocol, and a fake OpenIM.
-type house struct {
+// testEnv is the backend as it runs, in two replicas, on a real Redis, a server that speaks MongoDB's protocol, and a fake OpenIM.
+type testEnv struct {
 	t        *testing.T
 	redis    *redistest.Server
 	mongodb  *mongotest.Server
@@ -107,9 +107,9 @@ func (b *buffer) String() string {
 	return b.b.String()
 }
 
-func newHouse(t *testing.T, replicas int) *house {
+func newTestEnv(t *testing.T, replicas int) *testEnv {
 	t.Helper()
-	h := &house{t: t, redis: redistest.Start(t), mongodb: mongotest.Start(t), openim: openimtest.New(t), log: &buffer{}, key: authtest.NewKey(t, "k1", jose.ES256), server: newPrivate(t)}
+	h := &testEnv{t: t, redis: redistest.Start(t), mongodb: mongotest.Start(t), openim: openimtest.New(t), log: &buffer{}, key: authtest.NewKey(t, "k1", jose.ES256), server: newPrivate(t)}
 	dir := t.TempDir()
 	if err := os.Mkdir(filepath.Join(dir, "login"), 0o700); err != nil {
 		t.Fatal(err)
@@ -165,7 +165,7 @@ type answer struct {
 }
 
 // request makes a request with a good assertion for it.
-func (h *house) request(replica int, who caller, method, target, body string) *http.Request {
+func (h *testEnv) request(replica int, who caller, method, target, body string) *http.Request {
 	h.t.Helper()
 	r, err := http.NewRequestWithContext(h.t.Context(), method, "http://"+h.replicas[replica].Main.Address()+target, strings.NewReader(body))
 	if err != nil {
@@ -187,7 +187,7 @@ func (h *house) request(replica int, who caller, method, target, body string) *h
 	return r
 }
 
-func (h *house) do(r *http.Request) answer {
+func (h *testEnv) do(r *http.Request) answer {
 	h.t.Helper()
 	resp, err := http.DefaultClient.Do(r)
 	if err != nil {
@@ -207,13 +207,13 @@ func (h *house) do(r *http.Request) answer {
 	return a
 }
 
-func (h *house) post(replica int, who caller, target, body string) answer {
+func (h *testEnv) post(replica int, who caller, target, body string) answer {
 	h.t.Helper()
 	return h.do(h.request(replica, who, http.MethodPost, target, body))
 }
 
 // ask makes a call of the gateway's that must succeed, with a proof or, empty, without.
-func ask[A any](h *house, replica int, path, proof string, question any) (out A) {
+func ask[A any](h *testEnv, replica int, path, proof string, question any) (out A) {
 	h.t.Helper()
 	body, err := json.Marshal(question)
 	if err != nil {
@@ -238,8 +238,8 @@ func newPrivate(t *testing.T) *ecdh.PrivateKey {
 	return k
 }
 
-// person is a user's device with a session.
-type person struct {
+// testUser is a user's device with a session.
+type testUser struct {
 	key   *ecdh.PrivateKey
 	reply handshake.Reply
 }
@@ -254,7 +254,7 @@ type attempt struct {
 }
 
 // login makes the two calls. The reply is nil unless it was granted.
-func (h *house) login(first, second int, a attempt) (*person, internalapi.LoginFinished) {
+func (h *testEnv) login(first, second int, a attempt) (*testUser, internalapi.LoginFinished) {
 	h.t.Helper()
 	var codeID string
 	var psk []byte
@@ -297,17 +297,17 @@ func (h *house) login(first, second int, a attempt) (*person, internalapi.LoginF
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	return &person{a.key, reply}, finished
+	return &testUser{a.key, reply}, finished
 }
 
 // code is one that an administrator issues.
-func (h *house) code(userID string) string {
+func (h *testEnv) code(userID string) string {
 	h.t.Helper()
 	return ask[internalapi.IssuedCode](h, 0, internalapi.PathIssueCode, h.asAdmin().proof, internalapi.IssueCode{UserID: userID, LifetimeSeconds: 600}).Code
 }
 
 // enrol takes a new user all the way.
-func (h *house) enrol(userID string, platform int32) *person {
+func (h *testEnv) enrol(userID string, platform int32) *testUser {
 	h.t.Helper()
 	p, finished := h.login(0, len(h.replicas)-1, attempt{purpose: handshake.Enrol, key: newPrivate(h.t), code: h.code(userID), platform: platform})
 	if p == nil {
@@ -316,8 +316,8 @@ func (h *house) enrol(userID string, platform int32) *person {
 	return p
 }
 
-// again logs a device in once more.
-func (h *house) again(p *person) (*person, internalapi.LoginFinished) {
+// loginAgain logs a device in once more.
+func (h *testEnv) loginAgain(p *testUser) (*testUser, internalapi.LoginFinished) {
 	h.t.Helper()
 	return h.login(0, len(h.replicas)-1, attempt{purpose: handshake.Login, key: p.key, platform: p.reply.PlatformID})
 }
@@ -325,7 +325,7 @@ func (h *house) again(p *person) (*person, internalapi.LoginFinished) {
 // TestTheGatewaysCalls goes through a user's life, each call at another replica than the one before.
 func TestTheGatewaysCalls(t *testing.T) {
 	g := NewWithT(t)
-	h := newHouse(t, 2)
+	h := newTestEnv(t, 2)
 	root := h.asAdmin().proof
 	published := ask[handshake.WellKnown](h, 1, internalapi.PathLoginKeys, "", internalapi.Empty{})
 	g.Expect(published.Keys).To(ConsistOf(HaveField("Key", handshake.PublicOf(h.server).String())))
@@ -342,10 +342,10 @@ func TestTheGatewaysCalls(t *testing.T) {
 	g.Expect(again.Verdict).To(Equal(internalapi.LoginRefused))
 	g.Expect(again.Outcome.Reason).To(Equal("unknown_code"))
 
-	second, _ := h.again(alice)
+	second, _ := h.loginAgain(alice)
 	g.Expect(second.reply.DeviceID).To(Equal(alice.reply.DeviceID))
-	stranger, refused := h.login(0, 1, attempt{purpose: handshake.Login, key: newPrivate(t), platform: 1})
-	g.Expect(stranger).To(BeNil())
+	unenrolled, refused := h.login(0, 1, attempt{purpose: handshake.Login, key: newPrivate(t), platform: 1})
+	g.Expect(unenrolled).To(BeNil())
 	g.Expect(refused.Outcome.Reason).To(Equal("unknown_key"))
 
 	proof := alice.reply.Token
@@ -360,7 +360,7 @@ func TestTheGatewaysCalls(t *testing.T) {
 	devices := ask[internalapi.Devices](h, 0, internalapi.PathListDevices, proof, internalapi.ListDevices{UserID: "alice"})
 	g.Expect(devices.Devices).To(HaveLen(1))
 	g.Expect(devices.Devices[0].Key).To(Equal(handshake.PublicOf(rotated).String()))
-	g.Eventually(func() int { return h.post(1, second.as(), usersRead, `{"userIDs":["alice"]}`).ErrCode }, soon).Should(
+	g.Eventually(func() int { return h.post(1, second.caller(), usersRead, `{"userIDs":["alice"]}`).ErrCode }, soon).Should(
 		Equal(wire.CodeTokenKicked), "the session before the rotation is over")
 
 	h.openim.Set(func(f *openimtest.Fake) {
@@ -395,11 +395,11 @@ func TestTheGatewaysCalls(t *testing.T) {
 	g.Expect(h.log.String()).To(And(ContainSubstring(`"route":"link/login/finish"`), ContainSubstring(`"users":["alice"]`), ContainSubstring("unknown_code")))
 }
 
-// TestALoginIsFinishedOnceThoughItsStateIsPutBack: whoever holds the gateway can write to the wrapper's Redis. Two replies under one
-// handshake's keys would give these keys away.
+// TestALoginIsFinishedOnceThoughItsStateIsPutBack: an attacker who controls the gateway can write to the wrapper's Redis. Two replies
+// under one handshake's keys would give these keys away.
 func TestALoginIsFinishedOnceThoughItsStateIsPutBack(t *testing.T) {
 	g := NewWithT(t)
-	h := newHouse(t, 2)
+	h := newTestEnv(t, 2)
 	alice := h.enrol("alice", 1)
 	redis := h.redis.Client()
 	var state, key string
@@ -412,7 +412,7 @@ func TestALoginIsFinishedOnceThoughItsStateIsPutBack(t *testing.T) {
 			}
 		}
 	}
-	again, finished := h.again(alice)
+	again, finished := h.loginAgain(alice)
 	g.Expect(again).NotTo(BeNil(), "%+v", finished)
 	g.Expect(state).NotTo(BeEmpty())
 	before := sessions()
@@ -425,8 +425,8 @@ func TestALoginIsFinishedOnceThoughItsStateIsPutBack(t *testing.T) {
 	}
 	g.Expect(sessions()).To(Equal(before), "no session more")
 	h.between = nil
-	next, finished := h.again(alice)
-	g.Expect(next).NotTo(BeNil(), "life goes on: %+v", finished)
+	next, finished := h.loginAgain(alice)
+	g.Expect(next).NotTo(BeNil(), "the service continues: %+v", finished)
 }
 
 // usersRead is a users' call that reads.
@@ -436,19 +436,19 @@ const usersRead = wire.UserPrefix + "/user/get_users_info"
 const soon = 10 * time.Second
 
 // gatewaySessions are the sessions as the gateway sees them: without the key that seals.
-func (h *house) gatewaySessions() *session.Store {
+func (h *testEnv) gatewaySessions() *session.Store {
 	hour := func() time.Duration { return time.Hour }
 	return session.New(session.Options{
 		Redis: h.redis.Open("im/chat:"), Lifetime: hour, Idle: hour, Now: time.Now, Log: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(),
 	})
 }
 
-// TestAUsersCallCarriesHisToken: the users' door and the gateway's share one custody, and a token that OpenIM refuses is replaced.
-func TestAUsersCallCarriesHisToken(t *testing.T) {
+// TestAUsersCallCarriesTheUsersToken: users' calls and the gateway's share one token vault, and a token that OpenIM refuses is replaced.
+func TestAUsersCallCarriesTheUsersToken(t *testing.T) {
 	g := NewWithT(t)
-	h := newHouse(t, 2)
+	h := newTestEnv(t, 2)
 	alice := h.enrol("alice", 1)
-	asAlice := alice.as()
+	asAlice := alice.caller()
 	token := ask[internalapi.Token](h, 0, internalapi.PathOpenIMToken, asAlice.proof, internalapi.TokenRequest{})
 	const target = usersRead
 	a := h.post(1, asAlice, target, `{"userIDs":["alice"]}`)
@@ -465,9 +465,9 @@ func TestAUsersCallCarriesHisToken(t *testing.T) {
 	g.Expect(h.openim.People.UserTokens).To(Equal(2))
 }
 
-func TestTheAuditTrailLearnsWhomACallWasAbout(t *testing.T) {
+func TestTheAuditLogNamesTheUsersThatACallConcerned(t *testing.T) {
 	g := NewWithT(t)
-	h := newHouse(t, 1)
+	h := newTestEnv(t, 1)
 	a := h.post(0, h.asAdmin(), wire.AdminPrefix+"/user/get_users_info", `{"userIDs":["alice","bob"]}`)
 	g.Expect(a.Status).To(Equal(200))
 	g.Expect(a.Header.Get(wire.HeaderUsers)).To(Equal("WyJhbGljZSIsImJvYiJd"))

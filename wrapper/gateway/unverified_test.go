@@ -33,11 +33,11 @@ const (
 	neighbor = "203.0.113.9:4711"
 )
 
-// hands is a clock that a test moves.
-type hands struct{ ahead atomic.Int64 }
+// testClock is a clock that a test moves.
+type testClock struct{ ahead atomic.Int64 }
 
-func (h *hands) now() time.Time       { return time.Now().Add(time.Duration(h.ahead.Load())) }
-func (h *hands) pass(d time.Duration) { h.ahead.Add(int64(d)) }
+func (h *testClock) now() time.Time       { return time.Now().Add(time.Duration(h.ahead.Load())) }
+func (h *testClock) pass(d time.Duration) { h.ahead.Add(int64(d)) }
 
 // from sends one request from an address.
 func from(h http.Handler, address, method, target, body string, header http.Header) *httptest.ResponseRecorder {
@@ -56,7 +56,7 @@ func jsonHeader(name, value string) http.Header {
 	return h
 }
 
-// counting counts how often a key is asked for, which comes before each check of a signature.
+// counting counts how often the keys are read, which precedes each check of a signature.
 type counting struct {
 	fixed
 	asked atomic.Int32
@@ -67,8 +67,8 @@ func (c *counting) Get() (*auth.KeySet, error) {
 	return c.fixed.Get()
 }
 
-// written returns how many events of calls a trail has, and how many calls they stand for.
-func written(t *testing.T, path string) (events int, calls uint64) {
+// auditEvents returns how many call events an audit log has, and how many calls they count.
+func auditEvents(t *testing.T, path string) (events int, calls uint64) {
 	t.Helper()
 	f, err := os.Open(path)
 	if err != nil {
@@ -93,23 +93,24 @@ func written(t *testing.T, path string) (events int, calls uint64) {
 	return events, calls
 }
 
-// TestAFloodOfUnknownCallersCostsLittleAndKeepsNobodyOut: bad tokens, unknown paths, wrong methods and the published keys, at both doors.
-func TestAFloodOfUnknownCallersCostsLittleAndKeepsNobodyOut(t *testing.T) {
+// TestAFloodOfUnverifiedCallersCostsLittleAndBlocksNoUser: bad tokens, unknown paths, wrong methods and the published keys, at both
+// listeners.
+func TestAFloodOfUnverifiedCallersCostsLittleAndBlocksNoUser(t *testing.T) {
 	g := NewWithT(t)
-	o := admins(t)
-	clock := &hands{}
-	o.hall.unknown = newUnknown(clock.now)
+	o := newAdminEnv(t)
+	clock := &testClock{}
+	o.services.unverified = newUnverifiedLimits(clock.now)
 	keys := &counting{}
 	keys.set = mustParse(t, o.key)
 	issuer := testIssuer()
-	door := newAdminHandler(o.hall, auth.NewAdmins([]auth.Issuer{issuer.Rules(keys)}, time.Now), o.sessions, 600)
-	path, stop := record(t, o.hall)
+	handler := newAdminHandler(o.services, auth.NewAdmins([]auth.Issuer{issuer.Rules(keys)}, time.Now), o.sessions, 600)
+	path, stop := auditToFile(t, o.services)
 
 	good := jsonHeader("Authorization", "Bearer "+o.key.Sign(t, nil, authtest.Claims(time.Now(), nil)))
 	bad := jsonHeader("Authorization", "Bearer "+authtest.NewKey(t, "k1", jose.ES256).Sign(t, nil, authtest.Claims(time.Now(), nil)))
 	alice, _ := o.login(t, "alice")
 	session, madeUp := jsonHeader(wire.HeaderToken, alice), jsonHeader(wire.HeaderToken, strings.Repeat("x", 40))
-	users := o.house.Handler
+	users := o.usersEnv.Handler
 	sent, answered := uint64(0), map[int]int{}
 	ask := func(h http.Handler, address, method, target string, header http.Header) int {
 		sent++
@@ -117,35 +118,35 @@ func TestAFloodOfUnknownCallersCostsLittleAndKeepsNobodyOut(t *testing.T) {
 	}
 	admin := func(address string) int {
 		sent++
-		return from(door, address, http.MethodPost, wire.PathAdminDevices, `{"userID":"alice"}`, good).Code
+		return from(handler, address, http.MethodPost, wire.PathAdminDevices, `{"userID":"alice"}`, good).Code
 	}
 	user := func(address string) int { return ask(users, address, http.MethodPost, wire.PathSession, session) }
 
-	// Somebody who is known works from the attacker's address, too: people share addresses.
+	// A verified user is served from the attacker's address, too: users share addresses.
 	g.Expect(user(attacker)).To(Equal(http.StatusOK))
 	before := keys.asked.Load()
 	for range 500 {
-		answered[ask(door, attacker, http.MethodPost, wire.PathAdminDevices, bad)]++
+		answered[ask(handler, attacker, http.MethodPost, wire.PathAdminDevices, bad)]++
 		answered[ask(users, attacker, http.MethodPost, "/nowhere", jsonHeader("", ""))]++
 		answered[ask(users, attacker, http.MethodPut, wire.PathLoginStart, jsonHeader("", ""))]++
 		answered[ask(users, attacker, http.MethodPost, wire.WellKnownPath, jsonHeader("", ""))]++
 		answered[ask(users, attacker, http.MethodPost, infoPath, madeUp)]++
 	}
-	g.Expect(keys.asked.Load()-before).To(BeNumerically("<=", 45), "signatures that were looked at")
+	g.Expect(keys.asked.Load()-before).To(BeNumerically("<=", 45), "signatures that were checked")
 	g.Expect(answered[http.StatusTooManyRequests]).To(BeNumerically(">=", 2500-45))
 	published := map[int]int{}
 	for range 500 {
 		published[from(users, attacker, http.MethodGet, wire.WellKnownPath, "", http.Header{}).Code]++
 	}
 	g.Expect(published[http.StatusTooManyRequests]).To(BeNumerically(">=", 390))
-	sent += uint64(published[http.StatusTooManyRequests]) // what is given is public, and in no trail
+	sent += uint64(published[http.StatusTooManyRequests]) // the reply is public and not audited
 
 	g.Expect(user(attacker)).To(Equal(http.StatusOK), "a session that is known, from the attacker's address")
 	g.Expect(admin(attacker)).To(Equal(http.StatusTooManyRequests), "a token that was not seen before waits there")
 	g.Expect(admin(neighbor)).To(Equal(http.StatusOK), "an administrator elsewhere")
 	g.Expect(user(neighbor)).To(Equal(http.StatusOK), "a user elsewhere")
 	login := from(users, neighbor, http.MethodPost, wire.PathLoginStart, `{}`, jsonHeader("", ""))
-	g.Expect(login.Code).To(Equal(http.StatusOK), "a login elsewhere is looked at")
+	g.Expect(login.Code).To(Equal(http.StatusOK), "a login from another address is served")
 	sent++
 
 	clock.pass(time.Minute)
@@ -154,25 +155,25 @@ func TestAFloodOfUnknownCallersCostsLittleAndKeepsNobodyOut(t *testing.T) {
 	sent++
 
 	stop()
-	events, calls := written(t, path)
-	g.Expect(events).To(BeNumerically("<", 60), "events of the trail")
+	events, calls := auditEvents(t, path)
+	g.Expect(events).To(BeNumerically("<", 60), "events of the audit log")
 	g.Expect(calls).To(Equal(sent), "and none is missing")
 }
 
-// TestBadTokensAtTheSameTimeAreLookedAtSoOftenAndNoMore: the budget is asked before the work, not after.
-func TestBadTokensAtTheSameTimeAreLookedAtSoOftenAndNoMore(t *testing.T) {
+// TestConcurrentBadTokensAreCheckedUpToTheLimit: the limit is checked before the work, not after.
+func TestConcurrentBadTokensAreCheckedUpToTheLimit(t *testing.T) {
 	g := NewWithT(t)
 	key := authtest.NewKey(t, "k1", jose.ES256)
 	keys := &counting{}
 	keys.set = mustParse(t, key)
 	issuer := testIssuer()
-	door := newAdminHandler(shared(t, "http://127.0.0.1:1", nil), auth.NewAdmins([]auth.Issuer{issuer.Rules(keys)}, time.Now), nil, 0)
+	handler := newAdminHandler(newServices(t, "http://127.0.0.1:1", nil), auth.NewAdmins([]auth.Issuer{issuer.Rules(keys)}, time.Now), nil, 0)
 	bad := jsonHeader("Authorization", "Bearer "+authtest.NewKey(t, "k1", jose.ES256).Sign(t, nil, authtest.Claims(time.Now(), nil)))
 	var all sync.WaitGroup
 	for range 16 {
 		all.Go(func() {
 			for range 200 {
-				from(door, attacker, http.MethodPost, wire.PathAdminDevices, `{}`, bad)
+				from(handler, attacker, http.MethodPost, wire.PathAdminDevices, `{}`, bad)
 			}
 		})
 	}
@@ -183,13 +184,13 @@ func TestBadTokensAtTheSameTimeAreLookedAtSoOftenAndNoMore(t *testing.T) {
 // TestSocketsOfUnknownCallersAreBoundedToo: the socket has a handler of its own.
 func TestSocketsOfUnknownCallersAreBoundedToo(t *testing.T) {
 	g := NewWithT(t)
-	h := users(t, nil)
-	clock := &hands{}
-	h.hall.unknown = newUnknown(clock.now)
+	h := newUsersEnv(t, nil)
+	clock := &testClock{}
+	h.services.unverified = newUnverifiedLimits(clock.now)
 	found := &finder{}
-	sessions := lookedAt{found, h.hall}
+	sessions := limitedSessions{found, h.services}
 	ask := func(address, token string) *wire.Failure {
-		x := h.hall.begin(httptest.NewRecorder(), &http.Request{RemoteAddr: address})
+		x := h.services.begin(httptest.NewRecorder(), &http.Request{RemoteAddr: address})
 		_, failure := sessions.Authenticate(x.attached(x.r).Context(), token)
 		return failure
 	}
@@ -205,7 +206,7 @@ func TestSocketsOfUnknownCallersAreBoundedToo(t *testing.T) {
 	g.Expect(ask(attacker, "another")).To(BeNil(), "afterwards")
 }
 
-// finder is sessions of which the one called bad is none.
+// finder finds every session but "bad".
 type finder struct {
 	websocket.Sessions
 	asked int
@@ -221,8 +222,8 @@ func (f *finder) Authenticate(_ context.Context, token string) (websocket.Identi
 
 func TestWhatIsRememberedOfGoodCredentialsIsBounded(t *testing.T) {
 	g := NewWithT(t)
-	clock := &hands{}
-	r := newRecent(clock.now)
+	clock := &testClock{}
+	r := newRecentCredentials(clock.now)
 	for i := range 2 * maxRecent {
 		r.add(string(rune(i))+"x", recentFor)
 	}
@@ -238,18 +239,18 @@ func TestWhatIsRememberedOfGoodCredentialsIsBounded(t *testing.T) {
 	g.Expect(r.has("a")).To(BeFalse(), "a credential that turned out to be good no more")
 }
 
-// record gives the hall a trail in a file. stop ends it, so that all is written.
-func record(t *testing.T, h *hall) (path string, stop func()) {
+// auditToFile gives h an audit log in a file. stop ends the log, so that everything is written.
+func auditToFile(t *testing.T, h *services) (path string, stop func()) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "audit.log")
-	trail, err := auditlog.Open(auditlog.Options{Path: path, Log: slog.New(slog.DiscardHandler), Reg: prometheus.NewRegistry(), Now: time.Now})
+	auditLog, err := auditlog.Open(auditlog.Options{Path: path, Log: slog.New(slog.DiscardHandler), Reg: prometheus.NewRegistry(), Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.trail = trail
+	h.auditLog = auditLog
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
-	go func() { trail.Run(ctx); close(ended) }()
+	go func() { auditLog.Run(ctx); close(ended) }()
 	return path, func() { cancel(); <-ended }
 }
 

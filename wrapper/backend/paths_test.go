@@ -22,12 +22,12 @@ var linkPaths = []string{
 	internalapi.PathRegisterHead, internalapi.PathListHeads,
 }
 
-// TestEachRoleAtItsOwnDoor is every crossing: no role gets anything at a door that is not its own, on any route of the table, whatever it
+// TestEachRoleAtItsOwnPaths is every crossing: no role gets anything at a path that is not its own, on any route of the table, whatever it
 // can prove.
-func TestEachRoleAtItsOwnDoor(t *testing.T) {
+func TestEachRoleAtItsOwnPaths(t *testing.T) {
 	g := NewWithT(t)
-	h := newHouse(t, 1)
-	alice, root := h.enrol("alice", 1).as(), h.asAdmin()
+	h := newTestEnv(t, 1)
+	alice, root := h.enrol("alice", 1).caller(), h.asAdmin()
 	as := func(role auth.Role, issuer string) []caller {
 		said := auth.Principal{Subject: "alice", Issuer: issuer, Role: role, Session: alice.Session, Device: alice.Device, PlatformID: 1}
 		return []caller{{said, alice.proof}, {said, root.proof}, {said, ""}}
@@ -41,7 +41,7 @@ func TestEachRoleAtItsOwnDoor(t *testing.T) {
 	}
 	before, refused := len(h.openim.All()), 0
 	for _, c := range []struct {
-		door    string
+		kind    string
 		targets []string
 		who     []caller
 	}{
@@ -55,7 +55,7 @@ func TestEachRoleAtItsOwnDoor(t *testing.T) {
 				for n := 0; a.Status == http.StatusServiceUnavailable && n < 5; n++ { // a busy machine's Redis: refused too, but not for whom it is
 					a = h.post(0, who, target, `{"userID":"alice","platformID":1}`)
 				}
-				g.Expect(a.Status).To(BeElementOf(http.StatusForbidden, http.StatusNotFound), "%s door, %s as %q", c.door, target, who.Role)
+				g.Expect(a.Status).To(BeElementOf(http.StatusForbidden, http.StatusNotFound), "%s path, %s as %q", c.kind, target, who.Role)
 				g.Expect(a.Data).To(BeEmpty())
 				refused++
 			}
@@ -67,16 +67,17 @@ func TestEachRoleAtItsOwnDoor(t *testing.T) {
 	g.Expect(refused).To(BeNumerically(">", 500))
 }
 
-// TestWhomTheGatewayNamesMustProveIt: whoever holds the gateway and its key names anybody, and is only those whose credentials it has.
-func TestWhomTheGatewayNamesMustProveIt(t *testing.T) {
+// TestTheCallerThatTheGatewayNamesMustProveIt: an attacker with the gateway's key can name any caller, and acts only for callers whose
+// credentials it has.
+func TestTheCallerThatTheGatewayNamesMustProveIt(t *testing.T) {
 	g := NewWithT(t)
-	h := newHouse(t, 1)
-	root, alice, bob := h.asAdmin(), h.enrol("alice", 1).as(), h.enrol("bob", 2).as()
+	h := newTestEnv(t, 1)
+	root, alice, bob := h.asAdmin(), h.enrol("alice", 1).caller(), h.enrol("bob", 2).caller()
 	ticket := ask[internalapi.IssuedTicket](h, 0, internalapi.PathIssueTicket, alice.proof, internalapi.Empty{})
 	grant := ask[internalapi.RedeemedTicket](h, 0, internalapi.PathRedeemTicket, "", internalapi.RedeemTicket{Ticket: ticket.Ticket}).Grant
 	forged, made, err := h.gatewaySessions().Create(t.Context(), "alice", "made up", 1, 0)
 	g.Expect(err).NotTo(HaveOccurred())
-	stranger := authtest.NewKey(t, "k1", jose.ES256).Sign(t, nil, authtest.Claims(time.Now(), nil))
+	otherIssuer := authtest.NewKey(t, "k1", jose.ES256).Sign(t, nil, authtest.Claims(time.Now(), nil))
 	stale := h.key.Sign(t, nil, authtest.Claims(time.Now().Add(-2*time.Hour), nil))
 	nobody := h.key.Sign(t, nil, authtest.Claims(time.Now(), map[string]any{"groups": []string{"staff"}}))
 	another := h.key.Sign(t, nil, authtest.Claims(time.Now(), map[string]any{"sub": "another"}))
@@ -86,8 +87,8 @@ func TestWhomTheGatewayNamesMustProveIt(t *testing.T) {
 		proofs []string
 		target string
 	}{
-		"an administrator": {root, []string{"", "x", alice.proof, grant, forged, stranger, stale, nobody, another}, adminRead},
-		"a user":           {alice, []string{"", "x", bob.proof, root.proof, grant, forged, stranger, "v1.", alice.proof + "A"}, usersRead},
+		"an administrator": {root, []string{"", "x", alice.proof, grant, forged, otherIssuer, stale, nobody, another}, adminRead},
+		"a user":           {alice, []string{"", "x", bob.proof, root.proof, grant, forged, otherIssuer, "v1.", alice.proof + "A"}, usersRead},
 	} {
 		for i, proof := range c.proofs {
 			a := h.post(0, caller{c.said.Principal, proof}, c.target, `{"userIDs":["alice"]}`)
@@ -119,10 +120,10 @@ func TestWhomTheGatewayNamesMustProveIt(t *testing.T) {
 	g.Expect(h.post(0, alice, usersRead, `{"userIDs":["alice"]}`).Status).To(Equal(http.StatusOK))
 }
 
-// TestWhoMayAskWhat is the table of the gateway's calls by what is shown for them: 401 without a proof that is good for the call, 403 for a
-// caller who may not.
+// TestWhoMayAskWhat is the table of the gateway's calls by their proof: 401 without a valid proof for the call, 403 for a caller
+// without permission.
 func TestWhoMayAskWhat(t *testing.T) {
-	h := newHouse(t, 1)
+	h := newTestEnv(t, 1)
 	root, alice := h.asAdmin().proof, h.enrol("alice", 1).reply.Token
 	ticket := ask[internalapi.IssuedTicket](h, 0, internalapi.PathIssueTicket, alice, internalapi.Empty{})
 	grant := ask[internalapi.RedeemedTicket](h, 0, internalapi.PathRedeemTicket, "", internalapi.RedeemTicket{Ticket: ticket.Ticket}).Grant
@@ -170,8 +171,8 @@ func TestWhoMayAskWhat(t *testing.T) {
 	}
 }
 
-func TestWhatIsNotOfTheGatewaysDoor(t *testing.T) {
-	h := newHouse(t, 1)
+func TestWhatIsRefusedAtTheInternalPaths(t *testing.T) {
+	h := newTestEnv(t, 1)
 	for _, c := range []struct {
 		name, method, target, body string
 		status                     int
@@ -193,8 +194,8 @@ func TestWhatIsNotOfTheGatewaysDoor(t *testing.T) {
 		{"a control character", "POST", internalapi.PathListDevices, `{"userID":"a\u0000b"}`, 400, "bad_request"},
 		{"a code for a user whom OpenIM refuses", "POST", internalapi.PathIssueCode, `{"userID":"a:b","lifetimeSeconds":60}`, 400, "bad_request"},
 		{"a code for OpenIM's administrator", "POST", internalapi.PathIssueCode, `{"userID":"imAdmin","lifetimeSeconds":60}`, 400, "bad_request"},
-		{"a code that lives longer", "POST", internalapi.PathIssueCode, `{"userID":"alice","lifetimeSeconds":601}`, 400, "bad_request"},
-		{"a code that lives no time", "POST", internalapi.PathIssueCode, `{"userID":"alice","lifetimeSeconds":0}`, 400, "bad_request"},
+		{"a code with a longer lifetime", "POST", internalapi.PathIssueCode, `{"userID":"alice","lifetimeSeconds":601}`, 400, "bad_request"},
+		{"a code without a lifetime", "POST", internalapi.PathIssueCode, `{"userID":"alice","lifetimeSeconds":0}`, 400, "bad_request"},
 		{"a code for administrators' platform", "POST", internalapi.PathIssueCode, `{"userID":"alice","platformID":10,"lifetimeSeconds":60}`, 400, "bad_request"},
 		{"nobody's codes to be dropped", "POST", internalapi.PathDropCodes, `{}`, 400, "bad_request"},
 		{"codes of two kinds to be dropped", "POST", internalapi.PathDropCodes, `{"userID":"alice","all":true}`, 400, "bad_request"},
@@ -213,7 +214,7 @@ func TestWhatIsNotOfTheGatewaysDoor(t *testing.T) {
 
 func TestOneReplicasAssertionIsNotAnothers(t *testing.T) {
 	g := NewWithT(t)
-	h := newHouse(t, 2)
+	h := newTestEnv(t, 2)
 	root := h.asAdmin()
 	for name, make := range map[string]func(replica int) *http.Request{
 		"an administrator's": func(replica int) *http.Request {
@@ -239,7 +240,7 @@ func TestOneReplicasAssertionIsNotAnothers(t *testing.T) {
 // TestAnAssertionForOneReplicaNeedsNoRedis: it is good there and nowhere else, once.
 func TestAnAssertionForOneReplicaNeedsNoRedis(t *testing.T) {
 	g := NewWithT(t)
-	h := newHouse(t, 2)
+	h := newTestEnv(t, 2)
 	instance := make([]string, 2)
 	for n := range instance {
 		instance[n] = h.post(n, asGateway, internalapi.PathLoginKeys, `{}`).Header.Get(wire.HeaderInstance)

@@ -15,7 +15,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/openimstack/openim-operator/wrapper/devices"
 	"github.com/openimstack/openim-operator/wrapper/handshake"
+	"github.com/openimstack/openim-operator/wrapper/ids"
 	"github.com/openimstack/openim-operator/wrapper/internalapi"
 )
 
@@ -44,8 +46,8 @@ func (j *journal) drain() []string {
 	return calls
 }
 
-// book is a device registry in memory that keeps link's promises: one key one device, a code once, no key ever comes back.
-type book struct {
+// fakeRegistry is a device registry in memory that keeps link's promises: one key one device, a code once, no key ever comes back.
+type fakeRegistry struct {
 	*journal
 	mu      sync.Mutex
 	devices []*internalapi.Device
@@ -62,17 +64,17 @@ type issued struct {
 	psk      []byte
 }
 
-func (b *book) holder(key internalapi.Key) int {
+func (b *fakeRegistry) holder(key internalapi.Key) int {
 	return slices.IndexFunc(b.devices, func(d *internalapi.Device) bool { return d.Key == key })
 }
 
-func (b *book) user(id string) internalapi.User {
+func (b *fakeRegistry) user(id string) internalapi.User {
 	u := b.users[id]
 	u.ID = id
 	return u
 }
 
-func (b *book) enter(call string) (func(), error) {
+func (b *fakeRegistry) enter(call string) (func(), error) {
 	b.note(call)
 	b.mu.Lock()
 	if b.down {
@@ -82,49 +84,49 @@ func (b *book) enter(call string) (func(), error) {
 	return b.mu.Unlock, nil
 }
 
-func (b *book) Resolve(_ context.Context, r internalapi.Resolve) (internalapi.Resolved, error) {
+func (b *fakeRegistry) Resolve(_ context.Context, key string) (devices.Holder, error) {
 	leave, err := b.enter("resolve")
 	if err != nil {
-		return internalapi.Resolved{}, err
+		return devices.Holder{}, err
 	}
 	defer leave()
-	if _, err = handshake.ParsePublicKey(r.Key); err != nil {
-		return internalapi.Resolved{}, err
+	if _, err = handshake.ParsePublicKey(key); err != nil {
+		return devices.Holder{}, err
 	}
-	i := b.holder(r.Key)
+	i := b.holder(key)
 	if i < 0 {
-		return internalapi.Resolved{}, nil
+		return devices.Holder{}, nil
 	}
-	return internalapi.Resolved{Found: true, Device: *b.devices[i], User: b.user(b.devices[i].UserID)}, nil
+	return devices.Holder{Found: true, Device: *b.devices[i], User: b.user(b.devices[i].UserID)}, nil
 }
 
-func (b *book) OpenCode(_ context.Context, r internalapi.OpenCode) (internalapi.OpenedCode, error) {
+func (b *fakeRegistry) OpenCode(_ context.Context, codeID string) (psk []byte, found bool, err error) {
 	leave, err := b.enter("open code")
 	if err != nil {
-		return internalapi.OpenedCode{}, err
+		return nil, false, err
 	}
 	defer leave()
-	code, found := b.codes[r.CodeID]
+	code, found := b.codes[codeID]
 	if !found {
-		code.psk = random(handshake.PSKBytes)
+		code.psk = ids.RandomBytes(handshake.PSKBytes)
 	}
-	return internalapi.OpenedCode{Found: found, PSK: base64.RawURLEncoding.EncodeToString(code.psk)}, nil
+	return code.psk, found, nil
 }
 
-func (b *book) Enrol(_ context.Context, r internalapi.Enrol) (internalapi.Enrolled, error) {
+func (b *fakeRegistry) Enrol(_ context.Context, r devices.Enrolment) (devices.Enrolled, error) {
 	leave, err := b.enter("enrol")
 	if err != nil {
-		return internalapi.Enrolled{}, err
+		return devices.Enrolled{}, err
 	}
 	defer leave()
 	code, found := b.codes[r.CodeID]
 	switch {
 	case !found:
-		return internalapi.Enrolled{Refused: internalapi.CodeGone}, nil
+		return devices.Enrolled{Refused: devices.CodeGone}, nil
 	case b.holder(r.Key) >= 0 || slices.Contains(b.past, r.Key):
-		return internalapi.Enrolled{Refused: internalapi.KeyTaken}, nil
+		return devices.Enrolled{Refused: devices.KeyTaken}, nil
 	case code.platform != 0 && code.platform != r.PlatformID:
-		return internalapi.Enrolled{Refused: internalapi.WrongPlatform}, nil
+		return devices.Enrolled{Refused: devices.WrongPlatform}, nil
 	}
 	delete(b.codes, r.CodeID)
 	device := internalapi.Device{
@@ -132,10 +134,10 @@ func (b *book) Enrol(_ context.Context, r internalapi.Enrol) (internalapi.Enroll
 		Key: r.Key, Status: internalapi.DeviceActive,
 	}
 	b.devices = append(b.devices, &device)
-	return internalapi.Enrolled{Device: device, User: b.user(code.userID)}, nil
+	return devices.Enrolled{Device: device, User: b.user(code.userID)}, nil
 }
 
-func (b *book) SpendHandshake(_ context.Context, id string) (bool, error) {
+func (b *fakeRegistry) SpendHandshake(_ context.Context, id string) (bool, error) {
 	leave, err := b.enter("spend")
 	if err != nil {
 		return false, err
@@ -146,27 +148,27 @@ func (b *book) SpendHandshake(_ context.Context, id string) (bool, error) {
 	return first, nil
 }
 
-func (b *book) Rotate(_ context.Context, r internalapi.Rotate) (internalapi.Enrolled, error) {
+func (b *fakeRegistry) Rotate(_ context.Context, r devices.KeyRotation) (devices.Enrolled, error) {
 	leave, err := b.enter("rotate")
 	if err != nil {
-		return internalapi.Enrolled{}, err
+		return devices.Enrolled{}, err
 	}
 	defer leave()
 	if b.holder(r.Key) >= 0 || slices.Contains(b.past, r.Key) {
-		return internalapi.Enrolled{Refused: internalapi.KeyTaken}, nil
+		return devices.Enrolled{Refused: devices.KeyTaken}, nil
 	}
 	for _, d := range b.devices {
 		if d.ID == r.DeviceID && d.Status == internalapi.DeviceActive {
 			b.past = append(b.past, d.Key)
 			d.Key = r.Key
-			return internalapi.Enrolled{Device: *d, User: b.user(d.UserID)}, nil
+			return devices.Enrolled{Device: *d, User: b.user(d.UserID)}, nil
 		}
 	}
-	return internalapi.Enrolled{Refused: internalapi.NoSuchDevice}, nil
+	return devices.Enrolled{Refused: devices.NoSuchDevice}, nil
 }
 
 // issue puts a code on record.
-func (b *book) issue(userID string, platform int32) handshake.Code {
+func (b *fakeRegistry) issue(userID string, platform int32) handshake.Code {
 	code := handshake.NewCode()
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -174,15 +176,15 @@ func (b *book) issue(userID string, platform int32) handshake.Code {
 	return code
 }
 
-// desk makes sessions and remembers for whom.
-type desk struct {
+// fakeSessions makes sessions and remembers for whom.
+type fakeSessions struct {
 	*journal
 	mu   sync.Mutex
 	made []string
 	down bool
 }
 
-func (d *desk) Create(_ context.Context, userID, deviceID string, platformID int32, epoch int64) (string, string, time.Time, error) {
+func (d *fakeSessions) Create(_ context.Context, userID, deviceID string, platformID int32, epoch int64) (string, string, time.Time, error) {
 	d.note("create")
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -194,8 +196,8 @@ func (d *desk) Create(_ context.Context, userID, deviceID string, platformID int
 	return fmt.Sprintf("v1.token-%d", n), fmt.Sprintf("session-%d", n), time.Unix(1800000000, 0), nil
 }
 
-// shelf is States in memory.
-type shelf struct {
+// fakeStates is States in memory.
+type fakeStates struct {
 	*journal
 	mu   sync.Mutex
 	held map[string][]byte
@@ -203,7 +205,7 @@ type shelf struct {
 	down bool
 }
 
-func (s *shelf) Reserve(context.Context, netip.Addr, time.Duration) error {
+func (s *fakeStates) Reserve(context.Context, netip.Addr, time.Duration) error {
 	s.note("reserve")
 	switch {
 	case s.down:
@@ -214,7 +216,7 @@ func (s *shelf) Reserve(context.Context, netip.Addr, time.Duration) error {
 	return nil
 }
 
-func (s *shelf) Put(_ context.Context, id string, sealed []byte, _ time.Duration) error {
+func (s *fakeStates) Put(_ context.Context, id string, sealed []byte, _ time.Duration) error {
 	s.note("put")
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -222,7 +224,7 @@ func (s *shelf) Put(_ context.Context, id string, sealed []byte, _ time.Duration
 	return nil
 }
 
-func (s *shelf) Take(_ context.Context, id string) ([]byte, bool, error) {
+func (s *fakeStates) Take(_ context.Context, id string) ([]byte, bool, error) {
 	s.note("take")
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -234,29 +236,29 @@ func (s *shelf) Take(_ context.Context, id string) ([]byte, bool, error) {
 	return sealed, found, nil
 }
 
-// world is a gateway with everything around it.
-type world struct {
+// testEnv is a gateway with everything around it.
+type testEnv struct {
 	t       testing.TB
 	calls   *journal
 	service *Service
-	book    *book
-	desk    *desk
-	shelf   *shelf
+	book    *fakeRegistry
+	desk    *fakeSessions
+	shelf   *fakeStates
 	dir     string
 	reload  func() (bool, error)
 	now     time.Time
 }
 
-func newWorld(t testing.TB) *world {
+func newTestEnv(t testing.TB) *testEnv {
 	t.Helper()
 	j := &journal{}
-	w := &world{
+	w := &testEnv{
 		t: t, calls: j, dir: t.TempDir(), now: time.Unix(1700000000, 0),
-		book:  &book{journal: j, users: map[string]internalapi.User{}, codes: map[string]issued{}, spent: map[string]bool{}},
-		desk:  &desk{journal: j},
-		shelf: &shelf{journal: j, held: map[string][]byte{}},
+		book:  &fakeRegistry{journal: j, users: map[string]internalapi.User{}, codes: map[string]issued{}, spent: map[string]bool{}},
+		desk:  &fakeSessions{journal: j},
+		shelf: &fakeStates{journal: j, held: map[string][]byte{}},
 	}
-	w.writeKey("2026-01", random(32))
+	w.writeKey("2026-01", ids.RandomBytes(32))
 	keys := NewKeys(w.dir)
 	w.reload = keys.Reload
 	w.mustReload()
@@ -269,18 +271,18 @@ func newWorld(t testing.TB) *world {
 	return w
 }
 
-func (w *world) must(err error) {
+func (w *testEnv) must(err error) {
 	w.t.Helper()
 	if err != nil {
 		w.t.Fatal(err)
 	}
 }
 
-func (w *world) writeKey(name string, key []byte) {
+func (w *testEnv) writeKey(name string, key []byte) {
 	w.must(os.WriteFile(filepath.Join(w.dir, name), []byte(base64.RawURLEncoding.EncodeToString(key)+"\n"), 0o600))
 }
 
-func (w *world) mustReload() {
+func (w *testEnv) mustReload() {
 	w.t.Helper()
 	changed, err := w.reload()
 	w.must(err)
@@ -290,7 +292,7 @@ func (w *world) mustReload() {
 }
 
 // serverKey is the one that is advertised first.
-func (w *world) serverKey() handshake.PublicKey {
+func (w *testEnv) serverKey() handshake.PublicKey {
 	w.t.Helper()
 	document, err := w.service.WellKnown()
 	w.must(err)
@@ -309,7 +311,7 @@ func newKey(t testing.TB) *ecdh.PrivateKey {
 }
 
 // add puts a device on record without an enrolment.
-func (w *world) add(userID string, platform int32) (*ecdh.PrivateKey, *internalapi.Device) {
+func (w *testEnv) add(userID string, platform int32) (*ecdh.PrivateKey, *internalapi.Device) {
 	key := newKey(w.t)
 	w.book.mu.Lock()
 	defer w.book.mu.Unlock()
@@ -323,7 +325,7 @@ func (w *world) add(userID string, platform int32) (*ecdh.PrivateKey, *internala
 
 // client is one handshake as a client makes it.
 type client struct {
-	w         *world
+	w         *testEnv
 	terms     handshake.Terms
 	code      *handshake.Code
 	server    handshake.PublicKey
@@ -333,14 +335,14 @@ type client struct {
 	initiator *handshake.Initiator
 }
 
-func (w *world) client(purpose handshake.Purpose, key *ecdh.PrivateKey) *client {
+func (w *testEnv) client(purpose handshake.Purpose, key *ecdh.PrivateKey) *client {
 	return &client{
 		w: w, terms: handshake.Terms{Audience: origin, Purpose: purpose, Protocol: handshake.ProtocolFor(purpose)},
 		server: w.serverKey(), key: key, hello: handshake.Hello{PlatformID: 5, DeviceName: "a browser"},
 	}
 }
 
-func (w *world) enroller(code handshake.Code, key *ecdh.PrivateKey) *client {
+func (w *testEnv) enroller(code handshake.Code, key *ecdh.PrivateKey) *client {
 	c := w.client(handshake.Enrol, key)
 	c.code = &code
 	return c

@@ -28,8 +28,8 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// back is a backend made up by the test: it answers every call, and keeps what it was asked.
-type back struct {
+// fakeBackend answers every call and records it.
+type fakeBackend struct {
 	mu       sync.Mutex
 	asked    []string
 	devices  []internalapi.Device
@@ -41,7 +41,7 @@ type back struct {
 	held     map[string]<-chan struct{} // paths that are not answered before the channel is closed
 }
 
-func (b *back) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (b *fakeBackend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -117,54 +117,54 @@ func refuse(w http.ResponseWriter, f wire.Failure) {
 	wire.WriteFailure(w, f)
 }
 
-func (b *back) hold(path string, until <-chan struct{}) {
+func (b *fakeBackend) hold(path string, until <-chan struct{}) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.held = map[string]<-chan struct{}{path: until}
 }
 
-func (b *back) calls(path string) int {
+func (b *fakeBackend) calls(path string) int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return len(slices.DeleteFunc(slices.Clone(b.asked), func(p string) bool { return p != path }))
 }
 
-func (b *back) set(change func(*back)) {
+func (b *fakeBackend) set(change func(*fakeBackend)) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	change(b)
 }
 
-func (b *back) body(path string) string {
+func (b *fakeBackend) body(path string) string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.bodies[path]
 }
 
-// house is a users' door over a real Redis, with a backend of the test's.
-type house struct {
+// usersEnv is a users' listener with a real Redis and a fake backend.
+type usersEnv struct {
 	http.Handler
-	back     *back
-	door     *usersDoor
-	hall     *hall
+	back     *fakeBackend
+	users    *usersHandler
+	services *services
 	sessions *session.Store
 	redis    *redistest.Server
 }
 
-func users(t *testing.T, configured *Hot) *house {
+func newUsersEnv(t *testing.T, configured *Hot) *usersEnv {
 	t.Helper()
-	h := &house{back: &back{}, redis: redistest.Start(t)}
+	h := &usersEnv{back: &fakeBackend{}, redis: redistest.Start(t)}
 	server := httptest.NewServer(h.back)
 	t.Cleanup(server.Close)
-	h.hall = shared(t, server.URL, configured)
+	h.services = newServices(t, server.URL, configured)
 	db := h.redis.Open("test:")
 	log := slog.New(slog.DiscardHandler)
 	h.sessions = newSessions(db, nil)
 	h.back.sessions = h.sessions
 	sockets := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })
-	door := newUsersDoor(h.hall, h.sessions, sockets, 600)
-	h.door = door
-	h.Handler = httpserver.NewRecorder(log, prometheus.NewRegistry(), time.Now).Wrap(door)
+	handler := newUsersHandler(h.services, h.sessions, sockets, 600)
+	h.users = handler
+	h.Handler = httpserver.NewRecorder(log, prometheus.NewRegistry(), time.Now).Wrap(handler)
 	return h
 }
 
@@ -177,7 +177,7 @@ func newSessions(db *redisdb.DB, seal session.Sealer) *session.Store {
 }
 
 // login makes a session without the login before it.
-func (h *house) login(t *testing.T, user string) (token string, s session.Session) {
+func (h *usersEnv) login(t *testing.T, user string) (token string, s session.Session) {
 	t.Helper()
 	token, s, err := h.sessions.Create(t.Context(), user, "device-of-"+user, 1, 1)
 	if err != nil {
@@ -186,7 +186,7 @@ func (h *house) login(t *testing.T, user string) (token string, s session.Sessio
 	return token, s
 }
 
-func (h *house) post(t *testing.T, target, token, body string) (int, wire.Envelope) {
+func (h *usersEnv) post(t *testing.T, target, token, body string) (int, wire.Envelope) {
 	t.Helper()
 	header := http.Header{"Content-Type": {"application/json"}}
 	if token != "" {
@@ -200,7 +200,7 @@ const infoPath = wire.UserPrefix + "/user/get_users_info"
 
 func TestAUserCallsAsHimself(t *testing.T) {
 	g := NewWithT(t)
-	h := users(t, nil)
+	h := newUsersEnv(t, nil)
 	token, _ := h.login(t, "alice")
 	status, e := h.post(t, infoPath, token, `{"userIDs":["bob"]}`)
 	g.Expect(status).To(Equal(http.StatusOK))
@@ -220,14 +220,14 @@ func TestAUserCallsAsHimself(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(redeemed.UserID).To(Equal("alice"))
 	for _, path := range []string{infoPath, internalapi.PathIssueTicket} {
-		g.Expect(h.back.proofs[path]).To(Equal(token), "the backend is shown for whom %s is asked", path)
+		g.Expect(h.back.proofs[path]).To(Equal(token), "the proof of the caller goes to the backend with %s", path)
 	}
 }
 
 // TestASessionThatTheBackendDoesNotAcceptIsOver: it can end between two looks, and the client must hear why, as ever.
 func TestASessionThatTheBackendDoesNotAcceptIsOver(t *testing.T) {
 	g := NewWithT(t)
-	h := users(t, nil)
+	h := newUsersEnv(t, nil)
 	token, _ := h.login(t, "alice")
 	for _, code := range []int{wire.CodeTokenKicked, wire.CodeTokenExpired, wire.CodeTokenNotExist} {
 		h.back.refuse = code
@@ -240,13 +240,13 @@ func TestASessionThatTheBackendDoesNotAcceptIsOver(t *testing.T) {
 	}
 	h.back.refuse = 0
 	_, e := h.post(t, infoPath, token, `{}`)
-	g.Expect(e.ErrCode).To(BeZero(), "life goes on")
+	g.Expect(e.ErrCode).To(BeZero(), "the service continues")
 }
 
 // TestTheLoginKeysOutlastTheBackendForAWhile: for as long as clients may keep them, and not longer.
 func TestTheLoginKeysOutlastTheBackendForAWhile(t *testing.T) {
 	g := NewWithT(t)
-	h := users(t, nil)
+	h := newUsersEnv(t, nil)
 	ask := func() int {
 		status, _, _ := request(t, h, http.MethodGet, wire.WellKnownPath, "", http.Header{})
 		return status
@@ -259,10 +259,10 @@ func TestTheLoginKeysOutlastTheBackendForAWhile(t *testing.T) {
 	}
 	g.Expect(h.back.calls(internalapi.PathLoginKeys)).To(Equal(2), "the backend is not asked each time")
 	h.back.fail = true
-	later := func(d time.Duration) { h.door.loginKeys.now = func() time.Time { return time.Now().Add(d) } }
-	later(keysFresh + time.Second)
+	later := func(d time.Duration) { h.users.loginKeys.now = func() time.Time { return time.Now().Add(d) } }
+	later(loginKeysTTL + time.Second)
 	g.Expect(ask()).To(Equal(http.StatusOK))
-	g.Expect(h.back.calls(internalapi.PathLoginKeys)).To(Equal(3), "it was asked, and does not answer")
+	g.Expect(h.back.calls(internalapi.PathLoginKeys)).To(Equal(3), "the backend was called, and does not answer")
 	later((wellKnownSeconds + 1) * time.Second)
 	g.Expect(ask()).To(Equal(http.StatusServiceUnavailable))
 	h.back.fail = false
@@ -270,7 +270,7 @@ func TestTheLoginKeysOutlastTheBackendForAWhile(t *testing.T) {
 }
 
 func TestWithoutASessionNothingReachesTheBackend(t *testing.T) {
-	h := users(t, nil)
+	h := newUsersEnv(t, nil)
 	good, _ := h.login(t, "alice")
 	for _, c := range []struct {
 		name, token string
@@ -294,8 +294,8 @@ func TestWithoutASessionNothingReachesTheBackend(t *testing.T) {
 	NewWithT(t).Expect(h.back.asked).To(BeEmpty())
 }
 
-func TestWhatIsRefusedAtTheUsersDoor(t *testing.T) {
-	h := users(t, nil)
+func TestWhatIsRefusedAtTheUsersListener(t *testing.T) {
+	h := newUsersEnv(t, nil)
 	token, _ := h.login(t, "alice")
 	for _, c := range []struct {
 		name, method, target string
@@ -329,7 +329,7 @@ func TestWhatIsRefusedAtTheUsersDoor(t *testing.T) {
 }
 
 func TestPagesOfOtherOriginsAreRefused(t *testing.T) {
-	h := users(t, &Hot{Origins: []string{"https://chat.example.com"}})
+	h := newUsersEnv(t, &Hot{Origins: []string{"https://chat.example.com"}})
 	token, _ := h.login(t, "alice")
 	for _, c := range []struct {
 		name    string
@@ -372,7 +372,7 @@ func TestPagesOfOtherOriginsAreRefused(t *testing.T) {
 
 func TestLimitsBelongToOneUser(t *testing.T) {
 	g := NewWithT(t)
-	h := users(t, &Hot{Limits: Limits{Classes: map[string]ratelimit.Class{"read": {PerSecond: 0.001, Burst: 2, By: []string{ratelimit.ByUser}}}}})
+	h := newUsersEnv(t, &Hot{Limits: Limits{Classes: map[string]ratelimit.Class{"read": {PerSecond: 0.001, Burst: 2, By: []string{ratelimit.ByUser}}}}})
 	alice, _ := h.login(t, "alice")
 	bob, _ := h.login(t, "bob")
 	for range 2 {
@@ -384,13 +384,13 @@ func TestLimitsBelongToOneUser(t *testing.T) {
 	g.Expect(e.ErrMsg).To(ContainSubstring("Retry-After"))
 	g.Expect(header.Get("Retry-After")).NotTo(BeElementOf("", "0"))
 	status, _ = h.post(t, infoPath, bob, `{}`)
-	g.Expect(status).To(Equal(http.StatusOK), "another user has his own")
+	g.Expect(status).To(Equal(http.StatusOK), "another user has a limit of their own")
 	g.Expect(h.back.calls(infoPath)).To(Equal(3))
 }
 
 func TestRulesOfTheInstallationAreObeyed(t *testing.T) {
 	g := NewWithT(t)
-	h := users(t, &Hot{Rules: []celrules.Rule{{Name: "not-carol", Message: "nobody asks for carol",
+	h := newUsersEnv(t, &Hot{Rules: []celrules.Rule{{Name: "not-carol", Message: "nobody asks for carol",
 		Expression: `!has(body.userIDs) || !body.userIDs.exists(u, u == "carol")`}}})
 	alice, _ := h.login(t, "alice")
 	_, e := h.post(t, infoPath, alice, `{"userIDs":["bob"]}`)
@@ -407,7 +407,7 @@ func TestASessionEndsAsFarAsItsOwnerSays(t *testing.T) {
 	for _, scope := range []string{"session", "device", "user"} {
 		t.Run(scope, func(t *testing.T) {
 			g := NewWithT(t)
-			h := users(t, nil)
+			h := newUsersEnv(t, nil)
 			here, _ := h.login(t, "alice")
 			sameDevice, _ := h.login(t, "alice")
 			otherDevice, _, err := h.sessions.Create(t.Context(), "alice", "another-device", 2, 1)
@@ -422,11 +422,11 @@ func TestASessionEndsAsFarAsItsOwnerSays(t *testing.T) {
 			g.Expect(code(sameDevice)).To(Equal(kicked[scope != "session"]))
 			g.Expect(code(otherDevice)).To(Equal(kicked[scope == "user"]))
 			g.Expect(code(bob)).To(BeZero())
-			g.Expect(h.back.calls(internalapi.PathForceLogout)).To(Equal(map[bool]int{true: 1}[scope == "user"]), "the second belt, when nothing of his is left")
+			g.Expect(h.back.calls(internalapi.PathForceLogout)).To(Equal(map[bool]int{true: 1}[scope == "user"]), "OpenIM's logout, when all of the user's sessions ended")
 		})
 	}
 	g := NewWithT(t)
-	h := users(t, nil)
+	h := newUsersEnv(t, nil)
 	token, _ := h.login(t, "alice")
 	for _, body := range []string{`{}`, `{"scope":"all"}`, `{"scope":"user","id":"bob"}`, `{"scope":["user"]}`, `{"Scope":"user"}`} {
 		_, e := h.post(t, wire.PathRevokeSessions, token, body)
@@ -436,7 +436,7 @@ func TestASessionEndsAsFarAsItsOwnerSays(t *testing.T) {
 
 func TestARevokedDeviceTakesItsSessionsAlong(t *testing.T) {
 	g := NewWithT(t)
-	h := users(t, nil)
+	h := newUsersEnv(t, nil)
 	h.back.devices = []internalapi.Device{
 		{ID: "device-of-alice", UserID: "alice", PlatformID: 1, Status: internalapi.DeviceActive},
 		{ID: "second", UserID: "alice", PlatformID: 1, Status: internalapi.DeviceActive},
@@ -465,7 +465,7 @@ func TestARevokedDeviceTakesItsSessionsAlong(t *testing.T) {
 
 func TestARevocationThatCouldNotBeRecordedSaysSo(t *testing.T) {
 	g := NewWithT(t)
-	h := users(t, nil)
+	h := newUsersEnv(t, nil)
 	token, _ := h.login(t, "alice")
 	h.back.fail = true
 	status, e := h.post(t, wire.PathRevokeDevice, token, `{"deviceID":"device-of-alice"}`)
@@ -475,7 +475,7 @@ func TestARevocationThatCouldNotBeRecordedSaysSo(t *testing.T) {
 
 func TestADownloadNeedsASessionAndASafeLocation(t *testing.T) {
 	g := NewWithT(t)
-	h := users(t, nil)
+	h := newUsersEnv(t, nil)
 	token, _ := h.login(t, "alice")
 	get := func(name, token string) (int, http.Header) {
 		header := http.Header{}
@@ -496,9 +496,9 @@ func TestADownloadNeedsASessionAndASafeLocation(t *testing.T) {
 	g.Expect(status).To(Equal(http.StatusBadGateway))
 }
 
-func TestWithoutRedisNobodyIsLetInAndNobodyIsLoggedOut(t *testing.T) {
+func TestWithoutRedisNoUserLogsInAndNoUserIsLoggedOut(t *testing.T) {
 	g := NewWithT(t)
-	h := users(t, nil)
+	h := newUsersEnv(t, nil)
 	token, _ := h.login(t, "alice")
 	h.redis.Stop()
 	unknown, _, _ := strings.Cut(token, ".")

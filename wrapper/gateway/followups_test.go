@@ -17,33 +17,33 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-func (b *belt) count(result string) float64 {
+func (b *followUps) count(result string) float64 {
 	return testutil.ToFloat64(b.results.WithLabelValues(result))
 }
 
 func TestWhileOpenIMIsWellARevocationWaitsForItsLogout(t *testing.T) {
 	g := NewWithT(t)
-	b := newBelt(slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	b := newLogouts(slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	done := false
-	b.fasten(t.Context(), "r-1", func(context.Context) error { done = true; return nil })
+	b.start(t.Context(), "r-1", func(context.Context) error { done = true; return nil })
 	g.Expect(done).To(BeTrue())
 	g.Expect(b.count("ok")).To(Equal(1.0))
 }
 
-func TestWhileOpenIMHangsNobodyWaitsAndNothingPilesUp(t *testing.T) {
+func TestWhileOpenIMHangsNoCallWaitsAndNoFollowUpsPileUp(t *testing.T) {
 	g := NewWithT(t)
 	var log bytes.Buffer
-	b := newBelt(slog.New(slog.NewTextHandler(&log, nil)), prometheus.NewRegistry())
+	b := newLogouts(slog.New(slog.NewTextHandler(&log, nil)), prometheus.NewRegistry())
 	hang := make(chan struct{})
 	request, leave := context.WithCancel(t.Context())
-	leave() // whoever asked has gone
-	for range beltPlaces {
-		b.fasten(request, "r-1", func(ctx context.Context) error {
+	leave() // the caller has gone
+	for range maxFollowUps {
+		b.start(request, "r-1", func(ctx context.Context) error {
 			<-hang
 			return ctx.Err() // it did not end with the request
 		})
 	}
-	b.fasten(request, "r-2", func(context.Context) error { t.Error("there is no place"); return nil })
+	b.start(request, "r-2", func(context.Context) error { t.Error("there is no place"); return nil })
 	g.Expect(b.count("left_out")).To(Equal(1.0))
 	g.Expect(log.String()).To(ContainSubstring("requestID=r-2"))
 
@@ -54,8 +54,8 @@ func TestWhileOpenIMHangsNobodyWaitsAndNothingPilesUp(t *testing.T) {
 	g.Consistently(ended, 50*time.Millisecond).ShouldNot(BeClosed(), "a stop waits for those on their way")
 	close(hang)
 	g.Eventually(ended).Should(BeClosed())
-	g.Expect(b.count("ok")).To(BeNumerically("==", beltPlaces))
-	b.fasten(t.Context(), "r-3", func(context.Context) error { return errors.New("OpenIM says no") })
+	g.Expect(b.count("ok")).To(BeNumerically("==", maxFollowUps))
+	b.start(t.Context(), "r-3", func(context.Context) error { return errors.New("OpenIM says no") })
 	g.Expect(b.count("failed")).To(Equal(1.0))
 	g.Expect(log.String()).To(And(ContainSubstring("requestID=r-3"), ContainSubstring("OpenIM says no")))
 }
@@ -63,7 +63,7 @@ func TestWhileOpenIMHangsNobodyWaitsAndNothingPilesUp(t *testing.T) {
 // TestARevocationDoesNotWaitForAnOpenIMThatHangs: it holds, and is answered, while the logout is still on its way.
 func TestARevocationDoesNotWaitForAnOpenIMThatHangs(t *testing.T) {
 	g := NewWithT(t)
-	h := users(t, nil)
+	h := newUsersEnv(t, nil)
 	here, _ := h.login(t, "alice")
 	there, _ := h.login(t, "alice")
 	goOn := make(chan struct{})
@@ -76,5 +76,5 @@ func TestARevocationDoesNotWaitForAnOpenIMThatHangs(t *testing.T) {
 	g.Expect(time.Since(began)).To(BeNumerically("<", 2*time.Second))
 	_, e = h.post(t, wire.PathSession, there, `{}`)
 	g.Expect(e.ErrCode).To(Equal(wire.CodeTokenKicked))
-	g.Eventually(func() int { return h.back.calls(internalapi.PathForceLogout) }).Should(Equal(1), "it was asked")
+	g.Eventually(func() int { return h.back.calls(internalapi.PathForceLogout) }).Should(Equal(1), "OpenIM was called")
 }

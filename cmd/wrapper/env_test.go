@@ -52,13 +52,13 @@ const (
 	adminUsersInfo = wire.AdminPrefix + "/user/get_users_info"
 )
 
-// town is the whole wrapper with users: both roles, a real Redis, a server that speaks MongoDB's protocol; OpenIM alone is a
+// testEnv is the whole wrapper with users: both roles, a real Redis, a server that speaks MongoDB's protocol; OpenIM alone is a
 // stand-in. Between gateway and backend stands a tap which sees what the one asks of the other.
-type town struct {
-	*house
+type testEnv struct {
+	*roles
 	redis     *redistest.Server
 	openimWS  *msggatewaytest.Server
-	tap       *tap
+	tap       *recorder
 	users     string // addresses
 	admins    string
 	auditPath string
@@ -68,31 +68,31 @@ type town struct {
 	mu      sync.Mutex
 	replies bytes.Buffer // all that attackers were answered
 	secrets map[string]string
-	people  map[string]*person
+	people  map[string]*testUser
 	counted map[string]int // cases by class
 	number  int
 }
 
-// person is a user with a device and a session.
-type person struct {
+// testUser is a user with a device and a session.
+type testUser struct {
 	*client.Session
 	device client.Device
 	client *client.Client
-	openim string // his token at OpenIM
+	openim string // the user's token at OpenIM
 }
 
 // rememberedBytes of a body are kept: a tap that kept all would hide what the wrapper's own memory does.
 const rememberedBytes = 4 << 10
 
-// tap passes the gateway's requests on to the backend and remembers them.
-type tap struct {
+// recorder passes the gateway's requests on to the backend and remembers them.
+type recorder struct {
 	*httptest.Server
 	mu    sync.Mutex
 	calls []openimtest.Call // Path is the whole target
 }
 
-func newTap(t *testing.T, backend func() string) *tap {
-	p := &tap{}
+func newRecorder(t *testing.T, backend func() string) *recorder {
+	p := &recorder{}
 	transport := &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 64}
 	t.Cleanup(transport.CloseIdleConnections)
 	p.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -121,7 +121,7 @@ func newTap(t *testing.T, backend func() string) *tap {
 }
 
 // holding are the calls whose body or target has a text in it.
-func (p *tap) holding(text string) (found []openimtest.Call) {
+func (p *recorder) holding(text string) (found []openimtest.Call) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, c := range p.calls {
@@ -132,13 +132,13 @@ func (p *tap) holding(text string) (found []openimtest.Call) {
 	return found
 }
 
-// settle builds the town, with alice, bob and mallory in it.
-func settle(t *testing.T) *town {
+// newTestEnv starts both roles, with the users alice, bob and mallory.
+func newTestEnv(t *testing.T) *testEnv {
 	t.Helper()
-	n := &town{
-		house: &house{t: t, dir: t.TempDir(), key: authtest.NewKey(t, "k1", jose.ES256), openim: openimtest.New(t), log: &lockedBuffer{}, finished: make(chan error, 2)},
+	n := &testEnv{
+		roles: &roles{t: t, dir: t.TempDir(), key: authtest.NewKey(t, "k1", jose.ES256), openim: openimtest.New(t), log: &lockedBuffer{}, finished: make(chan error, 2)},
 		redis: redistest.Start(t), openimWS: msggatewaytest.New(t),
-		secrets: map[string]string{}, people: map[string]*person{}, counted: map[string]int{},
+		secrets: map[string]string{}, people: map[string]*testUser{}, counted: map[string]int{},
 	}
 	n.auditPath = filepath.Join(n.dir, "audit.log")
 	n.start(mongotest.Start(t))
@@ -161,7 +161,7 @@ func settle(t *testing.T) *town {
 	return n
 }
 
-func (n *town) start(mongodb *mongotest.Server) {
+func (n *testEnv) start(mongodb *mongotest.Server) {
 	t := n.t
 	log := slog.New(slog.NewJSONHandler(n.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	static, err := ecdh.X25519().GenerateKey(rand.Reader)
@@ -188,7 +188,7 @@ users: {audience: %q, serverKeysDir: %s}
 %s
 shutdownGraceSeconds: 5
 `, assertion, n.openim.URL, openimtest.AdminUserID, n.write("secret", openimtest.Secret), redis, n.write("uri", mongodb.URI()), n.write("custody", custodyKey), audience, keys, n.issuers())))
-	n.tap = newTap(t, n.backend.Main.Address)
+	n.tap = newRecorder(t, n.backend.Main.Address)
 	n.gateway = n.load(log, "gateway", n.write("gateway.yaml", fmt.Sprintf(`
 admin: {listen: "127.0.0.1:0", tls: {certFile: "", keyFile: ""}}
 users:
@@ -201,7 +201,7 @@ backend: {url: %q, assertionKeyFile: %s}
 audit: {path: %q}
 %s
 shutdownGraceSeconds: 5
-`, n.openimWS.URL(), n.write("hot.yaml", hotOfTheTown()), redis, n.tap.URL, assertion, n.auditPath, n.issuers())))
+`, n.openimWS.URL(), n.write("hot.yaml", hotConfiguration()), redis, n.tap.URL, assertion, n.auditPath, n.issuers())))
 	n.admins, n.users = n.gateway.Main.Address(), n.gateway.More[0].Address()
 	ctx, cancel := context.WithCancel(context.Background())
 	for _, app := range []*httpserver.App{n.backend, n.gateway} {
@@ -221,8 +221,8 @@ shutdownGraceSeconds: 5
 	}
 }
 
-// hotOfTheTown lets everything through that limits would stop: an attack that fails for its number alone proves nothing.
-func hotOfTheTown() string {
+// hotConfiguration lets everything through that limits would stop: an attack that fails for its number alone proves nothing.
+func hotConfiguration() string {
 	var classes strings.Builder
 	for _, name := range []string{"login", "refused", "self", "admin", "socket", "message", "read", "write", "bulk", "search"} {
 		fmt.Fprintf(&classes, "\n    %s: {perSecond: 1000, burst: 10000, by: [ip]}", name)
@@ -231,7 +231,7 @@ func hotOfTheTown() string {
 }
 
 // code gets an enrolment code as an administrator does.
-func (n *town) code(t *testing.T, user string) string {
+func (n *testEnv) code(t *testing.T, user string) string {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+n.admins+wire.PathAdminIssueCode,
 		strings.NewReader(fmt.Sprintf(`{"userID":%q,"nickname":%q,"lifetimeSeconds":600}`, user, user)))
@@ -260,14 +260,14 @@ func (n *town) code(t *testing.T, user string) string {
 }
 
 // secret notes what must be found nowhere.
-func (n *town) secret(name, value string) {
+func (n *testEnv) secret(name, value string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.number++
 	n.secrets[fmt.Sprintf("%s (%d)", name, n.number)] = value
 }
 
-func (n *town) client(t *testing.T) *client.Client {
+func (n *testEnv) client(t *testing.T) *client.Client {
 	t.Helper()
 	c, err := client.New(client.Options{BaseURL: "http://" + n.users, Audience: audience, PinnedKeys: []string{n.serverKey.String()}})
 	if err != nil {
@@ -277,13 +277,13 @@ func (n *town) client(t *testing.T) *client.Client {
 }
 
 // enrol brings a user in, with one device.
-func (n *town) enrol(t *testing.T, user string, platform int32) *person {
+func (n *testEnv) enrol(t *testing.T, user string, platform int32) *testUser {
 	t.Helper()
 	key, err := client.GenerateKey()
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &person{device: client.Device{Key: key, PlatformID: platform, Name: "phone"}, client: n.client(t)}
+	p := &testUser{device: client.Device{Key: key, PlatformID: platform, Name: "phone"}, client: n.client(t)}
 	if p.Session, err = p.client.Enrol(t.Context(), n.code(t, user), p.device); err != nil {
 		t.Fatal(err)
 	}
@@ -292,7 +292,7 @@ func (n *town) enrol(t *testing.T, user string, platform int32) *person {
 }
 
 // login opens one more session.
-func (n *town) login(t *testing.T, user string) *client.Session {
+func (n *testEnv) login(t *testing.T, user string) *client.Session {
 	t.Helper()
 	s, err := n.people[user].client.Login(t.Context(), n.people[user].device)
 	if err != nil {
@@ -302,7 +302,7 @@ func (n *town) login(t *testing.T, user string) *client.Session {
 	return s
 }
 
-func (n *town) ticket(t *testing.T, s *client.Session) client.Ticket {
+func (n *testEnv) ticket(t *testing.T, s *client.Session) client.Ticket {
 	t.Helper()
 	ticket, err := s.Ticket(t.Context())
 	if err != nil {
@@ -312,8 +312,8 @@ func (n *town) ticket(t *testing.T, s *client.Session) client.Ticket {
 	return ticket
 }
 
-// canary is a word that stands in one attack alone, so that what becomes of it can be told apart from everything else.
-func (n *town) canary() string {
+// canary is a word that stands in one attack alone, so that its effects can be found among all others.
+func (n *testEnv) canary() string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.number++
@@ -321,7 +321,7 @@ func (n *town) canary() string {
 }
 
 // openimSaw are OpenIM's calls that hold a text.
-func (n *town) openimSaw(text string) (found []openimtest.Call) {
+func (n *testEnv) openimSaw(text string) (found []openimtest.Call) {
 	n.openim.Lock()
 	defer n.openim.Unlock()
 	for _, c := range n.openim.Calls {
@@ -333,13 +333,13 @@ func (n *town) openimSaw(text string) (found []openimtest.Call) {
 }
 
 // mark and since tell which calls OpenIM got meanwhile, without what the wrapper asks for itself.
-func (n *town) mark() int {
+func (n *testEnv) mark() int {
 	n.openim.Lock()
 	defer n.openim.Unlock()
 	return len(n.openim.Calls)
 }
 
-func (n *town) since(mark int) (paths []string) {
+func (n *testEnv) since(mark int) (paths []string) {
 	n.openim.Lock()
 	defer n.openim.Unlock()
 	for _, c := range n.openim.Calls[mark:] {
@@ -363,31 +363,31 @@ func (r reply) String() string { return fmt.Sprintf("HTTP %d %s", r.status, r.bo
 // granted: the reply says that the call was carried out.
 func (r reply) granted() bool { return r.status < 300 && r.status >= 200 && r.code == 0 }
 
-// quiet is how long an attacker waits for more bytes before he closes his side; patience, for the first ones.
+// quiet is how long an attacker waits for more bytes before closing its side; firstWait, for the first bytes.
 const (
-	quiet    = 150 * time.Millisecond
-	patience = 5 * time.Second
-	atMost   = 30 * time.Second
+	quiet     = 150 * time.Millisecond
+	firstWait = 5 * time.Second
+	atMost    = 30 * time.Second
 )
 
 // send writes bytes to a listener as they are, reads until the other side closes, and takes the replies apart. When nothing more
 // comes, its own side is closed.
-func (n *town) send(t testing.TB, address, request string) []reply {
+func (n *testEnv) send(t testing.TB, address, request string) []reply {
 	t.Helper()
 	return n.sendFrom(t, "127.0.0.1", address, request)
 }
 
-func (n *town) sendFrom(t testing.TB, from, address, request string) []reply {
+func (n *testEnv) sendFrom(t testing.TB, from, address, request string) []reply {
 	t.Helper()
 	return n.read(t, n.bytesFrom(t, from, address, request))
 }
 
-func (n *town) bytesOf(t testing.TB, address, request string) []byte {
+func (n *testEnv) bytesOf(t testing.TB, address, request string) []byte {
 	t.Helper()
 	return n.bytesFrom(t, "127.0.0.1", address, request)
 }
 
-func (n *town) bytesFrom(t testing.TB, from, address, request string) []byte {
+func (n *testEnv) bytesFrom(t testing.TB, from, address, request string) []byte {
 	t.Helper()
 	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
 	conn, err := dialer.DialContext(t.Context(), "tcp", address)
@@ -412,7 +412,7 @@ func (n *town) bytesFrom(t testing.TB, from, address, request string) []byte {
 	}()
 	go func() { _, _ = io.WriteString(conn, request) }() // the server may answer and close before it has all
 	var all []byte
-	idle := time.NewTimer(patience)
+	idle := time.NewTimer(firstWait)
 	defer idle.Stop()
 	for {
 		select {
@@ -432,7 +432,7 @@ func (n *town) bytesFrom(t testing.TB, from, address, request string) []byte {
 }
 
 // read takes replies apart.
-func (n *town) read(t testing.TB, data []byte) (out []reply) {
+func (n *testEnv) read(t testing.TB, data []byte) (out []reply) {
 	t.Helper()
 	r := bufio.NewReader(bytes.NewReader(data))
 	for {
@@ -482,7 +482,7 @@ func post(target, body string, headers ...string) string {
 func whois(user string) string { return fmt.Sprintf(`{"userIDs":[%q]}`, user) }
 
 // each runs one case of a class and counts it.
-func (n *town) each(t *testing.T, name string, f func(*testing.T)) {
+func (n *testEnv) each(t *testing.T, name string, f func(*testing.T)) {
 	t.Helper()
 	class := strings.Split(t.Name(), "/")[1]
 	n.mu.Lock()
@@ -491,8 +491,8 @@ func (n *town) each(t *testing.T, name string, f func(*testing.T)) {
 	t.Run(name, f)
 }
 
-// nothingCame fails when a canary reached OpenIM, or the backend in a call for a user or an administrator.
-func (n *town) nothingCame(t testing.TB, canary string) {
+// nothingReached fails when a canary reached OpenIM, or the backend in a call for a user or an administrator.
+func (n *testEnv) nothingReached(t testing.TB, canary string) {
 	t.Helper()
 	if seen := n.openimSaw(canary); len(seen) > 0 {
 		t.Errorf("OpenIM got %s %s %s", seen[0].Method, seen[0].Path, seen[0].Body)
