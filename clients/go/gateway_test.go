@@ -60,7 +60,7 @@ func newGateway(serve func(http.Handler) *httptest.Server, audience string) (*ga
 		dir: dir, keys: login.NewKeys(dir),
 		states: map[string][]byte{}, codes: map[string]internalapi.IssueCode{}, psks: map[string][]byte{},
 		sessions: map[string]*testSession{},
-		fail: map[string]http.HandlerFunc{},
+		fail:     map[string]http.HandlerFunc{},
 	}
 	if err = g.addKey("1"); err != nil {
 		return nil, err
