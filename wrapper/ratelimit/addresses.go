@@ -33,21 +33,21 @@ func (a *Addresses) Ask(from netip.Addr, c Class) (done func(refused bool), d De
 	if !c.usable() {
 		return nil, Decision{RetryAfter: time.Second, By: "class"}
 	}
-	names, p := addressKeys(from), c.pace()
+	names, p := addressKeys(from), c.rate()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if which, wait := a.spent.look(names, p, a.now().UnixMicro()); which >= 0 {
+	if which, wait := a.spent.check(names, p, a.now().UnixMicro()); which >= 0 {
 		return nil, decision(names, which, wait)
 	}
 	for _, k := range names {
-		if a.pending[k.name] >= maxPending*k.times {
+		if a.pending[k.name] >= maxPending*k.multiplier {
 			return nil, Decision{RetryAfter: time.Second, By: ByIP}
 		}
 	}
 	for _, k := range names {
 		a.pending[k.name]++
 	}
-	return func(refused bool) { a.settle(names, p, refused) }, Decision{OK: true}
+	return func(refused bool) { a.finish(names, p, refused) }, Decision{OK: true}
 }
 
 // Take spends one call of an address's allowance, if there is one left.
@@ -56,13 +56,13 @@ func (a *Addresses) Take(from netip.Addr, c Class) Decision {
 		return Decision{RetryAfter: time.Second, By: "class"}
 	}
 	names := addressKeys(from)
-	which, wait := a.spent.take(names, c.pace(), a.now().UnixMicro())
+	which, wait := a.spent.take(names, c.rate(), a.now().UnixMicro())
 	return decision(names, which, wait)
 }
 
 func addressKeys(from netip.Addr) []key { return keys("address", []string{ByIP}, Subject{IP: from}) }
 
-func (a *Addresses) settle(names []key, p pace, refused bool) {
+func (a *Addresses) finish(names []key, p rate, refused bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, k := range names {

@@ -60,38 +60,38 @@ func (c *Class) usable() bool {
 	return p.Err() == nil
 }
 
-// pace is a class in the numbers of GCRA, in microseconds.
-type pace struct {
+// rate is a class in the numbers of GCRA, in microseconds.
+type rate struct {
 	interval int64 // between calls in the long run
 	burst    int64
 }
 
-func (c *Class) pace() pace {
-	return pace{interval: int64(math.Ceil(1e6 / c.PerSecond)), burst: int64(c.Burst)}
+func (c *Class) rate() rate {
+	return rate{interval: int64(math.Ceil(1e6 / c.PerSecond)), burst: int64(c.Burst)}
 }
 
 // share is the part of one of so many replicas. A burst is at least one: else nobody could ever pass.
-func (p pace) share(replicas int) pace {
+func (p rate) share(replicas int) rate {
 	n := int64(max(replicas, 1))
-	return pace{interval: p.interval * n, burst: max(p.burst/n, 1)}
+	return rate{interval: p.interval * n, burst: max(p.burst/n, 1)}
 }
 
-// times is the pace of a network with so many times the quota.
-func (p pace) times(n int64) pace {
+// scaled is the pace of a network with so many times the quota.
+func (p rate) scaled(n int64) rate {
 	if n <= 1 {
 		return p
 	}
-	return pace{interval: max((p.interval+n-1)/n, 1), burst: p.burst * n}
+	return rate{interval: max((p.interval+n-1)/n, 1), burst: p.burst * n}
 }
 
 // next gives the theoretical arrival time after one more call, and how long the call has to wait: 0 when it may pass.
-func (p pace) next(tat, now int64) (next, wait int64) {
+func (p rate) next(tat, now int64) (next, wait int64) {
 	next = max(p.bounded(tat, now), now) + p.interval
 	return next, max(next-p.burst*p.interval-now, 0)
 }
 
 // bounded brings a stored time back that is further ahead than the class allows, as after a change of the class or of the clock.
-func (p pace) bounded(tat, now int64) int64 { return min(tat, now+p.burst*p.interval) }
+func (p rate) bounded(tat, now int64) int64 { return min(tat, now+p.burst*p.interval) }
 
 // Subject is who calls. Callers of whom a field is unknown share one quota.
 type Subject struct {

@@ -11,15 +11,15 @@ import (
 // maxKeyBytes bounds what a caller can make us store.
 const maxKeyBytes = 64
 
-// networkTimes is how many times the quota of an address its networks have, the smallest network first: an IPv6 /64 counts as one address,
+// networkMultipliers is how many times the quota of an address its networks have, the smallest network first: an IPv6 /64 counts as one address,
 // a /56 has four times and a /48 sixteen times as much. Else whoever is given a /48 has the quota 65,536 times.
-var networkTimes = []int64{1, 4, 16}
+var networkMultipliers = []int64{1, 4, 16}
 
 // key is one thing that is counted.
 type key struct {
-	name  string
-	by    string
-	times int64 // of the class's quota
+	name       string
+	by         string
+	multiplier int64 // of the class's quota
 }
 
 // unknown is shared by all of whom the value is not known.
@@ -28,7 +28,7 @@ const unknown = "-"
 // keys names what is counted: one for each of the class's By, and three for an IPv6 address. All keys of a class share a hash tag, for
 // a Cluster.
 func keys(class string, by []string, s Subject) []key {
-	out := make([]key, 0, len(by)+len(networkTimes)-1)
+	out := make([]key, 0, len(by)+len(networkMultipliers)-1)
 	for _, b := range by {
 		at := "l:{" + class + "}:" + b + ":"
 		switch b {
@@ -42,7 +42,7 @@ func keys(class string, by []string, s Subject) []key {
 				out = append(out, key{at + unknown, b, 1})
 			}
 			for i, n := range networks {
-				out = append(out, key{at + nameOf(n), b, networkTimes[i]})
+				out = append(out, key{at + nameOf(n), b, networkMultipliers[i]})
 			}
 		}
 	}

@@ -11,86 +11,86 @@ const (
 	leaseShare = 32
 	// maxLease bounds it for classes with a large burst.
 	maxLease = 16
-	// leaseLasts is how long what was taken may be spent, in microseconds.
-	leaseLasts = 1_000_000
+	// leaseDuration is how long what was taken may be spent, in microseconds.
+	leaseDuration = 1_000_000
 	// maxLeases bounds the memory of a replica: some 20 MB.
 	maxLeases = 100_000
 )
 
 // leases are what one replica has taken from Redis and not spent.
 type leases struct {
-	mu    sync.Mutex
-	held  map[string]*lease
-	limit int
-	swept int64
+	mu      sync.Mutex
+	held    map[string]*lease
+	limit   int
+	cleared int64
 }
 
 type lease struct {
-	pace   pace
-	left   int64
-	size   int64 // of what was taken last
-	room   int64 // that Redis had left then
-	ends   int64 // in microseconds
-	asking bool  // somebody is taking more: others take for themselves alone meanwhile
+	rate      rate
+	left      int64
+	size      int64 // of what was taken last
+	remaining int64 // that Redis had left then
+	ends      int64 // in microseconds
+	refilling bool  // somebody is taking more: others take for themselves alone meanwhile
 }
 
 func newLeases(limit int) *leases { return &leases{held: map[string]*lease{}, limit: limit} }
 
 // spend takes one call of what is held. When there is none, it gives the number to take from Redis; give is told what came of it.
-func (l *leases) spend(name string, p pace, now int64) (spent bool, take int64) {
+func (l *leases) spend(name string, p rate, now int64) (spent bool, take int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e, known := l.held[name]
 	if !known {
-		if !l.place(now) {
+		if !l.hasSlot(now) {
 			return false, 1
 		}
 		e = &lease{}
 		l.held[name] = e
 	}
-	if e.pace != p || now >= e.ends || now < e.ends-leaseLasts {
+	if e.rate != p || now >= e.ends || now < e.ends-leaseDuration {
 		// Another class, or a caller who is not busy: from the beginning.
-		*e = lease{pace: p, ends: now + leaseLasts, asking: e.asking}
+		*e = lease{rate: p, ends: now + leaseDuration, refilling: e.refilling}
 	}
 	if e.left > 0 {
 		e.left--
 		return true, 0
 	}
-	if e.asking {
+	if e.refilling {
 		return false, 1
 	}
-	e.asking = true
+	e.refilling = true
 	// Twice as many as the last time, when those were spent in time.
-	return false, max(min(2*e.size, e.room/leaseShare, maxLease), 1)
+	return false, max(min(2*e.size, e.remaining/leaseShare, maxLease), 1)
 }
 
-// give notes what Redis gave of take, one of which is spent already; nothing, when it refused or did not answer.
-func (l *leases) give(name string, p pace, now, take, given, room int64) {
+// refill notes what Redis gave of take, one of which is spent already; nothing, when it refused or did not answer.
+func (l *leases) refill(name string, p rate, now, take, given, room int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e, known := l.held[name]
 	if !known {
 		return
 	}
-	e.asking = false
-	if e.pace != p {
+	e.refilling = false
+	if e.rate != p {
 		return
 	}
-	e.size, e.room = min(take, given), room
+	e.size, e.remaining = min(take, given), room
 	if given > 0 {
-		e.left, e.ends = e.left+given-1, now+leaseLasts
+		e.left, e.ends = e.left+given-1, now+leaseDuration
 	}
 }
 
-// place makes room for one more. Without room a caller's calls are taken one by one.
-func (l *leases) place(now int64) bool {
+// hasSlot makes room for one more. Without room a caller's calls are taken one by one.
+func (l *leases) hasSlot(now int64) bool {
 	if len(l.held) < l.limit {
 		return true
 	}
-	if now-l.swept >= clearEvery {
-		l.swept = now
+	if now-l.cleared >= clearEvery {
+		l.cleared = now
 		for name, e := range l.held {
-			if now >= e.ends && !e.asking {
+			if now >= e.ends && !e.refilling {
 				delete(l.held, name)
 			}
 		}

@@ -20,7 +20,7 @@ type quota struct {
 	asked int
 }
 
-func (q *quota) take(p pace, now, take int64) (given, room int64) {
+func (q *quota) take(p rate, now, take int64) (given, room int64) {
 	q.asked++
 	tat := max(q.tat, now)
 	room = (now + p.burst*p.interval - tat) / p.interval
@@ -33,13 +33,13 @@ func (q *quota) take(p pace, now, take int64) (given, room int64) {
 }
 
 // call is one call at a replica.
-func (q *quota) call(l *leases, p pace, now int64) bool {
+func (q *quota) call(l *leases, p rate, now int64) bool {
 	spent, take := l.spend("x", p, now)
 	if spent {
 		return true
 	}
 	given, room := q.take(p, now, take)
-	l.give("x", p, now, take, given, room)
+	l.refill("x", p, now, take, given, room)
 	return given > 0
 }
 
@@ -47,7 +47,7 @@ func (q *quota) call(l *leases, p pace, now int64) bool {
 // from the beginning never more than the quota.
 func TestLeasesGiveNobodyMore(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		p := (&Class{PerSecond: rapid.Float64Range(1, 5000).Draw(t, "perSecond"), Burst: rapid.IntRange(1, 2000).Draw(t, "burst")}).pace()
+		p := (&Class{PerSecond: rapid.Float64Range(1, 5000).Draw(t, "perSecond"), Burst: rapid.IntRange(1, 2000).Draw(t, "burst")}).rate()
 		replicas := make([]*leases, rapid.IntRange(1, 4).Draw(t, "replicas"))
 		for i := range replicas {
 			replicas[i] = newLeases(10)
@@ -77,7 +77,7 @@ func TestLeasesGiveNobodyMore(t *testing.T) {
 
 func TestABusyCallersCallsAreTakenByAFewAtOnce(t *testing.T) {
 	g := NewWithT(t)
-	p := (&Class{PerSecond: 1000, Burst: 1000}).pace()
+	p := (&Class{PerSecond: 1000, Burst: 1000}).rate()
 	l, q := newLeases(10), &quota{}
 	now := int64(1_700_000_000_000_000)
 	for range 500 {
@@ -89,7 +89,7 @@ func TestABusyCallersCallsAreTakenByAFewAtOnce(t *testing.T) {
 
 func TestWhoCallsSeldomLosesNothing(t *testing.T) {
 	g := NewWithT(t)
-	p := (&Class{PerSecond: 0.5, Burst: 640}).pace()
+	p := (&Class{PerSecond: 0.5, Burst: 640}).rate()
 	l, q := newLeases(10), &quota{}
 	now := int64(1_700_000_000_000_000)
 	for i := range 100 {
@@ -102,14 +102,14 @@ func TestWhoCallsSeldomLosesNothing(t *testing.T) {
 
 func TestWhoStopsLosesOneLeaseAtMost(t *testing.T) {
 	g := NewWithT(t)
-	p := (&Class{PerSecond: 0.001, Burst: 2000}).pace()
+	p := (&Class{PerSecond: 0.001, Burst: 2000}).rate()
 	l, q := newLeases(10), &quota{}
 	now := int64(1_700_000_000_000_000)
 	for range 100 {
 		g.Expect(q.call(l, p, now)).To(BeTrue())
 	}
 	g.Expect(q.tat - now).To(BeNumerically("<=", (100+maxLease)*p.interval))
-	now += leaseLasts
+	now += leaseDuration
 	asked := q.asked
 	g.Expect(q.call(l, p, now)).To(BeTrue())
 	g.Expect(q.asked).To(Equal(asked+1), "what was taken may be spent for a second")
@@ -117,7 +117,7 @@ func TestWhoStopsLosesOneLeaseAtMost(t *testing.T) {
 
 func TestASmallBurstIsTakenOneByOne(t *testing.T) {
 	g := NewWithT(t)
-	p := (&Class{PerSecond: 1000, Burst: 63}).pace()
+	p := (&Class{PerSecond: 1000, Burst: 63}).rate()
 	l, q := newLeases(10), &quota{}
 	for i := range 63 {
 		g.Expect(q.call(l, p, 1_700_000_000_000_000)).To(BeTrue())
@@ -128,17 +128,17 @@ func TestASmallBurstIsTakenOneByOne(t *testing.T) {
 
 func TestLeasesEndWithTheirClassAndWithTheClock(t *testing.T) {
 	g := NewWithT(t)
-	p := (&Class{PerSecond: 1000, Burst: 1000}).pace()
+	p := (&Class{PerSecond: 1000, Burst: 1000}).rate()
 	now := int64(1_700_000_000_000_000)
-	for name, next := range map[string]func() (pace, int64){
-		"another class":       func() (pace, int64) { return (&Class{PerSecond: 1, Burst: 1}).pace(), now },
-		"the clock goes back": func() (pace, int64) { return p, now - 2*leaseLasts },
+	for name, next := range map[string]func() (rate, int64){
+		"another class":       func() (rate, int64) { return (&Class{PerSecond: 1, Burst: 1}).rate(), now },
+		"the clock goes back": func() (rate, int64) { return p, now - 2*leaseDuration },
 	} {
 		l := newLeases(10)
-		l.give("x", p, now, 1, 1, 1) // of somebody who is not known: nothing
+		l.refill("x", p, now, 1, 1, 1) // of somebody who is not known: nothing
 		spent, take := l.spend("x", p, now)
 		g.Expect([]any{spent, take}).To(Equal([]any{false, int64(1)}))
-		l.give("x", p, now, 16, 16, 500)
+		l.refill("x", p, now, 16, 16, 500)
 		spent, _ = l.spend("x", p, now)
 		g.Expect(spent).To(BeTrue())
 		other, at := next()
@@ -149,35 +149,35 @@ func TestLeasesEndWithTheirClassAndWithTheClock(t *testing.T) {
 
 func TestWhileOneTakesMoreOthersTakeForThemselves(t *testing.T) {
 	g := NewWithT(t)
-	p := (&Class{PerSecond: 1000, Burst: 1000}).pace()
+	p := (&Class{PerSecond: 1000, Burst: 1000}).rate()
 	now := int64(1_700_000_000_000_000)
 	l := newLeases(10)
 	_, take := l.spend("x", p, now)
-	l.give("x", p, now, take, 1, 900)
+	l.refill("x", p, now, take, 1, 900)
 	_, take = l.spend("x", p, now)
 	g.Expect(take).To(Equal(int64(2)))
 	for range 5 {
 		_, other := l.spend("x", p, now)
 		g.Expect(other).To(Equal(int64(1)))
 	}
-	l.give("x", p, now, take, 0, 0) // refused, or no answer
+	l.refill("x", p, now, take, 0, 0) // refused, or no answer
 	_, take = l.spend("x", p, now)
 	g.Expect(take).To(Equal(int64(1)))
 }
 
 func TestLeasesAreBounded(t *testing.T) {
 	g := NewWithT(t)
-	p := (&Class{PerSecond: 1000, Burst: 1000}).pace()
+	p := (&Class{PerSecond: 1000, Burst: 1000}).rate()
 	now := int64(1_700_000_000_000_000)
 	l := newLeases(3)
 	for i := range 100 {
 		name := fmt.Sprint(i)
 		_, take := l.spend(name, p, now)
 		g.Expect(take).To(Equal(int64(1)))
-		l.give(name, p, now, take, 1, 900)
+		l.refill(name, p, now, take, 1, 900)
 	}
 	g.Expect(l.held).To(HaveLen(3))
-	_, _ = l.spend("new", p, now+leaseLasts)
+	_, _ = l.spend("new", p, now+leaseDuration)
 	g.Expect(l.held).To(HaveKey("new"), "what is over makes room")
 }
 
@@ -207,7 +207,7 @@ func TestARushAtThreeReplicasGetsTheQuotaAndNoMoreThanALeaseForEach(t *testing.T
 	}
 	all.Wait()
 	slices.Sort(passed)
-	most := c.pace()
+	most := c.rate()
 	most.burst += 3*maxLease + 200 // a call may be noted a tenth of a second late
 	g.Expect(withinQuota(passed, most)).To(Succeed())
 	g.Expect(len(passed)).To(BeNumerically(">=", 640-3*maxLease))

@@ -21,8 +21,8 @@ var gcraLua string
 var gcraScript = redis.NewScript(gcraLua)
 
 const (
-	// defaultPatience is how long one call waits for Redis before this replica decides by itself.
-	defaultPatience = 50 * time.Millisecond
+	// redisTimeout is how long one call waits for Redis before this replica decides by itself.
+	redisTimeout = 50 * time.Millisecond
 	// After so many calls in a row that failed or were slow, no call waits for a pause; then one tries.
 	failuresInARow = 3
 	failurePause   = time.Second
@@ -44,23 +44,23 @@ type Options struct {
 
 // Limiter decides on calls. It is safe for concurrent use, and waits for Redis 50 ms at most.
 type Limiter struct {
-	db       *redisdb.DB
-	replicas func() int
-	now      func() time.Time
-	log      *slog.Logger
-	alone    *local
-	taken    *leases
-	wanted   func() bool
-	breaker  *redisdb.Breaker
-	degraded atomic.Bool
-	patience time.Duration
+	db        *redisdb.DB
+	replicas  func() int
+	now       func() time.Time
+	log       *slog.Logger
+	local     *local
+	leases    *leases
+	localOnly func() bool
+	breaker   *redisdb.Breaker
+	degraded  atomic.Bool
+	timeout   time.Duration
 
 	decisions *prometheus.CounterVec
 }
 
 // New registers its metrics and calls nobody.
 func New(o Options) *Limiter {
-	l := &Limiter{db: o.Redis, replicas: o.Replicas, wanted: o.Alone, now: o.Now, log: o.Log, alone: newLocal(maxLocalKeys), taken: newLeases(maxLeases), patience: defaultPatience,
+	l := &Limiter{db: o.Redis, replicas: o.Replicas, localOnly: o.Alone, now: o.Now, log: o.Log, local: newLocal(maxLocalKeys), leases: newLeases(maxLeases), timeout: redisTimeout,
 		breaker: redisdb.NewBreaker(failuresInARow, failurePause, o.Now),
 		decisions: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "openim_wrapper_limit_decisions_total",
@@ -70,8 +70,8 @@ func New(o Options) *Limiter {
 	if l.replicas == nil {
 		l.replicas = func() int { return 1 }
 	}
-	if l.wanted == nil {
-		l.wanted = func() bool { return false }
+	if l.localOnly == nil {
+		l.localOnly = func() bool { return false }
 	}
 	o.Registerer.MustRegister(l.decisions,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
@@ -84,7 +84,7 @@ func New(o Options) *Limiter {
 		}),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "openim_wrapper_limit_local_keys", Help: "Users, devices and addresses that this replica counts by itself.",
-		}, func() float64 { return float64(l.alone.size()) }))
+		}, func() float64 { return float64(l.local.size()) }))
 	return l
 }
 
@@ -92,22 +92,22 @@ func New(o Options) *Limiter {
 // A class that is not valid lets nothing pass.
 func (l *Limiter) Allow(ctx context.Context, class string, c Class, s Subject) Decision {
 	if !c.usable() {
-		return l.note(class, byReplica, Decision{RetryAfter: time.Second, By: "class"})
+		return l.record(class, byReplica, Decision{RetryAfter: time.Second, By: "class"})
 	}
-	names, p := keys(class, c.By, s), c.pace()
+	names, p := keys(class, c.By, s), c.rate()
 	switch {
 	case l.db == nil:
-		return l.note(class, byReplica, l.here(names, p))
-	case l.wanted():
-		return l.note(class, byReplica, l.here(names, p.share(l.replicas())))
+		return l.record(class, byReplica, l.decideLocally(names, p))
+	case l.localOnly():
+		return l.record(class, byReplica, l.decideLocally(names, p.share(l.replicas())))
 	}
-	which, wait, err := l.leased(ctx, names, p)
+	which, wait, err := l.decideByLease(ctx, names, p)
 	if err != nil {
-		d := l.here(names, p.share(l.replicas()))
+		d := l.decideLocally(names, p.share(l.replicas()))
 		d.Degraded = true
-		return l.note(class, byReplica, d)
+		return l.record(class, byReplica, d)
 	}
-	return l.note(class, byRedis, decision(names, which, wait))
+	return l.record(class, byRedis, decision(names, which, wait))
 }
 
 // Who decided.
@@ -116,8 +116,8 @@ const (
 	byReplica = "replica"
 )
 
-func (l *Limiter) here(names []key, p pace) Decision {
-	which, wait := l.alone.take(names, p, l.now().UnixMicro())
+func (l *Limiter) decideLocally(names []key, p rate) Decision {
+	which, wait := l.local.take(names, p, l.now().UnixMicro())
 	return decision(names, which, wait)
 }
 
@@ -128,15 +128,15 @@ func decision(names []key, which int, wait int64) Decision {
 	return Decision{RetryAfter: time.Duration(wait) * time.Microsecond, By: names[which].by}
 }
 
-// leased spends of what this replica has taken for the caller, or takes from Redis.
-func (l *Limiter) leased(ctx context.Context, names []key, p pace) (which int, wait int64, err error) {
+// decideByLease spends of what this replica has taken for the caller, or takes from Redis.
+func (l *Limiter) decideByLease(ctx context.Context, names []key, p rate) (which int, wait int64, err error) {
 	name := joined(names)
-	spent, take := l.taken.spend(name, p, l.now().UnixMicro())
+	spent, take := l.leases.spend(name, p, l.now().UnixMicro())
 	if spent {
 		return -1, 0, nil
 	}
-	g, err := l.there(ctx, names, p, take)
-	l.taken.give(name, p, l.now().UnixMicro(), take, g.given, g.room)
+	g, err := l.takeFromRedis(ctx, names, p, take)
+	l.leases.refill(name, p, l.now().UnixMicro(), take, g.given, g.remaining)
 	return g.which, g.wait, err
 }
 
@@ -153,25 +153,25 @@ func joined(names []key) string {
 
 // grant is what Redis says.
 type grant struct {
-	which       int // the key that refuses, or -1
-	wait        int64
-	given, room int64
+	which            int // the key that refuses, or -1
+	wait             int64
+	given, remaining int64
 }
 
-var errSpared = errors.New("Redis was slow or down for other calls")
+var errBreakerOpen = errors.New("Redis was slow or down for other calls")
 
-// there asks Redis for some calls, if it has been well lately.
-func (l *Limiter) there(ctx context.Context, names []key, p pace, take int64) (grant, error) {
+// takeFromRedis asks Redis for some calls, if it has been well lately.
+func (l *Limiter) takeFromRedis(ctx context.Context, names []key, p rate, take int64) (grant, error) {
 	if !l.breaker.Allow() {
-		return grant{}, errSpared
+		return grant{}, errBreakerOpen
 	}
 	full, args := make([]string, len(names)), make([]any, 3, 3+len(names))
 	args[0], args[1], args[2] = p.interval, p.burst, take
 	for i, key := range names {
 		full[i] = l.db.Key(key.name)
-		args = append(args, key.times)
+		args = append(args, key.multiplier)
 	}
-	asking, cancel := context.WithTimeout(ctx, l.patience)
+	asking, cancel := context.WithTimeout(ctx, l.timeout)
 	defer cancel()
 	reply, err := gcraScript.Run(asking, l.db, full, args...).Int64Slice()
 	if err == nil && len(reply) != 5 {
@@ -181,15 +181,15 @@ func (l *Limiter) there(ctx context.Context, names []key, p pace, take int64) (g
 		err = context.Canceled // the caller left, which says nothing about Redis
 	}
 	l.breaker.Done(err)
-	l.tell(err)
+	l.logTransition(err)
 	if err != nil {
 		return grant{}, err
 	}
-	return grant{which: int(reply[0]) - 1, wait: reply[1], given: reply[3], room: reply[4]}, nil
+	return grant{which: int(reply[0]) - 1, wait: reply[1], given: reply[3], remaining: reply[4]}, nil
 }
 
-// tell says in the log when it begins and when it ends.
-func (l *Limiter) tell(err error) {
+// logTransition says in the log when it begins and when it ends.
+func (l *Limiter) logTransition(err error) {
 	open := l.breaker.Open()
 	if l.degraded.CompareAndSwap(!open, open) {
 		if open {
@@ -200,7 +200,7 @@ func (l *Limiter) tell(err error) {
 	}
 }
 
-func (l *Limiter) note(class, decided string, d Decision) Decision {
+func (l *Limiter) record(class, decided string, d Decision) Decision {
 	verdict := "allowed"
 	if !d.OK {
 		verdict = "refused"

@@ -32,7 +32,7 @@ type limiter struct {
 func open(db *redisdb.DB, replicas int) *limiter {
 	l := &limiter{reg: prometheus.NewRegistry()}
 	l.Limiter = New(Options{Redis: db, Replicas: func() int { return replicas }, Now: time.Now, Registerer: l.reg, Log: slog.New(slog.NewTextHandler(&l.log, nil))})
-	l.patience = redisdb.Timeout // a busy machine is not a slow Redis
+	l.timeout = redisdb.Timeout // a busy machine is not a slow Redis
 	return l
 }
 
@@ -80,7 +80,7 @@ func TestNoRushGetsMoreThanTheQuotaFromRedis(t *testing.T) {
 	g := NewWithT(t)
 	server := redistest.Start(t)
 	c := Class{PerSecond: 400, Burst: 7, By: []string{ByUser, ByIP}}
-	p := c.pace()
+	p := c.rate()
 	var mu sync.Mutex
 	var passed []int64
 	refused := 0
@@ -155,7 +155,7 @@ func TestWithoutRedisEachReplicaHasItsShareAndNobodyWaits(t *testing.T) {
 			server := redistest.Start(t)
 			l := open(server.Open("a:"), 3)
 			g.Eventually(func() Decision { return l.Allow(t.Context(), "warm", slowly, alice) }, soon).Should(Equal(Decision{OK: true}))
-			l.patience = defaultPatience
+			l.timeout = redisTimeout
 			down(server)
 
 			begin := time.Now()
@@ -164,7 +164,7 @@ func TestWithoutRedisEachReplicaHasItsShareAndNobodyWaits(t *testing.T) {
 			g.Expect(passed).To(Equal(4), "a third of the burst: neither all nor nothing")
 			g.Expect(last.Degraded).To(BeTrue())
 			g.Expect(last.RetryAfter).To(BeNumerically("~", 3000*time.Second, 10*time.Second), "at a third of the pace")
-			g.Expect(took).To(BeNumerically("<", 3*failuresInARow*defaultPatience+time.Second), "500 calls waited for Redis no more than a few did")
+			g.Expect(took).To(BeNumerically("<", 3*failuresInARow*redisTimeout+time.Second), "500 calls waited for Redis no more than a few did")
 			bob := alice
 			bob.User = "bob"
 			g.Expect(l.Allow(t.Context(), "write", slowly, bob).OK).To(BeTrue(), "others are not refused with him")
@@ -221,7 +221,7 @@ func TestAReplicaThatIsToDecideAloneHasItsShare(t *testing.T) {
 	g.Expect(time.Since(begin)).To(BeNumerically("<", time.Second), "Redis is not asked")
 	server.Thaw()
 	alone.Store(false)
-	l.patience = redisdb.Timeout
+	l.timeout = redisdb.Timeout
 	g.Eventually(func() int {
 		n, last := l.passes(1, slowly, alice)
 		if last.Degraded {

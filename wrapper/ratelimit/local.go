@@ -22,15 +22,15 @@ type local struct {
 func newLocal(limit int) *local { return &local{tats: map[string]int64{}, limit: limit} }
 
 // take gives the key that refuses, or -1, and how long to wait in microseconds.
-func (l *local) take(keys []key, p pace, now int64) (which int, wait int64) {
+func (l *local) take(keys []key, p rate, now int64) (which int, wait int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	which = -1
 	next := make([]int64, len(keys))
 	names := make([]string, len(keys))
 	for i, key := range keys {
-		names[i] = l.place(key, now)
-		mine := p.times(key.times)
+		names[i] = l.slot(key, now)
+		mine := p.scaled(key.multiplier)
 		tat, known := l.tats[names[i]]
 		if back := mine.bounded(tat, now); known && back < tat {
 			l.tats[names[i]] = back
@@ -50,20 +50,20 @@ func (l *local) take(keys []key, p pace, now int64) (which int, wait int64) {
 	return -1, 0
 }
 
-// look gives the key that would refuse a call, or -1, and how long to wait in microseconds. Nothing is spent.
-func (l *local) look(keys []key, p pace, now int64) (which int, wait int64) {
+// check gives the key that would refuse a call, or -1, and how long to wait in microseconds. Nothing is spent.
+func (l *local) check(keys []key, p rate, now int64) (which int, wait int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	which = -1
 	for i, k := range keys {
-		mine := p.times(k.times)
+		mine := p.scaled(k.multiplier)
 		tat, known := l.tats[k.name]
 		if !known {
 			if tat, known = l.tats[kindOf(k)]; !known || len(l.tats) < l.limit {
 				continue
 			}
 		}
-		tat = min(tat, now+(mine.burst+maxPending*k.times)*mine.interval)
+		tat = min(tat, now+(mine.burst+maxPending*k.multiplier)*mine.interval)
 		if w := max(tat, now) + mine.interval - mine.burst*mine.interval - now; w > wait {
 			which, wait = i, w
 		}
@@ -72,19 +72,19 @@ func (l *local) look(keys []key, p pace, now int64) (which int, wait int64) {
 }
 
 // charge spends one call of each key, whether there is something left or not. The debt is bounded by maxPending calls.
-func (l *local) charge(keys []key, p pace, now int64) {
+func (l *local) charge(keys []key, p rate, now int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, k := range keys {
-		mine := p.times(k.times)
-		name := l.place(k, now)
-		l.tats[name] = max(min(l.tats[name], now+(mine.burst+maxPending*k.times-1)*mine.interval), now) + mine.interval
+		mine := p.scaled(k.multiplier)
+		name := l.slot(k, now)
+		l.tats[name] = max(min(l.tats[name], now+(mine.burst+maxPending*k.multiplier-1)*mine.interval), now) + mine.interval
 	}
 }
 
-// place is the key's own, or, when there is no room, one that it shares with all newcomers of its kind: who comes from ever new
+// slot is the key's own, or, when there is no room, one that it shares with all newcomers of its kind: who comes from ever new
 // addresses gets no more for it.
-func (l *local) place(k key, now int64) string {
+func (l *local) slot(k key, now int64) string {
 	if _, known := l.tats[k.name]; known || len(l.tats) < l.limit {
 		return k.name
 	}
@@ -107,10 +107,10 @@ func kindOf(k key) string {
 	colons := 0
 	for i := range len(k.name) {
 		if k.name[i] == ':' {
-			if colons++; colons == 3 && k.times == 1 {
+			if colons++; colons == 3 && k.multiplier == 1 {
 				return k.name[:i+1]
 			} else if colons == 3 {
-				return k.name[:i+1] + "*" + strconv.FormatInt(k.times, 10)
+				return k.name[:i+1] + "*" + strconv.FormatInt(k.multiplier, 10)
 			}
 		}
 	}

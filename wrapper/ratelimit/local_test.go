@@ -15,13 +15,13 @@ import (
 // plain are keys with the quota of the class.
 func plain(names ...string) (all []key) {
 	for _, name := range names {
-		all = append(all, key{name: name, times: 1})
+		all = append(all, key{name: name, multiplier: 1})
 	}
 	return all
 }
 
 // window is a passed call's moment. withinQuota says whether any stretch of time holds more than burst + rate * time.
-func withinQuota(passed []int64, p pace) error {
+func withinQuota(passed []int64, p rate) error {
 	for i := range passed {
 		for j := i; j < len(passed); j++ {
 			if most := p.burst + (passed[j]-passed[i])/p.interval; int64(j-i+1) > most {
@@ -37,7 +37,7 @@ func withinQuota(passed []int64, p pace) error {
 func TestNoScheduleGetsMoreThanTheQuota(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := Class{PerSecond: rapid.Float64Range(0.01, 5000).Draw(t, "perSecond"), Burst: rapid.IntRange(1, 20).Draw(t, "burst"), By: []string{ByUser, ByIP}}
-		p := c.pace()
+		p := c.rate()
 		l := newLocal(maxLocalKeys)
 		now := int64(1_700_000_000_000_000)
 		passed := map[string][]int64{}
@@ -71,7 +71,7 @@ func TestNoScheduleGetsMoreThanTheQuota(t *testing.T) {
 func TestARefusedCallUsesNothing(t *testing.T) {
 	g := NewWithT(t)
 	l := newLocal(maxLocalKeys)
-	p := pace{interval: 1_000_000, burst: 2}
+	p := rate{interval: 1_000_000, burst: 2}
 	take := func(names ...string) int { which, _ := l.take(plain(names...), p, 1); return which }
 	g.Expect(take("u:a", "i:1")).To(Equal(-1))
 	g.Expect(take("u:b", "i:1")).To(Equal(-1))
@@ -85,7 +85,7 @@ func TestARefusedCallUsesNothing(t *testing.T) {
 func TestManyAddressesNeitherFillMemoryNorGetMore(t *testing.T) {
 	g := NewWithT(t)
 	l := newLocal(100)
-	p := pace{interval: 1_000_000, burst: 5}
+	p := rate{interval: 1_000_000, burst: 5}
 	passed := 0
 	for i := range 10_000 {
 		if which, _ := l.take(plain(fmt.Sprintf("l:{login}:ip:10.0.%d.%d", i/256, i%256)), p, 1); which < 0 {
@@ -103,15 +103,15 @@ func TestManyAddressesNeitherFillMemoryNorGetMore(t *testing.T) {
 
 func TestAShareIsNeverNothing(t *testing.T) {
 	g := NewWithT(t)
-	p := (&Class{PerSecond: 10, Burst: 20}).pace()
-	g.Expect(p.share(4)).To(Equal(pace{interval: 400_000, burst: 5}))
-	g.Expect(p.share(50)).To(Equal(pace{interval: 5_000_000, burst: 1}))
+	p := (&Class{PerSecond: 10, Burst: 20}).rate()
+	g.Expect(p.share(4)).To(Equal(rate{interval: 400_000, burst: 5}))
+	g.Expect(p.share(50)).To(Equal(rate{interval: 5_000_000, burst: 1}))
 	g.Expect(p.share(0)).To(Equal(p))
 }
 
 func TestAClockThatJumpedBackLocksNobodyOut(t *testing.T) {
 	g := NewWithT(t)
-	p := pace{interval: 1000, burst: 3}
+	p := rate{interval: 1000, burst: 3}
 	_, wait := p.next(1_000_000_000, 5)
 	g.Expect(wait).To(Equal(int64(1000)))
 }

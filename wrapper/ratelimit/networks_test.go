@@ -25,7 +25,7 @@ func TestAnIPv6SiteDoesNotHaveTheQuotaOfEachOfItsNetworks(t *testing.T) {
 				o.Redis = redistest.Start(t).Open("a:")
 			}
 			l := New(o)
-			l.patience = 10 * time.Second
+			l.timeout = 10 * time.Second
 			c := Class{PerSecond: 0.05, Burst: 3, By: []string{ByIP}}
 			from := func(ip string) bool {
 				d := l.Allow(context.Background(), "login", c, Subject{IP: netip.MustParseAddr(ip)})
