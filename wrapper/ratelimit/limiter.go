@@ -23,26 +23,27 @@ var gcraScript = redis.NewScript(gcraLua)
 const (
 	// redisTimeout is how long one call waits for Redis before this replica decides by itself.
 	redisTimeout = 50 * time.Millisecond
-	// After so many calls in a row that failed or were slow, no call waits for a pause; then one tries.
+	// The circuit breaker opens after failuresInARow consecutive calls that failed or timed out. While it is open, no call waits
+	// for Redis. After failurePause one call tries again.
 	failuresInARow = 3
 	failurePause   = time.Second
 )
 
-// Options of a Limiter.
+// Options configures a Limiter.
 type Options struct {
-	// Redis nil: this replica decides by itself, always.
+	// Redis holds the counts. Nil: this replica decides all calls by itself, each with the whole quota.
 	Redis *redisdb.DB
-	// Alone true: this replica decides by itself with its share of the quota, though there is a Redis. It is asked for each
-	// call, and nobody waits for Redis then; the limits are as exact as calls are evenly spread. Nil: false.
+	// Alone is called for each call. True: this replica decides by itself with its share of the quota, and never waits for
+	// Redis. The limits are then exact only if calls are spread evenly over the replicas. Nil: false.
 	Alone func() bool
-	// Replicas is how many share a quota when each decides by itself. Nil: one.
+	// Replicas returns the number of replicas that share a quota while each decides by itself. Nil: one.
 	Replicas   func() int
 	Now        func() time.Time
 	Log        *slog.Logger
 	Registerer prometheus.Registerer
 }
 
-// Limiter decides on calls. It is safe for concurrent use, and waits for Redis 50 ms at most.
+// Limiter decides whether calls may pass. It is safe for concurrent use. A call waits at most 50 ms for Redis.
 type Limiter struct {
 	db        *redisdb.DB
 	replicas  func() int
@@ -58,13 +59,15 @@ type Limiter struct {
 	decisions *prometheus.CounterVec
 }
 
-// New registers its metrics and calls nobody.
+// New returns a Limiter and registers its metrics. It does not contact Redis.
 func New(o Options) *Limiter {
-	l := &Limiter{db: o.Redis, replicas: o.Replicas, localOnly: o.Alone, now: o.Now, log: o.Log, local: newLocal(maxLocalKeys), leases: newLeases(maxLeases), timeout: redisTimeout,
+	l := &Limiter{
+		db: o.Redis, replicas: o.Replicas, localOnly: o.Alone, now: o.Now, log: o.Log,
+		local: newLocal(maxLocalKeys), leases: newLeases(maxLeases), timeout: redisTimeout,
 		breaker: redisdb.NewBreaker(failuresInARow, failurePause, o.Now),
 		decisions: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "openim_wrapper_limit_decisions_total",
-			Help: "Calls that were let pass or refused by a limit, by class, by what the refusing limit counts, and by who decided: redis or this replica alone.",
+			Help: "Calls that a limit allowed or refused, by class, what the refusing limit counts, and by the decider: redis or replica.",
 		}, []string{"class", "verdict", "by", "decided"}),
 	}
 	if l.replicas == nil {
@@ -75,7 +78,8 @@ func New(o Options) *Limiter {
 	}
 	o.Registerer.MustRegister(l.decisions,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "openim_wrapper_limit_degraded", Help: "1 while limits are kept by each replica with its share of the quota, because Redis is slow or down.",
+			Name: "openim_wrapper_limit_degraded",
+			Help: "1 while each replica applies its share of the limits, because Redis is slow or down.",
 		}, func() float64 {
 			if l.degraded.Load() {
 				return 1
@@ -83,13 +87,13 @@ func New(o Options) *Limiter {
 			return 0
 		}),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "openim_wrapper_limit_local_keys", Help: "Users, devices and addresses that this replica counts by itself.",
+			Name: "openim_wrapper_limit_local_keys", Help: "Users, devices and addresses that this replica counts in its own memory.",
 		}, func() float64 { return float64(l.local.size()) }))
 	return l
 }
 
-// Allow decides on one call of a class and, when it may pass, counts it. class is the name of c: a fixed word without braces or colons.
-// A class that is not valid lets nothing pass.
+// Allow decides on one call of a class, and counts a call that may pass. class is the name of c: a fixed word without braces or
+// colons. Allow refuses every call of an invalid class.
 func (l *Limiter) Allow(ctx context.Context, class string, c Class, s Subject) Decision {
 	if !c.usable() {
 		return l.record(class, byReplica, Decision{RetryAfter: time.Second, By: "class"})
@@ -110,7 +114,7 @@ func (l *Limiter) Allow(ctx context.Context, class string, c Class, s Subject) D
 	return l.record(class, byRedis, decision(names, which, wait))
 }
 
-// Who decided.
+// Values of the metric's label decided.
 const (
 	byRedis   = "redis"
 	byReplica = "replica"
@@ -128,7 +132,7 @@ func decision(names []key, which int, wait int64) Decision {
 	return Decision{RetryAfter: time.Duration(wait) * time.Microsecond, By: names[which].by}
 }
 
-// decideByLease spends of what this replica has taken for the caller, or takes from Redis.
+// decideByLease uses a call of the caller's lease, or takes calls from Redis.
 func (l *Limiter) decideByLease(ctx context.Context, names []key, p rate) (which int, wait int64, err error) {
 	name := joined(names)
 	spent, take := l.leases.spend(name, p, l.now().UnixMicro())
@@ -151,16 +155,16 @@ func joined(names []key) string {
 	return strings.Join(all, " ")
 }
 
-// grant is what Redis says.
+// grant is the reply of the Lua script.
 type grant struct {
-	which            int // the key that refuses, or -1
+	which            int // index of the key that refuses, -1 if none does
 	wait             int64
 	given, remaining int64
 }
 
-var errBreakerOpen = errors.New("Redis was slow or down for other calls")
+var errBreakerOpen = errors.New("calling Redis: skipped: recent calls failed or timed out")
 
-// takeFromRedis asks Redis for some calls, if it has been well lately.
+// takeFromRedis runs the Lua script, unless the circuit breaker is open.
 func (l *Limiter) takeFromRedis(ctx context.Context, names []key, p rate, take int64) (grant, error) {
 	if !l.breaker.Allow() {
 		return grant{}, errBreakerOpen
@@ -171,14 +175,14 @@ func (l *Limiter) takeFromRedis(ctx context.Context, names []key, p rate, take i
 		full[i] = l.db.Key(key.name)
 		args = append(args, key.multiplier)
 	}
-	asking, cancel := context.WithTimeout(ctx, l.timeout)
+	callCtx, cancel := context.WithTimeout(ctx, l.timeout)
 	defer cancel()
-	reply, err := gcraScript.Run(asking, l.db, full, args...).Int64Slice()
+	reply, err := gcraScript.Run(callCtx, l.db, full, args...).Int64Slice()
 	if err == nil && len(reply) != 5 {
-		err = errors.New("the script of the limits gave no answer that is understood")
+		err = errors.New("running gcra.lua: its reply does not have 5 numbers")
 	}
 	if err != nil && ctx.Err() != nil {
-		err = context.Canceled // the caller left, which says nothing about Redis
+		err = context.Canceled // the caller cancelled the call, which is no failure of Redis
 	}
 	l.breaker.Done(err)
 	l.logTransition(err)
@@ -188,15 +192,15 @@ func (l *Limiter) takeFromRedis(ctx context.Context, names []key, p rate, take i
 	return grant{which: int(reply[0]) - 1, wait: reply[1], given: reply[3], remaining: reply[4]}, nil
 }
 
-// logTransition says in the log when it begins and when it ends.
+// logTransition logs when the limiter begins to decide without Redis, and when it returns to Redis.
 func (l *Limiter) logTransition(err error) {
 	open := l.breaker.Open()
 	if l.degraded.CompareAndSwap(!open, open) {
 		if open {
-			l.log.Warn("limits are kept by this replica alone, with its share of the quota: the wrapper's Redis is slow or down", "error", err.Error())
+			l.log.Warn("applying this replica's share of the limits: the wrapper's Redis is slow or down", "error", err.Error())
 			return
 		}
-		l.log.Info("limits are kept in Redis again")
+		l.log.Info("applying the limits in Redis again")
 	}
 }
 
