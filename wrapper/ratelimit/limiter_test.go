@@ -32,7 +32,8 @@ type limiter struct {
 func open(db *redisdb.DB, replicas int) *limiter {
 	l := &limiter{reg: prometheus.NewRegistry()}
 	l.Limiter = New(Options{
-		Redis: db, Replicas: func() int { return replicas }, Now: time.Now, Registerer: l.reg, Log: slog.New(slog.NewTextHandler(&l.log, nil)),
+		Redis: db, Replicas: func() int { return replicas }, Now: time.Now, Registerer: l.reg, Log: slog.New(slog.NewTextHandler(&l.log,
+			nil)),
 	})
 	l.timeout = redisdb.Timeout // a slow test machine must not open the breaker
 	return l

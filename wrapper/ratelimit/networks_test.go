@@ -14,8 +14,8 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/redisdb/redistest"
 )
 
-// TestAnIPv6SiteDoesNotHaveTheQuotaOfEachOfItsNetworks: the owner of a /48 has 65,536 networks of /64. Another site's quota is not used, and
-// the first site's quota is refilled.
+// TestAnIPv6SiteDoesNotHaveTheQuotaOfEachOfItsNetworks: the owner of a /48 has 65,536 networks of /64. Another site's quota is not used,
+// and the first site's quota is refilled.
 func TestAnIPv6SiteDoesNotHaveTheQuotaOfEachOfItsNetworks(t *testing.T) {
 	for name, withRedis := range map[string]bool{"in Redis": true, "in memory": false} {
 		t.Run(name, func(t *testing.T) {
