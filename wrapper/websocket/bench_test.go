@@ -42,7 +42,8 @@ type usage struct {
 func serveChild(mode, upstream string) {
 	var handler http.Handler = bareRelay{upstream}
 	if mode == "guarded" {
-		relay, err := New(Options{URL: upstream, Sessions: anyone{}, Upstream: anyone{}, Members: anyone{}, MaxSockets: 1 << 20, MaxPerUser: 1 << 20, MaxPerDevice: 1 << 20})
+		relay, err := New(Options{URL: upstream, Sessions: anyone{}, Upstream: anyone{}, Members: anyone{}, MaxSockets: 1 << 20,
+			MaxPerUser: 1 << 20, MaxPerDevice: 1 << 20})
 		if err != nil {
 			panic(err)
 		}

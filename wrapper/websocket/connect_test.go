@@ -48,13 +48,15 @@ func packed(v map[string]any) string {
 }
 
 func TestBothFormsOfTheQuery(t *testing.T) {
-	full := map[string]any{"token": "alice-token", "userID": "alice", "platformID": 1, "operationID": "o", "compression": "gzip", "sdkType": "go", "sendResponse": false, "background": true}
+	full := map[string]any{"token": "alice-token", "userID": "alice", "platformID": 1, "operationID": "o", "compression": "gzip",
+		"sdkType": "go", "sendResponse": false, "background": true}
 	for name, c := range map[string]struct {
 		query string
 		code  int // 0: let in
 	}{
-		"the Go SDK's":                       {"?sendID=alice&token=alice-token&platformID=1&operationID=o&isBackground=false&compression=gzip", 0},
-		"the JS client's":                    {"?sendID=alice&token=alice-token&platformID=1&operationID=o&isBackground=false&sdkType=js", 0},
+		"the Go SDK's": {"?sendID=alice&token=alice-token&platformID=1&operationID=o&isBackground=false&compression=gzip", 0},
+		"the JS client's": {"?sendID=alice&token=alice-token&platformID=1&operationID=o&isBackground=false&sdkType=js",
+			0},
 		"with a later SDK's version":         {"?sendID=alice&token=alice-token&platformID=1&operationID=o&isBackground=false&sdkVersion=x", 0},
 		"v3.8.3's: nothing but what it asks": {"?sendID=alice&token=alice-token&platformID=1", 0},
 		"v=":                                 {packed(full), 0},
@@ -62,26 +64,30 @@ func TestBothFormsOfTheQuery(t *testing.T) {
 		"v= and a parameter":                 {packed(full) + "&sendID=alice", wire.CodeArgs},
 		"v= twice":                           {packed(full) + "&" + packed(full)[1:], wire.CodeArgs},
 		"v= that is no base64":               {"?v=***", wire.CodeArgs},
-		"v= with padding":                    {packed(map[string]any{"token": "alice-token", "userID": "alice", "platformID": 1}) + "=", wire.CodeArgs},
-		"v= with an unknown member":          {packed(map[string]any{"token": "alice-token", "userID": "alice", "platformID": 1, "sendID": "bob"}), wire.CodeArgs},
-		"v= with a text for a number":        {packed(map[string]any{"token": "alice-token", "userID": "alice", "platformID": "1"}), wire.CodeArgs},
-		"v= with a member twice":             {"?v=" + base64.RawURLEncoding.EncodeToString([]byte(`{"token":"alice-token","userID":"bob","userID":"alice","platformID":1}`)), wire.CodeArgs},
-		"a parameter twice":                  {"?sendID=alice&sendID=bob&token=alice-token&platformID=1", wire.CodeArgs},
-		"the token twice":                    {"?sendID=alice&token=alice-token&token=alice-token&platformID=1", wire.CodeArgs},
-		"an unknown parameter":               {"?sendID=alice&token=alice-token&platformID=1&admin=true", wire.CodeArgs},
-		"another spelling":                   {"?sendid=alice&token=alice-token&platformID=1", wire.CodeArgs},
-		"a semicolon":                        {"?sendID=alice;sendID=bob&token=alice-token&platformID=1", wire.CodeArgs},
-		"a platform that is no number":       {"?sendID=alice&token=alice-token&platformID=one", wire.CodeArgs},
-		"an unknown sdkType":                 {"?sendID=alice&token=alice-token&platformID=1&sdkType=rust", wire.CodeArgs},
-		"an unknown compression":             {"?sendID=alice&token=alice-token&platformID=1&compression=zstd", wire.CodeArgs},
-		"isBackground that is no bool":       {"?sendID=alice&token=alice-token&platformID=1&isBackground=perhaps", wire.CodeArgs},
-		"no token":                           {"?sendID=alice&platformID=1", wire.CodeArgs},
-		"no user":                            {"?token=alice-token&platformID=1", wire.CodeArgs},
-		"nothing":                            {"", wire.CodeArgs},
-		"an endless query":                   {"?sendID=alice&token=alice-token&platformID=1&operationID=" + strings.Repeat("x", maxQuery), wire.CodeArgs},
-		"another user":                       {"?sendID=bob&token=alice-token&platformID=1", wire.CodeTokenInvalid},
-		"another platform":                   {"?sendID=alice&token=alice-token&platformID=2", wire.CodeTokenInvalid},
-		"an unknown token":                   {"?sendID=alice&token=guess&platformID=1", wire.CodeTokenNotExist},
+		"v= with padding": {packed(map[string]any{"token": "alice-token", "userID": "alice", "platformID": 1}) + "=",
+			wire.CodeArgs},
+		"v= with an unknown member": {packed(map[string]any{"token": "alice-token", "userID": "alice", "platformID": 1,
+			"sendID": "bob"}), wire.CodeArgs},
+		"v= with a text for a number": {packed(map[string]any{"token": "alice-token", "userID": "alice", "platformID": "1"}),
+			wire.CodeArgs},
+		"v= with a member twice":       {"?v=" + base64.RawURLEncoding.EncodeToString([]byte(`{"token":"alice-token","userID":"bob","userID":"alice","platformID":1}`)), wire.CodeArgs},
+		"a parameter twice":            {"?sendID=alice&sendID=bob&token=alice-token&platformID=1", wire.CodeArgs},
+		"the token twice":              {"?sendID=alice&token=alice-token&token=alice-token&platformID=1", wire.CodeArgs},
+		"an unknown parameter":         {"?sendID=alice&token=alice-token&platformID=1&admin=true", wire.CodeArgs},
+		"another spelling":             {"?sendid=alice&token=alice-token&platformID=1", wire.CodeArgs},
+		"a semicolon":                  {"?sendID=alice;sendID=bob&token=alice-token&platformID=1", wire.CodeArgs},
+		"a platform that is no number": {"?sendID=alice&token=alice-token&platformID=one", wire.CodeArgs},
+		"an unknown sdkType":           {"?sendID=alice&token=alice-token&platformID=1&sdkType=rust", wire.CodeArgs},
+		"an unknown compression":       {"?sendID=alice&token=alice-token&platformID=1&compression=zstd", wire.CodeArgs},
+		"isBackground that is no bool": {"?sendID=alice&token=alice-token&platformID=1&isBackground=perhaps", wire.CodeArgs},
+		"no token":                     {"?sendID=alice&platformID=1", wire.CodeArgs},
+		"no user":                      {"?token=alice-token&platformID=1", wire.CodeArgs},
+		"nothing":                      {"", wire.CodeArgs},
+		"an endless query": {"?sendID=alice&token=alice-token&platformID=1&operationID=" + strings.Repeat("x", maxQuery),
+			wire.CodeArgs},
+		"another user":     {"?sendID=bob&token=alice-token&platformID=1", wire.CodeTokenInvalid},
+		"another platform": {"?sendID=alice&token=alice-token&platformID=2", wire.CodeTokenInvalid},
+		"an unknown token": {"?sendID=alice&token=guess&platformID=1", wire.CodeTokenNotExist},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
@@ -182,7 +188,8 @@ func TestOnlyListedPagesMayOpenASocket(t *testing.T) {
 	g := NewWithT(t)
 	w := newWorld(t)
 	q := query("alice", "alice-token", 1, frame.Encoding{})
-	for origin, ok := range map[string]bool{"https://chat.example.com": true, "https://evil.example.com": false, "null": false, "https://chat.example.com.evil.com": false} {
+	for origin, ok := range map[string]bool{"https://chat.example.com": true, "https://evil.example.com": false, "null": false,
+		"https://chat.example.com.evil.com": false} {
 		ws, resp, _ := w.dial(q, http.Header{"Origin": {origin}})
 		g.Expect(ws != nil).To(Equal(ok), origin)
 		if !ok {
@@ -203,7 +210,8 @@ func TestWhatIsNoUpgradeIsAnswered(t *testing.T) {
 			r.Header.Set("Connection", "Upgrade")
 		},
 	} {
-		req, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, w.http.URL+query("alice", "alice-token", 1, frame.Encoding{}), nil)
+		req, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, w.http.URL+query("alice", "alice-token", 1, frame.Encoding{}),
+			nil)
 		change(req)
 		resp, err := http.DefaultClient.Do(req)
 		g.Expect(err).NotTo(HaveOccurred())
@@ -233,7 +241,7 @@ func TestSocketsAreCounted(t *testing.T) {
 	g.Expect(try("bob", "bob-token", 1)).To(BeZero())
 	g.Expect(try("carol", "carol-token", 1)).To(Equal(codeTooMany), "the replica has four")
 	_ = first.ws.Close()
-	eventually(t, "a place is free again", func() bool { return w.relay.hub.room() == nil })
+	eventually(t, "a place is free again", func() bool { return w.relay.hub.checkCapacity() == nil })
 	g.Expect(try("carol", "carol-token", 1)).To(BeZero())
 }
 

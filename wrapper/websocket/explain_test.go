@@ -44,11 +44,14 @@ func TestAPlainGETSaysWhyASocketIsRefused(t *testing.T) {
 		spoil func(*world)
 		code  int
 	}{
-		"expired":          {query("alice", "alice-token", 1, none), func(w *world) { w.ended["session-alice-token"] = CauseExpired }, wire.CodeTokenExpired},
-		"revoked":          {query("alice", "alice-token", 1, none), func(w *world) { w.ended["session-alice-token"] = CauseRevoked }, wire.CodeTokenKicked},
-		"unknown":          {query("alice", "no-token", 1, none) + "&isMsgResp=true", func(*world) {}, wire.CodeTokenNotExist},
-		"another user":     {query("bob", "alice-token", 1, none), func(*world) {}, wire.CodeTokenInvalid},
-		"a pattern":        {query("a.b", "pattern-token", 1, none), func(w *world) { w.login("pattern-token", "a.b", 1) }, wire.CodeNoPermission},
+		"expired": {query("alice", "alice-token", 1, none), func(w *world) { w.ended["session-alice-token"] = CauseExpired },
+			wire.CodeTokenExpired},
+		"revoked": {query("alice", "alice-token", 1, none), func(w *world) { w.ended["session-alice-token"] = CauseRevoked },
+			wire.CodeTokenKicked},
+		"unknown":      {query("alice", "no-token", 1, none) + "&isMsgResp=true", func(*world) {}, wire.CodeTokenNotExist},
+		"another user": {query("bob", "alice-token", 1, none), func(*world) {}, wire.CodeTokenInvalid},
+		"a pattern": {query("a.b", "pattern-token", 1, none), func(w *world) { w.login("pattern-token", "a.b", 1) },
+			wire.CodeNoPermission},
 		"another platform": {query("alice", "alice-token", 2, none), func(*world) {}, wire.CodeTokenInvalid},
 		"malformed":        {"?sendID=alice&sendID=bob", func(*world) {}, wire.CodeArgs},
 		"limited": {query("alice", "alice-token", 1, none), func(w *world) {
@@ -79,7 +82,8 @@ func TestAPlainGETSaysWhyASocketIsRefused(t *testing.T) {
 func TestAPlainGETOfAnotherPageLearnsNothing(t *testing.T) {
 	g := NewWithT(t)
 	w := newWorld(t)
-	resp, e := w.explained(query("alice", "alice-token", 1, frame.Encoding{}), "https://evil.example.com") //nolint:bodyclose // explained has closed it
+	resp, e := w.explained(query("alice", "alice-token", 1, frame.Encoding{}),
+		"https://evil.example.com") //nolint:bodyclose // explained has closed it
 	g.Expect(resp.StatusCode).To(Equal(http.StatusForbidden))
 	g.Expect(e.ErrCode).To(Equal(wire.CodeNoPermission))
 	g.Expect(resp.Header).NotTo(HaveKey("Access-Control-Allow-Origin"))

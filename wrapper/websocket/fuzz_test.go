@@ -56,14 +56,15 @@ func FuzzRequests(f *testing.F) {
 
 // names: does a field of rule Parties hold the conversation?
 func names(data []byte, row *Request, conversation string) bool {
-	w := walk{user: "alice"}
+	w := rewriter{user: "alice"}
 	if _, _, err := w.message(data, row.Fields); err != nil {
 		return true
 	}
 	return slices.Contains(w.found.conversations, conversation)
 }
 
-// FuzzConnect feeds the query and the subprotocols. What is accepted has exactly one credential and a user to compare, unless a ticket names him.
+// FuzzConnect feeds the query and the subprotocols. What is accepted has exactly one credential and a user to compare, unless a ticket
+// names him.
 func FuzzConnect(f *testing.F) {
 	f.Add("sendID=alice&token=t&platformID=1&isBackground=false&compression=gzip", "")
 	f.Add("sdkType=js", "openim.v1, ticket.x")
@@ -89,7 +90,7 @@ func FuzzConnect(f *testing.F) {
 func FuzzWalk(f *testing.F) {
 	f.Add([]byte(textMessage()))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		w := walk{user: "alice"}
+		w := rewriter{user: "alice"}
 		out, _, err := w.message(data, Find(idSend).Fields)
 		if err != nil {
 			return
@@ -108,7 +109,8 @@ func FuzzWalk(f *testing.F) {
 // asked for, holds messages of these alone, and is in its last form.
 func FuzzReplies(f *testing.F) {
 	for _, id := range []int32{idNewest, idRanges, idSeqs, idRead, idLast, idPush} {
-		f.Add(id, []byte(append(under(1, "si_alice_bob", said("alice", "bob", "", 1, "x"), said("carol", "dave", "", 1, "y"), deleted()), toAlice("z")...)))
+		f.Add(id, []byte(append(under(1, "si_alice_bob", said("alice", "bob", "", 1, "x"), said("carol", "dave", "", 1, "y"), deleted()),
+			toAlice("z")...)))
 		f.Add(id, []byte(append(lastOf("si_alice_bob", said("carol", "dave", "", 1, "x")), seqsOf(3, "si_alice_bob", "sg_theirs")...)))
 		f.Add(id, []byte(readOf("sg_ours", "sg_theirs").str(9, "later")))
 	}
@@ -119,7 +121,7 @@ func FuzzReplies(f *testing.F) {
 			return
 		}
 		look := func(in []byte) ([]byte, bool, error) {
-			v := review{user: "alice", layout: l, allowed: func(c string) bool { return ours[c] }}
+			v := filter{user: "alice", layout: l, allowed: func(c string) bool { return ours[c] }}
 			out, err := v.data(in)
 			return out, v.changed, err
 		}
@@ -153,8 +155,8 @@ func FuzzAddress(f *testing.F) {
 	f.Add("", "", "g", uint64(3), "sg_g", "alice")
 	f.Add("sys", "alice", "", uint64(4), "sn_sys_alice", "alice")
 	f.Fuzz(func(t *testing.T, from, to, group string, session uint64, conversation, user string) {
-		a := address{sender: from, receiver: to, group: group, session: session, says: true}
-		if !a.isOf(conversation, user) {
+		a := address{sender: from, receiver: to, group: group, session: session, hasOtherText: true}
+		if !a.belongsTo(conversation, user) {
 			return
 		}
 		kind, rest, _ := strings.Cut(conversation, "_")

@@ -50,7 +50,7 @@ func newGuard() *guard {
 	return &guard{members: memberOf{"si_alice_bob", "sg_ours", "n_alice_bob"}, now: func() time.Time { return noon }}
 }
 
-func decide(t testing.TB, g *guard, id int32, data []byte) (outcome, Frame, error) {
+func decide(t testing.TB, g *guard, id int32, data []byte) (decision, Frame, error) {
 	t.Helper()
 	f := Frame{ID: id}
 	o, err := g.decide(t.Context(), alice, nil, frame.Request{ID: id, SendID: "alice", OperationID: "op", MsgIncr: "1", Data: data}, &f)
@@ -164,7 +164,8 @@ func TestEveryIdentityFieldIsEnforced(t *testing.T) {
 			g.Expect(foreign.Reason).To(Equal(reasonIdentity))
 			g.Expect(foreign.ErrCode).To(Equal(wire.CodeNoPermission))
 			for _, near := range []string{"Alice", "alice ", "alice\u200b", "ALICE", "al", "alicea"} {
-				g.Expect(refusal(t, p.row.ID, p.row.Example(Names{User: near, Peer: "bob", Conversation: "si_alice_bob"})).Reason).To(Equal(reasonIdentity), near)
+				g.Expect(refusal(t, p.row.ID,
+					p.row.Example(Names{User: near, Peer: "bob", Conversation: "si_alice_bob"})).Reason).To(Equal(reasonIdentity), near)
 			}
 			absent := passed(t, p.row.ID, p.row.Example(Names{Peer: "bob", Conversation: "si_alice_bob"}))
 			g.Expect(fields(absent)[p.field.Number]).To(Equal([]any{"alice"}), "filled in")
@@ -193,9 +194,11 @@ func TestNoFieldCanBeSmuggledPastTheGuard(t *testing.T) {
 			for name, typ := range map[string]protowire.Type{"fixed32": protowire.Fixed32Type, "fixed64": protowire.Fixed64Type} {
 				malformed[name] = p.only(append(pb(protowire.AppendTag(nil, p.field.Number, typ)), 1, 2, 3, 4, 5, 6, 7, 8))
 			}
-			malformed["a group"] = p.only(pb(protowire.AppendTag(protowire.AppendTag(nil, p.field.Number, protowire.StartGroupType), p.field.Number, protowire.EndGroupType)))
+			malformed["a group"] = p.only(pb(protowire.AppendTag(protowire.AppendTag(nil, p.field.Number, protowire.StartGroupType),
+				p.field.Number, protowire.EndGroupType)))
 			malformed["a tag that is too long"] = p.only(append(longVarint(uint64(p.field.Number)<<3|uint64(wireType(p.field))), 1, 'a'))
-			malformed["a length or number that is too long"] = p.only(append(pb(protowire.AppendTag(nil, p.field.Number, wireType(p.field))), append(longVarint(1), 'a')...))
+			malformed["a length or number that is too long"] = p.only(append(pb(protowire.AppendTag(nil, p.field.Number,
+				wireType(p.field))), append(longVarint(1), 'a')...))
 			malformed["a value that breaks off"] = p.only(append(pb(protowire.AppendTag(nil, p.field.Number, wireType(p.field))), 0xff))
 			if p.field.Shape == Text {
 				malformed["text that is no UTF-8"] = p.only("al\xffice")
@@ -250,7 +253,8 @@ func TestEveryBoundHolds(t *testing.T) {
 			g := NewWithT(t)
 			g.Expect(refusal(t, p.row.ID, data).Reason).To(Equal("argument"))
 			if p.field.Shape == Numbers {
-				g.Expect(refusal(t, p.row.ID, p.only(pb(protowire.AppendVarint(nil, uint64(p.field.Entry)+1)).packed(p.field.Number))).Reason).To(Equal("argument"))
+				g.Expect(refusal(t, p.row.ID,
+					p.only(pb(protowire.AppendVarint(nil, uint64(p.field.Entry)+1)).packed(p.field.Number))).Reason).To(Equal("argument"))
 				g.Expect(refusal(t, p.row.ID, p.only(p.field.Entry+1)).Reason).To(Equal("argument"), "not packed")
 			} else if p.field.Entry > 0 {
 				g.Expect(refusal(t, p.row.ID, p.only(strings.Repeat("x", int(p.field.Entry)+1))).Reason).To(Equal("argument"))

@@ -117,7 +117,8 @@ func TestErrorTextsOfOpenIMAreCleaned(t *testing.T) {
 		g := NewWithT(t)
 		w := newWorld(t, func(w *world) {
 			w.openIM.Answer = func(msggatewaytest.Req) msggatewaytest.Resp {
-				return msggatewaytest.Resp{ErrCode: 1004, ErrMsg: "not found " + openIMToken + "\ngoroutine 7 [running]:\nmain.go:12", Data: []byte("data")}
+				return msggatewaytest.Resp{ErrCode: 1004, ErrMsg: "not found " + openIMToken + "\ngoroutine 7 [running]:\nmain.go:12",
+					Data: []byte("data")}
 			}
 		})
 		alice := w.connect("alice", "alice-token", 1, enc)
@@ -200,7 +201,8 @@ func TestAMsggatewayThatHangsIsNoticed(t *testing.T) {
 // quick makes a second of what takes half a minute.
 func quick(w *world) {
 	w.openIM.PongWait = 300 * time.Millisecond
-	w.options.timing.beat, w.options.timing.pong, w.options.timing.silence = 100*time.Millisecond, 200*time.Millisecond, 400*time.Millisecond
+	w.options.timing.heartbeat, w.options.timing.pong, w.options.timing.silence = 100*time.Millisecond, 200*time.Millisecond,
+		400*time.Millisecond
 }
 
 func TestBothSidesAreKeptAlive(t *testing.T) {

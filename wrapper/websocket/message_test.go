@@ -34,7 +34,8 @@ func TestAHonestCreateTimeStays(t *testing.T) {
 		at := noon.Add(d).UnixMilli()
 		g.Expect(fields(passed(t, idSend, textMessage().num(16, at)))[16]).To(Equal([]any{at}))
 	}
-	for _, at := range []int64{noon.Add(clockSkew + time.Second).UnixMilli(), noon.Add(-clockSkew - time.Second).UnixMilli(), 0, -1, 1<<63 - 1} {
+	for _, at := range []int64{noon.Add(clockSkew + time.Second).UnixMilli(), noon.Add(-clockSkew - time.Second).UnixMilli(), 0, -1,
+		1<<63 - 1} {
 		g.Expect(fields(passed(t, idSend, textMessage().num(16, at)))[16]).To(Equal([]any{noon.UnixMilli()}), "%d", at)
 	}
 }
@@ -60,7 +61,8 @@ func TestOnlySingleChatsAndGroups(t *testing.T) {
 		if n == sessionSingle || n == sessionGroup {
 			continue
 		}
-		g.Expect(refusal(t, idSend, pb{}.str(1, "alice").str(2, "bob").num(9, n).num(11, 101)).Reason).To(BeElementOf(reasonSession, "argument"), "%d", n)
+		g.Expect(refusal(t, idSend, pb{}.str(1, "alice").str(2, "bob").num(9, n).num(11, 101)).Reason).To(BeElementOf(reasonSession,
+			"argument"), "%d", n)
 	}
 }
 
@@ -99,7 +101,8 @@ func TestOptionsAreThoseOfTheSDKs(t *testing.T) {
 		passed(t, idSend, with(key, 0))
 		passed(t, idSend, with(key, 1))
 	}
-	for _, key := range []string{"isNotNotification", "isSendMsg", "senderNotificationPush", "reactionFromCache", "", "History", "anything"} {
+	for _, key := range []string{"isNotNotification", "isSendMsg", "senderNotificationPush", "reactionFromCache", "", "History",
+		"anything"} {
 		g.Expect(refusal(t, idSend, with(key, 0)).Reason).To(Equal("option"), key)
 	}
 	g.Expect(refusal(t, idSend, with("history", 2)).Reason).To(Equal("argument"))

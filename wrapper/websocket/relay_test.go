@@ -30,7 +30,8 @@ func TestARequestAndItsReplyInEveryEncoding(t *testing.T) {
 			g.Expect(got.MsgIncr).To(Equal("1"))
 			g.Expect(got.Data).To(BeEquivalentTo(seqsOf(10000, "si_alice_bob")))
 			g.Expect(w.openIM.Received()).To(HaveLen(1))
-			g.Expect(w.openIM.Received()[0]).To(Equal(msggatewaytest.Req{ReqIdentifier: 1001, SendID: "alice", OperationID: "op", MsgIncr: "1", Data: pb{}.str(1, "alice")}))
+			g.Expect(w.openIM.Received()[0]).To(Equal(msggatewaytest.Req{ReqIdentifier: 1001, SendID: "alice", OperationID: "op",
+				MsgIncr: "1", Data: pb{}.str(1, "alice")}))
 		})
 	}
 }
@@ -85,7 +86,8 @@ func TestARevokedSessionLosesItsSocketAtOnceAndIsToldSo(t *testing.T) {
 			g.Expect(alice.next().ReqIdentifier).To(BeEquivalentTo(2002))
 			g.Expect(alice.closed()).To(Equal(4401))
 			g.Expect(time.Since(start)).To(BeNumerically("<", time.Second))
-			eventually(t, "nothing is left", func() bool { return w.relay.Count() == 0 && w.openIM.Connections() == 0 && w.attachments() == 0 })
+			eventually(t, "nothing is left",
+				func() bool { return w.relay.Count() == 0 && w.openIM.Connections() == 0 && w.attachments() == 0 })
 			g.Expect(w.trail(KindClosed)[0].Reason).To(Equal("revoked"))
 
 			_, resp, e := w.dial(query("alice", "alice-token", 1, enc), nil)

@@ -164,9 +164,12 @@ func TestMessagesOfOtherConversationsAreLeftOut(t *testing.T) {
 
 func TestConversationsThatWereNotAskedForAreLeftOut(t *testing.T) {
 	for id, data := range map[int]pb{
-		idRanges: append(under(1, "si_alice_carol", said("alice", "carol", "", 1, "unasked")), under(2, "sg_ours", said("bob", "", "ours", 3, "asked"))...),
-		idSeqs:   append(under(2, "si_alice_carol", said("alice", "carol", "", 1, "unasked")), under(1, "sg_ours", said("bob", "", "ours", 3, "asked"))...),
-		idLast:   append(lastOf("si_alice_carol", said("alice", "carol", "", 1, "unasked")), lastOf("sg_ours", said("bob", "", "ours", 3, "asked"))...),
+		idRanges: append(under(1, "si_alice_carol", said("alice", "carol", "", 1, "unasked")),
+			under(2, "sg_ours", said("bob", "", "ours", 3, "asked"))...),
+		idSeqs: append(under(2, "si_alice_carol", said("alice", "carol", "", 1, "unasked")),
+			under(1, "sg_ours", said("bob", "", "ours", 3, "asked"))...),
+		idLast: append(lastOf("si_alice_carol", said("alice", "carol", "", 1, "unasked")),
+			lastOf("sg_ours", said("bob", "", "ours", 3, "asked"))...),
 	} {
 		t.Run(fmt.Sprint(id), func(t *testing.T) {
 			g := NewWithT(t)
@@ -181,8 +184,10 @@ func TestConversationsThatWereNotAskedForAreLeftOut(t *testing.T) {
 
 func TestWhatIsOursComesByteForByte(t *testing.T) {
 	ours := append(under(1, "si_alice_bob", said("alice", "bob", "", 1, "1"), deleted(), said("bob", "alice", "", 1, "2")),
-		slices.Concat(under(1, "sg_ours", said("carol", "", "ours", 3, "3"), said("carol", "ours", "ours", 3, "4")), under(2, "n_alice_bob", said("bob", "alice", "", 4, "5")),
-			under(2, "n_ours", said("carol", "ours", "ours", 3, "6")), under(1, "sn_sys_alice", said("sys", "alice", "", 4, "7")), under(2, "n_alice_alice", said("alice", "alice", "", 1, "8")))...)
+		slices.Concat(under(1, "sg_ours", said("carol", "", "ours", 3, "3"), said("carol", "ours", "ours", 3, "4")),
+			under(2, "n_alice_bob", said("bob", "alice", "", 4, "5")),
+			under(2, "n_ours", said("carol", "ours", "ours", 3, "6")), under(1, "sn_sys_alice", said("sys", "alice", "", 4, "7")),
+			under(2, "n_alice_alice", said("alice", "alice", "", 1, "8")))...)
 	w := answering(t, func(msggatewaytest.Req) []byte { return ours })
 	w.member = func(string, string) bool { return true }
 	alice := w.alice()
@@ -252,7 +257,8 @@ func TestAnAnswerThatCannotBeReadIsAnError(t *testing.T) {
 		"a group":                       {0x0b, 0x0c},
 		"too long":                      under(1, "si_alice_bob", said("alice", "bob", "", 1, strings.Repeat("x", frame.MaxReply))),
 	} {
-		for id, request := range map[int]pb{idRanges: asks[idRanges]("si_alice_bob"), idSeqs: asks[idSeqs]("si_alice_bob"), idLast: listed("si_alice_bob")} {
+		for id, request := range map[int]pb{idRanges: asks[idRanges]("si_alice_bob"), idSeqs: asks[idSeqs]("si_alice_bob"),
+			idLast: listed("si_alice_bob")} {
 			t.Run(fmt.Sprint(name, " ", id), func(t *testing.T) {
 				g := NewWithT(t)
 				var mended atomic.Bool
@@ -307,7 +313,8 @@ func TestPushesToOthersAreLeftOut(t *testing.T) {
 		w.openIM.Push("alice", msggatewaytest.Resp{ReqIdentifier: idPush, Data: other})
 	}
 	for _, own := range []pb{
-		toAlice("1"), under(1, "si_alice_bob", said("alice", "bob", "", 1, "2")), under(2, "n_alice_alice", said("alice", "alice", "", 1, "3")),
+		toAlice("1"), under(1, "si_alice_bob", said("alice", "bob", "", 1, "2")),
+		under(2, "n_alice_alice", said("alice", "alice", "", 1, "3")),
 		under(2, "n_bob_alice", said("bob", "alice", "", 1, "wrong order")), under(2, "n_alice_bob", said("bob", "alice", "", 4, "4")),
 		under(2, "n_left", said("carol", "left", "left", 3, "you were put out")),
 	} {
@@ -332,7 +339,8 @@ func TestFieldsThatNobodyKnowsAreLeftOutOfReplies(t *testing.T) {
 
 // The attack of a group whose id is a pattern, and of what OpenIM answers a pattern with.
 func TestIdsWithPatternCharactersAreRefused(t *testing.T) {
-	odd := []string{"$|^si.bob.carol:", "a.b", "a*", "a|b", "(a)", "[a]", "a{2}", "a+", "^a", "a\\", "a b", "a\nb", "é", "a$", "a?", "a/b", "a,b", "a%00", "a\x00"}
+	odd := []string{"$|^si.bob.carol:", "a.b", "a*", "a|b", "(a)", "[a]", "a{2}", "a+", "^a", "a\\", "a b", "a\nb", "é", "a$", "a?", "a/b",
+		"a,b", "a%00", "a\x00"}
 	seen := 0
 	for _, p := range everyField() {
 		if p.field.Shape != Text || !slices.Contains([]Rule{Peer, Group, Parties, Named}, p.field.Rule) {

@@ -75,7 +75,8 @@ func TestGoReadsWhatWeWrite(t *testing.T) {
 	for _, size := range []int{0, 1, 127, 128, 40000} {
 		data := bytes.Repeat([]byte{3}, size)
 		var req Req
-		g.Expect(gob.NewDecoder(bytes.NewReader(encodeGobRequest(Request{ID: 1003, SendID: "alice", OperationID: "op", MsgIncr: "m", Data: data}))).Decode(&req)).To(Succeed())
+		g.Expect(gob.NewDecoder(bytes.NewReader(encodeGobRequest(Request{ID: 1003, SendID: "alice", OperationID: "op", MsgIncr: "m",
+			Data: data}))).Decode(&req)).To(Succeed())
 		g.Expect(req.Token).To(BeEmpty())
 		g.Expect(bytes.Equal(req.Data, data)).To(BeTrue())
 		req.Data = nil

@@ -45,8 +45,10 @@ func TestSubscriptionsAreCountedBySocket(t *testing.T) {
 	g.Expect(over.ErrCode).To(Equal(wire.CodeArgs))
 	g.Expect(over.ErrMsg).To(ContainSubstring("unsubscribe"))
 	g.Expect(alice.ask(idPresence, subscription(users(0, bounds.Presence), nil)).ErrCode).To(BeZero(), "the same again are no more")
-	g.Expect(alice.ask(idPresence, subscription([]string{"one-more"}, []string{"nobody", "user-unknown"})).ErrCode).To(Equal(wire.CodeArgs), "who was not there frees no place")
-	g.Expect(alice.ask(idPresence, subscription([]string{"one-more", "user1"}, []string{"user1"})).ErrCode).To(Equal(wire.CodeArgs), "taken out and put in again")
+	g.Expect(alice.ask(idPresence, subscription([]string{"one-more"},
+		[]string{"nobody", "user-unknown"})).ErrCode).To(Equal(wire.CodeArgs), "who was not there frees no place")
+	g.Expect(alice.ask(idPresence, subscription([]string{"one-more", "user1"}, []string{"user1"})).ErrCode).To(Equal(wire.CodeArgs),
+		"taken out and put in again")
 	g.Expect(alice.ask(idPresence, subscription(nil, []string{"user0"})).ErrCode).To(BeZero())
 	g.Expect(alice.ask(idPresence, subscription([]string{"one-more"}, nil)).ErrCode).To(BeZero(), "there is room again")
 	g.Expect(w.openIM.Received()).To(HaveLen(4), "what was refused reached nobody")
@@ -191,7 +193,7 @@ func TestOpenRequestsAreBounded(t *testing.T) {
 	w := newWorld(t)
 	alice := w.connect("alice", "alice-token", 1, frame.Encoding{})
 	w.openIM.Freeze()
-	for range maxQuestions {
+	for range maxPending {
 		alice.send(idNewest, nil)
 	}
 	got := alice.ask(idNewest, nil)
@@ -202,15 +204,15 @@ func TestOpenRequestsAreBounded(t *testing.T) {
 	w.openIM.Thaw()
 	g.Expect(alice.ask(idNewest, nil).ErrCode).To(BeZero(), "there is room again")
 
-	var q questions
+	var q pendingRequests
 	now := time.Now()
-	for range maxQuestions {
+	for range maxPending {
 		g.Expect(q.add(&frame.Request{ID: idNewest}, nil, now)).To(BeTrue())
 	}
 	g.Expect(q.add(&frame.Request{ID: idNewest}, nil, now)).To(BeFalse())
-	g.Expect(q.add(&frame.Request{ID: idNewest}, nil, now.Add(questionLasts+1))).To(BeTrue(), "what is never answered makes room")
+	g.Expect(q.add(&frame.Request{ID: idNewest}, nil, now.Add(pendingTimeout+1))).To(BeTrue(), "what is never answered makes room")
 
-	var large questions
+	var large pendingRequests
 	long := strings.Repeat("x", wire.MaxOperationIDBytes)
 	sent := 0
 	for large.add(&frame.Request{ID: idNewest, MsgIncr: fmt.Sprint(sent), OperationID: long}, nil, now) {

@@ -68,7 +68,7 @@ func newWorld(t testing.TB, change ...func(*world)) *world {
 		},
 	}
 	timing := defaultTiming
-	timing.farewell = 300 * time.Millisecond
+	timing.closing = 300 * time.Millisecond
 	w.options = Options{URL: w.openIM.URL(), Sessions: w, Upstream: w, Members: w, Judge: w, Trail: w, Registry: prometheus.NewRegistry(),
 		Origin: func(o string) bool { return o == "https://chat.example.com" }, timing: timing}
 	w.login("alice-token", "alice", 1)
@@ -96,7 +96,8 @@ func newWorld(t testing.TB, change ...func(*world)) *world {
 func (w *world) login(token, user string, platform int32) Identity {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	id := Identity{UserID: user, DeviceID: "device-" + token, PlatformID: platform, SessionID: "session-" + token, Expires: time.Now().Add(time.Hour)}
+	id := Identity{UserID: user, DeviceID: "device-" + token, PlatformID: platform, SessionID: "session-" + token,
+		Expires: time.Now().Add(time.Hour)}
 	w.sessions[token] = id
 	return id
 }
@@ -106,13 +107,16 @@ func (w *world) find(credential string) (Identity, *wire.Failure) {
 	defer w.mu.Unlock()
 	id, ok := w.sessions[credential]
 	if !ok {
-		return Identity{}, &wire.Failure{Name: "unknown", Status: 200, ErrCode: wire.CodeTokenNotExist, Text: "this session is not known: log in again"}
+		return Identity{}, &wire.Failure{Name: "unknown", Status: 200, ErrCode: wire.CodeTokenNotExist,
+			Text: "this session is not known: log in again"}
 	}
 	switch w.ended[id.SessionID] {
 	case CauseRevoked:
-		return Identity{}, &wire.Failure{Name: "revoked", Status: 200, ErrCode: wire.CodeTokenKicked, Text: "this session was revoked: log in again"}
+		return Identity{}, &wire.Failure{Name: "revoked", Status: 200, ErrCode: wire.CodeTokenKicked,
+			Text: "this session was revoked: log in again"}
 	case CauseExpired:
-		return Identity{}, &wire.Failure{Name: "expired", Status: 200, ErrCode: wire.CodeTokenExpired, Text: "this session has expired: log in again"}
+		return Identity{}, &wire.Failure{Name: "expired", Status: 200, ErrCode: wire.CodeTokenExpired,
+			Text: "this session has expired: log in again"}
 	}
 	return id, nil
 }
@@ -287,8 +291,10 @@ func (p *peer) encode(id int, outer string, data []byte) []byte {
 	incr := strconv.Itoa(p.incr)
 	var out bytes.Buffer
 	if p.enc.JSON {
-		_ = json.NewEncoder(&out).Encode(map[string]any{"reqIdentifier": id, "sendID": outer, "operationID": p.operation, "msgIncr": incr, "data": data})
-	} else if err := gob.NewEncoder(&out).Encode(generalWsReq{ReqIdentifier: id, SendID: outer, OperationID: p.operation, MsgIncr: incr, Data: data}); err != nil {
+		_ = json.NewEncoder(&out).Encode(map[string]any{"reqIdentifier": id, "sendID": outer, "operationID": p.operation, "msgIncr": incr,
+			"data": data})
+	} else if err := gob.NewEncoder(&out).Encode(generalWsReq{ReqIdentifier: id, SendID: outer, OperationID: p.operation, MsgIncr: incr,
+		Data: data}); err != nil {
 		p.t.Fatal(err)
 	}
 	if !p.enc.Gzip {
