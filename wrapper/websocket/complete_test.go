@@ -19,7 +19,7 @@ func numberField(out []byte, number protowire.Number, value uint64) []byte {
 	return protowire.AppendVarint(protowire.AppendTag(out, number, protowire.VarintType), value)
 }
 
-// noticeOf is a sdkws.MsgData of OpenIM's, with a field that nobody here knows at its end.
+// noticeOf returns a sdkws.MsgData of OpenIM's, with an unknown field at its end.
 func noticeOf(kind uint64, detail string) []byte {
 	text, _ := json.Marshal(map[string]string{"detail": detail})
 	m := bytesField(nil, fieldSendID, []byte("alice"))
@@ -31,7 +31,7 @@ func noticeOf(kind uint64, detail string) []byte {
 	return bytesField(m, 99, []byte("later"))
 }
 
-// carried puts a message where replies of an identifier have theirs, beside another one.
+// carried returns the data of a reply with a message and another one.
 func carried(id int32, message []byte) []byte {
 	inner := message
 	if id != 1007 {
@@ -42,7 +42,7 @@ func carried(id int32, message []byte) []byte {
 		entry)
 }
 
-// requestIn finds the request that a client reads in a frame; nil if there is none.
+// requestIn returns the request that a client reads in a frame, nil if there is none.
 func requestIn(t *testing.T, enc frame.Encoding, id int32, data []byte) map[string]any {
 	t.Helper()
 	rep, err := enc.DecodePushed(data)
@@ -63,8 +63,8 @@ func requestIn(t *testing.T, enc frame.Encoding, id int32, data []byte) map[stri
 	return request
 }
 
-// What OpenIM v3.8.3 sends, and what the SDK dereferences.
-func TestNoticesGetTheRequestThatTheyLack(t *testing.T) {
+// TestNoticesGetTheMissingRequest has the notifications of OpenIM v3.8.3, and the members that the SDK dereferences.
+func TestNoticesGetTheMissingRequest(t *testing.T) {
 	friends := `{"fromToUserID":{"fromUserID":"alice","toUserID":"bob"},"handleMsg":"no <thanks>"}`
 	group := `{"group":{"groupID":"g1"},"applicant":{"userID":"alice"},"opUser":{"userID":"carol"},"reqMsg":"let me in","handleMsg":"why not","receiverAs":0}`
 	for kind, c := range map[uint64]struct {
@@ -118,7 +118,7 @@ func TestNoticesGetTheRequestThatTheyLack(t *testing.T) {
 	}
 }
 
-func TestEverythingElseStaysByteForByte(t *testing.T) {
+func TestEverythingElseIsUnchanged(t *testing.T) {
 	enc := frame.Encoding{Gzip: true}
 	whole := `{"fromToUserID":{"fromUserID":"alice","toUserID":"bob"},"request":{"fromUserID":"alice"}}`
 	lacking := `{"fromToUserID":{"fromUserID":"alice","toUserID":"bob"}}`
@@ -143,7 +143,7 @@ func TestEverythingElseStaysByteForByte(t *testing.T) {
 	}
 }
 
-// FuzzComplete: whatever OpenIM sends is passed on as something that can be read, and nothing is added twice.
+// FuzzComplete checks that the result can be decoded, and that nothing is added twice.
 func FuzzComplete(f *testing.F) {
 	f.Add(carried(idPush, noticeOf(noticeFriendAsked, `{"fromToUserID":{"fromUserID":"alice","toUserID":"bob"}}`)))
 	f.Add(carried(idPush, noticeOf(noticeGroupAsked, `{"applicant":{"userID":"alice"}}`)))

@@ -16,14 +16,14 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// answer is what a client is told of the upgrade.
+// answer is the reply to an upgrade.
 type answer struct {
 	StatusCode int
 	Header     http.Header
 }
 
-// dial tries to connect and returns the socket, or the answer to the upgrade.
-func (w *world) dial(q string, header http.Header) (*websocket.Conn, *answer, wire.Envelope) {
+// dial returns the socket, or the reply to the upgrade.
+func (w *testEnv) dial(q string, header http.Header) (*websocket.Conn, *answer, wire.Envelope) {
 	w.t.Helper()
 	ws, resp, err := websocket.DefaultDialer.Dial(w.url(q), header)
 	if err == nil {
@@ -91,7 +91,7 @@ func TestBothFormsOfTheQuery(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
-			w := newWorld(t)
+			w := newEnv(t)
 			ws, resp, e := w.dial(c.query, nil)
 			if c.code == 0 {
 				g.Expect(ws).NotTo(BeNil(), "%+v", e)
@@ -101,7 +101,7 @@ func TestBothFormsOfTheQuery(t *testing.T) {
 			g.Expect(resp.StatusCode).To(Equal(200), "SDKs look at the envelope alone")
 			g.Expect(e.ErrCode).To(Equal(c.code))
 			g.Expect(w.openIM.Queries()).To(BeEmpty(), "nothing reaches OpenIM")
-			for _, ev := range w.trail(KindOpened) {
+			for _, ev := range w.eventsOf(KindOpened) {
 				g.Expect(ev.Detail + ev.Reason).NotTo(ContainSubstring("alice-token"))
 			}
 		})
@@ -109,15 +109,15 @@ func TestBothFormsOfTheQuery(t *testing.T) {
 }
 
 func TestTheClientsBackgroundReachesOpenIM(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.dial("?sendID=alice&token=alice-token&platformID=1&isBackground=true", nil)
 	NewWithT(t).Expect(w.openIM.Queries()[0].Get("isBackground")).To(Equal("true"))
 	NewWithT(t).Expect(w.openIM.Queries()[0].Get("operationID")).NotTo(BeEmpty(), "made up: some releases refuse a connection without")
 }
 
-func TestEndedSessionsAreToldSo(t *testing.T) {
+func TestEndedSessionsReceiveTheReason(t *testing.T) {
 	for cause, code := range map[Cause]int{CauseExpired: wire.CodeTokenExpired, CauseRevoked: wire.CodeTokenKicked} {
-		w := newWorld(t)
+		w := newEnv(t)
 		w.endSession("session-alice-token", cause)
 		_, resp, e := w.dial(query("alice", "alice-token", 1, frame.Encoding{}), nil)
 		NewWithT(t).Expect(e.ErrCode).To(Equal(code))
@@ -139,7 +139,7 @@ func TestClientsThatReadTheFirstTextFrame(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
-			w := newWorld(t)
+			w := newEnv(t)
 			ws, _, _ := w.dial(c.query, nil)
 			g.Expect(ws).NotTo(BeNil(), "a browser cannot read a failed upgrade")
 			kind, data, err := ws.ReadMessage()
@@ -157,9 +157,9 @@ func TestClientsThatReadTheFirstTextFrame(t *testing.T) {
 	}
 }
 
-func TestTicketsAreTheNativeWay(t *testing.T) {
+func TestTicketsInSubprotocols(t *testing.T) {
 	g := NewWithT(t)
-	w := newWorld(t)
+	w := newEnv(t)
 	w.login("single-use", "alice", 1)
 	with := func(protocols string) http.Header { return http.Header{"Sec-Websocket-Protocol": {protocols}} }
 
@@ -186,7 +186,7 @@ func TestTicketsAreTheNativeWay(t *testing.T) {
 
 func TestOnlyListedPagesMayOpenASocket(t *testing.T) {
 	g := NewWithT(t)
-	w := newWorld(t)
+	w := newEnv(t)
 	q := query("alice", "alice-token", 1, frame.Encoding{})
 	for origin, ok := range map[string]bool{"https://chat.example.com": true, "https://evil.example.com": false, "null": false,
 		"https://chat.example.com.evil.com": false} {
@@ -198,9 +198,9 @@ func TestOnlyListedPagesMayOpenASocket(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoUpgradeIsAnswered(t *testing.T) {
+func TestRequestsThatAreNotUpgrades(t *testing.T) {
 	g := NewWithT(t)
-	w := newWorld(t)
+	w := newEnv(t)
 	for _, change := range []func(*http.Request){
 		func(*http.Request) {},
 		func(r *http.Request) { r.Header.Set("Upgrade", "h2c"); r.Header.Set("Connection", "Upgrade") },
@@ -223,7 +223,7 @@ func TestWhatIsNoUpgradeIsAnswered(t *testing.T) {
 
 func TestSocketsAreCounted(t *testing.T) {
 	g := NewWithT(t)
-	w := newWorld(t, func(w *world) { w.options.MaxSockets, w.options.MaxPerUser, w.options.MaxPerDevice = 4, 3, 2 })
+	w := newEnv(t, func(w *testEnv) { w.options.MaxSockets, w.options.MaxPerUser, w.options.MaxPerDevice = 4, 3, 2 })
 	w.openIM.SpareSameToken = true
 	w.login("alice-2", "alice", 2)
 	for _, name := range []string{"bob", "carol"} {
@@ -245,28 +245,28 @@ func TestSocketsAreCounted(t *testing.T) {
 	g.Expect(try("carol", "carol-token", 1)).To(BeZero())
 }
 
-func TestWhenOpenIMIsNotThere(t *testing.T) {
+func TestFailuresOfMsggateway(t *testing.T) {
 	q := query("alice", "alice-token", 1, frame.Encoding{Gzip: true})
 	for name, c := range map[string]struct {
-		spoil  func(*world)
+		change func(*testEnv)
 		status int
 	}{
-		"msggateway is down": {func(w *world) { w.openIM.Stop() }, 503},
-		"no token to be had": {func(w *world) { w.down["tokens"] = true }, 503},
-		"every token refused": {func(w *world) {
+		"msggateway is down": {func(w *testEnv) { w.openIM.Stop() }, 503},
+		"no token available": {func(w *testEnv) { w.down["tokens"] = true }, 503},
+		"every token refused": {func(w *testEnv) {
 			w.openIM.Check = func(url.Values) (int, string) { return wire.CodeTokenKicked, "kicked" }
 		}, 502},
-		"msggateway is full": {func(w *world) { w.openIM.Check = func(url.Values) (int, string) { return codeTooMany, "full" } }, 503},
+		"msggateway is full": {func(w *testEnv) { w.openIM.Check = func(url.Values) (int, string) { return codeTooMany, "full" } }, 503},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
-			w := newWorld(t)
-			c.spoil(w)
+			w := newEnv(t)
+			c.change(w)
 			_, resp, e := w.dial(q, nil)
 			g.Expect(resp.StatusCode).To(Equal(c.status))
 			g.Expect(wire.IsTokenError(e.ErrCode)).To(BeFalse(), "no SDK forgets its session over it")
 			g.Expect(e.ErrMsg).NotTo(ContainSubstring("eyJ"))
-			for _, ev := range w.trail(KindOpened) {
+			for _, ev := range w.eventsOf(KindOpened) {
 				g.Expect(ev.Verdict).To(Equal(VerdictFailed))
 				g.Expect(ev.Detail).NotTo(ContainSubstring("eyJ"))
 				g.Expect(ev.Detail).NotTo(ContainSubstring("sendID="))

@@ -35,11 +35,11 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// OpenIM's token, which no client may ever see.
+// openIMToken is OpenIM's token, which no client may receive.
 const openIMToken = "eyJhbGciOiJIUzI1NiJ9.eyJVc2VySUQiOiJhbGljZSIsIlBsYXRmb3JtSUQiOjF9.c2lnbmF0dXJl"
 
-// world is a relay between an OpenIM and clients, with everything that it asks.
-type world struct {
+// testEnv is a relay with a stand-in for msggateway. It implements all interfaces that the relay uses.
+type testEnv struct {
 	t       testing.TB
 	openIM  *msggatewaytest.Server
 	relay   *Relay
@@ -53,14 +53,14 @@ type world struct {
 	attached map[string][]*func(Cause)
 	member   func(user, conversation string) bool
 	down     map[string]bool // "members", "tokens"
-	asked    []string        // hashes of refused tokens
+	refused  []string        // hashes of refused tokens
 	judge    func(Identity, *Frame) *Refusal
 	events   []Event
 }
 
-func newWorld(t testing.TB, change ...func(*world)) *world {
+func newEnv(t testing.TB, change ...func(*testEnv)) *testEnv {
 	t.Helper()
-	w := &world{
+	w := &testEnv{
 		t: t, openIM: msggatewaytest.New(t), sessions: map[string]Identity{}, tickets: map[string]bool{}, ended: map[string]Cause{},
 		attached: map[string][]*func(Cause){}, down: map[string]bool{},
 		member: func(user, conversation string) bool {
@@ -93,7 +93,7 @@ func newWorld(t testing.TB, change ...func(*world)) *world {
 	return w
 }
 
-func (w *world) login(token, user string, platform int32) Identity {
+func (w *testEnv) login(token, user string, platform int32) Identity {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	id := Identity{UserID: user, DeviceID: "device-" + token, PlatformID: platform, SessionID: "session-" + token,
@@ -102,7 +102,7 @@ func (w *world) login(token, user string, platform int32) Identity {
 	return id
 }
 
-func (w *world) find(credential string) (Identity, *wire.Failure) {
+func (w *testEnv) find(credential string) (Identity, *wire.Failure) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	id, ok := w.sessions[credential]
@@ -121,11 +121,11 @@ func (w *world) find(credential string) (Identity, *wire.Failure) {
 	return id, nil
 }
 
-func (w *world) Authenticate(_ context.Context, token string) (Identity, *wire.Failure) {
+func (w *testEnv) Authenticate(_ context.Context, token string) (Identity, *wire.Failure) {
 	return w.find(token)
 }
 
-func (w *world) Redeem(_ context.Context, ticket string) (Identity, *wire.Failure) {
+func (w *testEnv) Redeem(_ context.Context, ticket string) (Identity, *wire.Failure) {
 	w.mu.Lock()
 	used := w.tickets[ticket]
 	w.tickets[ticket] = true
@@ -136,7 +136,7 @@ func (w *world) Redeem(_ context.Context, ticket string) (Identity, *wire.Failur
 	return w.find(ticket)
 }
 
-func (w *world) Attach(id Identity, end func(Cause)) func() {
+func (w *testEnv) Attach(id Identity, end func(Cause)) func() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if cause, ended := w.ended[id.SessionID]; ended {
@@ -152,7 +152,7 @@ func (w *world) Attach(id Identity, end func(Cause)) func() {
 	}
 }
 
-func (w *world) attachments() int {
+func (w *testEnv) attachments() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	n := 0
@@ -162,7 +162,7 @@ func (w *world) attachments() int {
 	return n
 }
 
-func (w *world) endSession(session string, cause Cause) {
+func (w *testEnv) endSession(session string, cause Cause) {
 	w.mu.Lock()
 	w.ended[session] = cause
 	ends := slices.Clone(w.attached[session])
@@ -172,24 +172,24 @@ func (w *world) endSession(session string, cause Cause) {
 	}
 }
 
-func (w *world) Token(_ context.Context, _ Identity, refused string) (string, string, error) {
+func (w *testEnv) Token(_ context.Context, _ Identity, refused string) (string, string, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.down["tokens"] {
-		return "", "", errors.New("the backend is away")
+		return "", "", errors.New("the backend is unreachable")
 	}
 	if refused != "" {
-		w.asked = append(w.asked, refused)
+		w.refused = append(w.refused, refused)
 		return openIMToken + "2", "hash2", nil
 	}
 	return openIMToken, "hash1", nil
 }
 
-func (w *world) Member(_ context.Context, id Identity, conversations []string) ([]bool, error) {
+func (w *testEnv) Member(_ context.Context, id Identity, conversations []string) ([]bool, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.down["members"] {
-		return nil, errors.New("the backend is away")
+		return nil, errors.New("the backend is unreachable")
 	}
 	if len(conversations) > MaxAsked {
 		return nil, errors.New("too many at once")
@@ -201,7 +201,7 @@ func (w *world) Member(_ context.Context, id Identity, conversations []string) (
 	return out, nil
 }
 
-func (w *world) Frame(_ context.Context, id Identity, f *Frame) *Refusal {
+func (w *testEnv) Frame(_ context.Context, id Identity, f *Frame) *Refusal {
 	w.mu.Lock()
 	judge := w.judge
 	w.mu.Unlock()
@@ -211,7 +211,7 @@ func (w *world) Frame(_ context.Context, id Identity, f *Frame) *Refusal {
 	return judge(id, f)
 }
 
-func (w *world) Event(_ context.Context, e Event) {
+func (w *testEnv) Event(_ context.Context, e Event) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if e.Frame != nil {
@@ -221,7 +221,7 @@ func (w *world) Event(_ context.Context, e Event) {
 	w.events = append(w.events, e)
 }
 
-func (w *world) trail(kind Kind) []Event {
+func (w *testEnv) eventsOf(kind Kind) []Event {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var out []Event
@@ -233,7 +233,7 @@ func (w *world) trail(kind Kind) []Event {
 	return out
 }
 
-// peer is a client of the official SDKs' kind, made of the libraries that the Go SDK uses.
+// peer is a client that uses the same libraries as the official Go SDK.
 type peer struct {
 	t    testing.TB
 	ws   *websocket.Conn
@@ -255,11 +255,11 @@ func query(user, token string, platform int, enc frame.Encoding) string {
 	return q
 }
 
-func (w *world) url(q string) string {
+func (w *testEnv) url(q string) string {
 	return "ws" + strings.TrimPrefix(w.http.URL, "http") + wire.SocketPath + q
 }
 
-func (w *world) connect(user, token string, platform int, enc frame.Encoding) *peer {
+func (w *testEnv) connect(user, token string, platform int, enc frame.Encoding) *peer {
 	w.t.Helper()
 	ws, resp, err := websocket.DefaultDialer.Dial(w.url(query(user, token, platform, enc)), nil)
 	if err != nil {
@@ -275,11 +275,11 @@ func (w *world) connect(user, token string, platform int, enc frame.Encoding) *p
 	return &peer{t: w.t, ws: ws, enc: enc, user: user, operation: "op"}
 }
 
-func (w *world) alice() *peer {
+func (w *testEnv) alice() *peer {
 	return w.connect("alice", "alice-token", 1, frame.Encoding{Gzip: true})
 }
 
-// The Go SDK's own struct.
+// generalWsReq is the Go SDK's own struct.
 type generalWsReq struct {
 	ReqIdentifier                       int
 	Token, SendID, OperationID, MsgIncr string

@@ -24,7 +24,7 @@ var (
 	noon  = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 )
 
-// memberOf answers Members from a list.
+// memberOf implements Members with a list.
 type memberOf []string
 
 func (m memberOf) Member(_ context.Context, id Identity, ids []string) ([]bool, error) {
@@ -75,7 +75,7 @@ func refusal(t testing.TB, id int32, data []byte) *Refusal {
 	return o.refusal
 }
 
-func TestEveryRequestOfAnHonestClientGoesThrough(t *testing.T) {
+func TestEveryRequestOfAnSDKIsPassedOn(t *testing.T) {
 	for _, r := range Requests {
 		t.Run(r.Name, func(t *testing.T) {
 			if r.Refused != "" {
@@ -105,7 +105,7 @@ func TestWhatIsNotInTheTableIsRefused(t *testing.T) {
 	}
 }
 
-// spot is a field somewhere in a request, and how to put bytes there.
+// spot is a field of a request, and a function that builds a request with it.
 type spot struct {
 	row   *Request
 	field *Field
@@ -114,7 +114,7 @@ type spot struct {
 
 func (p spot) String() string { return fmt.Sprintf("%d %s", p.row.ID, p.field.Name) }
 
-// everyField walks the table, into the messages inside.
+// everyField returns all fields of the table, including those of nested messages.
 func everyField() []spot {
 	var out []spot
 	var walk func(row *Request, list []Field, wrap func(pb) pb)
@@ -135,7 +135,7 @@ func everyField() []spot {
 	return out
 }
 
-// only is a request that has nothing but one field.
+// only returns a request with this field only.
 func (p spot) only(values ...any) []byte {
 	var inner pb
 	for _, v := range values {
@@ -218,7 +218,7 @@ func wireType(f *Field) protowire.Type {
 	return protowire.BytesType
 }
 
-// longVarint writes a number in one byte more than it needs.
+// longVarint encodes a number in one byte more than necessary.
 func longVarint(v uint64) pb {
 	out := protowire.AppendVarint(nil, v)
 	out[len(out)-1] |= 0x80
@@ -238,7 +238,7 @@ func TestEveryBoundHolds(t *testing.T) {
 			case f.Shape == Number:
 				data = p.only(f.Bound + 1)
 				if f.Bound == bounds.Int32 {
-					data = p.only(int64(1<<32 + 101)) // 101 to whoever cuts it to 32 bits
+					data = p.only(int64(1<<32 + 101)) // 101 after truncation to 32 bits
 				}
 			case f.Repeated:
 				inner := pb{}.str(f.Number, "u")
@@ -320,7 +320,7 @@ func TestARangeOfNotificationsIsBounded(t *testing.T) {
 	g.Expect(refusal(t, 1002, many).Reason).To(Equal("argument"), "together")
 }
 
-func TestUnknownFieldsAreLeftOut(t *testing.T) {
+func TestUnknownFieldsAreRemoved(t *testing.T) {
 	for _, r := range Requests {
 		if r.Refused != "" {
 			continue
@@ -333,7 +333,7 @@ func TestUnknownFieldsAreLeftOut(t *testing.T) {
 	}
 }
 
-func TestTheOuterSendIDIsTheUserToo(t *testing.T) {
+func TestTheOuterSendIDMustBeTheUser(t *testing.T) {
 	g := NewWithT(t)
 	for _, r := range Requests {
 		if r.Refused != "" {
@@ -349,7 +349,7 @@ func TestTheOuterSendIDIsTheUserToo(t *testing.T) {
 	}
 }
 
-func TestTheJudgeIsAskedOnceForEveryFrameAndBeforeAnybodyElse(t *testing.T) {
+func TestTheJudgeDecidesOnceOnEveryFrameAndFirst(t *testing.T) {
 	g := NewWithT(t)
 	for _, r := range append(slices.Clip(Requests), Request{ID: 4242}) {
 		asked := 0
@@ -373,7 +373,7 @@ type judgeFunc func(Identity, *Frame) *Refusal
 
 func (j judgeFunc) Frame(_ context.Context, id Identity, f *Frame) *Refusal { return j(id, f) }
 
-// everybody is a backend that finds every conversation to be the user's.
+// everybody implements Members: every conversation is the user's.
 type everybody struct{}
 
 func (everybody) Member(_ context.Context, _ Identity, ids []string) ([]bool, error) {

@@ -11,7 +11,7 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-func TestAMessageLosesWhatIsNotTheClientsToSay(t *testing.T) {
+func TestServerFieldsOfAMessageAreReplaced(t *testing.T) {
 	g := NewWithT(t)
 	forged := pb{}.str(1, "alice").str(2, "bob").str(4, "c1").str(5, "server-id").num(6, 1).str(7, "Admin").str(8, "https://evil/face").
 		num(9, 1).num(10, 200).num(11, 101).str(12, "hi").num(14, 99).num(15, 1).num(16, 1).num(17, 4).num(18, 1)
@@ -28,7 +28,7 @@ func TestAMessageLosesWhatIsNotTheClientsToSay(t *testing.T) {
 	}
 }
 
-func TestAHonestCreateTimeStays(t *testing.T) {
+func TestAPlausibleCreateTimeIsKept(t *testing.T) {
 	g := NewWithT(t)
 	for _, d := range []time.Duration{0, clockSkew, -clockSkew} {
 		at := noon.Add(d).UnixMilli()
@@ -79,7 +79,7 @@ func TestAMessageNamesOneTarget(t *testing.T) {
 	}
 }
 
-func TestAGroupTakesItsMembersAlone(t *testing.T) {
+func TestAGroupAcceptsMessagesOfMembersOnly(t *testing.T) {
 	g := NewWithT(t)
 	o, f, err := decide(t, newGuard(), idSend, groupMessage("ours"))
 	g.Expect(err).NotTo(HaveOccurred())
@@ -130,7 +130,7 @@ func TestReceiversSeeTheSendersTrueName(t *testing.T) {
 	g.Expect(fields(o.request.Data)).NotTo(HaveKey(BeEquivalentTo(7)))
 }
 
-func TestTheTrailGetsNoTextOfAMessage(t *testing.T) {
+func TestTheAuditLogGetsNoTextOfAMessage(t *testing.T) {
 	_, f, _ := decide(t, newGuard(), idSend, textMessage())
 	g := NewWithT(t)
 	g.Expect(f.ContentBytes).To(Equal(len(`{"content":"hi"}`)))
