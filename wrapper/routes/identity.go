@@ -45,9 +45,9 @@ const (
 	Spans Do = "may list a bounded number of messages together"
 	// PeersToo: a setting that OpenIM also writes into the list of the conversation's other user. That user must not have blocked the
 	// caller, and must be a friend or have the conversation.
-	PeersToo Do = "must be allowed by the conversation's other user; left out where there is none"
+	PeersToo Do = "must be allowed by the conversation's other user; removed if there is none"
 	// Pictures: is removed unless the backend is configured for thumbnails.
-	Pictures Do = "is left out unless small pictures are configured"
+	Pictures Do = "is removed unless thumbnails are configured"
 	// OwnName: an object's name, which must begin with the caller's id and a slash.
 	OwnName Do = "must begin with the caller's id and a slash"
 	// AnyName: the name of any object; a user who knows the name may read the object.
@@ -61,7 +61,7 @@ const (
 	// Never: must be absent, false, 0 or empty, and is removed.
 	Never Do = "must not be set"
 	// Dropped: is removed, whatever its value.
-	Dropped Do = "is left out"
+	Dropped Do = "is removed"
 )
 
 // Identity is the rule for one field, in the notation of Route.Users.

@@ -41,7 +41,7 @@ var conversationRoutes = []Route{
 		},
 		Example: `{"userIDs":["{self}"],"conversation":{"conversationID":"{pair}","conversationType":1,"userID":"{peer}","recvMsgOpt":0}}`},
 	{Method: post, Path: "/conversation/get_conversation_offline_push_user_ids", Audience: Nobody,
-		Why: "tells who has muted a conversation; OpenIM uses it inside, and would answer it to any user"},
+		Why: "lists the users who have muted a conversation; OpenIM uses it internally, and would answer any user"},
 	{Method: post, Path: "/conversation/get_full_conversation_ids", Audience: User, Limit: Read, Audit: AuditPrivate, Body: Small,
 		Repeatable: true,
 		Why:        "the ids of all the caller's conversations; OpenIM would answer for any user",
