@@ -150,7 +150,7 @@ func TestClassesInYAML(t *testing.T) {
 	for _, c := range []struct{ name, yaml, want string }{
 		{"good", `{perSecond: 0.5, burst: 10, by: [user, device, ip]}`, ""},
 		{"no rate", `{burst: 10, by: [user]}`, "c.perSecond: write 0.0001 to 100000"},
-		{"not a number", `{perSecond: .nan, burst: 10, by: [user]}`, "not understood"},
+		{"not a number", `{perSecond: .nan, burst: 10, by: [user]}`, "decoding the configuration"},
 		{"negative", `{perSecond: -1, burst: 10, by: [user]}`, "c.perSecond: write"},
 		{"too fast", `{perSecond: 100001, burst: 10, by: [user]}`, "c.perSecond: write"},
 		{"no burst", `{perSecond: 1, by: [user]}`, "c.burst: write 1 to 1000000"},
