@@ -26,7 +26,7 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// gateway is a gateway in this process: the login is the real one, what stands around it is in memory.
+// gateway is a test gateway in this process: its login is package login's, and its stores are in memory.
 type gateway struct {
 	*httptest.Server
 	dir     string
@@ -38,29 +38,30 @@ type gateway struct {
 	codes    map[string]internalapi.IssueCode
 	psks     map[string][]byte
 	devices  []*internalapi.Device
-	sessions map[string]*live // by token
-	paths    []string         // that were called
-	// fail answers every call on a path instead of the gateway.
+	sessions map[string]*testSession // by token
+	paths    []string                // the paths of all calls
+	// fail holds handlers that replace the gateway's own, by path.
 	fail map[string]http.HandlerFunc
 }
 
-type live struct {
+type testSession struct {
 	id, userID, deviceID string
 	platform             int32
 	made                 time.Time
 	revoked              bool
 }
 
-// newGateway runs one; audience "" is its own address.
+// newGateway starts a gateway. Without audience, the gateway's audience is its address.
 func newGateway(serve func(http.Handler) *httptest.Server, audience string) (*gateway, error) {
-	dir, err := os.MkdirTemp("", "login-keys") // an Example has no test to end it
+	dir, err := os.MkdirTemp("", "login-keys") // an Example has no testing.T with a TempDir
 	if err != nil {
 		return nil, err
 	}
 	g := &gateway{
 		dir: dir, keys: login.NewKeys(dir),
-		states: map[string][]byte{}, codes: map[string]internalapi.IssueCode{}, psks: map[string][]byte{}, sessions: map[string]*live{},
-		fail: map[string]http.HandlerFunc{},
+		states: map[string][]byte{}, codes: map[string]internalapi.IssueCode{}, psks: map[string][]byte{},
+		sessions: map[string]*testSession{},
+		fail:     map[string]http.HandlerFunc{},
 	}
 	if err = g.addKey("1"); err != nil {
 		return nil, err
@@ -73,7 +74,7 @@ func newGateway(serve func(http.Handler) *httptest.Server, audience string) (*ga
 	return g, err
 }
 
-// Close ends it and removes its keys.
+// Close stops the gateway and removes its keys.
 func (g *gateway) Close() {
 	g.Server.Close()
 	_ = os.RemoveAll(g.dir)
@@ -97,7 +98,7 @@ func (g *gateway) removeKey(name string) error {
 	return err
 }
 
-// publicKeys are what an app would be shipped with.
+// publicKeys returns the keys that an app would be shipped with.
 func (g *gateway) publicKeys() (list []string) {
 	document, err := g.service.WellKnown()
 	if err != nil {
@@ -109,7 +110,7 @@ func (g *gateway) publicKeys() (list []string) {
 	return list
 }
 
-// issue is what an administrator does.
+// issue returns an enrolment code, as an administrator's call would.
 func (g *gateway) issue(userID string) string {
 	code := handshake.NewCode()
 	g.mu.Lock()
@@ -138,7 +139,7 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g.answer(w, data, err, nil)
 }
 
-// answer maps errors as the gateway does.
+// answer writes a reply, and maps errors to replies as the gateway does.
 func (g *gateway) answer(w http.ResponseWriter, data any, err error, plain any) {
 	failure := wire.Failure{Status: http.StatusOK, Text: "no"}
 	switch {
@@ -191,8 +192,8 @@ func (g *gateway) route(ctx context.Context, path, token string, body []byte) (a
 	return g.own(path, s, body)
 }
 
-// own are the routes that need a session.
-func (g *gateway) own(path string, s *live, body []byte) (any, error) {
+// own serves the routes that need a session.
+func (g *gateway) own(path string, s *testSession, body []byte) (any, error) {
 	var in struct {
 		Scope, DeviceID string
 		PlatformID      int32
@@ -223,10 +224,10 @@ func (g *gateway) own(path string, s *live, body []byte) (any, error) {
 				d.Status = internalapi.DeviceRevoked
 			}
 		}
-		g.end(func(o *live) bool { return o.deviceID == in.DeviceID })
+		g.end(func(o *testSession) bool { return o.deviceID == in.DeviceID })
 		return internalapi.Empty{}, nil
 	case wire.PathRevokeSessions:
-		g.end(func(o *live) bool {
+		g.end(func(o *testSession) bool {
 			return o == s || in.Scope == "device" && o.deviceID == s.deviceID || in.Scope == "user" && o.userID == s.userID
 		})
 		return internalapi.Empty{}, nil
@@ -234,7 +235,7 @@ func (g *gateway) own(path string, s *live, body []byte) (any, error) {
 	return nil, wire.UnknownRoute
 }
 
-func (g *gateway) end(which func(*live) bool) {
+func (g *gateway) end(which func(*testSession) bool) {
 	for _, s := range g.sessions {
 		if which(s) {
 			s.revoked = true
@@ -278,7 +279,7 @@ func (g *gateway) Create(_ context.Context, userID, deviceID string, platformID 
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	id := fmt.Sprintf("session-%d", len(g.sessions)+1)
-	g.sessions[token] = &live{id: id, userID: userID, deviceID: deviceID, platform: platformID, made: time.Now()}
+	g.sessions[token] = &testSession{id: id, userID: userID, deviceID: deviceID, platform: platformID, made: time.Now()}
 	return token, id, time.Now().Add(24 * time.Hour), nil
 }
 
@@ -319,7 +320,7 @@ func (g *gateway) Enrol(_ context.Context, r devices.Enrolment) (devices.Enrolle
 	return devices.Enrolled{Device: *d, User: internalapi.User{ID: d.UserID}}, nil
 }
 
-// SpendHandshake implements login.Registry. States are taken once here.
+// SpendHandshake implements login.Registry. It accepts every handshake: Take already returns each state only once.
 func (*gateway) SpendHandshake(context.Context, string) (bool, error) { return true, nil }
 
 // Rotate implements login.Registry.
@@ -335,7 +336,7 @@ func (g *gateway) Rotate(_ context.Context, r devices.KeyRotation) (devices.Enro
 	return devices.Enrolled{Refused: devices.NoSuchDevice}, nil
 }
 
-// called counts the calls of a path.
+// called returns the number of calls whose path starts with path.
 func (g *gateway) called(path string) (n int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -35,27 +35,29 @@ func subscription(more, less []string) pb {
 	return out
 }
 
-// Sixty frames of 3,000 users each left 180,000 subscriptions in msggateway.
+// TestSubscriptionsAreCountedBySocket: without a limit, sixty frames of 3,000 users each made 180,000 subscriptions in msggateway.
 func TestSubscriptionsAreCountedBySocket(t *testing.T) {
 	g := NewWithT(t)
-	w := newWorld(t)
+	w := newEnv(t)
 	alice := w.alice()
 	g.Expect(alice.ask(idPresence, subscription(users(0, bounds.Presence), nil)).ErrCode).To(BeZero())
 	over := alice.ask(idPresence, subscription([]string{"one-more"}, nil))
 	g.Expect(over.ErrCode).To(Equal(wire.CodeArgs))
 	g.Expect(over.ErrMsg).To(ContainSubstring("unsubscribe"))
 	g.Expect(alice.ask(idPresence, subscription(users(0, bounds.Presence), nil)).ErrCode).To(BeZero(), "the same again are no more")
-	g.Expect(alice.ask(idPresence, subscription([]string{"one-more"}, []string{"nobody", "user-unknown"})).ErrCode).To(Equal(wire.CodeArgs), "who was not there frees no place")
-	g.Expect(alice.ask(idPresence, subscription([]string{"one-more", "user1"}, []string{"user1"})).ErrCode).To(Equal(wire.CodeArgs), "taken out and put in again")
+	g.Expect(alice.ask(idPresence, subscription([]string{"one-more"},
+		[]string{"nobody", "user-unknown"})).ErrCode).To(Equal(wire.CodeArgs), "who was not there frees no place")
+	g.Expect(alice.ask(idPresence, subscription([]string{"one-more", "user1"}, []string{"user1"})).ErrCode).To(Equal(wire.CodeArgs),
+		"taken out and put in again")
 	g.Expect(alice.ask(idPresence, subscription(nil, []string{"user0"})).ErrCode).To(BeZero())
-	g.Expect(alice.ask(idPresence, subscription([]string{"one-more"}, nil)).ErrCode).To(BeZero(), "there is room again")
+	g.Expect(alice.ask(idPresence, subscription([]string{"one-more"}, nil)).ErrCode).To(BeZero(), "a subscription is free again")
 	g.Expect(w.openIM.Received()).To(HaveLen(4), "what was refused reached nobody")
 
 	again := w.connect("alice", "alice-token", 1, frame.Encoding{})
 	g.Expect(again.ask(idPresence, subscription(users(0, bounds.Presence), nil)).ErrCode).To(BeZero(), "another socket has its own")
 }
 
-func TestAPushShowsTheSendersNameAndNoOther(t *testing.T) {
+func TestAPushHasTheSendersRealName(t *testing.T) {
 	for name, c := range map[string]struct{ sent, shown string }{
 		"a forged name": {"Your Bank", "Alice"}, "no title": {"", ""}, "their own": {"Alice", "Alice"},
 	} {
@@ -95,9 +97,9 @@ func (n named) Sender(context.Context, Identity, string) (Sender, error) {
 	return Sender{Nickname: n.name}, nil
 }
 
-func TestAMessageGoesToUsersThatExist(t *testing.T) {
+func TestAMessageNeedsAnExistingReceiver(t *testing.T) {
 	g := NewWithT(t)
-	w := newWorld(t, func(w *world) {
+	w := newEnv(t, func(w *testEnv) {
 		w.member = func(_, conversation string) bool { return conversation == "si_alice_bob" }
 	})
 	alice := w.alice()
@@ -115,7 +117,7 @@ func TestAMessageGoesToUsersThatExist(t *testing.T) {
 
 func TestAMessagesContentIsBounded(t *testing.T) {
 	g := NewWithT(t)
-	w := newWorld(t)
+	w := newEnv(t)
 	alice := w.alice()
 	send := func(size int) int {
 		return alice.ask(idSend, pb{}.str(2, "bob").str(4, "m").num(9, 1).num(11, 101).str(12, strings.Repeat("x", size))).ErrCode
@@ -124,13 +126,13 @@ func TestAMessagesContentIsBounded(t *testing.T) {
 	g.Expect(send(bounds.Content)).To(BeZero(), "the socket goes on")
 }
 
-// SDKs from v3.8.3-patch.11 on join the identifiers of messages into operationID.
-func TestALongOperationIDCostsNobodyTheirSocket(t *testing.T) {
+// TestALongOperationIDDoesNotCloseTheSocket: SDKs from v3.8.3-patch.11 on join the identifiers of messages into operationID.
+func TestALongOperationIDDoesNotCloseTheSocket(t *testing.T) {
 	long := strings.TrimSuffix(strings.Repeat("0123456789abcdef0123456789abcdef,", wire.MaxOperationIDBytes/33), ",")
 	for _, enc := range encodings {
 		t.Run(enc.String(), func(t *testing.T) {
 			g := NewWithT(t)
-			w := newWorld(t)
+			w := newEnv(t)
 			alice := w.connect("alice", "alice-token", 1, enc)
 			alice.operation = long
 			got := alice.ask(idNewest, nil)
@@ -140,7 +142,7 @@ func TestALongOperationIDCostsNobodyTheirSocket(t *testing.T) {
 			sent := w.openIM.Received()[0]
 			g.Expect(sent.OperationID).To(Equal(wire.BoundOperationID(long)))
 			g.Expect(len(sent.OperationID)).To(BeNumerically("<=", wire.MaxPassedOperationIDBytes))
-			for _, e := range w.trail(KindFrame) {
+			for _, e := range w.eventsOf(KindFrame) {
 				g.Expect(e.Frame.OperationID).To(Equal(sent.OperationID))
 			}
 			alice.operation = "é\n"
@@ -156,7 +158,7 @@ func TestALongOperationIDCostsNobodyTheirSocket(t *testing.T) {
 
 func TestALongOperationIDInTheURL(t *testing.T) {
 	g := NewWithT(t)
-	w := newWorld(t)
+	w := newEnv(t)
 	long := strings.Repeat("0123456789abcdef,", wire.MaxOperationIDBytes/17)
 	for _, q := range []string{
 		strings.Replace(query("alice", "alice-token", 1, frame.Encoding{}), "op1", long, 1),
@@ -171,9 +173,9 @@ func TestALongOperationIDInTheURL(t *testing.T) {
 	}
 }
 
-func TestTwoRequestsWithOneNumberAreBothAnswered(t *testing.T) {
+func TestTwoRequestsWithTheSameMsgIncrGetTheirReplies(t *testing.T) {
 	g := NewWithT(t)
-	w := newWorld(t)
+	w := newEnv(t)
 	alice := w.connect("alice", "alice-token", 1, frame.Encoding{})
 	for range 3 {
 		alice.incr = 41
@@ -186,12 +188,12 @@ func TestTwoRequestsWithOneNumberAreBothAnswered(t *testing.T) {
 	}
 }
 
-func TestOpenRequestsAreBounded(t *testing.T) {
+func TestPendingRequestsAreLimited(t *testing.T) {
 	g := NewWithT(t)
-	w := newWorld(t)
+	w := newEnv(t)
 	alice := w.connect("alice", "alice-token", 1, frame.Encoding{})
 	w.openIM.Freeze()
-	for range maxQuestions {
+	for range maxPending {
 		alice.send(idNewest, nil)
 	}
 	got := alice.ask(idNewest, nil)
@@ -200,17 +202,18 @@ func TestOpenRequestsAreBounded(t *testing.T) {
 	w.openIM.Push("alice", msggatewaytest.Resp{ReqIdentifier: idNewest, MsgIncr: "1", OperationID: "op"})
 	g.Expect(alice.next().MsgIncr).To(Equal("1"))
 	w.openIM.Thaw()
-	g.Expect(alice.ask(idNewest, nil).ErrCode).To(BeZero(), "there is room again")
+	g.Expect(alice.ask(idNewest, nil).ErrCode).To(BeZero(), "a request is free again")
 
-	var q questions
+	var q pendingRequests
 	now := time.Now()
-	for range maxQuestions {
+	for range maxPending {
 		g.Expect(q.add(&frame.Request{ID: idNewest}, nil, now)).To(BeTrue())
 	}
 	g.Expect(q.add(&frame.Request{ID: idNewest}, nil, now)).To(BeFalse())
-	g.Expect(q.add(&frame.Request{ID: idNewest}, nil, now.Add(questionLasts+1))).To(BeTrue(), "what is never answered makes room")
+	g.Expect(q.add(&frame.Request{ID: idNewest}, nil, now.Add(pendingTimeout+1))).To(BeTrue(),
+		"requests without a reply are discarded after the timeout")
 
-	var large questions
+	var large pendingRequests
 	long := strings.Repeat("x", wire.MaxOperationIDBytes)
 	sent := 0
 	for large.add(&frame.Request{ID: idNewest, MsgIncr: fmt.Sprint(sent), OperationID: long}, nil, now) {

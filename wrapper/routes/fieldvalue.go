@@ -2,28 +2,28 @@ package routes
 
 import "strings"
 
-// place is where a rule's field stands in a body: a member of an object, present or not, or an element of a list.
-type place struct {
-	field   string // as the row writes it
-	value   any    // nil when it is not there
+// fieldValue is one occurrence of a rule's field in a body: a member of an object, present or not, or an element of a list.
+type fieldValue struct {
+	field   string // in the notation of the row
+	value   any    // nil if it is absent
 	element bool
 	set     func(any)
 	remove  func()
 }
 
-// text returns the value of a text, empty when there is none.
-func (p place) text() string {
+// text returns the value if it is a text, and "" otherwise.
+func (p fieldValue) text() string {
 	s, _ := p.value.(string)
 	return s
 }
 
-// each visits every place of a field. Objects on the way are made when they are missing, lists are not: a rule about the
-// elements of a list has nothing to say about a missing one.
-func (e *enforcement) each(field string, do func(place) error) error {
+// each calls do for every occurrence of a field. It creates missing objects on the path, but no lists: a rule about the elements of a
+// list does not apply if the list is missing.
+func (e *enforcement) each(field string, do func(fieldValue) error) error {
 	return visit(e.body, strings.Split(field, "."), field, do)
 }
 
-func visit(object map[string]any, steps []string, field string, do func(place) error) error {
+func visit(object map[string]any, steps []string, field string, do func(fieldValue) error) error {
 	name, list := strings.CutSuffix(steps[0], "[]")
 	if list {
 		elements, _ := object[name].([]any)
@@ -34,14 +34,14 @@ func visit(object map[string]any, steps []string, field string, do func(place) e
 				}
 				continue
 			}
-			if err := do(place{field: field, value: element, element: true, set: func(v any) { elements[i] = v }}); err != nil {
+			if err := do(fieldValue{field: field, value: element, element: true, set: func(v any) { elements[i] = v }}); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
 	if len(steps) == 1 {
-		return do(place{
+		return do(fieldValue{
 			field: field, value: object[name],
 			set:    func(v any) { object[name] = v },
 			remove: func() { delete(object, name) },

@@ -10,9 +10,9 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// give passes on what the client asked for and what is theirs. What no SDK knows is left out: the Go SDK would stop reading. last says
-// that the socket ends with this frame.
-func (s *socket) give(data []byte) (last bool) {
+// handleReply passes on replies to the client's requests and pushes to the user. It drops frames that no SDK knows, because the Go SDK
+// would stop reading. last reports that the socket ends with this frame.
+func (s *socket) handleReply(data []byte) (last bool) {
 	rep, err := s.enc.ReplyHead(data)
 	if err != nil {
 		s.end(endUnread)
@@ -21,21 +21,21 @@ func (s *socket) give(data []byte) (last bool) {
 	name, known := replyName(rep.ID)
 	if !known {
 		s.relay.metrics.pushed.WithLabelValues("unknown").Inc()
-		s.lost("unknown", dropUnknown, 1)
+		s.countDropped("unknown", dropUnknown, 1)
 		return false
 	}
 	s.relay.metrics.pushed.WithLabelValues(name).Inc()
-	var then *ending
+	var then *closeReason
 	var pass bool
 	switch {
 	case rep.ID == idKick:
 		data, pass, then = s.enc.EncodeReply(cleaned(rep)), true, &endKicked
 	case rep.ID == idPush:
-		data, pass = s.push(name, rep, data)
-	case rep.ID == idPresence && rep.MsgIncr == "": // somebody came or went
+		data, pass = s.filterPush(name, rep, data)
+	case rep.ID == idPresence && rep.MsgIncr == "": // a presence notification
 		pass = rep.ErrCode == wire.CodeOK
 	default:
-		data, pass = s.answer(name, rep, data)
+		data, pass = s.filterAnswer(name, rep, data)
 	}
 	if !pass {
 		return false
@@ -47,36 +47,36 @@ func (s *socket) give(data []byte) (last bool) {
 	return then != nil
 }
 
-// cleaned is the head of a reply, with a text that a client may read and without data.
+// cleaned returns the head of a reply, with a cleaned text and without data.
 func cleaned(rep frame.Reply) frame.Reply {
 	rep.ErrMsg, rep.Data = wire.CleanText(rep.ErrMsg), nil
 	return rep
 }
 
-// push looks at what somebody sent to the user.
-func (s *socket) push(name string, head frame.Reply, data []byte) ([]byte, bool) {
+// filterPush checks a message that was pushed to the user.
+func (s *socket) filterPush(name string, head frame.Reply, data []byte) ([]byte, bool) {
 	rep, err := s.enc.DecodePushed(data)
 	if err != nil || head.ErrCode != wire.CodeOK {
-		s.lost(name, dropUnreadable, 1)
+		s.countDropped(name, dropUnreadable, 1)
 		return nil, false
 	}
-	v := review{user: s.id.UserID, layout: layouts[idPush], allowed: func(string) bool { return true }}
+	v := filter{user: s.id.UserID, layout: layouts[idPush], allowed: func(string) bool { return true }}
 	if rep.Data, err = v.data(rep.Data); err != nil {
-		s.lost(name, dropUnreadable, 1)
+		s.countDropped(name, dropUnreadable, 1)
 		return nil, false
 	}
-	s.count(name, &v)
+	s.countReview(name, &v)
 	if v.changed {
 		data = s.enc.EncodeReply(rep)
 	}
-	return data, v.dropped[dropOther] == 0 // a push has one message
+	return data, v.dropped[dropOther] == 0 // a push contains one message
 }
 
-// answer looks at the reply to a request, and gives it the client's own identifiers.
-func (s *socket) answer(name string, head frame.Reply, data []byte) ([]byte, bool) {
-	q, ok := s.open.take(head)
+// filterAnswer checks the reply to a request, and sets the client's own identifiers.
+func (s *socket) filterAnswer(name string, head frame.Reply, data []byte) ([]byte, bool) {
+	q, ok := s.pending.take(head)
 	if !ok {
-		s.lost(name, dropUnasked, 1)
+		s.countDropped(name, dropUnasked, 1)
 		return nil, false
 	}
 	own := frame.Reply{ID: head.ID, MsgIncr: q.incr, OperationID: q.operationID}
@@ -91,29 +91,29 @@ func (s *socket) answer(name string, head frame.Reply, data []byte) ([]byte, boo
 	}
 	rep, err := s.enc.DecodePushed(data)
 	if err == nil && looked {
-		v := review{user: s.id.UserID, layout: l}
-		if v.allowed, err = s.mayKnow(q, rep.Data, l); err == nil {
+		v := filter{user: s.id.UserID, layout: l}
+		if v.allowed, err = s.allowedConversations(q, rep.Data, l); err == nil {
 			rep.Data, err = v.data(rep.Data)
 		}
-		s.count(name, &v)
+		s.countReview(name, &v)
 		if err == nil && !v.changed && !renamed {
 			return data, true
 		}
 	}
 	if err != nil {
-		s.lost(name, dropUnreadable, 1)
-		own.ErrCode, own.ErrMsg = wire.CodeInternal, "the answer could not be read: try again, and ask for less at a time"
+		s.countDropped(name, dropUnreadable, 1)
+		own.ErrCode, own.ErrMsg = wire.CodeInternal, "the reply could not be decoded: try again, and request less at a time"
 		return s.enc.EncodeReply(own), true
 	}
 	own.Data = rep.Data
 	return s.enc.EncodeReply(own), true
 }
 
-// mayKnow says which conversations a reply may name: those that were asked for, or, where OpenIM takes none for all, those that
-// are the user's now.
-func (s *socket) mayKnow(q question, data []byte, l layout) (func(string) bool, error) {
-	if q.id != idNewest && (q.id != idRead || len(q.asked) > 0) {
-		return func(conversation string) bool { return slices.Contains(q.asked, conversation) }, nil
+// allowedConversations returns which conversations a reply may name: those that were requested or, for a request that names none and
+// means all, those that are the user's now.
+func (s *socket) allowedConversations(q pendingRequest, data []byte, l layout) (func(string) bool, error) {
+	if q.id != idNewest && (q.id != idRead || len(q.conversations) > 0) {
+		return func(conversation string) bool { return slices.Contains(q.conversations, conversation) }, nil
 	}
 	named, err := conversationsIn(data, l)
 	if err != nil {
@@ -125,14 +125,14 @@ func (s *socket) mayKnow(q question, data []byte, l layout) (func(string) bool, 
 	return func(conversation string) bool { return visible[conversation] }, err
 }
 
-func (s *socket) count(name string, v *review) {
+func (s *socket) countReview(name string, v *filter) {
 	for reason, n := range v.dropped {
-		s.lost(name, reason, n)
+		s.countDropped(name, reason, n)
 	}
 }
 
-// lost counts what of OpenIM's is not passed on.
-func (s *socket) lost(name, reason string, n int) {
+// countDropped counts data of OpenIM's that is not passed on.
+func (s *socket) countDropped(name, reason string, n int) {
 	s.relay.metrics.dropped.WithLabelValues(name, reason).Add(float64(n))
 }
 

@@ -8,16 +8,16 @@ import (
 	"slices"
 )
 
-// People is what the fake knows of users and groups. It changes under the fake's lock.
+// People holds the users and groups of the fake. Change it under the fake's lock.
 type People struct {
 	Users  map[string]Person
 	Groups map[string]map[string]Person // group to member
-	// UserTokens counts the tokens that were made for users. As with OpenIM's default policy a new one voids the one before.
+	// UserTokens is the number of user tokens issued. As with OpenIM's default policy, a new token invalidates the one before.
 	UserTokens int
 	current    map[string]string // "user 1" to token
 }
 
-// Person is how a user is shown.
+// Person is a user's profile.
 type Person struct {
 	Nickname string `json:"nickname"`
 	FaceURL  string `json:"faceURL"`
@@ -25,7 +25,7 @@ type Person struct {
 	RoleLevel int32 `json:"roleLevel"`
 }
 
-// UserToken is the nth token made for a user. It looks as OpenIM's do.
+// UserToken returns the nth token issued for a user. It has the format of OpenIM's tokens.
 func UserToken(n int) string {
 	return fmt.Sprintf("eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJVc2VySUQiOiJhbGljZSIsIlBsYXRmb3JtSUQiOjF9.dXNlci10b2tlbi1udW1iZXIt%d", n)
 }
@@ -34,8 +34,8 @@ func newPeople() People {
 	return People{Users: map[string]Person{}, Groups: map[string]map[string]Person{}, current: map[string]string{}}
 }
 
-// question holds all that the routes below are asked.
-type question struct {
+// request has all members of the requests of the routes below.
+type request struct {
 	UserID       string   `json:"userID"`
 	UserIDs      []string `json:"userIDs"`
 	CheckUserIDs []string `json:"checkUserIDs"`
@@ -47,11 +47,11 @@ type question struct {
 	} `json:"users"`
 }
 
-func (q question) at() string { return fmt.Sprintf("%s %d", q.UserID, q.PlatformID) }
+func (q request) at() string { return fmt.Sprintf("%s %d", q.UserID, q.PlatformID) }
 
-// people answers what concerns users; ok is false for other paths. Only the administrator's tokens are taken.
-func (f *Fake) people(w io.Writer, path string, body []byte) (ok bool) {
-	var q question
+// serveUsers serves the routes about users; ok is false for other paths. It accepts the administrator's tokens only.
+func (f *Fake) serveUsers(w io.Writer, path string, body []byte) (ok bool) {
+	var q request
 	_ = json.Unmarshal(body, &q)
 	switch path {
 	case "/user/user_register":
@@ -103,8 +103,8 @@ func (f *Fake) people(w io.Writer, path string, body []byte) (ok bool) {
 	return true
 }
 
-// register knows the two reasons for which OpenIM refuses what a wrapper could send.
-func (f *Fake) register(w io.Writer, q question) {
+// register implements the two reasons for which OpenIM refuses a registration by the wrapper.
+func (f *Fake) register(w io.Writer, q request) {
 	for _, u := range q.Users {
 		switch _, there := f.People.Users[u.UserID]; {
 		case u.Nickname == "":
@@ -119,7 +119,7 @@ func (f *Fake) register(w io.Writer, q question) {
 	reply(w, nil)
 }
 
-func (f *Fake) userToken(w io.Writer, q question) {
+func (f *Fake) userToken(w io.Writer, q request) {
 	if _, there := f.People.Users[q.UserID]; !there {
 		fail(w, 1004, "RecordNotFoundError", Stack)
 		return
@@ -138,7 +138,7 @@ func reply(w io.Writer, data any) {
 	}
 	body, err := json.Marshal(envelope)
 	if err != nil {
-		panic(err) // only what this file itself puts in
+		panic(err) // impossible: the data is this file's own
 	}
 	_, _ = w.Write(body)
 }

@@ -8,14 +8,14 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/routes"
 )
 
-// World is who and what a body is about.
+// World has the users and the group of a body.
 type World struct {
 	Self  string // a user
-	Peer  string // a friend of his
-	Group string // a group that both are in and Self owns
+	Peer  string // a friend of Self
+	Group string // a group of both, owned by Self
 }
 
-// Pair is the conversation of Self and Peer.
+// Pair returns the conversation of Self and Peer.
 func (w World) Pair() string {
 	if w.Self > w.Peer {
 		return "si_" + w.Peer + "_" + w.Self
@@ -23,20 +23,20 @@ func (w World) Pair() string {
 	return "si_" + w.Self + "_" + w.Peer
 }
 
-// GroupChat is the conversation of the group.
+// GroupChat returns the conversation of the group.
 func (w World) GroupChat() string { return "sg_" + w.Group }
 
-// Object is the name of an object of Self's.
+// Object returns the name of an object of Self.
 func (w World) Object() string { return w.Self + "/a.txt" }
 
-// Form is a form id as OpenIM would give it to Self.
+// Form returns a form id as OpenIM would issue it to Self.
 func (w World) Form() string {
 	const file = "0cc175b9c0f1b6a831c399e269772661.txt"
 	return base64.RawStdEncoding.EncodeToString([]byte(fmt.Sprintf(
 		`{"name":%q,"size":1,"contentType":"text/plain","group":"","key":%q}`, w.Object(), "openim/direct/20260102/"+w.Self+"/"+file)))
 }
 
-// Body is the route's example in this world, decoded.
+// Body returns the route's example for these users, decoded.
 func (w World) Body(r *routes.Route) map[string]any {
 	text := strings.NewReplacer(
 		"{self}", w.Self, "{peer}", w.Peer, "{group}", w.Group, "{pair}", w.Pair(), "{sg}", w.GroupChat(), "{form}", w.Form(),
@@ -48,8 +48,7 @@ func (w World) Body(r *routes.Route) map[string]any {
 	return body
 }
 
-// Set puts a value at a field of a body, in the notation of the table: the first element of a list, lists and objects made
-// as they are needed.
+// Set sets a field of a body, in the notation of the table: in the first element of a list. It creates missing lists and objects.
 func Set(body map[string]any, field string, value any) {
 	set(body, strings.Split(field, "."), value)
 }
@@ -79,7 +78,7 @@ func set(object map[string]any, steps []string, value any) {
 	}
 }
 
-// Get returns what stands at a field: every element of its lists.
+// Get returns the values of a field: of every element of its lists.
 func Get(body map[string]any, field string) []any {
 	return collect(body, strings.Split(field, "."))
 }

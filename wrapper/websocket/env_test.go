@@ -35,11 +35,11 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// OpenIM's token, which no client may ever see.
+// openIMToken is OpenIM's token, which no client may receive.
 const openIMToken = "eyJhbGciOiJIUzI1NiJ9.eyJVc2VySUQiOiJhbGljZSIsIlBsYXRmb3JtSUQiOjF9.c2lnbmF0dXJl"
 
-// world is a relay between an OpenIM and clients, with everything that it asks.
-type world struct {
+// testEnv is a relay with a stand-in for msggateway. It implements all interfaces that the relay uses.
+type testEnv struct {
 	t       testing.TB
 	openIM  *msggatewaytest.Server
 	relay   *Relay
@@ -53,14 +53,14 @@ type world struct {
 	attached map[string][]*func(Cause)
 	member   func(user, conversation string) bool
 	down     map[string]bool // "members", "tokens"
-	asked    []string        // hashes of refused tokens
+	refused  []string        // hashes of refused tokens
 	judge    func(Identity, *Frame) *Refusal
 	events   []Event
 }
 
-func newWorld(t testing.TB, change ...func(*world)) *world {
+func newEnv(t testing.TB, change ...func(*testEnv)) *testEnv {
 	t.Helper()
-	w := &world{
+	w := &testEnv{
 		t: t, openIM: msggatewaytest.New(t), sessions: map[string]Identity{}, tickets: map[string]bool{}, ended: map[string]Cause{},
 		attached: map[string][]*func(Cause){}, down: map[string]bool{},
 		member: func(user, conversation string) bool {
@@ -68,7 +68,7 @@ func newWorld(t testing.TB, change ...func(*world)) *world {
 		},
 	}
 	timing := defaultTiming
-	timing.farewell = 300 * time.Millisecond
+	timing.closing = 300 * time.Millisecond
 	w.options = Options{URL: w.openIM.URL(), Sessions: w, Upstream: w, Members: w, Judge: w, Trail: w, Registry: prometheus.NewRegistry(),
 		Origin: func(o string) bool { return o == "https://chat.example.com" }, timing: timing}
 	w.login("alice-token", "alice", 1)
@@ -93,35 +93,39 @@ func newWorld(t testing.TB, change ...func(*world)) *world {
 	return w
 }
 
-func (w *world) login(token, user string, platform int32) Identity {
+func (w *testEnv) login(token, user string, platform int32) Identity {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	id := Identity{UserID: user, DeviceID: "device-" + token, PlatformID: platform, SessionID: "session-" + token, Expires: time.Now().Add(time.Hour)}
+	id := Identity{UserID: user, DeviceID: "device-" + token, PlatformID: platform, SessionID: "session-" + token,
+		Expires: time.Now().Add(time.Hour)}
 	w.sessions[token] = id
 	return id
 }
 
-func (w *world) find(credential string) (Identity, *wire.Failure) {
+func (w *testEnv) find(credential string) (Identity, *wire.Failure) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	id, ok := w.sessions[credential]
 	if !ok {
-		return Identity{}, &wire.Failure{Name: "unknown", Status: 200, ErrCode: wire.CodeTokenNotExist, Text: "this session is not known: log in again"}
+		return Identity{}, &wire.Failure{Name: "unknown", Status: 200, ErrCode: wire.CodeTokenNotExist,
+			Text: "this session is not known: log in again"}
 	}
 	switch w.ended[id.SessionID] {
 	case CauseRevoked:
-		return Identity{}, &wire.Failure{Name: "revoked", Status: 200, ErrCode: wire.CodeTokenKicked, Text: "this session was revoked: log in again"}
+		return Identity{}, &wire.Failure{Name: "revoked", Status: 200, ErrCode: wire.CodeTokenKicked,
+			Text: "this session was revoked: log in again"}
 	case CauseExpired:
-		return Identity{}, &wire.Failure{Name: "expired", Status: 200, ErrCode: wire.CodeTokenExpired, Text: "this session has expired: log in again"}
+		return Identity{}, &wire.Failure{Name: "expired", Status: 200, ErrCode: wire.CodeTokenExpired,
+			Text: "this session has expired: log in again"}
 	}
 	return id, nil
 }
 
-func (w *world) Authenticate(_ context.Context, token string) (Identity, *wire.Failure) {
+func (w *testEnv) Authenticate(_ context.Context, token string) (Identity, *wire.Failure) {
 	return w.find(token)
 }
 
-func (w *world) Redeem(_ context.Context, ticket string) (Identity, *wire.Failure) {
+func (w *testEnv) Redeem(_ context.Context, ticket string) (Identity, *wire.Failure) {
 	w.mu.Lock()
 	used := w.tickets[ticket]
 	w.tickets[ticket] = true
@@ -132,7 +136,7 @@ func (w *world) Redeem(_ context.Context, ticket string) (Identity, *wire.Failur
 	return w.find(ticket)
 }
 
-func (w *world) Attach(id Identity, end func(Cause)) func() {
+func (w *testEnv) Attach(id Identity, end func(Cause)) func() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if cause, ended := w.ended[id.SessionID]; ended {
@@ -148,7 +152,7 @@ func (w *world) Attach(id Identity, end func(Cause)) func() {
 	}
 }
 
-func (w *world) attachments() int {
+func (w *testEnv) attachments() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	n := 0
@@ -158,7 +162,7 @@ func (w *world) attachments() int {
 	return n
 }
 
-func (w *world) endSession(session string, cause Cause) {
+func (w *testEnv) endSession(session string, cause Cause) {
 	w.mu.Lock()
 	w.ended[session] = cause
 	ends := slices.Clone(w.attached[session])
@@ -168,24 +172,24 @@ func (w *world) endSession(session string, cause Cause) {
 	}
 }
 
-func (w *world) Token(_ context.Context, _ Identity, refused string) (string, string, error) {
+func (w *testEnv) Token(_ context.Context, _ Identity, refused string) (string, string, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.down["tokens"] {
-		return "", "", errors.New("the backend is away")
+		return "", "", errors.New("the backend is unreachable")
 	}
 	if refused != "" {
-		w.asked = append(w.asked, refused)
+		w.refused = append(w.refused, refused)
 		return openIMToken + "2", "hash2", nil
 	}
 	return openIMToken, "hash1", nil
 }
 
-func (w *world) Member(_ context.Context, id Identity, conversations []string) ([]bool, error) {
+func (w *testEnv) Member(_ context.Context, id Identity, conversations []string) ([]bool, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.down["members"] {
-		return nil, errors.New("the backend is away")
+		return nil, errors.New("the backend is unreachable")
 	}
 	if len(conversations) > MaxAsked {
 		return nil, errors.New("too many at once")
@@ -197,7 +201,7 @@ func (w *world) Member(_ context.Context, id Identity, conversations []string) (
 	return out, nil
 }
 
-func (w *world) Frame(_ context.Context, id Identity, f *Frame) *Refusal {
+func (w *testEnv) Frame(_ context.Context, id Identity, f *Frame) *Refusal {
 	w.mu.Lock()
 	judge := w.judge
 	w.mu.Unlock()
@@ -207,7 +211,7 @@ func (w *world) Frame(_ context.Context, id Identity, f *Frame) *Refusal {
 	return judge(id, f)
 }
 
-func (w *world) Event(_ context.Context, e Event) {
+func (w *testEnv) Event(_ context.Context, e Event) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if e.Frame != nil {
@@ -217,7 +221,7 @@ func (w *world) Event(_ context.Context, e Event) {
 	w.events = append(w.events, e)
 }
 
-func (w *world) trail(kind Kind) []Event {
+func (w *testEnv) eventsOf(kind Kind) []Event {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var out []Event
@@ -229,7 +233,7 @@ func (w *world) trail(kind Kind) []Event {
 	return out
 }
 
-// peer is a client of the official SDKs' kind, made of the libraries that the Go SDK uses.
+// peer is a client that uses the same libraries as the official Go SDK.
 type peer struct {
 	t    testing.TB
 	ws   *websocket.Conn
@@ -251,11 +255,11 @@ func query(user, token string, platform int, enc frame.Encoding) string {
 	return q
 }
 
-func (w *world) url(q string) string {
+func (w *testEnv) url(q string) string {
 	return "ws" + strings.TrimPrefix(w.http.URL, "http") + wire.SocketPath + q
 }
 
-func (w *world) connect(user, token string, platform int, enc frame.Encoding) *peer {
+func (w *testEnv) connect(user, token string, platform int, enc frame.Encoding) *peer {
 	w.t.Helper()
 	ws, resp, err := websocket.DefaultDialer.Dial(w.url(query(user, token, platform, enc)), nil)
 	if err != nil {
@@ -271,11 +275,11 @@ func (w *world) connect(user, token string, platform int, enc frame.Encoding) *p
 	return &peer{t: w.t, ws: ws, enc: enc, user: user, operation: "op"}
 }
 
-func (w *world) alice() *peer {
+func (w *testEnv) alice() *peer {
 	return w.connect("alice", "alice-token", 1, frame.Encoding{Gzip: true})
 }
 
-// The Go SDK's own struct.
+// generalWsReq is the Go SDK's own struct.
 type generalWsReq struct {
 	ReqIdentifier                       int
 	Token, SendID, OperationID, MsgIncr string
@@ -287,8 +291,10 @@ func (p *peer) encode(id int, outer string, data []byte) []byte {
 	incr := strconv.Itoa(p.incr)
 	var out bytes.Buffer
 	if p.enc.JSON {
-		_ = json.NewEncoder(&out).Encode(map[string]any{"reqIdentifier": id, "sendID": outer, "operationID": p.operation, "msgIncr": incr, "data": data})
-	} else if err := gob.NewEncoder(&out).Encode(generalWsReq{ReqIdentifier: id, SendID: outer, OperationID: p.operation, MsgIncr: incr, Data: data}); err != nil {
+		_ = json.NewEncoder(&out).Encode(map[string]any{"reqIdentifier": id, "sendID": outer, "operationID": p.operation, "msgIncr": incr,
+			"data": data})
+	} else if err := gob.NewEncoder(&out).Encode(generalWsReq{ReqIdentifier: id, SendID: outer, OperationID: p.operation, MsgIncr: incr,
+		Data: data}); err != nil {
 		p.t.Fatal(err)
 	}
 	if !p.enc.Gzip {
