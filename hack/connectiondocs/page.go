@@ -13,10 +13,10 @@ const head = `# Connections
 
 Generated from the catalogue of OpenIM's processes and the graph in netpol/graph by "go generate ./netpol/graph". Do not edit.
 
-Connections that are not listed here are denied, in both directions, by the policy %s of the stack. The tables show a stack named %s in
-namespace %s whose spec requests everything that adds a connection: users, a fetched key set, traces, an object store, named clients and
-administrators, monitoring, the direct WebSocket, and one entry of extraEgress. Stores have their usual ports; a real stack has the ports of
-its own pods. A connection inside the stack is in two policies and needs both. The protocol is TCP unless stated.
+Connections that are not listed here are denied, in both directions, by the policy %s of the stack. The tables show
+a stack named %s in namespace %s whose spec requests everything that adds a connection: users, a fetched key set, traces, an object
+store, named clients and administrators, monitoring, the direct WebSocket, and one entry of extraEgress. Stores have their usual ports; a real
+stack has the ports of its own pods. A connection inside the stack is in two policies and needs both. The protocol is TCP unless stated.
 
 `
 
@@ -30,13 +30,15 @@ func page() []byte {
 		direction   graph.Direction
 	}{
 		{"Into the stack", "The only connections from outside the stack.", graph.Ingress},
-		{"Inside the stack", "The gateway authenticates, only the backend calls OpenIM's HTTP API, and OpenIM's processes call one another as in its source code.", graph.Internal},
+		{"Inside the stack", "The gateway authenticates, only the backend calls OpenIM's HTTP API, " +
+			"and OpenIM's processes call one another as in its source code.", graph.Internal},
 		{"Out of the stack", "No component reaches the API server or any other server that is not listed here.", graph.Egress},
 	} {
 		fmt.Fprintf(&out, "## %s\n\n%s\n\n", part.title, part.text)
 		edges(&out, full, func(c graph.Connection) bool { return c.Direction == part.direction })
 	}
-	fmt.Fprintf(&out, "## With an external wrapper\n\n`spec.wrapper.externalRef` replaces gateway and backend. These connections replace all of theirs. The connections of OpenIM's\nprocesses stay.\n\n")
+	fmt.Fprintf(&out, "## With an external wrapper\n\n"+
+		"`spec.wrapper.externalRef` replaces gateway and backend. These connections replace all of theirs. The connections of OpenIM's\nprocesses stay.\n\n")
 	edges(&out, own(), func(c graph.Connection) bool { return c.From.Name == graph.OwnWrapper })
 	ports(&out, full, plain())
 	exceptions(&out, append(full.Exceptions(), own().Exceptions()...))
@@ -65,13 +67,15 @@ func edges(out *bytes.Buffer, g graph.Graph, wanted func(graph.Connection) bool)
 
 // ports lists the access to each port of each component, for the fullest spec and for a spec without peers.
 func ports(out *bytes.Buffer, full, plain graph.Graph) {
-	fmt.Fprintf(out, "## Ports: sealed or open\n\nA sealed port accepts no source outside the stack. An open port accepts the peers that the spec names, or any source when the spec names none.\n\n")
+	fmt.Fprintf(out, "## Ports: sealed or open\n\nA sealed port accepts no source outside the stack. "+
+		"An open port accepts the peers that the spec names, or any\nsource when the spec names none.\n\n")
 	row(out, "component", "port", "reached from inside by", "outside, without peers in the spec", "outside, with all peers in the spec")
 	row(out, "---", "---", "---", "---", "---")
 	bare := plain.Targets()
 	for _, target := range full.Targets() {
 		i := slices.IndexFunc(bare, func(t graph.Target) bool { return t.Component == target.Component && t.Port == target.Port })
-		row(out, target.Component, fmt.Sprintf("%s (%s)", target.Port, target.Port.Name), among(callers(full, target)), access(bare[i]), access(target))
+		port := fmt.Sprintf("%s (%s)", target.Port, target.Port.Name)
+		row(out, target.Component, port, among(callers(full, target)), access(bare[i]), access(target))
 	}
 	fmt.Fprintln(out)
 }
@@ -103,7 +107,8 @@ func access(t graph.Target) string {
 }
 
 func exceptions(out *bytes.Buffer, all []graph.Exception) {
-	fmt.Fprintf(out, "## Exceptions\n\nConnections that a spec requests beyond those that a stack needs to work. The status and every audit list them.\n\n")
+	fmt.Fprintf(out, "## Exceptions\n\n"+
+		"Connections that a spec requests beyond those that a stack needs to work. The status and every audit list them.\n\n")
 	row(out, "exception", "requested by", "allows", "risk")
 	row(out, "---", "---", "---", "---")
 	for _, e := range all {

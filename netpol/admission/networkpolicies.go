@@ -10,8 +10,10 @@ import (
 // rules only denies, and may select any pod. Rules count regardless of policyTypes, which some networks ignore.
 func networkPolicies() spec {
 	return spec{
-		name:      "network-policies",
-		resources: []admissionv1.NamedRuleWithOperations{on("networking.k8s.io", []string{"networkpolicies"}, admissionv1.Create, admissionv1.Update)},
+		name: "network-policies",
+		resources: []admissionv1.NamedRuleWithOperations{
+			on("networking.k8s.io", []string{"networkpolicies"}, admissionv1.Create, admissionv1.Update),
+		},
 		variables: []admissionv1.Variable{
 			stackPods(),
 			variable("opens", "object.spec.?ingress.orValue([]).size() + object.spec.?egress.orValue([]).size() > 0"),
@@ -47,8 +49,10 @@ var deleters = []string{
 // ownPolicies refuses changes and deletions of the stack's own NetworkPolicies by other users than the operator.
 func ownPolicies() spec {
 	return spec{
-		name:      "own-policies",
-		resources: []admissionv1.NamedRuleWithOperations{on("networking.k8s.io", []string{"networkpolicies"}, admissionv1.Update, admissionv1.Delete)},
+		name: "own-policies",
+		resources: []admissionv1.NamedRuleWithOperations{
+			on("networking.k8s.io", []string{"networkpolicies"}, admissionv1.Update, admissionv1.Delete),
+		},
 		conditions: []admissionv1.MatchCondition{{
 			Name: "owned", Expression: "oldObject.metadata.?ownerReferences.hasValue()",
 		}},
@@ -56,7 +60,8 @@ func ownPolicies() spec {
 			variable("own", "oldObject.metadata.ownerReferences.exists(r, r.uid == params.metadata.uid && r.?controller.orValue(false))"),
 			variable("kept", fill(`object != null && <spec> && <labels> && <owners> &&
 				object.metadata.?annotations[?'<reason>'] == oldObject.metadata.?annotations[?'<reason>']`,
-				"<spec>", unchanged("spec"), "<labels>", unchanged("metadata.?labels"), "<owners>", unchanged("metadata.?ownerReferences"), "<reason>", v1alpha1.AnnotationReason)),
+				"<spec>", unchanged("spec"), "<labels>", unchanged("metadata.?labels"),
+				"<owners>", unchanged("metadata.?ownerReferences"), "<reason>", v1alpha1.AnnotationReason)),
 		},
 		refusals: []refusal{{
 			allowed: "!variables.own || variables.trusted || request.userInfo.username in " + texts(deleters) + " || variables.kept",

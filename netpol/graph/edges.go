@@ -48,10 +48,12 @@ func (g *Graph) connectWrapper(spec v1alpha1.OpenIMStackSpec) {
 		From: admins.peer, To: inside(gateway.Name), Reason: "administrators' requests", Ports: gateway.ports(AdminPort), Field: admins.field,
 	})
 	g.connect(Connection{
-		From: inside(gateway.Name), To: inside(backend.Name), Reason: "requests that the gateway has authenticated", Ports: backend.ports(BackendPort),
+		From: inside(gateway.Name), To: inside(backend.Name), Reason: "requests that the gateway has authenticated",
+		Ports: backend.ports(BackendPort),
 	})
 	g.connect(Connection{
-		From: inside(backend.Name), To: inside(api.Name), Reason: "the backend alone calls OpenIM's HTTP API", Ports: api.ports(string(openim.HTTP)),
+		From: inside(backend.Name), To: inside(api.Name), Reason: "the backend alone calls OpenIM's HTTP API",
+		Ports: api.ports(string(openim.HTTP)),
 	})
 	if spec.Wrapper.Auth.Users == nil {
 		return

@@ -32,12 +32,12 @@ const (
 // risks in words, by kind of exception. The first two were observed on OpenIM v3.8.3: its WebSocket authenticates the connection, but
 // checks neither the sender inside a message nor whose messages are pulled.
 var risks = map[string]string{
-	ExceptionWebSocketDirect: "OpenIM's WebSocket does not check the sender of a frame: a client with any user's OpenIM token can send as another user " +
-		"and read others' chats. The gateway's limits, rules and audit log do not apply",
-	ExceptionOwnWrapper: "the operator's gateway and backend do not protect OpenIM: the selected pods must prevent users from calling OpenIM " +
-		"as another user, and every pod with the selected labels has the same access",
-	ExceptionUnauthenticatedMetrics: "OpenIM's metrics ports have no authentication: the selected sources read the number of messages and calls, " +
-		"and the running versions",
+	ExceptionWebSocketDirect: "OpenIM's WebSocket does not check the sender of a frame: a client with any user's OpenIM token " +
+		"can send as another user and read others' chats. The gateway's limits, rules and audit log do not apply",
+	ExceptionOwnWrapper: "the operator's gateway and backend do not protect OpenIM: the selected pods must prevent users " +
+		"from calling OpenIM as another user, and every pod with the selected labels has the same access",
+	ExceptionUnauthenticatedMetrics: "OpenIM's metrics ports have no authentication: the selected sources " +
+		"read the number of messages and calls, and the running versions",
 	ExceptionExtraEgress: "an attacker in one of these components can send all data of the component to these peers",
 }
 

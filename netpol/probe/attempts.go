@@ -136,7 +136,8 @@ func Message(outcomes []Outcome) string {
 func ParseMessage(text string, attempts int) ([]Outcome, error) {
 	body, ok := strings.CutPrefix(strings.TrimSpace(text), strings.TrimSpace(messageVersion))
 	if !ok {
-		return nil, fmt.Errorf("reading the prober's message: it does not start with %q: run the prober of the operator's own release", messageVersion)
+		return nil, fmt.Errorf("reading the prober's message: it does not start with %q: run the prober of the operator's own release",
+			messageVersion)
 	}
 	body = strings.TrimSpace(body)
 	if len(body) != attempts {

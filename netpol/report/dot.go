@@ -15,8 +15,10 @@ func writeDOT(w io.Writer, r audit.Report) error {
 	g := newDotGraph(r)
 	var b strings.Builder
 	b.WriteString("digraph " + quote(r.Stack.Namespace+"/"+r.Stack.Name) + " {\n")
-	b.WriteString("  graph [rankdir=LR, fontname=\"sans-serif\", label=" + quote(fmt.Sprintf("%s/%s: %s", r.Stack.Namespace, r.Stack.Name, r.Verdict)) + "]\n")
-	b.WriteString("  node [shape=box, style=\"rounded,filled\", fillcolor=white, fontname=\"sans-serif\"]\n  edge [fontname=\"sans-serif\", fontsize=10]\n")
+	label := quote(fmt.Sprintf("%s/%s: %s", r.Stack.Namespace, r.Stack.Name, r.Verdict))
+	b.WriteString("  graph [rankdir=LR, fontname=\"sans-serif\", label=" + label + "]\n")
+	b.WriteString("  node [shape=box, style=\"rounded,filled\", fillcolor=white, fontname=\"sans-serif\"]\n")
+	b.WriteString("  edge [fontname=\"sans-serif\", fontsize=10]\n")
 	b.WriteString("  subgraph cluster_stack {\n    graph [label=\"sealed\", color=\"#1d5c3d\", penwidth=2]\n")
 	for _, name := range g.inside {
 		b.WriteString("    " + quote(name) + "\n")

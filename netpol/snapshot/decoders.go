@@ -29,6 +29,8 @@ func decode[T any, P object[T]](version string, keep func(*collection, *T)) deco
 	}
 }
 
+var stacks = v1alpha1.GroupVersion
+
 // decoders of all kinds with Go types. Workloads are kept as the pods that they create.
 var decoders = map[schema.GroupKind]decoder{
 	{Kind: "Namespace"}:             clusterScoped(decode("v1", (*collection).keepNamespace)),
@@ -61,7 +63,7 @@ var decoders = map[schema.GroupKind]decoder{
 	{Group: networkingv1.GroupName, Kind: "Ingress"}: decode("v1", func(c *collection, o *networkingv1.Ingress) {
 		c.snapshot.Ingresses = append(c.snapshot.Ingresses, *o)
 	}),
-	{Group: v1alpha1.GroupVersion.Group, Kind: "OpenIMStack"}: decode(v1alpha1.GroupVersion.Version, func(c *collection, o *v1alpha1.OpenIMStack) {
+	{Group: stacks.Group, Kind: "OpenIMStack"}: decode(stacks.Version, func(c *collection, o *v1alpha1.OpenIMStack) {
 		c.snapshot.Stacks = append(c.snapshot.Stacks, *o)
 	}),
 }

@@ -83,19 +83,31 @@ var gatewayKinds = []thirdPartyKind{
 
 // policyKinds are policies that affect packets besides NetworkPolicies of Kubernetes.
 var policyKinds = []thirdPartyKind{
-	{schema.GroupKind{Group: "policy.networking.k8s.io", Kind: "ClusterNetworkPolicy"}, "clusternetworkpolicies", []string{"v1alpha2"}, true, nil},
-	{schema.GroupKind{Group: "policy.networking.k8s.io", Kind: "AdminNetworkPolicy"}, "adminnetworkpolicies", []string{"v1alpha1"}, true, nil},
+	{
+		schema.GroupKind{Group: "policy.networking.k8s.io", Kind: "ClusterNetworkPolicy"},
+		"clusternetworkpolicies", []string{"v1alpha2"}, true, nil,
+	},
+	{
+		schema.GroupKind{Group: "policy.networking.k8s.io", Kind: "AdminNetworkPolicy"},
+		"adminnetworkpolicies", []string{"v1alpha1"}, true, nil,
+	},
 	{
 		schema.GroupKind{Group: "policy.networking.k8s.io", Kind: "BaselineAdminNetworkPolicy"},
 		"baselineadminnetworkpolicies", []string{"v1alpha1"}, true, nil,
 	},
 	{schema.GroupKind{Group: "cilium.io", Kind: "CiliumNetworkPolicy"}, "ciliumnetworkpolicies", []string{"v2"}, false, nil},
-	{schema.GroupKind{Group: "cilium.io", Kind: "CiliumClusterwideNetworkPolicy"}, "ciliumclusterwidenetworkpolicies", []string{"v2"}, true, nil},
+	{
+		schema.GroupKind{Group: "cilium.io", Kind: "CiliumClusterwideNetworkPolicy"},
+		"ciliumclusterwidenetworkpolicies", []string{"v2"}, true, nil,
+	},
 	{schema.GroupKind{Group: "crd.projectcalico.org", Kind: "NetworkPolicy"}, "networkpolicies", []string{"v1"}, false, nil},
 	{schema.GroupKind{Group: "crd.projectcalico.org", Kind: "GlobalNetworkPolicy"}, "globalnetworkpolicies", []string{"v1"}, true, nil},
 	{schema.GroupKind{Group: "projectcalico.org", Kind: "NetworkPolicy"}, "networkpolicies", []string{"v3"}, false, nil},
 	{schema.GroupKind{Group: "projectcalico.org", Kind: "GlobalNetworkPolicy"}, "globalnetworkpolicies", []string{"v3"}, true, nil},
-	{schema.GroupKind{Group: "k8s.cni.cncf.io", Kind: "MultiNetworkPolicy"}, "multi-networkpolicies", []string{"v1beta2", "v1beta1"}, false, nil},
+	{
+		schema.GroupKind{Group: "k8s.cni.cncf.io", Kind: "MultiNetworkPolicy"},
+		"multi-networkpolicies", []string{"v1beta2", "v1beta1"}, false, nil,
+	},
 	{schema.GroupKind{Group: "crd.antrea.io", Kind: "NetworkPolicy"}, "networkpolicies", []string{"v1beta1"}, false, nil},
 	{schema.GroupKind{Group: "crd.antrea.io", Kind: "ClusterNetworkPolicy"}, "clusternetworkpolicies", []string{"v1beta1"}, true, nil},
 }

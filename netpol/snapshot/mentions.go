@@ -24,24 +24,27 @@ const (
 
 // builtInGroups are the API groups of Kubernetes. Their kinds that affect connections are in the tables of this package.
 var builtInGroups = []string{
-	"", "apps", "batch", "autoscaling", "policy", "extensions", "events.k8s.io", "coordination.k8s.io", "rbac.authorization.k8s.io", "storage.k8s.io",
-	"scheduling.k8s.io", "node.k8s.io", "admissionregistration.k8s.io", "apiextensions.k8s.io", "apiregistration.k8s.io", "certificates.k8s.io",
-	"authentication.k8s.io", "authorization.k8s.io", "flowcontrol.apiserver.k8s.io", "networking.k8s.io", "discovery.k8s.io", "metrics.k8s.io",
-	"resource.k8s.io", "internal.apiserver.k8s.io", "storagemigration.k8s.io", "custom.metrics.k8s.io", "external.metrics.k8s.io",
+	"", "apps", "batch", "autoscaling", "policy", "extensions", "events.k8s.io", "coordination.k8s.io",
+	"rbac.authorization.k8s.io", "storage.k8s.io", "scheduling.k8s.io", "node.k8s.io", "admissionregistration.k8s.io",
+	"apiextensions.k8s.io", "apiregistration.k8s.io", "certificates.k8s.io", "authentication.k8s.io", "authorization.k8s.io",
+	"flowcontrol.apiserver.k8s.io", "networking.k8s.io", "discovery.k8s.io", "metrics.k8s.io", "resource.k8s.io",
+	"internal.apiserver.k8s.io", "storagemigration.k8s.io", "custom.metrics.k8s.io", "external.metrics.k8s.io",
 }
 
 // harmlessGroups are third-party API groups whose objects contain names of Services and labels, but neither send traffic nor create
 // pods.
 var harmlessGroups = []string{
-	"openimstack.dev", "monitoring.coreos.com", "operator.victoriametrics.com", "cert-manager.io", "acme.cert-manager.io", "external-secrets.io",
-	"bitnami.com", "autoscaling.k8s.io", "keda.sh", "kustomize.config.k8s.io", "security.istio.io", "telemetry.istio.io", "policy.linkerd.io",
-	"projectcalico.org", "crd.projectcalico.org", "controlplane.antrea.io", "stats.antrea.io", "system.antrea.io", "openreports.io", "reports.kyverno.io",
-	"kyverno.io", "wgpolicyk8s.io", "aquasecurity.github.io", "cel.aquasecurity.github.io",
+	"openimstack.dev", "monitoring.coreos.com", "operator.victoriametrics.com", "cert-manager.io", "acme.cert-manager.io",
+	"external-secrets.io", "bitnami.com", "autoscaling.k8s.io", "keda.sh", "kustomize.config.k8s.io", "security.istio.io",
+	"telemetry.istio.io", "policy.linkerd.io", "projectcalico.org", "crd.projectcalico.org", "controlplane.antrea.io",
+	"stats.antrea.io", "system.antrea.io", "openreports.io", "reports.kyverno.io", "kyverno.io", "wgpolicyk8s.io",
+	"aquasecurity.github.io", "cel.aquasecurity.github.io",
 }
 
 // ignoredForMentions reports whether objects of a kind are not searched.
 func ignoredForMentions(kind schema.GroupKind) bool {
-	return slices.Contains(builtInGroups, kind.Group) || slices.Contains(harmlessGroups, kind.Group) || strings.HasSuffix(kind.Group, ".constraints.gatekeeper.sh") ||
+	return slices.Contains(builtInGroups, kind.Group) || slices.Contains(harmlessGroups, kind.Group) ||
+		strings.HasSuffix(kind.Group, ".constraints.gatekeeper.sh") ||
 		kind.Group == "networking.istio.io" && (kind.Kind == "DestinationRule" || kind.Kind == "Sidecar") ||
 		kind.Group == "cilium.io" && (kind.Kind == "CiliumEndpoint" || kind.Kind == "CiliumIdentity" || kind.Kind == "CiliumEndpointSlice")
 }
@@ -50,7 +53,8 @@ func ignoredForMentions(kind schema.GroupKind) bool {
 func mentionOf(gvk schema.GroupVersionKind, object map[string]any) *Mention {
 	u := unstructured.Unstructured{Object: object}
 	m := &Mention{
-		APIVersion: gvk.GroupVersion().String(), Kind: gvk.Kind, NamespacedName: types.NamespacedName{Namespace: u.GetNamespace(), Name: u.GetName()},
+		APIVersion: gvk.GroupVersion().String(), Kind: gvk.Kind,
+		NamespacedName: types.NamespacedName{Namespace: u.GetNamespace(), Name: u.GetName()},
 	}
 	for _, key := range slices.Sorted(maps.Keys(object)) {
 		value := object[key]
@@ -132,7 +136,8 @@ func dnsRune(r rune) bool {
 // serviceLike reports whether a word could be the name of a stack's Service: the stack's name, a dash, and the component.
 func serviceLike(word string) bool {
 	const longest = 63
-	return len(word) <= longest && strings.Contains(word, "-") && strings.IndexFunc(word, func(r rune) bool { return !dnsRune(r) || r == '.' }) < 0
+	other := func(r rune) bool { return !dnsRune(r) || r == '.' }
+	return len(word) <= longest && strings.Contains(word, "-") && strings.IndexFunc(word, other) < 0
 }
 
 func (m *Mention) service(name, namespace string) {

@@ -24,20 +24,26 @@ var podMakers = map[schema.GroupKind][]string{
 	{Group: "apps.kruise.io", Kind: "StatefulSet"}:                   {"spec.template"},
 	{Group: "apps.kruise.io", Kind: "DaemonSet"}:                     {"spec.template"},
 	{Group: "apps.kruise.io", Kind: "BroadcastJob"}:                  {"spec.template"},
-	{Group: "apps.kruise.io", Kind: "AdvancedCronJob"}:               {"spec.template.jobTemplate.spec.template", "spec.template.broadcastJobTemplate.spec.template"},
+	{Group: "apps.kruise.io", Kind: "AdvancedCronJob"}: {
+		"spec.template.jobTemplate.spec.template",
+		"spec.template.broadcastJobTemplate.spec.template",
+	},
 	{Group: "apps.kruise.io", Kind: "UnitedDeployment"}: {
 		"spec.template.statefulSetTemplate.spec.template", "spec.template.advancedStatefulSetTemplate.spec.template",
 		"spec.template.cloneSetTemplate.spec.template", "spec.template.deploymentTemplate.spec.template",
 	},
-	{Group: "serving.knative.dev", Kind: "Service"}:              {"spec.template"},
-	{Group: "serving.knative.dev", Kind: "Configuration"}:        {"spec.template"},
-	{Group: "serving.knative.dev", Kind: "Revision"}:             {"."},
-	{Group: "batch.volcano.sh", Kind: "Job"}:                     {"spec.tasks[].template"},
-	{Group: "leaderworkerset.x-k8s.io", Kind: "LeaderWorkerSet"}: {"spec.leaderWorkerTemplate.leaderTemplate", "spec.leaderWorkerTemplate.workerTemplate"},
-	{Group: "jobset.x-k8s.io", Kind: "JobSet"}:                   {"spec.replicatedJobs[].template.spec.template"},
-	{Group: "agones.dev", Kind: "GameServer"}:                    {"spec.template"},
-	{Group: "agones.dev", Kind: "Fleet"}:                         {"spec.template.spec.template"},
-	{Group: "sparkoperator.k8s.io", Kind: "SparkApplication"}:    {"spec.driver.template", "spec.executor.template"},
+	{Group: "serving.knative.dev", Kind: "Service"}:       {"spec.template"},
+	{Group: "serving.knative.dev", Kind: "Configuration"}: {"spec.template"},
+	{Group: "serving.knative.dev", Kind: "Revision"}:      {"."},
+	{Group: "batch.volcano.sh", Kind: "Job"}:              {"spec.tasks[].template"},
+	{Group: "leaderworkerset.x-k8s.io", Kind: "LeaderWorkerSet"}: {
+		"spec.leaderWorkerTemplate.leaderTemplate",
+		"spec.leaderWorkerTemplate.workerTemplate",
+	},
+	{Group: "jobset.x-k8s.io", Kind: "JobSet"}:                {"spec.replicatedJobs[].template.spec.template"},
+	{Group: "agones.dev", Kind: "GameServer"}:                 {"spec.template"},
+	{Group: "agones.dev", Kind: "Fleet"}:                      {"spec.template.spec.template"},
+	{Group: "sparkoperator.k8s.io", Kind: "SparkApplication"}: {"spec.driver.template", "spec.executor.template"},
 }
 
 // podMaker adds the pods that an object of a third-party kind creates.

@@ -39,7 +39,8 @@ var trafficKinds = []thirdPartyKind{
 		backendsAt("spec.routes[].services[]", byName), backendsAt("spec.tcpproxy.services[]", byName)), "v1"),
 	namespaced("configuration.konghq.com", "TCPIngress", "tcpingresses", backendsAt("spec.rules[].backend", byServiceName), "v1beta1"),
 	namespaced("configuration.konghq.com", "UDPIngress", "udpingresses", backendsAt("spec.rules[].backend", byServiceName), "v1beta1"),
-	namespaced("incubator.ingress-controller.konghq.com", "KongServiceFacade", "kongservicefacades", backendsAt("spec.backendRef", byName), "v1alpha1"),
+	namespaced("incubator.ingress-controller.konghq.com", "KongServiceFacade", "kongservicefacades",
+		backendsAt("spec.backendRef", byName), "v1alpha1"),
 	namespaced("apisix.apache.org", "ApisixRoute", "apisixroutes", all(
 		backendsAt("spec.http[].backends[]", byServiceName), backendsAt("spec.http[].backend", byServiceName),
 		backendsAt("spec.stream[].backend", byServiceName)), "v2", "v2beta3"),
@@ -47,13 +48,17 @@ var trafficKinds = []thirdPartyKind{
 	namespaced("getambassador.io", "TCPMapping", "tcpmappings", backendsIn("spec.service"), "v3alpha1", "v2"),
 	namespaced("networking.istio.io", "VirtualService", "virtualservices", istioVirtualService, "v1", "v1beta1", "v1alpha3"),
 	namespaced("k8s.nginx.org", "VirtualServer", "virtualservers", backendsAt("spec.upstreams[]", fields{"service", "", "port"}), "v1"),
-	namespaced("k8s.nginx.org", "VirtualServerRoute", "virtualserverroutes", backendsAt("spec.upstreams[]", fields{"service", "", "port"}), "v1"),
-	namespaced("k8s.nginx.org", "TransportServer", "transportservers", backendsAt("spec.upstreams[]", fields{"service", "", "port"}), "v1"),
+	namespaced("k8s.nginx.org", "VirtualServerRoute", "virtualserverroutes",
+		backendsAt("spec.upstreams[]", fields{"service", "", "port"}), "v1"),
+	namespaced("k8s.nginx.org", "TransportServer", "transportservers",
+		backendsAt("spec.upstreams[]", fields{"service", "", "port"}), "v1"),
 	namespaced("zalando.org", "RouteGroup", "routegroups", backendsAt("spec.backends[]", byServiceName), "v1"),
-	namespaced("gloo.solo.io", "Upstream", "upstreams", backendsAt("spec.kube", fields{"serviceName", "serviceNamespace", "servicePort"}), "v1"),
+	namespaced("gloo.solo.io", "Upstream", "upstreams",
+		backendsAt("spec.kube", fields{"serviceName", "serviceNamespace", "servicePort"}), "v1"),
 	namespaced("elbv2.k8s.aws", "TargetGroupBinding", "targetgroupbindings", backendsAt("spec.serviceRef", byName), "v1beta1"),
 	namespaced("networking.gke.io", "ServiceAttachment", "serviceattachments", backendsAt("spec.resourceRef", byName), "v1", "v1beta1"),
-	namespaced("multicluster.x-k8s.io", "ServiceExport", "serviceexports", backendsAt("metadata", fields{"name", "namespace", ""}), "v1beta1", "v1alpha1"),
+	namespaced("multicluster.x-k8s.io", "ServiceExport", "serviceexports",
+		backendsAt("metadata", fields{"name", "namespace", ""}), "v1beta1", "v1alpha1"),
 	namespaced("net.gke.io", "ServiceExport", "serviceexports", backendsAt("metadata", fields{"name", "namespace", ""}), "v1"),
 	clusterWide("apiregistration.k8s.io", "APIService", "apiservices", backendsAt("spec.service", byName), "v1"),
 	namespaced("cilium.io", "CiliumLocalRedirectPolicy", "ciliumlocalredirectpolicies", ciliumRedirect, "v2"),
@@ -168,7 +173,8 @@ func openShiftRoute(r *Route, object map[string]any) {
 
 var traefikService = all(
 	backendsAt("spec.weighted.services[]", byName), backendsAt("spec.mirroring", byName), backendsAt("spec.mirroring.mirrors[]", byName),
-	backendsAt("spec.failover.service", byName), backendsAt("spec.failover.fallback", byName), backendsAt("spec.highestRandomWeight.services[]", byName),
+	backendsAt("spec.failover.service", byName), backendsAt("spec.failover.fallback", byName),
+	backendsAt("spec.highestRandomWeight.services[]", byName),
 )
 
 // istioVirtualService reads a VirtualService. Bound to a gateway, it sends traffic from outside to its destinations. In the mesh only,
@@ -210,7 +216,8 @@ func istioVirtualService(r *Route, object map[string]any) {
 }
 
 func ciliumRedirect(r *Route, object map[string]any) {
-	r.addDivert(textAt(object, "spec.redirectFrontend.serviceMatcher.serviceName"), textAt(object, "spec.redirectFrontend.serviceMatcher.namespace"))
+	const service = "spec.redirectFrontend.serviceMatcher."
+	r.addDivert(textAt(object, service+"serviceName"), textAt(object, service+"namespace"))
 	if address := textAt(object, "spec.redirectFrontend.addressMatcher.ip"); address != "" {
 		r.DivertsAddresses = append(r.DivertsAddresses, address)
 	}

@@ -99,7 +99,8 @@ func (f font) advance(r rune) float64 {
 	switch {
 	case unicode.Is(unicode.Mn, r):
 		return 0
-	case r >= 0x1100 && unicode.In(r, unicode.Han, unicode.Hangul, unicode.Hiragana, unicode.Katakana) || r >= 0x1F000 || r >= 0xFF00 && r < 0xFF61:
+	case r >= 0x1100 && unicode.In(r, unicode.Han, unicode.Hangul, unicode.Hiragana, unicode.Katakana),
+		r >= 0x1F000 || r >= 0xFF00 && r < 0xFF61:
 		return 1.1
 	case f.mono:
 		return 0.603

@@ -61,7 +61,10 @@ func (l *layout) legend() {
 	for _, item := range []struct {
 		state state
 		text  string
-	}{{intended, "intended connection"}, {exception, "exception of the spec"}, {unexpected, "open, must be shut"}, {missing, "shut, must be open"}} {
+	}{
+		{intended, "intended connection"}, {exception, "exception of the spec"},
+		{unexpected, "open, must be shut"}, {missing, "shut, must be open"},
+	} {
 		l.dot(&point{state: item.state}, x+6, y-4)
 		l.text("s", x+18, y, item.text)
 		x += 18 + small.width(item.text) + 20
@@ -94,7 +97,8 @@ func (l *layout) list() {
 			line("badt", "…", fmt.Sprintf("%d more findings", len(l.report.Findings)-most))
 			break
 		}
-		line("badt", fmt.Sprintf("F%d", i+1), fmt.Sprintf("%s · %s · %s · %s", f.Severity, f.Kind, small.fit(ObjectText(f.Object), 420), f.Reason))
+		object := small.fit(ObjectText(f.Object), 420)
+		line("badt", fmt.Sprintf("F%d", i+1), fmt.Sprintf("%s · %s · %s · %s", f.Severity, f.Kind, object, f.Reason))
 	}
 	for _, e := range l.report.Exceptions {
 		line("exct", "E", fmt.Sprintf("%s · %s", e.Name, e.Lets))

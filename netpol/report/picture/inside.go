@@ -18,7 +18,8 @@ func (l *layout) box() {
 		l.rect("inner", cardX-12, frame, l.boxEnd-cardX, l.boxBottom-frame-8, 9)
 	}
 	l.text("zone", margin, l.top-10, "OUTSIDE")
-	l.text("zone", borderX+6, l.top-10, sans.fit(fmt.Sprintf("SEALED: %s/%s", l.report.Stack.Namespace, l.report.Stack.Name), l.boxEnd-borderX-20))
+	stack := fmt.Sprintf("SEALED: %s/%s", l.report.Stack.Namespace, l.report.Stack.Name)
+	l.text("zone", borderX+6, l.top-10, sans.fit(stack, l.boxEnd-borderX-20))
 	title := fmt.Sprintf("OpenIM, %d processes", len(l.processes))
 	l.text("b", cardX+34, l.rowsTop-18, title)
 	if len(l.callees) > 0 {
@@ -57,7 +58,8 @@ func (l *layout) head(c *column, x, y, limit float64) {
 	const cosine = 0.616 // of slant
 	port := headPort(c)
 	name := small.fit(headText(c), (limit-x)/cosine-mono.width(port)-6)
-	l.add(`<text class="s" transform="translate(%s %s)rotate(-%d)">%s <tspan class="m">%s</tspan></text>`, n(x), n(y), slant, escape(name), escape(port))
+	l.add(`<text class="s" transform="translate(%s %s)rotate(-%d)">%s <tspan class="m">%s</tspan></text>`,
+		n(x), n(y), slant, escape(name), escape(port))
 }
 
 // grid draws the columns of the processes.

@@ -53,7 +53,10 @@ func Standalone(r audit.Report) string { return draw(r, true) }
 func Embedded(r audit.Report) string { return draw(r, false) }
 
 func draw(r audit.Report, alone bool) string {
-	l := &layout{model: newModel(r), width: naturalWidth, peerY: map[string]float64{}, rowY: map[string]float64{}, columnAt: map[string]float64{}}
+	l := &layout{
+		model: newModel(r), width: naturalWidth,
+		peerY: map[string]float64{}, rowY: map[string]float64{}, columnAt: map[string]float64{},
+	}
 	header := 12.0
 	if alone {
 		header = 92
@@ -79,8 +82,8 @@ func draw(r audit.Report, alone bool) string {
 func (l *layout) wrapSVG() string {
 	var c canvas
 	width, height := n(l.width), n(l.height)
-	c.add(`<svg xmlns="http://www.w3.org/2000/svg" class="oa" viewBox="0 0 %s %s" width="%s" height="%s" role="img" aria-labelledby="oa-title oa-desc">`,
-		width, height, width, height)
+	c.add(`<svg xmlns="http://www.w3.org/2000/svg" class="oa" viewBox="0 0 %s %s" width="%s" height="%s" `, width, height, width, height)
+	c.WriteString(`role="img" aria-labelledby="oa-title oa-desc">`)
 	c.add("\n<title id=\"oa-title\">%s</title>\n<desc id=\"oa-desc\">%s</desc>\n", escape(l.titleText()), escape(l.describe()))
 	c.add("<style>%s</style>\n", style)
 	c.rect("bg", 0, 0, l.width, l.height, 0)
