@@ -64,7 +64,7 @@ func TestWhatIsNoDockerArchiveIsRefusedInOneSentence(t *testing.T) {
 		write("text.tar", []byte("not tar")): "as a docker archive",
 		write("other.tar", other):            "manifest.json is missing",
 		write("garbled.tar", garbled):        "not understood",
-		write("lacking.tar", lacking):        "it holds no gone.json",
+		write("lacking.tar", lacking):        "gone.json is missing",
 		write("huge.tar", huge):              "more than",
 	} {
 		_, err := readArchive(path)
