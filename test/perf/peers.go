@@ -111,7 +111,7 @@ defaults
   timeout server 60s
   timeout tunnel 1h
   timeout http-keep-alive 60s
-frontend door
+frontend users
   bind {ADDRESS}
   stick-table type string len 80 size 100k expire 60s store http_req_rate(1s)
   http-request track-sc0 hdr(token)
