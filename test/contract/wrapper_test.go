@@ -18,11 +18,11 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// The operator renders the files which the wrapper reads. The reviewed output of the one is the input of the other.
+// The operator renders the files that the wrapper reads: the operator's golden output is the wrapper's input.
 func TestTheWrapperTakesWhatTheOperatorRenders(t *testing.T) {
 	for _, c := range []struct {
 		golden, file string
-		// in how many of the golden cases the file is rendered, at least
+		// the least number of golden cases that contain the file
 		cases int
 		parse func([]byte) error
 	}{
@@ -43,7 +43,7 @@ func TestTheWrapperTakesWhatTheOperatorRenders(t *testing.T) {
 	}
 }
 
-// What the operator says of the wrapper's paths is what the wrapper serves.
+// The operator's paths of the wrapper are the paths that the wrapper serves.
 func TestTheOperatorKnowsTheWrappersPaths(t *testing.T) {
 	stack := &v1alpha1.OpenIMStack{}
 	stack.Name, stack.Namespace = "chat", "im"
@@ -59,7 +59,7 @@ func TestTheOperatorKnowsTheWrappersPaths(t *testing.T) {
 	}
 }
 
-// config returns a file of all ConfigMaps in a golden file.
+// config returns a file from all ConfigMaps of a golden file.
 func config(t *testing.T, golden, file string) []string {
 	t.Helper()
 	text, err := os.ReadFile(golden)

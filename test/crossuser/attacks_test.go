@@ -22,14 +22,14 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/websocket/frame"
 )
 
-// Requests of the socket that the attacks use.
+// Socket requests that the attacks use.
 const (
 	idReadSeq     = 1006
 	idLastMessage = 1007
 	idPresence    = 2005
 )
 
-// attack is what somebody tries who knows OpenIM well. It fails the test when it works, and when honest use no longer does.
+// attack is an attempt by an attacker who knows OpenIM well. The test fails when the attack succeeds, or when honest use fails afterwards.
 type attack struct {
 	name string
 	try  func(*testing.T, *testEnv)
@@ -56,7 +56,7 @@ func attackAll(t *testing.T, s *testEnv) {
 	}
 }
 
-// conversations is the body of a request that names conversations.
+// conversations returns the body of a request that names conversations.
 func conversations(id int32, user string, names ...string) []byte {
 	r := websocket.Find(id)
 	out := r.Example(websocket.Names{User: user, Conversation: names[0]})
@@ -76,7 +76,7 @@ func (s *testEnv) ask(t *testing.T, a *attacker, id int32, data []byte) said {
 	return ask(t, s.Frontend.SocketURL(), a.Self, a.session.Token(), iOS, id, data)
 }
 
-// honest is what must go on working after each attack: the attacker's own last message, over a new socket.
+// honest checks that honest use still works after an attack: the attacker's own last message, over a new socket.
 func (s *testEnv) honest(t *testing.T, a *attacker) {
 	t.Helper()
 	NewWithT(t).Eventually(func(g Gomega) { // OpenIM reads it from MongoDB, where it arrives after Redis
@@ -92,8 +92,8 @@ func lastMessageOfLongerIDs(t *testing.T, s *testEnv) {
 		got := s.ask(t, attacker, idLastMessage, conversations(idLastMessage, attacker.Self, conversation))
 		NewWithT(t).Expect(victim.leaksTo(got.reply)).To(BeFalse(), "%s tells %q", conversation, got.reply.Data)
 	}
-	// OpenIM answers with one message of all that the id is a beginning of. When that is another's, nothing is left of the answer; the
-	// messages themselves are there, and a client that pulls them by their numbers has them.
+	// OpenIM answers with one message of all conversations whose ID begins with the requested ID. When that is another user's, the wrapper
+	// removes it from the answer; the own messages exist, and a client can pull them by number.
 	reply, err := s.through(attacker).Post(t.Context(), "/msg/pull_msg_by_seq", attacker.pull(attacker.Self))
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
 	NewWithT(t).Expect(text(reply.Data)).To(ContainSubstring(attacker.secret), "one's own messages are told")
@@ -113,7 +113,7 @@ func groupWithPattern(t *testing.T, s *testEnv) {
 	if reply.OK() {
 		g.Expect(string(reply.Data)).NotTo(ContainSubstring("$|^"), "users do not choose such ids")
 	}
-	// A group that was there before: OpenIM alone lets its owner choose.
+	// An existing group: OpenIM lets its owner choose the ID.
 	made, err := s.straight(attacker).Post(t.Context(), "/group/create_group", create)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(made.OK()).To(BeTrue(), "OpenIM makes such a group: %s", made)
@@ -144,8 +144,8 @@ func swappedKeyword(t *testing.T, s *testEnv) {
 	NewWithT(t).Expect(text(reply.Data)).To(ContainSubstring(attacker.Peer), "the members of one's own group are told")
 }
 
-// expelled makes a group of the victim's with the attacker in it, puts the attacker out, and has the victim write there afterwards.
-// Its members are named when it is made: of the releases from patch.5 on, some refuse every later invitation (maxSeq is invalid).
+// expelled creates a group of the victim with the attacker as a member, removes the attacker, and has the victim write there afterwards.
+// Its members are named at its creation: of the releases from patch.5 on, some refuse every later invitation (maxSeq is invalid).
 func expelled(t *testing.T, s *testEnv, attacker *attacker, victim *userData) (group, after string) {
 	t.Helper()
 	g := NewWithT(t)
@@ -204,7 +204,7 @@ func readMarkAfterKick(t *testing.T, s *testEnv) {
 	for _, c := range []struct {
 		path string
 		body object
-		kept bool // may be called: OpenIM notes it of the caller alone and tells nobody else
+		kept bool // may be called: OpenIM records it for the caller alone and notifies no one
 	}{
 		{"/msg/mark_msgs_as_read", object{"userID": attacker.Self, "conversationID": "sg_" + group, "seqs": []int{3}}, false},
 		{"/msg/mark_conversation_as_read", object{"userID": attacker.Self, "conversationID": "sg_" + group, "hasReadSeq": 3, "seqs": []int{3}}, true},
@@ -364,7 +364,7 @@ func hugeMessage(t *testing.T, s *testEnv) {
 					`{"content":"`+strings.Repeat("x", size)+`"}`))
 			}
 		}
-		// As OpenIM's encoding has it, but without the bound that an honest client keeps; compressed, it is as small as one likes.
+		// In OpenIM's encoding, but without an honest client's bound; compressed, the message can be arbitrarily small.
 		raw, err := json.Marshal(object{"reqIdentifier": idSend, "sendID": attacker.Self, "operationID": "crossuser", "msgIncr": "1", "data": data})
 		NewWithT(t).Expect(err).NotTo(HaveOccurred())
 		for _, compressed := range []bool{false, true} {
@@ -378,7 +378,7 @@ func hugeMessage(t *testing.T, s *testEnv) {
 	s.honest(t, attacker)
 }
 
-// takes reports whether a frame, written as it is, is answered with success.
+// takes reports whether a raw frame is answered with success.
 func takes(t *testing.T, s *testEnv, a *attacker, raw []byte, compressed bool) (bool, error) {
 	t.Helper()
 	extra := url.Values{}
@@ -434,7 +434,7 @@ func dial(t *testing.T, s *testEnv, a *attacker) *coder.Conn {
 	return dialWith(t, s, a, url.Values{})
 }
 
-// dialWith is dial with more in the query.
+// dialWith is dial with additional query parameters.
 func dialWith(t *testing.T, s *testEnv, a *attacker, query url.Values) *coder.Conn {
 	t.Helper()
 	for name, value := range map[string]string{

@@ -13,7 +13,7 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/routes/routestest"
 )
 
-// What the wrapper made of a case, for the page.
+// The wrapper's handling of a case, for the page.
 const (
 	refused   = "refused"
 	lookedUp  = "refused, after a look at who is in it"
@@ -21,7 +21,7 @@ const (
 	passedOn  = "passed on"
 )
 
-// routes takes every field of every user route through the wrapper, and straight to OpenIM.
+// declared runs the cases of every field of every user route, through the wrapper and directly at OpenIM.
 func declared(t *testing.T, s *testEnv) []row {
 	var rows []row
 	t.Run("through the wrapper", func(t *testing.T) {
@@ -54,14 +54,14 @@ func declared(t *testing.T, s *testEnv) []row {
 			result, after := s.bare(t, attacker, victim, a, before)
 			rows[i].openIM = result
 			if after != before {
-				before = "" // they have been through enough: others take their place
+				before = "" // too many changes: new users replace them
 			}
 		}
 	})
 	return rows
 }
 
-// wrapped makes one case through the wrapper and checks what must become of it.
+// wrapped runs one case through the wrapper and checks its result.
 func (s *testEnv) wrapped(t *testing.T, attacker *attacker, victim *userData, a routestest.Attack, before string) (result, after string) {
 	t.Helper()
 	g := NewWithT(t)
@@ -99,7 +99,7 @@ func (s *testEnv) wrapped(t *testing.T, attacker *attacker, victim *userData, a 
 	return result, after
 }
 
-// bare makes one case without the wrapper, and tells what came of it.
+// bare runs one case without the wrapper and returns its result.
 func (s *testEnv) bare(t *testing.T, attacker *attacker, victim *userData, a routestest.Attack, before string) (result, after string) {
 	t.Helper()
 	if a.Rule.Do == routes.UpTo || a.Rule.Do == routes.Spans {

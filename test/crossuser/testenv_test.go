@@ -13,11 +13,11 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/routes/routestest"
 )
 
-// testEnv is OpenIM with the wrapper before it, and a witness between the two.
+// testEnv is OpenIM with the wrapper in front, and a witness between them.
 type testEnv struct {
 	*loopback.Stack
 	witness *witness
-	// release is the one that runs.
+	// release is the release of OpenIM that runs.
 	release string
 }
 
@@ -53,8 +53,8 @@ func (s *testEnv) attacker(t *testing.T) *attacker {
 	return s.enrolled(t, newUserData(t, s.Stack))
 }
 
-// besides is an attacker and a victim whose identifiers begin with the attacker's: the victim's conversations with the attacker's own
-// friend, and the victim's group, have ids that go on where the attacker's end.
+// besides returns an attacker and a victim whose identifiers begin with the attacker's: the IDs of the victim's conversations with the
+// attacker's own friend, and of the victim's group, are extensions of the attacker's.
 func (s *testEnv) besides(t *testing.T) (*attacker, *userData) {
 	t.Helper()
 	run := strings.ToLower(rand.Text()[:8])
@@ -80,10 +80,10 @@ func (s *testEnv) enrolled(t *testing.T, w *userData) *attacker {
 	return a
 }
 
-// straight is OpenIM's API with the attacker's own token, as if there were no wrapper.
+// straight returns OpenIM's API with the attacker's own token, without the wrapper.
 func (s *testEnv) straight(a *attacker) loopback.API { return s.OpenIM.As(a.token) }
 
-// through is OpenIM's API through the wrapper, with the attacker's session.
+// through returns OpenIM's API through the wrapper, with the attacker's session.
 func (s *testEnv) through(a *attacker) loopback.API { return s.Frontend.User(a.session.Token()) }
 
 func code(reply loopback.Reply) string {

@@ -40,7 +40,7 @@ type userData struct {
 	suitor, blocked string
 }
 
-// newUserData makes people whom nobody else knows.
+// newUserData creates a new user with data and relations of their own.
 func newUserData(t *testing.T, s *loopback.Stack) *userData {
 	t.Helper()
 	run := strings.ToLower(rand.Text()[:8])
@@ -53,7 +53,7 @@ func named(t *testing.T, s *loopback.Stack, names routestest.World, run string) 
 	im := s.OpenIM
 	w := &userData{World: names, im: im, secret: "secret" + run, suitor: "dave" + run, blocked: "erin" + run}
 	g := NewWithT(t)
-	for _, user := range []string{w.Self, w.Peer, w.suitor, w.blocked} { // one by one: of a list with one that is there, OpenIM makes none
+	for _, user := range []string{w.Self, w.Peer, w.suitor, w.blocked} { // one by one: if one user of a list exists, OpenIM creates none
 		g.Expect(im.Register(t.Context(), user)).To(Succeed())
 	}
 	im.Must(t, "/friend/import_friend", object{"ownerUserID": w.Self, "friendUserIDs": []string{w.Peer}})
@@ -93,8 +93,8 @@ func message(from string, to object, content string) object {
 	return m
 }
 
-// cached counts the messages with the secret that OpenIM has in Redis. It is not asked itself: who pulls a message at the moment between
-// its number and its storing makes OpenIM remember that there is none.
+// cached counts the messages with the secret in OpenIM's Redis. OpenIM itself is not called: a pull between the allocation of a message's
+// number and its storing makes OpenIM cache that the message does not exist.
 func (w *userData) cached(t *testing.T, s *loopback.Stack, conversation string) (int, error) {
 	t.Helper()
 	keys, err := s.RedisCLI(t.Context(), "KEYS", "MSG_CACHE:"+conversation+":*")
@@ -171,13 +171,13 @@ func (w *userData) snapshot(t *testing.T) string {
 // other, and later on a busy machine.
 const atRest = 15
 
-// settled is the snapshot when it no longer changes by itself.
+// settled returns the snapshot once it no longer changes by itself.
 func (w *userData) settled(t *testing.T) string {
 	t.Helper()
 	return w.unchanged(t, 1)
 }
 
-// unchanged is the snapshot when it was the same so many times in a row.
+// unchanged returns the snapshot once it was equal that many times in succession.
 func (w *userData) unchanged(t *testing.T, times int) string {
 	t.Helper()
 	last, same := "", 0
@@ -201,7 +201,7 @@ func (w *userData) leaks(request, reply any) bool {
 	return strings.Contains(told, w.Peer) && !strings.Contains(text(request), w.Peer)
 }
 
-// text is JSON, with everything that is base64 of readable text opened.
+// text returns JSON with all base64 of readable text decoded.
 func text(v any) string {
 	content, err := json.Marshal(opened(v))
 	if err != nil {
@@ -238,7 +238,7 @@ func opened(v any) any {
 	return v
 }
 
-// sorted puts lists into an order of their own: OpenIM's is by time, or none.
+// sorted sorts lists: OpenIM's order is by time or undefined.
 func sorted(v any) any {
 	switch v := v.(type) {
 	case object:

@@ -12,14 +12,13 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/routes/routestest"
 )
 
-// maxGrowth is how much memory one process of OpenIM's may gain while all values are tried, in bytes. One pull of 40 million numbers
-// took 1.3 GiB.
+// maxGrowth bounds the growth of one OpenIM process's memory during the run, in bytes. One pull of 40 million numbers took 1.3 GiB.
 const maxGrowth = 200 << 20
 
-// told is a call by which OpenIM alone, asked with the attacker's own token, tells what is the victim's.
+// told is a call with which OpenIM alone, with the attacker's own token, returns data of the victim.
 type told struct{ target, field, value string }
 
-// valuesEnv, when set, has all values tried, which takes longer than everything else together.
+// valuesEnv, when set, runs all values, which takes longer than all other tests together.
 const valuesEnv = "CROSSUSER_VALUES"
 
 func TestNoValueOfAnyFieldTellsWhatIsAnothers(t *testing.T) {
@@ -32,9 +31,8 @@ func TestNoValueOfAnyFieldTellsWhatIsAnothers(t *testing.T) {
 	}
 }
 
-// values tries every field of every user route with every kind of value, through the wrapper, and the reading ones straight at OpenIM.
-// The victim's identifiers begin with the attacker's, so that a prefix or a pattern that OpenIM takes for the attacker's own matches the
-// victim's as well.
+// values sends every kind of value in every field of every user route through the wrapper, and in the reading routes also directly to
+// OpenIM. The victim's identifiers begin with the attacker's, so that a prefix or a pattern of the attacker's own matches the victim's, too.
 func values(t *testing.T, s *testEnv) []told {
 	t.Run("through the wrapper", func(t *testing.T) {
 		before := peaks(t, s)
@@ -56,7 +54,7 @@ func values(t *testing.T, s *testEnv) []told {
 			}
 			route = p.Route.Path
 			if writes && p.Named && p.Value == routestest.Foreign {
-				continue // an honest user may name the victim there: what becomes of it is the routes' test's affair
+				continue // an honest user may name the victim there: the routes' test covers the result
 			}
 			calls++
 			reply, err := s.through(attacker).Post(t.Context(), p.Route.Path, p.Body)
@@ -87,7 +85,7 @@ func values(t *testing.T, s *testEnv) []told {
 		seen := map[told]bool{}
 		for _, p := range probes(attacker, victim) {
 			if p.Route.Audit == routes.AuditWrite || p.Value == routestest.Huge {
-				continue // it would change the worlds, or the machine
+				continue // the route would change the users' data or the server
 			}
 			reply, err := s.straight(attacker).Post(t.Context(), p.Route.Upstream(), p.Body)
 			if err != nil {
@@ -111,7 +109,7 @@ func probes(attacker *attacker, victim *userData) []routestest.Probe {
 	return all
 }
 
-// peaks is the most memory that each process of OpenIM's has had.
+// peaks returns the peak memory of each OpenIM process.
 func peaks(t *testing.T, s *testEnv) map[string]int64 {
 	t.Helper()
 	all := map[string]int64{}

@@ -23,12 +23,12 @@ import (
 	"github.com/openimstack/openim-operator/openim"
 )
 
-// vendor is a pod outside that a way out leads to.
+// vendor is a pod outside of the stack that additional egress leads to.
 const vendor = "vendor"
 
-// exceptions are what the spec may open: each opens what it names, to whom it names, and is told wherever somebody looks.
+// exceptions are connections that the spec may open: each opens only the named ports to the named peers, and is listed in status and audit.
 func exceptions() {
-	It("opens what the spec names and nothing else: the WebSocket, the metrics, a way out", func(ctx SpecContext) {
+	It("opens only what the spec names: the WebSocket, the metrics, additional egress", func(ctx SpecContext) {
 		Expect(leaves(ctx, openim.Push)).To(BeFalse(), "before")
 		opened := stack.DeepCopy()
 		opened.Spec.Network = &v1alpha1.Network{
@@ -48,13 +48,13 @@ func exceptions() {
 		told(ctx, graph.ExceptionWebSocketDirect, graph.ExceptionUnauthenticatedMetrics, graph.ExceptionExtraEgress+"/"+vendor)
 	}, SpecTimeout(10*time.Minute))
 
-	It("is shut again when the spec names nothing", func(ctx SpecContext) {
+	It("is closed again when the spec names no exception", func(ctx SpecContext) {
 		Eventually(ctx, leaves).WithArguments(openim.Push).WithTimeout(programming).Should(BeFalse())
 		Expect(observeParties(ctx, stack).Faults()).To(BeEmpty())
 		told(ctx)
 	}, SpecTimeout(5*time.Minute))
 
-	It("lets a wrapper of one's own in, and nobody else", func(ctx SpecContext) {
+	It("admits a wrapper of the user's own, and no other source", func(ctx SpecContext) {
 		DeferCleanup(restore, NodeTimeout(5*time.Minute))
 		own, peer := stack.DeepCopy(), peers(graph.OwnWrapper)[0]
 		own.Spec.Wrapper = v1alpha1.Wrapper{ExternalRef: &v1alpha1.ExternalWrapper{PodSelector: peer.PodSelector, NamespaceSelector: peer.NamespaceSelector}}
@@ -62,11 +62,11 @@ func exceptions() {
 		report := observeParties(ctx, own)
 		Expect(report.Faults()).To(BeEmpty())
 		AddReportEntry("matrix", report.Count().String())
-		Expect(gatewayPods(ctx)).To(BeEmpty(), "the operator's own are gone")
+		Expect(gatewayPods(ctx)).To(BeEmpty(), "the operator's own gateways are removed")
 		told(ctx, graph.ExceptionOwnWrapper)
 	}, SpecTimeout(10*time.Minute))
 
-	It("finds its users' devices when it changes back", func(ctx SpecContext) {
+	It("keeps its users' devices when it changes back", func(ctx SpecContext) {
 		for _, name := range []string{alice, bob} {
 			session, err := gateways(ctx)[0].Login(ctx, users[name])
 			Expect(err).NotTo(HaveOccurred())
@@ -91,7 +91,7 @@ func restore(ctx SpecContext) {
 	apply(ctx, stack)
 }
 
-// intruderIn puts a pod outside the stack which the peers of its name select.
+// intruderIn creates a pod outside of the stack that the peers of its name select.
 func intruderIn(ctx context.Context, name string) kube.Container {
 	GinkgoHelper()
 	container, err := environment.EnsureIntruder(ctx, types.NamespacedName{Namespace: setup.IntruderNamespace, Name: name}, map[string]string{called: name})
@@ -110,8 +110,8 @@ func peers(name string) []v1alpha1.Peer {
 	}}
 }
 
-// observeParties observes a stack from everybody whom its spec may name, besides the strangers whom it never names. Whom it does not name now
-// is a stranger like any other.
+// observeParties observes a stack from the peers that its spec may name, besides the usual intruders. A peer that the spec does not name now
+// counts as an intruder.
 func observeParties(ctx context.Context, s *v1alpha1.OpenIMStack) truthtable.Report {
 	GinkgoHelper()
 	o, err := environment.Observer(ctx, s)
@@ -144,7 +144,7 @@ func leaves(ctx context.Context, component openim.Name) (bool, error) {
 	return reaches(ctx, from, truthtable.Edge{To: *to, Port: probe.ListenPort}.Address())
 }
 
-// told tells that the status and an audit have these exceptions and no other.
+// told checks that the status and an audit list exactly these exceptions.
 func told(ctx SpecContext, names ...string) {
 	GinkgoHelper()
 	var want, listed []any

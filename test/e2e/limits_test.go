@@ -19,10 +19,10 @@ import (
 	"github.com/openimstack/openim-operator/hack/environment/chat"
 )
 
-// mounted is what the kubelet may take to bring a changed ConfigMap to a running pod.
+// mounted bounds how long the kubelet may take to update a mounted ConfigMap.
 const mounted = 3 * time.Minute
 
-// hotLimits narrows the limit of messages and waits until it is felt, then widens it again.
+// hotLimits lowers the limit of messages, waits until it takes effect, and restores it.
 func hotLimits(ctx SpecContext) {
 	before := gatewayPods(ctx)
 	all := gateways(ctx)
@@ -35,7 +35,7 @@ func hotLimits(ctx SpecContext) {
 	began := time.Now()
 	Expect(environment.Apply(ctx, stack)).To(Succeed())
 	Eventually(ctx, func(g Gomega) {
-		g.Expect(burst(ctx, g, aliceSocket)).To(Equal("too many"), "messages are let through as before")
+		g.Expect(burst(ctx, g, aliceSocket)).To(Equal("too many"), "messages are admitted as before")
 	}).WithTimeout(mounted).WithPolling(time.Second).Should(Succeed())
 	AddReportEntry("felt after", time.Since(began).Round(time.Second).String())
 	Expect(aliceSocket.Alive()).To(BeTrue())
@@ -43,7 +43,7 @@ func hotLimits(ctx SpecContext) {
 	Expect(gatewayPods(ctx)).To(ConsistOf(before))
 }
 
-// burst sends two messages at once, of which a narrow limit lets one through.
+// burst sends two messages in succession, of which a low limit admits one.
 func burst(ctx context.Context, g Gomega, s *chat.Socket) string {
 	for range 2 {
 		reply, err := s.SendDraft(ctx, chat.Draft{SendID: s.UserID, RecvID: bob, Text: "again", PlatformID: s.PlatformID})
@@ -56,7 +56,7 @@ func burst(ctx context.Context, g Gomega, s *chat.Socket) string {
 	return ""
 }
 
-// widen gives the limits back and waits until every replica has them. A touch of a pod makes the kubelet look at its volumes at once.
+// widen restores the limits and waits until every replica has them. A change of a pod's annotations makes the kubelet update its volumes.
 func widen(ctx SpecContext, limits *v1alpha1.Limits) {
 	GinkgoHelper()
 	stack.Spec.Wrapper.Limits = limits

@@ -25,7 +25,7 @@ func message() {
 		Expect(err).NotTo(HaveOccurred())
 	}, SpecTimeout(time.Minute))
 
-	It("carries a message from user to user, through Kafka and Redis into MongoDB", func(ctx SpecContext) {
+	It("delivers a message from user to user, through Kafka and Redis into MongoDB", func(ctx SpecContext) {
 		deliver(ctx, "hello")
 	}, SpecTimeout(2*time.Minute))
 

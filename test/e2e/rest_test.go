@@ -21,16 +21,16 @@ import (
 const (
 	// stillness is how long a stack must rest without a write.
 	stillness = 3 * time.Minute
-	// probes that may fall into that time: one by the interval (five minutes), and one for what changed just before.
+	// probes bounds the probes in that time: one by the interval (five minutes), and one for an earlier change.
 	probes = 2
-	// operatorUser is who the operator is to the API server.
+	// operatorUser is the operator's user name at the API server.
 	operatorUser = "system:serviceaccount:" + setup.OperatorNamespace + ":openim-operator"
 )
 
 // connects are requests that the API server's audit log counts as writes although they change no object: the suite's own exec and port-forward.
 var connects = []string{"exec", "portforward", "attach", "proxy"}
 
-// rest counts writes at the API server, while specs that only read go on.
+// rest counts writes at the API server while read-only specs run.
 func rest() {
 	var (
 		mark  apiserverlog.Mark
@@ -40,7 +40,7 @@ func rest() {
 		if environment.APIServerLog == "" {
 			Skip("the API server's audit log is needed: CLUSTER=local")
 		}
-		observe(ctx, setup.TruthTable(stack)) // the last writes of ours: the prober is in every pod
+		observe(ctx, setup.TruthTable(stack)) // the suite's last writes: afterwards the prober is in every pod
 		var err error
 		mark, err = apiserverlog.Now(environment.APIServerLog)
 		Expect(err).NotTo(HaveOccurred())
@@ -49,7 +49,7 @@ func rest() {
 
 	It("delivers while it rests", func(ctx SpecContext) { deliver(ctx, "quietly") }, SpecTimeout(time.Minute))
 
-	It("is sealed while it rests", func(ctx SpecContext) {
+	It("is isolated while it rests", func(ctx SpecContext) {
 		Expect(observe(ctx, setup.TruthTable(stack)).Faults()).To(BeEmpty())
 	}, SpecTimeout(2*time.Minute))
 
@@ -62,7 +62,7 @@ func rest() {
 		}
 	}, SpecTimeout(time.Minute))
 
-	It("rests: no write to the API server in three minutes but a probe's", func(ctx SpecContext) {
+	It("rests: no write to the API server in three minutes except a probe's", func(ctx SpecContext) {
 		if environment.APIServerLog == "" {
 			Skip("the API server's audit log is needed: CLUSTER=local")
 		}
@@ -77,7 +77,7 @@ func rest() {
 		all, err := mark.Since()
 		Expect(err).NotTo(HaveOccurred())
 		leases := apiserverlog.Select(all, apiserverlog.By(operatorUser), notProbe, notStatus)
-		Expect(leases).NotTo(BeEmpty(), "the log sees the operator: it renews its lease")
+		Expect(leases).NotTo(BeEmpty(), "the log contains the operator's renewals of its lease")
 		AddReportEntry("writes in "+time.Since(began).Round(time.Second).String(), stillnessReport(len(leases), len(all)))
 	}, SpecTimeout(stillness+time.Minute))
 }
@@ -89,10 +89,10 @@ func stillnessReport(leases, all int) string {
 
 func notLease(w apiserverlog.Write) bool { return w.Object.Resource != "leases" }
 
-// notProbe leaves out the probe's pods, and what the cluster's own programs write of them.
+// notProbe excludes the probe's pods and the cluster's own writes about them.
 func notProbe(w apiserverlog.Write) bool { return !strings.Contains(w.Object.Name, "-probe-") }
 
-// isStatus is a write of the stack's status, which tells what came of a probe.
+// isStatus keeps writes of the stack's status, which record a probe's result.
 func isStatus(w apiserverlog.Write) bool {
 	return w.Object.Resource == "openimstacks" && w.Object.Subresource == "status" && w.Object.Name == stack.Name
 }
@@ -110,7 +110,7 @@ func pods(ctx SpecContext) []corev1.Pod {
 	return list.Items
 }
 
-// noSecretsElsewhere looks for the value of every Secret of the stack's namespace in all that is not a Secret.
+// noSecretsElsewhere searches all other objects and logs for the values of the Secrets in the stack's namespace.
 func noSecretsElsewhere(ctx SpecContext) {
 	var secrets corev1.SecretList
 	Expect(environment.Cluster.List(ctx, &secrets, client.InNamespace(stack.Namespace))).To(Succeed())

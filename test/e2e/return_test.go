@@ -14,10 +14,10 @@ import (
 	"github.com/openimstack/openim-operator/hack/environment/setup"
 )
 
-// returning bounds a login after a revocation: logins from one address are limited, and the specs come from one.
+// returning bounds a login after a revocation: logins from one address are rate limited, and all specs share one address.
 const returning = 30 * time.Second
 
-// administers makes a call of an administrator's, which is carried out.
+// administers makes an administrator's call, which must succeed.
 func administers(ctx SpecContext, route string, body any) {
 	GinkgoHelper()
 	reply, err := admin(ctx).Post(ctx, route, body)
@@ -25,7 +25,7 @@ func administers(ctx SpecContext, route string, body any) {
 	Expect(reply.OK()).To(BeTrue(), "%s: %s", route, reply)
 }
 
-// returns logs a user's device in, and leaves the session with them.
+// returns logs a user's device in and keeps the session.
 func returns(ctx context.Context, gateway setup.Gateway, name string) {
 	GinkgoHelper()
 	Eventually(ctx, func(g Gomega) {
@@ -35,10 +35,10 @@ func returns(ctx context.Context, gateway setup.Gateway, name string) {
 	}).WithTimeout(returning).WithPolling(time.Second).Should(Succeed())
 }
 
-// talk has alice write to bob, over new sockets at two replicas.
+// talk sends a message from alice to bob over new sockets at two replicas.
 func talk(ctx context.Context, all []setup.Gateway) {
 	GinkgoHelper()
-	Eventually(ctx, func(g Gomega) { // OpenIM's own logout of a moment ago can still meet a newer socket
+	Eventually(ctx, func(g Gomega) { // OpenIM's own logout of the revocation may still close a newer socket
 		bobSocket, err := all[1].Open(ctx, users[bob])
 		g.Expect(err).NotTo(HaveOccurred())
 		defer bobSocket.Close()
@@ -55,7 +55,7 @@ func talk(ctx context.Context, all []setup.Gateway) {
 	}).WithTimeout(returning).WithPolling(time.Second).Should(Succeed())
 }
 
-// comeBack revokes in every way and goes on until a message is received by a new login. everybody: alice must log in again too.
+// comeBack revokes and then repeats logins until a message is received. everybody: alice must log in again, too.
 func comeBack(ctx SpecContext, everybody bool, strike func(SpecContext)) {
 	all := gateways(ctx)
 	returns(ctx, all[0], bob)
@@ -63,7 +63,7 @@ func comeBack(ctx SpecContext, everybody bool, strike func(SpecContext)) {
 	earlier := all[1].As(users[bob])
 	strike(ctx)
 	_, err := before.Ended(ctx)
-	Expect(err).NotTo(HaveOccurred(), "the socket of before")
+	Expect(err).NotTo(HaveOccurred(), "the earlier socket")
 	reply, err := earlier.Who(ctx)
 	Expect(err).NotTo(HaveOccurred())
 	Expect(reply.Code).To(Equal(revoked))
@@ -74,9 +74,9 @@ func comeBack(ctx SpecContext, everybody bool, strike func(SpecContext)) {
 	talk(ctx, all)
 }
 
-// comingBack are the specs of it.
+// comingBack adds the specs of logins after revocations.
 func comingBack() {
-	DescribeTable("gives a new login a socket and its messages after", comeBack,
+	DescribeTable("admits a new login, with socket and messages, after", comeBack,
 		Entry("the sessions of the user were revoked", false, func(ctx SpecContext) {
 			administers(ctx, "/wrapper/sessions/revoke", map[string]any{"scope": "user", "id": bob})
 		}, SpecTimeout(3*time.Minute)),

@@ -20,7 +20,7 @@ import (
 const impostor = "impostor"
 
 func sealed() {
-	It("is sealed: every cell of the truth table, by real connections", func(ctx SpecContext) {
+	It("is isolated: every cell of the truth table, by real connections", func(ctx SpecContext) {
 		report := observe(ctx, setup.TruthTable(stack))
 		GinkgoWriter.Print(report.Table(columns()))
 		Expect(report.Faults()).To(BeEmpty())

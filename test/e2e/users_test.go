@@ -37,7 +37,7 @@ func gateways(ctx context.Context) []setup.Gateway {
 	GinkgoHelper()
 	all, err := environment.Gateways(ctx, stack)
 	Expect(err).NotTo(HaveOccurred())
-	Expect(len(all)).To(BeNumerically(">=", 2), "what holds at one replica must hold at another")
+	Expect(len(all)).To(BeNumerically(">=", 2), "an effect at one replica must hold at another")
 	return all
 }
 
@@ -60,7 +60,7 @@ func enrol(ctx SpecContext, gateway setup.Gateway, name string) {
 
 // userSpecs adds the specs of logins, sockets and revocations.
 func userSpecs() {
-	It("enrols users by codes that are good once, and logs them in by their keys alone", func(ctx SpecContext) {
+	It("enrols users with single-use codes, and logs them in with their keys alone", func(ctx SpecContext) {
 		all := gateways(ctx)
 		for i, name := range []string{alice, bob} {
 			code, err := admin(ctx).IssueCode(ctx, name)
@@ -81,7 +81,7 @@ func userSpecs() {
 		}
 	}, SpecTimeout(2*time.Minute))
 
-	It("carries a message from socket to socket, at once, and into MongoDB", func(ctx SpecContext) {
+	It("delivers a message from socket to socket within seconds, and into MongoDB", func(ctx SpecContext) {
 		all := gateways(ctx)
 		bobSocket, aliceSocket := socket(ctx, all[1], bob), socket(ctx, all[0], alice)
 		text := fmt.Sprint("live ", time.Now().UnixNano())
@@ -105,7 +105,7 @@ func userSpecs() {
 		AddReportEntry("delivered", fmt.Sprintf("seq %d, in MongoDB within %s", d.Seq, d.Took.Round(10*time.Millisecond)))
 	}, SpecTimeout(2*time.Minute))
 
-	DescribeTable("refuses a forged frame, keeps the socket, and has it on record", forgedFrame,
+	DescribeTable("refuses a forged frame, keeps the socket open, and records the refusal", forgedFrame,
 		Entry("another's name as sender", chat.FrameSend, func(ctx context.Context, s *chat.Socket) (frame.Reply, error) {
 			return s.SendDraft(ctx, chat.Draft{SendID: bob, RecvID: outsideParty, Text: "send me money", PlatformID: s.PlatformID})
 		}, SpecTimeout(time.Minute)),
@@ -114,7 +114,7 @@ func userSpecs() {
 		}, SpecTimeout(time.Minute)),
 	)
 
-	It("keeps a trail whose chains are whole", func(ctx SpecContext) {
+	It("keeps an audit log whose chains are valid", func(ctx SpecContext) {
 		trail, err := environment.ReadAuditLog(ctx, stack)
 		Expect(err).NotTo(HaveOccurred())
 		events, err := trail.Verify()
@@ -122,9 +122,9 @@ func userSpecs() {
 		AddReportEntry("events", fmt.Sprint(events))
 	}, SpecTimeout(time.Minute))
 
-	It("takes other limits while it runs: no pod is replaced, no socket dropped", hotLimits, SpecTimeout(2*mounted+time.Minute))
+	It("applies changed limits while it runs: no pod is replaced, no socket closed", hotLimits, SpecTimeout(2*mounted+time.Minute))
 
-	It("shuts a revoked device out everywhere within a second", func(ctx SpecContext) {
+	It("refuses a revoked device at every replica within a second", func(ctx SpecContext) {
 		all := gateways(ctx)
 		bobSocket, aliceSocket := socket(ctx, all[1], bob), socket(ctx, all[0], alice)
 		a := admin(ctx) // at one of the replicas
@@ -160,7 +160,7 @@ func userSpecs() {
 		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: stack.Namespace, Name: dies.Pod}}
 		Expect(environment.Cluster.Delete(ctx, pod, client.GracePeriodSeconds(0))).To(Succeed())
 		_, err := bobSocket.Ended(ctx)
-		Expect(err).NotTo(HaveOccurred(), "the socket goes with its replica")
+		Expect(err).NotTo(HaveOccurred(), "the socket ends with its replica")
 		for _, name := range []string{alice, bob} {
 			reply, err := stays.As(users[name]).Who(ctx)
 			Expect(err).NotTo(HaveOccurred())
@@ -181,7 +181,7 @@ func userSpecs() {
 	}, SpecTimeout(5*time.Minute))
 }
 
-// forgedFrame sends a frame that no honest client sends, over alice's socket.
+// forgedFrame sends a forged frame over alice's socket.
 func forgedFrame(ctx SpecContext, id int, send func(context.Context, *chat.Socket) (frame.Reply, error)) {
 	aliceSocket := socket(ctx, gateways(ctx)[0], alice)
 	before := len(refusedFrames(ctx, int32(id)))
@@ -194,7 +194,7 @@ func forgedFrame(ctx SpecContext, id int, send func(context.Context, *chat.Socke
 	AddReportEntry("refused", fmt.Sprintf("errCode %d %s", reply.ErrCode, reply.ErrMsg))
 }
 
-// refusedFrames are alice's, by identifier, as the trail has them.
+// refusedFrames returns the audit events of alice's refused frames, by identifier.
 func refusedFrames(ctx context.Context, id int32) []setup.AuditEvent {
 	GinkgoHelper()
 	trail, err := environment.ReadAuditLog(ctx, stack)

@@ -16,12 +16,12 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// TestWhenSomethingIsDown makes each fault and looks at what everybody sees, while it lasts and after it.
+// TestWhenSomethingIsDown produces each fault and checks all probes during and after the fault.
 func TestWhenSomethingIsDown(t *testing.T) {
 	c := newCast(t, newTestEnv(t))
 	for _, f := range faults() {
 		if !t.Run(f.name, func(t *testing.T) { c.suffer(t, f) }) {
-			// What follows would be about two faults at once, if this one's end was not reached.
+			// The next case would test two faults at once if this fault did not end.
 			if err := c.recovered(t.Context(), callTimeout); err != nil {
 				t.Fatalf("after %s nothing more can be said: %v", f.name, err)
 			}
@@ -29,7 +29,7 @@ func TestWhenSomethingIsDown(t *testing.T) {
 	}
 }
 
-// sight is what one probe saw.
+// sight is the result of one probe.
 type sight struct {
 	answer string
 	took   time.Duration
@@ -73,13 +73,13 @@ func (c *cast) suffer(t *testing.T, f fault) {
 			}
 		})
 	}
-	// Whoever asked for a revocation that could not be confirmed asks again, and then it holds everywhere.
+	// A revocation that was not confirmed is repeated, and then takes effect everywhere.
 	g := NewWithT(t)
 	g.Eventually(func() string { return sc.revocation(t.Context()) }, f.back, 50*time.Millisecond).Should(Equal(usual), "the revocation, repeated")
 	g.Expect(sc.read(t.Context(), sc.gateway, c.carol.id, sc.ended.Token()).code).To(Equal(wire.CodeTokenKicked), "what was revoked before stays so")
 }
 
-// arrived waits until bob has got what alice said a while ago.
+// arrived waits until bob has received an earlier message of alice.
 func (c *cast) arrived(ctx context.Context, number int, within time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
@@ -93,12 +93,12 @@ func (c *cast) arrived(ctx context.Context, number int, within time.Duration) er
 	return nil
 }
 
-// test is the probe's name in that of a test.
+// test returns the probe's name as part of a test's name.
 func (p probe) test() string {
 	return strings.NewReplacer(" ", "_", "'", "", ",", "").Replace(p.name)
 }
 
-// look makes all probes at once.
+// look runs all probes concurrently.
 func (s *fixture) look(ctx context.Context, probes []probe) []sight {
 	seen := make([]sight, len(probes))
 	var all sync.WaitGroup
@@ -115,7 +115,7 @@ func (s *fixture) look(ctx context.Context, probes []probe) []sight {
 	return seen
 }
 
-// want is what a probe must see.
+// want returns the expected result of a probe.
 func (f fault) want(p probe) want {
 	for _, w := range f.wants {
 		if w.probe.name == p.name {
@@ -125,10 +125,10 @@ func (f fault) want(p probe) want {
 	return want{p, []string{p.usual}, quick}
 }
 
-// probes are what is looked at: always the same, and what the fault adds.
+// probes returns the common probes and those of the fault.
 func (f fault) probes() []probe { return append(slices.Clone(probes), f.more...) }
 
-// recovered waits until everything is as usual for people who were there before.
+// recovered waits until all answers are the usual ones for existing users.
 func (c *cast) recovered(ctx context.Context, within time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()

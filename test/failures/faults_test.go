@@ -9,7 +9,7 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// fault is one thing that fails in one way.
+// fault is one kind of failure of one dependency.
 type fault struct {
 	// name is the name of the test; what and how describe the fault on the page.
 	name, what, how string
@@ -50,7 +50,7 @@ const (
 	secondBackend = "backend-1"
 )
 
-// Ways to fail.
+// Kinds of failure.
 const (
 	refuses = "refuses connections"
 	hangs   = "accepts and does not answer"

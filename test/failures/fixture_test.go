@@ -10,20 +10,20 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/internalapi"
 )
 
-// cast are the people who stay for all cases.
+// cast holds the users of all cases.
 type cast struct {
 	*testEnv
 	// alice has a socket at the first gateway and bob at the second: alice writes to bob.
 	alice, bob *user
-	// carol logs in, again and again.
+	// carol logs in repeatedly.
 	carol          *user
 	toAlice, toBob *chat.Socket
 	said           int
-	// heard is what bob got of what alice said.
+	// heard holds the texts of alice that bob received.
 	heard map[string]bool
 }
 
-// fixture is what is prepared, while all is well, for one case.
+// fixture holds what is prepared for one case before its fault.
 type fixture struct {
 	*cast
 	// gateway is the replica that is called, and other is the other one.
@@ -49,7 +49,7 @@ func newCast(t *testing.T, s *testEnv) *cast {
 	return c
 }
 
-// seated opens those of the two sockets that have ended.
+// seated reopens those of the two sockets that have ended.
 func (c *cast) seated(ctx context.Context) (err error) {
 	if c.toAlice == nil || !c.toAlice.Alive() {
 		if c.toAlice, err = c.socket(ctx, 0, c.alice.session); err != nil {
@@ -64,7 +64,7 @@ func (c *cast) seated(ctx context.Context) (err error) {
 	return nil
 }
 
-// prepare makes everything ready for a case.
+// prepare returns the fixture of a case.
 func (c *cast) prepare(t *testing.T, gateway int) *fixture {
 	t.Helper()
 	ctx := t.Context()

@@ -14,17 +14,17 @@ import (
 
 const (
 	fleetUsers = 200
-	// perUser is how many sessions a user has, each with a socket.
+	// perUser is the number of sessions of a user, each with a socket.
 	perUser = 5
-	// Of these users the last session is on a second device, on another platform.
+	// withTwoDevices is the number of users whose last session is on a second device, on another platform.
 	withTwoDevices = 20
 	android        = 2
 	// hands bounds concurrent work for the fleet: more than the stand-in for MongoDB can serve would only wait.
 	hands = 4
 )
 
-// userFleet is many users with several sessions each: users[user*perUser+n]. OpenIM is set up to leave a user's sockets on one platform alone
-// (multiLogin.policy 0), so that it takes no thousand devices to have a thousand sockets.
+// userFleet is many users with several sessions each: users[user*perUser+n]. OpenIM is configured to allow several sockets
+// of a user on one platform (multiLogin.policy 0), so that a thousand sockets need no thousand devices.
 type userFleet struct {
 	*testEnv
 	users []*user
@@ -54,7 +54,7 @@ func sharedFleet(t *testing.T) *userFleet {
 	return settled.fleet
 }
 
-// settle makes a user's devices and sessions.
+// settle creates a user's devices and sessions.
 func (c *userFleet) settle(ctx context.Context, admin chat.Admin, index int) error {
 	own := c.users[index*perUser : (index+1)*perUser]
 	id := newID(fmt.Sprintf("u%d", index))
@@ -79,7 +79,7 @@ func (c *userFleet) settle(ctx context.Context, admin chat.Admin, index int) err
 	return nil
 }
 
-// inParallel does something n times, by many hands.
+// inParallel calls do n times, concurrently.
 func inParallel(n int, do func(int) error) error {
 	next := make(chan int)
 	problems := make([]error, n)
@@ -102,10 +102,10 @@ func inParallel(n int, do func(int) error) error {
 // appRetries is how often an app tries before it gives up.
 const appRetries = 5
 
-// perReplica is how many sockets of one device a replica lets in (package realtime).
+// perReplica is the number of sockets of one device that a replica admits (package websocket).
 const perReplica = 4
 
-// some are n users from a user on, no more of each than one replica lets in.
+// some returns n sessions from a user on, of each user no more than one replica admits.
 func (c *userFleet) some(index, n int) []*user {
 	var all []*user
 	for i := index * perUser; len(all) < n; i++ {
@@ -116,7 +116,7 @@ func (c *userFleet) some(index, n int) []*user {
 	return all
 }
 
-// sockets opens one for each of some users. where names the replica of each.
+// sockets opens a socket for each session. where returns the replica of each.
 func (c *userFleet) sockets(t *testing.T, users []*user, where func(int) int) []*chat.Socket {
 	t.Helper()
 	began := time.Now()
@@ -129,7 +129,7 @@ func (c *userFleet) sockets(t *testing.T, users []*user, where func(int) int) []
 		}
 	})
 	if err := inParallel(len(users), func(i int) (err error) {
-		for range appRetries { // on a busy machine one may be asked to come again: 503
+		for range appRetries { // on a busy machine the gateway may answer 503
 			if open[i], err = c.socket(t.Context(), where(i), users[i].session); err == nil {
 				return nil
 			}
@@ -142,7 +142,7 @@ func (c *userFleet) sockets(t *testing.T, users []*user, where func(int) int) []
 	return open
 }
 
-// times are how long something took, many times.
+// times is a list of measured durations.
 type times []time.Duration
 
 func (d times) String() string {
@@ -152,7 +152,7 @@ func (d times) String() string {
 	return fmt.Sprintf("%d: p50 %s, p99 %s, max %s", len(d), d.part(50), d.part(99), d.part(100))
 }
 
-// part is the percentile p.
+// part returns percentile p.
 func (d times) part(p int) time.Duration {
 	sorted := slices.Sorted(slices.Values(d))
 	return sorted[max(0, (len(sorted)*p+99)/100-1)].Round(10 * time.Microsecond)

@@ -14,10 +14,10 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// within bounds how soon all who lost their sockets with a gateway have others.
+// reunited bounds the time until all users whose sockets broke with a gateway have new ones.
 const reunited = 10 * time.Second
 
-// TestAKilledGatewayLosesNoSession kills a gateway with 100 sockets: each session goes on at the other one, and so does each socket.
+// TestAKilledGatewayLosesNoSession kills a gateway with 100 sockets: each session continues at the other gateway, with a new socket.
 func TestAKilledGatewayLosesNoSession(t *testing.T) {
 	g, c := NewWithT(t), sharedFleet(t)
 	users := c.some(0, 100)
@@ -53,8 +53,8 @@ func TestAKilledGatewayLosesNoSession(t *testing.T) {
 	}
 }
 
-// TestAKilledBackendLosesNothing kills one of two backends under calls: each read is answered at the second try at the latest, and
-// what was written is there.
+// TestAKilledBackendLosesNothing kills one of two backends during calls: each read is answered at the second attempt at the latest, and
+// confirmed writes are kept.
 func TestAKilledBackendLosesNothing(t *testing.T) {
 	g, c := NewWithT(t), sharedFleet(t)
 	var reads, failed, twice atomic.Int64

@@ -14,9 +14,9 @@ import (
 )
 
 const (
-	// felt is how soon 99 of 100 sockets and sessions have felt their revocation, from the administrator's call on.
+	// felt bounds the time from the administrator's call until 99 of 100 sockets and sessions are revoked.
 	felt = time.Second
-	// single is how many users are revoked one by one; as many devices are.
+	// single is the number of users, and of devices, that are revoked one by one.
 	single = withTwoDevices
 )
 
@@ -56,22 +56,22 @@ func TestARevocationReachesAThousandSocketsWithinASecond(t *testing.T) {
 		m := measure{t: t, fleet: c}
 		m.revoke(wire.PathAdminRevokeSessions, object{"scope": "all"}, rest, open)
 		m.judge()
-		// Who was revoked is not locked out.
+		// A revoked user can log in again.
 		_, err := c.users[len(c.users)-1].login(t.Context(), 0)
 		NewWithT(t).Expect(err).NotTo(HaveOccurred(), "a new login after the revocation")
 	})
 }
 
-// measure collects how soon revocations are felt.
+// measure collects the times until revocations take effect.
 type measure struct {
 	t     *testing.T
 	fleet *userFleet
-	// answered is the administrator's wait, closed the sockets', refused that of calls at the replica that was not asked.
+	// answered holds the times until the administrator's answer, closed until sockets ended, refused until the other replica refused calls.
 	answered, closed, refused times
 }
 
-// revoke asks for one revocation at the first gateway and waits until all whom it concerns have felt it. Calls are made by one of them,
-// over and over, at the other gateway.
+// revoke requests one revocation at the first gateway and waits until all affected sockets have ended. Meanwhile one of the sessions calls
+// the other gateway repeatedly.
 func (m *measure) revoke(path string, body any, concerned []int, open []*chat.Socket) {
 	m.t.Helper()
 	ctx, cancel := context.WithTimeout(m.t.Context(), callTimeout)
@@ -112,7 +112,7 @@ func (m *measure) judge() {
 	g.Expect(m.refused.part(99)).To(BeNumerically("<=", felt), "calls at the other gateway")
 }
 
-// statusKicked closes a socket whose session holds no longer (docs/websocket.md).
+// statusKicked is the close code of a socket whose session has ended (docs/websocket.md).
 const statusKicked = 4401
 
 func span(from, to int) []int {

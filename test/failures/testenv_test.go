@@ -26,11 +26,11 @@ const (
 	// drainSeconds is the window over which a gateway closes its sockets, and graceSeconds bounds its whole stop.
 	drainSeconds = 3
 	graceSeconds = 16
-	// replicas of each role.
+	// replicas is the number of replicas of each role.
 	replicas = 2
 )
 
-// testEnv is OpenIM with the wrapper before it. It is started by the first test that needs it and ends with the last one.
+// testEnv is OpenIM with the wrapper in front. The first test that needs it starts it, and it ends with the last test.
 type testEnv struct {
 	*loopback.Stack
 	keys     []string // of the login
@@ -104,7 +104,7 @@ func start() (*testEnv, error) {
 	return s, nil
 }
 
-// provider is the administrators' identity provider: it publishes its keys over TLS, under an authority of its own.
+// provider is the administrators' identity provider. It publishes its keys over TLS, with its own certificate authority.
 type provider struct {
 	*httptest.Server
 	dir  string
@@ -139,7 +139,7 @@ func (p *provider) Close() {
 	_ = os.RemoveAll(p.dir)
 }
 
-// take makes an issuer fetch its keys from here, which until now were in a file.
+// take configures an issuer to fetch its keys from the provider instead of a file.
 func (p *provider) take(i *issuers.Issuer) {
 	file := i.JWKSFile
 	p.jwks.Store(&file)

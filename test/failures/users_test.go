@@ -23,14 +23,14 @@ import (
 type object = map[string]any
 
 const (
-	// callTimeout is longer than any bound that is declared: who waits longer has been left hanging.
+	// callTimeout exceeds all bounds of the table: a longer call hangs.
 	callTimeout = 35 * time.Second
 	maxReply    = 1 << 20
 	iOS         = 1
 )
 
-// once makes each call over a connection of its own, as somebody who comes anew: what is seen is the wrapper's answer, and never an
-// old connection's end. Each comes from an address of its own: logins are counted by it, and a thousand people have more than one.
+// once makes each call over a new connection, like a new client, so that a probe sees the wrapper's answer and never the end of an old
+// connection. Each call comes from its own address, because logins are limited by address.
 var once = &http.Client{Timeout: callTimeout, Transport: &http.Transport{DisableKeepAlives: true, DialContext: fromAnywhere}}
 
 // fromAnywhere connects from any address of this machine's own network (127.0.0.0/8, RFC 1122).
@@ -44,17 +44,17 @@ func fromAnywhere(ctx context.Context, network, address string) (net.Conn, error
 	return (&net.Dialer{LocalAddr: from}).DialContext(ctx, network, address)
 }
 
-// reply is what came of a call.
+// reply is the result of a call.
 type reply struct {
 	status, code int
 	data         json.RawMessage
 	err          error
 }
 
-// ok reports whether it was carried out.
+// ok reports whether the call succeeded.
 func (r reply) ok() bool { return r.err == nil && r.status == http.StatusOK && r.code == 0 }
 
-// String is the answer as the table has it.
+// String returns the table's text for the answer.
 func (r reply) String() string {
 	switch {
 	case r.err != nil:
@@ -70,7 +70,7 @@ func (r reply) String() string {
 func code(n int) string   { return fmt.Sprintf("errCode %d", n) }
 func status(n int) string { return fmt.Sprint(n) }
 
-// broken is what a client is left with who gets no answer at all.
+// broken returns the table's text for a call without an answer.
 func broken(err error) string {
 	var slow net.Error
 	if errors.Is(err, context.DeadlineExceeded) || errors.As(err, &slow) && slow.Timeout() {
@@ -79,7 +79,7 @@ func broken(err error) string {
 	return "no connection"
 }
 
-// kept keeps its connections, as an app does.
+// kept reuses its connections, as an app does.
 var kept = &http.Client{Timeout: callTimeout, Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
 
 // post calls a URL with a session's token or an administrator's.
@@ -120,7 +120,7 @@ func send(ctx context.Context, by *http.Client, url, token, bearer string, body 
 	return reply{status: response.StatusCode, code: envelope.ErrCode, data: envelope.Data}
 }
 
-// published are the keys of the login as a gateway publishes them.
+// published returns the login's keys as a gateway publishes them.
 func published(ctx context.Context, gateway string) ([]string, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, gateway+wire.WellKnownPath, nil)
 	if err != nil {
@@ -156,7 +156,7 @@ type user struct {
 	deviceID string
 }
 
-// newID is an id that nobody has had.
+// newID returns a new user ID.
 func newID(name string) string { return name + strings.ToLower(rand.Text()[:10]) }
 
 func newDevice(platform int32) (client.Device, error) {
@@ -164,14 +164,14 @@ func newDevice(platform int32) (client.Device, error) {
 	return client.Device{Key: key, PlatformID: platform, Name: "failures"}, err
 }
 
-// client speaks to one replica.
+// client returns a login client for one replica.
 func (s *testEnv) client(replica int) (*client.Client, error) {
 	return client.New(client.Options{
 		BaseURL: s.Frontend.Gateways[replica].Users, Audience: s.Frontend.URL, PinnedKeys: s.keys, Version: "failures", HTTPClient: once,
 	})
 }
 
-// newcomer enrols a new device of a user's at a replica.
+// newcomer enrols a new device of a user at a replica.
 func (s *testEnv) newcomer(ctx context.Context, admin chat.Admin, replica int, id string, platform int32) (*user, error) {
 	issued, err := admin.IssueCode(ctx, id)
 	if err != nil {
@@ -192,7 +192,7 @@ func (s *testEnv) newcomer(ctx context.Context, admin chat.Admin, replica int, i
 	return &user{s: s, id: id, device: device, session: session, deviceID: session.DeviceID}, nil
 }
 
-// must ends the test when something fails that has nothing to do with what it is about.
+// must ends the test on an error of its preparation.
 func must[T any](value T, err error) func(testing.TB) T {
 	return func(t testing.TB) T {
 		t.Helper()
@@ -203,7 +203,7 @@ func must[T any](value T, err error) func(testing.TB) T {
 	}
 }
 
-// login is a new session at a replica.
+// login creates a new session at a replica.
 func (p *user) login(ctx context.Context, replica int) (*client.Session, error) {
 	c, err := p.s.client(replica)
 	if err != nil {
@@ -217,12 +217,12 @@ func (s *testEnv) read(ctx context.Context, replica int, id, token string) reply
 	return post(ctx, s.Frontend.Gateways[replica].Users+wire.UserPrefix+"/user/get_users_info", token, "", object{"userIDs": []string{id}})
 }
 
-// who asks a replica whose session it is: nothing behind the gateway is asked.
+// who reads the session's own description at a replica. The gateway answers it without OpenIM.
 func (s *testEnv) who(ctx context.Context, replica int, token string) reply {
 	return post(ctx, s.Frontend.Gateways[replica].Users+wire.PathSession, token, "", object{})
 }
 
-// ticket gets a ticket at a replica.
+// ticket requests a ticket at a replica.
 func (s *testEnv) ticket(ctx context.Context, replica int, token string) (string, reply) {
 	r := post(ctx, s.Frontend.Gateways[replica].Users+wire.PathTickets, token, "", object{})
 	var data struct{ Ticket string }
@@ -240,7 +240,7 @@ func (s *testEnv) open(ctx context.Context, replica int, session *client.Session
 	})
 }
 
-// socket opens one with a ticket of its own.
+// socket opens a socket with a new ticket.
 func (s *testEnv) socket(ctx context.Context, replica int, session *client.Session) (*chat.Socket, error) {
 	ticket, r := s.ticket(ctx, replica, session.Token())
 	if !r.ok() {
@@ -249,7 +249,7 @@ func (s *testEnv) socket(ctx context.Context, replica int, session *client.Sessi
 	return s.open(ctx, replica, session, ticket)
 }
 
-// refusal is how the table has a socket that was not opened.
+// refusal returns the table's text for a refused socket.
 func refusal(err error) string {
 	var refused *chat.Refused
 	if !errors.As(err, &refused) {
@@ -262,7 +262,7 @@ func refusal(err error) string {
 	return status(refused.Status)
 }
 
-// answer is how the table has what became of a login.
+// answer returns the table's text for the result of a login.
 func answer(err error) string {
 	var said *client.Error
 	switch {

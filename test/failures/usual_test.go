@@ -16,9 +16,9 @@ import (
 )
 
 const (
-	// comesBack bounds what a user does to come back: a login, a socket and a message.
+	// comesBack bounds a user's return: a login, a socket and a message.
 	comesBack = 20 * time.Second
-	// shortLife is a session that a test can outlive.
+	// shortLife is the lifetime of a session that ends during a test.
 	shortLife = 10 * time.Second
 )
 
@@ -26,7 +26,7 @@ const (
 type incident struct {
 	name   string
 	strike func(*testing.T, *testEnv, chat.Admin, *user)
-	// stays: the session goes on. enrols: the device is gone for good.
+	// stays: the session continues. enrols: the device is revoked for ever.
 	stays, enrols bool
 }
 
@@ -55,7 +55,7 @@ func byOwner(scope client.Scope) func(*testing.T, *testEnv, chat.Admin, *user) {
 
 var aboutUser = func(p *user) object { return object{"userID": p.id} }
 
-// incidents are all ways in which a session or a socket ends. Those that concern everybody come last.
+// incidents lists all ways in which a session or a socket ends. Those that affect all users come last.
 var incidents = []incident{
 	{name: "the user logs out", strike: byOwner(client.ThisSession)},
 	{name: "the user ends the device's sessions", strike: byOwner(client.ThisDevice)},
@@ -106,8 +106,8 @@ var incidents = []incident{
 	}},
 }
 
-// TestAfterEveryRevocationLifeGoesOn: whatever ended a session, a login follows, at either gateway, and with it a call, a socket by a
-// ticket and a message that somebody else sends.
+// TestAfterEveryRevocationLifeGoesOn checks that after each way in which a session ends, a login succeeds at either gateway, and with it a
+// call, a socket and a message of another user.
 func TestAfterEveryRevocationLifeGoesOn(t *testing.T) {
 	s := newTestEnv(t)
 	for i, c := range incidents {
@@ -139,7 +139,7 @@ func TestAfterEveryRevocationLifeGoesOn(t *testing.T) {
 				p.session = next
 				s.chats(t, admin, p)
 			}
-			s.chats(t, admin, must(s.newcomer(t.Context(), admin, 0, newID("zoe"), iOS))(t)) // who did not exist then
+			s.chats(t, admin, must(s.newcomer(t.Context(), admin, 0, newID("zoe"), iOS))(t)) // a user who did not exist then
 		})
 	}
 	t.Run("the session expires", func(t *testing.T) {
@@ -162,7 +162,7 @@ func TestAfterEveryRevocationLifeGoesOn(t *testing.T) {
 }
 
 // chats expects that a user receives, on a new socket at each gateway, another user's message. It is tried again within comesBack: OpenIM's
-// own logout of a moment ago can still meet a socket that is newer.
+// own logout of the revocation may still close a newer socket.
 func (s *testEnv) chats(t *testing.T, admin chat.Admin, p *user) {
 	t.Helper()
 	friend := must(s.newcomer(t.Context(), admin, 0, newID("pat"), iOS))(t)
@@ -171,7 +171,7 @@ func (s *testEnv) chats(t *testing.T, admin chat.Admin, p *user) {
 	}
 }
 
-// hears is one message from a friend, from socket to socket.
+// hears sends one message from a friend, from socket to socket.
 func (s *testEnv) hears(ctx context.Context, gateway int, p, friend *user) error {
 	ctx, cancel := context.WithTimeout(ctx, comesBack/2)
 	defer cancel()

@@ -8,7 +8,7 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// Endpoints tells clients where things are. Control is left for endpoints.Serve.
+// Endpoints returns the stack's endpoints, without Control, which endpoints.Serve provides.
 func (s *Stack) Endpoints() endpoints.Endpoints {
 	if s.Frontend == nil {
 		return endpoints.Endpoints{API: s.OpenIM.URL, Socket: s.SocketURL, Admin: s.OpenIM.URL}
@@ -19,7 +19,7 @@ func (s *Stack) Endpoints() endpoints.Endpoints {
 	}
 }
 
-// AdminToken is for Place().Admin.
+// AdminToken returns a token for Endpoints().Admin.
 func (s *Stack) AdminToken(context.Context) (string, error) {
 	if s.Frontend == nil {
 		return s.OpenIM.Token, nil
@@ -27,7 +27,7 @@ func (s *Stack) AdminToken(context.Context) (string, error) {
 	return s.Frontend.AdminToken()
 }
 
-// RestartSocketServer restarts what holds the users' sockets: all gateways, one after the other, or OpenIM's own.
+// RestartSocketServer restarts the processes that hold the users' sockets: all gateways in turn, or OpenIM's msggateway.
 func (s *Stack) RestartSocketServer(ctx context.Context) error {
 	if s.Frontend == nil {
 		return s.Restart(ctx, string(openim.MsgGateway))

@@ -10,14 +10,14 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// Frontend is the running wrapper, as its clients see it. URLs have no slash at their end.
+// Frontend is the running wrapper as clients see it. URLs have no trailing slash.
 type Frontend struct {
-	// URL is the users' door, before all gateways that live. It is also the audience of logins.
+	// URL is the users' listener, balanced over all running gateways. It is also the audience of logins.
 	URL string
-	// Gateways are the replicas one by one.
+	// Gateways lists the replicas.
 	Gateways []Replica
 
-	// keys are the public ones of the login.
+	// keys are the login's public keys.
 	keys     []string
 	users    *balance.Balancer
 	provider *identity.Provider
@@ -25,9 +25,9 @@ type Frontend struct {
 
 // Replica is one gateway.
 type Replica struct {
-	// Name is the part's.
+	// Name is the name of the process.
 	Name string
-	// Users, Admins and Telemetry are the URLs of its listeners.
+	// Users, Admins and Telemetry are the URLs of the listeners.
 	Users, Admins, Telemetry string
 
 	config gateway.Config
@@ -45,22 +45,22 @@ func newFrontend() (*Frontend, error) {
 	return &Frontend{URL: "http://" + users.Address(), users: users, provider: provider}, nil
 }
 
-// AdminToken is good for ten minutes.
+// AdminToken returns an administrator's token, valid for ten minutes.
 func (d *Frontend) AdminToken() (string, error) { return d.provider.Token(adminClaims) }
 
-// Admin is OpenIM's API as an administrator reaches it through the first gateway.
+// Admin returns OpenIM's API for an administrator through the first gateway.
 func (d *Frontend) Admin() (API, error) {
 	token, err := d.AdminToken()
 	return API{URL: d.Gateways[0].Admins + wire.AdminPrefix, Bearer: token}, err
 }
 
-// User is OpenIM's API as a user with a session reaches it.
+// User returns OpenIM's API for a user with a session.
 func (d *Frontend) User(session string) API { return API{URL: d.URL + wire.UserPrefix, Token: session} }
 
-// SocketURL is what an SDK takes as the address of its socket.
+// SocketURL returns the socket address for an SDK.
 func (d *Frontend) SocketURL() string { return "ws" + d.URL[len("http"):] + wire.SocketPath }
 
-// Enrol uses a code up with a new device at the users' door, and logs it in. The door's public key is known.
+// Enrol enrols a new device with a code, and logs it in. The gateway's public key is pinned.
 func (d *Frontend) Enrol(ctx context.Context, code string, platform int32) (*client.Session, error) {
 	c, err := client.New(client.Options{BaseURL: d.URL, PinnedKeys: d.keys, Version: "loopback"})
 	if err != nil {

@@ -27,32 +27,32 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/session"
 )
 
-// Wrapper says how the wrapper stands before OpenIM.
+// Wrapper configures the wrapper.
 type Wrapper struct {
-	// Program is a built cmd/wrapper; empty: that of ProgramEnv, or one that is built from this tree.
+	// Program is a built cmd/wrapper. Empty: the program of ProgramEnv, or one that is built from this repository.
 	Program string
-	// Gateways and Backends are how many replicas there are; 1 of each if they are 0. Their names are gateway-0, backend-0 and so on.
+	// Gateways and Backends are the numbers of replicas; 0 means 1. Their names are gateway-0, backend-0 and so on.
 	Gateways, Backends int
-	// Gateway and Backend may change the configuration of a replica before it is written. Number is the replica's.
+	// Gateway and Backend may change the configuration of a replica, given by its number, before it is written.
 	Gateway func(number int, c *gateway.Config)
 	Backend func(number int, c *backend.Config)
-	// Hot may change what all gateways share of the part that is read again while they run.
+	// Hot may change the configuration that all gateways share and reload while they run.
 	Hot func(*gateway.Hot)
 }
 
-// ProgramEnv names a built cmd/wrapper in the environment.
+// ProgramEnv is the environment variable with the path of a built cmd/wrapper.
 const ProgramEnv = "LOOPBACK_WRAPPER"
 
-// program is the one to run, empty if it must be built.
+// program returns the path of the program, or "" if it must be built.
 func (w *Wrapper) program() string { return cmp.Or(w.Program, os.Getenv(ProgramEnv)) }
 
-// Names of the wrapper's parts, before their number.
+// Names of the wrapper's processes, without their number.
 const (
 	gatewayName = "gateway"
 	backendName = "backend"
 )
 
-// Administrators' tokens of a stack.
+// Claims of administrators' tokens of a stack.
 const (
 	adminIssuer   = "https://id.example.com"
 	adminAudience = "im-admin"
@@ -60,13 +60,13 @@ const (
 	adminClaim    = "groups"
 )
 
-// stopSeconds bounds the wrapper's stop; with half of it at most the load balancers are given notice.
+// stopSeconds bounds the wrapper's stop. At most half of it is spent waiting for load balancers.
 const stopSeconds = 2
 
-// keyBytes is how long generated keys are.
+// keyBytes is the length of generated keys.
 const keyBytes = 32
 
-// wrapperSetup is what the parts of the wrapper share.
+// wrapperSetup holds what the wrapper's processes share.
 type wrapperSetup struct {
 	s        *Stack
 	w        Wrapper
@@ -74,11 +74,11 @@ type wrapperSetup struct {
 	redis    redisdb.Config
 	backends *balance.Balancer
 	frontend *Frontend
-	// configs of the backends, by name.
+	// configs are the configurations of the backends, by name.
 	configs map[string]backend.Config
 }
 
-// addWrapper puts the wrapper before OpenIM.
+// addWrapper adds the wrapper's processes.
 func (s *Stack) addWrapper(ctx context.Context) ([]string, error) {
 	if s.options.Wrapper == nil {
 		return nil, nil
@@ -111,7 +111,7 @@ func (s *Stack) addWrapper(ctx context.Context) ([]string, error) {
 		}
 		names = append(names, name)
 	}
-	// The gateways are ready when a backend is.
+	// The gateways become ready when a backend is ready.
 	if err := s.startAll(ctx, names); err != nil {
 		return nil, err
 	}
@@ -138,7 +138,7 @@ func (h *wrapperSetup) write(name, content string) error {
 	return nil
 }
 
-// writeShared writes what the parts have in common, each where its configuration names it.
+// writeShared writes the files that all processes share to the paths in their configuration.
 func (h *wrapperSetup) writeShared() error {
 	jwks, err := h.frontend.provider.JWKS()
 	if err != nil {
@@ -175,7 +175,7 @@ func key() string {
 	return base64.RawURLEncoding.EncodeToString(raw)
 }
 
-// publicOf is the public half of a login key.
+// publicOf returns the public half of a login key.
 func publicOf(private string) (string, error) {
 	raw, err := base64.RawURLEncoding.DecodeString(private)
 	if err != nil {
@@ -214,7 +214,7 @@ func (h *wrapperSetup) addBackend(number int) (string, error) {
 	return h.addRole(name, backendName, c, c.Telemetry.Listen)
 }
 
-// admins are whom gateway and backend take for administrators.
+// admins returns the administrators' issuers for gateway and backend.
 func (h *wrapperSetup) admins() issuers.Admins {
 	return issuers.Admins{Issuers: []issuers.Issuer{{
 		Issuer: adminIssuer, Audiences: []string{adminAudience}, Algorithms: []string{"ES256"}, JWKSFile: h.path("jwks.json"),
@@ -259,7 +259,7 @@ func (h *wrapperSetup) addRole(name, role string, config any, telemetry string) 
 	return h.s.add(name, program{path: h.w.Program, args: []string{role, "--config", h.path(name + ".yaml")}, ready: serves("http://" + telemetry + "/readyz")}), nil
 }
 
-// configure writes the configuration of a part, which reads it when it starts.
+// configure writes the configuration of a process, which reads it at its start.
 func (h *wrapperSetup) configure(name string, config any) error {
 	content, err := yaml.Marshal(config)
 	if err != nil {
@@ -268,8 +268,7 @@ func (h *wrapperSetup) configure(name string, config any) error {
 	return h.write(name+".yaml", string(content))
 }
 
-// LimitSessions has sessions made from now on live no longer than that, by backends and gateways that are started anew with that; 0: as
-// long as by their first configuration.
+// LimitSessions restarts backends and gateways with a bound on the lifetime of new sessions. 0 restores their first configuration.
 func (s *Stack) LimitSessions(ctx context.Context, lifetime time.Duration) error {
 	if s.wrapper == nil {
 		return errors.New("OpenIM alone has no sessions")
@@ -301,7 +300,7 @@ func (s *Stack) LimitSessions(ctx context.Context, lifetime time.Duration) error
 	return nil
 }
 
-// reconfigure starts a part anew with another configuration.
+// reconfigure restarts a process with another configuration.
 func (s *Stack) reconfigure(ctx context.Context, name string, config any) error {
 	if err := s.wrapper.configure(name, config); err != nil {
 		return err
@@ -309,5 +308,5 @@ func (s *Stack) reconfigure(ctx context.Context, name string, config any) error 
 	return s.Restart(ctx, name)
 }
 
-// adminClaims are those of whom the gateway takes for an administrator.
+// adminClaims are the claims of an administrator's token.
 var adminClaims = identity.Claims{Issuer: adminIssuer, Audience: adminAudience, Subject: "root@example.com", Role: adminClaim, Groups: []string{adminRole}}

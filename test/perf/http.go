@@ -17,7 +17,7 @@ type outcome struct {
 	half []load // constant rate
 }
 
-// measureHTTP takes the cases in turns: first how much each can do, then all at half of what the slowest can.
+// measureHTTP measures the cases in turns: first their highest throughput, then all at half of the slowest case's.
 func measureHTTP(ctx context.Context, p *bench, cases []contender, rounds int, lasts time.Duration, out io.Writer) error {
 	results := make([]*outcome, len(cases))
 	for i, c := range cases {
@@ -51,7 +51,7 @@ func measureHTTP(ctx context.Context, p *bench, cases []contender, rounds int, l
 	return nil
 }
 
-// each starts every case alone, warms it up, and measures it.
+// each starts every case separately, warms it up, and measures it.
 func each(ctx context.Context, p *bench, results []*outcome, measure func(*outcome, *running) error) error {
 	for _, r := range results {
 		up, err := r.start(ctx, p)
@@ -92,7 +92,7 @@ func median(loads []load, of func(load) float64) float64 {
 	return values[len(values)/2]
 }
 
-// span is a median with the least and the most.
+// span is a median with the minimum and the maximum.
 func span(loads []load, of func(load) float64, less float64, format string) string {
 	values := sorted(loads, of)
 	return fmt.Sprintf(format+" ("+format+"–"+format+")", values[len(values)/2]-less, values[0]-less, values[len(values)-1]-less)

@@ -15,10 +15,10 @@ import (
 	"time"
 )
 
-// connections is how many the closed loop keeps busy, and the open loop may use.
+// connections is the number of connections of the load.
 const connections = 32
 
-// target is the measured request, as vegeta reads it.
+// target writes the measured request in vegeta's format.
 func (p *bench) target(name, base string) (string, error) {
 	body := filepath.Join(p.dir, "body.json")
 	if err := os.WriteFile(body, []byte(`{"userIDs":["alice"]}`), 0o600); err != nil {
@@ -29,7 +29,7 @@ func (p *bench) target(name, base string) (string, error) {
 	return path, os.WriteFile(path, []byte(text), 0o600)
 }
 
-// load is what one attack saw.
+// load is the result of one attack.
 type load struct {
 	rate      float64 // answered per second
 	p50, p99  time.Duration
@@ -38,7 +38,7 @@ type load struct {
 	rss       int64         // of the case's processes at its end
 }
 
-// report is the part of vegeta's that is used. Durations are in nanoseconds.
+// report is the used part of vegeta's report. Durations are in nanoseconds.
 type report struct {
 	Latencies struct {
 		P50 int64 `json:"50th"`
@@ -51,8 +51,8 @@ type report struct {
 	Errors     []string         `json:"errors"`
 }
 
-// attack sends requests for a while. rate 0 is as many as are answered. An answer other than 200 ends the measurement: it would be
-// about something else.
+// attack sends requests for a duration. Rate 0 sends as many as are answered. An answer other than 200 ends the measurement, which would be
+// invalid.
 func attack(ctx context.Context, p *bench, c contender, r *running, rate int, lasts time.Duration) (load, error) {
 	target, err := p.target("case", r.base)
 	if err != nil {

@@ -27,7 +27,7 @@ func main() {
 
 var errUsage = errors.New("write http or sockets")
 
-// run is the measurement, or one of the small programs that it starts of itself.
+// run runs the measurement, or one of the helper programs that the measurement starts from the same binary.
 func run(ctx context.Context, args []string) error {
 	if len(args) == 0 {
 		return errUsage
@@ -71,7 +71,7 @@ func measure(ctx context.Context, what string, args []string) error {
 	return measureHTTP(ctx, p, cases, *rounds, *lasts, os.Stdout)
 }
 
-// prepare builds what is measured, and starts what all cases share.
+// prepare builds the measured programs, and starts what all cases share.
 func prepare(ctx context.Context) (*bench, func(), error) {
 	for _, name := range []string{"nginx", "haproxy", "caddy", "redis-server", "taskset"} {
 		if _, err := exec.LookPath(name); err != nil {
@@ -99,7 +99,7 @@ func prepare(ctx context.Context) (*bench, func(), error) {
 	return p, end, nil
 }
 
-// openFiles raises the number of open files to what the system allows; what is started inherits it. Root may have more than the limit says.
+// openFiles raises the limit of open files, which child processes inherit. Root may exceed the hard limit.
 func openFiles() (int, error) {
 	enough := syscall.Rlimit{Cur: enoughFiles, Max: enoughFiles}
 	if syscall.Setrlimit(syscall.RLIMIT_NOFILE, &enough) == nil {
@@ -123,7 +123,7 @@ func (p *bench) prepare(ctx context.Context, shared *running) error {
 	if err := command(ctx, "", "go", "build", "-buildvcs=false", "-trimpath", "-o", p.wrapper, "./cmd/wrapper"); err != nil {
 		return err
 	}
-	// The load's program is pinned in a module of its own, so that its dependencies are nobody else's.
+	// The load generator is pinned in a separate module, to isolate its dependencies.
 	tool, err := exec.CommandContext(ctx, "go", "tool", "-modfile=hack/tools/vegeta/go.mod", "-n", "vegeta").Output()
 	if err != nil {
 		return fmt.Errorf("find vegeta: %w", err)
@@ -165,7 +165,7 @@ func command(ctx context.Context, dir string, args ...string) error {
 	return nil
 }
 
-// awaitAnswer waits until a case answers the measured request well: its parts may need a moment to find each other.
+// awaitAnswer waits until a case answers the measured request with 200: its processes need a moment to connect.
 func (p *bench) awaitAnswer(ctx context.Context, base string) error {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()

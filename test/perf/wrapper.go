@@ -53,13 +53,13 @@ audit: {path: {DIR}/{NAME}.audit}
 shutdownGraceSeconds: 20
 `
 
-// The limits never refuse here; they are asked all the same. A limit of the class of the measured route by user and address is two keys.
+// The limits are evaluated but never refuse here. A limit of the measured route's class by user and address uses two keys.
 const (
 	fullHot = `
 limits: {classes: {read: {perSecond: 100000, burst: 1000000, by: [user, ip]}, socket: {perSecond: 100000, burst: 1000000, by: [device]}}}
 rules: [{name: ios-only, expression: "identity.platformID == 1", message: "phones only"}]
 `
-	// Each replica counts by itself; sessions still live in Redis.
+	// Each replica counts by itself; sessions are still in Redis.
 	authHot = `
 limits: {local: true, classes: {read: {perSecond: 100000, burst: 1000000, by: [user]}}}
 `
@@ -131,10 +131,10 @@ func (p *bench) secrets() error {
 	return nil
 }
 
-// caller is a session with which the load calls.
+// caller is a session of the load.
 type caller struct{ user, token string }
 
-// sessions makes sessions of as many users; the login before them is not what is measured here.
+// sessions creates sessions of as many users, without logins, which are not measured.
 func (p *bench) sessions(ctx context.Context, count int) ([]caller, error) {
 	log := slog.New(slog.DiscardHandler)
 	db, sources := redisdb.Open(redisdb.Config{Addresses: []string{p.redis}, PasswordFile: filepath.Join(p.dir, "password"), KeyPrefix: keyPrefix}, log)

@@ -15,12 +15,12 @@ import (
 )
 
 const (
-	// arrival is how long a message may take into MongoDB.
+	// arrival bounds how long a message may take into MongoDB.
 	arrival = 30 * time.Second
 	look    = 100 * time.Millisecond
 )
 
-// Every stack in config/samples, which the documents copy from.
+// Every stack in config/samples, from which the documents are copied.
 func TestOpenIMRunsWithEverySample(t *testing.T) {
 	files, err := filepath.Glob("../../config/samples/*.yaml")
 	if err != nil {
@@ -46,7 +46,7 @@ func TestOpenIMRunsWithEverySample(t *testing.T) {
 	}
 }
 
-// The forms of a connection string that differ in what they say of the database. The processes that use MongoDB end without one.
+// The forms of a connection string that differ in the database. OpenIM's processes that use MongoDB end without a database.
 func TestOpenIMRunsWithEveryFormOfAConnectionString(t *testing.T) {
 	minimal := "../../config/samples/openimstack_v1alpha1_minimal.yaml"
 	for _, c := range []struct{ name, uri, field, database string }{
@@ -64,7 +64,7 @@ func TestOpenIMRunsWithEveryFormOfAConnectionString(t *testing.T) {
 	}
 }
 
-// run starts OpenIM and follows a message through Kafka into the database that the stack is to have.
+// run starts OpenIM and follows a message through Kafka into the stack's expected database.
 func (s *sample) run(t *testing.T) {
 	g := NewWithT(t)
 	l := loopback.New(t, s.options)
@@ -81,7 +81,7 @@ func (s *sample) run(t *testing.T) {
 		_, err := chat.FindInMongoDB(t.Context(), l.MongoDB, database, "si_alice_bob", 1)
 		return err
 	}, arrival, look).Should(Succeed(), "in the database %s", database)
-	// Which database of Redis is used shows in the number of its keys.
+	// The number of keys shows the Redis database that is used.
 	number := "0"
 	if n := s.stack.Spec.Dependencies.Redis.Database; n != nil && *n == 1 {
 		number = "1"

@@ -14,7 +14,7 @@ import (
 	"github.com/openimsdk/protocol/wrapperspb"
 )
 
-// TestEverythingElseThatAnAppCanAsk calls the rest of the SDK's functions that speak to OpenIM, but for uploads, which need an
+// TestEverythingElseThatAnAppCanAsk calls the other functions of the SDK that call OpenIM, except uploads, which need an
 // object store. A refusal of one of them breaks an app.
 func TestEverythingElseThatAnAppCanAsk(t *testing.T) {
 	dora, emil, fred := install(t, named("dora"), iOS), install(t, named("emil"), android), install(t, named("fred"), windows)

@@ -23,7 +23,7 @@ type identity struct {
 	session *client.Session
 }
 
-// register makes a user with a device. With the wrapper an administrator issues a code, and the device enrols with it. With OpenIM
+// register creates a user with a device. With the wrapper an administrator issues a code, and the device enrols with it. With OpenIM
 // alone, the app's server does it all.
 func register(t *testing.T, user, nickname string, platform int32) *identity {
 	t.Helper()
@@ -48,7 +48,7 @@ func register(t *testing.T, user, nickname string, platform int32) *identity {
 	return i
 }
 
-// token is what the SDK is given at login.
+// token returns the token for the SDK's login.
 func (i *identity) token(t *testing.T) string {
 	t.Helper()
 	if where.HasGateway() {
@@ -69,7 +69,7 @@ func (i *identity) loginAt(t *testing.T, gateway string) string {
 	return i.session.Token()
 }
 
-// revoke ends everything that the user has open on this device: with the wrapper the device itself, for good.
+// revoke ends all sessions of the user on this device; with the wrapper it revokes the device for ever.
 func (i *identity) revoke(t *testing.T) {
 	t.Helper()
 	if where.HasGateway() {
@@ -79,7 +79,7 @@ func (i *identity) revoke(t *testing.T) {
 	admin(t, "/auth/force_logout", map[string]any{"userID": i.user, "platformID": i.platform}, nil)
 }
 
-// clientAt is an app's client for a gateway. An app is shipped with the gateway's keys; here the first document is believed.
+// clientAt returns an app's client for a gateway. An app is shipped with the gateway's keys; here the first published document is trusted.
 func clientAt(t *testing.T, gateway string) *client.Client {
 	t.Helper()
 	document, err := wellKnown(t.Context(), gateway)

@@ -20,9 +20,9 @@ import (
 )
 
 var (
-	// where everything is.
+	// where holds the endpoints.
 	where endpoints.Endpoints
-	// tape is between the SDK and OpenIM when OpenIM stands alone. It is nil otherwise: nothing stands between SDK and wrapper.
+	// tape is a proxy between the SDK and OpenIM in runs without the wrapper. It is nil with the wrapper.
 	tape *recorder
 )
 
@@ -53,7 +53,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// quiet sends the SDK's log, one for all users of a process, to a file.
+// quiet writes the SDK's log, one for all users of a process, to a file.
 func quiet() (dir string, err error) {
 	if dir, err = os.MkdirTemp("", "openim-sdk-log-"); err != nil {
 		return "", err
@@ -75,8 +75,8 @@ func socket() string {
 	return where.Socket
 }
 
-// run is part of all names, so that a second run on the same OpenIM meets nobody whom it knows. OpenIM takes letters, digits and
-// underscores in user ids.
+// run is part of all names, so that a second run on the same OpenIM uses new users. OpenIM accepts letters, digits and underscores in user
+// IDs.
 var run = strings.ToLower(rand.Text()[:6])
 
 func named(name string) string { return name + run }

@@ -24,13 +24,13 @@ const (
 	windows = 3
 )
 
-// workGroup is the only type of group that OpenIM makes nowadays.
+// workGroup is the only type of group that OpenIM still creates.
 const workGroup = 2
 
-// brief is the life of a session that a test can wait for.
+// brief is the lifetime of a session that ends during a test.
 const brief = 12 * time.Second
 
-// TestWhatPeopleDo goes through a day of three users, in the order in which they meet it.
+// TestWhatPeopleDo runs the usual actions of three users in their usual order.
 func TestWhatPeopleDo(t *testing.T) {
 	alice, bob, carol := install(t, named("alice"), iOS), install(t, named("bob"), android), install(t, named("carol"), windows)
 	known := map[*device]*identity{}
@@ -96,7 +96,7 @@ func TestWhatPeopleDo(t *testing.T) {
 		mark := bob.mark()
 		sent := alice.say(t, bob.id, "what I should not have said")
 		bob.hears(t, mark, alice.id, "what I should not have said")
-		// The SDK revokes by seq, which it learns when its own message comes back to it.
+		// The SDK revokes by seq, which it learns when its own message is pushed back.
 		g.Eventually(func() error {
 			return alice.sdk.Conversation().RevokeMessage(alice.ctx(), single, sent.ClientMsgID)
 		}, soon).Should(Succeed())
@@ -114,7 +114,7 @@ func TestWhatPeopleDo(t *testing.T) {
 		g.Expect(err).NotTo(HaveOccurred())
 		team = made.GroupID
 		for u, mark := range marks {
-			// OnJoinedGroupAdded is not to be relied on: the SDK leaves it out when the new conversation has made it fetch the group already.
+			// OnJoinedGroupAdded is not reliable: the SDK omits it when the new conversation has made it fetch the group already.
 			awaitThat(t, u, mark, "OnNewConversation", func(list []model_struct.LocalConversation) bool {
 				return slices.ContainsFunc(list, func(c model_struct.LocalConversation) bool { return c.GroupID == team })
 			})
@@ -192,7 +192,7 @@ func TestWhatPeopleDo(t *testing.T) {
 		carol.await(t, mark, "OnKickedOffline")
 
 		if !where.HasGateway() {
-			return // OpenIM's refusal is longer than the 1024 bytes that the SDK reads of it: the SDK tries again for ever, and says nothing
+			return // OpenIM's refusal exceeds the 1024 bytes that the SDK reads: the SDK retries for ever without a callback
 		}
 		again := install(t, carol.id, carol.platform)
 		_ = again.sdk.Login(again.ctx(), again.id, old)
@@ -207,7 +207,7 @@ func TestWhatPeopleDo(t *testing.T) {
 	})
 }
 
-// befriend makes two people friends, as they see it.
+// befriend makes two users friends through their apps.
 func befriend(t *testing.T, alice, bob *device) {
 	t.Helper()
 	g := NewWithT(t)
@@ -234,7 +234,7 @@ func befriend(t *testing.T, alice, bob *device) {
 	}
 }
 
-// TestASessionEnds at its time, whatever it does.
+// TestASessionEnds checks that a session ends at the end of its lifetime, also while it is used.
 func TestASessionEnds(t *testing.T) {
 	if !where.HasGateway() {
 		t.Skip("OpenIM's tokens live for days")
@@ -254,7 +254,7 @@ func TestASessionEnds(t *testing.T) {
 	g.Expect(dora.since(0, "OnUserTokenInvalid")).To(BeEmpty())
 }
 
-// TestAnIdleAppStaysConnected for longer than OpenIM's patience of 30 seconds.
+// TestAnIdleAppStaysConnected checks an idle socket for longer than OpenIM's timeout of 30 seconds.
 func TestAnIdleAppStaysConnected(t *testing.T) {
 	g := NewWithT(t)
 	ida, ben := install(t, named("ida"), iOS), install(t, named("ben"), android)
@@ -268,7 +268,7 @@ func TestAnIdleAppStaysConnected(t *testing.T) {
 }
 
 // TestFriendRequestsOnOpenIMAlone makes the calls only. OpenIM v3.8.3 sends less with a friend request than the SDK dereferences:
-// both apps' listeners die of it, and they never hear anything again. The wrapper adds what is missing.
+// both apps' listeners panic and receive nothing afterwards. The wrapper adds the missing fields.
 func TestFriendRequestsOnOpenIMAlone(t *testing.T) {
 	if where.HasGateway() {
 		t.Skip("with the wrapper it is part of what people do")
@@ -296,7 +296,7 @@ func step(t *testing.T, name string, f func(*testing.T)) {
 	}
 }
 
-// each collects something of all elements of a list.
+// each returns a value of each element of a list.
 func each[E any](list []E, of func(E) string) []string {
 	var values []string
 	for _, e := range list {

@@ -18,7 +18,7 @@ import (
 
 type object = loopback.Object
 
-// start runs OpenIM with crontask's jobs so often that they run while the test does, and say so.
+// start runs OpenIM with crontask's jobs at short intervals, so that they run and log during the test.
 func start(t *testing.T) *loopback.Stack {
 	if os.Getenv("OPENIM_PROOF") == "" {
 		t.Skip("set OPENIM_PROOF=1 to run the real OpenIM here: it builds what is not in the cache, which takes minutes")
@@ -31,7 +31,7 @@ func start(t *testing.T) *loopback.Stack {
 	}})
 }
 
-// TestOpenIMOnItsStandIns goes through OpenIM as its users do, in the order in which they meet it.
+// TestOpenIMOnItsStandIns uses OpenIM as its users do, in the usual order.
 func TestOpenIMOnItsStandIns(t *testing.T) {
 	s := start(t)
 	im := s.OpenIM
@@ -210,7 +210,7 @@ func TestOpenIMOnItsStandIns(t *testing.T) {
 			data, err := im.Call(t.Context(), "/msg/pull_msg_by_seq", pull(bob, single, 1, 1))
 			return contents(data, single), err
 		}, 30*time.Second).Should(Equal([]string{"hello 1"}))
-		// msgtransfer drops the message with which it finds out that a pooled connection is dead, so more than one is sent.
+		// msgtransfer drops the message with which it detects a dead pooled connection, so more than one message is sent.
 		g.Eventually(func() ([]string, error) {
 			if _, err := im.Call(t.Context(), "/msg/send_msg", message(alice, "recvID", bob, 1, "still there?")); err != nil {
 				return nil, err
@@ -252,7 +252,7 @@ func pull(user, conversation string, begin, end int) object {
 	return object{"userID": user, "order": 0, "seqRanges": []object{{"conversationID": conversation, "begin": begin, "end": end, "num": end - begin + 1}}}
 }
 
-// contents are the texts of pulled messages, in order. They come as JSON in base64; one that is deleted is empty.
+// contents returns the texts of pulled messages in order. They are JSON in base64; a deleted message is empty.
 func contents(pulled object, conversation string) []string {
 	var texts []string
 	for _, content := range loopback.Each(loopback.At(pulled, "msgs", conversation, "Msgs"), "content") {
@@ -265,7 +265,7 @@ func contents(pulled object, conversation string) []string {
 	return texts
 }
 
-// forgetMessages empties Redis' cache of messages, so that the next pull has to ask MongoDB.
+// forgetMessages deletes the messages cached in Redis, so that the next pull reads MongoDB.
 func forgetMessages(t *testing.T, s *loopback.Stack) {
 	t.Helper()
 	for _, key := range cachedMessages(t, s) {

@@ -6,7 +6,7 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-// lowOrder are points of which every multiple is of no use: 0, 1, and one of order 8 (RFC 7748, section 6.1).
+// lowOrder lists points of low order, which must be refused: 0, 1, and a point of order 8 (RFC 7748, section 6.1).
 var lowOrder = []string{
 	"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
 	"AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",

@@ -16,7 +16,7 @@ import (
 
 const example = "/example/"
 
-// enrolPage fills the example's form in and enrols.
+// enrolPage fills in the example's form and enrols.
 func enrolPage(t *testing.T, p *tab, user string) {
 	t.Helper()
 	p.fill("#url", stack.Frontend.URL)
@@ -27,7 +27,7 @@ func enrolPage(t *testing.T, p *tab, user string) {
 
 func shows(p *tab, state string) { p.t.Helper(); p.await(`#state[data-state="` + state + `"]`) }
 
-// theDevice is the record that the client keeps in IndexedDB, and what can be had of it.
+// theDevice is the client's record in IndexedDB, as far as it can be read.
 const theDevice = `(async () => {
 	const opening = indexedDB.open("openim-gateway", 1);
 	await new Promise((done) => (opening.onsuccess = done));
@@ -112,7 +112,7 @@ func TestAUserOfTheExamplePage(t *testing.T) {
 	g.Expect(p.said()).To(BeEmpty(), "nothing in the console")
 }
 
-// picture keeps a picture of the page where WEB_PICTURE says.
+// picture saves a screenshot of the page to WEB_PICTURE.
 func picture(t *testing.T, p *tab) {
 	t.Helper()
 	file := os.Getenv("WEB_PICTURE")
@@ -170,7 +170,7 @@ func TestAPageOfAnotherOrigin(t *testing.T) {
 	enrolPage(t, p, "greta")
 	p.awaitText("#problem", "origin")
 
-	// A ticket alone does not help it: the same two lines open a socket on a page that is listed.
+	// A ticket alone is not enough: the same two lines open a socket on a page with a listed origin.
 	session, err := stack.Frontend.Enrol(bounded(t), code(t, "greta", web), web)
 	g.Expect(err).NotTo(HaveOccurred())
 	for _, c := range []struct {

@@ -23,15 +23,15 @@ import (
 )
 
 const (
-	// soon is for what takes no time on a machine that has nothing else to do.
+	// soon bounds actions that are immediate on an idle machine.
 	soon = 30 * time.Second
-	// web and ios are OpenIM's numbers of platforms.
+	// web and ios are OpenIM's platform numbers.
 	web, ios = 5, 1
 )
 
 var (
 	stack *loopback.Stack
-	// listed and unlisted are origins of pages, of which the gateway has been told of the first alone.
+	// listed and unlisted are origins of pages. The gateway's configuration names only the first.
 	listed, unlisted string
 )
 
@@ -76,7 +76,7 @@ func failed(err error) int {
 	return 1
 }
 
-// bundleSDK makes one script of the official SDK, which comes in parts, as an app's own build would.
+// bundleSDK bundles the official SDK into one script, as an app's build does.
 func bundleSDK(ctx context.Context, dir string) error {
 	esbuild := exec.CommandContext(ctx, filepath.Join("node_modules", ".bin", "esbuild"), //nolint:gosec // ours
 		filepath.Join("node_modules", "@openim", "client-sdk", "lib", "index.es.js"),
@@ -87,7 +87,7 @@ func bundleSDK(ctx context.Context, dir string) error {
 	return nil
 }
 
-// servePages serves the example, the client and the SDK as any static server does.
+// servePages serves the example, the client and the SDK as static files.
 func servePages(bundle string) (origin string, err error) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -110,7 +110,7 @@ func bounded(t *testing.T) context.Context {
 	return ctx
 }
 
-// adminCall asks the first gateway as an administrator.
+// adminCall calls the first gateway as an administrator.
 func adminCall(t *testing.T, path string, body any) loopback.Object {
 	t.Helper()
 	admin, err := stack.Frontend.Admin()
@@ -130,7 +130,7 @@ func code(t *testing.T, user string, platform int) string {
 	return text
 }
 
-// serverKey is what an operator gives to app developers.
+// serverKey returns the gateway's key, as an operator gives it to app developers.
 func serverKey(t *testing.T) handshake.ServerKey {
 	t.Helper()
 	resp, err := http.Get(stack.Frontend.URL + wire.WellKnownPath) //nolint:gosec,noctx // of this machine

@@ -63,8 +63,8 @@ func TestWhatIsNoDockerArchiveIsRefusedInOneSentence(t *testing.T) {
 		filepath.Join(dir, "none.tar"):       "no such file",
 		write("text.tar", []byte("not tar")): "as a docker archive",
 		write("other.tar", other):            "manifest.json is missing",
-		write("garbled.tar", garbled):        "not understood",
-		write("lacking.tar", lacking):        "it holds no gone.json",
+		write("garbled.tar", garbled):        "decoding manifest.json",
+		write("lacking.tar", lacking):        "gone.json is missing",
 		write("huge.tar", huge):              "more than",
 	} {
 		_, err := readArchive(path)

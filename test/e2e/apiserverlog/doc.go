@@ -1,3 +1,3 @@
-// Package auditlog reads the API server's audit log: who wrote what, and when. It is how "no write" is counted where nobody can
-// overlook one, at the API server itself.
+// Package apiserverlog reads the API server's audit log: users, objects and times of writes. The suite counts writes there, because the
+// log contains all of them.
 package apiserverlog

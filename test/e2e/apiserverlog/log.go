@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// Write is a request that asked the API server to change something (audit.k8s.io/v1 Event).
+// Write is a mutating request to the API server (audit.k8s.io/v1 Event).
 type Write struct {
 	Stage string `json:"stage"`
 	Verb  string `json:"verb"`
@@ -47,17 +47,17 @@ const maxLine = 4 << 20
 
 var (
 	writes = []string{"create", "update", "patch", "delete", "deletecollection"}
-	// complete marks the last event of a request: each is counted once.
+	// complete is the stage of the last event of a request, so that each request is counted once.
 	complete = []string{"ResponseComplete", "Panic"}
 )
 
-// Mark is a place in the log.
+// Mark is a position in the log.
 type Mark struct {
 	path string
 	info os.FileInfo
 }
 
-// Now marks the present end of the log.
+// Now returns the current end of the log.
 func Now(path string) (Mark, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -66,7 +66,7 @@ func Now(path string) (Mark, error) {
 	return Mark{path: path, info: info}, nil
 }
 
-// Since returns the writes that were logged after the mark. A log that was rotated in between is an error: something would be missing.
+// Since returns the writes that were logged after the mark. A log that was rotated in between is an error, since writes would be missing.
 func (m Mark) Since() ([]Write, error) {
 	file, err := os.Open(m.path)
 	if err != nil {

@@ -22,17 +22,17 @@ import (
 // rollout bounds the time until a changed stack is ready again.
 const rollout = 5 * time.Minute
 
-// generous is what a suite may do from one address, where many people would come from many.
+// generous raises the limits of a single address, since a suite's users share one.
 var generous = v1alpha1.Limits{Classes: []v1alpha1.LimitClass{
 	{Name: "login", PerSecond: resource.MustParse("100"), Burst: 1000, By: []v1alpha1.LimitKey{v1alpha1.LimitByIP}},
 	{Name: "refused", PerSecond: resource.MustParse("100"), Burst: 1000, By: []v1alpha1.LimitKey{v1alpha1.LimitByIP}},
 }}
 
-// controller of the stack in the cluster. Two addresses on loopback, one for each port of the gateway, lead to the pods that are ready.
+// controller controls the stack in the cluster. Two addresses on loopback, one for each listener of the gateway, lead to the ready pods.
 type controller struct {
 	*setup.Environment
 	users, admins *balance.Balancer
-	// forwards lasts as long as the port-forwards of all the pods that ever were.
+	// forwards is the context of all port-forwards.
 	forwards context.Context
 	stack    *v1alpha1.OpenIMStack
 }
@@ -61,12 +61,12 @@ func (k *controller) close() {
 	k.admins.Close()
 }
 
-// restore puts the sample as it stands in the tree back.
+// restore applies the unchanged sample.
 func (k *controller) restore(ctx context.Context) error {
 	return k.change(ctx, func(*v1alpha1.OpenIMStack) {})
 }
 
-// change applies the sample with something different and waits until it is so.
+// change applies the sample with a change and waits until the stack is ready.
 func (k *controller) change(ctx context.Context, different func(*v1alpha1.OpenIMStack)) error {
 	stack, err := k.Sample()
 	if err != nil {
@@ -79,7 +79,7 @@ func (k *controller) change(ctx context.Context, different func(*v1alpha1.OpenIM
 	return k.ready(ctx, client.ObjectKeyFromObject(stack))
 }
 
-// ready waits for the stack and finds the gateway's pods anew.
+// ready waits for the stack and updates the balancers' targets.
 func (k *controller) ready(ctx context.Context, key client.ObjectKey) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, rollout, fmt.Errorf("the stack was not ready after %s", rollout))
 	defer cancel()
@@ -90,7 +90,7 @@ func (k *controller) ready(ctx context.Context, key client.ObjectKey) error {
 	return k.updateTargets(ctx)
 }
 
-// updateTargets points the two addresses at the pods that are ready now.
+// updateTargets points the two addresses to the pods that are ready now.
 func (k *controller) updateTargets(ctx context.Context) error {
 	pods, err := k.pods(ctx)
 	if err != nil {
@@ -111,7 +111,7 @@ func (k *controller) updateTargets(ctx context.Context) error {
 	return nil
 }
 
-// pods of the gateway that are ready.
+// pods lists the ready pods of the gateway.
 func (k *controller) pods(ctx context.Context) ([]corev1.Pod, error) {
 	var list corev1.PodList
 	err := k.Cluster.List(ctx, &list, client.InNamespace(k.stack.Namespace),
@@ -134,10 +134,10 @@ func (k *controller) endpoints() endpoints.Endpoints {
 	}
 }
 
-// AdminToken is an administrator's of the stack.
+// AdminToken returns an administrator's token of the stack.
 func (k *controller) AdminToken(context.Context) (string, error) { return k.Token(k.stack, nil) }
 
-// RestartSocketServer deletes all pods of the gateway at once and waits for those that take their place.
+// RestartSocketServer deletes all pods of the gateway and waits until their replacements are ready.
 func (k *controller) RestartSocketServer(ctx context.Context) error {
 	pods, err := k.pods(ctx)
 	if err != nil {
@@ -151,7 +151,7 @@ func (k *controller) RestartSocketServer(ctx context.Context) error {
 	return k.ready(ctx, client.ObjectKeyFromObject(k.stack))
 }
 
-// LimitSessions changes the stack, which restarts its gateways.
+// LimitSessions changes the stack's session limits, which restarts the gateways.
 func (k *controller) LimitSessions(ctx context.Context, lifetime time.Duration) error {
 	return k.change(ctx, func(s *v1alpha1.OpenIMStack) {
 		s.Spec.Wrapper.Limits = generous.DeepCopy()

@@ -1,9 +1,9 @@
-// Command cluster runs a command that speaks to the wrapper in a Kubernetes cluster by addresses on this machine's loopback, which it
-// finds by its environment (package endpoints):
+// Command cluster runs a command that calls the wrapper in a Kubernetes cluster through addresses on this machine's loopback. The command
+// reads them from its environment (package endpoints):
 //
 //	go run ./test/loopback/cluster -- COMMAND ...
 //
-// The cluster is the one of CLUSTER. What is missing in it is set up as `make demo` does, and everything is left running.
+// The cluster is selected by CLUSTER. Missing parts are set up as by `make demo`, and everything is left running.
 package main
 
 import (
@@ -23,7 +23,7 @@ import (
 	"github.com/openimstack/openim-operator/test/loopback/endpoints"
 )
 
-// runTimeout bounds everything: a cold start builds Kubernetes and OpenIM from source.
+// runTimeout bounds the whole run: the first run builds Kubernetes and OpenIM from source.
 const runTimeout = 60 * time.Minute
 
 func main() {
@@ -40,7 +40,7 @@ func run(ctx context.Context, out io.Writer, args []string) (err error) {
 	if len(args) < 2 || args[0] != "--" {
 		return errors.New("name the command to run, as in `cluster -- go test .`")
 	}
-	klog.LogToStderr(false) // what the client library has to say of closed streams is of no use to a reader
+	klog.LogToStderr(false) // the client library's messages about closed streams do not help a reader
 	klog.SetOutput(io.Discard)
 	ctx, cancel := context.WithTimeoutCause(ctx, runTimeout, fmt.Errorf("it took longer than %s", runTimeout))
 	defer cancel()

@@ -1,6 +1,6 @@
-// Package place tells a suite of clients where OpenIM is: alone on loopback, behind the wrapper on loopback, or behind the
-// wrapper in a cluster. What starts a place hands it over by environment variables, and serves the few things that a client cannot
-// do by itself: an administrator's token, a restart of the door.
+// Package endpoints gives a suite of clients the addresses of OpenIM: alone on loopback, behind the wrapper on loopback, or behind the
+// wrapper in a cluster. The program that starts the stack passes the endpoints in environment variables, and serves operations that a
+// client cannot do itself: an administrator's token, a restart of the gateways.
 //
-// It uses the standard library alone, so that suites in modules of their own can have it.
+// It uses only the standard library, so that suites in separate modules can import it.
 package endpoints

@@ -1,8 +1,8 @@
 // Command up starts a stack on this machine's loopback (package loopback).
 //
-//	go run ./test/loopback/up                   print where everything is, run until Ctrl-C
-//	go run ./test/loopback/up -- COMMAND ...    run a command that finds it by its environment (package endpoints), then end
-//	go run ./test/loopback/up --wrapper ...     with the wrapper before OpenIM
+//	go run ./test/loopback/up                   print the endpoints, run until Ctrl-C
+//	go run ./test/loopback/up -- COMMAND ...    run a command with the endpoints in its environment (package endpoints), then end
+//	go run ./test/loopback/up --wrapper ...     with the wrapper in front of OpenIM
 package main
 
 import (
@@ -24,7 +24,7 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	wrapper := flag.Bool("wrapper", false, "put the wrapper before OpenIM")
+	wrapper := flag.Bool("wrapper", false, "run the wrapper in front of OpenIM")
 	gateways := flag.Int("gateways", 1, "with --wrapper: replicas of the gateway")
 	backends := flag.Int("backends", 1, "with --wrapper: replicas of the backend")
 	flag.Parse()
