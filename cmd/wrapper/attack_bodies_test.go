@@ -201,15 +201,18 @@ func attackBodies(t *testing.T, n *testEnv) {
 					n.refused(t, n.send(t, d.address, message("POST "+d.target+" HTTP/1.1", "", lines...)+body), canary, 415, 1001)
 				})
 			}
-			for name, announced := range map[string]string{"a byte too many": "1048577", "10 GB announced": "10737418240", "2^63-1 announced": "9223372036854775807"} {
+			for name, announced := range map[string]string{"a byte too many": "1048577", "10 GB announced": "10737418240",
+				"2^63-1 announced": "9223372036854775807"} {
 				n.each(t, d.name+", "+name, func(t *testing.T) {
 					canary := n.canary()
 					body := whois(canary) + strings.Repeat(" ", 1048577-len(whois(canary)))
-					n.refused(t, n.send(t, d.address, message("POST "+d.target+" HTTP/1.1", "", d.credential, "Content-Type: application/json", "Content-Length: "+announced)+body), canary, 413, 1001)
+					n.refused(t, n.send(t, d.address, message("POST "+d.target+" HTTP/1.1", "", d.credential, "Content-Type: application/json",
+						"Content-Length: "+announced)+body), canary, 413, 1001)
 				})
 			}
 			n.each(t, d.name+", chunks without an end", func(t *testing.T) {
-				sent := n.endless(t, d.address, message("POST "+d.target+" HTTP/1.1", "", d.credential, "Content-Type: application/json", "Transfer-Encoding: chunked"))
+				sent := n.endless(t, d.address, message("POST "+d.target+" HTTP/1.1", "", d.credential, "Content-Type: application/json",
+					"Transfer-Encoding: chunked"))
 				NewWithT(t).Expect(sent).To(BeNumerically("<", 64<<20), "bytes taken before the connection was closed")
 			})
 		}
@@ -400,7 +403,8 @@ func attackSlowness(t *testing.T, n *testEnv) {
 				conn, err := net.Dial("tcp", n.users)
 				g.Expect(err).NotTo(HaveOccurred())
 				g.Expect(conn.(*net.TCPConn).SetReadBuffer(4 << 10)).To(Succeed())
-				_, err = io.WriteString(conn, post(wire.UserPrefix+"/conversation/get_all_conversations", `{"ownerUserID":"alice"}`, "token: "+alice.Token()))
+				_, err = io.WriteString(conn, post(wire.UserPrefix+"/conversation/get_all_conversations", `{"ownerUserID":"alice"}`,
+					"token: "+alice.Token()))
 				g.Expect(err).NotTo(HaveOccurred())
 				readers = append(readers, conn)
 			}

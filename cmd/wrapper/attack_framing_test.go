@@ -199,7 +199,9 @@ func (f framing) write(token, front, hidden, credential string) string {
 	if credential != "" {
 		second = post(usersInfo, whois(hidden), credential, "Connection: close")
 	}
-	fill := strings.NewReplacer("{F}", body, "{f}", fmt.Sprint(len(body)), "{H}", second, "{h}", fmt.Sprint(len(second)), "{a}", fmt.Sprint(len(body)+len(second)),
+	fill := strings.NewReplacer("{F}", body, "{f}", fmt.Sprint(len(body)), "{H}", second, "{h}", fmt.Sprint(len(second)), "{a}",
+		fmt.Sprint(len(body)+len(second)),
 		"{x}", fmt.Sprintf("%x", len(body)), "{X}", fmt.Sprintf("%x", len(second)))
-	return fill.Replace("POST " + usersInfo + " HTTP/1.1\r\nHost: im.example.com\r\ntoken: " + token + "\r\nContent-Type: application/json\r\n" + f.headers + "\r\n" + f.body)
+	return fill.Replace("POST " + usersInfo + " HTTP/1.1\r\nHost: im.example.com\r\ntoken: " + token +
+		"\r\nContent-Type: application/json\r\n" + f.headers + "\r\n" + f.body)
 }

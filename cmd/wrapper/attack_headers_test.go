@@ -128,7 +128,8 @@ func attackHeaders(t *testing.T, n *testEnv) {
 		g := NewWithT(t)
 		canary := n.canary()
 		body := whois(canary)
-		replies := n.send(t, n.users, message("POST "+usersInfo+" HTTP/1.1", "", "Content-Type: application/json", "Transfer-Encoding: chunked", "Trailer: token")+
+		replies := n.send(t, n.users, message("POST "+usersInfo+" HTTP/1.1", "", "Content-Type: application/json", "Transfer-Encoding: chunked",
+			"Trailer: token")+
 			fmt.Sprintf("%x\r\n%s\r\n0\r\ntoken: %s\r\n\r\n", len(body), body, alice.Token()))
 		g.Expect(replies).To(HaveLen(1))
 		g.Expect(replies[0].code).To(Equal(1507))
@@ -138,7 +139,8 @@ func attackHeaders(t *testing.T, n *testEnv) {
 		g := NewWithT(t)
 		canary := n.canary()
 		body := whois(canary)
-		replies := n.send(t, n.users, message("POST "+usersInfo+" HTTP/1.1", "", "Content-Type: application/json", "Transfer-Encoding: chunked", "Trailer: token", "token: "+alice.Token())+
+		replies := n.send(t, n.users, message("POST "+usersInfo+" HTTP/1.1", "", "Content-Type: application/json", "Transfer-Encoding: chunked",
+			"Trailer: token", "token: "+alice.Token())+
 			fmt.Sprintf("%x\r\n%s\r\n0\r\ntoken: %s\r\n\r\n", len(body), body, bob.Token()))
 		g.Expect(replies).To(HaveLen(1))
 		g.Expect(replies[0].code).To(Equal(0))
@@ -165,7 +167,8 @@ func (n *testEnv) passesAs(t *testing.T, address, target, openimToken string, li
 	}
 	g.Expect(seen[0].Header.Get("operationID")).To(Equal(replies[0].header.Get("X-Request-Id")))
 	g.Expect(seen[0].Header.Get("X-Request-Api")).To(BeElementOf("", audience+"/im/v1"))
-	g.Expect(replies[0].header).NotTo(Or(HaveKey("X-Openim-Err-Code"), HaveKey("X-Openim-Reason"), HaveKey("X-Openim-Users"), HaveKey("Set-Cookie"), HaveKey("Server")))
+	g.Expect(replies[0].header).NotTo(Or(HaveKey("X-Openim-Err-Code"), HaveKey("X-Openim-Reason"), HaveKey("X-Openim-Users"),
+		HaveKey("Set-Cookie"), HaveKey("Server")))
 }
 
 // attackAddresses: an address in X-Forwarded-For is believed from the right, as far as trusted proxies wrote it.
@@ -182,7 +185,8 @@ func (n *testEnv) attackAddresses(t *testing.T) {
 		n.each(t, "address, "+c.name, func(t *testing.T) {
 			g := NewWithT(t)
 			id := n.canary()
-			n.sendFrom(t, c.from, n.users, post(usersInfo, whois("x"), "X-Request-Id: "+id, "X-Forwarded-For: "+c.forwarded, "token: "+n.people["alice"].Token()))
+			n.sendFrom(t, c.from, n.users, post(usersInfo, whois("x"), "X-Request-Id: "+id, "X-Forwarded-For: "+c.forwarded,
+				"token: "+n.people["alice"].Token()))
 			g.Eventually(func() string { return n.addressInAuditLog(t, id) }, "10s").Should(Equal(c.want))
 		})
 	}

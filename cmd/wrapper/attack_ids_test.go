@@ -15,7 +15,8 @@ import (
 )
 
 // idPatterns mean more than themselves where OpenIM makes a regular expression of an id.
-var idPatterns = []string{"sg_$|^si.bob.mallory:%s", "^%s", "%s.*", "si_alice_.%s", "sg_(%s)", `sg_\\Q%s`, "si_alice_%s|", "n_[%s]", "%s+", "sg_%s ", "%s{1}", "sg_?%s"}
+var idPatterns = []string{"sg_$|^si.bob.mallory:%s", "^%s", "%s.*", "si_alice_.%s", "sg_(%s)", `sg_\\Q%s`, "si_alice_%s|", "n_[%s]", "%s+",
+	"sg_%s ", "%s{1}", "sg_?%s"}
 
 // attackIDs are bodies of a user's whose ids, numbers and lists reach further than the caller may.
 func attackIDs(t *testing.T, n *testEnv) {
@@ -79,7 +80,8 @@ func (n *testEnv) attackWithLists(t *testing.T, own routestest.World, send func(
 	defer n.openim.Set(func(f *openimtest.Fake) { delete(f.Replies, "/conversation/get_full_conversation_ids") })
 	for _, path := range []string{"/conversation/get_sorted_conversation_list", "/msg/get_conversations_has_read_and_max_seq"} {
 		r := routes.Find(path)
-		for name, value := range map[string]any{"an empty list": []any{}, "null": nil, "a list of one that is not hers": []any{"si_alice_bob", "sg_chess"}} {
+		for name, value := range map[string]any{"an empty list": []any{}, "null": nil,
+			"a list of one that is not hers": []any{"si_alice_bob", "sg_chess"}} {
 			n.each(t, path+" "+name, func(t *testing.T) {
 				g := NewWithT(t)
 				body := own.Body(r)

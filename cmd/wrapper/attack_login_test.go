@@ -39,7 +39,8 @@ func (n *testEnv) begin(t *testing.T, purpose handshake.Purpose, key *client.Key
 	if code != nil {
 		start.CodeID, psk = code.ID(), code.PSK()
 	}
-	initiator, err := handshake.NewInitiator(handshake.Terms{Audience: audience, Purpose: purpose, Protocol: start.Protocol}, n.serverKey, private, psk)
+	initiator, err := handshake.NewInitiator(handshake.Terms{Audience: audience, Purpose: purpose, Protocol: start.Protocol}, n.serverKey,
+		private, psk)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +55,8 @@ func (n *testEnv) begin(t *testing.T, purpose handshake.Purpose, key *client.Key
 	if len(replies) != 1 || json.Unmarshal([]byte(replies[0].body), &envelope) != nil || envelope.Data.HandshakeID == "" {
 		t.Fatalf("the login does not begin: %v", replies)
 	}
-	_, m3, err := initiator.Finish(envelope.Data.Bytes(), handshake.Hello{PlatformID: platform, DeviceName: "x", ClientTime: time.Now().UnixMilli()})
+	_, m3, err := initiator.Finish(envelope.Data.Bytes(), handshake.Hello{PlatformID: platform, DeviceName: "x",
+		ClientTime: time.Now().UnixMilli()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -70,7 +70,8 @@ var respellings = map[string]func(prefix, path string) string{
 }
 
 // methods that are not POST.
-var methods = []string{"GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "post", "Post", "PROPFIND", "PRI", "POST_", "GETPOST"}
+var methods = []string{"GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "post", "Post", "PROPFIND", "PRI",
+	"POST_", "GETPOST"}
 
 // forms of HTTP that are refused or are answered like any other. %s is the credential.
 var forms = map[string]string{
@@ -134,14 +135,16 @@ func attackPaths(t *testing.T, n *testEnv) {
 			})
 		}
 	}
-	for _, target := range append(getRoutes(), wire.PathTickets, wire.WellKnownPath+"/", wire.AuthPrefix, wire.UserPrefix, "/", internalapi.PathOpenIMToken, wire.HandshakePath, "/metrics", "/readyz", "/debug/pprof/") {
+	for _, target := range append(getRoutes(), wire.PathTickets, wire.WellKnownPath+"/", wire.AuthPrefix, wire.UserPrefix, "/",
+		internalapi.PathOpenIMToken, wire.HandshakePath, "/metrics", "/readyz", "/debug/pprof/") {
 		n.each(t, "GET "+target, func(t *testing.T) {
 			mark := n.mark()
 			n.refusedAll(t, n.send(t, n.users, message("GET "+target+" HTTP/1.1", "", listeners[0].credential)), 404, 405, 200)
 			NewWithT(t).Expect(n.since(mark)).To(BeEmpty())
 		})
 	}
-	upgrade := []string{"Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", listeners[0].credential}
+	upgrade := []string{"Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13",
+		"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", listeners[0].credential}
 	query := "?sendID=alice&platformID=1&operationID=o&isBackground=false&token=" + n.people["alice"].Token()
 	for _, line := range []string{
 		"GET " + usersInfo, "GET " + wire.PathSession, "GET /" + query, "GET /im/v1/ws/" + query, "GET //im/v1/ws" + query, "GET /im/v1/WS" + query, "GET /im/v1/%77s" + query,
@@ -166,7 +169,8 @@ func attackPaths(t *testing.T, n *testEnv) {
 	n.each(t, "HTTP/1.0 is answered once and closed", func(t *testing.T) {
 		g := NewWithT(t)
 		canary := n.canary()
-		replies := n.send(t, n.users, strings.Replace(post(usersInfo, whois(canary), listeners[0].credential), "HTTP/1.1", "HTTP/1.0", 1)+post(usersInfo, whois(canary), listeners[0].credential))
+		replies := n.send(t, n.users, strings.Replace(post(usersInfo, whois(canary), listeners[0].credential), "HTTP/1.1", "HTTP/1.0",
+			1)+post(usersInfo, whois(canary), listeners[0].credential))
 		g.Expect(replies).To(HaveLen(1))
 		g.Expect(n.openimSaw(canary)).To(HaveLen(1))
 	})

@@ -167,12 +167,15 @@ func (n *testEnv) attackBackend(t *testing.T) {
 	for i := range shots {
 		shots[i].proof = alice.Token()
 	}
-	shots = append(shots, shot{"with another's proof", "POST", usersInfo, whois(first), assertion, id, bob.Token()}, shot{"without its proof", "POST", usersInfo, whois(first), assertion, id, ""})
-	asUser := auth.Principal{Subject: "alice", Issuer: auth.UserIssuer, Role: auth.RoleUser, Session: alice.ID, Device: alice.DeviceID, PlatformID: 1}
+	shots = append(shots, shot{"with another's proof", "POST", usersInfo, whois(first), assertion, id, bob.Token()},
+		shot{"without its proof", "POST", usersInfo, whois(first), assertion, id, ""})
+	asUser := auth.Principal{Subject: "alice", Issuer: auth.UserIssuer, Role: auth.RoleUser, Session: alice.ID, Device: alice.DeviceID,
+		PlatformID: 1}
 	asAdmin := auth.Principal{Subject: authtest.Subject, Issuer: authtest.Issuer, Role: auth.RoleAdmin}
 	asGateway := auth.Principal{Subject: "gateway", Issuer: "gateway", Role: auth.RoleGateway}
 	asNobody := auth.Principal{Subject: "alice", Issuer: auth.UserIssuer}
-	asForeigner := auth.Principal{Subject: "alice", Issuer: authtest.Issuer, Role: auth.RoleUser, Session: alice.ID, Device: alice.DeviceID, PlatformID: 1}
+	asForeigner := auth.Principal{Subject: "alice", Issuer: authtest.Issuer, Role: auth.RoleUser, Session: alice.ID, Device: alice.DeviceID,
+		PlatformID: 1}
 	const tokenCall, setUser, codeOfAlice = `{}`, `{"userID":"alice","disabled":true}`, `{"userID":"alice","lifetimeSeconds":60}`
 	forged := n.forgedSession(t)
 	nobody := n.token(map[string]any{"groups": []string{"staff"}})
@@ -219,7 +222,8 @@ func (n *testEnv) attackBackend(t *testing.T) {
 		{"the holder, a ticket by a made up session", asGateway, assertionKey, internalapi.PathIssueTicket, `{}`, 0, forged},
 	} {
 		id := wire.NewRequestID()
-		token, err := auth.Assert(constantKey(c.key), auth.Call{Principal: c.who, Method: http.MethodPost, Path: c.target, RequestID: id, Body: []byte(c.body), Proof: c.proof}, time.Now().Add(-c.age))
+		token, err := auth.Assert(constantKey(c.key), auth.Call{Principal: c.who, Method: http.MethodPost, Path: c.target, RequestID: id,
+			Body: []byte(c.body), Proof: c.proof}, time.Now().Add(-c.age))
 		NewWithT(t).Expect(err).NotTo(HaveOccurred())
 		shots = append(shots, shot{c.name, "POST", c.target, c.body, "Bearer " + token, id, c.proof})
 	}
@@ -265,7 +269,8 @@ func (n *testEnv) forgedSession(t *testing.T) string {
 func searchForSecrets(t *testing.T, n *testEnv) {
 	g := NewWithT(t)
 	// A message whose text would be found if anything kept it.
-	g.Expect(n.send(t, n.admins, post(wire.AdminPrefix+"/msg/send_msg", `{"sendID":"alice","recvID":"bob","content":{"content":"`+messageText+`"},"contentType":101,"sessionType":1}`,
+	g.Expect(n.send(t, n.admins, post(wire.AdminPrefix+"/msg/send_msg",
+		`{"sendID":"alice","recvID":"bob","content":{"content":"`+messageText+`"},"contentType":101,"sessionType":1}`,
 		"Authorization: Bearer "+n.token(nil)))[0].granted()).To(BeTrue())
 	ws := n.gorilla(t, "&sdkType=js")
 	sent := n.canary()
@@ -283,7 +288,8 @@ func searchForSecrets(t *testing.T, n *testEnv) {
 	g.Eventually(auditLog, "10s").Should(ContainSubstring(sent), "the audit log has the message's sending")
 
 	places := map[string]string{"the log": n.log.String(), "the audit log": auditLog(), "replies to attackers": n.replies.String()}
-	for name, address := range map[string]string{"the gateway's metrics": n.gateway.Telemetry.Address(), "the backend's metrics": n.backend.Telemetry.Address()} {
+	for name, address := range map[string]string{"the gateway's metrics": n.gateway.Telemetry.Address(),
+		"the backend's metrics": n.backend.Telemetry.Address()} {
 		resp, err := http.Get("http://" + address + "/metrics")
 		g.Expect(err).NotTo(HaveOccurred())
 		data, err := io.ReadAll(resp.Body)

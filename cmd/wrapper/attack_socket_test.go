@@ -184,7 +184,8 @@ func (n *testEnv) mustDial(t *testing.T, o opening) net.Conn {
 
 // alices is a query of alice's in one encoding.
 func (n *testEnv) alices(more string) opening {
-	return opening{query: fmt.Sprintf("?sendID=alice&token=%s&platformID=1&operationID=o&isBackground=false%s", n.people["alice"].Token(), more)}
+	return opening{query: fmt.Sprintf("?sendID=alice&token=%s&platformID=1&operationID=o&isBackground=false%s",
+		n.people["alice"].Token(), more)}
 }
 
 // attackFrames sends well-formed frames that speak for others.
@@ -225,7 +226,8 @@ func (n *testEnv) attackFrames(t *testing.T) {
 	for _, id := range []int64{0, -1, 1, 1000, 1008, 2001, 2002, 2006, 3001, 9999, 1<<31 - 1} {
 		attacks[fmt.Sprintf("request %d", id)] = attack{id, pb{}.str(1, "alice")}
 	}
-	for _, conversation := range []string{"si_bob_mallory", "sg_chess", "n_bob", "sn_bob_imAdmin", "si_alice", "si_bob_mallory\x00alice", "", "*",
+	for _, conversation := range []string{"si_bob_mallory", "sg_chess", "n_bob", "sn_bob_imAdmin", "si_alice",
+		"si_bob_mallory\x00alice", "", "*",
 		"sg_$|^si.bob.mallory:", "si_alice_.*"} {
 		name := fmt.Sprintf("%q", conversation)
 		attacks["1002 "+name] = attack{1002, ranges(conversation)}
@@ -267,7 +269,8 @@ func (n *testEnv) attackFrames(t *testing.T) {
 			g := NewWithT(t)
 			canary := n.canary()
 			ws := n.gorilla(t, "&sdkType=js")
-			request := map[string]any{"reqIdentifier": 1001, "sendID": "alice", "operationID": canary, "msgIncr": "1", "data": []byte(pb{}.str(1, "alice"))}
+			request := map[string]any{"reqIdentifier": 1001, "sendID": "alice", "operationID": canary, "msgIncr": "1",
+				"data": []byte(pb{}.str(1, "alice"))}
 			maps.Copy(request, change)
 			g.Expect(ws.send(request)).To(Succeed())
 			resp, err := ws.next()

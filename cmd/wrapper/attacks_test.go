@@ -24,7 +24,8 @@ func TestTheFailureTable(t *testing.T) {
 		return func(r *http.Request) { r.Header.Set(name, value) }
 	}
 	h.openim.Set(func(f *openimtest.Fake) {
-		f.Replies["/friend/delete_friend"] = fmt.Sprintf(`{"errCode":1004,"errMsg":"RecordNotFoundError %s","errDlt":%q}`, openimtest.Token(1), openimtest.Stack)
+		f.Replies["/friend/delete_friend"] = fmt.Sprintf(`{"errCode":1004,"errMsg":"RecordNotFoundError %s","errDlt":%q}`, openimtest.Token(1),
+			openimtest.Stack)
 		f.Before = func(w http.ResponseWriter, r *http.Request) bool {
 			switch r.URL.Path {
 			case "/group/get_groups":
@@ -121,7 +122,8 @@ func TestRequestLinesThatTryToSlipThrough(t *testing.T) {
 			conn, err := net.Dial("tcp", h.gateway.Main.Address())
 			g.Expect(err).NotTo(HaveOccurred())
 			defer func() { _ = conn.Close() }()
-			_, err = fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: 2\r\nAuthorization: Bearer %s\r\n\r\n{}", target, token)
+			_, err = fmt.Fprintf(conn,
+				"POST %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: 2\r\nAuthorization: Bearer %s\r\n\r\n{}", target, token)
 			g.Expect(err).NotTo(HaveOccurred())
 			line, err := bufio.NewReader(conn).ReadString('\n')
 			g.Expect(err).NotTo(HaveOccurred())
@@ -160,7 +162,8 @@ func TestTheLogSaysWhoDidWhatToWhomAndNothingElse(t *testing.T) {
 	g := NewWithT(t)
 	h := newRoles(t)
 	token := h.token(nil)
-	h.do("/admin/v1/msg/send_msg", token, `{"sendID":"alice","recvID":"bob","content":{"content":"the-message-text"}}`, func(r *http.Request) { r.Header.Set("X-Request-Id", "r-77") })
+	h.do("/admin/v1/msg/send_msg", token, `{"sendID":"alice","recvID":"bob","content":{"content":"the-message-text"}}`,
+		func(r *http.Request) { r.Header.Set("X-Request-Id", "r-77") })
 	var roles []string
 	g.Eventually(func() []string {
 		roles = nil

@@ -98,7 +98,8 @@ func newRecorder(t *testing.T, backend func() string) *recorder {
 	p.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		p.mu.Lock()
-		p.calls = append(p.calls, openimtest.Call{Method: r.Method, Path: r.RequestURI, Body: string(body[:min(len(body), rememberedBytes)]), Header: r.Header.Clone()})
+		p.calls = append(p.calls, openimtest.Call{Method: r.Method, Path: r.RequestURI, Body: string(body[:min(len(body), rememberedBytes)]),
+			Header: r.Header.Clone()})
 		p.mu.Unlock()
 		on, err := http.NewRequestWithContext(r.Context(), r.Method, "http://"+backend()+r.RequestURI, bytes.NewReader(body))
 		if err != nil {
@@ -136,7 +137,8 @@ func (p *recorder) holding(text string) (found []openimtest.Call) {
 func newTestEnv(t *testing.T) *testEnv {
 	t.Helper()
 	n := &testEnv{
-		roles: &roles{t: t, dir: t.TempDir(), key: authtest.NewKey(t, "k1", jose.ES256), openim: openimtest.New(t), log: &lockedBuffer{}, finished: make(chan error, 2)},
+		roles: &roles{t: t, dir: t.TempDir(), key: authtest.NewKey(t, "k1", jose.ES256), openim: openimtest.New(t), log: &lockedBuffer{},
+			finished: make(chan error, 2)},
 		redis: redistest.Start(t), openimWS: msggatewaytest.New(t),
 		secrets: map[string]string{}, people: map[string]*testUser{}, counted: map[string]int{},
 	}

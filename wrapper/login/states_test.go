@@ -48,7 +48,8 @@ func TestAStateEndsByItself(t *testing.T) {
 	g := NewWithT(t)
 	states := NewStates(slowRedis(redistest.Start(t)), DefaultLimits)
 	g.Expect(states.Put(t.Context(), "id", []byte("sealed"), 50*time.Millisecond)).To(Succeed())
-	g.Eventually(func() error { return states.Put(t.Context(), "id", []byte("x"), stateTTL) }, 5*time.Second, 10*time.Millisecond).Should(Succeed())
+	g.Eventually(func() error { return states.Put(t.Context(), "id", []byte("x"), stateTTL) }, 5*time.Second,
+		10*time.Millisecond).Should(Succeed())
 }
 
 // TestRedisThatIsGoneOrHangsHoldsNobody: a login then fails within its bound, and says that it is not available.
@@ -78,7 +79,8 @@ func TestRedisThatIsGoneOrHangsHoldsNobody(t *testing.T) {
 	g.Expect(w.desk.made).To(BeEmpty())
 
 	server.Restart()
-	g.Eventually(func() error { _, _, err := w.client(handshake.Login, key).run(); return err }, 10*time.Second, 50*time.Millisecond).Should(Succeed())
+	g.Eventually(func() error { _, _, err := w.client(handshake.Login, key).run(); return err }, 10*time.Second,
+		50*time.Millisecond).Should(Succeed())
 }
 
 // TestAChangedStateOpensNothing: each byte of what Redis holds, changed, moved or cut off.
@@ -87,7 +89,8 @@ func TestAChangedStateOpensNothing(t *testing.T) {
 	w := newTestEnv(t)
 	keys, err := w.service.Keys.Get()
 	g.Expect(err).NotTo(HaveOccurred())
-	kept := state{Protocol: handshake.XKAESGCM, Purpose: handshake.Login, Ephemeral: ids.RandomBytes(32), Message1: ids.RandomBytes(48), Sum2: ids.RandomBytes(32), Time: 1}
+	kept := state{Protocol: handshake.XKAESGCM, Purpose: handshake.Login, Ephemeral: ids.RandomBytes(32), Message1: ids.RandomBytes(48),
+		Sum2: ids.RandomBytes(32), Time: 1}
 	sealed, err := keys.keys[0].seal("id", kept)
 	g.Expect(err).NotTo(HaveOccurred())
 	_, read, err := keys.open("id", sealed)
