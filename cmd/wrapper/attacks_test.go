@@ -79,7 +79,7 @@ func TestTheFailureTable(t *testing.T) {
 		{"OpenIM says no", "/admin/v1/friend/delete_friend", admin, `{}`, nil, 200, 1004, "RecordNotFoundError [removed]"},
 		{"a route that this release lacks", "/admin/v1/group/get_groups", admin, `{}`, nil, 501, 1004, "no such route"},
 		{"OpenIM panics", "/admin/v1/msg/search_msg", admin, `{}`, nil, 502, 500, "no usable reply"},
-		{"OpenIM hangs up", "/admin/v1/msg/send_msg", admin, `{}`, nil, 502, 500, "look whether the call took effect"},
+		{"OpenIM hangs up", "/admin/v1/msg/send_msg", admin, `{}`, nil, 502, 500, "check whether the call took effect"},
 		{"OpenIM has lost a process", "/admin/v1/statistics/user/active", admin, `{}`, nil, 503, 500, "OpenIM cannot be reached"},
 		{"OpenIM refuses our own token", "/admin/v1/statistics/group/active", admin, `{}`, nil, 503, 500, "the wrapper's own credentials"},
 	} {

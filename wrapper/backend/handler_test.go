@@ -216,8 +216,8 @@ func TestWhatBecomesOfOpenIMsFailures(t *testing.T) {
 	}{
 		{openimclient.ErrUnavailable, 503, "unavailable", "OpenIM cannot be reached"},
 		{fmt.Errorf("%w (errCode 1501)", openimclient.ErrNoToken), 503, "unavailable", "the wrapper's own credentials"},
-		{openimclient.ErrTimeout, 504, "timed_out", "look whether the call took effect"},
-		{openimclient.ErrBroken, 502, "bad_gateway", "look whether the call took effect"},
+		{openimclient.ErrTimeout, 504, "timed_out", "check whether the call took effect"},
+		{openimclient.ErrBroken, 502, "bad_gateway", "check whether the call took effect"},
 		{fmt.Errorf("%w: HTTP status 500", openimclient.ErrBadReply), 502, "bad_gateway", "no usable reply"},
 		{openimclient.ErrNoRoute, 501, "not_in_release", "release has no such route"},
 		{errors.New("secret-in-error"), 502, "bad_gateway", "no usable reply"},

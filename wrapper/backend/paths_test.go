@@ -67,9 +67,9 @@ func TestEachRoleAtItsOwnPaths(t *testing.T) {
 	g.Expect(refused).To(BeNumerically(">", 500))
 }
 
-// TestTheCallerThatTheGatewayNamesMustProveIt: an attacker with the gateway's key can name any caller, and acts only for callers whose
+// TestWhomTheGatewayNamesMustProveIt: an attacker with the gateway's key can name any caller, and acts only for callers whose
 // credentials it has.
-func TestTheCallerThatTheGatewayNamesMustProveIt(t *testing.T) {
+func TestWhomTheGatewayNamesMustProveIt(t *testing.T) {
 	g := NewWithT(t)
 	h := newTestEnv(t, 1)
 	root, alice, bob := h.asAdmin(), h.enrol("alice", 1).caller(), h.enrol("bob", 2).caller()

@@ -172,7 +172,7 @@ func TestWhileRedisIsFrozenCallsAreQuick(t *testing.T) {
 	server.Thaw()
 }
 
-func TestARedisThatCameBackEmptyHasNoSessionsAndLearnsTheRevocations(t *testing.T) {
+func TestARedisThatCameBackEmptyKnowsNobodyAndLearnsTheRevocations(t *testing.T) {
 	g := NewWithT(t)
 	server := redistest.Start(t)
 	a, b := start(t, server), start(t, server)

@@ -42,9 +42,9 @@ func with(s Sealer) func(*replica, *bounds) {
 	return func(r *replica, _ *bounds) { r.seal = s }
 }
 
-// TestWriteAccessToRedisIsNotEnoughToActAsAUser: one that seals stands for the backend, one that does not for the gateway and for an
+// TestWhoCanWriteToRedisMakesNobodyBeAnybody: one that seals stands for the backend, one that does not for the gateway and for an
 // attacker who holds it.
-func TestWriteAccessToRedisIsNotEnoughToActAsAUser(t *testing.T) {
+func TestWhoCanWriteToRedisMakesNobodyBeAnybody(t *testing.T) {
 	g := NewWithT(t)
 	server := redistest.Start(t)
 	backend, gateway := start(t, server, with(key("ours"))), start(t, server)
@@ -198,8 +198,8 @@ func (n nextKey) Open(sealed, place []byte) ([]byte, error) {
 	return nil, ErrKeyUnknown
 }
 
-// TestWhileTheNextKeyIsDistributedNoUserIsLoggedOut: one replica has it, and the other does not yet.
-func TestWhileTheNextKeyIsDistributedNoUserIsLoggedOut(t *testing.T) {
+// TestWhileTheNextKeyIsOnItsWayNobodyIsLoggedOut: one replica has it, and the other does not yet.
+func TestWhileTheNextKeyIsOnItsWayNobodyIsLoggedOut(t *testing.T) {
 	g := NewWithT(t)
 	server := redistest.Start(t)
 	first, second := start(t, server, with(nextKey{"next"})), start(t, server, with(nextKey{"old"}))
