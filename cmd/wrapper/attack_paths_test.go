@@ -13,7 +13,7 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// respellings turn a path that is served into one that must not be.
+// respellings turn a served path into one that must not be served.
 var respellings = map[string]func(prefix, path string) string{
 	"two slashes first":      func(p, x string) string { return "/" + p + x },
 	"two slashes between":    func(p, x string) string { return p + "/" + x },
@@ -176,7 +176,7 @@ func attackPaths(t *testing.T, n *testEnv) {
 	})
 }
 
-// getRoutes are OpenIM's routes with GET, below the users' prefix and bare.
+// getRoutes returns OpenIM's routes with GET, below the users' prefix and bare.
 func getRoutes() (targets []string) {
 	for _, r := range routes.Table {
 		if r.Method == http.MethodGet && !strings.Contains(r.Path, "*") {
@@ -186,7 +186,7 @@ func getRoutes() (targets []string) {
 	return targets
 }
 
-// refusedAll wants all replies to be refusals, with one of some statuses.
+// refusedAll expects all replies to be refusals, with one of some statuses.
 func (n *testEnv) refusedAll(t *testing.T, replies []reply, statuses ...int) {
 	t.Helper()
 	g := NewWithT(t)

@@ -16,7 +16,7 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/openimclient/openimtest"
 )
 
-// TestTheFailureTable is the table of docs/wrapper.md as far as a caller can bring it about from outside.
+// TestTheFailureTable is the part of the table of docs/wrapper.md that a caller can cause from outside.
 func TestTheFailureTable(t *testing.T) {
 	h := newRoles(t)
 	const info, good = "/admin/v1/user/get_users_info", `{"userIDs":["alice"]}`

@@ -25,8 +25,7 @@ import (
 
 const assertionKey = "0123456789abcdef0123456789abcdef-of-the-test"
 
-// roles is the whole wrapper as it runs in a cluster: two processes' worth of code, configuration files, mounted
-// secrets, real listeners; only OpenIM is a stand-in.
+// roles runs gateway and backend as in a cluster: configuration files, mounted secrets, real listeners. Only OpenIM is a stand-in.
 type roles struct {
 	t        *testing.T
 	dir      string
@@ -141,7 +140,7 @@ type answer struct {
 	}
 }
 
-// do sends a request and reads the envelope; change may spoil the request.
+// do sends a request and reads the envelope. change may alter the request.
 func (h *roles) do(path, token, body string, change ...func(*http.Request)) answer {
 	h.t.Helper()
 	req, err := http.NewRequest(http.MethodPost, "http://"+h.gateway.Main.Address()+path, strings.NewReader(body))
