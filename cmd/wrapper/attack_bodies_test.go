@@ -22,11 +22,11 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// Bounds that a machine with two busy cores keeps easily, and an attack that works does not.
+// Bounds that a machine with two busy cores meets easily, and that a successful attack exceeds.
 const (
 	neighbourBound = 2 * time.Second // p99 of another user's calls
 	leftBound      = 32 << 20        // heap that stays
-	peakBound      = 768 << 20       // heap at the worst moment, when a hundred bodies of a megabyte are at attacker, gateway, tap and backend
+	peakBound      = 768 << 20       // peak heap, with a hundred bodies of a megabyte at attacker, gateway, recorder and backend
 )
 
 // watched runs an attack while another user keeps calling, and bounds the delay of these calls and the memory.
@@ -154,7 +154,7 @@ var badBodies = map[string]string{
 	"a list in the list":          `{"userIDs":[["{}"]]}`,
 }
 
-// badKinds are headers of bodies that are not taken.
+// badKinds are headers of bodies that are refused.
 var badKinds = map[string][]string{
 	"no type":                  {},
 	"a form":                   {"Content-Type: application/x-www-form-urlencoded"},
@@ -183,7 +183,7 @@ func attackBodies(t *testing.T, n *testEnv) {
 		for _, d := range listeners {
 			for name, body := range badBodies {
 				if d.name == "admins" && strings.HasPrefix(name, "a list ") {
-					continue // an administrator's values are OpenIM's to judge
+					continue // OpenIM checks an administrator's values
 				}
 				n.each(t, d.name+", "+name, func(t *testing.T) {
 					canary := n.canary()
@@ -201,15 +201,18 @@ func attackBodies(t *testing.T, n *testEnv) {
 					n.refused(t, n.send(t, d.address, message("POST "+d.target+" HTTP/1.1", "", lines...)+body), canary, 415, 1001)
 				})
 			}
-			for name, announced := range map[string]string{"a byte too many": "1048577", "10 GB announced": "10737418240", "2^63-1 announced": "9223372036854775807"} {
+			for name, announced := range map[string]string{"a byte too many": "1048577", "10 GB announced": "10737418240",
+				"2^63-1 announced": "9223372036854775807"} {
 				n.each(t, d.name+", "+name, func(t *testing.T) {
 					canary := n.canary()
 					body := whois(canary) + strings.Repeat(" ", 1048577-len(whois(canary)))
-					n.refused(t, n.send(t, d.address, message("POST "+d.target+" HTTP/1.1", "", d.credential, "Content-Type: application/json", "Content-Length: "+announced)+body), canary, 413, 1001)
+					n.refused(t, n.send(t, d.address, message("POST "+d.target+" HTTP/1.1", "", d.credential, "Content-Type: application/json",
+						"Content-Length: "+announced)+body), canary, 413, 1001)
 				})
 			}
 			n.each(t, d.name+", chunks without an end", func(t *testing.T) {
-				sent := n.endless(t, d.address, message("POST "+d.target+" HTTP/1.1", "", d.credential, "Content-Type: application/json", "Transfer-Encoding: chunked"))
+				sent := n.endless(t, d.address, message("POST "+d.target+" HTTP/1.1", "", d.credential, "Content-Type: application/json",
+					"Transfer-Encoding: chunked"))
 				NewWithT(t).Expect(sent).To(BeNumerically("<", 64<<20), "bytes taken before the connection was closed")
 			})
 		}
@@ -227,7 +230,7 @@ func attackBodies(t *testing.T, n *testEnv) {
 	})
 }
 
-// refused wants one reply with one status and code; under the users' prefix status 400 is sent as 200.
+// refused expects one reply with one status and code; under the users' prefix status 400 is sent as 200.
 func (n *testEnv) refused(t *testing.T, replies []reply, canary string, status, code int) {
 	t.Helper()
 	g := NewWithT(t)
@@ -241,7 +244,7 @@ func (n *testEnv) refused(t *testing.T, replies []reply, canary string, status, 
 	n.nothingCameToOpenIM(t, canary)
 }
 
-// nothingCameToOpenIM is nothingCame for what the backend alone refuses: it reads bodies, the gateway does not.
+// nothingCameToOpenIM is nothingReached for bodies that only the backend reads and refuses.
 func (n *testEnv) nothingCameToOpenIM(t *testing.T, canary string) {
 	t.Helper()
 	if seen := n.openimSaw(canary); len(seen) > 0 {
@@ -249,7 +252,7 @@ func (n *testEnv) nothingCameToOpenIM(t *testing.T, canary string) {
 	}
 }
 
-// attackWidth sends what is legal JSON and as large as it can be: it may pass, and must not cost more than its size.
+// attackWidth sends valid JSON of the largest size. It may pass, and must not cost more memory than its size.
 func (n *testEnv) attackWidth(t *testing.T) {
 	members := strings.Builder{}
 	for i := 0; members.Len() < 1<<20-64; i++ {
@@ -284,7 +287,7 @@ func (n *testEnv) attackWidth(t *testing.T) {
 	}
 }
 
-// endless writes chunks until the connection breaks, and returns how many bytes were taken.
+// endless writes chunks until the connection breaks, and returns how many bytes were accepted.
 func (n *testEnv) endless(t *testing.T, address, head string) int {
 	t.Helper()
 	conn, err := net.Dial("tcp", address)
@@ -320,7 +323,7 @@ func gzipped(t *testing.T, text string) string {
 	return out.String()
 }
 
-// drip opens a connection, sends a beginning and then a byte now and then, and returns what came back and how long it lasted.
+// drip opens a connection, sends a beginning and then single bytes, and returns the answer and how long the connection lasted.
 func drip(t *testing.T, address, beginning string) (answer string, lasted time.Duration) {
 	conn, err := net.Dial("tcp", address)
 	if err != nil {
@@ -400,7 +403,8 @@ func attackSlowness(t *testing.T, n *testEnv) {
 				conn, err := net.Dial("tcp", n.users)
 				g.Expect(err).NotTo(HaveOccurred())
 				g.Expect(conn.(*net.TCPConn).SetReadBuffer(4 << 10)).To(Succeed())
-				_, err = io.WriteString(conn, post(wire.UserPrefix+"/conversation/get_all_conversations", `{"ownerUserID":"alice"}`, "token: "+alice.Token()))
+				_, err = io.WriteString(conn, post(wire.UserPrefix+"/conversation/get_all_conversations", `{"ownerUserID":"alice"}`,
+					"token: "+alice.Token()))
 				g.Expect(err).NotTo(HaveOccurred())
 				readers = append(readers, conn)
 			}

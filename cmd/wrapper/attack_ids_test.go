@@ -14,10 +14,11 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// idPatterns mean more than themselves where OpenIM makes a regular expression of an id.
-var idPatterns = []string{"sg_$|^si.bob.mallory:%s", "^%s", "%s.*", "si_alice_.%s", "sg_(%s)", `sg_\\Q%s`, "si_alice_%s|", "n_[%s]", "%s+", "sg_%s ", "%s{1}", "sg_?%s"}
+// idPatterns are ids that match other ids where OpenIM makes a regular expression of an id.
+var idPatterns = []string{"sg_$|^si.bob.mallory:%s", "^%s", "%s.*", "si_alice_.%s", "sg_(%s)", `sg_\\Q%s`, "si_alice_%s|", "n_[%s]", "%s+",
+	"sg_%s ", "%s{1}", "sg_?%s"}
 
-// attackIDs are bodies of a user's whose ids, numbers and lists reach further than the caller may.
+// attackIDs sends users' bodies whose ids, numbers and lists reach further than the caller may.
 func attackIDs(t *testing.T, n *testEnv) {
 	token := "token: " + n.people["alice"].Token()
 	own := routestest.World{Self: "alice", Peer: "bob", Group: "4711"}
@@ -71,7 +72,7 @@ func attackIDs(t *testing.T, n *testEnv) {
 	n.attackWithLists(t, own, send)
 }
 
-// attackWithLists names conversations with nobody, and none at all where OpenIM takes that for all.
+// attackWithLists names conversations with unknown users, and empty lists, which OpenIM reads as all conversations.
 func (n *testEnv) attackWithLists(t *testing.T, own routestest.World, send func(*testing.T, *routes.Route, map[string]any) reply) {
 	n.openim.Set(func(f *openimtest.Fake) {
 		f.Replies["/conversation/get_full_conversation_ids"] = `{"errCode":0,"errMsg":"","errDlt":"","data":{"conversationIDs":["sg_chess","si_alice_bob"]}}`
@@ -79,7 +80,8 @@ func (n *testEnv) attackWithLists(t *testing.T, own routestest.World, send func(
 	defer n.openim.Set(func(f *openimtest.Fake) { delete(f.Replies, "/conversation/get_full_conversation_ids") })
 	for _, path := range []string{"/conversation/get_sorted_conversation_list", "/msg/get_conversations_has_read_and_max_seq"} {
 		r := routes.Find(path)
-		for name, value := range map[string]any{"an empty list": []any{}, "null": nil, "a list of one that is not hers": []any{"si_alice_bob", "sg_chess"}} {
+		for name, value := range map[string]any{"an empty list": []any{}, "null": nil,
+			"a list of one that is not hers": []any{"si_alice_bob", "sg_chess"}} {
 			n.each(t, path+" "+name, func(t *testing.T) {
 				g := NewWithT(t)
 				body := own.Body(r)

@@ -39,7 +39,8 @@ func (n *testEnv) begin(t *testing.T, purpose handshake.Purpose, key *client.Key
 	if code != nil {
 		start.CodeID, psk = code.ID(), code.PSK()
 	}
-	initiator, err := handshake.NewInitiator(handshake.Terms{Audience: audience, Purpose: purpose, Protocol: start.Protocol}, n.serverKey, private, psk)
+	initiator, err := handshake.NewInitiator(handshake.Terms{Audience: audience, Purpose: purpose, Protocol: start.Protocol}, n.serverKey,
+		private, psk)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +55,8 @@ func (n *testEnv) begin(t *testing.T, purpose handshake.Purpose, key *client.Key
 	if len(replies) != 1 || json.Unmarshal([]byte(replies[0].body), &envelope) != nil || envelope.Data.HandshakeID == "" {
 		t.Fatalf("the login does not begin: %v", replies)
 	}
-	_, m3, err := initiator.Finish(envelope.Data.Bytes(), handshake.Hello{PlatformID: platform, DeviceName: "x", ClientTime: time.Now().UnixMilli()})
+	_, m3, err := initiator.Finish(envelope.Data.Bytes(), handshake.Hello{PlatformID: platform, DeviceName: "x",
+		ClientTime: time.Now().UnixMilli()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +112,7 @@ func attackLogin(t *testing.T, n *testEnv) {
 	granted := func(r reply) {
 		g.Expect(r.granted()).To(BeTrue(), r.String())
 	}
-	unknown := finish(n.begin(t, handshake.Login, key(), nil, 1).finish) // what everything below must look like
+	unknown := finish(n.begin(t, handshake.Login, key(), nil, 1).finish) // every answer below must be equal to it
 	g.Expect(unknown.code).To(Equal(1502))
 	same := func(t *testing.T, r reply) {
 		t.Helper()
@@ -221,7 +223,7 @@ func (n *testEnv) race(t *testing.T, b begun, same func(*testing.T, reply)) {
 	n.raceOf(t, slices.Repeat([]string{b.finish}, 32), same)
 }
 
-// logged is the last line of the log that has one of some words.
+// logged returns the last log line with one of some words.
 func (n *testEnv) logged(words ...string) (found string) {
 	for line := range strings.Lines(n.log.String()) {
 		if slices.ContainsFunc(words, func(w string) bool { return strings.Contains(line, w) }) {
@@ -231,7 +233,7 @@ func (n *testEnv) logged(words ...string) (found string) {
 	return found
 }
 
-// raceOf sends several second calls at once: one is granted, and all others get the one answer.
+// raceOf sends several second calls at once: one is granted, and all others get the same refusal.
 func (n *testEnv) raceOf(t *testing.T, bodies []string, same func(*testing.T, reply)) {
 	replies := make([][]reply, len(bodies))
 	var work sync.WaitGroup

@@ -13,7 +13,7 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// respellings turn a path that is served into one that must not be.
+// respellings turn a served path into one that must not be served.
 var respellings = map[string]func(prefix, path string) string{
 	"two slashes first":      func(p, x string) string { return "/" + p + x },
 	"two slashes between":    func(p, x string) string { return p + "/" + x },
@@ -70,7 +70,8 @@ var respellings = map[string]func(prefix, path string) string{
 }
 
 // methods that are not POST.
-var methods = []string{"GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "post", "Post", "PROPFIND", "PRI", "POST_", "GETPOST"}
+var methods = []string{"GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "post", "Post", "PROPFIND", "PRI",
+	"POST_", "GETPOST"}
 
 // forms of HTTP that are refused or are answered like any other. %s is the credential.
 var forms = map[string]string{
@@ -134,14 +135,16 @@ func attackPaths(t *testing.T, n *testEnv) {
 			})
 		}
 	}
-	for _, target := range append(getRoutes(), wire.PathTickets, wire.WellKnownPath+"/", wire.AuthPrefix, wire.UserPrefix, "/", internalapi.PathOpenIMToken, wire.HandshakePath, "/metrics", "/readyz", "/debug/pprof/") {
+	for _, target := range append(getRoutes(), wire.PathTickets, wire.WellKnownPath+"/", wire.AuthPrefix, wire.UserPrefix, "/",
+		internalapi.PathOpenIMToken, wire.HandshakePath, "/metrics", "/readyz", "/debug/pprof/") {
 		n.each(t, "GET "+target, func(t *testing.T) {
 			mark := n.mark()
 			n.refusedAll(t, n.send(t, n.users, message("GET "+target+" HTTP/1.1", "", listeners[0].credential)), 404, 405, 200)
 			NewWithT(t).Expect(n.since(mark)).To(BeEmpty())
 		})
 	}
-	upgrade := []string{"Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", listeners[0].credential}
+	upgrade := []string{"Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13",
+		"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", listeners[0].credential}
 	query := "?sendID=alice&platformID=1&operationID=o&isBackground=false&token=" + n.people["alice"].Token()
 	for _, line := range []string{
 		"GET " + usersInfo, "GET " + wire.PathSession, "GET /" + query, "GET /im/v1/ws/" + query, "GET //im/v1/ws" + query, "GET /im/v1/WS" + query, "GET /im/v1/%77s" + query,
@@ -166,13 +169,14 @@ func attackPaths(t *testing.T, n *testEnv) {
 	n.each(t, "HTTP/1.0 is answered once and closed", func(t *testing.T) {
 		g := NewWithT(t)
 		canary := n.canary()
-		replies := n.send(t, n.users, strings.Replace(post(usersInfo, whois(canary), listeners[0].credential), "HTTP/1.1", "HTTP/1.0", 1)+post(usersInfo, whois(canary), listeners[0].credential))
+		replies := n.send(t, n.users, strings.Replace(post(usersInfo, whois(canary), listeners[0].credential), "HTTP/1.1", "HTTP/1.0",
+			1)+post(usersInfo, whois(canary), listeners[0].credential))
 		g.Expect(replies).To(HaveLen(1))
 		g.Expect(n.openimSaw(canary)).To(HaveLen(1))
 	})
 }
 
-// getRoutes are OpenIM's routes with GET, below the users' prefix and bare.
+// getRoutes returns OpenIM's routes with GET, below the users' prefix and bare.
 func getRoutes() (targets []string) {
 	for _, r := range routes.Table {
 		if r.Method == http.MethodGet && !strings.Contains(r.Path, "*") {
@@ -182,7 +186,7 @@ func getRoutes() (targets []string) {
 	return targets
 }
 
-// refusedAll wants all replies to be refusals, with one of some statuses.
+// refusedAll expects all replies to be refusals, with one of some statuses.
 func (n *testEnv) refusedAll(t *testing.T, replies []reply, statuses ...int) {
 	t.Helper()
 	g := NewWithT(t)

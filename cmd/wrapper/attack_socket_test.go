@@ -43,7 +43,7 @@ func attackSocket(t *testing.T, n *testEnv) {
 	n.attackProtocol(t)
 }
 
-// opening is a try to open a socket: its query, and header lines.
+// opening is an attempt to open a socket: its query, and header lines.
 type opening struct {
 	query   string
 	headers []string
@@ -146,7 +146,7 @@ func offer(ticket client.Ticket) string {
 	return "Sec-WebSocket-Protocol: " + strings.Join(ticket.Subprotocols(), ", ")
 }
 
-// upgrade is the request's text. Lines of the opening's own stand in the place of the usual ones.
+// upgrade returns the request's text. The opening's own lines replace the usual ones.
 func (o opening) upgrade() string {
 	lines := []string{"GET " + wire.SocketPath + o.query + " HTTP/1.1", "Host: im.example.com", "Connection: Upgrade", "Upgrade: websocket"}
 	own := strings.Join(o.headers, "\n")
@@ -158,7 +158,7 @@ func (o opening) upgrade() string {
 	return strings.Join(append(lines, o.headers...), "\r\n") + "\r\n\r\n"
 }
 
-// mustDial opens a socket, as bytes.
+// mustDial opens a socket as a byte stream.
 func (n *testEnv) mustDial(t *testing.T, o opening) net.Conn {
 	t.Helper()
 	conn, err := net.Dial("tcp", n.users)
@@ -182,12 +182,13 @@ func (n *testEnv) mustDial(t *testing.T, o opening) net.Conn {
 	return conn
 }
 
-// alices is a query of alice's in one encoding.
+// alices returns the query of alice's socket in one encoding.
 func (n *testEnv) alices(more string) opening {
-	return opening{query: fmt.Sprintf("?sendID=alice&token=%s&platformID=1&operationID=o&isBackground=false%s", n.people["alice"].Token(), more)}
+	return opening{query: fmt.Sprintf("?sendID=alice&token=%s&platformID=1&operationID=o&isBackground=false%s",
+		n.people["alice"].Token(), more)}
 }
 
-// attackFrames sends well-formed frames that speak for others.
+// attackFrames sends well-formed frames that name other users as the sender.
 func (n *testEnv) attackFrames(t *testing.T) {
 	text := func(p pb) pb { return p.str(4, "c1").num(10, 100).num(6, 1).str(12, messageText) }
 	ranges := func(conversation string) pb {
@@ -225,7 +226,8 @@ func (n *testEnv) attackFrames(t *testing.T) {
 	for _, id := range []int64{0, -1, 1, 1000, 1008, 2001, 2002, 2006, 3001, 9999, 1<<31 - 1} {
 		attacks[fmt.Sprintf("request %d", id)] = attack{id, pb{}.str(1, "alice")}
 	}
-	for _, conversation := range []string{"si_bob_mallory", "sg_chess", "n_bob", "sn_bob_imAdmin", "si_alice", "si_bob_mallory\x00alice", "", "*",
+	for _, conversation := range []string{"si_bob_mallory", "sg_chess", "n_bob", "sn_bob_imAdmin", "si_alice",
+		"si_bob_mallory\x00alice", "", "*",
 		"sg_$|^si.bob.mallory:", "si_alice_.*"} {
 		name := fmt.Sprintf("%q", conversation)
 		attacks["1002 "+name] = attack{1002, ranges(conversation)}
@@ -267,7 +269,8 @@ func (n *testEnv) attackFrames(t *testing.T) {
 			g := NewWithT(t)
 			canary := n.canary()
 			ws := n.gorilla(t, "&sdkType=js")
-			request := map[string]any{"reqIdentifier": 1001, "sendID": "alice", "operationID": canary, "msgIncr": "1", "data": []byte(pb{}.str(1, "alice"))}
+			request := map[string]any{"reqIdentifier": 1001, "sendID": "alice", "operationID": canary, "msgIncr": "1",
+				"data": []byte(pb{}.str(1, "alice"))}
 			maps.Copy(request, change)
 			g.Expect(ws.send(request)).To(Succeed())
 			resp, err := ws.next()
@@ -282,7 +285,7 @@ func (n *testEnv) attackFrames(t *testing.T) {
 	}
 }
 
-// frames are those that msggateway got with an operation.
+// frames returns the frames of an operation that msggateway received.
 func (n *testEnv) frames(operation string) (found []msggatewaytest.Req) {
 	for _, r := range n.openimWS.Received() {
 		if r.OperationID == operation {
@@ -315,7 +318,7 @@ func (p *peer) send(v any) error {
 	return p.WriteMessage(websocket.BinaryMessage, data)
 }
 
-// next reads the next frame. An error is the socket's end.
+// next reads the next frame. An error means that the socket has ended.
 func (p *peer) next() (resp msggatewaytest.Resp, err error) {
 	_ = p.SetReadDeadline(time.Now().Add(5 * time.Second))
 	_, data, err := p.ReadMessage()
@@ -409,7 +412,7 @@ func (n *testEnv) attackProtocol(t *testing.T) {
 			conn := n.mustDial(t, n.alices(c.encoding))
 			go func() { _, _ = io.WriteString(conn, c.bytes) }()
 			rest, err := io.ReadAll(conn)
-			if timeout, ok := err.(net.Error); ok { //nolint:errorlint // as the connection gives it; one that is reset has been cut off too
+			if timeout, ok := err.(net.Error); ok { //nolint:errorlint // the connection returns it unwrapped; a reset connection was cut off too
 				g.Expect(timeout.Timeout()).To(BeFalse())
 			}
 			n.mu.Lock()

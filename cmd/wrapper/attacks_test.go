@@ -16,7 +16,7 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/openimclient/openimtest"
 )
 
-// TestTheFailureTable is the table of docs/wrapper.md as far as a caller can bring it about from outside.
+// TestTheFailureTable is the part of the table of docs/wrapper.md that a caller can cause from outside.
 func TestTheFailureTable(t *testing.T) {
 	h := newRoles(t)
 	const info, good = "/admin/v1/user/get_users_info", `{"userIDs":["alice"]}`
@@ -24,7 +24,8 @@ func TestTheFailureTable(t *testing.T) {
 		return func(r *http.Request) { r.Header.Set(name, value) }
 	}
 	h.openim.Set(func(f *openimtest.Fake) {
-		f.Replies["/friend/delete_friend"] = fmt.Sprintf(`{"errCode":1004,"errMsg":"RecordNotFoundError %s","errDlt":%q}`, openimtest.Token(1), openimtest.Stack)
+		f.Replies["/friend/delete_friend"] = fmt.Sprintf(`{"errCode":1004,"errMsg":"RecordNotFoundError %s","errDlt":%q}`, openimtest.Token(1),
+			openimtest.Stack)
 		f.Before = func(w http.ResponseWriter, r *http.Request) bool {
 			switch r.URL.Path {
 			case "/group/get_groups":
@@ -78,7 +79,7 @@ func TestTheFailureTable(t *testing.T) {
 		{"OpenIM says no", "/admin/v1/friend/delete_friend", admin, `{}`, nil, 200, 1004, "RecordNotFoundError [removed]"},
 		{"a route that this release lacks", "/admin/v1/group/get_groups", admin, `{}`, nil, 501, 1004, "no such route"},
 		{"OpenIM panics", "/admin/v1/msg/search_msg", admin, `{}`, nil, 502, 500, "no usable reply"},
-		{"OpenIM hangs up", "/admin/v1/msg/send_msg", admin, `{}`, nil, 502, 500, "look whether the call took effect"},
+		{"OpenIM hangs up", "/admin/v1/msg/send_msg", admin, `{}`, nil, 502, 500, "check whether the call took effect"},
 		{"OpenIM has lost a process", "/admin/v1/statistics/user/active", admin, `{}`, nil, 503, 500, "OpenIM cannot be reached"},
 		{"OpenIM refuses our own token", "/admin/v1/statistics/group/active", admin, `{}`, nil, 503, 500, "the wrapper's own credentials"},
 	} {
@@ -121,7 +122,8 @@ func TestRequestLinesThatTryToSlipThrough(t *testing.T) {
 			conn, err := net.Dial("tcp", h.gateway.Main.Address())
 			g.Expect(err).NotTo(HaveOccurred())
 			defer func() { _ = conn.Close() }()
-			_, err = fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: 2\r\nAuthorization: Bearer %s\r\n\r\n{}", target, token)
+			_, err = fmt.Fprintf(conn,
+				"POST %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: 2\r\nAuthorization: Bearer %s\r\n\r\n{}", target, token)
 			g.Expect(err).NotTo(HaveOccurred())
 			line, err := bufio.NewReader(conn).ReadString('\n')
 			g.Expect(err).NotTo(HaveOccurred())
@@ -160,7 +162,8 @@ func TestTheLogSaysWhoDidWhatToWhomAndNothingElse(t *testing.T) {
 	g := NewWithT(t)
 	h := newRoles(t)
 	token := h.token(nil)
-	h.do("/admin/v1/msg/send_msg", token, `{"sendID":"alice","recvID":"bob","content":{"content":"the-message-text"}}`, func(r *http.Request) { r.Header.Set("X-Request-Id", "r-77") })
+	h.do("/admin/v1/msg/send_msg", token, `{"sendID":"alice","recvID":"bob","content":{"content":"the-message-text"}}`,
+		func(r *http.Request) { r.Header.Set("X-Request-Id", "r-77") })
 	var roles []string
 	g.Eventually(func() []string {
 		roles = nil

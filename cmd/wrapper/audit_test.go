@@ -25,12 +25,14 @@ import (
 func auditFile(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "audit.log")
-	l, err := auditlog.Open(auditlog.Options{Path: path, Program: "gateway", Log: slog.New(slog.DiscardHandler), Reg: prometheus.NewRegistry(), Now: time.Now})
+	l, err := auditlog.Open(auditlog.Options{Path: path, Program: "gateway", Log: slog.New(slog.DiscardHandler), Reg: prometheus.NewRegistry(),
+		Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, user := range []string{"alice", "bob", "carol"} {
-		if err := l.Emit(auditlog.Event{Kind: auditlog.KindCall, Who: auditlog.Who{Role: "user", UserID: user}, Outcome: auditlog.Outcome{Verdict: auditlog.Allowed}}); err != nil {
+		if err := l.Emit(auditlog.Event{Kind: auditlog.KindCall, Who: auditlog.Who{Role: "user", UserID: user},
+			Outcome: auditlog.Outcome{Verdict: auditlog.Allowed}}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -25,8 +25,7 @@ import (
 
 const assertionKey = "0123456789abcdef0123456789abcdef-of-the-test"
 
-// roles is the whole wrapper as it runs in a cluster: two processes' worth of code, configuration files, mounted
-// secrets, real listeners; only OpenIM is a stand-in.
+// roles runs gateway and backend as in a cluster: configuration files, mounted secrets, real listeners. Only OpenIM is a stand-in.
 type roles struct {
 	t        *testing.T
 	dir      string
@@ -67,7 +66,8 @@ func (h *roles) write(name, content string) string {
 // newRoles writes the configuration in the form that the operator renders, and starts both roles.
 func newRoles(t *testing.T) *roles {
 	t.Helper()
-	h := &roles{t: t, dir: t.TempDir(), key: authtest.NewKey(t, "k1", jose.ES256), openim: openimtest.New(t), log: &lockedBuffer{}, finished: make(chan error, 2)}
+	h := &roles{t: t, dir: t.TempDir(), key: authtest.NewKey(t, "k1", jose.ES256), openim: openimtest.New(t), log: &lockedBuffer{},
+		finished: make(chan error, 2)}
 	log := slog.New(slog.NewJSONHandler(h.log, nil))
 	keyFile := h.write("assertion", assertionKey+"\n")
 	backendConfig := h.write("backend.yaml", fmt.Sprintf(`
@@ -140,7 +140,7 @@ type answer struct {
 	}
 }
 
-// do sends a request and reads the envelope; change may spoil the request.
+// do sends a request and reads the envelope. change may alter the request.
 func (h *roles) do(path, token, body string, change ...func(*http.Request)) answer {
 	h.t.Helper()
 	req, err := http.NewRequest(http.MethodPost, "http://"+h.gateway.Main.Address()+path, strings.NewReader(body))
@@ -177,11 +177,13 @@ func TestAnAdministratorRegistersUsersAndSendsAMessage(t *testing.T) {
 		f.Replies["/msg/send_msg"] = `{"errCode":0,"errMsg":"","errDlt":"","data":{"serverMsgID":"s1","clientMsgID":"c1","sendTime":1}}`
 	})
 
-	a := h.do("/admin/v1/user/user_register", h.token(nil), `{"users":[{"userID":"alice","nickname":"Alice"},{"userID":"bob","nickname":"Bob"}]}`)
+	a := h.do("/admin/v1/user/user_register", h.token(nil),
+		`{"users":[{"userID":"alice","nickname":"Alice"},{"userID":"bob","nickname":"Bob"}]}`)
 	g.Expect(a.status).To(Equal(http.StatusOK), a.body)
 	g.Expect(a.body).To(MatchJSON(`{"errCode":0,"errMsg":"","errDlt":""}`))
 
-	a = h.do("/admin/v1/msg/send_msg", h.token(nil), `{"sendID":"alice","recvID":"bob","content":{"content":"the text"},"contentType":101,"sessionType":1}`)
+	a = h.do("/admin/v1/msg/send_msg", h.token(nil),
+		`{"sendID":"alice","recvID":"bob","content":{"content":"the text"},"contentType":101,"sessionType":1}`)
 	g.Expect(a.status).To(Equal(http.StatusOK), a.body)
 	g.Expect(string(a.errs.Data)).To(MatchJSON(`{"serverMsgID":"s1","clientMsgID":"c1","sendTime":1}`))
 

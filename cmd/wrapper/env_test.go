@@ -40,9 +40,9 @@ import (
 const (
 	audience   = "https://im.example.com"
 	custodyKey = "custody-0123456789abcdef0123456789abcdef"
-	// messageText goes through sockets and calls as the text of messages, and must be kept by nobody.
+	// messageText is the text of all messages. The wrapper must store it nowhere.
 	messageText = "the text that nobody may keep"
-	// proxyAddress is the one address whose X-Forwarded-For is believed.
+	// proxyAddress is the one address whose X-Forwarded-For is trusted.
 	proxyAddress = "127.0.0.2"
 )
 
@@ -52,8 +52,8 @@ const (
 	adminUsersInfo = wire.AdminPrefix + "/user/get_users_info"
 )
 
-// testEnv is the whole wrapper with users: both roles, a real Redis, a server that speaks MongoDB's protocol; OpenIM alone is a
-// stand-in. Between gateway and backend stands a tap which sees what the one asks of the other.
+// testEnv is the whole wrapper with users: both roles, a real Redis, a server that speaks MongoDB's protocol, and a stand-in for OpenIM.
+// A recorder between gateway and backend records the internal calls.
 type testEnv struct {
 	*roles
 	redis     *redistest.Server
@@ -66,7 +66,7 @@ type testEnv struct {
 	server    *ecdh.PrivateKey
 
 	mu      sync.Mutex
-	replies bytes.Buffer // all that attackers were answered
+	replies bytes.Buffer // all replies to attackers
 	secrets map[string]string
 	people  map[string]*testUser
 	counted map[string]int // cases by class
@@ -81,10 +81,10 @@ type testUser struct {
 	openim string // the user's token at OpenIM
 }
 
-// rememberedBytes of a body are kept: a tap that kept all would hide what the wrapper's own memory does.
+// rememberedBytes of each body are recorded. Complete bodies would hide the wrapper's own use of memory.
 const rememberedBytes = 4 << 10
 
-// recorder passes the gateway's requests on to the backend and remembers them.
+// recorder is a proxy that passes the gateway's requests to the backend and records them.
 type recorder struct {
 	*httptest.Server
 	mu    sync.Mutex
@@ -98,7 +98,8 @@ func newRecorder(t *testing.T, backend func() string) *recorder {
 	p.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		p.mu.Lock()
-		p.calls = append(p.calls, openimtest.Call{Method: r.Method, Path: r.RequestURI, Body: string(body[:min(len(body), rememberedBytes)]), Header: r.Header.Clone()})
+		p.calls = append(p.calls, openimtest.Call{Method: r.Method, Path: r.RequestURI, Body: string(body[:min(len(body), rememberedBytes)]),
+			Header: r.Header.Clone()})
 		p.mu.Unlock()
 		on, err := http.NewRequestWithContext(r.Context(), r.Method, "http://"+backend()+r.RequestURI, bytes.NewReader(body))
 		if err != nil {
@@ -120,7 +121,7 @@ func newRecorder(t *testing.T, backend func() string) *recorder {
 	return p
 }
 
-// holding are the calls whose body or target has a text in it.
+// holding returns the calls whose body or target contains a text.
 func (p *recorder) holding(text string) (found []openimtest.Call) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -136,7 +137,8 @@ func (p *recorder) holding(text string) (found []openimtest.Call) {
 func newTestEnv(t *testing.T) *testEnv {
 	t.Helper()
 	n := &testEnv{
-		roles: &roles{t: t, dir: t.TempDir(), key: authtest.NewKey(t, "k1", jose.ES256), openim: openimtest.New(t), log: &lockedBuffer{}, finished: make(chan error, 2)},
+		roles: &roles{t: t, dir: t.TempDir(), key: authtest.NewKey(t, "k1", jose.ES256), openim: openimtest.New(t), log: &lockedBuffer{},
+			finished: make(chan error, 2)},
 		redis: redistest.Start(t), openimWS: msggatewaytest.New(t),
 		secrets: map[string]string{}, people: map[string]*testUser{}, counted: map[string]int{},
 	}
@@ -221,7 +223,7 @@ shutdownGraceSeconds: 5
 	}
 }
 
-// hotConfiguration lets everything through that limits would stop: an attack that fails for its number alone proves nothing.
+// hotConfiguration returns limits that stop nothing: an attack that fails for its rate alone would prove nothing.
 func hotConfiguration() string {
 	var classes strings.Builder
 	for _, name := range []string{"login", "refused", "self", "admin", "socket", "message", "read", "write", "bulk", "search"} {
@@ -259,7 +261,7 @@ func (n *testEnv) code(t *testing.T, user string) string {
 	return envelope.Data.Code
 }
 
-// secret notes what must be found nowhere.
+// secret registers a value that must not appear in any output.
 func (n *testEnv) secret(name, value string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -276,7 +278,7 @@ func (n *testEnv) client(t *testing.T) *client.Client {
 	return c
 }
 
-// enrol brings a user in, with one device.
+// enrol enrols a user with one device.
 func (n *testEnv) enrol(t *testing.T, user string, platform int32) *testUser {
 	t.Helper()
 	key, err := client.GenerateKey()
@@ -312,7 +314,7 @@ func (n *testEnv) ticket(t *testing.T, s *client.Session) client.Ticket {
 	return ticket
 }
 
-// canary is a word that stands in one attack alone, so that its effects can be found among all others.
+// canary returns a word that only one attack contains, so that its effects can be found.
 func (n *testEnv) canary() string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -320,7 +322,7 @@ func (n *testEnv) canary() string {
 	return fmt.Sprintf("canary%dx", n.number)
 }
 
-// openimSaw are OpenIM's calls that hold a text.
+// openimSaw returns the calls that OpenIM received and that contain a text.
 func (n *testEnv) openimSaw(text string) (found []openimtest.Call) {
 	n.openim.Lock()
 	defer n.openim.Unlock()
@@ -332,7 +334,7 @@ func (n *testEnv) openimSaw(text string) (found []openimtest.Call) {
 	return found
 }
 
-// mark and since tell which calls OpenIM got meanwhile, without what the wrapper asks for itself.
+// mark and since return the calls that OpenIM received in between, without the wrapper's own.
 func (n *testEnv) mark() int {
 	n.openim.Lock()
 	defer n.openim.Unlock()
@@ -360,7 +362,7 @@ type reply struct {
 
 func (r reply) String() string { return fmt.Sprintf("HTTP %d %s", r.status, r.body) }
 
-// granted: the reply says that the call was carried out.
+// granted reports whether the call was carried out.
 func (r reply) granted() bool { return r.status < 300 && r.status >= 200 && r.code == 0 }
 
 // quiet is how long an attacker waits for more bytes before closing its side; firstWait, for the first bytes.
@@ -370,8 +372,8 @@ const (
 	atMost    = 30 * time.Second
 )
 
-// send writes bytes to a listener as they are, reads until the other side closes, and takes the replies apart. When nothing more
-// comes, its own side is closed.
+// send writes bytes to a listener as they are, reads until the other side closes, and parses the replies. When nothing more
+// arrives, it closes its own side.
 func (n *testEnv) send(t testing.TB, address, request string) []reply {
 	t.Helper()
 	return n.sendFrom(t, "127.0.0.1", address, request)
@@ -431,7 +433,7 @@ func (n *testEnv) bytesFrom(t testing.TB, from, address, request string) []byte 
 	}
 }
 
-// read takes replies apart.
+// read parses replies.
 func (n *testEnv) read(t testing.TB, data []byte) (out []reply) {
 	t.Helper()
 	r := bufio.NewReader(bytes.NewReader(data))
@@ -478,7 +480,7 @@ func post(target, body string, headers ...string) string {
 	return message("POST "+target+" HTTP/1.1", body, headers...)
 }
 
-// whois is a body of get_users_info that asks for one user.
+// whois returns a body of get_users_info that requests one user.
 func whois(user string) string { return fmt.Sprintf(`{"userIDs":[%q]}`, user) }
 
 // each runs one case of a class and counts it.

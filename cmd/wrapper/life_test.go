@@ -27,17 +27,17 @@ const statusKicked = 4401
 // incident is something that ends sessions or sockets of a user, and what the user does to come back.
 type incident struct {
 	name string
-	// strike makes it happen to p, who has a session and an open socket.
+	// strike causes the incident for p, a user with a session and an open socket.
 	strike func(*testing.T, *testEnv, *testUser)
 	// code is the errCode of the earlier session's calls afterwards; 0: the session continues.
 	code int
-	// stays: the socket is not closed.
+	// stays says that the socket is not closed.
 	stays bool
-	// enrols: the device is gone, and the user enrols another one; otherwise a login with the device's key is enough.
+	// enrols says that the device is gone and the user enrols another one. Otherwise a login with the device's key is enough.
 	enrols bool
 }
 
-// command is an administrator's call, which succeeds.
+// command makes an administrator's call and expects it to succeed.
 func (n *testEnv) command(t *testing.T, path string, body map[string]any) {
 	t.Helper()
 	text, err := json.Marshal(body)
@@ -111,7 +111,7 @@ var incidents = []incident{
 		NewWithT(t).Expect(err).To(MatchError(client.ErrRefused), "the key of before")
 		n.expectAccepted(t, session)
 		p.device.Key = key
-		// Rotate made a session of its own and replaced that one; the earlier ones are for their owner to end.
+		// Rotate creates a new session and replaces the current one. Earlier sessions remain until their owner ends them.
 		NewWithT(t).Expect(session.Revoke(t.Context(), client.ThisDevice)).To(Succeed())
 	}},
 	{name: "OpenIM kicks the user", strike: func(_ *testing.T, n *testEnv, p *testUser) { n.openimWS.Kick(p.UserID) }},
@@ -128,7 +128,7 @@ var incidents = []incident{
 	{name: "the key that gateway and backend share is replaced", stays: true, strike: func(t *testing.T, n *testEnv, _ *testUser) {
 		n.reloads(t, "assertion-key", func() { n.write("assertion", "another-"+assertionKey) })
 	}},
-	// The last one: the test itself has no way to Redis afterwards.
+	// The last case: the test itself cannot use Redis afterwards.
 	{name: "the password of the wrapper's Redis is replaced", stays: true, strike: func(t *testing.T, n *testEnv, p *testUser) {
 		g := NewWithT(t)
 		redis := n.redis.Client()
@@ -141,7 +141,7 @@ var incidents = []incident{
 	}},
 }
 
-// reloads changes a mounted file and waits until gateway and backend have both read it anew.
+// reloads changes a mounted file and waits until gateway and backend have both read it again.
 func (n *testEnv) reloads(t *testing.T, file string, change func()) {
 	t.Helper()
 	seen := func() (times int) {
@@ -157,13 +157,13 @@ func (n *testEnv) reloads(t *testing.T, file string, change func()) {
 	NewWithT(t).Eventually(seen, "30s", "50ms").Should(Equal(before + 2))
 }
 
-// eventuallyRefused waits until the gateway has noticed what became of Redis: it asks twice a second.
+// eventuallyRefused waits until the gateway has noticed the change of Redis. It checks twice a second.
 func (n *testEnv) eventuallyRefused(t *testing.T, p *testUser) {
 	t.Helper()
 	NewWithT(t).Eventually(func() int { return n.code1(t, p.Token()) }, "20s", "50ms").Should(Equal(wire.CodeTokenNotExist))
 }
 
-// code1 is the errCode of one call with a session's token.
+// code1 returns the errCode of one call with a session's token.
 func (n *testEnv) code1(t *testing.T, token string) int {
 	t.Helper()
 	replies := n.send(t, n.users, post(wire.PathSession, `{}`, "token: "+token))
@@ -173,7 +173,8 @@ func (n *testEnv) code1(t *testing.T, token string) int {
 	return replies[0].code
 }
 
-// TestLifeGoesOnAfterEveryIncident: whatever ended a session, what comes next works: a login, a call, a socket by either way, a message.
+// TestLifeGoesOnAfterEveryIncident: whatever ended a session, a login, a call, a socket with token or ticket, and a message work
+// afterwards.
 func TestLifeGoesOnAfterEveryIncident(t *testing.T) {
 	n := newTestEnv(t)
 	for i, c := range incidents {
@@ -205,12 +206,12 @@ func TestLifeGoesOnAfterEveryIncident(t *testing.T) {
 	}
 }
 
-// expectAccepted expects a session to be able to do all that a session does.
+// expectAccepted expects all uses of a session to work.
 func (n *testEnv) expectAccepted(t *testing.T, s *client.Session) {
 	t.Helper()
 	g := NewWithT(t)
 	g.Expect(s.Check(t.Context())).To(Succeed(), "a call that the gateway answers")
-	// OpenIM's token may have been lost with its sessions; then another one is made for the first call.
+	// OpenIM's token may have been lost with its sessions; then a new one is minted for the first call.
 	replies := n.send(t, n.users, post(usersInfo, whois(s.UserID), "token: "+s.Token()))
 	g.Expect(replies).To(HaveLen(1))
 	g.Expect(replies[0].granted()).To(BeTrue(), "a call that OpenIM answers: %v", replies)
@@ -246,7 +247,7 @@ func (n *testEnv) dialByTicket(t *testing.T, s *client.Session) *websocket.Conn 
 	return n.socketOf(t, "?operationID=o&isBackground=false&sdkType=js", n.ticket(t, s).Subprotocols()...)
 }
 
-// expectReply expects a message that OpenIM pushes to a user to come out of a socket.
+// expectReply expects a message that OpenIM pushes to a user to arrive at a socket.
 func (n *testEnv) expectReply(t *testing.T, ws *websocket.Conn, user string) {
 	t.Helper()
 	word := n.canary()
@@ -294,7 +295,7 @@ type keysOf string
 
 func (k keysOf) Get() (tokenvault.Keys, error) { return tokenvault.Keys{[]byte(k)}, nil }
 
-// age makes a session older: it writes the record anew, sealed as the backend seals it (package session).
+// age makes a session older: it rewrites the record, sealed as the backend seals it (package session).
 func (n *testEnv) age(t *testing.T, id string, by time.Duration) {
 	t.Helper()
 	g, redis, key := NewWithT(t), n.redis.Client(), "im/chat:s:"+id
@@ -327,7 +328,7 @@ func TestACodeEndsWithWhatItWasIssuedUnder(t *testing.T) {
 		p := n.enrol(t, "old", 1)
 		other := n.enrol(t, "old", 2)
 		n.age(t, p.ID, 3*time.Minute)
-		// The backend believes for 5 s what it has read. The codes of meanwhile leave two of the user's eight places.
+		// The backend caches a session for 5 s. The codes that were issued meanwhile leave two of the user's eight slots.
 		g.Eventually(func() error { _, err := p.IssueCode(t.Context(), 0); return err }, "20s", "1s").Should(MatchError(client.ErrLoginTooOld))
 		g.Expect(p.RevokeDevice(t.Context(), other.DeviceID)).To(MatchError(client.ErrLoginTooOld))
 		g.Expect(p.Check(t.Context())).To(Succeed(), "the session itself is good")
@@ -346,7 +347,7 @@ func TestACodeEndsWithWhatItWasIssuedUnder(t *testing.T) {
 	for i, c := range []struct {
 		name   string
 		strike func(*testing.T, *testEnv, *testUser)
-		// admins: an administrator's code of before has ended as well. enrols: the device is gone.
+		// admins: an earlier code of an administrator has ended as well. enrols: the device is gone.
 		admins, enrols bool
 	}{
 		{"the session", ownRevocation(client.ThisSession), false, false},

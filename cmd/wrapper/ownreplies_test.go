@@ -15,7 +15,7 @@ import (
 )
 
 // TestTheGatewaysOwnRoutesAnswerWhatTheyDeclare from end to end: a member that a handler writes and the table does not declare is
-// reported by the log; one that the table declares and no handler writes is missed here.
+// reported by the log; a declared member that no handler writes fails this test.
 func TestTheGatewaysOwnRoutesAnswerWhatTheyDeclare(t *testing.T) {
 	g := NewWithT(t)
 	n := newTestEnv(t)
@@ -94,7 +94,7 @@ func TestTheGatewaysOwnRoutesAnswerWhatTheyDeclare(t *testing.T) {
 	}
 }
 
-// membersOf notes the paths of a value as routes.OwnRoute.ReplyFields writes them.
+// membersOf records the paths of a value as routes.OwnRoute.ReplyFields writes them.
 func membersOf(value any, path string, into map[string]bool) {
 	switch v := value.(type) {
 	case map[string]any:

@@ -78,7 +78,8 @@ func TestEveryAsymmetricAlgorithmIsVerifiedWithItsOwnKindOfKey(t *testing.T) {
 }
 
 func TestSymmetricAndAbsentAlgorithmsCannotBeConfigured(t *testing.T) {
-	for _, name := range []string{"none", "None", "NONE", "nOnE", "HS256", "HS384", "HS512", "", "es256", "ES256 ", "RSA1_5", "A128KW", "dir"} {
+	for _, name := range []string{"none", "None", "NONE", "nOnE", "HS256", "HS384", "HS512", "", "es256", "ES256 ", "RSA1_5",
+		"A128KW", "dir"} {
 		NewWithT(t).Expect(auth.AlgorithmAllowed(name)).To(BeFalse(), name)
 	}
 }

@@ -173,6 +173,8 @@ func parseAssertion(text string) (*assertion, *Refusal) {
 		return nil, malformed
 	}
 	a.instance = texts[0]
-	a.principal = Principal{Subject: texts[1], Issuer: texts[2], Role: Role(texts[3]), Session: texts[4], Device: texts[5], PlatformID: int32(platform)}
+	a.principal = Principal{
+		Subject: texts[1], Issuer: texts[2], Role: Role(texts[3]), Session: texts[4], Device: texts[5], PlatformID: int32(platform),
+	}
 	return a, nil
 }

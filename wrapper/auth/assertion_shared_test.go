@@ -46,7 +46,8 @@ func TestAnAssertionIsGoodAtOneReplica(t *testing.T) {
 		g.Expect(refusal.Reason).To(Equal("replayed"))
 		g.Expect(refusal.Temporary()).To(BeFalse())
 	}
-	g.Expect(shared.lasts).To(BeNumerically(">=", auth.AssertionLifetime+10*time.Second), "as long as it can be used, with both clocks' leeway")
+	g.Expect(shared.lasts).To(BeNumerically(">=", auth.AssertionLifetime+10*time.Second),
+		"as long as it can be used, with both clocks' leeway")
 }
 
 func TestAnAssertionForOneProcessDoesNotAskTheSharedMemory(t *testing.T) {

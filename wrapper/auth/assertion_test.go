@@ -34,7 +34,8 @@ const (
 var admin = auth.Principal{Subject: authtest.Subject, Issuer: authtest.Issuer, Role: auth.RoleAdmin}
 
 func call(change ...func(*auth.Call)) auth.Call {
-	c := auth.Call{Principal: admin, Method: "POST", Path: "/admin/v1/user/get_users_info", RequestID: "r-1", Body: []byte(`{"userIDs":["alice"]}`), Proof: "the caller's own"}
+	c := auth.Call{Principal: admin, Method: "POST", Path: "/admin/v1/user/get_users_info", RequestID: "r-1",
+		Body: []byte(`{"userIDs":["alice"]}`), Proof: "the caller's own"}
 	for _, f := range change {
 		f(&c)
 	}

@@ -26,7 +26,8 @@ func text(claims map[string]any, name string) (string, bool) {
 
 // validText reports whether text has 1 to 256 bytes of UTF-8 without control characters.
 func validText(s string) bool {
-	return s != "" && len(s) <= maxSubjectBytes && utf8.ValidString(s) && strings.IndexFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f }) < 0
+	return s != "" && len(s) <= maxSubjectBytes && utf8.ValidString(s) &&
+		strings.IndexFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f }) < 0
 }
 
 // texts returns a claim that is a string or a list of strings (RFC 7519 section 4.1.3 for aud). A list with any other value is invalid as

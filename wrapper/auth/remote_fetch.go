@@ -26,7 +26,8 @@ const (
 // CheckJWKSURL accepts an https address with a host, without user and fragment.
 func CheckJWKSURL(text string) error {
 	u, err := url.Parse(text)
-	if err != nil || len(text) > maxURLBytes || u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.Fragment != "" || u.Opaque != "" {
+	if err != nil || len(text) > maxURLBytes || u.Scheme != "https" || u.Hostname() == "" ||
+		u.User != nil || u.Fragment != "" || u.Opaque != "" {
 		return errors.New("write https://host/path, without user and fragment: only TLS proves whose keys they are")
 	}
 	return nil

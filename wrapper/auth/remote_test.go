@@ -217,7 +217,8 @@ func TestASetThatWillNotDoChangesNothing(t *testing.T) {
 
 // cut is a reply whose body ends before its length.
 func cut(body []byte) canned {
-	return canned{status: http.StatusOK, header: http.Header{}, length: len(body), body: io.MultiReader(strings.NewReader(string(body[:len(body)/2])), errorReader{})}
+	return canned{status: http.StatusOK, header: http.Header{}, length: len(body),
+		body: io.MultiReader(strings.NewReader(string(body[:len(body)/2])), errorReader{})}
 }
 
 type errorReader struct{}

@@ -85,7 +85,8 @@ func TestTheSaltOfPSSIsAsLongAsTheHash(t *testing.T) {
 			g.Expect(err).NotTo(HaveOccurred())
 			return input + "." + authtest.Encode(signature)
 		}
-		for name, salt := range map[string]int{"one byte": 1, "less by one": c.hash.Size() - 1, "more by one": c.hash.Size() + 1, "all that fits": rsa.PSSSaltLengthAuto} {
+		for name, salt := range map[string]int{"one byte": 1, "less by one": c.hash.Size() - 1, "more by one": c.hash.Size() + 1,
+			"all that fits": rsa.PSSSaltLengthAuto} {
 			t.Run(string(c.alg)+"/"+name, func(t *testing.T) {
 				g := NewWithT(t)
 				_, refusal := verifier(issuer).Verify(sign(g, salt))

@@ -37,7 +37,8 @@ func (r *oneCode) OpenCode(context.Context, string) (devices.Opened, error) {
 }
 
 func (r *oneCode) Enrol(context.Context, devices.Enrolment, func(context.Context, devices.Invitation) error) (devices.Enrolled, error) {
-	return devices.Enrolled{Device: internalapi.Device{ID: "new-device", UserID: "alice", PlatformID: 1, Status: internalapi.DeviceActive}, Under: r.under}, nil
+	return devices.Enrolled{Device: internalapi.Device{ID: "new-device", UserID: "alice", PlatformID: 1, Status: internalapi.DeviceActive},
+		Under: r.under}, nil
 }
 
 func (r *oneCode) RevokeDevices(_ context.Context, q internalapi.RevokeDevices) ([]internalapi.Device, error) {
@@ -76,7 +77,8 @@ func TestACodeIsJudgedWhenItIsUsedAndAfter(t *testing.T) {
 	g.Expect(codes.revoked).To(BeEmpty())
 
 	g.Expect(sessions.Revoke(t.Context(), session.Revocation{Scope: session.ScopeSession, ID: s.ID})).To(Succeed())
-	for name, under := range map[string]string{"of a session that was revoked": note, "none, as of an older backend": "", "no session": "{}", "no JSON": "x"} {
+	for name, under := range map[string]string{"of a session that was revoked": note, "none, as of an older backend": "", "no session": "{}",
+		"no JSON": "x"} {
 		codes.revoked = nil
 		psk, found, enrolled := holds(under)
 		g.Expect(found).To(BeFalse(), name)
@@ -102,7 +104,8 @@ func TestALoginOfAWhileAgoIssuesNoCode(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	now := s.Created
 	l := &internalAPI{devices: codes, sessions: sessions, now: func() time.Time { return now }}
-	by := &provenCaller{session: s, Principal: auth.Principal{Subject: "alice", Issuer: auth.UserIssuer, Role: auth.RoleUser, Session: s.ID, Device: "phone", PlatformID: 1}}
+	by := &provenCaller{session: s, Principal: auth.Principal{Subject: "alice", Issuer: auth.UserIssuer, Role: auth.RoleUser, Session: s.ID,
+		Device: "phone", PlatformID: 1}}
 	call := func() *internalCall { return &internalCall{rec: &httpserver.Record{}, caller: by} }
 	code := internalapi.IssueCode{UserID: "alice", LifetimeSeconds: 60}
 

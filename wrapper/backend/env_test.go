@@ -67,8 +67,9 @@ func (h *testEnv) asAdmin() caller {
 // caller is a user who has logged in.
 func (p *testUser) caller() caller {
 	return caller{
-		Principal: auth.Principal{Subject: p.reply.UserID, Issuer: auth.UserIssuer, Role: auth.RoleUser, Session: p.reply.SessionID, Device: p.reply.DeviceID, PlatformID: p.reply.PlatformID},
-		proof:     p.reply.Token,
+		Principal: auth.Principal{Subject: p.reply.UserID, Issuer: auth.UserIssuer, Role: auth.RoleUser, Session: p.reply.SessionID,
+			Device: p.reply.DeviceID, PlatformID: p.reply.PlatformID},
+		proof: p.reply.Token,
 	}
 }
 
@@ -109,7 +110,8 @@ func (b *buffer) String() string {
 
 func newTestEnv(t *testing.T, replicas int) *testEnv {
 	t.Helper()
-	h := &testEnv{t: t, redis: redistest.Start(t), mongodb: mongotest.Start(t), openim: openimtest.New(t), log: &buffer{}, key: authtest.NewKey(t, "k1", jose.ES256), server: newPrivate(t)}
+	h := &testEnv{t: t, redis: redistest.Start(t), mongodb: mongotest.Start(t), openim: openimtest.New(t), log: &buffer{},
+		key: authtest.NewKey(t, "k1", jose.ES256), server: newPrivate(t)}
 	dir := t.TempDir()
 	if err := os.Mkdir(filepath.Join(dir, "login"), 0o700); err != nil {
 		t.Fatal(err)
@@ -131,11 +133,14 @@ func newTestEnv(t *testing.T, replicas int) *testEnv {
 			Release: "v3.8.3", ExternalURL: "https://im.example.com/im/v1",
 		},
 		Admins: issuers.Admins{Issuers: []issuers.Issuer{{
-			Issuer: authtest.Issuer, Audiences: []string{authtest.Audience}, Algorithms: []string{"ES256"}, JWKSFile: file("jwks.json", string(authtest.JWKS(t, h.key))),
+			Issuer: authtest.Issuer, Audiences: []string{authtest.Audience}, Algorithms: []string{"ES256"}, JWKSFile: file("jwks.json",
+				string(authtest.JWKS(t, h.key))),
 			Roles: issuers.Roles{Claim: "groups", Admin: []string{authtest.Role}},
 		}}},
-		Users: &backend.Users{Audience: audience, ServerKeysDir: filepath.Join(dir, "login"), Session: session.Limits{LifetimeSeconds: 3600, IdleSeconds: 3600}},
-		Redis: &redis, MongoDB: &devices.Config{URIFile: file("uri", h.mongodb.URI()), Database: "openim_v3"}, CustodyKeyFile: file("custody", custodyKey),
+		Users: &backend.Users{Audience: audience, ServerKeysDir: filepath.Join(dir, "login"),
+			Session: session.Limits{LifetimeSeconds: 3600, IdleSeconds: 3600}},
+		Redis: &redis, MongoDB: &devices.Config{URIFile: file("uri", h.mongodb.URI()), Database: "openim_v3"}, CustodyKeyFile: file("custody",
+			custodyKey),
 		ShutdownGraceSeconds: 1,
 	}
 	for range replicas {
@@ -172,7 +177,8 @@ func (h *testEnv) request(replica int, who caller, method, target, body string) 
 		h.t.Fatal(err)
 	}
 	id := wire.NewRequestID()
-	token, err := auth.Assert(constantKey(assertionKey), auth.Call{Principal: who.Principal, Method: method, Path: target, RequestID: id, Body: []byte(body), Proof: who.proof}, time.Now())
+	token, err := auth.Assert(constantKey(assertionKey), auth.Call{Principal: who.Principal, Method: method, Path: target, RequestID: id,
+		Body: []byte(body), Proof: who.proof}, time.Now())
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -275,9 +281,10 @@ func (h *testEnv) login(first, second int, a attempt) (*testUser, internalapi.Lo
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	started := ask[internalapi.LoginStarted](h, first, internalapi.PathLoginStart, "", internalapi.LoginStart{From: "192.0.2.1", Request: handshake.StartRequest{
-		Protocol: terms.Protocol, KeyID: server.ID(), Purpose: a.purpose, CodeID: codeID, Message: handshake.Text(m1),
-	}})
+	started := ask[internalapi.LoginStarted](h, first, internalapi.PathLoginStart, "",
+		internalapi.LoginStart{From: "192.0.2.1", Request: handshake.StartRequest{
+			Protocol: terms.Protocol, KeyID: server.ID(), Purpose: a.purpose, CodeID: codeID, Message: handshake.Text(m1),
+		}})
 	if started.Verdict != internalapi.LoginGranted {
 		h.t.Fatalf("the first call: %+v", started)
 	}
@@ -303,13 +310,15 @@ func (h *testEnv) login(first, second int, a attempt) (*testUser, internalapi.Lo
 // code is one that an administrator issues.
 func (h *testEnv) code(userID string) string {
 	h.t.Helper()
-	return ask[internalapi.IssuedCode](h, 0, internalapi.PathIssueCode, h.asAdmin().proof, internalapi.IssueCode{UserID: userID, LifetimeSeconds: 600}).Code
+	return ask[internalapi.IssuedCode](h, 0, internalapi.PathIssueCode, h.asAdmin().proof,
+		internalapi.IssueCode{UserID: userID, LifetimeSeconds: 600}).Code
 }
 
 // enrol takes a new user all the way.
 func (h *testEnv) enrol(userID string, platform int32) *testUser {
 	h.t.Helper()
-	p, finished := h.login(0, len(h.replicas)-1, attempt{purpose: handshake.Enrol, key: newPrivate(h.t), code: h.code(userID), platform: platform})
+	p, finished := h.login(0, len(h.replicas)-1, attempt{purpose: handshake.Enrol, key: newPrivate(h.t), code: h.code(userID),
+		platform: platform})
 	if p == nil {
 		h.t.Fatalf("%s cannot enrol: %+v", userID, finished)
 	}
@@ -329,14 +338,16 @@ func TestTheGatewaysCalls(t *testing.T) {
 	root := h.asAdmin().proof
 	published := ask[handshake.WellKnown](h, 1, internalapi.PathLoginKeys, "", internalapi.Empty{})
 	g.Expect(published.Keys).To(ConsistOf(HaveField("Key", handshake.PublicOf(h.server).String())))
-	issued := ask[internalapi.IssuedCode](h, 0, internalapi.PathIssueCode, root, internalapi.IssueCode{UserID: "alice", Nickname: "Alice", FaceURL: "http://face", LifetimeSeconds: 60})
+	issued := ask[internalapi.IssuedCode](h, 0, internalapi.PathIssueCode, root,
+		internalapi.IssueCode{UserID: "alice", Nickname: "Alice", FaceURL: "http://face", LifetimeSeconds: 60})
 	g.Expect(issued.Expires).To(BeTemporally("~", time.Now().Add(time.Minute), 5*time.Second))
 
 	g.Expect(h.openim.People.Users).To(BeEmpty())
 	alice, finished := h.login(1, 0, attempt{purpose: handshake.Enrol, key: newPrivate(t), code: issued.Code, platform: 1})
 	g.Expect(alice).NotTo(BeNil(), "%+v", finished)
 	g.Expect(h.openim.People.Users).To(Equal(map[string]openimtest.Person{"alice": {Nickname: "Alice", FaceURL: "http://face"}}))
-	g.Expect(finished.Outcome).To(Equal(internalapi.LoginOutcome{UserID: "alice", DeviceID: alice.reply.DeviceID, PlatformID: 1, SessionID: alice.reply.SessionID}))
+	g.Expect(finished.Outcome).To(Equal(internalapi.LoginOutcome{UserID: "alice", DeviceID: alice.reply.DeviceID, PlatformID: 1,
+		SessionID: alice.reply.SessionID}))
 	none, again := h.login(0, 1, attempt{purpose: handshake.Enrol, key: newPrivate(t), code: issued.Code, platform: 1})
 	g.Expect(none).To(BeNil())
 	g.Expect(again.Verdict).To(Equal(internalapi.LoginRefused))
@@ -367,21 +378,27 @@ func TestTheGatewaysCalls(t *testing.T) {
 		f.People.Groups["chess"] = map[string]openimtest.Person{"alice": {Nickname: "Queen"}, "bob": {}}
 		f.People.Users["bob"] = openimtest.Person{Nickname: "Bob"}
 	})
-	g.Expect(ask[internalapi.Members](h, 1, internalapi.PathMembership, proof, internalapi.Membership{ConversationIDs: []string{"sg_chess", "sg_go", "si_alice_bob", "si_bob_carol", "si_alice_zzz1"}})).To(Equal(
+	g.Expect(ask[internalapi.Members](h, 1, internalapi.PathMembership, proof,
+		internalapi.Membership{ConversationIDs: []string{"sg_chess", "sg_go", "si_alice_bob", "si_bob_carol", "si_alice_zzz1"}})).To(Equal(
 		internalapi.Members{Member: []bool{true, false, true, false, false}}))
-	g.Expect(ask[internalapi.Sender](h, 1, internalapi.PathSender, proof, internalapi.SenderOf{})).To(Equal(internalapi.Sender{Nickname: "Alice", FaceURL: "http://face"}))
+	g.Expect(ask[internalapi.Sender](h, 1, internalapi.PathSender, proof,
+		internalapi.SenderOf{})).To(Equal(internalapi.Sender{Nickname: "Alice", FaceURL: "http://face"}))
 	g.Expect(ask[internalapi.Sender](h, 1, internalapi.PathSender, proof, internalapi.SenderOf{GroupID: "chess"}).Nickname).To(Equal("Queen"))
 
 	ticket := ask[internalapi.IssuedTicket](h, 0, internalapi.PathIssueTicket, proof, internalapi.Empty{})
 	redeemed := ask[internalapi.RedeemedTicket](h, 1, internalapi.PathRedeemTicket, "", internalapi.RedeemTicket{Ticket: ticket.Ticket})
 	grant := redeemed.Grant
 	g.Expect(string(redeemed.Session)).To(ContainSubstring(alice.reply.SessionID))
-	g.Expect(h.post(0, asGateway, internalapi.PathRedeemTicket, `{"ticket":"`+ticket.Ticket+`"}`).ErrCode).To(Equal(wire.CodeTokenNotExist), "once")
-	g.Expect(ask[internalapi.Token](h, 1, internalapi.PathOpenIMToken, grant, internalapi.TokenRequest{}).Hash).To(Equal(token.Hash), "a socket that a ticket opened")
+	g.Expect(h.post(0, asGateway, internalapi.PathRedeemTicket, `{"ticket":"`+ticket.Ticket+`"}`).ErrCode).To(Equal(wire.CodeTokenNotExist),
+		"once")
+	g.Expect(ask[internalapi.Token](h, 1, internalapi.PathOpenIMToken, grant, internalapi.TokenRequest{}).Hash).To(Equal(token.Hash),
+		"a socket that a ticket opened")
 
-	g.Expect(ask[internalapi.Devices](h, 1, internalapi.PathRevokeDevices, root, internalapi.RevokeDevices{UserID: "alice"}).Devices).To(HaveLen(1))
+	g.Expect(ask[internalapi.Devices](h, 1, internalapi.PathRevokeDevices, root,
+		internalapi.RevokeDevices{UserID: "alice"}).Devices).To(HaveLen(1))
 	yes := true
-	g.Expect(ask[internalapi.User](h, 0, internalapi.PathSetUser, root, internalapi.SetUser{UserID: "alice", Disabled: &yes, NextEpoch: true})).To(Equal(internalapi.User{ID: "alice", Disabled: true, Epoch: 1}))
+	g.Expect(ask[internalapi.User](h, 0, internalapi.PathSetUser, root,
+		internalapi.SetUser{UserID: "alice", Disabled: &yes, NextEpoch: true})).To(Equal(internalapi.User{ID: "alice", Disabled: true, Epoch: 1}))
 	ask[internalapi.Empty](h, 1, internalapi.PathForceLogout, "", internalapi.ForceLogout{UserID: "alice", PlatformIDs: []int32{1, 5}})
 	g.Expect(h.openim.Seen("/auth/force_logout")).To(HaveLen(2))
 
@@ -392,7 +409,8 @@ func TestTheGatewaysCalls(t *testing.T) {
 	} {
 		g.Expect(strings.Contains(h.log.String(), s)).To(BeFalse(), "the log holds %q", s)
 	}
-	g.Expect(h.log.String()).To(And(ContainSubstring(`"route":"link/login/finish"`), ContainSubstring(`"users":["alice"]`), ContainSubstring("unknown_code")))
+	g.Expect(h.log.String()).To(And(ContainSubstring(`"route":"link/login/finish"`), ContainSubstring(`"users":["alice"]`),
+		ContainSubstring("unknown_code")))
 }
 
 // TestALoginIsFinishedOnceThoughItsStateIsPutBack: an attacker who controls the gateway can write to the wrapper's Redis. Two replies

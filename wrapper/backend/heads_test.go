@@ -16,7 +16,8 @@ import (
 
 // aHead is a head of the n-th chain.
 func aHead(n int, seq uint64) internalapi.AuditHead {
-	return internalapi.AuditHead{Chain: fmt.Sprintf("%032x", n), Seq: seq, Hash: strings.Repeat(fmt.Sprintf("%02x", seq%256), 32), Program: "gateway v1", Instance: "chat-gateway-0"}
+	return internalapi.AuditHead{Chain: fmt.Sprintf("%032x", n), Seq: seq, Hash: strings.Repeat(fmt.Sprintf("%02x", seq%256), 32),
+		Program: "gateway v1", Instance: "chat-gateway-0"}
 }
 
 func TestHeadsGoForwardAndAreBounded(t *testing.T) {

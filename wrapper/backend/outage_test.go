@@ -59,8 +59,10 @@ func TestTheWrappersRedisIsDown(t *testing.T) {
 				g.Expect(a.Status).To(Equal(503), c.path)
 				g.Expect(a.Header.Get("Retry-After")).To(Equal("1"))
 			}
-			g.Expect(bounded(internalapi.PathListDevices, alice.reply.Token, `{"userID":"alice"}`).Status).To(Equal(200), "repeatable calls are served")
-			g.Expect(bounded(internalapi.PathRevokeDevices, root.proof, `{"userID":"alice","deviceID":"`+alice.reply.DeviceID+`"}`).Status).To(Equal(200), "a device can be revoked")
+			g.Expect(bounded(internalapi.PathListDevices, alice.reply.Token, `{"userID":"alice"}`).Status).To(Equal(200),
+				"repeatable calls are served")
+			g.Expect(bounded(internalapi.PathRevokeDevices, root.proof,
+				`{"userID":"alice","deviceID":"`+alice.reply.DeviceID+`"}`).Status).To(Equal(200), "a device can be revoked")
 			g.Expect(h.post(0, root, adminRead, `{"userIDs":["alice"]}`).Status).To(Equal(200), "administrators read on")
 			g.Expect(h.post(0, root, adminWrite, `{"users":[{"userID":"bob","nickname":"Bob"}]}`).Status).To(Equal(503), "and write nothing twice")
 			g.Consistently(h.ready, time.Second, 100*time.Millisecond).Should(Equal(200), "a replica without Redis still serves")

@@ -67,9 +67,9 @@ func TestEachRoleAtItsOwnPaths(t *testing.T) {
 	g.Expect(refused).To(BeNumerically(">", 500))
 }
 
-// TestTheCallerThatTheGatewayNamesMustProveIt: an attacker with the gateway's key can name any caller, and acts only for callers whose
+// TestWhomTheGatewayNamesMustProveIt: an attacker with the gateway's key can name any caller, and acts only for callers whose
 // credentials it has.
-func TestTheCallerThatTheGatewayNamesMustProveIt(t *testing.T) {
+func TestWhomTheGatewayNamesMustProveIt(t *testing.T) {
 	g := NewWithT(t)
 	h := newTestEnv(t, 1)
 	root, alice, bob := h.asAdmin(), h.enrol("alice", 1).caller(), h.enrol("bob", 2).caller()
@@ -107,8 +107,10 @@ func TestTheCallerThatTheGatewayNamesMustProveIt(t *testing.T) {
 		change(&said.Principal)
 		g.Expect(h.post(0, said, usersRead, `{"userIDs":["alice"]}`).Status).To(Equal(http.StatusUnauthorized), name)
 	}
-	said := caller{auth.Principal{Subject: "alice", Issuer: auth.UserIssuer, Role: auth.RoleUser, Session: made.ID, Device: "made up", PlatformID: 1}, forged}
-	g.Expect(h.post(0, said, usersRead, `{"userIDs":["alice"]}`).Status).To(Equal(http.StatusUnauthorized), "a session that the gateway wrote to Redis")
+	said := caller{auth.Principal{Subject: "alice", Issuer: auth.UserIssuer, Role: auth.RoleUser, Session: made.ID, Device: "made up",
+		PlatformID: 1}, forged}
+	g.Expect(h.post(0, said, usersRead, `{"userIDs":["alice"]}`).Status).To(Equal(http.StatusUnauthorized),
+		"a session that the gateway wrote to Redis")
 
 	r := h.request(0, alice, http.MethodPost, usersRead, `{"userIDs":["alice"]}`)
 	r.Header.Set(wire.HeaderProof, bob.proof)
@@ -265,5 +267,6 @@ func TestAnAssertionForOneReplicaNeedsNoRedis(t *testing.T) {
 	again.Body, _ = first.GetBody()
 	g.Expect(h.do(first).Status).To(Equal(http.StatusOK))
 	g.Expect(h.do(again).Status).To(Equal(http.StatusUnauthorized))
-	g.Expect(h.post(0, root, adminWrite, `{"users":[{"userID":"bob","nickname":"Bob"}]}`).Status).To(Equal(503), "one for anybody does need it")
+	g.Expect(h.post(0, root, adminWrite, `{"users":[{"userID":"bob","nickname":"Bob"}]}`).Status).To(Equal(503),
+		"one for anybody does need it")
 }

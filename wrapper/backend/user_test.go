@@ -115,11 +115,13 @@ func (a aliceGroups) Groups(_ context.Context, userID string, ids []string) ([]o
 func usersHandler(openim openimAsUser, release routes.Release, change func(*UsersOptions)) (http.Handler, *bytes.Buffer) {
 	reg, log := prometheus.NewRegistry(), &bytes.Buffer{}
 	b := newConcurrency(reg, routes.Limits)
-	o := UsersOptions{OpenIM: openim, Tokens: twoTokens{}, Members: aliceGroups{}, Release: release, ObjectURL: &url.URL{Scheme: "https", Host: "s3.example.com"}, Concurrency: b}
+	o := UsersOptions{OpenIM: openim, Tokens: twoTokens{}, Members: aliceGroups{}, Release: release,
+		ObjectURL: &url.URL{Scheme: "https", Host: "s3.example.com"}, Concurrency: b}
 	if change != nil {
 		change(&o)
 	}
-	h := &handler{assertions: auth.NewAssertions(key, time.Now), proofs: proofVerifier{admins: known{}, users: known{}}, openim: openIM(unasked), concurrency: b, users: newUsers(o)}
+	h := &handler{assertions: auth.NewAssertions(key, time.Now), proofs: proofVerifier{admins: known{}, users: known{}},
+		openim: openIM(unasked), concurrency: b, users: newUsers(o)}
 	return httpserver.NewRecorder(slog.New(slog.NewJSONHandler(log, nil)), reg, time.Now).Wrap(h), log
 }
 
@@ -133,7 +135,8 @@ func userRequest(t *testing.T, method, path, body string) *http.Request {
 	r.Header.Set("X-Request-Id", "op-1")
 	p := auth.Principal{Subject: "alice", Issuer: auth.UserIssuer, Role: auth.RoleUser, Session: "s", Device: "d", PlatformID: 5}
 	r.Header.Set(wire.HeaderProof, proofOf(p))
-	token, err := auth.Assert(key, auth.Call{Principal: p, Method: method, Path: target, RequestID: "op-1", Body: []byte(body), Proof: proofOf(p)}, time.Now())
+	token, err := auth.Assert(key, auth.Call{Principal: p, Method: method, Path: target, RequestID: "op-1", Body: []byte(body),
+		Proof: proofOf(p)}, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,7 +159,8 @@ func TestAUsersCallReachesOpenIMAsTheUser(t *testing.T) {
 	g.Expect(openim.seen[0].RequestID).To(Equal("op-1"), "SDKs find their own operationID in OpenIM's log")
 	g.Expect(openim.seen[0].Repeatable).To(BeFalse())
 	g.Expect(openim.tokens).To(Equal([]string{"first-alice"}))
-	g.Expect(log.String()).To(And(ContainSubstring(`"users":["alice","bob"]`), ContainSubstring(`"route":"friend/add_friend"`), Not(ContainSubstring("first-"))))
+	g.Expect(log.String()).To(And(ContainSubstring(`"users":["alice","bob"]`), ContainSubstring(`"route":"friend/add_friend"`),
+		Not(ContainSubstring("first-"))))
 }
 
 // TestEveryUsersRouteAgainstAnothersIDs runs the table's attacks through the handler: OpenIM is asked only where the table lets the
@@ -387,7 +391,8 @@ func TestWhatBecomesOfFailuresBehindAUsersCall(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			g := NewWithT(t)
-			h, _ := usersHandler(&openIMAsUser{answer: func(openimclient.Request, string) (wire.Envelope, error) { return wire.Envelope{}, c.err }}, 16, c.change)
+			h, _ := usersHandler(&openIMAsUser{answer: func(openimclient.Request, string) (wire.Envelope, error) { return wire.Envelope{}, c.err }},
+				16, c.change)
 			w := serveOne(h, userRequest(t, "POST", c.path, `{"groupID":"4711"}`))
 			g.Expect(w.Code).To(Equal(c.status), w.Body.String())
 			g.Expect(w.Body.String()).NotTo(ContainSubstring("secret-in-error"))
@@ -432,13 +437,13 @@ func TestDownloads(t *testing.T) {
 		body   string
 	}{
 		{"at the store", wire.Envelope{Data: []byte(`{"url":"https://s3.example.com/openim/x?X-Amz-Signature=1"}`)}, nil, name, 200, `"location":"https://s3.example.com/openim/x?X-Amz-Signature=1"`},
-		{"at another host", wire.Envelope{Data: []byte(`{"url":"https://s3.example.com.evil.example/x"}`)}, nil, name, 502, "not the configured one"},
-		{"with a user before the host", wire.Envelope{Data: []byte(`{"url":"https://s3.example.com@evil.example/x"}`)}, nil, name, 502, "not the configured one"},
-		{"by another scheme", wire.Envelope{Data: []byte(`{"url":"javascript://s3.example.com/%0aalert(1)"}`)}, nil, name, 502, "not the configured one"},
-		{"without TLS", wire.Envelope{Data: []byte(`{"url":"http://s3.example.com/x"}`)}, nil, name, 502, "not the configured one"},
-		{"nowhere", wire.Envelope{Data: []byte(`{}`)}, nil, name, 502, "not the configured one"},
+		{"at another host", wire.Envelope{Data: []byte(`{"url":"https://s3.example.com.evil.example/x"}`)}, nil, name, 502, "another object store than the configured one"},
+		{"with a user before the host", wire.Envelope{Data: []byte(`{"url":"https://s3.example.com@evil.example/x"}`)}, nil, name, 502, "another object store than the configured one"},
+		{"by another scheme", wire.Envelope{Data: []byte(`{"url":"javascript://s3.example.com/%0aalert(1)"}`)}, nil, name, 502, "another object store than the configured one"},
+		{"without TLS", wire.Envelope{Data: []byte(`{"url":"http://s3.example.com/x"}`)}, nil, name, 502, "another object store than the configured one"},
+		{"nowhere", wire.Envelope{Data: []byte(`{}`)}, nil, name, 502, "another object store than the configured one"},
 		{"below the store's path", wire.Envelope{Data: []byte(`{"url":"https://s3.example.com/store/x"}`)}, func(o *UsersOptions) { o.ObjectURL.Path = "/store" }, name, 200, "location"},
-		{"beside the store's path", wire.Envelope{Data: []byte(`{"url":"https://s3.example.com/storex"}`)}, func(o *UsersOptions) { o.ObjectURL.Path = "/store" }, name, 502, "not the configured one"},
+		{"beside the store's path", wire.Envelope{Data: []byte(`{"url":"https://s3.example.com/storex"}`)}, func(o *UsersOptions) { o.ObjectURL.Path = "/store" }, name, 502, "another object store than the configured one"},
 		{"no such object", wire.Envelope{ErrCode: 1004, ErrMsg: "RecordNotFoundError"}, nil, name, 404, "no such object"},
 		{"OpenIM's own error", wire.Envelope{ErrCode: 1001, ErrMsg: "ArgsError"}, nil, name, 200, `"errCode":1001`},
 		{"no store configured", wire.Envelope{}, func(o *UsersOptions) { o.ObjectURL = nil }, name, 503, "set openim.objectURL"},
@@ -479,7 +484,8 @@ func TestSmallPicturesWhereTheyAreConfigured(t *testing.T) {
 		g.Expect(serveOne(h, r).Code).To(Equal(200))
 		g.Expect(openim.seen[0].Body).To(MatchJSON(`{"name":"victor/a.png","query":` + want + `}`))
 	}
-	g.Expect(serveOne(h, userRequest(t, "POST", "/object/access_url", `{"name":"alice/a.png","query":{"type":"image","width":"5000"}}`)).Code).To(Equal(200))
+	g.Expect(serveOne(h, userRequest(t, "POST", "/object/access_url",
+		`{"name":"alice/a.png","query":{"type":"image","width":"5000"}}`)).Code).To(Equal(200))
 	g.Expect(openim.seen[1].Body).To(MatchJSON(`{"name":"alice/a.png","query":{"type":"image"}}`))
 }
 

@@ -31,5 +31,6 @@ func TestAPulledDocumentHoldsItsMessages(t *testing.T) {
 	g := NewWithT(t)
 	const document = 16 << 20
 	g.Expect(100 * (Content + 3*Note)).To(BeNumerically("<", document))
-	g.Expect(100*7*(3*Notice+4*(Short+Address))).To(BeNumerically("<", document), "a group's notice, description and extension, with names and faces")
+	g.Expect(100*7*(3*Notice+4*(Short+Address))).To(BeNumerically("<", document),
+		"a group's notice, description and extension, with names and faces")
 }

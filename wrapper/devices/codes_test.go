@@ -58,14 +58,17 @@ func TestWhatIsNoCode(t *testing.T) {
 	expired := b.issue(t, "bob")
 	b.pass(devices.MaxCodeLifetime)
 	used := b.issue(t, "alice")
-	if out, err := b.Enrol(t.Context(), devices.Enrolment{CodeID: used, Key: newKey(t), PlatformID: 1}, allow); err != nil || out.Refused != "" {
+	if out, err := b.Enrol(t.Context(), devices.Enrolment{CodeID: used, Key: newKey(t), PlatformID: 1}, allow); err != nil ||
+		out.Refused != "" {
 		t.Fatal(err, out.Refused)
 	}
 	tampered := b.issue(t, "carol")
-	if _, err := b.database(t).Collection(devices.CollectionCodes).UpdateByID(t.Context(), tampered, bson.M{"$set": bson.M{"psk": []byte("sealed:elsewhere")}}); err != nil {
+	if _, err := b.database(t).Collection(devices.CollectionCodes).UpdateByID(t.Context(), tampered,
+		bson.M{"$set": bson.M{"psk": []byte("sealed:elsewhere")}}); err != nil {
 		t.Fatal(err)
 	}
-	for name, id := range map[string]string{"unknown": handshake.NewCode().ID(), "used": used, "expired": expired, "sealed elsewhere": tampered, "empty": ""} {
+	for name, id := range map[string]string{"unknown": handshake.NewCode().ID(), "used": used, "expired": expired,
+		"sealed elsewhere": tampered, "empty": ""} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			one, err := b.OpenCode(t.Context(), id)

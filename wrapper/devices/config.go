@@ -12,7 +12,7 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/httpserver"
 )
 
-// Config says where MongoDB is: either by a file with a connection string, or by addresses and files with credentials.
+// Config names the MongoDB: by a file with a connection string, or by addresses and files with credentials.
 type Config struct {
 	// URIFile holds a connection string, mongodb:// or mongodb+srv://. It may change while the wrapper runs.
 	URIFile string `json:"uriFile,omitempty"`
@@ -20,9 +20,9 @@ type Config struct {
 	Addresses    []string `json:"addresses,omitempty"`
 	UsernameFile string   `json:"usernameFile,omitempty"`
 	PasswordFile string   `json:"passwordFile,omitempty"`
-	// Database holds the wrapper's four collections, and is where the user is looked up unless the connection string says otherwise.
+	// Database holds the wrapper's collections. It is also the authentication database, unless the connection string names another.
 	Database string `json:"database"`
-	// AuthSource is where the user of the files is looked up. Empty: Database.
+	// AuthSource is the authentication database of the user of the files. Empty means Database.
 	AuthSource string `json:"authSource,omitempty"`
 }
 
@@ -34,13 +34,13 @@ const (
 	maxDatabaseBytes = 63
 )
 
-// Validate notes what is wrong with the configuration. It opens no file.
+// Validate adds a problem for each invalid value. It opens no file.
 func (c *Config) Validate(p *httpserver.Problems, field string) {
 	switch {
 	case c.URIFile == "" && len(c.Addresses) == 0:
 		p.Add(field, "write uriFile, or addresses")
 	case c.URIFile != "" && (len(c.Addresses) > 0 || c.UsernameFile != "" || c.PasswordFile != ""):
-		p.Add(field+".uriFile", "stands beside addresses or credentials: write one of the two")
+		p.Add(field+".uriFile", "is set together with addresses or credentials: write one of the two")
 	case c.URIFile != "":
 		p.File(field+".uriFile", c.URIFile)
 	}
@@ -66,18 +66,18 @@ func (c *Config) Validate(p *httpserver.Problems, field string) {
 		validateName(p, field+".authSource", c.AuthSource)
 	}
 	if c.AuthSource != "" && c.UsernameFile == "" {
-		p.Add(field+".authSource", "is where the user of usernameFile is looked up: write usernameFile and passwordFile, or remove it")
+		p.Add(field+".authSource", "is the authentication database of usernameFile: write usernameFile and passwordFile, or remove it")
 	}
 }
 
 func validateName(p *httpserver.Problems, field, name string) {
 	p.Text(field, name, maxDatabaseBytes)
 	if strings.ContainsAny(name, `/\. "$*<>:|?`) {
-		p.Add(field, "write a name of MongoDB's: no dots, slashes or signs")
+		p.Add(field, "write a valid name of a MongoDB database: no dots, slashes or signs")
 	}
 }
 
-// Source gives the connection string, read anew when a file changes. It is nil when there is no file to read.
+// Source watches the files and returns the connection string. It is nil when there is no file to read.
 func (c *Config) Source() *filewatch.Source[string] {
 	const name = "mongodb"
 	switch {
@@ -89,7 +89,7 @@ func (c *Config) Source() *filewatch.Source[string] {
 	return nil
 }
 
-// Address is the source, or the fixed connection string when there is none.
+// Address returns the source, or the fixed connection string when there is none.
 func (c *Config) Address(source *filewatch.Source[string]) URI {
 	if source != nil {
 		return source

@@ -151,8 +151,10 @@ func TestAUserWithoutARecordIsEnabledInEpochZero(t *testing.T) {
 	}
 	work.Wait()
 	yes, no := true, false
-	g.Expect(b.SetUser(t.Context(), internalapi.SetUser{UserID: "alice", Disabled: &yes})).To(Equal(internalapi.User{ID: "alice", Disabled: true, Epoch: 10}))
-	g.Expect(b.SetUser(t.Context(), internalapi.SetUser{UserID: "alice", Disabled: &no, NextEpoch: true})).To(Equal(internalapi.User{ID: "alice", Epoch: 11}))
+	g.Expect(b.SetUser(t.Context(), internalapi.SetUser{UserID: "alice", Disabled: &yes})).To(Equal(internalapi.User{ID: "alice",
+		Disabled: true, Epoch: 10}))
+	g.Expect(b.SetUser(t.Context(), internalapi.SetUser{UserID: "alice", Disabled: &no,
+		NextEpoch: true})).To(Equal(internalapi.User{ID: "alice", Epoch: 11}))
 	g.Expect(b.SetUser(t.Context(), internalapi.SetUser{UserID: "alice"})).To(Equal(internalapi.User{ID: "alice", Epoch: 11}))
 }
 

@@ -118,10 +118,11 @@ func TestPointsOfLowOrder(t *testing.T) {
 	b := newTestEnv(t)
 	id := b.issue(t, "alice")
 	for _, point := range lowOrder {
-		out, err := b.Enrol(t.Context(), devices.Enrolment{CodeID: id, Key: point, PlatformID: 1}, func(context.Context, devices.Invitation) error {
-			t.Error("OpenIM must not be asked")
-			return nil
-		})
+		out, err := b.Enrol(t.Context(), devices.Enrolment{CodeID: id, Key: point, PlatformID: 1},
+			func(context.Context, devices.Invitation) error {
+				t.Error("OpenIM must not be asked")
+				return nil
+			})
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(out.Refused).To(Equal(devices.KeyTaken))
 	}
@@ -174,8 +175,9 @@ func TestACrashLeavesNothingUsable(t *testing.T) {
 				g.Expect(err).NotTo(HaveOccurred())
 			}
 			if c.writes > 2 {
-				_, err = db.Collection(devices.CollectionDevices).InsertOne(t.Context(), bson.M{"_id": deviceID, "user": "alice", "seat": "5:alice:" + deviceID,
-					"platform": int32(1), "name": "", "key": req.Key, "keys": bson.A{req.Key}, "status": "pending", "created": b.now()})
+				_, err = db.Collection(devices.CollectionDevices).InsertOne(t.Context(),
+					bson.M{"_id": deviceID, "user": "alice", "seat": "5:alice:" + deviceID,
+						"platform": int32(1), "name": "", "key": req.Key, "keys": bson.A{req.Key}, "status": "pending", "created": b.now()})
 				g.Expect(err).NotTo(HaveOccurred())
 			}
 			before, err := b.ListDevices(t.Context(), "alice")
@@ -241,12 +243,13 @@ func TestRevokingAllAlsoEndsAnEnrolmentThatIsUnderWay(t *testing.T) {
 	b := newTestEnv(t)
 	old := b.enrol(t, "alice", newKey(t))
 	key := newKey(t)
-	out, err := b.Enrol(t.Context(), devices.Enrolment{CodeID: b.issue(t, "alice"), Key: key, PlatformID: 1}, func(ctx context.Context, _ devices.Invitation) error {
-		gone, err := b.RevokeDevices(ctx, internalapi.RevokeDevices{UserID: "alice"})
-		g.Expect(gone).To(HaveLen(1))
-		g.Expect(gone[0].ID).To(Equal(old.ID))
-		return err
-	})
+	out, err := b.Enrol(t.Context(), devices.Enrolment{CodeID: b.issue(t, "alice"), Key: key, PlatformID: 1},
+		func(ctx context.Context, _ devices.Invitation) error {
+			gone, err := b.RevokeDevices(ctx, internalapi.RevokeDevices{UserID: "alice"})
+			g.Expect(gone).To(HaveLen(1))
+			g.Expect(gone[0].ID).To(Equal(old.ID))
+			return err
+		})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(out.Refused).To(Equal(devices.CodeGone))
 	found, err := b.Resolve(t.Context(), key)

@@ -157,7 +157,8 @@ func (b *testEnv) enrol(t *testing.T, userID string, key internalapi.Key) intern
 func TestAUserEnrolsLogsInAndIsRevoked(t *testing.T) {
 	g := NewWithT(t)
 	b := newTestEnv(t)
-	text, expires, err := b.IssueCode(t.Context(), devices.Invitation{UserID: "alice", Nickname: "Alice", FaceURL: "http://face", Issuer: "admin root"}, 5*time.Minute, false)
+	text, expires, err := b.IssueCode(t.Context(), devices.Invitation{UserID: "alice", Nickname: "Alice", FaceURL: "http://face",
+		Issuer: "admin root"}, 5*time.Minute, false)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(expires).To(Equal(b.now().Add(5 * time.Minute)))
 	code, err := handshake.ParseCode(text)
@@ -170,19 +171,21 @@ func TestAUserEnrolsLogsInAndIsRevoked(t *testing.T) {
 
 	key := newKey(t)
 	var invited devices.Invitation
-	out, err := b.Enrol(t.Context(), devices.Enrolment{CodeID: code.ID(), Key: key, PlatformID: 2, Name: "Alice's phone"}, func(_ context.Context, in devices.Invitation) error {
-		r, err := b.Resolve(t.Context(), key)
-		g.Expect(err).NotTo(HaveOccurred())
-		g.Expect(r.Found).To(BeFalse(), "nothing is active before OpenIM knows the user")
-		invited = in
-		return nil
-	})
+	out, err := b.Enrol(t.Context(), devices.Enrolment{CodeID: code.ID(), Key: key, PlatformID: 2, Name: "Alice's phone"},
+		func(_ context.Context, in devices.Invitation) error {
+			r, err := b.Resolve(t.Context(), key)
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(r.Found).To(BeFalse(), "nothing is active before OpenIM knows the user")
+			invited = in
+			return nil
+		})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(out.Refused).To(BeEmpty())
 	g.Expect(invited).To(Equal(devices.Invitation{UserID: "alice", Nickname: "Alice", FaceURL: "http://face", Issuer: "admin root"}))
 	g.Expect(out.User).To(Equal(internalapi.User{ID: "alice"}))
 	d := out.Device
-	g.Expect(d).To(Equal(internalapi.Device{ID: d.ID, UserID: "alice", PlatformID: 2, Name: "Alice's phone", Key: key, Status: internalapi.DeviceActive, Created: b.now()}))
+	g.Expect(d).To(Equal(internalapi.Device{ID: d.ID, UserID: "alice", PlatformID: 2, Name: "Alice's phone", Key: key,
+		Status: internalapi.DeviceActive, Created: b.now()}))
 	g.Expect(d.ID).To(HaveLen(22))
 
 	b.pass(time.Minute)

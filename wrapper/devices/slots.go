@@ -18,7 +18,9 @@ func slotName(userID string, n int) string { return fmt.Sprintf("%d:%s:%d", len(
 
 // insertInSlot inserts the document of an id into the user's first free slot. A document that exists already stays as it is. ok is false
 // when no slot is free.
-func insertInSlot(ctx context.Context, into *mongo.Collection, id, userID string, slots int, insert func(slot string) any) (ok bool, err error) {
+func insertInSlot(
+	ctx context.Context, into *mongo.Collection, id, userID string, slots int, insert func(slot string) any,
+) (ok bool, err error) {
 	// A lost race is another call's success, so there are at most as many as slots.
 	for range slots + 1 {
 		taken, err := takenSlots(ctx, into, userID)

@@ -36,7 +36,8 @@ func newAdminEnv(t *testing.T) *adminEnv {
 	if err != nil {
 		t.Fatal(err)
 	}
-	issuer := issuers.Issuer{Issuer: authtest.Issuer, Audiences: []string{authtest.Audience}, Algorithms: []string{"ES256"}, Roles: issuers.Roles{Claim: "groups", Admin: []string{authtest.Role}}}
+	issuer := issuers.Issuer{Issuer: authtest.Issuer, Audiences: []string{authtest.Audience}, Algorithms: []string{"ES256"},
+		Roles: issuers.Roles{Claim: "groups", Admin: []string{authtest.Role}}}
 	handler := newAdminHandler(o.services, auth.NewAdmins([]auth.Issuer{issuer.Rules(fixed{set})}, time.Now), o.sessions, 600)
 	o.Handler = httpserver.NewRecorder(slog.New(slog.DiscardHandler), prometheus.NewRegistry(), time.Now).Wrap(handler)
 	return o
@@ -46,7 +47,8 @@ func (o *adminEnv) ServeHTTP(w http.ResponseWriter, r *http.Request) { o.Handler
 
 func (o *adminEnv) command(t *testing.T, path, body string, changes map[string]any) (int, wire.Envelope) {
 	t.Helper()
-	header := http.Header{"Content-Type": {"application/json"}, "Authorization": {"Bearer " + o.key.Sign(t, nil, authtest.Claims(time.Now(), changes))}}
+	header := http.Header{"Content-Type": {"application/json"}, "Authorization": {"Bearer " +
+		o.key.Sign(t, nil, authtest.Claims(time.Now(), changes))}}
 	status, e, _ := request(t, o.Handler, http.MethodPost, path, body, header)
 	return status, e
 }
@@ -133,7 +135,8 @@ func TestWithoutTheRoleTheGatewaysOwnRoutesAreClosed(t *testing.T) {
 func TestNothingIsChangedWhileTheAuditLogCannotBeWritten(t *testing.T) {
 	g := NewWithT(t)
 	o := newAdminEnv(t)
-	auditLog, err := auditlog.Open(auditlog.Options{Path: "/dev/full", Log: slog.New(slog.DiscardHandler), Reg: prometheus.NewRegistry(), Now: time.Now})
+	auditLog, err := auditlog.Open(auditlog.Options{Path: "/dev/full", Log: slog.New(slog.DiscardHandler), Reg: prometheus.NewRegistry(),
+		Now: time.Now})
 	g.Expect(err).NotTo(HaveOccurred())
 	o.services.auditLog = auditLog
 	ctx, cancel := context.WithCancel(t.Context())

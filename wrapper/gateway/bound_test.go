@@ -50,7 +50,8 @@ func (r *replicas) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	w.Header().Set(wire.HeaderErrCode, "0")
 	body, _ := io.ReadAll(req.Body)
 	call := auth.Call{Method: req.Method, Path: req.RequestURI, RequestID: req.Header.Get(wire.HeaderRequestID), Body: body}
-	if _, refusal := v.VerifyOnce(req.Context(), strings.TrimPrefix(req.Header.Get(wire.HeaderAuthorization), "Bearer "), call, false); refusal != nil {
+	if _, refusal := v.VerifyOnce(req.Context(), strings.TrimPrefix(req.Header.Get(wire.HeaderAuthorization), "Bearer "), call,
+		false); refusal != nil {
 		failure := wire.Unauthenticated
 		if refusal.Temporary() {
 			failure = wire.Unavailable
@@ -77,7 +78,8 @@ func behind(t *testing.T, r *replicas, count int) (*backendClient, *memory) {
 
 func write(t *testing.T, b *backendClient) int {
 	t.Helper()
-	call := auth.Call{Principal: auth.Principal{Subject: "alice", Issuer: auth.UserIssuer, Role: auth.RoleUser}, Method: "POST", Path: "/x", RequestID: wire.NewRequestID(), Body: []byte("{}")}
+	call := auth.Call{Principal: auth.Principal{Subject: "alice", Issuer: auth.UserIssuer, Role: auth.RoleUser}, Method: "POST", Path: "/x",
+		RequestID: wire.NewRequestID(), Body: []byte("{}")}
 	reply, err := b.send(t.Context(), call, wire.MediaTypeJSON)
 	if err != nil {
 		t.Fatal(err)

@@ -52,7 +52,8 @@ func newAdminHandlerForTest(t *testing.T, backend http.HandlerFunc) (http.Handle
 	if err != nil {
 		t.Fatal(err)
 	}
-	issuer := issuers.Issuer{Issuer: authtest.Issuer, Audiences: []string{authtest.Audience}, Algorithms: []string{"ES256"}, Roles: issuers.Roles{Claim: "groups", Admin: []string{authtest.Role}}}
+	issuer := issuers.Issuer{Issuer: authtest.Issuer, Audiences: []string{authtest.Audience}, Algorithms: []string{"ES256"},
+		Roles: issuers.Roles{Claim: "groups", Admin: []string{authtest.Role}}}
 	server := httptest.NewServer(backend)
 	t.Cleanup(server.Close)
 	admins := auth.NewAdmins([]auth.Issuer{issuer.Rules(fixed{set})}, time.Now)
@@ -147,7 +148,8 @@ func TestAStrangeBackend(t *testing.T) {
 			_, retry := w.Header()["Retry-After"]
 			g.Expect(retry).To(Equal(c.status == 429))
 			for name := range w.Header() {
-				g.Expect([]string{"Content-Type", "Content-Length", "Cache-Control", "X-Content-Type-Options", "X-Request-Id", "Retry-After"}).To(ContainElement(name), "nothing else leaves")
+				g.Expect([]string{"Content-Type", "Content-Length", "Cache-Control", "X-Content-Type-Options", "X-Request-Id",
+					"Retry-After"}).To(ContainElement(name), "nothing else leaves")
 			}
 		})
 	}
@@ -171,7 +173,8 @@ func writePair(t *testing.T, dir, name string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
 		t.Fatal(err)
@@ -180,7 +183,8 @@ func writePair(t *testing.T, dir, name string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for file, block := range map[string]*pem.Block{"tls.crt": {Type: "CERTIFICATE", Bytes: der}, "tls.key": {Type: "PRIVATE KEY", Bytes: pkcs8}} {
+	for file, block := range map[string]*pem.Block{"tls.crt": {Type: "CERTIFICATE", Bytes: der},
+		"tls.key": {Type: "PRIVATE KEY", Bytes: pkcs8}} {
 		if err := os.WriteFile(filepath.Join(dir, file), pem.EncodeToMemory(block), 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -23,7 +23,8 @@ func TestTheDefaultLimitsStandInTheDocumentation(t *testing.T) {
 	page, err := os.ReadFile("../../docs/wrapper.md")
 	g.Expect(err).NotTo(HaveOccurred())
 	for _, b := range defaultLimits {
-		g.Expect(string(page)).To(ContainSubstring(fmt.Sprintf("| %s | %s | %g | %d | %s |\n", b.name, b.appliesTo, b.PerSecond, b.Burst, strings.Join(b.By, ", "))))
+		g.Expect(string(page)).To(ContainSubstring(fmt.Sprintf("| %s | %s | %g | %d | %s |\n", b.name, b.appliesTo, b.PerSecond, b.Burst,
+			strings.Join(b.By, ", "))))
 	}
 }
 

@@ -34,7 +34,8 @@ func TestNothingPrivateIsReadWhileTheAuditLogCannotBeWritten(t *testing.T) {
 	o := newAdminEnv(t)
 	sink := &brokenWriter{}
 	sink.broken.Store(true)
-	auditLog, err := auditlog.Open(auditlog.Options{Path: auditlog.Stdout, Stdout: sink, Log: slog.New(slog.DiscardHandler), Reg: prometheus.NewRegistry(), Now: time.Now})
+	auditLog, err := auditlog.Open(auditlog.Options{Path: auditlog.Stdout, Stdout: sink, Log: slog.New(slog.DiscardHandler),
+		Reg: prometheus.NewRegistry(), Now: time.Now})
 	g.Expect(err).NotTo(HaveOccurred())
 	o.services.auditLog = auditLog
 	ctx, cancel := context.WithCancel(t.Context())

@@ -55,10 +55,12 @@ func withBackend(t *testing.T) (*adminEnv, *openimtest.Fake) {
 			APIURL: openim.URL, AdminUserID: openimtest.AdminUserID, SecretFile: file("secret", openimtest.Secret), Release: "v3.8.3-patch.16",
 		},
 		Admins: issuers.Admins{Issuers: []issuers.Issuer{{
-			Issuer: authtest.Issuer, Audiences: []string{authtest.Audience}, Algorithms: []string{"ES256"}, JWKSFile: file("jwks.json", string(authtest.JWKS(t, o.key))),
+			Issuer: authtest.Issuer, Audiences: []string{authtest.Audience}, Algorithms: []string{"ES256"}, JWKSFile: file("jwks.json",
+				string(authtest.JWKS(t, o.key))),
 			Roles: issuers.Roles{Claim: "groups", Admin: []string{authtest.Role}},
 		}}},
-		Users: &backend.Users{Audience: "https://im.example.com", ServerKeysDir: loginKeys, Session: session.Limits{LifetimeSeconds: 3600, IdleSeconds: 3600}},
+		Users: &backend.Users{Audience: "https://im.example.com", ServerKeysDir: loginKeys,
+			Session: session.Limits{LifetimeSeconds: 3600, IdleSeconds: 3600}},
 		Redis: &redis, MongoDB: &usersdb.Config{URIFile: file("uri", mongotest.Start(t).URI()), Database: "openim_v3"},
 		CustodyKeyFile: file("custody", custodyKey), ShutdownGraceSeconds: 1,
 	}, "test", slog.New(slog.DiscardHandler), time.Now)

@@ -60,7 +60,8 @@ func TestASocketIsAttachedWithTheWholeSession(t *testing.T) {
 	g.Expect(fmt.Sprintf("%v %+v %#v", id, id, id)).NotTo(ContainSubstring("the proof"))
 
 	ended := make(chan websocket.Cause, 1)
-	socketSessions{}.Attach(websocket.Identity{UserID: "alice", SessionID: "s", Expires: time.Now().Add(time.Hour)}, func(c websocket.Cause) { ended <- c })
+	socketSessions{}.Attach(websocket.Identity{UserID: "alice", SessionID: "s", Expires: time.Now().Add(time.Hour)},
+		func(c websocket.Cause) { ended <- c })
 	g.Eventually(ended).Should(Receive(Equal(websocket.CauseRevoked)), "an identity that was put together by hand")
 }
 
@@ -90,7 +91,8 @@ func newSocketEnv(t *testing.T, change func(*websocket.Options)) *socketEnv {
 	NewWithT(t).Eventually(func() error { return s.sessions.Ready(t.Context()) }, 20*time.Second).Should(Succeed())
 	upstream := socketUpstream{s.services.backend}
 	o := websocket.Options{
-		URL: s.openim.URL(), MaxSockets: 100, Sessions: socketSessions{s.sessions, s.services.backend}, Upstream: upstream, Members: upstream, Profiles: upstream,
+		URL: s.openim.URL(), MaxSockets: 100, Sessions: socketSessions{s.sessions,
+			s.services.backend}, Upstream: upstream, Members: upstream, Profiles: upstream,
 		Judge: frameChecks{s.services}, Trail: socketAudit{s.services}, Log: slog.New(slog.DiscardHandler), Now: time.Now,
 	}
 	if change != nil {
@@ -247,7 +249,8 @@ func TestForceLogoutLogsOut(t *testing.T) {
 		g.Expect(status).To(Equal(http.StatusOK), e.ErrMsg)
 	}
 	g.Expect([]int{code(phone), code(web), code(bob)}).To(Equal([]int{0, 0, 0}), "nobody of theirs was named")
-	for _, body := range []string{`{"UserID":"alice","platformID":1}`, `{"userID":"alice","platformID":"1"}`, `{"userID":"alice","platformID":1,"x":1}`, `{"platformID":1}`} {
+	for _, body := range []string{`{"UserID":"alice","platformID":1}`, `{"userID":"alice","platformID":"1"}`,
+		`{"userID":"alice","platformID":1,"x":1}`, `{"platformID":1}`} {
 		status, _ := o.command(t, path, body, nil)
 		g.Expect(status).To(Equal(http.StatusBadRequest), body)
 	}

@@ -46,7 +46,7 @@ func (h *services) admitUnverified(x *exchange, credential string) *wire.Failure
 	return nil
 }
 
-// settle reports the result of the verification that look admitted. Further calls do nothing.
+// settle reports the result of the verification that admitUnverified allowed. Further calls do nothing.
 func (x *exchange) settle(refused bool) {
 	if x.pending != nil {
 		x.pending(refused)

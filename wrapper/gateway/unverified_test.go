@@ -243,7 +243,8 @@ func TestWhatIsRememberedOfGoodCredentialsIsBounded(t *testing.T) {
 func auditToFile(t *testing.T, h *services) (path string, stop func()) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "audit.log")
-	auditLog, err := auditlog.Open(auditlog.Options{Path: path, Log: slog.New(slog.DiscardHandler), Reg: prometheus.NewRegistry(), Now: time.Now})
+	auditLog, err := auditlog.Open(auditlog.Options{Path: path, Log: slog.New(slog.DiscardHandler), Reg: prometheus.NewRegistry(),
+		Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}

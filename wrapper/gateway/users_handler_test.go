@@ -347,7 +347,8 @@ func TestPagesOfOtherOriginsAreRefused(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			g := NewWithT(t)
 			before := h.back.calls(infoPath)
-			_, e, header := request(t, h, http.MethodPost, infoPath, `{}`, http.Header{"Content-Type": {"application/json"}, "Token": {token}, "Origin": c.origins})
+			_, e, header := request(t, h, http.MethodPost, infoPath, `{}`,
+				http.Header{"Content-Type": {"application/json"}, "Token": {token}, "Origin": c.origins})
 			g.Expect(e.ErrCode).To(Equal(map[bool]int{true: 0, false: wire.CodeNoPermission}[c.allowed]))
 			g.Expect(h.back.calls(infoPath) - before).To(Equal(map[bool]int{true: 1, false: 0}[c.allowed]))
 			g.Expect(header.Get("Access-Control-Allow-Credentials")).To(BeEmpty())
@@ -372,7 +373,8 @@ func TestPagesOfOtherOriginsAreRefused(t *testing.T) {
 
 func TestLimitsBelongToOneUser(t *testing.T) {
 	g := NewWithT(t)
-	h := newUsersEnv(t, &Hot{Limits: Limits{Classes: map[string]ratelimit.Class{"read": {PerSecond: 0.001, Burst: 2, By: []string{ratelimit.ByUser}}}}})
+	h := newUsersEnv(t, &Hot{Limits: Limits{Classes: map[string]ratelimit.Class{"read": {PerSecond: 0.001, Burst: 2,
+		By: []string{ratelimit.ByUser}}}}})
 	alice, _ := h.login(t, "alice")
 	bob, _ := h.login(t, "bob")
 	for range 2 {
@@ -422,7 +424,8 @@ func TestASessionEndsAsFarAsItsOwnerSays(t *testing.T) {
 			g.Expect(code(sameDevice)).To(Equal(kicked[scope != "session"]))
 			g.Expect(code(otherDevice)).To(Equal(kicked[scope == "user"]))
 			g.Expect(code(bob)).To(BeZero())
-			g.Expect(h.back.calls(internalapi.PathForceLogout)).To(Equal(map[bool]int{true: 1}[scope == "user"]), "OpenIM's logout, when all of the user's sessions ended")
+			g.Expect(h.back.calls(internalapi.PathForceLogout)).To(Equal(map[bool]int{true: 1}[scope == "user"]),
+				"OpenIM's logout, when all of the user's sessions ended")
 		})
 	}
 	g := NewWithT(t)

@@ -156,7 +156,8 @@ func DecodeWellKnown(body []byte) (WellKnown, error) {
 	if len(body) > MaxWellKnownBytes || object(body, &w, ErrWellKnown) != nil {
 		return WellKnown{}, ErrWellKnown
 	}
-	if w.Version != WellKnownVersion || w.Audience == "" || len(w.Audience) > maxAudienceBytes || len(w.Keys) == 0 || len(w.Keys) > MaxServerKeys {
+	if w.Version != WellKnownVersion || w.Audience == "" || len(w.Audience) > maxAudienceBytes ||
+		len(w.Keys) == 0 || len(w.Keys) > MaxServerKeys {
 		return WellKnown{}, ErrWellKnown
 	}
 	for _, k := range w.Keys {

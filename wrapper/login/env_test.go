@@ -184,7 +184,8 @@ type fakeSessions struct {
 	down bool
 }
 
-func (d *fakeSessions) Create(_ context.Context, userID, deviceID string, platformID int32, epoch int64) (string, string, time.Time, error) {
+func (d *fakeSessions) Create(_ context.Context, userID, deviceID string, platformID int32, epoch int64) (string, string,
+	time.Time, error) {
 	d.note("create")
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -40,7 +40,7 @@ func (s *Service) Finish(ctx context.Context, request handshake.FinishRequest, c
 	if err := request.Check(); err != nil {
 		return handshake.FinishReply{}, Outcome{Reason: Malformed}, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
-	ring, err := s.Keys.Get()
+	keys, err := s.Keys.Get()
 	if err != nil {
 		return handshake.FinishReply{}, Outcome{Reason: KeysDown}, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
@@ -49,8 +49,8 @@ func (s *Service) Finish(ctx context.Context, request handshake.FinishRequest, c
 	if err != nil {
 		return handshake.FinishReply{}, Outcome{Reason: StatesDown}, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	a := s.resume(ring, request.HandshakeID, sealed, found)
-	if err = s.spendHandshake(ctx, ring, a, request.HandshakeID); err != nil {
+	a := s.resume(keys, request.HandshakeID, sealed, found)
+	if err = s.spendHandshake(ctx, keys, a, request.HandshakeID); err != nil {
 		return handshake.FinishReply{}, a.outcome.because(RegistryDown), fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	if err = s.proveKey(ctx, a, request.Bytes()); err != nil {
@@ -66,34 +66,34 @@ func (s *Service) Finish(ctx context.Context, request handshake.FinishRequest, c
 	if a.state.Purpose == handshake.Rotate {
 		a.outcome.Ends = current.SessionID
 	}
-	return s.grant(ctx, a, ring, device, user)
+	return s.grant(ctx, a, keys, device, user)
 }
 
 // spendHandshake ensures that a handshake is finished only once, also when somebody put its state back into Redis. For an attempt that is
 // already refused it spends a random identifier, for the same work.
-func (s *Service) spendHandshake(ctx context.Context, ring *Ring, a *attempt, id string) error {
+func (s *Service) spendHandshake(ctx context.Context, keys *Ring, a *attempt, id string) error {
 	if a.refused() {
 		id = base64.RawURLEncoding.EncodeToString(ids.RandomBytes(handshake.HandshakeIDBytes))
 	}
 	first, err := s.Registry.SpendHandshake(ctx, id)
 	if err == nil && !first {
 		a.refuse(NoHandshake)
-		s.decoy(ring, a)
+		s.decoy(keys, a)
 	}
 	return err
 }
 
 // resume returns the attempt of a stored state. For a missing or broken state it returns a refused attempt with a decoy handshake.
-func (s *Service) resume(ring *Ring, id string, sealed []byte, found bool) *attempt {
+func (s *Service) resume(keys *Ring, id string, sealed []byte, found bool) *attempt {
 	a := &attempt{}
 	if !found {
 		a.refuse(NoHandshake)
-		return s.decoy(ring, a)
+		return s.decoy(keys, a)
 	}
-	key, kept, err := ring.open(id, sealed)
+	key, kept, err := keys.open(id, sealed)
 	if err != nil {
 		a.refuse(BadState)
-		return s.decoy(ring, a)
+		return s.decoy(keys, a)
 	}
 	a.state = kept
 	a.outcome = Outcome{Purpose: kept.Purpose, ServerKeyID: key.id, CodeID: kept.CodeID}
@@ -103,19 +103,19 @@ func (s *Service) resume(ring *Ring, id string, sealed []byte, found bool) *atte
 	if a.responder, err = key.resume(s.Audience, kept); err != nil {
 		a.refuse(BadState)
 		if a.responder == nil {
-			return s.decoy(ring, a)
+			return s.decoy(keys, a)
 		}
 	}
 	return a
 }
 
 // decoy gives the attempt a handshake that cannot succeed but costs the same work.
-func (s *Service) decoy(ring *Ring, a *attempt) *attempt {
+func (s *Service) decoy(keys *Ring, a *attempt) *attempt {
 	a.state = state{
 		Protocol: handshake.XKAESGCM, Purpose: handshake.Login,
 		Ephemeral: ids.RandomBytes(handshake.KeyBytes), Message1: ids.RandomBytes(handshake.Message1Bytes),
 	}
-	a.responder, _ = ring.keys[0].resume(s.Audience, a.state)
+	a.responder, _ = keys.keys[0].resume(s.Audience, a.state)
 	return a
 }
 
@@ -247,7 +247,9 @@ func (a *attempt) compare(refused devices.Refusal, device internalapi.Device, us
 }
 
 // grant creates the session and seals it into the only message that is ever sealed with this handshake's keys.
-func (s *Service) grant(ctx context.Context, a *attempt, ring *Ring, device internalapi.Device, user internalapi.User) (handshake.FinishReply, Outcome, error) {
+func (s *Service) grant(
+	ctx context.Context, a *attempt, keys *Ring, device internalapi.Device, user internalapi.User,
+) (handshake.FinishReply, Outcome, error) {
 	token, sessionID, expires, err := s.Sessions.Create(ctx, user.ID, device.ID, device.PlatformID, user.Epoch)
 	if err != nil {
 		return handshake.FinishReply{}, a.outcome.because(SessionsDown), fmt.Errorf("%w: %w", ErrUnavailable, err)
@@ -257,7 +259,7 @@ func (s *Service) grant(ctx context.Context, a *attempt, ring *Ring, device inte
 		Expires: expires.Unix(), IdleSeconds: int32(s.Idle / time.Second), //nolint:gosec // bounded by the configuration
 		TicketPath: wire.PathTickets, WSPath: wire.SocketPath, APIPath: wire.UserPrefix,
 	}
-	for _, key := range ring.keys {
+	for _, key := range keys.keys {
 		reply.ServerKeys = append(reply.ServerKeys, key.public.String())
 	}
 	sealed, err := a.responder.Seal(reply)

@@ -27,25 +27,25 @@ type serverKey struct {
 // NewKeys watches a mounted folder with the wrapper's static keys: one to four files, each with one X25519 private key, 32 bytes as
 // base64url or as 64 hexadecimal digits. The key of the lexically first file is published first. Logins work with each key.
 func NewKeys(dir string) *filewatch.Source[*Ring] {
-	return filewatch.NewFolder(keysName, dir, handshake.MaxServerKeys, parseRing)
+	return filewatch.NewFolder(keysName, dir, handshake.MaxServerKeys, parseServerKeys)
 }
 
-func parseRing(names []string, contents [][]byte) (*Ring, error) {
+func parseServerKeys(names []string, contents [][]byte) (*Ring, error) {
 	if len(names) == 0 {
 		return nil, errors.New("holds no key: put a file with 32 random bytes in base64url into it")
 	}
-	ring := &Ring{}
+	keys := &Ring{}
 	for i, name := range names {
 		key, err := parseKey(contents[i])
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
-		if _, there := ring.find(key.id); there {
+		if _, there := keys.find(key.id); there {
 			return nil, fmt.Errorf("%s: holds the same key as another file: remove one of them", name)
 		}
-		ring.keys = append(ring.keys, key)
+		keys.keys = append(keys.keys, key)
 	}
-	return ring, nil
+	return keys, nil
 }
 
 // parseKey parses one key file. Its errors never hold the content.

@@ -28,18 +28,18 @@ func keyFolder(t *testing.T, files map[string]string) string {
 func TestKeysAreReadInBothForms(t *testing.T) {
 	g := NewWithT(t)
 	a, b := newKey(t), newKey(t)
-	keys := NewKeys(keyFolder(t, map[string]string{
+	source := NewKeys(keyFolder(t, map[string]string{
 		"b": hex.EncodeToString(b.Bytes()),
 		"a": base64.RawURLEncoding.EncodeToString(a.Bytes()) + "\r\n",
 	}))
-	g.Expect(keys.Reload()).To(BeTrue())
-	ring, err := keys.Get()
+	g.Expect(source.Reload()).To(BeTrue())
+	keys, err := source.Get()
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(ring.Published()).To(Equal([]handshake.ServerKey{
+	g.Expect(keys.Published()).To(Equal([]handshake.ServerKey{
 		{ID: handshake.PublicOf(a).ID(), Key: handshake.PublicOf(a).String()},
 		{ID: handshake.PublicOf(b).ID(), Key: handshake.PublicOf(b).String()},
 	}), "in the order of the files' names")
-	g.Expect(fmt.Sprintf("%v/%+v/%#v/%s", ring, ring, ring, ring)).To(Equal("2 login keys/2 login keys/2 login keys/2 login keys"))
+	g.Expect(fmt.Sprintf("%v/%+v/%#v/%s", keys, keys, keys, keys)).To(Equal("2 login keys/2 login keys/2 login keys/2 login keys"))
 }
 
 func TestAFolderWithABadKeyIsRefusedWhole(t *testing.T) {

@@ -232,14 +232,14 @@ func TestPitfall6StaticKeysHaveOneUse(t *testing.T) {
 		g.Expect(string(protocol)).To(HaveSuffix("_SHA256"))
 	}
 	w := newTestEnv(t)
-	ring, err := w.service.Keys.Get()
+	keys, err := w.service.Keys.Get()
 	g.Expect(err).NotTo(HaveOccurred())
-	key := ring.keys[0]
+	key := keys.keys[0]
 	one, err := key.seal("one", state{Ephemeral: ids.RandomBytes(32)})
 	g.Expect(err).NotTo(HaveOccurred())
-	_, _, err = ring.open("one", one)
+	_, _, err = keys.open("one", one)
 	g.Expect(err).NotTo(HaveOccurred())
-	_, _, err = ring.open("two", one)
+	_, _, err = keys.open("two", one)
 	g.Expect(err).To(MatchError(errState), "each handshake has a key of its own")
 	g.Expect(bytes.Contains(one, key.private.Bytes())).To(BeFalse())
 }
@@ -250,23 +250,23 @@ func TestPitfall7TermsThatDiffer(t *testing.T) {
 	key, _ := w.add("alice", 5)
 	w.writeKey("2026-02", ids.RandomBytes(32))
 	w.mustReload()
-	ring, err := w.service.Keys.Get()
+	keys, err := w.service.Keys.Get()
 	w.must(err)
 	for name, change := range map[string]func(c *client, r *handshake.StartRequest){
 		"another origin": func(c *client, r *handshake.StartRequest) {
 			c.terms.Audience = "https://im.example.org"
 			*r = c.request()
 		},
-		"the other key alive":                   func(_ *client, r *handshake.StartRequest) { r.KeyID = ring.keys[1].id },
+		"the other key alive":                   func(_ *client, r *handshake.StartRequest) { r.KeyID = keys.keys[1].id },
 		"a login's message for a rotation":      func(_ *client, r *handshake.StartRequest) { r.Purpose = handshake.Rotate },
 		"a message of the other cipher":         func(_ *client, r *handshake.StartRequest) { r.Protocol = handshake.XKChaChaPoly },
 		"a login's message for an enrolment":    func(_ *client, r *handshake.StartRequest) { asEnrolment(w, r, handshake.XKpsk3AESGCM) },
 		"the same with the other cipher":        func(_ *client, r *handshake.StartRequest) { asEnrolment(w, r, handshake.XKpsk3ChaChaPoly) },
 		"a server key that has never been ours": func(_ *client, r *handshake.StartRequest) { r.KeyID = "0123456789abcdef" },
 		"a key of ours with the id of another one": func(c *client, r *handshake.StartRequest) {
-			c.server = ring.keys[1].public
+			c.server = keys.keys[1].public
 			*r = c.request()
-			r.KeyID = ring.keys[0].id
+			r.KeyID = keys.keys[0].id
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

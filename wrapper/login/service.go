@@ -75,7 +75,7 @@ const callTimeout = internalapi.LoginDeadline
 
 // WellKnown returns the document from which clients learn how to log in.
 func (s *Service) WellKnown() (handshake.WellKnown, error) {
-	ring, err := s.Keys.Get()
+	keys, err := s.Keys.Get()
 	if err != nil {
 		return handshake.WellKnown{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
@@ -83,7 +83,7 @@ func (s *Service) WellKnown() (handshake.WellKnown, error) {
 		Version:   handshake.WellKnownVersion,
 		Audience:  s.Audience,
 		Protocols: handshake.Protocols(),
-		Keys:      ring.Published(),
+		Keys:      keys.Published(),
 		Paths: map[string]string{
 			"start": wire.PathLoginStart, "finish": wire.PathLoginFinish, "codes": wire.PathCodes,
 			"devices": wire.PathDevices, "revokeDevice": wire.PathRevokeDevice, "session": wire.PathSession,
@@ -101,7 +101,7 @@ func (s *Service) Start(ctx context.Context, request handshake.StartRequest, fro
 	if err := request.Check(); err != nil {
 		return handshake.StartReply{}, o.because(Malformed), fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
-	ring, err := s.Keys.Get()
+	keys, err := s.Keys.Get()
 	if err != nil {
 		return handshake.StartReply{}, o.because(KeysDown), fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
@@ -110,7 +110,7 @@ func (s *Service) Start(ctx context.Context, request handshake.StartRequest, fro
 	} else if err != nil {
 		return handshake.StartReply{}, o.because(StatesDown), fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	key, alive := ring.find(request.KeyID)
+	key, alive := keys.find(request.KeyID)
 	if !alive {
 		return handshake.StartReply{}, o.because(UnknownServer), ErrRefused
 	}

@@ -48,7 +48,8 @@ func TestAStateEndsByItself(t *testing.T) {
 	g := NewWithT(t)
 	states := NewStates(slowRedis(redistest.Start(t)), DefaultLimits)
 	g.Expect(states.Put(t.Context(), "id", []byte("sealed"), 50*time.Millisecond)).To(Succeed())
-	g.Eventually(func() error { return states.Put(t.Context(), "id", []byte("x"), stateTTL) }, 5*time.Second, 10*time.Millisecond).Should(Succeed())
+	g.Eventually(func() error { return states.Put(t.Context(), "id", []byte("x"), stateTTL) }, 5*time.Second,
+		10*time.Millisecond).Should(Succeed())
 }
 
 // TestRedisThatIsGoneOrHangsHoldsNobody: a login then fails within its bound, and says that it is not available.
@@ -78,36 +79,38 @@ func TestRedisThatIsGoneOrHangsHoldsNobody(t *testing.T) {
 	g.Expect(w.desk.made).To(BeEmpty())
 
 	server.Restart()
-	g.Eventually(func() error { _, _, err := w.client(handshake.Login, key).run(); return err }, 10*time.Second, 50*time.Millisecond).Should(Succeed())
+	g.Eventually(func() error { _, _, err := w.client(handshake.Login, key).run(); return err }, 10*time.Second,
+		50*time.Millisecond).Should(Succeed())
 }
 
 // TestAChangedStateOpensNothing: each byte of what Redis holds, changed, moved or cut off.
 func TestAChangedStateOpensNothing(t *testing.T) {
 	g := NewWithT(t)
 	w := newTestEnv(t)
-	ring, err := w.service.Keys.Get()
+	keys, err := w.service.Keys.Get()
 	g.Expect(err).NotTo(HaveOccurred())
-	kept := state{Protocol: handshake.XKAESGCM, Purpose: handshake.Login, Ephemeral: ids.RandomBytes(32), Message1: ids.RandomBytes(48), Sum2: ids.RandomBytes(32), Time: 1}
-	sealed, err := ring.keys[0].seal("id", kept)
+	kept := state{Protocol: handshake.XKAESGCM, Purpose: handshake.Login, Ephemeral: ids.RandomBytes(32), Message1: ids.RandomBytes(48),
+		Sum2: ids.RandomBytes(32), Time: 1}
+	sealed, err := keys.keys[0].seal("id", kept)
 	g.Expect(err).NotTo(HaveOccurred())
-	_, read, err := ring.open("id", sealed)
+	_, read, err := keys.open("id", sealed)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(read).To(Equal(kept))
-	again, err := ring.keys[0].seal("id", kept)
+	again, err := keys.keys[0].seal("id", kept)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(again).NotTo(Equal(sealed))
 
 	for i := range sealed {
 		changed := bytes.Clone(sealed)
 		changed[i] ^= 1
-		_, _, err = ring.open("id", changed)
+		_, _, err = keys.open("id", changed)
 		g.Expect(err).To(MatchError(errState), "byte %d", i)
-		_, _, err = ring.open("id", sealed[:i])
+		_, _, err = keys.open("id", sealed[:i])
 		g.Expect(err).To(MatchError(errState), "cut at %d", i)
 	}
-	_, _, err = ring.open("id", append(sealed, 0))
+	_, _, err = keys.open("id", append(sealed, 0))
 	g.Expect(err).To(MatchError(errState))
-	_, _, err = ring.open("di", sealed)
+	_, _, err = keys.open("di", sealed)
 	g.Expect(err).To(MatchError(errState))
 }
 
@@ -127,12 +130,12 @@ func TestAStateOfAnotherTimeIsNotResumed(t *testing.T) {
 			w := newTestEnv(t)
 			key, device := w.add("alice", 5)
 			request := w.client(handshake.Login, key).begin()
-			ring, err := w.service.Keys.Get()
+			keys, err := w.service.Keys.Get()
 			g.Expect(err).NotTo(HaveOccurred())
-			_, kept, err := ring.open(request.HandshakeID, w.shelf.held[request.HandshakeID])
+			_, kept, err := keys.open(request.HandshakeID, w.shelf.held[request.HandshakeID])
 			g.Expect(err).NotTo(HaveOccurred())
 			change(&kept)
-			w.shelf.held[request.HandshakeID], err = ring.keys[0].seal(request.HandshakeID, kept)
+			w.shelf.held[request.HandshakeID], err = keys.keys[0].seal(request.HandshakeID, kept)
 			g.Expect(err).NotTo(HaveOccurred())
 			_, outcome, err := w.service.Finish(t.Context(), request, w.caller(device))
 			g.Expect(err).To(BeIdenticalTo(ErrRefused))
@@ -170,15 +173,15 @@ func TestEveryByteOfTheClientsMessagesCounts(t *testing.T) {
 // FuzzState: what Redis holds may be anything; only what was sealed here opens.
 func FuzzState(f *testing.F) {
 	w := newTestEnv(f)
-	ring, err := w.service.Keys.Get()
+	keys, err := w.service.Keys.Get()
 	w.must(err)
-	sealed, err := ring.keys[0].seal("id", state{Protocol: handshake.XKAESGCM, Purpose: handshake.Login, Ephemeral: ids.RandomBytes(32)})
+	sealed, err := keys.keys[0].seal("id", state{Protocol: handshake.XKAESGCM, Purpose: handshake.Login, Ephemeral: ids.RandomBytes(32)})
 	w.must(err)
 	f.Add(sealed)
 	f.Add(sealed[:8])
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, blob []byte) {
-		if _, _, err := ring.open("id", blob); err == nil && !bytes.Equal(blob, sealed) {
+		if _, _, err := keys.open("id", blob); err == nil && !bytes.Equal(blob, sealed) {
 			t.Fatal("a state that was not made here was opened")
 		}
 	})

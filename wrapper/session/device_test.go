@@ -60,7 +60,8 @@ func nextMillisecond(t *testing.T, server *redistest.Server) {
 	t.Helper()
 	client := server.Client()
 	begun := client.Time(t.Context()).Val().UnixMilli()
-	NewWithT(t).Eventually(func() int64 { return client.Time(t.Context()).Val().UnixMilli() }, soon, time.Millisecond).Should(BeNumerically(">", begun))
+	NewWithT(t).Eventually(func() int64 { return client.Time(t.Context()).Val().UnixMilli() }, soon,
+		time.Millisecond).Should(BeNumerically(">", begun))
 }
 
 func idOf(t *testing.T, token string) string {

@@ -48,7 +48,8 @@ func newMetrics(reg prometheus.Registerer, s *Store) *metrics {
 			}),
 		gauge("openim_wrapper_revocations", "Revocations in memory.", size(func(revocations, _, _ int) int { return revocations })),
 		gauge("openim_wrapper_sessions_in_memory", "Sessions in memory.", size(func(_, sessions, _ int) int { return sessions })),
-		gauge("openim_wrapper_session_sockets", "Open sockets that end with their session.", size(func(_, _, sockets int) int { return sockets })))
+		gauge("openim_wrapper_session_sockets", "Open sockets that end with their session.",
+			size(func(_, _, sockets int) int { return sockets })))
 	return m
 }
 

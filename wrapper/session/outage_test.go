@@ -158,7 +158,8 @@ func TestWhileRedisIsFrozenCallsAreQuick(t *testing.T) {
 	token, _ := a.login(t, "alice", "phone")
 	server.Freeze()
 	g.Eventually(a.breaker.Open, soon).Should(BeTrue())
-	g.Eventually(func() bool { return a.upToDate(time.Now(), a.bounds.silence) }, soon).Should(BeFalse(), "memory is believed no more without asking")
+	g.Eventually(func() bool { return a.upToDate(time.Now(), a.bounds.silence) }, soon).Should(BeFalse(),
+		"memory is believed no more without asking")
 	slow := 0
 	for range 500 {
 		begin := time.Now()
@@ -171,7 +172,7 @@ func TestWhileRedisIsFrozenCallsAreQuick(t *testing.T) {
 	server.Thaw()
 }
 
-func TestARedisThatCameBackEmptyHasNoSessionsAndLearnsTheRevocations(t *testing.T) {
+func TestARedisThatCameBackEmptyKnowsNobodyAndLearnsTheRevocations(t *testing.T) {
 	g := NewWithT(t)
 	server := redistest.Start(t)
 	a, b := start(t, server), start(t, server)
@@ -179,7 +180,8 @@ func TestARedisThatCameBackEmptyHasNoSessionsAndLearnsTheRevocations(t *testing.
 	_, revoked := a.login(t, "bob", "tablet")
 	g.Expect(b.check(token)).To(Succeed())
 	socket := b.open(s)
-	g.Expect(a.Revoke(t.Context(), Revocation{Scope: ScopeUser, ID: "bob", Before: time.Now().Add(-time.Hour), Epoch: 7, Reason: "kept"})).To(Succeed())
+	g.Expect(a.Revoke(t.Context(), Revocation{Scope: ScopeUser, ID: "bob", Before: time.Now().Add(-time.Hour), Epoch: 7,
+		Reason: "kept"})).To(Succeed())
 	server.Restart()
 	socket.eventually(t, ErrUnknown)
 	for _, r := range []*replica{a, b} {
@@ -204,7 +206,8 @@ func TestARevocationThatRedisForgotIsWrittenBack(t *testing.T) {
 	token, _ := a.login(t, "alice", "phone")
 	g.Expect(a.Revoke(t.Context(), Revocation{Scope: ScopeUser, ID: "alice"})).To(Succeed())
 	raw := server.Client()
-	g.Expect(raw.Del(t.Context(), a.revocations.meta, a.revocations.entries, a.revocations.bySeq, a.revocations.byEnd).Result()).To(Equal(int64(4)))
+	g.Expect(raw.Del(t.Context(), a.revocations.meta, a.revocations.entries, a.revocations.bySeq,
+		a.revocations.byEnd).Result()).To(Equal(int64(4)))
 	g.Eventually(func() bool { return raw.HExists(t.Context(), a.revocations.entries, userField+"alice").Val() }, soon).Should(BeTrue())
 	b := start(t, server)
 	g.Expect(b.check(token)).To(MatchError(ErrRevoked))

@@ -45,7 +45,7 @@ func (r *records) deviceKey(s *Session) string {
 	return r.db.Key("sd:", strconv.Itoa(len(s.UserID)), ":", s.UserID, ":", s.DeviceID)
 }
 
-// write stores a new session and then reads the revocations that concern it, so that a revocation during the login is seen. deviceKey are
+// write stores a new session and then reads the revocations that concern it, so that a revocation during the login is seen. ofDevice holds
 // the ids of the device's sessions, oldest first. Some of them may have ended.
 func (r *records) write(
 	ctx context.Context, s *Session, hash [sha256.Size]byte,
@@ -171,7 +171,8 @@ func entryOf(id string, values []any) (entry, error) {
 	if err != nil || len(raw) != sha256.Size || numbers[0] < 0 || numbers[0] > 1<<31-1 {
 		return entry{}, fmt.Errorf("reading a session's record: damaged: invalid hash or platform")
 	}
-	s := Session{ID: id, UserID: texts[1], DeviceID: texts[2], PlatformID: int32(numbers[0]), Epoch: numbers[1], //nolint:gosec // bounded above
+	platform := int32(numbers[0]) //nolint:gosec // bounded above
+	s := Session{ID: id, UserID: texts[1], DeviceID: texts[2], PlatformID: platform, Epoch: numbers[1],
 		Created: time.UnixMilli(numbers[2]), Expires: time.UnixMilli(numbers[3]), LastUsed: time.UnixMilli(numbers[4])}
 	e := entry{session: s, hash: [sha256.Size]byte(raw), fields: s.fields()}
 	if len(values) > len(recordFields) {

@@ -166,7 +166,8 @@ func TestTheListInRedisIsCleared(t *testing.T) {
 	}
 	g.Expect(a.Revoke(t.Context(), Revocation{Scope: ScopeUser, ID: "alice"})).To(Succeed())
 	raw := server.Client()
-	for _, n := range []int64{raw.HLen(t.Context(), a.revocations.entries).Val(), raw.ZCard(t.Context(), a.revocations.bySeq).Val(), raw.ZCard(t.Context(), a.revocations.byEnd).Val()} {
+	for _, n := range []int64{raw.HLen(t.Context(), a.revocations.entries).Val(), raw.ZCard(t.Context(), a.revocations.bySeq).Val(),
+		raw.ZCard(t.Context(), a.revocations.byEnd).Val()} {
 		g.Expect(n).To(Equal(int64(1)))
 	}
 }

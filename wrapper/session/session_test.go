@@ -103,7 +103,8 @@ func TestUsesAreWrittenSeldom(t *testing.T) {
 	for range 1000 {
 		g.Expect(b.check(token)).To(Succeed())
 	}
-	g.Expect(server.Client().Info(t.Context(), "commandstats").Val()).To(ContainSubstring("cmdstat_hset:calls=2,"), "the test's own and one more")
+	g.Expect(server.Client().Info(t.Context(), "commandstats").Val()).To(ContainSubstring("cmdstat_hset:calls=2,"),
+		"the test's own and one more")
 }
 
 func TestClocksOfReplicasMayDiffer(t *testing.T) {

@@ -33,7 +33,9 @@ type entry struct {
 type socket struct{ closed func(cause error) }
 
 func newTable(limit int) *table {
-	return &table{revocations: map[string]mergedRevocation{}, sessions: map[string]*entry{}, attached: map[string]map[*entry]struct{}{}, limit: limit}
+	return &table{
+		revocations: map[string]mergedRevocation{}, sessions: map[string]*entry{}, attached: map[string]map[*entry]struct{}{}, limit: limit,
+	}
 }
 
 // get returns a copy without the sockets.

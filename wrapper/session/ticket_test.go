@@ -124,7 +124,8 @@ func TestWhatIsNoTicketIsNotLookedUp(t *testing.T) {
 	server := redistest.Start(t)
 	a := prepare(t, server)
 	server.Stop()
-	for _, text := range []string{"", "x", randomText(33), randomText(31), randomText(32) + "=", randomText(32) + "\n", "*" + randomText(32)[1:]} {
+	for _, text := range []string{"", "x", randomText(33), randomText(31), randomText(32) + "=", randomText(32) + "\n", "*" +
+		randomText(32)[1:]} {
 		_, err := a.redeem(t.Context(), text, PurposeRealtime)
 		g.Expect(err).To(MatchError(ErrMalformed))
 	}

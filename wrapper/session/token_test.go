@@ -46,7 +46,8 @@ var tokenForm = regexp.MustCompile(`^v1\.[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43}$`)
 
 func FuzzToken(f *testing.F) {
 	token, _, _ := newToken()
-	for _, seed := range []string{token, "", "v1..", "v2" + token[2:], token + "=", token[:30] + "\n" + token[31:], token[:24] + "_" + token[25:]} {
+	for _, seed := range []string{token, "", "v1..", "v2" + token[2:], token + "=", token[:30] + "\n" + token[31:], token[:24] + "_" +
+		token[25:]} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

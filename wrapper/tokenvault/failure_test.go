@@ -38,7 +38,8 @@ func TestRedisHoldsNoTokenInClear(t *testing.T) {
 	g.Expect(kept).To(HaveLen(1), "the lock is given back")
 	for name, value := range kept {
 		g.Expect(name).To(HavePrefix(prefix + "tok:{"))
-		g.Expect(name + value).NotTo(Or(ContainSubstring(token.Value), ContainSubstring("signature"), ContainSubstring(token.Hash), ContainSubstring("alice")))
+		g.Expect(name + value).NotTo(Or(ContainSubstring(token.Value), ContainSubstring("signature"), ContainSubstring(token.Hash),
+			ContainSubstring("alice")))
 		lasts := b.redis.Client().TTL(t.Context(), name).Val()
 		g.Expect(lasts).To(BeNumerically("~", life, time.Minute), "it goes away with the token")
 	}
