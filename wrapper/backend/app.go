@@ -11,6 +11,7 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/auth"
 	"github.com/openimstack/openim-operator/wrapper/filewatch"
 	"github.com/openimstack/openim-operator/wrapper/httpserver"
+	"github.com/openimstack/openim-operator/wrapper/issuers"
 	"github.com/openimstack/openim-operator/wrapper/openimclient"
 	"github.com/openimstack/openim-operator/wrapper/routes"
 )
@@ -24,7 +25,7 @@ func New(c Config, version string, log *slog.Logger, now func() time.Time) (*htt
 		BaseURL: c.OpenIM.APIURL, AdminUserID: c.OpenIM.AdminUserID, ExternalURL: c.OpenIM.ExternalURL,
 		Secret: secret, Now: now, Observe: newTokenMetrics(log, reg),
 	})
-	verifier := c.Admins.Open(log, reg, now)
+	verifier := issuers.Open(&c.Admins, log, reg, now)
 	h := &handler{
 		assertions: auth.NewAssertions(assertionKey, now), proofs: proofs{admins: verifier.Admins}, openim: openim,
 		budget: newBudget(reg, slices.Concat(routes.Limits, linkLimits)),
@@ -49,7 +50,7 @@ func New(c Config, version string, log *slog.Logger, now func() time.Time) (*htt
 		h.proofs.users = s.sessions
 		h.links = &links{devices: s.registry, tokens: s.custody, openim: openim, heads: newHeads(s.redis, now),
 			sessions: s.sessions, login: s.logins, now: now, adminUserID: c.OpenIM.AdminUserID}
-		h.users = newUsers(c.OpenIM.forUsers(UsersOptions{
+		h.users = newUsers(usersOptions(c.OpenIM, UsersOptions{
 			OpenIM: openim, Tokens: userTokens{s.custody}, Members: userMembers{openim}, Budget: h.budget, Replies: newReplyMetrics(reg),
 		}))
 		background = append(background, s.sessions.Run,

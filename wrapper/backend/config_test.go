@@ -85,7 +85,7 @@ func FuzzConfig(f *testing.F) {
 const withUsers = sample + `
 redis: {addresses: ["redis-wrapper.infra.svc:6379"], passwordFile: /etc/wrapper/redis/password, keyPrefix: "im/chat:"}
 mongodb: {uriFile: /etc/wrapper/mongodb/uri, database: openim_v3}
-custodyKeyFile: /etc/wrapper/tokenvault/key
+custodyKeyFile: /etc/wrapper/custody/key
 users: {audience: "https://im.example.com", serverKeysDir: /etc/wrapper/login, session: {idleSeconds: 600}}
 `
 
@@ -100,7 +100,7 @@ func TestTheFileOfAStackWithUsersIsUnderstood(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(c.Redis).To(Equal(&redisdb.Config{Addresses: []string{"redis-wrapper.infra.svc:6379"}, PasswordFile: "/etc/wrapper/redis/password", KeyPrefix: "im/chat:"}))
 	g.Expect(c.MongoDB).To(Equal(&devices.Config{URIFile: "/etc/wrapper/mongodb/uri", Database: "openim_v3"}))
-	g.Expect(c.CustodyKeyFile).To(Equal("/etc/wrapper/tokenvault/key"))
+	g.Expect(c.CustodyKeyFile).To(Equal("/etc/wrapper/custody/key"))
 	g.Expect(c.Users).To(Equal(&backend.Users{Audience: "https://im.example.com", ServerKeysDir: "/etc/wrapper/login",
 		Session: session.Limits{LifetimeSeconds: 24 * 3600, IdleSeconds: 600}}))
 	g.Expect(c.OpenIM.Release).To(Equal("v3.8.3-patch.16"))
@@ -112,7 +112,7 @@ func TestTheFileOfAStackWithUsersIsUnderstood(t *testing.T) {
 
 func TestAWrongFileOfAStackWithUsersSaysWhatToWrite(t *testing.T) {
 	for _, c := range []struct{ name, from, to, says string }{
-		{"no custody key", "custodyKeyFile: /etc/wrapper/tokenvault/key", "", "write all four of them"},
+		{"no custody key", "custodyKeyFile: /etc/wrapper/custody/key", "", "write all four of them"},
 		{"no users", "users: {audience: \"https://im.example.com\", serverKeysDir: /etc/wrapper/login, session: {idleSeconds: 600}}", "", "write all four of them"},
 		{"an audience with a path", "audience: \"https://im.example.com", "audience: \"https://im.example.com/", "users.audience: write the origin"},
 		{"an audience without scheme", "audience: \"https://im.example.com", "audience: \"im.example.com", "users.audience: write the origin"},
@@ -120,7 +120,7 @@ func TestAWrongFileOfAStackWithUsersSaysWhatToWrite(t *testing.T) {
 		{"keys by a relative path", "/etc/wrapper/login", "login", "users.serverKeysDir: write the absolute path"},
 		{"a session that idles for a second", "idleSeconds: 600", "idleSeconds: 1", "users.session.idleSeconds: write 10 to"},
 		{"no MongoDB", "mongodb: {uriFile: /etc/wrapper/mongodb/uri, database: openim_v3}", "", "write all four of them"},
-		{"a relative custody key", "/etc/wrapper/tokenvault/key", "key", "custodyKeyFile: write the absolute path"},
+		{"a relative custody key", "/etc/wrapper/custody/key", "key", "custodyKeyFile: write the absolute path"},
 		{"no release", "release: v3.8.3-patch.16, ", "", "openim.release: write OpenIM's release"},
 		{"an unknown release", "v3.8.3-patch.16", "v2.3.0", "openim.release: write OpenIM's release"},
 		{"no external URL", `, externalURL: "https://im.example.com/im/v1"`, "", "openim.externalURL: write https://host"},

@@ -56,8 +56,8 @@ type UsersOptions struct {
 	Replies *replyMetrics
 }
 
-// forUsers adds what the configuration says, which has been checked: a release, and perhaps the object store.
-func (c OpenIM) forUsers(o UsersOptions) UsersOptions {
+// usersOptions adds the release and the object store of a validated configuration.
+func usersOptions(c OpenIM, o UsersOptions) UsersOptions {
 	o.Release, _ = routes.ParseRelease(c.Release)
 	o.Pictures = c.ObjectPictures
 	if c.ObjectURL != "" {

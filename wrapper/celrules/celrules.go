@@ -14,6 +14,8 @@ import (
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/ext"
 	"cel.dev/cel-go/interpreter"
+
+	"github.com/openimstack/openim-operator/wrapper/config"
 )
 
 // Bounds of a set.
@@ -30,14 +32,7 @@ const (
 )
 
 // Rule is one condition. A call that does not meet it is refused.
-type Rule struct {
-	// Name stands in logs, metrics and the audit trail: 1 to 63 lower-case letters, digits and hyphens.
-	Name string `json:"name"`
-	// Expression is CEL and gives a bool: true lets the call pass.
-	Expression string `json:"expression"`
-	// Message is what a refused caller reads, at most 256 bytes. Empty: that the rule of this name refuses.
-	Message string `json:"message,omitempty"`
-}
+type Rule = config.Rule
 
 // Refusal is what a call did not meet.
 type Refusal struct {

@@ -37,7 +37,7 @@ func admins(t *testing.T) *office {
 		t.Fatal(err)
 	}
 	issuer := issuers.Issuer{Issuer: authtest.Issuer, Audiences: []string{authtest.Audience}, Algorithms: []string{"ES256"}, Roles: issuers.Roles{Claim: "groups", Admin: []string{authtest.Role}}}
-	door := newAdminHandler(o.hall, auth.NewAdmins([]auth.Issuer{issuer.Rules(fixed{set})}, time.Now), o.sessions, 600)
+	door := newAdminHandler(o.hall, auth.NewAdmins([]auth.Issuer{issuers.Rules(&issuer, fixed{set})}, time.Now), o.sessions, 600)
 	o.Handler = httpserver.NewRecorder(slog.New(slog.DiscardHandler), prometheus.NewRegistry(), time.Now).Wrap(door)
 	return o
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/auth"
 	"github.com/openimstack/openim-operator/wrapper/filewatch"
 	"github.com/openimstack/openim-operator/wrapper/httpserver"
+	"github.com/openimstack/openim-operator/wrapper/issuers"
 	"github.com/openimstack/openim-operator/wrapper/redisdb"
 	"github.com/openimstack/openim-operator/wrapper/routes"
 	"github.com/openimstack/openim-operator/wrapper/session"
@@ -77,7 +78,7 @@ func (w *wiring) build(version string) (*httpserver.App, error) {
 	if err := w.listen("admin", w.c.Admin.Listen, recorder.Wrap(newAdminHandler(hall, admins, sessions, codeSeconds)), adminTLS); err != nil {
 		return nil, err
 	}
-	refusedConnections, each := w.connectionLimits(), w.c.Admin.perAddress()
+	refusedConnections, each := w.connectionLimits(), adminsPerAddress(&w.c.Admin)
 	w.servers[0].AllowEach(connectionLimit(hall.hot, each, each), refusedConnections.WithLabelValues("admin").Inc)
 	if users != nil {
 		usersTLS := adminTLS
@@ -87,9 +88,9 @@ func (w *wiring) build(version string) (*httpserver.App, error) {
 		if err := w.listen("users", w.c.Users.Listen, recorder.Wrap(users), usersTLS); err != nil {
 			return nil, err
 		}
-		w.servers[1].Allow(w.c.Users.capacity())
+		w.servers[1].Allow(userCapacity(w.c.Users))
 		w.servers[1].AllowHeaders(wire.MaxUserHeaderBytes)
-		each, private := w.c.Users.perAddress()
+		each, private := usersPerAddress(w.c.Users)
 		w.servers[1].AllowEach(connectionLimit(hall.hot, each, private), refusedConnections.WithLabelValues("users").Inc)
 	}
 	if w.c.Debug.Listen != "" {
@@ -161,7 +162,7 @@ func (w *wiring) hall(version string) (*hall, error) {
 }
 
 func (w *wiring) admins() *auth.Admins {
-	keys := w.c.Admins.Open(w.log, w.reg, w.now)
+	keys := issuers.Open(&w.c.Admins, w.log, w.reg, w.now)
 	w.sources = append(w.sources, keys.Sources...)
 	w.background = append(w.background, keys.Background...)
 	if w.c.Users == nil { // users are served whatever becomes of the administrators' identity provider

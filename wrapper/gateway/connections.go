@@ -42,21 +42,21 @@ func connectionLimit(present func() *hot, each, private int) func(netip.Addr) in
 	}
 }
 
-// perAddress is how many connections one address may have at the administrators' listener, a private one too.
-func (a *AdminListener) perAddress() int {
+// adminsPerAddress is how many connections one address may have at the administrators' listener, a private one too.
+func adminsPerAddress(a *AdminListener) int {
 	if n := int(a.ConnectionsPerAddress); n > 0 {
 		return n
 	}
 	return httpserver.MaxConnections / connectionShare
 }
 
-// capacity is how many connections the users' listener holds, open sockets included.
-func (u *Users) capacity() int { return int(u.Realtime.MaxSockets) + httpserver.MaxConnections }
+// userCapacity is how many connections the users' listener holds, open sockets included.
+func userCapacity(u *Users) int { return int(u.Realtime.MaxSockets) + httpserver.MaxConnections }
 
-// perAddress is how many of them one address may have, and how many a private one.
-func (u *Users) perAddress() (each, private int) {
+// usersPerAddress is how many of them one address may have, and how many a private one.
+func usersPerAddress(u *Users) (each, private int) {
 	if n := int(u.ConnectionsPerAddress); n > 0 {
 		return n, n
 	}
-	return u.capacity() / connectionShare, u.capacity() / privateShare
+	return userCapacity(u) / connectionShare, userCapacity(u) / privateShare
 }

@@ -55,7 +55,7 @@ func edge(t *testing.T, backend http.HandlerFunc) (http.Handler, authtest.Key) {
 	issuer := issuers.Issuer{Issuer: authtest.Issuer, Audiences: []string{authtest.Audience}, Algorithms: []string{"ES256"}, Roles: issuers.Roles{Claim: "groups", Admin: []string{authtest.Role}}}
 	server := httptest.NewServer(backend)
 	t.Cleanup(server.Close)
-	admins := auth.NewAdmins([]auth.Issuer{issuer.Rules(fixed{set})}, time.Now)
+	admins := auth.NewAdmins([]auth.Issuer{issuers.Rules(&issuer, fixed{set})}, time.Now)
 	h := newAdminHandler(shared(t, server.URL, nil), admins, nil, 0)
 	return httpserver.NewRecorder(slog.New(slog.DiscardHandler), prometheus.NewRegistry(), time.Now).Wrap(h), key
 }

@@ -102,7 +102,7 @@ func TestAFloodOfUnknownCallersCostsLittleAndKeepsNobodyOut(t *testing.T) {
 	keys := &counting{}
 	keys.set = mustParse(t, o.key)
 	issuer := testIssuer()
-	door := newAdminHandler(o.hall, auth.NewAdmins([]auth.Issuer{issuer.Rules(keys)}, time.Now), o.sessions, 600)
+	door := newAdminHandler(o.hall, auth.NewAdmins([]auth.Issuer{issuers.Rules(&issuer, keys)}, time.Now), o.sessions, 600)
 	path, stop := record(t, o.hall)
 
 	good := jsonHeader("Authorization", "Bearer "+o.key.Sign(t, nil, authtest.Claims(time.Now(), nil)))
@@ -166,7 +166,7 @@ func TestBadTokensAtTheSameTimeAreLookedAtSoOftenAndNoMore(t *testing.T) {
 	keys := &counting{}
 	keys.set = mustParse(t, key)
 	issuer := testIssuer()
-	door := newAdminHandler(shared(t, "http://127.0.0.1:1", nil), auth.NewAdmins([]auth.Issuer{issuer.Rules(keys)}, time.Now), nil, 0)
+	door := newAdminHandler(shared(t, "http://127.0.0.1:1", nil), auth.NewAdmins([]auth.Issuer{issuers.Rules(&issuer, keys)}, time.Now), nil, 0)
 	bad := jsonHeader("Authorization", "Bearer "+authtest.NewKey(t, "k1", jose.ES256).Sign(t, nil, authtest.Claims(time.Now(), nil)))
 	var all sync.WaitGroup
 	for range 16 {

@@ -11,16 +11,15 @@ import (
 	"time"
 
 	"sigs.k8s.io/yaml"
+
+	"github.com/openimstack/openim-operator/wrapper/config"
 )
 
 // maxConfigBytes is what a ConfigMap can hold.
 const maxConfigBytes = 1 << 20
 
 // Telemetry is the listener for kubelet and Prometheus. Both roles have one.
-type Telemetry struct {
-	// Listen is host:port; the host may be empty.
-	Listen string `json:"listen"`
-}
+type Telemetry = config.Telemetry
 
 // DecodeYAML reads a configuration strictly: an unknown or repeated key is an error, because the next thing it hides is
 // a misspelt limit.

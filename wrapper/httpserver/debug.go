@@ -8,16 +8,15 @@ import (
 	"net/http/pprof" // it also registers on http.DefaultServeMux, which no listener of ours serves
 	"net/netip"
 	"time"
+
+	"github.com/openimstack/openim-operator/wrapper/config"
 )
 
 // Debug is the profiler's listener.
-type Debug struct {
-	// Listen is an address of the loopback interface with its port; empty: none.
-	Listen string `json:"listen,omitempty"`
-}
+type Debug = config.Debug
 
-// Validate wants loopback, by number: what a name leads to is decided elsewhere.
-func (d Debug) Validate(p *Problems) {
+// ValidateDebug requires a loopback address, by number: a name's address is decided outside the pod.
+func ValidateDebug(d Debug, p *Problems) {
 	if d.Listen != "" && !onLoopback(d.Listen) {
 		p.Add("debug.listen", `write an address of the loopback interface, such as "127.0.0.1:6060": a profile shows what is in memory`)
 	}

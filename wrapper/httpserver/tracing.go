@@ -18,18 +18,15 @@ import (
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/openimstack/openim-operator/wrapper/config"
 )
 
-// Tracing says where spans go.
-type Tracing struct {
-	// Endpoint is the URL of an OTLP/HTTP collector; empty: no traces. A URL without a path gets OTLP's own, /v1/traces.
-	Endpoint string `json:"endpoint,omitempty"`
-	// SampleRatio of the requests that are traced, 0 to 1.
-	SampleRatio float64 `json:"sampleRatio,omitempty"`
-}
+// Tracing is where spans are exported to.
+type Tracing = config.Tracing
 
-// Validate wants an http or https URL with a host, and a ratio.
-func (t Tracing) Validate(p *Problems) {
+// ValidateTracing requires an http or https URL with a host, and a ratio.
+func ValidateTracing(t Tracing, p *Problems) {
 	if t.Endpoint != "" {
 		u, err := url.Parse(t.Endpoint)
 		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {

@@ -27,10 +27,10 @@ func sample() Admins {
 
 func TestTheDefaultsOfAnIssuer(t *testing.T) {
 	g := NewWithT(t)
-	r := (&Issuer{}).Rules(nil)
+	r := Rules(&Issuer{}, nil)
 	g.Expect(r.Types).To(Equal([]string{"at+jwt", "jwt", ""}))
 	g.Expect(r.Lifetime).To(Equal(time.Hour))
-	r = (&Issuer{Types: []string{"AT+JWT"}, MaxLifetimeSeconds: 300}).Rules(nil)
+	r = Rules(&Issuer{Types: []string{"AT+JWT"}, MaxLifetimeSeconds: 300}, nil)
 	g.Expect(r.Types).To(Equal([]string{"at+jwt"}))
 	g.Expect(r.Lifetime).To(Equal(5 * time.Minute))
 }
@@ -50,13 +50,13 @@ func TestWhatIsWrongIsSaidWithItsField(t *testing.T) {
 			a := sample()
 			c.change(&a)
 			var p httpserver.Problems
-			a.Validate(&p, "at")
+			Validate(&a, &p, "at")
 			NewWithT(t).Expect(p.Err()).To(MatchError(ContainSubstring(c.says)))
 		})
 	}
 	a := sample()
 	var p httpserver.Problems
-	a.Validate(&p, "at")
+	Validate(&a, &p, "at")
 	NewWithT(t).Expect(p.Err()).NotTo(HaveOccurred())
 }
 
@@ -68,7 +68,7 @@ func TestATokenIsVerifiedByTheKeysOfItsFile(t *testing.T) {
 	a := sample()
 	a.Issuers[0].JWKSFile = file
 	log, reg := slog.New(slog.DiscardHandler), prometheus.NewRegistry()
-	opened := a.Open(log, reg, time.Now)
+	opened := Open(&a, log, reg, time.Now)
 	g.Expect(opened.Background).To(BeEmpty(), "a file is not fetched")
 	token := key.Sign(t, nil, authtest.Claims(time.Now(), nil))
 	_, refusal := opened.Admins.Verify(token)
@@ -90,7 +90,7 @@ func TestKeysByURLAreFetchedInTheBackground(t *testing.T) {
 	second := a.Issuers[0]
 	second.Issuer, second.CAFile = "https://other.example.com", ""
 	a.Issuers = append(a.Issuers, second)
-	opened := a.Open(slog.New(slog.DiscardHandler), prometheus.NewRegistry(), time.Now)
+	opened := Open(&a, slog.New(slog.DiscardHandler), prometheus.NewRegistry(), time.Now)
 	g.Expect(opened.Background).To(HaveLen(1), "one for all of them")
 	g.Expect(opened.Sources).To(HaveLen(1), "the authority")
 	ctx, stop := context.WithCancel(t.Context())

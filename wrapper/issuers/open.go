@@ -22,11 +22,11 @@ type Opened struct {
 }
 
 // Open prepares the verification. It calls nobody and reads no file.
-func (a *Admins) Open(log *slog.Logger, reg prometheus.Registerer, now func() time.Time) *Opened {
+func Open(a *Admins, log *slog.Logger, reg prometheus.Registerer, now func() time.Time) *Opened {
 	o := &opening{log: log, reg: reg}
 	all := make([]auth.Issuer, len(a.Issuers))
 	for i, issuer := range a.Issuers {
-		all[i] = issuer.Rules(o.keys(fmt.Sprintf("jwks-%d", i), &issuer))
+		all[i] = Rules(&issuer, o.keys(fmt.Sprintf("jwks-%d", i), &issuer))
 	}
 	o.opened.Admins = auth.NewAdmins(all, now)
 	return &o.opened

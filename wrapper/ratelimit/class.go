@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/openimstack/openim-operator/wrapper/config"
 	"github.com/openimstack/openim-operator/wrapper/httpserver"
 )
 
@@ -18,14 +19,7 @@ const (
 )
 
 // Class is the quota of a class of calls: for each user, device or address so many at once, and so many per second after that.
-type Class struct {
-	// PerSecond may be a fraction: 0.5 is one in two seconds.
-	PerSecond float64 `json:"perSecond"`
-	Burst     int     `json:"burst"`
-	// By lists user, device and ip. A call must pass all that are listed. An IPv6 address counts with all of its /64; its /56 has four
-	// times and its /48 sixteen times the quota.
-	By []string `json:"by"`
-}
+type Class config.Class
 
 const (
 	minPerSecond = 0.0001

@@ -6,31 +6,15 @@ import (
 	"regexp"
 	"strconv"
 
+	"github.com/openimstack/openim-operator/wrapper/config"
 	"github.com/openimstack/openim-operator/wrapper/httpserver"
 )
 
-// Config says where the wrapper's own Redis is. It is never OpenIM's: who reaches that one owns OpenIM.
-type Config struct {
-	// Addresses are host:port. More than one: nodes of a Redis Cluster, of which any may be missing.
-	Addresses []string `json:"addresses"`
-	// UsernameFile holds the ACL user's name. Empty: Username; both empty: Redis' default user.
-	Username     string `json:"username,omitempty"`
-	UsernameFile string `json:"usernameFile,omitempty"`
-	// PasswordFile holds the password, 1 to 1024 bytes.
-	PasswordFile string `json:"passwordFile"`
-	// KeyPrefix stands before every key and channel, so that stacks can share one Redis. Example: im/chat:
-	KeyPrefix string `json:"keyPrefix"`
-	// Database is the number of the database. A Cluster has no other than 0.
-	Database int `json:"database,omitempty"`
-	// TLS absent: plain TCP. Present, even when empty: TLS 1.2 or newer with the server's name checked.
-	TLS *TLS `json:"tls,omitempty"`
-}
+// Config is where the wrapper's own Redis is.
+type Config = config.Redis
 
-// TLS says whose certificates are believed.
-type TLS struct {
-	// CAFile holds PEM certificates. Empty: the system's roots.
-	CAFile string `json:"caFile,omitempty"`
-}
+// TLS names the certificates that Redis' certificate is verified with.
+type TLS = config.RedisTLS
 
 const (
 	maxAddresses     = 32
@@ -42,8 +26,8 @@ const (
 // A prefix without braces leaves the choice of the Cluster's hash tag to the keys.
 var prefixForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/-]{0,126}:$`)
 
-// Validate notes what is wrong with the configuration. It opens no file.
-func (c *Config) Validate(p *httpserver.Problems, field string) {
+// Validate adds to p what is wrong with the configuration. It opens no file.
+func Validate(c *Config, p *httpserver.Problems, field string) {
 	if len(c.Addresses) < 1 || len(c.Addresses) > maxAddresses {
 		p.Add(field+".addresses", "write 1 to %d of them", maxAddresses)
 	}
