@@ -1,8 +1,6 @@
 package manifests_test
 
 import (
-	"bufio"
-	"bytes"
 	"strings"
 	"testing"
 
@@ -18,8 +16,6 @@ import (
 	"github.com/openimstack/openim-operator/netpol/graph"
 	"github.com/openimstack/openim-operator/openim"
 )
-
-func bufferOf(text []byte) *bufio.Reader { return bufio.NewReader(bytes.NewReader(text)) }
 
 func deployments(objects []client.Object) []*appsv1.Deployment {
 	var found []*appsv1.Deployment
@@ -72,7 +68,7 @@ func TestEveryPodIsRestricted(t *testing.T) {
 }
 
 func TestSecretsNeverStandInConfiguration(t *testing.T) {
-	_, world := read(t, "testdata/everything/in.yaml")
+	_, world := read(t, "testdata/everything")
 	var values []string
 	for _, o := range world {
 		if secret, ok := o.(*corev1.Secret); ok && secret.Name != "jwks" {

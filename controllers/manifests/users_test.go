@@ -17,20 +17,16 @@ import (
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/controllers/dependencies"
 	"github.com/openimstack/openim-operator/controllers/manifests"
+	"github.com/openimstack/openim-operator/controllers/manifests/manifeststest"
 	"github.com/openimstack/openim-operator/netpol/graph"
 )
 
 // changed builds a case of testdata after a change of its spec.
 func changed(t *testing.T, folder string, change func(*v1alpha1.OpenIMStackSpec)) []client.Object {
 	t.Helper()
-	stack, world := read(t, folder+"/in.yaml")
+	stack, cluster := read(t, folder)
 	change(&stack.Spec)
-	facts, problems, err := dependencies.Resolve(t.Context(), fake.NewClientBuilder().WithObjects(world...).Build(), stack)
-	NewWithT(t).Expect(err).NotTo(HaveOccurred())
-	NewWithT(t).Expect(problems).To(BeEmpty())
-	objects, err := manifests.Build(stack, facts, manifests.Options{WrapperImage: "openimstack/openim-wrapper:v0.1.0"})
-	NewWithT(t).Expect(err).NotTo(HaveOccurred())
-	return objects
+	return manifeststest.Children(t, stack, cluster)
 }
 
 func deploymentOf(t *testing.T, objects []client.Object, component string) *appsv1.Deployment {
@@ -108,7 +104,7 @@ func TestWhatRestartsTheWrapper(t *testing.T) {
 // socket, and a key that is replaced in a hurry is replaced in the gateway and the backend at once.
 func TestNewCredentialsAndKeysRestartNothingOfTheWrapper(t *testing.T) {
 	_, before := build(t, "testdata/everything")
-	stack, world := read(t, "testdata/everything/in.yaml")
+	stack, world := read(t, "testdata/everything")
 	for _, o := range world {
 		secret, ok := o.(*corev1.Secret)
 		if !ok {
@@ -225,9 +221,9 @@ func TestTheUsersPortIsThereOnlyForUsers(t *testing.T) {
 }
 
 func TestEndpointsTellWhereUsersComeIn(t *testing.T) {
-	minimal, _ := read(t, "testdata/minimal/in.yaml")
-	users, _ := read(t, "testdata/users/in.yaml")
-	everything, _ := read(t, "testdata/everything/in.yaml")
+	minimal, _ := read(t, "testdata/minimal")
+	users, _ := read(t, "testdata/users")
+	everything, _ := read(t, "testdata/everything")
 	g := NewWithT(t)
 	g.Expect(*manifests.Endpoints(minimal)).To(Equal(v1alpha1.Endpoints{Gateway: "http://chat-gateway.im.svc:8081"}))
 	g.Expect(*manifests.Endpoints(users)).To(Equal(v1alpha1.Endpoints{
