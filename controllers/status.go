@@ -114,7 +114,7 @@ func (s *scope) proxyNotTrusted() string {
 		}
 		return ""
 	}
-	fronts := s.assessment.FrontsInWords()
+	fronts := s.assessment.ProxiesText()
 	if fronts == "" {
 		return ""
 	}

@@ -103,7 +103,7 @@ func TestConditions(t *testing.T) {
 		}), map[string]string{"SettingsAccepted": "True/ProxyNotTrusted"}},
 		{"the proxy is gone", running(behindAProxy, func(s *scope) {
 			s.updateStatus()
-			s.assessment.Fronts = nil
+			s.assessment.Proxies = nil
 		}), map[string]string{"SettingsAccepted": "True/Accepted"}},
 		{"suspended", running(func(s *scope) { s.stack.Spec.Suspend, s.pending = ptr.To(true), []string{"Service/chat-api"} }), map[string]string{
 			"Paused": "True/Suspended", "Reconciling": "", "Stalled": "",
@@ -127,7 +127,7 @@ func TestConditions(t *testing.T) {
 // behindAProxy lets users in, and has an Ingress before their port.
 func behindAProxy(s *scope) {
 	s.stack.Spec.Wrapper.Auth.Users = &v1alpha1.UserAuth{}
-	s.assessment = prober.Assessment{Audited: true, Fronts: []audit.Object{{Kind: "Ingress", Namespace: "im", Name: "web"}}}
+	s.assessment = prober.Assessment{Audited: true, Proxies: []audit.Object{{Kind: "Ingress", Namespace: "im", Name: "web"}}}
 }
 
 func TestAProxyThatIsNotTrustedIsNamedAndWarnedOf(t *testing.T) {

@@ -11,19 +11,19 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 )
 
-// bell wakes a controller for a stack, and never blocks who rings it. What is rung before the controller starts is kept.
-type bell struct {
+// requeuer wakes a controller for a stack, and never blocks who rings it. What is rung before the controller starts is kept.
+type requeuer struct {
 	mutex sync.Mutex
 	queue workqueue.TypedRateLimitingInterface[reconcile.Request]
 	early map[types.NamespacedName]bool
 }
 
-var _ source.Source = (*bell)(nil)
+var _ source.Source = (*requeuer)(nil)
 
-func newBell() *bell { return &bell{early: map[types.NamespacedName]bool{}} }
+func newRequeuer() *requeuer { return &requeuer{early: map[types.NamespacedName]bool{}} }
 
 // Start implements source.Source.
-func (b *bell) Start(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
+func (b *requeuer) Start(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
 	b.queue = queue
@@ -34,7 +34,7 @@ func (b *bell) Start(_ context.Context, queue workqueue.TypedRateLimitingInterfa
 	return nil
 }
 
-func (b *bell) ring(key types.NamespacedName, after time.Duration) {
+func (b *requeuer) requeue(key types.NamespacedName, after time.Duration) {
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
 	if b.queue == nil {

@@ -33,12 +33,12 @@ func TestALookFindsTheProxyBeforeTheUsersPort(t *testing.T) {
 	fronts := func() []audit.Object {
 		intended(p, graph.NewGraph(stack, openim.Facts{}))
 		s, wanted, _ := p.take(chat)
-		_, err := p.look(t.Context(), stack, s, wanted)
+		_, err := p.auditLive(t.Context(), stack, s, wanted)
 		g.Expect(err).NotTo(HaveOccurred())
-		return p.Latest(chat).Fronts
+		return p.Latest(chat).Proxies
 	}
 	g.Expect(fronts()).To(ConsistOf(And(HaveField("Kind", "Ingress"), HaveField("Name", "web"))))
-	g.Expect(p.Latest(chat).FrontsInWords()).To(Equal("Ingress im/web"))
+	g.Expect(p.Latest(chat).ProxiesText()).To(Equal("Ingress im/web"))
 	g.Expect(p.client.Delete(t.Context(), ingress)).To(Succeed())
 	g.Expect(fronts()).To(BeEmpty())
 }

@@ -29,7 +29,7 @@ var errOutdated = errors.New("the stack wants something else by now")
 func (p *Prober) Intend(key types.NamespacedName, g graph.Graph, problems []string) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
-	s := p.of(key)
+	s := p.state(key)
 	if s.intent != nil && len(problems) > 0 {
 		g = s.intent.graph // what the last good references gave is what still runs
 	}
@@ -46,8 +46,8 @@ func (p *Prober) Applied(key types.NamespacedName) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
 	if s := p.stacks[key]; s != nil && s.applying {
-		s.applying, s.stirred = false, true
-		p.own.ring(key, soon)
+		s.applying, s.dirty = false, true
+		p.ownQueue.requeue(key, debounce)
 	}
 }
 
@@ -55,11 +55,11 @@ func (p *Prober) Applied(key types.NamespacedName) {
 func (p *Prober) take(key types.NamespacedName) (s *stackState, wanted *intent, stirred bool) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
-	s = p.of(key)
+	s = p.state(key)
 	if s.applying {
 		return s, nil, false
 	}
-	stirred, s.stirred = s.stirred, false
+	stirred, s.dirty = s.dirty, false
 	return s, s.intent, stirred
 }
 

@@ -55,7 +55,7 @@ func TestAStackIsNotLookedAtWhileItsPoliciesAreWritten(t *testing.T) {
 	g.Expect(passes(t, p)).To(Succeed())
 	g.Expect(looks()).To(Equal(1))
 	p.Intend(chat, after, nil)
-	p.stir(chat, 0) // by the first policy that is written
+	p.markDirty(chat, 0) // by the first policy that is written
 	p.now = func() time.Time { return noon.Add(time.Minute) }
 	g.Expect(passes(t, p)).To(Succeed())
 	g.Expect(looks()).To(Equal(1), "nobody looked")
@@ -88,8 +88,8 @@ func TestAResultIsOutdatedOnceTheStackWantsSomethingElse(t *testing.T) {
 		for _, graph := range meanwhile {
 			p.Intend(chat, graph, nil)
 		}
-		s.run = &run{id: "1", intent: wanted, began: noon}
-		_, err := p.finish(t.Context(), &v1alpha1.OpenIMStack{ObjectMeta: metav1.ObjectMeta{Namespace: chat.Namespace, Name: chat.Name}}, s, judgement{outcome: v1alpha1.ReasonEnforced})
+		s.run = &run{id: "1", intent: wanted, startedAt: noon}
+		_, err := p.finish(t.Context(), &v1alpha1.OpenIMStack{ObjectMeta: metav1.ObjectMeta{Namespace: chat.Namespace, Name: chat.Name}}, s, result{outcome: v1alpha1.ReasonEnforced})
 		g.Expect(err).NotTo(HaveOccurred())
 	}
 	intended(p, newTown().graph)
@@ -117,7 +117,7 @@ func TestAResultOfAnEarlierProcessIsOutdatedUnderOtherRules(t *testing.T) {
 		stack.Status.Boundary = &v1alpha1.Boundary{LastProbe: &v1alpha1.ProbeResult{Digest: digest, Outcome: v1alpha1.ReasonEnforced}}
 		intended(p, newTown().graph)
 		s, wanted, _ := p.take(chat)
-		plan, err := p.look(t.Context(), stack, s, wanted)
+		plan, err := p.auditLive(t.Context(), stack, s, wanted)
 		g.Expect(err).NotTo(HaveOccurred())
 		return plan.digest, p.Latest(chat).Outdated
 	}
@@ -135,7 +135,7 @@ func TestARunIsLeftWhenTheStackWantsSomethingElse(t *testing.T) {
 	p, _ := prober(nil)
 	intended(p, newTown().graph)
 	s, wanted, _ := p.take(chat)
-	s.run = &run{id: "1", intent: wanted, trigger: v1alpha1.ProbeRequest, request: "now", began: noon}
+	s.run = &run{id: "1", intent: wanted, trigger: v1alpha1.ProbeRequest, request: "now", startedAt: noon}
 	left := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: chat.Namespace, Name: "left", Labels: podLabels(chat, "1")}}
 	g.Expect(p.client.Create(t.Context(), left)).To(Succeed())
 

@@ -28,41 +28,41 @@ type trial struct {
 	controls []control
 	// seen are the outcomes of each intruder: the controls', then those of before.targets.
 	seen [][]probe.Outcome
-	// barred says which policy keeps an intruder from a control, empty when none does.
-	barred func(intruder int, c control) string
-	// alone says why there is an intruder in the stack's namespace alone; empty when there is another.
-	alone string
+	// blockedBy says which policy keeps an intruder from a control, empty when none does.
+	blockedBy func(intruder int, c control) string
+	// onlyOneIntruder says why there is an intruder in the stack's namespace alone; empty when there is another.
+	onlyOneIntruder string
 }
 
 // tally counts a trial's attempts.
 type tally struct {
 	attempted, blocked, allowed int
 	// leaks passed although the policies forbid it, openings passed because an object lets them, silent are doors that did not answer.
-	leaks, openings, silent []string
-	// held is how many attempts of each intruder its own namespace's policies held back: they prove nothing.
-	held []int
+	leaks, openings, unanswered []string
+	// heldBack is how many attempts of each intruder its own namespace's policies held back: they prove nothing.
+	heldBack []int
 }
 
-// judgement is what a trial comes to.
-type judgement struct {
+// result is what a trial comes to.
+type result struct {
 	outcome, message                        string
 	attempted, blocked, allowed, unexpected int
 }
 
-// judge weighs the evidence. Only a pod that was ready before and after the attempts counts, and only if the intruder demonstrably
+// evaluateTrial weighs the evidence. Only a pod that was ready before and after the attempts counts, and only if the intruder demonstrably
 // had a network and nothing but the stack's own boundary in its way.
-func judge(t trial) judgement {
+func evaluateTrial(t trial) result {
 	n := t.count()
-	j := judgement{attempted: n.attempted, blocked: n.blocked, allowed: n.allowed, unexpected: len(n.leaks) + len(n.openings) + len(n.silent)}
-	doubt := t.doubt(n)
+	j := result{attempted: n.attempted, blocked: n.blocked, allowed: n.allowed, unexpected: len(n.leaks) + len(n.openings) + len(n.unanswered)}
+	doubt := t.inconclusive(n)
 	switch {
 	case len(n.leaks) > 0:
 		j.outcome = v1alpha1.ReasonNotEnforcedByCNI
 		j.message = fmt.Sprintf("the policies forbid it, and packets pass: %s. The cluster's network plugin does not enforce NetworkPolicies, or not all of them: "+
-			"install one that does, or repair it", some(n.leaks))
+			"install one that does, or repair it", firstThree(n.leaks))
 	case len(n.openings) > 0:
 		j.outcome = v1alpha1.ReasonBreached
-		j.message = fmt.Sprintf("an intruder got through: %s. Delete or correct what lets it in", some(n.openings))
+		j.message = fmt.Sprintf("an intruder got through: %s. Delete or correct what lets it in", firstThree(n.openings))
 	case doubt != "":
 		j.outcome, j.message = v1alpha1.ReasonIsolationUnverified, doubt
 	default:
@@ -72,7 +72,7 @@ func judge(t trial) judgement {
 }
 
 func (t trial) count() tally {
-	n := tally{held: make([]int, len(t.seen))}
+	n := tally{heldBack: make([]int, len(t.seen))}
 	stayed := uids(t.after.targets)
 	after := map[string]int{}
 	for i, target := range t.after.targets {
@@ -87,7 +87,7 @@ func (t trial) count() tally {
 			was, is := t.before.cells[intruder][i], t.after.cells[intruder][later]
 			passed := outcomes[len(t.controls)+i] == probe.Open
 			if !is.leaves && !passed {
-				n.held[intruder]++
+				n.heldBack[intruder]++
 				continue // not at the boundary
 			}
 			n.attempted++
@@ -102,7 +102,7 @@ func (t trial) count() tally {
 			case passed:
 				n.leaks = append(n.leaks, what)
 			case is.intended && is.open && was.open:
-				n.silent = append(n.silent, what)
+				n.unanswered = append(n.unanswered, what)
 			default:
 				n.blocked++
 			}
@@ -111,19 +111,19 @@ func (t trial) count() tally {
 	return n
 }
 
-// doubt says why attempts that were blocked prove nothing. It is empty when they do.
-func (t trial) doubt(n tally) string {
+// inconclusive says why attempts that were blocked prove nothing. It is empty when they do.
+func (t trial) inconclusive(n tally) string {
 	for intruder := range t.seen {
-		if reason := t.deaf(intruder); reason != "" {
+		if reason := t.unreliableNetwork(intruder); reason != "" {
 			return reason
 		}
-		if n.held[intruder] > 0 {
+		if n.heldBack[intruder] > 0 {
 			return fmt.Sprintf("a policy that selects the intruder in namespace %s keeps it from %d of its targets before its packets reach the stack, which proves nothing: "+
-				"let pods labelled %s=%s out (docs/probes.md has the policy)", t.before.namespaces[intruder], n.held[intruder], v1alpha1.LabelName, v1alpha1.NameProbe)
+				"let pods labelled %s=%s out (docs/probes.md has the policy)", t.before.namespaces[intruder], n.heldBack[intruder], v1alpha1.LabelName, v1alpha1.NameProbe)
 		}
 	}
-	if len(n.silent) > 0 {
-		return fmt.Sprintf("a door that is open to anyone does not answer: %s. What is shut then proves nothing", some(n.silent))
+	if len(n.unanswered) > 0 {
+		return fmt.Sprintf("a door that is open to anyone does not answer: %s. What is shut then proves nothing", firstThree(n.unanswered))
 	}
 	if n.attempted == 0 {
 		return "no pod of the stack was ready for the whole probe, or its policies changed meanwhile: it is tried again"
@@ -131,9 +131,9 @@ func (t trial) doubt(n tally) string {
 	return ""
 }
 
-// deaf says why an intruder's network cannot be relied upon: by each family of addresses of the targets it must reach a listener, and
+// unreliableNetwork says why an intruder's network cannot be relied upon: by each family of addresses of the targets it must reach a listener, and
 // every one that it does not reach must be kept from it by a policy that is known.
-func (t trial) deaf(intruder int) string {
+func (t trial) unreliableNetwork(intruder int) string {
 	from := fmt.Sprintf("the intruder in namespace %s", t.before.namespaces[intruder])
 	reached, by := map[bool]bool{}, ""
 	for i, c := range t.controls {
@@ -141,7 +141,7 @@ func (t trial) deaf(intruder int) string {
 			reached[c.address.Addr().Is4()] = true
 			continue
 		}
-		policies := t.barred(intruder, c)
+		policies := t.blockedBy(intruder, c)
 		if policies == "" {
 			return fmt.Sprintf("%s did not reach the control, a listener in namespace %s at %s (%s), and no policy forbids it: "+
 				"look at the network between pods. Until it does, what is shut proves nothing", from, c.pod.Namespace, c.address, t.seen[intruder][i])
@@ -168,8 +168,8 @@ func (t trial) success(n tally) string {
 	if n.allowed > 0 {
 		text += fmt.Sprintf("; the other %d reached the doors that the spec opens", n.allowed)
 	}
-	if t.alone != "" {
-		text += "; " + t.alone
+	if t.onlyOneIntruder != "" {
+		text += "; " + t.onlyOneIntruder
 	}
 	return text
 }
@@ -181,8 +181,8 @@ func namespaces(names []string) string {
 	return "namespaces " + strings.Join(names, " and ")
 }
 
-// some names the first three.
-func some(all []string) string {
+// firstThree names the first three.
+func firstThree(all []string) string {
 	const shown = 3
 	if len(all) <= shown {
 		return strings.Join(all, ", ")
@@ -190,9 +190,9 @@ func some(all []string) string {
 	return fmt.Sprintf("%s and %d more", strings.Join(all[:shown], ", "), len(all)-shown)
 }
 
-// barredIn answers trial.barred from a snapshot.
-func barredIn(w *snapshot.World, intruders []*corev1.Pod) func(int, control) string {
-	return func(i int, c control) string { return barred(w, intruders[i], c.pod, c.address) }
+// blockedByIn answers trial.barred from a snapshot.
+func blockedByIn(w *snapshot.World, intruders []*corev1.Pod) func(int, control) string {
+	return func(i int, c control) string { return blockingPolicies(w, intruders[i], c.pod, c.address) }
 }
 
 // byName finds a pod among those of a run.

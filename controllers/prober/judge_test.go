@@ -61,7 +61,7 @@ func (t town) pods(role string) []*corev1.Pod {
 }
 
 func (t town) lay(g *WithT) plan {
-	p, err := lay(t.graph, t.world, t.pods(roleIntruder))
+	p, err := newPlan(t.graph, t.world, t.pods(roleIntruder))
 	g.Expect(err).NotTo(HaveOccurred())
 	return p
 }
@@ -74,14 +74,14 @@ func policy(namespace, name string, spec networkingv1.NetworkPolicySpec) network
 // trial in which packets do what the live policies say.
 func (t town) trial(g *WithT) *trial {
 	p := t.lay(g)
-	r := &trial{before: p, after: p, barred: barredIn(t.world, t.pods(roleIntruder))}
+	r := &trial{before: p, after: p, blockedBy: blockedByIn(t.world, t.pods(roleIntruder))}
 	for _, listener := range t.pods(roleListener) {
 		r.controls = append(r.controls, control{listener, netip.AddrPortFrom(addresses(listener)[0], probe.ListenPort)})
 	}
 	for i := range p.namespaces {
 		var seen []probe.Outcome
 		for _, c := range r.controls {
-			if r.barred(i, c) == "" {
+			if r.blockedBy(i, c) == "" {
 				seen = append(seen, probe.Open)
 			} else {
 				seen = append(seen, probe.Timeout)
@@ -290,7 +290,7 @@ func TestWhatATrialComesTo(t *testing.T) {
 		}, want: "NotVerified", says: []string{"of the family of fd00::"}},
 		{name: "there was no other namespace", happens: func(_ *WithT, _ *town, r *trial) {
 			r.before.namespaces, r.before.cells = r.before.namespaces[:1], r.before.cells[:1]
-			r.seen, r.alone = r.seen[:1], "there was no intruder in another namespace: why"
+			r.seen, r.onlyOneIntruder = r.seen[:1], "there was no intruder in another namespace: why"
 		}, want: "Enforced", says: []string{"intruders in namespace im attempted", "there was no intruder in another namespace: why"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -303,7 +303,7 @@ func TestWhatATrialComesTo(t *testing.T) {
 			if c.happens != nil {
 				c.happens(g, &town, r)
 			}
-			j := judge(*r)
+			j := evaluateTrial(*r)
 			g.Expect(j.outcome).To(Equal(c.want), j.message)
 			for _, says := range c.says {
 				g.Expect(j.message).To(ContainSubstring(says))
@@ -318,7 +318,7 @@ func TestTheCountsAddUp(t *testing.T) {
 	r := town.trial(g)
 	r.seen[0][r.index("api", "http")] = probe.Open
 	r.seen[1][r.index("gateway", graph.AdminPort)] = probe.Timeout
-	j := judge(*r)
+	j := evaluateTrial(*r)
 	g.Expect(j.attempted).To(Equal(2 * len(r.before.targets)))
 	g.Expect(j.unexpected).To(Equal(2))
 	g.Expect(j.allowed).To(Equal(1))

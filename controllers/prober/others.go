@@ -20,25 +20,25 @@ import (
 // that the cluster lacks, that may not be read, or whose conversion fails must not keep the operator from its work. What is not watched is
 // looked at at each interval all the same.
 
-// lookForOthers is how often kinds that were installed meanwhile are looked for.
-const lookForOthers = 5 * time.Minute
+// discoveryInterval is how often kinds that were installed meanwhile are looked for.
+const discoveryInterval = 5 * time.Minute
 
-func (p *Prober) othersOptions(mgr ctrl.Manager) cache.Options {
+func (p *Prober) trafficCacheOptions(mgr ctrl.Manager) cache.Options {
 	options := p.cacheOptions()
 	options.ByObject = nil
 	options.Scheme, options.Mapper, options.HTTPClient = mgr.GetScheme(), mgr.GetRESTMapper(), mgr.GetHTTPClient()
 	return options
 }
 
-// watchOthers watches what there is of these kinds until the context ends.
-func (p *Prober) watchOthers(ctx context.Context, c cache.Cache, mapper apimeta.RESTMapper) error {
+// watchTrafficKinds watches what there is of these kinds until the context ends.
+func (p *Prober) watchTrafficKinds(ctx context.Context, c cache.Cache, mapper apimeta.RESTMapper) error {
 	ended := make(chan error, 1)
 	go func() { ended <- c.Start(ctx) }()
-	ticker := time.NewTicker(lookForOthers)
+	ticker := time.NewTicker(discoveryInterval)
 	defer ticker.Stop()
 	watched := map[schema.GroupKind]bool{}
 	for {
-		p.watchNew(ctx, c, mapper, watched)
+		p.watchInstalled(ctx, c, mapper, watched)
 		select {
 		case err := <-ended:
 			if err != nil {
@@ -50,7 +50,7 @@ func (p *Prober) watchOthers(ctx context.Context, c cache.Cache, mapper apimeta.
 	}
 }
 
-func (p *Prober) watchNew(ctx context.Context, c cache.Cache, mapper apimeta.RESTMapper, watched map[schema.GroupKind]bool) {
+func (p *Prober) watchInstalled(ctx context.Context, c cache.Cache, mapper apimeta.RESTMapper, watched map[schema.GroupKind]bool) {
 	for _, kind := range snapshot.TrafficKinds() {
 		if watched[kind] || ctx.Err() != nil {
 			continue
@@ -81,7 +81,7 @@ func (p *Prober) watchKind(ctx context.Context, c cache.Cache, gvk schema.GroupV
 			object = tombstone.Obj
 		}
 		if o, ok := object.(*metav1.PartialObjectMetadata); ok {
-			p.changed(o)
+			p.objectChanged(o)
 		}
 	}
 	_, err = informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{

@@ -42,8 +42,8 @@ type cell struct {
 	because string
 }
 
-// lay makes the plan for a snapshot and one stranger in each namespace.
-func lay(g graph.Graph, w *snapshot.World, strangers []*corev1.Pod) (plan, error) {
+// newPlan makes the plan for a snapshot and one stranger in each namespace.
+func newPlan(g graph.Graph, w *snapshot.World, strangers []*corev1.Pod) (plan, error) {
 	var namespaces []string
 	for _, s := range strangers {
 		namespaces = append(namespaces, s.Namespace)
@@ -74,12 +74,12 @@ func lay(g graph.Graph, w *snapshot.World, strangers []*corev1.Pod) (plan, error
 		}
 		p.cells = append(p.cells, row)
 	}
-	p.digest = hash(rules(g, w, namespaces)) + "." + hash(p.places())
+	p.digest = hash(ruleLines(g, w, namespaces)) + "." + hash(p.targetLines())
 	return p, nil
 }
 
-// strangers are the intruders as policies see them before there are any: by their labels alone, since nobody knows their addresses yet.
-func strangers(g graph.Graph, namespaces []string) []*corev1.Pod {
+// expectedIntruders are the intruders as policies see them before there are any: by their labels alone, since nobody knows their addresses yet.
+func expectedIntruders(g graph.Graph, namespaces []string) []*corev1.Pod {
 	var all []*corev1.Pod
 	for _, namespace := range namespaces {
 		labels := podLabels(types.NamespacedName{Namespace: g.Namespace, Name: g.Stack}, "0")
@@ -103,8 +103,8 @@ func because(v evaluate.Verdict) string {
 	return v.Ingress.Unenforceable
 }
 
-// barred says which policy keeps one pod from another, empty when none does. It is asked about the probe's own pods.
-func barred(w *snapshot.World, from, to *corev1.Pod, address netip.AddrPort) string {
+// blockingPolicies says which policy keeps one pod from another, empty when none does. It is asked about the probe's own pods.
+func blockingPolicies(w *snapshot.World, from, to *corev1.Pod, address netip.AddrPort) string {
 	live, _ := evaluate.New(w.Namespaces, w.Policies)
 	v := live.Connect(evaluate.End{Pod: from}, evaluate.End{Pod: to, Address: address.Addr()}, int32(address.Port()), corev1.ProtocolTCP)
 	var names []string
@@ -119,8 +119,8 @@ func barred(w *snapshot.World, from, to *corev1.Pod, address netip.AddrPort) str
 	return strings.Join(slices.Compact(names), ", ")
 }
 
-// rules are all that decides, in lines: policies of the namespaces, what is meant, and policies that are not evaluated.
-func rules(g graph.Graph, w *snapshot.World, namespaces []string) []string {
+// ruleLines are all that decides, in lines: policies of the namespaces, what is meant, and policies that are not evaluated.
+func ruleLines(g graph.Graph, w *snapshot.World, namespaces []string) []string {
 	var lines []string
 	add := func(name string, spec networkingv1.NetworkPolicySpec) {
 		text, _ := json.Marshal(spec) //nolint:errchkjson // plain data
@@ -146,8 +146,8 @@ func rules(g graph.Graph, w *snapshot.World, namespaces []string) []string {
 	return lines
 }
 
-// places are all targets in lines.
-func (p plan) places() []string {
+// targetLines are all targets in lines.
+func (p plan) targetLines() []string {
 	var lines []string
 	for i, t := range p.targets {
 		for n := range p.cells {

@@ -32,8 +32,8 @@ const (
 	lifetime = 3 * time.Minute
 )
 
-// patience of the prober in the pods.
-var patience = probe.Patience{Timeout: 2 * time.Second, Settle: 10 * time.Second}
+// attemptTimeouts of the prober in the pods.
+var attemptTimeouts = probe.Patience{Timeout: 2 * time.Second, Settle: 10 * time.Second}
 
 // podLabels of a stack's probe. None of them is one that a policy of a stack selects or lets in.
 func podLabels(stack types.NamespacedName, run string) map[string]string {
@@ -53,7 +53,7 @@ func (p *Prober) listenerPod(stack *v1alpha1.OpenIMStack, namespace, run string)
 
 // intruderPod makes the attempts.
 func (p *Prober) intruderPod(stack *v1alpha1.OpenIMStack, namespace, run string, attempts []probe.Attempt) *corev1.Pod {
-	args := []string{"plan", "--timeout=" + patience.Timeout.String(), "--settle=" + patience.Settle.String()}
+	args := []string{"plan", "--timeout=" + attemptTimeouts.Timeout.String(), "--settle=" + attemptTimeouts.Settle.String()}
 	for _, a := range attempts {
 		args = append(args, a.String())
 	}
@@ -79,7 +79,7 @@ func (p *Prober) pod(stack *v1alpha1.OpenIMStack, namespace, run, role string, a
 			DNSPolicy:                     corev1.DNSDefault,
 			NodeSelector:                  map[string]string{corev1.LabelOSStable: "linux"},
 			ImagePullSecrets:              p.options.PullSecrets,
-			Affinity:                      elsewhere(key, run),
+			Affinity:                      antiAffinity(key, run),
 			SecurityContext: &corev1.PodSecurityContext{
 				RunAsNonRoot: ptr.To(true), RunAsUser: ptr.To[int64](nobody), RunAsGroup: ptr.To[int64](nobody),
 				SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
@@ -104,8 +104,8 @@ func (p *Prober) pod(stack *v1alpha1.OpenIMStack, namespace, run, role string, a
 	return pod
 }
 
-// elsewhere prefers nodes where neither the stack nor the run's other pods are, so that packets cross from one node to another.
-func elsewhere(stack types.NamespacedName, run string) *corev1.Affinity {
+// antiAffinity prefers nodes where neither the stack nor the run's other pods are, so that packets cross from one node to another.
+func antiAffinity(stack types.NamespacedName, run string) *corev1.Affinity {
 	apart := func(weight int32, namespaces []string, labels map[string]string) corev1.WeightedPodAffinityTerm {
 		term := corev1.PodAffinityTerm{TopologyKey: corev1.LabelHostname, Namespaces: namespaces, LabelSelector: &metav1.LabelSelector{MatchLabels: labels}}
 		if namespaces == nil {

@@ -68,8 +68,8 @@ type Prober struct {
 	live    client.Reader
 	options Options
 	now     func() time.Time
-	// own wakes the prober's loop, theirs the loop that writes the status.
-	own, theirs *bell
+	// ownQueue wakes the prober's loop, theirs the loop that writes the status.
+	ownQueue, statusQueue *requeuer
 
 	// catalog of what kinds the cluster lacks.
 	catalog *snapshot.Catalog
@@ -84,29 +84,29 @@ type stackState struct {
 	intent *intent
 	// applying is true while the other loop writes the policies of a new intent.
 	applying bool
-	// stirred is true when something changed since the last look.
-	stirred bool
+	// dirty is true when something changed since the last look.
+	dirty bool
 	// latest is what Latest returns.
 	latest Assessment
 	// ---
-	since time.Time
-	// looked is when the live objects were last read.
-	looked time.Time
-	// started is when the last run began.
-	started time.Time
-	run     *run
+	knownSince time.Time
+	// auditedAt is when the live objects were last read.
+	auditedAt time.Time
+	// lastRunStarted is when the last run began.
+	lastRunStarted time.Time
+	run            *run
 }
 
 // New makes a Prober. live reads from the API server itself: pods and policies of others are in no cache.
 func New(c client.Client, live client.Reader, options Options) *Prober {
 	return &Prober{
-		client: c, live: live, options: options, now: time.Now, own: newBell(), theirs: newBell(),
+		client: c, live: live, options: options, now: time.Now, ownQueue: newRequeuer(), statusQueue: newRequeuer(),
 		stacks: map[types.NamespacedName]*stackState{}, catalog: &snapshot.Catalog{},
 	}
 }
 
 // Changes wakes a loop for each stack of which something new is known.
-func (p *Prober) Changes() source.Source { return p.theirs }
+func (p *Prober) Changes() source.Source { return p.statusQueue }
 
 // Latest is what is known of a stack's boundary.
 func (p *Prober) Latest(key types.NamespacedName) Assessment {
@@ -118,35 +118,35 @@ func (p *Prober) Latest(key types.NamespacedName) Assessment {
 	return Assessment{}
 }
 
-// of returns the state of a stack. The mutex is held.
-func (p *Prober) of(key types.NamespacedName) *stackState {
+// state returns the state of a stack. The mutex is held.
+func (p *Prober) state(key types.NamespacedName) *stackState {
 	s := p.stacks[key]
 	if s == nil {
-		s = &stackState{since: p.now()}
+		s = &stackState{knownSince: p.now()}
 		p.stacks[key] = s
 	}
 	return s
 }
 
-// stir notes that something changed, and looks at the stack after a while.
-func (p *Prober) stir(key types.NamespacedName, after time.Duration) {
+// markDirty notes that something changed, and looks at the stack after a while.
+func (p *Prober) markDirty(key types.NamespacedName, after time.Duration) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
 	if s := p.stacks[key]; s != nil {
-		s.stirred = true
-		p.own.ring(key, after)
+		s.dirty = true
+		p.ownQueue.requeue(key, after)
 	}
 }
 
 const (
-	// soon lets a burst of changes pass, and lets the operator put right what it can.
-	soon = 500 * time.Millisecond
-	// later is for what happens outside the stack's namespace.
-	later = 5 * time.Second
-	// rest is the shortest time between two looks at a stack's live objects.
-	rest = time.Second
-	// poll is how often a run's pods are looked at, besides when they change.
-	poll = time.Second
+	// debounce lets a burst of changes pass, and lets the operator put right what it can.
+	debounce = 500 * time.Millisecond
+	// debounceOutside is for what happens outside the stack's namespace.
+	debounceOutside = 5 * time.Second
+	// minAuditInterval is the shortest time between two looks at a stack's live objects.
+	minAuditInterval = time.Second
+	// pollInterval is how often a run's pods are looked at, besides when they change.
+	pollInterval = time.Second
 )
 
 // Reconcile does the next thing for a stack's boundary, and never waits for a pod.
@@ -170,19 +170,19 @@ func (p *Prober) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Resu
 	if s.run != nil && !stirred {
 		return p.advance(ctx, &stack, s)
 	}
-	if wait := s.looked.Add(rest).Sub(p.now()); wait > 0 {
-		p.stirAgain(s, stirred)
+	if wait := s.auditedAt.Add(minAuditInterval).Sub(p.now()); wait > 0 {
+		p.keepDirty(s, stirred)
 		if s.run != nil {
 			return p.advance(ctx, &stack, s)
 		}
 		return ctrl.Result{RequeueAfter: wait}, nil
 	}
-	current, err := p.look(ctx, &stack, s, wanted)
+	current, err := p.auditLive(ctx, &stack, s, wanted)
 	if errors.Is(err, errOutdated) {
 		return ctrl.Result{}, nil // Applied rings
 	}
 	if err != nil {
-		p.stirAgain(s, true)
+		p.keepDirty(s, true)
 		return ctrl.Result{}, err
 	}
 	if s.run != nil {
@@ -191,29 +191,29 @@ func (p *Prober) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Resu
 	return p.decide(ctx, &stack, s, wanted, current)
 }
 
-func (p *Prober) stirAgain(s *stackState, stirred bool) {
+func (p *Prober) keepDirty(s *stackState, stirred bool) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
-	s.stirred = s.stirred || stirred
+	s.dirty = s.dirty || stirred
 }
 
-// look reads what is live, audits it, and makes the plan of what would be tried now. It is errOutdated when the stack wants something else
+// auditLive reads what is live, audits it, and makes the plan of what would be tried now. It is errOutdated when the stack wants something else
 // by then.
-func (p *Prober) look(ctx context.Context, stack *v1alpha1.OpenIMStack, s *stackState, wanted *intent) (plan, error) {
-	s.looked = p.now()
+func (p *Prober) auditLive(ctx context.Context, stack *v1alpha1.OpenIMStack, s *stackState, wanted *intent) (plan, error) {
+	s.auditedAt = p.now()
 	w, err := p.read(ctx, s, wanted)
 	if err != nil {
 		return plan{}, fmt.Errorf("auditing OpenIMStack %s/%s: %w", stack.Namespace, stack.Name, err)
 	}
-	report := audit.Run(audit.Input{Stack: bare(stack), Graph: wanted.graph, World: w, Now: s.looked, Problems: wanted.problems})
-	current, err := lay(wanted.graph, w, strangers(wanted.graph, p.namespacesOf(stack)))
+	report := audit.Run(audit.Input{Stack: bare(stack), Graph: wanted.graph, World: w, Now: s.auditedAt, Problems: wanted.problems})
+	current, err := newPlan(wanted.graph, w, expectedIntruders(wanted.graph, p.intruderNamespaces(stack)))
 	if err != nil {
 		return plan{}, err
 	}
-	last, fronts := p.last(stack, s), audit.Fronts(wanted.graph, w)
-	p.tell(s, client.ObjectKeyFromObject(stack), func(a *Assessment) {
+	last, fronts := p.lastResult(stack, s), audit.Fronts(wanted.graph, w)
+	p.updateAssessment(s, client.ObjectKeyFromObject(stack), func(a *Assessment) {
 		a.Audited, a.Findings, a.Exceptions, a.Unread = true, report.Findings, report.Exceptions, unread(w)
-		a.Fronts = fronts
+		a.Proxies = fronts
 		a.Outdated = a.Outdated || a.Probe == nil && last != nil && !sameRules(last.Digest, current.digest) // of an earlier process
 		switch {
 		case p.options.Image == "":
@@ -252,24 +252,24 @@ func (p *Prober) decide(
 	if p.options.Image == "" {
 		return ctrl.Result{RequeueAfter: Interval(stack)}, nil
 	}
-	o := occasion{
-		now: p.now(), interval: Interval(stack), since: s.since, last: p.last(stack, s), started: s.started, digest: current.digest,
+	o := scheduleInput{
+		now: p.now(), interval: Interval(stack), since: s.knownSince, last: p.lastResult(stack, s), started: s.lastRunStarted, digest: current.digest,
 		outdated: p.Latest(client.ObjectKeyFromObject(stack)).Outdated,
-		request:  cut(stack.Annotations[v1alpha1.AnnotationProbeRequested], maxRequest),
-		settled:  settled(stack), nothing: len(current.targets) == 0,
+		request:  truncate(stack.Annotations[v1alpha1.AnnotationProbeRequested], maxRequest),
+		settled:  settled(stack), noReadyPods: len(current.targets) == 0,
 	}
 	trigger, wait := o.due()
 	if trigger == "" {
 		return ctrl.Result{RequeueAfter: wait}, nil
 	}
-	return p.begin(ctx, stack, s, &run{id: newID(), trigger: trigger, request: o.request, intent: wanted, plan: current})
+	return p.startRun(ctx, stack, s, &run{id: newID(), trigger: trigger, request: o.request, intent: wanted, plan: current})
 }
 
 // maxRequest is the longest value of the annotation that is answered, in bytes.
 const maxRequest = 128
 
-// last result: of this process, or of an earlier one, which the status has kept.
-func (p *Prober) last(stack *v1alpha1.OpenIMStack, s *stackState) *v1alpha1.ProbeResult {
+// lastResult result: of this process, or of an earlier one, which the status has kept.
+func (p *Prober) lastResult(stack *v1alpha1.OpenIMStack, s *stackState) *v1alpha1.ProbeResult {
 	if s.latest.Probe != nil {
 		return s.latest.Probe
 	}
@@ -279,8 +279,8 @@ func (p *Prober) last(stack *v1alpha1.OpenIMStack, s *stackState) *v1alpha1.Prob
 	return stack.Status.Boundary.LastProbe
 }
 
-// tell changes what is known of a stack, and wakes the other loop when that is something new.
-func (p *Prober) tell(s *stackState, key types.NamespacedName, change func(*Assessment)) {
+// updateAssessment changes what is known of a stack, and wakes the other loop when that is something new.
+func (p *Prober) updateAssessment(s *stackState, key types.NamespacedName, change func(*Assessment)) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
 	after := s.latest
@@ -289,7 +289,7 @@ func (p *Prober) tell(s *stackState, key types.NamespacedName, change func(*Asse
 		return
 	}
 	s.latest = after
-	p.theirs.ring(key, 0)
+	p.statusQueue.requeue(key, 0)
 }
 
 // forget a stack that is gone, and delete what its probe left.
@@ -298,11 +298,11 @@ func (p *Prober) forget(ctx context.Context, key types.NamespacedName) error {
 	delete(p.stacks, key)
 	p.mutex.Unlock()
 	metrics.forget(key)
-	return p.sweep(ctx, key, "")
+	return p.deletePods(ctx, key, "")
 }
 
-// namespacesOf are where intruders stand: beside the stack, and, if there is another place, elsewhere.
-func (p *Prober) namespacesOf(stack *v1alpha1.OpenIMStack) []string {
+// intruderNamespaces are where intruders stand: beside the stack, and, if there is another place, elsewhere.
+func (p *Prober) intruderNamespaces(stack *v1alpha1.OpenIMStack) []string {
 	if p.options.Namespace == "" || p.options.Namespace == stack.Namespace {
 		return []string{stack.Namespace}
 	}

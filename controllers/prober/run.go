@@ -30,36 +30,36 @@ import (
 )
 
 const (
-	// startBy is how long the pods of a run may take to start: an image has to be pulled the first time.
-	startBy = 60 * time.Second
-	// endBy is how long all of a run may take. Less than the pods' own lifetime.
-	endBy = 150 * time.Second
+	// startTimeout is how long the pods of a run may take to start: an image has to be pulled the first time.
+	startTimeout = 60 * time.Second
+	// runTimeout is how long all of a run may take. Less than the pods' own lifetime.
+	runTimeout = 150 * time.Second
 )
 
 // run is one probe of one stack, from its first pod to its result.
 type run struct {
-	id      string
-	began   time.Time
-	trigger v1alpha1.ProbeTrigger
-	request string
+	id        string
+	startedAt time.Time
+	trigger   v1alpha1.ProbeTrigger
+	request   string
 	// intent that the plan was made for. What the run has seen says nothing of another.
 	intent *intent
 	plan   plan
-	// alone says why there is an intruder in the stack's namespace alone.
-	alone string
+	// onlyOneIntruder says why there is an intruder in the stack's namespace alone.
+	onlyOneIntruder string
 	// controls are known when the listeners have addresses; the intruders start then.
 	controls []control
-	// attempted is when the intruders were made; zero before.
-	attempted time.Time
+	// intrudersStarted is when the intruders were made; zero before.
+	intrudersStarted time.Time
 }
 
-// begin makes the listeners.
-func (p *Prober) begin(ctx context.Context, stack *v1alpha1.OpenIMStack, s *stackState, r *run) (ctrl.Result, error) {
-	if err := p.sweep(ctx, client.ObjectKeyFromObject(stack), ""); err != nil { // what an earlier run or process left
+// startRun makes the listeners.
+func (p *Prober) startRun(ctx context.Context, stack *v1alpha1.OpenIMStack, s *stackState, r *run) (ctrl.Result, error) {
+	if err := p.deletePods(ctx, client.ObjectKeyFromObject(stack), ""); err != nil { // what an earlier run or process left
 		return ctrl.Result{}, err
 	}
-	s.started = p.now()
-	r.began = s.started
+	s.lastRunStarted = p.now()
+	r.startedAt = s.lastRunStarted
 	s.run = r
 	log.FromContext(ctx).V(1).Info("Probing the boundary", "trigger", r.trigger, "targets", len(r.plan.targets))
 	if len(r.plan.targets) == 0 {
@@ -67,35 +67,35 @@ func (p *Prober) begin(ctx context.Context, stack *v1alpha1.OpenIMStack, s *stac
 	}
 	switch {
 	case p.options.Namespace == "":
-		r.alone = "there was no intruder in another namespace: the operator does not know its own"
+		r.onlyOneIntruder = "there was no intruder in another namespace: the operator does not know its own"
 	case len(r.plan.namespaces) == 1:
-		r.alone = "there was no intruder in another namespace: the operator runs in the stack's own"
+		r.onlyOneIntruder = "there was no intruder in another namespace: the operator runs in the stack's own"
 	}
 	for i, namespace := range slices.Clone(r.plan.namespaces) {
 		err := p.client.Create(ctx, p.listenerPod(stack, namespace, r.id))
 		if err == nil {
 			continue
 		}
-		if i > 0 && denied(err) {
+		if i > 0 && lacksRight(err) {
 			r.plan.namespaces, r.plan.cells = r.plan.namespaces[:1], r.plan.cells[:1]
-			r.alone = fmt.Sprintf("there was no intruder in another namespace: the operator may not make pods in %s", namespace)
+			r.onlyOneIntruder = fmt.Sprintf("there was no intruder in another namespace: the operator may not make pods in %s", namespace)
 			break
 		}
-		return p.refused(ctx, stack, s, namespace, err)
+		return p.podRefused(ctx, stack, s, namespace, err)
 	}
-	return ctrl.Result{RequeueAfter: poll}, nil
+	return ctrl.Result{RequeueAfter: pollInterval}, nil
 }
 
-// denied tells whether the operator lacks the right, as opposed to a quota or an admission rule that refuses this pod.
-func denied(err error) bool {
+// lacksRight tells whether the operator lacks the right, as opposed to a quota or an admission rule that refuses this pod.
+func lacksRight(err error) bool {
 	return apierrors.IsForbidden(err) && strings.Contains(err.Error(), "cannot create resource")
 }
 
-// refused ends a run whose pods are not taken. A server that does not answer is no verdict: the run is made again.
-func (p *Prober) refused(ctx context.Context, stack *v1alpha1.OpenIMStack, s *stackState, namespace string, err error) (ctrl.Result, error) {
+// podRefused ends a run whose pods are not taken. A server that does not answer is no verdict: the run is made again.
+func (p *Prober) podRefused(ctx context.Context, stack *v1alpha1.OpenIMStack, s *stackState, namespace string, err error) (ctrl.Result, error) {
 	if _, status := errors.AsType[*apierrors.StatusError](err); !status || apierrors.IsServerTimeout(err) || apierrors.IsTooManyRequests(err) || apierrors.IsInternalError(err) {
 		s.run = nil
-		p.stirAgain(s, true)
+		p.keepDirty(s, true)
 		return ctrl.Result{}, fmt.Errorf("making a pod of the probe in namespace %s: %w", namespace, err)
 	}
 	return p.finish(ctx, stack, s, unverified(fmt.Sprintf("the probe's pods may not run in namespace %s: %s", namespace, oneLine(err.Error()))))
@@ -111,32 +111,32 @@ func (p *Prober) advance(ctx context.Context, stack *v1alpha1.OpenIMStack, s *st
 	if reason := r.failure(pods, stack.Name, p.now()); reason != "" {
 		return p.finish(ctx, stack, s, unverified(reason))
 	}
-	if r.attempted.IsZero() {
+	if r.intrudersStarted.IsZero() {
 		if !r.listening(pods, stack.Name) {
-			return ctrl.Result{RequeueAfter: poll}, nil
+			return ctrl.Result{RequeueAfter: pollInterval}, nil
 		}
-		return p.intrude(ctx, stack, s)
+		return p.startIntruders(ctx, stack, s)
 	}
 	seen, done, err := r.outcomes(pods, stack.Name)
 	if err != nil {
 		return p.finish(ctx, stack, s, unverified(err.Error()))
 	}
 	if !done {
-		return ctrl.Result{RequeueAfter: poll}, nil
+		return ctrl.Result{RequeueAfter: pollInterval}, nil
 	}
-	return p.weigh(ctx, stack, s, pods, seen)
+	return p.evaluateRun(ctx, stack, s, pods, seen)
 }
 
-// intrude makes the intruders.
-func (p *Prober) intrude(ctx context.Context, stack *v1alpha1.OpenIMStack, s *stackState) (ctrl.Result, error) {
+// startIntruders makes the intruders.
+func (p *Prober) startIntruders(ctx context.Context, stack *v1alpha1.OpenIMStack, s *stackState) (ctrl.Result, error) {
 	r := s.run
 	for i, namespace := range r.plan.namespaces {
 		if err := p.client.Create(ctx, p.intruderPod(stack, namespace, r.id, r.attempts(i))); err != nil && !apierrors.IsAlreadyExists(err) {
-			return p.refused(ctx, stack, s, namespace, err)
+			return p.podRefused(ctx, stack, s, namespace, err)
 		}
 	}
-	r.attempted = p.now()
-	return ctrl.Result{RequeueAfter: poll}, nil
+	r.intrudersStarted = p.now()
+	return ctrl.Result{RequeueAfter: pollInterval}, nil
 }
 
 // attempts of one intruder: the controls first.
@@ -191,10 +191,10 @@ func (r *run) outcomes(pods []corev1.Pod, stack string) (seen [][]probe.Outcome,
 // failure says why a run cannot end well: a pod that cannot run, is gone, or takes too long.
 func (r *run) failure(pods []corev1.Pod, stack string, now time.Time) string {
 	roles := []string{roleListener}
-	late := now.Sub(r.began) > startBy
-	if !r.attempted.IsZero() {
+	late := now.Sub(r.startedAt) > startTimeout
+	if !r.intrudersStarted.IsZero() {
 		roles = append(roles, roleIntruder)
-		late = now.Sub(r.began) > endBy
+		late = now.Sub(r.startedAt) > runTimeout
 	}
 	for _, namespace := range r.plan.namespaces {
 		for _, role := range roles {
@@ -205,19 +205,19 @@ func (r *run) failure(pods []corev1.Pod, stack string, now time.Time) string {
 				}
 				continue
 			}
-			if text, final := obstacle(pod); text != "" && (final || late) {
+			if text, final := podFailure(pod); text != "" && (final || late) {
 				return fmt.Sprintf("the probe's %s in namespace %s cannot run: %s", role, namespace, text)
 			}
 		}
 	}
 	if late {
-		return fmt.Sprintf("the probe's pods took longer than %s: look at the pods labelled %s=%s", now.Sub(r.began).Round(time.Second), v1alpha1.LabelName, v1alpha1.NameProbe)
+		return fmt.Sprintf("the probe's pods took longer than %s: look at the pods labelled %s=%s", now.Sub(r.startedAt).Round(time.Second), v1alpha1.LabelName, v1alpha1.NameProbe)
 	}
 	return ""
 }
 
-// obstacle says what is in a pod's way, and whether it stays there.
-func obstacle(pod *corev1.Pod) (text string, final bool) {
+// podFailure says what is in a pod's way, and whether it stays there.
+func podFailure(pod *corev1.Pod) (text string, final bool) {
 	for _, status := range pod.Status.ContainerStatuses {
 		if t := status.State.Terminated; t != nil && t.ExitCode != 0 {
 			return fmt.Sprintf("it ended with code %d, %s", t.ExitCode, t.Reason), true
@@ -237,8 +237,8 @@ func obstacle(pod *corev1.Pod) (text string, final bool) {
 	return "", false
 }
 
-// weigh looks at the live objects once more, and judges.
-func (p *Prober) weigh(ctx context.Context, stack *v1alpha1.OpenIMStack, s *stackState, pods []corev1.Pod, seen [][]probe.Outcome) (ctrl.Result, error) {
+// evaluateRun looks at the live objects once more, and judges.
+func (p *Prober) evaluateRun(ctx context.Context, stack *v1alpha1.OpenIMStack, s *stackState, pods []corev1.Pod, seen [][]probe.Outcome) (ctrl.Result, error) {
 	r := s.run
 	w, err := p.read(ctx, s, r.intent)
 	if errors.Is(err, errOutdated) {
@@ -253,12 +253,12 @@ func (p *Prober) weigh(ctx context.Context, stack *v1alpha1.OpenIMStack, s *stac
 		intruder.Status.Phase = corev1.PodRunning // as it was when it tried: policies do not speak of pods that have ended
 		intruders = append(intruders, intruder)
 	}
-	after, err := lay(r.intent.graph, w, intruders)
+	after, err := newPlan(r.intent.graph, w, intruders)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	j := judge(trial{before: r.plan, after: after, controls: r.controls, seen: seen, barred: barredIn(w, intruders), alone: r.alone})
-	if j.outcome == v1alpha1.ReasonBreached && !suspended(stack) && disturbed(r.intent.graph, w) {
+	j := evaluateTrial(trial{before: r.plan, after: after, controls: r.controls, seen: seen, blockedBy: blockedByIn(w, intruders), onlyOneIntruder: r.onlyOneIntruder})
+	if j.outcome == v1alpha1.ReasonBreached && !suspended(stack) && ownPoliciesDiffer(r.intent.graph, w) {
 		return p.abandon(ctx, stack, s) // the operator is about to put its own policies back: what passes then counts
 	}
 	return p.finish(ctx, stack, s, j)
@@ -268,8 +268,8 @@ func suspended(stack *v1alpha1.OpenIMStack) bool {
 	return stack.Spec.Suspend != nil && *stack.Spec.Suspend
 }
 
-// disturbed reports whether a policy of the stack's own is missing or means something else in a snapshot.
-func disturbed(g graph.Graph, w *snapshot.World) bool {
+// ownPoliciesDiffer reports whether a policy of the stack's own is missing or means something else in a snapshot.
+func ownPoliciesDiffer(g graph.Graph, w *snapshot.World) bool {
 	live := map[string]networkingv1.NetworkPolicySpec{}
 	for _, p := range w.Policies {
 		if p.Namespace == g.Namespace {
@@ -287,33 +287,33 @@ func (p *Prober) abandon(ctx context.Context, stack *v1alpha1.OpenIMStack, s *st
 	r, key := s.run, client.ObjectKeyFromObject(stack)
 	s.run = nil
 	log.FromContext(ctx).V(1).Info("Left a probe of the boundary: the stack wants something else now", "trigger", r.trigger)
-	p.stir(key, 0)
-	return ctrl.Result{}, p.sweep(ctx, key, r.id)
+	p.markDirty(key, 0)
+	return ctrl.Result{}, p.deletePods(ctx, key, r.id)
 }
 
 // finish keeps the result and deletes the pods.
-func (p *Prober) finish(ctx context.Context, stack *v1alpha1.OpenIMStack, s *stackState, j judgement) (ctrl.Result, error) {
+func (p *Prober) finish(ctx context.Context, stack *v1alpha1.OpenIMStack, s *stackState, j result) (ctrl.Result, error) {
 	r, key := s.run, client.ObjectKeyFromObject(stack)
-	took := p.now().Sub(r.began)
+	took := p.now().Sub(r.startedAt)
 	result := &v1alpha1.ProbeResult{
-		Time: metav1.NewTime(r.began.Truncate(time.Second)), DurationMilliseconds: count(int(took.Milliseconds())),
-		Trigger: r.trigger, Request: r.request, Outcome: j.outcome, Message: cut(j.message, maxMessage), Digest: r.plan.digest,
+		Time: metav1.NewTime(r.startedAt.Truncate(time.Second)), DurationMilliseconds: count(int(took.Milliseconds())),
+		Trigger: r.trigger, Request: r.request, Outcome: j.outcome, Message: truncate(j.message, maxMessage), Digest: r.plan.digest,
 		Attempted: count(j.attempted), Blocked: count(j.blocked), Allowed: count(j.allowed), Unexpected: count(j.unexpected),
 	}
 	s.run = nil
 	metrics.observe(key, result, took)
 	log.FromContext(ctx).Info("Probed the boundary", "trigger", r.trigger, "outcome", j.outcome, "attempted", j.attempted, "unexpected", j.unexpected, "took", took.Round(time.Millisecond).String())
-	p.tell(s, key, func(a *Assessment) { a.Probe, a.Outdated = result, a.Outdated && s.intent != r.intent })
-	p.own.ring(key, rest) // what changed meanwhile
-	return ctrl.Result{}, p.sweep(ctx, key, r.id)
+	p.updateAssessment(s, key, func(a *Assessment) { a.Probe, a.Outdated = result, a.Outdated && s.intent != r.intent })
+	p.ownQueue.requeue(key, minAuditInterval) // what changed meanwhile
+	return ctrl.Result{}, p.deletePods(ctx, key, r.id)
 }
 
 func count(n int) *int32 {
 	return ptr.To(int32(max(0, min(n, math.MaxInt32))))
 }
 
-func unverified(message string) judgement {
-	return judgement{outcome: v1alpha1.ReasonIsolationUnverified, message: message}
+func unverified(message string) result {
+	return result{outcome: v1alpha1.ReasonIsolationUnverified, message: message}
 }
 
 // podsOf a run.
@@ -329,8 +329,8 @@ func (p *Prober) podsOf(ctx context.Context, key types.NamespacedName, r *run) (
 	return all, nil
 }
 
-// sweep deletes the pods of a stack's probe, those of one run, or of all when none is named.
-func (p *Prober) sweep(ctx context.Context, key types.NamespacedName, id string) error {
+// deletePods deletes the pods of a stack's probe, those of one run, or of all when none is named.
+func (p *Prober) deletePods(ctx context.Context, key types.NamespacedName, id string) error {
 	wanted := podLabels(key, id)
 	if id == "" {
 		delete(wanted, v1alpha1.LabelProbeRun)
@@ -358,8 +358,8 @@ func (p *Prober) sweep(ctx context.Context, key types.NamespacedName, id string)
 	return errors.Join(failures...)
 }
 
-// sweepOrphans deletes what earlier processes left in the operator's own namespace, where the garbage collector knows no owner.
-func (p *Prober) sweepOrphans(ctx context.Context) error {
+// deleteOrphans deletes what earlier processes left in the operator's own namespace, where the garbage collector knows no owner.
+func (p *Prober) deleteOrphans(ctx context.Context) error {
 	if p.options.Namespace == "" {
 		return nil
 	}
@@ -388,5 +388,5 @@ func newID() string {
 
 // oneLine is an error text of the API server's or the kubelet's, bounded.
 func oneLine(text string) string {
-	return cut(strings.Join(strings.Fields(text), " "), maxText)
+	return truncate(strings.Join(strings.Fields(text), " "), maxText)
 }

@@ -66,7 +66,7 @@ func TestARunThatCannotEndWellSaysWhy(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			g := NewWithT(t)
-			r := &run{id: "1", began: noon, plan: plan{namespaces: []string{"im"}}}
+			r := &run{id: "1", startedAt: noon, plan: plan{namespaces: []string{"im"}}}
 			says := r.failure(c.pods, "chat", noon.Add(c.after))
 			if c.says == "" {
 				g.Expect(says).To(BeEmpty())

@@ -8,14 +8,14 @@ import (
 )
 
 const (
-	// apart is the shortest time from the start of one probe of a stack to that of the next.
-	apart = 10 * time.Second
-	// anew is how soon a boundary that is not known to hold is tried again, unless its interval is shorter.
-	anew = time.Minute
+	// minProbeInterval is the shortest time from the start of one probe of a stack to that of the next.
+	minProbeInterval = 10 * time.Second
+	// retryInterval is how soon a boundary that is not known to hold is tried again, unless its interval is shorter.
+	retryInterval = time.Minute
 )
 
-// occasion is what decides whether a stack is probed now.
-type occasion struct {
+// scheduleInput is what decides whether a stack is probed now.
+type scheduleInput struct {
 	now      time.Time
 	interval time.Duration
 	// since is when the stack was made, or this process began to know it.
@@ -32,27 +32,27 @@ type occasion struct {
 	request string
 	// settled is true when the stack's pods are all there.
 	settled bool
-	// nothing is true when no pod of the stack is ready.
-	nothing bool
+	// noReadyPods is true when no pod of the stack is ready.
+	noReadyPods bool
 }
 
 // due returns why to probe now, or how long to wait.
-func (o occasion) due() (v1alpha1.ProbeTrigger, time.Duration) {
+func (o scheduleInput) due() (v1alpha1.ProbeTrigger, time.Duration) {
 	trigger, wait := o.wanted()
 	if trigger == "" {
 		return "", wait
 	}
-	if wait := o.started.Add(apart).Sub(o.now); !o.started.IsZero() && wait > 0 {
+	if wait := o.started.Add(minProbeInterval).Sub(o.now); !o.started.IsZero() && wait > 0 {
 		return "", wait
 	}
 	return trigger, 0
 }
 
-func (o occasion) wanted() (v1alpha1.ProbeTrigger, time.Duration) {
+func (o scheduleInput) wanted() (v1alpha1.ProbeTrigger, time.Duration) {
 	if o.request != "" && (o.last == nil || o.last.Request != o.request) {
 		return v1alpha1.ProbeRequest, 0
 	}
-	if o.nothing {
+	if o.noReadyPods {
 		return "", o.interval // a pod that becomes ready is a change
 	}
 	if o.changed() {
@@ -62,7 +62,7 @@ func (o occasion) wanted() (v1alpha1.ProbeTrigger, time.Duration) {
 	if o.last != nil {
 		pause := o.interval
 		if o.last.Outcome != v1alpha1.ReasonEnforced {
-			pause = min(pause, anew)
+			pause = min(pause, retryInterval)
 		}
 		next = o.last.Time.Add(pause)
 	}
@@ -73,7 +73,7 @@ func (o occasion) wanted() (v1alpha1.ProbeTrigger, time.Duration) {
 }
 
 // changed tells whether what was tried is still what there is. Other rules count at once; other pods when all of them are there.
-func (o occasion) changed() bool {
+func (o scheduleInput) changed() bool {
 	if o.last == nil || o.last.Digest == "" {
 		return o.settled
 	}

@@ -37,8 +37,8 @@ type Assessment struct {
 	// Unread are kinds that the cluster has and that the audit could not read. What they would say is not known: the condition says so, and
 	// rests on what was read and tried.
 	Unread []string
-	// Fronts are the proxies before the gateway's users' port, as far as Ingresses and routes tell. They open nothing.
-	Fronts []audit.Object
+	// Proxies are the proxies before the gateway's users' port, as far as Ingresses and routes tell. They open nothing.
+	Proxies []audit.Object
 	// Probe is the latest result, nil when this process has none.
 	Probe *v1alpha1.ProbeResult
 	// Outdated is true when the stack wants something else than it did when the latest result was found.
@@ -62,7 +62,7 @@ type Evidence struct {
 // nothing enforces, policies that are missing; only then what is not known. A finding comes before what a probe saw, since it names the
 // object that is to blame.
 func Isolated(e Evidence) metav1.Condition {
-	breaches, sign := e.breaches(), e.sign()
+	breaches, sign := e.breaches(), e.notEnforced()
 	switch {
 	case len(breaches) > 0:
 		return condition(metav1.ConditionFalse, v1alpha1.ReasonBreached, describe(breaches))
@@ -70,7 +70,7 @@ func Isolated(e Evidence) metav1.Condition {
 		return condition(metav1.ConditionFalse, v1alpha1.ReasonBreached, e.Probe.Message)
 	case e.probed(v1alpha1.ReasonNotEnforcedByCNI):
 		return condition(metav1.ConditionFalse, v1alpha1.ReasonNotEnforcedByCNI, e.Probe.Message)
-	case !e.PoliciesInPlace || slices.ContainsFunc(e.Findings, ours):
+	case !e.PoliciesInPlace || slices.ContainsFunc(e.Findings, isOwnPolicy):
 		return condition(metav1.ConditionFalse, v1alpha1.ReasonPoliciesNotInPlace,
 			"not all NetworkPolicies of the stack are in place"+e.missing())
 	case e.probed(v1alpha1.ReasonEnforced) && !e.Outdated:
@@ -94,7 +94,7 @@ func (e Evidence) stale() bool { return e.Now.Sub(e.Probe.Time.Time) > staleAfte
 func (e Evidence) missing() string {
 	names := slices.Clone(e.Missing)
 	for _, f := range e.Findings {
-		if ours(f) {
+		if isOwnPolicy(f) {
 			names = append(names, f.Object.Name)
 		}
 	}
@@ -102,7 +102,7 @@ func (e Evidence) missing() string {
 	if names = slices.Compact(names); len(names) == 0 {
 		return ""
 	}
-	return ": " + some(names)
+	return ": " + firstThree(names)
 }
 
 // notRead names the kinds that the audit could not read. Empty when there is none.
@@ -110,7 +110,7 @@ func (e Evidence) notRead() string {
 	if len(e.Unread) == 0 {
 		return ""
 	}
-	return "; not read, for lack of the right or because it fails: " + some(e.Unread)
+	return "; not read, for lack of the right or because it fails: " + firstThree(e.Unread)
 }
 
 func (e Evidence) unverified() string {
@@ -136,16 +136,16 @@ func (e Evidence) unverified() string {
 func (e Evidence) breaches() []audit.Finding {
 	var found []audit.Finding
 	for _, f := range e.Findings {
-		if opens(f) && !ours(f) {
+		if opensAccess(f) && !isOwnPolicy(f) {
 			found = append(found, f)
 		}
 	}
 	return found
 }
 
-// sign returns a finding that says that nobody enforces policies, nil when there is none. It is read off the network plugin's own pods:
+// notEnforced returns a finding that says that nobody enforces policies, nil when there is none. It is read off the network plugin's own pods:
 // a recent probe that found the policies enforced refutes it, since another plugin may do what this one does not.
-func (e Evidence) sign() *audit.Finding {
+func (e Evidence) notEnforced() *audit.Finding {
 	i := slices.IndexFunc(e.Findings, func(f audit.Finding) bool { return f.Kind == audit.NotEnforced })
 	if i < 0 {
 		return nil
@@ -153,29 +153,29 @@ func (e Evidence) sign() *audit.Finding {
 	return &e.Findings[i]
 }
 
-// opens reports whether a finding is an object that lets something in or out: each of severity Critical or High, and of Medium those that
+// opensAccess reports whether a finding is an object that lets something in or out: each of severity Critical or High, and of Medium those that
 // open a port of the stack.
-func opens(f audit.Finding) bool {
+func opensAccess(f audit.Finding) bool {
 	switch f.Severity {
 	case audit.Critical, audit.High:
 		return f.Kind != audit.NotEnforced
 	case audit.Medium:
-		return len(f.Ports) > 0 && slices.Contains(openings, f.Kind)
+		return len(f.Ports) > 0 && slices.Contains(openingKinds, f.Kind)
 	default:
 		return false
 	}
 }
 
-// openings are the kinds of findings that let somebody in even when they are of severity Medium: to metrics, or to a door that is opened
+// openingKinds are the kinds of findings that let somebody in even when they are of severity Medium: to metrics, or to a door that is opened
 // wider than the spec says.
-var openings = []string{
+var openingKinds = []string{
 	audit.ForeignPolicyWidens, audit.MetricsUnsealed, audit.OwnPolicyMissing, audit.OwnPolicyChanged, audit.ReservedLabels,
 	audit.ServiceExposes,
 	audit.IngressExposes, audit.RouteExposes, audit.HostPort, audit.HostNetwork, audit.Unexplained,
 }
 
-// ours reports whether a finding is about a policy of the stack's own, which the operator puts back.
-func ours(f audit.Finding) bool {
+// isOwnPolicy reports whether a finding is about a policy of the stack's own, which the operator puts back.
+func isOwnPolicy(f audit.Finding) bool {
 	return f.Kind == audit.OwnPolicyMissing || f.Kind == audit.OwnPolicyChanged
 }
 
@@ -184,10 +184,10 @@ func describe(findings []audit.Finding) string {
 	var sentences []string
 	for _, f := range findings[:min(len(findings), 3)] {
 		if len(f.Ports) > 0 {
-			sentences = append(sentences, fmt.Sprintf("%s opens %s: %s", name(f.Object), some(f.Ports), f.Reason))
+			sentences = append(sentences, fmt.Sprintf("%s opens %s: %s", objectName(f.Object), firstThree(f.Ports), f.Reason))
 			continue
 		}
-		sentences = append(sentences, fmt.Sprintf("%s: %s: %s", name(f.Object), f.Reason, f.Lets))
+		sentences = append(sentences, fmt.Sprintf("%s: %s: %s", objectName(f.Object), f.Reason, f.Lets))
 	}
 	text := strings.Join(sentences, "; ")
 	if more := len(findings) - len(sentences); more > 0 {
@@ -208,40 +208,40 @@ func (a Assessment) Fill(b *v1alpha1.Boundary) {
 	b.FindingsTotal = count(len(a.Findings))
 	for _, f := range a.Findings[:min(len(a.Findings), maxFindings)] {
 		b.Findings = append(b.Findings, v1alpha1.BoundaryFinding{
-			Kind: f.Kind, Severity: string(f.Severity), Object: cut(name(f.Object), 400),
-			Message: cut(strings.TrimSuffix(f.Reason, ".")+": "+f.Lets, maxText),
+			Kind: f.Kind, Severity: string(f.Severity), Object: truncate(objectName(f.Object), 400),
+			Message: truncate(strings.TrimSuffix(f.Reason, ".")+": "+f.Lets, maxText),
 		})
 	}
 	for _, x := range a.Exceptions {
-		if text := cut(x.Name+": "+x.Lets+". "+x.Risk, maxText); !slices.Contains(b.Exceptions, text) && len(b.Exceptions) < 32 {
+		if text := truncate(x.Name+": "+x.Lets+". "+x.Risk, maxText); !slices.Contains(b.Exceptions, text) && len(b.Exceptions) < 32 {
 			b.Exceptions = append(b.Exceptions, text)
 		}
 	}
 }
 
-// FrontsInWords names the proxies before the users' port, some of many. Empty when there is none.
-func (a Assessment) FrontsInWords() string {
+// ProxiesText names the proxies before the users' port, some of many. Empty when there is none.
+func (a Assessment) ProxiesText() string {
 	const some = 3
 	var names []string
-	for _, front := range a.Fronts[:min(len(a.Fronts), some)] {
-		names = append(names, name(front))
+	for _, front := range a.Proxies[:min(len(a.Proxies), some)] {
+		names = append(names, objectName(front))
 	}
 	text := strings.Join(names, ", ")
-	if more := len(a.Fronts) - some; more > 0 {
+	if more := len(a.Proxies) - some; more > 0 {
 		text += fmt.Sprintf(" and %d more", more)
 	}
 	return text
 }
 
-func name(o audit.Object) string {
+func objectName(o audit.Object) string {
 	if o.Namespace == "" {
 		return o.Kind + " " + o.Name
 	}
 	return o.Kind + " " + o.Namespace + "/" + o.Name
 }
 
-// cut shortens a text to so many bytes, at a character's edge.
-func cut(text string, longest int) string {
+// truncate shortens a text to so many bytes, at a character's edge.
+func truncate(text string, longest int) string {
 	const dots = "..."
 	if len(text) <= longest {
 		return text
@@ -250,7 +250,7 @@ func cut(text string, longest int) string {
 }
 
 func condition(status metav1.ConditionStatus, reason, message string) metav1.Condition {
-	return metav1.Condition{Type: v1alpha1.ConditionNetworkIsolated, Status: status, Reason: reason, Message: cut(message, maxMessage)}
+	return metav1.Condition{Type: v1alpha1.ConditionNetworkIsolated, Status: status, Reason: reason, Message: truncate(message, maxMessage)}
 }
 
 // Interval between two probes of a stack.

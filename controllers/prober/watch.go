@@ -30,8 +30,8 @@ import (
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 )
 
-// parallel is how many stacks are looked at at once. No look waits for a pod.
-const parallel = 2
+// maxConcurrent is how many stacks are looked at at once. No look waits for a pod.
+const maxConcurrent = 2
 
 // SetupWithManager watches stacks and, by metadata alone and in a cache of its own, what decides who reaches them. The manager's cache
 // holds the operator's own children only, and must stay so small.
@@ -45,22 +45,22 @@ func (p *Prober) SetupWithManager(mgr ctrl.Manager) error {
 	if err := mgr.Add(watched); err != nil {
 		return fmt.Errorf("adding what the prober watches: %w", err)
 	}
-	others, err := cache.New(mgr.GetConfig(), p.othersOptions(mgr))
+	others, err := cache.New(mgr.GetConfig(), p.trafficCacheOptions(mgr))
 	if err != nil {
 		return fmt.Errorf("setting up what the prober watches of others: %w", err)
 	}
-	if err := mgr.Add(manager.RunnableFunc(func(ctx context.Context) error { return p.watchOthers(ctx, others, mgr.GetRESTMapper()) })); err != nil {
+	if err := mgr.Add(manager.RunnableFunc(func(ctx context.Context) error { return p.watchTrafficKinds(ctx, others, mgr.GetRESTMapper()) })); err != nil {
 		return fmt.Errorf("adding what the prober watches of others: %w", err)
 	}
-	if err := mgr.Add(manager.RunnableFunc(p.sweepOrphans)); err != nil {
+	if err := mgr.Add(manager.RunnableFunc(p.deleteOrphans)); err != nil {
 		return fmt.Errorf("adding the prober's clean-up: %w", err)
 	}
 	b := ctrl.NewControllerManagedBy(mgr).Named("boundary").
-		WithOptions(controller.Options{MaxConcurrentReconciles: parallel}).
-		For(&v1alpha1.OpenIMStack{}, builder.WithPredicates(predicate.Funcs{UpdateFunc: p.matters})).
-		WatchesRawSource(p.own)
+		WithOptions(controller.Options{MaxConcurrentReconciles: maxConcurrent}).
+		For(&v1alpha1.OpenIMStack{}, builder.WithPredicates(predicate.Funcs{UpdateFunc: p.updateMatters})).
+		WatchesRawSource(p.ownQueue)
 	for _, gvk := range p.kinds(mgr.GetRESTMapper()) {
-		b = b.WatchesRawSource(source.Kind(watched.GetCache(), metadataOf(gvk), p.stirs()))
+		b = b.WatchesRawSource(source.Kind(watched.GetCache(), metadataOf(gvk), p.eventHandler()))
 	}
 	return b.Complete(p)
 }
@@ -91,7 +91,7 @@ func (p *Prober) cacheOptions() cache.Options {
 		panic(err) // constants
 	}
 	options := cache.Options{
-		DefaultTransform: slim,
+		DefaultTransform: dropUnused,
 		ByObject:         map[client.Object]cache.ByObject{&corev1.Pod{}: {Label: labels.NewSelector().Add(*names)}},
 	}
 	for _, namespace := range p.options.WatchNamespaces {
@@ -103,8 +103,8 @@ func (p *Prober) cacheOptions() cache.Options {
 	return options
 }
 
-// slim drops what the prober does not look at.
-func slim(object any) (any, error) {
+// dropUnused drops what the prober does not look at.
+func dropUnused(object any) (any, error) {
 	if o, ok := object.(metav1.Object); ok {
 		o.SetManagedFields(nil)
 		o.SetAnnotations(nil)
@@ -114,60 +114,60 @@ func slim(object any) (any, error) {
 	return object, nil
 }
 
-// matters tells whether an update of a stack is one for the prober: its own results, which the status repeats, are none.
-func (p *Prober) matters(e event.UpdateEvent) bool {
+// updateMatters tells whether an update of a stack is one for the prober: its own results, which the status repeats, are none.
+func (p *Prober) updateMatters(e event.UpdateEvent) bool {
 	before, after := e.ObjectOld.(*v1alpha1.OpenIMStack), e.ObjectNew.(*v1alpha1.OpenIMStack)
 	yes := before.Generation != after.Generation || before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero() ||
 		before.Annotations[v1alpha1.AnnotationProbeRequested] != after.Annotations[v1alpha1.AnnotationProbeRequested] || settled(before) != settled(after)
 	if yes {
-		p.stir(client.ObjectKeyFromObject(after), soon)
+		p.markDirty(client.ObjectKeyFromObject(after), debounce)
 	}
 	return yes
 }
 
-// stirs notes for which stacks an object may matter, and has them looked at once a burst of changes has passed.
-func (p *Prober) stirs() handler.TypedEventHandler[*metav1.PartialObjectMetadata, reconcile.Request] {
+// eventHandler notes for which stacks an object may matter, and has them looked at once a burst of changes has passed.
+func (p *Prober) eventHandler() handler.TypedEventHandler[*metav1.PartialObjectMetadata, reconcile.Request] {
 	type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 	type object = *metav1.PartialObjectMetadata
 	return handler.TypedFuncs[object, reconcile.Request]{
-		CreateFunc: func(_ context.Context, e event.TypedCreateEvent[object], _ queue) { p.changed(e.Object) },
+		CreateFunc: func(_ context.Context, e event.TypedCreateEvent[object], _ queue) { p.objectChanged(e.Object) },
 		UpdateFunc: func(_ context.Context, e event.TypedUpdateEvent[object], _ queue) {
 			if e.ObjectOld.ResourceVersion != e.ObjectNew.ResourceVersion {
-				p.changed(e.ObjectNew)
+				p.objectChanged(e.ObjectNew)
 			}
 		},
-		DeleteFunc: func(_ context.Context, e event.TypedDeleteEvent[object], _ queue) { p.changed(e.Object) },
+		DeleteFunc: func(_ context.Context, e event.TypedDeleteEvent[object], _ queue) { p.objectChanged(e.Object) },
 	}
 }
 
-func (p *Prober) changed(o *metav1.PartialObjectMetadata) {
+func (p *Prober) objectChanged(o *metav1.PartialObjectMetadata) {
 	if o.Labels[v1alpha1.LabelName] == v1alpha1.NameProbe {
 		// A pod of a run: look at the run, at nothing else. Anybody may write these labels; all that comes of it is a look.
 		key := types.NamespacedName{Namespace: o.Labels[v1alpha1.LabelProbeNamespace], Name: o.Labels[v1alpha1.LabelProbe]}
-		if slices.Contains(p.known(), key) {
-			p.own.ring(key, 0)
+		if slices.Contains(p.knownStacks(), key) {
+			p.ownQueue.requeue(key, 0)
 		}
 		return
 	}
-	for _, key := range p.known() {
-		if p.reads(key, o.Namespace) {
-			p.stir(key, soon)
+	for _, key := range p.knownStacks() {
+		if p.concerns(key, o.Namespace) {
+			p.markDirty(key, debounce)
 		} else {
-			p.stir(key, later)
+			p.markDirty(key, debounceOutside)
 		}
 	}
 }
 
-// reads reports whether what happens in a namespace bears on a stack: it is the stack's own, or one of those that are read with it. What
+// concerns reports whether what happens in a namespace bears on a stack: it is the stack's own, or one of those that are read with it. What
 // has no namespace bears on all.
-func (p *Prober) reads(key types.NamespacedName, namespace string) bool {
+func (p *Prober) concerns(key types.NamespacedName, namespace string) bool {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
 	s := p.stacks[key]
 	return namespace == "" || namespace == key.Namespace || s != nil && s.intent != nil && slices.Contains(s.intent.namespaces, namespace)
 }
 
-func (p *Prober) known() []types.NamespacedName {
+func (p *Prober) knownStacks() []types.NamespacedName {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
 	var keys []types.NamespacedName
