@@ -38,24 +38,24 @@ const FieldOwner = "openim-operator"
 
 // Reconciler brings clusters to what OpenIMStacks ask for.
 type Reconciler struct {
-	client   client.Client
-	live     client.Reader
-	applier  *apply.Applier
-	events   events.EventRecorder
-	options  manifests.Options
-	boundary *prober.Prober
-	index    *references
-	lastGood *lastGood
-	ledger   *ledger
-	accepted *acceptance
+	client     client.Client
+	live       client.Reader
+	applier    *apply.Applier
+	events     events.EventRecorder
+	options    manifests.Options
+	prober     *prober.Prober
+	references *references
+	lastGood   *lastGood
+	claims     *claimRegistry
+	acceptance *acceptance
 }
 
 // NewReconciler makes a Reconciler. The prober is told what each stack intends, and asked what is known of its boundary. live reads from the API server itself: Secrets are never cached.
 func NewReconciler(c client.Client, live client.Reader, recorder events.EventRecorder, loop *prober.Prober, options manifests.Options) *Reconciler {
 	return &Reconciler{
 		client: c, live: live, applier: apply.New(c, live, FieldOwner), events: recorder, options: options,
-		boundary: loop, index: newReferences(), lastGood: newLastGood(),
-		ledger: newLedger(), accepted: newAcceptance(),
+		prober: loop, references: newReferences(), lastGood: newLastGood(),
+		claims: newClaimRegistry(), acceptance: newAcceptance(),
 	}
 }
 
@@ -65,10 +65,10 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctr
 	var stack v1alpha1.OpenIMStack
 	if err := r.client.Get(ctx, request.NamespacedName, &stack); err != nil {
 		if client.IgnoreNotFound(err) == nil {
-			r.index.forget(request.NamespacedName)
+			r.references.forget(request.NamespacedName)
 			r.lastGood.forget(request.NamespacedName)
-			r.ledger.forget(request.NamespacedName)
-			r.accepted.forget(request.NamespacedName)
+			r.claims.forget(request.NamespacedName)
+			r.acceptance.forget(request.NamespacedName)
 		}
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
@@ -77,8 +77,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctr
 	}
 	s := &scope{stack: &stack, generations: map[string]int64{}}
 	defer func() {
-		r.boundary.Applied(request.NamespacedName)
-		s.assessment, s.now = r.boundary.Latest(request.NamespacedName), time.Now()
+		r.prober.Applied(request.NamespacedName)
+		s.assessment, s.now = r.prober.Latest(request.NamespacedName), time.Now()
 		err = errors.Join(err, r.patchStatus(ctx, s))
 	}()
 	var failures []error
@@ -86,20 +86,20 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctr
 		if failure := phase.run(ctx, s); failure != nil {
 			log.FromContext(ctx).Error(failure, "Phase failed", "phase", phase.name)
 			failures = append(failures, failure)
-			s.failed(failure)
+			s.fail(failure)
 		}
 	}
-	return ctrl.Result{RequeueAfter: s.until(time.Now())}, errors.Join(failures...)
+	return ctrl.Result{RequeueAfter: s.certificateRecheck(time.Now())}, errors.Join(failures...)
 }
 
 // patchStatus writes the status when it differs, and an event for each condition that turned.
 func (r *Reconciler) patchStatus(ctx context.Context, s *scope) error {
 	before := s.stack.DeepCopy()
 	if s.applied && s.resolved() {
-		r.ledger.hold(s.stack, s.settled())
+		r.claims.record(s.stack, s.settled())
 	}
-	if s.looked {
-		s.stack.Status.Stores = r.ledger.held(s.stack)
+	if s.referencesRead {
+		s.stack.Status.Stores = r.claims.held(s.stack)
 	}
 	turned := s.updateStatus()
 	if equality.Semantic.DeepEqual(before.Status, s.stack.Status) {

@@ -31,10 +31,10 @@ func (r *Reconciler) phases() []phase {
 	return []phase{
 		{"generate secrets", r.generateSecrets},
 		{"resolve references", r.resolve},
-		{"judge", r.judge},
-		{"tell the prober", r.intend},
+		{"judge", r.check},
+		{"tell the prober", r.tellProber},
 		{"build", r.build},
-		{"hold the denial", r.hold},
+		{"hold the denial", r.retainDefaultDeny},
 		{"apply", r.apply},
 		{"observe", r.observe},
 		{"prune", r.prune},
@@ -99,21 +99,21 @@ func (r *Reconciler) resolve(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
-	s.facts, s.problems, s.looked = facts, problems, true
-	r.index.set(client.ObjectKeyFromObject(s.stack), facts.Secrets, facts.Services)
+	s.facts, s.problems, s.referencesRead = facts, problems, true
+	r.references.set(client.ObjectKeyFromObject(s.stack), facts.Secrets, facts.Services)
 	return nil
 }
 
-// intend tells the prober what the stack wants to let through.
-func (r *Reconciler) intend(_ context.Context, s *scope) error {
-	if !s.looked {
+// tellProber tells the prober what the stack wants to let through.
+func (r *Reconciler) tellProber(_ context.Context, s *scope) error {
+	if !s.referencesRead {
 		return nil
 	}
 	var problems []string
 	for _, p := range slices.Concat(s.problems, s.refusals) {
 		problems = append(problems, p.String())
 	}
-	r.boundary.Intend(client.ObjectKeyFromObject(s.stack), graph.NewGraph(s.stack, s.facts), problems)
+	r.prober.Intend(client.ObjectKeyFromObject(s.stack), graph.NewGraph(s.stack, s.facts), problems)
 	return nil
 }
 

@@ -17,8 +17,8 @@ type scope struct {
 	stack *v1alpha1.OpenIMStack
 	// facts that the references resolved to, valid when there are no problems.
 	facts openim.Facts
-	// looked is true when the references could be read.
-	looked bool
+	// referencesRead is true when the references could be read.
+	referencesRead bool
 	// problems of references, and refusals of settings.
 	problems, refusals []dependencies.Problem
 	// warnings of what works for now.
@@ -45,7 +45,9 @@ type scope struct {
 func (s *scope) suspended() bool { return s.stack.Spec.Suspend != nil && *s.stack.Spec.Suspend }
 
 // resolved reports whether the spec can be built: all references resolve, and all settings are accepted.
-func (s *scope) resolved() bool { return s.looked && len(s.problems) == 0 && len(s.refusals) == 0 }
+func (s *scope) resolved() bool {
+	return s.referencesRead && len(s.problems) == 0 && len(s.refusals) == 0
+}
 
 // stalled returns the first problem that only a person can solve.
 func (s *scope) stalled() *dependencies.Problem {
@@ -59,7 +61,7 @@ func (s *scope) stalled() *dependencies.Problem {
 	return nil
 }
 
-func (s *scope) failed(err error) {
+func (s *scope) fail(err error) {
 	if s.failure == nil {
 		s.failure = err
 	}

@@ -59,12 +59,12 @@ func (s *scope) updateStatus() []metav1.Condition {
 	s.setOrRemove(v1alpha1.ConditionPaused, paused)
 	found := ptr.Deref(ptr.Deref(status.Boundary, v1alpha1.Boundary{}).FindingsTotal, 0)
 	prober.Report(client.ObjectKeyFromObject(s.stack), isolated.Reason, int(found))
-	return turned(before.Conditions, status.Conditions)
+	return changedConditions(before.Conditions, status.Conditions)
 }
 
 func (s *scope) dependenciesReady() metav1.Condition {
 	const kind = v1alpha1.ConditionDependenciesReady
-	if !s.looked {
+	if !s.referencesRead {
 		return condition(kind, metav1.ConditionUnknown, v1alpha1.ReasonApplyFailed, describe(s.failure))
 	}
 	var sentences []string
@@ -84,7 +84,7 @@ func (s *scope) dependenciesReady() metav1.Condition {
 // settingsAccepted says what the gateway would not take. It goes on with what it took last.
 func (s *scope) settingsAccepted() metav1.Condition {
 	const kind = v1alpha1.ConditionSettingsAccepted
-	if !s.looked {
+	if !s.referencesRead {
 		return condition(kind, metav1.ConditionUnknown, v1alpha1.ReasonApplyFailed, describe(s.failure))
 	}
 	if len(s.refusals) == 0 {
@@ -127,8 +127,8 @@ func (s *scope) settled() bool {
 	return s.available(v1alpha1.NameOpenIM).Status == metav1.ConditionTrue && s.available(v1alpha1.NameWrapper).Status == metav1.ConditionTrue
 }
 
-// until is the time after which the gateway's certificate has to be judged anew: a day at most, 0 when there is none.
-func (s *scope) until(now time.Time) time.Duration {
+// certificateRecheck is the time after which the gateway's certificate has to be judged anew: a day at most, 0 when there is none.
+func (s *scope) certificateRecheck(now time.Time) time.Duration {
 	if s.facts.Wrapper.Certificate == nil {
 		return 0
 	}
@@ -298,8 +298,8 @@ func failureReason(err error) string {
 // describe an error in one line. Errors of the rooms below hold no secret.
 func describe(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
 
-// turned are the conditions whose status or reason is new. Progress messages change often and make no event.
-func turned(before, after []metav1.Condition) []metav1.Condition {
+// changedConditions are the conditions whose status or reason is new. Progress messages change often and make no event.
+func changedConditions(before, after []metav1.Condition) []metav1.Condition {
 	var out []metav1.Condition
 	for _, c := range after {
 		old := apimeta.FindStatusCondition(before, c.Type)

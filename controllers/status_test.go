@@ -26,7 +26,7 @@ func running(change ...func(*scope)) *scope {
 			ObjectMeta: metav1.ObjectMeta{Name: "chat", Namespace: "im", Generation: 7},
 			Spec:       v1alpha1.OpenIMStackSpec{Version: "v3.8.3"},
 		},
-		looked: true, policiesInPlace: true, applied: true, deployments: map[string]*appsv1.Deployment{},
+		referencesRead: true, policiesInPlace: true, applied: true, deployments: map[string]*appsv1.Deployment{},
 	}
 	for _, c := range graph.Components() {
 		s.deployments[c.Name] = &appsv1.Deployment{
@@ -85,7 +85,7 @@ func TestConditions(t *testing.T) {
 		{"a name is taken", running(func(s *scope) { s.failure = &apply.ConflictError{Kind: "Service", Name: "chat-api"} }), map[string]string{
 			"Ready": "False/NameConflict", "Stalled": "True/NameConflict", "Reconciling": "",
 		}},
-		{"references could not be read", running(func(s *scope) { s.looked, s.failure = false, errors.New("timeout") }), map[string]string{
+		{"references could not be read", running(func(s *scope) { s.referencesRead, s.failure = false, errors.New("timeout") }), map[string]string{
 			"DependenciesReady": "Unknown/ApplyFailed", "Reconciling": "True/Progressing",
 		}},
 		{"a proxy before the users' port, and none is trusted", running(behindAProxy), map[string]string{

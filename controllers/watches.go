@@ -47,13 +47,13 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		b = b.Owns(kind, builder.WithPredicates(predicate.ResourceVersionChangedPredicate{}))
 	}
 	return b.
-		WatchesRawSource(r.boundary.Changes()).
-		WatchesRawSource(r.ledger).
+		WatchesRawSource(r.prober.Changes()).
+		WatchesRawSource(r.claims).
 		WatchesMetadata(metadataOf(corev1.SchemeGroupVersion.WithKind("Secret")), r.referenced(func(o client.Object) []types.NamespacedName {
-			return r.index.ofSecret(client.ObjectKeyFromObject(o))
+			return r.references.ofSecret(client.ObjectKeyFromObject(o))
 		}), builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})).
 		WatchesMetadata(metadataOf(discoveryv1.SchemeGroupVersion.WithKind("EndpointSlice")), r.referenced(func(o client.Object) []types.NamespacedName {
-			return r.index.ofService(types.NamespacedName{Namespace: o.GetNamespace(), Name: o.GetLabels()[discoveryv1.LabelServiceName]})
+			return r.references.ofService(types.NamespacedName{Namespace: o.GetNamespace(), Name: o.GetLabels()[discoveryv1.LabelServiceName]})
 		}), builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})).
 		Complete(r)
 }

@@ -16,37 +16,39 @@ import (
 	"github.com/openimstack/openim-operator/openim"
 )
 
-// ledger keeps what each stack wants and holds in its stores, and wakes the neighbours of one whose entry changes. After a restart of
+// claimRegistry keeps what each stack wants and holds in its stores, and wakes the neighbours of one whose entry changes. After a restart of
 // the operator the stacks' statuses say who holds what.
-type ledger struct {
+type claimRegistry struct {
 	mutex   sync.Mutex
-	entries map[types.NamespacedName]entry
+	entries map[types.NamespacedName]claimEntry
 	queue   workqueue.TypedRateLimitingInterface[reconcile.Request]
 }
 
-type entry struct {
+type claimEntry struct {
 	owner      types.UID
 	generation int64
 	// wanted by the spec of the generation, and held by the stack's children.
 	wanted, held []openim.Claim
-	// with are stacks on which the last judgement depended.
-	with []types.NamespacedName
+	// related are stacks on which the last judgement depended.
+	related []types.NamespacedName
 }
 
-var _ source.Source = (*ledger)(nil)
+var _ source.Source = (*claimRegistry)(nil)
 
-func newLedger() *ledger { return &ledger{entries: map[types.NamespacedName]entry{}} }
+func newClaimRegistry() *claimRegistry {
+	return &claimRegistry{entries: map[types.NamespacedName]claimEntry{}}
+}
 
 // Start implements source.Source. All stacks are looked at when the controller starts: what was woken before need not be kept.
-func (l *ledger) Start(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
+func (l *claimRegistry) Start(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
 	l.queue = queue
 	return nil
 }
 
-// judge compares what a stack wants with all other stacks.
-func (l *ledger) judge(stack *v1alpha1.OpenIMStack, wanted []openim.Claim, all []v1alpha1.OpenIMStack) dependencies.Sharing {
+// compare compares what a stack wants with all other stacks.
+func (l *claimRegistry) compare(stack *v1alpha1.OpenIMStack, wanted []openim.Claim, all []v1alpha1.OpenIMStack) dependencies.Sharing {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
 	self := l.tenant(stack)
@@ -58,12 +60,12 @@ func (l *ledger) judge(stack *v1alpha1.OpenIMStack, wanted []openim.Claim, all [
 		}
 	}
 	sharing := dependencies.Shared(self, others)
-	l.put(self.Name, entry{stack.UID, stack.Generation, wanted, self.Held, sharing.With})
+	l.put(self.Name, claimEntry{stack.UID, stack.Generation, wanted, self.Held, sharing.With})
 	return sharing
 }
 
 // tenant of a stack. Of one that was not looked at since its spec changed, the spec says what it wants.
-func (l *ledger) tenant(stack *v1alpha1.OpenIMStack) dependencies.Tenant {
+func (l *claimRegistry) tenant(stack *v1alpha1.OpenIMStack) dependencies.Tenant {
 	name := client.ObjectKeyFromObject(stack)
 	t := dependencies.Tenant{Name: name, UID: stack.UID, Created: stack.CreationTimestamp.Time}
 	known := l.entries[name]
@@ -83,9 +85,9 @@ func (l *ledger) tenant(stack *v1alpha1.OpenIMStack) dependencies.Tenant {
 	return t
 }
 
-// hold notes that a stack's children are made, or about to be, with what it wants. What they were made with before is held as well until
+// record notes that a stack's children are made, or about to be, with what it wants. What they were made with before is held as well until
 // all of them are made anew.
-func (l *ledger) hold(stack *v1alpha1.OpenIMStack, settled bool) {
+func (l *claimRegistry) record(stack *v1alpha1.OpenIMStack, settled bool) {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
 	name := client.ObjectKeyFromObject(stack)
@@ -97,33 +99,33 @@ func (l *ledger) hold(stack *v1alpha1.OpenIMStack, settled bool) {
 	if !settled {
 		held = append(held, known.held...)
 	}
-	known.held = unique(held)
+	known.held = uniqueClaims(held)
 	l.put(name, known)
 }
 
 // held is what a stack's status says that it has.
-func (l *ledger) held(stack *v1alpha1.OpenIMStack) []string {
+func (l *claimRegistry) held(stack *v1alpha1.OpenIMStack) []string {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
 	known := l.entries[client.ObjectKeyFromObject(stack)]
 	if known.owner != stack.UID {
 		return stack.Status.Stores
 	}
-	return texts(known.held)
+	return claimTexts(known.held)
 }
 
-func (l *ledger) forget(name types.NamespacedName) {
+func (l *claimRegistry) forget(name types.NamespacedName) {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
-	l.put(name, entry{})
+	l.put(name, claimEntry{})
 	delete(l.entries, name)
 }
 
 // put replaces an entry. When it says something new, the stacks which it concerns are looked at again.
-func (l *ledger) put(name types.NamespacedName, now entry) {
+func (l *claimRegistry) put(name types.NamespacedName, now claimEntry) {
 	before := l.entries[name]
 	l.entries[name] = now
-	if slices.Equal(texts(before.wanted), texts(now.wanted)) && slices.Equal(texts(before.held), texts(now.held)) || l.queue == nil {
+	if slices.Equal(claimTexts(before.wanted), claimTexts(now.wanted)) && slices.Equal(claimTexts(before.held), claimTexts(now.held)) || l.queue == nil {
 		return
 	}
 	touched := map[string]bool{}
@@ -132,14 +134,14 @@ func (l *ledger) put(name types.NamespacedName, now entry) {
 	}
 	for other, e := range l.entries {
 		meets := slices.ContainsFunc(slices.Concat(e.wanted, e.held), func(c openim.Claim) bool { return touched[c.Address] })
-		if other != name && (meets || slices.Contains(e.with, name)) {
+		if other != name && (meets || slices.Contains(e.related, name)) {
 			l.queue.Add(reconcile.Request{NamespacedName: other})
 		}
 	}
 }
 
-// texts of claims, in order, each once.
-func texts(claims []openim.Claim) []string {
+// claimTexts of claims, in order, each once.
+func claimTexts(claims []openim.Claim) []string {
 	var all []string
 	for _, c := range claims {
 		all = append(all, c.String())
@@ -148,7 +150,7 @@ func texts(claims []openim.Claim) []string {
 	return slices.Compact(all)
 }
 
-func unique(claims []openim.Claim) []openim.Claim {
+func uniqueClaims(claims []openim.Claim) []openim.Claim {
 	var kept []openim.Claim
 	for _, c := range claims {
 		if !slices.ContainsFunc(kept, func(k openim.Claim) bool { return k.String() == c.String() }) {

@@ -17,13 +17,13 @@ import (
 	"github.com/openimstack/openim-operator/controllers/manifests"
 )
 
-// judge looks at what resolves and yet will not do: a store that another stack has, a login key that is not the one which clients know, a
+// check looks at what resolves and yet will not do: a store that another stack has, a login key that is not the one which clients know, a
 // certificate that is none, rules that the gateway would not take. The children of the last good spec stay meanwhile.
-func (r *Reconciler) judge(ctx context.Context, s *scope) error {
-	if !s.looked {
+func (r *Reconciler) check(ctx context.Context, s *scope) error {
+	if !s.referencesRead {
 		return nil
 	}
-	s.problems = r.loginKey(s)
+	s.problems = r.checkLoginKey(s)
 	problem, warning := dependencies.Certificate(s.stack, s.facts, time.Now())
 	if problem != nil {
 		s.problems = append(s.problems, *problem)
@@ -31,23 +31,23 @@ func (r *Reconciler) judge(ctx context.Context, s *scope) error {
 	if warning != nil {
 		s.warnings = append(s.warnings, *warning)
 	}
-	if err := r.shared(ctx, s); err != nil {
-		s.looked = false // what is not known to be free is not taken
+	if err := r.checkSharedStores(ctx, s); err != nil {
+		s.referencesRead = false // what is not known to be free is not taken
 		return err
 	}
-	refusals, err := r.accepted.look(s.stack)
+	refusals, err := r.acceptance.refusals(s.stack)
 	if err != nil {
 		return err
 	}
 	s.refusals = refusals
 	if s.resolved() && !s.suspended() {
-		r.ledger.hold(s.stack, false)
+		r.claims.record(s.stack, false)
 	}
 	return nil
 }
 
-// loginKey puts the loss of the login key in the place of the sentence that its Secret is missing.
-func (r *Reconciler) loginKey(s *scope) []dependencies.Problem {
+// checkLoginKey puts the loss of the login key in the place of the sentence that its Secret is missing.
+func (r *Reconciler) checkLoginKey(s *scope) []dependencies.Problem {
 	problem := dependencies.LoginKey(s.stack, s.facts, s.problems)
 	if problem == nil {
 		return s.problems
@@ -60,13 +60,13 @@ func (r *Reconciler) loginKey(s *scope) []dependencies.Problem {
 	return append([]dependencies.Problem{*problem}, rest...)
 }
 
-// shared looks for other stacks in the same stores.
-func (r *Reconciler) shared(ctx context.Context, s *scope) error {
+// checkSharedStores looks for other stacks in the same stores.
+func (r *Reconciler) checkSharedStores(ctx context.Context, s *scope) error {
 	var all v1alpha1.OpenIMStackList
 	if err := r.client.List(ctx, &all); err != nil {
 		return fmt.Errorf("listing OpenIMStacks, which may be in the same stores: %w", err)
 	}
-	sharing := r.ledger.judge(s.stack, s.facts.Claims, all.Items)
+	sharing := r.claims.compare(s.stack, s.facts.Claims, all.Items)
 	s.problems = append(s.problems, sharing.Problems...)
 	s.warnings = append(s.warnings, sharing.Warnings...)
 	return nil
@@ -85,7 +85,7 @@ type accepted struct {
 
 func newAcceptance() *acceptance { return &acceptance{byStack: map[types.NamespacedName]accepted{}} }
 
-func (a *acceptance) look(stack *v1alpha1.OpenIMStack) ([]dependencies.Problem, error) {
+func (a *acceptance) refusals(stack *v1alpha1.OpenIMStack) ([]dependencies.Problem, error) {
 	text, err := manifests.Hot(stack)
 	if err != nil || text == nil {
 		return nil, err
