@@ -17,8 +17,8 @@ import (
 	"github.com/openimstack/openim-operator/controllers/manifests"
 )
 
-// check looks at what resolves and yet will not do: a store that another stack has, a login key that is not the one which clients know, a
-// certificate that is none, rules that the gateway would not take. The children of the last good spec stay meanwhile.
+// check refuses references that resolve but must not be used: a store that another stack holds, a login key other than the one that clients
+// pinned, an invalid certificate, and settings that the gateway refuses. Meanwhile the children of the last good spec stay.
 func (r *Reconciler) check(ctx context.Context, s *scope) error {
 	if !s.referencesRead {
 		return nil
@@ -32,7 +32,7 @@ func (r *Reconciler) check(ctx context.Context, s *scope) error {
 		s.warnings = append(s.warnings, *warning)
 	}
 	if err := r.checkSharedStores(ctx, s); err != nil {
-		s.referencesRead = false // what is not known to be free is not taken
+		s.referencesRead = false // a store is used only when it is known to be free
 		return err
 	}
 	refusals, err := r.acceptance.refusals(s.stack)
@@ -46,7 +46,7 @@ func (r *Reconciler) check(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// checkLoginKey puts the loss of the login key in the place of the sentence that its Secret is missing.
+// checkLoginKey replaces the problem that the login key's Secret is missing by the problem that the key is lost.
 func (r *Reconciler) checkLoginKey(s *scope) []dependencies.Problem {
 	problem := dependencies.LoginKey(s.stack, s.facts, s.problems)
 	if problem == nil {
@@ -60,11 +60,11 @@ func (r *Reconciler) checkLoginKey(s *scope) []dependencies.Problem {
 	return append([]dependencies.Problem{*problem}, rest...)
 }
 
-// checkSharedStores looks for other stacks in the same stores.
+// checkSharedStores compares the stack's claims to stores with those of all other stacks.
 func (r *Reconciler) checkSharedStores(ctx context.Context, s *scope) error {
 	var all v1alpha1.OpenIMStackList
 	if err := r.client.List(ctx, &all); err != nil {
-		return fmt.Errorf("listing OpenIMStacks, which may be in the same stores: %w", err)
+		return fmt.Errorf("listing OpenIMStacks to compare their stores: %w", err)
 	}
 	sharing := r.claims.compare(s.stack, s.facts.Claims, all.Items)
 	s.problems = append(s.problems, sharing.Problems...)
@@ -72,7 +72,7 @@ func (r *Reconciler) checkSharedStores(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// acceptance remembers what the gateway's code said of each stack's hot.yaml: rules are compiled once for each change of them.
+// acceptance caches what the gateway's code refuses in each stack's hot.yaml, so that rules are compiled once for each change.
 type acceptance struct {
 	mutex   sync.Mutex
 	byStack map[types.NamespacedName]accepted

@@ -16,8 +16,8 @@ import (
 	"github.com/openimstack/openim-operator/openim"
 )
 
-// claimRegistry keeps what each stack wants and holds in its stores, and wakes the neighbours of one whose entry changes. After a restart of
-// the operator the stacks' statuses say who holds what.
+// claimRegistry records which parts of stores each stack claims and holds, and requeues the other stacks that a change concerns. After a
+// restart of the operator it starts from status.stores of the stacks.
 type claimRegistry struct {
 	mutex   sync.Mutex
 	entries map[types.NamespacedName]claimEntry
@@ -27,9 +27,9 @@ type claimRegistry struct {
 type claimEntry struct {
 	owner      types.UID
 	generation int64
-	// wanted by the spec of the generation, and held by the stack's children.
+	// wanted by the spec of that generation, and held by the stack's children.
 	wanted, held []openim.Claim
-	// related are stacks on which the last judgement depended.
+	// related are the stacks on which the last comparison depended.
 	related []types.NamespacedName
 }
 
@@ -39,7 +39,7 @@ func newClaimRegistry() *claimRegistry {
 	return &claimRegistry{entries: map[types.NamespacedName]claimEntry{}}
 }
 
-// Start implements source.Source. All stacks are looked at when the controller starts: what was woken before need not be kept.
+// Start implements source.Source. The controller reconciles all stacks when it starts, so requests from before need not be kept.
 func (l *claimRegistry) Start(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
@@ -47,7 +47,7 @@ func (l *claimRegistry) Start(_ context.Context, queue workqueue.TypedRateLimiti
 	return nil
 }
 
-// compare compares what a stack wants with all other stacks.
+// compare compares the claims of a stack with those of all other stacks, and records them.
 func (l *claimRegistry) compare(stack *v1alpha1.OpenIMStack, wanted []openim.Claim, all []v1alpha1.OpenIMStack) dependencies.Sharing {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
@@ -64,7 +64,7 @@ func (l *claimRegistry) compare(stack *v1alpha1.OpenIMStack, wanted []openim.Cla
 	return sharing
 }
 
-// tenant of a stack. Of one that was not looked at since its spec changed, the spec says what it wants.
+// tenant returns the claims of a stack. When the stack was not reconciled since its spec changed, the claims come from the spec.
 func (l *claimRegistry) tenant(stack *v1alpha1.OpenIMStack) dependencies.Tenant {
 	name := client.ObjectKeyFromObject(stack)
 	t := dependencies.Tenant{Name: name, UID: stack.UID, Created: stack.CreationTimestamp.Time}
@@ -85,8 +85,8 @@ func (l *claimRegistry) tenant(stack *v1alpha1.OpenIMStack) dependencies.Tenant 
 	return t
 }
 
-// record notes that a stack's children are made, or about to be, with what it wants. What they were made with before is held as well until
-// all of them are made anew.
+// record notes that a stack's children use, or are about to use, what the stack wants. Until all children have been rolled out, the stack
+// holds its earlier claims too.
 func (l *claimRegistry) record(stack *v1alpha1.OpenIMStack, settled bool) {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
@@ -103,7 +103,7 @@ func (l *claimRegistry) record(stack *v1alpha1.OpenIMStack, settled bool) {
 	l.put(name, known)
 }
 
-// held is what a stack's status says that it has.
+// held returns the claims of a stack for status.stores.
 func (l *claimRegistry) held(stack *v1alpha1.OpenIMStack) []string {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
@@ -121,7 +121,7 @@ func (l *claimRegistry) forget(name types.NamespacedName) {
 	delete(l.entries, name)
 }
 
-// put replaces an entry. When it says something new, the stacks which it concerns are looked at again.
+// put replaces an entry. When the claims changed, it requeues the stacks that the change concerns.
 func (l *claimRegistry) put(name types.NamespacedName, now claimEntry) {
 	before := l.entries[name]
 	l.entries[name] = now

@@ -16,12 +16,13 @@ import (
 	"github.com/openimstack/openim-operator/netpol/graph"
 )
 
-// maxPodOwners is how many pods may own the policy that denies everything. One that is left would do.
+// maxPodOwners bounds how many pods own the default deny policy. One remaining owner keeps the policy alive.
 const maxPodOwners = 500
 
-// retainDefaultDeny makes the stack's pods owners of the policy that denies everything for them, beside the stack itself. The garbage collector keeps an
-// object for as long as one of its owners is there: of a deleted stack the other policies go at once, in no order, and this one with the
-// last pod. So nobody gets in while processes end, without a finalizer and without the operator.
+// retainDefaultDeny makes the stack's pods owners of the stack's default deny policy, in addition to the stack itself. The garbage
+// collector keeps an object while one of its owners exists. When a stack is deleted, its other policies go at once and in no order, and the
+// default deny policy goes with the last pod. So nothing can connect to the stack's pods while they terminate, without a finalizer and
+// without the operator.
 func (r *Reconciler) retainDefaultDeny(ctx context.Context, s *scope) error {
 	name := v1alpha1.ChildName(s.stack.Name, graph.DefaultDeny)
 	i := slices.IndexFunc(s.objects, func(o client.Object) bool {
@@ -32,15 +33,15 @@ func (r *Reconciler) retainDefaultDeny(ctx context.Context, s *scope) error {
 		return nil
 	}
 	policy := s.objects[i].(*networkingv1.NetworkPolicy).DeepCopy()
-	holders, err := r.podOwners(ctx, s, policy)
-	policy.OwnerReferences = append(policy.OwnerReferences, holders...)
-	s.objects = slices.Clone(s.objects) // the last good ones are kept without pods
+	owners, err := r.podOwners(ctx, s, policy)
+	policy.OwnerReferences = append(policy.OwnerReferences, owners...)
+	s.objects = slices.Clone(s.objects) // r.lastGood keeps the objects without pods as owners
 	s.objects[i] = policy
 	return err
 }
 
-// podOwners are the pods that a policy selects, as owners. While the stack is suspended nothing is written, and they stay those that it has;
-// so they do when the pods cannot be read.
+// podOwners returns owner references to the pods that a policy selects. While the stack is suspended nothing is written, and the policy
+// keeps its present owners; it keeps them also when the pods cannot be listed.
 func (r *Reconciler) podOwners(ctx context.Context, s *scope, policy *networkingv1.NetworkPolicy) ([]metav1.OwnerReference, error) {
 	var live networkingv1.NetworkPolicy
 	if err := r.client.Get(ctx, client.ObjectKeyFromObject(policy), &live); client.IgnoreNotFound(err) != nil {
@@ -56,10 +57,10 @@ func (r *Reconciler) podOwners(ctx context.Context, s *scope, policy *networking
 	if err != nil {
 		return present, fmt.Errorf("listing the pods of OpenIMStack %s: %w", client.ObjectKeyFromObject(s.stack), err)
 	}
-	var holders []metav1.OwnerReference
+	var owners []metav1.OwnerReference
 	for _, pod := range pods.Items {
-		holders = append(holders, metav1.OwnerReference{APIVersion: corev1.SchemeGroupVersion.String(), Kind: "Pod", Name: pod.Name, UID: pod.UID})
+		owners = append(owners, metav1.OwnerReference{APIVersion: corev1.SchemeGroupVersion.String(), Kind: "Pod", Name: pod.Name, UID: pod.UID})
 	}
-	slices.SortFunc(holders, func(a, b metav1.OwnerReference) int { return cmp.Compare(a.Name, b.Name) })
-	return holders, nil
+	slices.SortFunc(owners, func(a, b metav1.OwnerReference) int { return cmp.Compare(a.Name, b.Name) })
+	return owners, nil
 }

@@ -26,15 +26,15 @@ type phase struct {
 	run  func(context.Context, *scope) error
 }
 
-// phases in their order. Each does one thing, and copes with an earlier one having failed.
+// phases returns the phases in their order. Each does one thing, and tolerates that an earlier phase failed.
 func (r *Reconciler) phases() []phase {
 	return []phase{
 		{"generate secrets", r.generateSecrets},
 		{"resolve references", r.resolve},
-		{"judge", r.check},
+		{"check", r.check},
 		{"tell the prober", r.tellProber},
 		{"build", r.build},
-		{"hold the denial", r.retainDefaultDeny},
+		{"retain the default deny policy", r.retainDefaultDeny},
 		{"apply", r.apply},
 		{"observe", r.observe},
 		{"prune", r.prune},
@@ -42,10 +42,12 @@ func (r *Reconciler) phases() []phase {
 	}
 }
 
-// generateSecrets makes the Secrets that nobody needs to bring: OpenIM's share.secret, unless the spec names one, the key with
-// which the gateway signs what it tells the backend, and, when users may log in, the gateway's key for logins, unless the spec
-// names some, and the one with which the backend encrypts OpenIM's tokens. Clients pin the key for logins: no second one is made unless
-// a person has given the first up, and it has no owner, so that it stays when the stack is deleted.
+// generateSecrets creates the Secrets that users need not provide: OpenIM's share.secret unless the spec names one, the key that signs
+// assertions between gateway and backend, and, when users may log in, the static key of the login unless the spec names keys, and the
+// custody key under which the backend encrypts OpenIM's tokens.
+//
+// Clients pin the login key. No second key is generated unless the user has given up the first, and its Secret has no owner, so that it
+// survives the deletion of the stack.
 func (r *Reconciler) generateSecrets(ctx context.Context, s *scope) error {
 	for _, g := range generated(s.stack) {
 		meta := metav1.ObjectMeta{
@@ -104,7 +106,7 @@ func (r *Reconciler) resolve(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// tellProber tells the prober what the stack wants to let through.
+// tellProber passes the stack's graph and its unresolved references to the prober.
 func (r *Reconciler) tellProber(_ context.Context, s *scope) error {
 	if !s.referencesRead {
 		return nil
@@ -117,7 +119,7 @@ func (r *Reconciler) tellProber(_ context.Context, s *scope) error {
 	return nil
 }
 
-// build works out the wanted children. While a reference is broken, those of the last good spec stay wanted.
+// build computes the desired children. While a reference is broken, the children of the last good spec stay desired.
 func (r *Reconciler) build(_ context.Context, s *scope) error {
 	if !s.resolved() {
 		s.objects = r.lastGood.get(s.stack)
@@ -132,7 +134,7 @@ func (r *Reconciler) build(_ context.Context, s *scope) error {
 	return nil
 }
 
-// apply writes what differs, in order. Nothing runs before the policies are in place.
+// apply writes the children that differ, in order. No Deployment is written before all policies are in place.
 func (r *Reconciler) apply(ctx context.Context, s *scope) error {
 	if s.suspended() || len(s.objects) == 0 {
 		return nil
@@ -160,7 +162,7 @@ func (r *Reconciler) apply(ctx context.Context, s *scope) error {
 	return errors.Join(failures...)
 }
 
-// observe reads the Deployments as they are.
+// observe reads the live Deployments.
 func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 	var list appsv1.DeploymentList
 	if err := r.client.List(ctx, &list, client.InNamespace(s.stack.Namespace), client.MatchingLabels(manifests.CommonLabels(s.stack.Name))); err != nil {
@@ -168,7 +170,7 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 	}
 	s.deployments = map[string]*appsv1.Deployment{}
 	for i, d := range list.Items {
-		// One that the cache has not caught up with says nothing of what was just applied.
+		// The cache may still hold the Deployment as it was before apply.
 		behind := d.Generation < s.generations[kindOf(&d)+"/"+d.Name]
 		if metav1.IsControlledBy(&d, s.stack) && !behind {
 			s.deployments[d.Labels[v1alpha1.LabelComponent]] = &list.Items[i]
@@ -177,7 +179,7 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// prune deletes what is no longer wanted. A configuration stays until no pod is made with it any more.
+// prune deletes children that are no longer desired. A ConfigMap stays until no pod of its component uses it.
 func (r *Reconciler) prune(ctx context.Context, s *scope) error {
 	if s.suspended() || !s.applied || !s.resolved() {
 		return nil
@@ -201,7 +203,7 @@ func (r *Reconciler) pruneOptions(s *scope) apply.PruneOptions {
 	}
 }
 
-// listPending works out what a suspended stack would write.
+// listPending lists the changes that a suspended stack would write.
 func (r *Reconciler) listPending(ctx context.Context, s *scope) error {
 	if !s.suspended() {
 		return nil
@@ -230,7 +232,7 @@ func (r *Reconciler) listPending(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// complete tells whether a Deployment runs only pods of its present template.
+// complete reports whether a Deployment runs the pods of its current template alone, and all of them are available.
 func complete(d *appsv1.Deployment) bool {
 	s := d.Status
 	return s.ObservedGeneration >= d.Generation && d.Spec.Replicas != nil &&

@@ -22,8 +22,8 @@ import (
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 )
 
-// CacheOptions limits the cache to the operator's own children, and to namespaces when some are given. Of Secrets and
-// EndpointSlices only the metadata is ever watched.
+// CacheOptions limits the cache to the operator's own children, and to namespaces when some are given. Of Secrets and EndpointSlices only
+// the metadata is watched.
 func CacheOptions(namespaces []string) cache.Options {
 	options := cache.Options{ByObject: map[client.Object]cache.ByObject{}, DefaultTransform: cache.TransformStripManagedFields()}
 	ours := labels.SelectorFromSet(labels.Set{v1alpha1.LabelManagedBy: v1alpha1.ManagedBy})
@@ -43,7 +43,7 @@ func CacheOptions(namespaces []string) cache.Options {
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	b := ctrl.NewControllerManagedBy(mgr).Named("openimstack").For(&v1alpha1.OpenIMStack{})
 	for _, kind := range owned() {
-		// No predicate on the generation: most of these kinds have none. Resyncs change nothing and are dropped.
+		// No predicate on the generation: most of these kinds have no generation. Resyncs change nothing and are dropped.
 		b = b.Owns(kind, builder.WithPredicates(predicate.ResourceVersionChangedPredicate{}))
 	}
 	return b.
@@ -74,7 +74,7 @@ func (r *Reconciler) referenced(stacks func(client.Object) []types.NamespacedNam
 	})
 }
 
-// references remembers which Secrets and Services each stack has read.
+// references records which Secrets and Services each stack has read.
 type references struct {
 	mutex   sync.Mutex
 	byStack map[types.NamespacedName]reads

@@ -14,43 +14,43 @@ import (
 )
 
 const (
-	// maxMessage of a condition: an event's note, which repeats it, holds 1 kB.
+	// maxMessage bounds the message of a condition: the note of an event, which repeats the message, holds 1 kB.
 	maxMessage = 1000
-	// maxFindings in the status.
+	// maxFindings bounds the findings in the status.
 	maxFindings = 16
-	// maxText of one finding or exception in the status.
+	// maxText bounds one finding or exception in the status.
 	maxText = 512
-	// staleAfter so many intervals a result counts no more.
+	// staleAfter is the number of intervals after which a result no longer counts.
 	staleAfter = 2
 	// defaultInterval between two probes.
 	defaultInterval = 300 * time.Second
 )
 
-// Assessment is what is known of a stack's boundary.
+// Assessment is what is known of a stack's lockdown.
 type Assessment struct {
-	// Audited is true when the live objects have been looked at by this process.
+	// Audited is true when this process has audited the live objects.
 	Audited bool
 	// Findings of the audit, the most severe first.
 	Findings []audit.Finding
-	// Exceptions that the spec asks for.
+	// Exceptions that the spec permits.
 	Exceptions []audit.Exception
-	// Unread are kinds that the cluster has and that the audit could not read. What they would say is not known: the condition says so, and
-	// rests on what was read and tried.
+	// Unread are kinds that the cluster has and that the audit could not read. The condition names them; it is based on what was read and
+	// probed.
 	Unread []string
-	// Proxies are the proxies before the gateway's users' port, as far as Ingresses and routes tell. They open nothing.
+	// Proxies are the Ingresses and routes that lead to the gateway's users' port. They open nothing.
 	Proxies []audit.Object
 	// Probe is the latest result, nil when this process has none.
 	Probe *v1alpha1.ProbeResult
-	// Outdated is true when the stack wants something else than it did when the latest result was found.
+	// Outdated is true when the desired graph differs from the one of the latest result.
 	Outdated bool
-	// Waiting says why there is no result yet. Empty when there is nothing to say.
+	// Waiting explains why there is no result yet. It may be empty.
 	Waiting string
 }
 
-// Evidence is all that the condition NetworkIsolated follows from.
+// Evidence is everything that decides the condition NetworkIsolated.
 type Evidence struct {
 	Assessment
-	// PoliciesInPlace is true when all policies of the stack are as wanted. Missing names those that are known not to be.
+	// PoliciesInPlace is true when all policies of the stack are as desired. Missing names policies that are known to differ.
 	PoliciesInPlace bool
 	Missing         []string
 	// Interval between two probes.
@@ -58,9 +58,9 @@ type Evidence struct {
 	Now      time.Time
 }
 
-// Isolated is the condition NetworkIsolated. What is worse comes first: an object or a packet that passes the boundary, policies that
-// nothing enforces, policies that are missing; only then what is not known. A finding comes before what a probe saw, since it names the
-// object that is to blame.
+// Isolated returns the condition NetworkIsolated. The worst cause comes first: an object that opens the stack or a connection that
+// succeeded, then policies that the network does not enforce, then missing policies, and last a state that is not known. A finding comes
+// before the result of a probe, because it names the object that is to blame.
 func Isolated(e Evidence) metav1.Condition {
 	breaches, sign := e.breaches(), e.notEnforced()
 	switch {
@@ -83,14 +83,14 @@ func Isolated(e Evidence) metav1.Condition {
 	}
 }
 
-// probed tells whether the latest result has an outcome and is not too old.
+// probed reports whether the latest result has this outcome and is not stale.
 func (e Evidence) probed(outcome string) bool {
 	return e.Probe != nil && e.Probe.Outcome == outcome && !e.stale()
 }
 
 func (e Evidence) stale() bool { return e.Now.Sub(e.Probe.Time.Time) > staleAfter*e.Interval }
 
-// missing names policies that are not as wanted.
+// missing names the policies that differ from the desired ones.
 func (e Evidence) missing() string {
 	names := slices.Clone(e.Missing)
 	for _, f := range e.Findings {
@@ -105,23 +105,23 @@ func (e Evidence) missing() string {
 	return ": " + firstThree(names)
 }
 
-// notRead names the kinds that the audit could not read. Empty when there is none.
+// notRead names the kinds that the audit could not read. It returns "" when all were read.
 func (e Evidence) notRead() string {
 	if len(e.Unread) == 0 {
 		return ""
 	}
-	return "; not read, for lack of the right or because it fails: " + firstThree(e.Unread)
+	return "; some kinds could not be read, because the operator lacks the right or the read failed: " + firstThree(e.Unread)
 }
 
 func (e Evidence) unverified() string {
-	const untried = "whether the cluster's network enforces them has not been tried"
+	const untried = "whether the cluster's network enforces them has not been probed"
 	since := ""
 	if e.Probe != nil {
 		since = " since the spec changed them"
 	}
 	switch {
 	case e.Probe != nil && e.stale():
-		return fmt.Sprintf("the last probe is older than %d intervals of %s: look at the operator's log", staleAfter, e.Interval)
+		return fmt.Sprintf("the last probe is older than %d intervals of %s: check the operator's log", staleAfter, e.Interval)
 	case e.Probe != nil && e.Probe.Outcome != v1alpha1.ReasonEnforced:
 		return e.Probe.Message
 	case e.Waiting != "":
@@ -131,8 +131,8 @@ func (e Evidence) unverified() string {
 	}
 }
 
-// breaches are findings of objects that let something in or out. The stack's own policies are not among them: the operator puts them
-// back, and until it has done so the reason is PoliciesNotInPlace, which needs nobody's help.
+// breaches returns the findings about objects that permit connections to or from the stack. Findings about the stack's own policies are
+// excluded: the operator restores these policies, and until then the reason is PoliciesNotInPlace, which needs no action.
 func (e Evidence) breaches() []audit.Finding {
 	var found []audit.Finding
 	for _, f := range e.Findings {
@@ -143,8 +143,9 @@ func (e Evidence) breaches() []audit.Finding {
 	return found
 }
 
-// notEnforced returns a finding that says that nobody enforces policies, nil when there is none. It is read off the network plugin's own pods:
-// a recent probe that found the policies enforced refutes it, since another plugin may do what this one does not.
+// notEnforced returns a finding that the cluster does not enforce policies, nil when there is none. The finding comes from the network
+// plugin's own pods. A recent probe that found the policies enforced refutes it, because another plugin may enforce what this plugin does
+// not.
 func (e Evidence) notEnforced() *audit.Finding {
 	i := slices.IndexFunc(e.Findings, func(f audit.Finding) bool { return f.Kind == audit.NotEnforced })
 	if i < 0 {
@@ -153,8 +154,8 @@ func (e Evidence) notEnforced() *audit.Finding {
 	return &e.Findings[i]
 }
 
-// opensAccess reports whether a finding is an object that lets something in or out: each of severity Critical or High, and of Medium those that
-// open a port of the stack.
+// opensAccess reports whether a finding is about an object that permits a connection to or from the stack: every finding of severity
+// Critical or High, and those of severity Medium that open a port of the stack.
 func opensAccess(f audit.Finding) bool {
 	switch f.Severity {
 	case audit.Critical, audit.High:
@@ -166,20 +167,20 @@ func opensAccess(f audit.Finding) bool {
 	}
 }
 
-// openingKinds are the kinds of findings that let somebody in even when they are of severity Medium: to metrics, or to a door that is opened
-// wider than the spec says.
+// openingKinds are the kinds of findings that open a port even at severity Medium: of metrics, or of a listener that is opened to more
+// clients than the spec names.
 var openingKinds = []string{
 	audit.ForeignPolicyWidens, audit.MetricsUnsealed, audit.OwnPolicyMissing, audit.OwnPolicyChanged, audit.ReservedLabels,
 	audit.ServiceExposes,
 	audit.IngressExposes, audit.RouteExposes, audit.HostPort, audit.HostNetwork, audit.Unexplained,
 }
 
-// isOwnPolicy reports whether a finding is about a policy of the stack's own, which the operator puts back.
+// isOwnPolicy reports whether a finding is about a policy of the stack itself, which the operator restores.
 func isOwnPolicy(f audit.Finding) bool {
 	return f.Kind == audit.OwnPolicyMissing || f.Kind == audit.OwnPolicyChanged
 }
 
-// describe names the culprits, the worst first, as the audit does.
+// describe names the objects of the worst findings and counts the rest.
 func describe(findings []audit.Finding) string {
 	var sentences []string
 	for _, f := range findings[:min(len(findings), 3)] {
@@ -196,7 +197,7 @@ func describe(findings []audit.Finding) string {
 	return text
 }
 
-// Fill writes what is known into the status. What this process does not know yet stays as it is there.
+// Fill writes the assessment into the status. Fields that this process has not evaluated yet keep their value.
 func (a Assessment) Fill(b *v1alpha1.Boundary) {
 	if a.Probe != nil {
 		b.LastProbe = a.Probe.DeepCopy()
@@ -219,7 +220,7 @@ func (a Assessment) Fill(b *v1alpha1.Boundary) {
 	}
 }
 
-// ProxiesText names the proxies before the users' port, some of many. Empty when there is none.
+// ProxiesText names the first proxies before the users' port and counts the rest. It returns "" when there is none.
 func (a Assessment) ProxiesText() string {
 	const some = 3
 	var names []string
@@ -240,7 +241,7 @@ func objectName(o audit.Object) string {
 	return o.Kind + " " + o.Namespace + "/" + o.Name
 }
 
-// truncate shortens a text to so many bytes, at a character's edge.
+// truncate shortens a text to longest bytes, at the edge of a character.
 func truncate(text string, longest int) string {
 	const dots = "..."
 	if len(text) <= longest {
@@ -253,7 +254,7 @@ func condition(status metav1.ConditionStatus, reason, message string) metav1.Con
 	return metav1.Condition{Type: v1alpha1.ConditionNetworkIsolated, Status: status, Reason: reason, Message: truncate(message, maxMessage)}
 }
 
-// Interval between two probes of a stack.
+// Interval returns the time between two probes of a stack.
 func Interval(stack *v1alpha1.OpenIMStack) time.Duration {
 	if n := stack.Spec.Network; n != nil && n.Probe != nil && n.Probe.IntervalSeconds != nil {
 		return time.Duration(*n.Probe.IntervalSeconds) * time.Second
@@ -261,7 +262,7 @@ func Interval(stack *v1alpha1.OpenIMStack) time.Duration {
 	return defaultInterval
 }
 
-// settled tells whether everything that the stack wants runs. Until then its pods come and go, and their coming is no reason to probe.
+// settled reports whether all components of the stack are available. Until then pods come and go, and a new pod is no reason to probe.
 func settled(stack *v1alpha1.OpenIMStack) bool {
 	conditions := stack.Status.Conditions
 	return apimeta.IsStatusConditionTrue(conditions, v1alpha1.ConditionOpenIMAvailable) &&

@@ -11,7 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 )
 
-// requeuer wakes a controller for a stack, and never blocks who rings it. What is rung before the controller starts is kept.
+// requeuer requeues stacks in a controller and never blocks the caller. Requests from before the controller starts are kept.
 type requeuer struct {
 	mutex sync.Mutex
 	queue workqueue.TypedRateLimitingInterface[reconcile.Request]

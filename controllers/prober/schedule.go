@@ -8,35 +8,35 @@ import (
 )
 
 const (
-	// minProbeInterval is the shortest time from the start of one probe of a stack to that of the next.
+	// minProbeInterval is the shortest time between the starts of two probes of a stack.
 	minProbeInterval = 10 * time.Second
-	// retryInterval is how soon a boundary that is not known to hold is tried again, unless its interval is shorter.
+	// retryInterval is the interval of probes while the last result is not Enforced, unless the stack's own interval is shorter.
 	retryInterval = time.Minute
 )
 
-// scheduleInput is what decides whether a stack is probed now.
+// scheduleInput decides whether a stack is probed now.
 type scheduleInput struct {
 	now      time.Time
 	interval time.Duration
-	// since is when the stack was made, or this process began to know it.
+	// since is when this process first saw the stack.
 	since time.Time
-	// last result, nil when there is none.
+	// last is the last result, nil when there is none.
 	last *v1alpha1.ProbeResult
-	// started is when the last probe of this process began; zero when there was none.
+	// started is when the last probe of this process started; zero when there was none.
 	started time.Time
-	// outdated is true when the stack wants something else than when the last result was found.
+	// outdated is true when the desired graph differs from the one of the last result.
 	outdated bool
-	// digest of the plan as it is now.
+	// digest of the current plan.
 	digest string
 	// request is the value of the annotation, empty when there is none.
 	request string
-	// settled is true when the stack's pods are all there.
+	// settled is true when all pods of the stack are available.
 	settled bool
 	// noReadyPods is true when no pod of the stack is ready.
 	noReadyPods bool
 }
 
-// due returns why to probe now, or how long to wait.
+// due returns the reason to probe now, or how long to wait.
 func (o scheduleInput) due() (v1alpha1.ProbeTrigger, time.Duration) {
 	trigger, wait := o.wanted()
 	if trigger == "" {
@@ -72,7 +72,8 @@ func (o scheduleInput) wanted() (v1alpha1.ProbeTrigger, time.Duration) {
 	return v1alpha1.ProbeInterval, 0
 }
 
-// changed tells whether what was tried is still what there is. Other rules count at once; other pods when all of them are there.
+// changed reports whether the last result no longer covers the current plan. Changed rules count at once; changed pods count when all pods
+// are available.
 func (o scheduleInput) changed() bool {
 	if o.last == nil || o.last.Digest == "" {
 		return o.settled
@@ -80,7 +81,7 @@ func (o scheduleInput) changed() bool {
 	return o.outdated || !sameRules(o.digest, o.last.Digest) || o.digest != o.last.Digest && o.settled
 }
 
-// sameRules tells whether two digests of plans agree on what is meant to happen, if not on the pods.
+// sameRules reports whether the digests of two plans agree on the rules. Their targets may differ.
 func sameRules(a, b string) bool {
 	rulesA, _, _ := strings.Cut(a, ".")
 	rulesB, _, _ := strings.Cut(b, ".")

@@ -16,11 +16,11 @@ import (
 	"github.com/openimstack/openim-operator/netpol/snapshot"
 )
 
-// Kinds of others that send traffic to Services are watched by metadata alone, like the rest, but in a cache that nothing waits for: a kind
-// that the cluster lacks, that may not be read, or whose conversion fails must not keep the operator from its work. What is not watched is
-// looked at at each interval all the same.
+// Third-party kinds that route traffic to Services are watched by metadata alone, like the other kinds, but in a cache that nothing waits
+// for: a kind that the cluster lacks, that the operator may not read, or whose conversion fails must not stop the operator. A kind that is
+// not watched is still read at each interval.
 
-// discoveryInterval is how often kinds that were installed meanwhile are looked for.
+// discoveryInterval is how often the cluster is searched for kinds that were installed meanwhile.
 const discoveryInterval = 5 * time.Minute
 
 func (p *Prober) trafficCacheOptions(mgr ctrl.Manager) cache.Options {
@@ -30,7 +30,7 @@ func (p *Prober) trafficCacheOptions(mgr ctrl.Manager) cache.Options {
 	return options
 }
 
-// watchTrafficKinds watches what there is of these kinds until the context ends.
+// watchTrafficKinds watches the installed third-party kinds until the context ends.
 func (p *Prober) watchTrafficKinds(ctx context.Context, c cache.Cache, mapper apimeta.RESTMapper) error {
 	ended := make(chan error, 1)
 	go func() { ended <- c.Start(ctx) }()
@@ -42,7 +42,7 @@ func (p *Prober) watchTrafficKinds(ctx context.Context, c cache.Cache, mapper ap
 		select {
 		case err := <-ended:
 			if err != nil {
-				return fmt.Errorf("watching kinds of others: %w", err)
+				return fmt.Errorf("watching third-party kinds: %w", err)
 			}
 			return nil
 		case <-ticker.C:
@@ -57,20 +57,20 @@ func (p *Prober) watchInstalled(ctx context.Context, c cache.Cache, mapper apime
 		}
 		mapping, err := mapper.RESTMapping(kind)
 		if err != nil {
-			continue // absent, or its API does not answer: it is tried again
+			continue // absent, or its API does not answer: retried at the next tick
 		}
 		if mapping.Scope.Name() == apimeta.RESTScopeNameRoot && len(p.options.WatchNamespaces) > 0 {
 			continue // a Role in a namespace cannot grant it
 		}
 		if err := p.watchKind(ctx, c, mapping.GroupVersionKind); err != nil {
-			log.FromContext(ctx).V(1).Info("a kind is not watched", "kind", kind.String(), "reason", err.Error())
+			log.FromContext(ctx).V(1).Info("kind is not watched", "kind", kind.String(), "reason", err.Error())
 			continue
 		}
 		watched[kind] = true
 	}
 }
 
-// watchKind begins to watch and does not wait for it.
+// watchKind starts a watch and does not wait for its first list.
 func (p *Prober) watchKind(ctx context.Context, c cache.Cache, gvk schema.GroupVersionKind) error {
 	informer, err := c.GetInformer(ctx, metadataOf(gvk), cache.BlockUntilSynced(false))
 	if err != nil {
