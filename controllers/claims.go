@@ -125,7 +125,8 @@ func (l *claimRegistry) forget(name types.NamespacedName) {
 func (l *claimRegistry) put(name types.NamespacedName, now claimEntry) {
 	before := l.entries[name]
 	l.entries[name] = now
-	if slices.Equal(claimTexts(before.wanted), claimTexts(now.wanted)) && slices.Equal(claimTexts(before.held), claimTexts(now.held)) || l.queue == nil {
+	same := slices.Equal(claimTexts(before.wanted), claimTexts(now.wanted)) && slices.Equal(claimTexts(before.held), claimTexts(now.held))
+	if same || l.queue == nil {
 		return
 	}
 	touched := map[string]bool{}

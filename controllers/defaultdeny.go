@@ -53,7 +53,8 @@ func (r *Reconciler) podOwners(ctx context.Context, s *scope, policy *networking
 	}
 	pods := &metav1.PartialObjectMetadataList{}
 	pods.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("PodList"))
-	err := r.live.List(ctx, pods, client.InNamespace(policy.Namespace), client.MatchingLabels(policy.Spec.PodSelector.MatchLabels), client.Limit(maxPodOwners))
+	selected := client.MatchingLabels(policy.Spec.PodSelector.MatchLabels)
+	err := r.live.List(ctx, pods, client.InNamespace(policy.Namespace), selected, client.Limit(maxPodOwners))
 	if err != nil {
 		return present, fmt.Errorf("listing the pods of OpenIMStack %s: %w", client.ObjectKeyFromObject(s.stack), err)
 	}

@@ -52,7 +52,9 @@ type Reconciler struct {
 
 // NewReconciler returns a Reconciler. It passes each stack's graph to the prober, and writes the prober's results to the status. live reads
 // from the API server: Secrets are never cached.
-func NewReconciler(c client.Client, live client.Reader, recorder events.EventRecorder, loop *prober.Prober, options manifests.Options) *Reconciler {
+func NewReconciler(
+	c client.Client, live client.Reader, recorder events.EventRecorder, loop *prober.Prober, options manifests.Options,
+) *Reconciler {
 	return &Reconciler{
 		client: c, live: live, applier: apply.New(c, live, FieldOwner), events: recorder, options: options,
 		prober: loop, references: newReferences(), lastGood: newLastGood(),

@@ -66,7 +66,8 @@ func (r *Reconciler) generateSecrets(ctx context.Context, s *scope) error {
 			}
 			continue
 		}
-		result, err := r.applier.GenerateSecret(ctx, meta, g.key, g.suffix != v1alpha1.SuffixCustody) // the custody key is changed in place (docs/token-vault.md)
+		immutable := g.suffix != v1alpha1.SuffixCustody // the custody key is rotated in place (docs/token-vault.md)
+		result, err := r.applier.GenerateSecret(ctx, meta, g.key, immutable)
 		if err != nil {
 			return err
 		}
@@ -165,7 +166,8 @@ func (r *Reconciler) apply(ctx context.Context, s *scope) error {
 // observe reads the live Deployments.
 func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 	var list appsv1.DeploymentList
-	if err := r.client.List(ctx, &list, client.InNamespace(s.stack.Namespace), client.MatchingLabels(manifests.CommonLabels(s.stack.Name))); err != nil {
+	labels := client.MatchingLabels(manifests.CommonLabels(s.stack.Name))
+	if err := r.client.List(ctx, &list, client.InNamespace(s.stack.Namespace), labels); err != nil {
 		return fmt.Errorf("listing Deployments: %w", err)
 	}
 	s.deployments = map[string]*appsv1.Deployment{}

@@ -53,7 +53,8 @@ func (s *scope) updateStatus() []metav1.Condition {
 	s.setKstatus(ready, isolated)
 	var paused metav1.Condition
 	if s.suspended() {
-		paused = condition(v1alpha1.ConditionPaused, metav1.ConditionTrue, v1alpha1.ReasonSuspended, fmt.Sprintf("spec.suspend is true: %d changes are pending", len(s.pending)))
+		paused = condition(v1alpha1.ConditionPaused, metav1.ConditionTrue, v1alpha1.ReasonSuspended,
+			fmt.Sprintf("spec.suspend is true: %d changes are pending", len(s.pending)))
 	}
 	s.setOrRemove(v1alpha1.ConditionPaused, paused)
 	found := ptr.Deref(ptr.Deref(status.Boundary, v1alpha1.Boundary{}).FindingsTotal, 0)
@@ -117,8 +118,8 @@ func (s *scope) proxyNotTrusted() string {
 	if proxies == "" {
 		return ""
 	}
-	return "the gateway accepts all rules, limits and origins, but trusts no proxy, and clients reach the users' port through a proxy: " + proxies +
-		"; so all users share the limits of the proxy's address: write the proxy's addresses to spec.wrapper.auth.users.trustedProxies"
+	return "the gateway accepts all rules, limits and origins, but trusts no proxy, and clients reach the users' port through a proxy: " +
+		proxies + "; so all users share the limits of the proxy's address: write the proxy's addresses to spec.wrapper.auth.users.trustedProxies"
 }
 
 // settled reports whether all Deployments run the pods of their current template.
@@ -132,7 +133,7 @@ func (s *scope) certificateRecheck(now time.Time) time.Duration {
 	if s.facts.Wrapper.Certificate == nil {
 		return 0
 	}
-	next := dependencies.NextLook(*s.facts.Wrapper.Certificate, now)
+	next := dependencies.NextChange(*s.facts.Wrapper.Certificate, now)
 	if next.IsZero() {
 		return 0
 	}
@@ -142,7 +143,8 @@ func (s *scope) certificateRecheck(now time.Time) time.Duration {
 // available returns a condition without a type: whether all Deployments of OpenIM or of the wrapper run the pods of their current template.
 func (s *scope) available(app string) metav1.Condition {
 	if app == v1alpha1.NameWrapper && s.stack.Spec.Wrapper.ExternalRef != nil {
-		return condition("", metav1.ConditionTrue, v1alpha1.ReasonExternal, "spec.wrapper.externalRef names a wrapper that the operator does not run")
+		return condition("", metav1.ConditionTrue, v1alpha1.ReasonExternal,
+			"spec.wrapper.externalRef names a wrapper that the operator does not run")
 	}
 	var waiting []string
 	for _, c := range graph.ComponentsOf(s.stack) {

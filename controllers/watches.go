@@ -41,20 +41,23 @@ func CacheOptions(namespaces []string) cache.Options {
 
 // SetupWithManager watches stacks, every owned kind, and what stacks refer to.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
+	changed := builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})
+	secretReaders := func(o client.Object) []types.NamespacedName {
+		return r.references.ofSecret(client.ObjectKeyFromObject(o))
+	}
+	serviceReaders := func(o client.Object) []types.NamespacedName {
+		return r.references.ofService(types.NamespacedName{Namespace: o.GetNamespace(), Name: o.GetLabels()[discoveryv1.LabelServiceName]})
+	}
 	b := ctrl.NewControllerManagedBy(mgr).Named("openimstack").For(&v1alpha1.OpenIMStack{})
 	for _, kind := range owned() {
 		// No predicate on the generation: most of these kinds have no generation. Resyncs change nothing and are dropped.
-		b = b.Owns(kind, builder.WithPredicates(predicate.ResourceVersionChangedPredicate{}))
+		b = b.Owns(kind, changed)
 	}
 	return b.
 		WatchesRawSource(r.prober.Changes()).
 		WatchesRawSource(r.claims).
-		WatchesMetadata(metadataOf(corev1.SchemeGroupVersion.WithKind("Secret")), r.referenced(func(o client.Object) []types.NamespacedName {
-			return r.references.ofSecret(client.ObjectKeyFromObject(o))
-		}), builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})).
-		WatchesMetadata(metadataOf(discoveryv1.SchemeGroupVersion.WithKind("EndpointSlice")), r.referenced(func(o client.Object) []types.NamespacedName {
-			return r.references.ofService(types.NamespacedName{Namespace: o.GetNamespace(), Name: o.GetLabels()[discoveryv1.LabelServiceName]})
-		}), builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})).
+		WatchesMetadata(metadataOf(corev1.SchemeGroupVersion.WithKind("Secret")), r.referenced(secretReaders), changed).
+		WatchesMetadata(metadataOf(discoveryv1.SchemeGroupVersion.WithKind("EndpointSlice")), r.referenced(serviceReaders), changed).
 		Complete(r)
 }
 

@@ -78,7 +78,7 @@ func TestTheGatewaysCertificate(t *testing.T) {
 				g.Expect(warning.String()).To(ContainSubstring(c.warning))
 				g.Expect(warning.Reason).To(Equal(v1alpha1.ReasonCertificateNotValid))
 			}
-			g.Expect(dependencies.NextLook(*facts.Wrapper.Certificate, now)).To(BeTemporally("==", c.next))
+			g.Expect(dependencies.NextChange(*facts.Wrapper.Certificate, now)).To(BeTemporally("==", c.next))
 		})
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/config"
 )
 
-// addBackend adds the only holder of OpenIM's secret and of the keys that users log in with.
+// addBackend adds the backend, the only component of the wrapper that holds OpenIM's secret and the static keys of the login.
 func (b *builder) addBackend() error {
 	component := b.component(v1alpha1.ComponentBackend)
 	mounts := &mounts{}
@@ -60,12 +60,15 @@ func (b *builder) redis(mounts *mounts) *config.Redis {
 
 func (b *builder) mongodb(mounts *mounts) *config.MongoDB {
 	store := b.facts.Wrapper.MongoDB
-	file := &config.MongoDB{Addresses: store.Addresses, Database: store.Database, AuthSource: store.AuthSource, URIFile: mounts.key("mongodb", store.URI, "uri")}
+	file := &config.MongoDB{
+		Addresses: store.Addresses, Database: store.Database, AuthSource: store.AuthSource,
+		URIFile: mounts.key("mongodb", store.URI, "uri"),
+	}
 	file.UsernameFile, file.PasswordFile = storeLogin("mongodb", store, mounts)
 	return file
 }
 
-// storeLogin mounts user name and password of a store, which are keys of one Secret, and returns their paths; "" for what is not there.
+// storeLogin mounts user name and password of a store, which are keys of one Secret, and returns their paths, "" for an absent key.
 func storeLogin(name string, store openim.Store, mounts *mounts) (username, password string) {
 	var items []corev1.KeyToPath
 	var secret string

@@ -42,7 +42,8 @@ func (b *builder) addGateway() error {
 	}
 	file.Admins = b.admins(mounts)
 	if spec.TLS != nil {
-		dir := mounts.secretDir("tls", spec.TLS.SecretRef.Name, keyFile(corev1.TLSCertKey, corev1.TLSCertKey), keyFile(corev1.TLSPrivateKeyKey, corev1.TLSPrivateKeyKey))
+		dir := mounts.secretDir("tls", spec.TLS.SecretRef.Name,
+			keyFile(corev1.TLSCertKey, corev1.TLSCertKey), keyFile(corev1.TLSPrivateKeyKey, corev1.TLSPrivateKeyKey))
 		file.Admin.TLS = config.TLS{CertFile: path.Join(dir, corev1.TLSCertKey), KeyFile: path.Join(dir, corev1.TLSPrivateKeyKey)}
 	}
 	if audit := b.stack.Spec.Wrapper.Audit; audit != nil && audit.Output == v1alpha1.AuditStdout {
@@ -51,7 +52,10 @@ func (b *builder) addGateway() error {
 	if err := b.addHot(component, mounts, &file); err != nil {
 		return err
 	}
-	r := role{component: component, mounts: mounts, size: effective(&spec.ProcessSpec, wrapperReplicas), credentials: []string{b.facts.AssertionKeyHash}}
+	r := role{
+		component: component, mounts: mounts, size: effective(&spec.ProcessSpec, wrapperReplicas),
+		credentials: []string{b.facts.AssertionKeyHash},
+	}
 	if b.stack.Spec.Wrapper.Auth.Users != nil {
 		drain := ptr.Deref(spec.DrainSeconds, config.DefaultDrainSeconds)
 		file.Users = b.userListener(component, spec, file.Admin.TLS)
@@ -80,8 +84,8 @@ func (b *builder) userListener(component graph.Component, gateway v1alpha1.Gatew
 	}
 }
 
-// Endpoints returns the URLs at which clients inside the cluster reach a stack: the gateway's, and OpenIM's own where the spec permits direct
-// connections.
+// Endpoints returns the URLs at which clients inside the cluster reach a stack: the gateway's, and OpenIM's own where the spec permits
+// direct connections.
 func Endpoints(stack *v1alpha1.OpenIMStack) *v1alpha1.Endpoints {
 	b := builder{stack: stack}
 	endpoints := &v1alpha1.Endpoints{}

@@ -22,8 +22,8 @@ const HotSuffix = "-hot"
 // hotFile is the file in that ConfigMap.
 const hotFile = "hot.yaml"
 
-// addHot adds the ConfigMap that the gateway reads again while it runs, when the spec sets any of its fields. Unlike other ConfigMaps it keeps
-// its name: a change must reach the running pods, and close no socket.
+// addHot adds the ConfigMap that the gateway reads again while it runs, when the spec sets any of its fields. Unlike other ConfigMaps it
+// keeps its name: a change must reach the running pods, and close no socket.
 func (b *builder) addHot(component graph.Component, mounts *mounts, file *config.Gateway) error {
 	text, err := Hot(b.stack)
 	if err != nil || text == nil {

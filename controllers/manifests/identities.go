@@ -41,7 +41,9 @@ func algorithms(issuer v1alpha1.Issuer) []string {
 // login returns how users log in: the audience, and the static keys, which the backend alone has.
 func (b *builder) login(mounts *mounts) *config.Login {
 	users := b.stack.Spec.Wrapper.Auth.Users
-	return &config.Login{Audience: users.Audience, ServerKeysDir: mounts.secretDir("login", b.facts.Wrapper.LoginSecret), Session: session(users)}
+	return &config.Login{
+		Audience: users.Audience, ServerKeysDir: mounts.secretDir("login", b.facts.Wrapper.LoginSecret), Session: session(users),
+	}
 }
 
 // session returns how long users stay logged in. Both roles have the same.

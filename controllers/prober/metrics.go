@@ -42,7 +42,8 @@ func newMeters(registry prometheus.Registerer) *meters {
 			Name: prefix + "_probe_runs_total", Help: "Probes of a stack's lockdown, by outcome.",
 		}, append(stack, labelOutcome)),
 		attempts: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: prefix + "_probe_attempts_total", Help: "Connections that probes attempted, by result: blocked and allowed as intended, or unexpected.",
+			Name: prefix + "_probe_attempts_total",
+			Help: "Connections that probes attempted, by result: blocked and allowed as intended, or unexpected.",
 		}, append(stack, labelResult)),
 		unexpected: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: prefix + "_probe_unexpected_connections", Help: "Connections of the last probe that passed and should not have, or the reverse.",
@@ -51,7 +52,8 @@ func newMeters(registry prometheus.Registerer) *meters {
 			Name: prefix + "_probe_last_enforced_timestamp_seconds", Help: "When a probe last found the lockdown enforced, in Unix time.",
 		}, stack),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: prefix + "_probe_duration_seconds", Help: "How long probes took, from the first pod to the result.", Buckets: []float64{1, 2, 5, 10, 20, 30, 60, 120, 180},
+			Name: prefix + "_probe_duration_seconds", Help: "How long probes took, from the first pod to the result.",
+			Buckets: []float64{1, 2, 5, 10, 20, 30, 60, 120, 180},
 		}, stack),
 		found: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: prefix + "_boundary_findings", Help: "Findings of the audit of a stack's live objects.",

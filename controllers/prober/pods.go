@@ -107,14 +107,17 @@ func (p *Prober) pod(stack *v1alpha1.OpenIMStack, namespace, run, role string, a
 // antiAffinity prefers nodes with neither pods of the stack nor other pods of the run, so that packets cross from one node to another.
 func antiAffinity(stack types.NamespacedName, run string) *corev1.Affinity {
 	apart := func(weight int32, namespaces []string, labels map[string]string) corev1.WeightedPodAffinityTerm {
-		term := corev1.PodAffinityTerm{TopologyKey: corev1.LabelHostname, Namespaces: namespaces, LabelSelector: &metav1.LabelSelector{MatchLabels: labels}}
+		term := corev1.PodAffinityTerm{
+			TopologyKey: corev1.LabelHostname, Namespaces: namespaces, LabelSelector: &metav1.LabelSelector{MatchLabels: labels},
+		}
 		if namespaces == nil {
 			term.NamespaceSelector = &metav1.LabelSelector{}
 		}
 		return corev1.WeightedPodAffinityTerm{Weight: weight, PodAffinityTerm: term}
 	}
-	return &corev1.Affinity{PodAntiAffinity: &corev1.PodAntiAffinity{PreferredDuringSchedulingIgnoredDuringExecution: []corev1.WeightedPodAffinityTerm{
+	preferred := []corev1.WeightedPodAffinityTerm{
 		apart(100, []string{stack.Namespace}, map[string]string{v1alpha1.LabelInstance: stack.Name, v1alpha1.LabelPartOf: v1alpha1.PartOf}),
 		apart(50, nil, map[string]string{v1alpha1.LabelProbeRun: run}),
-	}}}
+	}
+	return &corev1.Affinity{PodAntiAffinity: &corev1.PodAntiAffinity{PreferredDuringSchedulingIgnoredDuringExecution: preferred}}
 }

@@ -68,7 +68,7 @@ type Prober struct {
 	live    client.Reader
 	options Options
 	now     func() time.Time
-	// ownQueue wakes the prober's loop, theirs the loop that writes the status.
+	// ownQueue requeues stacks in the prober's loop, statusQueue in the reconcile loop, which writes the status.
 	ownQueue, statusQueue *requeuer
 
 	// catalog remembers which kinds the cluster lacks.
@@ -257,7 +257,8 @@ func (p *Prober) decide(
 		return ctrl.Result{RequeueAfter: Interval(stack)}, nil
 	}
 	o := scheduleInput{
-		now: p.now(), interval: Interval(stack), since: s.knownSince, last: p.lastResult(stack, s), started: s.lastRunStarted, digest: current.digest,
+		now: p.now(), interval: Interval(stack), since: s.knownSince, last: p.lastResult(stack, s), started: s.lastRunStarted,
+		digest:   current.digest,
 		outdated: p.Latest(client.ObjectKeyFromObject(stack)).Outdated,
 		request:  truncate(stack.Annotations[v1alpha1.AnnotationProbeRequested], maxRequest),
 		settled:  settled(stack), noReadyPods: len(current.targets) == 0,

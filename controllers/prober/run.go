@@ -78,7 +78,7 @@ func (p *Prober) startRun(ctx context.Context, stack *v1alpha1.OpenIMStack, s *s
 		}
 		if i > 0 && lacksRight(err) {
 			r.plan.namespaces, r.plan.cells = r.plan.namespaces[:1], r.plan.cells[:1]
-			r.onlyOneIntruder = fmt.Sprintf("there was no intruder in another namespace: the operator is not permitted to create pods in %s", namespace)
+			r.onlyOneIntruder = "there was no intruder in another namespace: the operator is not permitted to create pods in " + namespace
 			break
 		}
 		return p.podRefused(ctx, stack, s, namespace, err)
@@ -92,13 +92,17 @@ func lacksRight(err error) bool {
 }
 
 // podRefused ends a run whose pod was not created. When the API server does not answer, the run has no result, and the probe starts again.
-func (p *Prober) podRefused(ctx context.Context, stack *v1alpha1.OpenIMStack, s *stackState, namespace string, err error) (ctrl.Result, error) {
-	if _, status := errors.AsType[*apierrors.StatusError](err); !status || apierrors.IsServerTimeout(err) || apierrors.IsTooManyRequests(err) || apierrors.IsInternalError(err) {
+func (p *Prober) podRefused(
+	ctx context.Context, stack *v1alpha1.OpenIMStack, s *stackState, namespace string, err error,
+) (ctrl.Result, error) {
+	_, answered := errors.AsType[*apierrors.StatusError](err)
+	if !answered || apierrors.IsServerTimeout(err) || apierrors.IsTooManyRequests(err) || apierrors.IsInternalError(err) {
 		s.run = nil
 		p.keepDirty(s, true)
 		return ctrl.Result{}, fmt.Errorf("creating a pod of the probe in namespace %s: %w", namespace, err)
 	}
-	return p.finish(ctx, stack, s, unverified(fmt.Sprintf("the API server refused a pod of the probe in namespace %s: %s", namespace, oneLine(err.Error()))))
+	message := fmt.Sprintf("the API server refused a pod of the probe in namespace %s: %s", namespace, oneLine(err.Error()))
+	return p.finish(ctx, stack, s, unverified(message))
 }
 
 // advance checks the pods of a run, and does the next step that is possible.
@@ -157,7 +161,8 @@ func (r *run) listening(pods []corev1.Pod, stack string) bool {
 	var controls []control
 	for _, namespace := range r.plan.namespaces {
 		pod := byName(pods, r.key(namespace, stack, roleListener))
-		if pod == nil || len(pod.Status.PodIPs) == 0 || len(pod.Status.ContainerStatuses) == 0 || pod.Status.ContainerStatuses[0].State.Running == nil {
+		if pod == nil || len(pod.Status.PodIPs) == 0 || len(pod.Status.ContainerStatuses) == 0 ||
+			pod.Status.ContainerStatuses[0].State.Running == nil {
 			return false
 		}
 		for _, address := range addresses(pod) {
@@ -211,10 +216,14 @@ func (r *run) failure(pods []corev1.Pod, stack string, now time.Time) string {
 		}
 	}
 	if late {
-		return fmt.Sprintf("the probe's pods took longer than %s: check the pods labelled %s=%s", now.Sub(r.startedAt).Round(time.Second), v1alpha1.LabelName, v1alpha1.NameProbe)
+		return fmt.Sprintf("the probe's pods took longer than %s: check the pods labelled %s=%s",
+			now.Sub(r.startedAt).Round(time.Second), v1alpha1.LabelName, v1alpha1.NameProbe)
 	}
 	return ""
 }
+
+// finalReasons are the reasons for which a container waits until somebody changes the pod or the node.
+var finalReasons = []string{"InvalidImageName", "ErrImageNeverPull", "CreateContainerConfigError"}
 
 // podFailure explains why a pod does not run, and whether the reason is final.
 func podFailure(pod *corev1.Pod) (text string, final bool) {
@@ -223,7 +232,7 @@ func podFailure(pod *corev1.Pod) (text string, final bool) {
 			return fmt.Sprintf("its container exited with code %d, %s", t.ExitCode, t.Reason), true
 		}
 		if w := status.State.Waiting; w != nil && w.Reason != "" && w.Reason != "ContainerCreating" && w.Reason != "PodInitializing" {
-			return strings.TrimSuffix(w.Reason+": "+oneLine(w.Message), ": "), slices.Contains([]string{"InvalidImageName", "ErrImageNeverPull", "CreateContainerConfigError"}, w.Reason)
+			return strings.TrimSuffix(w.Reason+": "+oneLine(w.Message), ": "), slices.Contains(finalReasons, w.Reason)
 		}
 	}
 	if pod.Status.Phase == corev1.PodFailed {
@@ -238,7 +247,9 @@ func podFailure(pod *corev1.Pod) (text string, final bool) {
 }
 
 // evaluateRun reads the live objects again and evaluates the outcomes.
-func (p *Prober) evaluateRun(ctx context.Context, stack *v1alpha1.OpenIMStack, s *stackState, pods []corev1.Pod, seen [][]probe.Outcome) (ctrl.Result, error) {
+func (p *Prober) evaluateRun(
+	ctx context.Context, stack *v1alpha1.OpenIMStack, s *stackState, pods []corev1.Pod, seen [][]probe.Outcome,
+) (ctrl.Result, error) {
 	r := s.run
 	w, err := p.read(ctx, s, r.intent)
 	if errors.Is(err, errOutdated) {
@@ -257,7 +268,10 @@ func (p *Prober) evaluateRun(ctx context.Context, stack *v1alpha1.OpenIMStack, s
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	j := evaluateTrial(trial{before: r.plan, after: after, controls: r.controls, seen: seen, blockedBy: blockedByIn(w, intruders), onlyOneIntruder: r.onlyOneIntruder})
+	j := evaluateTrial(trial{
+		before: r.plan, after: after, controls: r.controls, seen: seen,
+		blockedBy: blockedByIn(w, intruders), onlyOneIntruder: r.onlyOneIntruder,
+	})
 	if j.outcome == v1alpha1.ReasonBreached && !suspended(stack) && ownPoliciesDiffer(r.intent.graph, w) {
 		return p.abandon(ctx, stack, s) // the operator is about to restore its own policies: the next probe counts
 	}
@@ -302,7 +316,8 @@ func (p *Prober) finish(ctx context.Context, stack *v1alpha1.OpenIMStack, s *sta
 	}
 	s.run = nil
 	metrics.observe(key, result, took)
-	log.FromContext(ctx).Info("probe finished", "trigger", r.trigger, "outcome", j.outcome, "attempted", j.attempted, "unexpected", j.unexpected, "took", took.Round(time.Millisecond).String())
+	log.FromContext(ctx).Info("probe finished", "trigger", r.trigger, "outcome", j.outcome,
+		"attempted", j.attempted, "unexpected", j.unexpected, "took", took.Round(time.Millisecond).String())
 	p.updateAssessment(s, key, func(a *Assessment) { a.Probe, a.Outdated = result, a.Outdated && s.intent != r.intent })
 	p.ownQueue.requeue(key, minAuditInterval) // covers changes during the run
 	return ctrl.Result{}, p.deletePods(ctx, key, r.id)
@@ -365,7 +380,8 @@ func (p *Prober) deleteOrphans(ctx context.Context) error {
 	}
 	born := p.now()
 	var list corev1.PodList
-	if err := p.live.List(ctx, &list, client.InNamespace(p.options.Namespace), client.MatchingLabels{v1alpha1.LabelName: v1alpha1.NameProbe}); err != nil {
+	err := p.live.List(ctx, &list, client.InNamespace(p.options.Namespace), client.MatchingLabels{v1alpha1.LabelName: v1alpha1.NameProbe})
+	if err != nil {
 		log.FromContext(ctx).V(1).Info("listing leftover probe pods failed", "reason", err.Error())
 		return nil
 	}

@@ -73,9 +73,8 @@ func readyPods(g graph.Graph, w *snapshot.World) map[string][]*corev1.Pod {
 }
 
 func ready(pod *corev1.Pod) bool {
-	return pod.DeletionTimestamp == nil && len(pod.Status.PodIPs) > 0 && slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
-		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
-	})
+	isReady := func(c corev1.PodCondition) bool { return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue }
+	return pod.DeletionTimestamp == nil && len(pod.Status.PodIPs) > 0 && slices.ContainsFunc(pod.Status.Conditions, isReady)
 }
 
 func podTargets(c graph.Component, pod *corev1.Pod) []target {

@@ -60,8 +60,8 @@ func evaluateTrial(t trial) result {
 	switch {
 	case len(n.leaks) > 0:
 		j.outcome = v1alpha1.ReasonNotEnforcedByCNI
-		j.message = fmt.Sprintf("NetworkPolicies forbid these connections, and they succeeded: %s. The cluster's network plugin does not enforce NetworkPolicies, or not all of them: "+
-			"install one that does, or repair it", firstThree(n.leaks))
+		j.message = fmt.Sprintf("NetworkPolicies forbid these connections, and they succeeded: %s. The cluster's network plugin does not "+
+			"enforce NetworkPolicies, or not all of them: install one that does, or repair it", firstThree(n.leaks))
 	case len(n.openings) > 0:
 		j.outcome = v1alpha1.ReasonBreached
 		j.message = fmt.Sprintf("an intruder connected: %s. Delete or correct the object that permits it", firstThree(n.openings))
@@ -120,12 +120,14 @@ func (t trial) inconclusive(n tally) string {
 			return reason
 		}
 		if n.heldBack[intruder] > 0 {
-			return fmt.Sprintf("an egress policy of the intruder in namespace %s blocks %d of its attempts before they reach the stack, so they prove nothing: "+
-				"permit egress of pods labelled %s=%s (docs/probes.md has the policy)", t.before.namespaces[intruder], n.heldBack[intruder], v1alpha1.LabelName, v1alpha1.NameProbe)
+			return fmt.Sprintf("an egress policy of the intruder in namespace %s blocks %d of its attempts before they reach the stack, "+
+				"so they prove nothing: permit egress of pods labelled %s=%s (docs/probes.md has the policy)",
+				t.before.namespaces[intruder], n.heldBack[intruder], v1alpha1.LabelName, v1alpha1.NameProbe)
 		}
 	}
 	if len(n.unanswered) > 0 {
-		return fmt.Sprintf("a listener that is open to all clients does not answer: %s. Blocked attempts then prove nothing: check the listener and the network", firstThree(n.unanswered))
+		return fmt.Sprintf("a listener that is open to all clients does not answer: %s. Blocked attempts then prove nothing: "+
+			"check the listener and the network", firstThree(n.unanswered))
 	}
 	if n.attempted == 0 {
 		return "no pod of the stack was ready during the whole probe, or its policies changed meanwhile: the probe is repeated"
@@ -158,7 +160,8 @@ func (t trial) unreliableNetwork(intruder int) string {
 	for _, target := range t.before.targets {
 		if !reached[target.address.Addr().Is4()] {
 			return fmt.Sprintf("%s reaches no control listener: %s. Its blocked attempts prove nothing: permit connections of pods labelled %s=%s "+
-				"to each other and to the stack (docs/probes.md has the policy)", from, cmp.Or(by, "no control has an address of the family of "+target.address.Addr().String()),
+				"to each other and to the stack (docs/probes.md has the policy)", from,
+				cmp.Or(by, "no control has an address of the family of "+target.address.Addr().String()),
 				v1alpha1.LabelName, v1alpha1.NameProbe)
 		}
 	}
@@ -166,7 +169,8 @@ func (t trial) unreliableNetwork(intruder int) string {
 }
 
 func (t trial) success(n tally) string {
-	text := fmt.Sprintf("%d of %d connections that intruders in %s attempted were blocked", n.blocked, n.attempted, namespaces(t.before.namespaces))
+	text := fmt.Sprintf("%d of %d connections that intruders in %s attempted were blocked",
+		n.blocked, n.attempted, namespaces(t.before.namespaces))
 	if n.allowed > 0 {
 		text += fmt.Sprintf("; the other %d reached listeners that the spec opens", n.allowed)
 	}

@@ -49,7 +49,8 @@ func (p *Prober) SetupWithManager(mgr ctrl.Manager) error {
 	if err != nil {
 		return fmt.Errorf("setting up the prober's watches of third-party kinds: %w", err)
 	}
-	if err := mgr.Add(manager.RunnableFunc(func(ctx context.Context) error { return p.watchTrafficKinds(ctx, others, mgr.GetRESTMapper()) })); err != nil {
+	watchOthers := func(ctx context.Context) error { return p.watchTrafficKinds(ctx, others, mgr.GetRESTMapper()) }
+	if err := mgr.Add(manager.RunnableFunc(watchOthers)); err != nil {
 		return fmt.Errorf("adding the prober's watches of third-party kinds: %w", err)
 	}
 	if err := mgr.Add(manager.RunnableFunc(p.deleteOrphans)); err != nil {
@@ -86,7 +87,8 @@ func (p *Prober) kinds(mapper apimeta.RESTMapper) []schema.GroupVersionKind {
 
 // cacheOptions keeps names and labels alone. Pods are limited to those that carry a name label of OpenIM, the wrapper or the probe.
 func (p *Prober) cacheOptions() cache.Options {
-	names, err := labels.NewRequirement(v1alpha1.LabelName, selection.In, []string{v1alpha1.NameOpenIM, v1alpha1.NameWrapper, v1alpha1.NameProbe})
+	watched := []string{v1alpha1.NameOpenIM, v1alpha1.NameWrapper, v1alpha1.NameProbe}
+	names, err := labels.NewRequirement(v1alpha1.LabelName, selection.In, watched)
 	if err != nil {
 		panic(err) // constants
 	}
@@ -119,7 +121,8 @@ func dropUnused(object any) (any, error) {
 func (p *Prober) updateMatters(e event.UpdateEvent) bool {
 	before, after := e.ObjectOld.(*v1alpha1.OpenIMStack), e.ObjectNew.(*v1alpha1.OpenIMStack)
 	yes := before.Generation != after.Generation || before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero() ||
-		before.Annotations[v1alpha1.AnnotationProbeRequested] != after.Annotations[v1alpha1.AnnotationProbeRequested] || settled(before) != settled(after)
+		before.Annotations[v1alpha1.AnnotationProbeRequested] != after.Annotations[v1alpha1.AnnotationProbeRequested] ||
+		settled(before) != settled(after)
 	if yes {
 		p.markDirty(client.ObjectKeyFromObject(after), debounce)
 	}

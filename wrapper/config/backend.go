@@ -24,8 +24,8 @@ type Backend struct {
 
 // Login is how users log in, and how long they stay logged in.
 type Login struct {
-	// Audience is the origin under which clients know the gateway, such as https://im.example.com. It is part of every login: a login for one
-	// audience is refused at another.
+	// Audience is the origin under which clients know the gateway, such as https://im.example.com. It is part of every login: a login for
+	// one audience is refused at another.
 	Audience string `json:"audience"`
 	// ServerKeysDir is a mounted folder with one to four static keys of the login, one file each.
 	ServerKeysDir string `json:"serverKeysDir"`
@@ -42,8 +42,8 @@ type OpenIM struct {
 	SecretFile string `json:"secretFile"`
 	// Release is OpenIM's release, such as v3.8.3 or v3.8.3-patch.16. Required when there are users.
 	Release string `json:"release,omitempty"`
-	// ExternalURL is where users reach OpenIM's paths: https://host/im/v1. OpenIM writes it before the paths of objects. Required when there
-	// are users.
+	// ExternalURL is where users reach OpenIM's paths: https://host/im/v1. OpenIM writes it before the paths of objects. Required when
+	// there are users.
 	ExternalURL string `json:"externalURL,omitempty"`
 	// ObjectURL is the object store as users reach it, the only host to which a download may be redirected. Empty: downloads are refused.
 	ObjectURL string `json:"objectURL,omitempty"`

@@ -26,8 +26,8 @@ type AdminListener struct {
 	// Listen is host:port.
 	Listen string `json:"listen"`
 	TLS    TLS    `json:"tls,omitzero"`
-	// ConnectionsPerAddress bounds the open connections of one address; trustedProxies are not bounded. An IPv6 /64 counts as one address, a
-	// /56 has twice and a /48 four times the bound. Default 256.
+	// ConnectionsPerAddress bounds the open connections of one address; trustedProxies are not bounded. An IPv6 /64 counts as one address,
+	// a /56 has twice and a /48 four times the bound. Default 256.
 	ConnectionsPerAddress int32 `json:"connectionsPerAddress,omitempty"`
 }
 
@@ -36,9 +36,9 @@ type UserListener struct {
 	// Listen is host:port.
 	Listen string `json:"listen"`
 	TLS    TLS    `json:"tls,omitzero"`
-	// ConnectionsPerAddress bounds the open connections of one address, sockets included; trustedProxies are not bounded. An IPv6 /64 counts
-	// as one address, a /56 has twice and a /48 four times the bound. Default: a sixteenth of the listener's connections, and half of them
-	// for a private address.
+	// ConnectionsPerAddress bounds the open connections of one address, sockets included; trustedProxies are not bounded. An IPv6 /64
+	// counts as one address, a /56 has twice and a /48 four times the bound. Default: a sixteenth of the listener's connections, and half
+	// of them for a private address.
 	ConnectionsPerAddress int32 `json:"connectionsPerAddress,omitempty"`
 	// Session has the same values in the backend's file: the backend makes the sessions, the gateway checks them.
 	Session Session `json:"session"`
