@@ -186,7 +186,7 @@ var _ = Describe("The boundary", Ordered, func() {
 		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) {
 			s.Network = &v1alpha1.Network{Monitoring: []v1alpha1.Peer{{PodSelector: &v1alpha1.Selector{MatchLabels: map[string]string{"app": "prometheus"}}}}}
 		})
-		w.eventuallyIsolated("chat", "Unknown/NotVerified", "has not been tried yet since the spec changed them")
+		w.eventuallyIsolated("chat", "Unknown/NotVerified", "has not been probed yet since the spec changed them")
 		Expect(w.lastProbe("chat")).To(Equal(before), "which found another boundary")
 		w.eventuallyIsolated("chat", "True/Enforced", "")
 		Expect(w.lastProbe("chat").Time.Time).To(BeTemporally(">", before.Time.Time))

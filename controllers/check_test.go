@@ -111,7 +111,7 @@ var _ = Describe("A gateway's certificate", func() {
 		w.eventuallyReady("chat")
 		replace(good, overKey)
 		Expect(w.says("chat", v1alpha1.ConditionDependenciesReady, metav1.ConditionFalse, v1alpha1.ReasonSecretInvalid)).
-			To(ContainSubstring(`spec.wrapper.gateway.tls.secretRef: tls.crt and tls.key of Secret "tls" are no pair`))
+			To(ContainSubstring(`spec.wrapper.gateway.tls.secretRef: tls.crt and tls.key of Secret "tls" do not match`))
 		Expect(w.condition("chat", v1alpha1.ConditionStalled)).NotTo(BeNil())
 		Expect(w.deployments("chat")).To(HaveLen(14))
 		replace(over, overKey)

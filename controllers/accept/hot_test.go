@@ -51,7 +51,7 @@ func TestAllThatIsRefusedIsToldAtOnceWithinBounds(t *testing.T) {
 	}
 	refusals := accept.Hot([]byte("rules: [" + strings.Join(rules, ", ") + "]"))
 	g.Expect(refusals).To(HaveLen(17))
-	g.Expect(refusals[16].Why).To(HavePrefix("24 more are refused"))
+	g.Expect(refusals[16].Why).To(HavePrefix("24 more settings are refused: fix these first"))
 	for _, r := range refusals {
 		g.Expect(len(r.Why)).To(BeNumerically("<", 600))
 	}

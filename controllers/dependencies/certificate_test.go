@@ -52,7 +52,7 @@ func TestTheGatewaysCertificate(t *testing.T) {
 		{"good", good, itsKey, "", "", now.Add(23 * day)},
 		{"the key of another", good, othersKey, "private key does not match public key", "", time.Time{}},
 		{"no PEM", "hello", itsKey, "failed to find any PEM data", "", time.Time{}},
-		{"no key", good, good, "are no pair", "", time.Time{}},
+		{"no key", good, good, "do not match", "", time.Time{}},
 		{"not yet", early, earlyKey, "", "not valid before 2026-01-03T03:04:05Z", now.Add(day)},
 		{"over", late, lateKey, "", "expired at 2026-01-02T03:04:05Z", time.Time{}},
 		{"soon over", soon, soonKey, "", "expires at 2026-01-08T03:04:05Z: renew it", now.Add(6 * day)},

@@ -144,7 +144,7 @@ func TestAnotherDatabaseOfOneRedisIsWarnedOf(t *testing.T) {
 	g.Expect(found.Problems).To(BeEmpty())
 	g.Expect(found.Warnings).To(HaveLen(1))
 	g.Expect(found.Warnings[0].Reason).To(Equal(v1alpha1.ReasonSharedPresence))
-	g.Expect(found.Warnings[0].String()).To(And(ContainSubstring("spec.dependencies.redis.addresses: OpenIMStack im/one"), ContainSubstring("a Redis of its own")))
+	g.Expect(found.Warnings[0].String()).To(And(ContainSubstring("spec.dependencies.redis.addresses: OpenIMStack im/one"), ContainSubstring("Give each stack its own Redis")))
 	g.Expect(found.With).To(ConsistOf(one.Name))
 	g.Expect(dependencies.Shared(tenant("three", 1, apart), []dependencies.Tenant{one}).Warnings).To(BeEmpty())
 }

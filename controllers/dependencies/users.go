@@ -84,7 +84,7 @@ func (r *resolver) refuseOpenIMsRedis(field string, peers []v1alpha1.Peer, place
 	for _, place := range places {
 		if slices.ContainsFunc(r.facts.Endpoints[openim.Redis], func(e openim.Endpoint) bool { return equalEndpoints(e, place) }) {
 			r.invalid(v1alpha1.ReasonInvalidSpec, field,
-				"the address leads to OpenIM's Redis: write another Redis, because a client of OpenIM's Redis controls OpenIM")
+				"it is OpenIM's Redis under another name: write another Redis, because a client of OpenIM's Redis controls OpenIM")
 			return
 		}
 	}

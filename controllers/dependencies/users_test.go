@@ -112,10 +112,10 @@ func TestProblemsOfUsersNameTheFieldAndTheRemedy(t *testing.T) {
 		stalled bool
 		says    []string
 	}{
-		{"no Redis", func(s *spec) { s.Wrapper.Redis = nil }, nil, v1alpha1.ReasonInvalidSpec, true, []string{"spec.wrapper.redis", "one that is not OpenIM's"}},
+		{"no Redis", func(s *spec) { s.Wrapper.Redis = nil }, nil, v1alpha1.ReasonInvalidSpec, true, []string{"spec.wrapper.redis", "a Redis that is not OpenIM's"}},
 		{"OpenIM's Redis under a short name", func(s *spec) {
 			s.Wrapper.Redis.Addresses = []v1alpha1.Address{"redis.infra.svc.cluster.local:6379"}
-		}, nil, v1alpha1.ReasonInvalidSpec, true, []string{"spec.wrapper.redis.addresses", "under another name", "owns OpenIM"}},
+		}, nil, v1alpha1.ReasonInvalidSpec, true, []string{"spec.wrapper.redis.addresses", "under another name", "controls OpenIM"}},
 		{"Redis' Secret is missing", func(s *spec) { s.Wrapper.Redis.CredentialsRef.Name = "gone" }, nil, v1alpha1.ReasonSecretNotFound, false, []string{"spec.wrapper.redis.credentialsRef", `"gone"`, "create it"}},
 		{"Redis has no password", nil, []client.Object{secret("redis-wrapper", map[string]string{"username": "u"})}, v1alpha1.ReasonSecretKeyNotFound, false, []string{"spec.wrapper.redis.credentialsRef", `no key "password"`}},
 		{"Redis is outside", func(s *spec) { s.Wrapper.Redis.Addresses = []v1alpha1.Address{"redis.example.com:6379"} }, nil, v1alpha1.ReasonPeersNeeded, true, []string{"spec.wrapper.redis.peers", "ipBlock"}},

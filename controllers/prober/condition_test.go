@@ -36,8 +36,8 @@ func TestTheConditionNetworkIsolated(t *testing.T) {
 		want string // status/reason
 		says string
 	}{
-		{"a fresh stack", func(*Evidence) {}, "Unknown/NotVerified", "has not been tried yet"},
-		{"nothing runs yet", func(e *Evidence) { e.Waiting = "no pod of the stack is ready" }, "Unknown/NotVerified", "has not been tried: no pod of the stack is ready"},
+		{"a fresh stack", func(*Evidence) {}, "Unknown/NotVerified", "has not been probed yet"},
+		{"nothing runs yet", func(e *Evidence) { e.Waiting = "no pod of the stack is ready" }, "Unknown/NotVerified", "has not been probed: no pod of the stack is ready"},
 		{"a probe found it sealed", func(e *Evidence) { e.Probe = probed("Enforced", time.Minute) }, "True/Enforced", "what the probe saw"},
 		{"and findings that open nothing", func(e *Evidence) {
 			e.Probe = probed("Enforced", time.Minute)
@@ -48,10 +48,10 @@ func TestTheConditionNetworkIsolated(t *testing.T) {
 		}, "True/Enforced", ""},
 		{"a result of two intervals ago still counts", func(e *Evidence) { e.Probe = probed("Enforced", 10*time.Minute) }, "True/Enforced", ""},
 		{"an older one does not", func(e *Evidence) { e.Probe = probed("Enforced", 10*time.Minute+time.Second) }, "Unknown/NotVerified", "older than 2 intervals of 5m0s"},
-		{"the spec has changed since", func(e *Evidence) { e.Probe, e.Outdated = probed("Enforced", time.Minute), true }, "Unknown/NotVerified", "has not been tried yet since the spec changed them"},
+		{"the spec has changed since", func(e *Evidence) { e.Probe, e.Outdated = probed("Enforced", time.Minute), true }, "Unknown/NotVerified", "has not been probed yet since the spec changed them"},
 		{"it has, and there are no probes any more", func(e *Evidence) {
 			e.Probe, e.Outdated, e.Waiting = probed("Enforced", time.Minute), true, "no image"
-		}, "Unknown/NotVerified", "has not been tried since the spec changed them: no image"},
+		}, "Unknown/NotVerified", "has not been probed since the spec changed them: no image"},
 		{"it has, and nobody enforces anything", func(e *Evidence) {
 			e.Probe, e.Outdated = probed("NotEnforcedByCNI", time.Minute), true
 		}, "False/NotEnforcedByCNI", "what the probe saw"},
@@ -95,13 +95,13 @@ func TestTheConditionNetworkIsolated(t *testing.T) {
 		}, "False/Breached", "im/debug"},
 		{"a kind could not be read", func(e *Evidence) {
 			e.Probe, e.Unread = probed("Enforced", time.Minute), []string{"IngressRoute.traefik.io"}
-		}, "True/Enforced", "what the probe saw; not read, for lack of the right or because it fails: IngressRoute.traefik.io"},
+		}, "True/Enforced", "what the probe saw; some kinds could not be read, because the operator lacks the right or the read failed: IngressRoute.traefik.io"},
 		{"a packet got through, and the audit knows by what", func(e *Evidence) {
 			e.Probe, e.Findings = probed("Breached", time.Minute), []audit.Finding{finding(audit.StrayPod, audit.Critical, "api:10002")}
 		}, "False/Breached", "NetworkPolicy im/debug opens api:10002"},
 		{"the plugin is told to enforce nothing, and a probe is about to tell", func(e *Evidence) {
 			e.Findings = []audit.Finding{finding(audit.NotEnforced, audit.High)}
-		}, "Unknown/NotVerified", "has not been tried yet"},
+		}, "Unknown/NotVerified", "has not been probed yet"},
 		{"it is, and packets cannot be tried", func(e *Evidence) {
 			e.Findings, e.Waiting = []audit.Finding{finding(audit.NotEnforced, audit.High)}, "no image"
 		}, "False/NotEnforcedByCNI", "im/debug"},

@@ -45,14 +45,14 @@ func TestARunThatCannotEndWellSaysWhy(t *testing.T) {
 	}{
 		{"its listener runs", []corev1.Pod{probePod("im", roleListener, runningState)}, early, ""},
 		{"its pod is not there yet", nil, early, ""},
-		{"its pod is gone", nil, late, "a pod of the probe in namespace im is gone"},
+		{"its pod is gone", nil, late, "a pod of the probe in namespace im was deleted or evicted before the probe ended"},
 		{"the image is being pulled", []corev1.Pod{probePod("im", roleListener, waitingFor("ContainerCreating", ""))}, early, ""},
 		{"the image is being pulled for ever", []corev1.Pod{probePod("im", roleListener, waitingFor("ContainerCreating", ""))}, late, "took longer than 1m10s"},
 		{"the image cannot be pulled", []corev1.Pod{probePod("im", roleListener, waitingFor("ErrImagePull", "not found"))}, early, ""},
 		{"the image cannot be pulled for a minute", []corev1.Pod{probePod("im", roleListener, waitingFor("ImagePullBackOff", "back-off"))}, late,
 			"the probe's listener in namespace im cannot run: ImagePullBackOff: back-off"},
 		{"the image has no name", []corev1.Pod{probePod("im", roleListener, waitingFor("InvalidImageName", ""))}, early, "cannot run: InvalidImageName"},
-		{"it crashes", []corev1.Pod{probePod("im", roleListener, ended(2, "")), probePod("ops", roleListener, runningState)}, early, "it ended with code 2, Error"},
+		{"it crashes", []corev1.Pod{probePod("im", roleListener, ended(2, "")), probePod("ops", roleListener, runningState)}, early, "its container exited with code 2, Error"},
 		{"there is no room on any node", []corev1.Pod{{
 			ObjectMeta: metav1.ObjectMeta{Namespace: "im", Name: podName("chat", "1", roleListener)},
 			Status: corev1.PodStatus{Conditions: []corev1.PodCondition{{

@@ -206,7 +206,7 @@ func TestWhatATrialComesTo(t *testing.T) {
 		want    string
 		says    []string
 	}{
-		{name: "all is sealed", want: "Enforced", says: []string{"50 of 52 connections that intruders in namespaces im and ops attempted were blocked", "the other 2 reached the doors"}},
+		{name: "all is sealed", want: "Enforced", says: []string{"50 of 52 connections that intruders in namespaces im and ops attempted were blocked", "the other 2 reached listeners that the spec opens"}},
 		{name: "a single packet passes that the policies forbid", happens: func(_ *WithT, _ *town, r *trial) {
 			r.seen[1][r.index("api", "http")] = probe.Open
 		}, want: "NotEnforcedByCNI", says: []string{"api:10002 from a pod in namespace ops", "does not enforce"}},
@@ -235,7 +235,7 @@ func TestWhatATrialComesTo(t *testing.T) {
 			for n := range r.seen[0] {
 				r.seen[0][n] = probe.Timeout
 			}
-		}, want: "NotVerified", says: []string{"the intruder in namespace im did not reach the control, a listener in namespace im", "no policy forbids it"}},
+		}, want: "NotVerified", says: []string{"the intruder in namespace im did not reach the control listener in namespace im", "no policy forbids it"}},
 		{name: "one listener is not reached", happens: func(_ *WithT, _ *town, r *trial) { r.seen[1][0] = probe.Refused }, want: "NotVerified", says: []string{"the intruder in namespace ops", "refused"}},
 		{name: "a dead network in which one packet passes is a leak", happens: func(_ *WithT, _ *town, r *trial) {
 			for n := range r.seen[0] {
@@ -245,13 +245,13 @@ func TestWhatATrialComesTo(t *testing.T) {
 		}, want: "NotEnforcedByCNI"},
 		{name: "the gateway's door does not answer", happens: func(_ *WithT, _ *town, r *trial) {
 			r.seen[0][r.index("gateway", graph.AdminPort)] = probe.Timeout
-		}, want: "NotVerified", says: []string{"a door that is open to anyone does not answer: gateway:8081"}},
+		}, want: "NotVerified", says: []string{"a listener that is open to all clients does not answer: gateway:8081"}},
 		{name: "a namespace that denies all ingress of its own", town: func(t *town) {
 			t.world.Policies = append(t.world.Policies, policy("im", "deny", denyIngress))
 		}, want: "Enforced"},
 		{name: "a namespace that denies everything", town: func(t *town) {
 			t.world.Policies = append(t.world.Policies, policy("im", "deny", defaultDeny))
-		}, want: "NotVerified", says: []string{"the intruder in namespace im reaches no control: NetworkPolicy im/deny", v1alpha1.NameProbe}},
+		}, want: "NotVerified", says: []string{"the intruder in namespace im reaches no control listener: NetworkPolicy im/deny", v1alpha1.NameProbe}},
 		{name: "a namespace that lets the intruder out to listeners alone", town: func(t *town) {
 			port := intstr.FromInt32(probe.ListenPort)
 			t.world.Policies = append(t.world.Policies, policy("im", "narrow", networkingv1.NetworkPolicySpec{
@@ -259,17 +259,17 @@ func TestWhatATrialComesTo(t *testing.T) {
 				PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeEgress},
 				Egress:      []networkingv1.NetworkPolicyEgressRule{{Ports: []networkingv1.NetworkPolicyPort{{Port: &port}}}},
 			}))
-		}, want: "NotVerified", says: []string{"keeps it from 26 of its targets"}},
+		}, want: "NotVerified", says: []string{"blocks 26 of its attempts"}},
 		{name: "the operator's namespace denies everything", town: func(t *town) {
 			t.world.Policies = append(t.world.Policies, policy("ops", "deny", defaultDeny))
-		}, want: "NotVerified", says: []string{"the intruder in namespace ops reaches no control: NetworkPolicy ops/deny"}},
+		}, want: "NotVerified", says: []string{"the intruder in namespace ops reaches no control listener: NetworkPolicy ops/deny"}},
 		{name: "no pod stayed ready", happens: func(g *WithT, _ *town, r *trial) {
 			later := newTown()
 			for i := range later.world.Pods {
 				later.world.Pods[i].UID += "-new"
 			}
 			r.after = later.lay(g)
-		}, want: "NotVerified", says: []string{"no pod of the stack was ready for the whole probe"}},
+		}, want: "NotVerified", says: []string{"no pod of the stack was ready during the whole probe"}},
 		{name: "a pod was replaced meanwhile", happens: func(g *WithT, _ *town, r *trial) {
 			later := newTown()
 			later.world.Pods[0].UID = "new"
