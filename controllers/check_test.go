@@ -23,15 +23,15 @@ import (
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 )
 
-// hot is what the gateway of a stack reads while it runs.
-func (w world) hot(stack string) string {
+// hot returns the hot.yaml of the gateway of a stack.
+func (w testEnv) hot(stack string) string {
 	GinkgoHelper()
 	var config corev1.ConfigMap
 	Expect(w.get(stack+"-gateway-hot", &config)).To(Succeed())
 	return config.Data["hot.yaml"]
 }
 
-// ruled gives a stack one rule.
+// ruled returns a change that sets one rule.
 func ruled(expression string) func(*v1alpha1.OpenIMStackSpec) {
 	return func(s *v1alpha1.OpenIMStackSpec) {
 		s.Wrapper.Policy = &v1alpha1.Policy{Rules: []v1alpha1.PolicyRule{{Name: "phones", Expression: expression, Message: "no"}}}
@@ -39,8 +39,8 @@ func ruled(expression string) func(*v1alpha1.OpenIMStackSpec) {
 }
 
 var _ = Describe("A stack whose gateway would not take its settings", func() {
-	It("is told which rule, where and why, keeps what it has, and takes the mended one", func(ctx context.Context) {
-		w := newWorld(context.WithoutCancel(ctx))
+	It("reports which rule is refused and why, keeps the last accepted rules, and accepts the corrected rule", func(ctx context.Context) {
+		w := newTestEnv(context.WithoutCancel(ctx))
 		startOperator()
 		w.start("chat", letUsersIn, ruled("identity.platformID != 5"))
 		w.eventuallyReady("chat")
@@ -76,7 +76,7 @@ var _ = Describe("A stack whose gateway would not take its settings", func() {
 	})
 
 	It("never starts with a rule that does not compile", func(ctx context.Context) {
-		w := newWorld(context.WithoutCancel(ctx))
+		w := newTestEnv(context.WithoutCancel(ctx))
 		startOperator()
 		stack := w.stack("chat")
 		ruled("1 +")(&stack.Spec)
@@ -89,8 +89,8 @@ var _ = Describe("A stack whose gateway would not take its settings", func() {
 })
 
 var _ = Describe("A gateway's certificate", func() {
-	It("is refused without its key, warned of when it is over, and taken when it is mended", func(ctx context.Context) {
-		w := newWorld(context.WithoutCancel(ctx))
+	It("is refused with a key that does not match, causes a warning when it is expired, and is accepted when it is renewed", func(ctx context.Context) {
+		w := newTestEnv(context.WithoutCancel(ctx))
 		startOperator()
 		good, goodKey := certified(time.Now().Add(90 * 24 * time.Hour))
 		over, overKey := certified(time.Now().Add(-time.Hour))
@@ -122,7 +122,7 @@ var _ = Describe("A gateway's certificate", func() {
 	})
 })
 
-// certified is a pair in PEM that was good from yesterday on.
+// certified returns a certificate and its key in PEM, valid since yesterday.
 func certified(until time.Time) (certificate, key []byte) {
 	GinkgoHelper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -137,10 +137,10 @@ func certified(until time.Time) (certificate, key []byte) {
 
 var _ = Describe("The key by which clients recognise the gateway", func() {
 	const refs = v1alpha1.ConditionDependenciesReady
-	var w world
+	var w testEnv
 
 	BeforeEach(func(ctx context.Context) {
-		w = newWorld(context.WithoutCancel(ctx))
+		w = newTestEnv(context.WithoutCancel(ctx))
 		startOperator()
 		w.start("chat", letUsersIn)
 		w.eventuallyReady("chat")
@@ -183,7 +183,7 @@ var _ = Describe("The key by which clients recognise the gateway", func() {
 		Expect(w.condition("chat", v1alpha1.ConditionStalled)).To(BeNil())
 	})
 
-	It("is made anew once when a person gives it up", func() {
+	It("is generated again once when the user gives it up", func() {
 		fingerprint := known()
 		Expect(k8s.Delete(w.ctx, login())).To(Succeed())
 		w.says("chat", refs, metav1.ConditionFalse, v1alpha1.ReasonLoginKeyLost)

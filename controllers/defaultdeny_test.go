@@ -19,10 +19,10 @@ import (
 var _ = Describe("The policy that denies everything", func() {
 	const name = "chat-default-deny"
 	var (
-		w world
+		w testEnv
 		o *operator
 	)
-	// owners of the policy, as Kind/name.
+	// owners returns the owners of the policy, as Kind/name.
 	owners := func() []string {
 		var p networkingv1.NetworkPolicy
 		Expect(client.IgnoreNotFound(w.get(name, &p))).To(Succeed())
@@ -40,7 +40,7 @@ var _ = Describe("The policy that denies everything", func() {
 	podOf := func(component string) *corev1.Pod {
 		return &pods(client.MatchingLabels{v1alpha1.LabelComponent: component})[0]
 	}
-	// held is the pod of a component, which does not end before end is called.
+	// held returns the pod of a component. A finalizer keeps the pod until end is called.
 	held := func(component string) (pod *corev1.Pod, end func()) {
 		GinkgoHelper()
 		pod = podOf(component)
@@ -61,7 +61,7 @@ var _ = Describe("The policy that denies everything", func() {
 	}
 
 	BeforeEach(func(ctx context.Context) {
-		w = newWorld(context.WithoutCancel(ctx))
+		w = newTestEnv(context.WithoutCancel(ctx))
 		o = startOperator()
 		w.start("chat")
 		w.eventuallyReady("chat")

@@ -22,8 +22,8 @@ import (
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 )
 
-// childrenOf lists everything with a stack's labels, and ends its pods, since there is no kubelet to do so.
-func (w world) childrenOf(stack string) []string {
+// childrenOf lists all objects with a stack's labels, and deletes its pods, because there is no kubelet that ends them.
+func (w testEnv) childrenOf(stack string) []string {
 	GinkgoHelper()
 	var names []string
 	for _, list := range []client.ObjectList{
@@ -44,11 +44,11 @@ func (w world) childrenOf(stack string) []string {
 }
 
 var _ = Describe("Drift", Ordered, func() {
-	var w world
+	var w testEnv
 	var config string
 
 	BeforeAll(func(ctx context.Context) {
-		w = newWorld(context.WithoutCancel(ctx))
+		w = newTestEnv(context.WithoutCancel(ctx))
 		startOperator()
 		w.start("chat")
 		w.eventuallyReady("chat")
@@ -75,7 +75,7 @@ var _ = Describe("Drift", Ordered, func() {
 		Entry("PodDisruptionBudget", func() string { return "chat-gateway" }, &policyv1.PodDisruptionBudget{}),
 	)
 
-	// Each edit is made by somebody else with a field owner of their own, as kubectl does.
+	// Each edit is made with another field owner, as by kubectl.
 	DescribeTable("an edited child is put right", func(name string, object client.Object, edit, restored func()) {
 		Expect(w.get(name, object)).To(Succeed())
 		edit()
@@ -148,7 +148,7 @@ var _ = Describe("Drift", Ordered, func() {
 		}(),
 	)
 
-	It("keeps a restart that a person asked for", func() {
+	It("keeps a restart that a user requested", func() {
 		patch := client.RawPatch(types.StrategicMergePatchType, []byte(`{"spec":{"template":{"metadata":{"annotations":{"kubectl.kubernetes.io/restartedAt":"2026-01-01T00:00:00Z"}}}}}`))
 		d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "chat-rpc-group"}}
 		Expect(k8s.Patch(w.ctx, d, patch, client.FieldOwner("kubectl-rollout"))).To(Succeed())

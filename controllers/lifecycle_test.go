@@ -18,11 +18,11 @@ import (
 )
 
 var _ = Describe("A stack", func() {
-	var w world
+	var w testEnv
 	var o *operator
 
 	BeforeEach(func(ctx context.Context) {
-		w = newWorld(context.WithoutCancel(ctx))
+		w = newTestEnv(context.WithoutCancel(ctx))
 		o = startOperator()
 	})
 
@@ -70,7 +70,7 @@ var _ = Describe("A stack", func() {
 		Expect(foreign.OwnerReferences).To(BeEmpty(), "what belongs to others is left alone")
 	})
 
-	It("gets a share.secret that nobody knows", func() {
+	It("gets a random share.secret", func() {
 		w.start("chat")
 		var secret corev1.Secret
 		Expect(w.get("chat-share-secret", &secret)).To(Succeed())
@@ -87,7 +87,7 @@ var _ = Describe("A stack", func() {
 			stack := &v1alpha1.OpenIMStack{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "chat"}}
 			Expect(k8s.Patch(w.ctx, stack, patch)).To(Succeed())
 		}
-		settled := o.settle("1s", w.namespace)
+		settled := o.waitIdle("1s", w.namespace)
 		for i := range 3 {
 			touch(strconv.Itoa(i))
 			Consistently(func() int { return o.writesIn(w.namespace) }, "1s").Should(Equal(settled), "the operator wrote although nothing was to do")
@@ -111,7 +111,7 @@ var _ = Describe("A stack", func() {
 		}
 	})
 
-	It("changes only what a change of the spec touches, and keeps the old configuration until nobody uses it", func() {
+	It("changes only what a change of the spec touches, and keeps the old configuration until no pod uses it", func() {
 		w.start("chat")
 		w.eventuallyReady("chat")
 		configs := func() map[string]bool {

@@ -20,15 +20,15 @@ import (
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 )
 
-// journal keeps, of every change of the stack's policies and Deployments, the version of the whole cluster at which it happened:
-// what came before what, whatever the order in which it is told.
+// journal records the resource version of every change of the stack's policies and Deployments, which orders the changes whatever the order
+// of their events.
 type journal struct {
 	mutex   sync.Mutex
 	entries map[string]int64
 }
 
-// follow begins to keep a journal of a namespace.
-func (w world) follow() *journal {
+// recordPolicies starts a journal of a namespace.
+func (w testEnv) recordPolicies() *journal {
 	GinkgoHelper()
 	watcher, err := client.NewWithWatch(environment.Config, client.Options{Scheme: scheme})
 	Expect(err).NotTo(HaveOccurred())
@@ -48,7 +48,7 @@ func (w world) follow() *journal {
 	return j
 }
 
-// note keeps the first event of a kind for an object.
+// note records the first event of a kind for an object.
 func (j *journal) note(event watch.Event) {
 	object, ok := event.Object.(client.Object)
 	if !ok {
@@ -68,15 +68,15 @@ func (j *journal) note(event watch.Event) {
 	}
 }
 
-// at returns when something first happened; 0 when it has not.
+// at returns the resource version of the first such event; 0 when there was none.
 func (j *journal) at(what string) int64 {
 	j.mutex.Lock()
 	defer j.mutex.Unlock()
 	return j.entries[what]
 }
 
-// verdicts keeps every reason that the condition NetworkIsolated of a stack has from now on.
-func (w world) verdicts(stack string) (seen func() []string) {
+// verdicts records every reason of the condition NetworkIsolated of a stack from now on.
+func (w testEnv) verdicts(stack string) (seen func() []string) {
 	GinkgoHelper()
 	watcher, err := client.NewWithWatch(environment.Config, client.Options{Scheme: scheme})
 	Expect(err).NotTo(HaveOccurred())
@@ -105,8 +105,8 @@ func (w world) verdicts(stack string) (seen func() []string) {
 	}
 }
 
-// openTo lists the labels "app" of those outside that a policy lets in at a port.
-func (w world) openTo(policy string, port int32) func(Gomega) []string {
+// openTo lists the label "app" of the peers that a policy permits at a port.
+func (w testEnv) openTo(policy string, port int32) func(Gomega) []string {
 	return func(g Gomega) []string {
 		var p networkingv1.NetworkPolicy
 		g.Expect(w.get(policy, &p)).To(Succeed())
@@ -129,7 +129,7 @@ func (w world) openTo(policy string, port int32) func(Gomega) []string {
 var _ = Describe("The network of a stack", func() {
 	const webSocketPort, apiPort = 10001, 10002
 	var (
-		w world
+		w testEnv
 		o *operator
 	)
 	app := func(name string) *v1alpha1.Selector {
@@ -137,7 +137,7 @@ var _ = Describe("The network of a stack", func() {
 	}
 
 	BeforeEach(func(ctx context.Context) {
-		w = newWorld(context.WithoutCancel(ctx))
+		w = newTestEnv(context.WithoutCancel(ctx))
 		o = startOperator()
 	})
 
@@ -185,7 +185,7 @@ var _ = Describe("The network of a stack", func() {
 	It("is not called breached while the operator writes another, however long that takes", func() {
 		w.start("chat")
 		w.eventuallyReady("chat")
-		writes := o.settle("1s", w.namespace)
+		writes := o.waitIdle("1s", w.namespace)
 		verdicts := w.verdicts("chat")
 		o.policies.Lock()
 		proceed := sync.OnceFunc(o.policies.Unlock)
@@ -206,7 +206,7 @@ var _ = Describe("The network of a stack", func() {
 		w.eventuallyReady("chat")
 		var before v1alpha1.OpenIMStack
 		Expect(w.get("chat", &before)).To(Succeed())
-		there := w.follow()
+		there := w.recordPolicies()
 		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) {
 			s.Wrapper = v1alpha1.Wrapper{ExternalRef: &v1alpha1.ExternalWrapper{PodSelector: app("bridge")}}
 		})
@@ -227,7 +227,7 @@ var _ = Describe("The network of a stack", func() {
 			API: "http://chat-api." + w.namespace + ".svc:10002", WebSocket: "ws://chat-msggateway." + w.namespace + ".svc:10001",
 		}))
 
-		back := w.follow()
+		back := w.recordPolicies()
 		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) { s.Wrapper = before.Spec.Wrapper })
 		Eventually(func() int { return len(w.deployments("chat")) }).Should(Equal(14))
 		w.eventuallyReady("chat")

@@ -13,7 +13,7 @@ import (
 )
 
 // says waits until a condition of a stack has a status and a reason, and returns its message.
-func (w world) says(stack, kind string, status metav1.ConditionStatus, reason string) (message string) {
+func (w testEnv) says(stack, kind string, status metav1.ConditionStatus, reason string) (message string) {
 	GinkgoHelper()
 	Eventually(func(g Gomega) {
 		c := w.condition(stack, kind)
@@ -30,9 +30,9 @@ func numbered(n int32) func(*v1alpha1.OpenIMStackSpec) {
 
 var _ = Describe("Two stacks in the same stores", func() {
 	const refs, stalled = v1alpha1.ConditionDependenciesReady, v1alpha1.ConditionStalled
-	var w world
+	var w testEnv
 
-	BeforeEach(func(ctx context.Context) { w = newWorld(context.WithoutCancel(ctx)) })
+	BeforeEach(func(ctx context.Context) { w = newTestEnv(context.WithoutCancel(ctx)) })
 
 	It("have topics and databases of their own", func() {
 		startOperator()
@@ -66,7 +66,7 @@ var _ = Describe("Two stacks in the same stores", func() {
 		Expect(w.condition("other", stalled)).To(BeNil())
 	})
 
-	It("are told apart the same way whoever is looked at first, also after a restart of the operator", func() {
+	It("are decided the same way in whichever order the stacks are reconciled, also after a restart of the operator", func() {
 		w.create(w.stack("a"))
 		w.create(w.stack("b"))
 		o := startOperator()
@@ -134,7 +134,7 @@ var _ = Describe("Two stacks in the same stores", func() {
 
 var _ = Describe("The prefix of a stack's topics", func() {
 	It("is never changed, set or taken away later", func(ctx context.Context) {
-		w := newWorld(context.WithoutCancel(ctx))
+		w := newTestEnv(context.WithoutCancel(ctx))
 		with := func(prefix string) func(*v1alpha1.OpenIMStackSpec) {
 			return func(s *v1alpha1.OpenIMStackSpec) {
 				s.Dependencies.Kafka.Topics = nil
@@ -160,8 +160,8 @@ var _ = Describe("The prefix of a stack's topics", func() {
 	})
 })
 
-// configOf a process: the files that its Deployment mounts.
-func (w world) configOf(stack, process string) map[string]string {
+// configOf returns the configuration files that a process mounts.
+func (w testEnv) configOf(stack, process string) map[string]string {
 	GinkgoHelper()
 	for _, d := range w.deployments(stack) {
 		if d.Name != stack+"-"+process {

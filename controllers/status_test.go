@@ -19,7 +19,7 @@ import (
 	"github.com/openimstack/openim-operator/netpol/graph"
 )
 
-// running is a scope in which everything is as wanted. A case changes it.
+// running returns a scope in which everything is as desired, after the changes of a case.
 func running(change ...func(*scope)) *scope {
 	s := &scope{
 		stack: &v1alpha1.OpenIMStack{
@@ -41,7 +41,7 @@ func running(change ...func(*scope)) *scope {
 	return s
 }
 
-// Each case is a situation and the conditions that it shows. A condition that is not named is not looked at; "" means absent.
+// Each case is a situation and the conditions that it shows. A condition that is not named is not checked; "" means absent.
 func TestConditions(t *testing.T) {
 	stalled := dependencies.Problem{Reason: v1alpha1.ReasonPeersNeeded, Field: "spec.x", Message: "m", Stalled: true}
 	waiting := dependencies.Problem{Reason: v1alpha1.ReasonSecretNotFound, Field: "spec.x", Message: "m"}
@@ -70,7 +70,7 @@ func TestConditions(t *testing.T) {
 		{"the backend is not ready", running(func(s *scope) { s.deployments["backend"].Status.AvailableReplicas = 0 }), map[string]string{
 			"Ready": "False/Waiting", "OpenIMAvailable": "True/Available", "WrapperAvailable": "False/Waiting",
 		}},
-		{"only a person can help", running(func(s *scope) { s.problems = []dependencies.Problem{stalled} }), map[string]string{
+		{"only the user can solve it", running(func(s *scope) { s.problems = []dependencies.Problem{stalled} }), map[string]string{
 			"Ready": "False/PeersNeeded", "DependenciesReady": "False/PeersNeeded", "Stalled": "True/PeersNeeded", "Reconciling": "",
 		}},
 		{"something may still appear", running(func(s *scope) { s.problems = []dependencies.Problem{waiting} }), map[string]string{
@@ -94,10 +94,10 @@ func TestConditions(t *testing.T) {
 		{"a proxy that is trusted", running(behindAProxy, func(s *scope) {
 			s.stack.Spec.Wrapper.Auth.Users.TrustedProxies = []v1alpha1.CIDR{"10.0.0.0/8"}
 		}), map[string]string{"SettingsAccepted": "True/Accepted"}},
-		{"nobody has looked yet", running(behindAProxy, func(s *scope) { s.assessment = prober.Assessment{} }), map[string]string{
+		{"no audit yet", running(behindAProxy, func(s *scope) { s.assessment = prober.Assessment{} }), map[string]string{
 			"SettingsAccepted": "True/Accepted",
 		}},
-		{"nobody has looked since the operator started again", running(behindAProxy, func(s *scope) {
+		{"no audit since the operator restarted", running(behindAProxy, func(s *scope) {
 			s.updateStatus()
 			s.assessment = prober.Assessment{}
 		}), map[string]string{"SettingsAccepted": "True/ProxyNotTrusted"}},
@@ -124,7 +124,7 @@ func TestConditions(t *testing.T) {
 	}
 }
 
-// behindAProxy lets users in, and has an Ingress before their port.
+// behindAProxy lets users log in, and adds an Ingress to the users' port.
 func behindAProxy(s *scope) {
 	s.stack.Spec.Wrapper.Auth.Users = &v1alpha1.UserAuth{}
 	s.assessment = prober.Assessment{Audited: true, Proxies: []audit.Object{{Kind: "Ingress", Namespace: "im", Name: "web"}}}

@@ -16,8 +16,8 @@ import (
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 )
 
-// podsOf a component of a stack, by UID: a restart gives others.
-func (w world) podsOf(stack, component string) []types.UID {
+// podsOf returns the UIDs of the pods of a component. A restart changes them.
+func (w testEnv) podsOf(stack, component string) []types.UID {
 	GinkgoHelper()
 	var list corev1.PodList
 	Expect(k8s.List(w.ctx, &list, client.InNamespace(w.namespace), client.MatchingLabels{v1alpha1.LabelInstance: stack, v1alpha1.LabelComponent: component})).To(Succeed())
@@ -28,8 +28,8 @@ func (w world) podsOf(stack, component string) []types.UID {
 	return uids
 }
 
-// change a stack's spec.
-func (w world) change(name string, change func(*v1alpha1.OpenIMStackSpec)) {
+// change changes a stack's spec.
+func (w testEnv) change(name string, change func(*v1alpha1.OpenIMStackSpec)) {
 	GinkgoHelper()
 	Eventually(func() error {
 		var stack v1alpha1.OpenIMStack
@@ -42,16 +42,16 @@ func (w world) change(name string, change func(*v1alpha1.OpenIMStackSpec)) {
 }
 
 var _ = Describe("A stack whose users may log in", Ordered, func() {
-	var w world
+	var w testEnv
 
 	BeforeAll(func(ctx context.Context) {
-		w = newWorld(context.WithoutCancel(ctx))
+		w = newTestEnv(context.WithoutCancel(ctx))
 		startOperator()
 		w.start("chat", letUsersIn)
 		w.eventuallyReady("chat")
 	})
 
-	It("gets keys that nobody knows, for logins and for the custody of tokens", func() {
+	It("gets random keys for logins and for the token vault", func() {
 		for _, name := range []string{"chat-login", "chat-custody"} {
 			var secret corev1.Secret
 			Expect(w.get(name, &secret)).To(Succeed())
@@ -96,7 +96,7 @@ var _ = Describe("A stack whose users may log in", Ordered, func() {
 		Expect(w.podsOf("chat", v1alpha1.ComponentGateway)).To(ConsistOf(before))
 	})
 
-	It("is put right when somebody edits what is read without a restart", func() {
+	It("is repaired after an edit of the configuration that is read without a restart", func() {
 		var hot corev1.ConfigMap
 		Expect(w.get("chat-gateway-hot", &hot)).To(Succeed())
 		was := hot.Data["hot.yaml"]
@@ -128,7 +128,7 @@ var _ = Describe("A stack whose users may log in", Ordered, func() {
 		}
 	})
 
-	It("shuts the users' door again when they are no longer let in, and keeps the keys", func() {
+	It("closes the users' listener again when users may no longer log in, and keeps the keys", func() {
 		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) { s.Wrapper.Auth.Users, s.Wrapper.Limits = nil, nil })
 		w.eventuallyReady("chat")
 		Eventually(func() bool {
@@ -143,7 +143,7 @@ var _ = Describe("A stack whose users may log in", Ordered, func() {
 	})
 })
 
-func (w world) getStack(name string) v1alpha1.OpenIMStack {
+func (w testEnv) getStack(name string) v1alpha1.OpenIMStack {
 	GinkgoHelper()
 	var stack v1alpha1.OpenIMStack
 	Expect(w.get(name, &stack)).To(Succeed())

@@ -41,13 +41,13 @@ spec:
           roles: {claim: groups, admin: [im-admins]}
 `
 
-// Beginnings of changes that let users in, with all that they need, and that add to spec.wrapper.
+// Prefixes of changes that let users log in, with everything that they need, and that add to spec.wrapper.
 const (
 	withUsers = "  wrapper:\n =>   wrapper:\n    redis: {addresses: ['redis-wrapper.infra.svc:6379'], credentialsRef: {name: redis-wrapper}}\n ;;     auth:\n =>     auth:\n      users: "
 	withGuard = "  wrapper:\n =>   wrapper:\n    "
 )
 
-// Beginnings of changes that add to spec.network, and that put a wrapper of one's own, or something else, in the place of auth.
+// Prefixes of changes that add to spec.network, and that replace auth by an external wrapper or by something else.
 const (
 	withNetwork = "version: v3.8.3 => version: v3.8.3\n  network: "
 	withoutAuth = `    auth:
@@ -86,7 +86,7 @@ var _ = Describe("The API server", func() {
 		Expect(try(ctx)).To(Succeed())
 	})
 
-	// What is wrong, how it is written, and what the refusal says: the field, and what to write instead.
+	// Each entry is a mistake, the change that makes it, and texts of the refusal: the field, and what to write instead.
 	DescribeTable("refuses", func(ctx context.Context, change string, says ...string) {
 		err := try(ctx, strings.Split(change, " ;; ")...)
 		Expect(err).To(HaveOccurred())
@@ -131,24 +131,24 @@ var _ = Describe("The API server", func() {
 		Entry("a key set by a URL with a query", "jwks: {secretRef: {name: jwks, key: jwks.json}} => jwks: {url: 'https://id.example.com/keys?a=b'}", "issuers[0].jwks.url", "without user, query and fragment"),
 		Entry("authorities for a key set in a Secret", "jwks: {secretRef: => jwks: {caSecretRef: {name: ca, key: ca.crt}, secretRef:", "issuers[0].jwks", "belong to jwks.url"),
 		Entry("peers for a key set in a Secret", "jwks: {secretRef: => jwks: {peers: [{ipBlock: {cidr: 192.0.2.0/24}}], secretRef:", "issuers[0].jwks", "belong to jwks.url"),
-		Entry("nobody as administrator", "admin: [im-admins] => admin: []", "roles.admin", "at least 1"),
+		Entry("no administrator", "admin: [im-admins] => admin: []", "roles.admin", "at least 1"),
 		Entry("no replica", "version: v3.8.3 => version: v3.8.3\n  processes: {api: {replicas: 0}}", "spec.processes.api.replicas", "greater than or equal to 1"),
 		Entry("two crontasks", "version: v3.8.3 => version: v3.8.3\n  processes: {cronTask: {replicas: 2}}", "unknown field", "replicas"),
-		Entry("nobody as client", "version: v3.8.3 => version: v3.8.3\n  network: {clients: []}", "spec.network.clients", "at least 1"),
-		Entry("nobody as administrator's client", "version: v3.8.3 => version: v3.8.3\n  network: {admins: []}", "spec.network.admins", "at least 1"),
+		Entry("no client", "version: v3.8.3 => version: v3.8.3\n  network: {clients: []}", "spec.network.clients", "at least 1"),
+		Entry("no administrators' client", "version: v3.8.3 => version: v3.8.3\n  network: {admins: []}", "spec.network.admins", "at least 1"),
 		Entry("an exception outside of its block", `etcd: { => etcd: {peers: [{ipBlock: {cidr: 192.0.2.0/24, except: [198.51.100.0/25]}}], `, "peers[0].ipBlock", "a smaller block within it"),
 		Entry("an exception of the other address family", `etcd: { => etcd: {peers: [{ipBlock: {cidr: 192.0.2.0/24, except: ['2001:db8::/64']}}], `, "peers[0].ipBlock", "a smaller block within it"),
 		Entry("an exception of everything", `etcd: { => etcd: {peers: [{ipBlock: {cidr: 192.0.2.0/24, except: [192.0.2.0/24]}}], `, "peers[0].ipBlock", "a smaller block within it"),
 		Entry("a relation between label and values that is none", `etcd: { => etcd: {peers: [{podSelector: {matchExpressions: [{key: a, operator: Is}]}}], `, "matchExpressions[0].operator", "NotIn"),
-		Entry("a WebSocket for somebody not named", withNetwork+"{webSocket: Direct}", "spec.network", "webSocketClients is needed", "Nobody may by default", "send as another user"),
-		Entry("a WebSocket for nobody", withNetwork+"{webSocket: Direct, webSocketClients: []}", "webSocketClients", "at least 1"),
+		Entry("a WebSocket without clients", withNetwork+"{webSocket: Direct}", "spec.network", "webSocketClients is needed", "Nobody may by default", "send as another user"),
+		Entry("a WebSocket for an empty list", withNetwork+"{webSocket: Direct, webSocketClients: []}", "webSocketClients", "at least 1"),
 		Entry("clients of a WebSocket that is not opened", withNetwork+"{webSocketClients: [{podSelector: {}}]}", "only when network.webSocket is Direct", "write webSocket: Direct, or remove"),
 		Entry("clients of a WebSocket that is proxied", withNetwork+"{webSocket: Proxied, webSocketClients: [{podSelector: {}}]}", "only when network.webSocket is Direct"),
 		Entry("a WebSocket in some other way", withNetwork+"{webSocket: Open}", "spec.network.webSocket", "Proxied"),
 		Entry("a way out without a reason", withNetwork+"{"+strings.Replace(out, ", reason: phones", "", 1)+"}", "extraEgress[0].reason", "Required"),
 		Entry("a way out with a blank reason", withNetwork+"{"+strings.Replace(out, "reason: phones", "reason: '  '", 1)+"}", "extraEgress[0].reason", "says what the way out is for"),
 		Entry("a way out with a reason of two lines", withNetwork+"{"+strings.Replace(out, "reason: phones", `reason: "a\nb"`, 1)+"}", "extraEgress[0].reason", "one line"),
-		Entry("a way out for nobody", withNetwork+"{"+strings.Replace(out, "[push]", "[]", 1)+"}", "extraEgress[0].components", "at least 1"),
+		Entry("extra egress for no component", withNetwork+"{"+strings.Replace(out, "[push]", "[]", 1)+"}", "extraEgress[0].components", "at least 1"),
 		Entry("a way out for a component that does not exist", withNetwork+"{"+strings.Replace(out, "[push]", "[pusher]", 1)+"}", "extraEgress[0].components[0]", "rpc-msg"),
 		Entry("a way out to nowhere", withNetwork+"{"+strings.Replace(out, "[{ipBlock: {cidr: 192.0.2.0/24}}]", "[]", 1)+"}", "extraEgress[0].peers", "at least 1"),
 		Entry("a way out by all ports", withNetwork+"{"+strings.Replace(out, "[{port: 443}]", "[]", 1)+"}", "extraEgress[0].ports", "at least 1"),
@@ -254,12 +254,12 @@ var _ = Describe("The API server", func() {
 	})
 })
 
-// What the API server cannot know is said in conditions.
+// Conditions report what the API server cannot validate.
 var _ = Describe("A stack that the API server takes but that cannot work", Ordered, func() {
-	var w world
+	var w testEnv
 	var database int32
 	BeforeAll(func(ctx context.Context) {
-		w = newWorld(context.WithoutCancel(ctx))
+		w = newTestEnv(context.WithoutCancel(ctx))
 		startOperator()
 	})
 
@@ -294,8 +294,8 @@ var _ = Describe("A stack that the API server takes but that cannot work", Order
 		}, v1alpha1.ReasonServiceNotFound, false, "spec.dependencies.kafka.brokers", "absent/kafka"),
 		Entry("OpenIM's Redis for users, under another name", "redis", func(s *v1alpha1.OpenIMStackSpec) {
 			letUsersIn(s)
-			// Not the Redis of the other stacks here, which would be refused for it where this one is the older: those of one second are
-			// told apart by their UIDs.
+			// Another Redis than that of the other stacks here: they would be refused when this stack is older. Stacks of the same second
+			// are ordered by their UIDs.
 			own := s.Wrapper.Redis.Addresses
 			s.Dependencies.Redis.Addresses = own
 			s.Wrapper.Redis.Addresses = []v1alpha1.Address{v1alpha1.Address(strings.Replace(string(own[0]), ".svc:", ".svc.cluster.local:", 1))}

@@ -39,7 +39,7 @@ func TestTheCacheHoldsOurChildrenAndNoSecret(t *testing.T) {
 	g.Expect(kinds).NotTo(HaveKey("Secret"))
 }
 
-// The usual gap of operators: policies are written once and never looked at again.
+// A common gap of operators: policies are written once and never checked again.
 func TestPoliciesAreWatchedListedAndNamedLikeEveryChild(t *testing.T) {
 	g := NewWithT(t)
 	g.Expect(owned()).To(ContainElements(BeAssignableToTypeOf(&networkingv1.NetworkPolicy{}), BeAssignableToTypeOf(&appsv1.Deployment{})))

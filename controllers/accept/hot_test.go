@@ -23,7 +23,7 @@ func TestWhatTheGatewayTakesIsAccepted(t *testing.T) {
 	}
 }
 
-// Each line is a part of hot.yaml, the field of the spec that it comes from, and what is said of it.
+// Each case is a part of hot.yaml, the field of the spec that it comes from, and the reason of the refusal.
 func TestRefusalsNameTheFieldOfTheSpec(t *testing.T) {
 	for _, c := range []struct{ text, field, why string }{
 		{"rules: [{name: one, expression: 'identity.platformID == 1 || nobody', message: no}]", `spec.wrapper.policy.rules[0] "one"`, "expression, line 1, column 29: undeclared reference to 'nobody'"},
@@ -57,7 +57,7 @@ func TestAllThatIsRefusedIsToldAtOnceWithinBounds(t *testing.T) {
 	}
 }
 
-// What the CRD lets through in a class's name, the gateway takes: the two lists are kept in two places.
+// The gateway accepts every class name that the CRD accepts: the two lists are in two places.
 func TestEveryClassOfTheCRDIsOneOfTheGateways(t *testing.T) {
 	g := NewWithT(t)
 	content, err := os.ReadFile("../../config/crd/bases/openimstack.dev_openimstacks.yaml")

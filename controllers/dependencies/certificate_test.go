@@ -16,7 +16,7 @@ import (
 	"github.com/openimstack/openim-operator/controllers/dependencies"
 )
 
-// certified is a pair in PEM, good from one time to another.
+// certified returns a certificate and its key in PEM, valid between two times.
 func certified(t *testing.T, from, until time.Time) (certificate, key string) {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -35,7 +35,7 @@ func certified(t *testing.T, from, until time.Time) (certificate, key string) {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})), string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: encoded}))
 }
 
-// Each line is a pair at a time, and what is said of it.
+// Each case is a certificate at a time, and the expected message.
 func TestTheGatewaysCertificate(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	day := 24 * time.Hour
@@ -62,7 +62,7 @@ func TestTheGatewaysCertificate(t *testing.T) {
 			s := stack(func(s *spec) {
 				s.Wrapper.Gateway = &v1alpha1.GatewaySpec{TLS: &v1alpha1.GatewayTLS{SecretRef: v1alpha1.LocalReference{Name: "im-tls"}}}
 			})
-			facts, problems := resolve(t, s, world(secret("im-tls", map[string]string{"tls.crt": c.certificate, "tls.key": c.key}))...)
+			facts, problems := resolve(t, s, objectsInCluster(secret("im-tls", map[string]string{"tls.crt": c.certificate, "tls.key": c.key}))...)
 			g.Expect(problems).To(BeEmpty())
 			problem, warning := dependencies.Certificate(s, facts, now)
 			if c.problem == "" {

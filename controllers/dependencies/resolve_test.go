@@ -66,8 +66,9 @@ func secret(name string, data map[string]string) client.Object {
 	return s
 }
 
-// world is a cluster in which the stack resolves. Objects given replace those of the same kind and name.
-func world(replace ...client.Object) []client.Object {
+// objectsInCluster returns the objects of a cluster in which the stack resolves. Objects in replace replace those of the same kind and
+// name.
+func objectsInCluster(replace ...client.Object) []client.Object {
 	objects := []client.Object{
 		service("kafka", 9092, intstr.FromInt32(9092)), service("redis", 6379, intstr.FromInt32(16379)),
 		service("mongodb", 27017, intstr.IntOrString{}), service("etcd", 2379, intstr.FromInt32(2379)),
@@ -92,7 +93,7 @@ func resolve(t *testing.T, s *v1alpha1.OpenIMStack, objects ...client.Object) (o
 
 func TestAServiceBecomesItsPodsAndTheirPort(t *testing.T) {
 	g := NewWithT(t)
-	facts, problems := resolve(t, stack(), world()...)
+	facts, problems := resolve(t, stack(), objectsInCluster()...)
 	g.Expect(problems).To(BeEmpty())
 	peer := networkingv1.NetworkPolicyPeer{
 		NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"kubernetes.io/metadata.name": "infra"}},
@@ -106,7 +107,7 @@ func TestAServiceBecomesItsPodsAndTheirPort(t *testing.T) {
 func TestAnAddressBecomesABlockOfItsFamily(t *testing.T) {
 	facts, problems := resolve(t, stack(func(s *v1alpha1.OpenIMStackSpec) {
 		s.Dependencies.Etcd.Endpoints = []v1alpha1.Address{"192.0.2.7:2379", "[2001:db8::7]:2379"}
-	}), world()...)
+	}), objectsInCluster()...)
 	NewWithT(t).Expect(problems).To(BeEmpty())
 	var cidrs []string
 	for _, e := range facts.Endpoints[openim.Etcd] {
@@ -124,7 +125,7 @@ func TestNamedPortsAndSelectorlessServicesAreReadFromEndpointSlices(t *testing.T
 			Ports:      []discoveryv1.EndpointPort{{Name: ptr.To("main"), Port: ptr.To(port)}},
 		}
 	}
-	objects := append(world(
+	objects := append(objectsInCluster(
 		service("redis", 6379, intstr.FromString("redis")),
 		service("kafka", 9092, intstr.FromInt32(9092), func(s *corev1.Service) { s.Spec.Selector = nil }),
 	), slice("redis", "10.0.0.1", 7000), slice("kafka", "192.0.2.9", 19092))
@@ -139,7 +140,7 @@ func TestNamedPortsAndSelectorlessServicesAreReadFromEndpointSlices(t *testing.T
 func TestPodsOfAHeadlessServiceAreOnePlace(t *testing.T) {
 	facts, problems := resolve(t, stack(func(s *v1alpha1.OpenIMStackSpec) {
 		s.Dependencies.Kafka.Brokers = []v1alpha1.Address{"kafka-0.kafka.infra.svc:9092", "kafka-1.kafka.infra.svc.cluster.local:9092"}
-	}), world(service("kafka", 9092, intstr.FromInt32(1), func(s *corev1.Service) { s.Spec.ClusterIP = corev1.ClusterIPNone }))...)
+	}), objectsInCluster(service("kafka", 9092, intstr.FromInt32(1), func(s *corev1.Service) { s.Spec.ClusterIP = corev1.ClusterIPNone }))...)
 	NewWithT(t).Expect(problems).To(BeEmpty())
 	NewWithT(t).Expect(facts.Endpoints[openim.Kafka]).To(HaveLen(1))
 	NewWithT(t).Expect(facts.Endpoints[openim.Kafka][0].Port).To(Equal(int32(9092)))
@@ -148,7 +149,7 @@ func TestPodsOfAHeadlessServiceAreOnePlace(t *testing.T) {
 func TestGivenPeersWin(t *testing.T) {
 	facts, problems := resolve(t, stack(func(s *v1alpha1.OpenIMStackSpec) {
 		s.Dependencies.Etcd = v1alpha1.Etcd{Endpoints: []v1alpha1.Address{"etcd.example.com:2379"}, Peers: []v1alpha1.Peer{{IPBlock: &v1alpha1.IPBlock{CIDR: "198.51.100.0/24"}}}}
-	}), world()...)
+	}), objectsInCluster()...)
 	NewWithT(t).Expect(problems).To(BeEmpty())
 	NewWithT(t).Expect(facts.Endpoints[openim.Etcd][0].Peers[0].IPBlock.CIDR).To(Equal("198.51.100.0/24"))
 }
@@ -157,7 +158,7 @@ func TestMongoDBByConnectionString(t *testing.T) {
 	g := NewWithT(t)
 	facts, problems := resolve(t, stack(func(s *v1alpha1.OpenIMStackSpec) {
 		s.Dependencies.MongoDB = v1alpha1.MongoDB{URIRef: &v1alpha1.KeyReference{Name: "mongo", Key: "uri"}}
-	}), world(secret("mongo", map[string]string{"uri": "mongodb://u:p%40@mongodb.infra.svc/openim?replicaSet=rs"}))...)
+	}), objectsInCluster(secret("mongo", map[string]string{"uri": "mongodb://u:p%40@mongodb.infra.svc/openim?replicaSet=rs"}))...)
 	g.Expect(problems).To(BeEmpty())
 	g.Expect(facts.Endpoints[openim.MongoDB][0].Peers[0].PodSelector.MatchLabels).To(HaveKeyWithValue("app", "mongodb"))
 	g.Expect(facts.Settings.MongoDB.URI()).To(BeEmpty(), "the connection string never enters a ConfigMap")
@@ -167,21 +168,21 @@ func TestMongoDBByConnectionString(t *testing.T) {
 
 func TestCredentialHashesFollowTheSecretAndTellNothing(t *testing.T) {
 	g := NewWithT(t)
-	one, _ := resolve(t, stack(), world()...)
-	same, _ := resolve(t, stack(), world()...)
-	changed, _ := resolve(t, stack(), world(secret("redis", map[string]string{"password": "q"}))...)
-	otherKey, _ := resolve(t, stack(), world(secret("chat-share-secret", map[string]string{"secret": "ffffffffffffffffffffffffffffffff"}))...)
+	one, _ := resolve(t, stack(), objectsInCluster()...)
+	same, _ := resolve(t, stack(), objectsInCluster()...)
+	changed, _ := resolve(t, stack(), objectsInCluster(secret("redis", map[string]string{"password": "q"}))...)
+	otherKey, _ := resolve(t, stack(), objectsInCluster(secret("chat-share-secret", map[string]string{"secret": "ffffffffffffffffffffffffffffffff"}))...)
 	g.Expect(one.CredentialHashes).To(Equal(same.CredentialHashes))
 	g.Expect(one.CredentialHashes[openim.Redis]).NotTo(Equal(changed.CredentialHashes[openim.Redis]))
 	g.Expect(one.CredentialHashes[openim.Redis]).NotTo(Equal(otherKey.CredentialHashes[openim.Redis]), "the hash is keyed: equal passwords of two stacks do not show")
 }
 
-// Each line is a mistake, the field that is named and the remedy that is told.
+// Each case is a mistake, the field and the remedy of its problem.
 func TestProblemsNameTheFieldAndTheRemedy(t *testing.T) {
 	cases := []struct {
 		name    string
 		change  func(*spec)
-		world   []client.Object
+		cluster []client.Object
 		reason  string
 		stalled bool
 		says    []string
@@ -213,7 +214,7 @@ func TestProblemsNameTheFieldAndTheRemedy(t *testing.T) {
 			if c.change != nil {
 				c.change(&s.Spec)
 			}
-			_, problems := resolve(t, s, world(c.world...)...)
+			_, problems := resolve(t, s, objectsInCluster(c.cluster...)...)
 			g.Expect(problems).NotTo(BeEmpty())
 			g.Expect(problems[0].Reason).To(Equal(c.reason))
 			g.Expect(problems[0].Stalled).To(Equal(c.stalled))
@@ -225,12 +226,12 @@ func TestProblemsNameTheFieldAndTheRemedy(t *testing.T) {
 	}
 }
 
-// What was read is what a change of must lead to another look, whether it existed or not.
+// A change of any object that was read requeues the stack, also of one that did not exist.
 func TestReferencesAreReported(t *testing.T) {
 	facts, _ := resolve(t, stack(func(s *v1alpha1.OpenIMStackSpec) {
 		s.Dependencies.Redis.CredentialsRef.Name = "gone"
 		s.Dependencies.Kafka.Brokers = []v1alpha1.Address{"kafka.nowhere.svc:9092"}
-	}), world()...)
+	}), objectsInCluster()...)
 	NewWithT(t).Expect(facts.Secrets).To(ContainElements("gone", "jwks", "chat-share-secret", "chat-assertion"))
 	NewWithT(t).Expect(facts.Services).To(ContainElements(types.NamespacedName{Namespace: "nowhere", Name: "kafka"}, types.NamespacedName{Namespace: "infra", Name: "redis"}))
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/openimstack/openim-operator/openim"
 )
 
-// tenant is a stack with the claims of a spec. Those that come first are older.
+// tenant returns a stack with the claims of its spec. Earlier tenants are older.
 func tenant(name string, age int, change ...func(*spec)) dependencies.Tenant {
 	s := letIn(change...)
 	s.Name = name
@@ -23,13 +23,13 @@ func tenant(name string, age int, change ...func(*spec)) dependencies.Tenant {
 	}
 }
 
-// holding is a tenant whose children were made with what it wants.
+// holding returns a tenant that holds all of its claims.
 func holding(t dependencies.Tenant) dependencies.Tenant {
 	t.Held = t.Wanted
 	return t
 }
 
-// apart gives a stack a Redis of its own, which nothing but addresses and numbers can.
+// apart gives a stack another Redis: OpenIM separates stacks in Redis by address and database number alone.
 func apart(s *spec) { s.Dependencies.Redis.Addresses = []v1alpha1.Address{"redis-two.infra.svc:6379"} }
 
 func reasons(s dependencies.Sharing) []string {
@@ -40,7 +40,7 @@ func reasons(s dependencies.Sharing) []string {
 	return all
 }
 
-// By default two stacks on one Kafka, MongoDB and etcd, and with one Redis for their wrappers, have nothing in common but OpenIM's Redis.
+// By default two stacks on one Kafka, MongoDB and etcd, and with one Redis for their wrappers, share nothing but OpenIM's Redis.
 func TestStacksWithTheirDefaultsShareARedisAlone(t *testing.T) {
 	g := NewWithT(t)
 	one, two := tenant("one", 2), tenant("two", 1)
@@ -52,7 +52,7 @@ func TestStacksWithTheirDefaultsShareARedisAlone(t *testing.T) {
 	g.Expect(said.Stalled).To(BeTrue())
 }
 
-// Each line is a change of the younger stack, which has another Redis otherwise, and what it is refused for.
+// Each case is a change of the younger stack, which otherwise has another Redis, and the store that it is refused for.
 func TestWhatTwoStacksMayNotShare(t *testing.T) {
 	number := func(n int32) func(*spec) { return func(s *spec) { s.Dependencies.Redis.Database = &n } }
 	redis := func(a ...v1alpha1.Address) func(*spec) { return func(s *spec) { s.Dependencies.Redis.Addresses = a } }
@@ -116,7 +116,7 @@ func TestWhatTwoStacksMayNotShare(t *testing.T) {
 	}
 }
 
-// Who runs with something keeps it: a change of an older stack takes nothing from a younger one.
+// A stack keeps a claim that it holds: a change of an older stack takes nothing from a younger stack.
 func TestWhoHoldsSomethingKeepsIt(t *testing.T) {
 	g := NewWithT(t)
 	one, two := tenant("one", 2), tenant("two", 1)
@@ -136,7 +136,7 @@ func TestStacksOfOneSecondAreToldApartByTheirUID(t *testing.T) {
 	g.Expect(reasons(dependencies.Shared(two, []dependencies.Tenant{one}))).NotTo(BeEmpty())
 }
 
-// OpenIM's channel of who is online has one name, and Redis' channels are the same in all databases.
+// OpenIM's channel of online users has one name, and Redis' channels are the same in all databases.
 func TestAnotherDatabaseOfOneRedisIsWarnedOf(t *testing.T) {
 	g := NewWithT(t)
 	one := holding(tenant("one", 2))
@@ -160,7 +160,7 @@ func TestClaimsAreReadAsTheyWereWritten(t *testing.T) {
 	NewWithT(t).Expect(ok).To(BeFalse())
 }
 
-// What a connection string leads to is claimed like what is written in the spec.
+// The database of a connection string is claimed like one in the spec.
 func TestAConnectionStringIsClaimed(t *testing.T) {
 	facts, problems := byURI(t, "mongodb://u:p@mongodb.infra.svc.cluster.local,192.0.2.9:27018/chat", "")
 	g := NewWithT(t)

@@ -47,7 +47,7 @@ func hotMap(t *testing.T, objects []client.Object) *corev1.ConfigMap {
 	return nil
 }
 
-// Each line is a change of a stack whose users may log in, and which of the wrapper's roles are replaced for it.
+// Each case is a change of a stack with users, and the roles of the wrapper that restart for the change.
 func TestWhatRestartsTheWrapper(t *testing.T) {
 	type spec = v1alpha1.OpenIMStackSpec
 	_, before := build(t, "testdata/users")
@@ -66,7 +66,7 @@ func TestWhatRestartsTheWrapper(t *testing.T) {
 		}, false, false, true},
 		{"origins", func(s *spec) { s.Wrapper.Auth.Users.Origins = []v1alpha1.Origin{"https://chat.example.com"} }, false, false, true},
 		{"trusted proxies", func(s *spec) { s.Wrapper.Auth.Users.TrustedProxies = []v1alpha1.CIDR{"10.0.0.0/8"} }, false, false, true},
-		{"who may come in", func(s *spec) {
+		{"the clients", func(s *spec) {
 			s.Network = &v1alpha1.Network{Clients: []v1alpha1.Peer{{IPBlock: &v1alpha1.IPBlock{CIDR: "192.0.2.0/24"}}}}
 		}, false, false, false},
 		{"audience", func(s *spec) { s.Wrapper.Auth.Users.Audience = "https://other.example.com" }, false, true, false},
@@ -100,12 +100,12 @@ func TestWhatRestartsTheWrapper(t *testing.T) {
 	}
 }
 
-// The wrapper reads the credentials of its stores and the keys by which it knows callers again while it runs: a new password drops no
-// socket, and a key that is replaced in a hurry is replaced in the gateway and the backend at once.
+// The wrapper reads the credentials of its stores and the keys that verify callers again while it runs: a new password closes no socket,
+// and an urgent replacement of a key takes effect in gateway and backend at once.
 func TestNewCredentialsAndKeysRestartNothingOfTheWrapper(t *testing.T) {
 	_, before := build(t, "testdata/everything")
-	stack, world := read(t, "testdata/everything")
-	for _, o := range world {
+	stack, cluster := read(t, "testdata/everything")
+	for _, o := range cluster {
 		secret, ok := o.(*corev1.Secret)
 		if !ok {
 			continue
@@ -123,7 +123,7 @@ func TestNewCredentialsAndKeysRestartNothingOfTheWrapper(t *testing.T) {
 			secret.Data[key] = []byte(another)
 		}
 	}
-	facts, problems, err := dependencies.Resolve(t.Context(), fake.NewClientBuilder().WithObjects(world...).Build(), stack)
+	facts, problems, err := dependencies.Resolve(t.Context(), fake.NewClientBuilder().WithObjects(cluster...).Build(), stack)
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
 	NewWithT(t).Expect(problems).To(BeEmpty())
 	after, err := manifests.Build(stack, facts, manifests.Options{})
@@ -133,7 +133,7 @@ func TestNewCredentialsAndKeysRestartNothingOfTheWrapper(t *testing.T) {
 	}
 }
 
-// A pod that is killed in the middle of draining drops the sockets that it was about to close in order.
+// A pod that is killed while it drains drops the sockets that it would have closed in order.
 func TestAGatewayHasTimeToDrain(t *testing.T) {
 	for drain, want := range map[int32]int64{1: 32, 10: 50, 300: 630} {
 		objects := changed(t, "testdata/users", func(s *v1alpha1.OpenIMStackSpec) { s.Wrapper.Gateway = &v1alpha1.GatewaySpec{DrainSeconds: &drain} })
@@ -143,7 +143,7 @@ func TestAGatewayHasTimeToDrain(t *testing.T) {
 	}
 }
 
-// A budget for a single pod would keep its node from ever being drained.
+// With a budget for a single pod its node could never be drained.
 func TestARoleWithSeveralPodsLosesOneAtATime(t *testing.T) {
 	for replicas, want := range map[int32]int{1: 0, 2: 1} {
 		var found []*policyv1.PodDisruptionBudget
@@ -163,7 +163,7 @@ func TestARoleWithSeveralPodsLosesOneAtATime(t *testing.T) {
 	}
 }
 
-// The gateway is what the world talks to. Whoever breaks into it must find nothing that leads to OpenIM.
+// The gateway is the exposed component. An attacker in the gateway must find no credential of OpenIM.
 func TestTheGatewayHoldsNoSecretOfTheBackends(t *testing.T) {
 	for _, folder := range []string{"testdata/users", "testdata/everything"} {
 		_, objects := build(t, folder)
@@ -186,7 +186,7 @@ func TestTheGatewayHoldsNoSecretOfTheBackends(t *testing.T) {
 	}
 }
 
-// A file that is mounted as a subPath never follows its object, and a folder inside a read-only one cannot be made.
+// A file that is mounted as a subPath never follows its object, and a mount point inside a read-only volume cannot be created.
 func TestMountedFilesFollowTheirObject(t *testing.T) {
 	for _, folder := range []string{"testdata/minimal", "testdata/users", "testdata/everything"} {
 		_, objects := build(t, folder)
@@ -232,7 +232,7 @@ func TestEndpointsTellWhereUsersComeIn(t *testing.T) {
 	g.Expect(manifests.Endpoints(everything).Realtime).To(Equal("wss://chat-gateway.im.svc:8082/im/v1/ws"))
 }
 
-// Limits without users are of use to administrators' calls.
+// Limits without users apply to administrators' calls.
 func TestLimitsAndRulesNeedNoUsers(t *testing.T) {
 	objects := changed(t, "testdata/minimal", func(s *v1alpha1.OpenIMStackSpec) {
 		s.Wrapper.Policy = &v1alpha1.Policy{Rules: []v1alpha1.PolicyRule{{Name: "r", Expression: "true", Message: "m"}}}

@@ -27,7 +27,7 @@ func probed(outcome string, ago time.Duration) *v1alpha1.ProbeResult {
 	return &v1alpha1.ProbeResult{Outcome: outcome, Message: "what the probe saw", Time: metav1.NewTime(noon.Add(-ago))}
 }
 
-// Each case is what is known, and the condition that follows.
+// Each case is some evidence, and the condition that follows.
 func TestTheConditionNetworkIsolated(t *testing.T) {
 	hole := finding(audit.ForeignPolicyWidens, audit.Critical, "api:10002", "rpc-auth:10200")
 	for _, c := range []struct {
@@ -52,7 +52,7 @@ func TestTheConditionNetworkIsolated(t *testing.T) {
 		{"it has, and there are no probes any more", func(e *Evidence) {
 			e.Probe, e.Outdated, e.Waiting = probed("Enforced", time.Minute), true, "no image"
 		}, "Unknown/NotVerified", "has not been probed since the spec changed them: no image"},
-		{"it has, and nobody enforces anything", func(e *Evidence) {
+		{"the spec has changed, and the network enforces nothing", func(e *Evidence) {
 			e.Probe, e.Outdated = probed("NotEnforcedByCNI", time.Minute), true
 		}, "False/NotEnforcedByCNI", "what the probe saw"},
 		{"it has, and the control failed before", func(e *Evidence) {
@@ -63,7 +63,7 @@ func TestTheConditionNetworkIsolated(t *testing.T) {
 		{"a metrics port, too", func(e *Evidence) {
 			e.Findings = []audit.Finding{finding(audit.MetricsUnsealed, audit.Medium, "api:20100")}
 		}, "False/Breached", "api:20100"},
-		{"nobody enforces anything, and an object opens a port", func(e *Evidence) {
+		{"the network enforces nothing, and an object opens a port", func(e *Evidence) {
 			e.Probe, e.Findings = probed("NotEnforcedByCNI", time.Minute), []audit.Finding{hole}
 		}, "False/Breached", "im/debug"},
 		{"a packet got through", func(e *Evidence) { e.Probe = probed("Breached", time.Minute) }, "False/Breached", "what the probe saw"},
@@ -111,7 +111,7 @@ func TestTheConditionNetworkIsolated(t *testing.T) {
 		{"it is, and packets are held back all the same", func(e *Evidence) {
 			e.Findings, e.Probe = []audit.Finding{finding(audit.NotEnforced, audit.High)}, probed("Enforced", time.Minute)
 		}, "True/Enforced", "what the probe saw"},
-		{"they are missing, and somebody else's opens a port", func(e *Evidence) { e.PoliciesInPlace, e.Findings = false, []audit.Finding{hole} }, "False/Breached", "im/debug"},
+		{"they are missing, and a foreign policy opens a port", func(e *Evidence) { e.PoliciesInPlace, e.Findings = false, []audit.Finding{hole} }, "False/Breached", "im/debug"},
 		{"they are missing, and packets came through", func(e *Evidence) { e.PoliciesInPlace, e.Probe = false, probed("Breached", time.Minute) }, "False/Breached", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -41,7 +41,7 @@ func TestABellThatIsRungEarlyIsHeardLater(t *testing.T) {
 	g.Expect(q.Len()).To(Equal(1))
 }
 
-// What does not change must wake nobody: the other loop would write the status for ever.
+// An assessment that does not change must requeue no stack: the reconcile loop would write the status for ever.
 func TestTheOtherLoopIsWokenByNewsAlone(t *testing.T) {
 	g := NewWithT(t)
 	p, q := New(nil, nil, Options{}), newQueue(t)

@@ -15,8 +15,8 @@ import (
 	"github.com/openimstack/openim-operator/openim"
 )
 
-// TestALookFindsTheProxyBeforeTheUsersPort, and that it is gone.
-func TestALookFindsTheProxyBeforeTheUsersPort(t *testing.T) {
+// The second audit finds that the proxy is gone.
+func TestAnAuditFindsTheProxyBeforeTheUsersPort(t *testing.T) {
 	g := NewWithT(t)
 	p, _ := prober(nil)
 	stack := &v1alpha1.OpenIMStack{ObjectMeta: metav1.ObjectMeta{Namespace: chat.Namespace, Name: chat.Name}}

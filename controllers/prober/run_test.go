@@ -14,7 +14,7 @@ import (
 	"github.com/openimstack/openim-operator/netpol/probe"
 )
 
-// probePod of a run with one container in a state.
+// probePod returns a pod of a run, with one container in a state.
 func probePod(namespace, role string, state corev1.ContainerState) corev1.Pod {
 	return corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: podName("chat", "1", role)},
@@ -53,7 +53,7 @@ func TestARunThatCannotEndWellSaysWhy(t *testing.T) {
 			"the probe's listener in namespace im cannot run: ImagePullBackOff: back-off"},
 		{"the image has no name", []corev1.Pod{probePod("im", roleListener, waitingFor("InvalidImageName", ""))}, early, "cannot run: InvalidImageName"},
 		{"it crashes", []corev1.Pod{probePod("im", roleListener, ended(2, "")), probePod("ops", roleListener, runningState)}, early, "its container exited with code 2, Error"},
-		{"there is no room on any node", []corev1.Pod{{
+		{"no node can run the pod", []corev1.Pod{{
 			ObjectMeta: metav1.ObjectMeta{Namespace: "im", Name: podName("chat", "1", roleListener)},
 			Status: corev1.PodStatus{Conditions: []corev1.PodCondition{{
 				Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: "Unschedulable", Message: "0/3 nodes are\navailable",

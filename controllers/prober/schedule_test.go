@@ -33,9 +33,9 @@ func TestWhenAStackIsProbed(t *testing.T) {
 		{"pods come and go for longer than the interval", func(o *scheduleInput) {
 			o.digest, o.settled, o.last = "r1.t2", false, last(interval, v1alpha1.ReasonEnforced)
 		}, v1alpha1.ProbeInterval, 0},
-		{"somebody asks", func(o *scheduleInput) { o.request = "second" }, v1alpha1.ProbeRequest, 0},
+		{"a request", func(o *scheduleInput) { o.request = "second" }, v1alpha1.ProbeRequest, 0},
 		{"what was asked for has been answered", func(o *scheduleInput) { o.request = "first" }, "", 4 * time.Minute},
-		{"somebody asks although nothing runs", func(o *scheduleInput) { o.request, o.noReadyPods = "second", true }, v1alpha1.ProbeRequest, 0},
+		{"a request although nothing runs", func(o *scheduleInput) { o.request, o.noReadyPods = "second", true }, v1alpha1.ProbeRequest, 0},
 		{"nothing runs", func(o *scheduleInput) { o.noReadyPods, o.digest = true, "r2.t2" }, "", interval},
 		{"never probed, and all is there", func(o *scheduleInput) { o.last = nil }, v1alpha1.ProbeChange, 0},
 		{"never probed, and pods are still missing", func(o *scheduleInput) { o.last, o.settled = nil, false }, "", 3 * time.Minute},
@@ -43,7 +43,7 @@ func TestWhenAStackIsProbed(t *testing.T) {
 			o.last, o.settled, o.since = nil, false, now.Add(-interval)
 		}, v1alpha1.ProbeInterval, 0},
 		{"the last one started a moment ago", func(o *scheduleInput) { o.digest, o.started = "r2.t1", now.Add(-4*time.Second) }, "", 6 * time.Second},
-		{"so did the last one when somebody asks", func(o *scheduleInput) { o.request, o.started = "second", now.Add(-4*time.Second) }, "", 6 * time.Second},
+		{"so did the last one, and there is a request", func(o *scheduleInput) { o.request, o.started = "second", now.Add(-4*time.Second) }, "", 6 * time.Second},
 		{"a boundary that did not hold is tried sooner", func(o *scheduleInput) { o.last = last(time.Minute, v1alpha1.ReasonNotEnforcedByCNI) }, v1alpha1.ProbeInterval, 0},
 		{"but not at once", func(o *scheduleInput) { o.last = last(20*time.Second, v1alpha1.ReasonIsolationUnverified) }, "", 40 * time.Second},
 		{"with an interval shorter than that", func(o *scheduleInput) {

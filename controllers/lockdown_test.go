@@ -20,8 +20,8 @@ import (
 	"github.com/openimstack/openim-operator/controllers/prober"
 )
 
-// isolated is the condition NetworkIsolated as status/reason, and its message.
-func (w world) isolated(stack string) (verdict, message string) {
+// isolated returns the condition NetworkIsolated as status/reason, and its message.
+func (w testEnv) isolated(stack string) (verdict, message string) {
 	c := w.condition(stack, v1alpha1.ConditionNetworkIsolated)
 	if c == nil {
 		return "", ""
@@ -29,8 +29,8 @@ func (w world) isolated(stack string) (verdict, message string) {
 	return string(c.Status) + "/" + c.Reason, c.Message
 }
 
-// eventuallyIsolated waits for a verdict that says something.
-func (w world) eventuallyIsolated(stack, verdict, says string) {
+// eventuallyIsolated waits until NetworkIsolated is verdict, with a message that contains says.
+func (w testEnv) eventuallyIsolated(stack, verdict, says string) {
 	GinkgoHelper()
 	Eventually(func(g Gomega) {
 		got, message := w.isolated(stack)
@@ -39,8 +39,8 @@ func (w world) eventuallyIsolated(stack, verdict, says string) {
 	}).Should(Succeed())
 }
 
-// probes are what the status knows of the last probe.
-func (w world) lastProbe(stack string) v1alpha1.ProbeResult {
+// lastProbe returns the last probe of the status.
+func (w testEnv) lastProbe(stack string) v1alpha1.ProbeResult {
 	GinkgoHelper()
 	var s v1alpha1.OpenIMStack
 	Expect(w.get(stack, &s)).To(Succeed())
@@ -50,8 +50,8 @@ func (w world) lastProbe(stack string) v1alpha1.ProbeResult {
 	return *s.Status.Boundary.LastProbe
 }
 
-// request a probe, and wait for the answer.
-func (w world) request(stack, value string) v1alpha1.ProbeResult {
+// request requests a probe, and waits for its result.
+func (w testEnv) request(stack, value string) v1alpha1.ProbeResult {
 	GinkgoHelper()
 	Eventually(func() error {
 		var s v1alpha1.OpenIMStack
@@ -65,16 +65,16 @@ func (w world) request(stack, value string) v1alpha1.ProbeResult {
 	return w.lastProbe(stack)
 }
 
-// probePods of the world's stacks that exist in a namespace.
-func (w world) probePods(namespace string) []corev1.Pod {
+// probePods returns the probe's pods of the environment's stacks in a namespace.
+func (w testEnv) probePods(namespace string) []corev1.Pod {
 	GinkgoHelper()
 	var list corev1.PodList
 	Expect(k8s.List(w.ctx, &list, client.InNamespace(namespace), client.MatchingLabels{v1alpha1.LabelProbeNamespace: w.namespace})).To(Succeed())
 	return list.Items
 }
 
-// stalls counts how often Stalled is seen on a stack from now on.
-func (w world) stalls(stack string) (seen func() int) {
+// stalls counts how often Stalled is observed on a stack from now on.
+func (w testEnv) stalls(stack string) (seen func() int) {
 	GinkgoHelper()
 	watcher, err := client.NewWithWatch(environment.Config, client.Options{Scheme: scheme})
 	Expect(err).NotTo(HaveOccurred())
@@ -101,27 +101,27 @@ func namespace(ctx context.Context) string {
 
 var _ = Describe("The boundary", Ordered, func() {
 	var (
-		w         world
+		w         testEnv
 		elsewhere string
 		node      *kubelet
 		o         *operator
 		options   prober.Options
 	)
-	// foreign is a policy of somebody else that lets everybody in.
+	// foreign is a policy that does not belong to the stack and permits every source.
 	foreign := func(name string) *networkingv1.NetworkPolicy {
 		return &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: name}, Spec: networkingv1.NetworkPolicySpec{
 			Ingress: []networkingv1.NetworkPolicyIngressRule{{}}, PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeIngress},
 		}}
 	}
 
-	// restart the operator. It ends with the spec that calls this.
+	// restart restarts the operator. The new one stops with the spec that calls this.
 	restart := func() {
 		o.stop()
 		o = startProbing(options)
 	}
 
 	BeforeAll(func(ctx context.Context) {
-		w = newWorld(context.WithoutCancel(ctx))
+		w = newTestEnv(context.WithoutCancel(ctx))
 		elsewhere = namespace(ctx)
 		options = prober.Options{Image: "openimstack/openim-operator:test", Namespace: elsewhere}
 		node = startKubelet(w.namespace, elsewhere)
@@ -169,7 +169,7 @@ var _ = Describe("The boundary", Ordered, func() {
 	})
 
 	It("writes nothing between two probes", func() {
-		writes := o.settle("2s", w.namespace) // every probe writes here; elsewhere those of other stacks' do, too
+		writes := o.waitIdle("2s", w.namespace) // every probe writes here; elsewhere those of other stacks' do, too
 		probes := w.lastProbe("chat").Time
 		Consistently(func() int { return o.writesIn(w.namespace) }, "5s").Should(Equal(writes))
 		Expect(w.lastProbe("chat").Time).To(Equal(probes))
@@ -196,14 +196,14 @@ var _ = Describe("The boundary", Ordered, func() {
 		w.eventuallyIsolated("chat", "True/Enforced", "")
 	})
 
-	It("is breached by a policy of somebody else, which is named, and holds again without it", func() {
+	It("is breached by a foreign policy, which the message names, and holds again without the policy", func() {
 		policy := foreign("debug")
 		began := time.Now()
 		w.create(policy)
 		w.eventuallyIsolated("chat", "False/Breached", "NetworkPolicy "+w.namespace+"/debug")
 		AddReportEntry("breach seen after", time.Since(began).Round(100*time.Millisecond).String())
 		Eventually(func() string { return w.condition("chat", v1alpha1.ConditionReady).Reason }).Should(Equal(v1alpha1.ReasonBreached))
-		Expect(w.condition("chat", v1alpha1.ConditionStalled)).NotTo(BeNil(), "only a person closes it")
+		Expect(w.condition("chat", v1alpha1.ConditionStalled)).NotTo(BeNil(), "the operator cannot repair it")
 		var stack v1alpha1.OpenIMStack
 		Expect(w.get("chat", &stack)).To(Succeed())
 		Expect(stack.Status.Boundary.Findings).To(ContainElement(And(
@@ -246,7 +246,7 @@ var _ = Describe("The boundary", Ordered, func() {
 		w.eventuallyReady("chat")
 	})
 
-	It("needs nobody's help when a policy of the stack's own is deleted, which the operator puts back", func() {
+	It("needs no action when a policy of the stack is deleted, because the operator restores it", func() {
 		stalled := w.stalls("chat")
 		Expect(k8s.Delete(w.ctx, &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "chat-default-deny"}})).To(Succeed())
 		Eventually(func() error { return w.get("chat-default-deny", &networkingv1.NetworkPolicy{}) }).Should(Succeed())
@@ -300,7 +300,7 @@ var _ = Describe("The boundary", Ordered, func() {
 			"it ended with code 137, OOMKilled"),
 	)
 
-	It("is not verified when a quota leaves no room", func() {
+	It("is not verified when a quota forbids the pods of the probe", func() {
 		quota := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "full"}, Spec: corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{corev1.ResourcePods: resource.MustParse("0")}}}
 		w.create(quota)
 		quota.Status = corev1.ResourceQuotaStatus{Hard: quota.Spec.Hard, Used: corev1.ResourceList{corev1.ResourcePods: resource.MustParse("0")}}
@@ -375,7 +375,7 @@ var _ = Describe("The boundary", Ordered, func() {
 
 var _ = Describe("A boundary whose operator may not leave the stack's namespace", Ordered, func() {
 	It("is tried from there alone, and says so", func(ctx context.Context) {
-		w := newWorld(context.WithoutCancel(ctx))
+		w := newTestEnv(context.WithoutCancel(ctx))
 		startKubelet(w.namespace)
 		startProbing(prober.Options{Image: "openimstack/openim-operator:test", Namespace: w.namespace, WatchNamespaces: []string{w.namespace}})
 		w.start("chat")

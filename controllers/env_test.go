@@ -19,17 +19,17 @@ import (
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 )
 
-// world is a namespace with everything that a stack refers to.
-type world struct {
+// testEnv is a namespace with everything that a stack refers to.
+type testEnv struct {
 	ctx       context.Context
 	namespace string
 }
 
-// newWorld makes one. Its stacks are deleted when the spec has ended: the operators of later specs would look after them, too.
-func newWorld(ctx context.Context) world {
+// newTestEnv creates the namespace. Its stacks are deleted when the spec has ended: operators of later specs would reconcile them too.
+func newTestEnv(ctx context.Context) testEnv {
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "im-"}}
 	Expect(k8s.Create(ctx, ns)).To(Succeed())
-	w := world{ctx: ctx, namespace: ns.Name}
+	w := testEnv{ctx: ctx, namespace: ns.Name}
 	for name, port := range map[string]int32{"kafka": 9092, "redis": 6379, "mongodb": 27017, "etcd": 2379, "redis-wrapper": 6379} {
 		w.create(&corev1.Service{
 			ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: w.namespace},
@@ -47,18 +47,18 @@ func newWorld(ctx context.Context) world {
 	return w
 }
 
-func (w world) create(object client.Object) {
+func (w testEnv) create(object client.Object) {
 	GinkgoHelper()
 	Expect(k8s.Create(w.ctx, object)).To(Succeed())
 }
 
-func (w world) secret(name, key, value string) {
+func (w testEnv) secret(name, key, value string) {
 	GinkgoHelper()
 	w.create(&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: w.namespace}, Data: map[string][]byte{key: []byte(value)}})
 }
 
-// stack is a valid one. It is not created.
-func (w world) stack(name string) *v1alpha1.OpenIMStack {
+// stack returns a valid stack and does not create it.
+func (w testEnv) stack(name string) *v1alpha1.OpenIMStack {
 	address := func(service string, port int) v1alpha1.Address {
 		return v1alpha1.Address(fmt.Sprintf("%s.%s.svc:%d", service, w.namespace, port))
 	}
@@ -90,8 +90,8 @@ func letUsersIn(s *v1alpha1.OpenIMStackSpec) {
 	}}
 }
 
-// start creates a stack and waits until its Deployments are there.
-func (w world) start(name string, change ...func(*v1alpha1.OpenIMStackSpec)) *v1alpha1.OpenIMStack {
+// start creates a stack and waits until its Deployments exist.
+func (w testEnv) start(name string, change ...func(*v1alpha1.OpenIMStackSpec)) *v1alpha1.OpenIMStack {
 	GinkgoHelper()
 	stack := w.stack(name)
 	for _, c := range change {
@@ -102,15 +102,15 @@ func (w world) start(name string, change ...func(*v1alpha1.OpenIMStackSpec)) *v1
 	return stack
 }
 
-func (w world) deployments(stack string) []appsv1.Deployment {
+func (w testEnv) deployments(stack string) []appsv1.Deployment {
 	GinkgoHelper()
 	var list appsv1.DeploymentList
 	Expect(k8s.List(w.ctx, &list, client.InNamespace(w.namespace), client.MatchingLabels{v1alpha1.LabelInstance: stack})).To(Succeed())
 	return list.Items
 }
 
-// beReady plays the kubelet: every pod of the stack's namespace runs and is ready.
-func (w world) beReady() {
+// beReady acts as the kubelet: every pod of the namespace runs and is ready.
+func (w testEnv) beReady() {
 	GinkgoHelper()
 	var pods corev1.PodList
 	Expect(k8s.List(w.ctx, &pods, client.InNamespace(w.namespace))).To(Succeed())
@@ -140,27 +140,27 @@ func (w world) beReady() {
 
 var lastAddress atomic.Uint32
 
-// newAddress is one that no pod has yet.
+// newAddress returns an address that no pod has yet.
 func newAddress() string {
 	n := lastAddress.Add(1)
 	return netip.AddrFrom4([4]byte{10, byte(n >> 16), byte(n >> 8), byte(n)}).String()
 }
 
-// get reads an object of the namespace anew.
-func (w world) get(name string, object client.Object) error {
+// get reads an object of the namespace.
+func (w testEnv) get(name string, object client.Object) error {
 	return k8s.Get(w.ctx, client.ObjectKey{Namespace: w.namespace, Name: name}, object)
 }
 
-// condition of a stack, nil when there is none of the type.
-func (w world) condition(stack, kind string) *metav1.Condition {
+// condition returns a condition of a stack, nil when it is absent.
+func (w testEnv) condition(stack, kind string) *metav1.Condition {
 	GinkgoHelper()
 	var s v1alpha1.OpenIMStack
 	Expect(w.get(stack, &s)).To(Succeed())
 	return apimeta.FindStatusCondition(s.Status.Conditions, kind)
 }
 
-// eventuallyReady plays the kubelet until the stack says that it is ready.
-func (w world) eventuallyReady(stack string) {
+// eventuallyReady acts as the kubelet until the stack is Ready.
+func (w testEnv) eventuallyReady(stack string) {
 	GinkgoHelper()
 	Eventually(func(g Gomega) {
 		w.beReady()
