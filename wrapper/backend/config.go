@@ -87,7 +87,8 @@ func (c *Config) validateUsers(p *httpserver.Problems) {
 
 func validateLogin(u *Users, p *httpserver.Problems, at string) {
 	if !httpserver.IsOrigin(u.Audience, "https", "http") {
-		p.Add(at+".audience", "write the origin under which clients reach the gateway, such as https://im.example.com, without path, user or query")
+		p.Add(at+".audience",
+			"write the origin under which clients reach the gateway, such as https://im.example.com, without path, user or query")
 	}
 	if !filepath.IsAbs(u.ServerKeysDir) || filepath.Clean(u.ServerKeysDir) != u.ServerKeysDir {
 		p.Add(at+".serverKeysDir", "write the absolute path of the folder that holds the login's keys")
@@ -95,11 +96,11 @@ func validateLogin(u *Users, p *httpserver.Problems, at string) {
 	session.ValidateLimits(&u.Session, p, at+".session")
 }
 
-// externalURL wants http or https, a host, and at most a path.
+// externalURL requires http or https, a host, and at most a path.
 func externalURL(p *httpserver.Problems, field, text string) {
 	u, err := url.Parse(text)
-	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" ||
-		strings.ContainsAny(text, " \"\\?#") || strings.HasSuffix(text, "/") {
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || u.User != nil || u.RawQuery != "" ||
+		u.Fragment != "" || strings.ContainsAny(text, " \"\\?#") || strings.HasSuffix(text, "/") {
 		p.Add(field, "write https://host or https://host/path without a slash at the end")
 	}
 }

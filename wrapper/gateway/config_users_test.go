@@ -10,7 +10,7 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/session"
 )
 
-// withUsers is the file that the operator renders for a stack with a users' door.
+// withUsers is the file that the operator renders for a stack with a users' listener.
 const withUsers = sample + `
 users:
   listen: ":8082"
@@ -26,7 +26,7 @@ tracing: {endpoint: "http://collector.observability.svc:4318", sampleRatio: 0.01
 audit: {path: stdout}
 `
 
-func TestTheUsersDoorHasDefaults(t *testing.T) {
+func TestTheUsersListenerHasDefaults(t *testing.T) {
 	g := NewWithT(t)
 	c, err := gateway.ParseConfig([]byte(withUsers))
 	g.Expect(err).NotTo(HaveOccurred())
@@ -37,11 +37,11 @@ func TestTheUsersDoorHasDefaults(t *testing.T) {
 
 	c, err = gateway.ParseConfig([]byte(sample))
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(c.Users).To(BeNil(), "no users' door unless it is asked for")
+	g.Expect(c.Users).To(BeNil(), "no users' listener unless it is configured")
 	g.Expect(c.Audit.Path).To(Equal("stdout"))
 }
 
-func TestAWrongUsersDoorSaysWhatToWrite(t *testing.T) {
+func TestAWrongUsersListenerSaysWhatToWrite(t *testing.T) {
 	redis := withUsers[strings.Index(withUsers, "redis:"):strings.Index(withUsers, "hotFile")]
 	for _, c := range []struct{ name, from, to, says string }{
 		{"no listener", `":8082"`, `""`, "users.listen: write host:port"},

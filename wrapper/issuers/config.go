@@ -39,7 +39,7 @@ func Validate(a *Admins, p *httpserver.Problems, at string) {
 	for i, issuer := range a.Issuers {
 		validateIssuer(&issuer, p, fmt.Sprintf("%s.issuers[%d]", at, i))
 		if seen[issuer.Issuer] {
-			p.Add(fmt.Sprintf("%s.issuers[%d].issuer", at, i), "stands twice: write each issuer once, with all its keys in one set")
+			p.Add(fmt.Sprintf("%s.issuers[%d].issuer", at, i), "is listed twice: write each issuer once, with all its keys in one set")
 		}
 		seen[issuer.Issuer] = true
 	}
@@ -51,7 +51,8 @@ func validateIssuer(i *Issuer, p *httpserver.Problems, at string) {
 	list(p, at+".algorithms", i.Algorithms)
 	for _, alg := range i.Algorithms {
 		if !auth.AlgorithmAllowed(alg) {
-			p.Add(at+".algorithms", "%q is not accepted: write EdDSA, ES256, ES384, ES512, RS256, RS384, RS512, PS256, PS384 or PS512; with a shared secret or none, who verifies could also sign", alg)
+			p.Add(at+".algorithms", "%q is not accepted: write EdDSA, ES256, ES384, ES512, RS256, RS384, RS512, PS256, PS384 or PS512; "+
+				"with a shared secret, or without a signature, the verifier could also sign", alg)
 		}
 	}
 	validateKeys(i, p, at)
@@ -63,7 +64,7 @@ func validateIssuer(i *Issuer, p *httpserver.Problems, at string) {
 		}
 	}
 	if i.MaxLifetimeSeconds < 0 || i.MaxLifetimeSeconds > maxLifetimeAllowed {
-		p.Add(at+".maxLifetimeSeconds", "write 1 to %d: a token that lives longer cannot be taken back in time", maxLifetimeAllowed)
+		p.Add(at+".maxLifetimeSeconds", "write 1 to %d: a token with a longer lifetime cannot be revoked in time", maxLifetimeAllowed)
 	}
 }
 
@@ -72,7 +73,7 @@ func validateKeys(i *Issuer, p *httpserver.Problems, at string) {
 	case i.JWKSURL == "":
 		p.File(at+".jwksFile", i.JWKSFile)
 	case i.JWKSFile != "":
-		p.Add(at+".jwksFile", "remove it or jwksURL: keys come from one place")
+		p.Add(at+".jwksFile", "remove it or jwksURL: keys come from one source")
 	case !httpserver.IsURL(i.JWKSURL, "https"):
 		p.Add(at+".jwksURL", "write an https URL without user, query or fragment")
 	}

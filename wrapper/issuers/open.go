@@ -15,13 +15,13 @@ import (
 // Opened verifies administrators' tokens by key sets that are kept up to date.
 type Opened struct {
 	Admins *auth.Admins
-	// Sources are the mounted files, for a watcher.
+	// Sources are the mounted files, to be given to a watcher.
 	Sources []filewatch.Reloader
 	// Background fetches the key sets that have a URL until its context ends.
 	Background []func(context.Context)
 }
 
-// Open prepares the verification. It calls nobody and reads no file.
+// Open prepares the verification. It makes no calls and reads no file.
 func Open(a *Admins, log *slog.Logger, reg prometheus.Registerer, now func() time.Time) *Opened {
 	o := &opening{log: log, reg: reg}
 	all := make([]auth.Issuer, len(a.Issuers))
@@ -39,7 +39,7 @@ type opening struct {
 	opened  Opened
 }
 
-// keys are an issuer's, from a file or by URL.
+// keys returns the keys of an issuer, from a file or a URL.
 func (o *opening) keys(name string, issuer *Issuer) auth.Keys {
 	if issuer.JWKSURL == "" {
 		keys := auth.JWKSFile(name, issuer.JWKSFile)
