@@ -54,7 +54,7 @@ func (r *Reconciler) generateSecrets(ctx context.Context, s *scope) error {
 			Name: v1alpha1.ChildName(s.stack.Name, g.suffix), Namespace: s.stack.Namespace, Labels: manifests.CommonLabels(s.stack.Name),
 		}
 		if g.suffix != v1alpha1.SuffixLogin {
-			meta.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(s.stack, v1alpha1.GroupVersion.WithKind("OpenIMStack"))}
+			meta.OwnerReferences = []metav1.OwnerReference{manifests.OwnerReference(s.stack)}
 		}
 		if s.suspended() {
 			exists, err := r.applier.Exists(ctx, types.NamespacedName{Namespace: meta.Namespace, Name: meta.Name})
@@ -175,7 +175,7 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 		// The cache may still hold the Deployment as it was before apply.
 		behind := d.Generation < s.generations[kindOf(&d)+"/"+d.Name]
 		if metav1.IsControlledBy(&d, s.stack) && !behind {
-			s.deployments[d.Labels[v1alpha1.LabelComponent]] = &list.Items[i]
+			s.deployments[componentOf(&d)] = &list.Items[i]
 		}
 	}
 	return nil
@@ -199,7 +199,7 @@ func (r *Reconciler) pruneOptions(s *scope) apply.PruneOptions {
 		Lists: ownedLists(),
 		Keep: func(object client.Object) bool {
 			_, config := object.(*corev1.ConfigMap)
-			d := s.deployments[object.GetLabels()[v1alpha1.LabelComponent]]
+			d := s.deployments[componentOf(object)]
 			return config && d != nil && !complete(d)
 		},
 	}
@@ -232,11 +232,4 @@ func (r *Reconciler) listPending(ctx context.Context, s *scope) error {
 	s.pending = slices.Compact(s.pending)
 	s.policiesInPlace = !slices.ContainsFunc(s.pending, func(p string) bool { return strings.HasPrefix(p, "NetworkPolicy/") })
 	return nil
-}
-
-// complete reports whether a Deployment runs the pods of its current template alone, and all of them are available.
-func complete(d *appsv1.Deployment) bool {
-	s := d.Status
-	return s.ObservedGeneration >= d.Generation && d.Spec.Replicas != nil &&
-		s.UpdatedReplicas == *d.Spec.Replicas && s.Replicas == s.UpdatedReplicas && s.AvailableReplicas == s.UpdatedReplicas
 }

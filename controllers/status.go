@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -271,14 +270,6 @@ func (s *scope) boundary() *v1alpha1.Boundary {
 func (s *scope) set(c metav1.Condition) {
 	c.ObservedGeneration = s.stack.Generation
 	apimeta.SetStatusCondition(&s.stack.Status.Conditions, c)
-}
-
-// upToDate returns the number of available replicas of the current template.
-func upToDate(d *appsv1.Deployment) int32 {
-	if d.Status.ObservedGeneration < d.Generation {
-		return 0
-	}
-	return min(d.Status.UpdatedReplicas, d.Status.AvailableReplicas)
 }
 
 func condition(kind string, status metav1.ConditionStatus, reason, message string) metav1.Condition {

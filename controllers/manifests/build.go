@@ -67,8 +67,13 @@ func (b *builder) add(object client.Object) {
 	}
 	maps.Copy(labels, CommonLabels(b.stack.Name))
 	object.SetLabels(labels)
-	object.SetOwnerReferences([]metav1.OwnerReference{*metav1.NewControllerRef(b.stack, v1alpha1.GroupVersion.WithKind("OpenIMStack"))})
+	object.SetOwnerReferences([]metav1.OwnerReference{OwnerReference(b.stack)})
 	b.objects = append(b.objects, object)
+}
+
+// OwnerReference returns the reference that makes a stack the controller of a child: the child is deleted with the stack.
+func OwnerReference(stack *v1alpha1.OpenIMStack) metav1.OwnerReference {
+	return *metav1.NewControllerRef(stack, v1alpha1.GroupVersion.WithKind("OpenIMStack"))
 }
 
 // CommonLabels returns the labels of all children of a stack.
