@@ -56,8 +56,10 @@ var _ = Describe("A stack whose gateway would not take its settings", func() {
 		}
 		Expect(w.condition("chat", v1alpha1.ConditionDependenciesReady).Status).To(Equal(metav1.ConditionTrue))
 		Expect(w.hot("chat")).To(Equal(before))
-		Expect(k8s.Delete(w.ctx, &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "chat-default-deny"}})).To(Succeed())
-		Eventually(func() error { return w.get("chat-default-deny", &networkingv1.NetworkPolicy{}) }).Should(Succeed(), "what is there is repaired")
+		Expect(k8s.Delete(w.ctx, &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace,
+			Name: "chat-default-deny"}})).To(Succeed())
+		Eventually(func() error { return w.get("chat-default-deny", &networkingv1.NetworkPolicy{}) }).Should(Succeed(),
+			"what is there is repaired")
 
 		w.change("chat", ruled("identity.platformID != 4"))
 		w.says("chat", v1alpha1.ConditionSettingsAccepted, metav1.ConditionTrue, v1alpha1.ReasonAccepted)
@@ -67,7 +69,8 @@ var _ = Describe("A stack whose gateway would not take its settings", func() {
 		Expect(w.podsOf("chat", v1alpha1.ComponentGateway)).To(ConsistOf(pods), "nothing was restarted")
 
 		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) {
-			s.Wrapper.Limits = &v1alpha1.Limits{Classes: []v1alpha1.LimitClass{{Name: "read", PerSecond: resource.MustParse("1M"), Burst: 9, By: []v1alpha1.LimitKey{v1alpha1.LimitByUser}}}}
+			s.Wrapper.Limits = &v1alpha1.Limits{Classes: []v1alpha1.LimitClass{{Name: "read", PerSecond: resource.MustParse("1M"), Burst: 9,
+				By: []v1alpha1.LimitKey{v1alpha1.LimitByUser}}}}
 		})
 		Expect(w.says("chat", v1alpha1.ConditionSettingsAccepted, metav1.ConditionFalse, v1alpha1.ReasonSettingRefused)).
 			To(ContainSubstring("spec.wrapper.limits.classes.read.perSecond: write 0.0001 to 100000"))
@@ -89,37 +92,39 @@ var _ = Describe("A stack whose gateway would not take its settings", func() {
 })
 
 var _ = Describe("A gateway's certificate", func() {
-	It("is refused with a key that does not match, causes a warning when it is expired, and is accepted when it is renewed", func(ctx context.Context) {
-		w := newTestEnv(context.WithoutCancel(ctx))
-		startOperator()
-		good, goodKey := certified(time.Now().Add(90 * 24 * time.Hour))
-		over, overKey := certified(time.Now().Add(-time.Hour))
-		w.create(&corev1.Secret{
-			ObjectMeta: metav1.ObjectMeta{Name: "tls", Namespace: w.namespace}, Type: corev1.SecretTypeTLS,
-			Data: map[string][]byte{"tls.crt": good, "tls.key": goodKey},
+	It("is refused with a key that does not match, causes a warning when it is expired, and is accepted when it is renewed",
+		func(ctx context.Context) {
+			w := newTestEnv(context.WithoutCancel(ctx))
+			startOperator()
+			good, goodKey := certified(time.Now().Add(90 * 24 * time.Hour))
+			over, overKey := certified(time.Now().Add(-time.Hour))
+			w.create(&corev1.Secret{
+				ObjectMeta: metav1.ObjectMeta{Name: "tls", Namespace: w.namespace}, Type: corev1.SecretTypeTLS,
+				Data: map[string][]byte{"tls.crt": good, "tls.key": goodKey},
+			})
+			replace := func(certificate, key []byte) {
+				GinkgoHelper()
+				var secret corev1.Secret
+				Expect(w.get("tls", &secret)).To(Succeed())
+				secret.Data = map[string][]byte{"tls.crt": certificate, "tls.key": key}
+				Expect(k8s.Update(w.ctx, &secret)).To(Succeed())
+			}
+			w.start("chat", func(s *v1alpha1.OpenIMStackSpec) {
+				s.Wrapper.Gateway = &v1alpha1.GatewaySpec{TLS: &v1alpha1.GatewayTLS{SecretRef: v1alpha1.LocalReference{Name: "tls"}}}
+			})
+			w.eventuallyReady("chat")
+			replace(good, overKey)
+			Expect(w.says("chat", v1alpha1.ConditionDependenciesReady, metav1.ConditionFalse, v1alpha1.ReasonSecretInvalid)).
+				To(ContainSubstring(`spec.wrapper.gateway.tls.secretRef: tls.crt and tls.key of Secret "tls" do not match`))
+			Expect(w.condition("chat", v1alpha1.ConditionStalled)).NotTo(BeNil())
+			Expect(w.deployments("chat")).To(HaveLen(14))
+			replace(over, overKey)
+			Expect(w.says("chat", v1alpha1.ConditionDependenciesReady, metav1.ConditionTrue,
+				v1alpha1.ReasonCertificateNotValid)).To(ContainSubstring("renew it"))
+			replace(good, goodKey)
+			w.says("chat", v1alpha1.ConditionDependenciesReady, metav1.ConditionTrue, v1alpha1.ReasonResolved)
+			w.eventuallyReady("chat")
 		})
-		replace := func(certificate, key []byte) {
-			GinkgoHelper()
-			var secret corev1.Secret
-			Expect(w.get("tls", &secret)).To(Succeed())
-			secret.Data = map[string][]byte{"tls.crt": certificate, "tls.key": key}
-			Expect(k8s.Update(w.ctx, &secret)).To(Succeed())
-		}
-		w.start("chat", func(s *v1alpha1.OpenIMStackSpec) {
-			s.Wrapper.Gateway = &v1alpha1.GatewaySpec{TLS: &v1alpha1.GatewayTLS{SecretRef: v1alpha1.LocalReference{Name: "tls"}}}
-		})
-		w.eventuallyReady("chat")
-		replace(good, overKey)
-		Expect(w.says("chat", v1alpha1.ConditionDependenciesReady, metav1.ConditionFalse, v1alpha1.ReasonSecretInvalid)).
-			To(ContainSubstring(`spec.wrapper.gateway.tls.secretRef: tls.crt and tls.key of Secret "tls" do not match`))
-		Expect(w.condition("chat", v1alpha1.ConditionStalled)).NotTo(BeNil())
-		Expect(w.deployments("chat")).To(HaveLen(14))
-		replace(over, overKey)
-		Expect(w.says("chat", v1alpha1.ConditionDependenciesReady, metav1.ConditionTrue, v1alpha1.ReasonCertificateNotValid)).To(ContainSubstring("renew it"))
-		replace(good, goodKey)
-		w.says("chat", v1alpha1.ConditionDependenciesReady, metav1.ConditionTrue, v1alpha1.ReasonResolved)
-		w.eventuallyReady("chat")
-	})
 })
 
 // certified returns a certificate and its key in PEM, valid since yesterday.
@@ -127,7 +132,8 @@ func certified(until time.Time) (certificate, key []byte) {
 	GinkgoHelper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	Expect(err).NotTo(HaveOccurred())
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-24 * time.Hour), NotAfter: until, DNSNames: []string{"im.example.com"}}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-24 * time.Hour), NotAfter: until,
+		DNSNames: []string{"im.example.com"}}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
 	Expect(err).NotTo(HaveOccurred())
 	encoded, err := x509.MarshalPKCS8PrivateKey(private)
@@ -164,14 +170,16 @@ var _ = Describe("The key by which clients recognise the gateway", func() {
 	}
 	giveUp := func(fingerprint string) {
 		GinkgoHelper()
-		patch := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"annotations":{"`+v1alpha1.AnnotationGiveUpLoginKey+`":"`+fingerprint+`"}}}`))
+		patch := client.RawPatch(types.MergePatchType,
+			[]byte(`{"metadata":{"annotations":{"`+v1alpha1.AnnotationGiveUpLoginKey+`":"`+fingerprint+`"}}}`))
 		Expect(k8s.Patch(w.ctx, &v1alpha1.OpenIMStack{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "chat"}}, patch)).To(Succeed())
 	}
 
 	It("is never made anew by itself: its loss is told until it is restored", func() {
 		secret, fingerprint := login(), known()
 		Expect(k8s.Delete(w.ctx, secret)).To(Succeed())
-		Expect(w.says("chat", refs, metav1.ConditionFalse, v1alpha1.ReasonLoginKeyLost)).To(And(ContainSubstring(fingerprint), ContainSubstring("restore the Secret")))
+		Expect(w.says("chat", refs, metav1.ConditionFalse, v1alpha1.ReasonLoginKeyLost)).To(And(ContainSubstring(fingerprint),
+			ContainSubstring("restore the Secret")))
 		Expect(w.condition("chat", v1alpha1.ConditionStalled).Reason).To(Equal(v1alpha1.ReasonLoginKeyLost))
 		Consistently(func() bool { return apierrors.IsNotFound(w.get("chat-login", &corev1.Secret{})) }, "2s").Should(BeTrue())
 		Expect(known()).To(Equal(fingerprint))

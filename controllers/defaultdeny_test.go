@@ -120,7 +120,11 @@ var _ = Describe("The policy that denies everything", func() {
 		Expect(w.get("chat", &stack)).To(Succeed())
 		stack.Spec.Suspend = ptr.To(true)
 		Expect(k8s.Update(w.ctx, &stack)).To(Succeed())
-		Eventually(func() *v1alpha1.OpenIMStack { Expect(w.get("chat", &stack)).To(Succeed()); return &stack }).Should(HaveField("Status.ObservedGeneration", stack.Generation))
+		Eventually(func() *v1alpha1.OpenIMStack {
+			Expect(w.get("chat",
+				&stack)).To(Succeed())
+			return &stack
+		}).Should(HaveField("Status.ObservedGeneration", stack.Generation))
 		gone := podOf("push")
 		Expect(k8s.Delete(w.ctx, gone, client.GracePeriodSeconds(0))).To(Succeed())
 		w.eventuallyReady("chat")

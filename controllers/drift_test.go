@@ -53,7 +53,8 @@ var _ = Describe("Drift", Ordered, func() {
 		w.start("chat")
 		w.eventuallyReady("chat")
 		var list corev1.ConfigMapList
-		Expect(k8s.List(w.ctx, &list, client.InNamespace(w.namespace), client.MatchingLabels{v1alpha1.LabelInstance: "chat", v1alpha1.LabelComponent: "rpc-msg"})).To(Succeed())
+		Expect(k8s.List(w.ctx, &list, client.InNamespace(w.namespace), client.MatchingLabels{v1alpha1.LabelInstance: "chat",
+			v1alpha1.LabelComponent: "rpc-msg"})).To(Succeed())
 		Expect(list.Items).To(HaveLen(1))
 		config = list.Items[0].Name
 	})
@@ -112,7 +113,8 @@ var _ = Describe("Drift", Ordered, func() {
 			o := &appsv1.Deployment{}
 			return Entry("a container beside ours, under the labels that the policies trust", "chat-backend", o,
 				func() {
-					o.Spec.Template.Spec.Containers = append(o.Spec.Template.Spec.Containers, corev1.Container{Name: "sidecar", Image: "example.com/sidecar:1"})
+					o.Spec.Template.Spec.Containers = append(o.Spec.Template.Spec.Containers,
+						corev1.Container{Name: "sidecar", Image: "example.com/sidecar:1"})
 				},
 				func() { Expect(o.Spec.Template.Spec.Containers).To(HaveLen(1)) })
 		}(),
@@ -149,7 +151,8 @@ var _ = Describe("Drift", Ordered, func() {
 	)
 
 	It("keeps a restart that a user requested", func() {
-		patch := client.RawPatch(types.StrategicMergePatchType, []byte(`{"spec":{"template":{"metadata":{"annotations":{"kubectl.kubernetes.io/restartedAt":"2026-01-01T00:00:00Z"}}}}}`))
+		patch := client.RawPatch(types.StrategicMergePatchType,
+			[]byte(`{"spec":{"template":{"metadata":{"annotations":{"kubectl.kubernetes.io/restartedAt":"2026-01-01T00:00:00Z"}}}}}`))
 		d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "chat-rpc-group"}}
 		Expect(k8s.Patch(w.ctx, d, patch, client.FieldOwner("kubectl-rollout"))).To(Succeed())
 		Consistently(func() map[string]string {
@@ -162,7 +165,8 @@ var _ = Describe("Drift", Ordered, func() {
 		var stack v1alpha1.OpenIMStack
 		Expect(w.get("chat", &stack)).To(Succeed())
 		lookalike := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "lookalike", Labels: map[string]string{
-			v1alpha1.LabelInstance: "chat", v1alpha1.LabelPartOf: v1alpha1.PartOf, v1alpha1.LabelManagedBy: v1alpha1.ManagedBy, v1alpha1.LabelComponent: "api",
+			v1alpha1.LabelInstance: "chat", v1alpha1.LabelPartOf: v1alpha1.PartOf, v1alpha1.LabelManagedBy: v1alpha1.ManagedBy,
+			v1alpha1.LabelComponent: "api",
 		}}}
 		orphan := lookalike.DeepCopy()
 		orphan.Name = "orphan"
@@ -179,10 +183,17 @@ var _ = Describe("Drift", Ordered, func() {
 
 	It("is repaired also while a reference is broken", func() {
 		Expect(k8s.Delete(w.ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "redis"}})).To(Succeed())
-		Eventually(func() string { return w.condition("chat", v1alpha1.ConditionDependenciesReady).Reason }).Should(Equal(v1alpha1.ReasonSecretNotFound))
-		Expect(k8s.Delete(w.ctx, &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "chat-rpc-auth-ingress"}})).To(Succeed())
+		Eventually(func() string {
+			return w.condition("chat",
+				v1alpha1.ConditionDependenciesReady).Reason
+		}).Should(Equal(v1alpha1.ReasonSecretNotFound))
+		Expect(k8s.Delete(w.ctx, &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace,
+			Name: "chat-rpc-auth-ingress"}})).To(Succeed())
 		Eventually(func() error { return w.get("chat-rpc-auth-ingress", &networkingv1.NetworkPolicy{}) }).Should(Succeed())
 		w.secret("redis", "password", "another")
-		Eventually(func() string { return w.condition("chat", v1alpha1.ConditionDependenciesReady).Reason }).Should(Equal(v1alpha1.ReasonResolved))
+		Eventually(func() string {
+			return w.condition("chat",
+				v1alpha1.ConditionDependenciesReady).Reason
+		}).Should(Equal(v1alpha1.ReasonResolved))
 	})
 })

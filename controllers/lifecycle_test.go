@@ -103,7 +103,8 @@ var _ = Describe("A stack", func() {
 			before[d.Name] = d.Generation
 		}
 		o.stop()
-		Expect(k8s.Delete(w.ctx, &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "chat-default-deny"}})).To(Succeed())
+		Expect(k8s.Delete(w.ctx, &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace,
+			Name: "chat-default-deny"}})).To(Succeed())
 		startOperator()
 		Eventually(func() error { return w.get("chat-default-deny", &networkingv1.NetworkPolicy{}) }).Should(Succeed())
 		for _, d := range w.deployments("chat") {

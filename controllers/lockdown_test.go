@@ -69,7 +69,8 @@ func (w testEnv) request(stack, value string) v1alpha1.ProbeResult {
 func (w testEnv) probePods(namespace string) []corev1.Pod {
 	GinkgoHelper()
 	var list corev1.PodList
-	Expect(k8s.List(w.ctx, &list, client.InNamespace(namespace), client.MatchingLabels{v1alpha1.LabelProbeNamespace: w.namespace})).To(Succeed())
+	Expect(k8s.List(w.ctx, &list, client.InNamespace(namespace),
+		client.MatchingLabels{v1alpha1.LabelProbeNamespace: w.namespace})).To(Succeed())
 	return list.Items
 }
 
@@ -78,7 +79,8 @@ func (w testEnv) stalls(stack string) (seen func() int) {
 	GinkgoHelper()
 	watcher, err := client.NewWithWatch(environment.Config, client.Options{Scheme: scheme})
 	Expect(err).NotTo(HaveOccurred())
-	events, err := watcher.Watch(w.ctx, &v1alpha1.OpenIMStackList{}, client.InNamespace(w.namespace), client.MatchingFields{"metadata.name": stack})
+	events, err := watcher.Watch(w.ctx, &v1alpha1.OpenIMStackList{}, client.InNamespace(w.namespace),
+		client.MatchingFields{"metadata.name": stack})
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(events.Stop)
 	var count atomic.Int32
@@ -94,7 +96,8 @@ func (w testEnv) stalls(stack string) (seen func() int) {
 
 func namespace(ctx context.Context) string {
 	GinkgoHelper()
-	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "operator-", Labels: map[string]string{"pod-security.kubernetes.io/enforce": "restricted"}}}
+	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "operator-",
+		Labels: map[string]string{"pod-security.kubernetes.io/enforce": "restricted"}}}
 	Expect(k8s.Create(ctx, ns)).To(Succeed())
 	return ns.Name
 }
@@ -109,9 +112,10 @@ var _ = Describe("The boundary", Ordered, func() {
 	)
 	// foreign is a policy that does not belong to the stack and permits every source.
 	foreign := func(name string) *networkingv1.NetworkPolicy {
-		return &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: name}, Spec: networkingv1.NetworkPolicySpec{
-			Ingress: []networkingv1.NetworkPolicyIngressRule{{}}, PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeIngress},
-		}}
+		return &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: name},
+			Spec: networkingv1.NetworkPolicySpec{
+				Ingress: []networkingv1.NetworkPolicyIngressRule{{}}, PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeIngress},
+			}}
 	}
 
 	// restart restarts the operator. The new one stops with the spec that calls this.
@@ -131,7 +135,8 @@ var _ = Describe("The boundary", Ordered, func() {
 	})
 
 	It("is tried by itself once the stack is ready, and holds", func() {
-		w.eventuallyIsolated("chat", "True/Enforced", "connections that intruders in namespaces "+w.namespace+" and "+elsewhere+" attempted were blocked")
+		w.eventuallyIsolated("chat", "True/Enforced",
+			"connections that intruders in namespaces "+w.namespace+" and "+elsewhere+" attempted were blocked")
 		last := w.lastProbe("chat")
 		Expect(last.Trigger).To(Equal(v1alpha1.ProbeChange))
 		Expect(last.Outcome).To(Equal(v1alpha1.ReasonEnforced))
@@ -207,8 +212,10 @@ var _ = Describe("The boundary", Ordered, func() {
 		var stack v1alpha1.OpenIMStack
 		Expect(w.get("chat", &stack)).To(Succeed())
 		Expect(stack.Status.Boundary.Findings).To(ContainElement(And(
-			HaveField("Kind", "ForeignPolicyWidens"), HaveField("Object", "NetworkPolicy "+w.namespace+"/debug"), HaveField("Message", Not(BeEmpty())))))
-		Eventually(func() string { return w.lastProbe("chat").Outcome }).Should(Equal(v1alpha1.ReasonEnforced), "packets do not pass, in this network")
+			HaveField("Kind", "ForeignPolicyWidens"), HaveField("Object", "NetworkPolicy "+w.namespace+"/debug"), HaveField("Message",
+				Not(BeEmpty())))))
+		Eventually(func() string { return w.lastProbe("chat").Outcome }).Should(Equal(v1alpha1.ReasonEnforced),
+			"packets do not pass, in this network")
 
 		Expect(k8s.Delete(w.ctx, policy)).To(Succeed())
 		w.eventuallyIsolated("chat", "True/Enforced", "")
@@ -216,10 +223,11 @@ var _ = Describe("The boundary", Ordered, func() {
 	})
 
 	It("is breached by what lets something out, names it within two seconds, and holds again without it", func() {
-		policy := &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "way-out"}, Spec: networkingv1.NetworkPolicySpec{
-			PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeEgress},
-			Egress:      []networkingv1.NetworkPolicyEgressRule{{To: []networkingv1.NetworkPolicyPeer{{IPBlock: &networkingv1.IPBlock{CIDR: "203.0.113.0/24"}}}}},
-		}}
+		policy := &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "way-out"},
+			Spec: networkingv1.NetworkPolicySpec{
+				PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeEgress},
+				Egress:      []networkingv1.NetworkPolicyEgressRule{{To: []networkingv1.NetworkPolicyPeer{{IPBlock: &networkingv1.IPBlock{CIDR: "203.0.113.0/24"}}}}},
+			}}
 		began := time.Now()
 		w.create(policy)
 		w.eventuallyIsolated("chat", "False/Breached", "NetworkPolicy "+w.namespace+"/way-out")
@@ -248,7 +256,8 @@ var _ = Describe("The boundary", Ordered, func() {
 
 	It("needs no action when a policy of the stack is deleted, because the operator restores it", func() {
 		stalled := w.stalls("chat")
-		Expect(k8s.Delete(w.ctx, &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "chat-default-deny"}})).To(Succeed())
+		Expect(k8s.Delete(w.ctx, &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace,
+			Name: "chat-default-deny"}})).To(Succeed())
 		Eventually(func() error { return w.get("chat-default-deny", &networkingv1.NetworkPolicy{}) }).Should(Succeed())
 		Consistently(stalled, "4s").Should(BeZero())
 		w.eventuallyIsolated("chat", "True/Enforced", "")
@@ -294,14 +303,16 @@ var _ = Describe("The boundary", Ordered, func() {
 		w.request("chat", "after "+says)
 		w.eventuallyIsolated("chat", "True/Enforced", "")
 	},
-		Entry("because of the image", corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "InvalidImageName", Message: "couldn't parse image"}},
+		Entry("because of the image", corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "InvalidImageName",
+			Message: "couldn't parse image"}},
 			"cannot run: InvalidImageName: couldn't parse image"),
 		Entry("because they crash", corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 137, Reason: "OOMKilled"}},
 			"it ended with code 137, OOMKilled"),
 	)
 
 	It("is not verified when a quota forbids the pods of the probe", func() {
-		quota := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "full"}, Spec: corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{corev1.ResourcePods: resource.MustParse("0")}}}
+		quota := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "full"},
+			Spec: corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{corev1.ResourcePods: resource.MustParse("0")}}}
 		w.create(quota)
 		quota.Status = corev1.ResourceQuotaStatus{Hard: quota.Spec.Hard, Used: corev1.ResourceList{corev1.ResourcePods: resource.MustParse("0")}}
 		Expect(k8s.Status().Update(w.ctx, quota)).To(Succeed())

@@ -35,7 +35,8 @@ func (w testEnv) recordPolicies() *journal {
 	j := &journal{entries: map[string]int64{}}
 	for _, list := range []client.ObjectList{&networkingv1.NetworkPolicyList{}, &appsv1.DeploymentList{}} {
 		Expect(k8s.List(w.ctx, list, client.InNamespace(w.namespace))).To(Succeed())
-		events, err := watcher.Watch(w.ctx, list, client.InNamespace(w.namespace), &client.ListOptions{Raw: &metav1.ListOptions{ResourceVersion: list.GetResourceVersion()}})
+		events, err := watcher.Watch(w.ctx, list, client.InNamespace(w.namespace),
+			&client.ListOptions{Raw: &metav1.ListOptions{ResourceVersion: list.GetResourceVersion()}})
 		Expect(err).NotTo(HaveOccurred())
 		DeferCleanup(events.Stop)
 		go func() {
@@ -80,7 +81,8 @@ func (w testEnv) verdicts(stack string) (seen func() []string) {
 	GinkgoHelper()
 	watcher, err := client.NewWithWatch(environment.Config, client.Options{Scheme: scheme})
 	Expect(err).NotTo(HaveOccurred())
-	events, err := watcher.Watch(w.ctx, &v1alpha1.OpenIMStackList{}, client.InNamespace(w.namespace), client.MatchingFields{"metadata.name": stack})
+	events, err := watcher.Watch(w.ctx, &v1alpha1.OpenIMStackList{}, client.InNamespace(w.namespace),
+		client.MatchingFields{"metadata.name": stack})
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(events.Stop)
 	var mutex sync.Mutex

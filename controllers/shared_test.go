@@ -40,11 +40,13 @@ var _ = Describe("Two stacks in the same stores", func() {
 		w.start("other", numbered(1))
 		for _, name := range []string{"chat", "other"} {
 			files := w.configOf(name, "msgtransfer")
-			Expect(files["kafka.yml"]).To(And(ContainSubstring(`toRedisTopic: "`+w.namespace+"."+name+`.toRedis"`), ContainSubstring(`toRedisGroupID: "`+w.namespace+"."+name+`.redis"`)))
+			Expect(files["kafka.yml"]).To(And(ContainSubstring(`toRedisTopic: "`+w.namespace+"."+name+`.toRedis"`),
+				ContainSubstring(`toRedisGroupID: "`+w.namespace+"."+name+`.redis"`)))
 			Expect(files["mongodb.yml"]).To(ContainSubstring(`database: "openim_` + w.namespace + "_" + name + `"`))
 		}
 		Expect(w.configOf("other", "msgtransfer")["redis.yml"]).To(And(ContainSubstring("\nstorage: 1\n"), ContainSubstring("\ndb: 1\n")))
-		Expect(w.says("other", refs, metav1.ConditionTrue, v1alpha1.ReasonSharedPresence)).To(ContainSubstring("OpenIMStack " + w.namespace + "/chat"))
+		Expect(w.says("other", refs, metav1.ConditionTrue, v1alpha1.ReasonSharedPresence)).To(ContainSubstring("OpenIMStack " + w.namespace +
+			"/chat"))
 	})
 
 	It("do not get one Redis: the younger is refused, runs nothing, and is let in when the other goes", func() {
@@ -52,7 +54,8 @@ var _ = Describe("Two stacks in the same stores", func() {
 		w.start("chat")
 		w.create(w.stack("other"))
 		message := w.says("other", refs, metav1.ConditionFalse, v1alpha1.ReasonSharedStore)
-		Expect(message).To(And(ContainSubstring("spec.dependencies.redis.addresses: OpenIMStack "+w.namespace+"/chat has database 0"), ContainSubstring("redis.database")))
+		Expect(message).To(And(ContainSubstring("spec.dependencies.redis.addresses: OpenIMStack "+w.namespace+"/chat has database 0"),
+			ContainSubstring("redis.database")))
 		Expect(w.condition("other", stalled).Reason).To(Equal(v1alpha1.ReasonSharedStore))
 		Expect(w.condition("chat", refs).Status).To(Equal(metav1.ConditionTrue))
 		Expect(w.deployments("other")).To(BeEmpty())

@@ -85,9 +85,10 @@ func TestConditions(t *testing.T) {
 		{"a name is taken", running(func(s *scope) { s.failure = &apply.ConflictError{Kind: "Service", Name: "chat-api"} }), map[string]string{
 			"Ready": "False/NameConflict", "Stalled": "True/NameConflict", "Reconciling": "",
 		}},
-		{"references could not be read", running(func(s *scope) { s.referencesRead, s.failure = false, errors.New("timeout") }), map[string]string{
-			"DependenciesReady": "Unknown/ApplyFailed", "Reconciling": "True/Progressing",
-		}},
+		{"references could not be read", running(func(s *scope) { s.referencesRead, s.failure = false, errors.New("timeout") }),
+			map[string]string{
+				"DependenciesReady": "Unknown/ApplyFailed", "Reconciling": "True/Progressing",
+			}},
 		{"a proxy before the users' port, and none is trusted", running(behindAProxy), map[string]string{
 			"Ready": "True/Ready", "SettingsAccepted": "True/ProxyNotTrusted", "Stalled": "", "Reconciling": "",
 		}},

@@ -20,7 +20,8 @@ import (
 func (w testEnv) podsOf(stack, component string) []types.UID {
 	GinkgoHelper()
 	var list corev1.PodList
-	Expect(k8s.List(w.ctx, &list, client.InNamespace(w.namespace), client.MatchingLabels{v1alpha1.LabelInstance: stack, v1alpha1.LabelComponent: component})).To(Succeed())
+	Expect(k8s.List(w.ctx, &list, client.InNamespace(w.namespace), client.MatchingLabels{v1alpha1.LabelInstance: stack,
+		v1alpha1.LabelComponent: component})).To(Succeed())
 	var uids []types.UID
 	for _, pod := range list.Items {
 		uids = append(uids, pod.UID)
@@ -82,7 +83,8 @@ var _ = Describe("A stack whose users may log in", Ordered, func() {
 		Expect(w.get("chat-gateway", &d)).To(Succeed())
 		generation := d.Generation
 		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) {
-			s.Wrapper.Limits = &v1alpha1.Limits{Classes: []v1alpha1.LimitClass{{Name: "message", PerSecond: resource.MustParse("7"), Burst: 9, By: []v1alpha1.LimitKey{v1alpha1.LimitByUser}}}}
+			s.Wrapper.Limits = &v1alpha1.Limits{Classes: []v1alpha1.LimitClass{{Name: "message", PerSecond: resource.MustParse("7"), Burst: 9,
+				By: []v1alpha1.LimitKey{v1alpha1.LimitByUser}}}}
 		})
 		Eventually(func(g Gomega) {
 			var hot corev1.ConfigMap

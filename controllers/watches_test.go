@@ -17,7 +17,8 @@ func TestReferencesLeadBackToTheStacksThatReadThem(t *testing.T) {
 	redis := types.NamespacedName{Namespace: "infra", Name: "redis"}
 	x.set(chat, []string{"redis"}, []types.NamespacedName{redis})
 	x.set(other, []string{"redis"}, nil)
-	g.Expect(x.ofSecret(types.NamespacedName{Namespace: "im", Name: "redis"})).To(ConsistOf(chat), "a Secret of the same name in another namespace is another Secret")
+	g.Expect(x.ofSecret(types.NamespacedName{Namespace: "im", Name: "redis"})).To(ConsistOf(chat),
+		"a Secret of the same name in another namespace is another Secret")
 	g.Expect(x.ofService(redis)).To(ConsistOf(chat))
 	g.Expect(x.ofService(types.NamespacedName{Namespace: "im", Name: "redis"})).To(BeEmpty())
 	x.set(chat, nil, nil)

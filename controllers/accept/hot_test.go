@@ -26,11 +26,14 @@ func TestWhatTheGatewayTakesIsAccepted(t *testing.T) {
 // Each case is a part of hot.yaml, the field of the spec that it comes from, and the reason of the refusal.
 func TestRefusalsNameTheFieldOfTheSpec(t *testing.T) {
 	for _, c := range []struct{ text, field, why string }{
-		{"rules: [{name: one, expression: 'identity.platformID == 1 || nobody', message: no}]", `spec.wrapper.policy.rules[0] "one"`, "expression, line 1, column 29: undeclared reference to 'nobody'"},
-		{"rules: [{name: one, expression: 'true', message: no}, {name: two, expression: '1 +', message: no}]", `spec.wrapper.policy.rules[1] "two"`, "expression, line 1, column 4: "},
+		{"rules: [{name: one, expression: 'identity.platformID == 1 || nobody', message: no}]", `spec.wrapper.policy.rules[0] "one"`,
+			"expression, line 1, column 29: undeclared reference to 'nobody'"},
+		{"rules: [{name: one, expression: 'true', message: no}, {name: two, expression: '1 +', message: no}]",
+			`spec.wrapper.policy.rules[1] "two"`, "expression, line 1, column 4: "},
 		{"rules: [{name: one, expression: '1 + 1', message: no}]", `spec.wrapper.policy.rules[0] "one"`, "it gives int, and must give bool"},
 		{"limits: {classes: {frame: {perSecond: 1, burst: 9, by: [user]}}}", "spec.wrapper.limits.classes.frame", "there is no such class"},
-		{"limits: {classes: {read: {perSecond: 1000000, burst: 9, by: [user]}}}", "spec.wrapper.limits.classes.read.perSecond", "write 0.0001 to 100000"},
+		{"limits: {classes: {read: {perSecond: 1000000, burst: 9, by: [user]}}}", "spec.wrapper.limits.classes.read.perSecond",
+			"write 0.0001 to 100000"},
 		{"origins: ['https://a:b:c']", "spec.wrapper.auth.users.origins[0]", "write an origin as browsers send it"},
 		{"trustedProxies: [10.0.0.0]", "spec.wrapper.auth.users.trustedProxies[0]", "a prefix length"},
 		{"unheard: of", "spec.wrapper", "unheard"},

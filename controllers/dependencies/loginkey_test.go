@@ -34,7 +34,8 @@ func TestFingerprintsAreOfThePublicKeys(t *testing.T) {
 	one, first := loginKeyOf(t, 1)
 	_, second := loginKeyOf(t, 2)
 	inHex := strings.Repeat("02", 32)
-	facts, problems := resolve(t, letIn(), objectsForUsers(secret("chat-login", map[string]string{"a": one + "\n", "b": inHex, "c": "no key"}))...)
+	facts, problems := resolve(t, letIn(),
+		objectsForUsers(secret("chat-login", map[string]string{"a": one + "\n", "b": inHex, "c": "no key"}))...)
 	g.Expect(problems).To(BeEmpty())
 	g.Expect(facts.Wrapper.LoginKeys).To(ConsistOf(first, second))
 }

@@ -73,7 +73,8 @@ func TestTheUserIsLookedUpWhereTheSpecSays(t *testing.T) {
 	g := NewWithT(t)
 	facts, problems := resolve(t, letIn(func(s *spec) {
 		s.Dependencies.MongoDB.CredentialsRef, s.Dependencies.MongoDB.AuthSource = &v1alpha1.LocalReference{Name: "mongo"}, "admin"
-	}), objectsForUsers(secret("mongo", map[string]string{"username": "u", "password": "p"}), service("mongodb", 27017, intstr.FromInt32(27017)))...)
+	}), objectsForUsers(secret("mongo", map[string]string{"username": "u",
+		"password": "p"}), service("mongodb", 27017, intstr.FromInt32(27017)))...)
 	g.Expect(problems).To(BeEmpty())
 	g.Expect(facts.Settings.MongoDB.AuthSource).To(Equal("admin"))
 	g.Expect(facts.Wrapper.MongoDB.AuthSource).To(Equal("admin"))

@@ -54,25 +54,29 @@ func TestAPortIsWhatTheEndpointsServe(t *testing.T) {
 	}{
 		{
 			"pods that give a name different numbers", service("redis", 6379, intstr.FromString("redis")),
-			[]*discoveryv1.EndpointSlice{slice("a", []string{"10.0.0.1"}, named("main", 7000)), slice("b", []string{"10.0.0.2"}, named("main", 7001))},
+			[]*discoveryv1.EndpointSlice{slice("a", []string{"10.0.0.1"}, named("main", 7000)),
+				slice("b", []string{"10.0.0.2"}, named("main", 7001))},
 			[]int32{7000, 7001},
 			nil,
 		},
 		{
 			"endpoints that serve another of the Service's ports", service("redis", 6379, intstr.FromString("redis")),
-			[]*discoveryv1.EndpointSlice{slice("a", []string{"10.0.0.1"}, named("other", 26379)), slice("b", []string{"10.0.0.2"}, named("main", 7001))},
+			[]*discoveryv1.EndpointSlice{slice("a", []string{"10.0.0.1"}, named("other", 26379)),
+				slice("b", []string{"10.0.0.2"}, named("main", 7001))},
 			[]int32{7001},
 			nil,
 		},
 		{
 			"the same name for UDP", service("redis", 6379, intstr.FromString("redis")),
-			[]*discoveryv1.EndpointSlice{slice("a", []string{"10.0.0.1"}, discoveryv1.EndpointPort{Name: ptr.To("main"), Port: ptr.To[int32](99), Protocol: ptr.To(corev1.ProtocolUDP)}, named("main", 7001))},
+			[]*discoveryv1.EndpointSlice{slice("a", []string{"10.0.0.1"}, discoveryv1.EndpointPort{Name: ptr.To("main"), Port: ptr.To[int32](99),
+				Protocol: ptr.To(corev1.ProtocolUDP)}, named("main", 7001))},
 			[]int32{7001},
 			nil,
 		},
 		{
 			"addresses of both families, written by a user", service("redis", 6379, intstr.FromInt32(1), withoutSelector),
-			[]*discoveryv1.EndpointSlice{slice("a", []string{"192.0.2.9"}, named("main", 16379)), slice("b", []string{"2001:db8::9"}, named("main", 16379))},
+			[]*discoveryv1.EndpointSlice{slice("a", []string{"192.0.2.9"}, named("main", 16379)),
+				slice("b", []string{"2001:db8::9"}, named("main", 16379))},
 			[]int32{16379},
 			[]string{"192.0.2.9/32", "2001:db8::9/128"},
 		},
@@ -83,7 +87,8 @@ func TestAPortIsWhatTheEndpointsServe(t *testing.T) {
 			[]string{"192.0.2.9/32"},
 		},
 		{
-			"addresses behind a name, which translates no port", service("redis", 6379, intstr.FromInt32(1), withoutSelector, func(s *corev1.Service) { s.Spec.ClusterIP = corev1.ClusterIPNone }),
+			"addresses behind a name, which translates no port", service("redis", 6379, intstr.FromInt32(1), withoutSelector,
+				func(s *corev1.Service) { s.Spec.ClusterIP = corev1.ClusterIPNone }),
 			[]*discoveryv1.EndpointSlice{slice("a", []string{"192.0.2.9"}, named("main", 16379))},
 			[]int32{6379},
 			[]string{"192.0.2.9/32"},
@@ -114,7 +119,8 @@ func TestAPortIsWhatTheEndpointsServe(t *testing.T) {
 
 // A port that does not resolve is a problem, never a rule for all ports.
 func TestAPortThatNobodyServesIsAProblem(t *testing.T) {
-	facts, problems := resolve(t, stack(), append(objectsInCluster(service("redis", 6379, intstr.FromString("redis"))), slice("a", []string{"10.0.0.1"}, named("other", 1)))...)
+	facts, problems := resolve(t, stack(), append(objectsInCluster(service("redis", 6379, intstr.FromString("redis"))),
+		slice("a", []string{"10.0.0.1"}, named("other", 1)))...)
 	NewWithT(t).Expect(problems).To(HaveLen(1))
 	NewWithT(t).Expect(problems[0].String()).To(ContainSubstring("Service infra/redis has no endpoints yet"))
 	NewWithT(t).Expect(facts.Endpoints[openim.Redis]).To(BeEmpty())
@@ -127,7 +133,8 @@ func TestAServiceOfTooManyAddressesNeedsPeers(t *testing.T) {
 	for i := range 257 {
 		many = append(many, fmt.Sprintf("192.0.%d.%d", i/256, i%256))
 	}
-	within := append(objectsInCluster(service("redis", 6379, intstr.FromInt32(6379), withoutSelector)), slice("a", many[:200], named("main", 6379)), slice("b", many[100:256], named("main", 6379)))
+	within := append(objectsInCluster(service("redis", 6379, intstr.FromInt32(6379), withoutSelector)),
+		slice("a", many[:200], named("main", 6379)), slice("b", many[100:256], named("main", 6379)))
 	facts, problems := resolve(t, stack(), within...)
 	g.Expect(problems).To(BeEmpty())
 	g.Expect(facts.Endpoints[openim.Redis][0].Peers).To(HaveLen(256), "an address of two slices counts once")
@@ -137,7 +144,8 @@ func TestAServiceOfTooManyAddressesNeedsPeers(t *testing.T) {
 	g.Expect(facts.Endpoints[openim.Redis]).To(BeEmpty())
 	g.Expect(problems).To(HaveLen(1))
 	g.Expect(problems[0].Stalled).To(BeTrue())
-	g.Expect(problems[0].String()).To(And(ContainSubstring("spec.dependencies.redis.peers"), ContainSubstring("257 addresses"), ContainSubstring("add peers")))
+	g.Expect(problems[0].String()).To(And(ContainSubstring("spec.dependencies.redis.peers"), ContainSubstring("257 addresses"),
+		ContainSubstring("add peers")))
 
 	facts, problems = resolve(t, stack(func(s *v1alpha1.OpenIMStackSpec) {
 		s.Dependencies.Redis.Peers = []v1alpha1.Peer{{IPBlock: &v1alpha1.IPBlock{CIDR: "192.0.0.0/23"}}}
@@ -150,7 +158,8 @@ func TestAServiceOfTooManyAddressesNeedsPeers(t *testing.T) {
 func TestAPortThatChangesBehindItsNameIsFollowed(t *testing.T) {
 	g := NewWithT(t)
 	endpoints := slice("a", []string{"10.0.0.1"}, named("main", 7000))
-	cluster := fake.NewClientBuilder().WithObjects(append(objectsInCluster(service("redis", 6379, intstr.FromString("redis"))), endpoints)...).Build()
+	cluster := fake.NewClientBuilder().WithObjects(append(objectsInCluster(service("redis", 6379, intstr.FromString("redis"))),
+		endpoints)...).Build()
 	for _, want := range []int32{7000, 7100} {
 		var live discoveryv1.EndpointSlice
 		g.Expect(cluster.Get(context.Background(), client.ObjectKeyFromObject(endpoints), &live)).To(Succeed())

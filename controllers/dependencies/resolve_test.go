@@ -73,7 +73,8 @@ func objectsInCluster(replace ...client.Object) []client.Object {
 		service("kafka", 9092, intstr.FromInt32(9092)), service("redis", 6379, intstr.FromInt32(16379)),
 		service("mongodb", 27017, intstr.IntOrString{}), service("etcd", 2379, intstr.FromInt32(2379)),
 		secret("redis", map[string]string{"password": "p"}), secret("jwks", map[string]string{"jwks.json": `{"keys":[{"kty":"EC"}]}`}),
-		secret("chat-share-secret", map[string]string{"secret": "0123456789abcdef0123456789abcdef"}), secret("chat-assertion", map[string]string{"key": "k"}),
+		secret("chat-share-secret", map[string]string{"secret": "0123456789abcdef0123456789abcdef"}),
+		secret("chat-assertion", map[string]string{"key": "k"}),
 	}
 	for _, r := range replace {
 		objects = slices.DeleteFunc(objects, func(o client.Object) bool {
@@ -148,7 +149,8 @@ func TestPodsOfAHeadlessServiceAreOnePlace(t *testing.T) {
 
 func TestGivenPeersWin(t *testing.T) {
 	facts, problems := resolve(t, stack(func(s *v1alpha1.OpenIMStackSpec) {
-		s.Dependencies.Etcd = v1alpha1.Etcd{Endpoints: []v1alpha1.Address{"etcd.example.com:2379"}, Peers: []v1alpha1.Peer{{IPBlock: &v1alpha1.IPBlock{CIDR: "198.51.100.0/24"}}}}
+		s.Dependencies.Etcd = v1alpha1.Etcd{Endpoints: []v1alpha1.Address{"etcd.example.com:2379"},
+			Peers: []v1alpha1.Peer{{IPBlock: &v1alpha1.IPBlock{CIDR: "198.51.100.0/24"}}}}
 	}), objectsInCluster()...)
 	NewWithT(t).Expect(problems).To(BeEmpty())
 	NewWithT(t).Expect(facts.Endpoints[openim.Etcd][0].Peers[0].IPBlock.CIDR).To(Equal("198.51.100.0/24"))
@@ -171,10 +173,12 @@ func TestCredentialHashesFollowTheSecretAndTellNothing(t *testing.T) {
 	one, _ := resolve(t, stack(), objectsInCluster()...)
 	same, _ := resolve(t, stack(), objectsInCluster()...)
 	changed, _ := resolve(t, stack(), objectsInCluster(secret("redis", map[string]string{"password": "q"}))...)
-	otherKey, _ := resolve(t, stack(), objectsInCluster(secret("chat-share-secret", map[string]string{"secret": "ffffffffffffffffffffffffffffffff"}))...)
+	otherKey, _ := resolve(t, stack(), objectsInCluster(secret("chat-share-secret",
+		map[string]string{"secret": "ffffffffffffffffffffffffffffffff"}))...)
 	g.Expect(one.CredentialHashes).To(Equal(same.CredentialHashes))
 	g.Expect(one.CredentialHashes[openim.Redis]).NotTo(Equal(changed.CredentialHashes[openim.Redis]))
-	g.Expect(one.CredentialHashes[openim.Redis]).NotTo(Equal(otherKey.CredentialHashes[openim.Redis]), "the hash is keyed: equal passwords of two stacks do not show")
+	g.Expect(one.CredentialHashes[openim.Redis]).NotTo(Equal(otherKey.CredentialHashes[openim.Redis]),
+		"the hash is keyed: equal passwords of two stacks do not show")
 }
 
 // Each case is a mistake, the field and the remedy of its problem.
@@ -187,22 +191,34 @@ func TestProblemsNameTheFieldAndTheRemedy(t *testing.T) {
 		stalled bool
 		says    []string
 	}{
-		{"unknown release", func(s *spec) { s.Version = "v9.9.9" }, nil, v1alpha1.ReasonUnsupportedVersion, true, []string{"spec.version", "write v3.8.3"}},
-		{"missing Secret", func(s *spec) { s.Dependencies.Redis.CredentialsRef.Name = "gone" }, nil, v1alpha1.ReasonSecretNotFound, false, []string{"spec.dependencies.redis.credentialsRef", `"gone"`, "create it"}},
-		{"missing key", nil, []client.Object{secret("redis", map[string]string{"pass": "x"})}, v1alpha1.ReasonSecretKeyNotFound, false, []string{`no key "password"`, "add it"}},
-		{"empty key", nil, []client.Object{secret("redis", map[string]string{"password": ""})}, v1alpha1.ReasonSecretKeyNotFound, false, []string{"empty", "give it a value"}},
-		{"published share.secret", nil, []client.Object{secret("chat-share-secret", map[string]string{"secret": "openIM123"})}, v1alpha1.ReasonSecretInvalid, true, []string{"spec.secretRef", "random value"}},
-		{"missing Service", func(s *spec) { s.Dependencies.Kafka.Brokers = []v1alpha1.Address{"kafka.nowhere.svc:9092"} }, nil, v1alpha1.ReasonServiceNotFound, false, []string{"spec.dependencies.kafka.brokers", "nowhere/kafka", "create it"}},
-		{"wrong port", func(s *spec) { s.Dependencies.Redis.Addresses = []v1alpha1.Address{"redis.infra.svc:6380"} }, nil, v1alpha1.ReasonServiceNotFound, true, []string{"no port 6380", "6379"}},
-		{"host outside the cluster", func(s *spec) { s.Dependencies.Etcd.Endpoints = []v1alpha1.Address{"etcd.example.com:2379"} }, nil, v1alpha1.ReasonPeersNeeded, true, []string{"spec.dependencies.etcd.peers", "ipBlock"}},
-		{"Service that only names a host", nil, []client.Object{service("etcd", 2379, intstr.FromInt32(2379), func(s *corev1.Service) { s.Spec.Type = corev1.ServiceTypeExternalName })}, v1alpha1.ReasonPeersNeeded, true, []string{"infra/etcd", "peers"}},
+		{"unknown release", func(s *spec) { s.Version = "v9.9.9" }, nil, v1alpha1.ReasonUnsupportedVersion, true,
+			[]string{"spec.version", "write v3.8.3"}},
+		{"missing Secret", func(s *spec) { s.Dependencies.Redis.CredentialsRef.Name = "gone" }, nil, v1alpha1.ReasonSecretNotFound, false,
+			[]string{"spec.dependencies.redis.credentialsRef", `"gone"`, "create it"}},
+		{"missing key", nil, []client.Object{secret("redis", map[string]string{"pass": "x"})}, v1alpha1.ReasonSecretKeyNotFound, false,
+			[]string{`no key "password"`, "add it"}},
+		{"empty key", nil, []client.Object{secret("redis", map[string]string{"password": ""})}, v1alpha1.ReasonSecretKeyNotFound, false,
+			[]string{"empty", "give it a value"}},
+		{"published share.secret", nil, []client.Object{secret("chat-share-secret", map[string]string{"secret": "openIM123"})},
+			v1alpha1.ReasonSecretInvalid, true, []string{"spec.secretRef", "random value"}},
+		{"missing Service", func(s *spec) { s.Dependencies.Kafka.Brokers = []v1alpha1.Address{"kafka.nowhere.svc:9092"} }, nil,
+			v1alpha1.ReasonServiceNotFound, false, []string{"spec.dependencies.kafka.brokers", "nowhere/kafka", "create it"}},
+		{"wrong port", func(s *spec) { s.Dependencies.Redis.Addresses = []v1alpha1.Address{"redis.infra.svc:6380"} }, nil,
+			v1alpha1.ReasonServiceNotFound, true, []string{"no port 6380", "6379"}},
+		{"host outside the cluster", func(s *spec) { s.Dependencies.Etcd.Endpoints = []v1alpha1.Address{"etcd.example.com:2379"} }, nil,
+			v1alpha1.ReasonPeersNeeded, true, []string{"spec.dependencies.etcd.peers", "ipBlock"}},
+		{"Service that only names a host", nil,
+			[]client.Object{service("etcd", 2379, intstr.FromInt32(2379), func(s *corev1.Service) { s.Spec.Type = corev1.ServiceTypeExternalName })},
+			v1alpha1.ReasonPeersNeeded, true, []string{"infra/etcd", "peers"}},
 		{"not a connection string", func(s *spec) {
 			s.Dependencies.MongoDB = v1alpha1.MongoDB{URIRef: &v1alpha1.KeyReference{Name: "redis", Key: "password"}}
 		}, nil, v1alpha1.ReasonSecretInvalid, true, []string{"spec.dependencies.mongodb.uriRef", "mongodb://user:password@host:port/database"}},
 		{"password with a reserved character", func(s *spec) {
 			s.Dependencies.MongoDB.CredentialsRef = &v1alpha1.LocalReference{Name: "mongo"}
-		}, []client.Object{secret("mongo", map[string]string{"username": "u", "password": "s3cr@t"})}, v1alpha1.ReasonSecretInvalid, true, []string{"reserved in URLs", "uriRef"}},
-		{"not a key set", nil, []client.Object{secret("jwks", map[string]string{"jwks.json": "hello"})}, v1alpha1.ReasonSecretInvalid, true, []string{"issuers[0].jwks.secretRef", `{"keys":[...]}`}},
+		}, []client.Object{secret("mongo", map[string]string{"username": "u", "password": "s3cr@t"})}, v1alpha1.ReasonSecretInvalid, true,
+			[]string{"reserved in URLs", "uriRef"}},
+		{"not a key set", nil, []client.Object{secret("jwks", map[string]string{"jwks.json": "hello"})}, v1alpha1.ReasonSecretInvalid, true,
+			[]string{"issuers[0].jwks.secretRef", `{"keys":[...]}`}},
 		{"missing certificate", func(s *spec) {
 			s.Wrapper.Gateway = &v1alpha1.GatewaySpec{TLS: &v1alpha1.GatewayTLS{SecretRef: v1alpha1.LocalReference{Name: "im-tls"}}}
 		}, nil, v1alpha1.ReasonSecretNotFound, false, []string{"spec.wrapper.gateway.tls.secretRef", "im-tls"}},
@@ -233,7 +249,8 @@ func TestReferencesAreReported(t *testing.T) {
 		s.Dependencies.Kafka.Brokers = []v1alpha1.Address{"kafka.nowhere.svc:9092"}
 	}), objectsInCluster()...)
 	NewWithT(t).Expect(facts.Secrets).To(ContainElements("gone", "jwks", "chat-share-secret", "chat-assertion"))
-	NewWithT(t).Expect(facts.Services).To(ContainElements(types.NamespacedName{Namespace: "nowhere", Name: "kafka"}, types.NamespacedName{Namespace: "infra", Name: "redis"}))
+	NewWithT(t).Expect(facts.Services).To(ContainElements(types.NamespacedName{Namespace: "nowhere", Name: "kafka"},
+		types.NamespacedName{Namespace: "infra", Name: "redis"}))
 }
 
 func TestServiceNames(t *testing.T) {

@@ -48,7 +48,8 @@ func TestStacksWithTheirDefaultsShareARedisAlone(t *testing.T) {
 	g.Expect(reasons(dependencies.Shared(one, []dependencies.Tenant{two}))).To(BeEmpty(), "the older one has it")
 	g.Expect(reasons(dependencies.Shared(tenant("two", 1, apart), []dependencies.Tenant{one}))).To(BeEmpty())
 	said := dependencies.Shared(two, []dependencies.Tenant{one}).Problems[0]
-	g.Expect(said.String()).To(And(ContainSubstring("OpenIMStack im/one has database 0 at redis.infra.svc:6379"), ContainSubstring("redis.database")))
+	g.Expect(said.String()).To(And(ContainSubstring("OpenIMStack im/one has database 0 at redis.infra.svc:6379"),
+		ContainSubstring("redis.database")))
 	g.Expect(said.Stalled).To(BeTrue())
 }
 
@@ -69,7 +70,8 @@ func TestWhatTwoStacksMayNotShare(t *testing.T) {
 			s.Dependencies.ObjectStorage = &v1alpha1.ObjectStorage{MinIO: v1alpha1.MinIO{InternalAddress: "minio.infra.svc:9000", Bucket: name}}
 		}
 	}
-	older := tenant("one", 2, mongo("chat", "mongodb-0.mongodb.infra.svc:27017", "192.0.2.1:27017"), topics("chat-", "kafka.infra.svc:9092"), files(""),
+	older := tenant("one", 2, mongo("chat", "mongodb-0.mongodb.infra.svc:27017", "192.0.2.1:27017"), topics("chat-", "kafka.infra.svc:9092"),
+		files(""),
 		func(s *spec) {
 			s.Wrapper.MongoDB = &v1alpha1.MongoDB{Addresses: []v1alpha1.Address{"own.infra.svc:27017"}, Database: "own"}
 		})
@@ -122,7 +124,8 @@ func TestWhoHoldsSomethingKeepsIt(t *testing.T) {
 	one, two := tenant("one", 2), tenant("two", 1)
 	g.Expect(reasons(dependencies.Shared(one, []dependencies.Tenant{holding(two)}))).NotTo(BeEmpty())
 	g.Expect(reasons(dependencies.Shared(holding(two), []dependencies.Tenant{one}))).To(BeEmpty())
-	g.Expect(reasons(dependencies.Shared(holding(two), []dependencies.Tenant{holding(one)}))).NotTo(BeEmpty(), "of two that hold it, the older one gets it")
+	g.Expect(reasons(dependencies.Shared(holding(two), []dependencies.Tenant{holding(one)}))).NotTo(BeEmpty(),
+		"of two that hold it, the older one gets it")
 	g.Expect(reasons(dependencies.Shared(holding(one), []dependencies.Tenant{holding(two)}))).To(BeEmpty())
 	left := tenant("two", 1, apart)
 	left.Held = holding(two).Held
@@ -140,11 +143,13 @@ func TestStacksOfOneSecondAreToldApartByTheirUID(t *testing.T) {
 func TestAnotherDatabaseOfOneRedisIsWarnedOf(t *testing.T) {
 	g := NewWithT(t)
 	one := holding(tenant("one", 2))
-	found := dependencies.Shared(tenant("two", 1, func(s *spec) { s.Dependencies.Redis.Database = ptr.To[int32](1) }), []dependencies.Tenant{one})
+	found := dependencies.Shared(tenant("two", 1, func(s *spec) { s.Dependencies.Redis.Database = ptr.To[int32](1) }),
+		[]dependencies.Tenant{one})
 	g.Expect(found.Problems).To(BeEmpty())
 	g.Expect(found.Warnings).To(HaveLen(1))
 	g.Expect(found.Warnings[0].Reason).To(Equal(v1alpha1.ReasonSharedPresence))
-	g.Expect(found.Warnings[0].String()).To(And(ContainSubstring("spec.dependencies.redis.addresses: OpenIMStack im/one"), ContainSubstring("Give each stack its own Redis")))
+	g.Expect(found.Warnings[0].String()).To(And(ContainSubstring("spec.dependencies.redis.addresses: OpenIMStack im/one"),
+		ContainSubstring("Give each stack its own Redis")))
 	g.Expect(found.With).To(ConsistOf(one.Name))
 	g.Expect(dependencies.Shared(tenant("three", 1, apart), []dependencies.Tenant{one}).Warnings).To(BeEmpty())
 }
@@ -169,5 +174,6 @@ func TestAConnectionStringIsClaimed(t *testing.T) {
 	for _, c := range facts.Claims {
 		all = append(all, c.String())
 	}
-	g.Expect(all).To(ContainElements("mongodb mongodb.infra.svc:27017 database chat", "mongodb 192.0.2.9:27018 database chat", "kafka kafka.infra.svc:9092 topics im.chat."))
+	g.Expect(all).To(ContainElements("mongodb mongodb.infra.svc:27017 database chat", "mongodb 192.0.2.9:27018 database chat",
+		"kafka kafka.infra.svc:9092 topics im.chat."))
 }

@@ -62,15 +62,18 @@ func TestTheWrappersStoresAreFound(t *testing.T) {
 func TestTheWrappersOwnMongoDB(t *testing.T) {
 	g := NewWithT(t)
 	byAddress, problems := resolve(t, letIn(func(s *spec) {
-		s.Wrapper.MongoDB = &v1alpha1.MongoDB{Addresses: []v1alpha1.Address{"own.infra.svc:27017"}, Database: "own", CredentialsRef: &v1alpha1.LocalReference{Name: "own"}}
-	}), objectsForUsers(service("own", 27017, intstr.FromInt32(27017)), secret("own", map[string]string{"username": "u", "password": "p@ss:/"}))...)
+		s.Wrapper.MongoDB = &v1alpha1.MongoDB{Addresses: []v1alpha1.Address{"own.infra.svc:27017"}, Database: "own",
+			CredentialsRef: &v1alpha1.LocalReference{Name: "own"}}
+	}), objectsForUsers(service("own", 27017, intstr.FromInt32(27017)), secret("own", map[string]string{"username": "u",
+		"password": "p@ss:/"}))...)
 	g.Expect(problems).To(BeEmpty(), "the wrapper reads user name and password from files: no character of them is special")
 	g.Expect(byAddress.Wrapper.MongoDB.Username).To(Equal(selector("own", "username")))
 	g.Expect(byAddress.Wrapper.MongoDB.Password).To(Equal(selector("own", "password")))
 	g.Expect(byAddress.Wrapper.MongoDB.Database).To(Equal("own"))
 
 	for uri, database := range map[string]string{
-		"mongodb://u:p@192.0.2.9/chat?replicaSet=rs": "chat", "mongodb://192.0.2.9": "openim_im_chat", "mongodb://192.0.2.9/?w=1": "openim_im_chat",
+		"mongodb://u:p@192.0.2.9/chat?replicaSet=rs": "chat", "mongodb://192.0.2.9": "openim_im_chat",
+		"mongodb://192.0.2.9/?w=1": "openim_im_chat",
 	} {
 		byURI, problems := resolve(t, letIn(func(s *spec) {
 			s.Dependencies.MongoDB = v1alpha1.MongoDB{URIRef: &v1alpha1.KeyReference{Name: "mongo", Key: "uri"}}
@@ -112,22 +115,29 @@ func TestProblemsOfUsersNameTheFieldAndTheRemedy(t *testing.T) {
 		stalled bool
 		says    []string
 	}{
-		{"no Redis", func(s *spec) { s.Wrapper.Redis = nil }, nil, v1alpha1.ReasonInvalidSpec, true, []string{"spec.wrapper.redis", "a Redis that is not OpenIM's"}},
+		{"no Redis", func(s *spec) { s.Wrapper.Redis = nil }, nil, v1alpha1.ReasonInvalidSpec, true,
+			[]string{"spec.wrapper.redis", "a Redis that is not OpenIM's"}},
 		{"OpenIM's Redis under a short name", func(s *spec) {
 			s.Wrapper.Redis.Addresses = []v1alpha1.Address{"redis.infra.svc.cluster.local:6379"}
 		}, nil, v1alpha1.ReasonInvalidSpec, true, []string{"spec.wrapper.redis.addresses", "under another name", "controls OpenIM"}},
-		{"Redis' Secret is missing", func(s *spec) { s.Wrapper.Redis.CredentialsRef.Name = "gone" }, nil, v1alpha1.ReasonSecretNotFound, false, []string{"spec.wrapper.redis.credentialsRef", `"gone"`, "create it"}},
-		{"Redis has no password", nil, []client.Object{secret("redis-wrapper", map[string]string{"username": "u"})}, v1alpha1.ReasonSecretKeyNotFound, false, []string{"spec.wrapper.redis.credentialsRef", `no key "password"`}},
-		{"Redis is outside", func(s *spec) { s.Wrapper.Redis.Addresses = []v1alpha1.Address{"redis.example.com:6379"} }, nil, v1alpha1.ReasonPeersNeeded, true, []string{"spec.wrapper.redis.peers", "ipBlock"}},
+		{"Redis' Secret is missing", func(s *spec) { s.Wrapper.Redis.CredentialsRef.Name = "gone" }, nil, v1alpha1.ReasonSecretNotFound, false,
+			[]string{"spec.wrapper.redis.credentialsRef", `"gone"`, "create it"}},
+		{"Redis has no password", nil, []client.Object{secret("redis-wrapper", map[string]string{"username": "u"})},
+			v1alpha1.ReasonSecretKeyNotFound, false, []string{"spec.wrapper.redis.credentialsRef", `no key "password"`}},
+		{"Redis is outside", func(s *spec) { s.Wrapper.Redis.Addresses = []v1alpha1.Address{"redis.example.com:6379"} }, nil,
+			v1alpha1.ReasonPeersNeeded, true, []string{"spec.wrapper.redis.peers", "ipBlock"}},
 		{"Redis' authorities are missing", func(s *spec) {
 			s.Wrapper.Redis.TLS = &v1alpha1.RedisTLS{CASecretRef: &v1alpha1.KeyReference{Name: "ca", Key: "ca.crt"}}
 		}, nil, v1alpha1.ReasonSecretNotFound, false, []string{"spec.wrapper.redis.tls.caSecretRef", `"ca"`}},
 		{"MongoDB's user name is missing", func(s *spec) {
-			s.Wrapper.MongoDB = &v1alpha1.MongoDB{Addresses: []v1alpha1.Address{"mongodb.infra.svc:27017"}, CredentialsRef: &v1alpha1.LocalReference{Name: "own"}}
-		}, []client.Object{secret("own", map[string]string{"password": "s3cr@t"})}, v1alpha1.ReasonSecretKeyNotFound, false, []string{"spec.wrapper.mongodb.credentialsRef", `no key "username"`}},
+			s.Wrapper.MongoDB = &v1alpha1.MongoDB{Addresses: []v1alpha1.Address{"mongodb.infra.svc:27017"},
+				CredentialsRef: &v1alpha1.LocalReference{Name: "own"}}
+		}, []client.Object{secret("own", map[string]string{"password": "s3cr@t"})}, v1alpha1.ReasonSecretKeyNotFound, false,
+			[]string{"spec.wrapper.mongodb.credentialsRef", `no key "username"`}},
 		{"no connection string", func(s *spec) {
 			s.Wrapper.MongoDB = &v1alpha1.MongoDB{URIRef: &v1alpha1.KeyReference{Name: "own", Key: "uri"}}
-		}, []client.Object{secret("own", map[string]string{"uri": "http://s3cr@t"})}, v1alpha1.ReasonSecretInvalid, true, []string{"spec.wrapper.mongodb.uriRef", "mongodb://user:password@host:port/database"}},
+		}, []client.Object{secret("own", map[string]string{"uri": "http://s3cr@t"})}, v1alpha1.ReasonSecretInvalid, true,
+			[]string{"spec.wrapper.mongodb.uriRef", "mongodb://user:password@host:port/database"}},
 		{"own keys are missing", func(s *spec) {
 			s.Wrapper.Auth.Users.ServerKeys = &v1alpha1.ServerKeys{SecretRef: v1alpha1.LocalReference{Name: "own"}}
 		}, nil, v1alpha1.ReasonSecretNotFound, false, []string{"spec.wrapper.auth.users.serverKeys.secretRef", `"own"`}},
@@ -136,11 +146,14 @@ func TestProblemsOfUsersNameTheFieldAndTheRemedy(t *testing.T) {
 		}, []client.Object{secret("own", nil)}, v1alpha1.ReasonSecretInvalid, true, []string{"holds 0 keys", "write 1 to 4"}},
 		{"keys without end", func(s *spec) {
 			s.Wrapper.Auth.Users.ServerKeys = &v1alpha1.ServerKeys{SecretRef: v1alpha1.LocalReference{Name: "own"}}
-		}, []client.Object{secret("own", map[string]string{"a": "s3cr@t", "b": "x", "c": "x", "d": "x", "e": "x"})}, v1alpha1.ReasonSecretInvalid, true, []string{"holds 5 keys", "write 1 to 4"}},
+		}, []client.Object{secret("own", map[string]string{"a": "s3cr@t", "b": "x", "c": "x", "d": "x", "e": "x"})}, v1alpha1.ReasonSecretInvalid,
+			true, []string{"holds 5 keys", "write 1 to 4"}},
 		{"keys at a host that no policy can name", func(s *spec) {
 			s.Wrapper.Auth.Admins.Issuers[0].JWKS = v1alpha1.JWKSSource{URL: "https://id.example.com/keys"}
 		}, nil, v1alpha1.ReasonPeersNeeded, true, []string{"issuers[0].jwks.peers", "ipBlock"}},
-		{"a collector at a host that no policy can name", func(s *spec) { s.Wrapper.Tracing = &v1alpha1.Tracing{Endpoint: "http://otel.example.com:4318"} }, nil, v1alpha1.ReasonPeersNeeded, true, []string{"spec.wrapper.tracing.peers"}},
+		{"a collector at a host that no policy can name",
+			func(s *spec) { s.Wrapper.Tracing = &v1alpha1.Tracing{Endpoint: "http://otel.example.com:4318"} }, nil, v1alpha1.ReasonPeersNeeded, true,
+			[]string{"spec.wrapper.tracing.peers"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			g := NewWithT(t)

@@ -221,11 +221,13 @@ func TestAWrapperOfOnesOwnLeavesNoGatewayBehind(t *testing.T) {
 	stack, objects := build(t, "testdata/own")
 	for _, o := range objects {
 		g := NewWithT(t)
-		g.Expect(o.GetLabels()[v1alpha1.LabelComponent]).NotTo(BeElementOf(v1alpha1.ComponentGateway, v1alpha1.ComponentBackend), "%T %s", o, o.GetName())
+		g.Expect(o.GetLabels()[v1alpha1.LabelComponent]).NotTo(BeElementOf(v1alpha1.ComponentGateway, v1alpha1.ComponentBackend), "%T %s", o,
+			o.GetName())
 		if service, ok := o.(*corev1.Service); ok {
 			opened := map[string]string{"chat-api": "OwnWrapper", "chat-msggateway": "OwnWrapper"}
 			g.Expect(service.Annotations[v1alpha1.AnnotationExceptions]).To(Equal(opened[service.Name]), service.Name)
 		}
 	}
-	NewWithT(t).Expect(*manifests.Endpoints(stack)).To(Equal(v1alpha1.Endpoints{API: "http://chat-api.im.svc:10002", WebSocket: "ws://chat-msggateway.im.svc:10001"}))
+	NewWithT(t).Expect(*manifests.Endpoints(stack)).To(Equal(v1alpha1.Endpoints{API: "http://chat-api.im.svc:10002",
+		WebSocket: "ws://chat-msggateway.im.svc:10001"}))
 }

@@ -20,8 +20,8 @@ import (
 //	...
 //	- PodDisruptionBudget chat-api
 //
-// "=" starts a changed child, and "@ 43" a change at the 43rd line of the full case's child. "+" with a space starts a child that the full case
-// does not have, all its lines follow; "-" with a space is a child that only the full case has. Together with the full case the text
+// "=" starts a changed child, and "@ 43" a change at the 43rd line of the full case's child. "+" with a space starts a child that the full
+// case does not have, all its lines follow; "-" with a space is a child that only the full case has. Together with the full case the text
 // determines every line of every child, and their order.
 func diffDocuments(full, got []document) string {
 	var out strings.Builder
@@ -69,7 +69,8 @@ func writeLines(out *strings.Builder, sign string, lines []string) {
 	}
 }
 
-// diffLines writes a shortest difference of two texts. Each change starts with its line number in a; the removed lines come before the added.
+// diffLines writes a shortest difference of two texts. Each change starts with its line number in a; the removed lines come before the
+// added.
 func diffLines(out *strings.Builder, a, b []string) {
 	same := commonLengths(a, b)
 	for i, j := 0, 0; i < len(a) || j < len(b); {

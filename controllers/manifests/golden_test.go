@@ -23,8 +23,9 @@ import (
 // fullCase is the case whose objects are written out. The other cases are written as differences from it.
 const fullCase = "minimal"
 
-// Each folder under testdata is a case. in.yaml holds a stack and the objects that the stack refers to. out holds the stack's children, one
-// file for each component, in the order of applying: as YAML for fullCase, as differences from fullCase for the other cases (see diff_test.go).
+// Each folder under testdata is a case. in.yaml holds a stack and the objects that the stack refers to. out holds the stack's children,
+// one file for each component, in the order of applying: as YAML for fullCase, as differences from fullCase for the other cases (see
+// diff_test.go).
 //
 // Three things that are the same everywhere are checked here and left out of the files: owner references, the labels of all children, and
 // the text of a ConfigMap's file that an earlier ConfigMap of the case holds too.
@@ -114,8 +115,8 @@ func leaveOutCommon(t *testing.T, stack *v1alpha1.OpenIMStack, o client.Object) 
 	o.SetLabels(labels)
 }
 
-// leaveOutRepeated replaces the files of a ConfigMap that an earlier component's ConfigMap holds with the same text. seen has the component
-// that showed a text, by the text.
+// leaveOutRepeated replaces the files of a ConfigMap that an earlier component's ConfigMap holds with the same text. seen has the
+// component that showed a text, by the text.
 func leaveOutRepeated(c *corev1.ConfigMap, component string, seen map[string]string) {
 	for file, text := range c.Data {
 		if earlier, ok := seen[file+"\n"+text]; ok {

@@ -79,10 +79,12 @@ func TestTheBackendAloneHasWhatUsersLogInWith(t *testing.T) {
 	}{
 		"testdata/minimal": {},
 		"testdata/users": {"chat-login", users{
-			"audience": "https://im.example.com", "serverKeysDir": "/etc/wrapper/login", "session": users{"lifetimeSeconds": 86400.0, "idleSeconds": 3600.0},
+			"audience": "https://im.example.com", "serverKeysDir": "/etc/wrapper/login",
+			"session": users{"lifetimeSeconds": 86400.0, "idleSeconds": 3600.0},
 		}},
 		"testdata/everything": {"own-login-keys", users{
-			"audience": "https://im.example.com", "serverKeysDir": "/etc/wrapper/login", "session": users{"lifetimeSeconds": 43200.0, "idleSeconds": 1800.0},
+			"audience": "https://im.example.com", "serverKeysDir": "/etc/wrapper/login",
+			"session": users{"lifetimeSeconds": 43200.0, "idleSeconds": 1800.0},
 		}},
 	} {
 		t.Run(path.Base(folder), func(t *testing.T) {

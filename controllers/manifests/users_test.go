@@ -59,7 +59,8 @@ func TestWhatRestartsTheWrapper(t *testing.T) {
 	}{
 		{"nothing", func(*spec) {}, false, false, false},
 		{"limits", func(s *spec) {
-			s.Wrapper.Limits = &v1alpha1.Limits{Classes: []v1alpha1.LimitClass{{Name: "message", PerSecond: resource.MustParse("1500m"), Burst: 3, By: []v1alpha1.LimitKey{v1alpha1.LimitByUser}}}}
+			s.Wrapper.Limits = &v1alpha1.Limits{Classes: []v1alpha1.LimitClass{{Name: "message", PerSecond: resource.MustParse("1500m"), Burst: 3,
+				By: []v1alpha1.LimitKey{v1alpha1.LimitByUser}}}}
 		}, false, false, true},
 		{"rules", func(s *spec) {
 			s.Wrapper.Policy = &v1alpha1.Policy{Rules: []v1alpha1.PolicyRule{{Name: "none", Expression: "true", Message: "never"}}}
@@ -136,7 +137,8 @@ func TestNewCredentialsAndKeysRestartNothingOfTheWrapper(t *testing.T) {
 // A pod that is killed while it drains drops the sockets that it would have closed in order.
 func TestAGatewayHasTimeToDrain(t *testing.T) {
 	for drain, want := range map[int32]int64{1: 32, 10: 50, 300: 630} {
-		objects := changed(t, "testdata/users", func(s *v1alpha1.OpenIMStackSpec) { s.Wrapper.Gateway = &v1alpha1.GatewaySpec{DrainSeconds: &drain} })
+		objects := changed(t, "testdata/users",
+			func(s *v1alpha1.OpenIMStackSpec) { s.Wrapper.Gateway = &v1alpha1.GatewaySpec{DrainSeconds: &drain} })
 		d := deploymentOf(t, objects, v1alpha1.ComponentGateway)
 		NewWithT(t).Expect(*d.Spec.Template.Spec.TerminationGracePeriodSeconds).To(Equal(want), "%d", drain)
 		NewWithT(t).Expect(d.Spec.Strategy.RollingUpdate.MaxUnavailable.IntValue()).To(BeZero(), "the old pod serves until the new one does")

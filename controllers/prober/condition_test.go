@@ -37,18 +37,22 @@ func TestTheConditionNetworkIsolated(t *testing.T) {
 		says string
 	}{
 		{"a fresh stack", func(*Evidence) {}, "Unknown/NotVerified", "has not been probed yet"},
-		{"nothing runs yet", func(e *Evidence) { e.Waiting = "no pod of the stack is ready" }, "Unknown/NotVerified", "has not been probed: no pod of the stack is ready"},
+		{"nothing runs yet", func(e *Evidence) { e.Waiting = "no pod of the stack is ready" }, "Unknown/NotVerified",
+			"has not been probed: no pod of the stack is ready"},
 		{"a probe found it sealed", func(e *Evidence) { e.Probe = probed("Enforced", time.Minute) }, "True/Enforced", "what the probe saw"},
 		{"and findings that open nothing", func(e *Evidence) {
 			e.Probe = probed("Enforced", time.Minute)
 			e.Findings = []audit.Finding{
-				finding(audit.StoreReachable, audit.Medium), finding(audit.ServiceSelects, audit.Low, "api:10002"), finding(audit.UnknownPolicyKind, audit.Low),
+				finding(audit.StoreReachable, audit.Medium), finding(audit.ServiceSelects, audit.Low, "api:10002"),
+				finding(audit.UnknownPolicyKind, audit.Low),
 				finding(audit.EgressWidens, audit.Medium), finding(audit.DebugContainer, audit.Medium),
 			}
 		}, "True/Enforced", ""},
 		{"a result of two intervals ago still counts", func(e *Evidence) { e.Probe = probed("Enforced", 10*time.Minute) }, "True/Enforced", ""},
-		{"an older one does not", func(e *Evidence) { e.Probe = probed("Enforced", 10*time.Minute+time.Second) }, "Unknown/NotVerified", "older than 2 intervals of 5m0s"},
-		{"the spec has changed since", func(e *Evidence) { e.Probe, e.Outdated = probed("Enforced", time.Minute), true }, "Unknown/NotVerified", "has not been probed yet since the spec changed them"},
+		{"an older one does not", func(e *Evidence) { e.Probe = probed("Enforced", 10*time.Minute+time.Second) }, "Unknown/NotVerified",
+			"older than 2 intervals of 5m0s"},
+		{"the spec has changed since", func(e *Evidence) { e.Probe, e.Outdated = probed("Enforced", time.Minute), true }, "Unknown/NotVerified",
+			"has not been probed yet since the spec changed them"},
 		{"it has, and there are no probes any more", func(e *Evidence) {
 			e.Probe, e.Outdated, e.Waiting = probed("Enforced", time.Minute), true, "no image"
 		}, "Unknown/NotVerified", "has not been probed since the spec changed them: no image"},
@@ -67,10 +71,12 @@ func TestTheConditionNetworkIsolated(t *testing.T) {
 			e.Probe, e.Findings = probed("NotEnforcedByCNI", time.Minute), []audit.Finding{hole}
 		}, "False/Breached", "im/debug"},
 		{"a packet got through", func(e *Evidence) { e.Probe = probed("Breached", time.Minute) }, "False/Breached", "what the probe saw"},
-		{"packets pass that the policies forbid", func(e *Evidence) { e.Probe = probed("NotEnforcedByCNI", time.Minute) }, "False/NotEnforcedByCNI", "what the probe saw"},
+		{"packets pass that the policies forbid", func(e *Evidence) { e.Probe = probed("NotEnforcedByCNI", time.Minute) },
+			"False/NotEnforcedByCNI", "what the probe saw"},
 		{"they passed long ago", func(e *Evidence) { e.Probe = probed("NotEnforcedByCNI", time.Hour) }, "Unknown/NotVerified", "older than"},
 		{"the control failed", func(e *Evidence) { e.Probe = probed("NotVerified", time.Minute) }, "Unknown/NotVerified", "what the probe saw"},
-		{"policies are missing", func(e *Evidence) { e.PoliciesInPlace, e.Probe = false, probed("Enforced", time.Minute) }, "False/PoliciesNotInPlace", "not all NetworkPolicies"},
+		{"policies are missing", func(e *Evidence) { e.PoliciesInPlace, e.Probe = false, probed("Enforced", time.Minute) },
+			"False/PoliciesNotInPlace", "not all NetworkPolicies"},
 		{"policies are pending", func(e *Evidence) {
 			e.PoliciesInPlace, e.Missing = false, []string{"chat-push-ingress", "chat-api-ingress"}
 		},
@@ -111,8 +117,12 @@ func TestTheConditionNetworkIsolated(t *testing.T) {
 		{"it is, and packets are held back all the same", func(e *Evidence) {
 			e.Findings, e.Probe = []audit.Finding{finding(audit.NotEnforced, audit.High)}, probed("Enforced", time.Minute)
 		}, "True/Enforced", "what the probe saw"},
-		{"they are missing, and a foreign policy opens a port", func(e *Evidence) { e.PoliciesInPlace, e.Findings = false, []audit.Finding{hole} }, "False/Breached", "im/debug"},
-		{"they are missing, and packets came through", func(e *Evidence) { e.PoliciesInPlace, e.Probe = false, probed("Breached", time.Minute) }, "False/Breached", ""},
+		{"they are missing, and a foreign policy opens a port", func(e *Evidence) {
+			e.PoliciesInPlace, e.Findings = false,
+				[]audit.Finding{hole}
+		}, "False/Breached", "im/debug"},
+		{"they are missing, and packets came through", func(e *Evidence) { e.PoliciesInPlace, e.Probe = false, probed("Breached", time.Minute) },
+			"False/Breached", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			g := NewWithT(t)
@@ -142,7 +152,8 @@ func TestManyBreachesAreNamedBriefly(t *testing.T) {
 
 func TestTheStatusHoldsTheWorstFindingsAndTheNumberOfAll(t *testing.T) {
 	g := NewWithT(t)
-	a := Assessment{Audited: true, Exceptions: []audit.Exception{{Name: "WebSocketDirect", Lets: "clients reach msggateway:10001", Risk: "No limit protects it"}}}
+	a := Assessment{Audited: true, Exceptions: []audit.Exception{{Name: "WebSocketDirect", Lets: "clients reach msggateway:10001",
+		Risk: "No limit protects it"}}}
 	for range 20 {
 		a.Findings = append(a.Findings, finding(audit.ForeignPolicyWidens, audit.Critical, "api:10002"))
 	}

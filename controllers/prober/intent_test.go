@@ -89,7 +89,8 @@ func TestAResultIsOutdatedOnceTheStackWantsSomethingElse(t *testing.T) {
 			p.Intend(chat, graph, nil)
 		}
 		s.run = &run{id: "1", intent: wanted, startedAt: noon}
-		_, err := p.finish(t.Context(), &v1alpha1.OpenIMStack{ObjectMeta: metav1.ObjectMeta{Namespace: chat.Namespace, Name: chat.Name}}, s, result{outcome: v1alpha1.ReasonEnforced})
+		_, err := p.finish(t.Context(), &v1alpha1.OpenIMStack{ObjectMeta: metav1.ObjectMeta{Namespace: chat.Namespace, Name: chat.Name}}, s,
+			result{outcome: v1alpha1.ReasonEnforced})
 		g.Expect(err).NotTo(HaveOccurred())
 	}
 	intended(p, newFixture().graph)
@@ -167,8 +168,10 @@ func prober(meanwhile func()) (p *Prober, looks func() int) {
 	scheme := runtime.NewScheme()
 	utilruntime.Must(clientgoscheme.AddToScheme(scheme))
 	utilruntime.Must(v1alpha1.AddToScheme(scheme))
-	c := fake.NewClientBuilder().WithScheme(scheme).WithObjects(&v1alpha1.OpenIMStack{ObjectMeta: metav1.ObjectMeta{Namespace: chat.Namespace, Name: chat.Name}}).
-		WithInterceptorFuncs(interceptor.Funcs{List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
+	c := fake.NewClientBuilder().WithScheme(scheme).WithObjects(&v1alpha1.OpenIMStack{ObjectMeta: metav1.ObjectMeta{Namespace: chat.Namespace,
+		Name: chat.Name}}).
+		WithInterceptorFuncs(interceptor.Funcs{List: func(ctx context.Context, c client.WithWatch, list client.ObjectList,
+			options ...client.ListOption) error {
 			if _, namespaces := list.(*metav1.PartialObjectMetadataList); namespaces {
 				if n++; n == 1 && meanwhile != nil {
 					meanwhile()

@@ -47,12 +47,15 @@ func TestARunThatCannotEndWellSaysWhy(t *testing.T) {
 		{"its pod is not there yet", nil, early, ""},
 		{"its pod is gone", nil, late, "a pod of the probe in namespace im was deleted or evicted before the probe ended"},
 		{"the image is being pulled", []corev1.Pod{probePod("im", roleListener, waitingFor("ContainerCreating", ""))}, early, ""},
-		{"the image is being pulled for ever", []corev1.Pod{probePod("im", roleListener, waitingFor("ContainerCreating", ""))}, late, "took longer than 1m10s"},
+		{"the image is being pulled for ever", []corev1.Pod{probePod("im", roleListener, waitingFor("ContainerCreating", ""))}, late,
+			"took longer than 1m10s"},
 		{"the image cannot be pulled", []corev1.Pod{probePod("im", roleListener, waitingFor("ErrImagePull", "not found"))}, early, ""},
 		{"the image cannot be pulled for a minute", []corev1.Pod{probePod("im", roleListener, waitingFor("ImagePullBackOff", "back-off"))}, late,
 			"the probe's listener in namespace im cannot run: ImagePullBackOff: back-off"},
-		{"the image has no name", []corev1.Pod{probePod("im", roleListener, waitingFor("InvalidImageName", ""))}, early, "cannot run: InvalidImageName"},
-		{"it crashes", []corev1.Pod{probePod("im", roleListener, ended(2, "")), probePod("ops", roleListener, runningState)}, early, "its container exited with code 2, Error"},
+		{"the image has no name", []corev1.Pod{probePod("im", roleListener, waitingFor("InvalidImageName", ""))}, early,
+			"cannot run: InvalidImageName"},
+		{"it crashes", []corev1.Pod{probePod("im", roleListener, ended(2, "")), probePod("ops", roleListener, runningState)}, early,
+			"its container exited with code 2, Error"},
 		{"no node can run the pod", []corev1.Pod{{
 			ObjectMeta: metav1.ObjectMeta{Namespace: "im", Name: podName("chat", "1", roleListener)},
 			Status: corev1.PodStatus{Conditions: []corev1.PodCondition{{
@@ -93,7 +96,8 @@ func TestControlsAreAllAddressesOfAllListenersOnceAllRun(t *testing.T) {
 func TestOutcomesAreReadWhenAllIntrudersHaveEnded(t *testing.T) {
 	g := NewWithT(t)
 	r := &run{id: "1", plan: plan{namespaces: []string{"im", "ops"}}, controls: make([]control, 2)}
-	pods := []corev1.Pod{probePod("im", roleIntruder, ended(0, probe.Message([]probe.Outcome{probe.Open, probe.Timeout}))), probePod("ops", roleIntruder, runningState)}
+	pods := []corev1.Pod{probePod("im", roleIntruder, ended(0, probe.Message([]probe.Outcome{probe.Open, probe.Timeout}))),
+		probePod("ops", roleIntruder, runningState)}
 	_, done, err := r.outcomes(pods, "chat")
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(done).To(BeFalse())

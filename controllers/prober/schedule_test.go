@@ -42,9 +42,12 @@ func TestWhenAStackIsProbed(t *testing.T) {
 		{"never probed, and pods are missing for an interval", func(o *scheduleInput) {
 			o.last, o.settled, o.since = nil, false, now.Add(-interval)
 		}, v1alpha1.ProbeInterval, 0},
-		{"the last one started a moment ago", func(o *scheduleInput) { o.digest, o.started = "r2.t1", now.Add(-4*time.Second) }, "", 6 * time.Second},
-		{"so did the last one, and there is a request", func(o *scheduleInput) { o.request, o.started = "second", now.Add(-4*time.Second) }, "", 6 * time.Second},
-		{"a boundary that did not hold is tried sooner", func(o *scheduleInput) { o.last = last(time.Minute, v1alpha1.ReasonNotEnforcedByCNI) }, v1alpha1.ProbeInterval, 0},
+		{"the last one started a moment ago", func(o *scheduleInput) { o.digest, o.started = "r2.t1", now.Add(-4*time.Second) }, "",
+			6 * time.Second},
+		{"so did the last one, and there is a request", func(o *scheduleInput) { o.request, o.started = "second", now.Add(-4*time.Second) }, "",
+			6 * time.Second},
+		{"a boundary that did not hold is tried sooner", func(o *scheduleInput) { o.last = last(time.Minute, v1alpha1.ReasonNotEnforcedByCNI) },
+			v1alpha1.ProbeInterval, 0},
 		{"but not at once", func(o *scheduleInput) { o.last = last(20*time.Second, v1alpha1.ReasonIsolationUnverified) }, "", 40 * time.Second},
 		{"with an interval shorter than that", func(o *scheduleInput) {
 			o.interval, o.last = 30*time.Second, last(20*time.Second, v1alpha1.ReasonBreached)
@@ -52,7 +55,8 @@ func TestWhenAStackIsProbed(t *testing.T) {
 		{"the clock went back", func(o *scheduleInput) { o.last = last(-time.Hour, v1alpha1.ReasonEnforced) }, "", time.Hour + interval},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			o := scheduleInput{now: now, interval: interval, since: now.Add(-2 * time.Minute), last: last(time.Minute, v1alpha1.ReasonEnforced), digest: "r1.t1", settled: true}
+			o := scheduleInput{now: now, interval: interval, since: now.Add(-2 * time.Minute), last: last(time.Minute, v1alpha1.ReasonEnforced),
+				digest: "r1.t1", settled: true}
 			c.change(&o)
 			trigger, wait := o.due()
 			NewWithT(t).Expect(trigger).To(Equal(c.trigger))

@@ -26,7 +26,8 @@ type fixture struct {
 
 func newFixture() fixture {
 	g := graph.NewGraph(&v1alpha1.OpenIMStack{ObjectMeta: metav1.ObjectMeta{Name: "chat", Namespace: "im"}}, openim.Facts{})
-	w := &snapshot.World{Namespaces: []corev1.Namespace{{ObjectMeta: metav1.ObjectMeta{Name: "im"}}, {ObjectMeta: metav1.ObjectMeta{Name: "ops"}}}}
+	w := &snapshot.World{Namespaces: []corev1.Namespace{{ObjectMeta: metav1.ObjectMeta{Name: "im"}},
+		{ObjectMeta: metav1.ObjectMeta{Name: "ops"}}}}
 	for i, c := range g.Components {
 		w.Pods = append(w.Pods, pod(c, i, "0"))
 	}
@@ -53,8 +54,9 @@ func (t fixture) pods(role string) []*corev1.Pod {
 	for i, namespace := range []string{"im", "ops"} {
 		ip := netip.AddrFrom4([4]byte{10, 244, 9, byte(10 + i)}).String()
 		all = append(all, &corev1.Pod{
-			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: role, Labels: podLabels(types.NamespacedName{Namespace: "im", Name: "chat"}, "1")},
-			Status:     corev1.PodStatus{Phase: corev1.PodRunning, PodIPs: []corev1.PodIP{{IP: ip}}},
+			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: role, Labels: podLabels(types.NamespacedName{Namespace: "im", Name: "chat"},
+				"1")},
+			Status: corev1.PodStatus{Phase: corev1.PodRunning, PodIPs: []corev1.PodIP{{IP: ip}}},
 		})
 	}
 	return all
@@ -109,7 +111,8 @@ func (t *trial) index(component, port string) int {
 	panic("no target " + component + " " + port)
 }
 
-var everybody = networkingv1.NetworkPolicySpec{Ingress: []networkingv1.NetworkPolicyIngressRule{{}}, PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeIngress}}
+var everybody = networkingv1.NetworkPolicySpec{Ingress: []networkingv1.NetworkPolicyIngressRule{{}},
+	PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeIngress}}
 
 func TestEveryPortOfEveryReadyPodIsTriedFromEachPlace(t *testing.T) {
 	g := NewWithT(t)
@@ -197,7 +200,8 @@ func TestTheDigestTellsRulesFromPods(t *testing.T) {
 
 // Each case is a trial, and its result.
 func TestWhatATrialComesTo(t *testing.T) {
-	defaultDeny := networkingv1.NetworkPolicySpec{PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeIngress, networkingv1.PolicyTypeEgress}}
+	defaultDeny := networkingv1.NetworkPolicySpec{PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeIngress,
+		networkingv1.PolicyTypeEgress}}
 	denyIngress := networkingv1.NetworkPolicySpec{PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeIngress}}
 	for _, c := range []struct {
 		name    string
@@ -206,7 +210,9 @@ func TestWhatATrialComesTo(t *testing.T) {
 		want    string
 		says    []string
 	}{
-		{name: "all is sealed", want: "Enforced", says: []string{"50 of 52 connections that intruders in namespaces im and ops attempted were blocked", "the other 2 reached listeners that the spec opens"}},
+		{name: "all is sealed", want: "Enforced",
+			says: []string{"50 of 52 connections that intruders in namespaces im and ops attempted were blocked",
+				"the other 2 reached listeners that the spec opens"}},
 		{name: "a single connection succeeds that the policies forbid", happens: func(_ *WithT, _ *fixture, r *trial) {
 			r.seen[1][r.index("api", "http")] = probe.Open
 		}, want: "NotEnforcedByCNI", says: []string{"api:10002 from a pod in namespace ops", "does not enforce"}},
@@ -224,19 +230,23 @@ func TestWhatATrialComesTo(t *testing.T) {
 			only := everybody
 			only.PodSelector = metav1.LabelSelector{MatchLabels: map[string]string{v1alpha1.LabelComponent: "api"}}
 			t.snapshot.Policies = append(t.snapshot.Policies, policy("im", "debug", only))
-		}, happens: func(_ *WithT, _ *fixture, r *trial) { r.seen[0][r.index("rpc-auth", "grpc")] = probe.Open }, want: "NotEnforcedByCNI", says: []string{"rpc-auth:10200"}},
+		}, happens: func(_ *WithT, _ *fixture, r *trial) { r.seen[0][r.index("rpc-auth", "grpc")] = probe.Open }, want: "NotEnforcedByCNI",
+			says: []string{"rpc-auth:10200"}},
 		{name: "a policy came and went during the trial", happens: func(g *WithT, t *fixture, r *trial) {
 			t.snapshot.Policies = append(t.snapshot.Policies, policy("im", "debug", everybody))
 			r.before = t.plan(g)
 			r.seen[0][r.index("api", "http")] = probe.Open
 		}, want: "Enforced", says: []string{"of 51 connections"}},
-		{name: "no policy selects the pods", fixture: func(t *fixture) { t.snapshot.Policies = nil }, want: "Breached", says: []string{"no NetworkPolicy selects the pod"}},
+		{name: "no policy selects the pods", fixture: func(t *fixture) { t.snapshot.Policies = nil }, want: "Breached",
+			says: []string{"no NetworkPolicy selects the pod"}},
 		{name: "the network is dead", happens: func(_ *WithT, _ *fixture, r *trial) {
 			for n := range r.seen[0] {
 				r.seen[0][n] = probe.Timeout
 			}
-		}, want: "NotVerified", says: []string{"the intruder in namespace im did not reach the control listener in namespace im", "no policy forbids it"}},
-		{name: "one listener is not reached", happens: func(_ *WithT, _ *fixture, r *trial) { r.seen[1][0] = probe.Refused }, want: "NotVerified", says: []string{"the intruder in namespace ops", "refused"}},
+		}, want: "NotVerified", says: []string{"the intruder in namespace im did not reach the control listener in namespace im",
+			"no policy forbids it"}},
+		{name: "one listener is not reached", happens: func(_ *WithT, _ *fixture, r *trial) { r.seen[1][0] = probe.Refused }, want: "NotVerified",
+			says: []string{"the intruder in namespace ops", "refused"}},
 		{name: "a dead network in which one packet passes is a leak", happens: func(_ *WithT, _ *fixture, r *trial) {
 			for n := range r.seen[0] {
 				r.seen[0][n] = probe.Timeout
@@ -251,7 +261,8 @@ func TestWhatATrialComesTo(t *testing.T) {
 		}, want: "Enforced"},
 		{name: "a namespace that denies everything", fixture: func(t *fixture) {
 			t.snapshot.Policies = append(t.snapshot.Policies, policy("im", "deny", defaultDeny))
-		}, want: "NotVerified", says: []string{"the intruder in namespace im reaches no control listener: NetworkPolicy im/deny", v1alpha1.NameProbe}},
+		}, want: "NotVerified", says: []string{"the intruder in namespace im reaches no control listener: NetworkPolicy im/deny",
+			v1alpha1.NameProbe}},
 		{name: "a namespace that lets the intruder out to listeners alone", fixture: func(t *fixture) {
 			port := intstr.FromInt32(probe.ListenPort)
 			t.snapshot.Policies = append(t.snapshot.Policies, policy("im", "narrow", networkingv1.NetworkPolicySpec{

@@ -16,8 +16,8 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// TestTheWrapperParsesWhatTheOperatorRenders: both sides use the types of wrapper/config, so keys agree. The parsers check more than keys, such
-// as bounds and paths, and must accept every case of controllers/manifests.
+// TestTheWrapperParsesWhatTheOperatorRenders: both sides use the types of wrapper/config, so keys agree. The parsers check more than keys,
+// such as bounds and paths, and must accept every case of controllers/manifests.
 func TestTheWrapperParsesWhatTheOperatorRenders(t *testing.T) {
 	for _, c := range []struct {
 		component, file string

@@ -95,7 +95,8 @@ func FuzzConfig(f *testing.F) {
 			return
 		}
 		for _, i := range c.Admins.Issuers {
-			if i.Issuer == "" || len(i.Audiences) == 0 || len(i.Algorithms) == 0 || len(i.Roles.Admin) == 0 || strings.Contains(fmt.Sprint(i.Algorithms), "HS") {
+			if i.Issuer == "" || len(i.Audiences) == 0 || len(i.Algorithms) == 0 || len(i.Roles.Admin) == 0 ||
+				strings.Contains(fmt.Sprint(i.Algorithms), "HS") {
 				t.Fatalf("accepted: %+v", c)
 			}
 		}

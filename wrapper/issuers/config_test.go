@@ -43,8 +43,10 @@ func TestWhatIsWrongIsSaidWithItsField(t *testing.T) {
 		"none":            {func(a *Admins) { a.Issuers = nil }, "at.issuers: write 1 to 16 issuers"},
 		"one twice":       {func(a *Admins) { a.Issuers = append(a.Issuers, a.Issuers[0]) }, "at.issuers[1].issuer: is listed twice"},
 		"a shared secret": {func(a *Admins) { a.Issuers[0].Algorithms = []string{"HS256"} }, `at.issuers[0].algorithms: "HS256" is not accepted`},
-		"two places":      {func(a *Admins) { a.Issuers[0].JWKSURL = "https://id.example.com/keys" }, "at.issuers[0].jwksFile: remove it or jwksURL"},
-		"plain HTTP":      {func(a *Admins) { a.Issuers[0].JWKSFile, a.Issuers[0].JWKSURL = "", "http://id.example.com/keys" }, "at.issuers[0].jwksURL: write an https URL"},
+		"two places": {func(a *Admins) { a.Issuers[0].JWKSURL = "https://id.example.com/keys" },
+			"at.issuers[0].jwksFile: remove it or jwksURL"},
+		"plain HTTP": {func(a *Admins) { a.Issuers[0].JWKSFile, a.Issuers[0].JWKSURL = "", "http://id.example.com/keys" },
+			"at.issuers[0].jwksURL: write an https URL"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := sample()
