@@ -38,7 +38,7 @@ func ruled(expression string) func(*v1alpha1.OpenIMStackSpec) {
 	}
 }
 
-var _ = Describe("A stack whose gateway would not take its settings", func() {
+var _ = Describe("A stack with settings that its gateway refuses", func() {
 	It("reports which rule is refused and why, keeps the last accepted rules, and accepts the corrected rule", func(ctx context.Context) {
 		w := newTestEnv(context.WithoutCancel(ctx))
 		startOperator()
@@ -175,7 +175,7 @@ var _ = Describe("The key by which clients recognise the gateway", func() {
 		Expect(k8s.Patch(w.ctx, &v1alpha1.OpenIMStack{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "chat"}}, patch)).To(Succeed())
 	}
 
-	It("is never made anew by itself: its loss is told until it is restored", func() {
+	It("is never generated again without a request: the condition reports its loss until the key is restored", func() {
 		secret, fingerprint := login(), known()
 		Expect(k8s.Delete(w.ctx, secret)).To(Succeed())
 		Expect(w.says("chat", refs, metav1.ConditionFalse, v1alpha1.ReasonLoginKeyLost)).To(And(ContainSubstring(fingerprint),
@@ -204,7 +204,7 @@ var _ = Describe("The key by which clients recognise the gateway", func() {
 		w.says("chat", refs, metav1.ConditionFalse, v1alpha1.ReasonLoginKeyLost) // the annotation is used up
 	})
 
-	It("is not taken for another until the spec names that one", func() {
+	It("is not replaced by another key until the spec names that key", func() {
 		secret := login()
 		Expect(k8s.Delete(w.ctx, secret)).To(Succeed())
 		w.says("chat", refs, metav1.ConditionFalse, v1alpha1.ReasonLoginKeyLost)
@@ -219,7 +219,7 @@ var _ = Describe("The key by which clients recognise the gateway", func() {
 		w.eventuallyReady("chat")
 	})
 
-	It("outlives the stack, and a stack of the same name goes on with it", func() {
+	It("outlives the stack, and a new stack of the same name uses it", func() {
 		fingerprint := known()
 		Expect(k8s.Delete(w.ctx, ptrTo(w.getStack("chat")))).To(Succeed())
 		Eventually(func() bool { return apierrors.IsNotFound(w.get("chat-custody", &corev1.Secret{})) }).Should(BeTrue(), "what is owned goes")

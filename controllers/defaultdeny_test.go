@@ -16,7 +16,7 @@ import (
 )
 
 // The real garbage collector runs in this suite.
-var _ = Describe("The policy that denies everything", func() {
+var _ = Describe("The default deny policy", func() {
 	const name = "chat-default-deny"
 	var (
 		w testEnv
@@ -40,8 +40,8 @@ var _ = Describe("The policy that denies everything", func() {
 	podOf := func(component string) *corev1.Pod {
 		return &pods(client.MatchingLabels{v1alpha1.LabelComponent: component})[0]
 	}
-	// held returns the pod of a component. A finalizer keeps the pod until end is called.
-	held := func(component string) (pod *corev1.Pod, end func()) {
+	// finalized returns the pod of a component. A finalizer keeps the pod until end is called.
+	finalized := func(component string) (pod *corev1.Pod, end func()) {
 		GinkgoHelper()
 		pod = podOf(component)
 		patch := func(finalizers string) error {
@@ -67,7 +67,7 @@ var _ = Describe("The policy that denies everything", func() {
 		w.eventuallyReady("chat")
 	})
 
-	It("is held by the stack and by all of its pods, those that come later too", func() {
+	It("is owned by the stack and by all of its pods, later ones included", func() {
 		want := func() []string {
 			all := []string{"OpenIMStack/chat"}
 			for _, p := range pods(nil) {
@@ -84,7 +84,7 @@ var _ = Describe("The policy that denies everything", func() {
 	})
 
 	It("stays until the last pod of a deleted stack has ended, with no operator, and then goes by itself", func() {
-		last, end := held("rpc-auth")
+		last, end := finalized("rpc-auth")
 		Eventually(owners).Should(ContainElement("Pod/" + last.Name))
 		o.stop()
 		Expect(k8s.Delete(w.ctx, w.stack("chat"))).To(Succeed())
@@ -98,8 +98,8 @@ var _ = Describe("The policy that denies everything", func() {
 		Eventually(policies).Should(BeEmpty())
 	})
 
-	It("is taken over by a new stack of the same name", func() {
-		last, end := held("rpc-auth")
+	It("is adopted by a new stack of the same name", func() {
+		last, end := finalized("rpc-auth")
 		Eventually(owners).Should(ContainElement("Pod/" + last.Name))
 		Expect(k8s.Delete(w.ctx, w.stack("chat"))).To(Succeed())
 		Eventually(owners).Should(ConsistOf("Pod/" + last.Name))

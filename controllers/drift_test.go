@@ -161,7 +161,7 @@ var _ = Describe("Drift", Ordered, func() {
 		}, "2s").Should(HaveKey("kubectl.kubernetes.io/restartedAt"))
 	})
 
-	It("deletes a child that is no longer wanted, and leaves alone what only looks like one", func() {
+	It("deletes a child that is no longer desired, and keeps objects that only look like children", func() {
 		var stack v1alpha1.OpenIMStack
 		Expect(w.get("chat", &stack)).To(Succeed())
 		lookalike := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "lookalike", Labels: map[string]string{

@@ -26,7 +26,7 @@ var _ = Describe("A stack", func() {
 		o = startOperator()
 	})
 
-	It("becomes ready, and says of the network only what is known", func() {
+	It("becomes ready, and reports of the network only what is known", func() {
 		w.start("chat")
 		Eventually(func(g Gomega) {
 			c := w.condition("chat", v1alpha1.ConditionReady)
@@ -78,7 +78,7 @@ var _ = Describe("A stack", func() {
 		Expect(*secret.Immutable).To(BeTrue())
 	})
 
-	It("writes nothing when it is at rest, however often it is looked at", func() {
+	It("writes nothing when nothing changes, however often it is reconciled", func() {
 		w.start("chat")
 		w.eventuallyReady("chat")
 		touch := func(value string) {
@@ -141,7 +141,7 @@ var _ = Describe("A stack", func() {
 		Expect(stack.Status.Version).To(Equal("v3.8.3-patch.16"))
 	})
 
-	It("tells in events what it did", func() {
+	It("records its writes in events", func() {
 		w.start("chat")
 		Eventually(func() []string {
 			var list eventsv1.EventList

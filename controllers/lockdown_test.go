@@ -102,7 +102,7 @@ func namespace(ctx context.Context) string {
 	return ns.Name
 }
 
-var _ = Describe("The boundary", Ordered, func() {
+var _ = Describe("The lockdown", Ordered, func() {
 	var (
 		w         testEnv
 		elsewhere string
@@ -134,7 +134,7 @@ var _ = Describe("The boundary", Ordered, func() {
 		w.eventuallyReady("chat")
 	})
 
-	It("is tried by itself once the stack is ready, and holds", func() {
+	It("is probed by itself once the stack is ready, and holds", func() {
 		w.eventuallyIsolated("chat", "True/Enforced",
 			"connections that intruders in namespaces "+w.namespace+" and "+elsewhere+" attempted were blocked")
 		last := w.lastProbe("chat")
@@ -146,7 +146,7 @@ var _ = Describe("The boundary", Ordered, func() {
 		Expect(last.Time.Time).To(BeTemporally("~", time.Now(), time.Minute))
 	})
 
-	It("is tried by pods that may do nothing else, and that are gone afterwards", func() {
+	It("is probed by restricted pods, which are deleted afterwards", func() {
 		Eventually(func() int { return len(w.probePods(w.namespace)) + len(w.probePods(elsewhere)) }).Should(BeZero())
 		Expect(node.pods()).NotTo(BeEmpty())
 		runs := map[string]int{}
@@ -180,13 +180,13 @@ var _ = Describe("The boundary", Ordered, func() {
 		Expect(w.lastProbe("chat").Time).To(Equal(probes))
 	})
 
-	It("is tried on demand", func() {
+	It("is probed on demand", func() {
 		last := w.request("chat", "2026-01-01T00:00:00Z")
 		Expect(last.Trigger).To(Equal(v1alpha1.ProbeRequest))
 		Expect(last.Outcome).To(Equal(v1alpha1.ReasonEnforced))
 	})
 
-	It("is not verified from a change of the spec on, until what it lets through now was tried", func() {
+	It("is not verified from a change of the spec on, until the new graph was probed", func() {
 		before := w.lastProbe("chat")
 		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) {
 			s.Network = &v1alpha1.Network{Monitoring: []v1alpha1.Peer{{PodSelector: &v1alpha1.Selector{MatchLabels: map[string]string{"app": "prometheus"}}}}}
@@ -222,7 +222,7 @@ var _ = Describe("The boundary", Ordered, func() {
 		Expect(w.condition("chat", v1alpha1.ConditionStalled)).To(BeNil())
 	})
 
-	It("is breached by what lets something out, names it within two seconds, and holds again without it", func() {
+	It("is breached by a policy that permits egress, names it within two seconds, and holds again without it", func() {
 		policy := &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "way-out"},
 			Spec: networkingv1.NetworkPolicySpec{
 				PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeEgress},
@@ -240,7 +240,7 @@ var _ = Describe("The boundary", Ordered, func() {
 		w.eventuallyReady("chat")
 	})
 
-	It("is breached by a pod that passes for a component on its node's network, and holds again without it", func() {
+	It("is breached by a pod with a component's labels on its node's network, and holds again without it", func() {
 		impostor := &corev1.Pod{
 			ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "impostor", Labels: map[string]string{
 				v1alpha1.LabelName: v1alpha1.NameWrapper, v1alpha1.LabelInstance: "chat", v1alpha1.LabelComponent: "backend",
@@ -265,7 +265,7 @@ var _ = Describe("The boundary", Ordered, func() {
 		Expect(stalled()).To(BeZero())
 	})
 
-	It("is breached when packets pass by an object, and says which", func() {
+	It("is breached when an object permits connections, and names the object", func() {
 		policy := foreign("debug")
 		node.becomes(open)
 		w.create(policy)
@@ -277,7 +277,7 @@ var _ = Describe("The boundary", Ordered, func() {
 		w.eventuallyIsolated("chat", "True/Enforced", "")
 	})
 
-	It("is not enforced when packets pass that the policies forbid", func() {
+	It("is not enforced when connections succeed that the policies forbid", func() {
 		node.becomes(open)
 		w.request("chat", "open")
 		w.eventuallyIsolated("chat", "False/NotEnforcedByCNI", "the policies forbid it, and packets pass")
@@ -286,7 +286,7 @@ var _ = Describe("The boundary", Ordered, func() {
 		w.eventuallyIsolated("chat", "True/Enforced", "")
 	})
 
-	It("is not verified while the network is dead: that nothing passes proves nothing", func() {
+	It("is not verified while the network is dead: blocked attempts prove nothing", func() {
 		node.becomes(dead)
 		w.request("chat", "dead")
 		w.eventuallyIsolated("chat", "Unknown/NotVerified", "did not reach the control")
@@ -316,7 +316,7 @@ var _ = Describe("The boundary", Ordered, func() {
 		w.create(quota)
 		quota.Status = corev1.ResourceQuotaStatus{Hard: quota.Spec.Hard, Used: corev1.ResourceList{corev1.ResourcePods: resource.MustParse("0")}}
 		Expect(k8s.Status().Update(w.ctx, quota)).To(Succeed())
-		for i := 0; ; i++ { // the API server looks at its quotas anew after a while
+		for i := 0; ; i++ { // the API server refreshes its quotas after a while
 			if last := w.request("chat", "quota "+strconv.Itoa(i)); last.Outcome == v1alpha1.ReasonIsolationUnverified {
 				break
 			}
@@ -326,7 +326,7 @@ var _ = Describe("The boundary", Ordered, func() {
 		Eventually(func() string { return w.request("chat", time.Now().Format(time.RFC3339Nano)).Outcome }).Should(Equal(v1alpha1.ReasonEnforced))
 	})
 
-	It("is audited and tried also while the stack is suspended", func() {
+	It("is audited and probed also while the stack is suspended", func() {
 		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) { s.Suspend = ptr.To(true) })
 		Eventually(func() *metav1.Condition { return w.condition("chat", v1alpha1.ConditionPaused) }).ShouldNot(BeNil())
 		Expect(w.request("chat", "suspended").Outcome).To(Equal(v1alpha1.ReasonEnforced))
@@ -343,7 +343,7 @@ var _ = Describe("The boundary", Ordered, func() {
 		w.eventuallyIsolated("chat", "True/Enforced", "")
 	})
 
-	It("is tried again when the interval is over", func() {
+	It("is probed again when the interval is over", func() {
 		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) {
 			s.Network = &v1alpha1.Network{Probe: &v1alpha1.Probe{IntervalSeconds: ptr.To[int32](30)}}
 		})
@@ -351,7 +351,7 @@ var _ = Describe("The boundary", Ordered, func() {
 		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) { s.Network = nil })
 	})
 
-	It("keeps its last result over a restart of the operator, and is not tried for that", func() {
+	It("keeps its last result over a restart of the operator, and is not probed because of the restart", func() {
 		Eventually(func() int { return len(w.probePods(w.namespace)) }).Should(BeZero())
 		before, pods := w.lastProbe("chat"), len(node.pods())
 		restart()
@@ -384,8 +384,8 @@ var _ = Describe("The boundary", Ordered, func() {
 	})
 })
 
-var _ = Describe("A boundary whose operator may not leave the stack's namespace", Ordered, func() {
-	It("is tried from there alone, and says so", func(ctx context.Context) {
+var _ = Describe("A lockdown whose operator is limited to the stack's namespace", Ordered, func() {
+	It("is probed from there alone, and the condition says so", func(ctx context.Context) {
 		w := newTestEnv(context.WithoutCancel(ctx))
 		startKubelet(w.namespace)
 		startProbing(prober.Options{Image: "openimstack/openim-operator:test", Namespace: w.namespace, WatchNamespaces: []string{w.namespace}})

@@ -143,7 +143,7 @@ var _ = Describe("The network of a stack", func() {
 		o = startOperator()
 	})
 
-	It("opens OpenIM's WebSocket to whom the spec names, says so, and shuts it again, without a restart", func() {
+	It("opens OpenIM's WebSocket to the clients that the spec names, reports it, and closes it again, without a restart", func() {
 		w.start("chat", letUsersIn)
 		w.eventuallyReady("chat")
 		var before networkingv1.NetworkPolicy
@@ -184,7 +184,7 @@ var _ = Describe("The network of a stack", func() {
 		}
 	})
 
-	It("is not called breached while the operator writes another, however long that takes", func() {
+	It("is not reported as breached while the operator writes new policies, however long that takes", func() {
 		w.start("chat")
 		w.eventuallyReady("chat")
 		writes := o.waitIdle("1s", w.namespace)
@@ -203,7 +203,7 @@ var _ = Describe("The network of a stack", func() {
 		Expect(verdicts()).To(And(Not(BeEmpty()), Not(ContainElement(v1alpha1.ReasonBreached))))
 	})
 
-	It("gives way to a wrapper of one's own and comes back, each time policies first and removal last", func() {
+	It("replaces the wrapper by an external one and back, each time with policies first and deletions last", func() {
 		w.start("chat")
 		w.eventuallyReady("chat")
 		var before v1alpha1.OpenIMStack
@@ -243,7 +243,7 @@ var _ = Describe("The network of a stack", func() {
 		}
 	})
 
-	It("lets the named components out by an extra way, with its reason in their policies", func() {
+	It("permits extra egress of the named components, with the reason in their policies", func() {
 		w.start("chat", func(s *v1alpha1.OpenIMStackSpec) {
 			s.Network = &v1alpha1.Network{ExtraEgress: []v1alpha1.ExtraEgress{{
 				Name: "fcm", Components: []v1alpha1.ComponentName{"push"}, Reason: "notifications to phones",

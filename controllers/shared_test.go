@@ -34,7 +34,7 @@ var _ = Describe("Two stacks in the same stores", func() {
 
 	BeforeEach(func(ctx context.Context) { w = newTestEnv(context.WithoutCancel(ctx)) })
 
-	It("have topics and databases of their own", func() {
+	It("have their own topics and databases", func() {
 		startOperator()
 		w.start("chat")
 		w.start("other", numbered(1))
@@ -49,7 +49,7 @@ var _ = Describe("Two stacks in the same stores", func() {
 			"/chat"))
 	})
 
-	It("do not get one Redis: the younger is refused, runs nothing, and is let in when the other goes", func() {
+	It("do not get one Redis: the younger is refused, runs nothing, and starts when the other is deleted", func() {
 		startOperator()
 		w.start("chat")
 		w.create(w.stack("other"))
@@ -98,7 +98,7 @@ var _ = Describe("Two stacks in the same stores", func() {
 		Expect(w.condition(lucky, refs).Status).To(Equal(metav1.ConditionTrue))
 	})
 
-	It("do not take each other's: a change of the older to what the younger has is refused, and clears when that one moves", func() {
+	It("keep what they hold: a change of the older stack to a store of the younger is refused, until the younger moves", func() {
 		startOperator()
 		w.start("chat")
 		w.start("other", numbered(1))

@@ -64,7 +64,7 @@ func TestConditions(t *testing.T) {
 		{"an old pod is still there", running(func(s *scope) { s.deployments["api"].Status.Replicas = 2 }), map[string]string{
 			"OpenIMAvailable": "False/Waiting",
 		}},
-		{"the Deployment controller has not looked yet", running(func(s *scope) { s.deployments["api"].Generation = 3 }), map[string]string{
+		{"the Deployment controller has not observed it yet", running(func(s *scope) { s.deployments["api"].Generation = 3 }), map[string]string{
 			"OpenIMAvailable": "False/Waiting",
 		}},
 		{"the backend is not ready", running(func(s *scope) { s.deployments["backend"].Status.AvailableReplicas = 0 }), map[string]string{

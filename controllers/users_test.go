@@ -63,20 +63,20 @@ var _ = Describe("A stack whose users may log in", Ordered, func() {
 		}
 	})
 
-	It("says where users come in", func() {
+	It("reports the users' endpoints", func() {
 		stack := w.getStack("chat")
 		Expect(stack.Status.Endpoints.Users).To(Equal("http://chat-gateway." + w.namespace + ".svc:8082"))
 		Expect(stack.Status.Endpoints.Realtime).To(Equal("ws://chat-gateway." + w.namespace + ".svc:8082/im/v1/ws"))
 		Expect(w.condition("chat", v1alpha1.ConditionWrapperAvailable).Status).To(Equal(metav1.ConditionTrue))
 	})
 
-	It("has a port for them at the gateway's Service", func() {
+	It("has the users' port at the gateway's Service", func() {
 		var service corev1.Service
 		Expect(w.get("chat-gateway", &service)).To(Succeed())
 		Expect(service.Spec.Ports).To(ContainElement(And(HaveField("Name", "users"), HaveField("Port", int32(8082)))))
 	})
 
-	It("takes other limits without a restart", func() {
+	It("applies other limits without a restart", func() {
 		before := w.podsOf("chat", v1alpha1.ComponentGateway)
 		Expect(before).To(HaveLen(2))
 		var d appsv1.Deployment
@@ -110,7 +110,7 @@ var _ = Describe("A stack whose users may log in", Ordered, func() {
 		}).Should(Succeed())
 	})
 
-	It("restarts the backend, which users log in at, and nothing else for another audience", func() {
+	It("restarts the backend alone for another audience", func() {
 		before := map[string][]types.UID{}
 		for _, c := range []string{v1alpha1.ComponentGateway, v1alpha1.ComponentBackend, "api", "msggateway"} {
 			before[c] = w.podsOf("chat", c)

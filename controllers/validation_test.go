@@ -82,7 +82,7 @@ func try(ctx context.Context, changes ...string) error {
 }
 
 var _ = Describe("The API server", func() {
-	It("takes a valid stack", func(ctx context.Context) {
+	It("accepts a valid stack", func(ctx context.Context) {
 		Expect(try(ctx)).To(Succeed())
 	})
 
@@ -273,7 +273,7 @@ var _ = Describe("The API server", func() {
     etcd:`, "externalAddress", "for example https://files.example.com"),
 	)
 
-	It("takes users, with all that may be said of them", func(ctx context.Context) {
+	It("accepts users with all their settings", func(ctx context.Context) {
 		Expect(try(ctx, strings.Split(withUsers+`{audience: "https://im.example.com:8443", origins: ["*", "https://chat.example.com"], trustedProxies: [10.0.0.0/8, "2001:db8::/32"],
         serverKeys: {secretRef: {name: keys}}, enrolment: {codeLifetimeSeconds: 60}, session: {lifetimeSeconds: 600, idleSeconds: 600}, socketToken: TicketOnly}`, " ;; ")...)).To(Succeed())
 		Expect(try(ctx, withGuard+`limits: {classes: [{name: login, perSecond: 500m, burst: 5, by: [IP]}, {name: message, perSecond: 20, burst: 100, by: [User, Device]}]}
@@ -285,25 +285,25 @@ var _ = Describe("The API server", func() {
 		Expect(try(ctx, "jwks: {secretRef: {name: jwks, key: jwks.json}} => jwks: {url: 'https://id.example.com/keys', caSecretRef: {name: ca, key: ca.crt}, peers: [{ipBlock: {cidr: 192.0.2.0/24}}]}")).To(Succeed())
 	})
 
-	It("takes all that may be said of the network", func(ctx context.Context) {
+	It("accepts all settings of the network", func(ctx context.Context) {
 		Expect(try(ctx, withNetwork+"{"+direct+", "+out+", dns: [{podSelector: {}}, {ipBlock: {cidr: 169.254.20.10/32}, port: 5353}], probe: {intervalSeconds: 30}}")).To(Succeed())
 		Expect(try(ctx, withNetwork+"{webSocket: Proxied, clients: [{ipBlock: {cidr: '2001:db8::/32', except: ['2001:db8:1::/48']}}]}")).To(Succeed())
 		Expect(try(ctx, withNetwork+"{"+strings.Replace(out, "[push]",
 			"[api, msggateway, msgtransfer, push, crontask, rpc-auth, rpc-conversation, rpc-friend, rpc-group, rpc-msg, rpc-third, rpc-user, gateway, backend]", 1)+"}")).To(Succeed())
 	})
 
-	It("takes a wrapper of one's own", func(ctx context.Context) {
+	It("accepts an external wrapper", func(ctx context.Context) {
 		Expect(try(ctx, withoutAuth+own+"\n")).To(Succeed())
 		Expect(try(ctx, withoutAuth+"externalRef: {podSelector: {matchExpressions: [{key: app, operator: In, values: [a, b]}]}, namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: bridges}}}\n",
 			withNetwork+"{"+direct+", "+out+", monitoring: [{podSelector: {}}]}")).To(Succeed())
 	})
 
-	It("takes ports of a registry and IPv6 addresses", func(ctx context.Context) {
+	It("accepts ports of a registry and IPv6 addresses", func(ctx context.Context) {
 		Expect(try(ctx, "version: v3.8.3 => version: v3.8.3\n  image: {repository: 'example.com:5000/openim'}",
 			"etcd.infra.svc:2379 => [2001:db8::1]:2379")).To(Succeed())
 	})
 
-	It("takes every sample", func(ctx context.Context) {
+	It("accepts every sample", func(ctx context.Context) {
 		samples, err := filepath.Glob("../config/samples/*.yaml")
 		Expect(err).NotTo(HaveOccurred())
 		Expect(samples).NotTo(BeEmpty())
@@ -328,7 +328,7 @@ var _ = Describe("The API server", func() {
 })
 
 // Conditions report what the API server cannot validate.
-var _ = Describe("A stack that the API server takes but that cannot work", Ordered, func() {
+var _ = Describe("A stack that the API server accepts but that cannot work", Ordered, func() {
 	var w testEnv
 	var database int32
 	BeforeAll(func(ctx context.Context) {
@@ -378,7 +378,7 @@ var _ = Describe("A stack that the API server takes but that cannot work", Order
 		}, v1alpha1.ReasonPeersNeeded, true, "spec.dependencies.etcd.peers", "ipBlock"),
 	)
 
-	It("goes on by itself when the missing Secret appears", func() {
+	It("continues by itself when the missing Secret appears", func() {
 		w.secret("absent", "password", "example")
 		Eventually(func() int { return len(w.deployments("secret")) }).Should(Equal(14), func() string {
 			return fmt.Sprintf("the stack says: %+v", w.getStack("secret").Status)

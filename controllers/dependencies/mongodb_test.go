@@ -17,11 +17,11 @@ func byURI(t *testing.T, uri, database string) (openim.Facts, []string) {
 	facts, problems := resolve(t, letIn(func(s *spec) {
 		s.Dependencies.MongoDB = v1alpha1.MongoDB{URIRef: &v1alpha1.KeyReference{Name: "mongo", Key: "uri"}, Database: database}
 	}), objectsForUsers(secret("mongo", map[string]string{"uri": uri}))...)
-	var said []string
+	var found []string
 	for _, p := range problems {
-		said = append(said, p.String())
+		found = append(found, p.String())
 	}
-	return facts, said
+	return facts, found
 }
 
 // OpenIM reads the database from its configuration even when it has a connection string: without the database seven processes exit.
@@ -31,7 +31,7 @@ func TestTheDatabaseBesideAConnectionString(t *testing.T) {
 		"mongodb://u:p@192.0.2.9/%63hat":             "chat",
 		"mongodb://192.0.2.9":                        "openim_im_chat",
 		"mongodb://192.0.2.9/?w=1":                   "openim_im_chat",
-		"mongodb://u:p@192.0.2.9/admin?w=1":          "openim_im_chat", // where the user is looked up, and no place for data
+		"mongodb://u:p@192.0.2.9/admin?w=1":          "openim_im_chat", // authenticates the user and holds no data
 		"mongodb://u:p@192.0.2.9/local":              "openim_im_chat",
 		"mongodb://u:p@192.0.2.9/config":             "openim_im_chat",
 	} {

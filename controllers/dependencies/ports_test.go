@@ -169,7 +169,7 @@ func TestAPortThatChangesBehindItsNameIsFollowed(t *testing.T) {
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(problems).To(BeEmpty())
 		g.Expect(portsOf(facts.Endpoints[openim.Redis])).To(Equal([]int32{want}))
-		g.Expect(facts.Services).To(ContainElement(HaveField("Name", "redis")), "so that a change of its endpoints is looked at")
+		g.Expect(facts.Services).To(ContainElement(HaveField("Name", "redis")), "so that a change of its endpoints requeues the stack")
 	}
 }
 

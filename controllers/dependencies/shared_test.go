@@ -47,10 +47,10 @@ func TestStacksWithTheirDefaultsShareARedisAlone(t *testing.T) {
 	g.Expect(reasons(dependencies.Shared(two, []dependencies.Tenant{one}))).To(ConsistOf("SharedStore spec.dependencies.redis.addresses"))
 	g.Expect(reasons(dependencies.Shared(one, []dependencies.Tenant{two}))).To(BeEmpty(), "the older one has it")
 	g.Expect(reasons(dependencies.Shared(tenant("two", 1, apart), []dependencies.Tenant{one}))).To(BeEmpty())
-	said := dependencies.Shared(two, []dependencies.Tenant{one}).Problems[0]
-	g.Expect(said.String()).To(And(ContainSubstring("OpenIMStack im/one has database 0 at redis.infra.svc:6379"),
+	problem := dependencies.Shared(two, []dependencies.Tenant{one}).Problems[0]
+	g.Expect(problem.String()).To(And(ContainSubstring("OpenIMStack im/one has database 0 at redis.infra.svc:6379"),
 		ContainSubstring("redis.database")))
-	g.Expect(said.Stalled).To(BeTrue())
+	g.Expect(problem.Stalled).To(BeTrue())
 }
 
 // Each case is a change of the younger stack, which otherwise has another Redis, and the store that it is refused for.

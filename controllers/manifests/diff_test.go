@@ -79,7 +79,7 @@ func diffLines(out *strings.Builder, a, b []string) {
 			continue
 		}
 		fromA, fromB := i, j
-		for (i < len(a) || j < len(b)) && !(i < len(a) && j < len(b) && a[i] == b[j]) {
+		for (i < len(a) || j < len(b)) && (i == len(a) || j == len(b) || a[i] != b[j]) {
 			if i < len(a) && (j == len(b) || same[i+1][j] >= same[i][j+1]) {
 				i++
 			} else {
@@ -98,9 +98,9 @@ func commonLengths(a, b []string) [][]int {
 	for i := range same {
 		same[i] = make([]int, len(b)+1)
 	}
-	for i := len(a) - 1; i >= 0; i-- {
-		for j := len(b) - 1; j >= 0; j-- {
-			if a[i] == b[j] {
+	for i, lineA := range slices.Backward(a) {
+		for j, lineB := range slices.Backward(b) {
+			if lineA == lineB {
 				same[i][j] = same[i+1][j+1] + 1
 			} else {
 				same[i][j] = max(same[i+1][j], same[i][j+1])

@@ -102,10 +102,10 @@ func TestTheConditionNetworkIsolated(t *testing.T) {
 		{"a kind could not be read", func(e *Evidence) {
 			e.Probe, e.Unread = probed("Enforced", time.Minute), []string{"IngressRoute.traefik.io"}
 		}, "True/Enforced", "what the probe saw; some kinds could not be read, because the operator lacks the right or the read failed: IngressRoute.traefik.io"},
-		{"a packet got through, and the audit knows by what", func(e *Evidence) {
+		{"a connection succeeded, and the audit knows the cause", func(e *Evidence) {
 			e.Probe, e.Findings = probed("Breached", time.Minute), []audit.Finding{finding(audit.StrayPod, audit.Critical, "api:10002")}
 		}, "False/Breached", "NetworkPolicy im/debug opens api:10002"},
-		{"the plugin is told to enforce nothing, and a probe is about to tell", func(e *Evidence) {
+		{"the plugin is told to enforce nothing, and a probe is running", func(e *Evidence) {
 			e.Findings = []audit.Finding{finding(audit.NotEnforced, audit.High)}
 		}, "Unknown/NotVerified", "has not been probed yet"},
 		{"it is, and packets cannot be tried", func(e *Evidence) {
@@ -114,7 +114,7 @@ func TestTheConditionNetworkIsolated(t *testing.T) {
 		{"it is, and the last try proved nothing", func(e *Evidence) {
 			e.Findings, e.Probe = []audit.Finding{finding(audit.NotEnforced, audit.High)}, probed("NotVerified", time.Minute)
 		}, "False/NotEnforcedByCNI", "im/debug"},
-		{"it is, and packets are held back all the same", func(e *Evidence) {
+		{"it is, and a probe found it enforced", func(e *Evidence) {
 			e.Findings, e.Probe = []audit.Finding{finding(audit.NotEnforced, audit.High)}, probed("Enforced", time.Minute)
 		}, "True/Enforced", "what the probe saw"},
 		{"they are missing, and a foreign policy opens a port", func(e *Evidence) {

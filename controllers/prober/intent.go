@@ -54,15 +54,15 @@ func (p *Prober) Applied(key types.NamespacedName) {
 
 // take returns the state of a stack, its intent, and whether something changed since the last audit. The intent is nil while it is unknown
 // or not applied.
-func (p *Prober) take(key types.NamespacedName) (s *stackState, wanted *intent, stirred bool) {
+func (p *Prober) take(key types.NamespacedName) (s *stackState, wanted *intent, dirty bool) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
 	s = p.state(key)
 	if s.applying {
 		return s, nil, false
 	}
-	stirred, s.dirty = s.dirty, false
-	return s, s.intent, stirred
+	dirty, s.dirty = s.dirty, false
+	return s, s.intent, dirty
 }
 
 // read returns a snapshot of the objects that an intent concerns. It returns errOutdated when the intent was replaced meanwhile.

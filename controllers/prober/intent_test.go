@@ -49,32 +49,32 @@ func TestABrokenReferenceDoesNotChangeWhatIsIntended(t *testing.T) {
 // The operator writes one policy after the other. Meanwhile the live policies match neither the old graph nor the new one.
 func TestAStackIsNotLookedAtWhileItsPoliciesAreWritten(t *testing.T) {
 	g := NewWithT(t)
-	p, looks := prober(nil)
+	p, audits := prober(nil)
 	before, after := newFixture().graph, other(newFixture().graph)
 	intended(p, before)
 	g.Expect(passes(t, p)).To(Succeed())
-	g.Expect(looks()).To(Equal(1))
+	g.Expect(audits()).To(Equal(1))
 	p.Intend(chat, after, nil)
 	p.markDirty(chat, 0) // by the first policy that is written
 	p.now = func() time.Time { return noon.Add(time.Minute) }
 	g.Expect(passes(t, p)).To(Succeed())
-	g.Expect(looks()).To(Equal(1), "no audit")
+	g.Expect(audits()).To(Equal(1), "no audit")
 	p.Applied(chat)
 	g.Expect(passes(t, p)).To(Succeed())
-	g.Expect(looks()).To(Equal(2))
+	g.Expect(audits()).To(Equal(2))
 }
 
 func TestWhatWasReadWhileTheStackBeganToWantSomethingElseIsForgotten(t *testing.T) {
 	g := NewWithT(t)
 	var p *Prober
-	p, looks := prober(func() { intended(p, other(newFixture().graph)) })
+	p, audits := prober(func() { intended(p, other(newFixture().graph)) })
 	intended(p, newFixture().graph)
 	g.Expect(passes(t, p)).To(Succeed())
-	g.Expect(looks()).To(Equal(1))
+	g.Expect(audits()).To(Equal(1))
 	g.Expect(p.Latest(chat)).To(Equal(Assessment{Outdated: true}))
 	p.now = func() time.Time { return noon.Add(time.Minute) }
 	g.Expect(passes(t, p)).To(Succeed())
-	g.Expect(looks()).To(Equal(2), "and it is looked at again")
+	g.Expect(audits()).To(Equal(2), "the stack is audited again")
 	g.Expect(p.Latest(chat).Audited).To(BeTrue())
 }
 
@@ -102,7 +102,7 @@ func TestAResultIsOutdatedOnceTheStackWantsSomethingElse(t *testing.T) {
 	g.Expect(outdated()).To(BeTrue(), "before the first policy is written")
 	p.Applied(chat)
 	g.Expect(passes(t, p)).To(Succeed())
-	g.Expect(outdated()).To(BeTrue(), "a look is not a trial")
+	g.Expect(outdated()).To(BeTrue(), "an audit is not a probe")
 	finish(newFixture().graph)
 	g.Expect(outdated()).To(BeTrue(), "it ended just after the spec had changed once more")
 	p.Applied(chat)
@@ -112,7 +112,7 @@ func TestAResultIsOutdatedOnceTheStackWantsSomethingElse(t *testing.T) {
 
 // The result of an earlier process is in the status, with a digest of the rules and of the pods that it was found under.
 func TestAResultOfAnEarlierProcessIsOutdatedUnderOtherRules(t *testing.T) {
-	look := func(g Gomega, digest string) (current string, outdated bool) {
+	audit := func(g Gomega, digest string) (current string, outdated bool) {
 		p, _ := prober(nil)
 		stack := &v1alpha1.OpenIMStack{ObjectMeta: metav1.ObjectMeta{Namespace: chat.Namespace, Name: chat.Name}}
 		stack.Status.Boundary = &v1alpha1.Boundary{LastProbe: &v1alpha1.ProbeResult{Digest: digest, Outcome: v1alpha1.ReasonEnforced}}
@@ -123,10 +123,10 @@ func TestAResultOfAnEarlierProcessIsOutdatedUnderOtherRules(t *testing.T) {
 		return plan.digest, p.Latest(chat).Outdated
 	}
 	g := NewWithT(t)
-	current, outdated := look(g, "other.pods")
+	current, outdated := audit(g, "other.pods")
 	g.Expect(outdated).To(BeTrue())
 	rules, _, _ := strings.Cut(current, ".")
-	_, outdated = look(g, rules+".others")
+	_, outdated = audit(g, rules+".others")
 	g.Expect(outdated).To(BeFalse(), "pods come and go")
 }
 
@@ -163,7 +163,7 @@ func other(g graph.Graph) graph.Graph {
 
 // newProber returns a Prober of the stack chat on a cluster with nothing else, and the number of its audits. meanwhile runs in the middle
 // of the first audit.
-func prober(meanwhile func()) (p *Prober, looks func() int) {
+func prober(meanwhile func()) (p *Prober, audits func() int) {
 	n := 0
 	scheme := runtime.NewScheme()
 	utilruntime.Must(clientgoscheme.AddToScheme(scheme))

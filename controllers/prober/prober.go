@@ -89,7 +89,7 @@ type stackState struct {
 	dirty bool
 	// latest is the assessment that Latest returns.
 	latest Assessment
-	// ---
+	// --- the prober's loop alone uses the fields below
 
 	// knownSince is when this process first saw the stack.
 	knownSince time.Time
@@ -163,18 +163,18 @@ func (p *Prober) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Resu
 	if err != nil || !stack.DeletionTimestamp.IsZero() {
 		return ctrl.Result{}, p.forget(ctx, key)
 	}
-	s, wanted, stirred := p.take(key)
+	s, wanted, dirty := p.take(key)
 	if wanted == nil {
 		return ctrl.Result{}, nil // Applied requeues the stack
 	}
 	if s.run != nil && s.run.intent != wanted {
 		return p.abandon(ctx, &stack, s)
 	}
-	if s.run != nil && !stirred {
+	if s.run != nil && !dirty {
 		return p.advance(ctx, &stack, s)
 	}
 	if wait := s.auditedAt.Add(minAuditInterval).Sub(p.now()); wait > 0 {
-		p.keepDirty(s, stirred)
+		p.keepDirty(s, dirty)
 		if s.run != nil {
 			return p.advance(ctx, &stack, s)
 		}
@@ -195,10 +195,10 @@ func (p *Prober) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Resu
 }
 
 // keepDirty restores the mark that take removed.
-func (p *Prober) keepDirty(s *stackState, stirred bool) {
+func (p *Prober) keepDirty(s *stackState, dirty bool) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
-	s.dirty = s.dirty || stirred
+	s.dirty = s.dirty || dirty
 }
 
 // auditLive audits the live objects, and returns the plan of a run that would start now. It returns errOutdated when the intent was
@@ -214,10 +214,10 @@ func (p *Prober) auditLive(ctx context.Context, stack *v1alpha1.OpenIMStack, s *
 	if err != nil {
 		return plan{}, err
 	}
-	last, fronts := p.lastResult(stack, s), audit.Fronts(wanted.graph, w)
+	last, proxies := p.lastResult(stack, s), audit.Fronts(wanted.graph, w)
 	p.updateAssessment(s, client.ObjectKeyFromObject(stack), func(a *Assessment) {
 		a.Audited, a.Findings, a.Exceptions, a.Unread = true, report.Findings, report.Exceptions, unread(w)
-		a.Proxies = fronts
+		a.Proxies = proxies
 		a.Outdated = a.Outdated || a.Probe == nil && last != nil && !sameRules(last.Digest, current.digest) // the result of an earlier process
 		switch {
 		case p.options.Image == "":

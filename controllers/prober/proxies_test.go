@@ -30,15 +30,15 @@ func TestAnAuditFindsTheProxyBeforeTheUsersPort(t *testing.T) {
 		Selector: map[string]string{v1alpha1.LabelComponent: v1alpha1.ComponentGateway},
 		Ports:    []corev1.ServicePort{{Port: 80, TargetPort: intstr.FromString(graph.UsersPort)}},
 	}})).To(Succeed())
-	fronts := func() []audit.Object {
+	proxies := func() []audit.Object {
 		intended(p, graph.NewGraph(stack, openim.Facts{}))
 		s, wanted, _ := p.take(chat)
 		_, err := p.auditLive(t.Context(), stack, s, wanted)
 		g.Expect(err).NotTo(HaveOccurred())
 		return p.Latest(chat).Proxies
 	}
-	g.Expect(fronts()).To(ConsistOf(And(HaveField("Kind", "Ingress"), HaveField("Name", "web"))))
+	g.Expect(proxies()).To(ConsistOf(And(HaveField("Kind", "Ingress"), HaveField("Name", "web"))))
 	g.Expect(p.Latest(chat).ProxiesText()).To(Equal("Ingress im/web"))
 	g.Expect(p.client.Delete(t.Context(), ingress)).To(Succeed())
-	g.Expect(fronts()).To(BeEmpty())
+	g.Expect(proxies()).To(BeEmpty())
 }

@@ -34,7 +34,7 @@ func TestWhenAStackIsProbed(t *testing.T) {
 			o.digest, o.settled, o.last = "r1.t2", false, last(interval, v1alpha1.ReasonEnforced)
 		}, v1alpha1.ProbeInterval, 0},
 		{"a request", func(o *scheduleInput) { o.request = "second" }, v1alpha1.ProbeRequest, 0},
-		{"what was asked for has been answered", func(o *scheduleInput) { o.request = "first" }, "", 4 * time.Minute},
+		{"the request has been answered", func(o *scheduleInput) { o.request = "first" }, "", 4 * time.Minute},
 		{"a request although nothing runs", func(o *scheduleInput) { o.request, o.noReadyPods = "second", true }, v1alpha1.ProbeRequest, 0},
 		{"nothing runs", func(o *scheduleInput) { o.noReadyPods, o.digest = true, "r2.t2" }, "", interval},
 		{"never probed, and all is there", func(o *scheduleInput) { o.last = nil }, v1alpha1.ProbeChange, 0},

@@ -56,7 +56,7 @@ type result struct {
 func evaluateTrial(t trial) result {
 	n := t.count()
 	j := result{attempted: n.attempted, blocked: n.blocked, allowed: n.allowed, unexpected: len(n.leaks) + len(n.openings) + len(n.unanswered)}
-	doubt := t.inconclusive(n)
+	reason := t.inconclusive(n)
 	switch {
 	case len(n.leaks) > 0:
 		j.outcome = v1alpha1.ReasonNotEnforcedByCNI
@@ -65,8 +65,8 @@ func evaluateTrial(t trial) result {
 	case len(n.openings) > 0:
 		j.outcome = v1alpha1.ReasonBreached
 		j.message = fmt.Sprintf("an intruder connected: %s. Delete or correct the object that permits it", firstThree(n.openings))
-	case doubt != "":
-		j.outcome, j.message = v1alpha1.ReasonIsolationUnverified, doubt
+	case reason != "":
+		j.outcome, j.message = v1alpha1.ReasonIsolationUnverified, reason
 	default:
 		j.outcome, j.message = v1alpha1.ReasonEnforced, t.success(n)
 	}
