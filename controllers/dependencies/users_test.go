@@ -141,7 +141,7 @@ func TestProblemsOfUsersNameTheFieldAndTheRemedy(t *testing.T) {
 		{"own keys are missing", func(s *spec) {
 			s.Wrapper.Auth.Users.ServerKeys = &v1alpha1.ServerKeys{SecretRef: v1alpha1.LocalReference{Name: "own"}}
 		}, nil, v1alpha1.ReasonSecretNotFound, false, []string{"spec.wrapper.auth.users.serverKeys.secretRef", `"own"`}},
-		{"no key among one's own", func(s *spec) {
+		{"no key in the Secret of the spec", func(s *spec) {
 			s.Wrapper.Auth.Users.ServerKeys = &v1alpha1.ServerKeys{SecretRef: v1alpha1.LocalReference{Name: "own"}}
 		}, []client.Object{secret("own", nil)}, v1alpha1.ReasonSecretInvalid, true, []string{"holds 0 keys", "write 1 to 4"}},
 		{"keys without end", func(s *spec) {

@@ -126,5 +126,5 @@ func TestPodsOfALargePlanFitIntoAnObject(t *testing.T) {
 	g.Expect(len(content)).To(BeNumerically("<", 1<<20), "etcd takes 1.5 MB")
 	g.Expect(len(pod.Name)).To(BeNumerically("<=", 253))
 	g.Expect(pod.OwnerReferences).To(HaveLen(1))
-	g.Expect(p.intruderPod(stack, "ops", newID(), nil).OwnerReferences).To(BeEmpty(), "an owner in another namespace is none")
+	g.Expect(p.intruderPod(stack, "ops", newID(), nil).OwnerReferences).To(BeEmpty(), "an owner must be in the same namespace")
 }
