@@ -22,8 +22,8 @@ import (
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 )
 
-// childrenOf lists everything with a stack's labels, and ends its pods, since there is no kubelet to do so.
-func (w world) childrenOf(stack string) []string {
+// childrenOf lists all objects with a stack's labels, and deletes its pods, because there is no kubelet that ends them.
+func (w testEnv) childrenOf(stack string) []string {
 	GinkgoHelper()
 	var names []string
 	for _, list := range []client.ObjectList{
@@ -44,16 +44,17 @@ func (w world) childrenOf(stack string) []string {
 }
 
 var _ = Describe("Drift", Ordered, func() {
-	var w world
+	var w testEnv
 	var config string
 
 	BeforeAll(func(ctx context.Context) {
-		w = newWorld(context.WithoutCancel(ctx))
+		w = newTestEnv(context.WithoutCancel(ctx))
 		startOperator()
 		w.start("chat")
 		w.eventuallyReady("chat")
 		var list corev1.ConfigMapList
-		Expect(k8s.List(w.ctx, &list, client.InNamespace(w.namespace), client.MatchingLabels{v1alpha1.LabelInstance: "chat", v1alpha1.LabelComponent: "rpc-msg"})).To(Succeed())
+		Expect(k8s.List(w.ctx, &list, client.InNamespace(w.namespace), client.MatchingLabels{v1alpha1.LabelInstance: "chat",
+			v1alpha1.LabelComponent: "rpc-msg"})).To(Succeed())
 		Expect(list.Items).To(HaveLen(1))
 		config = list.Items[0].Name
 	})
@@ -75,7 +76,7 @@ var _ = Describe("Drift", Ordered, func() {
 		Entry("PodDisruptionBudget", func() string { return "chat-gateway" }, &policyv1.PodDisruptionBudget{}),
 	)
 
-	// Each edit is made by somebody else with a field owner of their own, as kubectl does.
+	// Each edit is made with another field owner, as by kubectl.
 	DescribeTable("an edited child is put right", func(name string, object client.Object, edit, restored func()) {
 		Expect(w.get(name, object)).To(Succeed())
 		edit()
@@ -112,7 +113,8 @@ var _ = Describe("Drift", Ordered, func() {
 			o := &appsv1.Deployment{}
 			return Entry("a container beside ours, under the labels that the policies trust", "chat-backend", o,
 				func() {
-					o.Spec.Template.Spec.Containers = append(o.Spec.Template.Spec.Containers, corev1.Container{Name: "sidecar", Image: "example.com/sidecar:1"})
+					o.Spec.Template.Spec.Containers = append(o.Spec.Template.Spec.Containers,
+						corev1.Container{Name: "sidecar", Image: "example.com/sidecar:1"})
 				},
 				func() { Expect(o.Spec.Template.Spec.Containers).To(HaveLen(1)) })
 		}(),
@@ -148,8 +150,9 @@ var _ = Describe("Drift", Ordered, func() {
 		}(),
 	)
 
-	It("keeps a restart that a person asked for", func() {
-		patch := client.RawPatch(types.StrategicMergePatchType, []byte(`{"spec":{"template":{"metadata":{"annotations":{"kubectl.kubernetes.io/restartedAt":"2026-01-01T00:00:00Z"}}}}}`))
+	It("keeps a restart that a user requested", func() {
+		patch := client.RawPatch(types.StrategicMergePatchType,
+			[]byte(`{"spec":{"template":{"metadata":{"annotations":{"kubectl.kubernetes.io/restartedAt":"2026-01-01T00:00:00Z"}}}}}`))
 		d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "chat-rpc-group"}}
 		Expect(k8s.Patch(w.ctx, d, patch, client.FieldOwner("kubectl-rollout"))).To(Succeed())
 		Consistently(func() map[string]string {
@@ -158,11 +161,12 @@ var _ = Describe("Drift", Ordered, func() {
 		}, "2s").Should(HaveKey("kubectl.kubernetes.io/restartedAt"))
 	})
 
-	It("deletes a child that is no longer wanted, and leaves alone what only looks like one", func() {
+	It("deletes a child that is no longer desired, and keeps objects that only look like children", func() {
 		var stack v1alpha1.OpenIMStack
 		Expect(w.get("chat", &stack)).To(Succeed())
 		lookalike := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "lookalike", Labels: map[string]string{
-			v1alpha1.LabelInstance: "chat", v1alpha1.LabelPartOf: v1alpha1.PartOf, v1alpha1.LabelManagedBy: v1alpha1.ManagedBy, v1alpha1.LabelComponent: "api",
+			v1alpha1.LabelInstance: "chat", v1alpha1.LabelPartOf: v1alpha1.PartOf, v1alpha1.LabelManagedBy: v1alpha1.ManagedBy,
+			v1alpha1.LabelComponent: "api",
 		}}}
 		orphan := lookalike.DeepCopy()
 		orphan.Name = "orphan"
@@ -179,10 +183,17 @@ var _ = Describe("Drift", Ordered, func() {
 
 	It("is repaired also while a reference is broken", func() {
 		Expect(k8s.Delete(w.ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "redis"}})).To(Succeed())
-		Eventually(func() string { return w.condition("chat", v1alpha1.ConditionDependenciesReady).Reason }).Should(Equal(v1alpha1.ReasonSecretNotFound))
-		Expect(k8s.Delete(w.ctx, &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "chat-rpc-auth-ingress"}})).To(Succeed())
+		Eventually(func() string {
+			return w.condition("chat",
+				v1alpha1.ConditionDependenciesReady).Reason
+		}).Should(Equal(v1alpha1.ReasonSecretNotFound))
+		Expect(k8s.Delete(w.ctx, &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace,
+			Name: "chat-rpc-auth-ingress"}})).To(Succeed())
 		Eventually(func() error { return w.get("chat-rpc-auth-ingress", &networkingv1.NetworkPolicy{}) }).Should(Succeed())
 		w.secret("redis", "password", "another")
-		Eventually(func() string { return w.condition("chat", v1alpha1.ConditionDependenciesReady).Reason }).Should(Equal(v1alpha1.ReasonResolved))
+		Eventually(func() string {
+			return w.condition("chat",
+				v1alpha1.ConditionDependenciesReady).Reason
+		}).Should(Equal(v1alpha1.ReasonResolved))
 	})
 })

@@ -8,8 +8,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// owned are the kinds of children which are applied, and so watched, repaired and pruned. Generated Secrets are not among
-// them: they are created once and never written again.
+// owned returns the kinds of children that are applied, watched, repaired and pruned. Generated Secrets are not among them: they are
+// created once and never written again.
 func owned() []client.Object {
 	return []client.Object{
 		&networkingv1.NetworkPolicy{}, &corev1.ServiceAccount{}, &corev1.ConfigMap{}, &corev1.Service{}, &appsv1.Deployment{},
@@ -24,7 +24,7 @@ func ownedLists() []client.ObjectList {
 	}
 }
 
-// kindOf an owned object, which does not carry it when it comes from the cache.
+// kindOf returns the kind of an owned object. Objects from the cache have no kind of their own.
 func kindOf(object client.Object) string {
 	switch object.(type) {
 	case *networkingv1.NetworkPolicy:

@@ -15,10 +15,10 @@ import (
 	"github.com/openimstack/openim-operator/netpol/probe"
 )
 
-// network says what becomes of an attempt that an intruder in a namespace makes.
+// network decides the outcome of an attempt of an intruder in a namespace.
 type network func(namespace string, a probe.Attempt) probe.Outcome
 
-// Networks that a kubelet may play.
+// Networks for a kubelet.
 func sealed(_ string, a probe.Attempt) probe.Outcome {
 	if a.Open {
 		return probe.Open
@@ -30,7 +30,7 @@ func open(string, probe.Attempt) probe.Outcome { return probe.Open }
 
 func dead(string, probe.Attempt) probe.Outcome { return probe.Timeout }
 
-// kubelet runs the probe's pods of a namespace's stacks, as a node would, until the spec ends. Stacks of other specs are not its matter.
+// kubelet runs the probe's pods of a namespace's stacks, as a node would, until the spec ends. It ignores stacks of other specs.
 type kubelet struct {
 	stacks     string
 	mutex      sync.Mutex
@@ -63,21 +63,21 @@ func startKubelet(stacks string, elsewhere ...string) *kubelet {
 	return k
 }
 
-// becomes changes the network.
+// becomes replaces the network.
 func (k *kubelet) becomes(n network) {
 	k.mutex.Lock()
 	defer k.mutex.Unlock()
 	k.network, k.obstructed = n, nil
 }
 
-// obstruct keeps the containers of pods that are made from now on in a state.
+// obstruct keeps the containers of later pods in a state.
 func (k *kubelet) obstruct(state corev1.ContainerState) {
 	k.mutex.Lock()
 	defer k.mutex.Unlock()
 	k.obstructed = &state
 }
 
-// pods that have been seen.
+// pods returns the pods that the kubelet has handled.
 func (k *kubelet) pods() []corev1.Pod {
 	k.mutex.Lock()
 	defer k.mutex.Unlock()

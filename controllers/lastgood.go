@@ -9,8 +9,8 @@ import (
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 )
 
-// lastGood keeps for each stack the children of the last spec that resolved: a reference that breaks later must not stop
-// the repair of what is there, above all of policies.
+// lastGood keeps for each stack the children of the last spec that resolved. When a reference breaks later, the operator still repairs the
+// existing children, above all the policies.
 type lastGood struct {
 	mutex   sync.Mutex
 	byStack map[types.NamespacedName]children
@@ -29,7 +29,7 @@ func (l *lastGood) set(stack *v1alpha1.OpenIMStack, objects []client.Object) {
 	l.byStack[client.ObjectKeyFromObject(stack)] = children{stack.UID, objects}
 }
 
-// get returns nothing for a stack that was deleted and made again.
+// get returns nil for a stack that was deleted and created again.
 func (l *lastGood) get(stack *v1alpha1.OpenIMStack) []client.Object {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()

@@ -18,15 +18,15 @@ import (
 )
 
 var _ = Describe("A stack", func() {
-	var w world
+	var w testEnv
 	var o *operator
 
 	BeforeEach(func(ctx context.Context) {
-		w = newWorld(context.WithoutCancel(ctx))
+		w = newTestEnv(context.WithoutCancel(ctx))
 		o = startOperator()
 	})
 
-	It("becomes ready, and says of the network only what is known", func() {
+	It("becomes ready, and reports of the network only what is known", func() {
 		w.start("chat")
 		Eventually(func(g Gomega) {
 			c := w.condition("chat", v1alpha1.ConditionReady)
@@ -70,7 +70,7 @@ var _ = Describe("A stack", func() {
 		Expect(foreign.OwnerReferences).To(BeEmpty(), "what belongs to others is left alone")
 	})
 
-	It("gets a share.secret that nobody knows", func() {
+	It("gets a random share.secret", func() {
 		w.start("chat")
 		var secret corev1.Secret
 		Expect(w.get("chat-share-secret", &secret)).To(Succeed())
@@ -78,7 +78,7 @@ var _ = Describe("A stack", func() {
 		Expect(*secret.Immutable).To(BeTrue())
 	})
 
-	It("writes nothing when it is at rest, however often it is looked at", func() {
+	It("writes nothing when nothing changes, however often it is reconciled", func() {
 		w.start("chat")
 		w.eventuallyReady("chat")
 		touch := func(value string) {
@@ -87,7 +87,7 @@ var _ = Describe("A stack", func() {
 			stack := &v1alpha1.OpenIMStack{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "chat"}}
 			Expect(k8s.Patch(w.ctx, stack, patch)).To(Succeed())
 		}
-		settled := o.settle("1s", w.namespace)
+		settled := o.waitIdle("1s", w.namespace)
 		for i := range 3 {
 			touch(strconv.Itoa(i))
 			Consistently(func() int { return o.writesIn(w.namespace) }, "1s").Should(Equal(settled), "the operator wrote although nothing was to do")
@@ -103,7 +103,8 @@ var _ = Describe("A stack", func() {
 			before[d.Name] = d.Generation
 		}
 		o.stop()
-		Expect(k8s.Delete(w.ctx, &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "chat-default-deny"}})).To(Succeed())
+		Expect(k8s.Delete(w.ctx, &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace,
+			Name: "chat-default-deny"}})).To(Succeed())
 		startOperator()
 		Eventually(func() error { return w.get("chat-default-deny", &networkingv1.NetworkPolicy{}) }).Should(Succeed())
 		for _, d := range w.deployments("chat") {
@@ -111,7 +112,7 @@ var _ = Describe("A stack", func() {
 		}
 	})
 
-	It("changes only what a change of the spec touches, and keeps the old configuration until nobody uses it", func() {
+	It("changes only what a change of the spec touches, and keeps the old configuration until no pod uses it", func() {
 		w.start("chat")
 		w.eventuallyReady("chat")
 		configs := func() map[string]bool {
@@ -140,7 +141,7 @@ var _ = Describe("A stack", func() {
 		Expect(stack.Status.Version).To(Equal("v3.8.3-patch.16"))
 	})
 
-	It("tells in events what it did", func() {
+	It("records its writes in events", func() {
 		w.start("chat")
 		Eventually(func() []string {
 			var list eventsv1.EventList

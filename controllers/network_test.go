@@ -20,22 +20,23 @@ import (
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 )
 
-// journal keeps, of every change of the stack's policies and Deployments, the version of the whole cluster at which it happened:
-// what came before what, whatever the order in which it is told.
+// journal records the resource version of every change of the stack's policies and Deployments, which orders the changes whatever the order
+// of their events.
 type journal struct {
 	mutex   sync.Mutex
 	entries map[string]int64
 }
 
-// follow begins to keep a journal of a namespace.
-func (w world) follow() *journal {
+// recordPolicies starts a journal of a namespace.
+func (w testEnv) recordPolicies() *journal {
 	GinkgoHelper()
 	watcher, err := client.NewWithWatch(environment.Config, client.Options{Scheme: scheme})
 	Expect(err).NotTo(HaveOccurred())
 	j := &journal{entries: map[string]int64{}}
 	for _, list := range []client.ObjectList{&networkingv1.NetworkPolicyList{}, &appsv1.DeploymentList{}} {
 		Expect(k8s.List(w.ctx, list, client.InNamespace(w.namespace))).To(Succeed())
-		events, err := watcher.Watch(w.ctx, list, client.InNamespace(w.namespace), &client.ListOptions{Raw: &metav1.ListOptions{ResourceVersion: list.GetResourceVersion()}})
+		events, err := watcher.Watch(w.ctx, list, client.InNamespace(w.namespace),
+			&client.ListOptions{Raw: &metav1.ListOptions{ResourceVersion: list.GetResourceVersion()}})
 		Expect(err).NotTo(HaveOccurred())
 		DeferCleanup(events.Stop)
 		go func() {
@@ -48,7 +49,7 @@ func (w world) follow() *journal {
 	return j
 }
 
-// note keeps the first event of a kind for an object.
+// note records the first event of a kind for an object.
 func (j *journal) note(event watch.Event) {
 	object, ok := event.Object.(client.Object)
 	if !ok {
@@ -68,19 +69,20 @@ func (j *journal) note(event watch.Event) {
 	}
 }
 
-// at returns when something first happened; 0 when it has not.
+// at returns the resource version of the first such event; 0 when there was none.
 func (j *journal) at(what string) int64 {
 	j.mutex.Lock()
 	defer j.mutex.Unlock()
 	return j.entries[what]
 }
 
-// verdicts keeps every reason that the condition NetworkIsolated of a stack has from now on.
-func (w world) verdicts(stack string) (seen func() []string) {
+// verdicts records every reason of the condition NetworkIsolated of a stack from now on.
+func (w testEnv) verdicts(stack string) (seen func() []string) {
 	GinkgoHelper()
 	watcher, err := client.NewWithWatch(environment.Config, client.Options{Scheme: scheme})
 	Expect(err).NotTo(HaveOccurred())
-	events, err := watcher.Watch(w.ctx, &v1alpha1.OpenIMStackList{}, client.InNamespace(w.namespace), client.MatchingFields{"metadata.name": stack})
+	events, err := watcher.Watch(w.ctx, &v1alpha1.OpenIMStackList{}, client.InNamespace(w.namespace),
+		client.MatchingFields{"metadata.name": stack})
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(events.Stop)
 	var mutex sync.Mutex
@@ -105,8 +107,8 @@ func (w world) verdicts(stack string) (seen func() []string) {
 	}
 }
 
-// openTo lists the labels "app" of those outside that a policy lets in at a port.
-func (w world) openTo(policy string, port int32) func(Gomega) []string {
+// openTo lists the label "app" of the peers that a policy permits at a port.
+func (w testEnv) openTo(policy string, port int32) func(Gomega) []string {
 	return func(g Gomega) []string {
 		var p networkingv1.NetworkPolicy
 		g.Expect(w.get(policy, &p)).To(Succeed())
@@ -129,7 +131,7 @@ func (w world) openTo(policy string, port int32) func(Gomega) []string {
 var _ = Describe("The network of a stack", func() {
 	const webSocketPort, apiPort = 10001, 10002
 	var (
-		w world
+		w testEnv
 		o *operator
 	)
 	app := func(name string) *v1alpha1.Selector {
@@ -137,11 +139,11 @@ var _ = Describe("The network of a stack", func() {
 	}
 
 	BeforeEach(func(ctx context.Context) {
-		w = newWorld(context.WithoutCancel(ctx))
+		w = newTestEnv(context.WithoutCancel(ctx))
 		o = startOperator()
 	})
 
-	It("opens OpenIM's WebSocket to whom the spec names, says so, and shuts it again, without a restart", func() {
+	It("opens OpenIM's WebSocket to the clients that the spec names, reports it, and closes it again, without a restart", func() {
 		w.start("chat", letUsersIn)
 		w.eventuallyReady("chat")
 		var before networkingv1.NetworkPolicy
@@ -182,10 +184,10 @@ var _ = Describe("The network of a stack", func() {
 		}
 	})
 
-	It("is not called breached while the operator writes another, however long that takes", func() {
+	It("is not reported as breached while the operator writes new policies, however long that takes", func() {
 		w.start("chat")
 		w.eventuallyReady("chat")
-		writes := o.settle("1s", w.namespace)
+		writes := o.waitIdle("1s", w.namespace)
 		verdicts := w.verdicts("chat")
 		o.policies.Lock()
 		proceed := sync.OnceFunc(o.policies.Unlock)
@@ -201,12 +203,12 @@ var _ = Describe("The network of a stack", func() {
 		Expect(verdicts()).To(And(Not(BeEmpty()), Not(ContainElement(v1alpha1.ReasonBreached))))
 	})
 
-	It("gives way to a wrapper of one's own and comes back, each time policies first and removal last", func() {
+	It("replaces the wrapper by an external one and back, each time with policies first and deletions last", func() {
 		w.start("chat")
 		w.eventuallyReady("chat")
 		var before v1alpha1.OpenIMStack
 		Expect(w.get("chat", &before)).To(Succeed())
-		there := w.follow()
+		there := w.recordPolicies()
 		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) {
 			s.Wrapper = v1alpha1.Wrapper{ExternalRef: &v1alpha1.ExternalWrapper{PodSelector: app("bridge")}}
 		})
@@ -227,7 +229,7 @@ var _ = Describe("The network of a stack", func() {
 			API: "http://chat-api." + w.namespace + ".svc:10002", WebSocket: "ws://chat-msggateway." + w.namespace + ".svc:10001",
 		}))
 
-		back := w.follow()
+		back := w.recordPolicies()
 		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) { s.Wrapper = before.Spec.Wrapper })
 		Eventually(func() int { return len(w.deployments("chat")) }).Should(Equal(14))
 		w.eventuallyReady("chat")
@@ -241,7 +243,7 @@ var _ = Describe("The network of a stack", func() {
 		}
 	})
 
-	It("lets the named components out by an extra way, with its reason in their policies", func() {
+	It("permits extra egress of the named components, with the reason in their policies", func() {
 		w.start("chat", func(s *v1alpha1.OpenIMStackSpec) {
 			s.Network = &v1alpha1.Network{ExtraEgress: []v1alpha1.ExtraEgress{{
 				Name: "fcm", Components: []v1alpha1.ComponentName{"push"}, Reason: "notifications to phones",

@@ -26,15 +26,15 @@ type phase struct {
 	run  func(context.Context, *scope) error
 }
 
-// phases in their order. Each does one thing, and copes with an earlier one having failed.
+// phases returns the phases in their order. Each does one thing, and tolerates that an earlier phase failed.
 func (r *Reconciler) phases() []phase {
 	return []phase{
 		{"generate secrets", r.generateSecrets},
 		{"resolve references", r.resolve},
-		{"judge", r.judge},
-		{"tell the prober", r.intend},
+		{"check", r.check},
+		{"tell the prober", r.tellProber},
 		{"build", r.build},
-		{"hold the denial", r.hold},
+		{"retain the default deny policy", r.retainDefaultDeny},
 		{"apply", r.apply},
 		{"observe", r.observe},
 		{"prune", r.prune},
@@ -42,17 +42,19 @@ func (r *Reconciler) phases() []phase {
 	}
 }
 
-// generateSecrets makes the Secrets that nobody needs to bring: OpenIM's share.secret, unless the spec names one, the key with
-// which the gateway signs what it tells the backend, and, when users may log in, the gateway's key for logins, unless the spec
-// names some, and the one with which the backend encrypts OpenIM's tokens. Clients pin the key for logins: no second one is made unless
-// a person has given the first up, and it has no owner, so that it stays when the stack is deleted.
+// generateSecrets creates the Secrets that users need not provide: OpenIM's share.secret unless the spec names one, the key that signs
+// assertions between gateway and backend, and, when users may log in, the static key of the login unless the spec names keys, and the
+// custody key under which the backend encrypts OpenIM's tokens.
+//
+// Clients pin the login key. No second key is generated unless the user has given up the first, and its Secret has no owner, so that it
+// survives the deletion of the stack.
 func (r *Reconciler) generateSecrets(ctx context.Context, s *scope) error {
 	for _, g := range generated(s.stack) {
 		meta := metav1.ObjectMeta{
 			Name: v1alpha1.ChildName(s.stack.Name, g.suffix), Namespace: s.stack.Namespace, Labels: manifests.CommonLabels(s.stack.Name),
 		}
 		if g.suffix != v1alpha1.SuffixLogin {
-			meta.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(s.stack, v1alpha1.GroupVersion.WithKind("OpenIMStack"))}
+			meta.OwnerReferences = []metav1.OwnerReference{manifests.OwnerReference(s.stack)}
 		}
 		if s.suspended() {
 			exists, err := r.applier.Exists(ctx, types.NamespacedName{Namespace: meta.Namespace, Name: meta.Name})
@@ -64,7 +66,8 @@ func (r *Reconciler) generateSecrets(ctx context.Context, s *scope) error {
 			}
 			continue
 		}
-		result, err := r.applier.GenerateSecret(ctx, meta, g.key, g.suffix != v1alpha1.SuffixCustody) // the custody key is changed in place (docs/token-vault.md)
+		immutable := g.suffix != v1alpha1.SuffixCustody // the custody key is rotated in place (docs/token-vault.md)
+		result, err := r.applier.GenerateSecret(ctx, meta, g.key, immutable)
 		if err != nil {
 			return err
 		}
@@ -99,25 +102,25 @@ func (r *Reconciler) resolve(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
-	s.facts, s.problems, s.looked = facts, problems, true
-	r.index.set(client.ObjectKeyFromObject(s.stack), facts.Secrets, facts.Services)
+	s.facts, s.problems, s.referencesRead = facts, problems, true
+	r.references.set(client.ObjectKeyFromObject(s.stack), facts.Secrets, facts.Services)
 	return nil
 }
 
-// intend tells the prober what the stack wants to let through.
-func (r *Reconciler) intend(_ context.Context, s *scope) error {
-	if !s.looked {
+// tellProber passes the stack's graph and its unresolved references to the prober.
+func (r *Reconciler) tellProber(_ context.Context, s *scope) error {
+	if !s.referencesRead {
 		return nil
 	}
 	var problems []string
 	for _, p := range slices.Concat(s.problems, s.refusals) {
 		problems = append(problems, p.String())
 	}
-	r.boundary.Intend(client.ObjectKeyFromObject(s.stack), graph.NewGraph(s.stack, s.facts), problems)
+	r.prober.Intend(client.ObjectKeyFromObject(s.stack), graph.NewGraph(s.stack, s.facts), problems)
 	return nil
 }
 
-// build works out the wanted children. While a reference is broken, those of the last good spec stay wanted.
+// build computes the desired children. While a reference is broken, the children of the last good spec stay desired.
 func (r *Reconciler) build(_ context.Context, s *scope) error {
 	if !s.resolved() {
 		s.objects = r.lastGood.get(s.stack)
@@ -132,7 +135,7 @@ func (r *Reconciler) build(_ context.Context, s *scope) error {
 	return nil
 }
 
-// apply writes what differs, in order. Nothing runs before the policies are in place.
+// apply writes the children that differ, in order. No Deployment is written before all policies are in place.
 func (r *Reconciler) apply(ctx context.Context, s *scope) error {
 	if s.suspended() || len(s.objects) == 0 {
 		return nil
@@ -160,24 +163,25 @@ func (r *Reconciler) apply(ctx context.Context, s *scope) error {
 	return errors.Join(failures...)
 }
 
-// observe reads the Deployments as they are.
+// observe reads the live Deployments.
 func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 	var list appsv1.DeploymentList
-	if err := r.client.List(ctx, &list, client.InNamespace(s.stack.Namespace), client.MatchingLabels(manifests.CommonLabels(s.stack.Name))); err != nil {
+	labels := client.MatchingLabels(manifests.CommonLabels(s.stack.Name))
+	if err := r.client.List(ctx, &list, client.InNamespace(s.stack.Namespace), labels); err != nil {
 		return fmt.Errorf("listing Deployments: %w", err)
 	}
 	s.deployments = map[string]*appsv1.Deployment{}
 	for i, d := range list.Items {
-		// One that the cache has not caught up with says nothing of what was just applied.
+		// The cache may still hold the Deployment as it was before apply.
 		behind := d.Generation < s.generations[kindOf(&d)+"/"+d.Name]
 		if metav1.IsControlledBy(&d, s.stack) && !behind {
-			s.deployments[d.Labels[v1alpha1.LabelComponent]] = &list.Items[i]
+			s.deployments[componentOf(&d)] = &list.Items[i]
 		}
 	}
 	return nil
 }
 
-// prune deletes what is no longer wanted. A configuration stays until no pod is made with it any more.
+// prune deletes children that are no longer desired. A ConfigMap stays until no pod of its component uses it.
 func (r *Reconciler) prune(ctx context.Context, s *scope) error {
 	if s.suspended() || !s.applied || !s.resolved() {
 		return nil
@@ -195,13 +199,13 @@ func (r *Reconciler) pruneOptions(s *scope) apply.PruneOptions {
 		Lists: ownedLists(),
 		Keep: func(object client.Object) bool {
 			_, config := object.(*corev1.ConfigMap)
-			d := s.deployments[object.GetLabels()[v1alpha1.LabelComponent]]
+			d := s.deployments[componentOf(object)]
 			return config && d != nil && !complete(d)
 		},
 	}
 }
 
-// listPending works out what a suspended stack would write.
+// listPending lists the changes that a suspended stack would write.
 func (r *Reconciler) listPending(ctx context.Context, s *scope) error {
 	if !s.suspended() {
 		return nil
@@ -228,11 +232,4 @@ func (r *Reconciler) listPending(ctx context.Context, s *scope) error {
 	s.pending = slices.Compact(s.pending)
 	s.policiesInPlace = !slices.ContainsFunc(s.pending, func(p string) bool { return strings.HasPrefix(p, "NetworkPolicy/") })
 	return nil
-}
-
-// complete tells whether a Deployment runs only pods of its present template.
-func complete(d *appsv1.Deployment) bool {
-	s := d.Status
-	return s.ObservedGeneration >= d.Generation && d.Spec.Replicas != nil &&
-		s.UpdatedReplicas == *d.Spec.Replicas && s.Replicas == s.UpdatedReplicas && s.AvailableReplicas == s.UpdatedReplicas
 }

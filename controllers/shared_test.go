@@ -13,7 +13,7 @@ import (
 )
 
 // says waits until a condition of a stack has a status and a reason, and returns its message.
-func (w world) says(stack, kind string, status metav1.ConditionStatus, reason string) (message string) {
+func (w testEnv) says(stack, kind string, status metav1.ConditionStatus, reason string) (message string) {
 	GinkgoHelper()
 	Eventually(func(g Gomega) {
 		c := w.condition(stack, kind)
@@ -30,29 +30,32 @@ func numbered(n int32) func(*v1alpha1.OpenIMStackSpec) {
 
 var _ = Describe("Two stacks in the same stores", func() {
 	const refs, stalled = v1alpha1.ConditionDependenciesReady, v1alpha1.ConditionStalled
-	var w world
+	var w testEnv
 
-	BeforeEach(func(ctx context.Context) { w = newWorld(context.WithoutCancel(ctx)) })
+	BeforeEach(func(ctx context.Context) { w = newTestEnv(context.WithoutCancel(ctx)) })
 
-	It("have topics and databases of their own", func() {
+	It("have their own topics and databases", func() {
 		startOperator()
 		w.start("chat")
 		w.start("other", numbered(1))
 		for _, name := range []string{"chat", "other"} {
 			files := w.configOf(name, "msgtransfer")
-			Expect(files["kafka.yml"]).To(And(ContainSubstring(`toRedisTopic: "`+w.namespace+"."+name+`.toRedis"`), ContainSubstring(`toRedisGroupID: "`+w.namespace+"."+name+`.redis"`)))
+			Expect(files["kafka.yml"]).To(And(ContainSubstring(`toRedisTopic: "`+w.namespace+"."+name+`.toRedis"`),
+				ContainSubstring(`toRedisGroupID: "`+w.namespace+"."+name+`.redis"`)))
 			Expect(files["mongodb.yml"]).To(ContainSubstring(`database: "openim_` + w.namespace + "_" + name + `"`))
 		}
 		Expect(w.configOf("other", "msgtransfer")["redis.yml"]).To(And(ContainSubstring("\nstorage: 1\n"), ContainSubstring("\ndb: 1\n")))
-		Expect(w.says("other", refs, metav1.ConditionTrue, v1alpha1.ReasonSharedPresence)).To(ContainSubstring("OpenIMStack " + w.namespace + "/chat"))
+		Expect(w.says("other", refs, metav1.ConditionTrue, v1alpha1.ReasonSharedPresence)).To(ContainSubstring("OpenIMStack " + w.namespace +
+			"/chat"))
 	})
 
-	It("do not get one Redis: the younger is refused, runs nothing, and is let in when the other goes", func() {
+	It("do not get one Redis: the younger is refused, runs nothing, and starts when the other is deleted", func() {
 		startOperator()
 		w.start("chat")
 		w.create(w.stack("other"))
 		message := w.says("other", refs, metav1.ConditionFalse, v1alpha1.ReasonSharedStore)
-		Expect(message).To(And(ContainSubstring("spec.dependencies.redis.addresses: OpenIMStack "+w.namespace+"/chat has database 0"), ContainSubstring("redis.database")))
+		Expect(message).To(And(ContainSubstring("spec.dependencies.redis.addresses: OpenIMStack "+w.namespace+"/chat has database 0"),
+			ContainSubstring("redis.database")))
 		Expect(w.condition("other", stalled).Reason).To(Equal(v1alpha1.ReasonSharedStore))
 		Expect(w.condition("chat", refs).Status).To(Equal(metav1.ConditionTrue))
 		Expect(w.deployments("other")).To(BeEmpty())
@@ -66,7 +69,7 @@ var _ = Describe("Two stacks in the same stores", func() {
 		Expect(w.condition("other", stalled)).To(BeNil())
 	})
 
-	It("are told apart the same way whoever is looked at first, also after a restart of the operator", func() {
+	It("are decided the same way in whichever order the stacks are reconciled, also after a restart of the operator", func() {
 		w.create(w.stack("a"))
 		w.create(w.stack("b"))
 		o := startOperator()
@@ -95,7 +98,7 @@ var _ = Describe("Two stacks in the same stores", func() {
 		Expect(w.condition(lucky, refs).Status).To(Equal(metav1.ConditionTrue))
 	})
 
-	It("do not take each other's: a change of the older to what the younger has is refused, and clears when that one moves", func() {
+	It("keep what they hold: a change of the older stack to a store of the younger is refused, until the younger moves", func() {
 		startOperator()
 		w.start("chat")
 		w.start("other", numbered(1))
@@ -134,7 +137,7 @@ var _ = Describe("Two stacks in the same stores", func() {
 
 var _ = Describe("The prefix of a stack's topics", func() {
 	It("is never changed, set or taken away later", func(ctx context.Context) {
-		w := newWorld(context.WithoutCancel(ctx))
+		w := newTestEnv(context.WithoutCancel(ctx))
 		with := func(prefix string) func(*v1alpha1.OpenIMStackSpec) {
 			return func(s *v1alpha1.OpenIMStackSpec) {
 				s.Dependencies.Kafka.Topics = nil
@@ -160,8 +163,8 @@ var _ = Describe("The prefix of a stack's topics", func() {
 	})
 })
 
-// configOf a process: the files that its Deployment mounts.
-func (w world) configOf(stack, process string) map[string]string {
+// configOf returns the configuration files that a process mounts.
+func (w testEnv) configOf(stack, process string) map[string]string {
 	GinkgoHelper()
 	for _, d := range w.deployments(stack) {
 		if d.Name != stack+"-"+process {

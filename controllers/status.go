@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -23,7 +22,7 @@ import (
 	"github.com/openimstack/openim-operator/netpol/graph"
 )
 
-// updateStatus computes the status from the scope, and returns the conditions that turned.
+// updateStatus computes the status from the scope, and returns the conditions whose status or reason changed.
 func (s *scope) updateStatus() []metav1.Condition {
 	before := s.stack.Status.DeepCopy()
 	status := &s.stack.Status
@@ -53,18 +52,18 @@ func (s *scope) updateStatus() []metav1.Condition {
 	s.setKstatus(ready, isolated)
 	var paused metav1.Condition
 	if s.suspended() {
-		paused = condition(v1alpha1.ConditionPaused, metav1.ConditionTrue, v1alpha1.ReasonSuspended, fmt.Sprintf("spec.suspend is true: %d "+
-			"changes are pending", len(s.pending)))
+		paused = condition(v1alpha1.ConditionPaused, metav1.ConditionTrue, v1alpha1.ReasonSuspended,
+			fmt.Sprintf("spec.suspend is true: %d changes are pending", len(s.pending)))
 	}
 	s.setOrRemove(v1alpha1.ConditionPaused, paused)
 	found := ptr.Deref(ptr.Deref(status.Boundary, v1alpha1.Boundary{}).FindingsTotal, 0)
 	prober.Report(client.ObjectKeyFromObject(s.stack), isolated.Reason, int(found))
-	return turned(before.Conditions, status.Conditions)
+	return changedConditions(before.Conditions, status.Conditions)
 }
 
 func (s *scope) dependenciesReady() metav1.Condition {
 	const kind = v1alpha1.ConditionDependenciesReady
-	if !s.looked {
+	if !s.referencesRead {
 		return condition(kind, metav1.ConditionUnknown, v1alpha1.ReasonApplyFailed, describe(s.failure))
 	}
 	var sentences []string
@@ -81,17 +80,17 @@ func (s *scope) dependenciesReady() metav1.Condition {
 	return condition(kind, metav1.ConditionFalse, s.problems[0].Reason, strings.Join(sentences, "; "))
 }
 
-// settingsAccepted says what the gateway would not take. It goes on with what it took last.
+// settingsAccepted lists the settings that the gateway refuses. The gateway continues with the last ones that it accepted.
 func (s *scope) settingsAccepted() metav1.Condition {
 	const kind = v1alpha1.ConditionSettingsAccepted
-	if !s.looked {
+	if !s.referencesRead {
 		return condition(kind, metav1.ConditionUnknown, v1alpha1.ReasonApplyFailed, describe(s.failure))
 	}
 	if len(s.refusals) == 0 {
 		if warning := s.proxyNotTrusted(); warning != "" {
 			return condition(kind, metav1.ConditionTrue, v1alpha1.ReasonProxyNotTrusted, warning)
 		}
-		return condition(kind, metav1.ConditionTrue, v1alpha1.ReasonAccepted, "the gateway takes all rules, limits and origins")
+		return condition(kind, metav1.ConditionTrue, v1alpha1.ReasonAccepted, "the gateway accepts all rules, limits and origins")
 	}
 	var sentences []string
 	for _, p := range s.refusals {
@@ -100,8 +99,8 @@ func (s *scope) settingsAccepted() metav1.Condition {
 	return condition(kind, metav1.ConditionFalse, v1alpha1.ReasonSettingRefused, strings.Join(sentences, "; "))
 }
 
-// proxyNotTrusted warns of Ingresses and routes before the users' port while no proxy is trusted. What an earlier process has found holds
-// until this one has looked.
+// proxyNotTrusted returns a warning when Ingresses or routes lead to the users' port while no proxy is trusted, else "". The warning of an
+// earlier process stays until this process has audited the stack.
 func (s *scope) proxyNotTrusted() string {
 	users := s.stack.Spec.Wrapper.Auth.Users
 	if users == nil || len(users.TrustedProxies) > 0 {
@@ -114,36 +113,37 @@ func (s *scope) proxyNotTrusted() string {
 		}
 		return ""
 	}
-	fronts := s.assessment.FrontsInWords()
-	if fronts == "" {
+	proxies := s.assessment.ProxiesText()
+	if proxies == "" {
 		return ""
 	}
-	return "the gateway takes all rules, limits and origins, but trusts no proxy, and one stands before the users' port: " + fronts +
-		"; so all users share one address's limits: write the addresses from which it calls to spec.wrapper.auth.users.trustedProxies"
+	return "the gateway accepts all rules, limits and origins, but trusts no proxy, and clients reach the users' port through a proxy: " +
+		proxies + "; so all users share the limits of the proxy's address: write the proxy's addresses to spec.wrapper.auth.users.trustedProxies"
 }
 
-// settled reports whether all Deployments run what they should.
+// settled reports whether all Deployments run the pods of their current template.
 func (s *scope) settled() bool {
 	return s.available(v1alpha1.NameOpenIM).Status == metav1.ConditionTrue && s.available(v1alpha1.NameWrapper).Status == metav1.ConditionTrue
 }
 
-// until is the time after which the gateway's certificate has to be judged anew: a day at most, 0 when there is none.
-func (s *scope) until(now time.Time) time.Duration {
+// certificateRecheck returns the time until the state of the gateway's certificate changes, at most one day; 0 when there is no
+// certificate.
+func (s *scope) certificateRecheck(now time.Time) time.Duration {
 	if s.facts.Wrapper.Certificate == nil {
 		return 0
 	}
-	next := dependencies.NextLook(*s.facts.Wrapper.Certificate, now)
+	next := dependencies.NextChange(*s.facts.Wrapper.Certificate, now)
 	if next.IsZero() {
 		return 0
 	}
 	return min(max(next.Sub(now), time.Second), 24*time.Hour)
 }
 
-// available tells whether all Deployments of OpenIM or of the wrapper run what they should.
+// available returns a condition without a type: whether all Deployments of OpenIM or of the wrapper run the pods of their current template.
 func (s *scope) available(app string) metav1.Condition {
 	if app == v1alpha1.NameWrapper && s.stack.Spec.Wrapper.ExternalRef != nil {
-		return condition("", metav1.ConditionTrue, v1alpha1.ReasonExternal, "spec.wrapper.externalRef names a wrapper that the operator does "+
-			"not run")
+		return condition("", metav1.ConditionTrue, v1alpha1.ReasonExternal,
+			"spec.wrapper.externalRef names a wrapper that the operator does not run")
 	}
 	var waiting []string
 	for _, c := range graph.ComponentsOf(s.stack) {
@@ -175,8 +175,8 @@ func (s *scope) networkIsolated() metav1.Condition {
 	})
 }
 
-// ready sums the others up. NetworkIsolated counts only when it is False: policies that nobody has tried yet are no reason
-// to wait, policies that are not there are.
+// ready summarises the other conditions. NetworkIsolated counts only when it is False: a stack whose policies have not been probed yet is
+// ready, a stack without its policies is not.
 func (s *scope) ready(others ...metav1.Condition) metav1.Condition {
 	const kind = v1alpha1.ConditionReady
 	if s.failure != nil && len(s.problems) == 0 && len(s.refusals) == 0 {
@@ -188,11 +188,11 @@ func (s *scope) ready(others ...metav1.Condition) metav1.Condition {
 		}
 	}
 	return condition(kind, metav1.ConditionTrue, v1alpha1.ReasonReady,
-		fmt.Sprintf("OpenIM %s runs, and only the wrapper is let in", s.stack.Spec.Version))
+		fmt.Sprintf("OpenIM %s runs, and only the wrapper can reach it", s.stack.Spec.Version))
 }
 
-// setKstatus sets Reconciling and Stalled, which kstatus wants only while they are true. Only a person closes what a person opened,
-// or gives the cluster a network that enforces policies.
+// setKstatus sets Reconciling and Stalled, which kstatus expects only while they are true. A breach and a network that does not enforce
+// policies make the stack Stalled: the operator cannot repair them.
 func (s *scope) setKstatus(ready, isolated metav1.Condition) {
 	var conflict *apply.ConflictError
 	stalled, reconciling := metav1.Condition{}, metav1.Condition{}
@@ -210,7 +210,7 @@ func (s *scope) setKstatus(ready, isolated metav1.Condition) {
 	s.setOrRemove(v1alpha1.ConditionReconciling, reconciling)
 }
 
-// setOrRemove keeps a condition that is only there while it is true.
+// setOrRemove sets a condition that exists only while it is true.
 func (s *scope) setOrRemove(kind string, c metav1.Condition) {
 	if c.Type == "" {
 		apimeta.RemoveStatusCondition(&s.stack.Status.Conditions, kind)
@@ -231,7 +231,7 @@ func (s *scope) processes() []v1alpha1.ProcessStatus {
 	return all
 }
 
-// pendingPolicies of a suspended stack, by name.
+// pendingPolicies returns the names of the policies that a suspended stack would write.
 func (s *scope) pendingPolicies() []string {
 	var names []string
 	for _, p := range s.pending {
@@ -242,7 +242,7 @@ func (s *scope) pendingPolicies() []string {
 	return names
 }
 
-// boundary is what guards the stack. What is not known anew stays.
+// boundary returns status.boundary. Fields that were not re-evaluated keep their last value.
 func (s *scope) boundary() *v1alpha1.Boundary {
 	b := s.stack.Status.Boundary.DeepCopy()
 	if b == nil {
@@ -272,14 +272,6 @@ func (s *scope) set(c metav1.Condition) {
 	apimeta.SetStatusCondition(&s.stack.Status.Conditions, c)
 }
 
-// upToDate is the number of ready replicas of the present template.
-func upToDate(d *appsv1.Deployment) int32 {
-	if d.Status.ObservedGeneration < d.Generation {
-		return 0
-	}
-	return min(d.Status.UpdatedReplicas, d.Status.AvailableReplicas)
-}
-
 func condition(kind string, status metav1.ConditionStatus, reason, message string) metav1.Condition {
 	const longest = 32768 // metav1.Condition
 	if len(message) > longest {
@@ -295,11 +287,11 @@ func failureReason(err error) string {
 	return v1alpha1.ReasonApplyFailed
 }
 
-// describe an error in one line. Errors of the rooms below hold no secret.
+// describe returns an error on one line. Errors of the packages below hold no secret.
 func describe(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
 
-// turned are the conditions whose status or reason is new. Progress messages change often and make no event.
-func turned(before, after []metav1.Condition) []metav1.Condition {
+// changedConditions returns the conditions whose status or reason is new. Messages of progress change often and make no event.
+func changedConditions(before, after []metav1.Condition) []metav1.Condition {
 	var out []metav1.Condition
 	for _, c := range after {
 		old := apimeta.FindStatusCondition(before, c.Type)

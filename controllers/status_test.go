@@ -19,14 +19,14 @@ import (
 	"github.com/openimstack/openim-operator/netpol/graph"
 )
 
-// running is a scope in which everything is as wanted. A case changes it.
+// running returns a scope in which everything is as desired, after the changes of a case.
 func running(change ...func(*scope)) *scope {
 	s := &scope{
 		stack: &v1alpha1.OpenIMStack{
 			ObjectMeta: metav1.ObjectMeta{Name: "chat", Namespace: "im", Generation: 7},
 			Spec:       v1alpha1.OpenIMStackSpec{Version: "v3.8.3"},
 		},
-		looked: true, policiesInPlace: true, applied: true, deployments: map[string]*appsv1.Deployment{},
+		referencesRead: true, policiesInPlace: true, applied: true, deployments: map[string]*appsv1.Deployment{},
 	}
 	for _, c := range graph.Components() {
 		s.deployments[c.Name] = &appsv1.Deployment{
@@ -41,7 +41,7 @@ func running(change ...func(*scope)) *scope {
 	return s
 }
 
-// Each case is a situation and the conditions that it shows. A condition that is not named is not looked at; "" means absent.
+// Each case is a situation and the conditions that it shows. A condition that is not named is not checked; "" means absent.
 func TestConditions(t *testing.T) {
 	stalled := dependencies.Problem{Reason: v1alpha1.ReasonPeersNeeded, Field: "spec.x", Message: "m", Stalled: true}
 	waiting := dependencies.Problem{Reason: v1alpha1.ReasonSecretNotFound, Field: "spec.x", Message: "m"}
@@ -64,13 +64,13 @@ func TestConditions(t *testing.T) {
 		{"an old pod is still there", running(func(s *scope) { s.deployments["api"].Status.Replicas = 2 }), map[string]string{
 			"OpenIMAvailable": "False/Waiting",
 		}},
-		{"the Deployment controller has not looked yet", running(func(s *scope) { s.deployments["api"].Generation = 3 }), map[string]string{
+		{"the Deployment controller has not observed it yet", running(func(s *scope) { s.deployments["api"].Generation = 3 }), map[string]string{
 			"OpenIMAvailable": "False/Waiting",
 		}},
 		{"the backend is not ready", running(func(s *scope) { s.deployments["backend"].Status.AvailableReplicas = 0 }), map[string]string{
 			"Ready": "False/Waiting", "OpenIMAvailable": "True/Available", "WrapperAvailable": "False/Waiting",
 		}},
-		{"only a person can help", running(func(s *scope) { s.problems = []dependencies.Problem{stalled} }), map[string]string{
+		{"only the user can solve it", running(func(s *scope) { s.problems = []dependencies.Problem{stalled} }), map[string]string{
 			"Ready": "False/PeersNeeded", "DependenciesReady": "False/PeersNeeded", "Stalled": "True/PeersNeeded", "Reconciling": "",
 		}},
 		{"something may still appear", running(func(s *scope) { s.problems = []dependencies.Problem{waiting} }), map[string]string{
@@ -85,25 +85,26 @@ func TestConditions(t *testing.T) {
 		{"a name is taken", running(func(s *scope) { s.failure = &apply.ConflictError{Kind: "Service", Name: "chat-api"} }), map[string]string{
 			"Ready": "False/NameConflict", "Stalled": "True/NameConflict", "Reconciling": "",
 		}},
-		{"references could not be read", running(func(s *scope) { s.looked, s.failure = false, errors.New("timeout") }), map[string]string{
-			"DependenciesReady": "Unknown/ApplyFailed", "Reconciling": "True/Progressing",
-		}},
+		{"references could not be read", running(func(s *scope) { s.referencesRead, s.failure = false, errors.New("timeout") }),
+			map[string]string{
+				"DependenciesReady": "Unknown/ApplyFailed", "Reconciling": "True/Progressing",
+			}},
 		{"a proxy before the users' port, and none is trusted", running(behindAProxy), map[string]string{
 			"Ready": "True/Ready", "SettingsAccepted": "True/ProxyNotTrusted", "Stalled": "", "Reconciling": "",
 		}},
 		{"a proxy that is trusted", running(behindAProxy, func(s *scope) {
 			s.stack.Spec.Wrapper.Auth.Users.TrustedProxies = []v1alpha1.CIDR{"10.0.0.0/8"}
 		}), map[string]string{"SettingsAccepted": "True/Accepted"}},
-		{"nobody has looked yet", running(behindAProxy, func(s *scope) { s.assessment = prober.Assessment{} }), map[string]string{
+		{"no audit yet", running(behindAProxy, func(s *scope) { s.assessment = prober.Assessment{} }), map[string]string{
 			"SettingsAccepted": "True/Accepted",
 		}},
-		{"nobody has looked since the operator started again", running(behindAProxy, func(s *scope) {
+		{"no audit since the operator restarted", running(behindAProxy, func(s *scope) {
 			s.updateStatus()
 			s.assessment = prober.Assessment{}
 		}), map[string]string{"SettingsAccepted": "True/ProxyNotTrusted"}},
 		{"the proxy is gone", running(behindAProxy, func(s *scope) {
 			s.updateStatus()
-			s.assessment.Fronts = nil
+			s.assessment.Proxies = nil
 		}), map[string]string{"SettingsAccepted": "True/Accepted"}},
 		{"suspended", running(func(s *scope) { s.stack.Spec.Suspend, s.pending = ptr.To(true), []string{"Service/chat-api"} }), map[string]string{
 			"Paused": "True/Suspended", "Reconciling": "", "Stalled": "",
@@ -124,10 +125,10 @@ func TestConditions(t *testing.T) {
 	}
 }
 
-// behindAProxy lets users in, and has an Ingress before their port.
+// behindAProxy lets users log in, and adds an Ingress to the users' port.
 func behindAProxy(s *scope) {
 	s.stack.Spec.Wrapper.Auth.Users = &v1alpha1.UserAuth{}
-	s.assessment = prober.Assessment{Audited: true, Fronts: []audit.Object{{Kind: "Ingress", Namespace: "im", Name: "web"}}}
+	s.assessment = prober.Assessment{Audited: true, Proxies: []audit.Object{{Kind: "Ingress", Namespace: "im", Name: "web"}}}
 }
 
 func TestAProxyThatIsNotTrustedIsNamedAndWarnedOf(t *testing.T) {

@@ -30,7 +30,7 @@ import (
 )
 
 // The suite runs against a real API server with a real controller manager (Deployments, ReplicaSets, garbage collection).
-// There is no kubelet: pods become ready when a test says so.
+// There is no kubelet: tests make pods ready.
 
 var (
 	environment *envtest.Environment
@@ -85,13 +85,12 @@ func startControllerManager() {
 	})
 }
 
-// operator is a running operator whose writes are counted, by namespace: it looks after every stack that there is, and tries again
-// what failed.
+// operator is a running operator that counts its writes by namespace. It reconciles every stack of the API server, and retries failures.
 type operator struct {
 	mutex  sync.Mutex
 	writes map[string]int
 	stop   func()
-	// policies is locked by a spec that lets no write of a NetworkPolicy through for a while.
+	// policies is locked by a spec that delays all writes of NetworkPolicies.
 	policies sync.RWMutex
 }
 
@@ -111,9 +110,9 @@ func (o *operator) writesIn(namespace string) int {
 	return o.writes[namespace]
 }
 
-// settle waits until two looks, so far apart, find no write between them in a namespace, and returns how many there were: the last
-// events of a start are still on their way, and each object that Kubernetes has completed is looked at once.
-func (o *operator) settle(apart, namespace string) (writes int) {
+// waitIdle waits until there is no write in a namespace for the time apart, and returns the number of writes so far. The last events of a
+// start may still be on their way, and the operator checks each object once after Kubernetes has defaulted it.
+func (o *operator) waitIdle(apart, namespace string) (writes int) {
 	GinkgoHelper()
 	Eventually(func() bool {
 		before := writes
@@ -123,7 +122,7 @@ func (o *operator) settle(apart, namespace string) (writes int) {
 	return writes
 }
 
-// startOperator runs the operator in this process until stop is called or the spec ends. It audits, and makes no probe pods.
+// startOperator runs the operator in this process until stop is called or the spec ends. It audits, and creates no probe pods.
 func startOperator() *operator { return startProbing(prober.Options{}) }
 
 // startProbing runs the operator with a prober.

@@ -16,11 +16,12 @@ import (
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 )
 
-// podsOf a component of a stack, by UID: a restart gives others.
-func (w world) podsOf(stack, component string) []types.UID {
+// podsOf returns the UIDs of the pods of a component. A restart changes them.
+func (w testEnv) podsOf(stack, component string) []types.UID {
 	GinkgoHelper()
 	var list corev1.PodList
-	Expect(k8s.List(w.ctx, &list, client.InNamespace(w.namespace), client.MatchingLabels{v1alpha1.LabelInstance: stack, v1alpha1.LabelComponent: component})).To(Succeed())
+	Expect(k8s.List(w.ctx, &list, client.InNamespace(w.namespace), client.MatchingLabels{v1alpha1.LabelInstance: stack,
+		v1alpha1.LabelComponent: component})).To(Succeed())
 	var uids []types.UID
 	for _, pod := range list.Items {
 		uids = append(uids, pod.UID)
@@ -28,8 +29,8 @@ func (w world) podsOf(stack, component string) []types.UID {
 	return uids
 }
 
-// change a stack's spec.
-func (w world) change(name string, change func(*v1alpha1.OpenIMStackSpec)) {
+// change changes a stack's spec.
+func (w testEnv) change(name string, change func(*v1alpha1.OpenIMStackSpec)) {
 	GinkgoHelper()
 	Eventually(func() error {
 		var stack v1alpha1.OpenIMStack
@@ -42,16 +43,16 @@ func (w world) change(name string, change func(*v1alpha1.OpenIMStackSpec)) {
 }
 
 var _ = Describe("A stack whose users may log in", Ordered, func() {
-	var w world
+	var w testEnv
 
 	BeforeAll(func(ctx context.Context) {
-		w = newWorld(context.WithoutCancel(ctx))
+		w = newTestEnv(context.WithoutCancel(ctx))
 		startOperator()
 		w.start("chat", letUsersIn)
 		w.eventuallyReady("chat")
 	})
 
-	It("gets keys that nobody knows, for logins and for the custody of tokens", func() {
+	It("gets random keys for logins and for the token vault", func() {
 		for _, name := range []string{"chat-login", "chat-custody"} {
 			var secret corev1.Secret
 			Expect(w.get(name, &secret)).To(Succeed())
@@ -62,27 +63,28 @@ var _ = Describe("A stack whose users may log in", Ordered, func() {
 		}
 	})
 
-	It("says where users come in", func() {
+	It("reports the users' endpoints", func() {
 		stack := w.getStack("chat")
 		Expect(stack.Status.Endpoints.Users).To(Equal("http://chat-gateway." + w.namespace + ".svc:8082"))
 		Expect(stack.Status.Endpoints.Realtime).To(Equal("ws://chat-gateway." + w.namespace + ".svc:8082/im/v1/ws"))
 		Expect(w.condition("chat", v1alpha1.ConditionWrapperAvailable).Status).To(Equal(metav1.ConditionTrue))
 	})
 
-	It("has a port for them at the gateway's Service", func() {
+	It("has the users' port at the gateway's Service", func() {
 		var service corev1.Service
 		Expect(w.get("chat-gateway", &service)).To(Succeed())
 		Expect(service.Spec.Ports).To(ContainElement(And(HaveField("Name", "users"), HaveField("Port", int32(8082)))))
 	})
 
-	It("takes other limits without a restart", func() {
+	It("applies other limits without a restart", func() {
 		before := w.podsOf("chat", v1alpha1.ComponentGateway)
 		Expect(before).To(HaveLen(2))
 		var d appsv1.Deployment
 		Expect(w.get("chat-gateway", &d)).To(Succeed())
 		generation := d.Generation
 		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) {
-			s.Wrapper.Limits = &v1alpha1.Limits{Classes: []v1alpha1.LimitClass{{Name: "message", PerSecond: resource.MustParse("7"), Burst: 9, By: []v1alpha1.LimitKey{v1alpha1.LimitByUser}}}}
+			s.Wrapper.Limits = &v1alpha1.Limits{Classes: []v1alpha1.LimitClass{{Name: "message", PerSecond: resource.MustParse("7"), Burst: 9,
+				By: []v1alpha1.LimitKey{v1alpha1.LimitByUser}}}}
 		})
 		Eventually(func(g Gomega) {
 			var hot corev1.ConfigMap
@@ -96,7 +98,7 @@ var _ = Describe("A stack whose users may log in", Ordered, func() {
 		Expect(w.podsOf("chat", v1alpha1.ComponentGateway)).To(ConsistOf(before))
 	})
 
-	It("is put right when somebody edits what is read without a restart", func() {
+	It("is repaired after an edit of the configuration that is read without a restart", func() {
 		var hot corev1.ConfigMap
 		Expect(w.get("chat-gateway-hot", &hot)).To(Succeed())
 		was := hot.Data["hot.yaml"]
@@ -108,7 +110,7 @@ var _ = Describe("A stack whose users may log in", Ordered, func() {
 		}).Should(Succeed())
 	})
 
-	It("restarts the backend, which users log in at, and nothing else for another audience", func() {
+	It("restarts the backend alone for another audience", func() {
 		before := map[string][]types.UID{}
 		for _, c := range []string{v1alpha1.ComponentGateway, v1alpha1.ComponentBackend, "api", "msggateway"} {
 			before[c] = w.podsOf("chat", c)
@@ -128,7 +130,7 @@ var _ = Describe("A stack whose users may log in", Ordered, func() {
 		}
 	})
 
-	It("shuts the users' door again when they are no longer let in, and keeps the keys", func() {
+	It("closes the users' listener again when users may no longer log in, and keeps the keys", func() {
 		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) { s.Wrapper.Auth.Users, s.Wrapper.Limits = nil, nil })
 		w.eventuallyReady("chat")
 		Eventually(func() bool {
@@ -143,7 +145,7 @@ var _ = Describe("A stack whose users may log in", Ordered, func() {
 	})
 })
 
-func (w world) getStack(name string) v1alpha1.OpenIMStack {
+func (w testEnv) getStack(name string) v1alpha1.OpenIMStack {
 	GinkgoHelper()
 	var stack v1alpha1.OpenIMStack
 	Expect(w.get(name, &stack)).To(Succeed())

@@ -41,13 +41,13 @@ spec:
           roles: {claim: groups, admin: [im-admins]}
 `
 
-// Beginnings of changes that let users in, with all that they need, and that add to spec.wrapper.
+// Prefixes of changes that let users log in, with everything that they need, and that add to spec.wrapper.
 const (
 	withUsers = "  wrapper:\n =>   wrapper:\n    redis: {addresses: ['redis-wrapper.infra.svc:6379'], credentialsRef: {name: redis-wrapper}}\n ;;     auth:\n =>     auth:\n      users: "
 	withGuard = "  wrapper:\n =>   wrapper:\n    "
 )
 
-// Beginnings of changes that add to spec.network, and that put a wrapper of one's own, or something else, in the place of auth.
+// Prefixes of changes that add to spec.network, and that replace auth by an external wrapper or by something else.
 const (
 	withNetwork = "version: v3.8.3 => version: v3.8.3\n  network: "
 	withoutAuth = `    auth:
@@ -82,11 +82,11 @@ func try(ctx context.Context, changes ...string) error {
 }
 
 var _ = Describe("The API server", func() {
-	It("takes a valid stack", func(ctx context.Context) {
+	It("accepts a valid stack", func(ctx context.Context) {
 		Expect(try(ctx)).To(Succeed())
 	})
 
-	// What is wrong, how it is written, and what the refusal says: the field, and what to write instead.
+	// Each entry is a mistake, the change that makes it, and texts of the refusal: the field, and what to write instead.
 	DescribeTable("refuses", func(ctx context.Context, change string, says ...string) {
 		err := try(ctx, strings.Split(change, " ;; ")...)
 		Expect(err).To(HaveOccurred())
@@ -94,115 +94,186 @@ var _ = Describe("The API server", func() {
 			Expect(err.Error()).To(ContainSubstring(text))
 		}
 	},
-		Entry("a name too long for its children", "name: chat, => name: "+strings.Repeat("a", 41)+",", "at most 40 characters", "write a shorter name"),
+		Entry("a name too long for its children", "name: chat, => name: "+strings.Repeat("a", 41)+",", "at most 40 characters",
+			"write a shorter name"),
 		Entry("a name that no Service may have", "name: chat, => name: 1.chat,", "start with a letter", "write for example chat"),
 		Entry("no version", "version: v3.8.3 => suspend: false", "spec.version", "Required"),
 		Entry("a version that is no release tag", "version: v3.8.3 => version: latest", "spec.version", "such as v3.8.3"),
-		Entry("an address with a scheme", "redis.infra.svc:6379 => redis://redis.infra.svc:6379", "spec.dependencies.redis.addresses[0]", "host:port", "for example redis.infra.svc:6379"),
+		Entry("an address with a scheme", "redis.infra.svc:6379 => redis://redis.infra.svc:6379", "spec.dependencies.redis.addresses[0]",
+			"host:port", "for example redis.infra.svc:6379"),
 		Entry("an address without a port", "redis.infra.svc:6379 => redis.infra.svc", "spec.dependencies.redis.addresses[0]", "host:port"),
 		Entry("a port that does not exist", "redis.infra.svc:6379 => redis.infra.svc:70000", "from 1 to 65535"),
 		Entry("port 0", "kafka.infra.svc:9092 => kafka.infra.svc:0", "spec.dependencies.kafka.brokers[0]", "from 1 to 65535"),
 		Entry("no address at all", `brokers: ["kafka.infra.svc:9092"] => brokers: []`, "spec.dependencies.kafka.brokers", "at least 1"),
-		Entry("the same broker twice", `["kafka.infra.svc:9092"] => ["kafka.infra.svc:9092", "kafka.infra.svc:9092"]`, "spec.dependencies.kafka.brokers", "Duplicate"),
-		Entry("two addresses for one reference", `mongodb: {addresses: => mongodb: {uriRef: {name: m, key: uri}, addresses:`, "exactly one of uriRef and addresses", "remove one of the two"),
-		Entry("no address for a reference", `mongodb: {addresses: ["mongodb.infra.svc:27017"]} => mongodb: {database: im}`, "exactly one of uriRef and addresses"),
-		Entry("credentials beside a connection string", `mongodb: {addresses: ["mongodb.infra.svc:27017"]} => mongodb: {uriRef: {name: m, key: uri}, credentialsRef: {name: c}}`, "remove credentialsRef and authSource"),
+		Entry("the same broker twice", `["kafka.infra.svc:9092"] => ["kafka.infra.svc:9092", "kafka.infra.svc:9092"]`,
+			"spec.dependencies.kafka.brokers", "Duplicate"),
+		Entry("two addresses for one reference", `mongodb: {addresses: => mongodb: {uriRef: {name: m, key: uri}, addresses:`,
+			"exactly one of uriRef and addresses", "remove one of the two"),
+		Entry("no address for a reference", `mongodb: {addresses: ["mongodb.infra.svc:27017"]} => mongodb: {database: im}`,
+			"exactly one of uriRef and addresses"),
+		Entry("credentials beside a connection string",
+			`mongodb: {addresses: ["mongodb.infra.svc:27017"]} => mongodb: {uriRef: {name: m, key: uri}, credentialsRef: {name: c}}`,
+			"remove credentialsRef and authSource"),
 		Entry("a user of no Secret", `mongodb: {addresses: ["mongodb.infra.svc:27017"]} => mongodb: {addresses: ["mongodb.infra.svc:27017"], authSource: admin}`, "mongodb.authSource", "write credentialsRef, or remove authSource"),
 		Entry("MongoDB's own database", `mongodb: {addresses: ["mongodb.infra.svc:27017"]} => mongodb: {addresses: ["mongodb.infra.svc:27017"], database: admin}`, "spec.dependencies.mongodb.database", "write another name"),
-		Entry("a number in a Redis Cluster", `redis: {addresses: ["redis.infra.svc:6379"]} => redis: {addresses: ["redis.infra.svc:6379", "redis.infra.svc:6380"], database: 1}`, "redis.database must be 0"),
-		Entry("a number that no Redis has", `redis: {addresses: => redis: {database: 1024, addresses:`, "spec.dependencies.redis.database", "less than or equal to 1023"),
-		Entry("a prefix that Kafka does not take", `kafka: {brokers: => kafka: {topics: {prefix: a/b}, brokers:`, "topics.prefix", "for example im-chat-"),
-		Entry("a class of limits that the gateway has not", withGuard+"limits: {classes: [{name: frame, perSecond: 1, burst: 1, by: [User]}]}", "classes[0].name", "Unsupported value"),
-		Entry("a fingerprint that is none", withUsers+"{audience: 'https://im.example.com', serverKeyFingerprint: 'sha256:ABC'}", "serverKeyFingerprint", "64 hexadecimal digits"),
-		Entry("a peer of two kinds", `etcd: { => etcd: {peers: [{ipBlock: {cidr: 192.0.2.0/24}, podSelector: {}}], `, "spec.dependencies.etcd.peers[0]", "exactly one of the two kinds"),
+		Entry("a number in a Redis Cluster",
+			`redis: {addresses: ["redis.infra.svc:6379"]} => redis: {addresses: ["redis.infra.svc:6379", "redis.infra.svc:6380"], database: 1}`,
+			"redis.database must be 0"),
+		Entry("a number that no Redis has", `redis: {addresses: => redis: {database: 1024, addresses:`, "spec.dependencies.redis.database",
+			"less than or equal to 1023"),
+		Entry("a prefix that Kafka does not take", `kafka: {brokers: => kafka: {topics: {prefix: a/b}, brokers:`, "topics.prefix",
+			"for example im-chat-"),
+		Entry("a class of limits that the gateway has not", withGuard+"limits: {classes: [{name: frame, perSecond: 1, burst: 1, by: [User]}]}",
+			"classes[0].name", "Unsupported value"),
+		Entry("an invalid fingerprint", withUsers+"{audience: 'https://im.example.com', serverKeyFingerprint: 'sha256:ABC'}",
+			"serverKeyFingerprint", "64 hexadecimal digits"),
+		Entry("a peer of two kinds", `etcd: { => etcd: {peers: [{ipBlock: {cidr: 192.0.2.0/24}, podSelector: {}}], `,
+			"spec.dependencies.etcd.peers[0]", "exactly one of the two kinds"),
 		Entry("a peer of no kind", `etcd: { => etcd: {peers: [{}], `, "spec.dependencies.etcd.peers[0]", "exactly one of the two kinds"),
 		Entry("a block that is no CIDR", `etcd: { => etcd: {peers: [{ipBlock: {cidr: 192.0.2.1}}], `, "for example 192.0.2.0/24"),
-		Entry("an image with a tag", "version: v3.8.3 => version: v3.8.3\n  image: {repository: 'example.com:5000/openim:v1'}", "spec.image.repository", "the tag is spec.version"),
-		Entry("a digest that is none", "version: v3.8.3 => version: v3.8.3\n  image: {digest: 'sha256:abc'}", "spec.image.digest", "64 hexadecimal digits"),
-		Entry("a folder that is not absolute", "version: v3.8.3 => version: v3.8.3\n  image: {binaryDir: bin}", "spec.image.binaryDir", "for example /openim/bin"),
-		Entry("an unknown pull policy", "version: v3.8.3 => version: v3.8.3\n  image: {pullPolicy: Sometimes}", "spec.image.pullPolicy", "IfNotPresent"),
+		Entry("an image with a tag", "version: v3.8.3 => version: v3.8.3\n  image: {repository: 'example.com:5000/openim:v1'}",
+			"spec.image.repository", "the tag is spec.version"),
+		Entry("an invalid digest", "version: v3.8.3 => version: v3.8.3\n  image: {digest: 'sha256:abc'}", "spec.image.digest",
+			"64 hexadecimal digits"),
+		Entry("a folder that is not absolute", "version: v3.8.3 => version: v3.8.3\n  image: {binaryDir: bin}", "spec.image.binaryDir",
+			"for example /openim/bin"),
+		Entry("an unknown pull policy", "version: v3.8.3 => version: v3.8.3\n  image: {pullPolicy: Sometimes}", "spec.image.pullPolicy",
+			"IfNotPresent"),
 		Entry("no issuer", "- issuer: https://id.example.com => - issuer: ''", "issuers[0].issuer", "at least 1"),
 		Entry("no audience", "audiences: [im-admin] => audiences: []", "issuers[0].audiences", "at least 1"),
-		Entry("a symmetric algorithm", "audiences: [im-admin] => audiences: [im-admin]\n          algorithms: [HS256]", "issuers[0].algorithms[0]", "ES256"),
+		Entry("a symmetric algorithm", "audiences: [im-admin] => audiences: [im-admin]\n          algorithms: [HS256]",
+			"issuers[0].algorithms[0]", "ES256"),
 		Entry("the algorithm none", "audiences: [im-admin] => audiences: [im-admin]\n          algorithms: [none]", "issuers[0].algorithms[0]"),
 		Entry("no key set", "jwks: {secretRef: {name: jwks, key: jwks.json}} => jwks: {}", "issuers[0].jwks", "exactly one of secretRef and url"),
-		Entry("two key sets", "jwks: {secretRef: => jwks: {url: 'https://id.example.com/keys', secretRef:", "issuers[0].jwks", "exactly one of secretRef and url"),
-		Entry("a key set by http", "jwks: {secretRef: {name: jwks, key: jwks.json}} => jwks: {url: 'http://id.example.com/keys'}", "issuers[0].jwks.url", "for example https://id.example.com/jwks.json"),
-		Entry("a key set by a URL with a query", "jwks: {secretRef: {name: jwks, key: jwks.json}} => jwks: {url: 'https://id.example.com/keys?a=b'}", "issuers[0].jwks.url", "without user, query and fragment"),
-		Entry("authorities for a key set in a Secret", "jwks: {secretRef: => jwks: {caSecretRef: {name: ca, key: ca.crt}, secretRef:", "issuers[0].jwks", "belong to jwks.url"),
-		Entry("peers for a key set in a Secret", "jwks: {secretRef: => jwks: {peers: [{ipBlock: {cidr: 192.0.2.0/24}}], secretRef:", "issuers[0].jwks", "belong to jwks.url"),
-		Entry("nobody as administrator", "admin: [im-admins] => admin: []", "roles.admin", "at least 1"),
-		Entry("no replica", "version: v3.8.3 => version: v3.8.3\n  processes: {api: {replicas: 0}}", "spec.processes.api.replicas", "greater than or equal to 1"),
+		Entry("two key sets", "jwks: {secretRef: => jwks: {url: 'https://id.example.com/keys', secretRef:", "issuers[0].jwks",
+			"exactly one of secretRef and url"),
+		Entry("a key set by http", "jwks: {secretRef: {name: jwks, key: jwks.json}} => jwks: {url: 'http://id.example.com/keys'}",
+			"issuers[0].jwks.url", "for example https://id.example.com/jwks.json"),
+		Entry("a key set by a URL with a query",
+			"jwks: {secretRef: {name: jwks, key: jwks.json}} => jwks: {url: 'https://id.example.com/keys?a=b'}", "issuers[0].jwks.url",
+			"without user, query and fragment"),
+		Entry("authorities for a key set in a Secret", "jwks: {secretRef: => jwks: {caSecretRef: {name: ca, key: ca.crt}, secretRef:",
+			"issuers[0].jwks", "belong to jwks.url"),
+		Entry("peers for a key set in a Secret", "jwks: {secretRef: => jwks: {peers: [{ipBlock: {cidr: 192.0.2.0/24}}], secretRef:",
+			"issuers[0].jwks", "belong to jwks.url"),
+		Entry("no administrator", "admin: [im-admins] => admin: []", "roles.admin", "at least 1"),
+		Entry("no replica", "version: v3.8.3 => version: v3.8.3\n  processes: {api: {replicas: 0}}", "spec.processes.api.replicas",
+			"greater than or equal to 1"),
 		Entry("two crontasks", "version: v3.8.3 => version: v3.8.3\n  processes: {cronTask: {replicas: 2}}", "unknown field", "replicas"),
-		Entry("nobody as client", "version: v3.8.3 => version: v3.8.3\n  network: {clients: []}", "spec.network.clients", "at least 1"),
-		Entry("nobody as administrator's client", "version: v3.8.3 => version: v3.8.3\n  network: {admins: []}", "spec.network.admins", "at least 1"),
-		Entry("an exception outside of its block", `etcd: { => etcd: {peers: [{ipBlock: {cidr: 192.0.2.0/24, except: [198.51.100.0/25]}}], `, "peers[0].ipBlock", "a smaller block within it"),
-		Entry("an exception of the other address family", `etcd: { => etcd: {peers: [{ipBlock: {cidr: 192.0.2.0/24, except: ['2001:db8::/64']}}], `, "peers[0].ipBlock", "a smaller block within it"),
-		Entry("an exception of everything", `etcd: { => etcd: {peers: [{ipBlock: {cidr: 192.0.2.0/24, except: [192.0.2.0/24]}}], `, "peers[0].ipBlock", "a smaller block within it"),
-		Entry("a relation between label and values that is none", `etcd: { => etcd: {peers: [{podSelector: {matchExpressions: [{key: a, operator: Is}]}}], `, "matchExpressions[0].operator", "NotIn"),
-		Entry("a WebSocket for somebody not named", withNetwork+"{webSocket: Direct}", "spec.network", "webSocketClients is needed", "Nobody may by default", "send as another user"),
-		Entry("a WebSocket for nobody", withNetwork+"{webSocket: Direct, webSocketClients: []}", "webSocketClients", "at least 1"),
-		Entry("clients of a WebSocket that is not opened", withNetwork+"{webSocketClients: [{podSelector: {}}]}", "only when network.webSocket is Direct", "write webSocket: Direct, or remove"),
-		Entry("clients of a WebSocket that is proxied", withNetwork+"{webSocket: Proxied, webSocketClients: [{podSelector: {}}]}", "only when network.webSocket is Direct"),
+		Entry("no client", "version: v3.8.3 => version: v3.8.3\n  network: {clients: []}", "spec.network.clients", "at least 1"),
+		Entry("no administrators' client", "version: v3.8.3 => version: v3.8.3\n  network: {admins: []}", "spec.network.admins", "at least 1"),
+		Entry("an exception outside of its block", `etcd: { => etcd: {peers: [{ipBlock: {cidr: 192.0.2.0/24, except: [198.51.100.0/25]}}], `,
+			"peers[0].ipBlock", "a smaller block within it"),
+		Entry("an exception of the other address family",
+			`etcd: { => etcd: {peers: [{ipBlock: {cidr: 192.0.2.0/24, except: ['2001:db8::/64']}}], `, "peers[0].ipBlock",
+			"a smaller block within it"),
+		Entry("an exception of everything", `etcd: { => etcd: {peers: [{ipBlock: {cidr: 192.0.2.0/24, except: [192.0.2.0/24]}}], `,
+			"peers[0].ipBlock", "a smaller block within it"),
+		Entry("an invalid operator of a selector",
+			`etcd: { => etcd: {peers: [{podSelector: {matchExpressions: [{key: a, operator: Is}]}}], `, "matchExpressions[0].operator", "NotIn"),
+		Entry("a WebSocket without clients", withNetwork+"{webSocket: Direct}", "spec.network", "webSocketClients is needed",
+			"Nobody may by default", "send as another user"),
+		Entry("a WebSocket for an empty list", withNetwork+"{webSocket: Direct, webSocketClients: []}", "webSocketClients", "at least 1"),
+		Entry("clients of a WebSocket that is not opened", withNetwork+"{webSocketClients: [{podSelector: {}}]}",
+			"only when network.webSocket is Direct", "write webSocket: Direct, or remove"),
+		Entry("clients of a WebSocket that is proxied", withNetwork+"{webSocket: Proxied, webSocketClients: [{podSelector: {}}]}",
+			"only when network.webSocket is Direct"),
 		Entry("a WebSocket in some other way", withNetwork+"{webSocket: Open}", "spec.network.webSocket", "Proxied"),
-		Entry("a way out without a reason", withNetwork+"{"+strings.Replace(out, ", reason: phones", "", 1)+"}", "extraEgress[0].reason", "Required"),
-		Entry("a way out with a blank reason", withNetwork+"{"+strings.Replace(out, "reason: phones", "reason: '  '", 1)+"}", "extraEgress[0].reason", "says what the way out is for"),
-		Entry("a way out with a reason of two lines", withNetwork+"{"+strings.Replace(out, "reason: phones", `reason: "a\nb"`, 1)+"}", "extraEgress[0].reason", "one line"),
-		Entry("a way out for nobody", withNetwork+"{"+strings.Replace(out, "[push]", "[]", 1)+"}", "extraEgress[0].components", "at least 1"),
-		Entry("a way out for a component that does not exist", withNetwork+"{"+strings.Replace(out, "[push]", "[pusher]", 1)+"}", "extraEgress[0].components[0]", "rpc-msg"),
-		Entry("a way out to nowhere", withNetwork+"{"+strings.Replace(out, "[{ipBlock: {cidr: 192.0.2.0/24}}]", "[]", 1)+"}", "extraEgress[0].peers", "at least 1"),
+		Entry("a way out without a reason", withNetwork+"{"+strings.Replace(out, ", reason: phones", "", 1)+"}", "extraEgress[0].reason",
+			"Required"),
+		Entry("a way out with a blank reason", withNetwork+"{"+strings.Replace(out, "reason: phones", "reason: '  '", 1)+"}",
+			"extraEgress[0].reason", "says what the way out is for"),
+		Entry("a way out with a reason of two lines", withNetwork+"{"+strings.Replace(out, "reason: phones", `reason: "a\nb"`, 1)+"}",
+			"extraEgress[0].reason", "one line"),
+		Entry("extra egress for no component", withNetwork+"{"+strings.Replace(out, "[push]", "[]", 1)+"}", "extraEgress[0].components",
+			"at least 1"),
+		Entry("a way out for a component that does not exist", withNetwork+"{"+strings.Replace(out, "[push]", "[pusher]", 1)+"}",
+			"extraEgress[0].components[0]", "rpc-msg"),
+		Entry("a way out to nowhere", withNetwork+"{"+strings.Replace(out, "[{ipBlock: {cidr: 192.0.2.0/24}}]", "[]", 1)+"}",
+			"extraEgress[0].peers", "at least 1"),
 		Entry("a way out by all ports", withNetwork+"{"+strings.Replace(out, "[{port: 443}]", "[]", 1)+"}", "extraEgress[0].ports", "at least 1"),
-		Entry("a way out by a port that does not exist", withNetwork+"{"+strings.Replace(out, "443", "70000", 1)+"}", "ports[0].port", "less than or equal to 65535"),
-		Entry("a way out by a protocol that no policy knows", withNetwork+"{"+strings.Replace(out, "{port: 443}", "{port: 443, protocol: ICMP}", 1)+"}", "ports[0].protocol", "UDP"),
-		Entry("a way out whose name is none", withNetwork+"{"+strings.Replace(out, "name: fcm", "name: Push Vendor", 1)+"}", "extraEgress[0].name", "for example push-vendor"),
-		Entry("a way out twice", withNetwork+"{"+strings.Replace(out, "}]", "}, {name: fcm, components: [api], peers: [{podSelector: {}}], ports: [{port: 1}], reason: r}]", 1)+"}", "extraEgress"),
-		Entry("names from a port that does not exist", withNetwork+"{dns: [{podSelector: {}, port: 0}]}", "dns[0].port", "greater than or equal to 1"),
-		Entry("names from a peer of two kinds", withNetwork+"{dns: [{podSelector: {}, ipBlock: {cidr: 192.0.2.0/24}}]}", "dns[0]", "exactly one of the two kinds"),
+		Entry("a way out by a port that does not exist", withNetwork+"{"+strings.Replace(out, "443", "70000", 1)+"}", "ports[0].port",
+			"less than or equal to 65535"),
+		Entry("a way out by a protocol that no policy knows", withNetwork+"{"+strings.Replace(out, "{port: 443}", "{port: 443, protocol: ICMP}",
+			1)+"}", "ports[0].protocol", "UDP"),
+		Entry("extra egress with an invalid name", withNetwork+"{"+strings.Replace(out, "name: fcm", "name: Push Vendor", 1)+"}",
+			"extraEgress[0].name", "for example push-vendor"),
+		Entry("a way out twice", withNetwork+"{"+strings.Replace(out, "}]",
+			"}, {name: fcm, components: [api], peers: [{podSelector: {}}], ports: [{port: 1}], reason: r}]", 1)+"}", "extraEgress"),
+		Entry("names from a port that does not exist", withNetwork+"{dns: [{podSelector: {}, port: 0}]}", "dns[0].port",
+			"greater than or equal to 1"),
+		Entry("names from a peer of two kinds", withNetwork+"{dns: [{podSelector: {}, ipBlock: {cidr: 192.0.2.0/24}}]}", "dns[0]",
+			"exactly one of the two kinds"),
 		Entry("probes without pause", withNetwork+"{probe: {intervalSeconds: 1}}", "probe.intervalSeconds", "greater than or equal to 30"),
-		Entry("neither auth nor a wrapper of one's own", withoutAuth+"image: x\n", "spec.wrapper", "exactly one of auth and externalRef", "write auth.admins.issuers"),
-		Entry("both auth and a wrapper of one's own", withGuard+own, "spec.wrapper", "exactly one of auth and externalRef"),
-		Entry("a wrapper of one's own that is any pod", withoutAuth+"externalRef: {podSelector: {}}\n", "externalRef", "must name a label", "write for example matchLabels: {app: my-wrapper}"),
-		Entry("a wrapper of one's own that nothing selects", withoutAuth+"externalRef: {}\n", "externalRef.podSelector", "Required"),
-		Entry("a wrapper of one's own in any namespace", withoutAuth+"externalRef: {podSelector: {matchLabels: {app: bridge}}, namespaceSelector: {}}\n", "externalRef.namespaceSelector must name a label", "kubernetes.io/metadata.name"),
-		Entry("a gateway beside a wrapper of one's own", withoutAuth+own+"\n    gateway: {replicas: 2}\n", "spec.wrapper", "remove all else of wrapper, or externalRef"),
-		Entry("limits beside a wrapper of one's own", withoutAuth+own+"\n    limits: {classes: [{name: read, perSecond: 1, burst: 1, by: [User]}]}\n", "remove all else of wrapper"),
-		Entry("clients of a gateway that is not there", withoutAuth+own+"\n ;; "+withNetwork+"{clients: [{podSelector: {}}]}", "network.clients and network.admins", "guard your wrapper's own door"),
-		Entry("a way out for a gateway that is not there", withoutAuth+own+"\n ;; "+withNetwork+"{"+strings.Replace(out, "[push]", "[push, gateway]", 1)+"}", "names gateway or backend", "remove them from components"),
-		Entry("users without a Redis for them", "    auth:\n =>     auth:\n      users: {audience: 'https://im.example.com'}\n", "spec.wrapper", "wrapper.redis is needed", "must not be OpenIM's", "owns OpenIM"),
+		Entry("neither auth nor an external wrapper", withoutAuth+"image: x\n", "spec.wrapper", "exactly one of auth and externalRef",
+			"write auth.admins.issuers"),
+		Entry("both auth and an external wrapper", withGuard+own, "spec.wrapper", "exactly one of auth and externalRef"),
+		Entry("an external wrapper that is any pod", withoutAuth+"externalRef: {podSelector: {}}\n", "externalRef", "must name a label",
+			"write for example matchLabels: {app: my-wrapper}"),
+		Entry("an external wrapper that nothing selects", withoutAuth+"externalRef: {}\n", "externalRef.podSelector", "Required"),
+		Entry("an external wrapper in any namespace",
+			withoutAuth+"externalRef: {podSelector: {matchLabels: {app: bridge}}, namespaceSelector: {}}\n",
+			"externalRef.namespaceSelector must name a label", "kubernetes.io/metadata.name"),
+		Entry("a gateway beside an external wrapper", withoutAuth+own+"\n    gateway: {replicas: 2}\n", "spec.wrapper",
+			"remove all else of wrapper, or externalRef"),
+		Entry("limits beside an external wrapper",
+			withoutAuth+own+"\n    limits: {classes: [{name: read, perSecond: 1, burst: 1, by: [User]}]}\n", "remove all else of wrapper"),
+		Entry("clients of a gateway that is not there", withoutAuth+own+"\n ;; "+withNetwork+"{clients: [{podSelector: {}}]}",
+			"network.clients and network.admins", "guard your wrapper's own door"),
+		Entry("a way out for a gateway that is not there", withoutAuth+own+"\n ;; "+withNetwork+"{"+strings.Replace(out, "[push]",
+			"[push, gateway]", 1)+"}", "names gateway or backend", "remove them from components"),
+		Entry("users without a Redis for them", "    auth:\n =>     auth:\n      users: {audience: 'https://im.example.com'}\n", "spec.wrapper",
+			"wrapper.redis is needed", "must not be OpenIM's", "owns OpenIM"),
 		Entry("OpenIM's Redis for users", "  wrapper:\n =>   wrapper:\n    redis: {addresses: ['other.infra.svc:6379', 'redis.infra.svc:6379'], credentialsRef: {name: r}}\n", "names an address of dependencies.redis", "a Redis of the wrapper's own"),
-		Entry("a Redis without a password for users", "  wrapper:\n =>   wrapper:\n    redis: {addresses: ['redis-wrapper.infra.svc:6379']}\n", "wrapper.redis.credentialsRef is needed", "the key password"),
+		Entry("a Redis without a password for users", "  wrapper:\n =>   wrapper:\n    redis: {addresses: ['redis-wrapper.infra.svc:6379']}\n",
+			"wrapper.redis.credentialsRef is needed", "the key password"),
 		Entry("no audience for users", withUsers+"{}", "users.audience", "Required"),
-		Entry("an audience with a path", withUsers+"{audience: 'https://im.example.com/'}", "users.audience", "for example https://im.example.com"),
+		Entry("an audience with a path", withUsers+"{audience: 'https://im.example.com/'}", "users.audience",
+			"for example https://im.example.com"),
 		Entry("an audience without a scheme", withUsers+"{audience: im.example.com}", "users.audience", "scheme and host alone"),
-		Entry("an origin with a path", withUsers+"{audience: 'https://a', origins: ['https://chat.example.com/x']}", "users.origins[0]", "for example https://chat.example.com"),
-		Entry("an origin that is a pattern", withUsers+"{audience: 'https://a', origins: ['https://*.example.com']}", "users.origins[0]", "or * for any"),
-		Entry("a proxy that is no block", withUsers+"{audience: 'https://a', trustedProxies: [10.0.0.1]}", "users.trustedProxies[0]", "for example 192.0.2.0/24"),
-		Entry("a code that lives for an hour", withUsers+"{audience: 'https://a', enrolment: {codeLifetimeSeconds: 3600}}", "codeLifetimeSeconds", "less than or equal to 600"),
+		Entry("an origin with a path", withUsers+"{audience: 'https://a', origins: ['https://chat.example.com/x']}", "users.origins[0]",
+			"for example https://chat.example.com"),
+		Entry("an origin that is a pattern", withUsers+"{audience: 'https://a', origins: ['https://*.example.com']}", "users.origins[0]",
+			"or * for any"),
+		Entry("a proxy that is no block", withUsers+"{audience: 'https://a', trustedProxies: [10.0.0.1]}", "users.trustedProxies[0]",
+			"for example 192.0.2.0/24"),
+		Entry("a code that lives for an hour", withUsers+"{audience: 'https://a', enrolment: {codeLifetimeSeconds: 3600}}", "codeLifetimeSeconds",
+			"less than or equal to 600"),
 		Entry("a socket that anything opens", withUsers+"{audience: 'https://a', socketToken: Anything}", "users.socketToken", "TicketOnly"),
-		Entry("a session idle for longer than it lives", withUsers+"{audience: 'https://a', session: {lifetimeSeconds: 60, idleSeconds: 61}}", "users.session", "must not be longer"),
-		Entry("a session idle for longer than the default life", withUsers+"{audience: 'https://a', session: {idleSeconds: 86401}}", "users.session", "lower the one or raise the other"),
+		Entry("a session idle for longer than it lives", withUsers+"{audience: 'https://a', session: {lifetimeSeconds: 60, idleSeconds: 61}}",
+			"users.session", "must not be longer"),
+		Entry("a session idle for longer than the default life", withUsers+"{audience: 'https://a', session: {idleSeconds: 86401}}",
+			"users.session", "lower the one or raise the other"),
 		Entry("no sockets", withGuard+"gateway: {maxSockets: 0}", "gateway.maxSockets", "greater than or equal to 1"),
 		Entry("a drain without end", withGuard+"gateway: {drainSeconds: 3600}", "gateway.drainSeconds", "less than or equal to 300"),
-		Entry("a class that does not exist", withGuard+"limits: {classes: [{name: shout, perSecond: 1, burst: 1, by: [User]}]}", "limits.classes[0].name", "message"),
+		Entry("a class that does not exist", withGuard+"limits: {classes: [{name: shout, perSecond: 1, burst: 1, by: [User]}]}",
+			"limits.classes[0].name", "message"),
 		Entry("a class twice", withGuard+"limits: {classes: [{name: read, perSecond: 1, burst: 1, by: [User]}, {name: read, perSecond: 2, burst: 1, by: [User]}]}", "limits.classes[1]", "Duplicate"),
-		Entry("a rate of nothing", withGuard+"limits: {classes: [{name: read, perSecond: 0, burst: 1, by: [User]}]}", "classes[0].perSecond", "more than 0"),
-		Entry("a rate below nothing", withGuard+"limits: {classes: [{name: read, perSecond: '-1', burst: 1, by: [User]}]}", "classes[0].perSecond", "for example 5"),
-		Entry("no burst", withGuard+"limits: {classes: [{name: read, perSecond: 1, burst: 0, by: [User]}]}", "classes[0].burst", "greater than or equal to 1"),
+		Entry("a rate of nothing", withGuard+"limits: {classes: [{name: read, perSecond: 0, burst: 1, by: [User]}]}", "classes[0].perSecond",
+			"more than 0"),
+		Entry("a rate below nothing", withGuard+"limits: {classes: [{name: read, perSecond: '-1', burst: 1, by: [User]}]}",
+			"classes[0].perSecond", "for example 5"),
+		Entry("no burst", withGuard+"limits: {classes: [{name: read, perSecond: 1, burst: 0, by: [User]}]}", "classes[0].burst",
+			"greater than or equal to 1"),
 		Entry("a limit by nothing", withGuard+"limits: {classes: [{name: read, perSecond: 1, burst: 1, by: []}]}", "classes[0].by", "at least 1"),
-		Entry("a limit by something else", withGuard+"limits: {classes: [{name: read, perSecond: 1, burst: 1, by: [Colour]}]}", "classes[0].by[0]", "Device"),
+		Entry("a limit by something else", withGuard+"limits: {classes: [{name: read, perSecond: 1, burst: 1, by: [Colour]}]}",
+			"classes[0].by[0]", "Device"),
 		Entry("a rule without a name", withGuard+"policy: {rules: [{expression: 'true', message: m}]}", "policy.rules[0].name", "Required"),
-		Entry("a rule whose name is no name", withGuard+"policy: {rules: [{name: 'No Web', expression: 'true', message: m}]}", "policy.rules[0].name", "for example no-calls-at-night"),
-		Entry("a rule that says nothing", withGuard+"policy: {rules: [{name: r, expression: '', message: m}]}", "policy.rules[0].expression", "at least 1"),
+		Entry("a rule whose name is no name", withGuard+"policy: {rules: [{name: 'No Web', expression: 'true', message: m}]}",
+			"policy.rules[0].name", "for example no-calls-at-night"),
+		Entry("a rule that says nothing", withGuard+"policy: {rules: [{name: r, expression: '', message: m}]}", "policy.rules[0].expression",
+			"at least 1"),
 		Entry("a rule without a message", withGuard+"policy: {rules: [{name: r, expression: 'true'}]}", "policy.rules[0].message", "Required"),
 		Entry("an audit trail to nowhere", withGuard+"audit: {output: Nowhere}", "audit.output", "Stdout"),
-		Entry("a collector that is no URL", withGuard+"tracing: {endpoint: 'collector:4318'}", "tracing.endpoint", "for example http://otel-collector.monitoring.svc:4318"),
+		Entry("a collector that is no URL", withGuard+"tracing: {endpoint: 'collector:4318'}", "tracing.endpoint",
+			"for example http://otel-collector.monitoring.svc:4318"),
 		Entry("more than all traces", withGuard+"tracing: {endpoint: 'http://c:4318', sampleRatio: '1.5'}", "tracing.sampleRatio", "from 0 to 1"),
 		Entry("a share that is no text", withGuard+"tracing: {endpoint: 'http://c:4318', sampleRatio: 0.5}", "tracing.sampleRatio", "string"),
 		Entry("an external address with a path", `etcd: => objectStorage: {minio: {internalAddress: "minio:9000", externalAddress: "https://files.example.com/x", credentialsRef: {name: m}}}
     etcd:`, "externalAddress", "for example https://files.example.com"),
 	)
 
-	It("takes users, with all that may be said of them", func(ctx context.Context) {
+	It("accepts users with all their settings", func(ctx context.Context) {
 		Expect(try(ctx, strings.Split(withUsers+`{audience: "https://im.example.com:8443", origins: ["*", "https://chat.example.com"], trustedProxies: [10.0.0.0/8, "2001:db8::/32"],
         serverKeys: {secretRef: {name: keys}}, enrolment: {codeLifetimeSeconds: 60}, session: {lifetimeSeconds: 600, idleSeconds: 600}, socketToken: TicketOnly}`, " ;; ")...)).To(Succeed())
 		Expect(try(ctx, withGuard+`limits: {classes: [{name: login, perSecond: 500m, burst: 5, by: [IP]}, {name: message, perSecond: 20, burst: 100, by: [User, Device]}]}
@@ -214,23 +285,25 @@ var _ = Describe("The API server", func() {
 		Expect(try(ctx, "jwks: {secretRef: {name: jwks, key: jwks.json}} => jwks: {url: 'https://id.example.com/keys', caSecretRef: {name: ca, key: ca.crt}, peers: [{ipBlock: {cidr: 192.0.2.0/24}}]}")).To(Succeed())
 	})
 
-	It("takes all that may be said of the network", func(ctx context.Context) {
+	It("accepts all settings of the network", func(ctx context.Context) {
 		Expect(try(ctx, withNetwork+"{"+direct+", "+out+", dns: [{podSelector: {}}, {ipBlock: {cidr: 169.254.20.10/32}, port: 5353}], probe: {intervalSeconds: 30}}")).To(Succeed())
 		Expect(try(ctx, withNetwork+"{webSocket: Proxied, clients: [{ipBlock: {cidr: '2001:db8::/32', except: ['2001:db8:1::/48']}}]}")).To(Succeed())
-		Expect(try(ctx, withNetwork+"{"+strings.Replace(out, "[push]", "[api, msggateway, msgtransfer, push, crontask, rpc-auth, rpc-conversation, rpc-friend, rpc-group, rpc-msg, rpc-third, rpc-user, gateway, backend]", 1)+"}")).To(Succeed())
+		Expect(try(ctx, withNetwork+"{"+strings.Replace(out, "[push]",
+			"[api, msggateway, msgtransfer, push, crontask, rpc-auth, rpc-conversation, rpc-friend, rpc-group, rpc-msg, rpc-third, rpc-user, gateway, backend]", 1)+"}")).To(Succeed())
 	})
 
-	It("takes a wrapper of one's own", func(ctx context.Context) {
+	It("accepts an external wrapper", func(ctx context.Context) {
 		Expect(try(ctx, withoutAuth+own+"\n")).To(Succeed())
 		Expect(try(ctx, withoutAuth+"externalRef: {podSelector: {matchExpressions: [{key: app, operator: In, values: [a, b]}]}, namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: bridges}}}\n",
 			withNetwork+"{"+direct+", "+out+", monitoring: [{podSelector: {}}]}")).To(Succeed())
 	})
 
-	It("takes ports of a registry and IPv6 addresses", func(ctx context.Context) {
-		Expect(try(ctx, "version: v3.8.3 => version: v3.8.3\n  image: {repository: 'example.com:5000/openim'}", "etcd.infra.svc:2379 => [2001:db8::1]:2379")).To(Succeed())
+	It("accepts ports of a registry and IPv6 addresses", func(ctx context.Context) {
+		Expect(try(ctx, "version: v3.8.3 => version: v3.8.3\n  image: {repository: 'example.com:5000/openim'}",
+			"etcd.infra.svc:2379 => [2001:db8::1]:2379")).To(Succeed())
 	})
 
-	It("takes every sample", func(ctx context.Context) {
+	It("accepts every sample", func(ctx context.Context) {
 		samples, err := filepath.Glob("../config/samples/*.yaml")
 		Expect(err).NotTo(HaveOccurred())
 		Expect(samples).NotTo(BeEmpty())
@@ -254,12 +327,12 @@ var _ = Describe("The API server", func() {
 	})
 })
 
-// What the API server cannot know is said in conditions.
-var _ = Describe("A stack that the API server takes but that cannot work", Ordered, func() {
-	var w world
+// Conditions report what the API server cannot validate.
+var _ = Describe("A stack that the API server accepts but that cannot work", Ordered, func() {
+	var w testEnv
 	var database int32
 	BeforeAll(func(ctx context.Context) {
-		w = newWorld(context.WithoutCancel(ctx))
+		w = newTestEnv(context.WithoutCancel(ctx))
 		startOperator()
 	})
 
@@ -294,8 +367,8 @@ var _ = Describe("A stack that the API server takes but that cannot work", Order
 		}, v1alpha1.ReasonServiceNotFound, false, "spec.dependencies.kafka.brokers", "absent/kafka"),
 		Entry("OpenIM's Redis for users, under another name", "redis", func(s *v1alpha1.OpenIMStackSpec) {
 			letUsersIn(s)
-			// Not the Redis of the other stacks here, which would be refused for it where this one is the older: those of one second are
-			// told apart by their UIDs.
+			// Another Redis than that of the other stacks here: they would be refused when this stack is older. Stacks of the same second
+			// are ordered by their UIDs.
 			own := s.Wrapper.Redis.Addresses
 			s.Dependencies.Redis.Addresses = own
 			s.Wrapper.Redis.Addresses = []v1alpha1.Address{v1alpha1.Address(strings.Replace(string(own[0]), ".svc:", ".svc.cluster.local:", 1))}
@@ -305,7 +378,7 @@ var _ = Describe("A stack that the API server takes but that cannot work", Order
 		}, v1alpha1.ReasonPeersNeeded, true, "spec.dependencies.etcd.peers", "ipBlock"),
 	)
 
-	It("goes on by itself when the missing Secret appears", func() {
+	It("continues by itself when the missing Secret appears", func() {
 		w.secret("absent", "password", "example")
 		Eventually(func() int { return len(w.deployments("secret")) }).Should(Equal(14), func() string {
 			return fmt.Sprintf("the stack says: %+v", w.getStack("secret").Status)

@@ -22,8 +22,8 @@ import (
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 )
 
-// CacheOptions limits the cache to the operator's own children, and to namespaces when some are given. Of Secrets and
-// EndpointSlices only the metadata is ever watched.
+// CacheOptions limits the cache to the operator's own children, and to namespaces when some are given. Of Secrets and EndpointSlices only
+// the metadata is watched.
 func CacheOptions(namespaces []string) cache.Options {
 	options := cache.Options{ByObject: map[client.Object]cache.ByObject{}, DefaultTransform: cache.TransformStripManagedFields()}
 	ours := labels.SelectorFromSet(labels.Set{v1alpha1.LabelManagedBy: v1alpha1.ManagedBy})
@@ -41,20 +41,23 @@ func CacheOptions(namespaces []string) cache.Options {
 
 // SetupWithManager watches stacks, every owned kind, and what stacks refer to.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
+	changed := builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})
+	secretReaders := func(o client.Object) []types.NamespacedName {
+		return r.references.ofSecret(client.ObjectKeyFromObject(o))
+	}
+	serviceReaders := func(o client.Object) []types.NamespacedName {
+		return r.references.ofService(types.NamespacedName{Namespace: o.GetNamespace(), Name: o.GetLabels()[discoveryv1.LabelServiceName]})
+	}
 	b := ctrl.NewControllerManagedBy(mgr).Named("openimstack").For(&v1alpha1.OpenIMStack{})
 	for _, kind := range owned() {
-		// No predicate on the generation: most of these kinds have none. Resyncs change nothing and are dropped.
-		b = b.Owns(kind, builder.WithPredicates(predicate.ResourceVersionChangedPredicate{}))
+		// No predicate on the generation: most of these kinds have no generation. Resyncs change nothing and are dropped.
+		b = b.Owns(kind, changed)
 	}
 	return b.
-		WatchesRawSource(r.boundary.Changes()).
-		WatchesRawSource(r.ledger).
-		WatchesMetadata(metadataOf(corev1.SchemeGroupVersion.WithKind("Secret")), r.referenced(func(o client.Object) []types.NamespacedName {
-			return r.index.ofSecret(client.ObjectKeyFromObject(o))
-		}), builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})).
-		WatchesMetadata(metadataOf(discoveryv1.SchemeGroupVersion.WithKind("EndpointSlice")), r.referenced(func(o client.Object) []types.NamespacedName {
-			return r.index.ofService(types.NamespacedName{Namespace: o.GetNamespace(), Name: o.GetLabels()[discoveryv1.LabelServiceName]})
-		}), builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})).
+		WatchesRawSource(r.prober.Changes()).
+		WatchesRawSource(r.claims).
+		WatchesMetadata(metadataOf(corev1.SchemeGroupVersion.WithKind("Secret")), r.referenced(secretReaders), changed).
+		WatchesMetadata(metadataOf(discoveryv1.SchemeGroupVersion.WithKind("EndpointSlice")), r.referenced(serviceReaders), changed).
 		Complete(r)
 }
 
@@ -74,7 +77,7 @@ func (r *Reconciler) referenced(stacks func(client.Object) []types.NamespacedNam
 	})
 }
 
-// references remembers which Secrets and Services each stack has read.
+// references records which Secrets and Services each stack has read.
 type references struct {
 	mutex   sync.Mutex
 	byStack map[types.NamespacedName]reads

@@ -17,7 +17,8 @@ func TestReferencesLeadBackToTheStacksThatReadThem(t *testing.T) {
 	redis := types.NamespacedName{Namespace: "infra", Name: "redis"}
 	x.set(chat, []string{"redis"}, []types.NamespacedName{redis})
 	x.set(other, []string{"redis"}, nil)
-	g.Expect(x.ofSecret(types.NamespacedName{Namespace: "im", Name: "redis"})).To(ConsistOf(chat), "a Secret of the same name in another namespace is another Secret")
+	g.Expect(x.ofSecret(types.NamespacedName{Namespace: "im", Name: "redis"})).To(ConsistOf(chat),
+		"a Secret of the same name in another namespace is another Secret")
 	g.Expect(x.ofService(redis)).To(ConsistOf(chat))
 	g.Expect(x.ofService(types.NamespacedName{Namespace: "im", Name: "redis"})).To(BeEmpty())
 	x.set(chat, nil, nil)
@@ -39,7 +40,7 @@ func TestTheCacheHoldsOurChildrenAndNoSecret(t *testing.T) {
 	g.Expect(kinds).NotTo(HaveKey("Secret"))
 }
 
-// The usual gap of operators: policies are written once and never looked at again.
+// A common gap of operators: policies are written once and never checked again.
 func TestPoliciesAreWatchedListedAndNamedLikeEveryChild(t *testing.T) {
 	g := NewWithT(t)
 	g.Expect(owned()).To(ContainElements(BeAssignableToTypeOf(&networkingv1.NetworkPolicy{}), BeAssignableToTypeOf(&appsv1.Deployment{})))

@@ -1,3 +1,4 @@
-// Package accept judges what a gateway would not take: rules that do not compile, limits out of bounds, origins that are none. It asks
-// the gateway's own code, and it alone of the operator's packages knows the wrapper's. It reads and writes nothing.
+// Package accept checks what a gateway would refuse: rules that do not compile, limits out of bounds, invalid origins.
+//
+// It calls the gateway's own code, so that the operator and the gateway agree. It reads and writes nothing.
 package accept

@@ -7,16 +7,16 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/gateway"
 )
 
-// Refusal is a field that the gateway does not take, and why.
+// Refusal is a field that the gateway refuses, and the reason.
 type Refusal struct{ Field, Why string }
 
-// Bounds of what is told.
+// Bounds of the refusals.
 const (
 	maxRefusals = 16
 	maxBytes    = 512
 )
 
-// Hot says what the gateway would not take of its hot.yaml. Every field is named as the spec names it.
+// Hot returns what the gateway would refuse of its hot.yaml, with each field named as in the spec.
 func Hot(text []byte) []Refusal {
 	_, err := gateway.ParseHot(text)
 	if err == nil {
@@ -32,18 +32,18 @@ func Hot(text []byte) []Refusal {
 		refusals = append(refusals, refusal(line))
 	}
 	if more > 0 {
-		refusals = append(refusals, Refusal{"spec.wrapper", fmt.Sprintf("%d more are refused: mend these first", more)})
+		refusals = append(refusals, Refusal{"spec.wrapper", fmt.Sprintf("%d more settings are refused: fix these first", more)})
 	}
 	return refusals
 }
 
-// places are where parts of hot.yaml come from.
-var places = []struct{ part, field string }{
+// specFields maps parts of hot.yaml to fields of the spec.
+var specFields = []struct{ part, field string }{
 	{"origins", "spec.wrapper.auth.users."}, {"trustedProxies", "spec.wrapper.auth.users."},
 	{"limits", "spec.wrapper."}, {"rules", "spec.wrapper.policy."},
 }
 
-// refusal splits a line of the form field: why. A rule's line has the rule's name behind its field.
+// refusal parses a line of the form "field: reason". The line of a rule has the rule's name behind its field.
 func refusal(line string) Refusal {
 	line = strings.TrimPrefix(line, "rules: ")
 	field, why, found := strings.Cut(line, ": ")
@@ -53,7 +53,7 @@ func refusal(line string) Refusal {
 	if len(why) > maxBytes {
 		why = strings.ToValidUTF8(why[:maxBytes], "") + "..."
 	}
-	for _, p := range places {
+	for _, p := range specFields {
 		if strings.HasPrefix(field, p.part) {
 			return Refusal{p.field + field, why}
 		}

@@ -23,14 +23,17 @@ func TestWhatTheGatewayTakesIsAccepted(t *testing.T) {
 	}
 }
 
-// Each line is a part of hot.yaml, the field of the spec that it comes from, and what is said of it.
+// Each case is a part of hot.yaml, the field of the spec that it comes from, and the reason of the refusal.
 func TestRefusalsNameTheFieldOfTheSpec(t *testing.T) {
 	for _, c := range []struct{ text, field, why string }{
-		{"rules: [{name: one, expression: 'identity.platformID == 1 || nobody', message: no}]", `spec.wrapper.policy.rules[0] "one"`, "expression, line 1, column 29: undeclared reference to 'nobody'"},
-		{"rules: [{name: one, expression: 'true', message: no}, {name: two, expression: '1 +', message: no}]", `spec.wrapper.policy.rules[1] "two"`, "expression, line 1, column 4: "},
+		{"rules: [{name: one, expression: 'identity.platformID == 1 || nobody', message: no}]", `spec.wrapper.policy.rules[0] "one"`,
+			"expression, line 1, column 29: undeclared reference to 'nobody'"},
+		{"rules: [{name: one, expression: 'true', message: no}, {name: two, expression: '1 +', message: no}]",
+			`spec.wrapper.policy.rules[1] "two"`, "expression, line 1, column 4: "},
 		{"rules: [{name: one, expression: '1 + 1', message: no}]", `spec.wrapper.policy.rules[0] "one"`, "it gives int, and must give bool"},
 		{"limits: {classes: {frame: {perSecond: 1, burst: 9, by: [user]}}}", "spec.wrapper.limits.classes.frame", "there is no such class"},
-		{"limits: {classes: {read: {perSecond: 1000000, burst: 9, by: [user]}}}", "spec.wrapper.limits.classes.read.perSecond", "write 0.0001 to 100000"},
+		{"limits: {classes: {read: {perSecond: 1000000, burst: 9, by: [user]}}}", "spec.wrapper.limits.classes.read.perSecond",
+			"write 0.0001 to 100000"},
 		{"origins: ['https://a:b:c']", "spec.wrapper.auth.users.origins[0]", "write an origin as browsers send it"},
 		{"trustedProxies: [10.0.0.0]", "spec.wrapper.auth.users.trustedProxies[0]", "a prefix length"},
 		{"unheard: of", "spec.wrapper", "unheard"},
@@ -51,13 +54,13 @@ func TestAllThatIsRefusedIsToldAtOnceWithinBounds(t *testing.T) {
 	}
 	refusals := accept.Hot([]byte("rules: [" + strings.Join(rules, ", ") + "]"))
 	g.Expect(refusals).To(HaveLen(17))
-	g.Expect(refusals[16].Why).To(HavePrefix("24 more are refused"))
+	g.Expect(refusals[16].Why).To(HavePrefix("24 more settings are refused: fix these first"))
 	for _, r := range refusals {
 		g.Expect(len(r.Why)).To(BeNumerically("<", 600))
 	}
 }
 
-// What the CRD lets through in a class's name, the gateway takes: the two lists are kept in two places.
+// The gateway accepts every class name that the CRD accepts: the two lists are in two places.
 func TestEveryClassOfTheCRDIsOneOfTheGateways(t *testing.T) {
 	g := NewWithT(t)
 	content, err := os.ReadFile("../../config/crd/bases/openimstack.dev_openimstacks.yaml")

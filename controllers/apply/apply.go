@@ -15,22 +15,22 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 )
 
-// Result says what Apply did.
+// Result is what Apply did.
 type Result string
 
 const (
-	// Unchanged: nothing was to do.
+	// Unchanged: the object was as desired.
 	Unchanged Result = "Unchanged"
-	// Created: the object was not there.
+	// Created: the object did not exist.
 	Created Result = "Created"
-	// Configured: the object differed, or was not known to be the same.
+	// Configured: the object differed, or was not known to be as desired.
 	Configured Result = "Configured"
 )
 
 // Outcome of Apply.
 type Outcome struct {
 	Result Result
-	// Generation of the object once it is as wanted. A cache that holds a lower one is behind.
+	// Generation of the object once it is as desired. A cache with a lower generation is behind.
 	Generation int64
 }
 
@@ -42,24 +42,24 @@ type Applier struct {
 	memory memory
 }
 
-// New makes an Applier. Reads go to the client's cache, and to live where the cache may not see an object.
+// New returns an Applier. Reads go to the client's cache, and to live for objects that the cache may not hold.
 func New(c client.Client, live client.Reader, owner string) *Applier {
 	return &Applier{client: c, live: live, owner: client.FieldOwner(owner), memory: newMemory()}
 }
 
-// ConflictError is returned for an object of the wanted name which belongs to somebody else.
+// ConflictError reports that an object of the desired name exists and has another owner.
 type ConflictError struct {
 	Kind, Name string
 }
 
-// Error says what to do.
+// Error names the object and the remedy.
 func (e *ConflictError) Error() string {
 	return fmt.Sprintf("%s %q exists and is not the stack's: rename the stack, or remove the %s", e.Kind, e.Name, e.Kind)
 }
 
-// Apply makes an object be as wanted. The object must have a controller reference: one that exists with another
-// controller, or with none, is left alone and reported as a ConflictError, unless pods alone hold what an earlier
-// controller has left.
+// Apply makes a live object agree with the desired one, which must have a controller reference. An object that exists with another
+// controller, or with none, is not written and reported as a ConflictError. The exception is an object whose controller is gone and that
+// only pods own.
 func (a *Applier) Apply(ctx context.Context, wanted client.Object) (Outcome, error) {
 	intent, err := a.intent(wanted)
 	if err != nil {
@@ -102,7 +102,7 @@ func (a *Applier) Apply(ctx context.Context, wanted client.Object) (Outcome, err
 	return Outcome{Configured, applied.GetGeneration()}, nil
 }
 
-// Differs tells whether Apply would change the object, by a dry run.
+// Differs reports whether Apply would change the object, by a dry run.
 func (a *Applier) Differs(ctx context.Context, wanted client.Object) (bool, error) {
 	intent, err := a.intent(wanted)
 	if err != nil {
@@ -121,14 +121,15 @@ func (a *Applier) Differs(ctx context.Context, wanted client.Object) (bool, erro
 	if err != nil {
 		return false, err
 	}
-	if err := a.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(intent), a.owner, client.ForceOwnership, client.DryRunAll); err != nil {
-		return false, fmt.Errorf("trying %s: %w", describe(intent), err)
+	desired := client.ApplyConfigurationFromUnstructured(intent)
+	if err := a.client.Apply(ctx, desired, a.owner, client.ForceOwnership, client.DryRunAll); err != nil {
+		return false, fmt.Errorf("dry run of %s: %w", describe(intent), err)
 	}
 	after, err := a.typed(intent)
 	return before != after, err
 }
 
-// write applies the intent, and takes out what others have put into the parts of the object that are ours alone.
+// write applies the intent, and removes the fields of other managers from the parts that the operator owns exclusively.
 func (a *Applier) write(ctx context.Context, intent *unstructured.Unstructured) (*unstructured.Unstructured, error) {
 	applied := intent.DeepCopy()
 	if err := a.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(applied), a.owner, client.ForceOwnership); err != nil {
@@ -137,7 +138,7 @@ func (a *Applier) write(ctx context.Context, intent *unstructured.Unstructured) 
 	if !hasForeignFields(applied, string(a.owner)) {
 		return applied, nil
 	}
-	for _, part := range sealed {
+	for _, part := range exclusive {
 		value, ok := intent.Object[part]
 		if !ok {
 			delete(applied.Object, part)
@@ -151,11 +152,11 @@ func (a *Applier) write(ctx context.Context, intent *unstructured.Unstructured) 
 	return applied, nil
 }
 
-// intent is the object as it is sent: without status, and without what the API server sets.
+// intent returns the object in the form that is sent: without its status and without fields that the API server sets.
 func (a *Applier) intent(wanted client.Object) (*unstructured.Unstructured, error) {
 	gvk, err := apiutil.GVKForObject(wanted, a.client.Scheme())
 	if err != nil {
-		return nil, fmt.Errorf("the kind of %T is not known: %w", wanted, err)
+		return nil, fmt.Errorf("looking up the kind of %T: %w", wanted, err)
 	}
 	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(wanted)
 	if err != nil {
@@ -169,7 +170,7 @@ func (a *Applier) intent(wanted client.Object) (*unstructured.Unstructured, erro
 	return u, nil
 }
 
-// cached returns the object as the cache has it, nil when it has not.
+// cached returns the object of the cache, nil when the cache does not hold it.
 func (a *Applier) cached(ctx context.Context, wanted client.Object) (client.Object, error) {
 	current := wanted.DeepCopyObject().(client.Object)
 	err := a.client.Get(ctx, client.ObjectKeyFromObject(wanted), current)
@@ -179,7 +180,7 @@ func (a *Applier) cached(ctx context.Context, wanted client.Object) (client.Obje
 	return current, err
 }
 
-// typed is the fingerprint of an answer of the API server.
+// typed returns the fingerprint of an answer of the API server.
 func (a *Applier) typed(answer *unstructured.Unstructured) (digest, error) {
 	object, err := a.client.Scheme().New(answer.GroupVersionKind())
 	if err != nil {
@@ -191,8 +192,8 @@ func (a *Applier) typed(answer *unstructured.Unstructured) (digest, error) {
 	return fingerprint(object.(client.Object))
 }
 
-// mayWrite tells whether the object exists, and refuses one that is somebody else's. It asks the API server itself: the
-// cache holds only what carries our labels.
+// mayWrite reports whether the object exists, and refuses an object of another owner. It reads from the API server, because the cache holds
+// only objects with the operator's labels.
 func (a *Applier) mayWrite(ctx context.Context, intent *unstructured.Unstructured) (existed bool, err error) {
 	current := &metav1.PartialObjectMetadata{}
 	current.SetGroupVersionKind(intent.GroupVersionKind())
@@ -205,14 +206,14 @@ func (a *Applier) mayWrite(ctx context.Context, intent *unstructured.Unstructure
 	}
 	wanted, has := metav1.GetControllerOf(intent), metav1.GetControllerOf(current)
 	ours := wanted != nil && has != nil && has.UID == wanted.UID
-	if !ours && !isLeft(current, intent) {
+	if !ours && !isOrphan(current, intent) {
 		return true, &ConflictError{Kind: intent.GetKind(), Name: intent.GetName()}
 	}
 	return true, nil
 }
 
-// isLeft tells whether an object is the wanted one of an owner that is gone: it carries the same labels, and nothing but pods holds it.
-func isLeft(object, wanted metav1.Object) bool {
+// isOrphan reports whether an object was left behind by a deleted owner: it has the desired labels, and pods alone own it.
+func isOrphan(object, wanted metav1.Object) bool {
 	for key, value := range wanted.GetLabels() {
 		if object.GetLabels()[key] != value {
 			return false
@@ -222,7 +223,7 @@ func isLeft(object, wanted metav1.Object) bool {
 	return len(owners) > 0 && !slices.ContainsFunc(owners, func(o metav1.OwnerReference) bool { return !IsPod(o) })
 }
 
-// IsPod tells whether an owner is a pod.
+// IsPod reports whether an owner is a pod.
 func IsPod(o metav1.OwnerReference) bool {
 	return o.APIVersion == corev1.SchemeGroupVersion.String() && o.Kind == "Pod"
 }

@@ -1,5 +1,5 @@
-// Package apply writes children: by server-side apply with one field owner, only when something differs, and prunes what is
-// no longer wanted. It is the only room that writes children, and it knows nothing of what they are for.
+// Package apply writes children: by server-side apply with one field owner, only when something differs. It prunes children that are no
+// longer desired. It is the only package that writes children, and it does not depend on what they are for.
 //
-// An intent that was applied before and an object that has not changed since cost no request: a stack at rest is silent.
+// An intent that was applied before, for an object that has not changed since, costs no request: an unchanged stack causes no writes.
 package apply

@@ -6,12 +6,12 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// sealed are the parts of a child that are ours alone: a container, volume or rule that somebody adds there is taken out
-// again. Server-side apply by itself would leave it.
-var sealed = []string{"spec", "data", "binaryData", "stringData"}
+// exclusive are the parts of a child that the operator owns alone. A container, volume or rule that another manager adds there is removed;
+// server-side apply by itself would leave it.
+var exclusive = []string{"spec", "data", "binaryData", "stringData"}
 
-// hasForeignFields tells whether another manager owns a field in a sealed part. Fields of subresources (status, scale) are
-// not ours to judge, nor is the annotation by which `kubectl rollout restart` restarts pods.
+// hasForeignFields reports whether another manager owns a field in an exclusive part. Fields of subresources (status, scale) do not count,
+// nor does the annotation by which `kubectl rollout restart` restarts pods.
 func hasForeignFields(object *unstructured.Unstructured, owner string) bool {
 	for _, managed := range object.GetManagedFields() {
 		if managed.Manager == owner || managed.Subresource != "" || managed.FieldsV1 == nil {
@@ -22,7 +22,7 @@ func hasForeignFields(object *unstructured.Unstructured, owner string) bool {
 			return true
 		}
 		unstructured.RemoveNestedField(fields, "f:spec", "f:template", "f:metadata", "f:annotations")
-		for _, part := range sealed {
+		for _, part := range exclusive {
 			if ownsLeaf(fields["f:"+part]) {
 				return true
 			}
@@ -31,7 +31,7 @@ func hasForeignFields(object *unstructured.Unstructured, owner string) bool {
 	return false
 }
 
-// ownsLeaf tells whether a set of fields holds more than the path to nothing.
+// ownsLeaf reports whether a set of fields holds a field, as opposed to empty paths alone.
 func ownsLeaf(fields any) bool {
 	set, ok := fields.(map[string]any)
 	if !ok {

@@ -8,7 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// Who owns a field is told by managedFields. Each case is one manager beside ours.
+// managedFields names the owner of each field. Each case is one manager beside ours.
 func TestForeignFields(t *testing.T) {
 	cases := []struct {
 		name, manager, subresource, fields string
@@ -21,9 +21,12 @@ func TestForeignFields(t *testing.T) {
 		{"status of the Deployment controller", "kube-controller-manager", "status", `{"f:status":{"f:replicas":{}}}`, false},
 		{"its revision", "kube-controller-manager", "", `{"f:metadata":{"f:annotations":{"f:deployment.kubernetes.io/revision":{}}}}`, false},
 		{"replicas of an autoscaler", "kube-controller-manager", "scale", `{"f:spec":{"f:replicas":{}}}`, false},
-		{"a restart that a person asked for", "kubectl-rollout", "", `{"f:spec":{"f:template":{"f:metadata":{"f:annotations":{".":{},"f:kubectl.kubernetes.io/restartedAt":{}}}}}}`, false},
-		{"a restart and a label on the pods", "kubectl-edit", "", `{"f:spec":{"f:template":{"f:metadata":{"f:annotations":{"f:kubectl.kubernetes.io/restartedAt":{}},"f:labels":{"f:x":{}}}}}}`, true},
-		{"an annotation of a GitOps tool", "argocd-controller", "", `{"f:metadata":{"f:annotations":{"f:argocd.argoproj.io/tracking-id":{}}}}`, false},
+		{"a restart that a user requested", "kubectl-rollout", "",
+			`{"f:spec":{"f:template":{"f:metadata":{"f:annotations":{".":{},"f:kubectl.kubernetes.io/restartedAt":{}}}}}}`, false},
+		{"a restart and a label on the pods", "kubectl-edit", "",
+			`{"f:spec":{"f:template":{"f:metadata":{"f:annotations":{"f:kubectl.kubernetes.io/restartedAt":{}},"f:labels":{"f:x":{}}}}}}`, true},
+		{"an annotation of a GitOps tool", "argocd-controller", "", `{"f:metadata":{"f:annotations":{"f:argocd.argoproj.io/tracking-id":{}}}}`,
+			false},
 		{"what cannot be read is not trusted", "somebody", "", `[]`, true},
 	}
 	for _, c := range cases {
@@ -31,7 +34,8 @@ func TestForeignFields(t *testing.T) {
 			object := &unstructured.Unstructured{Object: map[string]any{}}
 			object.SetManagedFields([]metav1.ManagedFieldsEntry{
 				{Manager: "us", Operation: metav1.ManagedFieldsOperationApply, FieldsV1: metav1.NewFieldsV1(`{"f:spec":{"f:selector":{}}}`)},
-				{Manager: c.manager, Subresource: c.subresource, Operation: metav1.ManagedFieldsOperationUpdate, FieldsV1: metav1.NewFieldsV1(c.fields)},
+				{Manager: c.manager, Subresource: c.subresource, Operation: metav1.ManagedFieldsOperationUpdate,
+					FieldsV1: metav1.NewFieldsV1(c.fields)},
 			})
 			NewWithT(t).Expect(hasForeignFields(object, "us")).To(Equal(c.foreign))
 		})

@@ -15,8 +15,8 @@ import (
 // secretBytes is the entropy of a generated value: 256 bit.
 const secretBytes = 32
 
-// GenerateSecret creates a Secret with one random value, URL-safe, if there is none of that name. One that exists is never
-// written. The object given holds name, namespace, labels and owner. An immutable one cannot be changed by anybody, only replaced.
+// GenerateSecret creates a Secret with one random, URL-safe value, unless a Secret of that name exists. An existing Secret is never
+// written. object holds name, namespace, labels and owner. An immutable Secret can only be replaced.
 func (a *Applier) GenerateSecret(ctx context.Context, object metav1.ObjectMeta, dataKey string, immutable bool) (Result, error) {
 	name := types.NamespacedName{Namespace: object.Namespace, Name: object.Name}
 	exists, err := a.Exists(ctx, name)
@@ -41,7 +41,7 @@ func (a *Applier) GenerateSecret(ctx context.Context, object metav1.ObjectMeta, 
 	return Created, nil
 }
 
-// Exists tells whether a Secret is there, without reading what it holds.
+// Exists reports whether a Secret exists, without reading its data.
 func (a *Applier) Exists(ctx context.Context, name types.NamespacedName) (bool, error) {
 	secret := &metav1.PartialObjectMetadata{}
 	secret.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))

@@ -12,7 +12,7 @@ import (
 
 type digest [sha256.Size]byte
 
-// memory holds for each object what was last applied and what the object then looked like.
+// memory holds, for each object, digests of the last applied intent and of the object after it.
 type memory struct {
 	mutex   *sync.Mutex
 	entries map[key]entry
@@ -40,16 +40,16 @@ func (m memory) forget(k key) {
 	delete(m.entries, k)
 }
 
-// fingerprint of an object: all but its status and what changes with every write. It is not the resource version, which
-// also changes with the status. The object must be of a Go type, so that what the cache holds and what the API server
-// answers have one form.
+// fingerprint returns a digest of an object without its status and the metadata that changes with every write. The resource version would
+// not do, because it changes with the status. The object must have a Go type, so that objects of the cache and answers of the API server
+// have the same form.
 func fingerprint(object client.Object) (digest, error) {
 	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
 	if err != nil {
 		return digest{}, err
 	}
 	for _, path := range [][]string{
-		{"status"}, {"apiVersion"}, {"kind"}, // the cache leaves the last two out
+		{"status"}, {"apiVersion"}, {"kind"}, // objects of the cache lack the last two
 		{"metadata", "resourceVersion"}, {"metadata", "managedFields"}, {"metadata", "creationTimestamp"},
 	} {
 		unstructured.RemoveNestedField(content, path...)
@@ -57,7 +57,7 @@ func fingerprint(object client.Object) (digest, error) {
 	return hash(content)
 }
 
-// hash of a JSON object. JSON writes maps in the order of their keys.
+// hash returns the digest of a JSON object. encoding/json writes maps in the order of their keys.
 func hash(content map[string]any) (digest, error) {
 	text, err := json.Marshal(content)
 	if err != nil {

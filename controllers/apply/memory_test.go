@@ -11,8 +11,9 @@ import (
 
 func deployment(change func(*appsv1.Deployment)) digest {
 	d := &appsv1.Deployment{
-		ObjectMeta: metav1.ObjectMeta{Name: "chat-api", Namespace: "im", ResourceVersion: "1", Generation: 1, Labels: map[string]string{"a": "b"}},
-		Spec:       appsv1.DeploymentSpec{Replicas: ptr.To[int32](1)},
+		ObjectMeta: metav1.ObjectMeta{Name: "chat-api", Namespace: "im", ResourceVersion: "1", Generation: 1,
+			Labels: map[string]string{"a": "b"}},
+		Spec: appsv1.DeploymentSpec{Replicas: ptr.To[int32](1)},
 	}
 	if change != nil {
 		change(d)
@@ -28,9 +29,12 @@ func TestAFingerprintChangesWithWhatIsWantedAndNotWithWhatIsSeen(t *testing.T) {
 	g := NewWithT(t)
 	one := deployment(nil)
 	g.Expect(deployment(nil)).To(Equal(one))
-	g.Expect(deployment(func(d *appsv1.Deployment) { d.Status.ReadyReplicas, d.ResourceVersion = 1, "2" })).To(Equal(one), "status comes and goes")
-	g.Expect(deployment(func(d *appsv1.Deployment) { d.Kind, d.APIVersion = "Deployment", "apps/v1" })).To(Equal(one), "the cache leaves the kind out")
-	g.Expect(deployment(func(d *appsv1.Deployment) { d.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "x"}} })).To(Equal(one), "the cache leaves them out")
+	g.Expect(deployment(func(d *appsv1.Deployment) { d.Status.ReadyReplicas, d.ResourceVersion = 1, "2" })).To(Equal(one),
+		"status comes and goes")
+	g.Expect(deployment(func(d *appsv1.Deployment) { d.Kind, d.APIVersion = "Deployment", "apps/v1" })).To(Equal(one),
+		"the cache leaves the kind out")
+	g.Expect(deployment(func(d *appsv1.Deployment) { d.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "x"}} })).To(Equal(one),
+		"the cache leaves them out")
 	g.Expect(deployment(func(d *appsv1.Deployment) { d.Spec.Replicas = ptr.To[int32](2) })).NotTo(Equal(one))
 	g.Expect(deployment(func(d *appsv1.Deployment) { d.Labels["a"] = "c" })).NotTo(Equal(one))
 	g.Expect(deployment(func(d *appsv1.Deployment) { d.OwnerReferences = []metav1.OwnerReference{{Name: "x"}} })).NotTo(Equal(one))

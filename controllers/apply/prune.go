@@ -14,22 +14,22 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 )
 
-// PruneOptions say what may be deleted.
+// PruneOptions select the objects that may be deleted.
 type PruneOptions struct {
 	Namespace string
-	// Labels that all children carry.
+	// Labels of all children.
 	Labels map[string]string
-	// Owner is the UID of the children's controller: an object with the right labels and another controller is left alone.
+	// Owner is the UID of the children's controller. An object with the right labels and another controller stays.
 	Owner types.UID
-	// Lists of the kinds to look through.
+	// Lists are the kinds to list.
 	Lists []client.ObjectList
 	// Wanted objects are kept.
 	Wanted []client.Object
-	// Keep tells of an object that is not wanted whether it must stay for now.
+	// Keep reports whether an object that is not in Wanted must stay for now.
 	Keep func(client.Object) bool
 }
 
-// Unwanted lists the children that Prune would delete.
+// Unwanted returns the children that Prune would delete.
 func (a *Applier) Unwanted(ctx context.Context, o PruneOptions) ([]client.Object, error) {
 	wanted := map[key]bool{}
 	for _, object := range o.Wanted {
@@ -64,8 +64,7 @@ func (a *Applier) Unwanted(ctx context.Context, o PruneOptions) ([]client.Object
 	return found, nil
 }
 
-// Prune deletes the children that are not wanted, and returns them. A child that changed since it was seen is left for the
-// next time.
+// Prune deletes the children that are not in Wanted, and returns them. A child that changed since it was listed stays until the next call.
 func (a *Applier) Prune(ctx context.Context, o PruneOptions) ([]client.Object, error) {
 	unwanted, err := a.Unwanted(ctx, o)
 	if err != nil {
@@ -73,7 +72,8 @@ func (a *Applier) Prune(ctx context.Context, o PruneOptions) ([]client.Object, e
 	}
 	for _, object := range unwanted {
 		uid, version := object.GetUID(), object.GetResourceVersion()
-		err := a.client.Delete(ctx, object, client.Preconditions{UID: &uid, ResourceVersion: &version}, client.PropagationPolicy(metav1.DeletePropagationBackground))
+		unchanged := client.Preconditions{UID: &uid, ResourceVersion: &version}
+		err := a.client.Delete(ctx, object, unchanged, client.PropagationPolicy(metav1.DeletePropagationBackground))
 		if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
 			return nil, fmt.Errorf("deleting %T %s: %w", object, object.GetName(), err)
 		}

@@ -10,7 +10,7 @@ import (
 	"github.com/openimstack/openim-operator/openim"
 )
 
-// pair judges a certificate and its key as the gateway will. No word of it repeats the key.
+// pair parses a certificate and its key as the gateway does. The result repeats no part of the key.
 func pair(certificate, key []byte) *openim.Certificate {
 	both, err := tls.X509KeyPair(certificate, key)
 	if err != nil {
@@ -23,11 +23,11 @@ func pair(certificate, key []byte) *openim.Certificate {
 	return &openim.Certificate{NotBefore: leaf.NotBefore, NotAfter: leaf.NotAfter}
 }
 
-// expirySoon is how long before its end a certificate is warned of.
+// expirySoon is how long before its expiry a certificate causes a warning.
 const expirySoon = 7 * 24 * time.Hour
 
-// NextLook is when the judgement of a certificate changes by itself. Zero: never.
-func NextLook(c openim.Certificate, now time.Time) time.Time {
+// NextChange returns when the result of Certificate changes without a change of the certificate. Zero: never.
+func NextChange(c openim.Certificate, now time.Time) time.Time {
 	for _, turn := range []time.Time{c.NotBefore, c.NotAfter.Add(-expirySoon), c.NotAfter} {
 		if c.Invalid == "" && now.Before(turn) {
 			return turn
@@ -36,8 +36,8 @@ func NextLook(c openim.Certificate, now time.Time) time.Time {
 	return time.Time{}
 }
 
-// Certificate judges the gateway's pair: one that does not belong together is a problem, a time that is over or has not come a warning.
-// The gateway goes on with the last pair that it could read.
+// Certificate checks the gateway's certificate and key: a key that does not match is a problem, a certificate that is expired, about to
+// expire or not yet valid a warning. The gateway continues with the last pair that it could read.
 func Certificate(stack *v1alpha1.OpenIMStack, facts openim.Facts, now time.Time) (*Problem, *Warning) {
 	c := facts.Wrapper.Certificate
 	if c == nil {
@@ -47,7 +47,7 @@ func Certificate(stack *v1alpha1.OpenIMStack, facts openim.Facts, now time.Time)
 	name := stack.Spec.Wrapper.Gateway.TLS.SecretRef.Name
 	if c.Invalid != "" {
 		return &Problem{Reason: v1alpha1.ReasonSecretInvalid, Field: field, Stalled: true, Message: fmt.Sprintf(
-			"tls.crt and tls.key of Secret %q are no pair: %s: write a certificate in PEM, with its chain, and the private key that belongs to it",
+			"tls.crt and tls.key of Secret %q do not match: %s: write a certificate in PEM, with its chain, and the private key that belongs to it",
 			name, c.Invalid)}, nil
 	}
 	warn := func(format string, args ...any) (*Problem, *Warning) {

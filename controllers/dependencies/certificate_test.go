@@ -16,7 +16,7 @@ import (
 	"github.com/openimstack/openim-operator/controllers/dependencies"
 )
 
-// certified is a pair in PEM, good from one time to another.
+// certified returns a certificate and its key in PEM, valid between two times.
 func certified(t *testing.T, from, until time.Time) (certificate, key string) {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -32,10 +32,11 @@ func certified(t *testing.T, from, until time.Time) (certificate, key string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})), string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: encoded}))
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})), string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY",
+		Bytes: encoded}))
 }
 
-// Each line is a pair at a time, and what is said of it.
+// Each case is a certificate at a time, and the expected message.
 func TestTheGatewaysCertificate(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	day := 24 * time.Hour
@@ -52,7 +53,7 @@ func TestTheGatewaysCertificate(t *testing.T) {
 		{"good", good, itsKey, "", "", now.Add(23 * day)},
 		{"the key of another", good, othersKey, "private key does not match public key", "", time.Time{}},
 		{"no PEM", "hello", itsKey, "failed to find any PEM data", "", time.Time{}},
-		{"no key", good, good, "are no pair", "", time.Time{}},
+		{"no key", good, good, "do not match", "", time.Time{}},
 		{"not yet", early, earlyKey, "", "not valid before 2026-01-03T03:04:05Z", now.Add(day)},
 		{"over", late, lateKey, "", "expired at 2026-01-02T03:04:05Z", time.Time{}},
 		{"soon over", soon, soonKey, "", "expires at 2026-01-08T03:04:05Z: renew it", now.Add(6 * day)},
@@ -62,7 +63,7 @@ func TestTheGatewaysCertificate(t *testing.T) {
 			s := stack(func(s *spec) {
 				s.Wrapper.Gateway = &v1alpha1.GatewaySpec{TLS: &v1alpha1.GatewayTLS{SecretRef: v1alpha1.LocalReference{Name: "im-tls"}}}
 			})
-			facts, problems := resolve(t, s, world(secret("im-tls", map[string]string{"tls.crt": c.certificate, "tls.key": c.key}))...)
+			facts, problems := resolve(t, s, objectsInCluster(secret("im-tls", map[string]string{"tls.crt": c.certificate, "tls.key": c.key}))...)
 			g.Expect(problems).To(BeEmpty())
 			problem, warning := dependencies.Certificate(s, facts, now)
 			if c.problem == "" {
@@ -78,7 +79,7 @@ func TestTheGatewaysCertificate(t *testing.T) {
 				g.Expect(warning.String()).To(ContainSubstring(c.warning))
 				g.Expect(warning.Reason).To(Equal(v1alpha1.ReasonCertificateNotValid))
 			}
-			g.Expect(dependencies.NextLook(*facts.Wrapper.Certificate, now)).To(BeTemporally("==", c.next))
+			g.Expect(dependencies.NextChange(*facts.Wrapper.Certificate, now)).To(BeTemporally("==", c.next))
 		})
 	}
 }

@@ -14,7 +14,8 @@ import (
 	"github.com/openimstack/openim-operator/openim"
 )
 
-// ClaimsOfSpec are what a stack must have to itself, as far as its spec tells: what is behind a connection string stands in a Secret.
+// ClaimsOfSpec returns the parts of stores that a stack must not share, as far as the spec names them. Connection strings are in Secrets,
+// and their claims are added when they are resolved.
 func ClaimsOfSpec(stack *v1alpha1.OpenIMStack) []openim.Claim {
 	c := claims{namespace: stack.Namespace}
 	d, w := stack.Spec.Dependencies, stack.Spec.Wrapper
@@ -38,13 +39,13 @@ func ClaimsOfSpec(stack *v1alpha1.OpenIMStack) []openim.Claim {
 	return c.all
 }
 
-// claims of a stack, each once.
+// claims collects the claims of a stack, each once.
 type claims struct {
 	namespace string
 	all       []openim.Claim
 }
 
-// add notes what the stack must have to itself at addresses of a store.
+// add adds a claim to a part of a store, for each address of the store.
 func (c *claims) add(store openim.Dependency, field string, addresses []string, within string) {
 	for _, address := range addresses {
 		claim := openim.Claim{Store: store, Address: canonical(address, c.namespace), Within: within, Field: field}
@@ -54,13 +55,13 @@ func (c *claims) add(store openim.Dependency, field string, addresses []string, 
 	}
 }
 
-// canonical is the form that all spellings of an address have in common: names of Services in full, in small letters, without the dot at
-// the end, and IP addresses in their shortest form. A pod of a headless Service counts as the Service, since its pods are one store.
-// A name and an IP address of one store cannot be told to be the same.
+// canonical returns the common form of all spellings of an address: the full name of a Service, in lower case, without a trailing dot, or
+// the shortest form of an IP address. A pod of a headless Service counts as the Service, because its pods are one store. The name and the
+// IP address of one store have different forms.
 func canonical(address, namespace string) string {
 	host, port, err := splitAddress(address)
 	if err != nil {
-		return strings.ToLower(address) // it is a problem of its own
+		return strings.ToLower(address) // an invalid address is a problem of its own
 	}
 	number := strconv.Itoa(int(port))
 	if ip, err := netip.ParseAddr(host); err == nil {
@@ -75,7 +76,7 @@ func canonical(address, namespace string) string {
 	return net.JoinHostPort(host, number)
 }
 
-// topicPrefix is the one that the spec names, or the stack's default.
+// topicPrefix returns the prefix that the spec names, or the stack's default.
 func topicPrefix(stack *v1alpha1.OpenIMStack) string {
 	if topics := stack.Spec.Dependencies.Kafka.Topics; topics != nil && topics.Prefix != "" {
 		return topics.Prefix
@@ -83,7 +84,7 @@ func topicPrefix(stack *v1alpha1.OpenIMStack) string {
 	return openim.DefaultTopicPrefix(stack.Namespace, stack.Name)
 }
 
-// defaultBucket is the bucket of a store that the spec names none for.
+// defaultBucket is the bucket when the spec names none.
 const defaultBucket = "openim"
 
 func bucket(spec *v1alpha1.ObjectStorage) string {

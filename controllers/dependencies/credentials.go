@@ -24,10 +24,10 @@ type credential struct {
 	urlSafe bool
 }
 
-// reserved in URLs (RFC 3986, 2.2), and what else breaks one.
+// reserved are the characters that are reserved in URLs (RFC 3986, 2.2), and others that break a URL.
 const reserved = ":/?#[]@!$&'()*+,;=% "
 
-// credentials checks a referenced Secret and makes the environment variables that carry it.
+// credentials checks a referenced Secret and adds the environment variables with its values to the facts.
 func (r *resolver) credentials(d openim.Dependency, field string, ref *v1alpha1.LocalReference, wanted []credential) error {
 	if ref == nil {
 		return nil
@@ -46,7 +46,9 @@ func (r *resolver) credentials(d openim.Dependency, field string, ref *v1alpha1.
 			continue
 		}
 		if c.urlSafe && strings.ContainsAny(string(value), reserved) {
-			r.invalid(v1alpha1.ReasonSecretInvalid, field, "key %q of Secret %q holds a character that is reserved in URLs, and OpenIM does not escape it: change it, or write the whole connection string to a Secret and use uriRef", c.key, ref.Name)
+			r.invalid(v1alpha1.ReasonSecretInvalid, field,
+				"key %q of Secret %q holds a character that is reserved in URLs, and OpenIM does not escape it: change the value, "+
+					"or write the whole connection string to a Secret and use uriRef", c.key, ref.Name)
 		}
 		fmt.Fprintf(digest, "%s=%d:%s\n", c.env, len(value), value)
 		r.facts.Credentials[d] = append(r.facts.Credentials[d], envVar(c.env, ref.Name, c.key))
@@ -65,7 +67,8 @@ func (r *resolver) shareSecret() error {
 		return err
 	}
 	if string(value) == "openIM123" {
-		r.invalid(v1alpha1.ReasonSecretInvalid, field, "Secret %q holds OpenIM's published default: write a random value of at least 32 characters", name)
+		r.invalid(v1alpha1.ReasonSecretInvalid, field,
+			"Secret %q holds OpenIM's published default: write a random value of at least 32 characters", name)
 		return nil
 	}
 	r.hashKey = value
@@ -75,7 +78,7 @@ func (r *resolver) shareSecret() error {
 
 func (r *resolver) assertionKey() error {
 	if r.stack.Spec.Wrapper.ExternalRef != nil {
-		return nil // no gateway, no backend
+		return nil // the stack has neither gateway nor backend
 	}
 	name := v1alpha1.ChildName(r.stack.Name, v1alpha1.SuffixAssertionKey)
 	selector, value, err := r.key("metadata.name", name, v1alpha1.KeyAssertionKey)

@@ -6,11 +6,11 @@ import (
 	"testing"
 )
 
-// A connection string comes out of a Secret, and may be anything. Whatever it is, the hosts found are host:port, and no part
-// of the credentials is taken for one.
+// The connection string of a Secret may be any text. The hosts are always host:port, and never a part of the credentials.
 func FuzzHostsOf(f *testing.F) {
 	for _, seed := range []string{
-		"mongodb://a", "mongodb://a:1,b:2/db?x=y", "mongodb://user:p%40ss@host:27017/db", "mongodb://[::1]:27017", "mongodb+srv://x", "mongodb://@/", "mongodb://u:p@h1,h2:99999", "",
+		"mongodb://a", "mongodb://a:1,b:2/db?x=y", "mongodb://user:p%40ss@host:27017/db", "mongodb://[::1]:27017", "mongodb+srv://x",
+		"mongodb://@/", "mongodb://u:p@h1,h2:99999", "",
 	} {
 		f.Add(seed)
 	}
@@ -35,7 +35,8 @@ func FuzzHostsOf(f *testing.F) {
 }
 
 func FuzzServiceOf(f *testing.F) {
-	for _, seed := range []string{"redis", "redis.infra.svc", "kafka-0.kafka.infra.svc.cluster.local", "..svc", ".", "svc.svc.svc", "a.b.svc.svc", "redis..svc", ""} {
+	for _, seed := range []string{"redis", "redis.infra.svc", "kafka-0.kafka.infra.svc.cluster.local", "..svc", ".", "svc.svc.svc",
+		"a.b.svc.svc", "redis..svc", ""} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, host string) {

@@ -14,7 +14,8 @@ import (
 	"github.com/openimstack/openim-operator/openim"
 )
 
-// loginSecret names the Secret with the static keys by which clients recognise the gateway, which the backend holds, and the field that it comes from.
+// loginSecret returns the name of the Secret with the static keys of the login, and the field that names it. Clients recognise the gateway
+// by these keys; the backend holds them.
 func loginSecret(stack *v1alpha1.OpenIMStack) (name, field string) {
 	if own := stack.Spec.Wrapper.Auth.Users.ServerKeys; own != nil {
 		return own.SecretRef.Name, "spec.wrapper.auth.users.serverKeys.secretRef"
@@ -22,7 +23,7 @@ func loginSecret(stack *v1alpha1.OpenIMStack) (name, field string) {
 	return v1alpha1.ChildName(stack.Name, v1alpha1.SuffixLogin), "metadata.name"
 }
 
-// fingerprints of the static keys in a Secret, sorted. What is no key has none: the backend says so itself.
+// fingerprints returns the fingerprints of the static keys in a Secret, sorted. Invalid keys are skipped: the backend reports them.
 func fingerprints(secret *corev1.Secret) []string {
 	var found []string
 	for _, value := range secret.Data {
@@ -35,7 +36,7 @@ func fingerprints(secret *corev1.Secret) []string {
 	return slices.Compact(found)
 }
 
-// staticKey reads a private key as the backend does: 32 bytes as base64url or as 64 hexadecimal digits.
+// staticKey parses a private key as the backend does: 32 bytes as base64url or as 64 hexadecimal digits.
 func staticKey(text string) (*ecdh.PrivateKey, bool) {
 	decode := base64.RawURLEncoding.Strict().DecodeString
 	if len(text) == hex.EncodedLen(32) {
@@ -49,8 +50,8 @@ func staticKey(text string) (*ecdh.PrivateKey, bool) {
 	return private, err == nil
 }
 
-// MayGenerateLoginKey reports whether the operator may make a static key for the login when there is none: clients have pinned no
-// other, or a person has given that one up.
+// MayGenerateLoginKey reports whether the operator may generate a static key of the login when the Secret does not exist: clients have
+// pinned no other key, or the user has given that key up.
 func MayGenerateLoginKey(stack *v1alpha1.OpenIMStack) bool {
 	users := stack.Spec.Wrapper.Auth.Users
 	return users != nil && users.ServerKeyFingerprint == "" && (len(stack.Status.LoginKeys) == 0 || givenUp(stack))
@@ -61,8 +62,8 @@ func givenUp(stack *v1alpha1.OpenIMStack) bool {
 	return slices.Contains(stack.Status.LoginKeys, stack.Annotations[v1alpha1.AnnotationGiveUpLoginKey])
 }
 
-// LoginKey compares the static keys of the login with those that clients have pinned: the one that the spec names, or else those of the
-// status, of which one must remain, as in a rotation. It returns nil when all is well.
+// LoginKey compares the static keys of the login with the keys that clients have pinned: the key that the spec names, or else those of the
+// status, of which at least one must remain, as in a rotation. It returns nil when a pinned key remains.
 func LoginKey(stack *v1alpha1.OpenIMStack, facts openim.Facts, problems []Problem) *Problem {
 	users := stack.Spec.Wrapper.Auth.Users
 	if users == nil {
@@ -71,7 +72,7 @@ func LoginKey(stack *v1alpha1.OpenIMStack, facts openim.Facts, problems []Proble
 	name, field := loginSecret(stack)
 	lost := slices.ContainsFunc(problems, func(p Problem) bool { return p.Secret == name })
 	if !lost && facts.Wrapper.LoginSecret == "" {
-		return nil // it could not be judged, and that is a problem of its own
+		return nil // the Secret could not be used, which is a problem of its own
 	}
 	pinned := stack.Status.LoginKeys
 	var remedy string
@@ -86,10 +87,10 @@ func LoginKey(stack *v1alpha1.OpenIMStack, facts openim.Facts, problems []Proble
 			v1alpha1.AnnotationGiveUpLoginKey + "=" + pinned[0]
 	}
 	problem := &Problem{Field: field, Stalled: true}
-	what := "key " + strings.Join(pinned, ", ") + " of the gateway, by which clients recognise it"
+	what := "key " + strings.Join(pinned, ", ") + " of the gateway, which clients have pinned"
 	switch {
 	case lost:
-		problem.Reason, problem.Message = v1alpha1.ReasonLoginKeyLost, "Secret \""+name+"\" is not there, and with it "+what+": "+remedy
+		problem.Reason, problem.Message = v1alpha1.ReasonLoginKeyLost, "Secret \""+name+"\" does not exist, and with it is lost "+what+": "+remedy
 	case !slices.ContainsFunc(pinned, func(p string) bool { return slices.Contains(facts.Wrapper.LoginKeys, p) }):
 		problem.Reason, problem.Message = v1alpha1.ReasonLoginKeyChanged, "Secret \""+name+"\" no longer holds "+what+": "+remedy
 	default:

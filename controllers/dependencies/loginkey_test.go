@@ -15,7 +15,7 @@ import (
 	"github.com/openimstack/openim-operator/controllers/dependencies"
 )
 
-// loginKeyOf gives a private key made of one byte, and its fingerprint.
+// loginKeyOf returns a private key of one repeated byte, and its fingerprint.
 func loginKeyOf(t *testing.T, fill byte) (text, fingerprint string) {
 	t.Helper()
 	raw := make([]byte, 32)
@@ -34,12 +34,13 @@ func TestFingerprintsAreOfThePublicKeys(t *testing.T) {
 	one, first := loginKeyOf(t, 1)
 	_, second := loginKeyOf(t, 2)
 	inHex := strings.Repeat("02", 32)
-	facts, problems := resolve(t, letIn(), usersWorld(secret("chat-login", map[string]string{"a": one + "\n", "b": inHex, "c": "no key"}))...)
+	facts, problems := resolve(t, letIn(),
+		objectsForUsers(secret("chat-login", map[string]string{"a": one + "\n", "b": inHex, "c": "no key"}))...)
 	g.Expect(problems).To(BeEmpty())
 	g.Expect(facts.Wrapper.LoginKeys).To(ConsistOf(first, second))
 }
 
-// Clients have pinned the first key. Each line is what has become of the Secret, and what is said and done.
+// Clients have pinned the first key. Each case is a state of the Secret, the expected problem, and whether a key may be generated.
 func TestTheLoginKeyThatClientsKnow(t *testing.T) {
 	one, first := loginKeyOf(t, 1)
 	two, second := loginKeyOf(t, 2)
@@ -81,16 +82,16 @@ func TestTheLoginKeyThatClientsKnow(t *testing.T) {
 				s.Status.LoginKeys = []string{first}
 			}
 			s.Annotations = map[string]string{v1alpha1.AnnotationGiveUpLoginKey: c.giveUp}
-			var world []client.Object
-			for _, o := range usersWorld() {
+			var cluster []client.Object
+			for _, o := range objectsForUsers() {
 				if o.GetName() != "chat-login" {
-					world = append(world, o)
+					cluster = append(cluster, o)
 				}
 			}
 			if c.secret != nil {
-				world = append(world, c.secret)
+				cluster = append(cluster, c.secret)
 			}
-			facts, problems := resolve(t, s, world...)
+			facts, problems := resolve(t, s, cluster...)
 			g.Expect(dependencies.MayGenerateLoginKey(s)).To(Equal(c.remakes))
 			problem := dependencies.LoginKey(s, facts, problems)
 			if c.reason == "" {

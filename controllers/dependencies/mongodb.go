@@ -70,7 +70,7 @@ func (r *resolver) mongodbStore(field string, spec v1alpha1.MongoDB) (store open
 	return store, r.storeLogin(&store, field+".credentialsRef", spec.CredentialsRef, true)
 }
 
-// connectionString is what a Secret's connection string says.
+// connectionString is the parsed connection string of a Secret.
 type connectionString struct {
 	selector corev1.SecretKeySelector
 	text     []byte
@@ -96,8 +96,8 @@ func (r *resolver) connectionString(field string, spec v1alpha1.MongoDB) (*conne
 	case spec.Database != "":
 		name = spec.Database
 	case !ok:
-		r.invalid(v1alpha1.ReasonSecretInvalid, field+".uriRef", "the path of the connection string in key %q of Secret %q is no name of a "+
-			"database: write letters, digits, '_' and '-', or write the name to database", ref.Key, ref.Name)
+		r.invalid(v1alpha1.ReasonSecretInvalid, field+".uriRef", "the path of the connection string in key %q of Secret %q is not a valid "+
+			"database name: write letters, digits, '_' and '-', or write the name to database", ref.Key, ref.Name)
 		return nil, nil
 	case name == "":
 		name = database(r.stack, spec)
@@ -105,14 +105,14 @@ func (r *resolver) connectionString(field string, spec v1alpha1.MongoDB) (*conne
 	return &connectionString{selector: selector, text: value, hosts: hosts, database: name}, nil
 }
 
-// claimURI notes what the stack must have to itself behind a connection string.
+// claimURI adds the claim to the database of a connection string.
 func (r *resolver) claimURI(field string, uri *connectionString) {
 	c := claims{namespace: r.stack.Namespace, all: r.facts.Claims}
 	c.add(openim.MongoDB, field+".uriRef", uri.hosts, "database "+uri.database)
 	r.facts.Claims = c.all
 }
 
-// database is the one that the spec names, or the stack's default.
+// database returns the database that the spec names, or the stack's default.
 func database(stack *v1alpha1.OpenIMStack, spec v1alpha1.MongoDB) string {
 	if spec.Database != "" {
 		return spec.Database
@@ -120,7 +120,7 @@ func database(stack *v1alpha1.OpenIMStack, spec v1alpha1.MongoDB) string {
 	return openim.DefaultDatabase(stack.Namespace, stack.Name)
 }
 
-// hostsOf reads the hosts of a connection string of the form mongodb://[user:password@]host[:port][,...][/...].
+// hostsOf returns the hosts of a connection string of the form mongodb://[user:password@]host[:port][,...][/...].
 func hostsOf(uri string) ([]string, bool) {
 	rest, ok := strings.CutPrefix(uri, "mongodb://")
 	if !ok {
@@ -144,14 +144,15 @@ func hostsOf(uri string) ([]string, bool) {
 	return hosts, true
 }
 
-// databaseForm is that of the CRD's field. The name stands in a ConfigMap: no part of the credentials passes for one, since '@' does not.
+// databaseForm is the form of the CRD's field. The name is written to a ConfigMap: no part of credentials has this form, because '@' is
+// excluded.
 var databaseForm = regexp.MustCompile(`^[A-Za-z0-9_-]{1,63}$`)
 
-// reservedDatabases are MongoDB's own. In the path of a connection string they say where the user is looked up.
+// reservedDatabases are MongoDB's own. In the path of a connection string they name the database in which the user is looked up.
 var reservedDatabases = []string{"admin", "local", "config"}
 
-// databaseOf reads the database of a connection string: mongodb://hosts/database?options. It is empty when the string names none, or
-// one of MongoDB's own. It reports false for what is no name.
+// databaseOf returns the database of a connection string: mongodb://hosts/database?options. The name is empty when the string names no
+// database, or one of MongoDB's own. ok is false for an invalid name.
 func databaseOf(uri string) (name string, ok bool) {
 	rest, _ := strings.CutPrefix(uri, "mongodb://")
 	rest, _, _ = strings.Cut(rest, "?")

@@ -11,27 +11,27 @@ import (
 	"github.com/openimstack/openim-operator/openim"
 )
 
-// byURI is a stack with a connection string for its MongoDB, and what OpenIM and the backend make of it.
+// byURI resolves a stack with a connection string for its MongoDB.
 func byURI(t *testing.T, uri, database string) (openim.Facts, []string) {
 	t.Helper()
 	facts, problems := resolve(t, letIn(func(s *spec) {
 		s.Dependencies.MongoDB = v1alpha1.MongoDB{URIRef: &v1alpha1.KeyReference{Name: "mongo", Key: "uri"}, Database: database}
-	}), usersWorld(secret("mongo", map[string]string{"uri": uri}))...)
-	var said []string
+	}), objectsForUsers(secret("mongo", map[string]string{"uri": uri}))...)
+	var found []string
 	for _, p := range problems {
-		said = append(said, p.String())
+		found = append(found, p.String())
 	}
-	return facts, said
+	return facts, found
 }
 
-// OpenIM takes the database from its configuration, also beside a connection string: without one seven of its processes end.
+// OpenIM reads the database from its configuration even when it has a connection string: without the database seven processes exit.
 func TestTheDatabaseBesideAConnectionString(t *testing.T) {
 	for uri, want := range map[string]string{
 		"mongodb://u:p@192.0.2.9/chat?replicaSet=rs": "chat",
 		"mongodb://u:p@192.0.2.9/%63hat":             "chat",
 		"mongodb://192.0.2.9":                        "openim_im_chat",
 		"mongodb://192.0.2.9/?w=1":                   "openim_im_chat",
-		"mongodb://u:p@192.0.2.9/admin?w=1":          "openim_im_chat", // where the user is looked up, and no place for data
+		"mongodb://u:p@192.0.2.9/admin?w=1":          "openim_im_chat", // authenticates the user and holds no data
 		"mongodb://u:p@192.0.2.9/local":              "openim_im_chat",
 		"mongodb://u:p@192.0.2.9/config":             "openim_im_chat",
 	} {
@@ -52,7 +52,7 @@ func TestTheDatabaseBesideAConnectionString(t *testing.T) {
 	}
 }
 
-// What is behind the hosts of a connection string could be a part of a password that nobody escaped. It never gets into a ConfigMap or a
+// The text behind the hosts of a connection string may be part of a password that was not escaped. It is never written to a ConfigMap or a
 // message.
 func TestAPathThatIsNoDatabaseIsRefused(t *testing.T) {
 	for _, uri := range []string{
@@ -73,7 +73,8 @@ func TestTheUserIsLookedUpWhereTheSpecSays(t *testing.T) {
 	g := NewWithT(t)
 	facts, problems := resolve(t, letIn(func(s *spec) {
 		s.Dependencies.MongoDB.CredentialsRef, s.Dependencies.MongoDB.AuthSource = &v1alpha1.LocalReference{Name: "mongo"}, "admin"
-	}), usersWorld(secret("mongo", map[string]string{"username": "u", "password": "p"}), service("mongodb", 27017, intstr.FromInt32(27017)))...)
+	}), objectsForUsers(secret("mongo", map[string]string{"username": "u",
+		"password": "p"}), service("mongodb", 27017, intstr.FromInt32(27017)))...)
 	g.Expect(problems).To(BeEmpty())
 	g.Expect(facts.Settings.MongoDB.AuthSource).To(Equal("admin"))
 	g.Expect(facts.Wrapper.MongoDB.AuthSource).To(Equal("admin"))

@@ -23,7 +23,8 @@ import (
 	"github.com/openimstack/openim-operator/openim"
 )
 
-// place finds one address on the network. Given peers say where; otherwise a Service's pods do, or the address itself.
+// place resolves one address to endpoints: by the given peers, by the pods of the Service that the address names, or by the IP address
+// itself.
 func (r *resolver) place(field, peersField, address string, peers []networkingv1.NetworkPolicyPeer) ([]openim.Endpoint, error) {
 	host, port, err := splitAddress(address)
 	if err != nil {
@@ -40,7 +41,8 @@ func (r *resolver) place(field, peersField, address string, peers []networkingv1
 	if !ok {
 		if len(peers) == 0 {
 			r.invalid(v1alpha1.ReasonPeersNeeded, peersField,
-				"a NetworkPolicy cannot name the host %q: add peers that say where it is (an ipBlock, or a podSelector with a namespaceSelector)", host)
+				"a NetworkPolicy cannot name the host %q: add peers with its addresses or pods "+
+					"(an ipBlock, or a podSelector with a namespaceSelector)", host)
 			return nil, nil
 		}
 		return []openim.Endpoint{{Peers: peers, Port: port}}, nil
@@ -58,8 +60,8 @@ func (r *resolver) place(field, peersField, address string, peers []networkingv1
 	return found, nil
 }
 
-// placeService finds the pods of a Service and the port as they see it, since a NetworkPolicy is applied after the
-// Service's address has been translated.
+// placeService returns the pods of a Service and their container port, because a NetworkPolicy is applied after the Service's address has
+// been translated.
 func (r *resolver) placeService(field, peersField string, name types.NamespacedName, port int32) ([]openim.Endpoint, error) {
 	r.facts.Services = append(r.facts.Services, name)
 	var service corev1.Service
@@ -70,7 +72,8 @@ func (r *resolver) placeService(field, peersField string, name types.NamespacedN
 		return nil, fmt.Errorf("reading Service %s: %w", name, err)
 	}
 	if service.Spec.Type == corev1.ServiceTypeExternalName {
-		r.invalid(v1alpha1.ReasonPeersNeeded, peersField, "Service %s only names a host outside the cluster: write that host as the address and add peers that say where it is", name)
+		r.invalid(v1alpha1.ReasonPeersNeeded, peersField,
+			"Service %s is of type ExternalName: write its host as the address, and add peers with the addresses of that host", name)
 		return nil, nil
 	}
 	peer := networkingv1.NetworkPolicyPeer{
@@ -93,7 +96,7 @@ func (r *resolver) placeService(field, peersField string, name types.NamespacedN
 		}
 		return []openim.Endpoint{{Peers: []networkingv1.NetworkPolicyPeer{peer}, Port: target}}, nil
 	}
-	if headless { // its name stands for its endpoints' own addresses, so that nothing translates the port
+	if headless { // its name resolves to the addresses of its endpoints, so that nothing translates the port
 		return r.placeSlices(field, name, func(discoveryv1.EndpointSlice) (int32, bool) { return port, true }, nil)
 	}
 	wanted := service.Spec.Ports[i]
@@ -104,8 +107,8 @@ func (r *resolver) placeService(field, peersField string, name types.NamespacedN
 	return r.placeSlices(field, name, func(slice discoveryv1.EndpointSlice) (int32, bool) { return targetOf(slice, wanted) }, pods)
 }
 
-// targetOf is the number that a Service's port has at the endpoints of a slice. Pods may give one name different numbers: their
-// endpoints then are in different slices. It is false for endpoints that do not serve the port.
+// targetOf returns the number of a Service's port at the endpoints of a slice. Pods may have different numbers for one port name: their
+// endpoints are then in different slices. It returns false for endpoints that do not serve the port.
 func targetOf(slice discoveryv1.EndpointSlice, wanted corev1.ServicePort) (int32, bool) {
 	if len(slice.Ports) == 0 {
 		return wanted.Port, true // discovery.k8s.io/v1: no ports means all
@@ -119,11 +122,14 @@ func targetOf(slice discoveryv1.EndpointSlice, wanted corev1.ServicePort) (int32
 	return 0, false
 }
 
-// placeSlices reads a Service's EndpointSlices: for the number behind a named target port, or for the addresses of a
-// Service without selector, which has no pods that a policy could select.
-func (r *resolver) placeSlices(field string, name types.NamespacedName, target func(discoveryv1.EndpointSlice) (int32, bool), pods *networkingv1.NetworkPolicyPeer) ([]openim.Endpoint, error) {
+// placeSlices reads a Service's EndpointSlices: for the number behind a named target port, or for the addresses of a Service without
+// selector, which has no pods that a policy could select.
+func (r *resolver) placeSlices(
+	field string, name types.NamespacedName, target func(discoveryv1.EndpointSlice) (int32, bool), pods *networkingv1.NetworkPolicyPeer,
+) ([]openim.Endpoint, error) {
 	var list discoveryv1.EndpointSliceList
-	if err := r.reader.List(r.ctx, &list, client.InNamespace(name.Namespace), client.MatchingLabels{discoveryv1.LabelServiceName: name.Name}); err != nil {
+	ofService := client.MatchingLabels{discoveryv1.LabelServiceName: name.Name}
+	if err := r.reader.List(r.ctx, &list, client.InNamespace(name.Namespace), ofService); err != nil {
 		return nil, fmt.Errorf("reading EndpointSlices of Service %s: %w", name, err)
 	}
 	byPort := map[int32][]networkingv1.NetworkPolicyPeer{}
@@ -141,7 +147,7 @@ func (r *resolver) placeSlices(field string, name types.NamespacedName, target f
 		}
 	}
 	if len(byPort) == 0 {
-		r.missing(v1alpha1.ReasonServiceNotFound, field, "Service %s has no endpoints yet: start what it stands for", name)
+		r.missing(v1alpha1.ReasonServiceNotFound, field, "Service %s has no endpoints yet: start its pods, or add its endpoints", name)
 		return nil, nil
 	}
 	var found []openim.Endpoint
@@ -155,7 +161,7 @@ func (r *resolver) placeSlices(field string, name types.NamespacedName, target f
 	return found, nil
 }
 
-// sorted peers, each once: an address may be in several slices.
+// sorted sorts peers and removes duplicates: an address may be in several slices.
 func sorted(peers []networkingv1.NetworkPolicyPeer) []networkingv1.NetworkPolicyPeer {
 	text := func(p networkingv1.NetworkPolicyPeer) string {
 		if p.IPBlock == nil {
@@ -167,19 +173,20 @@ func sorted(peers []networkingv1.NetworkPolicyPeer) []networkingv1.NetworkPolicy
 	return slices.CompactFunc(peers, func(a, b networkingv1.NetworkPolicyPeer) bool { return text(a) == text(b) })
 }
 
-// bounded refuses a Service with so many addresses of its own that the policies would outgrow what the API server takes.
+// bounded refuses a Service with so many addresses that the policies would exceed the size limit of the API server.
 func (r *resolver) bounded(peersField string, service types.NamespacedName, found []openim.Endpoint) []openim.Endpoint {
 	const most = 256
 	for _, place := range found {
 		if n := len(place.Peers); n > most {
-			r.invalid(v1alpha1.ReasonPeersNeeded, peersField, "Service %s has %d addresses and no selector, and a policy should list %d at most: add peers with blocks that hold them", service, n, most)
+			r.invalid(v1alpha1.ReasonPeersNeeded, peersField,
+				"Service %s has %d addresses and no selector, and a policy lists %d at most: add peers with blocks that contain them", service, n, most)
 			return nil
 		}
 	}
 	return found
 }
 
-// ServiceOf recognises the name of a Service in a host: service (in the stack's own namespace), service.namespace.svc, and
+// ServiceOf returns the Service that a host name denotes: service (in the stack's own namespace), service.namespace.svc, and
 // pod.service.namespace.svc for a pod of a headless Service, each with or without a cluster domain.
 func ServiceOf(host, namespace string) (types.NamespacedName, bool) {
 	labels := strings.Split(strings.TrimSuffix(host, "."), ".")
@@ -209,7 +216,7 @@ func splitAddress(address string) (host string, port int32, err error) {
 	return host, int32(number), nil
 }
 
-// block is one address of either family.
+// block returns a peer for one address of either family.
 func block(ip netip.Addr) networkingv1.NetworkPolicyPeer {
 	ip = ip.Unmap()
 	return networkingv1.NetworkPolicyPeer{IPBlock: &networkingv1.IPBlock{CIDR: netip.PrefixFrom(ip, ip.BitLen()).String()}}

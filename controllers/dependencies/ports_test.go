@@ -20,9 +20,9 @@ import (
 	"github.com/openimstack/openim-operator/openim"
 )
 
-// A NetworkPolicy is applied after a Service's port has been translated. The number at the endpoints is what counts.
+// A NetworkPolicy is applied after a Service's port has been translated, so the number at the endpoints counts.
 
-// slice is one EndpointSlice of Redis's Service. No ports mean all.
+// slice returns an EndpointSlice of Redis's Service. No ports mean all ports.
 func slice(name string, addresses []string, ports ...discoveryv1.EndpointPort) *discoveryv1.EndpointSlice {
 	return &discoveryv1.EndpointSlice{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: "infra", Labels: map[string]string{discoveryv1.LabelServiceName: "redis"}},
@@ -54,25 +54,29 @@ func TestAPortIsWhatTheEndpointsServe(t *testing.T) {
 	}{
 		{
 			"pods that give a name different numbers", service("redis", 6379, intstr.FromString("redis")),
-			[]*discoveryv1.EndpointSlice{slice("a", []string{"10.0.0.1"}, named("main", 7000)), slice("b", []string{"10.0.0.2"}, named("main", 7001))},
+			[]*discoveryv1.EndpointSlice{slice("a", []string{"10.0.0.1"}, named("main", 7000)),
+				slice("b", []string{"10.0.0.2"}, named("main", 7001))},
 			[]int32{7000, 7001},
 			nil,
 		},
 		{
 			"endpoints that serve another of the Service's ports", service("redis", 6379, intstr.FromString("redis")),
-			[]*discoveryv1.EndpointSlice{slice("a", []string{"10.0.0.1"}, named("other", 26379)), slice("b", []string{"10.0.0.2"}, named("main", 7001))},
+			[]*discoveryv1.EndpointSlice{slice("a", []string{"10.0.0.1"}, named("other", 26379)),
+				slice("b", []string{"10.0.0.2"}, named("main", 7001))},
 			[]int32{7001},
 			nil,
 		},
 		{
 			"the same name for UDP", service("redis", 6379, intstr.FromString("redis")),
-			[]*discoveryv1.EndpointSlice{slice("a", []string{"10.0.0.1"}, discoveryv1.EndpointPort{Name: ptr.To("main"), Port: ptr.To[int32](99), Protocol: ptr.To(corev1.ProtocolUDP)}, named("main", 7001))},
+			[]*discoveryv1.EndpointSlice{slice("a", []string{"10.0.0.1"}, discoveryv1.EndpointPort{Name: ptr.To("main"), Port: ptr.To[int32](99),
+				Protocol: ptr.To(corev1.ProtocolUDP)}, named("main", 7001))},
 			[]int32{7001},
 			nil,
 		},
 		{
-			"addresses of both families, written by a person", service("redis", 6379, intstr.FromInt32(1), withoutSelector),
-			[]*discoveryv1.EndpointSlice{slice("a", []string{"192.0.2.9"}, named("main", 16379)), slice("b", []string{"2001:db8::9"}, named("main", 16379))},
+			"addresses of both families, written by a user", service("redis", 6379, intstr.FromInt32(1), withoutSelector),
+			[]*discoveryv1.EndpointSlice{slice("a", []string{"192.0.2.9"}, named("main", 16379)),
+				slice("b", []string{"2001:db8::9"}, named("main", 16379))},
 			[]int32{16379},
 			[]string{"192.0.2.9/32", "2001:db8::9/128"},
 		},
@@ -83,7 +87,8 @@ func TestAPortIsWhatTheEndpointsServe(t *testing.T) {
 			[]string{"192.0.2.9/32"},
 		},
 		{
-			"addresses behind a name, which translates no port", service("redis", 6379, intstr.FromInt32(1), withoutSelector, func(s *corev1.Service) { s.Spec.ClusterIP = corev1.ClusterIPNone }),
+			"addresses behind a name, which translates no port", service("redis", 6379, intstr.FromInt32(1), withoutSelector,
+				func(s *corev1.Service) { s.Spec.ClusterIP = corev1.ClusterIPNone }),
 			[]*discoveryv1.EndpointSlice{slice("a", []string{"192.0.2.9"}, named("main", 16379))},
 			[]int32{6379},
 			[]string{"192.0.2.9/32"},
@@ -91,7 +96,7 @@ func TestAPortIsWhatTheEndpointsServe(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			g := NewWithT(t)
-			objects := world(c.service)
+			objects := objectsInCluster(c.service)
 			for _, s := range c.slices {
 				objects = append(objects, s)
 			}
@@ -112,22 +117,24 @@ func TestAPortIsWhatTheEndpointsServe(t *testing.T) {
 	}
 }
 
-// What does not resolve is a problem that is told, never a rule for any port.
+// A port that does not resolve is a problem, never a rule for all ports.
 func TestAPortThatNobodyServesIsAProblem(t *testing.T) {
-	facts, problems := resolve(t, stack(), append(world(service("redis", 6379, intstr.FromString("redis"))), slice("a", []string{"10.0.0.1"}, named("other", 1)))...)
+	facts, problems := resolve(t, stack(), append(objectsInCluster(service("redis", 6379, intstr.FromString("redis"))),
+		slice("a", []string{"10.0.0.1"}, named("other", 1)))...)
 	NewWithT(t).Expect(problems).To(HaveLen(1))
 	NewWithT(t).Expect(problems[0].String()).To(ContainSubstring("Service infra/redis has no endpoints yet"))
 	NewWithT(t).Expect(facts.Endpoints[openim.Redis]).To(BeEmpty())
 }
 
-// Policies are copied to each component that uses a store: what a person wrote into EndpointSlices must not make them endless.
+// Policies are copied to each component that uses a store: EndpointSlices that users write must not make them unbounded.
 func TestAServiceOfTooManyAddressesNeedsPeers(t *testing.T) {
 	g := NewWithT(t)
 	var many []string
 	for i := range 257 {
 		many = append(many, fmt.Sprintf("192.0.%d.%d", i/256, i%256))
 	}
-	within := append(world(service("redis", 6379, intstr.FromInt32(6379), withoutSelector)), slice("a", many[:200], named("main", 6379)), slice("b", many[100:256], named("main", 6379)))
+	within := append(objectsInCluster(service("redis", 6379, intstr.FromInt32(6379), withoutSelector)),
+		slice("a", many[:200], named("main", 6379)), slice("b", many[100:256], named("main", 6379)))
 	facts, problems := resolve(t, stack(), within...)
 	g.Expect(problems).To(BeEmpty())
 	g.Expect(facts.Endpoints[openim.Redis][0].Peers).To(HaveLen(256), "an address of two slices counts once")
@@ -137,7 +144,8 @@ func TestAServiceOfTooManyAddressesNeedsPeers(t *testing.T) {
 	g.Expect(facts.Endpoints[openim.Redis]).To(BeEmpty())
 	g.Expect(problems).To(HaveLen(1))
 	g.Expect(problems[0].Stalled).To(BeTrue())
-	g.Expect(problems[0].String()).To(And(ContainSubstring("spec.dependencies.redis.peers"), ContainSubstring("257 addresses"), ContainSubstring("add peers")))
+	g.Expect(problems[0].String()).To(And(ContainSubstring("spec.dependencies.redis.peers"), ContainSubstring("257 addresses"),
+		ContainSubstring("add peers")))
 
 	facts, problems = resolve(t, stack(func(s *v1alpha1.OpenIMStackSpec) {
 		s.Dependencies.Redis.Peers = []v1alpha1.Peer{{IPBlock: &v1alpha1.IPBlock{CIDR: "192.0.0.0/23"}}}
@@ -146,11 +154,12 @@ func TestAServiceOfTooManyAddressesNeedsPeers(t *testing.T) {
 	g.Expect(facts.Endpoints[openim.Redis]).To(HaveLen(1))
 }
 
-// A new release of Redis may number its port anew under the old name.
+// A new release of Redis may have another number for the port of the same name.
 func TestAPortThatChangesBehindItsNameIsFollowed(t *testing.T) {
 	g := NewWithT(t)
 	endpoints := slice("a", []string{"10.0.0.1"}, named("main", 7000))
-	cluster := fake.NewClientBuilder().WithObjects(append(world(service("redis", 6379, intstr.FromString("redis"))), endpoints)...).Build()
+	cluster := fake.NewClientBuilder().WithObjects(append(objectsInCluster(service("redis", 6379, intstr.FromString("redis"))),
+		endpoints)...).Build()
 	for _, want := range []int32{7000, 7100} {
 		var live discoveryv1.EndpointSlice
 		g.Expect(cluster.Get(context.Background(), client.ObjectKeyFromObject(endpoints), &live)).To(Succeed())
@@ -160,7 +169,7 @@ func TestAPortThatChangesBehindItsNameIsFollowed(t *testing.T) {
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(problems).To(BeEmpty())
 		g.Expect(portsOf(facts.Endpoints[openim.Redis])).To(Equal([]int32{want}))
-		g.Expect(facts.Services).To(ContainElement(HaveField("Name", "redis")), "so that a change of its endpoints is looked at")
+		g.Expect(facts.Services).To(ContainElement(HaveField("Name", "redis")), "so that a change of its endpoints requeues the stack")
 	}
 }
 
@@ -169,7 +178,7 @@ func TestAWrapperOfOnesOwnNeedsNothingOfTheOperators(t *testing.T) {
 		s.Wrapper = v1alpha1.Wrapper{ExternalRef: &v1alpha1.ExternalWrapper{PodSelector: &v1alpha1.Selector{MatchLabels: map[string]string{"app": "bridge"}}}}
 	})
 	var objects []client.Object
-	for _, o := range world() {
+	for _, o := range objectsInCluster() {
 		if o.GetName() != "chat-assertion" && o.GetName() != "jwks" {
 			objects = append(objects, o)
 		}

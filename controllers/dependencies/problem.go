@@ -10,16 +10,16 @@ type Problem struct {
 	Field string
 	// Message says what is wrong and what to do.
 	Message string
-	// Secret that is missing, when it is one.
+	// Secret is the name of a Secret that does not exist, empty for other problems.
 	Secret string
 	// Stalled is true when only a change of the spec helps; false when the missing object may still appear.
 	Stalled bool
 }
 
-// String is the sentence for people.
+// String returns the field and the message.
 func (p Problem) String() string { return fmt.Sprintf("%s: %s", p.Field, p.Message) }
 
-// Warning is something that works, and that a person should look at.
+// Warning is about a reference that works and that the user should check.
 type Warning struct {
 	// Reason for the condition, one of those of api/v1alpha1.
 	Reason string
@@ -29,5 +29,5 @@ type Warning struct {
 	Message string
 }
 
-// String is the sentence for people.
+// String returns the field and the message.
 func (w Warning) String() string { return fmt.Sprintf("%s: %s", w.Field, w.Message) }

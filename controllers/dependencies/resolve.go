@@ -12,8 +12,8 @@ import (
 	"github.com/openimstack/openim-operator/openim"
 )
 
-// Resolve gathers the facts of a stack. The Secrets which the operator generates must exist already. Problems are in the
-// order of the spec; the error is only for reads that failed and may be tried again.
+// Resolve returns the facts of a stack. The Secrets that the operator generates must exist already. Problems are in the order of the spec.
+// The error reports reads that failed and may be retried.
 func Resolve(ctx context.Context, reader client.Reader, stack *v1alpha1.OpenIMStack) (openim.Facts, []Problem, error) {
 	r := &resolver{ctx: ctx, reader: reader, stack: stack, facts: openim.Facts{
 		Endpoints:        map[openim.Dependency][]openim.Endpoint{},
@@ -21,7 +21,10 @@ func Resolve(ctx context.Context, reader client.Reader, stack *v1alpha1.OpenIMSt
 		CredentialHashes: map[openim.Dependency]string{},
 		Claims:           ClaimsOfSpec(stack),
 	}}
-	for _, step := range []func() error{r.version, r.shareSecret, r.assertionKey, r.kafka, r.redis, r.mongodb, r.etcd, r.objectStorage, r.wrapper} {
+	steps := []func() error{
+		r.version, r.shareSecret, r.assertionKey, r.kafka, r.redis, r.mongodb, r.etcd, r.objectStorage, r.wrapper,
+	}
+	for _, step := range steps {
 		if err := step(); err != nil {
 			return openim.Facts{}, nil, err
 		}
@@ -35,16 +38,16 @@ type resolver struct {
 	stack    *v1alpha1.OpenIMStack
 	facts    openim.Facts
 	problems []Problem
-	// hashKey is the share.secret: a hash keyed with it tells nothing to who may read pods but not Secrets.
+	// hashKey is the share.secret: a hash keyed with it reveals nothing to users who may read pods but not Secrets.
 	hashKey []byte
 }
 
-// invalid notes a problem that only a change of the spec or of a Secret's content solves.
+// invalid adds a problem that only a change of the spec or of a Secret's content solves.
 func (r *resolver) invalid(reason, field, format string, args ...any) {
 	r.problems = append(r.problems, Problem{Reason: reason, Field: field, Message: fmt.Sprintf(format, args...), Stalled: true})
 }
 
-// missing notes an object that may still appear.
+// missing adds a problem of an object that may still be created.
 func (r *resolver) missing(reason, field, format string, args ...any) {
 	r.problems = append(r.problems, Problem{Reason: reason, Field: field, Message: fmt.Sprintf(format, args...)})
 }
@@ -108,7 +111,8 @@ func (r *resolver) objectStorage() error {
 	r.facts.Settings.ObjectStorage = &openim.ObjectStorageSettings{
 		InternalAddress: string(spec.MinIO.InternalAddress), ExternalAddress: spec.MinIO.ExternalAddress, Bucket: bucket(spec),
 	}
-	if err := r.locate(openim.ObjectStorage, field+".minio.internalAddress", field+".peers", []string{string(spec.MinIO.InternalAddress)}, spec.Peers); err != nil {
+	addresses := []string{string(spec.MinIO.InternalAddress)}
+	if err := r.locate(openim.ObjectStorage, field+".minio.internalAddress", field+".peers", addresses, spec.Peers); err != nil {
 		return err
 	}
 	return r.credentials(openim.ObjectStorage, field+".minio.credentialsRef", &spec.MinIO.CredentialsRef, []credential{
@@ -117,13 +121,13 @@ func (r *resolver) objectStorage() error {
 	})
 }
 
-// locate finds where a store of OpenIM's is on the network.
+// locate resolves the addresses of one of OpenIM's stores to endpoints.
 func (r *resolver) locate(d openim.Dependency, field, peersField string, addresses []string, peers []v1alpha1.Peer) (err error) {
 	r.facts.Endpoints[d], err = r.places(field, peersField, addresses, peers)
 	return err
 }
 
-// places finds where addresses are on the network.
+// places resolves addresses to endpoints.
 func (r *resolver) places(field, peersField string, addresses []string, peers []v1alpha1.Peer) ([]openim.Endpoint, error) {
 	var found []openim.Endpoint
 	for _, address := range addresses {
@@ -136,7 +140,7 @@ func (r *resolver) places(field, peersField string, addresses []string, peers []
 	return found, nil
 }
 
-// merge adds endpoints that are not there yet: several brokers behind one Service are one place.
+// merge adds the endpoints that known does not hold yet: several brokers behind one Service have one endpoint.
 func merge(known, added []openim.Endpoint) []openim.Endpoint {
 	for _, e := range added {
 		duplicate := false

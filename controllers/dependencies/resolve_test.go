@@ -66,13 +66,15 @@ func secret(name string, data map[string]string) client.Object {
 	return s
 }
 
-// world is a cluster in which the stack resolves. Objects given replace those of the same kind and name.
-func world(replace ...client.Object) []client.Object {
+// objectsInCluster returns the objects of a cluster in which the stack resolves. Objects in replace replace those of the same kind and
+// name.
+func objectsInCluster(replace ...client.Object) []client.Object {
 	objects := []client.Object{
 		service("kafka", 9092, intstr.FromInt32(9092)), service("redis", 6379, intstr.FromInt32(16379)),
 		service("mongodb", 27017, intstr.IntOrString{}), service("etcd", 2379, intstr.FromInt32(2379)),
 		secret("redis", map[string]string{"password": "p"}), secret("jwks", map[string]string{"jwks.json": `{"keys":[{"kty":"EC"}]}`}),
-		secret("chat-share-secret", map[string]string{"secret": "0123456789abcdef0123456789abcdef"}), secret("chat-assertion", map[string]string{"key": "k"}),
+		secret("chat-share-secret", map[string]string{"secret": "0123456789abcdef0123456789abcdef"}),
+		secret("chat-assertion", map[string]string{"key": "k"}),
 	}
 	for _, r := range replace {
 		objects = slices.DeleteFunc(objects, func(o client.Object) bool {
@@ -92,7 +94,7 @@ func resolve(t *testing.T, s *v1alpha1.OpenIMStack, objects ...client.Object) (o
 
 func TestAServiceBecomesItsPodsAndTheirPort(t *testing.T) {
 	g := NewWithT(t)
-	facts, problems := resolve(t, stack(), world()...)
+	facts, problems := resolve(t, stack(), objectsInCluster()...)
 	g.Expect(problems).To(BeEmpty())
 	peer := networkingv1.NetworkPolicyPeer{
 		NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"kubernetes.io/metadata.name": "infra"}},
@@ -106,7 +108,7 @@ func TestAServiceBecomesItsPodsAndTheirPort(t *testing.T) {
 func TestAnAddressBecomesABlockOfItsFamily(t *testing.T) {
 	facts, problems := resolve(t, stack(func(s *v1alpha1.OpenIMStackSpec) {
 		s.Dependencies.Etcd.Endpoints = []v1alpha1.Address{"192.0.2.7:2379", "[2001:db8::7]:2379"}
-	}), world()...)
+	}), objectsInCluster()...)
 	NewWithT(t).Expect(problems).To(BeEmpty())
 	var cidrs []string
 	for _, e := range facts.Endpoints[openim.Etcd] {
@@ -124,7 +126,7 @@ func TestNamedPortsAndSelectorlessServicesAreReadFromEndpointSlices(t *testing.T
 			Ports:      []discoveryv1.EndpointPort{{Name: ptr.To("main"), Port: ptr.To(port)}},
 		}
 	}
-	objects := append(world(
+	objects := append(objectsInCluster(
 		service("redis", 6379, intstr.FromString("redis")),
 		service("kafka", 9092, intstr.FromInt32(9092), func(s *corev1.Service) { s.Spec.Selector = nil }),
 	), slice("redis", "10.0.0.1", 7000), slice("kafka", "192.0.2.9", 19092))
@@ -139,7 +141,7 @@ func TestNamedPortsAndSelectorlessServicesAreReadFromEndpointSlices(t *testing.T
 func TestPodsOfAHeadlessServiceAreOnePlace(t *testing.T) {
 	facts, problems := resolve(t, stack(func(s *v1alpha1.OpenIMStackSpec) {
 		s.Dependencies.Kafka.Brokers = []v1alpha1.Address{"kafka-0.kafka.infra.svc:9092", "kafka-1.kafka.infra.svc.cluster.local:9092"}
-	}), world(service("kafka", 9092, intstr.FromInt32(1), func(s *corev1.Service) { s.Spec.ClusterIP = corev1.ClusterIPNone }))...)
+	}), objectsInCluster(service("kafka", 9092, intstr.FromInt32(1), func(s *corev1.Service) { s.Spec.ClusterIP = corev1.ClusterIPNone }))...)
 	NewWithT(t).Expect(problems).To(BeEmpty())
 	NewWithT(t).Expect(facts.Endpoints[openim.Kafka]).To(HaveLen(1))
 	NewWithT(t).Expect(facts.Endpoints[openim.Kafka][0].Port).To(Equal(int32(9092)))
@@ -147,8 +149,9 @@ func TestPodsOfAHeadlessServiceAreOnePlace(t *testing.T) {
 
 func TestGivenPeersWin(t *testing.T) {
 	facts, problems := resolve(t, stack(func(s *v1alpha1.OpenIMStackSpec) {
-		s.Dependencies.Etcd = v1alpha1.Etcd{Endpoints: []v1alpha1.Address{"etcd.example.com:2379"}, Peers: []v1alpha1.Peer{{IPBlock: &v1alpha1.IPBlock{CIDR: "198.51.100.0/24"}}}}
-	}), world()...)
+		s.Dependencies.Etcd = v1alpha1.Etcd{Endpoints: []v1alpha1.Address{"etcd.example.com:2379"},
+			Peers: []v1alpha1.Peer{{IPBlock: &v1alpha1.IPBlock{CIDR: "198.51.100.0/24"}}}}
+	}), objectsInCluster()...)
 	NewWithT(t).Expect(problems).To(BeEmpty())
 	NewWithT(t).Expect(facts.Endpoints[openim.Etcd][0].Peers[0].IPBlock.CIDR).To(Equal("198.51.100.0/24"))
 }
@@ -157,7 +160,7 @@ func TestMongoDBByConnectionString(t *testing.T) {
 	g := NewWithT(t)
 	facts, problems := resolve(t, stack(func(s *v1alpha1.OpenIMStackSpec) {
 		s.Dependencies.MongoDB = v1alpha1.MongoDB{URIRef: &v1alpha1.KeyReference{Name: "mongo", Key: "uri"}}
-	}), world(secret("mongo", map[string]string{"uri": "mongodb://u:p%40@mongodb.infra.svc/openim?replicaSet=rs"}))...)
+	}), objectsInCluster(secret("mongo", map[string]string{"uri": "mongodb://u:p%40@mongodb.infra.svc/openim?replicaSet=rs"}))...)
 	g.Expect(problems).To(BeEmpty())
 	g.Expect(facts.Endpoints[openim.MongoDB][0].Peers[0].PodSelector.MatchLabels).To(HaveKeyWithValue("app", "mongodb"))
 	g.Expect(facts.Settings.MongoDB.URI()).To(BeEmpty(), "the connection string never enters a ConfigMap")
@@ -167,41 +170,55 @@ func TestMongoDBByConnectionString(t *testing.T) {
 
 func TestCredentialHashesFollowTheSecretAndTellNothing(t *testing.T) {
 	g := NewWithT(t)
-	one, _ := resolve(t, stack(), world()...)
-	same, _ := resolve(t, stack(), world()...)
-	changed, _ := resolve(t, stack(), world(secret("redis", map[string]string{"password": "q"}))...)
-	otherKey, _ := resolve(t, stack(), world(secret("chat-share-secret", map[string]string{"secret": "ffffffffffffffffffffffffffffffff"}))...)
+	one, _ := resolve(t, stack(), objectsInCluster()...)
+	same, _ := resolve(t, stack(), objectsInCluster()...)
+	changed, _ := resolve(t, stack(), objectsInCluster(secret("redis", map[string]string{"password": "q"}))...)
+	otherKey, _ := resolve(t, stack(), objectsInCluster(secret("chat-share-secret",
+		map[string]string{"secret": "ffffffffffffffffffffffffffffffff"}))...)
 	g.Expect(one.CredentialHashes).To(Equal(same.CredentialHashes))
 	g.Expect(one.CredentialHashes[openim.Redis]).NotTo(Equal(changed.CredentialHashes[openim.Redis]))
-	g.Expect(one.CredentialHashes[openim.Redis]).NotTo(Equal(otherKey.CredentialHashes[openim.Redis]), "the hash is keyed: equal passwords of two stacks do not show")
+	g.Expect(one.CredentialHashes[openim.Redis]).NotTo(Equal(otherKey.CredentialHashes[openim.Redis]),
+		"the hash is keyed: equal passwords of two stacks do not show")
 }
 
-// Each line is a mistake, the field that is named and the remedy that is told.
+// Each case is a mistake, the field and the remedy of its problem.
 func TestProblemsNameTheFieldAndTheRemedy(t *testing.T) {
 	cases := []struct {
 		name    string
 		change  func(*spec)
-		world   []client.Object
+		cluster []client.Object
 		reason  string
 		stalled bool
 		says    []string
 	}{
-		{"unknown release", func(s *spec) { s.Version = "v9.9.9" }, nil, v1alpha1.ReasonUnsupportedVersion, true, []string{"spec.version", "write v3.8.3"}},
-		{"missing Secret", func(s *spec) { s.Dependencies.Redis.CredentialsRef.Name = "gone" }, nil, v1alpha1.ReasonSecretNotFound, false, []string{"spec.dependencies.redis.credentialsRef", `"gone"`, "create it"}},
-		{"missing key", nil, []client.Object{secret("redis", map[string]string{"pass": "x"})}, v1alpha1.ReasonSecretKeyNotFound, false, []string{`no key "password"`, "add it"}},
-		{"empty key", nil, []client.Object{secret("redis", map[string]string{"password": ""})}, v1alpha1.ReasonSecretKeyNotFound, false, []string{"empty", "give it a value"}},
-		{"published share.secret", nil, []client.Object{secret("chat-share-secret", map[string]string{"secret": "openIM123"})}, v1alpha1.ReasonSecretInvalid, true, []string{"spec.secretRef", "random value"}},
-		{"missing Service", func(s *spec) { s.Dependencies.Kafka.Brokers = []v1alpha1.Address{"kafka.nowhere.svc:9092"} }, nil, v1alpha1.ReasonServiceNotFound, false, []string{"spec.dependencies.kafka.brokers", "nowhere/kafka", "create it"}},
-		{"wrong port", func(s *spec) { s.Dependencies.Redis.Addresses = []v1alpha1.Address{"redis.infra.svc:6380"} }, nil, v1alpha1.ReasonServiceNotFound, true, []string{"no port 6380", "6379"}},
-		{"host outside the cluster", func(s *spec) { s.Dependencies.Etcd.Endpoints = []v1alpha1.Address{"etcd.example.com:2379"} }, nil, v1alpha1.ReasonPeersNeeded, true, []string{"spec.dependencies.etcd.peers", "ipBlock"}},
-		{"Service that only names a host", nil, []client.Object{service("etcd", 2379, intstr.FromInt32(2379), func(s *corev1.Service) { s.Spec.Type = corev1.ServiceTypeExternalName })}, v1alpha1.ReasonPeersNeeded, true, []string{"infra/etcd", "peers"}},
+		{"unknown release", func(s *spec) { s.Version = "v9.9.9" }, nil, v1alpha1.ReasonUnsupportedVersion, true,
+			[]string{"spec.version", "write v3.8.3"}},
+		{"missing Secret", func(s *spec) { s.Dependencies.Redis.CredentialsRef.Name = "gone" }, nil, v1alpha1.ReasonSecretNotFound, false,
+			[]string{"spec.dependencies.redis.credentialsRef", `"gone"`, "create it"}},
+		{"missing key", nil, []client.Object{secret("redis", map[string]string{"pass": "x"})}, v1alpha1.ReasonSecretKeyNotFound, false,
+			[]string{`no key "password"`, "add it"}},
+		{"empty key", nil, []client.Object{secret("redis", map[string]string{"password": ""})}, v1alpha1.ReasonSecretKeyNotFound, false,
+			[]string{"empty", "give it a value"}},
+		{"published share.secret", nil, []client.Object{secret("chat-share-secret", map[string]string{"secret": "openIM123"})},
+			v1alpha1.ReasonSecretInvalid, true, []string{"spec.secretRef", "random value"}},
+		{"missing Service", func(s *spec) { s.Dependencies.Kafka.Brokers = []v1alpha1.Address{"kafka.nowhere.svc:9092"} }, nil,
+			v1alpha1.ReasonServiceNotFound, false, []string{"spec.dependencies.kafka.brokers", "nowhere/kafka", "create it"}},
+		{"wrong port", func(s *spec) { s.Dependencies.Redis.Addresses = []v1alpha1.Address{"redis.infra.svc:6380"} }, nil,
+			v1alpha1.ReasonServiceNotFound, true, []string{"no port 6380", "6379"}},
+		{"host outside the cluster", func(s *spec) { s.Dependencies.Etcd.Endpoints = []v1alpha1.Address{"etcd.example.com:2379"} }, nil,
+			v1alpha1.ReasonPeersNeeded, true, []string{"spec.dependencies.etcd.peers", "ipBlock"}},
+		{"Service that only names a host", nil,
+			[]client.Object{service("etcd", 2379, intstr.FromInt32(2379), func(s *corev1.Service) { s.Spec.Type = corev1.ServiceTypeExternalName })},
+			v1alpha1.ReasonPeersNeeded, true, []string{"infra/etcd", "peers"}},
 		{"not a connection string", func(s *spec) {
 			s.Dependencies.MongoDB = v1alpha1.MongoDB{URIRef: &v1alpha1.KeyReference{Name: "redis", Key: "password"}}
 		}, nil, v1alpha1.ReasonSecretInvalid, true, []string{"spec.dependencies.mongodb.uriRef", "mongodb://user:password@host:port/database"}},
 		{"password with a reserved character", func(s *spec) {
 			s.Dependencies.MongoDB.CredentialsRef = &v1alpha1.LocalReference{Name: "mongo"}
-		}, []client.Object{secret("mongo", map[string]string{"username": "u", "password": "s3cr@t"})}, v1alpha1.ReasonSecretInvalid, true, []string{"reserved in URLs", "uriRef"}},
-		{"not a key set", nil, []client.Object{secret("jwks", map[string]string{"jwks.json": "hello"})}, v1alpha1.ReasonSecretInvalid, true, []string{"issuers[0].jwks.secretRef", `{"keys":[...]}`}},
+		}, []client.Object{secret("mongo", map[string]string{"username": "u", "password": "s3cr@t"})}, v1alpha1.ReasonSecretInvalid, true,
+			[]string{"reserved in URLs", "uriRef"}},
+		{"not a key set", nil, []client.Object{secret("jwks", map[string]string{"jwks.json": "hello"})}, v1alpha1.ReasonSecretInvalid, true,
+			[]string{"issuers[0].jwks.secretRef", `{"keys":[...]}`}},
 		{"missing certificate", func(s *spec) {
 			s.Wrapper.Gateway = &v1alpha1.GatewaySpec{TLS: &v1alpha1.GatewayTLS{SecretRef: v1alpha1.LocalReference{Name: "im-tls"}}}
 		}, nil, v1alpha1.ReasonSecretNotFound, false, []string{"spec.wrapper.gateway.tls.secretRef", "im-tls"}},
@@ -213,7 +230,7 @@ func TestProblemsNameTheFieldAndTheRemedy(t *testing.T) {
 			if c.change != nil {
 				c.change(&s.Spec)
 			}
-			_, problems := resolve(t, s, world(c.world...)...)
+			_, problems := resolve(t, s, objectsInCluster(c.cluster...)...)
 			g.Expect(problems).NotTo(BeEmpty())
 			g.Expect(problems[0].Reason).To(Equal(c.reason))
 			g.Expect(problems[0].Stalled).To(Equal(c.stalled))
@@ -225,14 +242,15 @@ func TestProblemsNameTheFieldAndTheRemedy(t *testing.T) {
 	}
 }
 
-// What was read is what a change of must lead to another look, whether it existed or not.
+// A change of any object that was read requeues the stack, also of one that did not exist.
 func TestReferencesAreReported(t *testing.T) {
 	facts, _ := resolve(t, stack(func(s *v1alpha1.OpenIMStackSpec) {
 		s.Dependencies.Redis.CredentialsRef.Name = "gone"
 		s.Dependencies.Kafka.Brokers = []v1alpha1.Address{"kafka.nowhere.svc:9092"}
-	}), world()...)
+	}), objectsInCluster()...)
 	NewWithT(t).Expect(facts.Secrets).To(ContainElements("gone", "jwks", "chat-share-secret", "chat-assertion"))
-	NewWithT(t).Expect(facts.Services).To(ContainElements(types.NamespacedName{Namespace: "nowhere", Name: "kafka"}, types.NamespacedName{Namespace: "infra", Name: "redis"}))
+	NewWithT(t).Expect(facts.Services).To(ContainElements(types.NamespacedName{Namespace: "nowhere", Name: "kafka"},
+		types.NamespacedName{Namespace: "infra", Name: "redis"}))
 }
 
 func TestServiceNames(t *testing.T) {

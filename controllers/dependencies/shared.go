@@ -12,16 +12,16 @@ import (
 	"github.com/openimstack/openim-operator/openim"
 )
 
-// Tenant is a stack as its neighbours in a store see it.
+// Tenant is a stack with its claims to stores.
 type Tenant struct {
 	Name    types.NamespacedName
 	UID     types.UID
 	Created time.Time
-	// Wanted is what the spec asks for, Held what the stack's children were made with.
+	// Wanted are the claims of the spec, Held those that the stack's children use.
 	Wanted, Held []openim.Claim
 }
 
-// older decides between two stacks, the same way whoever asks.
+// older orders two stacks. Both stacks get the same answer.
 func (t Tenant) older(than Tenant) bool {
 	if !t.Created.Equal(than.Created) {
 		return t.Created.Before(than.Created)
@@ -33,8 +33,8 @@ func (t Tenant) holds(c openim.Claim) bool {
 	return slices.ContainsFunc(t.Held, func(h openim.Claim) bool { return h.String() == c.String() })
 }
 
-// refusedFor reports whether a claim of t must give way to another stack. Who holds something keeps it, so that no change of one stack
-// takes a store from another that runs; of two that both hold it, or both want it, the older one gets it.
+// refusedFor reports whether a claim of t is refused in favour of another stack. A stack keeps a claim that it holds, so that no change of
+// one stack takes a store from another that runs. When both stacks hold the claim, or both only want it, the older stack gets it.
 func (t Tenant) refusedFor(c openim.Claim, other Tenant) bool {
 	held := slices.ContainsFunc(other.Held, c.Collides)
 	if t.holds(c) {
@@ -43,7 +43,7 @@ func (t Tenant) refusedFor(c openim.Claim, other Tenant) bool {
 	return held || slices.ContainsFunc(other.Wanted, c.Collides) && other.older(t)
 }
 
-// Sharing is what a stack's claims meet with.
+// Sharing is the result of Shared: the claims that collide with other stacks.
 type Sharing struct {
 	Problems []Problem
 	Warnings []Warning
@@ -51,7 +51,7 @@ type Sharing struct {
 	With []types.NamespacedName
 }
 
-// Shared compares what a stack wants with what others have.
+// Shared compares the claims of a stack with those of other stacks.
 func Shared(self Tenant, others []Tenant) Sharing {
 	var s Sharing
 	others = slices.Clone(others)
@@ -70,8 +70,8 @@ func Shared(self Tenant, others []Tenant) Sharing {
 				warned = true
 				s.Warnings = append(s.Warnings, Warning{
 					Reason: v1alpha1.ReasonSharedPresence, Field: c.Field, Message: fmt.Sprintf(
-						"OpenIMStack %s uses another database of the Redis at %s, and OpenIM's channel of who is online knows no databases: "+
-							"users with the same id in both are taken for each other there. Give each stack a Redis of its own", other.Name, c.Address),
+						"OpenIMStack %s uses another database of the Redis at %s, and OpenIM's channel of online users spans all databases: "+
+							"users with the same ID in both stacks share their online state. Give each stack its own Redis", other.Name, c.Address),
 				})
 			}
 		}
@@ -82,17 +82,17 @@ func Shared(self Tenant, others []Tenant) Sharing {
 	return s
 }
 
-// remedies by store.
+// remedies hold the consequence of sharing and the remedy, by store.
 var remedies = map[openim.Dependency]string{
-	openim.Kafka: "each would take the other's messages. Write other brokers, or make the stack anew with another kafka.topics.prefix",
-	openim.Redis: "OpenIM gives its keys no prefix, and whoever reaches them owns OpenIM. Write another number to redis.database, or " +
+	openim.Kafka: "each would consume the other's messages. Write other brokers, or create the stack again with another kafka.topics.prefix",
+	openim.Redis: "OpenIM's keys have no prefix, and a client that reaches them controls OpenIM. Write another number to redis.database, or " +
 		"another Redis",
 	openim.MongoDB:       "each would read and change the other's users and messages. Write another name to mongodb.database",
 	openim.ObjectStorage: "each would delete the other's files. Write another name to minio.bucket",
-	openim.WrapperRedis:  "that is OpenIM's, and whoever reaches it owns OpenIM. Write a Redis that no OpenIM uses",
+	openim.WrapperRedis:  "it is OpenIM's, and a client of it controls OpenIM. Write a Redis that no OpenIM uses",
 }
 
-// described says what a claim is of.
+// described returns a claim as text: the part of the store and the address.
 func described(c openim.Claim) string {
 	if c.Within == "" {
 		return c.Address

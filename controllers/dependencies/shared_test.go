@@ -13,7 +13,7 @@ import (
 	"github.com/openimstack/openim-operator/openim"
 )
 
-// tenant is a stack with the claims of a spec. Those that come first are older.
+// tenant returns a stack with the claims of its spec. Earlier tenants are older.
 func tenant(name string, age int, change ...func(*spec)) dependencies.Tenant {
 	s := letIn(change...)
 	s.Name = name
@@ -23,13 +23,13 @@ func tenant(name string, age int, change ...func(*spec)) dependencies.Tenant {
 	}
 }
 
-// holding is a tenant whose children were made with what it wants.
+// holding returns a tenant that holds all of its claims.
 func holding(t dependencies.Tenant) dependencies.Tenant {
 	t.Held = t.Wanted
 	return t
 }
 
-// apart gives a stack a Redis of its own, which nothing but addresses and numbers can.
+// apart gives a stack another Redis: OpenIM separates stacks in Redis by address and database number alone.
 func apart(s *spec) { s.Dependencies.Redis.Addresses = []v1alpha1.Address{"redis-two.infra.svc:6379"} }
 
 func reasons(s dependencies.Sharing) []string {
@@ -40,19 +40,20 @@ func reasons(s dependencies.Sharing) []string {
 	return all
 }
 
-// By default two stacks on one Kafka, MongoDB and etcd, and with one Redis for their wrappers, have nothing in common but OpenIM's Redis.
+// By default two stacks on one Kafka, MongoDB and etcd, and with one Redis for their wrappers, share nothing but OpenIM's Redis.
 func TestStacksWithTheirDefaultsShareARedisAlone(t *testing.T) {
 	g := NewWithT(t)
 	one, two := tenant("one", 2), tenant("two", 1)
 	g.Expect(reasons(dependencies.Shared(two, []dependencies.Tenant{one}))).To(ConsistOf("SharedStore spec.dependencies.redis.addresses"))
 	g.Expect(reasons(dependencies.Shared(one, []dependencies.Tenant{two}))).To(BeEmpty(), "the older one has it")
 	g.Expect(reasons(dependencies.Shared(tenant("two", 1, apart), []dependencies.Tenant{one}))).To(BeEmpty())
-	said := dependencies.Shared(two, []dependencies.Tenant{one}).Problems[0]
-	g.Expect(said.String()).To(And(ContainSubstring("OpenIMStack im/one has database 0 at redis.infra.svc:6379"), ContainSubstring("redis.database")))
-	g.Expect(said.Stalled).To(BeTrue())
+	problem := dependencies.Shared(two, []dependencies.Tenant{one}).Problems[0]
+	g.Expect(problem.String()).To(And(ContainSubstring("OpenIMStack im/one has database 0 at redis.infra.svc:6379"),
+		ContainSubstring("redis.database")))
+	g.Expect(problem.Stalled).To(BeTrue())
 }
 
-// Each line is a change of the younger stack, which has another Redis otherwise, and what it is refused for.
+// Each case is a change of the younger stack, which otherwise has another Redis, and the store that it is refused for.
 func TestWhatTwoStacksMayNotShare(t *testing.T) {
 	number := func(n int32) func(*spec) { return func(s *spec) { s.Dependencies.Redis.Database = &n } }
 	redis := func(a ...v1alpha1.Address) func(*spec) { return func(s *spec) { s.Dependencies.Redis.Addresses = a } }
@@ -69,7 +70,8 @@ func TestWhatTwoStacksMayNotShare(t *testing.T) {
 			s.Dependencies.ObjectStorage = &v1alpha1.ObjectStorage{MinIO: v1alpha1.MinIO{InternalAddress: "minio.infra.svc:9000", Bucket: name}}
 		}
 	}
-	older := tenant("one", 2, mongo("chat", "mongodb-0.mongodb.infra.svc:27017", "192.0.2.1:27017"), topics("chat-", "kafka.infra.svc:9092"), files(""),
+	older := tenant("one", 2, mongo("chat", "mongodb-0.mongodb.infra.svc:27017", "192.0.2.1:27017"), topics("chat-", "kafka.infra.svc:9092"),
+		files(""),
 		func(s *spec) {
 			s.Wrapper.MongoDB = &v1alpha1.MongoDB{Addresses: []v1alpha1.Address{"own.infra.svc:27017"}, Database: "own"}
 		})
@@ -116,13 +118,14 @@ func TestWhatTwoStacksMayNotShare(t *testing.T) {
 	}
 }
 
-// Who runs with something keeps it: a change of an older stack takes nothing from a younger one.
+// A stack keeps a claim that it holds: a change of an older stack takes nothing from a younger stack.
 func TestWhoHoldsSomethingKeepsIt(t *testing.T) {
 	g := NewWithT(t)
 	one, two := tenant("one", 2), tenant("two", 1)
 	g.Expect(reasons(dependencies.Shared(one, []dependencies.Tenant{holding(two)}))).NotTo(BeEmpty())
 	g.Expect(reasons(dependencies.Shared(holding(two), []dependencies.Tenant{one}))).To(BeEmpty())
-	g.Expect(reasons(dependencies.Shared(holding(two), []dependencies.Tenant{holding(one)}))).NotTo(BeEmpty(), "of two that hold it, the older one gets it")
+	g.Expect(reasons(dependencies.Shared(holding(two), []dependencies.Tenant{holding(one)}))).NotTo(BeEmpty(),
+		"of two that hold it, the older one gets it")
 	g.Expect(reasons(dependencies.Shared(holding(one), []dependencies.Tenant{holding(two)}))).To(BeEmpty())
 	left := tenant("two", 1, apart)
 	left.Held = holding(two).Held
@@ -136,15 +139,17 @@ func TestStacksOfOneSecondAreToldApartByTheirUID(t *testing.T) {
 	g.Expect(reasons(dependencies.Shared(two, []dependencies.Tenant{one}))).NotTo(BeEmpty())
 }
 
-// OpenIM's channel of who is online has one name, and Redis' channels are the same in all databases.
+// OpenIM's channel of online users has one name, and Redis' channels are the same in all databases.
 func TestAnotherDatabaseOfOneRedisIsWarnedOf(t *testing.T) {
 	g := NewWithT(t)
 	one := holding(tenant("one", 2))
-	found := dependencies.Shared(tenant("two", 1, func(s *spec) { s.Dependencies.Redis.Database = ptr.To[int32](1) }), []dependencies.Tenant{one})
+	found := dependencies.Shared(tenant("two", 1, func(s *spec) { s.Dependencies.Redis.Database = ptr.To[int32](1) }),
+		[]dependencies.Tenant{one})
 	g.Expect(found.Problems).To(BeEmpty())
 	g.Expect(found.Warnings).To(HaveLen(1))
 	g.Expect(found.Warnings[0].Reason).To(Equal(v1alpha1.ReasonSharedPresence))
-	g.Expect(found.Warnings[0].String()).To(And(ContainSubstring("spec.dependencies.redis.addresses: OpenIMStack im/one"), ContainSubstring("a Redis of its own")))
+	g.Expect(found.Warnings[0].String()).To(And(ContainSubstring("spec.dependencies.redis.addresses: OpenIMStack im/one"),
+		ContainSubstring("Give each stack its own Redis")))
 	g.Expect(found.With).To(ConsistOf(one.Name))
 	g.Expect(dependencies.Shared(tenant("three", 1, apart), []dependencies.Tenant{one}).Warnings).To(BeEmpty())
 }
@@ -160,7 +165,7 @@ func TestClaimsAreReadAsTheyWereWritten(t *testing.T) {
 	NewWithT(t).Expect(ok).To(BeFalse())
 }
 
-// What a connection string leads to is claimed like what is written in the spec.
+// The database of a connection string is claimed like one in the spec.
 func TestAConnectionStringIsClaimed(t *testing.T) {
 	facts, problems := byURI(t, "mongodb://u:p@mongodb.infra.svc.cluster.local,192.0.2.9:27018/chat", "")
 	g := NewWithT(t)
@@ -169,5 +174,6 @@ func TestAConnectionStringIsClaimed(t *testing.T) {
 	for _, c := range facts.Claims {
 		all = append(all, c.String())
 	}
-	g.Expect(all).To(ContainElements("mongodb mongodb.infra.svc:27017 database chat", "mongodb 192.0.2.9:27018 database chat", "kafka kafka.infra.svc:9092 topics im.chat."))
+	g.Expect(all).To(ContainElements("mongodb mongodb.infra.svc:27017 database chat", "mongodb 192.0.2.9:27018 database chat",
+		"kafka kafka.infra.svc:9092 topics im.chat."))
 }

@@ -10,10 +10,10 @@ import (
 	"github.com/openimstack/openim-operator/openim"
 )
 
-// maxServerKeys is how many static keys the backend takes: one in use, and others on their way in or out.
+// maxServerKeys bounds the static keys that the backend accepts: the current key, and others during a rotation.
 const maxServerKeys = 4
 
-// users resolves what the gateway and the backend need when users may log in.
+// users resolves the references that gateway and backend need when users may log in.
 func (r *resolver) users() error {
 	if r.stack.Spec.Wrapper.Auth.Users == nil {
 		return nil
@@ -33,7 +33,8 @@ func (r *resolver) serverKeys() error {
 		return err
 	}
 	if n := len(secret.Data); n < 1 || n > maxServerKeys {
-		r.invalid(v1alpha1.ReasonSecretInvalid, field, "Secret %q holds %d keys: write 1 to %d, each 32 random bytes as base64url or hexadecimal", name, n, maxServerKeys)
+		r.invalid(v1alpha1.ReasonSecretInvalid, field,
+			"Secret %q holds %d keys: write 1 to %d, each 32 random bytes as base64url or hexadecimal", name, n, maxServerKeys)
 	}
 	r.facts.Wrapper.LoginSecret, r.facts.Wrapper.LoginKeys = name, fingerprints(secret)
 	return nil
@@ -52,7 +53,8 @@ func (r *resolver) wrapperRedis() error {
 	const field = "spec.wrapper.redis"
 	spec := r.stack.Spec.Wrapper.Redis
 	if spec == nil {
-		r.invalid(v1alpha1.ReasonInvalidSpec, field, "users may log in, and there is no Redis for their sessions: write the addresses of one that is not OpenIM's")
+		r.invalid(v1alpha1.ReasonInvalidSpec, field,
+			"users may log in, but the spec names no Redis for their sessions: write the addresses of a Redis that is not OpenIM's")
 		return nil
 	}
 	store := openim.Store{Addresses: hostPorts(spec.Addresses), Number: ptr.Deref(spec.Database, 0), TLS: spec.TLS != nil}
@@ -73,21 +75,22 @@ func (r *resolver) wrapperRedis() error {
 	return nil
 }
 
-// refuseOpenIMsRedis recognises OpenIM's Redis under another of its names. Peers that a person has written say nothing of that:
-// two stores may be in one block of addresses.
+// refuseOpenIMsRedis refuses OpenIM's Redis under another name of its Service. When the spec has peers nothing can be compared: two stores
+// may be in one block of addresses.
 func (r *resolver) refuseOpenIMsRedis(field string, peers []v1alpha1.Peer, places []openim.Endpoint) {
 	if len(peers) > 0 || len(r.stack.Spec.Dependencies.Redis.Peers) > 0 {
 		return
 	}
 	for _, place := range places {
 		if slices.ContainsFunc(r.facts.Endpoints[openim.Redis], func(e openim.Endpoint) bool { return equalEndpoints(e, place) }) {
-			r.invalid(v1alpha1.ReasonInvalidSpec, field, "it is OpenIM's Redis under another name: write a Redis of the wrapper's own, because whoever reaches OpenIM's owns OpenIM")
+			r.invalid(v1alpha1.ReasonInvalidSpec, field,
+				"it is OpenIM's Redis under another name: write another Redis, because a client of OpenIM's Redis controls OpenIM")
 			return
 		}
 	}
 }
 
-// storeLogin checks the Secret with a store's credentials. withUser is true when the user name must be there.
+// storeLogin checks the Secret with a store's credentials. withUser requires a user name.
 func (r *resolver) storeLogin(store *openim.Store, field string, ref *v1alpha1.LocalReference, withUser bool) error {
 	if ref == nil {
 		return nil

@@ -12,8 +12,9 @@ import (
 	"github.com/openimstack/openim-operator/openim"
 )
 
-// wrapper resolves what gateway and backend mount and whom they call besides OpenIM. A Secret that is missing would keep their
-// pods waiting without a word. What is in it is theirs to judge, save for what can never work.
+// wrapper resolves the Secrets that gateway and backend mount, and the servers that they call besides OpenIM. A missing Secret would keep
+// their pods pending without a message. Gateway and backend check the contents themselves; the resolver refuses only contents that can
+// never work.
 func (r *resolver) wrapper() error {
 	for _, step := range []func() error{r.keySets, r.certificate, r.tracing, r.users} {
 		if err := step(); err != nil {
@@ -38,7 +39,8 @@ func (r *resolver) keySet(field string, spec v1alpha1.JWKSSource) (set openim.Ke
 	if ref := spec.SecretRef; ref != nil {
 		selector, value, err := r.key(field+".secretRef", ref.Name, ref.Key)
 		if value != nil && !isKeySet(value) {
-			r.invalid(v1alpha1.ReasonSecretInvalid, field+".secretRef", "key %q of Secret %q is not a JSON Web Key Set: write {\"keys\":[...]} with public keys", ref.Key, ref.Name)
+			r.invalid(v1alpha1.ReasonSecretInvalid, field+".secretRef",
+				"key %q of Secret %q is not a JSON Web Key Set: write {\"keys\":[...]} with public keys", ref.Key, ref.Name)
 		}
 		set.File = &selector
 		return set, err
@@ -79,12 +81,12 @@ func (r *resolver) tracing() (err error) {
 	return err
 }
 
-// placeURL finds the server of a URL on the network.
+// placeURL resolves the host of a URL to endpoints.
 func (r *resolver) placeURL(field, peersField, text string, peers []v1alpha1.Peer) ([]openim.Endpoint, error) {
 	parsed, err := url.Parse(text)
 	if err != nil || parsed.Hostname() == "" {
-		r.invalid(v1alpha1.ReasonInvalidSpec, field, "it is not a URL: write for example https://id.example.com/jwks.json")
-		return nil, nil //nolint:nilerr // a spec that is wrong is a problem of the stack's, not a failure to read it
+		r.invalid(v1alpha1.ReasonInvalidSpec, field, "not a URL: write for example https://id.example.com/jwks.json")
+		return nil, nil //nolint:nilerr // an invalid spec is a Problem, not a failed read
 	}
 	port := parsed.Port()
 	if port == "" {
@@ -93,7 +95,7 @@ func (r *resolver) placeURL(field, peersField, text string, peers []v1alpha1.Pee
 	return r.place(field, peersField, net.JoinHostPort(parsed.Hostname(), port), openim.NetworkPeers(r.stack.Namespace, peers))
 }
 
-// optionalKey checks a key of a Secret that the spec may leave out.
+// optionalKey checks a key of a Secret that the spec may omit.
 func (r *resolver) optionalKey(field string, ref *v1alpha1.KeyReference) (*corev1.SecretKeySelector, error) {
 	if ref == nil {
 		return nil, nil

@@ -8,60 +8,67 @@ import (
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/netpol/graph"
 	"github.com/openimstack/openim-operator/openim"
+	"github.com/openimstack/openim-operator/wrapper/config"
 )
 
-// addBackend adds the only holder of OpenIM's secret and of the keys that users log in with.
+// addBackend adds the backend, the only component of the wrapper that holds OpenIM's secret and the static keys of the login.
 func (b *builder) addBackend() error {
 	component := b.component(v1alpha1.ComponentBackend)
 	mounts := &mounts{}
-	config := backendConfig{
+	file := config.Backend{
 		Listen:               listen(component, graph.BackendPort),
-		Telemetry:            listener{Listen: listen(component, graph.TelemetryPort)},
+		Telemetry:            config.Telemetry{Listen: listen(component, graph.TelemetryPort)},
 		AssertionKeyFile:     mounts.key("assertion", &b.facts.AssertionKey, "key"),
-		Tracing:              tracing(b.stack),
-		Debug:                &listener{Listen: debugListen},
+		Debug:                config.Debug{Listen: debugListen},
 		ShutdownGraceSeconds: shutdownGrace,
 	}
-	config.OpenIM.APIURL = "http://" + b.address(string(openim.API), string(openim.HTTP))
-	config.OpenIM.AdminUserID = openim.AdminUserID
-	config.OpenIM.SecretFile = mounts.key("share", &b.facts.ShareSecret, "secret")
-	config.Admins = b.admins(mounts)
+	var err error
+	if file.Tracing, err = tracing(b.stack); err != nil {
+		return err
+	}
+	file.OpenIM.APIURL = "http://" + b.address(string(openim.API), string(openim.HTTP))
+	file.OpenIM.AdminUserID = openim.AdminUserID
+	file.OpenIM.SecretFile = mounts.key("share", &b.facts.ShareSecret, "secret")
+	file.Admins = b.admins(mounts)
 	if users := b.stack.Spec.Wrapper.Auth.Users; users != nil {
-		config.OpenIM.Release = b.stack.Spec.Version
-		config.OpenIM.ExternalURL = users.Audience + userPrefix
+		file.OpenIM.Release = b.stack.Spec.Version
+		file.OpenIM.ExternalURL = users.Audience + userPrefix
 		if storage := b.stack.Spec.Dependencies.ObjectStorage; storage != nil {
-			config.OpenIM.ObjectURL = storage.MinIO.ExternalAddress
+			file.OpenIM.ObjectURL = storage.MinIO.ExternalAddress
 		}
-		config.Users = b.login(mounts)
-		config.Redis = b.redis(mounts)
-		config.MongoDB = b.mongodb(mounts)
-		config.CustodyKeyFile = mounts.key("custody", &b.facts.Wrapper.CustodyKey, "key")
+		file.Users = b.login(mounts)
+		file.Redis = b.redis(mounts)
+		file.MongoDB = b.mongodb(mounts)
+		file.CustodyKeyFile = mounts.key("custody", &b.facts.Wrapper.CustodyKey, "key")
 	}
 	return b.addRole(role{
-		component: component, config: config, mounts: mounts, credentials: []string{b.facts.AssertionKeyHash, b.facts.ShareSecretHash},
+		component: component, config: file, mounts: mounts, credentials: []string{b.facts.AssertionKeyHash, b.facts.ShareSecretHash},
 		size: effective(b.stack.Spec.Wrapper.Backend, wrapperReplicas),
 	})
 }
 
-// redis says where the wrapper's own Redis is. Stacks that share one have a prefix each.
-func (b *builder) redis(mounts *mounts) *redisConfig {
+// redis returns where the wrapper's own Redis is. Stacks that share one Redis have one key prefix each.
+func (b *builder) redis(mounts *mounts) *config.Redis {
 	store := b.facts.Wrapper.Redis
-	config := &redisConfig{Addresses: store.Addresses, KeyPrefix: b.stack.Namespace + "/" + b.stack.Name + ":", Database: store.Number}
-	config.UsernameFile, config.PasswordFile = storeLogin("redis", store, mounts)
+	file := &config.Redis{Addresses: store.Addresses, KeyPrefix: b.stack.Namespace + "/" + b.stack.Name + ":", Database: int(store.Number)}
+	file.UsernameFile, file.PasswordFile = storeLogin("redis", store, mounts)
 	if store.TLS {
-		config.TLS = &redisTLSConfig{CAFile: mounts.key("ca-redis", store.CA, "ca.crt")}
+		file.TLS = &config.RedisTLS{CAFile: mounts.key("ca-redis", store.CA, "ca.crt")}
 	}
-	return config
+	return file
 }
 
-func (b *builder) mongodb(mounts *mounts) *mongodbConfig {
+func (b *builder) mongodb(mounts *mounts) *config.MongoDB {
 	store := b.facts.Wrapper.MongoDB
-	config := &mongodbConfig{Addresses: store.Addresses, Database: store.Database, AuthSource: store.AuthSource, URIFile: mounts.key("mongodb", store.URI, "uri")}
-	config.UsernameFile, config.PasswordFile = storeLogin("mongodb", store, mounts)
-	return config
+	file := &config.MongoDB{
+		Addresses: store.Addresses, Database: store.Database, AuthSource: store.AuthSource,
+		URIFile: mounts.key("mongodb", store.URI, "uri"),
+	}
+	file.UsernameFile, file.PasswordFile = storeLogin("mongodb", store, mounts)
+	return file
 }
 
-// storeLogin mounts user name and password of a store, which are keys of one Secret, and returns their paths; "" for what is not there.
+// storeLogin mounts user name and password of a store, which are keys of one Secret, and returns their paths, "" for an absent key.
 func storeLogin(name string, store openim.Store, mounts *mounts) (username, password string) {
 	var items []corev1.KeyToPath
 	var secret string

@@ -12,13 +12,13 @@ import (
 	"github.com/openimstack/openim-operator/openim"
 )
 
-// Options are what the operator brings along.
+// Options are settings of the operator.
 type Options struct {
 	// WrapperImage is the image of gateway and backend when the spec names none.
 	WrapperImage string
 }
 
-// Build returns the children of a stack. Policies come first: nothing may run before it is sealed.
+// Build returns the children of a stack. Policies come first: no pod may run before the lockdown is in place.
 func Build(stack *v1alpha1.OpenIMStack, facts openim.Facts, options Options) ([]client.Object, error) {
 	b := builder{stack: stack, facts: facts, options: options, graph: graph.NewGraph(stack, facts)}
 	for _, policy := range graph.Policies(b.graph) {
@@ -43,7 +43,7 @@ func Build(stack *v1alpha1.OpenIMStack, facts openim.Facts, options Options) ([]
 	return b.objects, nil
 }
 
-// roles of the wrapper. There are none when the spec names a wrapper of its own.
+// roles returns the builders of the wrapper's roles, none when the spec names an external wrapper.
 func (b *builder) roles() []func() error {
 	if b.stack.Spec.Wrapper.ExternalRef != nil {
 		return nil
@@ -59,7 +59,7 @@ type builder struct {
 	objects []client.Object
 }
 
-// add completes an object's labels, by which children are found again, and its owner, with which they are deleted.
+// add adds an object with the labels by which children are found again, and with the stack as the owner that children are deleted with.
 func (b *builder) add(object client.Object) {
 	labels := object.GetLabels()
 	if labels == nil {
@@ -67,11 +67,16 @@ func (b *builder) add(object client.Object) {
 	}
 	maps.Copy(labels, CommonLabels(b.stack.Name))
 	object.SetLabels(labels)
-	object.SetOwnerReferences([]metav1.OwnerReference{*metav1.NewControllerRef(b.stack, v1alpha1.GroupVersion.WithKind("OpenIMStack"))})
+	object.SetOwnerReferences([]metav1.OwnerReference{OwnerReference(b.stack)})
 	b.objects = append(b.objects, object)
 }
 
-// CommonLabels are on all children of a stack.
+// OwnerReference returns the reference that makes a stack the controller of a child: the child is deleted with the stack.
+func OwnerReference(stack *v1alpha1.OpenIMStack) metav1.OwnerReference {
+	return *metav1.NewControllerRef(stack, v1alpha1.GroupVersion.WithKind("OpenIMStack"))
+}
+
+// CommonLabels returns the labels of all children of a stack.
 func CommonLabels(stack string) map[string]string {
 	return map[string]string{
 		v1alpha1.LabelInstance:  stack,
@@ -80,7 +85,7 @@ func CommonLabels(stack string) map[string]string {
 	}
 }
 
-// meta of a component's child.
+// meta returns the metadata of a component's child.
 func (b *builder) meta(name string, component graph.Component) metav1.ObjectMeta {
 	return metav1.ObjectMeta{Name: name, Namespace: b.stack.Namespace, Labels: component.Labels(b.stack.Name)}
 }
@@ -89,7 +94,7 @@ func (b *builder) child(component graph.Component) string {
 	return v1alpha1.ChildName(b.stack.Name, component.Name)
 }
 
-// component of the stack, with the ports that its spec asks for.
+// component returns a component of the stack, with the ports that its spec enables.
 func (b *builder) component(name string) graph.Component {
 	for _, c := range graph.ComponentsOf(b.stack) {
 		if c.Name == name {
@@ -99,7 +104,7 @@ func (b *builder) component(name string) graph.Component {
 	return graph.Component{}
 }
 
-// address is where a Service of the stack is reached from inside the cluster, host:port.
+// address returns host:port of a Service of the stack, as clients inside the cluster reach it.
 func (b *builder) address(component, port string) string {
 	c, _ := graph.Lookup(component)
 	return fmt.Sprintf("%s.%s.svc:%d", b.child(c), b.stack.Namespace, c.Port(port).Number)

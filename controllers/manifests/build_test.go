@@ -1,8 +1,6 @@
 package manifests_test
 
 import (
-	"bufio"
-	"bytes"
 	"strings"
 	"testing"
 
@@ -18,8 +16,6 @@ import (
 	"github.com/openimstack/openim-operator/netpol/graph"
 	"github.com/openimstack/openim-operator/openim"
 )
-
-func bufferOf(text []byte) *bufio.Reader { return bufio.NewReader(bytes.NewReader(text)) }
 
 func deployments(objects []client.Object) []*appsv1.Deployment {
 	var found []*appsv1.Deployment
@@ -43,7 +39,7 @@ func TestPoliciesComeBeforeEverythingElse(t *testing.T) {
 	}
 }
 
-// The rules of restricted pod security, and the two that OpenIM needs on top, hold for every pod.
+// Every pod satisfies restricted pod security, and the two additional rules that OpenIM needs.
 func TestEveryPodIsRestricted(t *testing.T) {
 	_, objects := build(t, "testdata/everything")
 	all := deployments(objects)
@@ -72,9 +68,9 @@ func TestEveryPodIsRestricted(t *testing.T) {
 }
 
 func TestSecretsNeverStandInConfiguration(t *testing.T) {
-	_, world := read(t, "testdata/everything/in.yaml")
+	_, cluster := read(t, "testdata/everything")
 	var values []string
-	for _, o := range world {
+	for _, o := range cluster {
 		if secret, ok := o.(*corev1.Secret); ok && secret.Name != "jwks" {
 			for _, value := range secret.Data {
 				if string(value) != "example" { // also part of host names
@@ -117,7 +113,7 @@ func TestCrontaskRunsOnce(t *testing.T) {
 	}
 }
 
-// A readiness probe on an rpc port would lie: the port accepts connections before the process can serve.
+// A readiness probe on an RPC port would be wrong: the port accepts connections before the process can serve them.
 func TestNoProbeAsksAnRPCPort(t *testing.T) {
 	_, objects := build(t, "testdata/minimal")
 	for _, d := range deployments(objects) {
@@ -133,7 +129,7 @@ func TestNoProbeAsksAnRPCPort(t *testing.T) {
 	}
 }
 
-// All but what the gateway takes without a restart, which keeps its name so that a change of it reaches the pods that run.
+// The exception is the gateway's hot configuration: it keeps its name, so that a change reaches the running pods.
 func TestConfigurationIsNamedByItsContent(t *testing.T) {
 	g := NewWithT(t)
 	names := func(folder string) map[string]string {
@@ -192,8 +188,8 @@ func TestTwoStacksInOneNamespaceSelectDifferentPods(t *testing.T) {
 	}
 }
 
-// A policy sees a port as the container has it. One that named a Service's port, or a port that no container has, would open nothing,
-// or something else.
+// A policy applies to the container's port. A policy that named a Service's port, or a port that no container has, would open nothing, or
+// another port.
 func TestPoliciesLetInAtPortsOfTheirContainers(t *testing.T) {
 	for _, folder := range []string{"testdata/minimal", "testdata/everything", "testdata/own"} {
 		_, objects := build(t, folder)
@@ -220,16 +216,18 @@ func TestPoliciesLetInAtPortsOfTheirContainers(t *testing.T) {
 	}
 }
 
-// Who brings a wrapper of his own gets nothing of the operator's, and the Service of what is opened says by what.
+// A stack with an external wrapper has no gateway and no backend, and the Services of the components that it opens name the exception.
 func TestAWrapperOfOnesOwnLeavesNoGatewayBehind(t *testing.T) {
 	stack, objects := build(t, "testdata/own")
 	for _, o := range objects {
 		g := NewWithT(t)
-		g.Expect(o.GetLabels()[v1alpha1.LabelComponent]).NotTo(BeElementOf(v1alpha1.ComponentGateway, v1alpha1.ComponentBackend), "%T %s", o, o.GetName())
+		g.Expect(o.GetLabels()[v1alpha1.LabelComponent]).NotTo(BeElementOf(v1alpha1.ComponentGateway, v1alpha1.ComponentBackend), "%T %s", o,
+			o.GetName())
 		if service, ok := o.(*corev1.Service); ok {
 			opened := map[string]string{"chat-api": "OwnWrapper", "chat-msggateway": "OwnWrapper"}
 			g.Expect(service.Annotations[v1alpha1.AnnotationExceptions]).To(Equal(opened[service.Name]), service.Name)
 		}
 	}
-	NewWithT(t).Expect(*manifests.Endpoints(stack)).To(Equal(v1alpha1.Endpoints{API: "http://chat-api.im.svc:10002", WebSocket: "ws://chat-msggateway.im.svc:10001"}))
+	NewWithT(t).Expect(*manifests.Endpoints(stack)).To(Equal(v1alpha1.Endpoints{API: "http://chat-api.im.svc:10002",
+		WebSocket: "ws://chat-msggateway.im.svc:10001"}))
 }

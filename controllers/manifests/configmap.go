@@ -13,10 +13,10 @@ import (
 	"github.com/openimstack/openim-operator/netpol/graph"
 )
 
-// configMap is named by its content and immutable: a changed configuration is another object, the pods that read it are
-// replaced one by one, and a pod which restarts in the middle still finds the configuration it was made with.
+// configMap returns an immutable ConfigMap that is named by its content. A changed configuration is another object: the pods that read it
+// are rolled out one by one, and a pod that restarts meanwhile still finds the configuration that it was created with.
 func (b *builder) configMap(c graph.Component, files map[string]string) (*corev1.ConfigMap, error) {
-	// JSON writes maps in the order of their keys.
+	// encoding/json writes maps in the order of their keys.
 	content, err := json.Marshal(files)
 	if err != nil {
 		return nil, fmt.Errorf("naming the configuration of %s: %w", c.Name, err)

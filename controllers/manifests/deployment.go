@@ -28,14 +28,14 @@ type workload struct {
 	replicas    int32
 	singleton   bool
 	pullSecrets []v1alpha1.LocalReference
-	// credentials is a hash over all secrets that the pod reads once, at start.
+	// credentials is a hash of all secrets that the pod reads once, at start.
 	credentials string
 	version     string
 	// graceSeconds that a pod has to stop. Default 30.
 	graceSeconds int64
 }
 
-// deployment is hardened the same way for all: restricted pod security, no token, no environment of other Services.
+// deployment returns a Deployment that is hardened like all others: restricted pod security, no token, no environment of other Services.
 func (b *builder) deployment(w workload) *appsv1.Deployment {
 	selector := w.component.Labels(b.stack.Name)
 	podLabels := CommonLabels(b.stack.Name)
@@ -56,7 +56,7 @@ func (b *builder) deployment(w workload) *appsv1.Deployment {
 		ObjectMeta: b.meta(b.child(w.component), w.component),
 		Spec: appsv1.DeploymentSpec{
 			Replicas:             ptr.To(w.replicas),
-			RevisionHistoryLimit: ptr.To[int32](0), // the operator would undo an undo
+			RevisionHistoryLimit: ptr.To[int32](0), // the operator would revert a rollback
 			Selector:             &metav1.LabelSelector{MatchLabels: selector},
 			Strategy:             strategy,
 			MinReadySeconds:      minReadySeconds(w),
@@ -87,7 +87,7 @@ func (b *builder) deployment(w workload) *appsv1.Deployment {
 	}
 }
 
-// minReadySeconds makes a process without a port, which no probe can ask, prove itself by staying up.
+// minReadySeconds delays the readiness of a process without a port: no probe can check it, so it must run for a while first.
 func minReadySeconds(w workload) int32 {
 	if w.container.ReadinessProbe == nil {
 		return 5
@@ -115,7 +115,9 @@ func containerPorts(c graph.Component) []corev1.ContainerPort {
 
 func httpProbe(path, port string, period, failures int32) *corev1.Probe {
 	return &corev1.Probe{
-		ProbeHandler:     corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: path, Port: intstr.FromString(port), Scheme: corev1.URISchemeHTTP}},
+		ProbeHandler: corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{
+			Path: path, Port: intstr.FromString(port), Scheme: corev1.URISchemeHTTP,
+		}},
 		PeriodSeconds:    period,
 		TimeoutSeconds:   3,
 		FailureThreshold: failures,

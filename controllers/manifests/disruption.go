@@ -9,8 +9,8 @@ import (
 	"github.com/openimstack/openim-operator/netpol/graph"
 )
 
-// disruptionBudget lets who drains nodes take one pod of a component at a time. A component with one pod has none: it would keep
-// its node from ever being drained.
+// disruptionBudget permits the eviction of one pod of a component at a time. A component with one pod has no budget: its node could never
+// be drained.
 func (b *builder) disruptionBudget(c graph.Component) *policyv1.PodDisruptionBudget {
 	return &policyv1.PodDisruptionBudget{
 		TypeMeta:   metav1.TypeMeta{APIVersion: policyv1.SchemeGroupVersion.String(), Kind: "PodDisruptionBudget"},
@@ -18,7 +18,7 @@ func (b *builder) disruptionBudget(c graph.Component) *policyv1.PodDisruptionBud
 		Spec: policyv1.PodDisruptionBudgetSpec{
 			MaxUnavailable: ptr.To(intstr.FromInt32(1)),
 			Selector:       &metav1.LabelSelector{MatchLabels: c.Labels(b.stack.Name)},
-			// A pod that does not work is in nobody's way.
+			// A pod that is not ready may always be evicted.
 			UnhealthyPodEvictionPolicy: ptr.To(policyv1.AlwaysAllow),
 		},
 	}

@@ -9,22 +9,16 @@ import (
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/netpol/graph"
 	"github.com/openimstack/openim-operator/openim"
+	"github.com/openimstack/openim-operator/wrapper/config"
 )
 
-// The wrapper's own paths, as its package wire has them. A test compares the two.
+// The wrapper's own paths. They repeat constants of wrapper/wire; test/contract compares them.
 const (
 	userPrefix = "/im/v1"
 	socketPath = userPrefix + "/ws"
 )
 
-// Defaults of the users' door.
-const (
-	defaultMaxSockets   int32 = 20000
-	defaultDrain        int32 = 10 // seconds
-	defaultCodeLifetime int32 = 600
-)
-
-// addGateway adds the only way in.
+// addGateway adds the gateway, the only component that outside clients reach.
 func (b *builder) addGateway() error {
 	component := b.component(v1alpha1.ComponentGateway)
 	mounts := &mounts{}
@@ -32,58 +26,66 @@ func (b *builder) addGateway() error {
 	if b.stack.Spec.Wrapper.Gateway != nil {
 		spec = *b.stack.Spec.Wrapper.Gateway
 	}
-	config := gatewayConfig{
-		Admin:     doorConfig{Listen: listen(component, graph.AdminPort)},
-		Telemetry: listener{Listen: listen(component, graph.TelemetryPort)},
-		Backend: backendReference{
+	file := config.Gateway{
+		Admin:     config.AdminListener{Listen: listen(component, graph.AdminPort)},
+		Telemetry: config.Telemetry{Listen: listen(component, graph.TelemetryPort)},
+		Backend: config.BackendEndpoint{
 			URL:              "http://" + b.address(v1alpha1.ComponentBackend, graph.BackendPort),
 			AssertionKeyFile: mounts.key("assertion", &b.facts.AssertionKey, "key"),
 		},
-		Tracing:              tracing(b.stack),
-		Debug:                &listener{Listen: debugListen},
+		Debug:                config.Debug{Listen: debugListen},
 		ShutdownGraceSeconds: shutdownGrace,
 	}
-	config.Admins = b.admins(mounts)
-	if spec.TLS != nil {
-		dir := mounts.secretDir("tls", spec.TLS.SecretRef.Name, keyFile(corev1.TLSCertKey, corev1.TLSCertKey), keyFile(corev1.TLSPrivateKeyKey, corev1.TLSPrivateKeyKey))
-		config.Admin.TLS = &tlsConfig{CertFile: path.Join(dir, corev1.TLSCertKey), KeyFile: path.Join(dir, corev1.TLSPrivateKeyKey)}
-	}
-	if audit := b.stack.Spec.Wrapper.Audit; audit != nil && audit.Output == v1alpha1.AuditStdout {
-		config.Audit = &auditConfig{Path: "stdout"}
-	}
-	if err := b.addHot(component, mounts, &config); err != nil {
+	var err error
+	if file.Tracing, err = tracing(b.stack); err != nil {
 		return err
 	}
-	r := role{component: component, mounts: mounts, size: effective(&spec.ProcessSpec, wrapperReplicas), credentials: []string{b.facts.AssertionKeyHash}}
-	if b.stack.Spec.Wrapper.Auth.Users != nil {
-		drain := ptr.Deref(spec.DrainSeconds, defaultDrain)
-		config.Users = b.users(component, spec, config.Admin.TLS)
-		config.Redis = b.redis(mounts)
-		config.ShutdownGraceSeconds += drain
-		r.graceSeconds = int64(config.ShutdownGraceSeconds + drain + stopMargin)
+	file.Admins = b.admins(mounts)
+	if spec.TLS != nil {
+		dir := mounts.secretDir("tls", spec.TLS.SecretRef.Name,
+			keyFile(corev1.TLSCertKey, corev1.TLSCertKey), keyFile(corev1.TLSPrivateKeyKey, corev1.TLSPrivateKeyKey))
+		file.Admin.TLS = config.TLS{CertFile: path.Join(dir, corev1.TLSCertKey), KeyFile: path.Join(dir, corev1.TLSPrivateKeyKey)}
 	}
-	r.config = config
+	if audit := b.stack.Spec.Wrapper.Audit; audit != nil && audit.Output == v1alpha1.AuditStdout {
+		file.Audit = config.AuditLog{Path: config.AuditStdout}
+	}
+	if err := b.addHot(component, mounts, &file); err != nil {
+		return err
+	}
+	r := role{
+		component: component, mounts: mounts, size: effective(&spec.ProcessSpec, wrapperReplicas),
+		credentials: []string{b.facts.AssertionKeyHash},
+	}
+	if b.stack.Spec.Wrapper.Auth.Users != nil {
+		drain := ptr.Deref(spec.DrainSeconds, config.DefaultDrainSeconds)
+		file.Users = b.userListener(component, spec, file.Admin.TLS)
+		file.Redis = b.redis(mounts)
+		file.ShutdownGraceSeconds += drain
+		r.graceSeconds = int64(file.ShutdownGraceSeconds + drain + stopMargin)
+	}
+	r.config = file
 	return b.addRole(r)
 }
 
-// users is the users' door. It has the certificate of the administrators' one.
-func (b *builder) users(component graph.Component, gateway v1alpha1.GatewaySpec, tls *tlsConfig) *usersConfig {
+// userListener returns the users' listener. It has the certificate of the administrators' listener.
+func (b *builder) userListener(component graph.Component, gateway v1alpha1.GatewaySpec, tls config.TLS) *config.UserListener {
 	users := b.stack.Spec.Wrapper.Auth.Users
-	return &usersConfig{
-		doorConfig:          doorConfig{Listen: listen(component, graph.UsersPort), TLS: tls},
+	return &config.UserListener{
+		Listen:              listen(component, graph.UsersPort),
+		TLS:                 tls,
 		Session:             session(users),
-		CodeLifetimeSeconds: ptr.Deref(ptr.Deref(users.Enrolment, v1alpha1.Enrolment{}).CodeLifetimeSeconds, defaultCodeLifetime),
+		CodeLifetimeSeconds: ptr.Deref(ptr.Deref(users.Enrolment, v1alpha1.Enrolment{}).CodeLifetimeSeconds, config.DefaultCodeLifetimeSeconds),
 		SocketToken:         string(users.SocketToken),
-		Realtime: realtimeConfig{
+		Realtime: config.Realtime{
 			URL:          "ws://" + b.address(string(openim.MsgGateway), string(openim.WebSocket)),
-			MaxSockets:   ptr.Deref(gateway.MaxSockets, defaultMaxSockets),
-			DrainSeconds: ptr.Deref(gateway.DrainSeconds, defaultDrain),
+			MaxSockets:   ptr.Deref(gateway.MaxSockets, config.DefaultMaxSockets),
+			DrainSeconds: ptr.Deref(gateway.DrainSeconds, config.DefaultDrainSeconds),
 		},
 	}
 }
 
-// Endpoints are where a stack is reached from inside the cluster: at the gateway, or at OpenIM itself as far as the spec lets
-// somebody in there.
+// Endpoints returns the URLs at which clients inside the cluster reach a stack: the gateway's, and OpenIM's own where the spec permits
+// direct connections.
 func Endpoints(stack *v1alpha1.OpenIMStack) *v1alpha1.Endpoints {
 	b := builder{stack: stack}
 	endpoints := &v1alpha1.Endpoints{}

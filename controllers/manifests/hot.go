@@ -1,9 +1,10 @@
 package manifests
 
 import (
-	"encoding/json"
+	"cmp"
 	"fmt"
 	"path"
+	"strconv"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -12,17 +13,18 @@ import (
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/netpol/graph"
+	"github.com/openimstack/openim-operator/wrapper/config"
 )
 
-// HotSuffix names the ConfigMap with what the gateway takes without a restart, behind the gateway's own name.
+// HotSuffix follows the gateway's name in the name of the ConfigMap that the gateway applies without a restart.
 const HotSuffix = "-hot"
 
-// hotFile is the file in it.
+// hotFile is the file in that ConfigMap.
 const hotFile = "hot.yaml"
 
-// addHot adds what the gateway reads again while it runs, when the spec says anything of that kind. Unlike other configuration
-// its ConfigMap keeps its name: a change of it must reach the pods that run, and drop no socket.
-func (b *builder) addHot(component graph.Component, mounts *mounts, config *gatewayConfig) error {
+// addHot adds the ConfigMap that the gateway reads again while it runs, when the spec sets any of its fields. Unlike other ConfigMaps it
+// keeps its name: a change must reach the running pods, and close no socket.
+func (b *builder) addHot(component graph.Component, mounts *mounts, file *config.Gateway) error {
 	text, err := Hot(b.stack)
 	if err != nil || text == nil {
 		return err
@@ -33,11 +35,11 @@ func (b *builder) addHot(component graph.Component, mounts *mounts, config *gate
 		Data:       map[string]string{hotFile: string(text)},
 	}
 	b.add(configMap)
-	config.HotFile = path.Join(mounts.configMap("hot", configMap.Name), hotFile)
+	file.HotFile = path.Join(mounts.configMap("hot", configMap.Name), hotFile)
 	return nil
 }
 
-// Hot returns what the gateway of a stack takes without a restart, nil when the spec says nothing of that kind.
+// Hot returns the file that the gateway of a stack applies without a restart, nil when the spec sets none of its fields.
 func Hot(stack *v1alpha1.OpenIMStack) ([]byte, error) {
 	wrapper := stack.Spec.Wrapper
 	if wrapper.ExternalRef != nil || wrapper.Auth.Users == nil && wrapper.Limits == nil && wrapper.Policy == nil {
@@ -45,49 +47,52 @@ func Hot(stack *v1alpha1.OpenIMStack) ([]byte, error) {
 	}
 	text, err := yaml.Marshal(hot(wrapper))
 	if err != nil {
-		return nil, fmt.Errorf("rendering what the gateway takes without a restart: %w", err)
+		return nil, fmt.Errorf("rendering the gateway's hot configuration: %w", err)
 	}
 	return text, nil
 }
 
-func hot(wrapper v1alpha1.Wrapper) hotConfig {
-	var config hotConfig
+func hot(wrapper v1alpha1.Wrapper) config.Hot {
+	var file config.Hot
 	if users := wrapper.Auth.Users; users != nil {
 		for _, origin := range users.Origins {
-			config.Origins = append(config.Origins, string(origin))
+			file.Origins = append(file.Origins, string(origin))
 		}
 		for _, block := range users.TrustedProxies {
-			config.TrustedProxies = append(config.TrustedProxies, string(block))
+			file.TrustedProxies = append(file.TrustedProxies, string(block))
 		}
 	}
 	if limits := wrapper.Limits; limits != nil {
-		config.Limits = &limitsConfig{Classes: map[string]classConfig{}}
+		file.Limits.Classes = map[string]config.Class{}
 		for _, class := range limits.Classes {
-			rate := classConfig{PerSecond: class.PerSecond.AsApproximateFloat64(), Burst: class.Burst}
+			rate := config.Class{PerSecond: class.PerSecond.AsApproximateFloat64(), Burst: int(class.Burst)}
 			for _, key := range class.By {
 				rate.By = append(rate.By, strings.ToLower(string(key)))
 			}
-			config.Limits.Classes[class.Name] = rate
+			file.Limits.Classes[class.Name] = rate
 		}
 	}
 	if policy := wrapper.Policy; policy != nil {
 		for _, rule := range policy.Rules {
-			config.Rules = append(config.Rules, ruleConfig{Name: rule.Name, Expression: rule.Expression, Message: rule.Message})
+			file.Rules = append(file.Rules, config.Rule{Name: rule.Name, Expression: rule.Expression, Message: rule.Message})
 		}
 	}
-	return config
+	return file
 }
 
-// tracing is nil when no traces are wanted.
-func tracing(stack *v1alpha1.OpenIMStack) *tracingConfig {
+// defaultSampleRatio traces one request in a hundred.
+const defaultSampleRatio = "0.01"
+
+// tracing returns where the stack's spans are exported to. The zero value traces nothing.
+func tracing(stack *v1alpha1.OpenIMStack) (config.Tracing, error) {
 	spec := stack.Spec.Wrapper.Tracing
 	if spec == nil {
-		return nil
+		return config.Tracing{}, nil
 	}
-	const one = "0.01" // in a hundred
-	ratio := spec.SampleRatio
-	if ratio == "" {
-		ratio = one
+	text := cmp.Or(spec.SampleRatio, defaultSampleRatio)
+	ratio, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		return config.Tracing{}, fmt.Errorf("rendering tracing.sampleRatio: %q is not a number: write 0 to 1", text)
 	}
-	return &tracingConfig{Endpoint: spec.Endpoint, SampleRatio: json.Number(ratio)}
+	return config.Tracing{Endpoint: spec.Endpoint, SampleRatio: ratio}, nil
 }

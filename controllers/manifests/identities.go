@@ -7,29 +7,24 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/wrapper/config"
 )
 
-// Defaults of a session.
-const (
-	defaultLifetime int32 = 86400
-	defaultIdle     int32 = 3600
-)
-
-// admins says whose tokens make an administrator, and mounts what they are verified with. It is the same in both roles: the backend does
-// not take the gateway's word for it.
-func (b *builder) admins(mounts *mounts) adminsConfig {
-	var all []issuerConfig
+// admins returns the issuers whose tokens make an administrator, and mounts the files that verify the tokens. Both roles have the same: the
+// backend verifies tokens itself instead of trusting the gateway.
+func (b *builder) admins(mounts *mounts) config.Admins {
+	var all []config.Issuer
 	for i, issuer := range b.stack.Spec.Wrapper.Auth.Admins.Issuers {
 		number := strconv.Itoa(i)
 		keys := b.facts.Wrapper.KeySets[i]
-		all = append(all, issuerConfig{
+		all = append(all, config.Issuer{
 			Issuer: issuer.Issuer, Audiences: issuer.Audiences, Algorithms: algorithms(issuer),
 			JWKSFile: mounts.key("jwks-"+number, keys.File, "jwks.json"), JWKSURL: issuer.JWKS.URL,
 			CAFile: mounts.key("ca-jwks-"+number, keys.CA, "ca.crt"),
-			Roles:  rolesConfig{Claim: issuer.Roles.Claim, Admin: issuer.Roles.Admin},
+			Roles:  config.Roles{Claim: issuer.Roles.Claim, Admin: issuer.Roles.Admin},
 		})
 	}
-	return adminsConfig{Issuers: all}
+	return config.Admins{Issuers: all}
 }
 
 func algorithms(issuer v1alpha1.Issuer) []string {
@@ -43,19 +38,21 @@ func algorithms(issuer v1alpha1.Issuer) []string {
 	return slices.Sorted(slices.Values(out))
 }
 
-// login is what users log in by: the audience, and the static keys, which the backend alone has.
-func (b *builder) login(mounts *mounts) *loginConfig {
+// login returns how users log in: the audience, and the static keys, which the backend alone has.
+func (b *builder) login(mounts *mounts) *config.Login {
 	users := b.stack.Spec.Wrapper.Auth.Users
-	return &loginConfig{Audience: users.Audience, ServerKeysDir: mounts.secretDir("login", b.facts.Wrapper.LoginSecret), Session: session(users)}
+	return &config.Login{
+		Audience: users.Audience, ServerKeysDir: mounts.secretDir("login", b.facts.Wrapper.LoginSecret), Session: session(users),
+	}
 }
 
-// session says how long users stay logged in. It is the same in both roles.
-func session(users *v1alpha1.UserAuth) sessionConfig {
+// session returns how long users stay logged in. Both roles have the same.
+func session(users *v1alpha1.UserAuth) config.Session {
 	spec := ptr.Deref(users.Session, v1alpha1.UserSession{})
-	lifetime := ptr.Deref(spec.LifetimeSeconds, defaultLifetime)
-	return sessionConfig{
+	lifetime := ptr.Deref(spec.LifetimeSeconds, config.DefaultLifetimeSeconds)
+	return config.Session{
 		LifetimeSeconds: lifetime,
-		// An hour, or the whole session when that is shorter.
-		IdleSeconds: ptr.Deref(spec.IdleSeconds, min(defaultIdle, lifetime)),
+		// The default is one hour, or the whole session when that is shorter.
+		IdleSeconds: ptr.Deref(spec.IdleSeconds, min(config.DefaultIdleSeconds, lifetime)),
 	}
 }

@@ -15,10 +15,10 @@ import (
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 )
 
-// The backend does not take the gateway's word for who calls. What follows is what it judges by, and that the gateway, which the
-// world talks to, has no more of it than it needs.
+// The backend verifies callers itself instead of trusting the gateway. These tests check the files that it verifies with, and that the
+// gateway, the exposed component, has no more of them than it needs.
 
-// configOf is the configuration file that a role of the wrapper reads.
+// configOf returns the configuration file of a role of the wrapper.
 func configOf(t *testing.T, objects []client.Object, component string) map[string]any {
 	t.Helper()
 	var found map[string]any
@@ -32,7 +32,7 @@ func configOf(t *testing.T, objects []client.Object, component string) map[strin
 	return found
 }
 
-// mountedAs maps the folders that a role has of Secrets to the Secret and the keys of it.
+// mountedAs maps the folders of mounted Secrets of a role to the Secret and its keys.
 func mountedAs(t *testing.T, objects []client.Object, component string) map[string]*corev1.SecretVolumeSource {
 	t.Helper()
 	pod := deploymentOf(t, objects, component).Spec.Template.Spec
@@ -70,7 +70,7 @@ func TestTheBackendKnowsAdministratorsByTheGatewaysIssuers(t *testing.T) {
 	}
 }
 
-// Each line is a stack, and what its backend judges users by. Who lets no users in has nothing to judge them by.
+// Each case is a stack, and the files that its backend verifies users with. A stack without users has none.
 func TestTheBackendAloneHasWhatUsersLogInWith(t *testing.T) {
 	type users = map[string]any
 	for folder, want := range map[string]struct {
@@ -79,10 +79,12 @@ func TestTheBackendAloneHasWhatUsersLogInWith(t *testing.T) {
 	}{
 		"testdata/minimal": {},
 		"testdata/users": {"chat-login", users{
-			"audience": "https://im.example.com", "serverKeysDir": "/etc/wrapper/login", "session": users{"lifetimeSeconds": 86400.0, "idleSeconds": 3600.0},
+			"audience": "https://im.example.com", "serverKeysDir": "/etc/wrapper/login",
+			"session": users{"lifetimeSeconds": 86400.0, "idleSeconds": 3600.0},
 		}},
 		"testdata/everything": {"own-login-keys", users{
-			"audience": "https://im.example.com", "serverKeysDir": "/etc/wrapper/login", "session": users{"lifetimeSeconds": 43200.0, "idleSeconds": 1800.0},
+			"audience": "https://im.example.com", "serverKeysDir": "/etc/wrapper/login",
+			"session": users{"lifetimeSeconds": 43200.0, "idleSeconds": 1800.0},
 		}},
 	} {
 		t.Run(path.Base(folder), func(t *testing.T) {
@@ -107,7 +109,7 @@ func TestTheBackendAloneHasWhatUsersLogInWith(t *testing.T) {
 	}
 }
 
-// A session may be shorter than what is usual for one that does nothing.
+// A session may be shorter than the default idle time.
 func TestAShortSessionIsIdleNoLongerThanItLives(t *testing.T) {
 	objects := changed(t, "testdata/users", func(s *v1alpha1.OpenIMStackSpec) {
 		s.Wrapper.Auth.Users.Session = &v1alpha1.UserSession{LifetimeSeconds: ptr.To[int32](600)}

@@ -8,7 +8,7 @@ import (
 	"k8s.io/utils/ptr"
 )
 
-// mounts collects what a role reads as files. Mounted files follow their object without a restart, because none is a subPath.
+// mounts collects the files that a role reads. Mounted files follow their object without a restart, because no mount has a subPath.
 type mounts struct {
 	volumes []corev1.Volume
 	mounts  []corev1.VolumeMount
@@ -23,10 +23,12 @@ func (m *mounts) secret(name, secret string, items ...corev1.KeyToPath) string {
 
 // secretDir mounts keys of a Secret, or all of them when none is named, and returns the folder.
 func (m *mounts) secretDir(name, secret string, items ...corev1.KeyToPath) string {
-	return m.add(name, corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: secret, Items: items, DefaultMode: ptr.To[int32](0o440)}})
+	return m.add(name, corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{
+		SecretName: secret, Items: items, DefaultMode: ptr.To[int32](0o440),
+	}})
 }
 
-// key mounts a key of a Secret under a name that does not change with the key, and returns its path; "" when there is none.
+// key mounts a key of a Secret under a fixed file name, and returns its path, or "" for a nil selector.
 func (m *mounts) key(name string, selector *corev1.SecretKeySelector, file string) string {
 	if selector == nil {
 		return ""
@@ -41,7 +43,7 @@ func (m *mounts) configMap(name, configMap string) string {
 	}})
 }
 
-// add mounts a volume below the wrapper's folder. No folder is inside another's: they are read-only.
+// add mounts a volume below the wrapper's folder. No folder contains another, because they are read-only.
 func (m *mounts) add(name string, source corev1.VolumeSource) string {
 	dir := path.Join(wrapperDir, strings.ReplaceAll(name, "-", "/"))
 	m.volumes = append(m.volumes, corev1.Volume{Name: name, VolumeSource: source})

@@ -14,10 +14,9 @@ import (
 )
 
 const (
-	// configDir is where a process finds its configuration files.
+	// configDir holds the configuration files of a process.
 	configDir = "/etc/openim"
-	// upstreamDir is where upstream's all-in-one image keeps its binaries. The last element is the architecture, of which an
-	// image holds one.
+	// upstreamDir holds the binaries in upstream's all-in-one image. The last element is the architecture, of which an image holds one.
 	upstreamDir = "/openim-server/_output/bin/platforms/linux/*"
 	// upstreamRepository of the image when the spec names none.
 	upstreamRepository = "openim/openim-server"
@@ -49,8 +48,8 @@ func (b *builder) addProcess(p openim.Process) error {
 	}
 	container.Command, container.Args = command(image, p.Binary)
 	if _, ok := p.Port(openim.Metrics); ok {
-		// The metrics port opens only once the process has registered in etcd, while its rpc port already accepts connections
-		// before it can serve them. Without etcd a process waits for ever and says nothing, so the start is bounded.
+		// The metrics port opens once the process has registered in etcd. The RPC port accepts connections before the process can serve
+		// them. Without etcd a process waits for ever and logs nothing, so the startup probe bounds the start.
 		container.StartupProbe = httpProbe("/metrics", string(openim.Metrics), 2, 150)
 		container.ReadinessProbe = httpProbe("/metrics", string(openim.Metrics), 10, 3)
 		container.LivenessProbe = httpProbe("/metrics", string(openim.Metrics), 20, 6)
@@ -68,7 +67,7 @@ func (b *builder) addProcess(p openim.Process) error {
 	return nil
 }
 
-// environment carries what must not stand in a ConfigMap: secrets, and the pod's own address.
+// environment returns the values that cannot be in a ConfigMap: secrets, and the pod's own address.
 func (b *builder) environment(p openim.Process) []corev1.EnvVar {
 	env := []corev1.EnvVar{{
 		Name:      openim.EnvName(openim.ShareFile, openim.KeySecret),
@@ -76,7 +75,9 @@ func (b *builder) environment(p openim.Process) []corev1.EnvVar {
 	}}
 	if _, ok := p.Port(openim.GRPC); ok {
 		env = append(env,
-			corev1.EnvVar{Name: "POD_IP", ValueFrom: &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{APIVersion: "v1", FieldPath: "status.podIP"}}},
+			corev1.EnvVar{Name: "POD_IP", ValueFrom: &corev1.EnvVarSource{
+				FieldRef: &corev1.ObjectFieldSelector{APIVersion: "v1", FieldPath: "status.podIP"},
+			}},
 			corev1.EnvVar{Name: openim.EnvName(p.OwnFile(), openim.KeyRegisterIP), Value: "$(POD_IP)"},
 		)
 	}
@@ -86,7 +87,7 @@ func (b *builder) environment(p openim.Process) []corev1.EnvVar {
 	return env
 }
 
-// credentials is a hash over all secrets in the environment of a process.
+// credentials returns a hash of all secrets in the environment of a process.
 func (b *builder) credentials(p openim.Process) string {
 	hashes := []string{b.facts.ShareSecretHash}
 	for _, d := range p.Dependencies {
@@ -111,7 +112,7 @@ func (b *builder) image() v1alpha1.ImageSpec {
 	return image
 }
 
-// reference of an image: by digest when there is one, which no later push can change.
+// reference returns the reference of an image: by digest when the spec has one, because no later push can change that.
 func reference(image v1alpha1.ImageSpec, tag string) string {
 	if image.Digest != "" {
 		return image.Repository + "@" + image.Digest
@@ -119,8 +120,8 @@ func reference(image v1alpha1.ImageSpec, tag string) string {
 	return image.Repository + ":" + tag
 }
 
-// command runs one binary as process 1, so that it gets SIGTERM. Upstream's layout holds the architecture in a path that
-// only a shell can find.
+// command returns a command that runs one binary as process 1, so that the binary gets SIGTERM. Upstream's layout has the architecture in a
+// path, which only a shell can expand.
 func command(image v1alpha1.ImageSpec, binary string) (cmd, args []string) {
 	args = []string{"-i", "0", "-c", configDir}
 	if image.BinaryDir != "" {

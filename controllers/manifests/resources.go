@@ -7,8 +7,8 @@ import (
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 )
 
-// Defaults. OpenIM's processes use 40 to 75 MiB each and next to no CPU when idle; the limit leaves room for caches and
-// connections. There is no CPU limit: it would throttle a burst and protect nobody.
+// defaultResources returns the resources of a container whose spec names none. OpenIM's processes use 40 to 75 MiB each and almost no CPU
+// when idle; the limit leaves memory for caches and connections. There is no CPU limit: it would throttle bursts and protect nothing.
 func defaultResources() corev1.ResourceRequirements {
 	return corev1.ResourceRequirements{
 		Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("20m"), corev1.ResourceMemory: resource.MustParse("96Mi")},
@@ -16,7 +16,7 @@ func defaultResources() corev1.ResourceRequirements {
 	}
 }
 
-// resources lays what the spec asks for over the defaults.
+// resources returns the defaults with the values of the spec in their place.
 func resources(wanted *v1alpha1.Resources) corev1.ResourceRequirements {
 	effective := defaultResources()
 	if wanted == nil {

@@ -14,8 +14,8 @@ import (
 	"github.com/openimstack/openim-operator/openim"
 )
 
-// balanced are the components that are called by their Service's name and need one address for all replicas. The others
-// are found by OpenIM in etcd, pod by pod.
+// balanced are the components that clients call by the Service's name, with one address for all replicas. OpenIM finds the pods of the
+// other components in etcd.
 var balanced = map[string]bool{
 	string(openim.API):        true,
 	string(openim.MsgGateway): true,
@@ -43,7 +43,7 @@ func (b *builder) service(c graph.Component) *corev1.Service {
 	return service
 }
 
-// exceptions are those that let somebody in to a component, each once.
+// exceptions returns the names of the exceptions that open a component, each once.
 func (b *builder) exceptions(c graph.Component) []string {
 	var names []string
 	for _, in := range b.graph.To(c.Name) {
@@ -54,7 +54,7 @@ func (b *builder) exceptions(c graph.Component) []string {
 	return names
 }
 
-// serviceAccount has no token and no rights: nothing in a stack talks to the API server.
+// serviceAccount returns an account without token and rights: no component calls the API server.
 func (b *builder) serviceAccount(c graph.Component) *corev1.ServiceAccount {
 	return &corev1.ServiceAccount{
 		TypeMeta:                     metav1.TypeMeta{APIVersion: "v1", Kind: "ServiceAccount"},

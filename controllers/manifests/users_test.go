@@ -17,20 +17,16 @@ import (
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/controllers/dependencies"
 	"github.com/openimstack/openim-operator/controllers/manifests"
+	"github.com/openimstack/openim-operator/controllers/manifests/manifeststest"
 	"github.com/openimstack/openim-operator/netpol/graph"
 )
 
 // changed builds a case of testdata after a change of its spec.
 func changed(t *testing.T, folder string, change func(*v1alpha1.OpenIMStackSpec)) []client.Object {
 	t.Helper()
-	stack, world := read(t, folder+"/in.yaml")
+	stack, cluster := read(t, folder)
 	change(&stack.Spec)
-	facts, problems, err := dependencies.Resolve(t.Context(), fake.NewClientBuilder().WithObjects(world...).Build(), stack)
-	NewWithT(t).Expect(err).NotTo(HaveOccurred())
-	NewWithT(t).Expect(problems).To(BeEmpty())
-	objects, err := manifests.Build(stack, facts, manifests.Options{WrapperImage: "openimstack/openim-wrapper:v0.1.0"})
-	NewWithT(t).Expect(err).NotTo(HaveOccurred())
-	return objects
+	return manifeststest.Children(t, stack, cluster)
 }
 
 func deploymentOf(t *testing.T, objects []client.Object, component string) *appsv1.Deployment {
@@ -51,7 +47,7 @@ func hotMap(t *testing.T, objects []client.Object) *corev1.ConfigMap {
 	return nil
 }
 
-// Each line is a change of a stack whose users may log in, and which of the wrapper's roles are replaced for it.
+// Each case is a change of a stack with users, and the roles of the wrapper that restart for the change.
 func TestWhatRestartsTheWrapper(t *testing.T) {
 	type spec = v1alpha1.OpenIMStackSpec
 	_, before := build(t, "testdata/users")
@@ -63,14 +59,15 @@ func TestWhatRestartsTheWrapper(t *testing.T) {
 	}{
 		{"nothing", func(*spec) {}, false, false, false},
 		{"limits", func(s *spec) {
-			s.Wrapper.Limits = &v1alpha1.Limits{Classes: []v1alpha1.LimitClass{{Name: "message", PerSecond: resource.MustParse("1500m"), Burst: 3, By: []v1alpha1.LimitKey{v1alpha1.LimitByUser}}}}
+			s.Wrapper.Limits = &v1alpha1.Limits{Classes: []v1alpha1.LimitClass{{Name: "message", PerSecond: resource.MustParse("1500m"), Burst: 3,
+				By: []v1alpha1.LimitKey{v1alpha1.LimitByUser}}}}
 		}, false, false, true},
 		{"rules", func(s *spec) {
 			s.Wrapper.Policy = &v1alpha1.Policy{Rules: []v1alpha1.PolicyRule{{Name: "none", Expression: "true", Message: "never"}}}
 		}, false, false, true},
 		{"origins", func(s *spec) { s.Wrapper.Auth.Users.Origins = []v1alpha1.Origin{"https://chat.example.com"} }, false, false, true},
 		{"trusted proxies", func(s *spec) { s.Wrapper.Auth.Users.TrustedProxies = []v1alpha1.CIDR{"10.0.0.0/8"} }, false, false, true},
-		{"who may come in", func(s *spec) {
+		{"the clients", func(s *spec) {
 			s.Network = &v1alpha1.Network{Clients: []v1alpha1.Peer{{IPBlock: &v1alpha1.IPBlock{CIDR: "192.0.2.0/24"}}}}
 		}, false, false, false},
 		{"audience", func(s *spec) { s.Wrapper.Auth.Users.Audience = "https://other.example.com" }, false, true, false},
@@ -104,12 +101,12 @@ func TestWhatRestartsTheWrapper(t *testing.T) {
 	}
 }
 
-// The wrapper reads the credentials of its stores and the keys by which it knows callers again while it runs: a new password drops no
-// socket, and a key that is replaced in a hurry is replaced in the gateway and the backend at once.
+// The wrapper reads the credentials of its stores and the keys that verify callers again while it runs: a new password closes no socket,
+// and an urgent replacement of a key takes effect in gateway and backend at once.
 func TestNewCredentialsAndKeysRestartNothingOfTheWrapper(t *testing.T) {
 	_, before := build(t, "testdata/everything")
-	stack, world := read(t, "testdata/everything/in.yaml")
-	for _, o := range world {
+	stack, cluster := read(t, "testdata/everything")
+	for _, o := range cluster {
 		secret, ok := o.(*corev1.Secret)
 		if !ok {
 			continue
@@ -127,7 +124,7 @@ func TestNewCredentialsAndKeysRestartNothingOfTheWrapper(t *testing.T) {
 			secret.Data[key] = []byte(another)
 		}
 	}
-	facts, problems, err := dependencies.Resolve(t.Context(), fake.NewClientBuilder().WithObjects(world...).Build(), stack)
+	facts, problems, err := dependencies.Resolve(t.Context(), fake.NewClientBuilder().WithObjects(cluster...).Build(), stack)
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
 	NewWithT(t).Expect(problems).To(BeEmpty())
 	after, err := manifests.Build(stack, facts, manifests.Options{})
@@ -137,17 +134,18 @@ func TestNewCredentialsAndKeysRestartNothingOfTheWrapper(t *testing.T) {
 	}
 }
 
-// A pod that is killed in the middle of draining drops the sockets that it was about to close in order.
+// A pod that is killed while it drains drops the sockets that it would have closed in order.
 func TestAGatewayHasTimeToDrain(t *testing.T) {
 	for drain, want := range map[int32]int64{1: 32, 10: 50, 300: 630} {
-		objects := changed(t, "testdata/users", func(s *v1alpha1.OpenIMStackSpec) { s.Wrapper.Gateway = &v1alpha1.GatewaySpec{DrainSeconds: &drain} })
+		objects := changed(t, "testdata/users",
+			func(s *v1alpha1.OpenIMStackSpec) { s.Wrapper.Gateway = &v1alpha1.GatewaySpec{DrainSeconds: &drain} })
 		d := deploymentOf(t, objects, v1alpha1.ComponentGateway)
 		NewWithT(t).Expect(*d.Spec.Template.Spec.TerminationGracePeriodSeconds).To(Equal(want), "%d", drain)
 		NewWithT(t).Expect(d.Spec.Strategy.RollingUpdate.MaxUnavailable.IntValue()).To(BeZero(), "the old pod serves until the new one does")
 	}
 }
 
-// A budget for a single pod would keep its node from ever being drained.
+// With a budget for a single pod its node could never be drained.
 func TestARoleWithSeveralPodsLosesOneAtATime(t *testing.T) {
 	for replicas, want := range map[int32]int{1: 0, 2: 1} {
 		var found []*policyv1.PodDisruptionBudget
@@ -167,7 +165,7 @@ func TestARoleWithSeveralPodsLosesOneAtATime(t *testing.T) {
 	}
 }
 
-// The gateway is what the world talks to. Whoever breaks into it must find nothing that leads to OpenIM.
+// The gateway is the exposed component. An attacker in the gateway must find no credential of OpenIM.
 func TestTheGatewayHoldsNoSecretOfTheBackends(t *testing.T) {
 	for _, folder := range []string{"testdata/users", "testdata/everything"} {
 		_, objects := build(t, folder)
@@ -190,7 +188,7 @@ func TestTheGatewayHoldsNoSecretOfTheBackends(t *testing.T) {
 	}
 }
 
-// A file that is mounted as a subPath never follows its object, and a folder inside a read-only one cannot be made.
+// A file that is mounted as a subPath never follows its object, and a mount point inside a read-only volume cannot be created.
 func TestMountedFilesFollowTheirObject(t *testing.T) {
 	for _, folder := range []string{"testdata/minimal", "testdata/users", "testdata/everything"} {
 		_, objects := build(t, folder)
@@ -225,9 +223,9 @@ func TestTheUsersPortIsThereOnlyForUsers(t *testing.T) {
 }
 
 func TestEndpointsTellWhereUsersComeIn(t *testing.T) {
-	minimal, _ := read(t, "testdata/minimal/in.yaml")
-	users, _ := read(t, "testdata/users/in.yaml")
-	everything, _ := read(t, "testdata/everything/in.yaml")
+	minimal, _ := read(t, "testdata/minimal")
+	users, _ := read(t, "testdata/users")
+	everything, _ := read(t, "testdata/everything")
 	g := NewWithT(t)
 	g.Expect(*manifests.Endpoints(minimal)).To(Equal(v1alpha1.Endpoints{Gateway: "http://chat-gateway.im.svc:8081"}))
 	g.Expect(*manifests.Endpoints(users)).To(Equal(v1alpha1.Endpoints{
@@ -236,7 +234,7 @@ func TestEndpointsTellWhereUsersComeIn(t *testing.T) {
 	g.Expect(manifests.Endpoints(everything).Realtime).To(Equal("wss://chat-gateway.im.svc:8082/im/v1/ws"))
 }
 
-// Limits without users are of use to administrators' calls.
+// Limits without users apply to administrators' calls.
 func TestLimitsAndRulesNeedNoUsers(t *testing.T) {
 	objects := changed(t, "testdata/minimal", func(s *v1alpha1.OpenIMStackSpec) {
 		s.Wrapper.Policy = &v1alpha1.Policy{Rules: []v1alpha1.PolicyRule{{Name: "r", Expression: "true", Message: "m"}}}

@@ -17,19 +17,19 @@ const (
 	wrapperDir        = "/etc/wrapper"
 	wrapperConfigFile = "config.yaml"
 	shutdownGrace     = 20 // seconds, below the pod's termination grace period
-	// stopMargin is how much longer than the wrapper's own bound a pod may take to stop, in seconds.
+	// stopMargin is added to the wrapper's own bound for the pod's termination grace period, in seconds.
 	stopMargin = 10
-	// debugListen is where the profiler listens: inside the pod alone.
+	// debugListen is the address of the profiler, reachable inside the pod alone.
 	debugListen = "127.0.0.1:6060"
 )
 
-// role is what differs between gateway and backend.
+// role holds the differences between gateway and backend.
 type role struct {
 	component graph.Component
 	config    any
 	mounts    *mounts
 	size      v1alpha1.ProcessSpec
-	// credentials are the hashes of what is read once, at start.
+	// credentials are the hashes of the secrets that are read once, at start.
 	credentials []string
 	// graceSeconds that the pod has to stop; 0 for the default.
 	graceSeconds int64

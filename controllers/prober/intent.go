@@ -12,26 +12,26 @@ import (
 	"github.com/openimstack/openim-operator/netpol/snapshot"
 )
 
-// intent is what a stack wants to let through. Each new one is another object, by which what was seen under an earlier one is recognised:
-// between two intents the policies are neither the one's nor the other's, and an audit would take the operator's own work for a breach.
+// intent is the desired graph of a stack. Immutable. Intents are compared by pointer, so that results for an older graph are discarded:
+// while policies are being replaced, the live policies match neither graph, and an audit would report the operator's own work as a breach.
 type intent struct {
 	graph    graph.Graph
 	problems []string
-	// namespaces that are read for it.
+	// namespaces that an audit of the graph reads.
 	namespaces []string
 }
 
-// errOutdated is returned instead of what was read while the stack began to want something else.
-var errOutdated = errors.New("the stack wants something else by now")
+// errOutdated replaces a snapshot that was read while the desired graph changed.
+var errOutdated = errors.New("the desired graph changed")
 
-// Intend tells what a stack wants to let through, and which of its references did not resolve. When that is new, the stack is not looked
-// at until Applied is called, and what was found before proves nothing any more.
+// Intend sets the desired graph of a stack, and the problems of its references. When either is new, the stack is not audited until Applied
+// is called, and earlier results no longer count.
 func (p *Prober) Intend(key types.NamespacedName, g graph.Graph, problems []string) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
-	s := p.of(key)
+	s := p.state(key)
 	if s.intent != nil && len(problems) > 0 {
-		g = s.intent.graph // what the last good references gave is what still runs
+		g = s.intent.graph // what runs comes from the last references that resolved
 	}
 	same := s.intent != nil && reflect.DeepEqual(s.intent.graph, g)
 	if same && slices.Equal(s.intent.problems, problems) {
@@ -41,29 +41,31 @@ func (p *Prober) Intend(key types.NamespacedName, g graph.Graph, problems []stri
 	s.intent, s.applying = &intent{g, problems, p.scope(g).Namespaces}, true
 }
 
-// Applied tells that the policies of what was last intended are written, or that they could not be. It must follow Intend soon.
+// Applied reports that the policies of the last intent are written, or that writing them failed. The caller must call it soon after Intend.
+// It requeues the stack.
 func (p *Prober) Applied(key types.NamespacedName) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
 	if s := p.stacks[key]; s != nil && s.applying {
-		s.applying, s.stirred = false, true
-		p.own.ring(key, soon)
+		s.applying, s.dirty = false, true
+		p.ownQueue.requeue(key, debounce)
 	}
 }
 
-// take returns what a stack wants, nil while that is not known or not applied, and whether something has changed since the last look.
-func (p *Prober) take(key types.NamespacedName) (s *stackState, wanted *intent, stirred bool) {
+// take returns the state of a stack, its intent, and whether something changed since the last audit. The intent is nil while it is unknown
+// or not applied.
+func (p *Prober) take(key types.NamespacedName) (s *stackState, wanted *intent, dirty bool) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
-	s = p.of(key)
+	s = p.state(key)
 	if s.applying {
 		return s, nil, false
 	}
-	stirred, s.stirred = s.stirred, false
-	return s, s.intent, stirred
+	dirty, s.dirty = s.dirty, false
+	return s, s.intent, dirty
 }
 
-// read takes a snapshot of what matters to an intent.
+// read returns a snapshot of the objects that an intent concerns. It returns errOutdated when the intent was replaced meanwhile.
 func (p *Prober) read(ctx context.Context, s *stackState, wanted *intent) (*snapshot.World, error) {
 	w, err := snapshot.Read(ctx, p.live, p.scope(wanted.graph))
 	p.mutex.Lock()

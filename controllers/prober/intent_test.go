@@ -24,21 +24,21 @@ import (
 func TestAnIntentThatIsRepeatedIsNoNews(t *testing.T) {
 	g := NewWithT(t)
 	p := New(nil, nil, Options{})
-	intended(p, newTown().graph)
-	_, wanted, stirred := p.take(chat)
+	intended(p, newFixture().graph)
+	_, wanted, dirty := p.take(chat)
 	g.Expect(wanted).NotTo(BeNil())
-	g.Expect(stirred).To(BeTrue())
-	intended(p, newTown().graph)
-	_, again, stirred := p.take(chat)
+	g.Expect(dirty).To(BeTrue())
+	intended(p, newFixture().graph)
+	_, again, dirty := p.take(chat)
 	g.Expect(again).To(BeIdenticalTo(wanted))
-	g.Expect(stirred).To(BeFalse())
+	g.Expect(dirty).To(BeFalse())
 }
 
-// While a reference is broken the children of the last good one run, and it is them that are audited.
+// While a reference is broken the children of the last good graph run, and the audit uses that graph.
 func TestABrokenReferenceDoesNotChangeWhatIsIntended(t *testing.T) {
 	g := NewWithT(t)
 	p := New(nil, nil, Options{})
-	whole := newTown().graph
+	whole := newFixture().graph
 	intended(p, whole)
 	intended(p, graph.Graph{Namespace: "im", Stack: "chat"}, "spec.dependencies.redis: Secret redis is missing")
 	_, wanted, _ := p.take(chat)
@@ -46,39 +46,39 @@ func TestABrokenReferenceDoesNotChangeWhatIsIntended(t *testing.T) {
 	g.Expect(wanted.problems).To(HaveLen(1))
 }
 
-// The operator writes one policy after the other. What is live meanwhile is neither what the stack wanted before nor what it wants now.
+// The operator writes one policy after the other. Meanwhile the live policies match neither the old graph nor the new one.
 func TestAStackIsNotLookedAtWhileItsPoliciesAreWritten(t *testing.T) {
 	g := NewWithT(t)
-	p, looks := prober(nil)
-	before, after := newTown().graph, other(newTown().graph)
+	p, audits := prober(nil)
+	before, after := newFixture().graph, other(newFixture().graph)
 	intended(p, before)
 	g.Expect(passes(t, p)).To(Succeed())
-	g.Expect(looks()).To(Equal(1))
+	g.Expect(audits()).To(Equal(1))
 	p.Intend(chat, after, nil)
-	p.stir(chat, 0) // by the first policy that is written
+	p.markDirty(chat, 0) // by the first policy that is written
 	p.now = func() time.Time { return noon.Add(time.Minute) }
 	g.Expect(passes(t, p)).To(Succeed())
-	g.Expect(looks()).To(Equal(1), "nobody looked")
+	g.Expect(audits()).To(Equal(1), "no audit")
 	p.Applied(chat)
 	g.Expect(passes(t, p)).To(Succeed())
-	g.Expect(looks()).To(Equal(2))
+	g.Expect(audits()).To(Equal(2))
 }
 
 func TestWhatWasReadWhileTheStackBeganToWantSomethingElseIsForgotten(t *testing.T) {
 	g := NewWithT(t)
 	var p *Prober
-	p, looks := prober(func() { intended(p, other(newTown().graph)) })
-	intended(p, newTown().graph)
+	p, audits := prober(func() { intended(p, other(newFixture().graph)) })
+	intended(p, newFixture().graph)
 	g.Expect(passes(t, p)).To(Succeed())
-	g.Expect(looks()).To(Equal(1))
+	g.Expect(audits()).To(Equal(1))
 	g.Expect(p.Latest(chat)).To(Equal(Assessment{Outdated: true}))
 	p.now = func() time.Time { return noon.Add(time.Minute) }
 	g.Expect(passes(t, p)).To(Succeed())
-	g.Expect(looks()).To(Equal(2), "and it is looked at again")
+	g.Expect(audits()).To(Equal(2), "the stack is audited again")
 	g.Expect(p.Latest(chat).Audited).To(BeTrue())
 }
 
-// What was found under other policies proves nothing: a result counts for what was wanted when it was tried.
+// A result counts for the graph that it was found under. It proves nothing about another graph.
 func TestAResultIsOutdatedOnceTheStackWantsSomethingElse(t *testing.T) {
 	g := NewWithT(t)
 	p, _ := prober(nil)
@@ -88,86 +88,90 @@ func TestAResultIsOutdatedOnceTheStackWantsSomethingElse(t *testing.T) {
 		for _, graph := range meanwhile {
 			p.Intend(chat, graph, nil)
 		}
-		s.run = &run{id: "1", intent: wanted, began: noon}
-		_, err := p.finish(t.Context(), &v1alpha1.OpenIMStack{ObjectMeta: metav1.ObjectMeta{Namespace: chat.Namespace, Name: chat.Name}}, s, judgement{outcome: v1alpha1.ReasonEnforced})
+		s.run = &run{id: "1", intent: wanted, startedAt: noon}
+		_, err := p.finish(t.Context(), &v1alpha1.OpenIMStack{ObjectMeta: metav1.ObjectMeta{Namespace: chat.Namespace, Name: chat.Name}}, s,
+			result{outcome: v1alpha1.ReasonEnforced})
 		g.Expect(err).NotTo(HaveOccurred())
 	}
-	intended(p, newTown().graph)
+	intended(p, newFixture().graph)
 	finish()
 	g.Expect(outdated()).To(BeFalse())
-	intended(p, newTown().graph, "spec.dependencies.redis: Secret redis is missing")
+	intended(p, newFixture().graph, "spec.dependencies.redis: Secret redis is missing")
 	g.Expect(outdated()).To(BeFalse(), "the same may go on")
-	p.Intend(chat, other(newTown().graph), nil)
+	p.Intend(chat, other(newFixture().graph), nil)
 	g.Expect(outdated()).To(BeTrue(), "before the first policy is written")
 	p.Applied(chat)
 	g.Expect(passes(t, p)).To(Succeed())
-	g.Expect(outdated()).To(BeTrue(), "a look is not a trial")
-	finish(newTown().graph)
+	g.Expect(outdated()).To(BeTrue(), "an audit is not a probe")
+	finish(newFixture().graph)
 	g.Expect(outdated()).To(BeTrue(), "it ended just after the spec had changed once more")
 	p.Applied(chat)
 	finish()
 	g.Expect(outdated()).To(BeFalse())
 }
 
-// The result of an earlier process is in the status, with a digest of the rules that it was found under and of the pods that were tried.
+// The result of an earlier process is in the status, with a digest of the rules and of the pods that it was found under.
 func TestAResultOfAnEarlierProcessIsOutdatedUnderOtherRules(t *testing.T) {
-	look := func(g Gomega, digest string) (current string, outdated bool) {
+	audit := func(g Gomega, digest string) (current string, outdated bool) {
 		p, _ := prober(nil)
 		stack := &v1alpha1.OpenIMStack{ObjectMeta: metav1.ObjectMeta{Namespace: chat.Namespace, Name: chat.Name}}
 		stack.Status.Boundary = &v1alpha1.Boundary{LastProbe: &v1alpha1.ProbeResult{Digest: digest, Outcome: v1alpha1.ReasonEnforced}}
-		intended(p, newTown().graph)
+		intended(p, newFixture().graph)
 		s, wanted, _ := p.take(chat)
-		plan, err := p.look(t.Context(), stack, s, wanted)
+		plan, err := p.auditLive(t.Context(), stack, s, wanted)
 		g.Expect(err).NotTo(HaveOccurred())
 		return plan.digest, p.Latest(chat).Outdated
 	}
 	g := NewWithT(t)
-	current, outdated := look(g, "other.pods")
+	current, outdated := audit(g, "other.pods")
 	g.Expect(outdated).To(BeTrue())
 	rules, _, _ := strings.Cut(current, ".")
-	_, outdated = look(g, rules+".others")
+	_, outdated = audit(g, rules+".others")
 	g.Expect(outdated).To(BeFalse(), "pods come and go")
 }
 
-// A run tries what was wanted when it began. Its request, if there was one, is still to be answered.
+// A run probes the graph of its start. When it is aborted, a request that it answered stays open.
 func TestARunIsLeftWhenTheStackWantsSomethingElse(t *testing.T) {
 	g := NewWithT(t)
 	p, _ := prober(nil)
-	intended(p, newTown().graph)
+	intended(p, newFixture().graph)
 	s, wanted, _ := p.take(chat)
-	s.run = &run{id: "1", intent: wanted, trigger: v1alpha1.ProbeRequest, request: "now", began: noon}
+	s.run = &run{id: "1", intent: wanted, trigger: v1alpha1.ProbeRequest, request: "now", startedAt: noon}
 	left := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: chat.Namespace, Name: "left", Labels: podLabels(chat, "1")}}
 	g.Expect(p.client.Create(t.Context(), left)).To(Succeed())
 
-	intended(p, other(newTown().graph))
+	intended(p, other(newFixture().graph))
 	g.Expect(passes(t, p)).To(Succeed())
 	g.Expect(s.run).To(BeNil())
 	g.Expect(s.latest.Probe).To(BeNil(), "it came to no result")
 	g.Expect(p.client.Get(t.Context(), client.ObjectKeyFromObject(left), left)).NotTo(Succeed(), "its pods are gone")
-	_, _, stirred := p.take(chat)
-	g.Expect(stirred).To(BeTrue(), "what is wanted now is looked at next")
+	_, _, dirty := p.take(chat)
+	g.Expect(dirty).To(BeTrue(), "the new graph is audited next")
 }
 
-// intended is what the other loop does when nothing hinders it.
+// intended does what the reconcile loop does after a change of the graph.
 func intended(p *Prober, g graph.Graph, problems ...string) {
 	p.Intend(chat, g, problems)
 	p.Applied(chat)
 }
 
-// other is a graph that differs.
+// other returns a graph that differs.
 func other(g graph.Graph) graph.Graph {
 	g.Connections = g.Connections[1:]
 	return g
 }
 
-// prober of the stack chat on a cluster that has nothing else, and how often it has looked. meanwhile is done in the middle of the first look.
-func prober(meanwhile func()) (p *Prober, looks func() int) {
+// newProber returns a Prober of the stack chat on a cluster with nothing else, and the number of its audits. meanwhile runs in the middle
+// of the first audit.
+func prober(meanwhile func()) (p *Prober, audits func() int) {
 	n := 0
 	scheme := runtime.NewScheme()
 	utilruntime.Must(clientgoscheme.AddToScheme(scheme))
 	utilruntime.Must(v1alpha1.AddToScheme(scheme))
-	c := fake.NewClientBuilder().WithScheme(scheme).WithObjects(&v1alpha1.OpenIMStack{ObjectMeta: metav1.ObjectMeta{Namespace: chat.Namespace, Name: chat.Name}}).
-		WithInterceptorFuncs(interceptor.Funcs{List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
+	c := fake.NewClientBuilder().WithScheme(scheme).WithObjects(&v1alpha1.OpenIMStack{ObjectMeta: metav1.ObjectMeta{Namespace: chat.Namespace,
+		Name: chat.Name}}).
+		WithInterceptorFuncs(interceptor.Funcs{List: func(ctx context.Context, c client.WithWatch, list client.ObjectList,
+			options ...client.ListOption) error {
 			if _, namespaces := list.(*metav1.PartialObjectMetadataList); namespaces {
 				if n++; n == 1 && meanwhile != nil {
 					meanwhile()
@@ -180,7 +184,7 @@ func prober(meanwhile func()) (p *Prober, looks func() int) {
 	return p, func() int { return n }
 }
 
-// passes lets the prober do the next thing.
+// passes lets the prober do the next step.
 func passes(t *testing.T, p *Prober) error {
 	t.Helper()
 	_, err := p.Reconcile(t.Context(), ctrl.Request{NamespacedName: chat})

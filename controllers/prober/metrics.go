@@ -39,19 +39,21 @@ func newMeters(registry prometheus.Registerer) *meters {
 	stack := []string{labelNamespace, labelStack}
 	m := &meters{
 		runs: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: prefix + "_probe_runs_total", Help: "Probes of a stack's boundary, by outcome.",
+			Name: prefix + "_probe_runs_total", Help: "Probes of a stack's lockdown, by outcome.",
 		}, append(stack, labelOutcome)),
 		attempts: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: prefix + "_probe_attempts_total", Help: "Connections that probes attempted, by result: blocked and allowed as intended, or unexpected.",
+			Name: prefix + "_probe_attempts_total",
+			Help: "Connections that probes attempted, by result: blocked and allowed as intended, or unexpected.",
 		}, append(stack, labelResult)),
 		unexpected: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: prefix + "_probe_unexpected_connections", Help: "Connections of the last probe that passed and should not have, or the reverse.",
 		}, stack),
 		lastRun: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: prefix + "_probe_last_enforced_timestamp_seconds", Help: "When a probe last found the boundary enforced, in Unix time.",
+			Name: prefix + "_probe_last_enforced_timestamp_seconds", Help: "When a probe last found the lockdown enforced, in Unix time.",
 		}, stack),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: prefix + "_probe_duration_seconds", Help: "How long probes took, from the first pod to the result.", Buckets: []float64{1, 2, 5, 10, 20, 30, 60, 120, 180},
+			Name: prefix + "_probe_duration_seconds", Help: "How long probes took, from the first pod to the result.",
+			Buckets: []float64{1, 2, 5, 10, 20, 30, 60, 120, 180},
 		}, stack),
 		found: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: prefix + "_boundary_findings", Help: "Findings of the audit of a stack's live objects.",
@@ -85,7 +87,7 @@ func Report(key types.NamespacedName, reason string, findings int) {
 	metrics.found.With(stack).Set(float64(findings))
 }
 
-// forget a stack that is gone.
+// forget deletes the series of a deleted stack.
 func (m *meters) forget(key types.NamespacedName) {
 	stack := prometheus.Labels{labelNamespace: key.Namespace, labelStack: key.Name}
 	for _, vector := range []interface {

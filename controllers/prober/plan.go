@@ -19,43 +19,43 @@ import (
 	"github.com/openimstack/openim-operator/netpol/snapshot"
 )
 
-// plan is what is tried: every target from every place.
+// plan is what a run attempts: every target from every namespace.
 type plan struct {
-	// namespaces where an intruder and a listener stand, the stack's own first.
+	// namespaces with an intruder and a listener each, the stack's own first.
 	namespaces []string
 	targets    []target
-	// cells say for each namespace and each target what is meant to happen and what the live policies let happen.
+	// cells hold, for each namespace and target, whether the spec and the live policies permit the connection.
 	cells [][]cell
-	// digest of all of it: "RULES.TARGETS", two hexadecimal numbers.
+	// digest of the whole plan: "RULES.TARGETS", two hexadecimal numbers.
 	digest string
 }
 
 // cell is what is known of one attempt before it is made.
 type cell struct {
-	// intended is true when the spec lets the intruder through: at a door that is open to anyone.
+	// intended is true when the spec permits the connection: to a listener that is open to all clients.
 	intended bool
-	// open is true when the live policies let it through.
+	// open is true when the live policies permit the connection.
 	open bool
-	// leaves is true when the live policies let the intruder's packets leave it. When they do not, the attempt proves nothing.
+	// leaves is true when the live policies permit the intruder's egress. When they do not, the attempt proves nothing.
 	leaves bool
-	// because names what opens it, when it is open and not intended.
+	// because names the policies that permit a connection that is open and not intended.
 	because string
 }
 
-// lay makes the plan for a snapshot and one stranger in each namespace.
-func lay(g graph.Graph, w *snapshot.World, strangers []*corev1.Pod) (plan, error) {
+// newPlan returns the plan for a snapshot and one intruder in each namespace.
+func newPlan(g graph.Graph, w *snapshot.World, intruders []*corev1.Pod) (plan, error) {
 	var namespaces []string
-	for _, s := range strangers {
-		namespaces = append(namespaces, s.Namespace)
+	for _, intruder := range intruders {
+		namespaces = append(namespaces, intruder.Namespace)
 	}
 	p := plan{namespaces: namespaces, targets: targets(g, w)}
 	intended, err := evaluate.New(w.Namespaces, values(graph.Policies(g)))
 	if err != nil {
 		return p, fmt.Errorf("compiling the stack's own policies: %w", err)
 	}
-	live, _ := evaluate.New(w.Namespaces, w.Policies) // a policy that is not valid lets nothing through, and the audit names it
-	for _, stranger := range strangers {
-		from := evaluate.End{Pod: stranger}
+	live, _ := evaluate.New(w.Namespaces, w.Policies) // an invalid policy permits nothing, and the audit reports it
+	for _, intruder := range intruders {
+		from := evaluate.End{Pod: intruder}
 		row := make([]cell, len(p.targets))
 		for i, t := range p.targets {
 			to := evaluate.End{Pod: t.pod}
@@ -74,12 +74,12 @@ func lay(g graph.Graph, w *snapshot.World, strangers []*corev1.Pod) (plan, error
 		}
 		p.cells = append(p.cells, row)
 	}
-	p.digest = hash(rules(g, w, namespaces)) + "." + hash(p.places())
+	p.digest = hash(ruleLines(g, w, namespaces)) + "." + hash(p.targetLines())
 	return p, nil
 }
 
-// strangers are the intruders as policies see them before there are any: by their labels alone, since nobody knows their addresses yet.
-func strangers(g graph.Graph, namespaces []string) []*corev1.Pod {
+// expectedIntruders returns the intruders of a future run as policies will select them: by their labels. Their addresses are not known yet.
+func expectedIntruders(g graph.Graph, namespaces []string) []*corev1.Pod {
 	var all []*corev1.Pod
 	for _, namespace := range namespaces {
 		labels := podLabels(types.NamespacedName{Namespace: g.Namespace, Name: g.Stack}, "0")
@@ -88,7 +88,7 @@ func strangers(g graph.Graph, namespaces []string) []*corev1.Pod {
 	return all
 }
 
-// because says what lets a connection in.
+// because names the policies that permit a connection.
 func because(v evaluate.Verdict) string {
 	if !v.Ingress.Isolated {
 		return "no NetworkPolicy selects the pod"
@@ -103,8 +103,8 @@ func because(v evaluate.Verdict) string {
 	return v.Ingress.Unenforceable
 }
 
-// barred says which policy keeps one pod from another, empty when none does. It is asked about the probe's own pods.
-func barred(w *snapshot.World, from, to *corev1.Pod, address netip.AddrPort) string {
+// blockingPolicies names the policies that forbid a connection between two pods of the probe, empty when none does.
+func blockingPolicies(w *snapshot.World, from, to *corev1.Pod, address netip.AddrPort) string {
 	live, _ := evaluate.New(w.Namespaces, w.Policies)
 	v := live.Connect(evaluate.End{Pod: from}, evaluate.End{Pod: to, Address: address.Addr()}, int32(address.Port()), corev1.ProtocolTCP)
 	var names []string
@@ -119,8 +119,9 @@ func barred(w *snapshot.World, from, to *corev1.Pod, address netip.AddrPort) str
 	return strings.Join(slices.Compact(names), ", ")
 }
 
-// rules are all that decides, in lines: policies of the namespaces, what is meant, and policies that are not evaluated.
-func rules(g graph.Graph, w *snapshot.World, namespaces []string) []string {
+// ruleLines returns everything that decides a plan's cells, in lines: live policies, intended policies, policies of other kinds, and
+// namespace labels.
+func ruleLines(g graph.Graph, w *snapshot.World, namespaces []string) []string {
 	var lines []string
 	add := func(name string, spec networkingv1.NetworkPolicySpec) {
 		text, _ := json.Marshal(spec) //nolint:errchkjson // plain data
@@ -146,8 +147,8 @@ func rules(g graph.Graph, w *snapshot.World, namespaces []string) []string {
 	return lines
 }
 
-// places are all targets in lines.
-func (p plan) places() []string {
+// targetLines returns the targets and their cells, in lines.
+func (p plan) targetLines() []string {
 	var lines []string
 	for i, t := range p.targets {
 		for n := range p.cells {

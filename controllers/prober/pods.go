@@ -28,14 +28,14 @@ const (
 	program = "/manager"
 	// nobody is the user of the operator's image.
 	nobody = 65532
-	// lifetime bounds each pod, should the operator die: the kubelet ends it.
+	// lifetime bounds each pod in case the operator dies: the kubelet ends the pod.
 	lifetime = 3 * time.Minute
 )
 
-// patience of the prober in the pods.
-var patience = probe.Patience{Timeout: 2 * time.Second, Settle: 10 * time.Second}
+// attemptTimeouts bound the attempts in the intruders.
+var attemptTimeouts = probe.Patience{Timeout: 2 * time.Second, Settle: 10 * time.Second}
 
-// podLabels of a stack's probe. None of them is one that a policy of a stack selects or lets in.
+// podLabels returns the labels of a probe's pods. No policy of a stack selects or permits any of them.
 func podLabels(stack types.NamespacedName, run string) map[string]string {
 	return map[string]string{
 		v1alpha1.LabelName:           v1alpha1.NameProbe,
@@ -46,14 +46,14 @@ func podLabels(stack types.NamespacedName, run string) map[string]string {
 	}
 }
 
-// listenerPod is what an intruder must reach.
+// listenerPod returns a pod that every intruder must reach.
 func (p *Prober) listenerPod(stack *v1alpha1.OpenIMStack, namespace, run string) *corev1.Pod {
 	return p.pod(stack, namespace, run, roleListener, []string{"listen", fmt.Sprintf("--address=:%d", probe.ListenPort)})
 }
 
-// intruderPod makes the attempts.
+// intruderPod returns a pod that makes the attempts.
 func (p *Prober) intruderPod(stack *v1alpha1.OpenIMStack, namespace, run string, attempts []probe.Attempt) *corev1.Pod {
-	args := []string{"plan", "--timeout=" + patience.Timeout.String(), "--settle=" + patience.Settle.String()}
+	args := []string{"plan", "--timeout=" + attemptTimeouts.Timeout.String(), "--settle=" + attemptTimeouts.Settle.String()}
 	for _, a := range attempts {
 		args = append(args, a.String())
 	}
@@ -62,7 +62,7 @@ func (p *Prober) intruderPod(stack *v1alpha1.OpenIMStack, namespace, run string,
 
 func podName(stack, run, role string) string { return fmt.Sprintf("%s-probe-%s-%s", stack, run, role) }
 
-// pod fulfils the restricted pod security standard and holds no token.
+// pod returns a pod of the probe. It fulfils the restricted pod security standard and has no token.
 func (p *Prober) pod(stack *v1alpha1.OpenIMStack, namespace, run, role string, args []string) *corev1.Pod {
 	key := types.NamespacedName{Namespace: stack.Namespace, Name: stack.Name}
 	limits := corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("200m"), corev1.ResourceMemory: resource.MustParse("64Mi")}
@@ -79,7 +79,7 @@ func (p *Prober) pod(stack *v1alpha1.OpenIMStack, namespace, run, role string, a
 			DNSPolicy:                     corev1.DNSDefault,
 			NodeSelector:                  map[string]string{corev1.LabelOSStable: "linux"},
 			ImagePullSecrets:              p.options.PullSecrets,
-			Affinity:                      elsewhere(key, run),
+			Affinity:                      antiAffinity(key, run),
 			SecurityContext: &corev1.PodSecurityContext{
 				RunAsNonRoot: ptr.To(true), RunAsUser: ptr.To[int64](nobody), RunAsGroup: ptr.To[int64](nobody),
 				SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
@@ -104,17 +104,20 @@ func (p *Prober) pod(stack *v1alpha1.OpenIMStack, namespace, run, role string, a
 	return pod
 }
 
-// elsewhere prefers nodes where neither the stack nor the run's other pods are, so that packets cross from one node to another.
-func elsewhere(stack types.NamespacedName, run string) *corev1.Affinity {
+// antiAffinity prefers nodes with neither pods of the stack nor other pods of the run, so that packets cross from one node to another.
+func antiAffinity(stack types.NamespacedName, run string) *corev1.Affinity {
 	apart := func(weight int32, namespaces []string, labels map[string]string) corev1.WeightedPodAffinityTerm {
-		term := corev1.PodAffinityTerm{TopologyKey: corev1.LabelHostname, Namespaces: namespaces, LabelSelector: &metav1.LabelSelector{MatchLabels: labels}}
+		term := corev1.PodAffinityTerm{
+			TopologyKey: corev1.LabelHostname, Namespaces: namespaces, LabelSelector: &metav1.LabelSelector{MatchLabels: labels},
+		}
 		if namespaces == nil {
 			term.NamespaceSelector = &metav1.LabelSelector{}
 		}
 		return corev1.WeightedPodAffinityTerm{Weight: weight, PodAffinityTerm: term}
 	}
-	return &corev1.Affinity{PodAntiAffinity: &corev1.PodAntiAffinity{PreferredDuringSchedulingIgnoredDuringExecution: []corev1.WeightedPodAffinityTerm{
+	preferred := []corev1.WeightedPodAffinityTerm{
 		apart(100, []string{stack.Namespace}, map[string]string{v1alpha1.LabelInstance: stack.Name, v1alpha1.LabelPartOf: v1alpha1.PartOf}),
 		apart(50, nil, map[string]string{v1alpha1.LabelProbeRun: run}),
-	}}}
+	}
+	return &corev1.Affinity{PodAntiAffinity: &corev1.PodAntiAffinity{PreferredDuringSchedulingIgnoredDuringExecution: preferred}}
 }

@@ -52,63 +52,66 @@ import (
 
 // Options of a Prober.
 type Options struct {
-	// Image of the operator, which holds the prober. Without one nothing is tried, and the condition says so.
+	// Image of the operator, which holds the probe's program. Empty: nothing is probed, and the condition says so.
 	Image string
 	// PullSecrets of the image, in the namespaces where the probe's pods run.
 	PullSecrets []corev1.LocalObjectReference
-	// Namespace of the operator, where the other intruder stands. Without one the intruder in the stack's own is alone.
+	// Namespace of the operator, which holds the second intruder. Empty: the only intruder is in the stack's namespace.
 	Namespace string
 	// WatchNamespaces limits what is watched and read. Empty: the cluster.
 	WatchNamespaces []string
 }
 
-// Prober audits and tries the boundaries of all stacks.
+// Prober audits and probes the lockdowns of all stacks.
 type Prober struct {
 	client  client.Client
 	live    client.Reader
 	options Options
 	now     func() time.Time
-	// own wakes the prober's loop, theirs the loop that writes the status.
-	own, theirs *bell
+	// ownQueue requeues stacks in the prober's loop, statusQueue in the reconcile loop, which writes the status.
+	ownQueue, statusQueue *requeuer
 
-	// catalog of what kinds the cluster lacks.
+	// catalog remembers which kinds the cluster lacks.
 	catalog *snapshot.Catalog
 
 	mutex  sync.Mutex
 	stacks map[types.NamespacedName]*stackState
 }
 
-// stackState is what is known of one stack. Only the prober's loop, which handles one stack at a time, changes what is below the line.
+// stackState is what is known of one stack. The mutex guards the fields above the line. The fields below it belong to the prober's loop,
+// which never handles one stack twice at once.
 type stackState struct {
-	// intent is what the stack wants; nil until the other loop has said so.
+	// intent is the desired graph; nil until the first call of Intend.
 	intent *intent
-	// applying is true while the other loop writes the policies of a new intent.
+	// applying is true while the reconcile loop writes the policies of a new intent.
 	applying bool
-	// stirred is true when something changed since the last look.
-	stirred bool
-	// latest is what Latest returns.
+	// dirty is true when something changed since the last audit.
+	dirty bool
+	// latest is the assessment that Latest returns.
 	latest Assessment
-	// ---
-	since time.Time
-	// looked is when the live objects were last read.
-	looked time.Time
-	// started is when the last run began.
-	started time.Time
-	run     *run
+	// --- the prober's loop alone uses the fields below
+
+	// knownSince is when this process first saw the stack.
+	knownSince time.Time
+	// auditedAt is when the live objects were last read.
+	auditedAt time.Time
+	// lastRunStarted is when the last run started.
+	lastRunStarted time.Time
+	run            *run
 }
 
-// New makes a Prober. live reads from the API server itself: pods and policies of others are in no cache.
+// New returns a Prober. live reads from the API server: the pods and policies of others are in no cache.
 func New(c client.Client, live client.Reader, options Options) *Prober {
 	return &Prober{
-		client: c, live: live, options: options, now: time.Now, own: newBell(), theirs: newBell(),
+		client: c, live: live, options: options, now: time.Now, ownQueue: newRequeuer(), statusQueue: newRequeuer(),
 		stacks: map[types.NamespacedName]*stackState{}, catalog: &snapshot.Catalog{},
 	}
 }
 
-// Changes wakes a loop for each stack of which something new is known.
-func (p *Prober) Changes() source.Source { return p.theirs }
+// Changes requeues each stack whose assessment changed. It is a source for the reconcile loop.
+func (p *Prober) Changes() source.Source { return p.statusQueue }
 
-// Latest is what is known of a stack's boundary.
+// Latest returns the latest assessment of a stack's lockdown.
 func (p *Prober) Latest(key types.NamespacedName) Assessment {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
@@ -118,38 +121,38 @@ func (p *Prober) Latest(key types.NamespacedName) Assessment {
 	return Assessment{}
 }
 
-// of returns the state of a stack. The mutex is held.
-func (p *Prober) of(key types.NamespacedName) *stackState {
+// state returns the state of a stack, a new one for an unknown stack. The caller holds the mutex.
+func (p *Prober) state(key types.NamespacedName) *stackState {
 	s := p.stacks[key]
 	if s == nil {
-		s = &stackState{since: p.now()}
+		s = &stackState{knownSince: p.now()}
 		p.stacks[key] = s
 	}
 	return s
 }
 
-// stir notes that something changed, and looks at the stack after a while.
-func (p *Prober) stir(key types.NamespacedName, after time.Duration) {
+// markDirty notes that something changed, and requeues the stack after a delay.
+func (p *Prober) markDirty(key types.NamespacedName, after time.Duration) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
 	if s := p.stacks[key]; s != nil {
-		s.stirred = true
-		p.own.ring(key, after)
+		s.dirty = true
+		p.ownQueue.requeue(key, after)
 	}
 }
 
 const (
-	// soon lets a burst of changes pass, and lets the operator put right what it can.
-	soon = 500 * time.Millisecond
-	// later is for what happens outside the stack's namespace.
-	later = 5 * time.Second
-	// rest is the shortest time between two looks at a stack's live objects.
-	rest = time.Second
-	// poll is how often a run's pods are looked at, besides when they change.
-	poll = time.Second
+	// debounce lets a burst of changes pass, and lets the operator repair what it can.
+	debounce = 500 * time.Millisecond
+	// debounceOutside applies to changes outside of the namespaces that concern the stack.
+	debounceOutside = 5 * time.Second
+	// minAuditInterval is the shortest time between two audits of a stack.
+	minAuditInterval = time.Second
+	// pollInterval is how often the pods of a run are checked, in addition to when they change.
+	pollInterval = time.Second
 )
 
-// Reconcile does the next thing for a stack's boundary, and never waits for a pod.
+// Reconcile does the next step for a stack: an audit, the start of a run, or a step of the current run. It never waits for a pod.
 func (p *Prober) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
 	key := request.NamespacedName
 	var stack v1alpha1.OpenIMStack
@@ -160,29 +163,29 @@ func (p *Prober) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Resu
 	if err != nil || !stack.DeletionTimestamp.IsZero() {
 		return ctrl.Result{}, p.forget(ctx, key)
 	}
-	s, wanted, stirred := p.take(key)
+	s, wanted, dirty := p.take(key)
 	if wanted == nil {
-		return ctrl.Result{}, nil // Applied rings
+		return ctrl.Result{}, nil // Applied requeues the stack
 	}
 	if s.run != nil && s.run.intent != wanted {
 		return p.abandon(ctx, &stack, s)
 	}
-	if s.run != nil && !stirred {
+	if s.run != nil && !dirty {
 		return p.advance(ctx, &stack, s)
 	}
-	if wait := s.looked.Add(rest).Sub(p.now()); wait > 0 {
-		p.stirAgain(s, stirred)
+	if wait := s.auditedAt.Add(minAuditInterval).Sub(p.now()); wait > 0 {
+		p.keepDirty(s, dirty)
 		if s.run != nil {
 			return p.advance(ctx, &stack, s)
 		}
 		return ctrl.Result{RequeueAfter: wait}, nil
 	}
-	current, err := p.look(ctx, &stack, s, wanted)
+	current, err := p.auditLive(ctx, &stack, s, wanted)
 	if errors.Is(err, errOutdated) {
-		return ctrl.Result{}, nil // Applied rings
+		return ctrl.Result{}, nil // Applied requeues the stack
 	}
 	if err != nil {
-		p.stirAgain(s, true)
+		p.keepDirty(s, true)
 		return ctrl.Result{}, err
 	}
 	if s.run != nil {
@@ -191,33 +194,34 @@ func (p *Prober) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Resu
 	return p.decide(ctx, &stack, s, wanted, current)
 }
 
-func (p *Prober) stirAgain(s *stackState, stirred bool) {
+// keepDirty restores the mark that take removed.
+func (p *Prober) keepDirty(s *stackState, dirty bool) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
-	s.stirred = s.stirred || stirred
+	s.dirty = s.dirty || dirty
 }
 
-// look reads what is live, audits it, and makes the plan of what would be tried now. It is errOutdated when the stack wants something else
-// by then.
-func (p *Prober) look(ctx context.Context, stack *v1alpha1.OpenIMStack, s *stackState, wanted *intent) (plan, error) {
-	s.looked = p.now()
+// auditLive audits the live objects, and returns the plan of a run that would start now. It returns errOutdated when the intent was
+// replaced meanwhile.
+func (p *Prober) auditLive(ctx context.Context, stack *v1alpha1.OpenIMStack, s *stackState, wanted *intent) (plan, error) {
+	s.auditedAt = p.now()
 	w, err := p.read(ctx, s, wanted)
 	if err != nil {
 		return plan{}, fmt.Errorf("auditing OpenIMStack %s/%s: %w", stack.Namespace, stack.Name, err)
 	}
-	report := audit.Run(audit.Input{Stack: bare(stack), Graph: wanted.graph, World: w, Now: s.looked, Problems: wanted.problems})
-	current, err := lay(wanted.graph, w, strangers(wanted.graph, p.namespacesOf(stack)))
+	report := audit.Run(audit.Input{Stack: bare(stack), Graph: wanted.graph, World: w, Now: s.auditedAt, Problems: wanted.problems})
+	current, err := newPlan(wanted.graph, w, expectedIntruders(wanted.graph, p.intruderNamespaces(stack)))
 	if err != nil {
 		return plan{}, err
 	}
-	last, fronts := p.last(stack, s), audit.Fronts(wanted.graph, w)
-	p.tell(s, client.ObjectKeyFromObject(stack), func(a *Assessment) {
+	last, proxies := p.lastResult(stack, s), audit.Fronts(wanted.graph, w)
+	p.updateAssessment(s, client.ObjectKeyFromObject(stack), func(a *Assessment) {
 		a.Audited, a.Findings, a.Exceptions, a.Unread = true, report.Findings, report.Exceptions, unread(w)
-		a.Fronts = fronts
-		a.Outdated = a.Outdated || a.Probe == nil && last != nil && !sameRules(last.Digest, current.digest) // of an earlier process
+		a.Proxies = proxies
+		a.Outdated = a.Outdated || a.Probe == nil && last != nil && !sameRules(last.Digest, current.digest) // the result of an earlier process
 		switch {
 		case p.options.Image == "":
-			a.Waiting = "the operator was given no image for the probe's pods (--probe-image)"
+			a.Waiting = "the operator has no image for the probe's pods: set --probe-image"
 		case len(current.targets) == 0:
 			a.Waiting = "no pod of the stack is ready"
 		default:
@@ -227,7 +231,7 @@ func (p *Prober) look(ctx context.Context, stack *v1alpha1.OpenIMStack, s *stack
 	return current, nil
 }
 
-// unread are the kinds that the cluster has and that could not be read, by name.
+// unread returns the kinds that the cluster has and that could not be read, sorted as they were read.
 func unread(w *snapshot.World) []string {
 	var kinds []string
 	for _, u := range w.Unread {
@@ -238,7 +242,7 @@ func unread(w *snapshot.World) []string {
 	return kinds
 }
 
-// bare is the stack without its conditions: what the probe has said must not come back to it as a finding.
+// bare returns the stack without its status: an earlier result of the probe must not come back as a finding.
 func bare(stack *v1alpha1.OpenIMStack) *v1alpha1.OpenIMStack {
 	copied := stack.DeepCopy()
 	copied.Status = v1alpha1.OpenIMStackStatus{}
@@ -252,24 +256,25 @@ func (p *Prober) decide(
 	if p.options.Image == "" {
 		return ctrl.Result{RequeueAfter: Interval(stack)}, nil
 	}
-	o := occasion{
-		now: p.now(), interval: Interval(stack), since: s.since, last: p.last(stack, s), started: s.started, digest: current.digest,
+	o := scheduleInput{
+		now: p.now(), interval: Interval(stack), since: s.knownSince, last: p.lastResult(stack, s), started: s.lastRunStarted,
+		digest:   current.digest,
 		outdated: p.Latest(client.ObjectKeyFromObject(stack)).Outdated,
-		request:  cut(stack.Annotations[v1alpha1.AnnotationProbeRequested], maxRequest),
-		settled:  settled(stack), nothing: len(current.targets) == 0,
+		request:  truncate(stack.Annotations[v1alpha1.AnnotationProbeRequested], maxRequest),
+		settled:  settled(stack), noReadyPods: len(current.targets) == 0,
 	}
 	trigger, wait := o.due()
 	if trigger == "" {
 		return ctrl.Result{RequeueAfter: wait}, nil
 	}
-	return p.begin(ctx, stack, s, &run{id: newID(), trigger: trigger, request: o.request, intent: wanted, plan: current})
+	return p.startRun(ctx, stack, s, &run{id: newID(), trigger: trigger, request: o.request, intent: wanted, plan: current})
 }
 
-// maxRequest is the longest value of the annotation that is answered, in bytes.
+// maxRequest bounds the value of the annotation that requests a probe, in bytes.
 const maxRequest = 128
 
-// last result: of this process, or of an earlier one, which the status has kept.
-func (p *Prober) last(stack *v1alpha1.OpenIMStack, s *stackState) *v1alpha1.ProbeResult {
+// lastResult returns the last result of this process, or that of an earlier process from the status. It returns nil when there is none.
+func (p *Prober) lastResult(stack *v1alpha1.OpenIMStack, s *stackState) *v1alpha1.ProbeResult {
 	if s.latest.Probe != nil {
 		return s.latest.Probe
 	}
@@ -279,8 +284,8 @@ func (p *Prober) last(stack *v1alpha1.OpenIMStack, s *stackState) *v1alpha1.Prob
 	return stack.Status.Boundary.LastProbe
 }
 
-// tell changes what is known of a stack, and wakes the other loop when that is something new.
-func (p *Prober) tell(s *stackState, key types.NamespacedName, change func(*Assessment)) {
+// updateAssessment changes the assessment of a stack, and requeues the stack in the reconcile loop when the assessment differs.
+func (p *Prober) updateAssessment(s *stackState, key types.NamespacedName, change func(*Assessment)) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
 	after := s.latest
@@ -289,28 +294,28 @@ func (p *Prober) tell(s *stackState, key types.NamespacedName, change func(*Asse
 		return
 	}
 	s.latest = after
-	p.theirs.ring(key, 0)
+	p.statusQueue.requeue(key, 0)
 }
 
-// forget a stack that is gone, and delete what its probe left.
+// forget drops the state of a deleted stack, and deletes leftover pods of its probe.
 func (p *Prober) forget(ctx context.Context, key types.NamespacedName) error {
 	p.mutex.Lock()
 	delete(p.stacks, key)
 	p.mutex.Unlock()
 	metrics.forget(key)
-	return p.sweep(ctx, key, "")
+	return p.deletePods(ctx, key, "")
 }
 
-// namespacesOf are where intruders stand: beside the stack, and, if there is another place, elsewhere.
-func (p *Prober) namespacesOf(stack *v1alpha1.OpenIMStack) []string {
+// intruderNamespaces returns the stack's namespace and, when it is another, the operator's.
+func (p *Prober) intruderNamespaces(stack *v1alpha1.OpenIMStack) []string {
 	if p.options.Namespace == "" || p.options.Namespace == stack.Namespace {
 		return []string{stack.Namespace}
 	}
 	return []string{stack.Namespace, p.options.Namespace}
 }
 
-// scope is what the audit reads: the stack's namespace, the operator's, and those where its stores and other parties are. All of a large
-// cluster would be too much to hold; `kubectl openimstack audit` reads it.
+// scope returns what the audit reads: the stack's namespace, the operator's, and those of the stack's stores and other peers. All objects
+// of a large cluster would need too much memory; `kubectl openimstack audit` reads them.
 func (p *Prober) scope(g graph.Graph) snapshot.Scope {
 	scope := snapshot.Scope{Namespaces: []string{g.Namespace}, Catalog: p.catalog}
 	add := func(namespace string) {

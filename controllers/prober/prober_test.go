@@ -29,26 +29,26 @@ func newQueue(t *testing.T) workqueue.TypedRateLimitingInterface[reconcile.Reque
 
 func TestABellThatIsRungEarlyIsHeardLater(t *testing.T) {
 	g := NewWithT(t)
-	b, q := newBell(), newQueue(t)
-	b.ring(chat, time.Hour)
-	b.ring(chat, 0)
+	b, q := newRequeuer(), newQueue(t)
+	b.requeue(chat, time.Hour)
+	b.requeue(chat, 0)
 	g.Expect(b.Start(context.Background(), q)).To(Succeed())
 	g.Expect(q.Len()).To(Equal(1))
 	request, _ := q.Get()
 	g.Expect(request.NamespacedName).To(Equal(chat))
 	q.Done(request)
-	b.ring(chat, 0)
+	b.requeue(chat, 0)
 	g.Expect(q.Len()).To(Equal(1))
 }
 
-// What does not change must wake nobody: the other loop would write the status for ever.
+// An assessment that does not change must requeue no stack: the reconcile loop would write the status for ever.
 func TestTheOtherLoopIsWokenByNewsAlone(t *testing.T) {
 	g := NewWithT(t)
 	p, q := New(nil, nil, Options{}), newQueue(t)
-	g.Expect(p.theirs.Start(t.Context(), q)).To(Succeed())
-	s := p.of(chat)
+	g.Expect(p.statusQueue.Start(t.Context(), q)).To(Succeed())
+	s := p.state(chat)
 	learn := func() {
-		p.tell(s, chat, func(a *Assessment) {
+		p.updateAssessment(s, chat, func(a *Assessment) {
 			a.Audited, a.Findings = true, []audit.Finding{finding(audit.ForeignPolicyWidens, audit.Critical, "api:10002")}
 			a.Probe = probed("Enforced", 0)
 		})
@@ -77,7 +77,7 @@ func TestTheAuditReadsTheNamespacesThatMatterAndThatItMay(t *testing.T) {
 func TestIntrudersStandInTwoPlacesIfThereAreTwo(t *testing.T) {
 	stack := &v1alpha1.OpenIMStack{ObjectMeta: metav1.ObjectMeta{Namespace: "im"}}
 	for operator, want := range map[string][]string{"ops": {"im", "ops"}, "im": {"im"}, "": {"im"}} {
-		NewWithT(t).Expect(New(nil, nil, Options{Namespace: operator}).namespacesOf(stack)).To(Equal(want))
+		NewWithT(t).Expect(New(nil, nil, Options{Namespace: operator}).intruderNamespaces(stack)).To(Equal(want))
 	}
 }
 

@@ -30,78 +30,82 @@ import (
 )
 
 const (
-	// startBy is how long the pods of a run may take to start: an image has to be pulled the first time.
-	startBy = 60 * time.Second
-	// endBy is how long all of a run may take. Less than the pods' own lifetime.
-	endBy = 150 * time.Second
+	// startTimeout bounds the start of a run's pods: the first time the image has to be pulled.
+	startTimeout = 60 * time.Second
+	// runTimeout bounds a whole run. It is less than the lifetime of the pods.
+	runTimeout = 150 * time.Second
 )
 
 // run is one probe of one stack, from its first pod to its result.
 type run struct {
-	id      string
-	began   time.Time
-	trigger v1alpha1.ProbeTrigger
-	request string
-	// intent that the plan was made for. What the run has seen says nothing of another.
+	id        string
+	startedAt time.Time
+	trigger   v1alpha1.ProbeTrigger
+	request   string
+	// intent that the plan was made for. The outcomes say nothing about another intent.
 	intent *intent
 	plan   plan
-	// alone says why there is an intruder in the stack's namespace alone.
-	alone string
-	// controls are known when the listeners have addresses; the intruders start then.
+	// onlyOneIntruder explains why there is no intruder outside of the stack's namespace.
+	onlyOneIntruder string
+	// controls are known when the listeners have addresses. The intruders start then.
 	controls []control
-	// attempted is when the intruders were made; zero before.
-	attempted time.Time
+	// intrudersStarted is when the intruders were made; zero before.
+	intrudersStarted time.Time
 }
 
-// begin makes the listeners.
-func (p *Prober) begin(ctx context.Context, stack *v1alpha1.OpenIMStack, s *stackState, r *run) (ctrl.Result, error) {
-	if err := p.sweep(ctx, client.ObjectKeyFromObject(stack), ""); err != nil { // what an earlier run or process left
+// startRun creates the listeners.
+func (p *Prober) startRun(ctx context.Context, stack *v1alpha1.OpenIMStack, s *stackState, r *run) (ctrl.Result, error) {
+	if err := p.deletePods(ctx, client.ObjectKeyFromObject(stack), ""); err != nil { // leftovers of an earlier run or process
 		return ctrl.Result{}, err
 	}
-	s.started = p.now()
-	r.began = s.started
+	s.lastRunStarted = p.now()
+	r.startedAt = s.lastRunStarted
 	s.run = r
-	log.FromContext(ctx).V(1).Info("Probing the boundary", "trigger", r.trigger, "targets", len(r.plan.targets))
+	log.FromContext(ctx).V(1).Info("probe started", "trigger", r.trigger, "targets", len(r.plan.targets))
 	if len(r.plan.targets) == 0 {
-		return p.finish(ctx, stack, s, unverified("no pod of the stack is ready: there is nothing to try"))
+		return p.finish(ctx, stack, s, unverified("no pod of the stack is ready: nothing can be probed"))
 	}
 	switch {
 	case p.options.Namespace == "":
-		r.alone = "there was no intruder in another namespace: the operator does not know its own"
+		r.onlyOneIntruder = "there was no intruder in another namespace: the operator does not know its own namespace"
 	case len(r.plan.namespaces) == 1:
-		r.alone = "there was no intruder in another namespace: the operator runs in the stack's own"
+		r.onlyOneIntruder = "there was no intruder in another namespace: the operator runs in the stack's namespace"
 	}
 	for i, namespace := range slices.Clone(r.plan.namespaces) {
 		err := p.client.Create(ctx, p.listenerPod(stack, namespace, r.id))
 		if err == nil {
 			continue
 		}
-		if i > 0 && denied(err) {
+		if i > 0 && lacksRight(err) {
 			r.plan.namespaces, r.plan.cells = r.plan.namespaces[:1], r.plan.cells[:1]
-			r.alone = fmt.Sprintf("there was no intruder in another namespace: the operator may not make pods in %s", namespace)
+			r.onlyOneIntruder = "there was no intruder in another namespace: the operator is not permitted to create pods in " + namespace
 			break
 		}
-		return p.refused(ctx, stack, s, namespace, err)
+		return p.podRefused(ctx, stack, s, namespace, err)
 	}
-	return ctrl.Result{RequeueAfter: poll}, nil
+	return ctrl.Result{RequeueAfter: pollInterval}, nil
 }
 
-// denied tells whether the operator lacks the right, as opposed to a quota or an admission rule that refuses this pod.
-func denied(err error) bool {
+// lacksRight reports whether the operator lacks the right to create pods, as opposed to a quota or an admission rule that refuses this pod.
+func lacksRight(err error) bool {
 	return apierrors.IsForbidden(err) && strings.Contains(err.Error(), "cannot create resource")
 }
 
-// refused ends a run whose pods are not taken. A server that does not answer is no verdict: the run is made again.
-func (p *Prober) refused(ctx context.Context, stack *v1alpha1.OpenIMStack, s *stackState, namespace string, err error) (ctrl.Result, error) {
-	if _, status := errors.AsType[*apierrors.StatusError](err); !status || apierrors.IsServerTimeout(err) || apierrors.IsTooManyRequests(err) || apierrors.IsInternalError(err) {
+// podRefused ends a run whose pod was not created. When the API server does not answer, the run has no result, and the probe starts again.
+func (p *Prober) podRefused(
+	ctx context.Context, stack *v1alpha1.OpenIMStack, s *stackState, namespace string, err error,
+) (ctrl.Result, error) {
+	_, answered := errors.AsType[*apierrors.StatusError](err)
+	if !answered || apierrors.IsServerTimeout(err) || apierrors.IsTooManyRequests(err) || apierrors.IsInternalError(err) {
 		s.run = nil
-		p.stirAgain(s, true)
-		return ctrl.Result{}, fmt.Errorf("making a pod of the probe in namespace %s: %w", namespace, err)
+		p.keepDirty(s, true)
+		return ctrl.Result{}, fmt.Errorf("creating a pod of the probe in namespace %s: %w", namespace, err)
 	}
-	return p.finish(ctx, stack, s, unverified(fmt.Sprintf("the probe's pods may not run in namespace %s: %s", namespace, oneLine(err.Error()))))
+	message := fmt.Sprintf("the API server refused a pod of the probe in namespace %s: %s", namespace, oneLine(err.Error()))
+	return p.finish(ctx, stack, s, unverified(message))
 }
 
-// advance looks at a run's pods, and does what can be done now.
+// advance checks the pods of a run, and does the next step that is possible.
 func (p *Prober) advance(ctx context.Context, stack *v1alpha1.OpenIMStack, s *stackState) (ctrl.Result, error) {
 	r := s.run
 	pods, err := p.podsOf(ctx, client.ObjectKeyFromObject(stack), r)
@@ -111,53 +115,54 @@ func (p *Prober) advance(ctx context.Context, stack *v1alpha1.OpenIMStack, s *st
 	if reason := r.failure(pods, stack.Name, p.now()); reason != "" {
 		return p.finish(ctx, stack, s, unverified(reason))
 	}
-	if r.attempted.IsZero() {
+	if r.intrudersStarted.IsZero() {
 		if !r.listening(pods, stack.Name) {
-			return ctrl.Result{RequeueAfter: poll}, nil
+			return ctrl.Result{RequeueAfter: pollInterval}, nil
 		}
-		return p.intrude(ctx, stack, s)
+		return p.startIntruders(ctx, stack, s)
 	}
 	seen, done, err := r.outcomes(pods, stack.Name)
 	if err != nil {
 		return p.finish(ctx, stack, s, unverified(err.Error()))
 	}
 	if !done {
-		return ctrl.Result{RequeueAfter: poll}, nil
+		return ctrl.Result{RequeueAfter: pollInterval}, nil
 	}
-	return p.weigh(ctx, stack, s, pods, seen)
+	return p.evaluateRun(ctx, stack, s, pods, seen)
 }
 
-// intrude makes the intruders.
-func (p *Prober) intrude(ctx context.Context, stack *v1alpha1.OpenIMStack, s *stackState) (ctrl.Result, error) {
+// startIntruders creates the intruders.
+func (p *Prober) startIntruders(ctx context.Context, stack *v1alpha1.OpenIMStack, s *stackState) (ctrl.Result, error) {
 	r := s.run
 	for i, namespace := range r.plan.namespaces {
 		if err := p.client.Create(ctx, p.intruderPod(stack, namespace, r.id, r.attempts(i))); err != nil && !apierrors.IsAlreadyExists(err) {
-			return p.refused(ctx, stack, s, namespace, err)
+			return p.podRefused(ctx, stack, s, namespace, err)
 		}
 	}
-	r.attempted = p.now()
-	return ctrl.Result{RequeueAfter: poll}, nil
+	r.intrudersStarted = p.now()
+	return ctrl.Result{RequeueAfter: pollInterval}, nil
 }
 
-// attempts of one intruder: the controls first.
+// attempts returns the attempts of one intruder, the controls first.
 func (r *run) attempts(intruder int) []probe.Attempt {
 	var all []probe.Attempt
 	for _, c := range r.controls {
 		all = append(all, probe.Attempt{Address: c.address, Open: true})
 	}
 	for i, t := range r.plan.targets {
-		// What the live policies let through is tried as such: there is no waiting for it to be shut.
+		// A connection that the live policies permit is expected to open: the prober does not wait until it is blocked.
 		all = append(all, probe.Attempt{Address: t.address, Open: r.plan.cells[intruder][i].open})
 	}
 	return all
 }
 
-// listening tells whether all listeners run, and notes where.
+// listening reports whether all listeners run, and records their addresses.
 func (r *run) listening(pods []corev1.Pod, stack string) bool {
 	var controls []control
 	for _, namespace := range r.plan.namespaces {
 		pod := byName(pods, r.key(namespace, stack, roleListener))
-		if pod == nil || len(pod.Status.PodIPs) == 0 || len(pod.Status.ContainerStatuses) == 0 || pod.Status.ContainerStatuses[0].State.Running == nil {
+		if pod == nil || len(pod.Status.PodIPs) == 0 || len(pod.Status.ContainerStatuses) == 0 ||
+			pod.Status.ContainerStatuses[0].State.Running == nil {
 			return false
 		}
 		for _, address := range addresses(pod) {
@@ -172,7 +177,7 @@ func (r *run) key(namespace, stack, role string) types.NamespacedName {
 	return types.NamespacedName{Namespace: namespace, Name: podName(stack, r.id, role)}
 }
 
-// outcomes of all intruders, when all have ended.
+// outcomes returns the outcomes by intruder. done is false until every intruder has ended.
 func (r *run) outcomes(pods []corev1.Pod, stack string) (seen [][]probe.Outcome, done bool, err error) {
 	for _, namespace := range r.plan.namespaces {
 		pod := byName(pods, r.key(namespace, stack, roleIntruder))
@@ -188,42 +193,46 @@ func (r *run) outcomes(pods []corev1.Pod, stack string) (seen [][]probe.Outcome,
 	return seen, true, nil
 }
 
-// failure says why a run cannot end well: a pod that cannot run, is gone, or takes too long.
+// failure explains why a run cannot succeed: a pod cannot run, is gone, or takes too long. It returns "" when the run can continue.
 func (r *run) failure(pods []corev1.Pod, stack string, now time.Time) string {
 	roles := []string{roleListener}
-	late := now.Sub(r.began) > startBy
-	if !r.attempted.IsZero() {
+	late := now.Sub(r.startedAt) > startTimeout
+	if !r.intrudersStarted.IsZero() {
 		roles = append(roles, roleIntruder)
-		late = now.Sub(r.began) > endBy
+		late = now.Sub(r.startedAt) > runTimeout
 	}
 	for _, namespace := range r.plan.namespaces {
 		for _, role := range roles {
 			pod := byName(pods, r.key(namespace, stack, role))
 			if pod == nil {
 				if late {
-					return fmt.Sprintf("a pod of the probe in namespace %s is gone: somebody deleted it, or evicted it", namespace)
+					return fmt.Sprintf("a pod of the probe in namespace %s was deleted or evicted before the probe ended", namespace)
 				}
 				continue
 			}
-			if text, final := obstacle(pod); text != "" && (final || late) {
+			if text, final := podFailure(pod); text != "" && (final || late) {
 				return fmt.Sprintf("the probe's %s in namespace %s cannot run: %s", role, namespace, text)
 			}
 		}
 	}
 	if late {
-		return fmt.Sprintf("the probe's pods took longer than %s: look at the pods labelled %s=%s", now.Sub(r.began).Round(time.Second), v1alpha1.LabelName, v1alpha1.NameProbe)
+		return fmt.Sprintf("the probe's pods took longer than %s: check the pods labelled %s=%s",
+			now.Sub(r.startedAt).Round(time.Second), v1alpha1.LabelName, v1alpha1.NameProbe)
 	}
 	return ""
 }
 
-// obstacle says what is in a pod's way, and whether it stays there.
-func obstacle(pod *corev1.Pod) (text string, final bool) {
+// finalReasons are the reasons for which a container waits until somebody changes the pod or the node.
+var finalReasons = []string{"InvalidImageName", "ErrImageNeverPull", "CreateContainerConfigError"}
+
+// podFailure explains why a pod does not run, and whether the reason is final.
+func podFailure(pod *corev1.Pod) (text string, final bool) {
 	for _, status := range pod.Status.ContainerStatuses {
 		if t := status.State.Terminated; t != nil && t.ExitCode != 0 {
-			return fmt.Sprintf("it ended with code %d, %s", t.ExitCode, t.Reason), true
+			return fmt.Sprintf("its container exited with code %d, %s", t.ExitCode, t.Reason), true
 		}
 		if w := status.State.Waiting; w != nil && w.Reason != "" && w.Reason != "ContainerCreating" && w.Reason != "PodInitializing" {
-			return strings.TrimSuffix(w.Reason+": "+oneLine(w.Message), ": "), slices.Contains([]string{"InvalidImageName", "ErrImageNeverPull", "CreateContainerConfigError"}, w.Reason)
+			return strings.TrimSuffix(w.Reason+": "+oneLine(w.Message), ": "), slices.Contains(finalReasons, w.Reason)
 		}
 	}
 	if pod.Status.Phase == corev1.PodFailed {
@@ -237,29 +246,34 @@ func obstacle(pod *corev1.Pod) (text string, final bool) {
 	return "", false
 }
 
-// weigh looks at the live objects once more, and judges.
-func (p *Prober) weigh(ctx context.Context, stack *v1alpha1.OpenIMStack, s *stackState, pods []corev1.Pod, seen [][]probe.Outcome) (ctrl.Result, error) {
+// evaluateRun reads the live objects again and evaluates the outcomes.
+func (p *Prober) evaluateRun(
+	ctx context.Context, stack *v1alpha1.OpenIMStack, s *stackState, pods []corev1.Pod, seen [][]probe.Outcome,
+) (ctrl.Result, error) {
 	r := s.run
 	w, err := p.read(ctx, s, r.intent)
 	if errors.Is(err, errOutdated) {
 		return p.abandon(ctx, stack, s)
 	}
 	if err != nil {
-		return ctrl.Result{}, fmt.Errorf("reading what is live after the probe: %w", err)
+		return ctrl.Result{}, fmt.Errorf("reading the live objects after the probe: %w", err)
 	}
 	var intruders []*corev1.Pod
 	for _, namespace := range r.plan.namespaces {
 		intruder := byName(pods, r.key(namespace, stack.Name, roleIntruder)).DeepCopy()
-		intruder.Status.Phase = corev1.PodRunning // as it was when it tried: policies do not speak of pods that have ended
+		intruder.Status.Phase = corev1.PodRunning // as during its attempts: policies do not apply to pods that have ended
 		intruders = append(intruders, intruder)
 	}
-	after, err := lay(r.intent.graph, w, intruders)
+	after, err := newPlan(r.intent.graph, w, intruders)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	j := judge(trial{before: r.plan, after: after, controls: r.controls, seen: seen, barred: barredIn(w, intruders), alone: r.alone})
-	if j.outcome == v1alpha1.ReasonBreached && !suspended(stack) && disturbed(r.intent.graph, w) {
-		return p.abandon(ctx, stack, s) // the operator is about to put its own policies back: what passes then counts
+	j := evaluateTrial(trial{
+		before: r.plan, after: after, controls: r.controls, seen: seen,
+		blockedBy: blockedByIn(w, intruders), onlyOneIntruder: r.onlyOneIntruder,
+	})
+	if j.outcome == v1alpha1.ReasonBreached && !suspended(stack) && ownPoliciesDiffer(r.intent.graph, w) {
+		return p.abandon(ctx, stack, s) // the operator is about to restore its own policies: the next probe counts
 	}
 	return p.finish(ctx, stack, s, j)
 }
@@ -268,8 +282,8 @@ func suspended(stack *v1alpha1.OpenIMStack) bool {
 	return stack.Spec.Suspend != nil && *stack.Spec.Suspend
 }
 
-// disturbed reports whether a policy of the stack's own is missing or means something else in a snapshot.
-func disturbed(g graph.Graph, w *snapshot.World) bool {
+// ownPoliciesDiffer reports whether a policy of the stack is missing in a snapshot or has another meaning there.
+func ownPoliciesDiffer(g graph.Graph, w *snapshot.World) bool {
 	live := map[string]networkingv1.NetworkPolicySpec{}
 	for _, p := range w.Policies {
 		if p.Namespace == g.Namespace {
@@ -282,41 +296,42 @@ func disturbed(g graph.Graph, w *snapshot.World) bool {
 	})
 }
 
-// abandon a run, because the stack wants something else now. That is tried at the next look.
+// abandon ends a run without a result, because the desired graph changed. The next audit starts a new run.
 func (p *Prober) abandon(ctx context.Context, stack *v1alpha1.OpenIMStack, s *stackState) (ctrl.Result, error) {
 	r, key := s.run, client.ObjectKeyFromObject(stack)
 	s.run = nil
-	log.FromContext(ctx).V(1).Info("Left a probe of the boundary: the stack wants something else now", "trigger", r.trigger)
-	p.stir(key, 0)
-	return ctrl.Result{}, p.sweep(ctx, key, r.id)
+	log.FromContext(ctx).V(1).Info("probe aborted: the desired graph changed", "trigger", r.trigger)
+	p.markDirty(key, 0)
+	return ctrl.Result{}, p.deletePods(ctx, key, r.id)
 }
 
-// finish keeps the result and deletes the pods.
-func (p *Prober) finish(ctx context.Context, stack *v1alpha1.OpenIMStack, s *stackState, j judgement) (ctrl.Result, error) {
+// finish stores the result and deletes the pods.
+func (p *Prober) finish(ctx context.Context, stack *v1alpha1.OpenIMStack, s *stackState, j result) (ctrl.Result, error) {
 	r, key := s.run, client.ObjectKeyFromObject(stack)
-	took := p.now().Sub(r.began)
+	took := p.now().Sub(r.startedAt)
 	result := &v1alpha1.ProbeResult{
-		Time: metav1.NewTime(r.began.Truncate(time.Second)), DurationMilliseconds: count(int(took.Milliseconds())),
-		Trigger: r.trigger, Request: r.request, Outcome: j.outcome, Message: cut(j.message, maxMessage), Digest: r.plan.digest,
+		Time: metav1.NewTime(r.startedAt.Truncate(time.Second)), DurationMilliseconds: count(int(took.Milliseconds())),
+		Trigger: r.trigger, Request: r.request, Outcome: j.outcome, Message: truncate(j.message, maxMessage), Digest: r.plan.digest,
 		Attempted: count(j.attempted), Blocked: count(j.blocked), Allowed: count(j.allowed), Unexpected: count(j.unexpected),
 	}
 	s.run = nil
 	metrics.observe(key, result, took)
-	log.FromContext(ctx).Info("Probed the boundary", "trigger", r.trigger, "outcome", j.outcome, "attempted", j.attempted, "unexpected", j.unexpected, "took", took.Round(time.Millisecond).String())
-	p.tell(s, key, func(a *Assessment) { a.Probe, a.Outdated = result, a.Outdated && s.intent != r.intent })
-	p.own.ring(key, rest) // what changed meanwhile
-	return ctrl.Result{}, p.sweep(ctx, key, r.id)
+	log.FromContext(ctx).Info("probe finished", "trigger", r.trigger, "outcome", j.outcome,
+		"attempted", j.attempted, "unexpected", j.unexpected, "took", took.Round(time.Millisecond).String())
+	p.updateAssessment(s, key, func(a *Assessment) { a.Probe, a.Outdated = result, a.Outdated && s.intent != r.intent })
+	p.ownQueue.requeue(key, minAuditInterval) // covers changes during the run
+	return ctrl.Result{}, p.deletePods(ctx, key, r.id)
 }
 
 func count(n int) *int32 {
 	return ptr.To(int32(max(0, min(n, math.MaxInt32))))
 }
 
-func unverified(message string) judgement {
-	return judgement{outcome: v1alpha1.ReasonIsolationUnverified, message: message}
+func unverified(message string) result {
+	return result{outcome: v1alpha1.ReasonIsolationUnverified, message: message}
 }
 
-// podsOf a run.
+// podsOf returns the pods of a run.
 func (p *Prober) podsOf(ctx context.Context, key types.NamespacedName, r *run) ([]corev1.Pod, error) {
 	var all []corev1.Pod
 	for _, namespace := range r.plan.namespaces {
@@ -329,8 +344,8 @@ func (p *Prober) podsOf(ctx context.Context, key types.NamespacedName, r *run) (
 	return all, nil
 }
 
-// sweep deletes the pods of a stack's probe, those of one run, or of all when none is named.
-func (p *Prober) sweep(ctx context.Context, key types.NamespacedName, id string) error {
+// deletePods deletes the pods of a stack's probe: those of one run, or of all runs when id is empty.
+func (p *Prober) deletePods(ctx context.Context, key types.NamespacedName, id string) error {
 	wanted := podLabels(key, id)
 	if id == "" {
 		delete(wanted, v1alpha1.LabelProbeRun)
@@ -344,7 +359,7 @@ func (p *Prober) sweep(ctx context.Context, key types.NamespacedName, id string)
 		var list corev1.PodList
 		err := p.live.List(ctx, &list, client.InNamespace(namespace), client.MatchingLabels(wanted))
 		if i > 0 && apierrors.IsForbidden(err) {
-			continue // nor could any have been made
+			continue // then the operator could not have created any there
 		}
 		if err != nil {
 			failures = append(failures, fmt.Errorf("listing the probe's pods in namespace %s: %w", namespace, err))
@@ -358,15 +373,16 @@ func (p *Prober) sweep(ctx context.Context, key types.NamespacedName, id string)
 	return errors.Join(failures...)
 }
 
-// sweepOrphans deletes what earlier processes left in the operator's own namespace, where the garbage collector knows no owner.
-func (p *Prober) sweepOrphans(ctx context.Context) error {
+// deleteOrphans deletes probe pods of earlier processes in the operator's own namespace, where the garbage collector knows no owner.
+func (p *Prober) deleteOrphans(ctx context.Context) error {
 	if p.options.Namespace == "" {
 		return nil
 	}
 	born := p.now()
 	var list corev1.PodList
-	if err := p.live.List(ctx, &list, client.InNamespace(p.options.Namespace), client.MatchingLabels{v1alpha1.LabelName: v1alpha1.NameProbe}); err != nil {
-		log.FromContext(ctx).V(1).Info("No look at pods that an earlier probe left", "reason", err.Error())
+	err := p.live.List(ctx, &list, client.InNamespace(p.options.Namespace), client.MatchingLabels{v1alpha1.LabelName: v1alpha1.NameProbe})
+	if err != nil {
+		log.FromContext(ctx).V(1).Info("listing leftover probe pods failed", "reason", err.Error())
 		return nil
 	}
 	for i := range list.Items {
@@ -374,7 +390,7 @@ func (p *Prober) sweepOrphans(ctx context.Context) error {
 			continue
 		}
 		if err := p.client.Delete(ctx, &list.Items[i], client.GracePeriodSeconds(0)); client.IgnoreNotFound(err) != nil {
-			log.FromContext(ctx).Error(err, "A pod that an earlier probe left could not be deleted", "pod", list.Items[i].Name)
+			log.FromContext(ctx).Error(err, "deleting a leftover probe pod failed", "pod", list.Items[i].Name)
 		}
 	}
 	return nil
@@ -386,7 +402,7 @@ func newID() string {
 	return hex.EncodeToString(random[:])
 }
 
-// oneLine is an error text of the API server's or the kubelet's, bounded.
+// oneLine returns an error text of the API server or the kubelet on one line, truncated.
 func oneLine(text string) string {
-	return cut(strings.Join(strings.Fields(text), " "), maxText)
+	return truncate(strings.Join(strings.Fields(text), " "), maxText)
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/openimstack/openim-operator/netpol/probe"
 )
 
-// probePod of a run with one container in a state.
+// probePod returns a pod of a run, with one container in a state.
 func probePod(namespace, role string, state corev1.ContainerState) corev1.Pod {
 	return corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: podName("chat", "1", role)},
@@ -45,15 +45,18 @@ func TestARunThatCannotEndWellSaysWhy(t *testing.T) {
 	}{
 		{"its listener runs", []corev1.Pod{probePod("im", roleListener, runningState)}, early, ""},
 		{"its pod is not there yet", nil, early, ""},
-		{"its pod is gone", nil, late, "a pod of the probe in namespace im is gone"},
+		{"its pod is gone", nil, late, "a pod of the probe in namespace im was deleted or evicted before the probe ended"},
 		{"the image is being pulled", []corev1.Pod{probePod("im", roleListener, waitingFor("ContainerCreating", ""))}, early, ""},
-		{"the image is being pulled for ever", []corev1.Pod{probePod("im", roleListener, waitingFor("ContainerCreating", ""))}, late, "took longer than 1m10s"},
+		{"the image is being pulled for ever", []corev1.Pod{probePod("im", roleListener, waitingFor("ContainerCreating", ""))}, late,
+			"took longer than 1m10s"},
 		{"the image cannot be pulled", []corev1.Pod{probePod("im", roleListener, waitingFor("ErrImagePull", "not found"))}, early, ""},
 		{"the image cannot be pulled for a minute", []corev1.Pod{probePod("im", roleListener, waitingFor("ImagePullBackOff", "back-off"))}, late,
 			"the probe's listener in namespace im cannot run: ImagePullBackOff: back-off"},
-		{"the image has no name", []corev1.Pod{probePod("im", roleListener, waitingFor("InvalidImageName", ""))}, early, "cannot run: InvalidImageName"},
-		{"it crashes", []corev1.Pod{probePod("im", roleListener, ended(2, "")), probePod("ops", roleListener, runningState)}, early, "it ended with code 2, Error"},
-		{"there is no room on any node", []corev1.Pod{{
+		{"the image has no name", []corev1.Pod{probePod("im", roleListener, waitingFor("InvalidImageName", ""))}, early,
+			"cannot run: InvalidImageName"},
+		{"it crashes", []corev1.Pod{probePod("im", roleListener, ended(2, "")), probePod("ops", roleListener, runningState)}, early,
+			"its container exited with code 2, Error"},
+		{"no node can run the pod", []corev1.Pod{{
 			ObjectMeta: metav1.ObjectMeta{Namespace: "im", Name: podName("chat", "1", roleListener)},
 			Status: corev1.PodStatus{Conditions: []corev1.PodCondition{{
 				Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: "Unschedulable", Message: "0/3 nodes are\navailable",
@@ -66,7 +69,7 @@ func TestARunThatCannotEndWellSaysWhy(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			g := NewWithT(t)
-			r := &run{id: "1", began: noon, plan: plan{namespaces: []string{"im"}}}
+			r := &run{id: "1", startedAt: noon, plan: plan{namespaces: []string{"im"}}}
 			says := r.failure(c.pods, "chat", noon.Add(c.after))
 			if c.says == "" {
 				g.Expect(says).To(BeEmpty())
@@ -93,7 +96,8 @@ func TestControlsAreAllAddressesOfAllListenersOnceAllRun(t *testing.T) {
 func TestOutcomesAreReadWhenAllIntrudersHaveEnded(t *testing.T) {
 	g := NewWithT(t)
 	r := &run{id: "1", plan: plan{namespaces: []string{"im", "ops"}}, controls: make([]control, 2)}
-	pods := []corev1.Pod{probePod("im", roleIntruder, ended(0, probe.Message([]probe.Outcome{probe.Open, probe.Timeout}))), probePod("ops", roleIntruder, runningState)}
+	pods := []corev1.Pod{probePod("im", roleIntruder, ended(0, probe.Message([]probe.Outcome{probe.Open, probe.Timeout}))),
+		probePod("ops", roleIntruder, runningState)}
 	_, done, err := r.outcomes(pods, "chat")
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(done).To(BeFalse())
@@ -122,5 +126,5 @@ func TestPodsOfALargePlanFitIntoAnObject(t *testing.T) {
 	g.Expect(len(content)).To(BeNumerically("<", 1<<20), "etcd takes 1.5 MB")
 	g.Expect(len(pod.Name)).To(BeNumerically("<=", 253))
 	g.Expect(pod.OwnerReferences).To(HaveLen(1))
-	g.Expect(p.intruderPod(stack, "ops", newID(), nil).OwnerReferences).To(BeEmpty(), "an owner in another namespace is none")
+	g.Expect(p.intruderPod(stack, "ops", newID(), nil).OwnerReferences).To(BeEmpty(), "an owner must be in the same namespace")
 }

@@ -8,51 +8,51 @@ import (
 )
 
 const (
-	// apart is the shortest time from the start of one probe of a stack to that of the next.
-	apart = 10 * time.Second
-	// anew is how soon a boundary that is not known to hold is tried again, unless its interval is shorter.
-	anew = time.Minute
+	// minProbeInterval is the shortest time between the starts of two probes of a stack.
+	minProbeInterval = 10 * time.Second
+	// retryInterval is the interval of probes while the last result is not Enforced, unless the stack's own interval is shorter.
+	retryInterval = time.Minute
 )
 
-// occasion is what decides whether a stack is probed now.
-type occasion struct {
+// scheduleInput decides whether a stack is probed now.
+type scheduleInput struct {
 	now      time.Time
 	interval time.Duration
-	// since is when the stack was made, or this process began to know it.
+	// since is when this process first saw the stack.
 	since time.Time
-	// last result, nil when there is none.
+	// last is the last result, nil when there is none.
 	last *v1alpha1.ProbeResult
-	// started is when the last probe of this process began; zero when there was none.
+	// started is when the last probe of this process started; zero when there was none.
 	started time.Time
-	// outdated is true when the stack wants something else than when the last result was found.
+	// outdated is true when the desired graph differs from the one of the last result.
 	outdated bool
-	// digest of the plan as it is now.
+	// digest of the current plan.
 	digest string
 	// request is the value of the annotation, empty when there is none.
 	request string
-	// settled is true when the stack's pods are all there.
+	// settled is true when all pods of the stack are available.
 	settled bool
-	// nothing is true when no pod of the stack is ready.
-	nothing bool
+	// noReadyPods is true when no pod of the stack is ready.
+	noReadyPods bool
 }
 
-// due returns why to probe now, or how long to wait.
-func (o occasion) due() (v1alpha1.ProbeTrigger, time.Duration) {
+// due returns the reason to probe now, or how long to wait.
+func (o scheduleInput) due() (v1alpha1.ProbeTrigger, time.Duration) {
 	trigger, wait := o.wanted()
 	if trigger == "" {
 		return "", wait
 	}
-	if wait := o.started.Add(apart).Sub(o.now); !o.started.IsZero() && wait > 0 {
+	if wait := o.started.Add(minProbeInterval).Sub(o.now); !o.started.IsZero() && wait > 0 {
 		return "", wait
 	}
 	return trigger, 0
 }
 
-func (o occasion) wanted() (v1alpha1.ProbeTrigger, time.Duration) {
+func (o scheduleInput) wanted() (v1alpha1.ProbeTrigger, time.Duration) {
 	if o.request != "" && (o.last == nil || o.last.Request != o.request) {
 		return v1alpha1.ProbeRequest, 0
 	}
-	if o.nothing {
+	if o.noReadyPods {
 		return "", o.interval // a pod that becomes ready is a change
 	}
 	if o.changed() {
@@ -62,7 +62,7 @@ func (o occasion) wanted() (v1alpha1.ProbeTrigger, time.Duration) {
 	if o.last != nil {
 		pause := o.interval
 		if o.last.Outcome != v1alpha1.ReasonEnforced {
-			pause = min(pause, anew)
+			pause = min(pause, retryInterval)
 		}
 		next = o.last.Time.Add(pause)
 	}
@@ -72,15 +72,16 @@ func (o occasion) wanted() (v1alpha1.ProbeTrigger, time.Duration) {
 	return v1alpha1.ProbeInterval, 0
 }
 
-// changed tells whether what was tried is still what there is. Other rules count at once; other pods when all of them are there.
-func (o occasion) changed() bool {
+// changed reports whether the last result no longer covers the current plan. Changed rules count at once; changed pods count when all pods
+// are available.
+func (o scheduleInput) changed() bool {
 	if o.last == nil || o.last.Digest == "" {
 		return o.settled
 	}
 	return o.outdated || !sameRules(o.digest, o.last.Digest) || o.digest != o.last.Digest && o.settled
 }
 
-// sameRules tells whether two digests of plans agree on what is meant to happen, if not on the pods.
+// sameRules reports whether the digests of two plans agree on the rules. Their targets may differ.
 func sameRules(a, b string) bool {
 	rulesA, _, _ := strings.Cut(a, ".")
 	rulesB, _, _ := strings.Cut(b, ".")

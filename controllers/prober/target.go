@@ -15,7 +15,7 @@ import (
 	"github.com/openimstack/openim-operator/netpol/snapshot"
 )
 
-// maxTargets leaves room for the controls in a plan.
+// maxTargets leaves space in a plan for the controls.
 const maxTargets = probe.MaxAttempts - 16
 
 // target is a port of a component at one address.
@@ -23,7 +23,7 @@ type target struct {
 	component string
 	port      graph.Port
 	address   netip.AddrPort
-	// service by whose ClusterIP the port is reached; empty for a pod's own address.
+	// service whose ClusterIP leads to the port; empty for a pod's own address.
 	service string
 	// pod behind the address; one of them for a Service.
 	pod *corev1.Pod
@@ -36,8 +36,8 @@ func (t target) String() string {
 	return fmt.Sprintf("%s:%d", t.component, t.port.Number)
 }
 
-// targets are all ports of all ready pods of a stack, by every address of theirs and by the ClusterIPs of the Services that lead to them.
-// When there are more than a plan holds, each component keeps its first pods.
+// targets returns all ports of all ready pods of a stack, at every address of the pods and at the ClusterIPs of the Services that lead to
+// them. When a plan cannot hold all of them, each component keeps its first pods.
 func targets(g graph.Graph, w *snapshot.World) []target {
 	byComponent := readyPods(g, w)
 	var all []target
@@ -58,7 +58,7 @@ func targets(g graph.Graph, w *snapshot.World) []target {
 	return all[:min(len(all), maxTargets)]
 }
 
-// readyPods of a stack by component, in the order of their names.
+// readyPods returns the ready pods of a stack by component, in the order of their names.
 func readyPods(g graph.Graph, w *snapshot.World) map[string][]*corev1.Pod {
 	found := map[string][]*corev1.Pod{}
 	for _, c := range g.Components {
@@ -73,9 +73,8 @@ func readyPods(g graph.Graph, w *snapshot.World) map[string][]*corev1.Pod {
 }
 
 func ready(pod *corev1.Pod) bool {
-	return pod.DeletionTimestamp == nil && len(pod.Status.PodIPs) > 0 && slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
-		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
-	})
+	isReady := func(c corev1.PodCondition) bool { return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue }
+	return pod.DeletionTimestamp == nil && len(pod.Status.PodIPs) > 0 && slices.ContainsFunc(pod.Status.Conditions, isReady)
 }
 
 func podTargets(c graph.Component, pod *corev1.Pod) []target {
@@ -98,12 +97,12 @@ func addresses(pod *corev1.Pod) []netip.Addr {
 	return found
 }
 
-// at is a port of an address. The API server takes ports from 1 to 65535 alone.
+// at returns a port of an address. The API server accepts ports from 1 to 65535 alone.
 func at(address netip.Addr, port int32) netip.AddrPort {
 	return netip.AddrPortFrom(address, uint16(port)) //nolint:gosec // see above
 }
 
-// serviceTargets are the ClusterIPs that lead to a component's ports: those of any Service of the namespace, not of the stack's alone.
+// serviceTargets returns the ClusterIPs that lead to a component's ports, of every Service in the namespace, the stack's own or not.
 func serviceTargets(namespace string, c graph.Component, pods []*corev1.Pod, services []corev1.Service) []target {
 	var found []target
 	for i := range services {
@@ -133,7 +132,7 @@ func serviceTargets(namespace string, c graph.Component, pods []*corev1.Pod, ser
 	return found
 }
 
-// componentPort is the port of a component that a Service's port leads to.
+// componentPort returns the component's port that a Service's port leads to.
 func componentPort(c graph.Component, pod *corev1.Pod, p corev1.ServicePort) (graph.Port, bool) {
 	number := p.TargetPort.IntVal
 	if number == 0 && p.TargetPort.Type == intstr.Int {
@@ -157,7 +156,7 @@ func componentPort(c graph.Component, pod *corev1.Pod, p corev1.ServicePort) (gr
 	return c.Ports[i], true
 }
 
-// uids of the pods behind targets.
+// uids returns the UIDs of the pods behind targets.
 func uids(all []target) map[types.UID]bool {
 	found := map[types.UID]bool{}
 	for _, t := range all {

@@ -30,43 +30,44 @@ import (
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 )
 
-// parallel is how many stacks are looked at at once. No look waits for a pod.
-const parallel = 2
+// maxConcurrent is how many stacks are handled at once. No reconciliation waits for a pod.
+const maxConcurrent = 2
 
-// SetupWithManager watches stacks and, by metadata alone and in a cache of its own, what decides who reaches them. The manager's cache
-// holds the operator's own children only, and must stay so small.
+// SetupWithManager watches stacks and, by metadata alone and in a cache of its own, the objects that decide who reaches them. The manager's
+// cache holds the operator's own children alone, and must stay that small.
 func (p *Prober) SetupWithManager(mgr ctrl.Manager) error {
 	watched, err := cluster.New(mgr.GetConfig(), func(o *cluster.Options) {
 		o.Scheme, o.HTTPClient, o.Cache = mgr.GetScheme(), mgr.GetHTTPClient(), p.cacheOptions()
 	})
 	if err != nil {
-		return fmt.Errorf("setting up what the prober watches: %w", err)
+		return fmt.Errorf("setting up the prober's watches: %w", err)
 	}
 	if err := mgr.Add(watched); err != nil {
-		return fmt.Errorf("adding what the prober watches: %w", err)
+		return fmt.Errorf("adding the prober's watches: %w", err)
 	}
-	others, err := cache.New(mgr.GetConfig(), p.othersOptions(mgr))
+	others, err := cache.New(mgr.GetConfig(), p.trafficCacheOptions(mgr))
 	if err != nil {
-		return fmt.Errorf("setting up what the prober watches of others: %w", err)
+		return fmt.Errorf("setting up the prober's watches of third-party kinds: %w", err)
 	}
-	if err := mgr.Add(manager.RunnableFunc(func(ctx context.Context) error { return p.watchOthers(ctx, others, mgr.GetRESTMapper()) })); err != nil {
-		return fmt.Errorf("adding what the prober watches of others: %w", err)
+	watchOthers := func(ctx context.Context) error { return p.watchTrafficKinds(ctx, others, mgr.GetRESTMapper()) }
+	if err := mgr.Add(manager.RunnableFunc(watchOthers)); err != nil {
+		return fmt.Errorf("adding the prober's watches of third-party kinds: %w", err)
 	}
-	if err := mgr.Add(manager.RunnableFunc(p.sweepOrphans)); err != nil {
-		return fmt.Errorf("adding the prober's clean-up: %w", err)
+	if err := mgr.Add(manager.RunnableFunc(p.deleteOrphans)); err != nil {
+		return fmt.Errorf("adding the deletion of leftover probe pods: %w", err)
 	}
 	b := ctrl.NewControllerManagedBy(mgr).Named("boundary").
-		WithOptions(controller.Options{MaxConcurrentReconciles: parallel}).
-		For(&v1alpha1.OpenIMStack{}, builder.WithPredicates(predicate.Funcs{UpdateFunc: p.matters})).
-		WatchesRawSource(p.own)
+		WithOptions(controller.Options{MaxConcurrentReconciles: maxConcurrent}).
+		For(&v1alpha1.OpenIMStack{}, builder.WithPredicates(predicate.Funcs{UpdateFunc: p.updateMatters})).
+		WatchesRawSource(p.ownQueue)
 	for _, gvk := range p.kinds(mgr.GetRESTMapper()) {
-		b = b.WatchesRawSource(source.Kind(watched.GetCache(), metadataOf(gvk), p.stirs()))
+		b = b.WatchesRawSource(source.Kind(watched.GetCache(), metadataOf(gvk), p.eventHandler()))
 	}
 	return b.Complete(p)
 }
 
-// kinds that decide who reaches a stack. Those of the Gateway API are watched when the cluster has them as the operator starts, and
-// looked at at each interval otherwise.
+// kinds returns the kinds that decide who reaches a stack. Kinds of the Gateway API are watched when the cluster has them at the operator's
+// start, and read at each interval otherwise.
 func (p *Prober) kinds(mapper apimeta.RESTMapper) []schema.GroupVersionKind {
 	all := []schema.GroupVersionKind{
 		networkingv1.SchemeGroupVersion.WithKind("NetworkPolicy"), networkingv1.SchemeGroupVersion.WithKind("Ingress"),
@@ -84,14 +85,15 @@ func (p *Prober) kinds(mapper apimeta.RESTMapper) []schema.GroupVersionKind {
 	return all
 }
 
-// cacheOptions keep names and labels alone. Of pods only those that may pass for OpenIM's, and the probe's own.
+// cacheOptions keeps names and labels alone. Pods are limited to those that carry a name label of OpenIM, the wrapper or the probe.
 func (p *Prober) cacheOptions() cache.Options {
-	names, err := labels.NewRequirement(v1alpha1.LabelName, selection.In, []string{v1alpha1.NameOpenIM, v1alpha1.NameWrapper, v1alpha1.NameProbe})
+	watched := []string{v1alpha1.NameOpenIM, v1alpha1.NameWrapper, v1alpha1.NameProbe}
+	names, err := labels.NewRequirement(v1alpha1.LabelName, selection.In, watched)
 	if err != nil {
 		panic(err) // constants
 	}
 	options := cache.Options{
-		DefaultTransform: slim,
+		DefaultTransform: dropUnused,
 		ByObject:         map[client.Object]cache.ByObject{&corev1.Pod{}: {Label: labels.NewSelector().Add(*names)}},
 	}
 	for _, namespace := range p.options.WatchNamespaces {
@@ -103,8 +105,8 @@ func (p *Prober) cacheOptions() cache.Options {
 	return options
 }
 
-// slim drops what the prober does not look at.
-func slim(object any) (any, error) {
+// dropUnused removes metadata that the prober does not read.
+func dropUnused(object any) (any, error) {
 	if o, ok := object.(metav1.Object); ok {
 		o.SetManagedFields(nil)
 		o.SetAnnotations(nil)
@@ -114,60 +116,62 @@ func slim(object any) (any, error) {
 	return object, nil
 }
 
-// matters tells whether an update of a stack is one for the prober: its own results, which the status repeats, are none.
-func (p *Prober) matters(e event.UpdateEvent) bool {
+// updateMatters reports whether an update of a stack concerns the prober. A change of the status that repeats the prober's own results does
+// not.
+func (p *Prober) updateMatters(e event.UpdateEvent) bool {
 	before, after := e.ObjectOld.(*v1alpha1.OpenIMStack), e.ObjectNew.(*v1alpha1.OpenIMStack)
 	yes := before.Generation != after.Generation || before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero() ||
-		before.Annotations[v1alpha1.AnnotationProbeRequested] != after.Annotations[v1alpha1.AnnotationProbeRequested] || settled(before) != settled(after)
+		before.Annotations[v1alpha1.AnnotationProbeRequested] != after.Annotations[v1alpha1.AnnotationProbeRequested] ||
+		settled(before) != settled(after)
 	if yes {
-		p.stir(client.ObjectKeyFromObject(after), soon)
+		p.markDirty(client.ObjectKeyFromObject(after), debounce)
 	}
 	return yes
 }
 
-// stirs notes for which stacks an object may matter, and has them looked at once a burst of changes has passed.
-func (p *Prober) stirs() handler.TypedEventHandler[*metav1.PartialObjectMetadata, reconcile.Request] {
+// eventHandler marks the stacks that an object may concern, and requeues them after a burst of changes has passed.
+func (p *Prober) eventHandler() handler.TypedEventHandler[*metav1.PartialObjectMetadata, reconcile.Request] {
 	type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 	type object = *metav1.PartialObjectMetadata
 	return handler.TypedFuncs[object, reconcile.Request]{
-		CreateFunc: func(_ context.Context, e event.TypedCreateEvent[object], _ queue) { p.changed(e.Object) },
+		CreateFunc: func(_ context.Context, e event.TypedCreateEvent[object], _ queue) { p.objectChanged(e.Object) },
 		UpdateFunc: func(_ context.Context, e event.TypedUpdateEvent[object], _ queue) {
 			if e.ObjectOld.ResourceVersion != e.ObjectNew.ResourceVersion {
-				p.changed(e.ObjectNew)
+				p.objectChanged(e.ObjectNew)
 			}
 		},
-		DeleteFunc: func(_ context.Context, e event.TypedDeleteEvent[object], _ queue) { p.changed(e.Object) },
+		DeleteFunc: func(_ context.Context, e event.TypedDeleteEvent[object], _ queue) { p.objectChanged(e.Object) },
 	}
 }
 
-func (p *Prober) changed(o *metav1.PartialObjectMetadata) {
+func (p *Prober) objectChanged(o *metav1.PartialObjectMetadata) {
 	if o.Labels[v1alpha1.LabelName] == v1alpha1.NameProbe {
-		// A pod of a run: look at the run, at nothing else. Anybody may write these labels; all that comes of it is a look.
+		// A pod of a run: check the run alone. Anybody may write these labels; the only effect is one more check.
 		key := types.NamespacedName{Namespace: o.Labels[v1alpha1.LabelProbeNamespace], Name: o.Labels[v1alpha1.LabelProbe]}
-		if slices.Contains(p.known(), key) {
-			p.own.ring(key, 0)
+		if slices.Contains(p.knownStacks(), key) {
+			p.ownQueue.requeue(key, 0)
 		}
 		return
 	}
-	for _, key := range p.known() {
-		if p.reads(key, o.Namespace) {
-			p.stir(key, soon)
+	for _, key := range p.knownStacks() {
+		if p.concerns(key, o.Namespace) {
+			p.markDirty(key, debounce)
 		} else {
-			p.stir(key, later)
+			p.markDirty(key, debounceOutside)
 		}
 	}
 }
 
-// reads reports whether what happens in a namespace bears on a stack: it is the stack's own, or one of those that are read with it. What
-// has no namespace bears on all.
-func (p *Prober) reads(key types.NamespacedName, namespace string) bool {
+// concerns reports whether a change in a namespace concerns a stack: the namespace is the stack's own or is read with it. A cluster-scoped
+// object concerns every stack.
+func (p *Prober) concerns(key types.NamespacedName, namespace string) bool {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
 	s := p.stacks[key]
 	return namespace == "" || namespace == key.Namespace || s != nil && s.intent != nil && slices.Contains(s.intent.namespaces, namespace)
 }
 
-func (p *Prober) known() []types.NamespacedName {
+func (p *Prober) knownStacks() []types.NamespacedName {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
 	var keys []types.NamespacedName

@@ -2,7 +2,6 @@ package admission_test
 
 import (
 	"maps"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -12,9 +11,9 @@ import (
 	. "github.com/onsi/gomega"
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
-	"sigs.k8s.io/yaml"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/controllers/manifests/manifeststest"
 	"github.com/openimstack/openim-operator/netpol/admission"
 	"github.com/openimstack/openim-operator/netpol/graph"
 )
@@ -116,21 +115,15 @@ func TestTheAdmissionPoliciesKnowEveryLabelOfTheStacksPods(t *testing.T) {
 	g.Expect(len(seen)).To(BeNumerically(">=", len(graph.Components())))
 }
 
-// goldenDeployments are all Deployments that controllers/manifests is known to build.
+// goldenDeployments returns the Deployments of every case of controllers/manifests.
 func goldenDeployments(t *testing.T) []appsv1.Deployment {
 	t.Helper()
-	g := NewWithT(t)
-	files, err := filepath.Glob(filepath.Join(stacks, "*", "out", "*.yaml"))
-	g.Expect(err).NotTo(HaveOccurred())
 	var all []appsv1.Deployment
-	for _, file := range files {
-		content, err := os.ReadFile(file)
-		g.Expect(err).NotTo(HaveOccurred())
-		for document := range strings.SplitSeq(string(content), "---\n") {
-			var d appsv1.Deployment
-			g.Expect(yaml.Unmarshal([]byte(document), &d)).To(Succeed())
-			if d.Kind == "Deployment" {
-				all = append(all, d)
+	for _, name := range manifeststest.Cases(t, stacks) {
+		_, objects := manifeststest.Build(t, filepath.Join(stacks, name))
+		for _, o := range objects {
+			if d, ok := o.(*appsv1.Deployment); ok {
+				all = append(all, *d)
 			}
 		}
 	}

@@ -1,2 +1,3 @@
-// Package contract tests agreements between packages that do not import each other.
+// Package contract tests what controllers and wrapper agree on without importing each other: the wrapper parses every rendered file, and
+// the operator's paths are the wrapper's.
 package contract

@@ -1,57 +1,54 @@
 package contract_test
 
 import (
-	"bytes"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
-	"sigs.k8s.io/yaml"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/controllers/manifests"
+	"github.com/openimstack/openim-operator/controllers/manifests/manifeststest"
 	"github.com/openimstack/openim-operator/wrapper/backend"
 	"github.com/openimstack/openim-operator/wrapper/gateway"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// The operator renders the files that the wrapper reads: the operator's golden output is the wrapper's input.
-func TestTheWrapperTakesWhatTheOperatorRenders(t *testing.T) {
+// TestTheWrapperParsesWhatTheOperatorRenders: both sides use the types of wrapper/config, so keys agree. The parsers check more than keys,
+// such as bounds and paths, and must accept every case of controllers/manifests.
+func TestTheWrapperParsesWhatTheOperatorRenders(t *testing.T) {
 	for _, c := range []struct {
-		golden, file string
-		// the least number of golden cases that contain the file
+		component, file string
+		// cases is the least number of cases that render the file.
 		cases int
 		parse func([]byte) error
 	}{
-		{"gateway.yaml", "config.yaml", 3, func(text []byte) error { _, err := gateway.ParseConfig(text); return err }},
-		{"gateway.yaml", "hot.yaml", 2, func(text []byte) error { _, err := gateway.ParseHot(text); return err }},
-		{"backend.yaml", "config.yaml", 3, func(text []byte) error { _, err := backend.ParseConfig(text); return err }},
+		{v1alpha1.ComponentGateway, "config.yaml", 3, func(text []byte) error { _, err := gateway.ParseConfig(text); return err }},
+		{v1alpha1.ComponentGateway, "hot.yaml", 2, func(text []byte) error { _, err := gateway.ParseHot(text); return err }},
+		{v1alpha1.ComponentBackend, "config.yaml", 3, func(text []byte) error { _, err := backend.ParseConfig(text); return err }},
 	} {
-		rendered, err := filepath.Glob(filepath.Join("..", "..", "controllers", "manifests", "testdata", "*", "out", c.golden))
-		NewWithT(t).Expect(err).NotTo(HaveOccurred())
 		parsed := 0
-		for _, golden := range rendered {
-			for _, text := range config(t, golden, c.file) {
-				NewWithT(t).Expect(c.parse([]byte(text))).To(Succeed(), "%s of %s", c.file, golden)
+		for _, name := range manifeststest.Cases(t, manifeststest.Dir()) {
+			for _, text := range rendered(t, name, c.component, c.file) {
+				NewWithT(t).Expect(c.parse([]byte(text))).To(Succeed(), "%s of %s in %s", c.file, c.component, name)
 				parsed++
 			}
 		}
-		NewWithT(t).Expect(parsed).To(BeNumerically(">=", c.cases), "%s in %s", c.file, c.golden)
+		NewWithT(t).Expect(parsed).To(BeNumerically(">=", c.cases), "%s of %s", c.file, c.component)
 	}
 }
 
-// The operator's paths of the wrapper are the paths that the wrapper serves.
+// TestTheOperatorKnowsTheWrappersPaths: the paths in endpoints and in the configuration are those that the wrapper serves.
 func TestTheOperatorKnowsTheWrappersPaths(t *testing.T) {
 	stack := &v1alpha1.OpenIMStack{}
 	stack.Name, stack.Namespace = "chat", "im"
 	stack.Spec.Wrapper.Auth.Users = &v1alpha1.UserAuth{}
 	g := NewWithT(t)
 	g.Expect(manifests.Endpoints(stack).Realtime).To(HaveSuffix(wire.SocketPath))
-	for _, golden := range []string{"users", "everything"} {
-		texts := config(t, filepath.Join("..", "..", "controllers", "manifests", "testdata", golden, "out", "backend.yaml"), "config.yaml")
+	for _, name := range []string{"users", "everything"} {
+		texts := rendered(t, name, v1alpha1.ComponentBackend, "config.yaml")
 		g.Expect(texts).To(HaveLen(1))
 		parsed, err := backend.ParseConfig([]byte(texts[0]))
 		g.Expect(err).NotTo(HaveOccurred())
@@ -59,16 +56,14 @@ func TestTheOperatorKnowsTheWrappersPaths(t *testing.T) {
 	}
 }
 
-// config returns a file from all ConfigMaps of a golden file.
-func config(t *testing.T, golden, file string) []string {
+// rendered returns a file of all ConfigMaps of a component in a case.
+func rendered(t *testing.T, name, component, file string) []string {
 	t.Helper()
-	text, err := os.ReadFile(golden)
-	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	_, objects := manifeststest.Build(t, filepath.Join(manifeststest.Dir(), name))
 	var found []string
-	for document := range bytes.SplitSeq(text, []byte("---\n")) {
-		var object corev1.ConfigMap
-		if yaml.Unmarshal(document, &object) == nil && object.Kind == "ConfigMap" && object.Data[file] != "" {
-			found = append(found, object.Data[file])
+	for _, o := range objects {
+		if c, ok := o.(*corev1.ConfigMap); ok && c.Labels[v1alpha1.LabelComponent] == component && c.Data[file] != "" {
+			found = append(found, c.Data[file])
 		}
 	}
 	return found

@@ -11,6 +11,7 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/auth"
 	"github.com/openimstack/openim-operator/wrapper/filewatch"
 	"github.com/openimstack/openim-operator/wrapper/httpserver"
+	"github.com/openimstack/openim-operator/wrapper/issuers"
 	"github.com/openimstack/openim-operator/wrapper/openimclient"
 	"github.com/openimstack/openim-operator/wrapper/routes"
 )
@@ -24,7 +25,7 @@ func New(c Config, version string, log *slog.Logger, now func() time.Time) (*htt
 		BaseURL: c.OpenIM.APIURL, AdminUserID: c.OpenIM.AdminUserID, ExternalURL: c.OpenIM.ExternalURL,
 		Secret: secret, Now: now, Observe: newTokenMetrics(log, reg),
 	})
-	verifier := c.Admins.Open(log, reg, now)
+	verifier := issuers.Open(&c.Admins, log, reg, now)
 	h := &handler{
 		assertions: auth.NewAssertions(assertionKey, now), proofs: proofVerifier{admins: verifier.Admins}, openim: openim,
 		concurrency: newConcurrency(reg, slices.Concat(routes.Limits, internalLimits)),
@@ -49,7 +50,7 @@ func New(c Config, version string, log *slog.Logger, now func() time.Time) (*htt
 		h.proofs.users = s.sessions
 		h.internal = &internalAPI{devices: s.registry, tokens: s.vault, openim: openim, heads: newHeads(s.redis, now),
 			sessions: s.sessions, login: s.logins, now: now, adminUserID: c.OpenIM.AdminUserID}
-		h.users = newUsers(c.OpenIM.forUsers(UsersOptions{
+		h.users = newUsers(usersOptions(c.OpenIM, UsersOptions{
 			OpenIM: openim, Tokens: userTokens{s.vault}, Members: userMembers{openim}, Concurrency: h.concurrency, Replies: newReplyMetrics(reg),
 		}))
 		background = append(background, s.sessions.Run,

@@ -34,8 +34,9 @@ func TestTheOperatorsFileIsUnderstood(t *testing.T) {
 		Listen: ":8080", Telemetry: httpserver.Telemetry{Listen: ":9090"}, AssertionKeyFile: "/etc/wrapper/assertion/key",
 		OpenIM: backend.OpenIM{APIURL: "http://chat-api.im.svc:10002", AdminUserID: "imAdmin", SecretFile: "/etc/wrapper/share/secret"},
 		Admins: issuers.Admins{Issuers: []issuers.Issuer{{
-			Issuer: "https://id.example.com", Audiences: []string{"im-admin"}, Algorithms: []string{"ES256"}, JWKSFile: "/etc/wrapper/jwks-0/jwks.json",
-			Roles: issuers.Roles{Claim: "groups", Admin: []string{"im-admins"}},
+			Issuer: "https://id.example.com", Audiences: []string{"im-admin"}, Algorithms: []string{"ES256"},
+			JWKSFile: "/etc/wrapper/jwks-0/jwks.json",
+			Roles:    issuers.Roles{Claim: "groups", Admin: []string{"im-admins"}},
 		}}},
 		ShutdownGraceSeconds: 20,
 	}))
@@ -75,7 +76,8 @@ func FuzzConfig(f *testing.F) {
 	f.Add([]byte("listen: [1]"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		c, err := backend.ParseConfig(data)
-		if err == nil && (!strings.HasPrefix(c.OpenIM.SecretFile, "/") || !strings.HasPrefix(c.OpenIM.APIURL, "http://") || c.ShutdownGraceSeconds < 1) {
+		if err == nil && (!strings.HasPrefix(c.OpenIM.SecretFile, "/") || !strings.HasPrefix(c.OpenIM.APIURL, "http://") ||
+			c.ShutdownGraceSeconds < 1) {
 			t.Fatalf("accepted: %+v", c)
 		}
 	})
@@ -85,7 +87,7 @@ func FuzzConfig(f *testing.F) {
 const withUsers = sample + `
 redis: {addresses: ["redis-wrapper.infra.svc:6379"], passwordFile: /etc/wrapper/redis/password, keyPrefix: "im/chat:"}
 mongodb: {uriFile: /etc/wrapper/mongodb/uri, database: openim_v3}
-custodyKeyFile: /etc/wrapper/tokenvault/key
+custodyKeyFile: /etc/wrapper/custody/key
 users: {audience: "https://im.example.com", serverKeysDir: /etc/wrapper/login, session: {idleSeconds: 600}}
 `
 
@@ -98,9 +100,10 @@ func TestTheFileOfAStackWithUsersIsUnderstood(t *testing.T) {
 	g := NewWithT(t)
 	c, err := backend.ParseConfig([]byte(usersFile()))
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(c.Redis).To(Equal(&redisdb.Config{Addresses: []string{"redis-wrapper.infra.svc:6379"}, PasswordFile: "/etc/wrapper/redis/password", KeyPrefix: "im/chat:"}))
+	g.Expect(c.Redis).To(Equal(&redisdb.Config{Addresses: []string{"redis-wrapper.infra.svc:6379"},
+		PasswordFile: "/etc/wrapper/redis/password", KeyPrefix: "im/chat:"}))
 	g.Expect(c.MongoDB).To(Equal(&devices.Config{URIFile: "/etc/wrapper/mongodb/uri", Database: "openim_v3"}))
-	g.Expect(c.CustodyKeyFile).To(Equal("/etc/wrapper/tokenvault/key"))
+	g.Expect(c.CustodyKeyFile).To(Equal("/etc/wrapper/custody/key"))
 	g.Expect(c.Users).To(Equal(&backend.Users{Audience: "https://im.example.com", ServerKeysDir: "/etc/wrapper/login",
 		Session: session.Limits{LifetimeSeconds: 24 * 3600, IdleSeconds: 600}}))
 	g.Expect(c.OpenIM.Release).To(Equal("v3.8.3-patch.16"))
@@ -112,15 +115,17 @@ func TestTheFileOfAStackWithUsersIsUnderstood(t *testing.T) {
 
 func TestAWrongFileOfAStackWithUsersSaysWhatToWrite(t *testing.T) {
 	for _, c := range []struct{ name, from, to, says string }{
-		{"no custody key", "custodyKeyFile: /etc/wrapper/tokenvault/key", "", "write all four of them"},
-		{"no users", "users: {audience: \"https://im.example.com\", serverKeysDir: /etc/wrapper/login, session: {idleSeconds: 600}}", "", "write all four of them"},
-		{"an audience with a path", "audience: \"https://im.example.com", "audience: \"https://im.example.com/", "users.audience: write the origin"},
+		{"no custody key", "custodyKeyFile: /etc/wrapper/custody/key", "", "write all four of them"},
+		{"no users", "users: {audience: \"https://im.example.com\", serverKeysDir: /etc/wrapper/login, session: {idleSeconds: 600}}", "",
+			"write all four of them"},
+		{"an audience with a path", "audience: \"https://im.example.com", "audience: \"https://im.example.com/",
+			"users.audience: write the origin"},
 		{"an audience without scheme", "audience: \"https://im.example.com", "audience: \"im.example.com", "users.audience: write the origin"},
 		{"an audience with a user", "audience: \"https://im", "audience: \"https://me@im", "users.audience: write the origin"},
 		{"keys by a relative path", "/etc/wrapper/login", "login", "users.serverKeysDir: write the absolute path"},
 		{"a session that idles for a second", "idleSeconds: 600", "idleSeconds: 1", "users.session.idleSeconds: write 10 to"},
 		{"no MongoDB", "mongodb: {uriFile: /etc/wrapper/mongodb/uri, database: openim_v3}", "", "write all four of them"},
-		{"a relative custody key", "/etc/wrapper/tokenvault/key", "key", "custodyKeyFile: write the absolute path"},
+		{"a relative custody key", "/etc/wrapper/custody/key", "key", "custodyKeyFile: write the absolute path"},
 		{"no release", "release: v3.8.3-patch.16, ", "", "openim.release: write OpenIM's release"},
 		{"an unknown release", "v3.8.3-patch.16", "v2.3.0", "openim.release: write OpenIM's release"},
 		{"no external URL", `, externalURL: "https://im.example.com/im/v1"`, "", "openim.externalURL: write https://host"},
@@ -128,7 +133,8 @@ func TestAWrongFileOfAStackWithUsersSaysWhatToWrite(t *testing.T) {
 		{"a user in it", "https://im", "https://u:p@im", "openim.externalURL: write https://host"},
 		{"another scheme", "https://im", "ftp://im", "openim.externalURL: write https://host"},
 		{"no database", "database: openim_v3", `database: ""`, "mongodb.database: write 1 to 63 bytes"},
-		{"a login source without a login", "database: openim_v3", "database: openim_v3, authSource: admin", "mongodb.authSource: is where the user of usernameFile"},
+		{"a login source without a login", "database: openim_v3", "database: openim_v3, authSource: admin",
+			"mongodb.authSource: is where the user of usernameFile"},
 		{"a path for a login source", "database: openim_v3", `database: openim_v3, authSource: "a/b"`, "mongodb.authSource: write a name"},
 		{"a path for a database", "database: openim_v3", `database: "a/b"`, "mongodb.database: write a name"},
 		{"neither address nor file", "uriFile: /etc/wrapper/mongodb/uri, ", "", "mongodb: write uriFile, or addresses"},

@@ -34,7 +34,7 @@ type stores struct {
 func openStores(c Config, openim *openimclient.Client, log *slog.Logger, reg prometheus.Registerer, now func() time.Time) (*stores, error) {
 	db, files := redisdb.Open(*c.Redis, log)
 	keys := tokenvault.KeyFile(c.CustodyKeyFile)
-	uri := c.MongoDB.Source()
+	uri := devices.Source(c.MongoDB)
 	serverKeys := login.NewKeys(c.Users.ServerKeysDir)
 	files = append(files, keys, serverKeys)
 	if uri != nil {
@@ -47,7 +47,7 @@ func openStores(c Config, openim *openimclient.Client, log *slog.Logger, reg pro
 	s := &stores{
 		redis: db,
 		registry: devices.New(devices.Options{
-			URI: c.MongoDB.Address(uri), Database: c.MongoDB.Database, Now: now, Sealer: tokenvault.NewKeyring(keys, "enrolment codes", now),
+			URI: devices.Address(c.MongoDB, uri), Database: c.MongoDB.Database, Now: now, Sealer: tokenvault.NewKeyring(keys, "enrolment codes", now),
 		}),
 		vault: tokenvault.New(tokenvault.Options{
 			Store: db, Keys: keys, Now: now, Mint: mintOf(openim), Observe: func(result string) { minted.WithLabelValues(result).Inc() },

@@ -56,8 +56,8 @@ type UsersOptions struct {
 	Replies *replyMetrics
 }
 
-// forUsers adds values of the configuration, which is already validated.
-func (c OpenIM) forUsers(o UsersOptions) UsersOptions {
+// usersOptions adds the release and the object store of a validated configuration.
+func usersOptions(c OpenIM, o UsersOptions) UsersOptions {
 	o.Release, _ = routes.ParseRelease(c.Release)
 	o.Pictures = c.ObjectPictures
 	if c.ObjectURL != "" {

@@ -523,8 +523,8 @@ func (o openIMWaiting) CallAs(context.Context, openimclient.Request, string) (wi
 
 func TestWhatTheConfigurationSaysToUsersCalls(t *testing.T) {
 	g := NewWithT(t)
-	o := OpenIM{Release: "v3.8.3-patch.5", ObjectURL: "https://s3.example.com"}.forUsers(UsersOptions{})
+	o := usersOptions(OpenIM{Release: "v3.8.3-patch.5", ObjectURL: "https://s3.example.com"}, UsersOptions{})
 	g.Expect(o.Release).To(Equal(routes.Release(5)))
 	g.Expect(o.ObjectURL.Host).To(Equal("s3.example.com"))
-	g.Expect(OpenIM{Release: "v3.8.3"}.forUsers(UsersOptions{}).ObjectURL).To(BeNil())
+	g.Expect(usersOptions(OpenIM{Release: "v3.8.3"}, UsersOptions{}).ObjectURL).To(BeNil())
 }

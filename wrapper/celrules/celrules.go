@@ -14,6 +14,8 @@ import (
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/ext"
 	"cel.dev/cel-go/interpreter"
+
+	"github.com/openimstack/openim-operator/wrapper/config"
 )
 
 // Limits of a set.
@@ -29,15 +31,8 @@ const (
 	maxNesting     = 2
 )
 
-// Rule is one condition. A call that does not satisfy it is refused.
-type Rule struct {
-	// Name identifies the rule in logs, metrics and the audit log: 1 to 63 lower-case letters, digits and hyphens.
-	Name string `json:"name"`
-	// Expression is CEL of type bool: true permits the call.
-	Expression string `json:"expression"`
-	// Message is the errMsg for a refused caller, at most 256 bytes. Empty: a text with the rule's name.
-	Message string `json:"message,omitempty"`
-}
+// Rule is one condition. A call that does not meet it is refused.
+type Rule = config.Rule
 
 // Refusal is the result for a call that a rule refuses.
 type Refusal struct {

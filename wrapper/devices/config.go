@@ -8,23 +8,13 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/openimstack/openim-operator/wrapper/config"
 	"github.com/openimstack/openim-operator/wrapper/filewatch"
 	"github.com/openimstack/openim-operator/wrapper/httpserver"
 )
 
-// Config names the MongoDB: by a file with a connection string, or by addresses and files with credentials.
-type Config struct {
-	// URIFile holds a connection string, mongodb:// or mongodb+srv://. It may change while the wrapper runs.
-	URIFile string `json:"uriFile,omitempty"`
-	// Addresses are host:port of the members.
-	Addresses    []string `json:"addresses,omitempty"`
-	UsernameFile string   `json:"usernameFile,omitempty"`
-	PasswordFile string   `json:"passwordFile,omitempty"`
-	// Database holds the wrapper's collections. It is also the authentication database, unless the connection string names another.
-	Database string `json:"database"`
-	// AuthSource is the authentication database of the user of the files. Empty means Database.
-	AuthSource string `json:"authSource,omitempty"`
-}
+// Config is where MongoDB is.
+type Config = config.MongoDB
 
 const (
 	maxURIBytes      = 4096
@@ -35,7 +25,7 @@ const (
 )
 
 // Validate adds a problem for each invalid value. It opens no file.
-func (c *Config) Validate(p *httpserver.Problems, field string) {
+func Validate(c *Config, p *httpserver.Problems, field string) {
 	switch {
 	case c.URIFile == "" && len(c.Addresses) == 0:
 		p.Add(field, "write uriFile, or addresses")
@@ -78,23 +68,23 @@ func validateName(p *httpserver.Problems, field, name string) {
 }
 
 // Source watches the files and returns the connection string. It is nil when there is no file to read.
-func (c *Config) Source() *filewatch.Source[string] {
+func Source(c *Config) *filewatch.Source[string] {
 	const name = "mongodb"
 	switch {
 	case c.URIFile != "":
 		return filewatch.New(name, parseURI, c.URIFile)
 	case c.UsernameFile != "":
-		return filewatch.New(name, c.withCredentials, c.UsernameFile, c.PasswordFile)
+		return filewatch.New(name, withCredentials(c), c.UsernameFile, c.PasswordFile)
 	}
 	return nil
 }
 
 // Address returns the source, or the fixed connection string when there is none.
-func (c *Config) Address(source *filewatch.Source[string]) URI {
+func Address(c *Config, source *filewatch.Source[string]) URI {
 	if source != nil {
 		return source
 	}
-	return fixedURI(c.uri(nil))
+	return fixedURI(uri(c, nil))
 }
 
 type fixedURI string
@@ -109,19 +99,21 @@ func parseURI(contents [][]byte) (string, error) {
 	return text, nil
 }
 
-func (c *Config) withCredentials(contents [][]byte) (string, error) {
-	name, err := filewatch.Text(1, maxNameBytes)(contents[:1])
-	if err != nil {
-		return "", err
+func withCredentials(c *Config) func([][]byte) (string, error) {
+	return func(contents [][]byte) (string, error) {
+		name, err := filewatch.Text(1, maxNameBytes)(contents[:1])
+		if err != nil {
+			return "", err
+		}
+		password, err := filewatch.Text(1, maxPasswordBytes)(contents[1:])
+		if err != nil {
+			return "", err
+		}
+		return uri(c, url.UserPassword(string(name), string(password))), nil
 	}
-	password, err := filewatch.Text(1, maxPasswordBytes)(contents[1:])
-	if err != nil {
-		return "", err
-	}
-	return c.uri(url.UserPassword(string(name), string(password))), nil
 }
 
-func (c *Config) uri(user *url.Userinfo) string {
+func uri(c *Config, user *url.Userinfo) string {
 	u := url.URL{Scheme: "mongodb", User: user, Host: strings.Join(c.Addresses, ","), Path: "/" + c.Database}
 	if c.AuthSource != "" {
 		u.RawQuery = url.Values{"authSource": {c.AuthSource}}.Encode()

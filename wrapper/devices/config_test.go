@@ -36,12 +36,12 @@ func TestAConnectionStringIsMadeOfItsParts(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			g := NewWithT(t)
-			source := c.config.Source()
+			source := devices.Source(&c.config)
 			if source != nil {
 				_, err := source.Reload()
 				g.Expect(err).NotTo(HaveOccurred())
 			}
-			g.Expect(c.config.Address(source).Get()).To(Equal(c.want))
+			g.Expect(devices.Address(&c.config, source).Get()).To(Equal(c.want))
 		})
 	}
 }
@@ -50,7 +50,7 @@ func TestAFileWithoutAConnectionStringIsRefusedWithoutRepeatingIt(t *testing.T) 
 	g := NewWithT(t)
 	for _, content := range []string{"", "secret-password", "redis://secret-password@a:1"} {
 		c := devices.Config{URIFile: write(t, "uri", content), Database: "d"}
-		_, err := c.Source().Reload()
+		_, err := devices.Source(&c).Reload()
 		g.Expect(err).To(MatchError(And(ContainSubstring("write mongodb://"), Not(ContainSubstring("secret-password")))))
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/openimstack/openim-operator/wrapper/auth"
+	"github.com/openimstack/openim-operator/wrapper/config"
 	"github.com/openimstack/openim-operator/wrapper/internalapi"
 	"github.com/openimstack/openim-operator/wrapper/routes"
 	"github.com/openimstack/openim-operator/wrapper/session"
@@ -59,8 +60,8 @@ func (h *adminHandler) issueCode(x *exchange, body []byte) (any, *wire.Failure) 
 	if failure := x.checkID(request.UserID); failure != nil {
 		return nil, failure
 	}
-	or(&request.LifetimeSeconds, h.codeSeconds)
-	if request.LifetimeSeconds < 1 || request.LifetimeSeconds > maxCodeSeconds {
+	setDefault(&request.LifetimeSeconds, h.codeSeconds)
+	if request.LifetimeSeconds < 1 || request.LifetimeSeconds > config.MaxCodeLifetimeSeconds {
 		return nil, badRequest("lifetimeSeconds: write 1 to 600")
 	}
 	return relayInternal[internalapi.IssuedCode](x, h.services, internalapi.PathIssueCode, internalapi.IssueCode{

@@ -38,7 +38,7 @@ func newAdminEnv(t *testing.T) *adminEnv {
 	}
 	issuer := issuers.Issuer{Issuer: authtest.Issuer, Audiences: []string{authtest.Audience}, Algorithms: []string{"ES256"},
 		Roles: issuers.Roles{Claim: "groups", Admin: []string{authtest.Role}}}
-	handler := newAdminHandler(o.services, auth.NewAdmins([]auth.Issuer{issuer.Rules(fixed{set})}, time.Now), o.sessions, 600)
+	handler := newAdminHandler(o.services, auth.NewAdmins([]auth.Issuer{issuers.Rules(&issuer, fixed{set})}, time.Now), o.sessions, 600)
 	o.Handler = httpserver.NewRecorder(slog.New(slog.DiscardHandler), prometheus.NewRegistry(), time.Now).Wrap(handler)
 	return o
 }

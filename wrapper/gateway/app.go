@@ -15,6 +15,7 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/auth"
 	"github.com/openimstack/openim-operator/wrapper/filewatch"
 	"github.com/openimstack/openim-operator/wrapper/httpserver"
+	"github.com/openimstack/openim-operator/wrapper/issuers"
 	"github.com/openimstack/openim-operator/wrapper/redisdb"
 	"github.com/openimstack/openim-operator/wrapper/routes"
 	"github.com/openimstack/openim-operator/wrapper/session"
@@ -78,7 +79,7 @@ func (w *wiring) build(version string) (*httpserver.App, error) {
 	if err := w.listen("admin", w.c.Admin.Listen, admin, adminTLS); err != nil {
 		return nil, err
 	}
-	refusedConnections, each := w.connectionLimits(), w.c.Admin.perAddress()
+	refusedConnections, each := w.connectionLimits(), adminsPerAddress(&w.c.Admin)
 	w.servers[0].AllowEach(connectionLimit(shared.hot, each, each), refusedConnections.WithLabelValues("admin").Inc)
 	if users != nil {
 		usersTLS := adminTLS
@@ -88,9 +89,9 @@ func (w *wiring) build(version string) (*httpserver.App, error) {
 		if err := w.listen("users", w.c.Users.Listen, recorder.Wrap(users), usersTLS); err != nil {
 			return nil, err
 		}
-		w.servers[1].Allow(w.c.Users.capacity())
+		w.servers[1].Allow(userCapacity(w.c.Users))
 		w.servers[1].AllowHeaders(wire.MaxUserHeaderBytes)
-		each, private := w.c.Users.perAddress()
+		each, private := usersPerAddress(w.c.Users)
 		w.servers[1].AllowEach(connectionLimit(shared.hot, each, private), refusedConnections.WithLabelValues("users").Inc)
 	}
 	if w.c.Debug.Listen != "" {
@@ -166,7 +167,7 @@ func (w *wiring) services(version string) (*services, error) {
 }
 
 func (w *wiring) admins() *auth.Admins {
-	keys := w.c.Admins.Open(w.log, w.reg, w.now)
+	keys := issuers.Open(&w.c.Admins, w.log, w.reg, w.now)
 	w.sources = append(w.sources, keys.Sources...)
 	w.background = append(w.background, keys.Background...)
 	if w.c.Users == nil { // with users, an outage of the administrators' identity provider must not take the gateway out of service

@@ -52,7 +52,7 @@ func TestAWrongFileSaysWhatToWrite(t *testing.T) {
 		{"backend by https", "http://chat-backend", "https://chat-backend", "backend.url: write http://host:port"},
 		{"no issuers", "\n" + issuer, " []\n", "without one, nobody can administer"},
 		{"seventeen issuers", issuer, strings.Repeat(issuer, 17), "write 1 to 16 issuers"},
-		{"one issuer twice", issuer, issuer + issuer, "admins.issuers[1].issuer: stands twice"},
+		{"one issuer twice", issuer, issuer + issuer, "admins.issuers[1].issuer: is listed twice"},
 		{"no audience", "[im-admin]", "[]", "admins.issuers[0].audiences: write 1 to 32"},
 		{"an empty audience", "[im-admin]", `[""]`, "admins.issuers[0].audiences[0]: write 1 to 256 bytes"},
 		{"no algorithm", "[ES256]", "[]", "admins.issuers[0].algorithms: write 1 to 32"},
@@ -95,7 +95,8 @@ func FuzzConfig(f *testing.F) {
 			return
 		}
 		for _, i := range c.Admins.Issuers {
-			if i.Issuer == "" || len(i.Audiences) == 0 || len(i.Algorithms) == 0 || len(i.Roles.Admin) == 0 || strings.Contains(fmt.Sprint(i.Algorithms), "HS") {
+			if i.Issuer == "" || len(i.Audiences) == 0 || len(i.Algorithms) == 0 || len(i.Roles.Admin) == 0 ||
+				strings.Contains(fmt.Sprint(i.Algorithms), "HS") {
 				t.Fatalf("accepted: %+v", c)
 			}
 		}

@@ -46,7 +46,8 @@ func TestAnInvalidUsersListenerSaysWhatToWrite(t *testing.T) {
 	for _, c := range []struct{ name, from, to, says string }{
 		{"no listener", `":8082"`, `""`, "users.listen: write host:port"},
 		{"a session of a second", "  realtime:", "  session: {lifetimeSeconds: 1}\n  realtime:", "users.session.lifetimeSeconds: write 10 to"},
-		{"a session for ever", "  realtime:", "  session: {lifetimeSeconds: 100000000}\n  realtime:", "users.session.lifetimeSeconds: write 10 to"},
+		{"a session for ever", "  realtime:", "  session: {lifetimeSeconds: 100000000}\n  realtime:",
+			"users.session.lifetimeSeconds: write 10 to"},
 		{"a code of an hour", "  realtime:", "  codeLifetimeSeconds: 3600\n  realtime:", "users.codeLifetimeSeconds: write 10 to 600"},
 		{"a socket by anything", "  realtime:", "  socketToken: Any\n  realtime:", "users.socketToken: write TicketOrSession or TicketOnly"},
 		{"sockets by http", "ws://chat", "http://chat", "users.realtime.url: write ws://host:port"},

@@ -42,21 +42,21 @@ func connectionLimit(current func() *hot, each, private int) func(netip.Addr) in
 	}
 }
 
-// perAddress returns how many connections one address, private or not, may have at the administrators' listener.
-func (a *AdminListener) perAddress() int {
+// adminsPerAddress returns how many connections one address, private or not, may have at the administrators' listener.
+func adminsPerAddress(a *AdminListener) int {
 	if n := int(a.ConnectionsPerAddress); n > 0 {
 		return n
 	}
 	return httpserver.MaxConnections / connectionShare
 }
 
-// capacity returns how many connections the users' listener holds, open sockets included.
-func (u *Users) capacity() int { return int(u.Realtime.MaxSockets) + httpserver.MaxConnections }
+// userCapacity returns how many connections the users' listener holds, open sockets included.
+func userCapacity(u *Users) int { return int(u.Realtime.MaxSockets) + httpserver.MaxConnections }
 
-// perAddress returns how many connections one address may have at the users' listener, and how many a private address.
-func (u *Users) perAddress() (each, private int) {
+// usersPerAddress returns how many connections one address may have at the users' listener, and how many a private address.
+func usersPerAddress(u *Users) (each, private int) {
 	if n := int(u.ConnectionsPerAddress); n > 0 {
 		return n, n
 	}
-	return u.capacity() / connectionShare, u.capacity() / privateShare
+	return userCapacity(u) / connectionShare, userCapacity(u) / privateShare
 }

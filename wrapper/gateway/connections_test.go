@@ -33,7 +33,7 @@ admins: {issuers: [{issuer: %s, audiences: [a], algorithms: [ES256], jwksFile: /
 shutdownGraceSeconds: 1
 `, authtest.Issuer)))
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(c.Admin.perAddress()).To(Equal(256))
+	g.Expect(adminsPerAddress(&c.Admin)).To(Equal(256))
 	app, err := New(c, "v1", slog.New(slog.DiscardHandler), time.Now)
 	g.Expect(err).NotTo(HaveOccurred())
 	app.Notice = 0
@@ -87,7 +87,7 @@ func TestHowManyConnectionsAnAddressHas(t *testing.T) {
 	g := NewWithT(t)
 	present := &hot{proxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}
 	u := &Users{Realtime: Realtime{MaxSockets: 20000}}
-	each, private := u.perAddress()
+	each, private := usersPerAddress(u)
 	limit := connectionLimit(func() *hot { return present }, each, private)
 	for address, want := range map[string]int{
 		"10.1.2.3": 0, "192.168.1.1": 12048, "127.0.0.1": 12048, "fd00::1": 12048, "100.64.0.1": 12048, "192.0.2.1": 1506, "2001:db8::1": 1506,
@@ -95,7 +95,7 @@ func TestHowManyConnectionsAnAddressHas(t *testing.T) {
 		g.Expect(limit(netip.MustParseAddr(address))).To(Equal(want), address)
 	}
 	u.ConnectionsPerAddress = 7
-	each, private = u.perAddress()
+	each, private = usersPerAddress(u)
 	g.Expect([]int{each, private}).To(Equal([]int{7, 7}))
 }
 

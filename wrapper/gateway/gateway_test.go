@@ -56,7 +56,7 @@ func newAdminHandlerForTest(t *testing.T, backend http.HandlerFunc) (http.Handle
 		Roles: issuers.Roles{Claim: "groups", Admin: []string{authtest.Role}}}
 	server := httptest.NewServer(backend)
 	t.Cleanup(server.Close)
-	admins := auth.NewAdmins([]auth.Issuer{issuer.Rules(fixed{set})}, time.Now)
+	admins := auth.NewAdmins([]auth.Issuer{issuers.Rules(&issuer, fixed{set})}, time.Now)
 	h := newAdminHandler(newServices(t, server.URL, nil), admins, nil, 0)
 	return httpserver.NewRecorder(slog.New(slog.DiscardHandler), prometheus.NewRegistry(), time.Now).Wrap(h), key
 }

@@ -7,32 +7,18 @@ import (
 	"slices"
 
 	"github.com/openimstack/openim-operator/wrapper/celrules"
+	"github.com/openimstack/openim-operator/wrapper/config"
 	"github.com/openimstack/openim-operator/wrapper/filewatch"
 	"github.com/openimstack/openim-operator/wrapper/httpserver"
 	"github.com/openimstack/openim-operator/wrapper/ratelimit"
 	"github.com/openimstack/openim-operator/wrapper/routes"
 )
 
-// Hot is the part of the configuration that may change while the gateway runs: no socket is dropped for it.
-type Hot struct {
-	// Origins of the web pages that may call the users' door, for CORS and WebSockets. "*" is any. Clients that are no
-	// browsers send no origin and are not concerned.
-	Origins []string `json:"origins,omitempty"`
-	// TrustedProxies are blocks of addresses whose X-Forwarded-For is believed.
-	TrustedProxies []string `json:"trustedProxies,omitempty"`
-	Limits         Limits   `json:"limits,omitzero"`
-	// Rules must all allow a call or a frame, beside the tables.
-	Rules []celrules.Rule `json:"rules,omitempty"`
-}
+// Hot is the part of the configuration that may change while the gateway runs: no socket is closed for a change of it.
+type Hot config.Hot
 
-// Limits are rates by class. A class that is not written has its default.
-type Limits struct {
-	Classes map[string]ratelimit.Class `json:"classes,omitempty"`
-	// Replicas of the gateway that share each limit. Each keeps its part of it while Redis is slow or down. Default 1.
-	Replicas int32 `json:"replicas,omitempty"`
-	// Local makes each replica count by itself, with its part of each limit, and spare the way to Redis: less exact, and faster.
-	Local bool `json:"local,omitempty"`
-}
+// Limits are rate limits by class of calls. A class that is not listed has its default.
+type Limits = config.Limits
 
 // Classes of limits beside those of the route table.
 const (
@@ -133,8 +119,8 @@ func (h *Hot) compile() (*hot, error) {
 			p.Add("limits.classes."+name, "there is no such class: write one of docs/wrapper.md")
 			continue
 		}
-		class.Validate(&p, "limits.classes."+name)
-		compiled.classes[name] = class
+		(*ratelimit.Class)(&class).Validate(&p, "limits.classes."+name)
+		compiled.classes[name] = ratelimit.Class(class)
 	}
 	set, err := celrules.Compile(h.Rules)
 	if err != nil {

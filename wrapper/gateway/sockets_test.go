@@ -16,6 +16,7 @@ import (
 	. "github.com/onsi/gomega"
 	"google.golang.org/protobuf/encoding/protowire"
 
+	"github.com/openimstack/openim-operator/wrapper/config"
 	"github.com/openimstack/openim-operator/wrapper/internalapi"
 	"github.com/openimstack/openim-operator/wrapper/ratelimit"
 	"github.com/openimstack/openim-operator/wrapper/session"
@@ -75,9 +76,9 @@ type socketEnv struct {
 func newSocketEnv(t *testing.T, change func(*websocket.Options)) *socketEnv {
 	t.Helper()
 	s := &socketEnv{adminEnv: newAdminEnv(t), openim: msggatewaytest.New(t)}
-	generous := Hot{Limits: Limits{Classes: map[string]ratelimit.Class{}}}
+	generous := Hot{Limits: Limits{Classes: map[string]config.Class{}}}
 	for _, name := range []string{classSelf, classAdmin, classSocket} {
-		generous.Limits.Classes[name] = ratelimit.Class{PerSecond: 1000, Burst: 10_000, By: []string{ratelimit.ByIP}}
+		generous.Limits.Classes[name] = config.Class{PerSecond: 1000, Burst: 10_000, By: []string{ratelimit.ByIP}}
 	}
 	present, err := generous.compile()
 	if err != nil {

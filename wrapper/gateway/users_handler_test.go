@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/openimstack/openim-operator/wrapper/celrules"
+	"github.com/openimstack/openim-operator/wrapper/config"
 	"github.com/openimstack/openim-operator/wrapper/handshake"
 	"github.com/openimstack/openim-operator/wrapper/httpserver"
 	"github.com/openimstack/openim-operator/wrapper/internalapi"
@@ -373,7 +374,7 @@ func TestPagesOfOtherOriginsAreRefused(t *testing.T) {
 
 func TestLimitsBelongToOneUser(t *testing.T) {
 	g := NewWithT(t)
-	h := newUsersEnv(t, &Hot{Limits: Limits{Classes: map[string]ratelimit.Class{"read": {PerSecond: 0.001, Burst: 2,
+	h := newUsersEnv(t, &Hot{Limits: Limits{Classes: map[string]config.Class{"read": {PerSecond: 0.001, Burst: 2,
 		By: []string{ratelimit.ByUser}}}}})
 	alice, _ := h.login(t, "alice")
 	bob, _ := h.login(t, "bob")

@@ -11,16 +11,15 @@ import (
 	"time"
 
 	"sigs.k8s.io/yaml"
+
+	"github.com/openimstack/openim-operator/wrapper/config"
 )
 
 // maxConfigBytes is the maximum size of a ConfigMap.
 const maxConfigBytes = 1 << 20
 
-// Telemetry configures the listener for kubelet and Prometheus. Gateway and backend have one each.
-type Telemetry struct {
-	// Listen is host:port; the host may be empty.
-	Listen string `json:"listen"`
-}
+// Telemetry is the listener for kubelet and Prometheus. Both roles have one.
+type Telemetry = config.Telemetry
 
 // DecodeYAML decodes a configuration strictly. An unknown or repeated key is an error, because it could be a misspelt limit.
 func DecodeYAML(data []byte, into any) error {

@@ -8,16 +8,15 @@ import (
 	"net/http/pprof" // it also registers on http.DefaultServeMux, which no listener serves
 	"net/netip"
 	"time"
+
+	"github.com/openimstack/openim-operator/wrapper/config"
 )
 
 // Debug configures the profiler's listener.
-type Debug struct {
-	// Listen is an address of the loopback interface with a port. Empty: no profiler.
-	Listen string `json:"listen,omitempty"`
-}
+type Debug = config.Debug
 
-// Validate requires a loopback address as a number, because a host name can resolve to any address.
-func (d Debug) Validate(p *Problems) {
+// ValidateDebug requires a loopback address as a number, because a host name can resolve to any address.
+func ValidateDebug(d Debug, p *Problems) {
 	if d.Listen != "" && !onLoopback(d.Listen) {
 		p.Add("debug.listen", `write an address of the loopback interface, such as "127.0.0.1:6060": a profile shows what is in memory`)
 	}

@@ -13,10 +13,10 @@ func TestTheProfilerServesThisMachineOnly(t *testing.T) {
 	g := NewWithT(t)
 	log := slog.New(slog.DiscardHandler)
 	for _, address := range []string{"", ":0", "0.0.0.0:0", "localhost:0", "[::]:0", "192.0.2.1:0"} {
-		_, err := ListenDebug(Debug{address}, log)
+		_, err := ListenDebug(Debug{Listen: address}, log)
 		g.Expect(err).To(MatchError(ContainSubstring("not a loopback address")), address)
 	}
-	debug, err := ListenDebug(Debug{"127.0.0.1:0"}, log)
+	debug, err := ListenDebug(Debug{Listen: "127.0.0.1:0"}, log)
 	g.Expect(err).NotTo(HaveOccurred())
 	s := start(t, func(http.ResponseWriter, *http.Request) {}, func(a *App) { a.More = []*Server{debug} })
 	get := func(method, host, path string) (int, string) {

@@ -18,18 +18,15 @@ import (
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/openimstack/openim-operator/wrapper/config"
 )
 
 // Tracing configures the export of spans.
-type Tracing struct {
-	// Endpoint is the URL of an OTLP/HTTP collector. Empty: no traces. A URL without path gets OTLP's default path, /v1/traces.
-	Endpoint string `json:"endpoint,omitempty"`
-	// SampleRatio is the fraction of requests that are traced, 0 to 1.
-	SampleRatio float64 `json:"sampleRatio,omitempty"`
-}
+type Tracing = config.Tracing
 
-// Validate requires an http or https URL with a host, and a ratio from 0 to 1.
-func (t Tracing) Validate(p *Problems) {
+// ValidateTracing requires an http or https URL with a host, and a ratio from 0 to 1.
+func ValidateTracing(t Tracing, p *Problems) {
 	if t.Endpoint != "" {
 		u, err := url.Parse(t.Endpoint)
 		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.RawQuery != "" ||

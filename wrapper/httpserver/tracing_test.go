@@ -240,21 +240,21 @@ func TestValidationOfTracingAndDebug(t *testing.T) {
 		says    string
 	}{
 		{Tracing{}, Debug{}, ""},
-		{Tracing{"http://collector:4318", 0.5}, Debug{"127.0.0.1:6060"}, ""},
-		{Tracing{"https://collector.example.com/v1/traces", 1}, Debug{"[::1]:6060"}, ""},
-		{Tracing{"collector:4318", 0}, Debug{}, "tracing.endpoint: write the URL"},
-		{Tracing{"http://user:password@collector:4318", 0}, Debug{}, "tracing.endpoint: write the URL"},
-		{Tracing{"http://collector:4318", 1.01}, Debug{}, "tracing.sampleRatio: write a number from 0 to 1"},
-		{Tracing{"http://collector:4318", -0.1}, Debug{}, "tracing.sampleRatio"},
-		{Tracing{}, Debug{":6060"}, "debug.listen: write an address of the loopback interface"},
-		{Tracing{}, Debug{"0.0.0.0:6060"}, "debug.listen"},
-		{Tracing{}, Debug{"localhost:6060"}, "debug.listen"},
-		{Tracing{}, Debug{"10.0.0.1:6060"}, "debug.listen"},
-		{Tracing{}, Debug{"127.0.0.1"}, "debug.listen"},
+		{Tracing{Endpoint: "http://collector:4318", SampleRatio: 0.5}, Debug{Listen: "127.0.0.1:6060"}, ""},
+		{Tracing{Endpoint: "https://collector.example.com/v1/traces", SampleRatio: 1}, Debug{Listen: "[::1]:6060"}, ""},
+		{Tracing{Endpoint: "collector:4318", SampleRatio: 0}, Debug{}, "tracing.endpoint: write the URL"},
+		{Tracing{Endpoint: "http://user:password@collector:4318", SampleRatio: 0}, Debug{}, "tracing.endpoint: write the URL"},
+		{Tracing{Endpoint: "http://collector:4318", SampleRatio: 1.01}, Debug{}, "tracing.sampleRatio: write a number from 0 to 1"},
+		{Tracing{Endpoint: "http://collector:4318", SampleRatio: -0.1}, Debug{}, "tracing.sampleRatio"},
+		{Tracing{}, Debug{Listen: ":6060"}, "debug.listen: write an address of the loopback interface"},
+		{Tracing{}, Debug{Listen: "0.0.0.0:6060"}, "debug.listen"},
+		{Tracing{}, Debug{Listen: "localhost:6060"}, "debug.listen"},
+		{Tracing{}, Debug{Listen: "10.0.0.1:6060"}, "debug.listen"},
+		{Tracing{}, Debug{Listen: "127.0.0.1"}, "debug.listen"},
 	} {
 		var p Problems
-		c.tracing.Validate(&p)
-		c.debug.Validate(&p)
+		ValidateTracing(c.tracing, &p)
+		ValidateDebug(c.debug, &p)
 		if c.says == "" {
 			NewWithT(t).Expect(p.Err()).NotTo(HaveOccurred())
 			continue

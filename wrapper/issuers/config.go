@@ -9,43 +9,19 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/openimstack/openim-operator/wrapper/auth"
+	"github.com/openimstack/openim-operator/wrapper/config"
 	"github.com/openimstack/openim-operator/wrapper/httpserver"
 )
 
-// Admins says whose tokens make an administrator.
-type Admins struct {
-	Issuers []Issuer `json:"issuers"`
-}
-
-// Issuer is one identity provider.
-type Issuer struct {
-	// Issuer is compared with iss, exactly.
-	Issuer string `json:"issuer"`
-	// Audiences: aud must hold one of them.
-	Audiences []string `json:"audiences"`
-	// Algorithms of RFC 7518 and RFC 8037, asymmetric only.
-	Algorithms []string `json:"algorithms"`
-	// JWKSFile holds the provider's JWK Set (RFC 7517). Either it or JWKSURL is written.
-	JWKSFile string `json:"jwksFile,omitempty"`
-	// JWKSURL is where the provider publishes its JWK Set, https.
-	JWKSURL string `json:"jwksURL,omitempty"`
-	// CAFile holds the certificates (PEM) which vouch for the host of JWKSURL. Default: the system's.
-	CAFile string `json:"caFile,omitempty"`
-	Roles  Roles  `json:"roles"`
-	// Types are the accepted typ of the header, without application/. An empty text accepts a header without typ.
-	// Default: at+jwt, JWT and none.
-	Types []string `json:"types,omitempty"`
-	// MaxLifetimeSeconds bounds exp - iat. Default 3600.
-	MaxLifetimeSeconds int32 `json:"maxLifetimeSeconds,omitempty"`
-}
-
-// Roles says which claim makes an administrator.
-type Roles struct {
-	// Claim is a member of the token that is a text or a list of texts.
-	Claim string `json:"claim"`
-	// Admin are its values that make an administrator.
-	Admin []string `json:"admin"`
-}
+// The configuration, as package config declares it.
+type (
+	// Admins lists the identity providers whose tokens make an administrator.
+	Admins = config.Admins
+	// Issuer is one identity provider.
+	Issuer = config.Issuer
+	// Roles names the claim that makes an administrator.
+	Roles = config.Roles
+)
 
 const (
 	maxIssuers         = 16
@@ -54,31 +30,32 @@ const (
 	maxLifetimeAllowed = int32(24 * 3600)
 )
 
-// Validate adds to p what is wrong, each with its field below at.
-func (a *Admins) Validate(p *httpserver.Problems, at string) {
+// Validate adds to p what is wrong, each problem with its field below at.
+func Validate(a *Admins, p *httpserver.Problems, at string) {
 	if n := len(a.Issuers); n < 1 || n > maxIssuers {
 		p.Add(at+".issuers", "write 1 to %d issuers: without one, nobody can administer", maxIssuers)
 	}
 	seen := map[string]bool{}
 	for i, issuer := range a.Issuers {
-		issuer.validate(p, fmt.Sprintf("%s.issuers[%d]", at, i))
+		validateIssuer(&issuer, p, fmt.Sprintf("%s.issuers[%d]", at, i))
 		if seen[issuer.Issuer] {
-			p.Add(fmt.Sprintf("%s.issuers[%d].issuer", at, i), "stands twice: write each issuer once, with all its keys in one set")
+			p.Add(fmt.Sprintf("%s.issuers[%d].issuer", at, i), "is listed twice: write each issuer once, with all its keys in one set")
 		}
 		seen[issuer.Issuer] = true
 	}
 }
 
-func (i *Issuer) validate(p *httpserver.Problems, at string) {
+func validateIssuer(i *Issuer, p *httpserver.Problems, at string) {
 	p.Text(at+".issuer", i.Issuer, 256)
 	list(p, at+".audiences", i.Audiences)
 	list(p, at+".algorithms", i.Algorithms)
 	for _, alg := range i.Algorithms {
 		if !auth.AlgorithmAllowed(alg) {
-			p.Add(at+".algorithms", "%q is not accepted: write EdDSA, ES256, ES384, ES512, RS256, RS384, RS512, PS256, PS384 or PS512; with a shared secret or none, who verifies could also sign", alg)
+			p.Add(at+".algorithms", "%q is not accepted: write EdDSA, ES256, ES384, ES512, RS256, RS384, RS512, PS256, PS384 or PS512; "+
+				"with a shared secret, or without a signature, the verifier could also sign", alg)
 		}
 	}
-	i.validateKeys(p, at)
+	validateKeys(i, p, at)
 	p.Text(at+".roles.claim", i.Roles.Claim, 256)
 	list(p, at+".roles.admin", i.Roles.Admin)
 	for _, typ := range i.Types {
@@ -87,16 +64,16 @@ func (i *Issuer) validate(p *httpserver.Problems, at string) {
 		}
 	}
 	if i.MaxLifetimeSeconds < 0 || i.MaxLifetimeSeconds > maxLifetimeAllowed {
-		p.Add(at+".maxLifetimeSeconds", "write 1 to %d: a token that lives longer cannot be taken back in time", maxLifetimeAllowed)
+		p.Add(at+".maxLifetimeSeconds", "write 1 to %d: a token with a longer lifetime cannot be revoked in time", maxLifetimeAllowed)
 	}
 }
 
-func (i *Issuer) validateKeys(p *httpserver.Problems, at string) {
+func validateKeys(i *Issuer, p *httpserver.Problems, at string) {
 	switch {
 	case i.JWKSURL == "":
 		p.File(at+".jwksFile", i.JWKSFile)
 	case i.JWKSFile != "":
-		p.Add(at+".jwksFile", "remove it or jwksURL: keys come from one place")
+		p.Add(at+".jwksFile", "remove it or jwksURL: keys come from one source")
 	case !httpserver.IsURL(i.JWKSURL, "https"):
 		p.Add(at+".jwksURL", "write an https URL without user, query or fragment")
 	}
@@ -114,8 +91,8 @@ func list(p *httpserver.Problems, field string, values []string) {
 	}
 }
 
-// Rules turns the configuration into what package auth wants.
-func (i *Issuer) Rules(keys auth.Keys) auth.Issuer {
+// Rules returns the issuer in the form of package auth, with the defaults of absent fields.
+func Rules(i *Issuer, keys auth.Keys) auth.Issuer {
 	rules := auth.Issuer{
 		Name: i.Issuer, Audiences: i.Audiences, RolesClaim: i.Roles.Claim, AdminRoles: i.Roles.Admin, Keys: keys,
 		Types: []string{"at+jwt", "jwt", ""}, Lifetime: time.Duration(max(i.MaxLifetimeSeconds, 0)) * time.Second,

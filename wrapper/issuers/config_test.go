@@ -27,10 +27,10 @@ func sample() Admins {
 
 func TestTheDefaultsOfAnIssuer(t *testing.T) {
 	g := NewWithT(t)
-	r := (&Issuer{}).Rules(nil)
+	r := Rules(&Issuer{}, nil)
 	g.Expect(r.Types).To(Equal([]string{"at+jwt", "jwt", ""}))
 	g.Expect(r.Lifetime).To(Equal(time.Hour))
-	r = (&Issuer{Types: []string{"AT+JWT"}, MaxLifetimeSeconds: 300}).Rules(nil)
+	r = Rules(&Issuer{Types: []string{"AT+JWT"}, MaxLifetimeSeconds: 300}, nil)
 	g.Expect(r.Types).To(Equal([]string{"at+jwt"}))
 	g.Expect(r.Lifetime).To(Equal(5 * time.Minute))
 }
@@ -41,22 +41,24 @@ func TestWhatIsWrongIsSaidWithItsField(t *testing.T) {
 		says   string
 	}{
 		"none":            {func(a *Admins) { a.Issuers = nil }, "at.issuers: write 1 to 16 issuers"},
-		"one twice":       {func(a *Admins) { a.Issuers = append(a.Issuers, a.Issuers[0]) }, "at.issuers[1].issuer: stands twice"},
+		"one twice":       {func(a *Admins) { a.Issuers = append(a.Issuers, a.Issuers[0]) }, "at.issuers[1].issuer: is listed twice"},
 		"a shared secret": {func(a *Admins) { a.Issuers[0].Algorithms = []string{"HS256"} }, `at.issuers[0].algorithms: "HS256" is not accepted`},
-		"two places":      {func(a *Admins) { a.Issuers[0].JWKSURL = "https://id.example.com/keys" }, "at.issuers[0].jwksFile: remove it or jwksURL"},
-		"plain HTTP":      {func(a *Admins) { a.Issuers[0].JWKSFile, a.Issuers[0].JWKSURL = "", "http://id.example.com/keys" }, "at.issuers[0].jwksURL: write an https URL"},
+		"two places": {func(a *Admins) { a.Issuers[0].JWKSURL = "https://id.example.com/keys" },
+			"at.issuers[0].jwksFile: remove it or jwksURL"},
+		"plain HTTP": {func(a *Admins) { a.Issuers[0].JWKSFile, a.Issuers[0].JWKSURL = "", "http://id.example.com/keys" },
+			"at.issuers[0].jwksURL: write an https URL"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := sample()
 			c.change(&a)
 			var p httpserver.Problems
-			a.Validate(&p, "at")
+			Validate(&a, &p, "at")
 			NewWithT(t).Expect(p.Err()).To(MatchError(ContainSubstring(c.says)))
 		})
 	}
 	a := sample()
 	var p httpserver.Problems
-	a.Validate(&p, "at")
+	Validate(&a, &p, "at")
 	NewWithT(t).Expect(p.Err()).NotTo(HaveOccurred())
 }
 
@@ -68,7 +70,7 @@ func TestATokenIsVerifiedByTheKeysOfItsFile(t *testing.T) {
 	a := sample()
 	a.Issuers[0].JWKSFile = file
 	log, reg := slog.New(slog.DiscardHandler), prometheus.NewRegistry()
-	opened := a.Open(log, reg, time.Now)
+	opened := Open(&a, log, reg, time.Now)
 	g.Expect(opened.Background).To(BeEmpty(), "a file is not fetched")
 	token := key.Sign(t, nil, authtest.Claims(time.Now(), nil))
 	_, refusal := opened.Admins.Verify(token)
@@ -90,7 +92,7 @@ func TestKeysByURLAreFetchedInTheBackground(t *testing.T) {
 	second := a.Issuers[0]
 	second.Issuer, second.CAFile = "https://other.example.com", ""
 	a.Issuers = append(a.Issuers, second)
-	opened := a.Open(slog.New(slog.DiscardHandler), prometheus.NewRegistry(), time.Now)
+	opened := Open(&a, slog.New(slog.DiscardHandler), prometheus.NewRegistry(), time.Now)
 	g.Expect(opened.Background).To(HaveLen(1), "one for all of them")
 	g.Expect(opened.Sources).To(HaveLen(1), "the authority")
 	ctx, stop := context.WithCancel(t.Context())

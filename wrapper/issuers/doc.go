@@ -1,3 +1,3 @@
-// Package issuers holds the configuration of the identity providers whose tokens identify administrators, and keeps their key sets up to
-// date. Gateway and backend verify administrators' tokens independently, from the same configuration.
+// Package issuers validates the configuration of the identity providers whose tokens make an administrator, and keeps their key sets up to
+// date. Gateway and backend each verify administrators' tokens themselves, with the same configuration.
 package issuers

@@ -15,18 +15,18 @@ import (
 // Opened verifies administrators' tokens with key sets that are kept up to date.
 type Opened struct {
 	Admins *auth.Admins
-	// Sources are the mounted files, for a watcher.
+	// Sources are the mounted files, to be given to a watcher.
 	Sources []filewatch.Reloader
 	// Background fetches the key sets that have a URL until its context ends.
 	Background []func(context.Context)
 }
 
 // Open prepares the verification. It makes no connection and reads no file.
-func (a *Admins) Open(log *slog.Logger, reg prometheus.Registerer, now func() time.Time) *Opened {
+func Open(a *Admins, log *slog.Logger, reg prometheus.Registerer, now func() time.Time) *Opened {
 	o := &opening{log: log, reg: reg}
 	all := make([]auth.Issuer, len(a.Issuers))
 	for i, issuer := range a.Issuers {
-		all[i] = issuer.Rules(o.keys(fmt.Sprintf("jwks-%d", i), &issuer))
+		all[i] = Rules(&issuer, o.keys(fmt.Sprintf("jwks-%d", i), &issuer))
 	}
 	o.opened.Admins = auth.NewAdmins(all, now)
 	return &o.opened

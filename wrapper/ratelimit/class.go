@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/openimstack/openim-operator/wrapper/config"
 	"github.com/openimstack/openim-operator/wrapper/httpserver"
 )
 
@@ -17,16 +18,8 @@ const (
 	ByIP     = "ip"
 )
 
-// Class is the quota of a class of calls. Each user, device or address may make Burst calls at once and PerSecond calls per second in
-// the long run.
-type Class struct {
-	// PerSecond may be a fraction: 0.5 permits one call in two seconds.
-	PerSecond float64 `json:"perSecond"`
-	Burst     int     `json:"burst"`
-	// By lists what is counted: user, device and ip. A call must pass all listed limits. An IPv6 address counts with its /64; its
-	// /56 has four times and its /48 sixteen times the quota.
-	By []string `json:"by"`
-}
+// Class is the quota of a class of calls: for each user, device or address so many at once, and so many per second after that.
+type Class config.Class
 
 const (
 	minPerSecond = 0.0001

@@ -6,31 +6,15 @@ import (
 	"regexp"
 	"strconv"
 
+	"github.com/openimstack/openim-operator/wrapper/config"
 	"github.com/openimstack/openim-operator/wrapper/httpserver"
 )
 
 // Config is the address of the wrapper's own Redis. It must not be OpenIM's Redis: a client of that one controls OpenIM.
-type Config struct {
-	// Addresses are host:port. More than one: nodes of a Redis Cluster, some of which may be down.
-	Addresses []string `json:"addresses"`
-	// UsernameFile contains the name of the ACL user. Empty: Username is used; both empty: Redis' default user.
-	Username     string `json:"username,omitempty"`
-	UsernameFile string `json:"usernameFile,omitempty"`
-	// PasswordFile contains the password, 1 to 1024 bytes.
-	PasswordFile string `json:"passwordFile"`
-	// KeyPrefix precedes every key and channel, so that several stacks can share one Redis. Example: im/chat:
-	KeyPrefix string `json:"keyPrefix"`
-	// Database is the number of the database. A Redis Cluster has only 0.
-	Database int `json:"database,omitempty"`
-	// TLS nil: plain TCP. Otherwise, even if empty: TLS 1.2 or newer with verification of the server's name.
-	TLS *TLS `json:"tls,omitempty"`
-}
+type Config = config.Redis
 
 // TLS selects the trusted certificates.
-type TLS struct {
-	// CAFile contains PEM certificates. Empty: the system's roots.
-	CAFile string `json:"caFile,omitempty"`
-}
+type TLS = config.RedisTLS
 
 const (
 	maxAddresses     = 32
@@ -43,7 +27,7 @@ const (
 var prefixForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/-]{0,126}:$`)
 
 // Validate adds the configuration's faults to p. It opens no file.
-func (c *Config) Validate(p *httpserver.Problems, field string) {
+func Validate(c *Config, p *httpserver.Problems, field string) {
 	if len(c.Addresses) < 1 || len(c.Addresses) > maxAddresses {
 		p.Add(field+".addresses", "write 1 to %d addresses", maxAddresses)
 	}

@@ -16,7 +16,7 @@ func parse(yaml string) (redisdb.Config, error) {
 		return c, err
 	}
 	var p httpserver.Problems
-	c.Validate(&p, "redis")
+	redisdb.Validate(&c, &p, "redis")
 	return c, p.Err()
 }
 
