@@ -15,8 +15,8 @@ Generated from the catalogue of OpenIM's processes and the graph in netpol/graph
 
 Connections that are not listed here are denied, in both directions, by the policy %s of the stack. The tables show
 a stack named %s in namespace %s whose spec requests everything that adds a connection: users, a fetched key set, traces, an object
-store, named clients and administrators, monitoring, the direct WebSocket, and one entry of extraEgress. Stores have their usual ports; a real
-stack has the ports of its own pods. A connection inside the stack is in two policies and needs both. The protocol is TCP unless stated.
+store, named clients and administrators, monitoring, the direct WebSocket, and one entry of extraEgress. Stores have their usual ports; a
+real stack has the ports of its own pods. A connection inside the stack is in two policies and needs both. The protocol is TCP unless stated.
 
 `
 

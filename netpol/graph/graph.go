@@ -37,7 +37,7 @@ const (
 	Egress   Direction = "Egress"
 )
 
-// Connection is an edge of the graph: From may open connections to Ports of To.
+// Connection is one intended connection: From may open connections to Ports of To.
 type Connection struct {
 	// ID is unique in the graph and stable while the spec describes the edge in the same way. Example: api>rpc-auth:10200
 	ID        string
