@@ -41,7 +41,10 @@ func TestNobodyGetsAtWhatIsAnothers(t *testing.T) {
 	}
 	current, err := os.ReadFile(file)
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
-	NewWithT(t).Expect(string(current)).To(Equal(written), "%s is not what was seen: run the test with %s=1 and look at the difference", file, updateEnv)
+	NewWithT(
+		t,
+	).Expect(string(current)).
+		To(Equal(written), "%s is not what was seen: run the test with %s=1 and look at the difference", file, updateEnv)
 }
 
 // pageOf returns docs/crossuser.md for the release that is built here, and a page beside it for other releases.
@@ -74,12 +77,16 @@ to ask for friendship: OpenIM decides, and the reply told nothing that is the ot
 			"of that release is [crossuser-v3.8.3-patch.16.md](crossuser-v3.8.3-patch.16.md).\n\n", loopback.ProgramsEnv, loopback.ReleaseEnv)
 	}
 	summary(&b, slices.Concat(seen.calls, seen.sent))
-	b.WriteString("\n## Attacks\n\nEach was tried through the wrapper, which let none of them through, and honest use went on after it (test/crossuser/scenes_test.go).\n\n")
+	b.WriteString(
+		"\n## Attacks\n\nEach was tried through the wrapper, which let none of them through, and honest use went on after it (test/crossuser/scenes_test.go).\n\n",
+	)
 	for _, a := range attacks {
 		fmt.Fprintf(&b, "- %s\n", a.name)
 	}
-	b.WriteString("\nBesides, `make test-crossuser-values` tries every field of every route, whatever it is called, with nothing, null, an empty value, the\n" +
-		"beginning of the other's ids, a pattern, the other's ids, numbers below zero and values that are huge: some 4,800 calls, in many minutes.\n")
+	b.WriteString(
+		"\nBesides, `make test-crossuser-values` tries every field of every route, whatever it is called, with nothing, null, an empty value, the\n" +
+			"beginning of the other's ids, a pattern, the other's ids, numbers below zero and values that are huge: some 4,800 calls, in many minutes.\n",
+	)
 	b.WriteString("\n## Calls\n\n| route | field | rule | OpenIM alone | through the wrapper |\n|---|---|---|---|---|\n")
 	for _, r := range seen.calls {
 		fmt.Fprintf(&b, "| `%s` | `%s` | %s | %s | %s |\n", r.target, r.field, r.rule, r.openIM, r.wrapper)
@@ -101,5 +108,12 @@ func summary(b *strings.Builder, rows []row) {
 			closed++
 		}
 	}
-	fmt.Fprintf(b, "Of %d fields, OpenIM alone lets a user get at another's by %d. The wrapper refuses or rewrites %d, and the remaining %d give away nothing.\n", len(rows), open, closed, len(rows)-closed)
+	fmt.Fprintf(
+		b,
+		"Of %d fields, OpenIM alone lets a user get at another's by %d. The wrapper refuses or rewrites %d, and the remaining %d give away nothing.\n",
+		len(rows),
+		open,
+		closed,
+		len(rows)-closed,
+	)
 }

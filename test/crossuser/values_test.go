@@ -32,7 +32,8 @@ func TestNoValueOfAnyFieldTellsWhatIsAnothers(t *testing.T) {
 }
 
 // values sends every kind of value in every field of every user route through the wrapper, and in the reading routes also directly to
-// OpenIM. The victim's identifiers begin with the attacker's, so that a prefix or a pattern of the attacker's own matches the victim's, too.
+// OpenIM. The victim's identifiers begin with the attacker's, so that a prefix or a pattern of the attacker's own matches the victim's,
+// too.
 func values(t *testing.T, s *testEnv) []told {
 	t.Run("through the wrapper", func(t *testing.T) {
 		before := peaks(t, s)

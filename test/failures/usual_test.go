@@ -167,7 +167,10 @@ func (s *testEnv) chats(t *testing.T, admin chat.Admin, p *user) {
 	t.Helper()
 	friend := must(s.newcomer(t.Context(), admin, 0, newID("pat"), iOS))(t)
 	for gateway := range replicas {
-		NewWithT(t).Eventually(func() error { return s.hears(t.Context(), gateway, p, friend) }, comesBack, 100*time.Millisecond).Should(Succeed())
+		NewWithT(
+			t,
+		).Eventually(func() error { return s.hears(t.Context(), gateway, p, friend) }, comesBack, 100*time.Millisecond).
+			Should(Succeed())
 	}
 }
 

@@ -61,9 +61,11 @@ func TestAProgramIsBuiltOnceAndAgainOnlyWhenItsSourcesChange(t *testing.T) {
 
 func TestAFailedBuildShowsTheCompilersWordsAndLeavesNoFolder(t *testing.T) {
 	g, spec := NewWithT(t), program(t)
-	g.Expect(os.WriteFile(filepath.Join(spec.Dir, "main.go"), []byte("package main\n\nfunc main() { undefinedThing() }\n"), 0o644)).To(Succeed())
+	g.Expect(os.WriteFile(filepath.Join(spec.Dir, "main.go"), []byte("package main\n\nfunc main() { undefinedThing() }\n"), 0o644)).
+		To(Succeed())
 	_, err := Build(context.Background(), spec)
-	g.Expect(err).To(MatchError(And(ContainSubstring("component server"), ContainSubstring("undefined: undefinedThing"), ContainSubstring("server.log"))))
+	g.Expect(err).
+		To(MatchError(And(ContainSubstring("component server"), ContainSubstring("undefined: undefinedThing"), ContainSubstring("server.log"))))
 	finished, _ := filepath.Glob(filepath.Join(os.Getenv(CacheEnv), "bin", "server-*"))
 	g.Expect(finished).To(BeEmpty())
 	g.Expect(filepath.Join(os.Getenv(CacheEnv), "bin", ".tmp-server")).NotTo(BeADirectory())
