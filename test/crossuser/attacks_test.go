@@ -36,17 +36,17 @@ type attack struct {
 }
 
 var attacks = []attack{
-	{"the last message of a conversation whose id goes on", lastMessageOfLongerIDs},
-	{"a group whose id is a regular expression", groupWithPattern},
-	{"keyword and group of the member list change places", swappedKeyword},
-	{"an empty list after being put out of a group", emptyListAfterKick},
-	{"the read mark of a group that the user was put out of", readMarkAfterKick},
+	{"the last message of a conversation whose ID has the requested ID as its beginning", lastMessageOfLongerIDs},
+	{"a group whose ID is a regular expression", groupWithPattern},
+	{"keyword and group of the member list exchanged", swappedKeyword},
+	{"an empty list after the removal from a group", emptyListAfterKick},
+	{"the read mark of a group that the user was removed from", readMarkAfterKick},
 	{"a span of forty million numbers", hugeSpan},
 	{"a read mark in the far future", hugeReadMark},
-	{"keys for conversations that nobody has", inventedConversations},
-	{"a private chat with who has blocked the user", privateChatOfBlocked},
+	{"keys for invented conversations", inventedConversations},
+	{"a private chat with a user who has blocked the attacker", privateChatOfBlocked},
 	{"a dismissed group is brought back", revivedGroup},
-	{"presence of everybody on one socket", presencePile},
+	{"presence of all users on one socket", presencePile},
 	{"a message that makes a group's history too large", hugeMessage},
 }
 

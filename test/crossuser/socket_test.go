@@ -319,11 +319,11 @@ func frames(t *testing.T, s *testEnv) []row {
 			after := victim.settled(t)
 			switch {
 			case victim.leaksTo(got.reply) && !a.open:
-				rows[i].openIM = "**tells what is another's**"
+				rows[i].openIM = "**reveals another user's data**"
 			case after != before && !a.open:
-				rows[i].openIM = "**does it to another**"
+				rows[i].openIM = "**changes another user's data**"
 			case id != "" && !got.refused() && asForged(noted(t, s.Stack, attacker.Pair(), id, a.forged)):
-				rows[i].openIM = "**takes what is forged**"
+				rows[i].openIM = "**accepts the forged value**"
 			default:
 				rows[i].openIM = outcome(!got.refused(), got.code())
 			}

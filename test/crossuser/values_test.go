@@ -63,7 +63,7 @@ func values(t *testing.T, s *testEnv) []told {
 				t.Fatal(err)
 			}
 			if victim.leaks(p.Body, reply.Data) {
-				t.Errorf("%s %s %s tells what is another's: %.400s -> %.600s", p.Route.Path, p.Field, p.Value, text(p.Body), reply.Data)
+				t.Errorf("%s %s %s reveals another user's data: %.400s -> %.600s", p.Route.Path, p.Field, p.Value, text(p.Body), reply.Data)
 			}
 			if reply.Detail != "" {
 				t.Errorf("%s %s %s tells a stack trace", p.Route.Path, p.Field, p.Value)
