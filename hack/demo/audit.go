@@ -32,7 +32,8 @@ func (s *demo) verdict(ctx context.Context) error {
 	}
 	tried := stack.Status.Boundary.LastProbe
 	s.Journal.Say(
-		"status.boundary.lastProbe: %s: %d connections attempted by the operator's own pods, %d blocked, %d open as intended, %d not as intended, in %.1f s",
+		"status.boundary.lastProbe: %s: %d connections attempted by the operator's own pods, %d blocked, %d open as intended, %d not as "+
+			"intended, in %.1f s",
 		tried.Outcome,
 		ptr.Deref(tried.Attempted, 0),
 		ptr.Deref(tried.Blocked, 0),

@@ -78,13 +78,15 @@ receiver of a friend request: OpenIM decides, and the reply contained no private
 	}
 	summary(&b, slices.Concat(seen.calls, seen.sent))
 	b.WriteString(
-		"\n## Attacks\n\nEach was attempted through the wrapper, which admitted none of them, and honest use worked afterwards (test/crossuser/attacks_test.go).\n\n",
+		"\n## Attacks\n\nEach was attempted through the wrapper, which admitted none of them, and honest use worked afterwards " +
+			"(test/crossuser/attacks_test.go).\n\n",
 	)
 	for _, a := range attacks {
 		fmt.Fprintf(&b, "- %s\n", a.name)
 	}
 	b.WriteString(
-		"\nIn addition, `make test-crossuser-values` sends in every field of every route nothing, null, an empty value, a prefix of the other user's\n" +
+		"\nIn addition, `make test-crossuser-values` sends in every field of every route nothing, null, an empty value, a prefix of the " +
+			"other user's\n" +
 			"IDs, a pattern, the other user's IDs, negative numbers and huge values: some 4,800 calls, in many minutes.\n",
 	)
 	b.WriteString("\n## Calls\n\n| route | field | rule | OpenIM alone | through the wrapper |\n|---|---|---|---|---|\n")
@@ -110,7 +112,8 @@ func summary(b *strings.Builder, rows []row) {
 	}
 	fmt.Fprintf(
 		b,
-		"Of %d fields, %d give a user access to another user's data on OpenIM alone.\nThe wrapper refuses or rewrites %d; the other %d reveal nothing.\n",
+		"Of %d fields, %d give a user access to another user's data on OpenIM alone.\nThe wrapper refuses or rewrites %d; the other %d "+
+			"reveal nothing.\n",
 		len(rows),
 		open,
 		closed,

@@ -130,7 +130,9 @@ func faults() []fault {
 			twice: true,
 			back:  5 * time.Second,
 			wants: sessionsLost(2 * time.Second),
-			note:  "sessions that a gateway has cached are served from memory for a minute; calls whose backend does not have the user's OpenIM token in memory get 503; a revocation that is answered 503 takes effect on that gateway immediately, and everywhere when Redis is back or the revocation is repeated",
+			note: "sessions that a gateway has cached are served from memory for a minute; calls whose backend does not have the user's " +
+				"OpenIM token in memory get 503; a revocation that is answered 503 takes effect on that gateway immediately, and everywhere when " +
+				"Redis is back or the revocation is repeated",
 		},
 		fault{twice: true, back: 5 * time.Second, wants: sessionsLost(3 * time.Second)},
 	)
@@ -163,7 +165,8 @@ func faults() []fault {
 			sees(administer, 8*time.Second, "504"),
 			sees(message, 6*time.Second, usual),
 			sees(revoke, 2*time.Second, usual),
-		}, note: "messages wait up to 3 s for the sender's name and are then sent without it; a revocation takes effect immediately, and its answer waits a third of a second at most for OpenIM's own logout"},
+		}, note: "messages wait up to 3 s for the sender's name and are then sent without it; a revocation takes effect immediately, and " +
+			"its answer waits a third of a second at most for OpenIM's own logout"},
 	)
 	add("msggateway", "OpenIM's msggateway", 0, []string{string(openim.MsgGateway)},
 		fault{back: 10 * time.Second, wants: []want{
@@ -219,7 +222,8 @@ func faults() []fault {
 			),
 			sees(revoke, 2*time.Second, usual),
 			sees(administer, 8*time.Second, usual, "errCode 500", "504"),
-		}, undelivered: true, note: "OpenIM refuses messages or, where its caches suffice, accepts them, since they go to Kafka, and may not deliver them to sockets any more, even after its Redis is back. This is OpenIM's own behaviour: run its Redis replicated"},
+		}, undelivered: true, note: "OpenIM refuses messages or, where its caches suffice, accepts them, since they go to Kafka, and may " +
+			"not deliver them to sockets any more, even after its Redis is back. This is OpenIM's own behaviour: run its Redis replicated"},
 		fault{back: 20 * time.Second, wants: []want{
 			sees(call, 8*time.Second, "504"),
 			sees(enrol, 6*time.Second, "503"),
@@ -263,7 +267,8 @@ func faults() []fault {
 		fault{
 			back:  10 * time.Second,
 			wants: backendsLost(2*time.Second, "503", "502"),
-			note:  "502 when the load balancer in front of the backends accepts the connection and drops it; the gateways serve the login's published keys for another 300 s",
+			note: "502 when the load balancer in front of the backends accepts the connection and drops it; the gateways serve the login's " +
+				"published keys for another 300 s",
 		},
 		fault{back: 10 * time.Second, wants: backendsLost(6*time.Second, "504")},
 	)
@@ -305,7 +310,8 @@ func faults() []fault {
 		fault{
 			back:  10 * time.Second,
 			wants: []want{sees(message, 11*time.Second, silent), sees(revoke, 5*time.Second, unfelt)},
-			note:  "sockets of the frozen gateway receive nothing until it resumes or is replaced; a socket that was revoked meanwhile is closed then",
+			note: "sockets of the frozen gateway receive nothing until it resumes or is replaced; a socket that was revoked meanwhile is " +
+				"closed then",
 		},
 	)
 	all = append(all, providerFaults()...)

@@ -117,7 +117,9 @@ them occurs, depending on the process that serves the call.
 		b.WriteString(wrap(fmt.Sprintf("%d. %s.", i+1, strings.ToUpper(note[:1])+note[1:])))
 	}
 	b.WriteString(
-		"\nFaults that take longer to show, or that occur at one precise moment, are in [sessions.md](sessions.md),\n[token-vault.md](token-vault.md) and [websocket.md](websocket.md); files that become invalid are in [wrapper.md](wrapper.md).\n\n## Ends and revocations\n\n| event | seen | bound | test |\n|---|---|---|---|\n",
+		"\nFaults that take longer to show, or that occur at one precise moment, are in " +
+			"[sessions.md](sessions.md),\n[token-vault.md](token-vault.md) and [websocket.md](websocket.md); files that become invalid are in " +
+			"[wrapper.md](wrapper.md).\n\n## Ends and revocations\n\n| event | seen | bound | test |\n|---|---|---|---|\n",
 	)
 	for _, l := range lines {
 		fmt.Fprintf(&b, "| %s | %s | %s | `%s` |\n", l.event, l.seen, l.bound, l.test)

@@ -40,7 +40,8 @@ func measureSockets(ctx context.Context, p *bench, cases []contender, count int,
 	}
 	_, _ = fmt.Fprintf(
 		out,
-		"%d idle WebSockets, each with one to the stub behind it; resident memory of the proxy's processes after %s, less that before, when they had answered requests for %s.\n\n",
+		"%d idle WebSockets, each with one to the stub behind it; resident memory of the proxy's processes after %s, less that before, when "+
+			"they had answered requests for %s.\n\n",
 		count,
 		settle,
 		warmUp,

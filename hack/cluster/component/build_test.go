@@ -17,8 +17,9 @@ import (
 func program(t *testing.T) Spec {
 	t.Setenv(CacheEnv, t.TempDir())
 	dir := module(t, map[string]string{
-		"go.mod":    "module example.com/server/v3\n\ngo 1.26.0\n",
-		"main.go":   "package main\n\nimport _ \"embed\"\n\n//go:embed word.txt\nvar word string\nvar stamp string\n\nfunc main() { print(stamp, \" \", word) }\n",
+		"go.mod": "module example.com/server/v3\n\ngo 1.26.0\n",
+		"main.go": "package main\n\nimport _ \"embed\"\n\n//go:embed word.txt\nvar word string\nvar stamp string\n\nfunc main() { " +
+			"print(stamp, \" \", word) }\n",
 		"word.txt":  "embedded",
 		"README.md": "words",
 	})

@@ -27,6 +27,7 @@ func (p Container) String() string { return p.Namespace + "/" + p.Pod + "/" + p.
 
 // Exec runs a command in a container and returns its stdout. The command ends with ctx.
 func (c *Cluster) Exec(ctx context.Context, container Container, command ...string) ([]byte, error) {
+	options := &corev1.PodExecOptions{Container: container.Container, Command: command, Stdout: true, Stderr: true}
 	request := c.Clientset.CoreV1().
 		RESTClient().
 		Post().
@@ -34,7 +35,7 @@ func (c *Cluster) Exec(ctx context.Context, container Container, command ...stri
 		Namespace(container.Namespace).
 		Name(container.Pod).
 		SubResource("exec").
-		VersionedParams(&corev1.PodExecOptions{Container: container.Container, Command: command, Stdout: true, Stderr: true}, scheme.ParameterCodec)
+		VersionedParams(options, scheme.ParameterCodec)
 	executor, err := remotecommand.NewWebSocketExecutor(c.Config, http.MethodGet, request.URL().String())
 	if err != nil {
 		return nil, fmt.Errorf("exec in %s: %w", container, err)

@@ -25,7 +25,8 @@ func TestAnImageIsBuiltByBuildah(t *testing.T) {
 	write(
 		t,
 		filepath.Join(root, "Dockerfile"),
-		"FROM scratch AS wanted\nARG TARGETARCH\nCOPY bin/a /a-${TARGETARCH}\nCOPY links/ /links/\nUSER 65532:65532\nENTRYPOINT [\"/a\"]\nFROM scratch AS other\n",
+		"FROM scratch AS wanted\nARG TARGETARCH\nCOPY bin/a /a-${TARGETARCH}\nCOPY links/ /links/\nUSER 65532:65532\nENTRYPOINT "+
+			"[\"/a\"]\nFROM scratch AS other\n",
 	)
 	r.target = "wanted"
 	p, err := r.prepare(t.Context(), root, "amd64", &bytes.Buffer{})
