@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/openimstack/openim-operator/clients/go"
+	client "github.com/openimstack/openim-operator/clients/go"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 

@@ -29,8 +29,8 @@ func probe(ctx context.Context, address string) error {
 	client := http.Client{Transport: &http.Transport{
 		DialContext: dialInNode,
 		TLSClientConfig: &tls.Config{
-			InsecureSkipVerify: true,
-		}, //nolint:gosec // self-signed ports in a namespace of their own; nothing secret is sent
+			InsecureSkipVerify: true, //nolint:gosec // self-signed ports in a namespace of their own; nothing secret is sent
+		},
 		DisableKeepAlives: true,
 	}}
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)

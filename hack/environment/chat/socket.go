@@ -108,7 +108,7 @@ func Open(ctx context.Context, o Opening) (*Socket, error) {
 		UserID: o.UserID, PlatformID: o.PlatformID, conn: conn, pushes: make(chan Received, kept), closed: make(chan struct{}),
 		waiting: map[string]chan frame.Reply{},
 	}
-	go s.read()
+	go s.read() //nolint:gosec // it ends with the connection
 	return s, nil
 }
 
