@@ -129,7 +129,15 @@ func printStatus(w io.Writer, s node.Status, output string) error {
 		return err
 	}
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(table, "running\t%t\nkubeconfig\t%s\naudit log\t%s\nstate\t%s\nkubectl\t%s\n\n", s.Running, s.Kubeconfig, s.AuditLog, s.StateDir, s.Kubectl)
+	fmt.Fprintf(
+		table,
+		"running\t%t\nkubeconfig\t%s\naudit log\t%s\nstate\t%s\nkubectl\t%s\n\n",
+		s.Running,
+		s.Kubeconfig,
+		s.AuditLog,
+		s.StateDir,
+		s.Kubectl,
+	)
 	fmt.Fprintln(table, "COMPONENT\tPID\tHEALTH\tLOG")
 	for _, c := range s.Components {
 		fmt.Fprintf(table, "%s\t%d\t%s\t%s\n", c.Name, c.PID, c.Health, c.Log)

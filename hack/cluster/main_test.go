@@ -50,7 +50,8 @@ func TestStatusIsATableForPeopleAndJSONForPrograms(t *testing.T) {
 	}
 	var out bytes.Buffer
 	g.Expect(printStatus(&out, status, "text")).To(Succeed())
-	g.Expect(out.String()).To(And(MatchRegexp(`running +true`), MatchRegexp(`audit log +/a\.log`), MatchRegexp(`etcd +12 +healthy +/etcd\.log`)))
+	g.Expect(out.String()).
+		To(And(MatchRegexp(`running +true`), MatchRegexp(`audit log +/a\.log`), MatchRegexp(`etcd +12 +healthy +/etcd\.log`)))
 
 	out.Reset()
 	g.Expect(printStatus(&out, status, "json")).To(Succeed())

@@ -31,13 +31,22 @@ func (s *demo) verdict(ctx context.Context) error {
 		return err
 	}
 	tried := stack.Status.Boundary.LastProbe
-	s.Journal.Say("status.boundary.lastProbe: %s: %d connections attempted by the operator's own pods, %d blocked, %d open as intended, %d not as intended, in %.1f s",
-		tried.Outcome, ptr.Deref(tried.Attempted, 0), ptr.Deref(tried.Blocked, 0), ptr.Deref(tried.Allowed, 0), ptr.Deref(tried.Unexpected, 0),
-		float64(ptr.Deref(tried.DurationMilliseconds, 0))/1000)
+	s.Journal.Say(
+		"status.boundary.lastProbe: %s: %d connections attempted by the operator's own pods, %d blocked, %d open as intended, %d not as "+
+			"intended, in %.1f s",
+		tried.Outcome,
+		ptr.Deref(tried.Attempted, 0),
+		ptr.Deref(tried.Blocked, 0),
+		ptr.Deref(tried.Allowed, 0),
+		ptr.Deref(tried.Unexpected, 0),
+		float64(ptr.Deref(tried.DurationMilliseconds, 0))/1000,
+	)
 	c := apimeta.FindStatusCondition(stack.Status.Conditions, v1alpha1.ConditionNetworkIsolated)
 	s.Journal.Say("%s: %s/%s: %s\n", c.Type, c.Status, c.Reason, c.Message)
 	found := s.audited
-	s.Journal.Say("The audit of all live objects, made before the demo injected its probers into the stack's pods: as ephemeral containers they would")
+	s.Journal.Say(
+		"The audit of all live objects, made before the demo injected its probers into the stack's pods: as ephemeral containers they would",
+	)
 	s.Journal.Say("be findings. To run the audit yourself: kubectl openimstack audit -n %s %s\n", stack.Namespace, stack.Name)
 	var text strings.Builder
 	if err := report.Summary(&text, found, report.Options{}); err != nil {

@@ -83,7 +83,13 @@ func (s *demo) refusals(ctx context.Context) error {
 		return err
 	}
 	issuer := s.stack.Spec.Wrapper.Auth.Admins.Issuers[0]
-	claims := identity.Claims{Issuer: issuer.Issuer, Audience: issuer.Audiences[0], Subject: "mallory", Role: issuer.Roles.Claim, Groups: issuer.Roles.Admin}
+	claims := identity.Claims{
+		Issuer:   issuer.Issuer,
+		Audience: issuer.Audiences[0],
+		Subject:  "mallory",
+		Role:     issuer.Roles.Claim,
+		Groups:   issuer.Roles.Admin,
+	}
 	forged, err := foreign.Token(claims)
 	if err != nil {
 		return err

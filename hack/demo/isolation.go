@@ -106,9 +106,17 @@ func (s *demo) stores(ctx context.Context) error {
 	if len(wrong) > 0 {
 		return fmt.Errorf("connections to stores are not as expected:\n  %s", strings.Join(wrong, "\n  "))
 	}
-	s.Journal.Say("The stores are not part of the stack: its policies cover only its own egress. The stores' ingress is restricted here by the")
-	s.Journal.Say("NetworkPolicies of hack/infra: they admit pods of namespaces with the label %s=%s, each to the store that it needs.", infra.AllowedLabel, infra.Allowed)
-	s.Journal.Say("The impostor carries every label of the gateway's pods, but its namespace does not carry that label. A user who may label namespaces,")
+	s.Journal.Say(
+		"The stores are not part of the stack: its policies cover only its own egress. The stores' ingress is restricted here by the",
+	)
+	s.Journal.Say(
+		"NetworkPolicies of hack/infra: they admit pods of namespaces with the label %s=%s, each to the store that it needs.",
+		infra.AllowedLabel,
+		infra.Allowed,
+	)
+	s.Journal.Say(
+		"The impostor carries every label of the gateway's pods, but its namespace does not carry that label. A user who may label namespaces,",
+	)
 	s.Journal.Say("or create pods in a labelled namespace, gets through.")
 	return nil
 }

@@ -79,7 +79,14 @@ func (s *demo) whereToLook(ctx context.Context) error {
 		folder := filepath.Join(s.Root, "dist", "demo")
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 		defer cancel()
-		if err := s.Cluster.Dump(ctx, folder, setup.OperatorNamespace, setup.StackNamespace, setup.StoresNamespace, setup.IntruderNamespace); err != nil {
+		if err := s.Cluster.Dump(
+			ctx,
+			folder,
+			setup.OperatorNamespace,
+			setup.StackNamespace,
+			setup.StoresNamespace,
+			setup.IntruderNamespace,
+		); err != nil {
 			text += fmt.Sprintf("  (dumping artifacts: %v)\n", err)
 		}
 		text += fmt.Sprintf("  %s: stacks, pods, events and logs, without secrets\n", folder)

@@ -17,7 +17,8 @@ func TestTheDemoRefusesUnknownArguments(t *testing.T) {
 	for _, args := range [][]string{{"up"}, {"--keep"}, {"--down", "chat"}, {"--down", "--transcript", "demo.md"}} {
 		var out bytes.Buffer
 		g := NewWithT(t)
-		g.Expect(run(t.Context(), args, &out)).To(MatchError(ContainSubstring("use none, --transcript FILE, --down, or --down --keep")), "%v", args)
+		g.Expect(run(t.Context(), args, &out)).
+			To(MatchError(ContainSubstring("use none, --transcript FILE, --down, or --down --keep")), "%v", args)
 		g.Expect(out.String()).To(BeEmpty(), "no step was started")
 	}
 	NewWithT(t).Expect(errors.Is(run(t.Context(), []string{"--help"}, &bytes.Buffer{}), flag.ErrHelp)).To(BeTrue())

@@ -40,10 +40,23 @@ func (s *demo) message(ctx context.Context) error {
 	say := s.Journal.Say
 	say("alice's socket > gateway > msggateway  serverMsgID %s", d.Sent.ServerID)
 	say("rpc-msg > Kafka                        its counter %s: +%.0f", chat.Produced, d.Counted[chat.Produced])
-	say("Kafka > push > gateway > bob's socket  %s after alice sent it: %s to %s: %q", rounded(got.At.Sub(began)), got.SendID, got.RecvID, got.Text)
+	say(
+		"Kafka > push > gateway > bob's socket  %s after alice sent it: %s to %s: %q",
+		rounded(got.At.Sub(began)),
+		got.SendID,
+		got.RecvID,
+		got.Text,
+	)
 	say("Kafka > msgtransfer > Redis            MALLOC_SEQ:%s is at %d%s", d.Conversation, d.Cached.CurrentSeq, cached(d.Cached))
 	say("Kafka > msgtransfer > MongoDB          its counter %s: +%.0f", chat.Persisted, d.Counted[chat.Persisted])
-	say("found in MongoDB                       collection msg, doc_id %s, seq %d: %s to %s: %s", chat.Document(d.Conversation, d.Seq), d.Seq, d.Stored.SendID, d.Stored.RecvID, d.Stored.Content)
+	say(
+		"found in MongoDB                       collection msg, doc_id %s, seq %d: %s to %s: %s",
+		chat.Document(d.Conversation, d.Seq),
+		d.Seq,
+		d.Stored.SendID,
+		d.Stored.RecvID,
+		d.Stored.Content,
+	)
 	say("an administrator reads it as bob       newest_seq %d (was %d), pull_msg_by_seq %d: %s", d.Seq, d.Before, d.Seq, d.Pulled.Content)
 	say("alice's socket to MongoDB              %s at most", d.Took.Round(10*time.Millisecond))
 	return nil

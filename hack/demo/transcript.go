@@ -110,8 +110,22 @@ func skipped(step, line string, following []string) bool {
 
 // stableKeys are the keys of an audit event whose values are the same in every run.
 var stableKeys = []string{
-	"audit", "kind", "role", "userID", "platformID", "route", "identifier", "class", "users", "userCount", "conversations", "verdict", "reason",
-	"rule", "status", "errCode",
+	"audit",
+	"kind",
+	"role",
+	"userID",
+	"platformID",
+	"route",
+	"identifier",
+	"class",
+	"users",
+	"userCount",
+	"conversations",
+	"verdict",
+	"reason",
+	"rule",
+	"status",
+	"errCode",
 }
 
 // event returns a line with an audit event without the values that differ between runs. Other lines are returned unchanged.

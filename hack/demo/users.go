@@ -33,13 +33,25 @@ func (s *demo) enrol(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		s.Journal.Say("POST %s: a single-use code for %s, valid for %s", wire.PathAdminIssueCode, user.name, time.Until(code.Expires).Round(time.Second))
+		s.Journal.Say(
+			"POST %s: a single-use code for %s, valid for %s",
+			wire.PathAdminIssueCode,
+			user.name,
+			time.Until(code.Expires).Round(time.Second),
+		)
 		start := time.Now()
 		if *user.into, err = gateway.Enrol(ctx, user.name, code.Code); err != nil {
 			return err
 		}
 		session := (*user.into).Session
-		s.Journal.Say("%s enrols at %s by Noise_XKpsk3, in %s: device %s, session %s", user.name, gateway.Pod, rounded(time.Since(start)), session.DeviceID, session.ID)
+		s.Journal.Say(
+			"%s enrols at %s by Noise_XKpsk3, in %s: device %s, session %s",
+			user.name,
+			gateway.Pod,
+			rounded(time.Since(start)),
+			session.DeviceID,
+			session.ID,
+		)
 		if _, err := gateway.Enrol(ctx, user.name, code.Code); err == nil {
 			return fmt.Errorf("enrolment code of %s was accepted twice", user.name)
 		}
@@ -73,7 +85,11 @@ func (s *demo) openSockets(ctx context.Context) (err error) {
 	if s.aliceSocket, err = s.gateways[0].Open(ctx, s.alice); err != nil {
 		return err
 	}
-	s.Journal.Say("bob's socket is at %s, alice's at %s: each opened with a single-use ticket, valid for 30 seconds", s.gateways[len(s.gateways)-1].Pod, s.gateways[0].Pod)
+	s.Journal.Say(
+		"bob's socket is at %s, alice's at %s: each opened with a single-use ticket, valid for 30 seconds",
+		s.gateways[len(s.gateways)-1].Pod,
+		s.gateways[0].Pod,
+	)
 	return nil
 }
 
@@ -188,7 +204,10 @@ func (s *demo) revoke(ctx context.Context) error {
 	if _, err := s.gateways[0].Login(ctx, s.bob); err == nil {
 		return fmt.Errorf("bob's revoked device logged in again")
 	}
-	s.Journal.Say("bob's device logs in again: refused. alice's socket is %s", map[bool]string{true: "open", false: "closed"}[s.aliceSocket.Alive()])
+	s.Journal.Say(
+		"bob's device logs in again: refused. alice's socket is %s",
+		map[bool]string{true: "open", false: "closed"}[s.aliceSocket.Alive()],
+	)
 	if !s.aliceSocket.Alive() {
 		return fmt.Errorf("alice's socket was closed by the revocation of bob's device")
 	}

@@ -23,7 +23,11 @@ func install(t *testing.T, args ...string) (string, error) {
 
 func TestInstallNamesTheImagesAskedFor(t *testing.T) {
 	g := NewWithT(t)
-	out, err := install(t, "--operator-image=openimstack/openim-operator:dev-0123456789ab", "--wrapper-image=registry.example.com/im/wrapper:v2")
+	out, err := install(
+		t,
+		"--operator-image=openimstack/openim-operator:dev-0123456789ab",
+		"--wrapper-image=registry.example.com/im/wrapper:v2",
+	)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(out).To(And(
 		ContainSubstring("image: openimstack/openim-operator:dev-0123456789ab\n"),

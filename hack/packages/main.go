@@ -15,7 +15,17 @@ import (
 )
 
 // known lists the packages that can be requested.
-var known = []host.Package{host.RedisServer, host.GCC, host.NodeJS, host.NPM, host.Chromium, host.Nginx, host.HAProxy, host.Caddy, host.UtilLinux}
+var known = []host.Package{
+	host.RedisServer,
+	host.GCC,
+	host.NodeJS,
+	host.NPM,
+	host.Chromium,
+	host.Nginx,
+	host.HAProxy,
+	host.Caddy,
+	host.UtilLinux,
+}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

@@ -159,7 +159,8 @@ func TestUninstallingTheReleaseKeepsTheCRDAndSoAllStacks(t *testing.T) {
 	g := NewWithT(t)
 	released, err := chart(t.Context(), projectRoot(t), render.DefaultChart, "")
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(string(released)).To(MatchRegexp(`kind: CustomResourceDefinition\nmetadata:\n  annotations:\n(    .*\n)*    helm.sh/resource-policy: keep`))
+	g.Expect(string(released)).
+		To(MatchRegexp(`kind: CustomResourceDefinition\nmetadata:\n  annotations:\n(    .*\n)*    helm.sh/resource-policy: keep`))
 }
 
 func chart(ctx context.Context, root, folder, values string) ([]byte, error) {

@@ -45,7 +45,12 @@ func hasPort(protocols []v1alpha2.ClusterNetworkPolicyProtocol, port graph.Port)
 
 // verdict of the Admin tier, as the comments of clusternetworkpolicy_types.go have it: of the policies whose subject is the pod, the
 // first rule that matches decides. No rule: the next tier.
-func verdict(t *testing.T, policies []v1alpha2.ClusterNetworkPolicy, from, to pod, port graph.Port) (egress, ingress v1alpha2.ClusterNetworkPolicyRuleAction) {
+func verdict(
+	t *testing.T,
+	policies []v1alpha2.ClusterNetworkPolicy,
+	from, to pod,
+	port graph.Port,
+) (egress, ingress v1alpha2.ClusterNetworkPolicyRuleAction) {
 	t.Helper()
 	egress, ingress = v1alpha2.ClusterNetworkPolicyRuleActionPass, v1alpha2.ClusterNetworkPolicyRuleActionPass
 	for _, p := range policies {
@@ -75,7 +80,9 @@ func TestTheAdminTierPassesWhatTheGraphLetsThroughAndDeniesTheRest(t *testing.T)
 	g := NewWithT(t)
 	stack := &v1alpha1.OpenIMStack{ObjectMeta: metav1.ObjectMeta{Name: "chat", Namespace: "im"}}
 	stack.Spec.Wrapper.Auth.Users = &v1alpha1.UserAuth{}
-	stack.Spec.Network = &v1alpha1.Network{Monitoring: []v1alpha1.Peer{{NamespaceSelector: &v1alpha1.Selector{MatchLabels: map[string]string{"team": "watch"}}}}}
+	stack.Spec.Network = &v1alpha1.Network{
+		Monitoring: []v1alpha1.Peer{{NamespaceSelector: &v1alpha1.Selector{MatchLabels: map[string]string{"team": "watch"}}}},
+	}
 	stackGraph := graph.NewGraph(stack, openim.Facts{})
 	rendered, err := admission.ClusterNetworkPolicies(stackGraph, admission.DefaultPriority)
 	g.Expect(err).NotTo(HaveOccurred())
@@ -112,9 +119,24 @@ func TestTheAdminTierPassesWhatTheGraphLetsThroughAndDeniesTheRest(t *testing.T)
 	metrics, _ := api.MetricsPort()
 	backend, _ := graph.Lookup(v1alpha1.ComponentBackend)
 	expect("monitoring reaches metrics", pod{map[string]string{"team": "watch"}, nil}, v1alpha2.ClusterNetworkPolicyRuleActionPass, metrics)
-	expect("and nothing else", pod{map[string]string{"team": "watch"}, nil}, v1alpha2.ClusterNetworkPolicyRuleActionDeny, api.Port(string(openim.HTTP)))
-	expect("the labels of the backend are worth nothing in another namespace", pod{in("im2"), backend.Labels("chat")}, v1alpha2.ClusterNetworkPolicyRuleActionDeny, api.Port(string(openim.HTTP)))
-	expect("nor those of another stack's", pod{in("im"), backend.Labels("chat-two")}, v1alpha2.ClusterNetworkPolicyRuleActionDeny, api.Port(string(openim.HTTP)))
+	expect(
+		"and nothing else",
+		pod{map[string]string{"team": "watch"}, nil},
+		v1alpha2.ClusterNetworkPolicyRuleActionDeny,
+		api.Port(string(openim.HTTP)),
+	)
+	expect(
+		"the labels of the backend are worth nothing in another namespace",
+		pod{in("im2"), backend.Labels("chat")},
+		v1alpha2.ClusterNetworkPolicyRuleActionDeny,
+		api.Port(string(openim.HTTP)),
+	)
+	expect(
+		"nor those of another stack's",
+		pod{in("im"), backend.Labels("chat-two")},
+		v1alpha2.ClusterNetworkPolicyRuleActionDeny,
+		api.Port(string(openim.HTTP)),
+	)
 }
 
 // Accept would override the stack's own NetworkPolicies.
@@ -122,12 +144,15 @@ func TestNothingIsAcceptedOutright(t *testing.T) {
 	for _, o := range example(t) {
 		g, p := NewWithT(t), typed(t, o)
 		for i, r := range p.Spec.Egress {
-			g.Expect(r.Action).To(Equal(map[bool]v1alpha2.ClusterNetworkPolicyRuleAction{true: "Deny", false: "Pass"}[i == len(p.Spec.Egress)-1]), p.Name)
+			g.Expect(r.Action).
+				To(Equal(map[bool]v1alpha2.ClusterNetworkPolicyRuleAction{true: "Deny", false: "Pass"}[i == len(p.Spec.Egress)-1]), p.Name)
 		}
 		for i, r := range p.Spec.Ingress {
-			g.Expect(r.Action).To(Equal(map[bool]v1alpha2.ClusterNetworkPolicyRuleAction{true: "Deny", false: "Pass"}[i == len(p.Spec.Ingress)-1]), p.Name)
+			g.Expect(r.Action).
+				To(Equal(map[bool]v1alpha2.ClusterNetworkPolicyRuleAction{true: "Deny", false: "Pass"}[i == len(p.Spec.Ingress)-1]), p.Name)
 		}
 		last := p.Spec.Egress[len(p.Spec.Egress)-1]
-		g.Expect(last.To).To(ContainElement(HaveField("Networks", ConsistOf(v1alpha2.CIDR("0.0.0.0/0"), v1alpha2.CIDR("::/0")))), "neither family is forgotten")
+		g.Expect(last.To).
+			To(ContainElement(HaveField("Networks", ConsistOf(v1alpha2.CIDR("0.0.0.0/0"), v1alpha2.CIDR("::/0")))), "neither family is forgotten")
 	}
 }

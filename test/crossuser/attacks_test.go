@@ -36,17 +36,17 @@ type attack struct {
 }
 
 var attacks = []attack{
-	{"the last message of a conversation whose id goes on", lastMessageOfLongerIDs},
-	{"a group whose id is a regular expression", groupWithPattern},
-	{"keyword and group of the member list change places", swappedKeyword},
-	{"an empty list after being put out of a group", emptyListAfterKick},
-	{"the read mark of a group that the user was put out of", readMarkAfterKick},
+	{"the last message of a conversation whose ID has the requested ID as its beginning", lastMessageOfLongerIDs},
+	{"a group whose ID is a regular expression", groupWithPattern},
+	{"keyword and group of the member list exchanged", swappedKeyword},
+	{"an empty list after the removal from a group", emptyListAfterKick},
+	{"the read mark of a group that the user was removed from", readMarkAfterKick},
 	{"a span of forty million numbers", hugeSpan},
 	{"a read mark in the far future", hugeReadMark},
-	{"keys for conversations that nobody has", inventedConversations},
-	{"a private chat with who has blocked the user", privateChatOfBlocked},
+	{"keys for invented conversations", inventedConversations},
+	{"a private chat with a user who has blocked the attacker", privateChatOfBlocked},
 	{"a dismissed group is brought back", revivedGroup},
-	{"presence of everybody on one socket", presencePile},
+	{"presence of all users on one socket", presencePile},
 	{"a message that makes a group's history too large", hugeMessage},
 }
 
@@ -118,7 +118,15 @@ func groupWithPattern(t *testing.T, s *testEnv) {
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(made.OK()).To(BeTrue(), "OpenIM makes such a group: %s", made)
 	g.Eventually(func() (bool, error) {
-		got := ask(t, s.SocketURL+"/", attacker.Self, attacker.token, android, idLastMessage, conversations(idLastMessage, attacker.Self, "sg_"+pattern))
+		got := ask(
+			t,
+			s.SocketURL+"/",
+			attacker.Self,
+			attacker.token,
+			android,
+			idLastMessage,
+			conversations(idLastMessage, attacker.Self, "sg_"+pattern),
+		)
 		return victim.leaksTo(got.reply), nil
 	}, patience, 50*time.Millisecond).Should(BeTrue(), "OpenIM alone tells: the attack is a real one")
 	got := s.ask(t, attacker, idLastMessage, conversations(idLastMessage, attacker.Self, "sg_"+pattern))
@@ -189,7 +197,8 @@ func emptyListAfterKick(t *testing.T, s *testEnv) {
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(text(reply.Data)).NotTo(ContainSubstring(after), "%s %v", call.path, call.body)
 	}
-	reply, err := s.through(attacker).Post(t.Context(), "/conversation/get_sorted_conversation_list", object{"userID": attacker.Self, "pagination": page})
+	reply, err := s.through(attacker).
+		Post(t.Context(), "/conversation/get_sorted_conversation_list", object{"userID": attacker.Self, "pagination": page})
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
 	if reply.OK() {
 		NewWithT(t).Expect(text(reply.Data)).To(ContainSubstring(attacker.Pair()), "one's own conversations are told")
@@ -298,15 +307,17 @@ func privateChatOfBlocked(t *testing.T, s *testEnv) {
 	s.OpenIM.Must(t, "/friend/add_black", object{"ownerUserID": victim.Self, "blackUserID": attacker.Self})
 	before := victim.settled(t)
 	pair := routestest.World{Self: attacker.Self, Peer: victim.Self}.Pair()
-	_, err := s.through(attacker).Post(t.Context(), "/conversation/set_conversations", object{"userIDs": []string{attacker.Self}, "conversation": object{
-		"conversationID": pair, "conversationType": sessionPair, "userID": victim.Self, "isPrivateChat": true, "burnDuration": 5,
-	}})
+	_, err := s.through(attacker).
+		Post(t.Context(), "/conversation/set_conversations", object{"userIDs": []string{attacker.Self}, "conversation": object{
+			"conversationID": pair, "conversationType": sessionPair, "userID": victim.Self, "isPrivateChat": true, "burnDuration": 5,
+		}})
 	g := NewWithT(t)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(victim.settled(t)).To(Equal(before), "who has blocked the attacker hears nothing")
-	own, err := s.through(attacker).Post(t.Context(), "/conversation/set_conversations", object{"userIDs": []string{attacker.Self}, "conversation": object{
-		"conversationID": attacker.Pair(), "conversationType": sessionPair, "userID": attacker.Peer, "isPinned": true,
-	}})
+	own, err := s.through(attacker).
+		Post(t.Context(), "/conversation/set_conversations", object{"userIDs": []string{attacker.Self}, "conversation": object{
+			"conversationID": attacker.Pair(), "conversationType": sessionPair, "userID": attacker.Peer, "isPinned": true,
+		}})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(own.OK()).To(BeTrue(), "one's own settings can be changed: %s", own)
 }
@@ -365,7 +376,9 @@ func hugeMessage(t *testing.T, s *testEnv) {
 			}
 		}
 		// In OpenIM's encoding, but without an honest client's bound; compressed, the message can be arbitrarily small.
-		raw, err := json.Marshal(object{"reqIdentifier": idSend, "sendID": attacker.Self, "operationID": "crossuser", "msgIncr": "1", "data": data})
+		raw, err := json.Marshal(
+			object{"reqIdentifier": idSend, "sendID": attacker.Self, "operationID": "crossuser", "msgIncr": "1", "data": data},
+		)
 		NewWithT(t).Expect(err).NotTo(HaveOccurred())
 		for _, compressed := range []bool{false, true} {
 			taken, err := takes(t, s, attacker, raw, compressed)
@@ -443,7 +456,11 @@ func dialWith(t *testing.T, s *testEnv, a *attacker, query url.Values) *coder.Co
 		query.Set(name, value)
 	}
 	//nolint:bodyclose // refusal closes it; that of an upgrade is the connection
-	conn, response, err := coder.Dial(t.Context(), s.Frontend.SocketURL()+"?"+query.Encode(), &coder.DialOptions{CompressionMode: coder.CompressionDisabled})
+	conn, response, err := coder.Dial(
+		t.Context(),
+		s.Frontend.SocketURL()+"?"+query.Encode(),
+		&coder.DialOptions{CompressionMode: coder.CompressionDisabled},
+	)
 	if err != nil {
 		t.Fatalf("open a socket: %v: %s", err, refusal(response))
 	}

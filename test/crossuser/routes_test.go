@@ -16,7 +16,7 @@ import (
 // The wrapper's handling of a case, for the page.
 const (
 	refused   = "refused"
-	lookedUp  = "refused, after a look at who is in it"
+	lookedUp  = "refused, after a membership lookup"
 	rewritten = "rewritten"
 	passedOn  = "passed on"
 )
@@ -118,9 +118,9 @@ func (s *testEnv) bare(t *testing.T, attacker *attacker, victim *userData, a rou
 	}
 	switch {
 	case victim.leaks(a.Body, reply.Data):
-		return "**tells what is another's**", after
+		return "**reveals another user's data**", after
 	case after != before && a.Want != routestest.Allowed:
-		return "**does it to another**", after
+		return "**changes another user's data**", after
 	}
 	return outcome(reply.OK(), code(reply)), after
 }

@@ -63,8 +63,14 @@ func aims(attacker *attacker, victim *userData) []aim {
 		for _, f := range send.Fields {
 			if f.Name == forbidden.field {
 				all = append(all, aim{
-					request: send, field: fmt.Sprintf("%s = %d", f.Name, forbidden.value), rule: "is one of a list, which has no notices",
-					data: with(send.Example(own), f.Number, protowire.AppendVarint(protowire.AppendTag(nil, f.Number, protowire.VarintType), forbidden.value)),
+					request: send,
+					field:   fmt.Sprintf("%s = %d", f.Name, forbidden.value),
+					rule:    "is one of a list, which has no notices",
+					data: with(
+						send.Example(own),
+						f.Number,
+						protowire.AppendVarint(protowire.AppendTag(nil, f.Number, protowire.VarintType), forbidden.value),
+					),
 				})
 			}
 		}
@@ -146,7 +152,14 @@ func ask(t *testing.T, address, user, token string, platform int, id int32, data
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	query := url.Values{
-		"sendID": {user}, "token": {token}, "platformID": {fmt.Sprint(platform)}, "operationID": {"crossuser"}, "isBackground": {"false"}, "sdkType": {"js"},
+		"sendID": {
+			user,
+		},
+		"token":        {token},
+		"platformID":   {fmt.Sprint(platform)},
+		"operationID":  {"crossuser"},
+		"isBackground": {"false"},
+		"sdkType":      {"js"},
 	}
 	//nolint:bodyclose // refusal closes it; that of an upgrade is the connection
 	conn, response, err := coder.Dial(ctx, address+"?"+query.Encode(), &coder.DialOptions{CompressionMode: coder.CompressionDisabled})
@@ -306,11 +319,11 @@ func frames(t *testing.T, s *testEnv) []row {
 			after := victim.settled(t)
 			switch {
 			case victim.leaksTo(got.reply) && !a.open:
-				rows[i].openIM = "**tells what is another's**"
+				rows[i].openIM = "**reveals another user's data**"
 			case after != before && !a.open:
-				rows[i].openIM = "**does it to another**"
+				rows[i].openIM = "**changes another user's data**"
 			case id != "" && !got.refused() && asForged(noted(t, s.Stack, attacker.Pair(), id, a.forged)):
-				rows[i].openIM = "**takes what is forged**"
+				rows[i].openIM = "**accepts the forged value**"
 			default:
 				rows[i].openIM = outcome(!got.refused(), got.code())
 			}

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/openimstack/openim-operator/clients/go"
+	client "github.com/openimstack/openim-operator/clients/go"
 	"github.com/openimstack/openim-operator/test/loopback"
 	"github.com/openimstack/openim-operator/wrapper/backend"
 	"github.com/openimstack/openim-operator/wrapper/routes/routestest"

@@ -76,7 +76,8 @@ func named(t *testing.T, s *loopback.Stack, names routestest.World, run string) 
 		im.Must(t, "/msg/send_msg", message(from, object{"groupID": w.Group, "sessionType": sessionGroup}, w.secret))
 	}
 	for _, conversation := range []string{w.Pair(), w.GroupChat()} {
-		g.Eventually(func() (int, error) { return w.cached(t, s, conversation) }, patience, 20*time.Millisecond).Should(Equal(2), "the messages arrive in %s", conversation)
+		g.Eventually(func() (int, error) { return w.cached(t, s, conversation) }, patience, 20*time.Millisecond).
+			Should(Equal(2), "the messages arrive in %s", conversation)
 	}
 	im.Must(t, "/conversation/set_conversations", object{"userIDs": []string{w.Self}, "conversation": object{
 		"conversationID": w.Pair(), "conversationType": sessionPair, "userID": w.Peer, "isPinned": true, "ex": w.secret,

@@ -32,7 +32,8 @@ func TestNoValueOfAnyFieldTellsWhatIsAnothers(t *testing.T) {
 }
 
 // values sends every kind of value in every field of every user route through the wrapper, and in the reading routes also directly to
-// OpenIM. The victim's identifiers begin with the attacker's, so that a prefix or a pattern of the attacker's own matches the victim's, too.
+// OpenIM. The victim's identifiers begin with the attacker's, so that a prefix or a pattern of the attacker's own matches the victim's,
+// too.
 func values(t *testing.T, s *testEnv) []told {
 	t.Run("through the wrapper", func(t *testing.T) {
 		before := peaks(t, s)
@@ -62,7 +63,7 @@ func values(t *testing.T, s *testEnv) []told {
 				t.Fatal(err)
 			}
 			if victim.leaks(p.Body, reply.Data) {
-				t.Errorf("%s %s %s tells what is another's: %.400s -> %.600s", p.Route.Path, p.Field, p.Value, text(p.Body), reply.Data)
+				t.Errorf("%s %s %s reveals another user's data: %.400s -> %.600s", p.Route.Path, p.Field, p.Value, text(p.Body), reply.Data)
 			}
 			if reply.Detail != "" {
 				t.Errorf("%s %s %s tells a stack trace", p.Route.Path, p.Field, p.Value)

@@ -125,7 +125,15 @@ func (c *comparison) compareAddresses(from, to evaluate.End, port int32, protoco
 	return v.Open
 }
 
-func (c *comparison) side(what string, s evaluate.Side, o opinion, from, to evaluate.End, port int32, protocol corev1.Protocol, v evaluate.Verdict) {
+func (c *comparison) side(
+	what string,
+	s evaluate.Side,
+	o opinion,
+	from, to evaluate.End,
+	port int32,
+	protocol corev1.Protocol,
+	v evaluate.Verdict,
+) {
 	if s.Allowed != o.allowed || s.Isolated != o.isolated || !sameDeciders(s, o) {
 		c.disagree(what, from, to, port, protocol, v, o)
 	}

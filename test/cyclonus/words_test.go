@@ -129,7 +129,10 @@ func TestNotInMatchesPodsWithoutTheLabel(t *testing.T) {
 	}})
 	from, to := bare("from", nil), bare("to", nil)
 	NewWithT(t).Expect(ours(t, deny, from, to)).To(BeFalse(), "the policy selects the pod, which has no such label")
-	NewWithT(t).Expect(verbatim(deny, from, to)).To(BeTrue(), "cyclonus v0.5.6 takes it for not selected: when this fails, drop the words for NotIn")
+	NewWithT(
+		t,
+	).Expect(verbatim(deny, from, to)).
+		To(BeTrue(), "cyclonus v0.5.6 takes it for not selected: when this fails, drop the words for NotIn")
 }
 
 // LabelSelector.matchLabels: "A single {key,value} in the matchLabels map is equivalent to an element of matchExpressions, whose key
@@ -165,5 +168,8 @@ func TestNoSelectorMatchesAPodOnItsNodesNetwork(t *testing.T) {
 	deny, pod := ingressPolicy(metav1.LabelSelector{}), bare("to", nil)
 	pod.Spec.HostNetwork = true
 	NewWithT(t).Expect(ours(t, deny, bare("from", nil), pod)).To(BeTrue())
-	NewWithT(t).Expect(verbatim(deny, bare("from", nil), pod)).To(BeFalse(), "cyclonus v0.5.6 denies it: when this fails, compare such pods too")
+	NewWithT(
+		t,
+	).Expect(verbatim(deny, bare("from", nil), pod)).
+		To(BeFalse(), "cyclonus v0.5.6 denies it: when this fails, compare such pods too")
 }

@@ -24,7 +24,9 @@ func breaches() {
 			ObjectMeta: metav1.ObjectMeta{Namespace: stack.Namespace, Name: "way-out"},
 			Spec: networkingv1.NetworkPolicySpec{
 				PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeEgress},
-				Egress:      []networkingv1.NetworkPolicyEgressRule{{To: []networkingv1.NetworkPolicyPeer{{IPBlock: &networkingv1.IPBlock{CIDR: "203.0.113.0/24"}}}}},
+				Egress: []networkingv1.NetworkPolicyEgressRule{
+					{To: []networkingv1.NetworkPolicyPeer{{IPBlock: &networkingv1.IPBlock{CIDR: "203.0.113.0/24"}}}},
+				},
 			},
 		})
 	}, SpecTimeout(5*time.Minute))
@@ -42,7 +44,9 @@ func breaches() {
 	}, SpecTimeout(5*time.Minute))
 
 	It("is not stalled by the deletion of one of its policies, which is restored immediately", func(ctx SpecContext) {
-		deny := &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: stack.Namespace, Name: v1alpha1.ChildName(stack.Name, graph.DefaultDeny)}}
+		deny := &networkingv1.NetworkPolicy{
+			ObjectMeta: metav1.ObjectMeta{Namespace: stack.Namespace, Name: v1alpha1.ChildName(stack.Name, graph.DefaultDeny)},
+		}
 		Expect(environment.Cluster.Delete(ctx, deny)).To(Succeed())
 		Consistently(ctx, stalledNow).WithTimeout(5 * time.Second).WithPolling(100 * time.Millisecond).Should(BeFalse())
 		Eventually(ctx, isolated).WithTimeout(noticing).Should(haveReason(v1alpha1.ReasonEnforced))

@@ -81,8 +81,14 @@ func shut(table []graph.Cell, report truthtable.Report) int {
 // bare returns an object without the fields that the API server added.
 func bare(p *networkingv1.NetworkPolicy) *networkingv1.NetworkPolicy {
 	return &networkingv1.NetworkPolicy{
-		ObjectMeta: metav1.ObjectMeta{Namespace: p.Namespace, Name: p.Name, Labels: p.Labels, Annotations: p.Annotations, OwnerReferences: p.OwnerReferences},
-		Spec:       p.Spec,
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace:       p.Namespace,
+			Name:            p.Name,
+			Labels:          p.Labels,
+			Annotations:     p.Annotations,
+			OwnerReferences: p.OwnerReferences,
+		},
+		Spec: p.Spec,
 	}
 }
 

@@ -57,7 +57,9 @@ func exceptions() {
 	It("admits a wrapper of the user's own, and no other source", func(ctx SpecContext) {
 		DeferCleanup(restore, NodeTimeout(5*time.Minute))
 		own, peer := stack.DeepCopy(), peers(graph.OwnWrapper)[0]
-		own.Spec.Wrapper = v1alpha1.Wrapper{ExternalRef: &v1alpha1.ExternalWrapper{PodSelector: peer.PodSelector, NamespaceSelector: peer.NamespaceSelector}}
+		own.Spec.Wrapper = v1alpha1.Wrapper{
+			ExternalRef: &v1alpha1.ExternalWrapper{PodSelector: peer.PodSelector, NamespaceSelector: peer.NamespaceSelector},
+		}
 		apply(ctx, own)
 		report := observeParties(ctx, own)
 		Expect(report.Faults()).To(BeEmpty())
@@ -94,7 +96,11 @@ func restore(ctx SpecContext) {
 // intruderIn creates a pod outside of the stack that the peers of its name select.
 func intruderIn(ctx context.Context, name string) kube.Container {
 	GinkgoHelper()
-	container, err := environment.EnsureIntruder(ctx, types.NamespacedName{Namespace: setup.IntruderNamespace, Name: name}, map[string]string{called: name})
+	container, err := environment.EnsureIntruder(
+		ctx,
+		types.NamespacedName{Namespace: setup.IntruderNamespace, Name: name},
+		map[string]string{called: name},
+	)
 	Expect(err).NotTo(HaveOccurred())
 	return container
 }
@@ -110,8 +116,8 @@ func peers(name string) []v1alpha1.Peer {
 	}}
 }
 
-// observeParties observes a stack from the peers that its spec may name, besides the usual intruders. A peer that the spec does not name now
-// counts as an intruder.
+// observeParties observes a stack from the peers that its spec may name, besides the usual intruders. A peer that the spec does not name
+// now counts as an intruder.
 func observeParties(ctx context.Context, s *v1alpha1.OpenIMStack) truthtable.Report {
 	GinkgoHelper()
 	o, err := environment.Observer(ctx, s)

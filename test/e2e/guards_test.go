@@ -24,40 +24,54 @@ import (
 
 // guards installs the optional admission policies. They refuse objects that open a stack, and admit all others.
 func guards() {
-	It("cannot be opened under the admission policies, which name the stack; operator, controllers and kubelet continue", func(ctx SpecContext) {
-		installed, err := environment.Objects(ctx, "config/admission-enforce")
-		Expect(err).NotTo(HaveOccurred())
-		DeferCleanup(func(ctx SpecContext) {
-			for _, o := range installed {
-				Expect(client.IgnoreNotFound(environment.Cluster.Delete(ctx, o))).To(Succeed())
+	It(
+		"cannot be opened under the admission policies, which name the stack; operator, controllers and kubelet continue",
+		func(ctx SpecContext) {
+			installed, err := environment.Objects(ctx, "config/admission-enforce")
+			Expect(err).NotTo(HaveOccurred())
+			DeferCleanup(func(ctx SpecContext) {
+				for _, o := range installed {
+					Expect(client.IgnoreNotFound(environment.Cluster.Delete(ctx, o))).To(Succeed())
+				}
+				Eventually(
+					ctx,
+					func(ctx SpecContext) error { return try(ctx, opening()) },
+				).WithTimeout(soon).
+					Should(Succeed(), "the admission policies are removed")
+				Expect(observe(ctx, setup.TruthTable(stack)).Faults()).To(BeEmpty())
+			}, NodeTimeout(3*time.Minute))
+			Expect(environment.Cluster.Apply(ctx, installed...)).To(Succeed())
+
+			gateway, _ := graph.Lookup(v1alpha1.ComponentGateway)
+			rpcAuth, _ := graph.Lookup(string(openim.RPCAuth))
+			disguised := kube.IntruderPod(
+				client.ObjectKey{Namespace: stack.Namespace, Name: impostor},
+				environment.Images[setup.OperatorImage],
+				gateway.Labels(stack.Name),
+			)
+			nodePort := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: stack.Namespace, Name: "node-port"}, Spec: corev1.ServiceSpec{
+				Type:     corev1.ServiceTypeNodePort,
+				Selector: map[string]string{v1alpha1.LabelInstance: stack.Name},
+				Ports:    []corev1.ServicePort{{Port: rpcAuth.Port(string(openim.GRPC)).Number}},
+			}}
+			for _, hole := range []client.Object{opening(), disguised, nodePort} {
+				Eventually(ctx, func(ctx SpecContext) error { return try(ctx, hole) }).WithTimeout(soon).Should(And(
+					MatchError(ContainSubstring(fmt.Sprintf("OpenIMStack %q", stack.Name))), WithTransform(apierrors.IsForbidden, BeTrue())))
 			}
-			Eventually(ctx, func(ctx SpecContext) error { return try(ctx, opening()) }).WithTimeout(soon).Should(Succeed(), "the admission policies are removed")
-			Expect(observe(ctx, setup.TruthTable(stack)).Faults()).To(BeEmpty())
-		}, NodeTimeout(3*time.Minute))
-		Expect(environment.Cluster.Apply(ctx, installed...)).To(Succeed())
+			own := policyOf(ctx, string(openim.RPCAuth))
+			Eventually(ctx, func(ctx SpecContext) error { return environment.Cluster.Delete(ctx, own, client.DryRunAll) }).WithTimeout(soon).Should(
+				MatchError(ContainSubstring("only the stack's operator may change or delete")))
 
-		gateway, _ := graph.Lookup(v1alpha1.ComponentGateway)
-		rpcAuth, _ := graph.Lookup(string(openim.RPCAuth))
-		disguised := kube.IntruderPod(client.ObjectKey{Namespace: stack.Namespace, Name: impostor}, environment.Images[setup.OperatorImage], gateway.Labels(stack.Name))
-		nodePort := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: stack.Namespace, Name: "node-port"}, Spec: corev1.ServiceSpec{
-			Type: corev1.ServiceTypeNodePort, Selector: map[string]string{v1alpha1.LabelInstance: stack.Name}, Ports: []corev1.ServicePort{{Port: rpcAuth.Port(string(openim.GRPC)).Number}},
-		}}
-		for _, hole := range []client.Object{opening(), disguised, nodePort} {
-			Eventually(ctx, func(ctx SpecContext) error { return try(ctx, hole) }).WithTimeout(soon).Should(And(
-				MatchError(ContainSubstring(fmt.Sprintf("OpenIMStack %q", stack.Name))), WithTransform(apierrors.IsForbidden, BeTrue())))
-		}
-		own := policyOf(ctx, string(openim.RPCAuth))
-		Eventually(ctx, func(ctx SpecContext) error { return environment.Cluster.Delete(ctx, own, client.DryRunAll) }).WithTimeout(soon).Should(
-			MatchError(ContainSubstring("only the stack's operator may change or delete")))
-
-		back(ctx, child(ctx, &appsv1.Deployment{}, string(openim.RPCAuth)), sameDeployment)
-		pod, err := environment.ReadyPod(ctx, client.ObjectKeyFromObject(stack), string(openim.API))
-		Expect(err).NotTo(HaveOccurred())
-		Expect(environment.Cluster.Delete(ctx, pod)).To(Succeed())
-		ready(ctx, stack)
-		deliver(ctx, "under admission policies")
-		Eventually(ctx, isolated).WithTimeout(2 * noticing).Should(haveReason(v1alpha1.ReasonEnforced))
-	}, SpecTimeout(10*time.Minute))
+			back(ctx, child(ctx, &appsv1.Deployment{}, string(openim.RPCAuth)), sameDeployment)
+			pod, err := environment.ReadyPod(ctx, client.ObjectKeyFromObject(stack), string(openim.API))
+			Expect(err).NotTo(HaveOccurred())
+			Expect(environment.Cluster.Delete(ctx, pod)).To(Succeed())
+			ready(ctx, stack)
+			deliver(ctx, "under admission policies")
+			Eventually(ctx, isolated).WithTimeout(2 * noticing).Should(haveReason(v1alpha1.ReasonEnforced))
+		},
+		SpecTimeout(10*time.Minute),
+	)
 }
 
 // opening is a policy that admits all sources at all ports.

@@ -93,7 +93,9 @@ func sameAccount(was, is *corev1.ServiceAccount) bool {
 func policies(ctx SpecContext) []networkingv1.NetworkPolicy {
 	GinkgoHelper()
 	var list networkingv1.NetworkPolicyList
-	Expect(environment.Cluster.List(ctx, &list, client.InNamespace(stack.Namespace), client.MatchingLabels{v1alpha1.LabelInstance: stack.Name})).To(Succeed())
+	Expect(
+		environment.Cluster.List(ctx, &list, client.InNamespace(stack.Namespace), client.MatchingLabels{v1alpha1.LabelInstance: stack.Name}),
+	).To(Succeed())
 	Expect(list.Items).NotTo(BeEmpty())
 	return list.Items
 }
@@ -128,9 +130,18 @@ func healing() {
 	It("corrects a Service that was opened as a NodePort", func(ctx SpecContext) {
 		corrected(ctx, child(ctx, &corev1.Service{}, api), func(s *corev1.Service) { s.Spec.Type = corev1.ServiceTypeNodePort }, sameService)
 	}, SpecTimeout(time.Minute))
-	It("restores a ServiceAccount", func(ctx SpecContext) { back(ctx, child(ctx, &corev1.ServiceAccount{}, auth), sameAccount) }, SpecTimeout(time.Minute))
+	It(
+		"restores a ServiceAccount",
+		func(ctx SpecContext) { back(ctx, child(ctx, &corev1.ServiceAccount{}, auth), sameAccount) },
+		SpecTimeout(time.Minute),
+	)
 	It("corrects a ServiceAccount that was given its token", func(ctx SpecContext) {
-		corrected(ctx, child(ctx, &corev1.ServiceAccount{}, auth), func(a *corev1.ServiceAccount) { a.AutomountServiceAccountToken = ptr.To(true) }, sameAccount)
+		corrected(
+			ctx,
+			child(ctx, &corev1.ServiceAccount{}, auth),
+			func(a *corev1.ServiceAccount) { a.AutomountServiceAccountToken = ptr.To(true) },
+			sameAccount,
+		)
 	}, SpecTimeout(time.Minute))
 	It("restores configuration", func(ctx SpecContext) { back(ctx, configMap(ctx, auth), sameConfig) }, SpecTimeout(time.Minute))
 	It("has immutable configuration", func(ctx SpecContext) {
@@ -143,12 +154,21 @@ func healing() {
 		Expect(apierrors.IsInvalid(err)).To(BeTrue(), fmt.Sprint("immutable: ", err))
 	}, SpecTimeout(time.Minute))
 	It("corrects a Deployment that was given another program", func(ctx SpecContext) {
-		corrected(ctx, child(ctx, &appsv1.Deployment{}, auth), func(d *appsv1.Deployment) { d.Spec.Template.Spec.Containers[0].Command = []string{"/bin/evil"} }, sameDeployment)
+		corrected(
+			ctx,
+			child(ctx, &appsv1.Deployment{}, auth),
+			func(d *appsv1.Deployment) { d.Spec.Template.Spec.Containers[0].Command = []string{"/bin/evil"} },
+			sameDeployment,
+		)
 	}, SpecTimeout(time.Minute))
 	It("corrects a Deployment that was scaled to nothing", func(ctx SpecContext) {
 		corrected(ctx, child(ctx, &appsv1.Deployment{}, auth), func(d *appsv1.Deployment) { d.Spec.Replicas = ptr.To[int32](0) }, sameDeployment)
 	}, SpecTimeout(time.Minute))
-	It("restores a Deployment", func(ctx SpecContext) { back(ctx, child(ctx, &appsv1.Deployment{}, auth), sameDeployment) }, SpecTimeout(time.Minute))
+	It(
+		"restores a Deployment",
+		func(ctx SpecContext) { back(ctx, child(ctx, &appsv1.Deployment{}, auth), sameDeployment) },
+		SpecTimeout(time.Minute),
+	)
 	It("is ready, delivers and is isolated after all repairs", func(ctx SpecContext) { whole(ctx) }, SpecTimeout(5*time.Minute))
 }
 

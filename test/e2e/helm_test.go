@@ -19,7 +19,8 @@ import (
 // release is the name of the chart's release.
 const release = "openim-operator"
 
-// helm changes the installation under running stacks from config/default to the chart. The CRD stays, or the stacks would be deleted with it.
+// helm changes the installation under running stacks from config/default to the chart. The CRD stays, or the stacks would be deleted with
+// it.
 func helm() {
 	It("continues under the chart, installed by Helm in place of config/default", func(ctx SpecContext) {
 		before := names(pods(ctx))
@@ -33,9 +34,26 @@ func helm() {
 			Expect(client.IgnoreNotFound(environment.Cluster.Delete(ctx, object))).To(Succeed())
 		}
 		began := time.Now()
-		out, err := runHelm(ctx, "install", release, render.DefaultChart, "--namespace", setup.OperatorNamespace, "--take-ownership", "--wait", "--timeout", "3m",
-			"--set-string", "image.repository="+repositoryOf(environment.Images[setup.OperatorImage])+",image.tag="+tagOf(environment.Images[setup.OperatorImage]),
-			"--set-string", "wrapperImage.repository="+repositoryOf(environment.Images[setup.WrapperImage])+",wrapperImage.tag="+tagOf(environment.Images[setup.WrapperImage]))
+		out, err := runHelm(
+			ctx,
+			"install",
+			release,
+			render.DefaultChart,
+			"--namespace",
+			setup.OperatorNamespace,
+			"--take-ownership",
+			"--wait",
+			"--timeout",
+			"3m",
+			"--set-string",
+			"image.repository="+repositoryOf(environment.Images[setup.OperatorImage])+",image.tag="+tagOf(environment.Images[setup.OperatorImage]),
+			"--set-string",
+			"wrapperImage.repository="+repositoryOf(
+				environment.Images[setup.WrapperImage],
+			)+",wrapperImage.tag="+tagOf(
+				environment.Images[setup.WrapperImage],
+			),
+		)
 		Expect(err).NotTo(HaveOccurred(), out)
 		AddReportEntry("helm install --wait", time.Since(began).Round(100*time.Millisecond).String())
 		Expect(environment.WaitForLeader(ctx)).To(Succeed())

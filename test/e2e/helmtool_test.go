@@ -37,7 +37,13 @@ func writeKubeconfig(path string) error {
 	c := environment.Cluster.Config
 	const name = "e2e"
 	config := clientcmdapi.NewConfig()
-	config.Clusters[name] = &clientcmdapi.Cluster{Server: c.Host, CertificateAuthorityData: c.CAData, CertificateAuthority: c.CAFile, InsecureSkipTLSVerify: c.Insecure, TLSServerName: c.ServerName}
+	config.Clusters[name] = &clientcmdapi.Cluster{
+		Server:                   c.Host,
+		CertificateAuthorityData: c.CAData,
+		CertificateAuthority:     c.CAFile,
+		InsecureSkipTLSVerify:    c.Insecure,
+		TLSServerName:            c.ServerName,
+	}
 	config.AuthInfos[name] = &clientcmdapi.AuthInfo{
 		ClientCertificateData: c.CertData, ClientCertificate: c.CertFile, ClientKeyData: c.KeyData, ClientKey: c.KeyFile,
 		Token: c.BearerToken, TokenFile: c.BearerTokenFile, Exec: c.ExecProvider,

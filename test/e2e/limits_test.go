@@ -70,7 +70,12 @@ func widen(ctx SpecContext, limits *v1alpha1.Limits) {
 	for _, gateway := range gateways(ctx) {
 		s, err := gateway.Open(ctx, users[alice])
 		Expect(err).NotTo(HaveOccurred())
-		Eventually(ctx, func(g Gomega) { g.Expect(burst(ctx, g, s)).To(BeEmpty()) }).WithTimeout(mounted).WithPolling(time.Second).Should(Succeed())
+		Eventually(
+			ctx,
+			func(g Gomega) { g.Expect(burst(ctx, g, s)).To(BeEmpty()) },
+		).WithTimeout(mounted).
+			WithPolling(time.Second).
+			Should(Succeed())
 		s.Close()
 	}
 }

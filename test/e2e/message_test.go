@@ -29,17 +29,37 @@ func message() {
 		deliver(ctx, "hello")
 	}, SpecTimeout(2*time.Minute))
 
-	DescribeTable("refuses at the gateway", func(ctx SpecContext, route string, status int, token func() string) {
-		reply, err := chat.Admin{Address: admin(ctx).Address, Token: token()}.Post(ctx, route, map[string]any{})
-		Expect(err).NotTo(HaveOccurred())
-		Expect(reply.Status).To(Equal(status), reply.String())
-		Expect(reply.Code).NotTo(BeZero())
-		Expect(reply.Detail).To(BeEmpty(), "no stack traces")
-	},
+	DescribeTable(
+		"refuses at the gateway",
+		func(ctx SpecContext, route string, status int, token func() string) {
+			reply, err := chat.Admin{Address: admin(ctx).Address, Token: token()}.Post(ctx, route, map[string]any{})
+			Expect(err).NotTo(HaveOccurred())
+			Expect(reply.Status).To(Equal(status), reply.String())
+			Expect(reply.Code).NotTo(BeZero())
+			Expect(reply.Detail).To(BeEmpty(), "no stack traces")
+		},
 		Entry("no token", chat.GetUsers, http.StatusUnauthorized, func() string { return "" }, SpecTimeout(time.Minute)),
-		Entry("a token for another audience", chat.GetUsers, http.StatusUnauthorized, spoilt(func(c *identity.Claims) { c.Audience = "other" }), SpecTimeout(time.Minute)),
-		Entry("a token of another issuer", chat.GetUsers, http.StatusUnauthorized, spoilt(func(c *identity.Claims) { c.Issuer = "https://evil.example.com" }), SpecTimeout(time.Minute)),
-		Entry("a token without the role", chat.GetUsers, http.StatusForbidden, spoilt(func(c *identity.Claims) { c.Groups = []string{"visitors"} }), SpecTimeout(time.Minute)),
+		Entry(
+			"a token for another audience",
+			chat.GetUsers,
+			http.StatusUnauthorized,
+			spoilt(func(c *identity.Claims) { c.Audience = "other" }),
+			SpecTimeout(time.Minute),
+		),
+		Entry(
+			"a token of another issuer",
+			chat.GetUsers,
+			http.StatusUnauthorized,
+			spoilt(func(c *identity.Claims) { c.Issuer = "https://evil.example.com" }),
+			SpecTimeout(time.Minute),
+		),
+		Entry(
+			"a token without the role",
+			chat.GetUsers,
+			http.StatusForbidden,
+			spoilt(func(c *identity.Claims) { c.Groups = []string{"visitors"} }),
+			SpecTimeout(time.Minute),
+		),
 		Entry("a token signed by another key", chat.GetUsers, http.StatusUnauthorized, forged, SpecTimeout(time.Minute)),
 		Entry("a token that has run out", chat.GetUsers, http.StatusUnauthorized, expired, SpecTimeout(time.Minute)),
 		Entry("a route that is not in the table", "/user/no_such_route", http.StatusNotFound, spoilt(nil), SpecTimeout(time.Minute)),
@@ -67,7 +87,13 @@ func spoilt(change func(*identity.Claims)) func() string {
 
 func claims() identity.Claims {
 	issuer := stack.Spec.Wrapper.Auth.Admins.Issuers[0]
-	return identity.Claims{Issuer: issuer.Issuer, Audience: issuer.Audiences[0], Subject: "mallory", Role: issuer.Roles.Claim, Groups: issuer.Roles.Admin}
+	return identity.Claims{
+		Issuer:   issuer.Issuer,
+		Audience: issuer.Audiences[0],
+		Subject:  "mallory",
+		Role:     issuer.Roles.Claim,
+		Groups:   issuer.Roles.Admin,
+	}
 }
 
 func forged() string {

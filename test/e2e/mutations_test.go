@@ -27,8 +27,8 @@ import (
 	"github.com/openimstack/openim-operator/netpol/probe"
 )
 
-// everyRule is the environment variable that has each rule mutated. Without it, one rule of each policy is mutated, which saves a quarter of
-// an hour.
+// everyRule is the environment variable that has each rule mutated. Without it, one rule of each policy is mutated, which saves a quarter
+// of an hour.
 const everyRule = "E2E_EVERY_RULE"
 
 // noticing bounds how long evaluator, packets and condition may each take to notice a change of a policy.
@@ -68,8 +68,19 @@ func mutations() {
 		}
 		Expect(guarding).To(BeNumerically(">", len(graph.Components())), "most components have a policy for each direction")
 		Expect(tried).To(BeNumerically(">=", 2*guarding), "at least one rule of each policy was dropped and widened")
-		AddReportEntry("rules dropped or widened, each noticed by all three", fmt.Sprintf("%d of %d in %s; slowest: evaluator %s, packets %s, condition %s", tried, all,
-			time.Since(began).Round(time.Second), slowest["evaluator"].Round(time.Millisecond), slowest["packets"].Round(time.Millisecond), slowest["condition"].Round(time.Millisecond)))
+		AddReportEntry(
+			"rules dropped or widened, each noticed by all three",
+			fmt.Sprintf(
+				"%d of %d in %s; slowest: evaluator %s, packets %s, condition %s",
+				tried,
+				all,
+				time.Since(began).
+					Round(time.Second),
+				slowest["evaluator"].Round(time.Millisecond),
+				slowest["packets"].Round(time.Millisecond),
+				slowest["condition"].Round(time.Millisecond),
+			),
+		)
 	}, SpecTimeout(40*time.Minute))
 
 	It("is repaired when it is resumed", func(ctx SpecContext) {

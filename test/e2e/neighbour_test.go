@@ -172,7 +172,11 @@ func apart(ctx SpecContext, from, to *v1alpha1.OpenIMStack) truthtable.Report {
 	GinkgoHelper()
 	var cells []graph.Cell
 	o := &truthtable.Observer{
-		Cluster: environment.Cluster, Namespace: to.Namespace, Stack: to.Name, Image: environment.Images[setup.OperatorImage], Timeout: programming,
+		Cluster:   environment.Cluster,
+		Namespace: to.Namespace,
+		Stack:     to.Name,
+		Image:     environment.Images[setup.OperatorImage],
+		Timeout:   programming,
 	}
 	for _, c := range graph.ComponentsOf(to) {
 		container, err := environment.Inside(ctx, client.ObjectKeyFromObject(from), c.Name)

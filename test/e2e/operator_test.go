@@ -56,7 +56,11 @@ func operatorDies() {
 		began := time.Now()
 		Expect(environment.Cluster.WaitForDeployment(ctx, setup.OperatorKey)).To(Succeed())
 		ready(ctx, stack)
-		Eventually(ctx, func() error { return environment.Cluster.Get(ctx, client.ObjectKeyFromObject(p), p) }).WithTimeout(soon).Should(Succeed())
+		Eventually(
+			ctx,
+			func() error { return environment.Cluster.Get(ctx, client.ObjectKeyFromObject(p), p) },
+		).WithTimeout(soon).
+			Should(Succeed())
 		AddReportEntry("ready and sealed again after", time.Since(began).Round(100*time.Millisecond).String())
 		Expect(names(pods(ctx))).To(ContainElements(names(before)), "no running pod was restarted")
 	}, SpecTimeout(5*time.Minute))

@@ -27,7 +27,8 @@ const (
 	operatorUser = "system:serviceaccount:" + setup.OperatorNamespace + ":openim-operator"
 )
 
-// connects are requests that the API server's audit log counts as writes although they change no object: the suite's own exec and port-forward.
+// connects are requests that the API server's audit log counts as writes although they change no object: the suite's own exec and
+// port-forward.
 var connects = []string{"exec", "portforward", "attach", "proxy"}
 
 // rest counts writes at the API server while read-only specs run.
@@ -71,7 +72,8 @@ func rest() {
 			all, err := mark.Since()
 			g.Expect(err).NotTo(HaveOccurred())
 			g.Expect(apiserverlog.Select(all, apiserverlog.By(operatorUser), notLease, notProbe, notStatus)).To(BeEmpty(), "writes of the operator")
-			g.Expect(apiserverlog.Select(all, apiserverlog.In(stack.Namespace), changing, notProbe, notStatus)).To(BeEmpty(), "writes to the stack's objects")
+			g.Expect(apiserverlog.Select(all, apiserverlog.In(stack.Namespace), changing, notProbe, notStatus)).
+				To(BeEmpty(), "writes to the stack's objects")
 			g.Expect(len(apiserverlog.Select(all, isStatus))).To(BeNumerically("<=", probes), "one write of the status for each probe")
 		}).WithTimeout(max(time.Second, stillness-time.Since(began))).WithPolling(5 * time.Second).Should(Succeed())
 		all, err := mark.Since()
@@ -83,8 +85,16 @@ func rest() {
 }
 
 func stillnessReport(leases, all int) string {
-	return "operator: none but a probe's and " + count(leases, "renewal of its leader-election lease", "renewals of its leader-election lease") +
-		"; objects in the stack's namespace: none, by anybody; whole cluster: " + count(all, "write", "writes")
+	return "operator: none but a probe's and " + count(
+		leases,
+		"renewal of its leader-election lease",
+		"renewals of its leader-election lease",
+	) +
+		"; objects in the stack's namespace: none, by anybody; whole cluster: " + count(
+		all,
+		"write",
+		"writes",
+	)
 }
 
 func notLease(w apiserverlog.Write) bool { return w.Object.Resource != "leases" }
@@ -105,7 +115,9 @@ func changing(w apiserverlog.Write) bool { return !slices.Contains(connects, w.O
 func pods(ctx SpecContext) []corev1.Pod {
 	GinkgoHelper()
 	var list corev1.PodList
-	Expect(environment.Cluster.List(ctx, &list, client.InNamespace(stack.Namespace), client.MatchingLabels{v1alpha1.LabelInstance: stack.Name})).To(Succeed())
+	Expect(
+		environment.Cluster.List(ctx, &list, client.InNamespace(stack.Namespace), client.MatchingLabels{v1alpha1.LabelInstance: stack.Name}),
+	).To(Succeed())
 	Expect(list.Items).NotTo(BeEmpty())
 	return list.Items
 }
@@ -120,7 +132,9 @@ func noSecretsElsewhere(ctx SpecContext) {
 				if public := key == stack.Spec.Wrapper.Auth.Admins.Issuers[0].JWKS.SecretRef.Key; public || len(value) == 0 {
 					continue
 				}
-				Expect(bytes.Contains(text, bytes.TrimSpace(value))).To(BeFalse(), "%s holds the value of Secret %s, key %s", container, secret.Name, key)
+				Expect(
+					bytes.Contains(text, bytes.TrimSpace(value)),
+				).To(BeFalse(), "%s holds the value of Secret %s, key %s", container, secret.Name, key)
 			}
 		}
 		for name, user := range users {

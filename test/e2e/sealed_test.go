@@ -34,7 +34,11 @@ func observer(ctx context.Context) *truthtable.Observer {
 	o, err := environment.Observer(ctx, stack)
 	Expect(err).NotTo(HaveOccurred())
 	gateway, _ := graph.Lookup(v1alpha1.ComponentGateway)
-	container, err := environment.EnsureIntruder(ctx, types.NamespacedName{Namespace: setup.IntruderNamespace, Name: impostor}, gateway.Labels(stack.Name))
+	container, err := environment.EnsureIntruder(
+		ctx,
+		types.NamespacedName{Namespace: setup.IntruderNamespace, Name: impostor},
+		gateway.Labels(stack.Name),
+	)
 	Expect(err).NotTo(HaveOccurred())
 	o.ExtraSources = append(o.ExtraSources, truthtable.ExtraSource{Name: impostor, Container: container})
 	return o

@@ -153,10 +153,21 @@ var _ = ReportAfterSuite("times", func(report types.Report) {
 			continue
 		}
 		total += spec.RunTime
-		_, _ = fmt.Fprintf(os.Stdout, "%8s  %-7s  %s\n", spec.RunTime.Round(100*time.Millisecond), spec.State, strings.Join(append(spec.ContainerHierarchyTexts[1:], spec.LeafNodeText), ": "))
+		_, _ = fmt.Fprintf(
+			os.Stdout,
+			"%8s  %-7s  %s\n",
+			spec.RunTime.Round(100*time.Millisecond),
+			spec.State,
+			strings.Join(append(spec.ContainerHierarchyTexts[1:], spec.LeafNodeText), ": "),
+		)
 		for _, entry := range spec.ReportEntries {
 			_, _ = fmt.Fprintf(os.Stdout, "                   %s: %s\n", entry.Name, entry.StringRepresentation())
 		}
 	}
-	_, _ = fmt.Fprintf(os.Stdout, "%8s  in all specs, %s in all\n", total.Round(100*time.Millisecond), report.RunTime.Round(100*time.Millisecond))
+	_, _ = fmt.Fprintf(
+		os.Stdout,
+		"%8s  in all specs, %s in all\n",
+		total.Round(100*time.Millisecond),
+		report.RunTime.Round(100*time.Millisecond),
+	)
 })

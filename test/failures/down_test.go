@@ -75,8 +75,10 @@ func (c *cast) suffer(t *testing.T, f fault) {
 	}
 	// A revocation that was not confirmed is repeated, and then takes effect everywhere.
 	g := NewWithT(t)
-	g.Eventually(func() string { return sc.revocation(t.Context()) }, f.back, 50*time.Millisecond).Should(Equal(usual), "the revocation, repeated")
-	g.Expect(sc.read(t.Context(), sc.gateway, c.carol.id, sc.ended.Token()).code).To(Equal(wire.CodeTokenKicked), "what was revoked before stays so")
+	g.Eventually(func() string { return sc.revocation(t.Context()) }, f.back, 50*time.Millisecond).
+		Should(Equal(usual), "the revocation, repeated")
+	g.Expect(sc.read(t.Context(), sc.gateway, c.carol.id, sc.ended.Token()).code).
+		To(Equal(wire.CodeTokenKicked), "what was revoked before stays so")
 }
 
 // arrived waits until bob has received an earlier message of alice.
@@ -163,7 +165,13 @@ func (c *cast) usual(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if r := post(ctx, c.Frontend.Gateways[replica].Admins+wire.AdminPrefix+"/user/get_users_info", "", token, object{"userIDs": []string{c.alice.id}}); !r.ok() {
+		if r := post(
+			ctx,
+			c.Frontend.Gateways[replica].Admins+wire.AdminPrefix+"/user/get_users_info",
+			"",
+			token,
+			object{"userIDs": []string{c.alice.id}},
+		); !r.ok() {
 			return fmt.Errorf("an administrator's call at replica %d: %s", replica, r)
 		}
 	}
@@ -195,7 +203,8 @@ func TestEachFaultSaysWhatIsSeen(t *testing.T) {
 		names[f.name] = true
 		g.Expect(f.back).To(And(BeNumerically(">", 0), BeNumerically("<=", callTimeout)), f.name)
 		for _, w := range f.wants {
-			g.Expect(slices.ContainsFunc(f.probes(), func(p probe) bool { return p.name == w.probe.name })).To(BeTrue(), "%s: nobody looks at %s", f.name, w.probe.name)
+			g.Expect(slices.ContainsFunc(f.probes(), func(p probe) bool { return p.name == w.probe.name })).
+				To(BeTrue(), "%s: nobody looks at %s", f.name, w.probe.name)
 			g.Expect(w.within).To(BeNumerically("<", callTimeout), "%s, %s: who waits longer hangs", f.name, w.probe.name)
 			g.Expect(w.answers).NotTo(BeEmpty())
 			for _, a := range w.answers {

@@ -107,8 +107,16 @@ func TestADrainingGatewayLosesNothing(t *testing.T) {
 	}
 	deaf()
 	g.Expect(count).To(BeNumerically(">", writers), "they wrote")
-	t.Logf("stopped after %s; close frames over %s, at most %d in a tenth of the window; %d of %d openings let in before; %d messages acknowledged, all arrived",
-		took.Round(time.Millisecond), last.Sub(first).Round(time.Millisecond), most, admitted, len(tries), count)
+	t.Logf(
+		"stopped after %s; close frames over %s, at most %d in a tenth of the window; %d of %d openings let in before; %d messages "+
+			"acknowledged, all arrived",
+		took.Round(time.Millisecond),
+		last.Sub(first).Round(time.Millisecond),
+		most,
+		admitted,
+		len(tries),
+		count,
+	)
 	g.Expect(c.Start(t.Context(), firstGateway)).To(Succeed())
 }
 

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/openimstack/openim-operator/clients/go"
+	client "github.com/openimstack/openim-operator/clients/go"
 	"github.com/openimstack/openim-operator/hack/environment/chat"
 	"github.com/openimstack/openim-operator/wrapper/internalapi"
 )

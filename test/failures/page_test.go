@@ -25,11 +25,36 @@ const updateEnv = "FAILURES_UPDATE"
 type line struct{ event, seen, bound, test string }
 
 var lines = []line{
-	{"an administrator revokes a user, a device, or everything", "sockets are closed with 4401, calls at every gateway get 1506", "p99 " + bound(felt) + ", with 1,000 sockets", "TestARevocationReachesAThousandSocketsWithinASecond"},
-	{"a session ends: revoked by its owner or an administrator, a disabled user, a replaced key, a ninth login, its lifetime, a lost Redis", "the next login works at either gateway, with a call, a socket and a message on it", bound(comesBack), "TestAfterEveryRevocationLifeGoesOn"},
-	{"kill -9 of a gateway", "its sockets break; the same sessions are valid at the other gateway, at the first attempt", "100 sockets open again within " + bound(reunited), "TestAKilledGatewayLosesNoSession"},
-	{"kill -9 of a backend", "nothing, or a call that must be repeated; confirmed changes are kept", "immediately", "TestAKilledBackendLosesNothing"},
-	{"SIGTERM to a gateway", "close frames 1012 spread over `drainSeconds`, no new sockets meanwhile, every acknowledged message arrives, exit status 0", "`shutdownGraceSeconds`", "TestADrainingGatewayLosesNothing"},
+	{
+		"an administrator revokes a user, a device, or everything",
+		"sockets are closed with 4401, calls at every gateway get 1506",
+		"p99 " + bound(felt) + ", with 1,000 sockets",
+		"TestARevocationReachesAThousandSocketsWithinASecond",
+	},
+	{
+		"a session ends: revoked by its owner or an administrator, a disabled user, a replaced key, a ninth login, its lifetime, a lost Redis",
+		"the next login works at either gateway, with a call, a socket and a message on it",
+		bound(comesBack),
+		"TestAfterEveryRevocationLifeGoesOn",
+	},
+	{
+		"kill -9 of a gateway",
+		"its sockets break; the same sessions are valid at the other gateway, at the first attempt",
+		"100 sockets open again within " + bound(reunited),
+		"TestAKilledGatewayLosesNoSession",
+	},
+	{
+		"kill -9 of a backend",
+		"nothing, or a call that must be repeated; confirmed changes are kept",
+		"immediately",
+		"TestAKilledBackendLosesNothing",
+	},
+	{
+		"SIGTERM to a gateway",
+		"close frames 1012 spread over `drainSeconds`, no new sockets meanwhile, every acknowledged message arrives, exit status 0",
+		"`shutdownGraceSeconds`",
+		"TestADrainingGatewayLosesNothing",
+	},
 }
 
 func render() string {
@@ -72,14 +97,30 @@ them occurs, depending on the process that serves the call.
 			if i > 0 {
 				mark = ""
 			}
-			fmt.Fprintf(&b, "| %s | %s%s | %s | %s | %s | %s | `%s/%s` |\n", f.what, f.how, mark, w.probe.name, strings.Join(w.answers, ", or "), bound(w.within), bound(f.back), f.name, w.probe.test())
+			fmt.Fprintf(
+				&b,
+				"| %s | %s%s | %s | %s | %s | %s | `%s/%s` |\n",
+				f.what,
+				f.how,
+				mark,
+				w.probe.name,
+				strings.Join(w.answers, ", or "),
+				bound(w.within),
+				bound(f.back),
+				f.name,
+				w.probe.test(),
+			)
 		}
 	}
 	b.WriteString("\n")
 	for i, note := range notes {
 		b.WriteString(wrap(fmt.Sprintf("%d. %s.", i+1, strings.ToUpper(note[:1])+note[1:])))
 	}
-	b.WriteString("\nFaults that take longer to show, or that occur at one precise moment, are in [sessions.md](sessions.md),\n[token-vault.md](token-vault.md) and [websocket.md](websocket.md); files that become invalid are in [wrapper.md](wrapper.md).\n\n## Ends and revocations\n\n| event | seen | bound | test |\n|---|---|---|---|\n")
+	b.WriteString(
+		"\nFaults that take longer to show, or that occur at one precise moment, are in " +
+			"[sessions.md](sessions.md),\n[token-vault.md](token-vault.md) and [websocket.md](websocket.md); files that become invalid are in " +
+			"[wrapper.md](wrapper.md).\n\n## Ends and revocations\n\n| event | seen | bound | test |\n|---|---|---|---|\n",
+	)
 	for _, l := range lines {
 		fmt.Fprintf(&b, "| %s | %s | %s | `%s` |\n", l.event, l.seen, l.bound, l.test)
 	}
@@ -108,7 +149,10 @@ func wrap(item string) string {
 
 // notable returns the lines of a fault: answers that differ from the usual one or take longer.
 func (f fault) notable() []want {
-	return slices.DeleteFunc(slices.Clone(f.wants), func(w want) bool { return slices.Equal(w.answers, []string{w.probe.usual}) && w.within <= quick })
+	return slices.DeleteFunc(
+		slices.Clone(f.wants),
+		func(w want) bool { return slices.Equal(w.answers, []string{w.probe.usual}) && w.within <= quick },
+	)
 }
 
 func bound(d time.Duration) string { return fmt.Sprintf("%d s", d/time.Second) }
@@ -146,7 +190,13 @@ func TestEachLineHasATestAndEachTestALine(t *testing.T) {
 			}
 		}
 	}
-	named := []string{"TestMain", "TestWhenSomethingIsDown", "TestEachFaultSaysWhatIsSeen", "TestThePageIsTheTable", "TestEachLineHasATestAndEachTestALine"}
+	named := []string{
+		"TestMain",
+		"TestWhenSomethingIsDown",
+		"TestEachFaultSaysWhatIsSeen",
+		"TestThePageIsTheTable",
+		"TestEachLineHasATestAndEachTestALine",
+	}
 	for _, l := range lines {
 		named = append(named, l.test)
 	}

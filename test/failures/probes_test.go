@@ -39,7 +39,23 @@ type probe struct {
 }
 
 // probes lists what is attempted during each fault, concurrently.
-var probes = []probe{call, who, unseen, strange, ended, login, enrol, ticket, spent, openSocket, newSocket, message, oneTimeCode, revoke, administer}
+var probes = []probe{
+	call,
+	who,
+	unseen,
+	strange,
+	ended,
+	login,
+	enrol,
+	ticket,
+	spent,
+	openSocket,
+	newSocket,
+	message,
+	oneTimeCode,
+	revoke,
+	administer,
+}
 
 var (
 	call = probe{"a user's call", usual, true, func(ctx context.Context, s *fixture) string {
@@ -79,9 +95,14 @@ var (
 		_, r := s.cast.ticket(ctx, s.gateway, s.alice.session.Token())
 		return r.String()
 	}}
-	spent = probe{"a socket with a ticket that was used before", code(wire.CodeTokenNotExist), false, func(ctx context.Context, s *fixture) string {
-		return s.opening(ctx, s.spent)
-	}}
+	spent = probe{
+		"a socket with a ticket that was used before",
+		code(wire.CodeTokenNotExist),
+		false,
+		func(ctx context.Context, s *fixture) string {
+			return s.opening(ctx, s.spent)
+		},
+	}
 	newSocket = probe{"a new socket", usual, true, func(ctx context.Context, s *fixture) string {
 		return s.opening(ctx, s.fresh)
 	}}
@@ -217,13 +238,24 @@ var aloneEnds = probe{"an open socket, after a while", stays, true, func(ctx con
 }}
 
 // unknownToken is a call with a token that is signed with a key that the provider does not publish.
-var unknownToken = probe{"an administrator's token signed with an unknown key", status(http.StatusUnauthorized), false, func(ctx context.Context, s *fixture) string {
-	token, err := forged(s.admin.Token)
-	if err != nil {
-		return err.Error()
-	}
-	return post(ctx, "http://"+s.admin.Address+wire.AdminPrefix+"/user/get_users_info", "", token, object{"userIDs": []string{s.alice.id}}).String()
-}}
+var unknownToken = probe{
+	"an administrator's token signed with an unknown key",
+	status(http.StatusUnauthorized),
+	false,
+	func(ctx context.Context, s *fixture) string {
+		token, err := forged(s.admin.Token)
+		if err != nil {
+			return err.Error()
+		}
+		return post(
+			ctx,
+			"http://"+s.admin.Address+wire.AdminPrefix+"/user/get_users_info",
+			"",
+			token,
+			object{"userIDs": []string{s.alice.id}},
+		).String()
+	},
+}
 
 // forged returns a token with the claims of an administrator's token, signed with another key.
 func forged(token string) (string, error) {
@@ -242,5 +274,7 @@ func forged(token string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return other.Token(identity.Claims{Issuer: said.Issuer, Audience: said.Audience[0], Subject: said.Subject, Role: "groups", Groups: said.Groups})
+	return other.Token(
+		identity.Claims{Issuer: said.Issuer, Audience: said.Audience[0], Subject: said.Subject, Role: "groups", Groups: said.Groups},
+	)
 }

@@ -63,7 +63,14 @@ func TestAKilledBackendLosesNothing(t *testing.T) {
 	for i := range hands {
 		p := c.users[i*perUser]
 		read := func() reply {
-			return send(t.Context(), kept, c.Frontend.Gateways[i%replicas].Users+wire.UserPrefix+"/user/get_users_info", p.session.Token(), "", object{"userIDs": []string{p.id}})
+			return send(
+				t.Context(),
+				kept,
+				c.Frontend.Gateways[i%replicas].Users+wire.UserPrefix+"/user/get_users_info",
+				p.session.Token(),
+				"",
+				object{"userIDs": []string{p.id}},
+			)
 		}
 		busy.Go(func() {
 			for !over(stop) {

@@ -21,7 +21,8 @@ const (
 )
 
 // TestARevocationReachesAThousandSocketsWithinASecond revokes users, devices, and everything, with a thousand sockets at two gateways.
-// All times are from before the administrator's call until the client has seen the socket's end, or the other replica has refused the session.
+// All times are from before the administrator's call until the client has seen the socket's end, or the other replica has refused the
+// session.
 func TestARevocationReachesAThousandSocketsWithinASecond(t *testing.T) {
 	c := sharedFleet(t)
 	open := c.sockets(t, c.users, func(i int) int { return i % replicas })
@@ -106,7 +107,12 @@ func (m *measure) revoke(path string, body any, concerned []int, open []*chat.So
 
 func (m *measure) judge() {
 	m.t.Helper()
-	m.t.Logf("\n  socket closed             %s\n  refused at other gateway  %s\n  administrator's answer    %s", m.closed, m.refused, m.answered)
+	m.t.Logf(
+		"\n  socket closed             %s\n  refused at other gateway  %s\n  administrator's answer    %s",
+		m.closed,
+		m.refused,
+		m.answered,
+	)
 	g := NewWithT(m.t)
 	g.Expect(m.closed.part(99)).To(BeNumerically("<=", felt), "sockets")
 	g.Expect(m.refused.part(99)).To(BeNumerically("<=", felt), "calls at the other gateway")

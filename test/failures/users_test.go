@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/openimstack/openim-operator/clients/go"
+	client "github.com/openimstack/openim-operator/clients/go"
 	"github.com/openimstack/openim-operator/hack/environment/chat"
 	"github.com/openimstack/openim-operator/wrapper/handshake"
 	"github.com/openimstack/openim-operator/wrapper/wire"

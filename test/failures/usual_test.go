@@ -9,7 +9,7 @@ import (
 
 	. "github.com/onsi/gomega"
 
-	"github.com/openimstack/openim-operator/clients/go"
+	client "github.com/openimstack/openim-operator/clients/go"
 	"github.com/openimstack/openim-operator/hack/environment/chat"
 	"github.com/openimstack/openim-operator/wrapper/session"
 	"github.com/openimstack/openim-operator/wrapper/wire"
@@ -167,7 +167,10 @@ func (s *testEnv) chats(t *testing.T, admin chat.Admin, p *user) {
 	t.Helper()
 	friend := must(s.newcomer(t.Context(), admin, 0, newID("pat"), iOS))(t)
 	for gateway := range replicas {
-		NewWithT(t).Eventually(func() error { return s.hears(t.Context(), gateway, p, friend) }, comesBack, 100*time.Millisecond).Should(Succeed())
+		NewWithT(
+			t,
+		).Eventually(func() error { return s.hears(t.Context(), gateway, p, friend) }, comesBack, 100*time.Millisecond).
+			Should(Succeed())
 	}
 }
 

@@ -3,7 +3,7 @@ package loopback
 import (
 	"context"
 
-	"github.com/openimstack/openim-operator/clients/go"
+	client "github.com/openimstack/openim-operator/clients/go"
 	"github.com/openimstack/openim-operator/hack/environment/identity"
 	"github.com/openimstack/openim-operator/test/loopback/balance"
 	"github.com/openimstack/openim-operator/wrapper/gateway"

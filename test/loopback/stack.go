@@ -65,8 +65,8 @@ type part struct {
 	down bool
 }
 
-// New starts a stack that ends with the test. If the test fails, the folder with the logs is kept and its path is logged. A process that ends
-// unexpectedly fails the test.
+// New starts a stack that ends with the test. If the test fails, the folder with the logs is kept and its path is logged. A process that
+// ends unexpectedly fails the test.
 func New(t testing.TB, o Options) *Stack {
 	t.Helper()
 	s, err := Start(t.Context(), o)

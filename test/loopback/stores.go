@@ -79,9 +79,14 @@ func (s *Stack) addStores(context.Context) ([]string, error) {
 	}
 	names := []string{
 		s.add(Etcd, program{path: filepath.Join(s.bin["etcd"], "etcd"), ready: serves("http://" + s.Etcd + "/health"), args: []string{
-			"--data-dir=" + dirs[Etcd], "--unsafe-no-fsync", "--log-level=warn",
-			"--listen-client-urls=http://" + s.Etcd, "--advertise-client-urls=http://" + s.Etcd,
-			"--listen-peer-urls=http://" + etcdPeer, "--initial-advertise-peer-urls=http://" + etcdPeer, "--initial-cluster=default=http://" + etcdPeer,
+			"--data-dir=" + dirs[Etcd],
+			"--unsafe-no-fsync",
+			"--log-level=warn",
+			"--listen-client-urls=http://" + s.Etcd,
+			"--advertise-client-urls=http://" + s.Etcd,
+			"--listen-peer-urls=http://" + etcdPeer,
+			"--initial-advertise-peer-urls=http://" + etcdPeer,
+			"--initial-cluster=default=http://" + etcdPeer,
 		}}),
 		s.add(Redis, redisServer(redis, s.Redis, RedisPassword, dirs[Redis])),
 		s.add(Kafka, program{path: filepath.Join(s.bin["kafka"], "kafka"), ready: accepts(s.Kafka), args: []string{

@@ -195,9 +195,14 @@ func (h *wrapperSetup) addBackend(number int) (string, error) {
 	}
 	h.backends.Add(listen)
 	c := backend.Config{
-		Listen: listen, AssertionKeyFile: h.path("assertion"), Redis: &h.redis, CustodyKeyFile: h.path("custody"), ShutdownGraceSeconds: stopSeconds,
-		MongoDB: &devices.Config{Addresses: []string{h.s.MongoDB}, Database: Database},
-		Users:   &backend.Users{Audience: h.frontend.URL, ServerKeysDir: h.path("login")}, Admins: h.admins(),
+		Listen:               listen,
+		AssertionKeyFile:     h.path("assertion"),
+		Redis:                &h.redis,
+		CustodyKeyFile:       h.path("custody"),
+		ShutdownGraceSeconds: stopSeconds,
+		MongoDB:              &devices.Config{Addresses: []string{h.s.MongoDB}, Database: Database},
+		Users:                &backend.Users{Audience: h.frontend.URL, ServerKeysDir: h.path("login")},
+		Admins:               h.admins(),
 		OpenIM: backend.OpenIM{
 			APIURL: h.s.OpenIM.URL, AdminUserID: openim.AdminUserID, SecretFile: h.path("secret"),
 			Release: cmp.Or(h.s.options.Release, DefaultRelease), ExternalURL: h.frontend.URL + "/im/v1",
@@ -256,7 +261,10 @@ func (h *wrapperSetup) addRole(name, role string, config any, telemetry string) 
 	if err := h.configure(name, config); err != nil {
 		return "", err
 	}
-	return h.s.add(name, program{path: h.w.Program, args: []string{role, "--config", h.path(name + ".yaml")}, ready: serves("http://" + telemetry + "/readyz")}), nil
+	return h.s.add(
+		name,
+		program{path: h.w.Program, args: []string{role, "--config", h.path(name + ".yaml")}, ready: serves("http://" + telemetry + "/readyz")},
+	), nil
 }
 
 // configure writes the configuration of a process, which reads it at its start.
@@ -309,4 +317,10 @@ func (s *Stack) reconfigure(ctx context.Context, name string, config any) error 
 }
 
 // adminClaims are the claims of an administrator's token.
-var adminClaims = identity.Claims{Issuer: adminIssuer, Audience: adminAudience, Subject: "root@example.com", Role: adminClaim, Groups: []string{adminRole}}
+var adminClaims = identity.Claims{
+	Issuer:   adminIssuer,
+	Audience: adminAudience,
+	Subject:  "root@example.com",
+	Role:     adminClaim,
+	Groups:   []string{adminRole},
+}

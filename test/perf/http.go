@@ -100,14 +100,27 @@ func span(loads []load, of func(load) float64, less float64, format string) stri
 
 func tell(out io.Writer, results []*outcome, rate, rounds int, lasts time.Duration) {
 	print := func(format string, args ...any) { _, _ = fmt.Fprintf(out, format+"\n", args...) }
-	print("Median of %d rounds of %s (least–most). Added latency is the case's less the direct one's, at %d requests per second, half of", rounds, lasts, rate)
-	print("what the slowest can do. CPU is that of the process which clients reach, and that of all processes between the client and the stub.\n")
+	print(
+		"Median of %d rounds of %s (least–most). Added latency is the case's less the direct one's, at %d requests per second, half of",
+		rounds,
+		lasts,
+		rate,
+	)
+	print(
+		"what the slowest can do. CPU is that of the process which clients reach, and that of all processes between the client and the stub.\n",
+	)
 	print("| case | requests/s | added p50, ms | added p99, ms | CPU of the first, µs/request | CPU of all, µs/request | RSS of all, MiB |")
 	print("|---|---|---|---|---|---|---|")
 	direct := results[0]
 	for _, r := range results {
 		if r == direct {
-			print("| %s | %s | %s in all | %s in all | – | – | – |", r.name, span(r.most, rateOf, 0, "%.0f"), span(r.half, p50Of, 0, "%.2f"), span(r.half, p99Of, 0, "%.2f"))
+			print(
+				"| %s | %s | %s in all | %s in all | – | – | – |",
+				r.name,
+				span(r.most, rateOf, 0, "%.0f"),
+				span(r.half, p50Of, 0, "%.2f"),
+				span(r.half, p99Of, 0, "%.2f"),
+			)
 			continue
 		}
 		print("| %s | %s | %s | %s | %s | %s | %s |", r.name, span(r.most, rateOf, 0, "%.0f"),

@@ -25,7 +25,12 @@ func (p *bench) target(name, base string) (string, error) {
 		return "", err
 	}
 	path := filepath.Join(p.dir, name+".target")
-	text := fmt.Sprintf("POST %s/user/get_users_info\nContent-Type: application/json\noperationID: perf\ntoken: %s\n@%s\n", base, p.token, body)
+	text := fmt.Sprintf(
+		"POST %s/user/get_users_info\nContent-Type: application/json\noperationID: perf\ntoken: %s\n@%s\n",
+		base,
+		p.token,
+		body,
+	)
 	return path, os.WriteFile(path, []byte(text), 0o600)
 }
 
@@ -59,8 +64,27 @@ func attack(ctx context.Context, p *bench, c contender, r *running, rate int, la
 		return load{}, err
 	}
 	results := filepath.Join(p.dir, "case.bin")
-	args := []string{"-c", around, p.vegeta, "attack", "-targets", target, "-duration", lasts.String(), "-rate", strconv.Itoa(rate),
-		"-connections", strconv.Itoa(connections), "-workers", strconv.Itoa(connections), "-max-workers", strconv.Itoa(connections), "-http2=false", "-output", results}
+	args := []string{
+		"-c",
+		around,
+		p.vegeta,
+		"attack",
+		"-targets",
+		target,
+		"-duration",
+		lasts.String(),
+		"-rate",
+		strconv.Itoa(rate),
+		"-connections",
+		strconv.Itoa(connections),
+		"-workers",
+		strconv.Itoa(connections),
+		"-max-workers",
+		strconv.Itoa(connections),
+		"-http2=false",
+		"-output",
+		results,
+	}
 	before, err := r.usage()
 	if err != nil {
 		return load{}, err

@@ -143,7 +143,23 @@ func (p *bench) prepare(ctx context.Context, shared *running) error {
 	}
 	shared.processes = append(shared.processes, stub)
 	port := p.redis[strings.LastIndex(p.redis, ":")+1:]
-	redis, err := start(ctx, p.dir, around, "redis", p.redis, nil, "redis-server", "--port", port, "--requirepass", p.password, "--save", "", "--appendonly", "no")
+	redis, err := start(
+		ctx,
+		p.dir,
+		around,
+		"redis",
+		p.redis,
+		nil,
+		"redis-server",
+		"--port",
+		port,
+		"--requirepass",
+		p.password,
+		"--save",
+		"",
+		"--appendonly",
+		"no",
+	)
 	if err != nil {
 		return err
 	}

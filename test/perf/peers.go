@@ -66,8 +66,16 @@ var contenders = []contender{
 	{caseDirect, "no proxy: what is taken off the others' latency", startDirect},
 	{caseBare, "Go's httputil.ReverseProxy: no authentication, no limit, no log", startBare},
 	{"haproxy", "rate limit by token, log; no authentication: it has no subrequest", startHAProxy},
-	{"nginx", "auth_request to a service that looks the token up in memory, limit_req, access log", asking("nginx", nginxConfig, nil, "nginx", "-c", "{CONFIG}")},
-	{caseCaddy, "forward_auth to the same service, access log; no rate limit: it has none", asking("caddy", caddyConfig, []string{"GOMAXPROCS=1"}, "caddy", "run", "--adapter", "caddyfile", "--config", "{CONFIG}")},
+	{
+		"nginx",
+		"auth_request to a service that looks the token up in memory, limit_req, access log",
+		asking("nginx", nginxConfig, nil, "nginx", "-c", "{CONFIG}"),
+	},
+	{
+		caseCaddy,
+		"forward_auth to the same service, access log; no rate limit: it has none",
+		asking("caddy", caddyConfig, []string{"GOMAXPROCS=1"}, "caddy", "run", "--adapter", "caddyfile", "--config", "{CONFIG}"),
+	},
 	{caseAuthOnly, "gateway and backend: session, identity, route, OpenIM's token; limits kept in memory, no rules", startWrapper(false)},
 	{caseWrapper, "the same, with limits in Redis and a rule; audit trail and request log of both", startWrapper(true)},
 }
@@ -91,7 +99,14 @@ func startBare(ctx context.Context, p *bench) (*running, error) {
 // fill writes a configuration from a template.
 func (p *bench) fill(name, template string, values ...string) (string, error) {
 	path := filepath.Join(p.dir, name)
-	return path, os.WriteFile(path, []byte(strings.NewReplacer(append(values, "{DIR}", p.dir, "{STUB}", p.stub, "{FILES}", strconv.Itoa(p.files), "{CONNECTIONS}", strconv.Itoa(p.connections()))...).Replace(template)), 0o600)
+	return path, os.WriteFile(
+		path,
+		[]byte(
+			strings.NewReplacer(append(values, "{DIR}", p.dir, "{STUB}", p.stub, "{FILES}", strconv.Itoa(p.files), "{CONNECTIONS}", strconv.Itoa(p.connections()))...).
+				Replace(template),
+		),
+		0o600,
+	)
 }
 
 // connections is the number of connections that a proxy can hold: each uses two files, and some files are needed otherwise.

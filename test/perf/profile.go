@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// profile starts to record a profile of each process with a profiler, to the folder for profiles. kind is pprof's name: "profile" is the CPU
-// profile over a duration. The returned function waits for the profiles.
+// profile starts to record a profile of each process with a profiler, to the folder for profiles. kind is pprof's name: "profile" is the
+// CPU profile over a duration. The returned function waits for the profiles.
 func (p *bench) profile(ctx context.Context, r *running, kind string, lasts time.Duration) func() error {
 	if p.profiles == "" {
 		return func() error { return nil }

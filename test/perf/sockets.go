@@ -29,10 +29,23 @@ const settle = 30 * time.Second
 func measureSockets(ctx context.Context, p *bench, cases []contender, count int, out io.Writer) error {
 	// Two files for each socket in a proxy, and a tenth more for nginx's other files.
 	if most := p.files / 2 * 9 / 10; count > most {
-		_, _ = fmt.Fprintf(out, "This system lets a process have %d files open, so that %d sockets are held instead of %d.\n\n", p.files, most, count)
+		_, _ = fmt.Fprintf(
+			out,
+			"This system lets a process have %d files open, so that %d sockets are held instead of %d.\n\n",
+			p.files,
+			most,
+			count,
+		)
 		count = most
 	}
-	_, _ = fmt.Fprintf(out, "%d idle WebSockets, each with one to the stub behind it; resident memory of the proxy's processes after %s, less that before, when they had answered requests for %s.\n\n", count, settle, warmUp)
+	_, _ = fmt.Fprintf(
+		out,
+		"%d idle WebSockets, each with one to the stub behind it; resident memory of the proxy's processes after %s, less that before, when "+
+			"they had answered requests for %s.\n\n",
+		count,
+		settle,
+		warmUp,
+	)
 	_, _ = fmt.Fprintln(out, "| case | opened in | KiB of memory each | CPU while idle, % of a core |\n|---|---|---|---|")
 	callers, err := p.sessions(ctx, count)
 	if err != nil {
@@ -53,7 +66,13 @@ func measureSockets(ctx context.Context, p *bench, cases []contender, count int,
 				verdict = "met"
 			}
 			defer func() {
-				_, _ = fmt.Fprintf(out, "\n| aim | measured | |\n|---|---|---|\n| at most %d KiB for each socket | %.1f KiB | %s |\n", aimSocketKiB, each, verdict)
+				_, _ = fmt.Fprintf(
+					out,
+					"\n| aim | measured | |\n|---|---|---|\n| at most %d KiB for each socket | %.1f KiB | %s |\n",
+					aimSocketKiB,
+					each,
+					verdict,
+				)
 			}()
 		}
 	}
@@ -105,7 +124,13 @@ func holdSockets(ctx context.Context, p *bench, c contender, callers []caller) (
 		return "", 0, err
 	}
 	each = float64(after.rss-before.rss) / 1024 / float64(len(callers))
-	return fmt.Sprintf("| %s | %.1f s | %.1f | %.1f |", c.name, took.Seconds(), each, 100*(after.cpu-busy.cpu).Seconds()/settle.Seconds()), each, nil
+	return fmt.Sprintf(
+		"| %s | %.1f s | %.1f | %.1f |",
+		c.name,
+		took.Seconds(),
+		each,
+		100*(after.cpu-busy.cpu).Seconds()/settle.Seconds(),
+	), each, nil
 }
 
 // open opens a socket for each caller, as an official SDK does. Each answers pings, as a client would.

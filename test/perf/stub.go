@@ -21,7 +21,9 @@ func stubToken(userID string, platform int) string {
 		return base64.RawURLEncoding.EncodeToString(text)
 	}
 	return part(map[string]string{"alg": "HS256", "typ": "JWT"}) + "." +
-		part(map[string]any{"UserID": userID, "PlatformID": platform, "exp": time.Now().Add(24 * time.Hour).Unix(), "iat": time.Now().Unix()}) + ".c3R1Yg"
+		part(
+			map[string]any{"UserID": userID, "PlatformID": platform, "exp": time.Now().Add(24 * time.Hour).Unix(), "iat": time.Now().Unix()},
+		) + ".c3R1Yg"
 }
 
 // filler pads the answer of the measured route to 1 KiB.

@@ -87,17 +87,34 @@ func startWrapper(full bool) func(context.Context, *bench) (*running, error) {
 		if p.profiles != "" {
 			debug = "debug: {listen: {DEBUG}}\n"
 		}
-		back, err := p.fill(name+"-backend.yaml", strings.ReplaceAll(debug, "{DEBUG}", addresses[5])+backendConfig, append(values, "{TELEMETRY}", addresses[3])...)
+		back, err := p.fill(
+			name+"-backend.yaml",
+			strings.ReplaceAll(debug, "{DEBUG}", addresses[5])+backendConfig,
+			append(values, "{TELEMETRY}", addresses[3])...)
 		if err != nil {
 			return nil, err
 		}
-		gateway, err := p.fill(name+"-gateway.yaml", strings.ReplaceAll(debug, "{DEBUG}", addresses[6])+gatewayConfig, append(values, "{TELEMETRY}", addresses[4])...)
+		gateway, err := p.fill(
+			name+"-gateway.yaml",
+			strings.ReplaceAll(debug, "{DEBUG}", addresses[6])+gatewayConfig,
+			append(values, "{TELEMETRY}", addresses[4])...)
 		if err != nil {
 			return nil, err
 		}
 		r := &running{base: "http://" + addresses[1] + "/im/v1"}
 		for _, role := range []struct{ name, config, address string }{{"backend", back, addresses[0]}, {"gateway", gateway, addresses[1]}} {
-			one, err := start(ctx, p.dir, measured, name+"-"+role.name, role.address, []string{"GOMAXPROCS=1"}, p.wrapper, role.name, "--config", role.config)
+			one, err := start(
+				ctx,
+				p.dir,
+				measured,
+				name+"-"+role.name,
+				role.address,
+				[]string{"GOMAXPROCS=1"},
+				p.wrapper,
+				role.name,
+				"--config",
+				role.config,
+			)
 			if err != nil {
 				r.stop()
 				return nil, err
@@ -137,7 +154,10 @@ type caller struct{ user, token string }
 // sessions creates sessions of as many users, without logins, which are not measured.
 func (p *bench) sessions(ctx context.Context, count int) ([]caller, error) {
 	log := slog.New(slog.DiscardHandler)
-	db, sources := redisdb.Open(redisdb.Config{Addresses: []string{p.redis}, PasswordFile: filepath.Join(p.dir, "password"), KeyPrefix: keyPrefix}, log)
+	db, sources := redisdb.Open(
+		redisdb.Config{Addresses: []string{p.redis}, PasswordFile: filepath.Join(p.dir, "password"), KeyPrefix: keyPrefix},
+		log,
+	)
 	defer func() { _ = db.Close() }()
 	keys := tokenvault.KeyFile(filepath.Join(p.dir, "key"))
 	filewatch.NewWatcher(log, prometheus.NewRegistry(), append(sources, keys)...).Look()

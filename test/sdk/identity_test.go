@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/openimstack/openim-operator/clients/go"
+	client "github.com/openimstack/openim-operator/clients/go"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
@@ -33,7 +33,12 @@ func register(t *testing.T, user, nickname string, platform int32) *identity {
 		return i
 	}
 	var issued struct{ Code string }
-	admin(t, "/wrapper/codes/issue", map[string]any{"userID": user, "nickname": nickname, "platformID": platform, "lifetimeSeconds": 60}, &issued)
+	admin(
+		t,
+		"/wrapper/codes/issue",
+		map[string]any{"userID": user, "nickname": nickname, "platformID": platform, "lifetimeSeconds": 60},
+		&issued,
+	)
 	key, err := client.GenerateKey()
 	if err != nil {
 		t.Fatal(err)

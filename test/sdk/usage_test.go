@@ -35,5 +35,8 @@ func TestCallsAreThoseListed(t *testing.T) {
 		t.Fatal(err)
 	}
 	NewWithT(t).Expect(strings.Fields(strings.ReplaceAll(string(listed), " ", "_"))).To(ContainElements(
-		strings.Fields(strings.ReplaceAll(strings.Join(used, "\n"), " ", "_"))), "set %s=1 to write the list anew, and look whether the wrapper lets it all through", recordEnv)
+		strings.Fields(
+			strings.ReplaceAll(strings.Join(used, "\n"), " ", "_"),
+		),
+	), "set %s=1 to write the list anew, and look whether the wrapper lets it all through", recordEnv)
 }

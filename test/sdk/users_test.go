@@ -58,7 +58,10 @@ func TestWhatPeopleDo(t *testing.T) {
 
 	step(t, "alice changes the own name", func(t *testing.T) {
 		mark := carol.mark()
-		NewWithT(t).Expect(carol.sdk.User().SetSelfInfo(carol.ctx(), &sdkws.UserInfoWithEx{UserID: carol.id, Nickname: wrapperspb.String("Caroline")})).To(Succeed())
+		NewWithT(
+			t,
+		).Expect(carol.sdk.User().SetSelfInfo(carol.ctx(), &sdkws.UserInfoWithEx{UserID: carol.id, Nickname: wrapperspb.String("Caroline")})).
+			To(Succeed())
 		awaitThat(t, carol, mark, "OnSelfInfoUpdated", func(u model_struct.LocalUser) bool { return u.Nickname == "Caroline" })
 	})
 
@@ -86,7 +89,13 @@ func TestWhatPeopleDo(t *testing.T) {
 			return conversation.UnreadCount, err
 		}, soon).Should(BeEquivalentTo(1))
 		g.Expect(bob.sdk.Conversation().MarkConversationMessageAsRead(bob.ctx(), single)).To(Succeed())
-		receipts := awaitThat(t, alice, atAlice, "OnRecvC2CReadReceipt", func(r []sdk_struct.MessageReceipt) bool { return len(r) > 0 && r[0].UserID == bob.id })
+		receipts := awaitThat(
+			t,
+			alice,
+			atAlice,
+			"OnRecvC2CReadReceipt",
+			func(r []sdk_struct.MessageReceipt) bool { return len(r) > 0 && r[0].UserID == bob.id },
+		)
 		g.Expect(receipts[0].MsgIDList).NotTo(BeEmpty())
 		g.Eventually(func() (int32, error) { return bob.sdk.Conversation().GetTotalUnreadMsgCount(bob.ctx()) }, soon).Should(BeZero())
 	})
@@ -212,14 +221,17 @@ func befriend(t *testing.T, alice, bob *device) {
 	t.Helper()
 	g := NewWithT(t)
 	atAlice, atBob := alice.mark(), bob.mark()
-	g.Expect(alice.sdk.Relation().AddFriend(alice.ctx(), &relation.ApplyToAddFriendReq{FromUserID: alice.id, ToUserID: bob.id, ReqMsg: "it is me"})).To(Succeed())
+	g.Expect(alice.sdk.Relation().AddFriend(alice.ctx(), &relation.ApplyToAddFriendReq{FromUserID: alice.id, ToUserID: bob.id, ReqMsg: "it is me"})).
+		To(Succeed())
 	awaitThat(t, bob, atBob, "OnFriendApplicationAdded", func(r model_struct.LocalFriendRequest) bool { return r.FromUserID == alice.id })
-	waiting, err := bob.sdk.Relation().GetFriendApplicationListAsRecipient(bob.ctx(), &sdk_params_callback.GetFriendApplicationListAsRecipientReq{Count: 10})
+	waiting, err := bob.sdk.Relation().
+		GetFriendApplicationListAsRecipient(bob.ctx(), &sdk_params_callback.GetFriendApplicationListAsRecipientReq{Count: 10})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(waiting).To(HaveLen(1))
 	g.Expect(waiting[0].ReqMsg).To(Equal("it is me"))
 
-	g.Expect(bob.sdk.Relation().AcceptFriendApplication(bob.ctx(), &sdk_params_callback.ProcessFriendApplicationParams{ToUserID: alice.id, HandleMsg: "welcome"})).To(Succeed())
+	g.Expect(bob.sdk.Relation().AcceptFriendApplication(bob.ctx(), &sdk_params_callback.ProcessFriendApplicationParams{ToUserID: alice.id, HandleMsg: "welcome"})).
+		To(Succeed())
 	awaitThat(t, alice, atAlice, "OnFriendApplicationAccepted", func(r model_struct.LocalFriendRequest) bool { return r.ToUserID == bob.id })
 	for a, mark := range map[*device]int{alice: atAlice, bob: atBob} {
 		other := bob
@@ -279,9 +291,11 @@ func TestFriendRequestsOnOpenIMAlone(t *testing.T) {
 		u.login(t, register(t, u.id, u.id, u.platform).token(t))
 	}
 	g.Expect(alice.sdk.Relation().AddFriend(alice.ctx(), &relation.ApplyToAddFriendReq{FromUserID: alice.id, ToUserID: bob.id})).To(Succeed())
-	_, err := bob.sdk.Relation().GetFriendApplicationListAsRecipient(bob.ctx(), &sdk_params_callback.GetFriendApplicationListAsRecipientReq{Count: 10})
+	_, err := bob.sdk.Relation().
+		GetFriendApplicationListAsRecipient(bob.ctx(), &sdk_params_callback.GetFriendApplicationListAsRecipientReq{Count: 10})
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(bob.sdk.Relation().AcceptFriendApplication(bob.ctx(), &sdk_params_callback.ProcessFriendApplicationParams{ToUserID: alice.id})).To(Succeed())
+	g.Expect(bob.sdk.Relation().AcceptFriendApplication(bob.ctx(), &sdk_params_callback.ProcessFriendApplicationParams{ToUserID: alice.id})).
+		To(Succeed())
 }
 
 func pinned() *conversation.ConversationReq {

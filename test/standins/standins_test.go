@@ -45,7 +45,10 @@ func TestOpenIMOnItsStandIns(t *testing.T) {
 		}
 		im.Must(t, "/user/user_register", object{"users": users})
 		NewWithT(t).Expect(im.Must(t, "/auth/get_user_token", object{"userID": alice, "platformID": 1})["token"]).NotTo(BeEmpty())
-		NewWithT(t).Expect(loopback.Each(im.Must(t, "/user/get_users_info", object{"userIDs": []string{bob}})["usersInfo"], "nickname")).To(ConsistOf("BOB"))
+		NewWithT(
+			t,
+		).Expect(loopback.Each(im.Must(t, "/user/get_users_info", object{"userIDs": []string{bob}})["usersInfo"], "nickname")).
+			To(ConsistOf("BOB"))
 	})
 
 	t.Run("a message is numbered, stored, searched for and read back from MongoDB when Redis has forgotten it", func(t *testing.T) {
@@ -90,7 +93,11 @@ func TestOpenIMOnItsStandIns(t *testing.T) {
 		im.Must(t, "/msg/mark_msgs_as_read", object{"conversationID": single, "seqs": []int{1, 2}, "userID": bob})
 		im.Must(t, "/msg/mark_conversation_as_read", object{"conversationID": single, "userID": bob, "hasReadSeq": 3, "seqs": []int{3}})
 		g.Eventually(func() (any, error) {
-			data, err := im.Call(t.Context(), "/msg/get_conversations_has_read_and_max_seq", object{"userID": bob, "conversationIDs": []string{single}})
+			data, err := im.Call(
+				t.Context(),
+				"/msg/get_conversations_has_read_and_max_seq",
+				object{"userID": bob, "conversationIDs": []string{single}},
+			)
 			return loopback.At(data, "seqs", single, "hasReadSeq"), err
 		}, 20*time.Second).Should(BeNumerically("==", 3))
 		im.Must(t, "/msg/revoke_msg", object{"conversationID": single, "seq": 4, "userID": alice})
@@ -115,15 +122,24 @@ func TestOpenIMOnItsStandIns(t *testing.T) {
 		g.Expect(loopback.Each(list["friendsInfo"], "remark")).To(ContainElement("Bobby"))
 		g.Expect(list["total"]).To(BeNumerically("==", 2))
 
-		changed := im.Must(t, "/friend/get_incremental_friends", object{"userID": alice, "version": first["version"], "versionID": first["versionID"]})
+		changed := im.Must(
+			t,
+			"/friend/get_incremental_friends",
+			object{"userID": alice, "version": first["version"], "versionID": first["versionID"]},
+		)
 		g.Expect(loopback.At(changed, "full")).To(BeFalse(), "the log since the first version is there")
 		g.Expect(len(loopback.Each(changed["insert"], "ownerUserID")) + len(loopback.Each(changed["update"], "ownerUserID"))).To(Equal(2))
 
 		im.Must(t, "/friend/delete_friend", object{"ownerUserID": alice, "friendUserID": carol})
-		after := im.Must(t, "/friend/get_incremental_friends", object{"userID": alice, "version": changed["version"], "versionID": changed["versionID"]})
+		after := im.Must(
+			t,
+			"/friend/get_incremental_friends",
+			object{"userID": alice, "version": changed["version"], "versionID": changed["versionID"]},
+		)
 		g.Expect(after["delete"]).To(ConsistOf(carol))
 		im.Must(t, "/friend/add_black", object{"ownerUserID": bob, "blackUserID": carol})
-		g.Expect(loopback.At(im.Must(t, "/friend/get_black_list", object{"userID": bob, "pagination": page(1, 10)}), "total")).To(BeNumerically("==", 1))
+		g.Expect(loopback.At(im.Must(t, "/friend/get_black_list", object{"userID": bob, "pagination": page(1, 10)}), "total")).
+			To(BeNumerically("==", 1))
 	})
 
 	t.Run("a group is founded, joined, talked in and left", func(t *testing.T) {
@@ -139,8 +155,13 @@ func TestOpenIMOnItsStandIns(t *testing.T) {
 
 		members := im.Must(t, "/group/get_group_member_list", object{"groupID": id, "pagination": page(1, 10)})
 		g.Expect(loopback.Each(members["members"], "userID")).To(ConsistOf(alice, bob, carol))
-		g.Expect(loopback.Each(im.Must(t, "/group/get_groups_info", object{"groupIDs": []string{id}})["groupInfos"], "memberCount")).To(ConsistOf(BeNumerically("==", 3)))
-		since := im.Must(t, "/group/get_incremental_group_members", object{"groupID": id, "version": before["version"], "versionID": before["versionID"]})
+		g.Expect(loopback.Each(im.Must(t, "/group/get_groups_info", object{"groupIDs": []string{id}})["groupInfos"], "memberCount")).
+			To(ConsistOf(BeNumerically("==", 3)))
+		since := im.Must(
+			t,
+			"/group/get_incremental_group_members",
+			object{"groupID": id, "version": before["version"], "versionID": before["versionID"]},
+		)
 		g.Expect(loopback.Each(since["insert"], "userID")).To(ContainElement(carol))
 		joined := im.Must(t, "/group/get_joined_group_list", object{"fromUserID": carol, "pagination": page(1, 10)})
 		g.Expect(loopback.Each(joined["groups"], "groupID")).To(ConsistOf(id))
@@ -164,16 +185,26 @@ func TestOpenIMOnItsStandIns(t *testing.T) {
 		}})
 		all := im.Must(t, "/conversation/get_all_conversations", object{"ownerUserID": bob})
 		g.Expect(loopback.Each(all["conversations"], "conversationID")).To(ContainElement(single))
-		g.Expect(loopback.At(im.Must(t, "/conversation/get_pinned_conversation_ids", object{"userID": bob}), "conversationIDs")).To(ConsistOf(single))
-		g.Expect(loopback.At(im.Must(t, "/conversation/get_sorted_conversation_list", object{"userID": bob, "pagination": page(1, 10)}), "conversationTotal")).To(BeNumerically(">=", 1))
-		since := im.Must(t, "/conversation/get_incremental_conversations", object{"userID": bob, "version": first["version"], "versionID": first["versionID"]})
+		g.Expect(loopback.At(im.Must(t, "/conversation/get_pinned_conversation_ids", object{"userID": bob}), "conversationIDs")).
+			To(ConsistOf(single))
+		g.Expect(loopback.At(im.Must(t, "/conversation/get_sorted_conversation_list", object{"userID": bob, "pagination": page(1, 10)}), "conversationTotal")).
+			To(BeNumerically(">=", 1))
+		since := im.Must(
+			t,
+			"/conversation/get_incremental_conversations",
+			object{"userID": bob, "version": first["version"], "versionID": first["versionID"]},
+		)
 		g.Expect(loopback.Each(since["update"], "conversationID")).To(ContainElement(single))
 	})
 
 	t.Run("statistics count by day", func(t *testing.T) {
 		g := NewWithT(t)
 		span := func() object {
-			return object{"start": time.Now().Add(-24 * time.Hour).UnixMilli(), "end": time.Now().Add(24 * time.Hour).UnixMilli(), "pagination": page(1, 10)}
+			return object{
+				"start":      time.Now().Add(-24 * time.Hour).UnixMilli(),
+				"end":        time.Now().Add(24 * time.Hour).UnixMilli(),
+				"pagination": page(1, 10),
+			}
 		}
 		today := time.Now().UTC().Format(time.DateOnly)
 		users := im.Must(t, "/statistics/user/register", span())
@@ -245,11 +276,21 @@ func message(from, toField, to string, session int, text string) object {
 func page(number, size int) object { return object{"pageNumber": number, "showNumber": size} }
 
 func search(receiver string, number, size int) object {
-	return object{"recvID": receiver, "contentType": 101, "sessionType": 1, "sendTime": time.Now().UTC().Format(time.DateOnly), "pagination": page(number, size)}
+	return object{
+		"recvID":      receiver,
+		"contentType": 101,
+		"sessionType": 1,
+		"sendTime":    time.Now().UTC().Format(time.DateOnly),
+		"pagination":  page(number, size),
+	}
 }
 
 func pull(user, conversation string, begin, end int) object {
-	return object{"userID": user, "order": 0, "seqRanges": []object{{"conversationID": conversation, "begin": begin, "end": end, "num": end - begin + 1}}}
+	return object{
+		"userID":    user,
+		"order":     0,
+		"seqRanges": []object{{"conversationID": conversation, "begin": begin, "end": end, "num": end - begin + 1}},
+	}
 }
 
 // contents returns the texts of pulled messages in order. They are JSON in base64; a deleted message is empty.

@@ -85,7 +85,14 @@ func newPair() (dh.Keypair, error) { return dh.X25519.GenerateKeypair(rand.Reade
 func publicBytes(pair dh.Keypair) []byte { return pair.Public().Bytes() }
 
 // shake is a handshake with nyquist.
-func shake(protocol string, prologue []byte, initiator bool, static dh.Keypair, remote dh.PublicKey, psk []byte) (*nyquist.HandshakeState, error) {
+func shake(
+	protocol string,
+	prologue []byte,
+	initiator bool,
+	static dh.Keypair,
+	remote dh.PublicKey,
+	psk []byte,
+) (*nyquist.HandshakeState, error) {
 	p, err := nyquist.NewProtocol(protocol)
 	if err != nil {
 		return nil, err
@@ -157,7 +164,14 @@ func foreignLogin(ctx context.Context, url, serverKey, code string, static dh.Ke
 			return nil, err
 		}
 	}
-	hs, err := shake(start["protocol"].(string), prologue("openim-gateway/1", url, keyName(raw), start["purpose"].(string), start["protocol"].(string)), true, static, remote, psk)
+	hs, err := shake(
+		start["protocol"].(string),
+		prologue("openim-gateway/1", url, keyName(raw), start["purpose"].(string), start["protocol"].(string)),
+		true,
+		static,
+		remote,
+		psk,
+	)
 	if err != nil {
 		return nil, err
 	}

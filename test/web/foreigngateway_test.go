@@ -32,7 +32,8 @@ func newForeignGateway(t *testing.T, psk []byte) *foreignGateway {
 	f := &foreignGateway{static: static, psk: psk}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /.well-known/openim-gateway", func(w http.ResponseWriter, _ *http.Request) {
-		_ = json.NewEncoder(w).Encode(object{"version": 1, "audience": f.url, "protocols": []string{xk, xkpsk3}, "keys": []object{{"id": f.id(), "key": f.key()}}})
+		_ = json.NewEncoder(w).
+			Encode(object{"version": 1, "audience": f.url, "protocols": []string{xk, xkpsk3}, "keys": []object{{"id": f.id(), "key": f.key()}}})
 	})
 	for path, step := range map[string]func(object) (object, error){"POST /auth/v1/dh/start": f.start, "POST /auth/v1/dh/finish": f.finish} {
 		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {

@@ -25,7 +25,12 @@ func TestTheGatewayUnderstandsNyquistAndNoiseC(t *testing.T) {
 	private, err := static.MarshalBinary()
 	g.Expect(err).NotTo(HaveOccurred())
 	var third object
-	node(t, "noise-c.js", object{"url": stack.Frontend.URL, "serverKey": key.Key, "privateKey": b64.EncodeToString(private), "platformID": web}, &third)
+	node(
+		t,
+		"noise-c.js",
+		object{"url": stack.Frontend.URL, "serverKey": key.Key, "privateKey": b64.EncodeToString(private), "platformID": web},
+		&third,
+	)
 	g.Expect(third).To(HaveKeyWithValue("deviceID", enrolment["deviceID"]))
 
 	for _, reply := range []object{enrolment, again, third} {

@@ -44,7 +44,10 @@ func TestTheOfficialWebSDKAsItComes(t *testing.T) {
 		return heard
 	}, soon, "50ms").Should(ContainElement("hello to the SDK"))
 
-	p.run(`sdk.getConversationListSplit({ offset: 0, count: 10 }).then(({ data }) => { window.conversations = data.map((c) => c.conversationID); })`, nil)
+	p.run(
+		`sdk.getConversationListSplit({ offset: 0, count: 10 }).then(({ data }) => { window.conversations = data.map((c) => c.conversationID); })`,
+		nil,
+	)
 	var conversations []string
 	p.run(`window.conversations`, &conversations)
 	g.Expect(conversations).To(ContainElement("si_hugo_ida"))

@@ -162,7 +162,10 @@ func enrolled(t *testing.T, user string) onlineUser {
 	if err != nil {
 		t.Fatal(err)
 	}
-	socket, err := chat.Open(ctx, chat.Opening{URL: stack.Frontend.SocketURL(), Ticket: ticket.Text, UserID: user, PlatformID: session.PlatformID})
+	socket, err := chat.Open(
+		ctx,
+		chat.Opening{URL: stack.Frontend.SocketURL(), Ticket: ticket.Text, UserID: user, PlatformID: session.PlatformID},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}

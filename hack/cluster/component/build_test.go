@@ -17,8 +17,9 @@ import (
 func program(t *testing.T) Spec {
 	t.Setenv(CacheEnv, t.TempDir())
 	dir := module(t, map[string]string{
-		"go.mod":    "module example.com/server/v3\n\ngo 1.26.0\n",
-		"main.go":   "package main\n\nimport _ \"embed\"\n\n//go:embed word.txt\nvar word string\nvar stamp string\n\nfunc main() { print(stamp, \" \", word) }\n",
+		"go.mod": "module example.com/server/v3\n\ngo 1.26.0\n",
+		"main.go": "package main\n\nimport _ \"embed\"\n\n//go:embed word.txt\nvar word string\nvar stamp string\n\nfunc main() { " +
+			"print(stamp, \" \", word) }\n",
 		"word.txt":  "embedded",
 		"README.md": "words",
 	})
@@ -61,9 +62,11 @@ func TestAProgramIsBuiltOnceAndAgainOnlyWhenItsSourcesChange(t *testing.T) {
 
 func TestAFailedBuildShowsTheCompilersWordsAndLeavesNoFolder(t *testing.T) {
 	g, spec := NewWithT(t), program(t)
-	g.Expect(os.WriteFile(filepath.Join(spec.Dir, "main.go"), []byte("package main\n\nfunc main() { undefinedThing() }\n"), 0o644)).To(Succeed())
+	g.Expect(os.WriteFile(filepath.Join(spec.Dir, "main.go"), []byte("package main\n\nfunc main() { undefinedThing() }\n"), 0o644)).
+		To(Succeed())
 	_, err := Build(context.Background(), spec)
-	g.Expect(err).To(MatchError(And(ContainSubstring("component server"), ContainSubstring("undefined: undefinedThing"), ContainSubstring("server.log"))))
+	g.Expect(err).
+		To(MatchError(And(ContainSubstring("component server"), ContainSubstring("undefined: undefinedThing"), ContainSubstring("server.log"))))
 	finished, _ := filepath.Glob(filepath.Join(os.Getenv(CacheEnv), "bin", "server-*"))
 	g.Expect(finished).To(BeEmpty())
 	g.Expect(filepath.Join(os.Getenv(CacheEnv), "bin", ".tmp-server")).NotTo(BeADirectory())

@@ -89,7 +89,8 @@ func Cgroups(root, name string) []string {
 	return all
 }
 
-// RemoveCgroups removes the cgroups of that name. The kernel refuses for a moment after the last process has died, so it tries until the deadline.
+// RemoveCgroups removes the cgroups of that name. The kernel refuses for a moment after the last process has died, so it tries until the
+// deadline.
 func RemoveCgroups(root, name string, patience time.Duration) error {
 	deadline := time.After(patience)
 	again := time.NewTicker(50 * time.Millisecond)

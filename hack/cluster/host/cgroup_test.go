@@ -29,7 +29,8 @@ func TestVersion2HasOneHierarchyAndVersion1OneForEachController(t *testing.T) {
 	one := hierarchies(t, "cpu,cpuacct", "memory", "unified")
 	g.Expect(os.Symlink("cpu,cpuacct", filepath.Join(one, "cpu"))).To(Succeed())
 	g.Expect(os.Mkdir(filepath.Join(one, "not-a-hierarchy"), 0o755)).To(Succeed())
-	g.Expect(Hierarchies(one)).To(Equal([]string{filepath.Join(one, "cpu,cpuacct"), filepath.Join(one, "memory"), filepath.Join(one, "unified")}))
+	g.Expect(Hierarchies(one)).
+		To(Equal([]string{filepath.Join(one, "cpu,cpuacct"), filepath.Join(one, "memory"), filepath.Join(one, "unified")}))
 	g.Expect(Hierarchies(filepath.Join(one, "nowhere"))).To(BeEmpty())
 }
 

@@ -47,7 +47,12 @@ func TestWhatCarriesTheClustersNameCountsEvenIfItWasThereBefore(t *testing.T) {
 
 func TestWhatOthersDoMeanwhileIsToldApart(t *testing.T) {
 	g := NewWithT(t)
-	after := Snapshot{KindMount: {"overlay on /var/lib/containers/storage/x"}, KindLink: {"veth1"}, KindPath: {"/var/lib/kubelet"}, KindRule: {"iptables-save: -A KUBE-X"}}
+	after := Snapshot{
+		KindMount: {"overlay on /var/lib/containers/storage/x"},
+		KindLink:  {"veth1"},
+		KindPath:  {"/var/lib/kubelet"},
+		KindRule:  {"iptables-save: -A KUBE-X"},
+	}
 	ours, others := cluster.Leftovers(Snapshot{}, after)
 	g.Expect(ours).To(BeEmpty())
 	g.Expect(others).To(HaveLen(4))
@@ -83,7 +88,10 @@ func TestASnapshotIsReadAsItWasWritten(t *testing.T) {
 
 func TestMountsAreReadFromTheKernelsTable(t *testing.T) {
 	g := NewWithT(t)
-	table := []byte("tmpfs /var/lib/oc/a tmpfs rw 0 0\ntmpfs /var/lib/oc/a/b tmpfs rw 0 0\nproc /proc proc rw 0 0\next4 /var/lib/ocean ext4 rw 0 0\n")
-	g.Expect(mountPoints(table)).To(Equal([]string{"ext4 on /var/lib/ocean", "proc on /proc", "tmpfs on /var/lib/oc/a", "tmpfs on /var/lib/oc/a/b"}))
+	table := []byte(
+		"tmpfs /var/lib/oc/a tmpfs rw 0 0\ntmpfs /var/lib/oc/a/b tmpfs rw 0 0\nproc /proc proc rw 0 0\next4 /var/lib/ocean ext4 rw 0 0\n",
+	)
+	g.Expect(mountPoints(table)).
+		To(Equal([]string{"ext4 on /var/lib/ocean", "proc on /proc", "tmpfs on /var/lib/oc/a", "tmpfs on /var/lib/oc/a/b"}))
 	g.Expect(MountsBelow(table, "/var/lib/oc")).To(Equal([]string{"/var/lib/oc/a/b", "/var/lib/oc/a"}), "innermost first")
 }

@@ -22,9 +22,12 @@ type Package struct {
 
 // The packages that local clusters and image builds use.
 var (
-	Containerd  = Package{Name: "containerd", Programs: []string{"containerd", "ctr", "containerd-shim-runc-v2"}}
-	Runc        = Package{Name: "runc", Programs: []string{"runc"}}
-	CNIPlugins  = Package{Name: "containernetworking-plugins", AnyOf: []string{"/usr/lib/cni/bridge", "/opt/cni/bin/bridge", "/usr/libexec/cni/bridge"}}
+	Containerd = Package{Name: "containerd", Programs: []string{"containerd", "ctr", "containerd-shim-runc-v2"}}
+	Runc       = Package{Name: "runc", Programs: []string{"runc"}}
+	CNIPlugins = Package{
+		Name:  "containernetworking-plugins",
+		AnyOf: []string{"/usr/lib/cni/bridge", "/opt/cni/bin/bridge", "/usr/libexec/cni/bridge"},
+	}
 	IPTables    = Package{Name: "iptables", Programs: []string{"iptables", "iptables-save", "iptables-restore", "ip6tables"}}
 	IPSet       = Package{Name: "ipset", Programs: []string{"ipset"}}
 	Conntrack   = Package{Name: "conntrack", Programs: []string{"conntrack"}}

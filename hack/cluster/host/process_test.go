@@ -66,7 +66,8 @@ func TestARealProcessIsFoundByItsMarkUntilItEnds(t *testing.T) {
 	cmd.Env = []string{"HOST_PROCESS_TEST=here"}
 	g.Expect(cmd.Start()).To(Succeed())
 
-	g.Eventually(c.Processes).Should(ConsistOf(And(HaveField("PID", cmd.Process.Pid), HaveField("Mark", "here"), HaveField("Parent", os.Getpid()))))
+	g.Eventually(c.Processes).
+		Should(ConsistOf(And(HaveField("PID", cmd.Process.Pid), HaveField("Mark", "here"), HaveField("Parent", os.Getpid()))))
 	g.Expect(stdin.Close()).To(Succeed())
 	g.Expect(cmd.Wait()).To(Succeed())
 	g.Expect(c.Processes()).To(BeEmpty())

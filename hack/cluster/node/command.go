@@ -48,5 +48,9 @@ func environment() []string {
 
 // kubectl runs kubectl with an administrator's rights.
 func (n *Node) kubectl(ctx context.Context, b binaries, stdin []byte, args ...string) (string, error) {
-	return run(ctx, stdin, b.kubernetes("kubectl"), append([]string{"--kubeconfig=" + n.paths.Kubeconfig("super-admin"), "--cache-dir=" + n.paths.in("kubectl-cache")}, args...)...)
+	return run(
+		ctx,
+		stdin,
+		b.kubernetes("kubectl"),
+		append([]string{"--kubeconfig=" + n.paths.Kubeconfig("super-admin"), "--cache-dir=" + n.paths.in("kubectl-cache")}, args...)...)
 }

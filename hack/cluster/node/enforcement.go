@@ -56,7 +56,11 @@ func (n *Node) stopEnforcing(ctx context.Context, p program) error {
 		return err
 	}
 	for _, command := range forget {
-		if _, err := run(ctx, nil, "nsenter", append([]string{"--target=" + strconv.Itoa(init.PID), "--mount", "--net", "--"}, command...)...); err != nil {
+		if _, err := run(
+			ctx,
+			nil,
+			"nsenter",
+			append([]string{"--target=" + strconv.Itoa(init.PID), "--mount", "--net", "--"}, command...)...); err != nil {
 			return err
 		}
 	}

@@ -27,8 +27,10 @@ func probe(ctx context.Context, address string) error {
 		return conn.Close()
 	}
 	client := http.Client{Transport: &http.Transport{
-		DialContext:       dialInNode,
-		TLSClientConfig:   &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // self-signed ports in a namespace of their own; nothing secret is sent
+		DialContext: dialInNode,
+		TLSClientConfig: &tls.Config{
+			InsecureSkipVerify: true, //nolint:gosec // self-signed ports in a namespace of their own; nothing secret is sent
+		},
 		DisableKeepAlives: true,
 	}}
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)

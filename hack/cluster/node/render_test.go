@@ -78,7 +78,11 @@ func TestWritesAreAuditedOnceAndReadsNever(t *testing.T) {
 	policy := documents(g, "audit-policy.yaml", testValues())[0]
 	g.Expect(policy["omitStages"]).To(ConsistOf("RequestReceived", "ResponseStarted"))
 	g.Expect(policy["rules"]).To(HaveExactElements(
-		And(HaveKeyWithValue("level", "Metadata"), HaveKeyWithValue("verbs", ConsistOf("create", "update", "patch", "delete", "deletecollection")), HaveLen(2)),
+		And(
+			HaveKeyWithValue("level", "Metadata"),
+			HaveKeyWithValue("verbs", ConsistOf("create", "update", "patch", "delete", "deletecollection")),
+			HaveLen(2),
+		),
 		And(HaveKeyWithValue("level", "None"), HaveLen(1)),
 	))
 }

@@ -92,7 +92,8 @@ func TestTheClusterIsReal(t *testing.T) {
 		s.Eventually(s.get("friend")).Should(Equal("hello"))
 		s.Eventually(s.get("intruder")).Should(Equal("hello"))
 		s.apply("policy.yaml")
-		s.Eventually(func() error { _, err := s.get("intruder")(); return err }).Should(MatchError(Or(ContainSubstring("refused"), ContainSubstring("exceeded"))))
+		s.Eventually(func() error { _, err := s.get("intruder")(); return err }).
+			Should(MatchError(Or(ContainSubstring("refused"), ContainSubstring("exceeded"))))
 		s.Eventually(s.get("friend")).Should(Equal("hello"))
 		s.Consistently(func() error { _, err := s.get("intruder")(); return err }, "2s").ShouldNot(Succeed())
 		s.must("delete", "networkpolicy", "web")
@@ -123,8 +124,19 @@ func TestTheClusterIsReal(t *testing.T) {
 	t.Run("an ephemeral container joins a running pod", func(t *testing.T) {
 		g := NewWithT(t)
 		pod := s.must("get", "pod", "--selector=app=web", "--output=jsonpath={.items[0].metadata.name}")
-		s.must("debug", pod, "--image=openimstack/smoke-echo:1", "--image-pull-policy=Never", "--profile=restricted", "--container=guest", "--target=echo", "--",
-			"/echo", "get", "http://127.0.0.1:8080")
+		s.must(
+			"debug",
+			pod,
+			"--image=openimstack/smoke-echo:1",
+			"--image-pull-policy=Never",
+			"--profile=restricted",
+			"--container=guest",
+			"--target=echo",
+			"--",
+			"/echo",
+			"get",
+			"http://127.0.0.1:8080",
+		)
 		g.Eventually(func() (string, error) { return s.kubectl("logs", pod, "--container=guest") }, "1m").Should(Equal("hello"))
 	})
 
@@ -146,7 +158,8 @@ func TestTheClusterIsReal(t *testing.T) {
 		g := NewWithT(t)
 		s.must("create", "configmap", "counted")
 		s.must("get", "configmap", "counted")
-		g.Eventually(func() []string { return audited(g, s.node.paths.AuditLog(), "counted") }).Should(Equal([]string{"create kubernetes-super-admin " + smokeNamespace}))
+		g.Eventually(func() []string { return audited(g, s.node.paths.AuditLog(), "counted") }).
+			Should(Equal([]string{"create kubernetes-super-admin " + smokeNamespace}))
 	})
 }
 

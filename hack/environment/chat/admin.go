@@ -19,6 +19,9 @@ const (
 	callTimeout = 30 * time.Second
 )
 
+// httpClient makes the calls to forwarded ports.
+var httpClient = &http.Client{Timeout: callTimeout}
+
 // GetUsers is a route that changes nothing. OpenIM's api process calls two rpc services to answer it.
 const GetUsers = "/user/get_users"
 
@@ -54,7 +57,7 @@ func (a Admin) Post(ctx context.Context, route string, body any) (Reply, error) 
 	if a.Token != "" {
 		header.Set("Authorization", "Bearer "+a.Token)
 	}
-	return post(ctx, http.DefaultClient, "http://"+a.Address+prefix+route, header, body)
+	return post(ctx, httpClient, "http://"+a.Address+prefix+route, header, body)
 }
 
 // FirstUser requests a page of one user.

@@ -59,10 +59,12 @@ func TestRegisteringGoesToTheGatewayWithTheToken(t *testing.T) {
 
 func TestExistingUsersAreNoErrorOtherRefusalsAre(t *testing.T) {
 	g := NewWithT(t)
-	created, err := (&gateway{status: 200, reply: `{"errCode":1102,"errMsg":"RegisteredAlreadyError"}`}).start(t).Register(t.Context(), "alice")
+	created, err := (&gateway{status: 200, reply: `{"errCode":1102,"errMsg":"RegisteredAlreadyError"}`}).start(t).
+		Register(t.Context(), "alice")
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(created).To(BeFalse())
-	_, err = (&gateway{status: 401, reply: `{"errCode":1502,"errMsg":"the bearer token is not acceptable"}`}).start(t).Register(t.Context(), "alice")
+	_, err = (&gateway{status: 401, reply: `{"errCode":1502,"errMsg":"the bearer token is not acceptable"}`}).start(t).
+		Register(t.Context(), "alice")
 	g.Expect(err).To(MatchError(ContainSubstring("HTTP 401, errCode 1502")))
 }
 
@@ -97,7 +99,10 @@ func TestTheNewestSeqIsReadWhetherWrittenAsNumberOrString(t *testing.T) {
 
 func TestOnlyTheMessageOfThatSeqIsPulled(t *testing.T) {
 	g := NewWithT(t)
-	s := &gateway{status: 200, reply: `{"errCode":0,"data":{"msgs":{"si_alice_bob":{"Msgs":[{"seq":6,"serverMsgID":"x"},{"seq":7,"serverMsgID":"y"}]}}}}`}
+	s := &gateway{
+		status: 200,
+		reply:  `{"errCode":0,"data":{"msgs":{"si_alice_bob":{"Msgs":[{"seq":6,"serverMsgID":"x"},{"seq":7,"serverMsgID":"y"}]}}}}`,
+	}
 	admin := s.start(t)
 	pulled, err := admin.Pull(t.Context(), "bob", "si_alice_bob", 7)
 	g.Expect(err).NotTo(HaveOccurred())
@@ -110,7 +115,10 @@ func TestACounterIsSummedOverItsLabelsAndZeroWhenAbsent(t *testing.T) {
 	g := NewWithT(t)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/metrics" {
-			_, _ = io.WriteString(w, "# TYPE msg_insert_mongo_success_total counter\nmsg_insert_mongo_success_total{a=\"1\"} 2\nmsg_insert_mongo_success_total{a=\"2\"} 3\n")
+			_, _ = io.WriteString(
+				w,
+				"# TYPE msg_insert_mongo_success_total counter\nmsg_insert_mongo_success_total{a=\"1\"} 2\nmsg_insert_mongo_success_total{a=\"2\"} 3\n",
+			)
 		}
 	}))
 	t.Cleanup(server.Close)

@@ -30,7 +30,7 @@ func Counter(ctx context.Context, address, name string) (float64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("metrics: %w", err)
 	}
-	response, err := http.DefaultClient.Do(request)
+	response, err := httpClient.Do(request)
 	if err != nil {
 		return 0, fmt.Errorf("metrics: %w", err)
 	}

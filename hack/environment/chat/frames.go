@@ -61,7 +61,7 @@ type Draft struct {
 
 // encode writes a draft as sdkws.MsgData.
 func (d Draft) encode() []byte {
-	content, _ := json.Marshal(map[string]string{"content": d.Text}) // a string is always JSON
+	content, _ := json.Marshal(map[string]string{"content": d.Text}) //nolint:errchkjson // strings cannot fail
 	out := text(nil, dataSendID, d.SendID)
 	out = text(out, dataRecvID, d.RecvID)
 	out = text(out, dataClientMsgID, rand.Text())
@@ -200,5 +200,5 @@ func text(out []byte, n protowire.Number, value string) []byte {
 }
 
 func number(out []byte, n protowire.Number, value int64) []byte {
-	return protowire.AppendVarint(protowire.AppendTag(out, n, protowire.VarintType), uint64(value))
+	return protowire.AppendVarint(protowire.AppendTag(out, n, protowire.VarintType), uint64(value)) //nolint:gosec // protobuf encodes negative numbers so
 }

@@ -108,7 +108,7 @@ func Open(ctx context.Context, o Opening) (*Socket, error) {
 		UserID: o.UserID, PlatformID: o.PlatformID, conn: conn, pushes: make(chan Received, kept), closed: make(chan struct{}),
 		waiting: map[string]chan frame.Reply{},
 	}
-	go s.read()
+	go s.read() //nolint:gosec // it ends with the connection
 	return s, nil
 }
 
@@ -162,7 +162,9 @@ func (s *Socket) Do(ctx context.Context, id int32, data []byte) (frame.Reply, er
 	s.mu.Lock()
 	s.waiting[incr] = wait
 	s.mu.Unlock()
-	content, err := inJSON.EncodeRequest(frame.Request{ID: id, SendID: s.UserID, OperationID: "environment-" + incr, MsgIncr: incr, Data: data})
+	content, err := inJSON.EncodeRequest(
+		frame.Request{ID: id, SendID: s.UserID, OperationID: "environment-" + incr, MsgIncr: incr, Data: data},
+	)
 	if err != nil {
 		return frame.Reply{}, fmt.Errorf("frame %d: %w", id, err)
 	}

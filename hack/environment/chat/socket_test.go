@@ -72,7 +72,10 @@ func TestAMessageIsSentAsTheSocketsUser(t *testing.T) {
 	requests := make(chan frame.Request, 1)
 	s, err := chat.Open(t.Context(), served(t, func(conn *websocket.Conn, r frame.Request) {
 		requests <- r
-		reply(conn, frame.Reply{ID: r.ID, MsgIncr: r.MsgIncr, Data: join(field(1, []byte("server-id")), field(2, []byte("client-id")), value(3, 7))})
+		reply(
+			conn,
+			frame.Reply{ID: r.ID, MsgIncr: r.MsgIncr, Data: join(field(1, []byte("server-id")), field(2, []byte("client-id")), value(3, 7))},
+		)
 	}))
 	g.Expect(err).NotTo(HaveOccurred())
 	t.Cleanup(s.Close)
@@ -104,7 +107,14 @@ func TestAPushedMessageIsReceivedWithItsText(t *testing.T) {
 	g := NewWithT(t)
 	content, err := json.Marshal(map[string]string{"content": "hello bob"})
 	g.Expect(err).NotTo(HaveOccurred())
-	message := join(field(1, []byte("alice")), field(2, []byte("bob")), field(5, []byte("server-id")), value(11, 101), field(12, content), value(14, 3))
+	message := join(
+		field(1, []byte("alice")),
+		field(2, []byte("bob")),
+		field(5, []byte("server-id")),
+		value(11, 101),
+		field(12, content),
+		value(14, 3),
+	)
 	push := field(1, join(field(1, []byte("si_alice_bob")), field(2, field(1, message))))
 	notification := field(2, join(field(1, []byte("n_alice_bob")), field(2, field(1, message))))
 	s, err := chat.Open(t.Context(), served(t, func(conn *websocket.Conn, r frame.Request) {

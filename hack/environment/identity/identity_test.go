@@ -14,7 +14,13 @@ import (
 	"github.com/openimstack/openim-operator/hack/environment/identity"
 )
 
-var claims = identity.Claims{Issuer: "https://id.example.com", Audience: "im-admin", Subject: "ada", Role: "groups", Groups: []string{"im-admins"}}
+var claims = identity.Claims{
+	Issuer:   "https://id.example.com",
+	Audience: "im-admin",
+	Subject:  "ada",
+	Role:     "groups",
+	Groups:   []string{"im-admins"},
+}
 
 // verify reads a token with the keys of a set.
 func verify(set []byte, token string) (jwt.Claims, map[string]any, error) {
@@ -43,7 +49,8 @@ func TestATokenIsVerifiedByThePublishedKey(t *testing.T) {
 
 	standard, private, err := verify(set, token)
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(standard.Validate(jwt.Expected{Issuer: claims.Issuer, AnyAudience: jwt.Audience{"im-admin"}, Subject: "ada", Time: time.Now()})).To(Succeed())
+	g.Expect(standard.Validate(jwt.Expected{Issuer: claims.Issuer, AnyAudience: jwt.Audience{"im-admin"}, Subject: "ada", Time: time.Now()})).
+		To(Succeed())
 	g.Expect(private).To(HaveKeyWithValue("groups", ConsistOf("im-admins")))
 	g.Expect(standard.Expiry.Time()).To(BeTemporally("~", time.Now().Add(identity.Lifetime), time.Minute))
 }

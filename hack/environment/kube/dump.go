@@ -69,7 +69,12 @@ func (c *Cluster) Dump(ctx context.Context, folder string, namespaces ...string)
 func (c *Cluster) logs(ctx context.Context, pod *corev1.Pod, keep func(string, []byte)) {
 	for _, container := range pod.Spec.Containers {
 		for _, previous := range []bool{false, true} {
-			options := &corev1.PodLogOptions{Container: container.Name, Previous: previous, LimitBytes: ptr.To[int64](maxLog), TailLines: ptr.To[int64](2000)}
+			options := &corev1.PodLogOptions{
+				Container:  container.Name,
+				Previous:   previous,
+				LimitBytes: ptr.To[int64](maxLog),
+				TailLines:  ptr.To[int64](2000),
+			}
 			stream, err := c.Clientset.CoreV1().Pods(pod.Namespace).GetLogs(pod.Name, options).Stream(ctx)
 			if err != nil {
 				continue // the container has not started, or has no previous instance: the pod's status shows that

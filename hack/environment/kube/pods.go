@@ -122,7 +122,13 @@ func (c *Cluster) Probe(ctx context.Context, container Container, timeout time.D
 	return c.attempt(ctx, container, "tcp", timeout, targets)
 }
 
-func (c *Cluster) attempt(ctx context.Context, container Container, how string, timeout time.Duration, targets []string) ([]probe.Result, error) {
+func (c *Cluster) attempt(
+	ctx context.Context,
+	container Container,
+	how string,
+	timeout time.Duration,
+	targets []string,
+) ([]probe.Result, error) {
 	command := append([]string{manager, "probe", how, "--timeout", timeout.String()}, targets...)
 	out, err := c.Exec(ctx, container, command...)
 	if err != nil {

@@ -32,19 +32,20 @@ func running(image string, labels map[string]string) *corev1.Pod {
 func cluster(t *testing.T, writes *[]string, objects ...client.Object) *kube.Cluster {
 	t.Helper()
 	c := fake.NewClientBuilder().WithScheme(kube.Scheme()).WithObjects(objects...).
-		WithIndex(&corev1.Pod{}, metav1.ObjectNameField, func(o client.Object) []string { return []string{o.GetName()} }).WithInterceptorFuncs(interceptor.Funcs{
-		Create: func(ctx context.Context, c client.WithWatch, o client.Object, options ...client.CreateOption) error {
-			*writes = append(*writes, "create "+o.GetName())
-			if pod, ok := o.(*corev1.Pod); ok {
-				pod.Status = running("", nil).Status
-			}
-			return c.Create(ctx, o, options...)
-		},
-		Delete: func(ctx context.Context, c client.WithWatch, o client.Object, options ...client.DeleteOption) error {
-			*writes = append(*writes, "delete "+o.GetName())
-			return c.Delete(ctx, o, options...)
-		},
-	}).Build()
+		WithIndex(&corev1.Pod{}, metav1.ObjectNameField, func(o client.Object) []string { return []string{o.GetName()} }).
+		WithInterceptorFuncs(interceptor.Funcs{
+			Create: func(ctx context.Context, c client.WithWatch, o client.Object, options ...client.CreateOption) error {
+				*writes = append(*writes, "create "+o.GetName())
+				if pod, ok := o.(*corev1.Pod); ok {
+					pod.Status = running("", nil).Status
+				}
+				return c.Create(ctx, o, options...)
+			},
+			Delete: func(ctx context.Context, c client.WithWatch, o client.Object, options ...client.DeleteOption) error {
+				*writes = append(*writes, "delete "+o.GetName())
+				return c.Delete(ctx, o, options...)
+			},
+		}).Build()
 	return &kube.Cluster{WithWatch: plain{c}}
 }
 
@@ -101,7 +102,11 @@ func TestSecretsAndTokensAreCutOutOfArtifacts(t *testing.T) {
 
 func TestManifestsAreDecodedAndBrokenOnesNamed(t *testing.T) {
 	g := NewWithT(t)
-	objects, err := kube.Decode([]byte("# nothing\n---\napiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n---\n---\napiVersion: v1\nkind: Secret\nmetadata: {name: b}\n"))
+	objects, err := kube.Decode(
+		[]byte(
+			"# nothing\n---\napiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n---\n---\napiVersion: v1\nkind: Secret\nmetadata: {name: b}\n",
+		),
+	)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(objects).To(HaveLen(2))
 	_, err = kube.Decode([]byte("apiVersion: v1\nkind: Namespace\n---\nmetadata: {name: a}\n"))

@@ -27,8 +27,15 @@ func (p Container) String() string { return p.Namespace + "/" + p.Pod + "/" + p.
 
 // Exec runs a command in a container and returns its stdout. The command ends with ctx.
 func (c *Cluster) Exec(ctx context.Context, container Container, command ...string) ([]byte, error) {
-	request := c.Clientset.CoreV1().RESTClient().Post().Resource("pods").Namespace(container.Namespace).Name(container.Pod).SubResource("exec").
-		VersionedParams(&corev1.PodExecOptions{Container: container.Container, Command: command, Stdout: true, Stderr: true}, scheme.ParameterCodec)
+	options := &corev1.PodExecOptions{Container: container.Container, Command: command, Stdout: true, Stderr: true}
+	request := c.Clientset.CoreV1().
+		RESTClient().
+		Post().
+		Resource("pods").
+		Namespace(container.Namespace).
+		Name(container.Pod).
+		SubResource("exec").
+		VersionedParams(options, scheme.ParameterCodec)
 	executor, err := remotecommand.NewWebSocketExecutor(c.Config, http.MethodGet, request.URL().String())
 	if err != nil {
 		return nil, fmt.Errorf("exec in %s: %w", container, err)
@@ -74,7 +81,15 @@ func (c *Cluster) Forward(ctx context.Context, pod types.NamespacedName, port in
 
 	ready := make(chan struct{})
 	errors := &bounded{limit: maxOutput}
-	forwarder, err := portforward.NewOnAddressesWithContext(ctx, dialer, []string{"127.0.0.1"}, []string{fmt.Sprintf("0:%d", port)}, ready, nil, errors)
+	forwarder, err := portforward.NewOnAddressesWithContext(
+		ctx,
+		dialer,
+		[]string{"127.0.0.1"},
+		[]string{fmt.Sprintf("0:%d", port)},
+		ready,
+		nil,
+		errors,
+	)
 	if err != nil {
 		return "", fmt.Errorf("port-forward to %s port %d: %w", pod, port, err)
 	}

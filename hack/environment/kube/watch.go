@@ -50,7 +50,13 @@ func (c *Cluster) Watch(ctx context.Context, list client.ObjectList, where clien
 }
 
 // Until watches one object until check returns true.
-func Until[T client.Object](ctx context.Context, c *Cluster, list client.ObjectList, key types.NamespacedName, check func(T) (bool, error)) error {
+func Until[T client.Object](
+	ctx context.Context,
+	c *Cluster,
+	list client.ObjectList,
+	key types.NamespacedName,
+	check func(T) (bool, error),
+) error {
 	where := client.ListOptions{Namespace: key.Namespace, FieldSelector: fields.OneTermEqualSelector(metav1.ObjectNameField, key.Name)}
 	err := c.Watch(ctx, list, where, func(event watch.Event) (bool, error) {
 		object, ok := event.Object.(T)

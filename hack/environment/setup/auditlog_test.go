@@ -20,7 +20,9 @@ func auditLogOf(t *testing.T, events ...auditlog.Event) []byte {
 	t.Helper()
 	g := NewWithT(t)
 	path := filepath.Join(t.TempDir(), "trail")
-	l, err := auditlog.Open(auditlog.Options{Path: path, Program: "gateway", Log: slog.New(slog.DiscardHandler), Reg: prometheus.NewRegistry(), Now: time.Now})
+	l, err := auditlog.Open(
+		auditlog.Options{Path: path, Program: "gateway", Log: slog.New(slog.DiscardHandler), Reg: prometheus.NewRegistry(), Now: time.Now},
+	)
 	g.Expect(err).NotTo(HaveOccurred())
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan struct{})
@@ -36,8 +38,17 @@ func auditLogOf(t *testing.T, events ...auditlog.Event) []byte {
 }
 
 var (
-	refusedEvent = auditlog.Event{Kind: auditlog.KindMessage, Who: auditlog.Who{Role: "user", UserID: "alice"}, What: auditlog.What{Identifier: 1003}, Outcome: auditlog.Outcome{Verdict: auditlog.Refused, ErrCode: 1002}}
-	allowedEvent = auditlog.Event{Kind: auditlog.KindCall, Who: auditlog.Who{Role: "user", UserID: "bob"}, Outcome: auditlog.Outcome{Verdict: auditlog.Allowed}}
+	refusedEvent = auditlog.Event{
+		Kind:    auditlog.KindMessage,
+		Who:     auditlog.Who{Role: "user", UserID: "alice"},
+		What:    auditlog.What{Identifier: 1003},
+		Outcome: auditlog.Outcome{Verdict: auditlog.Refused, ErrCode: 1002},
+	}
+	allowedEvent = auditlog.Event{
+		Kind:    auditlog.KindCall,
+		Who:     auditlog.Who{Role: "user", UserID: "bob"},
+		Outcome: auditlog.Outcome{Verdict: auditlog.Allowed},
+	}
 )
 
 func TestEventsAreFoundAmongOtherLinesOfAllPods(t *testing.T) {

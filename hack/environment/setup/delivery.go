@@ -49,11 +49,25 @@ var counters = map[string]openim.Name{
 
 // Deliver sends a text from one user to another through the gateway, as an administrator, and follows the message into MongoDB.
 func (e *Environment) Deliver(ctx context.Context, stack *v1alpha1.OpenIMStack, admin chat.Admin, from, to, text string) (Delivery, error) {
-	return e.Follow(ctx, stack, admin, from, to, text, func(ctx context.Context) (chat.Message, error) { return admin.Send(ctx, from, to, text) })
+	return e.Follow(
+		ctx,
+		stack,
+		admin,
+		from,
+		to,
+		text,
+		func(ctx context.Context) (chat.Message, error) { return admin.Send(ctx, from, to, text) },
+	)
 }
 
 // Follow calls send, which sends text from one user to another, and follows the message into MongoDB. The administrator only reads.
-func (e *Environment) Follow(ctx context.Context, stack *v1alpha1.OpenIMStack, admin chat.Admin, from, to, text string, send func(context.Context) (chat.Message, error)) (Delivery, error) {
+func (e *Environment) Follow(
+	ctx context.Context,
+	stack *v1alpha1.OpenIMStack,
+	admin chat.Admin,
+	from, to, text string,
+	send func(context.Context) (chat.Message, error),
+) (Delivery, error) {
 	ctx, cancel := context.WithCancel(ctx) // ends the port-forwards
 	defer cancel()
 	d := Delivery{Conversation: chat.Conversation(from, to)}
@@ -79,7 +93,12 @@ func (e *Environment) Follow(ctx context.Context, stack *v1alpha1.OpenIMStack, a
 		return d.Seq > d.Before, err
 	})
 	if err != nil {
-		return d, fmt.Errorf("waiting for a sequence number of message %s (it was %d before): check the logs of rpc-msg and msgtransfer: %w", d.Sent.ServerID, d.Before, err)
+		return d, fmt.Errorf(
+			"waiting for a sequence number of message %s (it was %d before): check the logs of rpc-msg and msgtransfer: %w",
+			d.Sent.ServerID,
+			d.Before,
+			err,
+		)
 	}
 	if d.Pulled, err = admin.Pull(ctx, to, d.Conversation, d.Seq); err != nil {
 		return d, err
@@ -130,7 +149,10 @@ func (e *Environment) inStores(ctx context.Context, stack *v1alpha1.OpenIMStack,
 }
 
 // counters opens the metrics ports of the processes that count messages and returns a function that reads the counters.
-func (e *Environment) counters(ctx context.Context, stack *v1alpha1.OpenIMStack) (func(context.Context) (map[string]float64, error), error) {
+func (e *Environment) counters(
+	ctx context.Context,
+	stack *v1alpha1.OpenIMStack,
+) (func(context.Context) (map[string]float64, error), error) {
 	pages := map[openim.Name]string{}
 	for _, process := range counters {
 		if pages[process] != "" {
@@ -156,7 +178,11 @@ func (e *Environment) counters(ctx context.Context, stack *v1alpha1.OpenIMStack)
 }
 
 // increases waits until all counters have increased and returns the increases. msgtransfer counts a batch after it has written it.
-func increases(ctx context.Context, before map[string]float64, counted func(context.Context) (map[string]float64, error)) (map[string]float64, error) {
+func increases(
+	ctx context.Context,
+	before map[string]float64,
+	counted func(context.Context) (map[string]float64, error),
+) (map[string]float64, error) {
 	up := map[string]float64{}
 	err := wait.PollUntilContextTimeout(ctx, pollInterval, deliveryTimeout, true, func(ctx context.Context) (bool, error) {
 		now, err := counted(ctx)
@@ -180,7 +206,13 @@ func (d Delivery) check(from, to, text string) error {
 	case d.Pulled.ServerID != d.Sent.ServerID || d.Pulled.SendID != from || d.Pulled.RecvID != to:
 		return fmt.Errorf("pulled by seq %d: another message than the one sent: %+v", d.Seq, d.Pulled)
 	case d.Stored.ServerID != d.Sent.ServerID || d.Stored.SendID != from || d.Stored.RecvID != to:
-		return fmt.Errorf("MongoDB holds another message under seq %d than the one sent: %s from %s to %s", d.Seq, d.Stored.ServerID, d.Stored.SendID, d.Stored.RecvID)
+		return fmt.Errorf(
+			"MongoDB holds another message under seq %d than the one sent: %s from %s to %s",
+			d.Seq,
+			d.Stored.ServerID,
+			d.Stored.SendID,
+			d.Stored.RecvID,
+		)
 	case !isText(d.Stored.Content, text) || !isText(content, text):
 		return fmt.Errorf("the text of message %d changed on its way: pulled %.200q, in MongoDB %.200q", d.Seq, content, d.Stored.Content)
 	case d.Cached.CurrentSeq < d.Seq:

@@ -64,7 +64,13 @@ func NewEnvironment(journal *Journal) (*Environment, error) {
 		e.Local = true
 	case current:
 	default:
-		return nil, fmt.Errorf("%s=%s: write %s (the node that runs on this machine) or %s (kubectl's current context)", clusterVariable, cluster, local, current)
+		return nil, fmt.Errorf(
+			"%s=%s: write %s (the node that runs on this machine) or %s (kubectl's current context)",
+			clusterVariable,
+			cluster,
+			local,
+			current,
+		)
 	}
 	path, err := identityFile()
 	if err != nil {

@@ -30,7 +30,10 @@ const (
 // IMAGE_PREFIX, to which `go run ./hack/images build --push` has sent them.
 func (e *Environment) buildImages(ctx context.Context) error {
 	if !e.Local && e.ImagePrefix == "" {
-		return errors.New("CLUSTER=current needs IMAGE_PREFIX: the registry path to which `go run ./hack/images build --push` sends the images, for example registry.example.com/im/")
+		return errors.New(
+			"CLUSTER=current needs IMAGE_PREFIX: the registry path to which `go run ./hack/images build --push` sends the images, for example " +
+				"registry.example.com/im/",
+		)
 	}
 	args := []string{"run", "-buildvcs=false", "./hack/images", "build"}
 	if e.Local {

@@ -70,7 +70,12 @@ func (e *Environment) WaitForLeader(ctx context.Context) error {
 			return false, nil
 		}
 		var pods corev1.PodList
-		if err := e.Cluster.List(ctx, &pods, client.InNamespace(OperatorNamespace), client.MatchingLabels(operator.Spec.Selector.MatchLabels)); err != nil {
+		if err := e.Cluster.List(
+			ctx,
+			&pods,
+			client.InNamespace(OperatorNamespace),
+			client.MatchingLabels(operator.Spec.Selector.MatchLabels),
+		); err != nil {
 			return false, err
 		}
 		holder, _, _ := strings.Cut(*lease.Spec.HolderIdentity, "_")

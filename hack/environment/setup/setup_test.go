@@ -49,7 +49,8 @@ spec: {template: {spec: {containers: [{name: a, image: "openimstack/infra-kafka:
 	g.Expect(err).NotTo(HaveOccurred())
 	images.Retag(objects)
 	text := fmt.Sprint(objects[0].Object)
-	g.Expect(text).To(And(ContainSubstring("openimstack/infra-kafka:dev-3"), ContainSubstring("example.com/infra-kafka:dev"), ContainSubstring("openimstack/unknown:dev")))
+	g.Expect(text).
+		To(And(ContainSubstring("openimstack/infra-kafka:dev-3"), ContainSubstring("example.com/infra-kafka:dev"), ContainSubstring("openimstack/unknown:dev")))
 }
 
 func TestStoresMoveToAnotherNamespaceWithTheirNames(t *testing.T) {

@@ -100,5 +100,9 @@ func (e *Environment) Inside(ctx context.Context, stack client.ObjectKey, compon
 
 // ReadyPod returns one ready pod of a component of a stack.
 func (e *Environment) ReadyPod(ctx context.Context, stack client.ObjectKey, component string) (*corev1.Pod, error) {
-	return e.anyPod(ctx, client.InNamespace(stack.Namespace), client.MatchingLabels{v1alpha1.LabelInstance: stack.Name, v1alpha1.LabelComponent: component})
+	return e.anyPod(
+		ctx,
+		client.InNamespace(stack.Namespace),
+		client.MatchingLabels{v1alpha1.LabelInstance: stack.Name, v1alpha1.LabelComponent: component},
+	)
 }

@@ -83,7 +83,8 @@ func moveTo(objects []*unstructured.Unstructured, namespace string) {
 			switch {
 			case !isText:
 				return value
-			case (field == "namespace" || field == "name" && object.GetKind() == "Namespace" || field == corev1.LabelMetadataName) && text == StoresNamespace:
+			case text == StoresNamespace && (field == "namespace" || field == corev1.LabelMetadataName),
+				text == StoresNamespace && field == "name" && object.GetKind() == "Namespace":
 				return namespace
 			default:
 				return InNamespace(text, namespace)

@@ -36,7 +36,12 @@ func (o *Observer) observeDNS(ctx context.Context, j *policyCheck, sources []sou
 		if from.row == graph.Intruder {
 			continue
 		}
-		open, err := j.open(from.container.Namespace+"/"+from.container.Pod, server.Namespace+"/"+server.Name, target.Port.Number, target.Port.Protocol)
+		open, err := j.open(
+			from.container.Namespace+"/"+from.container.Pod,
+			server.Namespace+"/"+server.Name,
+			target.Port.Number,
+			target.Port.Protocol,
+		)
 		if err != nil {
 			return nil, err
 		}

@@ -66,7 +66,14 @@ func (o Observation) Fault() string {
 	case !o.Listening:
 		return what + ": nothing listens, so the cell proves nothing (attempted from inside the pod itself)"
 	case !o.evaluatedAs(o.Open):
-		return fmt.Sprintf("%s: expected %s, but the live policies make it %s by the API's text; observed %s %s", what, word(o.Open), word(!o.Open), o.Last.Result, tries)
+		return fmt.Sprintf(
+			"%s: expected %s, but the live policies make it %s by the API's text; observed %s %s",
+			what,
+			word(o.Open),
+			word(!o.Open),
+			o.Last.Result,
+			tries,
+		)
 	case o.Open:
 		return fmt.Sprintf("%s: expected open, observed %s %s: %s", what, o.Last.Result, tries, o.Last.Detail)
 	default:

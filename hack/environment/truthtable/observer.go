@@ -113,7 +113,12 @@ func componentsOf(table []graph.Cell) []string {
 // pods returns the ready pods of every component, two at most, by component.
 func (o *Observer) pods(ctx context.Context, components []string) (map[string][]corev1.Pod, error) {
 	var list corev1.PodList
-	err := o.Cluster.List(ctx, &list, client.InNamespace(o.Namespace), client.MatchingLabels{v1alpha1.LabelInstance: o.Stack, v1alpha1.LabelPartOf: v1alpha1.PartOf})
+	err := o.Cluster.List(
+		ctx,
+		&list,
+		client.InNamespace(o.Namespace),
+		client.MatchingLabels{v1alpha1.LabelInstance: o.Stack, v1alpha1.LabelPartOf: v1alpha1.PartOf},
+	)
 	if err != nil {
 		return nil, fmt.Errorf("listing the pods of stack %s/%s: %w", o.Namespace, o.Stack, err)
 	}
@@ -127,7 +132,13 @@ func (o *Observer) pods(ctx context.Context, components []string) (map[string][]
 	}
 	for _, component := range components {
 		if len(found[component]) == 0 {
-			return nil, fmt.Errorf("no pod of %s is ready in stack %s/%s: check `kubectl -n %s get pods`", component, o.Namespace, o.Stack, o.Namespace)
+			return nil, fmt.Errorf(
+				"no pod of %s is ready in stack %s/%s: check `kubectl -n %s get pods`",
+				component,
+				o.Namespace,
+				o.Stack,
+				o.Namespace,
+			)
 		}
 	}
 	return found, nil
@@ -135,9 +146,10 @@ func (o *Observer) pods(ctx context.Context, components []string) (map[string][]
 
 // Ready reports whether a pod is ready and not terminating.
 func Ready(pod *corev1.Pod) bool {
-	return pod.DeletionTimestamp == nil && pod.Status.PodIP != "" && slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
-		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
-	})
+	return pod.DeletionTimestamp == nil && pod.Status.PodIP != "" &&
+		slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
+			return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
+		})
 }
 
 // injectProbers adds the prober to every pod and returns the containers by the pods' names.

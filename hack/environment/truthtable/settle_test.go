@@ -64,7 +64,13 @@ func pod(namespace, name, ip string, labels map[string]string) corev1.Pod {
 }
 
 func newNetwork(pods map[string][]corev1.Pod) *network {
-	n := &network{table: stackGraph().TruthTable(), owner: map[string]string{}, dead: map[string]bool{}, lies: map[string]int{}, attempts: map[string]int{}}
+	n := &network{
+		table:    stackGraph().TruthTable(),
+		owner:    map[string]string{},
+		dead:     map[string]bool{},
+		lies:     map[string]int{},
+		attempts: map[string]int{},
+	}
 	for component, replicas := range pods {
 		for _, p := range replicas {
 			n.owner[p.Status.PodIP] = component
@@ -171,7 +177,14 @@ func TestACellThatWasNeverAttemptedDoesNotAgree(t *testing.T) {
 // Packets are stopped as they should be, but no policy says so: something else stops them, and may stop doing so tomorrow.
 func TestACellThatThePoliciesDoNotSayIsAFault(t *testing.T) {
 	g := NewWithT(t)
-	lucky := Observation{Source: "intruder", Open: false, Evaluated: ptr.To(true), Listening: true, Attempts: 1, Last: probe.Result{Result: probe.Timeout}}
+	lucky := Observation{
+		Source:    "intruder",
+		Open:      false,
+		Evaluated: ptr.To(true),
+		Listening: true,
+		Attempts:  1,
+		Last:      probe.Result{Result: probe.Timeout},
+	}
 	g.Expect(lucky.Agrees()).To(BeFalse())
 	g.Expect(lucky.Fault()).To(ContainSubstring("expected shut, but the live policies make it open by the API's text; observed timeout"))
 	lucky.Evaluated = ptr.To(false)

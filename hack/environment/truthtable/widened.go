@@ -34,7 +34,8 @@ func (r Rule) Opened(w Pods, sealed []graph.Cell) (Edge, error) {
 			return Edge{Rule: r, From: pod, To: w.Intruder, Port: probe.ListenPort}, nil
 		}
 		for _, cell := range sealed {
-			if cell.From == graph.Intruder && !cell.Open && cell.To == pod.Labels[v1alpha1.LabelComponent] && cell.Port.Protocol == corev1.ProtocolTCP {
+			if cell.From == graph.Intruder && !cell.Open && cell.To == pod.Labels[v1alpha1.LabelComponent] &&
+				cell.Port.Protocol == corev1.ProtocolTCP {
 				return Edge{Rule: r, From: w.Intruder, To: pod, Port: cell.Port.Number}, nil
 			}
 		}

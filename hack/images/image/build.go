@@ -116,7 +116,11 @@ func choose(all []recipe, o Options) ([]recipe, error) {
 			continue
 		}
 		if o.Arch != runtime.GOARCH && len(r.packages) > 0 {
-			return nil, fmt.Errorf("image %s contains programs of this machine's Debian packages and can only be built for %s: exclude it with --only", r.name, runtime.GOARCH)
+			return nil, fmt.Errorf(
+				"image %s contains programs of this machine's Debian packages and can only be built for %s: exclude it with --only",
+				r.name,
+				runtime.GOARCH,
+			)
 		}
 		wanted = append(wanted, r)
 	}

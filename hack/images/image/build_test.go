@@ -22,7 +22,12 @@ func TestAnImageIsBuiltByBuildah(t *testing.T) {
 	}
 	g := NewWithT(t)
 	r, root := fixture(t)
-	write(t, filepath.Join(root, "Dockerfile"), "FROM scratch AS wanted\nARG TARGETARCH\nCOPY bin/a /a-${TARGETARCH}\nCOPY links/ /links/\nUSER 65532:65532\nENTRYPOINT [\"/a\"]\nFROM scratch AS other\n")
+	write(
+		t,
+		filepath.Join(root, "Dockerfile"),
+		"FROM scratch AS wanted\nARG TARGETARCH\nCOPY bin/a /a-${TARGETARCH}\nCOPY links/ /links/\nUSER 65532:65532\nENTRYPOINT "+
+			"[\"/a\"]\nFROM scratch AS other\n",
+	)
 	r.target = "wanted"
 	p, err := r.prepare(t.Context(), root, "amd64", &bytes.Buffer{})
 	g.Expect(err).NotTo(HaveOccurred())
@@ -32,7 +37,8 @@ func TestAnImageIsBuiltByBuildah(t *testing.T) {
 	var out bytes.Buffer
 	g.Expect(p.build(t.Context(), store, ref, archive, "[1/1] image fixture", &out)).To(Succeed())
 
-	g.Expect(out.String()).To(MatchRegexp(`(?s)^\[1/1\] image fixture: building openimstack/fixture:dev-[0-9a-f]{12}\n.*image fixture: built in \S+, 0 MB\n$`))
+	g.Expect(out.String()).
+		To(MatchRegexp(`(?s)^\[1/1\] image fixture: building openimstack/fixture:dev-[0-9a-f]{12}\n.*image fixture: built in \S+, 0 MB\n$`))
 	g.Expect(store.has(archive, p.key)).To(BeTrue())
 	left, err := filepath.Glob(filepath.Join(store.dir, ".build-*"))
 	g.Expect(err).NotTo(HaveOccurred())

@@ -57,7 +57,13 @@ func recipes() []recipe {
 	return []recipe{
 		{name: Operator, dockerfile: "Dockerfile", target: "operator", components: []part{{spec: program("manager"), place: inDist}}},
 		{name: Wrapper, dockerfile: "Dockerfile", target: "wrapper", components: []part{{spec: program("wrapper"), place: inDist}}},
-		{name: OpenIMServer, dockerfile: "hack/cluster/components/openim/Dockerfile", target: "server", release: "openim", components: []part{openim}},
+		{
+			name:       OpenIMServer,
+			dockerfile: "hack/cluster/components/openim/Dockerfile",
+			target:     "server",
+			release:    "openim",
+			components: []part{openim},
+		},
 		{
 			name: OpenIMUpstreamLayout, dockerfile: "hack/cluster/components/openim/Dockerfile", target: "upstream-layout", release: "openim",
 			components: []part{openim}, packages: []host.Package{host.Busybox}, files: upstreamLayout,

@@ -74,7 +74,8 @@ func TestLibrariesAreThoseOfTheLinker(t *testing.T) {
 	/lib64/ld-linux-x86-64.so.2 (0x00007f0c1c000000)
 `)
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(files).To(Equal([]string{"/lib/x86_64-linux-gnu/libm.so.6", "/lib64/ld-linux-x86-64.so.2", "/usr/lib/x86_64-linux-gnu/libc.so.6"}))
+	g.Expect(files).
+		To(Equal([]string{"/lib/x86_64-linux-gnu/libm.so.6", "/lib64/ld-linux-x86-64.so.2", "/usr/lib/x86_64-linux-gnu/libc.so.6"}))
 
 	_, err = parseLDD("\tlibhiredis.so.0.14 => not found\n")
 	g.Expect(err).To(MatchError(ContainSubstring("a library is missing: libhiredis.so.0.14")))
@@ -153,7 +154,8 @@ func TestArchivesCountOnlyWithTheirKey(t *testing.T) {
 	g.Expect(store.has(archive, "another")).To(BeFalse(), "same tag, other content: built again")
 	g.Expect(os.Remove(archive)).To(Succeed())
 	g.Expect(store.has(archive, "key")).To(BeFalse())
-	g.Expect(store.path("a", "v1", "registry.example.com/im/a:v1")).NotTo(Equal(store.path("a", "v1", DefaultPrefix+"a:v1")), "the reference is inside")
+	g.Expect(store.path("a", "v1", "registry.example.com/im/a:v1")).
+		NotTo(Equal(store.path("a", "v1", DefaultPrefix+"a:v1")), "the reference is inside")
 }
 
 func TestOldArchivesGoAndOthersStay(t *testing.T) {

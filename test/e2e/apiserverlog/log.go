@@ -39,7 +39,16 @@ func (w Write) String() string {
 	if w.Object.Subresource != "" {
 		resource += "/" + w.Object.Subresource
 	}
-	return fmt.Sprintf("%s %s %s %s/%s by %s: %d", w.Received, w.Verb, resource, w.Object.Namespace, w.Object.Name, w.User.Username, w.Response.Code)
+	return fmt.Sprintf(
+		"%s %s %s %s/%s by %s: %d",
+		w.Received,
+		w.Verb,
+		resource,
+		w.Object.Namespace,
+		w.Object.Name,
+		w.User.Username,
+		w.Response.Code,
+	)
 }
 
 // maxLine bounds one event, in bytes.

@@ -41,7 +41,10 @@ func FromEnvironment() (Endpoints, error) {
 		*value = os.Getenv(name)
 	}
 	if p.API == "" || p.Socket == "" || p.Admin == "" || p.Control == "" {
-		return p, errors.New("reading the endpoints of OpenIM: IM_API and others are not set: run this by `make test-sdk`, or under `go run ./test/loopback/up -- COMMAND`")
+		return p, errors.New(
+			"reading the endpoints of OpenIM: IM_API and others are not set: run this by `make test-sdk`, or under `go run ./test/loopback/up " +
+				"-- COMMAND`",
+		)
 	}
 	return p, nil
 }

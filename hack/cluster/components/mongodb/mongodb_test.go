@@ -177,9 +177,15 @@ func numbering(t *testing.T, coll *mongo.Collection) {
 					MaxSeq int64 `bson:"max_seq"`
 					MinSeq *int  `bson:"min_seq"`
 				}
-				err := coll.FindOneAndUpdate(t.Context(), d{{Key: "conversation_id", Value: "si_a_b"}},
+				err := coll.FindOneAndUpdate(
+					t.Context(),
+					d{{Key: "conversation_id", Value: "si_a_b"}},
 					d{{Key: "$inc", Value: d{{Key: "max_seq", Value: int64(2)}}}, {Key: "$set", Value: d{{Key: "min_seq", Value: int64(0)}}}},
-					options.FindOneAndUpdate().SetUpsert(true).SetReturnDocument(options.After).SetProjection(d{{Key: "_id", Value: 0}, {Key: "max_seq", Value: 1}})).Decode(&doc)
+					options.FindOneAndUpdate().
+						SetUpsert(true).
+						SetReturnDocument(options.After).
+						SetProjection(d{{Key: "_id", Value: 0}, {Key: "max_seq", Value: 1}}),
+				).Decode(&doc)
 				if err != nil || doc.ID != nil || doc.MinSeq != nil {
 					t.Errorf("document = %+v, %v; want max_seq alone", doc, err)
 				}
@@ -201,7 +207,14 @@ func numbering(t *testing.T, coll *mongo.Collection) {
 }
 
 func fields(t *testing.T, coll *mongo.Collection) {
-	must[*mongo.InsertOneResult](t)(coll.InsertOne(t.Context(), d{{Key: "_id", Value: 1}, {Key: "a", Value: 1}, {Key: "b", Value: d{{Key: "c", Value: 2}, {Key: "e", Value: 3}}}}))
+	must[*mongo.InsertOneResult](
+		t,
+	)(
+		coll.InsertOne(
+			t.Context(),
+			d{{Key: "_id", Value: 1}, {Key: "a", Value: 1}, {Key: "b", Value: d{{Key: "c", Value: 2}, {Key: "e", Value: 3}}}},
+		),
+	)
 	var before d
 	err := coll.FindOneAndUpdate(t.Context(), d{{Key: "a", Value: 1}}, d{{Key: "$set", Value: d{{Key: "a", Value: 5}}}},
 		options.FindOneAndUpdate().SetProjection(d{{Key: "b.c", Value: 1}, {Key: "a", Value: 1}})).Decode(&before)
@@ -209,7 +222,8 @@ func fields(t *testing.T, coll *mongo.Collection) {
 		t.Errorf("before = %v, %v; want %s", before, err, want)
 	}
 	var removed d
-	err = coll.FindOneAndDelete(t.Context(), d{{Key: "a", Value: 5}}, options.FindOneAndDelete().SetProjection(d{{Key: "b", Value: 0}})).Decode(&removed)
+	err = coll.FindOneAndDelete(t.Context(), d{{Key: "a", Value: 5}}, options.FindOneAndDelete().SetProjection(d{{Key: "b", Value: 0}})).
+		Decode(&removed)
 	if want := `{"_id":{"$numberInt":"1"},"a":{"$numberInt":"5"}}`; err != nil || fmt.Sprint(removed) != want {
 		t.Errorf("removed = %v, %v; want %s", removed, err, want)
 	}
@@ -228,13 +242,27 @@ func change(eID string) bson.A {
 			{Key: "input", Value: "$logs"}, {Key: "as", Value: "log"},
 			{Key: "cond", Value: d{{Key: "$not", Value: d{{Key: "$in", Value: bson.A{"$$log.e_id", "$delete_e_ids"}}}}}},
 		}}}}}}},
-		d{{Key: "$set", Value: d{{Key: "logs", Value: d{{Key: "$concatArrays", Value: bson.A{"$logs", bson.A{d{{Key: "e_id", Value: eID}, {Key: "version", Value: "$version"}}}}}}}}}},
+		d{
+			{
+				Key: "$set",
+				Value: d{
+					{
+						Key:   "logs",
+						Value: d{{Key: "$concatArrays", Value: bson.A{"$logs", bson.A{d{{Key: "e_id", Value: eID}, {Key: "version", Value: "$version"}}}}}},
+					},
+				},
+			},
+		},
 		d{{Key: "$unset", Value: "delete_e_ids"}},
 	}
 }
 
 func versionLog(t *testing.T, coll *mongo.Collection) {
-	must[*mongo.InsertOneResult](t)(coll.InsertOne(t.Context(), d{{Key: "d_id", Value: "alice"}, {Key: "version", Value: 0}, {Key: "logs", Value: bson.A{}}}))
+	must[*mongo.InsertOneResult](
+		t,
+	)(
+		coll.InsertOne(t.Context(), d{{Key: "d_id", Value: "alice"}, {Key: "version", Value: 0}, {Key: "logs", Value: bson.A{}}}),
+	)
 	const clients, each = 6, 10
 	var all sync.WaitGroup
 	for c := range clients {
@@ -275,8 +303,16 @@ func versionLog(t *testing.T, coll *mongo.Collection) {
 
 func pipelineRules(t *testing.T, coll *mongo.Collection) {
 	ctx := t.Context()
-	must[string](t)(coll.Indexes().CreateOne(ctx, mongo.IndexModel{Keys: d{{Key: "name", Value: 1}}, Options: options.Index().SetUnique(true)}))
-	must[*mongo.InsertManyResult](t)(coll.InsertMany(ctx, []any{d{{Key: "_id", Value: 1}, {Key: "name", Value: "a"}}, d{{Key: "_id", Value: 2}, {Key: "name", Value: "b"}}}))
+	must[string](
+		t,
+	)(
+		coll.Indexes().CreateOne(ctx, mongo.IndexModel{Keys: d{{Key: "name", Value: 1}}, Options: options.Index().SetUnique(true)}),
+	)
+	must[*mongo.InsertManyResult](
+		t,
+	)(
+		coll.InsertMany(ctx, []any{d{{Key: "_id", Value: 1}, {Key: "name", Value: "a"}}, d{{Key: "_id", Value: 2}, {Key: "name", Value: "b"}}}),
+	)
 	set := func(name string, v any) bson.A { return bson.A{d{{Key: "$set", Value: d{{Key: name, Value: v}}}}} }
 
 	var doc d
@@ -285,7 +321,8 @@ func pipelineRules(t *testing.T, coll *mongo.Collection) {
 		t.Errorf("the document before, by sort: %v, %v; want %s", doc, err, want)
 	}
 	err = coll.FindOneAndUpdate(ctx, d{{Key: "_id", Value: 1}}, bson.A{d{{Key: "$project", Value: d{{Key: "_id", Value: 0}, {Key: "name", Value: 1}}}}},
-		options.FindOneAndUpdate().SetReturnDocument(options.After)).Decode(&doc)
+		options.FindOneAndUpdate().SetReturnDocument(options.After)).
+		Decode(&doc)
 	if want := `{"_id":{"$numberInt":"1"},"name":"a"}`; err != nil || fmt.Sprint(doc) != want {
 		t.Errorf("a projection keeps _id: %v, %v; want %s", doc, err, want)
 	}
@@ -401,9 +438,21 @@ func findExpr(t *testing.T, coll *mongo.Collection) {
 		must[*mongo.InsertOneResult](t)(coll.InsertOne(ctx, d{{Key: "_id", Value: i}, {Key: "a", Value: i}, {Key: "b", Value: 5}}))
 	}
 	filter := d{{Key: "$expr", Value: d{{Key: "$gt", Value: bson.A{"$a", "$b"}}}}}
-	cursor := must[*mongo.Cursor](t)(coll.Find(ctx, filter, options.Find().SetSort(d{{Key: "a", Value: -1}}).SetSkip(1).SetLimit(2).SetProjection(d{{Key: "b", Value: 0}}).SetBatchSize(1)))
+	cursor := must[*mongo.Cursor](
+		t,
+	)(
+		coll.Find(
+			ctx,
+			filter,
+			options.Find().SetSort(d{{Key: "a", Value: -1}}).SetSkip(1).SetLimit(2).SetProjection(d{{Key: "b", Value: 0}}).SetBatchSize(1),
+		),
+	)
 	var got []d
-	if err := cursor.All(ctx, &got); err != nil || fmt.Sprint(got) != `[{"_id":{"$numberInt":"8"},"a":{"$numberInt":"8"}} {"_id":{"$numberInt":"7"},"a":{"$numberInt":"7"}}]` {
+	if err := cursor.All(
+		ctx,
+		&got,
+	); err != nil ||
+		fmt.Sprint(got) != `[{"_id":{"$numberInt":"8"},"a":{"$numberInt":"8"}} {"_id":{"$numberInt":"7"},"a":{"$numberInt":"7"}}]` {
 		t.Errorf("found %v, %v", got, err)
 	}
 	var one d
@@ -441,7 +490,8 @@ func contradictingIndexes(t *testing.T, coll *mongo.Collection) {
 	expectCode(t, 85, err)
 	_, err = coll.Indexes().CreateOne(ctx, mongo.IndexModel{Keys: d{{Key: "b", Value: 1}}, Options: options.Index().SetName("first")})
 	expectCode(t, 86, err)
-	_, err = coll.Indexes().CreateOne(ctx, mongo.IndexModel{Keys: d{{Key: "a", Value: 1}}, Options: options.Index().SetName("first").SetUnique(true)})
+	_, err = coll.Indexes().
+		CreateOne(ctx, mongo.IndexModel{Keys: d{{Key: "a", Value: 1}}, Options: options.Index().SetName("first").SetUnique(true)})
 	expectCode(t, 86, err)
 }
 
@@ -451,7 +501,11 @@ func refusals(t *testing.T, coll *mongo.Collection) {
 	for _, cmd := range []d{{{Key: "debugError", Value: "panic"}}, {{Key: "mapReduce", Value: "c"}}, {{Key: "createUser", Value: "x"}}, {{Key: "eval", Value: "1"}}} {
 		expectCode(t, 59, db.RunCommand(ctx, cmd).Err())
 	}
-	expectCode(t, 73, db.RunCommand(ctx, d{{Key: "aggregate", Value: 1}, {Key: "pipeline", Value: bson.A{}}, {Key: "cursor", Value: d{}}}).Err())
+	expectCode(
+		t,
+		73,
+		db.RunCommand(ctx, d{{Key: "aggregate", Value: 1}, {Key: "pipeline", Value: bson.A{}}, {Key: "cursor", Value: d{}}}).Err(),
+	)
 	_, err := coll.Aggregate(ctx, bson.A{}, options.Aggregate().SetLet(d{{Key: "x", Value: 1}}))
 	expectCode(t, 115, err)
 	_, err = coll.Aggregate(ctx, bson.A{d{{Key: "$lookup", Value: d{}}}})

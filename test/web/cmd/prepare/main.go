@@ -21,7 +21,12 @@ func main() {
 
 func prepare(ctx context.Context) error {
 	// Node has X25519 and a global WebCrypto since version 19; Debian 12's node is older.
-	check := exec.CommandContext(ctx, "node", "-e", "crypto.subtle.generateKey({name:'X25519'},false,['deriveBits']).catch(() => process.exit(1))")
+	check := exec.CommandContext(
+		ctx,
+		"node",
+		"-e",
+		"crypto.subtle.generateKey({name:'X25519'},false,['deriveBits']).catch(() => process.exit(1))",
+	)
 	if err := check.Run(); err != nil {
 		return fmt.Errorf("node lacks X25519 in WebCrypto: install Node.js 20 or later (%w)", err)
 	}

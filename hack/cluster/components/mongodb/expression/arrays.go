@@ -205,7 +205,11 @@ func compileMap(c compiler, arg any) (evaluator, error) {
 }
 
 // overElements compiles what $map and $filter share: an input, a name for its elements, and an expression for each.
-func (c compiler) overElements(operator string, parts map[string]any, body string) (func(*scope, func(result bson.A, element, v any) bson.A) (any, error), error) {
+func (c compiler) overElements(
+	operator string,
+	parts map[string]any,
+	body string,
+) (func(*scope, func(result bson.A, element, v any) bson.A) (any, error), error) {
 	name := element
 	if as, given := parts["as"]; given {
 		var ok bool

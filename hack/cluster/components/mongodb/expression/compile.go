@@ -217,7 +217,11 @@ func Operators() []string { return slices.Sorted(maps.Keys(operators)) }
 
 func (c compiler) compileOperator(spec bson.D) (evaluator, error) {
 	if len(spec) != 1 {
-		return nil, fault.New(15983, "an expression must have exactly one operator, this one has %d: write each in a document of its own", len(spec))
+		return nil, fault.New(
+			15983,
+			"an expression must have exactly one operator, this one has %d: write each in a document of its own",
+			len(spec),
+		)
 	}
 	compile, ok := operators[spec[0].Key]
 	if !ok {
@@ -253,7 +257,14 @@ func (c compiler) arguments(name string, least, most int, arg any) ([]evaluator,
 		if least == most {
 			return nil, fault.New(16020, "Expression %s takes exactly %d arguments. %d were passed in.", name, least, len(specs))
 		}
-		return nil, fault.New(28667, "Expression %s takes at least %d arguments, and at most %d, but %d were passed in.", name, least, most, len(specs))
+		return nil, fault.New(
+			28667,
+			"Expression %s takes at least %d arguments, and at most %d, but %d were passed in.",
+			name,
+			least,
+			most,
+			len(specs),
+		)
 	}
 	return c.compileList(specs)
 }

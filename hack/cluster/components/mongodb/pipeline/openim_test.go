@@ -51,12 +51,15 @@ func TestASearchGivesPlacesOfMessages(t *testing.T) { // searchMessageIndex
 }
 
 func TestTheLastMessageThatIsNotDeleted(t *testing.T) { // GetLastMessage
-	expect(t, `[
+	expect(
+		t,
+		`[
 		{"$match": {"doc_id": {"$regex": "^si_a_b"}}}, {"$match": {"msgs.msg.status": {"$lt": 4}}},
 		{"$sort": {"_id": -1}}, {"$limit": 1}, {"$project": {"_id": 0, "doc_id": 0}}, {"$unwind": "$msgs"},
 		{"$match": {"msgs.msg.status": {"$lt": 4}}}, {"$sort": {"msgs.msg.seq": -1}}, {"$limit": 1}]`,
 		"["+conversation+", "+groupTalk+"]",
-		`[{"msgs": {"msg": {"seq": 2, "send_id": "b", "recv_id": "a", "group_id": "", "send_time": {"$numberLong": "1735952400000"}, "status": 1}}}]`)
+		`[{"msgs": {"msg": {"seq": 2, "send_id": "b", "recv_id": "a", "group_id": "", "send_time": {"$numberLong": "1735952400000"}, "status": 1}}}]`,
+	)
 }
 
 func TestOldDocumentsAreFoundByHavingNoYoungMessage(t *testing.T) { // GetRandBeforeMsg
@@ -102,8 +105,18 @@ func TestStatisticsOfUsers(t *testing.T) {
 	patterns := `{"doc_id": {"$regex": "^si_", "$options": "i"}}, {"doc_id": {"$regex": "^sg_", "$options": "i"}}`
 	days := `"dates": [{"_id": "2025-01-04", "count": 3}, {"_id": "2025-01-05", "count": 1}]`
 	in := "[" + conversation + ", " + groupTalk + "]"
-	expect(t, statistics(patterns, "send_id", "users", -1, 0), in, `[{"user_count": 2, "users": [{"_id": "a", "count": 3}], `+days+`, "msg_count": 4}]`)
-	expect(t, statistics(patterns, "send_id", "users", 1, 0), in, `[{"user_count": 2, "users": [{"_id": "b", "count": 1}], `+days+`, "msg_count": 4}]`)
+	expect(
+		t,
+		statistics(patterns, "send_id", "users", -1, 0),
+		in,
+		`[{"user_count": 2, "users": [{"_id": "a", "count": 3}], `+days+`, "msg_count": 4}]`,
+	)
+	expect(
+		t,
+		statistics(patterns, "send_id", "users", 1, 0),
+		in,
+		`[{"user_count": 2, "users": [{"_id": "b", "count": 1}], `+days+`, "msg_count": 4}]`,
+	)
 	expect(t, statistics(patterns, "send_id", "users", -1, 5), in, `[{"user_count": 2, "users": [], `+days+`, "msg_count": 4}]`)
 	expect(t, statistics(patterns, "send_id", "users", -1, 0), `[]`, `[]`)
 }
@@ -163,7 +176,9 @@ func TestAChangeIsWrittenIntoTheLog(t *testing.T) { // writeLogBatch2
 }
 
 func TestConversationsWhoseMessagesExpire(t *testing.T) { // FindRandConversation
-	expect(t, `[
+	expect(
+		t,
+		`[
 		{"$match": {"is_msg_destruct": true, "msg_destruct_time": {"$ne": 0}}},
 		{"$addFields": {"next_msg_destruct_timestamp": {"$add": [{"$toLong": "$latest_msg_destruct_time"}, "$msg_destruct_time"]}}},
 		{"$match": {"next_msg_destruct_timestamp": {"$lt": {"$numberLong": "1736000000000"}}}},
@@ -172,22 +187,36 @@ func TestConversationsWhoseMessagesExpire(t *testing.T) { // FindRandConversatio
 		  {"_id": 2, "is_msg_destruct": true, "msg_destruct_time": {"$numberLong": "86400"}, "latest_msg_destruct_time": {"$date": "2026-01-04T00:00:00Z"}},
 		  {"_id": 3, "is_msg_destruct": false, "msg_destruct_time": {"$numberLong": "86400"}},
 		  {"_id": 4, "is_msg_destruct": true, "msg_destruct_time": {"$numberLong": "0"}}]`,
-		`[{"_id": 1, "is_msg_destruct": true, "msg_destruct_time": {"$numberLong": "86400"}, "latest_msg_destruct_time": {"$date": "2025-01-04T00:00:00Z"}, "next_msg_destruct_timestamp": {"$numberLong": "1735948886400"}}]`)
+		`[{"_id": 1, "is_msg_destruct": true, "msg_destruct_time": {"$numberLong": "86400"}, "latest_msg_destruct_time": {"$date": "2025-01-04T00:00:00Z"}, "next_msg_destruct_timestamp": {"$numberLong": "1735948886400"}}]`,
+	)
 }
 
 func TestUsersAreSortedByTheNamesTheirFriendsGaveThem(t *testing.T) { // SortQuery
-	expect(t, `[
+	expect(
+		t,
+		`[
 		{"$match": {"user_id": {"$in": ["a", "b", "c"]}}},
 		{"$addFields": {"_query_sort_name": {"$arrayElemAt": [{"$filter": {"input": {"$objectToArray": {"a": "Zoe"}}, "as": "item", "cond": {"$eq": ["$$item.k", "$user_id"]}}}, 0]}}},
 		{"$addFields": {"_query_sort_name": {"$ifNull": ["$_query_sort_name.v", "$nickname"]}}},
 		{"$sort": {"_query_sort_name": 1}},
 		{"$project": {"user_id": 1}}]`,
 		`[{"user_id": "a", "nickname": "Adam"}, {"user_id": "b", "nickname": "Bea"}, {"user_id": "c", "nickname": "Abe"}, {"user_id": "d", "nickname": "Dan"}]`,
-		`[{"user_id": "c"}, {"user_id": "b"}, {"user_id": "a"}]`)
+		`[{"user_id": "c"}, {"user_id": "b"}, {"user_id": "a"}]`,
+	)
 }
 
 func TestConversationsAreCounted(t *testing.T) { // GetAllConversationIDs, GetAllConversationIDsNumber
 	in := `[{"conversation_id": "x"}, {"conversation_id": "y"}, {"conversation_id": "x"}]`
-	expect(t, `[{"$group": {"_id": "$conversation_id"}}, {"$project": {"_id": 0, "conversation_id": "$_id"}}]`, in, `[{"conversation_id": "x"}, {"conversation_id": "y"}]`)
-	expect(t, `[{"$group": {"_id": "$conversation_id"}}, {"$group": {"_id": null, "count": {"$sum": 1}}}, {"$project": {"_id": 0}}]`, in, `[{"count": 2}]`)
+	expect(
+		t,
+		`[{"$group": {"_id": "$conversation_id"}}, {"$project": {"_id": 0, "conversation_id": "$_id"}}]`,
+		in,
+		`[{"conversation_id": "x"}, {"conversation_id": "y"}]`,
+	)
+	expect(
+		t,
+		`[{"$group": {"_id": "$conversation_id"}}, {"$group": {"_id": null, "count": {"$sum": 1}}}, {"$project": {"_id": 0}}]`,
+		in,
+		`[{"count": 2}]`,
+	)
 }

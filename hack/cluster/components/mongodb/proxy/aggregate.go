@@ -82,7 +82,11 @@ func (s *session) runPipeline(ctx context.Context, r request, specs bson.A, batc
 			return nil, fault.New(fault.ObjectTooLarge, "a document of the result has %d bytes, the limit is %d", len(raw), wire.MaxDocument)
 		}
 		if size += len(raw); size > maxResult {
-			return nil, fault.New(fault.ExceededMemoryLimit, "the result has more than %d bytes: put a $match, $limit or $project into the pipeline", maxResult)
+			return nil, fault.New(
+				fault.ExceededMemoryLimit,
+				"the result has more than %d bytes: put a $match, $limit or $project into the pipeline",
+				maxResult,
+			)
 		}
 		docs = append(docs, raw)
 	}

@@ -102,7 +102,10 @@ func among(existing []bson.D, index bson.D) (bool, error) {
 		case n == name && sameKey && u == unique:
 			return true, nil
 		case n == name:
-			return false, fault.New(fault.IndexKeySpecsConflict, "An existing index has the same name as the requested index but other keys or options: give the index another name")
+			return false, fault.New(
+				fault.IndexKeySpecsConflict,
+				"An existing index has the same name as the requested index but other keys or options: give the index another name",
+			)
 		case sameKey:
 			return false, fault.New(fault.IndexOptionsConflict, "Index already exists with a different name: drop it first")
 		}

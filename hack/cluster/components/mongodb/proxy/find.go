@@ -32,7 +32,18 @@ func (s *session) find(ctx context.Context, r request) ([]byte, error) {
 		}
 		specs = append(specs, bson.D{{Key: part.stage, Value: v}})
 	}
-	if err := unanswered(body, "find", "filter", "sort", "skip", "limit", "projection", "batchSize", "singleBatch", "noCursorTimeout"); err != nil {
+	if err := unanswered(
+		body,
+		"find",
+		"filter",
+		"sort",
+		"skip",
+		"limit",
+		"projection",
+		"batchSize",
+		"singleBatch",
+		"noCursorTimeout",
+	); err != nil {
 		return nil, err
 	}
 	if single, _ := first(body, "singleBatch").(bool); single && first(body, "limit") == nil {

@@ -64,12 +64,21 @@ func projection(fields any) (func(bson.D) (bson.D, error), error) {
 }
 
 // modifyByPipeline reads the document, runs it through the stages, and replaces it with the result.
-func (s *session) modifyByPipeline(ctx context.Context, r request, body bson.D, stages bson.A, project func(bson.D) (bson.D, error)) ([]byte, error) {
+func (s *session) modifyByPipeline(
+	ctx context.Context,
+	r request,
+	body bson.D,
+	stages bson.A,
+	project func(bson.D) (bson.D, error),
+) ([]byte, error) {
 	if err := unanswered(body, body[0].Key, "query", "sort", "update", "new", "upsert", "fields", "remove"); err != nil {
 		return nil, err
 	}
 	if value.Truthy(first(body, "upsert")) || value.Truthy(first(body, "remove")) {
-		return nil, fault.New(fault.CommandNotSupported, "the stand-in for MongoDB does not answer findAndModify with a pipeline and 'upsert' or 'remove'")
+		return nil, fault.New(
+			fault.CommandNotSupported,
+			"the stand-in for MongoDB does not answer findAndModify with a pipeline and 'upsert' or 'remove'",
+		)
 	}
 	p, err := pipeline.CompileUpdate(stages)
 	if err != nil {

@@ -72,7 +72,14 @@ func TestABatchFitsIntoOneReplyButIsNeverEmpty(t *testing.T) {
 		{[]bson.Raw{large, large}, 2, 1}, {[]bson.Raw{small, large, small, large}, 9, 3}, {nil, 5, 0},
 	} {
 		if batch, rest := cut(c.docs, c.n); len(batch) != c.batch || len(batch)+len(rest) != len(c.docs) {
-			t.Errorf("of %d documents, %d wanted: %d in the batch and %d left, want %d in the batch", len(c.docs), c.n, len(batch), len(rest), c.batch)
+			t.Errorf(
+				"of %d documents, %d wanted: %d in the batch and %d left, want %d in the batch",
+				len(c.docs),
+				c.n,
+				len(batch),
+				len(rest),
+				c.batch,
+			)
 		}
 	}
 }

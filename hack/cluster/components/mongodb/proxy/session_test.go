@@ -167,7 +167,9 @@ func TestCreateIndexesHandsOnOnlyWhatIsMissing(t *testing.T) {
 		created = first(cmd, "indexes")
 		return `{"numIndexesBefore": 2, "numIndexesAfter": 3, "ok": 1.0}`
 	})
-	reply := p.ask(`{"createIndexes": "c", "indexes": [{"key": {"a": {"$numberLong": "1"}}, "name": "a_1"}, {"key": {"b": 1}, "name": "b_1"}, {"key": {"b": 1}, "name": "b_1"}], "$db": "d"}`)
+	reply := p.ask(
+		`{"createIndexes": "c", "indexes": [{"key": {"a": {"$numberLong": "1"}}, "name": "a_1"}, {"key": {"b": 1}, "name": "b_1"}, {"key": {"b": 1}, "name": "b_1"}], "$db": "d"}`,
+	)
 	if first(reply, "numIndexesAfter") != int32(3) {
 		t.Errorf("reply = %v", reply)
 	}
