@@ -19,7 +19,7 @@ import (
 	. "github.com/onsi/gomega"
 	"google.golang.org/protobuf/encoding/protowire"
 
-	"github.com/openimstack/openim-operator/clients/go"
+	client "github.com/openimstack/openim-operator/clients/go"
 	"github.com/openimstack/openim-operator/wrapper/websocket/msggatewaytest"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )

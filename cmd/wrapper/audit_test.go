@@ -79,7 +79,7 @@ func TestAuditVerify(t *testing.T) {
 		{"the parts in the wrong order", []string{second, first}, nil, 1, "BROKEN", ""},
 		{"the second part alone", []string{second}, nil, 1, "the first 2 events", ""},
 		{"the second part alone, as is wanted", []string{"--partial", second}, nil, 0, "note: line 1: the first 2 events", ""},
-		{"an absent file", []string{"/absent"}, nil, 2, "", "cannot read the audit log: open /absent"},
+		{"an absent file", []string{"/absent"}, nil, 2, "", "reading the audit log: open /absent"},
 		{"an input that breaks off", []string{"-"}, iotest.ErrReader(errors.New("connection lost")), 2, "", "connection lost"},
 		{"no audit log at all", []string{"-"}, strings.NewReader("hello\n"), 2, "", "holds no audit event"},
 		{"the expected heads are there", []string{"--expect", expected, good}, nil, 0, "good: 5 events", ""},

@@ -26,7 +26,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	. "github.com/onsi/gomega"
 
-	"github.com/openimstack/openim-operator/clients/go"
+	client "github.com/openimstack/openim-operator/clients/go"
 	"github.com/openimstack/openim-operator/wrapper/auth/authtest"
 	"github.com/openimstack/openim-operator/wrapper/devices/mongotest"
 	"github.com/openimstack/openim-operator/wrapper/handshake"

@@ -135,8 +135,9 @@ func (k *Remote) Get() (*KeySet, error) {
 	case k.set == nil:
 		return nil, fmt.Errorf("the key set %s has not been fetched yet", k.name)
 	case time.Since(k.confirmed) > StaleAfter:
-		return nil, fmt.Errorf( //nolint:errorlint // k.err can be nil, and no caller asks for its kind
-			"the key set %s could not be fetched for %.0f hours: %v", k.name, StaleAfter.Hours(), k.err)
+		hours := StaleAfter.Hours()
+		//nolint:errorlint // k.err can be nil, and no caller asks for its kind
+		return nil, fmt.Errorf("the key set %s could not be fetched for %.0f hours: %v", k.name, hours, k.err)
 	}
 	return k.set, nil
 }

@@ -17,8 +17,8 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-func (b *followUps) count(result string) float64 {
-	return testutil.ToFloat64(b.results.WithLabelValues(result))
+func (f *followUps) count(result string) float64 {
+	return testutil.ToFloat64(f.results.WithLabelValues(result))
 }
 
 func TestWhileOpenIMIsWellARevocationWaitsForItsLogout(t *testing.T) {
