@@ -53,6 +53,7 @@ func OpenAPI() ([]byte, error) {
 // documentPath returns the path with the object's name as a parameter of OpenAPI.
 func documentPath(path string) string { return strings.Replace(path, "*name", "{name}", 1) }
 
+// put adds an operation to a path.
 func put(paths doc, path, method string, operation doc) {
 	item, _ := paths[path].(doc)
 	if item == nil {
