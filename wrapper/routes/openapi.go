@@ -33,7 +33,8 @@ func OpenAPI() ([]byte, error) {
 			"title":   "OpenIM behind its gateway",
 			"version": "v1",
 			"license": doc{"name": "Apache 2.0", "identifier": "Apache-2.0"},
-			"description": "The routes that users and administrators may call. Generated from the tables in wrapper/routes; x-identity has the rules " +
+			"description": "The routes that users and administrators may call. Generated from the tables in wrapper/routes; " +
+				"x-identity has the rules " +
 				"for the fields of a user's body.",
 		},
 		"servers": []any{doc{

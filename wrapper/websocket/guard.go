@@ -116,8 +116,8 @@ func describeFrame(f *Frame, row *Request, seen *found) {
 		return
 	}
 	f.ClientMsgID, f.RecvID, f.GroupID = seen.texts["clientMsgID"], seen.texts["recvID"], seen.texts["groupID"]
-	f.SessionType, f.ContentType = int32(seen.numbers["sessionType"]),
-		int32(seen.numbers["contentType"]) //nolint:gosec // a number over the bound is refused
+	f.SessionType = int32(seen.numbers["sessionType"]) //nolint:gosec // a number over the bound is refused
+	f.ContentType = int32(seen.numbers["contentType"]) //nolint:gosec // a number over the bound is refused
 	history, set := seen.options["history"]
 	f.OnlineOnly = set && !history
 }
