@@ -14,7 +14,7 @@ import (
 
 	. "github.com/onsi/gomega"
 
-	"github.com/openimstack/openim-operator/clients/go"
+	client "github.com/openimstack/openim-operator/clients/go"
 	"github.com/openimstack/openim-operator/wrapper/handshake"
 	"github.com/openimstack/openim-operator/wrapper/internalapi"
 	"github.com/openimstack/openim-operator/wrapper/websocket"

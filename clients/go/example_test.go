@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"net/http/httptest"
 
-	"github.com/openimstack/openim-operator/clients/go"
+	client "github.com/openimstack/openim-operator/clients/go"
 )
 
 // The program enrols the device once, with a code that the user received from an administrator. From then on the device logs

@@ -36,6 +36,7 @@ type chain struct {
 	head string // hash of the last line
 }
 
+// newChain starts a chain. previous is the hash of the last event of the file, "" if there is none.
 func newChain(previous string) *chain {
 	var id [chainBytes]byte
 	_, _ = rand.Read(id[:]) // never fails: the runtime ends the program when the system has no randomness

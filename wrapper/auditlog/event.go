@@ -187,6 +187,7 @@ func clip(s string, limit int) string {
 	}, s)
 }
 
+// targets returns the first ids of a list, each cut at its limit.
 func targets(ids []string) []string {
 	if len(ids) == 0 {
 		return nil

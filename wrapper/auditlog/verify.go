@@ -120,10 +120,12 @@ func (v *Verifier) Report() Report {
 	return r
 }
 
+// problem adds a finding that proves a change.
 func (v *Verifier) problem(format string, args ...any) {
 	v.add(&v.report.Problems, v.line, format, args...)
 }
 
+// note adds a finding that proves no change.
 func (v *Verifier) note(format string, args ...any) {
 	v.add(&v.report.Notes, v.line, format, args...)
 }
@@ -136,6 +138,7 @@ func (v *Verifier) add(list *[]Finding, line int, format string, args ...any) {
 	*list = append(*list, Finding{line, fmt.Sprintf(format, args...)})
 }
 
+// checkLine checks one line: an event, a head in the program's log, or any other line, which it ignores.
 func (v *Verifier) checkLine(text []byte) {
 	l, err := readLine(text)
 	switch {

@@ -45,6 +45,7 @@ func (l *Log) Close() {
 	}
 }
 
+// pending returns the bytes that wait in memory.
 func (l *Log) pending() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -121,6 +122,7 @@ func (l *Log) nextBatch() (batch [][]byte, size int) {
 	return batch, size
 }
 
+// done records that a batch no longer waits in memory.
 func (l *Log) done(size int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -183,6 +185,7 @@ func (l *Log) writeSink(buf []byte) (int, error) {
 	return l.sink.Write(buf)
 }
 
+// moved reports whether the next line begins a new file.
 func (l *Log) moved() bool {
 	moved, err := l.sink.Moved()
 	if err != nil {
@@ -191,6 +194,7 @@ func (l *Log) moved() bool {
 	return moved
 }
 
+// sync makes the written lines durable, and reports whether it succeeded.
 func (l *Log) sync() bool {
 	l.busy.Store(l.now().UnixNano())
 	defer l.busy.Store(0)
@@ -209,6 +213,7 @@ func (l *Log) setFailing(failing bool, err error) {
 	}
 }
 
+// logHead logs the head of the chain.
 func (l *Log) logHead() {
 	if l.chain.next > 0 {
 		l.log.Info(HeadMessage, "chain", l.chain.id, "seq", l.chain.next-1, "hash", l.chain.head)

@@ -183,7 +183,7 @@ func TestTheWatcherReportsByLogAndMetric(t *testing.T) {
 		g.Expect(s.Get()).To(Equal("good"))
 		g.Expect(strings.Count(log.String(), "the content is invalid")).To(Equal(1), "one line for each invalid content")
 		g.Expect(testutil.GatherAndCompare(reg, strings.NewReader(`
-# HELP openim_wrapper_file_good 1 when the mounted file's content is in force, 0 when it is invalid or unreadable and the last valid one, if any, is in force.
+# HELP openim_wrapper_file_good 1 when the content of the mounted file is in force, 0 when it is invalid or unreadable.
 # TYPE openim_wrapper_file_good gauge
 openim_wrapper_file_good{file="jwks"} 0
 # HELP openim_wrapper_file_reloads_total Changes of a mounted file, by result: taken or refused.

@@ -29,7 +29,7 @@ func NewWatcher(log *slog.Logger, reg prometheus.Registerer, sources ...Reloader
 		log:     log,
 		good: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "openim_wrapper_file_good",
-			Help: "1 when the mounted file's content is in force, 0 when it is invalid or unreadable and the last valid one, if any, is in force.",
+			Help: "1 when the content of the mounted file is in force, 0 when it is invalid or unreadable.",
 		}, []string{"file"}),
 		reloads: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "openim_wrapper_file_reloads_total",

@@ -37,6 +37,7 @@ func cleanData(data json.RawMessage, token string) json.RawMessage {
 	})
 }
 
+// isOpenIMClaims reports whether the claims of a JWT are those of OpenIM's tokens.
 func isOpenIMClaims(part []byte) bool {
 	raw, err := base64.RawURLEncoding.DecodeString(string(part))
 	if err != nil {

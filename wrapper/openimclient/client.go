@@ -114,6 +114,7 @@ func (c *Client) Prove(ctx context.Context) error {
 	return c.parseToken(ctx, token)
 }
 
+// parseToken makes OpenIM check the admin token.
 func (c *Client) parseToken(ctx context.Context, token string) error {
 	body, err := json.Marshal(map[string]string{"token": token})
 	if err != nil {

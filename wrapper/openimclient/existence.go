@@ -49,6 +49,7 @@ func (c *Client) existing(ctx context.Context, callerID string, users map[string
 	return users, nil
 }
 
+// fetchExisting requests which of the users OpenIM has, and sets their values in users.
 func (c *Client) fetchExisting(ctx context.Context, ids []string, users map[string]bool) error {
 	requestedAt := c.now()
 	reply, err := c.request(ctx, pathAccountCheck, map[string]any{"checkUserIDs": ids}, true)

@@ -119,6 +119,7 @@ func newMemberships(now func() time.Time) *memberships {
 	return &memberships{now: now, entries: map[string]joined{}}
 }
 
+// get returns a user's cached groups, if they were requested at since or later and are not too old.
 func (m *memberships) get(userID string, since time.Time) (joined, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -180,6 +181,7 @@ func (c *Client) groupsOf(ctx context.Context, userID string, since time.Time) (
 	}
 }
 
+// fetchGroups requests the ids of all groups of a user.
 func (c *Client) fetchGroups(ctx context.Context, userID string) (map[string]bool, error) {
 	reply, err := c.request(ctx, pathJoinedGroups, map[string]any{"userID": userID, "idHash": 0}, true)
 	if err != nil {

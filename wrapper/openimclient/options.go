@@ -50,5 +50,6 @@ var (
 	// ErrNoUser: OpenIM has no such user, or issues no token for the user.
 	ErrNoUser = errors.New("requesting a user token: OpenIM refuses: register the user first, and do not use an administrator's id")
 	// ErrNoToken: OpenIM issues no admin token, or refuses the one that it issued.
-	ErrNoToken = errors.New("requesting the admin token: OpenIM refuses: compare share.secret and the admin user id with OpenIM's configuration")
+	ErrNoToken = errors.New("requesting the admin token: OpenIM refuses: " +
+		"compare share.secret and the admin user id with OpenIM's configuration")
 )

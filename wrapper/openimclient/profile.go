@@ -104,6 +104,7 @@ func (c *Client) RolesOf(ctx context.Context, userID string, groupIDs []string) 
 	return roles, nil
 }
 
+// fetchProfile requests a user's profile, in a group if about names one.
 func (c *Client) fetchProfile(ctx context.Context, about profileOf) (Profile, error) {
 	if about.groupID == "" {
 		return c.fetchUser(ctx, about.userID)

@@ -96,6 +96,7 @@ func (c *Client) TakesSettings(ctx context.Context, userID, from, conversationID
 	return c.hasFriend(ctx, userID, from)
 }
 
+// blocks reports whether a user has blocked another.
 func (c *Client) blocks(ctx context.Context, userID, other string) (bool, error) {
 	reply, err := c.request(ctx, pathSpecifiedBlacks, map[string]any{"ownerUserID": userID, "userIDList": []string{other}}, true)
 	if err != nil {
@@ -114,6 +115,7 @@ func (c *Client) blocks(ctx context.Context, userID, other string) (bool, error)
 	return len(data.Blacks) > 0 || data.Total > 0, nil
 }
 
+// listsConversation reports whether a conversation is in a user's list.
 func (c *Client) listsConversation(ctx context.Context, userID, conversationID string) (bool, error) {
 	reply, err := c.request(ctx, pathGetConversations, map[string]any{"ownerUserID": userID, "conversationIDs": []string{conversationID}},
 		true)
@@ -133,6 +135,7 @@ func (c *Client) listsConversation(ctx context.Context, userID, conversationID s
 	return slices.Contains(data.Conversations, conversation{userID, conversationID}), nil
 }
 
+// hasFriend reports whether a user has another in the list of friends.
 func (c *Client) hasFriend(ctx context.Context, userID, other string) (bool, error) {
 	reply, err := c.request(ctx, pathIsFriend, map[string]any{"userID1": userID, "userID2": other}, true)
 	if err != nil {

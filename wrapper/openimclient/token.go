@@ -103,6 +103,7 @@ func (c *Client) mint(secret string) (string, error) {
 	return token, err
 }
 
+// requestToken requests an admin token with a secret.
 func (c *Client) requestToken(ctx context.Context, secret string) (string, time.Time, error) {
 	body, err := json.Marshal(map[string]string{"secret": secret, "userID": c.adminUserID})
 	if err != nil {

@@ -32,6 +32,7 @@ func (n Need) Fill(body map[string]any, conversationIDs []string) bool {
 	return len(list) > 0
 }
 
+// live adds a need that a group is not dismissed.
 func (e *enforcement) live(p fieldValue) error {
 	id := p.text()
 	if err := legalID(p.field, id); err != nil || id == "" {
@@ -113,6 +114,7 @@ func (e *enforcement) peersToo(field string) error {
 	})
 }
 
+// pictures removes the parameters of thumbnails, or those that are not legal if thumbnails are configured.
 func (e *enforcement) pictures(p fieldValue) error {
 	query, _ := p.value.(map[string]any)
 	if !e.caller.Pictures || len(query) == 0 {

@@ -159,6 +159,7 @@ func (b bound) number(field string, value int64, fits bool) error {
 	return nil
 }
 
+// list returns an error for a list or map with too many entries.
 func (b bound) list(field string, n int) error {
 	if n > b.entries {
 		return malformed("%s has %d entries: send at most %d at a time", field, n, b.entries)

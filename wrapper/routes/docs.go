@@ -85,7 +85,8 @@ func describeRule(rule Identity) string {
 }
 
 func docsAdmins(b *strings.Builder) {
-	b.WriteString("\n## Called by administrators\n\n| path | purpose | users named in | class | audit | body, bytes | repeatable | releases |\n" +
+	b.WriteString("\n## Called by administrators\n\n" +
+		"| path | purpose | users named in | class | audit | body, bytes | repeatable | releases |\n" +
 		"|---|---|---|---|---|---|---|---|\n")
 	for i := range Table {
 		r := &Table[i]

@@ -62,6 +62,7 @@ func (r *Route) Enforce(caller Caller, body map[string]any) (changed map[string]
 	return e.body, e.needs, nil
 }
 
+// refuse returns a failure whose text has the reason of the refusal.
 func refuse(f wire.Failure, err error) *wire.Failure {
 	f = f.Because("the body is refused: " + err.Error())
 	return &f
@@ -74,6 +75,7 @@ type enforcement struct {
 	needs  []Need
 }
 
+// apply applies one rule of the row to the body.
 func (e *enforcement) apply(rule Identity) *wire.Failure {
 	var err error
 	switch rule.Do {
@@ -152,6 +154,7 @@ func malformed(format string, args ...any) error {
 	return &malformedError{fmt.Sprintf(format, args...)}
 }
 
+// self applies Self: an empty member becomes the caller, another user is refused.
 func (e *enforcement) self(p fieldValue) error {
 	switch id := p.text(); {
 	case id == "" && !p.element:
@@ -162,6 +165,7 @@ func (e *enforcement) self(p fieldValue) error {
 	return nil
 }
 
+// fillList replaces a missing or empty list by the caller.
 func (e *enforcement) fillList(field string) {
 	name := strings.TrimSuffix(field, "[]")
 	if list, _ := e.body[name].([]any); len(list) == 0 {
@@ -169,6 +173,7 @@ func (e *enforcement) fillList(field string) {
 	}
 }
 
+// oneSelf applies OneSelf: one of the two fields must be the caller.
 func (e *enforcement) oneSelf(field, with string) error {
 	first, _ := e.body[field].(string)
 	second, _ := e.body[with].(string)
@@ -184,6 +189,7 @@ func (e *enforcement) oneSelf(field, with string) error {
 	return nil
 }
 
+// party adds a need that the caller is a participant of a conversation; group is the kind of need for the conversation of a group.
 func (e *enforcement) party(p fieldValue, group NeedKind) error {
 	id := p.text()
 	if err := legalConversation(p.field, id); err != nil {
@@ -203,6 +209,7 @@ func (e *enforcement) party(p fieldValue, group NeedKind) error {
 	return e.need(NeedParty, p.field, id)
 }
 
+// group adds a need about a group.
 func (e *enforcement) group(p fieldValue, kind NeedKind) error {
 	id := p.text()
 	if id == "" {
@@ -214,6 +221,7 @@ func (e *enforcement) group(p fieldValue, kind NeedKind) error {
 	return e.need(kind, p.field, id)
 }
 
+// need adds an id to the need of a kind and field.
 func (e *enforcement) need(kind NeedKind, field, id string) error {
 	for i := range e.needs {
 		n := &e.needs[i]

@@ -218,8 +218,8 @@ func mutate(t *rapid.T, body map[string]any, field string) {
 		[]any{alice.Self, victim.Self},
 		map[string]any{"userID": victim.Self}, victim.Pair(), victim.GroupChat(), alice.Pair(), victim.Object(), victim.Group}
 	value := rapid.SampledFrom(values).Draw(t, "value")
-	spell := rapid.SampledFrom([]func(string) string{strings.Clone, strings.ToUpper, strings.ToLower, strings.Title}).Draw(t,
-		"spelling") //nolint:staticcheck // ASCII names
+	spellings := []func(string) string{strings.Clone, strings.ToUpper, strings.ToLower, strings.Title} //nolint:staticcheck // ASCII names
+	spell := rapid.SampledFrom(spellings).Draw(t, "spelling")
 	steps := strings.Split(field, ".")
 	last := strings.TrimSuffix(steps[len(steps)-1], "[]")
 	if len(steps) == 1 {

@@ -23,6 +23,7 @@ func (e *enforcement) each(field string, do func(fieldValue) error) error {
 	return visit(e.body, strings.Split(field, "."), field, do)
 }
 
+// visit calls do for every occurrence of a field, of which steps is the rest of the path.
 func visit(object map[string]any, steps []string, field string, do func(fieldValue) error) error {
 	name, list := strings.CutSuffix(steps[0], "[]")
 	if list {

@@ -31,6 +31,7 @@ func objectName(field, name string) error {
 	return nil
 }
 
+// ownName checks that an object's name begins with the user's id.
 func ownName(field, name, user string) error {
 	if err := objectName(field, name); err != nil {
 		return err

@@ -33,7 +33,8 @@ func OpenAPI() ([]byte, error) {
 			"title":   "OpenIM behind its gateway",
 			"version": "v1",
 			"license": doc{"name": "Apache 2.0", "identifier": "Apache-2.0"},
-			"description": "The routes that users and administrators may call. Generated from the tables in wrapper/routes; x-identity has the rules " +
+			"description": "The routes that users and administrators may call. Generated from the tables in wrapper/routes; " +
+				"x-identity has the rules " +
 				"for the fields of a user's body.",
 		},
 		"servers": []any{doc{
@@ -53,6 +54,7 @@ func OpenAPI() ([]byte, error) {
 // documentPath returns the path with the object's name as a parameter of OpenAPI.
 func documentPath(path string) string { return strings.Replace(path, "*name", "{name}", 1) }
 
+// put adds an operation to a path.
 func put(paths doc, path, method string, operation doc) {
 	item, _ := paths[path].(doc)
 	if item == nil {

@@ -57,6 +57,7 @@ func (r *Route) DecodeProtobuf(data []byte) (map[string]any, error) {
 
 var errBadProtobuf = malformed("the body is not the protobuf message of this route, with each field once and valid UTF-8")
 
+// fieldOf returns the field of a number, nil if the form has none.
 func fieldOf(form []protoField, number protowire.Number) *protoField {
 	for i := range form {
 		if form[i].number == number {

@@ -66,6 +66,7 @@ func (r *jsonReader) null() bool {
 	return true
 }
 
+// wrongType returns the error for a value of another type than the declared one.
 func wrongType(n *node) error {
 	names := [...]string{
 		kindObject: "an object", kindList: "a list", kindMap: "an object", kindText: "a text", kindBytes: "a text",
@@ -84,6 +85,7 @@ func orData(path string) string {
 	return path
 }
 
+// value projects one value of any kind.
 func (r *jsonReader) value(n *node) error {
 	if r.null() {
 		return nil
@@ -232,6 +234,7 @@ func (r *jsonReader) each(closing byte, element func() error) error {
 	}
 }
 
+// object projects an object. It skips unknown members.
 func (r *jsonReader) object(n *node) error {
 	r.out = append(r.out, '{')
 	var seen uint64
@@ -262,6 +265,7 @@ func (r *jsonReader) object(n *node) error {
 	return err
 }
 
+// member projects a member, and removes it again if its rules do not keep it.
 func (r *jsonReader) member(f *field) error {
 	start := len(r.out)
 	if r.out[start-1] != '{' {

@@ -90,6 +90,7 @@ func newOwnership(r *Route, asked Asked) *ownership {
 	return j
 }
 
+// allows reports whether the values of an entry satisfy a rule.
 func (j *ownership) allows(rule *compiledRule, slots [][]byte) bool {
 	id := string(slots[rule.slot])
 	switch rule.is {
@@ -108,6 +109,7 @@ func (j *ownership) allows(rule *compiledRule, slots [][]byte) bool {
 	return false
 }
 
+// canBeInList reports whether a conversation can be in the caller's list.
 func (j *ownership) canBeInList(id string) bool {
 	c, ok := wire.ParseConversation(id)
 	if !ok {
@@ -188,6 +190,7 @@ func (j *ownership) requested(path string) map[string]bool {
 	return set
 }
 
+// collect adds the texts at a path of a body to a set.
 func collect(value any, steps []string, into map[string]bool) {
 	if len(steps) == 0 {
 		if text, ok := value.(string); ok && text != "" {

@@ -46,6 +46,7 @@ func parseShapes(text string) map[string]*shape {
 	return all
 }
 
+// add adds a field of bodies.txt, of which steps is the path.
 func (s *shape) add(steps []string, scalar string) {
 	name, list := strings.CutSuffix(steps[0], "[]")
 	name, dict := strings.CutSuffix(name, "{}")
@@ -125,6 +126,7 @@ func (s *shape) project(value any, field string) (any, error) {
 	return s.projectScalar(value, field)
 }
 
+// projectObject projects the members of an object.
 func (s *shape) projectObject(object map[string]any, field string) (any, error) {
 	out := make(map[string]any, len(object))
 	for key, value := range object {
@@ -166,6 +168,7 @@ func (s *shape) member(key string) (string, *shape) {
 	return "", nil
 }
 
+// projectScalar checks the type and the bound of a text, bool or number.
 func (s *shape) projectScalar(value any, field string) (any, error) {
 	switch s.scalar {
 	case scalarText:

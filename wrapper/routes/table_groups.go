@@ -134,7 +134,8 @@ var groupRoutes = []Route{
 		Users:      []string{"members[].userID"},
 		Identity: []Identity{
 			{Field: "members[]", Do: AtMostOne,
-				Why: "with two entries of different groups OpenIM checks the new role with the wrong entry, so that an ordinary member can become an administrator (observed with v3.8.3)"},
+				Why: "with two entries of different groups OpenIM checks the new role with the wrong entry, so that " +
+					"an ordinary member can become an administrator (observed with v3.8.3)"},
 			{Field: "members[].groupID", Do: Live},
 			{Field: "members[].userID", Do: Other},
 		},

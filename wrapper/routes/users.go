@@ -69,6 +69,7 @@ func (r *Route) UserActsOn(body map[string]any) (users []string, total int, err 
 	return actsOn(fields, body)
 }
 
+// actsOn returns the users that a body names in some fields.
 func actsOn(fields []string, body map[string]any) (users []string, total int, err error) {
 	for _, field := range fields {
 		err = visitIDs(body, strings.Split(field, "."), field, func(id string) {
@@ -84,6 +85,7 @@ func actsOn(fields []string, body map[string]any) (users []string, total int, er
 	return users, total, nil
 }
 
+// visitIDs calls found for every user id at a path of a body.
 func visitIDs(value any, steps []string, field string, found func(string)) error {
 	if len(steps) == 0 {
 		id, ok := value.(string)
@@ -137,4 +139,5 @@ func lookup(object map[string]any, name string) (value any, there bool, err erro
 	return value, there, nil
 }
 
+// forbidden reports whether a character is not permitted in an id.
 func forbidden(r rune) bool { return r < ' ' || r == 0x7f || r == utf8.RuneError }

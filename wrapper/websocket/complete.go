@@ -75,6 +75,7 @@ func complete(enc frame.Encoding, head frame.Reply, data []byte) []byte {
 	return enc.EncodeReply(rep)
 }
 
+// hasMarker reports whether the data of a reply can contain a notification to complete. It saves decoding for all others.
 func hasMarker(data []byte) bool {
 	for _, sign := range markers {
 		if bytes.Contains(data, sign) {
@@ -126,6 +127,7 @@ type notice struct {
 	content          []byte
 }
 
+// readNotice decodes the fields of a message that complete needs. It returns an empty notice for a malformed message.
 func readNotice(in []byte) (n notice) {
 	for len(in) > 0 {
 		number, typ, size := protowire.ConsumeTag(in)

@@ -82,8 +82,8 @@ func TestAPlainGETReturnsTheReason(t *testing.T) {
 func TestAPlainGETOfAnotherPageLearnsNothing(t *testing.T) {
 	g := NewWithT(t)
 	w := newEnv(t)
-	resp, e := w.explained(query("alice", "alice-token", 1, frame.Encoding{}),
-		"https://evil.example.com") //nolint:bodyclose // explained has closed it
+	q := query("alice", "alice-token", 1, frame.Encoding{})
+	resp, e := w.explained(q, "https://evil.example.com") //nolint:bodyclose // explained has closed it
 	g.Expect(resp.StatusCode).To(Equal(http.StatusForbidden))
 	g.Expect(e.ErrCode).To(Equal(wire.CodeNoPermission))
 	g.Expect(resp.Header).NotTo(HaveKey("Access-Control-Allow-Origin"))

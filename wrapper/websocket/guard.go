@@ -59,6 +59,7 @@ type decision struct {
 	verdict       string
 }
 
+// refused returns the decision to refuse a frame.
 func refused(code int, reason, text string) decision {
 	return decision{verdict: VerdictRefused, refusal: &Refusal{ErrCode: code, Reason: reason, Text: text}}
 }
@@ -107,6 +108,7 @@ func (g *guard) decide(ctx context.Context, id Identity, state *socketState, req
 	return decision{request: req, conversations: asked, verdict: verdict}, nil
 }
 
+// describeFrame sets the fields of f that rate limits, rules and the audit log use.
 func describeFrame(f *Frame, row *Request, seen *found) {
 	f.Users, f.ContentBytes = seen.users, seen.contentBytes
 	f.Conversations = slices.Compact(slices.Sorted(slices.Values(seen.conversations)))
@@ -114,8 +116,8 @@ func describeFrame(f *Frame, row *Request, seen *found) {
 		return
 	}
 	f.ClientMsgID, f.RecvID, f.GroupID = seen.texts["clientMsgID"], seen.texts["recvID"], seen.texts["groupID"]
-	f.SessionType, f.ContentType = int32(seen.numbers["sessionType"]),
-		int32(seen.numbers["contentType"]) //nolint:gosec // a number over the bound is refused
+	f.SessionType = int32(seen.numbers["sessionType"]) //nolint:gosec // a number over the bound is refused
+	f.ContentType = int32(seen.numbers["contentType"]) //nolint:gosec // a number over the bound is refused
 	history, set := seen.options["history"]
 	f.OnlineOnly = set && !history
 }
@@ -143,6 +145,7 @@ func checkRequest(id Identity, req frame.Request, row *Request, f *Frame, seen *
 	return checkMessage(f)
 }
 
+// checkMessage checks session type, content type and target of a message to send.
 func checkMessage(f *Frame) (decision, bool) {
 	if _, ok := SessionTypes[f.SessionType]; !ok {
 		return refused(wire.CodeNoPermission, reasonSession, "a client may send to a user (sessionType 1) or to a group (3) only"), false

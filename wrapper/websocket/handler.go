@@ -165,6 +165,7 @@ func (r *Relay) explain(w http.ResponseWriter, req *http.Request) {
 	wire.WriteFailure(w, noUpgrade)
 }
 
+// remoteIP returns the client's address for the audit log and the rules.
 func (r *Relay) remoteIP(req *http.Request) string {
 	if r.o.RemoteIP != nil {
 		return r.o.RemoteIP(req)
@@ -260,6 +261,7 @@ func (c *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 // buffers are four times as large; they stay in use if the client has sent data before the reply.
 const socketBuffer = 1 << 10
 
+// upgrade accepts the WebSocket. alive is called for each ping and pong of the client.
 func (r *Relay) upgrade(w http.ResponseWriter, req *http.Request, c connectParams, alive func()) (*websocket.Conn, net.Conn, error) {
 	caught := &hijacker{ResponseWriter: w}
 	options := &websocket.AcceptOptions{InsecureSkipVerify: true} // ServeHTTP has checked the origin

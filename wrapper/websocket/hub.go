@@ -70,6 +70,7 @@ func (h *hub) check(id Identity) *wire.Failure {
 	return h.refusal(id)
 }
 
+// refusal returns the failure for a further socket of a user. The caller holds mu.
 func (h *hub) refusal(id Identity) *wire.Failure {
 	switch {
 	case h.draining:
@@ -82,12 +83,14 @@ func (h *hub) refusal(id Identity) *wire.Failure {
 
 func deviceKey(id Identity) string { return id.UserID + "\x00" + id.DeviceID }
 
+// release ends the count of a socket that was not opened.
 func (h *hub) release(id Identity) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.free(id)
 }
 
+// free ends the count of a socket. The caller holds mu.
 func (h *hub) free(id Identity) {
 	h.reserved--
 	decrement(h.users, id.UserID)
@@ -128,6 +131,7 @@ func (h *hub) count() int {
 	return len(h.sockets)
 }
 
+// list returns the open sockets for which of returns true.
 func (h *hub) list(of func(*socket) bool) []*socket {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -20,7 +20,8 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		refusedConnect: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "openim_wrapper_socket_refusals_total", Help: "Sockets that were not opened, by reason."}, []string{"reason"}),
 		frames: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "openim_wrapper_frames_total", Help: "Frames from clients, by request of the table, verdict and reason."}, []string{"request", "verdict", "reason"}),
+			Name: "openim_wrapper_frames_total",
+			Help: "Frames from clients, by request of the table, verdict and reason."}, []string{"request", "verdict", "reason"}),
 		pushed: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "openim_wrapper_frames_from_openim_total", Help: "Frames from OpenIM, by request of the table."}, []string{"request"}),
 		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -28,7 +29,8 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Help: "Data from OpenIM that was not passed on, by request of the table and reason."},
 			[]string{"request", "reason"}),
 		bytes: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "openim_wrapper_socket_bytes_total", Help: "Payload read from clients and from OpenIM, and written to clients."}, []string{"side"}),
+			Name: "openim_wrapper_socket_bytes_total",
+			Help: "Payload read from clients and from OpenIM, and written to clients."}, []string{"side"}),
 		closed: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "openim_wrapper_sockets_closed_total", Help: "Closed sockets, by reason."}, []string{"reason"}),
 		decide: prometheus.NewHistogram(prometheus.HistogramOpts{

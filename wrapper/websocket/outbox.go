@@ -60,6 +60,7 @@ func (o *outbox) stop() {
 	o.stopped, o.waiting, o.bytes = true, nil, 0
 }
 
+// write writes the queued frames until none is left, a write fails, or the socket is closed.
 func (o *outbox) write() {
 	for {
 		o.mu.Lock()

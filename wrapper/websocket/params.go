@@ -106,6 +106,7 @@ func readConnect(r *http.Request) (connectParams, error) {
 	return c, c.setProtocols(r.Header.Values("Sec-WebSocket-Protocol"))
 }
 
+// setParams checks the parameters of the query. An unknown one is an error.
 func (c *connectParams) setParams(params map[string]string) error {
 	for name, value := range params {
 		var err error

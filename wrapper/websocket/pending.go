@@ -75,6 +75,7 @@ func (q *pendingRequests) add(req *frame.Request, asked []string, now time.Time)
 	return true
 }
 
+// fits reports whether a request of more bytes is within the limits.
 func (q *pendingRequests) fits(more int) bool {
 	return len(q.open) < maxPending && q.bytes+more <= maxPendingBytes
 }

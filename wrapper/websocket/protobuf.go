@@ -24,6 +24,7 @@ type argument struct {
 
 func (a *argument) Error() string { return a.text }
 
+// badField returns the error for a field out of bounds.
 func badField(f *Field) error {
 	return &argument{"argument", fmt.Sprintf("%s is out of bounds: see docs/websocket.md", f.Name)}
 }
@@ -95,6 +96,8 @@ type value struct {
 	removed bool
 }
 
+// value checks and rewrites the value of one field, and returns its size in the input. count is the number of earlier values of the
+// field.
 func (w *rewriter) value(f *Field, typ protowire.Type, in []byte, count *int64) (value, int, error) {
 	if *count > 0 && !f.Repeated {
 		return value{}, 0, errMalformed // OpenIM uses the last value, which need not be the checked one
@@ -172,6 +175,7 @@ func varint(in []byte) (uint64, int) {
 	return v, n
 }
 
+// number checks a number by the field's rule, and records it.
 func (w *rewriter) number(f *Field, v uint64) error {
 	if f.Rule == Bounded || f.Rule == Listed {
 		if v > uint64(f.Bound) { //nolint:gosec // bounds are positive; a negative number is larger than any
@@ -185,6 +189,7 @@ func (w *rewriter) number(f *Field, v uint64) error {
 	return nil
 }
 
+// text checks a text by the field's rule, and records it. removed reports that it names a conversation to remove.
 func (w *rewriter) text(f *Field, content []byte) (removed bool, err error) {
 	if !utf8.Valid(content) {
 		return false, errMalformed
@@ -233,6 +238,7 @@ func (w *rewriter) text(f *Field, content []byte) (removed bool, err error) {
 	return false, nil
 }
 
+// packed checks a packed list of numbers.
 func (w *rewriter) packed(f *Field, content []byte) error {
 	for len(content) > 0 {
 		v, n := varint(content)

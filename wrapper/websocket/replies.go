@@ -56,6 +56,7 @@ type filter struct {
 	dropped map[string]int // by reason
 }
 
+// drop counts removed data.
 func (v *filter) drop(reason string) {
 	if v.dropped == nil {
 		v.dropped = map[string]int{}
@@ -123,6 +124,7 @@ func (v *filter) list(key string, in []byte) ([]byte, error) {
 	})
 }
 
+// passConversation reports whether the user may see a conversation, and counts it if not.
 func (v *filter) passConversation(conversation string) bool {
 	if v.allowed(conversation) {
 		return true
@@ -131,6 +133,7 @@ func (v *filter) passConversation(conversation string) bool {
 	return false
 }
 
+// message reports whether the message in belongs to the conversation key, and counts it if not.
 func (v *filter) message(key string, in []byte) (bool, error) {
 	a, err := readAddress(in)
 	if err != nil {

@@ -76,6 +76,7 @@ type socket struct {
 	inBody   atomic.Bool  // a frame is being read: its deadline applies
 }
 
+// accept upgrades the client's connection. The returned socket is not started.
 func (r *Relay) accept(w http.ResponseWriter, req *http.Request, c connectParams, id Identity, upstream *websocket.Conn) (*socket, error) {
 	s := &socket{relay: r, id: id, name: rand.Text(), ip: r.remoteIP(req), enc: c.encoding, upstream: upstream, opened: r.o.Now()}
 	s.out.socket = s
@@ -118,6 +119,7 @@ func (s *socket) start() {
 	}
 }
 
+// about returns a Frame that describes the socket itself.
 func (s *socket) about(name string) *Frame {
 	return &Frame{Name: name, Class: ClassSocket, Encoding: s.enc.String(), RemoteIP: s.ip, SocketID: s.name}
 }
@@ -171,6 +173,7 @@ func onNewStack(f func()) {
 	<-done
 }
 
+// handleMessage handles one frame of the client. It returns the reason to close the socket, nil to keep it open.
 func (s *socket) handleMessage(kind websocket.MessageType, data []byte) *closeReason {
 	if kind == websocket.MessageText {
 		return s.handleText(data)
@@ -224,6 +227,7 @@ func (s *socket) handleText(data []byte) *closeReason {
 	return s.malformed("handling a text frame: not a ping")
 }
 
+// malformed records a malformed frame and returns the reason to close the socket.
 func (s *socket) malformed(detail string) *closeReason {
 	s.relay.metrics.frames.WithLabelValues("unknown", VerdictRefused, endMalformed.name).Inc()
 	s.relay.event(Event{Kind: KindFrame, Identity: s.id, Verdict: VerdictRefused, Reason: endMalformed.name, Detail: detail,

@@ -80,8 +80,8 @@ func (d *dialer) once(ctx context.Context, id Identity, c connectParams, token s
 	}
 	target := d.base
 	target.Path, target.RawQuery = "/", query.Encode()
-	conn, resp, err := websocket.Dial(ctx, target.String(),
-		&websocket.DialOptions{HTTPClient: d.client}) //nolint:bodyclose // the library closes it
+	options := &websocket.DialOptions{HTTPClient: d.client}
+	conn, resp, err := websocket.Dial(ctx, target.String(), options) //nolint:bodyclose // the library closes it
 	if err == nil {
 		conn.SetReadLimit(frame.MaxReply)
 		return conn, nil

@@ -44,7 +44,7 @@ var (
 		"this route has another method: see the Allow header"}
 	BadRequest   = Failure{"bad_request", http.StatusBadRequest, CodeArgs, "the request is malformed"}
 	BodyTooLarge = Failure{"body_too_large", http.StatusRequestEntityTooLarge, CodeArgs,
-		"the body is larger than this route permits: send less at a time"}
+		"the body is larger than this route takes: send less at a time"}
 	BodyTooSlow = Failure{"body_too_slow", http.StatusRequestTimeout, CodeArgs,
 		"the body did not arrive in time: send it faster"}
 	WrongMediaType = Failure{"wrong_media_type", http.StatusUnsupportedMediaType, CodeArgs,

@@ -218,8 +218,10 @@ func decodeGobRequest(in []byte) (Request, error) {
 	if !decodeGob(in, requestFields, v[:], false) || !isInt32(v[0].number) {
 		return Request{}, ErrMalformed
 	}
-	return Request{ID: int32(v[0].number), SendID: string(v[2].bytes), OperationID: string(v[3].bytes), MsgIncr: string(v[4].bytes),
-		Data: v[5].bytes}, nil //nolint:gosec // checked above
+	return Request{
+		ID:     int32(v[0].number), //nolint:gosec // checked above
+		SendID: string(v[2].bytes), OperationID: string(v[3].bytes), MsgIncr: string(v[4].bytes), Data: v[5].bytes,
+	}, nil
 }
 
 func decodeGobReply(in []byte, headOnly bool) (Reply, error) {
@@ -227,8 +229,10 @@ func decodeGobReply(in []byte, headOnly bool) (Reply, error) {
 	if !decodeGob(in, replyFields, v[:], headOnly) || !isInt32(v[0].number) || !isInt32(v[3].number) {
 		return Reply{}, ErrMalformed
 	}
-	return Reply{ID: int32(v[0].number), MsgIncr: string(v[1].bytes), OperationID: string(v[2].bytes), ErrCode: int(v[3].number),
-		ErrMsg: string(v[4].bytes), Data: v[5].bytes}, nil //nolint:gosec // checked above
+	return Reply{
+		ID:      int32(v[0].number), //nolint:gosec // checked above
+		MsgIncr: string(v[1].bytes), OperationID: string(v[2].bytes), ErrCode: int(v[3].number), ErrMsg: string(v[4].bytes), Data: v[5].bytes,
+	}, nil
 }
 
 func isInt32(n int64) bool { return n >= math.MinInt32 && n <= math.MaxInt32 }
