@@ -231,7 +231,7 @@ var _ = Describe("The lockdown", Ordered, func() {
 		began := time.Now()
 		w.create(policy)
 		w.eventuallyIsolated("chat", "False/Breached", "NetworkPolicy "+w.namespace+"/way-out")
-		AddReportEntry("way out seen after", time.Since(began).Round(100*time.Millisecond).String())
+		AddReportEntry("breach reported after", time.Since(began).Round(100*time.Millisecond).String())
 		Expect(w.condition("chat", v1alpha1.ConditionReady).Status).To(Equal(metav1.ConditionFalse))
 		Expect(w.condition("chat", v1alpha1.ConditionStalled)).NotTo(BeNil())
 		Expect(k8s.Delete(w.ctx, policy)).To(Succeed())
