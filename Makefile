@@ -4,15 +4,15 @@
 SHELL       := /usr/bin/env bash -o pipefail -e
 .DEFAULT_GOAL := help
 
-# All compile alike, programs, images and the linter's view of them, so that each package is compiled once. VCS stamps would make
-# builds depend on who owns the checkout.
+# Programs, images and the linter compile with the same flags, so that each package is compiled once. VCS stamps would make builds depend
+# on the owner of the checkout.
 export CGO_ENABLED := 0
 export GOFLAGS     := $(strip $(filter-out -buildvcs=% -trimpath,$(GOFLAGS)) -buildvcs=false -trimpath)
 
-# But for the race detector, which needs cgo.
+# The race detector needs cgo.
 GO_TEST_RACE = CGO_ENABLED=1 go test -race
 
-# CLUSTER=local (default): the node which `make cluster-up` starts on this machine.
+# CLUSTER=local (default): the node that `make cluster-up` starts on this machine.
 # CLUSTER=current: kubectl's current context; images come from IMAGE_PREFIX (for example registry.example.com/im/).
 CLUSTER      ?= local
 IMAGE_PREFIX ?=
@@ -29,10 +29,10 @@ HELM           = go tool -modfile=hack/tools/helm/go.mod helm
 # Packages whose tests start a real API server: those that import envtest, directly or not.
 ENVTEST = sigs.k8s.io/controller-runtime/pkg/envtest
 LIST_TESTS = go list -test -f '{{.ImportPath}} {{join .Deps " "}}' ./... | grep -E '^[^ ]+\.test '
-# Packages whose tests start the real OpenIM on loopback: they have targets of their own.
+# Packages whose tests start the real OpenIM on loopback have their own targets.
 LOOPBACK = github.com/openimstack/openim-operator/test/loopback
 UNIT_PACKAGES    = $$($(LIST_TESTS) | grep -v ' $(ENVTEST)\b' | grep -vE ' $(LOOPBACK)( |$$)' | sed 's/\.test .*//')
-# Pure functions that start no goroutine, with much to compute: the race detector would find nothing and take minutes.
+# Pure functions without goroutines and with long computations: the race detector would find nothing and take minutes.
 PURE = netpol/(audit|report)
 ENVTEST_PACKAGES = $$($(LIST_TESTS) | grep    ' $(ENVTEST)\b' | sed 's/\.test .*//')
 
@@ -53,7 +53,7 @@ help: ## Print this map.
 		/^[a-zA-Z0-9_.-]+:.*##/ { printf "  \033[36m%-17s\033[0m%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: ## Set up everything on this machine, send a message, try every door, print the truth table.
+demo: ## Set up everything on this machine, send a message, attempt every connection, print the truth table (docs/demo.md).
 	go run ./hack/demo
 
 .PHONY: demo-down
@@ -61,7 +61,7 @@ demo-down: ## Remove what the demo set up.
 	go run ./hack/demo --down
 
 .PHONY: test
-test: verify lint test-unit test-components test-cyclonus test-clusternetworkpolicy test-envtest ## What every change must pass without a cluster: verify, lint, units, the operator on a real API server.
+test: verify lint test-unit test-components test-cyclonus test-clusternetworkpolicy test-envtest ## All checks that every change must pass without a cluster: verify, lint, units, the operator on a real API server.
 	@echo "make test: PASS"
 
 ##@ Development
@@ -89,18 +89,18 @@ fmt: ## Format the Go code and sort its imports.
 	@$(GOLANGCI_LINT) fmt
 
 .PHONY: lint
-lint: ## Lint the Go code, the rooms' import rules among it, and the chart.
+lint: ## Lint the Go code, including the import rules of packages, and the chart.
 	@echo "lint: Go (the first run builds the linter, about three minutes)"
 	@$(GOLANGCI_LINT) run
 	@echo "lint: chart"
 	@$(HELM) lint --quiet --strict $(CHART)
 
 .PHONY: verify
-verify: ## Check that everything generated is current, modules are tidy, and the house rules hold.
+verify: ## Check that generated files are current, modules are tidy, and the project's conventions hold.
 	go run ./hack/verify
 
 .PHONY: test-unit
-test-unit: ## Run the tests that need no server, with the race detector but where nothing runs beside anything.
+test-unit: ## Run the tests that need no server, with the race detector except for purely sequential packages.
 	go run ./hack/packages redis-server
 	@packages="$(UNIT_PACKAGES)"; \
 	pure="$$(grep -E '/$(PURE)(/|$$)' <<<"$$packages")"; rest="$$(grep -vE '/$(PURE)(/|$$)' <<<"$$packages")"; \
@@ -112,7 +112,7 @@ test-components: ## Run the tests of the local cluster's components, which are m
 	for module in $$modules; do (set -x; cd $$module; go test -timeout 10m $(TEST_FLAGS) ./...); done
 
 .PHONY: test-clusternetworkpolicy
-test-clusternetworkpolicy: ## Judge the rendered ClusterNetworkPolicies by their API's own types, and by its schema on a real API server.
+test-clusternetworkpolicy: ## Check the rendered ClusterNetworkPolicies with their API's own types, and with its schema on a real API server.
 	@assets="$${KUBEBUILDER_ASSETS:-$$(go run ./hack/cluster assets)}"; \
 	set -x; KUBEBUILDER_ASSETS="$$assets" go test -C test/clusternetworkpolicy -count=1 $(TEST_FLAGS) .
 
@@ -128,18 +128,18 @@ test-envtest: ## Run the suites on a real API server (KUBEBUILDER_ASSETS, or bui
 	set -x; KUBEBUILDER_ASSETS="$$assets" $(GO_TEST_RACE) -timeout 30m $(TEST_FLAGS) $$packages
 
 .PHONY: test-web
-test-web: ## Run the web client's tests: in node, in a real Chromium before the real gateway, against other makers' Noise and SDK.
+test-web: ## Run the web client's tests: in node, in a real Chromium with the real gateway, with other implementations of Noise and OpenIM's SDK.
 	go run ./hack/packages nodejs npm chromium redis-server
 	cd test/web && go run ./cmd/prepare
 	cd clients/web && node --test
 	cd test/web && node --test && go test -count=1 -timeout 20m $(TEST_FLAGS) .
 
 .PHONY: e2e
-e2e: ## Run the end-to-end suites on a real cluster. TEST_FLAGS='-ginkgo.focus=...' picks some.
+e2e: ## Run the end-to-end suite on a real cluster. TEST_FLAGS='-ginkgo.focus=...' selects specs.
 	go test -tags e2e ./test/e2e -v -count=1 -timeout 60m -ginkgo.v $(TEST_FLAGS)
 
-# The SDK is a module of its own, and keeps its database in SQLite, which needs cgo. Its sums stand in go.sum; the checksum database
-# lacks them. OPENIM_SDK=FOLDER takes the SDK's source from there instead, for a version that the module proxy does not have.
+# The suite of the SDK is a module of its own. The SDK keeps its database in SQLite, which needs cgo. Its checksums are in go.sum; the
+# checksum database lacks them. OPENIM_SDK=FOLDER uses the SDK's source in a folder, for a version that the module proxy does not have.
 OPENIM_SDK ?=
 SDK_MODFILE = $(CURDIR)/dist/sdk/go.mod
 SDK_TEST = env CGO_ENABLED=1 GOFLAGS='$(filter-out -trimpath,$(GOFLAGS))' GONOSUMDB='github.com/openimsdk/*' \
@@ -154,7 +154,7 @@ sdk-source:
 	fi
 
 .PHONY: test-sdk
-test-sdk: sdk-source ## Run OpenIM's official SDK for Go, as it comes, against the gateway in a real cluster. Five minutes.
+test-sdk: sdk-source ## Run OpenIM's official SDK for Go, unmodified, with the gateway in a real cluster. Five minutes.
 	go run ./hack/packages gcc
 	go run ./test/loopback/cluster -- $(SDK_TEST)
 
@@ -165,41 +165,41 @@ test-sdk-loopback: sdk-source ## The same without a cluster: on OpenIM alone, th
 	go run ./test/loopback/up --wrapper --gateways 2 -- $(SDK_TEST)
 
 .PHONY: test-crossuser
-test-crossuser: ## Turn every field that a user may fill in towards another user, on the real OpenIM (docs/crossuser.md). Two minutes.
+test-crossuser: ## Aim every field that a user may fill in at another user, on the real OpenIM (docs/crossuser.md). Two minutes.
 	go run ./hack/packages redis-server
 	go test ./test/crossuser -count=1 -timeout 20m $(TEST_FLAGS)
 
 .PHONY: test-crossuser-values
-test-crossuser-values: ## Try every field of every user route with every kind of value, on the real OpenIM. Half an hour.
+test-crossuser-values: ## Send every kind of value in every field of every user route, on the real OpenIM. Half an hour.
 	go run ./hack/packages redis-server
 	CROSSUSER_VALUES=1 go test ./test/crossuser -run TestNoValue -v -count=1 -timeout 90m $(TEST_FLAGS)
 
 .PHONY: test-failures
-test-failures: ## Take away each thing that the wrapper stands on, and look at what is seen (docs/failures.md). Five minutes.
+test-failures: ## Stop and freeze each dependency of the wrapper, and check what users see (docs/failures.md). Five minutes.
 	go run ./hack/packages redis-server
 	go test ./test/failures -count=1 -timeout 15m $(TEST_FLAGS)
 
 .PHONY: test-samples
-test-samples: ## Start the real OpenIM with what the operator makes of every sample. One minute.
+test-samples: ## Start the real OpenIM with the operator's configuration for every sample. One minute.
 	go run ./hack/packages redis-server
 	go test ./test/samples -count=1 -timeout 15m $(TEST_FLAGS)
 
-# How long each fuzz target is run.
+# The duration of each fuzz target.
 FUZZTIME ?= 10m
 
 .PHONY: fuzz
-fuzz: ## Run each fuzz target for FUZZTIME (10m). What is found is kept in testdata/fuzz. FUZZ='wrapper/wire wrapper/auth' picks folders.
-	@grep -rlE '^func Fuzz' --include='*_test.go' $(or $(FUZZ),wrapper controllers) | xargs -n1 dirname | sort -u | while read -r dir; do \
+fuzz: ## Run each fuzz target for FUZZTIME (10m). Failing inputs are kept in testdata/fuzz. FUZZ='wrapper/wire wrapper/auth' selects folders.
+	@grep -rlE '^func Fuzz' --include='*_test.go' $(or $(FUZZ),wrapper controllers netpol openim clients) | xargs -n1 dirname | sort -u | while read -r dir; do \
 		for target in $$(grep -hoE '^func Fuzz[A-Za-z0-9]+' $$dir/*_test.go | cut -c6- | sort -u); do \
 			(set -x; go test ./$$dir -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME)) || exit 1; \
 		done; \
 	done
 
 .PHONY: test-users
-test-users: test-samples test-crossuser test-failures test-web ## What users can do, on the real OpenIM without a cluster. Ten minutes.
+test-users: test-samples test-crossuser test-failures test-web ## Run the suites with users on the real OpenIM, without a cluster. Ten minutes.
 
 .PHONY: bench-wrapper
-bench-wrapper: ## Measure what the wrapper costs, beside nginx, haproxy, Caddy and a bare proxy. Six minutes on a machine that does nothing else.
+bench-wrapper: ## Measure the wrapper's cost beside nginx, haproxy, Caddy and a bare proxy. Six minutes on an otherwise idle machine.
 	go run ./hack/packages nginx-light haproxy caddy redis-server util-linux
 	@mkdir -p dist && go build -o dist/perf ./test/perf
 	dist/perf http
@@ -212,7 +212,7 @@ build: ## Compile the programs to dist/<os>_<arch>/ for every platform of PLATFO
 		GOOS=$${platform%/*} GOARCH=$${platform#*/} go build -ldflags='-s -w' -o $$out/ ./cmd/...; \
 	done
 
-# Version of the plugin's release: the chart's, unless it is given.
+# The version of the plugin's release: the chart's by default.
 PLUGIN_VERSION ?= v$(shell sed -n 's/^version: //p' $(CHART)/Chart.yaml)
 
 .PHONY: plugin
@@ -226,14 +226,14 @@ cluster-up: ## Start a real Kubernetes node on this machine (the first time buil
 	go run ./hack/cluster up
 
 .PHONY: cluster-down
-cluster-down: ## Stop the node and remove every trace of it.
+cluster-down: ## Stop the node and remove everything of it.
 	go run ./hack/cluster down
 
 .PHONY: images
-images: ## Build all images. CLUSTER=local: and load them into the local node.
+images: ## Build all images, and with CLUSTER=local load them into the local node.
 	go run ./hack/images build $(if $(filter local,$(CLUSTER)),--load)
 
-##@ Ways in
+##@ Installation
 
 .PHONY: install.yaml
 install.yaml: ## Write dist/install.yaml from config/default. OPERATOR_IMAGE= and WRAPPER_IMAGE= replace the images.

@@ -192,7 +192,7 @@ var _ = Describe("The lockdown", Ordered, func() {
 			s.Network = &v1alpha1.Network{Monitoring: []v1alpha1.Peer{{PodSelector: &v1alpha1.Selector{MatchLabels: map[string]string{"app": "prometheus"}}}}}
 		})
 		w.eventuallyIsolated("chat", "Unknown/NotVerified", "has not been probed yet since the spec changed them")
-		Expect(w.lastProbe("chat")).To(Equal(before), "which found another boundary")
+		Expect(w.lastProbe("chat")).To(Equal(before), "the result of the earlier graph")
 		w.eventuallyIsolated("chat", "True/Enforced", "")
 		Expect(w.lastProbe("chat").Time.Time).To(BeTemporally(">", before.Time.Time))
 		Expect(w.lastProbe("chat").Trigger).To(Equal(v1alpha1.ProbeChange))
@@ -280,7 +280,7 @@ var _ = Describe("The lockdown", Ordered, func() {
 	It("is not enforced when connections succeed that the policies forbid", func() {
 		node.becomes(open)
 		w.request("chat", "open")
-		w.eventuallyIsolated("chat", "False/NotEnforcedByCNI", "the policies forbid it, and packets pass")
+		w.eventuallyIsolated("chat", "False/NotEnforcedByCNI", "NetworkPolicies forbid these connections, and they succeeded")
 		node.becomes(sealed)
 		w.request("chat", "sealed again")
 		w.eventuallyIsolated("chat", "True/Enforced", "")
@@ -391,6 +391,6 @@ var _ = Describe("A lockdown whose operator is limited to the stack's namespace"
 		startProbing(prober.Options{Image: "openimstack/openim-operator:test", Namespace: w.namespace, WatchNamespaces: []string{w.namespace}})
 		w.start("chat")
 		w.eventuallyReady("chat")
-		w.eventuallyIsolated("chat", "True/Enforced", "there was no intruder in another namespace: the operator runs in the stack's own")
+		w.eventuallyIsolated("chat", "True/Enforced", "there was no intruder in another namespace: the operator runs in the stack's namespace")
 	})
 })

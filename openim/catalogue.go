@@ -1,14 +1,14 @@
 package openim
 
-// common are the files that every process opens.
+// common are the files that every process reads.
 var common = []File{LogFile, ShareFile, DiscoveryFile}
 
 func files(own ...File) []File { return append(own, common...) }
 
 // catalogue is the table of OpenIM's processes, the same for all supported releases.
 //
-// Files: pkg/common/cmd/*.go. Calls: every GetConn and GetConns under internal/. Ports: config/*.yml, of each list the first.
-// rpc-user opens kafka.yml without connecting to Kafka.
+// Sources in OpenIM: files in pkg/common/cmd/*.go, calls of GetConn and GetConns under internal/, ports in config/*.yml, of which the
+// first of each list is used. rpc-user reads kafka.yml and does not connect to Kafka.
 var catalogue = []Process{
 	{
 		Name: API, Binary: "openim-api",

@@ -1,5 +1,5 @@
-// Package openim is the one place that knows what OpenIM is: its twelve processes, the ports they listen on, the
-// configuration files they read, the stores and the other processes they call, and the dialect of each release line.
+// Package openim holds all knowledge of OpenIM: its twelve processes, the ports on which they listen, the configuration
+// files that they read, the stores and processes that they call, and the format of the configuration of each release.
 // Deployments, Services, configuration, NetworkPolicies and the expected truth table are derived from it.
 //
 // It is pure: it reads no cluster and writes nothing. Facts come from OpenIM's source at the releases named in

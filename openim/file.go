@@ -2,10 +2,10 @@ package openim
 
 import "strings"
 
-// File is the name of a configuration file. OpenIM looks for exactly these names in the folder given by -c.
+// File is the name of a configuration file. OpenIM expects exactly these names in the folder of the flag -c.
 type File string
 
-// Files which several processes read.
+// Files that several processes read.
 const (
 	LogFile          File = "log.yml"
 	ShareFile        File = "share.yml"
@@ -35,7 +35,7 @@ const (
 	RPCUserFile         File = "openim-rpc-user.yml"
 )
 
-// EnvName is the environment variable that overrides a key of a file, for example IMENV_REDIS_PASSWORD for redis.yml and
+// EnvName returns the environment variable that overrides a key of a file, for example IMENV_REDIS_PASSWORD for redis.yml and
 // "password". The key must be present in the file, and an empty value overrides nothing
 // (pkg/common/config/load_config.go).
 func EnvName(f File, key string) string {
@@ -43,7 +43,7 @@ func EnvName(f File, key string) string {
 	return "IMENV_" + strings.ToUpper(strings.ReplaceAll(base, "-", "_")+"_"+strings.ReplaceAll(key, ".", "_"))
 }
 
-// Keys that are set by environment variables, because their values are secret or belong to one pod.
+// Keys that are set by environment variables, because their values are secret or differ between pods.
 const (
 	KeySecret          = "secret"
 	KeyUsername        = "username"
@@ -56,5 +56,5 @@ const (
 	KeyRegisterIP      = "rpc.registerIP"
 )
 
-// OwnFile is the file that holds the process's own settings, its ports among them.
+// OwnFile returns the file with the settings of one process, including its ports.
 func (p Process) OwnFile() File { return File(p.Binary + ".yml") }

@@ -1,20 +1,20 @@
 package openim
 
-// Service is a name under which an rpc process registers in etcd.
-type Service struct {
+// registeredName is a name under which an rpc process registers in etcd.
+type registeredName struct {
 	// Key in share.yml's rpcRegisterName.
 	Key string
 	// Value is the name itself.
 	Value string
 }
 
-// services are upstream's own names (config/share.yml).
-var services = []Service{
+// services are upstream's default names (config/share.yml).
+var services = []registeredName{
 	{"user", "user"}, {"friend", "friend"}, {"msg", "msg"}, {"push", "push"}, {"messageGateway", "messageGateway"},
 	{"group", "group"}, {"auth", "auth"}, {"conversation", "conversation"}, {"third", "third"},
 }
 
-// Notification is an event that OpenIM tells its clients.
+// Notification is an event that OpenIM sends to its clients.
 type Notification struct {
 	// Key in notification.yml.
 	Key string
@@ -22,8 +22,8 @@ type Notification struct {
 	Message bool
 }
 
-// notifications are upstream's own choices (config/notification.yml, the same for all supported releases). Offline push
-// is off: no push vendor is configured.
+// notifications are upstream's defaults (config/notification.yml, the same for all supported releases). Offline push is
+// disabled: no push vendor is configured.
 var notifications = []Notification{
 	{"groupCreated", true}, {"groupInfoSet", false}, {"joinGroupApplication", false}, {"memberQuit", true},
 	{"groupApplicationAccepted", false}, {"groupApplicationRejected", false}, {"groupOwnerTransferred", true},

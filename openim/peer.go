@@ -10,8 +10,8 @@ import (
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 )
 
-// NetworkPeers turns the peers of a spec into those of a NetworkPolicy. A pod selector without a namespace selector means the
-// stack's own namespace, which is then named: a policy that is read or copied elsewhere means the same.
+// NetworkPeers converts the peers of a spec to peers of a NetworkPolicy. A pod selector without a namespace selector means the stack's
+// namespace. The result names this namespace, so that the policy has the same meaning when it is copied.
 func NetworkPeers(namespace string, peers []v1alpha1.Peer) []networkingv1.NetworkPolicyPeer {
 	var out []networkingv1.NetworkPolicyPeer
 	for _, p := range peers {
@@ -28,13 +28,13 @@ func NetworkPeers(namespace string, peers []v1alpha1.Peer) []networkingv1.Networ
 	return out
 }
 
-// NamespaceNamed selects one namespace, by the label that the API server itself sets on each.
+// NamespaceNamed returns a selector of one namespace, by the label that the API server sets on every namespace.
 func NamespaceNamed(name string) *metav1.LabelSelector {
 	return &metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: name}}
 }
 
-// networkBlock is the same block in its canonical text, of either family. What is no block, or an exception of the other family, stays
-// as it is: the API server then refuses the policy, and nobody is let in by a guess.
+// networkBlock returns the block in canonical form. Invalid text is kept: the API server then refuses the policy, and nothing is opened
+// by a guess.
 func networkBlock(b *v1alpha1.IPBlock) *networkingv1.IPBlock {
 	out := &networkingv1.IPBlock{CIDR: canonical(b.CIDR)}
 	for _, except := range b.Except {
@@ -51,7 +51,7 @@ func canonical(block v1alpha1.CIDR) string {
 	return prefix.Masked().String()
 }
 
-// selector is the same in Kubernetes' own type. Absent stays absent, which is not the same as empty.
+// selector converts a selector to Kubernetes' type. An absent selector stays absent: an empty one has another meaning.
 func selector(s *v1alpha1.Selector) *metav1.LabelSelector {
 	if s == nil {
 		return nil

@@ -2,7 +2,7 @@ package openim
 
 import "slices"
 
-// Name is a process's name: the value of the label app.kubernetes.io/component and the suffix of its children's names.
+// Name is the name of a process: the value of the label app.kubernetes.io/component and the suffix of the names of its children.
 type Name string
 
 // The twelve processes.
@@ -21,21 +21,21 @@ const (
 	RPCUser         Name = "rpc-user"
 )
 
-// PortKind says what is spoken on a port. It is also the port's name in Services and containers.
+// PortKind is the protocol of a port. It is also the port's name in Services and containers.
 type PortKind string
 
 const (
 	// HTTP is OpenIM's HTTP API.
 	HTTP PortKind = "http"
-	// WebSocket is the clients' socket.
+	// WebSocket is the WebSocket of clients.
 	WebSocket PortKind = "websocket"
-	// GRPC is an rpc service. It trusts the caller's word on who is calling: whoever reaches it is administrator.
+	// GRPC is an rpc service. It trusts the user ID that the caller sends: every caller has administrator access.
 	GRPC PortKind = "grpc"
 	// Metrics is Prometheus' text format without authentication, on all interfaces.
 	Metrics PortKind = "metrics"
 )
 
-// Port is a TCP port a process listens on.
+// Port is a TCP port on which a process listens.
 type Port struct {
 	Kind   PortKind
 	Number int32
@@ -51,7 +51,7 @@ const (
 	MongoDB       Dependency = "mongodb"
 	Etcd          Dependency = "etcd"
 	ObjectStorage Dependency = "object-storage"
-	// WrapperRedis is the wrapper's own.
+	// WrapperRedis is the wrapper's Redis.
 	WrapperRedis Dependency = "wrapper-redis"
 )
 
@@ -60,15 +60,15 @@ type Process struct {
 	Name Name
 	// Binary is the file name of the program.
 	Binary string
-	// Ports it listens on, ascending in importance for nobody: the order is that of the table.
+	// Ports on which the process listens, in the order of the catalogue.
 	Ports []Port
-	// Files of configuration which it opens at start. A missing one is fatal.
+	// Files of configuration that the process reads at start. A missing file is fatal.
 	Files []File
-	// Dependencies which it connects to.
+	// Dependencies are the stores to which the process connects.
 	Dependencies []Dependency
-	// Calls are the rpc services that it calls.
+	// Calls are the rpc services that the process calls.
 	Calls []Name
-	// Singleton is true when two instances would do the same work twice.
+	// Singleton is true when two replicas would do the same work twice.
 	Singleton bool
 }
 
@@ -81,7 +81,7 @@ func (p Process) Port(kind PortKind) (Port, bool) {
 	return p.Ports[i], true
 }
 
-// Reads tells whether the process opens a configuration file.
+// Reads reports whether the process reads a configuration file.
 func (p Process) Reads(f File) bool { return slices.Contains(p.Files, f) }
 
 // Processes returns the catalogue, in a fixed order.

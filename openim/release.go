@@ -8,20 +8,20 @@ import (
 
 // Release is a supported release of OpenIM.
 type Release struct {
-	// Tag as upstream writes it.
+	// Tag of the release in OpenIM's repository.
 	Tag string
 	// patch is 0 for v3.8.3 itself, N for v3.8.3-patch.N.
 	patch int
 }
 
-// Supported releases: v3.8.3 and its patches. The patches are later than v3.8.3 itself, although semantic versioning
-// orders them before it.
+// Supported releases: v3.8.3 and its patches. The patches are later than v3.8.3, although semantic versioning orders them
+// before v3.8.3.
 const (
 	base      = "v3.8.3"
 	lastPatch = 16
 )
 
-// ParseRelease recognises a supported release by its tag.
+// ParseRelease returns the supported release with the given tag.
 func ParseRelease(tag string) (Release, error) {
 	if tag == base {
 		return Release{Tag: tag}, nil
@@ -35,8 +35,8 @@ func ParseRelease(tag string) (Release, error) {
 	return Release{Tag: tag, patch: patch}, nil
 }
 
-// RedisMode tells whether redis.yml names the mode (patch 12 and later) instead of setting clusterMode.
+// RedisMode reports whether redis.yml has the key for the mode (patch 12 and later) instead of clusterMode.
 func (r Release) RedisMode() bool { return r.patch >= 12 }
 
-// RPCMaxBodySize tells whether share.yml bounds the size of rpc messages (patch 5 and later).
+// RPCMaxBodySize reports whether share.yml limits the size of rpc messages (patch 5 and later).
 func (r Release) RPCMaxBodySize() bool { return r.patch >= 5 }

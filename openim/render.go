@@ -9,40 +9,40 @@ import (
 	"text/template"
 )
 
-// Settings are what configuration is rendered from. They hold no secret: secrets reach a process by environment variables.
+// Settings are the input of the configuration templates. They contain no secret: processes get secrets by environment variables.
 type Settings struct {
 	Release Release
 	// Brokers of Kafka, host:port.
 	Brokers []string
-	// TopicPrefix stands before the names of topics and consumer groups: stacks that share a Kafka must not get each other's messages.
+	// TopicPrefix is the prefix of topics and consumer groups. Stacks that share a Kafka must not receive each other's messages.
 	TopicPrefix string
 	// RedisAddresses, host:port. More than one means a cluster.
 	RedisAddresses []string
-	// RedisDatabase is the number of the database. OpenIM gives its keys no prefix.
+	// RedisDatabase is the number of the database. OpenIM's keys have no prefix.
 	RedisDatabase int32
 	// EtcdEndpoints, host:port.
 	EtcdEndpoints []string
-	// EtcdRoot is the prefix of the stack's keys in etcd: stacks that share an etcd must not find each other's processes.
+	// EtcdRoot is the prefix of the stack's keys in etcd. Stacks that share an etcd must not discover each other's processes.
 	EtcdRoot string
 	MongoDB  MongoDBSettings
-	// ObjectStorage is nil when there is none.
+	// ObjectStorage is nil for a stack without object storage.
 	ObjectStorage *ObjectStorageSettings
 }
 
-// MongoDBSettings say how OpenIM finds MongoDB.
+// MongoDBSettings configure OpenIM's connection to MongoDB.
 type MongoDBSettings struct {
-	// Addresses, host:port; empty when the whole connection string comes from a Secret.
+	// Addresses, host:port. Empty when the connection string comes from a Secret.
 	Addresses []string
-	// Database to use. OpenIM takes it from its configuration, also beside a connection string that names one.
+	// Database to use. OpenIM reads it from its configuration, even when the connection string names a database.
 	Database string
-	// AuthSource is the database in which the user is looked up. Empty: Database, as OpenIM does without it.
+	// AuthSource is the database in which the user is looked up. Empty means Database, as in OpenIM.
 	AuthSource string
 	// Credentials is true when user name and password come from a Secret.
 	Credentials bool
 }
 
-// URI is the connection string for a MongoDB without credentials: OpenIM cannot leave them out of the one it builds
-// itself. It is empty when the string comes from a Secret, or when OpenIM must build it from credentials.
+// URI returns the connection string for a MongoDB without credentials, because the string that OpenIM builds always contains
+// credentials. It returns an empty string when the connection string comes from a Secret or OpenIM builds it from credentials.
 func (m MongoDBSettings) URI() string {
 	if m.Credentials || len(m.Addresses) == 0 {
 		return ""
@@ -50,7 +50,7 @@ func (m MongoDBSettings) URI() string {
 	return "mongodb://" + strings.Join(m.Addresses, ",") + "/" + m.Database
 }
 
-// ObjectStorageSettings say how OpenIM and its clients find the object store.
+// ObjectStorageSettings configure the connections of OpenIM and its clients to the object store.
 type ObjectStorageSettings struct {
 	InternalAddress string
 	ExternalAddress string
@@ -66,19 +66,19 @@ var templateFiles embed.FS
 var templates = template.Must(template.New("").Option("missingkey=error").Funcs(template.FuncMap{"list": list}).
 	ParseFS(templateFiles, "templates/*.yml"))
 
-// list writes a YAML flow list of strings. JSON is YAML.
+// list returns a YAML flow list of strings, as JSON.
 func list(items []string) (string, error) {
 	text, err := json.Marshal(items)
 	return string(text), err
 }
 
-// view is what a template sees.
+// view is the data of a template.
 type view struct {
 	Settings
 	process Process
 }
 
-// Port is the number of the rendered process's port of a kind.
+// Port returns the number of the process's port of a kind.
 func (v view) Port(kind PortKind) (int32, error) {
 	port, ok := v.process.Port(kind)
 	if !ok {
@@ -87,16 +87,16 @@ func (v view) Port(kind PortKind) (int32, error) {
 	return port.Number, nil
 }
 
-// AdminUserID is the user that OpenIM treats as its administrator.
+// AdminUserID returns the user that OpenIM treats as its administrator.
 func (v view) AdminUserID() string { return AdminUserID }
 
-// Services are the names under which the rpc processes register in etcd, by the key of share.yml.
-func (v view) Services() []Service { return services }
+// Services returns the names under which the rpc processes register in etcd, by the key of share.yml.
+func (v view) Services() []registeredName { return services }
 
-// Notifications are the notifications that OpenIM also sends as messages.
+// Notifications returns the settings of notification.yml.
 func (v view) Notifications() []Notification { return notifications }
 
-// Render returns the configuration files of a process by name: those that it reads, and no others.
+// Render returns the configuration files that a process reads, by name.
 func Render(p Process, s Settings) (map[string]string, error) {
 	rendered := make(map[string]string, len(p.Files))
 	for _, file := range p.Files {

@@ -33,8 +33,8 @@ func settings(t *testing.T, tag string) openim.Settings {
 	}
 }
 
-// All files of all processes, per dialect, are kept as golden files: a change of what OpenIM is told is a reviewed change.
-// UPDATE_GOLDEN=1 writes them anew.
+// All files of all processes, for each format of the configuration, are golden files: every change of OpenIM's configuration is reviewed.
+// UPDATE_GOLDEN=1 writes them.
 func TestConfigurationIsWhatWasReviewed(t *testing.T) {
 	withStore := settings(t, "v3.8.3-patch.16")
 	withStore.RedisAddresses = []string{"redis-0.infra.svc:6379", "redis-1.infra.svc:6379"}

@@ -1,8 +1,8 @@
 package v1alpha1
 
-// Dependencies are the stores which OpenIM needs. Addresses are host:port. A host of the form service.namespace.svc
+// Dependencies are the stores that OpenIM needs. Addresses are host:port. A host of the form service.namespace.svc
 // names a Service: the network policies then select its pods. An IP address becomes an IP block. Any other host needs peers,
-// because a NetworkPolicy cannot name it.
+// because a NetworkPolicy cannot contain a host name.
 type Dependencies struct {
 	// kafka carries messages between OpenIM's processes. The stack's four topics must exist, or the brokers must create them.
 	// +required
@@ -12,7 +12,7 @@ type Dependencies struct {
 	// +required
 	Redis Redis `json:"redis,omitzero"`
 
-	// mongodb is where messages, users, groups and conversations are stored.
+	// mongodb stores messages, users, groups and conversations.
 	// +required
 	MongoDB MongoDB `json:"mongodb,omitzero"`
 
@@ -20,22 +20,21 @@ type Dependencies struct {
 	// +required
 	Etcd Etcd `json:"etcd,omitzero"`
 
-	// objectStorage is where clients upload files. When absent, OpenIM runs with a store that does not exist, and its
-	// object routes answer with errors.
+	// objectStorage stores the files that clients upload. When absent, OpenIM's object routes answer with errors.
 	// +optional
 	ObjectStorage *ObjectStorage `json:"objectStorage,omitempty"`
 }
 
-// Address is host:port, port 1 to 65535. An IPv6 address stands in brackets.
+// Address is host:port, with a port from 1 to 65535. An IPv6 address is written in brackets.
 // +kubebuilder:validation:MinLength=3
 // +kubebuilder:validation:MaxLength=261
 // +kubebuilder:validation:XValidation:rule="self.matches('^([a-zA-Z0-9]([-a-zA-Z0-9.]*[a-zA-Z0-9])?|[[][0-9a-fA-F:.]+[]]):[0-9]{1,5}$') && int(self.split(':')[self.split(':').size()-1]) >= 1 && int(self.split(':')[self.split(':').size()-1]) <= 65535",message="an address must be host:port with a port from 1 to 65535 and no scheme, for example redis.infra.svc:6379"
 type Address string
 
 // Kafka is a reference to Kafka.
-// +kubebuilder:validation:XValidation:rule="has(self.topics) && has(self.topics.prefix) ? has(oldSelf.topics) && has(oldSelf.topics.prefix) && self.topics.prefix == oldSelf.topics.prefix : !has(oldSelf.topics) || !has(oldSelf.topics.prefix)",message="kafka.topics.prefix cannot be changed: what is on the old topics would never be read. Make another stack"
+// +kubebuilder:validation:XValidation:rule="has(self.topics) && has(self.topics.prefix) ? has(oldSelf.topics) && has(oldSelf.topics.prefix) && self.topics.prefix == oldSelf.topics.prefix : !has(oldSelf.topics) || !has(oldSelf.topics.prefix)",message="kafka.topics.prefix cannot be changed: messages in the old topics would never be read. Create another stack"
 type Kafka struct {
-	// brokers to start from. The addresses that the brokers advertise must be reachable under the same peers.
+	// brokers are the bootstrap addresses. The addresses that the brokers advertise must belong to the same peers.
 	// +required
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
@@ -50,15 +49,15 @@ type Kafka struct {
 	// +optional
 	Topics *Topics `json:"topics,omitempty"`
 
-	// peers are where the brokers are on the network, when the addresses cannot tell.
+	// peers select the brokers on the network, when the addresses are host names that are not Services.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=16
 	Peers []Peer `json:"peers,omitempty"`
 }
 
-// Topics are the stack's topics and consumer groups in Kafka: prefix followed by toRedis, toMongo, toPush and toOfflinePush, and
-// by redis, mongo, push and offlinePush.
+// Topics are the stack's topics and consumer groups in Kafka. Topics are named prefix followed by toRedis, toMongo, toPush and
+// toOfflinePush, consumer groups prefix followed by redis, mongo, push and offlinePush.
 type Topics struct {
 	// prefix of their names. No other stack may use it on the same brokers. Default <namespace>.<stack>. with the final dot.
 	// +optional
@@ -69,7 +68,7 @@ type Topics struct {
 }
 
 // Redis is a reference to Redis. More than one address means a Redis cluster.
-// +kubebuilder:validation:XValidation:rule="!has(self.database) || self.database == 0 || size(self.addresses) == 1",message="redis.database must be 0 in a Redis Cluster, which has no other: remove it, or write one address"
+// +kubebuilder:validation:XValidation:rule="!has(self.database) || self.database == 0 || size(self.addresses) == 1",message="redis.database must be 0 in a Redis Cluster, which has no other database: remove database, or write one address"
 type Redis struct {
 	// addresses of Redis.
 	// +required
@@ -78,7 +77,7 @@ type Redis struct {
 	// +kubebuilder:validation:MaxItems=16
 	Addresses []Address `json:"addresses,omitempty"`
 
-	// credentialsRef names a Secret with the key password and, if there is one, username.
+	// credentialsRef names a Secret with the key password and, optionally, the key username.
 	// +optional
 	CredentialsRef *LocalReference `json:"credentialsRef,omitempty"`
 
@@ -88,7 +87,7 @@ type Redis struct {
 	// +kubebuilder:validation:Maximum=1023
 	Database *int32 `json:"database,omitempty"`
 
-	// peers are where Redis is on the network, when the addresses cannot tell.
+	// peers select Redis on the network, when the addresses are host names that are not Services.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=16
@@ -111,12 +110,12 @@ type MongoDB struct {
 	// +kubebuilder:validation:MaxItems=16
 	Addresses []Address `json:"addresses,omitempty"`
 
-	// database to use. No other stack may use it. Default: that of uriRef's path unless it is admin, local or config; else
-	// openim_<namespace>_<stack>, shortened with a hash over 63 bytes.
+	// database to use. No other stack may use it. Default: the database in uriRef's path unless it is admin, local or config;
+	// otherwise openim_<namespace>_<stack>, which is shortened with a hash when it exceeds 63 bytes.
 	// +optional
 	// +kubebuilder:validation:MaxLength=63
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z0-9_-]+$')",message="mongodb.database must be made of letters, digits, '_' and '-'"
-	// +kubebuilder:validation:XValidation:rule="!(self in ['admin', 'local', 'config'])",message="mongodb.database must not be admin, local or config, which are MongoDB's own: write another name"
+	// +kubebuilder:validation:XValidation:rule="!(self in ['admin', 'local', 'config'])",message="mongodb.database must not be admin, local or config, which MongoDB uses: write another name"
 	Database string `json:"database,omitempty"`
 
 	// authSource is the database in which the user of credentialsRef is looked up. Default: database.
@@ -126,11 +125,11 @@ type MongoDB struct {
 	AuthSource string `json:"authSource,omitempty"`
 
 	// credentialsRef names a Secret with the keys username and password, for use with addresses. OpenIM does not escape
-	// them, so they must be free of characters that are reserved in URLs.
+	// them, so they must not contain characters that are reserved in URLs.
 	// +optional
 	CredentialsRef *LocalReference `json:"credentialsRef,omitempty"`
 
-	// peers are where MongoDB is on the network, when the addresses cannot tell.
+	// peers select MongoDB on the network, when the addresses are host names that are not Services.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=16
@@ -150,7 +149,7 @@ type Etcd struct {
 	// +optional
 	CredentialsRef *LocalReference `json:"credentialsRef,omitempty"`
 
-	// peers are where etcd is on the network, when the addresses cannot tell.
+	// peers select etcd on the network, when the addresses are host names that are not Services.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=16
@@ -159,11 +158,11 @@ type Etcd struct {
 
 // ObjectStorage is a reference to an S3-compatible store.
 type ObjectStorage struct {
-	// minio is MinIO or a store that speaks its S3 dialect.
+	// minio is MinIO or a store that is compatible with it.
 	// +required
 	MinIO MinIO `json:"minio,omitzero"`
 
-	// peers are where the store is on the network, when the address cannot tell.
+	// peers select the store on the network, when the address is a host name that is not a Service.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=16
@@ -172,15 +171,15 @@ type ObjectStorage struct {
 
 // MinIO is a reference to MinIO.
 type MinIO struct {
-	// internalAddress is where OpenIM reaches the store.
+	// internalAddress is the address at which OpenIM reaches the store.
 	// +required
 	InternalAddress Address `json:"internalAddress,omitempty"`
 
-	// externalAddress is the URL under which clients reach the store, for example https://files.example.com.
+	// externalAddress is the URL at which clients reach the store, for example https://files.example.com.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=255
-	// +kubebuilder:validation:XValidation:rule="self.matches('^https?://[^/?#]+$')",message="minio.externalAddress must be a URL of scheme and host alone, for example https://files.example.com"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^https?://[^/?#]+$')",message="minio.externalAddress must be a URL with only scheme and host, for example https://files.example.com"
 	ExternalAddress string `json:"externalAddress,omitempty"`
 
 	// bucket to use. Default openim.

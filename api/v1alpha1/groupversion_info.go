@@ -10,7 +10,7 @@ var (
 	// GroupVersion is the API group and version of this package.
 	GroupVersion = schema.GroupVersion{Group: "openimstack.dev", Version: "v1alpha1"}
 
-	// SchemeBuilder collects the functions which add the types of this package to a scheme.
+	// SchemeBuilder collects the functions that add the types of this package to a scheme.
 	SchemeBuilder = runtime.NewSchemeBuilder(addKnownTypes)
 
 	// AddToScheme adds the types of this package to a scheme.

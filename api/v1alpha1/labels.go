@@ -1,7 +1,7 @@
 package v1alpha1
 
-// Labels that every child carries. All selectors hold the name, instance and component labels, so that two stacks in one
-// namespace never select each other's pods.
+// Labels of every child. All selectors contain the name, instance and component labels, so that two stacks in one namespace
+// never select each other's pods.
 const (
 	LabelName      = "app.kubernetes.io/name"
 	LabelInstance  = "app.kubernetes.io/instance"
@@ -23,47 +23,48 @@ const (
 
 // Annotations of children.
 const (
-	// AnnotationReason says why a NetworkPolicy lets through what it lets through.
+	// AnnotationReason holds the reasons for the rules of a NetworkPolicy.
 	AnnotationReason = "openimstack.dev/reason"
-	// AnnotationExceptions names the exceptions of the spec that lead to a Service.
+	// AnnotationExceptions names the exceptions of the spec that open a Service.
 	AnnotationExceptions = "openimstack.dev/exceptions"
-	// AnnotationCredentials is a keyed hash over the credentials a pod runs with: a change of it restarts the pod.
+	// AnnotationCredentials is a keyed hash of the credentials of a pod. A change of the hash restarts the pod.
 	AnnotationCredentials = "openimstack.dev/credentials"
 )
 
-// AnnotationProbeRequested on an OpenIMStack asks for the boundary to be tried now. A new value is a new request, by custom the time in
-// RFC 3339; status.boundary.lastProbe.request names the one that was answered.
+// AnnotationProbeRequested on an OpenIMStack requests a probe now. A new value is a new request; by convention the value is the time in
+// RFC 3339. status.boundary.lastProbe.request holds the value of the request that the last probe answers.
 const AnnotationProbeRequested = "openimstack.dev/probe-requested-at"
 
-// AnnotationGiveUpLoginKey on an OpenIMStack gives up a static key of the login that was lost or replaced, and takes the one that is
-// there, or has one generated. Its value is the fingerprint of the key to give up, as status.loginKeys shows it, so that it serves once.
+// AnnotationGiveUpLoginKey on an OpenIMStack gives up a static key of the login that was lost or replaced. The operator then accepts the
+// existing key or generates one. The value is the fingerprint of the key to give up, as in status.loginKeys, so that the annotation has
+// an effect only once.
 const AnnotationGiveUpLoginKey = "openimstack.dev/give-up-login-key"
 
-// Labels of the probe's pods. They carry no label that a policy of a stack selects or lets in.
+// Labels of the probe's pods. No policy of a stack selects or allows pods with these labels.
 const (
 	// NameProbe is the value of LabelName.
 	NameProbe = "openim-probe"
 	// LabelProbe and LabelProbeNamespace name the stack that a pod probes.
 	LabelProbe          = "openimstack.dev/probe"
 	LabelProbeNamespace = "openimstack.dev/probe-namespace"
-	// LabelProbeRun tells the pods of one run from those of another.
+	// LabelProbeRun identifies the pods of one run.
 	LabelProbeRun = "openimstack.dev/probe-run"
 )
 
-// ChildName is the name of a child of a stack.
+// ChildName returns the name of a child of a stack.
 func ChildName(stack, component string) string { return stack + "-" + component }
 
-// Secrets which the operator generates, and their keys.
+// Secrets that the operator generates, and their keys.
 const (
 	SuffixShareSecret  = "share-secret"
 	KeyShareSecret     = "secret"
 	SuffixAssertionKey = "assertion"
 	KeyAssertionKey    = "key"
-	// SuffixLogin holds the static key for logins, the private half of an X25519 key pair. Clients recognise the gateway by it; the
-	// backend alone reads it.
+	// SuffixLogin is the Secret with the static key for logins, the private half of an X25519 key pair. Clients recognise the gateway by
+	// this key. Only the backend reads it.
 	SuffixLogin = "login"
 	KeyLogin    = "key"
-	// SuffixCustody holds the key with which the backend encrypts OpenIM's tokens and codes, and seals sessions and tickets.
+	// SuffixCustody is the Secret with the key with which the backend encrypts OpenIM's tokens and codes, and seals sessions and tickets.
 	SuffixCustody = "custody"
 	KeyCustody    = "key"
 )

@@ -1,71 +1,72 @@
 package v1alpha1
 
-// Network says what besides the stack's own connections is let through.
-// +kubebuilder:validation:XValidation:rule="!has(self.webSocket) || self.webSocket != 'Direct' || has(self.webSocketClients)",message="network.webSocketClients is needed when network.webSocket is Direct: write the peers that may reach OpenIM's WebSocket. Nobody may by default, because a client that reaches it can send as another user and read others' chats"
-// +kubebuilder:validation:XValidation:rule="!has(self.webSocketClients) || (has(self.webSocket) && self.webSocket == 'Direct')",message="network.webSocketClients are let in only when network.webSocket is Direct: write webSocket: Direct, or remove webSocketClients"
+// Network declares the peers that may connect to the stack, and additional destinations of its components.
+// +kubebuilder:validation:XValidation:rule="!has(self.webSocket) || self.webSocket != 'Direct' || has(self.webSocketClients)",message="network.webSocketClients is needed when network.webSocket is Direct: write the peers that may reach OpenIM's WebSocket. There is no default, because a client that reaches it can send as another user and read others' chats"
+// +kubebuilder:validation:XValidation:rule="!has(self.webSocketClients) || (has(self.webSocket) && self.webSocket == 'Direct')",message="network.webSocketClients has an effect only when network.webSocket is Direct: write webSocket: Direct, or remove webSocketClients"
 type Network struct {
-	// clients may reach the gateway: its users' port and, unless admins says otherwise, its administrators' port. Default: anyone, since behind a load balancer a client's address is often not seen.
+	// clients may reach the gateway's users' listener and, unless admins is set, its administrators' listener. Default: anyone, because
+	// behind a load balancer the address of a client is often unknown.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=32
 	Clients []Peer `json:"clients,omitempty"`
 
-	// admins may reach the gateway's administrators' port. Default: the same as clients.
+	// admins may reach the gateway's administrators' listener. Default: the same as clients.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=32
 	Admins []Peer `json:"admins,omitempty"`
 
-	// monitoring may reach the metrics ports, which have no authentication. Default: nobody.
+	// monitoring may reach the metrics ports, which have no authentication. Default: none.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=8
 	Monitoring []Peer `json:"monitoring,omitempty"`
 
-	// dns is where names are resolved. Default: the pods labelled k8s-app=kube-dns in kube-system, port 53.
+	// dns selects the DNS servers. Default: the pods labelled k8s-app=kube-dns in kube-system, port 53.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=8
 	DNS []DNSPeer `json:"dns,omitempty"`
 
-	// webSocket is Proxied (default): only the wrapper reaches OpenIM's WebSocket; or Direct: webSocketClients do, too. A
+	// webSocket is Proxied (default): only the wrapper reaches OpenIM's WebSocket; or Direct: webSocketClients reach it too. A
 	// client that reaches it can send as another user and read others' chats.
 	// +optional
 	WebSocket WebSocketMode `json:"webSocket,omitempty"`
 
-	// webSocketClients may reach OpenIM's WebSocket when webSocket is Direct. Nobody else may.
+	// webSocketClients are the peers that may reach OpenIM's WebSocket when webSocket is Direct.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=32
 	WebSocketClients []Peer `json:"webSocketClients,omitempty"`
 
-	// extraEgress lets components out to what the operator knows nothing of: push vendors, OpenIM's webhooks.
+	// extraEgress lets components connect to destinations that the operator cannot derive: push vendors, OpenIM's webhooks.
 	// +optional
 	// +listType=map
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=16
 	ExtraEgress []ExtraEgress `json:"extraEgress,omitempty"`
 
-	// probe tries the lockdown with real connections.
+	// probe configures the probes, which test the lockdown with connection attempts.
 	// +optional
 	Probe *Probe `json:"probe,omitempty"`
 }
 
-// Probe says how often the lockdown is tried.
+// Probe configures the probes of the lockdown.
 type Probe struct {
-	// intervalSeconds between two tries. A change of the policies is tried at once. Default 300.
+	// intervalSeconds between two probes. A change of the policies starts a probe at once. Default 300.
 	// +optional
 	// +kubebuilder:validation:Minimum=30
 	// +kubebuilder:validation:Maximum=86400
 	IntervalSeconds *int32 `json:"intervalSeconds,omitempty"`
 }
 
-// WebSocketMode says who reaches OpenIM's WebSocket.
+// WebSocketMode selects the sources that reach OpenIM's WebSocket.
 // +kubebuilder:validation:Enum=Proxied;Direct
 type WebSocketMode string
 
@@ -75,53 +76,53 @@ const (
 	WebSocketDirect  WebSocketMode = "Direct"
 )
 
-// DNSPeer is where names are resolved.
+// DNSPeer selects DNS servers.
 // +kubebuilder:validation:XValidation:rule="has(self.ipBlock) != (has(self.podSelector) || has(self.namespaceSelector))",message="a peer is an ipBlock, or a podSelector and/or namespaceSelector: write exactly one of the two kinds"
 type DNSPeer struct {
 	Peer `json:",inline"`
 
-	// port of its pods, UDP and TCP. Default 53; OpenShift's listen on 5353.
+	// port of the DNS pods, UDP and TCP. Default 53; on OpenShift it is 5353.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=65535
 	Port *int32 `json:"port,omitempty"`
 }
 
-// ExtraEgress is a way out of a stack.
+// ExtraEgress lets components connect to additional peers.
 type ExtraEgress struct {
-	// name of the way out.
+	// name of the entry.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="extraEgress.name must be made of lower-case letters, digits and '-', for example push-vendor"
 	Name string `json:"name,omitempty"`
 
-	// components that may leave by it.
+	// components that may connect to the peers.
 	// +required
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=14
 	Components []ComponentName `json:"components,omitempty"`
 
-	// peers are where it leads to.
+	// peers are the destinations.
 	// +required
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=32
 	Peers []Peer `json:"peers,omitempty"`
 
-	// ports of the peers, as their pods listen on them.
+	// ports of the peers' pods.
 	// +required
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=16
 	Ports []EgressPort `json:"ports,omitempty"`
 
-	// reason why it is needed, for who reads the policies and the audit.
+	// reason for the entry. It is shown in the policies and in the audit.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
-	// +kubebuilder:validation:XValidation:rule="self.matches('^[^[:cntrl:]]*[^[:cntrl:][:space:]][^[:cntrl:]]*$')",message="extraEgress.reason must be one line that says what the way out is for, for example: FCM, for notifications to phones"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[^[:cntrl:]]*[^[:cntrl:][:space:]][^[:cntrl:]]*$')",message="extraEgress.reason must be one line that explains the entry, for example: FCM, for notifications to phones"
 	Reason string `json:"reason,omitempty"`
 }
 
@@ -142,14 +143,14 @@ type EgressPort struct {
 	Protocol PortProtocol `json:"protocol,omitempty"`
 }
 
-// PortProtocol is what is spoken on a port.
+// PortProtocol is the protocol of a port.
 // +kubebuilder:validation:Enum=TCP;UDP;SCTP
 type PortProtocol string
 
-// Peer is pods, or a block of addresses.
+// Peer selects pods, or a block of addresses.
 // +kubebuilder:validation:XValidation:rule="has(self.ipBlock) != (has(self.podSelector) || has(self.namespaceSelector))",message="a peer is an ipBlock, or a podSelector and/or namespaceSelector: write exactly one of the two kinds"
 type Peer struct {
-	// podSelector selects pods. Alone: in the stack's namespace.
+	// podSelector selects pods. Without namespaceSelector: in the stack's namespace.
 	// +optional
 	PodSelector *Selector `json:"podSelector,omitempty"`
 
@@ -157,26 +158,26 @@ type Peer struct {
 	// +optional
 	NamespaceSelector *Selector `json:"namespaceSelector,omitempty"`
 
-	// ipBlock is addresses outside the cluster.
+	// ipBlock selects addresses outside the cluster.
 	// +optional
 	IPBlock *IPBlock `json:"ipBlock,omitempty"`
 }
 
-// Selector selects by labels, as in a NetworkPolicy. An empty one selects all.
+// Selector selects by labels, as in a NetworkPolicy. An empty selector selects all.
 //
-// It stands in the CRD some thirty times. What its fields mean is said behind them, where it takes no room there.
+// The CRD contains this type some thirty times. Comments after the fields are not copied to the CRD and keep it small.
 type Selector struct {
 	// +optional
 	// +kubebuilder:validation:MaxProperties=16
-	MatchLabels map[string]string `json:"matchLabels,omitempty"` // all of which must be there
+	MatchLabels map[string]string `json:"matchLabels,omitempty"` // labels that must all be present
 
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=16
-	MatchExpressions []SelectorRequirement `json:"matchExpressions,omitempty"` // all of which must hold
+	MatchExpressions []SelectorRequirement `json:"matchExpressions,omitempty"` // requirements that must all be met
 }
 
-// SelectorRequirement is about a label.
+// SelectorRequirement is a requirement for one label.
 type SelectorRequirement struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
@@ -198,13 +199,13 @@ type SelectorRequirement struct {
 // +kubebuilder:validation:MaxLength=49
 type CIDR string
 
-// IPBlock is a block with exceptions.
+// IPBlock is a block of addresses with exceptions.
 // +kubebuilder:validation:XValidation:rule="isCIDR(self.cidr) && (!has(self.except) || self.except.all(e, isCIDR(e) && cidr(self.cidr).containsCIDR(e) && e != self.cidr))",message="ipBlock.cidr must be an address and a prefix length, for example 192.0.2.0/24 or 2001:db8::/32, and each of except a smaller block within it"
 type IPBlock struct {
 	// +required
 	CIDR CIDR `json:"cidr,omitempty"`
 
-	// except these blocks.
+	// except lists blocks that are excluded.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=16

@@ -4,8 +4,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// OpenIMStack runs OpenIM as a sealed box: its twelve processes, the wrapper in front of them, and the network policies
-// under which nothing but the wrapper reaches them.
+// OpenIMStack runs OpenIM behind a wrapper: OpenIM's twelve processes, the wrapper's gateway and backend, and the network
+// policies that let only the wrapper reach OpenIM.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
@@ -17,7 +17,7 @@ import (
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
 // +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 40",message="metadata.name must be at most 40 characters: the names of the stack's Services are made from it (write a shorter name)"
-// +kubebuilder:validation:XValidation:rule="self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",message="metadata.name must start with a letter and hold only lower-case letters, digits and '-': the names of the stack's Services are made from it (write for example chat)"
+// +kubebuilder:validation:XValidation:rule="self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",message="metadata.name must start with a letter and contain only lower-case letters, digits and '-': the names of the stack's Services are made from it (write for example chat)"
 type OpenIMStack struct {
 	metav1.TypeMeta `json:",inline"`
 
@@ -25,11 +25,11 @@ type OpenIMStack struct {
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
-	// spec is what is wanted.
+	// spec is the desired state.
 	// +required
 	Spec OpenIMStackSpec `json:"spec,omitzero"`
 
-	// status is what was seen.
+	// status is the observed state.
 	// +optional
 	Status OpenIMStackStatus `json:"status,omitempty,omitzero"`
 }
@@ -43,33 +43,34 @@ type OpenIMStackList struct {
 	Items           []OpenIMStack `json:"items"`
 }
 
-// OpenIMStackSpec is what is wanted.
-// +kubebuilder:validation:XValidation:rule="!has(self.wrapper.redis) || !self.wrapper.redis.addresses.exists(a, a in self.dependencies.redis.addresses)",message="wrapper.redis names an address of dependencies.redis: write a Redis of the wrapper's own. The gateway must not reach OpenIM's, because whoever does owns OpenIM"
-// +kubebuilder:validation:XValidation:rule="!has(self.wrapper.externalRef) || !has(self.network) || !(has(self.network.clients) || has(self.network.admins))",message="network.clients and network.admins say who reaches the operator's own gateway, and wrapper.externalRef runs instead of it: remove them, and guard your wrapper's own door"
-// +kubebuilder:validation:XValidation:rule="!has(self.wrapper.externalRef) || !has(self.network) || !has(self.network.extraEgress) || self.network.extraEgress.all(e, !('gateway' in e.components) && !('backend' in e.components))",message="network.extraEgress names gateway or backend, and wrapper.externalRef runs instead of them: remove them from components"
+// OpenIMStackSpec is the desired state.
+// +kubebuilder:validation:XValidation:rule="!has(self.wrapper.redis) || !self.wrapper.redis.addresses.exists(a, a in self.dependencies.redis.addresses)",message="wrapper.redis names an address of dependencies.redis: write the address of another Redis. The gateway must not reach OpenIM's Redis, because access to it is full access to OpenIM"
+// +kubebuilder:validation:XValidation:rule="!has(self.wrapper.externalRef) || !has(self.network) || !(has(self.network.clients) || has(self.network.admins))",message="network.clients and network.admins apply to the operator's gateway, which wrapper.externalRef replaces: remove them, and restrict access to your wrapper with your own NetworkPolicies"
+// +kubebuilder:validation:XValidation:rule="!has(self.wrapper.externalRef) || !has(self.network) || !has(self.network.extraEgress) || self.network.extraEgress.all(e, !('gateway' in e.components) && !('backend' in e.components))",message="network.extraEgress names gateway or backend, which wrapper.externalRef replaces: remove them from components"
 type OpenIMStackSpec struct {
-	// version is the OpenIM release to run, as upstream writes its tags. It picks the dialect of the configuration
-	// and is the image's tag. Supported: v3.8.3 and v3.8.3-patch.1 to v3.8.3-patch.16.
+	// version is the tag of the OpenIM release to run. It selects the format of the configuration and is the image's tag.
+	// Supported: v3.8.3 and v3.8.3-patch.1 to v3.8.3-patch.16.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
 	// +kubebuilder:validation:XValidation:rule="self.matches('^v[0-9]+[.][0-9]+[.][0-9]+(-[a-z]+[.][0-9]+)?$')",message="version must be an OpenIM release tag such as v3.8.3 or v3.8.3-patch.16"
 	Version string `json:"version,omitempty"`
 
-	// image is where OpenIM's twelve binaries are. Default: openim/openim-server with the tag of version.
+	// image contains OpenIM's twelve binaries. Default: openim/openim-server with the tag of version.
 	// +optional
 	Image *ImageSpec `json:"image,omitempty"`
 
-	// suspend stops all writes while it is true. Status goes on, and status.pendingChanges lists what would be written.
+	// suspend stops all writes while it is true. The status is still updated, and status.pendingChanges lists the objects that
+	// would be written.
 	// +optional
 	Suspend *bool `json:"suspend,omitempty"`
 
-	// secretRef names a Secret in the stack's namespace whose key "secret" is OpenIM's share.secret: whoever knows it is
-	// administrator of OpenIM. When absent, one is generated as <name>-share-secret.
+	// secretRef names a Secret in the stack's namespace whose key "secret" is OpenIM's share.secret. Knowledge of it gives
+	// administrator access to OpenIM. When absent, the Secret <name>-share-secret is generated.
 	// +optional
 	SecretRef *LocalReference `json:"secretRef,omitempty"`
 
-	// dependencies are the stores which OpenIM needs. They are referenced, never deployed.
+	// dependencies are the stores that OpenIM needs. The operator never deploys them.
 	// +required
 	Dependencies Dependencies `json:"dependencies,omitzero"`
 
@@ -77,11 +78,11 @@ type OpenIMStackSpec struct {
 	// +optional
 	Processes *Processes `json:"processes,omitempty"`
 
-	// wrapper is the gateway and the backend, the only way in.
+	// wrapper configures the gateway and the backend, the only path to OpenIM.
 	// +required
 	Wrapper Wrapper `json:"wrapper,omitzero"`
 
-	// network says who may reach the gateway and the metrics ports, and where DNS is.
+	// network declares the peers that may reach the gateway and the metrics ports, and the DNS servers.
 	// +optional
 	Network *Network `json:"network,omitempty"`
 }
@@ -110,17 +111,17 @@ type KeyReference struct {
 	Key string `json:"key,omitempty"`
 }
 
-// PullPolicy says when the kubelet pulls an image.
+// PullPolicy selects when the kubelet pulls an image.
 // +kubebuilder:validation:Enum=Always;IfNotPresent;Never
 type PullPolicy string
 
-// ImageSpec is where OpenIM's binaries are.
+// ImageSpec is the image with OpenIM's binaries.
 type ImageSpec struct {
-	// repository without tag or digest. Default openim/openim-server.
+	// repository without tag and digest. Default openim/openim-server.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=255
-	// +kubebuilder:validation:XValidation:rule="!self.contains('@') && !self.split('/')[self.split('/').size()-1].contains(':')",message="image.repository must not hold a tag or digest: the tag is spec.version, a digest goes to image.digest"
+	// +kubebuilder:validation:XValidation:rule="!self.contains('@') && !self.split('/')[self.split('/').size()-1].contains(':')",message="image.repository must not contain a tag or digest: the tag is spec.version; write a digest to image.digest"
 	Repository string `json:"repository,omitempty"`
 
 	// digest pins the image, for example sha256:0123... of 64 hexadecimal digits.
@@ -140,8 +141,8 @@ type ImageSpec struct {
 	// +kubebuilder:validation:MaxItems=8
 	PullSecrets []LocalReference `json:"pullSecrets,omitempty"`
 
-	// binaryDir is the folder of the image that holds the twelve binaries (openim-api, openim-msggateway, ...).
-	// When absent, the layout of upstream's openim/openim-server image is taken, which needs the image's /bin/sh.
+	// binaryDir is the folder of the image with the twelve binaries (openim-api, openim-msggateway, ...).
+	// When absent, the layout of upstream's image openim/openim-server is assumed, which needs the image's /bin/sh.
 	// +optional
 	// +kubebuilder:validation:MaxLength=255
 	// +kubebuilder:validation:XValidation:rule="self.startsWith('/') && !self.contains('..')",message="image.binaryDir must be an absolute path without '..', for example /openim/bin"

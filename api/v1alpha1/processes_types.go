@@ -16,7 +16,7 @@ type Processes struct {
 	// push delivers messages to sockets and to push vendors.
 	// +optional
 	Push *ProcessSpec `json:"push,omitempty"`
-	// cronTask deletes what has expired. It always runs once: it takes no lock.
+	// cronTask deletes expired data. It always has one replica, because it takes no lock.
 	// +optional
 	CronTask *SingletonSpec `json:"cronTask,omitempty"`
 	// rpc are the seven services behind the API.
@@ -29,29 +29,29 @@ type RPCProcesses struct {
 	// auth issues and checks OpenIM's tokens.
 	// +optional
 	Auth *ProcessSpec `json:"auth,omitempty"`
-	// conversation keeps conversations.
+	// conversation stores conversations.
 	// +optional
 	Conversation *ProcessSpec `json:"conversation,omitempty"`
-	// friend keeps friends and blacklists.
+	// friend stores friends and blacklists.
 	// +optional
 	Friend *ProcessSpec `json:"friend,omitempty"`
-	// group keeps groups and members.
+	// group stores groups and members.
 	// +optional
 	Group *ProcessSpec `json:"group,omitempty"`
-	// msg takes and serves messages.
+	// msg accepts and serves messages.
 	// +optional
 	Msg *ProcessSpec `json:"msg,omitempty"`
-	// third keeps objects, logs and badges.
+	// third stores objects, logs and badges.
 	// +optional
 	Third *ProcessSpec `json:"third,omitempty"`
-	// user keeps users.
+	// user stores users.
 	// +optional
 	User *ProcessSpec `json:"user,omitempty"`
 }
 
 // ProcessSpec sizes one process.
 type ProcessSpec struct {
-	// replicas wanted. Default 1; of gateway and backend 2.
+	// replicas is the number of pods. Default 1; for gateway and backend 2.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=100
@@ -62,14 +62,14 @@ type ProcessSpec struct {
 	Resources *Resources `json:"resources,omitempty"`
 }
 
-// SingletonSpec sizes a process that must not run twice.
+// SingletonSpec sizes a process that must not have two replicas.
 type SingletonSpec struct {
 	// resources of the container.
 	// +optional
 	Resources *Resources `json:"resources,omitempty"`
 }
 
-// Resources are a container's requests and limits, by resource name. What is absent keeps its default.
+// Resources are a container's requests and limits, by resource name. An absent entry keeps its default.
 type Resources struct {
 	// requests, for example cpu: 50m.
 	// +optional

@@ -2,7 +2,7 @@ package v1alpha1
 
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-// OpenIMStackStatus is what was seen.
+// OpenIMStackStatus is the observed state.
 type OpenIMStackStatus struct {
 	// conditions of the stack. Ready, Reconciling and Stalled have the meaning of kstatus.
 	// +optional
@@ -11,7 +11,7 @@ type OpenIMStackStatus struct {
 	// +kubebuilder:validation:MaxItems=16
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
-	// observedGeneration is the generation of the spec which this status speaks of.
+	// observedGeneration is the generation of the spec that this status is about.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
@@ -21,23 +21,23 @@ type OpenIMStackStatus struct {
 	// +kubebuilder:validation:MaxLength=64
 	Version string `json:"version,omitempty"`
 
-	// processes lists what runs.
+	// processes lists the replicas of each component.
 	// +optional
 	// +listType=map
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=32
 	Processes []ProcessStatus `json:"processes,omitempty"`
 
-	// endpoints are where the stack is reached.
+	// endpoints are the URLs of the stack.
 	// +optional
 	Endpoints *Endpoints `json:"endpoints,omitempty"`
 
-	// boundary is what guards the stack, and what was seen of it.
+	// boundary is the observed state of the lockdown: NetworkPolicies, the last probe and the findings of the audit.
 	// +optional
 	Boundary *Boundary `json:"boundary,omitempty"`
 
-	// stores lists what the stack holds in its stores, as store, address and name, for example
-	// redis redis.infra.svc:6379 database 0. No other stack gets it while this one has it.
+	// stores lists the parts of stores that the stack occupies, as store, address and name, for example
+	// redis redis.infra.svc:6379 database 0. No other stack can occupy the same part.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=256
@@ -45,14 +45,14 @@ type OpenIMStackStatus struct {
 	Stores []string `json:"stores,omitempty"`
 
 	// loginKeys are the fingerprints of the login's static keys, which clients have pinned: sha256: and the SHA-256 of the
-	// public key in hexadecimal. Its first 16 digits are the key's id.
+	// public key in hexadecimal. The first 16 digits are the key's ID.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=4
 	// +kubebuilder:validation:items:MaxLength=71
 	LoginKeys []string `json:"loginKeys,omitempty"`
 
-	// pendingChanges lists what would be written if the stack were not suspended, as kind/name.
+	// pendingChanges lists the objects that would be written if the stack were not suspended, as kind/name.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=128
@@ -60,7 +60,7 @@ type OpenIMStackStatus struct {
 	PendingChanges []string `json:"pendingChanges,omitempty"`
 }
 
-// ProcessStatus is one process.
+// ProcessStatus is the status of one component.
 type ProcessStatus struct {
 	// name of the process, which is also the value of the label app.kubernetes.io/component.
 	// +required
@@ -79,14 +79,14 @@ type ProcessStatus struct {
 	Desired *int32 `json:"desired,omitempty"`
 }
 
-// Endpoints are where the stack is reached.
+// Endpoints are the URLs of the stack.
 type Endpoints struct {
-	// gateway is the URL of the gateway's administrators' port inside the cluster.
+	// gateway is the URL of the gateway's administrators' listener inside the cluster.
 	// +optional
 	// +kubebuilder:validation:MaxLength=512
 	Gateway string `json:"gateway,omitempty"`
 
-	// users is the URL of the gateway's users' port inside the cluster. Empty unless users may log in.
+	// users is the URL of the gateway's users' listener inside the cluster. Empty unless users may log in.
 	// +optional
 	// +kubebuilder:validation:MaxLength=512
 	Users string `json:"users,omitempty"`
@@ -108,23 +108,23 @@ type Endpoints struct {
 	API string `json:"api,omitempty"`
 }
 
-// Boundary is what guards the stack, and what was seen of it.
+// Boundary is the observed state of the lockdown.
 type Boundary struct {
-	// policies is the number of NetworkPolicies which the operator keeps for the stack.
+	// policies is the number of NetworkPolicies of the stack.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	Policies *int32 `json:"policies,omitempty"`
 
-	// connections is the number of connections that they let through.
+	// connections is the number of connections that these policies allow.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	Connections *int32 `json:"connections,omitempty"`
 
-	// lastProbe is what came of trying it with real connections.
+	// lastProbe is the result of the last probe.
 	// +optional
 	LastProbe *ProbeResult `json:"lastProbe,omitempty"`
 
-	// findings open the stack or weaken its boundary, the most severe first.
+	// findings of the audit, the most severe first: objects that open the stack or weaken the lockdown.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=16
@@ -135,7 +135,7 @@ type Boundary struct {
 	// +kubebuilder:validation:Minimum=0
 	FindingsTotal *int32 `json:"findingsTotal,omitempty"`
 
-	// exceptions are openings that the spec asks for: name, what they let through, the risk.
+	// exceptions are connections that the spec requests beyond those that a stack needs: name, sources and targets, risk.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=32
@@ -143,36 +143,36 @@ type Boundary struct {
 	Exceptions []string `json:"exceptions,omitempty"`
 }
 
-// ProbeTrigger is why the boundary was tried.
+// ProbeTrigger is the reason for a probe.
 // +kubebuilder:validation:Enum=Interval;Change;Request
 type ProbeTrigger string
 
 // Triggers.
 const (
-	// ProbeInterval: it was time.
+	// ProbeInterval: the interval has passed.
 	ProbeInterval ProbeTrigger = "Interval"
-	// ProbeChange: something changed that decides who reaches the stack.
+	// ProbeChange: an object that affects reachability of the stack changed.
 	ProbeChange ProbeTrigger = "Change"
-	// ProbeRequest: somebody asked for it by the annotation AnnotationProbeRequested.
+	// ProbeRequest: a user requested the probe by the annotation AnnotationProbeRequested.
 	ProbeRequest ProbeTrigger = "Request"
 )
 
-// ProbeResult is what came of trying the boundary.
+// ProbeResult is the result of a probe.
 type ProbeResult struct {
-	// time when it began.
+	// time at which the probe started.
 	// +optional
 	Time metav1.Time `json:"time,omitempty,omitzero"`
 
-	// durationMilliseconds that it took.
+	// durationMilliseconds is the duration of the probe.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	DurationMilliseconds *int32 `json:"durationMilliseconds,omitempty"`
 
-	// trigger is why it was tried.
+	// trigger is the reason for the probe.
 	// +optional
 	Trigger ProbeTrigger `json:"trigger,omitempty"`
 
-	// request is the value of annotation openimstack.dev/probe-requested-at that it answers.
+	// request is the value of annotation openimstack.dev/probe-requested-at that the probe answers.
 	// +optional
 	// +kubebuilder:validation:MaxLength=128
 	Request string `json:"request,omitempty"`
@@ -182,38 +182,38 @@ type ProbeResult struct {
 	// +kubebuilder:validation:MaxLength=32
 	Outcome string `json:"outcome,omitempty"`
 
-	// message says in a sentence what was seen.
+	// message describes the outcome in one sentence.
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024
 	Message string `json:"message,omitempty"`
 
-	// attempted connections.
+	// attempted is the number of connection attempts.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	Attempted *int32 `json:"attempted,omitempty"`
 
-	// blocked, as intended.
+	// blocked is the number of attempts that were blocked as intended.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	Blocked *int32 `json:"blocked,omitempty"`
 
-	// allowed, as intended: the doors.
+	// allowed is the number of attempts that succeeded as intended, at open ports.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	Allowed *int32 `json:"allowed,omitempty"`
 
-	// unexpected ones passed and should have been blocked, or the reverse.
+	// unexpected is the number of attempts that succeeded and must be blocked, or the reverse.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	Unexpected *int32 `json:"unexpected,omitempty"`
 
-	// digest of what was tried, and of the policies.
+	// digest of the attempts and of the policies.
 	// +optional
 	// +kubebuilder:validation:MaxLength=80
 	Digest string `json:"digest,omitempty"`
 }
 
-// BoundaryFinding is an object that opens the stack or weakens its boundary.
+// BoundaryFinding is an object that opens the stack or weakens the lockdown.
 type BoundaryFinding struct {
 	// kind of the finding, for example ForeignPolicyWidens.
 	// +optional
@@ -230,7 +230,7 @@ type BoundaryFinding struct {
 	// +kubebuilder:validation:MaxLength=400
 	Object string `json:"object,omitempty"`
 
-	// message says what is wrong with the object and what it lets through.
+	// message describes the fault of the object and the connections that it allows.
 	// +optional
 	// +kubebuilder:validation:MaxLength=512
 	Message string `json:"message,omitempty"`

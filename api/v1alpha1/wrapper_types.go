@@ -1,11 +1,11 @@
 package v1alpha1
 
 // Wrapper is the gateway (the only public entry) and the backend (the only holder of OpenIM's secret).
-// +kubebuilder:validation:XValidation:rule="!has(self.auth) || !has(self.auth.users) || has(self.redis)",message="wrapper.redis is needed when wrapper.auth.users is set: write the addresses of a Redis of the wrapper's own. It must not be OpenIM's, because whoever reaches that one owns OpenIM"
-// +kubebuilder:validation:XValidation:rule="has(self.auth) != has(self.externalRef)",message="wrapper needs exactly one of auth and externalRef: write auth.admins.issuers for the operator's own gateway and backend, or externalRef.podSelector for a wrapper of your own"
-// +kubebuilder:validation:XValidation:rule="!has(self.externalRef) || !(has(self.image) || has(self.gateway) || has(self.backend) || has(self.redis) || has(self.mongodb) || has(self.limits) || has(self.policy) || has(self.audit) || has(self.tracing))",message="wrapper.externalRef runs instead of the operator's gateway and backend: remove all else of wrapper, or externalRef"
+// +kubebuilder:validation:XValidation:rule="!has(self.auth) || !has(self.auth.users) || has(self.redis)",message="wrapper.redis is needed when wrapper.auth.users is set: write the addresses of a Redis for the wrapper only. It must not be OpenIM's Redis, because access to it is full access to OpenIM"
+// +kubebuilder:validation:XValidation:rule="has(self.auth) != has(self.externalRef)",message="wrapper needs exactly one of auth and externalRef: write auth.admins.issuers for the operator's gateway and backend, or externalRef.podSelector for your own wrapper"
+// +kubebuilder:validation:XValidation:rule="!has(self.externalRef) || !(has(self.image) || has(self.gateway) || has(self.backend) || has(self.redis) || has(self.mongodb) || has(self.limits) || has(self.policy) || has(self.audit) || has(self.tracing))",message="wrapper.externalRef replaces the operator's gateway and backend: remove all other fields of wrapper, or externalRef"
 type Wrapper struct {
-	// image of the wrapper, with tag or digest. Default: the image which the operator was released with.
+	// image of the wrapper, with tag or digest. Default: the image of the operator's release.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
@@ -15,54 +15,54 @@ type Wrapper struct {
 	// +optional
 	Gateway *GatewaySpec `json:"gateway,omitempty"`
 
-	// backend alone calls OpenIM's HTTP API.
+	// backend is the only caller of OpenIM's HTTP API.
 	// +optional
 	Backend *ProcessSpec `json:"backend,omitempty"`
 
-	// redis is the wrapper's own: sessions, handshakes, tickets, limits and revocations, and encrypted OpenIM tokens. Needed
-	// when auth.users is set. It must not be OpenIM's: whoever reaches that one owns OpenIM.
+	// redis stores sessions, handshakes, tickets, limits, revocations and encrypted OpenIM tokens. Needed when auth.users is
+	// set. It must not be OpenIM's Redis: access to that Redis is full access to OpenIM.
 	// +optional
 	Redis *WrapperRedis `json:"redis,omitempty"`
 
-	// mongodb is where the backend keeps devices, enrolment codes and the state of users. Default: dependencies.mongodb.
+	// mongodb stores the backend's devices, enrolment codes and states of users. Default: dependencies.mongodb.
 	// +optional
 	MongoDB *MongoDB `json:"mongodb,omitempty"`
 
-	// auth says who may enter. Needed unless externalRef is set.
+	// auth configures the authentication of callers. Needed unless externalRef is set.
 	// +optional
 	Auth WrapperAuth `json:"auth,omitzero"`
 
-	// externalRef selects a wrapper of your own. It runs instead of gateway and backend, and alone reaches OpenIM's HTTP API and
-	// WebSocket. What users can do to one another is then for it to prevent.
+	// externalRef selects the pods of your own wrapper. It replaces gateway and backend, and only it reaches OpenIM's HTTP API and
+	// WebSocket. It must prevent users from acting as other users.
 	// +optional
 	ExternalRef *ExternalWrapper `json:"externalRef,omitempty"`
 
-	// limits bounds how often callers may call. A change of it takes effect without a restart.
+	// limits are the rate limits of callers. A change takes effect without a restart.
 	// +optional
 	Limits *Limits `json:"limits,omitempty"`
 
-	// policy refuses what its rules say. A change of it takes effect without a restart.
+	// policy holds rules that refuse calls. A change takes effect without a restart.
 	// +optional
 	Policy *Policy `json:"policy,omitempty"`
 
-	// audit is the trail of all calls and messages: who, what, allowed or not, never what a message says.
+	// audit configures the audit log of all calls and messages: caller, call, allowed or not, never the content of a message.
 	// +optional
 	Audit *Audit `json:"audit,omitempty"`
 
-	// tracing sends OpenTelemetry traces of gateway and backend to a collector. Default: none are made.
+	// tracing sends OpenTelemetry traces of gateway and backend to a collector. Default: no tracing.
 	// +optional
 	Tracing *Tracing `json:"tracing,omitempty"`
 }
 
 // ExternalWrapper selects pods that reach OpenIM's HTTP API and WebSocket.
-// +kubebuilder:validation:XValidation:rule="!has(self.podSelector) || has(self.podSelector.matchLabels) && size(self.podSelector.matchLabels) > 0 || has(self.podSelector.matchExpressions) && size(self.podSelector.matchExpressions) > 0",message="externalRef.podSelector must name a label: whoever it selects reaches OpenIM's HTTP API (write for example matchLabels: {app: my-wrapper})"
-// +kubebuilder:validation:XValidation:rule="!has(self.namespaceSelector) || has(self.namespaceSelector.matchLabels) && size(self.namespaceSelector.matchLabels) > 0 || has(self.namespaceSelector.matchExpressions) && size(self.namespaceSelector.matchExpressions) > 0",message="externalRef.namespaceSelector must name a label: an empty one selects all namespaces, and whoever may make pods in any of them would reach OpenIM (write for example matchLabels: {kubernetes.io/metadata.name: chat})"
+// +kubebuilder:validation:XValidation:rule="!has(self.podSelector) || has(self.podSelector.matchLabels) && size(self.podSelector.matchLabels) > 0 || has(self.podSelector.matchExpressions) && size(self.podSelector.matchExpressions) > 0",message="externalRef.podSelector must name a label: all selected pods reach OpenIM's HTTP API (write for example matchLabels: {app: my-wrapper})"
+// +kubebuilder:validation:XValidation:rule="!has(self.namespaceSelector) || has(self.namespaceSelector.matchLabels) && size(self.namespaceSelector.matchLabels) > 0 || has(self.namespaceSelector.matchExpressions) && size(self.namespaceSelector.matchExpressions) > 0",message="externalRef.namespaceSelector must name a label: an empty selector selects all namespaces, and every user who may create pods in one of them would reach OpenIM (write for example matchLabels: {kubernetes.io/metadata.name: chat})"
 type ExternalWrapper struct {
-	// podSelector selects its pods.
+	// podSelector selects the wrapper's pods.
 	// +required
 	PodSelector *Selector `json:"podSelector,omitempty"`
 
-	// namespaceSelector selects their namespaces. Default: the stack's own.
+	// namespaceSelector selects the namespaces of these pods. Default: the stack's namespace.
 	// +optional
 	NamespaceSelector *Selector `json:"namespaceSelector,omitempty"`
 }
@@ -71,19 +71,19 @@ type ExternalWrapper struct {
 type GatewaySpec struct {
 	ProcessSpec `json:",inline"`
 
-	// tls makes the gateway serve HTTPS, on the users' and on the administrators' port. When absent it serves plain HTTP, and
-	// TLS must be ended in front of it.
+	// tls makes the gateway serve HTTPS, on the users' and on the administrators' listener. When absent it serves HTTP, and
+	// TLS must be terminated in front of it.
 	// +optional
 	TLS *GatewayTLS `json:"tls,omitempty"`
 
-	// maxSockets is how many WebSockets one replica holds. Default 20000.
+	// maxSockets is the maximum number of WebSockets of one replica. Default 20000.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=1000000
 	MaxSockets *int32 `json:"maxSockets,omitempty"`
 
-	// drainSeconds is the time over which a replica that stops closes its WebSockets, so that its clients do not all come back
-	// at once. Default 10.
+	// drainSeconds is the time over which a stopping replica closes its WebSockets, so that not all clients reconnect at once.
+	// Default 10.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=300
@@ -92,15 +92,15 @@ type GatewaySpec struct {
 
 // GatewayTLS is the gateway's certificate.
 type GatewayTLS struct {
-	// secretRef names a Secret of type kubernetes.io/tls. A renewed certificate is picked up without a restart.
+	// secretRef names a Secret of type kubernetes.io/tls. A renewed certificate takes effect without a restart.
 	// +required
 	SecretRef LocalReference `json:"secretRef,omitzero"`
 }
 
-// WrapperAuth says who may enter.
+// WrapperAuth configures the authentication of callers.
 type WrapperAuth struct {
 	// users log in by Diffie-Hellman with a key of their device, and call OpenIM's API and WebSocket as themselves. When
-	// absent, only administrators are let in.
+	// absent, only administrators have access.
 	// +optional
 	Users *UserAuth `json:"users,omitempty"`
 
@@ -109,7 +109,7 @@ type WrapperAuth struct {
 	Admins AdminAuth `json:"admins,omitzero"`
 }
 
-// AdminAuth says which tokens make an administrator.
+// AdminAuth selects the tokens of administrators.
 type AdminAuth struct {
 	// issuers whose tokens are accepted.
 	// +required
@@ -126,13 +126,13 @@ type SigningAlgorithm string
 
 // Issuer is an identity provider.
 type Issuer struct {
-	// issuer must equal the token's iss claim, byte by byte.
+	// issuer must equal the token's iss claim exactly.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
 	Issuer string `json:"issuer,omitempty"`
 
-	// audiences of which the token's aud claim must name one.
+	// audiences that are accepted. The token's aud claim must contain at least one of them.
 	// +required
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
@@ -148,36 +148,36 @@ type Issuer struct {
 	// +kubebuilder:validation:MaxItems=10
 	Algorithms []SigningAlgorithm `json:"algorithms,omitempty"`
 
-	// jwks is where the issuer's public keys are.
+	// jwks is the source of the issuer's public keys.
 	// +required
 	JWKS JWKSSource `json:"jwks,omitzero"`
 
-	// roles says which tokens are an administrator's.
+	// roles selects the tokens of administrators.
 	// +required
 	Roles Roles `json:"roles,omitzero"`
 }
 
-// JWKSSource is where public keys are: in a Secret, or at a URL of the issuer's.
+// JWKSSource is the source of public keys: a Secret, or a URL of the issuer.
 // +kubebuilder:validation:XValidation:rule="has(self.secretRef) != has(self.url)",message="jwks needs exactly one of secretRef and url: write one of the two"
 // +kubebuilder:validation:XValidation:rule="has(self.url) || !(has(self.caSecretRef) || has(self.peers))",message="jwks.caSecretRef and jwks.peers belong to jwks.url: remove them, or write url instead of secretRef"
 type JWKSSource struct {
-	// secretRef is the key of a Secret that holds a JSON Web Key Set (RFC 7517). New keys are picked up without a restart.
+	// secretRef is the key of a Secret with a JSON Web Key Set (RFC 7517). New keys take effect without a restart.
 	// +optional
 	SecretRef *KeyReference `json:"secretRef,omitempty"`
 
-	// url of the key set. It is fetched again and again, and kept for a day when it cannot be fetched.
+	// url of the key set. It is fetched periodically, and kept for a day when it cannot be fetched.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
 	// +kubebuilder:validation:XValidation:rule="self.matches('^https://[^/?#@ ]+(/[^?# ]*)?$')",message="jwks.url must be an https URL without user, query and fragment, for example https://id.example.com/jwks.json"
 	URL string `json:"url,omitempty"`
 
-	// caSecretRef is the key of a Secret with the PEM certificates of the authorities that vouch for the url's server.
-	// Default: the well-known public ones.
+	// caSecretRef is the key of a Secret with the PEM certificates of the authorities that sign the certificate of the url's server.
+	// Default: the public authorities.
 	// +optional
 	CASecretRef *KeyReference `json:"caSecretRef,omitempty"`
 
-	// peers are where the url's server is on the network, when its host cannot tell.
+	// peers select the url's server on the network, when its host is not a Service or an address.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=16
@@ -186,13 +186,13 @@ type JWKSSource struct {
 
 // Roles maps a claim to roles.
 type Roles struct {
-	// claim that lists the token's groups: a string or a list of strings.
+	// claim with the groups of the token: a string or a list of strings.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
 	Claim string `json:"claim,omitempty"`
 
-	// admin lists the values of the claim that make an administrator.
+	// admin lists the values of the claim that identify an administrator.
 	// +required
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1

@@ -12,29 +12,29 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// maxReplyBytes bounds every reply that is read.
+// maxReplyBytes limits the size of a reply.
 const maxReplyBytes = 1 << 20
 
-// post makes one call and decodes its data.
+// post sends one request and decodes the data of the reply into out.
 func (c *Client) post(ctx context.Context, path, token string, in, out any) error {
 	body, err := json.Marshal(in)
 	if err != nil {
-		return fmt.Errorf("write the request: %w", err)
+		return fmt.Errorf("encoding the request: %w", err)
 	}
 	status, text, err := c.do(ctx, http.MethodPost, path, token, body)
 	if err != nil {
 		return err
 	}
-	return read(path, status, text, out)
+	return decodeReply(path, status, text, out)
 }
 
-// do makes one call and reads its reply whole.
+// do sends one request and reads the whole reply.
 func (c *Client) do(ctx context.Context, method, path, token string, body []byte) (int, []byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, method, c.base.String()+path, bytes.NewReader(body))
 	if err != nil {
-		return 0, nil, fmt.Errorf("make the request: %w", err)
+		return 0, nil, fmt.Errorf("making the request: %w", err)
 	}
 	if method == http.MethodPost {
 		request.Header.Set(wire.HeaderContentType, wire.MediaTypeJSON)
@@ -49,21 +49,22 @@ func (c *Client) do(ctx context.Context, method, path, token string, body []byte
 	defer func() { _ = response.Body.Close() }()
 	text, err := io.ReadAll(io.LimitReader(response.Body, maxReplyBytes+1))
 	if err != nil {
-		return 0, nil, fmt.Errorf("%w: read the reply: %w", ErrUnavailable, err)
+		return 0, nil, fmt.Errorf("%w: reading the reply: %w", ErrUnavailable, err)
 	}
 	if len(text) > maxReplyBytes {
-		return 0, nil, fmt.Errorf("%s: %w: it is larger than %d bytes", path, ErrReply, maxReplyBytes)
+		return 0, nil, fmt.Errorf("calling %s: %w: the reply is larger than %d bytes", path, ErrReply, maxReplyBytes)
 	}
 	return response.StatusCode, text, nil
 }
 
-// read takes a reply apart. Of what a side says that may not be a gateway at all, no more than a short text is repeated.
-func read(path string, status int, text []byte, out any) error {
+// decodeReply decodes OpenIM's envelope. The other side may not be a gateway, so that an error repeats at most a short text of
+// the reply.
+func decodeReply(path string, status int, text []byte, out any) error {
 	var envelope wire.Envelope
 	err := json.Unmarshal(text, &envelope)
 	switch {
 	case err != nil && status == http.StatusOK:
-		return fmt.Errorf("%s: %w", path, ErrReply)
+		return fmt.Errorf("calling %s: %w", path, ErrReply)
 	case err != nil:
 		return &Error{Path: path, Status: status, Text: http.StatusText(status)}
 	case envelope.ErrCode != wire.CodeOK || status != http.StatusOK:
@@ -71,7 +72,7 @@ func read(path string, status int, text []byte, out any) error {
 	case out == nil:
 		return nil
 	case json.Unmarshal(envelope.Data, out) != nil:
-		return fmt.Errorf("%s: %w", path, ErrReply)
+		return fmt.Errorf("calling %s: %w", path, ErrReply)
 	}
 	return nil
 }
@@ -83,5 +84,5 @@ func shorten(text string) string {
 	return text
 }
 
-// refused reports whether the gateway said no to a login.
+// refused reports whether the gateway refused a login.
 func refused(err error) bool { return errors.Is(err, ErrRefused) }

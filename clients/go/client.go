@@ -14,25 +14,29 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// Options say which gateway, and how to know it.
+// Options holds the gateway's address, and how the client authenticates the gateway.
 type Options struct {
-	// BaseURL is the gateway's address, such as https://im.example.com.
+	// BaseURL is the gateway's address, such as https://im.example.com. A path prefix is permitted; user, query and
+	// fragment are not.
 	BaseURL string
-	// PinnedKeys are the gateway's public keys, as its key document and Client.PinnedKeys have them. With none, BaseURL
-	// must be https, and the keys of the first document are pinned.
+	// PinnedKeys are the gateway's public keys, in the format of the gateway's key document and of Client.PinnedKeys: 32
+	// bytes in base64url without padding. Without them, BaseURL must be https, and the keys of the first document that the
+	// client fetches are pinned.
 	PinnedKeys []string
-	// Audience is the origin by which the gateway knows itself. Default: BaseURL's.
+	// Audience is the gateway's own origin, to which the login is bound. It differs from BaseURL when the program
+	// connects by another address, for example through a tunnel. Default: the scheme and host of BaseURL.
 	Audience string
-	// HTTPClient makes the calls. Its redirects are never followed. Default: one with a timeout of 15 seconds.
+	// HTTPClient sends the requests. The client copies it and follows no redirects. Default: a client with a timeout of
+	// 15 seconds.
 	HTTPClient *http.Client
-	// Version of the program, for the gateway's log; at most 64 bytes.
+	// Version is the version of the program, for the gateway's log. At most 64 bytes.
 	Version string
 }
 
-// callTimeout bounds each call, when the caller's context does not end sooner.
+// callTimeout limits each call, unless the caller's context ends sooner.
 const callTimeout = 15 * time.Second
 
-// Client speaks to one gateway. It may be used by several goroutines.
+// Client calls one gateway. It is safe for concurrent use.
 type Client struct {
 	base     *url.URL
 	audience string
@@ -46,29 +50,30 @@ type Client struct {
 	fetched  time.Time
 }
 
-// New makes a client. It calls nobody.
+// New returns a client for one gateway. It sends no request. It returns an error when BaseURL or PinnedKeys are malformed,
+// and when PinnedKeys is empty although BaseURL is not https.
 func New(o Options) (*Client, error) {
 	base, err := url.Parse(strings.TrimSuffix(o.BaseURL, "/"))
 	if err != nil || base.Host == "" || base.Scheme != schemeHTTP && base.Scheme != schemeHTTPS ||
 		base.User != nil || base.RawQuery != "" || base.Fragment != "" {
-		return nil, errors.New("BaseURL must be https://host or http://host, with no user, query or fragment")
+		return nil, errors.New("parsing BaseURL: invalid address: write https://host or http://host, with no user, query or fragment")
 	}
 	pins, err := parsePins(o.PinnedKeys)
 	if err != nil {
 		return nil, err
 	}
 	if len(pins) == 0 && base.Scheme != schemeHTTPS {
-		return nil, errors.New("without PinnedKeys the gateway's keys must be fetched over https: write an https BaseURL, or the keys")
+		return nil, errors.New("checking the options: no PinnedKeys, and BaseURL is not https: set an https BaseURL, or PinnedKeys")
 	}
-	own := http.Client{Timeout: callTimeout}
+	httpClient := http.Client{Timeout: callTimeout}
 	if o.HTTPClient != nil {
-		own = *o.HTTPClient
+		httpClient = *o.HTTPClient
 	}
-	// A credential goes where it was meant to go, and nowhere else.
-	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	// A redirect would carry the credential to another address.
+	httpClient.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &Client{
 		base: base, audience: cmp.Or(o.Audience, base.Scheme+"://"+base.Host), version: o.Version,
-		http: &own, pins: pins, now: time.Now,
+		http: &httpClient, pins: pins, now: time.Now,
 	}, nil
 }
 
@@ -77,17 +82,19 @@ const (
 	schemeHTTPS = "https"
 )
 
-// APIAddr is what an official OpenIM SDK takes as its API address.
+// APIAddr returns the address that an official OpenIM SDK takes as its API address, such as https://im.example.com/im/v1.
 func (c *Client) APIAddr() string { return c.base.String() + wire.UserPrefix }
 
-// WSAddr is what an official OpenIM SDK takes as its WebSocket address.
+// WSAddr returns the address that an official OpenIM SDK takes as its WebSocket address, such as
+// wss://im.example.com/im/v1/ws.
 func (c *Client) WSAddr() string {
 	ws := *c.base
 	ws.Scheme = map[string]string{schemeHTTP: "ws", schemeHTTPS: "wss"}[c.base.Scheme]
 	return ws.String() + wire.SocketPath
 }
 
-// PinnedKeys are the gateway's keys that are believed now. Keep them for the next start of the program.
+// PinnedKeys returns the gateway's public keys that the client trusts now. Save them, and pass them as Options.PinnedKeys at
+// the next start of the program.
 func (c *Client) PinnedKeys() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -103,7 +110,7 @@ func parsePins(texts []string) ([]handshake.PublicKey, error) {
 	for _, text := range texts {
 		key, err := handshake.ParsePublicKey(text)
 		if err != nil {
-			return nil, fmt.Errorf("PinnedKeys: %w", err)
+			return nil, fmt.Errorf("parsing PinnedKeys: %w", err)
 		}
 		pins = append(pins, key)
 	}

@@ -21,7 +21,7 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// start runs a gateway over TLS until the test ends.
+// start starts a gateway over TLS, which stops at the end of the test.
 func start(t *testing.T) *gateway {
 	t.Helper()
 	g, err := newGateway(httptest.NewTLSServer, "")
@@ -82,9 +82,9 @@ func TestADeviceEnrolsAndLogsIn(t *testing.T) {
 	g.Expect(gw.called(wire.WellKnownPath)).To(Equal(1), "the key document is kept for a while")
 
 	_, err = c.Login(t.Context(), device(t))
-	g.Expect(err).To(MatchError(client.ErrRefused), "a key that nobody enrolled")
+	g.Expect(err).To(MatchError(client.ErrRefused), "a key that is not enrolled")
 	_, err = c.Enrol(t.Context(), handshake.NewCode().Reveal(), device(t))
-	g.Expect(err).To(MatchError(client.ErrRefused), "a code that nobody issued")
+	g.Expect(err).To(MatchError(client.ErrRefused), "a code that was not issued")
 	_, err = c.Enrol(t.Context(), "not a code", device(t))
 	g.Expect(err).To(MatchError(handshake.ErrCode))
 	_, err = c.Login(t.Context(), client.Device{PlatformID: 7})
@@ -130,7 +130,7 @@ func TestWhatASessionCanDo(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(s.Revoke(t.Context(), client.ThisSession)).To(Succeed())
 	g.Expect(s.Check(t.Context())).To(MatchError(client.ErrRevoked))
-	g.Expect(second.Check(t.Context())).To(Succeed(), "another session of the device goes on")
+	g.Expect(second.Check(t.Context())).To(Succeed(), "another session of the device stays valid")
 	third, err := c.Login(t.Context(), d)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(third.Revoke(t.Context(), client.Everywhere)).To(Succeed())
@@ -159,7 +159,7 @@ func TestAGatewayIsKnownByItsKey(t *testing.T) {
 		_, err := client.New(client.Options{BaseURL: "http://im.example.com"})
 		NewWithT(t).Expect(err).To(MatchError(ContainSubstring("https")))
 	})
-	t.Run("and its keys are pinned then", func(t *testing.T) {
+	t.Run("without a pin the keys of the first document are pinned", func(t *testing.T) {
 		g := NewWithT(t)
 		gw := start(t)
 		c := gw.client(t, func(o *client.Options) { o.PinnedKeys = nil })
@@ -167,7 +167,7 @@ func TestAGatewayIsKnownByItsKey(t *testing.T) {
 		enrolled(t, gw, c, "alice")
 		g.Expect(c.PinnedKeys()).To(Equal(gw.publicKeys()))
 	})
-	t.Run("with a pin, plain http will do for the proof", func(t *testing.T) {
+	t.Run("with a pin the proof works over plain http", func(t *testing.T) {
 		g := NewWithT(t)
 		gw, err := newGateway(httptest.NewServer, "https://im.example.com")
 		g.Expect(err).NotTo(HaveOccurred())
@@ -175,7 +175,7 @@ func TestAGatewayIsKnownByItsKey(t *testing.T) {
 		c := gw.client(t, func(o *client.Options) { o.Audience = "https://im.example.com" })
 		enrolled(t, gw, c, "alice")
 	})
-	t.Run("another gateway is not asked", func(t *testing.T) {
+	t.Run("a gateway without the pinned key receives no login", func(t *testing.T) {
 		g := NewWithT(t)
 		gw, other := start(t), start(t)
 		c := gw.client(t, func(o *client.Options) { o.PinnedKeys = other.publicKeys() })
@@ -183,41 +183,43 @@ func TestAGatewayIsKnownByItsKey(t *testing.T) {
 		g.Expect(err).To(MatchError(client.ErrServerKey))
 		g.Expect(gw.called(wire.AuthPrefix)).To(BeZero())
 	})
-	t.Run("one that shows a key which it does not hold is found out", func(t *testing.T) {
+	t.Run("a server without the private key of its document is refused", func(t *testing.T) {
 		g := NewWithT(t)
-		gw, thief := start(t), start(t)
+		gw, relay := start(t), start(t)
 		document, err := gw.service.WellKnown()
 		g.Expect(err).NotTo(HaveOccurred())
-		document.Audience = thief.URL
+		document.Audience = relay.URL
 		text, err := document.Encode()
 		g.Expect(err).NotTo(HaveOccurred())
-		thief.fail[wire.WellKnownPath] = func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(text) }
-		// It relays the first call and answers with a second message of its own making.
-		thief.fail[wire.PathLoginStart] = func(w http.ResponseWriter, _ *http.Request) {
-			reply, _ := json.Marshal(handshake.StartReply{HandshakeID: handshake.Text(make([]byte, 16)), Message: handshake.Text(make([]byte, handshake.Message2Bytes))})
+		relay.fail[wire.WellKnownPath] = func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(text) }
+		// It answers the first call with a forged second message.
+		relay.fail[wire.PathLoginStart] = func(w http.ResponseWriter, _ *http.Request) {
+			reply, _ := json.Marshal(handshake.StartReply{
+				HandshakeID: handshake.Text(make([]byte, 16)), Message: handshake.Text(make([]byte, handshake.Message2Bytes)),
+			})
 			wire.WriteEnvelope(w, 200, wire.Envelope{Data: reply})
 		}
-		c := thief.client(t, func(o *client.Options) { o.PinnedKeys = gw.publicKeys() })
+		c := relay.client(t, func(o *client.Options) { o.PinnedKeys = gw.publicKeys() })
 		_, err = c.Login(t.Context(), device(t))
 		g.Expect(err).To(MatchError(client.ErrServerProof))
-		g.Expect(thief.called(wire.PathLoginFinish)).To(BeZero(), "and is not told who called")
+		g.Expect(relay.called(wire.PathLoginFinish)).To(BeZero(), "and does not learn the caller's key")
 	})
-	t.Run("one that relays to the real one gets nothing either", func(t *testing.T) {
+	t.Run("a relay to the real gateway is refused", func(t *testing.T) {
 		g := NewWithT(t)
-		gw, thief := start(t), start(t)
+		gw, relay := start(t), start(t)
 		document, err := gw.service.WellKnown()
 		g.Expect(err).NotTo(HaveOccurred())
-		document.Audience = thief.URL // the client asked for the thief's address
+		document.Audience = relay.URL // BaseURL is the relay's address
 		text, err := document.Encode()
 		g.Expect(err).NotTo(HaveOccurred())
-		thief.fail[wire.WellKnownPath] = func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(text) }
-		thief.fail[wire.PathLoginStart] = gw.ServeHTTP
-		thief.fail[wire.PathLoginFinish] = gw.ServeHTTP
-		c := thief.client(t, func(o *client.Options) { o.PinnedKeys = gw.publicKeys() })
+		relay.fail[wire.WellKnownPath] = func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(text) }
+		relay.fail[wire.PathLoginStart] = gw.ServeHTTP
+		relay.fail[wire.PathLoginFinish] = gw.ServeHTTP
+		c := relay.client(t, func(o *client.Options) { o.PinnedKeys = gw.publicKeys() })
 		_, err = c.Login(t.Context(), device(t))
 		g.Expect(err).To(MatchError(client.ErrRefused), "the origins in the two prologues differ")
 	})
-	t.Run("one of another origin is told apart", func(t *testing.T) {
+	t.Run("a gateway of another origin is refused", func(t *testing.T) {
 		g := NewWithT(t)
 		gw := start(t)
 		c := gw.client(t, func(o *client.Options) { o.Audience = "https://elsewhere.example.com" })
@@ -227,46 +229,47 @@ func TestAGatewayIsKnownByItsKey(t *testing.T) {
 	})
 }
 
-func TestKeysOfTheGatewayRotateUnderTheClientsFeet(t *testing.T) {
+func TestTheGatewaysKeysRotateWhileTheClientRuns(t *testing.T) {
 	g := NewWithT(t)
 	gw := start(t)
 	c := gw.client(t)
-	away := gw.client(t)
+	stopped := gw.client(t)
 	d, _ := enrolled(t, gw, c, "alice")
-	_, err := away.Login(t.Context(), d)
+	_, err := stopped.Login(t.Context(), d)
 	g.Expect(err).NotTo(HaveOccurred())
 
 	g.Expect(gw.addKey("2")).To(Succeed())
 	_, err = c.Login(t.Context(), d)
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(c.PinnedKeys()).To(Equal(gw.publicKeys()), "the new key came under the protection of the old one")
+	g.Expect(c.PinnedKeys()).To(Equal(gw.publicKeys()), "the reply that the old key authenticated names the new key")
 
 	g.Expect(gw.removeKey("1")).To(Succeed())
 	before := gw.called(wire.WellKnownPath)
 	_, err = c.Login(t.Context(), d)
-	g.Expect(err).NotTo(HaveOccurred(), "the key of the kept document is refused, the document is fetched anew")
+	g.Expect(err).NotTo(HaveOccurred(), "the gateway refuses the key of the cached document, and the client fetches the document again")
 	g.Expect(gw.called(wire.WellKnownPath)).To(Equal(before + 1))
 
-	_, err = away.Login(t.Context(), d)
-	g.Expect(err).To(MatchError(client.ErrServerKey), "who was away all the time knows nobody any more, and believes nobody")
+	_, err = stopped.Login(t.Context(), d)
+	g.Expect(err).To(MatchError(client.ErrServerKey), "a client that missed the rotation knows no key of the gateway")
 }
 
-func TestARefusalIsNotTriedAgainWithoutReason(t *testing.T) {
+func TestARefusedLoginIsNotRepeatedWithTheSameKey(t *testing.T) {
 	g := NewWithT(t)
 	gw := start(t)
 	c := gw.client(t)
 	_, err := c.Login(t.Context(), device(t))
 	g.Expect(err).To(MatchError(client.ErrRefused))
-	g.Expect([]int{gw.called(wire.PathLoginStart), gw.called(wire.PathLoginFinish), gw.called(wire.WellKnownPath)}).To(Equal([]int{1, 1, 1}))
+	calls := []int{gw.called(wire.PathLoginStart), gw.called(wire.PathLoginFinish), gw.called(wire.WellKnownPath)}
+	g.Expect(calls).To(Equal([]int{1, 1, 1}))
 }
 
-func TestErrorsAreToldApart(t *testing.T) {
+func TestErrorsAreDistinguishable(t *testing.T) {
 	for _, c := range []struct {
-		name string
-		path string
-		say  http.HandlerFunc
-		want error
-		also string
+		name  string
+		path  string
+		reply http.HandlerFunc
+		want  error
+		also  string
 	}{
 		{"expired", wire.PathSession, envelope(200, wire.CodeTokenExpired), client.ErrExpired, "errCode 1501"},
 		{"revoked", wire.PathSession, envelope(200, wire.CodeTokenKicked), client.ErrRevoked, ""},
@@ -276,19 +279,19 @@ func TestErrorsAreToldApart(t *testing.T) {
 		{"forbidden", wire.PathSession, envelope(200, wire.CodeNoPermission), client.ErrForbidden, ""},
 		{"busy", wire.PathSession, envelope(429, 500), client.ErrBusy, "HTTP 429"},
 		{"unavailable", wire.PathSession, envelope(503, 500), client.ErrUnavailable, ""},
-		{"somebody's error page", wire.PathSession, raw(502, "<html>"), client.ErrUnavailable, "Bad Gateway"},
+		{"an error page of a proxy", wire.PathSession, raw(502, "<html>"), client.ErrUnavailable, "Bad Gateway"},
 		{"no envelope", wire.PathSession, raw(200, "<html>"), client.ErrReply, ""},
 		{"endless", wire.PathSession, raw(200, strings.Repeat(" ", 1<<20+1)), client.ErrReply, "larger"},
 		{"a redirect", wire.PathSession, func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "https://elsewhere.example.com/", http.StatusTemporaryRedirect)
 		}, nil, "HTTP 307"},
 		{"arguments", wire.PathSession, envelope(200, wire.CodeArgs), nil, "errCode 1001"},
-		{"a ticket that is none", wire.PathTickets, raw(200, `{"errCode":0,"data":[]}`), client.ErrReply, ""},
-		{"no ticket at all", wire.PathTickets, raw(200, `{"errCode":0}`), client.ErrReply, ""},
+		{"data that is not an object", wire.PathTickets, raw(200, `{"errCode":0,"data":[]}`), client.ErrReply, ""},
+		{"no data", wire.PathTickets, raw(200, `{"errCode":0}`), client.ErrReply, ""},
 		{"a login that is refused", wire.PathLoginStart, envelope(200, wire.CodeTokenInvalid), client.ErrRefused, ""},
-		{"a start that is none", wire.PathLoginStart, raw(200, `{"errCode":0,"data":{}}`), client.ErrServerProof, ""},
-		{"a finish that is none", wire.PathLoginFinish, raw(200, `{"errCode":0,"data":{}}`), client.ErrServerProof, ""},
-		{"a document that is none", wire.WellKnownPath, raw(200, `{}`), handshake.ErrWellKnown, ""},
+		{"an empty start reply", wire.PathLoginStart, raw(200, `{"errCode":0,"data":{}}`), client.ErrServerProof, ""},
+		{"an empty finish reply", wire.PathLoginFinish, raw(200, `{"errCode":0,"data":{}}`), client.ErrServerProof, ""},
+		{"an empty document", wire.WellKnownPath, raw(200, `{}`), handshake.ErrWellKnown, ""},
 		{"no document", wire.WellKnownPath, raw(404, `not found`), nil, "HTTP 404"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -296,7 +299,7 @@ func TestErrorsAreToldApart(t *testing.T) {
 			gw := start(t)
 			d, s := enrolled(t, gw, gw.client(t), "alice")
 			gw.mu.Lock()
-			gw.fail[c.path] = c.say
+			gw.fail[c.path] = c.reply
 			gw.mu.Unlock()
 			var err error
 			switch c.path {
@@ -335,7 +338,7 @@ func TestACallEndsWithItsContext(t *testing.T) {
 	_, s := enrolled(t, gw, gw.client(t), "alice")
 	gw.mu.Lock()
 	gw.fail[wire.PathSession] = func(_ http.ResponseWriter, r *http.Request) {
-		_, _ = io.Copy(io.Discard, r.Body) // only then does the server notice that the client has gone
+		_, _ = io.Copy(io.Discard, r.Body) // the server notices a closed connection only after the body is read
 		<-r.Context().Done()
 	}
 	gw.mu.Unlock()
@@ -360,7 +363,9 @@ func TestAddressesForSDKs(t *testing.T) {
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect([2]string{c.APIAddr(), c.WSAddr()}).To(Equal(want))
 	}
-	for _, base := range []string{"", "im.example.com", "ftp://im.example.com", "https://", "https://u:p@im.example.com", "https://a?b", "https://a#b", "https://a b"} {
+	for _, base := range []string{
+		"", "im.example.com", "ftp://im.example.com", "https://", "https://u:p@im.example.com", "https://a?b", "https://a#b", "https://a b",
+	} {
 		_, err := client.New(client.Options{BaseURL: base})
 		NewWithT(t).Expect(err).To(MatchError(ContainSubstring("BaseURL")), base)
 	}

@@ -8,48 +8,52 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// Errors to be told apart by errors.Is.
+// Errors of this package, for errors.Is.
 var (
-	// ErrRefused: the gateway does not let this key or code in, and does not say why.
+	// ErrRefused: the gateway refused the device key or the enrolment code. The gateway never reports the reason.
 	ErrRefused = errors.New("the login was refused")
-	// ErrExpired: the session has come to its end. Log in again.
+	// ErrExpired: the session has expired. Log in again.
 	ErrExpired = errors.New("the session has expired")
-	// ErrRevoked: the session was ended by its user or an administrator. Log in again, if the device still may.
+	// ErrRevoked: the user or an administrator revoked the session. Log in again; the gateway refuses that if the device was
+	// revoked too.
 	ErrRevoked = errors.New("the session was revoked")
 	// ErrNoSession: the gateway does not know the session. Log in again.
-	ErrNoSession = errors.New("there is no such session")
-	// ErrLoginTooOld: the call takes a login of the last two minutes. Log in again with the device's key and repeat it.
-	ErrLoginTooOld = errors.New("the login is too old for this")
-	// ErrForbidden: the user may not do this.
-	ErrForbidden = errors.New("this is not permitted")
-	// ErrBusy: too many calls. Wait before the next one.
-	ErrBusy = errors.New("the gateway is asked too often")
-	// ErrUnavailable: the gateway, or something behind it, cannot be reached. Whether the call took effect is not known.
+	ErrNoSession = errors.New("the session is unknown")
+	// ErrLoginTooOld: the call requires a login of the last two minutes. Log in again with the device's key and repeat the
+	// call.
+	ErrLoginTooOld = errors.New("the login is too old for this call")
+	// ErrForbidden: the user is not permitted to make this call.
+	ErrForbidden = errors.New("the call is not permitted")
+	// ErrBusy: the gateway's rate limit refused the call. Wait before the next call.
+	ErrBusy = errors.New("too many calls")
+	// ErrUnavailable: the gateway, or a server behind it, cannot be reached. The call may or may not have taken effect.
 	ErrUnavailable = errors.New("the gateway is not available")
-	// ErrServerKey: none of the keys that the gateway publishes is pinned. Either it is another gateway, or its keys
-	// were replaced while this program was away: get the new ones by a way you trust.
-	ErrServerKey = errors.New("none of the gateway's keys is pinned")
-	// ErrServerProof: the other side does not hold the key that it publishes. Somebody is in between.
-	ErrServerProof = errors.New("the gateway did not prove that it holds its key")
-	// ErrAudience: the gateway calls itself by another origin than the one that was asked for.
-	ErrAudience = errors.New("the gateway is another one than was asked for")
-	// ErrReply: the reply is not one of a gateway's.
-	ErrReply = errors.New("the reply is not understood")
+	// ErrServerKey: the gateway publishes no pinned key. Either the address belongs to another gateway, or the gateway's keys
+	// were replaced while this program was not running. Get the new keys through a channel that you trust.
+	ErrServerKey = errors.New("the gateway publishes no pinned key")
+	// ErrServerProof: the server does not hold the private key of the public key that it publishes. An attacker may be between
+	// the program and the gateway.
+	ErrServerProof = errors.New("the gateway did not prove possession of its key")
+	// ErrAudience: the gateway's own origin differs from Options.Audience.
+	ErrAudience = errors.New("the gateway has another origin than the expected one")
+	// ErrReply: the reply is not in the gateway's format. BaseURL may be the address of another server.
+	ErrReply = errors.New("the reply is not in the gateway's format")
 )
 
-// Error is a call that the gateway answered with an error.
+// Error is a reply with an error: an error code of OpenIM's, or a status of HTTP. errors.Is matches it with the value that Unwrap
+// returns.
 type Error struct {
-	Path   string // that was called
-	Status int    // of HTTP
-	Code   int    // OpenIM's errCode
-	Text   string // what the gateway says
+	Path   string // the path of the call
+	Status int    // the status of HTTP
+	Code   int    // OpenIM's errCode; 0 when the reply has no envelope
+	Text   string // the reply's errMsg, at most 256 bytes
 }
 
 func (e *Error) Error() string {
-	return fmt.Sprintf("%s: %s (HTTP %d, errCode %d)", e.Path, e.Text, e.Status, e.Code)
+	return fmt.Sprintf("calling %s: %s (HTTP %d, errCode %d)", e.Path, e.Text, e.Status, e.Code)
 }
 
-// Unwrap is the value of this package that the error belongs to, if any.
+// Unwrap returns the Err value of this package that the reply means, nil when there is none.
 func (e *Error) Unwrap() error {
 	switch {
 	case e.Status == http.StatusTooManyRequests:

@@ -18,6 +18,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/openimstack/openim-operator/wrapper/devices"
 	"github.com/openimstack/openim-operator/wrapper/filewatch"
 	"github.com/openimstack/openim-operator/wrapper/handshake"
 	"github.com/openimstack/openim-operator/wrapper/internalapi"
@@ -25,7 +26,7 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// gateway is a gateway in this process: the login is the real one, what stands around it is in memory.
+// gateway is a test gateway in this process: its login is package login's, and its stores are in memory.
 type gateway struct {
 	*httptest.Server
 	dir     string
@@ -37,29 +38,30 @@ type gateway struct {
 	codes    map[string]internalapi.IssueCode
 	psks     map[string][]byte
 	devices  []*internalapi.Device
-	sessions map[string]*live // by token
-	paths    []string         // that were called
-	// fail answers every call on a path instead of the gateway.
+	sessions map[string]*testSession // by token
+	paths    []string                // the paths of all calls
+	// fail holds handlers that replace the gateway's own, by path.
 	fail map[string]http.HandlerFunc
 }
 
-type live struct {
+type testSession struct {
 	id, userID, deviceID string
 	platform             int32
 	made                 time.Time
 	revoked              bool
 }
 
-// newGateway runs one; audience "" is its own address.
+// newGateway starts a gateway. Without audience, the gateway's audience is its address.
 func newGateway(serve func(http.Handler) *httptest.Server, audience string) (*gateway, error) {
-	dir, err := os.MkdirTemp("", "login-keys") // an Example has no test to end it
+	dir, err := os.MkdirTemp("", "login-keys") // an Example has no testing.T with a TempDir
 	if err != nil {
 		return nil, err
 	}
 	g := &gateway{
 		dir: dir, keys: login.NewKeys(dir),
-		states: map[string][]byte{}, codes: map[string]internalapi.IssueCode{}, psks: map[string][]byte{}, sessions: map[string]*live{},
-		fail: map[string]http.HandlerFunc{},
+		states: map[string][]byte{}, codes: map[string]internalapi.IssueCode{}, psks: map[string][]byte{},
+		sessions: map[string]*testSession{},
+		fail:     map[string]http.HandlerFunc{},
 	}
 	if err = g.addKey("1"); err != nil {
 		return nil, err
@@ -72,7 +74,7 @@ func newGateway(serve func(http.Handler) *httptest.Server, audience string) (*ga
 	return g, err
 }
 
-// Close ends it and removes its keys.
+// Close stops the gateway and removes its keys.
 func (g *gateway) Close() {
 	g.Server.Close()
 	_ = os.RemoveAll(g.dir)
@@ -96,7 +98,7 @@ func (g *gateway) removeKey(name string) error {
 	return err
 }
 
-// publicKeys are what an app would be shipped with.
+// publicKeys returns the keys that an app would be shipped with.
 func (g *gateway) publicKeys() (list []string) {
 	document, err := g.service.WellKnown()
 	if err != nil {
@@ -108,7 +110,7 @@ func (g *gateway) publicKeys() (list []string) {
 	return list
 }
 
-// issue is what an administrator does.
+// issue returns an enrolment code, as an administrator's call would.
 func (g *gateway) issue(userID string) string {
 	code := handshake.NewCode()
 	g.mu.Lock()
@@ -137,7 +139,7 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g.answer(w, data, err, nil)
 }
 
-// answer maps errors as the gateway does.
+// answer writes a reply, and maps errors to replies as the gateway does.
 func (g *gateway) answer(w http.ResponseWriter, data any, err error, plain any) {
 	failure := wire.Failure{Status: http.StatusOK, Text: "no"}
 	switch {
@@ -190,8 +192,8 @@ func (g *gateway) route(ctx context.Context, path, token string, body []byte) (a
 	return g.own(path, s, body)
 }
 
-// own are the routes that need a session.
-func (g *gateway) own(path string, s *live, body []byte) (any, error) {
+// own serves the routes that need a session.
+func (g *gateway) own(path string, s *testSession, body []byte) (any, error) {
 	var in struct {
 		Scope, DeviceID string
 		PlatformID      int32
@@ -222,10 +224,10 @@ func (g *gateway) own(path string, s *live, body []byte) (any, error) {
 				d.Status = internalapi.DeviceRevoked
 			}
 		}
-		g.end(func(o *live) bool { return o.deviceID == in.DeviceID })
+		g.end(func(o *testSession) bool { return o.deviceID == in.DeviceID })
 		return internalapi.Empty{}, nil
 	case wire.PathRevokeSessions:
-		g.end(func(o *live) bool {
+		g.end(func(o *testSession) bool {
 			return o == s || in.Scope == "device" && o.deviceID == s.deviceID || in.Scope == "user" && o.userID == s.userID
 		})
 		return internalapi.Empty{}, nil
@@ -233,7 +235,7 @@ func (g *gateway) own(path string, s *live, body []byte) (any, error) {
 	return nil, wire.UnknownRoute
 }
 
-func (g *gateway) end(which func(*live) bool) {
+func (g *gateway) end(which func(*testSession) bool) {
 	for _, s := range g.sessions {
 		if which(s) {
 			s.revoked = true
@@ -277,34 +279,34 @@ func (g *gateway) Create(_ context.Context, userID, deviceID string, platformID 
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	id := fmt.Sprintf("session-%d", len(g.sessions)+1)
-	g.sessions[token] = &live{id: id, userID: userID, deviceID: deviceID, platform: platformID, made: time.Now()}
+	g.sessions[token] = &testSession{id: id, userID: userID, deviceID: deviceID, platform: platformID, made: time.Now()}
 	return token, id, time.Now().Add(24 * time.Hour), nil
 }
 
 // Resolve implements login.Registry.
-func (g *gateway) Resolve(_ context.Context, r internalapi.Resolve) (internalapi.Resolved, error) {
+func (g *gateway) Resolve(_ context.Context, key string) (devices.Holder, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	i := slices.IndexFunc(g.devices, func(d *internalapi.Device) bool { return d.Key == r.Key })
+	i := slices.IndexFunc(g.devices, func(d *internalapi.Device) bool { return d.Key == key })
 	if i < 0 {
-		return internalapi.Resolved{}, nil
+		return devices.Holder{}, nil
 	}
-	return internalapi.Resolved{Found: true, Device: *g.devices[i], User: internalapi.User{ID: g.devices[i].UserID}}, nil
+	return devices.Holder{Found: true, Device: *g.devices[i], User: internalapi.User{ID: g.devices[i].UserID}}, nil
 }
 
 // OpenCode implements login.Registry.
-func (g *gateway) OpenCode(_ context.Context, r internalapi.OpenCode) (internalapi.OpenedCode, error) {
+func (g *gateway) OpenCode(_ context.Context, codeID string) (psk []byte, found bool, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	psk, found := g.psks[r.CodeID]
+	psk, found = g.psks[codeID]
 	if !found {
 		psk = handshake.NewCode().PSK()
 	}
-	return internalapi.OpenedCode{Found: found, PSK: base64.RawURLEncoding.EncodeToString(psk)}, nil
+	return psk, found, nil
 }
 
 // Enrol implements login.Registry.
-func (g *gateway) Enrol(_ context.Context, r internalapi.Enrol) (internalapi.Enrolled, error) {
+func (g *gateway) Enrol(_ context.Context, r devices.Enrolment) (devices.Enrolled, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	code := g.codes[r.CodeID]
@@ -315,26 +317,26 @@ func (g *gateway) Enrol(_ context.Context, r internalapi.Enrol) (internalapi.Enr
 		Status: internalapi.DeviceActive,
 	}
 	g.devices = append(g.devices, d)
-	return internalapi.Enrolled{Device: *d, User: internalapi.User{ID: d.UserID}}, nil
+	return devices.Enrolled{Device: *d, User: internalapi.User{ID: d.UserID}}, nil
 }
 
-// SpendHandshake implements login.Registry. States are taken once here.
+// SpendHandshake implements login.Registry. It accepts every handshake: Take already returns each state only once.
 func (*gateway) SpendHandshake(context.Context, string) (bool, error) { return true, nil }
 
 // Rotate implements login.Registry.
-func (g *gateway) Rotate(_ context.Context, r internalapi.Rotate) (internalapi.Enrolled, error) {
+func (g *gateway) Rotate(_ context.Context, r devices.KeyRotation) (devices.Enrolled, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, d := range g.devices {
 		if d.ID == r.DeviceID {
 			d.Key = r.Key
-			return internalapi.Enrolled{Device: *d, User: internalapi.User{ID: d.UserID}}, nil
+			return devices.Enrolled{Device: *d, User: internalapi.User{ID: d.UserID}}, nil
 		}
 	}
-	return internalapi.Enrolled{Refused: internalapi.NoSuchDevice}, nil
+	return devices.Enrolled{Refused: devices.NoSuchDevice}, nil
 }
 
-// called counts the calls of a path.
+// called returns the number of calls whose path starts with path.
 func (g *gateway) called(path string) (n int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -12,11 +12,13 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// documentTime is how long the key document is used before it is looked at again, as its own headers say.
+// documentTime is how long a fetched key document is used: the max-age of the document's own headers.
 const documentTime = 5 * time.Minute
 
-// Enrol registers this device with a one-time code and logs it in. When it ends with ErrUnavailable, the code may have been
-// used up and the device be registered: try Login before asking for another code.
+// Enrol registers the device with a one-time enrolment code, and logs the device in.
+//
+// After ErrUnavailable the enrolment may have succeeded although its reply was lost. The code is then used up and the device
+// registered: try Login before you request another code.
 func (c *Client) Enrol(ctx context.Context, code string, device Device) (*Session, error) {
 	parsed, err := handshake.ParseCode(code)
 	if err != nil {
@@ -25,14 +27,17 @@ func (c *Client) Enrol(ctx context.Context, code string, device Device) (*Sessio
 	return c.handshake(ctx, attempt{purpose: handshake.Enrol, device: device, codeID: parsed.ID(), psk: parsed.PSK()})
 }
 
-// Login logs an enrolled device in.
+// Login logs an enrolled device in. device must have the key and the platform of the enrolment.
 func (c *Client) Login(ctx context.Context, device Device) (*Session, error) {
 	return c.handshake(ctx, attempt{purpose: handshake.Login, device: device})
 }
 
-// Rotate replaces the device's key by next: it logs in with the old key, proves that it holds the new one, and gives a
-// session under it. Store next before, and forget the old key after: when this ends with ErrUnavailable, one of the two
-// logs in. Earlier sessions of the device go on; end them with Revoke when the old key may be in wrong hands.
+// Rotate replaces the device's key by next. It logs in with the old key, proves that the program holds next, and returns a
+// session under next.
+//
+// Store next before the call, and delete the old key after the call: after ErrUnavailable either of the two keys is valid.
+// Earlier sessions of the device stay valid. If the old key may be known to others, end them with Session.Revoke and
+// ThisDevice.
 func (c *Client) Rotate(ctx context.Context, device Device, next *Key) (*Session, error) {
 	session, err := c.Login(ctx, device)
 	if err != nil {
@@ -42,27 +47,28 @@ func (c *Client) Rotate(ctx context.Context, device Device, next *Key) (*Session
 	return c.handshake(ctx, attempt{purpose: handshake.Rotate, device: device, token: session.token})
 }
 
-// attempt is one handshake.
+// attempt is one handshake to make.
 type attempt struct {
 	purpose handshake.Purpose
 	device  Device
 	codeID  string
 	psk     []byte
-	token   string // of the session that a rotation is asked with
+	token   string // the session's token, of a rotation only
 }
 
-// handshake makes the two calls. When the gateway refuses the first one, the key that it was meant for may have been taken
-// out of service: a document that has not just been fetched is fetched again, and another key tried.
+// handshake runs a login of two calls. The gateway refuses the first call when the server key for which it was made is no longer
+// in service. handshake therefore fetches the key document again after such a refusal, and repeats the login when the document
+// offers another pinned key.
 func (c *Client) handshake(ctx context.Context, a attempt) (*Session, error) {
 	if a.device.Key == nil || a.device.Key.private == nil {
-		return nil, errors.New("the device has no key: make one with GenerateKey and keep it")
+		return nil, errors.New("checking the device: no key: make one with GenerateKey and store it")
 	}
 	server, err := c.serverKey(ctx, false)
 	if err != nil {
 		return nil, err
 	}
-	session, began, err := c.shake(ctx, a, server)
-	if !refused(err) || began {
+	session, started, err := c.handshakeWith(ctx, a, server)
+	if !refused(err) || started {
 		return session, err
 	}
 	again, fetchErr := c.serverKey(ctx, true)
@@ -72,12 +78,12 @@ func (c *Client) handshake(ctx context.Context, a attempt) (*Session, error) {
 	if again == server {
 		return nil, err
 	}
-	session, _, err = c.shake(ctx, a, again)
+	session, _, err = c.handshakeWith(ctx, a, again)
 	return session, err
 }
 
-// shake makes the two calls with one server key. began: the first one went through.
-func (c *Client) shake(ctx context.Context, a attempt, server handshake.PublicKey) (session *Session, began bool, err error) {
+// handshakeWith makes the two calls with one server key. started reports whether the first call succeeded.
+func (c *Client) handshakeWith(ctx context.Context, a attempt, server handshake.PublicKey) (session *Session, started bool, err error) {
 	terms := handshake.Terms{Audience: c.audience, Purpose: a.purpose, Protocol: handshake.ProtocolFor(a.purpose)}
 	initiator, err := handshake.NewInitiator(terms, server, a.device.Key.private, a.psk)
 	if err != nil {
@@ -87,14 +93,14 @@ func (c *Client) shake(ctx context.Context, a attempt, server handshake.PublicKe
 	if err != nil {
 		return nil, false, err
 	}
-	var started handshake.StartReply
+	var startReply handshake.StartReply
 	if err = c.post(ctx, wire.PathLoginStart, "", handshake.StartRequest{
 		Protocol: terms.Protocol, KeyID: server.ID(), Purpose: a.purpose, CodeID: a.codeID, Message: handshake.Text(m1),
-	}, &started); err != nil {
+	}, &startReply); err != nil {
 		return nil, false, err
 	}
 
-	_, m3, err := initiator.Finish(started.Bytes(), handshake.Hello{
+	_, m3, err := initiator.Finish(startReply.Bytes(), handshake.Hello{
 		PlatformID: a.device.PlatformID, DeviceName: a.device.Name, ClientVersion: c.version, ClientTime: c.now().UnixMilli(),
 	})
 	if errors.Is(err, handshake.ErrAuthentication) {
@@ -103,20 +109,20 @@ func (c *Client) shake(ctx context.Context, a attempt, server handshake.PublicKe
 	if err != nil {
 		return nil, true, err
 	}
-	var finished handshake.FinishReply
+	var finishReply handshake.FinishReply
 	if err = c.post(ctx, wire.PathLoginFinish, a.token, handshake.FinishRequest{
-		HandshakeID: started.HandshakeID, Message: handshake.Text(m3),
-	}, &finished); err != nil {
+		HandshakeID: startReply.HandshakeID, Message: handshake.Text(m3),
+	}, &finishReply); err != nil {
 		return nil, true, err
 	}
-	reply, err := initiator.Open(finished.Bytes())
+	reply, err := initiator.Open(finishReply.Bytes())
 	if errors.Is(err, handshake.ErrAuthentication) {
 		return nil, true, ErrServerProof
 	}
 	if err != nil {
 		return nil, true, err
 	}
-	c.learn(server, reply.ServerKeys)
+	c.updatePins(server, reply.ServerKeys)
 	return &Session{
 		ID: reply.SessionID, UserID: reply.UserID, DeviceID: reply.DeviceID, PlatformID: reply.PlatformID,
 		Expires: time.Unix(reply.Expires, 0), Idle: time.Duration(reply.IdleSeconds) * time.Second,
@@ -124,12 +130,12 @@ func (c *Client) shake(ctx context.Context, a attempt, server handshake.PublicKe
 	}, true, nil
 }
 
-// serverKey is the first published key that is pinned.
-func (c *Client) serverKey(ctx context.Context, anew bool) (handshake.PublicKey, error) {
+// serverKey returns the first published key that is pinned. refetch ignores the cached key document.
+func (c *Client) serverKey(ctx context.Context, refetch bool) (handshake.PublicKey, error) {
 	c.mu.Lock()
 	document, fresh := c.document, !c.fetched.IsZero() && c.now().Sub(c.fetched) < documentTime
 	c.mu.Unlock()
-	if anew || !fresh {
+	if refetch || !fresh {
 		var err error
 		if document, err = c.fetch(ctx); err != nil {
 			return handshake.PublicKey{}, err
@@ -137,18 +143,18 @@ func (c *Client) serverKey(ctx context.Context, anew bool) (handshake.PublicKey,
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if anew || !fresh {
+	if refetch || !fresh {
 		c.document, c.fetched = document, c.now()
 	}
 	published := make([]handshake.PublicKey, 0, len(document.Keys))
 	for _, k := range document.Keys {
 		key, err := handshake.ParsePublicKey(k.Key)
 		if err != nil {
-			return handshake.PublicKey{}, fmt.Errorf("the gateway's key %s: %w", k.ID, err)
+			return handshake.PublicKey{}, fmt.Errorf("parsing the gateway's key %s: %w", k.ID, err)
 		}
 		published = append(published, key)
 	}
-	if len(c.pins) == 0 { // over https: New made sure of it
+	if len(c.pins) == 0 { // the document came over https: New requires it
 		c.pins = published
 	}
 	for _, key := range published {
@@ -159,28 +165,30 @@ func (c *Client) serverKey(ctx context.Context, anew bool) (handshake.PublicKey,
 	return handshake.PublicKey{}, ErrServerKey
 }
 
-// fetch gets the key document. Only its keys' names, the audience and the protocols are looked at: nothing in it can
-// lead a call to another place, or make another key believed than those that are pinned.
+// fetch downloads the key document. The client uses the document's keys, audience and protocols only: no content of the document
+// can direct a call to another address, or make the client trust a key that is not pinned.
 func (c *Client) fetch(ctx context.Context) (handshake.WellKnown, error) {
 	status, text, err := c.do(ctx, http.MethodGet, wire.WellKnownPath, "", nil)
 	if err != nil {
 		return handshake.WellKnown{}, err
 	}
 	if status != http.StatusOK {
-		return handshake.WellKnown{}, read(wire.WellKnownPath, status, text, nil)
+		return handshake.WellKnown{}, decodeReply(wire.WellKnownPath, status, text, nil)
 	}
 	document, err := handshake.DecodeWellKnown(text)
 	if err != nil {
 		return handshake.WellKnown{}, err
 	}
 	if document.Audience != c.audience {
-		return handshake.WellKnown{}, fmt.Errorf("%w: it calls itself %q; when that is right, write it as Options.Audience", ErrAudience, document.Audience)
+		return handshake.WellKnown{}, fmt.Errorf("checking the key document: %w: it names %q: if that is right, set Options.Audience to it",
+			ErrAudience, document.Audience)
 	}
 	return document, nil
 }
 
-// learn takes over the keys alive that a gateway which proved itself has told. The key that it proved stays.
-func (c *Client) learn(proved handshake.PublicKey, texts []string) {
+// updatePins replaces the pinned keys by those that an authenticated gateway sent. It ignores a list without proved, the key with
+// which the gateway authenticated itself, and a malformed list.
+func (c *Client) updatePins(proved handshake.PublicKey, texts []string) {
 	keys, err := parsePins(texts)
 	if err != nil || len(keys) == 0 || len(keys) > handshake.MaxServerKeys || !slices.Contains(keys, proved) {
 		return

@@ -9,68 +9,70 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// Session is a login that lasts.
+// Session is the result of a login. Its methods call the gateway with the session's token. A Session stays valid until Expires,
+// or until it is not used for Idle, or until it is revoked.
 type Session struct {
 	ID         string
 	UserID     string
 	DeviceID   string
 	PlatformID int32
-	Expires    time.Time     // at the latest
-	Idle       time.Duration // and after so long without a call
+	Expires    time.Time     // the session ends at this time at the latest
+	Idle       time.Duration // the session ends after this time without a call
 
 	client *Client
 	token  string
 }
 
-// Token is what goes with each call: an official OpenIM SDK takes it as the user's token. Whoever has it is the user.
+// Token returns the session's token, which authenticates each call. An official OpenIM SDK takes it as the user's token. Who
+// holds the token can act as the user: keep it in memory, and log in again instead of storing it.
 func (s *Session) Token() string { return s.token }
 
-// String leaves the ticket out.
+// String returns a text without the ticket itself.
 func (t Ticket) String() string { return "ticket until " + t.Expires.Format(time.RFC3339) }
 
 // GoString is String.
 func (t Ticket) GoString() string { return t.String() }
 
-// String leaves the token out.
+// String returns a text without the token.
 func (s *Session) String() string { return "session " + s.ID + " of " + s.UserID }
 
 // GoString is String.
 func (s *Session) GoString() string { return s.String() }
 
-// LogValue is String.
+// LogValue returns the same text as String.
 func (s *Session) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
-// Scope is how much Revoke ends.
+// Scope selects the sessions that Revoke ends.
 type Scope string
 
-// Scopes.
+// Scopes of Session.Revoke.
 const (
-	ThisSession Scope = "session" // this one: log out
-	ThisDevice  Scope = "device"  // all of this device
-	Everywhere  Scope = "user"    // all of the user
+	ThisSession Scope = "session" // this session: log out
+	ThisDevice  Scope = "device"  // all sessions of this device
+	Everywhere  Scope = "user"    // all sessions of the user
 )
 
-// Revoke ends sessions of the user's own, with their sockets. Devices stay enrolled.
+// Revoke ends sessions of the session's user and closes their WebSockets. Devices stay enrolled: they can log in again.
 func (s *Session) Revoke(ctx context.Context, scope Scope) error {
 	return s.post(ctx, wire.PathRevokeSessions, map[string]any{"scope": scope}, nil)
 }
 
-// Ticket opens one WebSocket, once.
+// Ticket authorises the opening of one WebSocket, once. The gateway refuses it after Expires, 30 seconds after its issue.
 type Ticket struct {
 	Text    string
 	Expires time.Time
 }
 
-// The names of the WebSocket's subprotocols, as package realtime has them. Clients do not carry that package.
+// Names of the WebSocket's subprotocols. They repeat constants of package websocket, which applications need not import.
 const (
 	subprotocol  = "openim.v1"
 	ticketPrefix = "ticket."
 )
 
-// Subprotocols are what to offer when the WebSocket is opened at WSAddr.
+// Subprotocols returns the subprotocols that the program must offer when it opens the WebSocket at Client.WSAddr.
 func (t Ticket) Subprotocols() []string { return []string{subprotocol, ticketPrefix + t.Text} }
 
-// Ticket gets a ticket for one WebSocket, so that the token need not stand in an address.
+// Ticket requests a ticket for one WebSocket, so that no token has to be written into the WebSocket's address.
 func (s *Session) Ticket(ctx context.Context) (Ticket, error) {
 	var reply struct {
 		Ticket  string `json:"ticket"`
@@ -80,34 +82,39 @@ func (s *Session) Ticket(ctx context.Context) (Ticket, error) {
 	return Ticket{Text: reply.Ticket, Expires: time.Unix(reply.Expires, 0)}, err
 }
 
-// IssuedCode is a one-time code with which the user enrols another device. Show it to him and keep it nowhere.
+// IssuedCode is a one-time enrolment code for another device of the user. Show the code to the user and do not store it.
 type IssuedCode = internalapi.IssuedCode
 
-// IssueCode gets a code for another device of the same user; platformID 0 is any. ErrLoginTooOld: log in again first. The code ends with
-// the session: keep it until the other device is enrolled.
+// IssueCode requests an enrolment code for another device of the same user. platformID is OpenIM's number of the platform that
+// the code is for; 0 permits any platform.
+//
+// The login must not be older than two minutes: on ErrLoginTooOld log in again and repeat the call. The code ends with the
+// session: do not revoke the session before the other device is enrolled.
 func (s *Session) IssueCode(ctx context.Context, platformID int32) (IssuedCode, error) {
 	var reply IssuedCode
 	err := s.post(ctx, wire.PathCodes, map[string]any{"platformID": platformID}, &reply)
 	return reply, err
 }
 
-// EnrolledDevice is a device as the gateway knows it.
+// EnrolledDevice is a device as the gateway's registry stores it.
 type EnrolledDevice = internalapi.Device
 
-// Devices are the user's own, revoked ones included.
+// Devices returns all devices of the user, revoked ones included.
 func (s *Session) Devices(ctx context.Context) ([]EnrolledDevice, error) {
 	var reply internalapi.Devices
 	err := s.post(ctx, wire.PathDevices, struct{}{}, &reply)
 	return reply.Devices, err
 }
 
-// RevokeDevice ends a device of the user's own for good, with its sessions and the codes that it issued. For another device than the
-// session's: ErrLoginTooOld, as IssueCode.
+// RevokeDevice revokes a device of the user permanently, and ends the device's sessions and the enrolment codes that the
+// device issued. To revoke another device than the session's own, the login must not be older than two minutes: see
+// ErrLoginTooOld.
 func (s *Session) RevokeDevice(ctx context.Context, deviceID string) error {
 	return s.post(ctx, wire.PathRevokeDevice, map[string]any{"deviceID": deviceID}, nil)
 }
 
-// Check asks whether the session is still good.
+// Check reports by its error whether the session is still valid: nil, ErrExpired, ErrRevoked or ErrNoSession. Any other error
+// says nothing about the session.
 func (s *Session) Check(ctx context.Context) error {
 	return s.post(ctx, wire.PathSession, struct{}{}, nil)
 }

@@ -1,4 +1,3 @@
-// Command manager runs the operator. `manager probe ...` is the prober, which tries connections from inside a pod.
 package main
 
 import (
@@ -27,6 +26,7 @@ import (
 )
 
 func main() {
+	// Probe pods run the operator's own image, so that the operator needs no second one.
 	if len(os.Args) > 1 && os.Args[1] == "probe" {
 		os.Exit(probe.Main(os.Args[2:], os.Stdout))
 	}
@@ -36,7 +36,7 @@ func main() {
 	}
 }
 
-// options of the command line.
+// options are the flags of the command line.
 type options struct {
 	metricsAddress, probeAddress string
 	leaderElection               bool
@@ -46,32 +46,47 @@ type options struct {
 	probePullSecrets             string
 }
 
+// bind adds the flags.
+func (o *options) bind(flags *flag.FlagSet) {
+	flags.StringVar(&o.metricsAddress, "metrics-bind-address", ":8080",
+		"address on which Prometheus metrics are served; 0 serves none")
+	flags.StringVar(&o.probeAddress, "health-probe-bind-address", ":8081",
+		"address on which /healthz and /readyz are served")
+	flags.BoolVar(&o.leaderElection, "leader-elect", false,
+		"elect a leader, so that one of several replicas is active at a time")
+	flags.StringVar(&o.watchNamespaces, "watch-namespaces", "",
+		"comma-separated namespaces to watch; empty for all")
+	flags.StringVar(&o.wrapperImage, "wrapper-image", os.Getenv("RELATED_IMAGE_WRAPPER"),
+		"image of the wrapper for stacks that name none; default $RELATED_IMAGE_WRAPPER")
+	flags.StringVar(&o.probe.Image, "probe-image", os.Getenv("RELATED_IMAGE_PROBE"),
+		"image of the probe pods, which is the operator's own; default $RELATED_IMAGE_PROBE; without an image no probe runs")
+	flags.StringVar(&o.probePullSecrets, "probe-pull-secrets", "",
+		"comma-separated names of the pull secrets for --probe-image, in the namespaces of the stacks and of the operator")
+	flags.StringVar(&o.probe.Namespace, "operator-namespace", os.Getenv("OPERATOR_NAMESPACE"),
+		"namespace of the operator, in which an intruder pod runs too; default $OPERATOR_NAMESPACE, or the namespace of the service account")
+}
+
 func run() error {
 	var o options
-	flag.StringVar(&o.metricsAddress, "metrics-bind-address", ":8080", "where Prometheus metrics are served, or 0 for nowhere")
-	flag.StringVar(&o.probeAddress, "health-probe-bind-address", ":8081", "where /healthz and /readyz are served")
-	flag.BoolVar(&o.leaderElection, "leader-elect", false, "elect a leader, so that one of several replicas works at a time")
-	flag.StringVar(&o.watchNamespaces, "watch-namespaces", "", "comma-separated namespaces to watch; empty for all")
-	flag.StringVar(&o.wrapperImage, "wrapper-image", os.Getenv("RELATED_IMAGE_WRAPPER"), "image of the wrapper when a stack names none; default $RELATED_IMAGE_WRAPPER")
-	flag.StringVar(&o.probe.Image, "probe-image", os.Getenv("RELATED_IMAGE_PROBE"), "image of the pods that try the lockdown, the operator's own; default $RELATED_IMAGE_PROBE; without one nothing is tried")
-	flag.StringVar(&o.probePullSecrets, "probe-pull-secrets", "", "comma-separated names of the pull secrets of --probe-image, in the namespaces of stacks and the operator's")
-	flag.StringVar(&o.probe.Namespace, "operator-namespace", os.Getenv("OPERATOR_NAMESPACE"), "namespace of the operator, where an intruder stands, too; default $OPERATOR_NAMESPACE, or that of its service account")
+	o.bind(flag.CommandLine)
 	logging := zap.Options{}
 	logging.BindFlags(flag.CommandLine)
 	flag.Parse()
 	ctrl.SetLogger(zap.New(zap.UseFlagOptions(&logging)))
+	// Without an image no gateway and no backend could start: refuse at once instead of reporting it for each stack.
 	if o.wrapperImage == "" {
 		return errors.New("no wrapper image: set RELATED_IMAGE_WRAPPER or --wrapper-image")
 	}
 
-	o.probe.WatchNamespaces = namespaces(o.watchNamespaces)
-	for _, name := range namespaces(o.probePullSecrets) {
+	o.probe.WatchNamespaces = names(o.watchNamespaces)
+	for _, name := range names(o.probePullSecrets) {
 		o.probe.PullSecrets = append(o.probe.PullSecrets, corev1.LocalObjectReference{Name: name})
 	}
 	if o.probe.Namespace == "" {
 		o.probe.Namespace = inCluster()
 	}
 
+	// Secrets are read directly: a cache would need the right to list and watch all Secrets, and would keep them in memory.
 	mgr, err := ctrl.NewManager(ctrl.GetConfigOrDie(), ctrl.Options{
 		Scheme:                        scheme(),
 		Cache:                         controllers.CacheOptions(o.probe.WatchNamespaces),
@@ -80,11 +95,12 @@ func run() error {
 		HealthProbeBindAddress:        o.probeAddress,
 		LeaderElection:                o.leaderElection,
 		LeaderElectionID:              "openim-operator.openimstack.dev",
-		LeaderElectionReleaseOnCancel: true, // the process ends right after
+		LeaderElectionReleaseOnCancel: true, // the process exits right after Start returns
 	})
 	if err != nil {
-		return fmt.Errorf("starting: %w", err)
+		return fmt.Errorf("creating the manager: %w", err)
 	}
+	// The reconciler tells the prober the intended connections of each stack, and reads the results from it.
 	loop := prober.New(mgr.GetClient(), mgr.GetAPIReader(), o.probe)
 	if err := loop.SetupWithManager(mgr); err != nil {
 		return fmt.Errorf("setting up the prober: %w", err)
@@ -100,6 +116,7 @@ func run() error {
 	return mgr.Start(ctrl.SetupSignalHandler())
 }
 
+// scheme returns a scheme with the kinds of Kubernetes and of the operator.
 func scheme() *runtime.Scheme {
 	s := runtime.NewScheme()
 	utilruntime.Must(clientgoscheme.AddToScheme(s))
@@ -107,9 +124,9 @@ func scheme() *runtime.Scheme {
 	return s
 }
 
-// inCluster is the namespace of the pod's service account, empty outside a cluster.
+// inCluster returns the namespace of the pod's service account, empty outside a cluster.
 func inCluster() string {
-	const file = "/var/run/secrets/kubernetes.io/serviceaccount/namespace" // where the kubelet puts it
+	const file = "/var/run/secrets/kubernetes.io/serviceaccount/namespace" // mounted by the kubelet
 	content, err := os.ReadFile(file)
 	if err != nil {
 		return ""
@@ -117,12 +134,13 @@ func inCluster() string {
 	return strings.TrimSpace(string(content))
 }
 
-func namespaces(list string) []string {
-	var names []string
+// names splits a comma-separated list, without empty names.
+func names(list string) []string {
+	var all []string
 	for name := range strings.SplitSeq(list, ",") {
 		if name = strings.TrimSpace(name); name != "" {
-			names = append(names, name)
+			all = append(all, name)
 		}
 	}
-	return names
+	return all
 }

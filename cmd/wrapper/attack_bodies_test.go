@@ -22,15 +22,15 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// Bounds that a machine with two busy cores keeps easily, and an attack that works does not.
+// Bounds that a machine with two busy cores meets easily, and that a successful attack exceeds.
 const (
 	neighbourBound = 2 * time.Second // p99 of another user's calls
 	leftBound      = 32 << 20        // heap that stays
-	peakBound      = 768 << 20       // heap at the worst moment, when a hundred bodies of a megabyte are at attacker, gateway, tap and backend
+	peakBound      = 768 << 20       // peak heap, with a hundred bodies of a megabyte at attacker, gateway, recorder and backend
 )
 
-// watched runs an attack while another user goes on calling, and bounds what it costs him and in memory.
-func (n *town) watched(t *testing.T, attack func()) {
+// watched runs an attack while another user keeps calling, and bounds the delay of these calls and the memory.
+func (n *testEnv) watched(t *testing.T, attack func()) {
 	t.Helper()
 	runtime.GC()
 	var before, now runtime.MemStats
@@ -52,7 +52,7 @@ func (n *town) watched(t *testing.T, attack func()) {
 				runtime.ReadMemStats(&m)
 				peak = max(peak, m.HeapAlloc)
 				began := time.Now()
-				if problem := n.neighbour(t); problem != "" {
+				if problem := n.otherUser(t); problem != "" {
 					failed = append(failed, problem)
 				}
 				took = append(took, time.Since(began))
@@ -77,8 +77,8 @@ func (n *town) watched(t *testing.T, attack func()) {
 	}, "10s").Should(BeNumerically("<", before.HeapAlloc+leftBound), "what stays of the heap")
 }
 
-// neighbour makes one call as bob.
-func (n *town) neighbour(t *testing.T) string {
+// otherUser makes one call as bob.
+func (n *testEnv) otherUser(t *testing.T) string {
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+n.users+wire.PathSession, strings.NewReader("{}"))
 	if err != nil {
 		return err.Error()
@@ -97,13 +97,13 @@ func (n *town) neighbour(t *testing.T) string {
 	return ""
 }
 
-// repeat fills a body up to the route's limit, with room for a canary.
+// repeat fills a body up to the route's limit, including a canary.
 func repeat(open, part, end string) string {
 	times := (routes.Find("/user/get_users_info").Body - int64(len(open)+len(end)+64)) / int64(len(part))
 	return open + strings.Repeat(part, int(times)) + end
 }
 
-// badBodies are JSON that is none, or not what it seems. {} is the canary.
+// badBodies are invalid JSON, or JSON that is not what it seems. {} is the canary.
 var badBodies = map[string]string{
 	"nothing":                     " ",
 	"a list":                      `["{}"]`,
@@ -154,7 +154,7 @@ var badBodies = map[string]string{
 	"a list in the list":          `{"userIDs":[["{}"]]}`,
 }
 
-// badKinds are headers of bodies that are not taken.
+// badKinds are headers of bodies that are refused.
 var badKinds = map[string][]string{
 	"no type":                  {},
 	"a form":                   {"Content-Type: application/x-www-form-urlencoded"},
@@ -173,17 +173,17 @@ var badKinds = map[string][]string{
 	"an empty coding":          {"Content-Type: application/json", "Content-Encoding:"},
 }
 
-func attackBodies(t *testing.T, n *town) {
-	doors := []struct{ name, address, target, credential string }{
+func attackBodies(t *testing.T, n *testEnv) {
+	listeners := []struct{ name, address, target, credential string }{
 		{"users", n.users, usersInfo, "token: " + n.people["alice"].Token()},
 		{"admins", n.admins, adminUsersInfo, "Authorization: Bearer " + n.token(nil)},
 	}
 	bomb := gzipped(t, strings.Repeat("\x00", 64<<20))
 	n.watched(t, func() {
-		for _, d := range doors {
+		for _, d := range listeners {
 			for name, body := range badBodies {
 				if d.name == "admins" && strings.HasPrefix(name, "a list ") {
-					continue // an administrator's values are OpenIM's to judge
+					continue // OpenIM checks an administrator's values
 				}
 				n.each(t, d.name+", "+name, func(t *testing.T) {
 					canary := n.canary()
@@ -201,15 +201,18 @@ func attackBodies(t *testing.T, n *town) {
 					n.refused(t, n.send(t, d.address, message("POST "+d.target+" HTTP/1.1", "", lines...)+body), canary, 415, 1001)
 				})
 			}
-			for name, announced := range map[string]string{"a byte too many": "1048577", "10 GB announced": "10737418240", "2^63-1 announced": "9223372036854775807"} {
+			for name, announced := range map[string]string{"a byte too many": "1048577", "10 GB announced": "10737418240",
+				"2^63-1 announced": "9223372036854775807"} {
 				n.each(t, d.name+", "+name, func(t *testing.T) {
 					canary := n.canary()
 					body := whois(canary) + strings.Repeat(" ", 1048577-len(whois(canary)))
-					n.refused(t, n.send(t, d.address, message("POST "+d.target+" HTTP/1.1", "", d.credential, "Content-Type: application/json", "Content-Length: "+announced)+body), canary, 413, 1001)
+					n.refused(t, n.send(t, d.address, message("POST "+d.target+" HTTP/1.1", "", d.credential, "Content-Type: application/json",
+						"Content-Length: "+announced)+body), canary, 413, 1001)
 				})
 			}
 			n.each(t, d.name+", chunks without an end", func(t *testing.T) {
-				sent := n.endless(t, d.address, message("POST "+d.target+" HTTP/1.1", "", d.credential, "Content-Type: application/json", "Transfer-Encoding: chunked"))
+				sent := n.endless(t, d.address, message("POST "+d.target+" HTTP/1.1", "", d.credential, "Content-Type: application/json",
+					"Transfer-Encoding: chunked"))
 				NewWithT(t).Expect(sent).To(BeNumerically("<", 64<<20), "bytes taken before the connection was closed")
 			})
 		}
@@ -227,8 +230,8 @@ func attackBodies(t *testing.T, n *town) {
 	})
 }
 
-// refused wants one reply with one status and code; under the users' prefix status 400 is told as 200.
-func (n *town) refused(t *testing.T, replies []reply, canary string, status, code int) {
+// refused expects one reply with one status and code; under the users' prefix status 400 is sent as 200.
+func (n *testEnv) refused(t *testing.T, replies []reply, canary string, status, code int) {
 	t.Helper()
 	g := NewWithT(t)
 	g.Expect(replies).To(HaveLen(1))
@@ -241,16 +244,16 @@ func (n *town) refused(t *testing.T, replies []reply, canary string, status, cod
 	n.nothingCameToOpenIM(t, canary)
 }
 
-// nothingCameToOpenIM is nothingCame for what the backend alone refuses: it reads bodies, the gateway does not.
-func (n *town) nothingCameToOpenIM(t *testing.T, canary string) {
+// nothingCameToOpenIM is nothingReached for bodies that only the backend reads and refuses.
+func (n *testEnv) nothingCameToOpenIM(t *testing.T, canary string) {
 	t.Helper()
 	if seen := n.openimSaw(canary); len(seen) > 0 {
 		t.Errorf("OpenIM got %s %s %.200s", seen[0].Method, seen[0].Path, seen[0].Body)
 	}
 }
 
-// attackWidth sends what is legal JSON and as large as it can be: it may pass, and must not cost more than its size.
-func (n *town) attackWidth(t *testing.T) {
+// attackWidth sends valid JSON of the largest size. It may pass, and must not cost more memory than its size.
+func (n *testEnv) attackWidth(t *testing.T) {
 	members := strings.Builder{}
 	for i := 0; members.Len() < 1<<20-64; i++ {
 		fmt.Fprintf(&members, `"%x":0,`, i)
@@ -284,8 +287,8 @@ func (n *town) attackWidth(t *testing.T) {
 	}
 }
 
-// endless writes chunks until the connection breaks, and returns how many bytes were taken.
-func (n *town) endless(t *testing.T, address, head string) int {
+// endless writes chunks until the connection breaks, and returns how many bytes were accepted.
+func (n *testEnv) endless(t *testing.T, address, head string) int {
 	t.Helper()
 	conn, err := net.Dial("tcp", address)
 	if err != nil {
@@ -320,7 +323,7 @@ func gzipped(t *testing.T, text string) string {
 	return out.String()
 }
 
-// drip opens a connection, sends a beginning and then a byte now and then, and returns what came back and how long it lasted.
+// drip opens a connection, sends a beginning and then single bytes, and returns the answer and how long the connection lasted.
 func drip(t *testing.T, address, beginning string) (answer string, lasted time.Duration) {
 	conn, err := net.Dial("tcp", address)
 	if err != nil {
@@ -349,8 +352,8 @@ func drip(t *testing.T, address, beginning string) (answer string, lasted time.D
 	return string(data), time.Since(began)
 }
 
-func attackSlowness(t *testing.T, n *town) {
-	const crowd = 100
+func attackSlowness(t *testing.T, n *testEnv) {
+	const clients = 100
 	alice := n.people["alice"]
 	n.openim.Set(func(f *openimtest.Fake) {
 		f.Replies["/conversation/get_all_conversations"] = `{"errCode":0,"errMsg":"","errDlt":"","data":{"conversations":[` +
@@ -373,8 +376,8 @@ func attackSlowness(t *testing.T, n *town) {
 	n.watched(t, func() {
 		var work sync.WaitGroup
 		for i, s := range all {
-			lasted[i] = make([]time.Duration, crowd)
-			for j := range crowd {
+			lasted[i] = make([]time.Duration, clients)
+			for j := range clients {
 				work.Go(func() {
 					answer, took := drip(t, s.address, s.beginning)
 					n.mu.Lock()
@@ -400,13 +403,14 @@ func attackSlowness(t *testing.T, n *town) {
 				conn, err := net.Dial("tcp", n.users)
 				g.Expect(err).NotTo(HaveOccurred())
 				g.Expect(conn.(*net.TCPConn).SetReadBuffer(4 << 10)).To(Succeed())
-				_, err = io.WriteString(conn, post(wire.UserPrefix+"/conversation/get_all_conversations", `{"ownerUserID":"alice"}`, "token: "+alice.Token()))
+				_, err = io.WriteString(conn, post(wire.UserPrefix+"/conversation/get_all_conversations", `{"ownerUserID":"alice"}`,
+					"token: "+alice.Token()))
 				g.Expect(err).NotTo(HaveOccurred())
 				readers = append(readers, conn)
 			}
 			g.Eventually(func() int { return len(n.since(mark)) }, "10s").Should(Equal(len(readers)))
 			for range 50 {
-				g.Expect(n.neighbour(t)).To(BeEmpty())
+				g.Expect(n.otherUser(t)).To(BeEmpty())
 			}
 			for _, conn := range readers {
 				_ = conn.Close()

@@ -23,7 +23,7 @@ const (
 	oneChunk = "{x}\r\n{F}\r\n0\r\n\r\n"
 )
 
-// framings are all of them.
+// framings are the cases.
 var framings = func() map[string]framing {
 	all := map[string]framing{
 		"CL.TE":                       {"Content-Length: {a}\r\n" + chunked, "0\r\n\r\n{H}"},
@@ -98,7 +98,7 @@ var framings = func() map[string]framing {
 	return all
 }()
 
-// ambiguous are those that RFC 9112 tells a server to refuse, or whose first request has no body that the route takes.
+// ambiguous are framings that RFC 9112 tells a server to refuse, or whose first request has no body that the route accepts.
 var ambiguous = []string{
 	"two lengths", "two lengths, other order", "length, a list of two", "length, plus", "length, minus", "length, hexadecimal", "length, e", "length, 2^64", "length, 2^63", "length, an underscore", "length, quoted",
 	"coding, another word", "coding, a blank before the colon", "coding, two lines", "coding, two lines, other order", "coding, chunked, identity", "coding, identity, chunked", "coding, gzip, chunked", "coding, chunked, chunked",
@@ -106,10 +106,10 @@ var ambiguous = []string{
 	"chunk, a size too small", "chunk, data without an end", "chunk, a size too large", "chunk, no end", "CL.TE", "both in the body", "a length too large",
 }
 
-// atOnce is how many connections go on at a time.
+// atOnce is how many connections are open at a time.
 const atOnce = 16
 
-func attackFraming(t *testing.T, n *town) {
+func attackFraming(t *testing.T, n *testEnv) {
 	alice, bob := n.people["alice"], n.people["bob"]
 	type shot struct {
 		name, front, hidden string
@@ -149,7 +149,7 @@ func attackFraming(t *testing.T, n *town) {
 			front, hidden := n.openimSaw(s.front), n.openimSaw(s.hidden)
 			granted := 0
 			for _, r := range s.replies {
-				// 502 and 504 say that nobody knows: the attacker hung up while OpenIM was being asked.
+				// 502 and 504: the result is unknown, because the attacker hung up while OpenIM was called.
 				if r.granted() || r.status == http.StatusBadGateway || r.status == http.StatusGatewayTimeout {
 					granted++
 				}
@@ -174,7 +174,7 @@ func attackFraming(t *testing.T, n *town) {
 			g := NewWithT(t)
 			canary, requests := n.canary(), strings.Builder{}
 			for i := range count {
-				who := []*person{alice, bob}[i%2]
+				who := []*testUser{alice, bob}[i%2]
 				requests.WriteString(post(usersInfo, whois(fmt.Sprintf("%s-%s", canary, who.UserID)), "token: "+who.Token(), "Connection: keep-alive"))
 			}
 			replies := n.send(t, n.users, requests.String())
@@ -182,7 +182,7 @@ func attackFraming(t *testing.T, n *town) {
 			g.Expect(len(seen)).To(BeNumerically("<=", len(replies)))
 			g.Expect(seen).NotTo(BeEmpty())
 			for _, c := range seen {
-				for _, who := range []*person{alice, bob} {
+				for _, who := range []*testUser{alice, bob} {
 					if strings.Contains(c.Body, canary+"-"+who.UserID) {
 						g.Expect(c.Header.Get("token")).To(Equal(who.openim))
 					}
@@ -192,14 +192,16 @@ func attackFraming(t *testing.T, n *town) {
 	}
 }
 
-// write fills a framing in. The second request asks for its connection's end, so that its reply is the last.
+// write fills in a framing. The second request closes the connection, so that its reply is the last.
 func (f framing) write(token, front, hidden, credential string) string {
 	body := whois(front)
 	second := post(usersInfo, whois(hidden), "Connection: close")
 	if credential != "" {
 		second = post(usersInfo, whois(hidden), credential, "Connection: close")
 	}
-	fill := strings.NewReplacer("{F}", body, "{f}", fmt.Sprint(len(body)), "{H}", second, "{h}", fmt.Sprint(len(second)), "{a}", fmt.Sprint(len(body)+len(second)),
+	fill := strings.NewReplacer("{F}", body, "{f}", fmt.Sprint(len(body)), "{H}", second, "{h}", fmt.Sprint(len(second)), "{a}",
+		fmt.Sprint(len(body)+len(second)),
 		"{x}", fmt.Sprintf("%x", len(body)), "{X}", fmt.Sprintf("%x", len(second)))
-	return fill.Replace("POST " + usersInfo + " HTTP/1.1\r\nHost: im.example.com\r\ntoken: " + token + "\r\nContent-Type: application/json\r\n" + f.headers + "\r\n" + f.body)
+	return fill.Replace("POST " + usersInfo + " HTTP/1.1\r\nHost: im.example.com\r\ntoken: " + token +
+		"\r\nContent-Type: application/json\r\n" + f.headers + "\r\n" + f.body)
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/openimclient/openimtest"
 )
 
-// spoofs are header lines that change nothing: whoever writes them is who his credential says.
+// spoofs are header lines that change nothing: the caller is the one of the credential.
 var spoofs = map[string][]string{
 	"X-User-ID":                    {"X-User-ID: imAdmin"},
 	"X-Forwarded-User":             {"X-Forwarded-User: imAdmin", "X-Remote-User: imAdmin", "X-Auth-Request-User: imAdmin"},
@@ -41,7 +41,7 @@ var spoofs = map[string][]string{
 	"X-Wrapper":                    {"X-Session: bob", "X-Device: bob", "X-Role: admin", "X-Platform: 10", "X-Scopes: admin"},
 }
 
-// spoiled are credentials that are not good. %[1]s is alice's token, %[2]s bob's, %[3]s alice's at OpenIM, %[4]s an
+// spoiled are invalid credentials. %[1]s is alice's token, %[2]s bob's, %[3]s alice's at OpenIM, %[4]s an
 // administrator's.
 var spoiled = map[string][]string{
 	"none":                            {},
@@ -84,7 +84,7 @@ var spoiled = map[string][]string{
 	"what a query language would see": {`token: {"$gt":""}`},
 }
 
-func attackHeaders(t *testing.T, n *town) {
+func attackHeaders(t *testing.T, n *testEnv) {
 	alice, bob := n.people["alice"], n.people["bob"]
 	admin := n.token(nil)
 	n.secret("an administrator's token", admin)
@@ -121,24 +121,26 @@ func attackHeaders(t *testing.T, n *town) {
 			} else {
 				g.Expect(replies[0].status).To(BeElementOf(400, 431))
 			}
-			n.nothingCame(t, canary)
+			n.nothingReached(t, canary)
 		})
 	}
 	n.each(t, "a token in a trailer", func(t *testing.T) {
 		g := NewWithT(t)
 		canary := n.canary()
 		body := whois(canary)
-		replies := n.send(t, n.users, message("POST "+usersInfo+" HTTP/1.1", "", "Content-Type: application/json", "Transfer-Encoding: chunked", "Trailer: token")+
+		replies := n.send(t, n.users, message("POST "+usersInfo+" HTTP/1.1", "", "Content-Type: application/json", "Transfer-Encoding: chunked",
+			"Trailer: token")+
 			fmt.Sprintf("%x\r\n%s\r\n0\r\ntoken: %s\r\n\r\n", len(body), body, alice.Token()))
 		g.Expect(replies).To(HaveLen(1))
 		g.Expect(replies[0].code).To(Equal(1507))
-		n.nothingCame(t, canary)
+		n.nothingReached(t, canary)
 	})
 	n.each(t, "another's token in a trailer", func(t *testing.T) {
 		g := NewWithT(t)
 		canary := n.canary()
 		body := whois(canary)
-		replies := n.send(t, n.users, message("POST "+usersInfo+" HTTP/1.1", "", "Content-Type: application/json", "Transfer-Encoding: chunked", "Trailer: token", "token: "+alice.Token())+
+		replies := n.send(t, n.users, message("POST "+usersInfo+" HTTP/1.1", "", "Content-Type: application/json", "Transfer-Encoding: chunked",
+			"Trailer: token", "token: "+alice.Token())+
 			fmt.Sprintf("%x\r\n%s\r\n0\r\ntoken: %s\r\n\r\n", len(body), body, bob.Token()))
 		g.Expect(replies).To(HaveLen(1))
 		g.Expect(replies[0].code).To(Equal(0))
@@ -149,11 +151,11 @@ func attackHeaders(t *testing.T, n *town) {
 	n.attackAddresses(t)
 }
 
-// passesAs sends a call with header lines and looks at what OpenIM sees: who, and no header more than the wrapper's own.
-func (n *town) passesAs(t *testing.T, door, target, openimToken string, lines []string) {
+// passesAs sends a call with header lines and checks what OpenIM receives: the caller's token, and only the wrapper's own headers.
+func (n *testEnv) passesAs(t *testing.T, address, target, openimToken string, lines []string) {
 	g := NewWithT(t)
 	canary := n.canary()
-	replies := n.send(t, door, post(target, whois(canary), lines...))
+	replies := n.send(t, address, post(target, whois(canary), lines...))
 	g.Expect(replies).To(HaveLen(1))
 	g.Expect(replies[0].granted()).To(BeTrue(), replies[0].String())
 	seen := n.openimSaw(canary)
@@ -165,11 +167,12 @@ func (n *town) passesAs(t *testing.T, door, target, openimToken string, lines []
 	}
 	g.Expect(seen[0].Header.Get("operationID")).To(Equal(replies[0].header.Get("X-Request-Id")))
 	g.Expect(seen[0].Header.Get("X-Request-Api")).To(BeElementOf("", audience+"/im/v1"))
-	g.Expect(replies[0].header).NotTo(Or(HaveKey("X-Openim-Err-Code"), HaveKey("X-Openim-Reason"), HaveKey("X-Openim-Users"), HaveKey("Set-Cookie"), HaveKey("Server")))
+	g.Expect(replies[0].header).NotTo(Or(HaveKey("X-Openim-Err-Code"), HaveKey("X-Openim-Reason"), HaveKey("X-Openim-Users"),
+		HaveKey("Set-Cookie"), HaveKey("Server")))
 }
 
-// attackAddresses: an address in X-Forwarded-For is believed from the right, as far as trusted proxies wrote it.
-func (n *town) attackAddresses(t *testing.T) {
+// attackAddresses: an address in X-Forwarded-For is used from the right, as far as trusted proxies wrote it.
+func (n *testEnv) attackAddresses(t *testing.T) {
 	for _, c := range []struct{ name, from, forwarded, want string }{
 		{"from nobody's proxy", "127.0.0.1", "198.51.100.1", "127.0.0.1"},
 		{"the left one from a proxy", proxyAddress, "198.51.100.1, 203.0.113.7", "203.0.113.7"},
@@ -182,14 +185,15 @@ func (n *town) attackAddresses(t *testing.T) {
 		n.each(t, "address, "+c.name, func(t *testing.T) {
 			g := NewWithT(t)
 			id := n.canary()
-			n.sendFrom(t, c.from, n.users, post(usersInfo, whois("x"), "X-Request-Id: "+id, "X-Forwarded-For: "+c.forwarded, "token: "+n.people["alice"].Token()))
-			g.Eventually(func() string { return n.addressInTrail(t, id) }, "10s").Should(Equal(c.want))
+			n.sendFrom(t, c.from, n.users, post(usersInfo, whois("x"), "X-Request-Id: "+id, "X-Forwarded-For: "+c.forwarded,
+				"token: "+n.people["alice"].Token()))
+			g.Eventually(func() string { return n.addressInAuditLog(t, id) }, "10s").Should(Equal(c.want))
 		})
 	}
 }
 
-// addressInTrail is the caller's address that the audit trail has of a request.
-func (n *town) addressInTrail(t *testing.T, requestID string) string {
+// addressInAuditLog returns the caller's address in the audit event of a request.
+func (n *testEnv) addressInAuditLog(t *testing.T, requestID string) string {
 	t.Helper()
 	data, err := os.ReadFile(n.auditPath)
 	if err != nil {
@@ -203,7 +207,7 @@ func (n *town) addressInTrail(t *testing.T, requestID string) string {
 	return ""
 }
 
-// ipOf finds the member ip of a line, wherever it stands.
+// ipOf returns the member ip of a line, at any depth.
 func ipOf(t *testing.T, line string) string {
 	t.Helper()
 	var object map[string]any

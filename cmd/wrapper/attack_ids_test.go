@@ -14,13 +14,14 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// idPatterns mean more than themselves where OpenIM makes a regular expression of an id.
-var idPatterns = []string{"sg_$|^si.bob.mallory:%s", "^%s", "%s.*", "si_alice_.%s", "sg_(%s)", `sg_\\Q%s`, "si_alice_%s|", "n_[%s]", "%s+", "sg_%s ", "%s{1}", "sg_?%s"}
+// idPatterns are ids that match other ids where OpenIM makes a regular expression of an id.
+var idPatterns = []string{"sg_$|^si.bob.mallory:%s", "^%s", "%s.*", "si_alice_.%s", "sg_(%s)", `sg_\\Q%s`, "si_alice_%s|", "n_[%s]", "%s+",
+	"sg_%s ", "%s{1}", "sg_?%s"}
 
-// attackIDs are bodies of a user's whose ids, numbers and lists reach further than the caller may.
-func attackIDs(t *testing.T, n *town) {
+// attackIDs sends users' bodies whose ids, numbers and lists reach further than the caller may.
+func attackIDs(t *testing.T, n *testEnv) {
 	token := "token: " + n.people["alice"].Token()
-	world := routestest.World{Self: "alice", Peer: "bob", Group: "4711"}
+	own := routestest.World{Self: "alice", Peer: "bob", Group: "4711"}
 	send := func(t *testing.T, r *routes.Route, body map[string]any) reply {
 		t.Helper()
 		data, err := routes.Encode(body)
@@ -30,7 +31,7 @@ func attackIDs(t *testing.T, n *town) {
 		return replies[0]
 	}
 	i := 0
-	for a := range routestest.Attacks(world, routestest.World{Self: "mallory", Peer: "bob", Group: "chess"}) {
+	for a := range routestest.Attacks(own, routestest.World{Self: "mallory", Peer: "bob", Group: "chess"}) {
 		switch a.Rule.Do {
 		case routes.Other, routes.Role, routes.Live, routes.Public, routes.OwnRecord, routes.Party, routes.Filled, routes.Kept, routes.Member, routes.Manager:
 		default:
@@ -40,7 +41,7 @@ func attackIDs(t *testing.T, n *town) {
 		i++
 		n.each(t, fmt.Sprintf("%s %s %q", a.Route.Path, a.Rule.Field, pattern), func(t *testing.T) {
 			canary := n.canary()
-			body := world.Body(a.Route)
+			body := own.Body(a.Route)
 			routestest.Set(body, a.Rule.Field, fmt.Sprintf(strings.ReplaceAll(pattern, `\\`, `\`), canary))
 			NewWithT(t).Expect(send(t, a.Route, body).granted()).To(BeFalse())
 			n.nothingCameToOpenIM(t, canary)
@@ -61,50 +62,51 @@ func attackIDs(t *testing.T, n *town) {
 	} {
 		n.each(t, c.path+" "+c.field+" "+c.value, func(t *testing.T) {
 			r := routes.Find(c.path)
-			body := world.Body(r)
+			body := own.Body(r)
 			routestest.Set(body, c.field, json.Number(c.value))
 			before := len(n.openim.Seen(r.Upstream()))
 			NewWithT(t).Expect(send(t, r, body).granted()).To(BeFalse())
 			NewWithT(t).Expect(n.openim.Seen(r.Upstream())).To(HaveLen(before))
 		})
 	}
-	n.attackWithLists(t, world, send)
+	n.attackWithLists(t, own, send)
 }
 
-// attackWithLists names conversations with nobody, and none at all where OpenIM takes that for all.
-func (n *town) attackWithLists(t *testing.T, world routestest.World, send func(*testing.T, *routes.Route, map[string]any) reply) {
+// attackWithLists names conversations with unknown users, and empty lists, which OpenIM reads as all conversations.
+func (n *testEnv) attackWithLists(t *testing.T, own routestest.World, send func(*testing.T, *routes.Route, map[string]any) reply) {
 	n.openim.Set(func(f *openimtest.Fake) {
 		f.Replies["/conversation/get_full_conversation_ids"] = `{"errCode":0,"errMsg":"","errDlt":"","data":{"conversationIDs":["sg_chess","si_alice_bob"]}}`
 	})
 	defer n.openim.Set(func(f *openimtest.Fake) { delete(f.Replies, "/conversation/get_full_conversation_ids") })
 	for _, path := range []string{"/conversation/get_sorted_conversation_list", "/msg/get_conversations_has_read_and_max_seq"} {
 		r := routes.Find(path)
-		for name, value := range map[string]any{"an empty list": []any{}, "null": nil, "a list of one that is not hers": []any{"si_alice_bob", "sg_chess"}} {
+		for name, value := range map[string]any{"an empty list": []any{}, "null": nil,
+			"a list of one that is not hers": []any{"si_alice_bob", "sg_chess"}} {
 			n.each(t, path+" "+name, func(t *testing.T) {
 				g := NewWithT(t)
-				body := world.Body(r)
+				body := own.Body(r)
 				body["conversationIDs"] = value
 				g.Expect(send(t, r, body).granted()).To(BeTrue())
 				seen := n.openim.Seen(path)
 				var sent struct{ ConversationIDs []string }
 				g.Expect(json.Unmarshal([]byte(seen[len(seen)-1].Body), &sent)).To(Succeed())
-				g.Expect(sent.ConversationIDs).To(Equal([]string{"si_alice_bob"}), "bob's group has put her out")
+				g.Expect(sent.ConversationIDs).To(Equal([]string{"si_alice_bob"}), "bob's group has removed alice")
 			})
 		}
 		n.each(t, path+" 300 conversations with nobody", func(t *testing.T) {
 			g := NewWithT(t)
 			canary := n.canary()
-			body, list := world.Body(r), make([]any, 300)
+			body, list := own.Body(r), make([]any, 300)
 			for i := range list {
 				list[i] = fmt.Sprintf("si_alice_%s%d", canary, i)
 			}
 			body["conversationIDs"] = list
 			g.Expect(send(t, r, body).granted()).To(BeFalse())
 			for _, call := range n.openimSaw(canary) {
-				g.Expect(call.Path).To(Equal("/user/account_check"), "nothing but whether they exist is asked")
+				g.Expect(call.Path).To(Equal("/user/account_check"), "nothing but their existence is requested")
 			}
-			body["conversationIDs"] = []any{world.Pair()}
-			g.Expect(send(t, r, body).granted()).To(BeTrue(), "her own goes on")
+			body["conversationIDs"] = []any{own.Pair()}
+			g.Expect(send(t, r, body).granted()).To(BeTrue(), "alice's own conversations are served")
 		})
 	}
 }

@@ -28,7 +28,7 @@ type begun struct {
 }
 
 // begin makes the first call as an honest client does, and writes the second.
-func (n *town) begin(t *testing.T, purpose handshake.Purpose, key *client.Key, code *handshake.Code, platform int32) begun {
+func (n *testEnv) begin(t *testing.T, purpose handshake.Purpose, key *client.Key, code *handshake.Code, platform int32) begun {
 	t.Helper()
 	private, err := privateOf(key)
 	if err != nil {
@@ -39,7 +39,8 @@ func (n *town) begin(t *testing.T, purpose handshake.Purpose, key *client.Key, c
 	if code != nil {
 		start.CodeID, psk = code.ID(), code.PSK()
 	}
-	initiator, err := handshake.NewInitiator(handshake.Terms{Audience: audience, Purpose: purpose, Protocol: start.Protocol}, n.serverKey, private, psk)
+	initiator, err := handshake.NewInitiator(handshake.Terms{Audience: audience, Purpose: purpose, Protocol: start.Protocol}, n.serverKey,
+		private, psk)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +55,8 @@ func (n *town) begin(t *testing.T, purpose handshake.Purpose, key *client.Key, c
 	if len(replies) != 1 || json.Unmarshal([]byte(replies[0].body), &envelope) != nil || envelope.Data.HandshakeID == "" {
 		t.Fatalf("the login does not begin: %v", replies)
 	}
-	_, m3, err := initiator.Finish(envelope.Data.Bytes(), handshake.Hello{PlatformID: platform, DeviceName: "x", ClientTime: time.Now().UnixMilli()})
+	_, m3, err := initiator.Finish(envelope.Data.Bytes(), handshake.Hello{PlatformID: platform, DeviceName: "x",
+		ClientTime: time.Now().UnixMilli()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +90,7 @@ func (b begun) flip(t *testing.T, at int) string {
 	return encoded(t, handshake.FinishRequest{HandshakeID: b.request.HandshakeID, Message: handshake.Text(m3)})
 }
 
-func attackLogin(t *testing.T, n *town) {
+func attackLogin(t *testing.T, n *testEnv) {
 	g := NewWithT(t)
 	alice := n.people["alice"]
 	key := func() *client.Key {
@@ -110,7 +112,7 @@ func attackLogin(t *testing.T, n *town) {
 	granted := func(r reply) {
 		g.Expect(r.granted()).To(BeTrue(), r.String())
 	}
-	unknown := finish(n.begin(t, handshake.Login, key(), nil, 1).finish) // what everything below must look like
+	unknown := finish(n.begin(t, handshake.Login, key(), nil, 1).finish) // every answer below must be equal to it
 	g.Expect(unknown.code).To(Equal(1502))
 	same := func(t *testing.T, r reply) {
 		t.Helper()
@@ -157,7 +159,7 @@ func attackLogin(t *testing.T, n *town) {
 		{"a used code", func() reply { return finish(n.begin(t, handshake.Enrol, key(), spent, 1).finish) }},
 		{"a code of nobody's", func() reply { return finish(n.begin(t, handshake.Enrol, key(), &wrong, 1).finish) }},
 		{"a key that is alice's, with dora's code", func() reply { return finish(n.begin(t, handshake.Enrol, alice.device.Key, code("dora"), 1).finish) }},
-		{"a key that is alice's, with her own code", func() reply { return finish(n.begin(t, handshake.Enrol, alice.device.Key, code("alice"), 1).finish) }},
+		{"alice's key with alice's own code", func() reply { return finish(n.begin(t, handshake.Enrol, alice.device.Key, code("alice"), 1).finish) }},
 		{"a rotation without a session", func() reply { return finish(n.begin(t, handshake.Rotate, key(), nil, 1).finish) }},
 		{"a rotation with a session that was revoked", func() reply {
 			return finish(n.begin(t, handshake.Rotate, key(), nil, 3).finish, "token: "+revoked.Token())
@@ -217,12 +219,12 @@ func attackLogin(t *testing.T, n *town) {
 	}
 }
 
-func (n *town) race(t *testing.T, b begun, same func(*testing.T, reply)) {
+func (n *testEnv) race(t *testing.T, b begun, same func(*testing.T, reply)) {
 	n.raceOf(t, slices.Repeat([]string{b.finish}, 32), same)
 }
 
-// logged is the last line of the log that has one of some words.
-func (n *town) logged(words ...string) (found string) {
+// logged returns the last log line with one of some words.
+func (n *testEnv) logged(words ...string) (found string) {
 	for line := range strings.Lines(n.log.String()) {
 		if slices.ContainsFunc(words, func(w string) bool { return strings.Contains(line, w) }) {
 			found = line
@@ -231,8 +233,8 @@ func (n *town) logged(words ...string) (found string) {
 	return found
 }
 
-// raceOf sends several second calls at once: one is granted, and all others get the one answer.
-func (n *town) raceOf(t *testing.T, bodies []string, same func(*testing.T, reply)) {
+// raceOf sends several second calls at once: one is granted, and all others get the same refusal.
+func (n *testEnv) raceOf(t *testing.T, bodies []string, same func(*testing.T, reply)) {
 	replies := make([][]reply, len(bodies))
 	var work sync.WaitGroup
 	for i, body := range bodies {

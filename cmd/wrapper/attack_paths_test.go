@@ -13,7 +13,7 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// respellings turn a path that is served into one that must not be.
+// respellings turn a served path into one that must not be served.
 var respellings = map[string]func(prefix, path string) string{
 	"two slashes first":      func(p, x string) string { return "/" + p + x },
 	"two slashes between":    func(p, x string) string { return p + "/" + x },
@@ -59,7 +59,7 @@ var respellings = map[string]func(prefix, path string) string{
 	"without a prefix": func(_, x string) string { return x },
 	"another version":  func(p, x string) string { return strings.Replace(p, "v1", "v2", 1) + x },
 	"the prefix twice": func(p, x string) string { return p + p + x },
-	"the other door's": func(p, x string) string {
+	"the other listener's": func(p, x string) string {
 		return map[string]string{"/im/v1": "/admin/v1", "/admin/v1": "/im/v1"}[p] + x
 	},
 	"the backend's":     func(_, x string) string { return internalapi.Prefix + x },
@@ -70,7 +70,8 @@ var respellings = map[string]func(prefix, path string) string{
 }
 
 // methods that are not POST.
-var methods = []string{"GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "post", "Post", "PROPFIND", "PRI", "POST_", "GETPOST"}
+var methods = []string{"GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "post", "Post", "PROPFIND", "PRI",
+	"POST_", "GETPOST"}
 
 // forms of HTTP that are refused or are answered like any other. %s is the credential.
 var forms = map[string]string{
@@ -85,7 +86,7 @@ var forms = map[string]string{
 	"RTSP/1.0":               "POST %[1]s RTSP/1.0\r\nHost: x\r\n%[2]s\r\nContent-Type: application/json\r\nContent-Length: %[4]d\r\n\r\n%[3]s",
 	"no Host":                "POST %[1]s HTTP/1.1\r\n%[2]s\r\nContent-Type: application/json\r\nContent-Length: %[4]d\r\n\r\n%[3]s",
 	"two Hosts":              "POST %[1]s HTTP/1.1\r\nHost: x\r\nHost: y\r\n%[2]s\r\nContent-Type: application/json\r\nContent-Length: %[4]d\r\n\r\n%[3]s",
-	"a Host that is none":    "POST %[1]s HTTP/1.1\r\nHost: a b\r\n%[2]s\r\nContent-Type: application/json\r\nContent-Length: %[4]d\r\n\r\n%[3]s",
+	"an invalid Host":        "POST %[1]s HTTP/1.1\r\nHost: a b\r\n%[2]s\r\nContent-Type: application/json\r\nContent-Length: %[4]d\r\n\r\n%[3]s",
 	"a blank too many":       "POST  %[1]s HTTP/1.1\r\nHost: x\r\n%[2]s\r\nContent-Type: application/json\r\nContent-Length: %[4]d\r\n\r\n%[3]s",
 	"a blank before":         " POST %[1]s HTTP/1.1\r\nHost: x\r\n%[2]s\r\nContent-Type: application/json\r\nContent-Length: %[4]d\r\n\r\n%[3]s",
 	"tabs":                   "POST\t%[1]s\tHTTP/1.1\r\nHost: x\r\n%[2]s\r\nContent-Type: application/json\r\nContent-Length: %[4]d\r\n\r\n%[3]s",
@@ -97,19 +98,19 @@ var forms = map[string]string{
 	"a line of SMTP":         "EHLO evil.example\r\n",
 }
 
-func attackPaths(t *testing.T, n *town) {
-	doors := []struct{ name, address, prefix, path, credential string }{
+func attackPaths(t *testing.T, n *testEnv) {
+	listeners := []struct{ name, address, prefix, path, credential string }{
 		{"users", n.users, wire.UserPrefix, "/user/get_users_info", "token: " + n.people["alice"].Token()},
 		{"users' own", n.users, wire.AuthPrefix, "/devices/revoke", "token: " + n.people["alice"].Token()},
 		{"admins", n.admins, wire.AdminPrefix, "/user/get_users_info", "Authorization: Bearer " + n.token(nil)},
 	}
-	for _, d := range doors {
+	for _, d := range listeners {
 		for name, spell := range respellings {
 			target := spell(d.prefix, d.path)
 			n.each(t, d.name+", "+name, func(t *testing.T) {
 				canary := n.canary()
-				n.turnedAway(t, n.send(t, d.address, post(target, whois(canary), d.credential)), 400, 404, 431)
-				n.nothingCame(t, canary)
+				n.refusedAll(t, n.send(t, d.address, post(target, whois(canary), d.credential)), 400, 404, 431)
+				n.nothingReached(t, canary)
 			})
 		}
 		for _, method := range methods {
@@ -119,9 +120,9 @@ func attackPaths(t *testing.T, n *town) {
 				if method == "HEAD" {
 					NewWithT(t).Expect(n.head(t, d.address, request)).To(Equal(405))
 				} else {
-					n.turnedAway(t, n.send(t, d.address, request), 400, 405)
+					n.refusedAll(t, n.send(t, d.address, request), 400, 405)
 				}
-				n.nothingCame(t, canary)
+				n.nothingReached(t, canary)
 			})
 		}
 		for name, form := range forms {
@@ -129,19 +130,21 @@ func attackPaths(t *testing.T, n *town) {
 				canary := n.canary()
 				body := whois(canary)
 				request := fmt.Sprintf(form+"%.0[1]s%.0[2]s%.0[3]s%.0[4]d%.0[5]s", d.prefix+d.path, d.credential, body, len(body), "hello")
-				n.turnedAway(t, n.send(t, d.address, request), 400, 401, 404, 405, 426, 501, 505)
-				n.nothingCame(t, canary)
+				n.refusedAll(t, n.send(t, d.address, request), 400, 401, 404, 405, 426, 501, 505)
+				n.nothingReached(t, canary)
 			})
 		}
 	}
-	for _, target := range append(getRoutes(), wire.PathTickets, wire.WellKnownPath+"/", wire.AuthPrefix, wire.UserPrefix, "/", internalapi.PathOpenIMToken, wire.HandshakePath, "/metrics", "/readyz", "/debug/pprof/") {
+	for _, target := range append(getRoutes(), wire.PathTickets, wire.WellKnownPath+"/", wire.AuthPrefix, wire.UserPrefix, "/",
+		internalapi.PathOpenIMToken, wire.HandshakePath, "/metrics", "/readyz", "/debug/pprof/") {
 		n.each(t, "GET "+target, func(t *testing.T) {
 			mark := n.mark()
-			n.turnedAway(t, n.send(t, n.users, message("GET "+target+" HTTP/1.1", "", doors[0].credential)), 404, 405, 200)
+			n.refusedAll(t, n.send(t, n.users, message("GET "+target+" HTTP/1.1", "", listeners[0].credential)), 404, 405, 200)
 			NewWithT(t).Expect(n.since(mark)).To(BeEmpty())
 		})
 	}
-	upgrade := []string{"Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", doors[0].credential}
+	upgrade := []string{"Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13",
+		"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", listeners[0].credential}
 	query := "?sendID=alice&platformID=1&operationID=o&isBackground=false&token=" + n.people["alice"].Token()
 	for _, line := range []string{
 		"GET " + usersInfo, "GET " + wire.PathSession, "GET /" + query, "GET /im/v1/ws/" + query, "GET //im/v1/ws" + query, "GET /im/v1/WS" + query, "GET /im/v1/%77s" + query,
@@ -155,24 +158,25 @@ func attackPaths(t *testing.T, n *town) {
 			if strings.HasPrefix(line, "HEAD") {
 				g.Expect(n.head(t, n.users, request)).To(BeNumerically(">=", 400))
 			} else {
-				n.turnedAway(t, n.send(t, n.users, request), 400, 404, 405, 200)
+				n.refusedAll(t, n.send(t, n.users, request), 400, 404, 405, 200)
 			}
 			g.Expect(n.openimWS.Queries()).To(HaveLen(before))
 		})
 	}
 	n.each(t, "an upgrade, HTTP/1.0", func(t *testing.T) {
-		n.turnedAway(t, n.send(t, n.users, message("GET /im/v1/ws"+query+" HTTP/1.0", "", upgrade...)), 400)
+		n.refusedAll(t, n.send(t, n.users, message("GET /im/v1/ws"+query+" HTTP/1.0", "", upgrade...)), 400)
 	})
 	n.each(t, "HTTP/1.0 is answered once and closed", func(t *testing.T) {
 		g := NewWithT(t)
 		canary := n.canary()
-		replies := n.send(t, n.users, strings.Replace(post(usersInfo, whois(canary), doors[0].credential), "HTTP/1.1", "HTTP/1.0", 1)+post(usersInfo, whois(canary), doors[0].credential))
+		replies := n.send(t, n.users, strings.Replace(post(usersInfo, whois(canary), listeners[0].credential), "HTTP/1.1", "HTTP/1.0",
+			1)+post(usersInfo, whois(canary), listeners[0].credential))
 		g.Expect(replies).To(HaveLen(1))
 		g.Expect(n.openimSaw(canary)).To(HaveLen(1))
 	})
 }
 
-// getRoutes are OpenIM's routes with GET, below the users' prefix and bare.
+// getRoutes returns OpenIM's routes with GET, below the users' prefix and bare.
 func getRoutes() (targets []string) {
 	for _, r := range routes.Table {
 		if r.Method == http.MethodGet && !strings.Contains(r.Path, "*") {
@@ -182,8 +186,8 @@ func getRoutes() (targets []string) {
 	return targets
 }
 
-// turnedAway wants all replies to be refusals, with one of some statuses.
-func (n *town) turnedAway(t *testing.T, replies []reply, statuses ...int) {
+// refusedAll expects all replies to be refusals, with one of some statuses.
+func (n *testEnv) refusedAll(t *testing.T, replies []reply, statuses ...int) {
 	t.Helper()
 	g := NewWithT(t)
 	for _, r := range replies {
@@ -194,7 +198,7 @@ func (n *town) turnedAway(t *testing.T, replies []reply, statuses ...int) {
 }
 
 // head sends a request whose reply has no body, and returns its status.
-func (n *town) head(t *testing.T, address, request string) int {
+func (n *testEnv) head(t *testing.T, address, request string) int {
 	t.Helper()
 	data := n.bytesOf(t, address, request)
 	var version string

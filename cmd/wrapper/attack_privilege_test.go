@@ -23,14 +23,14 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// linkPaths are what the gateway asks the backend for.
-var linkPaths = []string{
+// internalPaths are the paths of the internal API.
+var internalPaths = []string{
 	internalapi.PathLoginKeys, internalapi.PathLoginStart, internalapi.PathLoginFinish, internalapi.PathIssueTicket, internalapi.PathRedeemTicket, internalapi.PathIssueCode, internalapi.PathDropCodes, internalapi.PathListDevices,
 	internalapi.PathRevokeDevices, internalapi.PathSetUser, internalapi.PathOpenIMToken, internalapi.PathForceLogout, internalapi.PathMembership, internalapi.PathSender,
 	internalapi.PathRegisterHead, internalapi.PathListHeads, wire.HandshakePath,
 }
 
-func attackPrivilege(t *testing.T, n *town) {
+func attackPrivilege(t *testing.T, n *testEnv) {
 	user, admin := "token: "+n.people["alice"].Token(), "Authorization: Bearer "+n.token(nil)
 	userBearer, adminToken := "Authorization: Bearer "+n.people["alice"].Token(), "token: "+n.token(nil)
 	try := func(t *testing.T, address, request, canary string) {
@@ -38,7 +38,7 @@ func attackPrivilege(t *testing.T, n *town) {
 		for _, r := range n.send(t, address, request) {
 			NewWithT(t).Expect(r.granted()).To(BeFalse(), r.String())
 		}
-		n.nothingCame(t, canary)
+		n.nothingReached(t, canary)
 	}
 	for _, r := range routes.Table {
 		line := func(prefix string) string { return r.Method + " " + prefix + r.Path + " HTTP/1.1" }
@@ -46,26 +46,26 @@ func attackPrivilege(t *testing.T, n *town) {
 			return `{"userID":"` + canary + `","userIDs":["` + canary + `"],"ownerUserID":"` + canary + `","sendID":"` + canary + `"}`
 		}
 		if !r.ForUsers() {
-			n.each(t, "a user, users' door, "+r.Path, func(t *testing.T) {
+			n.each(t, "a user, users' listener, "+r.Path, func(t *testing.T) {
 				canary := n.canary()
 				try(t, n.users, message(line(wire.UserPrefix), body(canary), user), canary)
 			})
 		}
-		n.each(t, "a user, admins' door, "+r.Path, func(t *testing.T) {
+		n.each(t, "a user, administrators' listener, "+r.Path, func(t *testing.T) {
 			canary := n.canary()
 			try(t, n.admins, message(line(wire.AdminPrefix), body(canary), userBearer), canary)
 		})
-		n.each(t, "a user, admins' door, header token, "+r.Path, func(t *testing.T) {
+		n.each(t, "a user, administrators' listener, header token, "+r.Path, func(t *testing.T) {
 			canary := n.canary()
 			try(t, n.admins, message(line(wire.AdminPrefix), body(canary), user), canary)
 		})
 		if !r.ForAdmins() {
-			n.each(t, "an administrator, admins' door, "+r.Path, func(t *testing.T) {
+			n.each(t, "an administrator, administrators' listener, "+r.Path, func(t *testing.T) {
 				canary := n.canary()
 				try(t, n.admins, message(line(wire.AdminPrefix), body(canary), admin), canary)
 			})
 		}
-		n.each(t, "an administrator, users' door, "+r.Path, func(t *testing.T) {
+		n.each(t, "an administrator, users' listener, "+r.Path, func(t *testing.T) {
 			canary := n.canary()
 			try(t, n.users, message(line(wire.UserPrefix), body(canary), admin), canary)
 			try(t, n.users, message(line(wire.UserPrefix), body(canary), adminToken), canary)
@@ -86,7 +86,7 @@ func attackPrivilege(t *testing.T, n *town) {
 			})
 		}
 	}
-	for _, path := range linkPaths {
+	for _, path := range internalPaths {
 		for _, target := range []string{path, wire.UserPrefix + path, wire.AdminPrefix + path, wire.AuthPrefix + path} {
 			n.each(t, "from outside, "+target, func(t *testing.T) {
 				g := NewWithT(t)
@@ -98,7 +98,7 @@ func attackPrivilege(t *testing.T, n *town) {
 						g.Expect(replies[0].status).To(Equal(http.StatusNotFound), replies[0].String())
 					}
 				}
-				n.nothingCame(t, canary)
+				n.nothingReached(t, canary)
 			})
 		}
 	}
@@ -106,25 +106,25 @@ func attackPrivilege(t *testing.T, n *town) {
 	n.attackBackend(t)
 }
 
-// attackOthersDevices: a user ends sessions and devices of his own alone.
-func (n *town) attackOthersDevices(t *testing.T) {
+// attackOthersDevices: a user can end their own sessions and devices alone.
+func (n *testEnv) attackOthersDevices(t *testing.T) {
 	alice, bob := n.people["alice"], n.people["bob"]
 	for name, c := range map[string]struct{ path, body string }{
-		"bob's device":                   {wire.PathRevokeDevice, `{"deviceID":"` + bob.DeviceID + `"}`},
-		"bob's device, named with him":   {wire.PathRevokeDevice, `{"deviceID":"` + bob.DeviceID + `","userID":"bob"}`},
-		"bob's session":                  {wire.PathRevokeSessions, `{"scope":"session","id":"` + bob.ID + `"}`},
-		"bob himself":                    {wire.PathRevokeSessions, `{"scope":"user","id":"bob"}`},
-		"everybody":                      {wire.PathRevokeSessions, `{"scope":"all"}`},
-		"a code for bob":                 {wire.PathCodes, `{"platformID":1,"userID":"bob"}`},
-		"a code for bob in other capit.": {wire.PathCodes, `{"platformID":1,"UserID":"bob"}`},
-		"bob's devices":                  {wire.PathDevices, `{"userID":"bob"}`},
+		"bob's device":                      {wire.PathRevokeDevice, `{"deviceID":"` + bob.DeviceID + `"}`},
+		"bob's device, named with its user": {wire.PathRevokeDevice, `{"deviceID":"` + bob.DeviceID + `","userID":"bob"}`},
+		"bob's session":                     {wire.PathRevokeSessions, `{"scope":"session","id":"` + bob.ID + `"}`},
+		"bob as a user":                     {wire.PathRevokeSessions, `{"scope":"user","id":"bob"}`},
+		"everybody":                         {wire.PathRevokeSessions, `{"scope":"all"}`},
+		"a code for bob":                    {wire.PathCodes, `{"platformID":1,"userID":"bob"}`},
+		"a code for bob in other capit.":    {wire.PathCodes, `{"platformID":1,"UserID":"bob"}`},
+		"bob's devices":                     {wire.PathDevices, `{"userID":"bob"}`},
 	} {
 		n.each(t, "of others, "+name, func(t *testing.T) {
 			g := NewWithT(t)
 			replies := n.send(t, n.users, post(c.path, c.body, "token: "+alice.Token()))
 			g.Expect(replies).To(HaveLen(1))
 			g.Expect(replies[0].body).NotTo(Or(ContainSubstring(bob.DeviceID), ContainSubstring(`"v1.`)))
-			g.Expect(n.neighbour(t)).To(BeEmpty(), "bob goes on")
+			g.Expect(n.otherUser(t)).To(BeEmpty(), "bob is served")
 			g.Expect(alice.Check(t.Context())).To(Succeed())
 		})
 	}
@@ -134,8 +134,8 @@ type constantKey string
 
 func (c constantKey) Get() ([]byte, error) { return []byte(c), nil }
 
-// attackBackend goes to the backend itself, as one who got behind the gateway.
-func (n *town) attackBackend(t *testing.T) {
+// attackBackend calls the backend directly, as an attacker behind the gateway.
+func (n *testEnv) attackBackend(t *testing.T) {
 	backend := n.backend.Main.Address()
 	first := n.canary()
 	n.send(t, n.users, post(usersInfo, whois(first), "token: "+n.people["alice"].Token()))
@@ -167,12 +167,15 @@ func (n *town) attackBackend(t *testing.T) {
 	for i := range shots {
 		shots[i].proof = alice.Token()
 	}
-	shots = append(shots, shot{"with another's proof", "POST", usersInfo, whois(first), assertion, id, bob.Token()}, shot{"without its proof", "POST", usersInfo, whois(first), assertion, id, ""})
-	asUser := auth.Principal{Subject: "alice", Issuer: auth.UserIssuer, Role: auth.RoleUser, Session: alice.ID, Device: alice.DeviceID, PlatformID: 1}
+	shots = append(shots, shot{"with another's proof", "POST", usersInfo, whois(first), assertion, id, bob.Token()},
+		shot{"without its proof", "POST", usersInfo, whois(first), assertion, id, ""})
+	asUser := auth.Principal{Subject: "alice", Issuer: auth.UserIssuer, Role: auth.RoleUser, Session: alice.ID, Device: alice.DeviceID,
+		PlatformID: 1}
 	asAdmin := auth.Principal{Subject: authtest.Subject, Issuer: authtest.Issuer, Role: auth.RoleAdmin}
 	asGateway := auth.Principal{Subject: "gateway", Issuer: "gateway", Role: auth.RoleGateway}
 	asNobody := auth.Principal{Subject: "alice", Issuer: auth.UserIssuer}
-	asForeigner := auth.Principal{Subject: "alice", Issuer: authtest.Issuer, Role: auth.RoleUser, Session: alice.ID, Device: alice.DeviceID, PlatformID: 1}
+	asForeigner := auth.Principal{Subject: "alice", Issuer: authtest.Issuer, Role: auth.RoleUser, Session: alice.ID, Device: alice.DeviceID,
+		PlatformID: 1}
 	const tokenCall, setUser, codeOfAlice = `{}`, `{"userID":"alice","disabled":true}`, `{"userID":"alice","lifetimeSeconds":60}`
 	forged := n.forgedSession(t)
 	nobody := n.token(map[string]any{"groups": []string{"staff"}})
@@ -198,7 +201,7 @@ func (n *town) attackBackend(t *testing.T) {
 		{"another key, the gateway", asGateway, strings.Repeat("k", 40), internalapi.PathOpenIMToken, tokenCall, 0, alice.Token()},
 		{"an old one", asUser, assertionKey, usersInfo, whois("x"), time.Minute, alice.Token()},
 		{"one of tomorrow", asUser, assertionKey, usersInfo, whois("x"), -24 * time.Hour, alice.Token()},
-		// From here on as one who holds the gateway, its key and its Redis.
+		// From here on as an attacker who controls the gateway, its key and its Redis.
 		{"the holder, alice without a proof", asUser, assertionKey, usersInfo, whois("x"), 0, ""},
 		{"the holder, alice by bob's session", asUser, assertionKey, usersInfo, whois("x"), 0, bob.Token()},
 		{"the holder, alice by an administrator's token", asUser, assertionKey, usersInfo, whois("x"), 0, admin},
@@ -219,11 +222,12 @@ func (n *town) attackBackend(t *testing.T) {
 		{"the holder, a ticket by a made up session", asGateway, assertionKey, internalapi.PathIssueTicket, `{}`, 0, forged},
 	} {
 		id := wire.NewRequestID()
-		token, err := auth.Assert(constantKey(c.key), auth.Call{Principal: c.who, Method: http.MethodPost, Path: c.target, RequestID: id, Body: []byte(c.body), Proof: c.proof}, time.Now().Add(-c.age))
+		token, err := auth.Assert(constantKey(c.key), auth.Call{Principal: c.who, Method: http.MethodPost, Path: c.target, RequestID: id,
+			Body: []byte(c.body), Proof: c.proof}, time.Now().Add(-c.age))
 		NewWithT(t).Expect(err).NotTo(HaveOccurred())
 		shots = append(shots, shot{c.name, "POST", c.target, c.body, "Bearer " + token, id, c.proof})
 	}
-	for _, path := range linkPaths {
+	for _, path := range internalPaths {
 		shots = append(shots, shot{"nobody at " + path, "POST", path, tokenCall, "", wire.NewRequestID(), admin})
 	}
 	for _, s := range shots {
@@ -246,8 +250,8 @@ func (n *town) attackBackend(t *testing.T) {
 	}
 }
 
-// forgedSession is a session of alice's that the holder of the gateway wrote to Redis.
-func (n *town) forgedSession(t *testing.T) string {
+// forgedSession returns the token of a session of alice's that an attacker wrote to Redis.
+func (n *testEnv) forgedSession(t *testing.T) string {
 	t.Helper()
 	hour := func() time.Duration { return time.Hour }
 	store := session.New(session.Options{
@@ -261,11 +265,12 @@ func (n *town) forgedSession(t *testing.T) string {
 	return token
 }
 
-// searchForSecrets looks through all that came out of the wrapper.
-func searchForSecrets(t *testing.T, n *town) {
+// searchForSecrets searches all output of the wrapper.
+func searchForSecrets(t *testing.T, n *testEnv) {
 	g := NewWithT(t)
-	// A message whose text would be found if anything kept it.
-	g.Expect(n.send(t, n.admins, post(wire.AdminPrefix+"/msg/send_msg", `{"sendID":"alice","recvID":"bob","content":{"content":"`+messageText+`"},"contentType":101,"sessionType":1}`,
+	// A message whose text would be found if anything stored it.
+	g.Expect(n.send(t, n.admins, post(wire.AdminPrefix+"/msg/send_msg",
+		`{"sendID":"alice","recvID":"bob","content":{"content":"`+messageText+`"},"contentType":101,"sessionType":1}`,
 		"Authorization: Bearer "+n.token(nil)))[0].granted()).To(BeTrue())
 	ws := n.gorilla(t, "&sdkType=js")
 	sent := n.canary()
@@ -275,15 +280,16 @@ func searchForSecrets(t *testing.T, n *town) {
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(resp.ErrCode).To(BeZero(), resp.ErrMsg)
 	g.Expect(n.frames(sent)).To(HaveLen(1))
-	trail := func() string {
+	auditLog := func() string {
 		data, err := os.ReadFile(n.auditPath)
 		g.Expect(err).NotTo(HaveOccurred())
 		return string(data)
 	}
-	g.Eventually(trail, "10s").Should(ContainSubstring(sent), "the trail has the message's sending")
+	g.Eventually(auditLog, "10s").Should(ContainSubstring(sent), "the audit log has the message's sending")
 
-	places := map[string]string{"the log": n.log.String(), "the trail": trail(), "replies to attackers": n.replies.String()}
-	for name, address := range map[string]string{"the gateway's metrics": n.gateway.Telemetry.Address(), "the backend's metrics": n.backend.Telemetry.Address()} {
+	places := map[string]string{"the log": n.log.String(), "the audit log": auditLog(), "replies to attackers": n.replies.String()}
+	for name, address := range map[string]string{"the gateway's metrics": n.gateway.Telemetry.Address(),
+		"the backend's metrics": n.backend.Telemetry.Address()} {
 		resp, err := http.Get("http://" + address + "/metrics")
 		g.Expect(err).NotTo(HaveOccurred())
 		data, err := io.ReadAll(resp.Body)
@@ -294,7 +300,7 @@ func searchForSecrets(t *testing.T, n *town) {
 	for name, text := range places {
 		g.Expect(len(text)).To(BeNumerically(">", 1000), name)
 	}
-	// A JWT is known by its second part, the claims, behind a dot. Its first three letters alone stand in random base64 by chance: once in
+	// A JWT is recognised by its second part, the claims, after a dot. Its first three letters alone occur in random base64 by chance: once in
 	// 262,144 places, and the replies to a corpus hold tens of thousands.
 	secrets := map[string]string{
 		"share.secret": openimtest.Secret, "the assertion key": assertionKey, "the custody key": custodyKey, "Redis' password": n.redis.Password, "a message's text": messageText,

@@ -37,19 +37,19 @@ func (p pb) num(field protowire.Number, v int64) pb {
 
 func (p pb) in(field protowire.Number, v pb) pb { return p.str(field, string(v)) }
 
-func attackSocket(t *testing.T, n *town) {
+func attackSocket(t *testing.T, n *testEnv) {
 	n.attackOpening(t)
 	n.attackFrames(t)
 	n.attackProtocol(t)
 }
 
-// opening is a try to open a socket: its query, and header lines.
+// opening is an attempt to open a socket: its query, and header lines.
 type opening struct {
 	query   string
 	headers []string
 }
 
-func (n *town) attackOpening(t *testing.T) {
+func (n *testEnv) attackOpening(t *testing.T) {
 	alice, bob := n.people["alice"], n.people["bob"]
 	gone := n.login(t, "mallory")
 	NewWithT(t).Expect(gone.Revoke(t.Context(), client.ThisSession)).To(Succeed())
@@ -120,7 +120,7 @@ func (n *town) attackOpening(t *testing.T) {
 		"a page of another origin":        {good, []string{"Origin: https://evil.example"}},
 		"a page without an origin":        {good, []string{"Origin: null"}},
 		"an old version of the protocol":  {good, []string{"Sec-WebSocket-Version: 8"}},
-		"a key that is none":              {good, []string{"Sec-WebSocket-Key: x"}},
+		"an invalid key":                  {good, []string{"Sec-WebSocket-Key: x"}},
 		"two keys":                        {good, []string{"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="}},
 		"isMsgResp for a revoked session": {query: query("mallory", gone.Token(), 3) + "&isMsgResp=true"},
 	} {
@@ -128,13 +128,13 @@ func (n *town) attackOpening(t *testing.T) {
 			g := NewWithT(t)
 			before := len(n.openimWS.Queries())
 			data := n.bytesOf(t, n.users, c.upgrade())
-			if strings.Contains(c.query, "isMsgResp") { // is told in a socket's only frame
+			if strings.Contains(c.query, "isMsgResp") { // the refusal is sent as the socket's only frame
 				g.Expect(string(data)).To(And(ContainSubstring("101 Switching"), ContainSubstring(`"errCode":1506`)))
 			} else {
 				g.Expect(string(data)).NotTo(ContainSubstring("101 Switching"))
 				g.Expect(n.read(t, data)).To(HaveLen(1))
 			}
-			// Whoever is alice may have OpenIM asked for her before the upgrade fails for its form.
+			// With alice's credential, OpenIM may be called before the upgrade fails for its form.
 			if !strings.Contains(name, "version") && !strings.Contains(name, "key") {
 				g.Expect(n.openimWS.Queries()).To(HaveLen(before))
 			}
@@ -146,7 +146,7 @@ func offer(ticket client.Ticket) string {
 	return "Sec-WebSocket-Protocol: " + strings.Join(ticket.Subprotocols(), ", ")
 }
 
-// upgrade is the request's text. Lines of the opening's own stand in the place of the usual ones.
+// upgrade returns the request's text. The opening's own lines replace the usual ones.
 func (o opening) upgrade() string {
 	lines := []string{"GET " + wire.SocketPath + o.query + " HTTP/1.1", "Host: im.example.com", "Connection: Upgrade", "Upgrade: websocket"}
 	own := strings.Join(o.headers, "\n")
@@ -158,8 +158,8 @@ func (o opening) upgrade() string {
 	return strings.Join(append(lines, o.headers...), "\r\n") + "\r\n\r\n"
 }
 
-// mustDial opens a socket, as bytes.
-func (n *town) mustDial(t *testing.T, o opening) net.Conn {
+// mustDial opens a socket as a byte stream.
+func (n *testEnv) mustDial(t *testing.T, o opening) net.Conn {
 	t.Helper()
 	conn, err := net.Dial("tcp", n.users)
 	if err != nil {
@@ -182,13 +182,14 @@ func (n *town) mustDial(t *testing.T, o opening) net.Conn {
 	return conn
 }
 
-// alices is a query of alice's in one encoding.
-func (n *town) alices(more string) opening {
-	return opening{query: fmt.Sprintf("?sendID=alice&token=%s&platformID=1&operationID=o&isBackground=false%s", n.people["alice"].Token(), more)}
+// alices returns the query of alice's socket in one encoding.
+func (n *testEnv) alices(more string) opening {
+	return opening{query: fmt.Sprintf("?sendID=alice&token=%s&platformID=1&operationID=o&isBackground=false%s",
+		n.people["alice"].Token(), more)}
 }
 
-// attackFrames sends well-formed frames that speak for others.
-func (n *town) attackFrames(t *testing.T) {
+// attackFrames sends well-formed frames that name other users as the sender.
+func (n *testEnv) attackFrames(t *testing.T) {
 	text := func(p pb) pb { return p.str(4, "c1").num(10, 100).num(6, 1).str(12, messageText) }
 	ranges := func(conversation string) pb {
 		return pb{}.str(1, "alice").in(2, pb{}.str(1, conversation).num(2, 1).num(3, 2).num(4, 10))
@@ -225,7 +226,8 @@ func (n *town) attackFrames(t *testing.T) {
 	for _, id := range []int64{0, -1, 1, 1000, 1008, 2001, 2002, 2006, 3001, 9999, 1<<31 - 1} {
 		attacks[fmt.Sprintf("request %d", id)] = attack{id, pb{}.str(1, "alice")}
 	}
-	for _, conversation := range []string{"si_bob_mallory", "sg_chess", "n_bob", "sn_bob_imAdmin", "si_alice", "si_bob_mallory\x00alice", "", "*",
+	for _, conversation := range []string{"si_bob_mallory", "sg_chess", "n_bob", "sn_bob_imAdmin", "si_alice",
+		"si_bob_mallory\x00alice", "", "*",
 		"sg_$|^si.bob.mallory:", "si_alice_.*"} {
 		name := fmt.Sprintf("%q", conversation)
 		attacks["1002 "+name] = attack{1002, ranges(conversation)}
@@ -267,7 +269,8 @@ func (n *town) attackFrames(t *testing.T) {
 			g := NewWithT(t)
 			canary := n.canary()
 			ws := n.gorilla(t, "&sdkType=js")
-			request := map[string]any{"reqIdentifier": 1001, "sendID": "alice", "operationID": canary, "msgIncr": "1", "data": []byte(pb{}.str(1, "alice"))}
+			request := map[string]any{"reqIdentifier": 1001, "sendID": "alice", "operationID": canary, "msgIncr": "1",
+				"data": []byte(pb{}.str(1, "alice"))}
 			maps.Copy(request, change)
 			g.Expect(ws.send(request)).To(Succeed())
 			resp, err := ws.next()
@@ -282,8 +285,8 @@ func (n *town) attackFrames(t *testing.T) {
 	}
 }
 
-// frames are those that msggateway got with an operation.
-func (n *town) frames(operation string) (found []msggatewaytest.Req) {
+// frames returns the frames of an operation that msggateway received.
+func (n *testEnv) frames(operation string) (found []msggatewaytest.Req) {
 	for _, r := range n.openimWS.Received() {
 		if r.OperationID == operation {
 			found = append(found, r)
@@ -295,7 +298,7 @@ func (n *town) frames(operation string) (found []msggatewaytest.Req) {
 // peer is a client whose frames are JSON.
 type peer struct{ *websocket.Conn }
 
-func (n *town) gorilla(t *testing.T, more string) *peer {
+func (n *testEnv) gorilla(t *testing.T, more string) *peer {
 	t.Helper()
 	ws, resp, err := websocket.DefaultDialer.Dial("ws://"+n.users+wire.SocketPath+n.alices(more).query, nil)
 	if err != nil {
@@ -315,7 +318,7 @@ func (p *peer) send(v any) error {
 	return p.WriteMessage(websocket.BinaryMessage, data)
 }
 
-// next reads the next frame. An error is the socket's end.
+// next reads the next frame. An error means that the socket has ended.
 func (p *peer) next() (resp msggatewaytest.Resp, err error) {
 	_ = p.SetReadDeadline(time.Now().Add(5 * time.Second))
 	_, data, err := p.ReadMessage()
@@ -346,8 +349,8 @@ func frameOf(first byte, payload string) string {
 	return string(head) + "\x00\x00\x00\x00" + payload
 }
 
-// attackProtocol sends what is no frame of anybody's. The socket must end, and msggateway get nothing.
-func (n *town) attackProtocol(t *testing.T) {
+// attackProtocol sends invalid frames. The socket must end, and msggateway must receive nothing.
+func (n *testEnv) attackProtocol(t *testing.T) {
 	bin := byte(fin | binOp)
 	deep := strings.Repeat("[", 25000)
 	bomb := gzipped(t, strings.Repeat("\x00", 40<<20))
@@ -409,7 +412,7 @@ func (n *town) attackProtocol(t *testing.T) {
 			conn := n.mustDial(t, n.alices(c.encoding))
 			go func() { _, _ = io.WriteString(conn, c.bytes) }()
 			rest, err := io.ReadAll(conn)
-			if timeout, ok := err.(net.Error); ok { //nolint:errorlint // as the connection gives it; one that is reset has been cut off too
+			if timeout, ok := err.(net.Error); ok { //nolint:errorlint // the connection returns it unwrapped; a reset connection was cut off too
 				g.Expect(timeout.Timeout()).To(BeFalse())
 			}
 			n.mu.Lock()
@@ -429,7 +432,7 @@ func (n *town) attackProtocol(t *testing.T) {
 		}()
 		_, err := io.WriteString(conn, strings.Repeat(frameOf(fin|9, "p"), 1000))
 		g.Expect(err).NotTo(HaveOccurred())
-		g.Eventually(pongs, "20s").Should(Receive(Equal(1000)), "each is answered, and the socket lives")
+		g.Eventually(pongs, "20s").Should(Receive(Equal(1000)), "each is answered, and the socket stays open")
 	})
 	n.each(t, "sockets of all attacks are gone", func(t *testing.T) {
 		NewWithT(t).Eventually(n.openimWS.Connections, "40s").Should(BeZero())

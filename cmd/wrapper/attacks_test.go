@@ -16,15 +16,16 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/openimclient/openimtest"
 )
 
-// TestTheFailureTable is the table of docs/wrapper.md as far as a caller can bring it about from outside.
+// TestTheFailureTable is the part of the table of docs/wrapper.md that a caller can cause from outside.
 func TestTheFailureTable(t *testing.T) {
-	h := build(t)
+	h := newRoles(t)
 	const info, good = "/admin/v1/user/get_users_info", `{"userIDs":["alice"]}`
 	header := func(name, value string) func(*http.Request) {
 		return func(r *http.Request) { r.Header.Set(name, value) }
 	}
 	h.openim.Set(func(f *openimtest.Fake) {
-		f.Replies["/friend/delete_friend"] = fmt.Sprintf(`{"errCode":1004,"errMsg":"RecordNotFoundError %s","errDlt":%q}`, openimtest.Token(1), openimtest.Stack)
+		f.Replies["/friend/delete_friend"] = fmt.Sprintf(`{"errCode":1004,"errMsg":"RecordNotFoundError %s","errDlt":%q}`, openimtest.Token(1),
+			openimtest.Stack)
 		f.Before = func(w http.ResponseWriter, r *http.Request) bool {
 			switch r.URL.Path {
 			case "/group/get_groups":
@@ -59,7 +60,7 @@ func TestTheFailureTable(t *testing.T) {
 		{"an expired token", info, h.token(map[string]any{"iat": 1, "exp": 2}), good, nil, 401, 1501, "it has expired"},
 		{"for another audience", info, h.token(map[string]any{"aud": "mail"}), good, nil, 401, 1502, "aud does not name this gateway"},
 		{"without the role", info, h.token(map[string]any{"groups": "staff"}), good, nil, 403, 1002, "no role"},
-		{"without the role, a path that is none", "/admin/v1/x", h.token(map[string]any{"groups": "staff"}), good, nil, 403, 1002, "no role"},
+		{"without the role, an unknown path", "/admin/v1/x", h.token(map[string]any{"groups": "staff"}), good, nil, 403, 1002, "no role"},
 		{"a route for nobody", "/admin/v1/auth/get_user_token", admin, `{}`, nil, 403, 1002, "called by nobody"},
 		{"no such route", "/admin/v1/object/nothing", admin, `{}`, nil, 404, 1004, "no such route"},
 		{"OpenIM's bare path", "/user/get_users_info", admin, good, nil, 404, 1004, "no such route"},
@@ -78,7 +79,7 @@ func TestTheFailureTable(t *testing.T) {
 		{"OpenIM says no", "/admin/v1/friend/delete_friend", admin, `{}`, nil, 200, 1004, "RecordNotFoundError [removed]"},
 		{"a route that this release lacks", "/admin/v1/group/get_groups", admin, `{}`, nil, 501, 1004, "no such route"},
 		{"OpenIM panics", "/admin/v1/msg/search_msg", admin, `{}`, nil, 502, 500, "no usable reply"},
-		{"OpenIM hangs up", "/admin/v1/msg/send_msg", admin, `{}`, nil, 502, 500, "look whether the call took effect"},
+		{"OpenIM hangs up", "/admin/v1/msg/send_msg", admin, `{}`, nil, 502, 500, "check whether the call took effect"},
 		{"OpenIM has lost a process", "/admin/v1/statistics/user/active", admin, `{}`, nil, 503, 500, "OpenIM cannot be reached"},
 		{"OpenIM refuses our own token", "/admin/v1/statistics/group/active", admin, `{}`, nil, 503, 500, "the wrapper's own credentials"},
 	} {
@@ -106,7 +107,7 @@ func TestTheFailureTable(t *testing.T) {
 
 // TestRequestLinesThatTryToSlipThrough are sent as bytes: no client library would write them.
 func TestRequestLinesThatTryToSlipThrough(t *testing.T) {
-	h := build(t)
+	h := newRoles(t)
 	token := h.token(nil)
 	for _, target := range []string{
 		"//admin/v1/user/get_users_info", "/admin/v1//user/get_users_info", "/admin/v1/user//get_users_info", "/admin/v1/user/get_users_info/",
@@ -121,7 +122,8 @@ func TestRequestLinesThatTryToSlipThrough(t *testing.T) {
 			conn, err := net.Dial("tcp", h.gateway.Main.Address())
 			g.Expect(err).NotTo(HaveOccurred())
 			defer func() { _ = conn.Close() }()
-			_, err = fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: 2\r\nAuthorization: Bearer %s\r\n\r\n{}", target, token)
+			_, err = fmt.Fprintf(conn,
+				"POST %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: 2\r\nAuthorization: Bearer %s\r\n\r\n{}", target, token)
 			g.Expect(err).NotTo(HaveOccurred())
 			line, err := bufio.NewReader(conn).ReadString('\n')
 			g.Expect(err).NotTo(HaveOccurred())
@@ -135,7 +137,7 @@ func TestRequestLinesThatTryToSlipThrough(t *testing.T) {
 
 func TestNothingOfAClientsHeadersReachesOpenIM(t *testing.T) {
 	g := NewWithT(t)
-	h := build(t)
+	h := newRoles(t)
 	a := h.do("/admin/v1/user/get_users_info", h.token(nil), `{"userIDs":["alice"]}`, func(r *http.Request) {
 		for name, value := range map[string]string{
 			"Connection": "close, X-Request-Id, Authorization", "token": "eyJ-of-the-client", "operationID": "op-1", "X-Request-Api": "https://evil.example", "opUserID": "imAdmin",
@@ -158,9 +160,10 @@ func TestNothingOfAClientsHeadersReachesOpenIM(t *testing.T) {
 
 func TestTheLogSaysWhoDidWhatToWhomAndNothingElse(t *testing.T) {
 	g := NewWithT(t)
-	h := build(t)
+	h := newRoles(t)
 	token := h.token(nil)
-	h.do("/admin/v1/msg/send_msg", token, `{"sendID":"alice","recvID":"bob","content":{"content":"the-message-text"}}`, func(r *http.Request) { r.Header.Set("X-Request-Id", "r-77") })
+	h.do("/admin/v1/msg/send_msg", token, `{"sendID":"alice","recvID":"bob","content":{"content":"the-message-text"}}`,
+		func(r *http.Request) { r.Header.Set("X-Request-Id", "r-77") })
 	var roles []string
 	g.Eventually(func() []string {
 		roles = nil

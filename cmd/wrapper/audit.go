@@ -13,11 +13,11 @@ import (
 
 // Exit codes of audit verify.
 const (
-	exitBroken     = 1 // the trail is not as it was written
-	exitUnreadable = 2 // there is no trail, or it could not be read to its end
+	exitBroken     = 1 // the audit log was changed or truncated
+	exitUnreadable = 2 // there is no audit log, or it could not be read to its end
 )
 
-// auditVerify runs `wrapper audit verify [--partial] [--expect FILE|-] [FILE|-]...`: what follows the two words is in args.
+// auditVerify runs `wrapper audit verify [--partial] [--expect FILE|-] [FILE|-]...`. args holds what follows "verify".
 func auditVerify(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("audit verify", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
@@ -34,27 +34,27 @@ func auditVerify(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	}
 	if *expect != "" {
 		if *expect == "-" && slices.Contains(files, "-") {
-			_, _ = fmt.Fprintln(stderr, "the standard input can be the trail or the list of heads: write one of the two as a file")
+			_, _ = fmt.Fprintln(stderr, "the standard input can be the audit log or the list of heads: write one of the two as a file")
 			return exitUsage
 		}
 		if err := readExpected(&verifier, *expect, stdin); err != nil {
-			_, _ = fmt.Fprintf(stderr, "cannot read what is expected: %v\n", err)
+			_, _ = fmt.Fprintf(stderr, "reading the expected heads: %v\n", err)
 			return exitUnreadable
 		}
 	}
 	for _, name := range files {
-		if err := readTrail(&verifier, name, stdin); err != nil {
-			_, _ = fmt.Fprintf(stderr, "cannot read the trail: %v\n", err)
+		if err := readAuditLog(&verifier, name, stdin); err != nil {
+			_, _ = fmt.Fprintf(stderr, "reading the audit log: %v\n", err)
 			return exitUnreadable
 		}
 	}
 	report := verifier.Report()
 	if report.Events == 0 && report.Good() {
-		_, _ = fmt.Fprintln(stderr, "cannot read the trail: the input holds no audit event")
+		_, _ = fmt.Fprintln(stderr, "reading the audit log: the input holds no audit event")
 		return exitUnreadable
 	}
 	if err := report.Write(stdout); err != nil {
-		_, _ = fmt.Fprintf(stderr, "cannot write the report: %v\n", err)
+		_, _ = fmt.Fprintf(stderr, "writing the report: %v\n", err)
 		return exitUnreadable
 	}
 	if !report.Good() {
@@ -63,7 +63,7 @@ func auditVerify(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	return exitOK
 }
 
-// readExpected takes in the heads that were registered.
+// readExpected reads the registered heads that the audit log must contain.
 func readExpected(v *auditlog.Verifier, name string, stdin io.Reader) error {
 	in := stdin
 	if name != "-" {
@@ -82,7 +82,7 @@ func readExpected(v *auditlog.Verifier, name string, stdin io.Reader) error {
 	return nil
 }
 
-func readTrail(v *auditlog.Verifier, name string, stdin io.Reader) (err error) {
+func readAuditLog(v *auditlog.Verifier, name string, stdin io.Reader) (err error) {
 	if name == "-" {
 		return v.Read(stdin)
 	}

@@ -21,16 +21,18 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/auditlog"
 )
 
-// auditFile is a small trail in a file, as the gateway writes it.
+// auditFile writes a small audit log to a file, as the gateway does.
 func auditFile(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "audit.log")
-	l, err := auditlog.Open(auditlog.Options{Path: path, Program: "gateway", Log: slog.New(slog.DiscardHandler), Reg: prometheus.NewRegistry(), Now: time.Now})
+	l, err := auditlog.Open(auditlog.Options{Path: path, Program: "gateway", Log: slog.New(slog.DiscardHandler), Reg: prometheus.NewRegistry(),
+		Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, user := range []string{"alice", "bob", "carol"} {
-		if err := l.Emit(auditlog.Event{Kind: auditlog.KindCall, Who: auditlog.Who{Role: "user", UserID: user}, Outcome: auditlog.Outcome{Verdict: auditlog.Allowed}}); err != nil {
+		if err := l.Emit(auditlog.Event{Kind: auditlog.KindCall, Who: auditlog.Who{Role: "user", UserID: user},
+			Outcome: auditlog.Outcome{Verdict: auditlog.Allowed}}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -77,16 +79,16 @@ func TestAuditVerify(t *testing.T) {
 		{"the parts in the wrong order", []string{second, first}, nil, 1, "BROKEN", ""},
 		{"the second part alone", []string{second}, nil, 1, "the first 2 events", ""},
 		{"the second part alone, as is wanted", []string{"--partial", second}, nil, 0, "note: line 1: the first 2 events", ""},
-		{"an absent file", []string{"/absent"}, nil, 2, "", "cannot read the trail: open /absent"},
+		{"an absent file", []string{"/absent"}, nil, 2, "", "cannot read the audit log: open /absent"},
 		{"an input that breaks off", []string{"-"}, iotest.ErrReader(errors.New("connection lost")), 2, "", "connection lost"},
-		{"no trail at all", []string{"-"}, strings.NewReader("hello\n"), 2, "", "holds no audit event"},
-		{"what is expected is there", []string{"--expect", expected, good}, nil, 0, "good: 5 events", ""},
-		{"what is expected, from the standard input", []string{"--expect", "-", good}, strings.NewReader(`{"heads":[` + head + `]}`), 0, "good: 5 events", ""},
+		{"no audit log at all", []string{"-"}, strings.NewReader("hello\n"), 2, "", "holds no audit event"},
+		{"the expected heads are there", []string{"--expect", expected, good}, nil, 0, "good: 5 events", ""},
+		{"the expected heads, from the standard input", []string{"--expect", "-", good}, strings.NewReader(`{"heads":[` + head + `]}`), 0, "good: 5 events", ""},
 		{"a chain is missing", []string{"--expect", missing, good}, nil, 1, "chain " + gone + " is missing", ""},
 		{"the end of a chain is missing", []string{"--expect", expected, first}, nil, 1, "the end of chain " + chain + " was cut off", ""},
 		{"nothing is there", []string{"--expect", expected, "-"}, strings.NewReader(""), 1, "chain " + chain + " is missing", ""},
 		{"both from the standard input", []string{"--expect", "-"}, strings.NewReader(""), 2, "", "write one of the two as a file"},
-		{"a list that is none", []string{"--expect", good, good}, nil, 2, "", "cannot read what is expected"},
+		{"an invalid list", []string{"--expect", good, good}, nil, 2, "", "reading the expected heads"},
 		{"a list that is absent", []string{"--expect", "/absent", good}, nil, 2, "", "open /absent"},
 		{"a flag nobody knows", []string{"--fix"}, nil, 2, "", "usage:"},
 	} {

@@ -10,58 +10,57 @@ import (
 
 var update = flag.Bool("update", false, "write docs/attacks.md anew")
 
-// attackPage is the corpus as a page.
+// attackPage is the page that lists the corpus.
 const attackPage = "../../docs/attacks.md"
 
 // class is one kind of attack.
 type class struct {
 	name     string
-	what     string // is tried
+	what     string // the attack
 	asserted string
-	run      func(*testing.T, *town)
+	run      func(*testing.T, *testEnv)
 }
 
-// corpus are all of them. They go against one and the same wrapper, and what it wrote and answered meanwhile is looked through at
-// the end.
+// corpus are all classes. They run against one wrapper. At the end all that it wrote and answered is searched for secrets.
 var corpus = []class{
-	{"headers", "identities, tokens and addresses in headers that others believe; credentials twice, folded, in trailers; hop-by-hop headers",
-		"the call is OpenIM's as the session's own user, with none of the client's headers; or it is refused and reaches nobody", attackHeaders},
-	{"paths", "other spellings of a path, other methods, other versions and forms of HTTP, at both doors",
+	{"headers", "identities, tokens and addresses in headers that other servers trust; credentials twice, folded, in trailers; hop-by-hop headers",
+		"the call is OpenIM's as the session's own user, with none of the client's headers; or it is refused and reaches neither backend nor OpenIM", attackHeaders},
+	{"paths", "other spellings of a path, other methods, other versions and forms of HTTP, at both listeners",
 		"400, 404, 405 or 505; nothing reaches backend or OpenIM", attackPaths},
 	{"smuggling", "request smuggling, as bytes: lengths and codings that two readers could read differently, and a second request in the body of the first",
 		"OpenIM sees no more calls than replies say; a hidden request is never carried out under the first one's identity", attackFraming},
-	{"bodies", "bodies that are too large, endless, deep, wide, repeated, compressed, or no JSON",
+	{"bodies", "bodies that are too large, endless, deep, wide, repeated, compressed, or not JSON",
 		"refused; nothing reaches OpenIM; memory stays bounded; another user's calls stay fast", attackBodies},
-	{"ids", "users' bodies whose ids are patterns, whose numbers and lists are endless, or which name no conversation where OpenIM takes that for all",
-		"refused, or OpenIM gets what is the caller's alone; of conversations with nobody only the other user's existence is asked", attackIDs},
+	{"ids", "users' bodies whose ids are patterns, whose numbers and lists are endless, or which name no conversation, which OpenIM reads as all",
+		"refused, or OpenIM gets the caller's own ids alone; of conversations with unknown users only the other user's existence is requested", attackIDs},
 	{"slow", "headers, bodies and readers that take their time, a hundred at once",
 		"cut off at the deadlines; another user's calls stay fast meanwhile", attackSlowness},
-	{"socket", "frames and sockets that are malformed, oversized, endless, or speak for others; tickets and tokens that are not good",
-		"refused or closed; msggateway gets none of it, and never another sendID than the session's", attackSocket},
+	{"socket", "frames and sockets that are malformed, oversized, endless, or name another sender; invalid tickets and tokens",
+		"refused or closed; msggateway gets none of it, and never a sendID other than the session's", attackSocket},
 	{"login", "messages of the login replayed, changed, raced and guessed",
 		"one answer for everything: the same status, code, text and length", attackLogin},
-	{"privilege", "users at the admins' door, administrators at the users', every route of the table that is not the caller's, the backend itself with assertions that are replayed, forged or for another door",
+	{"privilege", "users at the administrators' listener, administrators at the users' listener, every route of the table that is not the caller's, the backend itself with assertions that are replayed, forged or for another role's paths",
 		"refused; nothing reaches OpenIM", attackPrivilege},
-	{"secrets", "all that was logged, trailed, measured and answered in the meantime",
+	{"secrets", "all log lines, audit events, metrics and replies of the run",
 		"holds no token, ticket, code, pre-shared key, password, key or message text", searchForSecrets},
 }
 
-// TestTheAttackCorpus tries what attackers try, class by class. docs/attacks.md is made from what ran: -update writes it.
+// TestTheAttackCorpus runs the attacks class by class. docs/attacks.md is generated from the run: -update writes it.
 func TestTheAttackCorpus(t *testing.T) {
-	n := settle(t)
+	n := newTestEnv(t)
 	for _, c := range corpus {
 		t.Run(c.name, func(t *testing.T) { c.run(t, n) })
 	}
 	t.Run("page", func(t *testing.T) { n.checkPage(t) })
 }
 
-func (n *town) checkPage(t *testing.T) {
+func (n *testEnv) checkPage(t *testing.T) {
 	page := &strings.Builder{}
 	page.WriteString(`# What attackers try
 
-The corpus below goes against the whole wrapper in one process: gateway and backend as they run in a cluster, a real Redis, a server
-that speaks MongoDB's protocol, and stand-ins for OpenIM's API and msggateway that remember every byte they get. Limits are set so
-high that none of them stops an attack. Run it with ` + "`go test ./cmd/wrapper -run TestTheAttackCorpus`" + `.
+The corpus below runs against the whole wrapper in one process: gateway and backend as they run in a cluster, a real Redis, a server that
+speaks MongoDB's protocol, and stand-ins for OpenIM's API and msggateway that record every byte. Limits are so high that none of them stops
+an attack. Run it with ` + "`go test ./cmd/wrapper -run TestTheAttackCorpus`" + `.
 
 | Class | What is tried | Cases | What is asserted | Test |
 |---|---|---:|---|---|
@@ -76,26 +75,29 @@ high that none of them stops an attack. Run it with ` + "`go test ./cmd/wrapper 
 		fmt.Fprintf(page, "| %s | %s | %d | %s | `TestTheAttackCorpus/%s` |\n", c.name, c.what, n.counted[c.name], c.asserted, c.name)
 	}
 	fmt.Fprintf(page, `
-%d cases in all. What one user can do to another, call by call and against the real OpenIM, is in [crossuser.md](crossuser.md); the
-login's own pitfalls are tried in `+"`wrapper/login`"+`, every field of every frame in `+"`wrapper/websocket`"+`, every rule of every route in
-`+"`wrapper/routes`"+`. What a copied token or code is worth after a revocation, and that its owner goes on, is in `+"`cmd/wrapper/life_test.go`"+`.
+%d cases in all. [crossuser.md](crossuser.md) shows, call by call and against the real OpenIM, what one user can do to another. The login's
+own pitfalls are tested in `+"`wrapper/login`"+`, every field of every frame in `+"`wrapper/websocket`"+`, and every rule of every route in
+`+"`wrapper/routes`"+`. `+"`cmd/wrapper/life_test.go`"+` shows what a copied token or code is worth after a revocation, and that its owner
+is not affected.
 
-Floods are tried where their limits are: callers who are not known, at both listeners and at the socket, and an address that takes all
-connections, in `+"`wrapper/gateway`"+` (unknown_test.go, connections_test.go); a whole IPv6 site in `+"`wrapper/ratelimit` and `wrapper/login`"+`; a trail of
-which a whole chain was taken away in `+"`wrapper/auditlog`"+` (head_test.go). Each goes on until others were served meanwhile and the address works again.
+Floods are tested beside their limits. `+"`wrapper/gateway`"+` (unverified_test.go, connections_test.go) tests unverified callers at both
+listeners and at the socket, and an address that takes all connections. `+"`wrapper/ratelimit` and `wrapper/login`"+` test a whole IPv6
+site, and `+"`wrapper/auditlog`"+` (head_test.go) an audit log of which a whole chain was removed. Each test runs until other users were
+served meanwhile and the address works again.
 
 ## Identifiers, bounds and empty lists
 
-OpenIM makes regular expressions of conversation ids, unescaped and without an end, lists ranges of numbers in memory before it looks anything up, and takes an
-empty list for all that it ever kept. So ids hold letters, digits, _ - @ and : alone, in every field of every call, those that exist already included; users do not
-choose the ids of groups; every text, number, list and map of a body has a bound; and an empty list becomes the conversations that the caller is a party of now.
-A conversation of two counts when its other user exists: for invented ones OpenIM would keep keys in Redis for a year. What is done with each field is in
-[routes.md](routes.md), each bound in [openapi.yaml](openapi.yaml); the "ids" class above tries them through the whole wrapper,
-`+"`wrapper/routes`"+` field by field.
+OpenIM makes regular expressions of conversation ids, unescaped and without an end. It lists ranges of numbers in memory before any look-up,
+and it reads an empty list as all that it ever kept. Therefore ids hold letters, digits, _ - @ and : alone, in every field of every call,
+including existing ids. Users do not choose the ids of groups. Every text, number, list and map of a body has a bound. An empty list becomes
+the conversations that the caller is part of now. A conversation of two users counts when the other user exists: for invented users OpenIM
+would keep keys in Redis for a year. [routes.md](routes.md) describes each field, [openapi.yaml](openapi.yaml) each bound. The "ids" class
+above tests them through the whole wrapper, `+"`wrapper/routes`"+` field by field.
 
-What stays OpenIM's: a legal id may be the beginning of another, so that a query by prefix finds more than was asked for. Replies are looked through for it.
+One thing remains OpenIM's: a legal id may be the prefix of another, so that a query by prefix finds more than was requested. The wrapper
+filters such replies.
 
-This page is written by the test itself, with `+"`-update`"+`; the test fails when it is out of date.
+The test itself writes this page, with `+"`-update`"+`, and fails when the page is out of date.
 `, total)
 	if *update {
 		if err := os.WriteFile(attackPage, []byte(page.String()), 0o644); err != nil {

@@ -25,9 +25,8 @@ import (
 
 const assertionKey = "0123456789abcdef0123456789abcdef-of-the-test"
 
-// house is the whole wrapper as it runs in a cluster: two processes' worth of code, configuration files, mounted
-// secrets, real listeners; only OpenIM is a stand-in.
-type house struct {
+// roles runs gateway and backend as in a cluster: configuration files, mounted secrets, real listeners. Only OpenIM is a stand-in.
+type roles struct {
 	t        *testing.T
 	dir      string
 	key      authtest.Key
@@ -56,7 +55,7 @@ func (b *lockedBuffer) String() string {
 	return b.Buffer.String()
 }
 
-func (h *house) write(name, content string) string {
+func (h *roles) write(name, content string) string {
 	path := filepath.Join(h.dir, name)
 	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 		h.t.Fatal(err)
@@ -64,10 +63,11 @@ func (h *house) write(name, content string) string {
 	return path
 }
 
-// build writes the configuration in the form that the operator renders, and starts both roles.
-func build(t *testing.T) *house {
+// newRoles writes the configuration in the form that the operator renders, and starts both roles.
+func newRoles(t *testing.T) *roles {
 	t.Helper()
-	h := &house{t: t, dir: t.TempDir(), key: authtest.NewKey(t, "k1", jose.ES256), openim: openimtest.New(t), log: &lockedBuffer{}, finished: make(chan error, 2)}
+	h := &roles{t: t, dir: t.TempDir(), key: authtest.NewKey(t, "k1", jose.ES256), openim: openimtest.New(t), log: &lockedBuffer{},
+		finished: make(chan error, 2)}
 	log := slog.New(slog.NewJSONHandler(h.log, nil))
 	keyFile := h.write("assertion", assertionKey+"\n")
 	backendConfig := h.write("backend.yaml", fmt.Sprintf(`
@@ -105,8 +105,8 @@ shutdownGraceSeconds: 20
 	return h
 }
 
-// issuers is the part of both configurations that says who is an administrator.
-func (h *house) issuers() string {
+// issuers is the part of both configurations that identifies administrators.
+func (h *roles) issuers() string {
 	return fmt.Sprintf(`admins:
   issuers:
   - issuer: %s
@@ -116,7 +116,7 @@ func (h *house) issuers() string {
     roles: {claim: groups, admin: [%s]}`, authtest.Issuer, authtest.Audience, h.write("jwks.json", string(authtest.JWKS(h.t, h.key))), authtest.Role)
 }
 
-func (h *house) load(log *slog.Logger, role, path string) *httpserver.App {
+func (h *roles) load(log *slog.Logger, role, path string) *httpserver.App {
 	app, err := load([]string{role, "--config", path}, log)
 	if err != nil {
 		h.t.Fatal(err)
@@ -124,7 +124,7 @@ func (h *house) load(log *slog.Logger, role, path string) *httpserver.App {
 	return app
 }
 
-func (h *house) token(changes map[string]any) string {
+func (h *roles) token(changes map[string]any) string {
 	return h.key.Sign(h.t, nil, authtest.Claims(time.Now(), changes))
 }
 
@@ -140,8 +140,8 @@ type answer struct {
 	}
 }
 
-// do sends a request and reads the envelope; change may spoil the request.
-func (h *house) do(path, token, body string, change ...func(*http.Request)) answer {
+// do sends a request and reads the envelope. change may alter the request.
+func (h *roles) do(path, token, body string, change ...func(*http.Request)) answer {
 	h.t.Helper()
 	req, err := http.NewRequest(http.MethodPost, "http://"+h.gateway.Main.Address()+path, strings.NewReader(body))
 	if err != nil {
@@ -172,16 +172,18 @@ func (h *house) do(path, token, body string, change ...func(*http.Request)) answ
 
 func TestAnAdministratorRegistersUsersAndSendsAMessage(t *testing.T) {
 	g := NewWithT(t)
-	h := build(t)
+	h := newRoles(t)
 	h.openim.Set(func(f *openimtest.Fake) {
 		f.Replies["/msg/send_msg"] = `{"errCode":0,"errMsg":"","errDlt":"","data":{"serverMsgID":"s1","clientMsgID":"c1","sendTime":1}}`
 	})
 
-	a := h.do("/admin/v1/user/user_register", h.token(nil), `{"users":[{"userID":"alice","nickname":"Alice"},{"userID":"bob","nickname":"Bob"}]}`)
+	a := h.do("/admin/v1/user/user_register", h.token(nil),
+		`{"users":[{"userID":"alice","nickname":"Alice"},{"userID":"bob","nickname":"Bob"}]}`)
 	g.Expect(a.status).To(Equal(http.StatusOK), a.body)
 	g.Expect(a.body).To(MatchJSON(`{"errCode":0,"errMsg":"","errDlt":""}`))
 
-	a = h.do("/admin/v1/msg/send_msg", h.token(nil), `{"sendID":"alice","recvID":"bob","content":{"content":"the text"},"contentType":101,"sessionType":1}`)
+	a = h.do("/admin/v1/msg/send_msg", h.token(nil),
+		`{"sendID":"alice","recvID":"bob","content":{"content":"the text"},"contentType":101,"sessionType":1}`)
 	g.Expect(a.status).To(Equal(http.StatusOK), a.body)
 	g.Expect(string(a.errs.Data)).To(MatchJSON(`{"serverMsgID":"s1","clientMsgID":"c1","sendTime":1}`))
 
@@ -194,7 +196,7 @@ func TestAnAdministratorRegistersUsersAndSendsAMessage(t *testing.T) {
 
 func TestReadyTellsTheTruthAboutOpenIM(t *testing.T) {
 	g := NewWithT(t)
-	h := build(t)
+	h := newRoles(t)
 	ready := func(app *httpserver.App) func() int {
 		return func() int {
 			resp, err := http.Get("http://" + app.Telemetry.Address() + "/readyz")
@@ -221,7 +223,7 @@ func TestReadyTellsTheTruthAboutOpenIM(t *testing.T) {
 
 func TestHalvesWithDifferentKeysDoNotWorkTogether(t *testing.T) {
 	g := NewWithT(t)
-	h := build(t)
+	h := newRoles(t)
 	h.write("assertion", "another-key-0123456789abcdef0123456789abcdef")
 	other := h.load(slog.New(slog.DiscardHandler), "gateway", filepath.Join(h.dir, "gateway.yaml"))
 	ctx, cancel := context.WithCancel(t.Context())

@@ -27,18 +27,18 @@ const statusKicked = 4401
 // incident is something that ends sessions or sockets of a user, and what the user does to come back.
 type incident struct {
 	name string
-	// strike makes it happen to p, who has a session and an open socket.
-	strike func(*testing.T, *town, *person)
-	// code is the errCode of the earlier session's calls afterwards; 0: the session goes on.
+	// strike causes the incident for p, a user with a session and an open socket.
+	strike func(*testing.T, *testEnv, *testUser)
+	// code is the errCode of the earlier session's calls afterwards; 0: the session continues.
 	code int
-	// stays: the socket is not closed.
+	// stays says that the socket is not closed.
 	stays bool
-	// enrols: the device is gone, and the user enrols another one; otherwise a login with the device's key is enough.
+	// enrols says that the device is gone and the user enrols another one. Otherwise a login with the device's key is enough.
 	enrols bool
 }
 
-// command is an administrator's call, which succeeds.
-func (n *town) command(t *testing.T, path string, body map[string]any) {
+// command makes an administrator's call and expects it to succeed.
+func (n *testEnv) command(t *testing.T, path string, body map[string]any) {
 	t.Helper()
 	text, err := json.Marshal(body)
 	if err != nil {
@@ -50,8 +50,8 @@ func (n *town) command(t *testing.T, path string, body map[string]any) {
 	}
 }
 
-func revokes(scope string, id func(*person) string) func(*testing.T, *town, *person) {
-	return func(t *testing.T, n *town, p *person) {
+func revokes(scope string, id func(*testUser) string) func(*testing.T, *testEnv, *testUser) {
+	return func(t *testing.T, n *testEnv, p *testUser) {
 		body := map[string]any{"scope": scope}
 		if id != nil {
 			body["id"] = id(p)
@@ -60,77 +60,79 @@ func revokes(scope string, id func(*person) string) func(*testing.T, *town, *per
 	}
 }
 
-func ownRevocation(scope client.Scope) func(*testing.T, *town, *person) {
-	return func(t *testing.T, _ *town, p *person) { NewWithT(t).Expect(p.Revoke(t.Context(), scope)).To(Succeed()) }
+func ownRevocation(scope client.Scope) func(*testing.T, *testEnv, *testUser) {
+	return func(t *testing.T, _ *testEnv, p *testUser) {
+		NewWithT(t).Expect(p.Revoke(t.Context(), scope)).To(Succeed())
+	}
 }
 
 var incidents = []incident{
 	{name: "the user logs out", strike: ownRevocation(client.ThisSession), code: wire.CodeTokenKicked},
 	{name: "the user ends the device's sessions", strike: ownRevocation(client.ThisDevice), code: wire.CodeTokenKicked},
 	{name: "the user ends every session", strike: ownRevocation(client.Everywhere), code: wire.CodeTokenKicked},
-	{name: "the user revokes the device", code: wire.CodeTokenKicked, enrols: true, strike: func(t *testing.T, _ *town, p *person) {
+	{name: "the user revokes the device", code: wire.CodeTokenKicked, enrols: true, strike: func(t *testing.T, _ *testEnv, p *testUser) {
 		NewWithT(t).Expect(p.RevokeDevice(t.Context(), p.DeviceID)).To(Succeed())
 	}},
 	{name: "an administrator revokes the session", code: wire.CodeTokenKicked,
-		strike: revokes("session", func(p *person) string { return p.ID })},
+		strike: revokes("session", func(p *testUser) string { return p.ID })},
 	{name: "an administrator revokes the device's sessions", code: wire.CodeTokenKicked,
-		strike: revokes("device", func(p *person) string { return p.DeviceID })},
+		strike: revokes("device", func(p *testUser) string { return p.DeviceID })},
 	{name: "an administrator revokes the user's sessions", code: wire.CodeTokenKicked,
-		strike: revokes("user", func(p *person) string { return p.UserID })},
+		strike: revokes("user", func(p *testUser) string { return p.UserID })},
 	{name: "an administrator revokes everything", strike: revokes("all", nil), code: wire.CodeTokenKicked},
-	{name: "an administrator revokes the device", code: wire.CodeTokenKicked, enrols: true, strike: func(t *testing.T, n *town, p *person) {
+	{name: "an administrator revokes the device", code: wire.CodeTokenKicked, enrols: true, strike: func(t *testing.T, n *testEnv, p *testUser) {
 		n.command(t, wire.PathAdminRevokeDevices, map[string]any{"userID": p.UserID, "deviceID": p.DeviceID})
 	}},
-	{name: "an administrator revokes all devices", code: wire.CodeTokenKicked, enrols: true, strike: func(t *testing.T, n *town, p *person) {
+	{name: "an administrator revokes all devices", code: wire.CodeTokenKicked, enrols: true, strike: func(t *testing.T, n *testEnv, p *testUser) {
 		n.command(t, wire.PathAdminRevokeDevices, map[string]any{"userID": p.UserID})
 	}},
-	{name: "an administrator forces a logout on OpenIM's route", code: wire.CodeTokenKicked, strike: func(t *testing.T, n *town, p *person) {
+	{name: "an administrator forces a logout on OpenIM's route", code: wire.CodeTokenKicked, strike: func(t *testing.T, n *testEnv, p *testUser) {
 		n.command(t, wire.AdminPrefix+"/auth/force_logout", map[string]any{"userID": p.UserID, "platformID": p.PlatformID})
 	}},
-	{name: "the device logs in more often than it may", code: wire.CodeTokenKicked, strike: func(t *testing.T, _ *town, p *person) {
+	{name: "the device logs in more often than it may", code: wire.CodeTokenKicked, strike: func(t *testing.T, _ *testEnv, p *testUser) {
 		for range session.MaxPerDevice {
 			s, err := p.client.Login(t.Context(), p.device)
 			NewWithT(t).Expect(err).NotTo(HaveOccurred())
 			NewWithT(t).Expect(s.Check(t.Context())).To(Succeed(), "the last login wins")
 		}
 	}},
-	{name: "an administrator disables and enables the user", code: wire.CodeTokenKicked, strike: func(t *testing.T, n *town, p *person) {
+	{name: "an administrator disables and enables the user", code: wire.CodeTokenKicked, strike: func(t *testing.T, n *testEnv, p *testUser) {
 		n.command(t, wire.PathAdminDisableUser, map[string]any{"userID": p.UserID})
 		_, err := p.client.Login(t.Context(), p.device)
 		NewWithT(t).Expect(err).To(MatchError(client.ErrRefused), "while disabled")
 		n.command(t, wire.PathAdminEnableUser, map[string]any{"userID": p.UserID})
 	}},
-	{name: "the device's key is replaced", code: wire.CodeTokenKicked, stays: true, strike: func(t *testing.T, n *town, p *person) {
+	{name: "the device's key is replaced", code: wire.CodeTokenKicked, stays: true, strike: func(t *testing.T, n *testEnv, p *testUser) {
 		key, err := client.GenerateKey()
 		NewWithT(t).Expect(err).NotTo(HaveOccurred())
 		session, err := p.client.Rotate(t.Context(), p.device, key)
 		NewWithT(t).Expect(err).NotTo(HaveOccurred())
 		_, err = p.client.Login(t.Context(), p.device)
 		NewWithT(t).Expect(err).To(MatchError(client.ErrRefused), "the key of before")
-		n.reaches(t, session)
+		n.expectAccepted(t, session)
 		p.device.Key = key
-		// Rotate made a session of its own and replaced that one; the earlier ones are for their owner to end.
+		// Rotate creates a new session and replaces the current one. Earlier sessions remain until their owner ends them.
 		NewWithT(t).Expect(session.Revoke(t.Context(), client.ThisDevice)).To(Succeed())
 	}},
-	{name: "OpenIM kicks the user", strike: func(_ *testing.T, n *town, p *person) { n.openimWS.Kick(p.UserID) }},
-	{name: "OpenIM has lost every token", stays: true, strike: func(_ *testing.T, n *town, _ *person) { n.openim.Revoke() }},
-	{name: "OpenIM's msggateway breaks off", strike: func(_ *testing.T, n *town, _ *person) { n.openimWS.CloseAll() }},
-	{name: "the wrapper's Redis is emptied", code: wire.CodeTokenNotExist, strike: func(t *testing.T, n *town, p *person) {
+	{name: "OpenIM kicks the user", strike: func(_ *testing.T, n *testEnv, p *testUser) { n.openimWS.Kick(p.UserID) }},
+	{name: "OpenIM has lost every token", stays: true, strike: func(_ *testing.T, n *testEnv, _ *testUser) { n.openim.Revoke() }},
+	{name: "OpenIM's msggateway breaks off", strike: func(_ *testing.T, n *testEnv, _ *testUser) { n.openimWS.CloseAll() }},
+	{name: "the wrapper's Redis is emptied", code: wire.CodeTokenNotExist, strike: func(t *testing.T, n *testEnv, p *testUser) {
 		NewWithT(t).Expect(n.redis.Client().FlushAll(t.Context()).Err()).To(Succeed())
 		n.eventuallyRefused(t, p)
 	}},
-	{name: "the wrapper's Redis is killed and comes back empty", code: wire.CodeTokenNotExist, strike: func(t *testing.T, n *town, p *person) {
+	{name: "the wrapper's Redis is killed and comes back empty", code: wire.CodeTokenNotExist, strike: func(t *testing.T, n *testEnv, p *testUser) {
 		n.redis.Restart()
 		n.eventuallyRefused(t, p)
 	}},
-	{name: "the key that gateway and backend share is replaced", stays: true, strike: func(t *testing.T, n *town, _ *person) {
-		n.takesOver(t, "assertion-key", func() { n.write("assertion", "another-"+assertionKey) })
+	{name: "the key that gateway and backend share is replaced", stays: true, strike: func(t *testing.T, n *testEnv, _ *testUser) {
+		n.reloads(t, "assertion-key", func() { n.write("assertion", "another-"+assertionKey) })
 	}},
-	// The last one: the test itself has no way to Redis afterwards.
-	{name: "the password of the wrapper's Redis is replaced", stays: true, strike: func(t *testing.T, n *town, p *person) {
+	// The last case: the test itself cannot use Redis afterwards.
+	{name: "the password of the wrapper's Redis is replaced", stays: true, strike: func(t *testing.T, n *testEnv, p *testUser) {
 		g := NewWithT(t)
 		redis := n.redis.Client()
-		n.takesOver(t, "redis-password", func() {
+		n.reloads(t, "redis-password", func() {
 			g.Expect(redis.ConfigSet(t.Context(), "requirepass", "another").Err()).To(Succeed())
 			g.Expect(os.WriteFile(n.redis.PasswordFile, []byte("another"), 0o600)).To(Succeed())
 		})
@@ -139,8 +141,8 @@ var incidents = []incident{
 	}},
 }
 
-// takesOver changes a mounted file and waits until gateway and backend have both read it anew.
-func (n *town) takesOver(t *testing.T, file string, change func()) {
+// reloads changes a mounted file and waits until gateway and backend have both read it again.
+func (n *testEnv) reloads(t *testing.T, file string, change func()) {
 	t.Helper()
 	seen := func() (times int) {
 		for line := range strings.Lines(n.log.String()) {
@@ -155,14 +157,14 @@ func (n *town) takesOver(t *testing.T, file string, change func()) {
 	NewWithT(t).Eventually(seen, "30s", "50ms").Should(Equal(before + 2))
 }
 
-// eventuallyRefused waits until the gateway has noticed what became of Redis: it asks twice a second.
-func (n *town) eventuallyRefused(t *testing.T, p *person) {
+// eventuallyRefused waits until the gateway has noticed the change of Redis. It checks twice a second.
+func (n *testEnv) eventuallyRefused(t *testing.T, p *testUser) {
 	t.Helper()
 	NewWithT(t).Eventually(func() int { return n.code1(t, p.Token()) }, "20s", "50ms").Should(Equal(wire.CodeTokenNotExist))
 }
 
-// code1 is the errCode of one call with a session's token.
-func (n *town) code1(t *testing.T, token string) int {
+// code1 returns the errCode of one call with a session's token.
+func (n *testEnv) code1(t *testing.T, token string) int {
 	t.Helper()
 	replies := n.send(t, n.users, post(wire.PathSession, `{}`, "token: "+token))
 	if len(replies) != 1 {
@@ -171,21 +173,22 @@ func (n *town) code1(t *testing.T, token string) int {
 	return replies[0].code
 }
 
-// TestLifeGoesOnAfterEveryIncident: whatever ended a session, what comes next works: a login, a call, a socket by either way, a message.
+// TestLifeGoesOnAfterEveryIncident: whatever ended a session, a login, a call, a socket with token or ticket, and a message work
+// afterwards.
 func TestLifeGoesOnAfterEveryIncident(t *testing.T) {
-	n := settle(t)
+	n := newTestEnv(t)
 	for i, c := range incidents {
 		t.Run(c.name, func(t *testing.T) {
 			g := NewWithT(t)
 			user := fmt.Sprint("person", i)
 			p := n.enrol(t, user, 1)
-			n.reaches(t, p.Session)
+			n.expectAccepted(t, p.Session)
 			before := n.dial(t, p.Session)
-			n.hears(t, before, user)
+			n.expectReply(t, before, user)
 
 			c.strike(t, n, p)
 			if !c.stays {
-				n.closes(t, before, c.code == wire.CodeTokenKicked)
+				n.expectClosed(t, before, c.code == wire.CodeTokenKicked)
 			}
 			g.Expect(n.code1(t, p.Token())).To(Equal(c.code), "the session of before")
 
@@ -196,31 +199,31 @@ func TestLifeGoesOnAfterEveryIncident(t *testing.T) {
 			}
 			again, err := p.client.Login(t.Context(), p.device)
 			g.Expect(err).NotTo(HaveOccurred())
-			n.reaches(t, again)
-			// Who was there before and who has never been there before live on alike.
-			n.reaches(t, n.enrol(t, user+"s_friend", 2).Session)
+			n.expectAccepted(t, again)
+			// Users from before and users that were never there are served alike.
+			n.expectAccepted(t, n.enrol(t, user+"s_friend", 2).Session)
 		})
 	}
 }
 
-// reaches expects a session to be able to do all that a session does.
-func (n *town) reaches(t *testing.T, s *client.Session) {
+// expectAccepted expects all uses of a session to work.
+func (n *testEnv) expectAccepted(t *testing.T, s *client.Session) {
 	t.Helper()
 	g := NewWithT(t)
 	g.Expect(s.Check(t.Context())).To(Succeed(), "a call that the gateway answers")
-	// OpenIM's token may have been lost with its sessions; then another one is made for the first call.
+	// OpenIM's token may have been lost with its sessions; then a new one is minted for the first call.
 	replies := n.send(t, n.users, post(usersInfo, whois(s.UserID), "token: "+s.Token()))
 	g.Expect(replies).To(HaveLen(1))
 	g.Expect(replies[0].granted()).To(BeTrue(), "a call that OpenIM answers: %v", replies)
 	ws := n.dial(t, s)
-	n.hears(t, ws, s.UserID)
+	n.expectReply(t, ws, s.UserID)
 	_ = ws.Close()
 	ws = n.dialByTicket(t, s)
-	n.hears(t, ws, s.UserID)
+	n.expectReply(t, ws, s.UserID)
 	_ = ws.Close()
 }
 
-func (n *town) socketOf(t *testing.T, query string, protocols ...string) *websocket.Conn {
+func (n *testEnv) socketOf(t *testing.T, query string, protocols ...string) *websocket.Conn {
 	t.Helper()
 	dialer := websocket.Dialer{Subprotocols: protocols, HandshakeTimeout: atMost}
 	ws, resp, err := dialer.DialContext(t.Context(), "ws://"+n.users+wire.SocketPath+query, nil)
@@ -233,19 +236,19 @@ func (n *town) socketOf(t *testing.T, query string, protocols ...string) *websoc
 }
 
 // dial opens a socket as official SDKs do.
-func (n *town) dial(t *testing.T, s *client.Session) *websocket.Conn {
+func (n *testEnv) dial(t *testing.T, s *client.Session) *websocket.Conn {
 	t.Helper()
 	return n.socketOf(t, fmt.Sprintf("?sendID=%s&token=%s&platformID=%d&operationID=o&isBackground=false&sdkType=js",
 		s.UserID, s.Token(), s.PlatformID))
 }
 
-func (n *town) dialByTicket(t *testing.T, s *client.Session) *websocket.Conn {
+func (n *testEnv) dialByTicket(t *testing.T, s *client.Session) *websocket.Conn {
 	t.Helper()
 	return n.socketOf(t, "?operationID=o&isBackground=false&sdkType=js", n.ticket(t, s).Subprotocols()...)
 }
 
-// hears expects a message that OpenIM pushes to a user to come out of a socket.
-func (n *town) hears(t *testing.T, ws *websocket.Conn, user string) {
+// expectReply expects a message that OpenIM pushes to a user to arrive at a socket.
+func (n *testEnv) expectReply(t *testing.T, ws *websocket.Conn, user string) {
 	t.Helper()
 	word := n.canary()
 	// sdkws.PushMessages with one message from bob.
@@ -267,8 +270,8 @@ func (n *town) hears(t *testing.T, ws *websocket.Conn, user string) {
 	}
 }
 
-// closes expects a socket to end; kicked: because its session was revoked.
-func (n *town) closes(t *testing.T, ws *websocket.Conn, kicked bool) {
+// expectClosed expects a socket to end; kicked: because its session was revoked.
+func (n *testEnv) expectClosed(t *testing.T, ws *websocket.Conn, kicked bool) {
 	t.Helper()
 	_ = ws.SetReadDeadline(time.Now().Add(20 * time.Second))
 	for {
@@ -287,13 +290,13 @@ func (n *town) closes(t *testing.T, ws *websocket.Conn, kicked bool) {
 	}
 }
 
-// keysOf is a custody key without a file.
+// keysOf is a custody key that needs no file.
 type keysOf string
 
 func (k keysOf) Get() (tokenvault.Keys, error) { return tokenvault.Keys{[]byte(k)}, nil }
 
-// age makes a session older: it writes the record anew, sealed as the backend seals it (package session).
-func (n *town) age(t *testing.T, id string, by time.Duration) {
+// age makes a session older: it rewrites the record, sealed as the backend seals it (package session).
+func (n *testEnv) age(t *testing.T, id string, by time.Duration) {
 	t.Helper()
 	g, redis, key := NewWithT(t), n.redis.Client(), "im/chat:s:"+id
 	record := redis.HGetAll(t.Context(), key).Val()
@@ -316,15 +319,16 @@ func (n *town) age(t *testing.T, id string, by time.Duration) {
 	g.Expect(redis.HSet(t.Context(), key, "created", created, "seal", base64.RawURLEncoding.EncodeToString(sealed)).Err()).To(Succeed())
 }
 
-// TestACodeEndsWithWhatItWasIssuedUnder: whoever has copied a session's token gets no device that outlives it, and its owner goes on.
+// TestACodeEndsWithWhatItWasIssuedUnder: with a copied session token nobody gets a device that outlives the token, and its
+// owner is not affected.
 func TestACodeEndsWithWhatItWasIssuedUnder(t *testing.T) {
-	n := settle(t)
+	n := newTestEnv(t)
 	t.Run("an old login issues none and revokes no other device", func(t *testing.T) {
 		g := NewWithT(t)
 		p := n.enrol(t, "old", 1)
 		other := n.enrol(t, "old", 2)
 		n.age(t, p.ID, 3*time.Minute)
-		// The backend believes for 5 s what it has read. The codes of meanwhile leave two of the user's eight places.
+		// The backend caches a session for 5 s. The codes that were issued meanwhile leave two of the user's eight slots.
 		g.Eventually(func() error { _, err := p.IssueCode(t.Context(), 0); return err }, "20s", "1s").Should(MatchError(client.ErrLoginTooOld))
 		g.Expect(p.RevokeDevice(t.Context(), other.DeviceID)).To(MatchError(client.ErrLoginTooOld))
 		g.Expect(p.Check(t.Context())).To(Succeed(), "the session itself is good")
@@ -342,28 +346,28 @@ func TestACodeEndsWithWhatItWasIssuedUnder(t *testing.T) {
 
 	for i, c := range []struct {
 		name   string
-		strike func(*testing.T, *town, *person)
-		// admins: an administrator's code of before has ended as well. enrols: the device is gone.
+		strike func(*testing.T, *testEnv, *testUser)
+		// admins: an earlier code of an administrator has ended as well. enrols: the device is gone.
 		admins, enrols bool
 	}{
 		{"the session", ownRevocation(client.ThisSession), false, false},
 		{"the device's sessions", ownRevocation(client.ThisDevice), false, false},
 		{"every session of the user", ownRevocation(client.Everywhere), true, false},
-		{"the device", func(t *testing.T, _ *town, p *person) {
+		{"the device", func(t *testing.T, _ *testEnv, p *testUser) {
 			NewWithT(t).Expect(p.RevokeDevice(t.Context(), p.DeviceID)).To(Succeed())
 		}, false, true},
-		{"the user's platform", func(t *testing.T, n *town, p *person) {
+		{"the user's platform", func(t *testing.T, n *testEnv, p *testUser) {
 			n.command(t, wire.AdminPrefix+"/auth/force_logout", map[string]any{"userID": p.UserID, "platformID": 1})
 		}, true, false},
 		{"everything", revokes("all", nil), true, false},
-		{"the user, who is disabled and enabled", func(t *testing.T, n *town, p *person) {
+		{"the user, disabled and enabled again", func(t *testing.T, n *testEnv, p *testUser) {
 			n.command(t, wire.PathAdminDisableUser, map[string]any{"userID": p.UserID})
 			n.command(t, wire.PathAdminEnableUser, map[string]any{"userID": p.UserID})
 		}, true, false},
-		{"the user's devices", func(t *testing.T, n *town, p *person) {
+		{"the user's devices", func(t *testing.T, n *testEnv, p *testUser) {
 			n.command(t, wire.PathAdminRevokeDevices, map[string]any{"userID": p.UserID})
 		}, true, true},
-		{"the session, by a new key", func(t *testing.T, _ *town, p *person) {
+		{"the session, by a new key", func(t *testing.T, _ *testEnv, p *testUser) {
 			key, err := client.GenerateKey()
 			NewWithT(t).Expect(err).NotTo(HaveOccurred())
 			_, err = p.client.Rotate(t.Context(), p.device, key)
@@ -392,7 +396,7 @@ func TestACodeEndsWithWhatItWasIssuedUnder(t *testing.T) {
 			} else {
 				n.enrolsBy(t, admins, nil)
 			}
-			// Life goes on: the owner logs in, and as many codes as before can be issued and used.
+			// The service continues: the owner logs in, and as many codes as before can be issued and used.
 			if c.enrols {
 				p = n.enrol(t, user, 1)
 			}
@@ -408,7 +412,7 @@ func TestACodeEndsWithWhatItWasIssuedUnder(t *testing.T) {
 }
 
 // enrolsBy tries a code with a new key.
-func (n *town) enrolsBy(t *testing.T, code string, want error) {
+func (n *testEnv) enrolsBy(t *testing.T, code string, want error) {
 	t.Helper()
 	key, err := client.GenerateKey()
 	if err != nil {
@@ -420,5 +424,5 @@ func (n *town) enrolsBy(t *testing.T, code string, want error) {
 		return
 	}
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
-	n.reaches(t, s)
+	n.expectAccepted(t, s)
 }

@@ -1,8 +1,8 @@
-// Command wrapper runs one of the two roles that stand in front of OpenIM.
+// Command wrapper runs one of the two roles in front of OpenIM, and verifies their audit logs.
 //
-//	wrapper gateway --config FILE   the public edge: verifies who calls
+//	wrapper gateway --config FILE   the public edge: verifies callers
 //	wrapper backend --config FILE   the adapter behind it: verifies again, decides, and calls OpenIM
-//	wrapper audit verify [--partial] [--expect FILE|-] [FILE|-]...   looks whether an audit trail is as it was written
+//	wrapper audit verify [--partial] [--expect FILE|-] [FILE|-]...   checks that an audit log is unchanged and complete
 //	wrapper version
 package main
 
@@ -22,11 +22,11 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/gateway"
 	"github.com/openimstack/openim-operator/wrapper/httpserver"
 
-	// The image holds no certificates. These are Mozilla's, for identity providers and collectors of the public internet.
+	// The image holds no certificates. These are Mozilla's, for identity providers and trace collectors on the public internet.
 	_ "golang.org/x/crypto/x509roots/fallback"
 )
 
-// version is stamped by the linker: -X main.version=v0.1.0.
+// version is set by the linker: -X main.version=v0.1.0.
 var version string
 
 const usage = `usage:
@@ -39,7 +39,7 @@ const usage = `usage:
 // Exit codes.
 const (
 	exitOK     = 0
-	exitFailed = 1 // it could not start, broke, or cut requests off when stopping
+	exitFailed = 1 // could not start, failed, or cut requests off when stopping
 	exitUsage  = 2
 )
 
@@ -50,8 +50,8 @@ func main() {
 	os.Exit(code)
 }
 
-// errUsage is a command line that is not understood.
-var errUsage = errors.New("the command line is not understood")
+// errUsage is an invalid command line.
+var errUsage = errors.New("invalid command line")
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if len(args) == 1 && args[0] == "version" {
@@ -70,18 +70,18 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		_, _ = fmt.Fprint(stderr, usage)
 		return exitUsage
 	case err != nil:
-		log.Error("cannot start", "error", err.Error())
+		log.Error("starting failed", "error", err.Error())
 		return exitFailed
 	}
 	app.Background = append(app.Background, func(ctx context.Context) { httpserver.KeepMemory(ctx, log) })
 	if err := app.Run(ctx); err != nil {
-		log.Error("ended badly", "error", err.Error())
+		log.Error("running failed", "error", err.Error())
 		return exitFailed
 	}
 	return exitOK
 }
 
-// load reads the command line and the configuration, and wires the role up.
+// load reads the command line and the configuration, and builds the role.
 func load(args []string, log *slog.Logger) (*httpserver.App, error) {
 	if len(args) == 0 || args[0] != "gateway" && args[0] != "backend" {
 		return nil, errUsage
@@ -95,7 +95,7 @@ func load(args []string, log *slog.Logger) (*httpserver.App, error) {
 	}
 	data, err := os.ReadFile(*path)
 	if err != nil {
-		return nil, fmt.Errorf("read the configuration: %w", err)
+		return nil, fmt.Errorf("reading the configuration: %w", err)
 	}
 	log = log.With("role", role)
 	if role == "gateway" {

@@ -14,15 +14,15 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// TestTheGatewaysOwnRoutesAnswerWhatTheyDeclare on the whole way: a member that a handler writes and the table does not declare is told by
-// the log; one that the table declares and no handler writes is missed here.
+// TestTheGatewaysOwnRoutesAnswerWhatTheyDeclare from end to end: a member that a handler writes and the table does not declare is
+// reported by the log; a declared member that no handler writes fails this test.
 func TestTheGatewaysOwnRoutesAnswerWhatTheyDeclare(t *testing.T) {
 	g := NewWithT(t)
-	n := settle(t)
+	n := newTestEnv(t)
 	seen := map[string]map[string]bool{} // by the name of the reply
 	called := map[string]bool{}
-	take := func(door routes.Door, path, data string) {
-		route := routes.FindOwn(door, path)
+	take := func(listener routes.Door, path, data string) {
+		route := routes.FindOwn(listener, path)
 		called[route.Path] = true
 		declared, err := route.ProjectReply([]byte(data))
 		g.Expect(err).NotTo(HaveOccurred(), path)
@@ -34,9 +34,9 @@ func TestTheGatewaysOwnRoutesAnswerWhatTheyDeclare(t *testing.T) {
 		}
 		membersOf(value, "", seen[route.Reply])
 	}
-	call := func(door routes.Door, path, body string, headers ...string) {
+	call := func(listener routes.Door, path, body string, headers ...string) {
 		address := n.users
-		if door == routes.Admins {
+		if listener == routes.Admins {
 			address, headers = n.admins, []string{"Authorization: Bearer " + n.token(nil)}
 		}
 		replies := n.send(t, address, post(path, body, headers...))
@@ -44,7 +44,7 @@ func TestTheGatewaysOwnRoutesAnswerWhatTheyDeclare(t *testing.T) {
 		g.Expect(replies[0].granted()).To(BeTrue(), path+" "+replies[0].String())
 		var envelope struct{ Data json.RawMessage }
 		g.Expect(json.Unmarshal([]byte(replies[0].body), &envelope)).To(Succeed())
-		take(door, path, string(envelope.Data))
+		take(listener, path, string(envelope.Data))
 	}
 
 	document := n.send(t, n.users, message("GET "+wire.WellKnownPath+" HTTP/1.1", ""))
@@ -79,7 +79,7 @@ func TestTheGatewaysOwnRoutesAnswerWhatTheyDeclare(t *testing.T) {
 		call(routes.Admins, wire.PathAdminAuditHeads, `{}`)
 		return seen["gateway.AuditHeads"]["heads[].chain"]
 	}, "20s", "200ms").Should(BeTrue())
-	seen["gateway.AuditHeads"]["heads[].ended"] = true // of a trail that has ended alone
+	seen["gateway.AuditHeads"]["heads[].ended"] = true // only of an audit log that has ended
 
 	g.Expect(n.logged("does not declare")).To(BeEmpty())
 	for i := range routes.OwnRoutes {
@@ -94,7 +94,7 @@ func TestTheGatewaysOwnRoutesAnswerWhatTheyDeclare(t *testing.T) {
 	}
 }
 
-// membersOf notes the paths of a value as routes.OwnRoute.ReplyFields writes them.
+// membersOf records the paths of a value as routes.OwnRoute.ReplyFields writes them.
 func membersOf(value any, path string, into map[string]bool) {
 	switch v := value.(type) {
 	case map[string]any:

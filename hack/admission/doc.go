@@ -1,5 +1,5 @@
-// Command admission writes the guards and the example of ClusterNetworkPolicies into config/ and the chart, from netpol/admission.
-// It touches those files alone.
+// Command admission writes the admission policies and the example ClusterNetworkPolicies of netpol/admission to config/ and the chart:
+// admission ROOT. It changes no other file.
 package main
 
 //go:generate go run . ../..

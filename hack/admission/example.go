@@ -28,12 +28,12 @@ const (
 	exampleDir  = "config/cluster-network-policy"
 	demo        = "config/samples/demo.yaml"
 	exampleNote = `# Generated from netpol/admission by ` + "`make generate`" + `: ClusterNetworkPolicies for the stack of config/samples/demo.yaml.
-# For a stack of your own: kubectl openimstack render --cluster-network-policy. Needs a network that enforces
+# For another stack: kubectl openimstack render --cluster-network-policy. Needs a network that enforces
 # policy.networking.k8s.io/v1alpha2.
 `
 )
 
-// clusterNetworkPolicies renders the example, of the demo's stack and its stores: a file for each component.
+// clusterNetworkPolicies renders the example for the demo's stack and its stores, with one file for each component.
 func clusterNetworkPolicies(root string) (map[string][]byte, error) {
 	content, err := os.ReadFile(filepath.Join(root, demo))
 	if err != nil {
@@ -41,18 +41,18 @@ func clusterNetworkPolicies(root string) (map[string][]byte, error) {
 	}
 	var stack v1alpha1.OpenIMStack
 	if err := yaml.UnmarshalStrict(content, &stack); err != nil {
-		return nil, fmt.Errorf("%s: %w", demo, err)
+		return nil, fmt.Errorf("reading %s: %w", demo, err)
 	}
-	world, err := demoWorld(&stack)
+	objects, err := demoObjects(&stack)
 	if err != nil {
 		return nil, err
 	}
-	facts, problems, err := dependencies.Resolve(context.Background(), fake.NewClientBuilder().WithObjects(world...).Build(), &stack)
+	facts, problems, err := dependencies.Resolve(context.Background(), fake.NewClientBuilder().WithObjects(objects...).Build(), &stack)
 	if err != nil {
 		return nil, err
 	}
 	if len(problems) > 0 {
-		return nil, fmt.Errorf("%s refers to what hack/infra lacks: %v", demo, problems)
+		return nil, fmt.Errorf("resolving the references of %s: hack/infra lacks: %v", demo, problems)
 	}
 	policies, err := admission.ClusterNetworkPolicies(graph.NewGraph(&stack, facts), admission.DefaultPriority)
 	if err != nil {
@@ -72,17 +72,17 @@ func clusterNetworkPolicies(root string) (map[string][]byte, error) {
 	return files, nil
 }
 
-// demoWorld holds the Services of the demo's stores, and the Secrets that the stack refers to, whose content shows nowhere.
-func demoWorld(stack *v1alpha1.OpenIMStack) ([]client.Object, error) {
+// demoObjects returns the Services of the demo's stores and the Secrets that the stack refers to. The content of the Secrets is not shown.
+func demoObjects(stack *v1alpha1.OpenIMStack) ([]client.Object, error) {
 	images := map[string]string{}
 	for _, name := range []string{"infra-kafka", "infra-redis", "infra-mongodb", "infra-etcd"} {
 		images[name] = name
 	}
-	objects, err := infra.Objects(images, infra.Passwords{OpenIM: "one", Wrapper: "another"})
+	rendered, err := infra.Objects(images, infra.Passwords{OpenIM: "one", Wrapper: "another"})
 	if err != nil {
 		return nil, err
 	}
-	world, err := stores(objects)
+	objects, err := stores(rendered)
 	if err != nil {
 		return nil, err
 	}
@@ -92,21 +92,21 @@ func demoWorld(stack *v1alpha1.OpenIMStack) ([]client.Object, error) {
 		infra.RedisSecret:        {infra.PasswordKey: "one"},
 		infra.WrapperRedisSecret: {infra.PasswordKey: "another"},
 	} {
-		world = append(world, secret(stack, name, data))
+		objects = append(objects, secret(stack, name, data))
 	}
 	for _, made := range []struct{ suffix, key string }{
 		{v1alpha1.SuffixShareSecret, v1alpha1.KeyShareSecret}, {v1alpha1.SuffixAssertionKey, v1alpha1.KeyAssertionKey},
 		{v1alpha1.SuffixLogin, v1alpha1.KeyLogin}, {v1alpha1.SuffixCustody, v1alpha1.KeyCustody},
 	} {
-		world = append(world, secret(stack, v1alpha1.ChildName(stack.Name, made.suffix), map[string]string{made.key: strings.Repeat("A", 43)}))
+		objects = append(objects, secret(stack, v1alpha1.ChildName(stack.Name, made.suffix), map[string]string{made.key: strings.Repeat("A", 43)}))
 	}
-	return world, nil
+	return objects, nil
 }
 
-// stores are the Services, each with the slice that a cluster would write once its pods run.
-func stores(objects []*unstructured.Unstructured) ([]client.Object, error) {
+// stores returns the Services, each with the EndpointSlice that a cluster writes when the pods run.
+func stores(rendered []*unstructured.Unstructured) ([]client.Object, error) {
 	services, ports := map[string]*corev1.Service{}, map[string][]corev1.ContainerPort{}
-	for _, object := range objects {
+	for _, object := range rendered {
 		var err error
 		switch object.GetKind() {
 		case "Service":
@@ -121,11 +121,11 @@ func stores(objects []*unstructured.Unstructured) ([]client.Object, error) {
 			return nil, err
 		}
 	}
-	var world []client.Object
+	var objects []client.Object
 	for name, service := range services {
 		slice := &discoveryv1.EndpointSlice{
 			ObjectMeta: metav1.ObjectMeta{Namespace: service.Namespace, Name: name, Labels: map[string]string{discoveryv1.LabelServiceName: name}},
-			Endpoints:  []discoveryv1.Endpoint{{Addresses: []string{"192.0.2.1"}}}, // RFC 5737: the peers are pods, whatever their addresses
+			Endpoints:  []discoveryv1.Endpoint{{Addresses: []string{"192.0.2.1"}}}, // RFC 5737; the policies select pods, not addresses
 		}
 		for _, p := range service.Spec.Ports {
 			for _, target := range ports[name] {
@@ -134,9 +134,9 @@ func stores(objects []*unstructured.Unstructured) ([]client.Object, error) {
 				}
 			}
 		}
-		world = append(world, service, slice)
+		objects = append(objects, service, slice)
 	}
-	return world, nil
+	return objects, nil
 }
 
 func secret(stack *v1alpha1.OpenIMStack, name string, data map[string]string) *corev1.Secret {

@@ -19,33 +19,33 @@ const (
 
 func main() {
 	if len(os.Args) != 2 {
-		fmt.Fprintln(os.Stderr, "guards: give the project's folder: go run ./hack/admission .")
+		fmt.Fprintln(os.Stderr, "usage: admission ROOT, the project's folder, for example: go run ./hack/admission .")
 		os.Exit(2)
 	}
 	if err := write(os.Args[1]); err != nil {
-		fmt.Fprintln(os.Stderr, "guards:", err)
+		fmt.Fprintln(os.Stderr, "admission:", err)
 		os.Exit(1)
 	}
 }
 
 func write(root string) error {
 	files := map[string][]byte{}
-	for _, g := range admission.Guards(admission.Audit) {
-		policy, err := marshal(g.Policy)
+	for _, p := range admission.Guards(admission.Audit) {
+		policy, err := marshal(p.Policy)
 		if err != nil {
-			return fmt.Errorf("guard %s: %w", g.Name, err)
+			return fmt.Errorf("writing admission policy %s: %w", p.Name, err)
 		}
-		binding, err := marshal(g.Binding)
+		binding, err := marshal(p.Binding)
 		if err != nil {
-			return fmt.Errorf("guard %s: %w", g.Name, err)
+			return fmt.Errorf("writing admission policy %s: %w", p.Name, err)
 		}
-		files[filepath.Join(configDir, g.Name+".yaml")] = []byte(note + string(policy) + "---\n" + string(binding))
-		files[filepath.Join(chartDir, g.Name, "policy.yaml")] = policy
-		files[filepath.Join(chartDir, g.Name, "binding.yaml")] = binding
+		files[filepath.Join(configDir, p.Name+".yaml")] = []byte(note + string(policy) + "---\n" + string(binding))
+		files[filepath.Join(chartDir, p.Name, "policy.yaml")] = policy
+		files[filepath.Join(chartDir, p.Name, "binding.yaml")] = binding
 	}
 	example, err := clusterNetworkPolicies(root)
 	if err != nil {
-		return fmt.Errorf("ClusterNetworkPolicies of the demo's stack: %w", err)
+		return fmt.Errorf("writing ClusterNetworkPolicies of the demo's stack: %w", err)
 	}
 	for name, content := range example {
 		files[filepath.Join(exampleDir, name)] = content
@@ -62,7 +62,7 @@ func write(root string) error {
 	return nil
 }
 
-// marshal writes an object as a user would: without a status.
+// marshal returns an object as YAML without its status.
 func marshal(object any) ([]byte, error) {
 	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
 	if err != nil {

@@ -11,7 +11,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/yaml"
@@ -27,14 +26,14 @@ import (
 // sample is the stack of the demo, relative to the project.
 const sample = "config/samples/demo.yaml"
 
-// intended is a stack, and the cluster as it will be once the operator has made what the stack asks for.
+// intended is a stack with its facts, and the cluster as the operator intends it.
 type intended struct {
-	stack *v1alpha1.OpenIMStack
-	facts openim.Facts
-	world *snapshot.World
+	stack    *v1alpha1.OpenIMStack
+	facts    openim.Facts
+	snapshot *snapshot.World
 }
 
-// load puts the demo together as its program does, from the same manifests.
+// load reads the demo's stack and stores from the manifests that the demo applies, and adds the objects of the operator.
 func load(ctx context.Context, root string) (*intended, error) {
 	content, err := os.ReadFile(filepath.Join(root, sample))
 	if err != nil {
@@ -42,30 +41,30 @@ func load(ctx context.Context, root string) (*intended, error) {
 	}
 	d := &intended{stack: &v1alpha1.OpenIMStack{}}
 	if err := yaml.UnmarshalStrict(content, d.stack); err != nil {
-		return nil, fmt.Errorf("%s: %w", sample, err)
+		return nil, fmt.Errorf("reading %s: %w", sample, err)
 	}
-	if d.world, err = around(d.stack, content); err != nil {
+	if d.snapshot, err = around(d.stack, content); err != nil {
 		return nil, err
 	}
 	var problems []dependencies.Problem
-	d.facts, problems, err = dependencies.Resolve(ctx, fake.NewClientBuilder().WithObjects(references(d.stack, d.world)...).Build(), d.stack)
+	d.facts, problems, err = dependencies.Resolve(ctx, fake.NewClientBuilder().WithObjects(references(d.stack, d.snapshot)...).Build(), d.stack)
 	if err != nil {
 		return nil, err
 	}
 	if len(problems) > 0 {
-		return nil, fmt.Errorf("%s refers to what hack/infra lacks: %v", sample, problems)
+		return nil, fmt.Errorf("resolving the references of %s: hack/infra lacks: %v", sample, problems)
 	}
 	objects, err := manifests.Build(d.stack, d.facts, manifests.Options{WrapperImage: "openimstack/openim-wrapper:dev"})
 	if err != nil {
 		return nil, err
 	}
 	for _, o := range objects {
-		d.world.Intend(o)
+		d.snapshot.Intend(o)
 	}
 	return d, nil
 }
 
-// around reads the namespaces, the stores and the stack as `kubectl openimstack audit --from-files` would.
+// around reads the namespaces, the stores and the stack like `kubectl openimstack audit --from-files`.
 func around(stack *v1alpha1.OpenIMStack, sampleContent []byte) (*snapshot.World, error) {
 	dir, err := os.MkdirTemp("", "auditdocs-")
 	if err != nil {
@@ -76,7 +75,7 @@ func around(stack *v1alpha1.OpenIMStack, sampleContent []byte) (*snapshot.World,
 	for _, name := range []string{"infra-kafka", "infra-redis", "infra-mongodb", "infra-etcd"} {
 		images[name] = "openimstack/" + name + ":dev"
 	}
-	stores, err := infra.Objects(images, infra.Passwords{OpenIM: "one", Wrapper: "another"}) // a snapshot holds no Secret
+	stores, err := infra.Objects(images, infra.Passwords{OpenIM: "one", Wrapper: "another"}) // a snapshot contains no Secret
 	if err != nil {
 		return nil, err
 	}
@@ -106,8 +105,8 @@ func around(stack *v1alpha1.OpenIMStack, sampleContent []byte) (*snapshot.World,
 	return w, nil
 }
 
-// references are the objects that the stack's spec refers to: Services with the slices that a cluster writes once their pods run, and
-// Secrets, whose content shows nowhere.
+// references returns the objects that the stack's spec refers to: Services with the EndpointSlices that a cluster writes when their pods
+// run, and Secrets, whose content is not shown.
 func references(stack *v1alpha1.OpenIMStack, w *snapshot.World) []client.Object {
 	var out []client.Object
 	for i := range w.Services {
@@ -134,14 +133,16 @@ func references(stack *v1alpha1.OpenIMStack, w *snapshot.World) []client.Object 
 	return out
 }
 
-// slice of a Service, with the numbers that its pods give to the names of its ports.
+// slice returns the EndpointSlice of a Service. Named ports have the numbers of the pods' containers.
 func slice(service *corev1.Service, pods []corev1.Pod) *discoveryv1.EndpointSlice {
 	out := &discoveryv1.EndpointSlice{
-		ObjectMeta: metav1.ObjectMeta{Namespace: service.Namespace, Name: service.Name, Labels: map[string]string{discoveryv1.LabelServiceName: service.Name}},
-		Endpoints:  []discoveryv1.Endpoint{{Addresses: []string{"192.0.2.1"}}}, // RFC 5737: policies name the pods, whatever their addresses
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: service.Namespace, Name: service.Name, Labels: map[string]string{discoveryv1.LabelServiceName: service.Name},
+		},
+		Endpoints: []discoveryv1.Endpoint{{Addresses: []string{"192.0.2.1"}}}, // RFC 5737; policies select pods, not addresses
 	}
 	for _, pod := range pods {
-		if (types.NamespacedName{Namespace: pod.Namespace, Name: pod.Labels[v1alpha1.LabelName]}) != (types.NamespacedName{Namespace: service.Namespace, Name: service.Spec.Selector[v1alpha1.LabelName]}) {
+		if pod.Namespace != service.Namespace || pod.Labels[v1alpha1.LabelName] != service.Spec.Selector[v1alpha1.LabelName] {
 			continue
 		}
 		for _, p := range service.Spec.Ports {

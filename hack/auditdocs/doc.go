@@ -1,3 +1,5 @@
-// Command auditdocs writes what the docs show of an audit: the page and the picture of the demo's stack, audited without a cluster as
-// it stands in config/samples/demo.yaml and hack/infra, and the JSON Schema of a report: auditdocs FOLDER.
+// Command auditdocs writes the JSON Schema of an audit's report for the documentation (auditdocs schema FOLDER), and the audit of the
+// demo's stack as a page and a picture for a release (auditdocs demo FOLDER).
+//
+// The demo's stack is audited without a cluster, from config/samples/demo.yaml and hack/infra.
 package main

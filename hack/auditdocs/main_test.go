@@ -24,38 +24,37 @@ import (
 // root of the project.
 const root = "../.."
 
-func TestTheDocsShowTheDemoAsItIs(t *testing.T) {
+func TestTheDocsHaveTheCurrentSchema(t *testing.T) {
 	g := NewWithT(t)
-	files, err := render(t.Context(), root)
+	files, err := schema()
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(slices.Sorted(maps.Keys(files))).To(Equal([]string{"audit-demo.html", "audit-demo.svg", "audit-v1.schema.json"}))
-	for name, content := range files {
-		shown, err := os.ReadFile(filepath.Join(root, "docs", name))
-		g.Expect(err).NotTo(HaveOccurred())
-		g.Expect(bytes.Compare(shown, content)).To(BeZero(), "docs/%s is stale: run `make generate`", name)
-	}
+	g.Expect(files).To(And(HaveLen(1), HaveKey(schemaFile)))
+	shown, err := os.ReadFile(filepath.Join(root, "docs", schemaFile))
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(bytes.Equal(shown, files[schemaFile])).To(BeTrue(), "docs/%s is stale: run `make generate`", schemaFile)
+	g.Expect(json.Valid(shown)).To(BeTrue())
 }
 
 func TestTheSameProjectMakesTheSameBytes(t *testing.T) {
 	g := NewWithT(t)
-	once, err := render(t.Context(), root)
+	once, err := demo(t.Context(), root)
 	g.Expect(err).NotTo(HaveOccurred())
-	again, err := render(t.Context(), root)
+	g.Expect(slices.Sorted(maps.Keys(once))).To(Equal([]string{"audit-demo.html", "audit-demo.svg"}))
+	again, err := demo(t.Context(), root)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(again).To(Equal(once))
 	for name, content := range once {
 		g.Expect(string(content)).NotTo(ContainSubstring("auditdocs-"), "%s names a folder of this machine", name)
 	}
-	g.Expect(json.Valid(once["audit-v1.schema.json"])).To(BeTrue())
 }
 
-// The page is no painting: the stack of the demo is sealed by what the audit evaluates, and opened by one policy more.
-func TestTheDemoIsSealedUntilSomebodyOpensIt(t *testing.T) {
+// The audit evaluates the demo's objects: the stack is sealed, and not sealed without its default denial.
+func TestTheDemoIsSealedByItsDefaultDenial(t *testing.T) {
 	g := NewWithT(t)
-	demo, err := load(t.Context(), root)
+	loaded, err := load(t.Context(), root)
 	g.Expect(err).NotTo(HaveOccurred())
 	run := func() audit.Report {
-		return audit.Run(audit.Input{Stack: demo.stack, Graph: graph.NewGraph(demo.stack, demo.facts), World: demo.world})
+		return audit.Run(audit.Input{Stack: loaded.stack, Graph: graph.NewGraph(loaded.stack, loaded.facts), World: loaded.snapshot})
 	}
 	found := run()
 	g.Expect(found.Verdict).To(Equal(audit.Sealed))
@@ -63,28 +62,28 @@ func TestTheDemoIsSealedUntilSomebodyOpensIt(t *testing.T) {
 	g.Expect(found.Counts.Unexpected).To(BeZero())
 	g.Expect(found.Counts.Open).To(BeNumerically(">", 50))
 
-	before := len(demo.world.Policies)
-	demo.world.Policies = slices.DeleteFunc(demo.world.Policies, func(p networkingv1.NetworkPolicy) bool { return strings.HasSuffix(p.Name, graph.DefaultDeny) })
-	g.Expect(demo.world.Policies).To(HaveLen(before - 1))
+	before := len(loaded.snapshot.Policies)
+	loaded.snapshot.Policies = slices.DeleteFunc(loaded.snapshot.Policies, func(p networkingv1.NetworkPolicy) bool { return strings.HasSuffix(p.Name, graph.DefaultDeny) })
+	g.Expect(loaded.snapshot.Policies).To(HaveLen(before - 1))
 	opened := run()
 	g.Expect(opened.Verdict).To(Equal(audit.Open))
 	g.Expect(opened.Digest).NotTo(Equal(found.Digest))
 }
 
-// A hole in the demo is named in every format, and drawn in red.
-func TestAHoleInTheDemoIsNamedInEveryFormat(t *testing.T) {
+// A policy that opens the demo's stack is in every format, and drawn in red.
+func TestAnOpeningOfTheDemoIsInEveryFormat(t *testing.T) {
 	g := NewWithT(t)
-	demo, err := load(t.Context(), root)
+	loaded, err := load(t.Context(), root)
 	g.Expect(err).NotTo(HaveOccurred())
-	demo.world.Policies = append(demo.world.Policies, networkingv1.NetworkPolicy{
-		ObjectMeta: metav1.ObjectMeta{Namespace: demo.stack.Namespace, Name: "debug-open"},
+	loaded.snapshot.Policies = append(loaded.snapshot.Policies, networkingv1.NetworkPolicy{
+		ObjectMeta: metav1.ObjectMeta{Namespace: loaded.stack.Namespace, Name: "debug-open"},
 		Spec: networkingv1.NetworkPolicySpec{
 			PodSelector: metav1.LabelSelector{MatchLabels: map[string]string{v1alpha1.LabelComponent: string(openim.API)}},
 			PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeIngress},
 			Ingress:     []networkingv1.NetworkPolicyIngressRule{{}},
 		},
 	})
-	found := audit.Run(audit.Input{Stack: demo.stack, Graph: graph.NewGraph(demo.stack, demo.facts), World: demo.world})
+	found := audit.Run(audit.Input{Stack: loaded.stack, Graph: graph.NewGraph(loaded.stack, loaded.facts), World: loaded.snapshot})
 	g.Expect(found.Verdict).To(Equal(audit.Open))
 	g.Expect(found.Counts.Unexpected).To(BeNumerically(">", 0))
 	for _, format := range report.Formats() {
@@ -101,8 +100,13 @@ func TestAHoleInTheDemoIsNamedInEveryFormat(t *testing.T) {
 	}
 }
 
-func TestItWritesIntoTheFolderThatItIsGiven(t *testing.T) {
+func TestItWritesToTheGivenFolder(t *testing.T) {
 	g := NewWithT(t)
-	g.Expect(run(t.Context(), nil)).To(MatchError(ContainSubstring("usage: auditdocs FOLDER")))
-	g.Expect(run(t.Context(), []string{filepath.Join(t.TempDir(), "docs")})).To(MatchError(ContainSubstring(sample)))
+	g.Expect(run(t.Context(), nil)).To(MatchError(ContainSubstring("usage: auditdocs schema FOLDER")))
+	g.Expect(run(t.Context(), []string{"page", t.TempDir()})).To(MatchError(ContainSubstring(`unknown command "page"`)))
+	folder := filepath.Join(t.TempDir(), "dist")
+	g.Expect(run(t.Context(), []string{"demo", folder})).To(MatchError(ContainSubstring(sample)), "not in the project's folder")
+	g.Expect(folder).NotTo(BeADirectory())
+	g.Expect(run(t.Context(), []string{"schema", folder})).To(Succeed())
+	g.Expect(filepath.Join(folder, schemaFile)).To(BeARegularFile())
 }

@@ -17,12 +17,12 @@ import (
 
 const usage = `usage: go run ./hack/cluster [--state-dir DIR] COMMAND
 
-  up                start the cluster, or what of it has died
-  down              remove it; fails if anything is left behind
-  status            show what runs; --output json for programs
+  up                start the cluster, or restart processes that ended
+  down              remove the cluster; fails if anything is left behind
+  status            show the processes; --output json for programs
   load FILE.tar...  import docker archives into the cluster
-  enforcement on    enforce NetworkPolicies, which is how the cluster comes up
-  enforcement off   take no notice of them, as some networks do
+  enforcement on    enforce NetworkPolicies (the default)
+  enforcement off   ignore NetworkPolicies, as some networks do
   kubeconfig        print the path of the kubeconfig
   assets            build and print the folder with kube-apiserver, etcd, kube-controller-manager, kubectl
 `
@@ -40,7 +40,7 @@ func main() {
 	}
 }
 
-// command reads the flags, which may stand before or after the command's name, and runs it.
+// command parses the flags, which may precede or follow the command's name, and runs the command.
 func command(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("cluster", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
@@ -53,7 +53,7 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) error
 	}
 	if err != nil || len(words) == 0 {
 		fmt.Fprint(stderr, usage)
-		return errors.Join(err, errors.New("name one command"))
+		return errors.Join(err, errors.New("no command"))
 	}
 	if words[0] != "load" && words[0] != "enforcement" && len(words) > 1 {
 		return fmt.Errorf("%s takes no argument, but got %q", words[0], words[1:])
@@ -87,7 +87,7 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) error
 		return n.Load(ctx, words[1:]...)
 	case "enforcement":
 		if len(words) != 2 || words[1] != "on" && words[1] != "off" {
-			return errors.New("enforcement: write on or off")
+			return errors.New("enforcement: use on or off")
 		}
 		return n.Enforce(ctx, words[1] == "on")
 	case "kubeconfig":
@@ -98,7 +98,7 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) error
 		return err
 	default:
 		fmt.Fprint(stderr, usage)
-		return fmt.Errorf("there is no command %q", words[0])
+		return fmt.Errorf("unknown command %q", words[0])
 	}
 }
 
@@ -122,7 +122,7 @@ func printStatus(w io.Writer, s node.Status, output string) error {
 		return encoder.Encode(s)
 	case "text":
 	default:
-		return fmt.Errorf("--output %s: choose text or json", output)
+		return fmt.Errorf("--output %s: use text or json", output)
 	}
 	if len(s.Components) == 0 {
 		_, err := fmt.Fprintln(w, "the cluster does not run")

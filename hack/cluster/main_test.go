@@ -11,19 +11,19 @@ import (
 	"github.com/openimstack/openim-operator/hack/cluster/node"
 )
 
-func TestWhatCannotBeDoneIsSaidBeforeAnythingIsDone(t *testing.T) {
+func TestInvalidCommandsFailBeforeAnyChange(t *testing.T) {
 	for name, c := range map[string]struct {
 		args []string
 		want string
 	}{
-		"no command":        {nil, "name one command"},
-		"unknown command":   {[]string{"start"}, `no command "start"`},
+		"no command":        {nil, "no command"},
+		"unknown command":   {[]string{"start"}, `unknown command "start"`},
 		"unknown flag":      {[]string{"up", "--fast"}, "-fast"},
 		"an argument to up": {[]string{"up", "now"}, "takes no argument"},
 		"nothing to load":   {[]string{"load"}, "at least one image archive"},
-		"a bad state":       {[]string{"--state-dir", "/", "up"}, "a folder of its own"},
-		"a bad output":      {[]string{"status", "--state-dir", "/nowhere/oc", "--output", "xml"}, "choose text or json"},
-		"enforce what?":     {[]string{"enforcement", "--state-dir=/nowhere/oc"}, "write on or off"},
+		"a bad state":       {[]string{"--state-dir", "/", "up"}, "a dedicated folder"},
+		"a bad output":      {[]string{"status", "--state-dir", "/nowhere/oc", "--output", "xml"}, "use text or json"},
+		"enforce what?":     {[]string{"enforcement", "--state-dir=/nowhere/oc"}, "use on or off"},
 		"enforce where?":    {[]string{"enforcement", "off", "--state-dir=/nowhere/oc"}, "hack/cluster up"},
 		"no kubeconfig":     {[]string{"kubeconfig", "--state-dir=/nowhere/oc"}, "hack/cluster up"},
 	} {

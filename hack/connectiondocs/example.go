@@ -9,13 +9,13 @@ import (
 	"github.com/openimstack/openim-operator/openim"
 )
 
-// The stack of the page asks for everything that adds a connection.
+// The stack of the page requests everything that adds a connection.
 const (
 	namespace = "im"
 	name      = "chat"
 )
 
-// pods in a namespace, as a spec names them.
+// pods returns the peer of a spec for pods in a namespace.
 func pods(namespace, app string) v1alpha1.Peer {
 	return v1alpha1.Peer{
 		NamespaceSelector: &v1alpha1.Selector{MatchLabels: map[string]string{"kubernetes.io/metadata.name": namespace}},
@@ -25,7 +25,7 @@ func pods(namespace, app string) v1alpha1.Peer {
 
 func meta() metav1.ObjectMeta { return metav1.ObjectMeta{Name: name, Namespace: namespace} }
 
-// fullest is a stack with the operator's gateway and backend.
+// fullest returns the graph of a stack with every optional connection.
 func fullest() graph.Graph {
 	spec := v1alpha1.OpenIMStackSpec{
 		Wrapper: v1alpha1.Wrapper{Auth: v1alpha1.WrapperAuth{Users: &v1alpha1.UserAuth{}}},
@@ -45,19 +45,20 @@ func fullest() graph.Graph {
 	return graph.NewGraph(&v1alpha1.OpenIMStack{ObjectMeta: meta(), Spec: spec}, facts())
 }
 
-// own is one with a wrapper that the operator does not run.
+// own returns the graph of a stack with an external wrapper.
 func own() graph.Graph {
-	spec := v1alpha1.OpenIMStackSpec{Wrapper: v1alpha1.Wrapper{ExternalRef: &v1alpha1.ExternalWrapper{PodSelector: pods("", "bridge").PodSelector}}}
+	external := &v1alpha1.ExternalWrapper{PodSelector: pods("", "bridge").PodSelector}
+	spec := v1alpha1.OpenIMStackSpec{Wrapper: v1alpha1.Wrapper{ExternalRef: external}}
 	return graph.NewGraph(&v1alpha1.OpenIMStack{ObjectMeta: meta(), Spec: spec}, facts())
 }
 
-// plain is the stack whose spec names nobody, with users.
+// plain returns the graph of a stack with users and without peers.
 func plain() graph.Graph {
 	spec := v1alpha1.OpenIMStackSpec{Wrapper: v1alpha1.Wrapper{Auth: v1alpha1.WrapperAuth{Users: &v1alpha1.UserAuth{}}}}
 	return graph.NewGraph(&v1alpha1.OpenIMStack{ObjectMeta: meta(), Spec: spec}, facts())
 }
 
-// facts place each store at its usual port.
+// facts returns each store at its usual port.
 func facts() openim.Facts {
 	at := func(app string, port int32) []openim.Endpoint {
 		return []openim.Endpoint{{Port: port, Peers: []networkingv1.NetworkPolicyPeer{{

@@ -1,4 +1,4 @@
-// Command connectiondocs writes the page of connections from the graph: connectiondocs FILE.
+// Command connectiondocs writes the page docs/connections.md from the graph: connectiondocs FILE.
 package main
 
 import (

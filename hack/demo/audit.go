@@ -18,42 +18,42 @@ import (
 )
 
 const (
-	// verdictPatience is how long the operator's own probe pods may take.
-	verdictPatience = 2 * time.Minute
-	// look is the pause between two looks at the status.
-	look = 250 * time.Millisecond
+	// verdictTimeout bounds how long the operator's own probe may take.
+	verdictTimeout = 2 * time.Minute
+	// pollInterval is the pause between two reads of the status or of the audit log.
+	pollInterval = 250 * time.Millisecond
 )
 
-// verdict shows what the operator itself says of the boundary, and ends with the audit.
-func (s *show) verdict(ctx context.Context) error {
-	stack, err := s.whenTried(ctx)
+// verdict prints the result of the operator's own probe and of the audit.
+func (s *demo) verdict(ctx context.Context) error {
+	stack, err := s.waitForProbe(ctx)
 	if err != nil {
 		return err
 	}
 	tried := stack.Status.Boundary.LastProbe
-	s.Journal.Say("status.boundary.lastProbe: %s: %d connections tried by the operator's own pods, %d blocked, %d let through as intended, %d otherwise, in %.1f s",
+	s.Journal.Say("status.boundary.lastProbe: %s: %d connections attempted by the operator's own pods, %d blocked, %d open as intended, %d not as intended, in %.1f s",
 		tried.Outcome, ptr.Deref(tried.Attempted, 0), ptr.Deref(tried.Blocked, 0), ptr.Deref(tried.Allowed, 0), ptr.Deref(tried.Unexpected, 0),
 		float64(ptr.Deref(tried.DurationMilliseconds, 0))/1000)
 	c := apimeta.FindStatusCondition(stack.Status.Conditions, v1alpha1.ConditionNetworkIsolated)
 	s.Journal.Say("%s: %s/%s: %s\n", c.Type, c.Status, c.Reason, c.Message)
 	found := s.audited
-	s.Journal.Say("The audit of all live objects, taken before the demo's own probers went into the stack's pods: as debug containers they would be")
-	s.Journal.Say("findings, one by one. The same by hand: kubectl openimstack audit -n %s %s\n", stack.Namespace, stack.Name)
+	s.Journal.Say("The audit of all live objects, made before the demo injected its probers into the stack's pods: as ephemeral containers they would")
+	s.Journal.Say("be findings. To run the audit yourself: kubectl openimstack audit -n %s %s\n", stack.Namespace, stack.Name)
 	var text strings.Builder
 	if err := report.Summary(&text, found, report.Options{}); err != nil {
 		return err
 	}
 	s.Journal.Say("%s", strings.TrimRight(text.String(), "\n"))
 	if c.Status != metav1.ConditionTrue || found.Verdict != audit.Sealed {
-		return fmt.Errorf("the stack is not sealed: %s/%s, audit %s", c.Status, c.Reason, found.Verdict)
+		return fmt.Errorf("stack is not sealed: %s/%s, audit %s", c.Status, c.Reason, found.Verdict)
 	}
 	return nil
 }
 
-// whenTried waits until the operator has tried the stack as it is.
-func (s *show) whenTried(ctx context.Context) (*v1alpha1.OpenIMStack, error) {
+// waitForProbe waits until the operator has probed the stack in its current state.
+func (s *demo) waitForProbe(ctx context.Context) (*v1alpha1.OpenIMStack, error) {
 	live := &v1alpha1.OpenIMStack{}
-	err := wait.PollUntilContextTimeout(ctx, look, verdictPatience, true, func(ctx context.Context) (bool, error) {
+	err := wait.PollUntilContextTimeout(ctx, pollInterval, verdictTimeout, true, func(ctx context.Context) (bool, error) {
 		if err := s.Cluster.Get(ctx, client.ObjectKeyFromObject(s.stack), live); err != nil {
 			return false, err
 		}
@@ -62,7 +62,7 @@ func (s *show) whenTried(ctx context.Context) (*v1alpha1.OpenIMStack, error) {
 	})
 	if err != nil {
 		c := ptr.Deref(apimeta.FindStatusCondition(live.Status.Conditions, v1alpha1.ConditionNetworkIsolated), metav1.Condition{})
-		return nil, fmt.Errorf("the operator does not say that the stack is isolated after %s: %s/%s: %s", verdictPatience, c.Status, c.Reason, c.Message)
+		return nil, fmt.Errorf("waiting %s for condition NetworkIsolated: %s/%s: %s", verdictTimeout, c.Status, c.Reason, c.Message)
 	}
 	return live, nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"flag"
@@ -14,11 +15,14 @@ import (
 
 	"k8s.io/klog/v2"
 
-	"github.com/openimstack/openim-operator/test/harness/setup"
+	"github.com/openimstack/openim-operator/hack/environment/setup"
 )
 
-// patience bounds the whole demo: a cold start builds Kubernetes and OpenIM from source.
-const patience = 45 * time.Minute
+// demoTimeout bounds the whole demo. The first run builds Kubernetes and OpenIM from source.
+const demoTimeout = 45 * time.Minute
+
+// pass is the last line of a run that passed.
+const pass = "demo: PASS in %s. Everything is left running; remove it with `make demo-down`."
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -35,18 +39,21 @@ func main() {
 func run(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("demo", flag.ContinueOnError)
 	down := flags.Bool("down", false, "remove what the demo set up")
+	transcript := flags.String("transcript", "", "write what the demo prints to this Markdown `file`, without what differs between runs")
 	keep := flags.Bool("keep", false, "with --down: keep the local cluster itself")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	if flags.NArg() > 0 || *keep && !*down {
-		return fmt.Errorf("unexpected arguments %q: write nothing, --down, or --down --keep", args)
+	if flags.NArg() > 0 || *keep && !*down || *transcript != "" && *down {
+		return fmt.Errorf("unexpected arguments %q: use none, --transcript FILE, --down, or --down --keep", args)
 	}
-	klog.LogToStderr(false) // what the client library has to say of closed streams is of no use to a reader
+	klog.LogToStderr(false) // the client library's messages about closed streams do not help a reader
 	klog.SetOutput(io.Discard)
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("the demo took longer than %s", patience))
+	ctx, cancel := context.WithTimeoutCause(ctx, demoTimeout, fmt.Errorf("the demo took longer than %s", demoTimeout))
 	defer cancel()
 
+	var printed bytes.Buffer
+	out = io.MultiWriter(out, &printed)
 	environment, err := setup.NewEnvironment(setup.NewJournal(out))
 	if err != nil {
 		return err
@@ -54,23 +61,26 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if *down {
 		return environment.Down(ctx, *keep)
 	}
-	s := &show{Environment: environment}
+	s := &demo{Environment: environment}
 	if err := s.run(ctx); err != nil {
 		return errors.Join(err, s.whereToLook(ctx))
 	}
-	_, _ = fmt.Fprintf(out, "\ndemo: PASS in %s. Everything is left running; remove it by `make demo-down`.\n", environment.Journal.Elapsed().Round(time.Second))
+	_, _ = fmt.Fprintf(out, "\n"+pass+"\n", environment.Journal.Elapsed().Round(time.Second))
+	if *transcript != "" {
+		return writeTranscript(*transcript, printed.String())
+	}
 	return nil
 }
 
-// whereToLook keeps artifacts and says where they are.
-func (s *show) whereToLook(ctx context.Context) error {
+// whereToLook dumps artifacts and returns an error that lists where to find them and what else to check.
+func (s *demo) whereToLook(ctx context.Context) error {
 	text := "where to look:\n"
 	if s.Cluster != nil {
 		folder := filepath.Join(s.Root, "dist", "demo")
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 		defer cancel()
-		if err := s.Cluster.Dump(ctx, folder, setup.OperatorNamespace, setup.StackNamespace, setup.StoresNamespace, setup.StrangerNamespace); err != nil {
-			text += fmt.Sprintf("  (not all artifacts could be kept: %v)\n", err)
+		if err := s.Cluster.Dump(ctx, folder, setup.OperatorNamespace, setup.StackNamespace, setup.StoresNamespace, setup.IntruderNamespace); err != nil {
+			text += fmt.Sprintf("  (dumping artifacts: %v)\n", err)
 		}
 		text += fmt.Sprintf("  %s: stacks, pods, events and logs, without secrets\n", folder)
 	}

@@ -5,16 +5,16 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/openimstack/openim-operator/test/harness/chat"
+	"github.com/openimstack/openim-operator/hack/environment/chat"
 )
 
-// live is how long a message may take from alice's socket to bob's.
-const live = 5 * time.Second
+// deliveryTimeout bounds how long a message may take from alice's socket to bob's.
+const deliveryTimeout = 5 * time.Second
 
-// message sends one over alice's socket, waits for it at bob's, and says where else it was seen: Kafka by the counters of those
-// who put it in and take it out, Redis and MongoDB by reading them.
-func (s *show) message(ctx context.Context) error {
-	if err := s.open(ctx); err != nil {
+// message sends a message over alice's socket, waits for it at bob's socket, and prints where else it was observed: in Kafka by the
+// counters of its producer and consumer, in Redis and MongoDB by reading them.
+func (s *demo) message(ctx context.Context) error {
+	if err := s.openSockets(ctx); err != nil {
 		return err
 	}
 	text := "hello bob, it is " + time.Now().UTC().Format("15:04:05.000 on 2006-01-02")
@@ -22,30 +22,30 @@ func (s *show) message(ctx context.Context) error {
 	var began time.Time
 	d, err := s.Follow(ctx, s.stack, s.admin, alice, bob, text, func(ctx context.Context) (chat.Message, error) {
 		began = time.Now()
-		sent, err := s.hers.Send(ctx, bob, text)
+		sent, err := s.aliceSocket.Send(ctx, bob, text)
 		if err != nil {
 			return sent, err
 		}
-		patience, cancel := context.WithTimeoutCause(ctx, live, fmt.Errorf("bob got nothing in %s", live))
+		receiving, cancel := context.WithTimeoutCause(ctx, deliveryTimeout, fmt.Errorf("bob received no message within %s", deliveryTimeout))
 		defer cancel()
-		got, err = s.his.Receive(patience, func(m chat.Received) bool { return m.ServerID == sent.ServerID })
+		got, err = s.bobSocket.Receive(receiving, func(m chat.Received) bool { return m.ServerID == sent.ServerID })
 		return sent, err
 	})
 	if err != nil {
 		return err
 	}
 	if got.Text != text || got.SendID != alice {
-		return fmt.Errorf("bob got another message than was sent: %q from %s", got.Text, got.SendID)
+		return fmt.Errorf("bob received another message than alice sent: %q from %s", got.Text, got.SendID)
 	}
 	say := s.Journal.Say
 	say("alice's socket > gateway > msggateway  serverMsgID %s", d.Sent.ServerID)
 	say("rpc-msg > Kafka                        its counter %s: +%.0f", chat.Produced, d.Counted[chat.Produced])
-	say("Kafka > push > gateway > bob's socket  %s after she sent it: %s to %s: %q", rounded(got.At.Sub(began)), got.SendID, got.RecvID, got.Text)
+	say("Kafka > push > gateway > bob's socket  %s after alice sent it: %s to %s: %q", rounded(got.At.Sub(began)), got.SendID, got.RecvID, got.Text)
 	say("Kafka > msgtransfer > Redis            MALLOC_SEQ:%s is at %d%s", d.Conversation, d.Cached.CurrentSeq, cached(d.Cached))
 	say("Kafka > msgtransfer > MongoDB          its counter %s: +%.0f", chat.Persisted, d.Counted[chat.Persisted])
 	say("found in MongoDB                       collection msg, doc_id %s, seq %d: %s to %s: %s", chat.Document(d.Conversation, d.Seq), d.Seq, d.Stored.SendID, d.Stored.RecvID, d.Stored.Content)
 	say("an administrator reads it as bob       newest_seq %d (was %d), pull_msg_by_seq %d: %s", d.Seq, d.Before, d.Seq, d.Pulled.Content)
-	say("from alice's socket to MongoDB it took %s at most", d.Took.Round(10*time.Millisecond))
+	say("alice's socket to MongoDB              %s at most", d.Took.Round(10*time.Millisecond))
 	return nil
 }
 

@@ -1,4 +1,4 @@
-// Command kinddocs writes the table of the audit's findings into its page: kinddocs FILE.
+// Command findingdocs writes the table of the audit's findings into a page, between the marks that the page has: findingdocs FILE.
 package main
 
 import (
@@ -10,23 +10,27 @@ import (
 
 func main() {
 	if len(os.Args) != 2 {
-		fmt.Fprintln(os.Stderr, "usage: kinddocs FILE")
+		fmt.Fprintln(os.Stderr, "usage: findingdocs FILE")
 		os.Exit(2)
 	}
 	if err := rewrite(os.Args[1]); err != nil {
-		fmt.Fprintln(os.Stderr, err)
+		fmt.Fprintln(os.Stderr, "findingdocs:", err)
 		os.Exit(1)
 	}
 }
 
+// rewrite replaces the generated part of a page.
 func rewrite(file string) error {
 	page, err := os.ReadFile(file)
 	if err != nil {
-		return err
+		return fmt.Errorf("reading the page: %w", err)
 	}
 	out, err := audit.Docs(string(page))
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(file, []byte(out), 0o644)
+	if err := os.WriteFile(file, []byte(out), 0o644); err != nil {
+		return fmt.Errorf("writing the page: %w", err)
+	}
+	return nil
 }

@@ -1,4 +1,4 @@
-// Command framedocs writes the table of the socket's requests into its page: framedocs FILE.
+// Command framedocs generates the table of WebSocket requests in a page: framedocs FILE.
 package main
 
 import (

@@ -24,8 +24,10 @@ const usage = `usage: go run ./hack/images COMMAND [FLAGS]
     --prefix PREFIX   of the references instead of openimstack/, for example registry.example.com/im/ (also: IMAGE_PREFIX)
     --push            send them to the registry that the prefix names
     --arch ARCH       amd64, arm64, ...; this machine's by default
-  binaries   compile the operator and the wrapper to dist/linux_ARCH/, where the Dockerfile takes them from
+  binaries   compile the operator and the wrapper to dist/linux_ARCH/, from where the Dockerfile copies them
     --arch ARCH
+  programs   build the named programs if they are not in the cache, and print their folders as NAME=FOLDER
+    NAME...   etcd, ferretdb, kafka, mongodb, openim, wrapper
 `
 
 func main() {
@@ -44,7 +46,7 @@ func main() {
 
 func command(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if len(args) == 0 {
-		return errors.New("name a command: build or binaries (see --help)")
+		return errors.New("no command: use build, binaries or programs (see --help)")
 	}
 	fs := flag.NewFlagSet(args[0], flag.ContinueOnError)
 	fs.SetOutput(io.Discard)
@@ -58,10 +60,12 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) error
 			return err
 		}
 		return image.Binaries(ctx, o)
+	case "programs":
+		return programs(ctx, args[1:], stdout, stderr)
 	case "-h", "--help", "help":
 		return flag.ErrHelp
 	}
-	return fmt.Errorf("there is no command %q: use build or binaries", args[0])
+	return fmt.Errorf("unknown command %q: use build, binaries or programs", args[0])
 }
 
 func build(ctx context.Context, fs *flag.FlagSet, o image.Options, args []string, stdout io.Writer) error {
@@ -100,12 +104,26 @@ func build(ctx context.Context, fs *flag.FlagSet, o image.Options, args []string
 	return nil
 }
 
+func programs(ctx context.Context, names []string, stdout, stderr io.Writer) error {
+	if len(names) == 0 {
+		return errors.New("programs: name at least one program (see --help)")
+	}
+	folders, err := image.Programs(ctx, stderr, names...)
+	if err != nil {
+		return err
+	}
+	for i, name := range names {
+		fmt.Fprintf(stdout, "%s=%s\n", name, folders[i])
+	}
+	return nil
+}
+
 func parse(fs *flag.FlagSet, args []string) error {
 	if err := fs.Parse(args); err != nil {
 		return err
 	}
 	if fs.NArg() > 0 {
-		return fmt.Errorf("%s takes flags only, but got %q", fs.Name(), fs.Arg(0))
+		return fmt.Errorf("%s takes flags only: unexpected argument %q", fs.Name(), fs.Arg(0))
 	}
 	return nil
 }

@@ -14,9 +14,11 @@ func TestBadCommandLinesSayWhatToWrite(t *testing.T) {
 		args []string
 		want string
 	}{
-		{"nothing", nil, "name a command"},
-		{"unknown command", []string{"bake"}, "use build or binaries"},
-		{"unknown image", []string{"build", "--only", "infra-mysql"}, `there is no image "infra-mysql"`},
+		{"nothing", nil, "no command: use build"},
+		{"unknown command", []string{"bake"}, "use build, binaries or programs"},
+		{"no program", []string{"programs"}, "name at least one program"},
+		{"unknown program", []string{"programs", "mysql"}, `unknown program "mysql": use etcd, ferretdb, kafka, mongodb, openim, wrapper`},
+		{"unknown image", []string{"build", "--only", "infra-mysql"}, `unknown image "infra-mysql"`},
 		{"prefix without a slash", []string{"build", "--prefix", "registry.example.com/im"}, "must end with a slash"},
 		{"push to nowhere", []string{"build", "--push"}, "--push needs --prefix"},
 		{"stray argument", []string{"build", "infra-redis"}, "takes flags only"},

@@ -1,5 +1,5 @@
-// Package infra holds the manifests of the stores that OpenIM needs, as the demo and the tests run them in namespace infra.
-// The same files serve `kubectl apply -k hack/infra`.
+// Package infra holds the manifests of the stores that the demo and the tests run in namespace infra. `kubectl apply -k hack/infra`
+// uses the same files.
 //
-// It is pure: it reads what is embedded and gives objects; others apply them.
+// It is pure: it reads embedded files and returns objects. Its callers apply them.
 package infra

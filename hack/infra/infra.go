@@ -13,23 +13,23 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// Namespace of all that Objects returns.
+// Namespace of all objects of Objects.
 const Namespace = "infra"
 
-// Secrets with the passwords of OpenIM's Redis and of the wrapper's own, and their key.
+// Secrets with the passwords of OpenIM's Redis and of the wrapper's Redis, and their key.
 const (
 	RedisSecret        = "redis"
 	WrapperRedisSecret = "redis-wrapper"
 	PasswordKey        = "password"
 )
 
-// Label that a namespace carries whose stacks are let in, and its value.
+// AllowedLabel with the value Allowed on a namespace lets the stacks of the namespace reach the stores.
 const (
 	AllowedLabel = "openimstack.dev/stores"
 	Allowed      = "allowed"
 )
 
-// Passwords of the two Redis. They differ: the one must not open the other.
+// Passwords of the two Redis servers. They must differ, so that one password does not give access to the other server.
 type Passwords struct {
 	OpenIM, Wrapper string
 }
@@ -41,7 +41,7 @@ var files embed.FS
 // gives the reference of each image by its name without prefix and tag ("infra-etcd"), as hack/images prints it.
 func Objects(images map[string]string, passwords Passwords) ([]*unstructured.Unstructured, error) {
 	if passwords.OpenIM == "" || passwords.Wrapper == "" || passwords.OpenIM == passwords.Wrapper {
-		return nil, errors.New("each Redis of the demo needs a password of its own: give two that differ and are not empty")
+		return nil, errors.New("invalid passwords of the demo's Redis servers: write two different passwords that are not empty")
 	}
 	resources, err := resources()
 	if err != nil {
@@ -68,7 +68,7 @@ func Objects(images map[string]string, passwords Passwords) ([]*unstructured.Uns
 	return objects, nil
 }
 
-// resources lists the files that kustomization.yaml names, so that both ways apply the same.
+// resources returns the files that kustomization.yaml names, so that kubectl and Objects use the same files.
 func resources() ([]string, error) {
 	content, err := files.ReadFile("kustomization.yaml")
 	if err != nil {
@@ -76,7 +76,7 @@ func resources() ([]string, error) {
 	}
 	var k struct{ Resources []string }
 	if err := yaml.Unmarshal(content, &k); err != nil {
-		return nil, fmt.Errorf("kustomization.yaml: %w", err)
+		return nil, fmt.Errorf("reading kustomization.yaml: %w", err)
 	}
 	return k.Resources, nil
 }
@@ -92,9 +92,9 @@ func parse(file string) ([]*unstructured.Unstructured, error) {
 		if err := decoder.Decode(object); errors.Is(err, io.EOF) {
 			return objects, nil
 		} else if err != nil {
-			return nil, fmt.Errorf("%s: %w", file, err)
+			return nil, fmt.Errorf("reading %s: %w", file, err)
 		}
-		if object.Object != nil { // a comment before the first document
+		if object.Object != nil { // nil for a comment before the first document
 			objects = append(objects, object)
 		}
 	}
@@ -110,7 +110,7 @@ func secret(name, password string) *unstructured.Unstructured {
 	}}
 }
 
-// setImages puts the references in the place of "openimstack/NAME:dev".
+// setImages replaces "openimstack/NAME:dev" by the reference of the image.
 func setImages(object *unstructured.Unstructured, images map[string]string) error {
 	path := []string{"spec", "template", "spec", "containers"}
 	containers, found, err := unstructured.NestedSlice(object.Object, path...)

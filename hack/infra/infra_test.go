@@ -126,13 +126,13 @@ func TestEachPasswordIsInItsSecretAndNowhereElse(t *testing.T) {
 	}
 }
 
-// Who is let in, by store: pods are named by their labels as the operator writes them. Everybody else is refused.
+// Sources that each store allows. Pods have the labels that the operator writes. All other sources are denied.
 func TestEachStoreLetsInWhoNeedsItAndNobodyElse(t *testing.T) {
 	openim := labels.Set{v1alpha1.LabelName: v1alpha1.NameOpenIM, v1alpha1.LabelPartOf: v1alpha1.PartOf}
 	role := func(name string) labels.Set {
 		return labels.Set{v1alpha1.LabelName: v1alpha1.NameWrapper, v1alpha1.LabelPartOf: v1alpha1.PartOf, v1alpha1.LabelComponent: name}
 	}
-	pods := map[string]labels.Set{"openim": openim, "gateway": role("gateway"), "backend": role("backend"), "stranger": {"app": "x"}, "impostor": {v1alpha1.LabelPartOf: v1alpha1.PartOf}}
+	pods := map[string]labels.Set{"openim": openim, "gateway": role("gateway"), "backend": role("backend"), "other": {"app": "x"}, "impostor": {v1alpha1.LabelPartOf: v1alpha1.PartOf}}
 	want := map[string][]string{
 		"etcd": {"openim"}, "kafka": {"openim"}, "redis": {"openim"}, "mongodb": {"openim", "backend"}, "redis-wrapper": {"gateway", "backend"},
 	}
@@ -173,11 +173,11 @@ func admits(t *testing.T, policies map[string]*networkingv1.NetworkPolicy, store
 	return !isolated || open
 }
 
-func TestWhatIsMissingIsSaid(t *testing.T) {
+func TestMissingInputsAreReported(t *testing.T) {
 	g := NewWithT(t)
 	for _, bad := range []Passwords{{}, {OpenIM: "x"}, {Wrapper: "x"}, {OpenIM: "x", Wrapper: "x"}} {
 		_, err := Objects(images(), bad)
-		g.Expect(err).To(MatchError(ContainSubstring("a password of its own")), "%+v", bad)
+		g.Expect(err).To(MatchError(ContainSubstring("two different passwords")), "%+v", bad)
 	}
 	few := images()
 	delete(few, "infra-kafka")

@@ -1,3 +1,3 @@
-// Command install prints the objects that install the operator: config/default, or another folder of config, with the images that
-// are asked for. It changes nothing, neither in the tree nor in a cluster.
+// Command install prints the objects that install the operator: config/default, or another folder of config, with the requested images. It
+// changes neither the repository nor a cluster.
 package main

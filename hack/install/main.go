@@ -29,7 +29,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	if flags.NArg() > 0 {
-		return fmt.Errorf("unexpected argument %q: everything is said by flags, see --help", flags.Arg(0))
+		return fmt.Errorf("unexpected argument %q: use flags, see --help", flags.Arg(0))
 	}
 	root, err := render.Root()
 	if err != nil {

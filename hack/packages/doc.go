@@ -1,6 +1,6 @@
-// Command packages installs what tests and benchmarks need of the system, by the names of Debian's packages:
+// Command packages installs programs that tests and benchmarks need, by the names of Debian's packages:
 //
 //	go run ./hack/packages redis-server
 //
-// What is there already is left alone. It needs root only when something is missing.
+// Installed packages are left unchanged. The command needs root only when a package is missing.
 package main

@@ -14,7 +14,7 @@ import (
 	"github.com/openimstack/openim-operator/hack/cluster/host"
 )
 
-// known are the packages that can be asked for.
+// known lists the packages that can be requested.
 var known = []host.Package{host.RedisServer, host.GCC, host.NodeJS, host.NPM, host.Chromium, host.Nginx, host.HAProxy, host.Caddy, host.UtilLinux}
 
 func main() {
@@ -37,13 +37,13 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 
 func choose(args []string) ([]host.Package, error) {
 	if len(args) == 0 {
-		return nil, errors.New("write the packages that are wanted: " + list())
+		return nil, errors.New("no package: use some of " + list())
 	}
 	var wanted []host.Package
 	for _, name := range args {
 		i := slices.IndexFunc(known, func(p host.Package) bool { return p.Name == name })
 		if i < 0 {
-			return nil, fmt.Errorf("%q is not known here: write one of %s", name, list())
+			return nil, fmt.Errorf("unknown package %q: use one of %s", name, list())
 		}
 		wanted = append(wanted, known[i])
 	}

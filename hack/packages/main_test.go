@@ -15,9 +15,9 @@ func TestPackagesAreChosenByName(t *testing.T) {
 	g.Expect(wanted[0].Programs).To(ConsistOf("nginx"))
 
 	_, err = choose([]string{"redis-server", "emacs"})
-	g.Expect(err).To(MatchError(And(ContainSubstring(`"emacs" is not known`), ContainSubstring("redis-server"))))
+	g.Expect(err).To(MatchError(And(ContainSubstring(`unknown package "emacs"`), ContainSubstring("redis-server"))))
 	_, err = choose(nil)
-	g.Expect(err).To(MatchError(ContainSubstring("write the packages")))
+	g.Expect(err).To(MatchError(ContainSubstring("no package: use some of")))
 }
 
 func TestNothingIsInstalledWhenAllIsThere(t *testing.T) {

@@ -1,3 +1,3 @@
-// Command plugin builds the archives of kubectl-openimstack and the manifest by which krew installs it. It writes to one folder and
-// nowhere else, and publishes nothing. The same sources make the same bytes.
+// Command plugin builds the archives of kubectl-openimstack, and the manifest by which krew installs the plugin. It writes to one folder
+// only and publishes nothing. The same sources give the same bytes.
 package main

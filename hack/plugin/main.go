@@ -16,12 +16,14 @@ import (
 	"github.com/openimstack/openim-operator/hack/render"
 )
 
-// platforms for which archives are built: os/arch, as Go writes them.
+// platforms are those for which archives are built: os/arch, as Go writes them.
 var platforms = []string{"linux/amd64", "linux/arm64", "darwin/amd64", "darwin/arm64", "windows/amd64", "windows/arm64"}
 
 const (
 	binary   = "kubectl-openimstack"
 	template = "config/krew/openimstack.yaml"
+	// release is the variable of the plugin that holds its version.
+	release = "github.com/openimstack/openim-operator/cmd/" + binary + "/internal/version.release"
 )
 
 func main() {
@@ -33,18 +35,19 @@ func main() {
 	}
 }
 
+// versions matches the versions of releases.
 var versions = regexp.MustCompile(`^v\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?$`)
 
 func run(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("plugin", flag.ContinueOnError)
 	version := flags.String("version", "", "version of the release, such as v0.1.0")
-	only := flags.String("platforms", strings.Join(platforms, ","), "platforms to build for; with fewer than all no manifest is written")
+	only := flags.String("platforms", strings.Join(platforms, ","), "platforms to build for; the manifest is written for all platforms only")
 	folder := flags.String("out", "dist/plugin", "folder to write to")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	if !versions.MatchString(*version) {
-		return fmt.Errorf("%q is no version: write --version v0.1.0", *version)
+		return fmt.Errorf("invalid version %q: write --version v0.1.0", *version)
 	}
 	root, err := render.Root()
 	if err != nil {
@@ -72,22 +75,23 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	return b.writeManifest()
 }
 
-// builder of one version's archives.
+// builder builds the archives of one version.
 type builder struct {
 	root, folder, version string
-	// sums are the archives' SHA-256 in hexadecimal digits, by platform.
+	// sums are the SHA-256 sums of the archives in hexadecimal digits, by platform.
 	sums map[string]string
 }
 
+// archive returns the file name of an archive.
 func (b *builder) archive(platform string) string {
 	return fmt.Sprintf("%s_%s_%s.tar.gz", binary, b.version, strings.ReplaceAll(platform, "/", "_"))
 }
 
-// build compiles for one platform and packs what is installed.
+// build compiles the plugin for one platform, and packs the plugin, its completion and the license.
 func (b *builder) build(ctx context.Context, platform string) error {
 	goos, goarch, ok := strings.Cut(platform, "/")
 	if !ok {
-		return errors.New("a platform is os/arch, such as linux/amd64")
+		return errors.New("invalid platform: write os/arch, such as linux/amd64")
 	}
 	scratch, err := os.MkdirTemp("", binary)
 	if err != nil {
@@ -99,7 +103,8 @@ func (b *builder) build(ctx context.Context, platform string) error {
 		name += ".exe"
 	}
 	compiled := filepath.Join(scratch, name)
-	command := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -X main.release="+b.version, "-o", compiled, "./cmd/"+binary)
+	command := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false",
+		"-ldflags", "-s -w -X "+release+"="+b.version, "-o", compiled, "./cmd/"+binary)
 	command.Dir = b.root
 	command.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+goos, "GOARCH="+goarch)
 	if output, err := command.CombinedOutput(); err != nil {

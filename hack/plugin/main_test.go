@@ -21,7 +21,7 @@ import (
 	"github.com/openimstack/openim-operator/hack/render"
 )
 
-// The archive of this platform holds a program that runs, and that knows its version.
+// The archive of this platform holds a program that runs and prints the version of the release.
 func TestTheArchiveUnpacksAndRuns(t *testing.T) {
 	g := NewWithT(t)
 	dir := t.TempDir()
@@ -48,7 +48,7 @@ func TestTheArchiveUnpacksAndRuns(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(string(sums)).To(Equal(hex.EncodeToString(sum[:]) + "  " + b.archive(platform) + "\n"))
 	_, err = os.Stat(filepath.Join(dir, "openimstack.yaml"))
-	g.Expect(err).To(MatchError(os.ErrNotExist), "a manifest names all platforms")
+	g.Expect(err).To(MatchError(os.ErrNotExist), "a manifest is for all platforms")
 
 	root, err := render.Root()
 	g.Expect(err).NotTo(HaveOccurred())
@@ -75,7 +75,7 @@ func unpack(t *testing.T, content []byte) map[string][]byte {
 	}
 }
 
-// krew refuses a manifest whose platforms, files or checksums are not whole.
+// krew refuses a manifest with incomplete platforms, files or checksums.
 func TestTheManifestNamesEveryArchive(t *testing.T) {
 	g := NewWithT(t)
 	root, err := render.Root()
@@ -110,7 +110,7 @@ func TestTheManifestNamesEveryArchive(t *testing.T) {
 	g.Expect("kubectl-" + manifest.Metadata.Name).To(Equal(binary))
 	g.Expect(manifest.Spec.Version).To(Equal("v1.2.3"))
 	g.Expect(manifest.Spec.ShortDescription).NotTo(BeEmpty())
-	g.Expect(len(manifest.Spec.ShortDescription)).To(BeNumerically("<=", 50), "krew's index asks for a short one")
+	g.Expect(len(manifest.Spec.ShortDescription)).To(BeNumerically("<=", 50), "krew's index requires a short description")
 	g.Expect(manifest.Spec.Platforms).To(HaveLen(len(platforms)))
 	for i, p := range manifest.Spec.Platforms {
 		platform := p.Selector.MatchLabels["os"] + "/" + p.Selector.MatchLabels["arch"]
@@ -128,6 +128,7 @@ func TestTheManifestNamesEveryArchive(t *testing.T) {
 func TestVersionsOfReleases(t *testing.T) {
 	for _, version := range []string{"", "0.1.0", "v1", "v1.2.3; rm", "-X"} {
 		g := NewWithT(t)
-		g.Expect(run(t.Context(), []string{"--version=" + version, "--out", t.TempDir()}, io.Discard)).To(MatchError(ContainSubstring("is no version")))
+		g.Expect(run(t.Context(), []string{"--version=" + version, "--out", t.TempDir()}, io.Discard)).To(MatchError(
+			ContainSubstring("invalid version")))
 	}
 }

@@ -16,16 +16,16 @@ import (
 	"strings"
 )
 
-// completion is what kubectl calls to complete the plugin's command lines.
+// completion is the program that kubectl calls to complete command lines of the plugin.
 const completion = "kubectl_complete-openimstack"
 
-// entry of an archive.
+// entry is one file of an archive.
 type entry struct {
 	from, name string
 	mode       int64
 }
 
-// pack writes an archive and returns its SHA-256. It has no times and no owners, so that it depends on the files alone.
+// pack writes an archive and returns its SHA-256 sum. The archive has no times and no owners, so that it depends on the files alone.
 func pack(path string, entries []entry) (sum string, err error) {
 	var content bytes.Buffer
 	compressed := gzip.NewWriter(&content)
@@ -59,22 +59,23 @@ func (b *builder) writeSums() error {
 	return os.WriteFile(filepath.Join(b.folder, "SHA256SUMS"), []byte(lines.String()), 0o644)
 }
 
+// unfilled matches the placeholders of the template.
 var unfilled = regexp.MustCompile(`SHA256_\w+|VERSION`)
 
-// writeManifest fills krew's manifest in.
+// writeManifest writes krew's manifest from its template.
 func (b *builder) writeManifest() error {
 	text, err := os.ReadFile(filepath.Join(b.root, template))
 	if err != nil {
 		return err
 	}
-	_, manifest, _ := strings.Cut(string(text), "apiVersion:") // without the comment on the template
+	_, manifest, _ := strings.Cut(string(text), "apiVersion:") // without the comment of the template
 	manifest = "apiVersion:" + manifest
 	for platform, sum := range b.sums {
 		manifest = strings.ReplaceAll(manifest, "SHA256_"+strings.ReplaceAll(platform, "/", "_"), sum)
 	}
 	manifest = strings.ReplaceAll(manifest, "VERSION", b.version)
 	if left := unfilled.FindString(manifest); left != "" {
-		return fmt.Errorf("%s has %s, for which no archive is built: it must name the platforms of hack/plugin", template, left)
+		return fmt.Errorf("filling %s: no archive is built for %s: name the platforms of hack/plugin", template, left)
 	}
 	return os.WriteFile(filepath.Join(b.folder, "openimstack.yaml"), []byte(manifest), 0o644)
 }

@@ -11,9 +11,9 @@ import (
 type Release struct {
 	// Chart is the chart's folder. Empty: charts/openim-operator of the project.
 	Chart string
-	// Name and Namespace of the release.
+	// Name and Namespace are those of the release.
 	Name, Namespace string
-	// Values in YAML, over the chart's own.
+	// Values are YAML that overrides the chart's values.
 	Values string
 }
 
@@ -28,12 +28,12 @@ func Chart(ctx context.Context, root string, release Release) ([]byte, error) {
 	}
 	dir, err := os.MkdirTemp("", "openim-operator-values-")
 	if err != nil {
-		return nil, fmt.Errorf("make a folder for the values: %w", err)
+		return nil, fmt.Errorf("creating a folder for the values: %w", err)
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	values := filepath.Join(dir, "values.yaml")
 	if err := os.WriteFile(values, []byte(release.Values), 0o600); err != nil {
-		return nil, fmt.Errorf("write the values: %w", err)
+		return nil, fmt.Errorf("writing the values: %w", err)
 	}
 	return output(ctx, root, "helm", "template", release.Name, chart, "--namespace", release.Namespace, "--values", values)
 }

@@ -15,24 +15,24 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// What a release may add to, or leave out of, what kustomize gives. Everything else is drift.
+// Differences that are allowed between a release and kustomize's output. All others are drift.
 var (
 	releaseLabels      = []string{"app.kubernetes.io/instance", "app.kubernetes.io/managed-by", "app.kubernetes.io/version", "helm.sh/chart"}
 	releaseAnnotations = []string{"helm.sh/resource-policy"}
-	// Helm makes a release's namespace itself: helm install --create-namespace.
+	// Helm creates a release's namespace itself: helm install --create-namespace.
 	notInRelease = []string{"Namespace//openim-operator-system"}
 )
 
-// Compare says in what the objects of a release differ from those of kustomize, one finding per object, sorted. Both are streams of
-// YAML documents.
+// Compare lists the differences between the objects of a release and those of kustomize, one finding per object, sorted. Both are streams
+// of YAML documents.
 func Compare(kustomized, released []byte) ([]string, error) {
 	want, err := objects(kustomized)
 	if err != nil {
-		return nil, fmt.Errorf("read what kustomize gave: %w", err)
+		return nil, fmt.Errorf("reading kustomize's output: %w", err)
 	}
 	got, err := objects(released)
 	if err != nil {
-		return nil, fmt.Errorf("read what Helm gave: %w", err)
+		return nil, fmt.Errorf("reading Helm's output: %w", err)
 	}
 	for _, id := range notInRelease {
 		delete(want, id)

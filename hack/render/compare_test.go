@@ -91,8 +91,8 @@ metadata:
 func TestCompareRefusesWhatItCannotTell(t *testing.T) {
 	g := NewWithT(t)
 	_, err := render.Compare([]byte(account), []byte(account+"---"+account))
-	g.Expect(err).To(MatchError("read what Helm gave: ServiceAccount/openim-operator-system/openim-operator appears twice"))
+	g.Expect(err).To(MatchError("reading Helm's output: ServiceAccount/openim-operator-system/openim-operator appears twice"))
 
 	_, err = render.Compare([]byte("kind: [unclosed"), []byte(account))
-	g.Expect(err).To(MatchError(HavePrefix("read what kustomize gave: ")))
+	g.Expect(err).To(MatchError(HavePrefix("reading kustomize's output: ")))
 }

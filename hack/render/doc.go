@@ -1,3 +1,3 @@
-// Package render runs the pinned kustomize and Helm over the two ways in, config/default and charts/openim-operator, and
-// compares what they give object by object. It reads the tree, writes to temporary folders alone, and never talks to a cluster.
+// Package render runs the pinned kustomize and Helm over the two ways to install, config/default and charts/openim-operator, and compares
+// their output object by object. It reads the repository, writes to temporary folders only, and never contacts a cluster.
 package render

@@ -2,7 +2,7 @@ package render
 
 import "strings"
 
-// image is how a kustomization replaces an image.
+// image is an entry of a kustomization that replaces an image.
 type image struct {
 	Name    string `json:"name"`
 	NewName string `json:"newName"`
@@ -10,8 +10,8 @@ type image struct {
 	Digest  string `json:"digest,omitempty"`
 }
 
-// parseImage splits a reference such as registry.example.com:5000/im/openim-wrapper:v1 for the image called name. A digest wins
-// over a tag, as it does for the kubelet.
+// parseImage splits a reference such as registry.example.com:5000/im/openim-wrapper:v1 for the image called name. A digest takes precedence
+// over a tag, as for the kubelet.
 func parseImage(name, reference string) image {
 	repository, digest, _ := strings.Cut(reference, "@")
 	tag := ""

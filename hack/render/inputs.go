@@ -9,8 +9,8 @@ import (
 	"path/filepath"
 )
 
-// Inputs is a hash over all files that the two ways in are made of. A test which renders should ask for it first: Go keeps the
-// result of a test as long as the files that the test itself has read are the same, and does not see what kustomize and Helm read.
+// Inputs returns a hash over all files of the two ways to install. A test that renders should call it first: Go caches the result of a test
+// as long as the files that the test itself has read are unchanged, and does not see the files that kustomize and Helm read.
 func Inputs(root string) (string, error) {
 	sum := sha256.New()
 	for _, dir := range []string{"config", "charts", "hack/tools/kustomize", "hack/tools/helm"} {
@@ -26,7 +26,7 @@ func Inputs(root string) (string, error) {
 			return err
 		})
 		if err != nil {
-			return "", fmt.Errorf("read what is rendered: %w", err)
+			return "", fmt.Errorf("reading the rendered files: %w", err)
 		}
 	}
 	return hex.EncodeToString(sum.Sum(nil)), nil

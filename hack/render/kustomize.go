@@ -15,18 +15,18 @@ const (
 	WrapperImage  = "openimstack/openim-wrapper"
 )
 
-// imageFields says where, besides a container's image, an image is named. Kustomize wants it beside each overlay.
+// imageFields lists the fields, besides a container's image, that name an image. Kustomize needs the file beside each overlay.
 const imageFields = "config/manager/image-fields.yaml"
 
-// Overlay is a way in with changes.
+// Overlay is a kustomization on top of a folder of the repository.
 type Overlay struct {
 	// Base is a folder of the project, for example config/default.
 	Base string
-	// Beside are further folders of the project that stand beside the base, for example config/admission.
+	// Beside lists further folders of the project to render with the base, for example config/admission.
 	Beside []string
-	// Components are folders of the project that hold kustomize components, for example config/prometheus.
+	// Components lists folders of the project with kustomize components, for example config/prometheus.
 	Components []string
-	// Images replaces images: from a name (OperatorImage, WrapperImage) to a reference. An empty reference changes nothing.
+	// Images maps names of images (OperatorImage, WrapperImage) to references. An empty reference changes nothing.
 	Images map[string]string
 }
 
@@ -44,17 +44,17 @@ type kustomization struct {
 func Kustomize(ctx context.Context, root string, overlay Overlay) ([]byte, error) {
 	dir, err := os.MkdirTemp("", "openim-operator-overlay-")
 	if err != nil {
-		return nil, fmt.Errorf("make a folder for the overlay: %w", err)
+		return nil, fmt.Errorf("creating a folder for the overlay: %w", err)
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	if err := writeOverlay(root, dir, overlay); err != nil {
-		return nil, fmt.Errorf("write an overlay of %s: %w", overlay.Base, err)
+		return nil, fmt.Errorf("writing an overlay of %s: %w", overlay.Base, err)
 	}
 	return output(ctx, root, "kustomize", "build", dir)
 }
 
 func writeOverlay(root, dir string, overlay Overlay) error {
-	// Kustomize takes relative paths alone, and follows no links on the way.
+	// Kustomize accepts relative paths only, and follows no links on the way.
 	realRoot, err := filepath.EvalSymlinks(root)
 	if err != nil {
 		return err

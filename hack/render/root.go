@@ -7,11 +7,11 @@ import (
 	"path/filepath"
 )
 
-// Root is the folder of the project that the working directory lies in: the one which holds PROJECT.
+// Root returns the folder of the project that contains the working directory: the folder with the file PROJECT.
 func Root() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
-		return "", fmt.Errorf("find the project's folder: %w", err)
+		return "", fmt.Errorf("finding the project's folder: %w", err)
 	}
 	for ; ; dir = filepath.Dir(dir) {
 		_, err := os.Stat(filepath.Join(dir, "PROJECT"))
@@ -19,10 +19,10 @@ func Root() (string, error) {
 			return dir, nil
 		}
 		if !errors.Is(err, os.ErrNotExist) {
-			return "", fmt.Errorf("find the project's folder: %w", err)
+			return "", fmt.Errorf("finding the project's folder: %w", err)
 		}
 		if dir == filepath.Dir(dir) {
-			return "", errors.New("no folder above holds PROJECT: change to a checkout of openim-operator")
+			return "", errors.New("finding the project's folder: no parent folder holds PROJECT: change to a checkout of openim-operator")
 		}
 	}
 }

@@ -1,4 +1,4 @@
-// Command routedocs writes the page of routes and the OpenAPI document from the tables: routedocs FOLDER.
+// Command routedocs generates docs/routes.md and docs/openapi.yaml from the route tables: routedocs FOLDER.
 package main
 
 import (
@@ -22,7 +22,7 @@ func run(args []string) error {
 	}
 	openapi, err := routes.OpenAPI()
 	if err != nil {
-		return fmt.Errorf("write the OpenAPI document: %w", err)
+		return fmt.Errorf("generating the OpenAPI document: %w", err)
 	}
 	for name, content := range map[string][]byte{"routes.md": []byte(routes.Docs()), "openapi.yaml": openapi} {
 		if err := os.WriteFile(filepath.Join(args[0], name), content, 0o644); err != nil {

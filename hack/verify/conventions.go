@@ -44,7 +44,10 @@ func conventions(_ context.Context, t tree, figures io.Writer) ([]string, error)
 			fields += w.fields
 			findings = append(findings, w.findings...)
 			if version.Subresources == nil || version.Subresources.Status == nil {
-				findings = append(findings, fmt.Sprintf("%s %s has no status subresource: whoever edits the spec could forge the status", w.kind, version.Name))
+				findings = append(
+					findings,
+					fmt.Sprintf("%s %s has no status subresource: whoever edits the spec could forge the status", w.kind, version.Name),
+				)
 			}
 		}
 	}

@@ -55,7 +55,10 @@ func size(_ context.Context, t tree, figures io.Writer) ([]string, error) {
 			}
 			fmt.Fprintf(figures, "%s %d of %d KB as JSON ", path.Base(name), len(compact)/1000, maxCRD/1000)
 			if len(compact) > maxCRD {
-				findings = append(findings, fmt.Sprintf("%s has %d bytes as compact JSON, over %d: shorten descriptions or types in api/", name, len(compact), maxCRD))
+				findings = append(
+					findings,
+					fmt.Sprintf("%s has %d bytes as compact JSON, over %d: shorten descriptions or types in api/", name, len(compact), maxCRD),
+				)
 			}
 		}
 		if len(content) > maxFile && !mayBeLarge(name) {
@@ -77,8 +80,14 @@ var forbidden = []struct {
 	remedy  string
 }{
 	{regexp.MustCompile(`(^|[^\w./-])/(root|work)/\w`), "names a folder of one machine: write a relative path, or a variable such as $HOME"},
-	{regexp.MustCompile(`\b(proxy|sum)\.golang\.org\b|\bregistry\.npm\w*\.org\b|\bdeb\.debian\.org\b`), "names a package registry: the Go, apt or npm client knows its own"},
-	{regexp.MustCompile(`\b(ghcr|quay|gcr)\.io\b|\bregistry\.k8s\.io\b`), "names an image registry: images come without one, or from the user's IMAGE_PREFIX"},
+	{
+		regexp.MustCompile(`\b(proxy|sum)\.golang\.org\b|\bregistry\.npm\w*\.org\b|\bdeb\.debian\.org\b`),
+		"names a package registry: the Go, apt or npm client knows its own",
+	},
+	{
+		regexp.MustCompile(`\b(ghcr|quay|gcr)\.io\b|\bregistry\.k8s\.io\b`),
+		"names an image registry: images come without one, or from the user's IMAGE_PREFIX",
+	},
 }
 
 // words finds text that speaks of more than the project.

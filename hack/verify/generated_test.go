@@ -51,5 +51,6 @@ func TestTidyFindsARequirementThatNothingImports(t *testing.T) {
 	})
 	found, err := tidy(t.Context(), tr, io.Discard)
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(found).To(ConsistOf(And(HavePrefix("tools/go.mod is not tidy: run `go mod tidy` in tools\n"), ContainSubstring("-require golang.org/x/text v0.40.0"))))
+	g.Expect(found).To(ConsistOf(And(HavePrefix("tools/go.mod is not tidy: run `go mod tidy` in tools\n"),
+		ContainSubstring("-require golang.org/x/text v0.40.0"))))
 }

@@ -25,6 +25,8 @@ var checks = []check{
 	{"formatted", formatted},
 	{"size", size},
 	{"words", words},
+	{"columns", columns},
+	{"language", language},
 	{"docs", packageDocs},
 	{"weight", weight},
 	{"conventions", conventions},

@@ -29,8 +29,16 @@ func rights(_ context.Context, t tree, figures io.Writer) ([]string, error) {
 			}
 			markers++
 			if after := nextOutside(lines[i:]); after != "" {
-				findings = append(findings, fmt.Sprintf("%s:%d is a part of the comment on %q, where controller-gen overlooks it: put the markers above that comment, and an empty line between",
-					name, i+1, after))
+				findings = append(
+					findings,
+					fmt.Sprintf(
+						"%s:%d is a part of the comment on %q, where controller-gen overlooks it: put the markers above that comment, and an empty line "+
+							"between",
+						name,
+						i+1,
+						after,
+					),
+				)
 			}
 		}
 	}

@@ -84,6 +84,6 @@ func (t tree) copyTo(dir string) (map[string][]byte, error) {
 func isGenerated(name string) bool {
 	base := path.Base(name)
 	return strings.HasPrefix(base, "zz_generated.") || base == "go.sum" || base == "go.mod" ||
-		name == "docs/routes.md" || name == "docs/openapi.yaml" || strings.HasPrefix(name, "docs/audit-demo.") || name == "docs/audit-v1.schema.json" ||
+		name == "docs/routes.md" || name == "docs/openapi.yaml" || name == "docs/audit-v1.schema.json" ||
 		strings.HasPrefix(name, "config/crd/bases/") || strings.HasPrefix(name, "charts/openim-operator/files/")
 }

@@ -8,18 +8,18 @@ import (
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 )
 
-// Mode says what becomes of an object that a guard finds wanting.
+// Mode selects what the API server does with an object that violates an admission policy.
 type Mode string
 
-// Modes of the guards.
+// Modes of the admission policies.
 const (
-	// Audit lets it pass, warns whoever sent it, and annotates the API server's audit log.
+	// Audit admits the object, returns a warning to the client, and annotates the API server's audit log.
 	Audit Mode = "Audit"
-	// Enforce refuses it.
+	// Enforce refuses the object.
 	Enforce Mode = "Enforce"
 )
 
-// Actions of a mode, as a binding has them.
+// Actions returns the validationActions of a binding.
 func (m Mode) Actions() []admissionv1.ValidationAction {
 	if m == Enforce {
 		return []admissionv1.ValidationAction{admissionv1.Deny}
@@ -27,34 +27,34 @@ func (m Mode) Actions() []admissionv1.ValidationAction {
 	return []admissionv1.ValidationAction{admissionv1.Audit, admissionv1.Warn}
 }
 
-// Label of policies and bindings: the guard's short name.
+// Label of policies and bindings. Its value is the short name of the admission policy.
 const Label = "openimstack.dev/guard"
 
-// prefix of the names of policies and bindings. The chart puts the release's name before "-guard-".
+// prefix of the names of policies and bindings. The chart replaces the text before "-guard-" by the release's name.
 const prefix = "openim-operator-guard-"
 
-// Guard is a ValidatingAdmissionPolicy with the binding that puts it in force for all stacks of the cluster: an object is judged
-// once for each OpenIMStack of its namespace, and not at all where there is none.
+// Guard is a ValidatingAdmissionPolicy with the binding that applies it to all stacks of the cluster. The API server evaluates an object
+// once for each OpenIMStack in the object's namespace, and not at all in a namespace without a stack.
 type Guard struct {
-	// Name is short: what is guarded.
+	// Name is the short name, after the kinds that the policy checks.
 	Name    string
 	Policy  *admissionv1.ValidatingAdmissionPolicy
 	Binding *admissionv1.ValidatingAdmissionPolicyBinding
 }
 
-// Guards returns all guards, with bindings of a mode.
+// Guards returns all admission policies, with bindings of a mode.
 func Guards(mode Mode) []Guard {
 	var all []Guard
-	for _, r := range []rules{
+	for _, r := range []spec{
 		networkPolicies(), ownPolicies(), pods(), bindings(), workloads(), services(), endpoints(), ingresses(), routes(),
 	} {
-		all = append(all, r.guard(mode))
+		all = append(all, r.build(mode))
 	}
 	return all
 }
 
-// rules are what differs between the guards.
-type rules struct {
+// spec holds what differs between the admission policies.
+type spec struct {
 	name       string
 	resources  []admissionv1.NamedRuleWithOperations
 	selector   *metav1.LabelSelector
@@ -63,17 +63,17 @@ type rules struct {
 	refusals   []refusal
 }
 
-// refusal is a rule, with what is said to whoever breaks it.
+// refusal is one rule of an admission policy, with its messages.
 type refusal struct {
-	// allowed is an expression that is true for what may pass.
+	// allowed is a CEL expression that is true for an object that the rule admits.
 	allowed string
-	// says is the message when says itself cannot be worked out.
-	says string
-	// message is an expression: the message, which names the object and the stack and says what to do.
+	// summary is the message when the expression of message fails.
+	summary string
+	// message is a CEL expression. Its result names the object, the stack and the remedy.
 	message string
 }
 
-func (r rules) guard(mode Mode) Guard {
+func (r spec) build(mode Mode) Guard {
 	meta := metav1.ObjectMeta{
 		Name: prefix + r.name,
 		Labels: map[string]string{
@@ -83,7 +83,7 @@ func (r rules) guard(mode Mode) Guard {
 	var validations []admissionv1.Validation
 	for _, refusal := range r.refusals {
 		validations = append(validations, admissionv1.Validation{
-			Expression: fill(refusal.allowed), Message: refusal.says, MessageExpression: fill(refusal.message),
+			Expression: fill(refusal.allowed), Message: refusal.summary, MessageExpression: fill(refusal.message),
 			Reason: ptr.To(metav1.StatusReasonForbidden),
 		})
 	}
@@ -94,7 +94,7 @@ func (r rules) guard(mode Mode) Guard {
 			TypeMeta:   metav1.TypeMeta{APIVersion: version, Kind: "ValidatingAdmissionPolicy"},
 			ObjectMeta: meta,
 			Spec: admissionv1.ValidatingAdmissionPolicySpec{
-				// What cannot be judged is refused: a rule that fails open is a way around it.
+				// An object for which an expression fails is refused. Otherwise a failure would bypass the rule.
 				FailurePolicy:    ptr.To(admissionv1.Fail),
 				ParamKind:        &admissionv1.ParamKind{APIVersion: v1alpha1.GroupVersion.String(), Kind: "OpenIMStack"},
 				MatchConstraints: &admissionv1.MatchResources{ResourceRules: r.resources, ObjectSelector: r.selector},
@@ -108,15 +108,17 @@ func (r rules) guard(mode Mode) Guard {
 			ObjectMeta: *meta.DeepCopy(),
 			Spec: admissionv1.ValidatingAdmissionPolicyBindingSpec{
 				PolicyName: meta.Name,
-				// No namespace: the stacks of the object's own.
-				ParamRef:          &admissionv1.ParamRef{Selector: &metav1.LabelSelector{}, ParameterNotFoundAction: ptr.To(admissionv1.AllowAction)},
+				// Without a namespace, the parameters are the stacks in the object's namespace.
+				ParamRef: &admissionv1.ParamRef{
+					Selector: &metav1.LabelSelector{}, ParameterNotFoundAction: ptr.To(admissionv1.AllowAction),
+				},
 				ValidationActions: mode.Actions(),
 			},
 		},
 	}
 }
 
-// on names namespaced resources of a group, in all its versions: an object is judged by whichever path it comes.
+// on matches namespaced resources of a group in all versions, so that no version bypasses the rules.
 func on(group string, resources []string, operations ...admissionv1.OperationType) admissionv1.NamedRuleWithOperations {
 	return admissionv1.NamedRuleWithOperations{RuleWithOperations: admissionv1.RuleWithOperations{
 		Operations: operations,

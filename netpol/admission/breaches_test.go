@@ -4,14 +4,14 @@ import "k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 // breach is an object that would open the stack chat.
 type breach struct {
-	guard, name, yaml string
-	// names is what the message names besides the object and the stack.
+	policy, name, yaml string
+	// names is a text in the message besides the object and the stack.
 	names string
 }
 
 func (b breach) object(ns string) *unstructured.Unstructured { return object(ns, b.yaml) }
 
-// breaches, by guard. Each is one way in.
+// breaches, by admission policy. Each would open the stack in another way.
 var breaches = []breach{
 	{"network-policies", "a policy that lets anyone in to all pods", `
 {apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: open}, spec: {podSelector: {}, policyTypes: [Ingress], ingress: [{}]}}`, "(all of its pods)"},
@@ -61,7 +61,7 @@ var breaches = []breach{
 {apiVersion: v1, kind: Service, metadata: {name: external}, spec: {externalIPs: [192.0.2.7], selector: {app.kubernetes.io/part-of: openimstack}, ports: [{port: 8082}]}}`, "backend"},
 	{"services", "a headless Service, which gives away addresses", `
 {apiVersion: v1, kind: Service, metadata: {name: headless}, spec: {clusterIP: None, selector: {app.kubernetes.io/name: openim, app.kubernetes.io/version: v3.8.3}}}`, "rpc-msg"},
-	{"services", "a Service to the gateway's metrics beside its doors", `
+	{"services", "a Service to the gateway's metrics beside its listeners", `
 {apiVersion: v1, kind: Service, metadata: {name: metrics}, spec: {selector: {app.kubernetes.io/component: gateway}, ports: [{name: a, port: 443, targetPort: users}, {name: b, port: 9090}]}}`, "8082 or users"},
 	{"services", "another name of a component's Service", `
 {apiVersion: v1, kind: Service, metadata: {name: alias}, spec: {type: ExternalName, externalName: chat-api.NAMESPACE.svc.cluster.local}}`, "chat-api"},
@@ -102,7 +102,7 @@ var breaches = []breach{
 {apiVersion: gateway.networking.k8s.io/v1, kind: ReferenceGrant, metadata: {name: one}, spec: {from: [{group: gateway.networking.k8s.io, kind: HTTPRoute, namespace: edge}], to: [{group: "", kind: Service, name: chat-backend}]}}`, "chat-backend"},
 }
 
-// innocents look like breaches and open nothing.
+// innocents resemble breaches and open nothing.
 var innocents = []struct{ name, yaml string }{
 	{"a policy that denies everything", `
 {apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: deny}, spec: {podSelector: {}, policyTypes: [Ingress, Egress]}}`},
@@ -122,7 +122,7 @@ var innocents = []struct{ name, yaml string }{
 {apiVersion: v1, kind: Pod, metadata: {name: host}, spec: {hostNetwork: true, containers: [{name: x, image: x, ports: [{containerPort: 10002, hostPort: 10002}]}]}}`},
 	{"a Deployment of another application", `
 {apiVersion: apps/v1, kind: Deployment, metadata: {name: web, labels: {app.kubernetes.io/instance: chat, app.kubernetes.io/part-of: openimstack}}, spec: {selector: {matchLabels: {app: web}}, template: {metadata: {labels: {app: web, app.kubernetes.io/instance: chat}}, spec: {containers: [{name: x, image: x}]}}}}`},
-	{"a load balancer to the users' door and the administrators'", `
+	{"a load balancer to the users' listener and the administrators'", `
 {apiVersion: v1, kind: Service, metadata: {name: public}, spec: {type: LoadBalancer, selector: {app.kubernetes.io/instance: chat, app.kubernetes.io/component: gateway}, ports: [{name: a, port: 443, targetPort: users}, {name: b, port: 8443, targetPort: 8081}]}}`},
 	{"a Service of other pods on a port of OpenIM's", `
 {apiVersion: v1, kind: Service, metadata: {name: web}, spec: {type: NodePort, selector: {app: web}, ports: [{port: 10002}]}}`},
@@ -136,11 +136,11 @@ var innocents = []struct{ name, yaml string }{
 {apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: db, labels: {kubernetes.io/service-name: db}}, addressType: IPv4, endpoints: [{addresses: [192.0.2.7]}], ports: [{port: 5432}]}`},
 	{"Endpoints without addresses, as old leader elections have them", `
 {apiVersion: v1, kind: Endpoints, metadata: {name: leader}}`},
-	{"an Ingress to the users' door", `
-{apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: door}, spec: {defaultBackend: {service: {name: chat-gateway, port: {number: 8082}}}}}`},
+	{"an Ingress to the users' listener", `
+{apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: listener}, spec: {defaultBackend: {service: {name: chat-gateway, port: {number: 8082}}}}}`},
 	{"an Ingress to a Service whose name begins alike, and to no Service at all", `
 {apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: docs}, spec: {defaultBackend: {resource: {apiGroup: example.com, kind: Bucket, name: chat-api}}, rules: [{host: a.example.com}, {http: {paths: [{path: /, pathType: Exact, backend: {service: {name: chat-api-docs, port: {number: 10002}}}}]}}]}}`},
-	{"an HTTPRoute to the administrators' door", route("v1", "HTTPRoute", "{name: chat-gateway, port: 8081}")},
+	{"an HTTPRoute to the administrators' listener", route("v1", "HTTPRoute", "{name: chat-gateway, port: 8081}")},
 	{"a route to the Service of a stack elsewhere", route("v1", "GRPCRoute", "{name: chat-api, namespace: elsewhere, port: 10002}")},
 	{"a route to something else of that name", route("v1alpha2", "TCPRoute", "{group: multicluster.x-k8s.io, kind: ServiceImport, name: chat-api, port: 10002}")},
 	{"a route that changes headers and has no backend", `

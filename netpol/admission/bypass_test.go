@@ -22,7 +22,7 @@ import (
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 )
 
-// change is a patch of an object, in one of the ways in which the API takes it.
+// change is a patch of an object, of one of the API's patch types.
 type change struct {
 	name string
 	kind types.PatchType
@@ -49,11 +49,11 @@ func policyOf(children []client.Object) *metav1.ObjectMeta {
 	return nil
 }
 
-var refusedBy = func(guard string) OmegaMatcher {
-	return MatchError(And(ContainSubstring(guardName(guard)), ContainSubstring("OpenIMStack \"")))
+var refusedBy = func(policy string) OmegaMatcher {
+	return MatchError(And(ContainSubstring(policyName(policy)), ContainSubstring("OpenIMStack \"")))
 }
 
-var _ = Describe("Whoever has every right in the cluster", func() {
+var _ = Describe("A user with every right in the cluster", func() {
 	var ns string
 	var made *v1alpha1.OpenIMStack
 	var m user
@@ -74,10 +74,10 @@ var _ = Describe("Whoever has every right in the cluster", func() {
 			v1alpha1.LabelInstance: made.Name, v1alpha1.LabelName: v1alpha1.NameWrapper, v1alpha1.LabelComponent: v1alpha1.ComponentBackend,
 		}
 	}
-	stranger := func(ctx context.Context) *corev1.Pod {
+	other := func(ctx context.Context) *corev1.Pod {
 		p := &corev1.Pod{
-			ObjectMeta: metav1.ObjectMeta{Namespace: ns, GenerateName: "stranger-", Labels: map[string]string{"app": "web"}},
-			Spec:       corev1.PodSpec{SchedulerName: "nobody", Containers: []corev1.Container{{Name: "x", Image: "x"}}},
+			ObjectMeta: metav1.ObjectMeta{Namespace: ns, GenerateName: "other-", Labels: map[string]string{"app": "web"}},
+			Spec:       corev1.PodSpec{SchedulerName: "none", Containers: []corev1.Container{{Name: "x", Image: "x"}}},
 		}
 		Expect(m.Create(ctx, p)).To(Succeed())
 		return p
@@ -89,7 +89,7 @@ var _ = Describe("Whoever has every right in the cluster", func() {
 	}
 
 	It("cannot give a running pod the stack's labels, by any path", func(ctx SpecContext) {
-		p := stranger(ctx)
+		p := other(ctx)
 		const instance, name, component = "app.kubernetes.io~1instance", "app.kubernetes.io~1name", "app.kubernetes.io~1component"
 		merge := fmt.Sprintf(`{"metadata":{"labels":{%q:%q,%q:%q,%q:%q}}}`, v1alpha1.LabelInstance, made.Name, v1alpha1.LabelName, v1alpha1.NameWrapper,
 			v1alpha1.LabelComponent, v1alpha1.ComponentBackend)
@@ -110,7 +110,7 @@ var _ = Describe("Whoever has every right in the cluster", func() {
 	})
 
 	It("cannot relabel a pod by binding it to a node", func(ctx SpecContext) {
-		p := stranger(ctx)
+		p := other(ctx)
 		for _, victim := range []*corev1.Pod{p, pod} {
 			for _, labels := range []map[string]string{labels(), {v1alpha1.LabelPartOf: "nothing"}} {
 				binding := &corev1.Binding{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: victim.Name, Labels: labels}, Target: corev1.ObjectReference{Kind: "Node", Name: "n"}}
@@ -119,7 +119,7 @@ var _ = Describe("Whoever has every right in the cluster", func() {
 			}
 		}
 		adds := &corev1.Binding{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: pod.Name, Labels: map[string]string{"app": "web"}}, Target: corev1.ObjectReference{Kind: "Node", Name: "n"}}
-		Expect(m.SubResource("binding").Create(ctx, pod, adds)).To(refusedBy("bindings"), "a label that somebody's policy selects")
+		Expect(m.SubResource("binding").Create(ctx, pod, adds)).To(refusedBy("bindings"), "a label that another policy selects")
 
 		By("what schedulers do passes")
 		zone := &corev1.Binding{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: pod.Name, Labels: map[string]string{corev1.LabelTopologyZone: "a"}}, Target: corev1.ObjectReference{Kind: "Node", Name: "n"}}
@@ -156,8 +156,8 @@ var _ = Describe("Whoever has every right in the cluster", func() {
 		Expect(m.SubResource("ephemeralcontainers").Patch(ctx, pod.DeepCopy(), client.RawPatch(types.StrategicMergePatchType,
 			[]byte(`{"spec":{"ephemeralContainers":[{"name":"debug","image":"x"}]}}`)))).To(refusedBy("pods"))
 
-		By("in a stranger's they are the stranger's business")
-		p := stranger(ctx)
+		By("in a other's they are the other's business")
+		p := other(ctx)
 		p.Spec.EphemeralContainers = debug.Spec.EphemeralContainers
 		Expect(m.SubResource("ephemeralcontainers").Update(ctx, p)).To(Succeed())
 	})
@@ -216,7 +216,7 @@ var _ = Describe("Whoever has every right in the cluster", func() {
 
 	It("cannot change or delete the stack's policies, by any path", func(ctx SpecContext) {
 		policy := own(ctx, "api-ingress")
-		// Both guards of policies have a say, and the API server passes on the message of one.
+		// Two admission policies refuse the object, and the API server returns the message of one.
 		either := Or(refusedBy("own-policies"), refusedBy("network-policies"))
 		merges := map[string]string{
 			`{"spec":{"ingress":null}}`:                                                  "a rule less",
@@ -346,7 +346,7 @@ var _ = Describe("What is there before the stack", func() {
 		Eventually(func(g Gomega) {
 			var events corev1.EventList
 			g.Expect(root.List(ctx, &events, client.InNamespace(ns))).To(Succeed())
-			g.Expect(events.Items).To(ContainElement(HaveField("Message", ContainSubstring(guardName("pods")))))
+			g.Expect(events.Items).To(ContainElement(HaveField("Message", ContainSubstring(policyName("pods")))))
 		}).Should(Succeed(), "the StatefulSet controller is told no")
 		var pods corev1.PodList
 		Expect(root.List(ctx, &pods, client.InNamespace(ns))).To(Succeed())

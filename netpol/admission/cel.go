@@ -9,14 +9,14 @@ import (
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 )
 
-// Expressions are in the Common Expression Language as Kubernetes has it
-// (https://kubernetes.io/docs/reference/using-api/cel/). What a rule looks at is always optional (`.?`), so that an object which lacks
-// a field is judged and not an error.
+// Expressions are in Kubernetes' dialect of the Common Expression Language
+// (https://kubernetes.io/docs/reference/using-api/cel/). Fields are always accessed as optional (`.?`), so that an object without a field
+// is evaluated instead of causing an error.
 
-// text is a string literal.
+// text returns a string literal.
 func text(s string) string { return "'" + s + "'" }
 
-// texts is a list of string literals.
+// texts returns a list of string literals.
 func texts(all []string) string {
 	quoted := make([]string, 0, len(all))
 	for _, s := range all {
@@ -33,9 +33,9 @@ func numbers(all []int32) string {
 	return "[" + strings.Join(written, ", ") + "]"
 }
 
-// fill puts values into an expression's <places>, and lays it out on one line.
+// fill replaces <placeholders> in an expression and joins its lines. values alternate placeholders and replacements.
 func fill(expression string, values ...string) string {
-	for range 2 { // a value may hold a place itself
+	for range 2 { // a value may contain a placeholder
 		expression = strings.NewReplacer(values...).Replace(expression)
 	}
 	return strings.Join(strings.Fields(expression), " ")
@@ -45,17 +45,17 @@ func variable(name, expression string, values ...string) admissionv1.Variable {
 	return admissionv1.Variable{Name: name, Expression: fill(expression, values...)}
 }
 
-// Names of the variables with which the admin says who is who. A chart or a kustomization replaces them by their place.
+// Names of the variables that the admin sets. A chart or a kustomization replaces them by their index.
 const (
 	operatorVariable = "operator"
 	usersVariable    = "exemptUsers"
 	groupsVariable   = "exemptGroups"
 )
 
-// Operator is the user as which the operator of config/default writes.
+// Operator is the user name of the operator of config/default.
 const Operator = "system:serviceaccount:openim-operator-system:openim-operator"
 
-// identities are the first variables of each guard, in this order.
+// identities returns the first variables of each admission policy, in this order.
 func identities() []admissionv1.Variable {
 	return []admissionv1.Variable{
 		variable(operatorVariable, strconv.Quote(Operator)),
@@ -68,12 +68,13 @@ func identities() []admissionv1.Variable {
 	}
 }
 
-// same tells whether an update leaves a field as it was: what was there before the guard can still be annotated and finalised.
-func same(field string) string {
+// unchanged returns an expression that is true when an update does not change a field. Objects that are older than the admission policy
+// can so still be annotated and finalised.
+func unchanged(field string) string {
 	return "(oldObject != null && object.?" + field + " == oldObject.?" + field + ")"
 }
 
-// stackPods are the labels of the stack's pods, one map for each component.
+// stackPods returns the variable pods: the labels of the stack's pods, one map for each component.
 func stackPods() admissionv1.Variable {
 	var parts []string
 	for _, a := range apps() {
@@ -86,7 +87,8 @@ func stackPods() admissionv1.Variable {
 	return variable("pods", strings.Join(parts, " + "))
 }
 
-// reserved tells of labels whether they are those of a stack's pods: what the stack's policies select, or let in.
+// reserved returns an expression that is true for labels of the stack's pods: those that the stack's NetworkPolicies select, either as
+// their subject or as a peer.
 func reserved(labels string) string {
 	return fill(`(<l>[?'<instance>'].orValue('') == variables.stack && (<l>[?'<part-of>'].orValue('') == '<part>' ||
 		variables.pods.exists(p, p['<name>'] == <l>[?'<name>'].orValue('') && p['<component>'] == <l>[?'<component>'].orValue(''))))`,
@@ -94,24 +96,25 @@ func reserved(labels string) string {
 		"<component>", v1alpha1.LabelComponent, "<part-of>", v1alpha1.LabelPartOf)
 }
 
-// stackServices are the names of the stack's Services; stackDoors which ports of them outsiders may reach.
+// stackServices returns the variables services, the names of the stack's Services; direct, whether the WebSocket is direct; and open, the
+// ports of each Service that sources outside the stack may reach.
 func stackServices() []admissionv1.Variable {
 	var names []string
 	for _, c := range served() {
 		names = append(names, suffix(c))
 	}
-	always, direct := doors()
+	always, direct := openPorts()
 	var entries []string
 	for _, c := range served() {
 		var open, opened []string
-		for _, d := range always {
-			if d.component == c {
-				open = append(open, d.references()...)
+		for _, p := range always {
+			if p.component == c {
+				open = append(open, p.references()...)
 			}
 		}
-		for _, d := range direct {
-			if d.component == c {
-				opened = append(opened, d.references()...)
+		for _, p := range direct {
+			if p.component == c {
+				opened = append(opened, p.references()...)
 			}
 		}
 		if len(open)+len(opened) == 0 {
@@ -123,11 +126,11 @@ func stackServices() []admissionv1.Variable {
 	return []admissionv1.Variable{
 		variable("services", texts(names)+".map(c, variables.stack + c)"),
 		variable("direct", "params.spec.?network.?webSocket.orValue('') == '"+string(v1alpha1.WebSocketDirect)+"'"),
-		variable("doors", "{"+strings.Join(entries, ", ")+"}"),
+		variable("open", "{"+strings.Join(entries, ", ")+"}"),
 	}
 }
 
-// list of strings that is one even when it is empty: CEL tells lists of strings from lists of nothing.
+// list returns a list of strings, also when the list is empty: in CEL an empty literal list has another type.
 func list(all []string) string {
 	if len(all) == 0 {
 		return "[''].filter(p, p != '')"

@@ -18,14 +18,14 @@ import (
 	"github.com/openimstack/openim-operator/netpol/graph"
 )
 
-// AnnotationNamespace says of a ClusterNetworkPolicy in which namespace its stack is.
+// AnnotationNamespace on a ClusterNetworkPolicy holds the namespace of its stack.
 const AnnotationNamespace = "openimstack.dev/namespace"
 
-// DefaultPriority of the ClusterNetworkPolicies within the Admin tier, 0 (first) to 1000. Those of one stack select different pods, so
-// they may share it; no policy of another origin that selects the same pods should.
+// DefaultPriority of the ClusterNetworkPolicies in the Admin tier, 0 (first) to 1000. The policies of one stack select different pods, so
+// all of them may have the same priority. Other policies that select these pods should have another one.
 const DefaultPriority = 100
 
-// maxRules, maxPeers and maxProtocols are the API's bounds of a list (clusternetworkpolicy_types.go of network-policy-api v0.2.0).
+// maxRules, maxPeers and maxProtocols are the API's limits (clusternetworkpolicy_types.go of network-policy-api v0.2.0).
 const (
 	maxRules     = 25
 	maxPeers     = 25
@@ -33,15 +33,15 @@ const (
 	maxName      = 100 // characters of a rule's name
 )
 
-// ClusterNetworkPolicies compiles a graph to policies of policy.networking.k8s.io/v1alpha2, one for each component, in the Admin tier:
-// what is a connection of the graph is passed on to the NetworkPolicies, everything else between pods is denied before them. A
-// NetworkPolicy that somebody adds can so open nothing.
+// ClusterNetworkPolicies compiles a graph to policies of policy.networking.k8s.io/v1alpha2, one for each component, in the Admin tier.
+// Connections of the graph pass to the NetworkPolicies. All other connections between pods are denied before NetworkPolicies are
+// evaluated, so that a further NetworkPolicy opens nothing.
 //
-// Pass, never Accept: the stack's own NetworkPolicies keep the last word. What comes in from outside the cluster is theirs alone,
-// since such a policy selects no addresses as sources. priority is that within the tier.
+// The action is Pass, never Accept: the stack's own NetworkPolicies still decide. They alone decide about sources outside the cluster,
+// because a ClusterNetworkPolicy cannot select addresses as sources. priority is the priority within the tier.
 func ClusterNetworkPolicies(g graph.Graph, priority int32) ([]*unstructured.Unstructured, error) {
 	if priority < 0 || priority > 1000 {
-		return nil, fmt.Errorf("priority %d is none of the Admin tier's: write one from 0 to 1000", priority)
+		return nil, fmt.Errorf("invalid priority %d for the Admin tier: write a number from 0 to 1000", priority)
 	}
 	var all []*unstructured.Unstructured
 	for _, c := range g.Components {
@@ -62,9 +62,10 @@ func ClusterNetworkPolicies(g graph.Graph, priority int32) ([]*unstructured.Unst
 				Egress:  egressRules(g, c),
 			},
 		}
-		for direction, rules := range map[string]int{"enters": len(policy.Spec.Ingress), "leaves": len(policy.Spec.Egress)} {
+		for direction, rules := range map[string]int{"ingress": len(policy.Spec.Ingress), "egress": len(policy.Spec.Egress)} {
 			if rules > maxRules {
-				return nil, fmt.Errorf("what %s %s takes %d rules, and a ClusterNetworkPolicy holds %d: name fewer peers in spec.network or the dependencies, for example one block of addresses for many",
+				return nil, fmt.Errorf("compiling the %s of %s: %d rules, and a ClusterNetworkPolicy has at most %d: "+
+					"name fewer peers in spec.network or the dependencies, for example one block of addresses instead of many",
 					direction, c.Name, rules, maxRules)
 			}
 		}
@@ -80,26 +81,30 @@ func ClusterNetworkPolicies(g graph.Graph, priority int32) ([]*unstructured.Unst
 func ingressRules(g graph.Graph, c graph.Component) []clusterRule {
 	var rules []clusterRule
 	for _, in := range g.To(c.Name) {
-		// Addresses stand for what is outside the cluster, which these rules do not see.
+		// Addresses are sources outside the cluster, to which these rules do not apply.
 		peers := slices.DeleteFunc(clusterPeers(g, in.From), func(p clusterPeer) bool { return len(p.Networks) > 0 })
 		if len(peers) > 0 {
 			rules = append(rules, clusterRule{Name: "from " + in.From.Name, Action: "Pass", From: peers, Protocols: protocols(in.Ports)})
 		}
 	}
 	rules = merge(rules, func(r *clusterRule) *[]clusterPeer { return &r.From })
-	return append(rules, clusterRule{Name: "from nobody else", Action: "Deny", From: []clusterPeer{everyNamespace()}})
+	return append(rules, clusterRule{Name: "from all others", Action: "Deny", From: []clusterPeer{everyNamespace()}})
 }
 
 func egressRules(g graph.Graph, c graph.Component) []clusterRule {
 	var rules []clusterRule
 	for _, out := range g.From(c.Name) {
-		rules = append(rules, clusterRule{Name: "to " + out.To.Name, Action: "Pass", To: clusterPeers(g, out.To), Protocols: protocols(out.Ports)})
+		rules = append(rules, clusterRule{
+			Name: "to " + out.To.Name, Action: "Pass", To: clusterPeers(g, out.To), Protocols: protocols(out.Ports),
+		})
 	}
 	rules = merge(rules, func(r *clusterRule) *[]clusterPeer { return &r.To })
-	return append(rules, clusterRule{Name: "to nobody else", Action: "Deny", To: []clusterPeer{everyNamespace(), {Networks: everyAddress()}}})
+	return append(rules, clusterRule{
+		Name: "to all others", Action: "Deny", To: []clusterPeer{everyNamespace(), {Networks: everyAddress()}},
+	})
 }
 
-// merge makes as few rules as hold the same: those of the same peers get all their ports, those of the same ports all their peers.
+// merge reduces the number of rules: rules with the same peers share their ports, rules with the same ports share their peers.
 func merge(rules []clusterRule, peers func(*clusterRule) *[]clusterPeer) []clusterRule {
 	rules = join(rules, func(into, r *clusterRule) bool {
 		added := missing(into.Protocols, r.Protocols)
@@ -120,7 +125,7 @@ func merge(rules []clusterRule, peers func(*clusterRule) *[]clusterPeer) []clust
 	return split(rules, peers)
 }
 
-// split rules of more peers or protocols than the API takes.
+// split splits rules with more peers or protocols than the API allows.
 func split(rules []clusterRule, peers func(*clusterRule) *[]clusterPeer) []clusterRule {
 	var all []clusterRule
 	for _, r := range rules {
@@ -153,7 +158,7 @@ func join(rules []clusterRule, takes func(into, r *clusterRule) bool) []clusterR
 	return joined
 }
 
-// joinNames of two rules, within the API's bound.
+// joinNames returns a name for two joined rules, within the API's limit.
 func joinNames(a, b string) string {
 	_, name, _ := strings.Cut(b, " ")
 	if slices.Contains(strings.FieldsFunc(a, func(r rune) bool { return r == ' ' || r == ',' }), name) {
@@ -180,7 +185,7 @@ func missing[T any](from, wanted []T) []T {
 	return absent
 }
 
-// clusterPeers of a party. None means anyone: any pod.
+// clusterPeers returns the peers of one end of an edge. An end that is open to anyone becomes all pods.
 func clusterPeers(g graph.Graph, p graph.Party) []clusterPeer {
 	if p.Inside {
 		c, _ := graph.Lookup(p.Name)
@@ -196,7 +201,7 @@ func clusterPeers(g graph.Graph, p graph.Party) []clusterPeer {
 	return peers
 }
 
-// translate a peer of a NetworkPolicy. A block loses its exceptions, which the NetworkPolicy behind it still makes.
+// translate converts a peer of a NetworkPolicy. Exceptions of a block are dropped, because the NetworkPolicy still applies them.
 func translate(namespace string, peer networkingv1.NetworkPolicyPeer) clusterPeer {
 	switch {
 	case peer.IPBlock != nil:

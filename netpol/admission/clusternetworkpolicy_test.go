@@ -15,7 +15,7 @@ import (
 	"github.com/openimstack/openim-operator/openim"
 )
 
-// The semantics are tested in test/clusternetworkpolicy, on the API's own types and schema. Here: how a graph is written down.
+// test/clusternetworkpolicy tests the semantics with the API's types and schema. These tests check how a graph is compiled.
 
 func stackGraph(network *v1alpha1.Network, facts openim.Facts) graph.Graph {
 	s := &v1alpha1.OpenIMStack{ObjectMeta: metav1.ObjectMeta{Name: "chat", Namespace: "im"}, Spec: v1alpha1.OpenIMStackSpec{Network: network}}
@@ -64,24 +64,24 @@ func TestEachComponentHasAClusterNetworkPolicyThatNamesItsStack(t *testing.T) {
 	}
 }
 
-func TestARuleSaysForWhomItIs(t *testing.T) {
+func TestARuleNamesItsPeers(t *testing.T) {
 	g := NewWithT(t)
 	policies, err := admission.ClusterNetworkPolicies(stackGraph(nil, openim.Facts{}), admission.DefaultPriority)
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(ruleNames(t, policies, "backend", "ingress")).To(Equal([]string{"Pass from gateway", "Deny from nobody else"}))
-	g.Expect(ruleNames(t, policies, "gateway", "ingress")).To(Equal([]string{"Pass from admins, clients", "Deny from nobody else"}))
-	g.Expect(ruleNames(t, policies, "crontask", "ingress")).To(Equal([]string{"Deny from nobody else"}))
+	g.Expect(ruleNames(t, policies, "backend", "ingress")).To(Equal([]string{"Pass from gateway", "Deny from all others"}))
+	g.Expect(ruleNames(t, policies, "gateway", "ingress")).To(Equal([]string{"Pass from admins, clients", "Deny from all others"}))
+	g.Expect(ruleNames(t, policies, "crontask", "ingress")).To(Equal([]string{"Deny from all others"}))
 }
 
-// A block stands for what is outside the cluster: as a source no such policy sees it; as a target it is passed on whole, since the
-// NetworkPolicy behind it still makes the exceptions.
+// A block is outside the cluster. As a source it is omitted, because such a policy does not apply to it. As a target it passes without its
+// exceptions, because the NetworkPolicy still applies them.
 func TestBlocksOfAddresses(t *testing.T) {
 	g := NewWithT(t)
 	facts := openim.Facts{Endpoints: map[openim.Dependency][]openim.Endpoint{openim.Redis: {{Port: 6379, Peers: blocks(1)}}}}
 	network := &v1alpha1.Network{Clients: []v1alpha1.Peer{{IPBlock: &v1alpha1.IPBlock{CIDR: "192.0.2.0/24"}}}}
 	policies, err := admission.ClusterNetworkPolicies(stackGraph(network, facts), admission.DefaultPriority)
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(ruleNames(t, policies, "gateway", "ingress")).To(Equal([]string{"Deny from nobody else"}))
+	g.Expect(ruleNames(t, policies, "gateway", "ingress")).To(Equal([]string{"Deny from all others"}))
 	for _, p := range policies {
 		g.Expect(fmt.Sprint(p.Object)).NotTo(ContainSubstring("10.0.1.0/24"), "a Deny of the exception would be right, a Pass without the block wrong")
 		if p.GetLabels()[v1alpha1.LabelComponent] == "msggateway" {
@@ -108,16 +108,16 @@ func TestManyPeersMakeFewRules(t *testing.T) {
 	}
 }
 
-func TestWhatDoesNotFitIsSaid(t *testing.T) {
+func TestLimitsAreReported(t *testing.T) {
 	var places []openim.Endpoint
 	for i, peer := range blocks(40) {
 		places = append(places, openim.Endpoint{Port: int32(20000 + i), Peers: []networkingv1.NetworkPolicyPeer{peer}})
 	}
 	_, err := admission.ClusterNetworkPolicies(stackGraph(nil, openim.Facts{Endpoints: map[openim.Dependency][]openim.Endpoint{openim.Redis: places}}), admission.DefaultPriority)
-	NewWithT(t).Expect(err).To(MatchError(MatchRegexp(`what leaves [a-z-]+ takes \d+ rules, and a ClusterNetworkPolicy holds 25: name fewer peers`)))
+	NewWithT(t).Expect(err).To(MatchError(MatchRegexp(`compiling the egress of [a-z-]+: \d+ rules, and a ClusterNetworkPolicy has at most 25: name fewer peers`)))
 
 	for _, priority := range []int32{-1, 1001} {
 		_, err = admission.ClusterNetworkPolicies(stackGraph(nil, openim.Facts{}), priority)
-		NewWithT(t).Expect(err).To(MatchError(ContainSubstring("write one from 0 to 1000")))
+		NewWithT(t).Expect(err).To(MatchError(ContainSubstring("write a number from 0 to 1000")))
 	}
 }

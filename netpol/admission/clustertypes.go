@@ -2,8 +2,8 @@ package admission
 
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-// The part of policy.networking.k8s.io/v1alpha2 that is rendered. A peer has exactly one field; protocols stand where a NetworkPolicy
-// has ports.
+// The fields of policy.networking.k8s.io/v1alpha2 that are rendered. A peer has exactly one field. Protocols take the place of a
+// NetworkPolicy's ports.
 
 type clusterPolicy struct {
 	metav1.TypeMeta   `json:",inline"`

@@ -10,19 +10,19 @@ import (
 	"github.com/openimstack/openim-operator/openim"
 )
 
-// loose are labels of a stack's pods whose values the guards cannot know: the release, the ReplicaSet's hash, and where a node is
-// (the API server copies the node's labels to its pods). A selector that asks for them is taken to match.
-var loose = []string{
+// unknownValueLabels are labels of a stack's pods whose values the admission policies do not know: the release, the ReplicaSet's hash,
+// and the node's region and zone, which the API server copies to pods. A selector with these labels is assumed to match.
+var unknownValueLabels = []string{
 	"app.kubernetes.io/version",
 	"pod-template-hash",
 	"topology.kubernetes.io/region",
 	"topology.kubernetes.io/zone",
 }
 
-// selecting are the labels by which the stack's policies select and admit pods.
-var selecting = []string{v1alpha1.LabelName, v1alpha1.LabelInstance, v1alpha1.LabelComponent, v1alpha1.LabelPartOf}
+// selectorLabels are the labels that the selectors of the stack's NetworkPolicies use.
+var selectorLabels = []string{v1alpha1.LabelName, v1alpha1.LabelInstance, v1alpha1.LabelComponent, v1alpha1.LabelPartOf}
 
-// app is the value of a name label, with the components that carry it.
+// app is a value of the label app.kubernetes.io/name, with the components that have it.
 type app struct {
 	name       string
 	components []string
@@ -40,7 +40,7 @@ func apps() []app {
 	return all
 }
 
-// served are the components that have a Service.
+// served returns the components that have a Service.
 func served() []string {
 	var names []string
 	for _, c := range graph.Components() {
@@ -51,7 +51,7 @@ func served() []string {
 	return names
 }
 
-// openimPorts are the numbers of all ports of OpenIM's processes, in ascending order.
+// openimPorts returns the numbers of all ports of OpenIM's processes, in ascending order.
 func openimPorts() []int32 {
 	var numbers []int32
 	for _, c := range graph.Components() {
@@ -66,42 +66,42 @@ func openimPorts() []int32 {
 	return slices.Compact(numbers)
 }
 
-// door is a port that outsiders may reach.
-type door struct {
+// openPort is a port that sources outside the stack may reach.
+type openPort struct {
 	component string
 	port      graph.Port
 }
 
-// references are the ways in which a Service, an Ingress or a route may refer to the door.
-func (d door) references() []string {
-	return []string{strconv.Itoa(int(d.port.Number)), d.port.Name}
+// references returns the number and the name by which a Service, an Ingress or a route may refer to the port.
+func (p openPort) references() []string {
+	return []string{strconv.Itoa(int(p.port.Number)), p.port.Name}
 }
 
-// doors lists what outsiders may reach of a stack that lets users log in: always, and when its WebSocket is direct.
-func doors() (always, direct []door) {
+// openPorts returns the ports of a stack with users that sources outside may reach: always, and only when network.webSocket is Direct.
+func openPorts() (always, direct []openPort) {
 	stack := &v1alpha1.OpenIMStack{Spec: v1alpha1.OpenIMStackSpec{Network: &v1alpha1.Network{}}}
 	stack.Spec.Wrapper.Auth.Users = &v1alpha1.UserAuth{}
-	always = doorsOf(stack)
+	always = openPortsOf(stack)
 	stack.Spec.Network.WebSocket = v1alpha1.WebSocketDirect
 	stack.Spec.Network.WebSocketClients = []v1alpha1.Peer{{NamespaceSelector: &v1alpha1.Selector{}}}
-	direct = slices.DeleteFunc(doorsOf(stack), func(d door) bool { return slices.Contains(always, d) })
+	direct = slices.DeleteFunc(openPortsOf(stack), func(p openPort) bool { return slices.Contains(always, p) })
 	return always, direct
 }
 
-func doorsOf(stack *v1alpha1.OpenIMStack) []door {
-	var found []door
+func openPortsOf(stack *v1alpha1.OpenIMStack) []openPort {
+	var found []openPort
 	for _, c := range graph.NewGraph(stack, openim.Facts{}).Connections {
 		if c.From.Inside || !c.To.Inside || c.From.Name == graph.Monitoring {
 			continue
 		}
 		for _, p := range c.Ports {
-			found = append(found, door{component: c.To.Name, port: p})
+			found = append(found, openPort{component: c.To.Name, port: p})
 		}
 	}
 	return found
 }
 
-// suffix of a component's children: what follows the stack's name.
+// suffix returns the part of a child's name that follows the stack's name.
 func suffix(component string) string {
 	return strings.TrimPrefix(v1alpha1.ChildName("stack", component), "stack")
 }

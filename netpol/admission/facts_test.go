@@ -18,7 +18,7 @@ import (
 	"github.com/openimstack/openim-operator/netpol/graph"
 )
 
-func policyOfGuard(t *testing.T, name string) *admissionv1.ValidatingAdmissionPolicy {
+func policyNamed(t *testing.T, name string) *admissionv1.ValidatingAdmissionPolicy {
 	t.Helper()
 	all := admission.Guards(admission.Enforce)
 	i := slices.IndexFunc(all, func(g admission.Guard) bool { return g.Name == name })
@@ -31,7 +31,7 @@ func expressionOf(p *admissionv1.ValidatingAdmissionPolicy, variable string) str
 	return p.Spec.Variables[i].Expression
 }
 
-func TestEveryGuardFailsClosedForTheStacksOfTheObjectsOwnNamespace(t *testing.T) {
+func TestEveryAdmissionPolicyFailsClosedForTheStacksOfTheObjectsNamespace(t *testing.T) {
 	for _, each := range admission.Guards(admission.Enforce) {
 		g := NewWithT(t)
 		g.Expect(*each.Policy.Spec.FailurePolicy).To(Equal(admissionv1.Fail), each.Name)
@@ -40,7 +40,7 @@ func TestEveryGuardFailsClosedForTheStacksOfTheObjectsOwnNamespace(t *testing.T)
 		g.Expect(each.Binding.Spec.ParamRef.Namespace).To(BeEmpty(), each.Name)
 		g.Expect(*each.Binding.Spec.ParamRef.ParameterNotFoundAction).To(Equal(admissionv1.AllowAction), each.Name)
 		for _, rule := range each.Policy.Spec.MatchConstraints.ResourceRules {
-			// A parameter that has a namespace is an error for an object that has none.
+			// A namespaced parameter is an error for an object without a namespace.
 			g.Expect(*rule.Scope).To(Equal(admissionv1.NamespacedScope), each.Name)
 			g.Expect(rule.APIVersions).To(Equal([]string{"*"}), "%s: another version is no way around", each.Name)
 		}
@@ -51,8 +51,8 @@ func TestEveryGuardFailsClosedForTheStacksOfTheObjectsOwnNamespace(t *testing.T)
 	}
 }
 
-// The chart and docs/admission-policies.md replace the identities by their places.
-func TestIdentitiesHaveTheirPlacesInEveryGuard(t *testing.T) {
+// The chart and docs/admission-policies.md replace the identities by their index.
+func TestIdentitiesHaveAFixedIndexInEveryAdmissionPolicy(t *testing.T) {
 	for _, each := range admission.Guards(admission.Audit) {
 		var names []string
 		for _, v := range each.Policy.Spec.Variables[:3] {
@@ -74,24 +74,24 @@ func TestModesAreActions(t *testing.T) {
 	}
 }
 
-// What the guards know of components, ports and doors is the table's; none of it is written twice.
-func TestTheGuardsKnowEveryComponentAndEveryDoor(t *testing.T) {
+// Components and ports in the admission policies come from the table of components; none of them is written twice.
+func TestTheAdmissionPoliciesKnowEveryComponentAndEveryOpenPort(t *testing.T) {
 	g := NewWithT(t)
-	pods, services := expressionOf(policyOfGuard(t, "pods"), "pods"), policyOfGuard(t, "services")
+	pods, services := expressionOf(policyNamed(t, "pods"), "pods"), policyNamed(t, "services")
 	for _, c := range graph.Components() {
 		g.Expect(pods).To(ContainSubstring("'"+c.Name+"'"), "pods of %s", c.Name)
 		if len(c.Ports) > 0 {
 			g.Expect(expressionOf(services, "services")).To(ContainSubstring("'-" + c.Name + "'"))
 		}
 	}
-	doors := expressionOf(services, "doors")
-	g.Expect(regexp.MustCompile(`'-([a-z-]+)'`).FindAllString(doors, -1)).To(ConsistOf("'-gateway'", "'-msggateway'"), "%s", doors)
+	open := expressionOf(services, "open")
+	g.Expect(regexp.MustCompile(`'-([a-z-]+)'`).FindAllString(open, -1)).To(ConsistOf("'-gateway'", "'-msggateway'"), "%s", open)
 	gateway, _ := graph.Lookup(v1alpha1.ComponentGateway)
-	g.Expect(doors).To(And(ContainSubstring("'"+graph.UsersPort+"'"), ContainSubstring("'"+graph.AdminPort+"'")))
-	g.Expect(doors).NotTo(ContainSubstring(graph.TelemetryPort))
-	g.Expect(gateway.Ports).To(HaveLen(3), "doors and telemetry")
-	g.Expect(strings.Count(doors, "variables.direct")).To(Equal(2), "the WebSocket is a door when the spec says so")
-	sealed := expressionOf(policyOfGuard(t, "endpoints"), "openim")
+	g.Expect(open).To(And(ContainSubstring("'"+graph.UsersPort+"'"), ContainSubstring("'"+graph.AdminPort+"'")))
+	g.Expect(open).NotTo(ContainSubstring(graph.TelemetryPort))
+	g.Expect(gateway.Ports).To(HaveLen(3), "users, admin and telemetry")
+	g.Expect(strings.Count(open, "variables.direct")).To(Equal(2), "the WebSocket is open when the spec says so")
+	sealed := expressionOf(policyNamed(t, "endpoints"), "openim")
 	for _, c := range graph.Components() {
 		for _, p := range c.Ports {
 			if c.App == v1alpha1.NameOpenIM {
@@ -101,15 +101,15 @@ func TestTheGuardsKnowEveryComponentAndEveryDoor(t *testing.T) {
 	}
 }
 
-// A label that pods have and the guards do not know of would be a way to select them unseen.
-func TestTheGuardsKnowEveryLabelOfTheStacksPods(t *testing.T) {
+// A policy could select pods by a label that the admission policies do not know.
+func TestTheAdmissionPoliciesKnowEveryLabelOfTheStacksPods(t *testing.T) {
 	g := NewWithT(t)
-	expressions := expressionOf(policyOfGuard(t, "network-policies"), "pods") + expressionOf(policyOfGuard(t, "network-policies"), "selected")
+	expressions := expressionOf(policyNamed(t, "network-policies"), "pods") + expressionOf(policyNamed(t, "network-policies"), "selected")
 	seen := map[string]bool{}
 	for _, o := range goldenDeployments(t) {
 		labels := o.Spec.Template.Labels
 		maps.DeleteFunc(labels, func(key, _ string) bool { return strings.Contains(expressions, "'"+key+"'") })
-		g.Expect(labels).To(BeEmpty(), "labels of %s that the guards know nothing of", o.Name)
+		g.Expect(labels).To(BeEmpty(), "labels of %s that the admission policies do not know", o.Name)
 		seen[o.Name] = true
 	}
 	g.Expect(len(seen)).To(BeNumerically(">=", len(graph.Components())))

@@ -28,39 +28,39 @@ var _ = Describe("A breach", func() {
 		addStack(audited, stack)
 	})
 
-	It("is refused when the guards enforce, by a message that names the guard, the object and the stack", func(ctx SpecContext) {
+	It("is refused in mode Enforce, by a message that names the policy, the object and the stack", func(ctx SpecContext) {
 		page, err := os.ReadFile(filepath.Join("..", "..", "docs", "admission-policies.md"))
 		Expect(err).NotTo(HaveOccurred())
 		m, documented := as(mallory), map[string]bool{}
 		for _, b := range breaches {
 			err := m.Create(ctx, b.object(enforced))
-			Expect(apierrors.IsForbidden(err)).To(BeTrue(), "%s: %s: %v", b.guard, b.name, err)
+			Expect(apierrors.IsForbidden(err)).To(BeTrue(), "%s: %s: %v", b.policy, b.name, err)
 			Expect(err.Error()).To(And(
-				ContainSubstring("ValidatingAdmissionPolicy '"+guardName(b.guard)+"'"), ContainSubstring(b.object(enforced).GetKind()+` "`),
+				ContainSubstring("ValidatingAdmissionPolicy '"+policyName(b.policy)+"'"), ContainSubstring(b.object(enforced).GetKind()+` "`),
 				ContainSubstring(`OpenIMStack "chat"`), ContainSubstring(b.names)), b.name)
 			Expect(m.heard()).NotTo(ContainElement(ContainSubstring("OpenIMStack")), b.name)
 			_, message, _ := strings.Cut(err.Error(), "denied request: ")
-			documented[b.guard] = documented[b.guard] || strings.Contains(string(page), message)
+			documented[b.policy] = documented[b.policy] || strings.Contains(string(page), message)
 		}
-		Expect(documented).NotTo(ContainElement(false), "docs/admission-policies.md shows, word for word, what each guard says to one of the breaches")
+		Expect(documented).NotTo(ContainElement(false), "docs/admission-policies.md quotes a message of each admission policy word for word")
 	})
 
 	It("is refused to a dry run as well, and to server-side apply", func(ctx SpecContext) {
 		m := as(mallory)
 		for _, b := range breaches {
-			Expect(m.Create(ctx, b.object(enforced), client.DryRunAll)).To(MatchError(ContainSubstring(guardName(b.guard))), b.name)
+			Expect(m.Create(ctx, b.object(enforced), client.DryRunAll)).To(MatchError(ContainSubstring(policyName(b.policy))), b.name)
 			if o := b.object(enforced); o.GetName() != "" {
 				err := m.Apply(ctx, client.ApplyConfigurationFromUnstructured(o), client.FieldOwner(mallory))
-				Expect(err).To(MatchError(ContainSubstring(guardName(b.guard))), b.name)
+				Expect(err).To(MatchError(ContainSubstring(policyName(b.policy))), b.name)
 			}
 		}
 	})
 
-	It("is allowed when the guards audit, with a warning and a note in the audit log", func(ctx SpecContext) {
+	It("is allowed in mode Audit, with a warning and an annotation in the audit log", func(ctx SpecContext) {
 		m := as(mallory)
 		for _, b := range breaches {
 			Expect(m.Create(ctx, b.object(audited))).To(Succeed(), b.name)
-			Expect(m.heard()).To(ContainElement(And(ContainSubstring(guardName(b.guard)), ContainSubstring(`OpenIMStack "chat"`), ContainSubstring(b.names))), b.name)
+			Expect(m.heard()).To(ContainElement(And(ContainSubstring(policyName(b.policy)), ContainSubstring(`OpenIMStack "chat"`), ContainSubstring(b.names))), b.name)
 		}
 		Eventually(func() string {
 			content, err := os.ReadFile(auditLog)
@@ -69,7 +69,7 @@ var _ = Describe("A breach", func() {
 		}).Should(And(ContainSubstring("validation.policy.admission.k8s.io/validation_failure"), ContainSubstring(`OpenIMStack \\\"chat\\\"`)))
 	})
 
-	It("is nobody's business where there is no stack", func(ctx SpecContext) {
+	It("is allowed in a namespace without a stack", func(ctx SpecContext) {
 		m := as(mallory)
 		for _, b := range breaches {
 			Expect(m.Create(ctx, b.object(empty))).To(Succeed(), b.name)
@@ -81,16 +81,16 @@ var _ = Describe("A breach", func() {
 		Expect(as(operator).Create(ctx, breaches[0].object(enforced))).To(Succeed())
 		rights(ctx, "carol", "dave")
 		for _, b := range []breach{breaches[1], breaches[2]} {
-			Expect(as("carol", "platform-admins").Create(ctx, b.object(enforced))).To(MatchError(ContainSubstring(guardName(b.guard))), "nobody is exempt yet")
+			Expect(as("carol", "platform-admins").Create(ctx, b.object(enforced))).To(MatchError(ContainSubstring(policyName(b.policy))), "no user is exempt yet")
 		}
-		policy := &admissionv1.ValidatingAdmissionPolicy{ObjectMeta: metav1.ObjectMeta{Name: guardName(breaches[0].guard)}}
-		// As docs/admission-policies.md says: the variables have their places.
+		policy := &admissionv1.ValidatingAdmissionPolicy{ObjectMeta: metav1.ObjectMeta{Name: policyName(breaches[0].policy)}}
+		// The variables have a fixed index, as documented in docs/admission-policies.md.
 		exempt := `[{"op":"test","path":"/spec/variables/1/name","value":"exemptUsers"},{"op":"replace","path":"/spec/variables/1/expression","value":"['carol']"},
 			{"op":"test","path":"/spec/variables/2/name","value":"exemptGroups"},{"op":"replace","path":"/spec/variables/2/expression","value":"['platform-admins']"}]`
 		Expect(root.Patch(ctx, policy, client.RawPatch(types.JSONPatchType, []byte(exempt)))).To(Succeed())
 		Eventually(func() error { return as("carol").Create(ctx, breaches[1].object(enforced)) }).Should(Succeed())
 		Expect(as("dave", "platform-admins").Create(ctx, breaches[2].object(enforced))).To(Succeed())
-		Expect(as("dave", "developers").Create(ctx, breaches[3].object(enforced))).To(MatchError(ContainSubstring(guardName(breaches[3].guard))))
+		Expect(as("dave", "developers").Create(ctx, breaches[3].object(enforced))).To(MatchError(ContainSubstring(policyName(breaches[3].policy))))
 	})
 })
 
@@ -122,7 +122,7 @@ var _ = Describe("A look-alike", func() {
 })
 
 var _ = Describe("The WebSocket, when the spec opens it", func() {
-	It("is a door: an Ingress may lead to it, and to no other port of its component", func(ctx SpecContext) {
+	It("is open: an Ingress may lead to it, and to no other port of its component", func(ctx SpecContext) {
 		ns := namespace(admission.Enforce)
 		made := addStack(ns, stack)
 		m := as(mallory)
@@ -145,7 +145,7 @@ var _ = Describe("The WebSocket, when the spec opens it", func() {
 	})
 })
 
-var _ = Describe("The guards", func() {
+var _ = Describe("The admission policies", func() {
 	It("compile without a warning, which the API server would keep in their status", func(ctx SpecContext) {
 		for _, g := range admission.Guards(admission.Audit) {
 			Eventually(func(e Gomega) {

@@ -6,12 +6,14 @@ import (
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 )
 
-// networkPolicies refuses policies that let something through at a stack's pods, since policies add up. One that only denies may
-// select what it likes. A rule counts whatever policyTypes say of it: some networks do not look.
-func networkPolicies() rules {
-	return rules{
-		name:      "network-policies",
-		resources: []admissionv1.NamedRuleWithOperations{on("networking.k8s.io", []string{"networkpolicies"}, admissionv1.Create, admissionv1.Update)},
+// networkPolicies refuses NetworkPolicies with rules that select a stack's pods, because the rules of all policies add up. A policy without
+// rules only denies, and may select any pod. Rules count regardless of policyTypes, which some networks ignore.
+func networkPolicies() spec {
+	return spec{
+		name: "network-policies",
+		resources: []admissionv1.NamedRuleWithOperations{
+			on("networking.k8s.io", []string{"networkpolicies"}, admissionv1.Create, admissionv1.Update),
+		},
 		variables: []admissionv1.Variable{
 			stackPods(),
 			variable("opens", "object.spec.?ingress.orValue([]).size() + object.spec.?egress.orValue([]).size() > 0"),
@@ -23,31 +25,34 @@ func networkPolicies() rules {
 					(e.operator == 'In' ? e.key in p && p[e.key] in e.values :
 					e.operator == 'NotIn' ? !(e.key in p) || !(p[e.key] in e.values) :
 					e.operator == 'Exists' ? e.key in p : !(e.key in p)))
-				).map(p, p['<component>'])`, "<loose>", texts(loose), "<component>", v1alpha1.LabelComponent),
+				).map(p, p['<component>'])`, "<loose>", texts(unknownValueLabels), "<component>", v1alpha1.LabelComponent),
 		},
 		refusals: []refusal{{
-			allowed: "variables.trusted || !variables.opens || variables.selected.size() == 0 || " + same("spec"),
-			says:    "the NetworkPolicy lets traffic through at pods of an OpenIMStack",
-			message: fill(`variables.it + ' lets traffic through at pods of OpenIMStack "' + variables.stack + '" (' +
+			allowed: "variables.trusted || !variables.opens || variables.selected.size() == 0 || " + unchanged("spec"),
+			summary: "the NetworkPolicy allows traffic of pods of an OpenIMStack",
+			message: fill(`variables.it + ' allows traffic of pods of OpenIMStack "' + variables.stack + '" (' +
 				(variables.selected.size() == variables.pods.size() ? 'all of its pods' : variables.selected.join(', ')) +
-				'), which only the stack\'s operator may do: ask for it in the stack\'s spec.network, or leave these pods out by adding to podSelector.matchExpressions {key: <key>, operator: NotIn, values: [<value>]}'`,
+				'), which only the operator may do: request the connection in the stack\'s spec.network, or exclude these pods by adding to ' +
+				'podSelector.matchExpressions {key: <key>, operator: NotIn, values: [<value>]}'`,
 				"<key>", v1alpha1.LabelPartOf, "<value>", v1alpha1.PartOf),
 		}},
 	}
 }
 
-// cleaners delete what has lost its owner or its namespace.
-var cleaners = []string{
+// deleters are users that delete objects whose owner or namespace was deleted.
+var deleters = []string{
 	"system:kube-controller-manager", // a controller manager whose controllers have no accounts of their own
 	"system:serviceaccount:kube-system:generic-garbage-collector",
 	"system:serviceaccount:kube-system:namespace-controller",
 }
 
-// ownPolicies keeps everybody else's hands off the stack's own policies.
-func ownPolicies() rules {
-	return rules{
-		name:      "own-policies",
-		resources: []admissionv1.NamedRuleWithOperations{on("networking.k8s.io", []string{"networkpolicies"}, admissionv1.Update, admissionv1.Delete)},
+// ownPolicies refuses changes and deletions of the stack's own NetworkPolicies by other users than the operator.
+func ownPolicies() spec {
+	return spec{
+		name: "own-policies",
+		resources: []admissionv1.NamedRuleWithOperations{
+			on("networking.k8s.io", []string{"networkpolicies"}, admissionv1.Update, admissionv1.Delete),
+		},
 		conditions: []admissionv1.MatchCondition{{
 			Name: "owned", Expression: "oldObject.metadata.?ownerReferences.hasValue()",
 		}},
@@ -55,12 +60,14 @@ func ownPolicies() rules {
 			variable("own", "oldObject.metadata.ownerReferences.exists(r, r.uid == params.metadata.uid && r.?controller.orValue(false))"),
 			variable("kept", fill(`object != null && <spec> && <labels> && <owners> &&
 				object.metadata.?annotations[?'<reason>'] == oldObject.metadata.?annotations[?'<reason>']`,
-				"<spec>", same("spec"), "<labels>", same("metadata.?labels"), "<owners>", same("metadata.?ownerReferences"), "<reason>", v1alpha1.AnnotationReason)),
+				"<spec>", unchanged("spec"), "<labels>", unchanged("metadata.?labels"),
+				"<owners>", unchanged("metadata.?ownerReferences"), "<reason>", v1alpha1.AnnotationReason)),
 		},
 		refusals: []refusal{{
-			allowed: "!variables.own || variables.trusted || request.userInfo.username in " + texts(cleaners) + " || variables.kept",
-			says:    "the NetworkPolicy is an OpenIMStack's own",
-			message: `variables.it + ' is OpenIMStack "' + variables.stack + '"\'s own, which only the stack\'s operator may change or delete: change the stack\'s spec.network'`,
+			allowed: "!variables.own || variables.trusted || request.userInfo.username in " + texts(deleters) + " || variables.kept",
+			summary: "the NetworkPolicy belongs to an OpenIMStack",
+			message: `variables.it + ' belongs to OpenIMStack "' + variables.stack +
+				'", and only the operator may change or delete it: change the stack\'s spec.network'`,
 		}},
 	}
 }

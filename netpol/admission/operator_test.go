@@ -30,7 +30,7 @@ var stacks = filepath.Join("..", "..", "controllers", "manifests", "testdata")
 // build works out the children of one of them, as it would be in a namespace.
 func build(ns, folder string) (*v1alpha1.OpenIMStack, []client.Object) {
 	var made v1alpha1.OpenIMStack
-	var world []client.Object
+	var objects []client.Object
 	for _, o := range readYAML(filepath.Join(stacks, folder, "in.yaml")) {
 		if o.GetKind() == "OpenIMStack" {
 			text, err := yaml.Marshal(o.Object)
@@ -38,9 +38,9 @@ func build(ns, folder string) (*v1alpha1.OpenIMStack, []client.Object) {
 			Expect(yaml.UnmarshalStrict(text, &made)).To(Succeed())
 			continue
 		}
-		world = append(world, decode(o))
+		objects = append(objects, decode(o))
 	}
-	for _, o := range world {
+	for _, o := range objects {
 		if o.GetNamespace() == made.Namespace {
 			o.SetNamespace(ns)
 		}
@@ -48,7 +48,7 @@ func build(ns, folder string) (*v1alpha1.OpenIMStack, []client.Object) {
 	made.Namespace = ns
 	Expect(root.Create(context.Background(), &made)).To(Succeed())
 	known(ns, made.Name)
-	facts, problems, err := dependencies.Resolve(context.Background(), fake.NewClientBuilder().WithObjects(world...).Build(), &made)
+	facts, problems, err := dependencies.Resolve(context.Background(), fake.NewClientBuilder().WithObjects(objects...).Build(), &made)
 	Expect(err).NotTo(HaveOccurred())
 	Expect(problems).To(BeEmpty())
 	children, err := manifests.Build(&made, facts, manifests.Options{WrapperImage: "openimstack/openim-wrapper:test"})
@@ -115,7 +115,7 @@ var _ = Describe("The operator", func() {
 				var slices discoveryv1.EndpointSliceList
 				g.Expect(root.List(ctx, &slices, client.InNamespace(ns))).To(Succeed())
 				g.Expect(len(slices.Items)).To(BeNumerically(">=", services))
-			}).Should(Succeed(), "with their own accounts, under guards that enforce")
+			}).Should(Succeed(), "with their own accounts, in mode Enforce")
 
 			By("changing a Deployment, which rolls")
 			var api appsv1.Deployment

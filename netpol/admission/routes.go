@@ -4,9 +4,9 @@ import (
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 )
 
-// ingresses refuses Ingresses with a backend that is sealed.
-func ingresses() rules {
-	return rules{
+// ingresses refuses Ingresses with a backend that is a sealed port of a stack.
+func ingresses() spec {
+	return spec{
 		name:      "ingresses",
 		resources: []admissionv1.NamedRuleWithOperations{on("networking.k8s.io", []string{"ingresses"}, admissionv1.Create, admissionv1.Update)},
 		variables: append(stackServices(),
@@ -16,26 +16,31 @@ func ingresses() rules {
 				variables.rules.exists(r, r.exists(p, p.backend.?service.?name.orValue('') == s && <path>)))`,
 				"<first>", sealedPort("variables.first.value().?port"), "<path>", sealedPort("p.backend.service.?port"))),
 		),
-		refusals: []refusal{leadsTo("the Ingress leads to sealed Services of an OpenIMStack", "variables.trusted || variables.led.size() == 0 || "+same("spec"))},
+		refusals: []refusal{
+			leadsTo("the Ingress leads to sealed ports of an OpenIMStack", "variables.trusted || variables.led.size() == 0 || "+unchanged("spec")),
+		},
 	}
 }
 
-// sealedPort tells of a port of Service s, by number or name, that it is no door. s is a variable of the expression around it.
+// sealedPort returns an expression that is true when a port of Service s, given by number or name, is sealed. s is a variable of the
+// enclosing expression.
 func sealedPort(port string) string {
-	return fill(`!([string(<port>.?number.orValue(0)), string(<port>.?name.orValue(''))].exists(x, x in variables.doors[?s].orValue([])))`, "<port>", port)
+	return fill(`!([string(<port>.?number.orValue(0)), string(<port>.?name.orValue(''))].exists(x, x in variables.open[?s].orValue([])))`,
+		"<port>", port)
 }
 
-// routes refuses what the Gateway API routes to what is sealed: routes of all kinds and versions, by their backends and by filters
-// that copy requests to one; and grants by which routes of other namespaces could.
-func routes() rules {
+// routes refuses routes of the Gateway API, of all kinds and versions, whose backends or mirror filters lead to sealed ports. It also
+// refuses ReferenceGrants that let routes of other namespaces lead to them.
+func routes() spec {
 	hit := func(ref string) string {
 		return fill(`(<ref>.?name.orValue('') == s && <ref>.?kind.orValue('Service') == 'Service' && <ref>.?group.orValue('') == '' &&
-			<ref>.?namespace.orValue(request.namespace) == request.namespace && !(string(<ref>.?port.orValue(0)) in variables.doors[?s].orValue([])))`, "<ref>", ref)
+			<ref>.?namespace.orValue(request.namespace) == request.namespace &&
+			!(string(<ref>.?port.orValue(0)) in variables.open[?s].orValue([])))`, "<ref>", ref)
 	}
 	filters := func(of string) string {
 		return fill(`<of>.?filters.orValue([]).exists(f, f.exists(k, type(f[k]) == map && <hit>))`, "<of>", of, "<hit>", hit("f[k].?backendRef"))
 	}
-	return rules{
+	return spec{
 		name: "routes",
 		resources: []admissionv1.NamedRuleWithOperations{
 			on("gateway.networking.k8s.io", []string{"*"}, admissionv1.Create, admissionv1.Update),
@@ -49,26 +54,28 @@ func routes() rules {
 				r.?backendRefs.orValue([]).exists(b, <hit> || <filters>) || <rule-filters>))`,
 				"<hit>", hit("b"), "<filters>", filters("b"), "<rule-filters>", filters("r"))),
 			variable("granted", `request.kind.kind != 'ReferenceGrant' ? variables.services.filter(s, false) :
-				variables.services.filter(s, variables.doors[?s].orValue([]).size() == 0 && object.?spec.?to.orValue([]).exists(t,
+				variables.services.filter(s, variables.open[?s].orValue([]).size() == 0 && object.?spec.?to.orValue([]).exists(t,
 				t.?group.orValue('') == '' && t.?kind.orValue('Service') == 'Service' && t.?name.orValue(s) == s))`),
 		),
 		refusals: []refusal{
-			leadsTo("the route leads to sealed Services of an OpenIMStack", "variables.trusted || variables.led.size() == 0 || "+same("spec")),
+			leadsTo("the route leads to sealed ports of an OpenIMStack", "variables.trusted || variables.led.size() == 0 || "+unchanged("spec")),
 			{
-				allowed: "variables.trusted || variables.granted.size() == 0 || " + same("spec"),
-				says:    "the ReferenceGrant grants sealed Services of an OpenIMStack",
-				message: `variables.it + ' lets routes of other namespaces lead to sealed Services of OpenIMStack "' + variables.stack + '" (' +
-					variables.granted.join(', ') + '): name the Services that it grants, and none of these'`,
+				allowed: "variables.trusted || variables.granted.size() == 0 || " + unchanged("spec"),
+				summary: "the ReferenceGrant grants sealed Services of an OpenIMStack",
+				message: `variables.it + ' grants routes of other namespaces access to sealed Services of OpenIMStack "' + variables.stack + '" (' +
+					variables.granted.join(', ') + '): list the granted Services by name, without these'`,
 			},
 		},
 	}
 }
 
-func leadsTo(says, allowed string) refusal {
+// leadsTo returns the refusal of an Ingress or a route. Its message lists the open ports of the stack.
+func leadsTo(summary, allowed string) refusal {
 	return refusal{
 		allowed: allowed,
-		says:    says,
+		summary: summary,
 		message: `variables.it + ' leads to sealed ports of OpenIMStack "' + variables.stack + '" (Services ' + variables.led.join(', ') +
-			'): name the ports of its gateway that are doors, ' + variables.doors.map(s, s).filter(s, variables.doors[s].size() > 0).map(s, s + ' port ' + variables.doors[s].join(' or ')).join('; ')`,
+			'): use only its open ports, ' +
+			variables.open.map(s, s).filter(s, variables.open[s].size() > 0).map(s, s + ' port ' + variables.open[s].join(' or ')).join('; ')`,
 	}
 }

@@ -6,43 +6,44 @@ import (
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 )
 
-// services refuses Services that lead to a sealed port, of whatever type: one of type NodePort or LoadBalancer, or with externalIPs,
-// comes in from the node, which many networks let through. A Service that leads to the stack's doors alone may be anyone's.
-func services() rules {
-	return rules{
+// services refuses Services of any type that lead to a sealed port. Traffic of a Service of type NodePort or LoadBalancer, or with
+// externalIPs, arrives from the node, and many networks allow it. A Service that leads only to open ports of the stack is admitted.
+func services() spec {
+	return spec{
 		name:      "services",
 		resources: []admissionv1.NamedRuleWithOperations{on("", []string{"services"}, admissionv1.Create, admissionv1.Update)},
 		variables: append(append([]admissionv1.Variable{stackPods()}, stackServices()...),
 			variable("selector", "object.spec.?selector.orValue({})"),
 			variable("ports", "object.spec.?ports.orValue([]).map(p, string(p.?targetPort.orValue(p.port)))"),
-			// To a component without a door: by any port, and by none, which gives away its pods' addresses.
+			// A component without open ports may not be selected at all: even a Service without ports publishes the addresses of its pods.
 			variable("led", `variables.pods.filter(p, variables.selector.size() > 0 &&
 				variables.selector.all(k, k in <loose> || p[?k].orValue('') == variables.selector[k])).map(p, p['<component>']).filter(c,
-				variables.doors[?(variables.stack + '-' + c)].orValue([]).size() == 0 ||
-				!variables.ports.all(p, p in variables.doors[variables.stack + '-' + c]))`,
-				"<loose>", texts(loose), "<component>", v1alpha1.LabelComponent),
+				variables.open[?(variables.stack + '-' + c)].orValue([]).size() == 0 ||
+				!variables.ports.all(p, p in variables.open[variables.stack + '-' + c]))`,
+				"<loose>", texts(unknownValueLabels), "<component>", v1alpha1.LabelComponent),
 			variable("alias", "object.spec.?externalName.orValue('')"),
-			variable("aliased", `variables.services.filter(s, variables.doors[?s].orValue([]).size() == 0 &&
+			variable("aliased", `variables.services.filter(s, variables.open[?s].orValue([]).size() == 0 &&
 				(variables.alias + '.').startsWith(s + '.' + request.namespace + '.svc.'))`),
 		),
 		refusals: []refusal{
 			{
-				allowed: "variables.trusted || variables.led.size() == 0 || " + same("spec"),
-				says:    "the Service leads to sealed ports of an OpenIMStack",
+				allowed: "variables.trusted || variables.led.size() == 0 || " + unchanged("spec"),
+				summary: "the Service leads to sealed ports of an OpenIMStack",
 				message: `variables.it + ' leads to sealed ports of OpenIMStack "' + variables.stack + '" (' + variables.led.join(', ') +
-					'): select other pods, or only the gateway with targetPort ' + variables.doors.map(s, s).filter(s, s.endsWith('` + suffix(v1alpha1.ComponentGateway) + `')).map(s, variables.doors[s].join(' or ')).join('')`,
+					'): select other pods, or only the gateway with targetPort ' +
+					variables.open.map(s, s).filter(s, s.endsWith('` + suffix(v1alpha1.ComponentGateway) + `')).map(s, variables.open[s].join(' or ')).join('')`,
 			},
 			{
-				allowed: "variables.trusted || variables.aliased.size() == 0 || " + same("spec"),
-				says:    "the Service is another name of a sealed Service of an OpenIMStack",
-				message: `variables.it + ' is another name of sealed Services of OpenIMStack "' + variables.stack + '" (' + variables.aliased.join(', ') +
+				allowed: "variables.trusted || variables.aliased.size() == 0 || " + unchanged("spec"),
+				summary: "the Service is an alias of a sealed Service of an OpenIMStack",
+				message: `variables.it + ' is an alias of sealed Services of OpenIMStack "' + variables.stack + '" (' + variables.aliased.join(', ') +
 					'): write another externalName'`,
 			},
 		},
 	}
 }
 
-// endpointMakers fill Endpoints and EndpointSlices from Services and their pods.
+// endpointMakers are the users that write the Endpoints and EndpointSlices of Services.
 var endpointMakers = []string{
 	"system:kube-controller-manager",
 	"system:serviceaccount:kube-system:endpoint-controller",
@@ -50,10 +51,10 @@ var endpointMakers = []string{
 	"system:serviceaccount:kube-system:endpointslicemirroring-controller",
 }
 
-// endpoints refuses Endpoints and EndpointSlices, written by hand, that put addresses behind a stack's Service, or lead to a port of
-// OpenIM's. Which address is whose is nothing that an expression can find out.
-func endpoints() rules {
-	return rules{
+// endpoints refuses Endpoints and EndpointSlices of other users that add addresses to a stack's Service, or that have the number of a port
+// of OpenIM. An expression cannot determine which pod has an address.
+func endpoints() spec {
+	return spec{
 		name: "endpoints",
 		resources: []admissionv1.NamedRuleWithOperations{
 			on("discovery.k8s.io", []string{"endpointslices"}, admissionv1.Create, admissionv1.Update),
@@ -64,23 +65,23 @@ func endpoints() rules {
 		}},
 		variables: append(stackServices(),
 			variable("service", "request.kind.kind == 'Endpoints' ? object.metadata.name : object.metadata.?labels[?'kubernetes.io/service-name'].orValue('')"),
-			variable("openim", numbers(openimPorts())+".filter(n, !variables.doors.exists(s, string(n) in variables.doors[s]))"),
+			variable("openim", numbers(openimPorts())+".filter(n, !variables.open.exists(s, string(n) in variables.open[s]))"),
 			variable("led", `variables.openim.filter(n, object.?ports.orValue([]).exists(p, p.?port.orValue(0) == n) ||
 				object.?subsets.orValue([]).exists(s, s.?ports.orValue([]).exists(p, p.?port.orValue(0) == n)))`),
-			variable("kept", same("endpoints")+" && "+same("subsets")+" && "+same("ports")+" && "+same("metadata.?labels")),
+			variable("kept", unchanged("endpoints")+" && "+unchanged("subsets")+" && "+unchanged("ports")+" && "+unchanged("metadata.?labels")),
 		),
 		refusals: []refusal{
 			{
 				allowed: "variables.trusted || !(variables.service in variables.services) || variables.kept",
-				says:    "the addresses behind an OpenIMStack's Service are Kubernetes' own to write",
-				message: `variables.it + ' puts addresses behind Service "' + variables.service + '" of OpenIMStack "' + variables.stack +
-					'", whose components would talk to them: name a Service of your own'`,
+				summary: "only Kubernetes may write the addresses of an OpenIMStack's Service",
+				message: `variables.it + ' adds addresses to Service "' + variables.service + '" of OpenIMStack "' + variables.stack +
+					'", to which the stack\'s components would connect: name another Service'`,
 			},
 			{
 				allowed: "variables.trusted || variables.led.size() == 0 || variables.kept",
-				says:    "the addresses lead to sealed ports of an OpenIMStack",
-				message: `variables.it + ' leads to ports that OpenIMStack "' + variables.stack + '" seals (' + variables.led.map(n, string(n)).join(', ') +
-					'): write it in another namespace if it is not meant for the stack\'s pods'`,
+				summary: "the addresses lead to sealed ports of an OpenIMStack",
+				message: `variables.it + ' leads to sealed ports of OpenIMStack "' + variables.stack + '" (' + variables.led.map(n, string(n)).join(', ') +
+					'): if its addresses are not those of the stack\'s pods, use another namespace'`,
 			},
 		},
 	}

@@ -27,9 +27,9 @@ import (
 	"github.com/openimstack/openim-operator/netpol/admission"
 )
 
-// The suite runs against a real API server, with the guards as config/admission has them, and with a real controller manager whose
-// controllers have accounts of their own, as in a cluster. Nobody in it is a cluster's root but who sets it up: what is refused is
-// refused by a guard, since mallory has every right.
+// The suite runs against a real API server with the admission policies of config/admission, and a real controller manager whose
+// controllers have their own accounts, as in a cluster. Only the set-up is cluster root. The user mallory has every right, so a request
+// of mallory is refused by an admission policy and by nothing else.
 
 var (
 	environment *envtest.Environment
@@ -42,18 +42,18 @@ const (
 	soon  = 60 * time.Second
 	tick  = 50 * time.Millisecond
 	stack = "chat"
-	// modeLabel of a namespace says which bindings hold in it.
+	// modeLabel of a namespace selects the bindings that apply to it.
 	modeLabel = "guards"
 )
 
-func TestGuards(t *testing.T) {
+func TestAdmissionPolicies(t *testing.T) {
 	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
 		t.Skip("no API server: set KUBEBUILDER_ASSETS to a folder with kube-apiserver, etcd and kube-controller-manager, as `make test` does")
 	}
 	SetDefaultEventuallyTimeout(soon)
 	SetDefaultEventuallyPollingInterval(tick)
 	RegisterFailHandler(Fail)
-	RunSpecs(t, "The guards on a real API server")
+	RunSpecs(t, "The admission policies on a real API server")
 }
 
 var _ = BeforeSuite(func() {
@@ -83,13 +83,13 @@ var _ = BeforeSuite(func() {
 		}
 	}
 	rights(context.Background(), mallory)
-	installGuards(filepath.Join(config, "admission"))
+	installPolicies(filepath.Join(config, "admission"))
 	startControllerManager()
-	waitForGuards()
+	waitForPolicies()
 })
 
-// installGuards applies the policies as they are, and each binding once for either mode, to be chosen by a namespace's label.
-func installGuards(dir string) {
+// installPolicies applies the policies as they are, and each binding once for either mode, to be chosen by a namespace's label.
+func installPolicies(dir string) {
 	var refused []string
 	for _, g := range admission.Guards(admission.Audit) {
 		for _, object := range readYAML(filepath.Join(dir, g.Name+".yaml")) {
@@ -111,7 +111,7 @@ func installGuards(dir string) {
 			}
 		}
 	}
-	Expect(refused).To(BeEmpty(), "the API server compiles each guard: %s", strings.Join(refused, "\n"))
+	Expect(refused).To(BeEmpty(), "the API server compiles each admission policy: %s", strings.Join(refused, "\n"))
 }
 
 // startControllerManager runs the controllers that make pods, slices and an end of things.
@@ -130,20 +130,20 @@ func startControllerManager() {
 	})
 }
 
-// waitForGuards tries, without writing, until every breach is refused: the API server takes a moment to compile the guards.
-func waitForGuards() {
+// waitForPolicies tries, without writing, until every breach is refused: the API server takes a moment to compile the admission policies.
+func waitForPolicies() {
 	ns := namespace(admission.Enforce)
 	addStack(ns, stack)
 	for _, b := range breaches {
 		Eventually(func() error {
 			return as(mallory).Create(context.Background(), b.object(ns), client.DryRunAll)
-		}).Should(MatchError(ContainSubstring(guardName(b.guard))), "%s: %s", b.guard, b.name)
+		}).Should(MatchError(ContainSubstring(policyName(b.policy))), "%s: %s", b.policy, b.name)
 	}
 }
 
-func guardName(short string) string { return "openim-operator-guard-" + short }
+func policyName(short string) string { return "openim-operator-guard-" + short }
 
-// Who writes.
+// Users of the suite.
 const (
 	mallory     = "mallory"
 	operator    = admission.Operator
@@ -151,7 +151,7 @@ const (
 	replicaSets = "system:serviceaccount:kube-system:replicaset-controller"
 )
 
-// user is a client that writes as somebody, and keeps what it was warned of.
+// user is a client with a user name. It keeps the warnings that it receives.
 type user struct {
 	client.Client
 	*warnings
@@ -194,7 +194,7 @@ func namespace(mode admission.Mode) string {
 	return ns.Name
 }
 
-// addStack creates a stack, and waits until the guards know of it.
+// addStack creates a stack, and waits until the admission policies apply to it.
 func addStack(ns, name string) *v1alpha1.OpenIMStack {
 	objects := readYAML(filepath.Join("..", "..", "config", "samples", "openimstack_v1alpha1_minimal.yaml"))
 	var made v1alpha1.OpenIMStack
@@ -205,7 +205,7 @@ func addStack(ns, name string) *v1alpha1.OpenIMStack {
 	return &made
 }
 
-// known waits until the guards judge by a stack. Whichever way a canary's labels are judged, it is not written.
+// known waits until the admission policies apply to a stack. The canary object is never written (dry run).
 func known(ns, name string) {
 	canary := object(ns, `{apiVersion: v1, kind: Pod, metadata: {name: canary, labels: {app.kubernetes.io/part-of: openimstack}}, spec: {containers: [{name: x, image: x}]}}`)
 	canary.SetLabels(map[string]string{v1alpha1.LabelInstance: name, v1alpha1.LabelPartOf: v1alpha1.PartOf})

@@ -6,13 +6,13 @@ import (
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 )
 
-// restarted is what `kubectl rollout restart` changes, which the operator lets pass, too.
+// restarted is the annotation that `kubectl rollout restart` sets. The operator keeps it.
 const restarted = "kubectl.kubernetes.io/restartedAt"
 
-// workloads keeps a stack's labels out of everybody else's pod templates. A pod is then made by the ReplicaSet controller only for a
-// ReplicaSet that the Deployment controller made for a Deployment that the operator wrote.
-func workloads() rules {
-	return rules{
+// workloads reserves a stack's labels in pod templates for the operator. With it, the ReplicaSet controller creates pods with these labels
+// only for a ReplicaSet that the Deployment controller created for a Deployment of the operator.
+func workloads() spec {
+	return spec{
 		name: "workloads",
 		resources: []admissionv1.NamedRuleWithOperations{
 			on("apps", []string{"deployments", "replicasets", "statefulsets", "daemonsets"}, admissionv1.Create, admissionv1.Update),
@@ -40,14 +40,14 @@ func workloads() rules {
 		refusals: []refusal{
 			{
 				allowed: "oldObject != null && " + reserved("variables.before") + " || !variables.ours || variables.trusted || " + fromDeployment(),
-				says:    "the pod template carries labels that an OpenIMStack keeps for its own pods",
+				summary: "the pod template has labels that are reserved for the pods of an OpenIMStack",
 				message: keptLabels("'The pod template of ' + variables.it"),
 			},
 			{
 				allowed: "oldObject == null || !" + reserved("variables.before") + " || variables.trusted || variables.kept || " + fromDeployment(),
-				says:    "the pod template is an OpenIMStack's own",
-				message: `'The pod template of ' + variables.it + ' is OpenIMStack "' + variables.stack +
-					'"\'s, and only the stack\'s operator may change it: change the stack\'s spec'`,
+				summary: "the pod template belongs to an OpenIMStack",
+				message: `'The pod template of ' + variables.it + ' belongs to OpenIMStack "' + variables.stack +
+					'", and only the operator may change it: change the stack\'s spec'`,
 			},
 		},
 	}
@@ -57,7 +57,7 @@ func fromDeployment() string {
 	return "request.resource.resource == 'replicasets' && request.userInfo.username in " + texts(replicaSetMakers)
 }
 
-// template of whatever makes pods: a CronJob's stands deeper, a PodTemplate's higher.
+// template returns an expression for the pod template of any workload: a CronJob has it deeper, a PodTemplate at the top.
 func template(object string) string {
 	return fill("<o>.?spec.?jobTemplate.?spec.?template.or(<o>.?spec.?template).or(<o>.?template).orValue({})", "<o>", object)
 }

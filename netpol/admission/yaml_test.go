@@ -13,7 +13,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// object of a namespace, from YAML. NAMESPACE in it stands for the namespace.
+// object returns an object from YAML. NAMESPACE is replaced by the namespace.
 func object(ns, text string) *unstructured.Unstructured {
 	o := &unstructured.Unstructured{}
 	ExpectWithOffset(1, yaml.Unmarshal([]byte(strings.ReplaceAll(text, "NAMESPACE", ns)), &o.Object)).To(Succeed(), text)

@@ -19,14 +19,15 @@ import (
 	"github.com/openimstack/openim-operator/netpol/audit"
 )
 
-// crowded adds to a clean stack a cluster's other pods, in 50 namespaces with as many applications each as there is room for, and
-// policies: one in ten in the stack's own namespace, the others spread over the rest. A tenth of them names blocks of addresses.
-func crowded(t testing.TB, pods, policies int) audit.Input {
+// largeCluster adds foreign pods and policies to a clean stack. The pods are in 50 namespaces, and one in twenty in the stack's own. One
+// policy in ten is in the stack's own namespace, and one in ten names blocks of addresses.
+func largeCluster(t testing.TB, pods, policies int) audit.Input {
 	in := clean(t)
 	const namespaces = 50
 	for i := range namespaces {
 		in.World.Namespaces = append(in.World.Namespaces, corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
-			Name: fmt.Sprintf("app-%d", i), Labels: map[string]string{"team": fmt.Sprintf("team-%d", i%7), "kubernetes.io/metadata.name": fmt.Sprintf("app-%d", i)},
+			Name: fmt.Sprintf("app-%d", i), Labels: map[string]string{"team": fmt.Sprintf("team-%d", i%7),
+				"kubernetes.io/metadata.name": fmt.Sprintf("app-%d", i)},
 		}})
 	}
 	for i := len(in.World.Pods); i < pods; i++ {
@@ -38,48 +39,53 @@ func crowded(t testing.TB, pods, policies int) audit.Input {
 		in.World.Pods = append(in.World.Pods, corev1.Pod{
 			ObjectMeta: metav1.ObjectMeta{
 				Name: fmt.Sprintf("pod-%05d", i), Namespace: namespace,
-				Labels: map[string]string{"app": fmt.Sprintf("app-%d", i%200), "tier": []string{"web", "worker", "db"}[i%3], "pod-template-hash": fmt.Sprint(i)},
+				Labels: map[string]string{"app": fmt.Sprintf("app-%d", i%200), "tier": []string{"web", "worker", "db"}[i%3],
+					"pod-template-hash": fmt.Sprint(i)},
 			},
-			Spec:   corev1.PodSpec{NodeName: fmt.Sprintf("node-%d", i%40), Containers: []corev1.Container{{Name: "app", Ports: []corev1.ContainerPort{{Name: "http", ContainerPort: 8080}}}}},
+			Spec: corev1.PodSpec{NodeName: fmt.Sprintf("node-%d", i%40),
+				Containers: []corev1.Container{{Name: "app", Ports: []corev1.ContainerPort{{Name: "http", ContainerPort: 8080}}}}},
 			Status: corev1.PodStatus{Phase: corev1.PodRunning, PodIP: ip, PodIPs: []corev1.PodIP{{IP: ip}}},
 		})
 	}
 	for i := len(in.World.Policies); i < policies; i++ {
-		in.World.Policies = append(in.World.Policies, crowdsPolicy(i, namespaces))
+		in.World.Policies = append(in.World.Policies, foreignPolicy(i, namespaces))
 	}
 	sorted(in.World)
 	return in
 }
 
-func crowdsPolicy(i, namespaces int) networkingv1.NetworkPolicy {
-	p := networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("policy-%05d", i), Namespace: fmt.Sprintf("app-%d", i%namespaces)}}
+func foreignPolicy(i, namespaces int) networkingv1.NetworkPolicy {
+	p := networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("policy-%05d", i),
+		Namespace: fmt.Sprintf("app-%d", i%namespaces)}}
 	if i%10 == 0 {
 		p.Namespace = "im"
 	}
 	p.Spec.PodSelector.MatchLabels = map[string]string{"app": fmt.Sprintf("app-%d", i%200)}
 	peer := networkingv1.NetworkPolicyPeer{
 		NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"team": fmt.Sprintf("team-%d", i%7)}},
-		PodSelector:       &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "tier", Operator: metav1.LabelSelectorOpIn, Values: []string{"web", "worker"}}}},
+		PodSelector: &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "tier",
+			Operator: metav1.LabelSelectorOpIn, Values: []string{"web", "worker"}}}},
 	}
 	if i%10 == 1 {
 		peer = networkingv1.NetworkPolicyPeer{IPBlock: &networkingv1.IPBlock{CIDR: fmt.Sprintf("10.16.%d.0/24", i%256)}}
 	}
 	p.Spec.PolicyTypes = []networkingv1.PolicyType{networkingv1.PolicyTypeIngress, networkingv1.PolicyTypeEgress}
-	p.Spec.Ingress = []networkingv1.NetworkPolicyIngressRule{{From: []networkingv1.NetworkPolicyPeer{peer}, Ports: []networkingv1.NetworkPolicyPort{{Port: ptr.To(intstr.FromString("http"))}}}}
+	p.Spec.Ingress = []networkingv1.NetworkPolicyIngressRule{{From: []networkingv1.NetworkPolicyPeer{peer},
+		Ports: []networkingv1.NetworkPolicyPort{{Port: ptr.To(intstr.FromString("http"))}}}}
 	p.Spec.Egress = []networkingv1.NetworkPolicyEgressRule{{To: []networkingv1.NetworkPolicyPeer{peer}}}
 	return p
 }
 
-// Half as many policies as pods, as a large cluster has them.
+// Large clusters have about half as many policies as pods.
 func BenchmarkRun(b *testing.B) {
 	for _, size := range []int{100, 1000, 10000} {
 		b.Run(fmt.Sprintf("%d-pods-%d-policies", size, size/2), func(b *testing.B) {
-			in := crowded(b, size, size/2)
+			in := largeCluster(b, size, size/2)
 			b.ReportAllocs()
 			before := processorTime(b)
 			for b.Loop() {
 				if r := audit.Run(in); r.Verdict != audit.Sealed {
-					b.Fatalf("the crowd must not open the stack: %+v", r.Findings)
+					b.Fatalf("the foreign policies must not open the stack: %+v", r.Findings)
 				}
 			}
 			b.ReportMetric(float64((processorTime(b)-before).Milliseconds())/float64(b.N), "cpu-ms/op")
@@ -88,9 +94,9 @@ func BenchmarkRun(b *testing.B) {
 	}
 }
 
-// breached makes each policy of the crowd one of the stack's namespace that opens the stack.
+// breached moves each foreign policy to the stack's namespace, where it opens the stack.
 func breached(t testing.TB, pods, policies int) audit.Input {
-	in := crowded(t, pods, policies)
+	in := largeCluster(t, pods, policies)
 	for i := range in.World.Policies {
 		if p := &in.World.Policies[i]; strings.HasPrefix(p.Name, "policy-") {
 			p.Namespace = "im"
@@ -102,7 +108,7 @@ func breached(t testing.TB, pods, policies int) audit.Input {
 	return in
 }
 
-// The worst that there can be: every policy selects every pod of the stack, and opens it.
+// The worst case: every policy selects every pod of the stack, and opens it.
 func BenchmarkRunOfABreach(b *testing.B) {
 	in := breached(b, 1000, 500)
 	b.ReportAllocs()
@@ -116,10 +122,10 @@ func BenchmarkRunOfABreach(b *testing.B) {
 	b.ReportMetric(float64(maxResident(b))/1e6, "max-rss-MB")
 }
 
-// A thousand pods and five hundred policies take at most two seconds of one processor and 200 MB, with room for slow machines.
+// A thousand pods and five hundred policies take at most two seconds of one processor and 200 MB. Slow machines are allowed for.
 func TestALargeClusterTakesNoTime(t *testing.T) {
 	g := NewWithT(t)
-	in := crowded(t, 1000, 500)
+	in := largeCluster(t, 1000, 500)
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	start := processorTime(t)
@@ -127,17 +133,17 @@ func TestALargeClusterTakesNoTime(t *testing.T) {
 	took := processorTime(t) - start
 	runtime.ReadMemStats(&after)
 	g.Expect(took).To(BeNumerically("<", 2*time.Second))
-	g.Expect(after.TotalAlloc-before.TotalAlloc).To(BeNumerically("<", 200<<20), "bytes, of which most are free again")
+	g.Expect(after.TotalAlloc-before.TotalAlloc).To(BeNumerically("<", 200<<20), "bytes, most of which are freed")
 	g.Expect(r.Verdict).To(Equal(audit.Sealed), "%v", r.Findings)
 }
 
-// processorTime that the process has used. It does not count how long it waited for a processor that others use, too.
+// processorTime returns the processor time that the process has used. Time in which other processes have the processor does not count.
 func processorTime(t testing.TB) time.Duration {
 	u := usage(t)
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// maxResident is the most memory that the process had in use, in bytes. Linux counts it in kilobytes.
+// maxResident returns the most memory that the process had in use, in bytes. Linux counts it in kilobytes.
 func maxResident(t testing.TB) int64 { return usage(t).Maxrss * 1024 }
 
 func usage(t testing.TB) syscall.Rusage {

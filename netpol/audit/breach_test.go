@@ -15,31 +15,31 @@ import (
 	"github.com/openimstack/openim-operator/netpol/audit"
 )
 
-// breach is one thing that somebody does to a clean stack, and the one finding that must come of it.
+// breach is one change to a clean stack, and the one finding that the audit must report for it.
 type breach struct {
 	name string
-	// add is YAML that is applied: it replaces what has the same kind and name.
+	// add is YAML that is applied. Its objects replace those of the same kind and name.
 	add string
-	// change is what YAML cannot say.
+	// change is for changes that YAML cannot express.
 	change func(*testing.T, *audit.Input)
 
 	kind string
 	// object as Kind/namespace/name.
 	object   string
 	severity audit.Severity
-	// ports of which the finding must speak; exactly these when only is set.
+	// ports that the finding must name; exactly these when only is set.
 	ports []string
 	only  bool
-	// lets and fix are words that must be in the finding.
+	// lets and fix are texts that must be in the finding.
 	lets, fix []string
 }
 
-// TestBreaches is the catalogue: each breach alone is found, named and explained, and nothing else is.
+// Each breach of the catalogue alone is found, named and explained, and nothing else is.
 func TestBreaches(t *testing.T) {
 	seen := map[string]bool{}
-	for _, b := range slices.Concat(policyBreaches, ownPolicyBreaches, serviceBreaches, entranceBreaches, podBreaches, storeBreaches, networkBreaches) {
+	for _, b := range allBreaches {
 		if seen[b.name] {
-			t.Fatalf("%q stands twice in the catalogue", b.name)
+			t.Fatalf("%q is twice in the catalogue", b.name)
 		}
 		seen[b.name] = true
 		t.Run(b.name, b.check)
@@ -53,7 +53,7 @@ func (b breach) check(t *testing.T) {
 	report := audit.Run(in)
 
 	g := NewWithT(t)
-	g.Expect(report.Digest).NotTo(Equal(cleanDigest(t)), "what decides is part of the digest")
+	g.Expect(report.Digest).NotTo(Equal(cleanDigest(t)), "every object that decides is part of the digest")
 	g.Expect(report.Findings).To(HaveLen(1))
 	f := report.Findings[0]
 	g.Expect(f.Kind).To(Equal(b.kind))
@@ -65,11 +65,11 @@ func (b breach) check(t *testing.T) {
 	} else {
 		g.Expect(f.Ports).To(ContainElements(b.ports))
 	}
-	for _, words := range b.lets {
-		g.Expect(f.Lets).To(ContainSubstring(words))
+	for _, text := range b.lets {
+		g.Expect(f.Lets).To(ContainSubstring(text))
 	}
-	for _, words := range b.fix {
-		g.Expect(f.Fix).To(ContainSubstring(words))
+	for _, text := range b.fix {
+		g.Expect(f.Fix).To(ContainSubstring(text))
 	}
 	g.Expect(report.Counts.Findings).To(HaveKeyWithValue(f.Severity, 1))
 	verdict := audit.Open
@@ -84,7 +84,7 @@ func (b breach) check(t *testing.T) {
 
 var digestOnce = sync.OnceValue(func() string { return audit.Run(built).Digest })
 
-// cleanDigest is that of the world before anybody touched it.
+// cleanDigest returns the digest of the snapshot without a breach.
 func cleanDigest(t *testing.T) string {
 	clean(t)
 	return digestOnce()
@@ -92,7 +92,7 @@ func cleanDigest(t *testing.T) string {
 
 func objectName(o audit.Object) string { return o.Kind + "/" + o.Namespace + "/" + o.Name }
 
-// commit does to the world what the breach is.
+// commit applies the breach to the snapshot.
 func (b breach) commit(t *testing.T, in *audit.Input) {
 	t.Helper()
 	apply(t, in, b.add)
@@ -102,6 +102,7 @@ func (b breach) commit(t *testing.T, in *audit.Input) {
 	sorted(in.World)
 }
 
+// apply adds YAML objects to the snapshot. They replace those of the same kind and name.
 func apply(t *testing.T, in *audit.Input, text string) {
 	t.Helper()
 	w := in.World
@@ -125,17 +126,17 @@ func apply(t *testing.T, in *audit.Input, text string) {
 		case *networkingv1.Ingress:
 			w.Ingresses = put(w.Ingresses, *o, func(x networkingv1.Ingress) string { return x.Namespace + "/" + x.Name })
 		default:
-			t.Fatalf("a world has no place for %T", object)
+			t.Fatalf("a snapshot holds no %T", object)
 		}
 	}
 }
 
-func put[T any](all []T, one T, name func(T) string) []T {
-	all = slices.DeleteFunc(slices.Clone(all), func(x T) bool { return name(x) == name(one) })
-	return append(all, one)
+func put[T any](all []T, object T, name func(T) string) []T {
+	all = slices.DeleteFunc(slices.Clone(all), func(x T) bool { return name(x) == name(object) })
+	return append(all, object)
 }
 
-// pod of the world, to be changed.
+// pod returns the first pod of a component, to be changed.
 func pod(t *testing.T, in *audit.Input, component string) *corev1.Pod {
 	t.Helper()
 	i := slices.IndexFunc(in.World.Pods, func(p corev1.Pod) bool {
@@ -147,7 +148,7 @@ func pod(t *testing.T, in *audit.Input, component string) *corev1.Pod {
 	return &in.World.Pods[i]
 }
 
-// policy of the world, to be changed.
+// policy returns a NetworkPolicy of the snapshot, to be changed.
 func policy(t *testing.T, in *audit.Input, namespace, name string) *networkingv1.NetworkPolicy {
 	t.Helper()
 	i := slices.IndexFunc(in.World.Policies, func(p networkingv1.NetworkPolicy) bool { return p.Namespace == namespace && p.Name == name })
@@ -161,11 +162,13 @@ func withoutPolicy(namespace string, names ...string) func(*testing.T, *audit.In
 	return func(t *testing.T, in *audit.Input) {
 		for _, name := range names {
 			policy(t, in, namespace, name)
-			in.World.Policies = slices.DeleteFunc(in.World.Policies, func(p networkingv1.NetworkPolicy) bool { return p.Namespace == namespace && p.Name == name })
+			in.World.Policies = slices.DeleteFunc(in.World.Policies,
+				func(p networkingv1.NetworkPolicy) bool { return p.Namespace == namespace && p.Name == name })
 		}
 	}
 }
 
+// service returns a Service of the snapshot, to be changed.
 func service(t *testing.T, in *audit.Input, namespace, name string) *corev1.Service {
 	t.Helper()
 	i := slices.IndexFunc(in.World.Services, func(s corev1.Service) bool { return s.Namespace == namespace && s.Name == name })

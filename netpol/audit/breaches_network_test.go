@@ -13,10 +13,10 @@ import (
 	"github.com/openimstack/openim-operator/netpol/snapshot"
 )
 
-// networkBreaches: nobody enforces policies, or others decide beside them.
+// networkBreaches are networks that do not enforce policies, and other objects that decide beside them.
 var networkBreaches = []breach{
 	{
-		name: "the network plugin takes no notice of policies",
+		name: "the network plugin does not enforce policies",
 		change: func(_ *testing.T, in *audit.Input) {
 			p := plugin(in)
 			p.Name, p.Labels = "kube-flannel", map[string]string{"app": "flannel"}
@@ -42,7 +42,8 @@ var networkBreaches = []breach{
 		name: "the probes got through",
 		change: func(_ *testing.T, in *audit.Input) {
 			in.Stack.Status.Conditions = append(in.Stack.Status.Conditions, metav1.Condition{
-				Type: v1alpha1.ConditionNetworkIsolated, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonNotEnforcedByCNI, Message: "rpc-user:10320 answered",
+				Type: v1alpha1.ConditionNetworkIsolated, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonNotEnforcedByCNI,
+				Message: "rpc-user:10320 answered",
 			})
 		},
 		kind: audit.NotEnforced, object: "OpenIMStack/im/chat", severity: audit.High, only: true,
@@ -85,7 +86,7 @@ var networkBreaches = []breach{
 		kind: audit.NotEnforced, object: "Pod/kube-system/kube-router-2", severity: audit.High, only: true,
 	},
 	{
-		name: "an object of a kind that nobody knows names a Service",
+		name: "an object of an unknown kind names a Service",
 		change: func(_ *testing.T, in *audit.Input) {
 			in.World.Mentions = append(in.World.Mentions, snapshot.Mention{
 				APIVersion: "example.com/v1", Kind: "Tunnel", NamespacedName: types.NamespacedName{Namespace: "tools", Name: "x"},
@@ -95,7 +96,7 @@ var networkBreaches = []breach{
 		kind: audit.UnknownReference, object: "Tunnel/tools/x", severity: audit.Low, only: true,
 	},
 	{
-		name: "DNS is somewhere else than the spec says",
+		name: "DNS has other labels than the spec says",
 		add: `
 apiVersion: v1
 kind: Service
@@ -107,7 +108,8 @@ kind: Pod
 metadata: {name: dns-1, namespace: openshift-dns, labels: {dns: default}}
 spec: {containers: [{name: dns, image: dns}]}
 status: {phase: Running, podIP: 10.9.0.1}`,
-		kind: audit.PeerMatchesNothing, object: "Service/openshift-dns/dns-default", severity: audit.Low, only: true, fix: []string{"port: 5353", "dns: default"},
+		kind: audit.PeerMatchesNothing, object: "Service/openshift-dns/dns-default", severity: audit.Low, only: true, fix: []string{"port: 5353",
+			"dns: default"},
 	},
 	{
 		name: "a policy that the API server would refuse",
@@ -119,7 +121,7 @@ spec: {podSelector: {}, ingress: [{from: [{ipBlock: {cidr: 10.0.0.0/8, except: [
 		kind: audit.InvalidPolicy, object: "NetworkPolicy/im/broken", severity: audit.Low, only: true,
 	},
 	{
-		name: "DNS lets the stack in no more: what it needs is shut",
+		name: "a store lets the backend in no more: a connection that the stack needs is denied",
 		add: `
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
@@ -129,11 +131,12 @@ spec: {podSelector: {matchLabels: {app.kubernetes.io/name: redis-wrapper}}, poli
 			rule := &policy(t, in, "infra", "wrapper").Spec.Ingress[0]
 			rule.From[0].PodSelector.MatchLabels["app.kubernetes.io/component"] = "gateway"
 		},
-		kind: audit.ConnectionShut, object: "NetworkPolicy/infra/closed", severity: audit.Low, only: true, lets: []string{"backend does not reach wrapper-redis:6379"},
+		kind: audit.ConnectionShut, object: "NetworkPolicy/infra/closed", severity: audit.Low, only: true,
+		lets: []string{"backend does not reach wrapper-redis:6379"},
 	},
 }
 
-// plugin is the clean world's only pod of a network plugin.
+// plugin returns the clean snapshot's only pod of a network plugin.
 func plugin(in *audit.Input) *corev1.Pod {
 	i := slices.IndexFunc(in.World.Pods, func(p corev1.Pod) bool { return p.Name == "kube-router" })
 	return &in.World.Pods[i]

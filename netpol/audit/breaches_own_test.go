@@ -10,22 +10,22 @@ import (
 	"github.com/openimstack/openim-operator/netpol/audit"
 )
 
-// ownPolicyBreaches: somebody removes or edits what the operator wrote.
+// ownPolicyBreaches are removed or edited policies of the stack.
 var ownPolicyBreaches = []breach{
 	{
-		name:   "the denial is gone: pods that nothing else selects for a direction are open",
+		name:   "the default denial is missing: pods that no other policy selects for a direction are open",
 		change: withoutPolicy("im", "chat-default-deny"),
 		kind:   audit.OwnPolicyMissing, object: "NetworkPolicy/im/chat-default-deny", severity: audit.Medium,
-		lets: []string{"nothing more at present"}, fix: []string{"the operator puts it back"},
+		lets: []string{"nothing more at present"}, fix: []string{"the operator restores it"},
 	},
 	{
-		name:   "the policy of the way in is gone: what the stack needs is shut",
+		name:   "an ingress policy is missing: a connection that the stack needs is denied",
 		change: withoutPolicy("im", "chat-api-ingress"),
 		kind:   audit.OwnPolicyMissing, object: "NetworkPolicy/im/chat-api-ingress", severity: audit.Medium, only: true,
 		lets: []string{"backend to api:10002"},
 	},
 	{
-		name: "all of them are gone",
+		name: "all of them are missing",
 		change: func(_ *testing.T, in *audit.Input) {
 			in.World.Policies = slices.DeleteFunc(in.World.Policies, func(p networkingv1.NetworkPolicy) bool { return p.Namespace == "im" })
 		},
@@ -44,7 +44,9 @@ var ownPolicyBreaches = []breach{
 		name: "a peer is added to one",
 		change: func(t *testing.T, in *audit.Input) {
 			rule := &policy(t, in, "im", "chat-rpc-user-ingress").Spec.Ingress[0]
-			rule.From = append(rule.From, networkingv1.NetworkPolicyPeer{NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"team": "tools"}}})
+			rule.From = append(rule.From, networkingv1.NetworkPolicyPeer{
+				NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"team": "tools"}},
+			})
 		},
 		kind: audit.OwnPolicyChanged, object: "NetworkPolicy/im/chat-rpc-user-ingress", severity: audit.Critical,
 		ports: []string{"rpc-user:10320"}, only: true, lets: []string{"team=tools"},
@@ -61,7 +63,7 @@ var ownPolicyBreaches = []breach{
 		ports: []string{"gateway:9090"},
 	},
 	{
-		name: "a rule of one is taken out",
+		name: "a rule of one is removed",
 		change: func(t *testing.T, in *audit.Input) {
 			policy(t, in, "im", "chat-backend-ingress").Spec.Ingress = nil
 		},

@@ -8,14 +8,15 @@ import (
 	"github.com/openimstack/openim-operator/netpol/audit"
 )
 
-// podBreaches: pods that pretend to be the stack's, and pods of the stack's that policies do not hold.
+// podBreaches are foreign pods that look like the stack's, and pods of the stack on which policies have no effect.
 var podBreaches = []breach{
 	{
 		name: "a second network interface",
 		change: func(t *testing.T, in *audit.Input) {
 			pod(t, in, "api").Annotations = map[string]string{"k8s.v1.cni.cncf.io/networks": "macvlan-conf"}
 		},
-		kind: audit.SecondInterface, object: "Pod/im/chat-api-5d9c7b6f4-00000", severity: audit.High, ports: []string{"api:10002"}, fix: []string{"k8s.v1.cni.cncf.io/networks"},
+		kind: audit.SecondInterface, object: "Pod/im/chat-api-5d9c7b6f4-00000", severity: audit.High, ports: []string{"api:10002"},
+		fix: []string{"k8s.v1.cni.cncf.io/networks"},
 	},
 	{
 		name: "a store with a second network interface",
@@ -34,16 +35,17 @@ var podBreaches = []breach{
 apiVersion: v1
 kind: Pod
 metadata:
-  name: impostor
+  name: lookalike
   namespace: im
   labels: {app.kubernetes.io/name: openim-wrapper, app.kubernetes.io/instance: chat, app.kubernetes.io/component: backend}
 spec: {containers: [{name: shell, image: shell}]}
 status: {phase: Running, podIP: 10.3.0.1}`,
-		kind: audit.ReservedLabels, object: "Pod/im/impostor", severity: audit.Critical,
-		ports: []string{"api:10002"}, only: true, lets: []string{"sent what is meant for backend", "api:10002", "mongodb"}, fix: []string{"kubectl -n im delete pod impostor"},
+		kind: audit.ReservedLabels, object: "Pod/im/lookalike", severity: audit.Critical,
+		ports: []string{"api:10002"}, only: true, lets: []string{"receives the traffic of backend", "api:10002",
+			"mongodb"}, fix: []string{"kubectl -n im delete pod lookalike"},
 	},
 	{
-		name: "a pod of somebody's Deployment with the labels of an rpc service",
+		name: "a pod of a foreign Deployment with the labels of an rpc service",
 		add: `
 apiVersion: v1
 kind: Pod
@@ -73,18 +75,18 @@ status: {phase: Running, podIP: 10.3.0.3}`,
 		ports: []string{"backend:8080", "msggateway:10001"}, only: true,
 	},
 	{
-		name: "the labels are taken off a pod of the API, which goes on running",
+		name: "the labels are removed from a pod of the API, which keeps running",
 		change: func(t *testing.T, in *audit.Input) {
 			p := pod(t, in, "api").DeepCopy()
-			p.Name, p.Labels, p.OwnerReferences = "taken-out", map[string]string{"app": "mine"}, nil
+			p.Name, p.Labels, p.OwnerReferences = "released", map[string]string{"app": "mine"}, nil
 			p.Status.PodIP, p.Status.PodIPs = "10.3.0.7", nil
 			in.World.Pods = append(in.World.Pods, *p)
 		},
-		kind: audit.StrayPod, object: "Pod/im/taken-out", severity: audit.Critical, ports: []string{"api:10002", "api:12002"}, only: true,
-		lets: []string{"anyone reaches api:10002"}, fix: []string{"kubectl -n im delete pod taken-out"},
+		kind: audit.StrayPod, object: "Pod/im/released", severity: audit.Critical, ports: []string{"api:10002", "api:12002"}, only: true,
+		lets: []string{"anyone reaches api:10002"}, fix: []string{"kubectl -n im delete pod released"},
 	},
 	{
-		name: "the label of one component is taken off, and other policies still deny",
+		name: "the component label is removed from a pod, and other policies still deny",
 		add: `
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
@@ -100,7 +102,7 @@ spec: {podSelector: {}, policyTypes: [Ingress, Egress]}`,
 		kind: audit.StrayPod, object: "Pod/im/half-out", severity: audit.Medium, only: true, lets: []string{"not those of rpc-user"},
 	},
 	{
-		name: "a pod on its node's network that takes what is meant for the API",
+		name: "a pod on its node's network that receives the API's traffic",
 		add: `
 apiVersion: v1
 kind: Pod
@@ -111,7 +113,7 @@ metadata:
 spec: {hostNetwork: true, containers: [{name: trap, image: trap}]}
 status: {phase: Running, podIP: 172.20.0.3}`,
 		kind: audit.ReservedLabels, object: "Pod/im/trap", severity: audit.Critical, only: true,
-		lets: []string{"sent what is meant for api"}, fix: []string{"kubectl -n im delete pod trap"},
+		lets: []string{"receives the traffic of api"}, fix: []string{"kubectl -n im delete pod trap"},
 	},
 	{
 		name: "a pod of the stack on its node's network",
@@ -120,7 +122,8 @@ status: {phase: Running, podIP: 172.20.0.3}`,
 			p.Spec.HostNetwork = true
 		},
 		kind: audit.HostNetwork, object: "Pod/im/chat-rpc-group-5d9c7b6f4-00000", severity: audit.Critical,
-		ports: []string{"rpc-group:10260", "rpc-group:12260"}, only: true, lets: []string{"node's address", "connect to anything"}, fix: []string{"hostNetwork", "chat-rpc-group"},
+		ports: []string{"rpc-group:10260", "rpc-group:12260"}, only: true, lets: []string{"node's address",
+			"connect to anything"}, fix: []string{"hostNetwork", "chat-rpc-group"},
 	},
 	{
 		name: "a host port to the API",

@@ -2,7 +2,7 @@ package audit_test
 
 import "github.com/openimstack/openim-operator/netpol/audit"
 
-// policyBreaches: somebody adds a NetworkPolicy to the stack's namespace. Policies only add up, so it opens whatever it lets in.
+// policyBreaches are NetworkPolicies that are added to the stack's namespace. Policies only add up, so each opens what it lets in.
 var policyBreaches = []breach{
 	{
 		name: "a policy lets anyone in to every pod of the namespace",
@@ -16,7 +16,7 @@ spec: {podSelector: {}, ingress: [{}]}`,
 		lets:  []string{"anyone", "now pod"}, fix: []string{"kubectl -n im delete networkpolicy allow-all"},
 	},
 	{
-		name: "a policy for somebody's debugging lets another namespace in to the API",
+		name: "a policy for debugging lets another namespace in to the API",
 		add: `
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
@@ -28,7 +28,8 @@ spec:
   - from: [{namespaceSelector: {matchLabels: {team: tools}}}]
     ports: [{port: 10002}]`,
 		kind: audit.ForeignPolicyWidens, object: "NetworkPolicy/im/debug-api", severity: audit.Critical,
-		ports: []string{"api:10002"}, only: true, lets: []string{"all pods in namespaces team=tools", "now pod tools/shell"}, fix: []string{"debug-api"},
+		ports: []string{"api:10002"}, only: true, lets: []string{"all pods in namespaces team=tools",
+			"now pod tools/shell"}, fix: []string{"debug-api"},
 	},
 	{
 		name: "a policy lets in pods that do not exist yet",
@@ -45,7 +46,7 @@ spec:
 		ports: []string{"rpc-auth:10200"}, only: true, lets: []string{"pods app=jobs in the stack's namespace"},
 	},
 	{
-		name: "a port by its name, to who is let in to nothing else",
+		name: "a port by its name, to sources that reach nothing else",
 		add: `
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
@@ -87,7 +88,7 @@ spec:
 		ports: []string{"backend:8080"}, only: true, lets: []string{"::/0"},
 	},
 	{
-		name: "the users' door is opened wider than spec.network.clients",
+		name: "the users' listener is opened wider than spec.network.clients",
 		add: `
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
@@ -112,17 +113,17 @@ spec:
 		kind: audit.ForeignPolicyWidens, object: "NetworkPolicy/im/one-bit", severity: audit.Medium, ports: []string{"gateway:8082"}, only: true,
 	},
 	{
-		name: "clients are let in at the administrators' door",
+		name: "clients are let in at the administrators' listener",
 		add: `
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
-metadata: {name: wrong-door, namespace: im}
+metadata: {name: wrong-listener, namespace: im}
 spec:
   podSelector: {matchLabels: {app.kubernetes.io/component: gateway}}
   ingress:
   - from: [{ipBlock: {cidr: 192.0.2.0/24}}]
     ports: [{port: 8081}, {port: 8082}]`,
-		kind: audit.ForeignPolicyWidens, object: "NetworkPolicy/im/wrong-door", severity: audit.Medium,
+		kind: audit.ForeignPolicyWidens, object: "NetworkPolicy/im/wrong-listener", severity: audit.Medium,
 		ports: []string{"gateway:8081"}, only: true,
 	},
 	{
@@ -156,7 +157,7 @@ spec:
 		ports: []string{"api:12002", "rpc-user:12320", "gateway:9090", "backend:9090"}, lets: []string{"all pods in all namespaces"},
 	},
 	{
-		name: "a way out to anywhere",
+		name: "egress to anywhere",
 		add: `
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
@@ -166,7 +167,7 @@ spec: {podSelector: {matchLabels: {app.kubernetes.io/instance: chat}}, policyTyp
 		lets: []string{"anyone", "all ports", "api"}, fix: []string{"kubectl -n im delete networkpolicy internet", "spec.network.extraEgress"},
 	},
 	{
-		name: "a way out for one component, to a vendor that the spec does not name",
+		name: "egress of one component to a vendor that the spec does not name",
 		add: `
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
@@ -179,7 +180,7 @@ spec:
 		lets: []string{"push may connect to 203.0.113.0/24, 443/TCP"},
 	},
 	{
-		name: "a way out to another namespace's pods",
+		name: "egress to pods of another namespace",
 		add: `
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
@@ -192,7 +193,7 @@ spec:
 		lets: []string{"rpc-msg", "team=tools"},
 	},
 	{
-		name: "all ports of DNS' pods instead of one",
+		name: "all ports of the DNS pods instead of one",
 		add: `
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy

@@ -8,7 +8,7 @@ import (
 	"github.com/openimstack/openim-operator/netpol/audit"
 )
 
-// serviceBreaches: a Service leads to a sealed port.
+// serviceBreaches are Services that lead to a sealed port.
 var serviceBreaches = []breach{
 	{
 		name: "a NodePort to the API",
@@ -49,26 +49,26 @@ spec: {selector: {app.kubernetes.io/component: rpc-auth}, ports: [{port: 10200}]
 		ports: []string{"backend:8080", "backend:9090"}, only: true,
 	},
 	{
-		name: "a NodePort to a door that brings the metrics along",
+		name: "a NodePort to a listener and to the metrics",
 		add: `
 apiVersion: v1
 kind: Service
-metadata: {name: door, namespace: im}
+metadata: {name: edge, namespace: im}
 spec:
   type: NodePort
   selector: {app.kubernetes.io/component: gateway}
   ports: [{name: users, port: 8082}, {name: telemetry, port: 9090}]`,
-		kind: audit.ServiceExposes, object: "Service/im/door", severity: audit.Medium, ports: []string{"gateway:9090"}, only: true,
+		kind: audit.ServiceExposes, object: "Service/im/edge", severity: audit.Medium, ports: []string{"gateway:9090"}, only: true,
 	},
 	{
-		name: "a ClusterIP of somebody's that selects the API",
+		name: "a foreign ClusterIP that selects the API",
 		add: `
 apiVersion: v1
 kind: Service
 metadata: {name: shortcut, namespace: im}
 spec: {selector: {app.kubernetes.io/component: api}, ports: [{port: 10002}]}`,
 		kind: audit.ServiceSelects, object: "Service/im/shortcut", severity: audit.Low,
-		ports: []string{"api:10002"}, only: true, lets: []string{"nobody by itself"}, fix: []string{"kubectl -n im delete service shortcut"},
+		ports: []string{"api:10002"}, only: true, lets: []string{"nothing by itself"}, fix: []string{"kubectl -n im delete service shortcut"},
 	},
 	{
 		name: "a headless Service over all pods of the stack",

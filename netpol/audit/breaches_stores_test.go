@@ -8,7 +8,7 @@ import (
 	"github.com/openimstack/openim-operator/netpol/audit"
 )
 
-// storeBreaches: others than the stack reach what it keeps its state in.
+// storeBreaches let other pods than the stack's reach its stores.
 var storeBreaches = []breach{
 	{
 		name: "a policy lets anyone in to Redis",
@@ -18,7 +18,8 @@ kind: NetworkPolicy
 metadata: {name: redis-open, namespace: infra}
 spec: {podSelector: {matchLabels: {app.kubernetes.io/name: redis}}, ingress: [{ports: [{port: 6379}]}]}`,
 		kind: audit.StoreReachable, object: "Service/infra/redis", severity: audit.High, only: true,
-		lets: []string{"redis:6379", "any pod in any other namespace", "any IPv6 address", "infra/redis-open"}, fix: []string{"rule 0 of NetworkPolicy infra/redis-open"},
+		lets: []string{"redis:6379", "any pod in any other namespace", "any IPv6 address",
+			"infra/redis-open"}, fix: []string{"rule 0 of NetworkPolicy infra/redis-open"},
 	},
 	{
 		name: "no policy selects Kafka's pods",
@@ -28,7 +29,8 @@ spec: {podSelector: {matchLabels: {app.kubernetes.io/name: redis}}, ingress: [{p
 			policy(t, in, "infra", "nobody").Spec.PodSelector.MatchLabels = map[string]string{"app": "other"}
 		},
 		kind: audit.StoreReachable, object: "Service/infra/kafka", severity: audit.High, only: true,
-		lets: []string{"kafka:9092", "no policy selects"}, fix: []string{"kind: NetworkPolicy", "- msgtransfer", "kubernetes.io/metadata.name: im", "port: 9092"},
+		lets: []string{"kafka:9092", "no policy selects"}, fix: []string{"kind: NetworkPolicy", "- msgtransfer",
+			"kubernetes.io/metadata.name: im", "port: 9092"},
 	},
 	{
 		name: "etcd lets its own namespace in",
@@ -37,10 +39,11 @@ apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
 metadata: {name: etcd-here, namespace: infra}
 spec: {podSelector: {matchLabels: {app.kubernetes.io/name: etcd}}, ingress: [{from: [{podSelector: {}}]}]}`,
-		kind: audit.StoreReachable, object: "Service/infra/etcd", severity: audit.Medium, only: true, lets: []string{"any pod in namespace infra: etcd:2379"},
+		kind: audit.StoreReachable, object: "Service/infra/etcd", severity: audit.Medium, only: true,
+		lets: []string{"any pod in namespace infra: etcd:2379"},
 	},
 	{
-		name: "somebody's tool is let in to MongoDB",
+		name: "a foreign tool is let in to MongoDB",
 		add: `
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
@@ -49,7 +52,8 @@ spec:
   podSelector: {matchLabels: {app.kubernetes.io/name: mongodb}}
   ingress:
   - from: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: tools}}, podSelector: {matchLabels: {app: shell}}}]`,
-		kind: audit.StoreReachable, object: "Service/infra/mongodb", severity: audit.Medium, only: true, lets: []string{"pod tools/shell", "mongodb:27017"},
+		kind: audit.StoreReachable, object: "Service/infra/mongodb", severity: audit.Medium, only: true, lets: []string{"pod tools/shell",
+			"mongodb:27017"},
 	},
 	{
 		name: "a backup job beside the store",
@@ -76,7 +80,8 @@ kind: Pod
 metadata: {name: half, namespace: im, labels: {app.kubernetes.io/name: openim-wrapper}}
 spec: {containers: [{name: half, image: half}]}
 status: {phase: Running, podIP: 10.3.0.9}`,
-		kind: audit.StoreReachable, object: "Service/infra/redis-wrapper", severity: audit.Medium, only: true, lets: []string{"pod im/half", "wrapper-redis:6379"},
+		kind: audit.StoreReachable, object: "Service/infra/redis-wrapper", severity: audit.Medium, only: true, lets: []string{"pod im/half",
+			"wrapper-redis:6379"},
 	},
 	{
 		name: "Redis by a NodePort",

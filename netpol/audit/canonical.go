@@ -12,7 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
-// canonicalPolicy is what a NetworkPolicy means, whatever the API server defaults and in whatever order it is written.
+// canonicalPolicy is the meaning of a NetworkPolicy, independent of the API server's defaults and of the order of its rules.
 type canonicalPolicy struct {
 	Selector        string
 	Types           []string
@@ -24,6 +24,7 @@ func SameMeaning(a, b networkingv1.NetworkPolicySpec) bool {
 	return reflect.DeepEqual(canonical(a), canonical(b))
 }
 
+// canonical returns the meaning of a policy. Rules of a direction that the policy does not apply to have no meaning.
 func canonical(spec networkingv1.NetworkPolicySpec) canonicalPolicy {
 	c := canonicalPolicy{Selector: canonicalSelector(&spec.PodSelector)}
 	for _, t := range typesOf(spec) {
@@ -43,7 +44,7 @@ func canonical(spec networkingv1.NetworkPolicySpec) canonicalPolicy {
 	return c
 }
 
-// typesOf are a policy's directions, with the API's default: Ingress, and Egress when there are rules for it.
+// typesOf returns a policy's directions, with the API's default: Ingress, and Egress when there are egress rules.
 func typesOf(spec networkingv1.NetworkPolicySpec) []networkingv1.PolicyType {
 	if len(spec.PolicyTypes) > 0 {
 		return spec.PolicyTypes
@@ -54,7 +55,7 @@ func typesOf(spec networkingv1.NetworkPolicySpec) []networkingv1.PolicyType {
 	return []networkingv1.PolicyType{networkingv1.PolicyTypeIngress}
 }
 
-// canonicalRule: no peers are anyone, no ports are all, and the order of either means nothing.
+// canonicalRule encodes a rule. No peers mean anyone, no ports mean all ports, and the order of either has no meaning.
 func canonicalRule(peers []networkingv1.NetworkPolicyPeer, ports []networkingv1.NetworkPolicyPort) string {
 	rule := struct{ Peers, Ports []string }{}
 	for _, p := range peers {
@@ -67,6 +68,8 @@ func canonicalRule(peers []networkingv1.NetworkPolicyPeer, ports []networkingv1.
 	return encoded(rule)
 }
 
+// canonicalPeer encodes a peer. A namespace selector without a pod selector means all pods of the namespaces, and a pod selector without a
+// namespace selector means the policy's own namespace, so the two must not be encoded alike.
 func canonicalPeer(p networkingv1.NetworkPolicyPeer) string {
 	peer := struct {
 		Pods, Namespaces, CIDR string
@@ -91,6 +94,7 @@ func canonicalPeer(p networkingv1.NetworkPolicyPeer) string {
 	return encoded(peer)
 }
 
+// masked returns a CIDR without host bits: 10.0.0.1/8 and 10.0.0.0/8 are the same block.
 func masked(cidr string) string {
 	p, err := netip.ParsePrefix(cidr)
 	if err != nil {
@@ -99,6 +103,7 @@ func masked(cidr string) string {
 	return p.Masked().String()
 }
 
+// canonicalPort encodes a port. The API server sets TCP when the protocol is absent. An end port that equals the port has no meaning.
 func canonicalPort(p networkingv1.NetworkPolicyPort) string {
 	out := struct {
 		Protocol, Port string
@@ -116,7 +121,7 @@ func canonicalPort(p networkingv1.NetworkPolicyPort) string {
 	return encoded(out)
 }
 
-// canonicalSelector: a label to match is the same as an In with one value, and the order of neither keys nor values means anything.
+// canonicalSelector encodes a selector. A label to match equals an In with one value, and the order of keys and values has no meaning.
 func canonicalSelector(s *metav1.LabelSelector) string {
 	var parts []string
 	for key, value := range s.MatchLabels {
@@ -128,10 +133,11 @@ func canonicalSelector(s *metav1.LabelSelector) string {
 	return encoded(distinct(parts))
 }
 
+// encoded returns a value as JSON, which makes nested values comparable as strings.
 func encoded(v any) string {
 	raw, err := json.Marshal(v)
 	if err != nil {
-		return err.Error() // strings and numbers alone are encoded here, and they never fail
+		return err.Error() // never: strings and numbers always encode
 	}
 	return string(raw)
 }

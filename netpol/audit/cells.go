@@ -11,51 +11,52 @@ import (
 	"github.com/openimstack/openim-operator/netpol/graph"
 )
 
-// cells are the truth table: who reaches each port of each component, then what each component reaches outside.
-func (s *scene) cells() []Cell {
-	cells := s.internalCells()
-	for _, from := range slices.Concat(s.strangers, s.parties) {
-		for _, to := range s.components {
+// truthTable returns all cells: the sources of each port of each component, then the destinations of each component. Of foreign pods it
+// holds only the cells that are open unexpectedly: a cluster may have thousands of pods.
+func truthTable(m *Model) []Cell {
+	cells := internalCells(m)
+	for _, from := range slices.Concat(m.unexpected, m.peers) {
+		for _, to := range m.components {
 			for _, p := range to.Ports {
-				cells = append(cells, s.cellFrom(from, to, p))
+				cells = append(cells, sourceCell(m, from, to, p))
 			}
 		}
 	}
-	for _, from := range s.foreign {
-		for _, to := range s.components {
+	for _, from := range m.foreign {
+		for _, to := range m.components {
 			for _, p := range to.Ports {
-				if s.opens(from, to, p) && !s.expects(from, to, p) {
-					cells = append(cells, s.cellFrom(from, to, p))
+				if m.opens(from, to, p) && !m.expects(from, to, p) {
+					cells = append(cells, sourceCell(m, from, to, p))
 				}
 			}
 		}
 	}
-	return slices.Concat(cells, s.outwardCells(), s.storeCells())
+	return slices.Concat(cells, destinationCells(m), storeCells(m))
 }
 
-// internalCells are from component to component, expected from the graph's own table.
-func (s *scene) internalCells() []Cell {
+// internalCells returns the cells from component to component. The graph's own table holds what is expected.
+func internalCells(m *Model) []Cell {
 	var cells []Cell
-	for _, statement := range s.graph.TruthTable() {
-		from, to := s.component(statement.From), s.component(statement.To)
+	for _, statement := range m.graph.TruthTable() {
+		from, to := m.component(statement.From), m.component(statement.To)
 		if from == nil || to == nil {
 			continue
 		}
-		v := s.pick(from.classes, to.classes, statement.Port, func(v evaluate.Verdict) bool { return v.Open == statement.Open })
+		v := firstDeviation(m, from.classes, to.classes, statement.Port, func(v evaluate.Verdict) bool { return v.Open == statement.Open })
 		cells = append(cells, Cell{
-			From: statement.From, To: statement.To, Port: port(statement.Port),
+			From: statement.From, To: statement.To, Port: reportPort(statement.Port),
 			Expected: statement.Open, Evaluated: v.Open, Decided: decisions(v, true),
 		})
 	}
 	return cells
 }
 
-// pick judges all pairs of classes and returns the one that tells most: one that is not as expected, if there is any.
-func (s *scene) pick(from, to []*evaluate.Class, p graph.Port, asExpected func(evaluate.Verdict) bool) evaluate.Verdict {
+// firstDeviation evaluates all pairs of classes and returns the first verdict that is not as expected, or else the first verdict.
+func firstDeviation(m *Model, from, to []*evaluate.Class, p graph.Port, asExpected func(evaluate.Verdict) bool) evaluate.Verdict {
 	var first *evaluate.Verdict
 	for _, f := range from {
 		for _, t := range to {
-			v := s.live.Between(f, t, p.Number, p.Protocol)
+			v := m.live.Between(f, t, p.Number, p.Protocol)
 			if !asExpected(v) {
 				return v
 			}
@@ -67,20 +68,21 @@ func (s *scene) pick(from, to []*evaluate.Class, p graph.Port, asExpected func(e
 	return *first
 }
 
-// cellFrom is what a source from outside reaches.
-func (s *scene) cellFrom(from *source, to *component, p graph.Port) Cell {
+// sourceCell returns the cell of a source outside the stack and a port of a component. The cell shows the first end and class that are not
+// as expected, because one open pod opens the component.
+func sourceCell(m *Model, from *source, to *component, p graph.Port) Cell {
 	var decided evaluate.Verdict
-	cell := Cell{From: from.name, To: to.Name, Port: port(p), Expected: s.expects(from, to, p)}
+	cell := Cell{From: from.name, To: to.Name, Port: reportPort(p), Expected: m.expects(from, to, p)}
 	for i, e := range from.ends {
 		for _, class := range to.classes {
-			v := s.live.Between(e.live, class, p.Number, p.Protocol)
+			v := m.live.Between(e.live, class, p.Number, p.Protocol)
 			open := isOpen(v, from.real)
-			deviates := open != s.expectsEnd(e, to, p)
+			deviates := open != m.expectsEnd(e, to, p)
 			if i == 0 || deviates {
 				decided, cell.Evaluated = v, open
 			}
 			if deviates {
-				// One party may have several ends, of which the graph expects different things.
+				// A peer may have several ends, of which the graph expects different things.
 				cell.Expected = !open
 				cell.Decided = decisions(decided, from.real)
 				return cell
@@ -92,7 +94,8 @@ func (s *scene) cellFrom(from *source, to *component, p graph.Port) Cell {
 	return cell
 }
 
-// isOpen judges by both sides for pods that are there. Who is only thought up picks what holds him back: of him, the destination decides.
+// isOpen reports whether a verdict lets a connection through. For pods of the snapshot both sides count. For a synthetic source only
+// ingress is evaluated: its egress policies are unknown.
 func isOpen(v evaluate.Verdict, bothSides bool) bool {
 	if bothSides {
 		return v.Open
@@ -100,73 +103,48 @@ func isOpen(v evaluate.Verdict, bothSides bool) bool {
 	return v.NoPath == "" && v.Ingress.Allowed
 }
 
-// opens tells whether any end of a source reaches any pod of a component.
-func (s *scene) opens(from *source, to *component, p graph.Port) bool {
-	for _, e := range from.ends {
-		for _, class := range to.classes {
-			if s.reaches(from.real, e, class, p) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-func (s *scene) reaches(bothSides bool, e end, to *evaluate.Class, p graph.Port) bool {
-	if bothSides {
-		return s.live.Reaches(e.live, to, p.Number, p.Protocol)
-	}
-	return isOpen(s.live.Between(e.live, to, p.Number, p.Protocol), false)
-}
-
-// expects tells whether the graph lets any end of a source in.
-func (s *scene) expects(from *source, to *component, p graph.Port) bool {
-	return slices.ContainsFunc(from.ends, func(e end) bool { return s.expectsEnd(e, to, p) })
-}
-
-func (s *scene) expectsEnd(e end, to *component, p graph.Port) bool {
-	return isOpen(s.outsiders.Between(e.outsider, to.sealed, p.Number, p.Protocol), false)
-}
-
-// decisions says what decides, egress first.
-func decisions(v evaluate.Verdict, both bool) []Decision {
+// decisions returns what decides a verdict, egress first.
+func decisions(v evaluate.Verdict, bothSides bool) []Decision {
 	var decided []Decision
-	if both {
-		decided = append(decided, side(egress, v.Egress)...)
+	if bothSides {
+		decided = append(decided, sideDecisions(egress, v.Egress)...)
 	}
-	decided = append(decided, side(ingress, v.Ingress)...)
+	decided = append(decided, sideDecisions(ingress, v.Ingress)...)
 	if v.NoPath != "" {
 		decided = append(decided, Decision{Direction: ingress, Reason: v.NoPath})
 	}
 	return decided
 }
 
-func side(direction string, judged evaluate.Side) []Decision {
+// sideDecisions returns what decides one side of a verdict: every rule that lets the connection through, or the first policy that denies
+// it. A reader who wants to close a connection needs all of the rules.
+func sideDecisions(direction string, side evaluate.Side) []Decision {
 	switch {
-	case judged.Unenforceable != "":
-		return []Decision{{Direction: direction, Allowed: true, Reason: judged.Unenforceable}}
-	case !judged.Isolated:
+	case side.Unenforceable != "":
+		return []Decision{{Direction: direction, Allowed: true, Reason: side.Unenforceable}}
+	case !side.Isolated:
 		return []Decision{{Direction: direction, Allowed: true, Reason: "no policy selects the pod for " + strings.ToLower(direction)}}
-	case !judged.Allowed:
-		return []Decision{{Direction: direction, Policy: text(judged.Isolating[0]), Reason: denial(judged.Isolating)}}
+	case !side.Allowed:
+		return []Decision{{Direction: direction, Policy: fullName(side.Isolating[0]), Reason: denial(side.Isolating)}}
 	}
 	var decided []Decision
-	for _, r := range judged.Rules {
+	for _, r := range side.Rules {
 		index := r.Index
-		decided = append(decided, Decision{Direction: direction, Allowed: true, Policy: text(r.Policy), Rule: &index, Reason: "rule " + fmt.Sprint(index) + " lets it through"})
+		decided = append(decided, Decision{
+			Direction: direction, Allowed: true, Policy: fullName(r.Policy), Rule: &index, Reason: fmt.Sprintf("rule %d lets it through", index),
+		})
 	}
 	return decided
 }
 
+// denial explains why policies deny a connection. They all isolate the pod, and none of their rules matches.
 func denial(isolating []types.NamespacedName) string {
 	if len(isolating) == 1 {
 		return "it denies what none of its rules lets through"
 	}
 	var others []string
 	for _, p := range isolating[1:] {
-		others = append(others, text(p))
+		others = append(others, fullName(p))
 	}
 	return "no rule of it lets it through, nor any of " + list(others)
 }
-
-func text(name types.NamespacedName) string { return name.Namespace + "/" + name.Name }

@@ -36,10 +36,10 @@ import (
 	"github.com/openimstack/openim-operator/netpol/snapshot"
 )
 
-// storePolicies guard the demo's stores.
+// storePolicies are the file with the NetworkPolicies of the demo's stores.
 const storePolicies = "../../hack/infra/networkpolicy.yaml"
 
-// clean is a stack that runs as the operator makes it, in a cluster with nothing wrong. Each call gives another copy.
+// clean returns a stack that runs as the operator makes it, in a cluster without faults. Each call returns another copy.
 func clean(t testing.TB, changes ...func(*v1alpha1.OpenIMStack)) audit.Input {
 	t.Helper()
 	if len(changes) > 0 {
@@ -76,7 +76,7 @@ func build(t testing.TB, changes ...func(*v1alpha1.OpenIMStack)) audit.Input {
 	return buildWith(t, nil, changes...)
 }
 
-// buildWith makes the world with further objects from the beginning: references of the spec are resolved among them.
+// buildWith builds the snapshot with further objects. References of the spec are resolved among them.
 func buildWith(t testing.TB, more []client.Object, changes ...func(*v1alpha1.OpenIMStack)) audit.Input {
 	t.Helper()
 	g := NewWithT(t)
@@ -102,7 +102,7 @@ func buildWith(t testing.TB, more []client.Object, changes ...func(*v1alpha1.Ope
 	return audit.Input{Stack: stack, Graph: graph.NewGraph(stack, facts), World: w, Now: time.Date(2026, 6, 1, 11, 0, 0, 0, time.UTC)}
 }
 
-// snapshot takes what is in it from objects.
+// snap returns a snapshot of objects.
 func snap(objects []client.Object) *snapshot.World {
 	w := &snapshot.World{Source: snapshot.Source{Kind: snapshot.Cluster, Name: "test"}}
 	for _, object := range objects {
@@ -122,7 +122,7 @@ func snap(objects []client.Object) *snapshot.World {
 	return w
 }
 
-// run does what the cluster's controllers do of a stack's children: two pods of each Deployment, EndpointSlices of each Service.
+// run adds what the cluster's controllers make of a stack's children: two pods of each Deployment, an EndpointSlice of each Service.
 func run(w *snapshot.World, children []client.Object) {
 	for _, object := range children {
 		switch o := object.(type) {
@@ -158,7 +158,7 @@ func podOf(d *appsv1.Deployment, replica, address int) corev1.Pod {
 	return pod
 }
 
-// sorted puts a world in the order that it promises.
+// sorted puts the objects of a snapshot in the order that package snapshot guarantees.
 func sorted(w *snapshot.World) {
 	by := func(a, b metav1.Object) int {
 		return strings.Compare(a.GetNamespace()+"/"+a.GetName(), b.GetNamespace()+"/"+b.GetName())

@@ -1,7 +1,8 @@
-// Package audit compares what a stack intends to let through with what a snapshot of the cluster really lets through, and says in
-// findings what opens it: which object, what it lets through, how to close it.
+// Package audit compares what a stack intends to let through with what a snapshot of the cluster lets through. It reports the differences
+// as findings: which object opens something, what it lets through, and how to close it.
 //
-// It is pure: a snapshot in, a report out. It tries no packet; netpol/probe does.
+// It is pure: a snapshot in, a report out. It sends no packets; package probe does. Run builds a Model of the snapshot, which is read-only,
+// and runs the checks of one table (checks.go) over it. The documentation of findings in docs/lockdown.md is generated from that table.
 package audit
 
 //go:generate go run ../../hack/findingdocs ../../docs/lockdown.md

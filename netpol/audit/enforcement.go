@@ -14,39 +14,39 @@ import (
 	"github.com/openimstack/openim-operator/netpol/snapshot"
 )
 
-// enforcer is a network plugin, known by its pods, and what tells that it enforces no NetworkPolicies.
+// enforcer is a network plugin whose pods show whether it enforces NetworkPolicies.
 type enforcer struct {
 	// name for people.
 	name string
-	// labels of its pods, any of which.
+	// labels of its pods. One of them is enough.
 	labels []string
-	// look reads a pod of it. Of arguments, environment and ConfigMaps a snapshot holds the switches that package world knows, each
-	// argument as --flag=value.
-	look look
+	// read returns the sign that a pod shows. A snapshot holds of arguments, environment and ConfigMaps the switches that package snapshot
+	// knows, each argument in the form --flag=value.
+	read reader
 }
 
-// sign is what a pod of a network plugin tells. Empty when it enforces NetworkPolicies, as far as it tells.
+// sign is what a pod of a network plugin shows. It is empty when nothing speaks against enforcement.
 type sign struct {
-	// off says why it enforces nothing.
+	// off is the reason why the plugin enforces nothing.
 	off string
-	// unknown is what decides about it and is not at hand.
+	// unknown names the setting that decides, when the snapshot does not hold it.
 	unknown string
 }
 
-type look func(*snapshot.World, *corev1.Pod) sign
+type reader func(*snapshot.World, *corev1.Pod) sign
 
-// enforcers are the network plugins whose pods are known by their labels, as their own manifests set them.
+// enforcers are the network plugins that the audit knows, with the labels that their own manifests give their pods.
 var enforcers = []enforcer{
-	{"Calico", []string{"k8s-app=calico-node"}, never},
+	{"Calico", []string{"k8s-app=calico-node"}, always},
 	{"Canal", []string{"k8s-app=canal"}, withoutContainer("calico-node", "canal runs without calico-node, and flannel enforces no "+
 		"NetworkPolicies")},
 	{"Cilium", []string{"k8s-app=cilium"}, firstOf(
 		cilium("enable-policy", "never"), cilium("policy-audit-mode", "true"), cilium("enable-k8s-networkpolicy", "false"),
 	)},
-	{"Antrea", []string{"app=antrea"}, never},
-	{"kube-network-policies", []string{"app=kube-network-policies", "k8s-app=kube-network-policies"}, never},
-	{"OVN-Kubernetes", []string{"app=ovnkube-node"}, never},
-	{"Azure NPM", []string{"k8s-app=azure-npm"}, never},
+	{"Antrea", []string{"app=antrea"}, always},
+	{"kube-network-policies", []string{"app=kube-network-policies", "k8s-app=kube-network-policies"}, always},
+	{"OVN-Kubernetes", []string{"app=ovnkube-node"}, always},
+	{"Azure NPM", []string{"k8s-app=azure-npm"}, always},
 	{"Kube-OVN", []string{"app=kube-ovn-controller"}, withFlag("enable-np", "kube-ovn-controller", "false")},
 	{"kindnet", []string{"app=kindnet", "k8s-app=kindnet"}, firstOf(withFlag("network-policy", "kindnet", "false"), oldKindnet)},
 	{"kube-router", []string{"k8s-app=kube-router"}, withFlag("run-firewall", "kube-router", "false")},
@@ -58,14 +58,15 @@ var enforcers = []enforcer{
 	{"flannel", []string{"app=flannel", "k8s-app=flannel"}, withoutContainer("kube-network-policies", "flannel enforces no NetworkPolicies")},
 }
 
-func never(*snapshot.World, *corev1.Pod) sign { return sign{} }
+// always is for plugins that have no switch for NetworkPolicies.
+func always(*snapshot.World, *corev1.Pod) sign { return sign{} }
 
-// firstOf returns the first reason that there is, or else the first that is not known.
-func firstOf(all ...look) look {
+// firstOf returns the first reason for "off", or else the first unknown setting.
+func firstOf(all ...reader) reader {
 	return func(w *snapshot.World, pod *corev1.Pod) sign {
 		var unknown sign
-		for _, one := range all {
-			s := one(w, pod)
+		for _, read := range all {
+			s := read(w, pod)
 			if s.off != "" {
 				return s
 			}
@@ -77,14 +78,16 @@ func firstOf(all ...look) look {
 	}
 }
 
-// withFlag gives a reason when a container is told --flag=value. The last of several counts.
-func withFlag(flag, plugin, value string) look {
+// withFlag reports "off" when a container has the argument --flag=value. The last of several counts.
+func withFlag(flag, plugin, value string) reader {
 	return func(_ *snapshot.World, pod *corev1.Pod) sign {
 		s, _ := flagSign(pod, flag, plugin, value)
 		return s
 	}
 }
 
+// flagSign reads a flag of all containers of a pod. It also reports whether the flag is given at all: if not, other sources of the setting
+// count.
 func flagSign(pod *corev1.Pod, flag, plugin, value string) (s sign, given bool) {
 	for _, c := range pod.Spec.Containers {
 		is, here := flagOf(c, flag)
@@ -92,7 +95,7 @@ func flagSign(pod *corev1.Pod, flag, plugin, value string) (s sign, given bool) 
 		switch {
 		case !here:
 		case strings.HasPrefix(is, snapshot.Untold):
-			s.unknown = fmt.Sprintf("the value of --%s, which is a variable's", flag)
+			s.unknown = fmt.Sprintf("the value of --%s, which comes from a variable", flag)
 		case same(is, value):
 			return sign{off: fmt.Sprintf("%s runs with --%s=%s", plugin, flag, is)}, true
 		}
@@ -100,6 +103,7 @@ func flagSign(pod *corev1.Pod, flag, plugin, value string) (s sign, given bool) 
 	return s, given
 }
 
+// flagOf returns the last value of a flag among the arguments of a container, as the flag packages of the plugins do.
 func flagOf(c corev1.Container, flag string) (value string, given bool) {
 	for _, argument := range c.Args {
 		if rest, is := strings.CutPrefix(argument, "--"+flag+"="); is {
@@ -109,7 +113,7 @@ func flagOf(c corev1.Container, flag string) (value string, given bool) {
 	return value, given
 }
 
-// same compares values as the plugins do: what Go takes for true and false may be written in several ways.
+// same compares values as the plugins do: by the boolean when both are one ("t", "True", "1"), else without regard to case.
 func same(is, wanted string) bool {
 	a, wrong := strconv.ParseBool(is)
 	b, wrongToo := strconv.ParseBool(wanted)
@@ -119,15 +123,16 @@ func same(is, wanted string) bool {
 	return strings.EqualFold(is, wanted)
 }
 
-func withVariable(name, plugin, value string) look {
+// withVariable reports "off" when a container has an environment variable with a value.
+func withVariable(name, plugin, value string) reader {
 	return func(_ *snapshot.World, pod *corev1.Pod) sign {
 		s, _ := variableSign(pod, name, plugin, value)
 		return s
 	}
 }
 
-// variableSign reads an environment variable; the last of several counts. What is taken from elsewhere, and was not found there, is not
-// known.
+// variableSign reads an environment variable. The last of several counts. A value from a ConfigMap or Secret that the snapshot does not
+// hold is unknown.
 func variableSign(pod *corev1.Pod, name, plugin, value string) (s sign, given bool) {
 	for _, c := range pod.Spec.Containers {
 		i := len(c.Env) - 1
@@ -136,27 +141,29 @@ func variableSign(pod *corev1.Pod, name, plugin, value string) (s sign, given bo
 		}
 		switch {
 		case i >= 0 && c.Env[i].ValueFrom != nil:
-			s.unknown, given = "the variable "+name+placeOf(c.Env[i].ValueFrom.ConfigMapKeyRef), true
+			s.unknown, given = "the variable "+name+originOf(c.Env[i].ValueFrom.ConfigMapKeyRef), true
 		case i >= 0 && same(c.Env[i].Value, value):
 			return sign{off: fmt.Sprintf("%s runs with %s=%s", plugin, name, c.Env[i].Value)}, true
 		case i >= 0:
 			given = true
 		case slices.ContainsFunc(c.EnvFrom, func(f corev1.EnvFromSource) bool { return strings.HasPrefix(name, f.Prefix) }):
-			s.unknown = "whether a ConfigMap or Secret from which variables are taken holds " + name
+			s.unknown = "whether a ConfigMap or Secret that sets the environment holds " + name
 		}
 	}
 	return s, given
 }
 
-func placeOf(ref *corev1.ConfigMapKeySelector) string {
+// originOf says where the value of a variable comes from. The snapshot does not hold that object, or not that key.
+func originOf(ref *corev1.ConfigMapKeySelector) string {
 	if ref == nil {
-		return ", which comes from no ConfigMap"
+		return ", which does not come from a ConfigMap"
 	}
 	return fmt.Sprintf(", which is the key %s of ConfigMap %s", ref.Key, ref.Name)
 }
 
-// cilium gives a reason when Cilium's setting has a value. An argument counts before the environment, and both before its ConfigMap.
-func cilium(setting, value string) look {
+// cilium reports "off" when a setting of Cilium has a value. An argument takes precedence over the environment, and both over the
+// ConfigMap.
+func cilium(setting, value string) reader {
 	const plugin = "cilium"
 	variable := "CILIUM_" + strings.ToUpper(strings.ReplaceAll(setting, "-", "_"))
 	return func(w *snapshot.World, pod *corev1.Pod) sign {
@@ -168,7 +175,7 @@ func cilium(setting, value string) look {
 		}
 		config, ok := w.Settings[types.NamespacedName{Namespace: pod.Namespace, Name: snapshot.CiliumConfig}]
 		if !ok {
-			return notAtHand(pod, snapshot.CiliumConfig)
+			return missingConfigMap(pod, snapshot.CiliumConfig)
 		}
 		if is, has := config[setting]; has && same(is, value) {
 			return sign{off: fmt.Sprintf("%s runs with %s: %s in ConfigMap %s/%s", plugin, setting, is, pod.Namespace, snapshot.CiliumConfig)}
@@ -177,12 +184,13 @@ func cilium(setting, value string) look {
 	}
 }
 
-func notAtHand(pod *corev1.Pod, configMap string) sign {
+// missingConfigMap is the sign of a plugin whose ConfigMap the snapshot does not hold: the setting in it may turn policies off.
+func missingConfigMap(pod *corev1.Pod, configMap string) sign {
 	return sign{unknown: fmt.Sprintf("ConfigMap %s/%s", pod.Namespace, configMap)}
 }
 
-// withoutContainer gives a reason when no container of a pod is the one that enforces, by its name or its image.
-func withoutContainer(name, reason string) look {
+// withoutContainer reports "off" when no container of a pod has the name, or the image, of the enforcing one.
+func withoutContainer(name, reason string) reader {
 	return func(_ *snapshot.World, pod *corev1.Pod) sign {
 		enforces := func(c corev1.Container) bool { return c.Name == name || strings.Contains(c.Image, name) }
 		if slices.ContainsFunc(pod.Spec.Containers, enforces) {
@@ -192,7 +200,7 @@ func withoutContainer(name, reason string) look {
 	}
 }
 
-// withoutAgent: on EKS, policies are enforced by a container of their own beside the plugin, and only when it is told to.
+// withoutAgent reports "off" on EKS when the agent that enforces policies, a container beside the plugin, is missing or switched off.
 func withoutAgent(_ *snapshot.World, pod *corev1.Pod) sign {
 	for _, c := range pod.Spec.Containers {
 		if !strings.Contains(c.Name, "eks-nodeagent") && !strings.Contains(c.Image, "network-policy-agent") {
@@ -205,12 +213,12 @@ func withoutAgent(_ *snapshot.World, pod *corev1.Pod) sign {
 	return sign{off: "the VPC CNI runs without its agent for NetworkPolicies"}
 }
 
-// withoutController: the agent is told of policies by a controller, which works when a ConfigMap says so.
+// withoutController reports "off" on EKS when a ConfigMap does not switch on the controller that gives policies to the agent.
 func withoutController(w *snapshot.World, pod *corev1.Pod) sign {
 	const setting = "enable-network-policy-controller"
 	switch is, has := w.Settings[types.NamespacedName{Namespace: pod.Namespace, Name: snapshot.VPCConfig}][setting]; {
 	case !has:
-		s := notAtHand(pod, snapshot.VPCConfig)
+		s := missingConfigMap(pod, snapshot.VPCConfig)
 		s.unknown += " with the key " + setting
 		return s
 	case !same(is, "true"):
@@ -222,83 +230,88 @@ func withoutController(w *snapshot.World, pod *corev1.Pod) sign {
 // kindnetEnforces is the date in the tag of the first image of kindnet that enforces NetworkPolicies (kind v0.24).
 const kindnetEnforces = "v20240813"
 
-// oldKindnet: the plugin of kind knows NetworkPolicies since an image whose tag begins with a date.
+// oldKindnet reports "off" for images of kindnet that are older than kindnetEnforces. Their tags begin with a date.
 func oldKindnet(_ *snapshot.World, pod *corev1.Pod) sign {
 	for _, c := range pod.Spec.Containers {
 		_, tag, tagged := strings.Cut(c.Image, "kindnetd:")
 		date, _, _ := strings.Cut(tag, "-")
 		if tagged && len(date) == len(kindnetEnforces) && strings.HasPrefix(date, "v20") && date < kindnetEnforces {
-			return sign{off: "kindnet enforces NetworkPolicies from " + kindnetEnforces + " on, and this is " + tag}
+			return sign{off: "kindnet enforces NetworkPolicies since " + kindnetEnforces + ", and this is " + tag}
 		}
 	}
 	return sign{}
 }
 
-// enforcement reports the signs that nobody enforces policies: what the operator's probes saw, and network plugins that do not.
-func (s *scene) enforcement() []Finding {
-	if s.Stack != nil {
-		c := meta.FindStatusCondition(s.Stack.Status.Conditions, v1alpha1.ConditionNetworkIsolated)
-		if c != nil && c.Reason == v1alpha1.ReasonNotEnforcedByCNI {
-			return []Finding{s.notEnforced(s.stackObject(), "the operator's probes got through where policies deny: "+c.Message)}
-		}
+// pluginSigns is what the pods of all network plugins show.
+type pluginSigns struct {
+	// off is a pod of a plugin that enforces nothing, with the reason, or nil.
+	off    *corev1.Pod
+	reason string
+	// unknown says which setting of a plugin decides and is missing.
+	unknown string
+}
+
+// checkEnforcement finds the signs that NetworkPolicies are not enforced: what the operator's probes saw, and plugins that are switched
+// off.
+func checkEnforcement(m *Model) []Finding {
+	if probesGotThrough(m.stack) {
+		c := meta.FindStatusCondition(m.stack.Status.Conditions, v1alpha1.ConditionNetworkIsolated)
+		return []Finding{notEnforced(m, m.stackObject(), "the operator's probes got through where policies deny: "+c.Message)}
 	}
-	worst, unknown := s.plugins()
-	if worst == nil || unknown != "" {
+	if m.plugins.off == nil || m.plugins.unknown != "" {
 		return nil
 	}
-	return []Finding{s.notEnforced(podObject(worst.pod), worst.off)}
+	return []Finding{notEnforced(m, podObject(m.plugins.off), m.plugins.reason)}
 }
 
-// untold says why nobody can tell whether NetworkPolicies are enforced. Empty when there is nothing to say.
-func (s *scene) untold() []snapshot.Unread {
-	_, unknown := s.plugins()
-	if unknown == "" {
-		return nil
+// probesGotThrough reports whether the stack's own condition says that the network does not enforce policies.
+func probesGotThrough(stack *v1alpha1.OpenIMStack) bool {
+	if stack == nil {
+		return false
 	}
-	return []snapshot.Unread{{Kind: "ConfigMap", Reason: unknown}}
+	c := meta.FindStatusCondition(stack.Status.Conditions, v1alpha1.ConditionNetworkIsolated)
+	return c != nil && c.Reason == v1alpha1.ReasonNotEnforcedByCNI
 }
 
-// podSign is what a pod of a network plugin tells.
-type podSign struct {
-	pod *corev1.Pod
-	sign
-}
-
-// plugins looks at the pods of all network plugins: worst is one that enforces nothing, and unknown says what is not known of another. Both
-// are empty when one of several plugins enforces on all its nodes, as Calico does beside flannel.
-func (s *scene) plugins() (worst *podSign, unknown string) {
+// findPlugins reads the pods of all network plugins. The result is empty when one of several plugins enforces policies on all its nodes, as
+// Calico does beside flannel.
+func findPlugins(w *snapshot.World) pluginSigns {
+	type podSign struct {
+		pod *corev1.Pod
+		sign
+	}
 	byPlugin := map[*enforcer]podSign{}
-	for i := range s.World.Pods {
-		pod := &s.World.Pods[i]
+	for i := range w.Pods {
+		pod := &w.Pods[i]
 		e := enforcerOf(pod)
 		if e == nil || !runs(pod) {
 			continue
 		}
 		before, seen := byPlugin[e]
-		now := podSign{pod, e.look(s.World, pod)}
+		now := podSign{pod, e.read(w, pod)}
 		if !seen || before.off == "" && (now.off != "" || before.unknown == "" && now.unknown != "") {
 			byPlugin[e] = now
 		}
 	}
+	var signs pluginSigns
 	for i := range enforcers {
 		e := &enforcers[i]
-		told, seen := byPlugin[e]
+		shown, seen := byPlugin[e]
 		switch {
 		case !seen:
-		case told.off == "" && told.unknown == "":
-			return nil, ""
-		case told.off != "" && worst == nil:
-			worst = &told
-		case told.off == "" && unknown == "":
-			unknown = fmt.Sprintf("whether %s enforces NetworkPolicies depends on %s, and that is not at hand: give it with the manifests, or "+
-				"let the "+
-				"auditor get it", e.name, told.unknown)
+		case shown.off == "" && shown.unknown == "":
+			return pluginSigns{}
+		case shown.off != "" && signs.off == nil:
+			signs.off, signs.reason = shown.pod, shown.off
+		case shown.off == "" && signs.unknown == "":
+			signs.unknown = fmt.Sprintf("whether %s enforces NetworkPolicies depends on %s, which the audit could not read: add it to the "+
+				"manifests, or give the auditor the permission to get it", e.name, shown.unknown)
 		}
 	}
-	return worst, unknown
+	return signs
 }
 
-// enforcerOf tells of which plugin a pod is. They run on their node's network.
+// enforcerOf returns the network plugin of a pod, or nil. Plugins run on their node's network.
 func enforcerOf(pod *corev1.Pod) *enforcer {
 	if !pod.Spec.HostNetwork {
 		return nil
@@ -314,13 +327,13 @@ func enforcerOf(pod *corev1.Pod) *enforcer {
 	return nil
 }
 
-func (s *scene) notEnforced(object Object, sign string) Finding {
+func notEnforced(m *Model, object Object, reason string) Finding {
 	return Finding{
 		Kind: NotEnforced, Severity: High, Object: object,
-		Reason: "there is a sign that nobody enforces NetworkPolicies: " + sign,
-		Lets:   "anyone in the cluster reaches every port of every component, if it is so",
+		Reason: "there is a sign that NetworkPolicies are not enforced: " + reason,
+		Lets:   "without enforcement, anyone in the cluster reaches every port of every component",
 		Fix: fmt.Sprintf("install or turn on a network plugin that enforces NetworkPolicies; then kubectl -n %s annotate openimstack %s "+
-			"--overwrite "+
-			"%s=\"$(date -u +%%FT%%TZ)\" to have the lockdown tried", s.graph.Namespace, s.graph.Stack, v1alpha1.AnnotationProbeRequested),
+			"--overwrite %s=\"$(date -u +%%FT%%TZ)\" to request a probe of the lockdown",
+			m.graph.Namespace, m.graph.Stack, v1alpha1.AnnotationProbeRequested),
 	}
 }

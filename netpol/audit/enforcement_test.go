@@ -10,8 +10,8 @@ import (
 	"github.com/openimstack/openim-operator/netpol/audit"
 )
 
-// What is not known of a network plugin counts as long as no other one enforces policies; then a plugin that does not is no finding either.
-func TestWhatIsNotKnownOfANetworkPlugin(t *testing.T) {
+// An unknown setting of a network plugin makes the verdict CouldNotTell unless another plugin enforces policies.
+func TestAnUnknownSettingOfANetworkPlugin(t *testing.T) {
 	const unknown, off, on = "cilium", "flannel", "calico-node"
 	for _, c := range []struct {
 		name    string
@@ -48,7 +48,7 @@ func TestWhatIsNotKnownOfANetworkPlugin(t *testing.T) {
 	}
 }
 
-// agentOf is a pod of another network plugin, on the same node.
+// agentOf returns a pod of another network plugin, on the same node.
 func agentOf(like corev1.Pod, app string) corev1.Pod {
 	pod := *like.DeepCopy()
 	pod.ObjectMeta = metav1.ObjectMeta{Namespace: like.Namespace, Name: app, Labels: map[string]string{"k8s-app": app}}

@@ -14,19 +14,19 @@ import (
 	"github.com/openimstack/openim-operator/netpol/snapshot"
 )
 
-// deletion is the command that a fix begins with.
+// deletion matches the command at the beginning of a fix.
 var deletion = regexp.MustCompile(`kubectl -n (\S+) delete (\S+) ([a-z0-9-]+)`)
 
-// Who does what a finding says is sealed again.
+// The fix of a finding closes what the breach opened.
 func TestTheFixCloses(t *testing.T) {
 	done := 0
-	for _, b := range slices.Concat(policyBreaches, serviceBreaches, entranceBreaches, podBreaches, storeBreaches) {
+	for _, b := range slices.Concat(policyBreaches, serviceBreaches, routeBreaches, podBreaches, storeBreaches) {
 		in := clean(t)
 		b.commit(t, &in)
 		f := audit.Run(in).Findings[0]
 		command := deletion.FindStringSubmatch(f.Fix)
 		if command == nil || b.add == "" && b.kind != audit.RouteExposes {
-			continue // what is to be edited, and not deleted
+			continue // the fix edits the object and does not delete it
 		}
 		t.Run(b.name, func(t *testing.T) {
 			remove(t, in.World, command[1], command[2], command[3])
@@ -61,7 +61,7 @@ func remove(t *testing.T, w *snapshot.World, namespace, kind, name string) {
 	NewWithT(t).Expect(after).To(Equal(before-1), "kubectl -n %s delete %s %s", namespace, kind, name)
 }
 
-// The policy that a finding writes for an open store lets in the stack, and nobody else.
+// The policy in the finding of an open store lets in the stack, and nothing else.
 func TestTheWrittenPolicySealsTheStore(t *testing.T) {
 	for _, store := range []string{"kafka", "redis", "mongodb", "etcd", "redis-wrapper"} {
 		t.Run(store, func(t *testing.T) {

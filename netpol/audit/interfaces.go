@@ -7,12 +7,12 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// interfaceAnnotations give a pod a network interface, or a network, that NetworkPolicies do not bind: they are enforced on the interface
-// of the cluster's own network plugin.
+// interfaceAnnotations give a pod a network interface, or a network, on which NetworkPolicies have no effect: policies are enforced on the
+// interface of the cluster's own network plugin.
 var interfaceAnnotations = []struct {
 	key      string
 	severity Severity
-	what     string
+	effect   string
 }{
 	{"k8s.v1.cni.cncf.io/networks", High, "gives it further network interfaces (Multus)"},
 	{"v1.multus-cni.io/default-network", High, "gives it another network than the cluster's (Multus)"},
@@ -25,32 +25,32 @@ var interfaceAnnotations = []struct {
 	{"vpc.amazonaws.com/pod-eni", Medium, "gives it an interface of its own (security groups for pods)"},
 }
 
-// secondInterfaces are pods of the stack and of its stores with an interface that policies do not bind.
-func (s *scene) secondInterfaces() []Finding {
+// checkSecondInterfaces finds pods of the stack and of its stores with an interface on which policies have no effect.
+func checkSecondInterfaces(m *Model) []Finding {
 	var found []Finding
-	for _, c := range s.components {
-		places, _ := s.ofComponent(c)
+	for _, c := range m.components {
+		ports, _ := m.sealedPorts(c)
 		for _, pod := range c.pods {
-			if f := s.secondInterface(pod); f != nil {
-				f.Ports = places
-				f.Lets = joined("whoever is on that network reaches "+list(places), "the pod itself may connect to anything there")
-				if len(places) == 0 {
-					f.Lets = "whoever is on that network reaches the pod, which may connect to anything there"
+			if f := secondInterface(pod); f != nil {
+				f.Ports = ports
+				f.Lets = joined("hosts on that network reach "+list(ports), "the pod itself may connect to anything there")
+				if len(ports) == 0 {
+					f.Lets = "hosts on that network reach the pod, which may connect to anything there"
 				}
 				found = append(found, *f)
 			}
 		}
 	}
 	seen := map[*corev1.Pod]bool{}
-	for _, o := range s.outward {
-		for _, pod := range o.pods {
-			if !isStore(o.name) || seen[pod] {
+	for d := range m.stores() {
+		for _, pod := range d.pods {
+			if seen[pod] {
 				continue
 			}
 			seen[pod] = true
-			if f := s.secondInterface(pod); f != nil {
-				f.store = portPlace(o.name, o.port)
-				f.Lets = fmt.Sprintf("whoever is on that network reaches %s: %s", portPlace(o.name, o.port), stakes[o.name])
+			if f := secondInterface(pod); f != nil {
+				f.store = d.String()
+				f.Lets = fmt.Sprintf("hosts on that network reach %s: %s", d, stakes[d.name])
 				found = append(found, *f)
 			}
 		}
@@ -58,7 +58,8 @@ func (s *scene) secondInterfaces() []Finding {
 	return found
 }
 
-func (s *scene) secondInterface(pod *corev1.Pod) *Finding {
+// secondInterface returns the finding for the first such annotation of a pod, or nil.
+func secondInterface(pod *corev1.Pod) *Finding {
 	for _, a := range interfaceAnnotations {
 		value, has := pod.Annotations[a.key]
 		if !has || slices.Contains([]string{"", "[]"}, value) {
@@ -66,8 +67,9 @@ func (s *scene) secondInterface(pod *corev1.Pod) *Finding {
 		}
 		return &Finding{
 			Kind: SecondInterface, Severity: a.severity, Object: podObject(pod),
-			Reason: fmt.Sprintf("annotation %s of this pod %s, and NetworkPolicies do not bind what comes that way, or in some modes alone", a.key, a.what),
-			Fix:    fmt.Sprintf("take the annotation %s off the template of the pod, or find the webhook that sets it; then restart what makes the pod", a.key),
+			Reason: fmt.Sprintf("annotation %s of this pod %s: NetworkPolicies have no effect there, or in some modes only", a.key, a.effect),
+			Fix: fmt.Sprintf("remove the annotation %s from the pod's template, or find the webhook that sets it; then restart the workload",
+				a.key),
 		}
 	}
 	return nil

@@ -11,8 +11,8 @@ import (
 	"github.com/openimstack/openim-operator/netpol/graph"
 )
 
-// Each rule of each policy that the operator writes is dropped, and then opened to everybody: the audit names the policy each time, says
-// what the stack lacks, or which ports lie open.
+// Each rule of each policy that the operator writes is removed, and then opened to anyone. Each time the audit names the policy, and says
+// which connection is denied or which ports are open.
 func TestEachRuleIsMissedAndEachWideningIsSeen(t *testing.T) {
 	mutations := 0
 	for _, wanted := range graph.Policies(clean(t).Graph) {

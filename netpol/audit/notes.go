@@ -11,104 +11,113 @@ import (
 	"github.com/openimstack/openim-operator/openim"
 )
 
-// blindSpots are what no audit of objects sees, whatever the stack.
+// blindSpots are what an audit of objects cannot see, whatever the stack.
 var blindSpots = []string{
-	"Port-forward, exec and ephemeral containers go through the API server, and no policy sees them: look who may create pods/portforward, pods/exec and pods/attach, update pods/ephemeralcontainers, or get nodes/proxy.",
-	"This audit reads objects and tries no packet: whether the network enforces what they say, the operator's probes tell (condition NetworkIsolated of the stack).",
-	"What comes from the node that a pod runs on always reaches it: whoever is root on a node, or runs a pod on its network, is inside.",
-	"A pod is taken for the stack's by the name of the ReplicaSet that owns it. Who may create pods with any owner reference can write one that looks the same; its ReplicaSet then counts it as one of its own.",
+	"Port-forward, exec and ephemeral containers go through the API server, and no policy sees them: check which accounts may create " +
+		"pods/portforward, pods/exec and pods/attach, update pods/ephemeralcontainers, or get nodes/proxy.",
+	"This audit reads objects and sends no packets: the operator's probes show whether the network enforces what the objects say " +
+		"(condition NetworkIsolated of the stack).",
+	"Traffic from the node that a pod runs on always reaches the pod: root on a node, and pods on its network, are inside.",
+	"The audit recognises a pod of the stack by the name of the ReplicaSet that owns it. An account that may create pods with any owner " +
+		"reference can create one that looks the same; its ReplicaSet then counts it as one of its own.",
 }
 
-// notes are what is worth knowing and no finding.
-func (s *scene) notes() []string {
-	notes := slices.Clone(blindSpots)
-	notes = append(notes, fmt.Sprintf("Whoever may write NetworkPolicies, pods or Services in namespace %s can open the stack: the admission policies of config/admission refuse what would. Whether they are installed is not part of this audit.", s.graph.Namespace))
-	if s.assumed {
-		notes = append(notes, "The manifests hold none of the stack's NetworkPolicies: those which the operator writes are assumed to be there.")
+// notesOf returns facts that are worth knowing and are no findings.
+func notesOf(m *Model) []string {
+	notes := append(slices.Clone(blindSpots), fmt.Sprintf("Accounts that may write NetworkPolicies, pods or Services in namespace %s can "+
+		"open the stack: the admission policies of config/admission refuse such objects. Whether they are installed is not part of this audit.",
+		m.graph.Namespace))
+	if m.assumed {
+		notes = append(notes, "The manifests hold none of the stack's NetworkPolicies: the audit assumes those that the operator writes.")
 	}
-	notes = append(notes, s.doorNotes()...)
-	notes = append(notes, s.hostNetworkNote()...)
-	return append(notes, s.storeNotes()...)
+	notes = append(notes, listenerNotes(m)...)
+	notes = append(notes, hostNetworkNotes(m)...)
+	notes = append(notes, storeNotes(m)...)
+	return append(notes, labelNotes(m)...)
 }
 
-// doorNotes name the doors that are open to anyone.
-func (s *scene) doorNotes() []string {
+// listenerNotes names the listeners that are open to anyone.
+func listenerNotes(m *Model) []string {
 	var open []string
-	for _, c := range s.graph.Connections {
+	for _, c := range m.graph.Connections {
 		if c.From.Anyone() {
-			open = append(open, fmt.Sprintf("%s (%s)", portPlace(c.To.Name, c.Ports[0]), c.From.Name))
+			open = append(open, fmt.Sprintf("%s (%s)", portName(c.To.Name, c.Ports[0]), c.From.Name))
 		}
 	}
 	if len(open) == 0 {
 		return nil
 	}
-	return []string{"The spec lets anyone come to the gateway's doors, which check who enters: " + strings.Join(open, ", ") + ". spec.network.clients and spec.network.admins can name who may."}
+	return []string{"The spec lets anyone connect to the gateway's listeners, which authenticate callers: " + strings.Join(open, ", ") +
+		". spec.network.clients and spec.network.admins can name the sources that may connect."}
 }
 
-// hostNetworkNote counts the pods that no policy can tell from their nodes.
-func (s *scene) hostNetworkNote() []string {
+// hostNetworkNotes counts the pods that policies cannot distinguish from their nodes.
+func hostNetworkNotes(m *Model) []string {
 	n := 0
-	for i := range s.World.Pods {
-		if pod := &s.World.Pods[i]; pod.Spec.HostNetwork && runs(pod) && !s.owns(pod) {
+	for pod := range m.runningPods() {
+		if pod.Spec.HostNetwork && !m.owns(pod) {
 			n++
 		}
 	}
 	if n == 0 {
 		return nil
 	}
-	return []string{fmt.Sprintf("Pods on their node's network: %d. Policies see them as the node's own addresses, so they are not in the table.", n)}
+	return []string{fmt.Sprintf("Pods on their node's network: %d. Policies see them as the node's own addresses, so they are not in the "+
+		"table.", n)}
 }
 
-// storeNotes say of stores what the audit could not judge, and whom their own policies let in by label.
-func (s *scene) storeNotes() []string {
+// storeNotes names the stores that the audit could not evaluate.
+func storeNotes(m *Model) []string {
 	var notes []string
-	for _, o := range s.outward {
+	for _, d := range m.destinations {
 		switch {
-		case o.name == string(openim.ObjectStorage):
-			notes = append(notes, "Clients reach the object storage directly, by signed addresses: it is not sealed, and its own access rules decide.")
-		case !isStore(o.name):
-		case len(o.pods) == 0:
-			notes = append(notes, fmt.Sprintf("No pods of %s are in this snapshot (%s): who else reaches it, its own network decides.", portPlace(o.name, o.port), list(peersInWords(o.peers))))
+		case d.name == string(openim.ObjectStorage):
+			notes = append(notes, "Clients reach the object storage directly, by signed addresses: the lockdown does not cover it, and its own "+
+				"access rules decide.")
+		case d.isStore() && len(d.pods) == 0:
+			notes = append(notes, fmt.Sprintf("No pods of %s are in this snapshot (%s): its own network decides which other sources reach it.",
+				d, list(describePeers(d.peers))))
 		}
 	}
-	return append(distinctInOrder(notes), s.admittedByLabel()...)
+	return distinctInOrder(notes)
 }
 
-// admittedByLabel names the rules that let pods of any namespace with a label reach stores.
-func (s *scene) admittedByLabel() []string {
-	var who []string
+// labelNotes names the policy rules that let pods reach stores from any namespace with a label. They are notes and not findings: selecting
+// namespaces by a label is usual, and safe while only administrators may label namespaces.
+func labelNotes(m *Model) []string {
+	var rules []string
 	reached := map[string][]string{}
-	for _, o := range s.outward {
-		if !isStore(o.name) || len(o.pods) == 0 {
+	for d := range m.stores() {
+		if len(d.pods) == 0 {
 			continue
 		}
-		for i := range s.policies {
-			p := &s.policies[i]
-			if p.Namespace != o.pods[0].Namespace {
+		for i := range m.policies {
+			p := &m.policies[i]
+			if p.Namespace != d.pods[0].Namespace {
 				continue
 			}
-			for _, peer := range s.labelledNamespaces(p, o) {
-				words := fmt.Sprintf("NetworkPolicy %s/%s lets %s reach ", p.Namespace, p.Name, peerInWords(peer))
-				if reached[words] == nil {
-					who = append(who, words)
+			for _, peer := range peersByNamespaceLabel(m, p, d) {
+				rule := fmt.Sprintf("NetworkPolicy %s/%s lets %s reach ", p.Namespace, p.Name, describePeer(peer))
+				if reached[rule] == nil {
+					rules = append(rules, rule)
 				}
-				reached[words] = append(reached[words], portPlace(o.name, o.port))
+				reached[rule] = append(reached[rule], d.String())
 			}
 		}
 	}
 	var notes []string
-	for _, words := range who {
-		notes = append(notes, words+list(reached[words])+": whoever may label a namespace decides.")
+	for _, rule := range rules {
+		notes = append(notes, rule+list(reached[rule])+": every account that may label a namespace can use it.")
 	}
 	return notes
 }
 
-// labelledNamespaces are the peers of a policy's rules for a store that name namespaces by a label which anyone might set.
-func (s *scene) labelledNamespaces(p *networkingv1.NetworkPolicy, o *outward) []networkingv1.NetworkPolicyPeer {
+// peersByNamespaceLabel returns the peers of a policy's rules for a store that select namespaces by other labels than their name.
+func peersByNamespaceLabel(m *Model, p *networkingv1.NetworkPolicy, d *destination) []networkingv1.NetworkPolicyPeer {
 	var peers []networkingv1.NetworkPolicyPeer
-	for _, class := range s.live.Selected(nameOf(p), o.live) {
-		for _, rule := range s.live.Rules(nameOf(p)) {
-			if rule.Direction != networkingv1.PolicyTypeIngress || !s.live.Covers(rule, class, o.port.Number, o.port.Protocol) {
+	for _, class := range m.live.Selected(nameOf(p), d.live) {
+		for _, rule := range m.live.Rules(nameOf(p)) {
+			if rule.Direction != networkingv1.PolicyTypeIngress || !m.live.Covers(rule, class, d.port.Number, d.port.Protocol) {
 				continue
 			}
 			for _, peer := range p.Spec.Ingress[rule.Index].From {
@@ -120,14 +129,4 @@ func (s *scene) labelledNamespaces(p *networkingv1.NetworkPolicy, o *outward) []
 		return peers // the pods of a store are alike
 	}
 	return nil
-}
-
-func distinctInOrder(words []string) []string {
-	var all []string
-	for _, w := range words {
-		if !slices.Contains(all, w) {
-			all = append(all, w)
-		}
-	}
-	return all
 }

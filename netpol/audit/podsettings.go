@@ -5,95 +5,100 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
-
-	"github.com/openimstack/openim-operator/api/v1alpha1"
 )
 
-// podSettings of the stack's own pods that take them out of the reach of policies, or open a way past them. The operator's templates
-// have none of them.
-func (s *scene) podSettings() []Finding {
+// The settings below take the stack's own pods out of reach of policies, or open a path past them. The operator's templates have none.
+
+// checkHostNetwork finds pods of the stack on their node's network.
+func checkHostNetwork(m *Model) []Finding {
 	var found []Finding
-	for _, c := range s.components {
+	for _, c := range m.components {
 		for _, pod := range c.pods {
-			if pod.Spec.HostNetwork {
-				found = append(found, s.onHostNetwork(c, pod))
-			} else {
-				found = append(found, s.hostPorts(c, pod)...)
+			if !pod.Spec.HostNetwork {
+				continue
 			}
-			found = append(found, s.debugContainers(c, pod)...)
+			ports, worst := m.sealedPorts(c)
+			found = append(found, Finding{
+				Kind: HostNetwork, Severity: worse(worst, Medium), Object: podObject(pod),
+				Reason: "this pod of the stack is on its node's network, where NetworkPolicies have no effect",
+				Lets:   joined("clients of the node's address reach "+list(ports), "the pod itself may connect to anything"),
+				Fix:    restartFix(m, c, "hostNetwork"), Ports: ports,
+			})
 		}
 	}
 	return found
 }
 
-func (s *scene) onHostNetwork(c *component, pod *corev1.Pod) Finding {
-	places, worst := s.ofComponent(c)
-	return Finding{
-		Kind: HostNetwork, Severity: worse(worst, Medium), Object: podObject(pod),
-		Reason: "this pod of the stack is on its node's network, where NetworkPolicies do not bind",
-		Lets:   joined("whoever reaches the node's address reaches "+list(places), "the pod itself may connect to anything"),
-		Fix:    s.restore(c, "hostNetwork"), Ports: places,
-	}
-}
-
-// ofComponent are all sealed ports of a component, and how severe it is to reach the worst of them.
-func (s *scene) ofComponent(c *component) (places []string, worst Severity) {
-	for _, t := range s.targets {
-		if t.component == c && !t.door {
-			places, worst = append(places, t.String()), worse(worst, t.impact())
+// checkHostPorts finds containers of the stack whose sealed ports the node forwards. On the node's network every port is one.
+func checkHostPorts(m *Model) []Finding {
+	var found []Finding
+	for _, c := range m.components {
+		for _, pod := range c.pods {
+			ports := hostPorts(m, c, pod)
+			if pod.Spec.HostNetwork || len(ports) == 0 {
+				continue
+			}
+			found = append(found, Finding{
+				Kind: HostPort, Severity: filtered(worstOf(ports)), Object: podObject(pod),
+				Reason: "a container of this pod has a hostPort: the node listens and forwards to a sealed port",
+				Lets: fmt.Sprintf("clients of the node are forwarded to %s; no policy stops traffic from the node itself",
+					list(namesOf(ports))),
+				Fix: restartFix(m, c, "hostPort"), Ports: namesOf(ports),
+			})
 		}
 	}
-	return places, worst
+	return found
 }
 
-func (s *scene) hostPorts(c *component, pod *corev1.Pod) []Finding {
-	var leads []lead
+// hostPorts returns the sealed ports of a pod that its node forwards. Init containers count: a sidecar is one.
+func hostPorts(m *Model, c *component, pod *corev1.Pod) []protectedPort {
+	var ports []protectedPort
 	for _, container := range slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers) {
 		for _, p := range container.Ports {
-			i := s.targetAt(c.Name, p.ContainerPort)
-			if p.HostPort != 0 && i >= 0 && !s.targets[i].door && protocol(p.Protocol) == s.targets[i].port.Protocol {
-				leads = append(leads, lead{place: s.targets[i].String(), severity: s.targets[i].impact()})
+			i := m.targetAt(c.Name, p.ContainerPort)
+			if p.HostPort != 0 && i >= 0 && !m.targets[i].public && protocolOf(p.Protocol) == m.targets[i].port.Protocol {
+				ports = append(ports, protectedPort{name: m.targets[i].String(), severity: m.targets[i].impact()})
 			}
 		}
 	}
-	if len(leads) == 0 {
-		return nil
-	}
-	return []Finding{{
-		Kind: HostPort, Severity: stepAway(worstOf(leads)), Object: podObject(pod),
-		Reason: "a container of this pod has a hostPort: the node listens and passes on to a sealed port",
-		Lets:   fmt.Sprintf("whoever reaches the node is passed on to %s; what comes from the node itself no policy stops", list(placesOf(leads))),
-		Fix:    s.restore(c, "hostPort"), Ports: placesOf(leads),
-	}}
+	return ports
 }
 
-// debugContainers that run share the pod's network: they are the component, to every policy.
-func (s *scene) debugContainers(c *component, pod *corev1.Pod) []Finding {
+// checkDebugContainers finds running debug containers. They share the pod's network, so policies apply to them as to the component.
+func checkDebugContainers(m *Model) []Finding {
+	var found []Finding
+	for _, c := range m.components {
+		for _, pod := range c.pods {
+			names := debugContainers(pod)
+			if len(names) == 0 {
+				continue
+			}
+			found = append(found, Finding{
+				Kind: DebugContainer, Severity: Medium, Object: podObject(pod),
+				Reason: fmt.Sprintf("a debug container runs in this pod (%s): policies apply to it as to %s", list(names), c.Name),
+				Lets: fmt.Sprintf("its users reach what %s reaches (%s), and the pod's own ports at localhost",
+					c.Name, list(m.targetNames(m.table[c.Name]))),
+				Fix: deleteCommand(podObject(pod)) + ": a debug container ends with its pod",
+			})
+		}
+	}
+	return found
+}
+
+// debugContainers returns the names of the debug containers that run. Those that have ended stay in the status and do no harm.
+func debugContainers(pod *corev1.Pod) []string {
 	var names []string
 	for _, status := range pod.Status.EphemeralContainerStatuses {
 		if status.State.Running != nil {
 			names = append(names, status.Name)
 		}
 	}
-	if len(names) == 0 {
-		return nil
-	}
-	var reached []string
-	for i, open := range s.table[c.Name] {
-		if open {
-			reached = append(reached, s.targets[i].String())
-		}
-	}
-	return []Finding{{
-		Kind: DebugContainer, Severity: Medium, Object: podObject(pod),
-		Reason: fmt.Sprintf("a debug container runs in this pod (%s): to every policy it is %s", list(names), c.Name),
-		Lets:   fmt.Sprintf("who is in it reaches what %s reaches (%s), and its own ports at localhost", c.Name, list(reached)),
-		Fix:    fmt.Sprintf("kubectl -n %s delete pod %s: a debug container ends with its pod", pod.Namespace, pod.Name),
-	}}
+	return names
 }
 
-func (s *scene) restore(c *component, field string) string {
-	name := v1alpha1.ChildName(s.graph.Stack, c.Name)
-	return fmt.Sprintf("find who sets %s (a mutating webhook, or an edit of Deployment %s, which the operator takes back) and stop it; then kubectl -n %s rollout restart deployment %s",
-		field, name, s.graph.Namespace, name)
+// restartFix says how to remove a setting that the operator's template does not have. Deleting the pod alone would bring the setting back.
+func restartFix(m *Model, c *component, field string) string {
+	name := m.serviceOf(c).Name
+	return fmt.Sprintf("find what sets %s (a mutating webhook, or an edit of Deployment %s, which the operator reverts) and stop it; "+
+		"then kubectl -n %s rollout restart deployment %s", field, name, m.graph.Namespace, name)
 }

@@ -2,146 +2,159 @@ package audit
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 )
 
-// foreignPolicies are those of the stack's namespace that are not the stack's own and widen it. NetworkPolicies only add up: none of
-// ours can take back what one of them lets through.
-func (s *scene) foreignPolicies() []Finding {
+// checkForeignPolicies finds policies of the stack's namespace that are not the stack's own and allow more. NetworkPolicies only add up: no
+// policy of the stack can deny what another one allows.
+func checkForeignPolicies(m *Model) []Finding {
 	var found []Finding
-	for i := range s.policies {
-		p := &s.policies[i]
-		if p.Namespace != s.graph.Namespace || s.isOwnPolicy(*p) {
+	for i := range m.policies {
+		p := &m.policies[i]
+		if p.Namespace != m.graph.Namespace || m.isOwnPolicy(*p) {
 			continue
 		}
-		found = append(found, s.widens(p)...)
+		if w := widenedIngress(m, p); w != nil {
+			found = append(found, withWriter(m, ingressWidens(m, p, w), p))
+		}
+		if w := widenedEgress(m, p); w != nil {
+			found = append(found, withWriter(m, egressWidens(m, p, w), p))
+		}
 	}
 	return found
 }
 
-func (s *scene) widens(p *networkingv1.NetworkPolicy) []Finding {
-	var found []Finding
-	if w := s.letsIn(p); w != nil {
-		f := Finding{
-			Kind: ForeignPolicyWidens, Severity: s.worst(w.opened), Object: policyObject(p),
-			Reason: fmt.Sprintf("%s of this NetworkPolicy lets in what the stack does not: policies only add up, so no policy of the stack's can take it back", rulesInWords(ingress, w.rules)),
-			Lets:   s.inWords(w), Fix: s.closePolicy(p), Ports: s.places(w.opened),
-		}
-		if s.onlyMetrics(w.opened) {
-			f.Kind = MetricsUnsealed
-			f.Reason = fmt.Sprintf("%s of this NetworkPolicy opens metrics, which have no authentication, to whom spec.network.monitoring does not name", rulesInWords(ingress, w.rules))
-			f.Fix += ", and name who may read metrics in spec.network.monitoring instead"
-		}
-		found = append(found, s.written(f, p))
+// ingressWidens returns MetricsUnsealed when nothing but metrics is opened, because the fix differs: the spec can name more pods for
+// monitoring.
+func ingressWidens(m *Model, p *networkingv1.NetworkPolicy, w *widening) Finding {
+	f := Finding{
+		Kind: ForeignPolicyWidens, Severity: m.worst(w.opened), Object: policyObject(nameOf(p)),
+		Reason: describeRules(ingress, w.rules, "lets", "let") + " in more than the stack does: policies only add up, so no policy of the " +
+			"stack can deny it",
+		Lets: describeIngress(m, w), Fix: closePolicy(m, p), Ports: m.targetNames(w.opened),
 	}
-	if w := s.letsOut(p); w != nil {
-		found = append(found, s.written(Finding{
-			Kind: EgressWidens, Severity: outwardSeverity(w), Object: policyObject(p),
-			Reason: fmt.Sprintf("%s of this NetworkPolicy lets pods of the stack out to where they need not go: who takes one of them over can carry messages away", rulesInWords(egress, w.rules)),
-			Lets:   s.outWords(w),
-			Fix:    s.closePolicy(p) + ", and write a way out that is needed to spec.network.extraEgress, which names the component and the place",
-		}, p))
-	}
-	return found
-}
-
-// written names who wrote a policy, when that is known. A platform that writes policies into every namespace writes them again.
-func (s *scene) written(f Finding, p *networkingv1.NetworkPolicy) Finding {
-	if who := s.World.Writers[nameOf(p)]; who != "" {
-		f.Reason += "; it was written by " + who
-		f.Fix += "; if what wrote it writes it again, switch that off for this namespace (docs/lockdown.md, \"A platform that writes policies of its own\")"
+	if m.onlyMetrics(w.opened) {
+		f.Kind = MetricsUnsealed
+		f.Reason = describeRules(ingress, w.rules, "opens", "open") + " metrics, which have no authentication, to sources that " +
+			"spec.network.monitoring does not name"
+		f.Fix += ", and name in spec.network.monitoring the pods that may read metrics"
 	}
 	return f
 }
 
-func outwardSeverity(w *widening) Severity {
+func egressWidens(m *Model, p *networkingv1.NetworkPolicy, w *widening) Finding {
+	return Finding{
+		Kind: EgressWidens, Severity: egressSeverity(w), Object: policyObject(nameOf(p)),
+		Reason: describeRules(egress, w.rules, "lets", "let") + " pods of the stack connect to destinations that they do not need: an " +
+			"attacker in one of them can send messages there",
+		Lets: describeEgress(w),
+		Fix: closePolicy(m, p) + ", and write a destination that is needed to spec.network.extraEgress, which names the component and the " +
+			"destination",
+	}
+}
+
+// withWriter adds the writer of a policy to a finding, when it is known. A platform that writes policies into every namespace writes a
+// deleted policy again.
+func withWriter(m *Model, f Finding, p *networkingv1.NetworkPolicy) Finding {
+	if writer := m.snapshot.Writers[nameOf(p)]; writer != "" {
+		f.Reason += "; it was written by " + writer
+		f.Fix += "; if it is written again, switch that off for this namespace " +
+			"(docs/lockdown.md, \"A platform that writes policies of its own\")"
+	}
+	return f
+}
+
+// egressSeverity is High for addresses: messages could leave the cluster.
+func egressSeverity(w *widening) Severity {
 	if w.anywhere {
 		return High
 	}
 	return Medium
 }
 
-// inWords says who reaches what.
-func (s *scene) inWords(w *widening) string {
-	words := fmt.Sprintf("%s: %s", list(distinct(w.who)), list(s.places(w.opened)))
+// describeIngress says which sources reach which targets: "pods app=jobs in the stack's namespace: api:10002 (now pod im/jobs-1)".
+func describeIngress(m *Model, w *widening) string {
+	text := fmt.Sprintf("%s: %s", list(distinct(w.peers)), list(m.targetNames(w.opened)))
 	if len(w.now) > 0 {
-		words += " (now " + podsInWords(w.now) + ")"
+		text += " (now " + describePods(w.now) + ")"
 	}
-	return words
+	return text
 }
 
-func (s *scene) outWords(w *widening) string {
-	return fmt.Sprintf("%s may connect to %s, %s", list(w.outOf), list(distinct(w.who)), list(distinct(w.ways)))
+// describeEgress says which components connect to which destinations: "push may connect to 203.0.113.0/24, 443/TCP".
+func describeEgress(w *widening) string {
+	return fmt.Sprintf("%s may connect to %s, %s", list(w.components), list(distinct(w.peers)), list(distinct(w.ports)))
 }
 
-func distinct(words []string) []string {
-	words = slices.Clone(words)
-	slices.Sort(words)
-	return slices.Compact(words)
-}
-
-func rulesInWords(direction string, rules []int) string {
-	noun := "rule"
+// describeRules returns the beginning of a sentence: "Ingress rules 0, 2 of this NetworkPolicy let".
+func describeRules(direction string, rules []int, one, several string) string {
+	noun, verb := "rule", one
 	if len(rules) > 1 {
-		noun = "rules"
+		noun, verb = "rules", several
 	}
 	var numbers []string
 	for _, r := range rules {
 		numbers = append(numbers, fmt.Sprint(r))
 	}
-	return fmt.Sprintf("%s %s %s", direction, noun, list(numbers))
+	return fmt.Sprintf("%s %s %s of this NetworkPolicy %s", direction, noun, list(numbers), verb)
 }
 
-func policyObject(p *networkingv1.NetworkPolicy) Object {
-	return Object{APIVersion: networkingv1.SchemeGroupVersion.String(), Kind: "NetworkPolicy", Namespace: p.Namespace, Name: p.Name}
+// closePolicy offers to narrow the policy too, because it may be needed for other pods of the namespace.
+func closePolicy(m *Model, p *networkingv1.NetworkPolicy) string {
+	return fmt.Sprintf("%s; or narrow its podSelector so that it does not select pods with %s=%s",
+		deleteCommand(policyObject(nameOf(p))), v1alpha1.LabelInstance, m.graph.Stack)
 }
 
-func (s *scene) closePolicy(p *networkingv1.NetworkPolicy) string {
-	return fmt.Sprintf("kubectl -n %s delete networkpolicy %s; or narrow its podSelector so that it does not select pods with %s=%s",
-		p.Namespace, p.Name, v1alpha1.LabelInstance, s.graph.Stack)
-}
-
-// otherPolicies are of kinds that are not evaluated here. Whoever writes one may let through, or deny, whatever it says.
-func (s *scene) otherPolicies() []Finding {
+// checkOtherPolicies finds policies of kinds that are not evaluated, in the stack's namespace or for the whole cluster. They may allow, or
+// deny, anything.
+func checkOtherPolicies(m *Model) []Finding {
 	var found []Finding
-	for _, p := range s.World.OtherPolicies {
-		if p.Namespace != "" && p.Namespace != s.graph.Namespace || s.rendered(p.Labels) {
+	for _, p := range m.snapshot.OtherPolicies {
+		if p.Namespace != "" && p.Namespace != m.graph.Namespace || isRendered(m, p.Labels) {
 			continue
 		}
 		found = append(found, Finding{
 			Kind: UnknownPolicyKind, Severity: Low, Object: Object{APIVersion: p.APIVersion, Kind: p.Kind, Namespace: p.Namespace, Name: p.Name},
-			Reason: "this kind decides about packets, and is not evaluated here: it may let through what NetworkPolicies deny",
+			Reason: "this kind decides about connections, and the audit does not evaluate it: it may allow what NetworkPolicies deny",
 			Lets:   "not known",
-			Fix:    fmt.Sprintf("read it, and see that it accepts nothing for pods with %s=%s in namespace %s; the operator's probes try what it really lets through", v1alpha1.LabelInstance, s.graph.Stack, s.graph.Namespace),
+			Fix: fmt.Sprintf("read it, and check that it allows nothing for pods with %s=%s in namespace %s; "+
+				"the operator's probes test what it really lets through", v1alpha1.LabelInstance, m.graph.Stack, m.graph.Namespace),
 		})
-	}
-	if s.invalid != nil {
-		for text := range strings.SplitSeq(s.invalid.Error(), "\n") {
-			found = append(found, Finding{
-				Kind: InvalidPolicy, Severity: Low, Object: invalidObject(text),
-				Reason: text, Lets: "not known: the API server would refuse it, and what a network makes of it is its own affair",
-				Fix: "correct or delete it",
-			})
-		}
 	}
 	return found
 }
 
-// rendered tells whether a policy is the one which the operator renders for cluster administrators: it only denies.
-func (s *scene) rendered(labels map[string]string) bool {
+// isRendered reports whether labels are those of the policy that the operator renders for cluster administrators. That policy only denies.
+func isRendered(m *Model, labels map[string]string) bool {
 	return carries(labels, map[string]string{
-		v1alpha1.LabelPartOf: v1alpha1.PartOf, v1alpha1.LabelManagedBy: v1alpha1.ManagedBy, v1alpha1.LabelInstance: s.graph.Stack,
+		v1alpha1.LabelPartOf: v1alpha1.PartOf, v1alpha1.LabelManagedBy: v1alpha1.ManagedBy, v1alpha1.LabelInstance: m.graph.Stack,
 	})
+}
+
+// checkInvalidPolicies finds NetworkPolicies that the API server would refuse. Only files hold such policies.
+func checkInvalidPolicies(m *Model) []Finding {
+	if m.invalid == nil {
+		return nil
+	}
+	var found []Finding
+	for text := range strings.SplitSeq(m.invalid.Error(), "\n") {
+		found = append(found, Finding{
+			Kind: InvalidPolicy, Severity: Low, Object: invalidObject(text),
+			Reason: text, Lets: "not known: the API server would refuse it, and networks may handle it differently",
+			Fix: "correct or delete it",
+		})
+	}
+	return found
 }
 
 // invalidObject reads the name out of the evaluator's sentence "NetworkPolicy namespace/name is not valid: ...".
 func invalidObject(text string) Object {
-	o := Object{APIVersion: networkingv1.SchemeGroupVersion.String(), Kind: "NetworkPolicy"}
-	_, _ = fmt.Sscanf(strings.ReplaceAll(text, "/", " "), "NetworkPolicy %s %s is", &o.Namespace, &o.Name)
-	return o
+	var name types.NamespacedName
+	_, _ = fmt.Sscanf(strings.ReplaceAll(text, "/", " "), "NetworkPolicy %s %s is", &name.Namespace, &name.Name)
+	return policyObject(name)
 }

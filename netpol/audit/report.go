@@ -6,8 +6,7 @@ import (
 	"github.com/openimstack/openim-operator/netpol/snapshot"
 )
 
-// Schema is the version of Report as JSON. Fields are added under the same version; one that is removed or changes its meaning makes
-// a new one.
+// Schema is the version of Report as JSON. New fields keep the version; a field that is removed or changes its meaning makes a new version.
 const Schema = "openimstack.dev/audit/v1"
 
 // Verdict sums a report up.
@@ -15,19 +14,19 @@ type Verdict string
 
 // Verdicts.
 const (
-	// Sealed: everything that decides was read, and lets through what is intended and nothing else.
+	// Sealed means that everything that decides was read, and lets through what is intended and nothing else.
 	Sealed Verdict = "Sealed"
-	// Open: there are findings, of severity Medium or above.
+	// Open means that there are findings of severity Medium or above.
 	Open Verdict = "Findings"
-	// Unknown: something that decides could not be read, and nothing was found in what could.
+	// Unknown means that something that decides could not be read, and that no finding of Medium or above is in the rest.
 	Unknown Verdict = "CouldNotTell"
 )
 
 // Severity of a finding.
 type Severity string
 
-// Severities. Critical: OpenIM, or a store of it, is reached past the wrapper. High: one step away from that. Medium: the boundary
-// is weaker than intended. Low: worth knowing; does not spoil the verdict.
+// Severities. Critical: OpenIM, or one of its stores, is reached past the wrapper. High: one step away from that. Medium: the lockdown is
+// weaker than intended. Low: worth knowing; does not change the verdict.
 const (
 	Critical Severity = "Critical"
 	High     Severity = "High"
@@ -42,21 +41,21 @@ type Report struct {
 	Source snapshot.Source `json:"source"`
 	// Time of the snapshot, RFC 3339, UTC, to the second. Left out when none was given.
 	Time time.Time `json:"time,omitzero"`
-	// Digest of the objects that were judged, "sha256:" and hexadecimal digits: equal digests, equal verdicts.
+	// Digest of the objects that decide, "sha256:" and hexadecimal digits: equal digests, equal verdicts.
 	Digest  string  `json:"digest"`
 	Verdict Verdict `json:"verdict"`
 	Counts  Counts  `json:"counts"`
-	// Connections that are intended.
+	// Connections that the stack intends.
 	Connections []Connection `json:"connections"`
 	// Cells of the truth table: each source, each port.
 	Cells []Cell `json:"cells"`
-	// Exceptions are bounded openings that the spec asks for.
+	// Exceptions are bounded openings that the spec requests.
 	Exceptions []Exception `json:"exceptions"`
 	// Findings, the most severe first.
 	Findings []Finding `json:"findings"`
-	// Unread are kinds that could not be read.
+	// Unread are kinds of objects that could not be read.
 	Unread []snapshot.Unread `json:"unread"`
-	// Notes name what an audit of objects cannot see, one sentence each.
+	// Notes hold what an audit of objects cannot see, a few sentences each.
 	Notes []string `json:"notes"`
 }
 
@@ -76,12 +75,12 @@ type Counts struct {
 	Cells       int `json:"cells"`
 	Open        int `json:"open"`
 	Shut        int `json:"shut"`
-	// Unexpected cells are open and should be shut, or the reverse.
+	// Unexpected cells are open and should be denied, or the reverse.
 	Unexpected int              `json:"unexpected"`
 	Findings   map[Severity]int `json:"findings"`
 }
 
-// Connection is an intended edge.
+// Connection is an edge of the graph: an intended connection.
 type Connection struct {
 	From string `json:"from"`
 	To   string `json:"to"`
@@ -90,15 +89,15 @@ type Connection struct {
 	ToInside   bool   `json:"toInside"`
 	Ports      []Port `json:"ports"`
 	Reason     string `json:"reason"`
-	// Peers in words, for a party outside: "anyone", "pods k8s-app=kube-dns in namespaces kubernetes.io/metadata.name=kube-system".
+	// Peers describe the end that is outside: "anyone", "pods k8s-app=kube-dns in namespaces kubernetes.io/metadata.name=kube-system".
 	Peers []string `json:"peers,omitempty"`
 	// Direction as the stack sees it: Ingress, Egress, or Internal.
 	Direction string `json:"direction"`
-	// Field of the spec that asks for it. Left out when every stack has it.
+	// Field of the spec that requests it. Left out when every stack has it.
 	Field string `json:"field,omitempty"`
 }
 
-// Port of a component or a party.
+// Port of a component or a peer.
 type Port struct {
 	Name     string `json:"name"`
 	Number   int32  `json:"number"`
@@ -107,14 +106,14 @@ type Port struct {
 
 // Cell is one statement of the truth table, expected and evaluated.
 type Cell struct {
-	// From is a component, a party of the graph, or a kind of stranger such as "intruder".
+	// From is a component, a peer, or an unexpected source such as "intruder".
 	From string `json:"from"`
 	To   string `json:"to"`
 	Port Port   `json:"port"`
 	// Expected and Evaluated are true when the connection is open.
 	Expected  bool `json:"expected"`
 	Evaluated bool `json:"evaluated"`
-	// Decided is what decides, egress first: rules that let it through, or policies that deny it.
+	// Decided holds what decides, egress first: rules that let the connection through, or policies that deny it.
 	Decided []Decision `json:"decided"`
 }
 
@@ -125,39 +124,39 @@ type Decision struct {
 	Allowed   bool   `json:"allowed"`
 	// Policy that decides, "namespace/name". Empty when no policy selects the pod.
 	Policy string `json:"policy,omitempty"`
-	// Rule within it, from 0. Absent when the policy denies by having no rule that matches.
+	// Rule of the policy, from 0. Absent when the policy denies because no rule of it matches.
 	Rule *int `json:"rule,omitempty"`
-	// Reason in words.
+	// Reason for people.
 	Reason string `json:"reason"`
 }
 
-// Exception is an opening that the spec asks for, and that is narrower than none.
+// Exception is a bounded opening that the spec requests.
 type Exception struct {
-	// Name, for example "webSocket: Direct".
+	// Name, for example "WebSocketDirect".
 	Name string `json:"name"`
-	// Field of the spec that asks for it.
+	// Field of the spec that requests it.
 	Field string `json:"field"`
-	// Lets is what it lets through, to whom.
+	// Lets says what it lets through, and to which sources.
 	Lets string `json:"lets"`
-	// Risk in words.
+	// Risk that the opening brings.
 	Risk string `json:"risk"`
 }
 
-// Finding is an object that opens the stack, or weakens its boundary.
+// Finding is one fault: an object that opens the stack, or weakens its lockdown.
 type Finding struct {
-	// Kind of finding, a stable word such as ForeignPolicyWidens.
+	// Kind of finding, a stable name such as ForeignPolicyWidens.
 	Kind     string   `json:"kind"`
 	Severity Severity `json:"severity"`
 	Object   Object   `json:"object"`
-	// Reason is what is wrong with the object.
+	// Reason says what is wrong with the object.
 	Reason string `json:"reason"`
-	// Lets is what it lets through: who reaches what.
+	// Lets says what the object lets through: which sources reach which ports.
 	Lets string `json:"lets"`
 	// Fix says how to close it.
 	Fix string `json:"fix"`
 	// Ports of the stack that are concerned, "component:number".
 	Ports []string `json:"ports,omitempty"`
-	// store that is concerned, as cells name it. It is in no document: Ports are the stack's own.
+	// store that is concerned, as cells name it. It is not part of the JSON: Ports are the stack's own.
 	store string
 }
 

@@ -10,50 +10,53 @@ import (
 	"github.com/openimstack/openim-operator/netpol/snapshot"
 )
 
-// Input is what an audit judges.
+// Input of an audit.
 type Input struct {
 	// Stack that is audited.
 	Stack *v1alpha1.OpenIMStack
-	// Graph is what it intends to let through.
+	// Graph holds the connections that the stack intends.
 	Graph graph.Graph
-	// World is what there is.
+	// World is the snapshot that is audited.
 	World *snapshot.World
 	// Now is the time of the snapshot. Zero when it has none.
 	Now time.Time
-	// Problems are references of the spec that did not resolve: what they stand for is missing in the graph.
+	// Problems are references of the spec that did not resolve: their connections are missing in the graph.
 	Problems []string
 }
 
 // Run audits a stack.
 func Run(in Input) Report {
-	s := newScene(in)
+	m := newModel(in)
 	r := Report{
-		Schema: Schema, Source: s.World.Source, Digest: s.digest(),
-		Stack:       Stack{Namespace: s.graph.Namespace, Name: s.graph.Stack},
-		Connections: s.connections(), Cells: s.cells(), Exceptions: s.exceptions(), Unread: s.unread(), Notes: s.notes(),
+		Schema: Schema, Source: m.snapshot.Source, Digest: digestOf(m),
+		Stack:       Stack{Namespace: m.graph.Namespace, Name: m.graph.Stack},
+		Connections: connectionsOf(m), Cells: m.cells, Exceptions: exceptionsOf(m), Unread: unreadOf(m), Notes: notesOf(m),
 	}
-	if s.Stack != nil {
-		r.Stack.Generation, r.Stack.Version = s.Stack.Generation, s.Stack.Spec.Version
+	if m.stack != nil {
+		r.Stack.Generation, r.Stack.Version = m.stack.Generation, m.stack.Spec.Version
 	}
 	if !in.Now.IsZero() {
 		r.Time = in.Now.UTC().Truncate(time.Second)
 	}
-	r.Findings = s.findings(r.Cells)
-	r.Counts = s.counts(r)
+	r.Findings = findings(m)
+	r.Counts = countsOf(m, r)
 	r.Verdict = verdict(r)
 	return r
 }
 
-// findings of all kinds, the most severe first.
-func (s *scene) findings(cells []Cell) []Finding {
+// findings runs all checks and returns what they found, the most severe first.
+func findings(m *Model) []Finding {
 	all := []Finding{}
-	for _, look := range []func() []Finding{
-		s.ownPolicies, s.foreignPolicies, s.reservedLabels, s.strayPods, s.services, s.ingresses, s.routes, s.diverts, s.mentions,
-		s.podSettings, s.secondInterfaces, s.storeFindings, s.peers, s.enforcement, s.otherPolicies,
-	} {
-		all = append(all, look()...)
+	for _, c := range checks {
+		if c.run != nil {
+			all = append(all, c.run(m)...)
+		}
 	}
-	all = append(all, s.unexplained(cells, all)...)
+	for _, c := range checks {
+		if c.after != nil {
+			all = append(all, c.after(m, all)...)
+		}
+	}
 	slices.SortStableFunc(all, func(a, b Finding) int {
 		return cmp.Or(
 			cmp.Compare(a.Severity.rank(), b.Severity.rank()), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Object.Kind, b.Object.Kind),
@@ -63,9 +66,10 @@ func (s *scene) findings(cells []Cell) []Finding {
 	return all
 }
 
-func (s *scene) counts(r Report) Counts {
-	c := Counts{Policies: len(s.policies), Connections: len(r.Connections), Cells: len(r.Cells), Findings: map[Severity]int{}}
-	for _, k := range s.components {
+// countsOf counts what the summary of a report shows.
+func countsOf(m *Model, r Report) Counts {
+	c := Counts{Policies: len(m.policies), Connections: len(r.Connections), Cells: len(r.Cells), Findings: map[Severity]int{}}
+	for _, k := range m.components {
 		c.Pods += len(k.pods)
 	}
 	for _, cell := range r.Cells {
@@ -84,7 +88,8 @@ func (s *scene) counts(r Report) Counts {
 	return c
 }
 
-// verdict: what is found counts first. What could not be read, or is of a kind that is not evaluated, might have opened anything.
+// verdict sums a report up. Findings of Medium and above count first. Without them, an object that could not be read, or that is of a kind
+// that is not evaluated, makes the verdict CouldNotTell: it might open anything.
 func verdict(r Report) Verdict {
 	if slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Severity.rank() <= Medium.rank() }) {
 		return Open
@@ -98,13 +103,16 @@ func verdict(r Report) Verdict {
 	return Sealed
 }
 
-// unread are the kinds that could not be read, the network plugin of which nobody can tell, and the references that did not resolve.
-func (s *scene) unread() []snapshot.Unread {
-	all := append([]snapshot.Unread{}, s.World.Unread...)
-	all = append(all, s.untold()...)
-	for _, problem := range s.Problems {
-		all = append(all, snapshot.Unread{Kind: "OpenIMStack", Reason: "a reference does not resolve, and the connections to it are not known: " +
-			"" + problem})
+// unreadOf returns what the audit could not read: kinds of objects, settings of the network plugin, and references that did not resolve.
+func unreadOf(m *Model) []snapshot.Unread {
+	all := append([]snapshot.Unread{}, m.snapshot.Unread...)
+	if m.plugins.unknown != "" {
+		all = append(all, snapshot.Unread{Kind: "ConfigMap", Reason: m.plugins.unknown})
+	}
+	for _, problem := range m.problems {
+		all = append(all, snapshot.Unread{
+			Kind: "OpenIMStack", Reason: "a reference does not resolve, and the connections to it are not known: " + problem,
+		})
 	}
 	return all
 }

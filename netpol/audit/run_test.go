@@ -17,8 +17,8 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files")
 
-// The golden files are what an auditor gets for a stack with nothing wrong: the report, with the cells of one component, and a line for
-// each port with all who reach it.
+// The golden files hold the report of a stack without faults, with the cells of one component, and a line for each port with the sources
+// that reach it.
 func TestTheReportOfACleanStack(t *testing.T) {
 	g := NewWithT(t)
 	report := audit.Run(clean(t))
@@ -27,13 +27,14 @@ func TestTheReportOfACleanStack(t *testing.T) {
 	g.Expect(report.Counts.Unexpected).To(BeZero())
 	golden(t, "clean.txt", []byte(table(report)))
 	report.Cells = slices.DeleteFunc(report.Cells, func(c audit.Cell) bool { return c.To != "backend" })
-	report.Connections = slices.DeleteFunc(report.Connections, func(c audit.Connection) bool { return c.To != "backend" && c.From != "backend" })
+	report.Connections = slices.DeleteFunc(report.Connections,
+		func(c audit.Connection) bool { return c.To != "backend" && c.From != "backend" })
 	text, err := json.MarshalIndent(report, "", " ")
 	g.Expect(err).NotTo(HaveOccurred())
 	golden(t, "clean.json", append(text, '\n'))
 }
 
-// table has a line for each port: who reaches it, as evaluated.
+// table returns a line for each port: the sources that reach it, as evaluated.
 func table(r audit.Report) string {
 	var places []string
 	open := map[string][]string{}

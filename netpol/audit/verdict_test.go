@@ -15,8 +15,8 @@ import (
 	"github.com/openimstack/openim-operator/netpol/snapshot"
 )
 
-// What could not be read might have opened anything: no verdict of Sealed is given on half of the facts.
-func TestWhatWasNotReadIsNotSealed(t *testing.T) {
+// Objects that could not be read might open anything, so the verdict is not Sealed.
+func TestUnreadObjectsAreNotSealed(t *testing.T) {
 	g := NewWithT(t)
 	in := clean(t)
 	in.World.Unread = []snapshot.Unread{{Kind: "HTTPRoute", Reason: "forbidden"}}
@@ -25,7 +25,7 @@ func TestWhatWasNotReadIsNotSealed(t *testing.T) {
 	g.Expect(report.Unread).To(HaveLen(1))
 
 	policyBreaches[0].commit(t, &in)
-	g.Expect(audit.Run(in).Verdict).To(Equal(audit.Open), "what is found counts, whatever could not be read")
+	g.Expect(audit.Run(in).Verdict).To(Equal(audit.Open), "findings count, even when something could not be read")
 }
 
 func TestReferencesThatDoNotResolveAreNotSealed(t *testing.T) {
@@ -37,8 +37,9 @@ func TestReferencesThatDoNotResolveAreNotSealed(t *testing.T) {
 	g.Expect(report.Unread).To(ConsistOf(HaveField("Reason", ContainSubstring("Service infra/kafka does not exist"))))
 }
 
-// While a store does not resolve, the graph lacks the way to it, and the policies of the last good spec stay: they are not changed.
-func TestPoliciesOfTheLastGoodSpecAreNotAccused(t *testing.T) {
+// While a store does not resolve, the graph lacks the connections to it, and the policies of the last good spec stay. They are not reported
+// as changed.
+func TestPoliciesOfTheLastGoodSpecAreNotReported(t *testing.T) {
 	g := NewWithT(t)
 	in := clean(t)
 	in.Graph.Connections = slices.DeleteFunc(slices.Clone(in.Graph.Connections), func(c graph.Connection) bool { return c.To.Name == "kafka" })
@@ -48,7 +49,7 @@ func TestPoliciesOfTheLastGoodSpecAreNotAccused(t *testing.T) {
 	g.Expect(report.Verdict).To(Equal(audit.Unknown))
 }
 
-func TestAnEmptyWorldIsNoPanic(t *testing.T) {
+func TestAnEmptySnapshotDoesNotPanic(t *testing.T) {
 	g := NewWithT(t)
 	in := clean(t)
 	in.World = nil
@@ -58,7 +59,7 @@ func TestAnEmptyWorldIsNoPanic(t *testing.T) {
 	g.Expect(audit.Run(audit.Input{}).Findings).NotTo(BeNil())
 }
 
-// Manifests of a repository hold the OpenIMStack and not what the operator makes of it.
+// Manifests of a repository hold the OpenIMStack and not the objects that the operator makes of it.
 func TestManifestsWithoutTheOperatorsObjects(t *testing.T) {
 	g := NewWithT(t)
 	in := clean(t)
@@ -68,7 +69,7 @@ func TestManifestsWithoutTheOperatorsObjects(t *testing.T) {
 	report := audit.Run(in)
 	g.Expect(report.Findings).To(BeEmpty())
 	g.Expect(report.Verdict).To(Equal(audit.Sealed))
-	g.Expect(report.Notes).To(ContainElement(ContainSubstring("those which the operator writes are assumed")))
+	g.Expect(report.Notes).To(ContainElement(ContainSubstring("the audit assumes those that the operator writes")))
 
 	policyBreaches[1].commit(t, &in)
 	g.Expect(audit.Run(in).Findings).To(ConsistOf(HaveField("Kind", audit.ForeignPolicyWidens)))
@@ -76,7 +77,7 @@ func TestManifestsWithoutTheOperatorsObjects(t *testing.T) {
 	g.Expect(audit.Run(in).Findings).To(ContainElement(HaveField("Kind", audit.ServiceExposes)))
 }
 
-// One of a stack's policies in the manifests means that all are meant to be there.
+// When the manifests hold one of a stack's policies, all of them are expected.
 func TestManifestsWithSomeOfTheOperatorsPolicies(t *testing.T) {
 	in := clean(t)
 	in.World.Source = snapshot.Source{Kind: snapshot.Files, Name: "rendered"}
@@ -84,7 +85,7 @@ func TestManifestsWithSomeOfTheOperatorsPolicies(t *testing.T) {
 	NewWithT(t).Expect(audit.Run(in).Findings).To(ConsistOf(HaveField("Kind", audit.OwnPolicyMissing)))
 }
 
-func TestASuspendedOperatorDoesNotPutBack(t *testing.T) {
+func TestASuspendedOperatorRestoresNothing(t *testing.T) {
 	g := NewWithT(t)
 	in := clean(t)
 	withoutPolicy("im", "chat-api-ingress")(t, &in)
@@ -92,8 +93,8 @@ func TestASuspendedOperatorDoesNotPutBack(t *testing.T) {
 	g.Expect(audit.Run(in).Findings[0].Fix).To(ContainSubstring("patch openimstack chat"))
 }
 
-// What nothing else denies lies open when the denial is gone.
-func TestWhatTheDenialAloneShut(t *testing.T) {
+// Without the default denial, ports that no other policy denies are open.
+func TestPortsThatTheDefaultDenialAloneDenies(t *testing.T) {
 	g := NewWithT(t)
 	in := clean(t, func(s *v1alpha1.OpenIMStack) { s.Spec.Network.Monitoring = nil })
 	withoutPolicy("im", "chat-default-deny")(t, &in)
@@ -109,7 +110,7 @@ func TestWhatTheDenialAloneShut(t *testing.T) {
 	g.Expect(report.Findings).To(HaveEach(And(HaveField("Severity", audit.Critical), HaveField("Ports", ContainElement("api:10002")))))
 }
 
-// Two holes are two findings, the worse first.
+// Several faults are several findings, the worst first.
 func TestFindingsAreInTheOrderOfTheirSeverity(t *testing.T) {
 	g := NewWithT(t)
 	in := clean(t)
@@ -125,8 +126,8 @@ func TestFindingsAreInTheOrderOfTheirSeverity(t *testing.T) {
 	g.Expect(report.Counts.Findings).To(Equal(map[audit.Severity]int{audit.Critical: 1, audit.High: 1, audit.Medium: 1, audit.Low: 1}))
 }
 
-// What the spec opens is no finding: it is listed, with its risk.
-func TestExceptionsAreListedAndSpoilNoVerdict(t *testing.T) {
+// Openings that the spec requests are not findings: they are listed, with their risk.
+func TestExceptionsAreListedAndDoNotChangeTheVerdict(t *testing.T) {
 	g := NewWithT(t)
 	in := clean(t, func(s *v1alpha1.OpenIMStack) {
 		s.Spec.Network.WebSocket = v1alpha1.WebSocketDirect
@@ -140,12 +141,13 @@ func TestExceptionsAreListedAndSpoilNoVerdict(t *testing.T) {
 	g.Expect(report.Findings).To(BeEmpty())
 	g.Expect(report.Verdict).To(Equal(audit.Sealed))
 	g.Expect(report.Exceptions).To(ConsistOf(
-		And(HaveField("Name", "WebSocketDirect"), HaveField("Lets", ContainSubstring("203.0.113.0/24")), HaveField("Risk", ContainSubstring("read others' chats"))),
+		And(HaveField("Name", "WebSocketDirect"), HaveField("Lets", ContainSubstring("203.0.113.0/24")),
+			HaveField("Risk", ContainSubstring("read others' chats"))),
 		And(HaveField("Name", "ExtraEgress/fcm"), HaveField("Lets", ContainSubstring("push"))),
 		HaveField("Name", "UnauthenticatedMetrics"),
 	))
 
-	// It opens to those whom it names, and a load balancer before it is meant to be; a policy for others is still one too many.
+	// The exception opens the port to the sources that it names, and a load balancer may lead there. A policy for other sources is a finding.
 	apply(t, &in, `
 apiVersion: v1
 kind: Service
@@ -153,11 +155,13 @@ metadata: {name: ws, namespace: im}
 spec: {type: LoadBalancer, selector: {app.kubernetes.io/component: msggateway}, ports: [{port: 443, targetPort: websocket}]}`)
 	g.Expect(audit.Run(in).Findings).To(BeEmpty())
 	policyBreaches[3].commit(t, &in)
-	g.Expect(audit.Run(in).Findings).To(ConsistOf(And(HaveField("Kind", audit.ForeignPolicyWidens), HaveField("Ports", ConsistOf("msggateway:10001")))))
+	g.Expect(audit.Run(in).Findings).To(ConsistOf(And(HaveField("Kind", audit.ForeignPolicyWidens),
+		HaveField("Ports", ConsistOf("msggateway:10001")))))
 }
 
-// Doors are open to anyone by default. A denial that binds pods as they are now does not shut them: who comes need not be one of those.
-func TestADenialOfAllLeavesTheDoorsAsTheyAre(t *testing.T) {
+// The listeners are open to anyone by default. A policy that denies everything does not close them: the stack's own policy still allows
+// ingress, and the egress of pods that run now says nothing about other sources.
+func TestADenialOfAllLeavesTheListenersOpen(t *testing.T) {
 	g := NewWithT(t)
 	in := clean(t, func(s *v1alpha1.OpenIMStack) { s.Spec.Network.Clients, s.Spec.Network.Admins = nil, nil })
 	apply(t, &in, `
@@ -168,15 +172,17 @@ spec: {podSelector: {}, policyTypes: [Ingress, Egress]}`)
 	report := audit.Run(in)
 	g.Expect(report.Findings).To(BeEmpty())
 	g.Expect(report.Counts.Unexpected).To(BeZero())
-	g.Expect(report.Cells).To(ContainElement(And(HaveField("From", "intruder"), HaveField("Port.Name", "users"), HaveField("Evaluated", true))))
+	g.Expect(report.Cells).To(ContainElement(And(HaveField("From", "intruder"), HaveField("Port.Name", "users"),
+		HaveField("Evaluated", true))))
 	g.Expect(report.Notes).To(ContainElement(ContainSubstring("gateway:8082 (clients)")))
 }
 
-// A wrapper of one's own reaches the API, and nobody else does; it is no door that may be exposed.
-func TestAWrapperOfOnesOwn(t *testing.T) {
+// An external wrapper reaches the API, and nothing else does. The API is not a public port then.
+func TestAnExternalWrapper(t *testing.T) {
 	g := NewWithT(t)
 	in := clean(t, func(s *v1alpha1.OpenIMStack) {
-		s.Spec.Wrapper = v1alpha1.Wrapper{ExternalRef: &v1alpha1.ExternalWrapper{PodSelector: &v1alpha1.Selector{MatchLabels: map[string]string{"app": "my-wrapper"}}}}
+		pods := &v1alpha1.Selector{MatchLabels: map[string]string{"app": "my-wrapper"}}
+		s.Spec.Wrapper = v1alpha1.Wrapper{ExternalRef: &v1alpha1.ExternalWrapper{PodSelector: pods}}
 		s.Spec.Network.Clients, s.Spec.Network.Admins = nil, nil
 	})
 	apply(t, &in, `
@@ -188,13 +194,14 @@ status: {phase: Running, podIP: 10.4.0.1}`)
 	report := audit.Run(in)
 	g.Expect(report.Findings).To(BeEmpty())
 	g.Expect(report.Exceptions).To(ContainElement(HaveField("Name", "OwnWrapper")))
-	g.Expect(report.Cells).To(ContainElement(And(HaveField("From", "own-wrapper"), HaveField("To", "api"), HaveField("Port.Number", int32(10002)), HaveField("Evaluated", true))))
+	g.Expect(report.Cells).To(ContainElement(And(HaveField("From", "own-wrapper"), HaveField("To", "api"),
+		HaveField("Port.Number", int32(10002)), HaveField("Evaluated", true))))
 	serviceBreaches[0].commit(t, &in)
 	g.Expect(audit.Run(in).Findings).To(ConsistOf(HaveField("Kind", audit.ServiceExposes)))
 }
 
-// Monitoring may be everybody in the cluster, if the spec says so: then no stranger in it is one.
-func TestWhomTheSpecNamesIsNoStranger(t *testing.T) {
+// The spec may name every pod of the cluster for monitoring. Then no pod is an unexpected source of metrics.
+func TestSourcesThatTheSpecNamesAreExpected(t *testing.T) {
 	g := NewWithT(t)
 	in := clean(t, func(s *v1alpha1.OpenIMStack) {
 		s.Spec.Network.Monitoring = []v1alpha1.Peer{{NamespaceSelector: &v1alpha1.Selector{}}}
@@ -202,12 +209,14 @@ func TestWhomTheSpecNamesIsNoStranger(t *testing.T) {
 	report := audit.Run(in)
 	g.Expect(report.Findings).To(BeEmpty())
 	g.Expect(report.Counts.Unexpected).To(BeZero())
-	g.Expect(report.Cells).To(ContainElement(And(HaveField("From", "intruder"), HaveField("To", "api"), HaveField("Port.Number", int32(12002)), HaveField("Evaluated", true))))
-	g.Expect(report.Cells).To(ContainElement(And(HaveField("From", "outside-ipv4"), HaveField("To", "api"), HaveField("Port.Number", int32(12002)), HaveField("Evaluated", false))))
+	g.Expect(report.Cells).To(ContainElement(And(HaveField("From", "intruder"), HaveField("To", "api"), HaveField("Port.Number", int32(12002)),
+		HaveField("Evaluated", true))))
+	g.Expect(report.Cells).To(ContainElement(And(HaveField("From", "outside-ipv4"), HaveField("To", "api"),
+		HaveField("Port.Number", int32(12002)), HaveField("Evaluated", false))))
 }
 
-// The same world has the same report, and what decides nothing is not in its digest.
-func TestTheDigestIsOfWhatDecides(t *testing.T) {
+// The same snapshot has the same report, and fields that decide nothing are not part of the digest.
+func TestTheDigestCoversWhatDecides(t *testing.T) {
 	g := NewWithT(t)
 	first, again := audit.Run(clean(t)), audit.Run(clean(t))
 	g.Expect(again).To(Equal(first))

@@ -9,8 +9,8 @@ import (
 	"github.com/openimstack/openim-operator/netpol/audit"
 )
 
-// A platform that writes policies of its own into every namespace is named, since whoever deletes one gets it back.
-func TestAFindingNamesWhoWroteThePolicy(t *testing.T) {
+// A finding names the platform that wrote a policy, because the platform writes a deleted policy again.
+func TestAFindingNamesTheWriterOfThePolicy(t *testing.T) {
 	g := NewWithT(t)
 	in := clean(t)
 	apply(t, &in, `
@@ -18,7 +18,8 @@ apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
 metadata: {name: np-default, namespace: im}
 spec: {podSelector: {}, policyTypes: [Ingress], ingress: [{from: [{namespaceSelector: {matchLabels: {field.cattle.io/projectId: p-1}}}]}]}`)
-	in.World.Writers = map[types.NamespacedName]string{{Namespace: "im", Name: "np-default"}: "Rancher (cattle.io/creator=norman; field manager rancher)"}
+	in.World.Writers = map[types.NamespacedName]string{{Namespace: "im",
+		Name: "np-default"}: "Rancher (cattle.io/creator=norman; field manager rancher)"}
 	findings := audit.Run(in).Findings
 	g.Expect(findings).To(ConsistOf(And(
 		HaveField("Kind", audit.ForeignPolicyWidens), HaveField("Object.Name", "np-default"),

@@ -17,8 +17,8 @@ import (
 	"github.com/openimstack/openim-operator/netpol/graph"
 )
 
-// town is a cluster as they are: namespaces of 20 pods, workloads of 4, policies for some of them, a stack in the middle.
-type town struct {
+// testCluster is a realistic cluster: namespaces of 20 pods, workloads of 4 pods, policies for some of them, and one stack.
+type testCluster struct {
 	namespaces []corev1.Namespace
 	pods       []corev1.Pod
 	policies   []networkingv1.NetworkPolicy
@@ -27,9 +27,9 @@ type town struct {
 // withUsers is the stack in the middle.
 var withUsers = sync.OnceValue(func() graph.Graph { return stacks()["users"] })
 
-func newTown(t testing.TB, pods, policies int) town {
+func newTestCluster(t testing.TB, pods, policies int) testCluster {
 	t.Helper()
-	var c town
+	var c testCluster
 	const perNamespace, perWorkload = 20, 4
 	count := max(pods/perNamespace, 1)
 	for i := range count {
@@ -103,15 +103,16 @@ func townPolicy(i int, namespace string, namespaces, workloads int) networkingv1
 	return p
 }
 
-func (c town) evaluator(t testing.TB) *evaluate.Evaluator {
+func (c testCluster) evaluator(t testing.TB) *evaluate.Evaluator {
 	t.Helper()
 	e, err := evaluate.New(c.namespaces, c.policies)
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
 	return e
 }
 
-// matrix judges each class against each port of the stack, both ways round, as an audit does. It returns how many connections are open.
-func matrix(e *evaluate.Evaluator, c town) (open, judged int) {
+// matrix evaluates connections between each class and each port of the stack, in both directions, as an audit does. It returns the
+// number of open connections.
+func matrix(e *evaluate.Evaluator, c testCluster) (open, evaluated int) {
 	classes := e.Classes(c.pods, nil)
 	classes = append(classes, e.Outside()...)
 	for _, component := range withUsers().Components {
@@ -121,18 +122,18 @@ func matrix(e *evaluate.Evaluator, c town) (open, judged int) {
 				if e.Reaches(from, to, port.Number, port.Protocol) {
 					open++
 				}
-				judged++
+				evaluated++
 			}
 		}
 	}
-	return open, judged
+	return open, evaluated
 }
 
 var sizes = []struct{ pods, policies int }{{100, 500}, {1_000, 500}, {10_000, 500}, {10_000, 5_000}}
 
 func BenchmarkNew(b *testing.B) {
 	for _, policies := range []int{500, 5_000} {
-		c := newTown(b, 1_000, policies)
+		c := newTestCluster(b, 1_000, policies)
 		b.Run(fmt.Sprintf("policies=%d", policies), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
@@ -144,7 +145,7 @@ func BenchmarkNew(b *testing.B) {
 
 func BenchmarkClasses(b *testing.B) {
 	for _, size := range sizes {
-		c := newTown(b, size.pods, size.policies)
+		c := newTestCluster(b, size.pods, size.policies)
 		e := c.evaluator(b)
 		b.Run(fmt.Sprintf("pods=%d/policies=%d", size.pods, size.policies), func(b *testing.B) {
 			b.ReportAllocs()
@@ -155,22 +156,22 @@ func BenchmarkClasses(b *testing.B) {
 	}
 }
 
-// BenchmarkMatrix is all that an audit asks of the evaluator: compile, group, judge every source against every port of a stack.
+// BenchmarkMatrix measures the evaluator's work in an audit: compile, group, evaluate every source and every port of a stack.
 func BenchmarkMatrix(b *testing.B) {
 	for _, size := range sizes {
-		c := newTown(b, size.pods, size.policies)
+		c := newTestCluster(b, size.pods, size.policies)
 		b.Run(fmt.Sprintf("pods=%d/policies=%d", size.pods, size.policies), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				_, judged := matrix(c.evaluator(b), c)
-				b.ReportMetric(float64(judged), "connections")
+				_, evaluated := matrix(c.evaluator(b), c)
+				b.ReportMetric(float64(evaluated), "connections")
 			}
 		})
 	}
 }
 
 func BenchmarkConnect(b *testing.B) {
-	c := newTown(b, 1_000, 500)
+	c := newTestCluster(b, 1_000, 500)
 	e := c.evaluator(b)
 	from, to := evaluate.End{Pod: &c.pods[0]}, evaluate.End{Pod: &c.pods[30]}
 	b.ReportAllocs()
@@ -180,7 +181,7 @@ func BenchmarkConnect(b *testing.B) {
 }
 
 func BenchmarkReaches(b *testing.B) {
-	c := newTown(b, 1_000, 500)
+	c := newTestCluster(b, 1_000, 500)
 	e := c.evaluator(b)
 	from, to := e.Single(evaluate.End{Pod: &c.pods[0]}), e.Single(evaluate.End{Pod: &c.pods[30]})
 	b.ReportAllocs()
@@ -190,7 +191,7 @@ func BenchmarkReaches(b *testing.B) {
 }
 
 func TestReachesAllocatesNothing(t *testing.T) {
-	c := newTown(t, 200, 100)
+	c := newTestCluster(t, 200, 100)
 	e := c.evaluator(t)
 	from, to := e.Single(evaluate.End{Pod: &c.pods[0]}), e.Single(evaluate.End{Pod: &c.pods[30]})
 	NewWithT(t).Expect(testing.AllocsPerRun(100, func() { e.Reaches(from, to, 8080, corev1.ProtocolTCP) })).To(BeZero())
@@ -198,9 +199,9 @@ func TestReachesAllocatesNothing(t *testing.T) {
 
 // A stack's boundary does not depend on how much there is around it.
 func TestATownChangesNothingForTheStack(t *testing.T) {
-	small, big := newTown(t, 20, 10), newTown(t, 2_000, 300)
+	small, big := newTestCluster(t, 20, 10), newTestCluster(t, 2_000, 300)
 	g := NewWithT(t)
-	for _, c := range []town{small, big} {
+	for _, c := range []testCluster{small, big} {
 		e := c.evaluator(t)
 		for _, class := range e.Classes(c.pods, nil) {
 			if class.Pods[0].Namespace == withUsers().Namespace {
@@ -209,8 +210,8 @@ func TestATownChangesNothingForTheStack(t *testing.T) {
 			for _, component := range withUsers().Components {
 				to := e.Single(evaluate.End{Pod: replica(component.Name, "-x")})
 				for _, port := range component.Ports {
-					door := component.Name == "gateway" && (port.Name == "admin" || port.Name == "users")
-					g.Expect(e.Reaches(class, to, port.Number, port.Protocol)).To(Or(BeFalse(), Equal(door)),
+					listener := component.Name == "gateway" && (port.Name == "admin" || port.Name == "users")
+					g.Expect(e.Reaches(class, to, port.Number, port.Protocol)).To(Or(BeFalse(), Equal(listener)),
 						"%s/%s to %s/%s", class.Pods[0].Namespace, class.Pods[0].Name, component.Name, port.Name)
 				}
 			}

@@ -9,7 +9,7 @@ import (
 	netutils "k8s.io/utils/net"
 )
 
-// family is IPv4 or IPv6. Sets of them are bits of families.
+// family is IPv4 or IPv6, as an index.
 type family int
 
 const (
@@ -40,7 +40,7 @@ type block struct {
 
 func (b block) family() family { return familyOf(b.prefix.Addr()) }
 
-// everything is true for 0.0.0.0/0 and ::/0, whatever is excepted: it is what an address that nobody knows is in.
+// everything reports whether the block is 0.0.0.0/0 or ::/0, with or without exceptions. An unknown address is only in such blocks.
 func (b block) everything() bool { return b.prefix.Bits() == 0 }
 
 func (b block) contains(a netip.Addr) bool {
@@ -73,8 +73,8 @@ func compileBlock(ip *networkingv1.IPBlock) (block, error) {
 	return b, nil
 }
 
-// parsePrefix reads what the API server accepts: also octets with leading zeros, in objects that are old. An IPv4 address that is
-// written as an IPv6 one is taken for what it is.
+// parsePrefix reads a CIDR as the API server accepts it, including octets with leading zeros in old objects. An IPv4-mapped IPv6
+// address becomes an IPv4 address.
 func parsePrefix(text string) (netip.Prefix, error) {
 	_, network, err := netutils.ParseCIDRSloppy(text)
 	if err != nil {

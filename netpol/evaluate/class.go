@@ -10,38 +10,39 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// Class is a group of ends that no policy can tell apart: pods, or addresses outside. Judging one judges all of them. It belongs to the
-// evaluator that made it, and means nothing to another.
+// Class is a group of ends that no policy distinguishes: pods, or addresses outside of the cluster's pods. One verdict holds for all of
+// them. A class is valid only for the evaluator that created it.
 type Class struct {
 	// Pods of the class, in the order in which they were given. None for addresses outside.
 	Pods []*corev1.Pod
-	// Prefixes are the addresses of a class of addresses outside. None for pods, and for Unknown.
+	// Prefixes are the addresses of the class. Empty for pods and for the class of unknown addresses.
 	Prefixes []netip.Prefix
-	place
+	matchedEnd
 }
 
-// Finished tells whether the pods of the class have ended. They have no network any more.
+// Finished reports whether the pods of the class have phase Succeeded or Failed. Such pods have no network.
 func (c *Class) Finished() bool { return c.finished }
 
-// OnHostNetwork tells whether the pods of the class are on their node's network.
+// OnHostNetwork reports whether the pods of the class are on their node's network.
 func (c *Class) OnHostNetwork() bool { return c.pod != nil && !c.selectable }
 
-// Classes groups pods by what policies can tell of them: the policies that select them, the selectors and the ipBlocks that match them,
-// the numbers of their ports that policies speak of by name; and by what apart says of them. Apart may be nil.
+// Classes groups pods by everything that policies can distinguish: the policies that select a pod, the selectors and ipBlocks that
+// match it, and the numbers of its ports that policies name. Pods for which apart returns different texts are in different classes.
+// apart may be nil.
 func (e *Evaluator) Classes(pods []corev1.Pod, apart func(*corev1.Pod) string) []*Class {
 	var classes []*Class
 	byKey := map[string]*Class{}
 	var key []byte
 	for i := range pods {
 		pod := &pods[i]
-		p := e.place(End{Pod: pod})
+		p := e.matchEnd(End{Pod: pod})
 		key = e.key(key[:0], &p)
 		if apart != nil {
 			key = append(key, apart(pod)...)
 		}
 		c, known := byKey[string(key)]
 		if !known {
-			c = &Class{place: p}
+			c = &Class{matchedEnd: p}
 			byKey[string(key)] = c
 			classes = append(classes, c)
 		}
@@ -50,8 +51,8 @@ func (e *Evaluator) Classes(pods []corev1.Pod, apart func(*corev1.Pod) string) [
 	return classes
 }
 
-// add keeps what the pods of a class need not share: where they run.
-func (c *Class) add(pod *corev1.Pod, p *place) {
+// add adds a pod and its nodes, which the pods of a class need not share.
+func (c *Class) add(pod *corev1.Pod, p *matchedEnd) {
 	c.Pods = append(c.Pods, pod)
 	c.nodes = union(c.nodes, p.nodes)
 	c.nodeAddresses = union(c.nodeAddresses, p.nodeAddresses)
@@ -69,8 +70,8 @@ func union[T comparable](all, more []T) []T {
 	return all
 }
 
-// key is equal for places that no policy can tell apart.
-func (e *Evaluator) key(key []byte, p *place) []byte {
+// key appends a key that is equal for ends that no policy distinguishes.
+func (e *Evaluator) key(key []byte, p *matchedEnd) []byte {
 	flags := byte(p.families) << 2
 	if p.selectable {
 		flags |= 1
@@ -86,14 +87,14 @@ func (e *Evaluator) key(key []byte, p *place) []byte {
 		return key
 	}
 	if !p.selectable {
-		// Which node it is matters to that node's pods.
+		// The node matters to the pods of that node.
 		for _, n := range p.nodes {
 			key = text(key, n)
 		}
 		return key
 	}
 	key = p.namespaces.append(p.pods.append(key))
-	// Namespaces without policies are told apart by their labels alone.
+	// Namespaces without policies differ by their labels only.
 	if len(e.byNamespace[p.pod.Namespace]) > 0 {
 		key = text(key, p.pod.Namespace)
 	} else {
@@ -105,7 +106,7 @@ func (e *Evaluator) key(key []byte, p *place) []byte {
 	return key
 }
 
-// appendPorts writes the ports of a name down, in the order of the containers.
+// appendPorts appends the ports of a name, in the order of the containers.
 func appendPorts(key []byte, pod *corev1.Pod, name string) []byte {
 	add := func(c corev1.Container) {
 		for _, p := range c.Ports {
@@ -136,9 +137,9 @@ func (b bits) append(key []byte) []byte {
 	return key
 }
 
-// Single is the class of one end.
+// Single returns the class of one end.
 func (e *Evaluator) Single(end End) *Class {
-	c := &Class{place: e.place(end)}
+	c := &Class{matchedEnd: e.matchEnd(end)}
 	if end.Pod != nil {
 		c.Pods = []*corev1.Pod{end.Pod}
 	} else if end.Address.IsValid() {
@@ -148,19 +149,19 @@ func (e *Evaluator) Single(end End) *Class {
 	return c
 }
 
-// Unknown is the class of an address outside of which nothing is known but that it is in no ipBlock narrower than 0.0.0.0/0 and ::/0.
+// Unknown returns the class of an unknown address. It is in no ipBlock other than 0.0.0.0/0 and ::/0.
 func (e *Evaluator) Unknown() *Class { return e.Single(End{}) }
 
-// Between judges connections from a class to another pod of a class: from a class to itself, those between two different pods of it. It is
-// open when any pod of the one reaches any pod of the other. It differs between pods of a class only where one end is a node.
+// Between evaluates connections from a class to a class. From a class to itself, it is about two different pods of the class. The
+// verdict is open when any end of one class reaches any end of the other. Ends of a class differ only with respect to nodes.
 func (e *Evaluator) Between(from, to *Class, port int32, protocol corev1.Protocol) Verdict {
-	c := between(&from.place, &to.place, port, protocol)
+	c := between(&from.matchedEnd, &to.matchedEnd, port, protocol)
 	return c.judge()
 }
 
-// Reaches is Between(...).Open. It allocates nothing.
+// Reaches returns Between(...).Open without allocations.
 func (e *Evaluator) Reaches(from, to *Class, port int32, protocol corev1.Protocol) bool {
-	c := between(&from.place, &to.place, port, protocol)
+	c := between(&from.matchedEnd, &to.matchedEnd, port, protocol)
 	return c.open()
 }
 

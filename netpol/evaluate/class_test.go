@@ -26,7 +26,7 @@ func names(classes []*evaluate.Class) [][]string {
 }
 
 func classes(e *evaluate.Evaluator, apart func(*corev1.Pod) string, pods ...string) []*evaluate.Class {
-	_, all := cast()
+	_, all := fixture()
 	var given []corev1.Pod
 	for _, name := range pods {
 		given = append(given, *all[name])
@@ -42,21 +42,21 @@ func TestPodsThatNoPolicyTellsApartAreOneClass(t *testing.T) {
 		want     [][]string
 	}{
 		{"no policies", nil, [][]string{{"im/web", "im/db"}, {"infra/db", "other/web"}}}, // two families, and one
-		{"a policy tells its namespace from others", []string{`{podSelector: {}}`}, [][]string{{"im/web", "im/db"}, {"infra/db", "other/web"}}},
+		{"a policy distinguishes its namespace", []string{`{podSelector: {}}`}, [][]string{{"im/web", "im/db"}, {"infra/db", "other/web"}}},
 		{
-			"a selector tells labels apart", []string{`{podSelector: {matchLabels: {app: db}}}`},
+			"a selector distinguishes labels", []string{`{podSelector: {matchLabels: {app: db}}}`},
 			[][]string{{"im/web"}, {"im/db"}, {"infra/db"}, {"other/web"}},
 		},
 		{
-			"a namespaceSelector tells namespaces apart", []string{`{podSelector: {}, ingress: [{from: [{namespaceSelector: {matchLabels: {team: stores}}}]}]}`},
+			"a namespaceSelector distinguishes namespaces", []string{`{podSelector: {}, ingress: [{from: [{namespaceSelector: {matchLabels: {team: stores}}}]}]}`},
 			[][]string{{"im/web", "im/db"}, {"infra/db"}, {"other/web"}},
 		},
 		{
-			"a block tells addresses apart", []string{`{podSelector: {}, ingress: [{from: [{ipBlock: {cidr: 10.0.0.1/32}}]}]}`},
+			"a block distinguishes addresses", []string{`{podSelector: {}, ingress: [{from: [{ipBlock: {cidr: 10.0.0.1/32}}]}]}`},
 			[][]string{{"im/web"}, {"im/db"}, {"infra/db", "other/web"}},
 		},
 		{
-			"a name tells ports apart", []string{`{podSelector: {}, ingress: [{ports: [{port: sql}]}]}`},
+			"a name distinguishes ports", []string{`{podSelector: {}, ingress: [{ports: [{port: sql}]}]}`},
 			[][]string{{"im/web"}, {"im/db"}, {"infra/db"}, {"other/web"}},
 		},
 		{
@@ -93,7 +93,7 @@ func TestAClassWithItselfIsTwoOfItsPods(t *testing.T) {
 	g.Expect(connect(t, e, "im/web > im/web 80").Open).To(BeTrue())
 }
 
-// Pods of a class may run on several nodes: a node reaches those of its own.
+// Pods of a class may run on several nodes: a node reaches the pods that run on it.
 func TestANodeReachesAClassWhenOneOfItsPodsRunsThere(t *testing.T) {
 	g := NewWithT(t)
 	e := evaluator(t, `{podSelector: {}, policyTypes: [Ingress]}`, `infra | {podSelector: {}, policyTypes: [Ingress]}`)

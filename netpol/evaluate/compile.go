@@ -24,42 +24,42 @@ var policyType = [directions]networkingv1.PolicyType{networkingv1.PolicyTypeIngr
 // policy is a compiled NetworkPolicy.
 type policy struct {
 	name types.NamespacedName
-	// pods is the number of the selector of the pods that it applies to.
+	// pods is the number of the policy's podSelector.
 	pods int
-	// isolates are the directions that it applies to.
+	// isolates are the directions of policyTypes.
 	isolates [directions]bool
 	rules    [directions][]rule
 }
 
-// rule is a compiled rule. No peers means anyone, no ports all of them.
+// rule is a compiled rule. Without peers it matches any end, without ports any port.
 type rule struct {
 	peers []peer
 	ports []portRange
 }
 
-// none stands for the number of a selector or block that a peer does not have.
+// none is the number of an absent selector or block.
 const none = -1
 
 // peer is a block of addresses, or pods of namespaces.
 type peer struct {
 	block int
-	// namespaces is the number of a selector; none means the policy's own.
+	// namespaces is the number of a selector. none means the policy's namespace.
 	namespaces int
-	// pods is the number of a selector; none means all.
+	// pods is the number of a selector. none means all pods.
 	pods int
 }
 
 // portRange is a range of ports of a protocol, or a named port.
 type portRange struct {
 	protocol corev1.Protocol
-	// name is resolved at the pod of destination. Empty for a range.
+	// name is resolved at the destination pod. Empty for a range.
 	name        string
 	first, last int32
 }
 
 const maxPort = 65535 // RFC 9293, RFC 768, RFC 9260: 16 bits
 
-// compile compiles a policy as the API server would keep it: absent fields have their defaults.
+// compile compiles a policy. Absent fields have the API server's defaults.
 func (e *Evaluator) compile(p *networkingv1.NetworkPolicy) (*policy, error) {
 	compiled := &policy{name: types.NamespacedName{Namespace: p.Namespace, Name: p.Name}}
 	var err error
@@ -86,7 +86,7 @@ func (e *Evaluator) compile(p *networkingv1.NetworkPolicy) (*policy, error) {
 	return compiled, nil
 }
 
-// isolates gives policyTypes their default: always ingress, and egress when there is a rule for it.
+// isolates returns the directions of a policy. The default of policyTypes is ingress, and egress when there is an egress rule.
 func isolates(spec networkingv1.NetworkPolicySpec) (found [directions]bool, err error) {
 	if len(spec.PolicyTypes) == 0 {
 		return [directions]bool{ingress: true, egress: len(spec.Egress) > 0}, nil
@@ -127,7 +127,7 @@ func (e *Evaluator) compilePeer(p *networkingv1.NetworkPolicyPeer) (peer, error)
 	compiled := peer{block: none, namespaces: none, pods: none}
 	if p.IPBlock != nil {
 		if p.PodSelector != nil || p.NamespaceSelector != nil {
-			return peer{}, errors.New("ipBlock stands beside a selector: give each a peer of its own")
+			return peer{}, errors.New("ipBlock and a selector in one peer: write one peer for each")
 		}
 		b, err := compileBlock(p.IPBlock)
 		if err != nil {
@@ -137,7 +137,7 @@ func (e *Evaluator) compilePeer(p *networkingv1.NetworkPolicyPeer) (peer, error)
 		return compiled, nil
 	}
 	if p.PodSelector == nil && p.NamespaceSelector == nil {
-		return peer{}, errors.New("it names nobody: give podSelector, namespaceSelector or ipBlock")
+		return peer{}, errors.New("empty peer: write podSelector, namespaceSelector or ipBlock")
 	}
 	var err error
 	if p.NamespaceSelector != nil {
@@ -175,11 +175,11 @@ func compilePort(p networkingv1.NetworkPolicyPort) (portRange, error) {
 	}
 	switch {
 	case p.Port == nil && p.EndPort != nil:
-		return portRange{}, errors.New("endPort stands without port")
+		return portRange{}, errors.New("endPort without port")
 	case p.Port == nil:
 		compiled.first, compiled.last = 0, maxPort
 	case p.Port.Type == intstr.String && p.EndPort != nil:
-		return portRange{}, errors.New("endPort stands beside a named port")
+		return portRange{}, errors.New("endPort with a named port")
 	case p.Port.Type == intstr.String && p.Port.StrVal == "":
 		return portRange{}, errors.New("the name of the port is empty")
 	case p.Port.Type == intstr.String:

@@ -6,10 +6,10 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// Connect judges a connection to a port, 1 to 65535, of a destination: the port of the pod, after Services are resolved. An empty protocol
-// is TCP. Answers need no policy of their own: what is allowed, is allowed with its replies.
+// Connect evaluates a connection to a port of a destination, 1 to 65535: the port of the pod, after Services are resolved. An empty
+// protocol means TCP. Replies need no rule: an allowed connection includes its replies.
 func (e *Evaluator) Connect(from, to End, port int32, protocol corev1.Protocol) Verdict {
-	source, destination := e.place(from), e.place(to)
+	source, destination := e.matchEnd(from), e.matchEnd(to)
 	c := between(&source, &destination, port, protocol)
 	c.self = samePod(from.Pod, to.Pod)
 	return c.judge()
@@ -25,16 +25,16 @@ func samePod(a, b *corev1.Pod) bool {
 	return a.Namespace == b.Namespace && a.Name == b.Name
 }
 
-// connection is one that is to be judged.
+// connection is a connection to evaluate.
 type connection struct {
-	from, to *place
+	from, to *matchedEnd
 	port     int32
 	protocol corev1.Protocol
 	// self is true when both ends are one pod.
 	self bool
 }
 
-func between(from, to *place, port int32, protocol corev1.Protocol) connection {
+func between(from, to *matchedEnd, port int32, protocol corev1.Protocol) connection {
 	if protocol == "" {
 		protocol = corev1.ProtocolTCP
 	}
@@ -53,7 +53,7 @@ func (c *connection) judge() Verdict {
 	return v
 }
 
-// open is judge without its reasons. It allocates nothing.
+// open returns the result of judge without the reasons and without allocations.
 func (c *connection) open() bool {
 	return c.noPath() == "" && c.side(egress, nil)&c.side(ingress, nil) != 0
 }
@@ -70,13 +70,13 @@ func (c *connection) noPath() string {
 
 func (c *connection) families() families { return c.from.families & c.to.families }
 
-// side judges one direction: it returns the families that get through, and writes down why, if it is asked to.
+// side evaluates one direction. It returns the address families that the policies allow, and writes the reasons to why unless why is nil.
 func (c *connection) side(d direction, why *Side) families {
 	own, other := c.to, c.from
 	if d == egress {
 		own, other = c.from, c.to
 	}
-	passed := c.unbound(own, other, why)
+	passed := c.unenforced(own, other, why)
 	if why != nil {
 		why.Isolated = len(own.selecting[d]) > 0
 		why.Isolating = own.isolating(d)
@@ -106,8 +106,8 @@ func (c *connection) side(d direction, why *Side) families {
 	return passed
 }
 
-// unbound returns all families when policies do not bind a side.
-func (c *connection) unbound(own, other *place, why *Side) families {
+// unenforced returns all families when policies are not enforced on a side, otherwise none.
+func (c *connection) unenforced(own, other *matchedEnd, why *Side) families {
 	reason := c.unenforceable(own, other)
 	if why != nil {
 		why.Unenforceable = reason
@@ -118,7 +118,7 @@ func (c *connection) unbound(own, other *place, why *Side) families {
 	return allFamilies
 }
 
-func (c *connection) unenforceable(own, other *place) string {
+func (c *connection) unenforceable(own, other *matchedEnd) string {
 	switch {
 	case own.pod == nil:
 		return ""
@@ -130,8 +130,8 @@ func (c *connection) unenforceable(own, other *place) string {
 	return ownNode(own, other)
 }
 
-// ownNode tells whether the other end is the node where a pod runs: a pod on that node's network, or the node's address.
-func ownNode(pod, other *place) string {
+// ownNode returns a reason when the other end is, or may be, the node of a pod: a pod on that node's network, or the node's address.
+func ownNode(pod, other *matchedEnd) string {
 	if other.selectable {
 		return ""
 	}
@@ -155,14 +155,14 @@ func ownNode(pod, other *place) string {
 }
 
 // through returns the families that a rule lets through.
-func (c *connection) through(r *rule, p *policy, other *place) families {
+func (c *connection) through(r *rule, p *policy, other *matchedEnd) families {
 	if !c.covered(r) {
 		return 0
 	}
 	return r.matches(p.name.Namespace, other)
 }
 
-// covered tells whether the connection goes to a port of the rule.
+// covered reports whether a rule includes the port of the connection.
 func (c *connection) covered(r *rule) bool {
 	if len(r.ports) == 0 {
 		return true
@@ -183,7 +183,7 @@ func (c *connection) covered(r *rule) bool {
 }
 
 // matches returns the families in which a rule of a policy in a namespace matches the other end.
-func (r *rule) matches(namespace string, other *place) families {
+func (r *rule) matches(namespace string, other *matchedEnd) families {
 	if len(r.peers) == 0 {
 		return allFamilies
 	}
@@ -194,7 +194,7 @@ func (r *rule) matches(namespace string, other *place) families {
 	return matched
 }
 
-func (p *peer) matches(namespace string, other *place) families {
+func (p *peer) matches(namespace string, other *matchedEnd) families {
 	if p.block != none {
 		var matched families
 		for f := range familyCount {

@@ -17,10 +17,10 @@ import (
 type End struct {
 	// Pod is nil for an address outside.
 	Pod *corev1.Pod
-	// NamespaceLabels of the pod's namespace. Nil: those which New was given.
+	// NamespaceLabels of the pod's namespace. Nil means the labels that New received.
 	NamespaceLabels map[string]string
-	// Address that is used. Zero: any address of the pod that its status names. An end that has no address at all is taken to be in no
-	// ipBlock but 0.0.0.0/0 and ::/0.
+	// Address of the connection. The zero Addr means any address in the pod's status. An end without any address is in no ipBlock other
+	// than 0.0.0.0/0 and ::/0.
 	Address netip.Addr
 }
 
@@ -32,74 +32,73 @@ type Rule struct {
 	Index int
 }
 
-// Side is what one end's policies say.
+// Side is the result of the policies of one end.
 type Side struct {
 	// Isolated is true when a policy selects the pod for this direction.
 	Isolated bool
-	// Isolating are the policies that do, by name.
+	// Isolating are these policies, sorted by name.
 	Isolating []types.NamespacedName
-	// Allowed is true when the pod is not isolated, when a rule lets the connection through, or when no policy can stop it.
+	// Allowed is true when the pod is not isolated, when a rule allows the connection, or when policies are not enforced.
 	Allowed bool
-	// Rules that let it through, of all policies, by policy and index.
+	// Rules that allow the connection, of all policies, by policy and index.
 	Rules []Rule
-	// Unenforceable says why policies do not bind here. Empty when they do.
+	// Unenforceable is the reason why policies are not enforced on this side. Empty when they are.
 	Unenforceable string
 }
 
-// Reasons why policies do not bind.
+// Reasons why policies are not enforced.
 const (
 	// HostNetwork: for such pods the behaviour of NetworkPolicy is undefined; most networks ignore selectors on them and treat their
 	// traffic as their node's.
 	HostNetwork = "the pod is on its node's network, where networks do not enforce policies"
 	// OwnNode: traffic between a pod and the node where it runs is always allowed.
 	OwnNode = "traffic between a pod and its own node is always allowed"
-	// MaybeOwnNode: the same, when it is not known on which nodes they run.
+	// MaybeOwnNode: as OwnNode, when the node of one end is unknown.
 	MaybeOwnNode = "the node may be the pod's own, and traffic between a pod and its own node is always allowed"
 	// Self: a pod cannot block access to itself.
 	Self = "a pod always reaches itself"
 )
 
-// Reasons why there is no connection, whatever the policies say.
+// Reasons why a connection is impossible regardless of the policies.
 const (
-	// Finished: a pod of phase Succeeded or Failed has no network any more.
+	// Finished: a pod of phase Succeeded or Failed has no network.
 	Finished = "a pod that has finished neither sends nor receives"
-	// NoFamily: one end has IPv4 addresses alone, the other IPv6 alone; or one side lets through IPv4 alone, the other IPv6 alone.
+	// NoFamily: one end has only IPv4 addresses and the other only IPv6, or one side allows only IPv4 and the other only IPv6.
 	NoFamily = "the ends have no address family in common that both sides let through"
 )
 
-// Verdict says whether a connection is open, and what decides.
+// Verdict is the result for one connection, with the policies and rules that decide.
 type Verdict struct {
-	// Open is true when both sides allow it and nothing else rules it out. The Allowed of each side is about that side alone.
+	// Open is true when both sides allow the connection and NoPath is empty. Allowed of a side is about that side only.
 	Open bool
 	// Egress is the source's side, Ingress the destination's.
 	Egress, Ingress Side
-	// NoPath says why there is no connection, whatever the policies say. Empty otherwise.
+	// NoPath is the reason why the connection is impossible regardless of the policies. Empty otherwise.
 	NoPath string
 }
 
-// Evaluator judges connections by a fixed set of namespaces and policies. It is safe for concurrent use.
+// Evaluator evaluates connections for a fixed set of namespaces and policies. It is safe for concurrent use.
 type Evaluator struct {
 	// byNamespace are the policies of each namespace, by name.
 	byNamespace map[string][]*policy
 	byName      map[types.NamespacedName]*policy
-	// pods and namespaces are the distinct selectors of each kind.
+	// pods and namespaces are the distinct pod selectors and namespace selectors.
 	pods, namespaces selectors
 	blocks           []block
 	blockByText      map[string]int
-	// unknown are, for each family, the blocks that an address which nobody knows is in.
+	// unknown are, for each family, the blocks that contain an unknown address.
 	unknown [familyCount]bits
 	// labels and matched are the labels of each known namespace, and the selectors that match them.
 	labels  map[string]map[string]string
 	matched map[string]bits
-	// names of ports that policies speak of, sorted.
+	// names of ports in policies, sorted.
 	names []string
 }
 
-// New compiles policies. Namespaces are those of the cluster with their labels; one that is missing is taken to have
-// kubernetes.io/metadata.name alone. A policy that is being deleted still counts.
+// New compiles policies. namespaces are those of the cluster with their labels. A missing namespace is assumed to have the label
+// kubernetes.io/metadata.name only. A policy that is being deleted still counts.
 //
-// A policy that the API server would refuse is left out, and the error says of each such policy what is wrong. The evaluator is then of the
-// other policies, and is never nil.
+// The error names every policy that the API server would refuse. The evaluator is never nil and ignores these policies.
 func New(namespaces []corev1.Namespace, policies []networkingv1.NetworkPolicy) (*Evaluator, error) {
 	e := &Evaluator{
 		byNamespace: map[string][]*policy{}, byName: map[types.NamespacedName]*policy{},
@@ -156,7 +155,7 @@ func (e *Evaluator) portNames() []string {
 	return slices.Sorted(maps.Keys(names))
 }
 
-// named gives a namespace the label that the API server sets on each.
+// named returns the labels of a namespace with the label that the API server sets on every namespace.
 func named(name string, set map[string]string) map[string]string {
 	if _, has := set[corev1.LabelMetadataName]; has {
 		return set

@@ -19,7 +19,7 @@ func namespacedName(p *networkingv1.NetworkPolicy) types.NamespacedName {
 	return types.NamespacedName{Namespace: p.Namespace, Name: p.Name}
 }
 
-// FuzzNew compiles whatever YAML decodes to a policy's spec. What it accepts, it judges without a panic, with all that lists it.
+// FuzzNew compiles any YAML that decodes to a policy's spec. An accepted policy is evaluated and listed without a panic.
 func FuzzNew(f *testing.F) {
 	for _, line := range semantics {
 		for _, spec := range line.policies {
@@ -31,10 +31,10 @@ func FuzzNew(f *testing.F) {
 		if yaml.Unmarshal(text, &p.Spec) != nil {
 			return
 		}
-		namespaces, pods := cast()
+		namespaces, pods := fixture()
 		e, err := evaluate.New(namespaces, []networkingv1.NetworkPolicy{p})
 		if rules := e.Rules(namespacedName(&p)); err != nil && len(rules) > 0 {
-			t.Fatalf("a policy that is not valid has rules: %v", err)
+			t.Fatalf("an invalid policy has rules: %v", err)
 		}
 		var all []corev1.Pod
 		for _, pod := range pods {
@@ -54,7 +54,7 @@ func FuzzNew(f *testing.F) {
 	})
 }
 
-// FuzzBlock asks whether an address is in a block, and the package net too, which networks use.
+// FuzzBlock compares the result for an address and a block with that of package net, which network plugins use.
 func FuzzBlock(f *testing.F) {
 	for _, seed := range [][3]string{
 		{"192.0.2.0/24", "192.0.2.128/25", "192.0.2.7"}, {"0.0.0.0/0", "", "255.255.255.255"}, {"::/0", "::1/128", "::1"},
@@ -109,6 +109,6 @@ func contains(cidr string, a netip.Addr) (in, ok bool) {
 
 func TestLeadingZerosMeanWhatTheyAlwaysMeant(t *testing.T) {
 	e := evaluator(t, `{podSelector: {}, policyTypes: [Ingress], ingress: [{from: [{ipBlock: {cidr: 192.000.002.010/32}}]}]}`)
-	NewWithT(t).Expect(connect(t, e, "192.0.2.10 > im/db 80").Open).To(BeTrue(), "decimal: CVE-2021-29923 is about others, who read it as octal")
+	NewWithT(t).Expect(connect(t, e, "192.0.2.10 > im/db 80").Open).To(BeTrue(), "decimal, not octal as in CVE-2021-29923")
 	NewWithT(t).Expect(connect(t, e, "192.0.2.8 > im/db 80").Open).To(BeFalse())
 }

@@ -82,7 +82,7 @@ func replica(component, suffix string) *corev1.Pod {
 	return p
 }
 
-// member is a pod of a component, the intruder, or somebody of a party that the spec names.
+// member returns a pod of a component, the intruder, or a source that matches a peer of the spec.
 func member(stackGraph graph.Graph, row string) evaluate.End {
 	for _, p := range stackGraph.Parties() {
 		if p.Name != row || p.Anyone() {
@@ -100,7 +100,7 @@ func member(stackGraph graph.Graph, row string) evaluate.End {
 	return evaluate.End{Pod: replica(row, "-0")}
 }
 
-// Of the generated policies the evaluator says what the graph says: for each component, for the intruder, and for those whom the spec names.
+// For the generated policies, the evaluator agrees with the graph: for each component, the intruder, and the peers of the spec.
 func TestGeneratedPoliciesLetThroughWhatTheGraphSays(t *testing.T) {
 	for name, graph := range stacks() {
 		t.Run(name, func(t *testing.T) {
@@ -141,16 +141,16 @@ func TestEveryGeneratedRuleLetsSomethingThrough(t *testing.T) {
 	}
 }
 
-// Whatever labels it wears, in the stack's namespace or another, on any port: who is not the stack's own pod and is not named by the spec
-// reaches nothing but the doors for anyone. Labels that make it one of the stack's own are another matter: guards keep those.
+// An intruder with any labels, in any namespace, reaches only listeners that are open to anyone, on any port. Labels of the stack's own
+// pods are excluded: admission policies protect them.
 func TestIntrudersAreDenied(t *testing.T) {
 	for name, stackGraph := range stacks() {
 		t.Run(name, func(t *testing.T) {
 			e := generated(t, stackGraph)
-			doors := map[string]bool{}
+			listeners := map[string]bool{}
 			for _, cell := range stackGraph.TruthTable() {
 				if cell.From == graph.Intruder && cell.Open {
-					doors[cell.To+"/"+cell.Port.Name] = true
+					listeners[cell.To+"/"+cell.Port.Name] = true
 				}
 			}
 			rapid.Check(t, func(t *rapid.T) {
@@ -158,14 +158,14 @@ func TestIntrudersAreDenied(t *testing.T) {
 				at := rapid.SampledFrom(stackGraph.Components).Draw(t, "component")
 				to := evaluate.End{Pod: replica(at.Name, "-0")}
 				for _, port := range at.Ports {
-					v := e.Connect(evaluate.End{Pod: intruder, NamespaceLabels: map[string]string{"team": "strangers"}}, to, port.Number, port.Protocol)
-					if v.Open && !doors[at.Name+"/"+port.Name] {
+					v := e.Connect(evaluate.End{Pod: intruder, NamespaceLabels: map[string]string{"team": "intruders"}}, to, port.Number, port.Protocol)
+					if v.Open && !listeners[at.Name+"/"+port.Name] {
 						t.Fatalf("%v of %s reaches %s: %+v", intruder.Labels, intruder.Namespace, port.Name, v)
 					}
 				}
 				port := rapid.Int32Range(1, 65535).Draw(t, "port")
 				protocol := rapid.SampledFrom([]corev1.Protocol{corev1.ProtocolTCP, corev1.ProtocolUDP, corev1.ProtocolSCTP}).Draw(t, "protocol")
-				if v := e.Connect(evaluate.End{Pod: intruder}, to, port, protocol); v.Open && !isDoor(at, doors, port, protocol) {
+				if v := e.Connect(evaluate.End{Pod: intruder}, to, port, protocol); v.Open && !isListener(at, listeners, port, protocol) {
 					t.Fatalf("%v of %s reaches %d/%s: %+v", intruder.Labels, intruder.Namespace, port, protocol, v)
 				}
 			})
@@ -173,7 +173,7 @@ func TestIntrudersAreDenied(t *testing.T) {
 	}
 }
 
-// drawIntruder wears some labels of some component, but never all that its policies ask for, unless it is in another namespace.
+// drawIntruder draws a pod with some labels of a component. In the stack's namespace it never has all labels that the policies select.
 func drawIntruder(t *rapid.T, stackGraph graph.Graph) *corev1.Pod {
 	worn := rapid.SampledFrom(stackGraph.Components).Draw(t, "worn").Labels(stackGraph.Stack)
 	set := map[string]string{}
@@ -203,9 +203,9 @@ func wears(set, worn map[string]string) bool {
 	return true
 }
 
-func isDoor(c graph.Component, doors map[string]bool, port int32, protocol corev1.Protocol) bool {
+func isListener(c graph.Component, listeners map[string]bool, port int32, protocol corev1.Protocol) bool {
 	for _, p := range c.Ports {
-		if p.Number == port && p.Protocol == protocol && doors[c.Name+"/"+p.Name] {
+		if p.Number == port && p.Protocol == protocol && listeners[c.Name+"/"+p.Name] {
 			return true
 		}
 	}

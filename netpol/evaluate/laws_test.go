@@ -18,7 +18,7 @@ import (
 	"github.com/openimstack/openim-operator/netpol/evaluate/evaluatetest"
 )
 
-// odd clusters have all kinds of pods.
+// odd clusters contain all kinds of pods.
 var odd = evaluatetest.Clusters(evaluatetest.Options{Odd: true, MaxPods: 7, MaxPolicies: 6})
 
 func compiled(t *rapid.T, c evaluatetest.Cluster, policies ...networkingv1.NetworkPolicy) *evaluate.Evaluator {
@@ -29,7 +29,7 @@ func compiled(t *rapid.T, c evaluatetest.Cluster, policies ...networkingv1.Netwo
 	return e
 }
 
-// pairs calls each for all pairs of ends and all probes of a cluster.
+// pairs calls each for all pairs of ends and all ports of a cluster.
 func pairs(c evaluatetest.Cluster, each func(from, to evaluate.End, p evaluatetest.Probe)) {
 	var ends []evaluate.End
 	for i := range c.Pods {
@@ -38,7 +38,7 @@ func pairs(c evaluatetest.Cluster, each func(from, to evaluate.End, p evaluatete
 	for _, a := range c.Outside {
 		ends = append(ends, evaluate.End{Address: a})
 	}
-	ends = append(ends, evaluate.End{}) // an address that nobody knows
+	ends = append(ends, evaluate.End{}) // an unknown address
 	for _, from := range ends {
 		for _, to := range ends {
 			for _, p := range c.Probes {
@@ -48,7 +48,7 @@ func pairs(c evaluatetest.Cluster, each func(from, to evaluate.End, p evaluatete
 	}
 }
 
-// never fails when a connection that is open by one evaluator is not by another.
+// never fails when a connection is open in one evaluator and closed in the other.
 func never(t *rapid.T, what string, c evaluatetest.Cluster, before, after *evaluate.Evaluator) {
 	pairs(c, func(from, to evaluate.End, p evaluatetest.Probe) {
 		was, is := before.Connect(from, to, p.Port, p.Protocol), after.Connect(from, to, p.Port, p.Protocol)
@@ -89,7 +89,7 @@ func TestAnotherRuleNeverClosesAnything(t *testing.T) {
 	})
 }
 
-// A policy that selects the pods which another one selects already, for directions that it isolates already, only adds.
+// A further policy for pods that are already isolated in its directions can only open connections.
 func TestAPolicyThatIsolatesNothingNewNeverCloses(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := odd.Filter(func(c evaluatetest.Cluster) bool { return len(c.Policies) > 0 }).Draw(t, "cluster")
@@ -103,7 +103,7 @@ func TestAPolicyThatIsolatesNothingNewNeverCloses(t *testing.T) {
 	})
 }
 
-// And one that is taken away never closes: policies have no way to deny but to isolate.
+// Removing a policy that only isolates never closes a connection: policies deny only by isolation.
 func TestWithoutAPolicyThatHasNoRulesNothingCloses(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := odd.Draw(t, "cluster")
@@ -126,7 +126,7 @@ func TestTheOrderOfPoliciesDoesNotMatter(t *testing.T) {
 	})
 }
 
-// From a namespace in which everything is denied, a connection stands when each of its sides is allowed, and falls with either.
+// Where everything is denied by default, a connection is open only when a rule allows it on both sides.
 func TestAConnectionNeedsBothOfItsSides(t *testing.T) {
 	denied := networkingv1.NetworkPolicySpec{PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeIngress, networkingv1.PolicyTypeEgress}}
 	ordinary := evaluatetest.Clusters(evaluatetest.Options{})
@@ -173,8 +173,8 @@ func sameFamily(a, b *corev1.Pod) bool {
 	return false
 }
 
-// Judging classes is judging pods: between two pods of any classes a connection is open when it is between the two pods, but for nodes,
-// which reach a class when they reach one of its pods.
+// Verdicts of classes are verdicts of pods: a connection between two classes is open when it is open between two of their pods. Nodes are
+// the exception: they reach a class when they reach one of its pods.
 func TestClassesChangeNoAnswer(t *testing.T) {
 	var nodes, merged int
 	rapid.Check(t, func(t *rapid.T) {
@@ -218,7 +218,7 @@ func TestClassesChangeNoAnswer(t *testing.T) {
 	t.Logf("%d clusters with pods alike, %d connections of nodes that only some pod of a class has", merged, nodes)
 }
 
-// Classes of addresses are whole: all that is in one of their prefixes is judged like the class.
+// Every address in a prefix of a class has the verdict of the class.
 func TestClassesOfAddressesChangeNoAnswer(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := evaluatetest.Clusters(evaluatetest.Options{}).Filter(func(c evaluatetest.Cluster) bool { return len(c.Outside) > 0 }).Draw(t, "cluster")
@@ -242,7 +242,7 @@ func TestClassesOfAddressesChangeNoAnswer(t *testing.T) {
 	})
 }
 
-// Whom a rule lets in, and what the verdict says of it, agree: each says so when the other does.
+// The peers of a rule agree with the rules in a verdict.
 func TestAVerdictsRulesAreThoseThatListTheirPartners(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := evaluatetest.Clusters(evaluatetest.Options{}).Draw(t, "cluster")

@@ -7,12 +7,12 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// Ports is a range of ports of a protocol that a rule speaks of, or a name which each destination resolves for itself.
+// Ports is a range of ports in a rule, or a port name that is resolved at each destination.
 type Ports struct {
 	Protocol corev1.Protocol
 	// Name of the port. Empty for a range.
 	Name string
-	// First and Last of the range, inclusive: 0 to 65535 when the rule gives the protocol alone.
+	// First and Last of the range, inclusive. 0 to 65535 when the rule has a protocol and no port.
 	First, Last int32
 }
 
@@ -22,20 +22,20 @@ type Block struct {
 	Except []netip.Prefix
 }
 
-// Partners are those at the other end of a rule: whom it lets in, or where it lets out to.
+// Partners are the peers of a rule: its sources for ingress, its destinations for egress.
 type Partners struct {
-	// Anyone is true when the rule does not restrict the other end.
+	// Anyone is true when the rule has no peers and so matches any end.
 	Anyone bool
-	// Blocks of addresses that it names.
+	// Blocks of addresses in the rule.
 	Blocks []Block
-	// Classes, of those which were asked for, that match it.
+	// Classes that match the rule, among those that the caller passed.
 	Classes []*Class
-	// AllPorts is true when the rule does not restrict ports; otherwise Ports are those that it opens.
+	// AllPorts is true when the rule does not restrict ports. Otherwise Ports are the ports of the rule.
 	AllPorts bool
 	Ports    []Ports
 }
 
-// Rules returns the rules of a policy, of the directions that it applies to. None when there is no such policy.
+// Rules returns the rules of a policy in the directions of its policyTypes. It returns none for an unknown policy.
 func (e *Evaluator) Rules(name types.NamespacedName) []Rule {
 	p, known := e.byName[name]
 	if !known {
@@ -53,7 +53,7 @@ func (e *Evaluator) Rules(name types.NamespacedName) []Rule {
 	return rules
 }
 
-// Selected returns the classes, of those given, whose pods a policy selects.
+// Selected returns those of the given classes whose pods a policy selects.
 func (e *Evaluator) Selected(name types.NamespacedName, classes []*Class) []*Class {
 	p, known := e.byName[name]
 	if !known {
@@ -72,7 +72,7 @@ func (p *policy) selects(c *Class) bool {
 	return c.selectable && c.pod.Namespace == p.name.Namespace && c.pods.has(p.pods)
 }
 
-// Partners tells whom a rule is about, and which of the classes are among them. It is false when there is no such rule.
+// Partners returns the peers of a rule, and which of the given classes match them. It reports false for an unknown rule.
 func (e *Evaluator) Partners(name Rule, classes []*Class) (Partners, bool) {
 	r := e.rule(name)
 	if r == nil {
@@ -88,17 +88,17 @@ func (e *Evaluator) Partners(name Rule, classes []*Class) (Partners, bool) {
 		found.Ports = append(found.Ports, Ports{Protocol: p.protocol, Name: p.name, First: p.first, Last: p.last})
 	}
 	for _, c := range classes {
-		if !c.finished && r.matches(name.Policy.Namespace, &c.place)&c.families != 0 {
+		if !c.finished && r.matches(name.Policy.Namespace, &c.matchedEnd)&c.families != 0 {
 			found.Classes = append(found.Classes, c)
 		}
 	}
 	return found, true
 }
 
-// Covers tells whether a rule opens a port at a destination, whoever is at the other end.
+// Covers reports whether a rule includes a port of a destination, regardless of the rule's peers.
 func (e *Evaluator) Covers(name Rule, to *Class, port int32, protocol corev1.Protocol) bool {
 	r := e.rule(name)
-	c := between(nil, &to.place, port, protocol)
+	c := between(nil, &to.matchedEnd, port, protocol)
 	return r != nil && c.covered(r)
 }
 

@@ -6,12 +6,12 @@ import (
 	"k8s.io/apimachinery/pkg/selection"
 )
 
-// selectors are the distinct label selectors of all policies, each compiled once and known by its number.
+// selectors are the distinct label selectors of all policies, each compiled once and identified by a number.
 type selectors struct {
 	all    []labels.Selector
 	byText map[string]int
-	// byPair are the selectors that need a label with a certain value, under that label; the others are in rest. Objects are so
-	// compared with the few selectors that have a chance.
+	// byPair indexes selectors that require a certain value of a label. The other selectors are in rest. Objects are compared only with
+	// the selectors that can match.
 	byPair map[pair][]int
 	rest   []int
 }
@@ -42,7 +42,7 @@ func (s *selectors) add(selector *metav1.LabelSelector) (int, error) {
 	return i, nil
 }
 
-// needs returns a label and the one value that an object must have for a selector to match.
+// needs returns a label with the value that a selector requires, if there is one.
 func needs(selector labels.Selector) (pair, bool) {
 	requirements, _ := selector.Requirements()
 	for i := range requirements {

@@ -23,7 +23,7 @@ func egressRule(policy string, index int) evaluate.Rule {
 	return evaluate.Rule{Policy: policyName(policy), Direction: networkingv1.PolicyTypeEgress, Index: index}
 }
 
-// A verdict names all rules that let a connection through, not the first alone: who closes an opening must know of each.
+// A verdict names all rules that allow a connection: closing an opening requires to change each of them.
 func TestAVerdictNamesAllThatDecides(t *testing.T) {
 	e := evaluator(t,
 		`{podSelector: {}, policyTypes: [Ingress, Egress]}`,
@@ -77,7 +77,7 @@ func TestWhatPoliciesCannotBindSaysWhy(t *testing.T) {
 func TestANodeThatIsNotKnownMayBeThePodsOwn(t *testing.T) {
 	g := NewWithT(t)
 	e := evaluator(t, `{podSelector: {}, policyTypes: [Ingress]}`)
-	_, pods := cast()
+	_, pods := fixture()
 	pods["im/proxy"].Spec.NodeName, pods["im/proxy"].Status = "", corev1.PodStatus{}
 	v := e.Connect(evaluate.End{Pod: pods["im/proxy"]}, evaluate.End{Pod: pods["im/db"]}, 5432, "")
 	g.Expect(v.Open).To(BeTrue())
@@ -114,7 +114,7 @@ func TestGivenNamespaceLabelsCountMoreThanKnownOnes(t *testing.T) {
 	NewWithT(t).Expect(e.Connect(from, to, 80, "").Open).To(BeTrue())
 }
 
-// Two pods of one name are one pod, unless their UIDs say that one was made anew.
+// Two pods of one name are one pod, unless their UIDs differ because the pod was created again.
 func TestAPodIsKnownByItsUID(t *testing.T) {
 	e := evaluator(t, `{podSelector: {}, policyTypes: [Ingress]}`)
 	old, young := end(t, "im/db"), end(t, "im/db")
@@ -124,13 +124,13 @@ func TestAPodIsKnownByItsUID(t *testing.T) {
 }
 
 // What the API server would refuse cannot be in force. It is named, and the other policies are judged all the same.
-func TestPoliciesThatAreNotValidAreNamed(t *testing.T) {
+func TestInvalidPoliciesAreNamed(t *testing.T) {
 	for spec, want := range map[string]string{
 		`{podSelector: {matchExpressions: [{key: a, operator: Near, values: [b]}]}}`: `podSelector: "Near" is not a valid label selector operator`,
 		`{podSelector: {matchExpressions: [{key: a, operator: In}]}}`:                `podSelector: `,
 		`{policyTypes: [Sideways]}`:                                                                           `policyTypes: "Sideways" is neither Ingress nor Egress`,
-		`{ingress: [{}, {from: [{}]}]}`:                                                                       `ingress rule 1: peer 0: it names nobody`,
-		`{egress: [{to: [{podSelector: {}, ipBlock: {cidr: 10.0.0.0/8}}]}]}`:                                  `egress rule 0: peer 0: ipBlock stands beside a selector`,
+		`{ingress: [{}, {from: [{}]}]}`:                                                                       `ingress rule 1: peer 0: empty peer`,
+		`{egress: [{to: [{podSelector: {}, ipBlock: {cidr: 10.0.0.0/8}}]}]}`:                                  `egress rule 0: peer 0: ipBlock and a selector in one peer`,
 		`{egress: [{to: [{podSelector: {}}, {ipBlock: {cidr: 10.0.0.0}}]}]}`:                                  `egress rule 0: peer 1: ipBlock: "10.0.0.0" is not a block of addresses`,
 		`{ingress: [{from: [{ipBlock: {cidr: 10.0.0.0/8, except: [here]}}]}]}`:                                `except: "here" is not a block of addresses`,
 		`{ingress: [{from: [{ipBlock: {cidr: 10.0.0.0/8, except: [11.0.0.0/9]}}]}]}`:                          `except: "11.0.0.0/9" is not a part of "10.0.0.0/8"`,
@@ -141,14 +141,14 @@ func TestPoliciesThatAreNotValidAreNamed(t *testing.T) {
 		`{ingress: [{ports: [{port: 0}]}]}`:                                                                   `0 to 0 is not a range of ports`,
 		`{ingress: [{ports: [{port: 65536}]}]}`:                                                               `65536 to 65536 is not a range of ports`,
 		`{ingress: [{ports: [{port: 10, endPort: 9}]}]}`:                                                      `10 to 9 is not a range of ports`,
-		`{ingress: [{ports: [{endPort: 9}]}]}`:                                                                `endPort stands without port`,
-		`{ingress: [{ports: [{port: http, endPort: 9}]}]}`:                                                    `endPort stands beside a named port`,
+		`{ingress: [{ports: [{endPort: 9}]}]}`:                                                                `endPort without port`,
+		`{ingress: [{ports: [{port: http, endPort: 9}]}]}`:                                                    `endPort with a named port`,
 		`{ingress: [{ports: [{port: ""}]}]}`:                                                                  `the name of the port is empty`,
 		`{ingress: [{from: [{podSelector: {matchExpressions: [{key: a, operator: Exists, values: [b]}]}}]}]}`: `ingress rule 0: peer 0: podSelector: `,
 	} {
 		t.Run(want, func(t *testing.T) {
 			g := NewWithT(t)
-			namespaces, _ := cast()
+			namespaces, _ := fixture()
 			e, err := evaluate.New(namespaces, policies(t, spec, `{podSelector: {matchLabels: {app: db}}, policyTypes: [Ingress]}`))
 			g.Expect(err).To(MatchError(And(HavePrefix("NetworkPolicy im/p0 is not valid: "), ContainSubstring(want))))
 			g.Expect(connect(t, e, "im/db > im/web 80").Open).To(BeTrue(), "the first does not count")

@@ -9,14 +9,14 @@ import (
 	"github.com/openimstack/openim-operator/openim"
 )
 
-// Port is a port of a component, as its pods see it.
+// Port is a port of a component's containers. Services may map it to another number.
 type Port struct {
 	Name     string
 	Number   int32
 	Protocol corev1.Protocol
 }
 
-// Component is something that a stack runs: one of OpenIM's processes, or a role of the wrapper.
+// Component is one Deployment of a stack: one of OpenIM's processes, or a role of the wrapper.
 type Component struct {
 	// Name is the value of the label app.kubernetes.io/component.
 	Name string
@@ -28,24 +28,27 @@ type Component struct {
 
 // Names of the wrapper's ports. OpenIM's are named by openim.PortKind.
 const (
-	// AdminPort is where administrators enter the gateway.
+	// AdminPort is the port of the administrators' listener of the gateway.
 	AdminPort = "admin"
-	// UsersPort is where users enter the gateway, when the spec lets them in.
+	// UsersPort is the port of the users' listener of the gateway. It exists when spec.wrapper.auth.users is set.
 	UsersPort = "users"
-	// BackendPort is where the gateway reaches the backend.
+	// BackendPort is the port of the backend to which the gateway forwards authenticated requests.
 	BackendPort = "http"
 	// TelemetryPort serves health and metrics.
 	TelemetryPort = "telemetry"
 )
 
-// wrapper is the table of the wrapper's ports. They are above 1024: nothing in a stack has a capability.
-var wrapper = []Component{
-	{Name: v1alpha1.ComponentGateway, App: v1alpha1.NameWrapper, Ports: []Port{tcp(AdminPort, 8081), tcp(UsersPort, 8082), tcp(TelemetryPort, 9090)}},
+// wrapperComponents is the table of the wrapper's ports. Their numbers are above 1024 because the containers have no capabilities.
+var wrapperComponents = []Component{
+	{
+		Name: v1alpha1.ComponentGateway, App: v1alpha1.NameWrapper,
+		Ports: []Port{tcp(AdminPort, 8081), tcp(UsersPort, 8082), tcp(TelemetryPort, 9090)},
+	},
 	{Name: v1alpha1.ComponentBackend, App: v1alpha1.NameWrapper, Ports: []Port{tcp(BackendPort, 8080), tcp(TelemetryPort, 9090)}},
 }
 
-// Components returns all that a stack may run, with all ports that it may have: OpenIM's processes in the order of the
-// catalogue, then the wrapper.
+// Components returns every component that a stack may run, with every port that the component may have: OpenIM's processes in the
+// order of the catalogue, then gateway and backend.
 func Components() []Component {
 	var all []Component
 	for _, p := range openim.Processes() {
@@ -55,10 +58,11 @@ func Components() []Component {
 		}
 		all = append(all, c)
 	}
-	return append(all, wrapper...)
+	return append(all, wrapperComponents...)
 }
 
-// ComponentsOf returns what a stack runs, with the ports that its spec asks for. One with a wrapper of its own runs OpenIM alone.
+// ComponentsOf returns the components that a stack runs, with the ports that its spec requests. A stack with
+// spec.wrapper.externalRef runs OpenIM's processes only.
 func ComponentsOf(stack *v1alpha1.OpenIMStack) []Component {
 	all := Components()
 	if stack.Spec.Wrapper.ExternalRef != nil {
@@ -72,7 +76,7 @@ func ComponentsOf(stack *v1alpha1.OpenIMStack) []Component {
 	return all
 }
 
-// Lookup returns a component by name.
+// Lookup returns a component by name. It reports false for an unknown name.
 func Lookup(name string) (Component, bool) {
 	all := Components()
 	i := slices.IndexFunc(all, func(c Component) bool { return c.Name == name })
@@ -82,7 +86,7 @@ func Lookup(name string) (Component, bool) {
 	return all[i], true
 }
 
-// Port returns the component's port of a name. It is the zero Port when there is none.
+// Port returns the component's port of a name, or the zero Port.
 func (c Component) Port(name string) Port {
 	i := slices.IndexFunc(c.Ports, func(p Port) bool { return p.Name == name })
 	if i < 0 {
@@ -100,7 +104,7 @@ func (c Component) MetricsPort() (Port, bool) {
 	return c.Ports[i], true
 }
 
-// Labels are what the pods of a component carry, and what selectors of it select.
+// Labels returns the labels by which selectors match the pods of a component.
 func (c Component) Labels(stack string) map[string]string {
 	return map[string]string{
 		v1alpha1.LabelName:      c.App,

@@ -14,7 +14,7 @@ import (
 	"github.com/openimstack/openim-operator/openim"
 )
 
-// fields of the spec that place OpenIM's stores.
+// fields of the spec that name OpenIM's stores.
 var fields = map[openim.Dependency]string{
 	openim.Kafka:         "spec.dependencies.kafka",
 	openim.Redis:         "spec.dependencies.redis",
@@ -28,10 +28,12 @@ func (g *Graph) connectProcesses(facts openim.Facts) {
 		from := inside(string(p.Name))
 		for _, callee := range p.Calls {
 			to, _ := Lookup(string(callee))
-			g.connect(Connection{From: from, To: inside(to.Name), Reason: string(p.Name) + " calls " + string(callee), Ports: to.ports(string(openim.GRPC))})
+			g.connect(Connection{
+				From: from, To: inside(to.Name), Reason: string(p.Name) + " calls " + string(callee), Ports: to.ports(string(openim.GRPC)),
+			})
 		}
 		for _, d := range p.Dependencies {
-			g.connectPlaces(from, facts.Endpoints[d], string(d), string(p.Name)+" uses "+string(d), fields[d])
+			g.connectEndpoints(from, facts.Endpoints[d], string(d), string(p.Name)+" uses "+string(d), fields[d])
 		}
 	}
 }
@@ -41,54 +43,68 @@ func (g *Graph) connectWrapper(spec v1alpha1.OpenIMStackSpec) {
 	backend, _ := Lookup(v1alpha1.ComponentBackend)
 	api, _ := Lookup(string(openim.API))
 
-	clients, admins := g.doors(spec.Network)
-	g.door(Connection{From: admins.party, To: inside(gateway.Name), Reason: "the administrators' way in", Ports: gateway.ports(AdminPort), Field: admins.field})
-	g.connect(Connection{
-		From: inside(gateway.Name), To: inside(backend.Name), Reason: "requests that the gateway has authenticated", Ports: backend.ports(BackendPort),
+	clients, admins := g.gatewayPeers(spec.Network)
+	g.connectAny(Connection{
+		From: admins.peer, To: inside(gateway.Name), Reason: "administrators' requests", Ports: gateway.ports(AdminPort), Field: admins.field,
 	})
 	g.connect(Connection{
-		From: inside(backend.Name), To: inside(api.Name), Reason: "the backend alone calls OpenIM's HTTP API", Ports: api.ports(string(openim.HTTP)),
+		From: inside(gateway.Name), To: inside(backend.Name), Reason: "requests that the gateway has authenticated",
+		Ports: backend.ports(BackendPort),
+	})
+	g.connect(Connection{
+		From: inside(backend.Name), To: inside(api.Name), Reason: "the backend alone calls OpenIM's HTTP API",
+		Ports: api.ports(string(openim.HTTP)),
 	})
 	if spec.Wrapper.Auth.Users == nil {
 		return
 	}
-	g.door(Connection{From: clients.party, To: inside(gateway.Name), Reason: "the users' way in", Ports: gateway.ports(UsersPort), Field: clients.field})
+	g.connectAny(Connection{
+		From: clients.peer, To: inside(gateway.Name), Reason: "users' requests", Ports: gateway.ports(UsersPort), Field: clients.field,
+	})
 	g.connect(Connection{
 		From: inside(gateway.Name), To: inside(string(openim.MsgGateway)), Reason: "users' WebSockets, through the gateway", Ports: webSocket(),
 		Field: "spec.wrapper.auth.users",
 	})
 }
 
-// door is who may come to one of the gateway's ports, and the field of the spec that says so.
-type door struct {
-	party Party
+// gatewayPeer is a source that may reach a listener of the gateway, with the field of the spec that declares the source.
+type gatewayPeer struct {
+	peer  Party
 	field string
 }
 
-// doors are who may come to the users' port and to the administrators'.
-func (g *Graph) doors(network *v1alpha1.Network) (clients, admins door) {
-	clients, admins = door{Party{Name: Clients}, "spec.network.clients"}, door{Party{Name: Admins}, "spec.network.clients"}
+// gatewayPeers returns the sources of the users' listener and of the administrators' listener. Administrators have the peers of
+// spec.network.clients unless spec.network.admins is set.
+func (g *Graph) gatewayPeers(network *v1alpha1.Network) (clients, admins gatewayPeer) {
+	clients, admins = gatewayPeer{Party{Name: Clients}, "spec.network.clients"}, gatewayPeer{Party{Name: Admins}, "spec.network.clients"}
 	if network == nil {
 		return clients, admins
 	}
-	clients.party.Peers = openim.NetworkPeers(g.Namespace, network.Clients)
-	admins.party.Peers = clients.party.Peers
+	clients.peer.Peers = openim.NetworkPeers(g.Namespace, network.Clients)
+	admins.peer.Peers = clients.peer.Peers
 	if len(network.Admins) > 0 {
-		admins = door{Party{Name: Admins, Peers: openim.NetworkPeers(g.Namespace, network.Admins)}, "spec.network.admins"}
+		admins = gatewayPeer{Party{Name: Admins, Peers: openim.NetworkPeers(g.Namespace, network.Admins)}, "spec.network.admins"}
 	}
 	return clients, admins
 }
 
-// connectOwnWrapper lets pods that the operator does not run take the place of gateway and backend.
+// connectOwnWrapper adds the edges of a wrapper that the operator does not run. They replace all edges of gateway and backend.
 func (g *Graph) connectOwnWrapper(own *v1alpha1.ExternalWrapper) {
-	from := Party{Name: OwnWrapper, Peers: openim.NetworkPeers(g.Namespace, []v1alpha1.Peer{{PodSelector: own.PodSelector, NamespaceSelector: own.NamespaceSelector}})}
+	selected := []v1alpha1.Peer{{PodSelector: own.PodSelector, NamespaceSelector: own.NamespaceSelector}}
+	from := Party{Name: OwnWrapper, Peers: openim.NetworkPeers(g.Namespace, selected)}
 	const field = "spec.wrapper.externalRef"
 	api, _ := Lookup(string(openim.API))
-	g.connect(Connection{From: from, To: inside(api.Name), Reason: "the stack's own wrapper calls OpenIM's HTTP API", Ports: api.ports(string(openim.HTTP)), Field: field, Exception: ExceptionOwnWrapper})
-	g.connect(Connection{From: from, To: inside(string(openim.MsgGateway)), Reason: "users' WebSockets, through the stack's own wrapper", Ports: webSocket(), Field: field, Exception: ExceptionOwnWrapper})
+	g.connect(Connection{
+		From: from, To: inside(api.Name), Reason: "the stack's own wrapper calls OpenIM's HTTP API", Ports: api.ports(string(openim.HTTP)),
+		Field: field, Exception: ExceptionOwnWrapper,
+	})
+	g.connect(Connection{
+		From: from, To: inside(string(openim.MsgGateway)), Reason: "users' WebSockets, through the stack's own wrapper", Ports: webSocket(),
+		Field: field, Exception: ExceptionOwnWrapper,
+	})
 }
 
-// connectWebSocketClients opens OpenIM's WebSocket, and nothing else, to whom the spec names, and to nobody when it names nobody.
+// connectWebSocketClients opens OpenIM's WebSocket to the peers of spec.network.webSocketClients. Without peers it opens nothing.
 func (g *Graph) connectWebSocketClients(network v1alpha1.Network) {
 	if network.WebSocket != v1alpha1.WebSocketDirect {
 		return
@@ -100,44 +116,46 @@ func (g *Graph) connectWebSocketClients(network v1alpha1.Network) {
 	})
 }
 
-// connectWrapperStores lets each role of the wrapper reach what it keeps its state in, and nothing that the other needs.
+// connectWrapperStores adds edges from each role of the wrapper to the stores and servers that this role uses, and to no other.
 func (g *Graph) connectWrapperStores(spec v1alpha1.Wrapper, facts openim.WrapperFacts) {
 	gateway, backend := inside(v1alpha1.ComponentGateway), inside(v1alpha1.ComponentBackend)
 	mongodb := fields[openim.MongoDB]
 	if spec.MongoDB != nil {
 		mongodb = "spec.wrapper.mongodb"
 	}
-	g.connectPlaces(gateway, facts.Redis.Endpoints, WrapperRedis, "sessions, limits and revocations", "spec.wrapper.redis")
-	g.connectPlaces(backend, facts.Redis.Endpoints, WrapperRedis, "handshakes, encrypted OpenIM tokens and locks", "spec.wrapper.redis")
-	g.connectPlaces(backend, facts.MongoDB.Endpoints, string(openim.MongoDB), "devices and enrolment codes", mongodb)
+	g.connectEndpoints(gateway, facts.Redis.Endpoints, WrapperRedis, "sessions, limits and revocations", "spec.wrapper.redis")
+	g.connectEndpoints(backend, facts.Redis.Endpoints, WrapperRedis, "handshakes, encrypted OpenIM tokens and locks", "spec.wrapper.redis")
+	g.connectEndpoints(backend, facts.MongoDB.Endpoints, string(openim.MongoDB), "devices and enrolment codes", mongodb)
 	var keys []openim.Endpoint
 	for _, set := range facts.KeySets {
 		keys = append(keys, set.Endpoints...)
 	}
-	// Each role verifies administrators' tokens by itself: the backend does not take the gateway's word for it.
+	// Both roles verify administrators' tokens: the backend does not rely on the gateway's check.
 	for _, role := range []Party{gateway, backend} {
-		g.connectPlaces(role, keys, KeySets, "an issuer's public keys", "spec.wrapper.auth.admins.issuers")
-		g.connectPlaces(role, facts.Tracing, Tracing, "traces to the collector", "spec.wrapper.tracing")
+		g.connectEndpoints(role, keys, JWKS, "an issuer's public keys", "spec.wrapper.auth.admins.issuers")
+		g.connectEndpoints(role, facts.Tracing, Tracing, "traces to the collector", "spec.wrapper.tracing")
 	}
 }
 
-// connectPlaces adds one connection for each port, to all places that have it.
-func (g *Graph) connectPlaces(from Party, places []openim.Endpoint, name, reason, field string) {
-	for _, place := range byPort(places) {
-		g.connect(Connection{From: from, To: Party{Name: name, Peers: place.Peers}, Reason: reason, Ports: []Port{tcp(name, place.Port)}, Field: field})
+// connectEndpoints adds one edge for each port, to all endpoints with this port.
+func (g *Graph) connectEndpoints(from Party, endpoints []openim.Endpoint, name, reason, field string) {
+	for _, e := range byPort(endpoints) {
+		g.connect(Connection{
+			From: from, To: Party{Name: name, Peers: e.Peers}, Reason: reason, Ports: []Port{tcp(name, e.Port)}, Field: field,
+		})
 	}
 }
 
-// byPort joins places with one port, each peer once, in the order of the spec.
-func byPort(places []openim.Endpoint) []openim.Endpoint {
+// byPort merges endpoints with the same port and drops duplicate peers. The order of the spec is kept.
+func byPort(endpoints []openim.Endpoint) []openim.Endpoint {
 	var joined []openim.Endpoint
-	for _, place := range places {
-		i := slices.IndexFunc(joined, func(e openim.Endpoint) bool { return e.Port == place.Port })
+	for _, endpoint := range endpoints {
+		i := slices.IndexFunc(joined, func(e openim.Endpoint) bool { return e.Port == endpoint.Port })
 		if i < 0 {
 			i = len(joined)
-			joined = append(joined, openim.Endpoint{Port: place.Port})
+			joined = append(joined, openim.Endpoint{Port: endpoint.Port})
 		}
-		for _, peer := range place.Peers {
+		for _, peer := range endpoint.Peers {
 			if !slices.ContainsFunc(joined[i].Peers, func(p networkingv1.NetworkPolicyPeer) bool { return reflect.DeepEqual(p, peer) }) {
 				joined[i].Peers = append(joined[i].Peers, peer)
 			}
@@ -150,31 +168,35 @@ func (g *Graph) connectMonitoring(network v1alpha1.Network) {
 	from := Party{Name: Monitoring, Peers: openim.NetworkPeers(g.Namespace, network.Monitoring)}
 	for _, c := range g.Components {
 		if port, ok := c.MetricsPort(); ok {
-			g.connect(Connection{From: from, To: inside(c.Name), Reason: "metrics", Ports: []Port{port}, Field: "spec.network.monitoring", Exception: ExceptionUnauthenticatedMetrics})
+			g.connect(Connection{
+				From: from, To: inside(c.Name), Reason: "metrics", Ports: []Port{port},
+				Field: "spec.network.monitoring", Exception: ExceptionUnauthenticatedMetrics,
+			})
 		}
 	}
 }
 
 func (g *Graph) connectDNS(network v1alpha1.Network) {
 	const dnsPort = 53 // RFC 1035
-	places := []openim.Endpoint{{Peers: kubeDNS(), Port: dnsPort}}
+	servers := []openim.Endpoint{{Peers: kubeDNS(), Port: dnsPort}}
 	if len(network.DNS) > 0 {
-		places = nil
+		servers = nil
 	}
 	for _, p := range network.DNS {
-		places = append(places, openim.Endpoint{Peers: openim.NetworkPeers(g.Namespace, []v1alpha1.Peer{p.Peer}), Port: ptr.Deref(p.Port, dnsPort)})
+		peers := openim.NetworkPeers(g.Namespace, []v1alpha1.Peer{p.Peer})
+		servers = append(servers, openim.Endpoint{Peers: peers, Port: ptr.Deref(p.Port, dnsPort)})
 	}
-	for _, place := range byPort(places) {
+	for _, server := range byPort(servers) {
 		for _, c := range g.Components {
 			g.connect(Connection{
-				From: inside(c.Name), To: Party{Name: DNS, Peers: place.Peers}, Reason: "names of Services", Field: "spec.network.dns",
-				Ports: []Port{{Name: DNS, Number: place.Port, Protocol: corev1.ProtocolUDP}, tcp(DNS, place.Port)},
+				From: inside(c.Name), To: Party{Name: DNS, Peers: server.Peers}, Reason: "names of Services", Field: "spec.network.dns",
+				Ports: []Port{{Name: DNS, Number: server.Port, Protocol: corev1.ProtocolUDP}, tcp(DNS, server.Port)},
 			})
 		}
 	}
 }
 
-// connectExtra adds the ways out that the spec asks for beyond what the operator knows.
+// connectExtra adds the edges of spec.network.extraEgress, to peers that the operator cannot derive, such as push vendors.
 func (g *Graph) connectExtra(network v1alpha1.Network) {
 	for _, e := range network.ExtraEgress {
 		to := Party{Name: ExtraPrefix + e.Name, Peers: openim.NetworkPeers(g.Namespace, e.Peers)}
@@ -198,13 +220,13 @@ func (g *Graph) connectExtra(network v1alpha1.Network) {
 
 func (c Component) ports(name string) []Port { return []Port{c.Port(name)} }
 
-// webSocket is OpenIM's own, which trusts what its clients say of themselves.
+// webSocket returns the port of OpenIM's WebSocket. OpenIM trusts the user ID that a client sends there.
 func webSocket() []Port {
 	c, _ := Lookup(string(openim.MsgGateway))
 	return c.ports(string(openim.WebSocket))
 }
 
-// kubeDNS is where clusters run their DNS by convention (the Service is still named kube-dns when CoreDNS serves it).
+// kubeDNS selects the DNS pods of a cluster by convention. CoreDNS keeps the label k8s-app=kube-dns.
 func kubeDNS() []networkingv1.NetworkPolicyPeer {
 	return []networkingv1.NetworkPolicyPeer{{
 		NamespaceSelector: openim.NamespaceNamed(metav1.NamespaceSystem),

@@ -8,16 +8,16 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Exception is an opening that the spec asks for beyond what a stack needs to work. It is bounded to what Lets says; the audit and
-// the status list it for as long as it is there.
+// Exception is a group of edges that the spec requests beyond what a stack needs to work. The audit and the status list every
+// exception for as long as the spec requests it.
 type Exception struct {
-	// Name is one of the constants below; that of a way out is ExtraEgress/ and its own.
+	// Name is one of the constants below. For an entry of spec.network.extraEgress it is ExtraEgress/ and the entry's name.
 	Name string
-	// Field of the spec that asks for it.
+	// Field of the spec that requests the exception.
 	Field string
-	// Lets says who reaches what by it.
+	// Lets states the sources and targets of the edges. The exception opens nothing else.
 	Lets string
-	// Risk says what that may do.
+	// Risk states what an attacker gains from these edges.
 	Risk string
 }
 
@@ -29,19 +29,20 @@ const (
 	ExceptionExtraEgress            = "ExtraEgress"
 )
 
-// risks in words, by kind. The first two were observed on OpenIM v3.8.3: its WebSocket checks whose socket it is, but not the sender
-// inside a message, nor whose messages are pulled.
+// risks in words, by kind of exception. The first two were observed on OpenIM v3.8.3: its WebSocket authenticates the connection, but
+// checks neither the sender inside a message nor whose messages are pulled.
 var risks = map[string]string{
-	ExceptionWebSocketDirect: "OpenIM's WebSocket does not check for whom a frame speaks: whoever reaches it with any user's OpenIM token can send as another user " +
-		"and read others' chats. The gateway's limits, rules and audit trail see nothing of it",
-	ExceptionOwnWrapper: "the operator's gateway and backend do not stand before OpenIM: the pods that are let in must themselves keep users from calling OpenIM " +
-		"as another, and whoever can make a pod with their labels is let in, too",
-	ExceptionUnauthenticatedMetrics: "OpenIM's metrics ports ask nobody who they are: whoever is let in reads how much is sent and called, and which versions run",
-	ExceptionExtraEgress:            "whoever breaks into one of these components can send what it knows to these peers",
+	ExceptionWebSocketDirect: "OpenIM's WebSocket does not check the sender of a frame: a client with any user's OpenIM token " +
+		"can send as another user and read others' chats. The gateway's limits, rules and audit log do not apply",
+	ExceptionOwnWrapper: "the operator's gateway and backend do not protect OpenIM: the selected pods must prevent users " +
+		"from calling OpenIM as another user, and every pod with the selected labels has the same access",
+	ExceptionUnauthenticatedMetrics: "OpenIM's metrics ports have no authentication: the selected sources " +
+		"read the number of messages and calls, and the running versions",
+	ExceptionExtraEgress: "an attacker in one of these components can send all data of the component to these peers",
 }
 
-// Exceptions lists what the spec has opened, in the order of the graph. What every stack has is none: its stores, DNS, and the
-// gateway's doors, which check who enters.
+// Exceptions returns the exceptions of the spec, in the order of the edges. Edges that every stack has are not exceptions: stores, DNS,
+// and the gateway's listeners, which authenticate the caller.
 func (g Graph) Exceptions() []Exception {
 	byName := map[string][]Connection{}
 	var names []string
@@ -61,7 +62,7 @@ func (g Graph) Exceptions() []Exception {
 	return all
 }
 
-// exception sums up the connections that it consists of. They all are of one party outside, and in one direction.
+// exception summarises its edges. All of them have the same peer and the same direction.
 func exception(name string, connections []Connection) Exception {
 	first := connections[0]
 	kind, _, _ := strings.Cut(name, "/")
@@ -82,7 +83,7 @@ func exception(name string, connections []Connection) Exception {
 	return e
 }
 
-// Place says in words where a party is.
+// Place returns a peer in words, for example "pods app=bot in namespaces team=chat; 192.0.2.0/24".
 func Place(p Party) string {
 	if p.Inside {
 		return "component " + p.Name
@@ -92,12 +93,12 @@ func Place(p Party) string {
 	}
 	var all []string
 	for _, peer := range p.Peers {
-		all = append(all, place(peer))
+		all = append(all, describeNetworkPeer(peer))
 	}
 	return strings.Join(all, "; ")
 }
 
-func place(peer networkingv1.NetworkPolicyPeer) string {
+func describeNetworkPeer(peer networkingv1.NetworkPolicyPeer) string {
 	if b := peer.IPBlock; b != nil {
 		if len(b.Except) > 0 {
 			return b.CIDR + " except " + strings.Join(b.Except, ", ")
@@ -105,16 +106,16 @@ func place(peer networkingv1.NetworkPolicyPeer) string {
 		return b.CIDR
 	}
 	pods, namespaces := "all pods", "in the stack's namespace"
-	if s := peer.PodSelector; s != nil && !empty(s) {
+	if s := peer.PodSelector; s != nil && !selectsAll(s) {
 		pods = "pods " + metav1.FormatLabelSelector(s)
 	}
 	if s := peer.NamespaceSelector; s != nil {
 		namespaces = "in namespaces " + metav1.FormatLabelSelector(s)
-		if empty(s) {
+		if selectsAll(s) {
 			namespaces = "in all namespaces"
 		}
 	}
 	return pods + " " + namespaces
 }
 
-func empty(s *metav1.LabelSelector) bool { return len(s.MatchLabels)+len(s.MatchExpressions) == 0 }
+func selectsAll(s *metav1.LabelSelector) bool { return len(s.MatchLabels)+len(s.MatchExpressions) == 0 }

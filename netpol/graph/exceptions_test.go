@@ -14,7 +14,7 @@ func bots() []v1alpha1.Peer {
 	return []v1alpha1.Peer{{PodSelector: &v1alpha1.Selector{MatchLabels: map[string]string{"app": "bot"}}}}
 }
 
-// rows lists the rows of the whole table that reach a port of a component.
+// rows returns the rows of the complete table that reach a port of a component.
 func rows(g graph.Graph, to, port string) []string {
 	var from []string
 	for _, cell := range g.Table(g.Rows()) {
@@ -33,12 +33,12 @@ func TestDirectOpensTheWebSocketToItsClientsAndNothingElse(t *testing.T) {
 	g := NewWithT(t)
 	proxied := graph.NewGraph(withUsers(nil), wrapperFacts())
 	direct := graph.NewGraph(withUsers(&v1alpha1.Network{WebSocket: v1alpha1.WebSocketDirect, WebSocketClients: bots()}), wrapperFacts())
-	g.Expect(rows(direct, "msggateway", "websocket")).To(ConsistOf("gateway", graph.WebSocketClients), "the gateway keeps its own way")
+	g.Expect(rows(direct, "msggateway", "websocket")).To(ConsistOf("gateway", graph.WebSocketClients), "the gateway's edge stays")
 	g.Expect(direct.TruthTable()).To(Equal(proxied.TruthTable()), "neither the intruder nor a component reaches more")
 	var more []string
-	for _, target := range direct.Plan() {
-		for _, party := range target.Parties {
-			if party.Name == graph.WebSocketClients {
+	for _, target := range direct.Targets() {
+		for _, peer := range target.Parties {
+			if peer.Name == graph.WebSocketClients {
 				more = append(more, target.Component+"/"+target.Port.Name+" "+string(target.Access))
 			}
 		}
@@ -56,7 +56,7 @@ func TestProxiedLetsNoClientOfTheWebSocketInEvenIfTheSpecNamesThem(t *testing.T)
 	NewWithT(t).Expect(rows(stackGraph, "msggateway", "websocket")).To(ConsistOf("gateway"))
 }
 
-func TestAnOwnWrapperTakesThePlaceOfGatewayAndBackend(t *testing.T) {
+func TestAnOwnWrapperReplacesGatewayAndBackend(t *testing.T) {
 	g := NewWithT(t)
 	s := stack(nil)
 	s.Spec.Wrapper = v1alpha1.Wrapper{ExternalRef: &v1alpha1.ExternalWrapper{PodSelector: bots()[0].PodSelector}}
@@ -64,7 +64,7 @@ func TestAnOwnWrapperTakesThePlaceOfGatewayAndBackend(t *testing.T) {
 	g.Expect(stackGraph.Components).To(HaveLen(len(openim.Processes())))
 	g.Expect(rows(stackGraph, "api", "http")).To(ConsistOf(graph.OwnWrapper))
 	g.Expect(rows(stackGraph, "msggateway", "websocket")).To(ConsistOf(graph.OwnWrapper))
-	for _, target := range stackGraph.Plan() {
+	for _, target := range stackGraph.Targets() {
 		if len(target.Parties) > 0 {
 			g.Expect(target.Component+"/"+target.Port.Name).To(BeElementOf("api/http", "msggateway/websocket"), "%v", target.Parties)
 		}
@@ -78,7 +78,7 @@ func TestAnOwnWrapperTakesThePlaceOfGatewayAndBackend(t *testing.T) {
 	)))
 }
 
-func TestEachExtraWayOutAndTheMetricsAreExceptions(t *testing.T) {
+func TestEachExtraEgressAndTheMetricsAreExceptions(t *testing.T) {
 	g := NewWithT(t)
 	found := map[string]graph.Exception{}
 	for _, e := range fullest().Exceptions() {
@@ -94,14 +94,14 @@ func TestEachExtraWayOutAndTheMetricsAreExceptions(t *testing.T) {
 	g.Expect(found).To(HaveKey("WebSocketDirect"))
 }
 
-func TestOnlyTheNamedComponentsHaveTheExtraWayOut(t *testing.T) {
+func TestOnlyTheNamedComponentsHaveTheExtraEgress(t *testing.T) {
 	stackGraph := fullest()
 	var leave []string
 	for _, c := range stackGraph.Connections {
 		if c.Exception == "ExtraEgress/vendor" {
 			leave = append(leave, c.From.Name)
 			NewWithT(t).Expect(c.Direction).To(Equal(graph.Egress))
-			NewWithT(t).Expect(stackGraph.Carriers(c)).To(ConsistOf("chat-" + c.From.Name + "-egress"))
+			NewWithT(t).Expect(stackGraph.PolicyNames(c)).To(ConsistOf("chat-" + c.From.Name + "-egress"))
 		}
 	}
 	NewWithT(t).Expect(leave).To(ConsistOf("push", "rpc-msg"))

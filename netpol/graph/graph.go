@@ -13,24 +13,24 @@ import (
 	"github.com/openimstack/openim-operator/openim"
 )
 
-// Party is one end of a connection.
+// Party is one end of an edge: a component of the stack, or a peer that the spec declares.
 type Party struct {
-	// Name to show: the component's, or what the party is for, such as dns or clients.
+	// Name of the component, or of the purpose that the peer serves, such as dns or clients.
 	Name string
-	// Inside is true when the party is a component of the stack.
+	// Inside is true for a component of the stack.
 	Inside bool
-	// Peers are where a party outside the stack is. None means anyone, of either address family: only clients and administrators
-	// may be that.
+	// Peers select a peer outside the stack. An empty list means any address of either family. Only clients and administrators
+	// may have an empty list.
 	Peers []networkingv1.NetworkPolicyPeer
 }
 
-// Anyone tells whether the party is everybody.
+// Anyone reports whether every source outside the stack matches the peer.
 func (p Party) Anyone() bool { return !p.Inside && len(p.Peers) == 0 }
 
 // Direction of a connection, seen from the stack.
 type Direction string
 
-// Directions. An internal connection stands in two policies, one on each side; the others in one.
+// Directions. An internal edge needs two policies, egress of its source and ingress of its target. The others need one.
 const (
 	Internal Direction = "Internal"
 	Ingress  Direction = "Ingress"
@@ -39,20 +39,20 @@ const (
 
 // Connection is an edge of the graph: From may open connections to Ports of To.
 type Connection struct {
-	// ID is stable: from>to:port, the same as long as the spec says the same of it. No other connection of the graph has it.
+	// ID is unique in the graph and stable while the spec describes the edge in the same way. Example: api>rpc-auth:10200
 	ID        string
 	Direction Direction
 	From, To  Party
 	Ports     []Port
-	// Reason says in a few words what the connection is for.
+	// Reason states in a few words why the edge exists.
 	Reason string
-	// Field of the spec that asks for it. Empty when every stack has it.
+	// Field of the spec that requests the edge. Empty for edges of every stack.
 	Field string
-	// Exception is the name of the exception that the connection belongs to. Empty for most.
+	// Exception names the exception that the edge belongs to. Empty for edges that a stack needs to work.
 	Exception string
 }
 
-// Names of the parties outside a stack. Stores have the names of openim.Dependency.
+// Names of the peers outside a stack. Stores have the names of openim.Dependency.
 const (
 	Clients          = "clients"
 	Admins           = "admins"
@@ -61,22 +61,22 @@ const (
 	OwnWrapper       = "own-wrapper"
 	DNS              = "dns"
 	WrapperRedis     = "wrapper-redis"
-	KeySets          = "jwks"
+	JWKS             = "jwks"
 	Tracing          = "tracing"
-	// ExtraPrefix stands before the name of an extra way out. No other party has a slash in its name.
+	// ExtraPrefix starts the name of a peer of spec.network.extraEgress. No other name contains a slash.
 	ExtraPrefix = "extra/"
 )
 
-// Graph is all that a stack's components may connect to, and all that may connect to them.
+// Graph holds the intended connections of one stack.
 type Graph struct {
 	// Namespace and Stack name the stack.
 	Namespace, Stack string
-	// Components that the stack runs.
+	// Components that the stack runs, in the order of the catalogue, then gateway and backend.
 	Components  []Component
 	Connections []Connection
 }
 
-// NewGraph derives the graph of a stack from the catalogue, the wrapper, the spec and the resolved references.
+// NewGraph derives the graph of a stack from the catalogue, the spec and the resolved references.
 func NewGraph(stack *v1alpha1.OpenIMStack, facts openim.Facts) Graph {
 	g := Graph{Namespace: stack.Namespace, Stack: stack.Name, Components: ComponentsOf(stack)}
 	g.connectProcesses(facts)
@@ -97,8 +97,8 @@ func NewGraph(stack *v1alpha1.OpenIMStack, facts openim.Facts) Graph {
 	return g
 }
 
-// connect adds an edge, completed by what follows from its ends. A party outside without peers would be anyone: nobody is let in or
-// reached by an empty list.
+// connect adds an edge unless one of its ends is any address. Without this check, an empty list of peers in the spec would become a
+// rule without peers, which lets everybody through.
 func (g *Graph) connect(c Connection) {
 	if c.From.Anyone() || c.To.Anyone() {
 		return
@@ -106,9 +106,10 @@ func (g *Graph) connect(c Connection) {
 	g.add(c)
 }
 
-// door adds an edge into the stack that may be for anyone.
-func (g *Graph) door(c Connection) { g.add(c) }
+// connectAny adds an edge whose source may be any address. Only the gateway's listeners use it.
+func (g *Graph) connectAny(c Connection) { g.add(c) }
 
+// add sets the direction and the ID, which follow from the ends.
 func (g *Graph) add(c Connection) {
 	switch {
 	case c.From.Inside && c.To.Inside:
@@ -122,12 +123,12 @@ func (g *Graph) add(c Connection) {
 	g.Connections = append(g.Connections, c)
 }
 
-// Between is the connection in words: from, to and ports.
+// Between returns the edge in words, for example "api to rpc-auth, port 10200".
 func (c Connection) Between() string {
 	return fmt.Sprintf("%s to %s, port %s", c.From.Name, c.To.Name, portList(c.Ports))
 }
 
-// portList is for example 53/UDP,53: TCP goes without saying.
+// portList joins ports. The protocol is omitted for TCP. Example: 53/UDP,53
 func portList(ports []Port) string {
 	var all []string
 	for _, p := range ports {
@@ -136,16 +137,17 @@ func portList(ports []Port) string {
 	return strings.Join(all, ",")
 }
 
-// To returns the connections that end at a component, in a stable order.
+// To returns the edges that end at a component, in a stable order.
 func (g Graph) To(component string) []Connection {
 	return g.side(component, func(c Connection) Party { return c.To })
 }
 
-// From returns the connections that start at a component, in a stable order.
+// From returns the edges that start at a component, in a stable order.
 func (g Graph) From(component string) []Connection {
 	return g.side(component, func(c Connection) Party { return c.From })
 }
 
+// side returns the edges whose end, chosen by the function, is the component.
 func (g Graph) side(component string, end func(Connection) Party) []Connection {
 	var found []Connection
 	for _, c := range g.Connections {
@@ -154,19 +156,21 @@ func (g Graph) side(component string, end func(Connection) Party) []Connection {
 		}
 	}
 	slices.SortStableFunc(found, func(a, b Connection) int {
-		return cmp.Or(cmp.Compare(a.From.Name, b.From.Name), cmp.Compare(a.To.Name, b.To.Name), cmp.Compare(a.Ports[0].Number, b.Ports[0].Number))
+		return cmp.Or(
+			cmp.Compare(a.From.Name, b.From.Name), cmp.Compare(a.To.Name, b.To.Name), cmp.Compare(a.Ports[0].Number, b.Ports[0].Number),
+		)
 	})
 	return found
 }
 
 func inside(name string) Party { return Party{Name: name, Inside: true} }
 
-// serves tells whether a connection is to a port of a component.
+// serves reports whether the edge ends at a port of a component.
 func (c Connection) serves(component string, port Port) bool {
 	return c.To.Inside && c.To.Name == component && slices.Contains(c.Ports, port)
 }
 
-// String is the port's number, and its protocol unless that is TCP.
+// String returns the port's number, followed by its protocol unless that is TCP.
 func (p Port) String() string {
 	if p.Protocol == corev1.ProtocolTCP {
 		return fmt.Sprint(p.Number)

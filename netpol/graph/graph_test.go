@@ -52,7 +52,7 @@ func facts() openim.Facts {
 	return openim.Facts{Endpoints: endpoints}
 }
 
-// sources lists who reaches a port of a component.
+// sources returns the rows that reach a port of a component.
 func sources(g graph.Graph, to, port string) []string {
 	var from []string
 	for _, cell := range g.TruthTable() {
@@ -76,8 +76,8 @@ func TestOnlyTheGatewayReachesTheBackend(t *testing.T) {
 	NewWithT(t).Expect(sources(graph.NewGraph(stack(nil), facts()), "backend", "http")).To(ConsistOf("gateway"))
 }
 
-func TestTheIntruderReachesTheGatewaysDoorsAndNothingElse(t *testing.T) {
-	doors := func(g graph.Graph) []string {
+func TestTheIntruderReachesTheGatewaysListenersAndNothingElse(t *testing.T) {
+	listeners := func(g graph.Graph) []string {
 		var open []string
 		for _, cell := range g.TruthTable() {
 			if cell.From == graph.Intruder && cell.Open {
@@ -86,12 +86,12 @@ func TestTheIntruderReachesTheGatewaysDoorsAndNothingElse(t *testing.T) {
 		}
 		return open
 	}
-	NewWithT(t).Expect(doors(graph.NewGraph(stack(nil), facts()))).To(ConsistOf("gateway/admin"))
-	NewWithT(t).Expect(doors(graph.NewGraph(withUsers(nil), wrapperFacts()))).To(ConsistOf("gateway/admin", "gateway/users"))
+	NewWithT(t).Expect(listeners(graph.NewGraph(stack(nil), facts()))).To(ConsistOf("gateway/admin"))
+	NewWithT(t).Expect(listeners(graph.NewGraph(withUsers(nil), wrapperFacts()))).To(ConsistOf("gateway/admin", "gateway/users"))
 }
 
-// Who is named for one door, is let in at that door; who is named for neither, at none.
-func TestNamedClientsAndAdminsShutTheDoorsForEverybodyElse(t *testing.T) {
+// A peer of one listener reaches this listener only. A source that is a peer of neither reaches neither.
+func TestNamedClientsAndAdminsCloseTheListenersForEverybodyElse(t *testing.T) {
 	here, there := v1alpha1.Peer{IPBlock: &v1alpha1.IPBlock{CIDR: "192.0.2.0/24"}}, v1alpha1.Peer{IPBlock: &v1alpha1.IPBlock{CIDR: "198.51.100.0/24"}}
 	for _, c := range []struct {
 		name          string
@@ -153,8 +153,8 @@ func TestNobodyReadsMetricsUnlessTheSpecSaysSo(t *testing.T) {
 	}
 }
 
-// Each role reaches what it needs and not what the other needs: the gateway never MongoDB or OpenIM's API, the backend never a
-// WebSocket; neither reaches OpenIM's own Redis, Kafka, etcd or an rpc port.
+// Each role reaches what this role uses and nothing else: the gateway reaches neither MongoDB nor OpenIM's API, the backend no
+// WebSocket, and neither of them OpenIM's own Redis, Kafka, etcd or an rpc port.
 func TestWhatTheWrapperReaches(t *testing.T) {
 	for _, c := range []struct {
 		name             string
@@ -180,21 +180,20 @@ func TestWhatTheWrapperReaches(t *testing.T) {
 	}
 }
 
-// Each role verifies administrators' tokens by itself: a set of keys that is fetched is fetched by both, from the same place, with users
-// or without.
+// Both roles verify administrators' tokens: both fetch a key set from the same peers, with users or without.
 func TestBothRolesFetchTheIssuersKeys(t *testing.T) {
 	for name, s := range map[string]*v1alpha1.OpenIMStack{"without users": stack(nil), "with users": withUsers(nil)} {
-		places := map[string][]networkingv1.NetworkPolicyPeer{}
+		peers := map[string][]networkingv1.NetworkPolicyPeer{}
 		for _, c := range graph.NewGraph(s, wrapperFacts()).Connections {
-			if c.To.Name == graph.KeySets {
-				places[c.From.Name] = c.To.Peers
+			if c.To.Name == graph.JWKS {
+				peers[c.From.Name] = c.To.Peers
 			}
 		}
-		NewWithT(t).Expect(places).To(And(HaveLen(2), HaveKey("gateway"), HaveKey("backend")), name)
-		NewWithT(t).Expect(places["backend"]).To(Equal(places["gateway"]), name)
+		NewWithT(t).Expect(peers).To(And(HaveLen(2), HaveKey("gateway"), HaveKey("backend")), name)
+		NewWithT(t).Expect(peers["backend"]).To(Equal(peers["gateway"]), name)
 	}
 	for _, c := range graph.NewGraph(withUsers(nil), facts()).Connections {
-		NewWithT(t).Expect(c.To.Name).NotTo(Equal(graph.KeySets), "the sets are in Secrets, and nobody has to go out for them")
+		NewWithT(t).Expect(c.To.Name).NotTo(Equal(graph.JWKS), "the sets are in Secrets, and no component fetches them")
 	}
 }
 
@@ -206,7 +205,7 @@ func TestTheWrappersRedisIsNotOpenIMs(t *testing.T) {
 			NewWithT(t).Expect(c.To.Peers[0].PodSelector.MatchLabels).To(Equal(map[string]string{"app": "redis-wrapper"}))
 		}
 		if c.To.Name == string(openim.Redis) {
-			NewWithT(t).Expect(c.From.Name).NotTo(BeElementOf("gateway", "backend"), "whoever reaches OpenIM's Redis owns OpenIM")
+			NewWithT(t).Expect(c.From.Name).NotTo(BeElementOf("gateway", "backend"), "access to OpenIM's Redis is full access to OpenIM")
 		}
 	}
 }

@@ -12,15 +12,16 @@ import (
 	"github.com/openimstack/openim-operator/openim"
 )
 
-// DefaultDeny is the suffix of the policy that denies, in both directions, what no other policy of the stack allows.
+// DefaultDeny is the suffix of the policy that selects all pods of the stack and has no rules: both directions are denied unless
+// another policy of the stack allows them.
 const DefaultDeny = "default-deny"
 
-// Policies compiles a graph to NetworkPolicies: one that denies everything for all pods of the stack, and for each component
-// one that allows what enters and one that allows what leaves. Each connection between components so stands on both of its
-// sides. policyTypes are always explicit.
+// Policies compiles a graph to NetworkPolicies: a default denial for all pods of the stack, and for each component one policy with its
+// ingress rules and one with its egress rules. An edge between two components appears in two policies, and both are needed.
+// policyTypes are always explicit.
 //
-// The directions are never in one policy: some networks (kube-router v2.1) compile such a policy to one chain for both, and
-// then a pod that the policy selects may leave to another such pod by a rule that was meant for what enters.
+// A policy never has both directions. Some networks (kube-router v2.1) compile such a policy to one chain for both directions; an
+// ingress rule then also allows egress from one selected pod to another.
 func Policies(g Graph) []*networkingv1.NetworkPolicy {
 	policies := []*networkingv1.NetworkPolicy{g.defaultDeny()}
 	for _, c := range g.Components {
@@ -36,7 +37,7 @@ func Policies(g Graph) []*networkingv1.NetworkPolicy {
 
 func (g Graph) defaultDeny() *networkingv1.NetworkPolicy {
 	selector := map[string]string{v1alpha1.LabelInstance: g.Stack, v1alpha1.LabelPartOf: v1alpha1.PartOf}
-	why := "nothing enters or leaves but what the other policies of the stack allow"
+	why := "denies all connections that no other policy of the stack allows"
 	return g.policy(v1alpha1.ComponentBoundary, DefaultDeny, selector, why, networkingv1.PolicyTypeIngress, networkingv1.PolicyTypeEgress)
 }
 
@@ -64,8 +65,10 @@ func (g Graph) allowEgress(c Component, connections []Connection) *networkingv1.
 	return p
 }
 
-// policy is one without rules: it selects pods of the stack, and denies the directions that it names.
-func (g Graph) policy(component, suffix string, selector map[string]string, why string, types ...networkingv1.PolicyType) *networkingv1.NetworkPolicy {
+// policy returns a policy without rules. It selects pods of the stack and denies the given directions.
+func (g Graph) policy(
+	component, suffix string, selector map[string]string, why string, types ...networkingv1.PolicyType,
+) *networkingv1.NetworkPolicy {
 	return &networkingv1.NetworkPolicy{
 		TypeMeta: metav1.TypeMeta{APIVersion: networkingv1.SchemeGroupVersion.String(), Kind: "NetworkPolicy"},
 		ObjectMeta: metav1.ObjectMeta{
@@ -77,8 +80,8 @@ func (g Graph) policy(component, suffix string, selector map[string]string, why 
 	}
 }
 
-// PolicyName is the name of the policy that allows what enters a component, or what leaves it. It is the same for as long as the
-// component is.
+// PolicyName returns the name of the policy with a component's ingress or egress rules. The name never depends on the spec: while a
+// policy is renamed, a cluster holds neither of the two or both.
 func (g Graph) PolicyName(component string, direction networkingv1.PolicyType) string {
 	return v1alpha1.ChildName(g.Stack, suffix(component, direction))
 }
@@ -87,8 +90,8 @@ func suffix(component string, direction networkingv1.PolicyType) string {
 	return component + "-" + strings.ToLower(string(direction))
 }
 
-// Carriers are the names of the policies in which a connection stands: both are needed for one inside the stack.
-func (g Graph) Carriers(c Connection) []string {
+// PolicyNames returns the names of the policies that contain an edge. An edge inside the stack has two policies and needs both.
+func (g Graph) PolicyNames(c Connection) []string {
 	var names []string
 	if c.From.Inside {
 		names = append(names, g.PolicyName(c.From.Name, networkingv1.PolicyTypeEgress))
@@ -99,8 +102,8 @@ func (g Graph) Carriers(c Connection) []string {
 	return names
 }
 
-// peers of a party. A component of the stack is selected in the stack's own namespace, by that one's name. None means anyone, of
-// either address family: a block such as 0.0.0.0/0 would be a hole for IPv4 and a wall for IPv6.
+// peers returns the NetworkPolicyPeers of one end. A component is selected by its labels and by the name of the stack's namespace. An
+// empty result means any address of either family: a block such as 0.0.0.0/0 would allow IPv4 and deny IPv6.
 func (g Graph) peers(p Party) []networkingv1.NetworkPolicyPeer {
 	if !p.Inside {
 		return p.Peers
@@ -120,17 +123,18 @@ func policyPorts(ports []Port) []networkingv1.NetworkPolicyPort {
 	return out
 }
 
-func describe(direction string, party Party, c Connection) string {
+func describe(direction string, peer Party, c Connection) string {
 	mark := ""
 	if c.Exception != "" {
 		mark = "exception: "
 	}
-	return fmt.Sprintf("%s %s, port %s: %s%s", direction, party.Name, portList(c.Ports), mark, c.Reason)
+	return fmt.Sprintf("%s %s, port %s: %s%s", direction, peer.Name, portList(c.Ports), mark, c.Reason)
 }
 
-// reason joins what the rules of a policy are for. Kubernetes takes 256 KiB of annotations for an object; people read less.
+// reason joins the reasons of a policy's rules. Kubernetes allows 256 KiB of annotations in an object; the text is cut far below that,
+// because people read it.
 func reason(lines []string) string {
-	const most = 4096 // bytes, the last line not counted
+	const most = 4096 // bytes, excluding the last line
 	var size int
 	for i, line := range lines {
 		if size += len(line) + 1; size > most {

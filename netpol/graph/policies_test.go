@@ -40,8 +40,8 @@ func TestEveryPolicyNamesItsDirectionAndTheStack(t *testing.T) {
 	}
 }
 
-// A connection needs a rule on both of its sides, or it is shut.
-func TestEachConnectionBetweenComponentsStandsOnBothSides(t *testing.T) {
+// A connection is open only with a rule on both of its sides.
+func TestEachConnectionBetweenComponentsIsAllowedOnBothSides(t *testing.T) {
 	stackGraph := graph.NewGraph(withUsers(nil), wrapperFacts())
 	byName := map[string]*networkingv1.NetworkPolicy{}
 	for _, p := range graph.Policies(stackGraph) {
@@ -72,8 +72,8 @@ func TestEachConnectionBetweenComponentsStandsOnBothSides(t *testing.T) {
 	NewWithT(t).Expect(checked).To(BeNumerically(">", 30))
 }
 
-// An empty list of peers means anyone: it must appear only where anyone is meant, at the gateway's doors.
-func TestNoRuleIsOpenToAnyoneButTheDoors(t *testing.T) {
+// An empty list of peers means any address: only the gateway's listeners may have one.
+func TestOnlyTheGatewaysListenersAreOpenToAnyone(t *testing.T) {
 	for _, p := range graph.Policies(graph.NewGraph(withUsers(nil), wrapperFacts())) {
 		for _, rule := range p.Spec.Egress {
 			NewWithT(t).Expect(rule.To).NotTo(BeEmpty(), p.Name)
@@ -88,13 +88,13 @@ func TestNoRuleIsOpenToAnyoneButTheDoors(t *testing.T) {
 	}
 }
 
-// A pod selector without a namespace selector stays in the stack's namespace; a namespace selector alone is all its pods.
+// Blocks keep their exceptions.
 func TestPeersOfTheSpecKeepTheirMeaning(t *testing.T) {
 	peers := openim.NetworkPeers("im", []v1alpha1.Peer{{IPBlock: &v1alpha1.IPBlock{CIDR: "2001:db8::/32", Except: []v1alpha1.CIDR{"2001:db8:1::/48"}}}})
 	NewWithT(t).Expect(peers).To(Equal([]networkingv1.NetworkPolicyPeer{{IPBlock: &networkingv1.IPBlock{CIDR: "2001:db8::/32", Except: []string{"2001:db8:1::/48"}}}}))
 }
 
-// An absent selector and an empty one are opposites: the stack's own namespace, and all.
+// An absent selector means the stack's namespace, an empty one all namespaces.
 func TestSelectorsOfTheSpecKeepTheirMeaning(t *testing.T) {
 	peers := openim.NetworkPeers("im", []v1alpha1.Peer{
 		{NamespaceSelector: &v1alpha1.Selector{}},

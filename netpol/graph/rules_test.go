@@ -17,7 +17,7 @@ import (
 	"github.com/openimstack/openim-operator/openim"
 )
 
-// The rules that generated policies keep, each learnt from a cluster that somebody thought was sealed.
+// Rules that the generated policies follow. Each of them prevents an opening that was seen in a real cluster.
 
 // fullest is a stack with everything that changes the graph.
 func fullest() graph.Graph {
@@ -69,7 +69,7 @@ func TestEverySelectorOfTheStacksPodsHoldsTheInstanceLabel(t *testing.T) {
 	}
 }
 
-// A pod selector alone would mean the policy's own namespace, too. Said by name it also means it to whoever reads the rule.
+// A pod selector alone would also mean the policy's own namespace. With the explicit name, a reader sees the namespace.
 func TestPeersInTheStacksNamespaceNameIt(t *testing.T) {
 	var own int
 	for _, p := range graph.Policies(fullest()) {
@@ -87,21 +87,21 @@ func TestPeersInTheStacksNamespaceNameIt(t *testing.T) {
 	NewWithT(t).Expect(own).To(BeNumerically(">", 60), "there are such peers, on both sides of each edge inside")
 }
 
-// 0.0.0.0/0 alone would let in every IPv4 address and no IPv6 one: who is anyone, is written as no peers at all.
+// 0.0.0.0/0 alone would allow every IPv4 address and no IPv6 address: any address is written as an empty list of peers.
 func TestAnyoneIsOfBothAddressFamilies(t *testing.T) {
 	stackGraph := graph.NewGraph(withUsers(nil), wrapperFacts())
-	var doors int
+	var unrestricted int
 	for _, p := range graph.Policies(stackGraph) {
 		for _, peer := range peersOf(p) {
 			NewWithT(t).Expect(peer.IPBlock).To(BeNil(), p.Name)
 		}
 		for _, rule := range p.Spec.Ingress {
 			if rule.From == nil {
-				doors++
+				unrestricted++
 			}
 		}
 	}
-	NewWithT(t).Expect(doors).To(Equal(2))
+	NewWithT(t).Expect(unrestricted).To(Equal(2))
 	evaluator := evaluator(t, stackGraph)
 	gateway, _ := graph.Lookup(v1alpha1.ComponentGateway)
 	for _, address := range []string{"203.0.113.9", "2001:db8::9"} {
@@ -137,7 +137,7 @@ func TestPortsAreThoseOfTheContainers(t *testing.T) {
 	}
 }
 
-// A policy that changed its name would leave a time with neither, or with both.
+// While a policy is renamed, a cluster holds neither of the two or both.
 func TestNamesOfPoliciesStayWhateverTheSpecSays(t *testing.T) {
 	g := NewWithT(t)
 	names := func(stackGraph graph.Graph) []string {
@@ -154,7 +154,7 @@ func TestNamesOfPoliciesStayWhateverTheSpecSays(t *testing.T) {
 	g.Expect(full).To(HaveLen(len(plain)+1), "metrics of msgtransfer are let in; nothing else is new")
 }
 
-// IDs are what reports are compared by, so that what is not touched must keep its own.
+// Reports are compared by IDs: an edge that a change does not touch must keep its ID.
 func TestIDsStayWhateverElseTheSpecSays(t *testing.T) {
 	ids := map[string]bool{}
 	for _, c := range fullest().Connections {
@@ -187,15 +187,15 @@ func TestEveryPolicySaysWhyInBounds(t *testing.T) {
 	}
 }
 
-// OpenShift's DNS pods listen on 5353, and a node-local cache at an address of its own.
+// OpenShift's DNS pods listen on 5353, and a node-local cache has its own address.
 func TestNamesAreResolvedWhereTheSpecSays(t *testing.T) {
-	places := map[string]string{}
+	servers := map[string]string{}
 	for _, c := range fullest().From("api") {
 		if c.To.Name == graph.DNS {
-			places[graph.Place(c.To)] = c.ID
+			servers[graph.Place(c.To)] = c.ID
 		}
 	}
-	NewWithT(t).Expect(places).To(Equal(map[string]string{
+	NewWithT(t).Expect(servers).To(Equal(map[string]string{
 		"169.254.20.10/32": "api>dns:53/UDP,53",
 		"all pods in namespaces kubernetes.io/metadata.name=openshift-dns": "api>dns:5353/UDP,5353",
 	}))
@@ -207,13 +207,13 @@ func TestNothingInAStackReachesTheAPIServer(t *testing.T) {
 	}
 }
 
-func TestAPartyThatTheSpecDoesNotPlaceIsNobody(t *testing.T) {
+func TestAPeerWithoutSelectorsIsNobody(t *testing.T) {
 	direct := stack(&v1alpha1.Network{
 		WebSocket:   v1alpha1.WebSocketDirect, // and no clients of it, as the API server would refuse
 		ExtraEgress: []v1alpha1.ExtraEgress{{Name: "nowhere", Components: []v1alpha1.ComponentName{"push"}, Ports: []v1alpha1.EgressPort{{Port: 443}}}},
 	})
 	f := facts()
-	f.Endpoints[openim.Kafka] = []openim.Endpoint{{Port: 9092}} // whose place could not be found
+	f.Endpoints[openim.Kafka] = []openim.Endpoint{{Port: 9092}} // without peers: the reference could not be resolved
 	stackGraph := graph.NewGraph(direct, f)
 	NewWithT(t).Expect(sources(stackGraph, "msggateway", "websocket")).To(BeEmpty())
 	for _, c := range stackGraph.Connections {
@@ -222,7 +222,7 @@ func TestAPartyThatTheSpecDoesNotPlaceIsNobody(t *testing.T) {
 	NewWithT(t).Expect(stackGraph.Exceptions()).To(BeEmpty())
 }
 
-// evaluator is a cluster that has a graph's policies.
+// evaluator returns an evaluator of a graph's policies.
 func evaluator(t *testing.T, stackGraph graph.Graph) *evaluate.Evaluator {
 	t.Helper()
 	var live []networkingv1.NetworkPolicy

@@ -5,23 +5,23 @@ import (
 	"slices"
 )
 
-// Intruder is the row of the truth table for any pod outside the stack which the spec does not name.
+// Intruder is the row of the truth table for pods without labels, which the spec does not name.
 const Intruder = "intruder"
 
-// Cell is one statement of the truth table: whether From reaches a port of To.
+// Cell is one cell of the truth table: whether From may connect to a port of To.
 type Cell struct {
-	// From is a component of the stack, a party of the spec, or Intruder.
+	// From is a component of the stack, a peer that the spec declares, or Intruder.
 	From string
 	// To is a component of the stack.
 	To string
 	// Port of To.
 	Port Port
-	// Open is true when a connection must succeed, false when it must not.
+	// Open is true when a connection must succeed, false when it must fail.
 	Open bool
 }
 
-// TruthTable states for the intruder and for every component whether it reaches each port of every component. Connections
-// of a component to itself stand for its other replicas.
+// TruthTable returns the cells of the intruder and of every component, for each port of every component. A cell from a component to
+// itself is about two replicas of the component.
 func (g Graph) TruthTable() []Cell {
 	rows := []string{Intruder}
 	for _, c := range g.Components {
@@ -30,7 +30,7 @@ func (g Graph) TruthTable() []Cell {
 	return g.Table(rows)
 }
 
-// Parties are those outside that may reach something inside, each once, in the order of the graph.
+// Parties returns the peers outside the stack that may reach a component, each once, in the order of the edges.
 func (g Graph) Parties() []Party {
 	var found []Party
 	for _, c := range g.Connections {
@@ -41,7 +41,7 @@ func (g Graph) Parties() []Party {
 	return found
 }
 
-// Rows are all that the table can state something of: the intruder, the parties of the spec, the components.
+// Rows returns the names of all rows that a table can have: the intruder, the peers of the spec, the components.
 func (g Graph) Rows() []string {
 	rows := []string{Intruder}
 	for _, p := range g.Parties() {
@@ -53,36 +53,36 @@ func (g Graph) Rows() []string {
 	return rows
 }
 
-// Table states for each of the rows whether it reaches each port of every component. A party's row is of those who are of that
-// party and of no other, save where the spec names the same peers for two: administrators are clients unless it says otherwise.
+// Table returns the cells of the given rows, for each port of every component. The row of a peer is about sources that match this
+// peer and no other one, except for peers with equal selectors: administrators are clients unless spec.network.admins is set.
 //
-// It states what is meant. What the policies that are really there let through is for package evaluate to say.
+// The cells hold the intention. Package evaluate computes what the policies of a cluster let through.
 func (g Graph) Table(rows []string) []Cell {
 	var table []Cell
 	for _, from := range rows {
 		for _, to := range g.Components {
 			for _, port := range to.Ports {
-				table = append(table, Cell{From: from, To: to.Name, Port: port, Open: g.allows(g.party(from), to.Name, port)})
+				table = append(table, Cell{From: from, To: to.Name, Port: port, Open: g.allows(g.rowPeer(from), to.Name, port)})
 			}
 		}
 	}
 	return table
 }
 
-// party of a row. The intruder is one that no connection names.
-func (g Graph) party(row string) Party {
+// rowPeer returns the source that a row is about. For the intruder it is a peer that no edge names.
+func (g Graph) rowPeer(row string) Party {
 	if slices.ContainsFunc(g.Components, func(c Component) bool { return c.Name == row }) {
 		return inside(row)
 	}
-	parties := g.Parties()
-	if i := slices.IndexFunc(parties, func(p Party) bool { return p.Name == row }); i >= 0 {
-		return parties[i]
+	peers := g.Parties()
+	if i := slices.IndexFunc(peers, func(p Party) bool { return p.Name == row }); i >= 0 {
+		return peers[i]
 	}
 	return Party{Name: row}
 }
 
-// allows tells whether an edge leads from a party to a port. A component has policies of its own, and reaches what anyone may reach
-// only when an edge starts at it; one outside has none of ours.
+// allows reports whether an edge leads from a source to a port. The stack's policies restrict the egress of its components, so a
+// component reaches a port that is open to anyone only when an edge starts at the component. They do not restrict other sources.
 func (g Graph) allows(from Party, to string, port Port) bool {
 	return slices.ContainsFunc(g.Connections, func(c Connection) bool {
 		if from.Inside || c.From.Inside {

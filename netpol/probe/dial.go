@@ -11,14 +11,14 @@ import (
 )
 
 const (
-	// maxParallel bounds the attempts under way at once.
+	// maxParallel bounds the concurrent attempts.
 	maxParallel = 64
 	// maxDetail bounds the length of an error text, in bytes.
 	maxDetail = 200
 )
 
-// TCP attempts a connection to each target and returns what came of each, in the order given. An attempt takes at most
-// timeout, the resolving of a name included; when ctx ends, what is not done yet counts as Timeout.
+// TCP attempts a connection to each target and returns the results in the order of the targets. timeout bounds each attempt, including
+// name resolution. When ctx ends, the remaining attempts count as Timeout.
 func TCP(ctx context.Context, timeout time.Duration, targets []string) []Result {
 	return attempt(ctx, timeout, targets, maxParallel)
 }
@@ -27,15 +27,15 @@ func attempt(ctx context.Context, timeout time.Duration, targets []string, paral
 	return each(targets, parallel, func(target string) Result { return dial(ctx, timeout, target) })
 }
 
-// each tries the targets, so many at once, and returns the results in their order.
+// each calls try for every target, with at most parallel calls at a time, and returns the results in the order of the targets.
 func each(targets []string, parallel int, try func(string) Result) []Result {
 	results := make([]Result, len(targets))
-	places := make(chan struct{}, parallel)
+	slots := make(chan struct{}, parallel)
 	var wait sync.WaitGroup
 	for i, target := range targets {
-		places <- struct{}{}
+		slots <- struct{}{}
 		wait.Go(func() {
-			defer func() { <-places }()
+			defer func() { <-slots }()
 			results[i] = try(target)
 		})
 	}
@@ -53,7 +53,7 @@ func dial(ctx context.Context, timeout time.Duration, target string) Result {
 		result.Detail = err.Error()[:min(len(err.Error()), maxDetail)]
 		return result
 	}
-	_ = connection.Close() // Nothing was sent: there is nothing to lose.
+	_ = connection.Close() // no data was sent
 	return result
 }
 

@@ -12,25 +12,25 @@ import (
 )
 
 const (
-	// defaultName is asked for. Any server answers, if only that it does not know it.
+	// defaultName is the name of the query. Any DNS server answers, at least with an error code.
 	defaultName = "kubernetes.default.svc.cluster.local."
-	// maxAnswer is the longest answer by UDP without EDNS (RFC 1035, 2.3.4).
+	// maxAnswer is the maximum length of an answer by UDP without EDNS (RFC 1035, 2.3.4).
 	maxAnswer = 512
-	// queries are sent within the timeout of one attempt: UDP loses packets.
+	// queries is the number of queries within the timeout of one attempt: UDP loses packets.
 	queries = 3
 )
 
-// DNS sends each target a query by UDP (RFC 1035) and returns what came of each, in the order given. An answer of any code counts as
-// open: it has been there and back. name is absolute, with a dot at its end.
+// DNS sends a query by UDP (RFC 1035) to each target and returns the results in the order of the targets. An answer with any code counts
+// as open. name must be absolute, with a final dot.
 func DNS(ctx context.Context, timeout time.Duration, name string, targets []string) ([]Result, error) {
 	question, err := dnsmessage.NewName(name)
 	if err != nil {
-		return nil, fmt.Errorf("name %q: write an absolute name of at most 255 bytes: %w", name, err)
+		return nil, fmt.Errorf("reading name %q: %w: write an absolute name of at most 255 bytes", name, err)
 	}
-	return each(targets, maxParallel, func(target string) Result { return ask(ctx, timeout, question, target) }), nil
+	return each(targets, maxParallel, func(target string) Result { return query(ctx, timeout, question, target) }), nil
 }
 
-func ask(ctx context.Context, timeout time.Duration, name dnsmessage.Name, target string) Result {
+func query(ctx context.Context, timeout time.Duration, name dnsmessage.Name, target string) Result {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	start := time.Now()
@@ -42,23 +42,23 @@ func ask(ctx context.Context, timeout time.Duration, name dnsmessage.Name, targe
 	return result
 }
 
-// exchange sends the query until an answer to it comes back or ctx ends.
-func exchange(ctx context.Context, patience time.Duration, name dnsmessage.Name, target string) error {
+// exchange sends the query until its answer arrives or ctx ends. interval is the time to wait for each answer.
+func exchange(ctx context.Context, interval time.Duration, name dnsmessage.Name, target string) error {
 	connection, err := (&net.Dialer{}).DialContext(ctx, "udp", target)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = connection.Close() }()
-	id := uint16(rand.Uint32N(1 << 16)) //nolint:gosec // tells our answer from a late one; nothing rests on it
+	id := uint16(rand.Uint32N(1 << 16)) //nolint:gosec // distinguishes the answer from a late one; not a security property
 	query, err := pack(id, name)
 	if err != nil {
 		return err
 	}
 	for ctx.Err() == nil {
 		if _, err := connection.Write(query); err != nil {
-			return err // a refusal is told at the next call: ICMP port unreachable
+			return err // an ICMP error is reported by the next call
 		}
-		if err := connection.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		if err := connection.SetReadDeadline(time.Now().Add(interval)); err != nil {
 			return err
 		}
 		if err := answer(connection, id); err == nil || outcome(err) != Timeout {
@@ -80,7 +80,7 @@ func pack(id uint16, name dnsmessage.Name) ([]byte, error) {
 	return packed, nil
 }
 
-// answer waits for a response that carries the query's number, and passes over everything else.
+// answer waits for the response with the query's ID and ignores other packets.
 func answer(connection net.Conn, id uint16) error {
 	buffer := make([]byte, maxAnswer)
 	for {

@@ -86,7 +86,7 @@ func TestTheQueryAsksForTheNameAsRFC1035Says(t *testing.T) {
 func TestWhatIsNoAnswerToOurQueryIsPassedOver(t *testing.T) {
 	g := NewWithT(t)
 	stray := serve(t, func(query []byte) [][]byte {
-		return [][]byte{[]byte("x"), query, answering(t, query, 1, dnsmessage.RCodeSuccess)} // noise, an echo, somebody else's answer
+		return [][]byte{[]byte("x"), query, answering(t, query, 1, dnsmessage.RCodeSuccess)} // noise, an echo, another query's answer
 	})
 	g.Expect(askOne(t, stray).Result).To(Equal(Timeout))
 	late := serve(t, func(query []byte) [][]byte {

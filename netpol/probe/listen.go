@@ -7,7 +7,7 @@ import (
 	"sync"
 )
 
-// Listen accepts connections and closes them at once, until ctx ends. It is what a control reaches. Nothing is read or written.
+// Listen accepts connections and closes them at once, until ctx ends. Control attempts connect to it. It reads and writes nothing.
 func Listen(ctx context.Context, address string) error {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 	if err != nil {
@@ -29,6 +29,6 @@ func accept(ctx context.Context, listener net.Listener) error {
 			}
 			return fmt.Errorf("accepting a connection: %w", err)
 		}
-		_ = connection.Close() // Nothing was exchanged: there is nothing to lose.
+		_ = connection.Close() // no data was exchanged
 	}
 }

@@ -18,19 +18,19 @@ import (
 )
 
 const (
-	// maxTargets bounds one run.
+	// maxTargets bounds the targets of one run.
 	maxTargets = 512
 	// maxTimeout bounds one attempt.
 	maxTimeout = 30 * time.Second
-	// defaultTimeout is enough for a network that works.
+	// defaultTimeout is sufficient for a working network.
 	defaultTimeout = 2 * time.Second
-	// defaultSettle is enough for networks that follow policies within seconds.
+	// defaultSettle is sufficient for networks that apply policies within seconds.
 	defaultSettle = 10 * time.Second
-	// ListenPort is where a listener listens. Above 1024: it has no capability.
+	// ListenPort is the port of "probe listen". It is above 1024 because the container has no capabilities.
 	ListenPort = 7007
 )
 
-// Exit codes of Main. What came of the attempts is in the output, not in the exit code.
+// Exit codes of Main. The outcome of the attempts is in the output, not in the exit code.
 const (
 	exitDone   = 0
 	exitFailed = 1
@@ -41,13 +41,13 @@ const usage = `usage:
   probe idle                            wait for SIGTERM
   probe tcp [--timeout 2s] HOST:PORT... attempt each connection, print one JSON array of results
   probe dns [--timeout 2s] [--name kubernetes.default.svc.cluster.local] HOST:PORT...
-                                        ask each for a name by UDP, print one JSON array of results
+                                        query each for a name by UDP, print one JSON array of results
   probe listen [--address :7007]        accept connections and close them at once, until SIGTERM
   probe plan [--timeout 2s] [--settle 10s] [--message FILE] open=ADDRESS:PORT|shut=ADDRESS:PORT...
-                                        try a plan, write one letter for each attempt to FILE
+                                        run a plan of attempts, write one letter for each attempt to FILE
 `
 
-// Main is the command line behind "manager probe". args are what follows that word. It returns the exit code.
+// Main runs "manager probe". args are the arguments after "probe". It returns the exit code.
 func Main(args []string, stdout io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
@@ -92,7 +92,7 @@ func tcp(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 func dns(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags := newFlags("dns", stderr)
 	timeout := flags.Duration("timeout", defaultTimeout, "time for one target, at most 30s")
-	name := flags.String("name", defaultName, "the name to ask for")
+	name := flags.String("name", defaultName, "the name to query")
 	if err := flags.Parse(args); err != nil {
 		return exitUsage
 	}
@@ -123,20 +123,20 @@ func listenUntil(ctx context.Context, args []string, stderr io.Writer) int {
 
 func plan(ctx context.Context, args []string, stderr io.Writer) int {
 	flags := newFlags("plan", stderr)
-	patience := Patience{}
-	flags.DurationVar(&patience.Timeout, "timeout", defaultTimeout, "time for one attempt, at most 30s")
-	flags.DurationVar(&patience.Settle, "settle", defaultSettle, "how long what does not agree is tried again, at most 1m")
+	timing := Patience{}
+	flags.DurationVar(&timing.Timeout, "timeout", defaultTimeout, "time for one attempt, at most 30s")
+	flags.DurationVar(&timing.Settle, "settle", defaultSettle, "how long attempts with an unexpected outcome are repeated, at most 1m")
 	file := flags.String("message", corev1.TerminationMessagePathDefault, "file for the outcome")
 	if err := flags.Parse(args); err != nil {
 		return exitUsage
 	}
-	attempts, err := checkPlan(patience, flags.Args())
+	attempts, err := checkPlan(timing, flags.Args())
 	if err != nil {
 		return refuse(stderr, err)
 	}
-	outcomes := Try(ctx, patience, attempts)
+	outcomes := Run(ctx, timing, attempts)
 	if ctx.Err() != nil {
-		return fail(stderr, errors.New("stopped before the plan was done"))
+		return fail(stderr, errors.New("running the plan: stopped before all attempts were made"))
 	}
 	if err := os.WriteFile(*file, []byte(Message(outcomes)), 0o600); err != nil {
 		return fail(stderr, fmt.Errorf("writing the outcome: %w", err))
@@ -152,7 +152,7 @@ func newFlags(command string, stderr io.Writer) *flag.FlagSet {
 
 func show(stdout, stderr io.Writer, results []Result) int {
 	if err := json.NewEncoder(stdout).Encode(results); err != nil {
-		return fail(stderr, fmt.Errorf("results could not be written: %w", err))
+		return fail(stderr, fmt.Errorf("writing results: %w", err))
 	}
 	return exitDone
 }
@@ -167,12 +167,12 @@ func fail(stderr io.Writer, err error) int {
 	return exitFailed
 }
 
-func checkPlan(patience Patience, words []string) ([]Attempt, error) {
+func checkPlan(timing Patience, words []string) ([]Attempt, error) {
 	switch {
-	case patience.Timeout <= 0 || patience.Timeout > maxTimeout:
-		return nil, fmt.Errorf("--timeout is %s: write a time above 0 and up to %s", patience.Timeout, maxTimeout)
-	case patience.Settle < 0 || patience.Settle > maxSettle:
-		return nil, fmt.Errorf("--settle is %s: write a time from 0 to %s", patience.Settle, maxSettle)
+	case timing.Timeout <= 0 || timing.Timeout > maxTimeout:
+		return nil, fmt.Errorf("--timeout is %s: write a time above 0 and up to %s", timing.Timeout, maxTimeout)
+	case timing.Settle < 0 || timing.Settle > maxSettle:
+		return nil, fmt.Errorf("--settle is %s: write a time from 0 to %s", timing.Settle, maxSettle)
 	case len(words) == 0:
 		return nil, errors.New("no attempt: write at least one open=ADDRESS:PORT or shut=ADDRESS:PORT")
 	case len(words) > MaxAttempts:

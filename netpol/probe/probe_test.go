@@ -24,7 +24,7 @@ func listen(t *testing.T) string {
 	return listener.Addr().String()
 }
 
-// dead returns an address where nobody listens.
+// dead returns an address without a listener.
 func dead(t *testing.T) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -35,7 +35,7 @@ func dead(t *testing.T) string {
 	return listener.Addr().String()
 }
 
-// silent returns an address whose attempts are never answered: a listener with a full backlog that nobody accepts from.
+// silent returns an address whose attempts are never answered: a listener with a full backlog that accepts nothing.
 func silent(t *testing.T) string {
 	t.Helper()
 	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)

@@ -2,13 +2,13 @@ package probe
 
 // Result of one attempt.
 type Result struct {
-	// Target as it was given, host:port.
+	// Target as given, host:port.
 	Target string `json:"target"`
-	// Result is what came of it.
+	// Result is the outcome of the attempt.
 	Result Outcome `json:"result"`
 	// Milliseconds that the attempt took.
 	Milliseconds int64 `json:"milliseconds"`
-	// Detail is the error in words, empty when the connection was opened.
+	// Detail is the error message. Empty when the connection was opened.
 	Detail string `json:"detail"`
 }
 
@@ -18,10 +18,10 @@ type Outcome string
 const (
 	// Open: the connection was accepted.
 	Open Outcome = "open"
-	// Refused: somebody answered that nobody listens, or a firewall that rejects said so in their place.
+	// Refused: no process listens on the port, or a firewall rejected the connection.
 	Refused Outcome = "refused"
-	// Timeout: nobody answered, or a firewall dropped the attempt.
+	// Timeout: no answer arrived, or a firewall dropped the packets.
 	Timeout Outcome = "timeout"
-	// Error: anything else, such as a name that does not resolve or a network that is not reachable.
+	// Error: any other failure, such as a name that does not resolve or an unreachable network.
 	Error Outcome = "error"
 )

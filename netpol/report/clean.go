@@ -10,17 +10,17 @@ import (
 	"github.com/openimstack/openim-operator/netpol/audit"
 )
 
-// maxText bounds one text of a report in what people read, in characters. Names of Kubernetes have at most 253, its messages 1,024;
-// what is longer comes from annotations and selectors, and is cut.
+// maxText bounds a text of a report in the formats for people, in characters. Kubernetes names have at most 253 characters and messages
+// 1,024. Longer texts come from annotations and selectors, and are cut.
 const maxText = 4096
 
-// clean returns a copy of a report of which no text can move a cursor, ring a bell, turn the direction of writing or break a line.
-// Such characters are shown by their number instead.
+// clean returns a copy of a report without control characters in its texts, which could move a terminal's cursor, change the direction
+// of writing or break a line. Such characters are replaced by their number.
 func clean(r audit.Report) audit.Report {
 	return cleanValue(reflect.ValueOf(r)).Interface().(audit.Report)
 }
 
-// cleanValue copies a value with all strings in it cleaned. What has unexported fields (time.Time) is taken as it is.
+// cleanValue copies a value and cleans its strings. Values with unexported fields (time.Time) are copied unchanged.
 func cleanValue(v reflect.Value) reflect.Value {
 	out := reflect.New(v.Type()).Elem()
 	switch v.Kind() {
@@ -65,14 +65,14 @@ func cleanValue(v reflect.Value) reflect.Value {
 	return out
 }
 
-// text makes one string safe to show. Most are, and are returned as they are.
+// text replaces unsafe characters of a string.
 func text(s string) string {
 	if len(s) <= maxText && utf8.ValidString(s) && strings.IndexFunc(s, unsafe) < 0 {
 		return s
 	}
 	var b strings.Builder
 	count := 0
-	for _, r := range s { // what is no UTF-8 becomes U+FFFD
+	for _, r := range s { // invalid UTF-8 becomes U+FFFD
 		if count++; count > maxText {
 			b.WriteString("…")
 			break
@@ -89,7 +89,7 @@ func text(s string) string {
 	return b.String()
 }
 
-// lines cleans each line of a text that may have several.
+// lines cleans each line of a text.
 func lines(s string) string {
 	parts := strings.Split(strings.TrimRight(s, "\n"), "\n")
 	for i := range parts {
@@ -98,8 +98,8 @@ func lines(s string) string {
 	return strings.Join(parts, "\n")
 }
 
-// unsafe characters control a terminal, separate lines, or are formats that cannot be seen, the bidirectional ones of UAX #9 among
-// them.
+// unsafe reports whether a character controls a terminal, separates lines, or is an invisible format character, such as the bidirectional
+// ones of UAX #9.
 func unsafe(r rune) bool {
 	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Co, unicode.Noncharacter_Code_Point)
 }

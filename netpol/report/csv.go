@@ -10,7 +10,7 @@ import (
 	"github.com/openimstack/openim-operator/netpol/audit"
 )
 
-// csvHead names the columns.
+// csvHead holds the names of the columns.
 var csvHead = []string{
 	"namespace", "stack", "from", "to", "port", "number", "protocol", "expected", "evaluated", "as intended",
 	"egress policy", "egress rule", "egress reason", "ingress policy", "ingress rule", "ingress reason",
@@ -20,7 +20,7 @@ var csvHead = []string{
 func writeCSV(w io.Writer, r audit.Report) error {
 	out := csv.NewWriter(w)
 	out.UseCRLF = true
-	_ = out.Write(csvHead) // errors are kept, and reported by out.Error
+	_ = out.Write(csvHead) // the writer keeps errors; out.Error returns them
 	for _, c := range r.Cells {
 		record := []string{
 			r.Stack.Namespace, r.Stack.Name, c.From, c.To, c.Port.Name, strconv.Itoa(int(c.Port.Number)), c.Port.Protocol,
@@ -37,12 +37,12 @@ func writeCSV(w io.Writer, r audit.Report) error {
 	}
 	out.Flush()
 	if err := out.Error(); err != nil {
-		return fmt.Errorf("write the report as CSV: %w", err)
+		return fmt.Errorf("writing the report as CSV: %w", err)
 	}
 	return nil
 }
 
-// side collects what decides in one direction.
+// side returns the decisions of one direction.
 func side(decided []audit.Decision, direction string) (policy, rule, reason string) {
 	var policies, rules, reasons []string
 	for _, d := range decided {
@@ -60,8 +60,8 @@ func side(decided []audit.Decision, direction string) (policy, rule, reason stri
 	return strings.Join(policies, "; "), strings.Join(rules, "; "), strings.Join(reasons, "; ")
 }
 
-// literal keeps spreadsheets from taking a text for a formula: they do when it begins with one of these characters, and show the
-// apostrophe to nobody (OWASP, CSV Injection). Full-width forms are taken for the plain ones by some.
+// literal prevents spreadsheets from interpreting a text as a formula, which they do for texts that begin with one of these characters.
+// They do not show the apostrophe (OWASP, CSV Injection). Some accept full-width forms of the characters too.
 func literal(s string) string {
 	if s == "" || !strings.ContainsRune("=+-@\t\r＝＋－＠", []rune(s)[0]) {
 		return s

@@ -1,8 +1,8 @@
-// Package report writes an audit's report: as a table for terminals, as JSON by a versioned schema, as Markdown for tickets, as CSV,
-// as a graph for Graphviz, as a picture, and as one page of HTML that needs nothing beside it.
+// Package report writes a report of the audit as a table for terminals, as JSON with a versioned schema, as Markdown for tickets, as
+// CSV, as a graph for Graphviz, as an SVG picture, and as one self-contained HTML page.
 //
-// It is pure and deterministic: equal reports make equal bytes. Texts of a report may come from anybody who may write an object
-// into the cluster, so no format takes them for its own syntax.
+// It is pure and deterministic: equal reports produce equal bytes. Texts of a report may come from any user who may write an object to
+// the cluster, so every format escapes them.
 package report
 
-//go:generate go run ../../hack/auditdocs ../../docs
+//go:generate go run ../../hack/auditdocs schema ../../docs

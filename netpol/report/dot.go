@@ -10,13 +10,15 @@ import (
 	"github.com/openimstack/openim-operator/netpol/report/picture"
 )
 
-// writeDOT writes a graph for Graphviz: the stack as a cluster, an edge for each two that are joined.
+// writeDOT writes a graph for Graphviz, with the stack as a cluster and one edge for each pair of connected nodes.
 func writeDOT(w io.Writer, r audit.Report) error {
 	g := newDotGraph(r)
 	var b strings.Builder
 	b.WriteString("digraph " + quote(r.Stack.Namespace+"/"+r.Stack.Name) + " {\n")
-	b.WriteString("  graph [rankdir=LR, fontname=\"sans-serif\", label=" + quote(fmt.Sprintf("%s/%s: %s", r.Stack.Namespace, r.Stack.Name, r.Verdict)) + "]\n")
-	b.WriteString("  node [shape=box, style=\"rounded,filled\", fillcolor=white, fontname=\"sans-serif\"]\n  edge [fontname=\"sans-serif\", fontsize=10]\n")
+	label := quote(fmt.Sprintf("%s/%s: %s", r.Stack.Namespace, r.Stack.Name, r.Verdict))
+	b.WriteString("  graph [rankdir=LR, fontname=\"sans-serif\", label=" + label + "]\n")
+	b.WriteString("  node [shape=box, style=\"rounded,filled\", fillcolor=white, fontname=\"sans-serif\"]\n")
+	b.WriteString("  edge [fontname=\"sans-serif\", fontsize=10]\n")
 	b.WriteString("  subgraph cluster_stack {\n    graph [label=\"sealed\", color=\"#1d5c3d\", penwidth=2]\n")
 	for _, name := range g.inside {
 		b.WriteString("    " + quote(name) + "\n")
@@ -24,7 +26,7 @@ func writeDOT(w io.Writer, r audit.Report) error {
 	b.WriteString("  }\n")
 	for _, name := range g.outside {
 		style := ""
-		if g.strangers[name] {
+		if g.unexpected[name] {
 			style = " [color=\"#c0281c\", fillcolor=\"#fdeeec\"]"
 		}
 		b.WriteString("  " + quote(name) + style + "\n")
@@ -37,7 +39,7 @@ func writeDOT(w io.Writer, r audit.Report) error {
 	return err
 }
 
-// Kinds of edges, and how they look.
+// Kinds of edges. dotStyles holds their styles.
 const (
 	dotIntended = iota
 	dotException
@@ -59,17 +61,17 @@ type dotEdge struct {
 
 type dotGraph struct {
 	inside, outside []string
-	strangers       map[string]bool
+	unexpected      map[string]bool
 	edges           []dotEdge
 }
 
 func newDotGraph(r audit.Report) *dotGraph {
-	g := &dotGraph{strangers: map[string]bool{}}
+	g := &dotGraph{unexpected: map[string]bool{}}
 	for _, c := range r.Connections {
 		g.node(c.From, c.FromInside)
 		g.node(c.To, c.ToInside)
 		kind := dotIntended
-		if picture.Excepted(r, c) {
+		if picture.ByException(r, c) {
 			kind = dotException
 		}
 		for _, p := range c.Ports {
@@ -78,18 +80,18 @@ func newDotGraph(r audit.Report) *dotGraph {
 	}
 	known := slices.Concat(g.inside, g.outside)
 	for _, c := range r.Cells {
-		stranger := !slices.Contains(known, c.From)
+		intruder := !slices.Contains(known, c.From)
 		switch {
 		case c.Evaluated && !c.Expected:
 			g.edge(c.From, c.To, dotUnexpected, portText(c.Port))
 		case !c.Evaluated && c.Expected:
 			g.edge(c.From, c.To, dotMissing, portText(c.Port))
-		case !c.Evaluated && stranger:
+		case !c.Evaluated && intruder:
 			g.edge(c.From, c.To, dotStopped, portText(c.Port))
 		default:
 			continue
 		}
-		g.strangers[c.From] = g.strangers[c.From] || stranger
+		g.unexpected[c.From] = g.unexpected[c.From] || intruder
 		g.node(c.From, false)
 		g.node(c.To, false)
 	}
@@ -106,7 +108,7 @@ func (g *dotGraph) node(name string, inside bool) {
 	}
 }
 
-// edge joins two, or adds a port to the edge of that kind which joins them.
+// edge adds an edge, or adds a port to the edge of the same kind between the same nodes.
 func (g *dotGraph) edge(from, to string, kind int, port string) {
 	i := slices.IndexFunc(g.edges, func(e dotEdge) bool { return e.from == from && e.to == to && e.kind == kind })
 	if i < 0 {
@@ -118,7 +120,7 @@ func (g *dotGraph) edge(from, to string, kind int, port string) {
 	}
 }
 
-// quote makes a quoted string of DOT. A backslash begins an escape in labels, so that it is doubled too.
+// quote returns a quoted string of DOT. Backslashes are doubled, because they start an escape in labels.
 func quote(s string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
 }

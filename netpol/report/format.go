@@ -24,10 +24,10 @@ const (
 	HTML     Format = "html"
 )
 
-// Formats returns all formats, the one for people at a terminal first.
+// Formats returns all formats. The format for terminals is the first.
 func Formats() []Format { return []Format{Table, JSON, Markdown, CSV, DOT, SVG, HTML} }
 
-// ParseFormat takes a format's name.
+// ParseFormat returns the format of a name.
 func ParseFormat(name string) (Format, error) {
 	if f := Format(name); slices.Contains(Formats(), f) {
 		return f, nil
@@ -36,21 +36,21 @@ func ParseFormat(name string) (Format, error) {
 	for _, f := range Formats() {
 		names = append(names, string(f))
 	}
-	return "", fmt.Errorf("%q is no format of a report: use one of %s", name, strings.Join(names, ", "))
+	return "", fmt.Errorf("unknown report format %q: use one of %s", name, strings.Join(names, ", "))
 }
 
-// Options are for the table alone.
+// Options of the format table. Other formats ignore them.
 type Options struct {
-	// Colour is true when the reader is a terminal that shows colours.
+	// Colour enables colours.
 	Colour bool
-	// Width of the terminal in columns; 0 for 100. Below 40 it is taken for 40.
+	// Width of the terminal in columns. 0 means 100, and the minimum is 40.
 	Width int
 }
 
 // Write writes a report in a format.
 func Write(w io.Writer, format Format, r audit.Report, o Options) error {
 	if format == JSON {
-		return writeJSON(w, r) // keeps every text as it is: its reader is a program
+		return writeJSON(w, r) // programs read JSON: texts are not cleaned
 	}
 	r = clean(r)
 	switch format {
@@ -63,7 +63,7 @@ func Write(w io.Writer, format Format, r audit.Report, o Options) error {
 	case DOT:
 		return writeDOT(w, r)
 	case SVG:
-		_, err := io.WriteString(w, picture.Alone(r))
+		_, err := io.WriteString(w, picture.Standalone(r))
 		return err
 	case HTML:
 		return writeHTML(w, r)

@@ -23,14 +23,14 @@ import (
 	"github.com/openimstack/openim-operator/netpol/report"
 )
 
-// seeds are what somebody would write who may write objects, and wants the auditor to see something else.
+// seeds are texts of an attacker who may write objects and wants to falsify the report.
 var seeds = []string{
 	"plain", "", " ", "</title><script>alert(1)</script>", `"><img src=x onerror=alert(1)>`, "<!--", "]]>", "&lt;b&gt;", "{{.}}", "javascript:alert(1)",
 	"=1+1", "+cmd|' /C calc'!A0", "-2", "@SUM(A1)", "\t=1", "＝1", `a"b`, `a\`, `\"`, "a\nb", "a\r\nb", "| x |", "`x`", "```", "[a](http://b)", "![a](b)", "@everyone #1 http://x.example www.example.com",
 	"\x1b[2J\x1b]0;title\a", "\x9b31m", "\u202egnp.exe", "\u2028", "\u200bzero", "\xff\xfe", "\x00", strings.Repeat("long", 400), strings.Repeat("長", 300), "e\u0301", "</style>", "*/", "rpc-auth:10200", "api", "node -> b; }",
 }
 
-// hostile is the breached report with a text put into every string that the cluster's users choose.
+// hostile returns the breached report with a text in every string that the cluster's users choose.
 func hostile(s string) audit.Report {
 	r := breached()
 	fill(reflect.ValueOf(&r).Elem(), s)

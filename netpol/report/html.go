@@ -17,13 +17,13 @@ var pageText string
 //go:embed page.css
 var pageStyle string
 
-// page is escaped by context: what stands in a report is never markup.
+// page is escaped by context: texts of a report never become markup.
 var page = template.Must(template.New("page").Funcs(template.FuncMap{
 	"lower": strings.ToLower, "ports": portsText, "port": portText, "object": picture.ObjectText, "first": firstLine, "more": moreLines,
 	"anchor": func(i int) int { return i + 1 }, "join": strings.Join,
 }).Parse(pageText))
 
-// writeHTML writes one page that holds everything: no scripts, nothing to fetch. A policy in it says so to the browser.
+// writeHTML writes one page without scripts and external resources. A content security policy in the page enforces both.
 func writeHTML(w io.Writer, r audit.Report) error {
 	words, class := picture.Verdict(r)
 	matrix := newMatrix(r)
@@ -32,18 +32,17 @@ func writeHTML(w io.Writer, r audit.Report) error {
 		"Style":   template.CSS(pageStyle), //nolint:gosec // the file beside this one
 		"Verdict": words, "Class": class, "Sentence": sentence(r), "Severities": bySeverity(r),
 		"Facts":    facts(r),
-		"Wide":     template.HTML(picture.Within(r)), //nolint:gosec // the drawing escapes its texts itself, and its tests see to it
-		"Narrow":   template.HTML(picture.Narrow(r)), //nolint:gosec // the same
+		"Picture":  template.HTML(picture.Embedded(r)), //nolint:gosec // package picture escapes all texts, which its tests check
 		"Matrix":   newHTMLMatrix(matrix),
 		"Verdicts": decisions(matrix), "Connections": connections(r),
 	})
 	if err != nil {
-		return fmt.Errorf("write the report as HTML: %w", err)
+		return fmt.Errorf("writing the report as HTML: %w", err)
 	}
 	return nil
 }
 
-// connection and whether it is open by an exception.
+// connection is an intended connection, and whether an exception opens it.
 type connection struct {
 	audit.Connection
 	Excepted bool
@@ -52,12 +51,12 @@ type connection struct {
 func connections(r audit.Report) []connection {
 	var out []connection
 	for _, c := range r.Connections {
-		out = append(out, connection{c, picture.Excepted(r, c)})
+		out = append(out, connection{c, picture.ByException(r, c)})
 	}
 	return out
 }
 
-// htmlMatrix is the matrix as the page shows it.
+// htmlMatrix is the matrix in the form of the page.
 type htmlMatrix struct {
 	Columns []htmlColumn
 	Rows    []htmlRow
@@ -65,7 +64,7 @@ type htmlMatrix struct {
 
 type htmlColumn struct {
 	column
-	// First is true where another destination begins.
+	// First is true for the first port of a destination.
 	First bool
 }
 
@@ -74,7 +73,7 @@ type htmlRow struct {
 	Cells []htmlCell
 }
 
-// htmlCell has a class of CSS, a sign, its meaning for those who do not see it, and who decides.
+// htmlCell has a CSS class, a sign, the sign's meaning for screen readers, and the deciding policies as its title.
 type htmlCell struct {
 	Class, Sign, Means, Title string
 }
@@ -87,7 +86,7 @@ func newHTMLMatrix(m matrix) htmlMatrix {
 	for _, r := range m.Rows {
 		row := htmlRow{From: r.From}
 		for i, cell := range r.Cells {
-			shown := htmlCell{Class: "na", Means: "not looked at"}
+			shown := htmlCell{Class: "na", Means: "not evaluated"}
 			if cell != nil {
 				shown = cellOf(*cell)
 			}
@@ -117,7 +116,7 @@ func cellOf(c audit.Cell) htmlCell {
 	return out
 }
 
-// decision is what several cells of one source have in common: how they are, and by which rules.
+// decision groups the cells of one source with the same result and the same deciding rules.
 type decision struct {
 	Class, Means, By string
 	To               []string
@@ -131,7 +130,7 @@ type decisionsOf struct {
 	Decisions []decision
 }
 
-// decisions says in words what the matrix shows in signs.
+// decisions returns the content of the matrix in words.
 func decisions(m matrix) []decisionsOf {
 	var out []decisionsOf
 	for _, r := range m.Rows {

@@ -16,7 +16,7 @@ import (
 	"github.com/openimstack/openim-operator/netpol/report"
 )
 
-// page is a report's as a browser would see it.
+// page returns the HTML page of a report as a browser parses it.
 func page(t *testing.T, r audit.Report) *html.Node {
 	t.Helper()
 	root, err := html.Parse(bytes.NewReader(write(t, report.HTML, r, report.Options{})))
@@ -66,8 +66,8 @@ func TestThePageSaysTheVerdictFirstAndThenWhatToDo(t *testing.T) {
 		heads = append(heads, textOf(h))
 	}
 	g.Expect(heads).To(Equal([]string{
-		"im/chat", "Who reaches what", "Findings", "Exceptions that the spec asks for", "The full matrix", "What decides",
-		"Intended connections", "What could not be read", "What no audit of objects can see",
+		"im/chat", "Who reaches what", "Findings", "Exceptions of the spec", "The full matrix", "What decides",
+		"Intended connections", "Kinds that could not be read", "Limits of this audit",
 	}))
 	g.Expect(textOf(all(root, named("header"))[0])).To(And(ContainSubstring("5 findings"), ContainSubstring("2 critical"), ContainSubstring("2026-11-22T04:30:00Z"), ContainSubstring("sha256:")))
 	articles := all(root, func(n *html.Node) bool {
@@ -79,7 +79,7 @@ func TestThePageSaysTheVerdictFirstAndThenWhatToDo(t *testing.T) {
 			g.Expect(textOf(articles[i])).To(ContainSubstring(said))
 		}
 	}
-	g.Expect(textOf(all(articles[1], named("pre"))[0])).To(ContainSubstring("kind: NetworkPolicy"), "an object to apply is a block of its own")
+	g.Expect(textOf(all(articles[1], named("pre"))[0])).To(ContainSubstring("kind: NetworkPolicy"), "an object to apply is in its own block")
 }
 
 func TestASealedStacksPageSaysSo(t *testing.T) {
@@ -88,8 +88,8 @@ func TestASealedStacksPageSaysSo(t *testing.T) {
 	NewWithT(t).Expect(textOf(all(root, func(n *html.Node) bool { return attribute(n, "id") == "findings" })[0])).To(Equal("Findings None."))
 }
 
-// Each cell of the matrix names who decides, to those who point at it and to those who read the tables below it.
-func TestTheMatrixIsWholeAndNamesWhoDecides(t *testing.T) {
+// Each cell of the matrix names the deciding policies, in its tooltip and in the tables below.
+func TestTheMatrixIsCompleteAndNamesTheDecidingPolicies(t *testing.T) {
 	g := NewWithT(t)
 	r := breached()
 	root := page(t, r)
@@ -111,7 +111,7 @@ func TestTheMatrixIsWholeAndNamesWhoDecides(t *testing.T) {
 	}
 }
 
-func TestThePageIsUsableWithoutEyesAndWithoutAMouse(t *testing.T) {
+func TestThePageIsAccessible(t *testing.T) {
 	g := NewWithT(t)
 	root := page(t, breached())
 	ids := map[string]bool{}
@@ -127,8 +127,8 @@ func TestThePageIsUsableWithoutEyesAndWithoutAMouse(t *testing.T) {
 			g.Expect(ids).To(HaveKey(strings.TrimPrefix(href, "#")))
 		}
 		if strings.HasPrefix(attribute(n, "class"), "scroll") {
-			g.Expect(attribute(n, "tabindex")).To(Equal("0"), "what scrolls can be reached by the keyboard")
-			g.Expect(attribute(n, "aria-labelledby")+attribute(n, "aria-label")).NotTo(BeEmpty(), "and has a name")
+			g.Expect(attribute(n, "tabindex")).To(Equal("0"), "scrolling boxes can be reached by keyboard")
+			g.Expect(attribute(n, "aria-labelledby")+attribute(n, "aria-label")).NotTo(BeEmpty(), "and have a name")
 		}
 	}
 	for _, th := range all(root, named("th")) {
@@ -137,21 +137,21 @@ func TestThePageIsUsableWithoutEyesAndWithoutAMouse(t *testing.T) {
 	for _, svg := range all(root, named("svg")) {
 		g.Expect(attribute(svg, "role")).To(Equal("img"))
 		g.Expect(textOf(all(svg, named("title"))[0])).NotTo(BeEmpty())
-		g.Expect(textOf(all(svg, named("desc"))[0])).To(And(ContainSubstring("Strangers"), ContainSubstring("gateway:8081"), ContainSubstring("redis")))
+		g.Expect(textOf(all(svg, named("desc"))[0])).To(And(ContainSubstring("Intruders"), ContainSubstring("gateway:8081"), ContainSubstring("redis")))
 	}
 	g.Expect(attribute(all(root, named("html"))[0], "lang")).To(Equal("en"))
 }
 
-func TestThePageNeedsNothingBesideIt(t *testing.T) {
+func TestThePageIsSelfContained(t *testing.T) {
 	g := NewWithT(t)
 	text := string(write(t, report.HTML, breached(), report.Options{}))
-	g.Expect(text).To(ContainSubstring(`content="default-src 'none'; style-src 'unsafe-inline'`), "and the browser is told")
+	g.Expect(text).To(ContainSubstring(`content="default-src 'none'; style-src 'unsafe-inline'`), "the browser enforces it")
 	g.Expect(text).NotTo(MatchRegexp(`(?i)<script|@import|url\(|src=|@font-face`))
 	g.Expect(text).To(ContainSubstring("prefers-color-scheme:dark"))
 	g.Expect(text).To(ContainSubstring("@media print"))
 }
 
-// Every text has a contrast of 4.5 to 1 or more on what it stands on, by day and by night (WCAG 2.2, 1.4.3).
+// Every text has a contrast of at least 4.5 to 1, in light and in dark mode (WCAG 2.2, 1.4.3).
 func TestContrast(t *testing.T) {
 	style, err := os.ReadFile("page.css")
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
@@ -179,7 +179,7 @@ func contrast(t *testing.T, a, b string) float64 {
 	return (max(x, y) + .05) / (min(x, y) + .05)
 }
 
-// luminance is relative, by the definition of WCAG.
+// luminance returns the relative luminance as defined by WCAG.
 func luminance(t *testing.T, colour string) float64 {
 	t.Helper()
 	hex := strings.TrimPrefix(colour, "#")
@@ -199,4 +199,15 @@ func luminance(t *testing.T, colour string) float64 {
 		}
 	}
 	return total
+}
+
+// A wide picture keeps its size on a small screen: the box around it scrolls.
+func TestAWidePictureScrolls(t *testing.T) {
+	g := NewWithT(t)
+	drawings := all(page(t, breached()), named("svg"))
+	g.Expect(drawings).To(HaveLen(1))
+	g.Expect(attribute(drawings[0].Parent, "class")).To(Equal("scroll"))
+	style, err := os.ReadFile("page.css")
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(string(style)).To(And(ContainSubstring(".scroll{overflow:auto"), MatchRegexp(`figure svg\{[^}]*min-width:`)))
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/openimstack/openim-operator/netpol/snapshot"
 )
 
-// writeJSON writes a report by its schema: lists are there when they are empty.
+// writeJSON writes a report as its schema describes. Empty lists are written as [], not null.
 func writeJSON(w io.Writer, r audit.Report) error {
 	r.Connections = orEmpty(r.Connections)
 	r.Cells = append([]audit.Cell{}, r.Cells...)
@@ -30,7 +30,7 @@ func writeJSON(w io.Writer, r audit.Report) error {
 	encoder := json.NewEncoder(w)
 	encoder.SetIndent("", "  ")
 	if err := encoder.Encode(r); err != nil {
-		return fmt.Errorf("write the report as JSON: %w", err)
+		return fmt.Errorf("writing the report as JSON: %w", err)
 	}
 	return nil
 }

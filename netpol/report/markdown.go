@@ -9,7 +9,7 @@ import (
 	"github.com/openimstack/openim-operator/netpol/report/picture"
 )
 
-// writeMarkdown writes a report for a ticket, in the dialect that GitHub and GitLab share.
+// writeMarkdown writes a report for a ticket, in the Markdown that GitHub and GitLab share.
 func writeMarkdown(w io.Writer, r audit.Report) error {
 	m := &markdown{}
 	words, _ := picture.Verdict(r)
@@ -27,10 +27,10 @@ func writeMarkdown(w io.Writer, r audit.Report) error {
 
 type markdown struct{ strings.Builder }
 
-// line is a block of its own.
+// line writes a block followed by an empty line.
 func (m *markdown) line(format string, args ...any) { fmt.Fprintf(m, format+"\n\n", args...) }
 
-// table escapes what is in it.
+// table writes a table and escapes its cells.
 func (m *markdown) table(head []string, body [][]string) {
 	m.WriteString("| " + strings.Join(head, " | ") + " |\n|" + strings.Repeat(" --- |", len(head)) + "\n")
 	for _, record := range body {
@@ -70,7 +70,7 @@ func (m *markdown) findings(r audit.Report) {
 	}
 }
 
-// fenced is a block of code. Its fence is longer than any in it.
+// fenced returns a code block. Its fence is longer than any fence in the code.
 func fenced(code string) string {
 	fence := "```"
 	for strings.Contains(code, fence) {
@@ -83,7 +83,7 @@ func (m *markdown) exceptions(r audit.Report) {
 	if len(r.Exceptions) == 0 {
 		return
 	}
-	m.line("## Exceptions that the spec asks for")
+	m.line("## Exceptions of the spec")
 	var body [][]string
 	for _, e := range r.Exceptions {
 		body = append(body, []string{e.Name, e.Field, e.Lets, e.Risk})
@@ -157,7 +157,7 @@ func (m *markdown) rest(r audit.Report) {
 	}
 }
 
-// mdEscapes take the meaning from what has one: markup, HTML, tables, and what becomes a link, a mention or a reference by itself.
+// mdEscapes escape markup, HTML and tables, and texts that become a link, a mention or a reference.
 var mdEscapes = strings.NewReplacer(
 	`\`, `\\`, "`", "\\`", `*`, `\*`, `_`, `\_`, `[`, `\[`, `]`, `\]`, `|`, `\|`, `~`, `\~`, `$`, `\$`, `!`, `\!`,
 	`<`, "&lt;", `>`, "&gt;", `&`, "&amp;", `#`, "&#35;", `@`, "&#64;", `://`, "&#58;//", `www.`, "www&#46;", `WWW.`, "WWW&#46;",

@@ -17,13 +17,13 @@ type column struct {
 
 func (c column) label() string { return c.To + ":" + portText(c.Port) + " " + c.Port.Name }
 
-// row of a source. A cell is nil where the table says nothing.
+// row of a source. A cell is nil when the report has no such cell.
 type row struct {
 	From  string
 	Cells []*audit.Cell
 }
 
-// newMatrix keeps the order in which sources and ports come, with the ports of one destination together.
+// newMatrix keeps the order of sources and ports in the report. Ports of one destination are adjacent.
 func newMatrix(r audit.Report) matrix {
 	var m matrix
 	var destinations []string

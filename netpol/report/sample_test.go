@@ -16,7 +16,7 @@ import (
 	"github.com/openimstack/openim-operator/openim"
 )
 
-// facts are of a stack whose stores are in namespace infra.
+// facts returns the facts of a stack whose stores are in namespace infra.
 func facts() openim.Facts {
 	at := func(name string, port int32) []openim.Endpoint {
 		return []openim.Endpoint{{Port: port, Peers: []networkingv1.NetworkPolicyPeer{{
@@ -34,7 +34,7 @@ func facts() openim.Facts {
 	return f
 }
 
-// clean is the report of a stack in which everything is as intended: users log in, Prometheus reads metrics.
+// clean returns the report of a complete stack without findings: users log in, Prometheus reads metrics.
 func clean() audit.Report {
 	stack := &v1alpha1.OpenIMStack{ObjectMeta: metav1.ObjectMeta{Name: "chat", Namespace: "im", Generation: 7}}
 	stack.Spec.Wrapper.Auth.Users = &v1alpha1.UserAuth{Audience: "https://im.example.com"}
@@ -45,7 +45,7 @@ func clean() audit.Report {
 	return of(stack, graph.NewGraph(stack, facts()))
 }
 
-// ownWrapper is the report of a stack that a wrapper of somebody's own stands before.
+// ownWrapper returns the report of a stack with an external wrapper.
 func ownWrapper() audit.Report {
 	stack := &v1alpha1.OpenIMStack{ObjectMeta: metav1.ObjectMeta{Name: "chat", Namespace: "im"}}
 	stack.Spec.Wrapper.ExternalRef = &v1alpha1.ExternalWrapper{
@@ -55,14 +55,14 @@ func ownWrapper() audit.Report {
 	r := of(stack, graph.NewGraph(stack, facts()))
 	for _, c := range r.Connections {
 		if !c.FromInside {
-			r.Exceptions = []audit.Exception{{Name: "OwnWrapper", Field: c.Field, Lets: "pods app=our-gateway in namespace edge reach api:10002 and msggateway:10001", Risk: "what they let through is theirs to answer for"}}
+			r.Exceptions = []audit.Exception{{Name: "OwnWrapper", Field: c.Field, Lets: "pods app=our-gateway in namespace edge reach api:10002 and msggateway:10001", Risk: "these pods must authenticate users themselves"}}
 		}
 	}
 	return r
 }
 
-// crowded has more of everything: findings, parties, stores, and names as long as Kubernetes allows.
-func crowded() audit.Report {
+// large returns a report with many findings, peers and stores, and with names of the maximum length.
+func large() audit.Report {
 	r := breached()
 	long := strings.Repeat("long-", 50) + "end"
 	r.Stack.Namespace, r.Stack.Name, r.Source.Name = long[:63], long[:40], long
@@ -96,7 +96,7 @@ func of(stack *v1alpha1.OpenIMStack, g graph.Graph) audit.Report {
 		Source: snapshot.Source{Kind: snapshot.Cluster, Name: "production"},
 		Time:   time.Date(2026, 11, 22, 4, 30, 0, 0, time.UTC),
 		Digest: "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", Verdict: audit.Sealed,
-		Notes: []string{"Port-forward, exec and ephemeral containers go through the API server, and no policy sees them: look at who holds create on pods/portforward, pods/exec and update on pods/ephemeralcontainers."},
+		Notes: []string{"Port-forward, exec and ephemeral containers go through the API server, and no policy sees them: check who may create pods/portforward and pods/exec and update pods/ephemeralcontainers."},
 	}
 	for _, c := range g.Connections {
 		r.Connections = append(r.Connections, connection(c))
@@ -109,7 +109,7 @@ func of(stack *v1alpha1.OpenIMStack, g graph.Graph) audit.Report {
 		}
 	}
 	for _, cell := range g.TruthTable() {
-		// Some of the sources are enough to read.
+		// A few sources are sufficient for the tests.
 		if slices.Contains([]string{"gateway", "backend", "api", "push", "rpc-third"}, cell.From) {
 			r.Cells = append(r.Cells, statement(cell.From, cell, stack))
 		}
@@ -120,26 +120,26 @@ func of(stack *v1alpha1.OpenIMStack, g graph.Graph) audit.Report {
 
 func connection(c graph.Connection) audit.Connection {
 	out := audit.Connection{From: c.From.Name, To: c.To.Name, FromInside: c.From.Inside, ToInside: c.To.Inside, Reason: c.Reason, Direction: "Internal", Field: c.Field}
-	party := c.From
+	peer := c.From
 	switch {
 	case !c.From.Inside:
 		out.Direction = "Ingress"
 	case !c.To.Inside:
-		out.Direction, party = "Egress", c.To
+		out.Direction, peer = "Egress", c.To
 	}
 	for _, p := range c.Ports {
 		out.Ports = append(out.Ports, audit.Port{Name: p.Name, Number: p.Number, Protocol: string(p.Protocol)})
 	}
-	for _, peer := range party.Peers {
+	for _, p := range peer.Peers {
 		switch {
-		case peer.IPBlock != nil:
-			out.Peers = append(out.Peers, peer.IPBlock.CIDR)
+		case p.IPBlock != nil:
+			out.Peers = append(out.Peers, p.IPBlock.CIDR)
 		default:
 			out.Peers = append(out.Peers, fmt.Sprintf("pods %s in namespaces %s",
-				metav1.FormatLabelSelector(peer.PodSelector), metav1.FormatLabelSelector(peer.NamespaceSelector)))
+				metav1.FormatLabelSelector(p.PodSelector), metav1.FormatLabelSelector(p.NamespaceSelector)))
 		}
 	}
-	if out.Direction != "Internal" && len(party.Peers) == 0 {
+	if out.Direction != "Internal" && len(peer.Peers) == 0 {
 		out.Peers = []string{"anyone"}
 	}
 	return out
@@ -181,14 +181,14 @@ func count(r *audit.Report) {
 	}
 }
 
-// breached is a stack with holes: foreign objects open it, and it has an exception.
+// breached returns the report of a complete stack that other objects open, with an exception of the spec.
 func breached() audit.Report {
 	r := clean()
 	r.Verdict = audit.Open
 	r.Exceptions = []audit.Exception{{
 		Name: "WebSocketDirect", Field: "spec.network.webSocket",
 		Lets: "websocket-clients (10.20.0.0/16) reach msggateway:10001 past the wrapper",
-		Risk: "OpenIM alone checks who connects there; the wrapper's limits, rules and audit trail do not apply.",
+		Risk: "OpenIM alone authenticates these clients; the wrapper's limits, rules and audit log do not apply.",
 	}}
 	r.Connections = append(r.Connections, audit.Connection{
 		From: "websocket-clients", To: "msggateway", ToInside: true, Ports: []audit.Port{{Name: "websocket", Number: 10001, Protocol: "TCP"}},
@@ -220,14 +220,14 @@ func breached() audit.Report {
 		},
 		{
 			Kind: "StoreReachable", Severity: audit.Critical, Object: audit.Object{APIVersion: "apps/v1", Kind: "StatefulSet", Namespace: "infra", Name: "redis"},
-			Reason: "no policy selects the pods of OpenIM's Redis", Lets: "any pod of the cluster reaches redis:6379; whoever reaches it owns OpenIM",
-			Fix:   "Apply a policy that lets in OpenIM alone:\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata:\n  name: redis\n  namespace: infra\nspec:\n  podSelector: {}\n  policyTypes: [Ingress]",
+			Reason: "no policy selects the pods of OpenIM's Redis", Lets: "any pod of the cluster reaches redis:6379 and with it all of OpenIM's data",
+			Fix:   "Apply a policy that allows only OpenIM:\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata:\n  name: redis\n  namespace: infra\nspec:\n  podSelector: {}\n  policyTypes: [Ingress]",
 			Ports: []string{"redis:6379"},
 		},
 		{
 			Kind: "ForeignPolicyWidens", Severity: audit.High, Object: audit.Object{APIVersion: "networking.k8s.io/v1", Kind: "NetworkPolicy", Namespace: "im", Name: "allow-tools"},
 			Reason: "the policy selects the pods of rpc-auth and lets namespace tools in", Lets: "pods in namespace tools reach rpc-auth:10200",
-			Fix: "Take the stack's pods out of its podSelector", Ports: []string{"rpc-auth:10200"},
+			Fix: "Exclude the stack's pods from its podSelector", Ports: []string{"rpc-auth:10200"},
 		},
 		{
 			Kind: "ServiceSelects", Severity: audit.Medium, Object: audit.Object{APIVersion: "v1", Kind: "Service", Namespace: "im", Name: "msg"},
@@ -236,11 +236,36 @@ func breached() audit.Report {
 		},
 		{
 			Kind: "NamespaceUnguarded", Severity: audit.Low, Object: audit.Object{APIVersion: "v1", Kind: "Namespace", Name: "im"},
-			Reason: "anyone who may write policies in the namespace can open the stack", Lets: "nothing today",
-			Fix: "Install the guards of config/admission",
+			Reason: "users who may write policies in the namespace can open the stack", Lets: "nothing today",
+			Fix: "Install the admission policies of config/admission",
 		},
 	}
 	r.Unread = []snapshot.Unread{{Kind: "TCPRoute", Reason: "forbidden: the user may not list tcproutes in namespace im"}}
+	count(&r)
+	return r
+}
+
+// small returns the report of three components, with every part of a report: the source of the golden files.
+func small() audit.Report {
+	r := breached()
+	shown := []string{"gateway", "backend", "api", "admins", "clients", "monitoring", "etcd", "intruder"}
+	r.Connections = slices.DeleteFunc(r.Connections, func(c audit.Connection) bool {
+		return !slices.Contains(shown, c.From) || !slices.Contains(shown, c.To)
+	})
+	r.Cells = slices.DeleteFunc(r.Cells, func(c audit.Cell) bool {
+		return !slices.Contains(shown, c.From) || !slices.Contains(shown, c.To) || c.From == "api"
+	})
+	for i := range r.Cells {
+		if c := &r.Cells[i]; c.From == "gateway" && c.To == "backend" && c.Expected {
+			c.Evaluated, c.Decided[1] = false, audit.Decision{Direction: "Ingress", Policy: "im/chat-backend-ingress", Reason: "no rule lets it in"}
+		}
+	}
+	r.Exceptions = []audit.Exception{{
+		Name: "UnauthenticatedMetrics", Field: "spec.network.monitoring",
+		Lets: "pods app.kubernetes.io/name=prometheus in namespace monitoring to api:12002, gateway:9090, backend:9090",
+		Risk: "OpenIM's metrics ports have no authentication",
+	}}
+	r.Findings = []audit.Finding{r.Findings[0], r.Findings[1], r.Findings[4]}
 	count(&r)
 	return r
 }

@@ -11,20 +11,21 @@ import (
 	"github.com/openimstack/openim-operator/netpol/snapshot"
 )
 
-// values that a type of words takes. Kinds of findings are not among them: new ones come under the same version.
+// values of enumerated types. Kinds of findings are not enumerated, because new kinds are added under the same version.
 var values = map[reflect.Type][]string{
 	reflect.TypeFor[audit.Verdict]():       {string(audit.Sealed), string(audit.Open), string(audit.Unknown)},
 	reflect.TypeFor[audit.Severity]():      {string(audit.Critical), string(audit.High), string(audit.Medium), string(audit.Low)},
 	reflect.TypeFor[snapshot.SourceKind](): {string(snapshot.Cluster), string(snapshot.Files)},
 }
 
-// Schema returns the JSON Schema (draft 2020-12) of a report in JSON, made of the types that are written. Further properties are
-// allowed: fields are added under the same version.
+// Schema returns the JSON Schema (draft 2020-12) of a report, derived from its Go types. Additional properties are allowed: fields are
+// added under the same version.
 func Schema() ([]byte, error) {
 	root := schemaOf(reflect.TypeFor[audit.Report]())
 	root["$schema"] = "https://json-schema.org/draft/2020-12/schema"
 	root["title"] = "Audit of an OpenIMStack"
-	root["description"] = "What kubectl openimstack audit -o json writes. Fields are added under the same version; one that is removed or changes its meaning makes a new one."
+	root["description"] = "Output of kubectl openimstack audit -o json. Fields are added under the same version. " +
+		"Removing a field or changing its meaning requires a new version."
 	properties := root["properties"].(map[string]any)
 	properties["schema"] = map[string]any{"type": "string", "enum": []string{audit.Schema}}
 	out, err := json.MarshalIndent(root, "", "  ")
@@ -56,7 +57,7 @@ func schemaOf(t reflect.Type) map[string]any {
 	}
 }
 
-// objectOf has a property for each field, required unless the field may be left out.
+// objectOf returns the schema of a struct. A property is required unless the field has an omit option.
 func objectOf(t reflect.Type) map[string]any {
 	properties, required := map[string]any{}, []string{}
 	for field := range t.Fields() {

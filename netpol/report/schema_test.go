@@ -14,10 +14,10 @@ import (
 	"github.com/openimstack/openim-operator/netpol/report"
 )
 
-// published is the schema that users are given.
+// published is the schema in the documentation.
 const published = "../../docs/audit-v1.schema.json"
 
-func TestThePublishedSchemaIsThatOfTheTypes(t *testing.T) {
+func TestThePublishedSchemaMatchesTheTypes(t *testing.T) {
 	g := NewWithT(t)
 	shown, err := os.ReadFile(published)
 	g.Expect(err).NotTo(HaveOccurred())
@@ -26,7 +26,7 @@ func TestThePublishedSchemaIsThatOfTheTypes(t *testing.T) {
 	g.Expect(string(shown)).To(Equal(string(made)), "run `make generate`")
 }
 
-// validator is somebody else's, of the published file.
+// validator returns a third-party validator of the published schema.
 func validator(t *testing.T) *validate.SchemaValidator {
 	t.Helper()
 	g := NewWithT(t)
@@ -46,7 +46,7 @@ func object(t *testing.T, text []byte) map[string]any {
 
 func TestReportsAreByTheSchema(t *testing.T) {
 	for name, r := range map[string]audit.Report{
-		"clean": clean(), "breached": breached(), "own wrapper": ownWrapper(), "crowded": crowded(), "hostile": hostile("\x1b<\xff"),
+		"clean": clean(), "breached": breached(), "own wrapper": ownWrapper(), "large": large(), "hostile": hostile("\x1b<\xff"),
 		"nothing": {Schema: audit.Schema, Verdict: audit.Unknown, Source: clean().Source},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -56,21 +56,21 @@ func TestReportsAreByTheSchema(t *testing.T) {
 	}
 }
 
-// Each line breaks a report in one place, and the schema notices.
-func TestTheSchemaRefusesWhatIsNoReport(t *testing.T) {
+// Each case breaks a report in one place, and validation fails.
+func TestTheSchemaRefusesInvalidReports(t *testing.T) {
 	for name, spoil := range map[string]func(map[string]any){
 		"another version":         func(o map[string]any) { o["schema"] = "openimstack.dev/audit/v2" },
 		"no verdict":              func(o map[string]any) { delete(o, "verdict") },
 		"a verdict of its own":    func(o map[string]any) { o["verdict"] = "Fine" },
 		"no list of findings":     func(o map[string]any) { o["findings"] = nil },
-		"a time that is none":     func(o map[string]any) { o["time"] = "yesterday" },
+		"an invalid time":         func(o map[string]any) { o["time"] = "yesterday" },
 		"a severity of its own":   func(o map[string]any) { o["findings"].([]any)[0].(map[string]any)["severity"] = "Dire" },
 		"a finding without a fix": func(o map[string]any) { delete(o["findings"].([]any)[0].(map[string]any), "fix") },
 		"a port in words": func(o map[string]any) {
 			o["cells"].([]any)[0].(map[string]any)["port"].(map[string]any)["number"] = "http"
 		},
 		"a verdict in words": func(o map[string]any) { o["cells"].([]any)[0].(map[string]any)["evaluated"] = "yes" },
-		"a rule that is no number": func(o map[string]any) {
+		"a rule that is not a number": func(o map[string]any) {
 			o["cells"].([]any)[0].(map[string]any)["decided"] = []any{map[string]any{"rule": "first"}}
 		},
 		"half a finding, not a list": func(o map[string]any) { o["counts"].(map[string]any)["findings"] = map[string]any{"Critical": 0.5} },
@@ -84,7 +84,7 @@ func TestTheSchemaRefusesWhatIsNoReport(t *testing.T) {
 	}
 }
 
-// What a report holds is all described: a property that the schema does not know would be one that nobody can rely on.
+// The schema describes every property of a report.
 func TestTheSchemaKnowsEveryProperty(t *testing.T) {
 	text, err := report.Schema()
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())

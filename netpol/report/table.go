@@ -15,7 +15,7 @@ const (
 	leastWidth = 40
 )
 
-// writeTable writes a report for people at a terminal: the verdict first, then what to do about it, then the whole.
+// writeTable writes a report for a terminal: the verdict, then findings with their fixes, then the complete truth table.
 func writeTable(w io.Writer, r audit.Report, o Options) error {
 	t := newTerminal(o)
 	t.summary(r)
@@ -28,7 +28,7 @@ func writeTable(w io.Writer, r audit.Report, o Options) error {
 	return err
 }
 
-// Summary writes the beginning of a report's table: verdict, what was looked at, and a line or two for each exception and finding.
+// Summary writes the start of a report's table: the verdict, the counts, and one line for each exception and finding.
 func Summary(w io.Writer, r audit.Report, o Options) error {
 	r = clean(r)
 	t := newTerminal(o)
@@ -37,7 +37,8 @@ func Summary(w io.Writer, r audit.Report, o Options) error {
 		t.item(2, 14, "Exception", amber, e.Name+": "+e.Lets)
 	}
 	for i, f := range r.Findings {
-		t.item(2, 14, fmt.Sprintf("F%d %s", i+1, f.Severity), severityColours[f.Severity], fmt.Sprintf("%s: %s: %s", f.Kind, picture.ObjectText(f.Object), f.Reason))
+		label, text := fmt.Sprintf("F%d %s", i+1, f.Severity), fmt.Sprintf("%s: %s: %s", f.Kind, picture.ObjectText(f.Object), f.Reason)
+		t.item(2, 14, label, severityColours[f.Severity], text)
 	}
 	for _, u := range r.Unread {
 		t.item(2, 14, "Not read", amber, u.Kind+": "+u.Reason)
@@ -81,8 +82,10 @@ func (t *terminal) findings(r audit.Report) {
 	t.head("FINDINGS")
 	for i, f := range r.Findings {
 		id := fmt.Sprintf("F%d", i+1)
-		t.item(2, 6, id, severityColours[f.Severity], fmt.Sprintf("%s %s: %s", strings.ToUpper(string(f.Severity)), f.Kind, picture.ObjectText(f.Object)))
-		for _, line := range [][2]string{{"reason", f.Reason}, {"lets", f.Lets}, {"fix", f.Fix}, {"ports", strings.Join(f.Ports, ", ")}} {
+		title := fmt.Sprintf("%s %s: %s", strings.ToUpper(string(f.Severity)), f.Kind, picture.ObjectText(f.Object))
+		t.item(2, 6, id, severityColours[f.Severity], title)
+		details := [][2]string{{"reason", f.Reason}, {"lets", f.Lets}, {"fix", f.Fix}, {"ports", strings.Join(f.Ports, ", ")}}
+		for _, line := range details {
 			if line[1] != "" {
 				t.item(6, 14, line[0], plain, line[1])
 			}
@@ -94,7 +97,7 @@ func (t *terminal) exceptions(r audit.Report) {
 	if len(r.Exceptions) == 0 {
 		return
 	}
-	t.head("EXCEPTIONS that the spec asks for")
+	t.head("EXCEPTIONS of the spec")
 	for _, e := range r.Exceptions {
 		t.item(2, 2, "", amber, e.Name+" ("+e.Field+")")
 		t.item(6, 14, "lets", plain, e.Lets)
@@ -114,7 +117,7 @@ func (t *terminal) differences(r audit.Report) {
 	}
 }
 
-// reach says of each port who reaches it.
+// reach writes the sources that reach each port.
 func (t *terminal) reach(r audit.Report) {
 	if len(r.Cells) == 0 {
 		return
@@ -133,11 +136,11 @@ func (t *terminal) reach(r audit.Report) {
 				from = append(from, row.From)
 			}
 		}
-		who := strings.Join(from, ", ")
-		if who == "" {
-			who = "nobody"
+		sources := strings.Join(from, ", ")
+		if sources == "" {
+			sources = "nobody"
 		}
-		t.item(2, column, c.label(), plain, who)
+		t.item(2, column, c.label(), plain, sources)
 	}
 }
 

@@ -40,7 +40,7 @@ func TestASealedStackHasNoSectionsOfTrouble(t *testing.T) {
 
 func TestLinesFitTheTerminal(t *testing.T) {
 	for _, width := range []int{40, 60, 80, 100, 200} {
-		for _, r := range []audit.Report{clean(), breached(), crowded(), ownWrapper()} {
+		for _, r := range []audit.Report{clean(), breached(), large(), ownWrapper()} {
 			r.Findings = append([]audit.Finding{{Kind: "Wide", Reason: strings.Repeat("長い名前", 40)}}, r.Findings...)
 			for line := range strings.Lines(string(write(t, report.Table, r, report.Options{Width: width}))) {
 				taken := utf8.RuneCountInString(strings.TrimRight(line, "\n")) + strings.Count(line, "長") + strings.Count(line, "い") + strings.Count(line, "名") + strings.Count(line, "前")

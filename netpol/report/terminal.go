@@ -5,7 +5,7 @@ import (
 	"unicode"
 )
 
-// Select Graphic Rendition of ECMA-48, in the eight colours that every terminal has.
+// Select Graphic Rendition of ECMA-48, with the eight colours that every terminal supports.
 const (
 	plain  = ""
 	bold   = "1"
@@ -16,14 +16,14 @@ const (
 	escSGR = "\x1b["
 )
 
-// terminal lays texts out in a width. Colours are left out unless they were asked for.
+// terminal formats texts for a width. It writes colours only when they are enabled.
 type terminal struct {
 	strings.Builder
 	width  int
 	colour bool
 }
 
-// paint puts a text in a colour.
+// paint returns a text in a colour.
 func (t *terminal) paint(colour, s string) string {
 	if !t.colour || colour == plain {
 		return s
@@ -31,15 +31,15 @@ func (t *terminal) paint(colour, s string) string {
 	return escSGR + colour + "m" + s + escSGR + "0m"
 }
 
-// head begins a section.
+// head starts a section.
 func (t *terminal) head(s string) {
 	t.WriteString("\n" + t.paint(bold, s) + "\n")
 }
 
-// item writes a text behind a label, wrapped, with the lines below each other.
+// item writes a label and a wrapped text. The lines of the text start in the same column.
 func (t *terminal) item(indent, column int, label, colour, s string) {
 	lead := strings.Repeat(" ", indent) + label
-	if label != "" && columns(lead) >= column { // a label that is too long stands alone
+	if label != "" && columns(lead) >= column { // a long label gets its own line
 		t.WriteString(lead + "\n")
 		lead = ""
 	}
@@ -52,10 +52,10 @@ func (t *terminal) item(indent, column int, label, colour, s string) {
 	}
 }
 
-// wrap breaks a line at spaces, and words that are longer than it within.
+// wrap breaks a line at spaces, and inside words that are longer than the width.
 func (t *terminal) wrap(s string, width int) []string {
 	if columns(s) <= width {
-		return []string{s} // spaces at its beginning are kept: it may be a line of YAML
+		return []string{s} // leading spaces are kept: the line may be YAML
 	}
 	var out []string
 	line := ""
@@ -90,7 +90,7 @@ func cut(s string, width int) (head, tail string) {
 	return s, ""
 }
 
-// columns that a text takes on a terminal.
+// columns returns the width of a text on a terminal.
 func columns(s string) int {
 	total := 0
 	for _, r := range s {
@@ -99,7 +99,7 @@ func columns(s string) int {
 	return total
 }
 
-// columnsOf a character: none for marks that combine, two for the wide ones of UAX #11.
+// columnsOf returns the width of a character: 0 for combining marks, 2 for the wide characters of UAX #11.
 func columnsOf(r rune) int {
 	switch {
 	case unicode.In(r, unicode.Mn, unicode.Me):

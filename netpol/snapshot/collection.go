@@ -15,22 +15,22 @@ import (
 	kjson "sigs.k8s.io/json"
 )
 
-// maxWarnings that are written out.
+// maxWarnings bounds the warnings that are returned in full.
 const maxWarnings = 50
 
-// collection gathers the objects of manifests.
+// collection gathers the objects of manifests into a snapshot.
 type collection struct {
-	world     *World
+	snapshot  *World
 	namespace string
 	// seen are the objects so far, by kind and name.
-	seen map[identity]sighting
-	// others counts kinds that decide nothing, and documents that are no objects.
-	others   map[string]int
-	warned   []string
-	unwarned int
-	// podNames that are taken: two workloads may share one.
+	seen map[identity]occurrence
+	// skipped counts kinds that do not affect reachability, and documents that are not objects.
+	skipped         map[string]int
+	warningTexts    []string
+	droppedWarnings int
+	// podNames are the names in use: two workloads of different kinds may have the same name.
 	podNames map[identity]bool
-	// configMaps so far, in their short values.
+	// configMaps so far. Only their short values are kept.
 	configMaps map[types.NamespacedName]map[string]string
 }
 
@@ -39,8 +39,8 @@ type identity struct {
 	namespace, name string
 }
 
-type sighting struct {
-	at     origin
+type occurrence struct {
+	at     position
 	digest [sha256.Size]byte
 }
 
@@ -49,13 +49,13 @@ func newCollection(namespace string) *collection {
 		namespace = corev1.NamespaceDefault
 	}
 	return &collection{
-		world: &World{}, namespace: namespace, seen: map[identity]sighting{}, others: map[string]int{}, podNames: map[identity]bool{},
+		snapshot: &World{}, namespace: namespace, seen: map[identity]occurrence{}, skipped: map[string]int{}, podNames: map[identity]bool{},
 		configMaps: map[types.NamespacedName]map[string]string{},
 	}
 }
 
-// add takes one object. A Secret is dropped before anything of it is looked at.
-func (c *collection) add(at origin, object map[string]any) error {
+// add adds one object. A Secret is dropped before any of its fields is read.
+func (c *collection) add(at position, object map[string]any) error {
 	apiVersion, kind := text(object, "apiVersion"), text(object, "kind")
 	if kind == "Secret" && apiVersion == "v1" {
 		return nil
@@ -64,7 +64,7 @@ func (c *collection) add(at origin, object map[string]any) error {
 		c.configMap(object)
 	}
 	if apiVersion == "" || kind == "" {
-		c.others["documents without apiVersion and kind"]++
+		c.skipped["documents without apiVersion and kind"]++
 		return nil
 	}
 	gv, err := schema.ParseGroupVersion(apiVersion)
@@ -77,24 +77,25 @@ func (c *collection) add(at origin, object map[string]any) error {
 	}
 	if paths, ok := podMakers[gvk.GroupKind()]; ok {
 		c.mention(gvk, object, false)
-		return c.maker(at, gvk, paths, object)
+		return c.podMaker(at, gvk, paths, object)
 	}
-	i := slices.IndexFunc(foreignKinds, func(k foreignKind) bool { return k.GroupKind == gvk.GroupKind() })
+	i := slices.IndexFunc(thirdPartyKinds, func(k thirdPartyKind) bool { return k.GroupKind == gvk.GroupKind() })
 	if i < 0 {
-		c.others[kind]++
+		c.skipped[kind]++
 		c.mention(gvk, object, true)
 		return nil
 	}
-	return c.foreign(at, gvk, foreignKinds[i], object)
+	return c.thirdParty(at, gvk, thirdPartyKinds[i], object)
 }
 
-// mention notes what an object of another kind names. The labels of one whose pods are known are theirs, and tell nothing more.
+// mention records the names in an object of an unknown kind. labels is false for kinds whose pods are in the snapshot: their labels
+// are those of the pods.
 func (c *collection) mention(gvk schema.GroupVersionKind, object map[string]any, labels bool) {
-	if mentionless(gvk.GroupKind()) {
+	if ignoredForMentions(gvk.GroupKind()) {
 		return
 	}
 	if metadata, ok := object["metadata"].(map[string]any); ok && text(metadata, "namespace") == "" {
-		metadata["namespace"] = c.namespace // a kind without namespaces has none to mention by a short name
+		metadata["namespace"] = c.namespace // short names in the object refer to this namespace
 	}
 	m := mentionOf(gvk, object)
 	if m == nil {
@@ -103,12 +104,13 @@ func (c *collection) mention(gvk schema.GroupVersionKind, object map[string]any,
 	if !labels {
 		m.Labels = nil
 	}
-	c.world.Mentions = append(c.world.Mentions, *m)
+	c.snapshot.Mentions = append(c.snapshot.Mentions, *m)
 }
 
-func (c *collection) known(at origin, gvk schema.GroupVersionKind, d decoder, object map[string]any) error {
+// known decodes an object of a kind with a Go type.
+func (c *collection) known(at position, gvk schema.GroupVersionKind, d decoder, object map[string]any) error {
 	if gvk.Version != d.version {
-		c.warn("%s: %s %s is of a version that no supported Kubernetes serves: it was left out. Write %s", at, gvk.GroupVersion(), gvk.Kind,
+		c.warn("%s: skipped %s %s: no supported Kubernetes serves this version: write %s", at, gvk.GroupVersion(), gvk.Kind,
 			schema.GroupVersion{Group: gvk.Group, Version: d.version})
 		return nil
 	}
@@ -123,7 +125,7 @@ func (c *collection) known(at origin, gvk schema.GroupVersionKind, d decoder, ob
 	}
 	lost, err := kjson.UnmarshalStrict(content, into)
 	if err != nil {
-		return at.errorf("it is no %s of %s: %w", gvk.Kind, gvk.GroupVersion(), err)
+		return at.errorf("invalid %s of %s: %w", gvk.Kind, gvk.GroupVersion(), err)
 	}
 	for _, l := range lost {
 		c.warn("%s: %s %s: %v: the API server drops it", at, gvk.Kind, into.GetName(), l)
@@ -132,23 +134,24 @@ func (c *collection) known(at origin, gvk schema.GroupVersionKind, d decoder, ob
 	return nil
 }
 
-func (c *collection) foreign(at origin, gvk schema.GroupVersionKind, k foreignKind, object map[string]any) error {
+// thirdParty reads an object of a kind that Kubernetes does not define.
+func (c *collection) thirdParty(at position, gvk schema.GroupVersionKind, k thirdPartyKind, object map[string]any) error {
 	fresh, err := c.register(at, gvk, object, k.clusterWide)
 	if err != nil || !fresh {
 		return err
 	}
 	if k.read != nil {
-		c.world.Routes = append(c.world.Routes, routeOf(gvk, k.read, object))
+		c.snapshot.Routes = append(c.snapshot.Routes, routeOf(gvk, k.read, object))
 		c.mention(gvk, object, true)
 		return nil
 	}
-	c.world.OtherPolicies = append(c.world.OtherPolicies, otherPolicy(gvk, &unstructured.Unstructured{Object: object}))
+	c.snapshot.OtherPolicies = append(c.snapshot.OtherPolicies, otherPolicy(gvk, &unstructured.Unstructured{Object: object}))
 	return nil
 }
 
-// register gives the object its namespace and checks its name. fresh is false for one that stands in the manifests twice, the same
-// both times: folders of kustomize hold what they render. Two that differ cannot both be meant.
-func (c *collection) register(at origin, gvk schema.GroupVersionKind, object map[string]any, clusterWide bool) (fresh bool, err error) {
+// register sets the object's namespace and checks its name. fresh is false for an object that the manifests contain twice with equal
+// content, which is usual in kustomize folders. Two different objects of the same name are an error.
+func (c *collection) register(at position, gvk schema.GroupVersionKind, object map[string]any, clusterWide bool) (fresh bool, err error) {
 	metadata, ok := object["metadata"].(map[string]any)
 	if !ok {
 		return false, at.errorf("%s has no metadata: give it a name", gvk.Kind)
@@ -160,7 +163,7 @@ func (c *collection) register(at origin, gvk schema.GroupVersionKind, object map
 	if problems := validation.IsDNS1123Subdomain(name); len(problems) > 0 {
 		return false, at.errorf("%s has no valid name: %s", gvk.Kind, problems[0])
 	}
-	if managed, has := metadata["managedFields"]; has { // who wrote which field does not make two objects differ
+	if managed, has := metadata["managedFields"]; has { // field managers do not make two objects differ
 		delete(metadata, "managedFields")
 		defer func() { metadata["managedFields"] = managed }()
 	}
@@ -182,34 +185,35 @@ func (c *collection) register(at origin, gvk schema.GroupVersionKind, object map
 	id, sum := identity{gvk.GroupKind(), namespace, name}, sha256.Sum256(content)
 	before, again := c.seen[id]
 	if again && before.digest != sum {
-		return false, at.errorf("%s %s differs from the one in %s: audit the manifests of one environment, as they are applied",
+		return false, at.errorf("%s %s differs from the object of the same name in %s: audit the manifests of one environment, "+
+			"as they are applied",
 			gvk.Kind, strings.TrimPrefix(namespace+"/"+name, "/"), before.at)
 	}
 	if !again {
-		c.seen[id] = sighting{at, sum}
+		c.seen[id] = occurrence{at, sum}
 	}
 	return !again, nil
 }
 
 func (c *collection) warn(format string, args ...any) {
-	if len(c.warned) == maxWarnings {
-		c.unwarned++
+	if len(c.warningTexts) == maxWarnings {
+		c.droppedWarnings++
 		return
 	}
-	c.warned = append(c.warned, fmt.Sprintf(format, args...))
+	c.warningTexts = append(c.warningTexts, fmt.Sprintf(format, args...))
 }
 
-// warnings are those that were given, and a count of what was left out.
+// warnings returns the recorded warnings and a summary of the skipped kinds.
 func (c *collection) warnings() []string {
-	all := c.warned
-	if c.unwarned > 0 {
-		all = append(all, fmt.Sprintf("and %d more of this sort", c.unwarned))
+	all := c.warningTexts
+	if c.droppedWarnings > 0 {
+		all = append(all, fmt.Sprintf("and %d more warnings", c.droppedWarnings))
 	}
-	if len(c.others) == 0 {
+	if len(c.skipped) == 0 {
 		return all
 	}
 	var kinds []string
-	for kind, n := range c.others {
+	for kind, n := range c.skipped {
 		kinds = append(kinds, fmt.Sprintf("%s %d", kind, n))
 	}
 	slices.Sort(kinds)
@@ -217,5 +221,5 @@ func (c *collection) warnings() []string {
 	if len(kinds) > shown {
 		kinds = append(kinds[:shown], fmt.Sprintf("and %d more kinds", len(kinds)-shown))
 	}
-	return append(all, "left out, because they decide nothing about connections or are not known: "+strings.Join(kinds, ", "))
+	return append(all, "skipped kinds, which are unknown or do not affect connections: "+strings.Join(kinds, ", "))
 }

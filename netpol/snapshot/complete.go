@@ -7,23 +7,23 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// complete puts the lists in order, drops doubles, trims, and adds the namespaces that objects are in and that were not read.
-func (w *World) complete() {
-	w.writers()
-	w.Pods = finish(w.Pods)
-	w.Services = finish(w.Services)
-	w.EndpointSlices = finish(w.EndpointSlices)
-	w.Policies = finish(w.Policies)
-	w.Ingresses = finish(w.Ingresses)
-	w.Stacks = finish(w.Stacks)
-	w.Routes = inOrder(w.Routes, func(r *Route) key { return key{r.Namespace, r.Name, r.Kind, r.APIVersion} })
-	w.OtherPolicies = inOrder(w.OtherPolicies, func(p *OtherPolicy) key { return key{p.Namespace, p.Name, p.Kind, p.APIVersion} })
+// finish sorts the lists, drops duplicates, trims objects, and adds the namespaces of objects that were not read.
+func (w *World) finish() {
+	w.noteWriters()
+	w.Pods = tidy(w.Pods)
+	w.Services = tidy(w.Services)
+	w.EndpointSlices = tidy(w.EndpointSlices)
+	w.Policies = tidy(w.Policies)
+	w.Ingresses = tidy(w.Ingresses)
+	w.Stacks = tidy(w.Stacks)
+	w.Routes = sortUnique(w.Routes, func(r *Route) key { return key{r.Namespace, r.Name, r.Kind, r.APIVersion} })
+	w.OtherPolicies = sortUnique(w.OtherPolicies, func(p *OtherPolicy) key { return key{p.Namespace, p.Name, p.Kind, p.APIVersion} })
 	w.keepMentions()
 	w.addNamespaces()
-	w.Namespaces = finish(w.Namespaces)
+	w.Namespaces = tidy(w.Namespaces)
 }
 
-// addNamespaces makes those that were not read, with the label that Kubernetes gives each (KEP-2161).
+// addNamespaces adds the namespaces that were not read, with the label that Kubernetes sets on every namespace (KEP-2161).
 func (w *World) addNamespaces() {
 	known := map[string]bool{}
 	for i := range w.Namespaces {
@@ -31,7 +31,8 @@ func (w *World) addNamespaces() {
 	}
 	named := map[string]bool{}
 	for _, list := range [][]string{
-		namespacesOf(w.Pods), namespacesOf(w.Services), namespacesOf(w.EndpointSlices), namespacesOf(w.Policies), namespacesOf(w.Ingresses), namespacesOf(w.Stacks),
+		namespacesOf(w.Pods), namespacesOf(w.Services), namespacesOf(w.EndpointSlices),
+		namespacesOf(w.Policies), namespacesOf(w.Ingresses), namespacesOf(w.Stacks),
 	} {
 		for _, name := range list {
 			named[name] = true
@@ -62,21 +63,21 @@ func namespacesOf[T any, P object[T]](items []T) []string {
 	return names
 }
 
-// finish orders objects by namespace and name, once each, without what decides nothing.
-func finish[T any, P object[T]](items []T) []T {
+// tidy sorts objects by namespace and name, drops duplicates, and removes fields that do not affect reachability.
+func tidy[T any, P object[T]](items []T) []T {
 	for i := range items {
 		item := P(&items[i])
 		item.SetManagedFields(nil)
 		item.SetAnnotations(trimAnnotations(item.GetAnnotations()))
 	}
-	return inOrder(items, func(item *T) key { return key{P(item).GetNamespace(), P(item).GetName()} })
+	return sortUnique(items, func(item *T) key { return key{P(item).GetNamespace(), P(item).GetName()} })
 }
 
-// key is what objects are ordered by: namespace, name, and the kind where a list holds several.
+// key is the sort key of objects: namespace, name, and the kind where a list holds several kinds.
 type key [4]string
 
-// inOrder sorts by a key, and keeps the first of those that share one.
-func inOrder[T any](items []T, of func(*T) key) []T {
+// sortUnique sorts by a key and keeps the first of the items with equal keys.
+func sortUnique[T any](items []T, of func(*T) key) []T {
 	slices.SortStableFunc(items, func(a, b T) int {
 		x, y := of(&a), of(&b)
 		return slices.Compare(x[:], y[:])

@@ -12,7 +12,7 @@ import (
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 )
 
-// decoder of a kind with a type.
+// decoder decodes a kind that has a Go type.
 type decoder struct {
 	version     string
 	clusterWide bool
@@ -20,7 +20,7 @@ type decoder struct {
 	keep        func(*collection, metav1.Object)
 }
 
-// decode makes a decoder for a type.
+// decode returns a decoder for a type.
 func decode[T any, P object[T]](version string, keep func(*collection, *T)) decoder {
 	return decoder{
 		version: version,
@@ -29,34 +29,46 @@ func decode[T any, P object[T]](version string, keep func(*collection, *T)) deco
 	}
 }
 
-// decoders of all kinds with types. Workloads are kept as the pods that they make.
+var stacks = v1alpha1.GroupVersion
+
+// decoders of all kinds with Go types. Workloads are kept as the pods that they create.
 var decoders = map[schema.GroupKind]decoder{
-	{Kind: "Namespace"}:                            allOver(decode("v1", (*collection).keepNamespace)),
-	{Kind: "Pod"}:                                  decode("v1", (*collection).keepPod),
-	{Kind: "ReplicationController"}:                decode("v1", (*collection).keepReplicationController),
-	{Kind: "Service"}:                              decode("v1", (*collection).keepService),
-	{Kind: "Endpoints"}:                            decode("v1", (*collection).keepEndpoints),
-	{Group: appsv1.GroupName, Kind: "Deployment"}:  decode("v1", func(c *collection, o *appsv1.Deployment) { c.workload("Deployment", o, o.Spec.Template) }),
-	{Group: appsv1.GroupName, Kind: "StatefulSet"}: decode("v1", func(c *collection, o *appsv1.StatefulSet) { c.workload("StatefulSet", o, o.Spec.Template) }),
-	{Group: appsv1.GroupName, Kind: "DaemonSet"}:   decode("v1", func(c *collection, o *appsv1.DaemonSet) { c.workload("DaemonSet", o, o.Spec.Template) }),
-	{Group: appsv1.GroupName, Kind: "ReplicaSet"}:  decode("v1", func(c *collection, o *appsv1.ReplicaSet) { c.workload("ReplicaSet", o, o.Spec.Template) }),
-	{Group: batchv1.GroupName, Kind: "Job"}:        decode("v1", func(c *collection, o *batchv1.Job) { c.workload("Job", o, o.Spec.Template) }),
+	{Kind: "Namespace"}:             clusterScoped(decode("v1", (*collection).keepNamespace)),
+	{Kind: "Pod"}:                   decode("v1", (*collection).keepPod),
+	{Kind: "ReplicationController"}: decode("v1", (*collection).keepReplicationController),
+	{Kind: "Service"}:               decode("v1", (*collection).keepService),
+	{Kind: "Endpoints"}:             decode("v1", (*collection).keepEndpoints),
+	{Group: appsv1.GroupName, Kind: "Deployment"}: decode("v1", func(c *collection, o *appsv1.Deployment) {
+		c.workload("Deployment", o, o.Spec.Template)
+	}),
+	{Group: appsv1.GroupName, Kind: "StatefulSet"}: decode("v1", func(c *collection, o *appsv1.StatefulSet) {
+		c.workload("StatefulSet", o, o.Spec.Template)
+	}),
+	{Group: appsv1.GroupName, Kind: "DaemonSet"}: decode("v1", func(c *collection, o *appsv1.DaemonSet) {
+		c.workload("DaemonSet", o, o.Spec.Template)
+	}),
+	{Group: appsv1.GroupName, Kind: "ReplicaSet"}: decode("v1", func(c *collection, o *appsv1.ReplicaSet) {
+		c.workload("ReplicaSet", o, o.Spec.Template)
+	}),
+	{Group: batchv1.GroupName, Kind: "Job"}: decode("v1", func(c *collection, o *batchv1.Job) {
+		c.workload("Job", o, o.Spec.Template)
+	}),
 	{Group: batchv1.GroupName, Kind: "CronJob"}: decode("v1", func(c *collection, o *batchv1.CronJob) {
 		c.workload("CronJob", o, o.Spec.JobTemplate.Spec.Template)
 	}),
 	{Group: discoveryv1.GroupName, Kind: "EndpointSlice"}: decode("v1", func(c *collection, o *discoveryv1.EndpointSlice) {
-		c.world.EndpointSlices = append(c.world.EndpointSlices, *o)
+		c.snapshot.EndpointSlices = append(c.snapshot.EndpointSlices, *o)
 	}),
 	{Group: networkingv1.GroupName, Kind: "NetworkPolicy"}: decode("v1", (*collection).keepPolicy),
 	{Group: networkingv1.GroupName, Kind: "Ingress"}: decode("v1", func(c *collection, o *networkingv1.Ingress) {
-		c.world.Ingresses = append(c.world.Ingresses, *o)
+		c.snapshot.Ingresses = append(c.snapshot.Ingresses, *o)
 	}),
-	{Group: v1alpha1.GroupVersion.Group, Kind: "OpenIMStack"}: decode(v1alpha1.GroupVersion.Version, func(c *collection, o *v1alpha1.OpenIMStack) {
-		c.world.Stacks = append(c.world.Stacks, *o)
+	{Group: stacks.Group, Kind: "OpenIMStack"}: decode(stacks.Version, func(c *collection, o *v1alpha1.OpenIMStack) {
+		c.snapshot.Stacks = append(c.snapshot.Stacks, *o)
 	}),
 }
 
-func allOver(d decoder) decoder {
+func clusterScoped(d decoder) decoder {
 	d.clusterWide = true
 	return d
 }
@@ -67,17 +79,17 @@ func (c *collection) keepNamespace(o *corev1.Namespace) {
 		o.Labels = map[string]string{}
 	}
 	o.Labels[corev1.LabelMetadataName] = o.Name
-	c.world.Namespaces = append(c.world.Namespaces, *o)
+	c.snapshot.Namespaces = append(c.snapshot.Namespaces, *o)
 }
 
 func (c *collection) keepService(o *corev1.Service) {
 	defaultService(o)
-	c.world.Services = append(c.world.Services, *o)
+	c.snapshot.Services = append(c.snapshot.Services, *o)
 }
 
 func (c *collection) keepPolicy(o *networkingv1.NetworkPolicy) {
 	defaultPolicy(o)
-	c.world.Policies = append(c.world.Policies, *o)
+	c.snapshot.Policies = append(c.snapshot.Policies, *o)
 }
 
 func (c *collection) keepPod(o *corev1.Pod) {
@@ -91,9 +103,9 @@ func (c *collection) keepReplicationController(o *corev1.ReplicationController) 
 	}
 }
 
-// keepEndpoints makes what the EndpointSlice mirroring controller makes of Endpoints that a person wrote.
+// keepEndpoints creates the EndpointSlices that the mirroring controller creates for Endpoints.
 func (c *collection) keepEndpoints(o *corev1.Endpoints) { //nolint:staticcheck // deprecated, and still served and mirrored
 	for i, subset := range o.Subsets {
-		c.world.EndpointSlices = append(c.world.EndpointSlices, mirrored(o.ObjectMeta, i, subset))
+		c.snapshot.EndpointSlices = append(c.snapshot.EndpointSlices, mirrored(o.ObjectMeta, i, subset))
 	}
 }

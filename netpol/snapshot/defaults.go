@@ -13,8 +13,8 @@ import (
 	"k8s.io/utils/ptr"
 )
 
-// The API server's defaults (pkg/apis/*/v1/defaults.go in kubernetes/kubernetes), as far as they decide about connections. Objects of
-// manifests lack them.
+// The API server's defaults (pkg/apis/*/v1/defaults.go in kubernetes/kubernetes) of fields that affect connections. Manifests do not
+// contain defaults.
 
 func defaultPolicy(p *networkingv1.NetworkPolicy) {
 	if len(p.Spec.PolicyTypes) == 0 {
@@ -73,10 +73,14 @@ func defaultContainerPorts(ports []corev1.ContainerPort, hostNetwork bool) {
 	}
 }
 
-// mirrored is the EndpointSlice of a subset of Endpoints.
-func mirrored(meta metav1.ObjectMeta, index int, subset corev1.EndpointSubset) discoveryv1.EndpointSlice { //nolint:staticcheck // deprecated, and still served and mirrored
+// mirrored returns the EndpointSlice of a subset of Endpoints.
+//
+//nolint:staticcheck // deprecated, and still served and mirrored
+func mirrored(meta metav1.ObjectMeta, index int, subset corev1.EndpointSubset) discoveryv1.EndpointSlice {
 	slice := discoveryv1.EndpointSlice{
-		ObjectMeta:  metav1.ObjectMeta{Namespace: meta.Namespace, Name: fmt.Sprintf("%s-mirrored-%d", meta.Name, index), Labels: maps.Clone(meta.Labels)},
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: meta.Namespace, Name: fmt.Sprintf("%s-mirrored-%d", meta.Name, index), Labels: maps.Clone(meta.Labels),
+		},
 		AddressType: discoveryv1.AddressTypeIPv4,
 	}
 	if slice.Labels == nil {
@@ -90,7 +94,9 @@ func mirrored(meta metav1.ObjectMeta, index int, subset corev1.EndpointSubset) d
 		slice.Endpoints = append(slice.Endpoints, discoveryv1.Endpoint{Addresses: []string{address.IP}, TargetRef: address.TargetRef})
 	}
 	for _, port := range subset.Ports {
-		slice.Ports = append(slice.Ports, discoveryv1.EndpointPort{Name: ptr.To(port.Name), Port: ptr.To(port.Port), Protocol: ptr.To(port.Protocol)})
+		slice.Ports = append(slice.Ports, discoveryv1.EndpointPort{
+			Name: ptr.To(port.Name), Port: ptr.To(port.Port), Protocol: ptr.To(port.Protocol),
+		})
 	}
 	return slice
 }

@@ -1,6 +1,6 @@
-// Package snapshot holds a snapshot of everything that decides who reaches whom in a cluster: namespaces, pods, Services, policies and
-// the ways in from outside. Read takes it from a live cluster, FromFiles from a folder of manifests.
+// Package snapshot holds the objects that decide reachability in a cluster: namespaces, pods, Services, policies, and the objects that
+// send traffic to Services. Read takes a snapshot of a live cluster, FromFiles of a folder of manifests.
 //
-// It reads and never writes, asks for no Secret and drops those that it meets, and judges nothing. What it may not read is said in
-// the snapshot.
+// It never writes, never requests a Secret, drops the Secrets that manifests contain, and evaluates nothing. The snapshot lists the
+// kinds that could not be read.
 package snapshot

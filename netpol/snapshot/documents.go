@@ -22,52 +22,52 @@ const (
 	maxListDepth = 4
 )
 
-// origin is where an object stands.
-type origin struct {
+// position is the file and line of an object.
+type position struct {
 	file string
 	line int
 }
 
-func (o origin) String() string { return o.file + ":" + strconv.Itoa(o.line) }
+func (o position) String() string { return o.file + ":" + strconv.Itoa(o.line) }
 
-// errorf names the place before what is wrong there.
-func (o origin) errorf(format string, args ...any) error {
+// errorf returns an error that starts with the position.
+func (o position) errorf(format string, args ...any) error {
 	return fmt.Errorf("%s: %w", o, fmt.Errorf(format, args...))
 }
 
-// documents takes a file apart, and hands on each object in it. Lists are opened.
-func documents(name string, content []byte, take func(origin, map[string]any) error) error {
+// documents splits a file into documents and passes each object to take. Items of Lists are passed one by one.
+func documents(name string, content []byte, take func(position, map[string]any) error) error {
 	if before, _, found := bytes.Cut(content, []byte{0}); found {
-		return origin{name, 1 + bytes.Count(before, []byte("\n"))}.errorf("it holds a zero byte: write UTF-8 text")
+		return position{name, 1 + bytes.Count(before, []byte("\n"))}.errorf("contains a zero byte: write UTF-8 text")
 	}
 	split := yamlDocuments
 	if strings.EqualFold(path.Ext(name), ".json") {
 		split = jsonDocuments
 	}
 	count := 0
-	return split(name, content, func(at origin, document []byte) error {
+	return split(name, content, func(at position, document []byte) error {
 		if count++; count > maxDocuments {
-			return at.errorf("it holds more than %d documents: split it", maxDocuments)
+			return at.errorf("contains more than %d documents: split the file", maxDocuments)
 		}
 		var value any
 		twice, err := kjson.UnmarshalStrict(document, &value, kjson.DisallowDuplicateFields)
 		if err != nil {
 			return at.errorf("%w", err)
 		}
-		if len(twice) > 0 { // kubectl refuses it, and parsers differ in which of the two they take
-			return at.errorf("%w: leave one of the two out", twice[0])
+		if len(twice) > 0 { // kubectl refuses duplicate fields, and parsers differ in which of the two they use
+			return at.errorf("%w: remove one of the two", twice[0])
 		}
 		return open(at, value, 0, take)
 	})
 }
 
-// open hands on an object, or what is in a List.
-func open(at origin, value any, depth int, take func(origin, map[string]any) error) error {
+// open passes an object, or the items of a List, to take.
+func open(at position, value any, depth int, take func(position, map[string]any) error) error {
 	switch value := value.(type) {
-	case nil: // comments alone
+	case nil: // only comments
 		return nil
 	case []any:
-		return at.errorf("it is a list without apiVersion and kind: write a List, or one document each")
+		return at.errorf("a list without apiVersion and kind: write a List, or one document for each object")
 	case map[string]any:
 		items, isList := value["items"].([]any)
 		kind := text(value, "kind")
@@ -85,11 +85,11 @@ func open(at origin, value any, depth int, take func(origin, map[string]any) err
 		}
 		return nil
 	default:
-		return at.errorf("it is %T, not an object", value)
+		return at.errorf("a %T, not an object", value)
 	}
 }
 
-// inherit gives an item of a typed list, such as a PodList, the kind that the API leaves out there.
+// inherit sets the kind of an item of a typed list, such as a PodList. The API omits the kind in such items.
 func inherit(item any, list map[string]any, listKind string) {
 	object, ok := item.(map[string]any)
 	if !ok || listKind == "List" || text(object, "kind") != "" {
@@ -98,15 +98,15 @@ func inherit(item any, list map[string]any, listKind string) {
 	object["kind"], object["apiVersion"] = strings.TrimSuffix(listKind, "List"), list["apiVersion"]
 }
 
-// yamlDocuments cuts at lines of "---" and "...", which end a document wherever they stand (YAML 1.2, 9.1.2), and converts to JSON.
-func yamlDocuments(name string, content []byte, take func(origin, []byte) error) error {
+// yamlDocuments splits at lines of "---" and "...", which always end a document (YAML 1.2, 9.1.2), and converts to JSON.
+func yamlDocuments(name string, content []byte, take func(position, []byte) error) error {
 	start, line := 1, 0
 	var document bytes.Buffer
 	flush := func() error {
 		if len(bytes.TrimSpace(document.Bytes())) == 0 {
 			return nil
 		}
-		at := origin{name, start}
+		at := position{name, start}
 		converted, err := yaml.YAMLToJSONStrict(document.Bytes())
 		if err != nil {
 			return yamlError(at, content, err)
@@ -134,7 +134,7 @@ func yamlDocuments(name string, content []byte, take func(origin, []byte) error)
 	return flush()
 }
 
-// separator recognises the line between two documents, and returns what of the next one stands on it.
+// separator reports whether a line separates two documents, and returns the part of the line that belongs to the next document.
 func separator(line []byte) (rest []byte, cut bool) {
 	for _, mark := range []string{"---", "..."} {
 		after, ok := bytes.CutPrefix(line, []byte(mark))
@@ -147,8 +147,8 @@ func separator(line []byte) (rest []byte, cut bool) {
 
 var yamlLine = regexp.MustCompile(`^(?:error converting YAML to JSON: )?yaml: (?:unmarshal errors:\s+)?(?:line (\d+): )?`)
 
-// yamlError moves the line of a parser's message, which counts from the document, to where it is in the file.
-func yamlError(at origin, content []byte, err error) error {
+// yamlError converts the line number of a parser's message, which is relative to the document, to a line of the file.
+func yamlError(at position, content []byte, err error) error {
 	message := err.Error()
 	if found := yamlLine.FindStringSubmatch(message); found != nil {
 		message = message[len(found[0]):]
@@ -158,16 +158,16 @@ func yamlError(at origin, content []byte, err error) error {
 	}
 	message, _, _ = strings.Cut(message, "\n")
 	if strings.Contains(message, "already set in map") || strings.Contains(message, "already defined") {
-		return at.errorf("%s: kubectl refuses that, and parsers differ in which of the two they take: leave one out", message)
+		return at.errorf("%s: kubectl refuses duplicate keys, and parsers differ in which of the two they use: remove one", message)
 	}
 	if bytes.Contains(content, []byte("{{")) {
-		return at.errorf("it is not YAML: %s. It looks like a template: render it first, for example with `helm template`", message)
+		return at.errorf("invalid YAML: %s: the file looks like a template: render it first, for example with `helm template`", message)
 	}
-	return at.errorf("it is not YAML: %s", message)
+	return at.errorf("invalid YAML: %s", message)
 }
 
-// jsonDocuments takes one value after the other.
-func jsonDocuments(name string, content []byte, take func(origin, []byte) error) error {
+// jsonDocuments passes one JSON value after the other to take.
+func jsonDocuments(name string, content []byte, take func(position, []byte) error) error {
 	decoder := json.NewDecoder(bytes.NewReader(content))
 	for {
 		end := decoder.InputOffset()
@@ -180,9 +180,9 @@ func jsonDocuments(name string, content []byte, take func(origin, []byte) error)
 		if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
 			start = max(start, min(syntax.Offset, int64(len(content))))
 		}
-		at := origin{name, lineOf(content, start)}
+		at := position{name, lineOf(content, start)}
 		if err != nil {
-			return at.errorf("it is not JSON: %w", err)
+			return at.errorf("invalid JSON: %w", err)
 		}
 		if err := take(at, value); err != nil {
 			return err

@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// Bounds of a folder. A repository of manifests for a large cluster is a tenth of it.
+// Bounds of a folder. The manifests of a large cluster need a tenth of them.
 const (
 	maxFiles     = 50_000
 	maxFileSize  = 16 << 20
@@ -19,11 +19,11 @@ const (
 	maxDepth     = 64
 )
 
-// FromFiles takes a snapshot from a folder of manifests, or from one file: what `helm template`, `kustomize build` or
-// `kubectl get -o yaml` write, in .yaml, .yml and .json. An object without a namespace is in the one given, or in default. Workloads
-// become pods, one each. Symbolic links and names that begin with a dot are not followed.
+// FromFiles takes a snapshot of a folder of manifests or of one file: the output of `helm template`, `kustomize build` or
+// `kubectl get -o yaml`, in .yaml, .yml and .json. An object without a namespace belongs to the given one, or to default. Each workload
+// becomes one pod. Symbolic links and names that begin with a dot are not followed.
 //
-// Warnings name what was left out and may matter, one sentence each. The error names the file and the line.
+// Each warning names something that was skipped and may matter. The error names the file and the line.
 func FromFiles(dir, namespace string) (*World, []string, error) {
 	info, err := os.Stat(dir)
 	if err != nil {
@@ -48,13 +48,13 @@ func FromFiles(dir, namespace string) (*World, []string, error) {
 		return nil, nil, fmt.Errorf("reading manifests in %s: %w", dir, err)
 	}
 	f.collected.settings()
-	w := f.collected.world
+	w := f.collected.snapshot
 	w.Source = Source{Kind: Files, Name: dir}
-	w.complete()
+	w.finish()
 	return w, append(f.warnings, f.collected.warnings()...), nil
 }
 
-// folderReading is a walk through a folder.
+// folderReading reads the files of a folder.
 type folderReading struct {
 	root      *os.Root
 	collected *collection
@@ -94,12 +94,12 @@ func isManifest(name string) bool {
 	return false
 }
 
-// warnLink tells of a link that leads out of the folder. One that stays within leads to what is read anyway.
+// warnLink warns about a link that leads out of the folder. The target of a link within the folder is read in any case.
 func (f *folderReading) warnLink(name string) {
 	if info, err := f.root.Stat(name); err == nil && (info.IsDir() || isManifest(name)) {
 		return
 	}
-	f.warnings = append(f.warnings, fmt.Sprintf("%s is a symbolic link that leads out of the folder, or nowhere: it was not followed", name))
+	f.warnings = append(f.warnings, fmt.Sprintf("skipped the symbolic link %s: its target is outside the folder or does not exist", name))
 }
 
 func (f *folderReading) file(name string) error {
@@ -111,7 +111,7 @@ func (f *folderReading) file(name string) error {
 		return err
 	}
 	if f.size += int64(len(content)); f.size > maxTotalSize {
-		return fmt.Errorf("the manifests have more than %d MiB: audit one environment at a time", maxTotalSize>>20)
+		return fmt.Errorf("the manifests exceed %d MiB: audit one environment at a time", maxTotalSize>>20)
 	}
 	return documents(name, content, f.collected.add)
 }
@@ -126,7 +126,7 @@ func (f *folderReading) read(name string) ([]byte, error) {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	if len(content) > maxFileSize {
-		return nil, fmt.Errorf("%s has more than %d MiB: split it", name, maxFileSize>>20)
+		return nil, fmt.Errorf("%s exceeds %d MiB: split the file", name, maxFileSize>>20)
 	}
 	return content, nil
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/openimstack/openim-operator/netpol/snapshot"
 )
 
-// folder writes manifests, by path.
+// folder writes manifests to a temporary folder, by path.
 func folder(t *testing.T, files map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -44,7 +44,7 @@ const template = `
         ports: [{containerPort: 80}]
 `
 
-// A folder as a GitOps repository has it: what Helm writes, a List of kustomize, JSON, folders in folders.
+// A folder like that of a GitOps repository: Helm's output, a List of kustomize, JSON, nested folders.
 func TestAFolderOfManifests(t *testing.T) {
 	g := NewWithT(t)
 	dir := folder(t, map[string]string{
@@ -132,9 +132,9 @@ items:
 	g.Expect(w.Stacks).To(HaveLen(1))
 	g.Expect(w.Namespaces).To(HaveLen(3))
 	g.Expect(w.Namespaces[2].Labels).To(Equal(map[string]string{"team": "a", corev1.LabelMetadataName: "shop"}))
-	g.Expect(fmt.Sprintf("%+v%v", w, warnings)).NotTo(ContainSubstring("hunter2"), "secrets have no place in a snapshot")
+	g.Expect(fmt.Sprintf("%+v%v", w, warnings)).NotTo(ContainSubstring("hunter2"), "a snapshot contains no secrets")
 	g.Expect(warnings).To(Equal([]string{
-		"left out, because they decide nothing about connections or are not known: ConfigMap 2, documents without apiVersion and kind 1",
+		"skipped kinds, which are unknown or do not affect connections: ConfigMap 2, documents without apiVersion and kind 1",
 	}))
 }
 
@@ -173,23 +173,23 @@ func TestLinksAreNotFollowedOutOfTheFolder(t *testing.T) {
 	g.Expect(warnings).To(HaveEach(ContainSubstring("symbolic link")))
 }
 
-func TestWhatCannotBeReadIsNamedWithItsLine(t *testing.T) {
+func TestErrorsNameTheFileAndTheLine(t *testing.T) {
 	pod := "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\n"
 	for name, c := range map[string]struct{ file, content, says string }{
-		"bad YAML in the second document": {"a.yaml", pod + "---\na: b\n c: d\n", `a.yaml:6: it is not YAML`},
+		"bad YAML in the second document": {"a.yaml", pod + "---\na: b\n c: d\n", `a.yaml:6: invalid YAML`},
 		"a template":                      {"a.yaml", "a: {{ .Values.b }}\nc: [\n", "render it first"},
-		"bad JSON":                        {"a.json", "{\n\"a\": 1,\n}", "a.json:3: it is not JSON"},
-		"half JSON":                       {"a.json", "{}\n{\"a\":", "a.json:2: it is not JSON"},
-		"a wrong type":                    {"a.yaml", "#\n---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: a}\nspec: {podSelector: [no]}\n", "a.yaml:3: it is no NetworkPolicy of networking.k8s.io/v1"},
+		"bad JSON":                        {"a.json", "{\n\"a\": 1,\n}", "a.json:3: invalid JSON"},
+		"half JSON":                       {"a.json", "{}\n{\"a\":", "a.json:2: invalid JSON"},
+		"a wrong type":                    {"a.yaml", "#\n---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: a}\nspec: {podSelector: [no]}\n", "a.yaml:3: invalid NetworkPolicy of networking.k8s.io/v1"},
 		"no name":                         {"a.yaml", "apiVersion: v1\nkind: Pod\nmetadata: {}\n", "a.yaml:1: Pod has no valid name"},
 		"no metadata":                     {"a.yaml", "apiVersion: v1\nkind: Pod\n", "a.yaml:1: Pod has no metadata"},
 		"a namespace that is none":        {"a.yaml", "apiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: ../b}\n", "no valid namespace"},
 		"an apiVersion that is none":      {"a.yaml", "apiVersion: a/b/c\nkind: Pod\nmetadata: {name: a}\n", `apiVersion "a/b/c"`},
-		"a bare list":                     {"a.yaml", "- a\n", "a.yaml:1: it is a list without apiVersion and kind"},
-		"a word":                          {"a.yaml", pod + "---\nword\n", "a.yaml:5: it is string, not an object"},
-		"a binary":                        {"a.yaml", "a: b\n\x00", "a.yaml:2: it holds a zero byte"},
+		"a bare list":                     {"a.yaml", "- a\n", "a.yaml:1: a list without apiVersion and kind"},
+		"a word":                          {"a.yaml", pod + "---\nword\n", "a.yaml:5: a string, not an object"},
+		"a binary":                        {"a.yaml", "a: b\n\x00", "a.yaml:2: contains a zero byte"},
 		"two that differ": {"a.yaml", pod + "---\n" + "apiVersion: v1\nkind: Pod\nmetadata: {name: a, labels: {b: c}}\n",
-			"a.yaml:5: Pod default/a differs from the one in a.yaml:1"},
+			"a.yaml:5: Pod default/a differs from the object of the same name in a.yaml:1"},
 		"Lists without end": {"a.json", strings.Repeat(`{"apiVersion":"v1","kind":"List","items":[`, 6) + strings.Repeat("]}", 6), "nested more than"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -205,7 +205,7 @@ func TestAFolderThatIsNotThere(t *testing.T) {
 	NewWithT(t).Expect(err).To(MatchError(os.ErrNotExist))
 }
 
-func TestDoublesCountOnce(t *testing.T) {
+func TestDuplicatesCountOnce(t *testing.T) {
 	g := NewWithT(t)
 	pod := "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\n"
 	w, _, err := snapshot.FromFiles(folder(t, map[string]string{"a.yaml": pod, "b.yaml": pod + "---\n" + pod}), "")
@@ -213,8 +213,8 @@ func TestDoublesCountOnce(t *testing.T) {
 	g.Expect(w.Pods).To(HaveLen(1))
 }
 
-// A field that the API server would drop may be a misspelt rule; a version that it does not serve makes no object.
-func TestWhatTheAPIServerWouldDropIsSaid(t *testing.T) {
+// A field that the API server drops may be a misspelt rule. An object of a version that the API server does not serve is skipped.
+func TestFieldsThatTheAPIServerDropsAreReported(t *testing.T) {
 	g := NewWithT(t)
 	w, warnings, err := snapshot.FromFiles(folder(t, map[string]string{"a.yaml": `apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
@@ -234,7 +234,7 @@ metadata: {name: old}
 	g.Expect(w.Ingresses).To(BeEmpty())
 	g.Expect(warnings).To(HaveLen(3))
 	g.Expect(warnings[0]).To(And(ContainSubstring("a.yaml:1"), ContainSubstring("spec.ingres")))
-	g.Expect(warnings[1]).To(And(ContainSubstring("a.yaml:10"), ContainSubstring("Write networking.k8s.io/v1")))
+	g.Expect(warnings[1]).To(And(ContainSubstring("a.yaml:10"), ContainSubstring("write networking.k8s.io/v1")))
 	g.Expect(warnings[2]).To(ContainSubstring("Ingress 1"))
 }
 
@@ -247,7 +247,7 @@ func TestBoundsOfAFolder(t *testing.T) {
 		g.Expect(file.Truncate(16<<20 + 1)).To(Succeed())
 		g.Expect(file.Close()).To(Succeed())
 		_, _, err = snapshot.FromFiles(dir, "")
-		g.Expect(err).To(MatchError(ContainSubstring("a.yaml has more than 16 MiB")))
+		g.Expect(err).To(MatchError(ContainSubstring("a.yaml exceeds 16 MiB")))
 	})
 	t.Run("a bomb of aliases", func(t *testing.T) {
 		g := NewWithT(t)
@@ -267,6 +267,6 @@ func TestBoundsOfAFolder(t *testing.T) {
 		_, warnings, err := snapshot.FromFiles(folder(t, map[string]string{"a.yaml": many.String()}), "")
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(warnings).To(HaveLen(51))
-		g.Expect(warnings[50]).To(Equal("and 30 more of this sort"))
+		g.Expect(warnings[50]).To(Equal("and 30 more warnings"))
 	})
 }

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// Manifests come from anywhere. Whatever a file holds, reading it ends in a snapshot or in an error that names the file and a line of
-// it; what was read has names, and no Secret's value is in it.
+// Manifests are untrusted. Reading any file returns a snapshot or an error that names the file and the line; objects of the snapshot have
+// names, and the snapshot contains no value of a Secret.
 func FuzzDocuments(f *testing.F) {
 	for _, seed := range []string{
 		"", "---\n", "a: b\n--- c: d\n...\n", "apiVersion: v1\nkind: Secret\nstringData: {a: hunter2}\n",
@@ -33,23 +33,23 @@ func FuzzDocuments(f *testing.F) {
 			}
 			return
 		}
-		c.world.complete()
-		for _, p := range c.world.Pods {
+		c.snapshot.finish()
+		for _, p := range c.snapshot.Pods {
 			if p.Name == "" || p.Namespace == "" {
 				t.Fatalf("a pod without name or namespace: %+v", p.ObjectMeta)
 			}
 		}
-		for _, r := range c.world.Routes {
+		for _, r := range c.snapshot.Routes {
 			if r.Name == "" || r.Namespace == "" {
 				t.Fatalf("a route without name or namespace: %+v", r)
 			}
 			for _, b := range r.Backends {
 				if b.Port < 0 || b.Port > 65535 {
-					t.Fatalf("%d is no port", b.Port)
+					t.Fatalf("%d is not a port", b.Port)
 				}
 			}
 		}
-		for _, n := range c.world.Namespaces {
+		for _, n := range c.snapshot.Namespaces {
 			if n.Labels["kubernetes.io/metadata.name"] != n.Name {
 				t.Fatalf("a namespace without its label: %+v", n.ObjectMeta)
 			}

@@ -14,16 +14,16 @@ import (
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 )
 
-// kind is one that every cluster with the operator has.
+// kind is a kind that every cluster with the operator serves.
 type kind struct {
 	schema.GroupVersionKind
-	// resource is the plural in URLs and roles.
+	// resource is the plural name in URLs and roles.
 	resource string
-	// list makes an empty list, and a function that moves what is in it to the world.
+	// list returns an empty list, and a function that moves the items of the list to the snapshot.
 	list func(*World) (client.ObjectList, func())
 }
 
-// kinds that are read with their types, besides namespaces.
+// kinds are read with their Go types. Namespaces are read separately.
 var kinds = []kind{
 	{corev1.SchemeGroupVersion.WithKind("Pod"), "pods", func(w *World) (client.ObjectList, func()) {
 		list := &corev1.PodList{}
@@ -55,25 +55,25 @@ var kinds = []kind{
 	}},
 }
 
-// foreignKind is one that a cluster may have, defined outside Kubernetes.
-type foreignKind struct {
+// thirdPartyKind is a kind defined outside Kubernetes, which a cluster may or may not serve.
+type thirdPartyKind struct {
 	schema.GroupKind
 	resource string
-	// versions that are known, the newest first. The API server's own choice wins when it can be asked.
+	// versions that this package can read, the newest first. With a RESTMapper, the API server's preferred version is used instead.
 	versions []string
-	// clusterWide is true when its objects have no namespace.
+	// clusterWide is true for objects without a namespace.
 	clusterWide bool
-	// read is what is read of one that sends traffic to Services; the others are policies, of which the names alone are read.
-	read reader
+	// read reads an object that sends traffic to Services. It is nil for policies, of which only the metadata is read.
+	read routeReader
 }
 
 const gatewayAPI = "gateway.networking.k8s.io"
 
-// foreignKinds are what sends traffic to Services, and policies that Kubernetes' own evaluation knows nothing of.
-var foreignKinds = slices.Concat(gatewayKinds, trafficKinds, policyKinds)
+// thirdPartyKinds send traffic to Services, or are policies that package evaluate does not cover.
+var thirdPartyKinds = slices.Concat(gatewayKinds, trafficKinds, policyKinds)
 
 // gatewayKinds are the routes of the Gateway API.
-var gatewayKinds = []foreignKind{
+var gatewayKinds = []thirdPartyKind{
 	{schema.GroupKind{Group: gatewayAPI, Kind: "HTTPRoute"}, "httproutes", []string{"v1", "v1beta1"}, false, gatewayRoute},
 	{schema.GroupKind{Group: gatewayAPI, Kind: "GRPCRoute"}, "grpcroutes", []string{"v1", "v1alpha2"}, false, gatewayRoute},
 	{schema.GroupKind{Group: gatewayAPI, Kind: "TLSRoute"}, "tlsroutes", []string{"v1", "v1alpha3", "v1alpha2"}, false, gatewayRoute},
@@ -81,23 +81,38 @@ var gatewayKinds = []foreignKind{
 	{schema.GroupKind{Group: gatewayAPI, Kind: "UDPRoute"}, "udproutes", []string{"v1", "v1alpha2"}, false, gatewayRoute},
 }
 
-// policyKinds are policies of others.
-var policyKinds = []foreignKind{
-	{schema.GroupKind{Group: "policy.networking.k8s.io", Kind: "ClusterNetworkPolicy"}, "clusternetworkpolicies", []string{"v1alpha2"}, true, nil},
-	{schema.GroupKind{Group: "policy.networking.k8s.io", Kind: "AdminNetworkPolicy"}, "adminnetworkpolicies", []string{"v1alpha1"}, true, nil},
-	{schema.GroupKind{Group: "policy.networking.k8s.io", Kind: "BaselineAdminNetworkPolicy"}, "baselineadminnetworkpolicies", []string{"v1alpha1"}, true, nil},
+// policyKinds are policies that affect packets besides NetworkPolicies of Kubernetes.
+var policyKinds = []thirdPartyKind{
+	{
+		schema.GroupKind{Group: "policy.networking.k8s.io", Kind: "ClusterNetworkPolicy"},
+		"clusternetworkpolicies", []string{"v1alpha2"}, true, nil,
+	},
+	{
+		schema.GroupKind{Group: "policy.networking.k8s.io", Kind: "AdminNetworkPolicy"},
+		"adminnetworkpolicies", []string{"v1alpha1"}, true, nil,
+	},
+	{
+		schema.GroupKind{Group: "policy.networking.k8s.io", Kind: "BaselineAdminNetworkPolicy"},
+		"baselineadminnetworkpolicies", []string{"v1alpha1"}, true, nil,
+	},
 	{schema.GroupKind{Group: "cilium.io", Kind: "CiliumNetworkPolicy"}, "ciliumnetworkpolicies", []string{"v2"}, false, nil},
-	{schema.GroupKind{Group: "cilium.io", Kind: "CiliumClusterwideNetworkPolicy"}, "ciliumclusterwidenetworkpolicies", []string{"v2"}, true, nil},
+	{
+		schema.GroupKind{Group: "cilium.io", Kind: "CiliumClusterwideNetworkPolicy"},
+		"ciliumclusterwidenetworkpolicies", []string{"v2"}, true, nil,
+	},
 	{schema.GroupKind{Group: "crd.projectcalico.org", Kind: "NetworkPolicy"}, "networkpolicies", []string{"v1"}, false, nil},
 	{schema.GroupKind{Group: "crd.projectcalico.org", Kind: "GlobalNetworkPolicy"}, "globalnetworkpolicies", []string{"v1"}, true, nil},
 	{schema.GroupKind{Group: "projectcalico.org", Kind: "NetworkPolicy"}, "networkpolicies", []string{"v3"}, false, nil},
 	{schema.GroupKind{Group: "projectcalico.org", Kind: "GlobalNetworkPolicy"}, "globalnetworkpolicies", []string{"v3"}, true, nil},
-	{schema.GroupKind{Group: "k8s.cni.cncf.io", Kind: "MultiNetworkPolicy"}, "multi-networkpolicies", []string{"v1beta2", "v1beta1"}, false, nil},
+	{
+		schema.GroupKind{Group: "k8s.cni.cncf.io", Kind: "MultiNetworkPolicy"},
+		"multi-networkpolicies", []string{"v1beta2", "v1beta1"}, false, nil,
+	},
 	{schema.GroupKind{Group: "crd.antrea.io", Kind: "NetworkPolicy"}, "networkpolicies", []string{"v1beta1"}, false, nil},
 	{schema.GroupKind{Group: "crd.antrea.io", Kind: "ClusterNetworkPolicy"}, "clusternetworkpolicies", []string{"v1beta1"}, true, nil},
 }
 
-// TrafficKinds are the kinds of others that send traffic to Services, besides those of the Gateway API.
+// TrafficKinds returns the third-party kinds that send traffic to Services, without those of the Gateway API.
 func TrafficKinds() []schema.GroupKind {
 	var kinds []schema.GroupKind
 	for _, k := range trafficKinds {
@@ -106,20 +121,20 @@ func TrafficKinds() []schema.GroupKind {
 	return kinds
 }
 
-// Resources are all that Read may list, by API group and plural: what an auditor needs the right to list.
+// Resources returns the resources that Read may list, by API group and plural name. A role for auditors needs the verb list on them.
 func Resources() []schema.GroupResource {
 	all := []schema.GroupResource{{Group: corev1.GroupName, Resource: "namespaces"}}
 	for _, k := range kinds {
 		all = append(all, schema.GroupResource{Group: k.Group, Resource: k.resource})
 	}
-	for _, k := range foreignKinds {
+	for _, k := range thirdPartyKinds {
 		all = append(all, schema.GroupResource{Group: k.Group, Resource: k.resource})
 	}
 	return all
 }
 
-// list makes an empty list of one version, and a function that moves what is in it to the world.
-func (k foreignKind) list(version string, w *World) (client.ObjectList, func()) {
+// list returns an empty list of one version, and a function that moves the items of the list to the snapshot.
+func (k thirdPartyKind) list(version string, w *World) (client.ObjectList, func()) {
 	gvk := k.WithVersion(version)
 	listKind := gvk.GroupVersion().WithKind(gvk.Kind + "List")
 	if k.read != nil {

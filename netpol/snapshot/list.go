@@ -13,46 +13,46 @@ import (
 )
 
 const (
-	// pageSize is how many objects are asked for at a time, as kubectl does.
+	// pageSize is the number of objects in one request, as in kubectl.
 	pageSize = 500
-	// maxObjects of one kind in one place. Kubernetes is made for 150,000 pods and 10,000 Services in a cluster.
+	// maxObjects bounds one list. Kubernetes supports 150,000 pods and 10,000 Services in a cluster.
 	maxObjects = 200_000
-	// maxRestarts of a list whose continue token has run out (410 Gone: the server keeps a list's version for five minutes).
+	// maxRestarts bounds the restarts of a list whose continue token expired (410 Gone, after five minutes).
 	maxRestarts = 3
 )
 
-var errTooMany = fmt.Errorf("there are more than %d", maxObjects)
+var errTooMany = fmt.Errorf("more than %d objects", maxObjects)
 
-// kind reads a kind that every cluster has.
-func (r *reading) kind(k kind) error {
-	for _, place := range r.scope.places() {
-		list, take := k.list(r.world)
-		err := r.pages(list, place, func() error { take(); return nil })
-		if err := r.unread(err, k.GroupKind(), k.resource, place); err != nil {
+// kind reads a kind that every cluster serves.
+func (r *clusterReader) kind(k kind) error {
+	for _, namespace := range r.scope.namespaces() {
+		list, take := k.list(r.snapshot)
+		err := r.pages(list, namespace, func() error { take(); return nil })
+		if err := r.unread(err, k.GroupKind(), k.resource, namespace); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// foreign reads a kind that a cluster may lack.
-func (r *reading) foreign(k foreignKind) error {
-	places := r.scope.places()
+// thirdParty reads a kind that a cluster may not serve.
+func (r *clusterReader) thirdParty(k thirdPartyKind) error {
+	namespaces := r.scope.namespaces()
 	if k.clusterWide {
-		places = []string{metav1.NamespaceAll}
+		namespaces = []string{metav1.NamespaceAll}
 	}
 	versions, err := r.served(k)
 	if err := r.unread(err, k.GroupKind, k.resource, metav1.NamespaceAll); err != nil {
 		return err
 	}
-	for _, place := range places {
+	for _, namespace := range namespaces {
 		for _, version := range versions {
-			list, take := k.list(version, r.world)
-			err := r.pages(list, place, func() error { take(); return nil })
+			list, take := k.list(version, r.snapshot)
+			err := r.pages(list, namespace, func() error { take(); return nil })
 			if absent(err) {
 				continue // the next version
 			}
-			if err := r.unread(err, k.GroupKind, k.resource, place); err != nil {
+			if err := r.unread(err, k.GroupKind, k.resource, namespace); err != nil {
 				return err
 			}
 			break
@@ -61,13 +61,13 @@ func (r *reading) foreign(k foreignKind) error {
 	return nil
 }
 
-// served are the versions to try: the one that the API server prefers, or those that are known.
-func (r *reading) served(k foreignKind) ([]string, error) {
+// served returns the versions to list: the API server's preferred version when a RESTMapper is available, otherwise all known versions.
+func (r *clusterReader) served(k thirdPartyKind) ([]string, error) {
 	mapped, ok := r.reader.(interface{ RESTMapper() meta.RESTMapper })
 	if !ok {
 		return k.versions, nil
 	}
-	if r.scope.Catalog.lacks(k.GroupKind) {
+	if r.scope.Catalog.isAbsent(k.GroupKind) {
 		return nil, nil
 	}
 	mapping, err := mapped.RESTMapper().RESTMapping(k.GroupKind)
@@ -81,9 +81,9 @@ func (r *reading) served(k foreignKind) ([]string, error) {
 	return []string{mapping.GroupVersionKind.Version}, nil
 }
 
-// pages lists a kind page by page. take is told of each. A list that expires between two pages is read again, and what was taken
-// of it before is taken twice: complete drops the doubles.
-func (r *reading) pages(list client.ObjectList, namespace string, take func() error) error {
+// pages lists a kind page by page and calls take for each page. A list that expires between two pages is read again from the start;
+// finish drops the duplicates.
+func (r *clusterReader) pages(list client.ObjectList, namespace string, take func() error) error {
 	options := &client.ListOptions{Namespace: namespace, Limit: pageSize}
 	for seen, restarts := 0, 0; ; {
 		err := r.reader.List(r.ctx, list, options)
@@ -108,8 +108,8 @@ func (r *reading) pages(list client.ObjectList, namespace string, take func() er
 	}
 }
 
-// unread notes a kind that could not be read. It returns the error when the cluster does not answer at all.
-func (r *reading) unread(err error, kind schema.GroupKind, resource, namespace string) error {
+// unread records a kind that could not be read. It returns the error when the API server does not answer at all.
+func (r *clusterReader) unread(err error, kind schema.GroupKind, resource, namespace string) error {
 	where := "in all namespaces"
 	if namespace != metav1.NamespaceAll {
 		where = "in namespace " + namespace
@@ -118,30 +118,31 @@ func (r *reading) unread(err error, kind schema.GroupKind, resource, namespace s
 	case err == nil || absent(err):
 		return nil
 	case apierrors.IsForbidden(err):
-		r.note(kind, fmt.Sprintf("listing %s %s is forbidden: bind a role with the verb list for %q of API group %q, such as the ClusterRole openim-operator-openimstack-auditor", resource, where, resource, kind.Group))
+		r.note(kind, fmt.Sprintf("listing %s %s is forbidden: bind a role with the verb list for %q of API group %q, "+
+			"such as the ClusterRole openim-operator-openimstack-auditor", resource, where, resource, kind.Group))
 		return nil
 	case errors.Is(err, errTooMany):
 		r.note(kind, fmt.Sprintf("%s of kind %s %s: read fewer namespaces", err, kind.Kind, where))
 		return nil
-	case r.silent(err):
+	case r.unreachable(err):
 		return fmt.Errorf("listing %s %s: %w", resource, where, err)
 	default:
-		// The API server answers, and this kind alone fails: an aggregated API that is down, a conversion that fails.
+		// The API server answers and only this kind fails, for example because an aggregated API or a conversion webhook is down.
 		r.note(kind, fmt.Sprintf("listing %s %s failed: %v", resource, where, err))
 		return nil
 	}
 }
 
-// silent tells whether the cluster does not answer, or not to us, so that nothing else can be read either.
-func (r *reading) silent(err error) bool {
+// unreachable reports whether the API server does not answer or does not accept the credentials, so that no other kind can be read.
+func (r *clusterReader) unreachable(err error) bool {
 	_, network := errors.AsType[*url.Error](err)
 	return network || r.ctx.Err() != nil || apierrors.IsUnauthorized(err)
 }
 
-// note writes the kind as kubectl does: Pod, NetworkPolicy.networking.k8s.io. Makers of networks have kinds of the same name.
-func (r *reading) note(kind schema.GroupKind, reason string) {
-	r.world.Unread = append(r.world.Unread, Unread{Kind: kind.String(), Reason: reason})
+// note records the kind as kubectl writes it, for example NetworkPolicy.networking.k8s.io: several API groups have kinds of this name.
+func (r *clusterReader) note(kind schema.GroupKind, reason string) {
+	r.snapshot.Unread = append(r.snapshot.Unread, Unread{Kind: kind.String(), Reason: reason})
 }
 
-// absent tells whether the API server has no such kind.
+// absent reports whether the API server does not serve a kind.
 func absent(err error) bool { return meta.IsNoMatchError(err) || apierrors.IsNotFound(err) }

@@ -14,40 +14,40 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// Scope says what of a cluster is read.
+// Scope selects the objects of a cluster that are read.
 type Scope struct {
 	// Name of the cluster to show, such as the kubeconfig's context.
 	Name string
-	// Namespaces whose objects are read, for example a stack's own and those of its stores. Empty: all. Kinds without a namespace and
-	// the labels of all namespaces are read in any case, because selectors match them.
+	// Namespaces whose objects are read, for example those of a stack and of its stores. Empty means all. Cluster-wide kinds and the
+	// labels of all namespaces are read in any case, because selectors match them.
 	Namespaces []string
-	// Catalog of what the cluster lacks, for who reads it again and again. Nil: every kind is asked for.
+	// Catalog holds the kinds that the cluster does not serve, for callers that read repeatedly. Nil means that every kind is requested.
 	Catalog *Catalog
-	// Others are kinds that are looked through for what they mention, of which those that are known here are left out. One that may not be
-	// listed, or fails, is left out, too: many clusters have kinds that an auditor may not read and that have nothing to do with a stack.
+	// Others are kinds that are searched for mentions. Kinds that this package reads are ignored. So are kinds that cannot be listed:
+	// many clusters have kinds that an auditor may not read and that are unrelated to a stack.
 	Others []schema.GroupVersionKind
 }
 
-// places of the lists: metav1.NamespaceAll, or one namespace after the other.
-func (s Scope) places() []string {
+// namespaces returns the namespaces to list: metav1.NamespaceAll, or those of the scope, sorted.
+func (s Scope) namespaces() []string {
 	if len(s.Namespaces) == 0 {
 		return []string{metav1.NamespaceAll}
 	}
-	places := slices.Clone(s.Namespaces)
-	slices.Sort(places)
-	return slices.Compact(places)
+	names := slices.Clone(s.Namespaces)
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
-// Read takes a snapshot of a live cluster. A reader that goes to the API server itself is needed: a cache may hold only a part. A kind
-// that may not be read, or that is too much to read, becomes Unread; one that the API server does not have is left out. The error is
-// for a cluster that does not answer.
+// Read takes a snapshot of a live cluster. The reader must query the API server: a cache may hold only part of the objects. A kind that
+// the caller may not list, or that has too many objects, becomes Unread. A kind that the API server does not serve is ignored. Read
+// returns an error when the API server does not answer.
 //
-// The reader's scheme must know Kubernetes' own kinds and OpenIMStack. Kinds of others are found by the reader's RESTMapper, when it
-// has one, as client.Client does; otherwise in the versions that are known here.
+// The reader's scheme must contain Kubernetes' kinds and OpenIMStack. Third-party kinds are resolved by the reader's RESTMapper when
+// the reader has one, like client.Client; otherwise the versions in this package's tables are listed.
 func Read(ctx context.Context, reader client.Reader, scope Scope) (*World, error) {
-	r := &reading{ctx: ctx, reader: reader, scope: scope, world: &World{Source: Source{Kind: Cluster, Name: scope.Name}}}
+	r := &clusterReader{ctx: ctx, reader: reader, scope: scope, snapshot: &World{Source: Source{Kind: Cluster, Name: scope.Name}}}
 	if len(scope.Namespaces) > 0 {
-		r.world.Only = scope.places()
+		r.snapshot.Only = scope.namespaces()
 	}
 	if err := r.namespaces(); err != nil {
 		return nil, err
@@ -60,8 +60,8 @@ func Read(ctx context.Context, reader client.Reader, scope Scope) (*World, error
 	if err := r.settings(); err != nil {
 		return nil, err
 	}
-	for _, kind := range foreignKinds {
-		if err := r.foreign(kind); err != nil {
+	for _, kind := range thirdPartyKinds {
+		if err := r.thirdParty(kind); err != nil {
 			return nil, err
 		}
 	}
@@ -70,73 +70,73 @@ func Read(ctx context.Context, reader client.Reader, scope Scope) (*World, error
 			return nil, err
 		}
 	}
-	r.world.complete()
-	return r.world, nil
+	r.snapshot.finish()
+	return r.snapshot, nil
 }
 
-// mentions looks the objects of a kind through that is not known here.
-func (r *reading) mentions(gvk schema.GroupVersionKind) error {
-	known := func(k foreignKind) bool { return k.GroupKind == gvk.GroupKind() && k.read == nil }
-	if mentionless(gvk.GroupKind()) || slices.ContainsFunc(foreignKinds, known) {
+// mentions searches the objects of a kind that this package does not read.
+func (r *clusterReader) mentions(gvk schema.GroupVersionKind) error {
+	known := func(k thirdPartyKind) bool { return k.GroupKind == gvk.GroupKind() && k.read == nil }
+	if ignoredForMentions(gvk.GroupKind()) || slices.ContainsFunc(thirdPartyKinds, known) {
 		return nil
 	}
 	_, maker := podMakers[gvk.GroupKind()]
 	list := &unstructured.UnstructuredList{}
 	list.SetGroupVersionKind(gvk.GroupVersion().WithKind(gvk.Kind + "List"))
-	for _, place := range r.scope.places() {
-		err := r.pages(list, place, func() error {
+	for _, namespace := range r.scope.namespaces() {
+		err := r.pages(list, namespace, func() error {
 			for i := range list.Items {
 				if m := mentionOf(gvk, list.Items[i].Object); m != nil {
 					if maker {
-						m.Labels = nil // its pods are read as pods
+						m.Labels = nil // the object's pods are in the snapshot
 					}
-					r.world.Mentions = append(r.world.Mentions, *m)
+					r.snapshot.Mentions = append(r.snapshot.Mentions, *m)
 				}
 			}
-			r.world.keepMentions()
+			r.snapshot.keepMentions()
 			return nil
 		})
-		if err != nil && r.silent(err) {
+		if err != nil && r.unreachable(err) {
 			return fmt.Errorf("listing %s: %w", gvk.Kind, err)
 		}
 	}
 	return nil
 }
 
-// reading is a snapshot on its way.
-type reading struct {
-	ctx    context.Context
-	reader client.Reader
-	scope  Scope
-	world  *World
+// clusterReader reads a snapshot from a cluster.
+type clusterReader struct {
+	ctx      context.Context
+	reader   client.Reader
+	scope    Scope
+	snapshot *World
 }
 
-// namespaces reads what selectors of namespaces match: their metadata.
-func (r *reading) namespaces() error {
+// namespaces reads the metadata of namespaces, which namespace selectors match.
+func (r *clusterReader) namespaces() error {
 	list := &metav1.PartialObjectMetadataList{}
 	list.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("NamespaceList"))
 	err := r.pages(list, metav1.NamespaceAll, func() error {
 		for i := range list.Items {
-			r.world.Namespaces = append(r.world.Namespaces, corev1.Namespace{ObjectMeta: trimMeta(list.Items[i].ObjectMeta)})
+			r.snapshot.Namespaces = append(r.snapshot.Namespaces, corev1.Namespace{ObjectMeta: trimMeta(list.Items[i].ObjectMeta)})
 		}
 		return nil
 	})
 	if err == nil {
 		return nil
 	}
-	r.world.Namespaces = nil
+	r.snapshot.Namespaces = nil
 	if err := r.unread(err, corev1.SchemeGroupVersion.WithKind("Namespace").GroupKind(), "namespaces", metav1.NamespaceAll); err != nil {
 		return err
 	}
-	return r.oneByOne()
+	return r.getNamespaces()
 }
 
-// oneByOne reads the namespaces of the scope by name, when they may not be listed: their own labels at least are then known.
-func (r *reading) oneByOne() error {
+// getNamespaces reads the namespaces of the scope by name. It is used when listing namespaces is forbidden.
+func (r *clusterReader) getNamespaces() error {
 	if len(r.scope.Namespaces) == 0 {
 		return nil
 	}
-	for _, name := range r.scope.places() {
+	for _, name := range r.scope.namespaces() {
 		one := &metav1.PartialObjectMetadata{}
 		one.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
 		err := r.reader.Get(r.ctx, types.NamespacedName{Name: name}, one)
@@ -146,7 +146,7 @@ func (r *reading) oneByOne() error {
 		if err != nil {
 			return fmt.Errorf("reading Namespace %s: %w", name, err)
 		}
-		r.world.Namespaces = append(r.world.Namespaces, corev1.Namespace{ObjectMeta: trimMeta(one.ObjectMeta)})
+		r.snapshot.Namespaces = append(r.snapshot.Namespaces, corev1.Namespace{ObjectMeta: trimMeta(one.ObjectMeta)})
 	}
 	return nil
 }

@@ -27,7 +27,7 @@ import (
 	"github.com/openimstack/openim-operator/netpol/snapshot"
 )
 
-// These tests play the API server. What a real one says to the same questions is tried in cmd/kubectl-openimstack.
+// These tests replace the API server. cmd/kubectl-openimstack has tests with a real one.
 
 func scheme() *runtime.Scheme {
 	s := runtime.NewScheme()
@@ -37,7 +37,7 @@ func scheme() *runtime.Scheme {
 	return s
 }
 
-// served is a cluster that has Kubernetes' own kinds, OpenIMStack and HTTPRoute v1, and nothing else.
+// served returns a cluster that serves Kubernetes' kinds, OpenIMStack and HTTPRoute v1, and no other kinds.
 func served(objects []client.Object, funcs interceptor.Funcs) client.Client {
 	s := scheme()
 	mapper := meta.NewDefaultRESTMapper([]schema.GroupVersion{{Group: "gateway.networking.k8s.io", Version: "v1"}, {Group: "policy.networking.k8s.io", Version: "v1alpha2"}})
@@ -64,7 +64,7 @@ func foreign(apiVersion, kind, namespace, name string, spec map[string]any) *uns
 	return u
 }
 
-func TestASnapshotHoldsWhatDecides(t *testing.T) {
+func TestASnapshotHoldsTheObjectsThatDecideReachability(t *testing.T) {
 	g := NewWithT(t)
 	pod := &corev1.Pod{ObjectMeta: named("im", "b"), Spec: corev1.PodSpec{HostNetwork: true, Containers: []corev1.Container{{
 		Name: "c", Env: []corev1.EnvVar{{Name: "PASSWORD", Value: "hunter2"}}, Args: []string{"--token=hunter2"},
@@ -122,10 +122,10 @@ func TestASnapshotHoldsWhatDecides(t *testing.T) {
 		{Service: types.NamespacedName{Namespace: "im", Name: "api"}, Port: 10002},
 		{Service: types.NamespacedName{Namespace: "infra", Name: "shadow"}, Port: 1},
 	}))
-	g.Expect(fmt.Sprintf("%+v", w)).NotTo(ContainSubstring("hunter2"), "secrets have no place in a snapshot")
+	g.Expect(fmt.Sprintf("%+v", w)).NotTo(ContainSubstring("hunter2"), "a snapshot contains no secrets")
 }
 
-// Every request of Read is looked at: none may ask for Secrets, and none may be without a limit.
+// No request of Read is for Secrets, and every list request has a limit.
 func TestNoRequestIsForSecretsOrUnbounded(t *testing.T) {
 	g := NewWithT(t)
 	var lists []string
@@ -141,7 +141,7 @@ func TestNoRequestIsForSecretsOrUnbounded(t *testing.T) {
 	g.Expect(strings.Join(lists, " ")).NotTo(ContainSubstring("Secret"))
 }
 
-func TestAScopeReadsItsNamespacesAlone(t *testing.T) {
+func TestAScopeReadsOnlyItsNamespaces(t *testing.T) {
 	g := NewWithT(t)
 	c := served([]client.Object{
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "other", Labels: map[string]string{"a": "b"}}},
@@ -182,7 +182,7 @@ func TestPagesAreFollowedToTheEnd(t *testing.T) {
 	}
 }
 
-// A list without end must not fill the memory.
+// An endless list must not fill the memory.
 func TestAListWithoutEndIsCutOff(t *testing.T) {
 	g := NewWithT(t)
 	page := make([]corev1.Service, 100_000)
@@ -196,10 +196,10 @@ func TestAListWithoutEndIsCutOff(t *testing.T) {
 	}})
 	w, err := snapshot.Read(t.Context(), c, snapshot.Scope{})
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(w.Unread).To(ConsistOf(snapshot.Unread{Kind: "Service", Reason: "there are more than 200000 of kind Service in all namespaces: read fewer namespaces"}))
+	g.Expect(w.Unread).To(ConsistOf(snapshot.Unread{Kind: "Service", Reason: "more than 200000 objects of kind Service in all namespaces: read fewer namespaces"}))
 }
 
-func TestWhatMayNotBeReadIsSaid(t *testing.T) {
+func TestForbiddenKindsAreReported(t *testing.T) {
 	g := NewWithT(t)
 	c := served([]client.Object{&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "im", Labels: map[string]string{"team": "chat"}}}, &corev1.Pod{ObjectMeta: named("im", "a")}},
 		interceptor.Funcs{List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
@@ -240,8 +240,8 @@ func TestAClusterThatDoesNotAnswerIsAnError(t *testing.T) {
 	}
 }
 
-// A reader without a RESTMapper, such as a wrapped one, is asked for the known versions in turn.
-func TestVersionsAreTriedWhenTheServerCannotBeAsked(t *testing.T) {
+// Without a RESTMapper, the known versions are listed in turn.
+func TestVersionsAreTriedWithoutARESTMapper(t *testing.T) {
 	g := NewWithT(t)
 	var tried []string
 	c := served(nil, interceptor.Funcs{List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, options ...client.ListOption) error {

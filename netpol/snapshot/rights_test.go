@@ -14,8 +14,8 @@ import (
 	"github.com/openimstack/openim-operator/netpol/snapshot"
 )
 
-// The auditor's role holds what Read lists and gets, and nothing else: no Secret, no ConfigMap of another name, no verb that writes.
-func TestTheAuditorsRoleIsWhatIsRead(t *testing.T) {
+// The auditor's role allows exactly what Read lists and gets: no Secret, no ConfigMap of another name, no verb that writes.
+func TestTheAuditorsRoleMatchesTheRequests(t *testing.T) {
 	g := NewWithT(t)
 	text, err := os.ReadFile(filepath.Join("..", "..", "config", "rbac", "openimstack_auditor_role.yaml"))
 	g.Expect(err).NotTo(HaveOccurred())

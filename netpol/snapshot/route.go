@@ -9,9 +9,9 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// routeOf reads what an object says of Services. A field of another type than the API's counts as absent: the API server refuses such an
-// object, so that it can come from files alone.
-func routeOf(gvk schema.GroupVersionKind, read reader, object map[string]any) Route {
+// routeOf reads the Services in an object. A field of a wrong type is ignored: the API server refuses such an object, so it can come
+// from manifests only.
+func routeOf(gvk schema.GroupVersionKind, read routeReader, object map[string]any) Route {
 	u := unstructured.Unstructured{Object: object}
 	route := Route{
 		APIVersion: gvk.GroupVersion().String(), Kind: gvk.Kind,
@@ -22,7 +22,7 @@ func routeOf(gvk schema.GroupVersionKind, read reader, object map[string]any) Ro
 	return route
 }
 
-// gatewayRoute reads what all kinds of routes of the Gateway API share.
+// gatewayRoute reads the fields that all kinds of routes of the Gateway API share.
 func gatewayRoute(route *Route, object map[string]any) {
 	route.Hostnames, _, _ = unstructured.NestedStringSlice(object, "spec", "hostnames")
 	for _, parent := range objects(object, "spec", "parentRefs") {
@@ -58,12 +58,12 @@ func (r *Route) mirrors(filters []map[string]any) {
 	}
 }
 
-// reference to an object, in the route's namespace unless it says otherwise.
+// reference returns the name of a referenced object. The default namespace is the route's.
 func (r *Route) reference(from map[string]any) types.NamespacedName {
 	return types.NamespacedName{Namespace: cmp.Or(text(from, "namespace"), r.Namespace), Name: text(from, "name")}
 }
 
-// objects are those of a list at a path. What is no object is left out.
+// objects returns the objects in a list at a path. Items that are not objects are ignored.
 func objects(object map[string]any, path ...string) []map[string]any {
 	list, _, _ := unstructured.NestedFieldNoCopy(object, path...)
 	items, _ := list.([]any)
@@ -81,7 +81,7 @@ func text(object map[string]any, field string) string {
 	return s
 }
 
-// port of a reference; 0 when there is none, or none that is a port.
+// port returns the port of a reference, or 0 when the port is absent or invalid.
 func port(reference map[string]any) int32 {
 	const highest = 65535
 	number := int64(0)

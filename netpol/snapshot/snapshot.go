@@ -9,65 +9,66 @@ import (
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 )
 
-// World is a snapshot. Its lists are in the order of namespace and name.
+// World holds the objects that decide reachability in a cluster. Its lists are sorted by namespace and name.
 type World struct {
-	// Source is where the snapshot came from.
+	// Source is the cluster or the folder that was read.
 	Source Source
-	// Only these namespaces were read. Empty: all.
+	// Only lists the namespaces that were read. Empty means all.
 	Only []string
-	// Namespaces with their labels. One that is named by another object but was not read carries kubernetes.io/metadata.name alone.
+	// Namespaces with their labels. A namespace that other objects are in but that was not read has the label
+	// kubernetes.io/metadata.name only.
 	Namespaces []corev1.Namespace
-	// Pods as they run. From manifests: one for each workload, made of its template, without addresses.
+	// Pods of the cluster. From manifests: one pod for each workload, built from its template, without addresses.
 	Pods           []corev1.Pod
 	Services       []corev1.Service
 	EndpointSlices []discoveryv1.EndpointSlice
 	Policies       []networkingv1.NetworkPolicy
-	// Writers say who wrote a policy, as far as its labels, annotations, owners and fields' managers tell.
+	// Writers name the tool or user that wrote a policy, derived from its labels, annotations, owner references and field managers.
 	Writers   map[types.NamespacedName]string
 	Ingresses []networkingv1.Ingress
-	// Routes are what of others sends traffic to Services: routes of the Gateway API, of ingress controllers and of meshes.
+	// Routes are third-party objects that send traffic to Services: of the Gateway API, of ingress controllers and of meshes.
 	Routes []Route
-	// Mentions are objects of kinds that are not known here, with what of them might be a stack's. From clusters they are read when the
-	// scope asks for them.
+	// Mentions are objects of unknown kinds that contain names or labels of a stack. From clusters they are read when Scope.Others
+	// names their kinds.
 	Mentions []Mention
-	// OtherPolicies are kinds that decide about packets and that are not evaluated here, such as ClusterNetworkPolicy.
+	// OtherPolicies affect packets but are not evaluated, such as ClusterNetworkPolicy.
 	OtherPolicies []OtherPolicy
 	Stacks        []v1alpha1.OpenIMStack
-	// Settings are the switches that network plugins keep in ConfigMaps of their own. One that is not at hand is absent.
+	// Settings are the switches of network plugins, by the plugin's ConfigMap. A ConfigMap that was not read is absent.
 	Settings map[types.NamespacedName]map[string]string
-	// Unread are kinds that could not be read: what they would say is not known.
+	// Unread are kinds that could not be read. Their objects are unknown.
 	Unread []Unread
 }
 
-// SourceKind tells where a snapshot came from.
+// SourceKind is Cluster or Files.
 type SourceKind string
 
-// Kinds of sources.
+// Kinds of origins.
 const (
 	Cluster SourceKind = "Cluster"
 	Files   SourceKind = "Files"
 )
 
-// Source is where a snapshot came from.
+// Source names the cluster or the folder from which a snapshot was read.
 type Source struct {
 	Kind SourceKind `json:"kind"`
 	// Name of the cluster's context, or of the folder.
 	Name string `json:"name"`
 }
 
-// Route is an object that sends traffic to Services, such as an HTTPRoute, in what all of them share.
+// Route is an object that sends traffic to Services, such as an HTTPRoute. It holds the fields that all such kinds share.
 type Route struct {
-	// APIVersion and Kind as it was read.
+	// APIVersion and Kind in which the object was read.
 	APIVersion, Kind string
 	types.NamespacedName
 	Labels, Annotations map[string]string
-	// Hostnames that it answers to. Empty for all.
+	// Hostnames of the route. Empty means all.
 	Hostnames []string
-	// Parents are the Gateways that it hangs on.
+	// Parents are the Gateways to which the route is attached.
 	Parents []types.NamespacedName
-	// Backends are the Services that it leads to, those of mirror filters among them.
+	// Backends are the Services that receive traffic, including those of mirror filters.
 	Backends []Backend
-	// Diverts are Services whose traffic it sends elsewhere, DivertsAddresses those of which it names the address.
+	// Diverts are Services whose traffic the object redirects. DivertsAddresses are addresses whose traffic it redirects.
 	Diverts          []types.NamespacedName
 	DivertsAddresses []string
 }
@@ -75,29 +76,29 @@ type Route struct {
 // Backend is a port of a Service.
 type Backend struct {
 	Service types.NamespacedName
-	// Port of the Service, or the one of its pods; 0 when the route names none.
+	// Port of the Service or of its pods. 0 when the route names no port.
 	Port int32
-	// PortName of the Service; empty when the route names none.
+	// PortName of the Service. Empty when the route names no port.
 	PortName string
 }
 
-// Mention is an object of a kind that is not known here.
+// Mention is an object of an unknown kind that contains names or labels of a stack.
 type Mention struct {
 	APIVersion, Kind string
 	types.NamespacedName
-	// Services that it might name, and maps in it that have the label of a component.
+	// Services whose names the object may contain, and maps in the object with the label of a component.
 	Services []types.NamespacedName
 	Labels   []map[string]string
 }
 
-// OtherPolicy is an object of a kind that is not evaluated.
+// OtherPolicy is a policy of a kind that is not evaluated.
 type OtherPolicy struct {
 	APIVersion, Kind string
 	types.NamespacedName
 	Labels map[string]string
 }
 
-// Unread is a kind that could not be read, and why.
+// Unread is a kind that could not be read, with the reason.
 type Unread struct {
 	Kind   string `json:"kind"`
 	Reason string `json:"reason"`

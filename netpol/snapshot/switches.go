@@ -7,8 +7,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// Arguments and environment variables are dropped from pods, since they may hold secrets. Those that decide whether a network plugin
-// enforces NetworkPolicies are kept, with their values: audit's table of plugins reads them.
+// Arguments and environment variables are dropped from pods because they may contain secrets. The switches that decide whether a
+// network plugin enforces NetworkPolicies are kept with their values: package audit reads them.
 
 // switchFlags are flags of network plugins, without their dashes.
 var switchFlags = []string{
@@ -27,14 +27,14 @@ var switchVariables = []string{
 	"CILIUM_ENABLE_POLICY", "CILIUM_POLICY_AUDIT_MODE", "CILIUM_ENABLE_K8S_NETWORKPOLICY",
 }
 
-// maxSwitchValue is the longest value of a switch that is kept: they are words such as false, 0 or never.
+// maxSwitchValue is the maximum length of a switch's value: the values are words such as false, 0 or never.
 const maxSwitchValue = 16
 
-// Untold is the value of a flag that is not known: it is taken from a variable, and the variable's value from where nobody can read it.
+// Untold is the value of a flag whose value comes from a variable that could not be resolved.
 const Untold = "$"
 
-// switches returns the flags of a container that decide about enforcement, each as --flag=value, in their order. A flag may be an argument
-// of its own, or a word of a shell's command line, and may have its value behind "=" or in the next word. A value may be a variable's.
+// switches returns the flags of a container that decide about enforcement, each as --flag=value, in their order. A flag may be an
+// argument or a word of a shell's command line. Its value follows "=" or is the next word, and may refer to a variable.
 func switches(c corev1.Container) []string {
 	var words []string
 	for _, argument := range slices.Concat(c.Command, c.Args) {
@@ -62,8 +62,8 @@ func switches(c corev1.Container) []string {
 	return found
 }
 
-// variableIn is the name of the variable that a value is: $(NAME) to Kubernetes, $NAME and ${NAME} to a shell. Empty when a value is more
-// than one variable.
+// variableIn returns the name of the variable in a value: $(NAME) in Kubernetes, $NAME and ${NAME} in a shell. It returns an empty name
+// when the value contains anything else.
 func variableIn(value string) string {
 	name := strings.Trim(strings.TrimPrefix(value, "$"), "(){}")
 	for _, r := range name {
@@ -74,8 +74,8 @@ func variableIn(value string) string {
 	return name
 }
 
-// switchEnv returns the environment variables of a container that decide about enforcement, those from which a flag takes its value among
-// them. Of one that does not stand in the pod the place is kept, if that is a ConfigMap.
+// switchEnv returns the environment variables of a container that decide about enforcement, including those to which a flag refers. For
+// a variable without a literal value, only a reference to a ConfigMap is kept.
 func switchEnv(c corev1.Container, flags []string) []corev1.EnvVar {
 	var found []corev1.EnvVar
 	for _, e := range c.Env {
@@ -92,5 +92,5 @@ func switchEnv(c corev1.Container, flags []string) []corev1.EnvVar {
 	return found
 }
 
-// isVariable tells whether a flag takes its value from a variable.
+// isVariable reports whether a flag takes its value from a variable.
 func isVariable(flag, name string) bool { return strings.HasSuffix(flag, "="+Untold+name) }

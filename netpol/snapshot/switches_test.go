@@ -21,8 +21,8 @@ import (
 	"github.com/openimstack/openim-operator/netpol/snapshot"
 )
 
-// Of arguments and environment the switches of network plugins stay, whichever way they are written, and nothing else.
-func TestSwitchesOfNetworkPluginsStay(t *testing.T) {
+// Of arguments and environment variables, only the switches of network plugins are kept, in every notation.
+func TestSwitchesOfNetworkPluginsAreKept(t *testing.T) {
 	g := NewWithT(t)
 	agent := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "kube-system", Name: "agent"},
@@ -50,8 +50,8 @@ func TestSwitchesOfNetworkPluginsStay(t *testing.T) {
 	g.Expect(w.Pods[1].Spec.Containers[0].Env).To(BeEmpty())
 }
 
-// kubectl refuses a key that stands twice, and parsers differ in which of the two they take.
-func TestAKeyThatStandsTwiceIsAnError(t *testing.T) {
+// kubectl refuses duplicate keys, and parsers differ in which of the two they use.
+func TestADuplicateKeyIsAnError(t *testing.T) {
 	for name, text := range map[string]string{
 		"policy.yaml": "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: a}\nspec:\n" +
 			"  podSelector: {}\n  podSelector: {matchLabels: {a: b}}\n",
@@ -63,13 +63,13 @@ func TestAKeyThatStandsTwiceIsAnError(t *testing.T) {
 			dir := t.TempDir()
 			NewWithT(t).Expect(os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600)).To(Succeed())
 			_, _, err := snapshot.FromFiles(dir, "")
-			NewWithT(t).Expect(err).To(MatchError(And(ContainSubstring(name+":"), ContainSubstring("leave one"))))
+			NewWithT(t).Expect(err).To(MatchError(And(ContainSubstring(name+":"), ContainSubstring("remove one"))))
 		})
 	}
 }
 
-// Who wrote a policy is told by its marks and the managers of its fields, from files and from a cluster.
-func TestWhoWroteAPolicyIsKept(t *testing.T) {
+// The writer of a policy is derived from its marks and field managers, in manifests and in a cluster.
+func TestTheWriterOfAPolicyIsKept(t *testing.T) {
 	g := NewWithT(t)
 	dir := t.TempDir()
 	g.Expect(os.WriteFile(filepath.Join(dir, "policy.yaml"), []byte(`apiVersion: networking.k8s.io/v1
@@ -93,8 +93,8 @@ spec: {podSelector: {}}
 	}))
 }
 
-// Kinds that nobody knows here are looked through in a cluster when they are asked for, and what means no stack of it is dropped.
-func TestOtherKindsOfAClusterAreLookedThrough(t *testing.T) {
+// Objects of unknown kinds of a cluster are searched when the scope names the kinds. Mentions of no stack are dropped.
+func TestOtherKindsOfAClusterAreSearched(t *testing.T) {
 	g := NewWithT(t)
 	c := served([]client.Object{
 		&v1alpha1.OpenIMStack{ObjectMeta: named("im", "chat")},
@@ -121,7 +121,7 @@ func TestOtherKindsOfAClusterAreLookedThrough(t *testing.T) {
 	g.Expect(w.Unread).To(BeEmpty(), "many clusters have kinds that an auditor may not read")
 }
 
-// Of a cluster the ConfigMaps that switch a network plugin are got by name, once each, and of them the switches are kept alone.
+// The ConfigMaps that configure a network plugin are read from a cluster by name, once each, and only their switches are kept.
 func TestSwitchesInConfigMapsOfAClusterAreRead(t *testing.T) {
 	g := NewWithT(t)
 	agent := func(name string, labels map[string]string, env ...corev1.EnvVar) *corev1.Pod {
@@ -140,7 +140,7 @@ func TestSwitchesInConfigMapsOfAClusterAreRead(t *testing.T) {
 		agent("cilium-1", cilium), agent("cilium-2", cilium), agent("weave", nil, from("net")), agent("shut", nil, from("shut")),
 		&corev1.ConfigMap{
 			ObjectMeta: metav1.ObjectMeta{Namespace: "kube-system", Name: "cilium-config"},
-			Data:       map[string]string{"enable-policy": "never", "etcd-config": "s3cret", "policy-audit-mode": "a text that is no switch"},
+			Data:       map[string]string{"enable-policy": "never", "etcd-config": "s3cret", "policy-audit-mode": "a text, not a switch"},
 		},
 		&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "kube-system", Name: "net"}, Data: map[string]string{"npc": "0"}},
 	}

@@ -10,12 +10,12 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// Kinds of others that send traffic to Services: where in such an object the Service is named. To add one, add a line.
+// Third-party kinds that send traffic to Services, with the fields that name the Service. A further kind needs one more line.
 
-// reader reads what an object of a kind says of Services into a Route.
-type reader func(*Route, map[string]any)
+// routeReader reads the Services in an object into a Route.
+type routeReader func(*Route, map[string]any)
 
-// fields of an object that names a Service. An empty one is not there.
+// fields are the names of the fields in which an object names a Service. An empty name means that the object has no such field.
 type fields struct{ name, namespace, port string }
 
 var (
@@ -24,7 +24,7 @@ var (
 )
 
 // trafficKinds are read in clusters and in files.
-var trafficKinds = []foreignKind{
+var trafficKinds = []thirdPartyKind{
 	namespaced("route.openshift.io", "Route", "routes", openShiftRoute, "v1"),
 	namespaced("traefik.io", "IngressRoute", "ingressroutes", backendsAt("spec.routes[].services[]", byName), "v1alpha1"),
 	namespaced("traefik.io", "IngressRouteTCP", "ingressroutetcps", backendsAt("spec.routes[].services[]", byName), "v1alpha1"),
@@ -39,7 +39,8 @@ var trafficKinds = []foreignKind{
 		backendsAt("spec.routes[].services[]", byName), backendsAt("spec.tcpproxy.services[]", byName)), "v1"),
 	namespaced("configuration.konghq.com", "TCPIngress", "tcpingresses", backendsAt("spec.rules[].backend", byServiceName), "v1beta1"),
 	namespaced("configuration.konghq.com", "UDPIngress", "udpingresses", backendsAt("spec.rules[].backend", byServiceName), "v1beta1"),
-	namespaced("incubator.ingress-controller.konghq.com", "KongServiceFacade", "kongservicefacades", backendsAt("spec.backendRef", byName), "v1alpha1"),
+	namespaced("incubator.ingress-controller.konghq.com", "KongServiceFacade", "kongservicefacades",
+		backendsAt("spec.backendRef", byName), "v1alpha1"),
 	namespaced("apisix.apache.org", "ApisixRoute", "apisixroutes", all(
 		backendsAt("spec.http[].backends[]", byServiceName), backendsAt("spec.http[].backend", byServiceName),
 		backendsAt("spec.stream[].backend", byServiceName)), "v2", "v2beta3"),
@@ -47,13 +48,17 @@ var trafficKinds = []foreignKind{
 	namespaced("getambassador.io", "TCPMapping", "tcpmappings", backendsIn("spec.service"), "v3alpha1", "v2"),
 	namespaced("networking.istio.io", "VirtualService", "virtualservices", istioVirtualService, "v1", "v1beta1", "v1alpha3"),
 	namespaced("k8s.nginx.org", "VirtualServer", "virtualservers", backendsAt("spec.upstreams[]", fields{"service", "", "port"}), "v1"),
-	namespaced("k8s.nginx.org", "VirtualServerRoute", "virtualserverroutes", backendsAt("spec.upstreams[]", fields{"service", "", "port"}), "v1"),
-	namespaced("k8s.nginx.org", "TransportServer", "transportservers", backendsAt("spec.upstreams[]", fields{"service", "", "port"}), "v1"),
+	namespaced("k8s.nginx.org", "VirtualServerRoute", "virtualserverroutes",
+		backendsAt("spec.upstreams[]", fields{"service", "", "port"}), "v1"),
+	namespaced("k8s.nginx.org", "TransportServer", "transportservers",
+		backendsAt("spec.upstreams[]", fields{"service", "", "port"}), "v1"),
 	namespaced("zalando.org", "RouteGroup", "routegroups", backendsAt("spec.backends[]", byServiceName), "v1"),
-	namespaced("gloo.solo.io", "Upstream", "upstreams", backendsAt("spec.kube", fields{"serviceName", "serviceNamespace", "servicePort"}), "v1"),
+	namespaced("gloo.solo.io", "Upstream", "upstreams",
+		backendsAt("spec.kube", fields{"serviceName", "serviceNamespace", "servicePort"}), "v1"),
 	namespaced("elbv2.k8s.aws", "TargetGroupBinding", "targetgroupbindings", backendsAt("spec.serviceRef", byName), "v1beta1"),
 	namespaced("networking.gke.io", "ServiceAttachment", "serviceattachments", backendsAt("spec.resourceRef", byName), "v1", "v1beta1"),
-	namespaced("multicluster.x-k8s.io", "ServiceExport", "serviceexports", backendsAt("metadata", fields{"name", "namespace", ""}), "v1beta1", "v1alpha1"),
+	namespaced("multicluster.x-k8s.io", "ServiceExport", "serviceexports",
+		backendsAt("metadata", fields{"name", "namespace", ""}), "v1beta1", "v1alpha1"),
 	namespaced("net.gke.io", "ServiceExport", "serviceexports", backendsAt("metadata", fields{"name", "namespace", ""}), "v1"),
 	clusterWide("apiregistration.k8s.io", "APIService", "apiservices", backendsAt("spec.service", byName), "v1"),
 	namespaced("cilium.io", "CiliumLocalRedirectPolicy", "ciliumlocalredirectpolicies", ciliumRedirect, "v2"),
@@ -61,15 +66,15 @@ var trafficKinds = []foreignKind{
 	clusterWide("cilium.io", "CiliumClusterwideEnvoyConfig", "ciliumclusterwideenvoyconfigs", ciliumEnvoy, "v2"),
 }
 
-func namespaced(group, kind, resource string, read reader, versions ...string) foreignKind {
-	return foreignKind{schema.GroupKind{Group: group, Kind: kind}, resource, versions, false, read}
+func namespaced(group, kind, resource string, read routeReader, versions ...string) thirdPartyKind {
+	return thirdPartyKind{schema.GroupKind{Group: group, Kind: kind}, resource, versions, false, read}
 }
 
-func clusterWide(group, kind, resource string, read reader, versions ...string) foreignKind {
-	return foreignKind{schema.GroupKind{Group: group, Kind: kind}, resource, versions, true, read}
+func clusterWide(group, kind, resource string, read routeReader, versions ...string) thirdPartyKind {
+	return thirdPartyKind{schema.GroupKind{Group: group, Kind: kind}, resource, versions, true, read}
 }
 
-func all(readers ...reader) reader {
+func all(readers ...routeReader) routeReader {
 	return func(r *Route, object map[string]any) {
 		for _, read := range readers {
 			read(r, object)
@@ -78,20 +83,20 @@ func all(readers ...reader) reader {
 }
 
 // backendsAt reads the Services that the objects at a path name.
-func backendsAt(path string, f fields) reader {
+func backendsAt(path string, f fields) routeReader {
 	return func(r *Route, object map[string]any) {
 		for _, item := range valuesAt(object, path) {
 			reference, ok := item.(map[string]any)
 			if kind := text(reference, "kind"); !ok || kind != "" && kind != "Service" && path != "metadata" {
 				continue
 			}
-			r.lead(text(reference, f.name), text(reference, f.namespace), reference[f.port])
+			r.addBackend(text(reference, f.name), text(reference, f.namespace), reference[f.port])
 		}
 	}
 }
 
-// backendsIn reads the Services that texts at a path name, such as name.namespace:port or http://name.
-func backendsIn(path string) reader {
+// backendsIn reads the Services in the texts at a path, such as name.namespace:port or http://name.
+func backendsIn(path string) routeReader {
 	return func(r *Route, object map[string]any) {
 		for _, item := range valuesAt(object, path) {
 			host, ok := item.(string)
@@ -104,12 +109,12 @@ func backendsIn(path string) reader {
 			host, _, _ = strings.Cut(host, "/")
 			host, port, _ := strings.Cut(host, ":")
 			name, namespace := serviceOfHost(host)
-			r.lead(name, namespace, port)
+			r.addBackend(name, namespace, port)
 		}
 	}
 }
 
-// serviceOfHost takes the name of a Service in DNS apart. The namespace is empty in a short name.
+// serviceOfHost splits the DNS name of a Service. The namespace is empty for a short name.
 func serviceOfHost(host string) (name, namespace string) {
 	parts := strings.Split(strings.TrimSuffix(host, "."), ".")
 	if len(parts) > 1 {
@@ -118,8 +123,8 @@ func serviceOfHost(host string) (name, namespace string) {
 	return parts[0], namespace
 }
 
-// lead adds a Service to which the route leads. A port may be a number, a number as text, or a name.
-func (r *Route) lead(name, namespace string, at any) {
+// addBackend adds a Service to which the route sends traffic. A port may be a number, a number as text, or a name.
+func (r *Route) addBackend(name, namespace string, at any) {
 	if name == "" {
 		return
 	}
@@ -140,8 +145,8 @@ func (r *Route) lead(name, namespace string, at any) {
 	r.Backends = append(r.Backends, b)
 }
 
-// divert notes a Service whose traffic the object sends elsewhere.
-func (r *Route) divert(name, namespace string) {
+// addDivert adds a Service whose traffic the object redirects.
+func (r *Route) addDivert(name, namespace string) {
 	if name == "" {
 		return
 	}
@@ -151,7 +156,7 @@ func (r *Route) divert(name, namespace string) {
 	r.Diverts = append(r.Diverts, types.NamespacedName{Namespace: namespace, Name: name})
 }
 
-// openShiftRoute: the port of all its backends stands beside them, and is the Service's by name or the pods' by number.
+// openShiftRoute reads a Route of OpenShift. One port applies to all backends: a name of a Service's port, or a number of the pods'.
 func openShiftRoute(r *Route, object map[string]any) {
 	at, _, _ := unstructured.NestedFieldNoCopy(object, "spec", "port", "targetPort")
 	if host := textAt(object, "spec.host"); host != "" {
@@ -160,7 +165,7 @@ func openShiftRoute(r *Route, object map[string]any) {
 	for _, path := range []string{"spec.to", "spec.alternateBackends[]"} {
 		for _, item := range valuesAt(object, path) {
 			if to, ok := item.(map[string]any); ok && (text(to, "kind") == "" || text(to, "kind") == "Service") {
-				r.lead(text(to, "name"), "", at)
+				r.addBackend(text(to, "name"), "", at)
 			}
 		}
 	}
@@ -168,14 +173,17 @@ func openShiftRoute(r *Route, object map[string]any) {
 
 var traefikService = all(
 	backendsAt("spec.weighted.services[]", byName), backendsAt("spec.mirroring", byName), backendsAt("spec.mirroring.mirrors[]", byName),
-	backendsAt("spec.failover.service", byName), backendsAt("spec.failover.fallback", byName), backendsAt("spec.highestRandomWeight.services[]", byName),
+	backendsAt("spec.failover.service", byName), backendsAt("spec.failover.fallback", byName),
+	backendsAt("spec.highestRandomWeight.services[]", byName),
 )
 
-// istioVirtualService: at a gateway it leads to its destinations; in the mesh it sends what is meant for its hosts there.
+// istioVirtualService reads a VirtualService. Bound to a gateway, it sends traffic from outside to its destinations. In the mesh only,
+// it redirects the traffic of its hosts to its destinations.
 func istioVirtualService(r *Route, object map[string]any) {
 	var to []types.NamespacedName
 	for _, path := range []string{
-		"spec.http[].route[].destination", "spec.http[].mirror", "spec.http[].mirrors[].destination", "spec.tcp[].route[].destination", "spec.tls[].route[].destination",
+		"spec.http[].route[].destination", "spec.http[].mirror", "spec.http[].mirrors[].destination",
+		"spec.tcp[].route[].destination", "spec.tls[].route[].destination",
 	} {
 		for _, item := range valuesAt(object, path) {
 			destination, ok := item.(map[string]any)
@@ -184,7 +192,7 @@ func istioVirtualService(r *Route, object map[string]any) {
 			}
 			name, namespace := serviceOfHost(text(destination, "host"))
 			number, _, _ := unstructured.NestedFieldNoCopy(destination, "port", "number")
-			r.lead(name, namespace, number)
+			r.addBackend(name, namespace, number)
 			to = append(to, r.Backends[len(r.Backends)-1].Service)
 		}
 	}
@@ -194,7 +202,7 @@ func istioVirtualService(r *Route, object map[string]any) {
 	if slices.ContainsFunc(gateways, func(g string) bool { return g != "mesh" }) {
 		return
 	}
-	r.Backends = nil // the mesh alone: no entrance
+	r.Backends = nil // only the mesh: no path from outside
 	for _, host := range hosts {
 		name, namespace := serviceOfHost(host)
 		if namespace == "" {
@@ -202,29 +210,30 @@ func istioVirtualService(r *Route, object map[string]any) {
 		}
 		own := types.NamespacedName{Namespace: namespace, Name: name}
 		if slices.ContainsFunc(to, func(d types.NamespacedName) bool { return d != own }) {
-			r.divert(name, namespace)
+			r.addDivert(name, namespace)
 		}
 	}
 }
 
 func ciliumRedirect(r *Route, object map[string]any) {
-	r.divert(textAt(object, "spec.redirectFrontend.serviceMatcher.serviceName"), textAt(object, "spec.redirectFrontend.serviceMatcher.namespace"))
+	const service = "spec.redirectFrontend.serviceMatcher."
+	r.addDivert(textAt(object, service+"serviceName"), textAt(object, service+"namespace"))
 	if address := textAt(object, "spec.redirectFrontend.addressMatcher.ip"); address != "" {
 		r.DivertsAddresses = append(r.DivertsAddresses, address)
 	}
 }
 
-// ciliumEnvoy: what is meant for its services goes to Envoy, which sends it where its resources say.
+// ciliumEnvoy reads a CiliumEnvoyConfig. It redirects the traffic of its services to Envoy, which forwards it as its resources say.
 func ciliumEnvoy(r *Route, object map[string]any) {
 	for _, item := range valuesAt(object, "spec.services[]") {
 		if service, ok := item.(map[string]any); ok {
-			r.divert(text(service, "name"), text(service, "namespace"))
+			r.addDivert(text(service, "name"), text(service, "namespace"))
 		}
 	}
 	backendsAt("spec.backendServices[]", fields{"name", "namespace", ""})(r, object)
 }
 
-// valuesAt returns what stands at a path. "[]" behind a name goes through a list.
+// valuesAt returns the values at a path. "[]" after a name selects all items of a list. Example: spec.rules[].backend
 func valuesAt(object map[string]any, path string) []any {
 	found := []any{object}
 	for step := range strings.SplitSeq(path, ".") {
@@ -248,7 +257,7 @@ func valuesAt(object map[string]any, path string) []any {
 	return found
 }
 
-// textAt returns the text at a path; empty when there is none.
+// textAt returns the text at a path, or an empty text.
 func textAt(object map[string]any, path string) string {
 	for _, value := range valuesAt(object, path) {
 		if s, ok := value.(string); ok {

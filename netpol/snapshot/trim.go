@@ -5,8 +5,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// trimPod drops what decides nothing about packets and may hold a secret, such as environment variables and arguments. It is also
-// most of a pod's size. Of pods on their node's network, where network plugins run, the switches of known plugins stay.
+// trimPod drops fields that do not affect packets and may contain secrets, such as environment variables and arguments, which are also
+// most of a pod's size. For pods on their node's network, where network plugins run, the switches of known plugins are kept.
 func trimPod(pod corev1.Pod) corev1.Pod {
 	pod.ObjectMeta = trimMeta(pod.ObjectMeta)
 	pod.Spec.Volumes = nil
@@ -29,7 +29,7 @@ func trimPod(pod corev1.Pod) corev1.Pod {
 	return pod
 }
 
-// trimContainers keeps of each container its name, image, ports and restart policy.
+// trimContainers keeps the name, image, ports, restart policy and security context of each container.
 func trimContainers(containers []corev1.Container) []corev1.Container {
 	trimmed := make([]corev1.Container, 0, len(containers))
 	for _, c := range containers {
@@ -50,7 +50,7 @@ func trimEphemeral(containers []corev1.EphemeralContainer) []corev1.EphemeralCon
 	return trimmed
 }
 
-// trimMeta drops who wrote which field, and the copy of the whole object that kubectl keeps.
+// trimMeta drops the managed fields, and kubectl's annotation with a copy of the object.
 func trimMeta(meta metav1.ObjectMeta) metav1.ObjectMeta {
 	meta.ManagedFields = nil
 	meta.Annotations = trimAnnotations(meta.Annotations)

@@ -12,9 +12,8 @@ import (
 	"k8s.io/utils/ptr"
 )
 
-// workload adds the pod that a workload makes: one for all replicas, since no policy tells them apart, and also when there are none at
-// present. It has the workload's name. A workload that another one controls (a ReplicaSet of a Deployment, as the API server lists
-// them) is left to that one.
+// workload adds one pod with the workload's name. It represents all replicas, because no policy distinguishes them, and is added for
+// a workload with zero replicas too. A workload that another workload controls, such as a ReplicaSet of a Deployment, is ignored.
 func (c *collection) workload(kind string, owner metav1.Object, template corev1.PodTemplateSpec) {
 	if metav1.GetControllerOfNoCopy(owner) != nil && (kind == "ReplicaSet" || kind == "Job") {
 		return
@@ -22,7 +21,7 @@ func (c *collection) workload(kind string, owner metav1.Object, template corev1.
 	c.pod(kind, podOf(workloadKind(kind), owner, template))
 }
 
-// pod adds a pod under a name that no other has.
+// pod adds a pod under a unique name.
 func (c *collection) pod(kind string, pod corev1.Pod) {
 	id := identity{namespace: pod.Namespace, name: pod.Name}
 	if c.podNames[id] {
@@ -32,10 +31,10 @@ func (c *collection) pod(kind string, pod corev1.Pod) {
 		pod.Name += "-x"
 	}
 	c.podNames[id] = true
-	c.world.Pods = append(c.world.Pods, pod)
+	c.snapshot.Pods = append(c.snapshot.Pods, pod)
 }
 
-// workloadKind is a kind of Kubernetes' own.
+// workloadKind returns the group, version and kind of a workload of Kubernetes.
 func workloadKind(kind string) schema.GroupVersionKind {
 	switch kind {
 	case "Job", "CronJob":
@@ -47,7 +46,7 @@ func workloadKind(kind string) schema.GroupVersionKind {
 	}
 }
 
-// podOf a workload's template.
+// podOf returns the pod of a workload's template.
 func podOf(kind schema.GroupVersionKind, owner metav1.Object, template corev1.PodTemplateSpec) corev1.Pod {
 	template = *template.DeepCopy()
 	defaultPod(&template.Spec)

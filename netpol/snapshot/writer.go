@@ -9,8 +9,9 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// marks are labels and annotations by which platforms and tools mark what they write, and the words for each.
-var marks = []struct{ key, who string }{
+// writerMarks are labels and annotations that platforms and tools set on the objects that they write, with the tool's name. An empty
+// name means that the value of the label is the name.
+var writerMarks = []struct{ key, tool string }{
 	{"cattle.io/creator", "Rancher"},
 	{"field.cattle.io/projectId", "Rancher"},
 	{"management.cattle.io/system-namespace", "Rancher"},
@@ -28,27 +29,27 @@ var marks = []struct{ key, who string }{
 	{"app.kubernetes.io/created-by", ""},
 }
 
-// longestMark is how much of a label's or annotation's value is repeated.
+// longestMark bounds the part of a label's or annotation's value that is shown.
 const longestMark = 63
 
-// writers notes who wrote each policy, before that is dropped.
-func (w *World) writers() {
+// noteWriters records the writer of each policy, before these fields are dropped.
+func (w *World) noteWriters() {
 	for i := range w.Policies {
 		p := &w.Policies[i]
-		if who := writerOf(&p.ObjectMeta); who != "" {
+		if writer := writerOf(&p.ObjectMeta); writer != "" {
 			if w.Writers == nil {
 				w.Writers = map[types.NamespacedName]string{}
 			}
-			w.Writers[types.NamespacedName{Namespace: p.Namespace, Name: p.Name}] = who
+			w.Writers[types.NamespacedName{Namespace: p.Namespace, Name: p.Name}] = writer
 		}
 	}
 }
 
-// writerOf says who wrote an object, by its marks, its owner, and the managers of its fields. Empty when nothing tells.
+// writerOf returns the writer of an object, derived from its marks, its owner reference and its field managers, or an empty text.
 func writerOf(meta *metav1.ObjectMeta) string {
 	var signs []string
-	who := ""
-	for _, m := range marks {
+	writer := ""
+	for _, m := range writerMarks {
 		value, has := meta.Labels[m.key]
 		if !has {
 			value, has = meta.Annotations[m.key]
@@ -56,12 +57,12 @@ func writerOf(meta *metav1.ObjectMeta) string {
 		if !has {
 			continue
 		}
-		name := m.who
+		name := m.tool
 		if name == "" {
 			name = cut(value)
 		}
-		if who == "" {
-			who = name
+		if writer == "" {
+			writer = name
 		}
 		signs = append(signs, m.key+"="+cut(value))
 	}
@@ -79,12 +80,12 @@ func writerOf(meta *metav1.ObjectMeta) string {
 		signs = append(signs, "field manager "+strings.Join(managers[:min(len(managers), most)], ", "))
 	}
 	switch {
-	case who == "" && len(signs) == 0:
+	case writer == "" && len(signs) == 0:
 		return ""
-	case who == "":
+	case writer == "":
 		return strings.Join(signs, "; ")
 	default:
-		return fmt.Sprintf("%s (%s)", who, strings.Join(signs, "; "))
+		return fmt.Sprintf("%s (%s)", writer, strings.Join(signs, "; "))
 	}
 }
 

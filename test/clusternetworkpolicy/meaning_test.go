@@ -18,7 +18,7 @@ import (
 
 func components() []graph.Component { return graph.Components() }
 
-// pod is where a connection begins or ends.
+// pod is an end of a connection.
 type pod struct{ namespace, labels map[string]string }
 
 func selects(t *testing.T, s metav1.LabelSelector, in map[string]string) bool {
@@ -117,7 +117,7 @@ func TestTheAdminTierPassesWhatTheGraphLetsThroughAndDeniesTheRest(t *testing.T)
 	expect("nor those of another stack's", pod{in("im"), backend.Labels("chat-two")}, v1alpha2.ClusterNetworkPolicyRuleActionDeny, api.Port(string(openim.HTTP)))
 }
 
-// Accept would go over the head of the stack's own NetworkPolicies.
+// Accept would override the stack's own NetworkPolicies.
 func TestNothingIsAcceptedOutright(t *testing.T) {
 	for _, o := range example(t) {
 		g, p := NewWithT(t), typed(t, o)

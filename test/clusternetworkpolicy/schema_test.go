@@ -21,7 +21,7 @@ import (
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 )
 
-// example are the policies of config/cluster-network-policy.
+// example returns the policies of config/cluster-network-policy.
 func example(t *testing.T) []*unstructured.Unstructured {
 	t.Helper()
 	g := NewWithT(t)
@@ -47,7 +47,7 @@ func example(t *testing.T) []*unstructured.Unstructured {
 	return all
 }
 
-// typed reads a policy strictly: a field that the API does not know is an error.
+// typed decodes a policy strictly: an unknown field is an error.
 func typed(t *testing.T, o *unstructured.Unstructured) v1alpha2.ClusterNetworkPolicy {
 	t.Helper()
 	g := NewWithT(t)

@@ -12,19 +12,19 @@ import (
 	"github.com/openimstack/openim-operator/test/loopback"
 )
 
-// page is what the test saw, for readers.
+// page is the page with the test's results.
 const page = "../../docs/crossuser.md"
 
 // updateEnv, when set, writes the page.
 const updateEnv = "CROSSUSER_UPDATE"
 
-// row is one field of one route, or of one of the socket's requests.
+// row is one field of a route or of a socket request.
 type row struct{ target, field, rule, openIM, wrapper string }
 
 func (r row) name() string { return strings.TrimPrefix(r.target, "/") + " " + r.field }
 
 func TestNobodyGetsAtWhatIsAnothers(t *testing.T) {
-	s := newStage(t)
+	s := newTestEnv(t)
 	var seen findings
 	t.Run("attacks", func(t *testing.T) { attackAll(t, s) })
 	t.Run("socket", func(t *testing.T) { seen.sent = frames(t, s) })
@@ -44,7 +44,7 @@ func TestNobodyGetsAtWhatIsAnothers(t *testing.T) {
 	NewWithT(t).Expect(string(current)).To(Equal(written), "%s is not what was seen: run the test with %s=1 and look at the difference", file, updateEnv)
 }
 
-// pageOf is docs/crossuser.md for the release that is built here, and a page beside it for each other one.
+// pageOf returns docs/crossuser.md for the release that is built here, and a page beside it for other releases.
 func pageOf(release string) string {
 	if release == loopback.DefaultRelease {
 		return page
@@ -52,7 +52,7 @@ func pageOf(release string) string {
 	return strings.TrimSuffix(page, ".md") + "-" + release + ".md"
 }
 
-// findings are what one run saw.
+// findings holds the results of one run.
 type findings struct {
 	calls, sent []row
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/routes/routestest"
 )
 
-// What the wrapper made of a case, for the page.
+// The wrapper's handling of a case, for the page.
 const (
 	refused   = "refused"
 	lookedUp  = "refused, after a look at who is in it"
@@ -21,11 +21,11 @@ const (
 	passedOn  = "passed on"
 )
 
-// routes takes every field of every user route through the wrapper, and straight to OpenIM.
-func declared(t *testing.T, s *stage) []row {
+// declared runs the cases of every field of every user route, through the wrapper and directly at OpenIM.
+func declared(t *testing.T, s *testEnv) []row {
 	var rows []row
 	t.Run("through the wrapper", func(t *testing.T) {
-		attacker, victim := s.attacker(t), newWorld(t, s.Stack)
+		attacker, victim := s.attacker(t), newUserData(t, s.Stack)
 		before := victim.settled(t)
 		for i := range len(slices.Collect(routestest.Attacks(attacker.World, victim.World))) {
 			a := nth(routestest.Attacks(attacker.World, victim.World), i)
@@ -35,34 +35,34 @@ func declared(t *testing.T, s *stage) []row {
 				r.wrapper, after = s.wrapped(t, attacker, victim, a, before)
 			})
 			rows = append(rows, r)
-			if after != before { // they have something to do with each other now: a stranger takes his place
-				victim = newWorld(t, s.Stack)
+			if after != before { // the two users are related now: a new attacker replaces this one
+				victim = newUserData(t, s.Stack)
 				before = victim.settled(t)
 			}
 		}
 	})
 	t.Run("straight at OpenIM", func(t *testing.T) {
 		var attacker *attacker
-		var victim *world
+		var victim *userData
 		before := ""
 		for i := range rows {
 			if before == "" {
-				attacker, victim = s.attacker(t), newWorld(t, s.Stack)
+				attacker, victim = s.attacker(t), newUserData(t, s.Stack)
 				before = victim.settled(t)
 			}
 			a := nth(routestest.Attacks(attacker.World, victim.World), i)
 			result, after := s.bare(t, attacker, victim, a, before)
 			rows[i].openIM = result
 			if after != before {
-				before = "" // they have been through enough: others take their place
+				before = "" // too many changes: new users replace them
 			}
 		}
 	})
 	return rows
 }
 
-// wrapped makes one case through the wrapper and checks what must become of it.
-func (s *stage) wrapped(t *testing.T, attacker *attacker, victim *world, a routestest.Attack, before string) (result, after string) {
+// wrapped runs one case through the wrapper and checks its result.
+func (s *testEnv) wrapped(t *testing.T, attacker *attacker, victim *userData, a routestest.Attack, before string) (result, after string) {
 	t.Helper()
 	g := NewWithT(t)
 	s.witness.forget()
@@ -94,13 +94,13 @@ func (s *stage) wrapped(t *testing.T, attacker *attacker, victim *world, a route
 	}
 	after = victim.settled(t)
 	if a.Want != routestest.Allowed {
-		g.Expect(after).To(Equal(before), "the other's world has changed")
+		g.Expect(after).To(Equal(before), "the victim's data has changed")
 	}
 	return result, after
 }
 
-// bare makes one case without the wrapper, and tells what came of it.
-func (s *stage) bare(t *testing.T, attacker *attacker, victim *world, a routestest.Attack, before string) (result, after string) {
+// bare runs one case without the wrapper and returns its result.
+func (s *testEnv) bare(t *testing.T, attacker *attacker, victim *userData, a routestest.Attack, before string) (result, after string) {
 	t.Helper()
 	if a.Rule.Do == routes.UpTo || a.Rule.Do == routes.Spans {
 		return "not tried: it lists every number in memory", before

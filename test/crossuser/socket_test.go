@@ -23,28 +23,28 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/websocket/frame"
 )
 
-// idSend is the request whose fields are a whole message's.
+// idSend is the request that carries a whole message.
 const idSend = 1003
 
-// inJSON is how frames are written here. What is inside is the same in every encoding.
+// inJSON is the encoding of frames in these tests. The content is the same in every encoding.
 var inJSON = frame.Encoding{JSON: true}
 
-// aim is one frame that names something of the victim's in one field.
+// aim is one frame that names something of the victim in one field.
 type aim struct {
 	request *websocket.Request
 	field   string
 	rule    string
 	data    []byte
-	// open: the field may name anybody.
+	// open: the field may name any user.
 	open bool
-	// forged: what OpenIM would note of a message, and who reads it there.
+	// forged: the value that OpenIM would store with a message, and the user who reads it.
 	forged string
 }
 
 func (a aim) target() string { return fmt.Sprintf("%d %s", a.request.ID, a.request.Name) }
 
-// aims are one for each field of each request that names somebody, and for each that is the server's to say.
-func aims(attacker *attacker, victim *world) []aim {
+// aims returns an aim for each field of each request that names a user, and for each field that the server sets.
+func aims(attacker *attacker, victim *userData) []aim {
 	own := websocket.Names{User: attacker.Self, Peer: attacker.Peer, Conversation: attacker.Pair()}
 	var all []aim
 	for i := range websocket.Requests {
@@ -72,7 +72,7 @@ func aims(attacker *attacker, victim *world) []aim {
 	return all
 }
 
-func fields(r *websocket.Request, within string, list []websocket.Field, own websocket.Names, victim *world) []aim {
+func fields(r *websocket.Request, within string, list []websocket.Field, own websocket.Names, victim *userData) []aim {
 	var all []aim
 	for _, f := range list {
 		name, turned := within+f.Name, own
@@ -124,7 +124,7 @@ func with(message []byte, number protowire.Number, field []byte) []byte {
 	return append(out, field...)
 }
 
-// said is what came back to a frame.
+// said is the answer to a frame.
 type said struct {
 	reply frame.Reply
 	// closed without a reply.
@@ -169,7 +169,7 @@ func ask(t *testing.T, address, user, token string, platform int, id int32, data
 	return said{reply: reply, closed: err}
 }
 
-// answer reads a socket until the reply to a request comes. An error is the socket's.
+// answer reads a socket until the reply to a request arrives. An error is the socket's end.
 func answer(ctx context.Context, t *testing.T, conn *coder.Conn, id int32) (frame.Reply, error) {
 	t.Helper()
 	for {
@@ -187,7 +187,7 @@ func answer(ctx context.Context, t *testing.T, conn *coder.Conn, id int32) (fram
 	}
 }
 
-// refusal is what was said instead of an upgrade.
+// refusal returns the HTTP answer to a refused upgrade.
 func refusal(response *http.Response) string {
 	if response == nil || response.Body == nil {
 		return ""
@@ -197,9 +197,9 @@ func refusal(response *http.Response) string {
 	return string(body)
 }
 
-// tells is whether a reply's protobuf holds something of the victim's: his secret, his friend, his conversations. The request
-// named the latter two, so they come back only with what is in them.
-func (w *world) tells(reply frame.Reply) bool {
+// leaksTo reports whether a reply's protobuf holds private data of the victim: the secret word, the friend, the conversations. The request
+// named the latter two, so they count only with their content.
+func (w *userData) leaksTo(reply frame.Reply) bool {
 	for _, sign := range []string{w.secret, w.Peer, w.Pair(), w.GroupChat()} {
 		if strings.Contains(string(reply.Data), sign) {
 			return true
@@ -208,7 +208,7 @@ func (w *world) tells(reply frame.Reply) bool {
 	return false
 }
 
-// marked gives a message an id of its own, by which it is found again.
+// marked gives a message a unique ID, by which it is found again.
 func marked(message []byte) (data []byte, id string) {
 	id = rand.Text()
 	return with(message, fieldClientMsgID, protowire.AppendString(protowire.AppendTag(nil, fieldClientMsgID, protowire.BytesType), id)), id
@@ -216,18 +216,18 @@ func marked(message []byte) (data []byte, id string) {
 
 const fieldClientMsgID = 4
 
-// forgedNumber is none that OpenIM would write by itself; forgedText is the example's.
+// forgedNumber is a number that OpenIM would not write itself; forgedText is the example's text.
 const (
 	forgedNumber = 7777777
 	forgedText   = "theirs"
 )
 
-// asForged tells whether OpenIM has noted what was forged.
+// asForged reports whether OpenIM has stored the forged value.
 func asForged(value any) bool {
 	return slices.Contains([]any{forgedText, float64(forgedNumber), true}, value)
 }
 
-// noted is what OpenIM has noted of a message in a field, by the field's name.
+// noted returns the value that OpenIM has stored in a message's field.
 func noted(t *testing.T, s *loopback.Stack, conversation, id, field string) any {
 	t.Helper()
 	var value any
@@ -259,9 +259,9 @@ func noted(t *testing.T, s *loopback.Stack, conversation, id, field string) any 
 	return value
 }
 
-// frames takes every field of every request through the wrapper, and straight to OpenIM.
-func frames(t *testing.T, s *stage) []row {
-	attacker, victim := s.attacker(t), newWorld(t, s.Stack)
+// frames runs the cases of every field of every request, through the wrapper and directly at OpenIM.
+func frames(t *testing.T, s *testEnv) []row {
+	attacker, victim := s.attacker(t), newUserData(t, s.Stack)
 	before := victim.settled(t)
 	var rows []row
 	t.Run("through the wrapper", func(t *testing.T) {
@@ -273,8 +273,8 @@ func frames(t *testing.T, s *stage) []row {
 				if a.forged != "" {
 					a.data, id = marked(a.data)
 				}
-				got := ask(t, s.Door.SocketURL(), attacker.Self, attacker.session.Token(), iOS, a.request.ID, a.data)
-				g.Expect(victim.tells(got.reply)).To(BeFalse(), "told: %q", got.reply.Data)
+				got := ask(t, s.Frontend.SocketURL(), attacker.Self, attacker.session.Token(), iOS, a.request.ID, a.data)
+				g.Expect(victim.leaksTo(got.reply)).To(BeFalse(), "told: %q", got.reply.Data)
 				switch {
 				case a.open:
 					r.wrapper = passedOn + ": " + outcome(!got.refused(), got.code())
@@ -287,7 +287,7 @@ func frames(t *testing.T, s *stage) []row {
 					r.wrapper = refused + ", " + got.code()
 				}
 				if !a.open {
-					g.Expect(victim.settled(t)).To(Equal(before), "the other's world has changed")
+					g.Expect(victim.settled(t)).To(Equal(before), "the victim's data has changed")
 				}
 			})
 			if a.open {
@@ -305,7 +305,7 @@ func frames(t *testing.T, s *stage) []row {
 			got := ask(t, s.SocketURL+"/", attacker.Self, attacker.token, android, a.request.ID, a.data)
 			after := victim.settled(t)
 			switch {
-			case victim.tells(got.reply) && !a.open:
+			case victim.leaksTo(got.reply) && !a.open:
 				rows[i].openIM = "**tells what is another's**"
 			case after != before && !a.open:
 				rows[i].openIM = "**does it to another**"

@@ -12,51 +12,49 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/routes/routestest"
 )
 
-// maxGrowth is how much memory one process of OpenIM's may gain while all values are tried, in bytes. One pull of 40 million numbers
-// took 1.3 GiB.
+// maxGrowth bounds the growth of one OpenIM process's memory during the run, in bytes. One pull of 40 million numbers took 1.3 GiB.
 const maxGrowth = 200 << 20
 
-// told is a call by which OpenIM alone, asked with the attacker's own token, tells what is the victim's.
+// told is a call with which OpenIM alone, with the attacker's own token, returns data of the victim.
 type told struct{ target, field, value string }
 
-// valuesEnv, when set, has all values tried, which takes longer than everything else together.
+// valuesEnv, when set, runs all values, which takes longer than all other tests together.
 const valuesEnv = "CROSSUSER_VALUES"
 
 func TestNoValueOfAnyFieldTellsWhatIsAnothers(t *testing.T) {
 	if os.Getenv(valuesEnv) == "" {
 		t.Skipf("it takes many minutes: run make test-crossuser-values, which sets %s", valuesEnv)
 	}
-	s := newStage(t)
+	s := newTestEnv(t)
 	for _, what := range values(t, s) {
 		t.Logf("OpenIM %s alone tells by %s %s: %s", s.release, what.target, what.field, what.value)
 	}
 }
 
-// values tries every field of every user route with every kind of value, through the wrapper, and the reading ones straight at OpenIM.
-// The victim's identifiers begin with the attacker's, so that a prefix or a pattern that OpenIM takes for the attacker's own matches the
-// victim's as well.
-func values(t *testing.T, s *stage) []told {
+// values sends every kind of value in every field of every user route through the wrapper, and in the reading routes also directly to
+// OpenIM. The victim's identifiers begin with the attacker's, so that a prefix or a pattern of the attacker's own matches the victim's, too.
+func values(t *testing.T, s *testEnv) []told {
 	t.Run("through the wrapper", func(t *testing.T) {
 		before := peaks(t, s)
 		attacker, victim := s.besides(t)
-		world := victim.settled(t)
+		data := victim.settled(t)
 		route := ""
 		calls := 0
 		for i, all := 0, probes(attacker, victim); i < len(all); i++ {
 			p := all[i]
 			writes := p.Route.Audit == routes.AuditWrite
 			if p.Route.Path != route && route != "" && routes.Find(route).Audit == routes.AuditWrite {
-				// What the route did to the attacker's own world shall not weaken the tries of the next one.
-				if now := victim.settled(t); now != world {
-					t.Errorf("%s changed the victim's world", route)
+				// The route's changes to the attacker's own data must not weaken the attempts at the next route.
+				if now := victim.settled(t); now != data {
+					t.Errorf("%s changed the victim's data", route)
 				}
 				attacker, victim = s.besides(t)
-				world, all = victim.settled(t), probes(attacker, victim)
+				data, all = victim.settled(t), probes(attacker, victim)
 				p = all[i]
 			}
 			route = p.Route.Path
 			if writes && p.Named && p.Value == routestest.Foreign {
-				continue // an honest user may name the victim there: what becomes of it is the routes' test's affair
+				continue // an honest user may name the victim there: the routes' test covers the result
 			}
 			calls++
 			reply, err := s.through(attacker).Post(t.Context(), p.Route.Path, p.Body)
@@ -87,7 +85,7 @@ func values(t *testing.T, s *stage) []told {
 		seen := map[told]bool{}
 		for _, p := range probes(attacker, victim) {
 			if p.Route.Audit == routes.AuditWrite || p.Value == routestest.Huge {
-				continue // it would change the worlds, or the machine
+				continue // the route would change the users' data or the server
 			}
 			reply, err := s.straight(attacker).Post(t.Context(), p.Route.Upstream(), p.Body)
 			if err != nil {
@@ -103,7 +101,7 @@ func values(t *testing.T, s *stage) []told {
 	return all
 }
 
-func probes(attacker *attacker, victim *world) []routestest.Probe {
+func probes(attacker *attacker, victim *userData) []routestest.Probe {
 	var all []routestest.Probe
 	for p := range routestest.Probes(attacker.World, victim.World) {
 		all = append(all, p)
@@ -111,8 +109,8 @@ func probes(attacker *attacker, victim *world) []routestest.Probe {
 	return all
 }
 
-// peaks is the most memory that each process of OpenIM's has had.
-func peaks(t *testing.T, s *stage) map[string]int64 {
+// peaks returns the peak memory of each OpenIM process.
+func peaks(t *testing.T, s *testEnv) map[string]int64 {
 	t.Helper()
 	all := map[string]int64{}
 	for _, p := range openim.Processes() {

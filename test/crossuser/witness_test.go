@@ -14,7 +14,7 @@ import (
 	"testing"
 )
 
-// witness stands between the wrapper and OpenIM's API, and remembers what was asked there.
+// witness is a proxy between the wrapper and OpenIM's API that records the calls.
 type witness struct {
 	*httptest.Server
 
@@ -22,7 +22,7 @@ type witness struct {
 	seen []sighting
 }
 
-// sighting is one call as OpenIM got it.
+// sighting is one call as OpenIM received it.
 type sighting struct {
 	path, user string
 	body       map[string]any
@@ -54,7 +54,7 @@ func newWitness(t *testing.T, openIM string) *witness {
 	return w
 }
 
-// userOf reads whose an OpenIM token is. Nothing is verified: OpenIM does that.
+// userOf returns the user of an OpenIM token without verification, which OpenIM does.
 func userOf(token string) string {
 	parts := strings.Split(token, ".")
 	if len(parts) != 3 {
@@ -68,14 +68,14 @@ func userOf(token string) string {
 	return claims.UserID
 }
 
-// forget starts anew.
+// forget removes all recorded calls.
 func (w *witness) forget() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.seen = nil
 }
 
-// asked are the calls of a path in a user's name since then.
+// asked returns the recorded calls of a path in a user's name.
 func (w *witness) asked(path, user string) []sighting {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -16,7 +16,7 @@ import (
 	"github.com/openimstack/openim-operator/netpol/evaluate/evaluatetest"
 )
 
-// Clusters that are drawn when -rapid.checks does not say otherwise, and the comparisons that they must come to.
+// The default number of generated clusters, and the least number of comparisons.
 const (
 	clusters    = "8000"
 	comparisons = 250_000
@@ -34,8 +34,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// Both judge each connection between each two pods and addresses outside, in each address family: each side, which policies let it
-// through, and so the whole.
+// Both implementations evaluate each connection between each two pods and outside addresses, in each address family: each side, the
+// policies that admit it, and the result.
 func TestBothJudgeAlike(t *testing.T) {
 	var compared, open, ruled atomic.Int64
 	drawing := evaluatetest.Clusters(evaluatetest.Options{MaxPolicies: 9})
@@ -66,7 +66,7 @@ func TestBothJudgeAlike(t *testing.T) {
 	if flag.Lookup("rapid.checks").Value.String() == clusters {
 		NewWithT(t).Expect(compared.Load()).To(BeNumerically(">=", comparisons))
 	}
-	// Drawings that are nearly all open, or all shut, or that no rule has to do with, would show little.
+	// Clusters that are nearly all open or all closed, or to which no rule applies, would show little.
 	NewWithT(t).Expect(open.Load()).To(And(BeNumerically(">", compared.Load()/10), BeNumerically("<", compared.Load()*9/10)))
 	NewWithT(t).Expect(ruled.Load()).To(BeNumerically(">", compared.Load()/10))
 }
@@ -90,7 +90,7 @@ type comparison struct {
 	compared, open, ruled int64
 }
 
-// compare compares the connection in each family that both ends have, and then without naming one: it is open when it is in any.
+// compare compares the connection in each family that both ends have, and then without a family: it is open when any family is open.
 func (c *comparison) compare(from, to evaluate.End, port int32, protocol corev1.Protocol) {
 	anyOpen := false
 	for _, a := range addresses(from) {
@@ -131,7 +131,7 @@ func (c *comparison) side(what string, s evaluate.Side, o opinion, from, to eval
 	}
 }
 
-// sameDeciders tells whether each policy with a rule that lets the connection through is part of a target of cyclonus' that does, and each
+// sameDeciders reports whether each policy with a rule that admits the connection is part of a target of cyclonus that does, and each
 // such target has such a policy. (Cyclonus merges policies with equal selectors into one target.)
 func sameDeciders(s evaluate.Side, o opinion) bool {
 	var names []types.NamespacedName

@@ -1,6 +1,6 @@
-// Package cyclonus holds no code, only tests: they judge random clusters and policies with netpol/evaluate and with the
-// matcher of github.com/mattfenwick/cyclonus, an implementation of NetworkPolicy that nobody here wrote, and compare.
+// Package cyclonus holds tests only. They evaluate random clusters and policies with netpol/evaluate and with the matcher of
+// github.com/mattfenwick/cyclonus, an independent implementation of NetworkPolicy, and compare the results.
 //
-// It is a module of its own, so that cyclonus and what it needs stay out of the operator's. Where cyclonus reads the API otherwise than
-// its text, policies are said to it in other words: words_test.go lists each such place with the sentence that decides.
+// It is a separate module, to keep cyclonus and its dependencies out of the operator's. Where cyclonus deviates from the API's text, policies
+// are rewritten for it: words_test.go lists each deviation with the sentence of the API that decides.
 package cyclonus

@@ -12,7 +12,7 @@ import (
 	"github.com/openimstack/openim-operator/netpol/evaluate"
 )
 
-// judge is cyclonus' matcher, asked in our terms.
+// judge wraps cyclonus' matcher.
 type judge struct {
 	policy     *matcher.Policy
 	namespaces map[string]map[string]string
@@ -20,7 +20,7 @@ type judge struct {
 	origin map[*networkingv1.NetworkPolicy]types.NamespacedName
 }
 
-// newJudge hands policies to cyclonus in words that it understands. Simplify is cyclonus' own pass that merges rules.
+// newJudge rewrites policies for cyclonus and loads them. Simplify is cyclonus' own pass that merges rules.
 func newJudge(namespaces []corev1.Namespace, policies []networkingv1.NetworkPolicy, simplify bool) judge {
 	j := judge{namespaces: map[string]map[string]string{}, origin: map[*networkingv1.NetworkPolicy]types.NamespacedName{}}
 	for _, n := range namespaces {
@@ -37,14 +37,14 @@ func newJudge(namespaces []corev1.Namespace, policies []networkingv1.NetworkPoli
 	return j
 }
 
-// opinion is what cyclonus says of one side.
+// opinion is cyclonus' result for one side.
 type opinion struct {
 	allowed, isolated bool
-	// allowing are, for each target of cyclonus' that lets the connection through, the policies which it was made of.
+	// allowing lists, for each target of cyclonus that admits the connection, the policies of the target.
 	allowing [][]types.NamespacedName
 }
 
-// connect asks about one port. A port of several names is asked about under each: what is allowed under one is allowed.
+// connect evaluates one port. A port with several names is evaluated under each name: it is allowed if any is.
 func (j judge) connect(from, to evaluate.End, port int32, protocol corev1.Protocol) (egress, ingress opinion) {
 	for _, name := range portNames(to.Pod, port, protocol) {
 		result := j.policy.IsTrafficAllowed(&matcher.Traffic{
@@ -78,7 +78,7 @@ func (j judge) peer(end evaluate.End) *matcher.TrafficPeer {
 	return p
 }
 
-// portNames are the names under which a pod listens on a port. Cyclonus leaves this to whoever asks it.
+// portNames returns the names of a pod's port. Cyclonus leaves this to its caller.
 func portNames(pod *corev1.Pod, port int32, protocol corev1.Protocol) []string {
 	names := []string{""}
 	if pod == nil {
@@ -100,7 +100,7 @@ func portNames(pod *corev1.Pod, port int32, protocol corev1.Protocol) []string {
 	return names
 }
 
-// addresses of an end, one of each family.
+// addresses returns the addresses of an end, one of each family.
 func addresses(end evaluate.End) []netip.Addr {
 	if end.Pod == nil {
 		return []netip.Addr{end.Address}

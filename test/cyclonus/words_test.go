@@ -13,14 +13,13 @@ import (
 	"github.com/openimstack/openim-operator/netpol/evaluate"
 )
 
-// inOtherWords says a policy to cyclonus so that it reads what the API means. These are all the places where the two differ; the tests
-// below show each.
+// inOtherWords rewrites a policy so that cyclonus evaluates it as the API defines. These are all deviations; the tests below show each.
 //
 //   - policyTypes that are absent get their default.
 //   - "key NotIn values" becomes two: one for objects with the key, one for those without.
 //   - matchLabels with an empty value also asks for the key.
 //
-// What cannot be said in other words is left out of the comparison: a pod's connections to itself, and host-network pods.
+// Deviations that cannot be rewritten are left out of the comparison: a pod's connections to itself, and host-network pods.
 func inOtherWords(p *networkingv1.NetworkPolicy) []*networkingv1.NetworkPolicy {
 	var said []*networkingv1.NetworkPolicy
 	for _, selector := range alternatives(p.Spec.PodSelector) {
@@ -66,7 +65,7 @@ func optional(s *metav1.LabelSelector) []*metav1.LabelSelector {
 	return all
 }
 
-// alternatives are selectors of which one matches where the given one does.
+// alternatives returns selectors of which one matches exactly where the given selector does.
 func alternatives(s metav1.LabelSelector) []metav1.LabelSelector {
 	all := []metav1.LabelSelector{{MatchLabels: s.MatchLabels}}
 	and := func(more ...metav1.LabelSelectorRequirement) {
@@ -95,7 +94,7 @@ func alternatives(s metav1.LabelSelector) []metav1.LabelSelector {
 	return all
 }
 
-// verbatim asks cyclonus about a connection from one pod to another under a policy as it stands.
+// verbatim evaluates a connection from one pod to another with cyclonus under an unchanged policy.
 func verbatim(p networkingv1.NetworkPolicy, from, to *corev1.Pod) bool {
 	peer := func(pod *corev1.Pod, ip string) *matcher.TrafficPeer {
 		return &matcher.TrafficPeer{IP: ip, Internal: &matcher.InternalPeer{PodLabels: pod.Labels, Namespace: pod.Namespace}}

@@ -17,9 +17,9 @@ import (
 	"github.com/openimstack/openim-operator/netpol/graph"
 )
 
-// breaches are objects of somebody else that let something in or out, and are no opening that an intruder's packet would show.
+// breaches are foreign objects that open connections which an intruder's packets would not show.
 func breaches() {
-	It("counts a way out for all pods as a breach, and names it", func(ctx SpecContext) {
+	It("counts egress for all pods as a breach, and names the policy", func(ctx SpecContext) {
 		breachedBy(ctx, &networkingv1.NetworkPolicy{
 			ObjectMeta: metav1.ObjectMeta{Namespace: stack.Namespace, Name: "way-out"},
 			Spec: networkingv1.NetworkPolicySpec{
@@ -29,7 +29,7 @@ func breaches() {
 		})
 	}, SpecTimeout(5*time.Minute))
 
-	It("counts a pod on its node's network with a component's labels as a breach, and names it", func(ctx SpecContext) {
+	It("counts a pod on its node's network with a component's labels as a breach, and names the pod", func(ctx SpecContext) {
 		backend, _ := graph.Lookup(v1alpha1.ComponentBackend)
 		podSecurity(ctx, "privileged") // by default the namespace refuses such a pod
 		breachedBy(ctx, &corev1.Pod{
@@ -41,7 +41,7 @@ func breaches() {
 		})
 	}, SpecTimeout(5*time.Minute))
 
-	It("is not stalled by a policy of its own that is deleted, which is back at once", func(ctx SpecContext) {
+	It("is not stalled by the deletion of one of its policies, which is restored immediately", func(ctx SpecContext) {
 		deny := &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: stack.Namespace, Name: v1alpha1.ChildName(stack.Name, graph.DefaultDeny)}}
 		Expect(environment.Cluster.Delete(ctx, deny)).To(Succeed())
 		Consistently(ctx, stalledNow).WithTimeout(5 * time.Second).WithPolling(100 * time.Millisecond).Should(BeFalse())
@@ -50,7 +50,7 @@ func breaches() {
 	}, SpecTimeout(3*time.Minute))
 }
 
-// breachedBy makes an object, waits until the condition names it, removes it, and sees that everything is as before and works.
+// breachedBy creates an object, waits until the condition names it, removes it, and checks that the stack is isolated and works again.
 func breachedBy(ctx SpecContext, object client.Object) {
 	GinkgoHelper()
 	Expect(environment.Cluster.Create(ctx, object)).To(Succeed())
@@ -69,7 +69,7 @@ func breachedBy(ctx SpecContext, object client.Object) {
 	deliver(ctx, "after a breach")
 }
 
-// podSecurity sets which pods the stack's namespace takes, until the spec ends.
+// podSecurity sets the pod security standard of the stack's namespace until the spec ends.
 func podSecurity(ctx SpecContext, level string) {
 	GinkgoHelper()
 	const label = "pod-security.kubernetes.io/enforce"
@@ -91,7 +91,7 @@ func podSecurity(ctx SpecContext, level string) {
 	Eventually(ctx, isolated).WithTimeout(noticing).Should(haveReason(v1alpha1.ReasonEnforced))
 }
 
-// stalledNow reports whether the stack says that only a person can help.
+// stalledNow reports whether condition Stalled is True for the current generation.
 func stalledNow(ctx SpecContext) (bool, error) {
 	live := &v1alpha1.OpenIMStack{}
 	err := environment.Cluster.Get(ctx, client.ObjectKeyFromObject(stack), live)

@@ -14,23 +14,23 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/openimstack/openim-operator/hack/environment/setup"
+	"github.com/openimstack/openim-operator/hack/environment/truthtable"
 	"github.com/openimstack/openim-operator/netpol/graph"
-	"github.com/openimstack/openim-operator/test/harness/matrix"
-	"github.com/openimstack/openim-operator/test/harness/setup"
 )
 
 const (
-	// programming is how long the network may take to follow a change of policies.
+	// programming bounds how long the network may take to apply changed policies.
 	programming = 30 * time.Second
-	// dial is the time for one connection.
+	// dial bounds one connection attempt.
 	dial = 500 * time.Millisecond
 )
 
-// negativeControls show that the matrix can fail: without policies. The operator is away meanwhile.
+// negativeControls shows that the truth table reports open cells, by removing the policies while the operator is scaled to zero.
 func negativeControls() {
 	var whole []networkingv1.NetworkPolicy
 
-	It("without its operator and its policies, lets the intruder through everywhere", func(ctx SpecContext) {
+	It("without operator and policies, is open to the intruder at every port", func(ctx SpecContext) {
 		scaleOperator(ctx, 0)
 		whole = policies(ctx)
 		for _, p := range whole {
@@ -42,24 +42,24 @@ func negativeControls() {
 			open[i].Open = true
 		}
 		report := observe(ctx, open)
-		Expect(report.Faults()).To(BeEmpty(), "every port is open to everybody")
-		judged := report.Against(truth)
+		Expect(report.Faults()).To(BeEmpty(), "every port is open to every source")
+		judged := report.Compare(truth)
 		for _, name := range []string{setup.Intruder, setup.Outsider, impostor} {
-			Expect(judged.Faults()).To(ContainElement(HavePrefix(name+" -> rpc-auth:10200")), "the matrix says so")
+			Expect(judged.Faults()).To(ContainElement(HavePrefix(name+" -> rpc-auth:10200")), "the truth table reports it")
 		}
 		counts := judged.Count()
-		Expect(counts.Faults).To(Equal(shut(truth, report)), "the matrix misses none")
+		Expect(counts.Faults).To(Equal(shut(truth, report)), "the truth table reports every open cell")
 		AddReportEntry("without policies", fmt.Sprintf("%d of %d cells are reported as faults", counts.Faults, counts.Cells))
 	}, SpecTimeout(5*time.Minute))
 
-	It("is sealed again by the same policies", func(ctx SpecContext) {
+	It("is isolated again by the same policies", func(ctx SpecContext) {
 		for _, p := range whole {
 			Expect(environment.Cluster.Create(ctx, bare(&p))).To(Succeed())
 		}
 		Expect(observe(ctx, setup.TruthTable(stack)).Faults()).To(BeEmpty())
 	}, SpecTimeout(5*time.Minute))
 
-	It("is whole again when the operator is back", func(ctx SpecContext) {
+	It("is ready and isolated again when the operator is back", func(ctx SpecContext) {
 		scaleOperator(ctx, 1)
 		ready(ctx, stack)
 		deliver(ctx, "whole")
@@ -67,10 +67,10 @@ func negativeControls() {
 	}, SpecTimeout(5*time.Minute))
 }
 
-// shut counts the observations that a table wants shut.
-func shut(table []graph.Cell, report matrix.Report) int {
+// shut counts the observations that a table expects to be shut.
+func shut(table []graph.Cell, report truthtable.Report) int {
 	n := 0
-	for _, o := range report.Against(table).Observations {
+	for _, o := range report.Compare(table).Observations {
 		if !o.Open && o.Skipped == "" {
 			n++
 		}
@@ -78,7 +78,7 @@ func shut(table []graph.Cell, report matrix.Report) int {
 	return n
 }
 
-// bare is an object as it was written, without what the API server added.
+// bare returns an object without the fields that the API server added.
 func bare(p *networkingv1.NetworkPolicy) *networkingv1.NetworkPolicy {
 	return &networkingv1.NetworkPolicy{
 		ObjectMeta: metav1.ObjectMeta{Namespace: p.Namespace, Name: p.Name, Labels: p.Labels, Annotations: p.Annotations, OwnerReferences: p.OwnerReferences},
@@ -86,7 +86,7 @@ func bare(p *networkingv1.NetworkPolicy) *networkingv1.NetworkPolicy {
 	}
 }
 
-// replace writes a policy over what is there.
+// replace overwrites a policy.
 func replace(ctx SpecContext, p *networkingv1.NetworkPolicy) {
 	GinkgoHelper()
 	is := &networkingv1.NetworkPolicy{}
@@ -95,16 +95,16 @@ func replace(ctx SpecContext, p *networkingv1.NetworkPolicy) {
 	Expect(environment.Cluster.Update(ctx, is)).To(Succeed())
 }
 
-// surroundings are all that rules may be about.
-func surroundings(ctx SpecContext) matrix.World {
+// surroundings reads all pods that rules may select.
+func surroundings(ctx SpecContext) truthtable.Pods {
 	GinkgoHelper()
-	w, err := matrix.ReadWorld(ctx, environment.Cluster)
+	w, err := truthtable.ReadPods(ctx, environment.Cluster)
 	Expect(err).NotTo(HaveOccurred())
 	for _, p := range w.Pods {
-		if p.Namespace == setup.StrangerNamespace && p.Name == setup.Outsider {
-			w.Stranger = p
+		if p.Namespace == setup.IntruderNamespace && p.Name == setup.Outsider {
+			w.Intruder = p
 		}
 	}
-	Expect(strings.TrimSpace(w.Stranger.Status.PodIP)).NotTo(BeEmpty())
+	Expect(strings.TrimSpace(w.Intruder.Status.PodIP)).NotTo(BeEmpty())
 	return w
 }

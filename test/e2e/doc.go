@@ -1,6 +1,6 @@
-// Package e2e holds the suites that run on a real cluster, with a real OpenIM: `make e2e`. The specs tell one story, in order: a stack
-// comes up, works, lets users in, is sealed, rests, heals, survives its operator's death, is shown to leak when a rule is missing, has a
-// neighbour, and leaves nothing behind.
+// Package e2e holds the suite that runs on a real cluster with a real OpenIM: `make e2e`. The specs run in order on one stack: it becomes
+// ready, delivers messages, admits users, is isolated, rests, is repaired, survives the end of its operator, is reported as open when a
+// rule is missing, gets a neighbour, and leaves nothing behind.
 //
 // CLUSTER=local (default) starts the node of hack/cluster; CLUSTER=current takes kubectl's current context.
 package e2e

@@ -15,20 +15,20 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/hack/environment/kube"
+	"github.com/openimstack/openim-operator/hack/environment/setup"
+	"github.com/openimstack/openim-operator/hack/environment/truthtable"
 	"github.com/openimstack/openim-operator/netpol/graph"
 	"github.com/openimstack/openim-operator/netpol/probe"
 	"github.com/openimstack/openim-operator/openim"
-	"github.com/openimstack/openim-operator/test/harness"
-	"github.com/openimstack/openim-operator/test/harness/matrix"
-	"github.com/openimstack/openim-operator/test/harness/setup"
 )
 
-// vendor is a pod outside that a way out leads to.
+// vendor is a pod outside of the stack that additional egress leads to.
 const vendor = "vendor"
 
-// exceptions are what the spec may open: each opens what it names, to whom it names, and is told wherever somebody looks.
+// exceptions are connections that the spec may open: each opens only the named ports to the named peers, and is listed in status and audit.
 func exceptions() {
-	It("opens what the spec names and nothing else: the WebSocket, the metrics, a way out", func(ctx SpecContext) {
+	It("opens only what the spec names: the WebSocket, the metrics, additional egress", func(ctx SpecContext) {
 		Expect(leaves(ctx, openim.Push)).To(BeFalse(), "before")
 		opened := stack.DeepCopy()
 		opened.Spec.Network = &v1alpha1.Network{
@@ -48,13 +48,13 @@ func exceptions() {
 		told(ctx, graph.ExceptionWebSocketDirect, graph.ExceptionUnauthenticatedMetrics, graph.ExceptionExtraEgress+"/"+vendor)
 	}, SpecTimeout(10*time.Minute))
 
-	It("is shut again when the spec names nothing", func(ctx SpecContext) {
+	It("is closed again when the spec names no exception", func(ctx SpecContext) {
 		Eventually(ctx, leaves).WithArguments(openim.Push).WithTimeout(programming).Should(BeFalse())
 		Expect(observeParties(ctx, stack).Faults()).To(BeEmpty())
 		told(ctx)
 	}, SpecTimeout(5*time.Minute))
 
-	It("lets a wrapper of one's own in, and nobody else", func(ctx SpecContext) {
+	It("admits a wrapper of the user's own, and no other source", func(ctx SpecContext) {
 		DeferCleanup(restore, NodeTimeout(5*time.Minute))
 		own, peer := stack.DeepCopy(), peers(graph.OwnWrapper)[0]
 		own.Spec.Wrapper = v1alpha1.Wrapper{ExternalRef: &v1alpha1.ExternalWrapper{PodSelector: peer.PodSelector, NamespaceSelector: peer.NamespaceSelector}}
@@ -62,22 +62,22 @@ func exceptions() {
 		report := observeParties(ctx, own)
 		Expect(report.Faults()).To(BeEmpty())
 		AddReportEntry("matrix", report.Count().String())
-		Expect(gateways(ctx)).To(BeEmpty(), "the operator's own are gone")
+		Expect(gatewayPods(ctx)).To(BeEmpty(), "the operator's own gateways are removed")
 		told(ctx, graph.ExceptionOwnWrapper)
 	}, SpecTimeout(10*time.Minute))
 
-	It("finds its users' devices when it changes back", func(ctx SpecContext) {
+	It("keeps its users' devices when it changes back", func(ctx SpecContext) {
 		for _, name := range []string{alice, bob} {
-			session, err := doors(ctx)[0].Login(ctx, people[name])
+			session, err := gateways(ctx)[0].Login(ctx, users[name])
 			Expect(err).NotTo(HaveOccurred())
-			people[name].Session = session
+			users[name].Session = session
 		}
 		deliver(ctx, "back again")
 		told(ctx)
 	}, SpecTimeout(3*time.Minute))
 }
 
-// apply writes a variant of the story's stack and waits until it is ready and its boundary was tried.
+// apply applies a variant of the suite's stack and waits until it is ready and was probed.
 func apply(ctx context.Context, s *v1alpha1.OpenIMStack) {
 	GinkgoHelper()
 	Expect(environment.Apply(ctx, s)).To(Succeed())
@@ -85,34 +85,34 @@ func apply(ctx context.Context, s *v1alpha1.OpenIMStack) {
 	Eventually(ctx, isolated).WithTimeout(2 * noticing).Should(haveReason(v1alpha1.ReasonEnforced))
 }
 
-// restore gives the story its stack back.
+// restore applies the suite's stack again.
 func restore(ctx SpecContext) {
 	GinkgoHelper()
 	apply(ctx, stack)
 }
 
-// stranger puts a pod outside the stack which the peers of its name select.
-func stranger(ctx context.Context, name string) harness.Place {
+// intruderIn creates a pod outside of the stack that the peers of its name select.
+func intruderIn(ctx context.Context, name string) kube.Container {
 	GinkgoHelper()
-	place, err := environment.Stranger(ctx, types.NamespacedName{Namespace: setup.StrangerNamespace, Name: name}, map[string]string{called: name})
+	container, err := environment.EnsureIntruder(ctx, types.NamespacedName{Namespace: setup.IntruderNamespace, Name: name}, map[string]string{called: name})
 	Expect(err).NotTo(HaveOccurred())
-	return place
+	return container
 }
 
-// called is the label by which peers select a stranger.
+// called is the label by which peers select an outside pod.
 const called = "example.com/called"
 
-// peers select the stranger of a name.
+// peers returns peers that select the outside pod of a name.
 func peers(name string) []v1alpha1.Peer {
 	return []v1alpha1.Peer{{
-		NamespaceSelector: &v1alpha1.Selector{MatchLabels: map[string]string{corev1.LabelMetadataName: setup.StrangerNamespace}},
+		NamespaceSelector: &v1alpha1.Selector{MatchLabels: map[string]string{corev1.LabelMetadataName: setup.IntruderNamespace}},
 		PodSelector:       &v1alpha1.Selector{MatchLabels: map[string]string{called: name}},
 	}}
 }
 
-// observeParties observes a stack from everybody whom its spec may name, besides the strangers whom it never names. Whom it does not name now
-// is a stranger like any other.
-func observeParties(ctx context.Context, s *v1alpha1.OpenIMStack) matrix.Report {
+// observeParties observes a stack from the peers that its spec may name, besides the usual intruders. A peer that the spec does not name now
+// counts as an intruder.
+func observeParties(ctx context.Context, s *v1alpha1.OpenIMStack) truthtable.Report {
 	GinkgoHelper()
 	o, err := environment.Observer(ctx, s)
 	Expect(err).NotTo(HaveOccurred())
@@ -123,28 +123,28 @@ func observeParties(ctx context.Context, s *v1alpha1.OpenIMStack) matrix.Report 
 		if !slices.Contains(rows, name) {
 			row = graph.Intruder
 		}
-		o.Strangers = append(o.Strangers, matrix.Stranger{Name: name, Place: stranger(ctx, name), Row: row})
+		o.ExtraSources = append(o.ExtraSources, truthtable.ExtraSource{Name: name, Container: intruderIn(ctx, name), Row: row})
 	}
 	report, err := o.Observe(ctx, stackGraph.Table(rows))
 	Expect(err).NotTo(HaveOccurred())
 	return report
 }
 
-// leaves tells whether a component reaches the vendor.
+// leaves reports whether a component reaches the vendor.
 func leaves(ctx context.Context, component openim.Name) (bool, error) {
-	place := stranger(ctx, vendor)
+	container := intruderIn(ctx, vendor)
 	to := &corev1.Pod{}
-	if err := environment.Cluster.Get(ctx, types.NamespacedName{Namespace: place.Namespace, Name: place.Pod}, to); err != nil {
+	if err := environment.Cluster.Get(ctx, types.NamespacedName{Namespace: container.Namespace, Name: container.Pod}, to); err != nil {
 		return false, err
 	}
 	from, err := environment.Inside(ctx, client.ObjectKeyFromObject(stack), string(component))
 	if err != nil {
 		return false, err
 	}
-	return reaches(ctx, from, matrix.Edge{To: *to, Port: probe.ListenPort}.Address())
+	return reaches(ctx, from, truthtable.Edge{To: *to, Port: probe.ListenPort}.Address())
 }
 
-// told tells that the status and an audit have these exceptions and no other.
+// told checks that the status and an audit list exactly these exceptions.
 func told(ctx SpecContext, names ...string) {
 	GinkgoHelper()
 	var want, listed []any

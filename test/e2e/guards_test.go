@@ -16,33 +16,33 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/hack/environment/kube"
+	"github.com/openimstack/openim-operator/hack/environment/setup"
 	"github.com/openimstack/openim-operator/netpol/graph"
 	"github.com/openimstack/openim-operator/openim"
-	"github.com/openimstack/openim-operator/test/harness"
-	"github.com/openimstack/openim-operator/test/harness/setup"
 )
 
-// guards are a cluster administrator's choice. Under them holes are refused, and everything that is not a hole goes on.
+// guards installs the optional admission policies. They refuse objects that open a stack, and admit all others.
 func guards() {
-	It("is not opened under the guards, which name it; operator, controllers and kubelet go on", func(ctx SpecContext) {
+	It("cannot be opened under the admission policies, which name the stack; operator, controllers and kubelet continue", func(ctx SpecContext) {
 		installed, err := environment.Objects(ctx, "config/admission-enforce")
 		Expect(err).NotTo(HaveOccurred())
 		DeferCleanup(func(ctx SpecContext) {
 			for _, o := range installed {
 				Expect(client.IgnoreNotFound(environment.Cluster.Delete(ctx, o))).To(Succeed())
 			}
-			Eventually(ctx, func(ctx SpecContext) error { return try(ctx, opening()) }).WithTimeout(soon).Should(Succeed(), "the guards are gone")
+			Eventually(ctx, func(ctx SpecContext) error { return try(ctx, opening()) }).WithTimeout(soon).Should(Succeed(), "the admission policies are removed")
 			Expect(observe(ctx, setup.TruthTable(stack)).Faults()).To(BeEmpty())
 		}, NodeTimeout(3*time.Minute))
 		Expect(environment.Cluster.Apply(ctx, installed...)).To(Succeed())
 
 		gateway, _ := graph.Lookup(v1alpha1.ComponentGateway)
 		rpcAuth, _ := graph.Lookup(string(openim.RPCAuth))
-		disguised := harness.IntruderPod(client.ObjectKey{Namespace: stack.Namespace, Name: impostor}, environment.Images[setup.OperatorImage], gateway.Labels(stack.Name))
-		door := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: stack.Namespace, Name: "door"}, Spec: corev1.ServiceSpec{
+		disguised := kube.IntruderPod(client.ObjectKey{Namespace: stack.Namespace, Name: impostor}, environment.Images[setup.OperatorImage], gateway.Labels(stack.Name))
+		nodePort := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: stack.Namespace, Name: "node-port"}, Spec: corev1.ServiceSpec{
 			Type: corev1.ServiceTypeNodePort, Selector: map[string]string{v1alpha1.LabelInstance: stack.Name}, Ports: []corev1.ServicePort{{Port: rpcAuth.Port(string(openim.GRPC)).Number}},
 		}}
-		for _, hole := range []client.Object{opening(), disguised, door} {
+		for _, hole := range []client.Object{opening(), disguised, nodePort} {
 			Eventually(ctx, func(ctx SpecContext) error { return try(ctx, hole) }).WithTimeout(soon).Should(And(
 				MatchError(ContainSubstring(fmt.Sprintf("OpenIMStack %q", stack.Name))), WithTransform(apierrors.IsForbidden, BeTrue())))
 		}
@@ -55,12 +55,12 @@ func guards() {
 		Expect(err).NotTo(HaveOccurred())
 		Expect(environment.Cluster.Delete(ctx, pod)).To(Succeed())
 		ready(ctx, stack)
-		deliver(ctx, "under guards")
+		deliver(ctx, "under admission policies")
 		Eventually(ctx, isolated).WithTimeout(2 * noticing).Should(haveReason(v1alpha1.ReasonEnforced))
 	}, SpecTimeout(10*time.Minute))
 }
 
-// opening is a policy that lets everybody in everywhere.
+// opening is a policy that admits all sources at all ports.
 func opening() *networkingv1.NetworkPolicy {
 	return &networkingv1.NetworkPolicy{
 		ObjectMeta: metav1.ObjectMeta{Namespace: stack.Namespace, Name: "open"},
@@ -68,7 +68,7 @@ func opening() *networkingv1.NetworkPolicy {
 	}
 }
 
-// try asks whether an object would be let in, and writes nothing.
+// try creates an object as a dry run.
 func try(ctx SpecContext, object client.Object) error {
 	return environment.Cluster.Create(ctx, object.DeepCopyObject().(client.Object), client.DryRunAll)
 }

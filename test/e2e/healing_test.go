@@ -17,11 +17,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/hack/environment/setup"
 	"github.com/openimstack/openim-operator/openim"
-	"github.com/openimstack/openim-operator/test/harness/setup"
 )
 
-// child is an object of the story's stack.
+// child reads an object of the suite's stack.
 func child[T client.Object](ctx SpecContext, object T, component string) T {
 	GinkgoHelper()
 	key := client.ObjectKey{Namespace: stack.Namespace, Name: v1alpha1.ChildName(stack.Name, component)}
@@ -29,7 +29,7 @@ func child[T client.Object](ctx SpecContext, object T, component string) T {
 	return object
 }
 
-// configMap is the one that a component's pods run with.
+// configMap reads the ConfigMap of a component's pods.
 func configMap(ctx SpecContext, component string) *corev1.ConfigMap {
 	GinkgoHelper()
 	for _, volume := range child(ctx, &appsv1.Deployment{}, component).Spec.Template.Spec.Volumes {
@@ -43,7 +43,7 @@ func configMap(ctx SpecContext, component string) *corev1.ConfigMap {
 	return nil
 }
 
-// back waits until an object is there again under another UID, and is what it was.
+// back deletes an object and waits until it is restored with another UID and the same content.
 func back[T client.Object](ctx SpecContext, was T, same func(was, is T) bool) {
 	GinkgoHelper()
 	began := time.Now()
@@ -52,12 +52,12 @@ func back[T client.Object](ctx SpecContext, was T, same func(was, is T) bool) {
 		is := was.DeepCopyObject().(T)
 		g.Expect(environment.Cluster.Get(ctx, client.ObjectKeyFromObject(was), is)).To(Succeed())
 		g.Expect(is.GetUID()).NotTo(Equal(was.GetUID()))
-		g.Expect(same(was, is)).To(BeTrue(), "it is back as something else")
+		g.Expect(same(was, is)).To(BeTrue(), "it is restored with other content")
 	}).WithTimeout(soon).Should(Succeed())
 	AddReportEntry("back after", time.Since(began).Round(10*time.Millisecond).String())
 }
 
-// corrected waits until an edit is undone.
+// corrected edits an object and waits until the edit is undone.
 func corrected[T client.Object](ctx SpecContext, was T, edit func(T), same func(was, is T) bool) {
 	GinkgoHelper()
 	edited := was.DeepCopyObject().(T)
@@ -89,7 +89,7 @@ func sameAccount(was, is *corev1.ServiceAccount) bool {
 	return equal(was.AutomountServiceAccountToken, is.AutomountServiceAccountToken) && equal(was.Labels, is.Labels)
 }
 
-// policies of the story's stack.
+// policies lists the policies of the suite's stack.
 func policies(ctx SpecContext) []networkingv1.NetworkPolicy {
 	GinkgoHelper()
 	var list networkingv1.NetworkPolicyList
@@ -98,7 +98,7 @@ func policies(ctx SpecContext) []networkingv1.NetworkPolicy {
 	return list.Items
 }
 
-// policyOf is a policy that names peers for a component.
+// policyOf returns a component's policy that names peers.
 func policyOf(ctx SpecContext, component string) *networkingv1.NetworkPolicy {
 	GinkgoHelper()
 	for _, p := range policies(ctx) {
@@ -110,30 +110,30 @@ func policyOf(ctx SpecContext, component string) *networkingv1.NetworkPolicy {
 	return nil
 }
 
-// healing undoes what somebody did to the operator's objects.
+// healing deletes and edits the operator's objects, and checks that they are restored.
 func healing() {
 	const auth, api = string(openim.RPCAuth), string(openim.API)
 
-	It("brings back every NetworkPolicy that is deleted", func(ctx SpecContext) {
+	It("restores every deleted NetworkPolicy", func(ctx SpecContext) {
 		for _, p := range policies(ctx) {
 			back(ctx, &p, samePolicy)
 		}
 	}, SpecTimeout(3*time.Minute))
-	It("corrects a NetworkPolicy that lets everybody in", func(ctx SpecContext) {
+	It("corrects a NetworkPolicy that was edited to admit all sources", func(ctx SpecContext) {
 		corrected(ctx, policyOf(ctx, auth), func(p *networkingv1.NetworkPolicy) {
 			p.Spec.Ingress = append(p.Spec.Ingress, networkingv1.NetworkPolicyIngressRule{})
 		}, samePolicy)
 	}, SpecTimeout(time.Minute))
-	It("brings back a Service", func(ctx SpecContext) { back(ctx, child(ctx, &corev1.Service{}, api), sameService) }, SpecTimeout(time.Minute))
+	It("restores a Service", func(ctx SpecContext) { back(ctx, child(ctx, &corev1.Service{}, api), sameService) }, SpecTimeout(time.Minute))
 	It("corrects a Service that was opened as a NodePort", func(ctx SpecContext) {
 		corrected(ctx, child(ctx, &corev1.Service{}, api), func(s *corev1.Service) { s.Spec.Type = corev1.ServiceTypeNodePort }, sameService)
 	}, SpecTimeout(time.Minute))
-	It("brings back a ServiceAccount", func(ctx SpecContext) { back(ctx, child(ctx, &corev1.ServiceAccount{}, auth), sameAccount) }, SpecTimeout(time.Minute))
+	It("restores a ServiceAccount", func(ctx SpecContext) { back(ctx, child(ctx, &corev1.ServiceAccount{}, auth), sameAccount) }, SpecTimeout(time.Minute))
 	It("corrects a ServiceAccount that was given its token", func(ctx SpecContext) {
 		corrected(ctx, child(ctx, &corev1.ServiceAccount{}, auth), func(a *corev1.ServiceAccount) { a.AutomountServiceAccountToken = ptr.To(true) }, sameAccount)
 	}, SpecTimeout(time.Minute))
-	It("brings back configuration", func(ctx SpecContext) { back(ctx, configMap(ctx, auth), sameConfig) }, SpecTimeout(time.Minute))
-	It("has configuration that nobody can edit", func(ctx SpecContext) {
+	It("restores configuration", func(ctx SpecContext) { back(ctx, configMap(ctx, auth), sameConfig) }, SpecTimeout(time.Minute))
+	It("has immutable configuration", func(ctx SpecContext) {
 		c := configMap(ctx, auth)
 		edited := c.DeepCopy()
 		for file := range edited.Data {
@@ -148,11 +148,11 @@ func healing() {
 	It("corrects a Deployment that was scaled to nothing", func(ctx SpecContext) {
 		corrected(ctx, child(ctx, &appsv1.Deployment{}, auth), func(d *appsv1.Deployment) { d.Spec.Replicas = ptr.To[int32](0) }, sameDeployment)
 	}, SpecTimeout(time.Minute))
-	It("brings back a Deployment", func(ctx SpecContext) { back(ctx, child(ctx, &appsv1.Deployment{}, auth), sameDeployment) }, SpecTimeout(time.Minute))
-	It("is whole again after all of it: ready, delivering, sealed", func(ctx SpecContext) { whole(ctx) }, SpecTimeout(5*time.Minute))
+	It("restores a Deployment", func(ctx SpecContext) { back(ctx, child(ctx, &appsv1.Deployment{}, auth), sameDeployment) }, SpecTimeout(time.Minute))
+	It("is ready, delivers and is isolated after all repairs", func(ctx SpecContext) { whole(ctx) }, SpecTimeout(5*time.Minute))
 }
 
-// whole is the short form of the story's beginning.
+// whole repeats the suite's first specs in short form.
 func whole(ctx SpecContext) {
 	GinkgoHelper()
 	ready(ctx, stack)

@@ -11,21 +11,21 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/hack/environment/setup"
 	"github.com/openimstack/openim-operator/hack/render"
 	"github.com/openimstack/openim-operator/openim"
-	"github.com/openimstack/openim-operator/test/harness/setup"
 )
 
 // release is the name of the chart's release.
 const release = "openim-operator"
 
-// helm changes the way in under running stacks: config/default goes, the chart comes. The CRD stays, or the stacks would go with it.
+// helm changes the installation under running stacks from config/default to the chart. The CRD stays, or the stacks would be deleted with it.
 func helm() {
-	It("goes on under the chart, installed by Helm in place of config/default", func(ctx SpecContext) {
+	It("continues under the chart, installed by Helm in place of config/default", func(ctx SpecContext) {
 		before := names(pods(ctx))
 		objects, err := environment.OperatorObjects(ctx)
 		Expect(err).NotTo(HaveOccurred())
-		scaleOperator(ctx, 0) // while it may still give its lease back
+		scaleOperator(ctx, 0) // while the operator may still release its lease
 		for _, object := range objects {
 			if kind := object.GetKind(); kind == "CustomResourceDefinition" || kind == "Namespace" {
 				continue
@@ -40,10 +40,10 @@ func helm() {
 		AddReportEntry("helm install --wait", time.Since(began).Round(100*time.Millisecond).String())
 		Expect(environment.WaitForLeader(ctx)).To(Succeed())
 		ready(ctx, stack)
-		Expect(names(pods(ctx))).To(ConsistOf(before), "no pod was restarted for it")
+		Expect(names(pods(ctx))).To(ConsistOf(before), "no pod was restarted")
 	}, SpecTimeout(8*time.Minute))
 
-	It("heals under the chart as before", func(ctx SpecContext) {
+	It("is repaired under the chart as before", func(ctx SpecContext) {
 		back(ctx, policyOf(ctx, string(openim.RPCAuth)), samePolicy)
 		var stacks v1alpha1.OpenIMStackList
 		Expect(environment.Cluster.List(ctx, &stacks, client.InNamespace(stack.Namespace))).To(Succeed())
@@ -51,7 +51,7 @@ func helm() {
 	}, SpecTimeout(time.Minute))
 }
 
-// uninstallChart removes the release, if there is one.
+// uninstallChart removes the release if it exists.
 func uninstallChart(ctx context.Context) {
 	GinkgoHelper()
 	out, err := runHelm(ctx, "uninstall", release, "--namespace", setup.OperatorNamespace, "--ignore-not-found", "--wait")

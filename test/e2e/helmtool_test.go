@@ -15,7 +15,7 @@ import (
 	"github.com/openimstack/openim-operator/hack/render"
 )
 
-// runHelm runs the pinned Helm against the cluster of the suite and returns all that it says.
+// runHelm runs the pinned Helm against the suite's cluster and returns its output.
 func runHelm(ctx context.Context, args ...string) (string, error) {
 	dir, err := os.MkdirTemp("", "openim-operator-e2e-")
 	if err != nil {
@@ -32,7 +32,7 @@ func runHelm(ctx context.Context, args ...string) (string, error) {
 	return string(out), err
 }
 
-// writeKubeconfig writes the connection of the suite in the form that Helm reads.
+// writeKubeconfig writes the suite's connection as a kubeconfig for Helm.
 func writeKubeconfig(path string) error {
 	c := environment.Cluster.Config
 	const name = "e2e"

@@ -16,17 +16,17 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
-	"github.com/openimstack/openim-operator/test/harness/chat"
+	"github.com/openimstack/openim-operator/hack/environment/chat"
 )
 
-// mounted is what the kubelet may take to bring a changed ConfigMap to a running pod.
+// mounted bounds how long the kubelet may take to update a mounted ConfigMap.
 const mounted = 3 * time.Minute
 
-// hotLimits narrows the limit of messages and waits until it is felt, then widens it again.
+// hotLimits lowers the limit of messages, waits until it takes effect, and restores it.
 func hotLimits(ctx SpecContext) {
-	before := gateways(ctx)
-	all := doors(ctx)
-	hers, his := socket(ctx, all[0], alice), socket(ctx, all[1], bob)
+	before := gatewayPods(ctx)
+	all := gateways(ctx)
+	aliceSocket, bobSocket := socket(ctx, all[0], alice), socket(ctx, all[1], bob)
 	limits := stack.Spec.Wrapper.Limits
 	DeferCleanup(func(ctx SpecContext) { widen(ctx, limits) }, NodeTimeout(mounted))
 	stack.Spec.Wrapper.Limits = &v1alpha1.Limits{Classes: []v1alpha1.LimitClass{
@@ -35,15 +35,15 @@ func hotLimits(ctx SpecContext) {
 	began := time.Now()
 	Expect(environment.Apply(ctx, stack)).To(Succeed())
 	Eventually(ctx, func(g Gomega) {
-		g.Expect(burst(ctx, g, hers)).To(Equal("too many"), "messages are let through as before")
+		g.Expect(burst(ctx, g, aliceSocket)).To(Equal("too many"), "messages are admitted as before")
 	}).WithTimeout(mounted).WithPolling(time.Second).Should(Succeed())
 	AddReportEntry("felt after", time.Since(began).Round(time.Second).String())
-	Expect(hers.Alive()).To(BeTrue())
-	Expect(his.Alive()).To(BeTrue())
-	Expect(gateways(ctx)).To(ConsistOf(before))
+	Expect(aliceSocket.Alive()).To(BeTrue())
+	Expect(bobSocket.Alive()).To(BeTrue())
+	Expect(gatewayPods(ctx)).To(ConsistOf(before))
 }
 
-// burst sends two messages at once, of which a narrow limit lets one through.
+// burst sends two messages in succession, of which a low limit admits one.
 func burst(ctx context.Context, g Gomega, s *chat.Socket) string {
 	for range 2 {
 		reply, err := s.SendDraft(ctx, chat.Draft{SendID: s.UserID, RecvID: bob, Text: "again", PlatformID: s.PlatformID})
@@ -56,27 +56,27 @@ func burst(ctx context.Context, g Gomega, s *chat.Socket) string {
 	return ""
 }
 
-// widen gives the limits back and waits until every replica has them. A touch of a pod makes the kubelet look at its volumes at once.
+// widen restores the limits and waits until every replica has them. A change of a pod's annotations makes the kubelet update its volumes.
 func widen(ctx SpecContext, limits *v1alpha1.Limits) {
 	GinkgoHelper()
 	stack.Spec.Wrapper.Limits = limits
 	Expect(environment.Apply(ctx, stack)).To(Succeed())
 	ready(ctx, stack)
-	for _, name := range gateways(ctx) {
+	for _, name := range gatewayPods(ctx) {
 		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: stack.Namespace, Name: name}}
 		touch := fmt.Appendf(nil, `{"metadata":{"annotations":{"example.com/touched":"%d"}}}`, time.Now().UnixNano())
 		Expect(environment.Cluster.Patch(ctx, pod, client.RawPatch(types.MergePatchType, touch))).To(Succeed())
 	}
-	for _, door := range doors(ctx) {
-		s, err := door.Open(ctx, people[alice])
+	for _, gateway := range gateways(ctx) {
+		s, err := gateway.Open(ctx, users[alice])
 		Expect(err).NotTo(HaveOccurred())
 		Eventually(ctx, func(g Gomega) { g.Expect(burst(ctx, g, s)).To(BeEmpty()) }).WithTimeout(mounted).WithPolling(time.Second).Should(Succeed())
 		s.Close()
 	}
 }
 
-// gateways are the names of the gateway's pods, those on their way out left out.
-func gateways(ctx SpecContext) []string {
+// gatewayPods returns the names of the gateway's pods that are not terminating.
+func gatewayPods(ctx SpecContext) []string {
 	GinkgoHelper()
 	var found []string
 	for _, pod := range pods(ctx) {

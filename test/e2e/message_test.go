@@ -10,8 +10,8 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
-	"github.com/openimstack/openim-operator/test/harness/chat"
-	"github.com/openimstack/openim-operator/test/harness/identity"
+	"github.com/openimstack/openim-operator/hack/environment/chat"
+	"github.com/openimstack/openim-operator/hack/environment/identity"
 )
 
 const (
@@ -25,7 +25,7 @@ func message() {
 		Expect(err).NotTo(HaveOccurred())
 	}, SpecTimeout(time.Minute))
 
-	It("carries a message from user to user, through Kafka and Redis into MongoDB", func(ctx SpecContext) {
+	It("delivers a message from user to user, through Kafka and Redis into MongoDB", func(ctx SpecContext) {
 		deliver(ctx, "hello")
 	}, SpecTimeout(2*time.Minute))
 
@@ -48,7 +48,7 @@ func message() {
 	)
 }
 
-// deliver sends a message in the story's stack and follows it.
+// deliver sends a message in the suite's stack and follows it.
 func deliver(ctx SpecContext, text string) {
 	GinkgoHelper()
 	d, err := environment.Deliver(ctx, stack, admin(ctx), alice, bob, fmt.Sprintf("%s %d", text, time.Now().UnixNano()))
@@ -72,9 +72,9 @@ func claims() identity.Claims {
 
 func forged() string {
 	GinkgoHelper()
-	stranger, err := identity.New()
+	otherProvider, err := identity.New()
 	Expect(err).NotTo(HaveOccurred())
-	token, err := stranger.Token(claims())
+	token, err := otherProvider.Token(claims())
 	Expect(err).NotTo(HaveOccurred())
 	return token
 }

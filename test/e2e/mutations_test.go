@@ -19,29 +19,29 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/hack/environment/kube"
+	"github.com/openimstack/openim-operator/hack/environment/setup"
+	"github.com/openimstack/openim-operator/hack/environment/truthtable"
 	"github.com/openimstack/openim-operator/netpol/audit"
 	"github.com/openimstack/openim-operator/netpol/graph"
 	"github.com/openimstack/openim-operator/netpol/probe"
-	"github.com/openimstack/openim-operator/test/harness"
-	"github.com/openimstack/openim-operator/test/harness/matrix"
-	"github.com/openimstack/openim-operator/test/harness/setup"
 )
 
-// everyRule is the environment variable that has each rule mutated. Without it, it is one of each policy: the others take the same way, and
-// a quarter of an hour.
+// everyRule is the environment variable that has each rule mutated. Without it, one rule of each policy is mutated, which saves a quarter of
+// an hour.
 const everyRule = "E2E_EVERY_RULE"
 
-// noticing is how soon evaluator, packets and condition must each notice a change of a policy.
+// noticing bounds how long evaluator, packets and condition may each take to notice a change of a policy.
 const noticing = time.Minute
 
-// mutations drop and widen rules, one at a time, under the eyes of a live operator which may not write.
+// mutations drops and widens rules, one at a time, while the operator runs but may not write.
 func mutations() {
-	It("is suspended, so that the operator looks on and repairs nothing", func(ctx SpecContext) {
+	It("is suspended, so that the operator observes and repairs nothing", func(ctx SpecContext) {
 		suspend(ctx, true)
 		Eventually(ctx, isolated).WithTimeout(noticing).Should(haveReason(v1alpha1.ReasonEnforced))
 	}, SpecTimeout(3*time.Minute))
 
-	It("notices each rule that is dropped or widened: the policies' text, packets and the condition", func(ctx SpecContext) {
+	It("notices each rule that is dropped or widened: in the audit, by packets and in the condition", func(ctx SpecContext) {
 		table := setup.TruthTable(stack)
 		Expect(observe(ctx, table).Faults()).To(BeEmpty(), "before, from every pod")
 		w := surroundings(ctx)
@@ -49,9 +49,9 @@ func mutations() {
 		slowest := map[string]time.Duration{}
 		began := time.Now()
 		for i, p := range policies(ctx) {
-			rules := matrix.Rules([]networkingv1.NetworkPolicy{p})
+			rules := truthtable.Rules([]networkingv1.NetworkPolicy{p})
 			all += 2 * len(rules)
-			guarding += min(1, len(rules)) // the denial of everything has no rule
+			guarding += min(1, len(rules)) // the default-deny policy has no rule
 			for n, rule := range rules {
 				if os.Getenv(everyRule) == "" && n != i%len(rules) {
 					continue
@@ -80,10 +80,10 @@ func mutations() {
 	}, SpecTimeout(5*time.Minute))
 }
 
-// mutation is a policy with one rule changed, and a connection that is open or shut by it.
+// mutation is a policy with one changed rule, and a connection that the change opens or closes.
 type mutation struct {
 	whole, mutant *networkingv1.NetworkPolicy
-	edge          matrix.Edge
+	edge          truthtable.Edge
 	opens         bool
 }
 
@@ -94,7 +94,7 @@ func (m mutation) String() string {
 	return m.edge.Rule.String() + " dropped"
 }
 
-// isNoticed changes the policy, waits for all three, and writes it whole again.
+// isNoticed applies the changed policy, waits until audit, packets and condition notice it, and restores the policy.
 func (m mutation) isNoticed(ctx SpecContext, slowest map[string]time.Duration) {
 	GinkgoHelper()
 	Eventually(ctx, m.passes).WithTimeout(noticing).Should(Equal(!m.opens), "%s: before", m)
@@ -119,14 +119,14 @@ func (m mutation) isNoticed(ctx SpecContext, slowest map[string]time.Duration) {
 	replace(ctx, m.whole)
 }
 
-// passes tells whether the connection is open, by a real attempt.
+// passes reports whether the connection is open, by a real attempt.
 func (m mutation) passes(ctx context.Context) (bool, error) {
-	place := harness.Place{Namespace: m.edge.From.Namespace, Pod: m.edge.From.Name, Container: harness.Prober}
-	return reaches(ctx, place, m.edge.Address())
+	container := kube.Container{Namespace: m.edge.From.Namespace, Pod: m.edge.From.Name, Container: kube.Prober}
+	return reaches(ctx, container, m.edge.Address())
 }
 
-// reaches tells whether an address is open from a place, by a real attempt.
-func reaches(ctx context.Context, from harness.Place, address string) (bool, error) {
+// reaches reports whether an address is open from a container, by a real attempt.
+func reaches(ctx context.Context, from kube.Container, address string) (bool, error) {
 	results, err := environment.Cluster.Probe(ctx, from, dial, address)
 	if err != nil {
 		return false, err
@@ -134,7 +134,7 @@ func reaches(ctx context.Context, from harness.Place, address string) (bool, err
 	return results[0].Result == probe.Open, nil
 }
 
-// auditNames tells whether an audit of what is live has a finding on a policy of the stack.
+// auditNames reports whether an audit of the live objects has a finding on a policy of the stack.
 func auditNames(ctx SpecContext, policy string) bool {
 	GinkgoHelper()
 	for _, f := range audited(ctx).Findings {
@@ -145,16 +145,16 @@ func auditNames(ctx SpecContext, policy string) bool {
 	return false
 }
 
-// audited is an audit of the story's stack as it is now.
+// audited audits the live objects of the suite's stack.
 func audited(ctx SpecContext) audit.Report {
 	GinkgoHelper()
 	report, err := environment.Audit(ctx, client.ObjectKeyFromObject(stack), "e2e")
 	Expect(err).NotTo(HaveOccurred())
-	Expect(report.Unread).To(BeEmpty(), "references that do not resolve are among it")
+	Expect(report.Unread).To(BeEmpty(), "references that do not resolve would be listed here")
 	return report
 }
 
-// suspend has the operator write nothing, or write again.
+// suspend suspends the stack, or resumes it.
 func suspend(ctx SpecContext, yes bool) {
 	GinkgoHelper()
 	live := &v1alpha1.OpenIMStack{}
@@ -166,12 +166,12 @@ func suspend(ctx SpecContext, yes bool) {
 
 func haveReason(reason string) types.GomegaMatcher { return HaveField("Reason", reason) }
 
-// naming is a condition whose message names an object.
+// naming matches a condition whose message names an object.
 func naming(object string) types.GomegaMatcher {
 	return HaveField("Message", MatchRegexp(`\b`+regexp.QuoteMeta(object)+`\b`))
 }
 
-// isolated is the condition as it is now.
+// isolated returns the current condition NetworkIsolated.
 func isolated(ctx context.Context) (metav1.Condition, error) {
 	live := &v1alpha1.OpenIMStack{}
 	if err := environment.Cluster.Get(ctx, client.ObjectKeyFromObject(stack), live); err != nil {

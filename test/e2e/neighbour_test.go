@@ -15,27 +15,27 @@ import (
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/controllers/manifests"
+	"github.com/openimstack/openim-operator/hack/environment/chat"
+	"github.com/openimstack/openim-operator/hack/environment/setup"
+	"github.com/openimstack/openim-operator/hack/environment/truthtable"
 	"github.com/openimstack/openim-operator/netpol/graph"
-	"github.com/openimstack/openim-operator/test/harness/chat"
-	"github.com/openimstack/openim-operator/test/harness/matrix"
-	"github.com/openimstack/openim-operator/test/harness/setup"
 )
 
 const (
 	neighbourName = "other"
-	// neighbourNumber is that of its database in Redis, where OpenIM gives its keys no prefix.
+	// neighbourNumber is the number of the second stack's database in Redis, where OpenIM's keys have no prefix.
 	neighbourNumber = 1
 	// foreign is the row of a table for pods of another stack.
 	foreign = "another stack"
-	// spoken is how many messages each stack's sender says.
+	// spoken is the number of messages that each stack's sender sends.
 	spoken = 20
 )
 
-// neighbour is a second stack in the same namespace and in the same stores, with the image layout that upstream uses.
+// neighbour runs a second stack in the same namespace and on the same stores, with upstream's image layout.
 func neighbour() {
 	var other *v1alpha1.OpenIMStack
 
-	It("refuses a second stack in the first one's database of Redis, and names the first", func(ctx SpecContext) {
+	It("refuses a second stack in the first stack's Redis database, and names the first stack", func(ctx SpecContext) {
 		var err error
 		other, err = second()
 		Expect(err).NotTo(HaveOccurred())
@@ -51,7 +51,7 @@ func neighbour() {
 		}).WithTimeout(time.Minute).Should(Succeed())
 	}, SpecTimeout(2*time.Minute))
 
-	It("runs it beside the first in another database, from an image with upstream's layout", func(ctx SpecContext) {
+	It("runs the second stack in another database, from an image with upstream's layout", func(ctx SpecContext) {
 		var err error
 		other, err = second()
 		Expect(err).NotTo(HaveOccurred())
@@ -59,7 +59,7 @@ func neighbour() {
 		ready(ctx, other)
 	}, SpecTimeout(10*time.Minute))
 
-	It("chats beside the first, and no message crosses", func(ctx SpecContext) {
+	It("delivers in both stacks at once, and no message crosses", func(ctx SpecContext) {
 		// The same names in both: what crossed would find somebody.
 		sides := map[string]*side{}
 		for _, s := range []*v1alpha1.OpenIMStack{stack, other} {
@@ -94,12 +94,12 @@ func neighbour() {
 		Expect(err).NotTo(HaveOccurred())
 		_, err = its.Register(ctx, alice, bob)
 		Expect(err).NotTo(HaveOccurred())
-		d, err := environment.Deliver(ctx, other, its, alice, bob, fmt.Sprint("next door ", time.Now().UnixNano()))
+		d, err := environment.Deliver(ctx, other, its, alice, bob, fmt.Sprint("neighbour ", time.Now().UnixNano()))
 		Expect(err).NotTo(HaveOccurred())
 		Expect(d.Seq).To(BeEquivalentTo(1), "its conversation is not the first stack's")
 	}, SpecTimeout(2*time.Minute))
 
-	It("is sealed like the first", func(ctx SpecContext) {
+	It("is isolated like the first stack", func(ctx SpecContext) {
 		o, err := environment.Observer(ctx, other)
 		Expect(err).NotTo(HaveOccurred())
 		report, err := o.Observe(ctx, setup.TruthTable(other))
@@ -117,13 +117,13 @@ func neighbour() {
 	}, SpecTimeout(5*time.Minute))
 }
 
-// Users of both stacks.
+// The users of both stacks.
 const (
 	speaker  = "dora"
 	listener = "emil"
 )
 
-// side is one of two stacks, with a user who writes and one who reads.
+// side is one of two stacks with a sender and a receiver.
 type side struct {
 	stack    *v1alpha1.OpenIMStack
 	from, to *chat.Socket
@@ -132,7 +132,7 @@ type side struct {
 	before int64
 }
 
-// seated makes the two users in a stack and opens a socket for each, good until the spec ends.
+// seated creates the two users of a stack and opens a socket for each, which are open until the spec ends.
 func seated(ctx SpecContext, s *v1alpha1.OpenIMStack) *side {
 	GinkgoHelper()
 	made := &side{stack: s, mark: fmt.Sprint("beside ", time.Now().UnixNano())}
@@ -142,19 +142,19 @@ func seated(ctx SpecContext, s *v1alpha1.OpenIMStack) *side {
 	Expect(err).NotTo(HaveOccurred())
 	made.before, err = a.NewestSeq(ctx, listener, chat.Conversation(speaker, listener))
 	Expect(err).NotTo(HaveOccurred())
-	doors, err := environment.Doors(ctx, s)
+	gateways, err := environment.Gateways(ctx, s)
 	Expect(err).NotTo(HaveOccurred())
 	for name, socket := range map[string]**chat.Socket{speaker: &made.from, listener: &made.to} {
-		p, err := doors[0].NewPerson(ctx, a, name)
+		p, err := gateways[0].NewUser(ctx, a, name)
 		Expect(err).NotTo(HaveOccurred())
-		*socket, err = doors[0].Open(ctx, p)
+		*socket, err = gateways[0].Open(ctx, p)
 		Expect(err).NotTo(HaveOccurred())
 		DeferCleanup((*socket).Close)
 	}
 	return made
 }
 
-// second is the sample with another name, another database of Redis, and an image whose binaries are where upstream's image has them.
+// second returns the sample with another name, another Redis database, and an image with upstream's layout.
 func second() (*v1alpha1.OpenIMStack, error) {
 	other, err := environment.Sample()
 	if err != nil {
@@ -167,17 +167,17 @@ func second() (*v1alpha1.OpenIMStack, error) {
 	return other, nil
 }
 
-// apart observes every port of a stack from every pod of another.
-func apart(ctx SpecContext, from, to *v1alpha1.OpenIMStack) matrix.Report {
+// apart observes every port of one stack from every pod of another.
+func apart(ctx SpecContext, from, to *v1alpha1.OpenIMStack) truthtable.Report {
 	GinkgoHelper()
 	var cells []graph.Cell
-	o := &matrix.Observer{
-		Cluster: environment.Cluster, Namespace: to.Namespace, Stack: to.Name, Image: environment.Images[setup.OperatorImage], Patience: programming,
+	o := &truthtable.Observer{
+		Cluster: environment.Cluster, Namespace: to.Namespace, Stack: to.Name, Image: environment.Images[setup.OperatorImage], Timeout: programming,
 	}
 	for _, c := range graph.ComponentsOf(to) {
-		place, err := environment.Inside(ctx, client.ObjectKeyFromObject(from), c.Name)
+		container, err := environment.Inside(ctx, client.ObjectKeyFromObject(from), c.Name)
 		Expect(err).NotTo(HaveOccurred())
-		o.Strangers = append(o.Strangers, matrix.Stranger{Name: from.Name + "/" + c.Name, Row: foreign, Place: place})
+		o.ExtraSources = append(o.ExtraSources, truthtable.ExtraSource{Name: from.Name + "/" + c.Name, Row: foreign, Container: container})
 		for _, port := range c.Ports {
 			cells = append(cells, graph.Cell{From: foreign, To: c.Name, Port: port, Open: false})
 		}

@@ -14,11 +14,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/hack/environment/setup"
 	"github.com/openimstack/openim-operator/openim"
-	"github.com/openimstack/openim-operator/test/harness/setup"
 )
 
-// scaleOperator sets the operator's replicas and waits until it is so.
+// scaleOperator sets the operator's replicas and waits until they match.
 func scaleOperator(ctx SpecContext, replicas int32) {
 	GinkgoHelper()
 	d := &appsv1.Deployment{}
@@ -33,7 +33,7 @@ func scaleOperator(ctx SpecContext, replicas int32) {
 	Eventually(ctx, func(g Gomega) { g.Expect(operatorPods(ctx)).To(BeEmpty()) }).WithTimeout(time.Minute).Should(Succeed())
 }
 
-// operatorPods are all pods of the operator's namespace but those of its probes: nothing else runs there.
+// operatorPods lists all pods of the operator's namespace except its probes'. Nothing else runs there.
 func operatorPods(ctx SpecContext) []corev1.Pod {
 	GinkgoHelper()
 	var list corev1.PodList
@@ -43,7 +43,7 @@ func operatorPods(ctx SpecContext) []corev1.Pod {
 
 // operatorDies kills the operator in the middle of its work.
 func operatorDies() {
-	It("finishes what it had begun when it was killed", func(ctx SpecContext) {
+	It("completes a change after the operator was killed in the middle", func(ctx SpecContext) {
 		before := pods(ctx)
 		stack.Spec.Processes.RPC = &v1alpha1.RPCProcesses{User: &v1alpha1.ProcessSpec{Replicas: ptr.To[int32](2)}}
 		Expect(environment.Apply(ctx, stack)).To(Succeed())
@@ -51,17 +51,17 @@ func operatorDies() {
 			Expect(environment.Cluster.Delete(ctx, &pod, client.GracePeriodSeconds(0))).To(Succeed())
 		}
 		p := policyOf(ctx, string(openim.RPCAuth))
-		Expect(environment.Cluster.Delete(ctx, p)).To(Succeed(), "somebody takes his chance")
+		Expect(environment.Cluster.Delete(ctx, p)).To(Succeed(), "a policy is deleted while the operator is away")
 
 		began := time.Now()
 		Expect(environment.Cluster.WaitForDeployment(ctx, setup.OperatorKey)).To(Succeed())
 		ready(ctx, stack)
 		Eventually(ctx, func() error { return environment.Cluster.Get(ctx, client.ObjectKeyFromObject(p), p) }).WithTimeout(soon).Should(Succeed())
 		AddReportEntry("ready and sealed again after", time.Since(began).Round(100*time.Millisecond).String())
-		Expect(names(pods(ctx))).To(ContainElements(names(before)), "no pod that ran was restarted for it")
+		Expect(names(pods(ctx))).To(ContainElements(names(before)), "no running pod was restarted")
 	}, SpecTimeout(5*time.Minute))
 
-	It("leaves the stack working while the operator is away", func(ctx SpecContext) {
+	It("works while the operator is away", func(ctx SpecContext) {
 		scaleOperator(ctx, 0)
 		deliver(ctx, "without an operator")
 		Expect(observe(ctx, setup.TruthTable(stack)).Faults()).To(BeEmpty())

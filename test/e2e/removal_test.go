@@ -16,13 +16,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/hack/environment/setup"
+	"github.com/openimstack/openim-operator/hack/environment/truthtable"
 	"github.com/openimstack/openim-operator/netpol/graph"
 	"github.com/openimstack/openim-operator/netpol/probe"
-	"github.com/openimstack/openim-operator/test/harness/matrix"
-	"github.com/openimstack/openim-operator/test/harness/setup"
 )
 
-// ours are the objects that the specs themselves, and Kubernetes, put into the stack's namespace.
+// ours returns the objects that the specs and Kubernetes create in the stack's namespace.
 func ours() []string {
 	all := []string{"configmaps/kube-root-ca.crt", "serviceaccounts/default", "pods/" + setup.Intruder}
 	for _, issuer := range stack.Spec.Wrapper.Auth.Admins.Issuers {
@@ -34,11 +34,11 @@ func ours() []string {
 	return append(all, "secrets/"+stack.Spec.Dependencies.Redis.CredentialsRef.Name, "secrets/"+stack.Spec.Wrapper.Redis.CredentialsRef.Name)
 }
 
-// removal deletes stacks, one after the other, and looks at every kind of object that the API server knows.
+// removal deletes the stacks in turn, and lists every kind of object that the API server serves.
 func removal() {
-	It("leaves nothing of the second stack but the key that its clients have pinned, and the first as it was", func(ctx SpecContext) {
+	It("leaves nothing of the second stack but the key that its clients have pinned, and does not change the first", func(ctx SpecContext) {
 		before := names(pods(ctx))
-		Expect(remove(ctx, neighbourName)).To(BeEmpty(), "whatever goes first, nobody gets in")
+		Expect(remove(ctx, neighbourName)).To(BeEmpty(), "no port is open in any order of deletion")
 		Eventually(ctx, func(g Gomega) {
 			left, err := environment.Cluster.Inventory(ctx, stack.Namespace, func(o *metav1.PartialObjectMetadata) bool {
 				return o.Labels[v1alpha1.LabelInstance] == neighbourName
@@ -52,7 +52,7 @@ func removal() {
 
 	It("leaves nothing else when the last stack is deleted", func(ctx SpecContext) {
 		began := time.Now()
-		Expect(remove(ctx, stack.Name)).To(BeEmpty(), "whatever goes first, nobody gets in")
+		Expect(remove(ctx, stack.Name)).To(BeEmpty(), "no port is open in any order of deletion")
 		Eventually(ctx, func(g Gomega) {
 			left, err := environment.Cluster.Inventory(ctx, stack.Namespace, nil)
 			g.Expect(err).NotTo(HaveOccurred())
@@ -62,10 +62,10 @@ func removal() {
 	}, SpecTimeout(5*time.Minute))
 }
 
-// remove deletes a stack as kubectl does, and returns which ports of OpenIM an outsider reached until its pods were gone.
+// remove deletes a stack as kubectl does, and returns the ports of OpenIM that an outsider reached until all pods had ended.
 func remove(ctx SpecContext, name string) []string {
 	GinkgoHelper()
-	from, err := environment.Stranger(ctx, types.NamespacedName{Namespace: setup.StrangerNamespace, Name: setup.Outsider}, nil)
+	from, err := environment.EnsureIntruder(ctx, types.NamespacedName{Namespace: setup.IntruderNamespace, Name: setup.Outsider}, nil)
 	Expect(err).NotTo(HaveOccurred())
 	targets := portsOfOpenIM(ctx, name)
 	Expect(targets).NotTo(BeEmpty())
@@ -84,7 +84,7 @@ func remove(ctx SpecContext, name string) []string {
 	return reached
 }
 
-// portsOfOpenIM are the ports of a stack's OpenIM, by address.
+// portsOfOpenIM returns the addresses of the ports of a stack's OpenIM.
 func portsOfOpenIM(ctx context.Context, stack string) map[string]string {
 	GinkgoHelper()
 	var list corev1.PodList
@@ -95,7 +95,7 @@ func portsOfOpenIM(ctx context.Context, stack string) map[string]string {
 	for _, pod := range list.Items {
 		c, _ := graph.Lookup(pod.Labels[v1alpha1.LabelComponent])
 		for _, port := range c.Ports {
-			found[matrix.Edge{To: pod, Port: port.Number}.Address()] = c.Name + ":" + port.String()
+			found[truthtable.Edge{To: pod, Port: port.Number}.Address()] = c.Name + ":" + port.String()
 		}
 	}
 	return found

@@ -14,42 +14,42 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
-	"github.com/openimstack/openim-operator/test/harness/auditlog"
-	"github.com/openimstack/openim-operator/test/harness/setup"
+	"github.com/openimstack/openim-operator/hack/environment/setup"
+	"github.com/openimstack/openim-operator/test/e2e/apiserverlog"
 )
 
 const (
 	// stillness is how long a stack must rest without a write.
 	stillness = 3 * time.Minute
-	// probes that may fall into that time: one by the interval (five minutes), and one for what changed just before.
+	// probes bounds the probes in that time: one by the interval (five minutes), and one for an earlier change.
 	probes = 2
-	// operatorUser is who the operator is to the API server.
+	// operatorUser is the operator's user name at the API server.
 	operatorUser = "system:serviceaccount:" + setup.OperatorNamespace + ":openim-operator"
 )
 
-// connects are requests that the audit log calls writes although they change no object: the harness's own exec and port-forward.
+// connects are requests that the API server's audit log counts as writes although they change no object: the suite's own exec and port-forward.
 var connects = []string{"exec", "portforward", "attach", "proxy"}
 
-// rest counts writes at the API server, while specs that only read go on.
+// rest counts writes at the API server while read-only specs run.
 func rest() {
 	var (
-		mark  auditlog.Mark
+		mark  apiserverlog.Mark
 		began time.Time
 	)
 	It("begins to rest", func(ctx SpecContext) {
-		if environment.AuditLog == "" {
+		if environment.APIServerLog == "" {
 			Skip("the API server's audit log is needed: CLUSTER=local")
 		}
-		observe(ctx, setup.TruthTable(stack)) // the last writes of ours: the prober is in every pod
+		observe(ctx, setup.TruthTable(stack)) // the suite's last writes: afterwards the prober is in every pod
 		var err error
-		mark, err = auditlog.Now(environment.AuditLog)
+		mark, err = apiserverlog.Now(environment.APIServerLog)
 		Expect(err).NotTo(HaveOccurred())
 		began = time.Now()
 	}, SpecTimeout(2*time.Minute))
 
 	It("delivers while it rests", func(ctx SpecContext) { deliver(ctx, "quietly") }, SpecTimeout(time.Minute))
 
-	It("is sealed while it rests", func(ctx SpecContext) {
+	It("is isolated while it rests", func(ctx SpecContext) {
 		Expect(observe(ctx, setup.TruthTable(stack)).Faults()).To(BeEmpty())
 	}, SpecTimeout(2*time.Minute))
 
@@ -62,22 +62,22 @@ func rest() {
 		}
 	}, SpecTimeout(time.Minute))
 
-	It("rests: no write to the API server in three minutes but a probe's", func(ctx SpecContext) {
-		if environment.AuditLog == "" {
+	It("rests: no write to the API server in three minutes except a probe's", func(ctx SpecContext) {
+		if environment.APIServerLog == "" {
 			Skip("the API server's audit log is needed: CLUSTER=local")
 		}
 		Expect(began).NotTo(BeZero())
 		Consistently(ctx, func(g Gomega) {
 			all, err := mark.Since()
 			g.Expect(err).NotTo(HaveOccurred())
-			g.Expect(auditlog.Select(all, auditlog.By(operatorUser), notLease, notProbe, notStatus)).To(BeEmpty(), "writes of the operator")
-			g.Expect(auditlog.Select(all, auditlog.In(stack.Namespace), changing, notProbe, notStatus)).To(BeEmpty(), "writes to the stack's objects")
-			g.Expect(len(auditlog.Select(all, isStatus))).To(BeNumerically("<=", probes), "one write of the status for each probe")
+			g.Expect(apiserverlog.Select(all, apiserverlog.By(operatorUser), notLease, notProbe, notStatus)).To(BeEmpty(), "writes of the operator")
+			g.Expect(apiserverlog.Select(all, apiserverlog.In(stack.Namespace), changing, notProbe, notStatus)).To(BeEmpty(), "writes to the stack's objects")
+			g.Expect(len(apiserverlog.Select(all, isStatus))).To(BeNumerically("<=", probes), "one write of the status for each probe")
 		}).WithTimeout(max(time.Second, stillness-time.Since(began))).WithPolling(5 * time.Second).Should(Succeed())
 		all, err := mark.Since()
 		Expect(err).NotTo(HaveOccurred())
-		leases := auditlog.Select(all, auditlog.By(operatorUser), notProbe, notStatus)
-		Expect(leases).NotTo(BeEmpty(), "the log sees the operator: it renews its lease")
+		leases := apiserverlog.Select(all, apiserverlog.By(operatorUser), notProbe, notStatus)
+		Expect(leases).NotTo(BeEmpty(), "the log contains the operator's renewals of its lease")
 		AddReportEntry("writes in "+time.Since(began).Round(time.Second).String(), stillnessReport(len(leases), len(all)))
 	}, SpecTimeout(stillness+time.Minute))
 }
@@ -87,21 +87,21 @@ func stillnessReport(leases, all int) string {
 		"; objects in the stack's namespace: none, by anybody; whole cluster: " + count(all, "write", "writes")
 }
 
-func notLease(w auditlog.Write) bool { return w.Object.Resource != "leases" }
+func notLease(w apiserverlog.Write) bool { return w.Object.Resource != "leases" }
 
-// notProbe leaves out the probe's pods, and what the cluster's own programs write of them.
-func notProbe(w auditlog.Write) bool { return !strings.Contains(w.Object.Name, "-probe-") }
+// notProbe excludes the probe's pods and the cluster's own writes about them.
+func notProbe(w apiserverlog.Write) bool { return !strings.Contains(w.Object.Name, "-probe-") }
 
-// isStatus is a write of the stack's status, which tells what came of a probe.
-func isStatus(w auditlog.Write) bool {
+// isStatus keeps writes of the stack's status, which record a probe's result.
+func isStatus(w apiserverlog.Write) bool {
 	return w.Object.Resource == "openimstacks" && w.Object.Subresource == "status" && w.Object.Name == stack.Name
 }
 
-func notStatus(w auditlog.Write) bool { return !isStatus(w) }
+func notStatus(w apiserverlog.Write) bool { return !isStatus(w) }
 
-func changing(w auditlog.Write) bool { return !slices.Contains(connects, w.Object.Subresource) }
+func changing(w apiserverlog.Write) bool { return !slices.Contains(connects, w.Object.Subresource) }
 
-// pods of the story's stack.
+// pods lists the pods of the suite's stack.
 func pods(ctx SpecContext) []corev1.Pod {
 	GinkgoHelper()
 	var list corev1.PodList
@@ -110,22 +110,22 @@ func pods(ctx SpecContext) []corev1.Pod {
 	return list.Items
 }
 
-// noSecretsElsewhere looks for the value of every Secret of the stack's namespace in all that is not a Secret.
+// noSecretsElsewhere searches all other objects and logs for the values of the Secrets in the stack's namespace.
 func noSecretsElsewhere(ctx SpecContext) {
 	var secrets corev1.SecretList
 	Expect(environment.Cluster.List(ctx, &secrets, client.InNamespace(stack.Namespace))).To(Succeed())
-	for place, text := range texts(ctx) {
+	for container, text := range texts(ctx) {
 		for _, secret := range secrets.Items {
 			for key, value := range secret.Data {
 				if public := key == stack.Spec.Wrapper.Auth.Admins.Issuers[0].JWKS.SecretRef.Key; public || len(value) == 0 {
 					continue
 				}
-				Expect(bytes.Contains(text, bytes.TrimSpace(value))).To(BeFalse(), "%s holds the value of Secret %s, key %s", place, secret.Name, key)
+				Expect(bytes.Contains(text, bytes.TrimSpace(value))).To(BeFalse(), "%s holds the value of Secret %s, key %s", container, secret.Name, key)
 			}
 		}
-		for name, person := range people {
-			Expect(bytes.Contains(text, []byte(person.Session.Token()))).To(BeFalse(), "%s holds the session of %s", place, name)
+		for name, user := range users {
+			Expect(bytes.Contains(text, []byte(user.Session.Token()))).To(BeFalse(), "%s holds the session of %s", container, name)
 		}
-		Expect(string(text)).NotTo(MatchRegexp(`eyJ[A-Za-z0-9_-]{8,}\.eyJ`), "%s holds a token", place)
+		Expect(string(text)).NotTo(MatchRegexp(`eyJ[A-Za-z0-9_-]{8,}\.eyJ`), "%s holds a token", container)
 	}
 }

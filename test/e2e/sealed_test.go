@@ -11,16 +11,16 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/hack/environment/setup"
+	"github.com/openimstack/openim-operator/hack/environment/truthtable"
 	"github.com/openimstack/openim-operator/netpol/graph"
-	"github.com/openimstack/openim-operator/test/harness/matrix"
-	"github.com/openimstack/openim-operator/test/harness/setup"
 )
 
 // impostor is a pod in another namespace that carries the gateway's labels.
 const impostor = "impostor"
 
 func sealed() {
-	It("is sealed: every cell of the truth table, by real connections", func(ctx SpecContext) {
+	It("is isolated: every cell of the truth table, by real connections", func(ctx SpecContext) {
 		report := observe(ctx, setup.TruthTable(stack))
 		GinkgoWriter.Print(report.Table(columns()))
 		Expect(report.Faults()).To(BeEmpty())
@@ -28,29 +28,29 @@ func sealed() {
 	}, SpecTimeout(5*time.Minute))
 }
 
-// observer of the story's stack: an intruder, an outsider, and an impostor.
-func observer(ctx context.Context) *matrix.Observer {
+// observer returns an observer of the suite's stack with an intruder, an outsider and an impostor.
+func observer(ctx context.Context) *truthtable.Observer {
 	GinkgoHelper()
 	o, err := environment.Observer(ctx, stack)
 	Expect(err).NotTo(HaveOccurred())
 	gateway, _ := graph.Lookup(v1alpha1.ComponentGateway)
-	place, err := environment.Stranger(ctx, types.NamespacedName{Namespace: setup.StrangerNamespace, Name: impostor}, gateway.Labels(stack.Name))
+	container, err := environment.EnsureIntruder(ctx, types.NamespacedName{Namespace: setup.IntruderNamespace, Name: impostor}, gateway.Labels(stack.Name))
 	Expect(err).NotTo(HaveOccurred())
-	o.Strangers = append(o.Strangers, matrix.Stranger{Name: impostor, Place: place})
+	o.ExtraSources = append(o.ExtraSources, truthtable.ExtraSource{Name: impostor, Container: container})
 	return o
 }
 
-func observe(ctx context.Context, table []graph.Cell) matrix.Report {
+func observe(ctx context.Context, table []graph.Cell) truthtable.Report {
 	GinkgoHelper()
 	report, err := observer(ctx).Observe(ctx, table)
 	Expect(err).NotTo(HaveOccurred())
 	return report
 }
 
-func columns() []matrix.Column {
-	var all []matrix.Column
+func columns() []truthtable.Column {
+	var all []truthtable.Column
 	for _, name := range []string{setup.Intruder, setup.Outsider, impostor, v1alpha1.ComponentGateway, v1alpha1.ComponentBackend} {
-		all = append(all, matrix.Column{Source: name, Heading: name})
+		all = append(all, truthtable.Column{Source: name, Heading: name})
 	}
 	return all
 }

@@ -21,20 +21,20 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
-	"github.com/openimstack/openim-operator/test/harness/chat"
-	"github.com/openimstack/openim-operator/test/harness/setup"
+	"github.com/openimstack/openim-operator/hack/environment/chat"
+	"github.com/openimstack/openim-operator/hack/environment/setup"
 )
 
 const (
-	// soon is what a repair by the operator may take.
+	// soon bounds a repair by the operator.
 	soon = 10 * time.Second
-	// start is what a stack may take to be ready.
+	// start bounds how long a stack may take to become ready.
 	start = 10 * time.Minute
-	// poll is the pause between two looks, where watching is not possible.
+	// poll is the pause between two polls where a watch is not possible.
 	poll = 250 * time.Millisecond
 )
 
-// The story's persons.
+// The suite's users.
 var (
 	environment *setup.Environment
 	stack       *v1alpha1.OpenIMStack
@@ -42,7 +42,7 @@ var (
 
 func TestEndToEnd(t *testing.T) {
 	log.SetLogger(GinkgoLogr)
-	klog.LogToStderr(false) // the client library's words about closed streams
+	klog.LogToStderr(false) // the client library's messages about closed streams
 	klog.SetOutput(io.Discard)
 	RegisterFailHandler(Fail)
 	SetDefaultEventuallyPollingInterval(poll)
@@ -55,8 +55,8 @@ var (
 	_ = AfterSuite(func(ctx SpecContext) { tidyUp(ctx) }, NodeTimeout(10*time.Minute))
 )
 
-// The story. Each function adds its specs, in this order.
-var _ = Describe("A sealed OpenIM", Ordered, ContinueOnFailure, func() {
+// The suite. Each function adds its specs, in this order.
+var _ = Describe("An isolated OpenIM", Ordered, ContinueOnFailure, func() {
 	AfterEach(func(ctx SpecContext) {
 		if CurrentSpecReport().Failed() {
 			keepArtifacts(ctx)
@@ -64,7 +64,7 @@ var _ = Describe("A sealed OpenIM", Ordered, ContinueOnFailure, func() {
 	}, NodeTimeout(2*time.Minute))
 
 	message()
-	users()
+	userSpecs()
 	sealed()
 	rest()
 	healing()
@@ -80,7 +80,8 @@ var _ = Describe("A sealed OpenIM", Ordered, ContinueOnFailure, func() {
 	removal()
 })
 
-// bringUp makes a cluster, images, stores, operator and stack, as the demo does. The stack has two of the process that calls its own kind.
+// bringUp sets up cluster, images, stores, operator and stack, as the demo does. The stack has two pods of the process that calls its own
+// kind.
 func bringUp(ctx context.Context) {
 	var err error
 	environment, err = setup.NewEnvironment(setup.NewJournal(GinkgoWriter))
@@ -94,7 +95,7 @@ func bringUp(ctx context.Context) {
 	ready(ctx, stack)
 }
 
-// admin is an administrator's client of the story's gateway, with a fresh token. It is good until the spec ends.
+// admin returns an administrator's client of the suite's gateway with a fresh token. Its port-forward ends with the spec.
 func admin(ctx SpecContext) chat.Admin {
 	GinkgoHelper()
 	a, err := environment.Admin(ctx, stack)
@@ -102,7 +103,7 @@ func admin(ctx SpecContext) chat.Admin {
 	return a
 }
 
-// ready waits until a stack is, in its present generation.
+// ready waits until a stack is ready in its current generation.
 func ready(ctx context.Context, s *v1alpha1.OpenIMStack) {
 	GinkgoHelper()
 	ctx, cancel := context.WithTimeoutCause(ctx, start, fmt.Errorf("the stack was not ready after %s", start))
@@ -111,7 +112,7 @@ func ready(ctx context.Context, s *v1alpha1.OpenIMStack) {
 	Expect(err).NotTo(HaveOccurred())
 }
 
-// tidyUp leaves cluster, stores and operator for the next run, and no stack.
+// tidyUp deletes the stacks, and leaves cluster, stores and operator for the next run.
 func tidyUp(ctx context.Context) {
 	if environment == nil || environment.Cluster == nil {
 		return
@@ -131,7 +132,7 @@ func stackName() string {
 	return stack.Name
 }
 
-// keepArtifacts writes what one needs to understand a failure, and says where.
+// keepArtifacts dumps artifacts for the analysis of a failure and prints their folder.
 func keepArtifacts(ctx context.Context) {
 	if environment == nil || environment.Cluster == nil {
 		return
@@ -144,7 +145,7 @@ func keepArtifacts(ctx context.Context) {
 	GinkgoWriter.Printf("artifacts, without secrets: %s\n", folder)
 }
 
-// Each spec's time, in order, at the end.
+// The time of each spec, in order, at the end.
 var _ = ReportAfterSuite("times", func(report types.Report) {
 	var total time.Duration
 	for _, spec := range report.SpecReports {

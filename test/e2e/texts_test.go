@@ -13,10 +13,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
-	"github.com/openimstack/openim-operator/test/harness/setup"
+	"github.com/openimstack/openim-operator/hack/environment/setup"
 )
 
-// texts are what people and programs read without being trusted with Secrets, by where it is.
+// texts returns configuration, logs, events and status, which users may read without access to Secrets, by source.
 func texts(ctx SpecContext) map[string][]byte {
 	GinkgoHelper()
 	found := map[string][]byte{}
@@ -37,7 +37,7 @@ func texts(ctx SpecContext) map[string][]byte {
 		log, err := environment.Cluster.Clientset.CoreV1().Pods(pod.Namespace).
 			GetLogs(pod.Name, &corev1.PodLogOptions{Container: pod.Spec.Containers[0].Name}).DoRaw(ctx)
 		if apierrors.IsNotFound(err) && pod.Labels[v1alpha1.LabelName] == v1alpha1.NameProbe {
-			continue // its probe is over
+			continue // the probe has ended
 		}
 		Expect(err).NotTo(HaveOccurred())
 		found["log of "+pod.Name] = log

@@ -12,15 +12,15 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
-	"github.com/openimstack/openim-operator/test/harness/setup"
+	"github.com/openimstack/openim-operator/hack/environment/setup"
 )
 
-// interval at which the operator tries the boundary without a reason.
+// interval is the interval of the operator's periodic probes.
 const interval = time.Minute
 
-// unenforced takes enforcement away from under the policies, as a change of the cluster's network may, and gives it back.
+// unenforced stops the enforcement of policies, as a change of the cluster's network may, and starts it again.
 func unenforced() {
-	It("tells that nothing enforces its policies within one interval", func(ctx SpecContext) {
+	It("reports within one interval that nothing enforces its policies", func(ctx SpecContext) {
 		if !environment.Local {
 			Skip("the cluster's network must be ours to switch: CLUSTER=local")
 		}
@@ -42,7 +42,7 @@ func unenforced() {
 	}, SpecTimeout(10*time.Minute))
 }
 
-// everyMinute has the operator try the stack at the interval.
+// everyMinute sets the interval of the operator's probes.
 func everyMinute(ctx SpecContext) {
 	GinkgoHelper()
 	live := &v1alpha1.OpenIMStack{}
@@ -56,7 +56,7 @@ func everyMinute(ctx SpecContext) {
 	Eventually(ctx, isolated).WithTimeout(noticing).Should(haveReason(v1alpha1.ReasonEnforced))
 }
 
-// enforcement switches the local cluster's.
+// enforcement switches the local cluster's enforcement of policies.
 func enforcement(ctx SpecContext, to string) {
 	GinkgoHelper()
 	command := exec.CommandContext(ctx, "go", "run", "./hack/cluster", "enforcement", to)

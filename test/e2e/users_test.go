@@ -13,89 +13,89 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/openimstack/openim-operator/test/harness/chat"
-	"github.com/openimstack/openim-operator/test/harness/setup"
+	"github.com/openimstack/openim-operator/hack/environment/chat"
+	"github.com/openimstack/openim-operator/hack/environment/setup"
 	"github.com/openimstack/openim-operator/wrapper/websocket/frame"
 )
 
 const (
-	// quick is what a revocation may take to be felt at every replica.
+	// quick bounds how long a revocation may take to have effect at every replica.
 	quick = time.Second
-	// live is what a message may take from socket to socket.
+	// live bounds how long a message may take from socket to socket.
 	live = 5 * time.Second
-	// revoked is OpenIM's errCode of a session that was taken back.
+	// revoked is OpenIM's errCode of a revoked session.
 	revoked = 1506
-	// outsideParty is a user whom alice has nothing to do with.
+	// outsideParty is a user without any relation to alice.
 	outsideParty = "carol"
 )
 
-// The story's users, once they are enrolled. Their sessions are good until they are revoked.
-var people = map[string]*setup.Person{}
+// users holds the suite's users once they are enrolled. Their sessions are valid until they are revoked.
+var users = map[string]*setup.User{}
 
-// doors are the users' port of each replica, good until the spec ends.
-func doors(ctx context.Context) []setup.Door {
+// gateways returns a port-forward to the users' listener of each replica, open until the spec ends.
+func gateways(ctx context.Context) []setup.Gateway {
 	GinkgoHelper()
-	all, err := environment.Doors(ctx, stack)
+	all, err := environment.Gateways(ctx, stack)
 	Expect(err).NotTo(HaveOccurred())
-	Expect(len(all)).To(BeNumerically(">=", 2), "what holds at one replica must hold at another")
+	Expect(len(all)).To(BeNumerically(">=", 2), "an effect at one replica must hold at another")
 	return all
 }
 
-// socket of a user, good until the spec ends.
-func socket(ctx context.Context, door setup.Door, name string) *chat.Socket {
+// socket opens a socket of a user, which is open until the spec ends.
+func socket(ctx context.Context, gateway setup.Gateway, name string) *chat.Socket {
 	GinkgoHelper()
-	s, err := door.Open(ctx, people[name])
+	s, err := gateway.Open(ctx, users[name])
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(s.Close)
 	return s
 }
 
-// enrol makes a user's device anew, and his session with it.
-func enrol(ctx SpecContext, door setup.Door, name string) {
+// enrol enrols a new device of a user and keeps its session.
+func enrol(ctx SpecContext, gateway setup.Gateway, name string) {
 	GinkgoHelper()
-	p, err := door.NewPerson(ctx, admin(ctx), name)
+	p, err := gateway.NewUser(ctx, admin(ctx), name)
 	Expect(err).NotTo(HaveOccurred())
-	people[name] = p
+	users[name] = p
 }
 
-// users come in by their own door.
-func users() {
-	It("enrols users by codes that are good once, and logs them in by their keys alone", func(ctx SpecContext) {
-		all := doors(ctx)
+// userSpecs adds the specs of logins, sockets and revocations.
+func userSpecs() {
+	It("enrols users with single-use codes, and logs them in with their keys alone", func(ctx SpecContext) {
+		all := gateways(ctx)
 		for i, name := range []string{alice, bob} {
 			code, err := admin(ctx).IssueCode(ctx, name)
 			Expect(err).NotTo(HaveOccurred())
-			people[name], err = all[i].Enrol(ctx, name, code.Code)
+			users[name], err = all[i].Enrol(ctx, name, code.Code)
 			Expect(err).NotTo(HaveOccurred())
 			_, err = all[i].Enrol(ctx, name, code.Code)
 			Expect(err).To(HaveOccurred(), "the code is used up")
-			session, err := all[1-i].Login(ctx, people[name])
+			session, err := all[1-i].Login(ctx, users[name])
 			Expect(err).NotTo(HaveOccurred(), "at another replica than the one that enrolled")
 			Expect(session.UserID).To(Equal(name))
-			people[name].Session = session
+			users[name].Session = session
 		}
-		for _, door := range all {
-			profiles, err := door.As(people[alice]).Profiles(ctx, alice, bob)
+		for _, gateway := range all {
+			profiles, err := gateway.As(users[alice]).Profiles(ctx, alice, bob)
 			Expect(err).NotTo(HaveOccurred())
 			Expect(profiles).To(HaveLen(2))
 		}
 	}, SpecTimeout(2*time.Minute))
 
-	It("carries a message from socket to socket, at once, and into MongoDB", func(ctx SpecContext) {
-		all := doors(ctx)
-		his, hers := socket(ctx, all[1], bob), socket(ctx, all[0], alice)
+	It("delivers a message from socket to socket within seconds, and into MongoDB", func(ctx SpecContext) {
+		all := gateways(ctx)
+		bobSocket, aliceSocket := socket(ctx, all[1], bob), socket(ctx, all[0], alice)
 		text := fmt.Sprint("live ", time.Now().UnixNano())
 		var began time.Time
 		var got chat.Received
 		d, err := environment.Follow(ctx, stack, admin(ctx), alice, bob, text, func(ctx context.Context) (chat.Message, error) {
 			began = time.Now()
-			sent, err := hers.Send(ctx, bob, text)
+			sent, err := aliceSocket.Send(ctx, bob, text)
 			if err != nil {
 				return sent, err
 			}
 			ctx, cancel := context.WithTimeout(ctx, live)
 			defer cancel()
-			got, err = his.Receive(ctx, func(m chat.Received) bool { return m.ServerID == sent.ServerID })
+			got, err = bobSocket.Receive(ctx, func(m chat.Received) bool { return m.ServerID == sent.ServerID })
 			return sent, err
 		})
 		Expect(err).NotTo(HaveOccurred())
@@ -105,7 +105,7 @@ func users() {
 		AddReportEntry("delivered", fmt.Sprintf("seq %d, in MongoDB within %s", d.Seq, d.Took.Round(10*time.Millisecond)))
 	}, SpecTimeout(2*time.Minute))
 
-	DescribeTable("refuses a forged frame, keeps the socket, and has it on record", forgedFrame,
+	DescribeTable("refuses a forged frame, keeps the socket open, and records the refusal", forgedFrame,
 		Entry("another's name as sender", chat.FrameSend, func(ctx context.Context, s *chat.Socket) (frame.Reply, error) {
 			return s.SendDraft(ctx, chat.Draft{SendID: bob, RecvID: outsideParty, Text: "send me money", PlatformID: s.PlatformID})
 		}, SpecTimeout(time.Minute)),
@@ -114,37 +114,37 @@ func users() {
 		}, SpecTimeout(time.Minute)),
 	)
 
-	It("keeps a trail whose chains are whole", func(ctx SpecContext) {
-		trail, err := environment.Trail(ctx, stack)
+	It("keeps an audit log whose chains are valid", func(ctx SpecContext) {
+		trail, err := environment.ReadAuditLog(ctx, stack)
 		Expect(err).NotTo(HaveOccurred())
 		events, err := trail.Verify()
 		Expect(err).NotTo(HaveOccurred())
 		AddReportEntry("events", fmt.Sprint(events))
 	}, SpecTimeout(time.Minute))
 
-	It("takes other limits while it runs: no pod is replaced, no socket dropped", hotLimits, SpecTimeout(2*mounted+time.Minute))
+	It("applies changed limits while it runs: no pod is replaced, no socket closed", hotLimits, SpecTimeout(2*mounted+time.Minute))
 
-	It("shuts a revoked device out everywhere within a second", func(ctx SpecContext) {
-		all := doors(ctx)
-		his, hers := socket(ctx, all[1], bob), socket(ctx, all[0], alice)
+	It("refuses a revoked device at every replica within a second", func(ctx SpecContext) {
+		all := gateways(ctx)
+		bobSocket, aliceSocket := socket(ctx, all[1], bob), socket(ctx, all[0], alice)
 		a := admin(ctx) // at one of the replicas
 		began := time.Now()
 		refused := make([]time.Duration, len(all))
 		done := make(chan error, len(all))
-		for i, door := range all {
-			go func() { done <- untilRevoked(ctx, door, began, &refused[i]) }()
+		for i, gateway := range all {
+			go func() { done <- untilRevoked(ctx, gateway, began, &refused[i]) }()
 		}
-		Expect(a.RevokeDevice(ctx, bob, people[bob].Session.DeviceID)).To(Succeed())
-		end, err := his.Ended(ctx)
+		Expect(a.RevokeDevice(ctx, bob, users[bob].Session.DeviceID)).To(Succeed())
+		end, err := bobSocket.Ended(ctx)
 		Expect(err).NotTo(HaveOccurred())
 		for range all {
 			Expect(<-done).To(Succeed())
 		}
-		Expect(end.At.Sub(began)).To(BeNumerically("<", quick), "his socket")
-		Expect(refused).To(HaveEach(BeNumerically("<", quick)), "his session, at each replica")
-		_, err = all[0].Login(ctx, people[bob])
-		Expect(err).To(HaveOccurred(), "his key")
-		Expect(hers.Alive()).To(BeTrue(), "nobody else is concerned")
+		Expect(end.At.Sub(began)).To(BeNumerically("<", quick), "bob's socket")
+		Expect(refused).To(HaveEach(BeNumerically("<", quick)), "bob's session, at each replica")
+		_, err = all[0].Login(ctx, users[bob])
+		Expect(err).To(HaveOccurred(), "the revoked device's key")
+		Expect(aliceSocket.Alive()).To(BeTrue(), "no other user is affected")
 		AddReportEntry("socket closed after", end.At.Sub(began).Round(time.Millisecond).String()+", by "+end.String())
 		AddReportEntry("HTTP refused at each replica after", fmt.Sprint(refused))
 		enrol(ctx, all[0], bob)
@@ -154,62 +154,64 @@ func users() {
 	comingBack()
 
 	It("loses no session when a replica is killed", func(ctx SpecContext) {
-		all := doors(ctx)
+		all := gateways(ctx)
 		dies, stays := all[0], all[1]
-		hers, his := socket(ctx, stays, alice), socket(ctx, dies, bob)
+		aliceSocket, bobSocket := socket(ctx, stays, alice), socket(ctx, dies, bob)
 		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: stack.Namespace, Name: dies.Pod}}
 		Expect(environment.Cluster.Delete(ctx, pod, client.GracePeriodSeconds(0))).To(Succeed())
-		_, err := his.Ended(ctx)
-		Expect(err).NotTo(HaveOccurred(), "the socket goes with its replica")
+		_, err := bobSocket.Ended(ctx)
+		Expect(err).NotTo(HaveOccurred(), "the socket ends with its replica")
 		for _, name := range []string{alice, bob} {
-			reply, err := stays.As(people[name]).Who(ctx)
+			reply, err := stays.As(users[name]).Who(ctx)
 			Expect(err).NotTo(HaveOccurred())
 			Expect(reply.OK()).To(BeTrue(), "%s at the replica that stays: %s", name, reply)
 		}
 		again := socket(ctx, stays, bob)
 		text := fmt.Sprint("after the crash ", time.Now().UnixNano())
-		_, err = hers.Send(ctx, bob, text)
+		_, err = aliceSocket.Send(ctx, bob, text)
 		Expect(err).NotTo(HaveOccurred())
 		_, err = again.Receive(ctx, func(m chat.Received) bool { return m.Text == text })
 		Expect(err).NotTo(HaveOccurred())
 		ready(ctx, stack)
-		for _, door := range doors(ctx) {
-			reply, err := door.As(people[bob]).Who(ctx)
+		for _, gateway := range gateways(ctx) {
+			reply, err := gateway.As(users[bob]).Who(ctx)
 			Expect(err).NotTo(HaveOccurred())
-			Expect(reply.OK()).To(BeTrue(), "%s: %s", door.Pod, reply)
+			Expect(reply.OK()).To(BeTrue(), "%s: %s", gateway.Pod, reply)
 		}
 	}, SpecTimeout(5*time.Minute))
 }
 
-// forgedFrame sends a frame that no honest client sends, over alice's socket.
+// forgedFrame sends a forged frame over alice's socket.
 func forgedFrame(ctx SpecContext, id int, send func(context.Context, *chat.Socket) (frame.Reply, error)) {
-	hers := socket(ctx, doors(ctx)[0], alice)
+	aliceSocket := socket(ctx, gateways(ctx)[0], alice)
 	before := len(refusedFrames(ctx, int32(id)))
-	reply, err := send(ctx, hers)
+	reply, err := send(ctx, aliceSocket)
 	Expect(err).NotTo(HaveOccurred())
 	Expect(reply.ErrCode).NotTo(BeZero())
 	Expect(reply.Data).To(BeEmpty())
-	Expect(hers.Alive()).To(BeTrue())
+	Expect(aliceSocket.Alive()).To(BeTrue())
 	Eventually(ctx, func() int { return len(refusedFrames(ctx, int32(id))) }).WithTimeout(soon).Should(Equal(before + 1))
 	AddReportEntry("refused", fmt.Sprintf("errCode %d %s", reply.ErrCode, reply.ErrMsg))
 }
 
-// refusedFrames are alice's, by identifier, as the trail has them.
-func refusedFrames(ctx context.Context, id int32) []setup.Entry {
+// refusedFrames returns the audit events of alice's refused frames, by identifier.
+func refusedFrames(ctx context.Context, id int32) []setup.AuditEvent {
 	GinkgoHelper()
-	trail, err := environment.Trail(ctx, stack)
+	trail, err := environment.ReadAuditLog(ctx, stack)
 	Expect(err).NotTo(HaveOccurred())
-	return trail.Find(func(e setup.Entry) bool { return e.UserID == alice && e.Verdict == "refused" && e.Identifier == id })
+	return trail.Find(func(e setup.AuditEvent) bool {
+		return e.UserID == alice && e.Verdict == "refused" && e.Identifier == id
+	})
 }
 
-// untilRevoked asks at a door until bob's session is refused as revoked.
-func untilRevoked(ctx context.Context, door setup.Door, began time.Time, after *time.Duration) error {
-	// Not faster than his limit has it: twenty at once, and five a second.
+// untilRevoked calls a replica until it refuses bob's session as revoked.
+func untilRevoked(ctx context.Context, gateway setup.Gateway, began time.Time, after *time.Duration) error {
+	// Not faster than bob's rate limit: a burst of twenty, and five a second.
 	pace := time.NewTicker(poll / 5)
 	defer pace.Stop()
 	for {
 		<-pace.C
-		reply, err := door.As(people[bob]).Who(ctx)
+		reply, err := gateway.As(users[bob]).Who(ctx)
 		if err != nil {
 			return err
 		}
@@ -218,7 +220,7 @@ func untilRevoked(ctx context.Context, door setup.Door, began time.Time, after *
 			return nil
 		}
 		if !reply.OK() {
-			return fmt.Errorf("%s: %s", door.Pod, reply)
+			return fmt.Errorf("%s: %s", gateway.Pod, reply)
 		}
 	}
 }

@@ -1,10 +1,10 @@
-// Package failures takes away, one after the other, whatever the wrapper stands on, and looks at what users and administrators
-// see of it: the answer, how long they wait for it, and how soon all is as usual again. What must be seen is declared in a table, of
-// which docs/failures.md is written; each line of the page is a test.
+// Package failures stops and freezes each dependency of the wrapper in turn, and checks what users and administrators see: the answer, the
+// time until the answer, and the time until all answers are the usual ones again. The expectations are a table, from which docs/failures.md
+// is generated; each line of the page is a test.
 //
-// OpenIM is the real one, on loopback, behind two gateways and two backends. Parts are killed, so that their ports refuse, or frozen,
-// so that their ports accept and nobody answers. Nobody may be let in because of it, nobody may be logged out, and nothing may hang.
+// The real OpenIM runs on loopback, behind two gateways and two backends. Processes are killed, so that their ports refuse connections, or
+// frozen, so that their ports accept connections and nothing answers. No fault may admit a caller, log a user out, or make a call hang.
 //
-// The same stack then shows how soon a revocation reaches a thousand sockets, what the death of a replica costs, and how
-// one drains. The package holds tests only.
+// The same stack then measures how soon a revocation reaches a thousand sockets, the effects of a killed replica, and the draining of a
+// gateway. The package holds tests only.
 package failures

@@ -12,32 +12,32 @@ import (
 
 	. "github.com/onsi/gomega"
 
-	"github.com/openimstack/openim-operator/test/harness/chat"
+	"github.com/openimstack/openim-operator/hack/environment/chat"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// TestWhenSomethingIsDown makes each fault and looks at what everybody sees, while it lasts and after it.
+// TestWhenSomethingIsDown produces each fault and checks all probes during and after the fault.
 func TestWhenSomethingIsDown(t *testing.T) {
-	c := newCast(t, onStage(t))
+	c := newCast(t, newTestEnv(t))
 	for _, f := range faults() {
 		if !t.Run(f.name, func(t *testing.T) { c.suffer(t, f) }) {
-			// What follows would be about two faults at once, if this one's end was not reached.
-			if err := c.recovered(t.Context(), patience); err != nil {
+			// The next case would test two faults at once if this fault did not end.
+			if err := c.recovered(t.Context(), callTimeout); err != nil {
 				t.Fatalf("after %s nothing more can be said: %v", f.name, err)
 			}
 		}
 	}
 }
 
-// sight is what one probe saw.
+// sight is the result of one probe.
 type sight struct {
 	answer string
 	took   time.Duration
 }
 
 func (c *cast) suffer(t *testing.T, f fault) {
-	sc := c.prepare(t, f.door)
-	if err := f.begin(t.Context(), c.stage); err != nil {
+	sc := c.prepare(t, f.gateway)
+	if err := f.begin(t.Context(), c.testEnv); err != nil {
 		t.Fatal(err)
 	}
 	looks := [][]sight{sc.look(t.Context(), f.probes())}
@@ -45,7 +45,7 @@ func (c *cast) suffer(t *testing.T, f fault) {
 	if f.twice {
 		looks = append(looks, sc.look(t.Context(), f.probes()))
 	}
-	if err := f.finish(t.Context(), c.stage); err != nil {
+	if err := f.finish(t.Context(), c.testEnv); err != nil {
 		t.Fatal(err)
 	}
 	again := time.Now()
@@ -73,13 +73,13 @@ func (c *cast) suffer(t *testing.T, f fault) {
 			}
 		})
 	}
-	// Whoever asked for a revocation that could not be confirmed asks again, and then it holds everywhere.
+	// A revocation that was not confirmed is repeated, and then takes effect everywhere.
 	g := NewWithT(t)
 	g.Eventually(func() string { return sc.revocation(t.Context()) }, f.back, 50*time.Millisecond).Should(Equal(usual), "the revocation, repeated")
-	g.Expect(sc.read(t.Context(), sc.door, c.carol.id, sc.ended.Token()).code).To(Equal(wire.CodeTokenKicked), "what was revoked before stays so")
+	g.Expect(sc.read(t.Context(), sc.gateway, c.carol.id, sc.ended.Token()).code).To(Equal(wire.CodeTokenKicked), "what was revoked before stays so")
 }
 
-// arrived waits until bob has got what alice said a while ago.
+// arrived waits until bob has received an earlier message of alice.
 func (c *cast) arrived(ctx context.Context, number int, within time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
@@ -93,19 +93,19 @@ func (c *cast) arrived(ctx context.Context, number int, within time.Duration) er
 	return nil
 }
 
-// test is the probe's name in that of a test.
+// test returns the probe's name as part of a test's name.
 func (p probe) test() string {
 	return strings.NewReplacer(" ", "_", "'", "", ",", "").Replace(p.name)
 }
 
-// look makes all probes at once.
-func (s *scene) look(ctx context.Context, probes []probe) []sight {
+// look runs all probes concurrently.
+func (s *fixture) look(ctx context.Context, probes []probe) []sight {
 	seen := make([]sight, len(probes))
 	var all sync.WaitGroup
 	for i, p := range probes {
 		all.Go(func() {
 			began := time.Now()
-			ctx, cancel := context.WithTimeout(ctx, patience)
+			ctx, cancel := context.WithTimeout(ctx, callTimeout)
 			defer cancel()
 			seen[i].answer = p.do(ctx, s)
 			seen[i].took = time.Since(began)
@@ -115,7 +115,7 @@ func (s *scene) look(ctx context.Context, probes []probe) []sight {
 	return seen
 }
 
-// want is what a probe must see.
+// want returns the expected result of a probe.
 func (f fault) want(p probe) want {
 	for _, w := range f.wants {
 		if w.probe.name == p.name {
@@ -125,10 +125,10 @@ func (f fault) want(p probe) want {
 	return want{p, []string{p.usual}, quick}
 }
 
-// probes are what is looked at: always the same, and what the fault adds.
+// probes returns the common probes and those of the fault.
 func (f fault) probes() []probe { return append(slices.Clone(probes), f.more...) }
 
-// recovered waits until everything is as usual for people who were there before.
+// recovered waits until all answers are the usual ones for existing users.
 func (c *cast) recovered(ctx context.Context, within time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
@@ -159,11 +159,11 @@ func (c *cast) usual(ctx context.Context) error {
 			return fmt.Errorf("a new socket at replica %d: %w", replica, err)
 		}
 		socket.Close()
-		token, err := c.Door.AdminToken()
+		token, err := c.Frontend.AdminToken()
 		if err != nil {
 			return err
 		}
-		if r := post(ctx, c.Door.Gateways[replica].Admins+wire.AdminPrefix+"/user/get_users_info", "", token, object{"userIDs": []string{c.alice.id}}); !r.ok() {
+		if r := post(ctx, c.Frontend.Gateways[replica].Admins+wire.AdminPrefix+"/user/get_users_info", "", token, object{"userIDs": []string{c.alice.id}}); !r.ok() {
 			return fmt.Errorf("an administrator's call at replica %d: %s", replica, r)
 		}
 	}
@@ -171,7 +171,7 @@ func (c *cast) usual(ctx context.Context) error {
 		return err
 	}
 	if said := c.say(ctx); said != usual {
-		// A socket may have ended without a word to its client: he opens another one, as an app does.
+		// A socket may have ended without notice to its client: the user opens another one, as an app does.
 		c.toAlice.Close()
 		return errors.New("a message: " + said)
 	}
@@ -193,10 +193,10 @@ func TestEachFaultSaysWhatIsSeen(t *testing.T) {
 	for _, f := range faults() {
 		g.Expect(names).NotTo(HaveKey(f.name))
 		names[f.name] = true
-		g.Expect(f.back).To(And(BeNumerically(">", 0), BeNumerically("<=", patience)), f.name)
+		g.Expect(f.back).To(And(BeNumerically(">", 0), BeNumerically("<=", callTimeout)), f.name)
 		for _, w := range f.wants {
 			g.Expect(slices.ContainsFunc(f.probes(), func(p probe) bool { return p.name == w.probe.name })).To(BeTrue(), "%s: nobody looks at %s", f.name, w.probe.name)
-			g.Expect(w.within).To(BeNumerically("<", patience), "%s, %s: who waits longer hangs", f.name, w.probe.name)
+			g.Expect(w.within).To(BeNumerically("<", callTimeout), "%s, %s: who waits longer hangs", f.name, w.probe.name)
 			g.Expect(w.answers).NotTo(BeEmpty())
 			for _, a := range w.answers {
 				if w.probe.good {

@@ -10,20 +10,20 @@ import (
 
 	. "github.com/onsi/gomega"
 
-	"github.com/openimstack/openim-operator/test/harness/chat"
+	"github.com/openimstack/openim-operator/hack/environment/chat"
 )
 
 const (
 	drained = 200 // sockets
-	writers = 20  // of them write all the while
+	writers = 20  // sockets on which messages are sent meanwhile
 )
 
-// TestADrainingGatewayLosesNothing stops a gateway that has 200 sockets, over which people write.
+// TestADrainingGatewayLosesNothing stops a gateway with 200 sockets, over which users send messages.
 func TestADrainingGatewayLosesNothing(t *testing.T) {
-	g, c := NewWithT(t), inTown(t)
+	g, c := NewWithT(t), sharedFleet(t)
 	const window = drainSeconds * time.Second
 	sockets := c.sockets(t, c.some(0, drained), func(int) int { return 0 })
-	listeners := c.some(townUsers/2, writers)
+	listeners := c.some(fleetUsers/2, writers)
 	readers := c.sockets(t, listeners, func(int) int { return 1 })
 
 	// Each writer has a reader at the other gateway.
@@ -39,13 +39,13 @@ func TestADrainingGatewayLosesNothing(t *testing.T) {
 	stopped := make(chan error, 1)
 	go func() { stopped <- c.StopCleanly(firstGateway) }()
 
-	// Meanwhile somebody tries to come in, again and again.
+	// Meanwhile a client repeatedly tries to open a socket.
 	type try struct {
 		at     time.Time
 		opened bool
 	}
 	var tries []try
-	come := c.people[len(c.people)-1]
+	come := c.users[len(c.users)-1]
 	var err error
 	for done := false; !done; {
 		ticket, r := c.ticket(t.Context(), 1, come.session.Token())
@@ -67,7 +67,7 @@ func TestADrainingGatewayLosesNothing(t *testing.T) {
 	g.Expect(took).To(BeNumerically("<", graceSeconds*time.Second))
 	work.Wait()
 
-	// The farewell: 1012 for each, and evenly.
+	// Each socket is closed with 1012, evenly spread.
 	var at []time.Time
 	for _, s := range sockets {
 		end, err := s.Ended(t.Context())
@@ -97,7 +97,7 @@ func TestADrainingGatewayLosesNothing(t *testing.T) {
 	}
 	g.Expect(admitted).To(BeNumerically("<", len(tries)))
 
-	// What was acknowledged has arrived.
+	// Every acknowledged message has arrived.
 	count := 0
 	for i := range writers {
 		count += len(taken[i])
@@ -112,7 +112,7 @@ func TestADrainingGatewayLosesNothing(t *testing.T) {
 	g.Expect(c.Start(t.Context(), firstGateway)).To(Succeed())
 }
 
-// write says one thing after the other until the socket ends, and gives what was acknowledged.
+// write sends messages until the socket ends, and returns the acknowledged ones.
 func write(ctx context.Context, s *chat.Socket, to string) (taken []string) {
 	for n := 0; ; n++ {
 		words := fmt.Sprintf("%s %d", s.UserID, n)
@@ -128,9 +128,9 @@ func write(ctx context.Context, s *chat.Socket, to string) (taken []string) {
 	}
 }
 
-// hears waits until a socket has got some words.
+// hears waits until a socket has received a text.
 func hears(ctx context.Context, s *chat.Socket, heard map[string]bool, words string) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	for !heard[words] {
 		got, err := s.Receive(ctx, func(chat.Received) bool { return true })

@@ -9,39 +9,39 @@ import (
 
 	. "github.com/onsi/gomega"
 
-	"github.com/openimstack/openim-operator/test/harness/chat"
+	"github.com/openimstack/openim-operator/hack/environment/chat"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
 const (
-	// felt is how soon 99 of 100 sockets and sessions have felt their revocation, from the administrator's call on.
+	// felt bounds the time from the administrator's call until 99 of 100 sockets and sessions are revoked.
 	felt = time.Second
-	// single is how many users are revoked one by one; as many devices are.
+	// single is the number of users, and of devices, that are revoked one by one.
 	single = withTwoDevices
 )
 
 // TestARevocationReachesAThousandSocketsWithinASecond revokes users, devices, and everything, with a thousand sockets at two gateways.
-// All times are from before the administrator's call until the client has seen the end, or the other replica has refused him.
+// All times are from before the administrator's call until the client has seen the socket's end, or the other replica has refused the session.
 func TestARevocationReachesAThousandSocketsWithinASecond(t *testing.T) {
-	c := inTown(t)
-	open := c.sockets(t, c.people, func(i int) int { return i % replicas })
+	c := sharedFleet(t)
+	open := c.sockets(t, c.users, func(i int) int { return i % replicas })
 
 	t.Run("one device", func(t *testing.T) {
-		m := measure{t: t, town: c}
+		m := measure{t: t, fleet: c}
 		for user := range single {
 			first := user * perUser
-			p, last := c.people[first], first+perUser-1
+			p, last := c.users[first], first+perUser-1
 			m.revoke(wire.PathAdminRevokeDevices, object{"userID": p.id, "deviceID": p.deviceID}, span(first, last), open)
-			NewWithT(t).Expect(open[last].Alive()).To(BeTrue(), "his other device's socket stays")
-			NewWithT(t).Expect(c.who(t.Context(), 1, c.people[last].session.Token()).ok()).To(BeTrue(), "and its session")
+			NewWithT(t).Expect(open[last].Alive()).To(BeTrue(), "the socket of the user's other device stays")
+			NewWithT(t).Expect(c.who(t.Context(), 1, c.users[last].session.Token()).ok()).To(BeTrue(), "and its session")
 		}
 		m.judge()
 	})
 	t.Run("one user", func(t *testing.T) {
-		m := measure{t: t, town: c}
+		m := measure{t: t, fleet: c}
 		for user := single; user < 2*single; user++ {
 			first := user * perUser
-			m.revoke(wire.PathAdminRevokeSessions, object{"scope": "user", "id": c.people[first].id}, span(first, first+perUser), open)
+			m.revoke(wire.PathAdminRevokeSessions, object{"scope": "user", "id": c.users[first].id}, span(first, first+perUser), open)
 		}
 		m.judge()
 	})
@@ -52,33 +52,33 @@ func TestARevocationReachesAThousandSocketsWithinASecond(t *testing.T) {
 				rest = append(rest, i)
 			}
 		}
-		NewWithT(t).Expect(rest).To(HaveLen((townUsers-single)*perUser-single*(perUser-1)), "nobody else was touched before")
-		m := measure{t: t, town: c}
+		NewWithT(t).Expect(rest).To(HaveLen((fleetUsers-single)*perUser-single*(perUser-1)), "nobody else was touched before")
+		m := measure{t: t, fleet: c}
 		m.revoke(wire.PathAdminRevokeSessions, object{"scope": "all"}, rest, open)
 		m.judge()
-		// Who was revoked is not locked out.
-		_, err := c.people[len(c.people)-1].login(t.Context(), 0)
+		// A revoked user can log in again.
+		_, err := c.users[len(c.users)-1].login(t.Context(), 0)
 		NewWithT(t).Expect(err).NotTo(HaveOccurred(), "a new login after the revocation")
 	})
 }
 
-// measure collects how soon revocations are felt.
+// measure collects the times until revocations take effect.
 type measure struct {
-	t    *testing.T
-	town *town
-	// answered is the administrator's wait, closed the sockets', refused that of calls at the replica that was not asked.
+	t     *testing.T
+	fleet *userFleet
+	// answered holds the times until the administrator's answer, closed until sockets ended, refused until the other replica refused calls.
 	answered, closed, refused times
 }
 
-// revoke asks for one revocation at the first gateway and waits until all whom it concerns have felt it. Calls are made by one of them,
-// over and over, at the other gateway.
+// revoke requests one revocation at the first gateway and waits until all affected sockets have ended. Meanwhile one of the sessions calls
+// the other gateway repeatedly.
 func (m *measure) revoke(path string, body any, concerned []int, open []*chat.Socket) {
 	m.t.Helper()
-	ctx, cancel := context.WithTimeout(m.t.Context(), patience)
+	ctx, cancel := context.WithTimeout(m.t.Context(), callTimeout)
 	defer cancel()
-	admin, c := m.town.admin(m.t, 0), m.town
-	token := c.people[concerned[len(concerned)-1]].session.Token()
-	other := c.Door.Gateways[1].Users + wire.PathSession
+	admin, c := m.fleet.admin(m.t, 0), m.fleet
+	token := c.users[concerned[len(concerned)-1]].session.Token()
+	other := c.Frontend.Gateways[1].Users + wire.PathSession
 	g := NewWithT(m.t)
 	g.Expect(send(ctx, kept, other, token, "", object{}).ok()).To(BeTrue(), "before the revocation")
 
@@ -112,7 +112,7 @@ func (m *measure) judge() {
 	g.Expect(m.refused.part(99)).To(BeNumerically("<=", felt), "calls at the other gateway")
 }
 
-// statusKicked closes a socket whose session holds no longer (docs/websocket.md).
+// statusKicked is the close code of a socket whose session has ended (docs/websocket.md).
 const statusKicked = 4401
 
 func span(from, to int) []int {

@@ -10,36 +10,36 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/openimstack/openim-operator/clients/go"
-	"github.com/openimstack/openim-operator/test/harness/chat"
+	"github.com/openimstack/openim-operator/hack/environment/chat"
 	"github.com/openimstack/openim-operator/wrapper/session"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
 const (
-	// comesBack bounds what a user does to come back: a login, a socket and a message.
+	// comesBack bounds a user's return: a login, a socket and a message.
 	comesBack = 20 * time.Second
-	// shortLife is a session that a test can outlive.
+	// shortLife is the lifetime of a session that ends during a test.
 	shortLife = 10 * time.Second
 )
 
-// incident ends sessions or sockets of a person, who then comes back.
+// incident ends sessions or sockets of a user, who then logs in again.
 type incident struct {
 	name   string
-	strike func(*testing.T, *stage, chat.Admin, *person)
-	// stays: the session goes on. enrols: the device is gone for good.
+	strike func(*testing.T, *testEnv, chat.Admin, *user)
+	// stays: the session continues. enrols: the device is revoked for ever.
 	stays, enrols bool
 }
 
-// revoking is an administrator's call about a person.
-func revoking(path string, body func(*person) object) func(*testing.T, *stage, chat.Admin, *person) {
-	return func(t *testing.T, _ *stage, admin chat.Admin, p *person) {
+// revoking is an administrator's call about a user.
+func revoking(path string, body func(*user) object) func(*testing.T, *testEnv, chat.Admin, *user) {
+	return func(t *testing.T, _ *testEnv, admin chat.Admin, p *user) {
 		r := post(t.Context(), "http://"+admin.Address+path, "", admin.Token, body(p))
 		NewWithT(t).Expect(r.ok()).To(BeTrue(), "%s: %s", path, r)
 	}
 }
 
-func scoped(scope string, id func(*person) string) func(*testing.T, *stage, chat.Admin, *person) {
-	return revoking(wire.PathAdminRevokeSessions, func(p *person) object {
+func scoped(scope string, id func(*user) string) func(*testing.T, *testEnv, chat.Admin, *user) {
+	return revoking(wire.PathAdminRevokeSessions, func(p *user) object {
 		if id == nil {
 			return object{"scope": scope}
 		}
@@ -47,42 +47,42 @@ func scoped(scope string, id func(*person) string) func(*testing.T, *stage, chat
 	})
 }
 
-func byOwner(scope client.Scope) func(*testing.T, *stage, chat.Admin, *person) {
-	return func(t *testing.T, _ *stage, _ chat.Admin, p *person) {
+func byOwner(scope client.Scope) func(*testing.T, *testEnv, chat.Admin, *user) {
+	return func(t *testing.T, _ *testEnv, _ chat.Admin, p *user) {
 		NewWithT(t).Expect(p.session.Revoke(t.Context(), scope)).To(Succeed())
 	}
 }
 
-var aboutUser = func(p *person) object { return object{"userID": p.id} }
+var aboutUser = func(p *user) object { return object{"userID": p.id} }
 
-// incidents are all ways in which a session or a socket ends. Those that concern everybody come last.
+// incidents lists all ways in which a session or a socket ends. Those that affect all users come last.
 var incidents = []incident{
 	{name: "the user logs out", strike: byOwner(client.ThisSession)},
 	{name: "the user ends the device's sessions", strike: byOwner(client.ThisDevice)},
 	{name: "the user ends every session", strike: byOwner(client.Everywhere)},
-	{name: "the session is revoked", strike: scoped("session", func(p *person) string { return p.session.ID })},
-	{name: "the device's sessions are revoked", strike: scoped("device", func(p *person) string { return p.deviceID })},
-	{name: "the user's sessions are revoked", strike: scoped("user", func(p *person) string { return p.id })},
-	{name: "the device is revoked", enrols: true, strike: revoking(wire.PathAdminRevokeDevices, func(p *person) object {
+	{name: "the session is revoked", strike: scoped("session", func(p *user) string { return p.session.ID })},
+	{name: "the device's sessions are revoked", strike: scoped("device", func(p *user) string { return p.deviceID })},
+	{name: "the user's sessions are revoked", strike: scoped("user", func(p *user) string { return p.id })},
+	{name: "the device is revoked", enrols: true, strike: revoking(wire.PathAdminRevokeDevices, func(p *user) object {
 		return object{"userID": p.id, "deviceID": p.deviceID}
 	})},
 	{name: "all devices are revoked", enrols: true, strike: revoking(wire.PathAdminRevokeDevices, aboutUser)},
-	{name: "the user is disabled and enabled", strike: func(t *testing.T, s *stage, admin chat.Admin, p *person) {
+	{name: "the user is disabled and enabled", strike: func(t *testing.T, s *testEnv, admin chat.Admin, p *user) {
 		revoking(wire.PathAdminDisableUser, aboutUser)(t, s, admin, p)
 		_, err := p.login(t.Context(), 1)
 		NewWithT(t).Expect(err).To(MatchError(client.ErrRefused), "while disabled")
 		revoking(wire.PathAdminEnableUser, aboutUser)(t, s, admin, p)
 	}},
-	{name: "a logout is forced on OpenIM's own route", strike: revoking(wire.AdminPrefix+"/auth/force_logout", func(p *person) object {
+	{name: "a logout is forced on OpenIM's own route", strike: revoking(wire.AdminPrefix+"/auth/force_logout", func(p *user) object {
 		return object{"userID": p.id, "platformID": p.device.PlatformID}
 	})},
-	{name: "the device logs in more often than it may", strike: func(t *testing.T, _ *stage, _ chat.Admin, p *person) {
+	{name: "the device logs in more often than it may", strike: func(t *testing.T, _ *testEnv, _ chat.Admin, p *user) {
 		for i := range session.MaxPerDevice {
 			_, err := p.login(t.Context(), i%replicas)
 			NewWithT(t).Expect(err).NotTo(HaveOccurred())
 		}
 	}},
-	{name: "the device's key is replaced", strike: func(t *testing.T, s *stage, _ chat.Admin, p *person) {
+	{name: "the device's key is replaced", strike: func(t *testing.T, s *testEnv, _ chat.Admin, p *user) {
 		g := NewWithT(t)
 		key, err := client.GenerateKey()
 		g.Expect(err).NotTo(HaveOccurred())
@@ -95,21 +95,21 @@ var incidents = []incident{
 		p.device.Key = key
 		g.Expect(next.Revoke(t.Context(), client.ThisDevice)).To(Succeed())
 	}},
-	{name: "OpenIM has lost every token", stays: true, strike: func(t *testing.T, s *stage, _ chat.Admin, _ *person) {
+	{name: "OpenIM has lost every token", stays: true, strike: func(t *testing.T, s *testEnv, _ chat.Admin, _ *user) {
 		_, err := s.RedisCLI(t.Context(), "FLUSHALL")
 		NewWithT(t).Expect(err).NotTo(HaveOccurred())
 	}},
 	{name: "everything is revoked", strike: scoped("all", nil)},
-	{name: "the wrapper's Redis is emptied", strike: func(t *testing.T, s *stage, _ chat.Admin, _ *person) {
+	{name: "the wrapper's Redis is emptied", strike: func(t *testing.T, s *testEnv, _ chat.Admin, _ *user) {
 		_, err := s.WrapperRedisCLI(t.Context(), "FLUSHALL")
 		NewWithT(t).Expect(err).NotTo(HaveOccurred())
 	}},
 }
 
-// TestAfterEveryRevocationLifeGoesOn: whatever ended a session, a login follows, at either gateway, and with it a call, a socket by a
-// ticket and a message that somebody else sends.
+// TestAfterEveryRevocationLifeGoesOn checks that after each way in which a session ends, a login succeeds at either gateway, and with it a
+// call, a socket and a message of another user.
 func TestAfterEveryRevocationLifeGoesOn(t *testing.T) {
-	s := onStage(t)
+	s := newTestEnv(t)
 	for i, c := range incidents {
 		t.Run(c.name, func(t *testing.T) {
 			g := NewWithT(t)
@@ -119,7 +119,7 @@ func TestAfterEveryRevocationLifeGoesOn(t *testing.T) {
 			open := must(s.socket(t.Context(), 1, p.session))(t)
 			c.strike(t, s, admin, p)
 			if !c.stays {
-				ctx, cancel := context.WithTimeout(t.Context(), patience)
+				ctx, cancel := context.WithTimeout(t.Context(), callTimeout)
 				defer cancel()
 				for gateway := range replicas {
 					g.Eventually(func() int { return s.who(ctx, gateway, p.session.Token()).code }, comesBack, 20*time.Millisecond).
@@ -139,7 +139,7 @@ func TestAfterEveryRevocationLifeGoesOn(t *testing.T) {
 				p.session = next
 				s.chats(t, admin, p)
 			}
-			s.chats(t, admin, must(s.newcomer(t.Context(), admin, 0, newID("zoe"), iOS))(t)) // who did not exist then
+			s.chats(t, admin, must(s.newcomer(t.Context(), admin, 0, newID("zoe"), iOS))(t)) // a user who did not exist then
 		})
 	}
 	t.Run("the session expires", func(t *testing.T) {
@@ -161,9 +161,9 @@ func TestAfterEveryRevocationLifeGoesOn(t *testing.T) {
 	})
 }
 
-// chats expects a person to hear, on a new socket at each gateway, what somebody else writes. It is tried again within comesBack: OpenIM's
-// own logout of a moment ago can still meet a socket that is newer.
-func (s *stage) chats(t *testing.T, admin chat.Admin, p *person) {
+// chats expects that a user receives, on a new socket at each gateway, another user's message. It is tried again within comesBack: OpenIM's
+// own logout of the revocation may still close a newer socket.
+func (s *testEnv) chats(t *testing.T, admin chat.Admin, p *user) {
 	t.Helper()
 	friend := must(s.newcomer(t.Context(), admin, 0, newID("pat"), iOS))(t)
 	for gateway := range replicas {
@@ -171,30 +171,30 @@ func (s *stage) chats(t *testing.T, admin chat.Admin, p *person) {
 	}
 }
 
-// hears is one message from a friend, from socket to socket.
-func (s *stage) hears(ctx context.Context, gateway int, p, friend *person) error {
+// hears sends one message from a friend, from socket to socket.
+func (s *testEnv) hears(ctx context.Context, gateway int, p, friend *user) error {
 	ctx, cancel := context.WithTimeout(ctx, comesBack/2)
 	defer cancel()
 	if r := s.read(ctx, gateway, p.id, p.session.Token()); !r.ok() {
 		return fmt.Errorf("a call: %s", r)
 	}
-	his, err := s.socket(ctx, gateway, p.session)
+	receiver, err := s.socket(ctx, gateway, p.session)
 	if err != nil {
 		return fmt.Errorf("a socket: %w", err)
 	}
-	defer his.Close()
-	hers, err := s.socket(ctx, 1-gateway, friend.session)
+	defer receiver.Close()
+	sender, err := s.socket(ctx, 1-gateway, friend.session)
 	if err != nil {
 		return fmt.Errorf("the friend's socket: %w", err)
 	}
-	defer hers.Close()
+	defer sender.Close()
 	text := newID("hello")
-	_, sent := hers.Send(ctx, p.id, text)
+	_, sent := sender.Send(ctx, p.id, text)
 	if sent != nil {
 		return fmt.Errorf("sending: %w", sent)
 	}
-	_, got := his.Receive(ctx, func(m chat.Received) bool { return m.Text == text })
-	if got != nil && !his.Alive() {
+	_, got := receiver.Receive(ctx, func(m chat.Received) bool { return m.Text == text })
+	if got != nil && !receiver.Alive() {
 		got = errors.Join(got, errors.New("the socket was closed"))
 	}
 	return got

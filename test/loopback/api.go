@@ -12,14 +12,14 @@ import (
 	"time"
 )
 
-// maxReply bounds a reply of OpenIM's, in bytes.
+// maxReply bounds a reply of OpenIM, in bytes.
 const maxReply = 16 << 20
 
-// API speaks OpenIM's REST API, straight or through the wrapper.
+// API calls OpenIM's REST API, directly or through the wrapper.
 type API struct {
-	// URL has no slash at its end; the routes' paths are put behind it.
+	// URL has no trailing slash; the routes' paths are appended to it.
 	URL string
-	// Token goes into OpenIM's own header, Bearer into HTTP's. Either may be empty.
+	// Token is sent in OpenIM's own header, Bearer in HTTP's. Either may be empty.
 	Token, Bearer string
 }
 
@@ -35,14 +35,14 @@ type Reply struct {
 	Data    json.RawMessage `json:"data"`
 }
 
-// OK tells whether it is a success.
+// OK reports whether the call succeeded.
 func (r Reply) OK() bool { return r.Status == http.StatusOK && r.Code == 0 }
 
 func (r Reply) String() string {
 	return fmt.Sprintf("HTTP %d, errCode %d %s: %.300s", r.Status, r.Code, r.Message, r.Detail)
 }
 
-// As is the API as somebody else.
+// As returns the API with another token.
 func (a API) As(token string) API {
 	a.Token = token
 	return a
@@ -50,7 +50,7 @@ func (a API) As(token string) API {
 
 var caller = &http.Client{Timeout: 30 * time.Second}
 
-// Post sends a request and gives the envelope, whatever it says.
+// Post sends a request and returns the envelope, also of a refusal.
 func (a API) Post(ctx context.Context, path string, body any) (Reply, error) {
 	var reply Reply
 	payload, err := json.Marshal(body)
@@ -85,7 +85,7 @@ func (a API) Post(ctx context.Context, path string, body any) (Reply, error) {
 	return reply, nil
 }
 
-// Call posts a request and gives the reply's data. Anything but a success is an error.
+// Call posts a request and returns the reply's data. A refusal is an error.
 func (a API) Call(ctx context.Context, path string, body any) (Object, error) {
 	reply, err := a.Post(ctx, path, body)
 	if err != nil {
@@ -104,7 +104,7 @@ func (a API) Call(ctx context.Context, path string, body any) (Object, error) {
 	return data, nil
 }
 
-// Register creates users whose names are their ids. Those who are there already are fine.
+// Register creates users whose names are their IDs. Existing users are not an error.
 func (a API) Register(ctx context.Context, ids ...string) error {
 	const there = 1102
 	users := make([]Object, len(ids))
@@ -118,7 +118,7 @@ func (a API) Register(ctx context.Context, ids ...string) error {
 	return err
 }
 
-// UserToken is an OpenIM token of a user on a platform (OpenIM's numbers, 1 to 9). Under OpenIM's usual policy the
+// UserToken returns an OpenIM token of a user on a platform (OpenIM's numbers, 1 to 9). Under OpenIM's usual policy the
 // user's earlier token for that platform is void from then on.
 func (a API) UserToken(ctx context.Context, id string, platform int) (string, error) {
 	data, err := a.Call(ctx, "/auth/get_user_token", Object{"userID": id, "platformID": platform})
@@ -129,7 +129,7 @@ func (a API) UserToken(ctx context.Context, id string, platform int) (string, er
 	return token, nil
 }
 
-// Must is Call for what has to work at once.
+// Must is Call for requests that must succeed.
 func (a API) Must(t testing.TB, path string, body any) Object {
 	t.Helper()
 	data, err := a.Call(t.Context(), path, body)
@@ -139,7 +139,7 @@ func (a API) Must(t testing.TB, path string, body any) Object {
 	return data
 }
 
-// At follows a path of field names and indexes through a reply; nil if it leads nowhere.
+// At follows a path of field names and indexes through a reply. It returns nil if the path does not exist.
 func At(v any, path ...any) any {
 	for _, step := range path {
 		switch s := step.(type) {

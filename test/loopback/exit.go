@@ -2,7 +2,7 @@ package loopback
 
 import "fmt"
 
-// StopCleanly is Stop for a part that must end well: an exit status other than 0 is an error.
+// StopCleanly is Stop for a process that must end with exit status 0; another status is an error.
 func (s *Stack) StopCleanly(name string) error {
 	return s.ending(name, func(p *process) error {
 		p.terminate()

@@ -6,8 +6,7 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/ratelimit"
 )
 
-// Generous lets a single address and a single user do what takes many in real life, for suites that are not about limits. It is for
-// Wrapper.Hot.
+// Generous raises the limits of a single address and a single user, for suites that do not test limits. It is a value for Wrapper.Hot.
 func Generous(h *gateway.Hot) {
 	h.Limits.Classes = map[string]config.Class{}
 	for _, class := range []string{"login", "refused", "self", "admin", "socket", "message", "read", "write", "bulk", "search"} {

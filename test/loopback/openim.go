@@ -13,7 +13,7 @@ import (
 // DefaultRelease is the release whose programs hack/cluster/components/openim pins.
 const DefaultRelease = "v3.8.3"
 
-// Variables by which the caller's environment has another release of OpenIM run than the one that is built here.
+// Environment variables that select another release of OpenIM than the one that is built here.
 const (
 	// ProgramsEnv names a folder with the release's twelve programs.
 	ProgramsEnv = "OPENIM_BIN"
@@ -21,7 +21,7 @@ const (
 	ReleaseEnv = "OPENIM_RELEASE"
 )
 
-// FromEnvironment returns the options with the programs and the release that the environment names, if it names any.
+// FromEnvironment returns the options with the programs and the release of the environment variables, if they are set.
 // Programs without a release are an error: the release decides how configuration is rendered and what a test may expect.
 func (o Options) FromEnvironment() (Options, error) {
 	programs, release := os.Getenv(ProgramsEnv), os.Getenv(ReleaseEnv)
@@ -48,7 +48,7 @@ func given(folder string) (string, error) {
 	return path, nil
 }
 
-// addOpenIM names the twelve processes by openim's names, with the configuration that the operator would give them.
+// addOpenIM adds the twelve processes, with the operator's configuration.
 func (s *Stack) addOpenIM(context.Context) ([]string, error) {
 	release, err := openim.ParseRelease(cmp.Or(s.options.Release, DefaultRelease))
 	if err != nil {
@@ -78,10 +78,10 @@ func (s *Stack) addOpenIM(context.Context) ([]string, error) {
 	return names, err
 }
 
-// OpenIMURL is where OpenIM's API is in every stack: its ports are fixed.
+// OpenIMURL returns the URL of OpenIM's API, which is the same in every stack: the ports are fixed.
 func OpenIMURL() (string, error) { return local("http", openim.API, openim.HTTP) }
 
-// local is the URL of a process's port on loopback.
+// local returns the URL of a process's port on loopback.
 func local(scheme string, name openim.Name, kind openim.PortKind) (string, error) {
 	process, ok := openim.Lookup(name)
 	if !ok {
@@ -94,7 +94,7 @@ func local(scheme string, name openim.Name, kind openim.PortKind) (string, error
 	return fmt.Sprintf("%s://127.0.0.1:%d", scheme, port.Number), nil
 }
 
-// rendered is a process's configuration: its files, and its environment.
+// rendered returns a process's configuration: its files and its environment.
 func (s *Stack) rendered(p openim.Process, settings openim.Settings) (files map[string]string, env []string, err error) {
 	if s.options.Render != nil {
 		return s.options.Render(s, p)
@@ -134,7 +134,7 @@ func (s *Stack) openIMProgram(p openim.Process, settings openim.Settings) (progr
 	return program{path: filepath.Join(s.bin["openim"], p.Binary), args: []string{"-c", config}, env: env, ready: ready}, nil
 }
 
-// login gets the administrator's token.
+// login requests the administrator's token.
 func (s *Stack) login(ctx context.Context) error {
 	data, err := s.OpenIM.Call(ctx, "/auth/get_admin_token", Object{"secret": ShareSecret, "userID": openim.AdminUserID})
 	if err != nil {

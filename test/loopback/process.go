@@ -12,25 +12,25 @@ import (
 )
 
 const (
-	// readyWithin bounds the start of one process.
-	readyWithin = 60 * time.Second
-	// endWithin is how long a process may take to end by itself: longer than OpenIM's own 15 s.
-	endWithin = 20 * time.Second
-	// look is the pause between two looks for something.
-	look = 25 * time.Millisecond
+	// startTimeout bounds the start of one process.
+	startTimeout = 60 * time.Second
+	// stopTimeout bounds how long a process may take to end after SIGTERM. It exceeds OpenIM's own 15 s.
+	stopTimeout = 20 * time.Second
+	// pollInterval is the pause between two polls.
+	pollInterval = 25 * time.Millisecond
 )
 
-// program says how to start a process, again if need be.
+// program describes how to start a process.
 type program struct {
 	path string
 	args []string
-	// env is its whole environment.
+	// env is the process's whole environment.
 	env []string
-	// ready tells when it can be used.
+	// ready returns nil when the process is ready.
 	ready func(context.Context) error
 }
 
-// process is a running program. Its output is added to a file.
+// process is a running program. Its output is appended to a file.
 type process struct {
 	name string
 	log  string
@@ -48,7 +48,7 @@ func run(ctx context.Context, name, log string, what program) (*process, error) 
 	defer func() { _ = out.Close() }()
 	p.cmd = exec.Command(what.path, what.args...)
 	p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = what.env, out, out
-	// A group of its own: its children are reached with it, and a terminal's Ctrl-C reaches whoever stops it in order.
+	// A process group of its own: signals reach its children, and a terminal's Ctrl-C does not, so that Close can stop it in order.
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := p.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("starting %s: %w", name, err)
@@ -65,7 +65,7 @@ func run(ctx context.Context, name, log string, what program) (*process, error) 
 }
 
 func (p *process) await(ctx context.Context, ready func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, readyWithin)
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	for {
 		err := ready(ctx)
@@ -77,12 +77,12 @@ func (p *process) await(ctx context.Context, ready func(context.Context) error) 
 			return fmt.Errorf("%s ended before it was ready (%s):\n%s", p.name, p.cmd.ProcessState, p.tail())
 		case <-ctx.Done():
 			return fmt.Errorf("%s is not ready: %w\n%s", p.name, err, p.tail())
-		case <-time.After(look):
+		case <-time.After(pollInterval):
 		}
 	}
 }
 
-// ended tells whether it is there no more.
+// ended reports whether the process has ended.
 func (p *process) ended() bool {
 	select {
 	case <-p.done:
@@ -92,24 +92,24 @@ func (p *process) ended() bool {
 	}
 }
 
-// signal reaches the process and its children.
+// signal signals the process and its children.
 func (p *process) signal(s syscall.Signal) { _ = syscall.Kill(-p.cmd.Process.Pid, s) }
 
-// terminate asks it to end. One that is frozen hears of it too.
+// terminate sends SIGTERM, and SIGCONT for a frozen process.
 func (p *process) terminate() {
 	p.signal(syscall.SIGTERM)
 	p.signal(syscall.SIGCONT)
 }
 
-// wait is for the end after terminate. It insists when the time is over, and says so.
+// wait waits for the end after terminate. After stopTimeout it kills the process and returns an error.
 func (p *process) wait() error {
 	select {
 	case <-p.done:
 		p.signal(syscall.SIGKILL) // children that outlived it
 		return nil
-	case <-time.After(endWithin):
+	case <-time.After(stopTimeout):
 		p.kill()
-		return fmt.Errorf("%s did not end within %s of SIGTERM", p.name, endWithin)
+		return fmt.Errorf("%s did not end within %s of SIGTERM", p.name, stopTimeout)
 	}
 }
 
@@ -123,7 +123,7 @@ func (p *process) output() (string, error) {
 	return string(content), err
 }
 
-// tail is the end of its output, for messages.
+// tail returns the end of the process's output, for errors.
 func (p *process) tail() string {
 	content, err := p.output()
 	if err != nil {
@@ -137,5 +137,5 @@ func (p *process) tail() string {
 	return strings.Join(lines, "\n")
 }
 
-// errEnded is said of a part that has ended by itself.
+// errEnded is the error of a process that has ended unexpectedly.
 var errEnded = errors.New("has ended by itself")

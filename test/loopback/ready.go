@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// accepts is ready when somebody listens on the address.
+// accepts returns a readiness check that connects to the address.
 func accepts(address string) func(context.Context) error {
 	return func(ctx context.Context) error {
 		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
@@ -23,7 +23,7 @@ func accepts(address string) func(context.Context) error {
 	}
 }
 
-// serves is ready when a GET is answered with 200.
+// serves returns a readiness check that expects 200 for a GET.
 func serves(url string) func(context.Context) error {
 	client := &http.Client{Timeout: 5 * time.Second}
 	return func(ctx context.Context) error {
@@ -43,10 +43,10 @@ func serves(url string) func(context.Context) error {
 	}
 }
 
-// atOnce is for what listens nowhere.
+// atOnce is the readiness check of a process without a port.
 func atOnce(context.Context) error { return nil }
 
-// free gives an address on loopback that nobody listens on.
+// free returns an unused address on loopback.
 func free() (string, error) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -56,7 +56,7 @@ func free() (string, error) {
 	return ln.Addr().String(), nil
 }
 
-// vacant wants nobody to listen on a port already.
+// vacant fails if a port is in use.
 func vacant(port int32) error {
 	conn, err := net.DialTimeout("tcp", fmt.Sprintf("127.0.0.1:%d", port), time.Second)
 	if err == nil {
@@ -69,7 +69,7 @@ func vacant(port int32) error {
 	return nil
 }
 
-// lockFile is the same for all on this machine, and the kernel gives the lock back whatever happens to its holder.
+// lockFile is shared by all users of this machine. The kernel releases the lock when its holder ends.
 func lockFile() string { return filepath.Join(os.TempDir(), "openim-loopback.lock") }
 
 // lock waits until no other stack runs on this machine.

@@ -16,41 +16,41 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/procstop"
 )
 
-// Options of a stack. The zero one is OpenIM alone.
+// Options configures a stack. The zero value is OpenIM without the wrapper.
 type Options struct {
-	// Release of OpenIM; DefaultRelease if it is empty. It decides how configuration is rendered.
+	// Release is OpenIM's release; DefaultRelease if it is empty. Configuration is rendered for it.
 	Release string
 	// Programs is a folder with the release's twelve programs. Empty: those of DefaultRelease, which
 	// hack/cluster/components/openim pins, are built. FromEnvironment fills in both.
 	Programs string
-	// OpenIM adds environment variables to an OpenIM process, after those that it always gets.
+	// OpenIM returns additional environment variables of an OpenIM process.
 	OpenIM func(openim.Process) []string
-	// Render gives a process's files and its whole environment, from the stores' addresses, in the place of what is rendered here.
+	// Render returns a process's files and its whole environment from the stores' addresses. It replaces the default configuration.
 	Render func(*Stack, openim.Process) (files map[string]string, env []string, err error)
-	// Wrapper puts the wrapper before OpenIM.
+	// Wrapper runs the wrapper in front of OpenIM.
 	Wrapper *Wrapper
-	// Progress takes a line now and then while something takes long; os.Stderr if it is nil.
+	// Progress receives progress lines; os.Stderr if it is nil.
 	Progress io.Writer
 }
 
-// Stack is a running OpenIM with its stores, and the wrapper before it.
+// Stack is a running OpenIM with its stores, and optionally the wrapper.
 type Stack struct {
-	// OpenIM is its REST API, as its administrator.
+	// OpenIM is OpenIM's REST API with the administrator's token.
 	OpenIM API
 	// SocketURL is msggateway's, ws://host:port.
 	SocketURL string
-	// Redis and WrapperRedis, MongoDB, Kafka and Etcd are addresses, host:port.
+	// Redis, WrapperRedis, MongoDB, Kafka and Etcd are the stores' addresses, host:port.
 	Redis, WrapperRedis, MongoDB, Kafka, Etcd string
-	// Door is the wrapper's. It is nil when there is none.
-	Door *Door
-	// Dir holds data, configuration and logs (Dir/logs). It goes with the stack, unless Keep was called.
+	// Frontend is the wrapper. It is nil without the wrapper.
+	Frontend *Frontend
+	// Dir holds data, configuration and logs (Dir/logs). It is removed with the stack, unless Keep was called.
 	Dir string
 
 	options Options
 	bin     map[string]string // component to folder
 	order   []string          // of starting
 	parts   map[string]*part
-	house   *house // nil without the wrapper
+	wrapper *wrapperSetup // nil without the wrapper
 	closers []func()
 	unlock  func()
 	keep    bool
@@ -61,12 +61,12 @@ type part struct {
 	sync.Mutex
 	what program
 	p    *process // nil when it does not run
-	// down is true when it was ended on purpose.
+	// down is true after an intended stop.
 	down bool
 }
 
-// New starts a stack that ends with the test. If the test fails, the folder with the logs stays and is named. A part that
-// ends by itself fails the test.
+// New starts a stack that ends with the test. If the test fails, the folder with the logs is kept and its path is logged. A process that ends
+// unexpectedly fails the test.
 func New(t testing.TB, o Options) *Stack {
 	t.Helper()
 	s, err := Start(t.Context(), o)
@@ -88,7 +88,7 @@ func New(t testing.TB, o Options) *Stack {
 	return s
 }
 
-// Start builds what is missing and starts everything. ctx bounds the start, not the stack's life: Close ends that.
+// Start builds missing programs and starts all processes. ctx bounds the start, not the stack's lifetime, which Close ends.
 func Start(ctx context.Context, o Options) (_ *Stack, err error) {
 	if o.Progress == nil {
 		o.Progress = os.Stderr
@@ -124,13 +124,13 @@ func Start(ctx context.Context, o Options) (_ *Stack, err error) {
 	return s, nil
 }
 
-// Logs is the folder of the parts' output, a file for each: NAME.log.
+// Logs returns the folder of the processes' output, one file each: NAME.log.
 func (s *Stack) Logs() string { return filepath.Join(s.Dir, "logs") }
 
-// Keep leaves the stack's folder behind when it ends.
+// Keep keeps the stack's folder after Close.
 func (s *Stack) Keep() { s.keep = true }
 
-// Close ends all parts, in the reverse order. It reports those that did not end by themselves when asked to.
+// Close stops all processes in reverse order. It reports processes that did not end after SIGTERM.
 func (s *Stack) Close() error {
 	var problems []error
 	for _, store := range []bool{false, true} {
@@ -147,7 +147,7 @@ func (s *Stack) Close() error {
 		for _, p := range ending {
 			err := p.wait()
 			if _, openIMs := openim.Lookup(openim.Name(p.name)); openIMs && err != nil {
-				// OpenIM's own do not always end when asked, after their stores were away: a kubelet kills them in the end, and so do we.
+				// After an outage of their stores, OpenIM's processes do not always end on SIGTERM: a kubelet kills them, and so does Close.
 				_, _ = fmt.Fprintln(os.Stderr, "note:", err)
 				continue
 			}
@@ -168,10 +168,10 @@ func (s *Stack) Close() error {
 	return errors.Join(problems...)
 }
 
-// Parts are the names of all parts, in the order in which they start.
+// Parts returns the names of all processes in the order of their start.
 func (s *Stack) Parts() []string { return slices.Clone(s.order) }
 
-// Err says which parts have ended by themselves.
+// Err returns an error that lists the processes that ended unexpectedly.
 func (s *Stack) Err() error {
 	var problems []error
 	for _, name := range s.order {
@@ -185,13 +185,13 @@ func (s *Stack) Err() error {
 	return errors.Join(problems...)
 }
 
-// Output is all that a part has written.
+// Output returns the whole output of a process.
 func (s *Stack) Output(name string) (string, error) {
 	content, err := os.ReadFile(filepath.Join(s.Logs(), name+".log"))
 	return string(content), err
 }
 
-// PeakBytes returns the most memory that a part has had resident since it was started: VmHWM of proc(5).
+// PeakBytes returns the peak resident memory of a process since its start: VmHWM of proc(5).
 func (s *Stack) PeakBytes(name string) (peak int64, err error) {
 	err = s.with(name, func(p *part) error {
 		if p.p == nil {
@@ -212,18 +212,18 @@ func (s *Stack) PeakBytes(name string) (peak int64, err error) {
 	return peak, err
 }
 
-// with calls f with a part under its lock.
+// with calls f with a process under its lock.
 func (s *Stack) with(name string, f func(*part) error) error {
 	p := s.parts[name]
 	if p == nil {
-		return fmt.Errorf("there is no part %q: choose from %q", name, s.order)
+		return fmt.Errorf("unknown process %q: use one of %q", name, s.order)
 	}
 	p.Lock()
 	defer p.Unlock()
 	return f(p)
 }
 
-// Start starts a part that was ended, on the same data and addresses, and waits until it is ready.
+// Start starts a stopped process on the same data and addresses, and waits until it is ready.
 func (s *Stack) Start(ctx context.Context, name string) error {
 	return s.with(name, func(p *part) (err error) {
 		if p.p != nil && !p.p.ended() {
@@ -235,7 +235,7 @@ func (s *Stack) Start(ctx context.Context, name string) error {
 	})
 }
 
-// Stop asks a part to end and waits until it has.
+// Stop sends SIGTERM to a process and waits until it has ended.
 func (s *Stack) Stop(name string) error {
 	return s.ending(name, func(p *process) error {
 		p.terminate()
@@ -243,7 +243,7 @@ func (s *Stack) Stop(name string) error {
 	})
 }
 
-// Kill ends a part with kill -9.
+// Kill ends a process with SIGKILL.
 func (s *Stack) Kill(name string) error {
 	return s.ending(name, func(p *process) error {
 		p.kill()
@@ -273,10 +273,10 @@ func (s *Stack) Restart(ctx context.Context, name string) error {
 	return s.Start(ctx, name)
 }
 
-// Freeze stops a part without ending it: its ports accept and nobody answers.
+// Freeze suspends a process: its ports accept connections, but nothing is answered.
 func (s *Stack) Freeze(name string) error { return s.pass(name, procstop.Halt) }
 
-// Thaw lets a frozen part go on.
+// Thaw resumes a frozen process.
 func (s *Stack) Thaw(name string) error { return s.pass(name, procstop.Resume) }
 
 func (s *Stack) pass(name string, do func(group int) error) error {
@@ -288,14 +288,14 @@ func (s *Stack) pass(name string, do func(group int) error) error {
 	})
 }
 
-// add names a part, to be started after those added before it.
+// add adds a process, to be started after those added before it.
 func (s *Stack) add(name string, what program) string {
 	s.parts[name] = &part{what: what}
 	s.order = append(s.order, name)
 	return name
 }
 
-// startAll starts parts at once.
+// startAll starts processes concurrently.
 func (s *Stack) startAll(ctx context.Context, names []string) error {
 	problems := make([]error, len(names))
 	var all sync.WaitGroup
@@ -306,7 +306,7 @@ func (s *Stack) startAll(ctx context.Context, names []string) error {
 	return errors.Join(problems...)
 }
 
-// data is a folder that outlives restarts of its part.
+// data creates the folder of a process that survives restarts of the process.
 func (s *Stack) data(name string) (string, error) {
 	dir := filepath.Join(s.Dir, name)
 	if err := os.MkdirAll(dir, 0o755); err != nil {

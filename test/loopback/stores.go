@@ -23,7 +23,7 @@ const (
 
 var storeNames = []string{Etcd, Redis, WrapperRedis, Kafka, MongoDB}
 
-// Passwords and names of a stack: made up, and of no use elsewhere.
+// Passwords and names of a stack. They are synthetic and used nowhere else.
 const (
 	RedisPassword        = "loopback-redis"
 	WrapperRedisPassword = "loopback-redis-wrapper"
@@ -32,7 +32,7 @@ const (
 	etcdRoot             = "loopback"
 )
 
-// build puts the programs into the cache.
+// build builds the programs into the cache.
 func (s *Stack) build(ctx context.Context) error {
 	root, err := component.Root()
 	if err != nil {
@@ -104,7 +104,7 @@ func redisServer(path, address, password, dir string) program {
 	}}
 }
 
-// RedisCLI runs a command of Debian's redis-cli on OpenIM's Redis and gives what it prints.
+// RedisCLI runs a command of Debian's redis-cli on OpenIM's Redis and returns its output.
 func (s *Stack) RedisCLI(ctx context.Context, args ...string) (string, error) {
 	return redisCLI(ctx, s.Redis, RedisPassword, args...)
 }

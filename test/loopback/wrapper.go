@@ -16,8 +16,8 @@ import (
 
 	"sigs.k8s.io/yaml"
 
+	"github.com/openimstack/openim-operator/hack/environment/identity"
 	"github.com/openimstack/openim-operator/openim"
-	"github.com/openimstack/openim-operator/test/harness/identity"
 	"github.com/openimstack/openim-operator/test/loopback/balance"
 	"github.com/openimstack/openim-operator/wrapper/backend"
 	"github.com/openimstack/openim-operator/wrapper/devices"
@@ -27,32 +27,32 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/session"
 )
 
-// Wrapper says how the wrapper stands before OpenIM.
+// Wrapper configures the wrapper.
 type Wrapper struct {
-	// Program is a built cmd/wrapper; empty: that of ProgramEnv, or one that is built from this tree.
+	// Program is a built cmd/wrapper. Empty: the program of ProgramEnv, or one that is built from this repository.
 	Program string
-	// Gateways and Backends are how many replicas there are; 1 of each if they are 0. Their names are gateway-0, backend-0 and so on.
+	// Gateways and Backends are the numbers of replicas; 0 means 1. Their names are gateway-0, backend-0 and so on.
 	Gateways, Backends int
-	// Gateway and Backend may change the configuration of a replica before it is written. Number is the replica's.
+	// Gateway and Backend may change the configuration of a replica, given by its number, before it is written.
 	Gateway func(number int, c *gateway.Config)
 	Backend func(number int, c *backend.Config)
-	// Hot may change what all gateways share of the part that is read again while they run.
+	// Hot may change the configuration that all gateways share and reload while they run.
 	Hot func(*gateway.Hot)
 }
 
-// ProgramEnv names a built cmd/wrapper in the environment.
+// ProgramEnv is the environment variable with the path of a built cmd/wrapper.
 const ProgramEnv = "LOOPBACK_WRAPPER"
 
-// program is the one to run, empty if it must be built.
+// program returns the path of the program, or "" if it must be built.
 func (w *Wrapper) program() string { return cmp.Or(w.Program, os.Getenv(ProgramEnv)) }
 
-// Names of the wrapper's parts, before their number.
+// Names of the wrapper's processes, without their number.
 const (
 	gatewayName = "gateway"
 	backendName = "backend"
 )
 
-// Administrators' tokens of a stack.
+// Claims of administrators' tokens of a stack.
 const (
 	adminIssuer   = "https://id.example.com"
 	adminAudience = "im-admin"
@@ -60,31 +60,31 @@ const (
 	adminClaim    = "groups"
 )
 
-// stopSeconds bounds the wrapper's stop; with half of it at most the load balancers are given notice.
+// stopSeconds bounds the wrapper's stop. At most half of it is spent waiting for load balancers.
 const stopSeconds = 2
 
-// keyBytes is how long generated keys are.
+// keyBytes is the length of generated keys.
 const keyBytes = 32
 
-// house is what the parts of the wrapper share.
-type house struct {
+// wrapperSetup holds what the wrapper's processes share.
+type wrapperSetup struct {
 	s        *Stack
 	w        Wrapper
 	dir      string
 	redis    redisdb.Config
 	backends *balance.Balancer
-	door     *Door
-	// configs of the backends, by name.
+	frontend *Frontend
+	// configs are the configurations of the backends, by name.
 	configs map[string]backend.Config
 }
 
-// addWrapper puts the wrapper before OpenIM.
+// addWrapper adds the wrapper's processes.
 func (s *Stack) addWrapper(ctx context.Context) ([]string, error) {
 	if s.options.Wrapper == nil {
 		return nil, nil
 	}
-	h := &house{s: s, w: *s.options.Wrapper, configs: map[string]backend.Config{}}
-	s.house = h
+	h := &wrapperSetup{s: s, w: *s.options.Wrapper, configs: map[string]backend.Config{}}
+	s.wrapper = h
 	h.w.Program = cmp.Or(h.w.program(), filepath.Join(s.bin["wrapper"], "wrapper"))
 	var err error
 	if h.dir, err = s.data("wrapper"); err != nil {
@@ -93,11 +93,11 @@ func (s *Stack) addWrapper(ctx context.Context) ([]string, error) {
 	if h.backends, err = balance.New(); err != nil {
 		return nil, err
 	}
-	if h.door, err = newDoor(); err != nil {
+	if h.frontend, err = newFrontend(); err != nil {
 		return nil, err
 	}
-	s.Door = h.door
-	s.closers = append(s.closers, h.backends.Close, h.door.users.Close)
+	s.Frontend = h.frontend
+	s.closers = append(s.closers, h.backends.Close, h.frontend.users.Close)
 	h.redis = redisdb.Config{Addresses: []string{s.WrapperRedis}, PasswordFile: h.path("redis"), KeyPrefix: "im/loopback:"}
 	if err := h.writeShared(); err != nil {
 		return nil, err
@@ -111,7 +111,7 @@ func (s *Stack) addWrapper(ctx context.Context) ([]string, error) {
 		}
 		names = append(names, name)
 	}
-	// The gateways are ready when a backend is.
+	// The gateways become ready when a backend is ready.
 	if err := s.startAll(ctx, names); err != nil {
 		return nil, err
 	}
@@ -126,9 +126,9 @@ func (s *Stack) addWrapper(ctx context.Context) ([]string, error) {
 	return names, nil
 }
 
-func (h *house) path(name string) string { return filepath.Join(h.dir, name) }
+func (h *wrapperSetup) path(name string) string { return filepath.Join(h.dir, name) }
 
-func (h *house) write(name, content string) error {
+func (h *wrapperSetup) write(name, content string) error {
 	if err := os.MkdirAll(filepath.Dir(h.path(name)), 0o700); err != nil {
 		return fmt.Errorf("writing the wrapper's %s: %w", name, err)
 	}
@@ -138,9 +138,9 @@ func (h *house) write(name, content string) error {
 	return nil
 }
 
-// writeShared writes what the parts have in common, each where its configuration names it.
-func (h *house) writeShared() error {
-	jwks, err := h.door.provider.JWKS()
+// writeShared writes the files that all processes share to the paths in their configuration.
+func (h *wrapperSetup) writeShared() error {
+	jwks, err := h.frontend.provider.JWKS()
 	if err != nil {
 		return err
 	}
@@ -157,7 +157,7 @@ func (h *house) writeShared() error {
 	if err != nil {
 		return err
 	}
-	h.door.keys = []string{public}
+	h.frontend.keys = []string{public}
 	for name, content := range map[string]string{
 		"redis": WrapperRedisPassword, "secret": ShareSecret, "jwks.json": string(jwks), "hot.yaml": string(hotFile),
 		"assertion": key(), "custody": key(), "login/1": login,
@@ -175,7 +175,7 @@ func key() string {
 	return base64.RawURLEncoding.EncodeToString(raw)
 }
 
-// publicOf is the public half of a login key.
+// publicOf returns the public half of a login key.
 func publicOf(private string) (string, error) {
 	raw, err := base64.RawURLEncoding.DecodeString(private)
 	if err != nil {
@@ -188,7 +188,7 @@ func publicOf(private string) (string, error) {
 	return base64.RawURLEncoding.EncodeToString(k.PublicKey().Bytes()), nil
 }
 
-func (h *house) addBackend(number int) (string, error) {
+func (h *wrapperSetup) addBackend(number int) (string, error) {
 	listen, err := free()
 	if err != nil {
 		return "", err
@@ -197,10 +197,10 @@ func (h *house) addBackend(number int) (string, error) {
 	c := backend.Config{
 		Listen: listen, AssertionKeyFile: h.path("assertion"), Redis: &h.redis, CustodyKeyFile: h.path("custody"), ShutdownGraceSeconds: stopSeconds,
 		MongoDB: &devices.Config{Addresses: []string{h.s.MongoDB}, Database: Database},
-		Users:   &backend.Users{Audience: h.door.URL, ServerKeysDir: h.path("login")}, Admins: h.admins(),
+		Users:   &backend.Users{Audience: h.frontend.URL, ServerKeysDir: h.path("login")}, Admins: h.admins(),
 		OpenIM: backend.OpenIM{
 			APIURL: h.s.OpenIM.URL, AdminUserID: openim.AdminUserID, SecretFile: h.path("secret"),
-			Release: cmp.Or(h.s.options.Release, DefaultRelease), ExternalURL: h.door.URL + "/im/v1",
+			Release: cmp.Or(h.s.options.Release, DefaultRelease), ExternalURL: h.frontend.URL + "/im/v1",
 		},
 	}
 	if c.Telemetry.Listen, err = free(); err != nil {
@@ -214,15 +214,15 @@ func (h *house) addBackend(number int) (string, error) {
 	return h.addRole(name, backendName, c, c.Telemetry.Listen)
 }
 
-// admins are whom gateway and backend take for administrators.
-func (h *house) admins() issuers.Admins {
+// admins returns the administrators' issuers for gateway and backend.
+func (h *wrapperSetup) admins() issuers.Admins {
 	return issuers.Admins{Issuers: []issuers.Issuer{{
 		Issuer: adminIssuer, Audiences: []string{adminAudience}, Algorithms: []string{"ES256"}, JWKSFile: h.path("jwks.json"),
 		Roles: issuers.Roles{Claim: adminClaim, Admin: []string{adminRole}},
 	}}}
 }
 
-func (h *house) addGateway(number int, name string) (string, error) {
+func (h *wrapperSetup) addGateway(number int, name string) (string, error) {
 	var addresses [3]string
 	for i := range addresses {
 		var err error
@@ -245,22 +245,22 @@ func (h *house) addGateway(number int, name string) (string, error) {
 	if h.w.Gateway != nil {
 		h.w.Gateway(number, &c)
 	}
-	h.door.users.Add(c.Users.Listen)
-	h.door.Gateways = append(h.door.Gateways, Replica{
+	h.frontend.users.Add(c.Users.Listen)
+	h.frontend.Gateways = append(h.frontend.Gateways, Replica{
 		Name: name, Users: "http://" + c.Users.Listen, Admins: "http://" + c.Admin.Listen, Telemetry: "http://" + c.Telemetry.Listen, config: c,
 	})
 	return h.addRole(name, gatewayName, c, c.Telemetry.Listen)
 }
 
-func (h *house) addRole(name, role string, config any, telemetry string) (string, error) {
+func (h *wrapperSetup) addRole(name, role string, config any, telemetry string) (string, error) {
 	if err := h.configure(name, config); err != nil {
 		return "", err
 	}
 	return h.s.add(name, program{path: h.w.Program, args: []string{role, "--config", h.path(name + ".yaml")}, ready: serves("http://" + telemetry + "/readyz")}), nil
 }
 
-// configure writes the configuration of a part, which reads it when it starts.
-func (h *house) configure(name string, config any) error {
+// configure writes the configuration of a process, which reads it at its start.
+func (h *wrapperSetup) configure(name string, config any) error {
 	content, err := yaml.Marshal(config)
 	if err != nil {
 		return fmt.Errorf("writing the configuration of %s: %w", name, err)
@@ -268,16 +268,15 @@ func (h *house) configure(name string, config any) error {
 	return h.write(name+".yaml", string(content))
 }
 
-// LimitSessions has sessions made from now on live no longer than that, by backends and gateways that are started anew with that; 0: as
-// long as by their first configuration.
+// LimitSessions restarts backends and gateways with a bound on the lifetime of new sessions. 0 restores their first configuration.
 func (s *Stack) LimitSessions(ctx context.Context, lifetime time.Duration) error {
-	if s.house == nil {
+	if s.wrapper == nil {
 		return errors.New("OpenIM alone has no sessions")
 	}
 	seconds := int32(lifetime / time.Second)
 	limits := session.Limits{LifetimeSeconds: seconds, IdleSeconds: seconds}
-	for _, name := range slices.Sorted(maps.Keys(s.house.configs)) {
-		c := s.house.configs[name]
+	for _, name := range slices.Sorted(maps.Keys(s.wrapper.configs)) {
+		c := s.wrapper.configs[name]
 		if lifetime > 0 {
 			users := *c.Users
 			users.Session = limits
@@ -287,7 +286,7 @@ func (s *Stack) LimitSessions(ctx context.Context, lifetime time.Duration) error
 			return err
 		}
 	}
-	for _, gateway := range s.Door.Gateways {
+	for _, gateway := range s.Frontend.Gateways {
 		c := gateway.config
 		if lifetime > 0 {
 			users := *c.Users
@@ -301,13 +300,13 @@ func (s *Stack) LimitSessions(ctx context.Context, lifetime time.Duration) error
 	return nil
 }
 
-// reconfigure starts a part anew with another configuration.
+// reconfigure restarts a process with another configuration.
 func (s *Stack) reconfigure(ctx context.Context, name string, config any) error {
-	if err := s.house.configure(name, config); err != nil {
+	if err := s.wrapper.configure(name, config); err != nil {
 		return err
 	}
 	return s.Restart(ctx, name)
 }
 
-// adminClaims are those of whom the gateway takes for an administrator.
+// adminClaims are the claims of an administrator's token.
 var adminClaims = identity.Claims{Issuer: adminIssuer, Audience: adminAudience, Subject: "root@example.com", Role: adminClaim, Groups: []string{adminRole}}

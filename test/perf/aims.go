@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// Names of the cases that aims speak of.
+// Names of the cases with goals.
 const (
 	caseDirect   = "direct"
 	caseBare     = "ReverseProxy"
@@ -15,7 +15,7 @@ const (
 	caseWrapper  = "wrapper"
 )
 
-// What the wrapper is meant to cost at most.
+// The goals: upper bounds of the wrapper's cost.
 const (
 	aimP50       = 0.5 // ms
 	aimP99       = 2   // ms
@@ -23,7 +23,7 @@ const (
 	aimSocketKiB = 40
 )
 
-// tellAims compares what was measured with what was meant, where the run has both sides.
+// tellAims compares the measurements with the goals, if the run has both cases.
 func tellAims(out io.Writer, results []*outcome) {
 	find := func(name string) *outcome {
 		if i := slices.IndexFunc(results, func(r *outcome) bool { return r.name == name }); i >= 0 {
@@ -47,12 +47,12 @@ func tellAims(out io.Writer, results []*outcome) {
 		line(fmt.Sprintf("added p99 at most %d ms at half load", aimP99), fmt.Sprintf("%.2f ms", p99), p99 <= aimP99)
 	}
 	if auth != nil && bare != nil {
-		least := median(bare.half, doorOf)
+		least := median(bare.half, proxyMicros)
 		for _, reading := range []struct {
 			name string
 			of   func(load) float64
 		}{
-			{"the gateway, process against process: each takes a request in and sends one on", doorOf},
+			{"the gateway, process against process: each takes a request in and sends one on", proxyMicros},
 			{"gateway and backend together, which are two hops, against its one", cpuOf},
 		} {
 			times := median(auth.half, reading.of) / least

@@ -17,8 +17,8 @@ type outcome struct {
 	half []load // constant rate
 }
 
-// measureHTTP takes the cases in turns: first how much each can do, then all at half of what the slowest can.
-func measureHTTP(ctx context.Context, p *place, cases []contender, rounds int, lasts time.Duration, out io.Writer) error {
+// measureHTTP measures the cases in turns: first their highest throughput, then all at half of the slowest case's.
+func measureHTTP(ctx context.Context, p *bench, cases []contender, rounds int, lasts time.Duration, out io.Writer) error {
 	results := make([]*outcome, len(cases))
 	for i, c := range cases {
 		results[i] = &outcome{contender: c}
@@ -51,8 +51,8 @@ func measureHTTP(ctx context.Context, p *place, cases []contender, rounds int, l
 	return nil
 }
 
-// each starts every case alone, warms it up, and measures it.
-func each(ctx context.Context, p *place, results []*outcome, measure func(*outcome, *running) error) error {
+// each starts every case separately, warms it up, and measures it.
+func each(ctx context.Context, p *bench, results []*outcome, measure func(*outcome, *running) error) error {
 	for _, r := range results {
 		up, err := r.start(ctx, p)
 		if err != nil {
@@ -72,12 +72,12 @@ func each(ctx context.Context, p *place, results []*outcome, measure func(*outco
 	return nil
 }
 
-func rateOf(l load) float64 { return l.rate }
-func p50Of(l load) float64  { return float64(l.p50.Microseconds()) / 1000 }
-func p99Of(l load) float64  { return float64(l.p99.Microseconds()) / 1000 }
-func cpuOf(l load) float64  { return float64(l.cpu.Nanoseconds()) / 1000 }
-func doorOf(l load) float64 { return float64(l.door.Nanoseconds()) / 1000 }
-func rssOf(l load) float64  { return float64(l.rss) / (1 << 20) }
+func rateOf(l load) float64      { return l.rate }
+func p50Of(l load) float64       { return float64(l.p50.Microseconds()) / 1000 }
+func p99Of(l load) float64       { return float64(l.p99.Microseconds()) / 1000 }
+func cpuOf(l load) float64       { return float64(l.cpu.Nanoseconds()) / 1000 }
+func proxyMicros(l load) float64 { return float64(l.proxyTime.Nanoseconds()) / 1000 }
+func rssOf(l load) float64       { return float64(l.rss) / (1 << 20) }
 
 func sorted(loads []load, of func(load) float64) []float64 {
 	var values []float64
@@ -92,7 +92,7 @@ func median(loads []load, of func(load) float64) float64 {
 	return values[len(values)/2]
 }
 
-// span is a median with the least and the most.
+// span is a median with the minimum and the maximum.
 func span(loads []load, of func(load) float64, less float64, format string) string {
 	values := sorted(loads, of)
 	return fmt.Sprintf(format+" ("+format+"–"+format+")", values[len(values)/2]-less, values[0]-less, values[len(values)-1]-less)
@@ -112,7 +112,7 @@ func tell(out io.Writer, results []*outcome, rate, rounds int, lasts time.Durati
 		}
 		print("| %s | %s | %s | %s | %s | %s | %s |", r.name, span(r.most, rateOf, 0, "%.0f"),
 			span(r.half, p50Of, median(direct.half, p50Of), "%.2f"), span(r.half, p99Of, median(direct.half, p99Of), "%.2f"),
-			span(r.half, doorOf, 0, "%.0f"), span(r.half, cpuOf, 0, "%.0f"), span(r.half, rssOf, 0, "%.0f"))
+			span(r.half, proxyMicros, 0, "%.0f"), span(r.half, cpuOf, 0, "%.0f"), span(r.half, rssOf, 0, "%.0f"))
 	}
 	print("\n| case | what it does |\n|---|---|")
 	for _, r := range results {

@@ -15,11 +15,11 @@ import (
 	"time"
 )
 
-// connections is how many the closed loop keeps busy, and the open loop may use.
+// connections is the number of connections of the load.
 const connections = 32
 
-// target is the measured request, as vegeta reads it.
-func (p *place) target(name, base string) (string, error) {
+// target writes the measured request in vegeta's format.
+func (p *bench) target(name, base string) (string, error) {
 	body := filepath.Join(p.dir, "body.json")
 	if err := os.WriteFile(body, []byte(`{"userIDs":["alice"]}`), 0o600); err != nil {
 		return "", err
@@ -29,16 +29,16 @@ func (p *place) target(name, base string) (string, error) {
 	return path, os.WriteFile(path, []byte(text), 0o600)
 }
 
-// load is what one attack saw.
+// load is the result of one attack.
 type load struct {
-	rate     float64 // answered per second
-	p50, p99 time.Duration
-	cpu      time.Duration // of the case's processes, for each request
-	door     time.Duration // of the one process that clients reach, for each request
-	rss      int64         // of the case's processes at its end
+	rate      float64 // answered per second
+	p50, p99  time.Duration
+	cpu       time.Duration // of the case's processes, for each request
+	proxyTime time.Duration // of the one process that clients reach, for each request
+	rss       int64         // of the case's processes at its end
 }
 
-// report is the part of vegeta's that is used. Durations are in nanoseconds.
+// report is the used part of vegeta's report. Durations are in nanoseconds.
 type report struct {
 	Latencies struct {
 		P50 int64 `json:"50th"`
@@ -51,9 +51,9 @@ type report struct {
 	Errors     []string         `json:"errors"`
 }
 
-// attack sends requests for a while. rate 0 is as many as are answered. An answer other than 200 ends the measurement: it would be
-// about something else.
-func attack(ctx context.Context, p *place, c contender, r *running, rate int, lasts time.Duration) (load, error) {
+// attack sends requests for a duration. Rate 0 sends as many as are answered. An answer other than 200 ends the measurement, which would be
+// invalid.
+func attack(ctx context.Context, p *bench, c contender, r *running, rate int, lasts time.Duration) (load, error) {
 	target, err := p.target("case", r.base)
 	if err != nil {
 		return load{}, err
@@ -88,12 +88,12 @@ func attack(ctx context.Context, p *place, c contender, r *running, rate int, la
 	return load{
 		rate: seen.Throughput, p50: time.Duration(seen.Latencies.P50), p99: time.Duration(seen.Latencies.P99),
 		cpu: (after.cpu - before.cpu) / time.Duration(max(seen.Requests, 1)), rss: after.rss,
-		door: (after.door - before.door) / time.Duration(max(seen.Requests, 1)),
+		proxyTime: (after.proxyTime - before.proxyTime) / time.Duration(max(seen.Requests, 1)),
 	}, nil
 }
 
 // one sends the measured request once.
-func (p *place) one(ctx context.Context, client *http.Client, base string) (int, string, error) {
+func (p *bench) one(ctx context.Context, client *http.Client, base string) (int, string, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, base+"/user/get_users_info", strings.NewReader(`{"userIDs":["alice"]}`))
 	if err != nil {
 		return 0, "", err

@@ -27,7 +27,7 @@ func main() {
 
 var errUsage = errors.New("write http or sockets")
 
-// run is the measurement, or one of the small programs that it starts of itself.
+// run runs the measurement, or one of the helper programs that the measurement starts from the same binary.
 func run(ctx context.Context, args []string) error {
 	if len(args) == 0 {
 		return errUsage
@@ -71,8 +71,8 @@ func measure(ctx context.Context, what string, args []string) error {
 	return measureHTTP(ctx, p, cases, *rounds, *lasts, os.Stdout)
 }
 
-// prepare builds what is measured, and starts what all cases share.
-func prepare(ctx context.Context) (*place, func(), error) {
+// prepare builds the measured programs, and starts what all cases share.
+func prepare(ctx context.Context) (*bench, func(), error) {
 	for _, name := range []string{"nginx", "haproxy", "caddy", "redis-server", "taskset"} {
 		if _, err := exec.LookPath(name); err != nil {
 			return nil, nil, fmt.Errorf("%s is not installed: on Debian, apt-get install nginx-light haproxy caddy redis-server util-linux", name)
@@ -86,7 +86,7 @@ func prepare(ctx context.Context) (*place, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	p := &place{dir: dir, password: "perf", files: files}
+	p := &bench{dir: dir, password: "perf", files: files}
 	var shared running
 	end := func() {
 		shared.stop()
@@ -99,7 +99,7 @@ func prepare(ctx context.Context) (*place, func(), error) {
 	return p, end, nil
 }
 
-// openFiles raises the number of open files to what the system allows; what is started inherits it. Root may have more than the limit says.
+// openFiles raises the limit of open files, which child processes inherit. Root may exceed the hard limit.
 func openFiles() (int, error) {
 	enough := syscall.Rlimit{Cur: enoughFiles, Max: enoughFiles}
 	if syscall.Setrlimit(syscall.RLIMIT_NOFILE, &enough) == nil {
@@ -114,7 +114,7 @@ func openFiles() (int, error) {
 	return int(limit.Cur), syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit)
 }
 
-func (p *place) prepare(ctx context.Context, shared *running) error {
+func (p *bench) prepare(ctx context.Context, shared *running) error {
 	var err error
 	if p.self, err = os.Executable(); err != nil {
 		return err
@@ -123,7 +123,7 @@ func (p *place) prepare(ctx context.Context, shared *running) error {
 	if err := command(ctx, "", "go", "build", "-buildvcs=false", "-trimpath", "-o", p.wrapper, "./cmd/wrapper"); err != nil {
 		return err
 	}
-	// The load's program is pinned in a module of its own, so that its dependencies are nobody else's.
+	// The load generator is pinned in a separate module, to isolate its dependencies.
 	tool, err := exec.CommandContext(ctx, "go", "tool", "-modfile=hack/tools/vegeta/go.mod", "-n", "vegeta").Output()
 	if err != nil {
 		return fmt.Errorf("find vegeta: %w", err)
@@ -165,8 +165,8 @@ func command(ctx context.Context, dir string, args ...string) error {
 	return nil
 }
 
-// awaitAnswer waits until a case answers the measured request well: its parts may need a moment to find each other.
-func (p *place) awaitAnswer(ctx context.Context, base string) error {
+// awaitAnswer waits until a case answers the measured request with 200: its processes need a moment to connect.
+func (p *bench) awaitAnswer(ctx context.Context, base string) error {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
 	client := &http.Client{Timeout: 5 * time.Second}

@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// place is where the measurement runs: a folder, and the addresses of what all cases share.
-type place struct {
+// bench holds the folder of the measurement and the addresses of the processes that all cases share.
+type bench struct {
 	dir      string
 	self     string // this program
 	wrapper  string // cmd/wrapper
@@ -40,10 +40,10 @@ func (r *running) stop() {
 // contender is one case.
 type contender struct {
 	name, does string
-	start      func(context.Context, *place) (*running, error)
+	start      func(context.Context, *bench) (*running, error)
 }
 
-// chosen are the cases of a list of names. The direct one is always among them: the others are compared with it.
+// chosen returns the cases of a list of names, always with the direct case, to which the others are compared.
 func chosen(names string) ([]contender, error) {
 	if names == "" {
 		return contenders, nil
@@ -61,7 +61,7 @@ func chosen(names string) ([]contender, error) {
 	return cases, nil
 }
 
-// The cases of requests. What each does is what a reader must know to compare them.
+// The cases of requests, with descriptions that allow a comparison.
 var contenders = []contender{
 	{caseDirect, "no proxy: what is taken off the others' latency", startDirect},
 	{caseBare, "Go's httputil.ReverseProxy: no authentication, no limit, no log", startBare},
@@ -72,11 +72,11 @@ var contenders = []contender{
 	{caseWrapper, "the same, with limits in Redis and a rule; audit trail and request log of both", startWrapper(true)},
 }
 
-func startDirect(_ context.Context, p *place) (*running, error) {
+func startDirect(_ context.Context, p *bench) (*running, error) {
 	return &running{base: "http://" + p.stub + "/im/v1"}, nil
 }
 
-func startBare(ctx context.Context, p *place) (*running, error) {
+func startBare(ctx context.Context, p *bench) (*running, error) {
 	address, err := freeAddress()
 	if err != nil {
 		return nil, err
@@ -89,13 +89,13 @@ func startBare(ctx context.Context, p *place) (*running, error) {
 }
 
 // fill writes a configuration from a template.
-func (p *place) fill(name, template string, values ...string) (string, error) {
+func (p *bench) fill(name, template string, values ...string) (string, error) {
 	path := filepath.Join(p.dir, name)
 	return path, os.WriteFile(path, []byte(strings.NewReplacer(append(values, "{DIR}", p.dir, "{STUB}", p.stub, "{FILES}", strconv.Itoa(p.files), "{CONNECTIONS}", strconv.Itoa(p.connections()))...).Replace(template)), 0o600)
 }
 
-// connections is how many a proxy can have: each has two ends, and some files are for other things.
-func (p *place) connections() int { return p.files/2 - 100 }
+// connections is the number of connections that a proxy can hold: each uses two files, and some files are needed otherwise.
+func (p *bench) connections() int { return p.files/2 - 100 }
 
 const haproxyConfig = `
 global
@@ -111,7 +111,7 @@ defaults
   timeout server 60s
   timeout tunnel 1h
   timeout http-keep-alive 60s
-frontend door
+frontend users
   bind {ADDRESS}
   stick-table type string len 80 size 100k expire 60s store http_req_rate(1s)
   http-request track-sc0 hdr(token)
@@ -122,7 +122,7 @@ backend openim
   server stub {STUB} maxconn {CONNECTIONS}
 `
 
-func startHAProxy(ctx context.Context, p *place) (*running, error) {
+func startHAProxy(ctx context.Context, p *bench) (*running, error) {
 	address, err := freeAddress()
 	if err != nil {
 		return nil, err
@@ -181,7 +181,7 @@ http {
 }
 `
 
-func (p *place) startAuth(ctx context.Context, name string) (*process, string, error) {
+func (p *bench) startAuth(ctx context.Context, name string) (*process, string, error) {
 	address, err := freeAddress()
 	if err != nil {
 		return nil, "", err
@@ -207,10 +207,10 @@ http://{ADDRESS} {
 }
 `
 
-// asking starts a proxy that asks a service about each caller: both are measured. args are the proxy's command line, in which
-// {CONFIG} stands for its configuration.
-func asking(name, config string, env []string, args ...string) func(context.Context, *place) (*running, error) {
-	return func(ctx context.Context, p *place) (*running, error) {
+// asking returns a start function of a proxy that authenticates each caller with a service; both are measured. args are the proxy's command
+// line, in which {CONFIG} is replaced by the path of its configuration.
+func asking(name, config string, env []string, args ...string) func(context.Context, *bench) (*running, error) {
+	return func(ctx context.Context, p *bench) (*running, error) {
 		auth, authAddress, err := p.startAuth(ctx, name+"-auth")
 		if err != nil {
 			return nil, err

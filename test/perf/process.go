@@ -20,10 +20,10 @@ const (
 	around   = "1"
 )
 
-// clockTick is what /proc counts CPU time in (USER_HZ, 100 on every Linux that Go runs on).
+// clockTick is the unit of CPU time in /proc (USER_HZ, 100 on every Linux that Go runs on).
 const clockTick = 10 * time.Millisecond
 
-// enoughFiles is more than 10,000 sockets with two ends each need. Go's own processes want no more.
+// enoughFiles exceeds the need of 10,000 sockets with two ends each.
 const enoughFiles = 65536
 
 // process is a program that was started for the measurement.
@@ -33,7 +33,7 @@ type process struct {
 	done chan error
 }
 
-// start runs a program on a CPU, its output into a file, and waits until address accepts connections.
+// start runs a program on a CPU, with its output in a file, and waits until address accepts connections.
 func start(ctx context.Context, dir, cpu, name, address string, env []string, args ...string) (*process, error) {
 	out, err := os.Create(filepath.Join(dir, name+".log"))
 	if err != nil {
@@ -68,7 +68,7 @@ func start(ctx context.Context, dir, cpu, name, address string, env []string, ar
 	}
 }
 
-// stop ends the process and its children at once: nothing of theirs is kept.
+// stop kills the process and its children.
 func (p *process) stop() {
 	for _, pid := range family(p.cmd.Process.Pid) {
 		_ = syscall.Kill(pid, syscall.SIGKILL)
@@ -76,7 +76,7 @@ func (p *process) stop() {
 	<-p.done
 }
 
-// family is a process with all that it started: nginx works in children.
+// family returns a process and its descendants: nginx works in child processes.
 func family(pid int) []int {
 	all := []int{pid}
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
@@ -91,24 +91,24 @@ func family(pid int) []int {
 	return all
 }
 
-// use is what processes have used.
+// use is the resource usage of processes.
 type use struct {
-	cpu  time.Duration
-	door time.Duration // of it, the last process'
-	rss  int64         // bytes
+	cpu       time.Duration
+	proxyTime time.Duration // of it, the last process'
+	rss       int64         // bytes
 }
 
 func (r *running) usage() (use, error) {
 	var total use
 	for _, p := range r.processes {
-		total.door = 0
+		total.proxyTime = 0
 		for _, pid := range family(p.cmd.Process.Pid) {
 			one, err := usageOf(pid)
 			if err != nil {
 				return use{}, fmt.Errorf("%s: %w", p.name, err)
 			}
 			total.cpu += one.cpu
-			total.door += one.cpu
+			total.proxyTime += one.cpu
 			total.rss += one.rss
 		}
 	}
@@ -135,7 +135,7 @@ func usageOf(pid int) (use, error) {
 	return use{cpu: time.Duration(numbers[0]+numbers[1]) * clockTick, rss: numbers[2] * int64(os.Getpagesize())}, nil
 }
 
-// freeAddress is an address of loopback that nobody listens on.
+// freeAddress returns an unused address on loopback.
 func freeAddress() (string, error) {
 	lis, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

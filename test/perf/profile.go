@@ -12,9 +12,9 @@ import (
 	"time"
 )
 
-// profile begins to take a profile of each process that has a profiler, into the folder for profiles. kind is pprof's name of
-// it: "profile" is of the CPU over a time. The function that comes back waits for them.
-func (p *place) profile(ctx context.Context, r *running, kind string, lasts time.Duration) func() error {
+// profile starts to record a profile of each process with a profiler, to the folder for profiles. kind is pprof's name: "profile" is the CPU
+// profile over a duration. The returned function waits for the profiles.
+func (p *bench) profile(ctx context.Context, r *running, kind string, lasts time.Duration) func() error {
 	if p.profiles == "" {
 		return func() error { return nil }
 	}

@@ -13,21 +13,21 @@ import (
 	"github.com/coder/websocket"
 )
 
-// dialers open sockets at once; each tries so often before it gives up.
+// dialers open sockets concurrently; each gives up after a number of attempts.
 const (
 	dialers  = 32
 	maxTries = 5
 )
 
-// warmUp is how long a case answers requests before memory is looked at for the first time.
+// warmUp is how long a case answers requests before memory is measured for the first time.
 const warmUp = 2 * time.Second
 
-// settle is how long sockets are idle before memory is looked at: garbage is collected by then, buffers of the opening are gone.
+// settle is how long sockets are idle before memory is measured: garbage is collected by then, and buffers of the opening are released.
 const settle = 30 * time.Second
 
-// measureSockets holds idle sockets through each case in turn, and tells what each of them costs the proxy in memory.
-func measureSockets(ctx context.Context, p *place, cases []contender, count int, out io.Writer) error {
-	// Two files for each socket in a proxy, and a tenth for what nginx keeps besides.
+// measureSockets holds idle sockets through each case in turn, and prints the proxy's memory per socket.
+func measureSockets(ctx context.Context, p *bench, cases []contender, count int, out io.Writer) error {
+	// Two files for each socket in a proxy, and a tenth more for nginx's other files.
 	if most := p.files / 2 * 9 / 10; count > most {
 		_, _ = fmt.Fprintf(out, "This system lets a process have %d files open, so that %d sockets are held instead of %d.\n\n", p.files, most, count)
 		count = most
@@ -60,7 +60,7 @@ func measureSockets(ctx context.Context, p *place, cases []contender, count int,
 	return nil
 }
 
-func holdSockets(ctx context.Context, p *place, c contender, callers []caller) (line string, each float64, err error) {
+func holdSockets(ctx context.Context, p *bench, c contender, callers []caller) (line string, each float64, err error) {
 	up, err := c.start(ctx, p)
 	if err != nil {
 		return "", 0, err
@@ -69,7 +69,7 @@ func holdSockets(ctx context.Context, p *place, c contender, callers []caller) (
 	if err := p.awaitAnswer(ctx, up.base); err != nil {
 		return "", 0, err
 	}
-	// What a process needs to work at all is not a socket's: it has worked before.
+	// Memory for any work at all does not count as the sockets': the process has answered requests before.
 	if _, err := attack(ctx, p, c, up, 0, warmUp); err != nil {
 		return "", 0, err
 	}
@@ -109,7 +109,7 @@ func holdSockets(ctx context.Context, p *place, c contender, callers []caller) (
 }
 
 // open opens a socket for each caller, as an official SDK does. Each answers pings, as a client would.
-func (p *place) open(ctx context.Context, base string, callers []caller) ([]*websocket.Conn, error) {
+func (p *bench) open(ctx context.Context, base string, callers []caller) ([]*websocket.Conn, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var (
@@ -141,8 +141,8 @@ func (p *place) open(ctx context.Context, base string, callers []caller) ([]*web
 	return conns, context.Cause(ctx)
 }
 
-// dial opens one socket. Told to try again it does so, as an SDK would.
-func (p *place) dial(ctx context.Context, base string, c caller) (*websocket.Conn, error) {
+// dial opens one socket. It repeats the attempt when the answer allows it, as an SDK does.
+func (p *bench) dial(ctx context.Context, base string, c caller) (*websocket.Conn, error) {
 	for tries := 1; ; tries++ {
 		conn, again, err := p.dialOnce(ctx, base, c)
 		if !again || tries == maxTries {
@@ -156,7 +156,7 @@ func (p *place) dial(ctx context.Context, base string, c caller) (*websocket.Con
 	}
 }
 
-func (p *place) dialOnce(ctx context.Context, base string, c caller) (conn *websocket.Conn, again bool, err error) {
+func (p *bench) dialOnce(ctx context.Context, base string, c caller) (conn *websocket.Conn, again bool, err error) {
 	query := url.Values{
 		"sendID": {c.user}, "token": {c.token}, "platformID": {"1"}, "operationID": {"perf"}, "isBackground": {"false"}, "compression": {"gzip"},
 	}

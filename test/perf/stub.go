@@ -14,7 +14,7 @@ import (
 	"github.com/coder/websocket"
 )
 
-// A token of OpenIM's shape: the wrapper reads when it ends.
+// stubToken returns a token in OpenIM's format, because the wrapper reads its expiry.
 func stubToken(userID string, platform int) string {
 	part := func(v any) string {
 		text, _ := json.Marshal(v)
@@ -24,10 +24,10 @@ func stubToken(userID string, platform int) string {
 		part(map[string]any{"UserID": userID, "PlatformID": platform, "exp": time.Now().Add(24 * time.Hour).Unix(), "iat": time.Now().Unix()}) + ".c3R1Yg"
 }
 
-// filler makes the answer of the measured route 1 KiB.
+// filler pads the answer of the measured route to 1 KiB.
 var filler = strings.Repeat("x", 940)
 
-// serveStub answers as OpenIM does, at once: tokens, and one answer of 1 KiB for everything else. A WebSocket is accepted and read.
+// serveStub answers like OpenIM, immediately: tokens, and one answer of 1 KiB for all other routes. WebSockets are accepted and read.
 func serveStub(address string) error {
 	say := func(w http.ResponseWriter, data any) {
 		text, _ := json.Marshal(map[string]any{"errCode": 0, "errMsg": "", "errDlt": "", "data": data})
@@ -70,7 +70,7 @@ func hold(w http.ResponseWriter, r *http.Request) {
 	<-ctx.Done()
 }
 
-// serveAuth is whom nginx and Caddy ask about a caller: it looks the token up in memory, and does nothing else.
+// serveAuth is the authentication service of nginx and Caddy: it only looks the token up in memory.
 func serveAuth(address, token string) error {
 	known := map[string]string{token: "alice"}
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -84,7 +84,7 @@ func serveAuth(address, token string) error {
 	return (&http.Server{Addr: address, Handler: handler, ReadHeaderTimeout: time.Minute}).ListenAndServe()
 }
 
-// serveBare is httputil.ReverseProxy and nothing more.
+// serveBare is a bare httputil.ReverseProxy.
 func serveBare(address, upstream string) error {
 	target, err := url.Parse("http://" + upstream)
 	if err != nil {

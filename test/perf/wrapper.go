@@ -53,20 +53,20 @@ audit: {path: {DIR}/{NAME}.audit}
 shutdownGraceSeconds: 20
 `
 
-// The limits never refuse here; they are asked all the same. A limit of the class of the measured route by user and address is two keys.
+// The limits are evaluated but never refuse here. A limit of the measured route's class by user and address uses two keys.
 const (
 	fullHot = `
 limits: {classes: {read: {perSecond: 100000, burst: 1000000, by: [user, ip]}, socket: {perSecond: 100000, burst: 1000000, by: [device]}}}
 rules: [{name: ios-only, expression: "identity.platformID == 1", message: "phones only"}]
 `
-	// Each replica counts by itself; sessions still live in Redis.
+	// Each replica counts by itself; sessions are still in Redis.
 	authHot = `
 limits: {local: true, classes: {read: {perSecond: 100000, burst: 1000000, by: [user]}}}
 `
 )
 
-func startWrapper(full bool) func(context.Context, *place) (*running, error) {
-	return func(ctx context.Context, p *place) (*running, error) {
+func startWrapper(full bool) func(context.Context, *bench) (*running, error) {
+	return func(ctx context.Context, p *bench) (*running, error) {
 		name, hot := "wrapper-auth", authHot
 		if full {
 			name, hot = "wrapper-full", fullHot
@@ -112,7 +112,7 @@ func startWrapper(full bool) func(context.Context, *place) (*running, error) {
 }
 
 // secrets writes the files that both roles mount.
-func (p *place) secrets() error {
+func (p *bench) secrets() error {
 	random := func() string {
 		b := make([]byte, 32)
 		_, _ = rand.Read(b)
@@ -131,11 +131,11 @@ func (p *place) secrets() error {
 	return nil
 }
 
-// caller is a session with which the load calls.
+// caller is a session of the load.
 type caller struct{ user, token string }
 
-// sessions makes sessions of as many users; the login before them is not what is measured here.
-func (p *place) sessions(ctx context.Context, count int) ([]caller, error) {
+// sessions creates sessions of as many users, without logins, which are not measured.
+func (p *bench) sessions(ctx context.Context, count int) ([]caller, error) {
 	log := slog.New(slog.DiscardHandler)
 	db, sources := redisdb.Open(redisdb.Config{Addresses: []string{p.redis}, PasswordFile: filepath.Join(p.dir, "password"), KeyPrefix: keyPrefix}, log)
 	defer func() { _ = db.Close() }()

@@ -1,6 +1,6 @@
-// Package samples starts the real OpenIM with what the operator makes of each stack in config/samples, and sends a message through it: no
-// sample and no form of a reference may be one that OpenIM ends on.
+// Package samples starts the real OpenIM with the operator's configuration for each stack in config/samples, and sends a message through it.
+// It shows that OpenIM starts with every sample and every form of a reference.
 //
 // Addresses are replaced by those of stores on loopback before the operator's own packages resolve and build; environment and files of each
-// process are those of its Deployment. What the stand-ins for the stores have not, logins and TLS, is left out, and the test says so.
+// process are those of its Deployment. Logins and TLS, which the stand-ins lack, are removed, and the test logs that.
 package samples

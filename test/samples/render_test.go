@@ -21,10 +21,10 @@ import (
 	"github.com/openimstack/openim-operator/test/loopback"
 )
 
-// namespace of samples that name none.
+// namespace is the namespace of samples without one.
 const namespace = "im"
 
-// read parses a sample as the API server would: a field that it does not know is an error.
+// read parses a sample strictly, as the API server does: an unknown field is an error.
 func read(t *testing.T, file string) *v1alpha1.OpenIMStack {
 	t.Helper()
 	text, err := os.ReadFile(file)
@@ -44,9 +44,9 @@ func read(t *testing.T, file string) *v1alpha1.OpenIMStack {
 // sample is a stack that is about to run on loopback.
 type sample struct {
 	stack *v1alpha1.OpenIMStack
-	// uri is what the Secret behind mongodb.uriRef holds; HOST is replaced by the store's address.
+	// uri is the content of the Secret of mongodb.uriRef; HOST is replaced by the store's address.
 	uri string
-	// database that OpenIM is to use. Empty: the stack's default.
+	// database is the database for OpenIM. Empty: the stack's default.
 	database string
 
 	options loopback.Options
@@ -54,8 +54,8 @@ type sample struct {
 	secrets map[string]map[string]string
 }
 
-// bend names what of the sample cannot be had here, and takes it out.
-func (s *sample) bend(t *testing.T) {
+// adapt removes settings of the sample that the stand-ins do not support, and logs them.
+func (s *sample) adapt(t *testing.T) {
 	d := &s.stack.Spec.Dependencies
 	for _, c := range []struct {
 		what string
@@ -80,7 +80,7 @@ func (s *sample) bend(t *testing.T) {
 	}
 	s.options = options
 	s.options.Render = s.render
-	// What the wrapper needs besides is not what this test is about, and would have to be resolved.
+	// References of the wrapper are not tested here, and would have to be resolved.
 	s.stack.Spec.Wrapper = v1alpha1.Wrapper{ExternalRef: &v1alpha1.ExternalWrapper{
 		PodSelector: &v1alpha1.Selector{MatchLabels: map[string]string{"app": "wrapper"}},
 	}}
@@ -107,16 +107,16 @@ func (s *sample) build(l *loopback.Stack) error {
 	} else {
 		d.MongoDB.Addresses = at(l.MongoDB)
 	}
-	world := fake.NewClientBuilder()
+	objects := fake.NewClientBuilder()
 	for name, data := range s.secrets {
 		secret := &corev1.Secret{Data: map[string][]byte{}}
 		secret.Namespace, secret.Name = s.stack.Namespace, name
 		for key, value := range data {
 			secret.Data[key] = []byte(value)
 		}
-		world = world.WithObjects(secret)
+		objects = objects.WithObjects(secret)
 	}
-	facts, problems, err := dependencies.Resolve(context.Background(), world.Build(), s.stack)
+	facts, problems, err := dependencies.Resolve(context.Background(), objects.Build(), s.stack)
 	if err != nil || len(problems) > 0 {
 		return fmt.Errorf("resolving the references: %v, %w", problems, err)
 	}
@@ -124,7 +124,7 @@ func (s *sample) build(l *loopback.Stack) error {
 	return err
 }
 
-// render is what the kubelet would make of a process's Deployment.
+// render returns files and environment of a process's Deployment, as the kubelet resolves them.
 func (s *sample) render(l *loopback.Stack, p openim.Process) (files map[string]string, env []string, err error) {
 	if s.objects == nil {
 		if err := s.build(l); err != nil {

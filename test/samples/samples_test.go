@@ -9,18 +9,18 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/hack/environment/chat"
 	"github.com/openimstack/openim-operator/openim"
-	"github.com/openimstack/openim-operator/test/harness/chat"
 	"github.com/openimstack/openim-operator/test/loopback"
 )
 
 const (
-	// arrival is how long a message may take into MongoDB.
+	// arrival bounds how long a message may take into MongoDB.
 	arrival = 30 * time.Second
 	look    = 100 * time.Millisecond
 )
 
-// Every stack in config/samples, which the documents copy from.
+// Every stack in config/samples, from which the documents are copied.
 func TestOpenIMRunsWithEverySample(t *testing.T) {
 	files, err := filepath.Glob("../../config/samples/*.yaml")
 	if err != nil {
@@ -37,7 +37,7 @@ func TestOpenIMRunsWithEverySample(t *testing.T) {
 			if s.stack.Spec.Dependencies.MongoDB.URIRef != nil {
 				s.database = "production"
 			}
-			s.bend(t)
+			s.adapt(t)
 			s.run(t)
 		})
 	}
@@ -46,7 +46,7 @@ func TestOpenIMRunsWithEverySample(t *testing.T) {
 	}
 }
 
-// The forms of a connection string that differ in what they say of the database. The processes that use MongoDB end without one.
+// The forms of a connection string that differ in the database. OpenIM's processes that use MongoDB end without a database.
 func TestOpenIMRunsWithEveryFormOfAConnectionString(t *testing.T) {
 	minimal := "../../config/samples/openimstack_v1alpha1_minimal.yaml"
 	for _, c := range []struct{ name, uri, field, database string }{
@@ -58,13 +58,13 @@ func TestOpenIMRunsWithEveryFormOfAConnectionString(t *testing.T) {
 			one := int32(1)
 			s.stack.Spec.Dependencies.Redis.Database = &one
 			s.stack.Spec.Dependencies.MongoDB = v1alpha1.MongoDB{URIRef: &v1alpha1.KeyReference{Name: "mongo", Key: "uri"}, Database: c.field}
-			s.bend(t)
+			s.adapt(t)
 			s.run(t)
 		})
 	}
 }
 
-// run starts OpenIM and follows a message through Kafka into the database that the stack is to have.
+// run starts OpenIM and follows a message through Kafka into the stack's expected database.
 func (s *sample) run(t *testing.T) {
 	g := NewWithT(t)
 	l := loopback.New(t, s.options)
@@ -81,7 +81,7 @@ func (s *sample) run(t *testing.T) {
 		_, err := chat.FindInMongoDB(t.Context(), l.MongoDB, database, "si_alice_bob", 1)
 		return err
 	}, arrival, look).Should(Succeed(), "in the database %s", database)
-	// Which database of Redis is used shows in the number of its keys.
+	// The number of keys shows the Redis database that is used.
 	number := "0"
 	if n := s.stack.Spec.Dependencies.Redis.Database; n != nil && *n == 1 {
 		number = "1"

@@ -1,9 +1,8 @@
-// Package sdk holds the official Go SDK of OpenIM, github.com/openimsdk/openim-sdk-core, to a real OpenIM: as it comes, with nothing of it
-// changed, replaced or configured but the two addresses that every app gives it.
+// Package sdk runs the official Go SDK of OpenIM, github.com/openimsdk/openim-sdk-core, with a real OpenIM. The SDK is unmodified; only the
+// two addresses that every app sets are configured.
 //
-// The suite finds OpenIM by its environment (package place) and does the same whether the wrapper stands before it or not.
-// Several users live in one process, each with an SDK and a local database of its own. What is asserted is what the SDK tells an app:
-// its callbacks, its lists, its errors.
+// The suite reads OpenIM's addresses from its environment (package endpoints) and is the same with and without the wrapper. Several users run
+// in one process, each with an SDK and a local database. The assertions are on the SDK's interface for apps: callbacks, lists, errors.
 //
-// The suite speaks to the network and writes below temporary folders. It needs cgo: the SDK keeps its database in SQLite.
+// The suite uses the network and writes below temporary folders. It needs cgo: the SDK keeps its database in SQLite.
 package sdk

@@ -8,13 +8,13 @@ import (
 	"sync"
 )
 
-// event is one callback of the SDK's.
+// event is one callback of the SDK.
 type event struct {
 	name    string
 	payload string // JSON as the SDK gives it, or a text
 }
 
-// events is everything that the SDK has called back, in order. It is all of the SDK's listeners at once.
+// events records all callbacks of the SDK in order. It implements all of the SDK's listeners.
 type events struct {
 	mu  sync.Mutex
 	all []event
@@ -30,21 +30,21 @@ func (e *events) add(name string, payload any) {
 	e.all = append(e.all, event{name, text})
 }
 
-// mark is the present end, for those who care only for what comes later.
+// mark returns the current end, for use with since.
 func (e *events) mark() int {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return len(e.all)
 }
 
-// since gives the events of a name after a mark.
+// since returns the events of a name after a mark.
 func (e *events) since(mark int, name string) []event {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return slices.DeleteFunc(slices.Clone(e.all[mark:]), func(v event) bool { return v.name != name })
 }
 
-// names is for messages of failed tests.
+// names lists the events for messages of failed tests.
 func (e *events) names() string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -57,7 +57,7 @@ func (e *events) names() string {
 	return strings.Join(names, " ")
 }
 
-// as reads the payload.
+// as decodes the payload.
 func as[T any](v event) (T, error) {
 	var value T
 	if err := json.Unmarshal([]byte(v.payload), &value); err != nil {

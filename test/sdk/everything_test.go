@@ -14,8 +14,8 @@ import (
 	"github.com/openimsdk/protocol/wrapperspb"
 )
 
-// TestEverythingElseThatAnAppCanAsk calls the rest of the SDK's functions that speak to OpenIM, but for uploads, which need an
-// object store. Whoever refuses one of them breaks an app.
+// TestEverythingElseThatAnAppCanAsk calls the other functions of the SDK that call OpenIM, except uploads, which need an
+// object store. A refusal of one of them breaks an app.
 func TestEverythingElseThatAnAppCanAsk(t *testing.T) {
 	dora, emil, fred := install(t, named("dora"), iOS), install(t, named("emil"), android), install(t, named("fred"), windows)
 	for _, u := range []*device{dora, emil, fred} {
@@ -86,7 +86,7 @@ func TestEverythingElseThatAnAppCanAsk(t *testing.T) {
 			return second(fred.sdk.Group().GetGroupApplicationListAsApplicant(fred.ctx(), &sdk_params_callback.GetGroupApplicationListAsApplicantReq{Count: 10}))
 		}},
 		{"a group: silence a member", func() error { return dora.sdk.Group().ChangeGroupMemberMute(dora.ctx(), team, emil.id, 60) }},
-		{"a group: let him speak", func() error { return dora.sdk.Group().ChangeGroupMemberMute(dora.ctx(), team, emil.id, 0) }},
+		{"a group: unmute a member", func() error { return dora.sdk.Group().ChangeGroupMemberMute(dora.ctx(), team, emil.id, 0) }},
 		{"a group: silence", func() error { return dora.sdk.Group().ChangeGroupMute(dora.ctx(), team, true) }},
 		{"a group: let it speak", func() error { return dora.sdk.Group().ChangeGroupMute(dora.ctx(), team, false) }},
 		{"a group: throw out", func() error { return dora.sdk.Group().KickGroupMember(dora.ctx(), team, "", []string{fred.id}) }},

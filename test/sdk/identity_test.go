@@ -13,22 +13,22 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// identity is how a user proves who he is on one device.
+// identity is a user's credential on one device.
 type identity struct {
 	user     string
 	platform int32
 
-	// With the wrapper: the device that he enrolled, and the session of his last login.
+	// With the wrapper: the enrolled device, and the session of its last login.
 	device  client.Device
 	session *client.Session
 }
 
-// register makes a user with a device. With the wrapper an administrator issues a code, and the device enrols with it. With OpenIM
-// alone whoever runs the app's server does it all.
+// register creates a user with a device. With the wrapper an administrator issues a code, and the device enrols with it. With OpenIM
+// alone, the app's server does it all.
 func register(t *testing.T, user, nickname string, platform int32) *identity {
 	t.Helper()
 	i := &identity{user: user, platform: platform}
-	if !where.HasDoor() {
+	if !where.HasGateway() {
 		admin(t, "/user/user_register", map[string]any{"users": []map[string]string{{"userID": user, "nickname": nickname}}}, nil)
 		return i
 	}
@@ -39,7 +39,7 @@ func register(t *testing.T, user, nickname string, platform int32) *identity {
 		t.Fatal(err)
 	}
 	i.device = client.Device{Key: key, PlatformID: platform, Name: nickname + "'s device"}
-	if i.session, err = clientAt(t, where.Door).Enrol(t.Context(), issued.Code, i.device); err != nil {
+	if i.session, err = clientAt(t, where.Gateway).Enrol(t.Context(), issued.Code, i.device); err != nil {
 		t.Fatalf("%s enrols: %v", user, err)
 	}
 	if i.session.UserID != user {
@@ -48,45 +48,45 @@ func register(t *testing.T, user, nickname string, platform int32) *identity {
 	return i
 }
 
-// token is what the SDK is given at login.
+// token returns the token for the SDK's login.
 func (i *identity) token(t *testing.T) string {
 	t.Helper()
-	if where.HasDoor() {
-		return i.loginAt(t, where.Door)
+	if where.HasGateway() {
+		return i.loginAt(t, where.Gateway)
 	}
 	var reply struct{ Token string }
 	admin(t, "/auth/get_user_token", map[string]any{"userID": i.user, "platformID": i.platform}, &reply)
 	return reply.Token
 }
 
-// loginAt logs the device in at a door and gives the session's token.
-func (i *identity) loginAt(t *testing.T, door string) string {
+// loginAt logs the device in at a gateway and returns the session's token.
+func (i *identity) loginAt(t *testing.T, gateway string) string {
 	t.Helper()
 	var err error
-	if i.session, err = clientAt(t, door).Login(t.Context(), i.device); err != nil {
+	if i.session, err = clientAt(t, gateway).Login(t.Context(), i.device); err != nil {
 		t.Fatalf("%s logs in: %v", i.user, err)
 	}
 	return i.session.Token()
 }
 
-// revoke ends everything that the user has open on this device: with the wrapper the device itself, for good.
+// revoke ends all sessions of the user on this device; with the wrapper it revokes the device for ever.
 func (i *identity) revoke(t *testing.T) {
 	t.Helper()
-	if where.HasDoor() {
+	if where.HasGateway() {
 		admin(t, "/wrapper/devices/revoke", map[string]any{"userID": i.user, "deviceID": i.session.DeviceID}, nil)
 		return
 	}
 	admin(t, "/auth/force_logout", map[string]any{"userID": i.user, "platformID": i.platform}, nil)
 }
 
-// clientAt is an app's client for a door. An app is shipped with the gateway's keys; here the first document is believed.
-func clientAt(t *testing.T, door string) *client.Client {
+// clientAt returns an app's client for a gateway. An app is shipped with the gateway's keys; here the first published document is trusted.
+func clientAt(t *testing.T, gateway string) *client.Client {
 	t.Helper()
-	document, err := wellKnown(t.Context(), door)
+	document, err := wellKnown(t.Context(), gateway)
 	if err != nil {
 		t.Fatal(err)
 	}
-	options := client.Options{BaseURL: door, Audience: document.Audience, Version: "test-sdk"}
+	options := client.Options{BaseURL: gateway, Audience: document.Audience, Version: "test-sdk"}
 	for _, key := range document.Keys {
 		options.PinnedKeys = append(options.PinnedKeys, key.Key)
 	}
@@ -102,11 +102,11 @@ type keyDocument struct {
 	Keys     []struct{ Key string } `json:"keys"`
 }
 
-func wellKnown(ctx context.Context, door string) (keyDocument, error) {
+func wellKnown(ctx context.Context, gateway string) (keyDocument, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	var document keyDocument
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, door+wire.WellKnownPath, nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, gateway+wire.WellKnownPath, nil)
 	if err != nil {
 		return document, err
 	}

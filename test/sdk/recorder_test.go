@@ -19,7 +19,7 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// recorder notes which of OpenIM's routes and socket requests the SDK uses, and passes them on.
+// recorder is a proxy that records OpenIM's routes and socket requests that the SDK uses.
 type recorder struct {
 	api, socket *httptest.Server
 
@@ -61,7 +61,7 @@ func (r *recorder) note(call string) {
 	r.calls[call] = true
 }
 
-// relay passes a socket on, with its answer when it is refused.
+// relay forwards a socket, or the answer to a refused one.
 func (r *recorder) relay(w http.ResponseWriter, request *http.Request, to string) {
 	query := request.URL.Query()
 	r.note("WS ?" + strings.Join(slices.Sorted(maps.Keys(query)), "&"))
@@ -104,7 +104,7 @@ func (r *recorder) relay(w http.ResponseWriter, request *http.Request, to string
 	}
 }
 
-// pings are passed on: OpenIM counts them as signs of life.
+// pings forwards pings, which OpenIM counts as heartbeats.
 func pings(from, to *websocket.Conn) {
 	pass := func(kind int) func(string) error {
 		return func(data string) error { return to.WriteControl(kind, []byte(data), time.Now().Add(soon)) }

@@ -10,13 +10,13 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-// callsFile lists what the SDK uses. The wrapper must let a user do all of it.
+// callsFile lists the calls that the SDK makes. The wrapper must admit all of them for users.
 const callsFile = "testdata/calls.txt"
 
-// recordEnv, when set, writes the file anew.
+// recordEnv, when set, rewrites the file.
 const recordEnv = "IM_RECORD"
 
-// TestCallsAreThoseListed comes last: it is about all that the others did.
+// TestCallsAreThoseListed runs last: it checks the calls of all other tests.
 func TestCallsAreThoseListed(t *testing.T) {
 	if tape == nil {
 		t.Skip("nothing stands between the SDK and the wrapper: calls are recorded when OpenIM stands alone")

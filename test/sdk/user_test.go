@@ -15,13 +15,13 @@ import (
 )
 
 const (
-	// soon is for what the SDK tells at once, or after a first try of its own went wrong.
+	// soon bounds callbacks that the SDK makes immediately, or after one failed attempt.
 	soon = 30 * time.Second
 	// logErrors is the SDK's log level for errors and worse.
 	logErrors = 3
 )
 
-// device is an app on a device: the official SDK, and what it has called back.
+// device is an app on a device: the official SDK and its callbacks.
 type device struct {
 	*events
 	id       string
@@ -31,7 +31,7 @@ type device struct {
 
 var operations atomic.Int64
 
-// install is an app that has never run on this device.
+// install returns an app that has never run on this device.
 func install(t *testing.T, id string, platform int32) *device {
 	t.Helper()
 	u := &device{events: &events{}, id: id, platform: platform, sdk: new(open_im_sdk.LoginMgr)}
@@ -56,12 +56,12 @@ func install(t *testing.T, id string, platform int32) *device {
 	return u
 }
 
-// ctx is what the SDK's functions want. It has no end: the SDK goes on using it in the background, and has timeouts of its own.
+// ctx returns the context for the SDK's functions. It never ends: the SDK uses it in the background, and has its own timeouts.
 func (u *device) ctx() context.Context {
 	return ccontext.WithOperationID(u.sdk.Context(), "sdk-"+strconv.FormatInt(operations.Add(1), 10))
 }
 
-// login goes online and waits until the SDK has fetched what there is.
+// login logs in and waits until the SDK has synchronized.
 func (u *device) login(t *testing.T, token string) {
 	t.Helper()
 	g := NewWithT(t)
@@ -88,7 +88,7 @@ func (u *device) await(t *testing.T, mark int, name string) event {
 	return found[0]
 }
 
-// awaitThat waits for a callback that says something certain.
+// awaitThat waits for a callback whose payload fits.
 func awaitThat[T any](t *testing.T, u *device, mark int, name string, fits func(T) bool) T {
 	t.Helper()
 	var value T
@@ -133,7 +133,7 @@ func (u *device) send(t *testing.T, to, group, text string) *sdk_struct.MsgStruc
 	return sent
 }
 
-// hears waits until a text from somebody has come in over the socket.
+// hears waits until a text from a user has arrived over the socket.
 func (u *device) hears(t *testing.T, mark int, from, text string) sdk_struct.MsgStruct {
 	t.Helper()
 	return awaitThat(t, u, mark, "OnRecvNewMessage", func(m sdk_struct.MsgStruct) bool {

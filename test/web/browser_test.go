@@ -13,7 +13,7 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// tab is a page in a Chromium of its own, whose profile goes with the test.
+// tab is a page in a separate Chromium, whose profile is removed with the test.
 type tab struct {
 	t   *testing.T
 	ctx context.Context //nolint:containedctx // chromedp's handle of a page is a context
@@ -74,13 +74,13 @@ func (p *tab) do(actions ...chromedp.Action) {
 	}
 }
 
-// run evaluates an expression in the page; a promise is waited for.
+// run evaluates an expression in the page and waits for a promise.
 func (p *tab) run(expression string, out any) {
 	p.t.Helper()
 	p.do(chromedp.Evaluate(expression, out, func(e *runtime.EvaluateParams) *runtime.EvaluateParams { return e.WithAwaitPromise(true) }))
 }
 
-// fill writes into a field as a user does.
+// fill types into a field.
 func (p *tab) fill(selector, text string) {
 	p.t.Helper()
 	p.run(fmt.Sprintf(`document.querySelector(%q).value = ""`, selector), nil)
@@ -102,7 +102,7 @@ func (p *tab) await(selector string) {
 	}
 }
 
-// awaitText waits until an element of the page reads so. chromedp's own polling makes functions of text, which the page forbids.
+// awaitText waits until an element has a text. chromedp's own polling compiles functions from text, which the page's policy forbids.
 func (p *tab) awaitText(selector, text string) {
 	p.t.Helper()
 	expression := fmt.Sprintf(`[...document.querySelectorAll(%q)].some((e) => e.textContent.includes(%q))`, selector, text)

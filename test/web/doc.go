@@ -1,5 +1,5 @@
-// Package web holds the client for browsers, clients/web, to what it will meet: a real Chromium, the real gateway before a real
-// OpenIM, official SDKs, and implementations of Noise that share no line with ours (nyquist in Go, noise-c in WebAssembly).
+// Package web tests the client for browsers, clients/web, with a real Chromium, the real gateway in front of a real OpenIM, official SDKs,
+// and independent implementations of Noise (nyquist in Go, noise-c in WebAssembly).
 //
-// Nothing of it is shipped. `make test-web` installs what it needs and runs it.
+// Nothing of it is released. `make test-web` installs its requirements and runs it.
 package web

@@ -19,7 +19,7 @@ import (
 	"github.com/katzenpost/nyquist/dh"
 )
 
-// This file speaks the login with Noise by nyquist, and writes prologue and payloads anew from docs/login.md: it shares nothing with
+// This file implements the login with nyquist's Noise, and prologue and payloads independently from docs/login.md. It shares no code with
 // package handshake.
 
 const (
@@ -84,7 +84,7 @@ func newPair() (dh.Keypair, error) { return dh.X25519.GenerateKeypair(rand.Reade
 
 func publicBytes(pair dh.Keypair) []byte { return pair.Public().Bytes() }
 
-// shake is a handshake as nyquist has it.
+// shake is a handshake with nyquist.
 func shake(protocol string, prologue []byte, initiator bool, static dh.Keypair, remote dh.PublicKey, psk []byte) (*nyquist.HandshakeState, error) {
 	p, err := nyquist.NewProtocol(protocol)
 	if err != nil {
@@ -97,7 +97,7 @@ func shake(protocol string, prologue []byte, initiator bool, static dh.Keypair, 
 	return nyquist.NewHandshake(config)
 }
 
-// finished turns nyquist's way to say that a handshake is through into none.
+// finished maps nyquist's error for a completed handshake to nil.
 func finished(message []byte, err error) ([]byte, error) {
 	if err == nyquist.ErrDone { //nolint:errorlint // never wrapped
 		err = nil
@@ -139,7 +139,7 @@ func message(data object) ([]byte, error) {
 	return b64.DecodeString(text)
 }
 
-// foreignLogin enrols with a code, or logs in without one. It gives what the gateway replies.
+// foreignLogin enrols with a code, or logs in without a code. It returns the gateway's reply.
 func foreignLogin(ctx context.Context, url, serverKey, code string, static dh.Keypair, platform int) (object, error) {
 	raw, err := b64.DecodeString(serverKey)
 	if err != nil {

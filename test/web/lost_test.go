@@ -6,7 +6,7 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-// lowOrder are points of which every multiple is of no use: 0, 1, and one of order 8 (RFC 7748, section 6.1).
+// lowOrder lists points of low order, which must be refused: 0, 1, and a point of order 8 (RFC 7748, section 6.1).
 var lowOrder = []string{
 	"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
 	"AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
@@ -21,7 +21,7 @@ func TestAnswersThatGetLostCostNoDevice(t *testing.T) {
 		SameDevice                 bool
 		OldKey, Revoked            int
 	}
-	node(t, "lost.js", object{"url": stack.Door.URL, "pinnedKeys": []string{serverKey(t).Key}, "code": code(t, "jana", web)}, &out)
+	node(t, "lost.js", object{"url": stack.Frontend.URL, "pinnedKeys": []string{serverKey(t).Key}, "code": code(t, "jana", web)}, &out)
 	g.Expect(out.Devices).To(Equal([]string{"active"}), "the second enrolment gave the same device")
 	g.Expect(out.SameDevice).To(BeTrue())
 	g.Expect(out.After).NotTo(Equal(out.Before), "the rotation of which the answer got lost counts")

@@ -14,23 +14,23 @@ func TestTheGatewayUnderstandsNyquistAndNoiseC(t *testing.T) {
 	static, err := newPair()
 	g.Expect(err).NotTo(HaveOccurred())
 
-	enrolment, err := foreignLogin(ctx, stack.Door.URL, key.Key, code(t, "dora", web), static, web)
+	enrolment, err := foreignLogin(ctx, stack.Frontend.URL, key.Key, code(t, "dora", web), static, web)
 	g.Expect(err).NotTo(HaveOccurred(), "XKpsk3 by nyquist")
 	g.Expect(enrolment).To(And(HaveKeyWithValue("userID", "dora"), HaveKeyWithValue("platformID", BeEquivalentTo(web))))
 
-	again, err := foreignLogin(ctx, stack.Door.URL, key.Key, "", static, web)
+	again, err := foreignLogin(ctx, stack.Frontend.URL, key.Key, "", static, web)
 	g.Expect(err).NotTo(HaveOccurred(), "XK by nyquist")
 	g.Expect(again).To(HaveKeyWithValue("deviceID", enrolment["deviceID"]))
 
 	private, err := static.MarshalBinary()
 	g.Expect(err).NotTo(HaveOccurred())
 	var third object
-	node(t, "noise-c.js", object{"url": stack.Door.URL, "serverKey": key.Key, "privateKey": b64.EncodeToString(private), "platformID": web}, &third)
+	node(t, "noise-c.js", object{"url": stack.Frontend.URL, "serverKey": key.Key, "privateKey": b64.EncodeToString(private), "platformID": web}, &third)
 	g.Expect(third).To(HaveKeyWithValue("deviceID", enrolment["deviceID"]))
 
 	for _, reply := range []object{enrolment, again, third} {
 		token, _ := reply["token"].(string)
-		said, err := stack.Door.User(token).Post(ctx, "/user/get_users_info", object{"userIDs": []string{"dora"}})
+		said, err := stack.Frontend.User(token).Post(ctx, "/user/get_users_info", object{"userIDs": []string{"dora"}})
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(said.OK()).To(BeTrue(), said.String())
 	}
@@ -38,17 +38,17 @@ func TestTheGatewayUnderstandsNyquistAndNoiseC(t *testing.T) {
 
 func TestTheGatewayRefusesAForeignClientWithoutAKeyOrCode(t *testing.T) {
 	g := NewWithT(t)
-	stranger, err := newPair()
+	unknown, err := newPair()
 	g.Expect(err).NotTo(HaveOccurred())
-	_, err = foreignLogin(bounded(t), stack.Door.URL, serverKey(t).Key, "", stranger, web)
+	_, err = foreignLogin(bounded(t), stack.Frontend.URL, serverKey(t).Key, "", unknown, web)
 	g.Expect(err).To(MatchError(ContainSubstring("1502")))
 
 	used := code(t, "emil", web)
-	_, err = foreignLogin(bounded(t), stack.Door.URL, serverKey(t).Key, used, stranger, web)
+	_, err = foreignLogin(bounded(t), stack.Frontend.URL, serverKey(t).Key, used, unknown, web)
 	g.Expect(err).NotTo(HaveOccurred())
 	other, err := newPair()
 	g.Expect(err).NotTo(HaveOccurred())
-	_, err = foreignLogin(bounded(t), stack.Door.URL, serverKey(t).Key, used, other, web)
+	_, err = foreignLogin(bounded(t), stack.Frontend.URL, serverKey(t).Key, used, other, web)
 	g.Expect(err).To(MatchError(ContainSubstring("1502")), "a code is good for one device")
 }
 
@@ -78,7 +78,7 @@ func TestTheWebClientUnderstandsAGatewayByNyquist(t *testing.T) {
 func TestPagesOfOtherOriginsGetNoPreflight(t *testing.T) {
 	for origin, want := range map[string]string{listed: listed, unlisted: ""} {
 		g := NewWithT(t)
-		req, err := http.NewRequestWithContext(bounded(t), http.MethodOptions, stack.Door.URL+"/auth/v1/dh/start", nil)
+		req, err := http.NewRequestWithContext(bounded(t), http.MethodOptions, stack.Frontend.URL+"/auth/v1/dh/start", nil)
 		g.Expect(err).NotTo(HaveOccurred())
 		req.Header.Set("Origin", origin)
 		req.Header.Set("Access-Control-Request-Method", http.MethodPost)

@@ -9,17 +9,17 @@ import (
 	"github.com/chromedp/chromedp"
 	. "github.com/onsi/gomega"
 
-	"github.com/openimstack/openim-operator/test/harness/chat"
+	"github.com/openimstack/openim-operator/hack/environment/chat"
 	"github.com/openimstack/openim-operator/test/loopback"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
 const example = "/example/"
 
-// enrolPage fills the example's form in and enrols.
+// enrolPage fills in the example's form and enrols.
 func enrolPage(t *testing.T, p *tab, user string) {
 	t.Helper()
-	p.fill("#url", stack.Door.URL)
+	p.fill("#url", stack.Frontend.URL)
 	p.fill("#pin", serverKey(t).Key)
 	p.fill("#code", code(t, user, web))
 	p.click("#enrol")
@@ -27,7 +27,7 @@ func enrolPage(t *testing.T, p *tab, user string) {
 
 func shows(p *tab, state string) { p.t.Helper(); p.await(`#state[data-state="` + state + `"]`) }
 
-// theDevice is the record that the client keeps in IndexedDB, and what can be had of it.
+// theDevice is the client's record in IndexedDB, as far as it can be read.
 const theDevice = `(async () => {
 	const opening = indexedDB.open("openim-gateway", 1);
 	await new Promise((done) => (opening.onsuccess = done));
@@ -87,7 +87,7 @@ func TestAUserOfTheExamplePage(t *testing.T) {
 	say(t, p, "bob", "here again")
 	hears(t, bob, "alice", "here again")
 
-	second, err := stack.Door.Enrol(bounded(t), code(t, "alice", ios), ios)
+	second, err := stack.Frontend.Enrol(bounded(t), code(t, "alice", ios), ios)
 	g.Expect(err).NotTo(HaveOccurred())
 	p.click("#refresh")
 	p.await(`[data-device="` + second.DeviceID + `"][data-status="active"]`)
@@ -112,7 +112,7 @@ func TestAUserOfTheExamplePage(t *testing.T) {
 	g.Expect(p.said()).To(BeEmpty(), "nothing in the console")
 }
 
-// picture keeps a picture of the page where WEB_PICTURE says.
+// picture saves a screenshot of the page to WEB_PICTURE.
 func picture(t *testing.T, p *tab) {
 	t.Helper()
 	file := os.Getenv("WEB_PICTURE")
@@ -132,7 +132,7 @@ func say(t *testing.T, p *tab, to, text string) {
 	p.awaitText("#messages li.mine", text)
 }
 
-func hears(t *testing.T, who person, from, text string) {
+func hears(t *testing.T, who onlineUser, from, text string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), soon)
 	defer cancel()
@@ -143,19 +143,19 @@ func hears(t *testing.T, who person, from, text string) {
 func TestACodeIsNotTakenTwiceAndTheWrongKeyNotBelieved(t *testing.T) {
 	g := NewWithT(t)
 	p := open(t, listed+example)
-	p.fill("#url", stack.Door.URL)
+	p.fill("#url", stack.Frontend.URL)
 	p.fill("#code", code(t, "frieda", web))
 	p.click("#enrol")
 	p.awaitText("#problem", "https")
 
-	stranger, err := newPair()
+	unknown, err := newPair()
 	g.Expect(err).NotTo(HaveOccurred())
-	p.fill("#pin", b64.EncodeToString(publicBytes(stranger)))
+	p.fill("#pin", b64.EncodeToString(publicBytes(unknown)))
 	p.click("#enrol")
 	p.awaitText("#problem", "pinned")
 
 	used := code(t, "frieda", web)
-	_, err = stack.Door.Enrol(bounded(t), used, web)
+	_, err = stack.Frontend.Enrol(bounded(t), used, web)
 	g.Expect(err).NotTo(HaveOccurred())
 	p.fill("#pin", serverKey(t).Key)
 	p.fill("#code", used)
@@ -170,8 +170,8 @@ func TestAPageOfAnotherOrigin(t *testing.T) {
 	enrolPage(t, p, "greta")
 	p.awaitText("#problem", "origin")
 
-	// A ticket alone does not help it: the same two lines open a socket on a page that is listed.
-	session, err := stack.Door.Enrol(bounded(t), code(t, "greta", web), web)
+	// A ticket alone is not enough: the same two lines open a socket on a page with a listed origin.
+	session, err := stack.Frontend.Enrol(bounded(t), code(t, "greta", web), web)
 	g.Expect(err).NotTo(HaveOccurred())
 	for _, c := range []struct {
 		page *tab
@@ -181,7 +181,7 @@ func TestAPageOfAnotherOrigin(t *testing.T) {
 		g.Expect(err).NotTo(HaveOccurred())
 		var end string
 		c.page.run(`new Promise((done) => {
-			const s = new WebSocket("`+stack.Door.SocketURL()+`?sdkType=js&operationID=o", ["openim.v1", "ticket.`+ticket.Text+`"]);
+			const s = new WebSocket("`+stack.Frontend.SocketURL()+`?sdkType=js&operationID=o", ["openim.v1", "ticket.`+ticket.Text+`"]);
 			s.onopen = () => done("open");
 			s.onerror = () => done("refused");
 		})`, &end)

@@ -6,8 +6,8 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-// sdkStory enrols by our client and gives its token to the official SDK, which logs in, sends, and waits for an answer.
-const sdkStory = `(async (url, key, code) => {
+// sdkScript enrols with this project's client and passes its token to the official SDK, which logs in, sends, and waits for an answer.
+const sdkScript = `(async (url, key, code) => {
 	const { Gateway, memoryStore } = await import("/src/index.js");
 	const { getSDK, CbEvents } = await import("/sdk/sdk.js");
 	const gateway = new Gateway({ url, pinnedKeys: [key], store: memoryStore() });
@@ -31,7 +31,7 @@ func TestTheOfficialWebSDKAsItComes(t *testing.T) {
 	ida := enrolled(t, "ida")
 	p := open(t, listed+"/page/blank.html")
 	var out struct{ ServerMsgID, Self string }
-	p.run(sdkStory+`("`+stack.Door.URL+`", "`+serverKey(t).Key+`", "`+code(t, "hugo", web)+`")
+	p.run(sdkScript+`("`+stack.Frontend.URL+`", "`+serverKey(t).Key+`", "`+code(t, "hugo", web)+`")
 		.catch((e) => { throw new Error(JSON.stringify(e) + " " + e?.message + " " + e?.stack); })`, &out)
 	g.Expect(out.ServerMsgID).NotTo(BeEmpty())
 	g.Expect(out.Self).To(Equal("hugo"))

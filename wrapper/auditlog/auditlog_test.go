@@ -15,7 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// buffer is a standard output that a test may read while it is written.
+// buffer is a standard output that a test may read during writes.
 type buffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -33,7 +33,7 @@ func (b *buffer) String() string {
 	return b.b.String()
 }
 
-// run opens a trail and writes it until stop, which waits for the end.
+// run opens an audit log and writes it until stop, which waits for the end of the writer.
 func run(t testing.TB, o Options) (l *Log, stop func()) {
 	t.Helper()
 	if o.Log == nil {
@@ -66,7 +66,7 @@ func start(t testing.TB, l *Log) (stop func()) {
 	return stop
 }
 
-// sent is the event of alice's message to bob.
+// sent returns the event of alice's message to bob.
 func sent(change ...func(*Event)) Event {
 	e := Event{
 		Kind: KindMessage,
@@ -74,8 +74,12 @@ func sent(change ...func(*Event)) Event {
 			Role: "user", Subject: "alice", Issuer: "openim-wrapper-sessions", UserID: "alice", DeviceID: "d-1", PlatformID: 2,
 			Session: "s-1", IP: netip.MustParseAddr("192.0.2.7"),
 		},
-		What:    What{Route: "ws/send_msg", Identifier: 1003, Class: "write", RequestID: "r-1", Users: []string{"bob"}, Conversations: []string{"si_alice_bob"}},
-		Outcome: Outcome{Verdict: Refused, Reason: "forbidden", Rule: "no-media", Status: 200, ErrCode: 1002, Took: 1500 * time.Microsecond},
+		What: What{
+			Route: "ws/send_msg", Identifier: 1003, Class: "write", RequestID: "r-1", Users: []string{"bob"},
+			Conversations: []string{"si_alice_bob"},
+		},
+		Outcome: Outcome{Verdict: Refused, Reason: "forbidden", Rule: "no-media", Status: 200, ErrCode: 1002,
+			Took: 1500 * time.Microsecond},
 	}
 	for _, c := range change {
 		c(&e)
@@ -83,8 +87,8 @@ func sent(change ...func(*Event)) Event {
 	return e
 }
 
-// trail is what n events look like, one line each, with start and end around them.
-func trail(t testing.TB, n int) []string {
+// written returns the lines of an audit log of n events, with the start event and the end event.
+func written(t testing.TB, n int) []string {
 	t.Helper()
 	var out buffer
 	l, stop := run(t, Options{Stdout: &out, Program: "gateway v1"})
@@ -109,7 +113,7 @@ func verify(t testing.TB, texts ...string) Report {
 	return v.Report()
 }
 
-func TestAnEventIsOneLineThatSaysWhoDidWhatAndWhatBecameOfIt(t *testing.T) {
+func TestAnEventIsOneLineWithCallerActionAndOutcome(t *testing.T) {
 	g := NewWithT(t)
 	var out buffer
 	at := time.Date(2026, 6, 1, 12, 0, 0, 123456789, time.FixedZone("x", 3600))
@@ -121,15 +125,17 @@ func TestAnEventIsOneLineThatSaysWhoDidWhatAndWhatBecameOfIt(t *testing.T) {
 	var first, second map[string]any
 	g.Expect(json.Unmarshal([]byte(lines[0]), &first)).To(Succeed())
 	g.Expect(json.Unmarshal([]byte(lines[1]), &second)).To(Succeed())
-	g.Expect(first).To(And(HaveKeyWithValue("kind", "start"), HaveKeyWithValue("program", "gateway v1"), HaveKeyWithValue("prev", noHash), HaveKeyWithValue("seq", 0.0)))
+	g.Expect(first).To(And(HaveKeyWithValue("kind", "start"), HaveKeyWithValue("program", "gateway v1"),
+		HaveKeyWithValue("prev", noHash), HaveKeyWithValue("seq", 0.0)))
 	g.Expect(second).To(And(HaveKeyWithValue("prev", first["hash"]), HaveKeyWithValue("chain", first["chain"])))
 	for _, name := range []string{"prev", "hash", "chain"} {
 		delete(second, name)
 	}
 	g.Expect(second).To(Equal(map[string]any{
 		"audit": 1.0, "seq": 1.0, "time": "2026-06-01T11:00:00.123456Z", "kind": "message",
-		"role": "user", "subject": "alice", "issuer": "openim-wrapper-sessions", "userID": "alice", "deviceID": "d-1", "platformID": 2.0, "session": "s-1", "ip": "192.0.2.7",
-		"route": "ws/send_msg", "identifier": 1003.0, "class": "write", "requestID": "r-1", "users": []any{"bob"}, "conversations": []any{"si_alice_bob"},
+		"role": "user", "subject": "alice", "issuer": "openim-wrapper-sessions", "userID": "alice", "deviceID": "d-1", "platformID": 2.0,
+		"session": "s-1", "ip": "192.0.2.7", "route": "ws/send_msg", "identifier": 1003.0, "class": "write", "requestID": "r-1",
+		"users": []any{"bob"}, "conversations": []any{"si_alice_bob"},
 		"verdict": "refused", "reason": "forbidden", "rule": "no-media", "status": 200.0, "errCode": 1002.0, "milliseconds": 1.5,
 	}))
 	g.Expect(lines[2]).To(ContainSubstring(`"kind":"end"`))
@@ -139,8 +145,8 @@ func TestAnEventIsOneLineThatSaysWhoDidWhatAndWhatBecameOfIt(t *testing.T) {
 	g.Expect(report.Chains).To(HaveExactElements(HaveField("Ended", true)))
 }
 
-func TestNothingThatIsNoNameGetsIntoAWord(t *testing.T) {
-	const text = "a whole sentence, as somebody might have typed it"
+func TestANameFieldHoldsNamesOnly(t *testing.T) {
+	const text = "a whole sentence, as a user might have typed it"
 	const token = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U"
 	for name, change := range map[string]func(*Event, string){
 		"kind":    func(e *Event, s string) { e.Kind = Kind(s) },
@@ -156,7 +162,7 @@ func TestNothingThatIsNoNameGetsIntoAWord(t *testing.T) {
 			g := NewWithT(t)
 			for _, s := range []string{text, token} {
 				e := sent(func(e *Event) { change(e, s) })
-				f := e.form()
+				f := e.record()
 				g.Expect(string(f.encode())).NotTo(ContainSubstring(s[:20]))
 			}
 		})
@@ -175,20 +181,20 @@ func TestEveryTextIsBounded(t *testing.T) {
 		e.What = What{Route: long, Class: long, RequestID: long, Users: many, Groups: many, Conversations: many}
 		e.Outcome.Reason, e.Outcome.Rule = long, long
 	})
-	f := e.form()
+	f := e.record()
 	g.Expect(len(f.encode())).To(BeNumerically("<", 8<<10))
 	g.Expect(f.Users).To(HaveLen(8))
 	g.Expect(f.UserCount).To(Equal(1000))
 	g.Expect(f.UserID).To(Equal(strings.Repeat("é", 64)))
-	g.Expect(clip("é", 1)).To(BeEmpty(), "never half a character")
+	g.Expect(clip("é", 1)).To(BeEmpty(), "characters are not cut in half")
 	g.Expect(clip("a\x1b[2Jb\u0085c\u2028d\ne", 99)).To(Equal("a?[2Jb?c?d?e"))
 }
 
-// TestAnEventHasNoPlaceForAnythingElse is a list on purpose: whoever adds a member has to think about what it may hold.
-func TestAnEventHasNoPlaceForAnythingElse(t *testing.T) {
+// TestAnEventHasNoOtherMembers lists all members, so that adding a member requires a decision about what it may contain.
+func TestAnEventHasNoOtherMembers(t *testing.T) {
 	g := NewWithT(t)
 	e := sent(func(e *Event) { e.What.Groups, e.What.UserCount = []string{"g"}, 9 })
-	f := e.form()
+	f := e.record()
 	f.Program, f.PreviousChain, f.PreviousSeq, f.Lost = "p", "c", 1, 1
 	members := map[string]any{}
 	g.Expect(json.Unmarshal([]byte("{"+string(f.encode())+"}"), &members)).To(Succeed())
@@ -209,6 +215,6 @@ func TestTheLogRepeatsTheHeadOfTheChain(t *testing.T) {
 	lines := strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
 	g.Expect(lines[len(lines)-1]).To(And(ContainSubstring(`"msg":"audit head"`), ContainSubstring(`"seq":2,`)))
 	report := verify(t, out.String())
-	g.Expect(report.Problems).To(BeEmpty(), "the trail may stand among other lines of a log")
+	g.Expect(report.Problems).To(BeEmpty(), "the audit log may be mixed with other lines of a log")
 	g.Expect(report.Events).To(Equal(3))
 }

@@ -12,21 +12,21 @@ import (
 
 func registry() *prometheus.Registry { return prometheus.NewPedanticRegistry() }
 
-// BenchmarkEmit is what a call pays.
+// BenchmarkEmit measures the cost for a call.
 func BenchmarkEmit(b *testing.B) {
 	l, _ := run(b, Options{Stdout: io.Discard})
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
 		e := sent()
 		for pb.Next() {
-			for l.Emit(e) != nil { // the spool is full: the benchmark is faster than any caller
+			for l.Emit(e) != nil { // the queue is full
 				runtime.Gosched()
 			}
 		}
 	})
 }
 
-// BenchmarkTrail is how many events come through to a file on the disk.
+// BenchmarkTrail measures the throughput to a file on disk.
 func BenchmarkTrail(b *testing.B) {
 	path := filepath.Join(b.TempDir(), "audit.log")
 	l, stop := run(b, Options{Path: path})
@@ -40,7 +40,7 @@ func BenchmarkTrail(b *testing.B) {
 }
 
 func BenchmarkVerify(b *testing.B) {
-	text := strings.Join(trail(b, 1000), "")
+	text := strings.Join(written(b, 1000), "")
 	b.SetBytes(int64(len(text)))
 	for b.Loop() {
 		v := Verifier{}

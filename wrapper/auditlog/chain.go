@@ -11,12 +11,12 @@ import (
 	"strings"
 )
 
-// A line of the trail is
+// A line of the audit log is
 //
 //	{"audit":1,"chain":"<32 hex>","seq":<n>,"prev":"<64 hex>",<the event>,"hash":"<64 hex>"}
 //
-// hash is the SHA-256 of the line's own bytes before `,"hash"`, in which prev, the hash of the line before, is included.
-// The bytes are those that were written: nothing need be decoded and encoded again to check them.
+// hash is the SHA-256 of the line's own bytes before `,"hash"`. These bytes include prev, the hash of the preceding line. A reader checks
+// the bytes as they were written and need not decode and encode them again.
 const (
 	linePrefix = `{"audit":1,`
 	hashMember = `,"hash":"`
@@ -26,10 +26,10 @@ const (
 	chainBytes = 16
 )
 
-// noHash is prev of a chain that follows nothing.
+// noHash is the prev of a chain without predecessor.
 var noHash = strings.Repeat("0", hashHex)
 
-// chain is the writing end of one chain.
+// chain is the state of the chain that is being written.
 type chain struct {
 	id   string
 	next uint64 // sequence number of the next line
@@ -45,7 +45,7 @@ func newChain(previous string) *chain {
 	return &chain{id: hex.EncodeToString(id[:]), head: previous}
 }
 
-// append writes one event's line after buf.
+// append appends the line of one event to buf.
 func (c *chain) append(buf, event []byte) []byte {
 	start := len(buf)
 	buf = append(buf, linePrefix+`"chain":"`...)
@@ -71,22 +71,22 @@ type line struct {
 	Prev  string `json:"prev"`
 	Hash  string `json:"hash"`
 	Audit int    `json:"audit"`
-	form
+	record
 
-	changed bool // its bytes do not give its hash
+	changed bool // the hash of its bytes differs from its hash
 }
 
 var (
-	errNoEvent = errors.New("no event")
-	errTorn    = errors.New("the line is not whole")
-	errChanged = errors.New("the line was changed: it is no event any more")
+	errNotAnEvent = errors.New("reading the line: not an event")
+	errTorn       = errors.New("reading the line: incomplete")
+	errChanged    = errors.New("the line was changed: it is not a valid event")
 )
 
-// readLine finds an event in a line of a log, behind whatever a container runtime has written before it.
+// readLine finds an event in a line of a log. A container runtime's prefix may precede the event.
 func readLine(text []byte) (*line, error) {
 	at := bytes.Index(text, []byte(linePrefix))
 	if at < 0 {
-		return nil, errNoEvent
+		return nil, errNotAnEvent
 	}
 	text = bytes.TrimRight(text[at:], "\r\n")
 	cut := len(text) - tailBytes

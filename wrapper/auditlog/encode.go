@@ -2,9 +2,9 @@ package auditlog
 
 import "strconv"
 
-// encode gives the members of an event without the braces around them. encoding/json would give the same, at five
-// times the price; a test compares the two.
-func (f *form) encode() []byte {
+// encode returns the members of the event's JSON without the braces. encoding/json would give the same result in five times the time;
+// a test compares the two.
+func (f *record) encode() []byte {
 	e := encoder(make([]byte, 0, 512))
 	e = append(e, `"time":`...)
 	e.quote(f.Time)
@@ -44,7 +44,7 @@ func (f *form) encode() []byte {
 	return e
 }
 
-// encoder appends members; what is zero is left out.
+// encoder appends members. It omits zero values.
 type encoder []byte
 
 func (e *encoder) name(name string) {
@@ -53,7 +53,7 @@ func (e *encoder) name(name string) {
 	*e = append(*e, `":`...)
 }
 
-// quote writes a text that holds neither control characters nor broken UTF-8.
+// quote appends a text that contains neither control characters nor invalid UTF-8.
 func (e *encoder) quote(s string) {
 	*e = append(*e, '"')
 	for i := range len(s) {

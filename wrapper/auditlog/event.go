@@ -9,87 +9,87 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// Kind is what an event is about.
+// Kind is the kind of an event.
 type Kind string
 
-// Kinds of events. The gateway emits the first three; the others speak of the trail itself.
+// Kinds of events. The gateway emits the first four; the others are about the chain itself.
 const (
 	KindCall     Kind = "call"     // one HTTP request
-	KindMessage  Kind = "message"  // one frame on a socket that sends, or asks for, something
+	KindMessage  Kind = "message"  // one request frame on a socket
 	KindSocket   Kind = "socket"   // a socket was opened or closed
-	KindRefusals Kind = "refusals" // several refusals of callers who are not known (Log.Count)
+	KindRefusals Kind = "refusals" // several refusals of unknown callers, as one event (Log.Count)
 
 	kindStart   Kind = "start"   // a chain begins
 	kindLost    Kind = "lost"    // events were lost here
-	kindRotated Kind = "rotated" // the chain goes on in a new file
-	kindEnd     Kind = "end"     // a chain ends in good order
+	kindRotated Kind = "rotated" // the chain continues in a new file
+	kindEnd     Kind = "end"     // the program ended the chain
 )
 
-// Verdict is what became of it.
+// Verdict is the result of a call.
 type Verdict string
 
-// Verdicts, as in the request log.
+// Verdicts. The request log has the same.
 const (
-	Allowed Verdict = "allowed" // passed on, whatever OpenIM said to it
-	Refused Verdict = "refused" // by the wrapper, because of the call
-	Failed  Verdict = "failed"  // something behind the wrapper did not work
+	Allowed Verdict = "allowed" // passed on to OpenIM, whatever OpenIM replied
+	Refused Verdict = "refused" // refused by the wrapper because of the call
+	Failed  Verdict = "failed"  // a server behind the wrapper failed
 )
 
-// Event is one line of the trail. Every text in it is cut at a bound, and every word that is not the caller's must be
-// of letters, digits and . _ / - alone.
+// Event is one line of the audit log. Each text is cut at a limit. Each text that is a name of the wrapper's own ("a name" below)
+// may have letters, digits and . _ / - only.
 type Event struct {
-	Time    time.Time // zero: now
+	Time    time.Time // zero: the time of Emit
 	Kind    Kind
 	Who     Who
 	What    What
 	Outcome Outcome
 }
 
-// Who did it.
+// Who is the caller.
 type Who struct {
-	Role       string // a word
+	Role       string // a name
 	Subject    string
 	Issuer     string
 	UserID     string
 	DeviceID   string
 	PlatformID int32
-	Session    string // its public identifier, never its token
+	Session    string // the session's public identifier, never its token
 	IP         netip.Addr
 }
 
-// What was done, and to whom.
+// What is the action and the users, groups and conversations that it concerns.
 type What struct {
-	Route      string // a word: the name of the table's row
+	Route      string // a name: the row of the route table
 	Identifier int32  // of a frame
-	Class      string // a word: the audit class of the row
+	Class      string // a name: the audit class of the row
 	RequestID  string
-	// Of each of these the first eight are written.
+	// The first eight of each list are written.
 	Users         []string
 	Groups        []string
 	Conversations []string
-	UserCount     int // of all users named, when there are more
+	UserCount     int // the number of all users, if Users does not list all
 }
 
-// Outcome is what became of it.
+// Outcome is the result of a call.
 type Outcome struct {
 	Verdict Verdict
-	Reason  string // a word: the name of the wire.Failure
-	Rule    string // a word: the name of the rule that refused
-	Status  int    // of HTTP
-	ErrCode int    // of OpenIM's envelope
+	Reason  string // a name: the wire.Failure's
+	Rule    string // a name: the rule that refused
+	Status  int    // the status of HTTP
+	ErrCode int    // the errCode of OpenIM's envelope
 	Took    time.Duration
 }
 
-// Bounds of an event.
+// Limits of an event.
 const (
-	maxWordBytes = 64
-	maxIDBytes   = 128
-	maxWhoBytes  = 256 // subject and issuer
-	maxTargets   = 8
+	maxNameBytes    = 64
+	maxIDBytes      = 128
+	maxSubjectBytes = 256 // subject and issuer
+	maxTargets      = 8
 )
 
-// form is an event as it is written and read. Its texts have gone through word or clip.
-type form struct {
+// record is the JSON of an event. Its texts were cleaned by name or clip.
+type record struct {
 	Time          string   `json:"time"`
 	Kind          Kind     `json:"kind"`
 	Role          string   `json:"role,omitempty"`
@@ -115,30 +115,30 @@ type form struct {
 	ErrCode       int      `json:"errCode,omitempty"`
 	Milliseconds  float64  `json:"milliseconds,omitempty"`
 
-	// Of refusals that were counted.
+	// Of KindRefusals.
 	Network string `json:"network,omitempty"`
 	Count   uint64 `json:"count,omitempty"`
-	Until   string `json:"until,omitempty"` // when the last of them began
+	Until   string `json:"until,omitempty"` // the time of the last refusal
 
-	// Of the trail's own events.
-	Program       string `json:"program,omitempty"`       // start: what is running
-	PreviousChain string `json:"previousChain,omitempty"` // start: the chain before this one in the same file
+	// Of events about the chain.
+	Program       string `json:"program,omitempty"`       // start: program and version
+	PreviousChain string `json:"previousChain,omitempty"` // start: the preceding chain in the same file
 	PreviousSeq   uint64 `json:"previousSeq,omitempty"`
 	Lost          uint64 `json:"lost,omitempty"`
 }
 
 const timeLayout = "2006-01-02T15:04:05.000000Z"
 
-// form bounds everything on the way.
-func (e *Event) form() form {
-	f := form{
-		Time: e.Time.UTC().Format(timeLayout), Kind: Kind(word(string(e.Kind))),
-		Role: word(e.Who.Role), Subject: clip(e.Who.Subject, maxWhoBytes), Issuer: clip(e.Who.Issuer, maxWhoBytes),
+// record returns the event's JSON record, with every text cut at its limit.
+func (e *Event) record() record {
+	f := record{
+		Time: e.Time.UTC().Format(timeLayout), Kind: Kind(name(string(e.Kind))),
+		Role: name(e.Who.Role), Subject: clip(e.Who.Subject, maxSubjectBytes), Issuer: clip(e.Who.Issuer, maxSubjectBytes),
 		UserID: clip(e.Who.UserID, maxIDBytes), DeviceID: clip(e.Who.DeviceID, maxIDBytes), PlatformID: e.Who.PlatformID,
-		Session: clip(e.Who.Session, maxWordBytes),
-		Route:   word(e.What.Route), Identifier: e.What.Identifier, Class: word(e.What.Class), RequestID: e.What.RequestID,
+		Session: clip(e.Who.Session, maxNameBytes),
+		Route:   name(e.What.Route), Identifier: e.What.Identifier, Class: name(e.What.Class), RequestID: e.What.RequestID,
 		Users: targets(e.What.Users), Groups: targets(e.What.Groups), Conversations: targets(e.What.Conversations),
-		Verdict: word(string(e.Outcome.Verdict)), Reason: word(e.Outcome.Reason), Rule: word(e.Outcome.Rule),
+		Verdict: name(string(e.Outcome.Verdict)), Reason: name(e.Outcome.Reason), Rule: name(e.Outcome.Rule),
 		Status: e.Outcome.Status, ErrCode: e.Outcome.ErrCode, Milliseconds: float64(e.Outcome.Took.Microseconds()) / 1000,
 	}
 	if e.Who.IP.IsValid() {
@@ -153,11 +153,12 @@ func (e *Event) form() form {
 	return f
 }
 
-// illegal stands in the place of a word that is none: somebody passed on what should have been a name of ours.
+// illegal replaces a text that should be a name and contains other characters.
 const illegal = "illegal"
 
-func word(s string) string {
-	if len(s) > maxWordBytes {
+// name returns s if it can be a name, and illegal otherwise.
+func name(s string) string {
+	if len(s) > maxNameBytes {
 		return illegal
 	}
 	for _, c := range []byte(s) {
@@ -170,7 +171,7 @@ func word(s string) string {
 	return s
 }
 
-// clip cuts a text at a bound, between two characters, and drops what a terminal would act on.
+// clip cuts a text at a limit, between two characters, and replaces control characters, on which a terminal would act.
 func clip(s string, limit int) string {
 	if len(s) > limit {
 		for limit > 0 && !utf8.RuneStart(s[limit]) {

@@ -10,7 +10,7 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-// chains writes so many chains of three events each, and returns their lines and heads.
+// chains writes n chains of three events each, and returns their lines and heads.
 func chains(t *testing.T, n int) (lines [][]string, heads []Head) {
 	t.Helper()
 	for range n {
@@ -25,7 +25,8 @@ func chains(t *testing.T, n int) (lines [][]string, heads []Head) {
 		if !ok {
 			t.Fatal("no head")
 		}
-		lines, heads = append(lines, strings.SplitAfter(strings.TrimSuffix(f.text(), "\n"), "\n")), append(heads, h)
+		lines = append(lines, strings.SplitAfter(strings.TrimSuffix(f.text(), "\n"), "\n"))
+		heads = append(heads, h)
 	}
 	return lines, heads
 }
@@ -37,8 +38,8 @@ func check(g *WithT, text string, heads []Head) Report {
 	return v.Report()
 }
 
-// TestAChainThatIsMissingWholeIsFound: without its registered head nothing tells that it ever was.
-func TestAChainThatIsMissingWholeIsFound(t *testing.T) {
+// TestAMissingChainIsDetected: only the registered head shows that the chain existed.
+func TestAMissingChainIsDetected(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := NewWithT(t)
 		lines, heads := chains(t, 3)
@@ -49,27 +50,28 @@ func TestAChainThatIsMissingWholeIsFound(t *testing.T) {
 		g.Expect(r.Good()).To(BeTrue(), fmt.Sprint(r.Problems))
 
 		r = check(g, whole(0)+whole(2), nil)
-		g.Expect(r.Good()).To(BeTrue(), "without the list it is not seen")
+		g.Expect(r.Good()).To(BeTrue(), "without the registered heads it is not detected")
 		r = check(g, whole(0)+whole(2), heads)
 		g.Expect(r.Problems).To(HaveLen(1))
 		g.Expect(r.Problems[0].Text).To(And(ContainSubstring(heads[1].Chain), ContainSubstring("missing")))
 
 		r = check(g, whole(0)+strings.Join(lines[1][:2], "")+whole(2), heads)
 		g.Expect(r.Problems).To(HaveLen(1))
-		g.Expect(r.Problems[0].Text).To(And(ContainSubstring(heads[1].Chain), ContainSubstring("cut off"), ContainSubstring("event 2 was registered"), ContainSubstring("is 1")))
+		g.Expect(r.Problems[0].Text).To(And(ContainSubstring(heads[1].Chain), ContainSubstring("cut off"),
+			ContainSubstring("event 2 was registered"), ContainSubstring("is 1")))
 
 		other := heads[1]
 		other.Hash = heads[0].Hash
 		r = check(g, whole(1), []Head{other})
-		g.Expect(r.Problems).To(HaveLen(1), "another chain under the same name")
+		g.Expect(r.Problems).To(HaveLen(1), "another chain with the same id")
 
 		r = check(g, "", heads)
-		g.Expect(r.Good()).To(BeFalse(), "no trail at all")
+		g.Expect(r.Good()).To(BeFalse(), "an empty audit log")
 	})
 }
 
-// TestTheHeadIsOfWhatWasWritten: what waits in memory is not claimed to be there.
-func TestTheHeadIsOfWhatWasWritten(t *testing.T) {
+// TestTheHeadIsTheLastWrittenEvent: events that wait in memory are not part of the head.
+func TestTheHeadIsTheLastWrittenEvent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := NewWithT(t)
 		f := &faulty{take: -1, block: make(chan struct{})}
@@ -79,10 +81,10 @@ func TestTheHeadIsOfWhatWasWritten(t *testing.T) {
 		stop := start(t, l)
 		synctest.Wait()
 		_, ok = l.Head()
-		g.Expect(ok).To(BeFalse(), "the sink has taken nothing yet")
+		g.Expect(ok).To(BeFalse(), "the sink has accepted nothing yet")
 		close(f.block)
 		f.set(func(f *faulty) { f.block = nil })
-		time.Sleep(time.Second) //nolint:forbidigo // the clock is the bubble's: synctest
+		time.Sleep(time.Second) //nolint:forbidigo // the clock of synctest
 		synctest.Wait()
 		h, ok := l.Head()
 		g.Expect(ok).To(BeTrue())
@@ -96,7 +98,8 @@ func TestTheHeadIsOfWhatWasWritten(t *testing.T) {
 
 func TestAListOfHeads(t *testing.T) {
 	g := NewWithT(t)
-	one := fmt.Sprintf(`{"chain":%q,"seq":5,"hash":%q,"program":"gateway v1","first":"2026-06-01T11:00:00Z"}`, strings.Repeat("a", 32), strings.Repeat("b", 64))
+	one := fmt.Sprintf(`{"chain":%q,"seq":5,"hash":%q,"program":"gateway v1","first":"2026-06-01T11:00:00Z"}`,
+		strings.Repeat("a", 32), strings.Repeat("b", 64))
 	want := Head{Chain: strings.Repeat("a", 32), Seq: 5, Hash: strings.Repeat("b", 64)}
 	for _, text := range []string{`{"heads":[` + one + `]}`, `{"errCode":0,"errMsg":"","errDlt":"","data":{"heads":[` + one + `]}}`} {
 		heads, err := ReadHeads(strings.NewReader(text))
@@ -107,9 +110,9 @@ func TestAListOfHeads(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(heads).To(BeEmpty())
 	for text, says := range map[string]string{
-		"": "no JSON", "[]": "no JSON", "{}": `no member "heads"`, `{"errCode":1002,"errMsg":"no"}`: "errCode 1002",
-		`{"heads":[{"chain":"x","seq":1,"hash":"y"}]}`:                   "heads[0] is no head",
-		strings.Replace(`{"heads":[`+one+`]}`, `"seq":5`, `"seq":-1`, 1): "no JSON",
+		"": "not JSON", "[]": "not JSON", "{}": `no member "heads"`, `{"errCode":1002,"errMsg":"no"}`: "errCode 1002",
+		`{"heads":[{"chain":"x","seq":1,"hash":"y"}]}`:                   "heads[0] is malformed",
+		strings.Replace(`{"heads":[`+one+`]}`, `"seq":5`, `"seq":-1`, 1): "not JSON",
 	} {
 		_, err := ReadHeads(strings.NewReader(text))
 		g.Expect(err).To(MatchError(ContainSubstring(says)), text)

@@ -9,24 +9,24 @@ import (
 	"os"
 )
 
-// sink is where lines go.
+// sink receives the lines.
 type sink interface {
 	io.Writer
-	// Sync brings what was written to where it survives a crash of the machine, if the sink can.
+	// Sync makes written lines durable, if the sink can.
 	Sync() error
-	// Moved takes notice of a rotation: it reports true when what is written next stands in a new file.
+	// Moved checks for a rotation. It returns true if the next line begins a new file.
 	Moved() (bool, error)
 	Close() error
 }
 
-// stream is the standard output: whoever collects it keeps and rotates it.
+// stream is the standard output. The program that collects it stores and rotates it.
 type stream struct{ io.Writer }
 
 func (stream) Sync() error          { return nil }
 func (stream) Moved() (bool, error) { return false, nil }
 func (stream) Close() error         { return nil }
 
-// file is a file that is appended to. One process writes to it.
+// file is a file to which one process appends.
 type file struct {
 	path string
 	*os.File
@@ -35,17 +35,17 @@ type file struct {
 func openFile(path string) (*file, error) {
 	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("open the audit file: %w", err)
+		return nil, fmt.Errorf("opening the audit file: %w", err)
 	}
 	return &file{path: path, File: f}, nil
 }
 
-// Moved opens the path anew when it no longer leads to the file that is open: somebody has renamed or removed that one.
-// While that does not succeed, the old one is written on.
+// Moved opens the path again if the path is no longer the open file, because another program has renamed or removed the file. Until that
+// succeeds, the old file remains in use.
 func (f *file) Moved() (bool, error) {
 	there, err := os.Stat(f.path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return false, fmt.Errorf("look at the audit file: %w", err)
+		return false, fmt.Errorf("checking the audit file: %w", err)
 	}
 	if err == nil {
 		mine, err := f.Stat()
@@ -62,10 +62,10 @@ func (f *file) Moved() (bool, error) {
 	return true, errors.Join(old.Sync(), old.Close())
 }
 
-// tailWindow is how much of a file's end is searched for its last event. A line has at most 8 KiB.
+// tailWindow is the size of the end of a file that is searched for the last event. A line has at most 8 KiB.
 const tailWindow = 256 << 10
 
-// last finds the last whole event of the file, nil when there is none, and whether the file ends in the middle of a line.
+// last returns the last complete event of the file, nil if there is none. torn reports whether the file ends within a line.
 func (f *file) last() (found *line, torn bool, err error) {
 	info, err := f.Stat()
 	if err != nil || !info.Mode().IsRegular() || info.Size() == 0 {
@@ -73,7 +73,7 @@ func (f *file) last() (found *line, torn bool, err error) {
 	}
 	window := make([]byte, min(info.Size(), tailWindow))
 	if _, err := f.ReadAt(window, info.Size()-int64(len(window))); err != nil {
-		return nil, false, fmt.Errorf("read the end of the audit file: %w", err)
+		return nil, false, fmt.Errorf("reading the end of the audit file: %w", err)
 	}
 	torn = window[len(window)-1] != '\n'
 	for len(window) > 0 {

@@ -7,39 +7,40 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/httpserver"
 )
 
-// Refusals of callers who are not known cost the caller nothing, and would fill the trail's disk. The first refusal for a reason from a
-// network is written as it is; those that follow within tallyEvery are counted, and written as one event with their number.
+// An unknown caller can cause refusals at no cost, which would fill the disk of the audit log. Therefore the first refusal for a reason and
+// network is written, and further ones within tallyEvery are counted and written as one event with their number.
 const (
 	tallyEvery = time.Minute
-	// maxTallies bounds the memory: some 1 MB. What is beyond it is counted by its reason alone, without its network.
+	// maxTallies limits the memory to some 1 MB. Refusals beyond it are counted by their reason only.
 	maxTallies = 4096
 )
 
-// tallyKey is what is counted together.
+// tallyKey selects the refusals that are counted together.
 type tallyKey struct {
 	reason  string
-	network netip.Prefix // of IPv6 the /48; the zero value: of networks for which there was no room
+	network netip.Prefix // of IPv6 the /48; zero: all networks beyond maxTallies
 }
 
 type tally struct {
-	count       uint64 // beyond the first, which was written
+	count       uint64 // without the first refusal, which is written
 	first, last time.Time
 	outcome     Outcome
 }
 
-// Count adds a refusal of a caller who is not known. It never waits. The error is ErrLost, as of Emit.
+// Count records a refusal of an unknown caller. It never blocks. The error is ErrLost, as for Emit.
 func (l *Log) Count(e Event) error {
 	if e.Time.IsZero() {
 		e.Time = l.now()
 	}
-	if l.counted(e) {
+	if l.countMore(e) {
 		return nil
 	}
 	return l.Emit(e)
 }
 
-// counted reports whether the event is written with others later. If not, it is the first of its kind.
-func (l *Log) counted(e Event) bool {
+// countMore counts an event that is not the first of its reason and network. It reports whether it did; if not, the caller must emit the
+// event.
+func (l *Log) countMore(e Event) bool {
 	key := tallyKey{reason: e.Outcome.Reason}
 	if networks := httpserver.Networks(e.Who.IP); len(networks) > 0 {
 		key.network = networks[len(networks)-1]
@@ -52,7 +53,7 @@ func (l *Log) counted(e Event) bool {
 		t = l.tallies[key]
 	}
 	if t == nil {
-		// Reasons are words of ours, so that there are few keys without a network beyond the bound.
+		// Reasons are the wrapper's own names, so that few keys without a network exist beyond the limit.
 		l.tallies[key] = &tally{}
 		return false
 	}
@@ -65,7 +66,7 @@ func (l *Log) counted(e Event) bool {
 	return true
 }
 
-// flushTallies writes what was counted, and begins anew.
+// flushTallies writes the counts as events and starts new counts.
 func (l *Log) flushTallies() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -77,11 +78,11 @@ func (l *Log) flushTallies() {
 	clear(l.tallies)
 }
 
-// pushTally adds one event for all that were counted; mu is held.
+// pushTally adds the event for one count. The caller holds mu.
 func (l *Log) pushTally(key tallyKey, t *tally) {
 	e := Event{Time: t.first, Kind: KindRefusals, Outcome: t.outcome}
 	e.Outcome.Took = 0
-	f := e.form()
+	f := e.record()
 	f.Count, f.Until = t.count, t.last.UTC().Format(timeLayout)
 	if key.network.IsValid() {
 		f.Network = key.network.String()
@@ -92,7 +93,7 @@ func (l *Log) pushTally(key tallyKey, t *tally) {
 		l.metrics.lost.Add(float64(t.count))
 		return
 	}
-	l.tellLost()
-	l.push(body)
+	l.pushLost()
+	l.enqueue(body)
 	l.metrics.events.WithLabelValues(string(KindRefusals)).Inc()
 }

@@ -14,14 +14,17 @@ import (
 )
 
 func refusal(ip, reason string) Event {
-	return Event{Kind: KindCall, Who: Who{IP: netip.MustParseAddr(ip)}, What: What{Route: "unknown"}, Outcome: Outcome{Verdict: Refused, Reason: reason, Status: 401, ErrCode: 1503}}
+	return Event{
+		Kind: KindCall, Who: Who{IP: netip.MustParseAddr(ip)}, What: What{Route: "unknown"},
+		Outcome: Outcome{Verdict: Refused, Reason: reason, Status: 401, ErrCode: 1503},
+	}
 }
 
-// eventsIn are all events of a trail but those of the trail itself.
-func eventsIn(t *testing.T, text string) (all []form) {
+// eventsIn returns all events of an audit log but the start event and the end event.
+func eventsIn(t *testing.T, text string) (all []record) {
 	t.Helper()
 	for _, line := range strings.Split(strings.TrimSpace(text), "\n") {
-		var f form
+		var f record
 		if err := json.Unmarshal([]byte(line), &f); err != nil {
 			t.Fatalf("%v: %s", err, line)
 		}
@@ -32,8 +35,8 @@ func eventsIn(t *testing.T, text string) (all []form) {
 	return all
 }
 
-// refusals is how many refusals the events stand for.
-func refusals(all []form) (sum uint64) {
+// refusals returns the number of refusals that the events report.
+func refusals(all []record) (sum uint64) {
 	for _, f := range all {
 		switch f.Kind {
 		case KindRefusals:
@@ -58,19 +61,19 @@ func TestRefusalsOfUnknownCallersAreCounted(t *testing.T) {
 		}
 		g.Expect(l.Count(refusal("192.0.2.1", "unknown_route"))).To(Succeed())
 		synctest.Wait()
-		time.Sleep(time.Second) //nolint:forbidigo // the clock is the bubble's: synctest
+		time.Sleep(time.Second) //nolint:forbidigo // the clock of synctest
 		synctest.Wait()
 		all := eventsIn(t, f.text())
-		g.Expect(all).To(HaveLen(3), "the first of each reason and network is there at once")
+		g.Expect(all).To(HaveLen(3), "the first refusal of each reason and network is written immediately")
 		g.Expect(all[0].IP).To(Equal("2001:db8:1::1"))
 		g.Expect(all[0].Route).To(Equal("unknown"))
 
-		time.Sleep(tallyEvery) //nolint:forbidigo // the clock is the bubble's: synctest
+		time.Sleep(tallyEvery) //nolint:forbidigo // the clock of synctest
 		synctest.Wait()
 		all = eventsIn(t, f.text())
-		g.Expect(all).To(HaveLen(5), "and one with the number of the others")
+		g.Expect(all).To(HaveLen(5), "the others are one event with their number")
 		g.Expect(refusals(all)).To(Equal(uint64(2001)), "none is missing")
-		counted := map[string]form{}
+		counted := map[string]record{}
 		for _, f := range all[3:] {
 			counted[f.Network] = f
 		}
@@ -81,7 +84,7 @@ func TestRefusalsOfUnknownCallersAreCounted(t *testing.T) {
 		}
 		g.Expect(testutil.ToFloat64(l.metrics.counted)).To(Equal(1998.0))
 
-		// The next minute begins anew, and what is counted when the program stops is not lost.
+		// The next minute has new counts. A stop writes the current counts.
 		for range 3 {
 			g.Expect(l.Count(refusal("192.0.2.1", "token_malformed"))).To(Succeed())
 		}
@@ -95,8 +98,8 @@ func TestRefusalsOfUnknownCallersAreCounted(t *testing.T) {
 	})
 }
 
-// TestManyNetworksNeitherFillMemoryNorTheTrail: what there is no room for is counted without its network.
-func TestManyNetworksNeitherFillMemoryNorTheTrail(t *testing.T) {
+// TestManyNetworksFillNeitherMemoryNorDisk: refusals beyond the limit are counted without their network.
+func TestManyNetworksFillNeitherMemoryNorDisk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := NewWithT(t)
 		f := &faulty{take: -1}
@@ -115,12 +118,13 @@ func TestManyNetworksNeitherFillMemoryNorTheTrail(t *testing.T) {
 		all := eventsIn(t, f.text())
 		g.Expect(len(all)).To(BeNumerically("<=", 2*(maxTallies+1)))
 		g.Expect(refusals(all)).To(Equal(uint64(2 * networks)))
-		g.Expect(all).To(ContainElement(And(HaveField("Kind", KindRefusals), HaveField("Network", ""), HaveField("Count", BeNumerically(">", maxTallies)))))
+		g.Expect(all).To(ContainElement(And(HaveField("Kind", KindRefusals), HaveField("Network", ""),
+			HaveField("Count", BeNumerically(">", maxTallies)))))
 	})
 }
 
-// TestACountThatFindsNoRoomIsLostWithItsNumber: the trail says how many are missing.
-func TestACountThatFindsNoRoomIsLostWithItsNumber(t *testing.T) {
+// TestACountThatDoesNotFitIsReportedAsLost: the audit log reports how many events are missing.
+func TestACountThatDoesNotFitIsReportedAsLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := NewWithT(t)
 		f := &faulty{take: -1, block: make(chan struct{})}
@@ -133,7 +137,7 @@ func TestACountThatFindsNoRoomIsLostWithItsNumber(t *testing.T) {
 		for l.Emit(sent()) == nil {
 			emitted++
 		}
-		time.Sleep(2 * tallyEvery) //nolint:forbidigo // the clock is the bubble's: synctest
+		time.Sleep(2 * tallyEvery) //nolint:forbidigo // the clock of synctest
 		close(f.block)
 		f.set(func(f *faulty) { f.block = nil })
 		synctest.Wait()
@@ -144,6 +148,6 @@ func TestACountThatFindsNoRoomIsLostWithItsNumber(t *testing.T) {
 		for _, e := range all {
 			lost += e.Lost
 		}
-		g.Expect(refusals(all)+lost).To(Equal(emitted+100+1), "the last Emit was refused, too")
+		g.Expect(refusals(all)+lost).To(Equal(emitted+100+1), "the last Emit failed")
 	})
 }

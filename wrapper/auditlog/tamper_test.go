@@ -12,7 +12,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// rehash gives a line the hash that its bytes have, as an attacker would.
+// rehash sets the hash of a line to the hash of its bytes, as an attacker would.
 func rehash(line string) string {
 	body := line[:strings.LastIndex(line, hashMember)]
 	sum := sha256.Sum256([]byte(body))
@@ -25,50 +25,63 @@ func headLine(t testing.TB, line string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return fmt.Sprintf(`{"time":"2026-06-01T12:00:00Z","level":"INFO","msg":"audit head","chain":%q,"seq":%d,"hash":%q}`+"\n", l.Chain, l.Seq, l.Hash)
+	return fmt.Sprintf(`{"time":"2026-06-01T12:00:00Z","level":"INFO","msg":"audit head","chain":%q,"seq":%d,"hash":%q}`+"\n", l.Chain,
+		l.Seq, l.Hash)
 }
 
 func TestEveryKindOfTamperingIsFound(t *testing.T) {
-	good, other := trail(t, 6), trail(t, 6) // lines 0 (start) to 7 (end)
+	good, other := written(t, 6), written(t, 6) // lines 0 (start) to 7 (end)
 	for _, c := range []struct {
 		name   string
 		change func(lines []string) []string
 		says   string
 	}{
-		{"a word is changed", func(l []string) []string { l[3] = strings.Replace(l[3], "alice", "mallo", 1); return l }, "line 4: event 3 of chain .* was changed"},
-		{"the verdict is turned", func(l []string) []string { l[3] = strings.Replace(l[3], "refused", "allowed", 1); return l }, "line 4: event 3 of chain .* was changed"},
-		{"a blank is put in", func(l []string) []string { l[3] = strings.Replace(l[3], `"kind":`, `"kind": `, 1); return l }, "line 4: event 3 of chain .* was changed"},
+		{"a word is changed", func(l []string) []string { l[3] = strings.Replace(l[3], "alice", "mallo", 1); return l },
+			"line 4: event 3 of chain .* was changed"},
+		{"the verdict is turned", func(l []string) []string { l[3] = strings.Replace(l[3], "refused", "allowed", 1); return l },
+			"line 4: event 3 of chain .* was changed"},
+		{"a blank is inserted", func(l []string) []string { l[3] = strings.Replace(l[3], `"kind":`, `"kind": `, 1); return l },
+			"line 4: event 3 of chain .* was changed"},
 		{"a member is added", func(l []string) []string {
 			l[3] = strings.Replace(l[3], `"kind"`, `"status":500,"kind"`, 1)
 			return l
 		}, "was changed"},
-		{"a word is changed and the hash set right", func(l []string) []string { l[3] = rehash(strings.Replace(l[3], "alice", "mallo", 1)); return l }, "line 5: event 4 of chain .* does not follow from event 3"},
+		{"a word and the hash are changed",
+			func(l []string) []string {
+				l[3] = rehash(strings.Replace(l[3], "alice", "mallo",
+					1))
+				return l
+			}, "line 5: event 4 of chain .* does not continue event 3"},
 		{"the hash is changed", func(l []string) []string {
 			l[3] = l[3][:len(l[3])-10] + "0000000" + l[3][len(l[3])-3:]
 			return l
 		}, "event 3 of chain .* was changed"},
-		{"the line is spoilt", func(l []string) []string { l[3] = strings.Replace(l[3], `"seq":`, `"seq":x`, 1); return l }, "line 4: the line was changed: it is no event any more"},
+		{"the line is not JSON", func(l []string) []string { l[3] = strings.Replace(l[3], `"seq":`, `"seq":x`, 1); return l },
+			"line 4: the line was changed: it is not a valid event"},
 		{"the first is deleted", func(l []string) []string { return l[1:] }, "line 1: the first 1 events of chain .* are missing"},
 		{"the first three are deleted", func(l []string) []string { return l[3:] }, "the first 3 events of chain .* are missing"},
-		{"one is deleted", func(l []string) []string { return slices.Delete(l, 3, 4) }, "line 4: of chain .* the events 3 to 3 are missing"},
-		{"three are deleted", func(l []string) []string { return slices.Delete(l, 2, 5) }, "the events 2 to 4 are missing"},
+		{"one is deleted", func(l []string) []string { return slices.Delete(l, 3, 4) }, "line 4: chain .*: events 3 to 3 are missing"},
+		{"three are deleted", func(l []string) []string { return slices.Delete(l, 2, 5) }, "events 2 to 4 are missing"},
 		{"one is deleted and the numbers closed up", func(l []string) []string {
 			l = slices.Delete(l, 3, 4)
 			l[3] = rehash(strings.Replace(l[3], `"seq":4`, `"seq":3`, 1))
 			return l
-		}, "event 3 of chain .* does not follow from event 2"},
-		{"two change places", func(l []string) []string { l[3], l[4] = l[4], l[3]; return l }, "line 5: event 3 of chain .* was moved or put in|line 5: event 3 of chain .* stands behind event 4"},
-		{"one is written twice", func(l []string) []string { return slices.Insert(l, 4, l[3]) }, "line 5: event 3 of chain .* stands here again"},
-		{"one is made up and put in", func(l []string) []string {
+		}, "event 3 of chain .* does not continue event 2"},
+		{"two are swapped", func(l []string) []string { l[3], l[4] = l[4], l[3]; return l },
+			"line 5: event 3 of chain .* follows event 4: it was moved or inserted"},
+		{"one is written twice", func(l []string) []string { return slices.Insert(l, 4, l[3]) },
+			"line 5: event 3 of chain .* is duplicated"},
+		{"a forged one is inserted", func(l []string) []string {
 			return slices.Insert(l, 4, rehash(strings.Replace(l[4], "alice", "mallo", 1)))
-		}, "line 6: event 4 of chain .* was moved or put in|line 6: event 4 of chain .* stands behind"},
-		{"one of another chain is put in under this one's name", func(l []string) []string {
+		}, "line 6: event 4 of chain .* follows event .*: it was moved or inserted"},
+		{"one of another chain is inserted under this chain's id", func(l []string) []string {
 			a, _ := readLine([]byte(l[3]))
 			b, _ := readLine([]byte(other[4]))
 			l[4] = rehash(strings.NewReplacer(b.Chain, a.Chain, b.Prev, a.Hash).Replace(other[4]))
 			return l
-		}, "event 5 of chain .* does not follow from event 4"},
-		{"the second half is another chain's", func(l []string) []string { return append(l[:4], other[4:]...) }, "the first 4 events of chain .* are missing"},
+		}, "event 5 of chain .* does not continue event 4"},
+		{"the second half is another chain's", func(l []string) []string { return append(l[:4], other[4:]...) },
+			"the first 4 events of chain .* are missing"},
 		{"the second half is another chain's, renamed", func(l []string) []string {
 			a, _ := readLine([]byte(l[3]))
 			b, _ := readLine([]byte(other[4]))
@@ -77,20 +90,22 @@ func TestEveryKindOfTamperingIsFound(t *testing.T) {
 				out = append(out, rehash(strings.ReplaceAll(o, b.Chain, a.Chain)))
 			}
 			return out
-		}, "event 4 of chain .* does not follow from event 3"},
-		{"something follows the end", func(l []string) []string {
+		}, "event 4 of chain .* does not continue event 3"},
+		{"an event follows the end", func(l []string) []string {
 			end, _ := readLine([]byte(l[7]))
 			return append(l, rehash(strings.NewReplacer(`"seq":7`, `"seq":8`, end.Prev, end.Hash).Replace(l[7])))
-		}, "goes on behind its end"},
+		}, "continues after its end"},
 		{"a chain without a start", func(l []string) []string {
 			return []string{rehash(strings.Replace(l[0], `"kind":"start"`, `"kind":"call"`, 1))}
-		}, "does not begin with its start"},
-		{"the last are cut off, and the log names the head", func(l []string) []string { return append(l[:5], headLine(t, good[6])) }, "the end of chain .* was cut off: event 6 was there, and the last one here is 4"},
+		}, "does not begin with a start event"},
+		{"the last are cut off, and the log names the head", func(l []string) []string { return append(l[:5], headLine(t, good[6])) },
+			"the end of chain .* was cut off: event 6 existed, and the last one in the input is 4"},
 		{"the same, with the log before the trail", func(l []string) []string {
 			return append([]string{headLine(t, good[2]), headLine(t, good[6])}, l[:5]...)
 		}, "the end of chain .* was cut off"},
-		{"everything is gone but what the log says", func([]string) []string { return []string{headLine(t, good[6]), other[0]} }, "the log names event 6 of chain .*, of which nothing is here"},
-		{"all is made anew from some event on, with right hashes", func(l []string) []string {
+		{"a chain is removed, and the log names its head", func([]string) []string { return []string{headLine(t, good[6]), other[0]} },
+			"chain .* is missing: the log names its event 6"},
+		{"all is rewritten from an event on, with matching hashes", func(l []string) []string {
 			prev, _ := readLine([]byte(l[2]))
 			head := prev.Hash
 			for i := 3; i < len(l); i++ {
@@ -100,7 +115,7 @@ func TestEveryKindOfTamperingIsFound(t *testing.T) {
 				head = now.Hash
 			}
 			return append(l, headLine(t, good[7]))
-		}, "event 7 of chain .* is not the one that was there"},
+		}, "event 7 of chain .* differs from the event that this line names"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			g := NewWithT(t)
@@ -113,11 +128,11 @@ func TestEveryKindOfTamperingIsFound(t *testing.T) {
 			g.Expect(said).To(ContainElement(MatchRegexp(c.says)))
 		})
 	}
-	NewWithT(t).Expect(verify(t, strings.Join(good, "")).Problems).To(BeEmpty(), "the trail that the changes are made on")
+	NewWithT(t).Expect(verify(t, strings.Join(good, "")).Problems).To(BeEmpty(), "the unchanged audit log")
 }
 
-func TestWhatIsNoTampering(t *testing.T) {
-	a, b := trail(t, 3), trail(t, 3)
+func TestHarmlessDifferences(t *testing.T) {
+	a, b := written(t, 3), written(t, 3)
 	var mixed []string
 	for i := range a {
 		mixed = append(mixed, a[i], `{"level":"INFO","msg":"request"}`+"\n", b[i], "panic: {\"audit\"\n", "\n")
@@ -136,7 +151,7 @@ func TestWhatIsNoTampering(t *testing.T) {
 		{"Windows line ends", strings.ReplaceAll(strings.Join(a, ""), "\n", "\r\n"), 1, ""},
 		{"no line break at the end", strings.TrimSuffix(strings.Join(a, ""), "\n"), 1, ""},
 		{"killed: there is no end", strings.Join(a[:4], ""), 1, ""},
-		{"killed in the middle of a line", strings.Join(a[:4], "") + a[4][:40], 1, "breaks off"},
+		{"killed in the middle of a line", strings.Join(a[:4], "") + a[4][:40], 1, "is incomplete"},
 		{"heads that are right", headLine(t, a[2]) + strings.Join(a, "") + headLine(t, a[1]) + headLine(t, a[4]), 1, ""},
 		{"a line of two megabytes", strings.Repeat("x", 2<<20) + "\n" + strings.Join(a, ""), 1, ""},
 		{"nothing", "", 0, ""},
@@ -151,19 +166,19 @@ func TestWhatIsNoTampering(t *testing.T) {
 	}
 }
 
-func TestTheBeginningMayBeMissingIfThatIsSaid(t *testing.T) {
+func TestWithPartialTheBeginningMayBeMissing(t *testing.T) {
 	g := NewWithT(t)
 	v := Verifier{Partial: true}
-	g.Expect(v.Read(strings.NewReader(strings.Join(trail(t, 5)[3:], "")))).To(Succeed())
+	g.Expect(v.Read(strings.NewReader(strings.Join(written(t, 5)[3:], "")))).To(Succeed())
 	report := v.Report()
 	g.Expect(report.Problems).To(BeEmpty())
 	g.Expect(report.Notes).To(HaveExactElements(HaveField("Text", ContainSubstring("the first 3 events"))))
 }
 
-// TestNoChangeOfAByteGoesUnseen: whatever single byte of a trail is changed, taken out or put in, the trail is broken, or
-// its end is seen to be missing beside the head in the log.
+// TestNoChangeOfAByteGoesUnseen changes, removes or inserts one random byte. The audit log is then broken, or its end is missing compared
+// with the head in the log.
 func TestNoChangeOfAByteGoesUnseen(t *testing.T) {
-	lines := trail(t, 8)
+	lines := written(t, 8)
 	text, head := strings.Join(lines, ""), headLine(t, lines[len(lines)-1])
 	rapid.Check(t, func(t *rapid.T) {
 		at := rapid.IntRange(0, len(text)-1).Draw(t, "at")
@@ -182,14 +197,14 @@ func TestNoChangeOfAByteGoesUnseen(t *testing.T) {
 			t.Fatal(err)
 		}
 		report := v.Report()
-		// Line ends, and what stands between two events, are not the trail's.
+		// Line ends and bytes between two events are not part of the audit log.
 		if report.Good() && !slices.Equal(events(changed), events(text)) {
-			t.Fatalf("not seen: byte %d", at)
+			t.Fatalf("not detected: byte %d", at)
 		}
 	})
 }
 
-// events are the whole events of a text, byte by byte.
+// events returns the complete events of a text.
 func events(text string) []string {
 	var out []string
 	for line := range strings.Lines(text) {
@@ -200,10 +215,9 @@ func events(text string) []string {
 	return out
 }
 
-// TestNoRearrangementGoesUnseen: whatever lines are taken, left out, repeated and mixed, only the whole trail in its order
-// is good.
+// TestNoRearrangementGoesUnseen omits, repeats and reorders lines at random. Only the complete audit log in its order is good.
 func TestNoRearrangementGoesUnseen(t *testing.T) {
-	lines := trail(t, 6)
+	lines := written(t, 6)
 	head := headLine(t, lines[len(lines)-1])
 	rapid.Check(t, func(t *rapid.T) {
 		order := rapid.SliceOfN(rapid.IntRange(0, len(lines)-1), 0, 10).Draw(t, "order")
@@ -224,7 +238,7 @@ func TestNoRearrangementGoesUnseen(t *testing.T) {
 }
 
 func FuzzVerify(f *testing.F) {
-	lines := trail(f, 3)
+	lines := written(f, 3)
 	f.Add(strings.Join(lines, ""))
 	f.Add(headLine(f, lines[2]) + lines[0])
 	f.Add(linePrefix + `"chain":"x","seq":18446744073709551615`)

@@ -11,18 +11,18 @@ import (
 	"strings"
 )
 
-// maxReadLine bounds a line that is looked at; a longer one is none of ours.
+// maxReadLine limits the lines that are inspected. A longer line is not an event.
 const maxReadLine = 1 << 20
 
-// rememberedHashes is how many of a chain's last hashes are kept to be compared with what a log says of its head later.
+// rememberedHashes is the number of a chain's last hashes that are kept, for comparison with heads that follow in the log.
 const rememberedHashes = 4096
 
-// maxFindings bounds what a report lists.
+// maxFindings limits the findings of a report.
 const maxFindings = 1000
 
-// Finding is one thing that a report says.
+// Finding is one statement of a report.
 type Finding struct {
-	Line int // of the input, from 1; 0: it is about the whole
+	Line int // of the input, from 1; 0: about the whole input
 	Text string
 }
 
@@ -33,58 +33,57 @@ func (f Finding) String() string {
 	return fmt.Sprintf("line %d: %s", f.Line, f.Text)
 }
 
-// Report is what Verify found.
+// Report is the result of a Verifier.
 type Report struct {
-	Events   int       // whole events, good or bad
-	Chains   []Chain   // in the order in which they were met
-	Problems []Finding // each means that the trail is not as it was written
-	Notes    []Finding // worth knowing, and no sign of a change
-	More     int       // problems and notes beyond those listed
+	Events   int       // complete events, valid or not
+	Chains   []Chain   // in the order of their first events
+	Problems []Finding // each proves that the audit log was changed
+	Notes    []Finding // information that proves no change
+	More     int       // findings beyond the listed ones
 }
 
-// Good reports whether every chain is whole as far as it can be told.
+// Good reports whether no problem was found.
 func (r *Report) Good() bool { return len(r.Problems) == 0 }
 
-// Chain is one chain of a report: one start of the program.
+// Chain is the summary of one chain. Each start of the program begins a chain.
 type Chain struct {
 	ID          string
 	First, Last uint64 // sequence numbers
 	Head        string // the hash of the last event
-	Ended       bool   // by the program, in good order
+	Ended       bool   // the program ended the chain
 }
 
-// claim is what something outside a chain says of it: that an event was there.
+// claim is the statement of a source outside a chain that the chain has a certain event.
 type claim struct {
-	chain string
-	seq   uint64
-	hash  string
-	line  int
-	log   bool // a head in the log, not the start of the next chain
-	// registered: the program has left its head elsewhere while it ran.
-	registered bool
+	chain      string
+	seq        uint64
+	hash       string
+	line       int
+	log        bool // the source is a head in the program's log, not the start of the next chain
+	registered bool // the source is a head that the program registered with the backend
 }
 
-type state struct {
+type chainState struct {
 	Chain
-	hashes [rememberedHashes]string // by sequence number
+	hashes [rememberedHashes]string // by sequence number modulo their count
 }
 
-// Verifier reads a trail.
+// Verifier checks an audit log.
 type Verifier struct {
-	// Partial accepts that the beginning of a chain is missing: a container's log of which only the end was kept.
+	// Partial accepts that the beginning of a chain is missing, as in a container's log that was truncated.
 	Partial bool
 
 	report Report
-	chains map[string]*state
-	order  []*state
+	chains map[string]*chainState
+	order  []*chainState
 	claims []claim
 	line   int
 }
 
-// Read takes in one file or stream. Those of one trail are read in their order. It fails when r does.
+// Read checks one file or stream. Read the files of one audit log in their order. Read fails only when r does.
 func (v *Verifier) Read(r io.Reader) error {
 	if v.chains == nil {
-		v.chains = map[string]*state{}
+		v.chains = map[string]*chainState{}
 	}
 	in := bufio.NewReaderSize(r, maxReadLine)
 	for {
@@ -97,7 +96,7 @@ func (v *Verifier) Read(r io.Reader) error {
 			v.line++
 		}
 		if !long {
-			v.look(text)
+			v.checkLine(text)
 		}
 		if errors.Is(err, io.EOF) {
 			return nil
@@ -108,10 +107,10 @@ func (v *Verifier) Read(r io.Reader) error {
 	}
 }
 
-// Report says what was found once everything was read.
+// Report returns the result. Call it after the last Read.
 func (v *Verifier) Report() Report {
 	for _, c := range v.claims {
-		v.settle(c)
+		v.checkClaim(c)
 	}
 	v.claims = nil
 	r := v.report
@@ -122,14 +121,14 @@ func (v *Verifier) Report() Report {
 }
 
 func (v *Verifier) problem(format string, args ...any) {
-	v.find(&v.report.Problems, v.line, format, args...)
+	v.add(&v.report.Problems, v.line, format, args...)
 }
 
 func (v *Verifier) note(format string, args ...any) {
-	v.find(&v.report.Notes, v.line, format, args...)
+	v.add(&v.report.Notes, v.line, format, args...)
 }
 
-func (v *Verifier) find(list *[]Finding, line int, format string, args ...any) {
+func (v *Verifier) add(list *[]Finding, line int, format string, args ...any) {
 	if len(*list) >= maxFindings {
 		v.report.More++
 		return
@@ -137,15 +136,15 @@ func (v *Verifier) find(list *[]Finding, line int, format string, args ...any) {
 	*list = append(*list, Finding{line, fmt.Sprintf(format, args...)})
 }
 
-func (v *Verifier) look(text []byte) {
+func (v *Verifier) checkLine(text []byte) {
 	l, err := readLine(text)
 	switch {
-	case errors.Is(err, errNoEvent):
-		v.lookForHead(text)
+	case errors.Is(err, errNotAnEvent):
+		v.checkHead(text)
 		return
 	case errors.Is(err, errTorn):
-		// Whatever is missing shows as a gap. What is not missing was written again, whole.
-		v.note("an event breaks off: the program or the disk stopped in the middle of it")
+		// Missing events show as a gap in the sequence numbers. The writer has written a partial line again, completely.
+		v.note("an event is incomplete: the program or the disk stopped while writing it")
 		return
 	case err != nil:
 		v.problem("%s", err)
@@ -153,11 +152,11 @@ func (v *Verifier) look(text []byte) {
 	}
 	v.report.Events++
 	if l.changed {
-		v.problem("event %d of chain %s was changed: its bytes do not give its hash", l.Seq, short(l.Chain))
+		v.problem("event %d of chain %s was changed: its hash does not match its bytes", l.Seq, short(l.Chain))
 	}
 	s := v.chains[l.Chain]
 	if s == nil {
-		s = v.begin(l)
+		s = v.startChain(l)
 	} else if !v.follows(s, l) {
 		return
 	}
@@ -165,7 +164,7 @@ func (v *Verifier) look(text []byte) {
 	s.hashes[l.Seq%rememberedHashes] = l.Hash
 	switch l.Kind {
 	case kindLost:
-		v.note("%d events were lost before event %d of chain %s: the sink took nothing and the spool was full", l.Lost, l.Seq, short(l.Chain))
+		v.note("%d events were lost before event %d of chain %s: the queue was full", l.Lost, l.Seq, short(l.Chain))
 	case kindEnd:
 		s.Ended = true
 	case kindStart:
@@ -175,50 +174,49 @@ func (v *Verifier) look(text []byte) {
 	}
 }
 
-// begin takes in the first event of a chain.
-func (v *Verifier) begin(l *line) *state {
-	s := &state{Chain: Chain{ID: l.Chain, First: l.Seq}}
+// startChain records the first event of a chain.
+func (v *Verifier) startChain(l *line) *chainState {
+	s := &chainState{Chain: Chain{ID: l.Chain, First: l.Seq}}
 	v.chains[l.Chain] = s
 	v.order = append(v.order, s)
 	switch {
 	case l.Seq == 0 && l.Kind != kindStart:
-		v.problem("chain %s does not begin with its start", short(l.Chain))
+		v.problem("chain %s does not begin with a start event", short(l.Chain))
 	case l.Seq == 0:
 	case l.Kind == kindRotated:
-		v.note("chain %s goes on from an earlier file: its event %d has the hash %s", short(l.Chain), l.Seq-1, l.Prev)
+		v.note("chain %s continues from an earlier file: its event %d has the hash %s", short(l.Chain), l.Seq-1, l.Prev)
 	case v.Partial:
-		v.note("the first %d events of chain %s are not here", l.Seq, short(l.Chain))
+		v.note("the first %d events of chain %s are not in the input", l.Seq, short(l.Chain))
 	default:
 		v.problem("the first %d events of chain %s are missing", l.Seq, short(l.Chain))
 	}
 	return s
 }
 
-// follows checks an event against the one before it. It is false for an event that belongs to an earlier place.
-func (v *Verifier) follows(s *state, l *line) bool {
+// follows checks an event against its predecessor. It returns false for an event that belongs before the last one.
+func (v *Verifier) follows(s *chainState, l *line) bool {
 	next := s.Last + 1
 	switch {
 	case l.Seq < next:
 		if s.hashes[l.Seq%rememberedHashes] == l.Hash {
-			v.problem("event %d of chain %s stands here again", l.Seq, short(l.Chain))
+			v.problem("event %d of chain %s is duplicated", l.Seq, short(l.Chain))
 		} else {
-			v.problem("event %d of chain %s stands behind event %d: it was moved or put in", l.Seq, short(l.Chain), s.Last)
+			v.problem("event %d of chain %s follows event %d: it was moved or inserted", l.Seq, short(l.Chain), s.Last)
 		}
 		return false
 	case l.Seq > next:
-		v.problem("of chain %s the events %d to %d are missing", short(l.Chain), next, l.Seq-1)
+		v.problem("chain %s: events %d to %d are missing", short(l.Chain), next, l.Seq-1)
 	case l.Prev != s.Head:
-		v.problem("event %d of chain %s does not follow from event %d: one of the two was exchanged", l.Seq, short(l.Chain), s.Last)
+		v.problem("event %d of chain %s does not continue event %d: one of the two was replaced", l.Seq, short(l.Chain), s.Last)
 	}
 	if s.Ended {
-		v.problem("chain %s goes on behind its end", short(l.Chain))
+		v.problem("chain %s continues after its end", short(l.Chain))
 	}
 	return true
 }
 
-// lookForHead finds what the program's log says of a head. It is believed no more than anything else: it can only show
-// that something is missing.
-func (v *Verifier) lookForHead(text []byte) {
+// checkHead reads a head from the program's log. A forged head does no harm: it can only report that events are missing.
+func (v *Verifier) checkHead(text []byte) {
 	at := bytes.IndexByte(text, '{')
 	if at < 0 || !bytes.Contains(text, []byte(`"`+HeadMessage+`"`)) {
 		return
@@ -229,13 +227,14 @@ func (v *Verifier) lookForHead(text []byte) {
 		Seq   uint64 `json:"seq"`
 		Hash  string `json:"hash"`
 	}
-	if json.Unmarshal(bytes.TrimSpace(text[at:]), &head) != nil || head.Msg != HeadMessage || !isHex(head.Chain, 2*chainBytes) || !isHex(head.Hash, hashHex) {
+	if json.Unmarshal(bytes.TrimSpace(text[at:]), &head) != nil || head.Msg != HeadMessage ||
+		!isHex(head.Chain, 2*chainBytes) || !isHex(head.Hash, hashHex) {
 		return
 	}
 	c := claim{chain: head.Chain, seq: head.Seq, hash: head.Hash, line: v.line, log: true}
-	// Of a chain the head that is farthest is kept: it says the most. One that the chain has passed is compared at once.
+	// For each chain the latest head is kept: it implies the earlier ones. A head of an event that was already read is checked at once.
 	if s := v.chains[c.chain]; s != nil && c.seq <= s.Last {
-		v.settle(c)
+		v.checkClaim(c)
 		return
 	}
 	if i := slices.IndexFunc(v.claims, func(o claim) bool { return o.log && o.chain == c.chain }); i < 0 {
@@ -245,31 +244,35 @@ func (v *Verifier) lookForHead(text []byte) {
 	}
 }
 
-// settle compares a claim with what was read.
-func (v *Verifier) settle(c claim) {
+// checkClaim compares a claim with the input.
+func (v *Verifier) checkClaim(c claim) {
 	s := v.chains[c.chain]
 	switch {
 	case s == nil && c.registered:
-		v.find(&v.report.Problems, c.line, "chain %s is missing: its event %d was registered, and nothing of the chain is here", c.chain, c.seq)
+		v.add(&v.report.Problems, c.line, "chain %s is missing: its event %d was registered, and the input has none of the chain", c.chain,
+			c.seq)
 	case c.registered && c.seq > s.Last:
-		v.find(&v.report.Problems, c.line, "the end of chain %s was cut off: event %d was registered, and the last one here is %d", c.chain, c.seq, s.Last)
+		v.add(&v.report.Problems, c.line, "the end of chain %s was cut off: event %d was registered, and the last one in the input is %d",
+			c.chain, c.seq, s.Last)
 	case s == nil && c.log:
-		v.find(&v.report.Problems, c.line, "the log names event %d of chain %s, of which nothing is here", c.seq, short(c.chain))
+		v.add(&v.report.Problems, c.line, "chain %s is missing: the log names its event %d", short(c.chain), c.seq)
 	case s == nil:
-		v.find(&v.report.Notes, c.line, "the chain before this one, %s, is not here; its event %d has the hash %s", short(c.chain), c.seq, c.hash)
+		v.add(&v.report.Notes, c.line, "the preceding chain %s is not in the input; its event %d has the hash %s", short(c.chain), c.seq,
+			c.hash)
 	case c.seq > s.Last:
-		v.find(&v.report.Problems, c.line, "the end of chain %s was cut off: event %d was there, and the last one here is %d", short(c.chain), c.seq, s.Last)
+		v.add(&v.report.Problems, c.line, "the end of chain %s was cut off: event %d existed, and the last one in the input is %d",
+			short(c.chain), c.seq, s.Last)
 	case c.seq+rememberedHashes <= s.Last || c.seq < s.First:
-		// Too far back to compare. Later heads say the same of all that is before them.
+		// The hash of the event is no longer remembered. Later heads imply all earlier events.
 	case s.hashes[c.seq%rememberedHashes] != c.hash:
-		v.find(&v.report.Problems, c.line, "event %d of chain %s is not the one that was there when this was written", c.seq, short(c.chain))
+		v.add(&v.report.Problems, c.line, "event %d of chain %s differs from the event that this line names", c.seq, short(c.chain))
 	}
 }
 
-// short is enough of a chain's name to tell it from others.
+// short returns the beginning of a chain's id.
 func short(id string) string { return id[:12] }
 
-// Write prints a report for people.
+// Write writes a report as text.
 func (r *Report) Write(w io.Writer) error {
 	var b strings.Builder
 	for _, f := range r.Problems {
@@ -279,10 +282,10 @@ func (r *Report) Write(w io.Writer) error {
 		fmt.Fprintf(&b, "note: %s\n", f)
 	}
 	if r.More > 0 {
-		fmt.Fprintf(&b, "and %d findings more\n", r.More)
+		fmt.Fprintf(&b, "and %d more findings\n", r.More)
 	}
 	for _, c := range r.Chains {
-		end := "it has no end: the program runs still, was killed, or its last events were taken away"
+		end := "no end event: the program is running, was killed, or its last events were removed"
 		if c.Ended {
 			end = "ended in good order"
 		}

@@ -7,23 +7,23 @@ import (
 )
 
 const (
-	// maxBatch bounds what is written at once.
+	// maxBatch limits the bytes of one write.
 	maxBatch = 256 << 10
-	// gather is how long an event may wait for others, so that they are written at once.
-	gather = 5 * time.Millisecond
-	// syncEvery is how long what was written may wait for the disk.
+	// batchDelay is how long an event may wait for further events of the same write.
+	batchDelay = 5 * time.Millisecond
+	// syncEvery is the interval of syncs to the disk.
 	syncEvery = time.Second
-	// headEvery is how often the log repeats the head of the chain, so that a missing end is noticed.
+	// headEvery is how often the head of the chain is logged, so that a missing end of the chain is detected.
 	headEvery = time.Minute
-	// stopBound is how long a stop waits for the sink.
-	stopBound             = 5 * time.Second
+	// stopTimeout is how long a stop waits for the sink.
+	stopTimeout           = 5 * time.Second
 	firstRetry, lastRetry = 50 * time.Millisecond, time.Second
 )
 
-// HeadMessage is the log line that names the chain, its last sequence number and hash.
+// HeadMessage is the message of the log line that names the chain, its last sequence number and hash.
 const HeadMessage = "audit head"
 
-// Run writes until ctx ends, then what is left, for at most five seconds. Only one Run may be in progress.
+// Run writes events until ctx ends, and then the rest of the queue, for at most five seconds. Only one Run may be in progress.
 func (l *Log) Run(ctx context.Context) {
 	written := make(chan struct{})
 	go func() {
@@ -33,15 +33,15 @@ func (l *Log) Run(ctx context.Context) {
 	<-ctx.Done()
 	select {
 	case <-written:
-	case <-time.After(l.patience + 2*lastRetry):
-		l.log.Error("the audit trail ends unwritten: its sink takes nothing", "bytes", l.pending())
+	case <-time.After(l.stopTimeout + 2*lastRetry):
+		l.log.Error("stopping the audit log: events are lost: the sink is stuck", "bytes", l.pending())
 	}
 }
 
-// Close gives up a trail that Run was never called for.
+// Close closes the sink of a Log for which Run is never called.
 func (l *Log) Close() {
 	if err := l.sink.Close(); err != nil {
-		l.log.Error("close the audit file", "error", err.Error())
+		l.log.Error("closing the audit file", "error", err.Error())
 	}
 }
 
@@ -51,7 +51,7 @@ func (l *Log) pending() int {
 	return l.waiting
 }
 
-// write is the only one that touches chain and sink.
+// write is the writer's loop. No other goroutine uses chain and sink.
 func (l *Log) write(ctx context.Context) {
 	tick := time.NewTicker(syncEvery)
 	defer tick.Stop()
@@ -59,10 +59,10 @@ func (l *Log) write(ctx context.Context) {
 	defer heads.Stop()
 	tallies := time.NewTicker(tallyEvery)
 	defer tallies.Stop()
-	var told uint64
+	var logged uint64
 	dirty := false
 	for {
-		batch, size := l.take()
+		batch, size := l.nextBatch()
 		if len(batch) > 0 {
 			delivered := l.deliver(ctx, batch)
 			l.done(size)
@@ -84,7 +84,7 @@ func (l *Log) write(ctx context.Context) {
 		case <-l.wake:
 			select {
 			case <-ctx.Done():
-			case <-time.After(gather):
+			case <-time.After(batchDelay):
 			}
 		case <-tick.C:
 			if dirty {
@@ -93,20 +93,21 @@ func (l *Log) write(ctx context.Context) {
 		case <-tallies.C:
 			l.flushTallies()
 		case <-heads.C:
-			if l.chain.next > told {
-				told = l.chain.next
-				l.tellHead()
+			if l.chain.next > logged {
+				logged = l.chain.next
+				l.logHead()
 			}
 		}
 	}
 }
 
-// take gives up to a batch of events in their order, with the event of a loss where it belongs.
-func (l *Log) take() (batch [][]byte, size int) {
+// nextBatch removes the next events from the queue, up to the size of a batch. If the queue is empty and events were lost, it returns the
+// event that reports the loss.
+func (l *Log) nextBatch() (batch [][]byte, size int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.queue) == 0 {
-		l.tellLost()
+		l.pushLost()
 	}
 	n := 0
 	for n < len(l.queue) && size < maxBatch {
@@ -126,50 +127,51 @@ func (l *Log) done(size int) {
 	l.waiting -= size
 }
 
-// deliver writes a batch, however often the sink refuses, until the time for stopping is over. It is false then.
+// deliver writes a batch. It repeats a failed write until the timeout of a stop. It reports whether the batch was written.
 func (l *Log) deliver(ctx context.Context, batch [][]byte) bool {
 	buf := l.buf[:0]
 	if l.moved() {
-		f := form{Time: l.now().UTC().Format(timeLayout), Kind: kindRotated}
+		f := record{Time: l.now().UTC().Format(timeLayout), Kind: kindRotated}
 		buf = l.chain.append(buf, f.encode())
 	}
 	for _, event := range batch {
 		buf = l.chain.append(buf, event)
 	}
-	l.buf = buf // to be used again
+	l.buf = buf // reused by the next batch
 	retry := firstRetry
 	var stop <-chan time.Time
 	for {
-		n, err := l.put(buf)
+		n, err := l.writeSink(buf)
 		if err == nil {
 			l.setFailing(false, nil)
-			l.noteHead()
+			l.storeHead()
 			return true
 		}
 		l.setFailing(true, err)
-		// Whole lines that were taken are not written again; half a line is, behind a line break.
+		// Complete lines that the sink accepted are not written again. A partial line is written again, after a line break.
 		whole := bytes.LastIndexByte(buf[:n], '\n') + 1
 		l.torn = l.torn || n > whole
 		buf = buf[whole:]
 		if stop == nil && ctx.Err() != nil {
-			stop = time.After(l.patience)
+			stop = time.After(l.stopTimeout)
 		}
 		select {
 		case <-stop:
-			l.log.Error("the audit trail ends unwritten: its sink refused the last batch", "events", bytes.Count(buf, []byte("\n")), "error", err.Error())
+			lost := bytes.Count(buf, []byte("\n"))
+			l.log.Error("stopping the audit log: events are lost: the sink refuses them", "events", lost, "error", err.Error())
 			return false
 		case <-time.After(retry):
 		}
 		retry = min(2*retry, lastRetry)
 		if l.moved() {
-			// A new file need not repeat the chain's place: the lines themselves say where they belong.
+			// A new file begins without a partial line.
 			l.torn = false
 		}
 	}
 }
 
-// put hands bytes to the sink, and is where a stuck sink shows.
-func (l *Log) put(buf []byte) (int, error) {
+// writeSink writes bytes to the sink. It records the start of the write, so that writable detects a stuck sink.
+func (l *Log) writeSink(buf []byte) (int, error) {
 	l.busy.Store(l.now().UnixNano())
 	defer l.busy.Store(0)
 	if l.torn {
@@ -184,7 +186,7 @@ func (l *Log) put(buf []byte) (int, error) {
 func (l *Log) moved() bool {
 	moved, err := l.sink.Moved()
 	if err != nil {
-		l.log.Warn("the audit file could not be rotated", "error", err.Error())
+		l.log.Warn("reopening the audit file after its rotation", "error", err.Error())
 	}
 	return moved
 }
@@ -197,39 +199,39 @@ func (l *Log) sync() bool {
 	return err == nil
 }
 
-// setFailing says a change once.
+// setFailing records whether the sink fails, and logs each change once.
 func (l *Log) setFailing(failing bool, err error) {
 	switch was := l.failing.Swap(failing); {
 	case failing && !was:
-		l.log.Error("the audit trail cannot be written: administrators' writes and private reads are refused until it can", "error", err.Error())
+		l.log.Error("writing the audit log: administrators' writes and private reads are refused until it succeeds", "error", err.Error())
 	case !failing && was:
-		l.log.Info("the audit trail is written again")
+		l.log.Info("writing the audit log again")
 	}
 }
 
-func (l *Log) tellHead() {
+func (l *Log) logHead() {
 	if l.chain.next > 0 {
 		l.log.Info(HeadMessage, "chain", l.chain.id, "seq", l.chain.next-1, "hash", l.chain.head)
 	}
 }
 
-// finish ends the chain in good order, as far as the sink lets it.
+// finish writes the chain's end event, if the sink accepts it, and closes the sink.
 func (l *Log) finish(ctx context.Context) {
 	if !l.failing.Load() {
-		f := form{Time: l.now().UTC().Format(timeLayout), Kind: kindEnd}
+		f := record{Time: l.now().UTC().Format(timeLayout), Kind: kindEnd}
 		l.ended = true
 		l.deliver(ctx, [][]byte{f.encode()})
 		l.sync()
 	}
-	l.flushTallies() // of a sink that took nothing to the end: they are told with what is left
+	l.flushTallies() // with a failing sink they are reported with the rest below
 	l.mu.Lock()
 	waiting, lost := len(l.queue), l.lost
 	l.mu.Unlock()
 	if waiting > 0 || lost > 0 {
-		l.log.Error("the audit trail ends unwritten: its sink takes nothing", "events", waiting, "lostBefore", lost)
+		l.log.Error("stopping the audit log: events are lost: the sink accepts none", "events", waiting, "lostBefore", lost)
 	}
-	l.tellHead()
+	l.logHead()
 	if err := l.sink.Close(); err != nil {
-		l.log.Error("close the audit file", "error", err.Error())
+		l.log.Error("closing the audit file", "error", err.Error())
 	}
 }

@@ -17,12 +17,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
-// faulty is a sink that breaks as it is told.
+// faulty is a sink whose faults the test controls.
 type faulty struct {
 	mu    sync.Mutex
 	b     bytes.Buffer
-	take  int           // how many bytes it takes before it fails; < 0: all
-	block chan struct{} // not nil: a write waits for it
+	take  int           // the number of bytes that it accepts before it fails; < 0: all
+	block chan struct{} // if not nil, a write waits until it is closed
 	syncs int
 	moved bool
 }
@@ -79,18 +79,19 @@ func (f *faulty) text() string {
 	return f.b.String()
 }
 
-// on opens a trail on a faulty sink, and lets spool events of its own size wait, a fourth of it for administrators.
+// on opens an audit log with a faulty sink. Its queue holds the given number of events, a fourth of them reserved for administrators.
 func on(t testing.TB, f *faulty, log *buffer, events int) *Log {
 	t.Helper()
 	if log == nil {
 		log = &buffer{}
 	}
-	l, err := Open(Options{Path: Stdout, Stdout: log, Program: "p", Log: slog.New(slog.NewJSONHandler(log, nil)), Reg: registry(), Now: time.Now})
+	logger := slog.New(slog.NewJSONHandler(log, nil))
+	l, err := Open(Options{Path: Stdout, Stdout: log, Program: "p", Log: logger, Reg: registry(), Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
 	e := sent(func(e *Event) { e.Time = time.Now() })
-	form := e.form()
+	form := e.record()
 	l.sink, l.spool = f, events*len(form.encode())
 	l.reserve = l.spool / 4
 	return l
@@ -104,7 +105,7 @@ func TestAStuckSinkBlocksNobody(t *testing.T) {
 		l := on(t, f, &log, 40)
 		stop := start(t, l)
 		synctest.Wait()
-		g.Expect(l.Admit()).To(Succeed(), "a write that takes a moment is none that is stuck")
+		g.Expect(l.Admit()).To(Succeed(), "a short write is not a stuck one")
 		time.Sleep(stuckAfter)
 		g.Expect(l.Admit()).To(MatchError(ErrUnavailable))
 
@@ -116,10 +117,10 @@ func TestAStuckSinkBlocksNobody(t *testing.T) {
 				lost++
 			}
 		}
-		g.Expect(kept).To(BeNumerically("~", 30, 2), "three quarters of the spool are the users'")
+		g.Expect(kept).To(BeNumerically("~", 30, 2), "three quarters of the queue are for users")
 		admin := sent(func(e *Event) { e.Who.Role = "admin" })
 		for range 8 {
-			g.Expect(l.Emit(admin)).To(Succeed(), "the rest is the administrators'")
+			g.Expect(l.Emit(admin)).To(Succeed(), "the rest is for administrators")
 		}
 		g.Expect(testutil.ToFloat64(l.metrics.lost)).To(BeEquivalentTo(lost))
 
@@ -131,12 +132,13 @@ func TestAStuckSinkBlocksNobody(t *testing.T) {
 		stop()
 		report := verify(t, f.text()+log.String())
 		g.Expect(report.Problems).To(BeEmpty())
-		g.Expect(report.Notes).To(HaveExactElements(HaveField("Text", ContainSubstring(fmt.Sprintf("%d events were lost before event %d of", lost, kept+1)))))
-		g.Expect(report.Events).To(Equal(1+kept+1+8+1+1), "start, those kept, the loss, the administrators', the last, end")
+		g.Expect(report.Notes).To(HaveExactElements(HaveField("Text",
+			ContainSubstring(fmt.Sprintf("%d events were lost before event %d of", lost, kept+1)))))
+		g.Expect(report.Events).To(Equal(1+kept+1+8+1+1), "start, users' events, the loss, administrators' events, the last event, end")
 	})
 }
 
-func TestAFullSinkIsTriedUntilItTakesTheRest(t *testing.T) {
+func TestAFullSinkIsRetriedUntilItAcceptsTheRest(t *testing.T) {
 	for _, taken := range []int{0, 1, 300, 700, 1500} {
 		t.Run(fmt.Sprint(taken), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -150,30 +152,30 @@ func TestAFullSinkIsTriedUntilItTakesTheRest(t *testing.T) {
 				stop := start(t, l)
 				synctest.Wait()
 				g.Expect(l.Admit()).To(MatchError(ErrUnavailable))
-				g.Expect(l.Emit(sent())).To(Succeed(), "users' events are spooled")
+				g.Expect(l.Emit(sent())).To(Succeed(), "users' events are queued")
 				time.Sleep(time.Minute)
-				g.Expect(strings.Count(log.String(), "cannot be written")).To(Equal(1), "said once")
+				g.Expect(strings.Count(log.String(), "until it succeeds")).To(Equal(1), "logged once")
 				f.set(func(f *faulty) { f.take = -1 })
 				time.Sleep(lastRetry)
 				synctest.Wait()
 				g.Expect(l.Admit()).To(Succeed(), "within a second")
-				g.Expect(log.String()).To(ContainSubstring("is written again"))
+				g.Expect(log.String()).To(ContainSubstring("writing the audit log again"))
 				stop()
 				report := verify(t, f.text()+log.String())
 				g.Expect(report.Problems).To(BeEmpty())
-				g.Expect(report.Events).To(Equal(8), "every event once, whole")
+				g.Expect(report.Events).To(Equal(8), "every event once and complete")
 			})
 		})
 	}
 }
 
-func TestAStopWaitsForTheSinkButNotForEver(t *testing.T) {
+func TestAStopWaitsForTheSinkUpToATimeout(t *testing.T) {
 	for name, f := range map[string]*faulty{"full": {take: 0}, "stuck": {take: -1, block: make(chan struct{})}} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				g := NewWithT(t)
 				if f.block != nil {
-					f.block = make(chan struct{}) // of this bubble
+					f.block = make(chan struct{}) // created within synctest's bubble
 				}
 				var log buffer
 				l := on(t, f, &log, 100)
@@ -182,8 +184,8 @@ func TestAStopWaitsForTheSinkButNotForEver(t *testing.T) {
 				g.Expect(l.Emit(sent())).To(Succeed())
 				began := time.Now()
 				stop()
-				g.Expect(time.Since(began)).To(BeNumerically("<=", stopBound+2*lastRetry))
-				g.Expect(log.String()).To(ContainSubstring("ends unwritten"))
+				g.Expect(time.Since(began)).To(BeNumerically("<=", stopTimeout+2*lastRetry))
+				g.Expect(log.String()).To(ContainSubstring("events are lost"))
 				if f.block != nil {
 					close(f.block)
 				}
@@ -192,7 +194,7 @@ func TestAStopWaitsForTheSinkButNotForEver(t *testing.T) {
 	}
 }
 
-func TestWhatIsWaitingIsWrittenAtAStop(t *testing.T) {
+func TestQueuedEventsAreWrittenAtAStop(t *testing.T) {
 	g := NewWithT(t)
 	f := &faulty{take: -1}
 	l := on(t, f, nil, 10000)
@@ -206,7 +208,7 @@ func TestWhatIsWaitingIsWrittenAtAStop(t *testing.T) {
 	g.Expect(f.syncs).To(BeNumerically(">", 0))
 }
 
-func TestHeadsAreToldEveryMinuteInWhichSomethingHappened(t *testing.T) {
+func TestHeadsAreLoggedEveryMinuteWithNewEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := NewWithT(t)
 		f, log := &faulty{take: -1}, &buffer{}
@@ -221,7 +223,7 @@ func TestHeadsAreToldEveryMinuteInWhichSomethingHappened(t *testing.T) {
 		time.Sleep(headEvery)
 		g.Expect(heads()).To(Equal(2))
 		stop()
-		g.Expect(heads()).To(Equal(3), "and the end")
+		g.Expect(heads()).To(Equal(3), "the end")
 		g.Expect(verify(t, log.String()+f.text()+log.String()).Problems).To(BeEmpty())
 	})
 }
@@ -231,14 +233,14 @@ func TestADiskThatIsFull(t *testing.T) {
 	var log buffer
 	l, err := Open(Options{Path: "/dev/full", Log: slog.New(slog.NewJSONHandler(&log, nil)), Reg: registry(), Now: time.Now})
 	g.Expect(err).NotTo(HaveOccurred())
-	l.patience = 0
+	l.stopTimeout = 0
 	stop := start(t, l)
 	g.Eventually(l.Admit).Should(MatchError(ErrUnavailable))
-	g.Expect(l.Emit(sent())).To(Succeed(), "spooled")
+	g.Expect(l.Emit(sent())).To(Succeed(), "queued")
 	g.Expect(testutil.ToFloat64(l.metrics.lost)).To(BeZero())
 	g.Expect(log.String()).To(ContainSubstring("no space left on device"))
 	stop()
-	g.Expect(log.String()).To(ContainSubstring("ends unwritten"))
+	g.Expect(log.String()).To(ContainSubstring("events are lost"))
 }
 
 func TestAFileIsContinued(t *testing.T) {
@@ -259,14 +261,16 @@ func TestAFileIsContinued(t *testing.T) {
 
 	lines := strings.SplitAfter(text, "\n")
 	g.Expect(verify(t, strings.Join(append(lines[:1:1], lines[3:]...), "")).Problems).To(
-		ContainElement(HaveField("Text", MatchRegexp("the end of chain .* was cut off: event 2 was there"))), "the next chain names the end of the one before")
-	g.Expect(verify(t, strings.Join(lines[3:], "")).Notes).To(ContainElement(HaveField("Text", ContainSubstring("the chain before this one"))))
+		ContainElement(HaveField("Text", MatchRegexp("the end of chain .* was cut off: event 2 existed"))),
+		"the next chain names the last event of the one before")
+	g.Expect(verify(t, strings.Join(lines[3:], "")).Notes).To(
+		ContainElement(HaveField("Text", ContainSubstring("the preceding chain"))))
 }
 
 func TestACrashInTheMiddleOfALine(t *testing.T) {
 	g := NewWithT(t)
 	path := filepath.Join(t.TempDir(), "audit.log")
-	lines := trail(t, 3)
+	lines := written(t, 3)
 	g.Expect(os.WriteFile(path, []byte(strings.Join(lines[:3], "")+lines[3][:50]), 0o600)).To(Succeed())
 	l, stop := run(t, Options{Path: path})
 	g.Expect(l.Emit(sent())).To(Succeed())
@@ -274,16 +278,17 @@ func TestACrashInTheMiddleOfALine(t *testing.T) {
 	report := verify(t, read(t, path))
 	g.Expect(report.Problems).To(BeEmpty())
 	g.Expect(report.Chains).To(HaveLen(2))
-	g.Expect(report.Notes).To(HaveExactElements(HaveField("Text", ContainSubstring("breaks off"))))
+	g.Expect(report.Notes).To(HaveExactElements(HaveField("Text", ContainSubstring("is incomplete"))))
 
 	g.Expect(os.WriteFile(path, []byte(strings.Join(lines[:2], "")), 0o600)).To(Succeed())
 	l, stop = run(t, Options{Path: path})
 	g.Expect(l.Emit(sent())).To(Succeed())
 	stop()
-	g.Expect(verify(t, read(t, path), headLine(t, lines[2])).Problems).To(HaveLen(1), "what was cut off before the new start is named by the log")
+	g.Expect(verify(t, read(t, path), headLine(t, lines[2])).Problems).To(HaveLen(1),
+		"the log names the events that were cut off before the new start")
 }
 
-func TestAFileThatIsRotatedIsLeft(t *testing.T) {
+func TestAfterARotationTheNewFileIsUsed(t *testing.T) {
 	for name, rotate := range map[string]func(path string) error{
 		"renamed": func(path string) error { return os.Rename(path, path+".1") },
 		"removed": os.Remove,
@@ -299,7 +304,8 @@ func TestAFileThatIsRotatedIsLeft(t *testing.T) {
 			stop()
 			second := verify(t, read(t, path))
 			g.Expect(second.Problems).To(BeEmpty(), "each file can be verified alone")
-			g.Expect(second.Notes).To(HaveExactElements(HaveField("Text", ContainSubstring("goes on from an earlier file: its event 1 "))))
+			g.Expect(second.Notes).To(HaveExactElements(HaveField("Text",
+				ContainSubstring("continues from an earlier file: its event 1 "))))
 			if name == "renamed" {
 				both := verify(t, read(t, path+".1"), read(t, path))
 				g.Expect(both.Problems).To(BeEmpty())
@@ -310,12 +316,12 @@ func TestAFileThatIsRotatedIsLeft(t *testing.T) {
 	}
 }
 
-func TestAFileThatCannotBeOpenedIsSaidAtTheStart(t *testing.T) {
+func TestAFileThatCannotBeOpenedIsAnErrorAtTheStart(t *testing.T) {
 	_, err := Open(Options{Path: filepath.Join(t.TempDir(), "absent", "audit.log"), Now: time.Now, Reg: registry()})
-	NewWithT(t).Expect(err).To(MatchError(ContainSubstring("open the audit file")))
+	NewWithT(t).Expect(err).To(MatchError(ContainSubstring("opening the audit file")))
 }
 
-func TestManyEmitAtOnce(t *testing.T) {
+func TestConcurrentEmits(t *testing.T) {
 	g := NewWithT(t)
 	f := &faulty{take: -1}
 	l := on(t, f, nil, 100000)

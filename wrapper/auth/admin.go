@@ -9,7 +9,7 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// Role is what a verified caller may be. The empty role may call nothing.
+// Role is what a verified caller may call. The empty role may call nothing.
 type Role string
 
 const (
@@ -17,7 +17,7 @@ const (
 	RoleAdmin Role = "admin"
 	// RoleUser may call the routes whose audience is user, for themselves.
 	RoleUser Role = "user"
-	// RoleGateway may call the paths of package link. For whom it asks, the proof says.
+	// RoleGateway may call the paths of package internalapi. The proof beside the call names the caller for whom the gateway calls.
 	RoleGateway Role = "gateway"
 )
 
@@ -29,13 +29,13 @@ type Principal struct {
 	TokenID string // jti, empty when the token has none
 	Expires time.Time
 
-	// Of a user's session alone.
+	// The following fields are set for users' sessions alone.
 	Session    string // its public identifier
 	Device     string
 	PlatformID int32
 }
 
-// UserIssuer is the issuer of users, whom the wrapper itself has logged in.
+// UserIssuer is the issuer of users, whom the wrapper itself logs in.
 const UserIssuer = "openim-wrapper-sessions"
 
 // Issuer says which tokens of one identity provider are accepted.
@@ -45,12 +45,12 @@ type Issuer struct {
 	Algorithms []jose.SignatureAlgorithm
 	Types      []string      // accepted typ in lower case; the empty text accepts a header without typ
 	Lifetime   time.Duration // the largest exp - iat
-	RolesClaim string        // a claim that is a text or a list of texts
-	AdminRoles []string      // its values that make an administrator
-	Keys       Keys          // pinned to this issuer: a key of one never verifies a token of another
+	RolesClaim string        // a claim that is a string or a list of strings
+	AdminRoles []string      // the values of RolesClaim that identify an administrator
+	Keys       Keys          // of this issuer alone: a key of one issuer never verifies a token of another
 }
 
-// Keys gives the present key set.
+// Keys returns the current key set.
 type Keys interface {
 	Get() (*KeySet, error)
 }
@@ -61,12 +61,12 @@ type Admins struct {
 	now     func() time.Time
 }
 
-// NewAdmins takes the issuers as they were validated by the configuration.
+// NewAdmins returns a verifier for issuers, which the configuration has validated.
 func NewAdmins(issuers []Issuer, now func() time.Time) *Admins {
 	return &Admins{issuers: slices.Clone(issuers), now: now}
 }
 
-// Ready gives an error while an issuer's keys have never been loaded.
+// Ready returns an error while an issuer's keys were never loaded.
 func (a *Admins) Ready() error {
 	for _, issuer := range a.issuers {
 		if err := loaded(issuer.Keys); err != nil {
@@ -76,7 +76,7 @@ func (a *Admins) Ready() error {
 	return nil
 }
 
-// loaded asks a source that fetches only whether it ever has: its provider's being down later is not our being unready.
+// loaded checks whether a key set was ever loaded. A later outage of the identity provider must not make the wrapper unready.
 func loaded(keys Keys) error {
 	if source, ok := keys.(interface{ Loaded() error }); ok {
 		return source.Loaded()
@@ -85,7 +85,7 @@ func loaded(keys Keys) error {
 	return err
 }
 
-// Verify checks a token whole: shape, header, issuer, key, signature, and then the claims.
+// Verify checks a token completely: form, header, issuer, key, signature and claims, in this order.
 func (a *Admins) Verify(token string) (Principal, *Refusal) {
 	c, refusal := parseCompact(token)
 	if refusal != nil {
@@ -94,11 +94,11 @@ func (a *Admins) Verify(token string) (Principal, *Refusal) {
 	if refusal = c.checkExtensions(); refusal != nil {
 		return Principal{}, refusal
 	}
-	// The issuer is read before it is proven, only to choose whose rules and keys apply.
+	// The issuer is read before it is proven, only to select the rules and keys.
 	name, _ := c.claims["iss"].(string)
 	i := slices.IndexFunc(a.issuers, func(i Issuer) bool { return i.Name == name })
 	if i < 0 {
-		return Principal{}, refuse(reasonIssuer, "the token is of an issuer that is not configured")
+		return Principal{}, refuse(reasonIssuer, "the token's issuer is not configured")
 	}
 	return a.issuers[i].verify(c, a.now())
 }
@@ -109,7 +109,7 @@ func (i *Issuer) verify(c *compact, now time.Time) (Principal, *Refusal) {
 	}
 	principal, refusal := i.readClaims(c.claims, now)
 	if refusal != nil {
-		return Principal{}, refusal.told()
+		return Principal{}, refusal.afterSignature()
 	}
 	return principal, nil
 }
@@ -124,7 +124,7 @@ func (i *Issuer) verifySignature(c *compact) *Refusal {
 		return refusal
 	}
 	if !slices.Contains(i.Types, typ) {
-		return refuse(reasonType, "the header's typ is not one that the issuer's access tokens have")
+		return refuse(reasonType, "the header's typ is not accepted for the issuer's access tokens")
 	}
 	kid, hasKid, refusal := c.kid()
 	if refusal != nil {
@@ -146,7 +146,7 @@ func (i *Issuer) verifySignature(c *compact) *Refusal {
 	return c.verify(key, alg)
 }
 
-// seek asks a source that can fetch whether its provider has a new key by now.
+// seek asks a source that fetches keys whether its provider has published a new key.
 func (i *Issuer) seek(kid string) *KeySet {
 	source, ok := i.Keys.(interface{ Seek(kid string) *KeySet })
 	if !ok {
@@ -166,7 +166,8 @@ func (i *Issuer) readClaims(claims map[string]any, now time.Time) (Principal, *R
 	}
 	subject, ok := text(claims, "sub")
 	if !ok {
-		return Principal{}, refuse(reasonSubject, "its sub is missing, longer than 256 bytes, or holds control characters").coded(wire.CodeTokenMalformed)
+		const detail = "its sub is missing, longer than 256 bytes, or holds control characters"
+		return Principal{}, refuse(reasonSubject, detail).coded(wire.CodeTokenMalformed)
 	}
 	p := Principal{Subject: subject, Issuer: i.Name, Expires: exp}
 	p.TokenID, _ = text(claims, "jti")
@@ -176,10 +177,10 @@ func (i *Issuer) readClaims(claims map[string]any, now time.Time) (Principal, *R
 	return p, nil
 }
 
-// NoToken is the refusal of a request without exactly one bearer token.
+// NoToken returns the refusal of a request without exactly one bearer token.
 func NoToken(present bool) *Refusal {
 	if present {
-		return refuse(reasonMalformed, "the Authorization header is not one bearer token").coded(wire.CodeTokenMalformed)
+		return refuse(reasonMalformed, "the Authorization header does not hold exactly one bearer token").coded(wire.CodeTokenMalformed)
 	}
 	return refuse(reasonNoToken, "the request has no Authorization header").coded(wire.CodeTokenNotExist)
 }

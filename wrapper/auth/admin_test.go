@@ -78,7 +78,8 @@ func TestEveryAsymmetricAlgorithmIsVerifiedWithItsOwnKindOfKey(t *testing.T) {
 }
 
 func TestSymmetricAndAbsentAlgorithmsCannotBeConfigured(t *testing.T) {
-	for _, name := range []string{"none", "None", "NONE", "nOnE", "HS256", "HS384", "HS512", "", "es256", "ES256 ", "RSA1_5", "A128KW", "dir"} {
+	for _, name := range []string{"none", "None", "NONE", "nOnE", "HS256", "HS384", "HS512", "", "es256", "ES256 ", "RSA1_5",
+		"A128KW", "dir"} {
 		NewWithT(t).Expect(auth.AlgorithmAllowed(name)).To(BeFalse(), name)
 	}
 }
@@ -177,7 +178,7 @@ func TestWithoutKeysNobodyIsLetIn(t *testing.T) {
 	g.Expect(verifier(rules(keysOf(t, key))).Ready()).To(Succeed())
 }
 
-func TestTheReasonIsToldOnlyToWhoeverHoldsATokenOfTheProvider(t *testing.T) {
+func TestTheReasonIsReportedOnlyToAHolderOfTheProvidersToken(t *testing.T) {
 	g := NewWithT(t)
 	key, evil := authtest.NewKey(t, "k1", jose.ES256), authtest.NewKey(t, "k1", jose.ES256)
 	v := verifier(rules(keysOf(t, key)))

@@ -10,8 +10,8 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// Algorithms that an issuer may be allowed: asymmetric signatures only. With a symmetric one, whoever can verify
-// can also sign; with none, anybody can.
+// asymmetric are the algorithms that an issuer may use: asymmetric signatures only. With a symmetric algorithm every verifier could also
+// sign, and with "none" everybody could.
 var asymmetric = []jose.SignatureAlgorithm{
 	jose.EdDSA,
 	jose.ES256, jose.ES384, jose.ES512,
@@ -19,20 +19,19 @@ var asymmetric = []jose.SignatureAlgorithm{
 	jose.PS256, jose.PS384, jose.PS512,
 }
 
-// AlgorithmAllowed reports whether a name may stand in the configuration. It is compared exactly: RFC 7518 names
-// are case-sensitive.
+// AlgorithmAllowed reports whether the configuration may name an algorithm. Names are compared exactly: RFC 7518 names are case-sensitive.
 func AlgorithmAllowed(name string) bool {
 	return slices.Contains(asymmetric, jose.SignatureAlgorithm(name))
 }
 
-// RSA keys outside these bounds are not used: below is forgeable, above is a way to make us burn time.
+// RSA keys outside these bounds are not used. Smaller ones can be broken, and larger ones cost too much time for each signature.
 const (
 	minRSABits = 2048
 	maxRSABits = 8192
 )
 
-// fits reports whether a public key can be meant for an algorithm, so that a key is never used in another role
-// than its owner's: RSA with RS and PS, each curve with its own ES, Ed25519 with EdDSA.
+// fits reports whether a public key may be used with an algorithm: RSA keys with RS and PS, each curve with its own ES, Ed25519 with EdDSA.
+// A key is never used in another role than its owner's.
 func fits(key any, alg jose.SignatureAlgorithm) bool {
 	switch k := key.(type) {
 	case ed25519.PublicKey:

@@ -40,16 +40,17 @@ func TestAnAssertionIsGoodAtOneReplica(t *testing.T) {
 	p, refusal := one.VerifyOnce(t.Context(), token, call(), false)
 	g.Expect(refusal).To(BeNil())
 	g.Expect(p).To(Equal(admin))
-	for _, harmless := range []bool{false, true} {
-		_, refusal = two.VerifyOnce(t.Context(), token, call(), harmless)
+	for _, repeatable := range []bool{false, true} {
+		_, refusal = two.VerifyOnce(t.Context(), token, call(), repeatable)
 		g.Expect(refusal).NotTo(BeNil())
 		g.Expect(refusal.Reason).To(Equal("replayed"))
 		g.Expect(refusal.Temporary()).To(BeFalse())
 	}
-	g.Expect(shared.lasts).To(BeNumerically(">=", auth.AssertionLifetime+10*time.Second), "as long as it can be used, with both clocks' leeway")
+	g.Expect(shared.lasts).To(BeNumerically(">=", auth.AssertionLifetime+10*time.Second),
+		"as long as it can be used, with both clocks' leeway")
 }
 
-func TestAnAssertionForOneProcessAsksNobody(t *testing.T) {
+func TestAnAssertionForOneProcessDoesNotAskTheSharedMemory(t *testing.T) {
 	g := NewWithT(t)
 	shared := &memory{down: errors.New("it does not answer")}
 	one := auth.NewAssertions(&secret{keyOne}, (&clock{noon}).now).Share(shared)
@@ -68,7 +69,7 @@ func TestAnAssertionForOneProcessAsksNobody(t *testing.T) {
 	g.Expect(p).To(Equal(admin))
 	for _, v := range []*auth.Assertions{one, two, alone} {
 		_, refusal = v.VerifyOnce(t.Context(), token, call(), true)
-		g.Expect(refusal).NotTo(BeNil(), "once, whoever is asked")
+		g.Expect(refusal).NotTo(BeNil(), "once, whichever verifier is asked")
 	}
 }
 

@@ -34,7 +34,8 @@ const (
 var admin = auth.Principal{Subject: authtest.Subject, Issuer: authtest.Issuer, Role: auth.RoleAdmin}
 
 func call(change ...func(*auth.Call)) auth.Call {
-	c := auth.Call{Principal: admin, Method: "POST", Path: "/admin/v1/user/get_users_info", RequestID: "r-1", Body: []byte(`{"userIDs":["alice"]}`), Proof: "the caller's own"}
+	c := auth.Call{Principal: admin, Method: "POST", Path: "/admin/v1/user/get_users_info", RequestID: "r-1",
+		Body: []byte(`{"userIDs":["alice"]}`), Proof: "the caller's own"}
 	for _, f := range change {
 		f(&c)
 	}
@@ -212,7 +213,7 @@ func TestWhatIsNoAssertion(t *testing.T) {
 		{"a byte more", with(func(f *form) { f.tail = "x" }), "malformed"},
 		{"a text that is longer than it is", with(func(f *form) { f.texts, f.tail = f.texts[:5], "\x00\x09short" }), "malformed"},
 		{"a text of 257 bytes", with(func(f *form) { f.texts[1] = strings.Repeat("a", 257) }), "malformed"},
-		{"a platform that is none", with(func(f *form) { f.platform = 1 << 31 }), "malformed"},
+		{"an invalid platform", with(func(f *form) { f.platform = 1 << 31 }), "malformed"},
 		{"a time that overflows", with(func(f *form) { f.made = time.UnixMilli(-1) }), "malformed"},
 		{"with padding", good + "=", "malformed"},
 		{"with a line break", good[:9] + "\n" + good[9:], "malformed"},
@@ -221,7 +222,7 @@ func TestWhatIsNoAssertion(t *testing.T) {
 		{"for another process", with(func(f *form) { f.texts[0] = "another" }), "instance"},
 		{"without caller", with(func(f *form) { f.texts[1] = "" }), "subject"},
 		{"a caller with a line break", with(func(f *form) { f.texts[1] = "a\nb" }), "subject"},
-		{"a caller who is no text", with(func(f *form) { f.texts[1] = "a\xff" }), "subject"},
+		{"a caller that is not UTF-8", with(func(f *form) { f.texts[1] = "a\xff" }), "subject"},
 		{"without issuer", with(func(f *form) { f.texts[2] = "" }), "subject"},
 		{"a session with a NUL", with(func(f *form) { f.texts[4] = "a\x00" }), "subject"},
 		{"parts shifted between method and path", with(func(f *form) { f.method, f.path = "POST/", f.path[1:] }), "binding"},
@@ -279,7 +280,7 @@ func TestTheKeyBeforeThePresentOneIsAcceptedForAWhile(t *testing.T) {
 func TestWithoutAKeyNothingIsSignedOrAccepted(t *testing.T) {
 	g := NewWithT(t)
 	_, err := auth.Assert(&secret{}, call(), noon)
-	g.Expect(err).To(MatchError(ContainSubstring("sign the assertion")))
+	g.Expect(err).To(MatchError(ContainSubstring("signing the assertion")))
 	_, refusal := auth.NewAssertions(&secret{}, (&clock{noon}).now).Verify(assert(t, keyOne, call(), noon), call())
 	g.Expect(refusal.Reason).To(Equal("keys_not_loaded"))
 }

@@ -11,46 +11,45 @@ import (
 )
 
 const (
-	// assertionsRemembered bounds the replay memory of a window: some 13,000 calls a second and 20 MiB.
-	assertionsRemembered = 1 << 19
-	// assertionWindow is how long an assertion is remembered: as long as it can be used.
+	// maxAssertions bounds the replay memory of one window: about 13,000 calls a second and 20 MiB.
+	maxAssertions = 1 << 19
+	// assertionWindow is how long an assertion is remembered: as long as it can be accepted.
 	assertionWindow = AssertionLifetime + 2*assertionLeeway
-	// previousKeyLasts is how long the key before the present one is still accepted: the kubelet brings a new one to
-	// each pod at its own time.
-	previousKeyLasts = 3 * time.Minute
+	// previousKeyTTL is how long the previous key is still accepted. The kubelet updates each pod's files at its own time.
+	previousKeyTTL = 3 * time.Minute
 )
 
-// Assertions verifies assertions, each of them once.
+// Assertions verifies assertions and accepts each only once.
 type Assertions struct {
 	key  AssertionKey
 	now  func() time.Time
-	seen *seen
-	// shared is nil for a verifier that stands alone.
+	seen *replayCache
+	// shared is nil for a single verifier.
 	shared   Memory
 	instance string
 
-	mu                 sync.Mutex
-	present, previous  []byte
-	previousAcceptedTo time.Time
+	mu                      sync.Mutex
+	currentKey, previousKey []byte
+	previousKeyUntil        time.Time
 }
 
-// NewAssertions remembers what it has seen for as long as an assertion can be used.
+// NewAssertions returns a verifier that remembers each assertion for as long as it could be accepted.
 func NewAssertions(key AssertionKey, now func() time.Time) *Assertions {
-	return &Assertions{key: key, now: now, seen: newSeen(assertionWindow, assertionsRemembered), instance: rand.Text()}
+	return &Assertions{key: key, now: now, seen: newReplayCache(assertionWindow, maxAssertions), instance: rand.Text()}
 }
 
-// Instance names this verifier among all that ever were and will be. An assertion that is bound to it is good here alone, so that it
-// need not be looked for in the shared memory. It is no secret.
+// Instance returns the unique name of this verifier. It is no secret. An assertion that is bound to this name is accepted here alone, so
+// that the shared memory need not be asked.
 func (a *Assertions) Instance() string { return a.instance }
 
-// Share makes the verifier ask a memory that it has in common with others, before its first use.
+// Share adds a memory that several verifiers share. It must be called before the first use.
 func (a *Assertions) Share(m Memory) *Assertions {
 	a.shared = m
 	return a
 }
 
-// Verify checks that an assertion was made for exactly this call, and has not been shown before to this verifier.
-// call.Principal and call.Instance are ignored; the principal comes back.
+// Verify checks that an assertion was made for exactly this call and was not shown to this verifier before. It ignores call.Principal and
+// call.Instance and returns the assertion's principal.
 func (a *Assertions) Verify(token string, call Call) (Principal, *Refusal) {
 	checked, refusal := a.verify(token, call)
 	if refusal != nil {
@@ -59,10 +58,10 @@ func (a *Assertions) Verify(token string, call Call) (Principal, *Refusal) {
 	return checked.principal, nil
 }
 
-// VerifyOnce is Verify, and that it has not been shown to any verifier of the same memory. One that is bound to this verifier no other
-// accepts, so that the memory need not be asked. While the memory cannot be asked a call is refused, unless it is harmless: one that
-// may be carried out a second time with no more effect than the first.
-func (a *Assertions) VerifyOnce(ctx context.Context, token string, call Call, harmless bool) (Principal, *Refusal) {
+// VerifyOnce also checks that the assertion was not shown to any verifier with the same shared memory. The memory is not asked for an
+// assertion that is bound to this verifier, because no other verifier accepts that one. While the memory does not answer, VerifyOnce
+// refuses a call unless it is repeatable (it has no further effect when it is made twice).
+func (a *Assertions) VerifyOnce(ctx context.Context, token string, call Call, repeatable bool) (Principal, *Refusal) {
 	checked, refusal := a.verify(token, call)
 	if refusal != nil {
 		return Principal{}, refusal
@@ -71,12 +70,12 @@ func (a *Assertions) VerifyOnce(ctx context.Context, token string, call Call, ha
 		return checked.principal, nil
 	}
 	switch first, err := a.shared.First(ctx, string(checked.id[:]), assertionWindow); {
-	case err != nil && harmless:
+	case err != nil && repeatable:
 		return checked.principal, nil
 	case err != nil:
-		return Principal{}, refuse(reasonMemoryDown, "whether the assertion was shown to another replica cannot be told now: "+err.Error())
+		return Principal{}, refuse(reasonMemoryDown, "whether another replica has accepted the assertion is unknown now: "+err.Error())
 	case !first:
-		return Principal{}, refuse(reasonReplayed, "the assertion has been shown to another replica before")
+		return Principal{}, refuse(reasonReplayed, "the assertion was shown to another replica before")
 	}
 	return checked.principal, nil
 }
@@ -95,9 +94,9 @@ func (a *Assertions) verify(token string, call Call) (*assertion, *Refusal) {
 	}
 	switch first, full := a.seen.first(string(shown.id[:]), now); {
 	case full:
-		return nil, refuse(reasonReplayed, "too many assertions in one window to tell a replayed one")
+		return nil, refuse(reasonReplayed, "too many assertions in one window to detect a replay")
 	case !first:
-		return nil, refuse(reasonReplayed, "the assertion has been shown before")
+		return nil, refuse(reasonReplayed, "the assertion was shown before")
 	}
 	return shown, nil
 }
@@ -115,10 +114,10 @@ func (a *Assertions) verifySignature(shown *assertion, now time.Time) *Refusal {
 			return nil
 		}
 	}
-	return refuse(reasonSignature, "the signature is not made with a key that is known here")
+	return refuse(reasonSignature, "the signature was not made with the shared key or the one before it")
 }
 
-// keys returns the present key and, for a while after a change, the one before it.
+// keys returns the current key and, for a while after a change, the previous one.
 func (a *Assertions) keys(now time.Time) ([][]byte, error) {
 	present, err := a.key.Get()
 	if err != nil {
@@ -126,31 +125,31 @@ func (a *Assertions) keys(now time.Time) ([][]byte, error) {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if subtle.ConstantTimeCompare(a.present, present) == 0 {
-		a.present, a.previous, a.previousAcceptedTo = present, a.present, now.Add(previousKeyLasts)
+	if subtle.ConstantTimeCompare(a.currentKey, present) == 0 {
+		a.currentKey, a.previousKey, a.previousKeyUntil = present, a.currentKey, now.Add(previousKeyTTL)
 	}
-	if a.previous == nil || !now.Before(a.previousAcceptedTo) {
-		return [][]byte{a.present}, nil
+	if a.previousKey == nil || !now.Before(a.previousKeyUntil) {
+		return [][]byte{a.currentKey}, nil
 	}
-	return [][]byte{a.present, a.previous}, nil
+	return [][]byte{a.currentKey, a.previousKey}, nil
 }
 
-// checkContent is asked once the signature is proven.
+// checkContent checks an assertion whose signature is verified.
 func (a *Assertions) checkContent(shown *assertion, call *Call, now time.Time) *Refusal {
 	if sum := binding(call); subtle.ConstantTimeCompare(sum[:], shown.binding[:]) == 0 {
-		return refuse(reasonBinding, "the assertion is for another method, path, body or request identifier than this request's")
+		return refuse(reasonBinding, "the assertion is for another method, path, body, request identifier or proof")
 	}
 	if shown.instance != "" && shown.instance != a.instance {
 		return refuse(reasonInstance, "the assertion is for another process of the backend")
 	}
 	if !now.Before(shown.made.Add(AssertionLifetime + assertionLeeway)) {
-		return refuse(reasonExpired, "it has expired")
+		return refuse(reasonExpired, "the assertion has expired")
 	}
 	if shown.made.After(now.Add(assertionLeeway)) {
-		return refuse(reasonNotYet, "it is not valid yet: compare the clocks")
+		return refuse(reasonNotYet, "the assertion is not valid yet: compare the nodes' clocks")
 	}
 	p := &shown.principal
-	if !legible(p.Subject) || !legible(p.Issuer) || p.Session != "" && !legible(p.Session) || p.Device != "" && !legible(p.Device) {
+	if !validText(p.Subject) || !validText(p.Issuer) || p.Session != "" && !validText(p.Session) || p.Device != "" && !validText(p.Device) {
 		return refuse(reasonSubject, "the assertion does not name its caller")
 	}
 	return nil

@@ -13,19 +13,18 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// maxTokenBytes bounds a whole token. Providers that put hundreds of groups into one come near it.
+// maxTokenBytes bounds a token. Providers that list hundreds of groups in a token come near it.
 const maxTokenBytes = 8 << 10
 
-// compact is a JWT taken apart and checked for shape, not yet for truth.
+// compact is a decoded JWT of valid form whose signature is not verified yet.
 type compact struct {
 	text   string
 	header map[string]any
-	claims map[string]any // from the very bytes that the signature covers
+	claims map[string]any // decoded from the bytes that the signature covers
 }
 
-// parseCompact accepts exactly three parts in canonical unpadded base64url, the first two being JSON objects
-// without repeated members. Whitespace, padding, stray trailing bits and the JSON serialisation of JWS are refused:
-// two texts for one token would be one too many.
+// parseCompact accepts exactly three parts in canonical unpadded base64url, of which the first two are JSON objects without repeated
+// members. It refuses whitespace, padding, stray trailing bits and the JSON serialisation of JWS, so that each token has exactly one text.
 func parseCompact(text string) (*compact, *Refusal) {
 	malformed := func(detail string) *Refusal {
 		return refuse(reasonMalformed, detail).coded(wire.CodeTokenMalformed)
@@ -33,7 +32,7 @@ func parseCompact(text string) (*compact, *Refusal) {
 	if len(text) > maxTokenBytes {
 		return nil, malformed("the token is larger than 8 KiB")
 	}
-	// Dots are counted before anything is split, so that a text of dots costs nothing.
+	// Dots are counted before the text is split, so that a text of many dots costs nothing.
 	if strings.Count(text, ".") != 2 {
 		return nil, malformed("the token does not have three parts")
 	}
@@ -57,8 +56,8 @@ func parseCompact(text string) (*compact, *Refusal) {
 	return &compact{text: text, header: header, claims: claims}, nil
 }
 
-// extension are header members that change how a token is to be read. We understand none of them, so a token
-// that has one is not for us. jku, x5u, jwk and x5c are different: they offer a key, and are simply never looked at.
+// extension are header members that change how a token must be read. The wrapper understands none of them and refuses a token that has
+// one. jku, x5u, jwk and x5c are different: they offer a key, and are ignored.
 var extension = []string{"crit", "b64", "zip", "enc", "cty", "p2c", "p2s", "epk"}
 
 func (c *compact) checkExtensions() *Refusal {
@@ -70,7 +69,7 @@ func (c *compact) checkExtensions() *Refusal {
 	return nil
 }
 
-// algorithm returns the header's alg when it is one of those allowed, compared exactly.
+// algorithm returns the header's alg if it is one of the allowed, compared exactly.
 func (c *compact) algorithm(allowed []jose.SignatureAlgorithm) (jose.SignatureAlgorithm, *Refusal) {
 	name, _ := c.header["alg"].(string)
 	for _, alg := range allowed {
@@ -78,11 +77,11 @@ func (c *compact) algorithm(allowed []jose.SignatureAlgorithm) (jose.SignatureAl
 			return alg, nil
 		}
 	}
-	return "", refuse(reasonAlgorithm, "the header's alg is not one that the issuer may use")
+	return "", refuse(reasonAlgorithm, "the header's alg is not allowed for the issuer")
 }
 
-// typ returns the header's typ as RFC 7515 section 4.1.9 compares it: without regard to case, and with the prefix
-// application/ left out. A header without typ gives the empty text.
+// typ returns the header's typ in the form in which RFC 7515 section 4.1.9 compares it: in lower case, without the prefix application/.
+// It is empty for a header without typ.
 func (c *compact) typ() (string, *Refusal) {
 	value, there := c.header["typ"]
 	if !there {
@@ -95,7 +94,7 @@ func (c *compact) typ() (string, *Refusal) {
 	return strings.TrimPrefix(strings.ToLower(name), "application/"), nil
 }
 
-// kid returns the header's key identifier. It is only ever compared, never used to find a file or a row.
+// kid returns the header's key identifier. It is only compared, never used to select a file or a row.
 func (c *compact) kid() (kid string, there bool, refusal *Refusal) {
 	value, there := c.header["kid"]
 	if !there {
@@ -120,15 +119,15 @@ func (c *compact) verify(key any, alg jose.SignatureAlgorithm) *Refusal {
 		_, err = jws.Verify(key)
 	}
 	if err != nil {
-		return refuse(reasonSignature, "the signature is not that of the issuer's key")
+		return refuse(reasonSignature, "the signature does not verify with the issuer's key")
 	}
 	return nil
 }
 
-// pss are the hashes of the RSASSA-PSS algorithms.
+// pss maps the RSASSA-PSS algorithms to their hashes.
 var pss = map[jose.SignatureAlgorithm]crypto.Hash{jose.PS256: crypto.SHA256, jose.PS384: crypto.SHA384, jose.PS512: crypto.SHA512}
 
-// verifyPSS wants a salt as long as the hash, as RFC 7518 section 3.5 does. go-jose takes any length.
+// verifyPSS requires a salt as long as the hash, as RFC 7518 section 3.5 does. go-jose accepts any length.
 func (c *compact) verifyPSS(key any, hash crypto.Hash, signature []byte) error {
 	public, ok := key.(*rsa.PublicKey)
 	if !ok {

@@ -1,7 +1,7 @@
-// Package auth decides who is speaking: administrators by a JWT of their own identity provider, and the gateway to
-// the backend by a short-lived assertion, which names a caller and does not prove one.
+// Package auth verifies callers: administrators by a JWT of their own identity provider, and the gateway at the backend by a short-lived
+// assertion. An assertion names the caller for whom the gateway calls, and does not prove who that caller is.
 //
-// It verifies and signs; it reads keys through mounted sources, calls nobody, and never learns OpenIM's secret.
-// Everything that is not explicitly accepted is refused, and the reason goes to the log, not to the caller,
-// until the signature has been proven.
+// The package verifies and signs. It reads keys from mounted files, fetches identity providers' key sets by URL, and never learns OpenIM's
+// secret. It refuses everything that is not explicitly accepted. Until a signature is verified the reason goes to the log alone, not to the
+// caller.
 package auth

@@ -20,26 +20,26 @@ const (
 	maxKidBytes  = 256
 )
 
-// KeySet holds the keys of one issuer that may verify its tokens.
+// KeySet holds the keys with which one issuer's tokens are verified.
 type KeySet struct {
 	keys []verificationKey
 }
 
 type verificationKey struct {
 	kid string
-	alg jose.SignatureAlgorithm // empty: the key does not say
+	alg jose.SignatureAlgorithm // empty if the set does not name one
 	key any                     // ed25519.PublicKey, *ecdsa.PublicKey or *rsa.PublicKey
 }
 
-// Len is the number of usable keys.
+// Len returns the number of usable keys.
 func (s *KeySet) Len() int { return len(s.keys) }
 
-// JWKSFile is a JWK Set in a mounted file. name is its label in logs and metrics.
+// JWKSFile watches a JWK Set in a mounted file. name is its label in logs and metrics.
 func JWKSFile(name, path string) *filewatch.Source[*KeySet] {
 	return filewatch.New(name, func(contents [][]byte) (*KeySet, error) { return ParseJWKS(contents[0]) }, path)
 }
 
-// jwkMember are the members that decide whether a key is for us, before its numbers are looked at.
+// jwkMember holds the members that decide whether a key is usable here.
 type jwkMember struct {
 	Kty    string   `json:"kty"`
 	Crv    string   `json:"crv"`
@@ -51,9 +51,8 @@ type jwkMember struct {
 	K      *string  `json:"k"`
 }
 
-// ParseJWKS reads a JWK Set. Keys for another purpose or of a kind that we never use are passed over, as
-// RFC 7517 section 5 asks. A set that holds a secret, two keys of one name, or no usable key is refused whole:
-// somebody made a mistake there, and the last good set is the better answer.
+// ParseJWKS reads a JWK Set. It skips keys for another purpose or of an unused kind, as RFC 7517 section 5 requires. It refuses a whole set
+// that holds a secret, two keys with one kid, or no usable key: such a set is a mistake, and the last good set stays in use.
 func ParseJWKS(data []byte) (*KeySet, error) {
 	if len(data) > maxJWKSBytes {
 		return nil, fmt.Errorf("the key set is larger than %d bytes", maxJWKSBytes)
@@ -68,7 +67,7 @@ func ParseJWKS(data []byte) (*KeySet, error) {
 		return nil, errors.New(`not a JWK Set: write {"keys": [...]} with at least one key`)
 	}
 	if len(set.Keys) > maxJWKSKeys {
-		return nil, fmt.Errorf("the key set has %d keys: at most %d are taken", len(set.Keys), maxJWKSKeys)
+		return nil, fmt.Errorf("the key set has %d keys: at most %d are accepted", len(set.Keys), maxJWKSKeys)
 	}
 	out := &KeySet{}
 	for i, raw := range set.Keys {
@@ -80,7 +79,7 @@ func ParseJWKS(data []byte) (*KeySet, error) {
 			continue
 		}
 		if slices.ContainsFunc(out.keys, func(k verificationKey) bool { return k.kid == key.kid }) {
-			return nil, fmt.Errorf("keys[%d]: its kid stands twice in the set: give each key its own", i)
+			return nil, fmt.Errorf("keys[%d]: the kid is used twice in the set: give each key its own", i)
 		}
 		out.keys = append(out.keys, *key)
 	}
@@ -90,18 +89,17 @@ func ParseJWKS(data []byte) (*KeySet, error) {
 	return out, nil
 }
 
-// kinds are kty and crv of the keys that an accepted algorithm can use. Others (X25519, secp256k1, what is yet to be
-// invented) are sound keys, but none of ours.
+// kinds are kty and crv of the keys that an accepted algorithm can use. Keys of other kinds, such as X25519 or secp256k1, are skipped.
 var kinds = []string{"RSA", "ECP-256", "ECP-384", "ECP-521", "OKPEd25519"}
 
-// parseJWK gives nil for a key that is sound but not for us.
+// parseJWK returns nil for a valid key that is not usable here.
 func parseJWK(raw json.RawMessage) (*verificationKey, error) {
 	var m jwkMember
 	if json.Unmarshal(raw, &m) != nil {
 		return nil, errors.New("a member has the wrong type")
 	}
 	if m.D != nil || m.K != nil || m.Kty == "oct" {
-		return nil, errors.New("is a private or symmetric key: publish the public half alone, and replace this key, it has been exposed")
+		return nil, errors.New("a private or symmetric key: publish the public half alone, and replace this key, because it was exposed")
 	}
 	if len(m.Kid) > maxKidBytes {
 		return nil, fmt.Errorf("its kid is longer than %d bytes", maxKidBytes)
@@ -117,7 +115,7 @@ func parseJWK(raw json.RawMessage) (*verificationKey, error) {
 	}
 	var jwk jose.JSONWebKey
 	if jwk.UnmarshalJSON(raw) != nil || !jwk.Valid() || !jwk.IsPublic() {
-		return nil, errors.New("is not a valid public key")
+		return nil, errors.New("not a valid public key")
 	}
 	usable := slices.ContainsFunc(asymmetric, func(alg jose.SignatureAlgorithm) bool {
 		return (m.Alg == "" || string(alg) == m.Alg) && fits(jwk.Key, alg)
@@ -126,18 +124,18 @@ func parseJWK(raw json.RawMessage) (*verificationKey, error) {
 		return nil, errors.New("does not fit its alg, or its size is not accepted (RSA: 2048 to 8192 bits)")
 	}
 	if k, ok := jwk.Key.(*rsa.PublicKey); ok && rocaFingerprint(k.N) {
-		return nil, errors.New("is an RSA key with the fingerprint of CVE-2017-15361 (ROCA), whose private half can be computed: replace it by a key that other hardware or software made")
+		return nil, errors.New("an RSA key with the fingerprint of CVE-2017-15361 (ROCA), whose private half can be computed: " +
+			"replace it by a key that other hardware or software made")
 	}
 	return &verificationKey{kid: m.Kid, alg: jose.SignatureAlgorithm(m.Alg), key: jwk.Key}, nil
 }
 
-// has reports whether there is a key of this name.
+// has reports whether the set has a key with this kid.
 func (s *KeySet) has(kid string) bool {
 	return slices.ContainsFunc(s.keys, func(k verificationKey) bool { return k.kid == kid })
 }
 
-// pick finds the one key that a token may be verified with. A token that names no key is accepted only where
-// there is one key to be meant.
+// pick returns the one key that a token may be verified with. A token without a kid is accepted only if the set has one key.
 func (s *KeySet) pick(kid string, hasKid bool, alg jose.SignatureAlgorithm) (any, *Refusal) {
 	if !hasKid && len(s.keys) > 1 {
 		return nil, refuse(reasonKey, "the token has no kid although its issuer has several keys")
@@ -147,9 +145,9 @@ func (s *KeySet) pick(kid string, hasKid bool, alg jose.SignatureAlgorithm) (any
 			continue
 		}
 		if k.alg != "" && k.alg != alg || !fits(k.key, alg) {
-			return nil, refuse(reasonKey, "the key that the token names is not for the token's algorithm")
+			return nil, refuse(reasonKey, "the key with the token's kid is not for the token's algorithm")
 		}
 		return k.key, nil
 	}
-	return nil, refuse(reasonKey, "the issuer has no key of the token's kid")
+	return nil, refuse(reasonKey, "the issuer has no key with the token's kid")
 }

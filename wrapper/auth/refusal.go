@@ -2,12 +2,12 @@ package auth
 
 import "github.com/openimstack/openim-operator/wrapper/wire"
 
-// Refusal says why a token is not accepted. Reason is a fixed word for logs and metrics. Detail is for the log.
+// Refusal is why a token is not accepted. Reason is a fixed word for logs and metrics. Detail is for the log.
 type Refusal struct {
 	Reason string
 	Detail string
-	// proven is true once the signature has been verified: then the caller is the provider's own user and may
-	// read what is wrong with the token.
+	// proven is true once the signature is verified. The caller is then the provider's own user and may learn what is wrong with the
+	// token.
 	proven bool
 	// code is the OpenIM error code that fits best.
 	code int
@@ -15,7 +15,7 @@ type Refusal struct {
 
 func (r *Refusal) Error() string { return r.Reason + ": " + r.Detail }
 
-// Failure is what the caller is told. A caller who proved nothing learns nothing but that the token will not do.
+// Failure returns the answer to the caller. A caller who proved nothing learns only that the token is not accepted.
 func (r *Refusal) Failure() wire.Failure {
 	f := wire.Unauthenticated
 	if r.code != 0 {
@@ -27,10 +27,10 @@ func (r *Refusal) Failure() wire.Failure {
 	return f
 }
 
-// KeysMissing is true when the token could not be judged, because the keys to verify it with were never loaded.
+// KeysMissing reports whether the token could not be verified because the keys were never loaded.
 func (r *Refusal) KeysMissing() bool { return r.Reason == reasonKeysDown }
 
-// Label is the reason as logs and metrics have it.
+// Label returns the reason as it appears in logs and metrics.
 func (r *Refusal) Label() string { return "token_" + r.Reason }
 
 // Reasons, the label of the refusals metric.
@@ -61,8 +61,8 @@ func (r *Refusal) coded(code int) *Refusal {
 	return r
 }
 
-// told marks a refusal that is made after the signature was verified.
-func (r *Refusal) told() *Refusal {
+// afterSignature marks a refusal after the signature was verified.
+func (r *Refusal) afterSignature() *Refusal {
 	r.proven = true
 	return r
 }

@@ -15,32 +15,33 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/filewatch"
 )
 
-// Times of a key set that is fetched. OpenID Connect Core 10.1.1 leaves them to the one who fetches.
+// Times of a fetched key set. OpenID Connect Core 10.1.1 leaves them to the client.
 const (
-	// MinRefresh and MaxRefresh are the bounds within which a reply's Cache-Control is honoured.
+	// MinRefresh and MaxRefresh bound the times of a reply's Cache-Control.
 	MinRefresh = 5 * time.Minute
 	MaxRefresh = time.Hour
-	// defaultRefresh is for a reply that does not say.
+	// defaultRefresh is used when a reply has no Cache-Control.
 	defaultRefresh = 15 * time.Minute
-	// Cooldown is the least time between two fetches because of a key that is not known, whatever became of the first.
+	// Cooldown is the shortest time between two fetches because of unknown keys, whatever the result of the first.
 	Cooldown = 30 * time.Second
 	// StaleAfter is how long the last good set is used while none can be fetched.
 	StaleAfter = 24 * time.Hour
 	// firstRetry and Cooldown bound the wait after a failure, which doubles each time.
 	firstRetry = time.Second
-	// fetchTimeout is for all of one fetch.
+	// fetchTimeout bounds one fetch.
 	fetchTimeout = 10 * time.Second
-	// seekWait is how long a request with an unknown key waits for the fetch that it has caused or met.
+	// seekWait is how long a request with an unknown key waits for a fetch.
 	seekWait = 2 * time.Second
-	// maxSeekers is how many wait at once.
+	// maxSeekers is how many requests may wait at once.
 	maxSeekers = 32
-	// A key that was not in a fresh set is sought again after Cooldown, since the provider may just have been about to publish it, and then
-	// after twice as long each time up to absentFor, since an old client may go on with a key that is gone. maxAbsent are remembered.
-	absentFor = 10 * time.Minute
-	maxAbsent = 256
+	// A key that a fresh set did not have is sought again after Cooldown, because the provider may be about to publish it. After that it
+	// is sought after twice as long each time, up to maxAbsence, because an old client may keep using a removed key. maxAbsent such keys
+	// are remembered.
+	maxAbsence = 10 * time.Minute
+	maxAbsent  = 256
 )
 
-// CAFile is a file of PEM certificates, for a provider whose certificate no public authority has signed.
+// CAFile watches a file of PEM certificates, for a provider whose certificate no public authority has signed.
 func CAFile(name, path string) *filewatch.Source[*x509.CertPool] {
 	return filewatch.New(name, func(contents [][]byte) (*x509.CertPool, error) {
 		pool := x509.NewCertPool()
@@ -51,7 +52,7 @@ func CAFile(name, path string) *filewatch.Source[*x509.CertPool] {
 	}, path)
 }
 
-// CAs gives the authorities whose certificates are trusted.
+// CAs returns the trusted authorities.
 type CAs interface {
 	Get() (*x509.CertPool, error)
 }
@@ -64,7 +65,7 @@ type Remotes struct {
 	loaded  *prometheus.GaugeVec
 }
 
-// NewRemotes registers its metrics on reg. It calls nobody before Run.
+// NewRemotes registers its metrics on reg. It makes no connection before Run.
 func NewRemotes(log *slog.Logger, reg prometheus.Registerer) *Remotes {
 	r := &Remotes{log: log,
 		fetches: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -72,23 +73,26 @@ func NewRemotes(log *slog.Logger, reg prometheus.Registerer) *Remotes {
 		}, []string{"keys", "result"}),
 		loaded: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "openim_wrapper_jwks_loaded_timestamp_seconds",
-			Help: fmt.Sprintf("When the provider's key set was last seen to be right; %.0f hours later it is used no more.", StaleAfter.Hours()),
+			Help: fmt.Sprintf("When the provider's key set was last confirmed; %.0f hours later it is no longer used.", StaleAfter.Hours()),
 		}, []string{"keys"}),
 	}
 	reg.MustRegister(r.fetches, r.loaded)
 	return r
 }
 
-// Add makes a source of keys. name is its label in logs and metrics. url is fixed here, nothing in a token changes it; it
-// must be one that CheckJWKSURL accepts. cas may be nil: the system's authorities.
+// Add adds a key set. name is its label in logs and metrics. url must be accepted by CheckJWKSURL. It is fixed here: nothing in a token can
+// change it. With nil cas the system's authorities are trusted.
 func (r *Remotes) Add(name, url string, cas CAs) *Remote {
-	k := &Remote{name: name, url: url, cas: cas, log: r.log, fetches: r.fetches, loaded: r.loaded, ask: make(chan struct{}, 1), absent: map[string]absence{}}
+	k := &Remote{
+		name: name, url: url, cas: cas, log: r.log, fetches: r.fetches, loaded: r.loaded,
+		ask: make(chan struct{}, 1), absent: map[string]absence{},
+	}
 	k.transport = k.dial
 	r.remotes = append(r.remotes, k)
 	return k
 }
 
-// Run fetches every set now and then until ctx ends.
+// Run fetches every set periodically until ctx ends.
 func (r *Remotes) Run(ctx context.Context) {
 	var work sync.WaitGroup
 	for _, k := range r.remotes {
@@ -107,21 +111,21 @@ type Remote struct {
 	transport func() (http.RoundTripper, func(), error)
 	ask       chan struct{}
 
-	mu      sync.Mutex
-	set     *KeySet
-	etag    string
-	good    time.Time // when set was last seen to be right
-	tried   time.Time // when the last fetch began
-	err     error     // of the last fetch
-	fetched chan struct{}
-	seekers int
-	absent  map[string]absence // key identifiers that a fresh set did not have, and when
+	mu        sync.Mutex
+	set       *KeySet
+	etag      string
+	confirmed time.Time // when set was last confirmed
+	tried     time.Time // when the last fetch began
+	err       error     // of the last fetch
+	fetched   chan struct{}
+	seekers   int
+	absent    map[string]absence // key identifiers that a fresh set did not have
 }
 
-// Name is the label given to Add.
+// Name returns the label that was given to Add.
 func (k *Remote) Name() string { return k.name }
 
-// Get implements Keys. A set that could not be fetched anew is used for a day.
+// Get implements Keys. It returns the last good set for up to StaleAfter while none can be fetched.
 func (k *Remote) Get() (*KeySet, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -130,14 +134,15 @@ func (k *Remote) Get() (*KeySet, error) {
 		return nil, fmt.Errorf("the key set %s has not been fetched yet: %w", k.name, k.err)
 	case k.set == nil:
 		return nil, fmt.Errorf("the key set %s has not been fetched yet", k.name)
-	case time.Since(k.good) > StaleAfter:
-		return nil, fmt.Errorf("the key set %s could not be fetched for %.0f hours: %v", k.name, StaleAfter.Hours(), k.err) //nolint:errorlint // nil is possible, and nobody asks for the kind
+	case time.Since(k.confirmed) > StaleAfter:
+		return nil, fmt.Errorf( //nolint:errorlint // k.err can be nil, and no caller asks for its kind
+			"the key set %s could not be fetched for %.0f hours: %v", k.name, StaleAfter.Hours(), k.err)
 	}
 	return k.set, nil
 }
 
-// Loaded gives an error until the set has been fetched once, and never again after that: a replica must not fall out of
-// service because a provider is down.
+// Loaded returns an error until the set was fetched once, and nil ever after: an outage of the provider must not take a replica out of
+// service.
 func (k *Remote) Loaded() error {
 	k.mu.Lock()
 	loaded := k.set != nil
@@ -149,8 +154,8 @@ func (k *Remote) Loaded() error {
 	return err
 }
 
-// Seek is asked for a key that the set does not have: the provider may have begun to use a new one. It gives a set that
-// was fetched meanwhile, or nil. What strangers write into a token can cause one fetch in Cooldown and no more.
+// Seek is called with a key identifier that the set does not have, because the provider may have started to use a new key. It returns a set
+// that was fetched meanwhile, or nil. Unknown key identifiers in unverified tokens trigger at most one fetch per Cooldown.
 func (k *Remote) Seek(kid string) *KeySet {
 	k.mu.Lock()
 	if a, known := k.absent[kid]; known && time.Since(a.at) < a.wait {
@@ -163,7 +168,7 @@ func (k *Remote) Seek(kid string) *KeySet {
 			return nil
 		}
 		k.begin()
-		k.ask <- struct{}{} // there is room: nobody else begins before the fetch is over
+		k.ask <- struct{}{} // does not block: no other caller begins before this fetch is over
 	}
 	done := k.fetched
 	if k.seekers >= maxSeekers {
@@ -193,19 +198,19 @@ func (k *Remote) Seek(kid string) *KeySet {
 	return k.set
 }
 
-// begin marks the start of a fetch; mu is held.
+// begin marks the start of a fetch. The caller holds mu.
 func (k *Remote) begin() {
 	k.tried = time.Now()
 	k.fetched = make(chan struct{})
 }
 
-// absence is a key that fresh sets did not have: when the last one was looked at, and how long none is fetched because of the key.
+// absence is a key that fresh sets did not have: when the last set was checked, and how long the key triggers no further fetch.
 type absence struct {
 	at   time.Time
 	wait time.Duration
 }
 
-// remember notes a key that a fresh set does not have; mu is held.
+// remember records a key that a fresh set does not have. The caller holds mu.
 func (k *Remote) remember(kid string) {
 	before, known := k.absent[kid]
 	if !known && len(k.absent) >= maxAbsent {
@@ -217,10 +222,10 @@ func (k *Remote) remember(kid string) {
 		}
 		delete(k.absent, oldest)
 	}
-	k.absent[kid] = absence{at: time.Now(), wait: min(max(2*before.wait, Cooldown), absentFor)}
+	k.absent[kid] = absence{at: time.Now(), wait: min(max(2*before.wait, Cooldown), maxAbsence)}
 }
 
-// run fetches at once, then when the last reply says, sooner after a failure, and when Seek asks.
+// run fetches at once, then as the last reply allows, sooner after a failure, and whenever Seek asks.
 func (k *Remote) run(ctx context.Context) {
 	retry := firstRetry
 	for {
@@ -247,7 +252,7 @@ func (k *Remote) run(ctx context.Context) {
 	}
 }
 
-// refresh fetches once and says when to do so again.
+// refresh fetches once and returns the pause until the next fetch.
 func (k *Remote) refresh(ctx context.Context) (time.Duration, error) {
 	k.mu.Lock()
 	etag, had := k.etag, k.set != nil
@@ -256,12 +261,12 @@ func (k *Remote) refresh(ctx context.Context) (time.Duration, error) {
 	defer cancel()
 	reply, err := k.fetch(ctx, etag)
 	if err == nil && reply.set == nil && !had {
-		err = errors.New("the provider says that nothing has changed, though nothing was ever fetched")
+		err = errors.New("the provider reports an unchanged set although no set was fetched before")
 	}
 
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	// A fetch that Seek began while this one was under way is answered by it.
+	// This fetch also answers a Seek that began while it was running.
 	select {
 	case <-k.ask:
 	default:
@@ -275,12 +280,13 @@ func (k *Remote) refresh(ctx context.Context) (time.Duration, error) {
 	if err != nil {
 		k.fetches.WithLabelValues(k.name, "failed").Inc()
 		if said == nil || said.Error() != err.Error() {
-			k.log.Warn("a key set could not be fetched, the last good one stays in force", "keys", k.name, "loaded", had, "error", err.Error())
+			k.log.Warn("fetching a key set failed: the last good set stays in use: check the provider and the network to it",
+				"keys", k.name, "loaded", had, "error", err.Error())
 		}
 		return 0, err
 	}
-	k.good = time.Now()
-	k.loaded.WithLabelValues(k.name).Set(float64(k.good.Unix()))
+	k.confirmed = time.Now()
+	k.loaded.WithLabelValues(k.name).Set(float64(k.confirmed.Unix()))
 	result := "unchanged"
 	if reply.set != nil {
 		result = "taken"

@@ -23,23 +23,24 @@ const (
 	maxJWKSResponseHeads = 32 << 10
 )
 
-// CheckJWKSURL wants https, a host, and nothing that does not belong into a fixed address: no user, no fragment.
+// CheckJWKSURL accepts an https address with a host, without user and fragment.
 func CheckJWKSURL(text string) error {
 	u, err := url.Parse(text)
-	if err != nil || len(text) > maxURLBytes || u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.Fragment != "" || u.Opaque != "" {
-		return errors.New("write https://host/path, without user and fragment: keys that came over anything but TLS could be anybody's")
+	if err != nil || len(text) > maxURLBytes || u.Scheme != "https" || u.Hostname() == "" ||
+		u.User != nil || u.Fragment != "" || u.Opaque != "" {
+		return errors.New("write https://host/path, without user and fragment: only TLS proves whose keys they are")
 	}
 	return nil
 }
 
-// fetched is a good reply. set is nil when nothing has changed.
+// fetched is a successful reply. set is nil when the set has not changed.
 type fetched struct {
 	set   *KeySet
 	etag  string
 	fresh time.Duration
 }
 
-// dial makes a transport for one fetch: fetches are minutes apart, and the authorities may have been exchanged meanwhile.
+// dial returns a transport for one fetch. It is not kept, because fetches are minutes apart and the authorities may change in between.
 func (k *Remote) dial() (http.RoundTripper, func(), error) {
 	config := &tls.Config{MinVersion: tls.VersionTLS12}
 	if k.cas != nil {
@@ -56,7 +57,7 @@ func (k *Remote) dial() (http.RoundTripper, func(), error) {
 	return t, t.CloseIdleConnections, nil
 }
 
-// fetch asks for the set once. Its errors repeat nothing of what the provider sent.
+// fetch requests the set once. Its errors hold nothing of the provider's reply.
 func (k *Remote) fetch(ctx context.Context, etag string) (fetched, error) {
 	if err := CheckJWKSURL(k.url); err != nil && !loopback(k.url) {
 		return fetched{}, err
@@ -68,7 +69,7 @@ func (k *Remote) fetch(ctx context.Context, etag string) (fetched, error) {
 	defer end()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, k.url, nil)
 	if err != nil {
-		return fetched{}, errors.New("the address of the key set cannot be used")
+		return fetched{}, errors.New("the address of the key set is invalid")
 	}
 	req.Header.Set("Accept", "application/jwk-set+json, application/json")
 	req.Header.Set("Accept-Encoding", "identity")
@@ -79,7 +80,7 @@ func (k *Remote) fetch(ctx context.Context, etag string) (fetched, error) {
 	// A RoundTripper follows no redirect.
 	resp, err := transport.RoundTrip(req)
 	if err != nil {
-		return fetched{}, fmt.Errorf("the provider cannot be reached: %w", reason(ctx, err))
+		return fetched{}, fmt.Errorf("the provider cannot be reached: %w", networkError(ctx, err))
 	}
 	defer func() { _ = resp.Body.Close() }()
 	fresh := freshness(resp.Header)
@@ -87,17 +88,18 @@ func (k *Remote) fetch(ctx context.Context, etag string) (fetched, error) {
 	case resp.StatusCode == http.StatusNotModified && etag != "":
 		return fetched{fresh: fresh}, nil
 	case resp.StatusCode >= 300 && resp.StatusCode < 400:
-		return fetched{}, fmt.Errorf("the provider answers with a redirect (HTTP status %d): configure the address where the set really is", resp.StatusCode)
+		return fetched{}, fmt.Errorf("the provider answers with a redirect (HTTP status %d): configure the final address of the set",
+			resp.StatusCode)
 	case resp.StatusCode != http.StatusOK:
 		return fetched{}, fmt.Errorf("the provider answers HTTP status %d", resp.StatusCode)
 	case resp.Header.Get(wire.HeaderContentCoding) != "":
-		return fetched{}, errors.New("the provider answers with a content coding that was not asked for")
+		return fetched{}, errors.New("the provider answers with a content coding that was not requested")
 	case resp.ContentLength > maxJWKSBytes:
 		return fetched{}, fmt.Errorf("the key set is larger than %d bytes", maxJWKSBytes)
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxJWKSBytes+1))
 	if err != nil {
-		return fetched{}, fmt.Errorf("the provider's reply broke off: %w", reason(ctx, err))
+		return fetched{}, fmt.Errorf("the provider's reply broke off: %w", networkError(ctx, err))
 	}
 	set, err := ParseJWKS(body)
 	if err != nil {
@@ -110,25 +112,25 @@ func (k *Remote) fetch(ctx context.Context, etag string) (fetched, error) {
 	return fetched{set: set, etag: tag, fresh: fresh}, nil
 }
 
-// reason keeps the kind of an error of the network and drops what it quotes.
-func reason(ctx context.Context, err error) error {
+// networkError keeps the kind of a network error and drops the texts that it quotes.
+func networkError(ctx context.Context, err error) error {
 	var dns *net.DNSError
 	var op *net.OpError
 	var certificate *tls.CertificateVerificationError
 	switch {
 	case ctx.Err() != nil:
-		return errors.New("it did not answer in time")
+		return errors.New("no answer in time")
 	case errors.As(err, &dns):
-		return errors.New("its name cannot be resolved")
+		return errors.New("the host name cannot be resolved")
 	case errors.As(err, &certificate):
-		return errors.New("its certificate is not one that is trusted: give the authority's in caFile")
+		return errors.New("the certificate is not trusted: configure the authority's certificate in caFile")
 	case errors.As(err, &op):
 		return fmt.Errorf("%s: %w", op.Op, op.Err)
 	}
-	return errors.New("its reply is no HTTP")
+	return errors.New("the reply is not HTTP")
 }
 
-// freshness is how long a reply may be used, from its Cache-Control (RFC 9111 section 5.2), within our bounds.
+// freshness returns how long a reply may be used, by its Cache-Control (RFC 9111 section 5.2) and within our bounds.
 func freshness(h http.Header) time.Duration {
 	fresh := defaultRefresh
 	for directive := range strings.SplitSeq(strings.Join(h.Values(wire.HeaderCacheControl), ","), ",") {
@@ -147,8 +149,7 @@ func freshness(h http.Header) time.Duration {
 	return min(max(fresh, MinRefresh), MaxRefresh)
 }
 
-// loopback reports whether an address is http on this machine, where there is nobody between us and the provider. The
-// configuration does not accept it; tests use it.
+// loopback reports whether an address is plain HTTP on this machine. Only tests use such an address. The configuration does not accept it.
 func loopback(text string) bool {
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme != "http" || u.User != nil {

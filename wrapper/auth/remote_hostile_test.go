@@ -42,7 +42,8 @@ func TestASetIsFetchedOverTLSFromAConfiguredAuthority(t *testing.T) {
 	g := NewWithT(t)
 	key := authtest.NewKey(t, "k1", jose.ES256)
 	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		g.Expect(r.Header).To(And(HaveKeyWithValue("Accept-Encoding", []string{"identity"}), Not(HaveKey("Authorization")), Not(HaveKey("Cookie"))))
+		g.Expect(r.Header).To(And(HaveKeyWithValue("Accept-Encoding", []string{"identity"}), Not(HaveKey("Authorization")),
+			Not(HaveKey("Cookie"))))
 		_, _ = w.Write(authtest.JWKS(t, key))
 	}))
 	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug)
@@ -54,7 +55,8 @@ func TestASetIsFetchedOverTLSFromAConfiguredAuthority(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 
 	g.Eventually(fetch(t, server.URL+"/jwks", ca).Loaded, "10s").Should(Succeed())
-	g.Eventually(fetch(t, server.URL+"/jwks", nil).Loaded, "10s").Should(MatchError(ContainSubstring("give the authority's in caFile")), "the system's authorities know nothing of it")
+	g.Eventually(fetch(t, server.URL+"/jwks", nil).Loaded,
+		"10s").Should(MatchError(ContainSubstring("configure the authority's certificate in caFile")), "the system's authorities know nothing of it")
 
 	empty := filepath.Join(t.TempDir(), "empty.pem")
 	g.Expect(os.WriteFile(empty, []byte("no certificate"), 0o600)).To(Succeed())
@@ -71,7 +73,8 @@ func TestAddressesOfSetsThatAreRefused(t *testing.T) {
 	}
 	NewWithT(t).Expect(auth.CheckJWKSURL("https://id.example.com:8443/realms/im/certs?x=1")).To(Succeed())
 	g := NewWithT(t)
-	g.Eventually(fetch(t, "http://id.example.com/jwks", nil).Loaded, "10s").Should(MatchError(ContainSubstring("write https://host/path")), "not even asked")
+	g.Eventually(fetch(t, "http://id.example.com/jwks", nil).Loaded, "10s").Should(MatchError(ContainSubstring("write https://host/path")),
+		"not even asked")
 }
 
 func TestAHostileProviderCostsLittleAndGivesNothing(t *testing.T) {
@@ -114,7 +117,7 @@ func TestAHostileProviderCostsLittleAndGivesNothing(t *testing.T) {
 		{"headers of a megabyte", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("X", strings.Repeat("x", 1<<20))
 			_, _ = w.Write(evil)
-		}, "no HTTP"},
+		}, "not HTTP"},
 		{"a reply that breaks off", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "500")
 			_, _ = w.Write(evil[:50])
@@ -127,7 +130,7 @@ func TestAHostileProviderCostsLittleAndGivesNothing(t *testing.T) {
 				_, _ = io.WriteString(conn, "secret-of-the-provider\r\n\r\n")
 				_ = conn.Close()
 			}
-		}, "no HTTP"},
+		}, "not HTTP"},
 		{"JSON nested without end", func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = io.WriteString(w, `{"keys":`+strings.Repeat("[", 200<<10))
 		}, "not a JWK Set"},
@@ -142,7 +145,8 @@ func TestAHostileProviderCostsLittleAndGivesNothing(t *testing.T) {
 			k := fetch(t, server.URL, nil)
 			g.Eventually(k.Loaded, "10s").Should(MatchError(ContainSubstring(c.says)))
 			runtime.ReadMemStats(&after)
-			g.Expect(after.TotalAlloc-before.TotalAlloc).To(BeNumerically("<", 40<<20), "what it can make us take up, the server of the test included")
+			g.Expect(after.TotalAlloc-before.TotalAlloc).To(BeNumerically("<", 40<<20),
+				"what it can make us take up, the server of the test included")
 			_, err := k.Get()
 			g.Expect(err.Error()).NotTo(ContainSubstring("secret-of-the-provider"))
 		})
@@ -185,7 +189,7 @@ func TestAProviderThatDoesNotAnswerEndsAtTheDeadline(t *testing.T) {
 			}()
 			k := fetch(t, "http://"+lis.Addr().String(), nil)
 			g.Expect(k.Loaded()).To(MatchError(ContainSubstring("has not been fetched yet")))
-			g.Eventually(k.Loaded, "15s").Should(MatchError(ContainSubstring("did not answer in time")))
+			g.Eventually(k.Loaded, "15s").Should(MatchError(ContainSubstring("no answer in time")))
 		})
 	}
 }

@@ -91,7 +91,7 @@ func TestAKeyThatAFreshSetDoesNotHaveIsNotSoughtAgainSoon(t *testing.T) {
 			k.Seek("retired")
 		}
 		fetched := p.times[2:]
-		for i, wait := range []time.Duration{Cooldown, 2 * Cooldown, 4 * Cooldown, 8 * Cooldown, 16 * Cooldown, absentFor, absentFor} {
+		for i, wait := range []time.Duration{Cooldown, 2 * Cooldown, 4 * Cooldown, 8 * Cooldown, 16 * Cooldown, maxAbsence, maxAbsence} {
 			last := began
 			if i > 0 {
 				last = fetched[i-1]
@@ -115,7 +115,7 @@ func TestAKeyThatIsPublishedRightAfterItWasSoughtIsFound(t *testing.T) {
 		p.is(reply(200, authtest.JWKS(t, older, newer), "ETag", `"2"`, "Cache-Control", "max-age=3600"))
 
 		began := time.Now()
-		for !has(k, "newer") && time.Since(began) < absentFor {
+		for !has(k, "newer") && time.Since(began) < maxAbsence {
 			time.Sleep(time.Second) // tokens come again and again
 			k.Seek("newer")
 		}
@@ -151,7 +151,7 @@ func TestWhoWaitsForAFetchWaitsNotLong(t *testing.T) {
 		time.Sleep(fetchTimeout)
 		synctest.Wait()
 		g.Expect(has(k, "k1")).To(BeTrue())
-		g.Expect(k.err).To(MatchError(ContainSubstring("did not answer in time")))
+		g.Expect(k.err).To(MatchError(ContainSubstring("no answer in time")))
 	})
 }
 

@@ -21,7 +21,7 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/auth/authtest"
 )
 
-// canned is an answer, or the reason why there is none.
+// canned is an answer or an error.
 type canned struct {
 	status int
 	body   io.Reader
@@ -30,7 +30,7 @@ type canned struct {
 	err    error
 }
 
-// provider stands in for the network: it answers as it is told and counts.
+// provider replaces the network: it returns the configured answers and counts calls.
 type provider struct {
 	mu     sync.Mutex
 	answer func(*http.Request) canned
@@ -217,7 +217,8 @@ func TestASetThatWillNotDoChangesNothing(t *testing.T) {
 
 // cut is a reply whose body ends before its length.
 func cut(body []byte) canned {
-	return canned{status: http.StatusOK, header: http.Header{}, length: len(body), body: io.MultiReader(strings.NewReader(string(body[:len(body)/2])), errorReader{})}
+	return canned{status: http.StatusOK, header: http.Header{}, length: len(body),
+		body: io.MultiReader(strings.NewReader(string(body[:len(body)/2])), errorReader{})}
 }
 
 type errorReader struct{}

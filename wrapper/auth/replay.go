@@ -7,38 +7,38 @@ import (
 	"time"
 )
 
-// Memory is what several verifiers remember together.
+// Memory remembers identifiers for several verifiers.
 type Memory interface {
-	// First notes an identifier for a time, and reports whether nobody had noted it before.
+	// First records an identifier for a time and reports whether it was not recorded before.
 	First(ctx context.Context, id string, lasts time.Duration) (bool, error)
 }
 
-// reasonMemoryDown: whether it was shown before cannot be told now.
+// reasonMemoryDown says that a replay cannot be excluded, because the shared memory does not answer.
 const reasonMemoryDown = "replay_memory_down"
 
-// Temporary is true when the refusal says nothing about the token: it may be good, and cannot be checked now.
+// Temporary reports whether the refusal is about the verifier, not the token: the token may be valid and cannot be checked now.
 func (r *Refusal) Temporary() bool { return r.Reason == reasonMemoryDown }
 
-// seen remembers identifiers for at least one window, in bounded memory: two generations that take turns.
-type seen struct {
+// replayCache remembers identifiers for at least one window, in bounded memory: two generations that alternate.
+type replayCache struct {
 	window time.Duration
 	limit  int
 
 	mu       sync.Mutex
-	turn     time.Time // when the present generation began
+	turn     time.Time // when the current generation began
 	now, old map[seenID]struct{}
 }
 
-// seenID is short, whatever an identifier's length: 16 bytes of its SHA-256.
+// seenID is 16 bytes of an identifier's SHA-256.
 type seenID [16]byte
 
-func newSeen(window time.Duration, limit int) *seen {
-	return &seen{window: window, limit: limit, now: map[seenID]struct{}{}, old: map[seenID]struct{}{}}
+func newReplayCache(window time.Duration, limit int) *replayCache {
+	return &replayCache{window: window, limit: limit, now: map[seenID]struct{}{}, old: map[seenID]struct{}{}}
 }
 
-// first reports whether an identifier has not been seen. full is true when there is no room to remember it:
-// then it must be refused, because it could be shown again unnoticed.
-func (s *seen) first(name string, at time.Time) (first, full bool) {
+// first reports whether an identifier was not seen before. full is true when the identifier cannot be remembered. It must then be refused,
+// because a replay would not be noticed.
+func (s *replayCache) first(name string, at time.Time) (first, full bool) {
 	sum := sha256.Sum256([]byte(name))
 	id := seenID(sum[:16])
 	s.mu.Lock()

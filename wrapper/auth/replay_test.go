@@ -11,7 +11,7 @@ import (
 func TestSeenIsBoundedAndRefusesWhatItCannotRemember(t *testing.T) {
 	g := NewWithT(t)
 	at := time.Unix(1000, 0)
-	s := newSeen(time.Minute, 3)
+	s := newReplayCache(time.Minute, 3)
 	for i := range 3 {
 		first, full := s.first(fmt.Sprint(i), at)
 		g.Expect([]bool{first, full}).To(Equal([]bool{true, false}))
@@ -22,7 +22,7 @@ func TestSeenIsBoundedAndRefusesWhatItCannotRemember(t *testing.T) {
 	g.Expect([]bool{first, full}).To(Equal([]bool{false, false}), "a known one is still known")
 
 	first, _ = s.first("later", at.Add(time.Minute))
-	g.Expect(first).To(BeTrue(), "a new window has room")
+	g.Expect(first).To(BeTrue(), "a new window has a free entry")
 	first, _ = s.first("0", at.Add(time.Minute))
 	g.Expect(first).To(BeFalse(), "the window before is remembered")
 	first, _ = s.first("0", at.Add(4*time.Minute))

@@ -28,11 +28,11 @@ func rocaPrime(t *testing.T) *big.Int {
 	}
 	// The two highest bits are set, so that a product of two primes has exactly 2048 bits.
 	least := new(big.Int).Lsh(big.NewInt(3), 1022)
-	room := new(big.Int).Lsh(big.NewInt(1), 1022)
+	span := new(big.Int).Lsh(big.NewInt(1), 1022)
 	least.Div(least, m).Add(least, big.NewInt(1))
-	room.Div(room, m).Sub(room, big.NewInt(2))
+	span.Div(span, m).Sub(span, big.NewInt(2))
 	for {
-		k, err := rand.Int(rand.Reader, room)
+		k, err := rand.Int(rand.Reader, span)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -85,7 +85,8 @@ func TestTheSaltOfPSSIsAsLongAsTheHash(t *testing.T) {
 			g.Expect(err).NotTo(HaveOccurred())
 			return input + "." + authtest.Encode(signature)
 		}
-		for name, salt := range map[string]int{"one byte": 1, "less by one": c.hash.Size() - 1, "more by one": c.hash.Size() + 1, "all that fits": rsa.PSSSaltLengthAuto} {
+		for name, salt := range map[string]int{"one byte": 1, "less by one": c.hash.Size() - 1, "more by one": c.hash.Size() + 1,
+			"all that fits": rsa.PSSSaltLengthAuto} {
 			t.Run(string(c.alg)+"/"+name, func(t *testing.T) {
 				g := NewWithT(t)
 				_, refusal := verifier(issuer).Verify(sign(g, salt))

@@ -16,7 +16,7 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/routes"
 )
 
-// New wires the backend up and opens its listeners. It calls nobody before Run.
+// New builds the backend and opens its listeners. It makes no outgoing connection before Run.
 func New(c Config, version string, log *slog.Logger, now func() time.Time) (*httpserver.App, error) {
 	reg := httpserver.NewRegistry("backend", version)
 	assertionKey := auth.AssertionKeyFile(c.AssertionKeyFile)
@@ -27,8 +27,8 @@ func New(c Config, version string, log *slog.Logger, now func() time.Time) (*htt
 	})
 	verifier := issuers.Open(&c.Admins, log, reg, now)
 	h := &handler{
-		assertions: auth.NewAssertions(assertionKey, now), proofs: proofs{admins: verifier.Admins}, openim: openim,
-		budget: newBudget(reg, slices.Concat(routes.Limits, linkLimits)),
+		assertions: auth.NewAssertions(assertionKey, now), proofs: proofVerifier{admins: verifier.Admins}, openim: openim,
+		concurrency: newConcurrency(reg, slices.Concat(routes.Limits, internalLimits)),
 	}
 	sources := append([]filewatch.Reloader{assertionKey, secret}, verifier.Sources...)
 	background := append([]func(context.Context){func(ctx context.Context) { <-ctx.Done(); openim.Close() }}, verifier.Background...)
@@ -36,7 +36,7 @@ func New(c Config, version string, log *slog.Logger, now func() time.Time) (*htt
 		{Name: "assertion key", Do: func(context.Context) error { _, err := assertionKey.Get(); return err }},
 		{Name: "OpenIM", Do: openim.Prove},
 	}
-	if !c.servesUsers() { // users are served whatever becomes of the administrators' identity provider
+	if !c.servesUsers() { // with users, an outage of the administrators' identity provider must not take the backend out of service
 		checks = append(checks, httpserver.Check{Name: "admins' keys", Do: func(context.Context) error { return verifier.Admins.Ready() }})
 	}
 	if c.servesUsers() {
@@ -48,10 +48,10 @@ func New(c Config, version string, log *slog.Logger, now func() time.Time) (*htt
 		checks = append(checks, httpserver.Check{Name: "login keys", Do: func(context.Context) error { _, err := s.keys.Get(); return err }})
 		h.assertions.Share(s.replays)
 		h.proofs.users = s.sessions
-		h.links = &links{devices: s.registry, tokens: s.custody, openim: openim, heads: newHeads(s.redis, now),
+		h.internal = &internalAPI{devices: s.registry, tokens: s.vault, openim: openim, heads: newHeads(s.redis, now),
 			sessions: s.sessions, login: s.logins, now: now, adminUserID: c.OpenIM.AdminUserID}
 		h.users = newUsers(usersOptions(c.OpenIM, UsersOptions{
-			OpenIM: openim, Tokens: userTokens{s.custody}, Members: userMembers{openim}, Budget: h.budget, Replies: newReplyMetrics(reg),
+			OpenIM: openim, Tokens: userTokens{s.vault}, Members: userMembers{openim}, Concurrency: h.concurrency, Replies: newReplyMetrics(reg),
 		}))
 		background = append(background, s.sessions.Run,
 			watchDependencies(log, reg, []dependency{{"redis", s.redis.Ready}, {"mongodb", s.registry.Ping}}),
@@ -92,7 +92,7 @@ func New(c Config, version string, log *slog.Logger, now func() time.Time) (*htt
 	}, nil
 }
 
-// tokenMetrics shows how the custody of OpenIM's admin token fares.
+// tokenMetrics counts and logs how OpenIM's admin token is renewed.
 type tokenMetrics struct {
 	log     *slog.Logger
 	minted  *prometheus.CounterVec
@@ -116,10 +116,10 @@ func newTokenMetrics(log *slog.Logger, reg prometheus.Registerer) *tokenMetrics 
 func (m *tokenMetrics) TokenMinted(err error, expires time.Time) {
 	if err != nil {
 		m.minted.WithLabelValues("failed").Inc()
-		m.log.Warn("no admin token from OpenIM", "error", err.Error())
+		m.log.Warn("getting OpenIM's admin token failed: administrators' calls fail until it succeeds", "error", err.Error())
 		return
 	}
 	m.minted.WithLabelValues("ok").Inc()
 	m.expires.Set(float64(expires.Unix()))
-	m.log.Info("admin token taken into custody", "expires", expires.UTC().Format(time.RFC3339))
+	m.log.Info("OpenIM's admin token was renewed", "expires", expires.UTC().Format(time.RFC3339))
 }

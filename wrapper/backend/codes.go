@@ -2,7 +2,6 @@ package backend
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"time"
@@ -10,6 +9,7 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/devices"
 	"github.com/openimstack/openim-operator/wrapper/handshake"
 	"github.com/openimstack/openim-operator/wrapper/httpserver"
+	"github.com/openimstack/openim-operator/wrapper/ids"
 	"github.com/openimstack/openim-operator/wrapper/internalapi"
 	"github.com/openimstack/openim-operator/wrapper/login"
 	"github.com/openimstack/openim-operator/wrapper/openimclient"
@@ -17,78 +17,80 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-func (l *links) issueCode(ctx context.Context, call *asking, q internalapi.IssueCode) (internalapi.IssuedCode, error) {
-	lives := time.Duration(q.LifetimeSeconds) * time.Second
-	by := call.asker
+func (l *internalAPI) issueCode(ctx context.Context, call *internalCall, q internalapi.IssueCode) (internalapi.IssuedCode, error) {
+	lifetime := time.Duration(q.LifetimeSeconds) * time.Second
+	by := call.caller
 	switch {
 	case !legalNewUser(q.UserID):
-		return internalapi.IssuedCode{}, bad("userID must be 1 to %d letters, digits and underscores: OpenIM takes no others", maxUserIDBytes)
+		return internalapi.IssuedCode{}, bad("userID must be 1 to %d letters, digits and underscores, as OpenIM requires", maxUserIDBytes)
 	case q.UserID == l.adminUserID:
-		return internalapi.IssuedCode{}, bad("userID is OpenIM's administrator: nobody logs in under it")
+		return internalapi.IssuedCode{}, bad("userID is OpenIM's administrator, who cannot log in here: name another user")
 	case q.PlatformID != 0 && !legalPlatform(q.PlatformID):
 		return internalapi.IssuedCode{}, bad("platformID must be 1 to %d, or 0 for any", maxPlatform)
-	case lives < minCodeLife || lives > devices.MaxCodeLifetime:
-		return internalapi.IssuedCode{}, bad("lifetimeSeconds must be %d to %d", int(minCodeLife.Seconds()), int(devices.MaxCodeLifetime.Seconds()))
+	case lifetime < minCodeLifetime || lifetime > devices.MaxCodeLifetime:
+		return internalapi.IssuedCode{}, bad(
+			"lifetimeSeconds must be %d to %d", int(minCodeLifetime.Seconds()), int(devices.MaxCodeLifetime.Seconds()))
 	case !legalText(q.Nickname, maxNicknameBytes) || !legalText(q.FaceURL, maxFaceURLBytes):
 		return internalapi.IssuedCode{}, bad("nickname or faceURL is too long, or holds a control character")
 	case by.isUser() && (q.UserID != by.Subject || q.Nickname != "" || q.FaceURL != ""):
 		return internalapi.IssuedCode{}, wire.Forbidden.Because("a user issues codes for themselves, without a new name or picture")
 	}
-	about(call.rec, q.UserID)
+	recordUser(call.rec, q.UserID)
 	in := devices.Invitation{UserID: q.UserID, Nickname: q.Nickname, FaceURL: q.FaceURL, PlatformID: q.PlatformID}
 	var under session.Session
 	if by.isUser() {
-		if err := l.loggedInLately(by); err != nil {
+		if err := l.requireFreshLogin(by); err != nil {
 			return internalapi.IssuedCode{}, err
 		}
 		under, in.Issuer, in.SessionID, in.DeviceID = by.session, "device "+by.Device, by.Session, by.Device
 	} else {
-		mark, err := l.sessions.Mark(ctx, q.UserID, lives)
+		mark, err := l.sessions.Mark(ctx, q.UserID, lifetime)
 		if err != nil {
 			return internalapi.IssuedCode{}, err
 		}
 		under, in.Issuer = mark, "admin "+by.Subject
 	}
 	var err error
-	if in.Under, err = noted(under); err != nil {
+	if in.Under, err = encodeSession(under); err != nil {
 		return internalapi.IssuedCode{}, err
 	}
 	call.rec.Detail = "issued by " + in.Issuer
-	// A user who issues a code has a device already.
-	code, expires, err := l.devices.IssueCode(ctx, in, lives, by.isUser())
+	// A user who issues a code must have an enrolled device.
+	code, expires, err := l.devices.IssueCode(ctx, in, lifetime, by.isUser())
 	return internalapi.IssuedCode{Code: code, Expires: expires}, err
 }
 
-// loggedInLately stands before what outlasts the session: who has copied a token has no key to log in with.
-func (l *links) loggedInLately(by *asker) error {
+// requireFreshLogin refuses a user whose login is older than two minutes. It guards changes that outlast the session: a thief of the
+// session token has no key with which to log in again.
+func (l *internalAPI) requireFreshLogin(by *provenCaller) error {
 	if login.Fresh(l.now(), by.session.Created) {
 		return nil
 	}
 	return wire.LoginTooOld
 }
 
-func (l *links) dropCodes(ctx context.Context, call *asking, q internalapi.DropCodes) (internalapi.Empty, error) {
-	about(call.rec, q.UserID)
+func (l *internalAPI) dropCodes(ctx context.Context, call *internalCall, q internalapi.DropCodes) (internalapi.Empty, error) {
+	recordUser(call.rec, q.UserID)
 	q.UserID, q.DeviceID, q.SessionID = boundedText(q.UserID), boundedText(q.DeviceID), boundedText(q.SessionID)
 	return internalapi.Empty{}, l.devices.DropCodes(ctx, q)
 }
 
-// noted is a session as it goes along with a code: all of it, so that nothing that a revocation speaks of is missing.
-func noted(s session.Session) (string, error) {
+// encodeSession encodes a session with every field, so that it can later be compared with any revocation.
+func encodeSession(s session.Session) (string, error) {
 	text, err := json.Marshal(s)
 	return string(text), err
 }
 
-// loginRegistry is the device registry as the login sees it. Whether a code still holds is judged here.
+// loginRegistry implements login.Registry. It also checks whether what a code was issued under is still in force.
 type loginRegistry struct {
 	devices  deviceStore
-	openim   people
+	openim   openimUsers
 	sessions *session.Store
 }
 
 // Resolve implements login.Registry.
-func (r loginRegistry) Resolve(ctx context.Context, q internalapi.Resolve) (internalapi.Resolved, error) {
-	return r.devices.Resolve(ctx, q.Key)
+func (r loginRegistry) Resolve(ctx context.Context, key string) (devices.Holder, error) {
+	return r.devices.Resolve(ctx, key)
 }
 
 // SpendHandshake implements login.Registry.
@@ -97,31 +99,31 @@ func (r loginRegistry) SpendHandshake(ctx context.Context, id string) (bool, err
 }
 
 // Rotate implements login.Registry.
-func (r loginRegistry) Rotate(ctx context.Context, q internalapi.Rotate) (internalapi.Enrolled, error) {
+func (r loginRegistry) Rotate(ctx context.Context, q devices.KeyRotation) (devices.Enrolled, error) {
 	return r.devices.Rotate(ctx, q)
 }
 
 // OpenCode implements login.Registry.
-func (r loginRegistry) OpenCode(ctx context.Context, q internalapi.OpenCode) (internalapi.OpenedCode, error) {
-	opened, err := r.devices.OpenCode(ctx, q.CodeID)
+func (r loginRegistry) OpenCode(ctx context.Context, codeID string) (psk []byte, found bool, err error) {
+	opened, err := r.devices.OpenCode(ctx, codeID)
 	if err != nil {
-		return internalapi.OpenedCode{}, err
+		return nil, false, err
 	}
-	stands, err := r.stands(ctx, opened.Under)
+	inForce, err := r.inForce(ctx, opened.Under)
 	if err != nil {
-		return internalapi.OpenedCode{}, err
+		return nil, false, err
 	}
-	if !stands { // as for a code that never was
-		opened.OK, opened.PSK = false, randomBytes(handshake.PSKBytes)
+	if !inForce { // answered like an unknown code
+		return ids.RandomBytes(handshake.PSKBytes), false, nil
 	}
-	return internalapi.OpenedCode{Found: opened.OK, PSK: encodeKey(opened.PSK)}, nil
+	return opened.PSK, opened.OK, nil
 }
 
 // Enrol implements login.Registry.
-func (r loginRegistry) Enrol(ctx context.Context, q internalapi.Enrol) (internalapi.Enrolled, error) {
+func (r loginRegistry) Enrol(ctx context.Context, q devices.Enrolment) (devices.Enrolled, error) {
 	enrolled, err := r.devices.Enrol(ctx, q, func(ctx context.Context, in devices.Invitation) error {
-		about(httpserver.RecordOf(ctx), in.UserID)
-		// OpenIM takes no user without a name.
+		recordUser(httpserver.RecordOf(ctx), in.UserID)
+		// OpenIM requires a name.
 		u := openimclient.User{ID: in.UserID, Nickname: in.Nickname, FaceURL: in.FaceURL}
 		if u.Nickname == "" {
 			u.Nickname = in.UserID
@@ -131,28 +133,29 @@ func (r loginRegistry) Enrol(ctx context.Context, q internalapi.Enrol) (internal
 	if err != nil || enrolled.Refused != "" {
 		return enrolled, err
 	}
-	// Once more: whatever ended the code until now has not seen the device, and whatever ends it from now on comes after the enrolment.
-	// Also for a caller who has gone meanwhile: the device is there.
+	// Checked again after the enrolment: a revocation that came before it has not seen the device. A later revocation finds the device.
+	// The check also runs when the caller has gone, because the device now exists.
 	ctx = context.WithoutCancel(ctx)
-	stands, err := r.stands(ctx, enrolled.Under)
-	if stands {
+	inForce, err := r.inForce(ctx, enrolled.Under)
+	if inForce {
 		return enrolled, nil
 	}
-	return internalapi.Enrolled{Refused: internalapi.CodeGone}, errors.Join(err, r.takeBack(ctx, enrolled.Device.ID))
+	return devices.Enrolled{Refused: devices.CodeGone}, errors.Join(err, r.revokeEnrolled(ctx, enrolled.Device.ID))
 }
 
-// takeBack revokes a device that should not have been enrolled.
-func (r loginRegistry) takeBack(ctx context.Context, deviceID string) error {
+// revokeEnrolled revokes a device whose enrolment must not stand.
+func (r loginRegistry) revokeEnrolled(ctx context.Context, deviceID string) error {
 	_, err := r.devices.RevokeDevices(ctx, internalapi.RevokeDevices{DeviceID: deviceID})
 	ended := r.sessions.Revoke(ctx, session.Revocation{Scope: session.ScopeDevice, ID: deviceID, Reason: "code-revoked"})
 	return errors.Join(err, ended)
 }
 
-// stands reports whether no revocation concerns what a code was issued under. Without a note it does not, after the same work.
-func (r loginRegistry) stands(ctx context.Context, under string) (bool, error) {
+// inForce reports whether no revocation concerns the session under which a code was issued. For an empty or broken session it does the
+// same work and reports false.
+func (r loginRegistry) inForce(ctx context.Context, under string) (bool, error) {
 	var s session.Session
 	known := under != "" && json.Unmarshal([]byte(under), &s) == nil && s.UserID != ""
-	err := r.sessions.Stands(ctx, s)
+	err := r.sessions.CheckNotRevoked(ctx, s)
 	switch {
 	case errors.Is(err, session.ErrRevoked):
 		return false, nil
@@ -160,10 +163,4 @@ func (r loginRegistry) stands(ctx context.Context, under string) (bool, error) {
 		return false, err
 	}
 	return known, nil
-}
-
-func randomBytes(n int) []byte {
-	b := make([]byte, n)
-	_, _ = rand.Read(b) // never fails
-	return b
 }

@@ -36,8 +36,9 @@ func (r *oneCode) OpenCode(context.Context, string) (devices.Opened, error) {
 	return devices.Opened{OK: true, PSK: []byte("the code's"), Under: r.under}, nil
 }
 
-func (r *oneCode) Enrol(context.Context, internalapi.Enrol, func(context.Context, devices.Invitation) error) (internalapi.Enrolled, error) {
-	return internalapi.Enrolled{Device: internalapi.Device{ID: "new-device", UserID: "alice", PlatformID: 1, Status: internalapi.DeviceActive}, Under: r.under}, nil
+func (r *oneCode) Enrol(context.Context, devices.Enrolment, func(context.Context, devices.Invitation) error) (devices.Enrolled, error) {
+	return devices.Enrolled{Device: internalapi.Device{ID: "new-device", UserID: "alice", PlatformID: 1, Status: internalapi.DeviceActive},
+		Under: r.under}, nil
 }
 
 func (r *oneCode) RevokeDevices(_ context.Context, q internalapi.RevokeDevices) ([]internalapi.Device, error) {
@@ -60,36 +61,37 @@ func TestACodeIsJudgedWhenItIsUsedAndAfter(t *testing.T) {
 	r := loginRegistry{devices: codes, sessions: sessions}
 	_, s, err := sessions.Create(t.Context(), "alice", "device-of-alice", 1, 1)
 	g.Expect(err).NotTo(HaveOccurred())
-	note, err := noted(s)
+	note, err := encodeSession(s)
 	g.Expect(err).NotTo(HaveOccurred())
-	holds := func(under string) (internalapi.OpenedCode, internalapi.Enrolled) {
+	holds := func(under string) (psk []byte, found bool, enrolled devices.Enrolled) {
 		codes.under = under
-		opened, err := r.OpenCode(t.Context(), internalapi.OpenCode{CodeID: "x"})
+		psk, found, err := r.OpenCode(t.Context(), "x")
 		g.Expect(err).NotTo(HaveOccurred())
-		enrolled, err := r.Enrol(t.Context(), internalapi.Enrol{CodeID: "x"})
+		enrolled, err = r.Enrol(t.Context(), devices.Enrolment{CodeID: "x"})
 		g.Expect(err).NotTo(HaveOccurred())
-		return opened, enrolled
+		return psk, found, enrolled
 	}
-	opened, enrolled := holds(note)
-	g.Expect(opened.Found).To(BeTrue())
+	_, found, enrolled := holds(note)
+	g.Expect(found).To(BeTrue())
 	g.Expect(enrolled.Refused).To(BeEmpty())
 	g.Expect(codes.revoked).To(BeEmpty())
 
 	g.Expect(sessions.Revoke(t.Context(), session.Revocation{Scope: session.ScopeSession, ID: s.ID})).To(Succeed())
-	for name, under := range map[string]string{"of a session that was revoked": note, "none, as of an older backend": "", "no session": "{}", "no JSON": "x"} {
+	for name, under := range map[string]string{"of a session that was revoked": note, "none, as of an older backend": "", "no session": "{}",
+		"no JSON": "x"} {
 		codes.revoked = nil
-		opened, enrolled = holds(under)
-		g.Expect(opened.Found).To(BeFalse(), name)
-		g.Expect(opened.PSK).NotTo(Equal(encodeKey([]byte("the code's"))), name)
-		g.Expect(enrolled.Refused).To(Equal(internalapi.CodeGone), name)
+		psk, found, enrolled := holds(under)
+		g.Expect(found).To(BeFalse(), name)
+		g.Expect(psk).NotTo(Equal([]byte("the code's")), name)
+		g.Expect(enrolled.Refused).To(Equal(devices.CodeGone), name)
 		g.Expect(codes.revoked).To(Equal([]string{"new-device"}), "%s: the device is taken back", name)
 		_, _, err = sessions.Create(t.Context(), "alice", "another-device", 1, 1)
 		g.Expect(err).NotTo(HaveOccurred(), "the user's other devices go on")
 	}
 	server.Stop()
-	_, err = r.OpenCode(t.Context(), internalapi.OpenCode{CodeID: "x"})
+	_, _, err = r.OpenCode(t.Context(), "x")
 	g.Expect(err).To(MatchError(session.ErrUnavailable), "it is never guessed")
-	enrolled, err = r.Enrol(t.Context(), internalapi.Enrol{CodeID: "x"})
+	enrolled, err = r.Enrol(t.Context(), devices.Enrolment{CodeID: "x"})
 	g.Expect(err).To(HaveOccurred())
 	g.Expect(enrolled.Refused).NotTo(BeEmpty())
 }
@@ -101,9 +103,10 @@ func TestALoginOfAWhileAgoIssuesNoCode(t *testing.T) {
 	_, s, err := sessions.Create(t.Context(), "alice", "phone", 1, 1)
 	g.Expect(err).NotTo(HaveOccurred())
 	now := s.Created
-	l := &links{devices: codes, sessions: sessions, now: func() time.Time { return now }}
-	by := &asker{session: s, Principal: auth.Principal{Subject: "alice", Issuer: auth.UserIssuer, Role: auth.RoleUser, Session: s.ID, Device: "phone", PlatformID: 1}}
-	call := func() *asking { return &asking{rec: &httpserver.Record{}, asker: by} }
+	l := &internalAPI{devices: codes, sessions: sessions, now: func() time.Time { return now }}
+	by := &provenCaller{session: s, Principal: auth.Principal{Subject: "alice", Issuer: auth.UserIssuer, Role: auth.RoleUser, Session: s.ID,
+		Device: "phone", PlatformID: 1}}
+	call := func() *internalCall { return &internalCall{rec: &httpserver.Record{}, caller: by} }
 	code := internalapi.IssueCode{UserID: "alice", LifetimeSeconds: 60}
 
 	_, err = l.issueCode(t.Context(), call(), code)
@@ -125,7 +128,7 @@ func TestALoginOfAWhileAgoIssuesNoCode(t *testing.T) {
 	_, err = l.revokeDevices(t.Context(), call(), internalapi.RevokeDevices{UserID: "alice", DeviceID: "phone"})
 	g.Expect(err).NotTo(HaveOccurred(), "one's own device")
 
-	by = &asker{Principal: auth.Principal{Subject: "root", Issuer: "https://id", Role: auth.RoleAdmin}}
+	by = &provenCaller{Principal: auth.Principal{Subject: "root", Issuer: "https://id", Role: auth.RoleAdmin}}
 	_, err = l.issueCode(t.Context(), call(), code)
 	g.Expect(err).NotTo(HaveOccurred(), "an administrator")
 	g.Expect(codes.issued[1]).To(And(HaveField("Issuer", "admin root"), HaveField("SessionID", ""), HaveField("Under", Not(BeEmpty()))))

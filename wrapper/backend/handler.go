@@ -15,26 +15,26 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// caller is the part of openimclient.Client that requests need.
-type caller interface {
+// openimCaller is the part of openimclient.Client that administrators' calls need.
+type openimCaller interface {
 	Call(context.Context, openimclient.Request) (wire.Envelope, error)
 }
 
-// handler answers one request of the gateway's.
+// handler answers the gateway's requests.
 type handler struct {
-	assertions *auth.Assertions
-	proofs     proofs
-	openim     caller
-	budget     *budget
-	links      *links     // nil: there are no users
-	users      userRoutes // nil: there are no users
+	assertions  *auth.Assertions
+	proofs      proofVerifier
+	openim      openimCaller
+	concurrency *concurrency
+	internal    *internalAPI // nil without users
+	users       userRoutes   // nil without users
 }
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	rec := httpserver.RecordOf(r.Context())
 	w.Header().Set(wire.HeaderInstance, h.assertions.Instance())
 	reply, failure := h.answer(w, r, rec)
-	tellUsers(w.Header(), rec)
+	setUserHeaders(w.Header(), rec)
 	if failure != nil {
 		if rec.Reason == "" {
 			rec.Refuse(*failure, "")
@@ -52,8 +52,8 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	wire.WriteEnvelope(w, http.StatusOK, *reply)
 }
 
-// tellUsers lets the gateway's audit trail know whom the call was about.
-func tellUsers(header http.Header, rec *httpserver.Record) {
+// setUserHeaders names the users that a call concerned in the reply's headers, for the gateway's audit log.
+func setUserHeaders(header http.Header, rec *httpserver.Record) {
 	if rec.UserCount == 0 {
 		return
 	}
@@ -65,38 +65,41 @@ func tellUsers(header http.Header, rec *httpserver.Record) {
 	header.Set(wire.HeaderUserCount, strconv.Itoa(rec.UserCount))
 }
 
-// answer takes the steps in order: whose door, whom the gateway names, which route, may they, is it they, what is asked, may it run now, call.
+// answer checks, in this order, the kind of the path, the body's size, the assertion, the route, the role, the proof, the body and the
+// concurrency limit, and then makes the call.
 func (h *handler) answer(w http.ResponseWriter, r *http.Request, rec *httpserver.Record) (*wire.Envelope, *wire.Failure) {
-	d := doorOf(r.RequestURI)
-	route, linked := routes.FindRequest(r.RequestURI, wire.AdminPrefix), findLink(r.RequestURI)
-	body, failure := h.readBody(w, r, d, route, linked)
+	kind := kindOf(r.RequestURI)
+	route, internal := routes.FindRequest(r.RequestURI, wire.AdminPrefix), findInternal(r.RequestURI)
+	body, failure := h.readBody(w, r, kind, route, internal)
 	if failure != nil {
 		return nil, failure
 	}
-	principal, refusal := h.identify(r, rec.RequestID, body, h.harmless(d, r.Method, r.RequestURI, route, linked))
+	principal, refusal := h.identify(r, rec.RequestID, body, h.repeatable(kind, r.Method, r.RequestURI, route, internal))
 	if refusal != nil {
-		failure := wire.Unauthenticated.Because("the assertion is not acceptable")
+		failure := wire.Unauthenticated.Because("the assertion is not valid")
 		if refusal.Temporary() {
-			failure = wire.Unavailable.Because("whether this call was made before cannot be told now: try again after a second")
+			failure = wire.Unavailable.Because("the check for repeated calls is not available: try again after a second")
 		}
 		rec.Refuse(failure, refusal.Detail)
 		rec.Reason = refusal.Label()
 		return nil, &failure
 	}
 	rec.Subject, rec.Issuer = principal.Subject, principal.Issuer
-	switch d {
-	case handshakeDoor:
+	switch kind {
+	case pingPath:
 		rec.Route, rec.Verdict, rec.Routine = "handshake", httpserver.VerdictAllowed, true
 		return nil, nil
-	case linkDoor:
-		return h.answerLink(r.Context(), linked, r, principal.Role, body, rec)
-	case userDoor:
+	case internalPath:
+		return h.answerInternal(r.Context(), internal, r, principal.Role, body, rec)
+	case userPath:
 		return h.answerUser(w, r, principal, body, rec)
 	}
 	return h.answerAdmin(w, r, route, principal, body, rec)
 }
 
-func (h *handler) answerAdmin(w http.ResponseWriter, r *http.Request, route *routes.Route, principal auth.Principal, body []byte, rec *httpserver.Record) (*wire.Envelope, *wire.Failure) {
+func (h *handler) answerAdmin(
+	w http.ResponseWriter, r *http.Request, route *routes.Route, principal auth.Principal, body []byte, rec *httpserver.Record,
+) (*wire.Envelope, *wire.Failure) {
 	if route == nil {
 		return nil, &wire.UnknownRoute
 	}
@@ -104,13 +107,13 @@ func (h *handler) answerAdmin(w http.ResponseWriter, r *http.Request, route *rou
 	if failure := routes.Permit(w.Header(), route, r.Method, principal.Role == auth.RoleAdmin); failure != nil {
 		return nil, failure
 	}
-	if _, failure := h.proofs.of(r.Context(), principal, r.Header.Get(wire.HeaderProof), rec); failure != nil {
+	if _, failure := h.proofs.verify(r.Context(), principal, r.Header.Get(wire.HeaderProof), rec); failure != nil {
 		return nil, failure
 	}
 	if failure := inspect(route, body, rec); failure != nil {
 		return nil, failure
 	}
-	release, ok := h.budget.take(route.Limit)
+	release, ok := h.concurrency.acquire(route.Limit)
 	if !ok {
 		return nil, &wire.Busy
 	}
@@ -118,34 +121,36 @@ func (h *handler) answerAdmin(w http.ResponseWriter, r *http.Request, route *rou
 	return h.call(r.Context(), route, body, rec)
 }
 
-// readBody reads within the route's limit. A path without a route has its body read too, for the assertion covers it.
-func (h *handler) readBody(w http.ResponseWriter, r *http.Request, d door, route *routes.Route, linked *linkRoute) ([]byte, *wire.Failure) {
+// readBody reads the body within the route's limit. It also reads the body of an unknown path, because the assertion covers the body.
+func (h *handler) readBody(
+	w http.ResponseWriter, r *http.Request, kind pathKind, route *routes.Route, internal *internalRoute,
+) ([]byte, *wire.Failure) {
 	switch {
-	case d == handshakeDoor:
+	case kind == pingPath:
 		if r.Method != http.MethodGet || r.ContentLength != 0 {
 			return nil, &wire.UnknownRoute
 		}
 		return nil, nil
-	case d == linkDoor && linked != nil:
-		return httpserver.ReadJSON(w, r, linked.body)
-	case d == userDoor && h.users != nil:
+	case kind == internalPath && internal != nil:
+		return httpserver.ReadJSON(w, r, internal.body)
+	case kind == userPath && h.users != nil:
 		return h.users.readBody(w, r)
-	case d == adminDoor && route != nil && route.Audience != routes.Nobody:
+	case kind == adminPath && route != nil && route.Audience != routes.Nobody:
 		return httpserver.ReadJSON(w, r, route.Body)
 	}
 	return httpserver.ReadJSON(w, r, routes.MaxBody)
 }
 
-func (h *handler) identify(r *http.Request, requestID string, body []byte, harmless bool) (auth.Principal, *auth.Refusal) {
+func (h *handler) identify(r *http.Request, requestID string, body []byte, repeatable bool) (auth.Principal, *auth.Refusal) {
 	token, present, ok := wire.Bearer(r.Header)
 	if !ok {
 		return auth.Principal{}, auth.NoToken(present)
 	}
 	call := auth.Call{Method: r.Method, Path: r.RequestURI, RequestID: requestID, Body: body, Proof: r.Header.Get(wire.HeaderProof)}
-	return h.assertions.VerifyOnce(r.Context(), token, call, harmless)
+	return h.assertions.VerifyOnce(r.Context(), token, call, repeatable)
 }
 
-// inspect reads the body strictly, and notes whom it is about.
+// inspect decodes the body strictly and records which users the call concerns.
 func inspect(route *routes.Route, body []byte, rec *httpserver.Record) *wire.Failure {
 	object, err := wire.DecodeObject(body)
 	if err == nil {
@@ -164,9 +169,10 @@ func inspect(route *routes.Route, body []byte, rec *httpserver.Record) *wire.Fai
 func (h *handler) call(ctx context.Context, route *routes.Route, body []byte, rec *httpserver.Record) (*wire.Envelope, *wire.Failure) {
 	ctx, cancel := context.WithTimeout(ctx, route.Limit.Deadline)
 	defer cancel()
-	reply, err := h.openim.Call(ctx, openimclient.Request{Path: route.Path, Body: body, RequestID: rec.RequestID, Repeatable: route.Repeatable})
+	request := openimclient.Request{Path: route.Path, Body: body, RequestID: rec.RequestID, Repeatable: route.Repeatable}
+	reply, err := h.openim.Call(ctx, request)
 	if err != nil {
-		f := failureOf(err)
+		f := openimFailure(err)
 		rec.Refuse(f, err.Error())
 		return nil, &f
 	}
@@ -174,16 +180,16 @@ func (h *handler) call(ctx context.Context, route *routes.Route, body []byte, re
 	return &reply, nil
 }
 
-func failureOf(err error) wire.Failure {
+func openimFailure(err error) wire.Failure {
 	switch {
 	case errors.Is(err, openimclient.ErrNoToken):
 		return wire.Unavailable.Because("OpenIM does not accept the wrapper's own credentials: see the backend's log")
 	case errors.Is(err, openimclient.ErrUnavailable):
 		return wire.Unavailable.Because("OpenIM cannot be reached: try again after a second")
 	case errors.Is(err, openimclient.ErrTimeout):
-		return wire.TimedOut.Because("OpenIM did not answer in time: look whether the call took effect before repeating it")
+		return wire.TimedOut.Because("OpenIM did not answer in time: check whether the call took effect before repeating it")
 	case errors.Is(err, openimclient.ErrBroken):
-		return wire.BadGateway.Because("the connection to OpenIM broke: look whether the call took effect before repeating it")
+		return wire.BadGateway.Because("the connection to OpenIM broke: check whether the call took effect before repeating it")
 	case errors.Is(err, openimclient.ErrNoRoute):
 		return wire.NotInRelease
 	}

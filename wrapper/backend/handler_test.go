@@ -30,7 +30,7 @@ func (c constant) Get() ([]byte, error) { return []byte(c), nil }
 
 const key = constant("0123456789abcdef0123456789abcdef")
 
-// openIM answers calls as it is told.
+// openIM answers calls with a function.
 type openIM func(context.Context, openimclient.Request) (wire.Envelope, error)
 
 func (f openIM) Call(ctx context.Context, r openimclient.Request) (wire.Envelope, error) {
@@ -62,7 +62,8 @@ func (known) VerifyProof(_ context.Context, text string) (session.Proof, error) 
 
 func newHandler(openim openIM, log ...io.Writer) http.Handler {
 	reg := prometheus.NewRegistry()
-	h := &handler{assertions: auth.NewAssertions(key, time.Now), proofs: proofs{admins: known{}}, openim: openim, budget: newBudget(reg, routes.Limits)}
+	h := &handler{assertions: auth.NewAssertions(key, time.Now), proofs: proofVerifier{admins: known{}}, openim: openim,
+		concurrency: newConcurrency(reg, routes.Limits)}
 	return httpserver.NewRecorder(slog.New(slog.NewJSONHandler(io.MultiWriter(log...), nil)), reg, time.Now).Wrap(h)
 }
 
@@ -73,7 +74,8 @@ func request(t *testing.T, method, target, body string, role auth.Role) *http.Re
 	r.RequestURI = target
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("X-Request-Id", "r-1")
-	call := auth.Call{Principal: auth.Principal{Subject: "root", Issuer: "https://id", Role: role}, Method: method, Path: target, RequestID: "r-1", Body: []byte(body)}
+	call := auth.Call{Principal: auth.Principal{Subject: "root", Issuer: "https://id", Role: role}, Method: method, Path: target,
+		RequestID: "r-1", Body: []byte(body)}
 	call.Proof = proofOf(call.Principal)
 	r.Header.Set(wire.HeaderProof, call.Proof)
 	token, err := auth.Assert(key, call, time.Now())
@@ -101,7 +103,8 @@ func TestACallReachesOpenIMAsTheTableSays(t *testing.T) {
 		seen, left = r, time.Until(deadline)
 		return wire.Envelope{ErrCode: 1004, ErrMsg: "RecordNotFoundError"}, nil
 	}), request(t, "POST", infoPath, `{"userIDs":["alice"]}`, auth.RoleAdmin))
-	g.Expect(seen).To(Equal(openimclient.Request{Path: "/user/get_users_info", Body: []byte(`{"userIDs":["alice"]}`), RequestID: "r-1", Repeatable: true}))
+	g.Expect(seen).To(Equal(openimclient.Request{Path: "/user/get_users_info", Body: []byte(`{"userIDs":["alice"]}`), RequestID: "r-1",
+		Repeatable: true}))
 	g.Expect(left).To(And(BeNumerically(">", 0), BeNumerically("<=", routes.Read.Deadline)))
 	g.Expect(w.Code).To(Equal(200), "an error of OpenIM's is a reply of OpenIM's")
 	g.Expect(w.Body.String()).To(MatchJSON(`{"errCode":1004,"errMsg":"RecordNotFoundError","errDlt":""}`))
@@ -151,11 +154,12 @@ func TestWhatTheBackendRefusesByItself(t *testing.T) {
 		}, 400, "bad_request"},
 		{"no object", func(t *testing.T) *http.Request { return request(t, "POST", infoPath, `["alice"]`, auth.RoleAdmin) }, 400, "bad_request"},
 		{"no body", func(t *testing.T) *http.Request { return request(t, "POST", infoPath, "", auth.RoleAdmin) }, 400, "bad_request"},
-		{"a user id that is none", func(t *testing.T) *http.Request {
+		{"an invalid user id", func(t *testing.T) *http.Request {
 			return request(t, "POST", infoPath, `{"userIDs":[{"$ne":1}]}`, auth.RoleAdmin)
 		}, 400, "bad_request"},
 		{"a user whose id is a pattern", func(t *testing.T) *http.Request {
-			return request(t, "POST", "/admin/v1/user/user_register", `{"users":[{"userID":"alice"},{"userID":"a.b","nickname":"x"}]}`, auth.RoleAdmin)
+			return request(t, "POST", "/admin/v1/user/user_register", `{"users":[{"userID":"alice"},{"userID":"a.b","nickname":"x"}]}`,
+				auth.RoleAdmin)
 		}, 400, "bad_request"},
 		{"a group whose id is a pattern", func(t *testing.T) *http.Request {
 			return request(t, "POST", "/admin/v1/group/create_group", `{"groupInfo":{"GROUPID":"$|^si.bob.carol:"}}`, auth.RoleAdmin)
@@ -212,8 +216,8 @@ func TestWhatBecomesOfOpenIMsFailures(t *testing.T) {
 	}{
 		{openimclient.ErrUnavailable, 503, "unavailable", "OpenIM cannot be reached"},
 		{fmt.Errorf("%w (errCode 1501)", openimclient.ErrNoToken), 503, "unavailable", "the wrapper's own credentials"},
-		{openimclient.ErrTimeout, 504, "timed_out", "look whether the call took effect"},
-		{openimclient.ErrBroken, 502, "bad_gateway", "look whether the call took effect"},
+		{openimclient.ErrTimeout, 504, "timed_out", "check whether the call took effect"},
+		{openimclient.ErrBroken, 502, "bad_gateway", "check whether the call took effect"},
 		{fmt.Errorf("%w: HTTP status 500", openimclient.ErrBadReply), 502, "bad_gateway", "no usable reply"},
 		{openimclient.ErrNoRoute, 501, "not_in_release", "release has no such route"},
 		{errors.New("secret-in-error"), 502, "bad_gateway", "no usable reply"},

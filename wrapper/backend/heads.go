@@ -23,16 +23,16 @@ var headsLua string
 var headsScript = redis.NewScript(headsLua)
 
 const (
-	// headLifetime is how long a head is kept after it changed last.
+	// headLifetime is how long a head is kept after its last change.
 	headLifetime = 90 * 24 * time.Hour
-	// maxHeads is how many chains are kept: 45 starts of a gateway a day. Beyond it a new chain is refused, which its gateway's log says:
-	// to push out old ones would let a program that restarts hide what was there.
+	// maxHeads is how many chains are kept: 45 starts of a gateway a day. A further chain is refused, and its gateway logs that. Old
+	// heads are not evicted: a program that restarts often could otherwise hide earlier chains.
 	maxHeads = 4096
-	// headsAtOnce is how many are read in one round trip.
+	// headsAtOnce is how many heads are read in one round trip.
 	headsAtOnce = 512
 )
 
-// heads keeps how far the gateways' audit trails have come, in the wrapper's Redis.
+// heads stores in the wrapper's Redis how far each gateway's audit log has come.
 type heads struct {
 	db    *redisdb.DB
 	now   func() time.Time
@@ -43,7 +43,7 @@ func newHeads(db *redisdb.DB, now func() time.Time) *heads {
 	return &heads{db: db, now: now, limit: maxHeads}
 }
 
-// storedHead is a head as it is kept: numbers as texts, which a script gives back as they were.
+// storedHead is a head in Redis. Numbers are texts, because Lua would round large numbers.
 type storedHead struct {
 	Seq      string `json:"seq"`
 	Hash     string `json:"hash"`
@@ -59,8 +59,8 @@ func (h *heads) keys() []string {
 }
 
 var (
-	errHeadGoesBack = wire.BadRequest.Because("the head contradicts one that was registered before: a chain never goes back")
-	errHeadsFull    = wire.Limited.Because("the heads of too many chains are kept: wait until old ones are over")
+	errHeadGoesBack = wire.BadRequest.Because("the head contradicts an earlier head of its chain: a chain never goes back")
+	errHeadsFull    = wire.Limited.Because("too many chains have heads: wait until old heads expire")
 )
 
 func (h *heads) register(ctx context.Context, head internalapi.AuditHead) error {
@@ -82,7 +82,7 @@ func (h *heads) register(ctx context.Context, head internalapi.AuditHead) error 
 	return nil
 }
 
-var errHeadsDown = wire.Unavailable.Because("the heads of the audit trails cannot be kept now: try again after a second")
+var errHeadsDown = wire.Unavailable.Because("the audit logs' heads cannot be stored now: try again after a second")
 
 func (h *heads) list(ctx context.Context, since time.Time) ([]internalapi.AuditHead, error) {
 	oldest := max(h.now().Add(-headLifetime).Unix(), since.Unix())
@@ -110,11 +110,11 @@ func (h *heads) list(ctx context.Context, since time.Time) ([]internalapi.AuditH
 	return found, nil
 }
 
-// readHead fails on what is missing or changed: a list that leaves something out silently proves nothing.
+// readHead fails on a missing or broken head: a list that leaves out a head silently would prove nothing.
 func readHead(chain string, value any) (internalapi.AuditHead, error) {
 	var s storedHead
 	text, ok := value.(string)
-	broken := fmt.Errorf("reading the head of chain %s: what is kept is no head", chain)
+	broken := fmt.Errorf("reading the head of chain %s: the stored value is not a head", chain)
 	if !ok || json.Unmarshal([]byte(text), &s) != nil {
 		return internalapi.AuditHead{}, broken
 	}
@@ -130,7 +130,7 @@ func readHead(chain string, value any) (internalapi.AuditHead, error) {
 	}, nil
 }
 
-func (l *links) registerHead(ctx context.Context, call *asking, q internalapi.AuditHead) (internalapi.Empty, error) {
+func (l *internalAPI) registerHead(ctx context.Context, call *internalCall, q internalapi.AuditHead) (internalapi.Empty, error) {
 	switch {
 	case !(auditlog.Head{Chain: q.Chain, Seq: q.Seq, Hash: q.Hash}).Legal():
 		return internalapi.Empty{}, bad("chain, seq and hash must be those of an audit head")
@@ -141,7 +141,7 @@ func (l *links) registerHead(ctx context.Context, call *asking, q internalapi.Au
 	return internalapi.Empty{}, l.heads.register(ctx, q)
 }
 
-func (l *links) listHeads(ctx context.Context, _ *asking, q internalapi.ListHeads) (internalapi.AuditHeads, error) {
+func (l *internalAPI) listHeads(ctx context.Context, _ *internalCall, q internalapi.ListHeads) (internalapi.AuditHeads, error) {
 	found, err := l.heads.list(ctx, q.Since)
 	return internalapi.AuditHeads{Heads: found}, err
 }

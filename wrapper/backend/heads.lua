@@ -1,6 +1,6 @@
 -- KEYS: a hash of heads by chain, a sorted set of chains by the time of their last head. ARGV: chain, seq, the head as JSON, now and the
--- oldest time that is kept in Unix seconds, how many chains are kept, the keys' lifetime in seconds.
--- Gives 1: kept, 0: it contradicts what is kept, -1: there is no room for another chain.
+-- oldest kept time in Unix seconds, the largest number of chains, the keys' lifetime in seconds.
+-- Returns 1: stored, 0: it contradicts the stored head, -1: too many chains.
 for _, chain in ipairs(redis.call('ZRANGE', KEYS[2], '-inf', '(' .. ARGV[5], 'BYSCORE', 'LIMIT', 0, 1000)) do
   redis.call('ZREM', KEYS[2], chain)
   redis.call('HDEL', KEYS[1], chain)

@@ -16,7 +16,8 @@ import (
 
 // aHead is a head of the n-th chain.
 func aHead(n int, seq uint64) internalapi.AuditHead {
-	return internalapi.AuditHead{Chain: fmt.Sprintf("%032x", n), Seq: seq, Hash: strings.Repeat(fmt.Sprintf("%02x", seq%256), 32), Program: "gateway v1", Instance: "chat-gateway-0"}
+	return internalapi.AuditHead{Chain: fmt.Sprintf("%032x", n), Seq: seq, Hash: strings.Repeat(fmt.Sprintf("%02x", seq%256), 32),
+		Program: "gateway v1", Instance: "chat-gateway-0"}
 }
 
 func TestHeadsGoForwardAndAreBounded(t *testing.T) {
@@ -50,25 +51,25 @@ func TestHeadsGoForwardAndAreBounded(t *testing.T) {
 		g.Expect(h.register(ctx, aHead(n, 0))).To(Succeed())
 	}
 	g.Expect(h.register(ctx, aHead(9999, 0))).To(MatchError(errHeadsFull), "an old one is not pushed out")
-	g.Expect(h.register(ctx, aHead(1, 8))).To(Succeed(), "one that is kept goes on")
+	g.Expect(h.register(ctx, aHead(1, 8))).To(Succeed(), "a stored head advances")
 	found, err = h.list(ctx, time.Time{})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(found).To(HaveLen(h.limit))
 
 	now = now.Add(headLifetime + time.Second)
-	g.Expect(h.list(ctx, time.Time{})).To(BeEmpty(), "what is over is not listed")
-	g.Expect(h.register(ctx, aHead(9999, 0))).To(Succeed(), "and makes room")
+	g.Expect(h.list(ctx, time.Time{})).To(BeEmpty(), "expired heads are not listed")
+	g.Expect(h.register(ctx, aHead(9999, 0))).To(Succeed(), "and frees an entry")
 	found, err = h.list(ctx, time.Time{})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(found).To(HaveLen(1))
 }
 
 func TestAHeadThatIsNoneIsRefused(t *testing.T) {
-	l := &links{heads: newHeads(redistest.Start(t).Open("im/chat:"), time.Now)}
+	l := &internalAPI{heads: newHeads(redistest.Start(t).Open("im/chat:"), time.Now)}
 	for name, change := range map[string]func(*internalapi.AuditHead){
 		"a chain that is too short": func(h *internalapi.AuditHead) { h.Chain = "ab" },
 		"a chain in capitals":       func(h *internalapi.AuditHead) { h.Chain = strings.Repeat("A", 32) },
-		"a hash that is none":       func(h *internalapi.AuditHead) { h.Hash = "x" },
+		"an invalid hash":           func(h *internalapi.AuditHead) { h.Hash = "x" },
 		"a number beyond all":       func(h *internalapi.AuditHead) { h.Seq = 1<<53 + 1 },
 		"a long name":               func(h *internalapi.AuditHead) { h.Instance = strings.Repeat("x", 129) },
 		"a line break":              func(h *internalapi.AuditHead) { h.Program = "a\nb" },
@@ -77,9 +78,9 @@ func TestAHeadThatIsNoneIsRefused(t *testing.T) {
 			g := NewWithT(t)
 			head := aHead(1, 1)
 			change(&head)
-			_, err := l.registerHead(t.Context(), &asking{rec: &httpserver.Record{}}, head)
+			_, err := l.registerHead(t.Context(), &internalCall{rec: &httpserver.Record{}}, head)
 			g.Expect(err).To(BeAssignableToTypeOf(wire.Failure{}))
-			found, err := l.listHeads(t.Context(), &asking{rec: &httpserver.Record{}}, internalapi.ListHeads{})
+			found, err := l.listHeads(t.Context(), &internalCall{rec: &httpserver.Record{}}, internalapi.ListHeads{})
 			g.Expect(err).NotTo(HaveOccurred())
 			g.Expect(found.Heads).To(BeEmpty())
 		})
@@ -93,7 +94,7 @@ func TestRedisThatIsGoneKeepsNoHead(t *testing.T) {
 	h := newHeads(server.Open("im/chat:"), time.Now)
 	g.Expect(h.register(t.Context(), aHead(1, 1))).To(Succeed())
 	server.Stop()
-	g.Expect(failureOfLink(h.register(t.Context(), aHead(1, 2))).Status).To(Equal(503))
+	g.Expect(internalFailure(h.register(t.Context(), aHead(1, 2))).Status).To(Equal(503))
 	_, err := h.list(t.Context(), time.Time{})
-	g.Expect(failureOfLink(err).Status).To(Equal(503))
+	g.Expect(internalFailure(err).Status).To(Equal(503))
 }

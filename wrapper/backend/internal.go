@@ -22,113 +22,113 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// deviceStore is the part of devices.Registry that calls and logins need.
+// deviceStore is the part of devices.Registry that internal calls and logins need.
 type deviceStore interface {
-	IssueCode(ctx context.Context, in devices.Invitation, lives time.Duration, enrolled bool) (string, time.Time, error)
+	IssueCode(ctx context.Context, in devices.Invitation, lifetime time.Duration, enrolled bool) (string, time.Time, error)
 	OpenCode(ctx context.Context, id string) (devices.Opened, error)
 	DropCodes(ctx context.Context, which internalapi.DropCodes) error
-	Enrol(ctx context.Context, req internalapi.Enrol, prepare func(context.Context, devices.Invitation) error) (internalapi.Enrolled, error)
-	Resolve(ctx context.Context, key internalapi.Key) (internalapi.Resolved, error)
+	Enrol(ctx context.Context, req devices.Enrolment, prepare func(context.Context, devices.Invitation) error) (devices.Enrolled, error)
+	Resolve(ctx context.Context, key internalapi.Key) (devices.Holder, error)
 	SpendHandshake(ctx context.Context, id string) (bool, error)
-	Rotate(ctx context.Context, req internalapi.Rotate) (internalapi.Enrolled, error)
+	Rotate(ctx context.Context, req devices.KeyRotation) (devices.Enrolled, error)
 	ListDevices(ctx context.Context, userID string) ([]internalapi.Device, error)
 	RevokeDevices(ctx context.Context, req internalapi.RevokeDevices) ([]internalapi.Device, error)
 	SetUser(ctx context.Context, change internalapi.SetUser) (internalapi.User, error)
 }
 
-// tokens is the part of tokenvault.Custody that calls need.
-type tokens interface {
+// tokenVault is the part of the token vault that calls need.
+type tokenVault interface {
 	Token(ctx context.Context, userID string, platformID int32, refused string) (tokenvault.Token, error)
 	Drop(ctx context.Context, userID string, platformID int32) error
 }
 
-// people is the part of openimclient.Client that the gateway's calls need.
-type people interface {
+// openimUsers is the part of openimclient.Client that internal calls need.
+type openimUsers interface {
 	RegisterUser(ctx context.Context, u openimclient.User) error
 	ForceLogout(ctx context.Context, userID string, platformID int32) error
 	MembersOf(ctx context.Context, userID string, conversationIDs []string) ([]bool, error)
 	ProfileOf(ctx context.Context, userID, groupID string) (openimclient.Profile, error)
 }
 
-// links answers what the gateway asks beside OpenIM's routes.
-type links struct {
+// internalAPI answers the internal API: the gateway's calls besides OpenIM's routes.
+type internalAPI struct {
 	devices  deviceStore
-	tokens   tokens
-	openim   people
+	tokens   tokenVault
+	openim   openimUsers
 	heads    *heads
 	sessions *session.Store
 	login    *login.Service
 	now      func() time.Time
-	// adminUserID is OpenIM's administrator: nobody enrols under that id.
+	// adminUserID is OpenIM's administrator. Nobody can enrol under this id.
 	adminUserID string
 }
 
-// linkRoute is one row of what the gateway may ask.
-type linkRoute struct {
+// internalRoute is one route of the internal API.
+type internalRoute struct {
 	path  string
 	limit routes.Limit
 	audit routes.Audit
 	body  int64
-	// harmless: a second time does no more than the first, and tells no secret.
-	harmless bool
-	proof    whose
-	do       func(*links, context.Context, *asking, []byte) (any, error)
+	// repeatable says that a second call has no further effect and reveals no secret.
+	repeatable bool
+	proof      proofKind
+	answer     func(*internalAPI, context.Context, *internalCall, []byte) (any, error)
 }
 
-// asking is one call of the gateway's on its way.
-type asking struct {
-	rec   *httpserver.Record
-	asker *asker
-	proof string
+// internalCall is one internal call.
+type internalCall struct {
+	rec    *httpserver.Record
+	caller *provenCaller
+	proof  string
 }
 
-// The classes of the gateway's calls. A flood of logins must not keep the sockets' questions out.
+// Concurrency limits of the internal API, one for each class of routes, so that a flood of logins does not block the sockets' calls.
 var (
-	linkLogin  = routes.Limit{Name: "link-login", Deadline: internalapi.LoginDeadline, InFlight: 64}
-	linkChange = routes.Limit{Name: "link-change", Deadline: 12 * time.Second, InFlight: 32}
-	linkToken  = routes.Limit{Name: "link-token", Deadline: 8 * time.Second, InFlight: 256}
-	linkRedeem = routes.Limit{Name: "link-redeem", Deadline: 4 * time.Second, InFlight: 128}
-	linkAsk    = routes.Limit{Name: "link-ask", Deadline: 5 * time.Second, InFlight: 256}
+	loginLimit  = routes.Limit{Name: "link-login", Deadline: internalapi.LoginDeadline, InFlight: 64}
+	changeLimit = routes.Limit{Name: "link-change", Deadline: 12 * time.Second, InFlight: 32}
+	tokenLimit  = routes.Limit{Name: "link-token", Deadline: 8 * time.Second, InFlight: 256}
+	redeemLimit = routes.Limit{Name: "link-redeem", Deadline: 4 * time.Second, InFlight: 128}
+	queryLimit  = routes.Limit{Name: "link-ask", Deadline: 5 * time.Second, InFlight: 256}
 )
 
-var linkLimits = []routes.Limit{linkLogin, linkChange, linkToken, linkRedeem, linkAsk}
+var internalLimits = []routes.Limit{loginLimit, changeLimit, tokenLimit, redeemLimit, queryLimit}
 
-var linkRoutes = []linkRoute{
-	{internalapi.PathLoginKeys, linkAsk, routes.AuditRead, routes.Small, true, ofNobody, asked((*links).loginKeys)},
-	{internalapi.PathLoginStart, linkLogin, routes.AuditRead, routes.Small, false, ofNobody, asked((*links).startLogin)},
-	{internalapi.PathLoginFinish, linkLogin, routes.AuditWrite, routes.Small, false, ofSomeone, asked((*links).finishLogin)},
-	{internalapi.PathIssueTicket, linkAsk, routes.AuditWrite, routes.Small, false, ofUser, asked((*links).issueTicket)},
-	{internalapi.PathRedeemTicket, linkRedeem, routes.AuditWrite, routes.Small, false, ofNobody, asked((*links).redeemTicket)},
-	{internalapi.PathIssueCode, linkChange, routes.AuditWrite, routes.Small, false, ofEither, asked((*links).issueCode)},
-	{internalapi.PathDropCodes, linkChange, routes.AuditWrite, routes.Small, true, ofNobody, asked((*links).dropCodes)},
-	{internalapi.PathListDevices, linkAsk, routes.AuditPrivate, routes.Small, true, ofEither, asked((*links).listDevices)},
-	{internalapi.PathRevokeDevices, linkChange, routes.AuditWrite, routes.Small, true, ofEither, asked((*links).revokeDevices)},
-	{internalapi.PathSetUser, linkChange, routes.AuditWrite, routes.Small, false, ofAdmin, asked((*links).setUser)},
-	{internalapi.PathOpenIMToken, linkToken, routes.AuditPrivate, routes.Small, false, ofSocket, asked((*links).token)},
-	{internalapi.PathForceLogout, linkChange, routes.AuditWrite, routes.Small, true, ofNobody, asked((*links).forceLogout)},
-	{internalapi.PathMembership, linkAsk, routes.AuditRead, routes.Large, true, ofSocket, asked((*links).membership)},
-	{internalapi.PathSender, linkAsk, routes.AuditRead, routes.Small, true, ofSocket, asked((*links).sender)},
-	{internalapi.PathRegisterHead, linkAsk, routes.AuditRead, routes.Small, true, ofNobody, asked((*links).registerHead)},
-	{internalapi.PathListHeads, linkAsk, routes.AuditRead, routes.Small, true, ofAdmin, asked((*links).listHeads)},
+var internalRoutes = []internalRoute{
+	{internalapi.PathLoginKeys, queryLimit, routes.AuditRead, routes.Small, true, noProof, decoded((*internalAPI).loginKeys)},
+	{internalapi.PathLoginStart, loginLimit, routes.AuditRead, routes.Small, false, noProof, decoded((*internalAPI).startLogin)},
+	{internalapi.PathLoginFinish, loginLimit, routes.AuditWrite, routes.Small, false, optionalUserProof, decoded((*internalAPI).finishLogin)},
+	{internalapi.PathIssueTicket, queryLimit, routes.AuditWrite, routes.Small, false, userProof, decoded((*internalAPI).issueTicket)},
+	{internalapi.PathRedeemTicket, redeemLimit, routes.AuditWrite, routes.Small, false, noProof, decoded((*internalAPI).redeemTicket)},
+	{internalapi.PathIssueCode, changeLimit, routes.AuditWrite, routes.Small, false, eitherProof, decoded((*internalAPI).issueCode)},
+	{internalapi.PathDropCodes, changeLimit, routes.AuditWrite, routes.Small, true, noProof, decoded((*internalAPI).dropCodes)},
+	{internalapi.PathListDevices, queryLimit, routes.AuditPrivate, routes.Small, true, eitherProof, decoded((*internalAPI).listDevices)},
+	{internalapi.PathRevokeDevices, changeLimit, routes.AuditWrite, routes.Small, true, eitherProof, decoded((*internalAPI).revokeDevices)},
+	{internalapi.PathSetUser, changeLimit, routes.AuditWrite, routes.Small, false, adminProof, decoded((*internalAPI).setUser)},
+	{internalapi.PathOpenIMToken, tokenLimit, routes.AuditPrivate, routes.Small, false, socketProof, decoded((*internalAPI).token)},
+	{internalapi.PathForceLogout, changeLimit, routes.AuditWrite, routes.Small, true, noProof, decoded((*internalAPI).forceLogout)},
+	{internalapi.PathMembership, queryLimit, routes.AuditRead, routes.Large, true, socketProof, decoded((*internalAPI).membership)},
+	{internalapi.PathSender, queryLimit, routes.AuditRead, routes.Small, true, socketProof, decoded((*internalAPI).sender)},
+	{internalapi.PathRegisterHead, queryLimit, routes.AuditRead, routes.Small, true, noProof, decoded((*internalAPI).registerHead)},
+	{internalapi.PathListHeads, queryLimit, routes.AuditRead, routes.Small, true, adminProof, decoded((*internalAPI).listHeads)},
 }
 
-// findLink takes a target as it stood in the request line; nil: the gateway has nothing to ask there.
-func findLink(target string) *linkRoute {
-	i := slices.IndexFunc(linkRoutes, func(r linkRoute) bool { return r.path == target })
+// findInternal returns the internal route of a target, as in the request line, or nil.
+func findInternal(target string) *internalRoute {
+	i := slices.IndexFunc(internalRoutes, func(r internalRoute) bool { return r.path == target })
 	if i < 0 {
 		return nil
 	}
-	return &linkRoutes[i]
+	return &internalRoutes[i]
 }
 
-// name is the route's label in logs and metrics.
-func (r *linkRoute) name() string { return "link" + strings.TrimPrefix(r.path, internalapi.Prefix) }
+// name returns the route's label in logs and metrics.
+func (r *internalRoute) name() string { return "link" + strings.TrimPrefix(r.path, internalapi.Prefix) }
 
-// asked decodes a question strictly before it is answered.
-func asked[Q, A any](
-	answer func(*links, context.Context, *asking, Q) (A, error),
-) func(*links, context.Context, *asking, []byte) (any, error) {
-	return func(l *links, ctx context.Context, call *asking, body []byte) (any, error) {
+// decoded wraps an answer: it decodes the body strictly before it calls answer.
+func decoded[Q, A any](
+	answer func(*internalAPI, context.Context, *internalCall, Q) (A, error),
+) func(*internalAPI, context.Context, *internalCall, []byte) (any, error) {
+	return func(l *internalAPI, ctx context.Context, call *internalCall, body []byte) (any, error) {
 		var q Q
 		if err := wire.DecodeStrict(body, &q); err != nil {
 			return nil, wire.BadRequest.Because("the body is refused: " + err.Error())
@@ -137,9 +137,9 @@ func asked[Q, A any](
 	}
 }
 
-// answerLink is the gateway's own door: its own role, and no other. For whom it asks, the proof says.
-func (h *handler) answerLink(
-	ctx context.Context, route *linkRoute, r *http.Request, role auth.Role, body []byte, rec *httpserver.Record,
+// answerInternal answers the internal API for the gateway's own role and no other. The proof names the caller for whom the gateway calls.
+func (h *handler) answerInternal(
+	ctx context.Context, route *internalRoute, r *http.Request, role auth.Role, body []byte, rec *httpserver.Record,
 ) (*wire.Envelope, *wire.Failure) {
 	switch {
 	case role != auth.RoleGateway:
@@ -150,10 +150,10 @@ func (h *handler) answerLink(
 		return nil, &wire.WrongMethod
 	}
 	rec.Route, rec.Audit = route.name(), string(route.audit)
-	if h.links == nil {
+	if h.internal == nil {
 		return nil, noUsers()
 	}
-	release, ok := h.budget.take(route.limit)
+	release, ok := h.concurrency.acquire(route.limit)
 	if !ok {
 		return nil, &wire.Busy
 	}
@@ -161,16 +161,16 @@ func (h *handler) answerLink(
 	ctx, cancel := context.WithTimeout(ctx, route.limit.Deadline)
 	defer cancel()
 	proof := r.Header.Get(wire.HeaderProof)
-	caller, failure := h.proofs.ofLink(ctx, route.proof, proof, rec)
+	caller, failure := h.proofs.verifyInternal(ctx, route.proof, proof, rec)
 	if failure != nil {
 		return nil, failure
 	}
 	if caller.Subject != "" {
 		rec.Subject, rec.Issuer = caller.Subject, caller.Issuer
 	}
-	data, err := route.do(h.links, ctx, &asking{rec: rec, asker: caller, proof: proof}, body)
+	data, err := route.answer(h.internal, ctx, &internalCall{rec: rec, caller: caller, proof: proof}, body)
 	if err != nil {
-		f := failureOfLink(err)
+		f := internalFailure(err)
 		rec.Refuse(f, err.Error())
 		return nil, &f
 	}
@@ -182,8 +182,8 @@ func (h *handler) answerLink(
 	return &wire.Envelope{Data: out}, nil
 }
 
-// failureOfLink says what becomes of what went wrong. The texts of the errors themselves are for the log.
-func failureOfLink(err error) wire.Failure {
+// internalFailure maps an error to the failure that the gateway receives. The error's own text goes to the log alone.
+func internalFailure(err error) wire.Failure {
 	var own wire.Failure
 	switch {
 	case errors.As(err, &own):
@@ -192,22 +192,22 @@ func failureOfLink(err error) wire.Failure {
 		return wire.Limited.Because(err.Error())
 	case errors.Is(err, devices.ErrNoDevice), errors.Is(err, devices.ErrDisabled):
 		return wire.Forbidden.Because(err.Error())
-	case errors.Is(err, devices.ErrNobody):
+	case errors.Is(err, devices.ErrNoSelector):
 		return wire.BadRequest.Because(err.Error())
 	case errors.Is(err, devices.ErrUnavailable):
-		return wire.Unavailable.Because("the registry of devices cannot be used now: try again after a second")
+		return wire.Unavailable.Because("the device registry cannot be used now: try again after a second")
 	case errors.Is(err, tokenvault.ErrUnavailable):
-		return wire.Unavailable.Because("no OpenIM token can be had now: try again after a second")
+		return wire.Unavailable.Because("the user's OpenIM token cannot be had now: try again after a second")
 	case errors.Is(err, session.ErrUnavailable):
 		return wire.Unavailable.Because("sessions cannot be used now: try again after a second")
 	case errors.Is(err, openimclient.ErrNoUser):
-		return wire.Forbidden.Because("OpenIM gives no token for this user")
+		return wire.Forbidden.Because("OpenIM refuses a token for this user")
 	}
-	return failureOf(err)
+	return openimFailure(err)
 }
 
-// about notes whom a call is about.
-func about(rec *httpserver.Record, userID string) {
+// recordUser records which user a call concerns.
+func recordUser(rec *httpserver.Record, userID string) {
 	if userID != "" {
 		rec.Users, rec.UserCount = []string{userID}, 1
 	}

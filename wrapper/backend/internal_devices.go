@@ -11,58 +11,58 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// errOwn is for a user who asks about somebody else's devices.
-var errOwn error = wire.Forbidden.Because("a user asks about their own devices alone")
+// errNotOwn refuses a user's call about another user's devices.
+var errNotOwn error = wire.Forbidden.Because("a user may list and revoke their own devices alone")
 
-func (l *links) listDevices(ctx context.Context, call *asking, q internalapi.ListDevices) (internalapi.Devices, error) {
+func (l *internalAPI) listDevices(ctx context.Context, call *internalCall, q internalapi.ListDevices) (internalapi.Devices, error) {
 	switch {
 	case !legalUser(q.UserID):
 		return internalapi.Devices{}, badUser
-	case call.asker.isUser() && q.UserID != call.asker.Subject:
-		return internalapi.Devices{}, errOwn
+	case call.caller.isUser() && q.UserID != call.caller.Subject:
+		return internalapi.Devices{}, errNotOwn
 	}
-	about(call.rec, q.UserID)
+	recordUser(call.rec, q.UserID)
 	list, err := l.devices.ListDevices(ctx, q.UserID)
 	return internalapi.Devices{Devices: list}, err
 }
 
-func (l *links) revokeDevices(ctx context.Context, call *asking, q internalapi.RevokeDevices) (internalapi.Devices, error) {
+func (l *internalAPI) revokeDevices(ctx context.Context, call *internalCall, q internalapi.RevokeDevices) (internalapi.Devices, error) {
 	if q.UserID != "" && !legalUser(q.UserID) {
 		return internalapi.Devices{}, badUser
 	}
-	if by := call.asker; by.isUser() {
+	if by := call.caller; by.isUser() {
 		switch {
 		case q.UserID != by.Subject || q.DeviceID == "":
-			return internalapi.Devices{}, errOwn
+			return internalapi.Devices{}, errNotOwn
 		case q.DeviceID != by.Device:
-			if err := l.loggedInLately(by); err != nil {
+			if err := l.requireFreshLogin(by); err != nil {
 				return internalapi.Devices{}, err
 			}
 		}
 	}
-	about(call.rec, q.UserID)
+	recordUser(call.rec, q.UserID)
 	q.DeviceID = boundedText(q.DeviceID)
 	list, err := l.devices.RevokeDevices(ctx, q)
 	return internalapi.Devices{Devices: list}, err
 }
 
-func (l *links) setUser(ctx context.Context, call *asking, q internalapi.SetUser) (internalapi.User, error) {
+func (l *internalAPI) setUser(ctx context.Context, call *internalCall, q internalapi.SetUser) (internalapi.User, error) {
 	if !legalUser(q.UserID) {
 		return internalapi.User{}, badUser
 	}
-	about(call.rec, q.UserID)
+	recordUser(call.rec, q.UserID)
 	return l.devices.SetUser(ctx, q)
 }
 
-// forceLogout goes on after a failure: each platform that is done is one less.
-func (l *links) forceLogout(ctx context.Context, call *asking, q internalapi.ForceLogout) (internalapi.Empty, error) {
+// forceLogout tries every platform, also after a failure.
+func (l *internalAPI) forceLogout(ctx context.Context, call *internalCall, q internalapi.ForceLogout) (internalapi.Empty, error) {
 	if !legalUser(q.UserID) {
 		return internalapi.Empty{}, badUser
 	}
 	if len(q.PlatformIDs) > maxPlatform || !all(q.PlatformIDs, legalPlatform) {
 		return internalapi.Empty{}, bad("platformIDs must be at most %d numbers of 1 to %d", maxPlatform, maxPlatform)
 	}
-	about(call.rec, q.UserID)
+	recordUser(call.rec, q.UserID)
 	var left []internalapi.Device
 	if q.SpareActive {
 		var err error
@@ -79,7 +79,7 @@ func (l *links) forceLogout(ctx context.Context, call *asking, q internalapi.For
 			continue
 		}
 		work.Go(func() error {
-			// The token goes first: what is made after this is wanted, and must not be forgotten.
+			// The vault drops the token first. A token that is made afterwards is a new one and must be kept.
 			return errors.Join(l.tokens.Drop(ctx, q.UserID, platform), l.openim.ForceLogout(ctx, q.UserID, platform))
 		})
 	}

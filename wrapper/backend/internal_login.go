@@ -14,96 +14,98 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/session"
 )
 
-// The users' login. It is the backend's: who makes sessions can be anybody.
+// The users' login runs in the backend, because a program that can create sessions can act as any user.
 
-func (l *links) loginKeys(_ context.Context, call *asking, _ internalapi.Empty) (handshake.WellKnown, error) {
+func (l *internalAPI) loginKeys(_ context.Context, call *internalCall, _ internalapi.Empty) (handshake.WellKnown, error) {
 	call.rec.Routine = true
 	return l.login.WellKnown()
 }
 
-func (l *links) startLogin(ctx context.Context, call *asking, q internalapi.LoginStart) (internalapi.LoginStarted, error) {
+func (l *internalAPI) startLogin(ctx context.Context, call *internalCall, q internalapi.LoginStart) (internalapi.LoginStarted, error) {
 	from, err := netip.ParseAddr(q.From)
 	if err != nil && q.From != "" {
 		return internalapi.LoginStarted{}, bad("from must be an address, or left out")
 	}
 	reply, outcome, err := l.login.Start(ctx, q.Request, from)
-	verdict, told := outcomeOf(call, outcome, err)
-	return internalapi.LoginStarted{Verdict: verdict, Outcome: told, Reply: reply}, nil
+	verdict, result := outcomeOf(call, outcome, err)
+	return internalapi.LoginStarted{Verdict: verdict, Outcome: result, Reply: reply}, nil
 }
 
-func (l *links) finishLogin(ctx context.Context, call *asking, q internalapi.LoginFinish) (internalapi.LoginFinished, error) {
+func (l *internalAPI) finishLogin(ctx context.Context, call *internalCall, q internalapi.LoginFinish) (internalapi.LoginFinished, error) {
 	var current *login.Caller
-	if s := call.asker.session; call.asker.isUser() {
+	if s := call.caller.session; call.caller.isUser() {
 		current = &login.Caller{UserID: s.UserID, DeviceID: s.DeviceID, SessionID: s.ID, PlatformID: s.PlatformID, LoggedIn: s.Created}
 	}
 	reply, outcome, err := l.login.Finish(ctx, q.Request, current)
-	verdict, told := outcomeOf(call, outcome, err)
-	if err == nil && outcome.Ends != "" { // the session under which a key was rotated: the reply carries its successor
-		told.Ends = outcome.Ends
+	verdict, result := outcomeOf(call, outcome, err)
+	if err == nil && outcome.Ends != "" { // a key rotation replaced the session: the reply carries the new one
+		result.Ends = outcome.Ends
 		if err := l.endRotated(ctx, outcome.Ends); err != nil {
-			told.Detail = "the session before the rotation lives on: " + err.Error()
-			call.rec.Detail = told.Detail
+			result.Detail = "revoking the session before the rotation failed: " + err.Error()
+			call.rec.Detail = result.Detail
 		}
 	}
-	return internalapi.LoginFinished{Verdict: verdict, Outcome: told, Reply: reply}, nil
+	return internalapi.LoginFinished{Verdict: verdict, Outcome: result, Reply: reply}, nil
 }
 
-// endRotated ends the session before a rotation, within what is left of the gateway's patience: the client must get its reply.
-func (l *links) endRotated(ctx context.Context, sessionID string) error {
+// endRotated revokes the session before a rotation within the rest of the gateway's timeout, so that the client still gets its reply.
+func (l *internalAPI) endRotated(ctx context.Context, sessionID string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 400*time.Millisecond)
 	defer cancel()
 	return l.sessions.Revoke(ctx, session.Revocation{Scope: session.ScopeSession, ID: sessionID, Reason: "key-rotated"})
 }
 
-// outcomeOf is what the gateway learns of a login's call.
-func outcomeOf(call *asking, o login.Outcome, err error) (internalapi.LoginVerdict, internalapi.LoginOutcome) {
-	told := internalapi.LoginOutcome{
+// outcomeOf returns what the gateway learns of a login call.
+func outcomeOf(call *internalCall, o login.Outcome, err error) (internalapi.LoginVerdict, internalapi.LoginOutcome) {
+	result := internalapi.LoginOutcome{
 		Reason: string(o.Reason), UserID: o.UserID, DeviceID: o.DeviceID, PlatformID: o.PlatformID, SessionID: o.SessionID,
 	}
 	if o.UserID != "" {
-		about(call.rec, o.UserID)
+		recordUser(call.rec, o.UserID)
 		call.rec.Subject, call.rec.Issuer = o.UserID, auth.UserIssuer
 	}
 	if err == nil {
-		return internalapi.LoginGranted, told
+		return internalapi.LoginGranted, result
 	}
-	told.Detail = err.Error()
-	call.rec.Detail = told.Reason + ": " + told.Detail
+	result.Detail = err.Error()
+	call.rec.Detail = result.Reason + ": " + result.Detail
 	switch {
 	case errors.Is(err, login.ErrMalformed):
-		return internalapi.LoginMalformed, told
+		return internalapi.LoginMalformed, result
 	case errors.Is(err, login.ErrBusy):
-		return internalapi.LoginBusy, told
+		return internalapi.LoginBusy, result
 	case errors.Is(err, login.ErrUnavailable):
-		return internalapi.LoginUnavailable, told
+		return internalapi.LoginUnavailable, result
 	}
-	return internalapi.LoginRefused, told
+	return internalapi.LoginRefused, result
 }
 
-func (l *links) issueTicket(ctx context.Context, call *asking, _ internalapi.Empty) (internalapi.IssuedTicket, error) {
-	about(call.rec, call.asker.Subject)
-	ticket, expires, err := l.sessions.IssueTicket(ctx, call.asker.session, session.PurposeRealtime)
+func (l *internalAPI) issueTicket(ctx context.Context, call *internalCall, _ internalapi.Empty) (internalapi.IssuedTicket, error) {
+	recordUser(call.rec, call.caller.Subject)
+	ticket, expires, err := l.sessions.IssueTicket(ctx, call.caller.session, session.PurposeRealtime)
 	if err != nil {
-		return internalapi.IssuedTicket{}, errors.Join(failureOfProof(err), err)
+		return internalapi.IssuedTicket{}, errors.Join(proofFailure(err), err)
 	}
 	return internalapi.IssuedTicket{Ticket: ticket, Expires: expires}, nil
 }
 
-func (l *links) redeemTicket(ctx context.Context, call *asking, q internalapi.RedeemTicket) (internalapi.RedeemedTicket, error) {
+func (l *internalAPI) redeemTicket(
+	ctx context.Context, call *internalCall, q internalapi.RedeemTicket,
+) (internalapi.RedeemedTicket, error) {
 	found, grant, err := l.sessions.RedeemTicket(ctx, q.Ticket, session.PurposeRealtime)
 	if err != nil {
-		return internalapi.RedeemedTicket{}, errors.Join(failureOfProof(err), err)
+		return internalapi.RedeemedTicket{}, errors.Join(proofFailure(err), err)
 	}
-	about(call.rec, found.UserID)
-	text, err := noted(found)
+	recordUser(call.rec, found.UserID)
+	text, err := encodeSession(found)
 	return internalapi.RedeemedTicket{Session: json.RawMessage(text), Grant: grant}, err
 }
 
-// newSessions is how the login makes sessions.
-type newSessions struct{ store *session.Store }
+// sessionCreator implements login.Sessions.
+type sessionCreator struct{ store *session.Store }
 
 // Create implements login.Sessions.
-func (n newSessions) Create(
+func (n sessionCreator) Create(
 	ctx context.Context, userID, deviceID string, platformID int32, epoch int64,
 ) (token, sessionID string, expires time.Time, err error) {
 	token, s, err := n.store.Create(ctx, userID, deviceID, platformID, epoch)

@@ -7,17 +7,17 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/session"
 )
 
-// What sockets ask, each for the user of its proof.
+// Calls for sockets. Each is made for the user of its proof.
 
-func (l *links) token(ctx context.Context, call *asking, q internalapi.TokenRequest) (internalapi.Token, error) {
-	by := call.asker
+func (l *internalAPI) token(ctx context.Context, call *internalCall, q internalapi.TokenRequest) (internalapi.Token, error) {
+	by := call.caller
 	switch {
 	case !legalUser(by.Subject) || by.Subject == l.adminUserID:
 		return internalapi.Token{}, badUser
 	case !legalPlatform(by.PlatformID):
 		return internalapi.Token{}, bad("the platform must be 1 to %d", maxPlatform)
 	}
-	about(call.rec, by.Subject)
+	recordUser(call.rec, by.Subject)
 	t, err := l.tokens.Token(ctx, by.Subject, by.PlatformID, boundedText(q.Refused))
 	if err != nil {
 		return internalapi.Token{}, err
@@ -26,23 +26,23 @@ func (l *links) token(ctx context.Context, call *asking, q internalapi.TokenRequ
 	return internalapi.Token{Token: t.Value, Hash: t.Hash, Expires: t.Expires, Grant: grant}, err
 }
 
-func (l *links) membership(ctx context.Context, call *asking, q internalapi.Membership) (internalapi.Members, error) {
+func (l *internalAPI) membership(ctx context.Context, call *internalCall, q internalapi.Membership) (internalapi.Members, error) {
 	if len(q.ConversationIDs) > maxConversations {
-		return internalapi.Members{}, bad("conversationIDs holds %d: ask about at most %d", len(q.ConversationIDs), maxConversations)
+		return internalapi.Members{}, bad("conversationIDs holds %d: name at most %d", len(q.ConversationIDs), maxConversations)
 	}
-	about(call.rec, call.asker.Subject)
-	member, err := l.openim.MembersOf(ctx, call.asker.Subject, q.ConversationIDs)
+	recordUser(call.rec, call.caller.Subject)
+	member, err := l.openim.MembersOf(ctx, call.caller.Subject, q.ConversationIDs)
 	return internalapi.Members{Member: member}, err
 }
 
-func (l *links) sender(ctx context.Context, call *asking, q internalapi.SenderOf) (internalapi.Sender, error) {
+func (l *internalAPI) sender(ctx context.Context, call *internalCall, q internalapi.SenderOf) (internalapi.Sender, error) {
 	if q.GroupID != "" && !legalUser(q.GroupID) {
 		return internalapi.Sender{}, badUser
 	}
-	about(call.rec, call.asker.Subject)
-	p, err := l.openim.ProfileOf(ctx, call.asker.Subject, q.GroupID)
+	recordUser(call.rec, call.caller.Subject)
+	p, err := l.openim.ProfileOf(ctx, call.caller.Subject, q.GroupID)
 	if err == nil && q.GroupID != "" && p.Nickname == "" {
-		p, err = l.openim.ProfileOf(ctx, call.asker.Subject, "")
+		p, err = l.openim.ProfileOf(ctx, call.caller.Subject, "")
 	}
 	return internalapi.Sender{Nickname: p.Nickname, FaceURL: p.FaceURL}, err
 }

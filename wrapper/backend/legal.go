@@ -1,7 +1,6 @@
 package backend
 
 import (
-	"encoding/base64"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -11,31 +10,31 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// Bounds of what the gateway's calls name.
+// Bounds of the internal API.
 const (
 	maxUserIDBytes   = ids.MaxBytes
 	maxNicknameBytes = 256
 	maxFaceURLBytes  = 1024
 	maxTextBytes     = 128
 	maxConversations = bounds.Conversations
-	// maxPlatform is the last of OpenIM's platforms for users; 10 is its administrators'.
-	maxPlatform = 9
-	minCodeLife = 10 * time.Second
+	// maxPlatform is the last of OpenIM's platforms for users. Platform 10 is OpenIM's administrator.
+	maxPlatform     = 9
+	minCodeLifetime = 10 * time.Second
 )
 
 var badUser error = wire.BadRequest.Because("a user or group id must be 1 to 128 bytes of " + ids.Rule + ", and no administrator's")
 
-// legalNewUser is the rule of OpenIM's own registration (protocol's user.UserRegisterReq).
+// legalNewUser checks the rule of OpenIM's own registration (protocol's user.UserRegisterReq).
 func legalNewUser(id string) bool { return ids.LegalNewUser(id) }
 
-// legalUser is wider: a user may have come to OpenIM by another way.
+// legalUser is wider than legalNewUser: a user may have been created in OpenIM by other means.
 func legalUser(id string) bool { return ids.Legal(id) }
 
 func legalText(s string, limit int) bool {
 	return len(s) <= limit && utf8.ValidString(s) && strings.IndexFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f }) < 0
 }
 
-// boundedText makes of a text that is too long one that is nobody's.
+// boundedText replaces a text that is too long by the empty text, which names nothing.
 func boundedText(s string) string {
 	if len(s) > maxTextBytes {
 		return ""
@@ -53,5 +52,3 @@ func all[T any](list []T, ok func(T) bool) bool {
 	}
 	return true
 }
-
-func encodeKey(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }

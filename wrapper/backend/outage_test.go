@@ -15,7 +15,7 @@ import (
 )
 
 // ready asks the first replica's /readyz.
-func (h *house) ready() int {
+func (h *testEnv) ready() int {
 	h.t.Helper()
 	resp, err := http.Get("http://" + h.replicas[0].Telemetry.Address() + "/readyz")
 	if err != nil {
@@ -30,13 +30,13 @@ const adminRead, adminWrite = wire.AdminPrefix + "/user/get_users_info", wire.Ad
 
 // TestTheWrappersRedisIsDown is a part of the failure table of docs/token-vault.md.
 func TestTheWrappersRedisIsDown(t *testing.T) {
-	for name, down := range map[string]func(*house){
-		"stopped": func(h *house) { h.redis.Stop() },
-		"frozen":  func(h *house) { h.redis.Freeze() },
+	for name, down := range map[string]func(*testEnv){
+		"stopped": func(h *testEnv) { h.redis.Stop() },
+		"frozen":  func(h *testEnv) { h.redis.Freeze() },
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
-			h := newHouse(t, 1)
+			h := newTestEnv(t, 1)
 			alice := h.enrol("alice", 1)
 			g.Eventually(h.ready, 10*time.Second).Should(Equal(200))
 			down(h)
@@ -59,8 +59,10 @@ func TestTheWrappersRedisIsDown(t *testing.T) {
 				g.Expect(a.Status).To(Equal(503), c.path)
 				g.Expect(a.Header.Get("Retry-After")).To(Equal("1"))
 			}
-			g.Expect(bounded(internalapi.PathListDevices, alice.reply.Token, `{"userID":"alice"}`).Status).To(Equal(200), "what does the same twice goes on")
-			g.Expect(bounded(internalapi.PathRevokeDevices, root.proof, `{"userID":"alice","deviceID":"`+alice.reply.DeviceID+`"}`).Status).To(Equal(200), "a device can be revoked")
+			g.Expect(bounded(internalapi.PathListDevices, alice.reply.Token, `{"userID":"alice"}`).Status).To(Equal(200),
+				"repeatable calls are served")
+			g.Expect(bounded(internalapi.PathRevokeDevices, root.proof,
+				`{"userID":"alice","deviceID":"`+alice.reply.DeviceID+`"}`).Status).To(Equal(200), "a device can be revoked")
 			g.Expect(h.post(0, root, adminRead, `{"userIDs":["alice"]}`).Status).To(Equal(200), "administrators read on")
 			g.Expect(h.post(0, root, adminWrite, `{"users":[{"userID":"bob","nickname":"Bob"}]}`).Status).To(Equal(503), "and write nothing twice")
 			g.Consistently(h.ready, time.Second, 100*time.Millisecond).Should(Equal(200), "a replica without Redis still serves")
@@ -79,23 +81,23 @@ func TestTheWrappersRedisIsDown(t *testing.T) {
 }
 
 func TestMongoDBIsDown(t *testing.T) {
-	for name, down := range map[string]func(*house){
-		"stopped": func(h *house) { h.mongodb.Stop() },
-		"frozen":  func(h *house) { h.mongodb.Freeze() },
+	for name, down := range map[string]func(*testEnv){
+		"stopped": func(h *testEnv) { h.mongodb.Stop() },
+		"frozen":  func(h *testEnv) { h.mongodb.Freeze() },
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
-			h := newHouse(t, 1)
+			h := newTestEnv(t, 1)
 			alice := h.enrol("alice", 1)
 			g.Eventually(h.ready, 10*time.Second).Should(Equal(200))
 			down(h)
 			began := time.Now()
-			_, refused := h.again(alice)
+			_, refused := h.loginAgain(alice)
 			g.Expect(refused.Verdict).To(Equal(internalapi.LoginUnavailable), "nobody logs in")
 			g.Expect(refused.Outcome.Reason).To(Equal("registry_unavailable"))
 			g.Expect(time.Since(began)).To(BeNumerically("<", 5*time.Second))
-			g.Expect(h.post(0, showing(alice.reply.Token), internalapi.PathOpenIMToken, `{}`).Status).To(Equal(200), "who is logged in goes on")
-			g.Expect(h.post(0, alice.as(), usersRead, `{"userIDs":["alice"]}`).ErrCode).To(BeZero())
+			g.Expect(h.post(0, showing(alice.reply.Token), internalapi.PathOpenIMToken, `{}`).Status).To(Equal(200), "logged-in users are served")
+			g.Expect(h.post(0, alice.caller(), usersRead, `{"userIDs":["alice"]}`).ErrCode).To(BeZero())
 			g.Expect(h.post(0, h.asAdmin(), adminRead, `{"userIDs":["alice"]}`).Status).To(Equal(200), "administrators do")
 			g.Expect(h.ready()).To(Equal(200))
 			if name == "frozen" {
@@ -103,7 +105,7 @@ func TestMongoDBIsDown(t *testing.T) {
 			} else {
 				h.mongodb.Restart()
 			}
-			g.Eventually(func() *person { p, _ := h.again(alice); return p }, 20*time.Second, 100*time.Millisecond).ShouldNot(BeNil())
+			g.Eventually(func() *testUser { p, _ := h.loginAgain(alice); return p }, 20*time.Second, 100*time.Millisecond).ShouldNot(BeNil())
 		})
 	}
 }
@@ -111,7 +113,7 @@ func TestMongoDBIsDown(t *testing.T) {
 // TestOpenIMIsDownWhileAUserEnrols: the code stays good, and nobody is enrolled whom OpenIM does not know.
 func TestOpenIMIsDownWhileAUserEnrols(t *testing.T) {
 	g := NewWithT(t)
-	h := newHouse(t, 1)
+	h := newTestEnv(t, 1)
 	enrol := attempt{purpose: handshake.Enrol, key: newPrivate(t), code: h.code("alice"), platform: 1}
 	h.openim.Set(func(f *openimtest.Fake) {
 		f.Replies["/user/user_register"] = `{"errCode":14,"errMsg":"produced zero addresses"}`
@@ -128,7 +130,7 @@ func TestOpenIMIsDownWhileAUserEnrols(t *testing.T) {
 
 func TestOpenIMIsDownWhileAUserIsLoggedOut(t *testing.T) {
 	g := NewWithT(t)
-	h := newHouse(t, 1)
+	h := newTestEnv(t, 1)
 	ask[internalapi.Token](h, 0, internalapi.PathOpenIMToken, h.enrol("alice", 1).reply.Token, internalapi.TokenRequest{})
 	h.openim.Set(func(f *openimtest.Fake) { f.Replies["/auth/force_logout"] = `{"errCode":14}` })
 	g.Expect(h.post(0, asGateway, internalapi.PathForceLogout, `{"userID":"alice","platformIDs":[1]}`).Status).To(Equal(503))

@@ -10,43 +10,45 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// The gateway says for whom it calls, and the backend does not take its word: it verifies the caller's own credential. Whoever holds the
-// gateway is at most those whose credentials pass through it meanwhile.
+// The backend does not trust the gateway about callers: it verifies each caller's own credential. An attacker who controls the gateway
+// can therefore act only for callers whose credentials pass through the gateway meanwhile.
 
-// adminTokens verifies administrators' tokens: auth.Admins.
+// adminTokens verifies administrators' tokens. auth.Admins implements it.
 type adminTokens interface {
 	Verify(token string) (auth.Principal, *auth.Refusal)
 }
 
-// userSessions verifies users' credentials: session.Store with a Sealer.
+// userSessions verifies users' credentials. session.Store with a Sealer implements it.
 type userSessions interface {
 	VerifyProof(ctx context.Context, text string) (session.Proof, error)
 }
 
-// proofs verifies the credentials of callers.
-type proofs struct {
+// proofVerifier verifies the credentials of callers.
+type proofVerifier struct {
 	admins adminTokens
-	users  userSessions // nil: there are no users
+	users  userSessions // nil without users
 }
 
-// asker is for whom a call is made, proven.
-type asker struct {
+// provenCaller is the verified caller for whom a call is made.
+type provenCaller struct {
 	auth.Principal
 	session   session.Session // of a user
-	forSocket bool            // the proof is a grant
+	forSocket bool            // the proof is a grant, good for sockets alone
 }
 
-func (a *asker) isAdmin() bool { return a.Role == auth.RoleAdmin }
-func (a *asker) isUser() bool  { return a.Role == auth.RoleUser }
+func (a *provenCaller) isAdmin() bool { return a.Role == auth.RoleAdmin }
+func (a *provenCaller) isUser() bool  { return a.Role == auth.RoleUser }
 
-// reasonMismatch is for the log: the gateway says one caller and shows the credential of another.
+// reasonMismatch is the logged reason when the gateway names another caller than the credential proves.
 const reasonMismatch = "proof_mismatch"
 
-// of verifies the proof of a call for a caller whom the gateway names, and compares the two.
-func (p *proofs) of(ctx context.Context, said auth.Principal, proof string, rec *httpserver.Record) (*asker, *wire.Failure) {
-	var found *asker
+// verify verifies the proof of a call and compares the proven caller with the caller that the gateway names.
+func (p *proofVerifier) verify(
+	ctx context.Context, named auth.Principal, proof string, rec *httpserver.Record,
+) (*provenCaller, *wire.Failure) {
+	var found *provenCaller
 	var failure *wire.Failure
-	if said.Role == auth.RoleUser {
+	if named.Role == auth.RoleUser {
 		found, failure = p.user(ctx, proof, rec)
 	} else {
 		found, failure = p.admin(proof, rec)
@@ -54,7 +56,7 @@ func (p *proofs) of(ctx context.Context, said auth.Principal, proof string, rec 
 	if failure != nil {
 		return nil, failure
 	}
-	if found.forSocket || !same(&said, &found.Principal) {
+	if found.forSocket || !sameCaller(&named, &found.Principal) {
 		rec.Refuse(wire.ProofRefused, "the gateway names another caller than the credential proves, or the credential is for sockets")
 		rec.Reason = reasonMismatch
 		return nil, &wire.ProofRefused
@@ -62,16 +64,16 @@ func (p *proofs) of(ctx context.Context, said auth.Principal, proof string, rec 
 	return found, nil
 }
 
-// same compares what an assertion says of a caller with what was proven. An assertion has no expiry and no token identifier.
-func same(said, proven *auth.Principal) bool {
-	return said.Subject == proven.Subject && said.Issuer == proven.Issuer && said.Role == proven.Role &&
-		said.Session == proven.Session && said.Device == proven.Device && said.PlatformID == proven.PlatformID
+// sameCaller reports whether an assertion's caller is the proven caller. An assertion has neither an expiry nor a token identifier.
+func sameCaller(named, proven *auth.Principal) bool {
+	return named.Subject == proven.Subject && named.Issuer == proven.Issuer && named.Role == proven.Role &&
+		named.Session == proven.Session && named.Device == proven.Device && named.PlatformID == proven.PlatformID
 }
 
-func (p *proofs) admin(proof string, rec *httpserver.Record) (*asker, *wire.Failure) {
+func (p *proofVerifier) admin(proof string, rec *httpserver.Record) (*provenCaller, *wire.Failure) {
 	found, refusal := p.admins.Verify(proof)
 	if refusal == nil {
-		return &asker{Principal: found}, nil
+		return &provenCaller{Principal: found}, nil
 	}
 	failure := wire.ProofRefused.Coded(refusal.Failure().ErrCode)
 	if refusal.KeysMissing() {
@@ -82,25 +84,25 @@ func (p *proofs) admin(proof string, rec *httpserver.Record) (*asker, *wire.Fail
 	return nil, &failure
 }
 
-func (p *proofs) user(ctx context.Context, proof string, rec *httpserver.Record) (*asker, *wire.Failure) {
+func (p *proofVerifier) user(ctx context.Context, proof string, rec *httpserver.Record) (*provenCaller, *wire.Failure) {
 	if p.users == nil {
 		return nil, noUsers()
 	}
 	found, err := p.users.VerifyProof(ctx, proof)
 	if err != nil {
-		failure := failureOfProof(err)
+		failure := proofFailure(err)
 		rec.Refuse(failure, err.Error())
 		return nil, &failure
 	}
 	s := found.Session
-	return &asker{session: s, forSocket: found.ForSocket, Principal: auth.Principal{
+	return &provenCaller{session: s, forSocket: found.ForSocket, Principal: auth.Principal{
 		Subject: s.UserID, Issuer: auth.UserIssuer, Role: auth.RoleUser,
 		Session: s.ID, Device: s.DeviceID, PlatformID: s.PlatformID, Expires: s.Expires,
 	}}, nil
 }
 
-// failureOfProof has OpenIM's codes, which the gateway gives on: a session can end between the gateway's look and this one.
-func failureOfProof(err error) wire.Failure {
+// proofFailure returns the failure with OpenIM's code, which the gateway passes on: a session can end after the gateway has verified it.
+func proofFailure(err error) wire.Failure {
 	switch {
 	case errors.Is(err, session.ErrMalformed):
 		return wire.ProofRefused.Coded(wire.CodeTokenMalformed)
@@ -119,30 +121,32 @@ func noUsers() *wire.Failure {
 	return &f
 }
 
-// whose says which proof a call of the gateway's needs.
-type whose int
+// proofKind is the proof that an internal route requires.
+type proofKind int
 
 const (
-	// ofNobody: none beside the body: a handshake or a ticket proves itself there. The rest gives and tells nothing of anybody's, and ends
-	// something at most.
-	ofNobody  whose = iota
-	ofAdmin         // an administrator's token
-	ofUser          // a session token
-	ofSocket        // a session token or a grant
-	ofEither        // an administrator's token or a session token
-	ofSomeone       // a session token, if there is one that is good
+	// noProof requires no proof. A handshake or a ticket in the body proves itself. The other routes with it reveal nothing of a user
+	// and at most end something.
+	noProof           proofKind = iota
+	adminProof                  // an administrator's token
+	userProof                   // a session token
+	socketProof                 // a session token or a grant
+	eitherProof                 // an administrator's token or a session token
+	optionalUserProof           // a session token, optional; an invalid one counts as none
 )
 
-// ofLink verifies the proof of one of the gateway's calls.
-func (p *proofs) ofLink(ctx context.Context, need whose, proof string, rec *httpserver.Record) (*asker, *wire.Failure) {
+// verifyInternal verifies the proof of an internal call.
+func (p *proofVerifier) verifyInternal(
+	ctx context.Context, need proofKind, proof string, rec *httpserver.Record,
+) (*provenCaller, *wire.Failure) {
 	switch {
-	case need == ofNobody:
-		return &asker{}, nil
-	case need == ofSomeone && proof == "":
-		return &asker{}, nil
-	case need == ofSomeone:
-		return p.someone(ctx, proof, rec)
-	case need == ofAdmin, need == ofEither && !session.IsToken(proof):
+	case need == noProof:
+		return &provenCaller{}, nil
+	case need == optionalUserProof && proof == "":
+		return &provenCaller{}, nil
+	case need == optionalUserProof:
+		return p.optionalUser(ctx, proof, rec)
+	case need == adminProof, need == eitherProof && !session.IsToken(proof):
 		found, failure := p.admin(proof, rec)
 		if failure == nil && !found.isAdmin() {
 			return nil, &wire.Forbidden
@@ -150,24 +154,25 @@ func (p *proofs) ofLink(ctx context.Context, need whose, proof string, rec *http
 		return found, failure
 	}
 	found, failure := p.user(ctx, proof, rec)
-	if failure == nil && found.forSocket && need != ofSocket {
+	if failure == nil && found.forSocket && need != socketProof {
 		rec.Refuse(wire.ProofRefused, "a grant is for sockets alone")
 		return nil, &wire.ProofRefused
 	}
 	return found, failure
 }
 
-// someone is the user of a session token if it is good, and nobody otherwise. Whether it is good must be known.
-func (p *proofs) someone(ctx context.Context, proof string, rec *httpserver.Record) (*asker, *wire.Failure) {
-	nobody, looked := &asker{}, &httpserver.Record{}
-	found, failure := p.user(ctx, proof, looked)
+// optionalUser returns the user of a valid session token, and an empty caller for an invalid one. It fails when the session cannot be
+// looked up.
+func (p *proofVerifier) optionalUser(ctx context.Context, proof string, rec *httpserver.Record) (*provenCaller, *wire.Failure) {
+	inner := &httpserver.Record{} // the refusal of an optional proof must not refuse the call
+	found, failure := p.user(ctx, proof, inner)
 	switch {
 	case failure == nil && !found.forSocket:
 		return found, nil
 	case failure != nil && failure.Name == wire.Unavailable.Name:
-		rec.Refuse(*failure, looked.Detail)
+		rec.Refuse(*failure, inner.Detail)
 		return nil, failure // before anything is used up
 	}
-	rec.Detail = "the session beside it is not good: " + looked.Detail
-	return nobody, nil
+	rec.Detail = "the session of the rotation is not valid: " + inner.Detail
+	return &provenCaller{}, nil
 }

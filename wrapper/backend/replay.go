@@ -10,15 +10,15 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/redisdb"
 )
 
-// replays remembers the assertions that any replica has accepted, in the wrapper's Redis.
+// replays remembers in the wrapper's Redis the assertions that any replica has accepted.
 type replays struct {
 	db      *redisdb.DB
 	breaker *redisdb.Breaker
 }
 
-var errReplaysDown = errors.New("the wrapper's Redis does not answer")
+var errReplaysDown = errors.New("remembering an assertion: the wrapper's Redis does not answer")
 
-// First implements auth.Memory. Its error holds nothing of Redis' own.
+// First implements auth.Memory. Its error holds nothing of Redis' own texts.
 func (m *replays) First(ctx context.Context, id string, lasts time.Duration) (bool, error) {
 	if !m.breaker.Allow() {
 		return false, errReplaysDown

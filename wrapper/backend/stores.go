@@ -18,16 +18,16 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/tokenvault"
 )
 
-// stores is what users need and administrators do not: the wrapper's Redis, MongoDB and the custody of OpenIM's tokens.
+// stores holds what the users' calls need besides OpenIM: the wrapper's Redis, MongoDB and the token vault.
 type stores struct {
 	redis    *redisdb.DB
 	registry *devices.Registry
-	custody  *tokenvault.Custody
+	vault    *tokenvault.Vault
 	replays  *replays
 	sessions *session.Store
 	logins   *login.Service
 	keys     *filewatch.Source[*login.Ring] // of the login
-	// files must be looked at before anything is asked.
+	// files are the watched files. They must be read once before the first call.
 	files []filewatch.Reloader
 }
 
@@ -41,7 +41,7 @@ func openStores(c Config, openim *openimclient.Client, log *slog.Logger, reg pro
 		files = append(files, uri)
 	}
 	minted := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "openim_wrapper_openim_user_tokens_total", Help: "Users' OpenIM tokens asked of the custody, by result.",
+		Name: "openim_wrapper_openim_user_tokens_total", Help: "Users' OpenIM tokens requested from the token vault, by result.",
 	}, []string{"result"})
 	reg.MustRegister(minted)
 	s := &stores{
@@ -49,7 +49,7 @@ func openStores(c Config, openim *openimclient.Client, log *slog.Logger, reg pro
 		registry: devices.New(devices.Options{
 			URI: devices.Address(c.MongoDB, uri), Database: c.MongoDB.Database, Now: now, Sealer: tokenvault.NewKeyring(keys, "enrolment codes", now),
 		}),
-		custody: tokenvault.New(tokenvault.Options{
+		vault: tokenvault.New(tokenvault.Options{
 			Store: db, Keys: keys, Now: now, Mint: mintOf(openim), Observe: func(result string) { minted.WithLabelValues(result).Inc() },
 		}),
 		replays: &replays{db: db, breaker: redisdb.NewBreaker(3, time.Second, now)},
@@ -63,7 +63,7 @@ func openStores(c Config, openim *openimclient.Client, log *slog.Logger, reg pro
 	var err error
 	if s.logins, err = login.New(login.Options{
 		Audience: c.Users.Audience, Keys: serverKeys, States: login.NewStates(db, login.DefaultLimits),
-		Registry: loginRegistry{devices: s.registry, openim: openim, sessions: s.sessions}, Sessions: newSessions{s.sessions},
+		Registry: loginRegistry{devices: s.registry, openim: openim, sessions: s.sessions}, Sessions: sessionCreator{s.sessions},
 		Idle: c.Users.Session.Idle(), Now: now,
 	}); err != nil {
 		s.close()
@@ -72,12 +72,12 @@ func openStores(c Config, openim *openimclient.Client, log *slog.Logger, reg pro
 	return s, nil
 }
 
-// SessionSealer seals sessions and tickets under the custody key.
+// SessionSealer returns a Sealer of sessions and tickets that uses the custody key.
 func SessionSealer(keys tokenvault.KeySource, now func() time.Time) session.Sealer {
 	return sessionSealer{tokenvault.NewKeyring(keys, "sessions", now)}
 }
 
-// sessionSealer tells the sessions what it means that something does not open: it was not sealed here, or under a key that is gone.
+// sessionSealer maps the token vault's errors to the sessions' errors: sealed under an unknown key, or not sealed by the wrapper.
 type sessionSealer struct{ ring *tokenvault.Keyring }
 
 // Seal implements session.Sealer.
@@ -97,7 +97,7 @@ func (s sessionSealer) Open(sealed, place []byte) ([]byte, error) {
 	return content, err
 }
 
-// close ends the connections.
+// close closes the connections.
 func (s *stores) close() {
 	s.registry.Close()
 	_ = s.redis.Close()
@@ -110,11 +110,11 @@ func mintOf(openim *openimclient.Client) tokenvault.Mint {
 	}
 }
 
-// dependency is a store that users need. That it is away does not make the backend unready: administrators go on, and what users
-// get is their calls' own answer.
+// dependency is a store that users' calls need. An outage of it does not make the backend unready: administrators are still served, and
+// users' calls fail by themselves.
 type dependency struct {
-	name string
-	ask  func(context.Context) error
+	name  string
+	check func(context.Context) error
 }
 
 const (
@@ -122,10 +122,11 @@ const (
 	dependencyTimeout  = 4 * time.Second
 )
 
-// watchDependencies asks each again and again until ctx ends, and tells metrics and log.
+// watchDependencies checks each dependency until ctx ends, and reports changes in metrics and log.
 func watchDependencies(log *slog.Logger, reg prometheus.Registerer, all []dependency) func(context.Context) {
 	up := prometheus.NewGaugeVec(prometheus.GaugeOpts{
-		Name: "openim_wrapper_dependency_up", Help: "1 when the store answered the last question, 0 when it did not. It is not part of readiness.",
+		Name: "openim_wrapper_dependency_up",
+		Help: "1 when the store answered the last check, 0 when it did not. It is not part of readiness.",
 	}, []string{"dependency"})
 	reg.MustRegister(up)
 	return func(ctx context.Context) {
@@ -140,10 +141,10 @@ func watchDependencies(log *slog.Logger, reg prometheus.Registerer, all []depend
 func (d dependency) watch(ctx context.Context, log *slog.Logger, up prometheus.Gauge) {
 	tick := time.NewTicker(dependencyInterval)
 	defer tick.Stop()
-	last := "not asked yet"
+	last := "not checked yet"
 	for {
-		asking, cancel := context.WithTimeout(ctx, dependencyTimeout)
-		err := d.ask(asking)
+		checking, cancel := context.WithTimeout(ctx, dependencyTimeout)
+		err := d.check(checking)
 		cancel()
 		if ctx.Err() != nil {
 			return
@@ -156,7 +157,7 @@ func (d dependency) watch(ctx context.Context, log *slog.Logger, up prometheus.G
 		case now == "" && last != "":
 			log.Info("dependency answers", "dependency", d.name)
 		case now != "" && now != last:
-			log.Warn("dependency does not answer: users are refused what needs it", "dependency", d.name, "error", now)
+			log.Warn("dependency does not answer: users' calls that need it fail", "dependency", d.name, "error", now)
 		}
 		last = now
 		up.Set(map[bool]float64{true: 1}[now == ""])

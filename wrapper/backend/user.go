@@ -16,43 +16,43 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// userCaller is the part of openimclient.Client that users' calls need.
-type userCaller interface {
+// openimAsUser is the part of openimclient.Client that users' calls need.
+type openimAsUser interface {
 	CallAs(ctx context.Context, r openimclient.Request, token string) (wire.Envelope, error)
 }
 
-// Tokens gives OpenIM's token of a user on a platform. refused is the hash of a token that OpenIM has just refused: another one
-// is wanted.
+// Tokens gives OpenIM's token of a user on a platform. refused is the hash of a token that OpenIM has just refused, or empty. A refused
+// token is not returned again.
 type Tokens interface {
 	Token(ctx context.Context, userID string, platformID int32, refused string) (token, hash string, err error)
 }
 
-// Members says who belongs where, in the order of the ids, and what else must be known before a user's call may go on.
+// Members answers membership questions, in the order of the ids, and what else a user's call depends on.
 type Members interface {
 	Conversations(ctx context.Context, userID string, ids []string) ([]bool, error)
 	Groups(ctx context.Context, userID string, ids []string) ([]openimclient.GroupRole, error)
-	// Live says which groups exist and are not dismissed.
+	// Live returns which groups exist and are not dismissed.
 	Live(ctx context.Context, groupIDs []string) ([]bool, error)
-	// All are the ids of all conversations that OpenIM ever kept for a user.
+	// All returns the ids of all conversations that OpenIM ever kept for a user.
 	All(ctx context.Context, userID string) ([]string, error)
-	// NewestSeq is the newest sequence number of a conversation.
+	// NewestSeq returns the newest sequence number of a conversation.
 	NewestSeq(ctx context.Context, userID, conversationID string) (int64, error)
-	// TakesSettings says whether a user takes from another what that one sets for both of them.
+	// TakesSettings reports whether a user accepts from another user settings that apply to both of them.
 	TakesSettings(ctx context.Context, userID, from, conversationID string) (bool, error)
 }
 
-// UsersOptions are what users' calls need.
+// UsersOptions are the dependencies of users' calls.
 type UsersOptions struct {
-	OpenIM  userCaller
+	OpenIM  openimAsUser
 	Tokens  Tokens
 	Members Members
 	Release routes.Release
-	// ObjectURL is the object store as users reach it; nil: there are no downloads.
+	// ObjectURL is the object store as users reach it. Without it there are no downloads.
 	ObjectURL *url.URL
-	// Pictures lets users have OpenIM make small pictures of objects.
-	Pictures bool
-	Budget   *budget
-	// Replies counts what of replies is not passed on; nil: nobody counts.
+	// Pictures allows users to request scaled pictures of objects from OpenIM.
+	Pictures    bool
+	Concurrency *concurrency
+	// Replies counts what is removed from replies. It may be nil.
 	Replies *replyMetrics
 }
 
@@ -66,12 +66,12 @@ func usersOptions(c OpenIM, o UsersOptions) UsersOptions {
 	return o
 }
 
-// users answers the calls of users.
+// users answers users' calls.
 type users struct{ UsersOptions }
 
 func newUsers(o UsersOptions) *users { return &users{o} }
 
-// readBody reads within the route's limit. A path without a route has its body read too, for the assertion covers it.
+// readBody reads the body within the route's limit. It also reads the body of an unknown path, because the assertion covers the body.
 func (u *users) readBody(w http.ResponseWriter, r *http.Request) ([]byte, *wire.Failure) {
 	if r.Method == http.MethodGet {
 		if r.ContentLength != 0 {
@@ -90,7 +90,7 @@ func (u *users) readBody(w http.ResponseWriter, r *http.Request) ([]byte, *wire.
 	return httpserver.ReadJSON(w, r, route.Body)
 }
 
-// isProtobuf wants one media type, and no encoding that would hide the body.
+// isProtobuf reports whether the headers name one protobuf media type and no content coding, which would hide the body.
 func isProtobuf(h http.Header) bool {
 	if len(h.Values(wire.HeaderContentCoding)) > 0 || len(h.Values(wire.HeaderContentType)) != 1 {
 		return false
@@ -99,13 +99,14 @@ func isProtobuf(h http.Header) bool {
 	return err == nil && routes.IsProtobuf(media)
 }
 
-// harmless is true when a call may be carried out twice with no more effect than once.
-func (u *users) harmless(method, target string) bool {
+// repeatable reports whether making a call twice has the same effect as once.
+func (u *users) repeatable(method, target string) bool {
 	route := routes.FindRequest(target, wire.UserPrefix)
 	return method == http.MethodGet || route != nil && route.Repeatable
 }
 
-// answer takes the steps in order: which route, may users, what is asked, may it run now, is it his, call.
+// answer checks, in this order, the route, the release, the body, the concurrency limit and the needs (such as membership), and then
+// makes the call.
 func (u *users) answer(ctx context.Context, header http.Header, call userCall, rec *httpserver.Record) (*wire.Envelope, *wire.Failure) {
 	if call.Method == http.MethodGet {
 		return u.download(ctx, call, rec)
@@ -125,7 +126,7 @@ func (u *users) answer(ctx context.Context, header http.Header, call userCall, r
 	if failure != nil {
 		return nil, failure
 	}
-	release, ok := u.Budget.take(route.Limit)
+	release, ok := u.Concurrency.acquire(route.Limit)
 	if !ok {
 		return nil, &wire.Busy
 	}
@@ -153,15 +154,18 @@ func (u *users) answer(ctx context.Context, header http.Header, call userCall, r
 	if failure != nil {
 		return nil, failure
 	}
-	return u.project(ctx, call.Principal, route, routes.Asked{Caller: u.callerOf(call.Principal), Body: body, Protobuf: protobuf}, reply, rec)
+	asked := routes.Asked{Caller: u.callerOf(call.Principal), Body: body, Protobuf: protobuf}
+	return u.project(ctx, call.Principal, route, asked, reply, rec)
 }
 
 func (u *users) callerOf(p auth.Principal) routes.Caller {
 	return routes.Caller{UserID: p.Subject, PlatformID: p.PlatformID, Pictures: u.Pictures}
 }
 
-// enforce makes the body that OpenIM may see.
-func (u *users) enforce(route *routes.Route, call userCall, protobuf bool, rec *httpserver.Record) (map[string]any, []routes.Need, *wire.Failure) {
+// enforce returns the body that is sent to OpenIM, and the needs that must be looked up first.
+func (u *users) enforce(
+	route *routes.Route, call userCall, protobuf bool, rec *httpserver.Record,
+) (map[string]any, []routes.Need, *wire.Failure) {
 	body, failure := route.ReadBody(call.Body, protobuf)
 	if failure != nil {
 		return nil, nil, failure
@@ -178,12 +182,14 @@ func (u *users) enforce(route *routes.Route, call userCall, protobuf bool, rec *
 	return changed, needs, nil
 }
 
-// call asks OpenIM as the user. A token that OpenIM refuses is ours, not the caller's: it is replaced once, and what OpenIM says
-// of it is never passed on as a verdict on the caller's session.
-func (u *users) call(ctx context.Context, p auth.Principal, request openimclient.Request, rec *httpserver.Record) (*wire.Envelope, *wire.Failure) {
+// call calls OpenIM as the user. The OpenIM token is the wrapper's, not the caller's: a refused token is replaced once, and OpenIM's
+// refusal is never passed on as a statement about the caller's session.
+func (u *users) call(
+	ctx context.Context, p auth.Principal, request openimclient.Request, rec *httpserver.Record,
+) (*wire.Envelope, *wire.Failure) {
 	reply, err := u.callOnce(ctx, p, request)
 	if err != nil {
-		f := failureOfUser(err)
+		f := userFailure(err)
 		rec.Refuse(f, err.Error())
 		return nil, &f
 	}
@@ -212,11 +218,11 @@ func (u *users) callOnce(ctx context.Context, p auth.Principal, request openimcl
 	return reply, nil
 }
 
-var errTokenRefused = errors.New("OpenIM refuses the token that it gave for this user")
+var errTokenRefused = errors.New("calling OpenIM as a user: OpenIM refuses the token that it issued")
 
-func failureOfUser(err error) wire.Failure {
+func userFailure(err error) wire.Failure {
 	if errors.Is(err, errTokenRefused) {
-		return wire.Unavailable.Because("OpenIM does not know this user's token just now: try again after a second")
+		return wire.Unavailable.Because("OpenIM refuses this user's token at the moment: try again after a second")
 	}
-	return failureOfLink(err)
+	return internalFailure(err)
 }

@@ -13,9 +13,10 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// satisfy looks up what the table could not know, and leaves out of lists what is not the caller's. nothing is true when the caller
-// has no conversations to be asked about: OpenIM would take an empty list for all that it ever kept.
-func (u *users) satisfy(ctx context.Context, p auth.Principal, body map[string]any, needs []routes.Need, rec *httpserver.Record,
+// satisfy looks up the needs of a call and removes from its lists what is not the caller's. It reports nothing as true when the caller
+// has no conversation to name: OpenIM would read an empty list as all conversations that it ever kept.
+func (u *users) satisfy(
+	ctx context.Context, p auth.Principal, body map[string]any, needs []routes.Need, rec *httpserver.Record,
 ) (nothing bool, _ *wire.Failure) {
 	for _, need := range needs {
 		if need.Kind == routes.NeedAll {
@@ -38,47 +39,47 @@ func (u *users) satisfy(ctx context.Context, p auth.Principal, body map[string]a
 	return nothing, nil
 }
 
-// unsatisfied says what is wrong with a field of which nothing is left.
+// unsatisfied returns the failure for a field of which no entry is left.
 func unsatisfied(need routes.Need) wire.Failure {
 	switch need.Kind {
 	case routes.NeedSeq:
 		return wire.BadRequest.Because(fmt.Sprintf("%s %s of the conversation", need.Field, need.Rule()))
 	case routes.NeedLive:
-		return wire.Forbidden.Because(fmt.Sprintf("%s is no group, or one that was dismissed: make another", need.Field))
+		return wire.Forbidden.Because(fmt.Sprintf("%s names no group, or a dismissed one: name another", need.Field))
 	case routes.NeedPeer:
 		return wire.Forbidden.Because(fmt.Sprintf("%s %s: leave it out, or be their friend first", need.Field, need.Rule()))
 	}
-	return wire.Forbidden.Because(fmt.Sprintf("%s names nothing that is yours: it %s", need.Field, need.Rule()))
+	return wire.Forbidden.Because(fmt.Sprintf("%s names nothing of yours: it %s", need.Field, need.Rule()))
 }
 
 func refusedBy(err error, rec *httpserver.Record) *wire.Failure {
-	f := failureOfUser(err)
+	f := userFailure(err)
 	rec.Refuse(f, "membership: "+err.Error())
 	return &f
 }
 
-// maxOwnConversations bounds the conversations of a user that are looked at together.
+// maxOwnConversations bounds how many conversations of a user are checked together.
 const maxOwnConversations = 10_000
 
-// ownConversations are the conversations that OpenIM keeps for a user and the user is a party of now.
+// ownConversations returns the conversations that OpenIM keeps for a user and that the user is part of now.
 func (u *users) ownConversations(ctx context.Context, userID string) ([]string, error) {
 	all, err := u.Members.All(ctx, userID)
 	if err != nil {
 		return nil, err
 	}
 	if len(all) > maxOwnConversations {
-		text := fmt.Sprintf("you have more than %d conversations: name those that you ask about", maxOwnConversations)
+		text := fmt.Sprintf("you have more than %d conversations: name the conversations of the request", maxOwnConversations)
 		return nil, wire.BadRequest.Because(text)
 	}
-	member, err := u.partyOf(ctx, userID, all)
+	member, err := u.membershipOf(ctx, userID, all)
 	if err != nil {
 		return nil, err
 	}
 	return slices.DeleteFunc(all, func(id string) bool { return !member[id] }), nil
 }
 
-// partyOf asks about many conversations.
-func (u *users) partyOf(ctx context.Context, userID string, ids []string) (map[string]bool, error) {
+// membershipOf checks the user's membership in many conversations.
+func (u *users) membershipOf(ctx context.Context, userID string, ids []string) (map[string]bool, error) {
 	member := make(map[string]bool, len(ids))
 	for some := range slices.Chunk(ids, maxConversations) {
 		answers, err := u.Members.Conversations(ctx, userID, some)
@@ -135,11 +136,11 @@ func (u *users) lookUp(ctx context.Context, p auth.Principal, need routes.Need) 
 	return allowed, err
 }
 
-// pathOwnConversations answers those of some conversations that stand in the list of a user.
+// pathOwnConversations returns those of the named conversations that are in a user's list.
 const pathOwnConversations = "/conversation/get_conversations"
 
-// lookUpKept looks for groups' conversations that the caller is no longer in among those that OpenIM keeps for him. They got there
-// while he was in the group: the table lets nobody write into a list otherwise.
+// lookUpKept allows groups' conversations that the caller has left if OpenIM still keeps them for the caller. They got into the list
+// while the caller was in the group: the route table lets nobody add others.
 func (u *users) lookUpKept(ctx context.Context, p auth.Principal, ids []string, allowed map[string]bool) error {
 	var missing []string
 	for _, id := range ids {
@@ -154,7 +155,8 @@ func (u *users) lookUpKept(ctx context.Context, p auth.Principal, ids []string, 
 	if err != nil {
 		return err
 	}
-	reply, err := u.callOnce(ctx, p, openimclient.Request{Path: pathOwnConversations, Body: body, RequestID: wire.NewRequestID(), Repeatable: true})
+	request := openimclient.Request{Path: pathOwnConversations, Body: body, RequestID: wire.NewRequestID(), Repeatable: true}
+	reply, err := u.callOnce(ctx, p, request)
 	if err != nil {
 		return err
 	}
@@ -168,7 +170,7 @@ func (u *users) lookUpKept(ctx context.Context, p auth.Principal, ids []string, 
 		return nil // nothing is kept
 	}
 	if err := json.Unmarshal(reply.Data, &data); err != nil {
-		return fmt.Errorf("%w: its list of conversations", openimclient.ErrBadReply)
+		return fmt.Errorf("%w: the list of conversations", openimclient.ErrBadReply)
 	}
 	for _, c := range data.Conversations {
 		if c.OwnerUserID == p.Subject && slices.Contains(missing, c.ConversationID) {

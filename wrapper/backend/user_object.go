@@ -12,15 +12,15 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// pathAccessURL gives the address that OpenIM's own, unauthenticated GET would redirect to.
+// pathAccessURL returns the location that OpenIM's own, unauthenticated GET would redirect to.
 const pathAccessURL = "/object/access_url"
 
-// location is what the gateway makes a redirect of.
+// location is what the gateway redirects to.
 type location struct {
 	Location string `json:"location"`
 }
 
-// download asks OpenIM where an object can be read, as the user, and answers with the address.
+// download requests an object's location from OpenIM as the user, and answers with it.
 func (u *users) download(ctx context.Context, call userCall, rec *httpserver.Record) (*wire.Envelope, *wire.Failure) {
 	route, name, query := routes.FindObject(call.Target)
 	if route == nil {
@@ -38,14 +38,15 @@ func (u *users) download(ctx context.Context, call userCall, rec *httpserver.Rec
 	if err != nil {
 		return nil, &wire.Internal
 	}
-	release, ok := u.Budget.take(route.Limit)
+	release, ok := u.Concurrency.acquire(route.Limit)
 	if !ok {
 		return nil, &wire.Busy
 	}
 	defer release()
 	ctx, cancel := context.WithTimeout(ctx, route.Limit.Deadline)
 	defer cancel()
-	reply, failure := u.call(ctx, call.Principal, openimclient.Request{Path: pathAccessURL, Body: body, RequestID: call.RequestID, Repeatable: true}, rec)
+	request := openimclient.Request{Path: pathAccessURL, Body: body, RequestID: call.RequestID, Repeatable: true}
+	reply, failure := u.call(ctx, call.Principal, request, rec)
 	if failure != nil {
 		return nil, failure
 	}
@@ -61,8 +62,8 @@ func (u *users) download(ctx context.Context, call userCall, rec *httpserver.Rec
 	return u.redirect(reply.Data, rec)
 }
 
-// redirect lets an address pass that is at the configured object store, and no other: OpenIM's configuration, or whoever has
-// got at it, shall not send users' browsers anywhere.
+// redirect accepts a location at the configured object store and no other. A wrong or manipulated configuration of OpenIM must not send
+// users' browsers elsewhere.
 func (u *users) redirect(data json.RawMessage, rec *httpserver.Record) (*wire.Envelope, *wire.Failure) {
 	var access struct {
 		URL string `json:"url"`
@@ -73,7 +74,8 @@ func (u *users) redirect(data json.RawMessage, rec *httpserver.Record) (*wire.En
 		to, err = url.Parse(access.URL)
 	}
 	if err != nil || !u.atStore(to) {
-		f := wire.BadGateway.Because("OpenIM names an object store that is not the configured one: compare openim.objectURL and OpenIM's configuration")
+		f := wire.BadGateway.Because("OpenIM names another object store than the configured one: " +
+			"compare openim.objectURL and OpenIM's configuration")
 		rec.Refuse(f, "the download's address is at another host")
 		return nil, &f
 	}
@@ -85,6 +87,7 @@ func (u *users) redirect(data json.RawMessage, rec *httpserver.Record) (*wire.En
 }
 
 func (u *users) atStore(to *url.URL) bool {
+	base := strings.TrimSuffix(u.ObjectURL.EscapedPath(), "/") + "/"
 	return to.User == nil && to.Opaque == "" && to.Fragment == "" && to.Scheme == u.ObjectURL.Scheme &&
-		strings.EqualFold(to.Host, u.ObjectURL.Host) && strings.HasPrefix(to.EscapedPath(), strings.TrimSuffix(u.ObjectURL.EscapedPath(), "/")+"/")
+		strings.EqualFold(to.Host, u.ObjectURL.Host) && strings.HasPrefix(to.EscapedPath(), base)
 }

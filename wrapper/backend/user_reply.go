@@ -12,10 +12,10 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// partiesAsked bounds one question about the conversations of a reply.
-const partiesAsked = 500
+// membershipBatch bounds one membership request about the conversations of a reply.
+const membershipBatch = 500
 
-// project makes of OpenIM's reply what the caller may get of it: see routes.ProjectReply. An error of OpenIM's goes on without data.
+// project returns what the caller may see of OpenIM's reply (see routes.ProjectReply). An error of OpenIM's is passed on without data.
 func (u *users) project(
 	ctx context.Context, p auth.Principal, route *routes.Route, asked routes.Asked, reply *wire.Envelope, rec *httpserver.Record,
 ) (*wire.Envelope, *wire.Failure) {
@@ -25,16 +25,16 @@ func (u *users) project(
 	}
 	projected, err := route.ProjectReply(reply.Data, asked)
 	if err == nil && len(projected.LookUp) > 0 {
-		asked.Member, err = u.parties(ctx, p, projected.LookUp)
+		asked.Member, err = u.memberships(ctx, p, projected.LookUp)
 		if err != nil {
-			f := failureOfUser(err)
+			f := userFailure(err)
 			rec.Refuse(f, "membership for the reply: "+err.Error())
 			return nil, &f
 		}
 		projected, err = route.ProjectReply(reply.Data, asked)
 	}
 	if err != nil {
-		f := wire.BadGateway.Because("OpenIM's reply has another form than this wrapper knows: look whether the call took effect")
+		f := wire.BadGateway.Because("OpenIM's reply has another form than this wrapper knows: check whether the call took effect")
 		rec.Refuse(f, err.Error())
 		return nil, &f
 	}
@@ -43,10 +43,10 @@ func (u *users) project(
 	return reply, nil
 }
 
-// parties looks up which conversations of a reply are the caller's.
-func (u *users) parties(ctx context.Context, p auth.Principal, ids []string) (map[string]bool, error) {
+// memberships looks up which conversations of a reply the caller is part of.
+func (u *users) memberships(ctx context.Context, p auth.Principal, ids []string) (map[string]bool, error) {
 	member := make(map[string]bool, len(ids))
-	for some := range slices.Chunk(ids, partiesAsked) {
+	for some := range slices.Chunk(ids, membershipBatch) {
 		yes, err := u.Members.Conversations(ctx, p.Subject, some)
 		if err != nil {
 			return nil, err
@@ -58,7 +58,7 @@ func (u *users) parties(ctx context.Context, p auth.Principal, ids []string) (ma
 	return member, nil
 }
 
-// replyMetrics count what is not passed on, by route alone: names and values come from OpenIM.
+// replyMetrics counts what is removed from replies, by route alone: names and values come from OpenIM.
 type replyMetrics struct{ fields, entries *prometheus.CounterVec }
 
 func newReplyMetrics(reg prometheus.Registerer) *replyMetrics {
@@ -69,7 +69,7 @@ func newReplyMetrics(reg prometheus.Registerer) *replyMetrics {
 		}, []string{"route"}),
 		entries: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "openim_wrapper_reply_entries_dropped_total",
-			Help: "Entries of OpenIM's replies to users that were not the caller's, or not asked for.",
+			Help: "Entries of OpenIM's replies to users that were not the caller's, or not requested.",
 		}, []string{"route"}),
 	}
 	reg.MustRegister(m.fields, m.entries)

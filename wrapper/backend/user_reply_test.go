@@ -42,7 +42,7 @@ func TestARepliesUnknownFieldsStayBehind(t *testing.T) {
 	g.Expect(testutil.ToFloat64(metrics.fields.WithLabelValues("user/get_users_info"))).To(Equal(2.0))
 }
 
-// TestAReplyOfAnotherTypeIsNotPassedOn: the client gets an error, the log the field's name, neither the value; then life goes on.
+// TestAReplyOfAnotherTypeIsNotPassedOn: the client gets an error, the log the field's name, neither the value; then the service continues.
 func TestAReplyOfAnotherTypeIsNotPassedOn(t *testing.T) {
 	g := NewWithT(t)
 	openim := replies(`{"conversationIDs":"` + "s3cret" + `"}`)

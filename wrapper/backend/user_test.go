@@ -26,13 +26,13 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// world is alice's: bob is her friend, she is in group 4711 and runs it, was in group 1 once.
+// own holds alice's ids: bob is a friend, group 4711 is alice's, and alice was in group 1 once. other holds ids of other users.
 var (
-	world    = routestest.World{Self: "alice", Peer: "bob", Group: "4711"}
-	stranger = routestest.World{Self: "victor", Peer: "wanda", Group: "815"}
+	own   = routestest.World{Self: "alice", Peer: "bob", Group: "4711"}
+	other = routestest.World{Self: "victor", Peer: "wanda", Group: "815"}
 )
 
-// openIMAsUser answers the calls of users as it is told, and remembers them.
+// openIMAsUser returns the configured answers to users' calls, and records the calls.
 type openIMAsUser struct {
 	answer func(openimclient.Request, string) (wire.Envelope, error)
 	seen   []openimclient.Request
@@ -78,7 +78,7 @@ func (a aliceGroups) Live(_ context.Context, ids []string) ([]bool, error) {
 	return out, a.err
 }
 
-// All of alice's are those that she is in, and a group that put her out.
+// All returns alice's conversations, and one of a group that removed alice.
 func (a aliceGroups) All(_ context.Context, userID string) ([]string, error) {
 	if userID != "alice" {
 		return nil, a.err
@@ -93,7 +93,7 @@ func (a aliceGroups) NewestSeq(_ context.Context, userID, id string) (int64, err
 	return 7, a.err
 }
 
-// TakesSettings: bob takes alice's, and wanda, who has blocked her, does not.
+// TakesSettings: bob accepts alice's settings. wanda has blocked alice and does not.
 func (a aliceGroups) TakesSettings(_ context.Context, userID, from, id string) (bool, error) {
 	return userID == "bob" && from == "alice" && id == "si_alice_bob", a.err
 }
@@ -112,14 +112,16 @@ func (a aliceGroups) Groups(_ context.Context, userID string, ids []string) ([]o
 }
 
 // usersHandler is the backend with users, at a release.
-func usersHandler(openim userCaller, release routes.Release, change func(*UsersOptions)) (http.Handler, *bytes.Buffer) {
+func usersHandler(openim openimAsUser, release routes.Release, change func(*UsersOptions)) (http.Handler, *bytes.Buffer) {
 	reg, log := prometheus.NewRegistry(), &bytes.Buffer{}
-	b := newBudget(reg, routes.Limits)
-	o := UsersOptions{OpenIM: openim, Tokens: twoTokens{}, Members: aliceGroups{}, Release: release, ObjectURL: &url.URL{Scheme: "https", Host: "s3.example.com"}, Budget: b}
+	b := newConcurrency(reg, routes.Limits)
+	o := UsersOptions{OpenIM: openim, Tokens: twoTokens{}, Members: aliceGroups{}, Release: release,
+		ObjectURL: &url.URL{Scheme: "https", Host: "s3.example.com"}, Concurrency: b}
 	if change != nil {
 		change(&o)
 	}
-	h := &handler{assertions: auth.NewAssertions(key, time.Now), proofs: proofs{admins: known{}, users: known{}}, openim: openIM(unasked), budget: b, users: newUsers(o)}
+	h := &handler{assertions: auth.NewAssertions(key, time.Now), proofs: proofVerifier{admins: known{}, users: known{}},
+		openim: openIM(unasked), concurrency: b, users: newUsers(o)}
 	return httpserver.NewRecorder(slog.New(slog.NewJSONHandler(log, nil)), reg, time.Now).Wrap(h), log
 }
 
@@ -133,7 +135,8 @@ func userRequest(t *testing.T, method, path, body string) *http.Request {
 	r.Header.Set("X-Request-Id", "op-1")
 	p := auth.Principal{Subject: "alice", Issuer: auth.UserIssuer, Role: auth.RoleUser, Session: "s", Device: "d", PlatformID: 5}
 	r.Header.Set(wire.HeaderProof, proofOf(p))
-	token, err := auth.Assert(key, auth.Call{Principal: p, Method: method, Path: target, RequestID: "op-1", Body: []byte(body), Proof: proofOf(p)}, time.Now())
+	token, err := auth.Assert(key, auth.Call{Principal: p, Method: method, Path: target, RequestID: "op-1", Body: []byte(body),
+		Proof: proofOf(p)}, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,7 +144,7 @@ func userRequest(t *testing.T, method, path, body string) *http.Request {
 	return r
 }
 
-func TestAUsersCallReachesOpenIMAsHisOwn(t *testing.T) {
+func TestAUsersCallReachesOpenIMAsTheUser(t *testing.T) {
 	g := NewWithT(t)
 	openim := &openIMAsUser{answer: func(openimclient.Request, string) (wire.Envelope, error) {
 		return wire.Envelope{ErrCode: 1301, ErrMsg: "CanNotAddYourselfError"}, nil
@@ -156,13 +159,14 @@ func TestAUsersCallReachesOpenIMAsHisOwn(t *testing.T) {
 	g.Expect(openim.seen[0].RequestID).To(Equal("op-1"), "SDKs find their own operationID in OpenIM's log")
 	g.Expect(openim.seen[0].Repeatable).To(BeFalse())
 	g.Expect(openim.tokens).To(Equal([]string{"first-alice"}))
-	g.Expect(log.String()).To(And(ContainSubstring(`"users":["alice","bob"]`), ContainSubstring(`"route":"friend/add_friend"`), Not(ContainSubstring("first-"))))
+	g.Expect(log.String()).To(And(ContainSubstring(`"users":["alice","bob"]`), ContainSubstring(`"route":"friend/add_friend"`),
+		Not(ContainSubstring("first-"))))
 }
 
 // TestEveryUsersRouteAgainstAnothersIDs runs the table's attacks through the handler: OpenIM is asked only where the table lets the
 // field name anybody, or has rewritten it.
 func TestEveryUsersRouteAgainstAnothersIDs(t *testing.T) {
-	for a := range routestest.Attacks(world, stranger) {
+	for a := range routestest.Attacks(own, other) {
 		t.Run(a.Route.Name()+"/"+a.Rule.Field, func(t *testing.T) {
 			g := NewWithT(t)
 			openim := &openIMAsUser{}
@@ -179,7 +183,7 @@ func TestEveryUsersRouteAgainstAnothersIDs(t *testing.T) {
 				g.Expect(openim.seen).To(HaveLen(1))
 			}
 			if a.Want == routestest.Rewritten {
-				g.Expect(string(openim.seen[0].Body)).NotTo(Or(ContainSubstring(stranger.Self), ContainSubstring("attacker.example")))
+				g.Expect(string(openim.seen[0].Body)).NotTo(Or(ContainSubstring(other.Self), ContainSubstring("attacker.example")))
 			}
 		})
 	}
@@ -195,7 +199,7 @@ func TestEveryUsersRouteWorksForHimself(t *testing.T) {
 			g := NewWithT(t)
 			openim := &openIMAsUser{}
 			h, _ := usersHandler(openim, routes.LastRelease, nil)
-			body, err := routes.Encode(world.Body(r))
+			body, err := routes.Encode(own.Body(r))
 			g.Expect(err).NotTo(HaveOccurred())
 			w := serveOne(h, userRequest(t, "POST", r.Path, string(body)))
 			g.Expect(w.Code).To(Equal(200), w.Body.String())
@@ -223,7 +227,7 @@ func TestWhatUsersAreRefused(t *testing.T) {
 		{"a member twice", "/friend/delete_friend", `{"friendUserID":"a","friendUserID":"b"}`, 16, 400, "bad_request"},
 		{"another's friends", "/friend/get_friend_list", `{"userID":"victor"}`, 16, 403, "forbidden"},
 		{"a group that is not hers", "/group/get_group_member_list", `{"groupID":"815"}`, 16, 403, "forbidden"},
-		{"a group that she does not run", "/group/get_group_users_req_application_list", `{"groupID":"12"}`, 16, 403, "forbidden"},
+		{"a group of another owner", "/group/get_group_users_req_application_list", `{"groupID":"12"}`, 16, 403, "forbidden"},
 		{"groups of which none is hers", "/group/get_group_abstract_info", `{"groupIDs":["815","816"]}`, 16, 403, "forbidden"},
 		{"too many groups", "/group/get_group_abstract_info", `{"groupIDs":["` + strings.Join(manyIDs(501), `","`) + `"]}`, 16, 400, "bad_request"},
 		{"a conversation with nobody", "/msg/mark_conversation_as_read", `{"conversationID":"si_alice_zzz1","hasReadSeq":1}`, 16, 403, "forbidden"},
@@ -232,7 +236,7 @@ func TestWhatUsersAreRefused(t *testing.T) {
 		{"reading further than there is", "/msg/set_conversation_has_read_seq", `{"conversationID":"si_alice_bob","hasReadSeq":8}`, 16, 400, "bad_request"},
 		{"a dismissed group", "/group/cancel_mute_group", `{"groupID":"dismissed"}`, 16, 403, "forbidden"},
 		{"a member of a dismissed group", "/group/set_group_member_info", `{"members":[{"groupID":"dismissed","userID":"alice"}]}`, 16, 403, "forbidden"},
-		{"a switch in the list of one who blocks her", "/conversation/set_conversations", `{"conversation":{"conversationID":"si_alice_wanda","isPrivateChat":true}}`, 16, 403, "forbidden"},
+		{"a switch in the list of a user who blocks alice", "/conversation/set_conversations", `{"conversation":{"conversationID":"si_alice_wanda","isPrivateChat":true}}`, 16, 403, "forbidden"},
 		{"a pattern", "/group/get_groups_info", `{"groupIDs":["$|^si.bob.carol:"]}`, 16, 400, "bad_request"},
 		{"a conversation with two readings", "/msg/mark_msgs_as_read", `{"conversationID":"si_alice_x_y","seqs":[1]}`, 16, 403, "forbidden"},
 	} {
@@ -335,13 +339,13 @@ func (noConversations) All(context.Context, string) ([]string, error) {
 	return []string{"sg_left"}, nil
 }
 
-func TestAUserAtTheWrongDoor(t *testing.T) {
+func TestAUserAtAnotherRolesPaths(t *testing.T) {
 	g := NewWithT(t)
 	h, _ := usersHandler(&openIMAsUser{}, 0, nil)
 	asAdmin := request(t, "POST", wire.UserPrefix+"/user/get_users_info", `{"userIDs":["bob"]}`, auth.RoleAdmin)
 	g.Expect(serveOne(h, asAdmin).Code).To(Equal(403), "an administrator is no user")
 	posing := request(t, "POST", wire.UserPrefix+"/user/get_users_info", `{"userIDs":["bob"]}`, auth.RoleUser)
-	g.Expect(serveOne(h, posing).Code).To(Equal(403), "a user of an identity provider's is none of the gateway's")
+	g.Expect(serveOne(h, posing).Code).To(Equal(403), "a user of an identity provider is not a user of the gateway")
 }
 
 // TestOpenIMsVerdictOnOurTokenIsNotPassedOn: it would log the caller's client out, whose session is good.
@@ -387,7 +391,8 @@ func TestWhatBecomesOfFailuresBehindAUsersCall(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			g := NewWithT(t)
-			h, _ := usersHandler(&openIMAsUser{answer: func(openimclient.Request, string) (wire.Envelope, error) { return wire.Envelope{}, c.err }}, 16, c.change)
+			h, _ := usersHandler(&openIMAsUser{answer: func(openimclient.Request, string) (wire.Envelope, error) { return wire.Envelope{}, c.err }},
+				16, c.change)
 			w := serveOne(h, userRequest(t, "POST", c.path, `{"groupID":"4711"}`))
 			g.Expect(w.Code).To(Equal(c.status), w.Body.String())
 			g.Expect(w.Body.String()).NotTo(ContainSubstring("secret-in-error"))
@@ -432,13 +437,13 @@ func TestDownloads(t *testing.T) {
 		body   string
 	}{
 		{"at the store", wire.Envelope{Data: []byte(`{"url":"https://s3.example.com/openim/x?X-Amz-Signature=1"}`)}, nil, name, 200, `"location":"https://s3.example.com/openim/x?X-Amz-Signature=1"`},
-		{"at another host", wire.Envelope{Data: []byte(`{"url":"https://s3.example.com.evil.example/x"}`)}, nil, name, 502, "not the configured one"},
-		{"with a user before the host", wire.Envelope{Data: []byte(`{"url":"https://s3.example.com@evil.example/x"}`)}, nil, name, 502, "not the configured one"},
-		{"by another scheme", wire.Envelope{Data: []byte(`{"url":"javascript://s3.example.com/%0aalert(1)"}`)}, nil, name, 502, "not the configured one"},
-		{"without TLS", wire.Envelope{Data: []byte(`{"url":"http://s3.example.com/x"}`)}, nil, name, 502, "not the configured one"},
-		{"nowhere", wire.Envelope{Data: []byte(`{}`)}, nil, name, 502, "not the configured one"},
+		{"at another host", wire.Envelope{Data: []byte(`{"url":"https://s3.example.com.evil.example/x"}`)}, nil, name, 502, "another object store than the configured one"},
+		{"with a user before the host", wire.Envelope{Data: []byte(`{"url":"https://s3.example.com@evil.example/x"}`)}, nil, name, 502, "another object store than the configured one"},
+		{"by another scheme", wire.Envelope{Data: []byte(`{"url":"javascript://s3.example.com/%0aalert(1)"}`)}, nil, name, 502, "another object store than the configured one"},
+		{"without TLS", wire.Envelope{Data: []byte(`{"url":"http://s3.example.com/x"}`)}, nil, name, 502, "another object store than the configured one"},
+		{"nowhere", wire.Envelope{Data: []byte(`{}`)}, nil, name, 502, "another object store than the configured one"},
 		{"below the store's path", wire.Envelope{Data: []byte(`{"url":"https://s3.example.com/store/x"}`)}, func(o *UsersOptions) { o.ObjectURL.Path = "/store" }, name, 200, "location"},
-		{"beside the store's path", wire.Envelope{Data: []byte(`{"url":"https://s3.example.com/storex"}`)}, func(o *UsersOptions) { o.ObjectURL.Path = "/store" }, name, 502, "not the configured one"},
+		{"beside the store's path", wire.Envelope{Data: []byte(`{"url":"https://s3.example.com/storex"}`)}, func(o *UsersOptions) { o.ObjectURL.Path = "/store" }, name, 502, "another object store than the configured one"},
 		{"no such object", wire.Envelope{ErrCode: 1004, ErrMsg: "RecordNotFoundError"}, nil, name, 404, "no such object"},
 		{"OpenIM's own error", wire.Envelope{ErrCode: 1001, ErrMsg: "ArgsError"}, nil, name, 200, `"errCode":1001`},
 		{"no store configured", wire.Envelope{}, func(o *UsersOptions) { o.ObjectURL = nil }, name, 503, "set openim.objectURL"},
@@ -456,7 +461,7 @@ func TestDownloads(t *testing.T) {
 			g.Expect(w.Body.String()).To(ContainSubstring(c.body))
 			if c.status == 200 {
 				g.Expect(openim.seen[0].Path).To(Equal("/object/access_url"))
-				g.Expect(openim.seen[0].Body).To(MatchJSON(`{"name":"victor/a b.png","query":{}}`), "no small picture is asked for")
+				g.Expect(openim.seen[0].Body).To(MatchJSON(`{"name":"victor/a b.png","query":{}}`), "no scaled picture is requested")
 			}
 		})
 	}
@@ -479,7 +484,8 @@ func TestSmallPicturesWhereTheyAreConfigured(t *testing.T) {
 		g.Expect(serveOne(h, r).Code).To(Equal(200))
 		g.Expect(openim.seen[0].Body).To(MatchJSON(`{"name":"victor/a.png","query":` + want + `}`))
 	}
-	g.Expect(serveOne(h, userRequest(t, "POST", "/object/access_url", `{"name":"alice/a.png","query":{"type":"image","width":"5000"}}`)).Code).To(Equal(200))
+	g.Expect(serveOne(h, userRequest(t, "POST", "/object/access_url",
+		`{"name":"alice/a.png","query":{"type":"image","width":"5000"}}`)).Code).To(Equal(200))
 	g.Expect(openim.seen[1].Body).To(MatchJSON(`{"name":"alice/a.png","query":{"type":"image"}}`))
 }
 

@@ -13,7 +13,7 @@ func TestListed(t *testing.T) {
 		queue           bool
 		want            int64
 	}{
-		{"the number asked for", 1, 40_000_000, 20, false, 20},
+		{"the requested number", 1, 40_000_000, 20, false, 20},
 		{"no number", 1, 40_000_000, 0, false, 40_000_000},
 		{"a queue, whatever the number", 1, 40_000_000, 20, true, 40_000_000},
 		{"one message", 7, 7, 0, false, 1},
@@ -26,10 +26,11 @@ func TestListed(t *testing.T) {
 	}
 }
 
-// TestAPulledDocumentHoldsItsMessages: 100 messages of the largest content fit into a document with room for what is around them.
+// TestAPulledDocumentHoldsItsMessages: 100 messages of the largest content fit into a document together with the fields around them.
 func TestAPulledDocumentHoldsItsMessages(t *testing.T) {
 	g := NewWithT(t)
 	const document = 16 << 20
 	g.Expect(100 * (Content + 3*Note)).To(BeNumerically("<", document))
-	g.Expect(100*7*(3*Notice+4*(Short+Address))).To(BeNumerically("<", document), "a group's notice, description and extension, with names and faces")
+	g.Expect(100*7*(3*Notice+4*(Short+Address))).To(BeNumerically("<", document),
+		"a group's notice, description and extension, with names and faces")
 }

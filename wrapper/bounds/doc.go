@@ -1,4 +1,4 @@
-// Package bounds holds the sizes, numbers and lengths that a user may ask OpenIM for, over HTTP and over the WebSocket alike, so that a
-// bound of a route is not passed by way of a frame. OpenIM itself has nearly none: a range of forty million seqs is listed in memory
-// before anything is looked up.
+// Package bounds holds the largest sizes, numbers and lengths that a user may send to OpenIM. HTTP routes and WebSocket frames use the same
+// bounds, so that a frame cannot exceed what a route refuses. OpenIM itself has nearly no bounds: it would list a range of forty million
+// seqs in memory before any look-up.
 package bounds

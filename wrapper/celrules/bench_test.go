@@ -26,8 +26,10 @@ func BenchmarkCheck(b *testing.B) {
 		})
 	}
 	b.Run("ten rules", func(b *testing.B) {
-		set := compile(b, `identity.role == "user"`, `identity.platformID in [1, 2]`, `connection.tls`, `route.name != "a/b"`, `route.audit != "c"`,
-			`identity.userID != "mallory"`, `body.contentType != 110`, `!has(body.ex) || body.ex == ""`, `body.sessionType in [1, 3]`, `connection.origin != ""`)
+		set := compile(b, `identity.role == "user"`, `identity.platformID in [1, 2]`, `connection.tls`, `route.name != "a/b"`,
+			`route.audit != "c"`,
+			`identity.userID != "mallory"`, `body.contentType != 110`, `!has(body.ex) || body.ex == ""`, `body.sessionType in [1, 3]`,
+			`connection.origin != ""`)
 		in := call()
 		b.ReportAllocs()
 		for b.Loop() {
@@ -40,7 +42,8 @@ func BenchmarkCheck(b *testing.B) {
 
 func BenchmarkCompile(b *testing.B) {
 	for b.Loop() {
-		if _, err := celrules.Compile([]celrules.Rule{{Name: "r", Expression: `!has(body.contentType) || body.contentType in [101, 102, 103]`}}); err != nil {
+		if _, err := celrules.Compile([]celrules.Rule{{Name: "r",
+			Expression: `!has(body.contentType) || body.contentType in [101, 102, 103]`}}); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -5,21 +5,21 @@ import (
 	"strings"
 )
 
-// Kinds of Route.
+// Values of Route.Kind.
 const (
 	KindHTTP      = "http"
 	KindWebSocket = "websocket"
 )
 
-// maxHeaderBytes is how much of a client's header a rule sees.
+// maxHeaderBytes limits the part of a client's header that rules see.
 const maxHeaderBytes = 256
 
-// Call is what the rules judge. What is empty is empty to the rules, and not missing.
+// Call is the input of the rules. A field without value is empty, not missing.
 type Call struct {
 	Identity   Identity
 	Route      Route
 	Connection Connection
-	// Body is the request's JSON object as wire.DecodeObject gives it, or Message.Body. nil is an empty object.
+	// Body is the request's JSON object as wire.DecodeObject returns it, or Message.Body. nil is an empty object.
 	Body map[string]any
 }
 
@@ -33,34 +33,34 @@ type Identity struct {
 	Issuer     string
 }
 
-// Route is the row of the table.
+// Route is the row of the route table.
 type Route struct {
-	Name       string // "msg/send_msg"; of a frame, the table's name of its request
+	Name       string // "msg/send_msg"; for a frame, the name of its request in the table
 	Kind       string // KindHTTP or KindWebSocket
 	Audience   string
 	Audit      string
-	Limit      string // the limit class
+	Limit      string // the rate limit's class
 	Identifier int32  // the frame's request identifier, 0 over HTTP
 }
 
-// Connection is where the call came from.
+// Connection describes the origin of the call.
 type Connection struct {
-	IP        netip.Addr // as httpserver.ClientAddress found it
+	IP        netip.Addr // as httpserver.ClientAddress returns it
 	TLS       bool
-	UserAgent string // what a rule sees of it is cut at 256 bytes
-	Origin    string // likewise
+	UserAgent string // rules see at most 256 bytes
+	Origin    string // rules see at most 256 bytes
 }
 
-// Message is what a rule sees of a message that is sent over a socket: never its text.
+// Message is the part of a message on a socket that rules see. It does not contain the text.
 type Message struct {
 	ContentType int32
 	SessionType int32
 	RecvID      string
 	GroupID     string
-	Size        int // of the content, in bytes
+	Size        int // the content's bytes
 }
 
-// Body is the message as the rules' variable body.
+// Body returns the message as the value of the variable body.
 func (m Message) Body() map[string]any {
 	return map[string]any{
 		"contentType": int64(m.ContentType), "sessionType": int64(m.SessionType),
@@ -68,7 +68,7 @@ func (m Message) Body() map[string]any {
 	}
 }
 
-// clip bounds a text of the client's and makes it valid UTF-8.
+// clip cuts a client's text and makes it valid UTF-8.
 func clip(s string) string {
 	if len(s) > maxHeaderBytes {
 		s = s[:maxHeaderBytes]

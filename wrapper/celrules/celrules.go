@@ -18,15 +18,15 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/config"
 )
 
-// Bounds of a set.
+// Limits of a set.
 const (
 	MaxRules           = 64
 	MaxExpressionBytes = 4096
 	MaxMessageBytes    = 256
-	// maxCost is what one evaluation may cost in CEL's units, each a step or so: some milliseconds of work. A simple
-	// rule costs less than twenty, one that looks at each of a thousand user ids some thousands.
+	// maxCost limits one evaluation, in CEL's cost units of roughly one step each: some milliseconds of work. A simple rule
+	// costs less than twenty; a rule that inspects each of a thousand user ids costs some thousands.
 	maxCost = 100_000
-	// interruptEvery is how many turns of a loop go by between two looks at the deadline.
+	// interruptEvery is the number of loop iterations between two checks of the deadline.
 	interruptEvery = 64
 	maxNesting     = 2
 )
@@ -34,15 +34,16 @@ const (
 // Rule is one condition. A call that does not meet it is refused.
 type Rule = config.Rule
 
-// Refusal is what a call did not meet.
+// Refusal is the result for a call that a rule refuses.
 type Refusal struct {
 	Rule    string
 	Message string // for the caller
-	// Detail says for the log why a rule could not be evaluated. Empty: it gave false. It repeats nothing of the call.
+	// Detail is the reason why the rule could not be evaluated, for the log. Empty: the rule gave false. It contains nothing of
+	// the call.
 	Detail string
 }
 
-// Set is a compiled list of rules. It never changes and may be used by many at once. A nil Set has no rules.
+// Set is a compiled list of rules. It is immutable and safe for concurrent use. A nil Set has no rules.
 type Set struct {
 	rules     []compiled
 	readsBody bool
@@ -53,10 +54,10 @@ type compiled struct {
 	program       cel.Program
 }
 
-// ReadsBody reports whether any rule looks at the body: when none does, nobody need decode it.
+// ReadsBody reports whether a rule reads the body. If none does, the body need not be decoded.
 func (s *Set) ReadsBody() bool { return s != nil && s.readsBody }
 
-// Len is the number of rules.
+// Len returns the number of rules.
 func (s *Set) Len() int {
 	if s == nil {
 		return 0
@@ -64,7 +65,7 @@ func (s *Set) Len() int {
 	return len(s.rules)
 }
 
-// Check asks the rules in their order and gives the first that the call does not meet, or nil. ctx bounds the work.
+// Check evaluates the rules in their order. It returns the first refusal, or nil. ctx limits the time.
 func (s *Set) Check(ctx context.Context, call *Call) *Refusal {
 	if s.Len() == 0 {
 		return nil
@@ -83,24 +84,24 @@ func (s *Set) Check(ctx context.Context, call *Call) *Refusal {
 	return nil
 }
 
-// explain puts an error of CEL's into fixed words: its own can repeat what the client sent.
+// explain returns a fixed text for an error of CEL's, because the error's own text can contain data of the client.
 func explain(ctx context.Context, err error) string {
 	var cancelled interpreter.EvalCancelledError
 	switch {
 	case ctx.Err() != nil:
-		return "the time for the call ended during its evaluation"
+		return "evaluating the rule: the deadline of the call has passed"
 	case errors.As(err, &cancelled):
-		return "it cost more than a rule may: make it look at less"
+		return "evaluating the rule: the cost limit is exceeded: make the rule inspect less"
 	case strings.HasPrefix(err.Error(), "no such key"):
-		return "it reads a member that is not there: ask has() first"
+		return "evaluating the rule: it reads a missing member: test with has() first"
 	}
-	return "it could not be evaluated, for the types of the values that it met do not fit"
+	return "evaluating the rule: a value has the wrong type"
 }
 
-// activation gives CEL the values of a call as they are asked for.
+// activation gives CEL the values of a call on demand.
 type activation struct {
 	call *Call
-	body any // shared by the rules, so that a body is looked through once
+	body any // shared by all rules, so that the body is indexed once
 }
 
 // ResolveName implements interpreter.Activation.
@@ -122,7 +123,7 @@ func (a *activation) ResolveName(name string) (any, bool) {
 // Parent implements interpreter.Activation.
 func (a *activation) Parent() interpreter.Activation { return nil }
 
-// environment is the language of the rules: CEL's standard functions and macros, addresses and networks, our variables.
+// environment is the language of the rules: CEL's standard functions and macros, addresses and networks, and variables.
 var environment = sync.OnceValues(func() (*cel.Env, error) {
 	options := []cel.EnvOption{
 		cel.CustomTypeAdapter(json),
@@ -145,21 +146,21 @@ var environment = sync.OnceValues(func() (*cel.Env, error) {
 
 var legalName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 
-// Compile checks and compiles all rules. The error names every rule that will not do, and where in it the reason lies.
+// Compile checks and compiles all rules. The error names every faulty rule, and line and column of each fault.
 func Compile(list []Rule) (*Set, error) {
 	if len(list) > MaxRules {
-		return nil, fmt.Errorf("there are %d rules: write at most %d", len(list), MaxRules)
+		return nil, fmt.Errorf("compiling the rules: %d rules: write at most %d", len(list), MaxRules)
 	}
 	env, err := environment()
 	if err != nil {
-		return nil, fmt.Errorf("prepare the language of the rules: %w", err)
+		return nil, fmt.Errorf("preparing CEL: %w", err)
 	}
 	set := &Set{}
 	var problems []error
 	for i, rule := range list {
 		at := fmt.Sprintf("rules[%d] %q", i, rule.Name)
 		if slices.ContainsFunc(list[:i], func(r Rule) bool { return r.Name == rule.Name }) {
-			problems = append(problems, fmt.Errorf("%s: its name stands twice: give each rule its own", at))
+			problems = append(problems, fmt.Errorf("%s: duplicate name: give each rule its own", at))
 			continue
 		}
 		one, readsBody, err := compile(env, rule)
@@ -178,29 +179,31 @@ func Compile(list []Rule) (*Set, error) {
 
 func compile(env *cel.Env, rule Rule) (_ compiled, readsBody bool, err error) {
 	none := compiled{}
-	// A rule is written by hand and taken over while sockets are open: what the compiler does not survive, they must.
+	// A rule is compiled while sockets are open. A panic of the compiler must not end the process.
 	defer func() {
 		if recover() != nil {
-			err = errors.New("expression: the compiler of CEL breaks on it: write it in another way")
+			err = errors.New("expression: CEL's compiler panics: write it in another way")
 		}
 	}()
 	if !legalName.MatchString(rule.Name) {
 		return none, false, errors.New("name: write 1 to 63 lower-case letters, digits and hyphens, with no hyphen at either end")
 	}
-	if len(rule.Message) > MaxMessageBytes || !utf8.ValidString(rule.Message) || strings.ContainsFunc(rule.Message, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+	isControl := func(r rune) bool { return r < ' ' || r == 0x7f }
+	if len(rule.Message) > MaxMessageBytes || !utf8.ValidString(rule.Message) || strings.ContainsFunc(rule.Message, isControl) {
 		return none, false, fmt.Errorf("message: write at most %d bytes without control characters", MaxMessageBytes)
 	}
 	if strings.TrimSpace(rule.Expression) == "" || len(rule.Expression) > MaxExpressionBytes {
-		return none, false, fmt.Errorf("expression: write 1 to %d bytes of CEL that give a bool", MaxExpressionBytes)
+		return none, false, fmt.Errorf("expression: write 1 to %d bytes of CEL of type bool", MaxExpressionBytes)
 	}
 	checked, issues := env.Compile(rule.Expression)
 	if issues.Err() != nil {
 		return none, false, located(issues)
 	}
 	if checked.OutputType() != cel.BoolType {
-		return none, false, fmt.Errorf("expression: it gives %s, and must give bool: compare it with something", checked.OutputType())
+		return none, false, fmt.Errorf("expression: it gives %s, and must give bool: compare it with a value", checked.OutputType())
 	}
-	program, err := env.Program(checked, cel.EvalOptions(cel.OptOptimize), cel.CostLimit(maxCost), cel.InterruptCheckFrequency(interruptEvery))
+	program, err := env.Program(checked, cel.EvalOptions(cel.OptOptimize), cel.CostLimit(maxCost),
+		cel.InterruptCheckFrequency(interruptEvery))
 	if err != nil {
 		return none, false, fmt.Errorf("expression: %w", err)
 	}
@@ -214,7 +217,7 @@ func compile(env *cel.Env, rule Rule) (_ compiled, readsBody bool, err error) {
 	return compiled{rule.Name, message, program}, readsBody, nil
 }
 
-// located says each issue with the place where it is.
+// located returns the compiler's issues with line and column.
 func located(issues *cel.Issues) error {
 	var problems []error
 	for _, e := range issues.Errors() {

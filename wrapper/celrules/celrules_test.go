@@ -15,7 +15,7 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// call is alice sending a text to bob from her phone.
+// call returns a call in which alice sends a text to bob from a phone.
 func call(change ...func(*celrules.Call)) *celrules.Call {
 	c := &celrules.Call{
 		Identity: celrules.Identity{UserID: "alice", DeviceID: "d1", PlatformID: 2, Role: "user", Subject: "alice", Issuer: "sessions"},
@@ -24,7 +24,8 @@ func call(change ...func(*celrules.Call)) *celrules.Call {
 			IP: netip.MustParseAddr("10.1.2.3"), TLS: true, UserAgent: "app/1.0", Origin: "https://chat.example.com",
 		},
 		Body: map[string]any{"sendID": "alice", "recvID": "bob", "contentType": int64(101), "sessionType": int64(1), "ratio": 0.5,
-			"content": map[string]any{"content": "the text"}, "users": []any{map[string]any{"userID": "bob"}, map[string]any{"userID": "carol"}}},
+			"content": map[string]any{"content": "the text"},
+			"users":   []any{map[string]any{"userID": "bob"}, map[string]any{"userID": "carol"}}},
 	}
 	for _, f := range change {
 		f(c)
@@ -54,7 +55,7 @@ func compile(t testing.TB, expressions ...string) *celrules.Set {
 	return set
 }
 
-func TestWhatARuleCanSee(t *testing.T) {
+func TestTheVariablesOfARule(t *testing.T) {
 	for _, expression := range []string{
 		`identity.userID == "alice" && identity.subject == "alice" && identity.issuer == "sessions"`,
 		`identity.deviceID == "d1" && identity.platformID == 2 && identity.role == "user"`,
@@ -76,7 +77,7 @@ func TestWhatARuleCanSee(t *testing.T) {
 	}
 }
 
-func TestTheFirstRuleThatIsNotMetRefuses(t *testing.T) {
+func TestTheFirstUnsatisfiedRuleRefuses(t *testing.T) {
 	g := NewWithT(t)
 	set, err := celrules.Compile([]celrules.Rule{
 		{Name: "staff-only", Expression: `identity.userID != "mallory"`},
@@ -101,34 +102,34 @@ func TestWithoutRulesEverythingPasses(t *testing.T) {
 	}
 }
 
-func TestWhatCannotBeEvaluatedRefuses(t *testing.T) {
-	const absent, cost, types = "it reads a member that is not there", "it cost more than a rule may", "could not be evaluated"
+func TestARuleThatCannotBeEvaluatedRefuses(t *testing.T) {
+	const absent, cost, types = "reads a missing member", "cost limit is exceeded", "has the wrong type"
 	many := strings.Repeat(`"secret-word",`, 5000) + `"x"`
 	for _, c := range []struct{ name, expression, body, detail string }{
-		{"a member that is not there", `body.groupID != "g1"`, `{}`, absent},
-		{"a member of a member that is not there", `body.offlinePushInfo.title == "x"`, `{}`, absent},
+		{"a missing member", `body.groupID != "g1"`, `{}`, absent},
+		{"a member of a missing member", `body.offlinePushInfo.title == "x"`, `{}`, absent},
 		{"a member of a text", `body.content.content == "x"`, `{"content":"secret-word"}`, absent},
-		{"a key made of what the client sent", `body[body.content] == "x"`, `{"content":"secret-word"}`, absent},
+		{"a key from the client's data", `body[body.content] == "x"`, `{"content":"secret-word"}`, absent},
 		{"another type", `body.contentType < 5`, `{"contentType":"secret-word"}`, types},
-		{"a text that is no number", `int(body.contentType) < 5`, `{"contentType":"secret-word"}`, types},
-		{"a text that is no address", `ip(body.content).isLoopback()`, `{"content":"secret-word"}`, types},
+		{"a text that is not a number", `int(body.contentType) < 5`, `{"contentType":"secret-word"}`, types},
+		{"a text that is not an address", `ip(body.content).isLoopback()`, `{"content":"secret-word"}`, types},
 		{"division by zero", `1 / body.contentType > 0`, `{"contentType":0}`, types},
-		{"a dynamic regular expression that is none", `identity.userID.matches(body.content)`, `{"content":"secret-word("}`, types},
+		{"an invalid dynamic regular expression", `identity.userID.matches(body.content)`, `{"content":"secret-word("}`, types},
 		{"null", `body.contentType < 5`, `{"contentType":null}`, types},
-		{"a condition that is no bool", `body.flag ? true : false`, `{"flag":"secret-word"}`, types},
-		{"a loop within a loop over what the client sent", `body.list.all(a, body.list.all(b, a != b + "y"))`, `{"list":[` + many + `]}`, cost},
+		{"a condition that is not bool", `body.flag ? true : false`, `{"flag":"secret-word"}`, types},
+		{"a nested loop over the client's data", `body.list.all(a, body.list.all(b, a != b + "y"))`, `{"list":[` + many + `]}`, cost},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			g := NewWithT(t)
 			refusal := compile(t, c.expression).Check(t.Context(), call(body(t, c.body)))
 			g.Expect(refusal).NotTo(BeNil())
 			g.Expect(refusal.Detail).To(ContainSubstring(c.detail))
-			g.Expect(fmt.Sprint(refusal)).NotTo(ContainSubstring("secret-word"), "nothing of the call in the log")
+			g.Expect(fmt.Sprint(refusal)).NotTo(ContainSubstring("secret-word"), "the log contains nothing of the call")
 		})
 	}
 }
 
-func TestHasTellsWhetherAMemberIsThere(t *testing.T) {
+func TestHasReportsWhetherAMemberExists(t *testing.T) {
 	set := compile(t, `!has(body.groupID) || body.groupID == "g1"`, `!has(body.a) || !has(body.a.b) || body.a.b == 1`)
 	for text, passes := range map[string]bool{
 		`{}`: true, `{"groupID":"g1"}`: true, `{"groupID":"g2"}`: false, `{"groupID":null}`: false, `{"groupID":["g1"]}`: false,
@@ -138,7 +139,7 @@ func TestHasTellsWhetherAMemberIsThere(t *testing.T) {
 	}
 }
 
-func TestASpellingOpenIMAcceptsTooDoesNotPassARuleBy(t *testing.T) {
+func TestAnotherSpellingDoesNotEvadeARule(t *testing.T) {
 	set := compile(t, `!has(body.contentType) || body.contentType != 110`, `!("contentType" in body) || body["contentType"] != 110`,
 		`!has(body.msgs) || body.msgs.all(m, !has(m.contentType) || m.contentType != 110)`)
 	for _, text := range []string{
@@ -154,11 +155,12 @@ func TestASpellingOpenIMAcceptsTooDoesNotPassARuleBy(t *testing.T) {
 	}
 }
 
-func TestOfAMessageOnASocketARuleSeesNoText(t *testing.T) {
+func TestRulesDoNotSeeTheTextOfAMessage(t *testing.T) {
 	g := NewWithT(t)
 	message := celrules.Message{ContentType: 101, SessionType: 3, GroupID: "g1", Size: 12}
 	frame := call(func(c *celrules.Call) {
-		c.Route = celrules.Route{Name: "ws/send_msg", Kind: celrules.KindWebSocket, Audience: "user", Audit: "write", Limit: "message", Identifier: 1003}
+		c.Route = celrules.Route{Name: "ws/send_msg", Kind: celrules.KindWebSocket, Audience: "user", Audit: "write", Limit: "message",
+			Identifier: 1003}
 		c.Body = message.Body()
 	})
 	g.Expect(compile(t, `route.kind == "websocket" && route.identifier == 1003`,
@@ -166,7 +168,7 @@ func TestOfAMessageOnASocketARuleSeesNoText(t *testing.T) {
 		`size(body) == 5`).Check(t.Context(), frame)).To(BeNil())
 }
 
-func TestOnlyABodyThatARuleLooksAtNeedsDecoding(t *testing.T) {
+func TestReadsBodyReportsWhetherARuleReadsTheBody(t *testing.T) {
 	g := NewWithT(t)
 	g.Expect(compile(t, `identity.role == "admin"`, `connection.tls`).ReadsBody()).To(BeFalse())
 	g.Expect(compile(t, `identity.role == "admin"`, `route.kind == "websocket" || !has(body.ex)`).ReadsBody()).To(BeTrue())
@@ -174,7 +176,7 @@ func TestOnlyABodyThatARuleLooksAtNeedsDecoding(t *testing.T) {
 	g.Expect(compile(t, `["body"].exists(b, b == identity.userID)`).ReadsBody()).To(BeFalse())
 }
 
-func TestWhatTheClientWritesInAHeaderIsBounded(t *testing.T) {
+func TestHeadersAreCut(t *testing.T) {
 	g := NewWithT(t)
 	long := call(func(c *celrules.Call) {
 		c.Connection.UserAgent, c.Connection.Origin = strings.Repeat("x", 9000), "\xff"
@@ -196,10 +198,10 @@ func TestAnAddressHasOneSpelling(t *testing.T) {
 	set := compile(t, `cidr("10.0.0.0/8").containsIP(connection.ip)`)
 	g.Expect(set.Check(t.Context(), from("::ffff:10.1.2.3"))).To(BeNil())
 	g.Expect(set.Check(t.Context(), from("fe80::1%eth0"))).NotTo(BeNil())
-	g.Expect(set.Check(t.Context(), from(""))).NotTo(BeNil(), "an address that is not known is in no network")
+	g.Expect(set.Check(t.Context(), from(""))).NotTo(BeNil(), "an unknown address is in no network")
 }
 
-func TestTheDeadlineOfTheCallBoundsItsRules(t *testing.T) {
+func TestTheDeadlineOfTheCallLimitsItsRules(t *testing.T) {
 	g := NewWithT(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -212,13 +214,13 @@ func TestTheDeadlineOfTheCallBoundsItsRules(t *testing.T) {
 	})
 	set := compile(t, `body.list.all(u, u == "u")`)
 	g.Expect(set.Check(t.Context(), many)).To(BeNil())
-	g.Expect(set.Check(ctx, many)).To(HaveField("Detail", ContainSubstring("time for the call ended")))
+	g.Expect(set.Check(ctx, many)).To(HaveField("Detail", ContainSubstring("deadline of the call has passed")))
 }
 
-func TestASetMayBeExchangedWhileItIsUsed(t *testing.T) {
+func TestASetMayBeReplacedWhileItIsUsed(t *testing.T) {
 	g := NewWithT(t)
 	var current atomic.Pointer[celrules.Set]
-	open, shut := compile(t, `body.contentType == 101`), compile(t, `body.contentType == 101`, `identity.role == "admin"`)
+	open, closed := compile(t, `body.contentType == 101`), compile(t, `body.contentType == 101`, `identity.role == "admin"`)
 	current.Store(open)
 	var passed, refused atomic.Int64
 	var callers sync.WaitGroup
@@ -230,7 +232,7 @@ func TestASetMayBeExchangedWhileItIsUsed(t *testing.T) {
 				} else if r.Rule == "r1" && r.Detail == "" {
 					refused.Add(1)
 				}
-				current.Store(shut)
+				current.Store(closed)
 			}
 		})
 	}

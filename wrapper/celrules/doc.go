@@ -1,7 +1,7 @@
-// Package celrules lets the owner of a stack say in CEL what is refused beyond the route table: conditions over who calls,
-// what is called, from where, and what the body says.
+// Package celrules evaluates the owner's rules: conditions in CEL about the caller, the route, the connection and the body, which
+// refuse calls that the route table permits.
 //
-// A rule can only take away: it runs after identity, session and table have agreed. A rule that cannot be evaluated
-// refuses. The package reads no file and calls nobody; a compiled Set never changes, so that swapping one for another
-// needs no more than a pointer.
+// A rule can only refuse: it runs after identity, session and route table have permitted the call. A rule that cannot be
+// evaluated refuses the call. The package reads no file and opens no connection. A compiled Set is immutable, so that it is
+// replaced by swapping a pointer.
 package celrules

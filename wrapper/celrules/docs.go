@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Vocabulary is the table of docs/cel-rules.md: each variable with its type and meaning.
+// Vocabulary returns the table of docs/cel-rules.md: each variable with its type and meaning.
 func Vocabulary() string {
 	var b strings.Builder
 	for _, v := range variables {

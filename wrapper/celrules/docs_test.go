@@ -28,6 +28,8 @@ func TestThePageListsTheWholeVocabularyAndItsExamplesCompile(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(set.Len()).To(Equal(3))
 	g.Expect(set.Check(t.Context(), call())).To(BeNil())
-	g.Expect(set.Check(t.Context(), call(func(c *celrules.Call) { c.Body["GroupID"] = "announcements" }))).To(HaveField("Rule", "announcements-are-read-only"))
-	g.Expect(set.Check(t.Context(), call(func(c *celrules.Call) { c.Identity.Role = "admin" }))).To(HaveField("Rule", "administrators-by-vpn"))
+	g.Expect(set.Check(t.Context(), call(func(c *celrules.Call) { c.Body["GroupID"] = "announcements" }))).To(HaveField("Rule",
+		"announcements-are-read-only"))
+	g.Expect(set.Check(t.Context(), call(func(c *celrules.Call) { c.Identity.Role = "admin" }))).To(HaveField("Rule",
+		"administrators-by-vpn"))
 }

@@ -7,8 +7,7 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// FuzzRule: whatever is written as a rule and sent as a body, compiling and judging end without a panic, and what is
-// refused for its evaluation says so in fixed words.
+// FuzzRule checks that no expression and no body makes Compile or Check panic, and that the same call has the same result twice.
 func FuzzRule(f *testing.F) {
 	f.Add(`identity.role == "admin"`, `{}`)
 	f.Add(`!has(body.contentType) || body.contentType in [101, 102]`, `{"CONTENTTYPE":101}`)
@@ -28,12 +27,12 @@ func FuzzRule(f *testing.F) {
 		c := call(func(c *celrules.Call) { c.Body = object })
 		first, second := set.Check(t.Context(), c), set.Check(t.Context(), c)
 		if (first == nil) != (second == nil) {
-			t.Fatal("the same call was judged in two ways")
+			t.Fatal("the same call has two results")
 		}
 	})
 }
 
-// FuzzSpelling: a rule on a member finds it however its name is spelt, if encoding/json would.
+// FuzzSpelling checks that a rule finds a member in exactly the spellings in which encoding/json finds it.
 func FuzzSpelling(f *testing.F) {
 	for _, name := range []string{"contentType", "CONTENTTYPE", "content_type", "contentTypé", "ſ", ""} {
 		f.Add(name)

@@ -9,16 +9,16 @@ import (
 	"cel.dev/cel-go/common/types/traits"
 )
 
-// object is a JSON object as OpenIM reads it: member names are compared without regard to case, as encoding/json does.
-// A rule about contentType would otherwise be passed by with CONTENTTYPE. A member that stands there in two spellings
-// is an error, and so a refusal: which of them OpenIM takes is not ours to guess.
+// object is a JSON object whose members are found without regard to case, as OpenIM's decoder (encoding/json) finds them. Otherwise
+// CONTENTTYPE would evade a rule about contentType. A member in two spellings is an error, so that the call is refused: it is unknown
+// which of the two OpenIM would use.
 //
-// An object serves one evaluation at a time.
+// An object is not safe for concurrent use.
 type object struct {
-	traits.Mapper // the members as they are spelt: iteration, size, equality
+	traits.Mapper // iteration, size and equality use the members as spelt
 
 	members map[string]any
-	folded  map[string]ref.Val // by folded name; built at the first search
+	folded  map[string]ref.Val // by folded name; built by the first Find
 }
 
 func newObject(members map[string]any) *object {
@@ -36,7 +36,7 @@ func (o *object) Find(key ref.Val) (ref.Val, bool) {
 		for spelt, value := range o.members {
 			name := fold(spelt)
 			if _, twice := o.folded[name]; twice {
-				o.folded[name] = types.NewErr("a member stands twice in different spellings")
+				o.folded[name] = types.NewErr("a member occurs twice in different spellings")
 				continue
 			}
 			o.folded[name] = json.NativeToValue(value)
@@ -67,7 +67,7 @@ func (o *object) Contains(key ref.Val) ref.Val {
 	return types.Bool(there)
 }
 
-// adapter turns what wire.DecodeObject gives into values of CEL's, with every object inside an object of ours.
+// adapter converts values of wire.DecodeObject to values of CEL, and every JSON object to an object.
 type adapter struct{ types.Adapter }
 
 var json = adapter{types.DefaultTypeAdapter}
@@ -82,7 +82,7 @@ func (a adapter) NativeToValue(value any) ref.Val {
 	return a.Adapter.NativeToValue(value)
 }
 
-// fold gives names that differ in case alone the same text: each letter's smallest among those that fold to it.
+// fold returns the same text for names that differ in case only: it replaces each letter by the smallest letter that folds to it.
 func fold(name string) string {
 	return strings.Map(func(r rune) rune {
 		switch {

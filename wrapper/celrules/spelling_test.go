@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// readByEncodingJSON reports whether OpenIM's decoder would take a member of this name for contentType.
+// readByEncodingJSON reports whether OpenIM's decoder reads a member of this name as contentType.
 func readByEncodingJSON(t *testing.T, name string) bool {
 	t.Helper()
 	if !utf8.ValidString(name) {

@@ -2,7 +2,6 @@ package devices
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -12,46 +11,47 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/openimstack/openim-operator/wrapper/handshake"
+	"github.com/openimstack/openim-operator/wrapper/ids"
 	"github.com/openimstack/openim-operator/wrapper/internalapi"
 )
 
 const (
-	// MaxCodeLifetime is the longest a code may live.
+	// MaxCodeLifetime is the longest lifetime of a code.
 	MaxCodeLifetime = 10 * time.Minute
-	// MaxCodes is how many open codes a user may have.
+	// MaxCodes is the largest number of open codes of a user.
 	MaxCodes = 8
-	// MaxAttempts is how often a code may be opened.
+	// MaxAttempts is how often a code may be opened before it is refused.
 	MaxAttempts = 5
 )
 
-// Reasons why no code is issued.
+// Errors of IssueCode.
 var (
-	// ErrTooManyCodes: the user has as many open codes as he may.
+	// ErrTooManyCodes says that the user has MaxCodes open codes.
 	ErrTooManyCodes = fmt.Errorf("the user has %d open codes: use one, or wait until one has expired", MaxCodes)
-	// ErrNoDevice: a code for an enrolled user was asked for, and he has no active device.
+	// ErrNoDevice says that only an enrolled user may issue the code and that the user has no active device.
 	ErrNoDevice = errors.New("the user has no enrolled device: let an administrator issue the code")
-	// ErrTooManyDevices: the user has as many active devices as he may.
+	// ErrTooManyDevices says that the user has MaxDevices active devices.
 	ErrTooManyDevices = fmt.Errorf("the user has %d devices: revoke one first", MaxDevices)
-	// ErrDisabled: the user is disabled.
-	ErrDisabled = errors.New("the user is disabled: enable him first")
+	// ErrDisabled says that the user is disabled.
+	ErrDisabled = errors.New("the user is disabled: enable the user first")
 )
 
-// Invitation is what a code is for.
+// Invitation is what an enrolment code stands for.
 type Invitation struct {
 	UserID     string
 	Nickname   string
 	FaceURL    string
 	PlatformID int32 // 0: any
 	Issuer     string
-	// SessionID and DeviceID are the issuer's. Under is what revocations are compared with; nobody here reads it.
+	// SessionID and DeviceID are the issuer's. Under is the session with which revocations are compared. This package only stores it.
 	SessionID, DeviceID, Under string
 }
 
-// code is a document. The secret is not in it; what is made of it is sealed.
+// code is a document of CollectionCodes. It holds no secret of the code in clear: PSK is sealed.
 type code struct {
 	ID         string    `bson:"_id"`
 	UserID     string    `bson:"user"`
-	Seat       string    `bson:"seat"`
+	Slot       string    `bson:"seat"`
 	Nickname   string    `bson:"nickname"`
 	FaceURL    string    `bson:"faceURL"`
 	PlatformID int32     `bson:"platform"`
@@ -63,7 +63,7 @@ type code struct {
 	Expires    time.Time `bson:"expires"`
 	Attempts   int32     `bson:"attempts"`
 	PSK        []byte    `bson:"psk"`
-	// Claimed is the device that uses the code up, empty while nobody does.
+	// Claimed is the device that uses the code up. It is empty until an enrolment claims the code.
 	Claimed    string `bson:"claimed"`
 	ClaimedKey string `bson:"claimedKey"`
 }
@@ -75,17 +75,13 @@ func (c *code) invitation() Invitation {
 
 func codePlace(id string) []byte { return []byte("enrolment code " + id) }
 
-func random(n int) []byte {
-	b := make([]byte, n)
-	_, _ = rand.Read(b) // never fails
-	return b
-}
+func newID() string { return base64.RawURLEncoding.EncodeToString(ids.RandomBytes(deviceIDBytes)) }
 
-func newID() string { return base64.RawURLEncoding.EncodeToString(random(deviceIDBytes)) }
-
-// IssueCode makes a one-time code that lives for a time of at most MaxCodeLifetime. It is the only place where the code can be seen.
-// With enrolled the user must have an active device already.
-func (r *Registry) IssueCode(ctx context.Context, in Invitation, lives time.Duration, enrolled bool) (text string, expires time.Time, err error) {
+// IssueCode creates a one-time code and returns its text, which is not stored and cannot be shown again. The lifetime is cut to
+// MaxCodeLifetime. With enrolled, the user must already have an active device.
+func (r *Registry) IssueCode(
+	ctx context.Context, in Invitation, lifetime time.Duration, enrolled bool,
+) (text string, expires time.Time, err error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	h, err := r.open(ctx)
@@ -96,30 +92,30 @@ func (r *Registry) IssueCode(ctx context.Context, in Invitation, lives time.Dura
 		return "", time.Time{}, err
 	}
 	now := r.now()
-	// The database takes expired ones away by itself, but only once a minute; a stand-in may not do it at all.
+	// MongoDB removes expired codes only once a minute, and a stand-in may not remove them at all.
 	if _, err := h.codes.DeleteMany(ctx, bson.D{{Key: fieldExpires, Value: bson.D{{Key: "$lte", Value: now}}}}); err != nil {
-		return "", time.Time{}, failed(err)
+		return "", time.Time{}, mongoError(err)
 	}
 	fresh := handshake.NewCode()
 	doc := code{
 		ID: fresh.ID(), UserID: in.UserID, Nickname: in.Nickname, FaceURL: in.FaceURL, PlatformID: in.PlatformID, Issuer: in.Issuer,
 		BySession: in.SessionID, ByDevice: in.DeviceID, Under: in.Under,
-		Created: now, Expires: now.Add(min(lives, MaxCodeLifetime)).Truncate(time.Millisecond),
+		Created: now, Expires: now.Add(min(lifetime, MaxCodeLifetime)).Truncate(time.Millisecond),
 	}
 	if doc.PSK, err = r.sealer.Seal(fresh.PSK(), codePlace(doc.ID)); err != nil {
 		return "", time.Time{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	seated, err := sit(ctx, h.codes, doc.ID, in.UserID, MaxCodes, func(seat string) any { doc.Seat = seat; return doc })
+	inserted, err := insertInSlot(ctx, h.codes, doc.ID, in.UserID, MaxCodes, func(slot string) any { doc.Slot = slot; return doc })
 	if err != nil {
 		return "", time.Time{}, err
 	}
-	if !seated {
+	if !inserted {
 		return "", time.Time{}, ErrTooManyCodes
 	}
 	return fresh.Reveal(), doc.Expires, nil
 }
 
-// mayEnrol wants a user who is not disabled, has room for a device and, if so asked, has one already.
+// mayEnrol checks that the user is enabled and may have a further device and, with enrolled, that the user has one already.
 func (h *handle) mayEnrol(ctx context.Context, userID string, enrolled bool) error {
 	u, err := h.user(ctx, userID)
 	if err != nil {
@@ -140,15 +136,15 @@ func (h *handle) mayEnrol(ctx context.Context, userID string, enrolled bool) err
 	return nil
 }
 
-// Opened is what is known of a code. OK is false for a code that does not hold: its key is random.
+// Opened is the result of OpenCode. For a code that is not valid, OK is false and PSK is random.
 type Opened struct {
 	PSK   []byte
 	OK    bool
 	Under string
 }
 
-// OpenCode counts an attempt and gives the pre-shared key. An unknown, used, expired or exhausted code gives a random one, after
-// the same work.
+// OpenCode counts an attempt and returns the code's pre-shared key. For an unknown, used, expired or exhausted code it does the same work
+// and returns a random key.
 func (r *Registry) OpenCode(ctx context.Context, id string) (Opened, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -161,11 +157,12 @@ func (r *Registry) OpenCode(ctx context.Context, id string) (Opened, error) {
 		{Key: fieldExpires, Value: bson.D{{Key: "$gt", Value: r.now()}}},
 		{Key: "attempts", Value: bson.D{{Key: "$lt", Value: MaxAttempts}}},
 		{Key: "claimed", Value: ""},
-	}, bson.D{{Key: "$inc", Value: bson.D{{Key: "attempts", Value: int32(1)}}}}, options.FindOneAndUpdate().SetReturnDocument(options.After)))
+	}, bson.D{{Key: "$inc", Value: bson.D{{Key: "attempts", Value: int32(1)}}}},
+		options.FindOneAndUpdate().SetReturnDocument(options.After)))
 	if err != nil {
 		return Opened{}, err
 	}
-	decoy, err := r.sealer.Seal(random(handshake.PSKBytes), codePlace(id))
+	decoy, err := r.sealer.Seal(ids.RandomBytes(handshake.PSKBytes), codePlace(id))
 	if err != nil {
 		return Opened{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
@@ -175,8 +172,8 @@ func (r *Registry) OpenCode(ctx context.Context, id string) (Opened, error) {
 	}
 	psk, err := r.sealer.Open(sealed, codePlace(id))
 	if err != nil || len(psk) != handshake.PSKBytes {
-		// Sealed under a key that is gone, or tampered with: as good as no code.
-		return Opened{PSK: random(handshake.PSKBytes)}, nil
+		// Sealed under a removed key, or manipulated: treated like an unknown code.
+		return Opened{PSK: ids.RandomBytes(handshake.PSKBytes)}, nil
 	}
 	return Opened{PSK: psk, OK: c != nil, Under: under}, nil
 }
@@ -198,10 +195,10 @@ func (r *Registry) DropCodes(ctx context.Context, which internalapi.DropCodes) e
 
 func (h *handle) dropCodes(ctx context.Context, filter bson.D) error {
 	_, err := h.codes.DeleteMany(ctx, filter)
-	return failed(err)
+	return mongoError(err)
 }
 
-// codesOf wants one of the four.
+// codesOf returns the filter for the one field that is set.
 func codesOf(which internalapi.DropCodes) (bson.D, error) {
 	switch which {
 	case internalapi.DropCodes{All: true}:
@@ -213,13 +210,13 @@ func codesOf(which internalapi.DropCodes) (bson.D, error) {
 	case internalapi.DropCodes{SessionID: which.SessionID}:
 		return bson.D{{Key: fieldBySession, Value: which.SessionID}}, nonEmpty(which.SessionID)
 	}
-	return nil, ErrNobody
+	return nil, ErrNoSelector
 }
 
-// nonEmpty keeps an empty name from meaning every code that an administrator issued.
+// nonEmpty refuses an empty id, which would select every code that an administrator issued.
 func nonEmpty(id string) error {
 	if id == "" {
-		return ErrNobody
+		return ErrNoSelector
 	}
 	return nil
 }

@@ -17,7 +17,7 @@ import (
 
 func TestACodeIsOpenedFiveTimesAtMost(t *testing.T) {
 	g := NewWithT(t)
-	b := newBench(t)
+	b := newTestEnv(t)
 	id := b.issue(t, "alice")
 	for n := range devices.MaxAttempts {
 		opened, err := b.OpenCode(t.Context(), id)
@@ -27,14 +27,14 @@ func TestACodeIsOpenedFiveTimesAtMost(t *testing.T) {
 	opened, err := b.OpenCode(t.Context(), id)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(opened.OK).To(BeFalse())
-	out, err := b.Enrol(t.Context(), internalapi.Enrol{CodeID: id, Key: newKey(t), PlatformID: 1}, allow)
+	out, err := b.Enrol(t.Context(), devices.Enrolment{CodeID: id, Key: newKey(t), PlatformID: 1}, allow)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(out.Refused).To(BeEmpty(), "the fifth attempt is one that may succeed")
 }
 
 func TestAttemptsAreCountedAcrossReplicas(t *testing.T) {
 	g := NewWithT(t)
-	b := newBench(t)
+	b := newTestEnv(t)
 	id := b.issue(t, "alice")
 	replicas := []*devices.Registry{b.Registry, b.another(t)}
 	var opened atomic.Int32
@@ -54,18 +54,21 @@ func TestAttemptsAreCountedAcrossReplicas(t *testing.T) {
 
 // TestWhatIsNoCode: each is answered with a key of the right length, another one each time.
 func TestWhatIsNoCode(t *testing.T) {
-	b := newBench(t)
+	b := newTestEnv(t)
 	expired := b.issue(t, "bob")
 	b.pass(devices.MaxCodeLifetime)
 	used := b.issue(t, "alice")
-	if out, err := b.Enrol(t.Context(), internalapi.Enrol{CodeID: used, Key: newKey(t), PlatformID: 1}, allow); err != nil || out.Refused != "" {
+	if out, err := b.Enrol(t.Context(), devices.Enrolment{CodeID: used, Key: newKey(t), PlatformID: 1}, allow); err != nil ||
+		out.Refused != "" {
 		t.Fatal(err, out.Refused)
 	}
 	tampered := b.issue(t, "carol")
-	if _, err := b.database(t).Collection(devices.CollectionCodes).UpdateByID(t.Context(), tampered, bson.M{"$set": bson.M{"psk": []byte("sealed:elsewhere")}}); err != nil {
+	if _, err := b.database(t).Collection(devices.CollectionCodes).UpdateByID(t.Context(), tampered,
+		bson.M{"$set": bson.M{"psk": []byte("sealed:elsewhere")}}); err != nil {
 		t.Fatal(err)
 	}
-	for name, id := range map[string]string{"unknown": handshake.NewCode().ID(), "used": used, "expired": expired, "sealed elsewhere": tampered, "empty": ""} {
+	for name, id := range map[string]string{"unknown": handshake.NewCode().ID(), "used": used, "expired": expired,
+		"sealed elsewhere": tampered, "empty": ""} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			one, err := b.OpenCode(t.Context(), id)
@@ -79,14 +82,14 @@ func TestWhatIsNoCode(t *testing.T) {
 		})
 	}
 	g := NewWithT(t)
-	out, err := b.Enrol(t.Context(), internalapi.Enrol{CodeID: expired, Key: newKey(t), PlatformID: 1}, allow)
+	out, err := b.Enrol(t.Context(), devices.Enrolment{CodeID: expired, Key: newKey(t), PlatformID: 1}, allow)
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(out.Refused).To(Equal(internalapi.CodeGone))
+	g.Expect(out.Refused).To(Equal(devices.CodeGone))
 }
 
 func TestACodeLivesTenMinutesAtMost(t *testing.T) {
 	g := NewWithT(t)
-	b := newBench(t)
+	b := newTestEnv(t)
 	_, expires, err := b.IssueCode(t.Context(), devices.Invitation{UserID: "alice"}, 24*time.Hour, false)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(expires).To(Equal(b.now().Add(10 * time.Minute)))
@@ -94,7 +97,7 @@ func TestACodeLivesTenMinutesAtMost(t *testing.T) {
 
 func TestAUserHasEightOpenCodesAtMostUnderAnyConcurrency(t *testing.T) {
 	g := NewWithT(t)
-	b := newBench(t)
+	b := newTestEnv(t)
 	replicas := []*devices.Registry{b.Registry, b.another(t)}
 	var issued, refused atomic.Int32
 	var work sync.WaitGroup
@@ -122,8 +125,8 @@ func TestAUserHasEightOpenCodesAtMostUnderAnyConcurrency(t *testing.T) {
 	g.Expect(n).To(BeEquivalentTo(1), "expired ones are taken away when the next is issued")
 }
 
-func TestAUsedCodeMakesRoomForAnother(t *testing.T) {
-	b := newBench(t)
+func TestAUsedCodeFreesItsSlot(t *testing.T) {
+	b := newTestEnv(t)
 	for range devices.MaxCodes + 2 {
 		b.enrol(t, "alice", newKey(t))
 	}
@@ -131,7 +134,7 @@ func TestAUsedCodeMakesRoomForAnother(t *testing.T) {
 
 func TestWhoMayHaveACode(t *testing.T) {
 	g := NewWithT(t)
-	b := newBench(t)
+	b := newTestEnv(t)
 	ask := func(enrolled bool) error {
 		_, _, err := b.IssueCode(t.Context(), devices.Invitation{UserID: "alice"}, time.Minute, enrolled)
 		return err

@@ -30,7 +30,7 @@ func Validate(c *Config, p *httpserver.Problems, field string) {
 	case c.URIFile == "" && len(c.Addresses) == 0:
 		p.Add(field, "write uriFile, or addresses")
 	case c.URIFile != "" && (len(c.Addresses) > 0 || c.UsernameFile != "" || c.PasswordFile != ""):
-		p.Add(field+".uriFile", "stands beside addresses or credentials: write one of the two")
+		p.Add(field+".uriFile", "is set together with addresses or credentials: write one of the two")
 	case c.URIFile != "":
 		p.File(field+".uriFile", c.URIFile)
 	}
@@ -56,14 +56,14 @@ func Validate(c *Config, p *httpserver.Problems, field string) {
 		validateName(p, field+".authSource", c.AuthSource)
 	}
 	if c.AuthSource != "" && c.UsernameFile == "" {
-		p.Add(field+".authSource", "is where the user of usernameFile is looked up: write usernameFile and passwordFile, or remove it")
+		p.Add(field+".authSource", "is the authentication database of usernameFile: write usernameFile and passwordFile, or remove it")
 	}
 }
 
 func validateName(p *httpserver.Problems, field, name string) {
 	p.Text(field, name, maxDatabaseBytes)
 	if strings.ContainsAny(name, `/\. "$*<>:|?`) {
-		p.Add(field, "write a name of MongoDB's: no dots, slashes or signs")
+		p.Add(field, "write a valid name of a MongoDB database: no dots, slashes or signs")
 	}
 }
 
@@ -84,12 +84,12 @@ func Address(c *Config, source *filewatch.Source[string]) URI {
 	if source != nil {
 		return source
 	}
-	return fixed(uri(c, nil))
+	return fixedURI(uri(c, nil))
 }
 
-type fixed string
+type fixedURI string
 
-func (f fixed) Get() (string, error) { return string(f), nil }
+func (f fixedURI) Get() (string, error) { return string(f), nil }
 
 func parseURI(contents [][]byte) (string, error) {
 	text := strings.TrimSpace(string(contents[0]))

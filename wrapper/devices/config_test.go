@@ -25,7 +25,7 @@ func TestAConnectionStringIsMadeOfItsParts(t *testing.T) {
 		config devices.Config
 		want   string
 	}{
-		{"as it stands in a file", devices.Config{URIFile: write(t, "uri", "mongodb://u:p@a:1,b:2/admin?replicaSet=rs\n"), Database: "d"}, "mongodb://u:p@a:1,b:2/admin?replicaSet=rs"},
+		{"as in a file", devices.Config{URIFile: write(t, "uri", "mongodb://u:p@a:1,b:2/admin?replicaSet=rs\n"), Database: "d"}, "mongodb://u:p@a:1,b:2/admin?replicaSet=rs"},
 		{"addresses alone", devices.Config{Addresses: []string{"a:1", "b:2"}, Database: "d"}, "mongodb://a:1,b:2/d"},
 		{"credentials with signs", devices.Config{
 			Addresses: []string{"a:1"}, UsernameFile: write(t, "user", "us er\n"), PasswordFile: write(t, "password", "p@:/?#%w\n"), Database: "d",

@@ -15,64 +15,64 @@ import (
 )
 
 const (
-	// MaxDevices is how many active devices a user may have.
+	// MaxDevices is the largest number of active devices of a user.
 	MaxDevices = 32
-	// listedRevoked is how many of the devices revoked last are listed.
+	// listedRevoked is how many revoked devices are listed, the last revoked first.
 	listedRevoked = 32
-	// maxKeys is how many keys one device may have had.
+	// maxKeys is how many keys one device may have had in its lifetime.
 	maxKeys = 256
 
 	statusActive  = string(internalapi.DeviceActive)
 	statusRevoked = string(internalapi.DeviceRevoked)
-	// statusPending is a device whose enrolment is not finished. Nobody sees it.
+	// statusPending marks a device whose enrolment is not finished. No call returns such a device.
 	statusPending = "pending"
 
 	deviceIDBytes = 16
 )
 
-// device is a document.
+// device is a document of CollectionDevices.
 type device struct {
 	ID         string    `bson:"_id"`
 	UserID     string    `bson:"user"`
-	Seat       string    `bson:"seat"`
+	Slot       string    `bson:"seat"`
 	PlatformID int32     `bson:"platform"`
 	Name       string    `bson:"name"`
 	Key        string    `bson:"key"`
-	Keys       []string  `bson:"keys"` // all that it ever had
+	Keys       []string  `bson:"keys"` // every key that the device ever had
 	Status     string    `bson:"status"`
 	Created    time.Time `bson:"created"`
 	LastLogin  time.Time `bson:"lastLogin"`
 	Revoked    time.Time `bson:"revoked"`
 }
 
-func (d *device) link() internalapi.Device {
+func (d *device) api() internalapi.Device {
 	return internalapi.Device{
 		ID: d.ID, UserID: d.UserID, PlatformID: d.PlatformID, Name: d.Name, Key: d.Key, Status: internalapi.DeviceStatus(d.Status),
 		Created: d.Created, LastLogin: d.LastLogin, Revoked: d.Revoked,
 	}
 }
 
-// takenKey is a document: who took a key. It is never changed and never taken away.
+// takenKey is a document of CollectionKeys: the device that took a key. It is never changed and never removed.
 type takenKey struct {
 	Key      string    `bson:"_id"`
 	DeviceID string    `bson:"device"`
 	Taken    time.Time `bson:"taken"`
 }
 
-// take gives a key to a device for ever. ok is false when another device has it.
+// take assigns a key to a device permanently. ok is false when another device has it.
 func (h *handle) take(ctx context.Context, key, deviceID string, now time.Time) (ok bool, err error) {
 	_, err = h.keys.InsertOne(ctx, takenKey{Key: key, DeviceID: deviceID, Taken: now})
 	if err == nil {
 		return true, nil
 	}
 	if !mongo.IsDuplicateKeyError(err) {
-		return false, failed(err)
+		return false, mongoError(err)
 	}
 	by, err := h.takenBy(ctx, key)
 	return by == deviceID, err
 }
 
-// takenBy is the device that has a key, empty when none has.
+// takenBy returns the device that took a key, or the empty text.
 func (h *handle) takenBy(ctx context.Context, key string) (string, error) {
 	t, err := found[takenKey](h.keys.FindOne(ctx, byID(key)))
 	if err != nil || t == nil {
@@ -85,29 +85,29 @@ func (h *handle) device(ctx context.Context, id string) (*device, error) {
 	return found[device](h.devices.FindOne(ctx, byID(id)))
 }
 
-// Resolve finds the device with a key, and notes the login when the device is active and its user enabled. A key that is
-// unknown, or no longer the device's, is not found; the database is asked the same questions in every case.
-func (r *Registry) Resolve(ctx context.Context, key internalapi.Key) (internalapi.Resolved, error) {
+// Resolve returns the holder of a key. It records the login when the device is active and its user enabled. Found is false for an
+// unknown key and for a former key of a device. The same queries are made in every case, so that timing reveals nothing.
+func (r *Registry) Resolve(ctx context.Context, key internalapi.Key) (Holder, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	h, err := r.open(ctx)
 	if err != nil {
-		return internalapi.Resolved{}, err
+		return Holder{}, err
 	}
 	id, err := h.takenBy(ctx, key)
 	if err != nil {
-		return internalapi.Resolved{}, err
+		return Holder{}, err
 	}
 	d, err := h.device(ctx, id)
 	if err != nil {
-		return internalapi.Resolved{}, err
+		return Holder{}, err
 	}
 	if d == nil {
 		d = &device{}
 	}
 	u, err := h.user(ctx, d.UserID)
 	if err != nil {
-		return internalapi.Resolved{}, err
+		return Holder{}, err
 	}
 	login := id
 	if u.Disabled {
@@ -116,73 +116,73 @@ func (r *Registry) Resolve(ctx context.Context, key internalapi.Key) (internalap
 	if _, err := found[device](h.devices.FindOneAndUpdate(ctx,
 		bson.D{{Key: fieldID, Value: login}, {Key: fieldStatus, Value: statusActive}, {Key: fieldKey, Value: key}},
 		set(bson.E{Key: "lastLogin", Value: r.now().Truncate(time.Millisecond)}))); err != nil {
-		return internalapi.Resolved{}, err
+		return Holder{}, err
 	}
-	// Read again, so that a revocation while we were at it is seen.
+	// Read again, so that a revocation during this call is seen.
 	d, err = h.device(ctx, id)
 	if err != nil || d == nil || d.Key != key || d.Status == statusPending {
-		return internalapi.Resolved{}, err
+		return Holder{}, err
 	}
-	return internalapi.Resolved{Found: true, Device: d.link(), User: u.link()}, nil
+	return Holder{Found: true, Device: d.api(), User: u.api()}, nil
 }
 
-// Rotate gives an active device another key. The same call may be made again.
-func (r *Registry) Rotate(ctx context.Context, req internalapi.Rotate) (internalapi.Enrolled, error) {
+// Rotate replaces the key of an active device. The same call may be repeated.
+func (r *Registry) Rotate(ctx context.Context, req KeyRotation) (Enrolled, error) {
 	public, err := handshake.ParsePublicKey(req.Key)
 	if err != nil {
-		return internalapi.Enrolled{Refused: internalapi.KeyTaken}, nil
+		return Enrolled{Refused: KeyTaken}, nil
 	}
 	key := public.String()
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	h, err := r.open(ctx)
 	if err != nil {
-		return internalapi.Enrolled{}, err
+		return Enrolled{}, err
 	}
 	d, err := h.device(ctx, req.DeviceID)
 	if err != nil {
-		return internalapi.Enrolled{}, err
+		return Enrolled{}, err
 	}
 	if d == nil || d.Status != statusActive {
-		return internalapi.Enrolled{Refused: internalapi.NoSuchDevice}, nil
+		return Enrolled{Refused: NoSuchDevice}, nil
 	}
 	u, err := h.user(ctx, d.UserID)
 	switch {
 	case err != nil:
-		return internalapi.Enrolled{}, err
+		return Enrolled{}, err
 	case u.Disabled:
-		return internalapi.Enrolled{Refused: internalapi.NoSuchUser}, nil
+		return Enrolled{Refused: NoSuchUser}, nil
 	case d.Key == key:
-		return internalapi.Enrolled{Device: d.link(), User: u.link()}, nil
+		return Enrolled{Device: d.api(), User: u.api()}, nil
 	case d.had(key) || len(d.Keys) >= maxKeys:
-		return internalapi.Enrolled{Refused: internalapi.KeyTaken}, nil
+		return Enrolled{Refused: KeyTaken}, nil
 	}
-	// First the key, then the device: after a crash in between nobody can use the key, and this device may try again.
+	// The key is taken before the device changes. After a crash in between nobody can use the key, and this device may try again.
 	ok, err := h.take(ctx, key, d.ID, r.now())
 	if err != nil {
-		return internalapi.Enrolled{}, err
+		return Enrolled{}, err
 	}
 	if !ok {
-		return internalapi.Enrolled{Refused: internalapi.KeyTaken}, nil
+		return Enrolled{Refused: KeyTaken}, nil
 	}
 	changed, err := found[device](h.devices.FindOneAndUpdate(ctx,
 		bson.D{{Key: fieldID, Value: d.ID}, {Key: fieldStatus, Value: statusActive}, {Key: fieldKey, Value: d.Key}},
 		append(set(bson.E{Key: fieldKey, Value: key}), bson.E{Key: "$push", Value: bson.D{{Key: "keys", Value: key}}}),
 		options.FindOneAndUpdate().SetReturnDocument(options.After)))
 	if err != nil {
-		return internalapi.Enrolled{}, err
+		return Enrolled{}, err
 	}
-	if changed == nil { // revoked, or rotated by another call, in between
-		return internalapi.Enrolled{Refused: internalapi.NoSuchDevice}, nil
+	if changed == nil { // revoked, or rotated by another call, meanwhile
+		return Enrolled{Refused: NoSuchDevice}, nil
 	}
-	return internalapi.Enrolled{Device: changed.link(), User: u.link()}, nil
+	return Enrolled{Device: changed.api(), User: u.api()}, nil
 }
 
 func (d *device) had(key string) bool {
 	return slices.Contains(d.Keys, key)
 }
 
-// ListDevices gives the user's active devices and those that were revoked last.
+// ListDevices returns the user's active devices and those that were revoked last.
 func (r *Registry) ListDevices(ctx context.Context, userID string) ([]internalapi.Device, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -201,7 +201,7 @@ func (r *Registry) ListDevices(ctx context.Context, userID string) ([]internalap
 			return nil, err
 		}
 		for i := range docs {
-			list = append(list, docs[i].link())
+			list = append(list, docs[i].api())
 		}
 	}
 	return list, nil
@@ -210,17 +210,17 @@ func (r *Registry) ListDevices(ctx context.Context, userID string) ([]internalap
 func (h *handle) find(ctx context.Context, filter bson.D, o ...options.Lister[options.FindOptions]) ([]device, error) {
 	cursor, err := h.devices.Find(ctx, filter, o...)
 	if err != nil {
-		return nil, failed(err)
+		return nil, mongoError(err)
 	}
 	var docs []device
-	return docs, failed(cursor.All(ctx, &docs))
+	return docs, mongoError(cursor.All(ctx, &docs))
 }
 
-// ErrNobody says that the call names neither a user nor a device.
-var ErrNobody = errors.New("name a user or a device")
+// ErrNoSelector says that a call selects neither a user nor a device.
+var ErrNoSelector = errors.New("name a user or a device")
 
-// RevokeDevices revokes one device and the open codes that it issued, or all devices and open codes of a user. A named device is in the
-// answer also when it was revoked before, so that who asks again can end its sessions again.
+// RevokeDevices revokes one device and the open codes that it issued, or all devices and open codes of a user. It also returns a named
+// device that was already revoked, so that a repeated call can end its sessions again.
 func (r *Registry) RevokeDevices(ctx context.Context, req internalapi.RevokeDevices) ([]internalapi.Device, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -229,7 +229,7 @@ func (r *Registry) RevokeDevices(ctx context.Context, req internalapi.RevokeDevi
 		return nil, err
 	}
 	if req.UserID == "" && req.DeviceID == "" {
-		return nil, ErrNobody
+		return nil, ErrNoSelector
 	}
 	which := bson.D{}
 	if req.UserID != "" {
@@ -239,9 +239,9 @@ func (r *Registry) RevokeDevices(ctx context.Context, req internalapi.RevokeDevi
 		which = append(which, bson.E{Key: fieldID, Value: req.DeviceID})
 	} else {
 		which = append(which, bson.E{Key: fieldStatus, Value: bson.D{{Key: "$in", Value: bson.A{statusActive, statusPending}}}})
-		// The codes first: an enrolment that is under way looks for its code before it activates the device.
+		// Codes go first: a concurrent enrolment checks its code before it activates the device.
 		if _, err := h.codes.DeleteMany(ctx, bson.D{{Key: fieldUser, Value: req.UserID}}); err != nil {
-			return nil, failed(err)
+			return nil, mongoError(err)
 		}
 	}
 	docs, err := h.find(ctx, which, options.Find().SetLimit(2*MaxDevices))
@@ -258,18 +258,19 @@ func (r *Registry) RevokeDevices(ctx context.Context, req internalapi.RevokeDevi
 			d = &docs[i]
 		}
 		if d != nil && docs[i].Status != statusPending {
-			list = append(list, d.link())
+			list = append(list, d.api())
 		}
 		issuers = append(issuers, docs[i].ID)
 	}
-	// After the devices: an enrolment under way with such a code looks for it before it activates the other device.
+	// After the devices: a concurrent enrolment with such a code checks the code before it activates the other device.
 	return list, h.dropCodes(ctx, bson.D{{Key: fieldByDevice, Value: bson.D{{Key: "$in", Value: issuers}}}})
 }
 
-// revoke ends a device and frees its seat. It gives nil when it was revoked before.
+// revoke revokes a device and frees its slot. It returns nil when the device was already revoked.
 func (h *handle) revoke(ctx context.Context, id string, now time.Time) (*device, error) {
 	return found[device](h.devices.FindOneAndUpdate(ctx,
 		bson.D{{Key: fieldID, Value: id}, {Key: fieldStatus, Value: bson.D{{Key: "$ne", Value: statusRevoked}}}},
-		set(bson.E{Key: fieldStatus, Value: statusRevoked}, bson.E{Key: "revoked", Value: now.Truncate(time.Millisecond)}, bson.E{Key: fieldSeat, Value: id}),
+		set(bson.E{Key: fieldStatus, Value: statusRevoked}, bson.E{Key: "revoked", Value: now.Truncate(time.Millisecond)},
+			bson.E{Key: fieldSlot, Value: id}),
 		options.FindOneAndUpdate().SetReturnDocument(options.After)))
 }

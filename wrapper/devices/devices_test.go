@@ -17,14 +17,14 @@ import (
 
 func TestAKeyBelongsToOneDeviceForEver(t *testing.T) {
 	g := NewWithT(t)
-	b := newBench(t)
+	b := newTestEnv(t)
 	first, second := newKey(t), newKey(t)
 	d := b.enrol(t, "alice", first)
-	out, err := b.Rotate(t.Context(), internalapi.Rotate{DeviceID: d.ID, Key: second})
+	out, err := b.Rotate(t.Context(), devices.KeyRotation{DeviceID: d.ID, Key: second})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(out.Device.Key).To(Equal(second))
 	g.Expect(out.User.ID).To(Equal("alice"))
-	resolve := func(key internalapi.Key) internalapi.Resolved {
+	resolve := func(key internalapi.Key) devices.Holder {
 		r, err := b.Resolve(t.Context(), key)
 		g.Expect(err).NotTo(HaveOccurred())
 		return r
@@ -32,44 +32,44 @@ func TestAKeyBelongsToOneDeviceForEver(t *testing.T) {
 	g.Expect(resolve(first).Found).To(BeFalse(), "the old key is nobody's")
 	g.Expect(resolve(second).Found).To(BeTrue())
 
-	out, err = b.Rotate(t.Context(), internalapi.Rotate{DeviceID: d.ID, Key: second})
+	out, err = b.Rotate(t.Context(), devices.KeyRotation{DeviceID: d.ID, Key: second})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(out.Refused).To(BeEmpty(), "the same call again")
-	out, err = b.Rotate(t.Context(), internalapi.Rotate{DeviceID: d.ID, Key: first})
+	out, err = b.Rotate(t.Context(), devices.KeyRotation{DeviceID: d.ID, Key: first})
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(out.Refused).To(Equal(internalapi.KeyTaken), "there is no way back")
+	g.Expect(out.Refused).To(Equal(devices.KeyTaken), "there is no way back")
 
 	other := b.enrol(t, "bob", newKey(t))
 	_, err = b.RevokeDevices(t.Context(), internalapi.RevokeDevices{UserID: "alice"})
 	g.Expect(err).NotTo(HaveOccurred())
 	for name, key := range map[string]internalapi.Key{"rotated away": first, "of a revoked device": second} {
-		out, err = b.Rotate(t.Context(), internalapi.Rotate{DeviceID: other.ID, Key: key})
+		out, err = b.Rotate(t.Context(), devices.KeyRotation{DeviceID: other.ID, Key: key})
 		g.Expect(err).NotTo(HaveOccurred())
-		g.Expect(out.Refused).To(Equal(internalapi.KeyTaken), name)
-		out, err = b.Enrol(t.Context(), internalapi.Enrol{CodeID: b.issue(t, "carol"), Key: key, PlatformID: 1}, allow)
+		g.Expect(out.Refused).To(Equal(devices.KeyTaken), name)
+		out, err = b.Enrol(t.Context(), devices.Enrolment{CodeID: b.issue(t, "carol"), Key: key, PlatformID: 1}, allow)
 		g.Expect(err).NotTo(HaveOccurred())
-		g.Expect(out.Refused).To(Equal(internalapi.KeyTaken), name)
+		g.Expect(out.Refused).To(Equal(devices.KeyTaken), name)
 	}
 	for _, id := range []string{d.ID, "", "unknown"} {
-		out, err = b.Rotate(t.Context(), internalapi.Rotate{DeviceID: id, Key: newKey(t)})
+		out, err = b.Rotate(t.Context(), devices.KeyRotation{DeviceID: id, Key: newKey(t)})
 		g.Expect(err).NotTo(HaveOccurred())
-		g.Expect(out.Refused).To(Equal(internalapi.NoSuchDevice))
+		g.Expect(out.Refused).To(Equal(devices.NoSuchDevice))
 	}
 }
 
 func TestOfManyWhoWantOneKeyOneGetsIt(t *testing.T) {
 	g := NewWithT(t)
-	b := newBench(t)
+	b := newTestEnv(t)
 	key := newKey(t)
 	var ids []string
 	for i := range 6 {
 		ids = append(ids, b.enrol(t, fmt.Sprintf("user%d", i), newKey(t)).ID)
 	}
-	results := make(chan internalapi.Refused, len(ids))
+	results := make(chan devices.Refusal, len(ids))
 	var work sync.WaitGroup
 	for _, id := range ids {
 		work.Go(func() {
-			out, err := b.Rotate(t.Context(), internalapi.Rotate{DeviceID: id, Key: key})
+			out, err := b.Rotate(t.Context(), devices.KeyRotation{DeviceID: id, Key: key})
 			if err != nil {
 				t.Error(err)
 			}
@@ -78,17 +78,17 @@ func TestOfManyWhoWantOneKeyOneGetsIt(t *testing.T) {
 	}
 	work.Wait()
 	close(results)
-	got := map[internalapi.Refused]int{}
+	got := map[devices.Refusal]int{}
 	for r := range results {
 		got[r]++
 	}
-	g.Expect(got).To(Equal(map[internalapi.Refused]int{"": 1, internalapi.KeyTaken: len(ids) - 1}))
+	g.Expect(got).To(Equal(map[devices.Refusal]int{"": 1, devices.KeyTaken: len(ids) - 1}))
 }
 
 // TestWhoMayNotLogInIsToldApartForTheAudit: the caller refuses both with one answer.
 func TestWhoMayNotLogInIsToldApartForTheAudit(t *testing.T) {
 	g := NewWithT(t)
-	b := newBench(t)
+	b := newTestEnv(t)
 	key := newKey(t)
 	d := b.enrol(t, "alice", key)
 	disabled := true
@@ -96,11 +96,11 @@ func TestWhoMayNotLogInIsToldApartForTheAudit(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	r, err := b.Resolve(t.Context(), key)
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(r).To(Equal(internalapi.Resolved{Found: true, Device: d, User: internalapi.User{ID: "alice", Disabled: true}}), "no login is noted")
+	g.Expect(r).To(Equal(devices.Holder{Found: true, Device: d, User: internalapi.User{ID: "alice", Disabled: true}}), "no login is noted")
 
-	out, err := b.Rotate(t.Context(), internalapi.Rotate{DeviceID: d.ID, Key: newKey(t)})
+	out, err := b.Rotate(t.Context(), devices.KeyRotation{DeviceID: d.ID, Key: newKey(t)})
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(out.Refused).To(Equal(internalapi.NoSuchUser))
+	g.Expect(out.Refused).To(Equal(devices.NoSuchUser))
 
 	disabled = false
 	_, err = b.SetUser(t.Context(), internalapi.SetUser{UserID: "alice", Disabled: &disabled})
@@ -116,7 +116,7 @@ func TestWhoMayNotLogInIsToldApartForTheAudit(t *testing.T) {
 
 func TestWhoCanBeRevokedByWhom(t *testing.T) {
 	g := NewWithT(t)
-	b := newBench(t)
+	b := newTestEnv(t)
 	alice := b.enrol(t, "alice", newKey(t))
 	b.enrol(t, "bob", newKey(t))
 	revoke := func(userID, deviceID string) []internalapi.Device {
@@ -127,7 +127,7 @@ func TestWhoCanBeRevokedByWhom(t *testing.T) {
 	g.Expect(revoke("bob", alice.ID)).To(BeEmpty(), "another's device")
 	g.Expect(revoke("nobody", "")).To(BeEmpty())
 	_, err := b.RevokeDevices(t.Context(), internalapi.RevokeDevices{})
-	g.Expect(err).To(MatchError(devices.ErrNobody), "never everybody's")
+	g.Expect(err).To(MatchError(devices.ErrNoSelector), "never everybody's")
 	g.Expect(revoke("", alice.ID)).To(HaveLen(1), "an administrator may name the device alone")
 	again := revoke("alice", alice.ID)
 	g.Expect(again).To(HaveLen(1), "asked again, so that its sessions can be ended again")
@@ -139,7 +139,7 @@ func TestWhoCanBeRevokedByWhom(t *testing.T) {
 
 func TestAUserWithoutARecordIsEnabledInEpochZero(t *testing.T) {
 	g := NewWithT(t)
-	b := newBench(t)
+	b := newTestEnv(t)
 	g.Expect(b.SetUser(t.Context(), internalapi.SetUser{UserID: "alice"})).To(Equal(internalapi.User{ID: "alice"}))
 	var work sync.WaitGroup
 	for range 10 {
@@ -151,15 +151,17 @@ func TestAUserWithoutARecordIsEnabledInEpochZero(t *testing.T) {
 	}
 	work.Wait()
 	yes, no := true, false
-	g.Expect(b.SetUser(t.Context(), internalapi.SetUser{UserID: "alice", Disabled: &yes})).To(Equal(internalapi.User{ID: "alice", Disabled: true, Epoch: 10}))
-	g.Expect(b.SetUser(t.Context(), internalapi.SetUser{UserID: "alice", Disabled: &no, NextEpoch: true})).To(Equal(internalapi.User{ID: "alice", Epoch: 11}))
+	g.Expect(b.SetUser(t.Context(), internalapi.SetUser{UserID: "alice", Disabled: &yes})).To(Equal(internalapi.User{ID: "alice",
+		Disabled: true, Epoch: 10}))
+	g.Expect(b.SetUser(t.Context(), internalapi.SetUser{UserID: "alice", Disabled: &no,
+		NextEpoch: true})).To(Equal(internalapi.User{ID: "alice", Epoch: 11}))
 	g.Expect(b.SetUser(t.Context(), internalapi.SetUser{UserID: "alice"})).To(Equal(internalapi.User{ID: "alice", Epoch: 11}))
 }
 
 // TestTheDatabaseRestarts: what was confirmed is there.
 func TestTheDatabaseRestarts(t *testing.T) {
 	g := NewWithT(t)
-	b := newBench(t)
+	b := newTestEnv(t)
 	key := newKey(t)
 	b.enrol(t, "alice", key)
 	b.server.Restart()
@@ -171,14 +173,14 @@ func TestTheDatabaseRestarts(t *testing.T) {
 
 // TestTheDatabaseIsDown is the registry's part of the failure table: an error within seconds, that names no address.
 func TestTheDatabaseIsDown(t *testing.T) {
-	for name, down := range map[string]func(*bench){
-		"stopped":    func(b *bench) { b.server.Stop() },
-		"frozen":     func(b *bench) { b.server.Freeze() },
-		"no address": func(b *bench) { b.address.set("") },
-		"malformed":  func(b *bench) { b.address.set("mongodb://user:pass-word@:::/") },
+	for name, down := range map[string]func(*testEnv){
+		"stopped":    func(b *testEnv) { b.server.Stop() },
+		"frozen":     func(b *testEnv) { b.server.Freeze() },
+		"no address": func(b *testEnv) { b.address.set("") },
+		"malformed":  func(b *testEnv) { b.address.set("mongodb://user:pass-word@:::/") },
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := newBench(t)
+			b := newTestEnv(t)
 			key := newKey(t)
 			d := b.enrol(t, "alice", key)
 			id := b.issue(t, "alice")
@@ -195,11 +197,11 @@ func TestTheDatabaseIsDown(t *testing.T) {
 				},
 				"open": func(ctx context.Context) error { _, err := b.OpenCode(ctx, id); return err },
 				"enrol": func(ctx context.Context) error {
-					_, err := b.Enrol(ctx, internalapi.Enrol{CodeID: id, Key: fresh, PlatformID: 1}, allow)
+					_, err := b.Enrol(ctx, devices.Enrolment{CodeID: id, Key: fresh, PlatformID: 1}, allow)
 					return err
 				},
 				"rotate": func(ctx context.Context) error {
-					_, err := b.Rotate(ctx, internalapi.Rotate{DeviceID: d.ID, Key: fresh})
+					_, err := b.Rotate(ctx, devices.KeyRotation{DeviceID: d.ID, Key: fresh})
 					return err
 				},
 				"list": func(ctx context.Context) error { _, err := b.ListDevices(ctx, "alice"); return err },
@@ -230,10 +232,10 @@ func TestTheDatabaseIsDown(t *testing.T) {
 	}
 }
 
-// TestADatabaseThatHangsFromTheStartHoldsNobodyLonger: the first callers wait for its indexes together, not one after the other.
-func TestADatabaseThatHangsFromTheStartHoldsNobodyLonger(t *testing.T) {
+// TestADatabaseThatHangsFromTheStartDelaysNoCallLonger: the first callers wait for its indexes together, not one after the other.
+func TestADatabaseThatHangsFromTheStartDelaysNoCallLonger(t *testing.T) {
 	g := NewWithT(t)
-	b := newBench(t)
+	b := newTestEnv(t)
 	b.server.Freeze()
 	began := time.Now()
 	var work sync.WaitGroup
@@ -252,10 +254,10 @@ func TestADatabaseThatHangsFromTheStartHoldsNobodyLonger(t *testing.T) {
 
 func TestANewAddressIsTakenOver(t *testing.T) {
 	g := NewWithT(t)
-	b := newBench(t)
+	b := newTestEnv(t)
 	key := newKey(t)
 	b.enrol(t, "alice", key)
-	other := newBench(t)
+	other := newTestEnv(t)
 	b.address.set(other.server.URI())
 	r, err := b.Resolve(t.Context(), key)
 	g.Expect(err).NotTo(HaveOccurred())

@@ -1,9 +1,9 @@
-// Package devices keeps the users' devices, the wrapper's own facts of users, and one-time enrolment codes, in MongoDB.
+// Package devices stores the users' devices, the wrapper's own record of each user, and one-time enrolment codes in MongoDB.
 //
-// A device is known by an X25519 public key. A key that was once taken belongs to its device for ever, also when the device was
-// revoked or has another key now. No call needs a transaction: writes stand in an order in which a crash between any two
-// leaves nothing that could be used, and the same call may be made again.
+// A device is identified by an X25519 public key. A key belongs to its first device permanently, also after the device was revoked or
+// has another key. No call needs a transaction: each writes in an order in which a crash between two writes leaves nothing usable, and
+// each may be repeated.
 //
-// It may read and write four collections. It never stores or tells a code's secret or a pre-shared key in clear, and calls nobody but
-// MongoDB.
+// The package reads and writes five collections and calls nothing but MongoDB. It never stores a code's secret or a pre-shared key in
+// clear text.
 package devices

@@ -18,7 +18,7 @@ func under(device, session string) func(*devices.Invitation) {
 	}
 }
 
-func (b *bench) opens(t *testing.T, id string) bool {
+func (b *testEnv) opens(t *testing.T, id string) bool {
 	t.Helper()
 	opened, err := b.OpenCode(t.Context(), id)
 	if err != nil {
@@ -30,25 +30,25 @@ func (b *bench) opens(t *testing.T, id string) bool {
 func TestCodesGoWithWhoIssuedThem(t *testing.T) {
 	yes := true
 	for name, c := range map[string]struct {
-		end   func(*bench) error
+		end   func(*testEnv) error
 		holds []string
 	}{
-		"a session": {func(b *bench) error { return b.DropCodes(t.Context(), internalapi.DropCodes{SessionID: "s1"}) }, []string{"s2", "other", "admin", "bob"}},
-		"a device":  {func(b *bench) error { return b.DropCodes(t.Context(), internalapi.DropCodes{DeviceID: "d1"}) }, []string{"other", "admin", "bob"}},
-		"a user":    {func(b *bench) error { return b.DropCodes(t.Context(), internalapi.DropCodes{UserID: "alice"}) }, []string{"bob"}},
-		"all":       {func(b *bench) error { return b.DropCodes(t.Context(), internalapi.DropCodes{All: true}) }, nil},
-		"a user who is disabled": {func(b *bench) error {
+		"a session": {func(b *testEnv) error { return b.DropCodes(t.Context(), internalapi.DropCodes{SessionID: "s1"}) }, []string{"s2", "other", "admin", "bob"}},
+		"a device":  {func(b *testEnv) error { return b.DropCodes(t.Context(), internalapi.DropCodes{DeviceID: "d1"}) }, []string{"other", "admin", "bob"}},
+		"a user":    {func(b *testEnv) error { return b.DropCodes(t.Context(), internalapi.DropCodes{UserID: "alice"}) }, []string{"bob"}},
+		"all":       {func(b *testEnv) error { return b.DropCodes(t.Context(), internalapi.DropCodes{All: true}) }, nil},
+		"a disabled user": {func(b *testEnv) error {
 			_, err := b.SetUser(t.Context(), internalapi.SetUser{UserID: "alice", Disabled: &yes, NextEpoch: true})
 			return err
 		}, []string{"bob"}},
-		"a user's devices": {func(b *bench) error {
+		"a user's devices": {func(b *testEnv) error {
 			_, err := b.RevokeDevices(t.Context(), internalapi.RevokeDevices{UserID: "alice"})
 			return err
 		}, []string{"bob"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
-			b := newBench(t)
+			b := newTestEnv(t)
 			codes := map[string]string{
 				"s1": b.issue(t, "alice", under("d1", "s1")), "s2": b.issue(t, "alice", under("d1", "s2")),
 				"other": b.issue(t, "alice", under("d2", "s3")), "admin": b.issue(t, "alice"), "bob": b.issue(t, "bob", under("d3", "s4")),
@@ -68,10 +68,10 @@ func TestCodesGoWithWhoIssuedThem(t *testing.T) {
 	}
 	t.Run("nobody's", func(t *testing.T) {
 		g := NewWithT(t)
-		b := newBench(t)
+		b := newTestEnv(t)
 		admins := b.issue(t, "alice")
 		for _, which := range []internalapi.DropCodes{{}, {UserID: "alice", All: true}, {SessionID: "s", DeviceID: "d"}} {
-			g.Expect(b.DropCodes(t.Context(), which)).To(MatchError(devices.ErrNobody))
+			g.Expect(b.DropCodes(t.Context(), which)).To(MatchError(devices.ErrNoSelector))
 		}
 		g.Expect(b.opens(t, admins)).To(BeTrue())
 	})
@@ -79,11 +79,11 @@ func TestCodesGoWithWhoIssuedThem(t *testing.T) {
 
 func TestARevokedDeviceLosesItsCodesAndAnEnrolmentUnderWay(t *testing.T) {
 	g := NewWithT(t)
-	b := newBench(t)
+	b := newTestEnv(t)
 	first := b.enrol(t, "alice", newKey(t))
 	waiting, used := b.issue(t, "alice", under(first.ID, "s1")), b.issue(t, "alice", under(first.ID, "s1"))
 	admins := b.issue(t, "alice")
-	out, err := b.Enrol(t.Context(), internalapi.Enrol{CodeID: used, Key: newKey(t), PlatformID: 1}, allow)
+	out, err := b.Enrol(t.Context(), devices.Enrolment{CodeID: used, Key: newKey(t), PlatformID: 1}, allow)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(out.Under).To(Equal("note of s1"), "the gateway learns under what the code was issued")
 
@@ -91,11 +91,11 @@ func TestARevokedDeviceLosesItsCodesAndAnEnrolmentUnderWay(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(b.opens(t, waiting)).To(BeFalse())
 	g.Expect(b.opens(t, admins)).To(BeTrue())
-	out, err = b.Enrol(t.Context(), internalapi.Enrol{CodeID: waiting, Key: newKey(t), PlatformID: 1}, allow)
+	out, err = b.Enrol(t.Context(), devices.Enrolment{CodeID: waiting, Key: newKey(t), PlatformID: 1}, allow)
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(out.Refused).To(Equal(internalapi.CodeGone))
+	g.Expect(out.Refused).To(Equal(devices.CodeGone))
 
-	out, err = b.Enrol(t.Context(), internalapi.Enrol{CodeID: admins, Key: newKey(t), PlatformID: 1}, allow)
+	out, err = b.Enrol(t.Context(), devices.Enrolment{CodeID: admins, Key: newKey(t), PlatformID: 1}, allow)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(out.Refused).To(BeEmpty(), "the user comes back by an administrator's code")
 	b.pass(time.Second)

@@ -8,58 +8,59 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/openimstack/openim-operator/wrapper/handshake"
-	"github.com/openimstack/openim-operator/wrapper/internalapi"
 )
 
-// enrolTimeout bounds MongoDB's part of an enrolment. What prepare does has the caller's time.
+// enrolTimeout bounds MongoDB's part of an enrolment. prepare is bounded by the caller's context alone.
 const enrolTimeout = 2 * callTimeout
 
-// Enrol uses a code up and registers a device with a key whose possession was proved. Of calls with one code and different keys one
-// succeeds; the same call may be made again and gives the same device. prepare is called when nothing speaks against it and before
-// the code is used up: if it fails, the code stays good.
+// Enrol uses a code up and registers a device with a key whose possession was proved. Of concurrent calls with one code and different
+// keys one succeeds. The same call may be repeated and returns the same device. prepare is called after all checks and before the code
+// is used up: when it fails, the code stays valid.
 //
-// The order: take the code, take the key, write the device down as pending, look whether the code is still there, activate the
-// device. Until the last step nothing can be used. Whoever revokes all devices of a user takes his codes away first, so that an
-// enrolment under way either finds its code gone or its device revoked.
-func (r *Registry) Enrol(ctx context.Context, req internalapi.Enrol, prepare func(context.Context, Invitation) error) (internalapi.Enrolled, error) {
+// The order of writes: claim the code, take the key, store the device as pending, check that the code still exists, activate the
+// device. Nothing can be used before the last step. A revocation of all devices of a user first removes the user's codes, so that a
+// concurrent enrolment either finds its code gone or its device revoked.
+func (r *Registry) Enrol(
+	ctx context.Context, req Enrolment, prepare func(context.Context, Invitation) error,
+) (Enrolled, error) {
 	public, err := handshake.ParsePublicKey(req.Key)
 	if err != nil {
-		return internalapi.Enrolled{Refused: internalapi.KeyTaken}, nil
+		return Enrolled{Refused: KeyTaken}, nil
 	}
 	key := public.String()
 	h, c, refused, err := r.examine(ctx, req, key)
 	if err != nil || refused != "" {
-		return internalapi.Enrolled{Refused: refused}, err
+		return Enrolled{Refused: refused}, err
 	}
 	if err := prepare(ctx, c.invitation()); err != nil {
-		return internalapi.Enrolled{}, err
+		return Enrolled{}, err
 	}
 
 	ctx, cancel := context.WithTimeout(ctx, enrolTimeout)
 	defer cancel()
 	if c, err = r.claim(ctx, h, req.CodeID, key); err != nil || c == nil {
-		return internalapi.Enrolled{Refused: internalapi.CodeGone}, err
+		return Enrolled{Refused: CodeGone}, err
 	}
 	ok, err := h.take(ctx, key, c.Claimed, r.now())
 	if err != nil {
-		return internalapi.Enrolled{}, err
+		return Enrolled{}, err
 	}
 	if !ok {
-		return internalapi.Enrolled{Refused: internalapi.KeyTaken}, nil
+		return Enrolled{Refused: KeyTaken}, nil
 	}
 	d, err := r.register(ctx, h, c, req, key)
 	if err != nil || d == nil {
-		return internalapi.Enrolled{Refused: internalapi.CodeGone}, err
+		return Enrolled{Refused: CodeGone}, err
 	}
 	u, err := h.user(ctx, d.UserID)
 	if err != nil {
-		return internalapi.Enrolled{}, err
+		return Enrolled{}, err
 	}
-	return internalapi.Enrolled{Device: d.link(), User: u.link(), Under: c.Under}, nil
+	return Enrolled{Device: d.api(), User: u.api(), Under: c.Under}, nil
 }
 
-// examine looks without changing anything.
-func (r *Registry) examine(ctx context.Context, req internalapi.Enrol, key string) (*handle, *code, internalapi.Refused, error) {
+// examine checks an enrolment without changing anything.
+func (r *Registry) examine(ctx context.Context, req Enrolment, key string) (*handle, *code, Refusal, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	h, err := r.open(ctx)
@@ -71,35 +72,35 @@ func (r *Registry) examine(ctx context.Context, req internalapi.Enrol, key strin
 		return nil, nil, "", err
 	}
 	if c == nil || !r.now().Before(c.Expires) || c.Claimed != "" && c.ClaimedKey != key {
-		return nil, nil, internalapi.CodeGone, nil
+		return nil, nil, CodeGone, nil
 	}
 	if c.PlatformID != 0 && c.PlatformID != req.PlatformID {
-		return nil, nil, internalapi.WrongPlatform, nil
+		return nil, nil, WrongPlatform, nil
 	}
 	by, err := h.takenBy(ctx, key)
 	if err != nil {
 		return nil, nil, "", err
 	}
 	if by != "" && by != c.Claimed {
-		return nil, nil, internalapi.KeyTaken, nil
+		return nil, nil, KeyTaken, nil
 	}
 	u, err := h.user(ctx, c.UserID)
 	if err != nil {
 		return nil, nil, "", err
 	}
 	if u.Disabled {
-		return nil, nil, internalapi.NoSuchUser, nil
+		return nil, nil, NoSuchUser, nil
 	}
 	return h, c, "", nil
 }
 
-// claim takes the code for a key, or finds that it was taken for the same key before. nil: it is gone.
+// claim claims the code for a key, or returns it when it was claimed for the same key before. It returns nil when the code is gone.
 func (r *Registry) claim(ctx context.Context, h *handle, codeID, key string) (*code, error) {
 	alive := bson.E{Key: fieldExpires, Value: bson.D{{Key: "$gt", Value: r.now()}}}
 	c, err := found[code](h.codes.FindOneAndUpdate(ctx,
 		bson.D{{Key: fieldID, Value: codeID}, alive, {Key: "claimed", Value: ""}},
 		set(bson.E{Key: "claimed", Value: newID()}, bson.E{Key: "claimedKey", Value: key},
-			bson.E{Key: fieldSeat, Value: codeID}), // it no longer counts as open
+			bson.E{Key: fieldSlot, Value: codeID}), // frees the slot: the code no longer counts as open
 		options.FindOneAndUpdate().SetReturnDocument(options.After)))
 	if err != nil || c != nil {
 		return c, err
@@ -107,8 +108,8 @@ func (r *Registry) claim(ctx context.Context, h *handle, codeID, key string) (*c
 	return found[code](h.codes.FindOne(ctx, bson.D{{Key: fieldID, Value: codeID}, alive, {Key: "claimedKey", Value: key}}))
 }
 
-// register writes the device down and activates it. nil: it, its code or its seat is gone.
-func (r *Registry) register(ctx context.Context, h *handle, c *code, req internalapi.Enrol, key string) (*device, error) {
+// register stores the device and activates it. It returns nil when the device, its code or a free slot is gone.
+func (r *Registry) register(ctx context.Context, h *handle, c *code, req Enrolment, key string) (*device, error) {
 	there, err := h.device(ctx, c.Claimed)
 	if err != nil {
 		return nil, err
@@ -122,8 +123,8 @@ func (r *Registry) register(ctx context.Context, h *handle, c *code, req interna
 			ID: c.Claimed, UserID: c.UserID, PlatformID: req.PlatformID, Name: req.Name, Key: key, Keys: []string{key},
 			Status: statusPending, Created: now,
 		}
-		seated, err := sit(ctx, h.devices, doc.ID, c.UserID, MaxDevices, func(seat string) any { doc.Seat = seat; return doc })
-		if err != nil || !seated {
+		inserted, err := insertInSlot(ctx, h.devices, doc.ID, c.UserID, MaxDevices, func(slot string) any { doc.Slot = slot; return doc })
+		if err != nil || !inserted {
 			return nil, err
 		}
 	} else if there.Status == statusActive {
@@ -142,7 +143,7 @@ func (r *Registry) register(ctx context.Context, h *handle, c *code, req interna
 		set(bson.E{Key: fieldStatus, Value: statusActive}), options.FindOneAndUpdate().SetReturnDocument(options.After)))
 }
 
-// sweep frees the seats of enrolments that were given up: their codes can no longer be alive.
+// sweep frees the slots of abandoned enrolments, which are older than any code can be.
 func (h *handle) sweep(ctx context.Context, userID string, now time.Time) error {
 	docs, err := h.find(ctx, bson.D{{Key: fieldUser, Value: userID}, {Key: fieldStatus, Value: statusPending},
 		{Key: "created", Value: bson.D{{Key: "$lt", Value: now.Add(-2 * MaxCodeLifetime)}}}})

@@ -18,14 +18,14 @@ import (
 
 func TestOfManyWhoHaveOneCodeOneEnrols(t *testing.T) {
 	g := NewWithT(t)
-	b := newBench(t)
+	b := newTestEnv(t)
 	id := b.issue(t, "alice")
 	replicas := []*devices.Registry{b.Registry, b.another(t)}
-	results := make(chan internalapi.Enrolled, 16)
+	results := make(chan devices.Enrolled, 16)
 	var work sync.WaitGroup
 	for i := range cap(results) {
 		work.Go(func() {
-			out, err := replicas[i%2].Enrol(t.Context(), internalapi.Enrol{CodeID: id, Key: newKey(t), PlatformID: 1}, allow)
+			out, err := replicas[i%2].Enrol(t.Context(), devices.Enrolment{CodeID: id, Key: newKey(t), PlatformID: 1}, allow)
 			if err != nil {
 				t.Error(err)
 			}
@@ -39,7 +39,7 @@ func TestOfManyWhoHaveOneCodeOneEnrols(t *testing.T) {
 		if out.Refused == "" {
 			enrolled++
 		} else {
-			g.Expect(out.Refused).To(Equal(internalapi.CodeGone))
+			g.Expect(out.Refused).To(Equal(devices.CodeGone))
 		}
 	}
 	g.Expect(enrolled).To(Equal(1))
@@ -48,9 +48,9 @@ func TestOfManyWhoHaveOneCodeOneEnrols(t *testing.T) {
 
 func TestTheSameEnrolmentMadeAgainGivesTheSameDevice(t *testing.T) {
 	g := NewWithT(t)
-	b := newBench(t)
-	req := internalapi.Enrol{CodeID: b.issue(t, "alice"), Key: newKey(t), PlatformID: 1, Name: "phone"}
-	results := make(chan internalapi.Enrolled, 8)
+	b := newTestEnv(t)
+	req := devices.Enrolment{CodeID: b.issue(t, "alice"), Key: newKey(t), PlatformID: 1, Name: "phone"}
+	results := make(chan devices.Enrolled, 8)
 	var work sync.WaitGroup
 	for range cap(results) {
 		work.Go(func() {
@@ -68,34 +68,34 @@ func TestTheSameEnrolmentMadeAgainGivesTheSameDevice(t *testing.T) {
 	close(results)
 	for out := range results {
 		g.Expect(out.Device.ID).To(BeElementOf(first.Device.ID, ""))
-		g.Expect(out.Refused).To(BeElementOf(internalapi.Refused(""), internalapi.CodeGone), "it lost a race, and its next try succeeds")
+		g.Expect(out.Refused).To(BeElementOf(devices.Refusal(""), devices.CodeGone), "it lost a race, and its next try succeeds")
 	}
 	g.Expect(b.ListDevices(t.Context(), "alice")).To(HaveLen(1))
 }
 
 func TestWhatIsRefusedLeavesTheCodeGood(t *testing.T) {
-	b := newBench(t)
+	b := newTestEnv(t)
 	taken := newKey(t)
 	b.enrol(t, "bob", taken)
 	down := errors.New("OpenIM cannot be reached")
 	for _, c := range []struct {
 		name    string
-		change  func(*internalapi.Enrol)
+		change  func(*devices.Enrolment)
 		prepare func(context.Context, devices.Invitation) error
-		refused internalapi.Refused
+		refused devices.Refusal
 		err     error
 	}{
-		{"another platform", func(r *internalapi.Enrol) { r.PlatformID = 5 }, allow, internalapi.WrongPlatform, nil},
-		{"a key that bob has", func(r *internalapi.Enrol) { r.Key = taken }, allow, internalapi.KeyTaken, nil},
-		{"a key of low order", func(r *internalapi.Enrol) { r.Key = base64.RawURLEncoding.EncodeToString(make([]byte, 32)) }, allow, internalapi.KeyTaken, nil},
-		{"a key in another spelling", func(r *internalapi.Enrol) { r.Key += "=" }, allow, internalapi.KeyTaken, nil},
-		{"no key", func(r *internalapi.Enrol) { r.Key = "" }, allow, internalapi.KeyTaken, nil},
-		{"OpenIM down", func(*internalapi.Enrol) {}, func(context.Context, devices.Invitation) error { return down }, "", down},
+		{"another platform", func(r *devices.Enrolment) { r.PlatformID = 5 }, allow, devices.WrongPlatform, nil},
+		{"a key that bob has", func(r *devices.Enrolment) { r.Key = taken }, allow, devices.KeyTaken, nil},
+		{"a key of low order", func(r *devices.Enrolment) { r.Key = base64.RawURLEncoding.EncodeToString(make([]byte, 32)) }, allow, devices.KeyTaken, nil},
+		{"a key in another spelling", func(r *devices.Enrolment) { r.Key += "=" }, allow, devices.KeyTaken, nil},
+		{"no key", func(r *devices.Enrolment) { r.Key = "" }, allow, devices.KeyTaken, nil},
+		{"OpenIM down", func(*devices.Enrolment) {}, func(context.Context, devices.Invitation) error { return down }, "", down},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			g := NewWithT(t)
 			id := b.issue(t, "alice", func(in *devices.Invitation) { in.PlatformID = 1 })
-			good := internalapi.Enrol{CodeID: id, Key: newKey(t), PlatformID: 1}
+			good := devices.Enrolment{CodeID: id, Key: newKey(t), PlatformID: 1}
 			req := good
 			c.change(&req)
 			out, err := b.Enrol(t.Context(), req, c.prepare)
@@ -104,7 +104,7 @@ func TestWhatIsRefusedLeavesTheCodeGood(t *testing.T) {
 			} else {
 				g.Expect(err).To(MatchError(c.err))
 			}
-			g.Expect(out).To(Equal(internalapi.Enrolled{Refused: c.refused}))
+			g.Expect(out).To(Equal(devices.Enrolled{Refused: c.refused}))
 			out, err = b.Enrol(t.Context(), good, allow)
 			g.Expect(err).NotTo(HaveOccurred())
 			g.Expect(out.Refused).To(BeEmpty())
@@ -115,21 +115,22 @@ func TestWhatIsRefusedLeavesTheCodeGood(t *testing.T) {
 // TestPointsOfLowOrder: each of them is a key that anybody "has" (RFC 7748 section 6.1).
 func TestPointsOfLowOrder(t *testing.T) {
 	g := NewWithT(t)
-	b := newBench(t)
+	b := newTestEnv(t)
 	id := b.issue(t, "alice")
 	for _, point := range lowOrder {
-		out, err := b.Enrol(t.Context(), internalapi.Enrol{CodeID: id, Key: point, PlatformID: 1}, func(context.Context, devices.Invitation) error {
-			t.Error("OpenIM must not be asked")
-			return nil
-		})
+		out, err := b.Enrol(t.Context(), devices.Enrolment{CodeID: id, Key: point, PlatformID: 1},
+			func(context.Context, devices.Invitation) error {
+				t.Error("OpenIM must not be asked")
+				return nil
+			})
 		g.Expect(err).NotTo(HaveOccurred())
-		g.Expect(out.Refused).To(Equal(internalapi.KeyTaken))
+		g.Expect(out.Refused).To(Equal(devices.KeyTaken))
 	}
 	d := b.enrol(t, "bob", newKey(t))
 	for _, point := range lowOrder {
-		out, err := b.Rotate(t.Context(), internalapi.Rotate{DeviceID: d.ID, Key: point})
+		out, err := b.Rotate(t.Context(), devices.KeyRotation{DeviceID: d.ID, Key: point})
 		g.Expect(err).NotTo(HaveOccurred())
-		g.Expect(out.Refused).To(Equal(internalapi.KeyTaken))
+		g.Expect(out.Refused).To(Equal(devices.KeyTaken))
 	}
 }
 
@@ -156,7 +157,7 @@ var lowOrder = func() []internalapi.Key {
 // TestACrashLeavesNothingUsable: the state after each write of an enrolment is made by hand. Nobody can log in, and the same
 // enrolment made again finishes.
 func TestACrashLeavesNothingUsable(t *testing.T) {
-	b := newBench(t)
+	b := newTestEnv(t)
 	db := b.database(t)
 	for _, c := range []struct {
 		name   string
@@ -164,7 +165,7 @@ func TestACrashLeavesNothingUsable(t *testing.T) {
 	}{{"after the code was taken", 1}, {"after the key was taken", 2}, {"before the device is active", 3}} {
 		t.Run(c.name, func(t *testing.T) {
 			g := NewWithT(t)
-			req := internalapi.Enrol{CodeID: b.issue(t, "alice"), Key: newKey(t), PlatformID: 1}
+			req := devices.Enrolment{CodeID: b.issue(t, "alice"), Key: newKey(t), PlatformID: 1}
 			deviceID := handshake.NewCode().ID()
 			_, err := db.Collection(devices.CollectionCodes).UpdateByID(t.Context(), req.CodeID,
 				bson.M{"$set": bson.M{"claimed": deviceID, "claimedKey": req.Key, "seat": req.CodeID}})
@@ -174,8 +175,9 @@ func TestACrashLeavesNothingUsable(t *testing.T) {
 				g.Expect(err).NotTo(HaveOccurred())
 			}
 			if c.writes > 2 {
-				_, err = db.Collection(devices.CollectionDevices).InsertOne(t.Context(), bson.M{"_id": deviceID, "user": "alice", "seat": "5:alice:" + deviceID,
-					"platform": int32(1), "name": "", "key": req.Key, "keys": bson.A{req.Key}, "status": "pending", "created": b.now()})
+				_, err = db.Collection(devices.CollectionDevices).InsertOne(t.Context(),
+					bson.M{"_id": deviceID, "user": "alice", "seat": "5:alice:" + deviceID,
+						"platform": int32(1), "name": "", "key": req.Key, "keys": bson.A{req.Key}, "status": "pending", "created": b.now()})
 				g.Expect(err).NotTo(HaveOccurred())
 			}
 			before, err := b.ListDevices(t.Context(), "alice")
@@ -186,9 +188,9 @@ func TestACrashLeavesNothingUsable(t *testing.T) {
 			opened, err := b.OpenCode(t.Context(), req.CodeID)
 			g.Expect(err).NotTo(HaveOccurred())
 			g.Expect(opened.OK).To(BeFalse(), "nobody else can use the code")
-			other, err := b.Enrol(t.Context(), internalapi.Enrol{CodeID: req.CodeID, Key: newKey(t), PlatformID: 1}, allow)
+			other, err := b.Enrol(t.Context(), devices.Enrolment{CodeID: req.CodeID, Key: newKey(t), PlatformID: 1}, allow)
 			g.Expect(err).NotTo(HaveOccurred())
-			g.Expect(other.Refused).To(Equal(internalapi.CodeGone))
+			g.Expect(other.Refused).To(Equal(devices.CodeGone))
 
 			out, err := b.Enrol(t.Context(), req, allow)
 			g.Expect(err).NotTo(HaveOccurred())
@@ -203,8 +205,8 @@ func TestACrashLeavesNothingUsable(t *testing.T) {
 // notice. It asks for the time after each step, which is where the test steps in.
 func TestRevokingAllAfterTheCodeWasTakenEndsTheEnrolmentToo(t *testing.T) {
 	g := NewWithT(t)
-	b := newBench(t)
-	req := internalapi.Enrol{CodeID: b.issue(t, "alice"), Key: newKey(t), PlatformID: 1}
+	b := newTestEnv(t)
+	req := devices.Enrolment{CodeID: b.issue(t, "alice"), Key: newKey(t), PlatformID: 1}
 	codes := b.database(t).Collection(devices.CollectionCodes)
 	other, revoked := b.another(t), false
 	interrupted := devices.New(devices.Options{URI: b.address, Database: database, Sealer: box{}, Now: func() time.Time {
@@ -224,7 +226,7 @@ func TestRevokingAllAfterTheCodeWasTakenEndsTheEnrolmentToo(t *testing.T) {
 	out, err := interrupted.Enrol(t.Context(), req, allow)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(revoked).To(BeTrue())
-	g.Expect(out.Refused).To(Equal(internalapi.CodeGone))
+	g.Expect(out.Refused).To(Equal(devices.CodeGone))
 	found, err := b.Resolve(t.Context(), req.Key)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(found.Found && found.Device.Status == internalapi.DeviceActive).To(BeFalse())
@@ -238,17 +240,18 @@ func TestRevokingAllAfterTheCodeWasTakenEndsTheEnrolmentToo(t *testing.T) {
 // TestRevokingAllAlsoEndsAnEnrolmentThatIsUnderWay: it comes between the preparation and the use of the code.
 func TestRevokingAllAlsoEndsAnEnrolmentThatIsUnderWay(t *testing.T) {
 	g := NewWithT(t)
-	b := newBench(t)
+	b := newTestEnv(t)
 	old := b.enrol(t, "alice", newKey(t))
 	key := newKey(t)
-	out, err := b.Enrol(t.Context(), internalapi.Enrol{CodeID: b.issue(t, "alice"), Key: key, PlatformID: 1}, func(ctx context.Context, _ devices.Invitation) error {
-		gone, err := b.RevokeDevices(ctx, internalapi.RevokeDevices{UserID: "alice"})
-		g.Expect(gone).To(HaveLen(1))
-		g.Expect(gone[0].ID).To(Equal(old.ID))
-		return err
-	})
+	out, err := b.Enrol(t.Context(), devices.Enrolment{CodeID: b.issue(t, "alice"), Key: key, PlatformID: 1},
+		func(ctx context.Context, _ devices.Invitation) error {
+			gone, err := b.RevokeDevices(ctx, internalapi.RevokeDevices{UserID: "alice"})
+			g.Expect(gone).To(HaveLen(1))
+			g.Expect(gone[0].ID).To(Equal(old.ID))
+			return err
+		})
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(out.Refused).To(Equal(internalapi.CodeGone))
+	g.Expect(out.Refused).To(Equal(devices.CodeGone))
 	found, err := b.Resolve(t.Context(), key)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(found.Found).To(BeFalse())
@@ -256,8 +259,8 @@ func TestRevokingAllAlsoEndsAnEnrolmentThatIsUnderWay(t *testing.T) {
 
 func TestAPendingDeviceWhoseCodeIsGoneIsNotActivated(t *testing.T) {
 	g := NewWithT(t)
-	b := newBench(t)
-	req := internalapi.Enrol{CodeID: b.issue(t, "alice"), Key: newKey(t), PlatformID: 1}
+	b := newTestEnv(t)
+	req := devices.Enrolment{CodeID: b.issue(t, "alice"), Key: newKey(t), PlatformID: 1}
 	out, err := b.Enrol(t.Context(), req, allow)
 	g.Expect(err).NotTo(HaveOccurred())
 	known := b.database(t).Collection(devices.CollectionDevices)
@@ -267,21 +270,21 @@ func TestAPendingDeviceWhoseCodeIsGoneIsNotActivated(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	again, err := b.Enrol(t.Context(), req, allow)
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(again.Refused).To(Equal(internalapi.CodeGone))
+	g.Expect(again.Refused).To(Equal(devices.CodeGone))
 }
 
 func TestAUserHasThirtyTwoDevicesAtMost(t *testing.T) {
 	g := NewWithT(t)
-	b := newBench(t)
+	b := newTestEnv(t)
 	for range devices.MaxDevices - 1 {
 		b.enrol(t, "alice", newKey(t))
 	}
 	ids := []string{b.issue(t, "alice"), b.issue(t, "alice"), b.issue(t, "alice")}
-	results := make(chan internalapi.Enrolled, len(ids))
+	results := make(chan devices.Enrolled, len(ids))
 	var work sync.WaitGroup
 	for _, id := range ids {
 		work.Go(func() {
-			out, err := b.Enrol(t.Context(), internalapi.Enrol{CodeID: id, Key: newKey(t), PlatformID: 1}, allow)
+			out, err := b.Enrol(t.Context(), devices.Enrolment{CodeID: id, Key: newKey(t), PlatformID: 1}, allow)
 			if err != nil {
 				t.Error(err)
 			}

@@ -8,19 +8,19 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 )
 
-// CollectionHandshakes holds the identifiers of logins that were finished lately.
+// CollectionHandshakes holds the identifiers of recently finished logins.
 const CollectionHandshakes = "wrapper_handshakes"
 
 const (
-	// handshakeLasts is how long a finished login is remembered: far longer than the state of one is accepted (30 s), clocks that differ
-	// included.
-	handshakeLasts = 5 * time.Minute
-	// handshakesSwept is the pause between removals of those that are over, for a database that does not expire them by itself.
-	handshakesSwept = time.Minute
+	// handshakeTTL is how long a finished login is remembered: far longer than a login's state is accepted (30 s), with room for
+	// clocks that differ.
+	handshakeTTL = 5 * time.Minute
+	// handshakeSweepInterval is the pause between removals of expired entries, for a database that does not expire documents itself.
+	handshakeSweepInterval = time.Minute
 )
 
-// SpendHandshake notes that a login was finished. It reports false when that one was finished before, on any replica. The states of logins
-// live in the wrapper's Redis, to which the gateway can write: that each is used once must not rest on Redis.
+// SpendHandshake records that a login was finished. It returns false when the login was finished before, on any replica. The record is
+// not kept in the wrapper's Redis beside the states of logins, because the gateway can write there.
 func (r *Registry) SpendHandshake(ctx context.Context, id string) (first bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -32,18 +32,18 @@ func (r *Registry) SpendHandshake(ctx context.Context, id string) (first bool, e
 	if err := h.sweepHandshakes(ctx, now); err != nil {
 		return false, err
 	}
-	_, err = h.handshakes.InsertOne(ctx, bson.D{{Key: "_id", Value: id}, {Key: fieldExpires, Value: now.Add(handshakeLasts)}})
+	_, err = h.handshakes.InsertOne(ctx, bson.D{{Key: "_id", Value: id}, {Key: fieldExpires, Value: now.Add(handshakeTTL)}})
 	if mongo.IsDuplicateKeyError(err) {
 		return false, nil
 	}
-	return err == nil, failed(err)
+	return err == nil, mongoError(err)
 }
 
 func (h *handle) sweepHandshakes(ctx context.Context, now time.Time) error {
 	last := h.swept.Load()
-	if now.UnixNano()-last < int64(handshakesSwept) || !h.swept.CompareAndSwap(last, now.UnixNano()) {
+	if now.UnixNano()-last < int64(handshakeSweepInterval) || !h.swept.CompareAndSwap(last, now.UnixNano()) {
 		return nil
 	}
 	_, err := h.handshakes.DeleteMany(ctx, bson.D{{Key: fieldExpires, Value: bson.D{{Key: "$lte", Value: now}}}})
-	return failed(err)
+	return mongoError(err)
 }

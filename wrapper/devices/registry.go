@@ -19,31 +19,32 @@ import (
 // Collections.
 const (
 	CollectionDevices = "wrapper_devices"
-	CollectionKeys    = "wrapper_keys" // every key that was ever taken, and whose it is
+	CollectionKeys    = "wrapper_keys" // every key that was ever taken, with its device
 	CollectionUsers   = "wrapper_users"
 	CollectionCodes   = "wrapper_codes"
 )
 
 const (
-	// callTimeout bounds one question to MongoDB, the wait for a server included.
+	// callTimeout bounds one call to MongoDB, including the wait for a server.
 	callTimeout   = 3 * time.Second
 	selectTimeout = 2 * time.Second
-	// indexTimeout bounds the making of all indexes, once after a start.
+	// indexTimeout bounds the creation of all indexes, once after a start.
 	indexTimeout = 15 * time.Second
 	maxPool      = 64
-	// oldLasts is how long the connections of a replaced address go on, for the calls that are on them.
-	oldLasts = 30 * time.Second
+	// oldConnectionsFor is how long the connections of a replaced address stay open for running calls.
+	oldConnectionsFor = 30 * time.Second
 )
 
-// ErrUnavailable says that MongoDB cannot be used now. Whether a write took effect is not known; the call may be repeated.
-var ErrUnavailable = errors.New("the registry's MongoDB cannot be used now: look at its address, credentials and health")
+// ErrUnavailable says that MongoDB cannot be used now. Whether a write took effect is unknown. The call may be repeated.
+var ErrUnavailable = errors.New("using the registry's MongoDB failed: check its address, credentials and health")
 
-// URI gives the present connection string, and an error while there is none. It is secret.
+// URI returns the current connection string, which is secret, or an error while there is none.
 type URI interface {
 	Get() (string, error)
 }
 
-// Sealer encrypts what must not be read in the database. place is sealed along.
+// Sealer encrypts what must not be readable in the database. place is authenticated with the content, so that a sealed value cannot be
+// moved to another document.
 type Sealer interface {
 	Seal(content, place []byte) ([]byte, error)
 	Open(sealed, place []byte) ([]byte, error)
@@ -57,7 +58,7 @@ type Options struct {
 	Now      func() time.Time
 }
 
-// Registry is safe for concurrent use, and any number of them may share one database.
+// Registry stores devices, users and codes. It is safe for concurrent use, and any number of registries may share one database.
 type Registry struct {
 	uri      URI
 	database string
@@ -66,15 +67,15 @@ type Registry struct {
 
 	connecting singleflight.Group
 	mu         sync.Mutex
-	present    *handle
+	current    *handle
 }
 
-// New makes a registry; it calls nobody yet.
+// New returns a registry. It does not connect before the first call.
 func New(o Options) *Registry {
 	return &Registry{uri: o.URI, database: o.Database, sealer: o.Sealer, now: o.Now}
 }
 
-// handle is one client and its collections.
+// handle is one MongoDB client and its collections.
 type handle struct {
 	uri                         string
 	client                      *mongo.Client
@@ -83,14 +84,14 @@ type handle struct {
 
 	indexing singleflight.Group
 	indexed  atomic.Bool
-	swept    atomic.Int64 // when handshakes that are over were removed last, Unix ns
+	swept    atomic.Int64 // when expired handshakes were last removed, Unix ns
 }
 
-// Close ends the connections.
+// Close closes the connections.
 func (r *Registry) Close() {
 	r.mu.Lock()
-	h := r.present
-	r.present = nil
+	h := r.current
+	r.current = nil
 	r.mu.Unlock()
 	if h != nil {
 		h.disconnect()
@@ -103,7 +104,7 @@ func (h *handle) disconnect() {
 	_ = h.client.Disconnect(ctx)
 }
 
-// Ping is nil when the database answers and its indexes are there.
+// Ping returns nil when the database answers and its indexes exist.
 func (r *Registry) Ping(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -111,11 +112,11 @@ func (r *Registry) Ping(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return failed(h.client.Ping(ctx, readpref.Primary()))
+	return mongoError(h.client.Ping(ctx, readpref.Primary()))
 }
 
-// open gives the client of the present address. The indexes that carry the bounds are there when it returns: without
-// them nothing is written.
+// open returns the client of the current address, after its indexes exist. Nothing is written without the indexes, because they enforce
+// the bounds.
 func (r *Registry) open(ctx context.Context) (*handle, error) {
 	h, err := r.handle(ctx)
 	if err != nil {
@@ -124,41 +125,41 @@ func (r *Registry) open(ctx context.Context) (*handle, error) {
 	if h.indexed.Load() {
 		return h, nil
 	}
-	// One at a time makes them, and does not stop when the caller who began it gives up.
+	// One call creates the indexes for all waiting callers, and does not stop when its own caller gives up.
 	done := h.indexing.DoChan("", func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), indexTimeout)
 		defer cancel()
 		if err := h.index(ctx); err != nil {
-			return nil, failed(err)
+			return nil, mongoError(err)
 		}
 		h.indexed.Store(true)
 		return nil, nil
 	})
 	select {
 	case <-ctx.Done():
-		return nil, fmt.Errorf("%w: it did not answer in time", ErrUnavailable)
+		return nil, fmt.Errorf("%w: MongoDB did not answer in time", ErrUnavailable)
 	case result := <-done:
 		return h, result.Err
 	}
 }
 
-// handle is the client of the present address, or a new one.
+// handle returns the client of the current address, or connects a new one.
 func (r *Registry) handle(ctx context.Context) (*handle, error) {
 	uri, err := r.uri.Get()
 	if err != nil {
-		return nil, fmt.Errorf("%w: its address cannot be read", ErrUnavailable)
+		return nil, fmt.Errorf("%w: the address cannot be read", ErrUnavailable)
 	}
 	r.mu.Lock()
-	h := r.present
+	h := r.current
 	r.mu.Unlock()
 	if h != nil && h.uri == uri {
 		return h, nil
 	}
-	// An address of the form mongodb+srv is looked up here, for as long as the resolver takes.
+	// An address of the form mongodb+srv is resolved here, for as long as the resolver takes.
 	done := r.connecting.DoChan(uri, func() (any, error) { return r.connect(uri) })
 	select {
 	case <-ctx.Done():
-		return nil, fmt.Errorf("%w: its address was not found in time", ErrUnavailable)
+		return nil, fmt.Errorf("%w: the address was not resolved in time", ErrUnavailable)
 	case result := <-done:
 		if result.Err != nil {
 			return nil, result.Err
@@ -172,11 +173,11 @@ func (r *Registry) connect(uri string) (*handle, error) {
 		SetAppName("openim-wrapper").
 		SetServerSelectionTimeout(selectTimeout).SetConnectTimeout(selectTimeout).
 		SetMaxPoolSize(maxPool).SetMaxConnecting(4).
-		// Whatever the address says: a revocation that was confirmed must neither be lost with a primary nor overlooked on a
-		// secondary that lags.
+		// Set regardless of the address: a confirmed revocation must neither be lost with a primary nor missed on a lagging
+		// secondary.
 		SetWriteConcern(writeconcern.Majority()).SetReadPreference(readpref.Primary()))
-	if err != nil { // its text can hold the address
-		return nil, fmt.Errorf("%w: its address is malformed", ErrUnavailable)
+	if err != nil { // the driver's text can hold the address
+		return nil, fmt.Errorf("%w: the address is malformed", ErrUnavailable)
 	}
 	db := client.Database(r.database)
 	h := &handle{
@@ -186,25 +187,25 @@ func (r *Registry) connect(uri string) (*handle, error) {
 		handshakes: db.Collection(CollectionHandshakes),
 	}
 	r.mu.Lock()
-	old := r.present
-	r.present = h
+	old := r.current
+	r.current = h
 	r.mu.Unlock()
 	if old != nil {
-		time.AfterFunc(oldLasts, old.disconnect)
+		time.AfterFunc(oldConnectionsFor, old.disconnect)
 	}
 	return h, nil
 }
 
-// index makes what the bounds and the lists need. The identifiers of devices, keys, users and codes are _id and unique by themselves.
+// index creates the indexes for bounds and lists. The identifiers of devices, keys, users and codes are _id and therefore unique.
 func (h *handle) index(ctx context.Context) error {
 	unique := options.Index().SetUnique(true)
 	for _, i := range []struct {
 		in    *mongo.Collection
 		model mongo.IndexModel
 	}{
-		{h.devices, mongo.IndexModel{Keys: bson.D{{Key: fieldSeat, Value: 1}}, Options: unique}},
+		{h.devices, mongo.IndexModel{Keys: bson.D{{Key: fieldSlot, Value: 1}}, Options: unique}},
 		{h.devices, mongo.IndexModel{Keys: bson.D{{Key: fieldUser, Value: 1}}}},
-		{h.codes, mongo.IndexModel{Keys: bson.D{{Key: fieldSeat, Value: 1}}, Options: unique}},
+		{h.codes, mongo.IndexModel{Keys: bson.D{{Key: fieldSlot, Value: 1}}, Options: unique}},
 		{h.codes, mongo.IndexModel{Keys: bson.D{{Key: fieldUser, Value: 1}}}},
 		{h.codes, mongo.IndexModel{Keys: bson.D{{Key: fieldByDevice, Value: 1}}}},
 		{h.codes, mongo.IndexModel{Keys: bson.D{{Key: fieldBySession, Value: 1}}}},
@@ -213,7 +214,7 @@ func (h *handle) index(ctx context.Context) error {
 			return err
 		}
 	}
-	// What has expired is never used, whatever the database does; this only takes it away sooner.
+	// Expired documents are never used in any case. The index only removes them sooner.
 	for _, in := range []*mongo.Collection{h.codes, h.handshakes} {
 		_, err := in.Indexes().CreateOne(ctx, mongo.IndexModel{
 			Keys: bson.D{{Key: fieldExpires, Value: 1}}, Options: options.Index().SetExpireAfterSeconds(0),
@@ -228,32 +229,32 @@ func (h *handle) index(ctx context.Context) error {
 	return nil
 }
 
-// codeNotImplemented is how a stand-in for MongoDB says that it does not expire documents.
+// codeNotImplemented is the error of a MongoDB stand-in that does not expire documents.
 const codeNotImplemented = 238
 
-// failed turns the driver's error into ours. The driver's own can hold addresses and documents, so only its kind is told.
-func failed(err error) error {
+// mongoError maps the driver's error to ErrUnavailable. The driver's text can hold addresses and documents, so only its kind is reported.
+func mongoError(err error) error {
 	switch {
 	case err == nil:
 		return nil
 	case errors.Is(err, ErrUnavailable):
 		return err
 	case mongo.IsTimeout(err), errors.Is(err, context.DeadlineExceeded):
-		return fmt.Errorf("%w: it did not answer in time", ErrUnavailable)
+		return fmt.Errorf("%w: MongoDB did not answer in time", ErrUnavailable)
 	case mongo.IsNetworkError(err):
-		return fmt.Errorf("%w: it cannot be reached", ErrUnavailable)
+		return fmt.Errorf("%w: MongoDB cannot be reached", ErrUnavailable)
 	}
 	if command, ok := errors.AsType[mongo.CommandError](err); ok {
-		return fmt.Errorf("%w: it answered with error %d", ErrUnavailable, command.Code)
+		return fmt.Errorf("%w: MongoDB answered with error %d", ErrUnavailable, command.Code)
 	}
 	return ErrUnavailable
 }
 
-// Field names that stand in more than one place.
+// Field names that are used more than once.
 const (
 	fieldID        = "_id"
 	fieldUser      = "user"
-	fieldSeat      = "seat"
+	fieldSlot      = "seat"
 	fieldStatus    = "status"
 	fieldExpires   = "expires"
 	fieldKey       = "key"
@@ -265,7 +266,7 @@ func byID(id string) bson.D { return bson.D{{Key: fieldID, Value: id}} }
 
 func set(fields ...bson.E) bson.D { return bson.D{{Key: "$set", Value: bson.D(fields)}} }
 
-// found reads one document, or says that there is none.
+// found decodes one document. It returns nil when there is none.
 func found[T any](result *mongo.SingleResult) (*T, error) {
 	var doc T
 	err := result.Decode(&doc)
@@ -273,7 +274,7 @@ func found[T any](result *mongo.SingleResult) (*T, error) {
 	case errors.Is(err, mongo.ErrNoDocuments):
 		return nil, nil
 	case err != nil:
-		return nil, failed(err)
+		return nil, mongoError(err)
 	}
 	return &doc, nil
 }

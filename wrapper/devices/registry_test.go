@@ -45,7 +45,7 @@ func (a *address) set(uri string) {
 	a.uri = uri
 }
 
-// box seals by a mark, so that a test sees whether what is stored went through it.
+// box seals with a visible mark, so that a test sees whether a stored value is sealed.
 type box struct{}
 
 func (box) Seal(content, place []byte) ([]byte, error) {
@@ -68,8 +68,8 @@ func (box) Open(sealed, place []byte) ([]byte, error) {
 	return out, nil
 }
 
-// bench is a registry on a server of its own, with a clock set by hand.
-type bench struct {
+// testEnv is a registry on a server of its own, with a clock set by hand.
+type testEnv struct {
 	*devices.Registry
 	server  *mongotest.Server
 	address *address
@@ -77,35 +77,35 @@ type bench struct {
 	at      time.Time
 }
 
-func newBench(t *testing.T) *bench {
+func newTestEnv(t *testing.T) *testEnv {
 	t.Helper()
-	b := &bench{server: mongotest.Start(t), at: time.Date(2036, 6, 1, 12, 0, 0, 0, time.UTC)}
+	b := &testEnv{server: mongotest.Start(t), at: time.Date(2036, 6, 1, 12, 0, 0, 0, time.UTC)}
 	b.address = &address{uri: b.server.URI()}
 	b.Registry = b.another(t)
 	return b
 }
 
 // another replica of the same registry.
-func (b *bench) another(t *testing.T) *devices.Registry {
+func (b *testEnv) another(t *testing.T) *devices.Registry {
 	r := devices.New(devices.Options{URI: b.address, Database: database, Sealer: box{}, Now: b.now})
 	t.Cleanup(r.Close)
 	return r
 }
 
-func (b *bench) now() time.Time {
+func (b *testEnv) now() time.Time {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.at
 }
 
-func (b *bench) pass(d time.Duration) {
+func (b *testEnv) pass(d time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.at = b.at.Add(d)
 }
 
-// database is the test's own look at what is stored.
-func (b *bench) database(t *testing.T) *mongo.Database {
+// database gives the test direct access to the stored documents.
+func (b *testEnv) database(t *testing.T) *mongo.Database {
 	t.Helper()
 	c, err := mongo.Connect(options.Client().ApplyURI(b.server.URI()))
 	if err != nil {
@@ -125,7 +125,7 @@ func newKey(t *testing.T) internalapi.Key {
 }
 
 // issue makes a code for a user by an administrator, and gives its id.
-func (b *bench) issue(t *testing.T, userID string, change ...func(*devices.Invitation)) string {
+func (b *testEnv) issue(t *testing.T, userID string, change ...func(*devices.Invitation)) string {
 	t.Helper()
 	in := devices.Invitation{UserID: userID, Nickname: strings.ToUpper(userID), Issuer: "admin root"}
 	for _, f := range change {
@@ -145,9 +145,9 @@ func (b *bench) issue(t *testing.T, userID string, change ...func(*devices.Invit
 func allow(context.Context, devices.Invitation) error { return nil }
 
 // enrol goes all the way for a new device.
-func (b *bench) enrol(t *testing.T, userID string, key internalapi.Key) internalapi.Device {
+func (b *testEnv) enrol(t *testing.T, userID string, key internalapi.Key) internalapi.Device {
 	t.Helper()
-	out, err := b.Enrol(t.Context(), internalapi.Enrol{CodeID: b.issue(t, userID), Key: key, PlatformID: 1, Name: "phone"}, allow)
+	out, err := b.Enrol(t.Context(), devices.Enrolment{CodeID: b.issue(t, userID), Key: key, PlatformID: 1, Name: "phone"}, allow)
 	if err != nil || out.Refused != "" {
 		t.Fatalf("enrol %s: %v %s", userID, err, out.Refused)
 	}
@@ -156,8 +156,9 @@ func (b *bench) enrol(t *testing.T, userID string, key internalapi.Key) internal
 
 func TestAUserEnrolsLogsInAndIsRevoked(t *testing.T) {
 	g := NewWithT(t)
-	b := newBench(t)
-	text, expires, err := b.IssueCode(t.Context(), devices.Invitation{UserID: "alice", Nickname: "Alice", FaceURL: "http://face", Issuer: "admin root"}, 5*time.Minute, false)
+	b := newTestEnv(t)
+	text, expires, err := b.IssueCode(t.Context(), devices.Invitation{UserID: "alice", Nickname: "Alice", FaceURL: "http://face",
+		Issuer: "admin root"}, 5*time.Minute, false)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(expires).To(Equal(b.now().Add(5 * time.Minute)))
 	code, err := handshake.ParseCode(text)
@@ -170,26 +171,28 @@ func TestAUserEnrolsLogsInAndIsRevoked(t *testing.T) {
 
 	key := newKey(t)
 	var invited devices.Invitation
-	out, err := b.Enrol(t.Context(), internalapi.Enrol{CodeID: code.ID(), Key: key, PlatformID: 2, Name: "Alice's phone"}, func(_ context.Context, in devices.Invitation) error {
-		r, err := b.Resolve(t.Context(), key)
-		g.Expect(err).NotTo(HaveOccurred())
-		g.Expect(r.Found).To(BeFalse(), "nothing is active before OpenIM knows the user")
-		invited = in
-		return nil
-	})
+	out, err := b.Enrol(t.Context(), devices.Enrolment{CodeID: code.ID(), Key: key, PlatformID: 2, Name: "Alice's phone"},
+		func(_ context.Context, in devices.Invitation) error {
+			r, err := b.Resolve(t.Context(), key)
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(r.Found).To(BeFalse(), "nothing is active before OpenIM knows the user")
+			invited = in
+			return nil
+		})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(out.Refused).To(BeEmpty())
 	g.Expect(invited).To(Equal(devices.Invitation{UserID: "alice", Nickname: "Alice", FaceURL: "http://face", Issuer: "admin root"}))
 	g.Expect(out.User).To(Equal(internalapi.User{ID: "alice"}))
 	d := out.Device
-	g.Expect(d).To(Equal(internalapi.Device{ID: d.ID, UserID: "alice", PlatformID: 2, Name: "Alice's phone", Key: key, Status: internalapi.DeviceActive, Created: b.now()}))
+	g.Expect(d).To(Equal(internalapi.Device{ID: d.ID, UserID: "alice", PlatformID: 2, Name: "Alice's phone", Key: key,
+		Status: internalapi.DeviceActive, Created: b.now()}))
 	g.Expect(d.ID).To(HaveLen(22))
 
 	b.pass(time.Minute)
 	r, err := b.Resolve(t.Context(), key)
 	g.Expect(err).NotTo(HaveOccurred())
 	d.LastLogin = b.now()
-	g.Expect(r).To(Equal(internalapi.Resolved{Found: true, Device: d, User: internalapi.User{ID: "alice"}}))
+	g.Expect(r).To(Equal(devices.Holder{Found: true, Device: d, User: internalapi.User{ID: "alice"}}))
 
 	b.pass(time.Minute)
 	gone, err := b.RevokeDevices(t.Context(), internalapi.RevokeDevices{UserID: "alice", DeviceID: d.ID})
@@ -206,7 +209,7 @@ func TestAUserEnrolsLogsInAndIsRevoked(t *testing.T) {
 
 func TestWhatIsStoredOfACodeDoesNotOpenIt(t *testing.T) {
 	g := NewWithT(t)
-	b := newBench(t)
+	b := newTestEnv(t)
 	text, _, err := b.IssueCode(t.Context(), devices.Invitation{UserID: "alice"}, time.Minute, false)
 	g.Expect(err).NotTo(HaveOccurred())
 	code, err := handshake.ParseCode(text)

@@ -10,14 +10,14 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/internalapi"
 )
 
-// user is a document. A user without one is enabled, in epoch 0.
+// user is a document of CollectionUsers. A user without a document is enabled and in epoch 0.
 type user struct {
 	ID       string `bson:"_id"`
 	Disabled bool   `bson:"disabled"`
 	Epoch    int64  `bson:"epoch"`
 }
 
-func (u user) link() internalapi.User {
+func (u user) api() internalapi.User {
 	return internalapi.User{ID: u.ID, Disabled: u.Disabled, Epoch: u.Epoch}
 }
 
@@ -32,8 +32,8 @@ func (h *handle) user(ctx context.Context, id string) (user, error) {
 	return *u, nil
 }
 
-// SetUser changes what stands in change and gives the user as they are then. Who is disabled, or of whom everything is to end, loses the
-// open codes.
+// SetUser applies the fields that are set in change and returns the user's record afterwards. A user who was disabled or got a new epoch
+// loses all open codes.
 func (r *Registry) SetUser(ctx context.Context, change internalapi.SetUser) (internalapi.User, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -50,21 +50,21 @@ func (r *Registry) SetUser(ctx context.Context, change internalapi.SetUser) (int
 	}
 	if len(update) == 0 {
 		u, err := h.user(ctx, change.UserID)
-		return u.link(), err
+		return u.api(), err
 	}
 	for {
 		result := h.users.FindOneAndUpdate(ctx, byID(change.UserID), update,
 			options.FindOneAndUpdate().SetUpsert(true).SetReturnDocument(options.After))
 		if mongo.IsDuplicateKeyError(result.Err()) && ctx.Err() == nil {
-			continue // two made his first record at once: now it is there
+			continue // two calls inserted the user's first record at once: now it exists
 		}
 		u, err := found[user](result)
 		if err != nil || u == nil {
-			return internalapi.User{}, failed(err)
+			return internalapi.User{}, mongoError(err)
 		}
 		if u.Disabled || change.NextEpoch {
 			err = h.dropCodes(ctx, bson.D{{Key: fieldUser, Value: u.ID}})
 		}
-		return u.link(), err
+		return u.api(), err
 	}
 }

@@ -11,42 +11,42 @@ import (
 	"time"
 )
 
-// MaxBytes bounds each file: a Kubernetes Secret cannot be larger.
+// MaxBytes limits each file. A Kubernetes Secret cannot be larger.
 const MaxBytes = 1 << 20
 
-// ErrNotLoaded is what Get gives until the files have once been read and understood.
+// ErrNotLoaded is the error of Get before the first successful Reload.
 var ErrNotLoaded = errors.New("the mounted file has not been read yet")
 
 // Source is a value read from one or more files that change together, such as a certificate and its key.
 type Source[T any] struct {
-	name  string
-	place string // for messages: the first file, or the folder
-	files func() (paths []string, err error)
-	parse func(paths []string, contents [][]byte) (T, error)
+	name     string
+	location string // for errors: the first file, or the folder
+	files    func() (paths []string, err error)
+	parse    func(paths []string, contents [][]byte) (T, error)
 
 	mu     sync.RWMutex
 	loaded bool
 	value  T
-	sum    [sha256.Size]byte // of the last content that was looked at, good or bad
-	err    error             // of the last content that was looked at
+	sum    [sha256.Size]byte // of the last content, valid or not
+	err    error             // of the last content
 }
 
-// New names a source without reading it. name is its label in logs and metrics. parse gets the contents in the
-// order of paths; its error must not repeat them.
+// New returns a source of one or more files, and reads nothing. name is its label in logs and metrics. parse receives the contents in the
+// order of paths. Its error must not contain them.
 func New[T any](name string, parse func(contents [][]byte) (T, error), paths ...string) *Source[T] {
 	return &Source[T]{
-		name:  name,
-		place: paths[0],
-		files: func() ([]string, error) { return paths, nil },
-		parse: func(_ []string, contents [][]byte) (T, error) { return parse(contents) },
-		err:   ErrNotLoaded,
+		name:     name,
+		location: paths[0],
+		files:    func() ([]string, error) { return paths, nil },
+		parse:    func(_ []string, contents [][]byte) (T, error) { return parse(contents) },
+		err:      ErrNotLoaded,
 	}
 }
 
 // Name returns the label given to New.
 func (s *Source[T]) Name() string { return s.name }
 
-// Get returns the last good value, or the reason why there has never been one.
+// Get returns the last valid value, or an error if there has been none.
 func (s *Source[T]) Get() (T, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -57,9 +57,8 @@ func (s *Source[T]) Get() (T, error) {
 	return s.value, nil
 }
 
-// Reload reads the files and takes their value over when they changed.
-// changed is true when content that had not been seen before was looked at, be it good or bad.
-// err speaks of the content that is there now, even when it is the same bad one as before.
+// Reload reads the files, and replaces the value if they changed. changed reports whether the content is new, valid or not. err is about
+// the current content, also when it is the same invalid one as before.
 func (s *Source[T]) Reload() (changed bool, err error) {
 	paths, err := s.files()
 	if err != nil {
@@ -87,7 +86,7 @@ func (s *Source[T]) Reload() (changed bool, err error) {
 
 	value, err := s.parse(paths, contents)
 	if err != nil {
-		return s.refuse(now, fmt.Errorf("%s (%s): %w", s.name, s.place, err))
+		return s.refuse(now, fmt.Errorf("%s (%s): %w", s.name, s.location, err))
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -95,7 +94,7 @@ func (s *Source[T]) Reload() (changed bool, err error) {
 	return true, nil
 }
 
-// refuse keeps the value and remembers what was wrong.
+// refuse keeps the value and records the error.
 func (s *Source[T]) refuse(sum [sha256.Size]byte, err error) (bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -104,25 +103,25 @@ func (s *Source[T]) refuse(sum [sha256.Size]byte, err error) (bool, error) {
 	return changed, err
 }
 
-// read takes a bounded file whole. Mounted files are small; anything larger is a mistake.
+// read reads a whole file of at most MaxBytes.
 func read(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("read the mounted file: %w", err)
+		return nil, fmt.Errorf("reading the mounted file: %w", err)
 	}
 	defer func() { _ = f.Close() }()
 	data, err := io.ReadAll(io.LimitReader(f, MaxBytes+1))
 	if err != nil {
-		return nil, fmt.Errorf("read the mounted file %s: %w", path, err)
+		return nil, fmt.Errorf("reading the mounted file %s: %w", path, err)
 	}
 	if len(data) > MaxBytes {
-		return nil, fmt.Errorf("the mounted file %s is larger than %d bytes", path, MaxBytes)
+		return nil, fmt.Errorf("reading the mounted file %s: larger than %d bytes", path, MaxBytes)
 	}
 	return data, nil
 }
 
-// Text is the parse function for a secret that is one line of text: it drops the final line break that editors
-// and `kubectl create secret --from-file` leave, and wants at least minimum bytes.
+// Text returns a parse function for a secret of one line. The function removes the final line break, which editors and
+// `kubectl create secret --from-file` add, and requires minimum to maximum bytes.
 func Text(minimum, maximum int) func([][]byte) ([]byte, error) {
 	return func(contents [][]byte) ([]byte, error) {
 		text := bytes.TrimRight(contents[0], "\r\n")
@@ -133,5 +132,5 @@ func Text(minimum, maximum int) func([][]byte) ([]byte, error) {
 	}
 }
 
-// Interval is how often the files are looked at. The kubelet itself takes up to a minute to bring a change.
+// Interval is how often the files are read. The kubelet itself needs up to a minute to update a mounted file.
 const Interval = 5 * time.Second

@@ -17,8 +17,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
-// mount lays files out as the kubelet does: real files in a dated folder, ..data pointing at it, and the names
-// pointing through ..data. update swaps ..data in one rename.
+// mount lays files out as the kubelet does: files in a dated folder, the link ..data to the folder, and links with the files' names
+// through ..data. update replaces ..data with one rename.
 type mount struct {
 	t   *testing.T
 	dir string
@@ -57,17 +57,17 @@ func (m *mount) update(files map[string]string) {
 
 func (m *mount) path(name string) string { return filepath.Join(m.dir, name) }
 
-func even(contents [][]byte) (string, error) {
+func join(contents [][]byte) (string, error) {
 	all := bytes.Join(contents, []byte("+"))
 	if bytes.Contains(all, []byte("bad")) {
-		return "", errors.New("holds something that cannot be used")
+		return "", errors.New("contains invalid content")
 	}
 	return string(all), nil
 }
 
-func TestNothingIsServedBeforeTheFirstGoodRead(t *testing.T) {
+func TestGetFailsBeforeTheFirstValidContent(t *testing.T) {
 	g := NewWithT(t)
-	s := New("jwks", even, filepath.Join(t.TempDir(), "absent"))
+	s := New("jwks", join, filepath.Join(t.TempDir(), "absent"))
 	_, err := s.Get()
 	g.Expect(err).To(MatchError(ErrNotLoaded))
 
@@ -75,18 +75,18 @@ func TestNothingIsServedBeforeTheFirstGoodRead(t *testing.T) {
 	g.Expect(err).To(MatchError(ContainSubstring("no such file")))
 	g.Expect(changed).To(BeTrue())
 	_, err = s.Get()
-	g.Expect(err).To(MatchError(ContainSubstring("no such file")), "the reason is the useful one")
+	g.Expect(err).To(MatchError(ContainSubstring("no such file")), "the error is that of the last Reload")
 }
 
-func TestASwappedLinkIsNoticed(t *testing.T) {
+func TestAReplacedLinkIsDetected(t *testing.T) {
 	g := NewWithT(t)
 	m := newMount(t, map[string]string{"key": "one"})
-	s := New("key", even, m.path("key"))
+	s := New("key", join, m.path("key"))
 
 	g.Expect(s.Reload()).To(BeTrue())
-	g.Expect(s.Reload()).To(BeFalse(), "the same content is not taken twice")
+	g.Expect(s.Reload()).To(BeFalse(), "the same content is no change")
 	m.update(map[string]string{"key": "two"})
-	g.Expect(s.Get()).To(Equal("one"), "a change waits for the next look")
+	g.Expect(s.Get()).To(Equal("one"), "a change waits for the next Reload")
 	g.Expect(s.Reload()).To(BeTrue())
 	g.Expect(s.Get()).To(Equal("two"))
 }
@@ -94,7 +94,7 @@ func TestASwappedLinkIsNoticed(t *testing.T) {
 func TestABadFileKeepsTheLastGoodOne(t *testing.T) {
 	g := NewWithT(t)
 	m := newMount(t, map[string]string{"key": "good"})
-	s := New("key", even, m.path("key"))
+	s := New("key", join, m.path("key"))
 	g.Expect(s.Reload()).To(BeTrue())
 
 	m.update(map[string]string{"key": "bad secret-value"})
@@ -105,7 +105,7 @@ func TestABadFileKeepsTheLastGoodOne(t *testing.T) {
 
 	changed, err = s.Reload()
 	g.Expect(changed).To(BeFalse(), "the same bad content is reported once")
-	g.Expect(err).To(HaveOccurred(), "and is still bad")
+	g.Expect(err).To(HaveOccurred(), "it is still invalid")
 
 	m.update(map[string]string{"key": "good"})
 	g.Expect(s.Reload()).To(BeTrue())
@@ -115,7 +115,7 @@ func TestABadFileKeepsTheLastGoodOne(t *testing.T) {
 func TestAFileThatVanishesKeepsTheLastGoodOne(t *testing.T) {
 	g := NewWithT(t)
 	m := newMount(t, map[string]string{"key": "good"})
-	s := New("key", even, m.path("key"))
+	s := New("key", join, m.path("key"))
 	g.Expect(s.Reload()).To(BeTrue())
 	m.update(nil)
 	_, err := s.Reload()
@@ -126,7 +126,7 @@ func TestAFileThatVanishesKeepsTheLastGoodOne(t *testing.T) {
 func TestFilesThatBelongTogetherAreReadTogether(t *testing.T) {
 	g := NewWithT(t)
 	m := newMount(t, map[string]string{"tls.crt": "c1", "tls.key": "k1"})
-	s := New("tls", even, m.path("tls.crt"), m.path("tls.key"))
+	s := New("tls", join, m.path("tls.crt"), m.path("tls.key"))
 	g.Expect(s.Reload()).To(BeTrue())
 	g.Expect(s.Get()).To(Equal("c1+k1"))
 	m.update(map[string]string{"tls.crt": "c1", "tls.key": "k2"})
@@ -138,7 +138,7 @@ func TestAnOversizedFileIsRefused(t *testing.T) {
 	g := NewWithT(t)
 	path := filepath.Join(t.TempDir(), "huge")
 	g.Expect(os.WriteFile(path, make([]byte, MaxBytes+1), 0o600)).To(Succeed())
-	_, err := New("huge", even, path).Reload()
+	_, err := New("huge", join, path).Reload()
 	g.Expect(err).To(MatchError(ContainSubstring("larger than 1048576 bytes")))
 }
 
@@ -167,7 +167,7 @@ func TestTheWatcherReportsByLogAndMetric(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := NewWithT(t)
 		m := newMount(t, map[string]string{"jwks.json": "good"})
-		s := New("jwks", even, m.path("jwks.json"))
+		s := New("jwks", join, m.path("jwks.json"))
 		var log bytes.Buffer
 		reg := prometheus.NewPedanticRegistry()
 		w := NewWatcher(slog.New(slog.NewJSONHandler(&log, nil)), reg, s)
@@ -177,16 +177,16 @@ func TestTheWatcherReportsByLogAndMetric(t *testing.T) {
 		defer cancel()
 		go w.Run(ctx, Interval)
 		m.update(map[string]string{"jwks.json": "bad"})
-		time.Sleep(10 * Interval) // the bubble's clock: no real time passes
+		time.Sleep(10 * Interval) // the clock of synctest
 		synctest.Wait()
 
 		g.Expect(s.Get()).To(Equal("good"))
-		g.Expect(strings.Count(log.String(), "mounted file refused")).To(Equal(1), "one line for one bad content, not one for each look")
+		g.Expect(strings.Count(log.String(), "the content is invalid")).To(Equal(1), "one line for each invalid content")
 		g.Expect(testutil.GatherAndCompare(reg, strings.NewReader(`
-# HELP openim_wrapper_file_good 1 when the mounted file's present content is in force, 0 when it was refused or cannot be read and the last good one (if any) is.
+# HELP openim_wrapper_file_good 1 when the mounted file's content is in force, 0 when it is invalid or unreadable and the last valid one, if any, is in force.
 # TYPE openim_wrapper_file_good gauge
 openim_wrapper_file_good{file="jwks"} 0
-# HELP openim_wrapper_file_reloads_total Changes of a mounted file that were looked at, by result: taken or refused.
+# HELP openim_wrapper_file_reloads_total Changes of a mounted file, by result: taken or refused.
 # TYPE openim_wrapper_file_reloads_total counter
 openim_wrapper_file_reloads_total{file="jwks",result="refused"} 1
 openim_wrapper_file_reloads_total{file="jwks",result="taken"} 1

@@ -7,14 +7,14 @@ import (
 	"strings"
 )
 
-// NewFolder names a source that is all files of one folder, such as a Secret whose entries come and go. parse gets the
-// files' names in lexical order together with their contents; its error must not repeat the latter. A folder that
-// holds more than most files is refused before any is read. Names that begin with a dot are the kubelet's own.
+// NewFolder returns a source of all files of a folder, such as a Secret whose entries change. parse receives the files' names in lexical
+// order and their contents. Its error must not contain the contents. A folder of more than most files is refused before any file is read.
+// Names that begin with a dot are the kubelet's own and are skipped.
 func NewFolder[T any](name, dir string, most int, parse func(names []string, contents [][]byte) (T, error)) *Source[T] {
 	return &Source[T]{
-		name:  name,
-		place: dir,
-		files: func() ([]string, error) { return list(dir, most) },
+		name:     name,
+		location: dir,
+		files:    func() ([]string, error) { return list(dir, most) },
 		parse: func(paths []string, contents [][]byte) (T, error) {
 			names := make([]string, len(paths))
 			for i, path := range paths {
@@ -26,11 +26,11 @@ func NewFolder[T any](name, dir string, most int, parse func(names []string, con
 	}
 }
 
-// list gives the paths of a folder's files in lexical order.
+// list returns the paths of a folder's files in lexical order.
 func list(dir string, most int) ([]string, error) {
 	entries, err := os.ReadDir(dir) // sorted
 	if err != nil {
-		return nil, fmt.Errorf("read the mounted folder: %w", err)
+		return nil, fmt.Errorf("reading the mounted folder: %w", err)
 	}
 	var paths []string
 	for _, entry := range entries {
@@ -38,7 +38,7 @@ func list(dir string, most int) ([]string, error) {
 			continue
 		}
 		if paths = append(paths, filepath.Join(dir, entry.Name())); len(paths) > most {
-			return nil, fmt.Errorf("the mounted folder %s holds more than %d files: take the surplus out", dir, most)
+			return nil, fmt.Errorf("reading the mounted folder %s: more than %d files: remove some", dir, most)
 		}
 	}
 	return paths, nil

@@ -10,15 +10,15 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-// joined is the folder as one text: name=content, in the order in which parse saw them.
+// joined returns the folder as one text: name=content, in the order in which parse received them.
 func joined(names []string, contents [][]byte) (string, error) {
 	if len(names) == 0 {
-		return "", errors.New("holds no file")
+		return "", errors.New("contains no file")
 	}
 	var parts []string
 	for i, name := range names {
 		if string(contents[i]) == "bad" {
-			return "", errors.New("holds a file that cannot be used: " + name)
+			return "", errors.New("contains an invalid file: " + name)
 		}
 		parts = append(parts, name+"="+string(contents[i]))
 	}
@@ -30,11 +30,11 @@ func TestAFolderIsItsFilesInLexicalOrder(t *testing.T) {
 	m := newMount(t, map[string]string{"b": "2", "a": "1"})
 	s := NewFolder("keys", m.dir, 4, joined)
 	g.Expect(s.Reload()).To(BeTrue())
-	g.Expect(s.Get()).To(Equal("a=1 b=2"), "and the kubelet's own entries, whose names begin with a dot, are not among them")
+	g.Expect(s.Get()).To(Equal("a=1 b=2"), "the kubelet's own entries, whose names begin with a dot, are skipped")
 	g.Expect(s.Reload()).To(BeFalse(), "nothing changed")
 }
 
-func TestAFolderNoticesFilesThatComeGoAndAreRenamed(t *testing.T) {
+func TestAFolderDetectsNewRemovedAndRenamedFiles(t *testing.T) {
 	g := NewWithT(t)
 	dir := t.TempDir()
 	write := func(name, content string) {
@@ -43,7 +43,7 @@ func TestAFolderNoticesFilesThatComeGoAndAreRenamed(t *testing.T) {
 	s := NewFolder("keys", dir, 2, joined)
 
 	_, err := s.Reload()
-	g.Expect(err).To(MatchError(ContainSubstring("holds no file")))
+	g.Expect(err).To(MatchError(ContainSubstring("contains no file")))
 	write("a", "1")
 	g.Expect(s.Reload()).To(BeTrue())
 	write("b", "2")
@@ -61,7 +61,7 @@ func TestAFolderNoticesFilesThatComeGoAndAreRenamed(t *testing.T) {
 	g.Expect(os.Remove(filepath.Join(dir, "d"))).To(Succeed())
 	write("b", "bad")
 	_, err = s.Reload()
-	g.Expect(err).To(MatchError(And(ContainSubstring("keys"), ContainSubstring(dir), ContainSubstring("cannot be used: b"))))
+	g.Expect(err).To(MatchError(And(ContainSubstring("keys"), ContainSubstring(dir), ContainSubstring("invalid file: b"))))
 	g.Expect(s.Get()).To(Equal("b=2 c=1"))
 
 	g.Expect(os.RemoveAll(dir)).To(Succeed())

@@ -8,13 +8,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Reloader is any Source, whatever its value.
+// Reloader is a Source of any type.
 type Reloader interface {
 	Name() string
 	Reload() (changed bool, err error)
 }
 
-// Watcher reads a set of sources again and again, and reports.
+// Watcher reads sources periodically, and logs and counts changes.
 type Watcher struct {
 	sources []Reloader
 	log     *slog.Logger
@@ -22,35 +22,36 @@ type Watcher struct {
 	reloads *prometheus.CounterVec
 }
 
-// NewWatcher registers its metrics on reg; it reads nothing yet.
+// NewWatcher returns a Watcher and registers its metrics on reg. It reads nothing.
 func NewWatcher(log *slog.Logger, reg prometheus.Registerer, sources ...Reloader) *Watcher {
 	w := &Watcher{
 		sources: sources,
 		log:     log,
 		good: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "openim_wrapper_file_good",
-			Help: "1 when the mounted file's present content is in force, 0 when it was refused or cannot be read and the last good one (if any) is.",
+			Help: "1 when the mounted file's content is in force, 0 when it is invalid or unreadable and the last valid one, if any, is in force.",
 		}, []string{"file"}),
 		reloads: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "openim_wrapper_file_reloads_total",
-			Help: "Changes of a mounted file that were looked at, by result: taken or refused.",
+			Help: "Changes of a mounted file, by result: taken or refused.",
 		}, []string{"file", "result"}),
 	}
 	reg.MustRegister(w.good, w.reloads)
 	return w
 }
 
-// Look reads every source once. A refused file is one log line for each new content, not one for each look.
+// Look reads every source once. An invalid content is logged once.
 func (w *Watcher) Look() {
 	for _, s := range w.sources {
 		changed, err := s.Reload()
 		switch {
 		case err != nil && changed:
 			w.reloads.WithLabelValues(s.Name(), "refused").Inc()
-			w.log.Error("mounted file refused, the last good one stays in force", "file", s.Name(), "error", err.Error())
+			w.log.Error("reading a mounted file: the content is invalid, the last valid one stays in force", "file", s.Name(), "error",
+				err.Error())
 		case changed:
 			w.reloads.WithLabelValues(s.Name(), "taken").Inc()
-			w.log.Info("mounted file taken over", "file", s.Name())
+			w.log.Info("mounted file changed", "file", s.Name())
 		}
 		good := 1.0
 		if err != nil {
@@ -60,7 +61,7 @@ func (w *Watcher) Look() {
 	}
 }
 
-// Run looks every interval until ctx ends.
+// Run reads the sources every interval until ctx ends.
 func (w *Watcher) Run(ctx context.Context, interval time.Duration) {
 	tick := time.NewTicker(interval)
 	defer tick.Stop()

@@ -13,7 +13,7 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// The admins' routes that are the gateway's own. Without a users' door there is nothing that they could act on.
+// The administrators' routes that the gateway answers itself. They act on sessions, so they need a users' listener.
 
 func (h *adminHandler) ownRoutes() map[string]ownRoute {
 	return map[string]ownRoute{
@@ -27,20 +27,20 @@ func (h *adminHandler) ownRoutes() map[string]ownRoute {
 	}
 }
 
-// answerOwn answers a route of the gateway's own to a caller who is known.
+// answerOwn answers one of the gateway's own routes for a verified caller.
 func (h *adminHandler) answerOwn(x *exchange, route *routes.OwnRoute) *wire.Failure {
 	switch {
 	case x.caller.Role != auth.RoleAdmin:
 		return &wire.Forbidden
 	case h.sessions == nil:
-		f := wire.NotInRelease.Because("this gateway has no users' door: configure users first")
+		f := wire.NotInRelease.Because("this gateway has no users' listener: configure users first")
 		return &f
 	case x.r.Method != route.Method:
 		x.w.Header().Set(wire.HeaderAllow, route.Method)
 		return &wire.WrongMethod
 	}
 	x.rec.Route, x.rec.Audit = route.Name(), string(route.Audit)
-	if failure := h.mustBeRecorded(x, route.Audit); failure != nil {
+	if failure := h.requireAuditLog(x, route.Audit); failure != nil {
 		return failure
 	}
 	return h.perform(x, route, h.own[route.Path])
@@ -57,14 +57,14 @@ func (h *adminHandler) issueCode(x *exchange, body []byte) (any, *wire.Failure) 
 	if failure := decode(body, &request); failure != nil {
 		return nil, failure
 	}
-	if failure := x.about(request.UserID); failure != nil {
+	if failure := x.checkID(request.UserID); failure != nil {
 		return nil, failure
 	}
 	setDefault(&request.LifetimeSeconds, h.codeSeconds)
 	if request.LifetimeSeconds < 1 || request.LifetimeSeconds > config.MaxCodeLifetimeSeconds {
-		return nil, argument("lifetimeSeconds: write 1 to 600")
+		return nil, badRequest("lifetimeSeconds: write 1 to 600")
 	}
-	return asked[internalapi.IssuedCode](x, h.hall, internalapi.PathIssueCode, internalapi.IssueCode{
+	return relayInternal[internalapi.IssuedCode](x, h.services, internalapi.PathIssueCode, internalapi.IssueCode{
 		UserID: request.UserID, Nickname: request.Nickname, FaceURL: request.FaceURL, PlatformID: request.PlatformID,
 		LifetimeSeconds: request.LifetimeSeconds,
 	})
@@ -75,10 +75,10 @@ func (h *adminHandler) listDevices(x *exchange, body []byte) (any, *wire.Failure
 	if failure := decode(body, &request); failure != nil {
 		return nil, failure
 	}
-	if failure := x.about(request.UserID); failure != nil {
+	if failure := x.checkID(request.UserID); failure != nil {
 		return nil, failure
 	}
-	return asked[internalapi.Devices](x, h.hall, internalapi.PathListDevices, request)
+	return relayInternal[internalapi.Devices](x, h.services, internalapi.PathListDevices, request)
 }
 
 func (h *adminHandler) revokeDevices(x *exchange, body []byte) (any, *wire.Failure) {
@@ -87,7 +87,7 @@ func (h *adminHandler) revokeDevices(x *exchange, body []byte) (any, *wire.Failu
 		return nil, failure
 	}
 	if request.UserID == "" && request.DeviceID == "" {
-		return nil, argument("write userID, deviceID or both")
+		return nil, badRequest("write userID, deviceID or both")
 	}
 	return h.revocation().devices(x, request)
 }
@@ -103,15 +103,15 @@ func (h *adminHandler) revokeSessions(x *exchange, body []byte) (any, *wire.Fail
 	}
 	switch request.Scope {
 	case session.ScopeSession, session.ScopeDevice, session.ScopeUser:
-		if failure := x.about(request.ID); failure != nil {
+		if failure := x.checkID(request.ID); failure != nil {
 			return nil, failure
 		}
 	case session.ScopeAll:
 		if request.ID != "" {
-			return nil, argument("id: leave it out when the scope is all")
+			return nil, badRequest("id: leave it out when the scope is all")
 		}
 	default:
-		return nil, argument("scope: write session, device, user or all")
+		return nil, badRequest("scope: write session, device, user or all")
 	}
 	r := session.Revocation{Scope: request.Scope, ID: request.ID, Reason: "administrator"}
 	if request.Before != 0 {
@@ -127,33 +127,35 @@ func (h *adminHandler) setUser(x *exchange, body []byte, disabled bool) (any, *w
 	if failure := decode(body, &request); failure != nil {
 		return nil, failure
 	}
-	if failure := x.about(request.UserID); failure != nil {
+	if failure := x.checkID(request.UserID); failure != nil {
 		return nil, failure
 	}
 	return h.revocation().user(x, request.UserID, disabled)
 }
 
-func (h *adminHandler) revocation() revocation { return revocation{hall: h.hall, sessions: h.sessions} }
+func (h *adminHandler) revocation() revocation {
+	return revocation{services: h.services, sessions: h.sessions}
+}
 
-// maxIDBytes is the longest identifier that is taken from an administrator.
+// maxIDBytes is the longest identifier that is accepted from an administrator.
 const maxIDBytes = 128
 
-// about notes whom a call is about, and refuses what can be no identifier.
-func (x *exchange) about(id string) *wire.Failure {
+// checkID checks the identifier that a call names and adds it to the call's log line and audit event.
+func (x *exchange) checkID(id string) *wire.Failure {
 	if id == "" || len(id) > maxIDBytes || strings.ContainsFunc(id, func(r rune) bool { return r < ' ' || r == 0x7f }) {
-		return argument("write the identifier: 1 to 128 bytes without control characters")
+		return badRequest("write the identifier: 1 to 128 bytes without control characters")
 	}
-	x.concerns(id)
+	x.addUser(id)
 	return nil
 }
 
-// concerns notes for log and trail whom a call is about.
-func (x *exchange) concerns(id string) {
+// addUser adds a user to the call's log line and audit event.
+func (x *exchange) addUser(id string) {
 	x.rec.Users = append(x.rec.Users, id)
 	x.rec.UserCount = len(x.rec.Users)
 }
 
-func argument(text string) *wire.Failure {
+func badRequest(text string) *wire.Failure {
 	f := wire.BadRequest.Because(text)
 	return &f
 }

@@ -22,31 +22,33 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// office is the admins' door beside a users' door.
-type office struct {
-	*house
+// adminEnv is the administrators' listener of a gateway that also has a users' listener.
+type adminEnv struct {
+	*usersEnv
 	http.Handler
 	key authtest.Key
 }
 
-func admins(t *testing.T) *office {
+func newAdminEnv(t *testing.T) *adminEnv {
 	t.Helper()
-	o := &office{house: users(t, nil), key: authtest.NewKey(t, "k1", jose.ES256)}
+	o := &adminEnv{usersEnv: newUsersEnv(t, nil), key: authtest.NewKey(t, "k1", jose.ES256)}
 	set, err := auth.ParseJWKS(authtest.JWKS(t, o.key))
 	if err != nil {
 		t.Fatal(err)
 	}
-	issuer := issuers.Issuer{Issuer: authtest.Issuer, Audiences: []string{authtest.Audience}, Algorithms: []string{"ES256"}, Roles: issuers.Roles{Claim: "groups", Admin: []string{authtest.Role}}}
-	door := newAdminHandler(o.hall, auth.NewAdmins([]auth.Issuer{issuers.Rules(&issuer, fixed{set})}, time.Now), o.sessions, 600)
-	o.Handler = httpserver.NewRecorder(slog.New(slog.DiscardHandler), prometheus.NewRegistry(), time.Now).Wrap(door)
+	issuer := issuers.Issuer{Issuer: authtest.Issuer, Audiences: []string{authtest.Audience}, Algorithms: []string{"ES256"},
+		Roles: issuers.Roles{Claim: "groups", Admin: []string{authtest.Role}}}
+	handler := newAdminHandler(o.services, auth.NewAdmins([]auth.Issuer{issuers.Rules(&issuer, fixed{set})}, time.Now), o.sessions, 600)
+	o.Handler = httpserver.NewRecorder(slog.New(slog.DiscardHandler), prometheus.NewRegistry(), time.Now).Wrap(handler)
 	return o
 }
 
-func (o *office) ServeHTTP(w http.ResponseWriter, r *http.Request) { o.Handler.ServeHTTP(w, r) }
+func (o *adminEnv) ServeHTTP(w http.ResponseWriter, r *http.Request) { o.Handler.ServeHTTP(w, r) }
 
-func (o *office) command(t *testing.T, path, body string, changes map[string]any) (int, wire.Envelope) {
+func (o *adminEnv) command(t *testing.T, path, body string, changes map[string]any) (int, wire.Envelope) {
 	t.Helper()
-	header := http.Header{"Content-Type": {"application/json"}, "Authorization": {"Bearer " + o.key.Sign(t, nil, authtest.Claims(time.Now(), changes))}}
+	header := http.Header{"Content-Type": {"application/json"}, "Authorization": {"Bearer " +
+		o.key.Sign(t, nil, authtest.Claims(time.Now(), changes))}}
 	status, e, _ := request(t, o.Handler, http.MethodPost, path, body, header)
 	return status, e
 }
@@ -63,7 +65,7 @@ func TestAnAdministratorEndsWhatHeIsToldTo(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			g := NewWithT(t)
-			o := admins(t)
+			o := newAdminEnv(t)
 			alice, _ := o.login(t, "alice")
 			bob, _ := o.login(t, "bob")
 			status, e := o.command(t, wire.PathAdminRevokeSessions, c.body, nil)
@@ -77,7 +79,7 @@ func TestAnAdministratorEndsWhatHeIsToldTo(t *testing.T) {
 
 func TestADisabledUserIsOutAndALoginOnItsWayToo(t *testing.T) {
 	g := NewWithT(t)
-	o := admins(t)
+	o := newAdminEnv(t)
 	alice, _ := o.login(t, "alice")
 	status, e := o.command(t, wire.PathAdminDisableUser, `{"userID":"alice"}`, nil)
 	g.Expect(status).To(Equal(http.StatusOK), e.ErrMsg)
@@ -87,14 +89,14 @@ func TestADisabledUserIsOutAndALoginOnItsWayToo(t *testing.T) {
 	_, _, err := o.sessions.Create(t.Context(), "alice", "device-of-alice", 1, 6) // with the epoch of before
 	g.Expect(err).To(MatchError(session.ErrRevoked))
 	_, _, err = o.sessions.Create(t.Context(), "alice", "device-of-alice", 1, 7)
-	g.Expect(err).NotTo(HaveOccurred(), "when he is let in again")
+	g.Expect(err).NotTo(HaveOccurred(), "when the user is enabled again")
 }
 
 func TestWhatAnAdministratorMustWrite(t *testing.T) {
-	o := admins(t)
+	o := newAdminEnv(t)
 	for _, c := range []struct{ name, path, body string }{
 		{"a code for nobody", wire.PathAdminIssueCode, `{}`},
-		{"a code that lives too long", wire.PathAdminIssueCode, `{"userID":"alice","lifetimeSeconds":601}`},
+		{"a code with too long a lifetime", wire.PathAdminIssueCode, `{"userID":"alice","lifetimeSeconds":601}`},
 		{"a code with a member that is not known", wire.PathAdminIssueCode, `{"userID":"alice","role":"admin"}`},
 		{"a name with a line break", wire.PathAdminDevices, `{"userID":"alice\nbob"}`},
 		{"no device and no user", wire.PathAdminRevokeDevices, `{}`},
@@ -114,7 +116,7 @@ func TestWhatAnAdministratorMustWrite(t *testing.T) {
 }
 
 func TestWithoutTheRoleTheGatewaysOwnRoutesAreClosed(t *testing.T) {
-	o := admins(t)
+	o := newAdminEnv(t)
 	for _, route := range routes.OwnRoutes {
 		if route.Door != routes.Admins {
 			continue
@@ -129,18 +131,19 @@ func TestWithoutTheRoleTheGatewaysOwnRoutesAreClosed(t *testing.T) {
 	NewWithT(t).Expect(o.back.asked).To(BeEmpty())
 }
 
-// TestNothingIsChangedWhileTheTrailCannotBeWritten: an administrator's act without a trace is refused; what only reads goes on.
-func TestNothingIsChangedWhileTheTrailCannotBeWritten(t *testing.T) {
+// TestNothingIsChangedWhileTheAuditLogCannotBeWritten: a change that cannot be recorded is refused; calls that only read are served.
+func TestNothingIsChangedWhileTheAuditLogCannotBeWritten(t *testing.T) {
 	g := NewWithT(t)
-	o := admins(t)
-	trail, err := auditlog.Open(auditlog.Options{Path: "/dev/full", Log: slog.New(slog.DiscardHandler), Reg: prometheus.NewRegistry(), Now: time.Now})
+	o := newAdminEnv(t)
+	auditLog, err := auditlog.Open(auditlog.Options{Path: "/dev/full", Log: slog.New(slog.DiscardHandler), Reg: prometheus.NewRegistry(),
+		Now: time.Now})
 	g.Expect(err).NotTo(HaveOccurred())
-	o.hall.trail = trail
+	o.services.auditLog = auditLog
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
-	go func() { trail.Run(ctx); close(ended) }()
+	go func() { auditLog.Run(ctx); close(ended) }()
 	defer func() { cancel(); <-ended }()
-	g.Eventually(trail.Admit).ShouldNot(Succeed())
+	g.Eventually(auditLog.Admit).ShouldNot(Succeed())
 
 	status, e := o.command(t, wire.PathAdminRevokeSessions, `{"scope":"all"}`, nil)
 	g.Expect(status).To(Equal(http.StatusServiceUnavailable), e.ErrMsg)

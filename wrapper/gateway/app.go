@@ -23,7 +23,7 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// New wires the gateway up and opens its listeners. It calls nobody before Run.
+// New builds the gateway and opens its listeners. It makes no outgoing connection before Run.
 func New(c Config, version string, log *slog.Logger, now func() time.Time) (*httpserver.App, error) {
 	w := &wiring{c: c, log: log, now: now, reg: httpserver.NewRegistry("gateway", version)}
 	app, err := w.build(version)
@@ -34,7 +34,7 @@ func New(c Config, version string, log *slog.Logger, now func() time.Time) (*htt
 	return app, nil
 }
 
-// wiring puts the parts together, and remembers what must be closed if that fails.
+// wiring builds the parts of the gateway and holds what must be closed when that fails.
 type wiring struct {
 	c   Config
 	log *slog.Logger
@@ -46,12 +46,12 @@ type wiring struct {
 	background []func(context.Context)
 	draining   []func(context.Context)
 	servers    []*httpserver.Server
-	trail      *auditlog.Log
+	auditLog   *auditlog.Log
 	redis      *redisdb.DB
 }
 
 func (w *wiring) build(version string) (*httpserver.App, error) {
-	hall, err := w.hall(version)
+	shared, err := w.services(version)
 	if err != nil {
 		return nil, err
 	}
@@ -69,17 +69,18 @@ func (w *wiring) build(version string) (*httpserver.App, error) {
 	var users http.Handler
 	if u := w.c.Users; u != nil {
 		sessions, codeSeconds = w.sessions(u), u.CodeLifetimeSeconds
-		if users, err = w.users(hall, sessions); err != nil {
+		if users, err = w.users(shared, sessions); err != nil {
 			return nil, err
 		}
 	}
-	w.checks = append(w.checks, httpserver.Check{Name: "backend", Do: hall.backend.handshake})
+	w.checks = append(w.checks, httpserver.Check{Name: "backend", Do: shared.backend.ping})
 	adminTLS := w.certificate("tls", w.c.Admin.TLS)
-	if err := w.listen("admin", w.c.Admin.Listen, recorder.Wrap(newAdminHandler(hall, admins, sessions, codeSeconds)), adminTLS); err != nil {
+	admin := recorder.Wrap(newAdminHandler(shared, admins, sessions, codeSeconds))
+	if err := w.listen("admin", w.c.Admin.Listen, admin, adminTLS); err != nil {
 		return nil, err
 	}
 	refusedConnections, each := w.connectionLimits(), adminsPerAddress(&w.c.Admin)
-	w.servers[0].AllowEach(connectionLimit(hall.hot, each, each), refusedConnections.WithLabelValues("admin").Inc)
+	w.servers[0].AllowEach(connectionLimit(shared.hot, each, each), refusedConnections.WithLabelValues("admin").Inc)
 	if users != nil {
 		usersTLS := adminTLS
 		if w.c.Users.TLS != w.c.Admin.TLS {
@@ -91,7 +92,7 @@ func (w *wiring) build(version string) (*httpserver.App, error) {
 		w.servers[1].Allow(userCapacity(w.c.Users))
 		w.servers[1].AllowHeaders(wire.MaxUserHeaderBytes)
 		each, private := usersPerAddress(w.c.Users)
-		w.servers[1].AllowEach(connectionLimit(hall.hot, each, private), refusedConnections.WithLabelValues("users").Inc)
+		w.servers[1].AllowEach(connectionLimit(shared.hot, each, private), refusedConnections.WithLabelValues("users").Inc)
 	}
 	if w.c.Debug.Listen != "" {
 		debug, err := httpserver.ListenDebug(w.c.Debug, w.log)
@@ -109,35 +110,38 @@ func (w *wiring) build(version string) (*httpserver.App, error) {
 	}
 	w.background = append(w.background, ready.Run,
 		func(ctx context.Context) { files.Run(ctx, filewatch.Interval) },
-		func(ctx context.Context) { <-ctx.Done(); hall.backend.up.Close() },
+		func(ctx context.Context) { <-ctx.Done(); shared.backend.up.Close() },
 	)
 	return &httpserver.App{
-		Main: w.servers[0], More: w.servers[1:], Telemetry: telemetry, Ready: ready, Log: w.log, Grace: w.c.grace(), Notice: httpserver.DefaultNotice,
+		Main: w.servers[0], More: w.servers[1:], Telemetry: telemetry, Ready: ready, Log: w.log,
+		Grace: w.c.grace(), Notice: httpserver.DefaultNotice,
 		Background: w.background, Draining: w.draining,
 	}, nil
 }
 
-// hall makes what both doors share.
-func (w *wiring) hall(version string) (*hall, error) {
+// services builds what the administrators' and the users' listener share.
+func (w *wiring) services(version string) (*services, error) {
 	assertionKey := auth.AssertionKeyFile(w.c.Backend.AssertionKeyFile)
 	w.sources = append(w.sources, assertionKey)
 	source, defaults, err := hotSource(w.c.HotFile)
 	if err != nil {
 		return nil, err
 	}
-	present := func() *hot { return defaults }
+	current := func() *hot { return defaults }
 	if source != nil {
 		w.sources = append(w.sources, source)
-		present = func() *hot {
+		current = func() *hot {
 			if h, err := source.Get(); err == nil {
 				return h
 			}
 			return defaults
 		}
-		// Without its limits and rules the gateway would let through what it was told not to.
-		w.checks = append(w.checks, httpserver.Check{Name: "hot configuration", Do: func(context.Context) error { _, err := source.Get(); return err }})
+		// Not ready without this file: its limits and rules may be stricter than the defaults.
+		w.checks = append(w.checks, httpserver.Check{Name: "hot configuration", Do: loaded(source)})
 	}
-	w.trail, err = auditlog.Open(auditlog.Options{Path: w.c.Audit.Path, Stdout: os.Stdout, Program: "gateway " + version, Log: w.log, Reg: w.reg, Now: w.now})
+	w.auditLog, err = auditlog.Open(auditlog.Options{
+		Path: w.c.Audit.Path, Stdout: os.Stdout, Program: "gateway " + version, Log: w.log, Reg: w.reg, Now: w.now,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -148,42 +152,43 @@ func (w *wiring) hall(version string) (*hall, error) {
 		w.background = append(w.background, func(ctx context.Context) { <-ctx.Done(); _ = db.Close() })
 	}
 	back := &backendClient{up: upstream.New(w.c.Backend.URL).Propagate(), key: assertionKey, now: w.now}
-	if w.c.Users != nil { // else the backend has no Redis
-		keeper := newHeadKeeper(w.trail, "gateway "+version, back.registerHead, w.log, w.reg, w.now)
-		w.background = append(w.background, keeper.run)
+	if w.c.Users != nil { // without users the backend has no Redis, so that it cannot store heads
+		heads := newHeadRegistrar(w.auditLog, "gateway "+version, back.registerHead, w.log, w.reg, w.now)
+		w.background = append(w.background, heads.run)
 	} else {
-		w.background = append(w.background, w.trail.Run)
+		w.background = append(w.background, w.auditLog.Run)
 	}
-	belt := newBelt(w.log, w.reg)
-	tidy := newTidy(w.log, w.reg)
-	w.background = append(w.background, belt.Run, tidy.Run)
-	return &hall{now: w.now, hot: present, limiter: w.limiter(present), trail: w.trail, backend: back, belt: belt, tidy: tidy,
-		unknown: newUnknown(w.now), proxies: newUntrusted(w.log, w.reg, w.now)}, nil
+	logouts, codeRemovals := newLogouts(w.log, w.reg), newCodeRemovals(w.log, w.reg)
+	w.background = append(w.background, logouts.Run, codeRemovals.Run)
+	return &services{
+		now: w.now, hot: current, limiter: w.limiter(current), auditLog: w.auditLog, backend: back, logouts: logouts, codeRemovals: codeRemovals,
+		unverified: newUnverifiedLimits(w.now), proxies: newUntrustedProxies(w.log, w.reg, w.now),
+	}, nil
 }
 
 func (w *wiring) admins() *auth.Admins {
 	keys := issuers.Open(&w.c.Admins, w.log, w.reg, w.now)
 	w.sources = append(w.sources, keys.Sources...)
 	w.background = append(w.background, keys.Background...)
-	if w.c.Users == nil { // users are served whatever becomes of the administrators' identity provider
+	if w.c.Users == nil { // with users, an outage of the administrators' identity provider must not take the gateway out of service
 		w.checks = append(w.checks, httpserver.Check{Name: "admins' keys", Do: func(context.Context) error { return keys.Admins.Ready() }})
 	}
 	return keys.Admins
 }
 
-// certificate watches a listener's certificate. The zero value is plain HTTP.
+// certificate watches a listener's certificate. It returns nil for the zero value, which means plain HTTP.
 func (w *wiring) certificate(name string, files TLS) *tls.Config {
 	if files == (TLS{}) {
 		return nil
 	}
 	certificate := certificateFiles(name, files)
 	w.sources = append(w.sources, certificate)
-	w.checks = append(w.checks, httpserver.Check{Name: name + " certificate", Do: func(context.Context) error { _, err := certificate.Get(); return err }})
+	w.checks = append(w.checks, httpserver.Check{Name: name + " certificate", Do: loaded(certificate)})
 	return serverTLS(certificate)
 }
 
 func (w *wiring) listen(name, address string, handler http.Handler, certificate *tls.Config) error {
-	server, err := httpserver.Listen(name, address, handler, routes.MaxDeadline()+extraWait, certificate, w.log)
+	server, err := httpserver.Listen(name, address, handler, routes.MaxDeadline()+replyMargin, certificate, w.log)
 	if err != nil {
 		return err
 	}
@@ -198,12 +203,20 @@ func (w *wiring) close() {
 	if w.redis != nil {
 		_ = w.redis.Close()
 	}
-	if w.trail != nil {
-		w.trail.Close()
+	if w.auditLog != nil {
+		w.auditLog.Close()
 	}
 }
 
-// certificateFiles reads chain and key together: a pair that does not match is refused, and the last good one stays.
+// loaded returns the readiness check of a watched file: it fails until the file was read successfully once.
+func loaded[T any](source *filewatch.Source[T]) func(context.Context) error {
+	return func(context.Context) error {
+		_, err := source.Get()
+		return err
+	}
+}
+
+// certificateFiles reads chain and key together. A pair that does not match is rejected and the last good pair stays in use.
 func certificateFiles(name string, files TLS) *filewatch.Source[*tls.Certificate] {
 	return filewatch.New(name, func(contents [][]byte) (*tls.Certificate, error) {
 		pair, err := tls.X509KeyPair(contents[0], contents[1])
@@ -214,8 +227,8 @@ func certificateFiles(name string, files TLS) *filewatch.Source[*tls.Certificate
 	}, files.CertFile, files.KeyFile)
 }
 
-// serverTLS takes the present certificate for each connection. Curves and ciphers are Go's defaults, which put the
-// post-quantum X25519MLKEM768 first.
+// serverTLS returns a configuration that reads the current certificate for each connection. Curves and ciphers are Go's defaults,
+// which put the post-quantum X25519MLKEM768 first.
 func serverTLS(certificate *filewatch.Source[*tls.Certificate]) *tls.Config {
 	return &tls.Config{
 		MinVersion:     tls.VersionTLS12,

@@ -10,8 +10,8 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/websocket"
 )
 
-// users wires the users' door up.
-func (w *wiring) users(h *hall, sessions *session.Store) (http.Handler, error) {
+// users builds the handler of the users' listener.
+func (w *wiring) users(h *services, sessions *session.Store) (http.Handler, error) {
 	u := w.c.Users
 	relay, err := w.relay(h, sessions)
 	if err != nil {
@@ -22,15 +22,15 @@ func (w *wiring) users(h *hall, sessions *session.Store) (http.Handler, error) {
 			w.log.Warn("sockets were still open at the end of the grace period", "error", err.Error())
 		}
 	})
-	return newUsersDoor(h, sessions, relay, u.CodeLifetimeSeconds), nil
+	return newUsersHandler(h, sessions, relay, u.CodeLifetimeSeconds), nil
 }
 
-func (w *wiring) relay(h *hall, sessions *session.Store) (*websocket.Relay, error) {
+func (w *wiring) relay(h *services, sessions *session.Store) (*websocket.Relay, error) {
 	upstream := socketUpstream{h.backend}
 	return websocket.New(websocket.Options{
 		URL: w.c.Users.Realtime.URL, MaxSockets: int(w.c.Users.Realtime.MaxSockets), TicketOnly: w.c.Users.SocketToken == TicketOnly,
-		Sessions: lookedAt{socketSessions{sessions, h.backend}, h}, Upstream: upstream, Members: upstream, Profiles: upstream,
-		Judge: socketJudge{h}, Trail: socketTrail{h},
+		Sessions: limitedSessions{socketSessions{sessions, h.backend}, h}, Upstream: upstream, Members: upstream, Profiles: upstream,
+		Judge: frameChecks{h}, Trail: socketAudit{h},
 		Origin:   func(origin string) bool { return h.hot().allows(origin) },
 		RemoteIP: func(r *http.Request) string { return httpserver.ClientAddress(r, h.hot().proxies).String() },
 		Log:      w.log, Registry: w.reg, Now: w.now,
@@ -49,9 +49,9 @@ func (w *wiring) sessions(u *Users) *session.Store {
 	return store
 }
 
-func (w *wiring) limiter(present func() *hot) *ratelimit.Limiter {
+func (w *wiring) limiter(current func() *hot) *ratelimit.Limiter {
 	return ratelimit.New(ratelimit.Options{
-		Redis: w.redis, Replicas: func() int { return present().share }, Alone: func() bool { return present().alone },
+		Redis: w.redis, Replicas: func() int { return current().replicas }, Alone: func() bool { return current().local },
 		Now: w.now, Log: w.log, Registerer: w.reg,
 	})
 }

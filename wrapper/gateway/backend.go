@@ -17,18 +17,18 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// extraWait is what the gateway waits beyond the backend's own deadline, so that the backend's answer, which knows more,
-// comes first.
-const extraWait = 2 * time.Second
+// replyMargin is how much longer than the backend's own deadline the gateway waits, so that the backend's answer, which names the
+// cause, arrives before the gateway gives up.
+const replyMargin = 2 * time.Second
 
-// backendClient passes requests to the backend.
+// backendClient sends requests to the backend.
 type backendClient struct {
 	up  *upstream.Client
 	key auth.AssertionKey
 	now func() time.Time
 }
 
-// pass sends one call and writes its reply.
+// pass sends one call to the backend and writes its reply to the client.
 func (b *backendClient) pass(x *exchange, route *routes.Route, prefix string, body []byte, media string) *wire.Failure {
 	reply, failure := b.call(x, route.Limit, auth.Call{Method: route.Method, Path: prefix + route.Path, Body: body}, media)
 	if failure != nil {
@@ -38,9 +38,9 @@ func (b *backendClient) pass(x *exchange, route *routes.Route, prefix string, bo
 	return nil
 }
 
-// call makes one call for the caller of x within the time of a class, and notes what came of it.
+// call makes one call for the caller of x within the deadline of class, and records the result.
 func (b *backendClient) call(x *exchange, class routes.Limit, call auth.Call, media string) (upstream.Reply, *wire.Failure) {
-	ctx, cancel := context.WithTimeout(x.r.Context(), class.Deadline+extraWait)
+	ctx, cancel := context.WithTimeout(x.r.Context(), class.Deadline+replyMargin)
 	defer cancel()
 	call.Principal, call.RequestID, call.Proof = x.caller, x.rec.RequestID, x.proof
 	reply, err := b.send(ctx, call, media)
@@ -49,10 +49,10 @@ func (b *backendClient) call(x *exchange, class routes.Limit, call auth.Call, me
 		x.rec.Refuse(f, err.Error())
 		return upstream.Reply{}, &f
 	}
-	return reply, note(reply, x.rec)
+	return reply, recordReply(reply, x.rec)
 }
 
-// forward gives the backend's reply to the client. Of its headers only what a client needs goes along.
+// forward writes the backend's reply to the client. Of the backend's headers only Retry-After is passed on.
 func (x *exchange) forward(reply upstream.Reply) {
 	h := x.w.Header()
 	h.Set(wire.HeaderContentType, wire.MediaTypeJSON)
@@ -63,15 +63,16 @@ func (x *exchange) forward(reply upstream.Reply) {
 		h.Set(wire.HeaderRetryAfter, strconv.Itoa(seconds))
 	}
 	x.status = reply.Status
-	if x.mild {
-		x.status = mildStatus(x.status)
+	if x.errorsInEnvelope {
+		x.status = envelopeStatus(x.status)
 	}
 	x.w.WriteHeader(x.status)
 	_, _ = x.w.Write(reply.Body)
 }
 
-// send signs a call for the process that answered last on the connection it goes out on: that process alone accepts it, so that nobody
-// else has to remember it. Where that is not known, or something in between hands calls to others, it is signed for any of them.
+// send signs a call for the backend process that answered last on the connection. That process alone accepts the assertion, so no
+// other process has to remember it. When the process is unknown, or a proxy moves the call to another process, send signs the call
+// again for any process.
 func (b *backendClient) send(ctx context.Context, call auth.Call, media string) (upstream.Reply, error) {
 	reply, err := b.sendTo(ctx, &call, media, true)
 	if err != nil || call.Instance == "" || reply.Status != http.StatusUnauthorized {
@@ -80,11 +81,11 @@ func (b *backendClient) send(ctx context.Context, call auth.Call, media string) 
 	if answered := reply.Header.Get(wire.HeaderInstance); answered == "" || answered == call.Instance {
 		return reply, err
 	}
-	// It reached another process, which has refused it unseen.
+	// Another process received the call and rejected it before it did any work.
 	return b.sendTo(ctx, &call, media, false)
 }
 
-// sendTo leaves in call.Instance whom it was signed for.
+// sendTo sends one call. It stores in call.Instance the process that the call was signed for.
 func (b *backendClient) sendTo(ctx context.Context, call *auth.Call, media string, bind bool) (upstream.Reply, error) {
 	header := http.Header{wire.HeaderRequestID: {call.RequestID}}
 	if call.Body != nil {
@@ -107,8 +108,8 @@ func (b *backendClient) sendTo(ctx context.Context, call *auth.Call, media strin
 	})
 }
 
-// note takes the backend's word for what happened into the record, and refuses replies that cannot be the backend's.
-func note(reply upstream.Reply, rec *httpserver.Record) *wire.Failure {
+// recordReply records what the backend reports in the request's record, and rejects replies that cannot be the backend's.
+func recordReply(reply upstream.Reply, rec *httpserver.Record) *wire.Failure {
 	unusable := func(detail string) *wire.Failure {
 		rec.Refuse(wire.BadGateway, detail)
 		return &wire.BadGateway
@@ -118,7 +119,7 @@ func note(reply upstream.Reply, rec *httpserver.Record) *wire.Failure {
 	}
 	errCode, err := strconv.Atoi(reply.Header.Get(wire.HeaderErrCode))
 	if err != nil {
-		return unusable("the backend's reply does not tell its errCode")
+		return unusable("the backend's reply has no errCode header")
 	}
 	rec.Users, rec.UserCount = usersOf(reply.Header)
 	if reply.Status == http.StatusOK {
@@ -130,21 +131,21 @@ func note(reply upstream.Reply, rec *httpserver.Record) *wire.Failure {
 	case !known || failure.Status != reply.Status:
 		return unusable(fmt.Sprintf("the backend answered HTTP status %d without a reason", reply.Status))
 	case failure.Name == wire.ProofRefused.Name:
-		// The credential was good here, and is no longer: it ended between two looks.
-		failure = *over(errCode)
+		// The credential was valid when the gateway checked it and ended before the backend checked it.
+		failure = *proofFailure(errCode)
 		rec.Refuse(failure, "by the backend")
 		return &failure
 	case failure.Status == http.StatusUnauthorized:
-		// The caller's own token was good: it is our two halves that do not agree.
-		return unusable("the backend does not accept our assertion: compare the assertion keys and the nodes' clocks")
+		// The caller's own token was valid: gateway and backend disagree about the assertion.
+		return unusable("the backend rejects the gateway's assertion: compare the assertion keys and the nodes' clocks")
 	}
 	rec.Refuse(failure, "by the backend")
 	rec.ErrCode = errCode
 	return nil
 }
 
-// over is what a caller hears whose credential the backend does not accept, with OpenIM's code for why.
-func over(errCode int) *wire.Failure {
+// proofFailure returns the failure for a credential that the backend rejects, with OpenIM's code for the reason.
+func proofFailure(errCode int) *wire.Failure {
 	f := wire.ProofRefused
 	if wire.IsTokenError(errCode) {
 		f = f.Coded(errCode)
@@ -152,7 +153,7 @@ func over(errCode int) *wire.Failure {
 	return &f
 }
 
-// usersOf reads whom the backend found a call to be about.
+// usersOf reads the header in which the backend names the users that a call concerned.
 func usersOf(h http.Header) (users []string, total int) {
 	text, err := base64.RawURLEncoding.DecodeString(h.Get(wire.HeaderUsers))
 	if err != nil || json.Unmarshal(text, &users) != nil {
@@ -164,8 +165,8 @@ func usersOf(h http.Header) (users []string, total int) {
 	return users, total
 }
 
-// handshake proves that a backend is there and shares our key.
-func (b *backendClient) handshake(ctx context.Context) error {
+// ping checks that a backend answers and has the same assertion key.
+func (b *backendClient) ping(ctx context.Context) error {
 	reply, err := b.send(ctx, auth.Call{
 		Principal: auth.Principal{Subject: "gateway", Issuer: "gateway"},
 		Method:    http.MethodGet, Path: wire.HandshakePath, RequestID: wire.NewRequestID(),
@@ -174,7 +175,7 @@ func (b *backendClient) handshake(ctx context.Context) error {
 		return err
 	}
 	if reply.Status != http.StatusNoContent {
-		return fmt.Errorf("it answers HTTP status %d: compare the assertion keys and the nodes' clocks", reply.Status)
+		return fmt.Errorf("checking the backend: HTTP status %d: compare the assertion keys and the nodes' clocks", reply.Status)
 	}
 	return nil
 }

@@ -50,7 +50,8 @@ func (r *replicas) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	w.Header().Set(wire.HeaderErrCode, "0")
 	body, _ := io.ReadAll(req.Body)
 	call := auth.Call{Method: req.Method, Path: req.RequestURI, RequestID: req.Header.Get(wire.HeaderRequestID), Body: body}
-	if _, refusal := v.VerifyOnce(req.Context(), strings.TrimPrefix(req.Header.Get(wire.HeaderAuthorization), "Bearer "), call, false); refusal != nil {
+	if _, refusal := v.VerifyOnce(req.Context(), strings.TrimPrefix(req.Header.Get(wire.HeaderAuthorization), "Bearer "), call,
+		false); refusal != nil {
 		failure := wire.Unauthenticated
 		if refusal.Temporary() {
 			failure = wire.Unavailable
@@ -77,7 +78,8 @@ func behind(t *testing.T, r *replicas, count int) (*backendClient, *memory) {
 
 func write(t *testing.T, b *backendClient) int {
 	t.Helper()
-	call := auth.Call{Principal: auth.Principal{Subject: "alice", Issuer: auth.UserIssuer, Role: auth.RoleUser}, Method: "POST", Path: "/x", RequestID: wire.NewRequestID(), Body: []byte("{}")}
+	call := auth.Call{Principal: auth.Principal{Subject: "alice", Issuer: auth.UserIssuer, Role: auth.RoleUser}, Method: "POST", Path: "/x",
+		RequestID: wire.NewRequestID(), Body: []byte("{}")}
 	reply, err := b.send(t.Context(), call, wire.MediaTypeJSON)
 	if err != nil {
 		t.Fatal(err)
@@ -85,7 +87,7 @@ func write(t *testing.T, b *backendClient) int {
 	return reply.Status
 }
 
-func TestOnAConnectionThatIsKnownNobodyIsAskedWhetherACallWasMadeBefore(t *testing.T) {
+func TestOnAKnownConnectionTheSharedMemoryIsNotAsked(t *testing.T) {
 	g := NewWithT(t)
 	r := &replicas{pick: func() int { return 0 }}
 	b, m := behind(t, r, 1)
@@ -94,7 +96,7 @@ func TestOnAConnectionThatIsKnownNobodyIsAskedWhetherACallWasMadeBefore(t *testi
 	}
 	g.Expect(m.asked).To(Equal(1), "on the first call it was not known who answers")
 	m.away = true
-	g.Expect(write(t, b)).To(Equal(200), "what is bound to one process needs no memory of all")
+	g.Expect(write(t, b)).To(Equal(200), "an assertion for one process does not need the shared memory")
 	b.up.Close()
 	g.Expect(write(t, b)).To(Equal(503), "on a new connection it does")
 }

@@ -41,7 +41,7 @@ func TestTheUsersListenerHasDefaults(t *testing.T) {
 	g.Expect(c.Audit.Path).To(Equal("stdout"))
 }
 
-func TestAWrongUsersListenerSaysWhatToWrite(t *testing.T) {
+func TestAnInvalidUsersListenerSaysWhatToWrite(t *testing.T) {
 	redis := withUsers[strings.Index(withUsers, "redis:"):strings.Index(withUsers, "hotFile")]
 	for _, c := range []struct{ name, from, to, says string }{
 		{"no listener", `":8082"`, `""`, "users.listen: write host:port"},

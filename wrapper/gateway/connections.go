@@ -8,32 +8,32 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/httpserver"
 )
 
-// Bounds of the connections of one address. Whoever could open as many as a listener holds would keep everybody else out.
+// Bounds of the connections of one address, so that one address cannot use up a listener's connections.
 const (
-	// connectionShare is the part of a listener's connections that one address has by default.
+	// connectionShare is the divisor that gives one address's default part of a listener's connections.
 	connectionShare = 16
-	// privateShare is the part that a private address has at the users' listener: a proxy that is not in trustedProxies, or a node that
-	// hides its clients' addresses, speaks for many users.
+	// privateShare is the divisor for a private address at the users' listener: a proxy that is missing in trustedProxies, or a
+	// node that hides its clients' addresses, makes connections for many users.
 	privateShare          = 2
 	maxConnectionsAllowed = int32(1_000_000)
 )
 
-// connectionLimits counts what a listener's bound refuses.
+// connectionLimits returns the counter of connections that a listener's bound refused.
 func (w *wiring) connectionLimits() *prometheus.CounterVec {
 	refused := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "openim_wrapper_connections_refused_total",
-		Help: "Connections that were closed at once because their address had as many as it may, by listener.",
+		Help: "Connections that were closed at once because their address had as many as allowed, by listener.",
 	}, []string{"listener"})
 	w.reg.MustRegister(refused)
 	return refused
 }
 
-// connectionLimit says how many connections an address may have at a listener: each, or private for private addresses; trusted proxies
-// any number.
-func connectionLimit(present func() *hot, each, private int) func(netip.Addr) int {
+// connectionLimit returns the function that gives the number of connections an address may have at a listener: private for private
+// addresses, each for others, and 0 (no bound) for trusted proxies.
+func connectionLimit(current func() *hot, each, private int) func(netip.Addr) int {
 	return func(address netip.Addr) int {
 		switch {
-		case httpserver.Within(present().proxies, address):
+		case httpserver.Within(current().proxies, address):
 			return 0
 		case httpserver.IsPrivate(address):
 			return private

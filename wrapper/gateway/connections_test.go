@@ -21,7 +21,7 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/auth/authtest"
 )
 
-// TestOneAddressCannotTakeTheAdministratorsListener: idle connections of one address leave room for others; those that are beyond the
+// TestOneAddressCannotTakeTheAdministratorsListener: idle connections of one address do not block others; those that are beyond the
 // bound are closed, and when the others have gone the address is served again.
 func TestOneAddressCannotTakeTheAdministratorsListener(t *testing.T) {
 	g := NewWithT(t)
@@ -69,8 +69,8 @@ shutdownGraceSeconds: 1
 		}
 		return n
 	}
-	// The server itself gives up connections that say nothing for five seconds, which must not be what is seen here.
-	g.Expect(open()).To(BeNumerically("<=", 256), "what is beyond the bound is closed")
+	// The server itself gives up connections that say nothing for five seconds, which must not be the cause here.
+	g.Expect(open()).To(BeNumerically("<=", 256), "connections beyond the bound are closed")
 	g.Expect(serves("127.0.0.4")).To(BeTrue(), "another address")
 	for _, conn := range idle {
 		_ = conn.Close()
@@ -103,15 +103,15 @@ func TestHowManyConnectionsAnAddressHas(t *testing.T) {
 func TestAProxyThatIsNotTrustedIsSaid(t *testing.T) {
 	g := NewWithT(t)
 	var log bytes.Buffer
-	clock := &hands{}
-	u := newUntrusted(slog.New(slog.NewJSONHandler(&log, nil)), prometheus.NewRegistry(), clock.now)
+	clock := &testClock{}
+	u := newUntrustedProxies(slog.New(slog.NewJSONHandler(&log, nil)), prometheus.NewRegistry(), clock.now)
 	trusted := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
 	look := func(peer string, forwarded ...string) {
 		r := &http.Request{RemoteAddr: peer, Header: http.Header{}}
 		for _, f := range forwarded {
 			r.Header.Add("X-Forwarded-For", f)
 		}
-		u.look(r, trusted)
+		u.check(r, trusted)
 	}
 	look("10.0.0.1:1", "192.0.2.1") // trusted
 	look("192.168.0.1:1")           // no proxy
@@ -125,11 +125,11 @@ func TestAProxyThatIsNotTrustedIsSaid(t *testing.T) {
 	g.Expect(testutil.ToFloat64(u.requests)).To(Equal(100.0))
 	g.Expect(strings.Count(log.String(), "\n")).To(Equal(1))
 	g.Expect(log.String()).To(And(ContainSubstring("192.168.0.1"), ContainSubstring("trustedProxies")))
-	clock.pass(untrustedEvery)
+	clock.pass(untrustedProxyWarnInterval)
 	look("[fd00::1]:1", "192.0.2.1")
 	g.Expect(strings.Count(log.String(), "\n")).To(Equal(2))
 
-	h := shared(t, "http://127.0.0.1:1", nil)
+	h := newServices(t, "http://127.0.0.1:1", nil)
 	h.begin(nil, &http.Request{RemoteAddr: "192.168.0.1:1", Header: http.Header{"X-Forwarded-For": {"192.0.2.1"}}})
-	g.Expect(testutil.ToFloat64(h.proxies.requests)).To(Equal(1.0), "each request is looked at")
+	g.Expect(testutil.ToFloat64(h.proxies.requests)).To(Equal(1.0), "each request is counted")
 }

@@ -14,21 +14,23 @@ const (
 	preflightSeconds    = "600"
 )
 
-// allowedHeaders are those that official SDKs and our own client send (openim-sdk-core, @openim/client-sdk 0.0.14).
-var allowedHeaders = strings.Join([]string{wire.HeaderAuthorization, wire.HeaderContentType, wire.HeaderToken, wire.HeaderOperationID, wire.HeaderRequestID, "reqFuncName"}, ", ")
+// allowedHeaders are the headers that official SDKs and our own client send (openim-sdk-core, @openim/client-sdk 0.0.14).
+var allowedHeaders = strings.Join([]string{
+	wire.HeaderAuthorization, wire.HeaderContentType, wire.HeaderToken, wire.HeaderOperationID, wire.HeaderRequestID, "reqFuncName",
+}, ", ")
 
 var exposedHeaders = strings.Join([]string{wire.HeaderRequestID, wire.HeaderRetryAfter}, ", ")
 
-// crossOrigin answers preflights and marks replies for the pages of an origin that may read them. A page of another
-// origin is refused before anything is done for it. No cookie is ever used, so credentials are not allowed.
-func (u *usersDoor) crossOrigin(x *exchange) (failure *wire.Failure, answered bool) {
+// crossOrigin answers preflight requests and allows pages of a configured origin to read replies. It refuses pages of another origin
+// before any other work. Credentials are not allowed, because no cookie is ever used.
+func (u *usersHandler) crossOrigin(x *exchange) (failure *wire.Failure, answered bool) {
 	origins := x.r.Header.Values(headerOrigin)
 	if len(origins) == 0 {
 		return nil, false
 	}
 	x.w.Header().Add("Vary", headerOrigin)
 	if len(origins) > 1 || !x.hot.allows(origins[0]) {
-		f := wire.Forbidden.Because("pages of this origin may not call: add it to the origins of the users' door")
+		f := wire.Forbidden.Because("pages of this origin may not call: add it to the origins of the users' listener")
 		return &f, false
 	}
 	h := x.w.Header()

@@ -1,7 +1,7 @@
-// Package gateway is the public edge: it verifies who calls, refuses what no caller may ask, and passes the rest to
-// the backend with an assertion for that one request.
+// Package gateway is the public edge. It verifies callers, applies rate limits and rules, refuses what no caller may request, and
+// passes the rest to the backend with an assertion for that single request.
 //
-// It holds no secret of OpenIM's, no key of the login and none that seals sessions, and cannot call OpenIM's API. Of a client's
-// request it passes on the body, the route, a checked request identifier and the credential, which the backend verifies again;
-// of a login's first call also the address.
+// It holds neither OpenIM's secret nor the login's static keys nor the key that seals sessions, and it cannot call OpenIM's API.
+// It passes on the body, the route, a checked request identifier and the caller's credential, which the backend verifies again.
+// The first call of a login also carries the client's address.
 package gateway

@@ -11,18 +11,18 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// objectRoute is the label of downloads in logs, metrics and the audit trail.
+// objectRoute is the label of downloads in logs, metrics and the audit log.
 const objectRoute = "object"
 
-// download answers where an uploaded object can be fetched. OpenIM itself answers this to anybody; here a session is
-// needed, and the backend checks what OpenIM answers.
-func (u *usersDoor) download(x *exchange) *wire.Failure {
+// download redirects to the location of an uploaded object. OpenIM itself answers this request without a session. The gateway requires
+// a session, and the backend checks OpenIM's answer.
+func (u *usersHandler) download(x *exchange) *wire.Failure {
 	x.rec.Route, x.rec.Audit = objectRoute, string(routes.AuditPrivate)
 	if x.r.Method != http.MethodGet {
 		x.w.Header().Set(wire.HeaderAllow, http.MethodGet)
 		return &wire.WrongMethod
 	}
-	if failure := u.spend(x, routes.Read.Name); failure != nil {
+	if failure := u.takeFromLimit(x, routes.Read.Name); failure != nil {
 		return failure
 	}
 	answer, failure := u.backend.call(x, routes.Read, auth.Call{Method: http.MethodGet, Path: x.r.RequestURI}, "")
@@ -49,7 +49,7 @@ func (u *usersDoor) download(x *exchange) *wire.Failure {
 	h := x.w.Header()
 	h.Set("Location", target.String())
 	h.Set(wire.HeaderCacheControl, "no-store")
-	// The store's address carries a signature, which is nobody else's business.
+	// The location carries a signature. The page that it leads to must not receive it as a referrer.
 	h.Set("Referrer-Policy", "no-referrer")
 	x.rec.Verdict = httpserver.VerdictAllowed
 	x.status = http.StatusFound

@@ -14,87 +14,88 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// hall is what both doors share.
-type hall struct {
-	now     func() time.Time
-	hot     func() *hot
-	limiter *ratelimit.Limiter
-	trail   *auditlog.Log
-	backend *backendClient
-	belt    *belt
-	tidy    *belt // removes codes that hold no longer
-	unknown *unknown
-	proxies *untrusted
+// services holds what the administrators' and the users' listener share.
+type services struct {
+	now          func() time.Time
+	hot          func() *hot
+	limiter      *ratelimit.Limiter
+	auditLog     *auditlog.Log
+	backend      *backendClient
+	logouts      *followUps
+	codeRemovals *followUps // removes revoked enrolment codes
+	unverified   *unverifiedLimits
+	proxies      *untrustedProxies
 }
 
-// exchange is one request on its way through a door.
+// exchange is one request and what is known of it.
 type exchange struct {
-	w       http.ResponseWriter
-	r       *http.Request
-	rec     *httpserver.Record
-	hot     *hot // one and the same from beginning to end
-	began   time.Time
-	address netip.Addr
-	caller  auth.Principal // zero until it is known
-	proof   string         // the caller's credential, for the backend to verify
-	rule    string         // the rule that refused
-	status  int            // of the reply
-	mild    bool           // refusals are told in the envelope, under HTTP 200
-	silent  bool           // no audit event: what is asked for is public, or the event is written elsewhere
-	looking func(bool)     // not nil: it is not known yet what came of the caller's credential (see unknown)
+	w                http.ResponseWriter
+	r                *http.Request
+	rec              *httpserver.Record
+	hot              *hot // read once, so that a change does not apply in the middle of a request
+	began            time.Time
+	address          netip.Addr
+	caller           auth.Principal // zero until it is verified
+	proof            string         // the caller's credential, which the backend verifies
+	rule             string         // the rule that refused the call
+	status           int            // of the reply
+	errorsInEnvelope bool           // refusals have HTTP status 200 and their code in the envelope
+	noAudit          bool           // no audit event: the reply is public, or the event is written elsewhere
+	pending          func(bool)     // not nil while the caller's credential is being verified (see unverified.go)
 }
 
-func (h *hall) begin(w http.ResponseWriter, r *http.Request) *exchange {
-	present := h.hot()
-	h.proxies.look(r, present.proxies)
+func (h *services) begin(w http.ResponseWriter, r *http.Request) *exchange {
+	current := h.hot()
+	h.proxies.check(r, current.proxies)
 	return &exchange{
-		w: w, r: r, rec: httpserver.RecordOf(r.Context()), hot: present, began: h.now(), status: http.StatusOK,
-		address: httpserver.ClientAddress(r, present.proxies),
+		w: w, r: r, rec: httpserver.RecordOf(r.Context()), hot: current, began: h.now(), status: http.StatusOK,
+		address: httpserver.ClientAddress(r, current.proxies),
 	}
 }
 
-// end answers a failure, and writes the audit event.
-func (h *hall) end(x *exchange, failure *wire.Failure) {
+// end writes the reply of a failure, and the audit event.
+func (h *services) end(x *exchange, failure *wire.Failure) {
 	if failure != nil {
 		if x.rec.Reason == "" {
 			x.rec.Refuse(*failure, "")
 		}
 		answer := *failure
-		if x.mild {
-			answer.Status = mildStatus(answer.Status)
+		if x.errorsInEnvelope {
+			answer.Status = envelopeStatus(answer.Status)
 		}
 		x.status = answer.Status
 		wire.WriteFailure(x.w, answer)
 	}
-	x.settle(failure != nil && !x.knownCaller() && failure.Status < http.StatusInternalServerError)
-	if x.silent {
+	x.settle(failure != nil && !x.verified() && failure.Status < http.StatusInternalServerError)
+	if x.noAudit {
 		return
 	}
-	// The call has been answered; that its event could not be written is the trail's own alarm.
-	write := h.trail.Emit
-	if failure != nil && !x.knownCaller() {
-		write = h.trail.Count
+	// The call is already answered. The audit log reports by itself when the event cannot be written.
+	write := h.auditLog.Emit
+	if failure != nil && !x.verified() {
+		write = h.auditLog.Count
 	}
 	_ = write(x.event(h.now()))
 }
 
-// event is the exchange as the trail has it.
+// event returns the audit event of the exchange.
 func (x *exchange) event(now time.Time) auditlog.Event {
 	e := auditlog.Event{
 		Kind: auditlog.KindCall,
 		Who:  whoOf(x.caller),
 		What: auditlog.What{Route: x.rec.Route, Class: x.rec.Audit, RequestID: x.rec.RequestID, Users: x.rec.Users, UserCount: x.rec.UserCount},
 		Outcome: auditlog.Outcome{
-			Verdict: auditlog.Verdict(x.rec.Verdict), Reason: x.rec.Reason, Rule: x.rule, Status: x.status, ErrCode: x.rec.ErrCode, Took: now.Sub(x.began),
+			Verdict: auditlog.Verdict(x.rec.Verdict), Reason: x.rec.Reason, Rule: x.rule,
+			Status: x.status, ErrCode: x.rec.ErrCode, Took: now.Sub(x.began),
 		},
 	}
 	e.Who.IP = x.address
 	return e
 }
 
-// mildStatus is 200 for what official SDKs want to read in the envelope: on the web they take any other status for a
-// broken connection, and never look at errCode.
-func mildStatus(status int) int {
+// envelopeStatus returns 200 for refusals that official SDKs expect in the envelope. On the web they treat any other status as a broken
+// connection and do not read errCode.
+func envelopeStatus(status int) int {
 	switch status {
 	case http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden:
 		return http.StatusOK
@@ -102,16 +103,17 @@ func mildStatus(status int) int {
 	return status
 }
 
-// spend takes one call of a class from the caller's allowance.
-func (h *hall) spend(x *exchange, class string) *wire.Failure {
-	decision := h.limiter.Allow(x.r.Context(), class, x.hot.classes[class], ratelimit.Subject{User: limitName(x.caller), Device: x.caller.Device, IP: x.address})
+// takeFromLimit takes one call from the caller's rate limit of a class.
+func (h *services) takeFromLimit(x *exchange, class string) *wire.Failure {
+	subject := ratelimit.Subject{User: limitName(x.caller), Device: x.caller.Device, IP: x.address}
+	decision := h.limiter.Allow(x.r.Context(), class, x.hot.classes[class], subject)
 	if decision.OK {
 		return nil
 	}
-	return x.limited(class, decision)
+	return x.tooMany(class, decision)
 }
 
-// limitName is the name under which a caller is limited. Subjects of different issuers are different people.
+// limitName returns the name under which a caller is limited. The issuer is part of it: equal subjects of two issuers are two callers.
 func limitName(p auth.Principal) string {
 	if p.Subject == "" {
 		return ""
@@ -119,8 +121,8 @@ func limitName(p auth.Principal) string {
 	return p.Issuer + "\x00" + p.Subject
 }
 
-// obey asks the configured rules about a call of a route. They see the body as OpenIM would.
-func (h *hall) obey(x *exchange, route *routes.Route, body []byte, media string) *wire.Failure {
+// checkRules checks a call against the configured rules, which see the body as OpenIM would decode it.
+func (h *services) checkRules(x *exchange, route *routes.Route, body []byte, media string) *wire.Failure {
 	var object map[string]any
 	if x.hot.rules.ReadsBody() && media == wire.MediaTypeJSON {
 		decoded, err := wire.DecodeObject(body)
@@ -131,8 +133,10 @@ func (h *hall) obey(x *exchange, route *routes.Route, body []byte, media string)
 		object = decoded
 	}
 	refusal := x.hot.rules.Check(x.r.Context(), &celrules.Call{
-		Identity:   identityOf(x.caller),
-		Route:      celrules.Route{Name: route.Name(), Kind: celrules.KindHTTP, Audience: string(x.caller.Role), Audit: string(route.Audit), Limit: route.Limit.Name},
+		Identity: identityOf(x.caller),
+		Route: celrules.Route{
+			Name: route.Name(), Kind: celrules.KindHTTP, Audience: string(x.caller.Role), Audit: string(route.Audit), Limit: route.Limit.Name,
+		},
 		Connection: celrules.Connection{IP: x.address, TLS: x.r.TLS != nil, UserAgent: x.r.UserAgent(), Origin: x.r.Header.Get(headerOrigin)},
 		Body:       object,
 	})
@@ -153,13 +157,12 @@ func identityOf(p auth.Principal) celrules.Identity {
 	return id
 }
 
-// mustBeRecorded refuses an administrator's call that changes something, or reads what is private, while the audit trail cannot be
-// written.
-func (h *hall) mustBeRecorded(x *exchange, kind routes.Audit) *wire.Failure {
+// requireAuditLog refuses an administrator's call that writes, or reads private data, while the audit log cannot be written.
+func (h *services) requireAuditLog(x *exchange, kind routes.Audit) *wire.Failure {
 	if kind != routes.AuditWrite && kind != routes.AuditPrivate || x.caller.Role != auth.RoleAdmin {
 		return nil
 	}
-	if err := h.trail.Admit(); err != nil {
+	if err := h.auditLog.Admit(); err != nil {
 		x.rec.Refuse(wire.NotRecorded, err.Error())
 		return &wire.NotRecorded
 	}

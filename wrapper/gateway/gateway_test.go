@@ -44,24 +44,25 @@ type fixed struct{ set *auth.KeySet }
 
 func (f fixed) Get() (*auth.KeySet, error) { return f.set, nil }
 
-// edge is the gateway's handler before a backend that is made up by the test.
-func edge(t *testing.T, backend http.HandlerFunc) (http.Handler, authtest.Key) {
+// newAdminHandlerForTest is the gateway's handler before a backend that is made up by the test.
+func newAdminHandlerForTest(t *testing.T, backend http.HandlerFunc) (http.Handler, authtest.Key) {
 	t.Helper()
 	key := authtest.NewKey(t, "k1", jose.ES256)
 	set, err := auth.ParseJWKS(authtest.JWKS(t, key))
 	if err != nil {
 		t.Fatal(err)
 	}
-	issuer := issuers.Issuer{Issuer: authtest.Issuer, Audiences: []string{authtest.Audience}, Algorithms: []string{"ES256"}, Roles: issuers.Roles{Claim: "groups", Admin: []string{authtest.Role}}}
+	issuer := issuers.Issuer{Issuer: authtest.Issuer, Audiences: []string{authtest.Audience}, Algorithms: []string{"ES256"},
+		Roles: issuers.Roles{Claim: "groups", Admin: []string{authtest.Role}}}
 	server := httptest.NewServer(backend)
 	t.Cleanup(server.Close)
 	admins := auth.NewAdmins([]auth.Issuer{issuers.Rules(&issuer, fixed{set})}, time.Now)
-	h := newAdminHandler(shared(t, server.URL, nil), admins, nil, 0)
+	h := newAdminHandler(newServices(t, server.URL, nil), admins, nil, 0)
 	return httpserver.NewRecorder(slog.New(slog.DiscardHandler), prometheus.NewRegistry(), time.Now).Wrap(h), key
 }
 
-// shared is what both doors share, before a backend and with the hot configuration of the test, or the defaults.
-func shared(t *testing.T, backendURL string, configured *Hot) *hall {
+// newServices returns what both listeners share, with a backend and the hot configuration of the test, or the defaults.
+func newServices(t *testing.T, backendURL string, configured *Hot) *services {
 	t.Helper()
 	if configured == nil {
 		configured = &Hot{}
@@ -71,16 +72,16 @@ func shared(t *testing.T, backendURL string, configured *Hot) *hall {
 		t.Fatal(err)
 	}
 	reg, log := prometheus.NewRegistry(), slog.New(slog.DiscardHandler)
-	trail, err := auditlog.Open(auditlog.Options{Path: filepath.Join(t.TempDir(), "audit"), Log: log, Reg: reg, Now: time.Now})
+	auditLog, err := auditlog.Open(auditlog.Options{Path: filepath.Join(t.TempDir(), "audit"), Log: log, Reg: reg, Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &hall{
-		now: time.Now, hot: func() *hot { return present }, trail: trail,
+	return &services{
+		now: time.Now, hot: func() *hot { return present }, auditLog: auditLog,
 		limiter: ratelimit.New(ratelimit.Options{Now: time.Now, Log: log, Registerer: reg}),
 		backend: &backendClient{up: upstream.New(backendURL), key: sharedKey, now: time.Now},
-		belt:    newBelt(log, reg), tidy: newTidy(log, reg),
-		unknown: newUnknown(time.Now), proxies: newUntrusted(log, reg, time.Now),
+		logouts: newLogouts(log, reg), codeRemovals: newCodeRemovals(log, reg),
+		unverified: newUnverifiedLimits(time.Now), proxies: newUntrustedProxies(log, reg, time.Now),
 	}
 }
 
@@ -97,7 +98,7 @@ func post(h http.Handler, token string) *httptest.ResponseRecorder {
 
 func TestTheChallengeNamesAnErrorOnlyToThoseWhoSentAToken(t *testing.T) {
 	g := NewWithT(t)
-	h, _ := edge(t, func(http.ResponseWriter, *http.Request) { t.Error("the backend was asked") })
+	h, _ := newAdminHandlerForTest(t, func(http.ResponseWriter, *http.Request) { t.Error("the backend was called") })
 	g.Expect(post(h, "").Header().Get("WWW-Authenticate")).To(Equal(`Bearer realm="openim-admin"`))
 	g.Expect(post(h, "x").Header().Get("WWW-Authenticate")).To(Equal(`Bearer realm="openim-admin", error="invalid_token"`))
 }
@@ -137,7 +138,7 @@ func TestAStrangeBackend(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			g := NewWithT(t)
-			h, key := edge(t, func(w http.ResponseWriter, r *http.Request) {
+			h, key := newAdminHandlerForTest(t, func(w http.ResponseWriter, r *http.Request) {
 				g.Expect(r.URL.Path).To(Equal("/admin/v1/user/get_users_info"), "no redirect is followed")
 				w.Header().Set("Set-Cookie", "a=b")
 				c.backend(w, r)
@@ -147,7 +148,8 @@ func TestAStrangeBackend(t *testing.T) {
 			_, retry := w.Header()["Retry-After"]
 			g.Expect(retry).To(Equal(c.status == 429))
 			for name := range w.Header() {
-				g.Expect([]string{"Content-Type", "Content-Length", "Cache-Control", "X-Content-Type-Options", "X-Request-Id", "Retry-After"}).To(ContainElement(name), "nothing else leaves")
+				g.Expect([]string{"Content-Type", "Content-Length", "Cache-Control", "X-Content-Type-Options", "X-Request-Id",
+					"Retry-After"}).To(ContainElement(name), "nothing else leaves")
 			}
 		})
 	}
@@ -158,10 +160,10 @@ func TestTheHandshakeTellsWhyTheHalvesDoNotAgree(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { wire.WriteFailure(w, wire.Unauthenticated) }))
 	defer server.Close()
 	b := &backendClient{up: upstream.New(server.URL), key: sharedKey, now: time.Now}
-	g.Expect(b.handshake(t.Context())).To(MatchError(ContainSubstring("compare the assertion keys")))
+	g.Expect(b.ping(t.Context())).To(MatchError(ContainSubstring("compare the assertion keys")))
 	server.Close()
-	b.up.Close() // the connection that the server has closed might be taken for a good one
-	g.Expect(b.handshake(t.Context())).To(MatchError(upstream.ErrNotSent))
+	b.up.Close() // the connection that the server has closed might be reused
+	g.Expect(b.ping(t.Context())).To(MatchError(upstream.ErrNotSent))
 }
 
 // writePair writes a self-signed certificate of a name, and its key.
@@ -171,7 +173,8 @@ func writePair(t *testing.T, dir, name string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
 		t.Fatal(err)
@@ -180,7 +183,8 @@ func writePair(t *testing.T, dir, name string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for file, block := range map[string]*pem.Block{"tls.crt": {Type: "CERTIFICATE", Bytes: der}, "tls.key": {Type: "PRIVATE KEY", Bytes: pkcs8}} {
+	for file, block := range map[string]*pem.Block{"tls.crt": {Type: "CERTIFICATE", Bytes: der},
+		"tls.key": {Type: "PRIVATE KEY", Bytes: pkcs8}} {
 		if err := os.WriteFile(filepath.Join(dir, file), pem.EncodeToMemory(block), 0o600); err != nil {
 			t.Fatal(err)
 		}

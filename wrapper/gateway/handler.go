@@ -12,17 +12,17 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// adminHandler answers one request of an administrator's.
+// adminHandler answers requests at the administrators' listener.
 type adminHandler struct {
-	*hall
+	*services
 	admins      *auth.Admins
-	sessions    *session.Store // nil without a users' door
+	sessions    *session.Store // nil without a users' listener
 	codeSeconds int32
 	own         map[string]ownRoute
 }
 
-func newAdminHandler(h *hall, admins *auth.Admins, sessions *session.Store, codeSeconds int32) *adminHandler {
-	a := &adminHandler{hall: h, admins: admins, sessions: sessions, codeSeconds: codeSeconds}
+func newAdminHandler(h *services, admins *auth.Admins, sessions *session.Store, codeSeconds int32) *adminHandler {
+	a := &adminHandler{services: h, admins: admins, sessions: sessions, codeSeconds: codeSeconds}
 	a.own = a.ownRoutes()
 	return a
 }
@@ -33,13 +33,13 @@ func (h *adminHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.end(x, h.answer(x))
 }
 
-// answer takes the steps in order: may the address ask, who, which route, may they, how often, what is asked, pass it on. Nothing of a
-// request is read but its header until the caller is known.
+// answer checks, in this order, the address, the caller, the rate limit, the route, the audit log, the body and the rules, and then
+// passes the call on. Only the header of a request is read until the caller is verified.
 func (h *adminHandler) answer(x *exchange) *wire.Failure {
 	if failure := h.identify(x); failure != nil {
 		return failure
 	}
-	if failure := h.spend(x, classAdmin); failure != nil {
+	if failure := h.takeFromLimit(x, classAdmin); failure != nil {
 		return failure
 	}
 	if route := routes.FindOwn(routes.Admins, x.r.RequestURI); route != nil {
@@ -53,24 +53,25 @@ func (h *adminHandler) answer(x *exchange) *wire.Failure {
 	if failure := routes.Permit(x.w.Header(), route, x.r.Method, isAdmin); failure != nil {
 		return failure
 	}
-	if failure := h.mustBeRecorded(x, route.Audit); failure != nil {
+	if failure := h.requireAuditLog(x, route.Audit); failure != nil {
 		return failure
 	}
 	body, failure := httpserver.ReadJSON(x.w, x.r, route.Body)
 	if failure != nil {
 		return failure
 	}
-	if failure := h.obey(x, route, body, wire.MediaTypeJSON); failure != nil {
+	if failure := h.checkRules(x, route, body, wire.MediaTypeJSON); failure != nil {
 		return failure
 	}
-	if failure := h.endFirst(x, route, body); failure != nil {
+	if failure := h.revokeFirst(x, route, body); failure != nil {
 		return failure
 	}
 	return h.backend.pass(x, route, wire.AdminPrefix, body, wire.MediaTypeJSON)
 }
 
-// endFirst ends the gateway's own sessions before a call that ends a user's at OpenIM: there alone it would log nobody out.
-func (h *adminHandler) endFirst(x *exchange, route *routes.Route, body []byte) *wire.Failure {
+// revokeFirst revokes the gateway's sessions before a call that ends a user's sessions at OpenIM. OpenIM's logout alone would leave the
+// user logged in at the gateway.
+func (h *adminHandler) revokeFirst(x *exchange, route *routes.Route, body []byte) *wire.Failure {
 	if route.Ends != routes.EndsPlatform || h.sessions == nil {
 		return nil
 	}
@@ -81,18 +82,18 @@ func (h *adminHandler) endFirst(x *exchange, route *routes.Route, body []byte) *
 	if failure := decode(body, &request); failure != nil {
 		return failure
 	}
-	if failure := x.about(request.UserID); failure != nil {
+	if failure := x.checkID(request.UserID); failure != nil {
 		return failure
 	}
 	if !slices.Contains(platforms, request.PlatformID) {
-		return nil // no user is there; OpenIM says what it thinks of it
+		return nil // no session can be on this platform; OpenIM answers the call
 	}
 	return h.revocation().platform(x, request.UserID, request.PlatformID)
 }
 
 func (h *adminHandler) identify(x *exchange) *wire.Failure {
 	token, present, ok := wire.Bearer(x.r.Header)
-	if failure := h.look(x, token); failure != nil {
+	if failure := h.admitUnverified(x, token); failure != nil {
 		return failure
 	}
 	if !ok {
@@ -100,18 +101,18 @@ func (h *adminHandler) identify(x *exchange) *wire.Failure {
 	}
 	principal, refusal := h.admins.Verify(token)
 	if refusal != nil {
-		h.unknown.good.drop(token)
+		h.unverified.recent.drop(token)
 		return h.refuse(x, refusal, true)
 	}
-	h.recognised(x, token)
+	h.rememberValid(x, token)
 	x.caller, x.proof = principal, token
 	x.rec.Subject, x.rec.Issuer = principal.Subject, principal.Issuer
 	return nil
 }
 
-// refuse answers a token that is not good, and slows down whoever tries many.
+// refuse answers an invalid token. It counts against the address's limit of refused calls, so that guessing is slow.
 func (h *adminHandler) refuse(x *exchange, refusal *auth.Refusal, sent bool) *wire.Failure {
-	if limited := h.spend(x, classRefused); limited != nil {
+	if limited := h.takeFromLimit(x, classRefused); limited != nil {
 		return limited
 	}
 	return challenge(x.w, x.rec, refusal, sent)
@@ -120,7 +121,7 @@ func (h *adminHandler) refuse(x *exchange, refusal *auth.Refusal, sent bool) *wi
 // realm is the protection space of RFC 9110 section 11.5.
 const realm = "openim-admin"
 
-// challenge answers as RFC 6750 section 3 asks: the error is named only to a caller who sent credentials.
+// challenge answers as RFC 6750 section 3 requires: the error is named only to a caller who sent credentials.
 func challenge(w http.ResponseWriter, rec *httpserver.Record, refusal *auth.Refusal, sent bool) *wire.Failure {
 	failure := refusal.Failure()
 	header := fmt.Sprintf("%s realm=%q", wire.SchemeBearer, realm)

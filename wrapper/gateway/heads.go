@@ -14,20 +14,20 @@ import (
 )
 
 const (
-	// headSoon is when the first head is registered after the start, and how long it takes to try again.
-	headSoon = time.Second
-	// headEvery is how often a head that has changed is registered.
-	headEvery = time.Minute
-	// headAgain is how often one that has not changed is, so that it does not end.
-	headAgain = 24 * time.Hour
-	// headAtEnd is how long a stop waits for the last one.
-	headAtEnd = 2 * time.Second
+	// headRetryInterval is when the first head is registered after the start, and the pause before another attempt.
+	headRetryInterval = time.Second
+	// headInterval is how often a changed head is registered.
+	headInterval = time.Minute
+	// headMaxAge is how often an unchanged head is registered, so that the backend does not forget it.
+	headMaxAge = 24 * time.Hour
+	// headShutdownTimeout bounds the registration of the last head at a stop.
+	headShutdownTimeout = 2 * time.Second
 )
 
-// headKeeper runs the audit trail and leaves its head with the backend: soon after the start, once a minute, and at the end. A chain that
-// is cut out of the logs is missed then.
-type headKeeper struct {
-	trail    *auditlog.Log
+// headRegistrar runs the audit log and registers its head with the backend: soon after the start, once a minute, and at the end. With the
+// heads, an audit log of which the end was cut off is noticed.
+type headRegistrar struct {
+	auditLog *auditlog.Log
 	register registerHead
 	program  string
 	instance string
@@ -35,61 +35,61 @@ type headKeeper struct {
 	log      *slog.Logger
 	results  *prometheus.CounterVec
 
-	told    auditlog.Head
-	when    time.Time
-	failing bool
+	registered   auditlog.Head
+	registeredAt time.Time
+	failing      bool
 }
 
-// registerHead leaves a head somewhere.
+// registerHead registers a head.
 type registerHead func(context.Context, internalapi.AuditHead) error
 
-func newHeadKeeper(
-	trail *auditlog.Log, program string, register registerHead, log *slog.Logger, reg prometheus.Registerer, now func() time.Time,
-) *headKeeper {
+func newHeadRegistrar(
+	auditLog *auditlog.Log, program string, register registerHead, log *slog.Logger, reg prometheus.Registerer, now func() time.Time,
+) *headRegistrar {
 	results := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "openim_wrapper_audit_head_registrations_total",
-		Help: "Heads of the audit trail that were registered with the backend, by result: ok or failed.",
+		Help: "Heads of the audit log that were registered with the backend, by result: ok or failed.",
 	}, []string{"result"})
-	k := &headKeeper{trail: trail, register: register, program: program, now: now, log: log, results: results}
-	k.instance, _ = os.Hostname() // without a name it is found by its chain
+	k := &headRegistrar{auditLog: auditLog, register: register, program: program, now: now, log: log, results: results}
+	k.instance, _ = os.Hostname() // a head without an instance is still identified by its chain
 	k.instance = wire.CleanText(k.instance)
 	reg.MustRegister(k.results)
 	return k
 }
 
-// run writes the trail until ctx ends.
-func (k *headKeeper) run(ctx context.Context) {
+// run writes the audit log until ctx ends.
+func (k *headRegistrar) run(ctx context.Context) {
 	written := make(chan struct{})
 	go func() {
 		defer close(written)
-		k.trail.Run(ctx)
+		k.auditLog.Run(ctx)
 	}()
-	next := time.NewTimer(headSoon)
+	next := time.NewTimer(headRetryInterval)
 	defer next.Stop()
 	for {
 		select {
 		case <-written:
-			end, cancel := context.WithTimeout(context.WithoutCancel(ctx), headAtEnd)
+			end, cancel := context.WithTimeout(context.WithoutCancel(ctx), headShutdownTimeout)
 			defer cancel()
-			k.tell(end)
+			k.registerCurrent(end)
 			return
 		case <-next.C:
-			if k.tell(ctx) {
-				next.Reset(headEvery)
+			if k.registerCurrent(ctx) {
+				next.Reset(headInterval)
 			} else {
-				next.Reset(headSoon)
+				next.Reset(headRetryInterval)
 			}
 		}
 	}
 }
 
-// tell registers the present head, if there is something new. It is false when that did not succeed, or when nothing was written yet.
-func (k *headKeeper) tell(ctx context.Context) bool {
-	head, ok := k.trail.Head()
+// registerCurrent registers the current head if it changed. It returns false when that failed, or when nothing was written yet.
+func (k *headRegistrar) registerCurrent(ctx context.Context) bool {
+	head, ok := k.auditLog.Head()
 	if !ok {
 		return false
 	}
-	if head == k.told && k.now().Sub(k.when) < headAgain {
+	if head == k.registered && k.now().Sub(k.registeredAt) < headMaxAge {
 		return true
 	}
 	err := k.register(ctx, internalapi.AuditHead{
@@ -99,26 +99,27 @@ func (k *headKeeper) tell(ctx context.Context) bool {
 		k.results.WithLabelValues("failed").Inc()
 		if !k.failing {
 			k.failing = true
-			k.log.Warn("the head of the audit trail cannot be registered: that the trail is missing would not be seen", "error", err.Error())
+			k.log.Warn("registering the audit log's head failed: a missing audit log would not be noticed: check the backend and its Redis",
+				"error", err.Error())
 		}
 		return false
 	}
 	k.results.WithLabelValues("ok").Inc()
 	if k.failing {
 		k.failing = false
-		k.log.Info("the head of the audit trail is registered again")
+		k.log.Info("the audit log's head is registered again")
 	}
-	k.told, k.when = head, k.now()
+	k.registered, k.registeredAt = head, k.now()
 	return true
 }
 
-// registerHead leaves a head with the backend.
+// registerHead registers a head with the backend.
 func (b *backendClient) registerHead(ctx context.Context, head internalapi.AuditHead) error {
-	_, err := ask[internalapi.Empty](ctx, b, internalapi.PathRegisterHead, "", head)
+	_, err := callInternal[internalapi.Empty](ctx, b, internalapi.PathRegisterHead, "", head)
 	return err
 }
 
-// auditHeads lists what trails must be there.
+// auditHeads lists the registered heads, from which an auditor knows which audit logs must exist.
 func (h *adminHandler) auditHeads(x *exchange, body []byte) (any, *wire.Failure) {
 	var request struct {
 		Since int64 `json:"since"`
@@ -127,13 +128,13 @@ func (h *adminHandler) auditHeads(x *exchange, body []byte) (any, *wire.Failure)
 		return nil, failure
 	}
 	if request.Since < 0 || request.Since > maxUnix {
-		return nil, argument("since: write a time in Unix seconds, or leave it out")
+		return nil, badRequest("since: write a time in Unix seconds, or leave it out")
 	}
 	var ask internalapi.ListHeads
 	if request.Since > 0 {
 		ask.Since = time.Unix(request.Since, 0).UTC()
 	}
-	return asked[internalapi.AuditHeads](x, h.hall, internalapi.PathListHeads, ask)
+	return relayInternal[internalapi.AuditHeads](x, h.services, internalapi.PathListHeads, ask)
 }
 
 // maxUnix is the end of the year 9999.

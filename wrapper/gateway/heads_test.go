@@ -19,14 +19,14 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// keeperOfHeads is a backend that keeps heads, or does not answer.
-type keeperOfHeads struct {
+// headStore is a backend that keeps heads, or does not answer.
+type headStore struct {
 	mu   sync.Mutex
 	down bool
 	kept []internalapi.AuditHead
 }
 
-func (k *keeperOfHeads) register(_ context.Context, head internalapi.AuditHead) error {
+func (k *headStore) register(_ context.Context, head internalapi.AuditHead) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.down {
@@ -36,46 +36,46 @@ func (k *keeperOfHeads) register(_ context.Context, head internalapi.AuditHead) 
 	return nil
 }
 
-// TestTheHeadIsRegisteredWhileTheTrailIsWrittenAndAtItsEnd: what is not registered is missed by nobody.
-func TestTheHeadIsRegisteredWhileTheTrailIsWrittenAndAtItsEnd(t *testing.T) {
+// TestTheHeadIsRegisteredWhileTheAuditLogIsWrittenAndAtItsEnd: the loss of an unregistered head goes unnoticed.
+func TestTheHeadIsRegisteredWhileTheAuditLogIsWrittenAndAtItsEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := NewWithT(t)
 		log, reg := slog.New(slog.DiscardHandler), prometheus.NewRegistry()
-		trail, err := auditlog.Open(auditlog.Options{Path: filepath.Join(t.TempDir(), "audit"), Log: log, Reg: reg, Now: time.Now})
+		auditLog, err := auditlog.Open(auditlog.Options{Path: filepath.Join(t.TempDir(), "audit"), Log: log, Reg: reg, Now: time.Now})
 		g.Expect(err).NotTo(HaveOccurred())
-		backend := &keeperOfHeads{}
-		k := newHeadKeeper(trail, "gateway v1", backend.register, log, reg, time.Now)
+		backend := &headStore{}
+		k := newHeadRegistrar(auditLog, "gateway v1", backend.register, log, reg, time.Now)
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan struct{})
 		go func() { k.run(ctx); close(ended) }()
-		time.Sleep(headSoon + time.Second) //nolint:forbidigo // the clock is the bubble's: synctest
+		time.Sleep(headRetryInterval + time.Second) //nolint:forbidigo // the clock is the bubble's: synctest
 		synctest.Wait()
 		g.Expect(backend.kept).To(HaveLen(1))
 		g.Expect(backend.kept[0]).To(And(HaveField("Seq", uint64(0)), HaveField("Program", "gateway v1"), HaveField("Ended", false)))
 
 		emit := func() {
-			g.Expect(trail.Emit(auditlog.Event{Kind: auditlog.KindCall})).To(Succeed())
+			g.Expect(auditLog.Emit(auditlog.Event{Kind: auditlog.KindCall})).To(Succeed())
 		}
-		time.Sleep(3 * headEvery) //nolint:forbidigo // the clock is the bubble's: synctest
+		time.Sleep(3 * headInterval) //nolint:forbidigo // the clock is the bubble's: synctest
 		synctest.Wait()
 		g.Expect(backend.kept).To(HaveLen(1), "nothing is new")
 		emit()
-		time.Sleep(headEvery) //nolint:forbidigo // the clock is the bubble's: synctest
+		time.Sleep(headInterval) //nolint:forbidigo // the clock is the bubble's: synctest
 		synctest.Wait()
 		g.Expect(backend.kept).To(HaveLen(2))
 		g.Expect(backend.kept[1].Seq).To(Equal(uint64(1)))
 
-		// The backend is away for a while: it is tried again, and the trail is written meanwhile.
+		// The backend is away for a while: it is tried again, and the audit log is written meanwhile.
 		backend.mu.Lock()
 		backend.down = true
 		backend.mu.Unlock()
 		emit()
-		time.Sleep(2 * headEvery) //nolint:forbidigo // the clock is the bubble's: synctest
-		g.Expect(trail.Admit()).To(Succeed())
+		time.Sleep(2 * headInterval) //nolint:forbidigo // the clock is the bubble's: synctest
+		g.Expect(auditLog.Admit()).To(Succeed())
 		backend.mu.Lock()
 		backend.down = false
 		backend.mu.Unlock()
-		time.Sleep(2 * headSoon) //nolint:forbidigo // the clock is the bubble's: synctest
+		time.Sleep(2 * headRetryInterval) //nolint:forbidigo // the clock is the bubble's: synctest
 		synctest.Wait()
 		g.Expect(backend.kept).To(HaveLen(3))
 		g.Expect(testutil.ToFloat64(k.results.WithLabelValues("failed"))).To(BeNumerically(">", 0))
@@ -90,7 +90,7 @@ func TestTheHeadIsRegisteredWhileTheTrailIsWrittenAndAtItsEnd(t *testing.T) {
 
 func TestAnAdministratorGetsTheHeads(t *testing.T) {
 	g := NewWithT(t)
-	o := admins(t)
+	o := newAdminEnv(t)
 	status, e := o.command(t, wire.PathAdminAuditHeads, `{}`, nil)
 	g.Expect(status).To(Equal(200), e.ErrMsg)
 	g.Expect(o.back.calls(internalapi.PathListHeads)).To(Equal(1))

@@ -30,14 +30,14 @@ const (
 	classMessage = "message" // messages sent over a WebSocket
 )
 
-// budget is a class with its default, which bounds what one user, device or address can do when nothing is configured: far above
-// what an official client does, and far below what hurts OpenIM on one node.
-type budget struct {
-	name, spentBy string
+// defaultLimit is a class with its default, which bounds one user, device or address when nothing is configured. The defaults are far above
+// the rate of an official client and far below the load that hurts OpenIM on one node.
+type defaultLimit struct {
+	name, appliesTo string
 	ratelimit.Class
 }
 
-var budgets = []budget{
+var defaultLimits = []defaultLimit{
 	{classLogin, "the two calls of a login", ratelimit.Class{PerSecond: 2, Burst: 20, By: []string{ratelimit.ByIP}}},
 	{classRefused, "calls whose token is not good", ratelimit.Class{PerSecond: 2, Burst: 40, By: []string{ratelimit.ByIP}}},
 	{classSelf, "the gateway's own routes for a user", ratelimit.Class{PerSecond: 5, Burst: 20, By: []string{ratelimit.ByUser}}},
@@ -52,7 +52,7 @@ var budgets = []budget{
 
 var defaultClasses = func() map[string]ratelimit.Class {
 	classes := map[string]ratelimit.Class{}
-	for _, b := range budgets {
+	for _, b := range defaultLimits {
 		classes[b.name] = b.Class
 	}
 	return classes
@@ -66,14 +66,14 @@ const (
 	anyOrigin   = "*"
 )
 
-// hot is Hot, checked and compiled.
+// hot is the checked and compiled form of Hot.
 type hot struct {
-	origins []string
-	proxies []netip.Prefix
-	classes map[string]ratelimit.Class
-	share   int
-	alone   bool
-	rules   *celrules.Set
+	origins  []string
+	proxies  []netip.Prefix
+	classes  map[string]ratelimit.Class
+	replicas int
+	local    bool
+	rules    *celrules.Set
 }
 
 // ParseHot reads and checks the hot part.
@@ -88,7 +88,9 @@ func ParseHot(data []byte) (Hot, error) {
 
 func (h *Hot) compile() (*hot, error) {
 	var p httpserver.Problems
-	compiled := &hot{origins: h.Origins, classes: map[string]ratelimit.Class{}, share: int(max(h.Limits.Replicas, 1)), alone: h.Limits.Local}
+	compiled := &hot{
+		origins: h.Origins, classes: map[string]ratelimit.Class{}, replicas: int(max(h.Limits.Replicas, 1)), local: h.Limits.Local,
+	}
 	if n := h.Limits.Replicas; n < 0 || n > maxReplicas {
 		p.Add("limits.replicas", "write 1 to %d", maxReplicas)
 	}
@@ -133,7 +135,7 @@ func (h *hot) allows(origin string) bool {
 	return slices.Contains(h.origins, origin) || slices.Contains(h.origins, anyOrigin)
 }
 
-// hotSource gives the present hot configuration. With an empty path it is the defaults, for ever.
+// hotSource returns the source of the hot configuration and its defaults. With an empty path the source is nil.
 func hotSource(path string) (*filewatch.Source[*hot], *hot, error) {
 	defaults, err := (&Hot{}).compile()
 	if err != nil || path == "" {

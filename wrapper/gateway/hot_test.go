@@ -22,8 +22,9 @@ func TestTheDefaultLimitsStandInTheDocumentation(t *testing.T) {
 	g := NewWithT(t)
 	page, err := os.ReadFile("../../docs/wrapper.md")
 	g.Expect(err).NotTo(HaveOccurred())
-	for _, b := range budgets {
-		g.Expect(string(page)).To(ContainSubstring(fmt.Sprintf("| %s | %s | %g | %d | %s |\n", b.name, b.spentBy, b.PerSecond, b.Burst, strings.Join(b.By, ", "))))
+	for _, b := range defaultLimits {
+		g.Expect(string(page)).To(ContainSubstring(fmt.Sprintf("| %s | %s | %g | %d | %s |\n", b.name, b.appliesTo, b.PerSecond, b.Burst,
+			strings.Join(b.By, ", "))))
 	}
 }
 

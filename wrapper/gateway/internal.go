@@ -13,34 +13,34 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// linkDeadline bounds a call that the gateway makes beside OpenIM's routes.
-const linkDeadline = 5 * time.Second
+// internalDeadline bounds a call of the internal API.
+const internalDeadline = 5 * time.Second
 
-// errBackend is a call of the gateway's own that the backend did not carry out.
+// errBackend says that the backend did not carry out an internal call.
 var errBackend = errors.New("the backend did not answer")
 
-// self is who the gateway is when it asks. For whom it asks, the proof says.
-var self = auth.Principal{Subject: "gateway", Issuer: "gateway", Role: auth.RoleGateway}
+// gatewayPrincipal is the principal of internal calls. The proof beside a call names the caller it is made for.
+var gatewayPrincipal = auth.Principal{Subject: "gateway", Issuer: "gateway", Role: auth.RoleGateway}
 
-// ask makes one call of package link, with the credential of the caller whom it is made for; "" when the gateway asks for itself. The error
-// never holds what was asked or answered: both can be secrets.
-func ask[Reply any](ctx context.Context, b *backendClient, path, proof string, request any) (Reply, error) {
+// callInternal makes one call of package internalapi. proof is the credential of the caller for whom the call is made; it is empty for the
+// gateway's own calls. The error never holds the request or the reply: both can hold secrets.
+func callInternal[Reply any](ctx context.Context, b *backendClient, path, proof string, request any) (Reply, error) {
 	var reply Reply
 	body, err := json.Marshal(request)
 	if err != nil {
-		return reply, fmt.Errorf("encode the call of %s: %w", path, err)
+		return reply, fmt.Errorf("encoding the call of %s: %w", path, err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, linkDeadline)
+	ctx, cancel := context.WithTimeout(ctx, internalDeadline)
 	defer cancel()
 	id := requestID(ctx)
-	call := auth.Call{Principal: self, Method: http.MethodPost, Path: path, RequestID: id, Body: body, Proof: proof}
+	call := auth.Call{Principal: gatewayPrincipal, Method: http.MethodPost, Path: path, RequestID: id, Body: body, Proof: proof}
 	answer, err := b.send(ctx, call, wire.MediaTypeJSON)
 	if err != nil {
 		return reply, fmt.Errorf("%w: %s: %w", errBackend, path, err)
 	}
 	var envelope wire.Envelope
 	if err := json.Unmarshal(answer.Body, &envelope); err != nil {
-		return reply, fmt.Errorf("%w: %s: its reply is not understood", errBackend, path)
+		return reply, fmt.Errorf("%w: %s: the reply is not a valid envelope", errBackend, path)
 	}
 	if answer.Status != http.StatusOK {
 		return reply, refusalOf(path, answer, envelope)
@@ -49,15 +49,15 @@ func ask[Reply any](ctx context.Context, b *backendClient, path, proof string, r
 		return reply, fmt.Errorf("%w: %s: errCode %d", errBackend, path, envelope.ErrCode)
 	}
 	if len(envelope.Data) > 0 && json.Unmarshal(envelope.Data, &reply) != nil {
-		return reply, fmt.Errorf("%w: %s: its reply is not understood", errBackend, path)
+		return reply, fmt.Errorf("%w: %s: the reply has another form than expected", errBackend, path)
 	}
 	return reply, nil
 }
 
-// refusal is a call that the backend understood and will not carry out, for a reason that is the caller's.
+// refusal is the error of a call that the backend refused for a reason of the caller's.
 type refusal struct{ failure wire.Failure }
 
-func (r *refusal) Error() string { return "the backend refuses: " + r.failure.Name }
+func (r *refusal) Error() string { return "calling the backend: refused: " + r.failure.Name }
 
 func refusalOf(path string, answer upstream.Reply, envelope wire.Envelope) error {
 	failure, known := wire.FailureNamed(answer.Header.Get(wire.HeaderReason))
@@ -65,7 +65,7 @@ func refusalOf(path string, answer upstream.Reply, envelope wire.Envelope) error
 		return fmt.Errorf("%w: %s: HTTP status %d without a reason", errBackend, path, answer.Status)
 	}
 	if failure.Name == wire.ProofRefused.Name {
-		return &refusal{*over(envelope.ErrCode)}
+		return &refusal{*proofFailure(envelope.ErrCode)}
 	}
 	switch failure.Status {
 	case http.StatusBadRequest, http.StatusForbidden, http.StatusTooManyRequests:

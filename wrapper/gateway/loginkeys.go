@@ -12,46 +12,47 @@ import (
 )
 
 const (
-	// keysFresh is how long the published keys are given again without asking the backend. Anybody may ask for them.
-	keysFresh = 5 * time.Second
-	// keysPatience is how long the backend is waited for while the last keys may still be given.
-	keysPatience = 500 * time.Millisecond
+	// loginKeysTTL is how long the published keys are answered from memory. The route is public, so it must be cheap.
+	loginKeysTTL = 5 * time.Second
+	// loginKeysWait is how long a call waits for the backend while the last keys may still be answered.
+	loginKeysWait = 500 * time.Millisecond
 )
 
-// loginKeys are the login's published keys, which the backend has. While it does not answer, the last ones are given for as long as clients
-// may keep them.
-type loginKeys struct {
+// loginKeyCache caches the login's published keys, which the backend holds. While the backend does not answer, loginKeyCache returns the
+// last keys for as long as clients may keep them.
+type loginKeyCache struct {
 	backend *backendClient
 	now     func() time.Time
-	asking  singleflight.Group
+	flight  singleflight.Group
 
-	mu    sync.Mutex
-	last  handshake.WellKnown
-	asked time.Time // zero: never
+	mu      sync.Mutex
+	last    handshake.WellKnown
+	fetched time.Time // zero: never
 }
 
-func newLoginKeys(b *backendClient, now func() time.Time) *loginKeys {
-	return &loginKeys{backend: b, now: now}
+func newLoginKeyCache(b *backendClient, now func() time.Time) *loginKeyCache {
+	return &loginKeyCache{backend: b, now: now}
 }
 
-func (k *loginKeys) get(ctx context.Context) (handshake.WellKnown, error) {
-	last, age := k.held()
-	if age < keysFresh {
+func (k *loginKeyCache) get(ctx context.Context) (handshake.WellKnown, error) {
+	last, age := k.cached()
+	if age < loginKeysTTL {
 		return last, nil
 	}
-	done := k.asking.DoChan("", func() (any, error) {
-		document, err := ask[handshake.WellKnown](context.WithoutCancel(ctx), k.backend, internalapi.PathLoginKeys, "", internalapi.Empty{})
+	done := k.flight.DoChan("", func() (any, error) {
+		document, err := callInternal[handshake.WellKnown](
+			context.WithoutCancel(ctx), k.backend, internalapi.PathLoginKeys, "", internalapi.Empty{})
 		if err == nil {
-			k.hold(document)
+			k.store(document)
 		}
 		return document, err
 	})
 	usable := age < wellKnownSeconds*time.Second
-	var impatient <-chan time.Time
+	var timeout <-chan time.Time
 	if usable {
-		timer := time.NewTimer(keysPatience)
+		timer := time.NewTimer(loginKeysWait)
 		defer timer.Stop()
-		impatient = timer.C
+		timeout = timer.C
 	}
 	select {
 	case r := <-done:
@@ -61,7 +62,7 @@ func (k *loginKeys) get(ctx context.Context) (handshake.WellKnown, error) {
 		if !usable {
 			return handshake.WellKnown{}, r.Err
 		}
-	case <-impatient:
+	case <-timeout:
 	case <-ctx.Done():
 		if !usable {
 			return handshake.WellKnown{}, ctx.Err()
@@ -70,17 +71,17 @@ func (k *loginKeys) get(ctx context.Context) (handshake.WellKnown, error) {
 	return last, nil
 }
 
-func (k *loginKeys) held() (handshake.WellKnown, time.Duration) {
+func (k *loginKeyCache) cached() (handshake.WellKnown, time.Duration) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.asked.IsZero() {
+	if k.fetched.IsZero() {
 		return handshake.WellKnown{}, wellKnownSeconds * time.Second
 	}
-	return k.last, k.now().Sub(k.asked)
+	return k.last, k.now().Sub(k.fetched)
 }
 
-func (k *loginKeys) hold(document handshake.WellKnown) {
+func (k *loginKeyCache) store(document handshake.WellKnown) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.last, k.asked = document, k.now()
+	k.last, k.fetched = document, k.now()
 }

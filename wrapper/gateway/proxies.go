@@ -12,22 +12,22 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/httpserver"
 )
 
-// untrustedEvery is how often the log says that a proxy is not trusted.
-const untrustedEvery = time.Minute
+// untrustedProxyWarnInterval is how often the log names an untrusted proxy.
+const untrustedProxyWarnInterval = time.Minute
 
-// untrusted notices a proxy that is not in trustedProxies: a peer with a private address that says on whose behalf it calls. All users
-// behind it are one address for every limit.
-type untrusted struct {
+// untrustedProxies detects a proxy that is missing in trustedProxies: a private address that sends X-Forwarded-For. All users behind such a
+// proxy share one address's limits.
+type untrustedProxies struct {
 	log      *slog.Logger
 	now      func() time.Time
 	requests prometheus.Counter
 
-	mu   sync.Mutex
-	told time.Time
+	mu     sync.Mutex
+	warned time.Time
 }
 
-func newUntrusted(log *slog.Logger, reg prometheus.Registerer, now func() time.Time) *untrusted {
-	u := &untrusted{log: log, now: now, requests: prometheus.NewCounter(prometheus.CounterOpts{
+func newUntrustedProxies(log *slog.Logger, reg prometheus.Registerer, now func() time.Time) *untrustedProxies {
+	u := &untrustedProxies{log: log, now: now, requests: prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "openim_wrapper_untrusted_proxy_requests_total",
 		Help: "Requests with X-Forwarded-For from a private address that is not in trustedProxies: " +
 			"all users behind it share one address's limits.",
@@ -36,8 +36,8 @@ func newUntrusted(log *slog.Logger, reg prometheus.Registerer, now func() time.T
 	return u
 }
 
-// look counts a request that came through a proxy which is not trusted, and says so in the log from time to time.
-func (u *untrusted) look(r *http.Request, trusted []netip.Prefix) {
+// check counts a request that came through an untrusted proxy, and logs a warning at most once per untrustedProxyWarnInterval.
+func (u *untrustedProxies) check(r *http.Request, trusted []netip.Prefix) {
 	if !httpserver.IsForwarded(r) {
 		return
 	}
@@ -48,8 +48,8 @@ func (u *untrusted) look(r *http.Request, trusted []netip.Prefix) {
 	u.requests.Inc()
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if now := u.now(); now.Sub(u.told) >= untrustedEvery {
-		u.told = now
+	if now := u.now(); now.Sub(u.warned) >= untrustedProxyWarnInterval {
+		u.warned = now
 		u.log.Warn("all users behind a proxy share one address's limits: the proxy sends X-Forwarded-For and is not trusted: "+
 			"add its addresses to spec.wrapper.auth.users.trustedProxies", "proxy", peer.String())
 	}

@@ -17,31 +17,32 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// breakable is a standard output that nobody may take.
-type breakable struct{ broken atomic.Bool }
+// brokenWriter is a standard output that nobody may take.
+type brokenWriter struct{ broken atomic.Bool }
 
-func (b *breakable) Write(p []byte) (int, error) {
+func (b *brokenWriter) Write(p []byte) (int, error) {
 	if b.broken.Load() {
 		return 0, errors.New("nobody reads")
 	}
 	return len(p), nil
 }
 
-// TestNothingPrivateIsReadWhileTheTrailCannotBeWritten: neither of the gateway's own routes nor of OpenIM's; when the trail is written
-// again, both are read again.
-func TestNothingPrivateIsReadWhileTheTrailCannotBeWritten(t *testing.T) {
+// TestNothingPrivateIsReadWhileTheAuditLogCannotBeWritten: neither of the gateway's own routes nor of OpenIM's; when the audit log is
+// written again, both are read again.
+func TestNothingPrivateIsReadWhileTheAuditLogCannotBeWritten(t *testing.T) {
 	g := NewWithT(t)
-	o := admins(t)
-	sink := &breakable{}
+	o := newAdminEnv(t)
+	sink := &brokenWriter{}
 	sink.broken.Store(true)
-	trail, err := auditlog.Open(auditlog.Options{Path: auditlog.Stdout, Stdout: sink, Log: slog.New(slog.DiscardHandler), Reg: prometheus.NewRegistry(), Now: time.Now})
+	auditLog, err := auditlog.Open(auditlog.Options{Path: auditlog.Stdout, Stdout: sink, Log: slog.New(slog.DiscardHandler),
+		Reg: prometheus.NewRegistry(), Now: time.Now})
 	g.Expect(err).NotTo(HaveOccurred())
-	o.hall.trail = trail
+	o.services.auditLog = auditLog
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
-	go func() { trail.Run(ctx); close(ended) }()
+	go func() { auditLog.Run(ctx); close(ended) }()
 	defer func() { cancel(); <-ended }()
-	g.Eventually(trail.Admit).ShouldNot(Succeed())
+	g.Eventually(auditLog.Admit).ShouldNot(Succeed())
 
 	private := 0
 	for _, route := range routes.Table {
@@ -58,7 +59,7 @@ func TestNothingPrivateIsReadWhileTheTrailCannotBeWritten(t *testing.T) {
 	g.Expect(o.back.asked).To(BeEmpty())
 
 	sink.broken.Store(false)
-	g.Eventually(trail.Admit, "10s").Should(Succeed())
+	g.Eventually(auditLog.Admit, "10s").Should(Succeed())
 	status, e = o.command(t, wire.PathAdminDevices, `{"userID":"alice"}`, nil)
 	g.Expect(status).To(Equal(http.StatusOK), e.ErrMsg)
 }

@@ -25,15 +25,15 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// keysOf is a custody key without a file.
+// keysOf is a custody key that needs no file.
 type keysOf string
 
 func (k keysOf) Get() (tokenvault.Keys, error) { return tokenvault.Keys{[]byte(k)}, nil }
 
-// withBackend puts the backend as it runs, on a fake OpenIM, behind both doors.
-func withBackend(t *testing.T) (*office, *openimtest.Fake) {
+// withBackend runs the real backend, on a fake OpenIM, behind both listeners.
+func withBackend(t *testing.T) (*adminEnv, *openimtest.Fake) {
 	t.Helper()
-	o, openim, dir := admins(t), openimtest.New(t), t.TempDir()
+	o, openim, dir := newAdminEnv(t), openimtest.New(t), t.TempDir()
 	file := func(name, content string) string {
 		path := filepath.Join(dir, name)
 		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
@@ -55,10 +55,12 @@ func withBackend(t *testing.T) (*office, *openimtest.Fake) {
 			APIURL: openim.URL, AdminUserID: openimtest.AdminUserID, SecretFile: file("secret", openimtest.Secret), Release: "v3.8.3-patch.16",
 		},
 		Admins: issuers.Admins{Issuers: []issuers.Issuer{{
-			Issuer: authtest.Issuer, Audiences: []string{authtest.Audience}, Algorithms: []string{"ES256"}, JWKSFile: file("jwks.json", string(authtest.JWKS(t, o.key))),
+			Issuer: authtest.Issuer, Audiences: []string{authtest.Audience}, Algorithms: []string{"ES256"}, JWKSFile: file("jwks.json",
+				string(authtest.JWKS(t, o.key))),
 			Roles: issuers.Roles{Claim: "groups", Admin: []string{authtest.Role}},
 		}}},
-		Users: &backend.Users{Audience: "https://im.example.com", ServerKeysDir: loginKeys, Session: session.Limits{LifetimeSeconds: 3600, IdleSeconds: 3600}},
+		Users: &backend.Users{Audience: "https://im.example.com", ServerKeysDir: loginKeys,
+			Session: session.Limits{LifetimeSeconds: 3600, IdleSeconds: 3600}},
 		Redis: &redis, MongoDB: &usersdb.Config{URIFile: file("uri", mongotest.Start(t).URI()), Database: "openim_v3"},
 		CustodyKeyFile: file("custody", custodyKey), ShutdownGraceSeconds: 1,
 	}, "test", slog.New(slog.DiscardHandler), time.Now)
@@ -69,25 +71,25 @@ func withBackend(t *testing.T) (*office, *openimtest.Fake) {
 	ended := make(chan struct{})
 	go func() { defer close(ended); _ = app.Run(ctx) }()
 	t.Cleanup(func() { stop(); <-ended })
-	o.hall.backend.up = upstream.New("http://" + app.Main.Address())
+	o.services.backend.up = upstream.New("http://" + app.Main.Address())
 	openim.Set(func(f *openimtest.Fake) { f.People.Users["alice"] = openimtest.Person{Nickname: "Alice"} })
 	return o, openim
 }
 
-// TestAddressesOfTheClusterLeaveByNeitherDoor: what OpenIM says when one of its processes, or a store, is away; then it is back.
-func TestAddressesOfTheClusterLeaveByNeitherDoor(t *testing.T) {
+// TestAddressesOfTheClusterLeaveByNeitherListener: what OpenIM says when one of its processes, or a store, is away; then it is back.
+func TestAddressesOfTheClusterLeaveByNeitherListener(t *testing.T) {
 	o, openim := withBackend(t)
 	token, _ := o.login(t, "alice")
 	const body = `{"userIDs":["alice"]}`
 	ask := map[string]func() (int, wire.Envelope){
-		"users":  func() (int, wire.Envelope) { return o.house.post(t, infoPath, token, body) },
+		"users":  func() (int, wire.Envelope) { return o.usersEnv.post(t, infoPath, token, body) },
 		"admins": func() (int, wire.Envelope) { return o.command(t, wire.AdminPrefix+"/user/get_users_info", body, nil) },
 	}
 	const text = `rpc error: desc = \"transport: Error while dialing: dial tcp 10.244.1.7:10280: connect: connection refused\" ` +
 		`from fd00:10:244::7 lookup openim-rpc-user on 10.96.0.10:53`
-	for door, call := range ask {
+	for listener, call := range ask {
 		for _, code := range []int{2, 4, 13, 14, 500, 1001, 1004} {
-			t.Run(fmt.Sprintf("%s %d", door, code), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%s %d", listener, code), func(t *testing.T) {
 				g := NewWithT(t)
 				openim.Set(func(f *openimtest.Fake) {
 					const envelope = `{"errCode":%d,"errMsg":"%s","errDlt":"%s","data":{"at":"10.244.1.7:10280"}}`
@@ -98,7 +100,7 @@ func TestAddressesOfTheClusterLeaveByNeitherDoor(t *testing.T) {
 				g.Expect(e.ErrDlt).To(BeEmpty())
 				for _, inside := range []string{"10.244", "10280", "10.96", "fd00", "openim-rpc-user"} {
 					g.Expect(e.ErrMsg).NotTo(ContainSubstring(inside))
-					if door == "users" {
+					if listener == "users" {
 						g.Expect(string(e.Data)).NotTo(ContainSubstring(inside))
 					}
 				}
@@ -111,24 +113,25 @@ func TestAddressesOfTheClusterLeaveByNeitherDoor(t *testing.T) {
 	}
 }
 
-// TestASessionThatTheGatewayMadeUpIsNobodys: whoever holds the gateway can write sessions to Redis and sign for them, and is nobody by it.
-func TestASessionThatTheGatewayMadeUpIsNobodys(t *testing.T) {
+// TestASessionThatTheGatewayMadeUpIsRefused: an attacker who controls the gateway can write sessions to Redis and sign for them. The
+// backend refuses them.
+func TestASessionThatTheGatewayMadeUpIsRefused(t *testing.T) {
 	g := NewWithT(t)
 	o, openim := withBackend(t)
 	forged, _, err := newSessions(o.redis.Open("test:"), nil).Create(t.Context(), "alice", "device", 1, 1)
 	g.Expect(err).NotTo(HaveOccurred())
 	const body = `{"userIDs":["alice"]}`
-	status, e := o.house.post(t, infoPath, forged, body)
+	status, e := o.usersEnv.post(t, infoPath, forged, body)
 	g.Expect(status).To(Equal(http.StatusOK))
-	g.Expect(e.ErrCode).To(Equal(wire.CodeTokenNotExist), "the gateway's door takes it, and the backend does not: %s", e.ErrMsg)
+	g.Expect(e.ErrCode).To(Equal(wire.CodeTokenNotExist), "the gateway accepts it, and the backend does not: %s", e.ErrMsg)
 	g.Expect(openim.Seen("/user/get_users_info")).To(BeEmpty())
 
 	good, _ := o.login(t, "alice")
-	_, e = o.house.post(t, infoPath, good, body)
+	_, e = o.usersEnv.post(t, infoPath, good, body)
 	g.Expect(e.ErrCode).To(BeZero(), e.ErrMsg)
 }
 
-// TestAReplyIsWhatTheRouteDeclares on the whole way: what is not known and what is not the caller's stays behind the backend.
+// TestAReplyIsWhatTheRouteDeclares from end to end: unknown members and entries of other users do not leave the backend.
 func TestAReplyIsWhatTheRouteDeclares(t *testing.T) {
 	g := NewWithT(t)
 	o, openim := withBackend(t)
@@ -141,7 +144,7 @@ func TestAReplyIsWhatTheRouteDeclares(t *testing.T) {
 			{"conversation":{"ownerUserID":"alice","conversationID":"sg_4711"},"lastMsg":{"sendID":"bob","recvID":"carol","content":"c2VjcmV0"}},
 			{"conversation":{"ownerUserID":"alice","conversationID":"si_alice_bob"},"lastMsg":{"sendID":"bob","recvID":"alice","content":"aGk="}}]}}`
 	})
-	status, e := o.house.post(t, wire.UserPrefix+"/jssdk/get_active_conversations", token, `{"count":10}`)
+	status, e := o.usersEnv.post(t, wire.UserPrefix+"/jssdk/get_active_conversations", token, `{"count":10}`)
 	g.Expect(status).To(Equal(http.StatusOK))
 	g.Expect(string(e.Data)).To(MatchJSON(`{"unreadCount":2,"conversations":[
 		{"conversation":{"ownerUserID":"alice","conversationID":"si_alice_bob"},"lastMsg":{"sendID":"bob","recvID":"alice","content":"aGk="}}]}`), e.ErrMsg)

@@ -20,15 +20,15 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// The realtime room knows neither sessions nor limits nor the trail: these are its small interfaces over them.
+// The websocket package knows neither sessions nor limits nor the audit log. These types implement its interfaces.
 
 var (
 	_ websocket.Sessions = socketSessions{}
 	_ websocket.Upstream = socketUpstream{}
 	_ websocket.Members  = socketUpstream{}
 	_ websocket.Profiles = socketUpstream{}
-	_ websocket.Judge    = socketJudge{}
-	_ websocket.Trail    = socketTrail{}
+	_ websocket.Judge    = frameChecks{}
+	_ websocket.Trail    = socketAudit{}
 )
 
 type socketSessions struct {
@@ -45,15 +45,16 @@ func (s socketSessions) Authenticate(ctx context.Context, token string) (websock
 	return socketIdentity(found, token), nil
 }
 
-// Redeem implements websocket.Sessions. The backend does it, which alone can tell tickets that it issued.
+// Redeem implements websocket.Sessions. It calls the backend, which alone can verify that it issued a ticket.
 func (s socketSessions) Redeem(ctx context.Context, ticket string) (websocket.Identity, *wire.Failure) {
 	if !session.IsTicket(ticket) {
 		return websocket.Identity{}, socketFailure(session.ErrMalformed)
 	}
-	reply, err := ask[internalapi.RedeemedTicket](ctx, s.backend, internalapi.PathRedeemTicket, "", internalapi.RedeemTicket{Ticket: ticket})
+	reply, err := callInternal[internalapi.RedeemedTicket](
+		ctx, s.backend, internalapi.PathRedeemTicket, "", internalapi.RedeemTicket{Ticket: ticket})
 	var found session.Session
 	if err == nil && json.Unmarshal(reply.Session, &found) != nil {
-		err = fmt.Errorf("%w: %s: its reply is not understood", errBackend, internalapi.PathRedeemTicket)
+		err = fmt.Errorf("%w: %s: the reply has another form than expected", errBackend, internalapi.PathRedeemTicket)
 	}
 	if err != nil {
 		httpserver.RecordOf(ctx).Detail = err.Error()
@@ -62,7 +63,7 @@ func (s socketSessions) Redeem(ctx context.Context, ticket string) (websocket.Id
 	return socketIdentity(found, reply.Grant), nil
 }
 
-// redeemFailure has the texts and codes that a session's own refusals have.
+// redeemFailure maps the backend's refusal to the texts and codes of a refused session.
 func redeemFailure(err error) *wire.Failure {
 	refused, ok := errors.AsType[*refusal](err)
 	if !ok {
@@ -74,12 +75,12 @@ func redeemFailure(err error) *wire.Failure {
 		}
 	}
 	f := refused.failure
-	f.Status = mildStatus(f.Status)
+	f.Status = envelopeStatus(f.Status)
 	return &f
 }
 
-// Attach implements websocket.Sessions. The session is the one that was verified, with every field: one that is put together here
-// again could lack what revocations are compared with. An identity without a session is closed at once.
+// Attach implements websocket.Sessions. It attaches the session that was verified, with every field: a session that is rebuilt from id
+// could lack a field by which revocations are compared. An identity without a session is closed at once.
 func (s socketSessions) Attach(id websocket.Identity, end func(websocket.Cause)) (detach func()) {
 	held, ok := id.Session.(heldSession)
 	if !ok {
@@ -95,24 +96,24 @@ func (s socketSessions) Attach(id websocket.Identity, end func(websocket.Cause))
 	})
 }
 
-// socketFailure is told before the upgrade, as OpenIM tells it: SDKs read the envelope of a reply with status 200.
+// socketFailure returns the failure before the upgrade as OpenIM sends it: SDKs read the envelope of a reply with status 200.
 func socketFailure(err error) *wire.Failure {
 	f := *sessionFailure(err)
-	f.Status = mildStatus(f.Status)
+	f.Status = envelopeStatus(f.Status)
 	return &f
 }
 
-// heldSession is what a socket keeps: its session as it was verified, and what proves it to the backend: the credential that opened it, and
-// from the first answer on a grant.
+// heldSession is what a socket keeps: its verified session and the proof for the backend. The proof is the credential that opened the
+// socket, and from the backend's first answer on a grant.
 type heldSession struct {
 	session session.Session
 	proof   *atomic.Pointer[string]
 }
 
-// String keeps the proof out of whatever an identity is printed into.
+// String keeps the proof out of logs and error texts.
 func (h heldSession) String() string { return "session " + h.session.ID }
 
-// GoString is String.
+// GoString does the same for %#v.
 func (h heldSession) GoString() string { return h.String() }
 
 func proofOf(id websocket.Identity) string {
@@ -123,8 +124,8 @@ func proofOf(id websocket.Identity) string {
 	return *held.proof.Load()
 }
 
-// granted keeps a grant in the place of what proved the session until now.
-func granted(id websocket.Identity, grant string) {
+// storeGrant replaces the proof of a socket by a grant.
+func storeGrant(id websocket.Identity, grant string) {
 	if held, ok := id.Session.(heldSession); ok && grant != "" {
 		held.proof.Store(&grant)
 	}
@@ -138,58 +139,66 @@ func socketIdentity(s session.Session, credential string) websocket.Identity {
 	}
 }
 
-// told makes a refusal of the credential what the realtime room passes on: the session ended between two looks.
-func told(err error) error {
+// credentialFailure turns a refused credential into a failure that the websocket package passes to the client: the session ended after
+// the gateway had verified it.
+func credentialFailure(err error) error {
 	if refused, ok := errors.AsType[*refusal](err); ok && wire.IsTokenError(refused.failure.ErrCode) {
 		f := refused.failure
-		f.Status = mildStatus(f.Status)
+		f.Status = envelopeStatus(f.Status)
 		return f
 	}
 	return err
 }
 
-// socketUpstream is what sockets need from the backend.
+// socketUpstream makes the backend calls that sockets need.
 type socketUpstream struct{ backend *backendClient }
 
 // Token implements websocket.Upstream.
 func (s socketUpstream) Token(ctx context.Context, id websocket.Identity, refused string) (token, hash string, err error) {
-	reply, err := ask[internalapi.Token](ctx, s.backend, internalapi.PathOpenIMToken, proofOf(id), internalapi.TokenRequest{Refused: refused})
+	reply, err := callInternal[internalapi.Token](
+		ctx, s.backend, internalapi.PathOpenIMToken, proofOf(id), internalapi.TokenRequest{Refused: refused})
 	if err == nil {
-		granted(id, reply.Grant)
+		storeGrant(id, reply.Grant)
 	}
-	return reply.Token, reply.Hash, told(err)
+	return reply.Token, reply.Hash, credentialFailure(err)
 }
 
 // Member implements websocket.Members.
 func (s socketUpstream) Member(ctx context.Context, id websocket.Identity, conversations []string) ([]bool, error) {
-	reply, err := ask[internalapi.Members](ctx, s.backend, internalapi.PathMembership, proofOf(id), internalapi.Membership{ConversationIDs: conversations})
+	reply, err := callInternal[internalapi.Members](
+		ctx, s.backend, internalapi.PathMembership, proofOf(id), internalapi.Membership{ConversationIDs: conversations})
 	if err == nil && len(reply.Member) != len(conversations) {
-		return nil, errors.New("the backend gave another number of verdicts than it was asked for")
+		return nil, errors.New("checking membership: the backend answered another number of verdicts than requested")
 	}
-	return reply.Member, told(err)
+	return reply.Member, credentialFailure(err)
 }
 
 // Sender implements websocket.Profiles.
 func (s socketUpstream) Sender(ctx context.Context, id websocket.Identity, groupID string) (websocket.Sender, error) {
-	reply, err := ask[internalapi.Sender](ctx, s.backend, internalapi.PathSender, proofOf(id), internalapi.SenderOf{GroupID: groupID})
+	reply, err := callInternal[internalapi.Sender](ctx, s.backend, internalapi.PathSender, proofOf(id), internalapi.SenderOf{GroupID: groupID})
 	return websocket.Sender{Nickname: reply.Nickname, FaceURL: reply.FaceURL}, err
 }
 
-// socketJudge decides on frames: how many, and whether the stack's rules allow them.
-type socketJudge struct{ *hall }
+// frameChecks checks each frame against the rate limits and the stack's rules.
+type frameChecks struct{ *services }
 
 // Frame implements websocket.Judge.
-func (j socketJudge) Frame(ctx context.Context, id websocket.Identity, f *websocket.Frame) *websocket.Refusal {
-	present := j.hot()
+func (j frameChecks) Frame(ctx context.Context, id websocket.Identity, f *websocket.Frame) *websocket.Refusal {
+	current := j.hot()
 	ip, _ := netip.ParseAddr(f.RemoteIP)
 	caller := socketCaller(id)
-	decision := j.limiter.Allow(ctx, f.Class, present.classes[f.Class], ratelimit.Subject{User: limitName(caller), Device: id.DeviceID, IP: ip})
+	subject := ratelimit.Subject{User: limitName(caller), Device: id.DeviceID, IP: ip}
+	decision := j.limiter.Allow(ctx, f.Class, current.classes[f.Class], subject)
 	if !decision.OK {
-		return &websocket.Refusal{ErrCode: wire.Limited.ErrCode, Text: wire.Limited.Text, Reason: wire.Limited.Name, Detail: f.Class + " by " + decision.By}
+		return &websocket.Refusal{
+			ErrCode: wire.Limited.ErrCode, Text: wire.Limited.Text, Reason: wire.Limited.Name, Detail: f.Class + " by " + decision.By,
+		}
 	}
-	refusal := present.rules.Check(ctx, &celrules.Call{
-		Identity:   identityOf(caller),
-		Route:      celrules.Route{Name: f.Name, Kind: celrules.KindWebSocket, Audience: string(auth.RoleUser), Audit: f.Audit, Limit: f.Class, Identifier: f.ID},
+	refusal := current.rules.Check(ctx, &celrules.Call{
+		Identity: identityOf(caller),
+		Route: celrules.Route{
+			Name: f.Name, Kind: celrules.KindWebSocket, Audience: string(auth.RoleUser), Audit: f.Audit, Limit: f.Class, Identifier: f.ID,
+		},
 		Connection: celrules.Connection{IP: ip},
 		Body: celrules.Message{
 			ContentType: f.ContentType, SessionType: f.SessionType, RecvID: f.RecvID, GroupID: f.GroupID, Size: f.ContentBytes,
@@ -202,7 +211,10 @@ func (j socketJudge) Frame(ctx context.Context, id websocket.Identity, f *websoc
 	if text == "" {
 		text = wire.RuleRefused.Text
 	}
-	return &websocket.Refusal{ErrCode: wire.RuleRefused.ErrCode, Text: text, Reason: wire.RuleRefused.Name + "_" + strings.ReplaceAll(refusal.Rule, "-", "_"), Detail: refusal.Detail}
+	return &websocket.Refusal{
+		ErrCode: wire.RuleRefused.ErrCode, Text: text,
+		Reason: wire.RuleRefused.Name + "_" + strings.ReplaceAll(refusal.Rule, "-", "_"), Detail: refusal.Detail,
+	}
 }
 
 func socketCaller(id websocket.Identity) auth.Principal {
@@ -212,11 +224,11 @@ func socketCaller(id websocket.Identity) auth.Principal {
 	}
 }
 
-// socketTrail writes the realtime room's events to the trail.
-type socketTrail struct{ *hall }
+// socketAudit writes the sockets' events to the audit log.
+type socketAudit struct{ *services }
 
 // Event implements websocket.Trail.
-func (s socketTrail) Event(_ context.Context, e websocket.Event) {
+func (s socketAudit) Event(_ context.Context, e websocket.Event) {
 	event := auditlog.Event{Kind: auditlog.KindSocket, Who: whoOf(socketCaller(e.Identity))}
 	if f := e.Frame; f != nil {
 		if f.ID != 0 {
@@ -225,7 +237,7 @@ func (s socketTrail) Event(_ context.Context, e websocket.Event) {
 		event.Who.IP, _ = netip.ParseAddr(f.RemoteIP)
 		event.What = auditlog.What{
 			Route: f.Name, Identifier: f.ID, Class: f.Audit, RequestID: f.OperationID,
-			Users: named(f.RecvID), Groups: named(f.GroupID), UserCount: f.Users, Conversations: append(f.Foreign, f.Conversations...),
+			Users: listOf(f.RecvID), Groups: listOf(f.GroupID), UserCount: f.Users, Conversations: append(f.Foreign, f.Conversations...),
 		}
 	}
 	if event.Kind == auditlog.KindSocket && event.What.Route == "" {
@@ -236,15 +248,15 @@ func (s socketTrail) Event(_ context.Context, e websocket.Event) {
 		verdict, reason = auditlog.Allowed, websocket.VerdictTrimmed
 	}
 	event.Outcome = auditlog.Outcome{Verdict: verdict, Reason: reason, ErrCode: e.ErrCode, Took: e.Latency}
-	// Whether the trail can take more was the Judge's question; what is lost here, the trail itself counts and tells.
-	write := s.trail.Emit
+	// Judge has checked whether the audit log accepts events. The audit log itself counts and reports lost events.
+	write := s.auditLog.Emit
 	if e.Identity.UserID == "" {
-		write = s.trail.Count
+		write = s.auditLog.Count
 	}
 	_ = write(event)
 }
 
-func named(id string) []string {
+func listOf(id string) []string {
 	if id == "" {
 		return nil
 	}
@@ -252,7 +264,9 @@ func named(id string) []string {
 }
 
 func whoOf(p auth.Principal) auditlog.Who {
-	who := auditlog.Who{Role: string(p.Role), Subject: p.Subject, Issuer: p.Issuer, DeviceID: p.Device, PlatformID: p.PlatformID, Session: p.Session}
+	who := auditlog.Who{
+		Role: string(p.Role), Subject: p.Subject, Issuer: p.Issuer, DeviceID: p.Device, PlatformID: p.PlatformID, Session: p.Session,
+	}
 	if p.Issuer == auth.UserIssuer {
 		who.UserID = p.Subject
 	}

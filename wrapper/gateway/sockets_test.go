@@ -25,8 +25,8 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// filled is a session without a zero field.
-func filled(t *testing.T) session.Session {
+// filledSession is a session without a zero field.
+func filledSession(t *testing.T) session.Session {
 	t.Helper()
 	s := session.Session{}
 	v := reflect.ValueOf(&s).Elem()
@@ -46,35 +46,36 @@ func filled(t *testing.T) session.Session {
 }
 
 // TestASocketIsAttachedWithTheWholeSession: a field that is added to the session is carried. One that is missing
-// would be compared with revocations as if it were zero, and every later session be taken for one that was revoked.
+// would be compared with revocations as zero, and every later session would count as revoked.
 func TestASocketIsAttachedWithTheWholeSession(t *testing.T) {
 	g := NewWithT(t)
-	s := filled(t)
+	s := filledSession(t)
 	id := socketIdentity(s, "the proof")
 	g.Expect(id.Session.(heldSession).session).To(Equal(s))
 	g.Expect(proofOf(id)).To(Equal("the proof"))
-	granted(id, "")
+	storeGrant(id, "")
 	g.Expect(proofOf(id)).To(Equal("the proof"))
-	granted(id, "the grant")
+	storeGrant(id, "the grant")
 	g.Expect(proofOf(id)).To(Equal("the grant"))
 	g.Expect(proofOf(websocket.Identity{})).To(BeEmpty())
 	g.Expect(fmt.Sprintf("%v %+v %#v", id, id, id)).NotTo(ContainSubstring("the proof"))
 
 	ended := make(chan websocket.Cause, 1)
-	socketSessions{}.Attach(websocket.Identity{UserID: "alice", SessionID: "s", Expires: time.Now().Add(time.Hour)}, func(c websocket.Cause) { ended <- c })
+	socketSessions{}.Attach(websocket.Identity{UserID: "alice", SessionID: "s", Expires: time.Now().Add(time.Hour)},
+		func(c websocket.Cause) { ended <- c })
 	g.Eventually(ended).Should(Receive(Equal(websocket.CauseRevoked)), "an identity that was put together by hand")
 }
 
-// sea is a users' door with sockets, before a msggateway of the test's.
-type sea struct {
-	*office
+// socketEnv is a users' listener with sockets and a fake msggateway.
+type socketEnv struct {
+	*adminEnv
 	openim *msggatewaytest.Server
 	url    string
 }
 
-func sockets(t *testing.T, change func(*websocket.Options)) *sea {
+func newSocketEnv(t *testing.T, change func(*websocket.Options)) *socketEnv {
 	t.Helper()
-	s := &sea{office: admins(t), openim: msggatewaytest.New(t)}
+	s := &socketEnv{adminEnv: newAdminEnv(t), openim: msggatewaytest.New(t)}
 	generous := Hot{Limits: Limits{Classes: map[string]config.Class{}}}
 	for _, name := range []string{classSelf, classAdmin, classSocket} {
 		generous.Limits.Classes[name] = config.Class{PerSecond: 1000, Burst: 10_000, By: []string{ratelimit.ByIP}}
@@ -83,16 +84,17 @@ func sockets(t *testing.T, change func(*websocket.Options)) *sea {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.hall.hot = func() *hot { return present }
+	s.services.hot = func() *hot { return present }
 	running, stop := context.WithCancel(context.Background())
 	over := make(chan struct{})
 	go func() { defer close(over); s.sessions.Run(running) }()
 	t.Cleanup(func() { stop(); <-over })
 	NewWithT(t).Eventually(func() error { return s.sessions.Ready(t.Context()) }, 20*time.Second).Should(Succeed())
-	upstream := socketUpstream{s.hall.backend}
+	upstream := socketUpstream{s.services.backend}
 	o := websocket.Options{
-		URL: s.openim.URL(), MaxSockets: 100, Sessions: socketSessions{s.sessions, s.hall.backend}, Upstream: upstream, Members: upstream, Profiles: upstream,
-		Judge: socketJudge{s.hall}, Trail: socketTrail{s.hall}, Log: slog.New(slog.DiscardHandler), Now: time.Now,
+		URL: s.openim.URL(), MaxSockets: 100, Sessions: socketSessions{s.sessions,
+			s.services.backend}, Upstream: upstream, Members: upstream, Profiles: upstream,
+		Judge: frameChecks{s.services}, Trail: socketAudit{s.services}, Log: slog.New(slog.DiscardHandler), Now: time.Now,
 	}
 	if change != nil {
 		change(&o)
@@ -109,7 +111,7 @@ func sockets(t *testing.T, change func(*websocket.Options)) *sea {
 }
 
 // open is a socket by token or, with ticket, by a ticket.
-func (s *sea) open(t *testing.T, user, token string, ticket bool) (*gorilla.Conn, string, error) {
+func (s *socketEnv) open(t *testing.T, user, token string, ticket bool) (*gorilla.Conn, string, error) {
 	t.Helper()
 	dialer, query := gorilla.Dialer{}, "?sendID="+user+"&token="+token+"&platformID=1&operationID=o&isBackground=false&sdkType=js"
 	if ticket {
@@ -145,8 +147,8 @@ func fromBob(user string) []byte {
 	return field(nil, 1, field(field(nil, 1, []byte("si_"+user+"_bob")), 2, list))
 }
 
-// lives expects a session to open sockets either way, and a message to come out of them.
-func (s *sea) lives(t *testing.T, user, token string) {
+// expectOpen expects a session to open sockets either way, and a message to come out of them.
+func (s *socketEnv) expectOpen(t *testing.T, user, token string) {
 	t.Helper()
 	g := NewWithT(t)
 	for _, ticket := range []bool{false, true} {
@@ -163,8 +165,8 @@ func (s *sea) lives(t *testing.T, user, token string) {
 	}
 }
 
-// ends expects a socket to be closed for good.
-func ends(t *testing.T, ws *gorilla.Conn, code int) {
+// expectClosed expects a socket to be closed for good.
+func expectClosed(t *testing.T, ws *gorilla.Conn, code int) {
 	t.Helper()
 	_ = ws.SetReadDeadline(time.Now().Add(30 * time.Second))
 	for {
@@ -177,7 +179,7 @@ func ends(t *testing.T, ws *gorilla.Conn, code int) {
 
 // TestAfterEveryRevocationTheNextLoginHasASocket: by the store that is shared by all replicas, with the sockets that users have.
 func TestAfterEveryRevocationTheNextLoginHasASocket(t *testing.T) {
-	s := sockets(t, nil)
+	s := newSocketEnv(t, nil)
 	s.back.devices = []internalapi.Device{{ID: "device-of-alice", UserID: "alice", PlatformID: 1, Status: internalapi.DeviceActive}}
 	command := func(path, body string) func(*testing.T, string) {
 		return func(t *testing.T, _ string) {
@@ -198,7 +200,7 @@ func TestAfterEveryRevocationTheNextLoginHasASocket(t *testing.T) {
 		{"the session", own("session")}, {"the device's sessions", own("device")}, {"the user's sessions", own("user")},
 		{"everything", command(wire.PathAdminRevokeSessions, `{"scope":"all"}`)},
 		{"a platform", command(wire.AdminPrefix+"/auth/force_logout", `{"userID":"alice","platformID":1}`)},
-		{"a user who is disabled and enabled", func(t *testing.T, token string) {
+		{"a user is disabled and enabled", func(t *testing.T, token string) {
 			command(wire.PathAdminDisableUser, `{"userID":"alice"}`)(t, token)
 			command(wire.PathAdminEnableUser, `{"userID":"alice"}`)(t, token)
 		}},
@@ -208,11 +210,11 @@ func TestAfterEveryRevocationTheNextLoginHasASocket(t *testing.T) {
 			g := NewWithT(t)
 			token, _, err := s.sessions.Create(t.Context(), "alice", "device-of-alice", 1, 7)
 			g.Expect(err).NotTo(HaveOccurred())
-			s.lives(t, "alice", token)
+			s.expectOpen(t, "alice", token)
 			ws, _, err := s.open(t, "alice", token, false)
 			g.Expect(err).NotTo(HaveOccurred())
 			c.strike(t, token)
-			ends(t, ws, 4401)
+			expectClosed(t, ws, 4401)
 			_, e := s.post(t, wire.PathSession, token, `{}`)
 			g.Expect(e.ErrCode).To(Equal(wire.CodeTokenKicked))
 
@@ -226,16 +228,16 @@ func TestAfterEveryRevocationTheNextLoginHasASocket(t *testing.T) {
 					next, _, err = s.sessions.Create(t.Context(), user, device, 1, 7)
 					return err
 				}).Should(Succeed())
-				s.lives(t, user, next)
+				s.expectOpen(t, user, next)
 			}
 		})
 	}
 }
 
-// TestForceLogoutLogsOut: OpenIM's token alone is made anew for whoever has a session here.
+// TestForceLogoutLogsOut: for a user with a session here, OpenIM's token alone would only be replaced.
 func TestForceLogoutLogsOut(t *testing.T) {
 	g := NewWithT(t)
-	o := admins(t)
+	o := newAdminEnv(t)
 	const path = wire.AdminPrefix + "/auth/force_logout"
 	phone, _ := o.login(t, "alice")
 	web, _, err := o.sessions.Create(t.Context(), "alice", "browser", 5, 1)
@@ -248,14 +250,15 @@ func TestForceLogoutLogsOut(t *testing.T) {
 		g.Expect(status).To(Equal(http.StatusOK), e.ErrMsg)
 	}
 	g.Expect([]int{code(phone), code(web), code(bob)}).To(Equal([]int{0, 0, 0}), "nobody of theirs was named")
-	for _, body := range []string{`{"UserID":"alice","platformID":1}`, `{"userID":"alice","platformID":"1"}`, `{"userID":"alice","platformID":1,"x":1}`, `{"platformID":1}`} {
+	for _, body := range []string{`{"UserID":"alice","platformID":1}`, `{"userID":"alice","platformID":"1"}`,
+		`{"userID":"alice","platformID":1,"x":1}`, `{"platformID":1}`} {
 		status, _ := o.command(t, path, body, nil)
 		g.Expect(status).To(Equal(http.StatusBadRequest), body)
 	}
 	before := o.back.calls(path)
 	status, e := o.command(t, path, `{"userID":"alice","platformID":1}`, nil)
 	g.Expect(status).To(Equal(http.StatusOK), e.ErrMsg)
-	g.Expect(o.back.calls(path)).To(Equal(before+1), "OpenIM is told as well")
+	g.Expect(o.back.calls(path)).To(Equal(before+1), "OpenIM is called as well")
 	g.Expect([]int{code(phone), code(web), code(bob)}).To(Equal([]int{wire.CodeTokenKicked, 0, 0}))
 
 	again, _ := o.login(t, "bob")
@@ -274,18 +277,18 @@ func TestForceLogoutLogsOut(t *testing.T) {
 	})
 }
 
-// TestASocketHearsThatTheBackendDoesNotAcceptItsSession: in the codes that make SDKs log in. "Try again" would have them come back until the
-// session ends.
+// TestASocketHearsThatTheBackendDoesNotAcceptItsSession: in the codes that make SDKs log in. "Try again" would have them come back until
+// the session ends.
 func TestASocketHearsThatTheBackendDoesNotAcceptItsSession(t *testing.T) {
 	g := NewWithT(t)
-	s := sockets(t, nil)
+	s := newSocketEnv(t, nil)
 	for _, code := range []int{wire.CodeTokenNotExist, wire.CodeTokenKicked, wire.CodeTokenExpired} {
 		token, _ := s.login(t, "alice")
-		s.back.set(func(b *back) { b.refuse = code })
+		s.back.set(func(b *fakeBackend) { b.refuse = code })
 		_, body, err := s.open(t, "alice", token, false)
 		g.Expect(err).To(HaveOccurred())
 		g.Expect(body).To(ContainSubstring(fmt.Sprintf(`"errCode":%d`, code)))
-		s.back.set(func(b *back) { b.refuse = 0 })
+		s.back.set(func(b *fakeBackend) { b.refuse = 0 })
 		_, body, err = s.open(t, "alice", token, false)
 		g.Expect(err).NotTo(HaveOccurred(), body)
 	}
@@ -294,7 +297,7 @@ func TestASocketHearsThatTheBackendDoesNotAcceptItsSession(t *testing.T) {
 // TestATicketOpensASocketWhereTokensMayNot: where addresses are logged on the way, a token in one is a token given away.
 func TestATicketOpensASocketWhereTokensMayNot(t *testing.T) {
 	g := NewWithT(t)
-	s := sockets(t, func(o *websocket.Options) { o.TicketOnly = true })
+	s := newSocketEnv(t, func(o *websocket.Options) { o.TicketOnly = true })
 	token, _ := s.login(t, "alice")
 	_, body, err := s.open(t, "alice", token, false)
 	g.Expect(err).To(HaveOccurred())
@@ -302,7 +305,7 @@ func TestATicketOpensASocketWhereTokensMayNot(t *testing.T) {
 	g.Expect(body).NotTo(ContainSubstring(token))
 	_, unknown, err := s.open(t, "alice", "v1.AAAAAAAAAAAAAAAAAAAAAA.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", false)
 	g.Expect(err).To(HaveOccurred())
-	g.Expect(unknown).To(Equal(body), "a token is not even looked at")
+	g.Expect(unknown).To(Equal(body), "a token is not even parsed")
 	g.Expect(s.openim.Queries()).To(BeEmpty())
 	_, e := s.post(t, wire.PathSession, token, `{}`)
 	g.Expect(e.ErrCode).To(BeZero(), "nobody is logged out for it")

@@ -15,21 +15,21 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// usersDoor answers one request at the users' listener: login, the gateway's own routes, OpenIM's routes, the socket.
-type usersDoor struct {
-	*hall
+// usersHandler answers requests at the users' listener: login, the gateway's own routes, OpenIM's routes and the socket.
+type usersHandler struct {
+	*services
 	sessions    *session.Store
 	sockets     http.Handler
 	codeSeconds int32
-	loginKeys   *loginKeys
+	loginKeys   *loginKeyCache
 	own         map[string]ownRoute
 }
 
-// ownRoute answers a route of the gateway's own. body has been read within the route's limit.
+// ownRoute answers one of the gateway's own routes. body was read within the route's limit.
 type ownRoute func(x *exchange, body []byte) (any, *wire.Failure)
 
-// perform carries out a route of the gateway's own for a caller who may and has spent for it: what is asked, the answer.
-func (h *hall) perform(x *exchange, route *routes.OwnRoute, own ownRoute) *wire.Failure {
+// perform reads the body of one of the gateway's own routes, calls own, and writes its reply. The caller is verified and within limits.
+func (h *services) perform(x *exchange, route *routes.OwnRoute, own ownRoute) *wire.Failure {
 	body, failure := httpserver.ReadJSON(x.w, x.r, route.Body)
 	if failure != nil {
 		return failure
@@ -41,8 +41,8 @@ func (h *hall) perform(x *exchange, route *routes.OwnRoute, own ownRoute) *wire.
 	return x.reply(route, data)
 }
 
-func newUsersDoor(h *hall, s *session.Store, sockets http.Handler, codeSeconds int32) *usersDoor {
-	u := &usersDoor{hall: h, sessions: s, sockets: sockets, codeSeconds: codeSeconds, loginKeys: newLoginKeys(h.backend, h.now)}
+func newUsersHandler(h *services, s *session.Store, sockets http.Handler, codeSeconds int32) *usersHandler {
+	u := &usersHandler{services: h, sessions: s, sockets: sockets, codeSeconds: codeSeconds, loginKeys: newLoginKeyCache(h.backend, h.now)}
 	u.own = map[string]ownRoute{
 		wire.PathLoginStart:     u.startLogin,
 		wire.PathLoginFinish:    u.finishLogin,
@@ -56,13 +56,13 @@ func newUsersDoor(h *hall, s *session.Store, sockets http.Handler, codeSeconds i
 	return u
 }
 
-func (u *usersDoor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (u *usersHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := u.begin(w, r)
-	x.mild = true
-	defer x.settle(false) // after a panic, or by a socket
+	x.errorsInEnvelope = true
+	defer x.settle(false) // after a panic, or when a socket ended
 	if route := routes.FindOwn(routes.Users, r.RequestURI); route != nil && route.Path == wire.SocketPath {
 		x.rec.Route, x.rec.Audit = route.Name(), string(route.Audit)
-		u.sockets.ServeHTTP(w, x.attached(r)) // it writes its own events: one for the opening, one for the end
+		u.sockets.ServeHTTP(w, x.attached(r)) // writes its own audit events: one for the opening, one for the end
 		return
 	}
 	failure, answered := u.crossOrigin(x)
@@ -75,8 +75,8 @@ func (u *usersDoor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	u.end(x, failure)
 }
 
-// answer finds out what is asked for. Targets are compared byte for byte, as everywhere.
-func (u *usersDoor) answer(x *exchange) *wire.Failure {
+// answer finds the route of a request. Targets are compared byte for byte, as in the whole wrapper.
+func (u *usersHandler) answer(x *exchange) *wire.Failure {
 	target := x.r.RequestURI
 	if route := routes.FindOwn(routes.Users, target); route != nil {
 		return u.answerOwn(x, route)
@@ -84,24 +84,24 @@ func (u *usersDoor) answer(x *exchange) *wire.Failure {
 	if strings.HasPrefix(target, wire.UserPrefix+"/") {
 		return u.answerOpenIM(x)
 	}
-	if failure := u.look(x, ""); failure != nil {
+	if failure := u.admitUnverified(x, ""); failure != nil {
 		return failure
 	}
 	return &wire.UnknownRoute
 }
 
-func (u *usersDoor) answerOwn(x *exchange, route *routes.OwnRoute) *wire.Failure {
+func (u *usersHandler) answerOwn(x *exchange, route *routes.OwnRoute) *wire.Failure {
 	x.rec.Route, x.rec.Audit = route.Name(), string(route.Audit)
 	if x.r.Method != route.Method {
-		if failure := u.look(x, ""); failure != nil {
+		if failure := u.admitUnverified(x, ""); failure != nil {
 			return failure
 		}
 		x.w.Header().Set(wire.HeaderAllow, route.Method)
 		return &wire.WrongMethod
 	}
 	if route.Path == wire.WellKnownPath {
-		if d := u.unknown.published.Take(x.address, published); !d.OK {
-			return x.limited("published", d)
+		if d := u.unverified.published.Take(x.address, publishedKeysClass); !d.OK {
+			return x.tooMany("published", d)
 		}
 		return u.wellKnown(x)
 	}
@@ -110,14 +110,14 @@ func (u *usersDoor) answerOwn(x *exchange, route *routes.OwnRoute) *wire.Failure
 			return failure
 		}
 	}
-	if failure := u.spend(x, route.Limit); failure != nil {
+	if failure := u.takeFromLimit(x, route.Limit); failure != nil {
 		return failure
 	}
 	return u.perform(x, route, u.own[route.Path])
 }
 
-// answerOpenIM passes a call of a logged-in user's on to the backend.
-func (u *usersDoor) answerOpenIM(x *exchange) *wire.Failure {
+// answerOpenIM passes a call of a logged-in user to the backend.
+func (u *usersHandler) answerOpenIM(x *exchange) *wire.Failure {
 	if failure := u.identify(x); failure != nil {
 		return failure
 	}
@@ -131,20 +131,20 @@ func (u *usersDoor) answerOpenIM(x *exchange) *wire.Failure {
 	if failure := routes.PermitUser(x.w.Header(), route, x.r.Method); failure != nil {
 		return failure
 	}
-	if failure := u.spend(x, route.Limit.Name); failure != nil {
+	if failure := u.takeFromLimit(x, route.Limit.Name); failure != nil {
 		return failure
 	}
 	body, media, failure := readCall(x, route)
 	if failure != nil {
 		return failure
 	}
-	if failure := u.obey(x, route, body, media); failure != nil {
+	if failure := u.checkRules(x, route, body, media); failure != nil {
 		return failure
 	}
 	return u.backend.pass(x, route, wire.UserPrefix, body, media)
 }
 
-// readCall reads the body of a call. Of two rows an official SDK sends the body as protobuf.
+// readCall reads the body of a call. Routes with Protobuf accept a protobuf body, because an official SDK sends one.
 func readCall(x *exchange, route *routes.Route) (body []byte, media string, failure *wire.Failure) {
 	if route.Protobuf {
 		sent, _, err := mime.ParseMediaType(x.r.Header.Get(wire.HeaderContentType))
@@ -157,20 +157,20 @@ func readCall(x *exchange, route *routes.Route) (body []byte, media string, fail
 	return body, wire.MediaTypeJSON, failure
 }
 
-// identify finds the session behind a request. Whoever has none spends from the allowance of the address, so that
-// guessing is slow; it is asked before the session is looked up.
-func (u *usersDoor) identify(x *exchange) *wire.Failure {
+// identify finds the session of a request. A request without a valid session counts against the address's limit of refused calls, so
+// that guessing is slow. The bound of unverified callers is checked before the session is looked up.
+func (u *usersHandler) identify(x *exchange) *wire.Failure {
 	token, failure := credential(x.r.Header)
-	if limited := u.look(x, token); limited != nil {
+	if limited := u.admitUnverified(x, token); limited != nil {
 		return limited
 	}
 	if failure == nil {
-		failure = u.recognise(x, token)
+		failure = u.verifySession(x, token)
 	}
 	if failure == nil || failure.Status != http.StatusUnauthorized {
 		return failure
 	}
-	if limited := u.spend(x, classRefused); limited != nil {
+	if limited := u.takeFromLimit(x, classRefused); limited != nil {
 		return limited
 	}
 	x.rec.Refuse(*failure, "")
@@ -178,16 +178,16 @@ func (u *usersDoor) identify(x *exchange) *wire.Failure {
 	return failure
 }
 
-func (u *usersDoor) recognise(x *exchange, token string) *wire.Failure {
+func (u *usersHandler) verifySession(x *exchange, token string) *wire.Failure {
 	found, err := u.sessions.Verify(x.r.Context(), token)
 	if err != nil {
 		failure := sessionFailure(err)
 		if failure.Status == http.StatusUnauthorized {
-			u.unknown.good.drop(token)
+			u.unverified.recent.drop(token)
 		}
 		return failure
 	}
-	u.hall.recognised(x, token)
+	u.services.rememberValid(x, token)
 	x.caller, x.proof = principalOf(found), token
 	x.rec.Subject, x.rec.Issuer = x.caller.Subject, x.caller.Issuer
 	return nil
@@ -200,9 +200,10 @@ func principalOf(s session.Session) auth.Principal {
 	}
 }
 
-// credential takes the session token from the header that OpenIM's SDKs use, or from a bearer token; not from both.
+// credential returns the session token from the header that OpenIM's SDKs use, or from a bearer token. It refuses a request with both.
 func credential(h http.Header) (string, *wire.Failure) {
-	malformed := wire.Unauthenticated.Coded(wire.CodeTokenMalformed).Because("send the session token once, in the header token or as a bearer token")
+	malformed := wire.Unauthenticated.Coded(wire.CodeTokenMalformed).
+		Because("send the session token once, in the header token or as a bearer token")
 	bearer, present, ok := wire.Bearer(h)
 	values := h.Values(wire.HeaderToken)
 	switch {
@@ -217,8 +218,8 @@ func credential(h http.Header) (string, *wire.Failure) {
 	return values[0], nil
 }
 
-// sessionFailure says in OpenIM's codes why a session token is not good, so that official SDKs call their application
-// back as they would for OpenIM's own.
+// sessionFailure maps an invalid session to OpenIM's error codes, so that official SDKs call the same callbacks of their application
+// as for OpenIM's own tokens.
 func sessionFailure(err error) *wire.Failure {
 	f := wire.Unauthenticated
 	switch {
@@ -236,7 +237,7 @@ func sessionFailure(err error) *wire.Failure {
 	return &f
 }
 
-// requestID is the identifier of the request that a context belongs to.
+// requestID returns the identifier of the request that a context belongs to, or a new identifier.
 func requestID(ctx context.Context) string {
 	if id := httpserver.RecordOf(ctx).RequestID; id != "" {
 		return id
@@ -244,4 +245,6 @@ func requestID(ctx context.Context) string {
 	return wire.NewRequestID()
 }
 
-func (u *usersDoor) revocation() revocation { return revocation{hall: u.hall, sessions: u.sessions} }
+func (u *usersHandler) revocation() revocation {
+	return revocation{services: u.services, sessions: u.sessions}
+}

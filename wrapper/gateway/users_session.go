@@ -16,11 +16,11 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// wellKnownSeconds is how long clients may keep the published keys: a new key is published long before the old one goes.
+// wellKnownSeconds is how long clients may keep the published keys. A new key is published long before the old key is removed.
 const wellKnownSeconds = 300
 
-func (u *usersDoor) wellKnown(x *exchange) *wire.Failure {
-	x.silent = true
+func (u *usersHandler) wellKnown(x *exchange) *wire.Failure {
+	x.noAudit = true
 	document, err := u.loginKeys.get(x.r.Context())
 	if err != nil {
 		x.rec.Refuse(wire.Unavailable, err.Error())
@@ -39,45 +39,49 @@ func (u *usersDoor) wellKnown(x *exchange) *wire.Failure {
 	return nil
 }
 
-func (u *usersDoor) startLogin(x *exchange, body []byte) (any, *wire.Failure) {
+func (u *usersHandler) startLogin(x *exchange, body []byte) (any, *wire.Failure) {
 	request, err := handshake.DecodeStart(body)
 	if err != nil {
-		return nil, argument(err.Error())
+		return nil, badRequest(err.Error())
 	}
 	question := internalapi.LoginStart{Request: request}
 	if x.address.IsValid() {
 		question.From = x.address.String()
 	}
-	answer, err := ask[internalapi.LoginStarted](x.r.Context(), u.backend, internalapi.PathLoginStart, "", question)
+	answer, err := callInternal[internalapi.LoginStarted](x.r.Context(), u.backend, internalapi.PathLoginStart, "", question)
 	return answer.Reply, x.loginFailure(answer.Verdict, &answer.Outcome, err)
 }
 
-func (u *usersDoor) finishLogin(x *exchange, body []byte) (any, *wire.Failure) {
+func (u *usersHandler) finishLogin(x *exchange, body []byte) (any, *wire.Failure) {
 	request, err := handshake.DecodeFinish(body)
 	if err != nil {
-		return nil, argument(err.Error())
+		return nil, badRequest(err.Error())
 	}
-	// Only a rotation comes with a session, and a bad one is as good as none: the login says no in its own constant way.
+	// Only a rotation needs a session. An invalid session counts as none: the login then refuses with its one constant answer.
 	token, failure := credential(x.r.Header)
 	if failure != nil {
 		token = ""
 	}
-	answer, err := ask[internalapi.LoginFinished](x.r.Context(), u.backend, internalapi.PathLoginFinish, token, internalapi.LoginFinish{Request: request})
+	answer, err := callInternal[internalapi.LoginFinished](
+		x.r.Context(), u.backend, internalapi.PathLoginFinish, token, internalapi.LoginFinish{Request: request})
 	if failure := x.loginFailure(answer.Verdict, &answer.Outcome, err); failure != nil {
 		return nil, failure
 	}
 	x.rec.Detail = answer.Outcome.Detail
 	if ended := answer.Outcome.Ends; ended != "" {
-		u.revocation().drop(x, internalapi.DropCodes{SessionID: ended})
+		u.revocation().removeCodes(x, internalapi.DropCodes{SessionID: ended})
 	}
 	return answer.Reply, nil
 }
 
-// loginFailure notes what came of a login for the trail, and has one answer for everything that could tell an attacker
-// something.
+// loginFailure records the result of a login call for the audit log, and returns one and the same failure for every cause that could
+// help an attacker.
 func (x *exchange) loginFailure(verdict internalapi.LoginVerdict, outcome *internalapi.LoginOutcome, err error) *wire.Failure {
 	if outcome.UserID != "" {
-		x.caller = auth.Principal{Subject: outcome.UserID, Issuer: auth.UserIssuer, Device: outcome.DeviceID, Session: outcome.SessionID, PlatformID: outcome.PlatformID}
+		x.caller = auth.Principal{
+			Subject: outcome.UserID, Issuer: auth.UserIssuer,
+			Device: outcome.DeviceID, Session: outcome.SessionID, PlatformID: outcome.PlatformID,
+		}
 		x.rec.Subject, x.rec.Issuer = x.caller.Subject, x.caller.Issuer
 	}
 	detail := outcome.Detail
@@ -104,39 +108,39 @@ func (x *exchange) loginFailure(verdict internalapi.LoginVerdict, outcome *inter
 	return &failure
 }
 
-func (u *usersDoor) showSession(x *exchange, _ []byte) (any, *wire.Failure) {
+func (u *usersHandler) showSession(x *exchange, _ []byte) (any, *wire.Failure) {
 	return map[string]any{
 		"userID": x.caller.Subject, "deviceID": x.caller.Device, "platformID": x.caller.PlatformID,
 		"sessionID": x.caller.Session, "expires": x.caller.Expires.Unix(),
 	}, nil
 }
 
-func (u *usersDoor) issueTicket(x *exchange, _ []byte) (any, *wire.Failure) {
-	issued, failure := askedFor[internalapi.IssuedTicket](x, u.hall, internalapi.PathIssueTicket, internalapi.Empty{})
+func (u *usersHandler) issueTicket(x *exchange, _ []byte) (any, *wire.Failure) {
+	issued, failure := callForCaller[internalapi.IssuedTicket](x, u.services, internalapi.PathIssueTicket, internalapi.Empty{})
 	if failure != nil {
 		return nil, failure
 	}
-	u.unknown.good.add(issued.Ticket, time.Until(issued.Expires))
+	u.unverified.recent.add(issued.Ticket, time.Until(issued.Expires))
 	return map[string]any{"ticket": issued.Ticket, "expires": issued.Expires.Unix()}, nil
 }
 
-func (u *usersDoor) issueCode(x *exchange, body []byte) (any, *wire.Failure) {
+func (u *usersHandler) issueCode(x *exchange, body []byte) (any, *wire.Failure) {
 	var request struct {
 		PlatformID int32 `json:"platformID"`
 	}
 	if failure := decode(body, &request); failure != nil {
 		return nil, failure
 	}
-	return asked[internalapi.IssuedCode](x, u.hall, internalapi.PathIssueCode, internalapi.IssueCode{
+	return relayInternal[internalapi.IssuedCode](x, u.services, internalapi.PathIssueCode, internalapi.IssueCode{
 		UserID: x.caller.Subject, PlatformID: request.PlatformID, LifetimeSeconds: u.codeSeconds,
 	})
 }
 
-func (u *usersDoor) listDevices(x *exchange, _ []byte) (any, *wire.Failure) {
-	return asked[internalapi.Devices](x, u.hall, internalapi.PathListDevices, internalapi.ListDevices{UserID: x.caller.Subject})
+func (u *usersHandler) listDevices(x *exchange, _ []byte) (any, *wire.Failure) {
+	return relayInternal[internalapi.Devices](x, u.services, internalapi.PathListDevices, internalapi.ListDevices{UserID: x.caller.Subject})
 }
 
-func (u *usersDoor) revokeDevice(x *exchange, body []byte) (any, *wire.Failure) {
+func (u *usersHandler) revokeDevice(x *exchange, body []byte) (any, *wire.Failure) {
 	var request struct {
 		DeviceID string `json:"deviceID"`
 	}
@@ -150,7 +154,7 @@ func (u *usersDoor) revokeDevice(x *exchange, body []byte) (any, *wire.Failure) 
 	return u.revocation().devices(x, internalapi.RevokeDevices{UserID: x.caller.Subject, DeviceID: request.DeviceID})
 }
 
-func (u *usersDoor) revokeSessions(x *exchange, body []byte) (any, *wire.Failure) {
+func (u *usersHandler) revokeSessions(x *exchange, body []byte) (any, *wire.Failure) {
 	var request struct {
 		Scope session.Scope `json:"scope"`
 	}
@@ -172,7 +176,7 @@ func (u *usersDoor) revokeSessions(x *exchange, body []byte) (any, *wire.Failure
 	return u.revocation().end(x, r)
 }
 
-// reply sends in OpenIM's envelope what the route declares of data. What else there is does not leave, and the log says so.
+// reply writes data in OpenIM's envelope. Members that the route does not declare are left out, and the log line counts them.
 func (x *exchange) reply(route *routes.OwnRoute, data any) *wire.Failure {
 	body, err := json.Marshal(data)
 	if err != nil {
@@ -191,7 +195,7 @@ func (x *exchange) reply(route *routes.OwnRoute, data any) *wire.Failure {
 	return nil
 }
 
-// decode reads a body strictly: a member that is unknown, repeated or of another case is refused.
+// decode decodes a body strictly: it refuses unknown and repeated members and members in another case.
 func decode(body []byte, into any) *wire.Failure {
 	if err := wire.DecodeStrict(body, into); err != nil {
 		f := wire.BadRequest.Because("the body is refused: " + err.Error())

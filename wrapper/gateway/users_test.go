@@ -54,7 +54,7 @@ func TestTheCodesThatMakeOfficialSDKsCallBack(t *testing.T) {
 	} {
 		f := sessionFailure(err)
 		g.Expect(f.ErrCode).To(Equal(code), err.Error())
-		g.Expect(mildStatus(f.Status)).To(Equal(http.StatusOK), "the SDK on the web reads no other reply")
+		g.Expect(envelopeStatus(f.Status)).To(Equal(http.StatusOK), "the SDK on the web reads no other reply")
 	}
 	f := sessionFailure(session.ErrUnavailable)
 	g.Expect(wire.IsTokenError(f.ErrCode)).To(BeFalse(), "nobody is logged out because Redis is away")

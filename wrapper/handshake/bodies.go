@@ -10,10 +10,10 @@ import (
 	kjson "sigs.k8s.io/json"
 )
 
-// MaxBodyBytes is more than the longest request of a login needs.
+// MaxBodyBytes bounds the body of a login call, with room beyond the longest valid one.
 const MaxBodyBytes = 2 << 10
 
-// HandshakeIDBytes is the length of the name that the server gives a handshake.
+// HandshakeIDBytes is the length of a handshake's identifier, which the server chooses.
 const HandshakeIDBytes = 16
 
 // StartRequest is the body of the first call.
@@ -21,11 +21,11 @@ type StartRequest struct {
 	Protocol Protocol `json:"protocol"`
 	KeyID    string   `json:"keyID"`
 	Purpose  Purpose  `json:"purpose"`
-	CodeID   string   `json:"codeID,omitempty"` // of an enrolment's code
+	CodeID   string   `json:"codeID,omitempty"` // of the enrolment code
 	Message  string   `json:"message"`          // the first message, base64url
 }
 
-// StartReply is the data of its reply.
+// StartReply is the reply to the first call.
 type StartReply struct {
 	HandshakeID      string `json:"handshakeID"`
 	Message          string `json:"message"` // the second message, base64url
@@ -38,18 +38,18 @@ type FinishRequest struct {
 	Message     string `json:"message"` // the third message, base64url
 }
 
-// FinishReply is the data of its reply.
+// FinishReply is the reply to the second call.
 type FinishReply struct {
-	Message string `json:"message"` // a Reply under the handshake's keys, base64url
+	Message string `json:"message"` // a Reply, sealed under the handshake's keys, base64url
 }
 
-// ServerKey is a static key of the login, as it is published.
+// ServerKey is a published static key of the login.
 type ServerKey struct {
 	ID  string `json:"id"`
 	Key string `json:"key"`
 }
 
-// WellKnown is the document in which the gateway says how to log in. It proves nothing by itself: see docs/login.md.
+// WellKnown is the document from which clients learn how to log in. It proves nothing by itself (see docs/login.md).
 type WellKnown struct {
 	Version   int               `json:"version"`
 	Audience  string            `json:"audience"`
@@ -63,12 +63,12 @@ const (
 	WellKnownVersion = 1
 	// MaxWellKnownBytes bounds the document.
 	MaxWellKnownBytes = 16 << 10
-	// MaxServerKeys is how many static keys can be alive at once.
+	// MaxServerKeys is the largest number of static keys at one time.
 	MaxServerKeys = 4
 )
 
-// ErrBody is a request that is not the JSON object it should be.
-var ErrBody = errors.New("the body is not the JSON object of this call: send exactly its members, each once")
+// ErrBody says that a body is not the expected JSON object.
+var ErrBody = errors.New("invalid body: send the JSON object of this call, each member once")
 
 // DecodeStart reads and checks a StartRequest.
 func DecodeStart(body []byte) (StartRequest, error) {
@@ -79,7 +79,7 @@ func DecodeStart(body []byte) (StartRequest, error) {
 	return r, r.Check()
 }
 
-// Check says what is wrong with the shape of a request.
+// Check returns what is wrong with the form of a request.
 func (r StartRequest) Check() error {
 	if _, err := (Terms{Audience: "any", Purpose: r.Purpose, Protocol: r.Protocol}).check(); err != nil {
 		return err
@@ -91,7 +91,7 @@ func (r StartRequest) Check() error {
 		return errors.New("codeID must be the middle part of the enrolment code")
 	}
 	if r.Purpose != Enrol && r.CodeID != "" {
-		return errors.New("codeID belongs to an enrolment alone: leave it out")
+		return errors.New("codeID is for an enrolment alone: leave it out")
 	}
 	return checkMessage(r.Message, Message1Bytes)
 }
@@ -105,27 +105,27 @@ func DecodeFinish(body []byte) (FinishRequest, error) {
 	return r, r.Check()
 }
 
-// Check says what is wrong with the shape of a request.
+// Check returns what is wrong with the form of a request.
 func (r FinishRequest) Check() error {
 	if _, err := decode(r.HandshakeID, HandshakeIDBytes); err != nil {
-		return errors.New("handshakeID must be the one that the first call gave")
+		return errors.New("handshakeID must be the one of the first call's reply")
 	}
 	return checkMessage(r.Message, Message3Bytes)
 }
 
-// Bytes decodes the message; nil when it is malformed.
+// Bytes returns the decoded message, or nil when it is malformed.
 func (r StartRequest) Bytes() []byte { return bytesOf(r.Message, Message1Bytes) }
 
-// Bytes decodes the message; nil when it is malformed.
+// Bytes returns the decoded message, or nil when it is malformed.
 func (r StartReply) Bytes() []byte { return bytesOf(r.Message, Message2Bytes) }
 
-// Bytes decodes the message; nil when it is malformed.
+// Bytes returns the decoded message, or nil when it is malformed.
 func (r FinishRequest) Bytes() []byte { return bytesOf(r.Message, Message3Bytes) }
 
-// Bytes decodes the message; nil when it is malformed.
+// Bytes returns the decoded message, or nil when it is malformed.
 func (r FinishReply) Bytes() []byte { return bytesOf(r.Message, Message4Bytes) }
 
-// Text is a message as the bodies have it.
+// Text encodes a message for a body.
 func Text(message []byte) string { return base64.RawURLEncoding.EncodeToString(message) }
 
 func bytesOf(text string, size int) []byte {
@@ -147,16 +147,17 @@ func request(body []byte, into any) error {
 	return object(body, into, ErrBody, kjson.DisallowUnknownFields)
 }
 
-// ErrWellKnown is a document that cannot be used.
+// ErrWellKnown says that a document is invalid.
 var ErrWellKnown = errors.New("the gateway's key document is malformed: is this the address of an OpenIM gateway?")
 
-// DecodeWellKnown reads the document on behalf of a client. Members that it does not know are left out.
+// DecodeWellKnown reads the document for a client. It ignores unknown members.
 func DecodeWellKnown(body []byte) (WellKnown, error) {
 	var w WellKnown
 	if len(body) > MaxWellKnownBytes || object(body, &w, ErrWellKnown) != nil {
 		return WellKnown{}, ErrWellKnown
 	}
-	if w.Version != WellKnownVersion || w.Audience == "" || len(w.Audience) > maxAudienceBytes || len(w.Keys) == 0 || len(w.Keys) > MaxServerKeys {
+	if w.Version != WellKnownVersion || w.Audience == "" || len(w.Audience) > maxAudienceBytes ||
+		len(w.Keys) == 0 || len(w.Keys) > MaxServerKeys {
 		return WellKnown{}, ErrWellKnown
 	}
 	for _, k := range w.Keys {
@@ -168,14 +169,14 @@ func DecodeWellKnown(body []byte) (WellKnown, error) {
 	return w, nil
 }
 
-// Speaks reports whether the gateway lists a protocol.
+// Speaks reports whether the gateway offers a protocol.
 func (w WellKnown) Speaks(p Protocol) bool { return slices.Contains(w.Protocols, p) }
 
-// Encode is the document's text.
+// Encode returns the document's text.
 func (w WellKnown) Encode() ([]byte, error) {
 	text, err := json.Marshal(w)
 	if err != nil {
-		return nil, fmt.Errorf("encode the key document: %w", err)
+		return nil, fmt.Errorf("encoding the key document: %w", err)
 	}
 	return text, nil
 }

@@ -40,7 +40,7 @@ func TestAStartIsReadStrictly(t *testing.T) {
 		says   string
 	}{
 		"no protocol":                 {map[string]any{"protocol": nil}, "protocol"},
-		"a protocol of another kind":  {map[string]any{"protocol": "Noise_IK_25519_AESGCM_SHA256"}, "not spoken"},
+		"a protocol of another kind":  {map[string]any{"protocol": "Noise_IK_25519_AESGCM_SHA256"}, "unknown protocol"},
 		"XK for enrolment":            {map[string]any{"purpose": Enrol, "codeID": text(16)}, "does not fit"},
 		"XKpsk3 for login":            {map[string]any{"protocol": XKpsk3AESGCM}, "does not fit"},
 		"an unknown purpose":          {map[string]any{"purpose": "admin"}, "purpose"},
@@ -63,7 +63,8 @@ func TestAStartIsReadStrictly(t *testing.T) {
 			NewWithT(t).Expect(err).To(MatchError(ContainSubstring(c.says)))
 		})
 	}
-	for _, body := range []string{``, `null`, `[]`, `"x"`, `{}`, `{"keyID":"a","keyID":"b"}`, string(startBody(nil)) + "x", "\ufeff{}", "{\"keyID\":\"\xff\"}"} {
+	for _, body := range []string{``, `null`, `[]`, `"x"`, `{}`, `{"keyID":"a","keyID":"b"}`, string(startBody(nil)) + "x", "\ufeff{}",
+		"{\"keyID\":\"\xff\"}"} {
 		_, err := DecodeStart([]byte(body))
 		g.Expect(err).To(HaveOccurred(), body)
 	}
@@ -208,7 +209,8 @@ func TestPayloadsThatAreNoneAreRefused(t *testing.T) {
 func TestAHelloSaysWhatADeviceMayBeCalled(t *testing.T) {
 	g := NewWithT(t)
 	for _, name := range []string{"", "Ann's phone <3", "手机", "👩‍💻", strings.Repeat("é", 64)} {
-		g.Expect(Hello{PlatformID: 1, DeviceName: name, ClientVersion: name}.Check()).To(SatisfyAny(Succeed(), MatchError(ContainSubstring("version"))), name)
+		g.Expect(Hello{PlatformID: 1, DeviceName: name, ClientVersion: name}.Check()).To(SatisfyAny(Succeed(),
+			MatchError(ContainSubstring("version"))), name)
 		g.Expect(Hello{PlatformID: 9, DeviceName: name}.Check()).To(Succeed(), name)
 	}
 	for _, name := range []string{"a\nb", "a\x00", "\u202egnp.exe", "a\u2028b", "\xff", strings.Repeat("x", 129)} {
@@ -228,7 +230,8 @@ func TestKeysInText(t *testing.T) {
 	g.Expect(read.Equal(key)).To(BeTrue())
 	g.Expect(read.Equal(PublicOf(fresh(t)))).To(BeFalse())
 	g.Expect(key.ID()).To(MatchRegexp("^[0-9a-f]{16}$"))
-	for _, text := range []string{"", key.String() + "=", key.String()[1:], key.String() + "A", strings.Repeat("!", 43), key.String()[:42] + "\n"} {
+	for _, text := range []string{"", key.String() + "=", key.String()[1:], key.String() + "A", strings.Repeat("!", 43),
+		key.String()[:42] + "\n"} {
 		_, err := ParsePublicKey(text)
 		g.Expect(err).To(MatchError(ErrKeyText), "%q", text)
 	}

@@ -20,24 +20,24 @@ const (
 	PSKBytes = 32
 )
 
-// ErrCode is all that is said of a code that is none. It repeats nothing of it.
+// ErrCode is the only error about an invalid code. It repeats nothing of the code.
 var ErrCode = errors.New(`the code is malformed: it has the form "v1.<22 characters>.<43 characters>"`)
 
-// Code is a one-time enrolment code: 16 random bytes that name it and 32 that are the secret.
+// Code is a one-time enrolment code: 16 random bytes as its identifier and 32 random bytes as its secret.
 type Code struct {
 	id     [codeIDBytes]byte
 	secret [codeSecretBytes]byte
 }
 
-// NewCode makes a code.
+// NewCode returns a new random code.
 func NewCode() Code {
 	var c Code
-	_, _ = rand.Read(c.id[:]) // never fails: the runtime ends the program when the system has no randomness
+	_, _ = rand.Read(c.id[:]) // never fails: crypto/rand ends the process instead
 	_, _ = rand.Read(c.secret[:])
 	return c
 }
 
-// ParseCode reads the text that a user was given. There is one spelling for each code.
+// ParseCode parses the text of a code. Each code has exactly one spelling.
 func ParseCode(text string) (Code, error) {
 	head, rest, _ := strings.Cut(text, ".")
 	id, secret, found := strings.Cut(rest, ".")
@@ -55,33 +55,33 @@ func ParseCode(text string) (Code, error) {
 	return Code{id: [codeIDBytes]byte(rawID), secret: [codeSecretBytes]byte(rawSecret)}, nil
 }
 
-// ID is the part that may be known, stored and logged.
+// ID returns the part of the code that may be known, stored and logged.
 func (c Code) ID() string { return base64.RawURLEncoding.EncodeToString(c.id[:]) }
 
-// Reveal is the whole code, secret included: show it once to the one who is to enrol, and keep it nowhere.
+// Reveal returns the whole code with its secret. Show it once to the user who is to enrol, and store it nowhere.
 func (c Code) Reveal() string {
 	return codeVersion + "." + c.ID() + "." + base64.RawURLEncoding.EncodeToString(c.secret[:])
 }
 
-// PSK is the pre-shared key of the enrolment. Whoever keeps it does not know the code.
+// PSK returns the pre-shared key of the enrolment. The code cannot be computed from it.
 func (c Code) PSK() []byte {
 	key, err := hkdf.Key(sha256.New, c.secret[:], c.id[:], codeInfo, PSKBytes)
 	if err != nil {
-		panic(err) // only a length beyond HKDF's bound can do this
+		panic(err) // only a length beyond HKDF's bound causes it
 	}
 	return key
 }
 
-// String leaves the secret out, so that a code in a log line or an error is harmless.
+// String leaves the secret out, so that a code may appear in a log line or an error.
 func (c Code) String() string { return "code " + c.ID() }
 
-// GoString is String.
+// GoString does the same for %#v.
 func (c Code) GoString() string { return c.String() }
 
-// LogValue is String.
+// LogValue does the same for slog.
 func (c Code) LogValue() slog.Value { return slog.StringValue(c.String()) }
 
-// LegalCodeID reports whether a text can be the identifier of a code.
+// LegalCodeID reports whether a text has the form of a code's identifier.
 func LegalCodeID(id string) bool {
 	_, err := decode(id, codeIDBytes)
 	return err == nil

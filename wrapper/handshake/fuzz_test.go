@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// FuzzStart: what is read is legal, and says the same when it is written again.
+// FuzzStart: an accepted body is valid, and is the same after encoding it again.
 func FuzzStart(f *testing.F) {
 	f.Add(startBody(nil))
 	f.Add(startBody(map[string]any{"purpose": Enrol, "protocol": XKpsk3ChaChaPoly, "codeID": text(16)}))
@@ -72,7 +72,7 @@ func FuzzCode(f *testing.F) {
 	})
 }
 
-// FuzzPayload: what is read can be written again.
+// FuzzPayload: an accepted payload can be encoded again.
 func FuzzPayload(f *testing.F) {
 	good, _ := pad(legalHello(), helloBytes)
 	f.Add(good)

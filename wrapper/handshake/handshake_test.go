@@ -168,7 +168,7 @@ func TestTheSameArgumentsMakeTheSameHandshake(t *testing.T) {
 		_, m3, err := initiator.Finish(m2, legalHello())
 		g.Expect(err).NotTo(HaveOccurred())
 		key, _, err := second.Admit(m3, psk)
-		g.Expect(err).NotTo(HaveOccurred(), "the rebuilt one goes on where the first one stopped")
+		g.Expect(err).NotTo(HaveOccurred(), "the rebuilt responder continues where the first one stopped")
 		g.Expect(key).To(Equal(PublicOf(client)))
 	}
 }
@@ -344,8 +344,8 @@ func TestTheWorkOfAHandshakeThatFailsEarlyIsLevelled(t *testing.T) {
 	_, _, err := r.responder.Admit(flip(r.m3, 0), nil)
 	g.Expect(err).To(MatchError(ErrAuthentication))
 	g.Expect(r.responder.Work()).To(Equal(3), "it failed before se")
-	r.responder.Level()
+	r.responder.CompleteWork()
 	g.Expect(r.responder.Work()).To(Equal(WholeWork))
-	r.responder.Level()
+	r.responder.CompleteWork()
 	g.Expect(r.responder.Work()).To(Equal(WholeWork))
 }

@@ -14,15 +14,15 @@ type Initiator struct {
 	reply *noise.CipherState
 }
 
-// NewInitiator begins. server is the server's static key, known beforehand: the second message proves that the other
-// side holds it. psk is the code's pre-shared key for an enrolment, and nil otherwise.
+// NewInitiator starts a handshake. server is the server's static key, which the client must know beforehand: the second message proves that
+// the server holds it. psk is the enrolment code's pre-shared key, and nil without an enrolment.
 func NewInitiator(terms Terms, server PublicKey, static *ecdh.PrivateKey, psk []byte) (*Initiator, error) {
 	s, err := terms.check()
 	if err != nil {
 		return nil, err
 	}
 	if err = server.Check(); err != nil {
-		return nil, fmt.Errorf("the gateway's key: %w", err)
+		return nil, fmt.Errorf("checking the gateway's key: %w", err)
 	}
 	return newInitiator(s, terms.prologue(server.ID()), server, static, psk, nil)
 }
@@ -31,14 +31,14 @@ func newInitiator(s suite, prologue []byte, server PublicKey, static *ecdh.Priva
 	if s.psk != (len(psk) == PSKBytes) || !s.psk && len(psk) > 0 {
 		return nil, ErrOrder
 	}
-	config := s.config(noise.DH25519, prologue, pair(static))
+	config := s.config(noise.DH25519, prologue, keyPair(static))
 	config.Initiator = true
 	config.PeerStatic = server[:]
 	config.PresharedKey = psk
 	config.Random = random
 	state, err := noise.NewHandshakeState(config)
 	if err != nil {
-		return nil, fmt.Errorf("begin the handshake: %w", err)
+		return nil, fmt.Errorf("starting the handshake: %w", err)
 	}
 	return &Initiator{state: state}, nil
 }
@@ -52,12 +52,12 @@ func (i *Initiator) start(payload []byte) ([]byte, error) {
 	}
 	m1, _, _, err := i.state.WriteMessage(nil, payload)
 	if err != nil {
-		return nil, fmt.Errorf("write the first message: %w", err)
+		return nil, fmt.Errorf("writing the first message: %w", err)
 	}
 	return m1, nil
 }
 
-// Finish reads the second message, which proves the server, and writes the third, which proves the client.
+// Finish reads the second message, which authenticates the server, and writes the third, which authenticates the client.
 func (i *Initiator) Finish(m2 []byte, hello Hello) (Greeting, []byte, error) {
 	var greeting Greeting
 	if err := hello.Check(); err != nil {

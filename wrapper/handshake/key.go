@@ -18,16 +18,16 @@ const KeyBytes = 32
 // PublicKey is an X25519 public key. Its text form is base64url without padding, 43 characters.
 type PublicKey [KeyBytes]byte
 
-// Errors of ParsePublicKey and CheckPublicKey.
+// Errors of ParsePublicKey and PublicKey.Check.
 var (
 	ErrKeyText  = errors.New("the key must be 32 bytes in base64url without padding: 43 characters")
 	ErrKeyPoint = errors.New("the key is a point of low order or not in canonical form: generate another one")
 )
 
-// PublicOf returns the public half of a private key.
+// PublicOf returns the public key of a private key.
 func PublicOf(private *ecdh.PrivateKey) PublicKey { return PublicKey(private.PublicKey().Bytes()) }
 
-// ParsePublicKey reads a public key's text and refuses keys that no honest side has.
+// ParsePublicKey parses a public key's text and refuses keys that no honest program uses (see Check).
 func ParsePublicKey(text string) (PublicKey, error) {
 	raw, err := decode(text, KeyBytes)
 	if err != nil {
@@ -37,8 +37,8 @@ func ParsePublicKey(text string) (PublicKey, error) {
 	return key, key.Check()
 }
 
-// Check refuses points of low order, with which every shared secret is zero, and encodings other than the canonical
-// one, so that one key cannot be enrolled under two names (RFC 7748 sections 5 and 6.1).
+// Check refuses points of low order, with which every shared secret is zero. It also refuses encodings other than the canonical one, so
+// that one key cannot be enrolled under two names (RFC 7748 sections 5 and 6.1).
 func (k PublicKey) Check() error {
 	if !k.canonical() {
 		return ErrKeyPoint
@@ -53,16 +53,16 @@ func (k PublicKey) Check() error {
 	return nil
 }
 
-// probe is any private key: a point of low order gives zero with each of them.
+// probe is an arbitrary private key: a point of low order gives zero with every private key.
 var probe = func() *ecdh.PrivateKey {
 	key, err := ecdh.X25519().GenerateKey(rand.Reader)
 	if err != nil {
-		panic(err) // the runtime ends the program before this when the system has no randomness
+		panic(err) // never happens: crypto/rand ends the process instead
 	}
 	return key
 }()
 
-// prime is 2^255-19, little endian.
+// prime is 2^255-19 in little-endian order.
 var prime = func() (p [KeyBytes]byte) {
 	for i := range p {
 		p[i] = 0xff
@@ -71,7 +71,7 @@ var prime = func() (p [KeyBytes]byte) {
 	return p
 }()
 
-// canonical reports whether the number is below the prime. Public keys are no secrets: time does not matter.
+// canonical reports whether the number is below the prime. Public keys are no secrets, so the comparison need not take constant time.
 func (k PublicKey) canonical() bool {
 	for i := KeyBytes - 1; i >= 0; i-- {
 		if k[i] != prime[i] {
@@ -81,7 +81,7 @@ func (k PublicKey) canonical() bool {
 	return false
 }
 
-// ID is the first 16 hexadecimal digits of the key's SHA-256, a name for server keys.
+// ID returns the first 16 hexadecimal digits of the key's SHA-256, which identify server keys.
 func (k PublicKey) ID() string {
 	sum := sha256.Sum256(k[:])
 	return hex.EncodeToString(sum[:keyIDBytes])
@@ -92,10 +92,10 @@ const (
 	keyIDChars = 2 * keyIDBytes
 )
 
-// String is the key's text form.
+// String returns the key's text form.
 func (k PublicKey) String() string { return base64.RawURLEncoding.EncodeToString(k[:]) }
 
-// Equal compares in constant time.
+// Equal compares two keys in constant time.
 func (k PublicKey) Equal(other PublicKey) bool {
 	return subtle.ConstantTimeCompare(k[:], other[:]) == 1
 }
@@ -104,8 +104,8 @@ func legalKeyID(id string) bool {
 	return len(id) == keyIDChars && strings.Trim(id, "0123456789abcdef") == ""
 }
 
-// decode reads canonical base64url without padding, of exactly size bytes. Go's own decoder skips line breaks; a
-// second text for the same bytes would be one too many.
+// decode decodes canonical base64url without padding, of exactly size bytes. Go's own decoder skips line breaks, which would allow a second
+// text for the same bytes.
 func decode(text string, size int) ([]byte, error) {
 	if len(text) != base64.RawURLEncoding.EncodedLen(size) || strings.ContainsAny(text, "\r\n") {
 		return nil, fmt.Errorf("want %d bytes in base64url without padding", size)

@@ -12,7 +12,7 @@ import (
 	kjson "sigs.k8s.io/json"
 )
 
-// Sizes of the payloads in bytes. They are fixed, so that the length of a message says nothing about what is in it.
+// Sizes of the payloads in bytes. They are fixed, so that the length of a message reveals nothing of its content.
 const (
 	greetingBytes = 128
 	helloBytes    = 512
@@ -30,12 +30,12 @@ const (
 	Message4Bytes = replyBytes + tagBytes
 )
 
-// Greeting is what the second message says, to a client that has proved nothing.
+// Greeting is the payload of the second message. The client has proved nothing yet.
 type Greeting struct {
 	ServerTime int64 `json:"serverTime"` // Unix milliseconds
 }
 
-// Hello is what the third message says, together with the client's key.
+// Hello is the payload of the third message, which also carries the client's key.
 type Hello struct {
 	PlatformID    int32  `json:"platformID"` // OpenIM's numbers, 1 to 9
 	DeviceName    string `json:"deviceName"` // at most 128 bytes
@@ -43,7 +43,7 @@ type Hello struct {
 	ClientTime    int64  `json:"clientTime"` // Unix milliseconds
 }
 
-// Reply is what the server answers to a client that has proved who it is, under the handshake's own keys.
+// Reply is the server's answer to an authenticated client, sealed under the handshake's own keys.
 type Reply struct {
 	Token       string `json:"token"`
 	SessionID   string `json:"sessionID"`
@@ -55,7 +55,7 @@ type Reply struct {
 	TicketPath  string `json:"ticketPath"`
 	WSPath      string `json:"wsPath"`
 	APIPath     string `json:"apiPath"`
-	// ServerKeys are the keys alive, so that a client which pinned one learns its successor from the pinned one itself.
+	// ServerKeys are the current static keys, so that a client that pinned one key learns the next from a handshake with the pinned key.
 	ServerKeys []string `json:"serverKeys,omitempty"`
 }
 
@@ -67,7 +67,7 @@ const (
 	maxPlatform           = 9
 )
 
-// Check says what is wrong with a Hello.
+// Check returns what is wrong with a Hello.
 func (h Hello) Check() error {
 	switch {
 	case h.PlatformID < minPlatform || h.PlatformID > maxPlatform:
@@ -80,7 +80,7 @@ func (h Hello) Check() error {
 	return nil
 }
 
-// printable refuses what could forge a line of a log or turn the direction of a list of devices.
+// printable refuses characters that could forge a log line or change the text direction of a list of devices.
 func printable(text string) bool {
 	for _, r := range text {
 		if unicode.IsControl(r) || unicode.In(r, unicode.Zl, unicode.Zp, unicode.Bidi_Control) {
@@ -91,31 +91,31 @@ func printable(text string) bool {
 }
 
 var (
-	errPadding  = errors.New("the payload is not padded as the protocol says")
-	errTooLarge = errors.New("the payload does not fit its fixed size")
-	errPayload  = errors.New("the payload is not the JSON object that belongs here")
+	errPadding  = errors.New("the payload has invalid padding")
+	errTooLarge = errors.New("the payload is larger than its fixed size")
+	errPayload  = errors.New("the payload is not the expected JSON object")
 )
 
-// pad encodes a value: its length, the JSON, and zeroes up to size.
+// pad encodes a value: its length, its JSON, and zeros up to size.
 func pad(value any, size int) ([]byte, error) {
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)
-	encoder.SetEscapeHTML(false) // a quotation of one byte in six would break the size
+	encoder.SetEscapeHTML(false) // six bytes for one would exceed the size
 	if err := encoder.Encode(value); err != nil {
-		return nil, fmt.Errorf("encode the payload: %w", err)
+		return nil, fmt.Errorf("encoding the payload: %w", err)
 	}
 	body := bytes.TrimSuffix(text.Bytes(), []byte("\n"))
 	if len(body) > size-lengthBytes {
 		return nil, errTooLarge
 	}
 	out := make([]byte, size)
-	binary.BigEndian.PutUint16(out, uint16(len(body))) //nolint:gosec // bounded by size, at most 1024
+	binary.BigEndian.PutUint16(out, uint16(len(body))) //nolint:gosec // less than size, which is at most 1024
 	copy(out[lengthBytes:], body)
 	return out, nil
 }
 
-// unpad is pad's inverse. It takes one text for each value's padding alone. Members that it does not know are left
-// out, so that a newer side may say more; one that is named twice is refused.
+// unpad is the inverse of pad. It accepts exactly one padding. It ignores unknown members, so that a newer peer may send more, and refuses
+// repeated members.
 func unpad(padded []byte, size int, into any) error {
 	if len(padded) != size {
 		return errPadding
@@ -133,7 +133,7 @@ func unpad(padded []byte, size int, into any) error {
 	return object(body, into, errPayload)
 }
 
-// object reads one JSON object strictly. What was read is never repeated in the error: it can be secret.
+// object decodes one JSON object strictly. The error never holds the text, which can be secret.
 func object(text []byte, into any, malformed error, more ...kjson.StrictOption) error {
 	if trimmed := bytes.TrimLeft(text, " \t\r\n"); !utf8.Valid(text) || len(trimmed) == 0 || trimmed[0] != '{' {
 		return malformed

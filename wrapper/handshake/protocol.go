@@ -10,13 +10,13 @@ import (
 	"github.com/flynn/noise"
 )
 
-// version is the first field of the prologue. A change of anything that both sides must agree on changes it.
+// version is the first field of the prologue. It changes with everything on which both sides must agree.
 const version = "openim-gateway/1"
 
-// Protocol is a Noise protocol's full name. The client chooses it; nothing is negotiated inside a handshake.
+// Protocol is a Noise protocol's full name. The client chooses it. Nothing is negotiated inside a handshake.
 type Protocol string
 
-// The protocols, in the order in which the server advertises them: all of AES-GCM's parts are in browsers.
+// The protocols, in the order in which the server lists them. AES-GCM comes first because browsers implement it.
 const (
 	XKAESGCM         Protocol = "Noise_XK_25519_AESGCM_SHA256"
 	XKpsk3AESGCM     Protocol = "Noise_XKpsk3_25519_AESGCM_SHA256"
@@ -24,20 +24,20 @@ const (
 	XKpsk3ChaChaPoly Protocol = "Noise_XKpsk3_25519_ChaChaPoly_SHA256"
 )
 
-// Purpose is what a handshake is for. A message made for one purpose is worth nothing for another.
+// Purpose is the purpose of a handshake. A message that was made for one purpose is invalid for another.
 type Purpose string
 
 // Purposes.
 const (
-	Login  Purpose = "login"  // an enrolled device asks for a session
-	Enrol  Purpose = "enrol"  // a new device, with a one-time code
-	Rotate Purpose = "rotate" // a logged-in device proves that it holds the key which is to replace its own
+	Login  Purpose = "login"  // an enrolled device requests a session
+	Enrol  Purpose = "enrol"  // a new device enrols with a one-time code
+	Rotate Purpose = "rotate" // a logged-in device proves possession of its next key
 )
 
-// Purposes are all of them.
+// Purposes lists all purposes.
 var Purposes = []Purpose{Login, Enrol, Rotate}
 
-// suite is what a protocol's name stands for. All use X25519 and SHA-256.
+// suite is what a protocol's name means. All use X25519 and SHA-256.
 type suite struct {
 	protocol Protocol
 	cipher   noise.CipherFunc
@@ -54,7 +54,7 @@ var suites = []suite{
 // pskPlacement is the 3 of psk3.
 const pskPlacement = 3
 
-// Protocols are all that are spoken, the recommended ones first.
+// Protocols returns all protocols, the recommended ones first.
 func Protocols() []Protocol {
 	list := make([]Protocol, len(suites))
 	for i, s := range suites {
@@ -79,7 +79,7 @@ func (p Protocol) suite() (suite, bool) {
 	return suites[i], true
 }
 
-// Terms are what both sides must agree on before the first message, beside the server's key.
+// Terms are what both sides must agree on before the first message, besides the server's key.
 type Terms struct {
 	// Audience is the gateway's public origin, such as https://im.example.com.
 	Audience string
@@ -87,31 +87,31 @@ type Terms struct {
 	Protocol Protocol
 }
 
-// maxAudienceBytes is far more than an origin needs.
+// maxAudienceBytes bounds Terms.Audience.
 const maxAudienceBytes = 512
 
-// check also makes sure that an enrolment is always made with a code, and nothing else ever is.
+// check validates the terms and returns the suite. An enrolment requires a code (psk), and nothing else accepts one.
 func (t Terms) check() (suite, error) {
 	s, known := t.Protocol.suite()
 	switch {
 	case !known:
-		return suite{}, fmt.Errorf("the protocol is not spoken here: use one of %s", join(Protocols()))
+		return suite{}, fmt.Errorf("unknown protocol: use one of %s", join(Protocols()))
 	case !slices.Contains(Purposes, t.Purpose):
-		return suite{}, fmt.Errorf("the purpose is unknown: use one of %s", join(Purposes))
+		return suite{}, fmt.Errorf("unknown purpose: use one of %s", join(Purposes))
 	case s.psk != (t.Purpose == Enrol):
-		return suite{}, errors.New("the protocol does not fit the purpose: enrolment takes XKpsk3, everything else XK")
+		return suite{}, errors.New("the protocol does not fit the purpose: use XKpsk3 for an enrolment and XK for everything else")
 	case t.Audience == "" || len(t.Audience) > maxAudienceBytes:
 		return suite{}, fmt.Errorf("the audience must have 1 to %d bytes", maxAudienceBytes)
 	}
 	return s, nil
 }
 
-// prologue binds version, audience, server key, purpose and protocol into the handshake: each field is preceded by its
-// length, two bytes big endian, so that no two lists of fields make the same bytes.
+// prologue binds version, audience, server key, purpose and protocol into the handshake. Each field follows its length, two bytes big
+// endian, so that no two lists of fields give the same bytes.
 func (t Terms) prologue(keyID string) []byte {
 	var out []byte
 	for _, field := range []string{version, t.Audience, keyID, string(t.Purpose), string(t.Protocol)} {
-		out = binary.BigEndian.AppendUint16(out, uint16(len(field))) //nolint:gosec // check bounds the longest of them
+		out = binary.BigEndian.AppendUint16(out, uint16(len(field))) //nolint:gosec // check bounds the longest field
 		out = append(out, field...)
 	}
 	return out

@@ -10,19 +10,19 @@ import (
 	"github.com/flynn/noise"
 )
 
-// Errors of a handshake. None says more to the other side than that it failed.
+// Errors of a handshake. They reveal to the other side only that it failed.
 var (
-	// ErrAuthentication: the message was not made by one who holds the key, for these terms, after the messages before.
+	// ErrAuthentication says that the message was not made by the holder of the key, for these terms, after the earlier messages.
 	ErrAuthentication = errors.New("the message does not authenticate")
-	// ErrOrder: a step was taken out of turn or twice. It is a mistake of the program, not of the other side.
-	ErrOrder = errors.New("this step of the handshake was taken out of turn")
+	// ErrOrder says that a step was called out of order or twice. It is a fault of the calling program, not of the other side.
+	ErrOrder = errors.New("this step of the handshake was called out of order")
 )
 
 // Responder is the server's side of one handshake: Greet, then Admit, then Seal, each once.
 //
-// It is rebuilt from the same arguments with the same outcome, byte for byte, because the ephemeral key is one of them.
-// That is how a handshake survives between two calls; so an ephemeral key is used for one handshake and its Admit
-// and Seal at most once in all its lives, or one key and nonce would seal two texts.
+// A Responder can be rebuilt from the same arguments, byte for byte, because the ephemeral key is one of them. That is how a handshake
+// continues over two calls. An ephemeral key must therefore be used for one handshake only, and its Admit and Seal at most once over all
+// rebuilds. Otherwise one key and nonce would seal two texts.
 type Responder struct {
 	suite  suite
 	state  *noise.HandshakeState
@@ -32,7 +32,7 @@ type Responder struct {
 	admits bool
 }
 
-// NewResponder begins. ephemeral is 32 random bytes, the private half of the key of this one handshake.
+// NewResponder starts a handshake. ephemeral is 32 random bytes: the private half of the key of this one handshake.
 func NewResponder(terms Terms, static *ecdh.PrivateKey, ephemeral [KeyBytes]byte) (*Responder, error) {
 	s, err := terms.check()
 	if err != nil {
@@ -43,11 +43,11 @@ func NewResponder(terms Terms, static *ecdh.PrivateKey, ephemeral [KeyBytes]byte
 
 func newResponder(s suite, prologue []byte, static *ecdh.PrivateKey, ephemeral [KeyBytes]byte) (*Responder, error) {
 	w := &work{DHFunc: noise.DH25519}
-	config := s.config(w, prologue, pair(static))
-	config.Random = bytes.NewReader(ephemeral[:]) // the library asks it for the ephemeral key, once
+	config := s.config(w, prologue, keyPair(static))
+	config.Random = bytes.NewReader(ephemeral[:]) // the library reads the ephemeral key from it, once
 	state, err := noise.NewHandshakeState(config)
 	if err != nil {
-		return nil, fmt.Errorf("begin the handshake: %w", err)
+		return nil, fmt.Errorf("starting the handshake: %w", err)
 	}
 	return &Responder{suite: s, state: state, work: w}, nil
 }
@@ -69,7 +69,7 @@ func (r *Responder) greet(m1, payload []byte) ([]byte, error) {
 		return nil, ErrOrder
 	}
 	r.greets = true
-	r.admits = true // until the second message is written there is nothing to admit after
+	r.admits = true // blocks Admit until the second message is written
 	if _, _, _, err := r.state.ReadMessage(nil, m1); err != nil {
 		return nil, ErrAuthentication
 	}
@@ -81,8 +81,8 @@ func (r *Responder) greet(m1, payload []byte) ([]byte, error) {
 	return m2, nil
 }
 
-// Admit reads the third message. The client holds the private half of the key that it returns. psk is the enrolment's
-// pre-shared key and must be there for an enrolment and for nothing else.
+// Admit reads the third message and returns the client's key, of which the client has proved possession. psk is the enrolment's pre-shared
+// key. It is required for an enrolment and refused for anything else.
 func (r *Responder) Admit(m3, psk []byte) (PublicKey, Hello, error) {
 	if len(m3) != Message3Bytes {
 		return PublicKey{}, Hello{}, ErrAuthentication
@@ -103,7 +103,7 @@ func (r *Responder) admit(m3, psk []byte) (PublicKey, []byte, error) {
 		return PublicKey{}, nil, ErrOrder
 	}
 	r.admits = true
-	// The library reads on with an empty pre-shared key when none was set, so that its absence must be caught here.
+	// The library would continue with an empty pre-shared key if none was set, so a missing key must be refused here.
 	if r.suite.psk != (len(psk) == PSKBytes) || !r.suite.psk && len(psk) > 0 {
 		return PublicKey{}, nil, ErrOrder
 	}
@@ -116,7 +116,7 @@ func (r *Responder) admit(m3, psk []byte) (PublicKey, []byte, error) {
 	if err != nil || reply == nil {
 		return PublicKey{}, nil, ErrAuthentication
 	}
-	key := PublicKey(r.state.PeerStatic()) // not of low order: se has just succeeded with it
+	key := PublicKey(r.state.PeerStatic()) // not of low order: the se operation has succeeded with it
 	if !key.canonical() {
 		return PublicKey{}, nil, ErrKeyPoint
 	}
@@ -124,7 +124,7 @@ func (r *Responder) admit(m3, psk []byte) (PublicKey, []byte, error) {
 	return key, payload, nil
 }
 
-// Seal writes the one message that the server sends under the handshake's keys.
+// Seal writes the only message that the server sends under the handshake's keys.
 func (r *Responder) Seal(reply Reply) ([]byte, error) {
 	payload, err := pad(reply, replyBytes)
 	if err != nil {
@@ -141,46 +141,46 @@ func (r *Responder) seal(payload []byte) ([]byte, error) {
 	r.reply = nil
 	message, err := cipher.Encrypt(nil, nil, payload)
 	if err != nil {
-		return nil, fmt.Errorf("seal the reply: %w", err)
+		return nil, fmt.Errorf("sealing the reply: %w", err)
 	}
 	return message, nil
 }
 
-// Level does what is missing of the work of a whole handshake, so that one that failed early takes as long as one that
-// failed late.
-func (r *Responder) Level() { r.work.level() }
+// CompleteWork does the rest of the work of a complete handshake, so that a handshake that failed early takes as long as one that failed
+// late.
+func (r *Responder) CompleteWork() { r.work.complete() }
 
-// Work is how many operations on the curve were done so far.
+// Work returns how many curve operations were done so far.
 func (r *Responder) Work() int { return r.work.done }
 
-// WholeWork is how many a handshake takes that goes through: the ephemeral key, es, ee and se.
+// WholeWork is the number of curve operations of a complete handshake: the ephemeral key, es, ee and se.
 const WholeWork = 4
 
-// work counts the operations on the curve, which are nearly all of what a handshake costs.
+// work counts the curve operations, which are nearly the whole cost of a handshake.
 type work struct {
 	noise.DHFunc
 	done int
 }
 
-// GenerateKeypair counts as one.
+// GenerateKeypair counts as one operation.
 func (w *work) GenerateKeypair(random io.Reader) (noise.DHKey, error) {
 	w.done++
 	return w.DHFunc.GenerateKeypair(random)
 }
 
-// DH counts as one.
+// DH counts as one operation.
 func (w *work) DH(private, public []byte) ([]byte, error) {
 	w.done++
 	return w.DHFunc.DH(private, public)
 }
 
-func (w *work) level() {
+func (w *work) complete() {
 	for w.done < WholeWork {
-		_, _ = w.DH(probe.Bytes(), prime[:]) // any operation: its outcome is thrown away
+		_, _ = w.DH(probe.Bytes(), prime[:]) // any operation: the result is discarded
 	}
 }
 
-// config is what both sides give the library.
+// config returns the part of the library's configuration that both sides share.
 func (s suite) config(dh noise.DHFunc, prologue []byte, static noise.DHKey) noise.Config {
 	config := noise.Config{
 		CipherSuite:   noise.NewCipherSuite(dh, s.cipher, noise.HashSHA256),
@@ -194,6 +194,6 @@ func (s suite) config(dh noise.DHFunc, prologue []byte, static noise.DHKey) nois
 	return config
 }
 
-func pair(key *ecdh.PrivateKey) noise.DHKey {
+func keyPair(key *ecdh.PrivateKey) noise.DHKey {
 	return noise.DHKey{Private: key.Bytes(), Public: key.PublicKey().Bytes()}
 }

@@ -74,7 +74,8 @@ func TestPublicVectors(t *testing.T) {
 			server := private(t, v.ServerStatic)
 			g.Expect(server.PublicKey().Bytes()).To(BeEquivalentTo(v.ServerPublic))
 
-			initiator, err := newInitiator(s, v.Prologue, PublicKey(v.ServerPublic), private(t, v.ClientStatic), psk, bytes.NewReader(v.ClientEphemeral))
+			initiator, err := newInitiator(s, v.Prologue, PublicKey(v.ServerPublic), private(t, v.ClientStatic), psk,
+				bytes.NewReader(v.ClientEphemeral))
 			g.Expect(err).NotTo(HaveOccurred())
 			responder, err := newResponder(s, v.ResponderPrologue, server, [KeyBytes]byte(v.ServerEphemeral))
 			g.Expect(err).NotTo(HaveOccurred())

@@ -11,7 +11,7 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// ReadJSON reads a request's body within a limit in bytes, and wants it to be called JSON. It does not look inside.
+// ReadJSON reads a request's body up to a limit in bytes. It requires the content type of JSON, and does not parse the body.
 func ReadJSON(w http.ResponseWriter, req *http.Request, limit int64) ([]byte, *wire.Failure) {
 	if !isJSON(req.Header) {
 		return nil, &wire.WrongMediaType
@@ -19,7 +19,7 @@ func ReadJSON(w http.ResponseWriter, req *http.Request, limit int64) ([]byte, *w
 	return ReadBody(w, req, limit)
 }
 
-// ReadBody reads a request's body within a limit in bytes, whatever it is called.
+// ReadBody reads a request's body up to a limit in bytes, with any content type.
 func ReadBody(w http.ResponseWriter, req *http.Request, limit int64) ([]byte, *wire.Failure) {
 	if req.ContentLength > limit {
 		return nil, &wire.BodyTooLarge
@@ -32,7 +32,7 @@ func ReadBody(w http.ResponseWriter, req *http.Request, limit int64) ([]byte, *w
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return nil, &wire.BodyTooSlow
 	case err != nil:
-		f := wire.BadRequest.Because("the body broke off: send all that was announced")
+		f := wire.BadRequest.Because("the body is shorter than its Content-Length: send all of it")
 		return nil, &f
 	}
 	return body, nil

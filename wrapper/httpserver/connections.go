@@ -6,10 +6,10 @@ import (
 	"sync"
 )
 
-// perAddress is a listener that holds a bounded number of connections of each address.
+// perAddress is a listener with a limit of connections for each address.
 type perAddress struct {
 	net.Listener
-	// limit returns how many connections an address may have; 0: any number.
+	// limit returns the limit of an address; 0: none.
 	limit   func(netip.Addr) int
 	refused func()
 
@@ -21,8 +21,7 @@ func newPerAddress(lis net.Listener, limit func(netip.Addr) int, refused func())
 	return &perAddress{Listener: lis, limit: limit, refused: refused, open: map[netip.Prefix]int{}}
 }
 
-// Accept implements net.Listener. A connection beyond the bound is closed before a byte of it was read, so that it costs
-// others nothing.
+// Accept implements net.Listener. It closes a connection beyond the limit before it reads a byte.
 func (p *perAddress) Accept() (net.Conn, error) {
 	for {
 		conn, err := p.Listener.Accept()
@@ -40,15 +39,15 @@ func (p *perAddress) Accept() (net.Conn, error) {
 		}
 		networks := Networks(address)
 		if p.take(networks, limit) {
-			return &counted{Conn: conn, end: sync.OnceFunc(func() { p.give(networks) })}, nil
+			return &counted{Conn: conn, end: sync.OnceFunc(func() { p.release(networks) })}, nil
 		}
 		p.refused()
 		_ = conn.Close()
 	}
 }
 
-// take counts one connection in all of an address's networks, or in none. Each network holds twice as many as the one within it: an
-// IPv6 /56 two times, a /48 four times what an address may have.
+// take counts one connection in all networks of an address, or in none if one of them is at its limit. Each network has twice the limit
+// of the network within it: an IPv6 /56 has twice and a /48 four times the limit of an address.
 func (p *perAddress) take(networks []netip.Prefix, limit int) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -63,7 +62,7 @@ func (p *perAddress) take(networks []netip.Prefix, limit int) bool {
 	return true
 }
 
-func (p *perAddress) give(networks []netip.Prefix) {
+func (p *perAddress) release(networks []netip.Prefix) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, network := range networks {
@@ -73,7 +72,7 @@ func (p *perAddress) give(networks []netip.Prefix) {
 	}
 }
 
-// counted gives its place back when it is closed, hijacked or not.
+// counted calls end when the connection is closed, hijacked or not.
 type counted struct {
 	net.Conn
 	end func()

@@ -5,7 +5,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/http/pprof" // it also registers on http.DefaultServeMux, which no listener of ours serves
+	"net/http/pprof" // it also registers on http.DefaultServeMux, which no listener serves
 	"net/netip"
 	"time"
 
@@ -27,13 +27,13 @@ func onLoopback(address string) bool {
 	return err == nil && at.Addr().IsLoopback()
 }
 
-// maxProfile is how long a profile or trace may be taken.
+// maxProfile is the longest duration of a profile or trace.
 const maxProfile = time.Minute
 
-// ListenDebug opens the profiler's listener. Give it to App.More; kubectl port-forward reaches it.
+// ListenDebug opens the profiler's listener, for App.More. Reach it with kubectl port-forward.
 func ListenDebug(d Debug, log *slog.Logger) (*Server, error) {
 	if !onLoopback(d.Listen) {
-		return nil, errors.New("the profiler listens on an address of the loopback interface alone")
+		return nil, errors.New("opening the debug listener: not a loopback address: write one, such as 127.0.0.1:6060")
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
@@ -41,11 +41,12 @@ func ListenDebug(d Debug, log *slog.Logger) (*Server, error) {
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
-	return listen("debug", d.Listen, onlyByNumber(mux), maxProfile, nil, log, telemetryConnections)
+	return listen("debug", d.Listen, requireLoopbackHost(mux), maxProfile, nil, log, telemetryConnections)
 }
 
-// onlyByNumber refuses requests that name a host: a browser on this machine may have been led to us by a name of somebody else's.
-func onlyByNumber(next http.Handler) http.Handler {
+// requireLoopbackHost refuses requests for other hosts than the loopback interface: another host's DNS name can resolve to 127.0.0.1 and
+// direct a browser on this machine to the profiler (DNS rebinding).
+func requireLoopbackHost(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		host, _, err := net.SplitHostPort(r.Host)
 		if err != nil {
@@ -53,7 +54,7 @@ func onlyByNumber(next http.Handler) http.Handler {
 		}
 		address, err := netip.ParseAddr(host)
 		if host != "localhost" && (err != nil || !address.IsLoopback()) {
-			sayPlain(w, http.StatusForbidden, "ask for 127.0.0.1 or localhost")
+			writeText(w, http.StatusForbidden, "use the host 127.0.0.1 or localhost")
 			return
 		}
 		next.ServeHTTP(w, r)

@@ -1,6 +1,6 @@
-// Package httpserver is how both roles of the wrapper run their listeners: timeouts and limits, one log line and
-// one set of metrics for each request, health endpoints, and the order of stopping.
+// Package httpserver runs the listeners of gateway and backend: timeouts and limits, one log line and one set of metrics for each
+// request, health endpoints, and an orderly stop.
 //
-// It knows nothing of routes, tokens or OpenIM. It never logs a header, a body, a query or a path: handlers say
-// what may be written.
+// The package knows no routes, no tokens and no OpenIM. It never logs a header, a body, a query or a path: handlers set the
+// fields of the log line.
 package httpserver

@@ -13,8 +13,8 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// Official SDKs from v3.8.3-patch.11 on send an operationID of tens of kilobytes.
-func TestAListenerMayTakeLongerHeaders(t *testing.T) {
+// TestAListenerMayAcceptLongerHeaders: official SDKs from v3.8.3-patch.11 on send an operationID of tens of kilobytes.
+func TestAListenerMayAcceptLongerHeaders(t *testing.T) {
 	g := NewWithT(t)
 	handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") })
 	for name, bound := range map[string]int{"users": wire.MaxUserHeaderBytes, "admin": wire.MaxHeaderBytes} {
@@ -24,7 +24,8 @@ func TestAListenerMayTakeLongerHeaders(t *testing.T) {
 		ended := make(chan error, 1)
 		go func() { ended <- s.serve() }()
 		send := func(header string, size int) string {
-			return raw(t, s.Address(), "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"+header+": "+strings.Repeat("x", size)+"\r\n\r\n")
+			return raw(t, s.Address(), "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"+header+": "+strings.Repeat("x",
+				size)+"\r\n\r\n")
 		}
 		status := func(size int) string { return send("operationID", size) }
 		g.Expect(send("X-Long", wire.MaxHeaderBytes-100)).To(HavePrefix("HTTP/1.1 200"))

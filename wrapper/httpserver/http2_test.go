@@ -22,7 +22,7 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// certificate is one that nobody has signed.
+// certificate returns a self-signed certificate.
 func certificate(t *testing.T) tls.Certificate {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -37,18 +37,19 @@ func certificate(t *testing.T) tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
-// frames is one HTTP/2 connection whose frames the test writes itself.
+// frames is an HTTP/2 connection whose frames the test writes.
 type frames struct {
 	*http2.Framer
 	conn *tls.Conn
 }
 
-func http2Server(t *testing.T, h http.HandlerFunc) *stand {
+func http2Server(t *testing.T, h http.HandlerFunc) *testServer {
 	t.Helper()
 	own := certificate(t)
 	return start(t, nil, func(a *App) {
 		a.Main.Close()
-		server, err := Listen("h2", "127.0.0.1:0", h, time.Second, &tls.Config{Certificates: []tls.Certificate{own}, MinVersion: tls.VersionTLS12}, slog.New(slog.DiscardHandler))
+		server, err := Listen("h2", "127.0.0.1:0", h, time.Second,
+			&tls.Config{Certificates: []tls.Certificate{own}, MinVersion: tls.VersionTLS12}, slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -56,7 +57,7 @@ func http2Server(t *testing.T, h http.HandlerFunc) *stand {
 	})
 }
 
-func (s *stand) frames(t *testing.T) frames {
+func (s *testServer) frames(t *testing.T) frames {
 	t.Helper()
 	conn, err := tls.Dial("tcp", s.Main.Address(), &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}})
 	if err != nil {
@@ -64,7 +65,7 @@ func (s *stand) frames(t *testing.T) frames {
 	}
 	t.Cleanup(func() { _ = conn.Close() })
 	if conn.ConnectionState().NegotiatedProtocol != "h2" {
-		t.Fatal("no HTTP/2")
+		t.Fatal("not HTTP/2")
 	}
 	_ = conn.SetDeadline(time.Now().Add(30 * time.Second))
 	f := frames{http2.NewFramer(conn, conn), conn}
@@ -77,12 +78,13 @@ func (s *stand) frames(t *testing.T) frames {
 	return f
 }
 
-// headers is the header block of a request with some lines of its own.
+// headers returns the header block of a request with additional lines.
 func headers(t *testing.T, lines int) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	e := hpack.NewEncoder(&b)
-	fields := []hpack.HeaderField{{Name: ":method", Value: "GET"}, {Name: ":scheme", Value: "https"}, {Name: ":authority", Value: "x"}, {Name: ":path", Value: "/"}}
+	fields := []hpack.HeaderField{{Name: ":method", Value: "GET"}, {Name: ":scheme", Value: "https"}, {Name: ":authority", Value: "x"},
+		{Name: ":path", Value: "/"}}
 	for i := range lines {
 		fields = append(fields, hpack.HeaderField{Name: "x-" + strconv.Itoa(i), Value: "v"})
 	}
@@ -94,7 +96,7 @@ func headers(t *testing.T, lines int) []byte {
 	return b.Bytes()
 }
 
-// closed reads until the server gives the connection up, and says why if it does.
+// closed reads until the server closes the connection, and returns the error code of a GOAWAY frame.
 func (f frames) closed(t *testing.T) http2.ErrCode {
 	t.Helper()
 	code := http2.ErrCodeNo
@@ -116,16 +118,17 @@ func heap() uint64 {
 	return m.HeapAlloc
 }
 
-func TestHTTP2TakesAHundredHeaderLinesAndNoMore(t *testing.T) {
+func TestHTTP2AcceptsAHundredHeaderLines(t *testing.T) {
 	g := NewWithT(t)
 	s := http2Server(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.ProtoMajor != 2 {
-			t.Error("no HTTP/2")
+			t.Error("not HTTP/2")
 		}
 		w.WriteHeader(http.StatusNoContent)
 	})
 	for lines, want := range map[int]int{100: 204, 101: 431, 400: 431} {
-		client := &http.Client{Transport: &http.Transport{ForceAttemptHTTP2: true, DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+		client := &http.Client{Transport: &http.Transport{ForceAttemptHTTP2: true, DisableKeepAlives: true,
+			TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
 		req, err := http.NewRequest(http.MethodGet, "https://"+s.Main.Address(), nil)
 		g.Expect(err).NotTo(HaveOccurred())
 		req.Header.Set("Accept-Encoding", "identity")
@@ -140,17 +143,18 @@ func TestHTTP2TakesAHundredHeaderLinesAndNoMore(t *testing.T) {
 	}
 }
 
-func TestContinuationsWithoutEnd(t *testing.T) {
+func TestEndlessContinuations(t *testing.T) {
 	g := NewWithT(t)
-	var asked atomic.Int32
-	s := http2Server(t, func(http.ResponseWriter, *http.Request) { asked.Add(1) })
+	var calls atomic.Int32
+	s := http2Server(t, func(http.ResponseWriter, *http.Request) { calls.Add(1) })
 	f := s.frames(t)
 	g.Expect(f.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: headers(t, 1)})).To(Succeed())
 	before := heap()
 	var fill bytes.Buffer
 	e := hpack.NewEncoder(&fill)
 	for fill.Len() < 8<<10 {
-		g.Expect(e.WriteField(hpack.HeaderField{Name: "x-fill", Value: string(bytes.Repeat([]byte("x"), 1000)), Sensitive: true})).To(Succeed())
+		g.Expect(e.WriteField(hpack.HeaderField{Name: "x-fill", Value: string(bytes.Repeat([]byte("x"), 1000)),
+			Sensitive: true})).To(Succeed())
 	}
 	ended := make(chan http2.ErrCode, 1)
 	go func() { ended <- f.closed(t) }()
@@ -161,13 +165,13 @@ func TestContinuationsWithoutEnd(t *testing.T) {
 		}
 		sent += fill.Len()
 	}
-	g.Expect(sent).To(BeNumerically("<", 64<<20), "the server gives the connection up")
+	g.Expect(sent).To(BeNumerically("<", 64<<20), "the server closes the connection")
 	g.Eventually(ended, "20s").Should(Receive())
-	g.Expect(asked.Load()).To(BeZero())
+	g.Expect(calls.Load()).To(BeZero())
 	g.Expect(heap()).To(BeNumerically("<", before+(8<<20)))
 }
 
-func TestStreamsThatAreResetAtOnce(t *testing.T) {
+func TestStreamsThatAreResetImmediately(t *testing.T) {
 	g := NewWithT(t)
 	var running, most, begun atomic.Int32
 	release := make(chan struct{})
@@ -180,7 +184,7 @@ func TestStreamsThatAreResetAtOnce(t *testing.T) {
 				break
 			}
 		}
-		<-release // work that does not end with its stream
+		<-release // a handler that does not end with its stream
 		running.Add(-1)
 	})
 	f := s.frames(t)
@@ -188,27 +192,28 @@ func TestStreamsThatAreResetAtOnce(t *testing.T) {
 	go func() { ended <- f.closed(t) }()
 	block := headers(t, 1)
 	for id := uint32(1); id < 20000; id += 2 {
-		if f.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: block, EndHeaders: true, EndStream: true}) != nil || f.WriteRSTStream(id, http2.ErrCodeCancel) != nil {
+		if f.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: block, EndHeaders: true, EndStream: true}) != nil ||
+			f.WriteRSTStream(id, http2.ErrCodeCancel) != nil {
 			break
 		}
 	}
-	g.Eventually(ended, "20s").Should(Receive(Equal(http2.ErrCodeEnhanceYourCalm)), "the server gives the connection up")
-	g.Expect(most.Load()).To(BeNumerically("<=", maxStreamsPerHTTP2), "and works on a hundred at most")
+	g.Eventually(ended, "20s").Should(Receive(Equal(http2.ErrCodeEnhanceYourCalm)), "the server closes the connection")
+	g.Expect(most.Load()).To(BeNumerically("<=", maxStreamsPerHTTP2), "at most a hundred handlers run")
 	g.Expect(begun.Load()).To(BeNumerically("<=", maxStreamsPerHTTP2))
 	close(release)
 }
 
-func TestQuestionsWhoseAnswersNobodyReads(t *testing.T) {
+func TestPingsWhoseAnswersAreNotRead(t *testing.T) {
 	g := NewWithT(t)
 	s := http2Server(t, func(http.ResponseWriter, *http.Request) {})
 	before := heap()
 	pings := s.frames(t)
 	var err error
-	for asked := 0; asked < 5_000_000 && err == nil; asked++ {
+	for calls := 0; calls < 5_000_000 && err == nil; calls++ {
 		err = pings.WritePing(false, [8]byte{1})
 	}
-	g.Expect(err).To(HaveOccurred(), "the server gives the connection up")
-	settings := s.frames(t) // of which one acknowledgement waits, not one for each
+	g.Expect(err).To(HaveOccurred(), "the server closes the connection")
+	settings := s.frames(t) // only one acknowledgement waits, not one for each
 	for range 200_000 {
 		if settings.WriteSettings() != nil {
 			break

@@ -8,18 +8,17 @@ import (
 )
 
 const (
-	// logWait is how long a line of the log may wait for others.
+	// logWait is how long a log line may wait for further lines.
 	logWait = 20 * time.Millisecond
 	// logBatch is how many bytes of lines wait at most.
 	logBatch = 32 << 10
 )
 
-// ordinary is what lines that can wait hold, as slog's JSONHandler writes it.
-var ordinary = []byte(`"level":"INFO"`)
+// infoLevel marks lines that may wait, as slog's JSONHandler writes it.
+var infoLevel = []byte(`"level":"INFO"`)
 
-// LogBuffer stands between a logger in JSON and the file or pipe that takes its lines, and hands on several lines at once: a line for
-// each request costs a call of the system each otherwise. Lines above the level INFO, and all before them, are handed on at once; the
-// others within 20 ms.
+// LogBuffer writes several lines of a JSON log with one system call, because one call for each request's line is expensive. It writes a
+// line above the level INFO immediately, with all lines before it, and other lines within 20 ms.
 type LogBuffer struct {
 	to io.Writer
 
@@ -29,7 +28,7 @@ type LogBuffer struct {
 	armed bool
 }
 
-// NewLogBuffer hands lines on to w. Flush before the program ends.
+// NewLogBuffer returns a LogBuffer that writes to w. Call Flush before the program ends.
 func NewLogBuffer(w io.Writer) *LogBuffer {
 	b := &LogBuffer{to: w}
 	b.timer = time.AfterFunc(time.Hour, b.Flush)
@@ -37,12 +36,12 @@ func NewLogBuffer(w io.Writer) *LogBuffer {
 	return b
 }
 
-// Write takes one line.
+// Write adds one line.
 func (b *LogBuffer) Write(line []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.buf = append(b.buf, line...)
-	if len(b.buf) >= logBatch || !bytes.Contains(line[:min(len(line), 80)], ordinary) {
+	if len(b.buf) >= logBatch || !bytes.Contains(line[:min(len(line), 80)], infoLevel) {
 		return len(line), b.flush()
 	}
 	if !b.armed {
@@ -52,14 +51,14 @@ func (b *LogBuffer) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// Flush hands on what waits.
+// Flush writes all waiting lines.
 func (b *LogBuffer) Flush() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	_ = b.flush() // whoever cannot take the log cannot be told so
+	_ = b.flush() // a log that cannot be written cannot report its own failure
 }
 
-// flush drops what could not be handed on: a log that nobody takes must not fill the memory. mu is held.
+// flush writes the waiting lines. It drops lines that cannot be written, because they must not fill the memory. The caller holds mu.
 func (b *LogBuffer) flush() error {
 	b.armed = false
 	if len(b.buf) == 0 {

@@ -12,14 +12,14 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-// tray is what a log is written to, write by write.
-type tray struct {
+// recordingWriter records each write of a log.
+type recordingWriter struct {
 	mu     sync.Mutex
 	writes []string
 	fails  error
 }
 
-func (t *tray) Write(p []byte) (int, error) {
+func (t *recordingWriter) Write(p []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.fails != nil {
@@ -29,30 +29,30 @@ func (t *tray) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func (t *tray) got() []string {
+func (t *recordingWriter) got() []string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.writes
 }
 
-func TestLinesOfTheLogWaitForOthers(t *testing.T) {
+func TestLogLinesAreBatched(t *testing.T) {
 	g := NewWithT(t)
-	out := &tray{}
+	out := &recordingWriter{}
 	b := NewLogBuffer(out)
 	log := slog.New(slog.NewJSONHandler(b, nil)).With("role", "gateway")
 	log.Info("one")
 	log.Info("two")
-	g.Eventually(out.got, time.Second).ShouldNot(BeEmpty(), "not for long")
+	g.Eventually(out.got, time.Second).ShouldNot(BeEmpty(), "within 20 ms")
 	g.Expect(strings.Count(strings.Join(out.got(), ""), "\n")).To(Equal(2))
 	log.Info("three")
 	b.Flush()
 	g.Expect(strings.Join(out.got(), "")).To(MatchRegexp(`(?s)"one".*\n.*"two".*\n.*"three".*\n$`))
 }
 
-func TestALineThatMattersDoesNotWaitNorOvertake(t *testing.T) {
+func TestAWarningIsWrittenImmediatelyAndInOrder(t *testing.T) {
 	g := NewWithT(t)
 	for _, level := range []slog.Level{slog.LevelWarn, slog.LevelError} {
-		out := &tray{}
+		out := &recordingWriter{}
 		b := NewLogBuffer(out)
 		log := slog.New(slog.NewJSONHandler(b, nil))
 		log.Info("before")
@@ -63,9 +63,9 @@ func TestALineThatMattersDoesNotWaitNorOvertake(t *testing.T) {
 	}
 }
 
-func TestALogThatNobodyTakesDoesNotFillTheMemory(t *testing.T) {
+func TestALogThatCannotBeWrittenDoesNotFillTheMemory(t *testing.T) {
 	g := NewWithT(t)
-	b := NewLogBuffer(&tray{fails: errors.New("gone")})
+	b := NewLogBuffer(&recordingWriter{fails: errors.New("gone")})
 	line := append([]byte(`{"level":"INFO","msg":"`), bytes.Repeat([]byte("x"), 1000)...)
 	for range 10_000 {
 		_, _ = b.Write(line)
@@ -75,9 +75,9 @@ func TestALogThatNobodyTakesDoesNotFillTheMemory(t *testing.T) {
 	g.Expect(cap(b.buf)).To(BeNumerically("<=", 4*logBatch))
 }
 
-func TestNoLineIsTornOrLostWhenManyWrite(t *testing.T) {
+func TestConcurrentLinesAreComplete(t *testing.T) {
 	g := NewWithT(t)
-	out := &tray{}
+	out := &recordingWriter{}
 	b := NewLogBuffer(out)
 	log := slog.New(slog.NewJSONHandler(b, nil))
 	var all sync.WaitGroup

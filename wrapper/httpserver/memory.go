@@ -12,42 +12,42 @@ import (
 	"time"
 )
 
-// A wrapper keeps a few megabytes and makes garbage by the kilobyte, request by request. Go's own rule, to clear up when the heap has
-// doubled, would have it do so several times a second, and each time would cost some requests milliseconds. So it may leave some
-// garbage lying, whatever it keeps; and with many open sockets, when it keeps hundreds of megabytes, a third as much as Go's rule allows:
-// most of what it keeps then are buffers, which need not be looked through.
+// The live heap of a wrapper is a few megabytes, and each request makes some kilobytes of garbage. With Go's default (GOGC=100) the
+// collector would run several times a second, and each run would delay some requests by milliseconds. Therefore KeepMemory permits a
+// fixed amount of garbage for a small heap. With many open sockets the live heap is hundreds of megabytes, mostly buffers without
+// pointers, which are cheap to collect. KeepMemory then permits about a third of the garbage of Go's default.
 const (
-	// garbageRoom is how much garbage may lie before it is cleared, in bytes.
-	garbageRoom = 32 << 20
-	// garbageShare is the least room, in percent of what is kept.
-	garbageShare = 30
-	// mostPercent bounds what is set while hardly anything is kept yet.
-	mostPercent = 800
-	// memoryLook is how often it is looked at.
-	memoryLook = 5 * time.Second
+	// garbageBytes is the permitted garbage of a small heap.
+	garbageBytes = 32 << 20
+	// minPercent is the minimum of GOGC.
+	minPercent = 30
+	// maxPercent is the maximum of GOGC, for an almost empty heap.
+	maxPercent = 800
+	// memoryInterval is how often the live heap is measured.
+	memoryInterval = 5 * time.Second
 )
 
-// Files with the container's limit of memory: cgroup v2, and v1.
+// Files with the container's memory limit, of cgroup v2 and v1.
 var cgroupLimits = []string{"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"}
 
-// KeepMemory sets the garbage collector by what is in use and by the container's limit of memory, until ctx ends. What the environment
-// sets (GOGC, GOMEMLIMIT) it leaves alone.
+// KeepMemory adjusts the garbage collector to the live heap and the container's memory limit until ctx ends. It does not change what the
+// environment sets (GOGC, GOMEMLIMIT).
 func KeepMemory(ctx context.Context, log *slog.Logger) {
 	limit := memoryLimit(cgroupLimits)
 	if limit > 0 && os.Getenv("GOMEMLIMIT") == "" {
-		// The rest is for what Go does not count: the program's own text, and buffers of the kernel.
+		// The rest is for memory that Go does not count: the program's text, and buffers of the kernel.
 		debug.SetMemoryLimit(limit / 10 * 9)
-		log.Info("memory is bounded by the container's limit", "bytes", limit)
+		log.Info("setting the memory limit from the container's", "bytes", limit)
 	}
 	if os.Getenv("GOGC") != "" {
 		return
 	}
-	tick := time.NewTicker(memoryLook)
+	tick := time.NewTicker(memoryInterval)
 	defer tick.Stop()
 	percent := 0
 	for {
-		// To set it stops the world for a moment, so that it is done when it makes a difference.
-		if next := gcPercent(kept(), limit); math.Abs(float64(next-percent)) > float64(percent)/4 {
+		// Setting GOGC stops all goroutines for a moment. Therefore it is set only after a relevant change.
+		if next := gcPercent(liveBytes(), limit); math.Abs(float64(next-percent)) > float64(percent)/4 {
 			percent = next
 			debug.SetGCPercent(percent)
 		}
@@ -59,17 +59,17 @@ func KeepMemory(ctx context.Context, log *slog.Logger) {
 	}
 }
 
-// gcPercent is GOGC for what is kept and the container's limit, both in bytes; a limit of 0 is none.
-func gcPercent(kept, limit int64) int {
-	room := int64(garbageRoom)
+// gcPercent returns GOGC for a live heap and a container's limit, both in bytes; a limit of 0 means none.
+func gcPercent(live, limit int64) int {
+	garbage := int64(garbageBytes)
 	if limit > 0 {
-		room = min(room, limit/8)
+		garbage = min(garbage, limit/8)
 	}
-	return int(min(max(room*100/max(kept, 1), garbageShare), mostPercent))
+	return int(min(max(garbage*100/max(live, 1), minPercent), maxPercent))
 }
 
-// kept is what GOGC is a percentage of: what the last collection found in use, and where it looked from.
-func kept() int64 {
+// liveBytes returns the bytes of which GOGC is a percentage: the live heap, stacks and globals of the last collection.
+func liveBytes() int64 {
 	samples := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/gc/scan/stack:bytes"}, {Name: "/gc/scan/globals:bytes"}}
 	metrics.Read(samples)
 	var sum int64
@@ -81,7 +81,7 @@ func kept() int64 {
 	return sum
 }
 
-// memoryLimit reads the first of the files that there is; 0 is no limit.
+// memoryLimit reads the first existing file; 0 means no limit.
 func memoryLimit(files []string) int64 {
 	for _, file := range files {
 		text, err := os.ReadFile(file)
@@ -89,7 +89,7 @@ func memoryLimit(files []string) int64 {
 			continue
 		}
 		limit, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
-		if err != nil || limit <= 0 || limit >= 1<<60 { // "max", or v1's word for it
+		if err != nil || limit <= 0 || limit >= 1<<60 { // "max", or the huge number that v1 has instead
 			return 0
 		}
 		return limit

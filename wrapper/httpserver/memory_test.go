@@ -11,24 +11,24 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-func TestHowMuchGarbageMayLie(t *testing.T) {
+func TestGCPercent(t *testing.T) {
 	const mb = 1 << 20
 	for _, c := range []struct {
 		name        string
-		kept, limit int64
+		live, limit int64
 		percent     int
 	}{
-		{"nothing is known yet", 0, 0, 800},
-		{"next to nothing is kept", mb, 0, 800},
+		{"an unknown heap", 0, 0, 800},
+		{"an almost empty heap", mb, 0, 800},
 		{"an idle gateway", 8 * mb, 0, 400},
-		{"as much as may lie", 32 * mb, 0, 100},
+		{"a heap as large as the permitted garbage", 32 * mb, 0, 100},
 		{"ten thousand sockets", 400 * mb, 0, 30},
 		{"in a small container", 8 * mb, 64 * mb, 100},
 		{"in a large one", 8 * mb, 4096 * mb, 400},
-		{"in a container that is full", 60 * mb, 64 * mb, 30},
+		{"in a full container", 60 * mb, 64 * mb, 30},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			NewWithT(t).Expect(gcPercent(c.kept, c.limit)).To(Equal(c.percent))
+			NewWithT(t).Expect(gcPercent(c.live, c.limit)).To(Equal(c.percent))
 		})
 	}
 }
@@ -50,7 +50,7 @@ func TestTheContainersLimitOfMemory(t *testing.T) {
 	NewWithT(t).Expect(memoryLimit([]string{filepath.Join(dir, "absent")})).To(BeZero())
 }
 
-func TestTheCollectorIsSetByWhatIsKept(t *testing.T) {
+func TestTheCollectorIsAdjustedToTheLiveHeap(t *testing.T) {
 	g := NewWithT(t)
 	t.Setenv("GOGC", "")
 	before := debug.SetGCPercent(100)
@@ -59,11 +59,11 @@ func TestTheCollectorIsSetByWhatIsKept(t *testing.T) {
 	cancel()
 	KeepMemory(ctx, slog.New(slog.DiscardHandler))
 	set := debug.SetGCPercent(100)
-	g.Expect(set).To(And(BeNumerically(">=", garbageShare), BeNumerically("<=", mostPercent)))
-	g.Expect(kept()).To(BeNumerically(">", 0))
+	g.Expect(set).To(And(BeNumerically(">=", minPercent), BeNumerically("<=", maxPercent)))
+	g.Expect(liveBytes()).To(BeNumerically(">", 0))
 
 	t.Setenv("GOGC", "77")
 	debug.SetGCPercent(77)
 	KeepMemory(ctx, slog.New(slog.DiscardHandler))
-	g.Expect(debug.SetGCPercent(100)).To(Equal(77), "the environment's word stays")
+	g.Expect(debug.SetGCPercent(100)).To(Equal(77), "the environment has precedence")
 }

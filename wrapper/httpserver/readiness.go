@@ -12,22 +12,21 @@ import (
 )
 
 const (
-	// CheckInterval is the pause between checks while all is well, CheckRetry while it is not.
+	// CheckInterval is the pause after successful checks, CheckRetry the pause after failed ones.
 	CheckInterval = 3 * time.Second
 	CheckRetry    = time.Second
 	checkTimeout  = 4 * time.Second
-	// checkStale is the age at which a good result no longer counts: a check that hangs must not leave us ready.
+	// checkStale is the age at which a result expires, so that a check that hangs does not leave the replica ready.
 	checkStale = CheckInterval + checkTimeout + 3*time.Second
 )
 
-// Check is one thing that must be well for a replica to be given work. Its error is shown at /readyz, which is not
-// public; it must hold no secret all the same.
+// Check is one condition of readiness. Its error is shown at /readyz. /readyz is not public, but the error must not contain secrets.
 type Check struct {
 	Name string
 	Do   func(context.Context) error
 }
 
-// Readiness asks its checks on a timer and answers at once from the latest result.
+// Readiness runs its checks periodically. Err returns the latest result without waiting.
 type Readiness struct {
 	checks []Check
 	now    func() time.Time
@@ -40,19 +39,19 @@ type Readiness struct {
 	at       time.Time
 }
 
-// NewReadiness is not ready until its checks have passed once.
+// NewReadiness returns a Readiness that is not ready until all checks have succeeded once.
 func NewReadiness(log *slog.Logger, reg prometheus.Registerer, now func() time.Time, checks ...Check) *Readiness {
 	r := &Readiness{checks: checks, now: now, log: log, err: errors.New("not checked yet"),
 		gauge: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "openim_wrapper_ready",
-			Help: "1 when this replica is ready to be given work.",
+			Help: "1 when this replica is ready for requests.",
 		}),
 	}
 	reg.MustRegister(r.gauge)
 	return r
 }
 
-// Err is nil when the replica is ready.
+// Err returns nil if the replica is ready, and the reason otherwise.
 func (r *Readiness) Err() error {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
@@ -62,7 +61,7 @@ func (r *Readiness) Err() error {
 	case r.err != nil:
 		return r.err
 	case r.now().Sub(r.at) > checkStale:
-		return errors.New("the last check is too old to count")
+		return errors.New("the last check is too old")
 	}
 	return nil
 }
@@ -82,7 +81,7 @@ func (r *Readiness) Run(ctx context.Context) {
 	}
 }
 
-// check asks every check once, and says in the log when the answer has changed.
+// check runs every check once, and logs a changed result.
 func (r *Readiness) check(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
@@ -105,7 +104,7 @@ func (r *Readiness) check(ctx context.Context) error {
 	return err
 }
 
-// stop makes the replica not ready, for good.
+// stop makes the replica not ready permanently.
 func (r *Readiness) stop() {
 	r.mu.Lock()
 	defer r.mu.Unlock()

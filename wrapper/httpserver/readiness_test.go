@@ -22,9 +22,9 @@ func TestReadinessFollowsItsChecks(t *testing.T) {
 		var log bytes.Buffer
 		var broken atomic.Pointer[error]
 		broken.Store(new(error))
-		var asked atomic.Int32
+		var runs atomic.Int32
 		r := NewReadiness(slog.New(slog.NewJSONHandler(&log, nil)), prometheus.NewRegistry(), time.Now,
-			Check{"first", func(context.Context) error { asked.Add(1); return nil }},
+			Check{"first", func(context.Context) error { runs.Add(1); return nil }},
 			Check{"OpenIM", func(context.Context) error { return *broken.Load() }})
 		g.Expect(r.Err()).To(MatchError("not checked yet"))
 		ctx, cancel := context.WithCancel(t.Context())
@@ -32,7 +32,7 @@ func TestReadinessFollowsItsChecks(t *testing.T) {
 		go r.Run(ctx)
 
 		synctest.Wait()
-		g.Expect(r.Err()).To(Succeed(), "the first check is made at once")
+		g.Expect(r.Err()).To(Succeed(), "the first check runs immediately")
 		g.Expect(testutil.ToFloat64(r.gauge)).To(Equal(1.0))
 
 		reason := errors.New("cannot be reached")
@@ -42,30 +42,30 @@ func TestReadinessFollowsItsChecks(t *testing.T) {
 		g.Expect(r.Err()).To(MatchError("OpenIM: cannot be reached"))
 		g.Expect(testutil.ToFloat64(r.gauge)).To(Equal(0.0))
 		time.Sleep(10 * CheckRetry)
-		g.Expect(strings.Count(log.String(), "not ready")).To(Equal(1), "said once, not at each look")
+		g.Expect(strings.Count(log.String(), "not ready")).To(Equal(1), "logged once")
 
 		broken.Store(new(error))
 		time.Sleep(CheckRetry)
 		synctest.Wait()
-		g.Expect(r.Err()).To(Succeed(), "well again within a second")
+		g.Expect(r.Err()).To(Succeed(), "ready again within a second")
 
-		before := asked.Load()
+		before := runs.Load()
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		g.Expect(asked.Load()-before).To(BeNumerically("<=", 20), "asked every three seconds, whoever looks at /readyz")
+		g.Expect(runs.Load()-before).To(BeNumerically("<=", 20), "every three seconds, independently of requests for /readyz")
 
 		r.stop()
 		g.Expect(r.Err()).To(MatchError("stopping"))
 	})
 }
 
-func TestACheckThatHangsDoesNotLeaveUsReady(t *testing.T) {
+func TestAHangingCheckDoesNotLeaveTheReplicaReady(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := NewWithT(t)
 		var hang atomic.Bool
 		end := make(chan struct{})
 		r := NewReadiness(slog.New(slog.DiscardHandler), prometheus.NewRegistry(), time.Now,
-			Check{"deaf to its context", func(context.Context) error {
+			Check{"a check that ignores its context", func(context.Context) error {
 				if hang.Load() {
 					<-end
 				}
@@ -77,7 +77,7 @@ func TestACheckThatHangsDoesNotLeaveUsReady(t *testing.T) {
 		g.Expect(r.Err()).To(Succeed())
 		hang.Store(true)
 		time.Sleep(checkStale)
-		g.Expect(r.Err()).To(Succeed(), "a result counts for ten seconds")
+		g.Expect(r.Err()).To(Succeed(), "a result is valid for ten seconds")
 		time.Sleep(time.Second)
 		g.Expect(r.Err()).To(MatchError(ContainSubstring("too old")))
 		cancel()

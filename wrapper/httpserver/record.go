@@ -14,34 +14,34 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// Verdicts on a request.
+// Values of Record.Verdict.
 const (
-	VerdictAllowed = "allowed" // passed on, whatever OpenIM said to it
-	VerdictRefused = "refused" // by us, because of the request
-	VerdictFailed  = "failed"  // by us, because something behind us did not work
+	VerdictAllowed = "allowed" // passed on to OpenIM, whatever OpenIM replied
+	VerdictRefused = "refused" // refused by the wrapper because of the request
+	VerdictFailed  = "failed"  // failed because of a server behind the wrapper
 )
 
-// UnknownRoute is the route label of everything that is in no table, so that no caller can make new labels.
+// UnknownRoute is the route label of all paths outside the route table, so that callers cannot create new labels.
 const UnknownRoute = "unknown"
 
-// Record is what a handler says of one request for its log line and metrics.
+// Record holds the fields that a handler sets for the request's log line and metrics.
 type Record struct {
 	RequestID string
-	Route     string // from the table only
+	Route     string // a name of the route table
 	Subject   string
 	Issuer    string
 	Audit     string
 	Verdict   string
 	Reason    string // a fixed word; empty when allowed
-	Detail    string // for the log alone
+	Detail    string // for the log only
 	ErrCode   int
-	Users     []string // named by the body
+	Users     []string // the users whom the body names
 	UserCount int
-	// Routine marks what comes every few seconds by itself and went well: counted, but written only at the debug level.
+	// Routine marks a successful periodic request. It is counted, but logged at the debug level only.
 	Routine bool
 }
 
-// Refuse notes a failure that the wrapper itself answers with.
+// Refuse records a failure with which the wrapper replies.
 func (r *Record) Refuse(f wire.Failure, detail string) {
 	r.Verdict, r.Reason, r.Detail, r.ErrCode = VerdictRefused, f.Name, detail, f.ErrCode
 	if f.Status >= http.StatusInternalServerError {
@@ -51,7 +51,7 @@ func (r *Record) Refuse(f wire.Failure, detail string) {
 
 type recordKey struct{}
 
-// RecordOf returns the request's record. A handler outside Recorder.Wrap gets one that nobody reads.
+// RecordOf returns the request's record. Outside Recorder.Wrap it returns a record that is not logged.
 func RecordOf(ctx context.Context) *Record {
 	if r, ok := ctx.Value(recordKey{}).(*Record); ok {
 		return r
@@ -61,25 +61,25 @@ func RecordOf(ctx context.Context) *Record {
 
 // Recorder writes one log line and one set of metrics for each request.
 type Recorder struct {
-	log      *slog.Logger
-	now      func() time.Time
-	requests *prometheus.CounterVec
-	refused  *prometheus.CounterVec
-	errCodes *prometheus.CounterVec
-	duration *prometheus.HistogramVec
-	inFlight prometheus.Gauge
-	tracer   *Tracer
-	ours     bool
+	log         *slog.Logger
+	now         func() time.Time
+	requests    *prometheus.CounterVec
+	refused     *prometheus.CounterVec
+	errCodes    *prometheus.CounterVec
+	duration    *prometheus.HistogramVec
+	inFlight    prometheus.Gauge
+	tracer      *Tracer
+	trustCaller bool
 }
 
-// Trace makes a span of each request. ours says that callers are the wrapper's other half, whose traces are gone on with;
-// everybody else's traceparent is not looked at. A nil Tracer changes nothing.
-func (r *Recorder) Trace(t *Tracer, ours bool) *Recorder {
-	r.tracer, r.ours = t, ours
+// Trace records a span for each request. trustCaller continues the trace of the caller's traceparent header: only the backend sets it,
+// whose callers are gateways. A nil Tracer changes nothing.
+func (r *Recorder) Trace(t *Tracer, trustCaller bool) *Recorder {
+	r.tracer, r.trustCaller = t, trustCaller
 	return r
 }
 
-// NewRecorder registers its metrics on reg.
+// NewRecorder returns a Recorder and registers its metrics on reg.
 func NewRecorder(log *slog.Logger, reg prometheus.Registerer, now func() time.Time) *Recorder {
 	r := &Recorder{log: log, now: now,
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -89,21 +89,22 @@ func NewRecorder(log *slog.Logger, reg prometheus.Registerer, now func() time.Ti
 			Name: "openim_wrapper_refusals_total", Help: "Requests refused or failed by the wrapper itself, by reason.",
 		}, []string{"reason"}),
 		errCodes: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "openim_wrapper_reply_errors_total", Help: "Replies with an errCode other than 0, by route and by class of OpenIM's codes.",
+			Name: "openim_wrapper_reply_errors_total",
+			Help: "Replies with an errCode other than 0, by route and by class of OpenIM's codes.",
 		}, []string{"route", "class"}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "openim_wrapper_request_duration_seconds", Help: "Time from the read header to the written reply.",
+			Name: "openim_wrapper_request_duration_seconds", Help: "Time from the end of the request's header to the end of the reply.",
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 20},
 		}, []string{"route"}),
 		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "openim_wrapper_requests_in_flight", Help: "Requests being worked on.",
+			Name: "openim_wrapper_requests_in_flight", Help: "Requests in progress.",
 		}),
 	}
 	reg.MustRegister(r.requests, r.refused, r.errCodes, r.duration, r.inFlight)
 	return r
 }
 
-// Wrap gives each request an identifier and a record, and turns a panic into a reply.
+// Wrap returns a handler that gives each request an identifier and a record, and turns a panic into a reply.
 func (r *Recorder) Wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		start := r.now()
@@ -114,12 +115,12 @@ func (r *Recorder) Wrap(next http.Handler) http.Handler {
 		ctx := context.WithValue(req.Context(), recordKey{}, rec)
 		var span trace.Span
 		if r.tracer != nil {
-			ctx, span = r.tracer.begin(req.WithContext(ctx), r.ours)
+			ctx, span = r.tracer.begin(req.WithContext(ctx), r.trustCaller)
 		}
 		defer func() {
 			r.inFlight.Dec()
 			if p := recover(); p != nil {
-				// The panic's value can hold anything, so only its being there is told.
+				// The panic's value can contain secrets, so that it is not logged.
 				rec.Refuse(wire.Internal, "panic")
 				if out.status == 0 {
 					wire.WriteFailure(out, wire.Internal)
@@ -170,16 +171,17 @@ func (r *Recorder) finish(req *http.Request, rec *Record, out *meter, took time.
 	r.log.LogAttrs(req.Context(), level, "request", line...)
 }
 
-// method keeps a made-up method out of the log.
+// method returns the request's method, or "other" for a method that HTTP does not define.
 func method(m string) string {
 	switch m {
-	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions, http.MethodConnect, http.MethodTrace:
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions,
+		http.MethodConnect, http.MethodTrace:
 		return m
 	}
 	return "other"
 }
 
-// errClass keeps the number of labels small: OpenIM's codes come in hundreds, one for each subject.
+// errClass returns a label for an errCode. It keeps the number of labels small: OpenIM uses a range of a hundred codes for each subject.
 func errClass(code int) string {
 	switch {
 	case code >= 0 && code < 2000:
@@ -190,7 +192,7 @@ func errClass(code int) string {
 	return "other"
 }
 
-// meter notes status and size. The handlers behind it need no more of the writer than writing.
+// meter records the status and the size of a reply. The handlers use no method of the writer but Write, WriteHeader and Unwrap.
 type meter struct {
 	http.ResponseWriter
 	status int

@@ -18,7 +18,7 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// observe runs one request through a Recorder and gives the reply, the log line and the registry.
+// observe runs one request through a Recorder, and returns the reply, the log line and the registry.
 func observe(t *testing.T, req *http.Request, f http.HandlerFunc) (*httptest.ResponseRecorder, map[string]any, *prometheus.Registry) {
 	t.Helper()
 	var log bytes.Buffer
@@ -45,7 +45,8 @@ func TestOneLineForOneRequest(t *testing.T) {
 	req.Header.Set("X-Request-Id", "r-1")
 	w, line, reg := observe(t, req, func(w http.ResponseWriter, r *http.Request) {
 		rec := RecordOf(r.Context())
-		rec.Route, rec.Subject, rec.Issuer, rec.Audit, rec.Verdict, rec.ErrCode = "user/user_register", "root", "https://id", "write", VerdictAllowed, 1102
+		rec.Route, rec.Subject, rec.Issuer, rec.Audit, rec.Verdict, rec.ErrCode = "user/user_register", "root", "https://id", "write",
+			VerdictAllowed, 1102
 		rec.Users, rec.UserCount = []string{"alice"}, 3
 		_, _ = w.Write([]byte("reply"))
 	})
@@ -53,7 +54,7 @@ func TestOneLineForOneRequest(t *testing.T) {
 		"level": "INFO", "msg": "request", "requestID": "r-1", "peer": "192.0.2.1", "method": "POST", "route": "user/user_register",
 		"verdict": "allowed", "status": 200.0, "errCode": 1102.0, "milliseconds": 25.0, "bytesOut": 5.0,
 		"subject": "root", "issuer": "https://id", "audit": "write", "users": []any{"alice"}, "userCount": 3.0,
-	}), "and so nothing of path, query, headers or bodies")
+	}), "the line contains nothing of path, query, headers or bodies")
 	g.Expect(w.Header().Get("X-Request-Id")).To(Equal("r-1"))
 	g.Expect(testutil.GatherAndCompare(reg, strings.NewReader(`
 # HELP openim_wrapper_requests_total Requests answered, by route of the table, HTTP status and verdict.
@@ -67,14 +68,16 @@ openim_wrapper_reply_errors_total{class="11xx",route="user/user_register"} 1
 
 func TestAPanicIsAReplyAndALineWithoutItsText(t *testing.T) {
 	g := NewWithT(t)
-	w, line, _ := observe(t, httptest.NewRequest(http.MethodGet, "/x", nil), func(http.ResponseWriter, *http.Request) { panic("secret-in-panic") })
+	w, line, _ := observe(t, httptest.NewRequest(http.MethodGet, "/x", nil),
+		func(http.ResponseWriter, *http.Request) { panic("secret-in-panic") })
 	g.Expect(w.Code).To(Equal(http.StatusInternalServerError))
 	g.Expect(w.Body.String()).To(ContainSubstring(`"errCode":500`))
-	g.Expect(line).To(And(HaveKeyWithValue("level", "ERROR"), HaveKeyWithValue("verdict", "failed"), HaveKeyWithValue("reason", "internal")))
+	g.Expect(line).To(And(HaveKeyWithValue("level", "ERROR"), HaveKeyWithValue("verdict", "failed"),
+		HaveKeyWithValue("reason", "internal")))
 	g.Expect(fmt.Sprint(line)).NotTo(ContainSubstring("secret-in-panic"))
 }
 
-func TestRefusedAndFailedAreToldApart(t *testing.T) {
+func TestRefusedAndFailedAreDistinguished(t *testing.T) {
 	for _, f := range wire.Failures {
 		t.Run(f.Name, func(t *testing.T) {
 			g := NewWithT(t)
@@ -92,12 +95,13 @@ func TestRefusedAndFailedAreToldApart(t *testing.T) {
 	}
 }
 
-func TestNoCallerMakesNewLabels(t *testing.T) {
+func TestCallersCannotCreateLabels(t *testing.T) {
 	g := NewWithT(t)
-	_, line, reg := observe(t, httptest.NewRequest("BREW", "/made/up/path", nil), func(http.ResponseWriter, *http.Request) {})
+	_, line, reg := observe(t, httptest.NewRequest("BREW", "/unknown/path", nil), func(http.ResponseWriter, *http.Request) {})
 	g.Expect(line).To(And(HaveKeyWithValue("route", "unknown"), HaveKeyWithValue("method", "other")))
 	g.Expect(testutil.GatherAndCount(reg, "openim_wrapper_requests_total")).To(Equal(1))
-	for code, class := range map[int]string{500: "5xx", 1004: "10xx", 1501: "15xx", 80000: "8xxxx", 90002: "9xxxx", 2000: "other", -1: "other", 1 << 30: "other"} {
+	for code, class := range map[int]string{500: "5xx", 1004: "10xx", 1501: "15xx", 80000: "8xxxx", 90002: "9xxxx", 2000: "other",
+		-1: "other", 1 << 30: "other"} {
 		g.Expect(errClass(code)).To(Equal(class))
 	}
 }

@@ -8,30 +8,30 @@ import (
 	"time"
 )
 
-// App is a role ready to run: its servers, its telemetry server, and what works beside them.
+// App is the gateway or the backend: its listeners, its telemetry, and its background work.
 type App struct {
 	Main      *Server
-	More      []*Server // other listeners that are drained as Main is
+	More      []*Server // further listeners, drained as Main is
 	Telemetry *Server
 	Ready     *Readiness
 	Log       *slog.Logger
-	// Background runs until its context ends; it is stopped after the last request was answered.
+	// Background functions run until their context ends. It ends after the last request was answered.
 	Background []func(context.Context)
-	// Draining ends what servers do not wait for, such as open sockets. It begins after the notice, runs beside the draining
-	// of the servers, and ends with its context at the latest.
+	// Draining functions end what servers do not wait for, such as open sockets. They start after Notice, run while the servers are
+	// drained, and must return when their context ends.
 	Draining []func(context.Context)
-	// Grace bounds the whole stop.
+	// Grace limits the duration of the whole stop.
 	Grace time.Duration
-	// Notice is the time between saying "not ready" and refusing new connections, so that load balancers hear of
-	// it first. It is part of Grace.
+	// Notice is the time between "not ready" and the closing of the listeners, in which load balancers learn of the stop. It is
+	// part of Grace.
 	Notice time.Duration
 }
 
-// DefaultNotice is Kubernetes' usual delay until an endpoint's removal has reached every node.
+// DefaultNotice is the usual time until Kubernetes has removed an endpoint on every node.
 const DefaultNotice = 3 * time.Second
 
-// Run serves until ctx ends, then stops: not ready, a notice, draining of the main server, background work, telemetry
-// last, so that a scrape still sees the end. It returns an error when a listener broke or a request was cut off.
+// Run serves until ctx ends or a listener fails. Then it stops in this order: not ready, notice, draining of the servers, background work,
+// and telemetry last, so that Prometheus can scrape until the end. It returns an error if a listener failed or a request was aborted.
 func (a *App) Run(ctx context.Context) error {
 	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopBackground()
@@ -77,7 +77,7 @@ func (a *App) Run(ctx context.Context) error {
 	return failure
 }
 
-// drain ends all servers and what they do not wait for, side by side.
+// drain drains all servers and runs the Draining functions, all concurrently.
 func (a *App) drain(deadline context.Context, servers []*Server) error {
 	var work sync.WaitGroup
 	for _, end := range a.Draining {

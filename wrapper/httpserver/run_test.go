@@ -18,18 +18,18 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// stand is an App with real listeners around a handler.
-type stand struct {
+// testServer is an App with real listeners around a handler.
+type testServer struct {
 	*App
 	broken atomic.Pointer[error]
 	stop   context.CancelFunc
 	ended  chan error
 }
 
-func start(t *testing.T, h http.HandlerFunc, change ...func(*App)) *stand {
+func start(t *testing.T, h http.HandlerFunc, change ...func(*App)) *testServer {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
-	s := &stand{ended: make(chan error, 1)}
+	s := &testServer{ended: make(chan error, 1)}
 	s.broken.Store(new(error))
 	reg := NewRegistry("test", "v1")
 	ready := NewReadiness(log, reg, time.Now, Check{"it", func(context.Context) error { return *s.broken.Load() }})
@@ -53,7 +53,7 @@ func start(t *testing.T, h http.HandlerFunc, change ...func(*App)) *stand {
 	return s
 }
 
-func (s *stand) get(t *testing.T, server *Server, path string) (int, string) {
+func (s *testServer) get(t *testing.T, server *Server, path string) (int, string) {
 	t.Helper()
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	resp, err := client.Get("http://" + server.Address() + path)
@@ -81,11 +81,12 @@ func TestTelemetry(t *testing.T) {
 	g.Expect(status).To(Equal(503))
 	g.Expect(body).To(Equal("it: no\n"))
 	status, _ = s.get(t, s.Telemetry, "/healthz")
-	g.Expect(status).To(Equal(200), "alive all the same: a restart would heal nothing")
+	g.Expect(status).To(Equal(200), "alive: a restart would not help")
 
 	status, body = s.get(t, s.Telemetry, "/metrics")
 	g.Expect(status).To(Equal(200))
-	g.Expect(body).To(And(ContainSubstring(`openim_wrapper_build_info{go=`), ContainSubstring("openim_wrapper_ready 0"), ContainSubstring("go_goroutines"), ContainSubstring("process_")))
+	g.Expect(body).To(And(ContainSubstring(`openim_wrapper_build_info{go=`), ContainSubstring("openim_wrapper_ready 0"),
+		ContainSubstring("go_goroutines"), ContainSubstring("process_")))
 	status, _ = s.get(t, s.Telemetry, "/debug/pprof/")
 	g.Expect(status).To(Equal(404))
 }
@@ -115,8 +116,8 @@ func TestARequestInFlightIsAnsweredBeforeTheEnd(t *testing.T) {
 		return err
 	}).Should(HaveOccurred(), "no new connections")
 	status, _ := s.get(t, s.Telemetry, "/readyz")
-	g.Expect(status).To(Equal(503), "the telemetry still answers")
-	g.Expect(backgroundEnded).NotTo(BeClosed(), "what the request needs still runs")
+	g.Expect(status).To(Equal(503), "telemetry is still served")
+	g.Expect(backgroundEnded).NotTo(BeClosed(), "background work continues")
 	close(release)
 	g.Eventually(reply).Should(Receive(Equal("done")))
 	g.Eventually(s.ended).Should(Receive(BeNil()))
@@ -125,17 +126,19 @@ func TestARequestInFlightIsAnsweredBeforeTheEnd(t *testing.T) {
 
 func TestNotReadyComesBeforeTheListenerCloses(t *testing.T) {
 	g := NewWithT(t)
-	s := start(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "still here") }, func(a *App) { a.Notice = time.Minute; a.Grace = time.Hour })
+	s := start(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "still here") },
+		func(a *App) { a.Notice = time.Minute; a.Grace = time.Hour })
 	s.stop()
 	g.Eventually(s.Ready.Err).Should(MatchError("stopping"))
 	status, body := s.get(t, s.Main, "/")
-	g.Expect([]any{status, body}).To(Equal([]any{200, "still here"}), "those who have not heard yet are served")
+	g.Expect([]any{status, body}).To(Equal([]any{200, "still here"}), "requests during the notice are served")
 }
 
-func TestTheGracePeriodEndsWhatDoesNotEnd(t *testing.T) {
+func TestTheGracePeriodEndsRequestsThatDoNotEnd(t *testing.T) {
 	g := NewWithT(t)
 	arrived := make(chan struct{})
-	s := start(t, func(_ http.ResponseWriter, r *http.Request) { close(arrived); <-r.Context().Done() }, func(a *App) { a.Grace = 50 * time.Millisecond })
+	s := start(t, func(_ http.ResponseWriter, r *http.Request) { close(arrived); <-r.Context().Done() },
+		func(a *App) { a.Grace = 50 * time.Millisecond })
 	go func() {
 		if resp, err := http.Get("http://" + s.Main.Address()); err == nil {
 			_ = resp.Body.Close()
@@ -150,12 +153,12 @@ func TestABrokenListenerEndsTheProgram(t *testing.T) {
 	g := NewWithT(t)
 	s := start(t, func(http.ResponseWriter, *http.Request) {})
 	s.Main.Close()
-	g.Eventually(s.ended).Should(Receive(MatchError(ContainSubstring("serve the main listener"))))
+	g.Eventually(s.ended).Should(Receive(MatchError(ContainSubstring("serving the main listener"))))
 	_, err := Listen("main", "256.0.0.1:1", nil, 0, nil, s.Log)
-	g.Expect(err).To(MatchError(ContainSubstring("open the main listener")))
+	g.Expect(err).To(MatchError(ContainSubstring("opening the main listener")))
 }
 
-// raw sends bytes as they are and reads the status line.
+// raw sends bytes and returns the status line of the reply.
 func raw(t *testing.T, address, request string) string {
 	t.Helper()
 	conn, err := net.Dial("tcp", address)
@@ -169,7 +172,7 @@ func raw(t *testing.T, address, request string) string {
 	return strings.TrimSpace(line)
 }
 
-func TestBoundsOfARequest(t *testing.T) {
+func TestLimitsOfARequest(t *testing.T) {
 	s := start(t, func(w http.ResponseWriter, r *http.Request) {
 		body, failure := ReadJSON(w, r, 10)
 		if failure != nil {
@@ -199,7 +202,7 @@ func TestBoundsOfARequest(t *testing.T) {
 		{"headers beyond the bound", post("X: "+strings.Repeat("x", 64<<10)+"\r\n", ""), "431"},
 		{"both lengths (smuggling)", post(json+"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n{}"), "200"},
 		{"two different lengths (smuggling)", post(json+"Content-Length: 2\r\nContent-Length: 3\r\n", "{}"), "400"},
-		{"transfer coding nobody knows", post(json+"Transfer-Encoding: xchunked\r\n", ""), "501"},
+		{"an unknown transfer coding", post(json+"Transfer-Encoding: xchunked\r\n", ""), "501"},
 		{"blank before the colon", post("Content-Length : 2\r\n", "{}"), "400"},
 		{"line break in a header", post("X: a\r\n b\r\n\x00: c\r\n", ""), "400"},
 		{"no host", "POST /x HTTP/1.1\r\n\r\n", "400"},
@@ -219,7 +222,7 @@ func TestEveryTimeoutIsSet(t *testing.T) {
 	defer s.Close()
 	h := s.http
 	g.Expect([]time.Duration{h.ReadHeaderTimeout, h.ReadTimeout, h.WriteTimeout, h.IdleTimeout}).To(HaveEach(BeNumerically(">", 0)))
-	g.Expect(h.WriteTimeout).To(BeNumerically(">", h.ReadTimeout+20*time.Second), "a reply after the longest wait can still be written")
+	g.Expect(h.WriteTimeout).To(BeNumerically(">", h.ReadTimeout+20*time.Second), "time remains to write a reply after the longest wait")
 	g.Expect(h.MaxHeaderBytes).To(Equal(16 << 10))
 }
 

@@ -17,19 +17,19 @@ import (
 
 const (
 	readHeaderTimeout = 5 * time.Second
-	// ReadTimeout is for a whole request: a megabyte at 70 KiB/s.
+	// ReadTimeout limits the reading of a whole request: it permits a megabyte at 70 KiB/s.
 	ReadTimeout = 15 * time.Second
 	idleTimeout = 60 * time.Second
-	// replyMargin is left for writing a reply after the longest wait for it.
+	// replyMargin is the time for writing a reply after the longest wait for it.
 	replyMargin = 10 * time.Second
 
-	// MaxConnections is what a listener holds unless it is told otherwise.
+	// MaxConnections is the default limit of a listener's connections.
 	MaxConnections       = 4096
 	maxStreamsPerHTTP2   = 100
 	telemetryConnections = 64
-	// maxHeaders is the number of header lines of a request; their bytes are bounded by wire.MaxHeaderBytes or AllowHeaders.
+	// maxHeaders limits the header lines of a request; wire.MaxHeaderBytes or AllowHeaders limits their bytes.
 	maxHeaders = 100
-	// An HTTP/2 connection that is silent is asked whether it lives; one that takes no byte of a reply is given up.
+	// A silent HTTP/2 connection is pinged. A connection that accepts no byte of a reply is closed.
 	pingAfter, pingWait, stallWait = 30 * time.Second, 15 * time.Second, 15 * time.Second
 )
 
@@ -42,31 +42,31 @@ type Server struct {
 	perAddress  *perAddress
 }
 
-// Listen opens a listener. wait is the longest that handler may work on one request after it was read. tlsConfig may
-// be nil: plain HTTP/1.1, with TLS ended before us.
+// Listen opens a listener. wait is the longest time that handler needs for a request after it was read. A nil tlsConfig means
+// plain HTTP/1.1, for a listener behind a TLS proxy.
 func Listen(name, address string, handler http.Handler, wait time.Duration, tlsConfig *tls.Config, log *slog.Logger) (*Server, error) {
 	return listen(name, address, handler, wait, tlsConfig, log, MaxConnections)
 }
 
-// Allow sets the number of connections that are held at once, open sockets included; further ones wait. Call it before
-// App.Run.
+// Allow sets the limit of open connections, WebSockets included. Further connections wait. Call it before App.Run.
 func (s *Server) Allow(connections int) { s.connections = connections }
 
-// AllowHeaders sets the number of bytes that a request's header block may have with its operationID; without it wire.MaxHeaderBytes still
-// hold. Call it before App.Run.
+// AllowHeaders sets the limit of a request's header bytes including its operationID. Without the operationID, wire.MaxHeaderBytes
+// remains the limit. Call it before App.Run.
 func (s *Server) AllowHeaders(bytes int) { s.http.MaxHeaderBytes = bytes }
 
-// AllowEach bounds the connections of one address; further ones are closed at once, and refused is told of each. limit returns how many
-// an address may have, 0 for any number: a trusted proxy speaks for many clients. An IPv6 /64 counts as one address, a /56 has twice and a
-// /48 four times as many. Call it before App.Run.
+// AllowEach limits the connections of one address. Further ones are closed immediately, and refused is called for each. limit returns the
+// number of connections of an address, 0 for no limit: a trusted proxy has the connections of many clients. An IPv6 /64 counts as one
+// address; a /56 has twice and a /48 four times the limit. Call it before App.Run.
 func (s *Server) AllowEach(limit func(netip.Addr) int, refused func()) {
 	s.perAddress = newPerAddress(s.lis, limit, refused)
 }
 
-func listen(name, address string, handler http.Handler, wait time.Duration, tlsConfig *tls.Config, log *slog.Logger, connections int) (*Server, error) {
+func listen(name, address string, handler http.Handler, wait time.Duration, tlsConfig *tls.Config, log *slog.Logger,
+	connections int) (*Server, error) {
 	lis, err := net.Listen("tcp", address)
 	if err != nil {
-		return nil, fmt.Errorf("open the %s listener: %w", name, err)
+		return nil, fmt.Errorf("opening the %s listener: %w", name, err)
 	}
 	s := &http.Server{
 		Handler:           boundHeaders(handler),
@@ -76,16 +76,17 @@ func listen(name, address string, handler http.Handler, wait time.Duration, tlsC
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    wire.MaxHeaderBytes,
 		TLSConfig:         tlsConfig,
-		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreamsPerHTTP2, SendPingTimeout: pingAfter, PingTimeout: pingWait, WriteByteTimeout: stallWait},
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-		// OPTIONS * is answered by the handler, which refuses it, and not by net/http.
+		HTTP2: &http.HTTP2Config{MaxConcurrentStreams: maxStreamsPerHTTP2, SendPingTimeout: pingAfter, PingTimeout: pingWait,
+			WriteByteTimeout: stallWait},
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		// The handler refuses OPTIONS *, which net/http would answer otherwise.
 		DisableGeneralOptionsHandler: true,
 	}
 	return &Server{name: name, http: s, lis: lis, connections: connections}, nil
 }
 
-// boundHeaders refuses a request with too many header lines. net/http bounds their bytes alone, and thousands of lines of a few
-// bytes cost everybody behind it more than they cost the sender. Where longer headers are allowed, that is for the operationID alone.
+// boundHeaders refuses a request with too many header lines. net/http limits their bytes only, and thousands of short lines cost the
+// servers behind the listener more than they cost the sender. Only the operationID may use the larger limit of AllowHeaders.
 func boundHeaders(next http.Handler) http.Handler {
 	long := http.CanonicalHeaderKey(wire.HeaderOperationID)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -108,13 +109,13 @@ func boundHeaders(next http.Handler) http.Handler {
 	})
 }
 
-// Address is where the listener really is, of use when the configured port is 0.
+// Address returns the address of the listener, which tells the port if the configured port is 0.
 func (s *Server) Address() string { return s.lis.Addr().String() }
 
-// Close gives up a listener that was never served.
+// Close closes a listener that is not served yet.
 func (s *Server) Close() { _ = s.lis.Close() }
 
-// serve blocks until the server is shut down or breaks.
+// serve blocks until the server is shut down or fails.
 func (s *Server) serve() error {
 	lis := s.lis
 	if s.perAddress != nil {
@@ -130,14 +131,14 @@ func (s *Server) serve() error {
 	if err == http.ErrServerClosed {
 		return nil
 	}
-	return fmt.Errorf("serve the %s listener: %w", s.name, err)
+	return fmt.Errorf("serving the %s listener: %w", s.name, err)
 }
 
-// drain lets requests in flight end, until ctx does; then it cuts them off.
+// drain waits for requests in flight until ctx ends, and then closes their connections.
 func (s *Server) drain(ctx context.Context) error {
 	if err := s.http.Shutdown(ctx); err != nil {
 		_ = s.http.Close()
-		return fmt.Errorf("drain the %s listener: requests were still in flight at the end of the grace period", s.name)
+		return fmt.Errorf("draining the %s listener: requests were still in flight at the end of the grace period", s.name)
 	}
 	return nil
 }

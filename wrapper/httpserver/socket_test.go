@@ -22,7 +22,7 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// lines is a log that may be read while it is written.
+// lines is a log that a test may read during writes.
 type lines struct{ ch chan string }
 
 func (l lines) Write(p []byte) (int, error) {
@@ -30,14 +30,15 @@ func (l lines) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func TestASocketLivesBeyondTheTimeoutsOfItsRequestAndIsRecordedWhenItEnds(t *testing.T) {
+func TestASocketOutlastsTheTimeoutsOfItsRequestAndIsRecordedAtItsEnd(t *testing.T) {
 	for name, traced := range map[string]bool{"plain": false, "traced": true} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			log := lines{make(chan string, 16)}
 			recorder := NewRecorder(slog.New(slog.NewJSONHandler(log, nil)), prometheus.NewRegistry(), time.Now)
 			if traced {
-				tracer, err := NewTracer(Tracing{Endpoint: "http://127.0.0.1:1", SampleRatio: 1}, "test", "v1", slog.New(slog.DiscardHandler))
+				tracer, err := NewTracer(Tracing{Endpoint: "http://127.0.0.1:1", SampleRatio: 1}, "test", "v1",
+					slog.New(slog.DiscardHandler))
 				g.Expect(err).NotTo(HaveOccurred())
 				recorder.Trace(tracer, false)
 			}
@@ -59,13 +60,14 @@ func TestASocketLivesBeyondTheTimeoutsOfItsRequestAndIsRecordedWhenItEnds(t *tes
 						_ = conn.Write(r.Context(), kind, data)
 					}
 				})))
-				a.Main.http.ReadTimeout, a.Main.http.WriteTimeout, a.Main.http.ReadHeaderTimeout, a.Main.http.IdleTimeout = timeout, timeout, timeout, timeout
+				a.Main.http.ReadTimeout, a.Main.http.WriteTimeout, a.Main.http.ReadHeaderTimeout, a.Main.http.IdleTimeout = timeout,
+					timeout, timeout, timeout
 			})
 			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 			defer cancel()
 			conn, resp, err := websocket.Dial(ctx, "ws://"+s.Main.Address()+"/", nil)
 			g.Expect(err).NotTo(HaveOccurred())
-			if resp.Body != nil { // the library keeps it when it succeeds
+			if resp.Body != nil { // nil after a successful handshake
 				_ = resp.Body.Close()
 			}
 			g.Expect(resp.StatusCode).To(Equal(101))
@@ -77,20 +79,21 @@ func TestASocketLivesBeyondTheTimeoutsOfItsRequestAndIsRecordedWhenItEnds(t *tes
 				_, _, err := conn.Read(ctx)
 				return err
 			}
-			g.Consistently(echo, 5*timeout, timeout).Should(Succeed(), "no timeout of the request's ends it")
-			g.Expect(log.ch).To(BeEmpty(), "nothing is recorded while it is open")
+			g.Consistently(echo, 5*timeout, timeout).Should(Succeed(), "no timeout of the request closes it")
+			g.Expect(log.ch).To(BeEmpty(), "an open socket is not recorded")
 			g.Expect(conn.Close(websocket.StatusNormalClosure, "")).To(Succeed())
 			var line string
 			g.Eventually(log.ch).Should(Receive(&line))
 			entry := map[string]any{}
 			g.Expect(json.Unmarshal([]byte(line), &entry)).To(Succeed())
-			g.Expect(entry).To(And(HaveKeyWithValue("route", "ws"), HaveKeyWithValue("status", 101.0), HaveKeyWithValue("verdict", "allowed"),
+			g.Expect(entry).To(And(HaveKeyWithValue("route", "ws"), HaveKeyWithValue("status", 101.0),
+				HaveKeyWithValue("verdict", "allowed"),
 				HaveKeyWithValue("milliseconds", BeNumerically(">", 4*timeout.Milliseconds()))))
 		})
 	}
 }
 
-func TestAnAddressHoldsSoManyConnectionsAndNoMore(t *testing.T) {
+func TestTheConnectionsOfAnAddressAreLimited(t *testing.T) {
 	g := NewWithT(t)
 	var refused atomic.Int32
 	s := start(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") }, func(a *App) {
@@ -121,13 +124,13 @@ func TestAnAddressHoldsSoManyConnectionsAndNoMore(t *testing.T) {
 	g.Expect(served).To(BeFalse(), "the fourth is closed")
 	g.Expect(refused.Load()).To(Equal(int32(1)))
 	_, served = dial("127.0.0.2")
-	g.Expect(served).To(BeTrue(), "another address is not held up")
+	g.Expect(served).To(BeTrue(), "another address is not limited")
 	for range 10 {
 		_, served = dial("127.0.0.9")
-		g.Expect(served).To(BeTrue(), "a proxy speaks for many")
+		g.Expect(served).To(BeTrue(), "a proxy has no limit")
 	}
 	_ = held[0].Close()
-	g.Eventually(func() bool { _, served := dial("127.0.0.1"); return served }).Should(BeTrue(), "a place that was given back")
+	g.Eventually(func() bool { _, served := dial("127.0.0.1"); return served }).Should(BeTrue(), "a closed connection is no longer counted")
 	list := s.Main.perAddress
 	for _, c := range held {
 		_ = c.Close()
@@ -136,7 +139,7 @@ func TestAnAddressHoldsSoManyConnectionsAndNoMore(t *testing.T) {
 	g.Eventually(s.ended).Should(Receive())
 	list.mu.Lock()
 	defer list.mu.Unlock()
-	g.Expect(list.open).To(BeEmpty(), "nothing is kept of whom has gone")
+	g.Expect(list.open).To(BeEmpty(), "closed connections leave no entry")
 }
 
 func TestTheNetworksOfAnAddress(t *testing.T) {
@@ -154,8 +157,8 @@ func TestTheNetworksOfAnAddress(t *testing.T) {
 	NewWithT(t).Expect(Networks(netip.Addr{})).To(BeEmpty())
 }
 
-// TestAnIPv6SiteHoldsSoManyConnectionsAndNoMore: addresses within a network cost nothing.
-func TestAnIPv6SiteHoldsSoManyConnectionsAndNoMore(t *testing.T) {
+// TestTheConnectionsOfAnIPv6SiteAreLimited: the owner of a network can use all of its addresses.
+func TestTheConnectionsOfAnIPv6SiteAreLimited(t *testing.T) {
 	g := NewWithT(t)
 	p := newPerAddress(nil, nil, nil)
 	held := map[string]int{}
@@ -175,15 +178,15 @@ func TestAnIPv6SiteHoldsSoManyConnectionsAndNoMore(t *testing.T) {
 	g.Expect(held["2001:db8:1::/56"]).To(Equal(6))
 	g.Expect(held["2001:db8:1::/48"]).To(Equal(12))
 	g.Expect(p.take(Networks(netip.MustParseAddr("2001:db8:2::1")), 3)).To(BeTrue(), "another site")
-	p.give(Networks(netip.MustParseAddr("2001:db8:2::1")))
+	p.release(Networks(netip.MustParseAddr("2001:db8:2::1")))
 	for _, networks := range taken {
-		p.give(networks)
+		p.release(networks)
 	}
 	g.Expect(p.open).To(BeEmpty())
 	g.Expect(p.take(Networks(netip.MustParseAddr("2001:db8:1::1")), 3)).To(BeTrue(), "the first site again")
 }
 
-func TestSoManyHeadersAndNoMore(t *testing.T) {
+func TestHeaderLinesAreLimited(t *testing.T) {
 	g := NewWithT(t)
 	s := start(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") })
 	status := func(n int) string {

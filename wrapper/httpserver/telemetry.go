@@ -15,17 +15,17 @@ import (
 
 // Paths of the telemetry listener.
 const (
-	PathHealth  = "/healthz" // the process is alive: nothing else is asked, a restart would not heal it
-	PathReady   = "/readyz"  // the replica can do its work now
+	PathHealth  = "/healthz" // the process runs; it checks nothing that a restart would not repair
+	PathReady   = "/readyz"  // the replica can serve requests now
 	PathMetrics = "/metrics"
 )
 
-// NewRegistry is a registry of our own, with the runtime's metrics and the build's version.
+// NewRegistry returns a registry with the metrics of the Go runtime and of the build.
 func NewRegistry(role, version string) *prometheus.Registry {
 	reg := prometheus.NewRegistry()
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name:        "openim_wrapper_build_info",
-		Help:        "Always 1; the labels say what is running.",
+		Help:        "Always 1; the labels name the role and version.",
 		ConstLabels: prometheus.Labels{"role": role, "version": version, "go": runtime.Version()},
 	})
 	build.Set(1)
@@ -36,26 +36,26 @@ func NewRegistry(role, version string) *prometheus.Registry {
 // ListenTelemetry opens the listener for kubelet and Prometheus.
 func ListenTelemetry(address string, ready *Readiness, reg *prometheus.Registry, log *slog.Logger) (*Server, error) {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET "+PathHealth, func(w http.ResponseWriter, _ *http.Request) { sayPlain(w, http.StatusOK, "ok") })
+	mux.HandleFunc("GET "+PathHealth, func(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, "ok") })
 	mux.HandleFunc("GET "+PathReady, func(w http.ResponseWriter, _ *http.Request) {
 		if err := ready.Err(); err != nil {
-			sayPlain(w, http.StatusServiceUnavailable, err.Error())
+			writeText(w, http.StatusServiceUnavailable, err.Error())
 			return
 		}
-		sayPlain(w, http.StatusOK, "ok")
+		writeText(w, http.StatusOK, "ok")
 	})
 	mux.Handle("GET "+PathMetrics, promhttp.HandlerFor(reg, promhttp.HandlerOpts{MaxRequestsInFlight: 4, Registry: reg}))
 	return listen("telemetry", address, mux, replyMargin, nil, log, telemetryConnections)
 }
 
-func sayPlain(w http.ResponseWriter, status int, text string) {
+func writeText(w http.ResponseWriter, status int, text string) {
 	w.Header().Set(wire.HeaderContentType, "text/plain; charset=utf-8")
 	w.Header().Set(wire.HeaderNoSniff, "nosniff")
 	w.WriteHeader(status)
 	_, _ = w.Write([]byte(text + "\n"))
 }
 
-// BuildVersion is the version stamped by the linker, or the module's own when there is none.
+// BuildVersion returns the version that the linker stamped, or the module's version if there is none.
 func BuildVersion(stamped string) string {
 	if stamped != "" {
 		return stamped

@@ -29,7 +29,8 @@ type Tracing = config.Tracing
 func ValidateTracing(t Tracing, p *Problems) {
 	if t.Endpoint != "" {
 		u, err := url.Parse(t.Endpoint)
-		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.RawQuery != "" ||
+			u.Fragment != "" {
 			p.Add("tracing.endpoint", "write the URL of an OTLP/HTTP collector, such as http://collector.observability.svc:4318")
 		}
 	}
@@ -41,20 +42,20 @@ func ValidateTracing(t Tracing, p *Problems) {
 const (
 	exportTimeout = 5 * time.Second
 	exportEvery   = 5 * time.Second
-	// spanQueue is how many spans wait for the collector. What is beyond it is dropped: nobody waits for a trace.
+	// spanQueue is how many spans wait for the collector. Further spans are dropped, so that no request waits for it.
 	spanQueue = 2048
 	spanBatch = 512
-	// defaultTracePath is that of the OTLP specification.
+	// defaultTracePath is the path of the OTLP specification.
 	defaultTracePath = "/v1/traces"
 )
 
-// Tracer makes and exports spans. A nil Tracer makes none and costs nothing.
+// Tracer creates and exports spans. A nil Tracer creates none and costs nothing.
 type Tracer struct {
 	provider *sdktrace.TracerProvider
 	tracer   trace.Tracer
 }
 
-// NewTracer gives nil when no endpoint is configured. It calls nobody yet.
+// NewTracer returns nil if no endpoint is configured. It sends nothing.
 func NewTracer(t Tracing, role, version string, log *slog.Logger) (*Tracer, error) {
 	if t.Endpoint == "" {
 		return nil, nil
@@ -69,22 +70,23 @@ func NewTracer(t Tracing, role, version string, log *slog.Logger) (*Tracer, erro
 		otlptracehttp.WithProxy(func(*http.Request) (*url.URL, error) { return nil, nil }),
 	)
 	if err != nil {
-		return nil, fmt.Errorf("prepare the traces: %w", err)
+		return nil, fmt.Errorf("creating the trace exporter: %w", err)
 	}
-	otel.SetErrorHandler(seldom(log))
+	otel.SetErrorHandler(logRarely(log))
 	provider := sdktrace.NewTracerProvider(
-		// A trace that the gateway has begun is gone on with by the backend, and no other.
+		// The backend continues the traces that the gateway samples, and no others.
 		sdktrace.WithSampler(sdktrace.ParentBased(sdktrace.TraceIDRatioBased(t.SampleRatio))),
 		sdktrace.WithResource(resource.NewSchemaless(
 			attribute.String("service.name", "openim-wrapper-"+role), attribute.String("service.version", version))),
-		sdktrace.WithRawSpanLimits(sdktrace.SpanLimits{AttributeCountLimit: 32, AttributeValueLengthLimit: 256, EventCountLimit: 8, LinkCountLimit: 1}),
+		sdktrace.WithRawSpanLimits(sdktrace.SpanLimits{AttributeCountLimit: 32, AttributeValueLengthLimit: 256, EventCountLimit: 8,
+			LinkCountLimit: 1}),
 		sdktrace.WithBatcher(exporter, sdktrace.WithMaxQueueSize(spanQueue), sdktrace.WithMaxExportBatchSize(spanBatch),
 			sdktrace.WithBatchTimeout(exportEvery), sdktrace.WithExportTimeout(exportTimeout)),
 	)
 	return &Tracer{provider: provider, tracer: provider.Tracer("wrapper/httpserver")}, nil
 }
 
-// Run exports what is left when ctx ends, within a few seconds.
+// Run waits for the end of ctx, and then exports the remaining spans within a few seconds.
 func (t *Tracer) Run(ctx context.Context) {
 	<-ctx.Done()
 	if t == nil {
@@ -92,11 +94,11 @@ func (t *Tracer) Run(ctx context.Context) {
 	}
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), exportTimeout)
 	defer cancel()
-	_ = t.provider.Shutdown(end) // a collector that does not answer was in the log before
+	_ = t.provider.Shutdown(end) // the error handler logs a collector that does not answer
 }
 
-// seldom logs an exporter's failures at most once a minute.
-func seldom(log *slog.Logger) otel.ErrorHandlerFunc {
+// logRarely logs an exporter's errors at most once a minute.
+func logRarely(log *slog.Logger) otel.ErrorHandlerFunc {
 	var mu sync.Mutex
 	var last time.Time
 	return func(err error) {
@@ -106,22 +108,21 @@ func seldom(log *slog.Logger) otel.ErrorHandlerFunc {
 			return
 		}
 		last = time.Now()
-		log.Warn("traces are lost: they could not be exported", "error", err.Error())
+		log.Warn("exporting traces: spans are lost", "error", err.Error())
 	}
 }
 
-// begin starts the span of a request. A traceparent is believed only where the caller is one of us: from anybody else it would
-// let strangers choose what is traced, and join their traces to others'.
-func (t *Tracer) begin(req *http.Request, ours bool) (context.Context, trace.Span) {
+// begin starts the span of a request. Only a trusted caller's traceparent is used: other callers could choose what is traced, and join
+// their traces to those of others.
+func (t *Tracer) begin(req *http.Request, trustCaller bool) (context.Context, trace.Span) {
 	ctx := req.Context()
-	if ours {
+	if trustCaller {
 		ctx = propagation.TraceContext{}.Extract(ctx, propagation.HeaderCarrier(req.Header))
 	}
 	return t.tracer.Start(ctx, UnknownRoute, trace.WithSpanKind(trace.SpanKindServer))
 }
 
-// finish names the span and says what became of the request: words of the tables, numbers and the request identifier, nothing of
-// a user.
+// finish names the span and sets its attributes: names of the route table, numbers and the request identifier, and nothing of a user.
 func (t *Tracer) finish(span trace.Span, req *http.Request, rec *Record, status int) {
 	if span.IsRecording() {
 		span.SetName(rec.Route)

@@ -24,11 +24,12 @@ import (
 
 const forged = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
-// traced is a tracer whose spans the test looks at.
+// traced returns a tracer and a function that returns its ended spans.
 func traced(t *testing.T, ratio float64) (*Tracer, func() []sdktrace.ReadOnlySpan) {
 	t.Helper()
 	spans := tracetest.NewSpanRecorder()
-	provider := sdktrace.NewTracerProvider(sdktrace.WithSampler(sdktrace.ParentBased(sdktrace.TraceIDRatioBased(ratio))), sdktrace.WithSpanProcessor(spans))
+	provider := sdktrace.NewTracerProvider(sdktrace.WithSampler(sdktrace.ParentBased(sdktrace.TraceIDRatioBased(ratio))),
+		sdktrace.WithSpanProcessor(spans))
 	return &Tracer{provider: provider, tracer: provider.Tracer("test")}, spans.Ended
 }
 
@@ -36,15 +37,17 @@ func quiet() *Recorder {
 	return NewRecorder(slog.New(slog.DiscardHandler), prometheus.NewRegistry(), time.Now)
 }
 
-func TestASpanIsNamedByTheRouteAndTellsNothingOfAUser(t *testing.T) {
+func TestASpanHasTheRoutesNameAndNothingOfAUser(t *testing.T) {
 	g := NewWithT(t)
 	tracer, spans := traced(t, 1)
-	req := httptest.NewRequest(http.MethodPost, "/im/v1/friend/add_friend/secret-in-path?token=secret-in-query", strings.NewReader("secret-in-body"))
+	req := httptest.NewRequest(http.MethodPost, "/im/v1/friend/add_friend/secret-in-path?token=secret-in-query",
+		strings.NewReader("secret-in-body"))
 	req.Header.Set("Token", "secret-in-header")
 	req.Header.Set("X-Request-Id", "r-1")
 	quiet().Trace(tracer, false).Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		rec := RecordOf(r.Context())
-		rec.Route, rec.Subject, rec.Issuer, rec.Users, rec.UserCount = "friend/add_friend", "alice-the-user", "an-issuer", []string{"bob-the-user"}, 1
+		rec.Route, rec.Subject, rec.Issuer, rec.Users, rec.UserCount = "friend/add_friend", "alice-the-user", "an-issuer",
+			[]string{"bob-the-user"}, 1
 		rec.Verdict, rec.Reason, rec.Detail, rec.ErrCode = VerdictFailed, "unavailable", "secret-in-detail", 500
 		w.WriteHeader(http.StatusServiceUnavailable)
 	})).ServeHTTP(httptest.NewRecorder(), req)
@@ -52,28 +55,32 @@ func TestASpanIsNamedByTheRouteAndTellsNothingOfAUser(t *testing.T) {
 	span := spans()[0]
 	g.Expect(span.Name()).To(Equal("friend/add_friend"))
 	g.Expect(span.Attributes()).To(ConsistOf(
-		attribute.String("http.request.method", "POST"), attribute.String("http.route", "friend/add_friend"), attribute.Int("http.response.status_code", 503),
-		attribute.String("openim.verdict", "failed"), attribute.String("openim.reason", "unavailable"), attribute.Int("openim.err_code", 500), attribute.String("openim.request_id", "r-1"),
-	), "and so no user, no path, no body, no header")
+		attribute.String("http.request.method", "POST"), attribute.String("http.route", "friend/add_friend"),
+		attribute.Int("http.response.status_code", 503),
+		attribute.String("openim.verdict", "failed"), attribute.String("openim.reason", "unavailable"),
+		attribute.Int("openim.err_code", 500), attribute.String("openim.request_id", "r-1"),
+	), "no user, no path, no body, no header")
 	g.Expect(span.Status().Description).To(Equal("unavailable"))
 }
 
-func TestStrangersNeitherChooseWhatIsTracedNorJoinATrace(t *testing.T) {
+func TestUntrustedCallersNeitherChooseWhatIsTracedNorJoinATrace(t *testing.T) {
 	g := NewWithT(t)
 	for _, c := range []struct {
-		ratio float64
-		ours  bool
-		want  int
-		joins bool
+		ratio   float64
+		trusted bool
+		want    int
+		joins   bool
 	}{
 		{0, false, 0, false}, // not sampled, though the header says so
-		{1, false, 1, false}, // sampled, but in a trace of our own
-		{0, true, 1, true},   // from our other half
+		{1, false, 1, false}, // sampled, in a new trace
+		{0, true, 1, true},   // from the gateway
 	} {
 		tracer, spans := traced(t, c.ratio)
 		req := httptest.NewRequest(http.MethodPost, "/", nil)
 		req.Header.Set("Traceparent", forged)
-		quiet().Trace(tracer, c.ours).Wrap(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})).ServeHTTP(httptest.NewRecorder(), req)
+		quiet().Trace(tracer, c.trusted).Wrap(http.HandlerFunc(func(http.ResponseWriter,
+			*http.Request) {
+		})).ServeHTTP(httptest.NewRecorder(), req)
 		g.Expect(spans()).To(HaveLen(c.want))
 		if c.want == 1 {
 			joins := spans()[0].SpanContext().TraceID().String() == forged[3:35]
@@ -88,7 +95,7 @@ func TestATraceGoesFromGatewayToBackendAndNoFurther(t *testing.T) {
 	gatewayTracer, gatewaySpans := traced(t, 1)
 	backendTracer, backendSpans := traced(t, 0)
 	openim := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		g.Expect(r.Header).NotTo(HaveKey("Traceparent"), "OpenIM is told nothing of it")
+		g.Expect(r.Header).NotTo(HaveKey("Traceparent"), "OpenIM receives no trace context")
 	}))
 	defer openim.Close()
 	toOpenIM := upstream.New(openim.URL)
@@ -103,7 +110,7 @@ func TestATraceGoesFromGatewayToBackendAndNoFurther(t *testing.T) {
 		g.Expect(err).NotTo(HaveOccurred())
 	})).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/", nil))
 
-	g.Eventually(backendSpans).Should(HaveLen(2), "the backend's own ratio does not count")
+	g.Eventually(backendSpans).Should(HaveLen(2), "the backend's own ratio does not apply")
 	all := append(gatewaySpans(), backendSpans()...)
 	g.Expect(all).To(HaveLen(4))
 	ids := map[trace.TraceID]bool{}
@@ -147,7 +154,7 @@ func once(tracer *Tracer) {
 		ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/", nil))
 }
 
-func TestSpansReachTheCollectorAtTheLatestAtTheEnd(t *testing.T) {
+func TestSpansAreExportedBeforeTheEnd(t *testing.T) {
 	g := NewWithT(t)
 	var c collector
 	server := httptest.NewServer(&c)
@@ -161,7 +168,7 @@ func TestSpansReachTheCollectorAtTheLatestAtTheEnd(t *testing.T) {
 	g.Expect(c.bytes).To(BeNumerically(">", 100))
 }
 
-// shared is a log that may still be written to while it is read: the exporter has its own goroutine.
+// shared is a log that the exporter's goroutine may write while the test reads it.
 type shared struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -179,7 +186,7 @@ func (s *shared) String() string {
 	return s.text.String()
 }
 
-func TestACollectorThatIsDownHoldsNobodyUp(t *testing.T) {
+func TestACollectorThatIsDownDelaysNoRequest(t *testing.T) {
 	hang := make(chan struct{})
 	stuck := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		select {
@@ -208,8 +215,8 @@ func TestACollectorThatIsDownHoldsNobodyUp(t *testing.T) {
 			g.Expect(longest).To(BeNumerically("<", exportTimeout/2), "no request waits; spans beyond the queue are dropped")
 			began := time.Now()
 			stop()
-			g.Expect(time.Since(began)).To(BeNumerically("<", 3*exportTimeout), "and a stop not for long")
-			g.Expect(strings.Count(log.String(), "traces are lost")).To(BeNumerically("<=", 1))
+			g.Expect(time.Since(began)).To(BeNumerically("<", 3*exportTimeout), "a stop takes a few seconds at most")
+			g.Expect(strings.Count(log.String(), "spans are lost")).To(BeNumerically("<=", 1))
 		})
 	}
 }
@@ -222,11 +229,11 @@ func TestWithoutAnEndpointThereAreNoTraces(t *testing.T) {
 	run(tracer)()
 	once(tracer)
 	quiet().Trace(nil, true).Wrap(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		g.Expect(trace.SpanContextFromContext(r.Context()).IsValid()).To(BeFalse(), "nothing for others to go on with")
+		g.Expect(trace.SpanContextFromContext(r.Context()).IsValid()).To(BeFalse(), "no trace context")
 	})).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/", nil))
 }
 
-func TestWhatTracingAndDebugMayBe(t *testing.T) {
+func TestValidationOfTracingAndDebug(t *testing.T) {
 	for _, c := range []struct {
 		tracing Tracing
 		debug   Debug

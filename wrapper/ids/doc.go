@@ -1,7 +1,7 @@
-// Package ids says which texts may be a user's, a group's or a conversation's id. Routes, frames and the backend's own calls ask it, so
-// that there is one answer.
+// Package ids decides which texts are valid identifiers of users, groups and conversations. Routes, frames and the backend's own calls use
+// the same rules.
 //
-// OpenIM builds regular expressions of ids ("^"+conversationID, unescaped and without an end), keys of Redis and names of conversations.
-// An id that is legal here means itself in all of them: it holds no character that a pattern or a key gives a meaning to.
-// It may still be the beginning of another id, so replies to prefix queries are checked as well.
+// OpenIM builds regular expressions from ids ("^"+conversationID, unescaped and without an end), Redis keys and names of conversations. A
+// valid id holds no character with a meaning in any of them. It may still be the prefix of another id, so replies to prefix queries are
+// checked as well.
 package ids

@@ -2,14 +2,14 @@ package internalapi
 
 import "time"
 
-// Paths of the audit trails' heads.
+// Paths of the audit logs' heads.
 const (
 	PathRegisterHead = Prefix + "/audit/register" // AuditHead -> Empty
 	PathListHeads    = Prefix + "/audit/heads"    // ListHeads -> AuditHeads
 )
 
-// AuditHead is how far an audit trail has come. The backend keeps it, so that a chain that is cut out of the logs is missed. It never
-// goes back: a smaller Seq, or another Hash for the same one, is refused.
+// AuditHead is how far an audit log has come. The backend stores it, so that a removed or truncated audit log is noticed. A head never
+// goes back: a smaller Seq, or another Hash for the same Seq, is refused.
 type AuditHead struct {
 	Chain    string    `json:"chain"` // 32 hexadecimal digits
 	Seq      uint64    `json:"seq"`
@@ -17,16 +17,16 @@ type AuditHead struct {
 	Ended    bool      `json:"ended,omitempty"`
 	Program  string    `json:"program"`        // at most 128 bytes
 	Instance string    `json:"instance"`       // the pod, at most 128 bytes
-	First    time.Time `json:"first,omitzero"` // when it was first registered, by the backend's clock
-	Last     time.Time `json:"last,omitzero"`  // and last
+	First    time.Time `json:"first,omitzero"` // of the first registration, by the backend's clock
+	Last     time.Time `json:"last,omitzero"`  // of the last registration
 }
 
-// ListHeads asks for the heads that were registered, or changed, since a time.
+// ListHeads requests the heads that were registered or changed since a time.
 type ListHeads struct {
 	Since time.Time `json:"since,omitzero"`
 }
 
-// AuditHeads are at most some thousands.
+// AuditHeads holds the heads, at most some thousands.
 type AuditHeads struct {
 	Heads []AuditHead `json:"heads"`
 }

@@ -1,4 +1,4 @@
-// Package internalapi is what the gateway asks of the backend beside OpenIM's own routes: paths and bodies, one table for both
-// sides. Every call is a POST under a one-request assertion (package auth), its reply an envelope (package wire)
-// whose data is the type named here. It holds types only.
+// Package internalapi holds the paths and bodies of the internal API: what the gateway calls at the backend besides OpenIM's routes.
+// Both sides use the same types. Every call is a POST with an assertion for that one request (package auth). Its reply is an envelope
+// (package wire) whose data is the type named here. The package holds types and constants only.
 package internalapi

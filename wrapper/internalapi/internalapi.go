@@ -2,11 +2,11 @@ package internalapi
 
 import "time"
 
-// Prefix stands before all of them. None is reachable but with an assertion of the gateway's.
+// Prefix is the prefix of all paths. None of them can be called without an assertion of the gateway's.
 const Prefix = "/internal/v1"
 
-// Paths, each with its request and reply. What is asked for a caller carries the caller's own credential as proof (auth.Call.Proof), which
-// the backend verifies. Whose credential each call needs: docs/token-vault.md.
+// Paths, each with its request and reply. A call for a caller carries the caller's own credential as its proof (auth.Call.Proof), which
+// the backend verifies. docs/token-vault.md lists which proof each call needs.
 const (
 	PathLoginKeys     = Prefix + "/login/keys"     // Empty -> handshake.WellKnown
 	PathLoginStart    = Prefix + "/login/start"    // LoginStart -> LoginStarted
@@ -27,21 +27,22 @@ const (
 // Empty is a reply without content.
 type Empty struct{}
 
-// Devices is a list.
+// Devices is a list of devices.
 type Devices struct {
 	Devices []Device `json:"devices"`
 }
 
-// User is what the wrapper itself keeps of a user. OpenIM keeps the rest.
+// User is what the wrapper stores of a user. OpenIM stores the rest.
 type User struct {
 	ID       string `json:"id"`
 	Disabled bool   `json:"disabled"`
-	// Epoch grows with each "end everything of this user". A session of a smaller epoch is revoked.
+	// Epoch grows with each revocation of everything of this user. A session with a smaller epoch is revoked.
 	Epoch int64 `json:"epoch"`
 }
 
-// IssueCode asks for a one-time enrolment code. The user is created in OpenIM at enrolment if not there. An administrator asks for anybody;
-// a user who logged in within the last two minutes asks for themselves, and the code goes with the session and the device.
+// IssueCode requests a one-time enrolment code. The enrolment creates the user in OpenIM if missing. An administrator may request a code
+// for any user. A user who logged in within the last two minutes may request one for themselves; that code ends with the session and
+// with the device.
 type IssueCode struct {
 	UserID          string `json:"userID"`
 	Nickname        string `json:"nickname,omitempty"` // for a new user; administrators alone
@@ -50,8 +51,9 @@ type IssueCode struct {
 	LifetimeSeconds int32  `json:"lifetimeSeconds"`      // at most 600
 }
 
-// DropCodes removes open codes: those that a session or a device issued, those of a user, or all. One of the four is written. Whether a
-// code holds does not depend on it: what was issued under something that was revoked holds no longer. This makes room for others.
+// DropCodes removes open codes: those that a session or a device issued, those of a user, or all. Exactly one field is set. Whether a
+// code is valid does not depend on the removal: a code whose issuer was revoked is refused anyway. The removal makes room in the limit
+// of open codes.
 type DropCodes struct {
 	SessionID string `json:"sessionID,omitempty"`
 	DeviceID  string `json:"deviceID,omitempty"`
@@ -59,13 +61,13 @@ type DropCodes struct {
 	All       bool   `json:"all,omitempty"`
 }
 
-// IssuedCode is a code: "v1.<id>.<secret>", 16 and 32 random bytes in base64url. It is shown once and never stored in clear.
+// IssuedCode is a code: "v1.<id>.<secret>", 16 and 32 random bytes in base64url. It is shown once and never stored in clear text.
 type IssuedCode struct {
 	Code    string    `json:"code"`
 	Expires time.Time `json:"expires"`
 }
 
-// ListDevices of a user.
+// ListDevices requests the devices of a user.
 type ListDevices struct {
 	UserID string `json:"userID"`
 }
@@ -83,10 +85,10 @@ type SetUser struct {
 	NextEpoch bool   `json:"nextEpoch,omitempty"`
 }
 
-// TokenRequest asks for the OpenIM token of the session that the proof is of, for the gateway's own socket to msggateway. It is never
-// logged, stored or sent on.
+// TokenRequest requests the OpenIM token of the proof's session, for the gateway's own socket to msggateway. The token is never logged,
+// stored or passed on.
 type TokenRequest struct {
-	// Refused is the hash (tokenvault.Hash) of a token that OpenIM has just refused: another one is wanted.
+	// Refused is the hash (tokenvault.Hash) of a token that OpenIM has just refused. That token is not returned again.
 	Refused string `json:"refused,omitempty"`
 }
 
@@ -95,34 +97,34 @@ type Token struct {
 	Token   string    `json:"token"`
 	Hash    string    `json:"hash"`
 	Expires time.Time `json:"expires"`
-	// Grant proves the session from now on, for what the socket needs: the wrapper's Redis need not be asked again.
+	// Grant proves the session from now on for the socket's calls, without the wrapper's Redis.
 	Grant string `json:"grant"`
 }
 
-// ForceLogout has OpenIM close the user's sockets on the platforms and void their tokens, as the second belt.
+// ForceLogout closes the user's OpenIM sockets on the platforms and voids the OpenIM tokens there, after a revocation.
 type ForceLogout struct {
 	UserID      string  `json:"userID"`
 	PlatformIDs []int32 `json:"platformIDs"`
-	// SpareActive leaves out platforms on which the user still has an active device: OpenIM knows users and platforms, no devices.
+	// SpareActive skips platforms on which the user still has an active device: OpenIM knows users and platforms, but no devices.
 	SpareActive bool `json:"spareActive,omitempty"`
 }
 
-// Membership asks which conversations (si_, sg_, n_, sn_ ids, at most 500) the user of the proof is part of.
+// Membership asks which conversations (si_, sg_, n_, sn_ ids, at most 500) the proof's user is part of.
 type Membership struct {
 	ConversationIDs []string `json:"conversationIDs"`
 }
 
-// Members answers in the same order.
+// Members answers Membership in the same order.
 type Members struct {
 	Member []bool `json:"member"`
 }
 
-// SenderOf asks how the user of the proof is shown to others, in a group under the name there.
+// SenderOf requests how the proof's user is shown to others, in a group under the user's name there.
 type SenderOf struct {
 	GroupID string `json:"groupID,omitempty"`
 }
 
-// Sender is how OpenIM shows a user. The backend may answer from a memory of some seconds.
+// Sender is how OpenIM shows a user. The backend may answer from a cache of some seconds.
 type Sender struct {
 	Nickname string `json:"nickname"`
 	FaceURL  string `json:"faceURL"`

@@ -7,40 +7,40 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/handshake"
 )
 
-// LoginDeadline bounds each call of a login at the backend: less than the gateway waits, so that the backend's answer comes first.
+// LoginDeadline bounds each login call at the backend. It is shorter than the gateway's timeout, so that the backend's answer arrives.
 const LoginDeadline = 4500 * time.Millisecond
 
 // LoginStart is the first call of a login, as the client sent it.
 type LoginStart struct {
 	Request handshake.StartRequest `json:"request"`
-	// From is the client's address, for the bound on handshakes; empty: not known.
+	// From is the client's address, for the limit on handshakes. It is empty when the address is unknown.
 	From string `json:"from,omitempty"`
 }
 
-// LoginStarted is what came of it. Reply is the client's, when Verdict says that it was granted.
+// LoginStarted is the result of LoginStart. Reply is for the client if Verdict is LoginGranted.
 type LoginStarted struct {
 	Verdict LoginVerdict         `json:"verdict,omitempty"`
 	Outcome LoginOutcome         `json:"outcome"`
 	Reply   handshake.StartReply `json:"reply"`
 }
 
-// LoginFinish is the second call. The proof beside it, if there is one, is the session that a key rotation comes with; a bad one is as good
-// as none.
+// LoginFinish is the second call of a login. Its proof is optional: the session that a key rotation needs. An invalid proof counts as
+// none.
 type LoginFinish struct {
 	Request handshake.FinishRequest `json:"request"`
 }
 
-// LoginFinished is what came of it.
+// LoginFinished is the result of LoginFinish. Reply is for the client if Verdict is LoginGranted.
 type LoginFinished struct {
 	Verdict LoginVerdict          `json:"verdict,omitempty"`
 	Outcome LoginOutcome          `json:"outcome"`
 	Reply   handshake.FinishReply `json:"reply"`
 }
 
-// LoginVerdict is what the client is told of a call of a login.
+// LoginVerdict is the result of a login call as the client learns it.
 type LoginVerdict string
 
-// Verdicts. The empty one: granted.
+// Verdicts.
 const (
 	LoginGranted     LoginVerdict = ""
 	LoginRefused     LoginVerdict = "refused"
@@ -49,33 +49,33 @@ const (
 	LoginUnavailable LoginVerdict = "unavailable"
 )
 
-// LoginOutcome is for the gateway's log and audit trail. Clients never see it.
+// LoginOutcome is the result of a login call for the gateway's log and audit log. Clients never see it.
 type LoginOutcome struct {
-	// Reason is login.Reason: empty when the call was granted.
+	// Reason is a login.Reason. It is empty when the call was granted.
 	Reason     string `json:"reason,omitempty"`
 	Detail     string `json:"detail,omitempty"` // for the log; holds no secret
-	UserID     string `json:"userID,omitempty"` // known once a key was found in the registry, granted or not
+	UserID     string `json:"userID,omitempty"` // set once a key was found in the registry, granted or not
 	DeviceID   string `json:"deviceID,omitempty"`
 	PlatformID int32  `json:"platformID,omitempty"`
-	SessionID  string `json:"sessionID,omitempty"` // granted
-	// Ends is the session that a granted rotation has ended: the codes that were issued under it hold no longer.
+	SessionID  string `json:"sessionID,omitempty"` // set when granted
+	// Ends is the session that a granted rotation ended. Codes that were issued under it are no longer valid.
 	Ends string `json:"ends,omitempty"`
 }
 
-// RedeemTicket uses a ticket up. Whoever has its text may.
+// RedeemTicket uses a ticket up. The ticket itself is the only credential.
 type RedeemTicket struct {
 	Ticket string `json:"ticket"`
 }
 
 // RedeemedTicket is the session of a ticket.
 type RedeemedTicket struct {
-	// Session is session.Session, with every field, so that what is attached to it can be compared with revocations.
+	// Session is a session.Session with every field, so that an attached socket can be compared with revocations.
 	Session json.RawMessage `json:"session"`
-	// Grant proves the session to the backend for as long as it lasts, for what a socket needs.
+	// Grant proves the session to the backend for the socket's calls, until the session ends.
 	Grant string `json:"grant"`
 }
 
-// IssuedTicket opens one socket, once, for the session that the proof is of.
+// IssuedTicket opens one socket, once, for the proof's session.
 type IssuedTicket struct {
 	Ticket  string    `json:"ticket"`
 	Expires time.Time `json:"expires"`

@@ -12,7 +12,7 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/filewatch"
 )
 
-// Opened verifies administrators' tokens by key sets that are kept up to date.
+// Opened verifies administrators' tokens with key sets that are kept up to date.
 type Opened struct {
 	Admins *auth.Admins
 	// Sources are the mounted files, to be given to a watcher.

@@ -13,7 +13,7 @@ import (
 
 // BenchmarkServer is what one login costs the gateway: both calls, without the client's share, Redis or the registry.
 func BenchmarkServer(b *testing.B) {
-	w := newWorld(b)
+	w := newTestEnv(b)
 	key, _ := w.add("alice", 5)
 	for _, protocol := range []handshake.Protocol{handshake.XKAESGCM, handshake.XKChaChaPoly} {
 		b.Run(string(protocol), func(b *testing.B) {
@@ -46,7 +46,7 @@ func BenchmarkRefusal(b *testing.B) {
 	times := make([][]time.Duration, len(refusals))
 	for b.Loop() {
 		for i, r := range refusals {
-			w := newWorld(b)
+			w := newTestEnv(b)
 			request, current := r.prepare(w)
 			began := time.Now()
 			_, _, err := w.service.Finish(b.Context(), request, current)
@@ -68,7 +68,7 @@ func BenchmarkRefusal(b *testing.B) {
 
 // BenchmarkWithRedis is a whole login with a real Redis on the same machine, the client's share included.
 func BenchmarkWithRedis(b *testing.B) {
-	w := newWorld(b)
+	w := newTestEnv(b)
 	w.service.States = NewStates(redistest.Start(b).Open("bench:"), Limits{PerSource: 1 << 40, Overall: 1 << 40})
 	key, _ := w.add("alice", 5)
 	for b.Loop() {

@@ -7,13 +7,15 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/openimstack/openim-operator/wrapper/devices"
 	"github.com/openimstack/openim-operator/wrapper/handshake"
+	"github.com/openimstack/openim-operator/wrapper/ids"
 	"github.com/openimstack/openim-operator/wrapper/internalapi"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// attempt is one second call on its way to a verdict. It goes through all steps whatever it finds; the first thing that
-// was wrong is kept and decides.
+// attempt is one second call of a login. It goes through all steps whatever it finds, so that timing reveals nothing. The first fault
+// that it finds decides.
 type attempt struct {
 	state     state
 	responder *handshake.Responder
@@ -31,30 +33,30 @@ func (a *attempt) refuse(reason Reason) {
 
 func (a *attempt) refused() bool { return a.outcome.Reason != Granted }
 
-// Finish answers the second call. current is the session that came with it; only a rotation looks at it.
+// Finish answers the second call of a login. current is the session that came with the call. Only a rotation uses it.
 func (s *Service) Finish(ctx context.Context, request handshake.FinishRequest, current *Caller) (handshake.FinishReply, Outcome, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	if err := request.Check(); err != nil {
 		return handshake.FinishReply{}, Outcome{Reason: Malformed}, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
-	ring, err := s.Keys.Get()
+	keys, err := s.Keys.Get()
 	if err != nil {
 		return handshake.FinishReply{}, Outcome{Reason: KeysDown}, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	// First of all the state is taken, by nobody else and never again: whatever is sealed below is sealed once.
+	// The state is taken before anything else, and only one call can get it. So whatever is sealed below is sealed once.
 	sealed, found, err := s.States.Take(ctx, request.HandshakeID)
 	if err != nil {
 		return handshake.FinishReply{}, Outcome{Reason: StatesDown}, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	a := s.resume(ring, request.HandshakeID, sealed, found)
-	if err = s.spend(ctx, ring, a, request.HandshakeID); err != nil {
+	a := s.resume(keys, request.HandshakeID, sealed, found)
+	if err = s.spendHandshake(ctx, keys, a, request.HandshakeID); err != nil {
 		return handshake.FinishReply{}, a.outcome.because(RegistryDown), fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	if err = s.prove(ctx, a, request.Bytes()); err != nil {
+	if err = s.proveKey(ctx, a, request.Bytes()); err != nil {
 		return handshake.FinishReply{}, a.outcome.because(RegistryDown), fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	device, user, err := s.decide(ctx, a, current)
+	device, user, err := s.consultRegistry(ctx, a, current)
 	switch {
 	case err != nil:
 		return handshake.FinishReply{}, a.outcome.because(RegistryDown), fmt.Errorf("%w: %w", ErrUnavailable, err)
@@ -64,93 +66,92 @@ func (s *Service) Finish(ctx context.Context, request handshake.FinishRequest, c
 	if a.state.Purpose == handshake.Rotate {
 		a.outcome.Ends = current.SessionID
 	}
-	return s.grant(ctx, a, ring, device, user)
+	return s.grant(ctx, a, keys, device, user)
 }
 
-// spend makes sure that this handshake is finished once, also when its state was put back. An attempt that is refused already spends a
-// name that nobody has, for the same work.
-func (s *Service) spend(ctx context.Context, ring *Ring, a *attempt, id string) error {
+// spendHandshake ensures that a handshake is finished only once, also when somebody put its state back into Redis. For an attempt that is
+// already refused it spends a random identifier, for the same work.
+func (s *Service) spendHandshake(ctx context.Context, keys *Ring, a *attempt, id string) error {
 	if a.refused() {
-		id = base64.RawURLEncoding.EncodeToString(random(handshake.HandshakeIDBytes))
+		id = base64.RawURLEncoding.EncodeToString(ids.RandomBytes(handshake.HandshakeIDBytes))
 	}
 	first, err := s.Registry.SpendHandshake(ctx, id)
 	if err == nil && !first {
 		a.refuse(NoHandshake)
-		s.decoy(ring, a)
+		s.decoy(keys, a)
 	}
 	return err
 }
 
-// resume always gives an attempt that can go on, if only for show.
-func (s *Service) resume(ring *Ring, id string, sealed []byte, found bool) *attempt {
+// resume returns the attempt of a stored state. For a missing or broken state it returns a refused attempt with a decoy handshake.
+func (s *Service) resume(keys *Ring, id string, sealed []byte, found bool) *attempt {
 	a := &attempt{}
 	if !found {
 		a.refuse(NoHandshake)
-		return s.decoy(ring, a)
+		return s.decoy(keys, a)
 	}
-	key, kept, err := ring.open(id, sealed)
+	key, kept, err := keys.open(id, sealed)
 	if err != nil {
 		a.refuse(BadState)
-		return s.decoy(ring, a)
+		return s.decoy(keys, a)
 	}
 	a.state = kept
 	a.outcome = Outcome{Purpose: kept.Purpose, ServerKeyID: key.id, CodeID: kept.CodeID}
 	if age := s.Now().Sub(time.UnixMilli(kept.Time)); age > stateTTL {
-		a.refuse(NoHandshake) // Redis forgets by itself; this is for a Redis that was restored from somewhere
+		a.refuse(NoHandshake) // Redis expires states itself; this catches a Redis that was restored from a backup
 	}
 	if a.responder, err = key.resume(s.Audience, kept); err != nil {
 		a.refuse(BadState)
 		if a.responder == nil {
-			return s.decoy(ring, a)
+			return s.decoy(keys, a)
 		}
 	}
 	return a
 }
 
-// decoy is a handshake that cannot succeed and costs what one costs.
-func (s *Service) decoy(ring *Ring, a *attempt) *attempt {
+// decoy gives the attempt a handshake that cannot succeed but costs the same work.
+func (s *Service) decoy(keys *Ring, a *attempt) *attempt {
 	a.state = state{
 		Protocol: handshake.XKAESGCM, Purpose: handshake.Login,
-		Ephemeral: random(handshake.KeyBytes), Message1: random(handshake.Message1Bytes),
+		Ephemeral: ids.RandomBytes(handshake.KeyBytes), Message1: ids.RandomBytes(handshake.Message1Bytes),
 	}
-	a.responder, _ = ring.keys[0].resume(s.Audience, a.state)
+	a.responder, _ = keys.keys[0].resume(s.Audience, a.state)
 	return a
 }
 
-// openCode gets the pre-shared key of an enrolment. An unknown code gives a random key, with which the third message does not
+// openCode returns the pre-shared key of an enrolment. An unknown code has a random key, with which the third message does not
 // authenticate.
 func (s *Service) openCode(ctx context.Context, a *attempt) ([]byte, error) {
 	if a.state.Purpose != handshake.Enrol {
 		return nil, nil
 	}
-	opened, err := s.Registry.OpenCode(ctx, internalapi.OpenCode{CodeID: a.state.CodeID})
+	psk, found, err := s.Registry.OpenCode(ctx, a.state.CodeID)
 	if err != nil {
 		return nil, err
 	}
-	if !opened.Found {
+	if !found {
 		a.refuse(UnknownCode)
 	}
-	psk, err := base64.RawURLEncoding.Strict().DecodeString(opened.PSK)
-	if err != nil || len(psk) != handshake.PSKBytes {
-		return nil, errors.New("the registry gave a pre-shared key that is none")
+	if len(psk) != handshake.PSKBytes {
+		return nil, errors.New("opening an enrolment code: the registry returned an invalid pre-shared key")
 	}
 	return psk, nil
 }
 
-// prove finds out which key the client holds.
-func (s *Service) prove(ctx context.Context, a *attempt, m3 []byte) error {
+// proveKey reads the third message, which proves which key the client holds.
+func (s *Service) proveKey(ctx context.Context, a *attempt, m3 []byte) error {
 	psk, err := s.openCode(ctx, a)
 	if err != nil {
 		return err
 	}
-	a.admit(m3, psk)
+	a.readMessage3(m3, psk)
 	return nil
 }
 
-// admit reads the third message and then brings the work to that of a whole handshake.
-func (a *attempt) admit(m3, psk []byte) {
+// readMessage3 reads the third message and then raises the work to that of a complete handshake.
+func (a *attempt) readMessage3(m3, psk []byte) {
 	key, hello, err := a.responder.Admit(m3, psk)
-	a.responder.Level()
+	a.responder.CompleteWork()
 	switch {
 	case errors.Is(err, handshake.ErrAuthentication), errors.Is(err, handshake.ErrKeyPoint), errors.Is(err, handshake.ErrOrder):
 		a.refuse(BadMessage)
@@ -160,42 +161,42 @@ func (a *attempt) admit(m3, psk []byte) {
 	a.key, a.hello = key, hello
 }
 
-// decide asks the registry once, whatever happened before.
-func (s *Service) decide(ctx context.Context, a *attempt, current *Caller) (internalapi.Device, internalapi.User, error) {
+// consultRegistry calls the registry exactly once, whatever was found before.
+func (s *Service) consultRegistry(ctx context.Context, a *attempt, current *Caller) (internalapi.Device, internalapi.User, error) {
 	if a.state.Purpose == handshake.Rotate && !a.refused() {
 		s.checkCaller(a, current)
 	}
 	if a.refused() {
-		_, err := s.Registry.Resolve(ctx, internalapi.Resolve{Key: nobody().String()})
+		_, err := s.Registry.Resolve(ctx, unusedKey().String())
 		return internalapi.Device{}, internalapi.User{}, err
 	}
 	switch a.state.Purpose {
 	case handshake.Enrol:
-		reply, err := s.Registry.Enrol(ctx, internalapi.Enrol{
+		reply, err := s.Registry.Enrol(ctx, devices.Enrolment{
 			CodeID: a.state.CodeID, Key: a.key.String(), PlatformID: a.hello.PlatformID, Name: a.hello.DeviceName,
 		})
-		a.judge(reply.Refused, reply.Device, reply.User)
+		a.compare(reply.Refused, reply.Device, reply.User)
 		return reply.Device, reply.User, err
 	case handshake.Rotate:
-		reply, err := s.Registry.Rotate(ctx, internalapi.Rotate{DeviceID: current.DeviceID, Key: a.key.String()})
-		a.judge(reply.Refused, reply.Device, reply.User)
+		reply, err := s.Registry.Rotate(ctx, devices.KeyRotation{DeviceID: current.DeviceID, Key: a.key.String()})
+		a.compare(reply.Refused, reply.Device, reply.User)
 		if reply.Device.UserID != current.UserID {
 			a.refuse(RegistryRefused)
 		}
 		return reply.Device, reply.User, err
 	default:
-		reply, err := s.Registry.Resolve(ctx, internalapi.Resolve{Key: a.key.String()})
+		reply, err := s.Registry.Resolve(ctx, a.key.String())
 		if !reply.Found {
 			a.refuse(UnknownKey)
 		}
-		a.judge("", reply.Device, reply.User)
+		a.compare("", reply.Device, reply.User)
 		return reply.Device, reply.User, err
 	}
 }
 
-// nobody is a key that no device has: a registry looks for it as for any other.
-func nobody() handshake.PublicKey {
-	key := handshake.PublicKey(random(handshake.KeyBytes))
+// unusedKey returns a random key that no device has. The registry does the same work for it as for any other key.
+func unusedKey() handshake.PublicKey {
+	key := handshake.PublicKey(ids.RandomBytes(handshake.KeyBytes))
 	key[handshake.KeyBytes-1] &= 0x7f
 	return key
 }
@@ -214,17 +215,17 @@ func (s *Service) checkCaller(a *attempt, current *Caller) {
 	}
 }
 
-// judge holds what the registry said against what the client says. It trusts nothing to have been checked there.
-func (a *attempt) judge(refused internalapi.Refused, device internalapi.Device, user internalapi.User) {
+// compare compares the registry's answer with the client's message. It does not rely on checks of the registry.
+func (a *attempt) compare(refused devices.Refusal, device internalapi.Device, user internalapi.User) {
 	switch refused {
 	case "":
-	case internalapi.CodeGone:
+	case devices.CodeGone:
 		a.refuse(UnknownCode)
-	case internalapi.KeyTaken:
+	case devices.KeyTaken:
 		a.refuse(KeyTaken)
-	case internalapi.WrongPlatform:
+	case devices.WrongPlatform:
 		a.refuse(WrongPlatform)
-	case internalapi.NoSuchDevice:
+	case devices.NoSuchDevice:
 		a.refuse(DeviceRevoked)
 	default:
 		a.refuse(RegistryRefused)
@@ -245,8 +246,10 @@ func (a *attempt) judge(refused internalapi.Refused, device internalapi.Device, 
 	}
 }
 
-// grant makes the session and seals it into the one message that this handshake's keys ever seal.
-func (s *Service) grant(ctx context.Context, a *attempt, ring *Ring, device internalapi.Device, user internalapi.User) (handshake.FinishReply, Outcome, error) {
+// grant creates the session and seals it into the only message that is ever sealed with this handshake's keys.
+func (s *Service) grant(
+	ctx context.Context, a *attempt, keys *Ring, device internalapi.Device, user internalapi.User,
+) (handshake.FinishReply, Outcome, error) {
 	token, sessionID, expires, err := s.Sessions.Create(ctx, user.ID, device.ID, device.PlatformID, user.Epoch)
 	if err != nil {
 		return handshake.FinishReply{}, a.outcome.because(SessionsDown), fmt.Errorf("%w: %w", ErrUnavailable, err)
@@ -256,7 +259,7 @@ func (s *Service) grant(ctx context.Context, a *attempt, ring *Ring, device inte
 		Expires: expires.Unix(), IdleSeconds: int32(s.Idle / time.Second), //nolint:gosec // bounded by the configuration
 		TicketPath: wire.PathTickets, WSPath: wire.SocketPath, APIPath: wire.UserPrefix,
 	}
-	for _, key := range ring.keys {
+	for _, key := range keys.keys {
 		reply.ServerKeys = append(reply.ServerKeys, key.public.String())
 	}
 	sealed, err := a.responder.Seal(reply)

@@ -8,16 +8,16 @@ import (
 
 	"github.com/flynn/noise"
 
+	"github.com/openimstack/openim-operator/wrapper/devices"
 	"github.com/openimstack/openim-operator/wrapper/handshake"
-	"github.com/openimstack/openim-operator/wrapper/internalapi"
 )
 
-// Enrol is told that the code has gone in the meantime.
-func (r *gone) Enrol(ctx context.Context, request internalapi.Enrol) (internalapi.Enrolled, error) {
+// Enrol answers that the code is gone meanwhile.
+func (r *gone) Enrol(ctx context.Context, request devices.Enrolment) (devices.Enrolled, error) {
 	r.mu.Lock()
 	delete(r.codes, request.CodeID)
 	r.mu.Unlock()
-	return r.book.Enrol(ctx, request)
+	return r.fakeRegistry.Enrol(ctx, request)
 }
 
 // hello is a third message's payload for any platform.
@@ -39,7 +39,7 @@ func fields(texts ...string) (out []byte) {
 }
 
 // forge makes the two calls with the Noise library alone, with keys and payloads that an honest client cannot have.
-func (w *world) forge(purpose handshake.Purpose, key noise.DHKey, payload []byte) handshake.FinishRequest {
+func (w *testEnv) forge(purpose handshake.Purpose, key noise.DHKey, payload []byte) handshake.FinishRequest {
 	w.t.Helper()
 	server := w.serverKey()
 	state, err := noise.NewHandshakeState(noise.Config{

@@ -15,7 +15,7 @@ import (
 // keysName is the label of the server keys in logs and metrics.
 const keysName = "login-keys"
 
-// Ring is the static keys alive, in the order in which they are advertised.
+// Ring holds the current static keys, in the order in which they are published.
 type Ring struct{ keys []serverKey }
 
 type serverKey struct {
@@ -24,32 +24,31 @@ type serverKey struct {
 	id      string
 }
 
-// NewKeys reads the wrapper's static keys from a mounted folder: one to four files, each with one X25519 private key,
-// 32 bytes as base64url or as 64 hexadecimal digits. Clients are offered the key of the lexically first file, and served
-// with each of them.
+// NewKeys watches a mounted folder with the wrapper's static keys: one to four files, each with one X25519 private key, 32 bytes as
+// base64url or as 64 hexadecimal digits. The key of the lexically first file is published first. Logins work with each key.
 func NewKeys(dir string) *filewatch.Source[*Ring] {
-	return filewatch.NewFolder(keysName, dir, handshake.MaxServerKeys, parseRing)
+	return filewatch.NewFolder(keysName, dir, handshake.MaxServerKeys, parseServerKeys)
 }
 
-func parseRing(names []string, contents [][]byte) (*Ring, error) {
+func parseServerKeys(names []string, contents [][]byte) (*Ring, error) {
 	if len(names) == 0 {
-		return nil, errors.New("holds no key: put 32 random bytes in base64url into a file of it")
+		return nil, errors.New("holds no key: put a file with 32 random bytes in base64url into it")
 	}
-	ring := &Ring{}
+	keys := &Ring{}
 	for i, name := range names {
 		key, err := parseKey(contents[i])
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
-		if _, there := ring.find(key.id); there {
-			return nil, fmt.Errorf("%s: holds the same key as another file: take one of them out", name)
+		if _, there := keys.find(key.id); there {
+			return nil, fmt.Errorf("%s: holds the same key as another file: remove one of them", name)
 		}
-		ring.keys = append(ring.keys, key)
+		keys.keys = append(keys.keys, key)
 	}
-	return ring, nil
+	return keys, nil
 }
 
-// parseKey never repeats what it read.
+// parseKey parses one key file. Its errors never hold the content.
 func parseKey(text []byte) (serverKey, error) {
 	raw, err := parseScalar(bytes.TrimRight(text, "\r\n"))
 	if err != nil {
@@ -57,7 +56,7 @@ func parseKey(text []byte) (serverKey, error) {
 	}
 	private, err := ecdh.X25519().NewPrivateKey(raw)
 	if err != nil {
-		return serverKey{}, errors.New("is no X25519 private key")
+		return serverKey{}, errors.New("not an X25519 private key")
 	}
 	public := handshake.PublicOf(private)
 	if err = public.Check(); err != nil {
@@ -67,7 +66,7 @@ func parseKey(text []byte) (serverKey, error) {
 }
 
 func parseScalar(text []byte) ([]byte, error) {
-	form := errors.New("is no key: write 32 random bytes as base64url without padding (43 characters) or as 64 hexadecimal digits")
+	form := errors.New("not a key: write 32 random bytes as base64url without padding (43 characters) or as 64 hexadecimal digits")
 	var raw []byte
 	var err error
 	switch len(text) {
@@ -81,9 +80,9 @@ func parseScalar(text []byte) ([]byte, error) {
 	if err != nil || len(raw) != handshake.KeyBytes {
 		return nil, form
 	}
-	// Clamping makes a valid key of any 32 bytes, so that a placeholder must be caught here.
+	// X25519 accepts any 32 bytes, so a placeholder must be detected here.
 	if bytes.Count(raw, raw[:1]) == len(raw) {
-		return nil, errors.New("is a placeholder: all its bytes are the same; write 32 random bytes")
+		return nil, errors.New("a placeholder: all its bytes are equal: write 32 random bytes")
 	}
 	return raw, nil
 }
@@ -97,7 +96,7 @@ func (r *Ring) find(id string) (serverKey, bool) {
 	return serverKey{}, false
 }
 
-// Published are the public halves.
+// Published returns the public keys.
 func (r *Ring) Published() []handshake.ServerKey {
 	list := make([]handshake.ServerKey, len(r.keys))
 	for i, key := range r.keys {
@@ -106,8 +105,8 @@ func (r *Ring) Published() []handshake.ServerKey {
 	return list
 }
 
-// String keeps the keys out of whatever it is printed into.
+// String keeps the keys out of logs and error texts.
 func (r *Ring) String() string { return fmt.Sprintf("%d login keys", len(r.keys)) }
 
-// GoString is String.
+// GoString does the same for %#v.
 func (r *Ring) GoString() string { return r.String() }

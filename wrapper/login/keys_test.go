@@ -28,18 +28,18 @@ func keyFolder(t *testing.T, files map[string]string) string {
 func TestKeysAreReadInBothForms(t *testing.T) {
 	g := NewWithT(t)
 	a, b := newKey(t), newKey(t)
-	keys := NewKeys(keyFolder(t, map[string]string{
+	source := NewKeys(keyFolder(t, map[string]string{
 		"b": hex.EncodeToString(b.Bytes()),
 		"a": base64.RawURLEncoding.EncodeToString(a.Bytes()) + "\r\n",
 	}))
-	g.Expect(keys.Reload()).To(BeTrue())
-	ring, err := keys.Get()
+	g.Expect(source.Reload()).To(BeTrue())
+	keys, err := source.Get()
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(ring.Published()).To(Equal([]handshake.ServerKey{
+	g.Expect(keys.Published()).To(Equal([]handshake.ServerKey{
 		{ID: handshake.PublicOf(a).ID(), Key: handshake.PublicOf(a).String()},
 		{ID: handshake.PublicOf(b).ID(), Key: handshake.PublicOf(b).String()},
 	}), "in the order of the files' names")
-	g.Expect(fmt.Sprintf("%v/%+v/%#v/%s", ring, ring, ring, ring)).To(Equal("2 login keys/2 login keys/2 login keys/2 login keys"))
+	g.Expect(fmt.Sprintf("%v/%+v/%#v/%s", keys, keys, keys, keys)).To(Equal("2 login keys/2 login keys/2 login keys/2 login keys"))
 }
 
 func TestAFolderWithABadKeyIsRefusedWhole(t *testing.T) {
@@ -54,12 +54,12 @@ func TestAFolderWithABadKeyIsRefusedWhole(t *testing.T) {
 		"the same in hex":    {map[string]string{"a": good, "b": hexOf(t, good)}, "b: holds the same key"},
 		"a placeholder":      {map[string]string{"a": strings.Repeat("0", 64)}, "placeholder"},
 		"another":            {map[string]string{"a": strings.Repeat("ff", 32)}, "placeholder"},
-		"empty":              {map[string]string{"a": good, "b": ""}, "b: is no key"},
-		"too short":          {map[string]string{"a": good[:42]}, "a: is no key"},
-		"with padding":       {map[string]string{"a": good + "="}, "a: is no key"},
-		"raw bytes":          {map[string]string{"a": strings.Repeat("\x01\x02", 16)}, "a: is no key"},
-		"a line break in it": {map[string]string{"a": good[:20] + "\n" + good[21:]}, "a: is no key"},
-		"not hexadecimal":    {map[string]string{"a": strings.Repeat("xy", 32)}, "a: is no key"},
+		"empty":              {map[string]string{"a": good, "b": ""}, "b: not a key"},
+		"too short":          {map[string]string{"a": good[:42]}, "a: not a key"},
+		"with padding":       {map[string]string{"a": good + "="}, "a: not a key"},
+		"raw bytes":          {map[string]string{"a": strings.Repeat("\x01\x02", 16)}, "a: not a key"},
+		"a line break in it": {map[string]string{"a": good[:20] + "\n" + good[21:]}, "a: not a key"},
+		"not hexadecimal":    {map[string]string{"a": strings.Repeat("xy", 32)}, "a: not a key"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)

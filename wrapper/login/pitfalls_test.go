@@ -15,6 +15,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/openimstack/openim-operator/wrapper/handshake"
+	"github.com/openimstack/openim-operator/wrapper/ids"
 	"github.com/openimstack/openim-operator/wrapper/internalapi"
 	"github.com/openimstack/openim-operator/wrapper/redisdb"
 	"github.com/openimstack/openim-operator/wrapper/redisdb/redistest"
@@ -27,12 +28,12 @@ import (
 func TestPitfall1AHandshakeIsFinishedOnce(t *testing.T) {
 	g := NewWithT(t)
 	server := redistest.Start(t)
-	w := newWorld(t)
+	w := newTestEnv(t)
 	key, _ := w.add("alice", 5)
 	var replicas []*Service
 	for range 2 {
 		o := w.service.Options
-		o.States = NewStates(patient(server), DefaultLimits)
+		o.States = NewStates(slowRedis(server), DefaultLimits)
 		replica, err := New(o)
 		g.Expect(err).NotTo(HaveOccurred())
 		replicas = append(replicas, replica)
@@ -70,10 +71,10 @@ func TestPitfall1AHandshakeIsFinishedOnce(t *testing.T) {
 	}
 }
 
-// Pitfall 1 where somebody can write to Redis, who puts a state back: it is finished once all the same, and life goes on.
+// Pitfall 1 with an attacker who puts a state back into Redis: it is finished once all the same, and the service continues.
 func TestPitfall1AStateThatIsPutBackIsWorthNothing(t *testing.T) {
 	g := NewWithT(t)
-	w := newWorld(t)
+	w := newTestEnv(t)
 	key, _ := w.add("alice", 5)
 	c := w.client(handshake.Login, key)
 	request := c.begin()
@@ -93,16 +94,16 @@ func TestPitfall1AStateThatIsPutBackIsWorthNothing(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 }
 
-// patient is a client without the wrapper's short deadlines: a hundred calls at once on a busy machine are to be decided, not
+// slowRedis is a client without the wrapper's short deadlines: a hundred calls at once on a busy machine are to be decided, not
 // given up.
-func patient(server *redistest.Server) *redisdb.DB {
+func slowRedis(server *redistest.Server) *redisdb.DB {
 	return &redisdb.DB{UniversalClient: server.Client()}
 }
 
 // Pitfall 1, the order of things: nothing that could be repeated happens before the state is gone.
 func TestPitfall1TheStateIsTakenBeforeAnythingElse(t *testing.T) {
 	g := NewWithT(t)
-	w := newWorld(t)
+	w := newTestEnv(t)
 	for _, purpose := range handshake.Purposes {
 		key, device := w.add("alice", 5)
 		c := w.client(purpose, key)
@@ -147,7 +148,7 @@ func TestPitfall2PointsOfLowOrder(t *testing.T) {
 	g := NewWithT(t)
 	points := lowOrder(t)
 	g.Expect(points).To(HaveLen(31))
-	w := newWorld(t)
+	w := newTestEnv(t)
 	for i, point := range points {
 		request := handshake.StartRequest{
 			Protocol: handshake.XKAESGCM, KeyID: w.serverKey().ID(), Purpose: handshake.Login,
@@ -159,12 +160,12 @@ func TestPitfall2PointsOfLowOrder(t *testing.T) {
 
 		for _, purpose := range []handshake.Purpose{handshake.Login, handshake.Rotate} {
 			_, device := w.add("alice", 5)
-			finish := w.forge(purpose, noise.DHKey{Private: random(32), Public: point}, hello(5))
+			finish := w.forge(purpose, noise.DHKey{Private: ids.RandomBytes(32), Public: point}, hello(5))
 			w.calls.drain()
 			_, outcome, err = w.service.Finish(t.Context(), finish, w.caller(device))
 			g.Expect(err).To(BeIdenticalTo(ErrRefused), "case %d as a device's key, for %s", i, purpose)
 			g.Expect(outcome.Reason).To(Equal(BadMessage))
-			g.Expect(w.calls.drain()).To(Equal(asLogin), "the registry is asked for nobody's key, never for this one")
+			g.Expect(w.calls.drain()).To(Equal(asLogin), "the registry is asked for a random key, never for this one")
 		}
 	}
 	g.Expect(w.desk.made).To(BeEmpty())
@@ -173,7 +174,7 @@ func TestPitfall2PointsOfLowOrder(t *testing.T) {
 // Pitfall 3: public keys are no secrets. Who knows the server's and the victim's has nothing.
 func TestPitfall3PublicKeysProveNothing(t *testing.T) {
 	g := NewWithT(t)
-	w := newWorld(t)
+	w := newTestEnv(t)
 	victim, _ := w.add("alice", 5)
 	request := w.forge(handshake.Login, noise.DHKey{Private: newKey(t).Bytes(), Public: victim.PublicKey().Bytes()}, hello(5))
 	_, outcome, err := w.service.Finish(t.Context(), request, nil)
@@ -181,11 +182,11 @@ func TestPitfall3PublicKeysProveNothing(t *testing.T) {
 	g.Expect(outcome.Reason).To(Equal(BadMessage))
 }
 
-// Pitfall 4: answers that differ tell strangers who is a user. All refusals are one answer after the same work: see
+// Pitfall 4: answers that differ reveal who is a user. All refusals are one answer after the same work: see
 // TestEveryRefusalIsTheSameAnswerAfterTheSameWork. Here: the messages' lengths say nothing either.
 func TestPitfall4LengthsSayNothing(t *testing.T) {
 	g := NewWithT(t)
-	w := newWorld(t)
+	w := newTestEnv(t)
 	for _, userID := range []string{"a", "a-user-with-a-name-of-sixty-four-characters-which-is-OpenIMs-most"} {
 		key, _ := w.add(userID, 5)
 		c := w.client(handshake.Login, key)
@@ -202,10 +203,10 @@ func TestPitfall4LengthsSayNothing(t *testing.T) {
 	}
 }
 
-// Pitfall 5: one key under two users is an identity that can be mistaken for another. A key belongs to one device for ever.
+// Pitfall 5: one key under two users is an identity that can be mistaken for another. A key belongs to one device permanently.
 func TestPitfall5OneKeyOneDevice(t *testing.T) {
 	g := NewWithT(t)
-	w := newWorld(t)
+	w := newTestEnv(t)
 	bobs, bob := w.add("bob", 5)
 	_, alice := w.add("alice", 5)
 
@@ -230,42 +231,42 @@ func TestPitfall6StaticKeysHaveOneUse(t *testing.T) {
 	for _, protocol := range handshake.Protocols() {
 		g.Expect(string(protocol)).To(HaveSuffix("_SHA256"))
 	}
-	w := newWorld(t)
-	ring, err := w.service.Keys.Get()
+	w := newTestEnv(t)
+	keys, err := w.service.Keys.Get()
 	g.Expect(err).NotTo(HaveOccurred())
-	key := ring.keys[0]
-	one, err := key.seal("one", state{Ephemeral: random(32)})
+	key := keys.keys[0]
+	one, err := key.seal("one", state{Ephemeral: ids.RandomBytes(32)})
 	g.Expect(err).NotTo(HaveOccurred())
-	_, _, err = ring.open("one", one)
+	_, _, err = keys.open("one", one)
 	g.Expect(err).NotTo(HaveOccurred())
-	_, _, err = ring.open("two", one)
+	_, _, err = keys.open("two", one)
 	g.Expect(err).To(MatchError(errState), "each handshake has a key of its own")
 	g.Expect(bytes.Contains(one, key.private.Bytes())).To(BeFalse())
 }
 
 // Pitfall 7: what both sides take for granted must be in the prologue. Each difference is found at the first message.
 func TestPitfall7TermsThatDiffer(t *testing.T) {
-	w := newWorld(t)
+	w := newTestEnv(t)
 	key, _ := w.add("alice", 5)
-	w.writeKey("2026-02", random(32))
+	w.writeKey("2026-02", ids.RandomBytes(32))
 	w.mustReload()
-	ring, err := w.service.Keys.Get()
+	keys, err := w.service.Keys.Get()
 	w.must(err)
 	for name, change := range map[string]func(c *client, r *handshake.StartRequest){
 		"another origin": func(c *client, r *handshake.StartRequest) {
 			c.terms.Audience = "https://im.example.org"
 			*r = c.request()
 		},
-		"the other key alive":                   func(_ *client, r *handshake.StartRequest) { r.KeyID = ring.keys[1].id },
+		"the other key alive":                   func(_ *client, r *handshake.StartRequest) { r.KeyID = keys.keys[1].id },
 		"a login's message for a rotation":      func(_ *client, r *handshake.StartRequest) { r.Purpose = handshake.Rotate },
 		"a message of the other cipher":         func(_ *client, r *handshake.StartRequest) { r.Protocol = handshake.XKChaChaPoly },
 		"a login's message for an enrolment":    func(_ *client, r *handshake.StartRequest) { asEnrolment(w, r, handshake.XKpsk3AESGCM) },
 		"the same with the other cipher":        func(_ *client, r *handshake.StartRequest) { asEnrolment(w, r, handshake.XKpsk3ChaChaPoly) },
 		"a server key that has never been ours": func(_ *client, r *handshake.StartRequest) { r.KeyID = "0123456789abcdef" },
 		"a key of ours with the id of another one": func(c *client, r *handshake.StartRequest) {
-			c.server = ring.keys[1].public
+			c.server = keys.keys[1].public
 			*r = c.request()
-			r.KeyID = ring.keys[0].id
+			r.KeyID = keys.keys[0].id
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -282,7 +283,7 @@ func TestPitfall7TermsThatDiffer(t *testing.T) {
 	NewWithT(t).Expect(w.shelf.held).To(BeEmpty())
 }
 
-func asEnrolment(w *world, r *handshake.StartRequest, protocol handshake.Protocol) {
+func asEnrolment(w *testEnv, r *handshake.StartRequest, protocol handshake.Protocol) {
 	r.Purpose, r.Protocol, r.CodeID = handshake.Enrol, protocol, w.book.issue("mallory", 0).ID()
 }
 
@@ -291,13 +292,13 @@ func asEnrolment(w *world, r *handshake.StartRequest, protocol handshake.Protoco
 func TestPitfall8OutstandingHandshakesAreBounded(t *testing.T) {
 	g := NewWithT(t)
 	server := redistest.Start(t)
-	w := newWorld(t)
+	w := newTestEnv(t)
 	key, _ := w.add("alice", 5)
 	limits := Limits{PerSource: 3, Overall: 4}
 	var replicas []*Service
 	for range 2 {
 		o := w.service.Options
-		states := NewStates(patient(server), limits).(*redisStates)
+		states := NewStates(slowRedis(server), limits).(*redisStates)
 		states.now = func() time.Time { return w.now }
 		o.States = states
 		replica, err := New(o)
@@ -336,8 +337,8 @@ func TestPitfall8OutstandingHandshakesAreBounded(t *testing.T) {
 // refused; others log in meanwhile, and the site again afterwards.
 func TestPitfall8AnIPv6SiteIsOneSource(t *testing.T) {
 	g := NewWithT(t)
-	w := newWorld(t)
-	states := NewStates(patient(redistest.Start(t)), Limits{PerSource: 2, Overall: 40}).(*redisStates)
+	w := newTestEnv(t)
+	states := NewStates(slowRedis(redistest.Start(t)), Limits{PerSource: 2, Overall: 40}).(*redisStates)
 	states.now = func() time.Time { return w.now }
 	begin := func(from string) error { return states.Reserve(t.Context(), netip.MustParseAddr(from), stateTTL) }
 	begun := map[string]int{}
@@ -368,12 +369,12 @@ func TestPitfall8AnIPv6SiteIsOneSource(t *testing.T) {
 // under it end, and its states open no more.
 func TestPitfall9ServerKeysRotate(t *testing.T) {
 	g := NewWithT(t)
-	w := newWorld(t)
+	w := newTestEnv(t)
 	key, _ := w.add("alice", 5)
 	old := w.client(handshake.Login, key)
 	before := old.begin()
 
-	w.writeKey("2026-02", random(32))
+	w.writeKey("2026-02", ids.RandomBytes(32))
 	w.mustReload()
 	_, _, err := old.finish(before, nil)
 	g.Expect(err).NotTo(HaveOccurred(), "a handshake on its way is not disturbed by a new key")
@@ -409,7 +410,7 @@ func TestPitfall9ServerKeysRotate(t *testing.T) {
 // device: the key is replaced right after a login alone.
 func TestPitfall10AStolenSessionDoesNotTakeTheDeviceOver(t *testing.T) {
 	g := NewWithT(t)
-	w := newWorld(t)
+	w := newTestEnv(t)
 	_, device := w.add("alice", 5)
 	for age, want := range map[time.Duration]error{
 		0: nil, freshness: nil, freshness + time.Second: ErrRefused, time.Hour: ErrRefused, -freshness - time.Second: ErrRefused,

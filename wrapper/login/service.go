@@ -2,7 +2,6 @@ package login
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
@@ -10,33 +9,41 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/openimstack/openim-operator/wrapper/devices"
 	"github.com/openimstack/openim-operator/wrapper/handshake"
+	"github.com/openimstack/openim-operator/wrapper/ids"
 	"github.com/openimstack/openim-operator/wrapper/internalapi"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// Registry knows the devices. The backend has it.
+// Registry is the device registry as the login needs it. The backend implements it.
 type Registry interface {
-	Resolve(ctx context.Context, request internalapi.Resolve) (internalapi.Resolved, error)
-	OpenCode(ctx context.Context, request internalapi.OpenCode) (internalapi.OpenedCode, error)
-	Enrol(ctx context.Context, request internalapi.Enrol) (internalapi.Enrolled, error)
-	Rotate(ctx context.Context, request internalapi.Rotate) (internalapi.Enrolled, error)
-	// SpendHandshake notes that a handshake was finished, and reports false when it was before. It is not kept where States are: who can
-	// write there can put a state back, and two replies sealed under one handshake's keys would give these keys away.
+	// Resolve returns the holder of a key, and records the login.
+	Resolve(ctx context.Context, key string) (devices.Holder, error)
+	// OpenCode returns the pre-shared key of an enrolment code and counts the attempt. For an unknown, used or expired code found is
+	// false and psk is random, so that the login does the same work.
+	OpenCode(ctx context.Context, codeID string) (psk []byte, found bool, err error)
+	Enrol(ctx context.Context, request devices.Enrolment) (devices.Enrolled, error)
+	Rotate(ctx context.Context, request devices.KeyRotation) (devices.Enrolled, error)
+	// SpendHandshake records that a handshake was finished, and returns false when it was finished before. The record must not be kept
+	// where States are: whoever can write there could put a state back, and two replies sealed with one handshake's keys would reveal
+	// these keys.
 	SpendHandshake(ctx context.Context, id string) (first bool, err error)
 }
 
-// Sessions makes sessions. The token is for the client alone.
+// Sessions creates sessions. The token is for the client alone.
 type Sessions interface {
-	Create(ctx context.Context, userID, deviceID string, platformID int32, epoch int64) (token, sessionID string, expires time.Time, err error)
+	Create(
+		ctx context.Context, userID, deviceID string, platformID int32, epoch int64,
+	) (token, sessionID string, expires time.Time, err error)
 }
 
-// Keys are the server keys in force: what NewKeys gives.
+// Keys returns the current server keys. NewKeys implements it.
 type Keys interface {
 	Get() (*Ring, error)
 }
 
-// Options are the parts of a Service. All but Now are required.
+// Options are the dependencies of a Service. All but Now are required.
 type Options struct {
 	// Audience is the origin under which clients know the gateway. It is part of every handshake.
 	Audience string
@@ -44,7 +51,7 @@ type Options struct {
 	States   States
 	Registry Registry
 	Sessions Sessions
-	// Idle is told to clients: after so long without a call a session is over.
+	// Idle is reported to clients: a session ends after this time without a call.
 	Idle time.Duration
 	Now  func() time.Time
 }
@@ -52,7 +59,7 @@ type Options struct {
 // Service answers the two calls of a login.
 type Service struct{ Options }
 
-// New makes a service.
+// New returns a service.
 func New(o Options) (*Service, error) {
 	if o.Audience == "" || o.Keys == nil || o.States == nil || o.Registry == nil || o.Sessions == nil {
 		return nil, errors.New("login: Audience, Keys, States, Registry and Sessions are required")
@@ -63,12 +70,12 @@ func New(o Options) (*Service, error) {
 	return &Service{o}, nil
 }
 
-// callTimeout bounds a call with all it waits for.
+// callTimeout bounds a call, including everything that it waits for.
 const callTimeout = internalapi.LoginDeadline
 
-// WellKnown is the document that tells clients how to log in here.
+// WellKnown returns the document from which clients learn how to log in.
 func (s *Service) WellKnown() (handshake.WellKnown, error) {
-	ring, err := s.Keys.Get()
+	keys, err := s.Keys.Get()
 	if err != nil {
 		return handshake.WellKnown{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
@@ -76,7 +83,7 @@ func (s *Service) WellKnown() (handshake.WellKnown, error) {
 		Version:   handshake.WellKnownVersion,
 		Audience:  s.Audience,
 		Protocols: handshake.Protocols(),
-		Keys:      ring.Published(),
+		Keys:      keys.Published(),
 		Paths: map[string]string{
 			"start": wire.PathLoginStart, "finish": wire.PathLoginFinish, "codes": wire.PathCodes,
 			"devices": wire.PathDevices, "revokeDevice": wire.PathRevokeDevice, "session": wire.PathSession,
@@ -86,7 +93,7 @@ func (s *Service) WellKnown() (handshake.WellKnown, error) {
 	}, nil
 }
 
-// Start answers the first call. from is the caller's address, for the cap on handshakes.
+// Start answers the first call of a login. from is the caller's address, for the limit on handshakes.
 func (s *Service) Start(ctx context.Context, request handshake.StartRequest, from netip.Addr) (handshake.StartReply, Outcome, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -94,7 +101,7 @@ func (s *Service) Start(ctx context.Context, request handshake.StartRequest, fro
 	if err := request.Check(); err != nil {
 		return handshake.StartReply{}, o.because(Malformed), fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
-	ring, err := s.Keys.Get()
+	keys, err := s.Keys.Get()
 	if err != nil {
 		return handshake.StartReply{}, o.because(KeysDown), fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
@@ -103,14 +110,14 @@ func (s *Service) Start(ctx context.Context, request handshake.StartRequest, fro
 	} else if err != nil {
 		return handshake.StartReply{}, o.because(StatesDown), fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	key, alive := ring.find(request.KeyID)
+	key, alive := keys.find(request.KeyID)
 	if !alive {
 		return handshake.StartReply{}, o.because(UnknownServer), ErrRefused
 	}
 
 	kept := state{
 		Protocol: request.Protocol, Purpose: request.Purpose, CodeID: request.CodeID,
-		Ephemeral: random(handshake.KeyBytes), Message1: request.Bytes(), Time: s.Now().UnixMilli(),
+		Ephemeral: ids.RandomBytes(handshake.KeyBytes), Message1: request.Bytes(), Time: s.Now().UnixMilli(),
 	}
 	_, m2, err := key.greet(s.Audience, kept)
 	if err != nil {
@@ -118,7 +125,7 @@ func (s *Service) Start(ctx context.Context, request handshake.StartRequest, fro
 	}
 	sum := sha256.Sum256(m2)
 	kept.Sum2 = sum[:]
-	id := base64.RawURLEncoding.EncodeToString(random(handshake.HandshakeIDBytes))
+	id := base64.RawURLEncoding.EncodeToString(ids.RandomBytes(handshake.HandshakeIDBytes))
 	sealed, err := key.seal(id, kept)
 	if err != nil {
 		return handshake.StartReply{}, o.because(Failed), fmt.Errorf("%w: %w", ErrUnavailable, err)
@@ -134,11 +141,4 @@ func (s *Service) Start(ctx context.Context, request handshake.StartRequest, fro
 func (o Outcome) because(reason Reason) Outcome {
 	o.Reason = reason
 	return o
-}
-
-// random never fails: the runtime ends the program when the system has no randomness.
-func random(n int) []byte {
-	b := make([]byte, n)
-	_, _ = rand.Read(b)
-	return b
 }

@@ -15,7 +15,7 @@ import (
 
 func TestADeviceIsEnrolledWithACodeAndLogsInWithItsKey(t *testing.T) {
 	g := NewWithT(t)
-	w := newWorld(t)
+	w := newTestEnv(t)
 	key := newKey(t)
 	w.book.users["alice"] = internalapi.User{Epoch: 7}
 
@@ -42,7 +42,7 @@ func TestADeviceIsEnrolledWithACodeAndLogsInWithItsKey(t *testing.T) {
 
 func TestBothCiphersServe(t *testing.T) {
 	g := NewWithT(t)
-	w := newWorld(t)
+	w := newTestEnv(t)
 	enrol := w.enroller(w.book.issue("alice", 5), newKey(t))
 	enrol.terms.Protocol = handshake.XKpsk3ChaChaPoly
 	_, _, err := enrol.run()
@@ -55,7 +55,7 @@ func TestBothCiphersServe(t *testing.T) {
 
 func TestAKeyIsRotatedByALoginWithTheOldAndAProofOfTheNew(t *testing.T) {
 	g := NewWithT(t)
-	w := newWorld(t)
+	w := newTestEnv(t)
 	old, device := w.add("alice", 5)
 	reply, _, err := w.client(handshake.Login, old).run()
 	g.Expect(err).NotTo(HaveOccurred())
@@ -78,7 +78,7 @@ func TestAKeyIsRotatedByALoginWithTheOldAndAProofOfTheNew(t *testing.T) {
 
 func TestTheKeyDocumentSaysHowToLogInHere(t *testing.T) {
 	g := NewWithT(t)
-	w := newWorld(t)
+	w := newTestEnv(t)
 	document, err := w.service.WellKnown()
 	g.Expect(err).NotTo(HaveOccurred())
 	text, err := document.Encode()
@@ -94,7 +94,7 @@ func TestTheKeyDocumentSaysHowToLogInHere(t *testing.T) {
 
 func TestARequestWithoutItsFormIsToldSoAndCostsNothing(t *testing.T) {
 	g := NewWithT(t)
-	w := newWorld(t)
+	w := newTestEnv(t)
 	_, outcome, err := w.service.Start(t.Context(), handshake.StartRequest{}, netip.Addr{})
 	g.Expect(err).To(MatchError(ErrMalformed))
 	g.Expect(outcome.Reason).To(Equal(Malformed))
@@ -112,7 +112,7 @@ func TestARequestWithoutItsFormIsToldSoAndCostsNothing(t *testing.T) {
 // TestWhateverIsDownTheLoginFailsClosed: with ErrUnavailable, and without anything having been sealed.
 func TestWhateverIsDownTheLoginFailsClosed(t *testing.T) {
 	g := NewWithT(t)
-	w := newWorld(t)
+	w := newTestEnv(t)
 	key, _ := w.add("alice", 5)
 	c := w.client(handshake.Login, key)
 
@@ -171,7 +171,7 @@ func TestTheRegistryIsNotBelievedBlindly(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
-			w := newWorld(t)
+			w := newTestEnv(t)
 			key, device := w.add("alice", 5)
 			spoil(device)
 			_, _, err := w.client(handshake.Login, key).run()
@@ -188,7 +188,7 @@ func TestAServiceNeedsAllItsParts(t *testing.T) {
 
 func TestAStateOlderThanItsTimeIsNotTaken(t *testing.T) {
 	g := NewWithT(t)
-	w := newWorld(t)
+	w := newTestEnv(t)
 	key, _ := w.add("alice", 5)
 	c := w.client(handshake.Login, key)
 	request := c.begin()

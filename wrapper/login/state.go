@@ -19,10 +19,11 @@ import (
 // stateTTL is how long a client may take between the two calls.
 const stateTTL = 30 * time.Second
 
-// stateInfo names the use of the key under which states are sealed. It is never used for anything else.
+// stateInfo is the HKDF info of the key that seals states. No other key is derived with it.
 const stateInfo = "openim-gateway/1 handshake state"
 
-// state is what must outlive the first call. The library cannot write a handshake down; from these it is rebuilt.
+// state is what a login keeps between its two calls. The Noise library cannot serialize a handshake, so the second call rebuilds it from
+// these fields.
 type state struct {
 	Protocol  handshake.Protocol `json:"p"`
 	Purpose   handshake.Purpose  `json:"u"`
@@ -33,14 +34,14 @@ type state struct {
 	Time      int64              `json:"t"` // the second message's payload, Unix milliseconds
 }
 
-var errState = errors.New("the handshake's state cannot be read")
+var errState = errors.New("reading a handshake's state: sealed under an unknown key, or manipulated")
 
-// seal encrypts a state for its handshake's identifier, under a key that only holders of the server's static key can derive.
-// A state of another handshake, or one made by somebody who can merely write to Redis, does not open.
+// seal encrypts a state for its handshake's identifier, under a key that only a holder of the server's static key can derive. A state of
+// another handshake, or one that was written by somebody with access to Redis alone, cannot be opened.
 func (k serverKey) seal(id string, s state) ([]byte, error) {
 	plain, err := json.Marshal(s)
 	if err != nil {
-		return nil, fmt.Errorf("write the handshake's state: %w", err)
+		return nil, fmt.Errorf("encoding the handshake's state: %w", err)
 	}
 	aead, err := k.aead(id)
 	if err != nil {
@@ -48,17 +49,17 @@ func (k serverKey) seal(id string, s state) ([]byte, error) {
 	}
 	name, err := hex.DecodeString(k.id)
 	if err != nil {
-		return nil, fmt.Errorf("write the handshake's state: %w", err)
+		return nil, fmt.Errorf("encoding the handshake's state: %w", err)
 	}
 	nonce := make([]byte, aead.NonceSize())
 	_, _ = rand.Read(nonce)
 	return aead.Seal(append(name, nonce...), nonce, plain, []byte(id)), nil
 }
 
-// keyNameBytes is the length of the server key's name before a sealed state.
+// keyNameBytes is the length of the server key's id in front of a sealed state.
 const keyNameBytes = 8
 
-// open is seal's inverse. The state names the key it was sealed for; one that is not alive any more opens nothing.
+// open is the inverse of seal. It fails when the key whose id the state carries is no longer configured.
 func (r *Ring) open(id string, sealed []byte) (serverKey, state, error) {
 	if len(sealed) < keyNameBytes {
 		return serverKey{}, state{}, errState
@@ -86,24 +87,24 @@ func (r *Ring) open(id string, sealed []byte) (serverKey, state, error) {
 	return key, s, nil
 }
 
-// aead has a key of its own for each handshake, so that random nonces never become many under one key.
+// aead derives a key for each handshake, so that no key is ever used with many random nonces.
 func (k serverKey) aead(id string) (cipher.AEAD, error) {
 	key, err := hkdf.Key(sha256.New, k.private.Bytes(), []byte(id), stateInfo, 32)
 	if err != nil {
-		return nil, fmt.Errorf("derive the key of the handshake's state: %w", err)
+		return nil, fmt.Errorf("deriving the key of the handshake's state: %w", err)
 	}
 	block, err := aes.NewCipher(key)
 	if err != nil {
-		return nil, fmt.Errorf("derive the key of the handshake's state: %w", err)
+		return nil, fmt.Errorf("deriving the key of the handshake's state: %w", err)
 	}
 	aead, err := cipher.NewGCM(block)
 	if err != nil {
-		return nil, fmt.Errorf("derive the key of the handshake's state: %w", err)
+		return nil, fmt.Errorf("deriving the key of the handshake's state: %w", err)
 	}
 	return aead, nil
 }
 
-// greet begins or repeats a handshake up to its second message.
+// greet starts or repeats a handshake up to its second message.
 func (k serverKey) greet(audience string, s state) (*handshake.Responder, []byte, error) {
 	terms := handshake.Terms{Audience: audience, Purpose: s.Purpose, Protocol: s.Protocol}
 	responder, err := handshake.NewResponder(terms, k.private, [handshake.KeyBytes]byte(s.Ephemeral))
@@ -114,7 +115,7 @@ func (k serverKey) greet(audience string, s state) (*handshake.Responder, []byte
 	return responder, m2, err
 }
 
-// resume rebuilds a handshake as it was after the first call and makes sure that it is the same one.
+// resume rebuilds the handshake of the first call and checks that its second message is the same.
 func (k serverKey) resume(audience string, s state) (*handshake.Responder, error) {
 	responder, m2, err := k.greet(audience, s)
 	if err != nil {

@@ -11,13 +11,14 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/openimstack/openim-operator/wrapper/handshake"
+	"github.com/openimstack/openim-operator/wrapper/ids"
 	"github.com/openimstack/openim-operator/wrapper/redisdb/redistest"
 )
 
 func TestAStateIsKeptForItsTimeAndGivenAwayOnce(t *testing.T) {
 	g := NewWithT(t)
 	server := redistest.Start(t)
-	states := NewStates(patient(server), DefaultLimits)
+	states := NewStates(slowRedis(server), DefaultLimits)
 	g.Expect(states.Put(t.Context(), "id", []byte("sealed"), stateTTL)).To(Succeed())
 	left, err := server.Client().TTL(t.Context(), "hs:id").Result()
 	g.Expect(err).NotTo(HaveOccurred())
@@ -45,16 +46,17 @@ func TestAStateIsKeptForItsTimeAndGivenAwayOnce(t *testing.T) {
 
 func TestAStateEndsByItself(t *testing.T) {
 	g := NewWithT(t)
-	states := NewStates(patient(redistest.Start(t)), DefaultLimits)
+	states := NewStates(slowRedis(redistest.Start(t)), DefaultLimits)
 	g.Expect(states.Put(t.Context(), "id", []byte("sealed"), 50*time.Millisecond)).To(Succeed())
-	g.Eventually(func() error { return states.Put(t.Context(), "id", []byte("x"), stateTTL) }, 5*time.Second, 10*time.Millisecond).Should(Succeed())
+	g.Eventually(func() error { return states.Put(t.Context(), "id", []byte("x"), stateTTL) }, 5*time.Second,
+		10*time.Millisecond).Should(Succeed())
 }
 
 // TestRedisThatIsGoneOrHangsHoldsNobody: a login then fails within its bound, and says that it is not available.
 func TestRedisThatIsGoneOrHangsHoldsNobody(t *testing.T) {
 	g := NewWithT(t)
 	server := redistest.Start(t)
-	w := newWorld(t)
+	w := newTestEnv(t)
 	w.service.States = NewStates(server.Open("test:"), DefaultLimits)
 	key, _ := w.add("alice", 5)
 	c := w.client(handshake.Login, key)
@@ -77,61 +79,63 @@ func TestRedisThatIsGoneOrHangsHoldsNobody(t *testing.T) {
 	g.Expect(w.desk.made).To(BeEmpty())
 
 	server.Restart()
-	g.Eventually(func() error { _, _, err := w.client(handshake.Login, key).run(); return err }, 10*time.Second, 50*time.Millisecond).Should(Succeed())
+	g.Eventually(func() error { _, _, err := w.client(handshake.Login, key).run(); return err }, 10*time.Second,
+		50*time.Millisecond).Should(Succeed())
 }
 
 // TestAChangedStateOpensNothing: each byte of what Redis holds, changed, moved or cut off.
 func TestAChangedStateOpensNothing(t *testing.T) {
 	g := NewWithT(t)
-	w := newWorld(t)
-	ring, err := w.service.Keys.Get()
+	w := newTestEnv(t)
+	keys, err := w.service.Keys.Get()
 	g.Expect(err).NotTo(HaveOccurred())
-	kept := state{Protocol: handshake.XKAESGCM, Purpose: handshake.Login, Ephemeral: random(32), Message1: random(48), Sum2: random(32), Time: 1}
-	sealed, err := ring.keys[0].seal("id", kept)
+	kept := state{Protocol: handshake.XKAESGCM, Purpose: handshake.Login, Ephemeral: ids.RandomBytes(32), Message1: ids.RandomBytes(48),
+		Sum2: ids.RandomBytes(32), Time: 1}
+	sealed, err := keys.keys[0].seal("id", kept)
 	g.Expect(err).NotTo(HaveOccurred())
-	_, read, err := ring.open("id", sealed)
+	_, read, err := keys.open("id", sealed)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(read).To(Equal(kept))
-	again, err := ring.keys[0].seal("id", kept)
+	again, err := keys.keys[0].seal("id", kept)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(again).NotTo(Equal(sealed))
 
 	for i := range sealed {
 		changed := bytes.Clone(sealed)
 		changed[i] ^= 1
-		_, _, err = ring.open("id", changed)
+		_, _, err = keys.open("id", changed)
 		g.Expect(err).To(MatchError(errState), "byte %d", i)
-		_, _, err = ring.open("id", sealed[:i])
+		_, _, err = keys.open("id", sealed[:i])
 		g.Expect(err).To(MatchError(errState), "cut at %d", i)
 	}
-	_, _, err = ring.open("id", append(sealed, 0))
+	_, _, err = keys.open("id", append(sealed, 0))
 	g.Expect(err).To(MatchError(errState))
-	_, _, err = ring.open("di", sealed)
+	_, _, err = keys.open("di", sealed)
 	g.Expect(err).To(MatchError(errState))
 }
 
 // TestAStateOfAnotherTimeIsNotResumed: authentic, but not what the second message was made from.
 func TestAStateOfAnotherTimeIsNotResumed(t *testing.T) {
 	for name, change := range map[string]func(*state){
-		"another key of the handshake": func(s *state) { s.Ephemeral = random(32) },
+		"another key of the handshake": func(s *state) { s.Ephemeral = ids.RandomBytes(32) },
 		"another time":                 func(s *state) { s.Time-- },
 		"another sum":                  func(s *state) { s.Sum2 = nil },
-		"another first message":        func(s *state) { s.Message1 = random(48) },
+		"another first message":        func(s *state) { s.Message1 = ids.RandomBytes(48) },
 		"another purpose":              func(s *state) { s.Purpose = handshake.Rotate },
 		"no protocol":                  func(s *state) { s.Protocol = "" },
 		"no key of the handshake":      func(s *state) { s.Ephemeral = nil },
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
-			w := newWorld(t)
+			w := newTestEnv(t)
 			key, device := w.add("alice", 5)
 			request := w.client(handshake.Login, key).begin()
-			ring, err := w.service.Keys.Get()
+			keys, err := w.service.Keys.Get()
 			g.Expect(err).NotTo(HaveOccurred())
-			_, kept, err := ring.open(request.HandshakeID, w.shelf.held[request.HandshakeID])
+			_, kept, err := keys.open(request.HandshakeID, w.shelf.held[request.HandshakeID])
 			g.Expect(err).NotTo(HaveOccurred())
 			change(&kept)
-			w.shelf.held[request.HandshakeID], err = ring.keys[0].seal(request.HandshakeID, kept)
+			w.shelf.held[request.HandshakeID], err = keys.keys[0].seal(request.HandshakeID, kept)
 			g.Expect(err).NotTo(HaveOccurred())
 			_, outcome, err := w.service.Finish(t.Context(), request, w.caller(device))
 			g.Expect(err).To(BeIdenticalTo(ErrRefused))
@@ -143,7 +147,7 @@ func TestAStateOfAnotherTimeIsNotResumed(t *testing.T) {
 // TestEveryByteOfTheClientsMessagesCounts, through the whole service.
 func TestEveryByteOfTheClientsMessagesCounts(t *testing.T) {
 	g := NewWithT(t)
-	w := newWorld(t)
+	w := newTestEnv(t)
 	key, _ := w.add("alice", 5)
 	for i := range handshake.Message1Bytes {
 		request := w.client(handshake.Login, key).request()
@@ -168,16 +172,16 @@ func TestEveryByteOfTheClientsMessagesCounts(t *testing.T) {
 
 // FuzzState: what Redis holds may be anything; only what was sealed here opens.
 func FuzzState(f *testing.F) {
-	w := newWorld(f)
-	ring, err := w.service.Keys.Get()
+	w := newTestEnv(f)
+	keys, err := w.service.Keys.Get()
 	w.must(err)
-	sealed, err := ring.keys[0].seal("id", state{Protocol: handshake.XKAESGCM, Purpose: handshake.Login, Ephemeral: random(32)})
+	sealed, err := keys.keys[0].seal("id", state{Protocol: handshake.XKAESGCM, Purpose: handshake.Login, Ephemeral: ids.RandomBytes(32)})
 	w.must(err)
 	f.Add(sealed)
 	f.Add(sealed[:8])
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, blob []byte) {
-		if _, _, err := ring.open("id", blob); err == nil && !bytes.Equal(blob, sealed) {
+		if _, _, err := keys.open("id", blob); err == nil && !bytes.Equal(blob, sealed) {
 			t.Fatal("a state that was not made here was opened")
 		}
 	})
@@ -185,7 +189,7 @@ func FuzzState(f *testing.F) {
 
 // FuzzFinish: whatever the second call holds, nobody is let in and nothing falls over.
 func FuzzFinish(f *testing.F) {
-	w := newWorld(f)
+	w := newTestEnv(f)
 	key, _ := w.add("alice", 5)
 	honest := w.client(handshake.Login, key).begin()
 	f.Add(honest.HandshakeID, make([]byte, handshake.Message3Bytes))

@@ -7,76 +7,77 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/handshake"
 )
 
-// What can become of a call. Nothing else is ever told to the client.
+// Errors of Start and Finish. A client learns nothing else.
 var (
-	// ErrRefused is the one answer to everybody who did not prove that he may have a session.
+	// ErrRefused is the one answer to every caller who did not prove that they may have a session.
 	ErrRefused = errors.New("the login failed: start again")
-	// ErrMalformed is a request without the form of one. The text that wraps it is for the client.
+	// ErrMalformed is a request of invalid form. The text that wraps it is for the client.
 	ErrMalformed = errors.New("the request is malformed")
-	// ErrBusy: too many handshakes were begun. Try again later.
+	// ErrBusy says that too many handshakes were started.
 	ErrBusy = errors.New("too many logins are being made: try again after a few seconds")
-	// ErrUnavailable: Redis, the registry or the keys are not to be had. What wraps it is for the log.
+	// ErrUnavailable says that Redis, the registry or the keys cannot be used. The text that wraps it is for the log.
 	ErrUnavailable = errors.New("the login is not available at the moment: try again after a second")
 )
 
-// Reason is why a call was not granted, for the log, metrics and the audit trail. Clients never see it.
+// Reason is why a call was refused, for logs, metrics and the audit log. Clients never see it.
 type Reason string
 
-// Reasons. The empty one: it was granted.
+// Reasons. Granted is the empty one.
 const (
 	Granted         Reason = ""
 	Malformed       Reason = "malformed"
 	Busy            Reason = "too_many_handshakes"
 	UnknownServer   Reason = "unknown_server_key"   // an old pin, or the retired key of a finished rotation
 	BadMessage      Reason = "message_refused"      // wrong tag, point of low order, wrong terms, wrong code's secret
-	BadPayload      Reason = "payload_refused"      // authentic, but not what belongs there
-	NoHandshake     Reason = "no_such_handshake"    // never begun, used up or expired
-	BadState        Reason = "state_refused"        // somebody wrote to Redis, or the server key is gone
+	BadPayload      Reason = "payload_refused"      // authentic, but of invalid content
+	NoHandshake     Reason = "no_such_handshake"    // never started, used up or expired
+	BadState        Reason = "state_refused"        // somebody wrote to Redis, or the server key was removed
 	UnknownCode     Reason = "unknown_code"         // never issued, used up or expired
-	UnknownKey      Reason = "unknown_key"          // nobody's device
+	UnknownKey      Reason = "unknown_key"          // of no device
 	DeviceRevoked   Reason = "device_revoked"       //
 	UserDisabled    Reason = "user_disabled"        //
-	WrongPlatform   Reason = "wrong_platform"       // another than the device was enrolled with, or the code allows
-	KeyTaken        Reason = "key_taken"            // it is or was another device's
-	NoSession       Reason = "no_session"           // a rotation without one
+	WrongPlatform   Reason = "wrong_platform"       // not the platform of the device, or not allowed by the code
+	KeyTaken        Reason = "key_taken"            // the key is or was another device's
+	NoSession       Reason = "no_session"           // a rotation without a session
 	StaleSession    Reason = "session_not_fresh"    // a rotation long after the login
-	RegistryRefused Reason = "refused_by_registry"  // for a reason that is none of the above
+	RegistryRefused Reason = "refused_by_registry"  // for any other reason
 	StatesDown      Reason = "states_unavailable"   // Redis
-	RegistryDown    Reason = "registry_unavailable" // the backend
+	RegistryDown    Reason = "registry_unavailable" // MongoDB
 	SessionsDown    Reason = "sessions_unavailable" // Redis
-	KeysDown        Reason = "keys_unavailable"     // the mounted folder was never good
+	KeysDown        Reason = "keys_unavailable"     // the mounted folder was never valid
 	Failed          Reason = "internal"             //
 )
 
-// Outcome is what the audit trail learns of a call.
+// Outcome is the result of a call for the audit log.
 type Outcome struct {
 	Reason      Reason
 	Purpose     handshake.Purpose
 	ServerKeyID string
 	CodeID      string // of an enrolment
-	UserID      string // known once a key was found in the registry, granted or not
+	UserID      string // set once a key was found in the registry, granted or not
 	DeviceID    string
 	PlatformID  int32
-	SessionID   string // granted
-	// Ends is the session that a granted rotation replaces: the caller revokes it.
+	SessionID   string // set when granted
+	// Ends is the session that a granted rotation replaces. The caller of Finish revokes it.
 	Ends string
 }
 
-// Caller is the session with which a rotation is asked for.
+// Caller is the session with which a client requests a rotation.
 type Caller struct {
 	UserID     string
 	DeviceID   string
 	SessionID  string
 	PlatformID int32
-	// LoggedIn is when the session was made.
+	// LoggedIn is when the session was created.
 	LoggedIn time.Time
 }
 
-// freshness is how old a session may be that replaces its device's key, issues a code for another device or revokes one. A stolen token
-// must not be enough for what outlasts it, so that whoever does this has logged in with the key just before.
+// freshness is the largest age of a session that may replace its device's key, issue a code for another device or revoke another device.
+// These changes outlast a session, so a stolen token alone must not suffice: the caller must have just logged in with the key.
 const freshness = 2 * time.Minute
 
-// Fresh reports whether a session made at loggedIn may do what a stolen token must not be enough for. A clock may be off by as much.
+// Fresh reports whether a session that was created at loggedIn is fresh enough for such a change. It tolerates a clock that is off by
+// freshness.
 func Fresh(now, loggedIn time.Time) bool {
 	age := now.Sub(loggedIn)
 	return age <= freshness && age >= -freshness

@@ -9,18 +9,18 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// removed stands where a token was.
+// removed replaces a token.
 const removed = wire.Removed
 
-// CleanText makes OpenIM's errMsg fit to be passed on: see wire.CleanText.
+// CleanText prepares OpenIM's errMsg for a reply to a caller: see wire.CleanText.
 func CleanText(s string, secrets ...string) string { return wire.CleanText(s, secrets...) }
 
-// openIMToken is a signed JWT. Only those whose claims are OpenIM's are removed from data: a user may well
-// send another JWT in a message, which is his own affair.
+// openIMToken matches a signed JWT. Only tokens with OpenIM's claims are removed from data, because a user may send another JWT in a
+// message.
 var openIMToken = regexp.MustCompile(`eyJ[A-Za-z0-9_\-]+\.(eyJ[A-Za-z0-9_\-]+)\.[A-Za-z0-9_\-]+`)
 
-// cleanData removes OpenIM's tokens from the data of a reply. The routes that give tokens are called by nobody; this
-// is the second belt, for a release in which another route begins to.
+// cleanData removes OpenIM's tokens from the data of a reply. The gateway serves no route that returns tokens. cleanData is a second
+// protection, for a release of OpenIM in which another route returns one.
 func cleanData(data json.RawMessage, token string) json.RawMessage {
 	if token != "" && bytes.Contains(data, []byte(token)) {
 		data = bytes.ReplaceAll(data, []byte(token), []byte(removed))

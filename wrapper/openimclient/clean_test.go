@@ -16,9 +16,9 @@ import (
 func TestWhatIsLeftOfErrMsg(t *testing.T) {
 	token := openimtest.Token(1)
 	for _, c := range []struct{ name, in, want string }{
-		{"OpenIM's usual word stays", "RecordNotFoundError", "RecordNotFoundError"},
+		{"OpenIM's usual text stays", "RecordNotFoundError", "RecordNotFoundError"},
 		{"a sentence stays", "userID is already registered: alice", "userID is already registered: alice"},
-		{"other writing stays", "用户不存在", "用户不存在"},
+		{"other scripts stay", "用户不存在", "用户不存在"},
 		{"a token goes", "token " + token + " is invalid", "token [removed] is invalid"},
 		{"a token cut short goes too", "token eyJhbGciOiJIUzI1NiJ9 is invalid", "token [removed] is invalid"},
 		{"the secret goes", "secret s3cr3t is wrong", "secret [removed] is wrong"},
@@ -28,7 +28,7 @@ func TestWhatIsLeftOfErrMsg(t *testing.T) {
 		{"a panic's text goes", "panic: runtime error", ""},
 		{"only a stack trace", openimtest.Stack, ""},
 		{"control characters become blanks", "a\tb\x1b[31mc\x00d", "a b [31mc d"},
-		{"what is not UTF-8 is marked", "a\xffb", "a?b"},
+		{"invalid UTF-8 is replaced", "a\xffb", "a?b"},
 		{"long texts are cut between characters", strings.Repeat("é", 200), strings.Repeat("é", 128)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -40,13 +40,14 @@ func TestWhatIsLeftOfErrMsg(t *testing.T) {
 func TestWhatIsLeftOfData(t *testing.T) {
 	token := openimtest.Token(1)
 	other := "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9." + base64.RawURLEncoding.EncodeToString([]byte(`{"sub":"someone","exp":1}`)) + ".c2ln"
-	odd := strings.Repeat("0123456789abcdef", 4) // our own token, should it ever not be a JWT
+	odd := strings.Repeat("0123456789abcdef", 4) // the admin token, if it were not a JWT
 	for _, c := range []struct{ name, in, want string }{
-		{"data without tokens", `{"usersInfo":[{"userID":"alice","faceURL":"https://x/y.png"}]}`, `{"usersInfo":[{"userID":"alice","faceURL":"https://x/y.png"}]}`},
+		{"data without tokens", `{"usersInfo":[{"userID":"alice","faceURL":"https://x/y.png"}]}`,
+			`{"usersInfo":[{"userID":"alice","faceURL":"https://x/y.png"}]}`},
 		{"an OpenIM token", `{"detail":[{"token":["` + token + `"]}]}`, `{"detail":[{"token":["[removed]"]}]}`},
 		{"another's JWT in a message", `{"content":"` + other + `"}`, `{"content":"` + other + `"}`},
-		{"what only begins as one", `{"content":"eyJ.eyJ.x"}`, `{"content":"eyJ.eyJ.x"}`},
-		{"our own token of any form", `{"x":"` + odd + `"}`, `{"x":"[removed]"}`},
+		{"text that begins as a JWT", `{"content":"eyJ.eyJ.x"}`, `{"content":"eyJ.eyJ.x"}`},
+		{"the admin token in any form", `{"x":"` + odd + `"}`, `{"x":"[removed]"}`},
 		{"none", ``, ``},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -58,7 +59,8 @@ func TestWhatIsLeftOfData(t *testing.T) {
 func TestAReplyIsPassedOnWithoutDetail(t *testing.T) {
 	g := NewWithT(t)
 	c := New(Options{Secret: constant("s3cr3t")})
-	got := c.clean(wire.Envelope{ErrCode: 1004, ErrMsg: "RecordNotFoundError", ErrDlt: openimtest.Stack, Data: json.RawMessage(" null ")}, openimtest.Token(1))
+	got := c.clean(wire.Envelope{ErrCode: 1004, ErrMsg: "RecordNotFoundError", ErrDlt: openimtest.Stack, Data: json.RawMessage(" null ")},
+		openimtest.Token(1))
 	g.Expect(got).To(Equal(wire.Envelope{ErrCode: 1004, ErrMsg: "RecordNotFoundError"}))
 }
 
@@ -66,8 +68,8 @@ type constant string
 
 func (c constant) Get() ([]byte, error) { return []byte(c), nil }
 
-// FuzzEnvelope: whatever OpenIM or somebody in its place answers, what goes on is an envelope without detail, bounded,
-// valid, and without an OpenIM token.
+// FuzzEnvelope checks that every reply becomes an envelope without errDlt and without OpenIM's tokens, whose errMsg is bounded and valid
+// UTF-8.
 func FuzzEnvelope(f *testing.F) {
 	token := openimtest.Token(7)
 	f.Add([]byte(`{"errCode":0,"errMsg":"","errDlt":"","data":{"a":1}}`))
@@ -82,9 +84,10 @@ func FuzzEnvelope(f *testing.F) {
 		reply = c.clean(reply, token)
 		text, err := json.Marshal(reply)
 		if err != nil {
-			t.Fatalf("no longer JSON: %v", err)
+			t.Fatalf("not JSON: %v", err)
 		}
-		if reply.ErrDlt != "" || len(reply.ErrMsg) > wire.MaxErrMsgBytes || !utf8.ValidString(reply.ErrMsg) || strings.Contains(string(text), token) {
+		if reply.ErrDlt != "" || len(reply.ErrMsg) > wire.MaxErrMsgBytes || !utf8.ValidString(reply.ErrMsg) ||
+			strings.Contains(string(text), token) {
 			t.Fatalf("passed on: %s", text)
 		}
 	})

@@ -20,13 +20,13 @@ type Client struct {
 	now         func() time.Time
 	observe     Observer
 	up          *upstream.Client
-	custody     custody
+	adminTokens tokenCache
 	members     *memberships
 	profiles    *profiles
 	exists      *existences
 }
 
-// New makes a client; it calls nobody yet.
+// New returns a client. It sends no request.
 func New(o Options) *Client {
 	return &Client{
 		adminUserID: o.AdminUserID, externalURL: o.ExternalURL, secret: o.Secret, now: o.Now, observe: o.Observe,
@@ -35,23 +35,23 @@ func New(o Options) *Client {
 	}
 }
 
-// Close gives up the idle connections.
+// Close closes the idle connections.
 func (c *Client) Close() { c.up.Close() }
 
 // Request is one call of OpenIM's API.
 type Request struct {
-	Path string // OpenIM's own
+	Path string // OpenIM's own path
 	Body []byte
-	// ContentType is the body's; empty: JSON.
+	// ContentType is the body's media type. Empty: JSON.
 	ContentType string
-	RequestID   string // becomes OpenIM's operationID
-	// Repeatable allows a second try after the connection broke with the reply outstanding.
+	RequestID   string // sent as OpenIM's operationID
+	// Repeatable permits a second request after the connection failed before the reply.
 	Repeatable bool
 }
 
-// Call makes one call as the administrator, within ctx. The envelope it returns is clean: no errDlt, no stack trace, no
-// token. When OpenIM refuses the admin token, a new one is made, once; such a call was not carried out, so it may
-// be sent again whatever it is.
+// Call makes one call as the administrator, within ctx. The returned envelope is clean: without errDlt, stack trace and token. If OpenIM
+// refuses the admin token, Call requests a new one, once, and repeats the call. The repetition is safe because OpenIM did not execute the
+// refused call.
 func (c *Client) Call(ctx context.Context, r Request) (wire.Envelope, error) {
 	reply, token, err := c.asAdmin(ctx, r)
 	if err != nil {
@@ -60,7 +60,7 @@ func (c *Client) Call(ctx context.Context, r Request) (wire.Envelope, error) {
 	return c.clean(reply, token), nil
 }
 
-// asAdmin is Call with OpenIM's reply as it came, and the token that was used.
+// asAdmin is Call with OpenIM's unmodified reply, and the token that was used.
 func (c *Client) asAdmin(ctx context.Context, r Request) (wire.Envelope, string, error) {
 	token, err := c.adminToken(ctx, "")
 	if err != nil {
@@ -73,7 +73,7 @@ func (c *Client) asAdmin(ctx context.Context, r Request) (wire.Envelope, string,
 		}
 		reply, err = c.tryTwice(ctx, r, token)
 		if err == nil && wire.IsTokenError(reply.ErrCode) {
-			// Not passed on: the caller would take it for a verdict on its own token.
+			// The caller must not see the errCode: it would mean the caller's own token.
 			return wire.Envelope{}, "", fmt.Errorf("%w (errCode %d)", ErrNoToken, reply.ErrCode)
 		}
 	}
@@ -86,8 +86,8 @@ func (c *Client) asAdmin(ctx context.Context, r Request) (wire.Envelope, string,
 	return reply, token, nil
 }
 
-// tryTwice repeats what may be repeated, once: a request that was never sent, or a repeatable one whose
-// connection broke.
+// tryTwice sends a request, and sends it again, once, if that is safe: the request was never sent, or it is repeatable and the connection
+// failed.
 func (c *Client) tryTwice(ctx context.Context, r Request, token string) (wire.Envelope, error) {
 	reply, err := c.exchange(ctx, r, token)
 	again := errors.Is(err, ErrUnavailable) || r.Repeatable && errors.Is(err, ErrBroken)
@@ -97,8 +97,8 @@ func (c *Client) tryTwice(ctx context.Context, r Request, token string) (wire.En
 	return c.exchange(ctx, r, token)
 }
 
-// Prove asks OpenIM what it makes of our own admin token: the cheapest call that needs the API, etcd and
-// openim-rpc-auth to work. A nil error means that calls have a fair chance now.
+// Prove checks the admin token with OpenIM. It is the cheapest call that needs the API, etcd and openim-rpc-auth. A nil error means that
+// OpenIM can serve calls now.
 func (c *Client) Prove(ctx context.Context) error {
 	token, err := c.adminToken(ctx, "")
 	if err != nil {
@@ -134,12 +134,12 @@ func (c *Client) parseToken(ctx context.Context, token string) error {
 	case reply.ErrCode != wire.CodeOK:
 		return fmt.Errorf("%w: errCode %d", ErrBadReply, reply.ErrCode)
 	case json.Unmarshal(reply.Data, &data) != nil || data.UserID != c.adminUserID:
-		return fmt.Errorf("%w: it takes our token for somebody else's", ErrBadReply)
+		return fmt.Errorf("%w: the admin token belongs to another user", ErrBadReply)
 	}
 	return nil
 }
 
-// clean removes from a reply what must not leave the cluster.
+// clean removes everything from a reply that must not leave the cluster.
 func (c *Client) clean(reply wire.Envelope, token string) wire.Envelope {
 	reply.ErrDlt = ""
 	secret, _ := c.secret.Get()

@@ -20,8 +20,8 @@ import (
 
 var noon = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
 
-// bench is a client with a stand-in for OpenIM, a clock set by hand, and a secret that can be exchanged.
-type bench struct {
+// fixture is a client with a stand-in for OpenIM, a manual clock, and a secret that a test can change.
+type fixture struct {
 	*openimclient.Client
 	openim *openimtest.Fake
 	mu     sync.Mutex
@@ -30,26 +30,28 @@ type bench struct {
 	minted []error
 }
 
-func newBench(t *testing.T) *bench {
-	b := &bench{openim: openimtest.New(t), at: noon, secret: openimtest.Secret}
-	b.Client = openimclient.New(openimclient.Options{BaseURL: b.openim.URL, AdminUserID: openimtest.AdminUserID, Secret: b, Now: b.now, Observe: b})
+func newFixture(t *testing.T) *fixture {
+	b := &fixture{openim: openimtest.New(t), at: noon, secret: openimtest.Secret}
+	b.Client = openimclient.New(openimclient.Options{
+		BaseURL: b.openim.URL, AdminUserID: openimtest.AdminUserID, Secret: b, Now: b.now, Observe: b,
+	})
 	t.Cleanup(b.Client.Close)
 	return b
 }
 
-func (b *bench) now() time.Time {
+func (b *fixture) now() time.Time {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.at
 }
 
-func (b *bench) pass(d time.Duration) {
+func (b *fixture) pass(d time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.at = b.at.Add(d)
 }
 
-func (b *bench) Get() ([]byte, error) {
+func (b *fixture) Get() ([]byte, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.secret == "" {
@@ -58,25 +60,25 @@ func (b *bench) Get() ([]byte, error) {
 	return []byte(b.secret), nil
 }
 
-func (b *bench) setSecret(s string) {
+func (b *fixture) setSecret(s string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.secret = s
 }
 
-func (b *bench) TokenMinted(err error, _ time.Time) {
+func (b *fixture) TokenMinted(err error, _ time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.minted = append(b.minted, err)
 }
 
-func (b *bench) mints() int { return len(b.openim.Seen("/auth/get_admin_token")) }
+func (b *fixture) mints() int { return len(b.openim.Seen("/auth/get_admin_token")) }
 
 var info = openimclient.Request{Path: "/user/get_users_info", Body: []byte(`{"userIDs":["alice"]}`), RequestID: "r-1", Repeatable: true}
 
 func TestACallCarriesTheAdminTokenAndTheRequestID(t *testing.T) {
 	g := NewWithT(t)
-	b := newBench(t)
+	b := newFixture(t)
 	b.openim.Set(func(f *openimtest.Fake) {
 		f.Replies[info.Path] = `{"errCode":0,"errMsg":"","errDlt":"","data":{"usersInfo":[]}}`
 	})
@@ -96,7 +98,7 @@ func TestACallCarriesTheAdminTokenAndTheRequestID(t *testing.T) {
 
 func TestManyCallersShareOneToken(t *testing.T) {
 	g := NewWithT(t)
-	b := newBench(t)
+	b := newFixture(t)
 	var all sync.WaitGroup
 	for range 50 {
 		all.Go(func() {
@@ -112,7 +114,7 @@ func TestManyCallersShareOneToken(t *testing.T) {
 
 func TestTheTokenIsRenewedBeforeItEnds(t *testing.T) {
 	g := NewWithT(t)
-	b := newBench(t)
+	b := newFixture(t)
 	life := openimtest.TokenLifeSeconds * time.Second
 	for _, step := range []struct {
 		wait time.Duration
@@ -127,7 +129,7 @@ func TestTheTokenIsRenewedBeforeItEnds(t *testing.T) {
 
 func TestAnotherSecretMeansAnotherToken(t *testing.T) {
 	g := NewWithT(t)
-	b := newBench(t)
+	b := newFixture(t)
 	_, err := b.Call(t.Context(), info)
 	g.Expect(err).NotTo(HaveOccurred())
 	b.openim.Set(func(f *openimtest.Fake) { f.Secret = "rotated" })
@@ -137,12 +139,13 @@ func TestAnotherSecretMeansAnotherToken(t *testing.T) {
 	g.Expect(b.openim.Seen(info.Path)[1].Header.Get("token")).To(Equal(openimtest.Token(2)))
 }
 
-func TestARefusedTokenIsRenewedOnceAndTheCallSentAgain(t *testing.T) {
+func TestARefusedTokenIsRenewedOnceAndTheCallRepeated(t *testing.T) {
 	for code := wire.CodeTokenExpired; code <= wire.CodeTokenNotExist; code++ {
 		t.Run(fmt.Sprint(code), func(t *testing.T) {
 			g := NewWithT(t)
-			b := newBench(t)
-			write := openimclient.Request{Path: "/msg/send_msg", Body: []byte(`{}`), RequestID: "r-1"} // not repeatable, but it was not carried out
+			b := newFixture(t)
+			write := openimclient.Request{Path: "/msg/send_msg", Body: []byte(`{}`),
+				RequestID: "r-1"} // not repeatable, but OpenIM did not execute it
 			refusals := 1
 			b.openim.Before = func(w http.ResponseWriter, r *http.Request) bool {
 				if r.URL.Path != write.Path || refusals == 0 {
@@ -163,30 +166,31 @@ func TestARefusedTokenIsRenewedOnceAndTheCallSentAgain(t *testing.T) {
 	}
 }
 
-func TestATokenThatIsRefusedAgainIsNotPassedOnAsTheCallersFault(t *testing.T) {
+func TestASecondRefusalOfTheAdminTokenIsNotReportedAsTheCallersFault(t *testing.T) {
 	g := NewWithT(t)
-	b := newBench(t)
+	b := newFixture(t)
 	b.openim.Set(func(f *openimtest.Fake) {
 		f.Replies[info.Path] = `{"errCode":1501,"errMsg":"TokenExpiredError","errDlt":"x"}`
 	})
 	_, err := b.Call(t.Context(), info)
 	g.Expect(err).To(MatchError(openimclient.ErrNoToken))
-	g.Expect(b.mints()).To(Equal(2), "and no third")
+	g.Expect(b.mints()).To(Equal(2), "there is no third request")
 	g.Expect(b.openim.Seen(info.Path)).To(HaveLen(2))
 }
 
-func TestAWrongSecretIsSaidWithoutSayingIt(t *testing.T) {
+func TestAWrongSecretIsReportedWithoutItsValue(t *testing.T) {
 	g := NewWithT(t)
-	b := newBench(t)
+	b := newFixture(t)
 	b.setSecret("wrong-secret")
 	_, err := b.Call(t.Context(), info)
 	g.Expect(err).To(MatchError(openimclient.ErrNoToken))
-	g.Expect(err).To(MatchError(And(ContainSubstring("errCode 1002"), ContainSubstring("compare share.secret"), Not(ContainSubstring("wrong-secret")))))
+	g.Expect(err).To(MatchError(And(ContainSubstring("errCode 1002"), ContainSubstring("compare share.secret"),
+		Not(ContainSubstring("wrong-secret")))))
 	g.Expect(b.openim.Seen(info.Path)).To(BeEmpty())
 
 	_, err = b.Call(t.Context(), info)
 	g.Expect(err).To(MatchError(openimclient.ErrNoToken))
-	g.Expect(b.mints()).To(Equal(1), "within a second of a failure nobody asks again")
+	g.Expect(b.mints()).To(Equal(1), "no request within a second of a failure")
 	b.pass(time.Second)
 	b.setSecret(openimtest.Secret)
 	_, err = b.Call(t.Context(), info)
@@ -196,16 +200,16 @@ func TestAWrongSecretIsSaidWithoutSayingIt(t *testing.T) {
 	g.Expect(b.minted[1]).NotTo(HaveOccurred())
 }
 
-func TestWithoutASecretNothingIsAsked(t *testing.T) {
+func TestWithoutASecretThereIsNoRequest(t *testing.T) {
 	g := NewWithT(t)
-	b := newBench(t)
+	b := newFixture(t)
 	b.setSecret("")
 	_, err := b.Call(t.Context(), info)
 	g.Expect(err).To(MatchError(openimclient.ErrNoToken))
 	g.Expect(b.mints()).To(Equal(0))
 }
 
-// TestRepliesThatAreNotOpenIMs: what each strange reply becomes, and how often the request went out.
+// TestRepliesThatAreNotOpenIMs checks the error for each malformed reply, and how often the request was sent.
 func TestRepliesThatAreNotOpenIMs(t *testing.T) {
 	reply := func(status int, body string) func(http.ResponseWriter) {
 		return func(w http.ResponseWriter) {
@@ -213,7 +217,7 @@ func TestRepliesThatAreNotOpenIMs(t *testing.T) {
 			_, _ = w.Write([]byte(body))
 		}
 	}
-	hangUp := func(w http.ResponseWriter) {
+	closeConn := func(w http.ResponseWriter) {
 		conn, _, err := w.(http.Hijacker).Hijack()
 		if err == nil {
 			_ = conn.Close()
@@ -237,13 +241,14 @@ func TestRepliesThatAreNotOpenIMs(t *testing.T) {
 		{"errCode is a text", reply(200, `{"errCode":"0"}`), true, openimclient.ErrBadReply, 1},
 		{"empty", reply(200, ""), true, openimclient.ErrBadReply, 1},
 		{"too large", reply(200, `{"errCode":0,"data":"`+strings.Repeat("x", wire.MaxReplyBytes)+`"}`), true, openimclient.ErrBadReply, 1},
-		{"a vanished process", reply(200, `{"errCode":14,"errMsg":"last resolver error: produced zero addresses"}`), true, openimclient.ErrUnavailable, 1},
-		{"hung up, repeatable", hangUp, true, openimclient.ErrBroken, 2},
-		{"hung up, not repeatable", hangUp, false, openimclient.ErrBroken, 1},
+		{"a vanished process", reply(200, `{"errCode":14,"errMsg":"last resolver error: produced zero addresses"}`), true,
+			openimclient.ErrUnavailable, 1},
+		{"closed, repeatable", closeConn, true, openimclient.ErrBroken, 2},
+		{"closed, not repeatable", closeConn, false, openimclient.ErrBroken, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			g := NewWithT(t)
-			b := newBench(t)
+			b := newFixture(t)
 			b.openim.Before = func(w http.ResponseWriter, r *http.Request) bool {
 				if r.URL.Path != info.Path {
 					return false
@@ -262,7 +267,7 @@ func TestRepliesThatAreNotOpenIMs(t *testing.T) {
 
 func TestAHangingOpenIMEndsWithTheDeadline(t *testing.T) {
 	g := NewWithT(t)
-	b := newBench(t)
+	b := newFixture(t)
 	release := make(chan struct{})
 	arrived := make(chan struct{}, 1)
 	defer close(release)
@@ -280,9 +285,9 @@ func TestAHangingOpenIMEndsWithTheDeadline(t *testing.T) {
 	g.Expect(err).To(MatchError(openimclient.ErrTimeout))
 }
 
-func TestAnAbsentOpenIMIsSaidToBeSo(t *testing.T) {
+func TestAnUnreachableOpenIMIsReported(t *testing.T) {
 	g := NewWithT(t)
-	b := newBench(t)
+	b := newFixture(t)
 	b.openim.Server.Close()
 	_, err := b.Call(t.Context(), info)
 	g.Expect(err).To(MatchError(openimclient.ErrUnavailable))
@@ -291,21 +296,21 @@ func TestAnAbsentOpenIMIsSaidToBeSo(t *testing.T) {
 
 func TestTheEnvironmentsProxyIsNotUsed(t *testing.T) {
 	g := NewWithT(t)
-	proxy := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the proxy was asked") }))
+	proxy := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the proxy received a request") }))
 	defer proxy.Close()
 	for _, name := range []string{"HTTP_PROXY", "http_proxy", "ALL_PROXY"} {
 		t.Setenv(name, proxy.URL)
 	}
-	b := newBench(t)
+	b := newFixture(t)
 	_, err := b.Call(t.Context(), info)
 	g.Expect(err).NotTo(HaveOccurred())
 }
 
-func TestProveTellsTheTruth(t *testing.T) {
+func TestProveReportsEachFailure(t *testing.T) {
 	const parse = "/auth/parse_token"
 	for _, c := range []struct {
 		name   string
-		spoil  func(*openimtest.Fake)
+		change func(*openimtest.Fake)
 		want   error
 		minted int
 	}{
@@ -313,14 +318,17 @@ func TestProveTellsTheTruth(t *testing.T) {
 		{"etcd lost: no process is found", func(f *openimtest.Fake) {
 			f.Before = answer(parse, `{"errCode":14,"errMsg":"produced zero addresses"}`)
 		}, openimclient.ErrUnavailable, 1},
-		{"Redis lost", func(f *openimtest.Fake) { f.Before = answer(parse, `{"errCode":500,"errMsg":"redis"}`) }, openimclient.ErrBadReply, 1},
-		{"the token is another's", func(f *openimtest.Fake) { f.Before = answer(parse, `{"errCode":0,"data":{"userID":"alice"}}`) }, openimclient.ErrBadReply, 1},
-		{"the token is refused, and so is a new one", func(f *openimtest.Fake) { f.Before = answer(parse, `{"errCode":1507}`) }, openimclient.ErrNoToken, 2},
+		{"Redis lost", func(f *openimtest.Fake) { f.Before = answer(parse, `{"errCode":500,"errMsg":"redis"}`) }, openimclient.ErrBadReply,
+			1},
+		{"the token is another's", func(f *openimtest.Fake) { f.Before = answer(parse, `{"errCode":0,"data":{"userID":"alice"}}`) },
+			openimclient.ErrBadReply, 1},
+		{"the token is refused, and so is a new one", func(f *openimtest.Fake) { f.Before = answer(parse, `{"errCode":1507}`) },
+			openimclient.ErrNoToken, 2},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			g := NewWithT(t)
-			b := newBench(t)
-			b.openim.Set(c.spoil)
+			b := newFixture(t)
+			b.openim.Set(c.change)
 			err := b.Prove(t.Context())
 			if c.want == nil {
 				g.Expect(err).NotTo(HaveOccurred())
@@ -332,9 +340,9 @@ func TestProveTellsTheTruth(t *testing.T) {
 	}
 }
 
-func TestProveHealsARevokedToken(t *testing.T) {
+func TestProveRenewsARevokedToken(t *testing.T) {
 	g := NewWithT(t)
-	b := newBench(t)
+	b := newFixture(t)
 	g.Expect(b.Prove(t.Context())).To(Succeed())
 	b.openim.Revoke()
 	g.Expect(b.Prove(t.Context())).To(Succeed())

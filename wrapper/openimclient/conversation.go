@@ -6,43 +6,43 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/ids"
 )
 
-// A conversation's id says who is in it (OpenIM's pkg/msgprocessor/conversation.go and pkg/util/conversationutil):
+// The id of a conversation names its participants (OpenIM's pkg/msgprocessor/conversation.go and pkg/util/conversationutil):
 //
-//	si_<a>_<b>   two users talk; the ids are sorted by bytes
-//	sn_<a>_<b>   a notification account writes to a user; sorted the same way, but SDKs also write <account>_<user>
-//	sg_<group>   a group talks
-//	n_<a>_<b>    what must be told of si_ or sn_; n_<user>_<user> is what a user is told of himself
-//	n_<group>    what must be told of a group
+//	si_<a>_<b>   a chat of two users; the ids are sorted by bytes
+//	sn_<a>_<b>   notices of a notification account to a user; sorted the same way, but SDKs also write <account>_<user>
+//	sg_<group>   a chat of a group
+//	n_<a>_<b>    notifications about si_ or sn_; n_<user>_<user> is for notifications about the user's own account
+//	n_<group>    notifications about a group
 //
-// User ids may hold "_" themselves. Then one text can stand for several pairs, and for OpenIM all of them share the conversation.
+// User ids may contain "_". Then one id can mean several pairs of users, and OpenIM uses one conversation for all of them.
 const (
 	prefixSingle       = "si_"
 	prefixGroup        = "sg_"
 	prefixNotify       = "n_"
 	prefixNotification = "sn_"
 
-	// maxPairs bounds the readings of one id that are looked at; an id with more of them is nobody's.
+	// maxPairs limits the readings of one id. An id with more readings is refused.
 	maxPairs = 32
 )
 
-// pair is two users, in the order in which OpenIM writes them.
+// pair is two users in the order of the id.
 type pair struct{ first, second string }
 
-// claim is what must be asked before a user may be called a member of a conversation.
+// claim holds the conditions under which a user is a participant of a conversation.
 type claim struct {
-	// refused: no question can make him a member.
+	// refused: the user cannot be a participant.
 	refused bool
-	// group the user must be a member of; empty when the user is one of the pair.
+	// group is the group of which the user must be a member. Empty: the user is one of a pair.
 	group string
-	// peers are who may stand beside the user in a pair. One of them must exist: for a conversation with nobody OpenIM would keep
-	// keys for a year.
+	// peers are the possible other users of the pair. One of them must exist: for a conversation with a user who does not exist,
+	// OpenIM would keep keys in Redis for a year.
 	peers []string
-	// rivals are other pairs that the same id stands for. If both users of one of them exist, the conversation may be
-	// theirs, and is nobody's for us.
+	// rivals are other pairs that the same id can mean. If both users of one of them exist, the conversation may be theirs, so that the
+	// claim is refused.
 	rivals []pair
 }
 
-// claimOf reads an id as seen by one user.
+// claimOf parses an id for one user.
 func claimOf(userID, conversationID string) claim {
 	no := claim{refused: true}
 	if !ids.Legal(userID) || !ids.LegalConversation(conversationID) {
@@ -65,7 +65,7 @@ func claimOf(userID, conversationID string) claim {
 		if c := claimOfPair(userID, rest, true); !c.refused {
 			return c
 		}
-		// A group whose id could be that of two users must not give its members what the two are told.
+		// A group's id can equal the ids of two users. Its members must not receive the notifications of the two users.
 		rivals, ok := pairsBut(userID, rest, true)
 		if !ok {
 			return no
@@ -75,7 +75,7 @@ func claimOf(userID, conversationID string) claim {
 	return no
 }
 
-// claimOfPair wants the user to be one of the two, in OpenIM's order where there is one.
+// claimOfPair returns the claim for a pair of which the user is one. sorted requires OpenIM's order.
 func claimOfPair(userID, both string, sorted bool) claim {
 	var peers []string
 	if other, isSecond := strings.CutSuffix(both, "_"+userID); isSecond && other != "" && (!sorted || other <= userID) {
@@ -91,7 +91,7 @@ func claimOfPair(userID, both string, sorted bool) claim {
 	return claim{peers: peers, rivals: rivals}
 }
 
-// pairsBut is every way to read a text as two user ids neither of which is userID. ok is false when there are too many.
+// pairsBut returns every reading of a text as two user ids of which neither is userID. ok is false if there are too many.
 func pairsBut(userID, both string, sorted bool) (pairs []pair, ok bool) {
 	for i := range len(both) {
 		if both[i] != '_' {

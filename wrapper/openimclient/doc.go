@@ -1,6 +1,6 @@
-// Package openimclient calls OpenIM's HTTP API, as its administrator or as one of its users.
+// Package openimclient calls OpenIM's HTTP API, as OpenIM's administrator or as one of its users.
 //
-// It is the only place that holds OpenIM's share.secret and admin token: neither appears in what it returns, in its
-// errors, in a log or in a metric. It knows OpenIM's transport (headers, envelope, error codes), and nothing of
-// who asks for a call or whether they may.
+// It is the only package that holds OpenIM's share.secret and the admin token. Neither appears in its results, its errors, a log
+// or a metric. The package knows OpenIM's transport (headers, envelope, error codes). It does not decide whether a caller may
+// make a call.
 package openimclient

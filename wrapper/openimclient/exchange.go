@@ -12,15 +12,15 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// codeNoProcess is gRPC's Unavailable, which OpenIM's API passes on as an errCode when one of its processes has
-// vanished from etcd ("produced zero addresses").
+// codeNoProcess is gRPC's code Unavailable. OpenIM's API returns it as errCode if one of its processes is missing in etcd ("produced zero
+// addresses").
 const codeNoProcess = 14
 
-// headerRequestAPI makes OpenIM put this URL before the paths of objects, instead of the host that the request names.
+// headerRequestAPI is the header with the URL that OpenIM puts before the paths of objects, instead of the request's host.
 const headerRequestAPI = "X-Request-Api"
 
-// exchange sends one POST and reads one envelope. token may be empty, for the two routes that take none.
-// The reply is OpenIM's own: still with its errDlt.
+// exchange sends one POST and decodes the reply's envelope. token is empty for the two routes that need none. The reply is unmodified and
+// still contains errDlt.
 func (c *Client) exchange(ctx context.Context, r Request, token string) (wire.Envelope, error) {
 	header := http.Header{
 		wire.HeaderContentType: {cmp.Or(r.ContentType, wire.MediaTypeJSON)},
@@ -50,14 +50,14 @@ func (c *Client) exchange(ctx context.Context, r Request, token string) (wire.En
 	return decodeEnvelope(reply.Body)
 }
 
-// decodeEnvelope wants an object that has errCode: other JSON comes from something that is not OpenIM.
+// decodeEnvelope decodes an envelope. It requires errCode: JSON without it is not from OpenIM.
 func decodeEnvelope(data []byte) (wire.Envelope, error) {
 	var probe struct {
 		ErrCode *int `json:"errCode"`
 		wire.Envelope
 	}
 	if err := json.Unmarshal(data, &probe); err != nil || probe.ErrCode == nil {
-		return wire.Envelope{}, fmt.Errorf("%w: it is not an envelope", ErrBadReply)
+		return wire.Envelope{}, fmt.Errorf("%w: not an envelope", ErrBadReply)
 	}
 	probe.Envelope.ErrCode = *probe.ErrCode
 	return probe.Envelope, nil

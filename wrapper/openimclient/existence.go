@@ -17,41 +17,41 @@ const (
 	pathAccountCheck = "/user/account_check"
 	registered       = 1 // OpenIM's constant.Registered
 
-	// existenceLasts is how long a user who exists is remembered. OpenIM deletes no users.
-	existenceLasts = 10 * time.Minute
-	// existencesKept bounds the memory, in users.
-	existencesKept = 1 << 16
-	// usersAskedAtOnce bounds one question about users' existence, maxUsersAsked all questions of one call.
-	usersAskedAtOnce = 1000
-	maxUsersAsked    = 4000
+	// existenceTTL is how long an existing user is cached. OpenIM never deletes users.
+	existenceTTL = 10 * time.Minute
+	// maxExistences limits the cache, in users.
+	maxExistences = 1 << 16
+	// maxUsersPerRequest limits the users of one request to OpenIM, maxUsersPerCall those of all requests for one call.
+	maxUsersPerRequest = 1000
+	maxUsersPerCall    = 4000
 )
 
-// errManyUsers is no failure of OpenIM's: too many users would have to be looked up for one call.
-var errManyUsers = errors.New("too many unknown users at once: ask about fewer conversations")
+// errManyUsers is an error of the caller, not of OpenIM: the call concerns too many users.
+var errManyUsers = errors.New("checking the users of conversations: too many users: name fewer conversations")
 
-// existing marks which of the users OpenIM knows. Whoever asks exists.
-func (c *Client) existing(ctx context.Context, asker string, users map[string]bool) (map[string]bool, error) {
+// existing sets the value of each user whom OpenIM has. The caller is assumed to exist.
+func (c *Client) existing(ctx context.Context, callerID string, users map[string]bool) (map[string]bool, error) {
 	var unknown []string
 	for id := range users {
-		users[id] = id == asker || c.exists.get(id)
+		users[id] = id == callerID || c.exists.get(id)
 		if !users[id] && ids.Legal(id) {
 			unknown = append(unknown, id)
 		}
 	}
-	if len(unknown) > maxUsersAsked {
+	if len(unknown) > maxUsersPerCall {
 		return nil, errManyUsers
 	}
-	for some := range slices.Chunk(unknown, usersAskedAtOnce) {
-		if err := c.askExisting(ctx, some, users); err != nil {
+	for some := range slices.Chunk(unknown, maxUsersPerRequest) {
+		if err := c.fetchExisting(ctx, some, users); err != nil {
 			return nil, err
 		}
 	}
 	return users, nil
 }
 
-func (c *Client) askExisting(ctx context.Context, ids []string, users map[string]bool) error {
-	asked := c.now()
-	reply, err := c.ask(ctx, pathAccountCheck, map[string]any{"checkUserIDs": ids}, true)
+func (c *Client) fetchExisting(ctx context.Context, ids []string, users map[string]bool) error {
+	requestedAt := c.now()
+	reply, err := c.request(ctx, pathAccountCheck, map[string]any{"checkUserIDs": ids}, true)
 	if err != nil {
 		return err
 	}
@@ -62,43 +62,44 @@ func (c *Client) askExisting(ctx context.Context, ids []string, users map[string
 		} `json:"results"`
 	}
 	if reply.ErrCode != wire.CodeOK {
-		return notOK(reply, ErrBadReply)
+		return replyError(reply, ErrBadReply)
 	}
 	if json.Unmarshal(reply.Data, &data) != nil || len(data.Results) != len(ids) {
-		return fmt.Errorf("%w: it does not say which users there are", ErrBadReply)
+		return fmt.Errorf("%w: it does not list the users", ErrBadReply)
 	}
 	for _, r := range data.Results {
 		if users[r.UserID] = r.AccountStatus == registered; users[r.UserID] {
-			c.exists.put(r.UserID, asked)
+			c.exists.put(r.UserID, requestedAt)
 		}
 	}
 	return nil
 }
 
-// existences remembers users who exist, in bounded memory. That somebody does not is not remembered: they may come at any moment.
+// existences is a cache of existing users with a limit of entries. Missing users are not cached, because they may be registered at any
+// moment.
 type existences struct {
 	now func() time.Time
 
-	mu   sync.Mutex
-	kept map[string]time.Time
+	mu      sync.Mutex
+	entries map[string]time.Time
 }
 
 func newExistences(now func() time.Time) *existences {
-	return &existences{now: now, kept: map[string]time.Time{}}
+	return &existences{now: now, entries: map[string]time.Time{}}
 }
 
 func (e *existences) get(userID string) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	asked, there := e.kept[userID]
-	return there && e.now().Sub(asked) < existenceLasts
+	requestedAt, there := e.entries[userID]
+	return there && e.now().Sub(requestedAt) < existenceTTL
 }
 
-func (e *existences) put(userID string, asked time.Time) {
+func (e *existences) put(userID string, requestedAt time.Time) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if len(e.kept) >= existencesKept {
-		clear(e.kept) // they are cheap to ask for again
+	if len(e.entries) >= maxExistences {
+		clear(e.entries)
 	}
-	e.kept[userID] = asked
+	e.entries[userID] = requestedAt
 }

@@ -12,22 +12,21 @@ import (
 const (
 	pathJoinedGroups = "/group/get_full_join_group_ids"
 
-	// MembershipLasts is how long a "yes" may be remembered after OpenIM said it: for so long may one who was removed from
-	// a group still pass.
+	// MembershipLasts is how long a membership is cached. A user who was removed from a group still passes for this time.
 	MembershipLasts = 3 * time.Second
-	// membershipDenialLasts is how long a "no" may: one who has just been invited shall not wait.
-	membershipDenialLasts = 250 * time.Millisecond
-	// membershipTimeout bounds one question to OpenIM, whoever waits for the answer. It is no longer than a "yes" lasts, so
-	// that nobody gets an older one by waiting with others.
+	// denialTTL is how long a missing membership is cached. It is short, because an invited user should not have to wait.
+	denialTTL = 250 * time.Millisecond
+	// membershipTimeout limits one request to OpenIM, independently of its callers. It is not longer than MembershipLasts, so that
+	// no caller receives an older result by waiting for a shared request.
 	membershipTimeout = MembershipLasts
-	// membershipsKept bounds the memory, in users. Each takes as much as his list of groups.
-	membershipsKept = 4096
-	// groupsKept is the longest list that is remembered; a longer one is asked for each time.
-	groupsKept = 10000
+	// maxMemberships limits the cache, in users. An entry is as large as the user's list of groups.
+	maxMemberships = 4096
+	// maxCachedGroups is the longest list that is cached. A longer list is requested each time.
+	maxCachedGroups = 10000
 )
 
-// MembersOf says of each conversation whether the user is part of it, in the same order: of a pair when its other user exists, of
-// a group when the user is a member now. An id that it cannot read belongs to nobody.
+// MembersOf reports for each conversation whether the user is a participant, in the same order. In a chat of two users, the other user must
+// exist; in a group, the user must be a member now. The result for a malformed id is false.
 func (c *Client) MembersOf(ctx context.Context, userID string, conversationIDs []string) ([]bool, error) {
 	claims := make([]claim, len(conversationIDs))
 	needGroups := false
@@ -51,17 +50,17 @@ func (c *Client) MembersOf(ctx context.Context, userID string, conversationIDs [
 	return member, nil
 }
 
-// peerExists is true of groups too.
+// peerExists reports whether a possible other user exists. It is true for groups.
 func (c claim) peerExists(exists map[string]bool) bool {
 	return c.group != "" || slices.ContainsFunc(c.peers, func(id string) bool { return exists[id] })
 }
 
-// contested is true when both users of another reading exist.
+// contested reports whether both users of another reading exist.
 func (c claim) contested(exists map[string]bool) bool {
 	return slices.ContainsFunc(c.rivals, func(p pair) bool { return exists[p.first] && exists[p.second] })
 }
 
-// usersOf are the users on whose existence claims depend.
+// usersOf returns the users on whose existence claims depend.
 func usersOf(claims []claim) map[string]bool {
 	users := map[string]bool{}
 	for _, claim := range claims {
@@ -78,9 +77,10 @@ func usersOf(claims []claim) map[string]bool {
 	return users
 }
 
-// checkGroups refuses the claims to groups that the user is not in. A "no" that is not fresh is asked again.
+// checkGroups refuses the claims to groups of which the user is not a member. If the cached groups lack one, and are older than denialTTL,
+// they are requested again.
 func (c *Client) checkGroups(ctx context.Context, userID string, claims []claim) error {
-	groups, asked, err := c.groupsOf(ctx, userID, time.Time{})
+	groups, requestedAt, err := c.groupsOf(ctx, userID, time.Time{})
 	if err != nil {
 		return err
 	}
@@ -88,7 +88,7 @@ func (c *Client) checkGroups(ctx context.Context, userID string, claims []claim)
 	for _, claim := range claims {
 		missing = missing || claim.group != "" && !groups[claim.group]
 	}
-	if fresh := c.now().Add(-membershipDenialLasts); missing && asked.Before(fresh) {
+	if fresh := c.now().Add(-denialTTL); missing && requestedAt.Before(fresh) {
 		if groups, _, err = c.groupsOf(ctx, userID, fresh); err != nil {
 			return err
 		}
@@ -101,68 +101,68 @@ func (c *Client) checkGroups(ctx context.Context, userID string, claims []claim)
 	return nil
 }
 
-// memberships remembers users' groups for a moment, in bounded memory.
+// memberships is a cache of users' groups with a limit of entries.
 type memberships struct {
 	now    func() time.Time
 	flight singleflight.Group
 
-	mu   sync.Mutex
-	kept map[string]joined
+	mu      sync.Mutex
+	entries map[string]joined
 }
 
 type joined struct {
-	groups map[string]bool
-	asked  time.Time // when the question went out: what OpenIM changed since is not in it
+	groups      map[string]bool
+	requestedAt time.Time // the time of the request: later changes are not included
 }
 
 func newMemberships(now func() time.Time) *memberships {
-	return &memberships{now: now, kept: map[string]joined{}}
+	return &memberships{now: now, entries: map[string]joined{}}
 }
 
 func (m *memberships) get(userID string, since time.Time) (joined, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	j, there := m.kept[userID]
-	if !there || m.now().Sub(j.asked) >= MembershipLasts || j.asked.Before(since) {
+	j, there := m.entries[userID]
+	if !there || m.now().Sub(j.requestedAt) >= MembershipLasts || j.requestedAt.Before(since) {
 		return joined{}, false
 	}
 	return j, true
 }
 
 func (m *memberships) put(userID string, j joined) {
-	if len(j.groups) > groupsKept {
+	if len(j.groups) > maxCachedGroups {
 		return
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if len(m.kept) >= membershipsKept {
-		for id, old := range m.kept {
-			if m.now().Sub(old.asked) >= MembershipLasts {
-				delete(m.kept, id)
+	if len(m.entries) >= maxMemberships {
+		for id, old := range m.entries {
+			if m.now().Sub(old.requestedAt) >= MembershipLasts {
+				delete(m.entries, id)
 			}
 		}
 	}
-	if len(m.kept) >= membershipsKept { // all are fresh: they are cheap to ask for again
-		clear(m.kept)
+	if len(m.entries) >= maxMemberships { // all entries are fresh
+		clear(m.entries)
 	}
-	m.kept[userID] = j
+	m.entries[userID] = j
 }
 
-// groupsOf gives a user's groups as they were asked for at since or later.
+// groupsOf returns a user's groups as requested at since or later, and the time of the request.
 func (c *Client) groupsOf(ctx context.Context, userID string, since time.Time) (map[string]bool, time.Time, error) {
 	if j, there := c.members.get(userID, since); there {
-		return j.groups, j.asked, nil
+		return j.groups, j.requestedAt, nil
 	}
 	key := userID
 	if !since.IsZero() {
-		key += "\x00fresh" // one who needs a fresh answer must not join a flight that began long ago
+		key += "\x00fresh" // a caller who needs a fresh result must not share an older request
 	}
 	done := c.members.flight.DoChan(key, func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), membershipTimeout)
 		defer cancel()
-		j := joined{asked: c.now()}
+		j := joined{requestedAt: c.now()}
 		var err error
-		if j.groups, err = c.askGroups(ctx, userID); err != nil {
+		if j.groups, err = c.fetchGroups(ctx, userID); err != nil {
 			return nil, err
 		}
 		c.members.put(userID, j)
@@ -176,12 +176,12 @@ func (c *Client) groupsOf(ctx context.Context, userID string, since time.Time) (
 			return nil, time.Time{}, result.Err
 		}
 		j := result.Val.(joined)
-		return j.groups, j.asked, nil
+		return j.groups, j.requestedAt, nil
 	}
 }
 
-func (c *Client) askGroups(ctx context.Context, userID string) (map[string]bool, error) {
-	reply, err := c.ask(ctx, pathJoinedGroups, map[string]any{"userID": userID, "idHash": 0}, true)
+func (c *Client) fetchGroups(ctx context.Context, userID string) (map[string]bool, error) {
+	reply, err := c.request(ctx, pathJoinedGroups, map[string]any{"userID": userID, "idHash": 0}, true)
 	if err != nil {
 		return nil, err
 	}
@@ -189,7 +189,7 @@ func (c *Client) askGroups(ctx context.Context, userID string) (map[string]bool,
 		Equal    bool     `json:"equal"`
 		GroupIDs []string `json:"groupIDs"`
 	}
-	if ok, err := readAnswer(reply, &data); !ok { // OpenIM has never heard of the user
+	if ok, err := decodeData(reply, &data); !ok { // OpenIM has no record of the user
 		return nil, err
 	}
 	groups := make(map[string]bool, len(data.GroupIDs))

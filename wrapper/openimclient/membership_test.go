@@ -13,8 +13,8 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/openimclient/openimtest"
 )
 
-// settle makes users and groups known.
-func (b *bench) settle(groups map[string][]string, users ...string) {
+// populate adds users and groups to the fake.
+func (b *fixture) populate(groups map[string][]string, users ...string) {
 	b.openim.Set(func(f *openimtest.Fake) {
 		for _, u := range users {
 			f.People.Users[u] = openimtest.Person{Nickname: "nick of " + u, FaceURL: "face of " + u}
@@ -28,10 +28,10 @@ func (b *bench) settle(groups map[string][]string, users ...string) {
 	})
 }
 
-// TestWhoIsInAConversation is the whole rule, as alice sees it.
-func TestWhoIsInAConversation(t *testing.T) {
-	b := newBench(t)
-	b.settle(map[string][]string{"chess": {"bob", "alice"}, "go": {"bob"}, "bob_carol": {"alice"}, "x_y": {"alice"}},
+// TestMembersOfConversations checks all rules for one user.
+func TestMembersOfConversations(t *testing.T) {
+	b := newFixture(t)
+	b.populate(map[string][]string{"chess": {"bob", "alice"}, "go": {"bob"}, "bob_carol": {"alice"}, "x_y": {"alice"}},
 		"alice", "bob", "carol", "zoe", "Zoe", "system", "Admin")
 	for _, c := range []struct {
 		id     string
@@ -52,15 +52,15 @@ func TestWhoIsInAConversation(t *testing.T) {
 		{"sn_system_alice", true}, // as SDKs write it
 		{"sn_system_bob", false},
 		{"sn_alice_nobody", false},
-		{"si_alice_nobody", false}, // OpenIM would keep its keys for a year
+		{"si_alice_nobody", false}, // OpenIM would keep keys for a year
 		{"n_alice_nobody", false},
 		{"si_alice_.*", false},
 		{"sg_ches.", false},
 		{"sn_bob_carol", false},
 		{"n_alice_bob", true},
 		{"n_alice_alice", true},
-		{"n_bob_carol", false}, // also as alice is in a group of that name
-		{"n_x_y", true},        // a group of such a name is one while no such users exist
+		{"n_bob_carol", false}, // although alice is in a group of that name
+		{"n_x_y", true},        // a group, as long as these two users do not exist
 		{"sg_chess", true},
 		{"sg_go", false},
 		{"sg_", false},
@@ -68,7 +68,7 @@ func TestWhoIsInAConversation(t *testing.T) {
 		{"n_chess", true},
 		{"n_go", false},
 		{"n_", false},
-		{"g_chess", false}, // groups of a kind that OpenIM no longer makes
+		{"g_chess", false}, // groups of OpenIM 2
 		{"SI_alice_bob", false},
 		{"alice", false},
 		{"", false},
@@ -84,29 +84,29 @@ func TestWhoIsInAConversation(t *testing.T) {
 	}
 }
 
-// TestIDsWithUnderscores: one text can stand for two pairs. OpenIM keeps the messages of both under it.
+// TestIDsWithUnderscores: one id can mean two pairs, and OpenIM stores the messages of both under it.
 func TestIDsWithUnderscores(t *testing.T) {
 	for _, c := range []struct {
 		name, user, id string
 		users          []string
 		member         bool
 	}{
-		{"nobody else's", "a", "si_a_b_c", []string{"a", "b_c"}, true},
-		{"nobody's at all", "a", "si_a_b_c", []string{"a"}, false},
-		{"both readings one's own, one of them with somebody", "b", "sn_b_x_b", []string{"x_b"}, true},
-		{"another pair's, who exist", "a", "si_a_b_c", []string{"a", "b_c", "a_b", "c"}, false},
-		{"another pair's, half of whom exists", "a", "si_a_b_c", []string{"a", "b_c", "a_b"}, true},
+		{"the other reading has no users", "a", "si_a_b_c", []string{"a", "b_c"}, true},
+		{"no reading has two users", "a", "si_a_b_c", []string{"a"}, false},
+		{"two readings with the user, one of them with an existing peer", "b", "sn_b_x_b", []string{"x_b"}, true},
+		{"another pair exists", "a", "si_a_b_c", []string{"a", "b_c", "a_b", "c"}, false},
+		{"half of another pair exists", "a", "si_a_b_c", []string{"a", "b_c", "a_b"}, true},
 		{"seen by the other pair", "c", "si_a_b_c", []string{"a", "b_c", "a_b", "c"}, false},
 		{"own id with underscores", "user_1", "si_user_1_user_2", []string{"user_1", "user_2"}, true},
 		{"own id as the second one", "user_2", "si_user_1_user_2", []string{"user_1", "user_2"}, true},
-		{"a part of an id is nobody", "user", "si_user_1_user_2", []string{"user", "user_1", "user_2"}, false},
+		{"a part of an id is not a participant", "user", "si_user_1_user_2", []string{"user", "user_1", "user_2"}, false},
 		{"not sorted, so not OpenIM's", "1_user_2", "si_user_1_user_2", []string{"1_user_2", "user"}, false},
-		{"more readings than anybody means", "a", "si_a" + strings.Repeat("_b", 75), []string{"a"}, false},
+		{"too many readings", "a", "si_a" + strings.Repeat("_b", 75), []string{"a"}, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			g := NewWithT(t)
-			b := newBench(t)
-			b.settle(nil, c.users...)
+			b := newFixture(t)
+			b.populate(nil, c.users...)
 			member, err := b.MembersOf(t.Context(), c.user, []string{c.id})
 			g.Expect(err).NotTo(HaveOccurred())
 			g.Expect(member).To(Equal([]bool{c.member}))
@@ -114,10 +114,10 @@ func TestIDsWithUnderscores(t *testing.T) {
 	}
 }
 
-// TestNobodyIsLetIntoAConversationOfTwoOthers: whatever the ids, if si_ of two existing users is asked for by a third, the
-// answer is no.
+// TestNobodyIsLetIntoAConversationOfTwoOthers checks with random ids that a third user is never a member of a conversation of two
+// existing users.
 func TestNobodyIsLetIntoAConversationOfTwoOthers(t *testing.T) {
-	b := newBench(t)
+	b := newFixture(t)
 	rapid.Check(t, func(t *rapid.T) {
 		id := rapid.StringMatching(`[ab_]{1,5}`)
 		one, two, me := id.Draw(t, "one"), id.Draw(t, "two"), id.Draw(t, "me")
@@ -142,10 +142,10 @@ func TestNobodyIsLetIntoAConversationOfTwoOthers(t *testing.T) {
 	})
 }
 
-func TestManyConversationsAreAskedForAtOnce(t *testing.T) {
+func TestManyConversationsNeedOneRequest(t *testing.T) {
 	g := NewWithT(t)
-	b := newBench(t)
-	b.settle(map[string][]string{"g1": {"alice"}, "g2": {"alice"}}, "alice", "bob")
+	b := newFixture(t)
+	b.populate(map[string][]string{"g1": {"alice"}, "g2": {"alice"}}, "alice", "bob")
 	var ids []string
 	for i := range 500 {
 		ids = append(ids, []string{"si_alice_bob", "sg_g1", "sg_g2", "n_g1"}[i%4])
@@ -156,34 +156,34 @@ func TestManyConversationsAreAskedForAtOnce(t *testing.T) {
 	g.Expect(b.openim.Seen("/group/get_full_join_group_ids")).To(HaveLen(1))
 }
 
-// TestHowLongAMembershipIsRemembered: one who was removed passes for three seconds at most, one who was invited waits a
-// quarter of one.
-func TestHowLongAMembershipIsRemembered(t *testing.T) {
+// TestHowLongAMembershipIsCached: a removed user passes for three seconds at most, and an invited user waits for a quarter of a second at
+// most.
+func TestHowLongAMembershipIsCached(t *testing.T) {
 	g := NewWithT(t)
-	b := newBench(t)
+	b := newFixture(t)
 	is := func() bool {
 		member, err := b.MembersOf(t.Context(), "alice", []string{"sg_chess"})
 		g.Expect(err).NotTo(HaveOccurred())
 		return member[0]
 	}
-	b.settle(map[string][]string{"chess": {"alice"}})
+	b.populate(map[string][]string{"chess": {"alice"}})
 	g.Expect(is()).To(BeTrue())
-	b.settle(map[string][]string{"chess": {"bob"}})
+	b.populate(map[string][]string{"chess": {"bob"}})
 	b.pass(openimclient.MembershipLasts - time.Millisecond)
-	g.Expect(is()).To(BeTrue(), "still remembered")
+	g.Expect(is()).To(BeTrue(), "still cached")
 	b.pass(time.Millisecond)
 	g.Expect(is()).To(BeFalse())
 	g.Expect(is()).To(BeFalse())
 	asked := len(b.openim.Seen("/group/get_full_join_group_ids"))
-	g.Expect(asked).To(Equal(2), "a denial is remembered for a moment")
-	b.settle(map[string][]string{"chess": {"bob", "alice"}})
+	g.Expect(asked).To(Equal(2), "a missing membership is cached for a moment")
+	b.populate(map[string][]string{"chess": {"bob", "alice"}})
 	b.pass(251 * time.Millisecond)
 	g.Expect(is()).To(BeTrue())
 }
 
-func TestWithoutAnAnswerNobodyIsAMember(t *testing.T) {
+func TestWithoutAReplyNobodyIsAMember(t *testing.T) {
 	g := NewWithT(t)
-	b := newBench(t)
+	b := newFixture(t)
 	for _, reply := range []string{`{"errCode":500}`, `{"errCode":14}`, `{"errCode":1002}`, `{"errCode":0,"data":[]}`} {
 		b.openim.Set(func(f *openimtest.Fake) { f.Replies["/group/get_full_join_group_ids"] = reply })
 		member, err := b.MembersOf(t.Context(), "alice", []string{"sg_chess"})
@@ -196,13 +196,13 @@ func TestWithoutAnAnswerNobodyIsAMember(t *testing.T) {
 		g.Expect(err).To(HaveOccurred(), reply)
 	}
 	b.openim.Set(func(f *openimtest.Fake) { delete(f.Replies, "/user/account_check") })
-	b.settle(nil, "bob")
+	b.populate(nil, "bob")
 	member, err := b.MembersOf(t.Context(), "alice", []string{"si_alice_bob", "si_alice_alice"})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(member).To(HaveEach(true))
 	b.openim.Server.Close()
 	member, err = b.MembersOf(t.Context(), "alice", []string{"si_alice_bob", "si_alice_alice"})
-	g.Expect(err).NotTo(HaveOccurred(), "what needs no question is answered")
+	g.Expect(err).NotTo(HaveOccurred(), "cached users need no request")
 	g.Expect(member).To(HaveEach(true))
 	_, err = b.MembersOf(t.Context(), "alice", []string{"si_alice_carol"})
 	g.Expect(err).To(MatchError(openimclient.ErrUnavailable))
@@ -210,10 +210,10 @@ func TestWithoutAnAnswerNobodyIsAMember(t *testing.T) {
 	g.Expect(err).To(MatchError(openimclient.ErrUnavailable))
 }
 
-func TestManyWhoAskTogetherAskOpenIMOnce(t *testing.T) {
+func TestConcurrentCallersShareOneRequest(t *testing.T) {
 	g := NewWithT(t)
-	b := newBench(t)
-	b.settle(map[string][]string{"chess": {"alice"}})
+	b := newFixture(t)
+	b.populate(map[string][]string{"chess": {"alice"}})
 	_, err := b.Call(t.Context(), info)
 	g.Expect(err).NotTo(HaveOccurred())
 	var work sync.WaitGroup
@@ -228,10 +228,10 @@ func TestManyWhoAskTogetherAskOpenIMOnce(t *testing.T) {
 	g.Expect(b.openim.Seen("/group/get_full_join_group_ids")).To(HaveLen(1))
 }
 
-func TestHowAUserIsShown(t *testing.T) {
+func TestProfiles(t *testing.T) {
 	g := NewWithT(t)
-	b := newBench(t)
-	b.settle(map[string][]string{"chess": {"bob", "carol", "alice"}}, "alice")
+	b := newFixture(t)
+	b.populate(map[string][]string{"chess": {"bob", "carol", "alice"}}, "alice")
 	p, err := b.ProfileOf(t.Context(), "alice", "")
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(p).To(Equal(openimclient.Profile{Nickname: "nick of alice", FaceURL: "face of alice", Known: true}))
@@ -243,22 +243,23 @@ func TestHowAUserIsShown(t *testing.T) {
 	g.Expect(p).To(Equal(openimclient.Profile{}))
 	_, err = b.ProfileOf(t.Context(), "alice", "")
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(b.openim.Seen("/user/get_users_info")).To(HaveLen(1), "remembered")
+	g.Expect(b.openim.Seen("/user/get_users_info")).To(HaveLen(1), "cached")
 	b.pass(3 * time.Second)
 	_, err = b.ProfileOf(t.Context(), "alice", "")
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(b.openim.Seen("/user/get_users_info")).To(HaveLen(2))
 }
 
-func TestWhatAUserIsInHisGroups(t *testing.T) {
+func TestRolesInGroups(t *testing.T) {
 	g := NewWithT(t)
-	b := newBench(t)
-	b.settle(map[string][]string{"own": {"alice"}, "led": {"bob", "alice"}, "joined": {"bob", "carol", "alice"}, "others": {"bob"}})
+	b := newFixture(t)
+	b.populate(map[string][]string{"own": {"alice"}, "led": {"bob", "alice"}, "joined": {"bob", "carol", "alice"}, "others": {"bob"}})
 	roles, err := b.RolesOf(t.Context(), "alice", []string{"others", "own", "led", "joined", "none", ""})
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(roles).To(Equal([]openimclient.GroupRole{openimclient.NoMember, openimclient.Leader, openimclient.Leader, openimclient.Member, openimclient.NoMember, openimclient.NoMember}))
+	g.Expect(roles).To(Equal([]openimclient.GroupRole{openimclient.NoMember, openimclient.Leader, openimclient.Leader, openimclient.Member,
+		openimclient.NoMember, openimclient.NoMember}))
 	_, err = b.RolesOf(t.Context(), "alice", make([]string, openimclient.MaxGroupsAsked+1))
-	g.Expect(err).To(MatchError(ContainSubstring("ask about at most")))
+	g.Expect(err).To(MatchError(ContainSubstring("request at most")))
 	b.openim.Set(func(f *openimtest.Fake) { f.Replies["/group/get_group_members_info"] = `{"errCode":500}` })
 	b.pass(time.Minute)
 	_, err = b.RolesOf(t.Context(), "alice", []string{"own"})

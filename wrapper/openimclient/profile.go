@@ -17,16 +17,16 @@ const (
 	pathUsersInfo    = "/user/get_users_info"
 	pathGroupMembers = "/group/get_group_members_info"
 
-	// profileLasts is how long a name, a face or a role may be remembered.
-	profileLasts = 3 * time.Second
-	profilesKept = 16384
-	// groupsAtOnce bounds the questions about one user's roles that are under way together.
-	groupsAtOnce = 8
-	// MaxGroupsAsked bounds the groups of one call of RolesOf.
+	// profileTTL is how long a name, a face URL or a role is cached.
+	profileTTL  = 3 * time.Second
+	maxProfiles = 16384
+	// maxParallelGroups limits the parallel requests for one user's roles.
+	maxParallelGroups = 8
+	// MaxGroupsAsked limits the groups of one call of RolesOf.
 	MaxGroupsAsked = 200
 )
 
-// GroupRole is what a user is in a group.
+// GroupRole is the role of a user in a group.
 type GroupRole int
 
 // Roles.
@@ -42,17 +42,17 @@ const (
 	levelAdmin = 60
 )
 
-// Profile is how OpenIM shows a user: in general, or in a group under his name there.
+// Profile is a user's profile, in general or in a group.
 type Profile struct {
 	Nickname string
 	FaceURL  string
-	// Role is that in the group; NoMember outside of one.
+	// Role is the role in the group; NoMember if no group was requested.
 	Role GroupRole
-	// Known is false when OpenIM has no such user, or he is not in the group.
+	// Known reports whether OpenIM has the user and, with a group, the user is a member.
 	Known bool
 }
 
-// ProfileOf asks for a user's name and face, in a group when groupID is not empty. The answer may be profileLasts old.
+// ProfileOf returns a user's profile, in a group if groupID is not empty. The result may be profileTTL old.
 func (c *Client) ProfileOf(ctx context.Context, userID, groupID string) (Profile, error) {
 	about := profileOf{userID, groupID}
 	if p, ok := c.profiles.get(about); ok {
@@ -61,12 +61,12 @@ func (c *Client) ProfileOf(ctx context.Context, userID, groupID string) (Profile
 	done := c.profiles.flight.DoChan(userID+"\x00"+groupID, func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), membershipTimeout)
 		defer cancel()
-		asked := c.now()
-		p, err := c.askProfile(ctx, about)
+		requestedAt := c.now()
+		p, err := c.fetchProfile(ctx, about)
 		if err != nil {
 			return nil, err
 		}
-		c.profiles.put(about, p, asked)
+		c.profiles.put(about, p, requestedAt)
 		return p, nil
 	})
 	select {
@@ -80,14 +80,14 @@ func (c *Client) ProfileOf(ctx context.Context, userID, groupID string) (Profile
 	}
 }
 
-// RolesOf says what the user is in each group, in the same order.
+// RolesOf returns the user's role in each group, in the same order.
 func (c *Client) RolesOf(ctx context.Context, userID string, groupIDs []string) ([]GroupRole, error) {
 	if len(groupIDs) > MaxGroupsAsked {
-		return nil, fmt.Errorf("%d groups at once: ask about at most %d", len(groupIDs), MaxGroupsAsked)
+		return nil, fmt.Errorf("requesting roles: %d groups: request at most %d", len(groupIDs), MaxGroupsAsked)
 	}
 	roles := make([]GroupRole, len(groupIDs))
 	work, ctx := errgroup.WithContext(ctx)
-	work.SetLimit(groupsAtOnce)
+	work.SetLimit(maxParallelGroups)
 	for i, id := range groupIDs {
 		if id == "" {
 			continue
@@ -104,11 +104,11 @@ func (c *Client) RolesOf(ctx context.Context, userID string, groupIDs []string) 
 	return roles, nil
 }
 
-func (c *Client) askProfile(ctx context.Context, about profileOf) (Profile, error) {
+func (c *Client) fetchProfile(ctx context.Context, about profileOf) (Profile, error) {
 	if about.groupID == "" {
-		return c.askUser(ctx, about.userID)
+		return c.fetchUser(ctx, about.userID)
 	}
-	reply, err := c.ask(ctx, pathGroupMembers, map[string]any{"groupID": about.groupID, "userIDs": []string{about.userID}}, true)
+	reply, err := c.request(ctx, pathGroupMembers, map[string]any{"groupID": about.groupID, "userIDs": []string{about.userID}}, true)
 	if err != nil {
 		return Profile{}, err
 	}
@@ -121,7 +121,7 @@ func (c *Client) askProfile(ctx context.Context, about profileOf) (Profile, erro
 			RoleLevel int32  `json:"roleLevel"`
 		} `json:"members"`
 	}
-	if ok, err := readAnswer(reply, &data); !ok {
+	if ok, err := decodeData(reply, &data); !ok {
 		return Profile{}, err
 	}
 	for _, m := range data.Members {
@@ -137,8 +137,8 @@ func (c *Client) askProfile(ctx context.Context, about profileOf) (Profile, erro
 	return Profile{}, nil
 }
 
-func (c *Client) askUser(ctx context.Context, userID string) (Profile, error) {
-	reply, err := c.ask(ctx, pathUsersInfo, map[string]any{"userIDs": []string{userID}}, true)
+func (c *Client) fetchUser(ctx context.Context, userID string) (Profile, error) {
+	reply, err := c.request(ctx, pathUsersInfo, map[string]any{"userIDs": []string{userID}}, true)
 	if err != nil {
 		return Profile{}, err
 	}
@@ -149,7 +149,7 @@ func (c *Client) askUser(ctx context.Context, userID string) (Profile, error) {
 			FaceURL  string `json:"faceURL"`
 		} `json:"usersInfo"`
 	}
-	if ok, err := readAnswer(reply, &data); !ok {
+	if ok, err := decodeData(reply, &data); !ok {
 		return Profile{}, err
 	}
 	for _, u := range data.UsersInfo {
@@ -160,76 +160,76 @@ func (c *Client) askUser(ctx context.Context, userID string) (Profile, error) {
 	return Profile{}, nil
 }
 
-// readAnswer decodes data. ok is false, without an error, when OpenIM says that there is no such thing.
-func readAnswer(reply wire.Envelope, into any) (ok bool, err error) {
+// decodeData decodes the data of a reply. ok is false, without an error, if OpenIM reports that the record does not exist.
+func decodeData(reply wire.Envelope, into any) (ok bool, err error) {
 	switch {
 	case reply.ErrCode == wire.CodeNotFound:
 		return false, nil
 	case reply.ErrCode != wire.CodeOK:
-		return false, notOK(reply, ErrBadReply)
-	case len(reply.Data) == 0: // OpenIM leaves empty data out
+		return false, replyError(reply, ErrBadReply)
+	case len(reply.Data) == 0: // OpenIM omits empty data
 		return false, nil
 	case json.Unmarshal(reply.Data, into) != nil:
-		return false, fmt.Errorf("%w: its data has another shape", ErrBadReply)
+		return false, fmt.Errorf("%w: its data has another structure", ErrBadReply)
 	}
 	return true, nil
 }
 
-// mustAnswer decodes data where its absence is no answer either.
-func mustAnswer(reply wire.Envelope, into any) error {
-	ok, err := readAnswer(reply, into)
+// requireData decodes the data of a reply. Missing data is an error.
+func requireData(reply wire.Envelope, into any) error {
+	ok, err := decodeData(reply, into)
 	if err == nil && !ok {
-		err = fmt.Errorf("%w: it has no data", ErrBadReply)
+		err = fmt.Errorf("%w: no data in it", ErrBadReply)
 	}
 	return err
 }
 
-// profiles remembers them for a moment, in bounded memory.
+// profiles is a cache of profiles with a limit of entries.
 type profiles struct {
 	now    func() time.Time
 	flight singleflight.Group
 
-	mu   sync.Mutex
-	kept map[profileOf]keptProfile
+	mu      sync.Mutex
+	entries map[profileOf]entriesProfile
 }
 
 type profileOf struct{ userID, groupID string }
 
-type keptProfile struct {
+type entriesProfile struct {
 	Profile
-	asked time.Time
+	requestedAt time.Time
 }
 
 func newProfiles(now func() time.Time) *profiles {
-	return &profiles{now: now, kept: map[profileOf]keptProfile{}}
+	return &profiles{now: now, entries: map[profileOf]entriesProfile{}}
 }
 
 func (p *profiles) get(about profileOf) (Profile, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	k, there := p.kept[about]
-	if !there || p.now().Sub(k.asked) >= profileLasts {
+	k, there := p.entries[about]
+	if !there || p.now().Sub(k.requestedAt) >= profileTTL {
 		return Profile{}, false
 	}
 	return k.Profile, true
 }
 
-// put does not remember that there is nobody: he may come at any moment.
-func (p *profiles) put(about profileOf, is Profile, asked time.Time) {
+// put caches a profile. It does not cache a missing user or member, who may be added at any moment.
+func (p *profiles) put(about profileOf, is Profile, requestedAt time.Time) {
 	if !is.Known {
 		return
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.kept) >= profilesKept {
-		for other, k := range p.kept {
-			if p.now().Sub(k.asked) >= profileLasts {
-				delete(p.kept, other)
+	if len(p.entries) >= maxProfiles {
+		for other, k := range p.entries {
+			if p.now().Sub(k.requestedAt) >= profileTTL {
+				delete(p.entries, other)
 			}
 		}
 	}
-	if len(p.kept) >= profilesKept {
-		clear(p.kept)
+	if len(p.entries) >= maxProfiles {
+		clear(p.entries)
 	}
-	p.kept[about] = keptProfile{is, asked}
+	p.entries[about] = entriesProfile{is, requestedAt}
 }

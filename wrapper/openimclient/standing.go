@@ -6,8 +6,7 @@ import (
 	"slices"
 )
 
-// What must be known beside a membership before a user's call may go on. Nothing here is remembered: each answer decides on a call that
-// changes something.
+// Further conditions for users' calls. No result is cached, because each decides on a call that changes something.
 
 const (
 	pathGroupsInfo       = "/group/get_groups_info"
@@ -21,9 +20,9 @@ const (
 	groupDismissed = 2
 )
 
-// LiveGroups says of each group whether it exists and is not dismissed, in the same order.
+// LiveGroups reports for each group whether it exists and is not dismissed, in the same order.
 func (c *Client) LiveGroups(ctx context.Context, groupIDs []string) ([]bool, error) {
-	reply, err := c.ask(ctx, pathGroupsInfo, map[string]any{"groupIDs": groupIDs}, true)
+	reply, err := c.request(ctx, pathGroupsInfo, map[string]any{"groupIDs": groupIDs}, true)
 	if err != nil {
 		return nil, err
 	}
@@ -34,7 +33,7 @@ func (c *Client) LiveGroups(ctx context.Context, groupIDs []string) ([]bool, err
 		} `json:"groupInfos"`
 	}
 	live := make([]bool, len(groupIDs))
-	if ok, err := readAnswer(reply, &data); !ok {
+	if ok, err := decodeData(reply, &data); !ok {
 		return live, err
 	}
 	for _, g := range data.GroupInfos {
@@ -45,9 +44,9 @@ func (c *Client) LiveGroups(ctx context.Context, groupIDs []string) ([]bool, err
 	return live, nil
 }
 
-// NewestSeq is the newest sequence number of a conversation as far as a user may know it, 0 when there is none.
+// NewestSeq returns the newest sequence number of a conversation that the user may see, 0 if there is none.
 func (c *Client) NewestSeq(ctx context.Context, userID, conversationID string) (int64, error) {
-	reply, err := c.ask(ctx, pathReadAndMaxSeq, map[string]any{"userID": userID, "conversationIDs": []string{conversationID}}, true)
+	reply, err := c.request(ctx, pathReadAndMaxSeq, map[string]any{"userID": userID, "conversationIDs": []string{conversationID}}, true)
 	if err != nil {
 		return 0, err
 	}
@@ -56,7 +55,7 @@ func (c *Client) NewestSeq(ctx context.Context, userID, conversationID string) (
 			MaxSeq json.Number `json:"maxSeq"`
 		} `json:"seqs"`
 	}
-	if ok, err := readAnswer(reply, &data); !ok {
+	if ok, err := decodeData(reply, &data); !ok {
 		return 0, err
 	}
 	newest := data.Seqs[conversationID].MaxSeq
@@ -70,35 +69,35 @@ func (c *Client) NewestSeq(ctx context.Context, userID, conversationID string) (
 	return seq, nil
 }
 
-// ConversationsOf are the ids of all conversations that OpenIM ever kept for a user, those of groups that put them out among them.
+// ConversationsOf returns the ids of all conversations that OpenIM has ever stored for a user, including groups that removed the user.
 func (c *Client) ConversationsOf(ctx context.Context, userID string) ([]string, error) {
-	reply, err := c.ask(ctx, pathConversationIDs, map[string]any{"userID": userID, "idHash": 0}, true)
+	reply, err := c.request(ctx, pathConversationIDs, map[string]any{"userID": userID, "idHash": 0}, true)
 	if err != nil {
 		return nil, err
 	}
 	var data struct {
 		ConversationIDs []string `json:"conversationIDs"`
 	}
-	_, err = readAnswer(reply, &data)
+	_, err = decodeData(reply, &data)
 	return data.ConversationIDs, err
 }
 
-// TakesSettings says whether a user takes from another what that one sets for both of them in their conversation: never from whom
-// they have blocked, and else from a friend, or where the conversation is in their own list.
+// TakesSettings reports whether a user accepts settings of their common conversation from another user. The user does not if they have
+// blocked the other user. Otherwise the user does if the conversation is in their list, or if the other user is a friend.
 func (c *Client) TakesSettings(ctx context.Context, userID, from, conversationID string) (bool, error) {
 	blocked, err := c.blocks(ctx, userID, from)
 	if err != nil || blocked {
 		return false, err
 	}
-	kept, err := c.keeps(ctx, userID, conversationID)
-	if err != nil || kept {
-		return kept, err
+	listed, err := c.listsConversation(ctx, userID, conversationID)
+	if err != nil || listed {
+		return listed, err
 	}
 	return c.hasFriend(ctx, userID, from)
 }
 
 func (c *Client) blocks(ctx context.Context, userID, other string) (bool, error) {
-	reply, err := c.ask(ctx, pathSpecifiedBlacks, map[string]any{"ownerUserID": userID, "userIDList": []string{other}}, true)
+	reply, err := c.request(ctx, pathSpecifiedBlacks, map[string]any{"ownerUserID": userID, "userIDList": []string{other}}, true)
 	if err != nil {
 		return false, err
 	}
@@ -108,15 +107,16 @@ func (c *Client) blocks(ctx context.Context, userID, other string) (bool, error)
 		} `json:"blacks"`
 		Total int32 `json:"total"`
 	}
-	// Without a usable answer they would be taken for not blocked.
-	if err := mustAnswer(reply, &data); err != nil {
+	// Without data the other user would count as not blocked.
+	if err := requireData(reply, &data); err != nil {
 		return false, err
 	}
 	return len(data.Blacks) > 0 || data.Total > 0, nil
 }
 
-func (c *Client) keeps(ctx context.Context, userID, conversationID string) (bool, error) {
-	reply, err := c.ask(ctx, pathGetConversations, map[string]any{"ownerUserID": userID, "conversationIDs": []string{conversationID}}, true)
+func (c *Client) listsConversation(ctx context.Context, userID, conversationID string) (bool, error) {
+	reply, err := c.request(ctx, pathGetConversations, map[string]any{"ownerUserID": userID, "conversationIDs": []string{conversationID}},
+		true)
 	if err != nil {
 		return false, err
 	}
@@ -127,20 +127,20 @@ func (c *Client) keeps(ctx context.Context, userID, conversationID string) (bool
 	var data struct {
 		Conversations []conversation `json:"conversations"`
 	}
-	if ok, err := readAnswer(reply, &data); !ok {
+	if ok, err := decodeData(reply, &data); !ok {
 		return false, err
 	}
 	return slices.Contains(data.Conversations, conversation{userID, conversationID}), nil
 }
 
 func (c *Client) hasFriend(ctx context.Context, userID, other string) (bool, error) {
-	reply, err := c.ask(ctx, pathIsFriend, map[string]any{"userID1": userID, "userID2": other}, true)
+	reply, err := c.request(ctx, pathIsFriend, map[string]any{"userID1": userID, "userID2": other}, true)
 	if err != nil {
 		return false, err
 	}
 	var data struct {
 		InUser1Friends bool `json:"inUser1Friends"`
 	}
-	_, err = readAnswer(reply, &data)
+	_, err = decodeData(reply, &data)
 	return data.InUser1Friends, err
 }

@@ -17,47 +17,47 @@ const (
 	pathAdminToken = "/auth/get_admin_token"
 	pathParseToken = "/auth/parse_token"
 
-	// mintTimeout bounds one attempt, whoever waits for it.
+	// mintTimeout limits one request for a token, independently of its callers.
 	mintTimeout = 4 * time.Second
-	// mintPause is the shortest time between a failed attempt and the next: callers meanwhile get the failure.
+	// mintPause is the minimum time between a failed request for a token and the next. Callers meanwhile receive the failure.
 	mintPause = time.Second
-	// minTokenLife is below any lifetime OpenIM can be configured to (whole days).
+	// minTokenLife is shorter than any lifetime that OpenIM's configuration permits (whole days).
 	minTokenLife = time.Minute
 )
 
-// custody holds the one admin token. All callers share it; it is made by one of them at a time.
-type custody struct {
+// tokenCache holds the admin token, which all callers share. One caller at a time requests a new one.
+type tokenCache struct {
 	flight singleflight.Group
 
 	mu      sync.Mutex
 	token   string
 	renewAt time.Time
-	secret  string // with which the token was made: another one means another token
+	secret  string // the secret with which the token was requested
 	failed  error
 	pauseTo time.Time
 }
 
-// adminToken returns a token that OpenIM should accept. refused is a token that OpenIM has just refused: it is not
-// given again.
+// adminToken returns a token that OpenIM should accept. refused is a token that OpenIM has just refused, which adminToken does not
+// return again.
 func (c *Client) adminToken(ctx context.Context, refused string) (string, error) {
 	secret, err := c.secret.Get()
 	if err != nil {
-		return "", fmt.Errorf("%w: its secret cannot be read", ErrNoToken)
+		return "", fmt.Errorf("%w: share.secret cannot be read", ErrNoToken)
 	}
-	if token, err := c.custody.held(string(secret), refused, c.now()); token != "" || err != nil {
+	if token, err := c.adminTokens.current(string(secret), refused, c.now()); token != "" || err != nil {
 		return token, err
 	}
-	// The attempt does not end with the caller who happened to start it.
-	done := c.custody.flight.DoChan("mint", func() (any, error) {
-		// Whoever comes right after an attempt finds its result here.
-		if token, err := c.custody.held(string(secret), refused, c.now()); token != "" || err != nil {
+	// The request continues even if the caller who started it leaves.
+	done := c.adminTokens.flight.DoChan("mint", func() (any, error) {
+		// A request may have finished since the check above.
+		if token, err := c.adminTokens.current(string(secret), refused, c.now()); token != "" || err != nil {
 			return token, err
 		}
 		return c.mint(string(secret))
 	})
 	select {
 	case <-ctx.Done():
-		return "", ErrUnavailable // nothing was asked of OpenIM on the caller's behalf yet
+		return "", ErrUnavailable // the caller's own request has not been sent
 	case result := <-done:
 		if result.Err != nil {
 			return "", result.Err
@@ -66,8 +66,8 @@ func (c *Client) adminToken(ctx context.Context, refused string) (string, error)
 	}
 }
 
-// held gives the token that is good now, or the failure that is too recent to try again, or neither.
-func (k *custody) held(secret, refused string, now time.Time) (string, error) {
+// current returns the valid token, or the failure of a recent request, or neither.
+func (k *tokenCache) current(secret, refused string, now time.Time) (string, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.token != "" && k.token != refused && k.secret == secret && now.Before(k.renewAt) {
@@ -79,23 +79,23 @@ func (k *custody) held(secret, refused string, now time.Time) (string, error) {
 	return "", nil
 }
 
-// mint asks OpenIM for a new token and takes it into custody.
+// mint requests a new token and caches it.
 func (c *Client) mint(secret string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), mintTimeout)
 	defer cancel()
 	token, expires, err := c.requestToken(ctx, secret)
 	now := c.now()
 
-	c.custody.mu.Lock()
+	c.adminTokens.mu.Lock()
 	if err != nil {
-		c.custody.failed, c.custody.pauseTo = err, now.Add(mintPause)
+		c.adminTokens.failed, c.adminTokens.pauseTo = err, now.Add(mintPause)
 	} else {
-		// Renewed when a tenth of its life is left, so that a bad hour of OpenIM's does not matter.
-		c.custody.token, c.custody.secret = token, secret
-		c.custody.renewAt = now.Add(expires.Sub(now) * 9 / 10)
-		c.custody.failed = nil
+		// The token is renewed in the last tenth of its lifetime, so that an outage of OpenIM of some hours does no harm.
+		c.adminTokens.token, c.adminTokens.secret = token, secret
+		c.adminTokens.renewAt = now.Add(expires.Sub(now) * 9 / 10)
+		c.adminTokens.failed = nil
 	}
-	c.custody.mu.Unlock()
+	c.adminTokens.mu.Unlock()
 
 	if c.observe != nil {
 		c.observe.TokenMinted(err, expires)
@@ -106,13 +106,13 @@ func (c *Client) mint(secret string) (string, error) {
 func (c *Client) requestToken(ctx context.Context, secret string) (string, time.Time, error) {
 	body, err := json.Marshal(map[string]string{"secret": secret, "userID": c.adminUserID})
 	if err != nil {
-		return "", time.Time{}, fmt.Errorf("%w: its secret is no text", ErrNoToken)
+		return "", time.Time{}, fmt.Errorf("%w: share.secret is not text", ErrNoToken)
 	}
 	reply, err := c.exchange(ctx, Request{Path: pathAdminToken, Body: body, RequestID: wire.NewRequestID()}, "")
 	switch {
 	case errors.Is(err, ErrBadReply), errors.Is(err, ErrNoRoute):
-		return "", time.Time{}, fmt.Errorf("%w: it was asked for an admin token", ErrBadReply)
-	case err != nil: // whatever happened to this request, the caller's own has not been sent
+		return "", time.Time{}, fmt.Errorf("%w (path "+pathAdminToken+")", ErrBadReply)
+	case err != nil: // in any case the caller's own request has not been sent
 		return "", time.Time{}, ErrUnavailable
 	}
 	if reply.ErrCode == codeNoProcess {

@@ -13,32 +13,33 @@ import (
 
 var alice = openimclient.User{ID: "alice", Nickname: "Alice", FaceURL: "http://face"}
 
-func TestAUserIsRegisteredOnceAndAgain(t *testing.T) {
+func TestAUserMayBeRegisteredTwice(t *testing.T) {
 	g := NewWithT(t)
-	b := newBench(t)
+	b := newFixture(t)
 	g.Expect(b.RegisterUser(t.Context(), alice)).To(Succeed())
-	g.Expect(b.RegisterUser(t.Context(), openimclient.User{ID: "alice", Nickname: "Other"})).To(Succeed(), "he is there already")
+	g.Expect(b.RegisterUser(t.Context(), openimclient.User{ID: "alice", Nickname: "Other"})).To(Succeed(), "the user exists")
 	g.Expect(b.openim.People.Users).To(Equal(map[string]openimtest.Person{"alice": {Nickname: "Alice", FaceURL: "http://face"}}))
 	err := b.RegisterUser(t.Context(), openimclient.User{ID: "bob"})
 	g.Expect(err).To(MatchError(And(ContainSubstring("errCode 1001"), Not(ContainSubstring("goroutine")))))
 }
 
-func TestAUsersTokenIsMadeByTheAdministrator(t *testing.T) {
+func TestAUsersTokenIsRequestedByTheAdministrator(t *testing.T) {
 	g := NewWithT(t)
-	b := newBench(t)
+	b := newFixture(t)
 	_, err := b.MintUserToken(t.Context(), "alice", 1)
 	g.Expect(err).To(MatchError(openimclient.ErrNoUser))
 	g.Expect(b.RegisterUser(t.Context(), alice)).To(Succeed())
 	token, err := b.MintUserToken(t.Context(), "alice", 1)
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(token).To(Equal(openimclient.UserToken{Token: openimtest.UserToken(1), Expires: noon.Add(openimtest.TokenLifeSeconds * time.Second)}))
+	g.Expect(token).To(Equal(openimclient.UserToken{Token: openimtest.UserToken(1),
+		Expires: noon.Add(openimtest.TokenLifeSeconds * time.Second)}))
 	g.Expect(b.openim.Seen("/auth/get_user_token")[1].Body).To(MatchJSON(`{"userID":"alice","platformID":1}`))
 	g.Expect(b.openim.Seen("/auth/get_user_token")[1].Header.Get("token")).To(Equal(openimtest.Token(1)))
 }
 
 func TestABrokenReplyToAMintIsNotRepeated(t *testing.T) {
 	g := NewWithT(t)
-	b := newBench(t)
+	b := newFixture(t)
 	g.Expect(b.RegisterUser(t.Context(), alice)).To(Succeed())
 	b.openim.Set(func(f *openimtest.Fake) {
 		f.Replies["/auth/get_user_token"] = `{"errCode":0,"data":{"expireTimeSeconds":5}}`
@@ -53,13 +54,14 @@ func TestABrokenReplyToAMintIsNotRepeated(t *testing.T) {
 	g.Expect(b.openim.Seen("/auth/get_user_token")).To(HaveLen(2))
 }
 
-func TestACallAsAUserCarriesHisTokenAndComesBackClean(t *testing.T) {
+func TestACallAsAUserHasTheUsersTokenAndACleanReply(t *testing.T) {
 	g := NewWithT(t)
-	b := newBench(t)
+	b := newFixture(t)
 	g.Expect(b.RegisterUser(t.Context(), alice)).To(Succeed())
 	token, err := b.MintUserToken(t.Context(), "alice", 1)
 	g.Expect(err).NotTo(HaveOccurred())
-	r := openimclient.Request{Path: "/friend/get_friend_list", Body: []byte("\x0a\x05alice"), ContentType: "application/x-protobuf", RequestID: "r-7"}
+	r := openimclient.Request{Path: "/friend/get_friend_list", Body: []byte("\x0a\x05alice"), ContentType: "application/x-protobuf",
+		RequestID: "r-7"}
 	b.openim.Set(func(f *openimtest.Fake) {
 		f.Replies[r.Path] = `{"errCode":0,"errDlt":"` + "secret stack" + `","data":{"echo":"` + token.Token + `"}}`
 	})
@@ -69,14 +71,15 @@ func TestACallAsAUserCarriesHisTokenAndComesBackClean(t *testing.T) {
 	g.Expect(string(reply.Data)).To(MatchJSON(`{"echo":"[removed]"}`))
 	seen := b.openim.Seen(r.Path)[0]
 	g.Expect(seen.Body).To(Equal("\x0a\x05alice"))
-	g.Expect(map[string]string{"token": seen.Header.Get("token"), "id": seen.Header.Get("operationID"), "type": seen.Header.Get("Content-Type")}).To(Equal(map[string]string{
+	g.Expect(map[string]string{"token": seen.Header.Get("token"), "id": seen.Header.Get("operationID"),
+		"type": seen.Header.Get("Content-Type")}).To(Equal(map[string]string{
 		"token": token.Token, "id": "r-7", "type": "application/x-protobuf",
 	}))
 }
 
-func TestAVoidedTokenOfAUserIsTheCallersAffair(t *testing.T) {
+func TestAnInvalidUserTokenIsReportedToTheCaller(t *testing.T) {
 	g := NewWithT(t)
-	b := newBench(t)
+	b := newFixture(t)
 	g.Expect(b.RegisterUser(t.Context(), alice)).To(Succeed())
 	first, err := b.MintUserToken(t.Context(), "alice", 1)
 	g.Expect(err).NotTo(HaveOccurred())
@@ -84,14 +87,14 @@ func TestAVoidedTokenOfAUserIsTheCallersAffair(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	reply, err := b.CallAs(t.Context(), info, first.Token)
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(wire.IsTokenError(reply.ErrCode)).To(BeTrue(), "a second one voids the first")
+	g.Expect(wire.IsTokenError(reply.ErrCode)).To(BeTrue(), "a second token invalidates the first")
 	g.Expect(reply.ErrMsg).NotTo(ContainSubstring("eyJ"))
-	g.Expect(b.mints()).To(Equal(1), "it says nothing about the administrator's token")
+	g.Expect(b.mints()).To(Equal(1), "the administrator's token is not renewed")
 }
 
-func TestForceLogoutVoidsTheTokenOfOnePlatform(t *testing.T) {
+func TestForceLogoutInvalidatesTheTokenOfOnePlatform(t *testing.T) {
 	g := NewWithT(t)
-	b := newBench(t)
+	b := newFixture(t)
 	g.Expect(b.RegisterUser(t.Context(), alice)).To(Succeed())
 	phone, err := b.MintUserToken(t.Context(), "alice", 1)
 	g.Expect(err).NotTo(HaveOccurred())
@@ -104,9 +107,9 @@ func TestForceLogoutVoidsTheTokenOfOnePlatform(t *testing.T) {
 	g.Expect(reply.ErrCode).To(BeZero())
 }
 
-func TestObjectsAreNamedAsUsersReachThem(t *testing.T) {
+func TestObjectsHaveTheExternalURL(t *testing.T) {
 	g := NewWithT(t)
-	b := newBench(t)
+	b := newFixture(t)
 	c := openimclient.New(openimclient.Options{
 		BaseURL: b.openim.URL, AdminUserID: openimtest.AdminUserID, ExternalURL: "https://im.example.com/im/v1", Secret: b, Now: b.now,
 	})

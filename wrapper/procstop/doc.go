@@ -1,2 +1,3 @@
-// Package procstop halts processes for tests. A halted process keeps its connections and memory, and answers nothing. Only tests import it.
+// Package procstop suspends processes for tests. A suspended process keeps its connections and memory, and replies to nothing. Only
+// tests import the package.
 package procstop

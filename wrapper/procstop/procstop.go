@@ -12,18 +12,18 @@ import (
 )
 
 const (
-	// patience bounds the wait for threads that the system has not halted yet.
-	patience = 10 * time.Second
-	between  = time.Millisecond
+	// haltTimeout limits the wait for threads that the kernel has not stopped yet.
+	haltTimeout  = 10 * time.Second
+	pollInterval = time.Millisecond
 )
 
-// Halt sends SIGSTOP to every process of a process group, and returns when each of their threads has stopped: a signal is sent before it
-// takes effect, and on a busy machine a server answers another request meanwhile.
+// Halt sends SIGSTOP to all processes of a process group, and returns when all of their threads have stopped. A signal is sent before it
+// takes effect, and on a busy machine a server can answer another request in between.
 func Halt(group int) error {
 	if err := syscall.Kill(-group, syscall.SIGSTOP); err != nil {
-		return fmt.Errorf("halt process group %d: %w", group, err)
+		return fmt.Errorf("halting process group %d: %w", group, err)
 	}
-	late, tick := time.After(patience), time.NewTicker(between)
+	late, tick := time.After(haltTimeout), time.NewTicker(pollInterval)
 	defer tick.Stop()
 	for {
 		running, err := runningThreads(group)
@@ -32,21 +32,21 @@ func Halt(group int) error {
 		}
 		select {
 		case <-late:
-			return fmt.Errorf("process group %d: %d threads still run %s after they were halted", group, running, patience)
+			return fmt.Errorf("halting process group %d: %d threads still run after %s", group, running, haltTimeout)
 		case <-tick.C:
 		}
 	}
 }
 
-// Resume lets the processes of a halted process group go on.
+// Resume continues the processes of a halted process group.
 func Resume(group int) error {
 	if err := syscall.Kill(-group, syscall.SIGCONT); err != nil {
-		return fmt.Errorf("resume process group %d: %w", group, err)
+		return fmt.Errorf("resuming process group %d: %w", group, err)
 	}
 	return nil
 }
 
-// runningThreads counts the threads of a process group that are neither stopped nor dead, by proc(5).
+// runningThreads returns the number of threads of a process group that are neither stopped nor dead, according to proc(5).
 func runningThreads(group int) (running int, err error) {
 	stats, err := filepath.Glob("/proc/[0-9]*/task/[0-9]*/stat")
 	if err != nil {
@@ -55,14 +55,14 @@ func runningThreads(group int) (running int, err error) {
 	for _, path := range stats {
 		text, err := os.ReadFile(path)
 		if errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ESRCH) {
-			continue // it has ended meanwhile
+			continue // the thread has ended
 		}
 		if err != nil {
 			return 0, err
 		}
 		state, of, ok := parseStat(string(text))
 		if !ok {
-			return 0, fmt.Errorf("%s is not understood", path)
+			return 0, fmt.Errorf("parsing %s: unknown format", path)
 		}
 		if of == group && !strings.ContainsAny(state, "TtZX") {
 			running++
@@ -71,7 +71,8 @@ func runningThreads(group int) (running int, err error) {
 	return running, nil
 }
 
-// parseStat gives state and process group of proc_pid_stat(5): "pid (name) state ppid pgrp ...". The name can hold anything.
+// parseStat returns the state and the process group from proc_pid_stat(5): "pid (name) state ppid pgrp ...". The name can contain any
+// character.
 func parseStat(text string) (state string, group int, ok bool) {
 	_, rest, ok := cutLast(text, ")")
 	fields := strings.Fields(rest)

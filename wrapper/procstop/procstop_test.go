@@ -9,7 +9,7 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-// TestNothingRunsAfterHalt: a process of a group of its own, with a child, each writing without end.
+// TestNothingRunsAfterHalt halts a process group of a process and its child, both of which write endlessly.
 func TestNothingRunsAfterHalt(t *testing.T) {
 	g := NewWithT(t)
 	command := exec.Command("sh", "-c", "(while :; do echo child; done) & while :; do echo parent; done")
@@ -31,7 +31,7 @@ func TestNothingRunsAfterHalt(t *testing.T) {
 	}
 }
 
-func TestAGroupThatIsNotThereIsAnError(t *testing.T) {
+func TestAMissingGroupIsAnError(t *testing.T) {
 	g := NewWithT(t)
 	command := exec.Command("true")
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -40,7 +40,7 @@ func TestAGroupThatIsNotThereIsAnError(t *testing.T) {
 	g.Expect(Resume(command.Process.Pid)).NotTo(Succeed())
 }
 
-func TestANameCanHoldAnything(t *testing.T) {
+func TestANameCanContainAnyCharacter(t *testing.T) {
 	g := NewWithT(t)
 	state, group, ok := parseStat("7 (a) T 1) R 1 42 0")
 	g.Expect(ok).To(BeTrue())

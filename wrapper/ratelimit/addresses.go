@@ -6,63 +6,63 @@ import (
 	"time"
 )
 
-// maxPending is how many calls from one address may be looked at at once: what it can cause before the first of them was refused.
-// Larger networks of IPv6 have it as many times as their quota. It also bounds how long an address stays in debt.
+// maxPending limits the calls from one address that are being processed at once, before the first of them is refused. Larger networks
+// of IPv6 have a multiple of it, as of their quota. It also limits the debt of an address.
 const maxPending = 128
 
-// Addresses keeps allowances of addresses and their networks in the memory of one replica, so that to be refused costs no round trip.
-// It is safe for concurrent use and waits for nobody.
+// Addresses holds quotas of addresses and their networks in the memory of one replica, so that refusing a call costs no round trip. It
+// is safe for concurrent use and never blocks on I/O.
 type Addresses struct {
 	now func() time.Time
 
 	mu    sync.Mutex
 	spent *local
-	// pending are calls that are being looked at, by network. Each is a request in flight, so that they are bounded by the connections.
+	// pending counts the calls in progress, by network. The number of connections bounds its size.
 	pending map[string]int64
 }
 
-// NewAddresses begins with nothing spent.
+// NewAddresses returns a table without entries.
 func NewAddresses(now func() time.Time) *Addresses {
 	return &Addresses{now: now, spent: newLocal(maxLocalKeys), pending: map[string]int64{}}
 }
 
-// Ask decides whether a call from an address may be looked at, before any work is done for it. Only what turns out to be refused is
-// spent, beyond the quota if need be: then nothing from there is looked at until the debt is paid off. When the call may be looked at,
-// done must be called once with what came of it. Of c only rate and burst count.
+// Ask decides whether a call from an address may be processed, before any work is done for it. Only calls that are refused later use
+// quota, even beyond the burst: the address then has a debt, and its calls are refused until the debt has expired. If the call may be
+// processed, the caller must call done exactly once with the result. Of c only PerSecond and Burst are used.
 func (a *Addresses) Ask(from netip.Addr, c Class) (done func(refused bool), d Decision) {
 	if !c.usable() {
 		return nil, Decision{RetryAfter: time.Second, By: "class"}
 	}
-	names, p := addressKeys(from), c.pace()
+	names, p := addressKeys(from), c.rate()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if which, wait := a.spent.look(names, p, a.now().UnixMicro()); which >= 0 {
+	if which, wait := a.spent.check(names, p, a.now().UnixMicro()); which >= 0 {
 		return nil, decision(names, which, wait)
 	}
 	for _, k := range names {
-		if a.pending[k.name] >= maxPending*k.times {
+		if a.pending[k.name] >= maxPending*k.multiplier {
 			return nil, Decision{RetryAfter: time.Second, By: ByIP}
 		}
 	}
 	for _, k := range names {
 		a.pending[k.name]++
 	}
-	return func(refused bool) { a.settle(names, p, refused) }, Decision{OK: true}
+	return func(refused bool) { a.finish(names, p, refused) }, Decision{OK: true}
 }
 
-// Take spends one call of an address's allowance, if there is one left.
+// Take uses one call of an address's quota, if one is left.
 func (a *Addresses) Take(from netip.Addr, c Class) Decision {
 	if !c.usable() {
 		return Decision{RetryAfter: time.Second, By: "class"}
 	}
 	names := addressKeys(from)
-	which, wait := a.spent.take(names, c.pace(), a.now().UnixMicro())
+	which, wait := a.spent.take(names, c.rate(), a.now().UnixMicro())
 	return decision(names, which, wait)
 }
 
 func addressKeys(from netip.Addr) []key { return keys("address", []string{ByIP}, Subject{IP: from}) }
 
-func (a *Addresses) settle(names []key, p pace, refused bool) {
+func (a *Addresses) finish(names []key, p rate, refused bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, k := range names {

@@ -15,7 +15,7 @@ var (
 	slow     = Class{PerSecond: 2, Burst: 40, By: []string{ByIP}}
 )
 
-// clock is a time that a test moves.
+// clock is a manual clock.
 type clock struct{ time.Time }
 
 func newClock() *clock { return &clock{time.Unix(1_700_000_000, 0)} }
@@ -24,18 +24,18 @@ func (c *clock) now() time.Time        { return c.Time }
 func (c *clock) pass(d time.Duration)  { c.Time = c.Add(d) }
 func (c *clock) addresses() *Addresses { return NewAddresses(c.now) }
 
-// attack asks for n calls one after the other, each of which is refused, and returns how many were looked at.
-func attack(a *Addresses, from netip.Addr, n int) (looked int) {
+// attack makes n calls one after the other, each of which is refused later, and returns how many were processed.
+func attack(a *Addresses, from netip.Addr, n int) (processed int) {
 	for range n {
 		if done, d := a.Ask(from, slow); d.OK {
-			looked++
+			processed++
 			done(true)
 		}
 	}
-	return looked
+	return processed
 }
 
-func TestWhatIsRefusedIsLookedAtSoOftenAndNoMore(t *testing.T) {
+func TestRefusedCallsUseTheQuota(t *testing.T) {
 	g := NewWithT(t)
 	c := newClock()
 	a := c.addresses()
@@ -53,12 +53,12 @@ func TestWhatIsRefusedIsLookedAtSoOftenAndNoMore(t *testing.T) {
 	done(false)
 	for range 1000 {
 		done, d := a.Ask(attacker, slow)
-		g.Expect(d.OK).To(BeTrue(), "what is good costs nothing")
+		g.Expect(d.OK).To(BeTrue(), "calls that are not refused use no quota")
 		done(false)
 	}
 }
 
-// TestCallsAtTheSameTimeGetNoMore: what was looked at beyond the quota, because it came at once, is a debt.
+// TestCallsAtTheSameTimeGetNoMore checks that concurrent calls beyond the quota become a debt.
 func TestCallsAtTheSameTimeGetNoMore(t *testing.T) {
 	g := NewWithT(t)
 	c := newClock()
@@ -80,40 +80,40 @@ func TestCallsAtTheSameTimeGetNoMore(t *testing.T) {
 	c.pass(40 * time.Second)
 	g.Expect(attack(a, attacker, 10)).To(BeZero(), "still in debt")
 	c.pass(5 * time.Second)
-	g.Expect(attack(a, attacker, 10)).To(BeNumerically(">", 0), "and not for ever")
+	g.Expect(attack(a, attacker, 10)).To(BeNumerically(">", 0), "the debt expires")
 }
 
-func TestAnIPv6SiteIsLookedAtSoOftenAndNoMore(t *testing.T) {
+func TestAnIPv6SiteHasSixteenTimesTheQuota(t *testing.T) {
 	g := NewWithT(t)
 	c := newClock()
 	a := c.addresses()
-	looked := 0
+	processed := 0
 	for subnet := range 2000 {
-		looked += attack(a, netip.MustParseAddr(fmt.Sprintf("2001:db8:1:%x::1", subnet)), 50)
+		processed += attack(a, netip.MustParseAddr(fmt.Sprintf("2001:db8:1:%x::1", subnet)), 50)
 	}
-	g.Expect(looked).To(Equal(16 * 40))
+	g.Expect(processed).To(Equal(16 * 40))
 	g.Expect(attack(a, netip.MustParseAddr("2001:db8:2::1"), 1)).To(Equal(1), "another site")
 	c.pass(time.Minute)
 	g.Expect(attack(a, netip.MustParseAddr("2001:db8:1:ffff::1"), 1)).To(Equal(1), "the site again")
 }
 
-// TestManyAddressesShareWhatThereIsNoRoomFor: memory is bounded, and nobody gets more for coming from ever new addresses.
-func TestManyAddressesShareWhatThereIsNoRoomFor(t *testing.T) {
+// TestManyAddressesShareAFullTable checks that memory is bounded, and that a caller gets no more quota by using many addresses.
+func TestManyAddressesShareAFullTable(t *testing.T) {
 	g := NewWithT(t)
 	c := newClock()
 	a := c.addresses()
 	a.spent = newLocal(100)
-	looked := 0
+	processed := 0
 	for i := range 10_000 {
-		looked += attack(a, netip.MustParseAddr(fmt.Sprintf("10.0.%d.%d", i/256, i%256)), 1)
+		processed += attack(a, netip.MustParseAddr(fmt.Sprintf("10.0.%d.%d", i/256, i%256)), 1)
 	}
-	g.Expect(looked).To(Equal(100 + 40))
+	g.Expect(processed).To(Equal(100 + 40))
 	g.Expect(a.spent.size()).To(BeNumerically("<=", 101))
 	c.pass(time.Hour)
 	g.Expect(attack(a, netip.MustParseAddr("10.0.99.99"), 1)).To(Equal(1))
 }
 
-func TestAnAllowanceThatIsTaken(t *testing.T) {
+func TestTakeUsesTheQuota(t *testing.T) {
 	g := NewWithT(t)
 	c := newClock()
 	a := c.addresses()
@@ -129,6 +129,6 @@ func TestAnAllowanceThatIsTaken(t *testing.T) {
 	g.Expect(taken(neighbor)).To(Equal(40))
 	c.pass(time.Second)
 	g.Expect(taken(attacker)).To(Equal(2))
-	g.Expect(a.Take(netip.Addr{}, slow).OK).To(BeTrue(), "who has no address is somebody, too")
-	g.Expect(a.Take(attacker, Class{}).OK).To(BeFalse(), "a class that is none lets nothing pass")
+	g.Expect(a.Take(netip.Addr{}, slow).OK).To(BeTrue(), "callers without address share a quota")
+	g.Expect(a.Take(attacker, Class{}).OK).To(BeFalse(), "an invalid class refuses every call")
 }

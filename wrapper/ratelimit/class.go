@@ -11,7 +11,7 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/httpserver"
 )
 
-// What a limit can count by.
+// Values of Class.By.
 const (
 	ByUser   = "user"
 	ByDevice = "device"
@@ -27,7 +27,7 @@ const (
 	maxBurst     = 1_000_000
 )
 
-// Validate notes what is wrong with the class.
+// Validate adds the class's faults to p.
 func (c *Class) Validate(p *httpserver.Problems, field string) {
 	if math.IsNaN(c.PerSecond) || c.PerSecond < minPerSecond || c.PerSecond > maxPerSecond {
 		p.Add(field+".perSecond", "write %g to %d", minPerSecond, maxPerSecond)
@@ -40,10 +40,10 @@ func (c *Class) Validate(p *httpserver.Problems, field string) {
 	}
 	for i, by := range c.By {
 		if by != ByUser && by != ByDevice && by != ByIP {
-			p.Add(fmt.Sprintf("%s.by[%d]", field, i), "%q is not known: write user, device or ip", by)
+			p.Add(fmt.Sprintf("%s.by[%d]", field, i), "unknown value %q: write user, device or ip", by)
 		}
 		if slices.Contains(c.By[:i], by) {
-			p.Add(fmt.Sprintf("%s.by[%d]", field, i), "%q stands twice: write it once", by)
+			p.Add(fmt.Sprintf("%s.by[%d]", field, i), "duplicate value %q: write it once", by)
 		}
 	}
 }
@@ -54,49 +54,49 @@ func (c *Class) usable() bool {
 	return p.Err() == nil
 }
 
-// pace is a class in the numbers of GCRA, in microseconds.
-type pace struct {
-	interval int64 // between calls in the long run
+// rate is a class in the numbers of GCRA, in microseconds.
+type rate struct {
+	interval int64 // time between calls in the long run
 	burst    int64
 }
 
-func (c *Class) pace() pace {
-	return pace{interval: int64(math.Ceil(1e6 / c.PerSecond)), burst: int64(c.Burst)}
+func (c *Class) rate() rate {
+	return rate{interval: int64(math.Ceil(1e6 / c.PerSecond)), burst: int64(c.Burst)}
 }
 
-// share is the part of one of so many replicas. A burst is at least one: else nobody could ever pass.
-func (p pace) share(replicas int) pace {
+// share returns the share of one of several replicas. The burst is at least one, because otherwise no call could pass.
+func (p rate) share(replicas int) rate {
 	n := int64(max(replicas, 1))
-	return pace{interval: p.interval * n, burst: max(p.burst/n, 1)}
+	return rate{interval: p.interval * n, burst: max(p.burst/n, 1)}
 }
 
-// times is the pace of a network with so many times the quota.
-func (p pace) times(n int64) pace {
+// scaled returns the rate of a network with n times the quota.
+func (p rate) scaled(n int64) rate {
 	if n <= 1 {
 		return p
 	}
-	return pace{interval: max((p.interval+n-1)/n, 1), burst: p.burst * n}
+	return rate{interval: max((p.interval+n-1)/n, 1), burst: p.burst * n}
 }
 
-// next gives the theoretical arrival time after one more call, and how long the call has to wait: 0 when it may pass.
-func (p pace) next(tat, now int64) (next, wait int64) {
+// next returns the theoretical arrival time (TAT) after one more call, and how long the call must wait: 0 if it may pass.
+func (p rate) next(tat, now int64) (next, wait int64) {
 	next = max(p.bounded(tat, now), now) + p.interval
 	return next, max(next-p.burst*p.interval-now, 0)
 }
 
-// bounded brings a stored time back that is further ahead than the class allows, as after a change of the class or of the clock.
-func (p pace) bounded(tat, now int64) int64 { return min(tat, now+p.burst*p.interval) }
+// bounded lowers a stored TAT that is further in the future than the class permits, after a change of the class or of the clock.
+func (p rate) bounded(tat, now int64) int64 { return min(tat, now+p.burst*p.interval) }
 
-// Subject is who calls. Callers of whom a field is unknown share one quota.
+// Subject identifies the caller. Callers for whom a field is unknown share one quota of that field.
 type Subject struct {
 	User, Device string
 	IP           netip.Addr
 }
 
-// Decision on one call. A refused call has used nothing of any quota.
+// Decision is the result for one call. A refused call uses no quota.
 type Decision struct {
 	OK         bool
-	RetryAfter time.Duration // when refused: after which it may pass
-	By         string        // when refused: by which limit, user, device or ip
-	Degraded   bool          // decided by this replica alone, though there is a Redis
+	RetryAfter time.Duration // if refused: the time after which the call may pass
+	By         string        // if refused: the limit that refused: user, device, ip, or class for an invalid class
+	Degraded   bool          // this replica decided by itself, because Redis failed or timed out
 }

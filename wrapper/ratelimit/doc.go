@@ -1,6 +1,7 @@
-// Package ratelimit bounds how often something may be done, by user, device and address, over all replicas together: GCRA in the
-// wrapper's Redis, one round trip for all keys of a call, all or nothing. A busy caller's calls are taken by a few at once.
+// Package ratelimit limits the rate of calls by user, device and address, over all replicas together. The algorithm is GCRA, a
+// token bucket that needs one timestamp per key. The timestamps are in the wrapper's Redis; one round trip checks all keys of a
+// call, and a refused call uses no quota of any key. For a busy caller a replica takes several calls from Redis at once (a lease).
 //
-// When Redis is slow or down, each replica decides by itself with its share of the quota: nobody is ever unlimited, and
-// not everybody is refused. It knows no routes: the caller hands in the class of each call.
+// While Redis is slow or down, each replica applies its share of the quota to its own calls, so that no caller is unlimited and
+// not all callers are refused. The package knows no routes: the caller passes the class of each call.
 package ratelimit

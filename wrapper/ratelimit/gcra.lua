@@ -1,12 +1,13 @@
--- KEYS: what is counted. ARGV: interval in us, burst, how many calls are wanted (1 when it is not given), then for each key how many
--- times the quota it has (1 when it is not given).
--- Gives {which key refuses (0: none), how long to wait in us, now in us, how many calls were given, how many more there would be}.
--- At least one or nothing: a refused call uses nothing of any key. What is further ahead than the class allows, as after a change of the
--- class or of the clock, is brought back.
+-- GCRA for several keys at once.
+-- KEYS: the keys to count. ARGV: interval in us, burst, number of calls wanted (default 1), then for each key the multiplier of its
+-- quota (default 1).
+-- Returns {index of the key that refuses (0: none), time to wait in us, now in us, number of calls granted, number of calls left}.
+-- Grants at least one call of every key, or refuses and changes no key. A stored time that is further in the future than the class
+-- permits, after a change of the class or of the clock, is lowered to the permitted maximum.
 local t = redis.call('TIME')
 local now = t[1] * 1000000 + t[2]
 local wanted = tonumber(ARGV[3] or 1)
-local tats, intervals, which, wait, room = {}, {}, 0, 0, math.huge
+local tats, intervals, which, wait, left = {}, {}, 0, 0, math.huge
 for i, key in ipairs(KEYS) do
   local times = tonumber(ARGV[3 + i] or 1)
   local interval = math.ceil(tonumber(ARGV[1]) / times)
@@ -19,12 +20,12 @@ for i, key in ipairs(KEYS) do
   tats[i], intervals[i] = math.max(tat, now), interval
   local w = tats[i] + interval - full - now
   if w > wait then which, wait = i, w end
-  room = math.min(room, math.floor((now + full - tats[i]) / interval))
+  left = math.min(left, math.floor((now + full - tats[i]) / interval))
 end
 if which > 0 then return {which, wait, now, 0, 0} end
-local given = math.max(1, math.min(wanted, room))
+local granted = math.max(1, math.min(wanted, left))
 for i, key in ipairs(KEYS) do
-  local next = tats[i] + given * intervals[i]
+  local next = tats[i] + granted * intervals[i]
   redis.call('SET', key, string.format('%.0f', next), 'PX', math.ceil((next - now) / 1000))
 end
-return {0, 0, now, given, room - given}
+return {0, 0, now, granted, left - granted}

@@ -8,27 +8,28 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/httpserver"
 )
 
-// maxKeyBytes bounds what a caller can make us store.
+// maxKeyBytes limits the length of an identifier in a key, which a caller chooses.
 const maxKeyBytes = 64
 
-// networkTimes is how many times the quota of an address its networks have, the smallest network first: an IPv6 /64 counts as one address,
-// a /56 has four times and a /48 sixteen times as much. Else whoever is given a /48 has the quota 65,536 times.
-var networkTimes = []int64{1, 4, 16}
+// networkMultipliers are the multiples of the quota of one address that its networks have, the smallest network first. An IPv6 /64 has
+// the quota of one address, a /56 four times and a /48 sixteen times as much. Otherwise an owner of a /48 would have the quota 65,536
+// times.
+var networkMultipliers = []int64{1, 4, 16}
 
-// key is one thing that is counted.
+// key is one counted user, device or network.
 type key struct {
-	name  string
-	by    string
-	times int64 // of the class's quota
+	name       string
+	by         string
+	multiplier int64 // multiple of the class's quota
 }
 
-// unknown is shared by all of whom the value is not known.
+// unknown replaces an unknown value. Callers for whom the field is unknown share one quota.
 const unknown = "-"
 
-// keys names what is counted: one for each of the class's By, and three for an IPv6 address. All keys of a class share a hash tag, for
-// a Cluster.
+// keys returns the keys of a call: one for each of the class's By, and three for an IPv6 address. All keys of a class have the same
+// hash tag, so that they are in one slot of a Redis Cluster.
 func keys(class string, by []string, s Subject) []key {
-	out := make([]key, 0, len(by)+len(networkTimes)-1)
+	out := make([]key, 0, len(by)+len(networkMultipliers)-1)
 	for _, b := range by {
 		at := "l:{" + class + "}:" + b + ":"
 		switch b {
@@ -42,14 +43,14 @@ func keys(class string, by []string, s Subject) []key {
 				out = append(out, key{at + unknown, b, 1})
 			}
 			for i, n := range networks {
-				out = append(out, key{at + nameOf(n), b, networkTimes[i]})
+				out = append(out, key{at + nameOf(n), b, networkMultipliers[i]})
 			}
 		}
 	}
 	return out
 }
 
-// bounded leaves ids readable where it can. The marks = and ~ keep the kinds apart.
+// bounded keeps short ids readable and hashes long ones. The prefixes = and ~ distinguish the two.
 func bounded(id string) string {
 	if id == "" {
 		return unknown
@@ -61,7 +62,7 @@ func bounded(id string) string {
 	return "=" + id
 }
 
-// nameOf leaves an IPv4 address without its length.
+// nameOf returns the text of a network; an IPv4 address has no prefix length.
 func nameOf(n netip.Prefix) string {
 	if n.IsSingleIP() {
 		return n.Addr().String()

@@ -2,95 +2,97 @@ package ratelimit
 
 import "sync"
 
-// A busy caller's calls are taken from Redis by a few at once, so that most of them need no round trip. What is taken is counted in Redis
-// before anything of it is spent, so that nobody gets more than the quota in the long run, however many replicas there are. In a short
-// time a replica can let pass what it took a moment before beside what Redis gives now: in any stretch at most that many more. And
-// whoever stops calling loses what was taken for him and not spent.
+// For a busy caller a replica takes several calls from Redis at once (a lease), so that most calls need no round trip. Redis counts the
+// calls of a lease before any of them passes. Therefore no caller exceeds the quota in the long run, with any number of replicas. In a
+// short interval a caller can exceed the quota by at most one lease per replica, because a replica can let the calls of an
+// older lease pass beside new ones. A caller who stops calling loses the unused rest of the lease.
 const (
-	// leaseShare is the most that a replica takes at once: this part of what the caller has left at the moment.
+	// leaseShare limits a lease to this fraction (1/32) of the caller's remaining calls.
 	leaseShare = 32
-	// maxLease bounds it for classes with a large burst.
+	// maxLease limits a lease for classes with a large burst.
 	maxLease = 16
-	// leaseLasts is how long what was taken may be spent, in microseconds.
-	leaseLasts = 1_000_000
-	// maxLeases bounds the memory of a replica: some 20 MB.
+	// leaseDuration is how long a lease can be used, in microseconds.
+	leaseDuration = 1_000_000
+	// maxLeases limits the memory of a replica to some 20 MB.
 	maxLeases = 100_000
 )
 
-// leases are what one replica has taken from Redis and not spent.
+// leases holds one replica's leases, by the names of the call's keys.
 type leases struct {
-	mu    sync.Mutex
-	held  map[string]*lease
-	limit int
-	swept int64
+	mu      sync.Mutex
+	held    map[string]*lease
+	limit   int
+	cleared int64
 }
 
 type lease struct {
-	pace   pace
-	left   int64
-	size   int64 // of what was taken last
-	room   int64 // that Redis had left then
-	ends   int64 // in microseconds
-	asking bool  // somebody is taking more: others take for themselves alone meanwhile
+	rate      rate
+	left      int64
+	size      int64 // calls in the latest grant
+	remaining int64 // calls that Redis had left after the latest grant
+	ends      int64 // time of expiry, in microseconds
+	refilling bool  // one call is fetching a new grant; other calls meanwhile take one call each
 }
 
 func newLeases(limit int) *leases { return &leases{held: map[string]*lease{}, limit: limit} }
 
-// spend takes one call of what is held. When there is none, it gives the number to take from Redis; give is told what came of it.
-func (l *leases) spend(name string, p pace, now int64) (spent bool, take int64) {
+// spend uses one call of a lease. If none is left, it returns how many calls to take from Redis. The caller then passes the result to
+// refill.
+func (l *leases) spend(name string, p rate, now int64) (spent bool, take int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e, known := l.held[name]
 	if !known {
-		if !l.place(now) {
+		if !l.hasSlot(now) {
 			return false, 1
 		}
 		e = &lease{}
 		l.held[name] = e
 	}
-	if e.pace != p || now >= e.ends || now < e.ends-leaseLasts {
-		// Another class, or a caller who is not busy: from the beginning.
-		*e = lease{pace: p, ends: now + leaseLasts, asking: e.asking}
+	if e.rate != p || now >= e.ends || now < e.ends-leaseDuration {
+		// The class has changed, or the lease has expired: start with a lease of one call.
+		*e = lease{rate: p, ends: now + leaseDuration, refilling: e.refilling}
 	}
 	if e.left > 0 {
 		e.left--
 		return true, 0
 	}
-	if e.asking {
+	if e.refilling {
 		return false, 1
 	}
-	e.asking = true
-	// Twice as many as the last time, when those were spent in time.
-	return false, max(min(2*e.size, e.room/leaseShare, maxLease), 1)
+	e.refilling = true
+	// Each lease is twice as large as the one before, as long as the calls are used in time.
+	return false, max(min(2*e.size, e.remaining/leaseShare, maxLease), 1)
 }
 
-// give notes what Redis gave of take, one of which is spent already; nothing, when it refused or did not answer.
-func (l *leases) give(name string, p pace, now, take, given, room int64) {
+// refill records the grant of Redis, of which one call is already used. given is 0 when Redis refused or did not reply.
+func (l *leases) refill(name string, p rate, now, take, given, room int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e, known := l.held[name]
 	if !known {
 		return
 	}
-	e.asking = false
-	if e.pace != p {
+	e.refilling = false
+	if e.rate != p {
 		return
 	}
-	e.size, e.room = min(take, given), room
+	e.size, e.remaining = min(take, given), room
 	if given > 0 {
-		e.left, e.ends = e.left+given-1, now+leaseLasts
+		e.left, e.ends = e.left+given-1, now+leaseDuration
 	}
 }
 
-// place makes room for one more. Without room a caller's calls are taken one by one.
-func (l *leases) place(now int64) bool {
+// hasSlot reports whether there is space for another lease, after it removed expired ones. Without space each call is taken from Redis
+// singly.
+func (l *leases) hasSlot(now int64) bool {
 	if len(l.held) < l.limit {
 		return true
 	}
-	if now-l.swept >= clearEvery {
-		l.swept = now
+	if now-l.cleared >= clearEvery {
+		l.cleared = now
 		for name, e := range l.held {
-			if now >= e.ends && !e.asking {
+			if now >= e.ends && !e.refilling {
 				delete(l.held, name)
 			}
 		}

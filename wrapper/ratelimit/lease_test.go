@@ -14,40 +14,40 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/redisdb/redistest"
 )
 
-// quota is Redis, as the script does it, for one key.
+// quota is the Lua script's computation for one key.
 type quota struct {
 	tat   int64
-	asked int
+	calls int // round trips
 }
 
-func (q *quota) take(p pace, now, take int64) (given, room int64) {
-	q.asked++
+func (q *quota) take(p rate, now, take int64) (given, remaining int64) {
+	q.calls++
 	tat := max(q.tat, now)
-	room = (now + p.burst*p.interval - tat) / p.interval
-	if room < 1 {
+	remaining = (now + p.burst*p.interval - tat) / p.interval
+	if remaining < 1 {
 		return 0, 0
 	}
-	given = max(1, min(take, room))
+	given = max(1, min(take, remaining))
 	q.tat = tat + given*p.interval
-	return given, room - given
+	return given, remaining - given
 }
 
-// call is one call at a replica.
-func (q *quota) call(l *leases, p pace, now int64) bool {
+// call makes one call at a replica.
+func (q *quota) call(l *leases, p rate, now int64) bool {
 	spent, take := l.spend("x", p, now)
 	if spent {
 		return true
 	}
-	given, room := q.take(p, now, take)
-	l.give("x", p, now, take, given, room)
+	given, remaining := q.take(p, now, take)
+	l.refill("x", p, now, take, given, remaining)
 	return given > 0
 }
 
-// Whatever the schedule, with whatever replicas: in any stretch of time never more than the quota and one lease for each replica, and
-// from the beginning never more than the quota.
+// TestLeasesGiveNobodyMore checks random schedules of several replicas. In every interval the calls do not exceed the quota and one lease
+// for each replica. From the beginning they do not exceed the quota.
 func TestLeasesGiveNobodyMore(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		p := (&Class{PerSecond: rapid.Float64Range(1, 5000).Draw(t, "perSecond"), Burst: rapid.IntRange(1, 2000).Draw(t, "burst")}).pace()
+		p := (&Class{PerSecond: rapid.Float64Range(1, 5000).Draw(t, "perSecond"), Burst: rapid.IntRange(1, 2000).Draw(t, "burst")}).rate()
 		replicas := make([]*leases, rapid.IntRange(1, 4).Draw(t, "replicas"))
 		for i := range replicas {
 			replicas[i] = newLeases(10)
@@ -68,77 +68,77 @@ func TestLeasesGiveNobodyMore(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i, at := range passed {
-			if may := p.burst + (at-begin)/p.interval; int64(i+1) > may {
-				t.Fatalf("%d calls since the beginning, %d may", i+1, may)
+			if permitted := p.burst + (at-begin)/p.interval; int64(i+1) > permitted {
+				t.Fatalf("%d calls since the beginning, %d are permitted", i+1, permitted)
 			}
 		}
 	})
 }
 
-func TestABusyCallersCallsAreTakenByAFewAtOnce(t *testing.T) {
+func TestABusyCallersCallsAreLeased(t *testing.T) {
 	g := NewWithT(t)
-	p := (&Class{PerSecond: 1000, Burst: 1000}).pace()
+	p := (&Class{PerSecond: 1000, Burst: 1000}).rate()
 	l, q := newLeases(10), &quota{}
 	now := int64(1_700_000_000_000_000)
 	for range 500 {
 		now += 1000
 		g.Expect(q.call(l, p, now)).To(BeTrue())
 	}
-	g.Expect(q.asked).To(BeNumerically("<", 50), "of 500 calls most asked nobody")
+	g.Expect(q.calls).To(BeNumerically("<", 50), "most of the 500 calls need no round trip")
 }
 
-func TestWhoCallsSeldomLosesNothing(t *testing.T) {
+func TestARareCallerLosesNoQuota(t *testing.T) {
 	g := NewWithT(t)
-	p := (&Class{PerSecond: 0.5, Burst: 640}).pace()
+	p := (&Class{PerSecond: 0.5, Burst: 640}).rate()
 	l, q := newLeases(10), &quota{}
 	now := int64(1_700_000_000_000_000)
 	for i := range 100 {
 		g.Expect(q.call(l, p, now)).To(BeTrue())
-		g.Expect(q.asked).To(Equal(i + 1))
+		g.Expect(q.calls).To(Equal(i + 1))
 		now += 2_000_000
 	}
-	g.Expect(q.tat).To(Equal(now), "each call cost one")
+	g.Expect(q.tat).To(Equal(now), "each call used one")
 }
 
-func TestWhoStopsLosesOneLeaseAtMost(t *testing.T) {
+func TestACallerWhoStopsLosesOneLeaseAtMost(t *testing.T) {
 	g := NewWithT(t)
-	p := (&Class{PerSecond: 0.001, Burst: 2000}).pace()
+	p := (&Class{PerSecond: 0.001, Burst: 2000}).rate()
 	l, q := newLeases(10), &quota{}
 	now := int64(1_700_000_000_000_000)
 	for range 100 {
 		g.Expect(q.call(l, p, now)).To(BeTrue())
 	}
 	g.Expect(q.tat - now).To(BeNumerically("<=", (100+maxLease)*p.interval))
-	now += leaseLasts
-	asked := q.asked
+	now += leaseDuration
+	before := q.calls
 	g.Expect(q.call(l, p, now)).To(BeTrue())
-	g.Expect(q.asked).To(Equal(asked+1), "what was taken may be spent for a second")
+	g.Expect(q.calls).To(Equal(before+1), "a lease expires after a second")
 }
 
-func TestASmallBurstIsTakenOneByOne(t *testing.T) {
+func TestCallsOfASmallBurstAreNotLeased(t *testing.T) {
 	g := NewWithT(t)
-	p := (&Class{PerSecond: 1000, Burst: 63}).pace()
+	p := (&Class{PerSecond: 1000, Burst: 63}).rate()
 	l, q := newLeases(10), &quota{}
 	for i := range 63 {
 		g.Expect(q.call(l, p, 1_700_000_000_000_000)).To(BeTrue())
-		g.Expect(q.asked).To(Equal(i + 1))
+		g.Expect(q.calls).To(Equal(i + 1))
 	}
 	g.Expect(q.call(l, p, 1_700_000_000_000_000)).To(BeFalse())
 }
 
 func TestLeasesEndWithTheirClassAndWithTheClock(t *testing.T) {
 	g := NewWithT(t)
-	p := (&Class{PerSecond: 1000, Burst: 1000}).pace()
+	p := (&Class{PerSecond: 1000, Burst: 1000}).rate()
 	now := int64(1_700_000_000_000_000)
-	for name, next := range map[string]func() (pace, int64){
-		"another class":       func() (pace, int64) { return (&Class{PerSecond: 1, Burst: 1}).pace(), now },
-		"the clock goes back": func() (pace, int64) { return p, now - 2*leaseLasts },
+	for name, next := range map[string]func() (rate, int64){
+		"another class":       func() (rate, int64) { return (&Class{PerSecond: 1, Burst: 1}).rate(), now },
+		"the clock goes back": func() (rate, int64) { return p, now - 2*leaseDuration },
 	} {
 		l := newLeases(10)
-		l.give("x", p, now, 1, 1, 1) // of somebody who is not known: nothing
+		l.refill("x", p, now, 1, 1, 1) // of an unknown caller: ignored
 		spent, take := l.spend("x", p, now)
 		g.Expect([]any{spent, take}).To(Equal([]any{false, int64(1)}))
-		l.give("x", p, now, 16, 16, 500)
+		l.refill("x", p, now, 16, 16, 500)
 		spent, _ = l.spend("x", p, now)
 		g.Expect(spent).To(BeTrue())
 		other, at := next()
@@ -147,42 +147,42 @@ func TestLeasesEndWithTheirClassAndWithTheClock(t *testing.T) {
 	}
 }
 
-func TestWhileOneTakesMoreOthersTakeForThemselves(t *testing.T) {
+func TestConcurrentCallsTakeOneCallEachDuringARefill(t *testing.T) {
 	g := NewWithT(t)
-	p := (&Class{PerSecond: 1000, Burst: 1000}).pace()
+	p := (&Class{PerSecond: 1000, Burst: 1000}).rate()
 	now := int64(1_700_000_000_000_000)
 	l := newLeases(10)
 	_, take := l.spend("x", p, now)
-	l.give("x", p, now, take, 1, 900)
+	l.refill("x", p, now, take, 1, 900)
 	_, take = l.spend("x", p, now)
 	g.Expect(take).To(Equal(int64(2)))
 	for range 5 {
 		_, other := l.spend("x", p, now)
 		g.Expect(other).To(Equal(int64(1)))
 	}
-	l.give("x", p, now, take, 0, 0) // refused, or no answer
+	l.refill("x", p, now, take, 0, 0) // refused, or no reply
 	_, take = l.spend("x", p, now)
 	g.Expect(take).To(Equal(int64(1)))
 }
 
 func TestLeasesAreBounded(t *testing.T) {
 	g := NewWithT(t)
-	p := (&Class{PerSecond: 1000, Burst: 1000}).pace()
+	p := (&Class{PerSecond: 1000, Burst: 1000}).rate()
 	now := int64(1_700_000_000_000_000)
 	l := newLeases(3)
 	for i := range 100 {
 		name := fmt.Sprint(i)
 		_, take := l.spend(name, p, now)
 		g.Expect(take).To(Equal(int64(1)))
-		l.give(name, p, now, take, 1, 900)
+		l.refill(name, p, now, take, 1, 900)
 	}
 	g.Expect(l.held).To(HaveLen(3))
-	_, _ = l.spend("new", p, now+leaseLasts)
-	g.Expect(l.held).To(HaveKey("new"), "what is over makes room")
+	_, _ = l.spend("new", p, now+leaseDuration)
+	g.Expect(l.held).To(HaveKey("new"), "expired leases are removed")
 }
 
-// Against a real Redis, three replicas in a rush: the calls that pass, by the clock of this machine.
-func TestARushAtThreeReplicasGetsTheQuotaAndNoMoreThanALeaseForEach(t *testing.T) {
+// With a real Redis and three replicas under load, measured by this machine's clock.
+func TestThreeReplicasUnderLoadGiveTheQuotaAndAtMostALeaseEach(t *testing.T) {
 	g := NewWithT(t)
 	server := redistest.Start(t)
 	c := Class{PerSecond: 2000, Burst: 640, By: []string{ByUser, ByIP}}
@@ -207,8 +207,8 @@ func TestARushAtThreeReplicasGetsTheQuotaAndNoMoreThanALeaseForEach(t *testing.T
 	}
 	all.Wait()
 	slices.Sort(passed)
-	most := c.pace()
-	most.burst += 3*maxLease + 200 // a call may be noted a tenth of a second late
+	most := c.rate()
+	most.burst += 3*maxLease + 200 // a call may be recorded a tenth of a second late
 	g.Expect(withinQuota(passed, most)).To(Succeed())
 	g.Expect(len(passed)).To(BeNumerically(">=", 640-3*maxLease))
 }

@@ -21,61 +21,65 @@ var gcraLua string
 var gcraScript = redis.NewScript(gcraLua)
 
 const (
-	// defaultPatience is how long one call waits for Redis before this replica decides by itself.
-	defaultPatience = 50 * time.Millisecond
-	// After so many calls in a row that failed or were slow, no call waits for a pause; then one tries.
+	// redisTimeout is how long one call waits for Redis before this replica decides by itself.
+	redisTimeout = 50 * time.Millisecond
+	// The circuit breaker opens after failuresInARow consecutive calls that failed or timed out. While it is open, no call waits
+	// for Redis. After failurePause one call tries again.
 	failuresInARow = 3
 	failurePause   = time.Second
 )
 
-// Options of a Limiter.
+// Options configures a Limiter.
 type Options struct {
-	// Redis nil: this replica decides by itself, always.
+	// Redis holds the counts. Nil: this replica decides all calls by itself, each with the whole quota.
 	Redis *redisdb.DB
-	// Alone true: this replica decides by itself with its share of the quota, though there is a Redis. It is asked for each
-	// call, and nobody waits for Redis then; the limits are as exact as calls are evenly spread. Nil: false.
+	// Alone is called for each call. True: this replica decides by itself with its share of the quota, and never waits for
+	// Redis. The limits are then exact only if calls are spread evenly over the replicas. Nil: false.
 	Alone func() bool
-	// Replicas is how many share a quota when each decides by itself. Nil: one.
+	// Replicas returns the number of replicas that share a quota while each decides by itself. Nil: one.
 	Replicas   func() int
 	Now        func() time.Time
 	Log        *slog.Logger
 	Registerer prometheus.Registerer
 }
 
-// Limiter decides on calls. It is safe for concurrent use, and waits for Redis 50 ms at most.
+// Limiter decides whether calls may pass. It is safe for concurrent use. A call waits at most 50 ms for Redis.
 type Limiter struct {
-	db       *redisdb.DB
-	replicas func() int
-	now      func() time.Time
-	log      *slog.Logger
-	alone    *local
-	taken    *leases
-	wanted   func() bool
-	breaker  *redisdb.Breaker
-	degraded atomic.Bool
-	patience time.Duration
+	db        *redisdb.DB
+	replicas  func() int
+	now       func() time.Time
+	log       *slog.Logger
+	local     *local
+	leases    *leases
+	localOnly func() bool
+	breaker   *redisdb.Breaker
+	degraded  atomic.Bool
+	timeout   time.Duration
 
 	decisions *prometheus.CounterVec
 }
 
-// New registers its metrics and calls nobody.
+// New returns a Limiter and registers its metrics. It does not contact Redis.
 func New(o Options) *Limiter {
-	l := &Limiter{db: o.Redis, replicas: o.Replicas, wanted: o.Alone, now: o.Now, log: o.Log, alone: newLocal(maxLocalKeys), taken: newLeases(maxLeases), patience: defaultPatience,
+	l := &Limiter{
+		db: o.Redis, replicas: o.Replicas, localOnly: o.Alone, now: o.Now, log: o.Log,
+		local: newLocal(maxLocalKeys), leases: newLeases(maxLeases), timeout: redisTimeout,
 		breaker: redisdb.NewBreaker(failuresInARow, failurePause, o.Now),
 		decisions: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "openim_wrapper_limit_decisions_total",
-			Help: "Calls that were let pass or refused by a limit, by class, by what the refusing limit counts, and by who decided: redis or this replica alone.",
+			Help: "Calls that a limit allowed or refused, by class, what the refusing limit counts, and by the decider: redis or replica.",
 		}, []string{"class", "verdict", "by", "decided"}),
 	}
 	if l.replicas == nil {
 		l.replicas = func() int { return 1 }
 	}
-	if l.wanted == nil {
-		l.wanted = func() bool { return false }
+	if l.localOnly == nil {
+		l.localOnly = func() bool { return false }
 	}
 	o.Registerer.MustRegister(l.decisions,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "openim_wrapper_limit_degraded", Help: "1 while limits are kept by each replica with its share of the quota, because Redis is slow or down.",
+			Name: "openim_wrapper_limit_degraded",
+			Help: "1 while each replica applies its share of the limits, because Redis is slow or down.",
 		}, func() float64 {
 			if l.degraded.Load() {
 				return 1
@@ -83,41 +87,41 @@ func New(o Options) *Limiter {
 			return 0
 		}),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "openim_wrapper_limit_local_keys", Help: "Users, devices and addresses that this replica counts by itself.",
-		}, func() float64 { return float64(l.alone.size()) }))
+			Name: "openim_wrapper_limit_local_keys", Help: "Users, devices and addresses that this replica counts in its own memory.",
+		}, func() float64 { return float64(l.local.size()) }))
 	return l
 }
 
-// Allow decides on one call of a class and, when it may pass, counts it. class is the name of c: a fixed word without braces or colons.
-// A class that is not valid lets nothing pass.
+// Allow decides on one call of a class, and counts a call that may pass. class is the name of c: a fixed word without braces or
+// colons. Allow refuses every call of an invalid class.
 func (l *Limiter) Allow(ctx context.Context, class string, c Class, s Subject) Decision {
 	if !c.usable() {
-		return l.note(class, byReplica, Decision{RetryAfter: time.Second, By: "class"})
+		return l.record(class, byReplica, Decision{RetryAfter: time.Second, By: "class"})
 	}
-	names, p := keys(class, c.By, s), c.pace()
+	names, p := keys(class, c.By, s), c.rate()
 	switch {
 	case l.db == nil:
-		return l.note(class, byReplica, l.here(names, p))
-	case l.wanted():
-		return l.note(class, byReplica, l.here(names, p.share(l.replicas())))
+		return l.record(class, byReplica, l.decideLocally(names, p))
+	case l.localOnly():
+		return l.record(class, byReplica, l.decideLocally(names, p.share(l.replicas())))
 	}
-	which, wait, err := l.leased(ctx, names, p)
+	which, wait, err := l.decideByLease(ctx, names, p)
 	if err != nil {
-		d := l.here(names, p.share(l.replicas()))
+		d := l.decideLocally(names, p.share(l.replicas()))
 		d.Degraded = true
-		return l.note(class, byReplica, d)
+		return l.record(class, byReplica, d)
 	}
-	return l.note(class, byRedis, decision(names, which, wait))
+	return l.record(class, byRedis, decision(names, which, wait))
 }
 
-// Who decided.
+// Values of the metric's label decided.
 const (
 	byRedis   = "redis"
 	byReplica = "replica"
 )
 
-func (l *Limiter) here(names []key, p pace) Decision {
-	which, wait := l.alone.take(names, p, l.now().UnixMicro())
+func (l *Limiter) decideLocally(names []key, p rate) Decision {
+	which, wait := l.local.take(names, p, l.now().UnixMicro())
 	return decision(names, which, wait)
 }
 
@@ -128,15 +132,15 @@ func decision(names []key, which int, wait int64) Decision {
 	return Decision{RetryAfter: time.Duration(wait) * time.Microsecond, By: names[which].by}
 }
 
-// leased spends of what this replica has taken for the caller, or takes from Redis.
-func (l *Limiter) leased(ctx context.Context, names []key, p pace) (which int, wait int64, err error) {
+// decideByLease uses a call of the caller's lease, or takes calls from Redis.
+func (l *Limiter) decideByLease(ctx context.Context, names []key, p rate) (which int, wait int64, err error) {
 	name := joined(names)
-	spent, take := l.taken.spend(name, p, l.now().UnixMicro())
+	spent, take := l.leases.spend(name, p, l.now().UnixMicro())
 	if spent {
 		return -1, 0, nil
 	}
-	g, err := l.there(ctx, names, p, take)
-	l.taken.give(name, p, l.now().UnixMicro(), take, g.given, g.room)
+	g, err := l.takeFromRedis(ctx, names, p, take)
+	l.leases.refill(name, p, l.now().UnixMicro(), take, g.given, g.remaining)
 	return g.which, g.wait, err
 }
 
@@ -151,56 +155,56 @@ func joined(names []key) string {
 	return strings.Join(all, " ")
 }
 
-// grant is what Redis says.
+// grant is the reply of the Lua script.
 type grant struct {
-	which       int // the key that refuses, or -1
-	wait        int64
-	given, room int64
+	which            int // index of the key that refuses, -1 if none does
+	wait             int64
+	given, remaining int64
 }
 
-var errSpared = errors.New("Redis was slow or down for other calls")
+var errBreakerOpen = errors.New("calling Redis: skipped: recent calls failed or timed out")
 
-// there asks Redis for some calls, if it has been well lately.
-func (l *Limiter) there(ctx context.Context, names []key, p pace, take int64) (grant, error) {
+// takeFromRedis runs the Lua script, unless the circuit breaker is open.
+func (l *Limiter) takeFromRedis(ctx context.Context, names []key, p rate, take int64) (grant, error) {
 	if !l.breaker.Allow() {
-		return grant{}, errSpared
+		return grant{}, errBreakerOpen
 	}
 	full, args := make([]string, len(names)), make([]any, 3, 3+len(names))
 	args[0], args[1], args[2] = p.interval, p.burst, take
 	for i, key := range names {
 		full[i] = l.db.Key(key.name)
-		args = append(args, key.times)
+		args = append(args, key.multiplier)
 	}
-	asking, cancel := context.WithTimeout(ctx, l.patience)
+	callCtx, cancel := context.WithTimeout(ctx, l.timeout)
 	defer cancel()
-	reply, err := gcraScript.Run(asking, l.db, full, args...).Int64Slice()
+	reply, err := gcraScript.Run(callCtx, l.db, full, args...).Int64Slice()
 	if err == nil && len(reply) != 5 {
-		err = errors.New("the script of the limits gave no answer that is understood")
+		err = errors.New("running gcra.lua: its reply does not have 5 numbers")
 	}
 	if err != nil && ctx.Err() != nil {
-		err = context.Canceled // the caller left, which says nothing about Redis
+		err = context.Canceled // the caller cancelled the call, which is no failure of Redis
 	}
 	l.breaker.Done(err)
-	l.tell(err)
+	l.logTransition(err)
 	if err != nil {
 		return grant{}, err
 	}
-	return grant{which: int(reply[0]) - 1, wait: reply[1], given: reply[3], room: reply[4]}, nil
+	return grant{which: int(reply[0]) - 1, wait: reply[1], given: reply[3], remaining: reply[4]}, nil
 }
 
-// tell says in the log when it begins and when it ends.
-func (l *Limiter) tell(err error) {
+// logTransition logs when the limiter begins to decide without Redis, and when it returns to Redis.
+func (l *Limiter) logTransition(err error) {
 	open := l.breaker.Open()
 	if l.degraded.CompareAndSwap(!open, open) {
 		if open {
-			l.log.Warn("limits are kept by this replica alone, with its share of the quota: the wrapper's Redis is slow or down", "error", err.Error())
+			l.log.Warn("applying this replica's share of the limits: the wrapper's Redis is slow or down", "error", err.Error())
 			return
 		}
-		l.log.Info("limits are kept in Redis again")
+		l.log.Info("applying the limits in Redis again")
 	}
 }
 
-func (l *Limiter) note(class, decided string, d Decision) Decision {
+func (l *Limiter) record(class, decided string, d Decision) Decision {
 	verdict := "allowed"
 	if !d.OK {
 		verdict = "refused"

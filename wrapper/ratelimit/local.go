@@ -5,13 +5,13 @@ import (
 	"sync"
 )
 
-// maxLocalKeys bounds the memory of a replica that decides by itself: some 10 MB.
+// maxLocalKeys limits the memory of a replica that decides by itself to some 10 MB.
 const maxLocalKeys = 100_000
 
-// clearEvery is the least time between two clearings of a full table, in microseconds.
+// clearEvery is the minimum time between two cleanups of a full table, in microseconds.
 const clearEvery = 1_000_000
 
-// local is GCRA in the memory of one replica. Its clock is handed in, in microseconds.
+// local is GCRA in the memory of one replica. The caller passes the time, in microseconds.
 type local struct {
 	mu      sync.Mutex
 	tats    map[string]int64
@@ -21,23 +21,23 @@ type local struct {
 
 func newLocal(limit int) *local { return &local{tats: map[string]int64{}, limit: limit} }
 
-// take gives the key that refuses, or -1, and how long to wait in microseconds.
-func (l *local) take(keys []key, p pace, now int64) (which int, wait int64) {
+// take uses one call of every key. It returns the index of the key that refuses, -1 if none does, and how long to wait in microseconds.
+func (l *local) take(keys []key, p rate, now int64) (which int, wait int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	which = -1
 	next := make([]int64, len(keys))
 	names := make([]string, len(keys))
 	for i, key := range keys {
-		names[i] = l.place(key, now)
-		mine := p.times(key.times)
+		names[i] = l.slot(key, now)
+		keyRate := p.scaled(key.multiplier)
 		tat, known := l.tats[names[i]]
-		if back := mine.bounded(tat, now); known && back < tat {
-			l.tats[names[i]] = back
-			tat = back
+		if lowered := keyRate.bounded(tat, now); known && lowered < tat {
+			l.tats[names[i]] = lowered
+			tat = lowered
 		}
 		var w int64
-		if next[i], w = mine.next(tat, now); w > wait {
+		if next[i], w = keyRate.next(tat, now); w > wait {
 			which, wait = i, w
 		}
 	}
@@ -50,41 +50,41 @@ func (l *local) take(keys []key, p pace, now int64) (which int, wait int64) {
 	return -1, 0
 }
 
-// look gives the key that would refuse a call, or -1, and how long to wait in microseconds. Nothing is spent.
-func (l *local) look(keys []key, p pace, now int64) (which int, wait int64) {
+// check returns the index of the key that would refuse a call, -1 if none would, and how long to wait in microseconds. It uses no quota.
+func (l *local) check(keys []key, p rate, now int64) (which int, wait int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	which = -1
 	for i, k := range keys {
-		mine := p.times(k.times)
+		keyRate := p.scaled(k.multiplier)
 		tat, known := l.tats[k.name]
 		if !known {
 			if tat, known = l.tats[kindOf(k)]; !known || len(l.tats) < l.limit {
 				continue
 			}
 		}
-		tat = min(tat, now+(mine.burst+maxPending*k.times)*mine.interval)
-		if w := max(tat, now) + mine.interval - mine.burst*mine.interval - now; w > wait {
+		tat = min(tat, now+(keyRate.burst+maxPending*k.multiplier)*keyRate.interval)
+		if w := max(tat, now) + keyRate.interval - keyRate.burst*keyRate.interval - now; w > wait {
 			which, wait = i, w
 		}
 	}
 	return which, wait
 }
 
-// charge spends one call of each key, whether there is something left or not. The debt is bounded by maxPending calls.
-func (l *local) charge(keys []key, p pace, now int64) {
+// charge uses one call of each key, even beyond the quota. The debt is limited to maxPending calls.
+func (l *local) charge(keys []key, p rate, now int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, k := range keys {
-		mine := p.times(k.times)
-		name := l.place(k, now)
-		l.tats[name] = max(min(l.tats[name], now+(mine.burst+maxPending*k.times-1)*mine.interval), now) + mine.interval
+		keyRate := p.scaled(k.multiplier)
+		name := l.slot(k, now)
+		l.tats[name] = max(min(l.tats[name], now+(keyRate.burst+maxPending*k.multiplier-1)*keyRate.interval), now) + keyRate.interval
 	}
 }
 
-// place is the key's own, or, when there is no room, one that it shares with all newcomers of its kind: who comes from ever new
-// addresses gets no more for it.
-func (l *local) place(k key, now int64) string {
+// slot returns the name under which a key is counted: the key's own name or, if the table is full, a name that all new keys of its kind
+// share. A caller who uses many addresses thus gets no more quota.
+func (l *local) slot(k key, now int64) string {
 	if _, known := l.tats[k.name]; known || len(l.tats) < l.limit {
 		return k.name
 	}
@@ -102,15 +102,15 @@ func (l *local) place(k key, now int64) string {
 	return kindOf(k)
 }
 
-// kindOf is the key's name without its value, "l:{class}:by:", and for larger networks how many times the quota they have.
+// kindOf returns the key's name without its value, "l:{class}:by:", and for a larger network its multiplier.
 func kindOf(k key) string {
 	colons := 0
 	for i := range len(k.name) {
 		if k.name[i] == ':' {
-			if colons++; colons == 3 && k.times == 1 {
+			if colons++; colons == 3 && k.multiplier == 1 {
 				return k.name[:i+1]
 			} else if colons == 3 {
-				return k.name[:i+1] + "*" + strconv.FormatInt(k.times, 10)
+				return k.name[:i+1] + "*" + strconv.FormatInt(k.multiplier, 10)
 			}
 		}
 	}

@@ -14,10 +14,10 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/redisdb/redistest"
 )
 
-// TestAnIPv6SiteDoesNotHaveTheQuotaOfEachOfItsNetworks: who is given a /48 has 65,536 networks of one customer's size. Another site's quota
-// is untouched, and the first site's comes back.
+// TestAnIPv6SiteDoesNotHaveTheQuotaOfEachOfItsNetworks: the owner of a /48 has 65,536 networks of /64. Another site's quota is not used,
+// and the first site's quota is refilled.
 func TestAnIPv6SiteDoesNotHaveTheQuotaOfEachOfItsNetworks(t *testing.T) {
-	for name, withRedis := range map[string]bool{"in Redis": true, "by the replica": false} {
+	for name, withRedis := range map[string]bool{"in Redis": true, "in memory": false} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			o := Options{Now: time.Now, Log: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry()}
@@ -25,7 +25,7 @@ func TestAnIPv6SiteDoesNotHaveTheQuotaOfEachOfItsNetworks(t *testing.T) {
 				o.Redis = redistest.Start(t).Open("a:")
 			}
 			l := New(o)
-			l.patience = 10 * time.Second
+			l.timeout = 10 * time.Second
 			c := Class{PerSecond: 0.05, Burst: 3, By: []string{ByIP}}
 			from := func(ip string) bool {
 				d := l.Allow(context.Background(), "login", c, Subject{IP: netip.MustParseAddr(ip)})
@@ -46,7 +46,7 @@ func TestAnIPv6SiteDoesNotHaveTheQuotaOfEachOfItsNetworks(t *testing.T) {
 					}
 				}
 			}
-			// A call may come back within the time of the test.
+			// The quota may be refilled by a call during the test.
 			g.Expect(passed["64"]).To(Equal(3))
 			g.Expect(passed["56"]).To(BeNumerically("~", 4*3, 2))
 			g.Expect(passed["48"]).To(BeNumerically("~", 16*3, 8))

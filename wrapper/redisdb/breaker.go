@@ -9,8 +9,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Breaker spares callers the wait for a Redis that has just failed others: after some failures in a row it is open for a
-// pause, and then lets one call through at a time until one succeeds. Its zero value is not usable.
+// Breaker is a circuit breaker for Redis. After several consecutive failures it is open for a pause, in which callers need not wait for
+// Redis. Then it permits one call per pause until one succeeds. The zero value is not usable.
 type Breaker struct {
 	failures int
 	pause    time.Duration
@@ -21,12 +21,12 @@ type Breaker struct {
 	until  time.Time
 }
 
-// NewBreaker opens after failures in a row, for pause.
+// NewBreaker returns a Breaker that opens for pause after failures consecutive failures.
 func NewBreaker(failures int, pause time.Duration, now func() time.Time) *Breaker {
 	return &Breaker{failures: failures, pause: pause, now: now}
 }
 
-// Allow says whether to ask Redis now. Who gets true reports what came of it by Done.
+// Allow reports whether to call Redis now. After true, the caller must report the result to Done.
 func (b *Breaker) Allow() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -37,11 +37,11 @@ func (b *Breaker) Allow() bool {
 	if now.Before(b.until) {
 		return false
 	}
-	b.until = now.Add(b.pause) // this caller tries; the others wait for what he finds
+	b.until = now.Add(b.pause) // this call tests Redis; the others wait for its result
 	return true
 }
 
-// Done notes the result of a call. A caller who gave up says nothing about Redis.
+// Done records the result of a call. A call that its caller cancelled says nothing about Redis.
 func (b *Breaker) Done(err error) {
 	if errors.Is(err, context.Canceled) {
 		return
@@ -57,12 +57,12 @@ func (b *Breaker) Done(err error) {
 	}
 }
 
-// Open is true while calls are spared.
+// Open reports whether the breaker is open.
 func (b *Breaker) Open() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.inARow >= b.failures
 }
 
-// Failed tells an error from the answer that there is no such key.
+// Failed reports whether err is a failure of Redis. The reply that a key does not exist is not a failure.
 func Failed(err error) bool { return err != nil && !errors.Is(err, redis.Nil) }

@@ -23,13 +23,13 @@ const (
 	maxDatabase      = 1023
 )
 
-// A prefix without braces leaves the choice of the Cluster's hash tag to the keys.
+// The prefix contains no braces, so that the keys determine the Cluster's hash tag.
 var prefixForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/-]{0,126}:$`)
 
 // Validate adds to p what is wrong with the configuration. It opens no file.
 func Validate(c *Config, p *httpserver.Problems, field string) {
 	if len(c.Addresses) < 1 || len(c.Addresses) > maxAddresses {
-		p.Add(field+".addresses", "write 1 to %d of them", maxAddresses)
+		p.Add(field+".addresses", "write 1 to %d addresses", maxAddresses)
 	}
 	for i, address := range c.Addresses {
 		host, port, err := net.SplitHostPort(address)
@@ -45,14 +45,14 @@ func Validate(c *Config, p *httpserver.Problems, field string) {
 		p.File(field+".usernameFile", c.UsernameFile)
 	}
 	if c.Username != "" && c.UsernameFile != "" {
-		p.Add(field+".username", "stands beside usernameFile: write one of the two")
+		p.Add(field+".username", "set together with usernameFile: write one of the two")
 	}
 	p.File(field+".passwordFile", c.PasswordFile)
 	if !prefixForm.MatchString(c.KeyPrefix) {
 		p.Add(field+".keyPrefix", `write letters, digits and . _ / - with a colon at the end, at most 128 bytes, such as "im/chat:"`)
 	}
 	if c.Database < 0 || c.Database > maxDatabase || c.Database > 0 && len(c.Addresses) > 1 {
-		p.Add(field+".database", "write 0 to %d, and 0 beside more than one address: a Redis Cluster has no other", maxDatabase)
+		p.Add(field+".database", "write 0 to %d, and 0 with more than one address: a Redis Cluster has only 0", maxDatabase)
 	}
 	if c.TLS != nil && c.TLS.CAFile != "" {
 		p.File(field+".tls.caFile", c.TLS.CAFile)

@@ -20,15 +20,16 @@ func parse(yaml string) (redisdb.Config, error) {
 	return c, p.Err()
 }
 
-func TestAConfigurationIsReadAsItIsWritten(t *testing.T) {
+func TestAConfigurationIsDecoded(t *testing.T) {
 	g := NewWithT(t)
 	c, err := parse(`{addresses: ["redis:6379", "[::1]:6380"], usernameFile: /etc/r/user, passwordFile: /etc/r/password, keyPrefix: "im/chat:", tls: {caFile: /etc/r/ca.crt}}`)
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(c).To(Equal(redisdb.Config{Addresses: []string{"redis:6379", "[::1]:6380"}, UsernameFile: "/etc/r/user", PasswordFile: "/etc/r/password",
-		KeyPrefix: "im/chat:", TLS: &redisdb.TLS{CAFile: "/etc/r/ca.crt"}}))
+	g.Expect(c).To(Equal(redisdb.Config{Addresses: []string{"redis:6379", "[::1]:6380"}, UsernameFile: "/etc/r/user",
+		PasswordFile: "/etc/r/password",
+		KeyPrefix:    "im/chat:", TLS: &redisdb.TLS{CAFile: "/etc/r/ca.crt"}}))
 }
 
-func TestWhatIsWrongIsSaidForEachField(t *testing.T) {
+func TestFaultsAreReportedByField(t *testing.T) {
 	for _, c := range []struct{ name, yaml, want string }{
 		{"no address", `{passwordFile: /p, keyPrefix: "a:"}`, "redis.addresses: write 1 to 32"},
 		{"no port", `{addresses: [redis], passwordFile: /p, keyPrefix: "a:"}`, "redis.addresses[0]: write host:port"},
@@ -38,12 +39,16 @@ func TestWhatIsWrongIsSaidForEachField(t *testing.T) {
 		{"two names", `{addresses: ["r:1"], username: u, usernameFile: /u, passwordFile: /p, keyPrefix: "a:"}`, "write one of the two"},
 		{"prefix without colon", `{addresses: ["r:1"], passwordFile: /p, keyPrefix: a}`, "redis.keyPrefix: write letters"},
 		{"prefix with a hash tag", `{addresses: ["r:1"], passwordFile: /p, keyPrefix: "{a}:"}`, "redis.keyPrefix: write letters"},
-		{"long prefix", `{addresses: ["r:1"], passwordFile: /p, keyPrefix: "` + strings.Repeat("a", 128) + `:"}`, "redis.keyPrefix: write letters"},
-		{"a database of a Cluster", `{addresses: ["r:1", "r:2"], passwordFile: /p, keyPrefix: "a:", database: 1}`, "redis.database: write 0 to 1023"},
-		{"a database that is none", `{addresses: ["r:1"], passwordFile: /p, keyPrefix: "a:", database: -1}`, "redis.database: write 0 to 1023"},
-		{"a database out of bounds", `{addresses: ["r:1"], passwordFile: /p, keyPrefix: "a:", database: 1024}`, "redis.database: write 0 to 1023"},
-		{"relative CA", `{addresses: ["r:1"], passwordFile: /p, keyPrefix: "a:", tls: {caFile: ca}}`, "redis.tls.caFile: write the absolute path"},
-		{"a password in the file", `{addresses: ["r:1"], password: x}`, "not understood"},
+		{"long prefix", `{addresses: ["r:1"], passwordFile: /p, keyPrefix: "` + strings.Repeat("a", 128) + `:"}`,
+			"redis.keyPrefix: write letters"},
+		{"a database of a Cluster", `{addresses: ["r:1", "r:2"], passwordFile: /p, keyPrefix: "a:", database: 1}`,
+			"redis.database: write 0 to 1023"},
+		{"a negative database", `{addresses: ["r:1"], passwordFile: /p, keyPrefix: "a:", database: -1}`, "redis.database: write 0 to 1023"},
+		{"a database out of bounds", `{addresses: ["r:1"], passwordFile: /p, keyPrefix: "a:", database: 1024}`,
+			"redis.database: write 0 to 1023"},
+		{"relative CA", `{addresses: ["r:1"], passwordFile: /p, keyPrefix: "a:", tls: {caFile: ca}}`,
+			"redis.tls.caFile: write the absolute path"},
+		{"a password in the file", `{addresses: ["r:1"], password: x}`, "unknown field"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := parse(c.yaml)

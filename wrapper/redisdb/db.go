@@ -18,13 +18,13 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/filewatch"
 )
 
-// Bounds of every call. A call waits at most for a place in the pool, then for a connection, then for its reply.
+// Limits of every call. A call waits at most Timeout for a free connection, then for a new connection, then for its reply.
 const (
 	Timeout  = 400 * time.Millisecond // for each of these
 	poolSize = 32
-	// What is asked and answered is small. The library's own buffers are eight times as large, two for each connection.
+	// Requests and replies are small. The library's default buffers are eight times as large, and each connection has two.
 	bufferSize = 4 << 10
-	// A connection lives so long at most, so that a changed password reaches all of them.
+	// The lifetime of a connection, so that all connections use a changed password eventually.
 	connLifetime = 10 * time.Minute
 )
 
@@ -34,8 +34,8 @@ type DB struct {
 	prefix string
 }
 
-// Open makes the client. It calls nobody: the first command connects. The sources it returns must be looked at by a
-// filewatch.Watcher; until that has read them, commands fail. New connections use what was read last.
+// Open returns a client, and connects with the first command. A filewatch.Watcher must read the returned sources; until then, commands
+// fail. New connections use the content that was read last.
 func Open(c Config, log *slog.Logger) (*DB, []filewatch.Reloader) {
 	useLog(log)
 	credentials, sources := credentialFiles(c)
@@ -57,19 +57,18 @@ func Open(c Config, log *slog.Logger) (*DB, []filewatch.Reloader) {
 	return &DB{UniversalClient: client, prefix: c.KeyPrefix}, append(sources, more...)
 }
 
-// Key puts the prefix before the joined parts. A part in braces is the Cluster's hash tag.
+// Key returns the key of the joined parts, with the prefix. A part in braces is the Cluster's hash tag.
 func (d *DB) Key(parts ...string) string { return d.prefix + strings.Join(parts, "") }
 
-// Ready is nil when Redis answers and forgets nothing by itself: where it may evict keys, a revocation could vanish
-// before the session it ends.
+// Ready returns nil if Redis answers and never evicts keys. Otherwise Redis could evict a revocation before the session that it ends.
 func (d *DB) Ready(ctx context.Context) error {
 	info, err := d.Info(ctx, "memory").Result()
 	if err != nil {
-		return fmt.Errorf("the wrapper's Redis does not answer: %w", err)
+		return fmt.Errorf("checking the wrapper's Redis: it does not answer: %w", err)
 	}
 	for line := range strings.Lines(info) {
 		if policy, found := strings.CutPrefix(strings.TrimSpace(line), "maxmemory_policy:"); found && policy != "noeviction" {
-			return fmt.Errorf("the wrapper's Redis may drop keys (maxmemory-policy %s): set it to noeviction", policy)
+			return fmt.Errorf("checking the wrapper's Redis: it may evict keys (maxmemory-policy %s): set it to noeviction", policy)
 		}
 	}
 	return nil
@@ -97,7 +96,7 @@ func credentialFiles(c Config) (credentialsFunc, []filewatch.Reloader) {
 
 type dialFunc = func(ctx context.Context, network, address string) (net.Conn, error)
 
-// dial connects by TCP or TLS with the roots that were read last.
+// dial returns a function that connects by TCP or TLS, with the roots that were read last.
 func dial(c *TLS) (dialFunc, []filewatch.Reloader) {
 	plain := &net.Dialer{Timeout: Timeout, KeepAlive: 15 * time.Second}
 	if c == nil {
@@ -116,28 +115,29 @@ func dial(c *TLS) (dialFunc, []filewatch.Reloader) {
 		}
 		ctx, cancel := context.WithTimeout(ctx, Timeout)
 		defer cancel()
-		sealed := &tls.Dialer{NetDialer: plain, Config: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool}}
-		return sealed.DialContext(ctx, network, address)
+		tlsDialer := &tls.Dialer{NetDialer: plain, Config: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool}}
+		return tlsDialer.DialContext(ctx, network, address)
 	}, sources
 }
 
 func parseRoots(contents [][]byte) (*x509.CertPool, error) {
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(contents[0]) {
-		return nil, errors.New("holds no PEM certificate")
+		return nil, errors.New("no PEM certificate found")
 	}
 	return pool, nil
 }
 
-// The client's own remarks, on broken connections, go where debugging looks. Its logger is the process', so it is set once.
+// useLog directs the client library's messages, about failed connections, to the debug level. The library has one logger per process, so
+// that it is set once.
 var useLog = func() func(*slog.Logger) {
 	var once sync.Once
-	return func(log *slog.Logger) { once.Do(func() { redis.SetLogger(&remarks{log}) }) }
+	return func(log *slog.Logger) { once.Do(func() { redis.SetLogger(&debugLogger{log}) }) }
 }()
 
-type remarks struct{ log *slog.Logger }
+type debugLogger struct{ log *slog.Logger }
 
-func (r *remarks) Printf(ctx context.Context, format string, args ...any) {
+func (r *debugLogger) Printf(ctx context.Context, format string, args ...any) {
 	if r.log.Enabled(ctx, slog.LevelDebug) {
 		r.log.DebugContext(ctx, "redis client", "remark", fmt.Sprintf(format, args...))
 	}

@@ -23,10 +23,10 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/redisdb/redistest"
 )
 
-// soon is a generous bound for what takes milliseconds on an idle machine.
+// soon is a generous timeout for what takes milliseconds on an idle machine.
 const soon = 10 * time.Second
 
-func TestKeysStandBehindThePrefix(t *testing.T) {
+func TestKeysHaveThePrefix(t *testing.T) {
 	g := NewWithT(t)
 	server := redistest.Start(t)
 	db := server.Open("im/chat:")
@@ -35,7 +35,7 @@ func TestKeysStandBehindThePrefix(t *testing.T) {
 	g.Expect(server.Client().Get(t.Context(), "im/chat:s:x").Result()).To(Equal("v"))
 }
 
-func TestNothingIsCalledBeforeThePasswordWasRead(t *testing.T) {
+func TestCommandsFailBeforeThePasswordIsRead(t *testing.T) {
 	g := NewWithT(t)
 	server := redistest.Start(t)
 	db, sources := redisdb.Open(server.Config("a:"), slog.New(slog.DiscardHandler))
@@ -62,7 +62,7 @@ func TestAChangedPasswordIsPickedUp(t *testing.T) {
 	g.Expect(db.Ready(t.Context())).NotTo(MatchError(ContainSubstring("another")))
 	g.Expect(os.WriteFile(server.PasswordFile, []byte("another\n"), 0o600)).To(Succeed())
 	g.Expect(sources[0].Reload()).To(BeTrue())
-	g.Expect(db.Ready(t.Context())).To(Succeed(), "without a restart of ours")
+	g.Expect(db.Ready(t.Context())).To(Succeed(), "without a restart of the wrapper")
 }
 
 func TestAUserOfItsOwn(t *testing.T) {
@@ -82,7 +82,7 @@ func TestAUserOfItsOwn(t *testing.T) {
 	g.Expect(db.Do(t.Context(), "ACL", "WHOAMI").Text()).To(Equal("wrapper"))
 }
 
-func TestARedisThatMayDropKeysIsNotReady(t *testing.T) {
+func TestARedisThatMayEvictKeysIsNotReady(t *testing.T) {
 	g := NewWithT(t)
 	server := redistest.Start(t)
 	db := server.Open("a:")
@@ -90,8 +90,8 @@ func TestARedisThatMayDropKeysIsNotReady(t *testing.T) {
 	g.Expect(db.Ready(t.Context())).To(MatchError(ContainSubstring("allkeys-lru): set it to noeviction")))
 }
 
-// However many wait, and whatever Redis does, nobody waits longer than for a place, a connection and a reply.
-func TestAFrozenRedisHoldsNobody(t *testing.T) {
+// TestAFrozenRedisDelaysCallsUpToTheTimeout: with any number of callers, none waits longer than for a slot, a connection and a reply.
+func TestAFrozenRedisDelaysCallsUpToTheTimeout(t *testing.T) {
 	g := NewWithT(t)
 	server := redistest.Start(t)
 	db := server.Open("a:")
@@ -116,7 +116,7 @@ func TestAFrozenRedisHoldsNobody(t *testing.T) {
 	g.Eventually(func() error { return db.Ready(context.Background()) }, 5*time.Second, 10*time.Millisecond).Should(Succeed())
 }
 
-func TestARestartedRedisIsFoundAgain(t *testing.T) {
+func TestARestartedRedisIsUsedAgain(t *testing.T) {
 	g := NewWithT(t)
 	server := redistest.Start(t)
 	db := server.Open("a:")
@@ -128,7 +128,7 @@ func TestARestartedRedisIsFoundAgain(t *testing.T) {
 	g.Expect(db.Exists(t.Context(), "k").Result()).To(BeZero(), "it is empty")
 }
 
-func TestTLSBelievesOnlyTheNamedAuthority(t *testing.T) {
+func TestTLSTrustsOnlyTheConfiguredAuthority(t *testing.T) {
 	g := NewWithT(t)
 	dir := t.TempDir()
 	cert, key := selfSigned(t, dir, "good")
@@ -137,9 +137,11 @@ func TestTLSBelievesOnlyTheNamedAuthority(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	port := l.Addr().(*net.TCPAddr).Port
 	g.Expect(l.Close()).To(Succeed())
-	server := redistest.Start(t, "--tls-port", strconv.Itoa(port), "--tls-cert-file", cert, "--tls-key-file", key, "--tls-ca-cert-file", cert, "--tls-auth-clients", "no")
+	server := redistest.Start(t, "--tls-port", strconv.Itoa(port), "--tls-cert-file", cert, "--tls-key-file", key, "--tls-ca-cert-file",
+		cert, "--tls-auth-clients", "no")
 
-	for _, c := range []struct{ name, ca, want string }{{"its own", cert, ""}, {"another's", other, "unknown authority"}, {"the system's", "", "unknown authority"}} {
+	for _, c := range []struct{ name, ca, want string }{{"its own", cert, ""}, {"another's", other, "unknown authority"},
+		{"the system's", "", "unknown authority"}} {
 		config := server.Config("a:")
 		config.Addresses = []string{net.JoinHostPort("127.0.0.1", strconv.Itoa(port))}
 		config.TLS = &redisdb.TLS{CAFile: c.ca}
@@ -161,7 +163,8 @@ func selfSigned(t *testing.T, dir, name string) (cert, key string) {
 	g := NewWithT(t)
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	g.Expect(err).NotTo(HaveOccurred())
-	template := x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true}
+	template := x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour),
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true}
 	der, err := x509.CreateCertificate(rand.Reader, &template, &template, &private.PublicKey, private)
 	g.Expect(err).NotTo(HaveOccurred())
 	secret, err := x509.MarshalPKCS8PrivateKey(private)

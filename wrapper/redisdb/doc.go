@@ -1,5 +1,5 @@
-// Package redisdb opens the wrapper's own Redis: one client for each process, with credentials from mounted files, timeouts that
-// bound every call, and one prefix for all keys. It holds no keys' names: each room names its own.
+// Package redisdb opens the wrapper's own Redis: one client for each process, with credentials from mounted files, timeouts for
+// every call, and one prefix for all keys. The packages that use Redis define the names of their keys.
 //
-// No command is ever repeated by the client: whether a repetition is safe is known only to who asked.
+// The client never repeats a command, because only the caller knows whether a repetition is safe.
 package redisdb

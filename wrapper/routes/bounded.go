@@ -8,10 +8,10 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// Rules about what a call may cost or reach beyond the ids that it names.
+// Rules that limit the cost or the effects of a call.
 
-// filled is Party for each conversation of a list, and a need for all of them when the list names none. OpenIM takes an empty list for
-// every conversation that it ever kept for the caller, those of groups that put them out among them.
+// filled applies Party to each conversation of a list. If the list is empty, it adds a need for all conversations. OpenIM interprets an
+// empty list as every conversation that it ever stored for the caller, including those of groups that removed the caller.
 func (e *enforcement) filled(field string) error {
 	name := strings.TrimSuffix(field, "[]")
 	if list, _ := e.body[name].([]any); len(list) == 0 {
@@ -19,11 +19,10 @@ func (e *enforcement) filled(field string) error {
 		e.needs = append(e.needs, Need{Kind: NeedAll, Field: field})
 		return nil
 	}
-	return e.each(field, func(p place) error { return e.party(p, NeedParty) })
+	return e.each(field, func(p fieldValue) error { return e.party(p, NeedParty) })
 }
 
-// Fill puts the conversations that the caller is a party of into the list of a NeedAll. false: there are none, and OpenIM must not
-// be asked with an empty list.
+// Fill sets the list of a NeedAll to the caller's conversations. It returns false if there are none: OpenIM must not receive an empty list.
 func (n Need) Fill(body map[string]any, conversationIDs []string) bool {
 	list := make([]any, len(conversationIDs))
 	for i, id := range conversationIDs {
@@ -33,20 +32,20 @@ func (n Need) Fill(body map[string]any, conversationIDs []string) bool {
 	return len(list) > 0
 }
 
-func (e *enforcement) live(p place) error {
+func (e *enforcement) live(p fieldValue) error {
 	id := p.text()
 	if err := legalID(p.field, id); err != nil || id == "" {
-		return err // OpenIM says what it misses
+		return err // OpenIM reports a missing id
 	}
 	return e.need(NeedLive, p.field, id)
 }
 
-// upTo asks for the newest message of a conversation when the body names a sequence number in it. OpenIM lists every number up to
-// hasReadSeq in memory.
+// upTo adds a need for the newest message of a conversation if the body names a sequence number in it. OpenIM builds a list of all
+// numbers up to hasReadSeq in memory.
 func (e *enforcement) upTo(field, conversation string) error {
 	id, _ := e.body[conversation].(string)
 	var largest int64
-	err := e.each(field, func(p place) error {
+	err := e.each(field, func(p fieldValue) error {
 		if number, ok := p.value.(json.Number); ok {
 			n, err := number.Int64()
 			if err != nil {
@@ -71,7 +70,7 @@ func (e *enforcement) upTo(field, conversation string) error {
 	return nil
 }
 
-// spans bounds what the ranges of a pull list together.
+// spans limits the messages in all ranges of a pull together.
 func (e *enforcement) spans(field string) error {
 	list, _ := e.body[strings.TrimSuffix(field, "[]")].([]any)
 	var total int64
@@ -81,27 +80,28 @@ func (e *enforcement) spans(field string) error {
 		c, _ := wire.ParseConversation(id)
 		total += bounds.Listed(whole(r["begin"]), whole(r["end"]), whole(r["num"]), c.Kind == wire.NotificationQueue)
 		if total > bounds.Span {
-			return malformed("%s list more than %d messages: ask for less at a time", field, bounds.Span)
+			return malformed("%s contain more than %d messages: request less at a time", field, bounds.Span)
 		}
 	}
 	return nil
 }
 
-// whole is a number of a projected body, 0 when it is not there.
+// whole returns a number of a projected body, 0 if it is absent.
 func whole(value any) int64 {
 	number, _ := value.(json.Number)
 	n, _ := number.Int64()
 	return n
 }
 
-// peersToo asks whether the other user of a chat of two may be written to. The conversation's members were described before.
+// peersToo adds a need if the setting is written into the list of the other user of a chat of two. describe has checked the
+// conversation's members.
 func (e *enforcement) peersToo(field string) error {
 	object, _, _ := strings.Cut(field, ".")
 	c, _ := e.body[object].(map[string]any)
 	id, _ := c["conversationID"].(string)
 	peer, _ := c["userID"].(string)
 	parsed, _ := wire.ParseConversation(id)
-	return e.each(field, func(p place) error {
+	return e.each(field, func(p fieldValue) error {
 		switch {
 		case p.value == nil:
 		case parsed.Kind != wire.SingleChat || peer == "":
@@ -113,7 +113,7 @@ func (e *enforcement) peersToo(field string) error {
 	})
 }
 
-func (e *enforcement) pictures(p place) error {
+func (e *enforcement) pictures(p fieldValue) error {
 	query, _ := p.value.(map[string]any)
 	if !e.caller.Pictures || len(query) == 0 {
 		p.remove()

@@ -7,12 +7,12 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/ids"
 )
 
-// bound is how large a field of a user's body may be. A field of a user's route without one is refused, and fails a test.
+// bound is the limit of a field of a user's body. A body with a field without bound is refused, and a test fails.
 type bound struct {
-	bytes    int   // of a text
-	min, max int64 // of a number
-	whole    bool  // a number: any that its type can hold, as hashes need
-	entries  int   // of a list or map
+	bytes    int   // maximum of a text
+	min, max int64 // range of a number
+	whole    bool  // a number: the whole range of its type, for hashes
+	entries  int   // maximum of a list or map
 }
 
 // Shorthands for the table below.
@@ -28,9 +28,9 @@ var (
 	groups = listOf(bounds.Groups, idText)
 )
 
-// fieldBounds are the bounds of fields by name, wherever the name stands. "path field" is the bound of one field of one route.
+// fieldBounds has the bounds of fields by name, for all routes. "path field" is the bound of a field of one route.
 var fieldBounds = map[string]bound{
-	// Ids. What they may be made of is the identity rules' affair.
+	// Ids. The identity rules check their characters.
 	"userID": idText, "userID1": idText, "userID2": idText, "ownerUserID": idText, "fromUserID": idText, "toUserID": idText,
 	"friendUserID": idText, "blackUserID": idText, "inviterUserID": idText, "oldOwnerUserID": idText, "newOwnerUserID": idText,
 	"creatorUserID": idText, "notificationUserID": idText, "account": idText, "groupID": idText, "uuid": idText, "versionID": idText,
@@ -39,9 +39,9 @@ var fieldBounds = map[string]bound{
 	"userIDs": users, "userIDList": users, "friendUserIDs": users, "memberUserIDs": users, "adminUserIDs": users,
 	"kickedUserIDs": users, "invitedUserIDs": users, "groupIDs": groups,
 	"conversationIDs": listOf(bounds.Conversations, text(ids.MaxConversationBytes)),
-	// SDKs ask for the names of everybody in the caller's list of conversations.
+	// SDKs request the profiles of all users in the caller's list of conversations.
 	"/user/get_users_info userIDs": listOf(bounds.Records, idText),
-	// These are looked up among the caller's own records, which leaves nothing behind.
+	// OpenIM searches these among the caller's own records, without side effects.
 	"/conversation/get_conversations conversationIDs": listOf(bounds.Records, text(ids.MaxConversationBytes)),
 
 	// Messages.
@@ -62,7 +62,8 @@ var fieldBounds = map[string]bound{
 	"applyMemberFriend": upTo(bounds.Enum), "lookMemberInfo": upTo(bounds.Enum), "needVerification": upTo(bounds.Enum),
 	"groupType": upTo(bounds.Enum), "groupAtType": upTo(bounds.Enum), "conversationType": upTo(bounds.Enum), "status": upTo(bounds.Enum),
 	"roleLevel": upTo(bounds.Enum), "filter": upTo(bounds.Enum), "platform": upTo(bounds.Enum), "platformID": upTo(bounds.Enum),
-	"type": upTo(bounds.Int32), "memberCount": upTo(bounds.Int32), "appUnreadCount": upTo(bounds.Int32), "members": {entries: bounds.Options},
+	"type": upTo(bounds.Int32), "memberCount": upTo(bounds.Int32), "appUnreadCount": upTo(bounds.Int32),
+	"members": {entries: bounds.Options},
 
 	// Texts.
 	"nickname": text(bounds.Short), "groupName": text(bounds.Short), "remark": text(bounds.Short), "keyword": text(bounds.Short),
@@ -70,9 +71,9 @@ var fieldBounds = map[string]bound{
 	"handledMsg": text(bounds.Notice), "reason": text(bounds.Notice), "ex": text(bounds.Notice), "notification": text(bounds.Notice),
 	"introduction": text(bounds.Notice), "attachedInfo": text(bounds.Note),
 	"/conversation/set_conversations conversation.ex": text(bounds.Note),
-	// A notice of several members repeats what each of them has here, in one message.
+	// A notification about several members contains the ex of each of them.
 	"/group/set_group_member_info members[].ex": text(bounds.Address),
-	// A favourite may hold the content of a message.
+	// A favourite may contain the content of a message.
 	"value": text(bounds.Content),
 
 	// Objects and logs.
@@ -85,7 +86,7 @@ var fieldBounds = map[string]bound{
 	"/third/logs/upload version": text(bounds.Short),
 }
 
-// boundOf looks a field of a route up, in the notation of Route.Users.
+// boundOf returns the bound of a field of a route, in the notation of Route.Users.
 func boundOf(path, field string) (bound, bool) {
 	if b, ok := fieldBounds[path+" "+field]; ok {
 		return b, true
@@ -94,7 +95,7 @@ func boundOf(path, field string) (bound, bool) {
 	return b, ok
 }
 
-// bind gives every field of a body its bound, and names those that have none.
+// bind sets the bound of every field of a body, and returns the fields without one.
 func (s *shape) bind(path, field string) (unbound []string) {
 	b, ok := boundOf(path, field)
 	switch {
@@ -123,9 +124,9 @@ func (s *shape) bind(path, field string) (unbound []string) {
 	return unbound
 }
 
-// unbound are the fields of users' routes that lack a bound, as "path field". There are none: a test says so, and bodies that
-// hold one are refused.
-var unbound = func() (all []string) {
+// fieldsWithoutBound lists the fields of users' routes without bound, as "path field". A test checks that there are none, and bodies with
+// such a field are refused.
+var fieldsWithoutBound = func() (all []string) {
 	for i := range Table {
 		r := &Table[i]
 		form := shapes[r.Upstream()]
@@ -139,7 +140,7 @@ var unbound = func() (all []string) {
 	return all
 }()
 
-// check reports a text that is too long.
+// text returns an error for a text that is too long.
 func (b bound) text(field, value string) error {
 	if len(value) > b.bytes {
 		return malformed("%s is longer than %d bytes", field, b.bytes)
@@ -147,7 +148,7 @@ func (b bound) text(field, value string) error {
 	return nil
 }
 
-// number reports a number that is out of bounds. Numbers beyond int64 are hashes, or too large.
+// number returns an error for a number out of range. A number beyond int64 is a hash, or too large.
 func (b bound) number(field string, value int64, fits bool) error {
 	switch {
 	case b.whole:
@@ -160,7 +161,7 @@ func (b bound) number(field string, value int64, fits bool) error {
 
 func (b bound) list(field string, n int) error {
 	if n > b.entries {
-		return malformed("%s holds %d: send at most %d at a time", field, n, b.entries)
+		return malformed("%s has %d entries: send at most %d at a time", field, n, b.entries)
 	}
 	return nil
 }

@@ -13,16 +13,17 @@ import (
 
 func TestEveryFieldOfAUsersBodyHasABound(t *testing.T) {
 	g := NewWithT(t)
-	g.Expect(unbound).To(BeEmpty(), "give each a bound in bounds.go")
-	form := &shape{fields: map[string]*shape{"count2": {scalar: "int64"}, "list2": {elem: &shape{scalar: scalarText}}, "yes": {scalar: "bool"}}}
-	g.Expect(form.bind("/no/such", "")).To(ConsistOf("count2", "list2", "list2[]"), "a field that nobody bounded is found")
+	g.Expect(fieldsWithoutBound).To(BeEmpty(), "add their bounds in bounds.go")
+	form := &shape{fields: map[string]*shape{"count2": {scalar: "int64"}, "list2": {elem: &shape{scalar: scalarText}},
+		"yes": {scalar: "bool"}}}
+	g.Expect(form.bind("/no/such", "")).To(ConsistOf("count2", "list2", "list2[]"), "fields without bound are detected")
 	for _, value := range []any{json.Number("1"), []any{"x"}} {
 		_, err := form.project(map[string]any{"count2": value, "list2": value}, "")
-		g.Expect(err).To(HaveOccurred(), "and refused")
+		g.Expect(err).To(HaveOccurred(), "fields without bound are refused")
 	}
 }
 
-// TestEveryBoundIsKept runs every field of every user's route at its bound and beyond it.
+// TestEveryBoundIsKept tests every field of every user's route at its bound and beyond it.
 func TestEveryBoundIsKept(t *testing.T) {
 	fields := 0
 	for i := range Table {
@@ -38,7 +39,7 @@ func TestEveryBoundIsKept(t *testing.T) {
 	}
 }
 
-// tryBounds walks a form. wrap makes a body of a value at the place.
+// tryBounds tests the fields of a shape. wrap returns a body with a value in the field.
 func tryBounds(t *testing.T, body, at *shape, field string, wrap func(any) any) (tried int) {
 	fits := func(value any) error {
 		_, err := body.project(wrap(value), "")

@@ -9,12 +9,12 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// sessionTypes are OpenIM's numbers for the kinds of conversations that a user has settings of.
+// sessionTypes has OpenIM's numbers of the kinds of conversations for which a user has settings.
 var sessionTypes = map[wire.ConversationKind]int{wire.SingleChat: 1, wire.OldGroupChat: 2, wire.GroupChat: 3, wire.SystemChat: 4}
 
-// describe compares what stands beside a conversation's id with the id. OpenIM believes the body: it would write another
-// user's settings (conversation.userID with isPrivateChat), or skip the check of a dismissed group (conversationType).
-// field is "conversation.userID"; its neighbours conversationID, groupID and conversationType are dealt with at once.
+// describe checks the members beside a conversation's id. OpenIM trusts the body: it would write another user's settings
+// (conversation.userID with isPrivateChat), or skip the check of a dismissed group (conversationType). field is "conversation.userID";
+// describe checks its neighbours conversationID, groupID and conversationType too.
 func (e *enforcement) describe(field string) error {
 	object, _, _ := strings.Cut(field, ".")
 	c, _ := e.body[object].(map[string]any)
@@ -54,12 +54,12 @@ func (e *enforcement) describe(field string) error {
 	return nil
 }
 
-// peer finds the other user of a conversation of two. Where the id has two readings, the body must say which.
+// peer returns the other user of a conversation of two. If the id has two readings, the body must name the user.
 func (e *enforcement) peer(parsed wire.Conversation, object string, c map[string]any) (string, error) {
 	peers, certain := parsed.Peers(e.caller.UserID)
-	said, _ := c["userID"].(string)
+	named, _ := c["userID"].(string)
 	for _, p := range peers {
-		if p == said || said == "" && certain {
+		if p == named || named == "" && certain {
 			return p, nil
 		}
 	}

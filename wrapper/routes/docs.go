@@ -8,17 +8,17 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// Docs writes docs/routes.md.
+// Docs returns docs/routes.md.
 func Docs() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `# Routes
 
-Generated from the tables in wrapper/routes by "go generate ./wrapper/routes". Do not edit. The same as an OpenAPI document:
-[openapi.yaml](openapi.yaml).
+Generated from the tables in wrapper/routes by "go generate ./wrapper/routes". Do not edit. [openapi.yaml](openapi.yaml) has the same as an
+OpenAPI document.
 
-Each path is OpenIM's own. Users call it below %[1]s%[2]s%[1]s at their door, administrators below %[1]s%[3]s%[1]s at theirs, with
-OpenIM's body and reply: %[1]sPOST %[2]s/user/get_users_info%[1]s. Paths are compared byte for byte. What is not listed here is refused,
-whatever OpenIM would say to it.
+Each path is OpenIM's own. Users call it below %[1]s%[2]s%[1]s on the users' listener, administrators below %[1]s%[3]s%[1]s on the
+administrators' listener, with OpenIM's body and reply: %[1]sPOST %[2]s/user/get_users_info%[1]s. Paths are compared byte for byte. The
+gateway refuses every path that is not listed here.
 %[4]d paths are for users, %[5]d for administrators, %[6]d for nobody.
 
 `, "`", wire.UserPrefix, wire.AdminPrefix, count(User), count(Admin), count(Nobody))
@@ -27,7 +27,7 @@ whatever OpenIM would say to it.
 	docsAdmins(&b)
 	docsNobody(&b)
 	docsOwn(&b)
-	b.WriteString("\n## Classes\n\nEach backend replica holds this budget for each class; a call beyond it is answered 429.\n\n" +
+	b.WriteString("\n## Classes\n\nEach backend replica has these limits for each class. Further calls are refused with status 429.\n\n" +
 		"| class | deadline | calls in flight |\n|---|---|---|\n")
 	for _, l := range Limits {
 		fmt.Fprintf(&b, "| %s | %s | %d |\n", l.Name, l.Deadline, l.InFlight)
@@ -48,13 +48,13 @@ func count(a Audience) int {
 func docsUsers(b *strings.Builder) {
 	b.WriteString(`## Called by users
 
-Of a user's body OpenIM gets the members that its own protocol has, under its own spelling, after these rules. Anything else is left out;
-a member in two spellings of case, or of another type, is refused (errCode 1001). What may not be is refused with errCode 1002. In a list,
-groups and conversations that are not (or no longer) the caller's are left out, and the call is refused when none is left. Ids hold
-letters, digits, _ - @ and : alone. Every text, number, list and map has a bound, which [openapi.yaml](openapi.yaml) names; beyond it the
+OpenIM receives the members of a user's body that its own protocol has, in its own spelling, after these rules. Other members are removed.
+A member in two spellings of case, or of another type, is refused (errCode 1001). A violated rule is refused with errCode 1002. Groups and
+conversations in a list that are not (or no longer) the caller's are removed, and the call is refused if none is left. Ids may contain
+letters, digits, _ - @ and : only. Every text, number, list and map has a bound, which [openapi.yaml](openapi.yaml) contains; beyond it the
 call is refused.
 
-| path | for | what is done with the body | class | audit | body, bytes | repeatable | releases |
+| path | purpose | rules for the body | class | audit | body, bytes | repeatable | releases |
 |---|---|---|---|---|---|---|---|
 `)
 	for i := range Table {
@@ -67,7 +67,7 @@ call is refused.
 			rules = append(rules, describeRule(rule))
 		}
 		fmt.Fprintf(b, "| `%s %s` | %s | %s | %s | %s | %d | %s | %s |\n",
-			r.Method, r.Path, r.Why, cmp.Or(strings.Join(rules, "; "), "names nobody"), r.Limit.Name, r.Audit, r.Body, yesNo(r.Repeatable),
+			r.Method, r.Path, r.Why, cmp.Or(strings.Join(rules, "; "), "names no user"), r.Limit.Name, r.Audit, r.Body, yesNo(r.Repeatable),
 			r.Releases())
 	}
 }
@@ -85,7 +85,7 @@ func describeRule(rule Identity) string {
 }
 
 func docsAdmins(b *strings.Builder) {
-	b.WriteString("\n## Called by administrators\n\n| path | for | users named in | class | audit | body, bytes | repeatable | releases |\n" +
+	b.WriteString("\n## Called by administrators\n\n| path | purpose | users named in | class | audit | body, bytes | repeatable | releases |\n" +
 		"|---|---|---|---|---|---|---|---|\n")
 	for i := range Table {
 		r := &Table[i]
@@ -98,8 +98,8 @@ func docsAdmins(b *strings.Builder) {
 }
 
 func docsNobody(b *strings.Builder) {
-	b.WriteString("\n## Called by nobody through the gateway\n\nThese are refused by name, so that the reason can be said.\n\n" +
-		"| path | why | releases |\n|---|---|---|\n")
+	b.WriteString("\n## Called by nobody through the gateway\n\nThe refusal of these routes contains the reason.\n\n" +
+		"| path | reason | releases |\n|---|---|---|\n")
 	for i := range Table {
 		if r := &Table[i]; r.Audience == Nobody {
 			fmt.Fprintf(b, "| `%s %s` | %s | %s |\n", r.Method, r.Path, r.Why, r.Releases())
@@ -108,7 +108,7 @@ func docsNobody(b *strings.Builder) {
 }
 
 func docsOwn(b *strings.Builder) {
-	b.WriteString("\n## The gateway's own\n\n| path | door | credential | for | reply | class | audit | body, bytes |\n" +
+	b.WriteString("\n## The gateway's own\n\n| path | listener | credential | purpose | reply | class | audit | body, bytes |\n" +
 		"|---|---|---|---|---|---|---|---|\n")
 	for i := range OwnRoutes {
 		r := &OwnRoutes[i]

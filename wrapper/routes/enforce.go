@@ -3,6 +3,7 @@ package routes
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -12,11 +13,10 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// maxLookedUp bounds what one body may have looked up, and with it the time that finding it out takes.
-const maxLookedUp = 1000
+// maxNeedIDs limits the ids of one need, and thereby the time for checking them.
+const maxNeedIDs = 1000
 
-// Decode reads a body strictly, as wire.DecodeObject does, and keeps its numbers as they are written: OpenIM's version hashes
-// use all 64 bits.
+// Decode decodes a body strictly, as wire.DecodeObject does, and keeps its numbers as written: OpenIM's version hashes use all 64 bits.
 func Decode(data []byte) (map[string]any, error) {
 	if _, err := wire.DecodeObject(data); err != nil {
 		return nil, err
@@ -25,25 +25,25 @@ func Decode(data []byte) (map[string]any, error) {
 	d.UseNumber()
 	var object map[string]any
 	if err := d.Decode(&object); err != nil {
-		return nil, fmt.Errorf("the text is not one JSON object: send exactly one, and nothing after it")
+		return nil, errors.New("decoding the JSON: not one JSON object: send exactly one, and nothing after it")
 	}
 	return object, nil
 }
 
-// Encode writes a body as OpenIM gets it.
+// Encode encodes a body for OpenIM.
 func Encode(body map[string]any) ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	if err := e.Encode(body); err != nil {
-		return nil, fmt.Errorf("encode the body: %w", err)
+		return nil, fmt.Errorf("encoding the body: %w", err)
 	}
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
-// Enforce makes of a user's body (from Decode) the one that OpenIM may see. Only the members that OpenIM's protocol has are in
-// it, under its own spelling, so that OpenIM reads nothing that was not looked at here. needs is what must be looked
-// up before the call may go on. The body that came in is not changed.
+// Enforce turns a user's body (from Decode) into the body that OpenIM receives. The result has only members of OpenIM's protocol, in its
+// own spelling, so that OpenIM reads nothing that Enforce has not checked. needs are the conditions to check before the call may
+// continue. Enforce does not change body.
 func (r *Route) Enforce(caller Caller, body map[string]any) (changed map[string]any, needs []Need, refusal *wire.Failure) {
 	form := shapes[r.Upstream()]
 	if !r.ForUsers() || form == nil || !ids.Legal(caller.UserID) {
@@ -67,7 +67,7 @@ func refuse(f wire.Failure, err error) *wire.Failure {
 	return &f
 }
 
-// enforcement is one body on its way.
+// enforcement is the state of Enforce for one body.
 type enforcement struct {
 	caller Caller
 	body   map[string]any
@@ -80,9 +80,9 @@ func (e *enforcement) apply(rule Identity) *wire.Failure {
 	case Self:
 		err = e.each(rule.Field, e.self)
 	case Overwritten:
-		err = e.each(rule.Field, func(p place) error { p.set(e.caller.UserID); return nil })
+		err = e.each(rule.Field, func(p fieldValue) error { p.set(e.caller.UserID); return nil })
 	case Platform:
-		err = e.each(rule.Field, func(p place) error {
+		err = e.each(rule.Field, func(p fieldValue) error {
 			p.set(json.Number(strconv.Itoa(int(e.caller.PlatformID))))
 			return nil
 		})
@@ -92,23 +92,23 @@ func (e *enforcement) apply(rule Identity) *wire.Failure {
 	case OneSelf:
 		err = e.oneSelf(rule.Field, rule.With)
 	case Party:
-		err = e.each(rule.Field, func(p place) error { return e.party(p, NeedParty) })
+		err = e.each(rule.Field, func(p fieldValue) error { return e.party(p, NeedParty) })
 	case Kept:
-		err = e.each(rule.Field, func(p place) error { return e.party(p, NeedKept) })
+		err = e.each(rule.Field, func(p fieldValue) error { return e.party(p, NeedKept) })
 	case Member:
-		err = e.each(rule.Field, func(p place) error { return e.group(p, NeedMember) })
+		err = e.each(rule.Field, func(p fieldValue) error { return e.group(p, NeedMember) })
 	case Manager:
-		err = e.each(rule.Field, func(p place) error { return e.group(p, NeedManager) })
+		err = e.each(rule.Field, func(p fieldValue) error { return e.group(p, NeedManager) })
 	case Described:
 		err = e.describe(rule.Field)
 	case OwnName:
-		err = e.each(rule.Field, func(p place) error { return ownName(p.field, p.text(), e.caller.UserID) })
+		err = e.each(rule.Field, func(p fieldValue) error { return ownName(p.field, p.text(), e.caller.UserID) })
 	case AnyName:
-		err = e.each(rule.Field, func(p place) error { return objectName(p.field, p.text()) })
+		err = e.each(rule.Field, func(p fieldValue) error { return objectName(p.field, p.text()) })
 	case UploadTicket:
-		err = e.each(rule.Field, func(p place) error { return uploadTicket(p.field, p.text()) })
+		err = e.each(rule.Field, func(p fieldValue) error { return uploadTicket(p.field, p.text()) })
 	case FormTicket:
-		err = e.each(rule.Field, func(p place) error { return formTicket(p.field, p.text(), e.caller.UserID) })
+		err = e.each(rule.Field, func(p fieldValue) error { return formTicket(p.field, p.text(), e.caller.UserID) })
 	case Filled:
 		err = e.filled(rule.Field)
 	case Live:
@@ -126,24 +126,24 @@ func (e *enforcement) apply(rule Identity) *wire.Failure {
 	case Never:
 		err = e.each(rule.Field, never)
 	case Dropped:
-		err = e.each(rule.Field, func(p place) error { p.remove(); return nil })
+		err = e.each(rule.Field, func(p fieldValue) error { p.remove(); return nil })
 	case Other, Role, Public:
-		err = e.each(rule.Field, func(p place) error { return legalID(p.field, p.text()) })
+		err = e.each(rule.Field, func(p fieldValue) error { return legalID(p.field, p.text()) })
 	case OwnRecord:
-		err = e.each(rule.Field, func(p place) error { return legalConversation(p.field, p.text()) })
+		err = e.each(rule.Field, func(p fieldValue) error { return legalConversation(p.field, p.text()) })
 	default:
 		err = fmt.Errorf("%s has the unknown rule %q", rule.Field, rule.Do)
 	}
 	if err == nil {
 		return nil
 	}
-	if malformed, ok := err.(*malformedError); ok { //nolint:errorlint // made in this file, never wrapped
+	if malformed, ok := err.(*malformedError); ok { //nolint:errorlint // never wrapped
 		return refuse(wire.BadRequest, malformed)
 	}
 	return refuse(wire.Forbidden, err)
 }
 
-// malformedError is about the form of a value, not about whose it is.
+// malformedError is an error about the format of a value, not about its owner.
 type malformedError struct{ text string }
 
 func (m *malformedError) Error() string { return m.text }
@@ -152,7 +152,7 @@ func malformed(format string, args ...any) error {
 	return &malformedError{fmt.Sprintf(format, args...)}
 }
 
-func (e *enforcement) self(p place) error {
+func (e *enforcement) self(p fieldValue) error {
 	switch id := p.text(); {
 	case id == "" && !p.element:
 		p.set(e.caller.UserID)
@@ -184,7 +184,7 @@ func (e *enforcement) oneSelf(field, with string) error {
 	return nil
 }
 
-func (e *enforcement) party(p place, group NeedKind) error {
+func (e *enforcement) party(p fieldValue, group NeedKind) error {
 	id := p.text()
 	if err := legalConversation(p.field, id); err != nil {
 		return err
@@ -199,11 +199,11 @@ func (e *enforcement) party(p place, group NeedKind) error {
 	if peers, _ := c.Peers(e.caller.UserID); len(peers) == 0 {
 		return fmt.Errorf("%s must be a conversation of your own", p.field)
 	}
-	// Whether its other user exists is looked up: for invented ones OpenIM would keep keys for a year.
+	// The need checks that the other user exists: for a missing one OpenIM would keep keys for a year.
 	return e.need(NeedParty, p.field, id)
 }
 
-func (e *enforcement) group(p place, kind NeedKind) error {
+func (e *enforcement) group(p fieldValue, kind NeedKind) error {
 	id := p.text()
 	if id == "" {
 		return malformed("%s must be a group's id", p.field)
@@ -221,8 +221,8 @@ func (e *enforcement) need(kind NeedKind, field, id string) error {
 			if slices.Contains(n.IDs, id) {
 				return nil
 			}
-			if len(n.IDs) == maxLookedUp {
-				return malformed("%s names more than %d: send less at a time", field, maxLookedUp)
+			if len(n.IDs) == maxNeedIDs {
+				return malformed("%s names more than %d: send less at a time", field, maxNeedIDs)
 			}
 			n.IDs = append(n.IDs, id)
 			return nil
@@ -232,9 +232,9 @@ func (e *enforcement) need(kind NeedKind, field, id string) error {
 	return nil
 }
 
-// Trim takes out of a body (from Enforce) what a Need's field names and allowed does not. false: nothing is left to ask for.
-// Clients ask for what they knew yesterday; one group that has meanwhile put the caller out must not spoil the answer
-// about the others.
+// Trim removes the ids that allowed does not contain from the need's field of a body (from Enforce). It returns false if nothing is left
+// to request. Clients request what they knew before; a group that has removed the caller meanwhile must not make the request for the
+// others fail.
 func (n Need) Trim(body map[string]any, allowed map[string]bool) bool {
 	name, member, list := strings.Cut(n.Field, "[]")
 	elements, _ := body[name].([]any)
@@ -242,9 +242,9 @@ func (n Need) Trim(body map[string]any, allowed map[string]bool) bool {
 		return !slices.ContainsFunc(n.IDs, func(id string) bool { return !allowed[id] })
 	}
 	member = strings.TrimPrefix(member, ".")
-	asked := make(map[string]bool, len(n.IDs)) // what needed no looking up is not among them
+	checked := make(map[string]bool, len(n.IDs)) // without the ids that needed no check
 	for _, id := range n.IDs {
-		asked[id] = true
+		checked[id] = true
 	}
 	kept := make([]any, 0, len(elements))
 	for _, element := range elements {
@@ -252,7 +252,7 @@ func (n Need) Trim(body map[string]any, allowed map[string]bool) bool {
 		if object, ok := element.(map[string]any); ok {
 			id, _ = object[member].(string)
 		}
-		if allowed[id] || !asked[id] {
+		if allowed[id] || !checked[id] {
 			kept = append(kept, element)
 		}
 	}
@@ -267,8 +267,8 @@ func (e *enforcement) atMostOne(field string) error {
 	return nil
 }
 
-// never lets what means "not set" pass, and leaves it out.
-func never(p place) error {
+// never accepts a value that means "not set", and removes it.
+func never(p fieldValue) error {
 	switch v := p.value.(type) {
 	case nil:
 	case bool:
@@ -282,7 +282,7 @@ func never(p place) error {
 	return nil
 }
 
-// legalID wants the id of a user or group, or none.
+// legalID requires the id of a user or group, or "".
 func legalID(field, id string) error {
 	if id != "" && !ids.Legal(id) {
 		return malformed("%s must be an id of at most %d bytes: %s", field, ids.MaxBytes, ids.Rule)
@@ -290,7 +290,7 @@ func legalID(field, id string) error {
 	return nil
 }
 
-// legalConversation wants the id of a conversation, or none.
+// legalConversation requires the id of a conversation, or "".
 func legalConversation(field, id string) error {
 	if id != "" && !ids.LegalConversation(id) {
 		return malformed("%s must be a conversation's id of at most %d bytes: %s", field, ids.MaxConversationBytes, ids.Rule)

@@ -15,7 +15,7 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/routes/routestest"
 )
 
-// TestEveryFieldAgainstAnothersIDs runs every rule of the table: an honest body with one thing of the victim's in it.
+// TestEveryFieldAgainstAnothersIDs tests every rule of the table with a valid body that names data of the victim once.
 func TestEveryFieldAgainstAnothersIDs(t *testing.T) {
 	n := 0
 	for a := range routestest.Attacks(alice, victim) {
@@ -27,17 +27,18 @@ func TestEveryFieldAgainstAnothersIDs(t *testing.T) {
 			case routestest.Refused:
 				g.Expect(refusal).NotTo(BeNil())
 				g.Expect(refusal.Status).To(BeElementOf(http.StatusForbidden, http.StatusBadRequest))
-				g.Expect(refusal.Text).NotTo(ContainSubstring(victim.Self), "nobody's id is repeated")
+				g.Expect(refusal.Text).NotTo(ContainSubstring(victim.Self), "the text contains no id")
 				g.Expect(changed).To(BeNil())
 			case routestest.Rewritten:
 				g.Expect(refusal).To(BeNil())
 				g.Expect(text(t, changed)).NotTo(Or(ContainSubstring(victim.Self), ContainSubstring("attacker.example")))
 				for _, v := range routestest.Get(changed, a.Rule.Field) {
-					g.Expect(v).To(BeElementOf(alice.Self, json.Number("5")), "the session's own, or nothing")
+					g.Expect(v).To(BeElementOf(alice.Self, json.Number("5")), "the session's own value, or none")
 				}
 			case routestest.LookedUp:
 				g.Expect(refusal).To(BeNil())
-				g.Expect(needs).To(ContainElement(And(HaveField("Field", a.Rule.Field), HaveField("IDs", ContainElement(BeElementOf(victim.Group, alice.Pair()))))))
+				g.Expect(needs).To(ContainElement(And(HaveField("Field", a.Rule.Field),
+					HaveField("IDs", ContainElement(BeElementOf(victim.Group, alice.Pair()))))))
 			default:
 				g.Expect(refusal).To(BeNil())
 			}
@@ -85,14 +86,14 @@ func TestTheCallersOwnID(t *testing.T) {
 					change(body)
 					changed, _, refusal := a.Route.Enforce(caller, body)
 					g.Expect(refusal).To(BeNil())
-					g.Expect(routestest.Get(changed, a.Rule.Field)).To(Equal([]any{alice.Self}), "under OpenIM's spelling")
+					g.Expect(routestest.Get(changed, a.Rule.Field)).To(Equal([]any{alice.Self}), "in OpenIM's spelling")
 				})
 			}
 		})
 	}
 }
 
-func TestAnothersIDInDisguise(t *testing.T) {
+func TestAnothersIDInUnusualSpellings(t *testing.T) {
 	for _, a := range fieldsOf(routes.Self) {
 		t.Run(a.Route.Name(), func(t *testing.T) {
 			for name, change := range map[string]func(map[string]any){
@@ -121,7 +122,7 @@ func TestAnothersIDInDisguise(t *testing.T) {
 	}
 }
 
-// parent returns the object that holds a field's last part.
+// parent returns the object that contains the last part of a field.
 func parent(body map[string]any, field string) (object map[string]any, name string) {
 	before, last, nested := strings.Cut(field, ".")
 	if !nested {
@@ -146,7 +147,7 @@ func addSpelling(body map[string]any, field string, value any) {
 	object[strings.ToUpper(name)] = value
 }
 
-// addLongS writes the field a second time with U+017F, which Go's decoder takes for an s; fields without an s get another case.
+// addLongS adds the field a second time with U+017F, which Go's decoder treats as an s. Fields without an s get another case.
 func addLongS(body map[string]any, field string) {
 	object, name := parent(body, field)
 	long := strings.Replace(name, "s", "\u017f", 1)
@@ -156,7 +157,7 @@ func addLongS(body map[string]any, field string) {
 	object[long] = victim.Self
 }
 
-func TestWhatOpenIMDoesNotKnowIsLeftOut(t *testing.T) {
+func TestUnknownMembersAreRemoved(t *testing.T) {
 	for i := range routes.Table {
 		r := &routes.Table[i]
 		if r.Example == "" {
@@ -177,8 +178,8 @@ func TestWhatOpenIMDoesNotKnowIsLeftOut(t *testing.T) {
 	}
 }
 
-// TestNoFieldOfABodyMayNameAnother is the property behind the table: whatever a body holds, of what OpenIM gets no field that says
-// for whom the call is made names anybody but the caller.
+// TestNoFieldOfABodyMayNameAnother checks random bodies: in the body that OpenIM receives, no field that selects the acting user names
+// another user than the caller.
 func TestNoFieldOfABodyMayNameAnother(t *testing.T) {
 	var declared []*routes.Route
 	for i := range routes.Table {
@@ -213,10 +214,12 @@ func TestNoFieldOfABodyMayNameAnother(t *testing.T) {
 }
 
 func mutate(t *rapid.T, body map[string]any, field string) {
-	values := []any{alice.Self, victim.Self, victim.Peer, "", nil, true, json.Number("3"), []any{victim.Self}, []any{alice.Self, victim.Self},
+	values := []any{alice.Self, victim.Self, victim.Peer, "", nil, true, json.Number("3"), []any{victim.Self},
+		[]any{alice.Self, victim.Self},
 		map[string]any{"userID": victim.Self}, victim.Pair(), victim.GroupChat(), alice.Pair(), victim.Object(), victim.Group}
 	value := rapid.SampledFrom(values).Draw(t, "value")
-	spell := rapid.SampledFrom([]func(string) string{strings.Clone, strings.ToUpper, strings.ToLower, strings.Title}).Draw(t, "spelling") //nolint:staticcheck // ASCII names
+	spell := rapid.SampledFrom([]func(string) string{strings.Clone, strings.ToUpper, strings.ToLower, strings.Title}).Draw(t,
+		"spelling") //nolint:staticcheck // ASCII names
 	steps := strings.Split(field, ".")
 	last := strings.TrimSuffix(steps[len(steps)-1], "[]")
 	if len(steps) == 1 {
@@ -238,7 +241,7 @@ func mutate(t *rapid.T, body map[string]any, field string) {
 
 type failer interface{ Fatalf(string, ...any) }
 
-// checkOwn looks at a body as OpenIM's decoder would: encoded, decoded, whatever the case.
+// checkOwn inspects a body as OpenIM's decoder does: encoded, decoded, without regard to case.
 func checkOwn(t failer, r *routes.Route, changed map[string]any, needs []routes.Need) {
 	data, err := routes.Encode(changed)
 	if err != nil {
@@ -251,7 +254,8 @@ func checkOwn(t failer, r *routes.Route, changed map[string]any, needs []routes.
 	known := routes.Fields(*r)
 	for _, name := range leaves("", body) {
 		if !slices.ContainsFunc(known, func(f string) bool {
-			return f == name || strings.TrimSuffix(f, "[]") == name || strings.HasPrefix(f, name+"{}") || strings.HasPrefix(name, strings.TrimSuffix(f, "{}")+".")
+			return f == name || strings.TrimSuffix(f, "[]") == name || strings.HasPrefix(f, name+"{}") ||
+				strings.HasPrefix(name, strings.TrimSuffix(f, "{}")+".")
 		}) {
 			t.Fatalf("%s: OpenIM would see %q in %s", r.Path, name, data)
 		}
@@ -290,7 +294,7 @@ func needed(needs []routes.Need, field, id string) bool {
 	return slices.ContainsFunc(needs, func(n routes.Need) bool { return n.Field == field && slices.Contains(n.IDs, id) })
 }
 
-// leaves names what stands in a body, lists marked by [].
+// leaves returns the paths of the values in a body, with [] for lists.
 func leaves(field string, value any) (out []string) {
 	switch v := value.(type) {
 	case map[string]any:
@@ -311,7 +315,7 @@ func leaves(field string, value any) (out []string) {
 	return []string{field}
 }
 
-// FuzzEnforce: no text makes it panic, or leads past the rules.
+// FuzzEnforce checks that no text makes Enforce panic or violates the rules.
 func FuzzEnforce(f *testing.F) {
 	for i := range routes.Table {
 		if r := &routes.Table[i]; r.Example != "" {

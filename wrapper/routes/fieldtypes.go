@@ -1,7 +1,7 @@
 package routes
 
-// FieldTypes returns the JSON type of every field that OpenIM's protocol has in a route's body, by the names that Fields lists:
-// text, bool, int32, int64, uint32 or uint64.
+// FieldTypes returns the JSON types of all fields of a route's body in OpenIM's protocol, by the names that Fields returns: text, bool,
+// int32, int64, uint32 or uint64.
 func FieldTypes(r Route) map[string]string {
 	types := map[string]string{}
 	if form := shapes[r.Upstream()]; form != nil {

@@ -1,74 +1,75 @@
 package routes
 
-// Do is what is done with a field of a user's body before OpenIM sees it.
+// Do is the rule for a field of a user's body, which is applied before OpenIM receives the body.
 type Do string
 
-// What is done. "The caller" is the user of the session, never what the body says.
+// Values of Do. "The caller" is the user of the session, never a user that the body names.
 const (
-	// Self: must be the caller; filled in when it is absent or empty.
+	// Self: must be the caller; set to the caller if absent or empty.
 	Self Do = "must be the caller"
-	// Overwritten: becomes the caller, whatever was there.
+	// Overwritten: is replaced by the caller.
 	Overwritten Do = "becomes the caller"
-	// EachSelf: a list, each element of which must be the caller; a missing list becomes the caller alone.
+	// EachSelf: a list of which each element must be the caller; a missing list becomes the caller.
 	EachSelf Do = "each must be the caller"
 	// OneSelf: this field or the one named by With must be the caller.
 	OneSelf Do = "one of both must be the caller"
-	// Platform: becomes the platform of the caller's session.
+	// Platform: is replaced by the platform of the caller's session.
 	Platform Do = "becomes the session's platform"
-	// Other: names whom the call is about; may be anybody.
+	// Other: names the user whom the call concerns; any user is permitted.
 	Other Do = "may be another user"
-	// Party: a conversation that the caller is a party of now.
+	// Party: a conversation of which the caller is a participant now.
 	Party Do = "must be a conversation of the caller's"
-	// Filled: the same in a list; a list that is empty or absent, which OpenIM takes for all that it ever kept, becomes all of those.
+	// Filled: the same in a list. OpenIM interprets an empty or absent list as all conversations that it ever stored for the user; it is
+	// replaced by the conversations of which the caller is a participant.
 	Filled Do = "must be conversations of the caller's; an empty list becomes all of them"
-	// Kept: the same, or a group's that stands in the caller's own list since he was in it. For calls that change nothing but
-	// what OpenIM keeps of the caller himself.
-	Kept Do = "must be a conversation of the caller's, or a group's that he has kept"
-	// OwnRecord: OpenIM looks it up among the caller's own conversations alone.
+	// Kept: the same, or a conversation of a group that is still in the caller's own list. For calls that change only what OpenIM stores
+	// for the caller.
+	Kept Do = "must be a conversation of the caller's, or a group's that is still in the caller's list"
+	// OwnRecord: OpenIM searches it among the caller's own conversations only.
 	OwnRecord Do = "is looked up among the caller's own"
-	// Described: the members peer, group and type beside a conversation's id must be those that the id means.
+	// Described: the members for peer, group and type beside a conversation's id must agree with the id.
 	Described Do = "must be what the conversation's id says"
-	// Member: a group that the caller is a member of.
+	// Member: a group of which the caller is a member.
 	Member Do = "must be a group that the caller is in"
 	// Manager: a group that the caller owns or administers.
 	Manager Do = "must be a group that the caller runs"
-	// Role: a group; OpenIM itself checks the caller's role in it, at every supported release.
+	// Role: a group; OpenIM itself checks the caller's role in it, in every supported release.
 	Role Do = "OpenIM checks the caller's role in it"
-	// Live: the same, and the group must not be dismissed: OpenIM would mend its state with the next change.
+	// Live: the same, and the group must not be dismissed, because OpenIM would reactivate it with the next change.
 	Live Do = "must be a group that is not dismissed; OpenIM checks the caller's role in it"
-	// Public: a group of which what is public is told, or which the caller asks to join.
+	// Public: a group of which public data is read, or which the caller asks to join.
 	Public Do = "may be any group"
-	// UpTo: sequence numbers that must not be above the newest of the conversation that With names.
+	// UpTo: sequence numbers that must not exceed the newest of the conversation that With names.
 	UpTo Do = "must not be above the newest message"
-	// Spans: ranges of sequence numbers, which may list bounds.Span together.
+	// Spans: ranges of sequence numbers, which may contain bounds.Span numbers together.
 	Spans Do = "may list a bounded number of messages together"
-	// PeersToo: a switch that OpenIM also writes into the list of the conversation's other user, which must not have blocked the
+	// PeersToo: a setting that OpenIM also writes into the list of the conversation's other user. That user must not have blocked the
 	// caller, and must be a friend or have the conversation.
-	PeersToo Do = "must be allowed by the conversation's other user; left out where there is none"
-	// Pictures: is left out unless the backend is configured to have pictures made.
-	Pictures Do = "is left out unless small pictures are configured"
+	PeersToo Do = "must be allowed by the conversation's other user; removed if there is none"
+	// Pictures: is removed unless the backend is configured for thumbnails.
+	Pictures Do = "is removed unless thumbnails are configured"
 	// OwnName: an object's name, which must begin with the caller's id and a slash.
 	OwnName Do = "must begin with the caller's id and a slash"
-	// AnyName: an object's name of anybody's; who was told the name may read the object.
+	// AnyName: the name of any object; a user who knows the name may read the object.
 	AnyName Do = "may be anybody's object"
-	// UploadTicket: OpenIM's unsigned upload id; its inner key must be one that OpenIM makes.
+	// UploadTicket: OpenIM's unsigned upload id; the key in it must be one that OpenIM creates.
 	UploadTicket Do = "must be an upload id as OpenIM makes it"
-	// FormTicket: OpenIM's unsigned form id; its inner key and name must be the caller's own.
+	// FormTicket: OpenIM's unsigned form id; the key and the name in it must be the caller's own.
 	FormTicket Do = "must be a form id of the caller's"
 	// AtMostOne: a list of at most one element.
 	AtMostOne Do = "must have at most one element"
-	// Never: must be absent, false, 0 or empty, and is left out.
+	// Never: must be absent, false, 0 or empty, and is removed.
 	Never Do = "must not be set"
-	// Dropped: is left out, whatever it holds.
-	Dropped Do = "is left out"
+	// Dropped: is removed, whatever its value.
+	Dropped Do = "is removed"
 )
 
-// Identity is one rule of a row: a field, by the notation of Route.Users, and what is done with it.
+// Identity is the rule for one field, in the notation of Route.Users.
 type Identity struct {
 	Field string
 	Do    Do
-	With  string // OneSelf: the other field; UpTo: the conversation's
-	Why   string // where it is not plain
+	With  string // OneSelf: the other field; UpTo: the conversation's field
+	Why   string // the reason, where it is not obvious
 }
 
 // NamesUsers reports whether the field holds user ids.
@@ -80,31 +81,31 @@ func (i Identity) NamesUsers() bool {
 	return false
 }
 
-// Caller is whom a session belongs to.
+// Caller is the user of a session.
 type Caller struct {
 	UserID     string
 	PlatformID int32 // OpenIM's numbers, 1 to 9
-	// Pictures lets objects be asked for as small pictures, which openim-rpc-third makes in its memory.
+	// Pictures permits thumbnails of objects, which openim-rpc-third makes in memory.
 	Pictures bool
 }
 
-// NeedKind is what has to be looked up.
+// NeedKind is the kind of a condition that must be checked with OpenIM.
 type NeedKind string
 
-// Kinds.
+// Values of NeedKind.
 const (
-	NeedParty   NeedKind = "party"   // of conversations
-	NeedKept    NeedKind = "kept"    // party of conversations, or they stand in his own list
-	NeedMember  NeedKind = "member"  // of groups
+	NeedParty   NeedKind = "party"   // participant of conversations
+	NeedKept    NeedKind = "kept"    // participant of conversations, or they are in the caller's own list
+	NeedMember  NeedKind = "member"  // member of groups
 	NeedManager NeedKind = "manager" // owner or administrator of groups
-	NeedAll     NeedKind = "all"     // an empty list that becomes the conversations that the caller is a party of: see Fill
+	NeedAll     NeedKind = "all"     // an empty list, which becomes the caller's conversations: see Fill
 	NeedLive    NeedKind = "live"    // groups that are not dismissed
 	NeedSeq     NeedKind = "seq"     // a conversation whose newest message is at least Seq
-	NeedPeer    NeedKind = "peer"    // a conversation whose other user lets the caller write into their list
+	NeedPeer    NeedKind = "peer"    // a conversation whose other user accepts the caller's settings
 )
 
-// Need is what the body alone does not tell. Where the field stands in a list, what the caller is not is left out of it by
-// Trim, and the call is refused when nothing is left; a field that stands alone is refused.
+// Need is a condition that the body alone cannot decide. If the field is in a list, Trim removes the ids that do not satisfy the
+// condition, and the call is refused if none is left. Otherwise the call is refused.
 type Need struct {
 	Kind  NeedKind
 	Field string
@@ -113,7 +114,7 @@ type Need struct {
 	Peer  string   // NeedPeer: the other user
 }
 
-// Rule says in words what the caller must be.
+// Rule returns the condition as a text.
 func (n Need) Rule() string {
 	switch n.Kind {
 	case NeedMember:

@@ -12,16 +12,19 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/routes/routestest"
 )
 
-// idRules are rules whose fields hold ids. Fields of the others are overwritten, left out, or no ids.
+// idRules lists the rules whose fields contain ids. Fields of other rules are overwritten, removed, or no ids.
 var idRules = map[routes.Do]bool{
-	routes.Self: true, routes.EachSelf: true, routes.OneSelf: true, routes.Other: true, routes.Party: true, routes.Filled: true, routes.Kept: true,
-	routes.OwnRecord: true, routes.Described: true, routes.Member: true, routes.Manager: true, routes.Role: true, routes.Live: true, routes.Public: true,
+	routes.Self: true, routes.EachSelf: true, routes.OneSelf: true, routes.Other: true, routes.Party: true, routes.Filled: true,
+	routes.Kept:      true,
+	routes.OwnRecord: true, routes.Described: true, routes.Member: true, routes.Manager: true, routes.Role: true, routes.Live: true,
+	routes.Public: true,
 }
 
-// TestNoIDOfABodyMeansMoreThanItself: OpenIM makes regular expressions of conversation ids, unescaped and without an end.
-func TestNoIDOfABodyMeansMoreThanItself(t *testing.T) {
+// TestNoIDOfABodyIsAPattern: OpenIM puts conversation ids into regular expressions, without escaping and without an anchor at the end.
+func TestNoIDOfABodyIsAPattern(t *testing.T) {
 	patterns := []string{
-		"$|^si.bob.carol:", "^", ".", ".*", "a.b", "a|b", "a(b)", "a[b]", "a{2}", "a*", "a+", "a?", `a\b`, "$", "a b", "a\tb", "a\x00b", "a\u2028b", "\ufeffa", "ａ", "a/b", "a%2fb",
+		"$|^si.bob.carol:", "^", ".", ".*", "a.b", "a|b", "a(b)", "a[b]", "a{2}", "a*", "a+", "a?", `a\b`, "$", "a b", "a\tb", "a\x00b",
+		"a\u2028b", "\ufeffa", "ａ", "a/b", "a%2fb",
 		strings.Repeat("a", 300),
 	}
 	tried := 0
@@ -54,8 +57,8 @@ func TestAUserWhoseOwnIDIsAPattern(t *testing.T) {
 	g.Expect(refusal).NotTo(BeNil())
 }
 
-// TestWhatAPullMayList: of forty million seqs OpenIM makes a list before it looks anything up.
-func TestWhatAPullMayList(t *testing.T) {
+// TestThePullIsLimited: OpenIM builds a list of all requested seqs, even of forty million, before it reads anything.
+func TestThePullIsLimited(t *testing.T) {
 	for _, c := range []struct {
 		name, ranges string
 		ok           bool
@@ -65,7 +68,8 @@ func TestWhatAPullMayList(t *testing.T) {
 		{"forty million of a queue", `{"conversationID":"n_alice_bob","begin":1,"end":40000000,"num":1}`, false},
 		{"a queue's worth", `{"conversationID":"n_alice_bob","begin":1,"end":100000,"num":1}`, true},
 		{"too much of a queue", `{"conversationID":"n_alice_bob","begin":0,"end":100000,"num":1}`, false},
-		{"together too many", strings.Repeat(`{"conversationID":"si_alice_bob","begin":1,"end":10,"num":10000},`, 10) + `{"conversationID":"si_alice_bob","begin":1,"end":1}`, false},
+		{"together too many", strings.Repeat(`{"conversationID":"si_alice_bob","begin":1,"end":10,"num":10000},`,
+			10) + `{"conversationID":"si_alice_bob","begin":1,"end":1}`, false},
 		{"below nothing", `{"conversationID":"n_alice_bob","begin":-40000000,"end":1}`, false},
 		{"too many of one", `{"conversationID":"si_alice_bob","begin":1,"end":2,"num":10001}`, false},
 		{"the other end of 64 bits", `{"conversationID":"n_alice_bob","begin":0,"end":9223372036854775807}`, false},
@@ -80,7 +84,7 @@ func TestWhatAPullMayList(t *testing.T) {
 	}
 }
 
-func TestWhatAnAdministratorMayMake(t *testing.T) {
+func TestIDsOfNewUsersAndGroups(t *testing.T) {
 	for _, c := range []struct {
 		path, body string
 		ok         bool

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Table is all routes, in the order of the documentation.
+// Table lists all routes, in the order of the documentation.
 var Table = slices.Concat(userRoutes, friendRoutes, groupRoutes, messageRoutes, conversationRoutes, objectRoutes, operationRoutes)
 
 var byPath = func() map[string]*Route {
@@ -18,13 +18,12 @@ var byPath = func() map[string]*Route {
 	return index
 }()
 
-// Find returns the row of a path, nil when there is none. The path is taken as it stood in the request line and
-// compared byte for byte: nothing is decoded, cleaned or folded, so that `//`, `%2f`, `..`, `;`, another case or a
-// trailing slash is another path, and another path is no path.
+// Find returns the row of a path, nil if there is none. The path is compared byte for byte as in the request line, without decoding or
+// cleaning. Therefore `//`, `%2f`, `..`, `;`, another case or a trailing slash make another path, which is not in the table.
 func Find(path string) *Route { return byPath[path] }
 
-// FindRequest cuts a prefix off a request target and looks the rest up. A target with a query, a fragment, or in
-// absolute form finds nothing: no route of the table takes any.
+// FindRequest removes a prefix from a request target and finds the rest. A target with a query, a fragment, or in absolute form finds
+// nothing, because no route of the table accepts any.
 func FindRequest(target, prefix string) *Route {
 	path, ok := strings.CutPrefix(target, prefix)
 	if !ok {

@@ -14,12 +14,13 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// maxObjectNameBytes is OpenIM's own bound.
+// maxObjectNameBytes is OpenIM's own limit.
 const maxObjectNameBytes = 1024
 
-// objectName wants a name that no reader could take for another: no empty, "." or ".." part, no backslash, nothing invisible.
+// objectName checks that a name cannot be read as another name: no empty, "." or ".." part, no backslash, no control characters.
 func objectName(field, name string) error {
-	if name == "" || len(name) > maxObjectNameBytes || !utf8.ValidString(name) || strings.IndexFunc(name, forbidden) >= 0 || strings.Contains(name, `\`) {
+	illegal := !utf8.ValidString(name) || strings.IndexFunc(name, forbidden) >= 0 || strings.Contains(name, `\`)
+	if name == "" || len(name) > maxObjectNameBytes || illegal {
 		return malformed("%s must be an object's name: 1 to %d bytes, no backslash, no control characters", field, maxObjectNameBytes)
 	}
 	for part := range strings.SplitSeq(name, "/") {
@@ -40,8 +41,8 @@ func ownName(field, name, user string) error {
 	return nil
 }
 
-// OpenIM's tickets carry what they mean in clear and unsigned (tools/s3/cont/id.go, rpc/third/s3.go): whoever makes one of his own
-// can have OpenIM sign, copy or delete another object. So only such are let through as OpenIM makes for the caller.
+// OpenIM's upload and form ids contain their meaning unencrypted and unsigned (tools/s3/cont/id.go, rpc/third/s3.go). A forged id could
+// make OpenIM sign, copy or delete another object. Therefore only ids are accepted that OpenIM could have issued to the caller.
 var (
 	hashOf     = regexp.MustCompile(`^[0-9a-f]{32}$`)
 	tempKey    = regexp.MustCompile(`^openim/temp/([0-9]{1,4}/){1,8}([0-9a-f]{32})_([0-9]{1,19})_[0-9a-f]{32}\.presigned$`)
@@ -57,7 +58,7 @@ const (
 	ticketPresigned = 2
 )
 
-// uploadTicket checks {"a":type,"b":id,"c":key,"d":size,"e":hash} in base64.
+// uploadTicket checks an upload id: {"a":type,"b":id,"c":key,"d":size,"e":hash} in base64.
 func uploadTicket(field, ticket string) error {
 	data, err := base64.StdEncoding.DecodeString(ticket)
 	if err != nil {
@@ -85,7 +86,7 @@ func uploadTicket(field, ticket string) error {
 	return nil
 }
 
-// formTicket checks {"name","size","contentType","group","key"} in base64 without padding.
+// formTicket checks a form id: {"name","size","contentType","group","key"} in base64 without padding.
 func formTicket(field, ticket, user string) error {
 	data, err := base64.RawStdEncoding.DecodeString(ticket)
 	if err != nil {
@@ -109,7 +110,7 @@ func formTicket(field, ticket, user string) error {
 	return nil
 }
 
-// only reports whether an object has no other members, under no other spelling: OpenIM's decoder does not mind case.
+// only reports whether an object has no members with other names or spellings: OpenIM's decoder ignores case.
 func only(object map[string]any, names ...string) bool {
 	for key := range object {
 		known := false
@@ -123,13 +124,13 @@ func only(object map[string]any, names ...string) bool {
 	return true
 }
 
-// objectQuery are the parameters that OpenIM takes when it makes a small picture of an object, and the largest of those that are numbers.
+// objectQuery has the parameters by which OpenIM makes a thumbnail of an object, and the maximum of the numeric ones.
 var objectQuery = map[string]int{"type": 0, "format": 0, "width": maxPicture, "height": maxPicture}
 
-// maxPicture is the longest side of a picture, in pixels.
+// maxPicture is the longest side of a thumbnail, in pixels.
 const maxPicture = 4096
 
-// legalPicture reports whether a parameter is one of them, and within its bound.
+// legalPicture reports whether a parameter is in objectQuery and within its maximum.
 func legalPicture(key, value string) bool {
 	largest, known := objectQuery[key]
 	if !known || value == "" || len(value) > 16 || !ids.Legal(value) {
@@ -142,8 +143,8 @@ func legalPicture(key, value string) bool {
 	return err == nil && n > 0 && n <= largest
 }
 
-// FindObject reads a request target below wire.ObjectPrefix: the route, the object's name and the parameters that OpenIM knows.
-// The name is unescaped once. nil when the target names no object.
+// FindObject parses a request target below wire.ObjectPrefix: the route, the object's name and the known parameters. The name is
+// unescaped once. The route is nil if the target names no object.
 func FindObject(target string) (route *Route, name string, query map[string]string) {
 	rest, ok := strings.CutPrefix(target, wire.ObjectPrefix)
 	if !ok || len(target) > 4*maxObjectNameBytes {

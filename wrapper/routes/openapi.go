@@ -11,7 +11,7 @@ import (
 
 type doc = map[string]any
 
-// OpenAPI writes docs/openapi.yaml: an OpenAPI 3.1 document of all that may be called.
+// OpenAPI returns docs/openapi.yaml: an OpenAPI 3.1 document of all routes that may be called.
 func OpenAPI() ([]byte, error) {
 	paths := doc{}
 	for i := range Table {
@@ -33,16 +33,16 @@ func OpenAPI() ([]byte, error) {
 			"title":   "OpenIM behind its gateway",
 			"version": "v1",
 			"license": doc{"name": "Apache 2.0", "identifier": "Apache-2.0"},
-			"description": "What users and administrators may call. Generated from the tables in wrapper/routes; x-identity says what is done " +
-				"with the fields of a user's body before OpenIM sees it.",
+			"description": "The routes that users and administrators may call. Generated from the tables in wrapper/routes; x-identity has the rules " +
+				"for the fields of a user's body.",
 		},
 		"servers": []any{doc{
-			"url": "https://{host}", "description": "the users' door, or the administrators'",
+			"url": "https://{host}", "description": "the users' listener, or the administrators'",
 			"variables": doc{"host": doc{"default": "im.example.com"}},
 		}},
 		"tags": []any{
-			doc{"name": "users", "description": "OpenIM's routes at the users' door"},
-			doc{"name": "admins", "description": "OpenIM's routes at the administrators' door"},
+			doc{"name": "users", "description": "OpenIM's routes on the users' listener"},
+			doc{"name": "admins", "description": "OpenIM's routes on the administrators' listener"},
 			doc{"name": "gateway", "description": "the gateway's own routes"},
 		},
 		"paths":      paths,
@@ -50,7 +50,7 @@ func OpenAPI() ([]byte, error) {
 	})
 }
 
-// documentPath writes the object's name as OpenAPI writes a parameter.
+// documentPath returns the path with the object's name as a parameter of OpenAPI.
 func documentPath(path string) string { return strings.Replace(path, "*name", "{name}", 1) }
 
 func put(paths doc, path, method string, operation doc) {
@@ -79,7 +79,7 @@ func userOperation(r *Route) doc {
 	op["x-identity"], op["responses"] = rules, userResponses(r)
 	if r.Method == http.MethodGet {
 		op["parameters"] = []any{doc{
-			"name": "name", "in": "path", "required": true, "description": "the object's name; it may hold slashes",
+			"name": "name", "in": "path", "required": true, "description": "the object's name; it may contain slashes",
 			"schema": doc{"type": "string", "maxLength": maxObjectNameBytes},
 		}}
 		location := doc{"Location": doc{"schema": doc{"type": "string", "format": "uri"}}}
@@ -108,7 +108,8 @@ func openIMOperation(tag, prefix string, r *Route) doc {
 	op := doc{
 		"operationId": prefix + strings.NewReplacer("/", "_", "*", "").Replace(r.Path),
 		"tags":        []any{tag}, "summary": r.Why, "responses": replies(),
-		"x-class": r.Limit.Name, "x-audit": string(r.Audit), "x-max-body-bytes": r.Body, "x-repeatable": r.Repeatable, "x-releases": r.Releases(),
+		"x-class": r.Limit.Name, "x-audit": string(r.Audit), "x-max-body-bytes": r.Body, "x-repeatable": r.Repeatable,
+		"x-releases": r.Releases(),
 	}
 	if r.Calls != "" {
 		op["x-calls"] = r.Calls
@@ -120,7 +121,7 @@ func ownOperation(r *OwnRoute) doc {
 	op := doc{
 		"operationId": "gateway_" + strings.NewReplacer("/", "_", ".", "", "-", "_").Replace(r.Name()),
 		"tags":        []any{"gateway"}, "summary": r.Why, "responses": ownResponses(r), "security": []any{},
-		"x-class": r.Limit, "x-audit": string(r.Audit), "x-max-body-bytes": r.Body, "x-door": string(r.Door),
+		"x-class": r.Limit, "x-audit": string(r.Audit), "x-max-body-bytes": r.Body, "x-listener": string(r.Door),
 	}
 	switch {
 	case r.Door == Admins:
@@ -150,20 +151,20 @@ func components() doc {
 	schemas["Envelope"] = doc{
 		"type": "object", "required": []any{"errCode", "errMsg", "errDlt"},
 		"properties": doc{
-			"errCode": doc{"type": "integer", "description": "0: it was done. 1001 arguments, 1002 no permission, 1004 not found, " +
-				"1501 session expired, 1506 session revoked, 1507 no such session, 1503 malformed; OpenIM's others as they are."},
+			"errCode": doc{"type": "integer", "description": "0: success. 1001 arguments, 1002 no permission, 1004 not found, " +
+				"1501 session expired, 1506 session revoked, 1507 unknown session, 1503 malformed; OpenIM's other codes unchanged."},
 			"errMsg": doc{"type": "string", "maxLength": wire.MaxErrMsgBytes},
 			"errDlt": doc{"type": "string", "description": "always empty"},
-			"data":   doc{"description": "OpenIM's reply; absent when there is none"},
+			"data":   doc{"description": "OpenIM's reply; absent if there is none"},
 		},
 	}
 	return doc{
 		"schemas": schemas,
 		"responses": doc{
-			"Envelope": doc{"description": "OpenIM's envelope, with errors too: look at errCode", "content": envelope},
+			"Envelope": doc{"description": "OpenIM's envelope, also for errors: see errCode", "content": envelope},
 			"Failure": doc{
-				"description": "refused or failed by the gateway; x-failures lists them. At the users' door the failures of status 400, 401 and 403 " +
-					"are answered with status 200.",
+				"description": "refused or failed by the gateway; x-failures lists the failures. On the users' listener the status of the failures " +
+					"400, 401 and 403 is 200.",
 				"content": envelope, "x-failures": codes,
 			},
 		},
@@ -173,13 +174,14 @@ func components() doc {
 			},
 			"sessionBearer": doc{"type": "http", "scheme": "bearer", "description": "the same as a bearer token"},
 			"administrator": doc{
-				"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "a token of the administrators' identity provider",
+				"type": "http", "scheme": "bearer", "bearerFormat": "JWT",
+				"description": "a token of the administrators' identity provider",
 			},
 		},
 	}
 }
 
-// schema is the body's JSON schema for an audience. A user's leaves out what is left out of it, and has the bounds of the rest.
+// schema returns the body's JSON schema for an audience. A user's schema has no fields that are removed, and has the bounds of the others.
 func (r *Route) schema(a Audience) doc {
 	form := shapes[r.Upstream()]
 	if form == nil {
@@ -225,7 +227,7 @@ func (s *shape) schema(field string, closed map[string]bool, bounded bool) doc {
 	return out
 }
 
-// describeBound adds the bound of a value to its schema. A text's is in bytes, which its characters do not pass either.
+// describeBound adds the bound of a value to its schema. The bound of a text is in bytes; a text within it has at most as many characters.
 func (s *shape) describeBound(out doc) {
 	switch {
 	case s.elem != nil:

@@ -38,7 +38,7 @@ func TestTheOpenAPIDocumentIsTheTable(t *testing.T) {
 	g.Expect(string(page)).To(Equal(string(data)), `run "go generate ./wrapper/routes"`)
 }
 
-func TestEveryRouteStandsInTheOpenAPIDocument(t *testing.T) {
+func TestEveryRouteIsInTheOpenAPIDocument(t *testing.T) {
 	g := NewWithT(t)
 	paths := openAPI(t)["paths"].(map[string]any)
 	want := 0
@@ -67,10 +67,10 @@ func TestEveryRouteStandsInTheOpenAPIDocument(t *testing.T) {
 	for _, item := range paths {
 		operations += len(item.(map[string]any))
 	}
-	g.Expect(operations).To(Equal(want), "nothing else stands in it")
+	g.Expect(operations).To(Equal(want), "the document has no other operations")
 }
 
-// TestTheOpenAPIDocumentIsWellFormed checks what OpenAPI 3.1 demands of the parts that we use.
+// TestTheOpenAPIDocumentIsWellFormed checks the requirements of OpenAPI 3.1 for the parts that the document uses.
 func TestTheOpenAPIDocumentIsWellFormed(t *testing.T) {
 	g := NewWithT(t)
 	document := openAPI(t)
@@ -127,7 +127,7 @@ func parameters(operation map[string]any) (out []string) {
 	return out
 }
 
-// checkRefs wants every $ref to lead somewhere.
+// checkRefs checks that every $ref has a target.
 func checkRefs(t *testing.T, document map[string]any, value any) {
 	t.Helper()
 	switch v := value.(type) {
@@ -151,7 +151,7 @@ func checkRefs(t *testing.T, document map[string]any, value any) {
 	}
 }
 
-// checkSchemas wants every schema's type to be one of JSON's, lists to say of what.
+// checkSchemas checks that every schema has a type of JSON's, and every list a type of its items.
 func checkSchemas(t *testing.T, at string, value any) {
 	t.Helper()
 	switch v := value.(type) {
@@ -201,8 +201,8 @@ func checkSchema(t *testing.T, at string, schema map[string]any) {
 	}
 }
 
-// TestTheSchemasTakeTheExamples compares each user's example with the schema beside it.
-func TestTheSchemasTakeTheExamples(t *testing.T) {
+// TestTheSchemasAcceptTheExamples validates the example of each user's route with its schema.
+func TestTheSchemasAcceptTheExamples(t *testing.T) {
 	paths := openAPI(t)["paths"].(map[string]any)
 	for i := range routes.Table {
 		r := &routes.Table[i]
@@ -256,7 +256,7 @@ func unless(good bool, at string) string {
 	return at + " has another type"
 }
 
-// TestUsersRepliesHaveSchemas: each user's route says what its data is.
+// TestUsersRepliesHaveSchemas checks that each user's route declares the data of its reply.
 func TestUsersRepliesHaveSchemas(t *testing.T) {
 	document := openAPI(t)
 	for i := range routes.Table {

@@ -9,27 +9,27 @@ import (
 // Door is one of the gateway's listeners.
 type Door string
 
-// Doors.
+// The gateway's listeners.
 const (
 	Users  Door = "users"
 	Admins Door = "admins"
 )
 
-// OwnRoute is a route that the gateway answers itself.
+// OwnRoute is a route that the gateway serves itself.
 type OwnRoute struct {
 	Method  string
-	Path    string // as it stands in the request line, matched byte for byte
+	Path    string // matched byte for byte with the request line
 	Door    Door
-	Session bool   // users' door: needs a session; the admins' door always needs a token
-	Limit   string // a class of the gateway's limits: login, self, admin, socket
+	Session bool   // users' listener: needs a session; the administrators' listener always needs a token
+	Limit   string // a class of the gateway's rate limits: login, self, admin, socket
 	Audit   Audit
 	Body    int64 // bytes; 0: no body is read
-	// Reply is the message of own_replies.txt that the reply's data is; "": no reply but a connection.
+	// Reply is the message of own_replies.txt for the reply's data; "": the reply is a connection.
 	Reply string
 	Why   string
 }
 
-// Classes of OwnRoutes' limits.
+// Rate limit classes of OwnRoutes.
 const (
 	LimitLogin  = "login"
 	LimitSelf   = "self"
@@ -37,10 +37,10 @@ const (
 	LimitSocket = "socket"
 )
 
-// handshakeBody holds the largest message of a login in base64 with room for what is around it.
+// handshakeBody suffices for the largest message of a login in base64, and its JSON.
 const handshakeBody = 4 << 10
 
-// OwnRoutes are all of them, in the order of the documentation.
+// OwnRoutes lists the gateway's own routes, in the order of the documentation.
 var OwnRoutes = []OwnRoute{
 	{Method: get, Path: wire.WellKnownPath, Door: Users, Limit: LimitLogin, Audit: AuditRead,
 		Reply: "gateway.WellKnown",
@@ -49,25 +49,25 @@ var OwnRoutes = []OwnRoute{
 		Reply: "gateway.LoginStarted", Why: "first message of a login, an enrolment or a change of key"},
 	{Method: post, Path: wire.PathLoginFinish, Door: Users, Limit: LimitLogin, Audit: AuditWrite, Body: handshakeBody,
 		Reply: "gateway.LoginFinished",
-		Why:   "last message; its answer holds the session's token, encrypted. A change of key needs the session beside it"},
+		Why:   "last message; its reply contains the session's token, encrypted. A change of key also needs the session"},
 	{Method: post, Path: wire.PathCodes, Door: Users, Session: true, Limit: LimitSelf, Audit: AuditWrite, Body: handshakeBody,
 		Reply: "gateway.Code",
-		Why:   "a code with which the caller enrols another device; takes a login of the last two minutes, and ends with the session"},
+		Why:   "a code with which the caller enrols another device; needs a login of the last two minutes; the code ends with the session"},
 	{Method: post, Path: wire.PathDevices, Door: Users, Session: true, Limit: LimitSelf, Audit: AuditPrivate, Body: handshakeBody,
 		Reply: "gateway.Devices", Why: "the caller's own devices"},
 	{Method: post, Path: wire.PathRevokeDevice, Door: Users, Session: true, Limit: LimitSelf, Audit: AuditWrite, Body: handshakeBody,
 		Reply: "gateway.Devices",
-		Why:   "revoke a device of the caller's own; another than the session's takes a login of the last two minutes"},
+		Why:   "revoke a device of the caller; for another device than the session's it needs a login of the last two minutes"},
 	{Method: post, Path: wire.PathSession, Door: Users, Session: true, Limit: LimitSelf, Audit: AuditRead, Body: handshakeBody,
 		Reply: "gateway.Session", Why: "who the caller is"},
 	{Method: post, Path: wire.PathRevokeSessions, Door: Users, Session: true, Limit: LimitSelf, Audit: AuditWrite, Body: handshakeBody,
-		Reply: "gateway.Done", Why: "end sessions of the caller's own: this one, the device's, or all"},
+		Reply: "gateway.Done", Why: "end sessions of the caller: this one, the device's, or all"},
 	{Method: post, Path: wire.PathTickets, Door: Users, Session: true, Limit: LimitSelf, Audit: AuditWrite, Body: handshakeBody,
-		Reply: "gateway.Ticket", Why: "a ticket for one WebSocket, good once and for 30 seconds"},
+		Reply: "gateway.Ticket", Why: "a ticket for one WebSocket, valid once and for 30 seconds"},
 	{Method: get, Path: wire.SocketPath, Door: Users, Session: true, Limit: LimitSocket, Audit: AuditWrite,
 		Why: "the WebSocket; its session comes as a ticket in a subprotocol or, from official SDKs, as the token in the query"},
 	{Method: post, Path: wire.PathAdminIssueCode, Door: Admins, Limit: LimitAdmin, Audit: AuditWrite, Body: handshakeBody,
-		Reply: "gateway.Code", Why: "a code with which a user enrols a device; the user is made when there is none yet"},
+		Reply: "gateway.Code", Why: "a code with which a user enrols a device; creates the user if there is none yet"},
 	{Method: post, Path: wire.PathAdminDevices, Door: Admins, Limit: LimitAdmin, Audit: AuditPrivate, Body: handshakeBody,
 		Reply: "gateway.Devices", Why: "a user's devices"},
 	{Method: post, Path: wire.PathAdminRevokeDevices, Door: Admins, Limit: LimitAdmin, Audit: AuditWrite, Body: handshakeBody,
@@ -75,14 +75,14 @@ var OwnRoutes = []OwnRoute{
 	{Method: post, Path: wire.PathAdminRevokeSessions, Door: Admins, Limit: LimitAdmin, Audit: AuditWrite, Body: handshakeBody,
 		Reply: "gateway.Done", Why: "end a session, the sessions of a device or of a user, or all"},
 	{Method: post, Path: wire.PathAdminDisableUser, Door: Admins, Limit: LimitAdmin, Audit: AuditWrite, Body: handshakeBody,
-		Reply: "gateway.User", Why: "let a user log in no more, and end what is open of theirs"},
+		Reply: "gateway.User", Why: "refuse a user's logins from now on, and end the user's sessions"},
 	{Method: post, Path: wire.PathAdminEnableUser, Door: Admins, Limit: LimitAdmin, Audit: AuditWrite, Body: handshakeBody,
 		Reply: "gateway.User", Why: "let a user log in again"},
 	{Method: post, Path: wire.PathAdminAuditHeads, Door: Admins, Limit: LimitAdmin, Audit: AuditRead, Body: handshakeBody,
-		Reply: "gateway.AuditHeads", Why: "how far each audit trail has come, for wrapper audit verify --expect"},
+		Reply: "gateway.AuditHeads", Why: "the heads of all audit logs, for wrapper audit verify --expect"},
 }
 
-// FindOwn returns the gateway's own route of a request target, nil when there is none. Only the socket takes a query.
+// FindOwn returns the gateway's own route of a request target, nil if there is none. Only the WebSocket accepts a query.
 func FindOwn(door Door, target string) *OwnRoute {
 	path, _, query := strings.Cut(target, "?")
 	for i := range OwnRoutes {
@@ -93,5 +93,5 @@ func FindOwn(door Door, target string) *OwnRoute {
 	return nil
 }
 
-// Name is the route's label in logs and metrics.
+// Name returns the route's label in logs and metrics.
 func (r *OwnRoute) Name() string { return strings.TrimPrefix(r.Path, "/") }

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// ownRepliesText is the form of every reply that the gateway itself gives.
+// ownRepliesText has the shapes of all replies of the gateway's own routes.
 //
 //go:embed own_replies.txt
 var ownRepliesText string
@@ -23,7 +23,7 @@ func parseOwnReplies() map[string]message {
 	return messages
 }
 
-// compileOwnReplies builds the shape of each reply that a route of the gateway's own declares.
+// compileOwnReplies returns the shape of each reply that a route of the gateway's own declares.
 func compileOwnReplies() map[string]*replyShape {
 	shapes := map[string]*replyShape{}
 	for i := range OwnRoutes {
@@ -34,7 +34,7 @@ func compileOwnReplies() map[string]*replyShape {
 	return shapes
 }
 
-// ProjectReply makes of the data of a reply of the gateway's own what may leave: see Route.ProjectReply. No entry is left out of it.
+// ProjectReply returns the part of a reply's data that may be sent: see Route.ProjectReply. It removes no entries.
 func (r *OwnRoute) ProjectReply(data []byte) (Reply, error) {
 	shape := ownShapes[r.Reply]
 	if shape == nil {
@@ -43,12 +43,12 @@ func (r *OwnRoute) ProjectReply(data []byte) (Reply, error) {
 	p := &projection{}
 	out, err := p.json(shape.root, data)
 	if err != nil {
-		return Reply{}, fmt.Errorf("the reply is not as %s declares it: %w", r.Path, err)
+		return Reply{}, fmt.Errorf("projecting the reply of %s: %w", r.Path, err)
 	}
 	return Reply{Data: out, Fields: p.fields}, nil
 }
 
-// ReplyFields are the members that a route's reply may have, with what stands in them, such as devices[].id. Sorted.
+// ReplyFields returns the scalar members that a route's reply may have, such as devices[].id, sorted.
 func (r *OwnRoute) ReplyFields() []string {
 	var all []string
 	if shape := ownShapes[r.Reply]; shape != nil {
@@ -71,13 +71,13 @@ func (n *node) walk(all *[]string) {
 	}
 }
 
-// docsOwnReplies writes what the gateway's own replies are made of.
+// docsOwnReplies writes the members of the gateway's own replies.
 func docsOwnReplies(b *strings.Builder) {
 	b.WriteString(`
-### What the gateway's own routes answer
+### Replies of the gateway's own routes
 
-The data of the envelope, and nothing else: a member that does not stand here does not leave. [] is a list, {} a map with any keys, time a
-text in the form of RFC 3339; what has not happened yet is absent.
+The data of the envelope has these members only. [] is a list, {} a map with any keys, time a text in the format of RFC 3339; the time of an
+event that has not happened yet is absent.
 
 | reply | members |
 |---|---|

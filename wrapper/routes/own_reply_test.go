@@ -10,7 +10,7 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// TestEveryRouteOfTheGatewaysOwnDeclaresItsReply: in the table, and in the documents that are made of it.
+// TestEveryRouteOfTheGatewaysOwnDeclaresItsReply checks the table and the generated documents.
 func TestEveryRouteOfTheGatewaysOwnDeclaresItsReply(t *testing.T) {
 	text, err := OpenAPI()
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
@@ -33,7 +33,7 @@ func TestEveryRouteOfTheGatewaysOwnDeclaresItsReply(t *testing.T) {
 		t.Run(r.Name(), func(t *testing.T) {
 			g := NewWithT(t)
 			if r.Path == wire.SocketPath {
-				g.Expect(r.Reply).To(BeEmpty(), "it becomes a connection")
+				g.Expect(r.Reply).To(BeEmpty(), "the reply is a connection")
 				return
 			}
 			g.Expect(ownMessages).To(HaveKey(r.Reply))
@@ -62,8 +62,8 @@ func lastWord(line string) string {
 	return line
 }
 
-// TestOfAReplyOfTheGatewaysOwnTheDeclaredPartLeaves as of OpenIM's.
-func TestOfAReplyOfTheGatewaysOwnTheDeclaredPartLeaves(t *testing.T) {
+// TestRepliesOfTheGatewaysOwnAreProjected checks that only declared members remain, as in OpenIM's replies.
+func TestRepliesOfTheGatewaysOwnAreProjected(t *testing.T) {
 	for _, c := range []struct {
 		name, path, in, want string // want empty: refused
 		fields               int

@@ -6,9 +6,9 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// Permit says whether an administrator may call a route by a method; nil means yes. header gets what the refusal has to tell
-// beside its body. The gateway asks it first and the backend again: neither relies on the other's having done so.
-// A caller without a role does not learn which routes there are.
+// Permit checks whether an administrator may call a route by a method; nil permits it. Permit sets the headers of a refusal in header.
+// The gateway and the backend both call it, so that neither relies on the other. A caller without an administrator's role does not learn
+// which routes exist.
 func Permit(header http.Header, route *Route, method string, admin bool) *wire.Failure {
 	switch {
 	case !admin:
@@ -16,7 +16,7 @@ func Permit(header http.Header, route *Route, method string, admin bool) *wire.F
 	case route == nil:
 		return &wire.UnknownRoute
 	case !route.ForAdmins():
-		return closed(route, "users at their own door")
+		return notForCaller(route, "users, on their own listener")
 	case route.Method != method:
 		header.Set(wire.HeaderAllow, route.Method)
 		return &wire.WrongMethod
@@ -24,7 +24,7 @@ func Permit(header http.Header, route *Route, method string, admin bool) *wire.F
 	return nil
 }
 
-// PermitUser says whether a user, whose session is known to be good, may call a route by a method; nil means yes.
+// PermitUser checks whether a user with a valid session may call a route by a method; nil permits it.
 func PermitUser(header http.Header, route *Route, method string) *wire.Failure {
 	switch {
 	case route == nil:
@@ -32,7 +32,7 @@ func PermitUser(header http.Header, route *Route, method string) *wire.Failure {
 	case !route.ForUsers() && !route.In(LastRelease):
 		return &wire.NotInRelease
 	case !route.ForUsers():
-		return closed(route, "administrators")
+		return notForCaller(route, "administrators")
 	case route.Method != method:
 		header.Set(wire.HeaderAllow, route.Method)
 		return &wire.WrongMethod
@@ -40,11 +40,11 @@ func PermitUser(header http.Header, route *Route, method string) *wire.Failure {
 	return nil
 }
 
-// closed tells why a route is not for this caller.
-func closed(route *Route, others string) *wire.Failure {
+// notForCaller returns the failure for a route of other callers.
+func notForCaller(route *Route, others string) *wire.Failure {
 	f := wire.NobodyMayCall.Because("this route is called by nobody through the gateway: " + route.Why)
 	if route.Audience != Nobody {
-		f = wire.Forbidden.Because("this route is called by " + others + " alone: " + route.Why)
+		f = wire.Forbidden.Because("this route is called by " + others + " only: " + route.Why)
 	}
 	return &f
 }

@@ -2,6 +2,7 @@ package routes
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"unicode/utf8"
@@ -14,7 +15,7 @@ import (
 // protoField is one field of a body that an official SDK sends as protobuf (OpenIM's protocol/jssdk/jssdk.proto).
 type protoField struct {
 	number protowire.Number
-	name   string // in JSON
+	name   string // the name in JSON
 	list   bool
 	whole  bool // an int64; the others are texts
 }
@@ -24,37 +25,37 @@ var protoForms = map[string][]protoField{
 	"/jssdk/get_conversations":        {{number: 1, name: "ownerUserID"}, {number: 2, name: "conversationIDs", list: true}},
 }
 
-// DecodeProtobuf reads a body of a route marked Protobuf into the form that Enforce takes. Fields that the route does not have
-// are left out, one that stands there twice is refused.
+// DecodeProtobuf decodes a body of a route marked Protobuf for Enforce. Unknown fields are removed, and a field that occurs twice is
+// refused.
 func (r *Route) DecodeProtobuf(data []byte) (map[string]any, error) {
 	form, ok := protoForms[r.Path]
 	if !ok {
-		return nil, fmt.Errorf("this route takes no protobuf: send JSON")
+		return nil, errors.New("decoding the body: this route does not accept protobuf: send JSON")
 	}
 	body := map[string]any{}
 	for len(data) > 0 {
 		number, kind, n := protowire.ConsumeTag(data)
 		if n < 0 {
-			return nil, errNoProtobuf
+			return nil, errBadProtobuf
 		}
 		data = data[n:]
 		field := fieldOf(form, number)
 		if field == nil {
 			if n = protowire.ConsumeFieldValue(number, kind, data); n < 0 {
-				return nil, errNoProtobuf
+				return nil, errBadProtobuf
 			}
 			data = data[n:]
 			continue
 		}
 		if n = field.consume(kind, data, body); n < 0 {
-			return nil, errNoProtobuf
+			return nil, errBadProtobuf
 		}
 		data = data[n:]
 	}
 	return body, nil
 }
 
-var errNoProtobuf = malformed("the body is not the protobuf message of this route, with each field once and valid UTF-8")
+var errBadProtobuf = malformed("the body is not the protobuf message of this route, with each field once and valid UTF-8")
 
 func fieldOf(form []protoField, number protowire.Number) *protoField {
 	for i := range form {
@@ -65,7 +66,7 @@ func fieldOf(form []protoField, number protowire.Number) *protoField {
 	return nil
 }
 
-// consume reads a value into the body and returns its length, negative when it cannot.
+// consume decodes a value into the body and returns its length, negative on an error.
 func (f *protoField) consume(kind protowire.Type, data []byte, body map[string]any) int {
 	old, there := body[f.name]
 	switch {
@@ -95,7 +96,7 @@ func (f *protoField) consume(kind protowire.Type, data []byte, body map[string]a
 	return n
 }
 
-// EncodeProtobuf writes a body, from Enforce, as OpenIM gets it.
+// EncodeProtobuf encodes a body (from Enforce) for OpenIM.
 func (r *Route) EncodeProtobuf(body map[string]any) ([]byte, error) {
 	var out []byte
 	for _, f := range protoForms[r.Path] {
@@ -112,24 +113,24 @@ func (r *Route) EncodeProtobuf(body map[string]any) ([]byte, error) {
 			case json.Number:
 				n, err := v.Int64()
 				if err != nil {
-					return nil, fmt.Errorf("encode the body: %w", err)
+					return nil, fmt.Errorf("encoding the body: %w", err)
 				}
 				out = protowire.AppendTag(out, f.number, protowire.VarintType)
 				out = protowire.AppendVarint(out, uint64(n)) //nolint:gosec // the same, back
 			default:
-				return nil, fmt.Errorf("encode the body: %s has no protobuf form", f.name)
+				return nil, fmt.Errorf("encoding the body: %s has no protobuf encoding", f.name)
 			}
 		}
 	}
 	return out, nil
 }
 
-// IsProtobuf tells the media types of protobuf as OpenIM does.
+// IsProtobuf reports whether OpenIM treats a media type as protobuf.
 func IsProtobuf(media string) bool {
 	return media == MediaTypeProtobuf || media == "application/protobuf"
 }
 
-// ReadBody decodes a user's body of either kind.
+// ReadBody decodes a user's body in JSON or protobuf.
 func (r *Route) ReadBody(data []byte, protobuf bool) (map[string]any, *wire.Failure) {
 	decode := Decode
 	if protobuf {
@@ -142,7 +143,7 @@ func (r *Route) ReadBody(data []byte, protobuf bool) (map[string]any, *wire.Fail
 	return body, nil
 }
 
-// WriteBody encodes one.
+// WriteBody encodes a body in JSON or protobuf.
 func (r *Route) WriteBody(body map[string]any, protobuf bool) ([]byte, error) {
 	if protobuf {
 		return r.EncodeProtobuf(body)

@@ -49,7 +49,7 @@ func TestProtobufBodies(t *testing.T) {
 	NewWithT(t).Expect(err).To(MatchError(ContainSubstring("send JSON")))
 }
 
-func TestEveryProtobufRouteHasItsForm(t *testing.T) {
+func TestEveryProtobufRouteHasAForm(t *testing.T) {
 	for i := range routes.Table {
 		r := &routes.Table[i]
 		if !r.Protobuf {
@@ -61,7 +61,7 @@ func TestEveryProtobufRouteHasItsForm(t *testing.T) {
 			g.Expect(err).NotTo(HaveOccurred())
 			body, failure := r.ReadBody(data, true)
 			g.Expect(failure).To(BeNil())
-			g.Expect(body).To(BeEquivalentTo(alice.Body(r)), "there and back")
+			g.Expect(body).To(BeEquivalentTo(alice.Body(r)), "encoded and decoded")
 			routestest.Set(body, "ownerUserID", victim.Self)
 			_, _, refusal := r.Enforce(caller, body)
 			g.Expect(refusal).NotTo(BeNil())
@@ -69,7 +69,7 @@ func TestEveryProtobufRouteHasItsForm(t *testing.T) {
 	}
 }
 
-// FuzzProtobuf: what is let through names the caller as the owner, once.
+// FuzzProtobuf checks that an accepted body names the caller as the owner, once.
 func FuzzProtobuf(f *testing.F) {
 	for _, seed := range []string{"", "\x0a\x05alice\x10\x64", "\x0a\x06victor", "\x12\x01a\x12\x01b", strings.Repeat("\x1b", 100)} {
 		f.Add(true, []byte(seed))

@@ -11,13 +11,13 @@ type Release int
 
 const (
 	baseRelease = "v3.8.3"
-	// LastRelease is the newest that is supported.
+	// LastRelease is the newest supported release.
 	LastRelease Release = 16
-	// later marks routes that only releases after LastRelease have.
+	// later marks routes of releases after LastRelease.
 	later = LastRelease + 1
 )
 
-// ParseRelease reads a release's tag as OpenIM writes it.
+// ParseRelease parses a release's tag as OpenIM writes it.
 func ParseRelease(tag string) (Release, error) {
 	if tag == baseRelease {
 		return 0, nil
@@ -25,7 +25,7 @@ func ParseRelease(tag string) (Release, error) {
 	digits, _ := strings.CutPrefix(tag, baseRelease+"-patch.")
 	n, err := strconv.Atoi(digits)
 	if err != nil || n < 1 || n > int(LastRelease) || strconv.Itoa(n) != digits {
-		return 0, fmt.Errorf("write %s or %s-patch.1 to %s", baseRelease, baseRelease, LastRelease)
+		return 0, fmt.Errorf("parsing the release: unsupported: write %s or %s-patch.1 to %s", baseRelease, baseRelease, LastRelease)
 	}
 	return Release(n), nil
 }
@@ -40,7 +40,7 @@ func (r Release) String() string {
 // In reports whether a release has the route.
 func (r *Route) In(release Release) bool { return r.Since <= release }
 
-// Releases says in words which releases have the route.
+// Releases returns a text about the releases that have the route.
 func (r *Route) Releases() string {
 	switch r.Since {
 	case 0:

@@ -5,36 +5,36 @@ import (
 	"fmt"
 )
 
-// Asked is the call that a reply answers.
+// Asked is the call to which a reply belongs.
 type Asked struct {
 	Caller Caller
-	// Body is the request's body as OpenIM got it: from Enforce, after Need.Trim.
+	// Body is the request's body that OpenIM received: from Enforce, after Need.Trim.
 	Body map[string]any
-	// Protobuf: OpenIM writes the message as protobuf, in base64, where JSON has an object.
+	// Protobuf: the reply's data is the message as protobuf in base64, instead of a JSON object.
 	Protobuf bool
-	// Member are the conversations that were looked up, and whether the caller is a party of each now. nil: none was yet.
+	// Member has the conversations that were checked, and whether the caller is a participant of each now. nil: none was checked yet.
 	Member map[string]bool
 }
 
-// Reply is what of a reply's data may leave.
+// Reply is the part of a reply that may be sent to the client.
 type Reply struct {
 	Data []byte // nil: none
-	// Fields is the number of members that the declared shape does not have, and which were dropped.
+	// Fields is the number of removed members that the declared shape does not have.
 	Fields int
-	// Entries is the number of entries that are not the caller's, and which were left out.
+	// Entries is the number of removed entries that are not the caller's.
 	Entries int
-	// LookUp are conversations of which the reply and the call do not tell whether they are the caller's. When there are some, Data
-	// must not be used: call ProjectReply again with Asked.Member.
+	// LookUp lists conversations that must be checked, because neither the reply nor the call shows whether they are the caller's. If
+	// there are any, Data must not be used: call ProjectReply again with Asked.Member.
 	LookUp []string
 }
 
-// errNoShape refuses a reply of a route that declares none.
+// errNoShape is the error for a route that declares no reply.
 var errNoShape = errors.New("the route declares no reply")
 
-// ProjectReply makes of the data of OpenIM's reply to a user what may leave: the members that the route declares, under exactly
-// those names, and the entries that are the caller's. What the shape does not know is dropped and counted. A value of another type than
-// the declared one is an error: left out, it would read as 0 or "" at the client, which then resets a sequence number or a version.
-// null, [] and {} stay what they are, and numbers keep their digits. The error names a declared field, never a value.
+// ProjectReply returns the part of a reply's data that a user may receive: the members that the route declares, with exactly these names,
+// and the entries that are the caller's. Unknown members are removed and counted. A value of another type than the declared one is an
+// error: if it were removed, the client would read 0 or "", and reset a sequence number or a version. null, [] and {} stay unchanged, and
+// numbers keep their digits. The error names a declared field, never a value.
 func (r *Route) ProjectReply(data []byte, asked Asked) (Reply, error) {
 	shape := replyShapes[r.Path]
 	if !r.ForUsers() || shape == nil {
@@ -43,22 +43,22 @@ func (r *Route) ProjectReply(data []byte, asked Asked) (Reply, error) {
 	if len(data) == 0 {
 		return Reply{}, nil
 	}
-	p := &projection{judge: newJudge(r, asked), slots: make([][]byte, shape.slots)}
+	p := &projection{ownership: newOwnership(r, asked), slots: make([][]byte, shape.slots)}
 	project := p.json
 	if asked.Protobuf {
 		project = p.protobuf
 	}
 	out, err := project(shape.root, data)
 	if err != nil {
-		return Reply{}, fmt.Errorf("the reply is not as %s declares it: %w", r.Path, err)
+		return Reply{}, fmt.Errorf("projecting the reply of %s: %w", r.Path, err)
 	}
-	return Reply{Data: out, Fields: p.fields, Entries: p.entries, LookUp: p.judge.unknown}, nil
+	return Reply{Data: out, Fields: p.fields, Entries: p.entries, LookUp: p.ownership.unknown}, nil
 }
 
-// projection is one reply on its way.
+// projection is the state of ProjectReply for one reply.
 type projection struct {
-	judge *judge
-	// slots hold the texts that rules look at, of the entry that is being read. They point into the reply.
+	ownership *ownership
+	// slots holds the texts that rules need, of the entry that is being read. They are slices of the reply.
 	slots [][]byte
 
 	fields, entries int
@@ -70,17 +70,17 @@ func (p *projection) set(slot int, text []byte) {
 	}
 }
 
-// forget empties the slots of an entry before the next one is read.
-func (p *projection) forget(slots []int) {
+// clearSlots clears the slots of an entry before the next one is read.
+func (p *projection) clearSlots(slots []int) {
 	for _, s := range slots {
 		p.slots[s] = nil
 	}
 }
 
-// keeps reports whether an entry that was read obeys the rules about it, and counts it if not.
-func (p *projection) keeps(rules []compiledRule) bool {
+// keep reports whether an entry satisfies its rules, and counts it if not.
+func (p *projection) keep(rules []compiledRule) bool {
 	for i := range rules {
-		if !p.judge.allows(&rules[i], p.slots) {
+		if !p.ownership.allows(&rules[i], p.slots) {
 			p.entries++
 			return false
 		}

@@ -9,18 +9,18 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// docsReplies writes what users get of replies.
+// docsReplies writes the rules for replies to users.
 func docsReplies(b *strings.Builder) {
 	b.WriteString(`
 ## What users get of a reply
 
-A user's client gets the members that the route declares, under exactly those names: the schemas of [openapi.yaml](openapi.yaml) have what
-either supported line of OpenIM writes. Others are dropped and counted by route. A member of another type, or one that stands there twice,
-makes the reply an error (502, errCode 500). Of these routes entries are left out, and counted too, unless what stands beside them is true;
-{} is a map's values, or its keys.
-What administrators get is OpenIM's own reply without tokens, errDlt and addresses.
+A user's client receives the members that the route declares, with exactly these names: [openapi.yaml](openapi.yaml) has the schemas of
+both supported lines of OpenIM. Other members are removed and counted by route. A member of another type, or one that occurs twice, makes
+the reply an error (502, errCode 500). The following entries are removed, and counted too, unless their condition is true. {} is the values
+of a map, or its keys.
+Administrators receive OpenIM's own reply without tokens, errDlt and addresses.
 
-| path | entries | only those whose |
+| path | entries | condition |
 |---|---|---|
 `)
 	for i := range Table {
@@ -49,7 +49,7 @@ func (k Keep) words() string {
 	return text
 }
 
-// userResponses are the responses of a user's route: the envelope with the declared data.
+// userResponses returns the responses of a user's route: the envelope with the declared data.
 func userResponses(r *Route) doc {
 	shape := replyShapes[r.Path]
 	if shape == nil {
@@ -57,7 +57,8 @@ func userResponses(r *Route) doc {
 	}
 	data := ref("schemas", shape.message)
 	if r.Protobuf {
-		encoded := doc{"type": "string", "contentEncoding": "base64", "description": "the same as protobuf, to a body in protobuf"}
+		encoded := doc{"type": "string", "contentEncoding": "base64",
+			"description": "the same in protobuf, if the request's body was protobuf"}
 		data = doc{"anyOf": []any{data, encoded, doc{"type": "null"}}}
 	}
 	rules := []any{}
@@ -71,20 +72,20 @@ func userResponses(r *Route) doc {
 	return doc{"200": reply, "default": ref("responses", "Failure")}
 }
 
-// envelopeOf is a reply in OpenIM's envelope, with the declared data.
+// envelopeOf returns the response of OpenIM's envelope with the declared data.
 func envelopeOf(data doc) doc {
 	schema := doc{"type": "object", "allOf": []any{ref("schemas", "Envelope")}, "properties": doc{"data": data}}
 	return doc{
-		"description": "OpenIM's envelope, with errors too: look at errCode",
+		"description": "OpenIM's envelope, also for errors: see errCode",
 		"content":     doc{wire.MediaTypeJSON: doc{"schema": schema}},
 	}
 }
 
-// ownResponses are the responses of a route of the gateway's own.
+// ownResponses returns the responses of a route of the gateway's own.
 func ownResponses(r *OwnRoute) doc {
 	switch r.Path {
 	case wire.SocketPath:
-		return doc{"101": doc{"description": "the connection is a WebSocket now"}, "default": ref("responses", "Failure")}
+		return doc{"101": doc{"description": "the connection is upgraded to a WebSocket"}, "default": ref("responses", "Failure")}
 	case wire.WellKnownPath:
 		content := doc{wire.MediaTypeJSON: doc{"schema": ref("schemas", r.Reply)}}
 		return doc{"200": doc{"description": "the document", "content": content}, "default": ref("responses", "Failure")}
@@ -92,7 +93,7 @@ func ownResponses(r *OwnRoute) doc {
 	return doc{"200": envelopeOf(ref("schemas", r.Reply)), "default": ref("responses", "Failure")}
 }
 
-// replySchemas are the messages that replies to users are made of.
+// replySchemas returns the schemas of all messages in replies.
 func replySchemas() doc {
 	messages, _ := parseReplies(repliesText)
 	maps.Copy(messages, ownMessages)

@@ -8,13 +8,13 @@ import (
 	"strconv"
 )
 
-// errNoJSON is about a text that no decoder would take: the envelope around it was decoded before.
-var errNoJSON = errors.New("it is not JSON")
+// errNotJSON means that the data is not JSON.
+var errNotJSON = errors.New("not JSON")
 
-// maxDecodedText is the longest text with escapes that is decoded for a rule. No id is as long.
+// maxDecodedText is the longest text with escapes that is decoded for a rule. Every id is shorter.
 const maxDecodedText = 4 << 10
 
-// jsonReader goes through a text once.
+// jsonReader reads a JSON text once and writes the projected one.
 type jsonReader struct {
 	*projection
 	in  []byte
@@ -29,12 +29,12 @@ func (p *projection) json(root *node, data []byte) ([]byte, error) {
 		return nil, err
 	}
 	if r.next() != 0 {
-		return nil, errNoJSON
+		return nil, errNotJSON
 	}
 	return r.out, nil
 }
 
-// next returns the next byte that is not blank without taking it; 0 at the end.
+// next returns the next byte that is not blank, and does not consume it; 0 at the end.
 func (r *jsonReader) next() byte {
 	for r.at < len(r.in) {
 		switch c := r.in[r.at]; c {
@@ -47,16 +47,16 @@ func (r *jsonReader) next() byte {
 	return 0
 }
 
-// take takes one expected byte.
-func (r *jsonReader) take(c byte) error {
+// expect consumes one expected byte.
+func (r *jsonReader) expect(c byte) error {
 	if r.next() != c {
-		return errNoJSON
+		return errNotJSON
 	}
 	r.at++
 	return nil
 }
 
-// null takes a null, and reports whether it was there.
+// null consumes a null, and reports whether there was one.
 func (r *jsonReader) null() bool {
 	if r.next() != 'n' || !bytes.HasPrefix(r.in[r.at:], []byte("null")) {
 		return false
@@ -68,10 +68,11 @@ func (r *jsonReader) null() bool {
 
 func wrongType(n *node) error {
 	names := [...]string{
-		kindObject: "an object", kindList: "a list", kindMap: "an object", kindText: "a text", kindBytes: "a text", kindBool: "true or false",
+		kindObject: "an object", kindList: "a list", kindMap: "an object", kindText: "a text", kindBytes: "a text",
+		kindBool: "true or false",
 	}
 	if n.kind == kindInteger {
-		return fmt.Errorf("%s is no %s", n.path, n.scalar)
+		return fmt.Errorf("%s is not of type %s", n.path, n.scalar)
 	}
 	return fmt.Errorf("%s is not %s", orData(n.path), names[n.kind])
 }
@@ -135,16 +136,16 @@ func (r *jsonReader) textOf(n *node) error {
 	return nil
 }
 
-// text takes a text and returns what stands between its quotes, and whether there are escapes in it.
+// text consumes a text. It returns the bytes between the quotes, and whether they contain escapes.
 func (r *jsonReader) text() (raw []byte, escaped bool, err error) {
-	if err := r.take('"'); err != nil {
+	if err := r.expect('"'); err != nil {
 		return nil, false, err
 	}
 	start := r.at
 	for {
 		end := bytes.IndexByte(r.in[r.at:], '"')
 		if end < 0 {
-			return nil, false, errNoJSON
+			return nil, false, errNotJSON
 		}
 		part := r.in[r.at : r.at+end]
 		r.at += end + 1
@@ -152,7 +153,7 @@ func (r *jsonReader) text() (raw []byte, escaped bool, err error) {
 			break
 		}
 		escaped = true
-		// The quote is escaped when an odd number of backslashes stands before it.
+		// The quote is escaped if an odd number of backslashes precedes it.
 		slashes := 0
 		for i := r.at - 2; i >= start && r.in[i] == '\\'; i-- {
 			slashes++
@@ -171,12 +172,12 @@ func plain(raw []byte, escaped bool) ([]byte, error) {
 	}
 	var text string
 	if json.Unmarshal(append(append([]byte{'"'}, raw...), '"'), &text) != nil {
-		return nil, errNoJSON
+		return nil, errNotJSON
 	}
 	return []byte(text), nil
 }
 
-// integer takes a whole number that fits its type. Its digits are kept.
+// integer consumes a whole number in the range of its type. Its digits are kept.
 func (r *jsonReader) integer(n *node) error {
 	start := r.at
 	for r.at < len(r.in) && (r.in[r.at] >= '0' && r.in[r.at] <= '9' || r.in[r.at] == '-') {
@@ -208,7 +209,7 @@ func fits(scalar, digits string) bool {
 	return err == nil
 }
 
-// each takes the elements of a list or the members of an object, up to the closing byte.
+// each consumes the elements of a list or the members of an object, up to the closing byte.
 func (r *jsonReader) each(closing byte, element func() error) error {
 	r.at++ // the opening byte
 	if r.next() == closing {
@@ -226,7 +227,7 @@ func (r *jsonReader) each(closing byte, element func() error) error {
 			r.at++
 			return nil
 		default:
-			return errNoJSON
+			return errNotJSON
 		}
 	}
 }
@@ -243,7 +244,7 @@ func (r *jsonReader) object(n *node) error {
 		if err != nil {
 			return err
 		}
-		if err := r.take(':'); err != nil {
+		if err := r.expect(':'); err != nil {
 			return err
 		}
 		f := n.fields[string(name)]
@@ -252,7 +253,7 @@ func (r *jsonReader) object(n *node) error {
 			return r.skip()
 		}
 		if seen&f.bit != 0 {
-			return fmt.Errorf("%s stands there twice", f.node.path)
+			return fmt.Errorf("%s occurs twice", f.node.path)
 		}
 		seen |= f.bit
 		return r.member(f)
@@ -269,12 +270,12 @@ func (r *jsonReader) member(f *field) error {
 	r.out = append(append(append(r.out, '"'), f.name...), `":`...)
 	none := r.next() == 'n'
 	if len(f.rules) > 0 {
-		r.forget(f.below)
+		r.clearSlots(f.below)
 	}
 	if err := r.value(f.node); err != nil {
 		return err
 	}
-	if !none && !r.keeps(f.rules) {
+	if !none && !r.keep(f.rules) {
 		r.out = r.out[:start]
 	}
 	return nil
@@ -294,13 +295,14 @@ func (r *jsonReader) dict(n *node) error {
 	return err
 }
 
-// entry takes an element of a list, or a key and its value, and takes it back when the rules say so. null tells nothing.
+// entry consumes an element of a list, or a key and its value, and removes it again if its rules do not keep it. Rules do not apply to
+// null.
 func (r *jsonReader) entry(n *node, opening byte) error {
 	start := len(r.out)
 	if r.out[start-1] != opening {
 		r.out = append(r.out, ',')
 	}
-	r.forget(n.below)
+	r.clearSlots(n.below)
 	if n.kind == kindMap {
 		raw, escaped, err := r.text()
 		if err != nil {
@@ -312,7 +314,7 @@ func (r *jsonReader) entry(n *node, opening byte) error {
 		}
 		r.set(n.slot, key)
 		r.out = append(append(append(r.out, '"'), raw...), `":`...)
-		if err := r.take(':'); err != nil {
+		if err := r.expect(':'); err != nil {
 			return err
 		}
 	}
@@ -320,19 +322,19 @@ func (r *jsonReader) entry(n *node, opening byte) error {
 	if err := r.value(n.inner); err != nil {
 		return err
 	}
-	if !none && !r.keeps(n.rules) {
+	if !none && !r.keep(n.rules) {
 		r.out = r.out[:start]
 	}
 	return nil
 }
 
-// skip takes a value of any kind, however deep.
+// skip consumes a value of any type and depth.
 func (r *jsonReader) skip() error {
 	depth := 0
 	for {
 		switch c := r.next(); c {
 		case 0:
-			return errNoJSON
+			return errNotJSON
 		case '"':
 			if _, _, err := r.text(); err != nil {
 				return err
@@ -343,13 +345,13 @@ func (r *jsonReader) skip() error {
 			continue
 		case '}', ']':
 			if depth == 0 {
-				return errNoJSON
+				return errNotJSON
 			}
 			depth--
 			r.at++
 		case ',', ':':
 			if depth == 0 {
-				return errNoJSON
+				return errNotJSON
 			}
 			r.at++
 			continue

@@ -12,13 +12,13 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-var errNoMessage = errors.New("it is no protobuf message in base64")
+var errNotProtobuf = errors.New("not a protobuf message in base64")
 
-// protobuf projects what OpenIM answers to a call in protobuf: a JSON text that holds the message in base64.
+// protobuf projects the reply to a call in protobuf: a JSON text with the message in base64.
 func (p *projection) protobuf(root *node, data []byte) ([]byte, error) {
 	var message []byte
 	if err := json.Unmarshal(data, &message); err != nil {
-		return nil, errNoMessage
+		return nil, errNotProtobuf
 	}
 	out, err := p.message(root, message, make([]byte, 0, len(message)))
 	if err != nil {
@@ -29,17 +29,18 @@ func (p *projection) protobuf(root *node, data []byte) ([]byte, error) {
 	return append(text, '"'), nil
 }
 
-// message appends the fields that an object has. One that stands there twice is an error: decoders take the last, or merge them.
+// message appends the declared fields of a message. A field that occurs twice is an error, because decoders use the last one, or merge
+// them.
 func (p *projection) message(n *node, in, out []byte) ([]byte, error) {
 	var seen uint64
 	for len(in) > 0 {
 		number, kind, size := protowire.ConsumeTag(in)
 		if size < 0 {
-			return nil, errNoMessage
+			return nil, errNotProtobuf
 		}
 		in = in[size:]
 		if size = protowire.ConsumeFieldValue(number, kind, in); size < 0 {
-			return nil, errNoMessage
+			return nil, errNotProtobuf
 		}
 		value := in[:size]
 		in = in[size:]
@@ -50,7 +51,7 @@ func (p *projection) message(n *node, in, out []byte) ([]byte, error) {
 		}
 		repeated := f.node.kind == kindList || f.node.kind == kindMap
 		if seen&f.bit != 0 && !repeated {
-			return nil, fmt.Errorf("%s stands there twice", f.node.path)
+			return nil, fmt.Errorf("%s occurs twice", f.node.path)
 		}
 		seen |= f.bit
 		start := len(out)
@@ -59,13 +60,13 @@ func (p *projection) message(n *node, in, out []byte) ([]byte, error) {
 			rules = f.node.rules
 		}
 		if len(rules) > 0 || repeated {
-			p.forget(f.below)
+			p.clearSlots(f.below)
 		}
 		var err error
 		if out, err = p.field(f.node, number, kind, value, out); err != nil {
 			return nil, err
 		}
-		if !p.keeps(rules) {
+		if !p.keep(rules) {
 			out = out[:start]
 		}
 	}
@@ -111,7 +112,7 @@ func wireType(k kind) protowire.Type {
 	return protowire.BytesType
 }
 
-// varintFits reports whether a varint is a value of a type; negative ones are written as 64 bits.
+// varintFits reports whether a varint is in the range of a type. Negative numbers are encoded in 64 bits.
 func varintFits(scalar string, v uint64) bool {
 	if scalar == "int32" || scalar == "int64" {
 		return fits(scalar, strconv.FormatInt(int64(v), 10)) //nolint:gosec // protobuf writes an int64 as these bits
@@ -119,7 +120,7 @@ func varintFits(scalar string, v uint64) bool {
 	return fits(scalar, strconv.FormatUint(v, 10))
 }
 
-// packed appends a list of numbers that is written as one value.
+// packed appends a list of numbers that is encoded as one value.
 func packed(n *node, number protowire.Number, value, out []byte) ([]byte, error) {
 	list, _ := protowire.ConsumeBytes(value)
 	for len(list) > 0 {
@@ -132,7 +133,7 @@ func packed(n *node, number protowire.Number, value, out []byte) ([]byte, error)
 	return append(protowire.AppendTag(out, number, protowire.BytesType), value...), nil
 }
 
-// nested appends a message with its length, which is known only afterwards.
+// nested appends a message, and inserts its length afterwards.
 func (p *projection) nested(value, out []byte, project func(in, out []byte) ([]byte, error)) ([]byte, error) {
 	in, _ := protowire.ConsumeBytes(value)
 	start := len(out)
@@ -143,7 +144,7 @@ func (p *projection) nested(value, out []byte, project func(in, out []byte) ([]b
 	return slices.Insert(out, start, protowire.AppendVarint(nil, uint64(len(out)-start))...), nil //nolint:gosec // a length
 }
 
-// pair appends an entry of a map: its key is field 1, its value field 2.
+// pair appends an entry of a map: the key is field 1, the value field 2.
 func (p *projection) pair(n *node, in, out []byte) ([]byte, error) {
 	entry := &node{kind: kindObject, path: n.path, slot: -1, byNumber: map[protowire.Number]*field{
 		1: {number: 1, bit: 1, node: &node{kind: kindText, path: n.path, scalar: "text", slot: n.slot}},

@@ -8,8 +8,8 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// TestWhatBecomesOfAReplyInProtobuf: field 1 is unreadCount, 2 the conversations.
-func TestWhatBecomesOfAReplyInProtobuf(t *testing.T) {
+// TestProjectionOfProtobufReplies: field 1 is unreadCount, field 2 the conversations.
+func TestProjectionOfProtobufReplies(t *testing.T) {
 	number := func(field protowire.Number, v uint64) []byte {
 		return protowire.AppendVarint(protowire.AppendTag(nil, field, protowire.VarintType), v)
 	}

@@ -6,38 +6,38 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// KeepIf is what must be true of an entry of a reply for a user to get it.
+// KeepIf is the condition under which a user receives an entry of a reply.
 type KeepIf string
 
 const (
 	// OwnedBySelf: the field is the caller's own user id.
 	OwnedBySelf KeepIf = "is the caller"
-	// OwnConversation: the field is the id of a conversation that can stand in the caller's list: one of the two users is the caller, or
-	// it is a group's. For what OpenIM keeps of the caller himself, which outlasts his being in the group.
-	OwnConversation KeepIf = "is a conversation that may stand in the caller's list"
-	// PartyNow: the field is the id of a conversation that the caller is a party of now. The request's own check counts; a group
-	// that the request did not name is looked up.
-	PartyNow KeepIf = "is a conversation that the caller is a party of"
-	// OfConversation: the field is a message whose sender, receiver or group are those of the conversation that With names; in a
-	// conversation of two, one of them is the caller. What OpenIM puts in the place of a deleted message names nobody.
+	// OwnConversation: the field is the id of a conversation that can be in the caller's list: one of the two users is the caller, or it
+	// is a group's. It is for data that OpenIM stores for the caller, which outlasts the membership in the group.
+	OwnConversation KeepIf = "is a conversation that can be in the caller's list"
+	// PartyNow: the field is the id of a conversation of which the caller is a participant now. The check of the request counts; a group
+	// that the request does not name is checked.
+	PartyNow KeepIf = "is a conversation of which the caller is a participant"
+	// OfConversation: the field is a message whose sender, receiver or group are those of the conversation that With names. In a
+	// conversation of two, one of them is the caller. The message by which OpenIM replaces a deleted one names nobody.
 	OfConversation KeepIf = "is a message of its conversation"
-	// AskedFor: the field is what the request's field With names.
-	AskedFor KeepIf = "is what the request asked for"
+	// AskedFor: the value is in the request's field With.
+	AskedFor KeepIf = "is one that the request names"
 )
 
-// Keep is one rule about a route's reply: an entry is left out, unless. Fields are in the notation of Route.Users, with {} for the
-// values of a map.
+// Keep is one rule for a route's reply: an entry is removed unless the condition is true. Fields are in the notation of Route.Users, with
+// {} for the values of a map.
 type Keep struct {
-	// Entry is what is left out: an element of a list (conversations[]), a value of a map (msgs{}), or a member (conversation).
+	// Entry is the entry: an element of a list (conversations[]), a value of a map (msgs{}), or a member (conversation).
 	Entry string
-	// Field is what is looked at, below Entry; "": the element itself, or the map's key.
+	// Field is the field below Entry to which the condition applies; "": the element itself, or the map's key.
 	Field string
 	If    KeepIf
-	// With is the conversation's id, from the reply's beginning (OfConversation), or a field of the request (AskedFor).
+	// With is the path of the conversation's id in the reply (OfConversation), or a field of the request (AskedFor).
 	With string
 }
 
-// compiledRule is a Keep with the slots that hold what it looks at.
+// compiledRule is a Keep with the slots of the values that it needs.
 type compiledRule struct {
 	is       KeepIf
 	slot     int
@@ -48,7 +48,7 @@ type compiledRule struct {
 	content  int
 }
 
-// attach puts a rule where its entry is read.
+// attach adds a rule to the node of its entry.
 func (s *replyShape) attach(k Keep) {
 	entry := k.Entry
 	at := entry
@@ -71,17 +71,17 @@ func (s *replyShape) attach(k Keep) {
 	member.rules = append(member.rules, rule)
 }
 
-// judge knows what may be the caller's in one reply.
-type judge struct {
+// ownership decides which entries of one reply are the caller's.
+type ownership struct {
 	asked   Asked
-	checked []string                   // the request's fields whose conversations were found to be the caller's
-	named   map[string]map[string]bool // what a field of the request named
-	unknown []string                   // conversations to look up
-	pending map[string]bool            // the same
+	checked []string                   // the request's fields of which Enforce has checked the conversations
+	named   map[string]map[string]bool // the values of the request's fields
+	unknown []string                   // conversations to check
+	pending map[string]bool            // the same as unknown
 }
 
-func newJudge(r *Route, asked Asked) *judge {
-	j := &judge{asked: asked, named: map[string]map[string]bool{}, pending: map[string]bool{}}
+func newOwnership(r *Route, asked Asked) *ownership {
+	j := &ownership{asked: asked, named: map[string]map[string]bool{}, pending: map[string]bool{}}
 	for _, rule := range r.Identity {
 		if rule.Do == Party || rule.Do == Filled {
 			j.checked = append(j.checked, rule.Field)
@@ -90,25 +90,25 @@ func newJudge(r *Route, asked Asked) *judge {
 	return j
 }
 
-func (j *judge) allows(rule *compiledRule, slots [][]byte) bool {
+func (j *ownership) allows(rule *compiledRule, slots [][]byte) bool {
 	id := string(slots[rule.slot])
 	switch rule.is {
 	case OwnedBySelf:
 		return id == j.asked.Caller.UserID
 	case OwnConversation:
-		return j.mayStandInList(id)
+		return j.canBeInList(id)
 	case PartyNow:
 		return j.partyNow(id)
 	case OfConversation:
 		conversation, receiver, group := string(slots[rule.with]), string(slots[rule.receiver]), string(slots[rule.group])
 		return j.ofConversation(conversation, id, receiver, group, len(slots[rule.content]) == 0)
 	case AskedFor:
-		return j.names(rule.asked)[id]
+		return j.requested(rule.asked)[id]
 	}
 	return false
 }
 
-func (j *judge) mayStandInList(id string) bool {
+func (j *ownership) canBeInList(id string) bool {
 	c, ok := wire.ParseConversation(id)
 	if !ok {
 		return false
@@ -120,13 +120,13 @@ func (j *judge) mayStandInList(id string) bool {
 	return len(peers) > 0
 }
 
-// partyNow notes what must be looked up, and says yes to it for now.
-func (j *judge) partyNow(id string) bool {
+// partyNow reports whether the caller is a participant. It records a conversation that must be checked, and returns true for it.
+func (j *ownership) partyNow(id string) bool {
 	if member, known := j.asked.Member[id]; known {
 		return member
 	}
 	for _, field := range j.checked {
-		if j.names(field)[id] {
+		if j.requested(field)[id] {
 			return true
 		}
 	}
@@ -152,11 +152,11 @@ func (j *judge) partyNow(id string) bool {
 	return true
 }
 
-// ofConversation compares what a message says of itself with the conversation in which it stands: OpenIM makes the one of the other
-// when it stores a message (pkg/msgprocessor), so that another message came from another conversation.
-func (j *judge) ofConversation(conversation, sender, receiver, group string, empty bool) bool {
+// ofConversation compares the sender, receiver and group of a message with the conversation that contains it. OpenIM derives the
+// conversation from them when it stores a message (pkg/msgprocessor), so that a message with others is of another conversation.
+func (j *ownership) ofConversation(conversation, sender, receiver, group string, empty bool) bool {
 	if sender == "" && receiver == "" && group == "" {
-		return empty // in the place of a deleted message, or no message at all
+		return empty // a deleted message, or no message
 	}
 	c, ok := wire.ParseConversation(conversation)
 	if !ok {
@@ -171,14 +171,14 @@ func (j *judge) ofConversation(conversation, sender, receiver, group string, emp
 	return joins(c.Rest, sender, receiver) || joins(c.Rest, receiver, sender)
 }
 
-// joins reports whether a text is two user ids with an underscore between them.
+// joins reports whether a text is two user ids joined by an underscore.
 func joins(text, first, second string) bool {
 	return first != "" && second != "" && len(text) == len(first)+1+len(second) &&
 		strings.HasPrefix(text, first) && text[len(first)] == '_' && strings.HasSuffix(text, second)
 }
 
-// names are the values of a field of the request.
-func (j *judge) names(path string) map[string]bool {
+// requested returns the values of a field of the request.
+func (j *ownership) requested(path string) map[string]bool {
 	if set, there := j.named[path]; there {
 		return set
 	}

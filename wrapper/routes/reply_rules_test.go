@@ -10,7 +10,8 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-// TestAMessageIsOfItsConversation: OpenIM's index of messages is asked by patterns and prefixes, so what it finds is compared.
+// TestAMessageIsOfItsConversation: OpenIM finds messages by patterns and prefixes, so that each found message must be compared with its
+// conversation.
 func TestAMessageIsOfItsConversation(t *testing.T) {
 	for _, c := range []struct {
 		name, conversation, sender, receiver, group, content string
@@ -53,8 +54,8 @@ func TestAMessageIsOfItsConversation(t *testing.T) {
 	}
 }
 
-// TestEntriesGoWithoutTracesBetweenOthers: first, last, all, and between.
-func TestEntriesGoWithoutTracesBetweenOthers(t *testing.T) {
+// TestRemovedEntriesLeaveNoTrace removes the first, the last, all, and inner entries.
+func TestRemovedEntriesLeaveNoTrace(t *testing.T) {
 	r := Find("/msg/newest_seq")
 	for _, c := range []struct{ in, want string }{
 		{`{"maxSeqs":{"sg_815":1,"sg_4711":2,"n_4711":3}}`, `{"maxSeqs":{"sg_4711":2,"n_4711":3}}`},
@@ -69,7 +70,7 @@ func TestEntriesGoWithoutTracesBetweenOthers(t *testing.T) {
 	}
 }
 
-// TestWhatMustBeLookedUp: groups that the request did not name, and ids of two readings; each once.
+// TestWhatMustBeLookedUp: groups that the request does not name, and ids with two readings are looked up, each once.
 func TestWhatMustBeLookedUp(t *testing.T) {
 	g := NewWithT(t)
 	r := Find("/msg/pull_msg_by_seq")
@@ -86,9 +87,9 @@ func TestWhatMustBeLookedUp(t *testing.T) {
 	g.Expect(string(got.Data)).To(Equal(`{"msgs":{"sg_1":null,"si_alice_bob":null},"notificationMsgs":{"n_2":null}}`))
 }
 
-// TestWhatAListWasFilledWithIsNotLookedUpAgain: an empty list became the conversations that the caller is a party of now, and one that
-// named some was gone through. Others in the reply are looked up.
-func TestWhatAListWasFilledWithIsNotLookedUpAgain(t *testing.T) {
+// TestCheckedConversationsAreNotCheckedAgain: a list that Fill has set has the caller's conversations, and the ids of another list were
+// checked. Others in the reply are looked up.
+func TestCheckedConversationsAreNotCheckedAgain(t *testing.T) {
 	g := NewWithT(t)
 	for _, r := range forUsers() {
 		filled := slices.IndexFunc(r.Identity, func(i Identity) bool { return i.Do == Filled })
@@ -109,7 +110,7 @@ func TestWhatAListWasFilledWithIsNotLookedUpAgain(t *testing.T) {
 	}
 }
 
-// FuzzProjectReply: whatever JSON comes, what goes on is JSON, and going through again changes nothing.
+// FuzzProjectReply checks that the projection of any JSON is JSON, and that a second projection changes nothing.
 func FuzzProjectReply(f *testing.F) {
 	routes := forUsers()
 	for i, r := range routes {
@@ -132,7 +133,7 @@ func FuzzProjectReply(f *testing.F) {
 	})
 }
 
-// FuzzProjectProtobuf is the same for protobuf.
+// FuzzProjectProtobuf is FuzzProjectReply for protobuf.
 func FuzzProjectProtobuf(f *testing.F) {
 	r := Find("/jssdk/get_conversations")
 	f.Add([]byte(sample{}.protobuf(replyShapes[r.Path].root)))
@@ -149,7 +150,7 @@ func FuzzProjectProtobuf(f *testing.F) {
 	})
 }
 
-// BenchmarkProjectReply is a full page of messages, as a client pulls it after a day away.
+// BenchmarkProjectReply projects a full page of messages, as a client pulls it after a day without connection.
 func BenchmarkProjectReply(b *testing.B) {
 	r := Find("/msg/pull_msg_by_seq")
 	shape := replyShapes[r.Path]

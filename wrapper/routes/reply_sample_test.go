@@ -10,11 +10,11 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// sample makes a whole reply of a shape: one element in each list and map, every member there. It is one that alice may get whole,
-// when she asked for what asked names, but for what change says: a text or key at a path.
+// sample builds a complete reply of a shape, with all members and one element in each list and map. alice may receive all of it if the
+// request names the ids of asked, except for change: a text or key at a path.
 type sample struct{ change map[string]string }
 
-// honest are the texts by the last part of their path.
+// honest has the values of texts, by the last part of their path.
 var honest = map[string]string{
 	"ownerUserID": "alice", "fromUserID": "alice", "toUserID": "alice", "userID": "alice", "sendID": "alice", "recvID": "alice",
 	"groupID": "4711", "respList{}": "4711", "notificationMsgs{}": "n_4711", "content": "aGVsbG8=",
@@ -22,7 +22,7 @@ var honest = map[string]string{
 	"msgs{}": "sg_4711", "seqs{}": "sg_4711", "maxSeqs{}": "sg_4711", "minSeqs{}": "sg_4711",
 }
 
-// asked is the call of alice that the sample answers.
+// asked is alice's call to which the sample is the reply.
 func askedBy(r *Route, protobuf bool) Asked {
 	text := strings.NewReplacer(
 		"{self}", "alice", "{peer}", "alice", "{group}", "4711", "{pair}", "si_alice_alice", "{sg}", "sg_4711", "{form}", "f",
@@ -60,10 +60,10 @@ func number(scalar string) string {
 	return "18446744073709551615"
 }
 
-// names are the members of an object in a fixed order.
+// names returns the members of an object in a fixed order.
 func names(n *node) []string { return slices.Sorted(maps.Keys(n.fields)) }
 
-// json writes the sample as OpenIM's API writes it.
+// json returns the sample as OpenIM's API encodes it.
 func (s sample) json(n *node, path string) string {
 	switch n.kind {
 	case kindObject:
@@ -84,7 +84,7 @@ func (s sample) json(n *node, path string) string {
 	return `"` + s.text(path) + `"`
 }
 
-// protobuf writes the sample as the official web SDK gets it: the message in base64 as a JSON text.
+// protobuf returns the sample as the official web SDK receives it: the message in base64 as a JSON text.
 func (s sample) protobuf(n *node) string {
 	return `"` + base64.StdEncoding.EncodeToString(s.message(n, "")) + `"`
 }

@@ -9,13 +9,13 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// repliesText is the form of every reply as OpenIM's own protocol module has it. The API of both supported lines writes the
-// messages as they are (tools/a2r, internal/api/jssdk), and adds no field by hand to a reply of a user's route.
+// repliesText has the shapes of all replies, generated from OpenIM's protocol module. The API of both supported lines of OpenIM
+// writes the messages unchanged (tools/a2r, internal/api/jssdk), and adds no field to a reply of a user's route.
 //
 //go:embed replies.txt
 var repliesText string
 
-// kind is what a value of a reply is.
+// kind is the type of a value of a reply.
 type kind int
 
 const (
@@ -28,20 +28,20 @@ const (
 	kindInteger
 )
 
-// node is the form of one value of one route's reply.
+// node is the shape of one value of one route's reply.
 type node struct {
 	kind   kind
 	path   string // for errors, such as conversations[].ownerUserID
-	scalar string // as replies.txt has it
+	scalar string // as in replies.txt
 	// of an object
 	fields   map[string]*field
 	byNumber map[protowire.Number]*field
-	// of a list or a map: its elements or values
+	// of a list or a map: the shape of its elements or values
 	inner *node
-	// rules about each element or value, and the slots to empty before the next one.
+	// rules for each element or value, and the slots to clear before the next one
 	rules []compiledRule
 	below []int
-	// slot that the text goes into, or a map's key; -1: none.
+	// slot of the text, or of a map's key; -1: none
 	slot int
 }
 
@@ -49,9 +49,9 @@ type node struct {
 type field struct {
 	name   string
 	number protowire.Number
-	bit    uint64 // of the members seen, to find one that stands there twice
+	bit    uint64 // a bit in the set of members seen, to detect duplicates
 	node   *node
-	// rules about the member as a whole, and the slots to empty before it is read.
+	// rules for the member as a whole, and the slots to clear before it is read
 	rules []compiledRule
 	below []int
 }
@@ -63,15 +63,15 @@ type replyShape struct {
 	slots   int
 }
 
-// maxMembers is the most that a message may have: seen members are a bit each.
+// maxMembers is the maximum of a message's members, because the set of seen members has 64 bits.
 const maxMembers = 64
 
 var replyShapes = compileReplies(repliesText, replyRules)
 
-// message is one of replies.txt: the lines of its fields.
+// message is one message of replies.txt: the lines of its fields.
 type message []string
 
-// compileReplies builds the shape of each route of the table whose reply is known.
+// compileReplies returns the shape of each route of the table whose reply is known.
 func compileReplies(text string, rules map[string][]Keep) map[string]*replyShape {
 	messages, routes := parseReplies(text)
 	shapes := map[string]*replyShape{}
@@ -85,14 +85,14 @@ func compileReplies(text string, rules map[string][]Keep) map[string]*replyShape
 		for _, rule := range rules[r.Upstream()] {
 			s.attach(rule)
 		}
-		s.root.settle()
+		s.root.collectSlots()
 		shapes[r.Path] = s
 	}
 	return shapes
 }
 
-// parseReplies reads replies.txt: a line that begins with a slash is a route and its message, one that begins with a letter
-// a message, the indented ones below it are its fields: name, type and protobuf number.
+// parseReplies parses replies.txt. A line that begins with a slash is a route and its message, a line that begins with a letter is a
+// message, and the indented lines below it are its fields: name, type and protobuf number.
 func parseReplies(text string) (messages map[string]message, routes map[string]string) {
 	messages, routes = map[string]message{}, map[string]string{}
 	current := ""
@@ -113,23 +113,23 @@ func parseReplies(text string) (messages map[string]message, routes map[string]s
 	return messages, routes
 }
 
-// ownPrefix stands before the names of the messages of the gateway's own routes.
+// ownPrefix is the prefix of the names of messages of the gateway's own routes.
 const ownPrefix = "gateway."
 
-// expand builds the form of a message. Each route has nodes of its own, for its rules.
+// expand returns the shape of a message. Each route has its own nodes, because they have its rules.
 func expand(messages map[string]message, name, path string) *node {
 	lines, known := messages[name]
 	if !known || len(lines) > maxMembers {
-		panic("replies.txt: message " + name)
+		panic("parsing replies.txt: message " + name)
 	}
 	object := &node{kind: kindObject, path: path, slot: -1, fields: map[string]*field{}, byNumber: map[protowire.Number]*field{}}
 	for i, line := range lines {
 		parts := strings.Fields(line)
 		number := 0
-		if own := strings.HasPrefix(name, ownPrefix); !own || len(parts) > 2 { // a reply of the gateway's own is no protobuf
+		if own := strings.HasPrefix(name, ownPrefix); !own || len(parts) > 2 { // a reply of the gateway's own has no protobuf numbers
 			var err error
 			if number, err = strconv.Atoi(strings.Join(parts[2:], " ")); err != nil {
-				panic("the replies' table: " + name + ": " + line)
+				panic("parsing the table of replies: " + name + ": " + line)
 			}
 		}
 		plain := strings.TrimRight(parts[0], "[]{}")
@@ -143,7 +143,7 @@ func expand(messages map[string]message, name, path string) *node {
 	return object
 }
 
-// expandField builds the form of a field; of is what stands behind its name: nothing, [] or {}.
+// expandField returns the shape of a field. of is the suffix of its name: "", [] or {}.
 func expandField(messages map[string]message, of, scalar, path string) *node {
 	switch of {
 	case "[]":
@@ -160,13 +160,13 @@ func expandField(messages map[string]message, of, scalar, path string) *node {
 	}
 	k, known := kinds[scalar]
 	if !known {
-		panic("replies.txt: type " + scalar)
+		panic("parsing replies.txt: type " + scalar)
 	}
 	return &node{kind: k, path: path, scalar: scalar, slot: -1}
 }
 
-// find walks to a field, such as "msgs{}.Msgs[].sendID". It returns the node that the path names: for one that ends in [] or {}
-// the elements', with the list or map as holder; else the member is the holder.
+// find returns the node of a path, such as "msgs{}.Msgs[].sendID". For a path that ends in [] or {} it is the node of the elements, and
+// list is the list or map. Otherwise member is the member.
 func (s *replyShape) find(path string) (at *node, list *node, member *field) {
 	at = s.root
 	if path == "" {
@@ -181,7 +181,7 @@ func (s *replyShape) find(path string) (at *node, list *node, member *field) {
 		at = member.node
 		if of := step[len(plain):]; of != "" {
 			if of == "[]" != (at.kind == kindList) || of == "{}" != (at.kind == kindMap) {
-				panic(fmt.Sprintf("%s of the reply %s is declared otherwise", path, s.message))
+				panic(fmt.Sprintf("%s of the reply %s has another type", path, s.message))
 			}
 			list, at = at, at.inner
 		}
@@ -189,13 +189,13 @@ func (s *replyShape) find(path string) (at *node, list *node, member *field) {
 	return at, list, member
 }
 
-// slotOf gives the text at a path a slot: a text, or for a path that ends in {} the key of the map.
+// slotOf returns the slot of the text at a path, or, for a path that ends in {}, of the map's keys. It assigns one if there is none.
 func (s *replyShape) slotOf(path string) int {
 	at, list, _ := s.find(path)
 	if list != nil && list.kind == kindMap {
 		at = list
 	} else if at.kind != kindText && at.kind != kindBytes {
-		panic(fmt.Sprintf("%s of the reply %s is no text", path, s.message))
+		panic(fmt.Sprintf("%s of the reply %s is not a text", path, s.message))
 	}
 	if at.slot < 0 {
 		at.slot = s.slots
@@ -204,18 +204,18 @@ func (s *replyShape) slotOf(path string) int {
 	return at.slot
 }
 
-// settle notes which slots lie below each list, map and member.
-func (n *node) settle() []int {
+// collectSlots sets the slots below each list, map and member.
+func (n *node) collectSlots() []int {
 	var all []int
 	if n.slot >= 0 {
 		all = append(all, n.slot)
 	}
 	for _, f := range n.fields {
-		f.below = f.node.settle()
+		f.below = f.node.collectSlots()
 		all = append(all, f.below...)
 	}
 	if n.inner != nil {
-		n.below = append(n.inner.settle(), all...)
+		n.below = append(n.inner.collectSlots(), all...)
 		all = n.below
 	}
 	return all

@@ -1,8 +1,8 @@
 package routes
 
-// replyRules are the rules about the replies of users' routes, by OpenIM's path. What a reply holds of messages, conversations,
-// contacts and groups is given to the caller only when it says itself that it is his, or is what he asked for: OpenIM answers
-// some of these routes by patterns, by swapped arguments, or by an empty list that means everything.
+// replyRules has the rules for the replies of users' routes, by OpenIM's path. The caller receives messages, conversations, contacts and
+// groups only if they are the caller's according to their own members, or if the request names them. The reason: OpenIM serves some of
+// these routes by patterns, with swapped arguments, or interprets an empty list as everything.
 var replyRules = map[string][]Keep{
 	"/conversation/get_sorted_conversation_list": {
 		{Entry: "conversationElems[]", Field: "conversationID", If: PartyNow},
@@ -69,12 +69,12 @@ var replyRules = map[string][]Keep{
 	"/group/get_specified_user_group_request_info": {{Entry: "groupRequests[]", Field: "groupInfo.groupID", If: AskedFor, With: "groupID"}},
 }
 
-// records are what OpenIM keeps of the caller's conversations.
+// records returns the rules for OpenIM's records of the caller's conversations.
 func records(entry string) []Keep {
 	return []Keep{{Entry: entry, Field: "ownerUserID", If: OwnedBySelf}, {Entry: entry, Field: "conversationID", If: OwnConversation}}
 }
 
-// withLastMessage are the rules about conversations with their newest messages. Both routes ask OpenIM for messages by a pattern.
+// withLastMessage has the rules for conversations with their newest messages. Both routes search OpenIM's messages by a pattern.
 var withLastMessage = []Keep{
 	{Entry: "conversations[]", Field: "conversation.ownerUserID", If: OwnedBySelf},
 	{Entry: "conversations[]", Field: "conversation.conversationID", If: PartyNow},

@@ -9,7 +9,7 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-// forUsers are the routes that answer users with OpenIM's own reply. A download is answered with an address by the backend.
+// forUsers returns the routes whose reply to users is OpenIM's. The reply to a download is an address from the backend.
 func forUsers() (all []*Route) {
 	for i := range Table {
 		if r := &Table[i]; r.ForUsers() && r.Method == http.MethodPost {
@@ -41,16 +41,16 @@ func TestEveryUsersRouteDeclaresItsReply(t *testing.T) {
 	}
 }
 
-// ownedLike are the names of members by which a reply says whose it is.
+// ownedLike matches names of members that say whose data it is.
 var ownedLike = map[string]bool{
 	"ownerUserID": true, "conversationID": true, "conversationIDs[]": true, "pinnedConversationIDs[]": true, "sendID": true, "recvID": true,
 }
 
-// unruled are members that are told of others: who owns a public group.
+// unruled lists members about other users that need no rule: the owner of a public group.
 var unruled = map[string]bool{"ownerUserID of a group": true}
 
-// TestWhatSaysWhoseItIsHasARule: a reply that gains messages, conversations or contacts needs a rule.
-func TestWhatSaysWhoseItIsHasARule(t *testing.T) {
+// TestMembersThatNameAnOwnerHaveARule: a reply with new messages, conversations or contacts needs a rule.
+func TestMembersThatNameAnOwnerHaveARule(t *testing.T) {
 	for _, r := range forUsers() {
 		t.Run(r.Name(), func(t *testing.T) {
 			g := NewWithT(t)
@@ -58,7 +58,8 @@ func TestWhatSaysWhoseItIsHasARule(t *testing.T) {
 			look = func(n *node) {
 				last := n.path[strings.LastIndexByte(n.path, '.')+1:]
 				if n.kind == kindText && ownedLike[last] && n.slot < 0 {
-					g.Expect(unruled[last+" of a group"] && n.scalar == "text" && isGroupInfo(r, n.path)).To(BeTrue(), n.path+" has no rule")
+					g.Expect(unruled[last+" of a group"] && n.scalar == "text" && isGroupInfo(r, n.path)).To(BeTrue(),
+						n.path+" has no rule")
 				}
 				for _, f := range n.fields {
 					look(f.node)
@@ -77,8 +78,8 @@ func isGroupInfo(r *Route, path string) bool {
 	return holder.fields["groupID"] != nil && holder.fields["memberCount"] != nil
 }
 
-// TestAnHonestReplyIsPassedOnWhole: all that both release lines have of a reply, in JSON and in protobuf, byte for byte.
-func TestAnHonestReplyIsPassedOnWhole(t *testing.T) {
+// TestACompleteReplyIsPassedOnUnchanged checks all members of both release lines, in JSON and in protobuf, byte for byte.
+func TestACompleteReplyIsPassedOnUnchanged(t *testing.T) {
 	for _, r := range forUsers() {
 		t.Run(r.Name(), func(t *testing.T) {
 			g := NewWithT(t)
@@ -97,8 +98,8 @@ func TestAnHonestReplyIsPassedOnWhole(t *testing.T) {
 	}
 }
 
-// TestEachRuleLeavesOutWhatIsNotTheCallers changes what each rule looks at, in JSON and in protobuf.
-func TestEachRuleLeavesOutWhatIsNotTheCallers(t *testing.T) {
+// TestEachRuleRemovesEntriesOfOthers changes the values that each rule checks, in JSON and in protobuf.
+func TestEachRuleRemovesEntriesOfOthers(t *testing.T) {
 	for _, r := range forUsers() {
 		for _, rule := range replyRules[r.Upstream()] {
 			field, foreign := rule.Entry, "victor"
@@ -125,18 +126,18 @@ func TestEachRuleLeavesOutWhatIsNotTheCallers(t *testing.T) {
 					g.Expect(reads(root, in, protobuf)).To(ContainSubstring(foreign))
 					got, err := r.ProjectReply([]byte(in), askedBy(r, protobuf))
 					g.Expect(err).NotTo(HaveOccurred())
-					g.Expect(got.Entries).To(BeNumerically(">=", 1), "and what stands in it")
+					g.Expect(got.Entries).To(BeNumerically(">=", 1), "with the entries in it")
 					g.Expect(reads(root, string(got.Data), protobuf)).NotTo(ContainSubstring(foreign))
 					again, err := r.ProjectReply(got.Data, askedBy(r, protobuf))
 					g.Expect(err).NotTo(HaveOccurred())
-					g.Expect(again.Data).To(Equal(got.Data), "what is left is a whole reply")
+					g.Expect(again.Data).To(Equal(got.Data), "the rest is a valid reply")
 				}
 			})
 		}
 	}
 }
 
-// reads is a reply with base64 taken off.
+// reads returns a reply, decoded from base64 if necessary.
 func reads(_ *node, data string, protobuf bool) string {
 	if !protobuf {
 		return data
@@ -148,8 +149,8 @@ func reads(_ *node, data string, protobuf bool) string {
 	return string(message)
 }
 
-// TestWhatBecomesOfAReply shows the projection value by value.
-func TestWhatBecomesOfAReply(t *testing.T) {
+// TestProjectionOfReplies shows the projection value by value.
+func TestProjectionOfReplies(t *testing.T) {
 	for _, c := range []struct {
 		name, path, in, want string // want empty: refused
 		fields               int
@@ -160,14 +161,17 @@ func TestWhatBecomesOfAReply(t *testing.T) {
 		{"null, [] and {} stay", "/msg/pull_msg_by_seq", `{"msgs":{},"notificationMsgs":null}`, `{"msgs":{},"notificationMsgs":null}`, 0},
 		{"an empty list stays", "/conversation/get_pinned_conversation_ids", `{"conversationIDs":[]}`, `{"conversationIDs":[]}`, 0},
 		{"blanks go", "/user/get_users_info", " { \"usersInfo\" : [ ] } \n", `{"usersInfo":[]}`, 0},
-		{"all digits stay", "/conversation/get_full_conversation_ids", `{"version":18446744073709551615}`, `{"version":18446744073709551615}`, 0},
-		{"keys that users chose stay", "/object/initiate_form_data", `{"formData":{"x-\u00e9\"":"a\\"}}`, `{"formData":{"x-\u00e9\"":"a\\"}}`, 0},
+		{"all digits stay", "/conversation/get_full_conversation_ids", `{"version":18446744073709551615}`,
+			`{"version":18446744073709551615}`, 0},
+		{"keys that users chose stay", "/object/initiate_form_data", `{"formData":{"x-\u00e9\"":"a\\"}}`,
+			`{"formData":{"x-\u00e9\"":"a\\"}}`, 0},
 		{"texts keep their escapes", "/user/get_users_info", `{"usersInfo":[{"userID":"alice","ex":"{\"a\":\"\\\\\"}"}]}`,
 			`{"usersInfo":[{"userID":"alice","ex":"{\"a\":\"\\\\\"}"}]}`, 0},
 		{"an id with escapes is read", "/user/get_users_info", `{"usersInfo":[{"userID":"\u0061lice"}]}`,
 			`{"usersInfo":[{"userID":"\u0061lice"}]}`, 0},
 		{"a member with escapes is read", "/msg/get_server_time", `{"server\u0054ime":1}`, `{"serverTime":1}`, 0},
-		{"an unknown member goes", "/msg/get_server_time", `{"zone":"CET","serverTime":1,"next":[{"a":[1,"]"]},null]}`, `{"serverTime":1}`, 2},
+		{"an unknown member goes", "/msg/get_server_time", `{"zone":"CET","serverTime":1,"next":[{"a":[1,"]"]},null]}`, `{"serverTime":1}`,
+			2},
 		{"another case is another member", "/msg/get_server_time", `{"ServerTime":2,"serverTime":1}`, `{"serverTime":1}`, 1},
 		{"of a route without a reply", "/group/quit_group", `{"a":{"b":1}}`, `{}`, 1},
 		{"a member twice", "/msg/get_server_time", `{"serverTime":1,"serverTime":2}`, "", 0},

@@ -14,23 +14,24 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-func TestEveryRowIsWhole(t *testing.T) {
+func TestEveryRowIsComplete(t *testing.T) {
 	seen := map[string]bool{}
 	for _, r := range Table {
 		t.Run(r.Name(), func(t *testing.T) {
 			g := NewWithT(t)
 			g.Expect(seen[r.Path]).To(BeFalse(), "a path has one row")
 			seen[r.Path] = true
-			g.Expect(r.Path).To(Or(MatchRegexp(`^(/[a-zA-Z_]+)+$`), Equal(objectRoute.Path)), "no path needs escaping, so that none can be written in two ways")
+			g.Expect(r.Path).To(Or(MatchRegexp(`^(/[a-zA-Z_]+)+$`), Equal(objectRoute.Path)),
+				"no path needs escaping, so that none can be written in two ways")
 			g.Expect(r.Why).NotTo(BeEmpty())
 			if r.Audience == Nobody {
-				g.Expect(r.Limit.Name+string(r.Audit)).To(BeEmpty(), "nothing to limit")
+				g.Expect(r.Limit.Name+string(r.Audit)).To(BeEmpty(), "a route without callers has no limits")
 				return
 			}
 			g.Expect([]Audience{Admin, User, UserAndAdmin}).To(ContainElement(r.Audience))
 			g.Expect(slices.Contains(Limits, r.Limit)).To(BeTrue())
 			g.Expect([]Audit{AuditRead, AuditPrivate, AuditWrite}).To(ContainElement(r.Audit))
-			g.Expect(r.Repeatable || r.Audit == AuditWrite).To(BeTrue(), "what only reads may be repeated")
+			g.Expect(r.Repeatable || r.Audit == AuditWrite).To(BeTrue(), "reading calls may be repeated")
 			for _, field := range r.Users {
 				g.Expect(field).To(MatchRegexp(`^[a-zA-Z]+[12]?(\[\])?(\.[a-zA-Z]+)*$`))
 			}
@@ -42,20 +43,20 @@ func TestEveryRowIsWhole(t *testing.T) {
 			g.Expect(r.Body).To(And(BeNumerically(">", 0), BeNumerically("<=", MaxBody)))
 			g.Expect(r.ForAdmins() || len(r.Users) == 0).To(BeTrue(), "Users are an administrator's")
 			g.Expect(r.ForUsers()).To(Equal(r.Example != ""))
-			g.Expect(r.ForUsers() || len(r.Identity) == 0).To(BeTrue(), "rules are for users")
-			g.Expect(!r.ForUsers() || shapes[r.Upstream()] != nil).To(BeTrue(), "a user's body has a known form")
+			g.Expect(r.ForUsers() || len(r.Identity) == 0).To(BeTrue(), "only users' routes have rules")
+			g.Expect(!r.ForUsers() || shapes[r.Upstream()] != nil).To(BeTrue(), "a user's body has a known shape")
 		})
 	}
 }
 
-// TestWhatMustNeverBeReached names routes by what they would give away. A row that opens one of them fails here, and
-// needs a reader to think twice.
+// TestWhatMustNeverBeReached lists routes that would disclose secrets. A row that permits one of them fails here and needs a review.
 func TestWhatMustNeverBeReached(t *testing.T) {
 	for _, path := range []string{
 		"/auth/get_admin_token", "/auth/get_user_token", "/auth/parse_token", "/user/get_users_online_token_detail",
 		"/config/get_config", "/config/set_config", "/config/reset_config", "/config/get_config_list", "/config/set_enable_config_manager",
 		"/restart", "/third/prometheus", "/prometheus_discovery/api", "/prometheus_discovery/msg_gateway", "/object/x", "/object/auth_sign",
-		"/object/complete_form_data", "/msg/delete_msg_phsical_by_seq", "/msg/delete_msg_physical", "/msg/delete_msgs", "/conversation/set_conversations",
+		"/object/complete_form_data", "/msg/delete_msg_phsical_by_seq", "/msg/delete_msg_physical", "/msg/delete_msgs",
+		"/conversation/set_conversations",
 	} {
 		t.Run(path, func(t *testing.T) {
 			g := NewWithT(t)
@@ -96,7 +97,7 @@ func TestPermit(t *testing.T) {
 	NewWithT(t).Expect(refused.Text).To(ContainSubstring("OpenIM token, which never leaves the cluster"), "the reason is told")
 }
 
-// tricks turn a good path into one that another program might read as the same.
+// tricks change a path into one that another program could read as the same.
 var tricks = map[string]func(string) string{
 	"doubled slash":        func(p string) string { return strings.Replace(p, "/user/", "/user//", 1) },
 	"slash before":         func(p string) string { return "/" + p },
@@ -160,14 +161,16 @@ func TestUsersNamedByABody(t *testing.T) {
 		{"one field", "/auth/force_logout", `{"userID":"alice","platformID":1}`, []string{"alice"}, 1, ""},
 		{"a field inside an object", "/user/update_user_info_ex", `{"userInfo":{"userID":"alice"}}`, []string{"alice"}, 1, ""},
 		{"a list", "/user/get_users_info", `{"userIDs":["alice","bob"]}`, []string{"alice", "bob"}, 2, ""},
-		{"a field of the objects in a list", "/user/user_register", `{"users":[{"userID":"alice"},{"userID":"bob"}]}`, []string{"alice", "bob"}, 2, ""},
+		{"a field of the objects in a list", "/user/user_register", `{"users":[{"userID":"alice"},{"userID":"bob"}]}`,
+			[]string{"alice", "bob"}, 2, ""},
 		{"several fields", "/msg/send_msg", `{"sendID":"alice","recvID":"bob"}`, []string{"alice", "bob"}, 2, ""},
 		{"another case, as OpenIM would take it", "/auth/force_logout", `{"USERID":"alice"}`, []string{"alice"}, 1, ""},
 		{"missing", "/auth/force_logout", `{}`, nil, 0, ""},
 		{"null", "/auth/force_logout", `{"userID":null}`, nil, 0, ""},
 		{"empty, as protobuf has it for missing", "/msg/search_msg", `{"sendID":"","recvID":"bob"}`, []string{"bob"}, 1, ""},
 		{"the longest", "/auth/force_logout", `{"userID":"` + long + `"}`, []string{long}, 1, ""},
-		{"more than are reported", "/user/get_users_info", `{"userIDs":["1","2","3","4","5","6","7","8","9","10"]}`, []string{"1", "2", "3", "4", "5", "6", "7", "8"}, 10, ""},
+		{"more than are reported", "/user/get_users_info", `{"userIDs":["1","2","3","4","5","6","7","8","9","10"]}`,
+			[]string{"1", "2", "3", "4", "5", "6", "7", "8"}, 10, ""},
 		{"no users in the route", "/msg/get_server_time", `{"userID":"alice"}`, nil, 0, ""},
 
 		{"twice in different spellings", "/auth/force_logout", `{"userID":"alice","userid":"bob"}`, nil, 0, "different spellings"},
@@ -175,7 +178,7 @@ func TestUsersNamedByABody(t *testing.T) {
 		{"a number", "/auth/force_logout", `{"userID":7}`, nil, 0, "userID must be a text"},
 		{"a list for a text", "/auth/force_logout", `{"userID":["alice"]}`, nil, 0, "userID must be a text"},
 		{"a text for a list", "/user/get_users_info", `{"userIDs":"alice"}`, nil, 0, "userIDs must be a list"},
-		{"a text for an object", "/user/update_user_info_ex", `{"userInfo":"alice"}`, nil, 0, "an object is expected"},
+		{"a text for an object", "/user/update_user_info_ex", `{"userInfo":"alice"}`, nil, 0, "must be in an object"},
 		{"too long", "/auth/force_logout", `{"userID":"` + long + `u"}`, nil, 0, "at most 128 bytes"},
 		{"a line break", "/auth/force_logout", `{"userID":"alice\nverdict=allowed"}`, nil, 0, "no control characters"},
 		{"half a surrogate pair", "/auth/force_logout", `{"userID":"\ud800"}`, nil, 0, "no control characters"},
@@ -196,7 +199,7 @@ func TestUsersNamedByABody(t *testing.T) {
 	}
 }
 
-func TestDeadlinesLeaveRoomBelowTheLongest(t *testing.T) {
+func TestDeadlinesAreBelowTheLongest(t *testing.T) {
 	g := NewWithT(t)
 	for _, l := range Limits {
 		g.Expect(l.Deadline).To(BeNumerically("<=", MaxDeadline()))
@@ -210,10 +213,10 @@ func TestTheDocumentedRoutesAreTheTable(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(string(page)).To(Equal(Docs()), `run "go generate ./wrapper/routes"`)
 	rows := regexp.MustCompile("(?m)^\\| `[A-Z]+ ").FindAllString(string(page), -1)
-	g.Expect(rows).To(HaveLen(count(User)+count(Admin)+count(Nobody)+len(OwnRoutes)), "every row is shown, once for each audience")
+	g.Expect(rows).To(HaveLen(count(User)+count(Admin)+count(Nobody)+len(OwnRoutes)), "every row is documented, once for each audience")
 }
 
-// FuzzUsers: no body makes the reading of users panic, or report more than it may.
+// FuzzUsers checks that no body makes ActsOn panic, or report more users than its limit.
 func FuzzUsers(f *testing.F) {
 	f.Add("/user/user_register", []byte(`{"users":[{"userID":"alice"},null,7]}`))
 	f.Add("/msg/send_msg", []byte(`{"sendID":{},"recvID":[[]]}`))
@@ -230,7 +233,7 @@ func FuzzUsers(f *testing.F) {
 	})
 }
 
-// FuzzFind: only the table's own spelling of a path finds a route.
+// FuzzFind checks that only the table's own spelling of a path finds a route.
 func FuzzFind(f *testing.F) {
 	for _, trick := range tricks {
 		f.Add(wire.AdminPrefix + trick("/user/user_register"))

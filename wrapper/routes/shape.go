@@ -9,25 +9,25 @@ import (
 	"strings"
 )
 
-// bodiesText is the form of every body as OpenIM's own protocol module has it.
+// bodiesText has the shapes of all bodies, generated from OpenIM's protocol module.
 //
 //go:embed bodies.txt
 var bodiesText string
 
-// shape is the form of a JSON value: exactly one of scalar, fields, elem and values says what it is.
+// shape is the shape of a JSON value. Exactly one of scalar, fields, elem and values is set.
 type shape struct {
 	scalar string            // text, bool, int32, int64, uint32, uint64
 	fields map[string]*shape // an object's members, by OpenIM's spelling
 	elem   *shape            // a list's elements
 	values *shape            // a map's values, under any key
-	bound  bound             // of the value itself; users' routes alone have them
+	bound  bound             // of the value itself; for users' routes only
 }
 
 const scalarText = "text"
 
 var shapes = parseShapes(bodiesText)
 
-// parseShapes reads bodies.txt: a line that begins with a slash is a path, the indented ones below it are its fields.
+// parseShapes parses bodies.txt: a line that begins with a slash is a path, and the indented lines below it are its fields.
 func parseShapes(text string) map[string]*shape {
 	all := map[string]*shape{}
 	var body *shape
@@ -75,9 +75,8 @@ func (s *shape) add(steps []string, scalar string) {
 	inner.add(steps[1:], scalar)
 }
 
-// project copies what the shape knows of a value, under OpenIM's own spelling. What it does not know is left out, null too, for
-// OpenIM takes that as absent; what has another type, or stands there in two spellings of case, is an error. The result
-// shares nothing with the value.
+// project copies the known members of a value, in OpenIM's own spelling. It omits unknown members, and null, which OpenIM treats as
+// absent. A value of another type, and a member in two spellings of case, are errors. The result shares no memory with the value.
 func (s *shape) project(value any, field string) (any, error) {
 	switch {
 	case s.fields != nil:
@@ -134,10 +133,10 @@ func (s *shape) projectObject(object map[string]any, field string) (any, error) 
 			continue
 		}
 		if _, there := out[name]; there {
-			return nil, fmt.Errorf("%s stands twice in different spellings: write it once", join(field, name))
+			return nil, fmt.Errorf("%s occurs twice in different spellings: write it once", join(field, name))
 		}
 		if value == nil {
-			out[name] = nil // removed below: a second spelling must still be seen
+			out[name] = nil // removed below; needed to detect a second spelling
 			continue
 		}
 		v, err := member.project(value, join(field, name))
@@ -154,7 +153,7 @@ func (s *shape) projectObject(object map[string]any, field string) (any, error) 
 	return out, nil
 }
 
-// member finds a field as OpenIM's decoder would: without regard to case.
+// member finds a field as OpenIM's decoder does: without regard to case.
 func (s *shape) member(key string) (string, *shape) {
 	if m := s.fields[key]; m != nil {
 		return key, m
@@ -201,7 +200,7 @@ func (s *shape) projectScalar(value any, field string) (any, error) {
 	return number, s.bound.number(field, signed, unfit == nil)
 }
 
-// Fields are all fields that OpenIM's protocol has in a route's body, in the notation of Route.Users, sorted.
+// Fields returns all fields of a route's body in OpenIM's protocol, in the notation of Route.Users, sorted.
 func Fields(r Route) []string {
 	var all []string
 	if form := shapes[r.Upstream()]; form != nil {

@@ -21,7 +21,7 @@ var (
 	caller = routes.Caller{UserID: alice.Self, PlatformID: 5}
 )
 
-// lines returns the fields of the lines of a file of testdata, without its comments.
+// lines returns the fields of the lines of a file in testdata, without its comments.
 func lines(t *testing.T, file string) (out [][]string) {
 	t.Helper()
 	data, err := os.ReadFile("testdata/" + file)
@@ -36,11 +36,10 @@ func lines(t *testing.T, file string) (out [][]string) {
 	return out
 }
 
-// sdkOnly are paths of official SDKs that OpenIM does not have.
+// sdkOnly lists paths of official SDKs that OpenIM does not have.
 var sdkOnly = []string{"/conversation/get_conversations_has_read_and_max_seq"}
 
-// TestTheTableHasAllOfOpenIMsRoutes compares the table with OpenIM's own routers: a route that OpenIM has and nobody has thought
-// about fails here.
+// TestTheTableHasAllOfOpenIMsRoutes compares the table with OpenIM's own routers, so that a new route of OpenIM needs a decision.
 func TestTheTableHasAllOfOpenIMsRoutes(t *testing.T) {
 	g := NewWithT(t)
 	theirs := map[string]bool{}
@@ -74,17 +73,20 @@ func TestUsersMayCallWhatOfficialSDKsCall(t *testing.T) {
 	}
 }
 
-// TestWhatUsersMayNeverCall names what an administrator's console reads, what sends as anybody, and what destroys.
+// TestWhatUsersMayNeverCall lists routes for administrators' consoles, routes that send as any user, and routes that delete data.
 func TestWhatUsersMayNeverCall(t *testing.T) {
 	for _, path := range []string{
 		"/msg/send_msg", "/msg/batch_send_msg", "/msg/send_business_notification", "/msg/send_simple_msg", "/msg/search_msg",
 		"/msg/delete_msg_phsical_by_seq", "/msg/delete_msg_physical", "/msg/check_msg_is_send_success",
 		"/user/get_users", "/user/get_all_users_uid", "/user/user_register", "/user/account_check", "/user/get_users_online_status",
 		"/user/get_users_online_token_detail", "/user/add_notification_account", "/user/update_notification_account",
-		"/user/search_notification_account", "/group/get_groups", "/friend/import_friend", "/conversation/get_conversation_offline_push_user_ids",
+		"/user/search_notification_account", "/group/get_groups", "/friend/import_friend",
+		"/conversation/get_conversation_offline_push_user_ids",
 		"/statistics/user/register", "/statistics/user/active", "/statistics/group/create", "/statistics/group/active",
-		"/third/logs/search", "/third/logs/delete", "/third/prometheus", "/auth/get_admin_token", "/auth/get_user_token", "/auth/parse_token",
-		"/auth/force_logout", "/config/get_config", "/restart", "/prometheus_discovery/api", "/object/*name", "/user/get_user_client_config",
+		"/third/logs/search", "/third/logs/delete", "/third/prometheus", "/auth/get_admin_token", "/auth/get_user_token",
+		"/auth/parse_token",
+		"/auth/force_logout", "/config/get_config", "/restart", "/prometheus_discovery/api", "/object/*name",
+		"/user/get_user_client_config",
 	} {
 		t.Run(path, func(t *testing.T) {
 			g := NewWithT(t)
@@ -104,8 +106,8 @@ func TestPermitUser(t *testing.T) {
 		{"a user's route", "/user/get_users_info", "POST", 0, ""},
 		{"by GET", "/user/get_users_info", "GET", 405, "another method"},
 		{"no route", "/user/nothing", "POST", 404, "no such route"},
-		{"an administrator's", "/msg/search_msg", "POST", 403, "called by administrators alone: search everybody's messages"},
-		{"nobody's", "/auth/parse_token", "POST", 403, "without any login"},
+		{"an administrator's", "/msg/search_msg", "POST", 403, "called by administrators only: search everybody's messages"},
+		{"nobody's", "/auth/parse_token", "POST", 403, "without a login"},
 		{"a later release's", "/user/get_user_client_config", "POST", 501, "release has no such route"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -121,15 +123,15 @@ func TestPermitUser(t *testing.T) {
 	}
 }
 
-// identityLike are names of fields that say whom or what a call is about.
+// identityLike matches names of fields that identify users, groups, conversations or objects.
 var identityLike = regexp.MustCompile(`(?i)user|owner|account|inviter|sender|sendid|recvid|groupid|conversationid|uploadid|urlprefix|platform|manger|manager|rolelevel|creator|seqranges|minseq|maxseq|synother`)
 
-// notIdentity are fields that only sound so.
+// notIdentity lists fields that match identityLike and identify nothing.
 var notIdentity = map[string]bool{
 	"members[].roleLevel": true, // OpenIM compares it with the caller's role, once the list has one element
 }
 
-// TestNoIdentityFieldIsForgotten looks at every field that OpenIM's protocol has in the bodies of users' routes.
+// TestNoIdentityFieldIsForgotten checks every field of the bodies of users' routes in OpenIM's protocol.
 func TestNoIdentityFieldIsForgotten(t *testing.T) {
 	for _, r := range routes.Table {
 		if !r.ForUsers() {
@@ -148,14 +150,14 @@ func TestNoIdentityFieldIsForgotten(t *testing.T) {
 			}
 			for field := range ruled {
 				if field != "" && field != "members[]" && field != "seqRanges[]" {
-					g.Expect(routes.Fields(r)).To(ContainElement(field), "the rule's field is one of OpenIM's")
+					g.Expect(routes.Fields(r)).To(ContainElement(field), "the rule's field exists in OpenIM's protocol")
 				}
 			}
 		})
 	}
 }
 
-func TestEveryExampleIsAsOpenIMTakesIt(t *testing.T) {
+func TestEveryExampleIsValid(t *testing.T) {
 	for i := range routes.Table {
 		r := &routes.Table[i]
 		if !r.ForUsers() || r.Method == http.MethodGet {
@@ -166,7 +168,7 @@ func TestEveryExampleIsAsOpenIMTakesIt(t *testing.T) {
 			body := alice.Body(r)
 			changed, _, refusal := r.Enforce(caller, body)
 			g.Expect(refusal).To(BeNil())
-			g.Expect(changed).To(BeEquivalentTo(body), "an honest body is passed on as it is")
+			g.Expect(changed).To(BeEquivalentTo(body), "a valid body is passed on unchanged")
 		})
 	}
 }
@@ -179,10 +181,10 @@ func TestTheGatewaysOwnRoutes(t *testing.T) {
 		seen[r.Path] = true
 		g.Expect(routes.FindOwn(r.Door, r.Path)).To(HaveField("Path", r.Path))
 		other := map[routes.Door]routes.Door{routes.Users: routes.Admins, routes.Admins: routes.Users}[r.Door]
-		g.Expect(routes.FindOwn(other, r.Path)).To(BeNil(), "not at the other door")
+		g.Expect(routes.FindOwn(other, r.Path)).To(BeNil(), "not on the other listener")
 		g.Expect(routes.FindOwn(r.Door, r.Path+"/")).To(BeNil())
 		g.Expect(routes.FindOwn(r.Door, strings.ToUpper(r.Path))).To(BeNil())
-		g.Expect(routes.FindOwn(r.Door, r.Path+"?a=b") != nil).To(Equal(r.Path == wire.SocketPath), "only the socket takes a query")
+		g.Expect(routes.FindOwn(r.Door, r.Path+"?a=b") != nil).To(Equal(r.Path == wire.SocketPath), "only the WebSocket accepts a query")
 		g.Expect(r.Why).NotTo(BeEmpty())
 		if r.Method == http.MethodPost {
 			g.Expect(r.Body).To(BeNumerically(">", 0))
@@ -192,7 +194,7 @@ func TestTheGatewaysOwnRoutes(t *testing.T) {
 		g.Expect(r.Session && r.Door == routes.Admins).To(BeFalse())
 		g.Expect([]string{routes.LimitLogin, routes.LimitSelf, routes.LimitAdmin, routes.LimitSocket}).To(ContainElement(r.Limit))
 		if rest, ok := strings.CutPrefix(r.Path, wire.AdminPrefix); ok {
-			g.Expect(routes.Find(rest)).To(BeNil(), "it hides no route of OpenIM's")
+			g.Expect(routes.Find(rest)).To(BeNil(), "the path hides no route of OpenIM")
 		}
 	}
 }
@@ -205,7 +207,8 @@ func TestReleases(t *testing.T) {
 		g.Expect(r).To(Equal(want))
 		g.Expect(r.String()).To(Equal(tag))
 	}
-	for _, tag := range []string{"", "3.8.3", "v3.8.2", "v3.8.3-patch.0", "v3.8.3-patch.17", "v3.8.3-patch.01", "v3.8.3-patch.", "v3.8.3-patch.-1", "v3.8.4"} {
+	for _, tag := range []string{"", "3.8.3", "v3.8.2", "v3.8.3-patch.0", "v3.8.3-patch.17", "v3.8.3-patch.01", "v3.8.3-patch.",
+		"v3.8.3-patch.-1", "v3.8.4"} {
 		_, err := routes.ParseRelease(tag)
 		g.Expect(err).To(MatchError(ContainSubstring("v3.8.3-patch.1")), tag)
 	}

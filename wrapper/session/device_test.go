@@ -60,7 +60,8 @@ func nextMillisecond(t *testing.T, server *redistest.Server) {
 	t.Helper()
 	client := server.Client()
 	begun := client.Time(t.Context()).Val().UnixMilli()
-	NewWithT(t).Eventually(func() int64 { return client.Time(t.Context()).Val().UnixMilli() }, soon, time.Millisecond).Should(BeNumerically(">", begun))
+	NewWithT(t).Eventually(func() int64 { return client.Time(t.Context()).Val().UnixMilli() }, soon,
+		time.Millisecond).Should(BeNumerically(">", begun))
 }
 
 func idOf(t *testing.T, token string) string {
@@ -172,26 +173,26 @@ func TestWhatIsGivenUnderASessionEndsWithIt(t *testing.T) {
 			_, s := a.login(t, user, "device of "+name)
 			mark, err := b.Mark(t.Context(), user, time.Minute)
 			g.Expect(err).NotTo(HaveOccurred())
-			g.Expect(b.Stands(t.Context(), s)).To(Succeed())
-			g.Expect(b.Stands(t.Context(), mark)).To(Succeed())
+			g.Expect(b.CheckNotRevoked(t.Context(), s)).To(Succeed())
+			g.Expect(b.CheckNotRevoked(t.Context(), mark)).To(Succeed())
 			g.Expect(a.Revoke(t.Context(), r(s))).To(Succeed())
-			g.Expect(b.Stands(t.Context(), s)).To(MatchError(ErrRevoked), "at once, by a replica that has heard of nothing")
+			g.Expect(b.CheckNotRevoked(t.Context(), s)).To(MatchError(ErrRevoked), "at once, by a replica that has heard of nothing")
 			if name == "the user" || name == "everything" {
-				g.Expect(b.Stands(t.Context(), mark)).To(MatchError(ErrRevoked))
+				g.Expect(b.CheckNotRevoked(t.Context(), mark)).To(MatchError(ErrRevoked))
 			} else {
-				g.Expect(b.Stands(t.Context(), mark)).To(Succeed())
+				g.Expect(b.CheckNotRevoked(t.Context(), mark)).To(Succeed())
 			}
 			nextMillisecond(t, server)
 			_, next, err := a.Create(t.Context(), user, "another device of "+name, 5, s.Epoch+1)
 			g.Expect(err).NotTo(HaveOccurred())
-			g.Expect(b.Stands(t.Context(), next)).To(Succeed(), "what comes after")
+			g.Expect(b.CheckNotRevoked(t.Context(), next)).To(Succeed(), "what comes after")
 			mark, err = b.Mark(t.Context(), user, time.Minute)
 			g.Expect(err).NotTo(HaveOccurred())
-			g.Expect(b.Stands(t.Context(), mark)).To(Succeed())
+			g.Expect(b.CheckNotRevoked(t.Context(), mark)).To(Succeed())
 		})
 	}
 	server.Stop()
-	NewWithT(t).Expect(a.Stands(t.Context(), Session{ID: "x"})).To(MatchError(ErrUnavailable), "it is never guessed")
+	NewWithT(t).Expect(a.CheckNotRevoked(t.Context(), Session{ID: "x"})).To(MatchError(ErrUnavailable), "it is never guessed")
 }
 
 // TestEveryFieldOfASessionSurvivesRedis: a field that is added and not stored would be zero in every session that was read, and what is

@@ -12,7 +12,7 @@ import (
 )
 
 // holdsStill is longer than any call may take: for a place in the pool, a connection and a reply.
-const holdsStill = askTimeout + 2*time.Second
+const holdsStill = callTimeout + 2*time.Second
 
 // deaf takes a replica's channel away for good: it can subscribe to nothing.
 func deaf(t testing.TB, server *redistest.Server) {
@@ -53,7 +53,7 @@ func TestAChannelThatIsCutAgainAndAgainHidesNoRevocation(t *testing.T) {
 func TestTheChannelAloneBringsARevocation(t *testing.T) {
 	server := redistest.Start(t)
 	a := start(t, server)
-	b := start(t, server, func(_ *replica, b *bounds) { b.pulse = time.Minute })
+	b := start(t, server, func(_ *replica, b *bounds) { b.heartbeat = time.Minute })
 	NewWithT(t).Eventually(func() float64 { return testutil.ToFloat64(b.metrics.channel) }, soon).Should(Equal(1.0))
 	_, s := a.login(t, "alice", "phone")
 	socket := b.open(s)
@@ -77,17 +77,19 @@ func TestWithoutTheChannelThePulseFindsEachRevocation(t *testing.T) {
 	g.Expect(time.Since(begin)).To(BeNumerically("<", 2*time.Second), "a pulse of half a second and some")
 }
 
-// Neither channel nor pulse: what is in memory is not believed any more, and every call asks Redis.
+// Neither channel nor refresh: memory is no longer trusted, and every call asks Redis.
 func TestWithoutProofEveryCallAsksRedis(t *testing.T) {
 	g := NewWithT(t)
 	server := redistest.Start(t)
 	a := start(t, server)
-	b := start(t, server, func(_ *replica, b *bounds) { b.pulse, b.silence, b.cache = time.Hour, 200*time.Millisecond, time.Hour })
+	b := start(t, server, func(_ *replica, b *bounds) {
+		b.heartbeat, b.silence, b.cache = time.Hour, 200*time.Millisecond, time.Hour
+	})
 	token, _ := a.login(t, "alice", "phone")
 	other, _ := a.login(t, "bob", "phone2")
 	g.Expect(b.check(token)).To(Succeed())
 	deaf(t, server)
-	g.Eventually(func() bool { return b.proved(time.Now(), b.bounds.silence) }, soon).Should(BeFalse())
+	g.Eventually(func() bool { return b.upToDate(time.Now(), b.bounds.silence) }, soon).Should(BeFalse())
 	g.Expect(a.Revoke(t.Context(), Revocation{Scope: ScopeUser, ID: "alice"})).To(Succeed())
 	g.Expect(b.check(token)).To(MatchError(ErrRevoked), "with the very next call, though it was confirmed a moment ago")
 	g.Expect(b.check(other)).To(Succeed())
@@ -134,7 +136,7 @@ func TestWithoutRedisWhatWasConfirmedIsServedForAWhileAndThenNothing(t *testing.
 			g.Expect(time.Since(confirmed)).To(BeNumerically(">", outage-time.Second))
 			g.Expect(time.Since(confirmed)).To(BeNumerically("<", outage+holdsStill))
 			socket.eventually(t, ErrUnavailable)
-			g.Expect(b.Ready(t.Context())).To(MatchError(ContainSubstring("not been heard of")))
+			g.Expect(b.Ready(t.Context())).To(MatchError(ContainSubstring("has not answered for too long")))
 			b.open(s).eventually(t, ErrUnavailable)
 
 			c.up(server)
@@ -156,7 +158,8 @@ func TestWhileRedisIsFrozenCallsAreQuick(t *testing.T) {
 	token, _ := a.login(t, "alice", "phone")
 	server.Freeze()
 	g.Eventually(a.breaker.Open, soon).Should(BeTrue())
-	g.Eventually(func() bool { return a.proved(time.Now(), a.bounds.silence) }, soon).Should(BeFalse(), "memory is believed no more without asking")
+	g.Eventually(func() bool { return a.upToDate(time.Now(), a.bounds.silence) }, soon).Should(BeFalse(),
+		"memory is believed no more without asking")
 	slow := 0
 	for range 500 {
 		begin := time.Now()
@@ -177,14 +180,18 @@ func TestARedisThatCameBackEmptyKnowsNobodyAndLearnsTheRevocations(t *testing.T)
 	_, revoked := a.login(t, "bob", "tablet")
 	g.Expect(b.check(token)).To(Succeed())
 	socket := b.open(s)
-	g.Expect(a.Revoke(t.Context(), Revocation{Scope: ScopeUser, ID: "bob", Before: time.Now().Add(-time.Hour), Epoch: 7, Reason: "kept"})).To(Succeed())
+	g.Expect(a.Revoke(t.Context(), Revocation{Scope: ScopeUser, ID: "bob", Before: time.Now().Add(-time.Hour), Epoch: 7,
+		Reason: "kept"})).To(Succeed())
 	server.Restart()
 	socket.eventually(t, ErrUnknown)
 	for _, r := range []*replica{a, b} {
 		eventuallyRefused(t, r, token, ErrUnknown)
 	}
 	c := start(t, server)
-	g.Eventually(func() map[string]cut { g.Expect(c.beat(t.Context())).To(Succeed()); return c.table.inForce() }, soon, 10*time.Millisecond).Should(HaveKey(userField + "bob"))
+	g.Eventually(func() map[string]mergedRevocation {
+		g.Expect(c.refresh(t.Context())).To(Succeed())
+		return c.table.inForce()
+	}, soon, 10*time.Millisecond).Should(HaveKey(userField + "bob"))
 	_, _, err := c.Create(t.Context(), "bob", "tablet", 5, revoked.Epoch)
 	g.Expect(err).To(MatchError(ErrRevoked), "of a smaller epoch, on a replica that was not there when it was said")
 	again, _ := b.login(t, "alice", "phone")
@@ -199,8 +206,9 @@ func TestARevocationThatRedisForgotIsWrittenBack(t *testing.T) {
 	token, _ := a.login(t, "alice", "phone")
 	g.Expect(a.Revoke(t.Context(), Revocation{Scope: ScopeUser, ID: "alice"})).To(Succeed())
 	raw := server.Client()
-	g.Expect(raw.Del(t.Context(), a.ledger.meta, a.ledger.cuts, a.ledger.bySeq, a.ledger.byEnd).Result()).To(Equal(int64(4)))
-	g.Eventually(func() bool { return raw.HExists(t.Context(), a.ledger.cuts, userField+"alice").Val() }, soon).Should(BeTrue())
+	g.Expect(raw.Del(t.Context(), a.revocations.meta, a.revocations.entries, a.revocations.bySeq,
+		a.revocations.byEnd).Result()).To(Equal(int64(4)))
+	g.Eventually(func() bool { return raw.HExists(t.Context(), a.revocations.entries, userField+"alice").Val() }, soon).Should(BeTrue())
 	b := start(t, server)
 	g.Expect(b.check(token)).To(MatchError(ErrRevoked))
 	g.Expect(a.check(token)).To(MatchError(ErrRevoked))
@@ -214,7 +222,7 @@ func TestARevocationThatRedisDidNotTakeHoldsHereAndIsWrittenLater(t *testing.T) 
 	g.Expect(b.check(token)).To(Succeed())
 	socket, far := a.open(s), b.open(s)
 	server.Freeze()
-	g.Expect(a.Revoke(t.Context(), Revocation{Scope: ScopeSession, ID: s.ID})).To(MatchError(ErrUnavailable), "the caller is told")
+	g.Expect(a.Revoke(t.Context(), Revocation{Scope: ScopeSession, ID: s.ID})).To(MatchError(ErrUnavailable), "the caller learns of it")
 	socket.eventually(t, ErrRevoked)
 	g.Expect(a.check(token)).To(MatchError(ErrRevoked))
 	g.Expect(b.check(token)).To(Succeed(), "the others cannot know")

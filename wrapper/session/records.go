@@ -23,46 +23,48 @@ var touchLua string
 // Fields of a session's hash in Redis. Times are Unix milliseconds.
 var recordFields = []string{"hash", "user", "device", "platform", "epoch", "created", "end", "last"}
 
-// readFields are those and why the session was replaced, which few have.
+// readFields are recordFields, the reason why the session was replaced, which few have, and the seal.
 var readFields = append(slices.Clip(recordFields), "ended", "seal")
 
-// records are the sessions in Redis.
+// records stores the sessions in Redis.
 type records struct {
-	db   *redisdb.DB
-	cuts string
-	seal Sealer // nil: records are neither sealed nor is that asked
+	db             *redisdb.DB
+	revocationsKey string
+	seal           Sealer // nil: records are neither sealed nor checked
 }
 
 func newRecords(db *redisdb.DB, seal Sealer) *records {
-	return &records{db: db, cuts: newLedger(db).cuts, seal: seal}
+	return &records{db: db, revocationsKey: newRevocationList(db).entries, seal: seal}
 }
 
-func (r *records) key(id string) string      { return r.db.Key("s:", id) }
-func (r *records) ofUser(user string) string { return r.db.Key("su:", user) }
+func (r *records) key(id string) string       { return r.db.Key("s:", id) }
+func (r *records) userKey(user string) string { return r.db.Key("su:", user) }
 
-// ofDevice: the length keeps apart what the separator could join.
-func (r *records) ofDevice(s *Session) string {
+// deviceKey returns the key of a device's sessions. The length keeps apart ids that contain the separator.
+func (r *records) deviceKey(s *Session) string {
 	return r.db.Key("sd:", strconv.Itoa(len(s.UserID)), ":", s.UserID, ":", s.DeviceID)
 }
 
-// write stores a new session, then reads the revocations that stand: one that came while the login was on its way is seen here. ofDevice
-// are the ids of the device's sessions, oldest first, some of which may have ended.
-func (r *records) write(ctx context.Context, s *Session, hash [sha256.Size]byte) (cuts map[string]cut, ofDevice []string, err error) {
+// write stores a new session and then reads the revocations that concern it, so that a revocation during the login is seen. ofDevice holds
+// the ids of the device's sessions, oldest first. Some of them may have ended.
+func (r *records) write(
+	ctx context.Context, s *Session, hash [sha256.Size]byte,
+) (found map[string]mergedRevocation, ofDevice []string, err error) {
 	forget := s.Expires.Add(keptAfterEnd).UnixMilli()
 	seal, err := sealFor(r.seal, sessionPlace+s.ID, sealedOf(s, hash))
 	if err != nil {
 		return nil, nil, err
 	}
 	pipe := r.db.Pipeline()
-	wrote := pipe.Eval(ctx, writeLua, []string{r.key(s.ID)}, forget, "hash", encoding.EncodeToString(hash[:]), "user", s.UserID, "device", s.DeviceID,
-		"platform", s.PlatformID, "epoch", s.Epoch, "created", s.Created.UnixMilli(), "end", s.Expires.UnixMilli(), "last", s.LastUsed.UnixMilli(),
-		"seal", seal)
-	index := r.ofUser(s.UserID)
+	wrote := pipe.Eval(ctx, writeLua, []string{r.key(s.ID)}, forget,
+		"hash", encoding.EncodeToString(hash[:]), "user", s.UserID, "device", s.DeviceID, "platform", s.PlatformID, "epoch", s.Epoch,
+		"created", s.Created.UnixMilli(), "end", s.Expires.UnixMilli(), "last", s.LastUsed.UnixMilli(), "seal", seal)
+	index := r.userKey(s.UserID)
 	pipe.ZRemRangeByScore(ctx, index, "-inf", strconv.FormatInt(s.Created.UnixMilli(), 10))
 	pipe.ZAdd(ctx, index, redis.Z{Score: float64(s.Expires.UnixMilli()), Member: s.ID})
 	pipe.PExpireAt(ctx, index, time.UnixMilli(forget))
 	remembered := s.Expires.Sub(s.Created) + keptAfterEnd
-	listed := pipe.Eval(ctx, deviceLua, []string{r.ofDevice(s)}, s.ID, s.Created.UnixMilli(), remembered.Milliseconds())
+	listed := pipe.Eval(ctx, deviceLua, []string{r.deviceKey(s)}, s.ID, s.Created.UnixMilli(), remembered.Milliseconds())
 	if _, err := pipe.Exec(ctx); err != nil {
 		return nil, nil, err
 	}
@@ -72,17 +74,17 @@ func (r *records) write(ctx context.Context, s *Session, hash [sha256.Size]byte)
 	if ofDevice, err = listed.StringSlice(); err != nil {
 		return nil, nil, err
 	}
-	cuts, err = r.standing(ctx, s.fields())
-	return cuts, ofDevice, err
+	found, err = r.revocations(ctx, s.fields())
+	return found, ofDevice, err
 }
 
-// replace ends a session in its record.
+// replace marks a session as replaced in its record.
 func (r *records) replace(ctx context.Context, id string) error {
 	return r.db.Eval(ctx, replaceLua, []string{r.key(id)}, replacedReason, keptAfterEnd.Milliseconds()).Err()
 }
 
-// leave takes sessions of a device off the lists.
-func (r *records) leave(ctx context.Context, of *Session, ids []string) error {
+// unlist removes sessions from the lists of their device and user.
+func (r *records) unlist(ctx context.Context, of *Session, ids []string) error {
 	if len(ids) == 0 {
 		return nil
 	}
@@ -91,28 +93,28 @@ func (r *records) leave(ctx context.Context, of *Session, ids []string) error {
 		members[i] = id
 	}
 	pipe := r.db.Pipeline()
-	pipe.ZRem(ctx, r.ofDevice(of), members...)
-	pipe.ZRem(ctx, r.ofUser(of.UserID), members...)
+	pipe.ZRem(ctx, r.deviceKey(of), members...)
+	pipe.ZRem(ctx, r.userKey(of.UserID), members...)
 	_, err := pipe.Exec(ctx)
 	return err
 }
 
-func (r *records) standing(ctx context.Context, fields [scopes]string) (map[string]cut, error) {
-	values, err := r.db.HMGet(ctx, r.cuts, fields[:]...).Result()
+func (r *records) revocations(ctx context.Context, fields [scopes]string) (map[string]mergedRevocation, error) {
+	values, err := r.db.HMGet(ctx, r.revocationsKey, fields[:]...).Result()
 	if err != nil {
 		return nil, err
 	}
-	return cutsOf(fields, values)
+	return parseRevocations(fields, values)
 }
 
-func cutsOf(fields [scopes]string, values []any) (map[string]cut, error) {
-	found := map[string]cut{}
+func parseRevocations(fields [scopes]string, values []any) (map[string]mergedRevocation, error) {
+	found := map[string]mergedRevocation{}
 	for i, v := range values {
 		text, there := v.(string)
 		if !there {
 			continue
 		}
-		c, _, err := parseCut(text)
+		c, _, err := parseRevocation(text)
 		if err != nil {
 			return nil, err
 		}
@@ -121,13 +123,13 @@ func cutsOf(fields [scopes]string, values []any) (map[string]cut, error) {
 	return found, nil
 }
 
-// read gets a session and the revocations that may concern it: in one round trip when its fields are known already.
-func (r *records) read(ctx context.Context, id string, fields *[scopes]string) (entry, map[string]cut, error) {
+// read returns a session and the revocations that may concern it, in one round trip when the session's fields are already known.
+func (r *records) read(ctx context.Context, id string, fields *[scopes]string) (entry, map[string]mergedRevocation, error) {
 	pipe := r.db.Pipeline()
 	record := pipe.HMGet(ctx, r.key(id), readFields...)
-	var cuts *redis.SliceCmd
+	var revocations *redis.SliceCmd
 	if fields != nil {
-		cuts = pipe.HMGet(ctx, r.cuts, fields[:]...)
+		revocations = pipe.HMGet(ctx, r.revocationsKey, fields[:]...)
 	}
 	if _, err := pipe.Exec(ctx); err != nil {
 		return entry{}, nil, err
@@ -142,10 +144,10 @@ func (r *records) read(ctx context.Context, id string, fields *[scopes]string) (
 		return e, nil, err
 	}
 	if fields == nil {
-		found, err := r.standing(ctx, e.fields)
+		found, err := r.revocations(ctx, e.fields)
 		return e, found, err
 	}
-	found, err := cutsOf(*fields, cuts.Val())
+	found, err := parseRevocations(*fields, revocations.Val())
 	return e, found, err
 }
 
@@ -161,15 +163,16 @@ func entryOf(id string, values []any) (entry, error) {
 	for i := range numbers {
 		n, err := strconv.ParseInt(texts[i+3], 10, 64)
 		if err != nil {
-			return entry{}, fmt.Errorf("the record of a session is damaged: its %s is no number", recordFields[i+3])
+			return entry{}, fmt.Errorf("reading a session's record: damaged: %s is not a number", recordFields[i+3])
 		}
 		numbers[i] = n
 	}
 	raw, err := encoding.DecodeString(texts[0])
 	if err != nil || len(raw) != sha256.Size || numbers[0] < 0 || numbers[0] > 1<<31-1 {
-		return entry{}, fmt.Errorf("the record of a session is damaged: its hash or platform is none")
+		return entry{}, fmt.Errorf("reading a session's record: damaged: invalid hash or platform")
 	}
-	s := Session{ID: id, UserID: texts[1], DeviceID: texts[2], PlatformID: int32(numbers[0]), Epoch: numbers[1], //nolint:gosec // bounded above
+	platform := int32(numbers[0]) //nolint:gosec // bounded above
+	s := Session{ID: id, UserID: texts[1], DeviceID: texts[2], PlatformID: platform, Epoch: numbers[1],
 		Created: time.UnixMilli(numbers[2]), Expires: time.UnixMilli(numbers[3]), LastUsed: time.UnixMilli(numbers[4])}
 	e := entry{session: s, hash: [sha256.Size]byte(raw), fields: s.fields()}
 	if len(values) > len(recordFields) {
@@ -178,7 +181,7 @@ func entryOf(id string, values []any) (entry, error) {
 	return e, nil
 }
 
-// touch notes a use of each and gives those that are gone.
+// touch records a use of each session and returns the ids of those that no longer exist.
 func (r *records) touch(ctx context.Context, ids []string, at time.Time) (gone []string, err error) {
 	pipe := r.db.Pipeline()
 	replies := make([]*redis.Cmd, len(ids))
@@ -200,7 +203,7 @@ func (r *records) touch(ctx context.Context, ids []string, at time.Time) (gone [
 	return gone, nil
 }
 
-// list gives ids of a user's sessions, those that end last first.
+// list returns ids of a user's sessions, those that end last first.
 func (r *records) list(ctx context.Context, user string, limit int64) ([]string, error) {
-	return r.db.ZRevRange(ctx, r.ofUser(user), 0, limit-1).Result()
+	return r.db.ZRevRange(ctx, r.userKey(user), 0, limit-1).Result()
 }

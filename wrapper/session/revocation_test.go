@@ -13,7 +13,7 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/redisdb/redistest"
 )
 
-// Alice has two sessions on her phone and one on her tablet, Bob has one. Each scope ends what it names on another replica, calls
+// Alice has two sessions on a phone and one on a tablet, Bob has one. Each scope ends what it names on another replica, calls
 // and sockets alike, and nothing else.
 func TestEachScopeEndsWhatItNamesOnEveryReplica(t *testing.T) {
 	server := redistest.Start(t)
@@ -154,19 +154,20 @@ func TestARevocationIsRememberedAsLongAsASessionCouldLive(t *testing.T) {
 	g.Expect(a.table.inForce()).NotTo(HaveKey(userField+"alice"), "and no longer")
 }
 
-// The list in Redis does not grow with each logout for ever: what is over is removed when something is added.
+// The list in Redis does not grow with each logout for ever: expired entries are removed when one is added.
 func TestTheListInRedisIsCleared(t *testing.T) {
 	g := NewWithT(t)
 	server := redistest.Start(t)
 	a := start(t, server)
 	past := time.Now().Add(-time.Hour).UnixMilli()
 	for i := range 150 {
-		_, err := a.ledger.revoke(t.Context(), fmt.Sprintf("s:%d", i), cut{before: past, until: past}, 0)
+		_, err := a.revocations.revoke(t.Context(), fmt.Sprintf("s:%d", i), mergedRevocation{before: past, until: past}, 0)
 		g.Expect(err).NotTo(HaveOccurred())
 	}
 	g.Expect(a.Revoke(t.Context(), Revocation{Scope: ScopeUser, ID: "alice"})).To(Succeed())
 	raw := server.Client()
-	for _, n := range []int64{raw.HLen(t.Context(), a.ledger.cuts).Val(), raw.ZCard(t.Context(), a.ledger.bySeq).Val(), raw.ZCard(t.Context(), a.ledger.byEnd).Val()} {
+	for _, n := range []int64{raw.HLen(t.Context(), a.revocations.entries).Val(), raw.ZCard(t.Context(), a.revocations.bySeq).Val(),
+		raw.ZCard(t.Context(), a.revocations.byEnd).Val()} {
 		g.Expect(n).To(Equal(int64(1)))
 	}
 }
@@ -179,12 +180,12 @@ func TestARevocationIsSaidRightly(t *testing.T) {
 		want string
 	}{
 		"scope":       {Revocation{Scope: "everyone"}, `write session, device, platform, user or all`},
-		"no id":       {Revocation{Scope: ScopeUser}, "the id is not usable"},
-		"long id":     {Revocation{Scope: ScopeUser, ID: strings.Repeat("x", 129)}, "the id is not usable"},
-		"line break":  {Revocation{Scope: ScopeUser, ID: "a\nb"}, "the id is not usable"},
-		"all of one":  {Revocation{Scope: ScopeAll, ID: "x"}, "names no id"},
-		"epoch":       {Revocation{Scope: ScopeDevice, ID: "x", Epoch: 1}, "an epoch belongs to"},
-		"reason":      {Revocation{Scope: ScopeUser, ID: "x", Reason: "a\nb"}, "the reason is not usable"},
+		"no id":       {Revocation{Scope: ScopeUser}, "invalid id"},
+		"long id":     {Revocation{Scope: ScopeUser, ID: strings.Repeat("x", 129)}, "invalid id"},
+		"line break":  {Revocation{Scope: ScopeUser, ID: "a\nb"}, "invalid id"},
+		"all of one":  {Revocation{Scope: ScopeAll, ID: "x"}, "takes no id"},
+		"epoch":       {Revocation{Scope: ScopeDevice, ID: "x", Epoch: 1}, "invalid epoch"},
+		"reason":      {Revocation{Scope: ScopeUser, ID: "x", Reason: "a\nb"}, "invalid reason"},
 		"before 1970": {Revocation{Scope: ScopeUser, ID: "x", Before: time.Unix(-1, 0)}, "after 1970"},
 		"far ahead":   {Revocation{Scope: ScopeAll, Before: time.Now().Add(2 * time.Hour)}, "too far ahead"},
 	} {

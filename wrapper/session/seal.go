@@ -12,25 +12,27 @@ import (
 	"time"
 )
 
-// ErrKeyUnknown is a Sealer's for what is sealed under a key that it does not have: another replica may have the next key already.
-var ErrKeyUnknown = errors.New("it is sealed under a key that is not here")
+// ErrKeyUnknown is a Sealer's error for content that is sealed under a key that it does not have. Another replica may already have the next
+// key.
+var ErrKeyUnknown = errors.New("sealed under an unknown key")
 
-// errSealer wraps what a Sealer itself fails with: it says nothing about Redis.
-var errSealer = errors.New("what is stored cannot be sealed or opened now")
+// errSealer wraps a Sealer's own failures, which say nothing about Redis.
+var errSealer = errors.New("sealing or opening a record: check the custody key file")
 
-// newerKeySpared: what was sealed that recently under a key unknown here comes from a replica that has the next key already. The kubelet
-// brings a new key to each pod at its own time.
-const newerKeySpared = 3 * time.Minute
+// newerKeyGrace is the age up to which content under an unknown key is attributed to a replica that already has the next key. The kubelet
+// updates each pod's files at its own time.
+const newerKeyGrace = 3 * time.Minute
 
-// Sealer encrypts and authenticates under a key that nobody else has, for a place: what was sealed for another place does not open.
-// Open gives ErrUnknown for what was not sealed so, ErrKeyUnknown, and any other error when it cannot be told.
+// Sealer encrypts and authenticates content for a place, under a key that no other program has. Content that was sealed for another place
+// cannot be opened. Open returns ErrUnknown for content that was not sealed with this Sealer's keys for this place, ErrKeyUnknown for an
+// unknown key, and any other error when it cannot decide.
 type Sealer interface {
 	Seal(content, place []byte) ([]byte, error)
 	Open(sealed, place []byte) ([]byte, error)
 }
 
-// sealedSession is the part of a session's record that makes somebody be somebody. What is left out can end a session or let it idle
-// longer, and no more: when it was last used, and that it was replaced.
+// sealedSession is the sealed part of a session's record: everything that makes its holder a certain user. The rest is unsealed, because it
+// can only end the session or let it idle longer: the last use, and the reason of a replacement.
 type sealedSession struct {
 	Hash     string `json:"hash"`
 	User     string `json:"user"`
@@ -48,20 +50,20 @@ func sealedOf(s *Session, hash [sha256.Size]byte) sealedSession {
 	}
 }
 
-// Places. No identifier of a session and no hash of a ticket begins like the other's.
+// Places. A session's identifier and a ticket's hash have different prefixes, so that no seal fits the other.
 const (
 	sessionPlace = "session "
 	ticketPlace  = "ticket "
 )
 
-// sealFor gives the text that stands beside content in Redis; empty without a Sealer.
+// sealFor returns the seal of content, which is stored beside it. It is empty without a Sealer.
 func sealFor(by Sealer, place string, content any) (string, error) {
 	if by == nil {
 		return "", nil
 	}
 	plain, err := json.Marshal(content)
 	if err != nil {
-		return "", fmt.Errorf("write down what is sealed: %w", err)
+		return "", fmt.Errorf("encoding what is sealed: %w", err)
 	}
 	sealed, err := by.Seal(plain, []byte(place))
 	if err != nil {
@@ -70,8 +72,8 @@ func sealFor(by Sealer, place string, content any) (string, error) {
 	return encoding.EncodeToString(sealed), nil
 }
 
-// checkSeal gives ErrUnknown for content that was not sealed so at this place. Without a Sealer everything passes: such a store does not
-// decide who somebody is.
+// checkSeal returns ErrUnknown for content that was not sealed for this place. Without a Sealer it accepts everything: such a store does
+// not decide finally who a caller is.
 func checkSeal(by Sealer, place string, content any, seal string) error {
 	if by == nil {
 		return nil
@@ -89,7 +91,7 @@ func checkSeal(by Sealer, place string, content any, seal string) error {
 	}
 	wanted, err := json.Marshal(content)
 	if err != nil {
-		return fmt.Errorf("compare what is sealed: %w", err)
+		return fmt.Errorf("encoding what was sealed: %w", err)
 	}
 	if subtle.ConstantTimeCompare(plain, wanted) != 1 {
 		return ErrUnknown
@@ -97,22 +99,22 @@ func checkSeal(by Sealer, place string, content any, seal string) error {
 	return nil
 }
 
-// A grant holds a session, sealed. A store with a Sealer accepts it for as long as the session lasts and is not revoked, also while Redis
-// cannot be asked for its record: an open socket needs it. It is "g1.<when it was made, Unix seconds>.<16 random bytes>.<sealed>",
-// the last two in base64url, and opens nothing at the gateway's door.
+// A grant is a sealed session. A store with a Sealer accepts it until the session ends or is revoked, also while Redis cannot be asked for
+// the session's record. Open sockets need that. Its form is "g1.<creation time, Unix seconds>.<16 random bytes>.<sealed>", the last two
+// parts in base64url. The users' listener does not accept grants.
 const (
 	grantVersion  = "g1."
 	grantPlace    = "grant "
 	maxGrantBytes = 2 << 10
 )
 
-// sealedGrant is what a grant holds.
+// sealedGrant is the content of a grant.
 type sealedGrant struct {
 	Session Session `json:"session"`
 	Purpose Purpose `json:"purpose"`
 }
 
-// Grant makes a grant for a session that was just verified; empty without a Sealer.
+// Grant returns a grant for a session that was just verified, or the empty text without a Sealer.
 func (s *Store) Grant(of Session, purpose Purpose) (string, error) {
 	name := strconv.FormatInt(s.redisNow().Unix(), 10) + "." + randomText(idBytes)
 	sealed, err := sealFor(s.records.seal, grantPlace+name, sealedGrant{of, purpose})
@@ -125,7 +127,7 @@ func (s *Store) Grant(of Session, purpose Purpose) (string, error) {
 	return grantVersion + name + "." + sealed, nil
 }
 
-// openGrant gives what a grant holds.
+// openGrant returns the content of a grant.
 func (s *Store) openGrant(grant string, purpose Purpose) (sealedGrant, error) {
 	parts := strings.Split(strings.TrimPrefix(grant, grantVersion), ".")
 	if len(grant) > maxGrantBytes || len(parts) != 3 || s.records.seal == nil {
@@ -133,13 +135,13 @@ func (s *Store) openGrant(grant string, purpose Purpose) (sealedGrant, error) {
 	}
 	made, err := strconv.ParseInt(parts[0], 10, 64)
 	sealed, notText := encoding.DecodeString(parts[2])
-	// The decoder passes over line breaks.
+	// canonical also refuses line breaks, which the decoder skips.
 	if err != nil || notText != nil || !canonical(parts[1], idBytes) || !canonical(parts[2], len(sealed)) {
 		return sealedGrant{}, ErrMalformed
 	}
 	plain, err := s.records.seal.Open(sealed, []byte(grantPlace+parts[0]+"."+parts[1]))
 	if errors.Is(err, ErrKeyUnknown) {
-		return sealedGrant{}, s.skewed(time.Unix(made, 0))
+		return sealedGrant{}, s.unknownKeyError(time.Unix(made, 0))
 	}
 	if err != nil {
 		return sealedGrant{}, err
@@ -151,23 +153,23 @@ func (s *Store) openGrant(grant string, purpose Purpose) (sealedGrant, error) {
 	return held, nil
 }
 
-// skewed says what it means that the key is unknown under which something was sealed at a time.
-func (s *Store) skewed(made time.Time) error {
-	if age := s.redisNow().Sub(made); age < newerKeySpared && age > -newerKeySpared {
+// unknownKeyError returns the error for content that was sealed at a time under an unknown key: ErrKeyUnknown while another replica may
+// have the next key, ErrUnknown afterwards.
+func (s *Store) unknownKeyError(made time.Time) error {
+	if age := s.redisNow().Sub(made); age < newerKeyGrace && age > -newerKeyGrace {
 		return ErrKeyUnknown
 	}
 	return ErrUnknown
 }
 
-// Proof is what a proof proves.
+// Proof is the result of VerifyProof.
 type Proof struct {
 	Session Session
-	// ForSocket: it is a grant, which is good for what a socket needs and for nothing else.
+	// ForSocket says that the proof is a grant, which is valid for sockets' calls only.
 	ForSocket bool
 }
 
-// VerifyProof says whose session a token, or a grant, belongs to. A store without a Sealer accepts no grant. Its
-// errors are Verify's.
+// VerifyProof returns the session of a token or a grant. A store without a Sealer accepts no grant. Its errors are those of Verify.
 func (s *Store) VerifyProof(ctx context.Context, text string) (Proof, error) {
 	if !strings.HasPrefix(text, grantVersion) {
 		found, err := s.Verify(ctx, text)
@@ -185,13 +187,13 @@ func (s *Store) verifyGrant(ctx context.Context, grant string) (Session, string,
 	case err != nil:
 		return Session{}, fromNothing, unavailable(err)
 	}
-	if !s.proved(s.now(), s.bounds.outage) { // a replica that has just started, or an outage that lasts
-		if err := s.beatOnce(ctx); err != nil {
+	if !s.upToDate(s.now(), s.bounds.outage) { // a replica that has just started, or a long outage
+		if err := s.refreshOnce(ctx); err != nil {
 			return Session{}, fromOutage, err
 		}
 	}
-	// That newer logins have replaced a session is remembered by its record for as long, and by the list for some minutes. Only while Redis
-	// cannot be asked a grant is enough.
+	// The session's record remembers that newer logins replaced it, the list of revocations only for some minutes. So the record is read
+	// if possible. The grant alone is enough only while Redis cannot be asked.
 	e, _, err := s.find(ctx, held.Session.ID, s.bounds.cache)
 	switch {
 	case err == nil && e.ended != "":
@@ -200,7 +202,7 @@ func (s *Store) verifyGrant(ctx context.Context, grant string) (Session, string,
 		return Session{}, fromRedis, err
 	}
 	fields := held.Session.fields()
-	if err := s.table.refused(&fields, &held.Session); err != nil {
+	if err := s.table.checkRevoked(&fields, &held.Session); err != nil {
 		return Session{}, fromCache, err
 	}
 	if !s.redisNow().Before(held.Session.Expires) {
@@ -209,15 +211,8 @@ func (s *Store) verifyGrant(ctx context.Context, grant string) (Session, string,
 	return held.Session, fromCache, nil
 }
 
-// beatOnce is beat, once for all who wait for it now.
-func (s *Store) beatOnce(ctx context.Context) error {
-	done := s.asking.DoChan("beat", func() (any, error) {
-		return entry{}, s.call(context.WithoutCancel(ctx), s.beat)
-	})
-	select {
-	case <-ctx.Done():
-		return unavailable(ctx.Err())
-	case r := <-done:
-		return r.Err
-	}
+// refreshOnce calls refresh, once for all callers that wait for it.
+func (s *Store) refreshOnce(ctx context.Context) error {
+	_, err := s.shareCall(ctx, "refresh", func(ctx context.Context) (entry, error) { return entry{}, s.call(ctx, s.refresh) })
+	return err
 }

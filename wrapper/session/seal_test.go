@@ -42,8 +42,8 @@ func with(s Sealer) func(*replica, *bounds) {
 	return func(r *replica, _ *bounds) { r.seal = s }
 }
 
-// TestWhoCanWriteToRedisMakesNobodyBeAnybody: one that seals stands for the backend, one that does not for the gateway and for an attacker
-// who holds it.
+// TestWhoCanWriteToRedisMakesNobodyBeAnybody: one that seals stands for the backend, one that does not for the gateway and for an
+// attacker who holds it.
 func TestWhoCanWriteToRedisMakesNobodyBeAnybody(t *testing.T) {
 	g := NewWithT(t)
 	server := redistest.Start(t)
@@ -55,7 +55,7 @@ func TestWhoCanWriteToRedisMakesNobodyBeAnybody(t *testing.T) {
 
 	forged, f := gateway.login(t, "bob", "made up")
 	g.Expect(gateway.check(forged)).To(Succeed(), "there it is a session")
-	g.Expect(fresh().check(forged)).To(MatchError(ErrUnknown), "and to who decides it is none")
+	g.Expect(fresh().check(forged)).To(MatchError(ErrUnknown), "and unknown to the store that decides")
 	foreign, _ := start(t, server, with(key("another stack's"))).login(t, "bob", "phone")
 	g.Expect(fresh().check(foreign)).To(MatchError(ErrUnknown))
 
@@ -103,11 +103,11 @@ func TestAGrantIsARedeemedTicket(t *testing.T) {
 		g.Expect(proof.Session.fields()).To(Equal(s.fields()))
 	}
 	_, err := gateway.VerifyProof(t.Context(), grant)
-	g.Expect(err).To(MatchError(ErrMalformed), "who cannot tell accepts none")
+	g.Expect(err).To(MatchError(ErrMalformed), "a store without a Sealer accepts none")
 	g.Expect(gateway.check(grant)).To(MatchError(ErrMalformed), "it is no token")
 	_, none, err := gateway.RedeemTicket(t.Context(), gateway.ticket(t, s), PurposeRealtime)
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(none).To(BeEmpty(), "who cannot seal gives none")
+	g.Expect(none).To(BeEmpty(), "a store without a Sealer gives none")
 	_, _, err = backend.RedeemTicket(t.Context(), gateway.ticket(t, s), PurposeRealtime)
 	g.Expect(err).To(MatchError(ErrUnknown), "a ticket that was written to Redis by another")
 
@@ -127,14 +127,15 @@ func TestAGrantIsARedeemedTicket(t *testing.T) {
 	}
 
 	g.Expect(gateway.Revoke(t.Context(), Revocation{Scope: ScopeSession, ID: s.ID})).To(Succeed())
-	g.Eventually(func() error { _, err := backend.VerifyProof(t.Context(), grant); return err }, soon, time.Millisecond).Should(MatchError(ErrRevoked))
+	g.Eventually(func() error { _, err := backend.VerifyProof(t.Context(), grant); return err }, soon,
+		time.Millisecond).Should(MatchError(ErrRevoked))
 	_, next := backend.login(t, "alice", "phone")
 	proof, err := backend.VerifyProof(t.Context(), redeem(next))
-	g.Expect(err).NotTo(HaveOccurred(), "life goes on")
+	g.Expect(err).NotTo(HaveOccurred(), "the service continues")
 	g.Expect(proof.Session.ID).To(Equal(next.ID))
 }
 
-// TestAGrantNeedsNoRedisForAWhile: open sockets go on where the replica that is asked has never seen their session.
+// TestAGrantNeedsNoRedisForAWhile: open sockets keep working on a replica that has never seen their session.
 func TestAGrantNeedsNoRedisForAWhile(t *testing.T) {
 	g := NewWithT(t)
 	server := redistest.Start(t)
@@ -151,7 +152,8 @@ func TestAGrantNeedsNoRedisForAWhile(t *testing.T) {
 	proof, err := b.VerifyProof(t.Context(), grant)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(proof.Session.UserID).To(Equal("alice"))
-	g.Eventually(func() error { _, err := b.VerifyProof(t.Context(), grant); return err }, soon, 50*time.Millisecond).Should(MatchError(ErrUnavailable), "not for ever")
+	g.Eventually(func() error { _, err := b.VerifyProof(t.Context(), grant); return err }, soon,
+		50*time.Millisecond).Should(MatchError(ErrUnavailable), "not for ever")
 
 	fresh := prepare(t, redistest.Start(t), with(key("ours")))
 	_, err = fresh.VerifyProof(t.Context(), grant)
@@ -160,10 +162,11 @@ func TestAGrantNeedsNoRedisForAWhile(t *testing.T) {
 	_, short := fresh.login(t, "alice", "phone")
 	grant, err = fresh.Grant(short, PurposeRealtime)
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Eventually(func() error { _, err := fresh.VerifyProof(t.Context(), grant); return err }, soon, 50*time.Millisecond).Should(MatchError(ErrExpired))
+	g.Eventually(func() error { _, err := fresh.VerifyProof(t.Context(), grant); return err }, soon,
+		50*time.Millisecond).Should(MatchError(ErrExpired))
 }
 
-// TestATicketThatIsPutBackIsNoLongerGood: Redis forgets it, and who can write there has a copy of its record.
+// TestATicketThatIsPutBackIsNoLongerGood: Redis expires it, and an attacker with write access has a copy of its record.
 func TestATicketThatIsPutBackIsNoLongerGood(t *testing.T) {
 	g := NewWithT(t)
 	server := redistest.Start(t)
@@ -175,7 +178,7 @@ func TestATicketThatIsPutBackIsNoLongerGood(t *testing.T) {
 	_, err := a.readTicket(ticket, record, PurposeRealtime)
 	g.Expect(err).NotTo(HaveOccurred())
 	a.skew.Store(int64(time.Minute))
-	g.Expect(a.beat(t.Context())).To(Succeed()) // its clock follows Redis'
+	g.Expect(a.refresh(t.Context())).To(Succeed()) // its clock follows Redis'
 	a.skew.Store(int64(2 * time.Minute))
 	_, err = a.readTicket(ticket, record, PurposeRealtime)
 	g.Expect(err).To(MatchError(ErrUnknown))
@@ -210,15 +213,15 @@ func TestWhileTheNextKeyIsOnItsWayNobodyIsLoggedOut(t *testing.T) {
 		next, _ := second.login(t, "alice", "phone")
 		g.Expect(second.check(next)).To(Succeed(), "others go on: it is not Redis that is away")
 	}
-	g.Expect(server.Client().ZScore(t.Context(), first.records.ofDevice(&s), s.ID).Err()).NotTo(HaveOccurred(), "it keeps its place")
+	g.Expect(server.Client().ZScore(t.Context(), first.records.deviceKey(&s), s.ID).Err()).NotTo(HaveOccurred(), "it keeps its place")
 
-	created := time.Now().Add(-2 * newerKeySpared).UnixMilli()
+	created := time.Now().Add(-2 * newerKeyGrace).UnixMilli()
 	g.Expect(server.Client().HSet(t.Context(), prefix+"s:"+s.ID, "created", created).Err()).To(Succeed())
 	g.Expect(second.check(token)).To(MatchError(ErrUnknown), "a key that is still unknown then is gone")
 }
 
-// TestOfARevocationThatNoWrapperWroteHoldsWhatOneCouldHaveWritten: it would outlast whoever wrote it. What it ends now stays ended, since a
-// real revocation may have been merged into it.
+// TestOfARevocationThatNoWrapperWroteHoldsWhatOneCouldHaveWritten: it would outlast the attacker who wrote it. What it ends now stays
+// ended, since a real revocation may have been merged into it.
 func TestOfARevocationThatNoWrapperWroteHoldsWhatOneCouldHaveWritten(t *testing.T) {
 	g := NewWithT(t)
 	server := redistest.Start(t)
@@ -229,24 +232,24 @@ func TestOfARevocationThatNoWrapperWroteHoldsWhatOneCouldHaveWritten(t *testing.
 		fmt.Sprintf("cut %d 0 %d 1 x\n%s", far, far, allField), fmt.Sprintf("cut 1 0 %d 1 x\nu:carol", far),
 		fmt.Sprintf("cut 1 0 1 1 x\nu:%s", strings.Repeat("x", 4096)), fmt.Sprintf("cut 1 0 1 1 %s\nu:bob", strings.Repeat("x", 4096)),
 	} {
-		g.Expect(client.Publish(t.Context(), a.ledger.channel, payload).Err()).To(Succeed())
+		g.Expect(client.Publish(t.Context(), a.revocations.channel, payload).Err()).To(Succeed())
 	}
-	g.Expect(client.HSet(t.Context(), a.ledger.cuts, allField, fmt.Sprintf("%d 0 %d 1 x", far, far)).Err()).To(Succeed())
+	g.Expect(client.HSet(t.Context(), a.revocations.entries, allField, fmt.Sprintf("%d 0 %d 1 x", far, far)).Err()).To(Succeed())
 	g.Eventually(func() float64 { return testutil.ToFloat64(a.metrics.implausible) }, soon, time.Millisecond).Should(BeNumerically(">=", 4))
 	for field, c := range a.table.inForce() {
 		g.Expect(field).To(BeElementOf(allField, "u:carol"), "no text that is too long")
 		g.Expect(c.until).To(BeNumerically("<=", lastUntil(time.Now().Add(time.Minute))))
 		g.Expect(c.before).To(BeNumerically("<=", time.Now().Add(time.Minute).UnixMilli()))
 	}
-	g.Expect(client.Del(t.Context(), a.ledger.cuts, a.ledger.meta, a.ledger.bySeq, a.ledger.byEnd).Err()).To(Succeed())
+	g.Expect(client.Del(t.Context(), a.revocations.entries, a.revocations.meta, a.revocations.bySeq, a.revocations.byEnd).Err()).To(Succeed())
 	nextMillisecond(t, server)
 	token, s := a.login(t, "alice", "phone")
 	g.Expect(a.check(token)).To(Succeed(), "a login after it")
 
-	// Whoever wrote the numbers of the list or an entry of it makes no real revocation count for nothing.
+	// An attacker who writes the numbers of the list, or an entry of it, disables no real revocation.
 	b := start(t, server)
-	g.Expect(client.HSet(t.Context(), a.ledger.meta, "end", far).Err()).To(Succeed())
-	g.Expect(client.HSet(t.Context(), a.ledger.cuts, userField+"alice", fmt.Sprintf("1 0 %d 1 x", far)).Err()).To(Succeed())
+	g.Expect(client.HSet(t.Context(), a.revocations.meta, "end", far).Err()).To(Succeed())
+	g.Expect(client.HSet(t.Context(), a.revocations.entries, userField+"alice", fmt.Sprintf("1 0 %d 1 x", far)).Err()).To(Succeed())
 	g.Expect(a.Revoke(t.Context(), Revocation{Scope: ScopeUser, ID: "alice"})).To(Succeed())
 	for _, r := range []*replica{a, b, start(t, server)} {
 		eventuallyRefused(t, r, token, ErrRevoked)
@@ -268,7 +271,7 @@ func TestAGrantEndsWithASessionThatNewerLoginsReplaced(t *testing.T) {
 		a.login(t, "alice", "phone")
 	}
 	client := server.Client()
-	g.Expect(client.Del(t.Context(), a.ledger.cuts, a.ledger.meta, a.ledger.bySeq, a.ledger.byEnd).Err()).To(Succeed())
+	g.Expect(client.Del(t.Context(), a.revocations.entries, a.revocations.meta, a.revocations.bySeq, a.revocations.byEnd).Err()).To(Succeed())
 	b := start(t, server, with(key("ours")))
 	_, err = b.VerifyProof(t.Context(), grant)
 	g.Expect(err).To(MatchError(ErrRevoked))
@@ -277,7 +280,7 @@ func TestAGrantEndsWithASessionThatNewerLoginsReplaced(t *testing.T) {
 	g.Expect(err).To(MatchError(ErrUnknown))
 }
 
-// TestAKeyThatCannotBeReadIsNotRedisThatIsAway: what needs no key goes on.
+// TestAKeyThatCannotBeReadIsNotRedisThatIsAway: calls that need no key are served.
 func TestAKeyThatCannotBeReadIsNotRedisThatIsAway(t *testing.T) {
 	g := NewWithT(t)
 	a := start(t, redistest.Start(t), with(noKey{}))
@@ -293,23 +296,24 @@ func TestAListWithNumbersThatAreNotItsOrderIsDamaged(t *testing.T) {
 	server := redistest.Start(t)
 	a := prepare(t, server)
 	pipe := server.Client().Pipeline()
-	for i := range ledgerPage + 1 {
+	for i := range revocationPage + 1 {
 		field := fmt.Sprint("u:", i)
-		pipe.ZAdd(t.Context(), a.ledger.bySeq, redis.Z{Score: float64(i + 1), Member: field})
-		pipe.HSet(t.Context(), a.ledger.cuts, field, "1 0 1 0 x")
+		pipe.ZAdd(t.Context(), a.revocations.bySeq, redis.Z{Score: float64(i + 1), Member: field})
+		pipe.HSet(t.Context(), a.revocations.entries, field, "1 0 1 0 x")
 	}
 	_, err := pipe.Exec(t.Context())
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(a.ledger.since(t.Context(), 0, func(string, cut) {})).To(MatchError(ContainSubstring("damaged")), "and does not read without end")
+	g.Expect(a.revocations.since(t.Context(), 0, func(string, mergedRevocation) {})).To(MatchError(ContainSubstring("damaged")),
+		"and does not read without end")
 }
 
-// TestAListThatSomebodyFilledCostsLittle: whoever can write to Redis cannot make a login read without end.
+// TestAListThatSomebodyFilledCostsLittle: write access to Redis is not enough to make a login read without end.
 func TestAListThatSomebodyFilledCostsLittle(t *testing.T) {
 	g := NewWithT(t)
 	server := redistest.Start(t)
 	a := start(t, server)
 	_, s := a.login(t, "alice", "phone")
-	index := a.records.ofDevice(&s)
+	index := a.records.deviceKey(&s)
 	pipe := server.Client().Pipeline()
 	for range 5000 {
 		pipe.ZAdd(t.Context(), index, redis.Z{Score: 1, Member: randomText(idBytes)})

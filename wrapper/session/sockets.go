@@ -6,17 +6,17 @@ import (
 	"time"
 )
 
-// touchPage is how many uses are noted in one round trip.
-const touchPage = 256
+// touchBatch is how many uses are written in one round trip.
+const touchBatch = 256
 
-// Attach has closed called once, in a goroutine of its own, when the session ends: ErrRevoked, ErrExpired, ErrUnknown when Redis
-// has lost it, or ErrUnavailable when Redis has not been heard of for a minute. It is called at once if that is so already.
-// An open socket counts as use, so that its session ends idle only by being revoked or by its absolute end.
-// detach ends the interest; closed may be running already.
+// Attach registers an open socket. It calls closed once, in its own goroutine, when the session ends: with ErrRevoked, ErrExpired,
+// ErrUnknown when Redis has lost the session, or ErrUnavailable when Redis has not answered for a minute. If one of these holds already,
+// it calls closed at once. An open socket counts as use, so that its session never ends by its idle timeout. detach ends the registration.
+// closed may already be running then.
 func (s *Store) Attach(session Session, closed func(cause error)) (detach func()) {
 	k := &socket{closed: closed}
 	err := s.table.attach(session, k, func() error {
-		return s.socketEnds(&session, s.redisNow(), s.proved(s.now(), s.bounds.outage))
+		return s.socketEnd(&session, s.redisNow(), s.upToDate(s.now(), s.bounds.outage))
 	})
 	if err != nil {
 		go closed(err)
@@ -25,7 +25,7 @@ func (s *Store) Attach(session Session, closed func(cause error)) (detach func()
 	return sync.OnceFunc(func() { s.table.detach(session.ID, k) })
 }
 
-func (s *Store) socketEnds(session *Session, redisNow time.Time, proved bool) error {
+func (s *Store) socketEnd(session *Session, redisNow time.Time, proved bool) error {
 	switch {
 	case !redisNow.Before(session.Expires):
 		return ErrExpired
@@ -35,9 +35,9 @@ func (s *Store) socketEnds(session *Session, redisNow time.Time, proved bool) er
 	return nil
 }
 
-// watch closes what has ended by time, notes the use that an open socket is, and clears memory.
+// watch closes sockets whose session has ended by time, writes the use of sessions with sockets, and removes old entries from memory.
 func (s *Store) watch(ctx context.Context) {
-	tick, sweep := time.NewTicker(s.bounds.pulse), time.NewTicker(s.bounds.sweep)
+	tick, sweep := time.NewTicker(s.bounds.heartbeat), time.NewTicker(s.bounds.sweep)
 	defer tick.Stop()
 	defer sweep.Stop()
 	for {
@@ -47,18 +47,18 @@ func (s *Store) watch(ctx context.Context) {
 		case <-sweep.C:
 			s.table.sweep(s.redisNow().UnixMilli(), s.now().Add(-s.bounds.outage))
 		case <-tick.C:
-			redisNow, proved := s.redisNow(), s.proved(s.now(), s.bounds.outage)
-			s.table.closeWhere(func(e *entry) error { return s.socketEnds(&e.session, redisNow, proved) })
-			s.touchHeld(ctx)
+			redisNow, proved := s.redisNow(), s.upToDate(s.now(), s.bounds.outage)
+			s.table.closeWhere(func(e *entry) error { return s.socketEnd(&e.session, redisNow, proved) })
+			s.touchAttached(ctx)
 		}
 	}
 }
 
-// touchHeld notes the use of sessions with sockets, and closes those that Redis does not know any more.
-func (s *Store) touchHeld(ctx context.Context) {
-	due := s.table.held(func(e *entry) bool { return e.doubted || s.touchDue(&e.session) })
+// touchAttached writes the use of sessions with sockets, and closes the sockets of sessions that Redis has lost.
+func (s *Store) touchAttached(ctx context.Context) {
+	due := s.table.attachedIDs(func(e *entry) bool { return e.recheck || s.touchDue(&e.session) })
 	for len(due) > 0 && ctx.Err() == nil {
-		page := due[:min(len(due), touchPage)]
+		page := due[:min(len(due), touchBatch)]
 		due = due[len(page):]
 		at := s.redisNow()
 		var gone []string
@@ -66,13 +66,13 @@ func (s *Store) touchHeld(ctx context.Context) {
 			gone, err = s.records.touch(ctx, page, at)
 			return err
 		}); err != nil {
-			return // they stay due
+			return // they are written the next time
 		}
 		for _, id := range gone {
 			s.table.forget(id, ErrUnknown)
 		}
 		for _, id := range page {
-			s.table.kept(id, at)
+			s.table.confirmUse(id, at)
 		}
 	}
 }

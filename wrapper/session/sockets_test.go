@@ -158,7 +158,8 @@ func TestAThousandSocketsCloseWithinASecond(t *testing.T) {
 				g.Eventually(took, soon).Should(Receive(&all[i]))
 			}
 			slices.Sort(all)
-			t.Logf("revoke to close, %d sockets on 2 other replicas: p50 %s, p99 %s, max %s", sockets, all[sockets/2], all[sockets*99/100], all[sockets-1])
+			t.Logf("revoke to close, %d sockets on 2 other replicas: p50 %s, p99 %s, max %s", sockets, all[sockets/2], all[sockets*99/100],
+				all[sockets-1])
 			g.Expect(all[sockets*99/100]).To(BeNumerically("<=", time.Second))
 		})
 	}

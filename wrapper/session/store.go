@@ -19,108 +19,108 @@ import (
 // Options of a Store.
 type Options struct {
 	Redis *redisdb.DB
-	// Lifetime is the time from a login to the session's absolute end, at most MaxLifetime. A change concerns new sessions.
+	// Lifetime is the time from a login to the session's absolute end, at most MaxLifetime. A change applies to new sessions.
 	Lifetime func() time.Duration
-	// Idle is how long a session may go unused. 0: as long as it lives. A change concerns every session at once.
+	// Idle is how long a session may be unused. 0 means without limit. A change applies to every session at once.
 	Idle       func() time.Duration
 	Now        func() time.Time
 	Log        *slog.Logger
 	Registerer prometheus.Registerer
-	// Seal makes the store seal what it writes and believe only what is sealed: who can write to Redis then makes nobody be anybody. Nil: it
-	// does neither.
+	// Seal makes the store seal what it writes and accept only sealed records, so that write access to Redis is not enough to act as a
+	// user. With nil the store does neither.
 	Seal Sealer
 }
 
-// Store is one replica's view of all sessions. Run must run beside it: without, every call asks Redis.
+// Store is one replica's view of all sessions. Run must run in the background. Without it every call asks Redis.
 type Store struct {
 	lifetime, idle func() time.Duration
 	now            func() time.Time
 	log            *slog.Logger
 	bounds         bounds
 
-	records *records
-	ledger  *ledger
-	table   *table
-	breaker *redisdb.Breaker
-	asking  singleflight.Group
-	metrics *metrics
+	records     *records
+	revocations *revocationList
+	table       *table
+	breaker     *redisdb.Breaker
+	flight      singleflight.Group
+	metrics     *metrics
 
-	offset  atomic.Int64 // Redis' clock less ours, ns
-	asOf    atomic.Int64 // when it was last proved that no revocation was missed, by our clock, Unix ns; 0: never
-	lastEnd atomic.Int64 // no session ends later, as of the last pulse, Unix ms
-	reload  atomic.Bool  // the next pulse compares the whole ledger
+	offset  atomic.Int64 // Redis' clock minus ours, ns
+	asOf    atomic.Int64 // time as of which the revocations in memory are complete, by our clock, Unix ns; 0: never
+	lastEnd atomic.Int64 // no session ends later, as of the last refresh, Unix ms
+	reload  atomic.Bool  // the next refresh compares the whole list
 	wake    chan struct{}
 
-	pulsing sync.Mutex // guards what follows
-	last    state      // what the last pulse found; its name is empty before the first
+	refreshing sync.Mutex // guards last
+	lastState  state      // of the last refresh; its name is empty before the first
 }
 
 const (
-	// Redis is left alone for a pause after so many calls in a row have failed.
+	// After failuresInARow failed calls no call is made to Redis for failurePause.
 	failuresInARow = 3
 	failurePause   = 500 * time.Millisecond
-	// askTimeout bounds one check of a session, which several callers may share.
-	askTimeout = time.Second
+	// callTimeout bounds one check of a session, which several callers may share.
+	callTimeout = time.Second
 )
 
-// New makes a Store and registers its metrics. It calls nobody.
+// New returns a Store and registers its metrics. It makes no connection.
 func New(o Options) *Store { return newStore(o, defaultBounds()) }
 
 func newStore(o Options, b bounds) *Store {
 	s := &Store{lifetime: o.Lifetime, idle: o.Idle, now: o.Now, log: o.Log, bounds: b,
-		records: newRecords(o.Redis, o.Seal), ledger: newLedger(o.Redis), table: newTable(b.entries),
+		records: newRecords(o.Redis, o.Seal), revocations: newRevocationList(o.Redis), table: newTable(b.entries),
 		breaker: redisdb.NewBreaker(failuresInARow, failurePause, o.Now), wake: make(chan struct{}, 1)}
 	s.metrics = newMetrics(o.Registerer, s)
 	return s
 }
 
-// Create begins a session. The token is shown once; only its hash is kept. epoch is the user's, as the registry gave it at login.
-// ErrRevoked: user or device were revoked while the login was on its way.
+// Create creates a session. The token is returned once, and only its hash is stored. epoch is the user's, as the registry returned it at
+// login. ErrRevoked means that user or device were revoked during the login.
 func (s *Store) Create(ctx context.Context, userID, deviceID string, platformID int32, epoch int64) (string, Session, error) {
 	if !validID(userID) || !validID(deviceID) || platformID < 0 || epoch < 0 {
-		return "", Session{}, errors.New("a session needs a user, a device, a platform and an epoch that are usable")
+		return "", Session{}, errors.New("creating a session: invalid user, device, platform or epoch")
 	}
 	lifetime := s.lifetimeNow()
-	token, id, hash := mint()
+	token, id, hash := newToken()
 	var made Session
 	var ofDevice []string
 	asked := s.now()
 	err := s.call(ctx, func(ctx context.Context) error {
-		at, err := s.ledger.begin(ctx, lifetime)
+		at, err := s.revocations.begin(ctx, lifetime)
 		if err != nil {
 			return err
 		}
 		begun := time.UnixMilli(at)
 		made = Session{ID: id, UserID: userID, DeviceID: deviceID, PlatformID: platformID, Epoch: epoch,
 			Created: begun, Expires: begun.Add(lifetime), LastUsed: begun}
-		cuts, listed, err := s.records.write(ctx, &made, hash)
+		revocations, listed, err := s.records.write(ctx, &made, hash)
 		if err != nil {
 			return err
 		}
 		ofDevice = listed
-		s.learn(made.fields(), cuts)
+		s.learn(made.fields(), revocations)
 		return nil
 	})
 	if err != nil {
 		return "", Session{}, err
 	}
 	fields := made.fields()
-	if err = s.table.refused(&fields, &made); err != nil {
+	if err = s.table.checkRevoked(&fields, &made); err != nil {
 		return "", Session{}, err
 	}
 	s.table.put(&entry{session: made, hash: hash}, asked)
-	if err = s.keepNewest(ctx, &made, ofDevice); err != nil {
+	if err = s.enforceMaxPerDevice(ctx, &made, ofDevice); err != nil {
 		return "", Session{}, err
 	}
-	// Of more logins at once than a device may have sessions, this one may be among the oldest.
-	if err = s.table.refused(&fields, &made); err != nil {
+	// With more concurrent logins than MaxPerDevice, this session may be among the oldest and already ended.
+	if err = s.table.checkRevoked(&fields, &made); err != nil {
 		return "", Session{}, err
 	}
 	s.metrics.created.Inc()
 	return token, made, nil
 }
 
-// Verify says whose token it is, or why it is not accepted: ErrMalformed, ErrUnknown, ErrExpired, ErrRevoked, ErrUnavailable.
+// Verify returns the session of a token, or why it is not accepted: ErrMalformed, ErrUnknown, ErrExpired, ErrRevoked, ErrUnavailable.
 func (s *Store) Verify(ctx context.Context, token string) (Session, error) {
 	id, hash, err := parseToken(token)
 	if err != nil {
@@ -133,8 +133,8 @@ func (s *Store) Verify(ctx context.Context, token string) (Session, error) {
 	if subtle.ConstantTimeCompare(e.hash[:], hash[:]) != 1 {
 		return Session{}, s.metrics.verdict(source, ErrUnknown)
 	}
-	// After the secret: who lacks it learns nothing of the session's fate.
-	if err = s.judge(&e); err != nil {
+	// Checked after the secret, so that a caller without the secret learns nothing about the session.
+	if err = s.checkEnd(&e); err != nil {
 		return Session{}, s.metrics.verdict(source, err)
 	}
 	if err = s.use(ctx, &e.session); err != nil {
@@ -143,7 +143,7 @@ func (s *Store) Verify(ctx context.Context, token string) (Session, error) {
 	return e.session, s.metrics.verdict(source, nil)
 }
 
-// Where an answer came from.
+// Sources of an answer.
 const (
 	fromNothing = "nothing"
 	fromCache   = "cache"
@@ -151,12 +151,12 @@ const (
 	fromOutage  = "outage" // the cache, while Redis cannot be asked
 )
 
-// find gets a session from memory while it may be believed, else from Redis, else from memory for as long as an outage
-// may last. It does not judge.
+// find returns a session from memory while the copy there is fresh, otherwise from Redis, and during an outage from memory for as long as
+// the bounds allow. It does not check whether the session has ended.
 func (s *Store) find(ctx context.Context, id string, believed time.Duration) (entry, string, error) {
 	now := s.now()
-	e, held := s.table.look(id)
-	if held && s.proved(now, s.bounds.silence) && now.Sub(e.confirmed) < believed && !s.idleOut(&e.session) {
+	e, held := s.table.get(id)
+	if held && s.upToDate(now, s.bounds.silence) && now.Sub(e.confirmed) < believed && !s.idleOut(&e.session) {
 		return e, fromCache, nil
 	}
 	fresh, err := s.ask(ctx, id, e, held)
@@ -171,12 +171,10 @@ func (s *Store) find(ctx context.Context, id string, believed time.Duration) (en
 	return entry{}, fromOutage, err
 }
 
-// ask reads a session from Redis, once for all who want it now.
+// ask reads a session from Redis, once for all callers that wait for it.
 func (s *Store) ask(ctx context.Context, id string, known entry, held bool) (entry, error) {
-	done := s.asking.DoChan(id, func() (any, error) {
-		var e entry
-		err := s.call(context.WithoutCancel(ctx), func(ctx context.Context) error {
-			var err error
+	return s.shareCall(ctx, id, func(ctx context.Context) (e entry, err error) {
+		err = s.call(ctx, func(ctx context.Context) (err error) {
 			e, err = s.read(ctx, id, known, held)
 			return err
 		})
@@ -185,6 +183,12 @@ func (s *Store) ask(ctx context.Context, id string, known entry, held bool) (ent
 		}
 		return e, err
 	})
+}
+
+// shareCall runs do once for all callers that wait for the same key. The call does not end with the caller that started it: each caller
+// stops waiting when its own ctx ends.
+func (s *Store) shareCall(ctx context.Context, key string, do func(context.Context) (entry, error)) (entry, error) {
+	done := s.flight.DoChan(key, func() (any, error) { return do(context.WithoutCancel(ctx)) })
 	select {
 	case <-ctx.Done():
 		return entry{}, unavailable(ctx.Err())
@@ -196,8 +200,8 @@ func (s *Store) ask(ctx context.Context, id string, known entry, held bool) (ent
 func (s *Store) read(ctx context.Context, id string, known entry, held bool) (entry, error) {
 	asked := s.now()
 	if s.asOf.Load() == 0 {
-		// Expiry is reckoned by Redis' clock, which has not been read yet.
-		if err := s.beat(ctx); err != nil {
+		// Expiry is computed by Redis' clock, which was not read yet.
+		if err := s.refresh(ctx); err != nil {
 			return entry{}, err
 		}
 	}
@@ -205,23 +209,23 @@ func (s *Store) read(ctx context.Context, id string, known entry, held bool) (en
 	if held {
 		fields = &known.fields
 	}
-	e, cuts, err := s.records.read(ctx, id, fields)
+	e, revocations, err := s.records.read(ctx, id, fields)
 	if errors.Is(err, ErrKeyUnknown) {
-		return entry{}, s.skewed(e.session.Created)
+		return entry{}, s.unknownKeyError(e.session.Created)
 	}
 	if err != nil {
 		return entry{}, err
 	}
-	s.learn(e.fields, cuts)
+	s.learn(e.fields, revocations)
 	s.table.put(&e, asked)
 	e.confirmed = asked
 	return e, nil
 }
 
-// use writes a use down, when the last one written is a while ago. The first caller does it for all.
+// use writes a use if the last write is long enough ago. One caller writes for all.
 func (s *Store) use(ctx context.Context, session *Session) error {
 	at := s.redisNow()
-	if !s.touchDue(session) || !s.table.used(session.ID, at, s.touchEvery()) {
+	if !s.touchDue(session) || !s.table.recordUse(session.ID, at, s.touchEvery()) {
 		return nil
 	}
 	session.LastUsed = at
@@ -230,7 +234,7 @@ func (s *Store) use(ctx context.Context, session *Session) error {
 		gone, err = s.records.touch(ctx, []string{session.ID}, at)
 		return err
 	}); err != nil {
-		return nil //nolint:nilerr // the session is in order; a use that could not be written is written with the next
+		return nil //nolint:nilerr // the session is valid; the next use is written instead
 	}
 	if len(gone) > 0 {
 		s.table.forget(session.ID, ErrUnknown)
@@ -239,28 +243,28 @@ func (s *Store) use(ctx context.Context, session *Session) error {
 	return nil
 }
 
-// learn takes over revocations that were read beside a session.
-func (s *Store) learn(fields [scopes]string, cuts map[string]cut) {
+// learn applies revocations that were read together with a session.
+func (s *Store) learn(fields [scopes]string, revocations map[string]mergedRevocation) {
 	for _, field := range fields {
-		if c, found := cuts[field]; found {
-			s.take(field, c)
+		if c, found := revocations[field]; found {
+			s.applyStored(field, c)
 		}
 	}
 }
 
-// call asks Redis within a bound, unless it has just failed others. Whatever goes wrong on the way is ErrUnavailable.
+// call calls Redis with a timeout, unless recent calls have failed. Every failure on the way is ErrUnavailable.
 func (s *Store) call(ctx context.Context, do func(context.Context) error) error {
 	if !s.breaker.Allow() {
-		return unavailable(errors.New("Redis has just failed other calls"))
+		return unavailable(errors.New("calling Redis: recent calls failed"))
 	}
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	err := do(ctx)
 	switch {
 	case err == nil, errors.Is(err, ErrUnknown):
 		s.breaker.Done(nil)
 		return err
-	case errors.Is(err, ErrKeyUnknown), errors.Is(err, errSealer): // Redis is well
+	case errors.Is(err, ErrKeyUnknown), errors.Is(err, errSealer): // Redis itself answered
 		s.breaker.Done(nil)
 	default:
 		s.breaker.Done(err)
@@ -270,9 +274,9 @@ func (s *Store) call(ctx context.Context, do func(context.Context) error) error 
 
 func unavailable(err error) error { return fmt.Errorf("%w: %w", ErrUnavailable, err) }
 
-// judge is the one place where a session's end is decided.
-func (s *Store) judge(e *entry) error {
-	if err := s.table.refused(&e.fields, &e.session); err != nil {
+// checkEnd decides whether a session has ended. Nothing else decides it.
+func (s *Store) checkEnd(e *entry) error {
+	if err := s.table.checkRevoked(&e.fields, &e.session); err != nil {
 		return err
 	}
 	if e.ended != "" {
@@ -291,7 +295,7 @@ func (s *Store) idleOut(session *Session) bool {
 	return idle > 0 && s.redisNow().Sub(session.LastUsed) >= idle
 }
 
-// touchEvery is the pause between writings of a use: a minute, or less where sessions may idle but for some minutes.
+// touchEvery returns the pause between writes of LastUsed: a minute, or less when the idle timeout is short.
 func (s *Store) touchEvery() time.Duration {
 	if idle := s.idle(); idle > 0 {
 		return min(s.bounds.touch, idle/4)
@@ -305,8 +309,8 @@ func (s *Store) touchDue(session *Session) bool {
 
 func (s *Store) redisNow() time.Time { return s.now().Add(time.Duration(s.offset.Load())) }
 
-// proved is true when it is known that no revocation of more than so long ago was missed.
-func (s *Store) proved(now time.Time, within time.Duration) bool {
+// upToDate reports whether every revocation older than within is known.
+func (s *Store) upToDate(now time.Time, within time.Duration) bool {
 	at := s.asOf.Load()
 	return at != 0 && now.UnixNano()-at < int64(within)
 }

@@ -8,12 +8,12 @@ import (
 	"time"
 )
 
-// table is what one replica knows: all revocations in force, sessions it confirmed lately, and open sockets.
+// table is the memory of one replica: all revocations, recently confirmed sessions, and open sockets.
 type table struct {
-	mu       sync.RWMutex
-	cuts     map[string]cut
-	sessions map[string]*entry
-	// attached finds the sessions with sockets by the fields that a revocation can name.
+	mu          sync.RWMutex
+	revocations map[string]mergedRevocation
+	sessions    map[string]*entry
+	// attached indexes the sessions with sockets by the fields of a revocation.
 	attached map[string]map[*entry]struct{}
 	sockets  int
 	limit    int
@@ -24,20 +24,22 @@ type entry struct {
 	session   Session
 	hash      [sha256.Size]byte
 	fields    [scopes]string
-	ended     string    // why the session was replaced; empty: it was not
-	confirmed time.Time // by our clock, when Redis was asked; zero: must be asked
-	doubted   bool      // whether Redis still has it is to be asked even if nobody uses it
+	ended     string    // why the session was replaced; empty if it was not
+	confirmed time.Time // by our clock, when Redis was last asked; zero: ask Redis at the next use
+	recheck   bool      // ask Redis whether the session still exists, even without a use
 	sockets   map[*socket]struct{}
 }
 
 type socket struct{ closed func(cause error) }
 
 func newTable(limit int) *table {
-	return &table{cuts: map[string]cut{}, sessions: map[string]*entry{}, attached: map[string]map[*entry]struct{}{}, limit: limit}
+	return &table{
+		revocations: map[string]mergedRevocation{}, sessions: map[string]*entry{}, attached: map[string]map[*entry]struct{}{}, limit: limit,
+	}
 }
 
-// look gives a copy without the sockets.
-func (t *table) look(id string) (entry, bool) {
+// get returns a copy without the sockets.
+func (t *table) get(id string) (entry, bool) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	e, found := t.sessions[id]
@@ -47,14 +49,14 @@ func (t *table) look(id string) (entry, bool) {
 	return entry{session: e.session, hash: e.hash, fields: e.fields, ended: e.ended, confirmed: e.confirmed}, true
 }
 
-// put notes what Redis has just said of a session.
+// put stores what Redis has just answered about a session.
 func (t *table) put(said *entry, asked time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	s := said.session
 	e, found := t.sessions[s.ID]
 	if !found {
-		t.makeRoom()
+		t.evict()
 		e = &entry{fields: s.fields()}
 		t.sessions[s.ID] = e
 	}
@@ -67,8 +69,8 @@ func (t *table) put(said *entry, asked time.Time) {
 	}
 }
 
-// makeRoom forgets any session without sockets when there are too many: it is asked for again when it is used.
-func (t *table) makeRoom() {
+// evict removes any session without sockets when there are too many. It is read from Redis again at its next use.
+func (t *table) evict() {
 	if len(t.sessions) < t.limit {
 		return
 	}
@@ -80,8 +82,8 @@ func (t *table) makeRoom() {
 	}
 }
 
-// used notes a use, and is true for the one caller who is to write it to Redis.
-func (t *table) used(id string, at time.Time, every time.Duration) bool {
+// recordUse records a use and returns true for the one caller that must write it to Redis.
+func (t *table) recordUse(id string, at time.Time, every time.Duration) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	e, found := t.sessions[id]
@@ -92,28 +94,28 @@ func (t *table) used(id string, at time.Time, every time.Duration) bool {
 	return true
 }
 
-// kept notes that Redis still had a session when its use was written.
-func (t *table) kept(id string, at time.Time) {
+// confirmUse records that Redis still had the session when its use was written.
+func (t *table) confirmUse(id string, at time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if e, found := t.sessions[id]; found {
-		e.doubted = false
+		e.recheck = false
 		if at.After(e.session.LastUsed) {
 			e.session.LastUsed = at
 		}
 	}
 }
 
-// refused is why the session's revocations do not let it go on, or nil.
-func (t *table) refused(fields *[scopes]string, s *Session) error {
+// checkRevoked returns why a revocation ends the session, or nil.
+func (t *table) checkRevoked(fields *[scopes]string, s *Session) error {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	return t.cutFor(fields, s)
+	return t.revocationOf(fields, s)
 }
 
-func (t *table) cutFor(fields *[scopes]string, s *Session) error {
+func (t *table) revocationOf(fields *[scopes]string, s *Session) error {
 	for _, field := range fields {
-		if c, found := t.cuts[field]; found && c.ends(s) {
+		if c, found := t.revocations[field]; found && c.ends(s) {
 			return revokedBecause(c.reason)
 		}
 	}
@@ -127,18 +129,18 @@ func revokedBecause(reason string) error {
 	return fmt.Errorf("%w (%s)", ErrRevoked, reason)
 }
 
-// apply takes a revocation over and closes the sockets that it concerns.
-func (t *table) apply(field string, c cut) {
+// apply stores a revocation and closes the sockets that it concerns.
+func (t *table) apply(field string, c mergedRevocation) {
 	t.mu.Lock()
-	old, found := t.cuts[field]
+	old, found := t.revocations[field]
 	if found && old.covers(c) {
 		t.mu.Unlock()
 		return
 	}
 	if found {
-		c = old.with(c)
+		c = old.merge(c)
 	}
-	t.cuts[field] = c
+	t.revocations[field] = c
 	var ended []*socket
 	for e := range t.attached[field] {
 		if c.ends(&e.session) {
@@ -146,15 +148,15 @@ func (t *table) apply(field string, c cut) {
 		}
 	}
 	t.mu.Unlock()
-	tell(ended, revokedBecause(c.reason))
+	notifyClosed(ended, revokedBecause(c.reason))
 }
 
-// attach registers a socket, unless refuse names a cause. It is judged under the lock, so that no revocation slips through.
+// attach registers a socket, unless refuse returns an error. It checks under the lock, so that no concurrent revocation is missed.
 func (t *table) attach(s Session, k *socket, refuse func() error) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	fields := s.fields()
-	if err := t.cutFor(&fields, &s); err != nil {
+	if err := t.revocationOf(&fields, &s); err != nil {
 		return err
 	}
 	if err := refuse(); err != nil {
@@ -162,8 +164,8 @@ func (t *table) attach(s Session, k *socket, refuse func() error) error {
 	}
 	e, found := t.sessions[s.ID]
 	if !found {
-		// Forgotten since it was verified; its hash with it, so that the next token is checked with Redis.
-		e = &entry{session: s, fields: fields, doubted: true}
+		// Removed from memory since it was verified, with its hash. The next token is therefore checked with Redis.
+		e = &entry{session: s, fields: fields, recheck: true}
 		t.sessions[s.ID] = e
 	}
 	if len(e.sockets) == 0 {
@@ -206,7 +208,7 @@ func (t *table) unindex(e *entry) {
 	}
 }
 
-// detachAll takes all sockets of a session. The lock is held.
+// detachAll removes and returns all sockets of a session. The caller holds the lock.
 func (t *table) detachAll(e *entry) []*socket {
 	ended := make([]*socket, 0, len(e.sockets))
 	for k := range e.sockets {
@@ -218,7 +220,7 @@ func (t *table) detachAll(e *entry) []*socket {
 	return ended
 }
 
-// forget drops a session and closes its sockets.
+// forget removes a session and closes its sockets.
 func (t *table) forget(id string, cause error) {
 	t.mu.Lock()
 	e, found := t.sessions[id]
@@ -229,10 +231,10 @@ func (t *table) forget(id string, cause error) {
 	delete(t.sessions, id)
 	ended := t.detachAll(e)
 	t.mu.Unlock()
-	tell(ended, cause)
+	notifyClosed(ended, cause)
 }
 
-// closeWhere closes the sockets of the sessions for which judge names a cause.
+// closeWhere closes the sockets of the sessions for which judge returns an error.
 func (t *table) closeWhere(judge func(*entry) error) {
 	t.mu.Lock()
 	ended := map[error][]*socket{}
@@ -243,12 +245,12 @@ func (t *table) closeWhere(judge func(*entry) error) {
 	}
 	t.mu.Unlock()
 	for cause, sockets := range ended {
-		tell(sockets, cause)
+		notifyClosed(sockets, cause)
 	}
 }
 
-// held lists the sessions with sockets for which want is true.
-func (t *table) held(want func(*entry) bool) []string {
+// attachedIDs returns the ids of the sessions with sockets for which want is true.
+func (t *table) attachedIDs(want func(*entry) bool) []string {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	var ids []string
@@ -260,22 +262,22 @@ func (t *table) held(want func(*entry) bool) []string {
 	return ids
 }
 
-// doubt has every session asked for again.
-func (t *table) doubt() {
+// recheckAll marks every session to be read from Redis again.
+func (t *table) recheckAll() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, e := range t.sessions {
-		e.confirmed, e.doubted = time.Time{}, true
+		e.confirmed, e.recheck = time.Time{}, true
 	}
 }
 
-// sweep forgets revocations whose sessions have all ended, and sessions that nobody has used.
+// sweep removes revocations whose sessions have all ended, and sessions that were not confirmed lately and have no sockets.
 func (t *table) sweep(redisNow int64, confirmedSince time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for field, c := range t.cuts {
+	for field, c := range t.revocations {
 		if c.until < redisNow {
-			delete(t.cuts, field)
+			delete(t.revocations, field)
 		}
 	}
 	for id, e := range t.sessions {
@@ -285,21 +287,21 @@ func (t *table) sweep(redisNow int64, confirmedSince time.Time) {
 	}
 }
 
-// inForce copies the revocations.
-func (t *table) inForce() map[string]cut {
+// inForce returns a copy of the revocations.
+func (t *table) inForce() map[string]mergedRevocation {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	return maps.Clone(t.cuts)
+	return maps.Clone(t.revocations)
 }
 
-func (t *table) sizes() (cuts, sessions, sockets int) {
+func (t *table) sizes() (revocations, sessions, sockets int) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	return len(t.cuts), len(t.sessions), t.sockets
+	return len(t.revocations), len(t.sessions), t.sockets
 }
 
-// tell calls each in a goroutine of its own: none can hold up another.
-func tell(sockets []*socket, cause error) {
+// notifyClosed calls closed of each socket in its own goroutine, so that none delays another.
+func notifyClosed(sockets []*socket, cause error) {
 	for _, k := range sockets {
 		go k.closed(cause)
 	}

@@ -11,28 +11,28 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Purpose is what a ticket opens. A ticket of another purpose opens nothing.
+// Purpose is what a ticket opens. A ticket is valid for its own purpose only.
 type Purpose string
 
 // PurposeRealtime opens a WebSocket.
 const PurposeRealtime Purpose = "realtime"
 
-// ticketRecord stands in Redis under the hash of the ticket.
+// ticketRecord is stored in Redis under the hash of the ticket.
 type ticketRecord struct {
 	Session  string  `json:"session"`
 	Device   string  `json:"device"`
 	Platform int32   `json:"platform"`
 	Purpose  Purpose `json:"purpose"`
-	// Expires, in Unix ms: Redis forgets a ticket by itself, but somebody could put it back.
+	// Expires is in Unix ms. Redis expires the record itself, but somebody could write it again.
 	Expires int64  `json:"expires"`
 	Seal    string `json:"seal,omitempty"`
 }
 
-// IssueTicket gives a ticket for a session that was just verified: 43 letters, digits, - and _, good once, for 30 seconds. Only its hash is kept.
-// Whether the session is idle is not asked again, so that LastUsed need not be known: the ticket's use asks it.
+// IssueTicket returns a ticket for a session that was just verified: 43 letters, digits, - and _, valid once, for 30 seconds. Only its
+// hash is stored. The idle timeout is not checked here, so that LastUsed need not be known. RedeemTicket checks it.
 func (s *Store) IssueTicket(ctx context.Context, session Session, purpose Purpose) (ticket string, expires time.Time, err error) {
 	fields := session.fields()
-	if err = s.table.refused(&fields, &session); err != nil {
+	if err = s.table.checkRevoked(&fields, &session); err != nil {
 		return "", time.Time{}, err
 	}
 	if !s.redisNow().Before(session.Expires) {
@@ -48,7 +48,7 @@ func (s *Store) IssueTicket(ctx context.Context, session Session, purpose Purpos
 	}
 	text, err := json.Marshal(record)
 	if err != nil {
-		return "", time.Time{}, fmt.Errorf("write down the ticket: %w", err)
+		return "", time.Time{}, fmt.Errorf("encoding the ticket: %w", err)
 	}
 	if err = s.call(ctx, func(ctx context.Context) error {
 		return s.records.db.Set(ctx, s.ticketKey(ticket), text, s.bounds.ticket).Err()
@@ -58,8 +58,8 @@ func (s *Store) IssueTicket(ctx context.Context, session Session, purpose Purpos
 	return ticket, expires, nil
 }
 
-// RedeemTicket uses a ticket up, whatever comes of it, and gives its session as it is now, with a grant for VerifyProof. ErrUnknown: no
-// such ticket, or it was used, or is too old, or was issued for another purpose.
+// RedeemTicket uses a ticket up, also when it is then refused, and returns its current session with a grant for VerifyProof. ErrUnknown
+// means that the ticket does not exist, was used, has expired, or was issued for another purpose.
 func (s *Store) RedeemTicket(ctx context.Context, ticket string, purpose Purpose) (session Session, grant string, err error) {
 	if !canonical(ticket, secretBytes) {
 		return Session{}, "", ErrMalformed
@@ -81,7 +81,7 @@ func (s *Store) RedeemTicket(ctx context.Context, ticket string, purpose Purpose
 	case err != nil:
 		return Session{}, "", unavailable(err)
 	}
-	// Asked of Redis, never believed from memory: a socket lives long.
+	// Read from Redis, never from memory: a socket stays open for long.
 	e, _, err := s.find(ctx, record.Session, 0)
 	if err != nil {
 		return Session{}, "", err
@@ -95,7 +95,7 @@ func (s *Store) RedeemTicket(ctx context.Context, ticket string, purpose Purpose
 	return session, grant, nil
 }
 
-// readTicket takes the record of a ticket apart. ErrUnknown: it is none, or was not issued here.
+// readTicket decodes and checks the record of a ticket. ErrUnknown means that the record is invalid or was not issued by the wrapper.
 func (s *Store) readTicket(ticket, raw string, purpose Purpose) (ticketRecord, error) {
 	var record ticketRecord
 	if err := json.Unmarshal([]byte(raw), &record); err != nil || record.Purpose != purpose || s.redisNow().UnixMilli() >= record.Expires {
@@ -106,12 +106,12 @@ func (s *Store) readTicket(ticket, raw string, purpose Purpose) (ticketRecord, e
 	return record, checkSeal(s.records.seal, ticketPlace+hashOf(ticket), record, seal)
 }
 
-// admit gives the session of a ticket, if it is the one that the ticket was issued for and has not ended.
+// admit returns the session of a ticket if it is the one that the ticket was issued for and has not ended.
 func (s *Store) admit(ctx context.Context, e *entry, of ticketRecord) (Session, error) {
 	if e.session.DeviceID != of.Device || e.session.PlatformID != of.Platform {
 		return Session{}, ErrUnknown
 	}
-	if err := s.judge(e); err != nil {
+	if err := s.checkEnd(e); err != nil {
 		return Session{}, err
 	}
 	if err := s.use(ctx, &e.session); err != nil {
@@ -127,14 +127,14 @@ func hashOf(ticket string) string {
 	return encoding.EncodeToString(sum[:])
 }
 
-// listed bounds List.
-const listed = 100
+// maxListed is the largest number of sessions that List returns.
+const maxListed = 100
 
-// List gives a user's sessions that are in force, at most 100, those that end last first.
+// List returns a user's sessions that are in force, at most 100, those that end last first.
 func (s *Store) List(ctx context.Context, userID string) ([]Session, error) {
 	var ids []string
 	if err := s.call(ctx, func(ctx context.Context) (err error) {
-		ids, err = s.records.list(ctx, userID, listed)
+		ids, err = s.records.list(ctx, userID, maxListed)
 		return err
 	}); err != nil {
 		return nil, err
@@ -146,7 +146,7 @@ func (s *Store) List(ctx context.Context, userID string) ([]Session, error) {
 		case errors.Is(err, ErrUnknown):
 		case err != nil:
 			return nil, err
-		case s.judge(&e) == nil:
+		case s.checkEnd(&e) == nil:
 			sessions = append(sessions, e.session)
 		}
 	}

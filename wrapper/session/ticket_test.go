@@ -62,7 +62,7 @@ func TestATicketEndsWithItsSession(t *testing.T) {
 	}
 }
 
-// The caller verified the session a moment ago and hands over what he knows of it.
+// The caller verified the session a moment ago and passes it on.
 func TestATicketNeedsNoLastUse(t *testing.T) {
 	g := NewWithT(t)
 	server := redistest.Start(t)
@@ -124,7 +124,8 @@ func TestWhatIsNoTicketIsNotLookedUp(t *testing.T) {
 	server := redistest.Start(t)
 	a := prepare(t, server)
 	server.Stop()
-	for _, text := range []string{"", "x", randomText(33), randomText(31), randomText(32) + "=", randomText(32) + "\n", "*" + randomText(32)[1:]} {
+	for _, text := range []string{"", "x", randomText(33), randomText(31), randomText(32) + "=", randomText(32) + "\n", "*" +
+		randomText(32)[1:]} {
 		_, err := a.redeem(t.Context(), text, PurposeRealtime)
 		g.Expect(err).To(MatchError(ErrMalformed))
 	}

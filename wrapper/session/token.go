@@ -1,13 +1,14 @@
 package session
 
 import (
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"strings"
+
+	"github.com/openimstack/openim-operator/wrapper/ids"
 )
 
-// A token is "v1.<session id>.<secret>", of letters, digits, - _ and dots alone: SDKs put it into a URL as it is.
+// A token is "v1.<session id>.<secret>". It consists of letters, digits, -, _ and dots, because SDKs put it into URLs unescaped.
 const (
 	tokenVersion = "v1."
 	idBytes      = 16
@@ -17,27 +18,23 @@ const (
 	tokenChars   = len(tokenVersion) + idChars + 1 + secretChars
 )
 
-// IsToken tells a session token from other credentials by how it begins. It says nothing about whether it is good.
+// IsToken reports whether a text has the prefix of a session token. It does not check the token.
 func IsToken(text string) bool { return strings.HasPrefix(text, tokenVersion) }
 
-// IsTicket reports whether a text has the form of a ticket. It says nothing about whether it is good.
+// IsTicket reports whether a text has the form of a ticket. It does not check the ticket.
 func IsTicket(text string) bool { return canonical(text, secretBytes) }
 
-// encoding accepts one spelling for each value.
+// encoding accepts exactly one spelling of each value.
 var encoding = base64.RawURLEncoding.Strict()
 
-func randomText(n int) string {
-	raw := make([]byte, n)
-	_, _ = rand.Read(raw) // never fails: crypto/rand ends the process instead
-	return encoding.EncodeToString(raw)
-}
+func randomText(n int) string { return encoding.EncodeToString(ids.RandomBytes(n)) }
 
-func mint() (token, id string, hash [sha256.Size]byte) {
+func newToken() (token, id string, hash [sha256.Size]byte) {
 	id, secret := randomText(idBytes), randomText(secretBytes)
 	return tokenVersion + id + "." + secret, id, sha256.Sum256([]byte(secret))
 }
 
-// parseToken gives the session's id and the hash of the secret. Every other spelling of a token is refused.
+// parseToken returns the session's id and the hash of the secret. It refuses every other spelling of a token.
 func parseToken(token string) (id string, hash [sha256.Size]byte, err error) {
 	if len(token) != tokenChars || token[:len(tokenVersion)] != tokenVersion || token[len(tokenVersion)+idChars] != '.' {
 		return "", hash, ErrMalformed
@@ -50,7 +47,7 @@ func parseToken(token string) (id string, hash [sha256.Size]byte, err error) {
 	return id, sha256.Sum256([]byte(secret)), nil
 }
 
-// canonical refuses line breaks too, which the decoder would skip.
+// canonical reports whether text is the one base64url spelling of n bytes. It also refuses line breaks, which the decoder skips.
 func canonical(text string, n int) bool {
 	raw, err := encoding.DecodeString(text)
 	return err == nil && len(raw) == n && encoding.EncodedLen(n) == len(text)

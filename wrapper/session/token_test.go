@@ -13,7 +13,7 @@ func TestATokenIsOneSpellingThatAURLTakesAsItIs(t *testing.T) {
 	g := NewWithT(t)
 	seen := map[string]bool{}
 	for range 1000 {
-		token, id, hash := mint()
+		token, id, hash := newToken()
 		gotID, gotHash, err := parseToken(token)
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(gotID).To(Equal(id))
@@ -27,7 +27,7 @@ func TestATokenIsOneSpellingThatAURLTakesAsItIs(t *testing.T) {
 
 // Any change of any byte is another token or none: never the same one spelt differently.
 func TestNoOtherTextIsTheSameToken(t *testing.T) {
-	token, id, hash := mint()
+	token, id, hash := newToken()
 	rapid.Check(t, func(t *rapid.T) {
 		at := rapid.IntRange(0, len(token)-1).Draw(t, "at")
 		with := rapid.Byte().Draw(t, "with")
@@ -45,8 +45,9 @@ func TestNoOtherTextIsTheSameToken(t *testing.T) {
 var tokenForm = regexp.MustCompile(`^v1\.[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43}$`)
 
 func FuzzToken(f *testing.F) {
-	token, _, _ := mint()
-	for _, seed := range []string{token, "", "v1..", "v2" + token[2:], token + "=", token[:30] + "\n" + token[31:], token[:24] + "_" + token[25:]} {
+	token, _, _ := newToken()
+	for _, seed := range []string{token, "", "v1..", "v2" + token[2:], token + "=", token[:30] + "\n" + token[31:], token[:24] + "_" +
+		token[25:]} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
@@ -85,7 +86,7 @@ func FuzzHeard(f *testing.F) {
 	f.Add("cut 1 2 3 4 logout\nu:alice")
 	f.Add("cut 1 2 3 4\n")
 	f.Fuzz(func(t *testing.T, payload string) {
-		if field, c, ok := heard(payload); !ok && (field != "" && c != cut{}) {
+		if field, c, ok := parseMessage(payload); !ok && (field != "" && c != mergedRevocation{}) {
 			t.Fatal("a refused message gave a revocation")
 		}
 	})

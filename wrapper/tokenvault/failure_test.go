@@ -13,7 +13,7 @@ import (
 )
 
 // everything in Redis, keys and values.
-func everything(t *testing.T, b *bench) map[string]string {
+func everything(t *testing.T, b *testEnv) map[string]string {
 	t.Helper()
 	c := b.redis.Client()
 	out := map[string]string{}
@@ -31,14 +31,15 @@ func everything(t *testing.T, b *bench) map[string]string {
 
 func TestRedisHoldsNoTokenInClear(t *testing.T) {
 	g := NewWithT(t)
-	b := newBench(t)
+	b := newTestEnv(t)
 	token, err := b.replica().Token(t.Context(), "alice", 1, "")
 	g.Expect(err).NotTo(HaveOccurred())
 	kept := everything(t, b)
 	g.Expect(kept).To(HaveLen(1), "the lock is given back")
 	for name, value := range kept {
 		g.Expect(name).To(HavePrefix(prefix + "tok:{"))
-		g.Expect(name + value).NotTo(Or(ContainSubstring(token.Value), ContainSubstring("signature"), ContainSubstring(token.Hash), ContainSubstring("alice")))
+		g.Expect(name + value).NotTo(Or(ContainSubstring(token.Value), ContainSubstring("signature"), ContainSubstring(token.Hash),
+			ContainSubstring("alice")))
 		lasts := b.redis.Client().TTL(t.Context(), name).Val()
 		g.Expect(lasts).To(BeNumerically("~", life, time.Minute), "it goes away with the token")
 	}
@@ -53,7 +54,7 @@ func TestATokenDoesNotPrint(t *testing.T) {
 	g.Expect(token.Hash).To(HaveLen(22))
 }
 
-// TestARecordIsGoodInItsOwnPlaceAlone: who can write to Redis can make the custody mint, and nothing more.
+// TestARecordIsGoodInItsOwnPlaceAlone: write access to Redis is enough to make the vault mint, and for nothing more.
 func TestARecordIsGoodInItsOwnPlaceAlone(t *testing.T) {
 	for name, spoil := range map[string]func(alice, bob string) string{
 		"bob's in the place of alice's": func(_, bob string) string { return bob },
@@ -73,7 +74,7 @@ func TestARecordIsGoodInItsOwnPlaceAlone(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
-			b := newBench(t)
+			b := newTestEnv(t)
 			_, err := b.replica().Token(t.Context(), "bob", 1, "")
 			g.Expect(err).NotTo(HaveOccurred())
 			bobs := everything(t, b)
@@ -97,15 +98,15 @@ func TestARecordIsGoodInItsOwnPlaceAlone(t *testing.T) {
 	}
 }
 
-// TestRedisDown is the custody's part of the failure table.
+// TestRedisDown is the vault's part of the failure table.
 func TestRedisDown(t *testing.T) {
-	for name, down := range map[string]func(*bench){
-		"stopped": func(b *bench) { b.redis.Stop() },
-		"frozen":  func(b *bench) { b.redis.Freeze() },
+	for name, down := range map[string]func(*testEnv){
+		"stopped": func(b *testEnv) { b.redis.Stop() },
+		"frozen":  func(b *testEnv) { b.redis.Freeze() },
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
-			b := newBench(t)
+			b := newTestEnv(t)
 			r := b.replica()
 			_, err := r.Token(t.Context(), "alice", 1, "")
 			g.Expect(err).NotTo(HaveOccurred())
@@ -119,7 +120,7 @@ func TestRedisDown(t *testing.T) {
 			for _, after := range []time.Duration{0, 29 * time.Second, 9 * time.Minute} {
 				b.pass(noon.Add(after).Sub(b.now()))
 				token, err := r.Token(t.Context(), "alice", 1, "")
-				g.Expect(err).NotTo(HaveOccurred(), "what is held goes on, after %s", after)
+				g.Expect(err).NotTo(HaveOccurred(), "cached tokens are served, after %s", after)
 				g.Expect(token.Value).To(Equal(tokenNumber("alice", 1, 1)))
 				_, err = r.Token(t.Context(), "alice", 1, token.Hash)
 				g.Expect(err).To(MatchError(tokenvault.ErrUnavailable), "but not one that was refused")
@@ -143,7 +144,7 @@ func TestRedisDown(t *testing.T) {
 // TestRedisEmptied: the tokens are lost, so each is made anew when it is next needed.
 func TestRedisEmptied(t *testing.T) {
 	g := NewWithT(t)
-	b := newBench(t)
+	b := newTestEnv(t)
 	r := b.replica()
 	_, err := r.Token(t.Context(), "alice", 1, "")
 	g.Expect(err).NotTo(HaveOccurred())
@@ -162,7 +163,7 @@ func TestRedisEmptied(t *testing.T) {
 
 func TestRedisStopsBetweenMintAndKeeping(t *testing.T) {
 	g := NewWithT(t)
-	b := newBench(t)
+	b := newTestEnv(t)
 	b.before = func(context.Context, int) error { b.redis.Stop(); return nil }
 	r := b.replica()
 	began := time.Now()
@@ -174,7 +175,7 @@ func TestRedisStopsBetweenMintAndKeeping(t *testing.T) {
 
 func TestALockOfAReplicaThatDiedRunsOut(t *testing.T) {
 	g := NewWithT(t)
-	b := newBench(t)
+	b := newTestEnv(t)
 	r := b.replica()
 	_, err := r.Token(t.Context(), "alice", 1, "")
 	g.Expect(err).NotTo(HaveOccurred())
@@ -193,7 +194,7 @@ func TestALockOfAReplicaThatDiedRunsOut(t *testing.T) {
 
 func TestWhoWaitsForALockWaitsNoLongerThanHisCaller(t *testing.T) {
 	g := NewWithT(t)
-	b := newBench(t)
+	b := newTestEnv(t)
 	_, err := b.replica().Token(t.Context(), "alice", 1, "")
 	g.Expect(err).NotTo(HaveOccurred())
 	c := b.redis.Client()
@@ -214,7 +215,7 @@ func TestWhoWaitsForALockWaitsNoLongerThanHisCaller(t *testing.T) {
 // keeps a token. The first one's is void then, so it takes the second one's.
 func TestAReplicaThatLostItsLockDoesNotOverwrite(t *testing.T) {
 	g := NewWithT(t)
-	b := newBench(t)
+	b := newTestEnv(t)
 	first, second := b.replica(), b.replica()
 	b.before = func(ctx context.Context, n int) error {
 		if n == 1 {
@@ -239,7 +240,7 @@ func TestAReplicaThatLostItsLockDoesNotOverwrite(t *testing.T) {
 
 func TestTheKeyIsChangedWithoutMakingTokensAnew(t *testing.T) {
 	g := NewWithT(t)
-	b := newBench(t)
+	b := newTestEnv(t)
 	_, err := b.replica().Token(t.Context(), "alice", 1, "")
 	g.Expect(err).NotTo(HaveOccurred())
 	b.keys.set(keyTwo, keyOne)
@@ -260,7 +261,7 @@ func TestTheKeyIsChangedWithoutMakingTokensAnew(t *testing.T) {
 
 func TestAReplicaThatHasTheOldKeyLeavesTheNewOnesTokensAlone(t *testing.T) {
 	g := NewWithT(t)
-	b := newBench(t)
+	b := newTestEnv(t)
 	late := &keys{}
 	late.set(keyOne)
 	b.keys.set(keyTwo, keyOne)
@@ -279,7 +280,7 @@ func TestAReplicaThatHasTheOldKeyLeavesTheNewOnesTokensAlone(t *testing.T) {
 
 func TestWithoutAKeyNothingIsMinted(t *testing.T) {
 	g := NewWithT(t)
-	b := newBench(t)
+	b := newTestEnv(t)
 	b.keys.set()
 	_, err := b.replica().Token(t.Context(), "alice", 1, "")
 	g.Expect(err).To(MatchError(tokenvault.ErrUnavailable))

@@ -20,31 +20,31 @@ import (
 const (
 	minKeyBytes = 32
 	maxKeyBytes = 1024
-	// maxKeys bounds the keys of one file.
+	// maxKeys is the largest number of keys in one file.
 	maxKeys = 4
-	// previousKeyLasts is how long a key that is no longer in the file still opens: the kubelet brings a new file to each
-	// pod at its own time, and the pod that has it first seals with it.
-	previousKeyLasts = 10 * time.Minute
-	sealedVersion    = 1
-	keyIDBytes       = 8
-	sealedHeader     = 1 + keyIDBytes
-	maxSealedBytes   = 64 << 10
+	// previousKeyTTL is how long a key that was removed from the file still opens content. The kubelet updates each pod's file at its
+	// own time, and the first pod that has the new file seals with its key.
+	previousKeyTTL = 10 * time.Minute
+	sealedVersion  = 1
+	keyIDBytes     = 8
+	sealedHeader   = 1 + keyIDBytes
+	maxSealedBytes = 64 << 10
 )
 
-// Errors of opening. They name no content.
+// Errors of Open. They hold no content.
 var (
-	// ErrUnknownKey: it was sealed under a key that this replica does not have, or not yet.
-	ErrUnknownKey = errors.New("it is sealed under a custody key that is not in the mounted file")
-	// ErrNotSealed: it was changed, cut off, or sealed for another purpose or place.
-	ErrNotSealed = errors.New("it was not sealed here, or was changed since")
+	// ErrUnknownKey says that this replica does not have the key, or does not have it yet.
+	ErrUnknownKey = errors.New("sealed under a custody key that is not in the mounted file")
+	// ErrNotSealed says that the content was changed or truncated, or sealed for another purpose or place.
+	ErrNotSealed = errors.New("not sealed by this wrapper, or changed since")
 )
 
-// Keys are the custody keys of a mounted file.
+// Keys are the custody keys of a mounted file, the sealing key first.
 type Keys [][]byte
 
-// KeyFile is a mounted file of one to four keys, one a line, each 32 to 1024 bytes. The first one seals, all of them open. To change the
-// key, put the new one below the old one, move it to the first line when every replica has read it, and take the old one out when the
-// longest-lived token has been made anew and the last session has ended.
+// KeyFile watches a mounted file of one to four keys, one a line, each 32 to 1024 bytes. The first key seals. All keys open. To change the
+// key: add the new key below the old one; move it to the first line when every replica has read it; remove the old key when the
+// longest-lived token has been replaced and the last session has ended.
 func KeyFile(path string) *filewatch.Source[Keys] {
 	return filewatch.New("custody-key", parseKeys, path)
 }
@@ -59,7 +59,7 @@ func parseKeys(contents [][]byte) (Keys, error) {
 			return nil, fmt.Errorf("line %d holds %d bytes: write a key of %d to %d", len(keys)+1, len(line), minKeyBytes, maxKeyBytes)
 		}
 		if keys = append(keys, line); len(keys) > maxKeys {
-			return nil, fmt.Errorf("holds more than %d keys: take out those that are no longer needed", maxKeys)
+			return nil, fmt.Errorf("holds more than %d keys: remove those that are no longer needed", maxKeys)
 		}
 	}
 	if len(keys) == 0 {
@@ -68,13 +68,13 @@ func parseKeys(contents [][]byte) (Keys, error) {
 	return keys, nil
 }
 
-// KeySource gives the present keys.
+// KeySource returns the current keys.
 type KeySource interface {
 	Get() (Keys, error)
 }
 
-// Keyring seals and opens for one purpose: AES-256-GCM under a key derived from the custody key by HKDF-SHA256 (RFC 5869)
-// with the purpose as info. It is safe for concurrent use.
+// Keyring seals and opens content for one purpose: AES-256-GCM under a key that HKDF-SHA256 (RFC 5869) derives from the custody key with
+// the purpose as info. It is safe for concurrent use.
 type Keyring struct {
 	source  KeySource
 	purpose string
@@ -91,19 +91,19 @@ func (id keyID) String() string { return hex.EncodeToString(id[:]) }
 
 type knownKey struct {
 	aead cipher.AEAD
-	gone time.Time // when it left the file; zero while it is there
+	gone time.Time // when it was removed from the file; zero while it is there
 }
 
-// NewKeyring derives from the source. Two keyrings of different purposes cannot open each other's content.
+// NewKeyring returns a keyring for a purpose. Keyrings of different purposes cannot open each other's content.
 func NewKeyring(source KeySource, purpose string, now func() time.Time) *Keyring {
 	return &Keyring{source: source, purpose: purpose, now: now, known: map[keyID]*knownKey{}}
 }
 
-// Seal encrypts content for a place: only Open with the same place gives it back.
+// Seal encrypts content for a place. Only Open with the same place returns it.
 func (k *Keyring) Seal(content, place []byte) ([]byte, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if err := k.look(); err != nil {
+	if err := k.reload(); err != nil {
 		return nil, err
 	}
 	aead := k.known[k.primary].aead
@@ -112,16 +112,16 @@ func (k *Keyring) Seal(content, place []byte) ([]byte, error) {
 	copy(sealed[1:], k.primary[:])
 	nonce := sealed[sealedHeader:]
 	if _, err := rand.Read(nonce); err != nil {
-		return nil, fmt.Errorf("seal: %w", err)
+		return nil, fmt.Errorf("sealing: %w", err)
 	}
 	return aead.Seal(sealed, nonce, content, associated(sealed[:sealedHeader], place)), nil //nolint:gosec // the nonce is random, see above
 }
 
-// Open gives back what Seal was given. Its errors are ErrUnknownKey, ErrNotSealed, or that there are no keys at all.
+// Open decrypts what Seal returned. It fails with ErrUnknownKey, with ErrNotSealed, or when there are no keys.
 func (k *Keyring) Open(sealed, place []byte) ([]byte, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if err := k.look(); err != nil {
+	if err := k.reload(); err != nil {
 		return nil, err
 	}
 	if len(sealed) < sealedHeader || len(sealed) > maxSealedBytes || sealed[0] != sealedVersion {
@@ -135,28 +135,29 @@ func (k *Keyring) Open(sealed, place []byte) ([]byte, error) {
 	if len(sealed) < sealedHeader+size {
 		return nil, ErrNotSealed
 	}
-	content, err := key.aead.Open(nil, sealed[sealedHeader:sealedHeader+size], sealed[sealedHeader+size:], associated(sealed[:sealedHeader], place))
+	nonce, text := sealed[sealedHeader:sealedHeader+size], sealed[sealedHeader+size:]
+	content, err := key.aead.Open(nil, nonce, text, associated(sealed[:sealedHeader], place))
 	if err != nil {
 		return nil, ErrNotSealed
 	}
 	return content, nil
 }
 
-// Primary names the key that seals now, for a log.
+// Primary returns the name of the sealing key, for logs.
 func (k *Keyring) Primary() (string, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if err := k.look(); err != nil {
+	if err := k.reload(); err != nil {
 		return "", err
 	}
 	return k.primary.String(), nil
 }
 
-// look takes over what the file holds now. Keys that left it are kept for a while.
-func (k *Keyring) look() error {
+// reload takes over the file's current keys. Removed keys are kept for previousKeyTTL.
+func (k *Keyring) reload() error {
 	keys, err := k.source.Get()
 	if err != nil {
-		return fmt.Errorf("the custody key cannot be read: %w", err)
+		return fmt.Errorf("reading the custody key: %w", err)
 	}
 	now := k.now()
 	inFile := make(map[keyID]bool, len(keys))
@@ -181,14 +182,14 @@ func (k *Keyring) look() error {
 		case inFile[id]:
 		case key.gone.IsZero():
 			key.gone = now
-		case now.Sub(key.gone) >= previousKeyLasts:
+		case now.Sub(key.gone) >= previousKeyTTL:
 			delete(k.known, id)
 		}
 	}
 	return nil
 }
 
-// idOf names a key without telling anything of it: a hash under a label of its own, and for each purpose another.
+// idOf returns the name of a key: a hash with its own label for each purpose, which reveals nothing of the key.
 func (k *Keyring) idOf(key []byte) keyID {
 	h := sha256.New()
 	h.Write([]byte("openim-wrapper custody key id\x00" + k.purpose + "\x00"))
@@ -199,21 +200,21 @@ func (k *Keyring) idOf(key []byte) keyID {
 func (k *Keyring) derive(key []byte) (cipher.AEAD, error) {
 	derived, err := hkdf.Key(sha256.New, key, nil, "openim-wrapper custody 1: "+k.purpose, 32)
 	if err != nil {
-		return nil, fmt.Errorf("derive the key: %w", err)
+		return nil, fmt.Errorf("deriving the key: %w", err)
 	}
 	block, err := aes.NewCipher(derived)
 	if err != nil {
-		return nil, fmt.Errorf("derive the key: %w", err)
+		return nil, fmt.Errorf("deriving the key: %w", err)
 	}
 	return cipher.NewGCM(block)
 }
 
-// associated is what is sealed along: version, key and place.
+// associated returns the data that is authenticated with the content: version, key and place.
 func associated(header, place []byte) []byte {
 	return append(bytes.Clone(header), place...)
 }
 
-// Place joins parts so that no two lists of parts give the same bytes.
+// Place joins parts unambiguously: no two lists of parts give the same bytes.
 func Place(parts ...string) []byte {
 	var out []byte
 	for _, part := range parts {

@@ -14,7 +14,7 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/tokenvault"
 )
 
-func ring(k tokenvault.KeySource, purpose string) *tokenvault.Keyring {
+func keyring(k tokenvault.KeySource, purpose string) *tokenvault.Keyring {
 	return tokenvault.NewKeyring(k, purpose, func() time.Time { return noon })
 }
 
@@ -22,16 +22,16 @@ func TestWhatIsSealedIsOpenedInItsPlaceForItsPurpose(t *testing.T) {
 	g := NewWithT(t)
 	k := &keys{}
 	k.set(keyOne)
-	tokens := ring(k, "tokens")
+	tokens := keyring(k, "tokens")
 	sealed, err := tokens.Seal([]byte("content"), []byte("here"))
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(bytes.Contains(sealed, []byte("content"))).To(BeFalse())
 	g.Expect(tokens.Open(sealed, []byte("here"))).To(Equal([]byte("content")))
-	g.Expect(ring(k, "tokens").Open(sealed, []byte("here"))).To(Equal([]byte("content")), "by another replica")
+	g.Expect(keyring(k, "tokens").Open(sealed, []byte("here"))).To(Equal([]byte("content")), "by another replica")
 
 	_, err = tokens.Open(sealed, []byte("there"))
 	g.Expect(err).To(MatchError(tokenvault.ErrNotSealed))
-	_, err = ring(k, "codes").Open(sealed, []byte("here"))
+	_, err = keyring(k, "codes").Open(sealed, []byte("here"))
 	g.Expect(err).To(MatchError(tokenvault.ErrUnknownKey))
 	again, err := tokens.Seal([]byte("content"), []byte("here"))
 	g.Expect(err).NotTo(HaveOccurred())
@@ -42,7 +42,7 @@ func TestEveryChangedByteIsNoticed(t *testing.T) {
 	g := NewWithT(t)
 	k := &keys{}
 	k.set(keyOne)
-	r := ring(k, "tokens")
+	r := keyring(k, "tokens")
 	sealed, err := r.Seal([]byte("content"), nil)
 	g.Expect(err).NotTo(HaveOccurred())
 	for i := range sealed {
@@ -76,7 +76,7 @@ func TestAKeyThatLeftTheFileOpensForTenMinutes(t *testing.T) {
 	fresh, err := r.Seal([]byte("content"), nil)
 	g.Expect(err).NotTo(HaveOccurred())
 	k.set(keyTwo)
-	g.Expect(ring(k, "tokens").Open(fresh, nil)).To(Equal([]byte("content")), "the first key of the file seals")
+	g.Expect(keyring(k, "tokens").Open(fresh, nil)).To(Equal([]byte("content")), "the first key of the file seals")
 }
 
 func TestAKeyFileHoldsOneToFourKeys(t *testing.T) {

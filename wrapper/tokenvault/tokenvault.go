@@ -14,35 +14,37 @@ import (
 )
 
 const (
-	// freshLasts is how long a token is used without asking Redis again. One that was voided meanwhile is refused by
-	// OpenIM, which brings its user back with its hash.
-	freshLasts = 30 * time.Second
-	// strandedLasts is how long a token is used while Redis does not answer.
-	strandedLasts = 10 * time.Minute
-	// heldAtMost bounds the tokens in this process' memory.
-	heldAtMost = 16384
+	// freshFor is how long a token is used without asking Redis. When it was voided meanwhile, OpenIM refuses it and the caller comes
+	// back with its hash.
+	freshFor = 30 * time.Second
+	// outageFor is how long a token is used while Redis does not answer.
+	outageFor = 10 * time.Minute
+	// maxCached is the largest number of tokens in this process' memory.
+	maxCached = 16384
 
-	// flightTimeout bounds one attempt to get a token, whoever waits for it.
+	// flightTimeout bounds one attempt to get a token, which several callers may share.
 	flightTimeout = 8 * time.Second
-	// mintTimeout bounds OpenIM's part of it. It is well below lockLasts: who still holds the lock after it was the only one to ask.
+	// mintTimeout bounds OpenIM's part of an attempt. It is well below lockTTL: a replica that holds the lock afterwards is the only
+	// one that has minted.
 	mintTimeout = 4 * time.Second
-	lockLasts   = 10 * time.Second
-	// lockSpent is how old a lock may be when OpenIM is asked.
-	lockSpent = 2 * time.Second
-	// keepTries is how long the store of a new token is tried.
-	keepTries = 3 * time.Second
-	// waitFirst and waitMost are the pauses of one who waits for another's token.
-	waitFirst, waitMost = 15 * time.Millisecond, 250 * time.Millisecond
-	// mintApart is the least time between two tokens of one user and platform: OpenIM's tokens of one second are the same text.
-	mintApart = 1100 * time.Millisecond
-	// failurePause is the shortest time between a failed attempt and the next; callers meanwhile get the failure.
+	lockTTL     = 10 * time.Second
+	// lockMaxAge is the largest age of a lock with which OpenIM is still called.
+	lockMaxAge = 2 * time.Second
+	// saveTimeout is how long storing a new token is retried.
+	saveTimeout = 3 * time.Second
+	// waitFirst and waitMax are the first and the longest pause while another replica holds the lock.
+	waitFirst, waitMax = 15 * time.Millisecond, 250 * time.Millisecond
+	// mintInterval is the shortest time between two tokens of one user and platform: OpenIM's tokens of one second are the same text.
+	mintInterval = 1100 * time.Millisecond
+	// failurePause is the shortest time between a failed attempt and the next. Callers in between receive the failure.
 	failurePause = time.Second
-	// newerKeySpared: a token sealed that recently under a key unknown here comes from a replica that already has the next key.
-	newerKeySpared = 3 * time.Minute
+	// newerKeyGrace is the age up to which a token under an unknown key is attributed to a replica that already has the next key.
+	newerKeyGrace = 3 * time.Minute
 )
 
-// ErrUnavailable says that Redis or the custody key is not to be had, and no token is held that may be used without them.
-var ErrUnavailable = errors.New("the custody of OpenIM's tokens is not available: look at the wrapper's Redis and the custody key file")
+// ErrUnavailable says that Redis or the custody key cannot be used and that no cached token may be used without them.
+var ErrUnavailable = errors.New(
+	"getting an OpenIM token: the token vault is not available: check the wrapper's Redis and the custody key file")
 
 // Token is an OpenIM token.
 type Token struct {
@@ -51,19 +53,19 @@ type Token struct {
 	Expires time.Time
 }
 
-// String keeps a token out of whatever prints it.
+// String keeps a token out of logs and error texts.
 func (t Token) String() string { return "OpenIM token " + t.Hash }
 
 // GoString does the same for %#v.
 func (t Token) GoString() string { return t.String() }
 
-// Hash names a token without giving it away: 16 bytes of its SHA-256, base64url.
+// Hash identifies a token without revealing it: 16 bytes of its SHA-256, base64url.
 func Hash(token string) string {
 	sum := sha256.Sum256([]byte(token))
 	return base64.RawURLEncoding.EncodeToString(sum[:16])
 }
 
-// Mint asks OpenIM for a new token, within ctx. Its error must not hold one.
+// Mint requests a new token from OpenIM. Its error must not hold a token.
 type Mint func(ctx context.Context, userID string, platformID int32) (token string, expires time.Time, err error)
 
 // Store is the wrapper's Redis.
@@ -71,24 +73,24 @@ type Store interface {
 	redis.Scripter
 	Get(ctx context.Context, key string) *redis.StringCmd
 	SetNX(ctx context.Context, key string, value any, expiration time.Duration) *redis.BoolCmd
-	// Key puts the prefix before the parts.
+	// Key adds the prefix of the wrapper's keys to the parts.
 	Key(parts ...string) string
 }
 
-// Observer is told what became of each attempt: one of the results below. It must not block.
+// Observer receives the result of each attempt: one of the constants below. It must not block.
 type Observer func(result string)
 
 // Results of an attempt.
 const (
 	ResultHeld        = "held"        // found in this process
 	ResultFound       = "found"       // found in Redis
-	ResultMinted      = "minted"      // made by OpenIM
-	ResultStranded    = "stranded"    // held, and Redis did not answer
-	ResultFailed      = "failed"      // OpenIM gave none
-	ResultUnavailable = "unavailable" // Redis or the key
+	ResultMinted      = "minted"      // minted by OpenIM
+	ResultStranded    = "stranded"    // found in this process, while Redis does not answer
+	ResultFailed      = "failed"      // OpenIM refused or failed
+	ResultUnavailable = "unavailable" // Redis or the custody key failed
 )
 
-// Options of a custody.
+// Options of a vault.
 type Options struct {
 	Store   Store
 	Keys    KeySource
@@ -97,53 +99,52 @@ type Options struct {
 	Observe Observer
 }
 
-// Custody gives out tokens. It is safe for concurrent use, and any number of them may share one Redis.
-type Custody struct {
+// Vault returns users' OpenIM tokens. It is safe for concurrent use, and any number of vaults may share one Redis.
+type Vault struct {
 	store   Store
-	ring    *Keyring
+	keyring *Keyring
 	mint    Mint
 	now     func() time.Time
 	observe Observer
-	held    *held
+	cache   *tokenCache
 	flight  singleflight.Group
 }
 
-// New makes a custody; it calls nobody yet.
-func New(o Options) *Custody {
+// New returns a vault. It makes no connection.
+func New(o Options) *Vault {
 	observe := o.Observe
 	if observe == nil {
 		observe = func(string) {}
 	}
-	return &Custody{
-		store: o.Store, ring: NewKeyring(o.Keys, "OpenIM tokens", o.Now), mint: o.Mint, now: o.Now, observe: observe,
-		held: newHeld(heldAtMost),
+	return &Vault{
+		store: o.Store, keyring: NewKeyring(o.Keys, "OpenIM tokens", o.Now), mint: o.Mint, now: o.Now, observe: observe,
+		cache: newTokenCache(maxCached),
 	}
 }
 
-// owner is whose token.
-type owner struct {
+// tokenOwner identifies a token: its user and platform.
+type tokenOwner struct {
 	userID     string
 	platformID int32
 }
 
-func (o owner) platform() string { return strconv.Itoa(int(o.platformID)) }
+func (o tokenOwner) platform() string { return strconv.Itoa(int(o.platformID)) }
 
-// slot is the owner's part of a key, in braces, so that all keys of one owner are on one node of a Redis Cluster. The user id is
-// encoded, for it may hold braces itself.
-func (o owner) slot() string {
+// slot returns the owner's part of a key. The braces keep all keys of one owner on one node of a Redis Cluster. The user id is encoded,
+// because it may contain braces.
+func (o tokenOwner) slot() string {
 	return "{" + base64.RawURLEncoding.EncodeToString([]byte(o.userID)) + "." + o.platform() + "}"
 }
 
-// Token gives the user's token on a platform, made if there is none. refused is the hash of one that OpenIM has just refused, or
-// empty: that one is not given again.
-func (c *Custody) Token(ctx context.Context, userID string, platformID int32, refused string) (Token, error) {
-	o := owner{userID, platformID}
-	if t, ok := c.held.get(o, refused, c.now(), freshLasts); ok {
+// Token returns the user's token on a platform and mints it if there is none. refused is the hash of a token that OpenIM has just refused,
+// or empty. That token is not returned again.
+func (c *Vault) Token(ctx context.Context, userID string, platformID int32, refused string) (Token, error) {
+	o := tokenOwner{userID, platformID}
+	if t, ok := c.cache.get(o, refused, c.now(), freshFor); ok {
 		c.observe(ResultHeld)
 		return t, nil
 	}
-	// The attempt does not end with the caller who happened to start it. One who must not be given a certain token does not
-	// join those who may.
+	// The attempt does not end with the caller that started it. Callers with a refused token do not share an attempt with others.
 	done := c.flight.DoChan(o.slot()+refused, func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flightTimeout)
 		defer cancel()
@@ -160,37 +161,37 @@ func (c *Custody) Token(ctx context.Context, userID string, platformID int32, re
 	}
 }
 
-// Drop forgets the user's token on a platform, after OpenIM has voided it.
-func (c *Custody) Drop(ctx context.Context, userID string, platformID int32) error {
-	o := owner{userID, platformID}
-	c.held.drop(o)
+// Drop removes the user's token on a platform, after OpenIM has voided it.
+func (c *Vault) Drop(ctx context.Context, userID string, platformID int32) error {
+	o := tokenOwner{userID, platformID}
+	c.cache.drop(o)
 	if err := dropScript.Run(ctx, c.store, []string{c.tokenKey(o)}).Err(); err != nil {
-		return fmt.Errorf("%w: %w", ErrUnavailable, plain(err))
+		return fmt.Errorf("%w: %w", ErrUnavailable, redisError(err))
 	}
 	return nil
 }
 
-func (c *Custody) tokenKey(o owner) string { return c.store.Key("tok:", o.slot()) }
-func (c *Custody) lockKey(o owner) string  { return c.store.Key("lock:", o.slot()) }
+func (c *Vault) tokenKey(o tokenOwner) string { return c.store.Key("tok:", o.slot()) }
+func (c *Vault) lockKey(o tokenOwner) string  { return c.store.Key("lock:", o.slot()) }
 
-// get finds the token in Redis, or has it made by one replica.
-func (c *Custody) get(ctx context.Context, o owner, refused string) (Token, error) {
-	if t, ok := c.held.get(o, refused, c.now(), freshLasts); ok {
+// get finds the token in Redis, or has one replica mint it.
+func (c *Vault) get(ctx context.Context, o tokenOwner, refused string) (Token, error) {
+	if t, ok := c.cache.get(o, refused, c.now(), freshFor); ok {
 		return t, nil
 	}
-	err := c.held.failure(o, c.now())
+	err := c.cache.failure(o, c.now())
 	if err == nil {
 		var t Token
 		if t, err = c.getShared(ctx, o, refused); err == nil {
 			return t, nil
 		}
-		c.held.fail(o, err, c.now().Add(failurePause))
+		c.cache.fail(o, err, c.now().Add(failurePause))
 	}
 	if !errors.Is(err, ErrUnavailable) {
 		c.observe(ResultFailed)
 		return Token{}, err
 	}
-	if t, ok := c.held.get(o, refused, c.now(), strandedLasts); ok {
+	if t, ok := c.cache.get(o, refused, c.now(), outageFor); ok {
 		c.observe(ResultStranded)
 		return t, nil
 	}
@@ -198,7 +199,7 @@ func (c *Custody) get(ctx context.Context, o owner, refused string) (Token, erro
 	return Token{}, err
 }
 
-func (c *Custody) getShared(ctx context.Context, o owner, refused string) (Token, error) {
+func (c *Vault) getShared(ctx context.Context, o tokenOwner, refused string) (Token, error) {
 	pause := waitFirst
 	for {
 		r, err := c.read(ctx, o)
@@ -206,7 +207,7 @@ func (c *Custody) getShared(ctx context.Context, o owner, refused string) (Token
 			return Token{}, err
 		}
 		if r.usable(refused, c.now()) {
-			c.held.put(o, r, c.now())
+			c.cache.put(o, r, c.now())
 			c.observe(ResultFound)
 			return r.token, nil
 		}
@@ -215,37 +216,37 @@ func (c *Custody) getShared(ctx context.Context, o owner, refused string) (Token
 			return Token{}, err
 		}
 		if l != nil {
-			return c.makeUnder(ctx, l, o, refused)
+			return c.mintUnderLock(ctx, l, o, refused)
 		}
-		// Another replica is at it.
+		// Another replica holds the lock and is minting.
 		if err := wait(ctx, pause); err != nil {
 			return Token{}, fmt.Errorf("%w: another replica holds the lock", ErrUnavailable)
 		}
-		pause = min(2*pause, waitMost)
+		pause = min(2*pause, waitMax)
 	}
 }
 
-// makeUnder makes a token while this replica holds the lock, unless one came in before it got it.
-func (c *Custody) makeUnder(ctx context.Context, l *lock, o owner, refused string) (Token, error) {
+// mintUnderLock mints a token while this replica holds the lock, unless another replica stored one before.
+func (c *Vault) mintUnderLock(ctx context.Context, l *lock, o tokenOwner, refused string) (Token, error) {
 	defer l.release(ctx)
 	r, err := c.read(ctx, o)
 	if err != nil {
 		return Token{}, err
 	}
 	if r.usable(refused, c.now()) {
-		c.held.put(o, r, c.now())
+		c.cache.put(o, r, c.now())
 		c.observe(ResultFound)
 		return r.token, nil
 	}
-	if apart := c.now().Sub(r.made); apart >= 0 && apart < mintApart {
-		if err := wait(ctx, mintApart-apart); err != nil {
-			return Token{}, fmt.Errorf("%w: a token was made a moment ago", ErrUnavailable)
+	if apart := c.now().Sub(r.made); apart >= 0 && apart < mintInterval {
+		if err := wait(ctx, mintInterval-apart); err != nil {
+			return Token{}, fmt.Errorf("%w: a token was minted a moment ago", ErrUnavailable)
 		}
 	}
-	if l.age() > lockSpent {
+	if l.age() > lockMaxAge {
 		return Token{}, fmt.Errorf("%w: Redis was too slow to hold the lock safely", ErrUnavailable)
 	}
-	if _, err := c.ring.Primary(); err != nil { // what cannot be kept is not made
+	if _, err := c.keyring.Primary(); err != nil { // a token that cannot be stored is not minted
 		return Token{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	asking, cancel := context.WithTimeout(ctx, mintTimeout)
@@ -256,15 +257,15 @@ func (c *Custody) makeUnder(ctx context.Context, l *lock, o owner, refused strin
 	}
 	c.observe(ResultMinted)
 	r = newRecord(value, c.now(), expires)
-	kept, err := c.keep(ctx, l, o, r)
+	kept, err := c.save(ctx, l, o, r)
 	if err == nil && !kept {
-		// The lock ran out under us and another replica may have made one since, which voided ours.
+		// The lock expired meanwhile. Another replica may have minted a token since, which voided this one.
 		if other, err := c.read(ctx, o); err == nil && other.usable(refused, c.now()) {
 			r = other
 		}
 	}
-	// A token that could not be kept is used all the same: it has voided the one before, so there is no better one.
-	c.held.put(o, r, c.now())
+	// A token that could not be stored is used anyway: it has voided the one before, so there is no better one.
+	c.cache.put(o, r, c.now())
 	return r.token, nil
 }
 

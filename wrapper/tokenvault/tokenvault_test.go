@@ -25,7 +25,7 @@ const (
 
 var noon = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
 
-// keys are custody keys that can be exchanged.
+// keys are custody keys that a test can replace.
 type keys struct {
 	mu   sync.Mutex
 	list tokenvault.Keys
@@ -49,8 +49,8 @@ func (k *keys) set(list ...string) {
 	}
 }
 
-// bench is a Redis, an OpenIM that counts what it mints, and a clock set by hand.
-type bench struct {
+// testEnv is a Redis, an OpenIM that counts what it mints, and a clock set by hand.
+type testEnv struct {
 	redis *redistest.Server
 	keys  *keys
 
@@ -63,17 +63,17 @@ type bench struct {
 	results map[string]int
 }
 
-func newBench(t *testing.T) *bench {
+func newTestEnv(t *testing.T) *testEnv {
 	t.Helper()
-	b := &bench{redis: redistest.Start(t), keys: &keys{}, at: noon, results: map[string]int{}}
+	b := &testEnv{redis: redistest.Start(t), keys: &keys{}, at: noon, results: map[string]int{}}
 	b.keys.set(keyOne)
 	return b
 }
 
-// replica is a custody of a backend's.
-func (b *bench) replica() *tokenvault.Custody { return b.replicaWith(b.keys) }
+// replica is the vault of one backend.
+func (b *testEnv) replica() *tokenvault.Vault { return b.replicaWith(b.keys) }
 
-func (b *bench) replicaWith(k tokenvault.KeySource) *tokenvault.Custody {
+func (b *testEnv) replicaWith(k tokenvault.KeySource) *tokenvault.Vault {
 	return tokenvault.New(tokenvault.Options{Store: b.redis.Open(prefix), Keys: k, Mint: b.mint, Now: b.now, Observe: func(result string) {
 		b.mu.Lock()
 		defer b.mu.Unlock()
@@ -81,19 +81,19 @@ func (b *bench) replicaWith(k tokenvault.KeySource) *tokenvault.Custody {
 	}})
 }
 
-func (b *bench) now() time.Time {
+func (b *testEnv) now() time.Time {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.at
 }
 
-func (b *bench) pass(d time.Duration) {
+func (b *testEnv) pass(d time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.at = b.at.Add(d)
 }
 
-func (b *bench) result(name string) int {
+func (b *testEnv) result(name string) int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.results[name]
@@ -103,7 +103,7 @@ func tokenNumber(userID string, platformID int32, n int) string {
 	return fmt.Sprintf("eyJhbGciOiJIUzI1NiJ9.token-%s-%d-%d.signature", userID, platformID, n)
 }
 
-func (b *bench) mint(ctx context.Context, userID string, platformID int32) (string, time.Time, error) {
+func (b *testEnv) mint(ctx context.Context, userID string, platformID int32) (string, time.Time, error) {
 	n := int(b.minted.Add(1))
 	if b.before != nil {
 		if err := b.before(ctx, n); err != nil {
@@ -115,8 +115,8 @@ func (b *bench) mint(ctx context.Context, userID string, platformID int32) (stri
 
 func TestTwoReplicasAndAHundredCallersMintOnce(t *testing.T) {
 	g := NewWithT(t)
-	b := newBench(t)
-	replicas := []*tokenvault.Custody{b.replica(), b.replica()}
+	b := newTestEnv(t)
+	replicas := []*tokenvault.Vault{b.replica(), b.replica()}
 	const each = 50
 	got := make(chan tokenvault.Token, len(replicas)*each)
 	start := make(chan struct{})
@@ -147,7 +147,7 @@ func TestTwoReplicasAndAHundredCallersMintOnce(t *testing.T) {
 
 func TestEachUserAndPlatformHasATokenOfItsOwn(t *testing.T) {
 	g := NewWithT(t)
-	b := newBench(t)
+	b := newTestEnv(t)
 	r := b.replica()
 	seen := map[string]bool{}
 	for _, owner := range []struct {
@@ -164,7 +164,7 @@ func TestEachUserAndPlatformHasATokenOfItsOwn(t *testing.T) {
 
 func TestARefusedTokenIsReplacedOnceForAllWhoSawItRefused(t *testing.T) {
 	g := NewWithT(t)
-	b := newBench(t)
+	b := newTestEnv(t)
 	one, two := b.replica(), b.replica()
 	first, err := one.Token(t.Context(), "alice", 1, "")
 	g.Expect(err).NotTo(HaveOccurred())
@@ -173,7 +173,7 @@ func TestARefusedTokenIsReplacedOnceForAllWhoSawItRefused(t *testing.T) {
 	b.pass(time.Minute)
 
 	var work sync.WaitGroup
-	for _, r := range []*tokenvault.Custody{one, two} {
+	for _, r := range []*tokenvault.Vault{one, two} {
 		for range 20 {
 			work.Go(func() {
 				token, err := r.Token(t.Context(), "alice", 1, first.Hash)
@@ -192,7 +192,7 @@ func TestARefusedTokenIsReplacedOnceForAllWhoSawItRefused(t *testing.T) {
 
 func TestOneWhoIsRefusedAgainAtOnceWaitsForTheNextSecond(t *testing.T) {
 	g := NewWithT(t)
-	b := newBench(t)
+	b := newTestEnv(t)
 	r := b.replica()
 	first, err := r.Token(t.Context(), "alice", 1, "")
 	g.Expect(err).NotTo(HaveOccurred())
@@ -205,7 +205,7 @@ func TestOneWhoIsRefusedAgainAtOnceWaitsForTheNextSecond(t *testing.T) {
 // TestATokenIsKeptUntilItsEndIsNear: a new one would void the one in use, so nobody asks for it early.
 func TestATokenIsKeptUntilItsEndIsNear(t *testing.T) {
 	g := NewWithT(t)
-	b := newBench(t)
+	b := newTestEnv(t)
 	r := b.replica()
 	for _, step := range []struct {
 		after  time.Duration
@@ -220,7 +220,7 @@ func TestATokenIsKeptUntilItsEndIsNear(t *testing.T) {
 
 func TestARestartedReplicaFindsTheToken(t *testing.T) {
 	g := NewWithT(t)
-	b := newBench(t)
+	b := newTestEnv(t)
 	for range 3 {
 		token, err := b.replica().Token(t.Context(), "alice", 1, "")
 		g.Expect(err).NotTo(HaveOccurred())
@@ -230,7 +230,7 @@ func TestARestartedReplicaFindsTheToken(t *testing.T) {
 
 func TestADroppedTokenIsForgotten(t *testing.T) {
 	g := NewWithT(t)
-	b := newBench(t)
+	b := newTestEnv(t)
 	r := b.replica()
 	_, err := r.Token(t.Context(), "alice", 1, "")
 	g.Expect(err).NotTo(HaveOccurred())
@@ -247,7 +247,7 @@ func TestADroppedTokenIsForgotten(t *testing.T) {
 
 func TestWhatOpenIMRefusesIsNotAskedAgainForASecond(t *testing.T) {
 	g := NewWithT(t)
-	b := newBench(t)
+	b := newTestEnv(t)
 	refusal := errors.New("OpenIM has no such user")
 	b.before = func(_ context.Context, n int) error {
 		if n == 1 {
@@ -269,7 +269,7 @@ func TestWhatOpenIMRefusesIsNotAskedAgainForASecond(t *testing.T) {
 
 func TestACallerWhoGivesUpDoesNotEndTheAttempt(t *testing.T) {
 	g := NewWithT(t)
-	b := newBench(t)
+	b := newTestEnv(t)
 	minting, goOn := make(chan struct{}), make(chan struct{})
 	b.before = func(context.Context, int) error { close(minting); <-goOn; return nil }
 	r := b.replica()

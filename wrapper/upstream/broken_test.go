@@ -11,8 +11,9 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/upstream"
 )
 
-// A process that is killed takes all of its connections along. Whoever tries again at once must reach another.
-func TestTheTryAfterABrokenConnectionGoesOutOnANewOne(t *testing.T) {
+// TestTheRequestAfterABrokenConnectionUsesANewOne kills a process, whose connections all fail. A repeated request must reach another
+// process.
+func TestTheRequestAfterABrokenConnectionUsesANewOne(t *testing.T) {
 	g := NewWithT(t)
 	const connections = 4
 	var (
@@ -47,7 +48,7 @@ func TestTheTryAfterABrokenConnectionGoesOutOnANewOne(t *testing.T) {
 		})
 	}
 	all.Wait()
-	// One request is on its way when the others break, and its connection comes back afterwards.
+	// One request is in progress when the others fail, and its connection is released afterwards.
 	late, answer := make(chan struct{}), make(chan struct{})
 	held.Store(&late)
 	all.Go(func() {

@@ -16,38 +16,38 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// Why a request has no reply.
+// Errors of a request without reply.
 var (
-	// ErrNotSent: nothing reached the other side, so it may be sent again.
-	ErrNotSent = errors.New("the request could not be delivered")
-	// ErrBroken: the connection broke after the request had gone out. It may have been carried out.
-	ErrBroken = errors.New("the connection broke before the reply was complete")
-	// ErrTimeout: the deadline passed after the request had gone out. It may have been carried out.
-	ErrTimeout = errors.New("no reply came in time")
-	// ErrTooLarge: the reply is larger than wire.MaxReplyBytes. It was carried out.
-	ErrTooLarge = errors.New("the reply is too large")
+	// ErrNotSent: no byte of the request reached the other side. The caller may send it again.
+	ErrNotSent = errors.New("sending the request: no connection")
+	// ErrBroken: the connection failed after the request was sent. The other side may have executed the request.
+	ErrBroken = errors.New("reading the reply: the connection failed")
+	// ErrTimeout: the deadline passed after the request was sent. The other side may have executed the request.
+	ErrTimeout = errors.New("reading the reply: deadline exceeded")
+	// ErrTooLarge: the reply is larger than wire.MaxReplyBytes. The other side has executed the request.
+	ErrTooLarge = errors.New("reading the reply: too large")
 )
 
 const (
 	dialTimeout = 2 * time.Second
 	keepAlive   = 15 * time.Second
-	// Idle connections are kept for less time than any server of ours keeps them.
+	// The client closes idle connections before any server of the stack would.
 	idleTimeout    = 30 * time.Second
 	maxConnections = 256
-	// roomAtOnce is how much of a reply is believed to come before it has.
-	roomAtOnce = 64 << 10
-	userAgent  = "openim-wrapper"
+	// maxPreallocate is the largest announced length for which memory is allocated before the body arrives.
+	maxPreallocate = 64 << 10
+	userAgent      = "openim-wrapper"
 )
 
 // Client sends requests to one process.
 type Client struct {
 	base      string
-	host      string // of base
+	host      string // the host of base
 	pool      atomic.Pointer[http.Transport]
 	propagate bool
 }
 
-// New takes a base URL without a path: http://host:port.
+// New returns a client for a base URL without path: http://host:port.
 func New(base string) *Client {
 	host := base
 	if u, err := url.Parse(base); err == nil {
@@ -58,7 +58,7 @@ func New(base string) *Client {
 	return c
 }
 
-// newPool makes a pool of connections. No http.Client stands around it: nothing is redirected, and no cookie kept.
+// newPool returns a pool of connections. The client uses it without an http.Client, so that it follows no redirect and stores no cookie.
 func newPool() *http.Transport {
 	dialer := &net.Dialer{Timeout: dialTimeout, KeepAlive: keepAlive}
 	return &http.Transport{
@@ -78,29 +78,28 @@ func newPool() *http.Transport {
 	}
 }
 
-// Close gives up the idle connections.
+// Close closes the idle connections.
 func (c *Client) Close() { c.pool.Load().CloseIdleConnections() }
 
-// Reply is what came back, whole.
+// Reply is a complete reply.
 type Reply struct {
 	Status int
 	Header http.Header
 	Body   []byte
 }
 
-// Signer completes a request's header for the process at the other end of the connection on which it is about to go out. peer is the
-// name that this process gave in its last reply on the connection, empty when there was none. It may be called more than once: a
-// request that could not be sent on one connection goes out on another.
+// Signer completes a request's header for the process at the other end of the connection that will carry the request. peer is the name
+// from that process's last reply on the connection (wire.HeaderInstance), empty if there was none. The client may call a Signer more than
+// once: it sends a request that failed on one connection on another.
 type Signer func(header http.Header, peer string) error
 
-// Do sends one request and reads its reply, within ctx. Of the caller's own headers nothing is passed on unless it
-// stands in header.
+// Do sends one request and reads its reply, within ctx. header is sent as given; nothing else of the caller's own request is sent.
 func (c *Client) Do(ctx context.Context, method, path string, header http.Header, body []byte) (Reply, error) {
 	return c.DoSigned(ctx, method, path, header, body, nil)
 }
 
-// DoSigned is Do with a header that depends on the connection. When sign fails, the request is worth nothing to the other side, and its
-// error comes back as ErrNotSent.
+// DoSigned is Do with a header that depends on the connection. If sign fails, DoSigned returns its error as ErrNotSent; the request without
+// signature may reach the other side, which refuses it.
 func (c *Client) DoSigned(ctx context.Context, method, path string, header http.Header, body []byte, sign Signer) (Reply, error) {
 	header = header.Clone()
 	if header == nil {
@@ -117,7 +116,7 @@ func (c *Client) do(ctx context.Context, method, path string, header http.Header
 	var conn *peerConn
 	var unsigned error
 	traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		// Called before anything of the request is written, by the goroutine that asks.
+		// net/http calls it before it writes the request, in the goroutine of RoundTrip.
 		GotConn: func(info httptrace.GotConnInfo) {
 			conn, _ = info.Conn.(*peerConn)
 			if sign != nil {
@@ -141,24 +140,24 @@ func (c *Client) do(ctx context.Context, method, path string, header http.Header
 		return Reply{}, fmt.Errorf("%w: %w", ErrNotSent, unsigned)
 	}
 	if err != nil {
-		return Reply{}, c.failed(pool, reason(err, wrote.Load()))
+		return Reply{}, c.replacePool(pool, classify(err, wrote.Load()))
 	}
 	defer func() { _ = resp.Body.Close() }()
 	data, err := readAll(resp)
 	if err != nil {
-		return Reply{}, c.failed(pool, reason(err, true))
+		return Reply{}, c.replacePool(pool, classify(err, true))
 	}
 	if len(data) > wire.MaxReplyBytes {
 		return Reply{}, ErrTooLarge
 	}
-	conn.learn(resp.Header.Get(wire.HeaderInstance))
+	conn.setName(resp.Header.Get(wire.HeaderInstance))
 	return Reply{Status: resp.StatusCode, Header: resp.Header, Body: data}, nil
 }
 
-// failed gives up a pool when one of its connections broke: a process that is gone takes all of its connections along, and whoever tries
-// again at once must not be given another of them. Requests on their way end on the old pool, which nobody uses afterwards: a connection
-// that comes back to it late would otherwise be the next one's.
-func (c *Client) failed(pool *http.Transport, err error) error {
+// replacePool replaces the pool after one of its connections failed. If a process ends, all of its connections fail, and a repeated
+// request must not use another of them. Requests in progress end on the old pool, which is not used again, because their connections
+// return to it.
+func (c *Client) replacePool(pool *http.Transport, err error) error {
 	if errors.Is(err, ErrBroken) {
 		c.pool.CompareAndSwap(pool, newPool())
 		pool.CloseIdleConnections()
@@ -166,10 +165,10 @@ func (c *Client) failed(pool *http.Transport, err error) error {
 	return err
 }
 
-// readAll reads one byte more than is allowed at most. A length that was announced is made room for at once.
+// readAll reads at most one byte more than wire.MaxReplyBytes. It allocates memory for a small announced length at once.
 func readAll(resp *http.Response) ([]byte, error) {
 	body := io.LimitReader(resp.Body, wire.MaxReplyBytes+1)
-	if resp.ContentLength < 0 || resp.ContentLength > roomAtOnce {
+	if resp.ContentLength < 0 || resp.ContentLength > maxPreallocate {
 		return io.ReadAll(body)
 	}
 	data := make([]byte, resp.ContentLength)
@@ -177,7 +176,8 @@ func readAll(resp *http.Response) ([]byte, error) {
 	return data, err
 }
 
-func reason(err error, wrote bool) error {
+// classify returns the error for a failed request. wrote reports whether the request's header was sent.
+func classify(err error, wrote bool) error {
 	var timeout net.Error
 	switch {
 	case !wrote:

@@ -40,10 +40,10 @@ func TestOnlyTheGivenHeadersAreSent(t *testing.T) {
 	_, err := c.Do(t.Context(), "POST", "/x", given, []byte("{}"))
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(seen).To(Equal(http.Header{"X-Request-Id": {"r-1"}, "User-Agent": {"openim-wrapper"}, "Content-Length": {"2"}}))
-	g.Expect(given).To(HaveLen(1), "the caller's map is left alone")
+	g.Expect(given).To(HaveLen(1), "the caller's map is unchanged")
 }
 
-func TestWhyThereIsNoReply(t *testing.T) {
+func TestErrorsOfARequestWithoutReply(t *testing.T) {
 	closed, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -58,29 +58,32 @@ func TestWhyThereIsNoReply(t *testing.T) {
 		client *upstream.Client
 		want   error
 	}{
-		{"nobody listens", t.Context(), upstream.New("http://" + closed.Addr().String()), upstream.ErrNotSent},
-		{"hung up before the reply", t.Context(), serve(t, func(w http.ResponseWriter, _ *http.Request) { hijack(t, w, "") }), upstream.ErrBroken},
-		{"hung up in the reply", t.Context(), serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		{"no listener", t.Context(), upstream.New("http://" + closed.Addr().String()), upstream.ErrNotSent},
+		{"closed before the reply", t.Context(), serve(t, func(w http.ResponseWriter, _ *http.Request) { hijack(t, w, "") }),
+			upstream.ErrBroken},
+		{"closed within the reply", t.Context(), serve(t, func(w http.ResponseWriter, _ *http.Request) {
 			hijack(t, w, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{")
 		}), upstream.ErrBroken},
-		{"no HTTP", t.Context(), serve(t, func(w http.ResponseWriter, _ *http.Request) { hijack(t, w, "SSH-2.0-x\r\n") }), upstream.ErrBroken},
+		{"a server of another protocol", t.Context(),
+			serve(t, func(w http.ResponseWriter, _ *http.Request) { hijack(t, w, "SSH-2.0-x\r\n") }), upstream.ErrBroken},
 		{"headers beyond the bound", t.Context(), serve(t, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("X", strings.Repeat("x", 2*wire.MaxHeaderBytes))
 		}), upstream.ErrBroken},
-		{"given up while waiting", ctx, serve(t, func(_ http.ResponseWriter, r *http.Request) { cancel(); <-r.Context().Done() }), upstream.ErrTimeout},
+		{"cancelled while waiting", ctx, serve(t, func(_ http.ResponseWriter, r *http.Request) { cancel(); <-r.Context().Done() }),
+			upstream.ErrTimeout},
 		{"a body beyond the bound", t.Context(), serve(t, func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = w.Write(make([]byte, wire.MaxReplyBytes+1))
 		}), upstream.ErrTooLarge},
-		{"a path that is none", t.Context(), serve(t, func(http.ResponseWriter, *http.Request) {}), upstream.ErrNotSent},
+		{"an invalid path", t.Context(), serve(t, func(http.ResponseWriter, *http.Request) {}), upstream.ErrNotSent},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			g := NewWithT(t)
 			path := "/secret-path"
-			if c.name == "a path that is none" {
+			if c.name == "an invalid path" {
 				path = "/\x7f"
 			}
 			_, err := c.client.Do(c.ctx, "POST", path, http.Header{"Token": {"secret-token"}}, nil)
-			g.Expect(err).To(Equal(c.want), "the error is the bare reason: no address, path or header")
+			g.Expect(err).To(Equal(c.want), "the error contains no address, path or header")
 		})
 	}
 }
@@ -96,7 +99,7 @@ func TestARedirectIsAReplyLikeAnyOther(t *testing.T) {
 	g.Expect(reply.Status).To(Equal(http.StatusTemporaryRedirect))
 }
 
-func TestALargeReplyArrivesWhole(t *testing.T) {
+func TestALargeReplyIsComplete(t *testing.T) {
 	g := NewWithT(t)
 	c := serve(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, wire.MaxReplyBytes)) })
 	reply, err := c.Do(t.Context(), "GET", "/x", http.Header{}, nil)

@@ -6,22 +6,23 @@ import (
 )
 
 const (
-	// maxPeerName is more than a process calls itself.
+	// maxPeerName is longer than any name that a process gives itself.
 	maxPeerName = 64
-	// maxPeers is how many names one connection may have before none is believed: something in between spreads its requests.
+	// maxPeers limits the number of different names on one connection. Beyond it a proxy distributes the connection's requests, so that
+	// no name is used.
 	maxPeers = 4
 )
 
-// peerConn is a connection that knows who answers on it.
+// peerConn is a connection that records the name of the process at its other end.
 type peerConn struct {
 	net.Conn
 
 	mu    sync.Mutex
 	name  string
-	names int // that were heard in turn
+	names int // number of changes of the name
 }
 
-// peer is the name of the process at the other end, empty when it is not known. A nil connection has none.
+// peer returns the name of the process at the other end, empty if it is unknown. A nil connection has none.
 func (c *peerConn) peer() string {
 	if c == nil {
 		return ""
@@ -34,8 +35,8 @@ func (c *peerConn) peer() string {
 	return c.name
 }
 
-// learn notes the name in a reply.
-func (c *peerConn) learn(name string) {
+// setName records the name in a reply.
+func (c *peerConn) setName(name string) {
 	if c == nil || name == "" || len(name) > maxPeerName {
 		return
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// signed asks once, and gives what the request was signed for.
+// signed sends one request, and returns the peer for which it was signed.
 func signed(t *testing.T, c *upstream.Client) (peer string) {
 	t.Helper()
 	_, err := c.DoSigned(t.Context(), "POST", "/x", nil, []byte("{}"), func(h http.Header, p string) error {
@@ -28,27 +28,27 @@ func signed(t *testing.T, c *upstream.Client) (peer string) {
 	return peer
 }
 
-func TestARequestIsSignedForWhoAnsweredLastOnItsConnection(t *testing.T) {
+func TestARequestIsSignedForTheLastPeerOfItsConnection(t *testing.T) {
 	g := NewWithT(t)
 	name, received := "one", ""
 	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		received = r.Header.Get("X-Signed-For")
 		w.Header().Set(wire.HeaderInstance, name)
 	})
-	g.Expect(signed(t, c)).To(BeEmpty(), "nobody has answered yet")
+	g.Expect(signed(t, c)).To(BeEmpty(), "no reply yet")
 	g.Expect(signed(t, c)).To(Equal("one"))
-	g.Expect(received).To(Equal("one"), "the header is the one that goes out")
+	g.Expect(received).To(Equal("one"), "the signed header is sent")
 	name = "two"
 	g.Expect(signed(t, c)).To(Equal("one"))
 	g.Expect(signed(t, c)).To(Equal("two"))
 	c.Close()
-	g.Expect(signed(t, c)).To(BeEmpty(), "another connection leads to somebody else")
+	g.Expect(signed(t, c)).To(BeEmpty(), "a new connection has an unknown peer")
 	name = strings.Repeat("n", 65)
 	g.Expect(signed(t, c)).To(Equal("two"))
-	g.Expect(signed(t, c)).To(Equal("two"), "no process has such a name")
+	g.Expect(signed(t, c)).To(Equal("two"), "an overlong name is ignored")
 }
 
-func TestAConnectionThatLeadsToManyIsSignedForNobody(t *testing.T) {
+func TestAConnectionToManyPeersHasNoName(t *testing.T) {
 	g := NewWithT(t)
 	var count atomic.Int64
 	c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -64,14 +64,14 @@ func TestAConnectionThatLeadsToManyIsSignedForNobody(t *testing.T) {
 	g.Expect(signed(t, c)).To(BeEmpty())
 }
 
-func TestWhatCannotBeSignedIsNotSentToAnybodyWhoWouldTakeIt(t *testing.T) {
+func TestARequestThatCannotBeSignedFails(t *testing.T) {
 	g := NewWithT(t)
 	c := serve(t, func(_ http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("X-Signed-For") != "" {
 			t.Error("it was signed")
 		}
 	})
-	_, err := c.DoSigned(t.Context(), "POST", "/x", nil, nil, func(http.Header, string) error { return errors.New("there is no key") })
+	_, err := c.DoSigned(t.Context(), "POST", "/x", nil, nil, func(http.Header, string) error { return errors.New("no key") })
 	g.Expect(err).To(MatchError(upstream.ErrNotSent))
-	g.Expect(err).To(MatchError(ContainSubstring("there is no key")))
+	g.Expect(err).To(MatchError(ContainSubstring("no key")))
 }

@@ -10,15 +10,15 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Propagate makes the client tell the other side of the trace that a request belongs to (W3C traceparent). It is for the wrapper's
-// own other half: OpenIM is sent nothing that it does not need.
+// Propagate makes the client send the trace context of a request (W3C traceparent). It is for the gateway's client to the backend. OpenIM
+// is sent nothing that it does not need.
 func (c *Client) Propagate() *Client {
 	c.propagate = true
 	return c
 }
 
-// span begins the span of one request, when the context is in a trace that is recorded; otherwise it costs nothing. It names the
-// process that is asked and no path: the span around it has the route's name.
+// span starts the span of one request if the context's trace is recorded; otherwise it costs nothing. The span has the name of the host
+// and no path: the surrounding span has the route's name.
 func (c *Client) span(ctx context.Context, method string, header http.Header) (context.Context, func(status int, err error)) {
 	around := trace.SpanFromContext(ctx)
 	if !around.SpanContext().IsValid() {
@@ -27,14 +27,15 @@ func (c *Client) span(ctx context.Context, method string, header http.Header) (c
 	end := func(int, error) {}
 	if around.IsRecording() {
 		var span trace.Span
-		ctx, span = around.TracerProvider().Tracer("wrapper/upstream").Start(ctx, method+" "+c.host, trace.WithSpanKind(trace.SpanKindClient),
+		ctx, span = around.TracerProvider().Tracer("wrapper/upstream").Start(ctx, method+" "+c.host,
+			trace.WithSpanKind(trace.SpanKindClient),
 			trace.WithAttributes(attribute.String("http.request.method", method), attribute.String("server.address", c.host)))
 		end = func(status int, err error) {
 			if status != 0 {
 				span.SetAttributes(attribute.Int("http.response.status_code", status))
 			}
 			if err != nil {
-				span.SetStatus(codes.Error, err.Error()) // our own errors, which hold nothing of the request
+				span.SetStatus(codes.Error, err.Error()) // errors of this package, which contain nothing of the request
 			}
 			span.End()
 		}

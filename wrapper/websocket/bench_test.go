@@ -25,11 +25,11 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// The relay that is measured is a process of its own, so that neither clients nor OpenIM count. childMode says which: the
-// guarded relay, or a bare one that copies frames.
+// childMode is the environment variable that makes the test binary run a relay as a process of its own, so that the measurement includes
+// neither clients nor OpenIM. Its value selects the guarded relay or one that only copies frames.
 const childMode = "REALTIME_BENCH_RELAY"
 
-// usage is what the child says of itself.
+// usage is the resource usage that the child reports.
 type usage struct {
 	RSS        int64 // bytes, as are the next two
 	Heap       int64
@@ -38,11 +38,12 @@ type usage struct {
 	Goroutines int
 }
 
-// serveChild is the child's main. It ends with its standard input.
+// serveChild is the child's main function. It returns at the end of its standard input.
 func serveChild(mode, upstream string) {
 	var handler http.Handler = bareRelay{upstream}
 	if mode == "guarded" {
-		relay, err := New(Options{URL: upstream, Sessions: anyone{}, Upstream: anyone{}, Members: anyone{}, MaxSockets: 1 << 20, MaxPerUser: 1 << 20, MaxPerDevice: 1 << 20})
+		relay, err := New(Options{URL: upstream, Sessions: anyone{}, Upstream: anyone{}, Members: anyone{}, MaxSockets: 1 << 20,
+			MaxPerUser: 1 << 20, MaxPerDevice: 1 << 20})
 		if err != nil {
 			panic(err)
 		}
@@ -76,7 +77,7 @@ func serveChild(mode, upstream string) {
 	os.Exit(0)
 }
 
-// anyone lets everybody in.
+// anyone accepts every session.
 type anyone struct{}
 
 func (anyone) Authenticate(context.Context, string) (Identity, *wire.Failure) {
@@ -93,7 +94,7 @@ func (anyone) Member(_ context.Context, _ Identity, ids []string) ([]bool, error
 	return slices.Repeat([]bool{true}, len(ids)), nil
 }
 
-// bareRelay copies frames between two sockets of the same library and looks at nothing.
+// bareRelay copies frames between two sockets of the same library without checks.
 type bareRelay struct{ upstream string }
 
 func (b bareRelay) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -170,7 +171,7 @@ func (c child) dial(enc frame.Encoding) *websocket.Conn {
 	return ws
 }
 
-// echo is an upstream that costs next to nothing: it answers every frame with one and the same.
+// echo starts an upstream server that replies to every frame with the same frame.
 func echo(b *testing.B, answer []byte) string {
 	up := websocket.Upgrader{ReadBufferSize: 512, WriteBufferSize: 512}
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -189,7 +190,7 @@ func echo(b *testing.B, answer []byte) string {
 	return "ws" + strings.TrimPrefix(s.URL, "http")
 }
 
-// BenchmarkIdleSockets reports what one idle socket costs: go test -run xxx -bench IdleSockets -benchtime 2000x.
+// BenchmarkIdleSockets reports the cost of one idle socket: go test -run xxx -bench IdleSockets -benchtime 2000x.
 func BenchmarkIdleSockets(b *testing.B) {
 	for _, mode := range []string{"guarded", "bare"} {
 		b.Run(mode, func(b *testing.B) {
@@ -253,7 +254,7 @@ func BenchmarkRelay(b *testing.B) {
 	}
 }
 
-// BenchmarkGuard is the guard alone: decode, decide, encode, and the look at the reply.
+// BenchmarkGuard measures the guard only: decode, decide, encode, and the check of the reply.
 func BenchmarkGuard(b *testing.B) {
 	for _, enc := range encodings {
 		b.Run(enc.String(), func(b *testing.B) {

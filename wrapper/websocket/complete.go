@@ -11,11 +11,12 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// OpenIM up to v3.8.3-patch.4 sends notices of friend and group requests without the request itself, which protocol 0.0.73 put into
-// them. The official Go SDK v3.8.3-patch.10 dereferences it: its listener dies, and the app hears nothing more until it logs in
-// again. What is missing is made here of what the notice says anyway. Notices that have it stay as they are, byte for byte.
+// OpenIM up to v3.8.3-patch.4 sends notifications of friend and group requests without the request itself, which protocol 0.0.73 added.
+// The official Go SDK v3.8.3-patch.10 dereferences the missing request: its listener goroutine ends, and the app receives no events until
+// the next login. complete builds the missing request from the notification's other members. Notifications that contain it are passed on
+// byte for byte.
 
-// Notices by their content type (openimsdk/protocol constant.go).
+// Content types of the notifications (openimsdk/protocol constant.go).
 const (
 	noticeFriendAccepted = 1201
 	noticeFriendRefused  = 1202
@@ -25,7 +26,7 @@ const (
 	noticeGroupRefused   = 1506
 )
 
-// Results of a request, in OpenIM's numbers.
+// Results of a request, as OpenIM's numbers.
 const (
 	resultAccepted = 1
 	resultRefused  = -1
@@ -41,28 +42,28 @@ const (
 	fieldSendTime       = 15
 )
 
-// messagesAt are the paths from a reply's data to its messages: maps by conversation (key 1, value 2) of lists (1) of messages,
+// messagesAt are the paths of fields from a reply's data to its messages: maps by conversation (key 1, value 2) of lists (1) of messages,
 // or of messages themselves. Both fields 1 and 2 of a reply are such maps.
 var messagesAt = map[int32][]protowire.Number{
 	idPush: {2, 1}, 1002: {2, 1}, 1005: {2, 1}, 1007: {2},
 }
 
-// signs stand in every notice that may lack its request.
-var signs = [][]byte{[]byte("fromToUserID"), []byte("applicant"), []byte("receiverAs")}
+// markers are texts of which every notification without its request contains one.
+var markers = [][]byte{[]byte("fromToUserID"), []byte("applicant"), []byte("receiverAs")}
 
-// complete gives a frame with the requests added that its notices lack, or the frame itself.
+// complete returns the frame with the missing requests added to its notifications, or the frame itself if none is missing.
 func complete(enc frame.Encoding, head frame.Reply, data []byte) []byte {
 	path, holds := messagesAt[head.ID]
 	if !holds || head.ErrCode != wire.CodeOK {
 		return data
 	}
 	rep, err := enc.DecodePushed(data)
-	if err != nil || !holdsSign(rep.Data) {
+	if err != nil || !hasMarker(rep.Data) {
 		return data
 	}
 	changed := false
 	rep.Data = rewrite(rep.Data, []protowire.Number{1, 2}, func(entry []byte) []byte {
-		return along(entry, path, func(message []byte) []byte {
+		return rewritePath(entry, path, func(message []byte) []byte {
 			done, ok := completeMessage(message)
 			changed = changed || ok
 			return done
@@ -74,8 +75,8 @@ func complete(enc frame.Encoding, head frame.Reply, data []byte) []byte {
 	return enc.EncodeReply(rep)
 }
 
-func holdsSign(data []byte) bool {
-	for _, sign := range signs {
+func hasMarker(data []byte) bool {
+	for _, sign := range markers {
 		if bytes.Contains(data, sign) {
 			return true
 		}
@@ -83,16 +84,16 @@ func holdsSign(data []byte) bool {
 	return false
 }
 
-// along goes down a path of message fields and changes what is at its end.
-func along(in []byte, path []protowire.Number, change func([]byte) []byte) []byte {
+// rewritePath changes the message at the end of a path of fields.
+func rewritePath(in []byte, path []protowire.Number, change func([]byte) []byte) []byte {
 	if len(path) == 0 {
 		return change(in)
 	}
-	return rewrite(in, path[:1], func(inner []byte) []byte { return along(inner, path[1:], change) })
+	return rewrite(in, path[:1], func(inner []byte) []byte { return rewritePath(inner, path[1:], change) })
 }
 
-// rewrite changes the length-delimited fields of some numbers. A message that is not well-formed stays as it is: it is OpenIM's, and
-// the client's decoder will say what it thinks of it.
+// rewrite changes the length-delimited fields of some numbers. It returns a malformed message unchanged, because the client's decoder
+// reports it.
 func rewrite(in []byte, numbers []protowire.Number, change func([]byte) []byte) []byte {
 	out := make([]byte, 0, len(in)+len(in)/4)
 	for rest := in; len(rest) > 0; {
@@ -106,7 +107,7 @@ func rewrite(in []byte, numbers []protowire.Number, change func([]byte) []byte) 
 		}
 		if typ == protowire.BytesType && (number == numbers[0] || len(numbers) > 1 && number == numbers[1]) {
 			value, _ := protowire.ConsumeBytes(rest[n:])
-			// Clipped: what change appends must not overwrite what follows in the message.
+			// Clip, so that append in change does not overwrite the rest of the message.
 			out = protowire.AppendBytes(protowire.AppendTag(out, number, typ), change(slices.Clip(value)))
 		} else {
 			out = append(out, rest[:n+size]...)
@@ -116,7 +117,7 @@ func rewrite(in []byte, numbers []protowire.Number, change func([]byte) []byte) 
 	return out
 }
 
-// notice is what is looked at of a message.
+// notice holds the fields of a message that complete reads.
 type notice struct {
 	kind             uint64
 	sentAt           uint64 // milliseconds since 1970
@@ -162,7 +163,7 @@ func readNotice(in []byte) (n notice) {
 	return n
 }
 
-// completeMessage adds the request to one message; ok says whether it did.
+// completeMessage adds the request to one message. ok reports whether it did.
 func completeMessage(message []byte) (done []byte, ok bool) {
 	n := readNotice(message)
 	switch n.kind {
@@ -177,11 +178,12 @@ func completeMessage(message []byte) (done []byte, ok bool) {
 	return rewrite(message, []protowire.Number{fieldContent}, func([]byte) []byte { return content }), true
 }
 
-// completed is the content with the request in its detail: {"detail":"<JSON>"}.
+// completed returns the content with the request in its detail: {"detail":"<JSON>"}.
 func (n notice) completed() ([]byte, bool) {
 	var outer, detail map[string]json.RawMessage
 	var text string
-	if json.Unmarshal(n.content, &outer) != nil || json.Unmarshal(outer["detail"], &text) != nil || json.Unmarshal([]byte(text), &detail) != nil || detail == nil {
+	if json.Unmarshal(n.content, &outer) != nil || json.Unmarshal(outer["detail"], &text) != nil ||
+		json.Unmarshal([]byte(text), &detail) != nil || detail == nil {
 		return nil, false
 	}
 	if there := detail["request"]; len(there) > 0 && string(there) != "null" {
@@ -196,7 +198,7 @@ func (n notice) completed() ([]byte, bool) {
 	return marshal(outer), true
 }
 
-// request is sdkws.FriendRequest or sdkws.GroupRequest, in the JSON that the SDKs read.
+// request returns sdkws.FriendRequest or sdkws.GroupRequest, in the JSON that SDKs decode.
 func (n notice) request(detail map[string]json.RawMessage) (map[string]any, bool) {
 	request := map[string]any{"handleResult": 0, "handleMsg": "", "reqMsg": ""}
 	switch n.kind {
@@ -229,7 +231,7 @@ func (n notice) request(detail map[string]json.RawMessage) (map[string]any, bool
 	return request, true
 }
 
-// friend adds who asked whom. The notice's sender is one of the two.
+// friend adds the two users of a friend request. The sender of the notification is one of them.
 func (n notice) friend(detail map[string]json.RawMessage, request map[string]any) bool {
 	var who struct {
 		From string `json:"fromUserID"`
@@ -253,7 +255,7 @@ func (n notice) friend(detail map[string]json.RawMessage, request map[string]any
 	return true
 }
 
-// object is a JSON object, empty when there is none.
+// object returns value if it is a JSON object, and an empty object otherwise.
 func object(value json.RawMessage) json.RawMessage {
 	if len(value) > 0 && value[0] == '{' {
 		return value
@@ -261,7 +263,7 @@ func object(value json.RawMessage) json.RawMessage {
 	return json.RawMessage("{}")
 }
 
-// marshal writes what cannot fail: maps, texts and numbers.
+// marshal encodes maps, texts and numbers, which cannot fail.
 func marshal(value any) json.RawMessage {
 	var out bytes.Buffer
 	encoder := json.NewEncoder(&out)

@@ -19,7 +19,7 @@ func numberField(out []byte, number protowire.Number, value uint64) []byte {
 	return protowire.AppendVarint(protowire.AppendTag(out, number, protowire.VarintType), value)
 }
 
-// noticeOf is a sdkws.MsgData of OpenIM's, with a field that nobody here knows at its end.
+// noticeOf returns a sdkws.MsgData of OpenIM's, with an unknown field at its end.
 func noticeOf(kind uint64, detail string) []byte {
 	text, _ := json.Marshal(map[string]string{"detail": detail})
 	m := bytesField(nil, fieldSendID, []byte("alice"))
@@ -31,17 +31,18 @@ func noticeOf(kind uint64, detail string) []byte {
 	return bytesField(m, 99, []byte("later"))
 }
 
-// carried puts a message where replies of an identifier have theirs, beside another one.
+// carried returns the data of a reply with a message and another one.
 func carried(id int32, message []byte) []byte {
 	inner := message
 	if id != 1007 {
 		inner = bytesField(bytesField(nil, 1, noticeOf(101, "{}")), 1, message)
 	}
 	entry := bytesField(bytesField(nil, 1, []byte("n_alice_bob")), 2, inner)
-	return bytesField(bytesField(nil, 1, bytesField(nil, 1, []byte("si_empty"))), map[bool]protowire.Number{true: 1, false: 2}[id == 1007], entry)
+	return bytesField(bytesField(nil, 1, bytesField(nil, 1, []byte("si_empty"))), map[bool]protowire.Number{true: 1, false: 2}[id == 1007],
+		entry)
 }
 
-// requestIn finds the request that a client reads in a frame; nil if there is none.
+// requestIn returns the request that a client reads in a frame, nil if there is none.
 func requestIn(t *testing.T, enc frame.Encoding, id int32, data []byte) map[string]any {
 	t.Helper()
 	rep, err := enc.DecodePushed(data)
@@ -49,7 +50,7 @@ func requestIn(t *testing.T, enc frame.Encoding, id int32, data []byte) map[stri
 	NewWithT(t).Expect(rep.ID).To(Equal(id))
 	var request map[string]any
 	rewrite(rep.Data, []protowire.Number{1, 2}, func(entry []byte) []byte {
-		return along(entry, messagesAt[id], func(message []byte) []byte {
+		return rewritePath(entry, messagesAt[id], func(message []byte) []byte {
 			n := readNotice(message)
 			var outer struct{ Detail string }
 			var detail struct{ Request map[string]any }
@@ -62,8 +63,8 @@ func requestIn(t *testing.T, enc frame.Encoding, id int32, data []byte) map[stri
 	return request
 }
 
-// What OpenIM v3.8.3 sends, and what the SDK dereferences.
-func TestNoticesGetTheRequestThatTheyLack(t *testing.T) {
+// TestNoticesGetTheMissingRequest has the notifications of OpenIM v3.8.3, and the members that the SDK dereferences.
+func TestNoticesGetTheMissingRequest(t *testing.T) {
 	friends := `{"fromToUserID":{"fromUserID":"alice","toUserID":"bob"},"handleMsg":"no <thanks>"}`
 	group := `{"group":{"groupID":"g1"},"applicant":{"userID":"alice"},"opUser":{"userID":"carol"},"reqMsg":"let me in","handleMsg":"why not","receiverAs":0}`
 	for kind, c := range map[uint64]struct {
@@ -91,14 +92,16 @@ func TestNoticesGetTheRequestThatTheyLack(t *testing.T) {
 			"handleResult": 1.0, "handleMsg": "welcome", "reqMsg": "", "handleTime": 1790000000000.0,
 		}},
 		noticeGroupRefused: {`{"group":null,"receiverAs":0,"request":null}`, map[string]any{
-			"userInfo": map[string]any{}, "groupInfo": map[string]any{}, "handleResult": -1.0, "handleMsg": "", "reqMsg": "", "handleTime": 1790000000000.0,
+			"userInfo": map[string]any{}, "groupInfo": map[string]any{}, "handleResult": -1.0, "handleMsg": "", "reqMsg": "",
+			"handleTime": 1790000000000.0,
 		}},
 	} {
 		for _, enc := range []frame.Encoding{{}, {Gzip: true}, {JSON: true}, {JSON: true, Gzip: true}} {
 			for id := range messagesAt {
 				t.Run(fmt.Sprint(kind, " ", enc, " ", id), func(t *testing.T) {
 					g := NewWithT(t)
-					sent := enc.EncodeReply(frame.Reply{ID: id, MsgIncr: "7", OperationID: "op", Data: carried(id, noticeOf(kind, c.detail))})
+					sent := enc.EncodeReply(frame.Reply{ID: id, MsgIncr: "7", OperationID: "op",
+						Data: carried(id, noticeOf(kind, c.detail))})
 					head, err := enc.ReplyHead(sent)
 					g.Expect(err).NotTo(HaveOccurred())
 					got := complete(enc, head, sent)
@@ -115,7 +118,7 @@ func TestNoticesGetTheRequestThatTheyLack(t *testing.T) {
 	}
 }
 
-func TestEverythingElseStaysByteForByte(t *testing.T) {
+func TestEverythingElseIsUnchanged(t *testing.T) {
 	enc := frame.Encoding{Gzip: true}
 	whole := `{"fromToUserID":{"fromUserID":"alice","toUserID":"bob"},"request":{"fromUserID":"alice"}}`
 	lacking := `{"fromToUserID":{"fromUserID":"alice","toUserID":"bob"}}`
@@ -124,11 +127,12 @@ func TestEverythingElseStaysByteForByte(t *testing.T) {
 		"a text that looks like one":    {ID: idPush, Data: carried(idPush, noticeOf(101, lacking))},
 		"a notice without names":        {ID: idPush, Data: carried(idPush, noticeOf(noticeFriendAsked, `{"fromToUserID":{}}`))},
 		"a detail that is no object":    {ID: idPush, Data: carried(idPush, noticeOf(noticeFriendAsked, `"fromToUserID"`))},
-		"a detail that is null":         {ID: idPush, Data: carried(idPush, append(noticeOf(noticeGroupAsked, `null`), bytesField(nil, 98, []byte("applicant"))...))},
-		"another identifier":            {ID: 1006, Data: carried(idPush, noticeOf(noticeFriendAsked, lacking))},
-		"an error":                      {ID: 1005, ErrCode: 1004, Data: carried(1005, noticeOf(noticeFriendAsked, lacking))},
-		"no protobuf":                   {ID: idPush, Data: []byte("fromToUserID")},
-		"nothing":                       {ID: idPush},
+		"a detail that is null": {ID: idPush,
+			Data: carried(idPush, append(noticeOf(noticeGroupAsked, `null`), bytesField(nil, 98, []byte("applicant"))...))},
+		"another identifier": {ID: 1006, Data: carried(idPush, noticeOf(noticeFriendAsked, lacking))},
+		"an error":           {ID: 1005, ErrCode: 1004, Data: carried(1005, noticeOf(noticeFriendAsked, lacking))},
+		"no protobuf":        {ID: idPush, Data: []byte("fromToUserID")},
+		"nothing":            {ID: idPush},
 	} {
 		t.Run(name, func(t *testing.T) {
 			sent := enc.EncodeReply(rep)
@@ -139,7 +143,7 @@ func TestEverythingElseStaysByteForByte(t *testing.T) {
 	}
 }
 
-// FuzzComplete: whatever OpenIM sends is passed on as something that can be read, and nothing is added twice.
+// FuzzComplete checks that the result can be decoded, and that nothing is added twice.
 func FuzzComplete(f *testing.F) {
 	f.Add(carried(idPush, noticeOf(noticeFriendAsked, `{"fromToUserID":{"fromUserID":"alice","toUserID":"bob"}}`)))
 	f.Add(carried(idPush, noticeOf(noticeGroupAsked, `{"applicant":{"userID":"alice"}}`)))

@@ -16,14 +16,14 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// answer is what a client is told of the upgrade.
+// answer is the reply to an upgrade.
 type answer struct {
 	StatusCode int
 	Header     http.Header
 }
 
-// dial tries to connect and returns the socket, or the answer to the upgrade.
-func (w *world) dial(q string, header http.Header) (*websocket.Conn, *answer, wire.Envelope) {
+// dial returns the socket, or the reply to the upgrade.
+func (w *testEnv) dial(q string, header http.Header) (*websocket.Conn, *answer, wire.Envelope) {
 	w.t.Helper()
 	ws, resp, err := websocket.DefaultDialer.Dial(w.url(q), header)
 	if err == nil {
@@ -48,13 +48,15 @@ func packed(v map[string]any) string {
 }
 
 func TestBothFormsOfTheQuery(t *testing.T) {
-	full := map[string]any{"token": "alice-token", "userID": "alice", "platformID": 1, "operationID": "o", "compression": "gzip", "sdkType": "go", "sendResponse": false, "background": true}
+	full := map[string]any{"token": "alice-token", "userID": "alice", "platformID": 1, "operationID": "o", "compression": "gzip",
+		"sdkType": "go", "sendResponse": false, "background": true}
 	for name, c := range map[string]struct {
 		query string
 		code  int // 0: let in
 	}{
-		"the Go SDK's":                       {"?sendID=alice&token=alice-token&platformID=1&operationID=o&isBackground=false&compression=gzip", 0},
-		"the JS client's":                    {"?sendID=alice&token=alice-token&platformID=1&operationID=o&isBackground=false&sdkType=js", 0},
+		"the Go SDK's": {"?sendID=alice&token=alice-token&platformID=1&operationID=o&isBackground=false&compression=gzip", 0},
+		"the JS client's": {"?sendID=alice&token=alice-token&platformID=1&operationID=o&isBackground=false&sdkType=js",
+			0},
 		"with a later SDK's version":         {"?sendID=alice&token=alice-token&platformID=1&operationID=o&isBackground=false&sdkVersion=x", 0},
 		"v3.8.3's: nothing but what it asks": {"?sendID=alice&token=alice-token&platformID=1", 0},
 		"v=":                                 {packed(full), 0},
@@ -62,30 +64,34 @@ func TestBothFormsOfTheQuery(t *testing.T) {
 		"v= and a parameter":                 {packed(full) + "&sendID=alice", wire.CodeArgs},
 		"v= twice":                           {packed(full) + "&" + packed(full)[1:], wire.CodeArgs},
 		"v= that is no base64":               {"?v=***", wire.CodeArgs},
-		"v= with padding":                    {packed(map[string]any{"token": "alice-token", "userID": "alice", "platformID": 1}) + "=", wire.CodeArgs},
-		"v= with an unknown member":          {packed(map[string]any{"token": "alice-token", "userID": "alice", "platformID": 1, "sendID": "bob"}), wire.CodeArgs},
-		"v= with a text for a number":        {packed(map[string]any{"token": "alice-token", "userID": "alice", "platformID": "1"}), wire.CodeArgs},
-		"v= with a member twice":             {"?v=" + base64.RawURLEncoding.EncodeToString([]byte(`{"token":"alice-token","userID":"bob","userID":"alice","platformID":1}`)), wire.CodeArgs},
-		"a parameter twice":                  {"?sendID=alice&sendID=bob&token=alice-token&platformID=1", wire.CodeArgs},
-		"the token twice":                    {"?sendID=alice&token=alice-token&token=alice-token&platformID=1", wire.CodeArgs},
-		"an unknown parameter":               {"?sendID=alice&token=alice-token&platformID=1&admin=true", wire.CodeArgs},
-		"another spelling":                   {"?sendid=alice&token=alice-token&platformID=1", wire.CodeArgs},
-		"a semicolon":                        {"?sendID=alice;sendID=bob&token=alice-token&platformID=1", wire.CodeArgs},
-		"a platform that is no number":       {"?sendID=alice&token=alice-token&platformID=one", wire.CodeArgs},
-		"an unknown sdkType":                 {"?sendID=alice&token=alice-token&platformID=1&sdkType=rust", wire.CodeArgs},
-		"an unknown compression":             {"?sendID=alice&token=alice-token&platformID=1&compression=zstd", wire.CodeArgs},
-		"isBackground that is no bool":       {"?sendID=alice&token=alice-token&platformID=1&isBackground=perhaps", wire.CodeArgs},
-		"no token":                           {"?sendID=alice&platformID=1", wire.CodeArgs},
-		"no user":                            {"?token=alice-token&platformID=1", wire.CodeArgs},
-		"nothing":                            {"", wire.CodeArgs},
-		"an endless query":                   {"?sendID=alice&token=alice-token&platformID=1&operationID=" + strings.Repeat("x", maxQuery), wire.CodeArgs},
-		"another user":                       {"?sendID=bob&token=alice-token&platformID=1", wire.CodeTokenInvalid},
-		"another platform":                   {"?sendID=alice&token=alice-token&platformID=2", wire.CodeTokenInvalid},
-		"an unknown token":                   {"?sendID=alice&token=guess&platformID=1", wire.CodeTokenNotExist},
+		"v= with padding": {packed(map[string]any{"token": "alice-token", "userID": "alice", "platformID": 1}) + "=",
+			wire.CodeArgs},
+		"v= with an unknown member": {packed(map[string]any{"token": "alice-token", "userID": "alice", "platformID": 1,
+			"sendID": "bob"}), wire.CodeArgs},
+		"v= with a text for a number": {packed(map[string]any{"token": "alice-token", "userID": "alice", "platformID": "1"}),
+			wire.CodeArgs},
+		"v= with a member twice":       {"?v=" + base64.RawURLEncoding.EncodeToString([]byte(`{"token":"alice-token","userID":"bob","userID":"alice","platformID":1}`)), wire.CodeArgs},
+		"a parameter twice":            {"?sendID=alice&sendID=bob&token=alice-token&platformID=1", wire.CodeArgs},
+		"the token twice":              {"?sendID=alice&token=alice-token&token=alice-token&platformID=1", wire.CodeArgs},
+		"an unknown parameter":         {"?sendID=alice&token=alice-token&platformID=1&admin=true", wire.CodeArgs},
+		"another spelling":             {"?sendid=alice&token=alice-token&platformID=1", wire.CodeArgs},
+		"a semicolon":                  {"?sendID=alice;sendID=bob&token=alice-token&platformID=1", wire.CodeArgs},
+		"a platform that is no number": {"?sendID=alice&token=alice-token&platformID=one", wire.CodeArgs},
+		"an unknown sdkType":           {"?sendID=alice&token=alice-token&platformID=1&sdkType=rust", wire.CodeArgs},
+		"an unknown compression":       {"?sendID=alice&token=alice-token&platformID=1&compression=zstd", wire.CodeArgs},
+		"isBackground that is no bool": {"?sendID=alice&token=alice-token&platformID=1&isBackground=perhaps", wire.CodeArgs},
+		"no token":                     {"?sendID=alice&platformID=1", wire.CodeArgs},
+		"no user":                      {"?token=alice-token&platformID=1", wire.CodeArgs},
+		"nothing":                      {"", wire.CodeArgs},
+		"an endless query": {"?sendID=alice&token=alice-token&platformID=1&operationID=" + strings.Repeat("x", maxQuery),
+			wire.CodeArgs},
+		"another user":     {"?sendID=bob&token=alice-token&platformID=1", wire.CodeTokenInvalid},
+		"another platform": {"?sendID=alice&token=alice-token&platformID=2", wire.CodeTokenInvalid},
+		"an unknown token": {"?sendID=alice&token=guess&platformID=1", wire.CodeTokenNotExist},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
-			w := newWorld(t)
+			w := newEnv(t)
 			ws, resp, e := w.dial(c.query, nil)
 			if c.code == 0 {
 				g.Expect(ws).NotTo(BeNil(), "%+v", e)
@@ -95,7 +101,7 @@ func TestBothFormsOfTheQuery(t *testing.T) {
 			g.Expect(resp.StatusCode).To(Equal(200), "SDKs look at the envelope alone")
 			g.Expect(e.ErrCode).To(Equal(c.code))
 			g.Expect(w.openIM.Queries()).To(BeEmpty(), "nothing reaches OpenIM")
-			for _, ev := range w.trail(KindOpened) {
+			for _, ev := range w.eventsOf(KindOpened) {
 				g.Expect(ev.Detail + ev.Reason).NotTo(ContainSubstring("alice-token"))
 			}
 		})
@@ -103,15 +109,15 @@ func TestBothFormsOfTheQuery(t *testing.T) {
 }
 
 func TestTheClientsBackgroundReachesOpenIM(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.dial("?sendID=alice&token=alice-token&platformID=1&isBackground=true", nil)
 	NewWithT(t).Expect(w.openIM.Queries()[0].Get("isBackground")).To(Equal("true"))
 	NewWithT(t).Expect(w.openIM.Queries()[0].Get("operationID")).NotTo(BeEmpty(), "made up: some releases refuse a connection without")
 }
 
-func TestEndedSessionsAreToldSo(t *testing.T) {
+func TestEndedSessionsReceiveTheReason(t *testing.T) {
 	for cause, code := range map[Cause]int{CauseExpired: wire.CodeTokenExpired, CauseRevoked: wire.CodeTokenKicked} {
-		w := newWorld(t)
+		w := newEnv(t)
 		w.endSession("session-alice-token", cause)
 		_, resp, e := w.dial(query("alice", "alice-token", 1, frame.Encoding{}), nil)
 		NewWithT(t).Expect(e.ErrCode).To(Equal(code))
@@ -133,7 +139,7 @@ func TestClientsThatReadTheFirstTextFrame(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
-			w := newWorld(t)
+			w := newEnv(t)
 			ws, _, _ := w.dial(c.query, nil)
 			g.Expect(ws).NotTo(BeNil(), "a browser cannot read a failed upgrade")
 			kind, data, err := ws.ReadMessage()
@@ -151,9 +157,9 @@ func TestClientsThatReadTheFirstTextFrame(t *testing.T) {
 	}
 }
 
-func TestTicketsAreTheNativeWay(t *testing.T) {
+func TestTicketsInSubprotocols(t *testing.T) {
 	g := NewWithT(t)
-	w := newWorld(t)
+	w := newEnv(t)
 	w.login("single-use", "alice", 1)
 	with := func(protocols string) http.Header { return http.Header{"Sec-Websocket-Protocol": {protocols}} }
 
@@ -180,9 +186,10 @@ func TestTicketsAreTheNativeWay(t *testing.T) {
 
 func TestOnlyListedPagesMayOpenASocket(t *testing.T) {
 	g := NewWithT(t)
-	w := newWorld(t)
+	w := newEnv(t)
 	q := query("alice", "alice-token", 1, frame.Encoding{})
-	for origin, ok := range map[string]bool{"https://chat.example.com": true, "https://evil.example.com": false, "null": false, "https://chat.example.com.evil.com": false} {
+	for origin, ok := range map[string]bool{"https://chat.example.com": true, "https://evil.example.com": false, "null": false,
+		"https://chat.example.com.evil.com": false} {
 		ws, resp, _ := w.dial(q, http.Header{"Origin": {origin}})
 		g.Expect(ws != nil).To(Equal(ok), origin)
 		if !ok {
@@ -191,9 +198,9 @@ func TestOnlyListedPagesMayOpenASocket(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoUpgradeIsAnswered(t *testing.T) {
+func TestRequestsThatAreNotUpgrades(t *testing.T) {
 	g := NewWithT(t)
-	w := newWorld(t)
+	w := newEnv(t)
 	for _, change := range []func(*http.Request){
 		func(*http.Request) {},
 		func(r *http.Request) { r.Header.Set("Upgrade", "h2c"); r.Header.Set("Connection", "Upgrade") },
@@ -203,7 +210,8 @@ func TestWhatIsNoUpgradeIsAnswered(t *testing.T) {
 			r.Header.Set("Connection", "Upgrade")
 		},
 	} {
-		req, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, w.http.URL+query("alice", "alice-token", 1, frame.Encoding{}), nil)
+		req, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, w.http.URL+query("alice", "alice-token", 1, frame.Encoding{}),
+			nil)
 		change(req)
 		resp, err := http.DefaultClient.Do(req)
 		g.Expect(err).NotTo(HaveOccurred())
@@ -215,7 +223,7 @@ func TestWhatIsNoUpgradeIsAnswered(t *testing.T) {
 
 func TestSocketsAreCounted(t *testing.T) {
 	g := NewWithT(t)
-	w := newWorld(t, func(w *world) { w.options.MaxSockets, w.options.MaxPerUser, w.options.MaxPerDevice = 4, 3, 2 })
+	w := newEnv(t, func(w *testEnv) { w.options.MaxSockets, w.options.MaxPerUser, w.options.MaxPerDevice = 4, 3, 2 })
 	w.openIM.SpareSameToken = true
 	w.login("alice-2", "alice", 2)
 	for _, name := range []string{"bob", "carol"} {
@@ -233,32 +241,32 @@ func TestSocketsAreCounted(t *testing.T) {
 	g.Expect(try("bob", "bob-token", 1)).To(BeZero())
 	g.Expect(try("carol", "carol-token", 1)).To(Equal(codeTooMany), "the replica has four")
 	_ = first.ws.Close()
-	eventually(t, "a place is free again", func() bool { return w.relay.hub.room() == nil })
+	eventually(t, "a place is free again", func() bool { return w.relay.hub.checkCapacity() == nil })
 	g.Expect(try("carol", "carol-token", 1)).To(BeZero())
 }
 
-func TestWhenOpenIMIsNotThere(t *testing.T) {
+func TestFailuresOfMsggateway(t *testing.T) {
 	q := query("alice", "alice-token", 1, frame.Encoding{Gzip: true})
 	for name, c := range map[string]struct {
-		spoil  func(*world)
+		change func(*testEnv)
 		status int
 	}{
-		"msggateway is down": {func(w *world) { w.openIM.Stop() }, 503},
-		"no token to be had": {func(w *world) { w.down["tokens"] = true }, 503},
-		"every token refused": {func(w *world) {
+		"msggateway is down": {func(w *testEnv) { w.openIM.Stop() }, 503},
+		"no token available": {func(w *testEnv) { w.down["tokens"] = true }, 503},
+		"every token refused": {func(w *testEnv) {
 			w.openIM.Check = func(url.Values) (int, string) { return wire.CodeTokenKicked, "kicked" }
 		}, 502},
-		"msggateway is full": {func(w *world) { w.openIM.Check = func(url.Values) (int, string) { return codeTooMany, "full" } }, 503},
+		"msggateway is full": {func(w *testEnv) { w.openIM.Check = func(url.Values) (int, string) { return codeTooMany, "full" } }, 503},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
-			w := newWorld(t)
-			c.spoil(w)
+			w := newEnv(t)
+			c.change(w)
 			_, resp, e := w.dial(q, nil)
 			g.Expect(resp.StatusCode).To(Equal(c.status))
 			g.Expect(wire.IsTokenError(e.ErrCode)).To(BeFalse(), "no SDK forgets its session over it")
 			g.Expect(e.ErrMsg).NotTo(ContainSubstring("eyJ"))
-			for _, ev := range w.trail(KindOpened) {
+			for _, ev := range w.eventsOf(KindOpened) {
 				g.Expect(ev.Verdict).To(Equal(VerdictFailed))
 				g.Expect(ev.Detail).NotTo(ContainSubstring("eyJ"))
 				g.Expect(ev.Detail).NotTo(ContainSubstring("sendID="))

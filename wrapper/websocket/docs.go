@@ -8,23 +8,23 @@ import (
 	"strings"
 )
 
-// Marks between which docs/websocket.md holds what is generated from the table.
+// Marks of the generated part of docs/websocket.md.
 const (
 	docsBegin = "<!-- generated from the table in wrapper/websocket by \"go generate ./wrapper/websocket\": do not edit between the marks -->"
 	docsEnd   = "<!-- end of what is generated -->"
 )
 
-// Docs replaces what stands between the marks of a page by the table.
+// Docs returns a page in which the table replaces the part between the marks.
 func Docs(page string) (string, error) {
 	before, rest, begin := strings.Cut(page, docsBegin)
 	_, after, end := strings.Cut(rest, docsEnd)
 	if !begin || !end {
-		return "", fmt.Errorf("the page has no marks: keep the lines %q and %q", docsBegin, docsEnd)
+		return "", fmt.Errorf("generating the page: no marks in it: keep the lines %q and %q", docsBegin, docsEnd)
 	}
 	return before + docsBegin + "\n\n" + Table() + "\n" + docsEnd + after, nil
 }
 
-// Table is the table in Markdown.
+// Table returns the table in Markdown.
 func Table() string {
 	var b strings.Builder
 	b.WriteString("| id | OpenIM's name | for | message | class | audit |\n|---|---|---|---|---|---|\n")

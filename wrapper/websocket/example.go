@@ -4,14 +4,14 @@ import "google.golang.org/protobuf/encoding/protowire"
 
 // Names fills an Example.
 type Names struct {
-	User         string // whose name the request is in; empty: none is given
-	Peer         string // to whom a message goes, whose presence is asked for
-	Group        string // to which group a message goes, instead of to Peer
+	User         string // the request's own user; empty: none
+	Peer         string // the receiver of a message; the user of a presence subscription
+	Group        string // the group that receives a message, instead of Peer
 	Conversation string
 }
 
-// Example is the protobuf message of a request as the official SDKs write it. The documentation and the tests that take
-// every request to OpenIM itself are made with it.
+// Example returns the protobuf message of a request as the official SDKs write it. The documentation, and the tests that send every
+// request to OpenIM, use it.
 func (r *Request) Example(n Names) []byte { return example(nil, r.Fields, n) }
 
 func example(out []byte, list []Field, n Names) []byte {

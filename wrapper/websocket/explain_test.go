@@ -13,8 +13,8 @@ import (
 
 const page = "https://chat.example.com"
 
-// ask sends a plain GET to the socket's URL.
-func (w *world) explained(query, origin string) (*http.Response, wire.Envelope) {
+// explained sends a plain GET to the socket's URL.
+func (w *testEnv) explained(query, origin string) (*http.Response, wire.Envelope) {
 	w.t.Helper()
 	req, err := http.NewRequestWithContext(w.t.Context(), http.MethodGet, w.http.URL+wire.SocketPath+query, nil)
 	if err != nil {
@@ -36,31 +36,34 @@ func (w *world) explained(query, origin string) (*http.Response, wire.Envelope) 
 	return resp, e
 }
 
-// A page cannot read a failed upgrade, so newer SDKs ask the URL by a plain GET why they were refused.
-func TestAPlainGETSaysWhyASocketIsRefused(t *testing.T) {
+// TestAPlainGETReturnsTheReason: a page cannot read the reply to a failed upgrade, so that newer SDKs request the URL by a plain GET.
+func TestAPlainGETReturnsTheReason(t *testing.T) {
 	none := frame.Encoding{}
 	for name, c := range map[string]struct {
-		query string
-		spoil func(*world)
-		code  int
+		query  string
+		change func(*testEnv)
+		code   int
 	}{
-		"expired":          {query("alice", "alice-token", 1, none), func(w *world) { w.ended["session-alice-token"] = CauseExpired }, wire.CodeTokenExpired},
-		"revoked":          {query("alice", "alice-token", 1, none), func(w *world) { w.ended["session-alice-token"] = CauseRevoked }, wire.CodeTokenKicked},
-		"unknown":          {query("alice", "no-token", 1, none) + "&isMsgResp=true", func(*world) {}, wire.CodeTokenNotExist},
-		"another user":     {query("bob", "alice-token", 1, none), func(*world) {}, wire.CodeTokenInvalid},
-		"a pattern":        {query("a.b", "pattern-token", 1, none), func(w *world) { w.login("pattern-token", "a.b", 1) }, wire.CodeNoPermission},
-		"another platform": {query("alice", "alice-token", 2, none), func(*world) {}, wire.CodeTokenInvalid},
-		"malformed":        {"?sendID=alice&sendID=bob", func(*world) {}, wire.CodeArgs},
-		"limited": {query("alice", "alice-token", 1, none), func(w *world) {
+		"expired": {query("alice", "alice-token", 1, none), func(w *testEnv) { w.ended["session-alice-token"] = CauseExpired },
+			wire.CodeTokenExpired},
+		"revoked": {query("alice", "alice-token", 1, none), func(w *testEnv) { w.ended["session-alice-token"] = CauseRevoked },
+			wire.CodeTokenKicked},
+		"unknown":      {query("alice", "no-token", 1, none) + "&isMsgResp=true", func(*testEnv) {}, wire.CodeTokenNotExist},
+		"another user": {query("bob", "alice-token", 1, none), func(*testEnv) {}, wire.CodeTokenInvalid},
+		"a pattern": {query("a.b", "pattern-token", 1, none), func(w *testEnv) { w.login("pattern-token", "a.b", 1) },
+			wire.CodeNoPermission},
+		"another platform": {query("alice", "alice-token", 2, none), func(*testEnv) {}, wire.CodeTokenInvalid},
+		"malformed":        {"?sendID=alice&sendID=bob", func(*testEnv) {}, wire.CodeArgs},
+		"limited": {query("alice", "alice-token", 1, none), func(w *testEnv) {
 			w.judge = func(Identity, *Frame) *Refusal { return &Refusal{ErrCode: wire.Limited.ErrCode, Reason: "limited"} }
 		}, wire.Limited.ErrCode},
-		"too many": {query("alice", "alice-token", 1, none), func(w *world) { w.relay.hub.perUser = 0 }, codeTooMany},
-		"nothing":  {query("alice", "alice-token", 1, none), func(*world) {}, wire.CodeArgs},
+		"too many": {query("alice", "alice-token", 1, none), func(w *testEnv) { w.relay.hub.perUser = 0 }, codeTooMany},
+		"nothing":  {query("alice", "alice-token", 1, none), func(*testEnv) {}, wire.CodeArgs},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
-			w := newWorld(t)
-			c.spoil(w)
+			w := newEnv(t)
+			c.change(w)
 			for _, origin := range []string{page, ""} {
 				resp, e := w.explained(c.query, origin) //nolint:bodyclose // explained has closed it
 				g.Expect(e.ErrCode).To(Equal(c.code))
@@ -78,16 +81,17 @@ func TestAPlainGETSaysWhyASocketIsRefused(t *testing.T) {
 
 func TestAPlainGETOfAnotherPageLearnsNothing(t *testing.T) {
 	g := NewWithT(t)
-	w := newWorld(t)
-	resp, e := w.explained(query("alice", "alice-token", 1, frame.Encoding{}), "https://evil.example.com") //nolint:bodyclose // explained has closed it
+	w := newEnv(t)
+	resp, e := w.explained(query("alice", "alice-token", 1, frame.Encoding{}),
+		"https://evil.example.com") //nolint:bodyclose // explained has closed it
 	g.Expect(resp.StatusCode).To(Equal(http.StatusForbidden))
 	g.Expect(e.ErrCode).To(Equal(wire.CodeNoPermission))
 	g.Expect(resp.Header).NotTo(HaveKey("Access-Control-Allow-Origin"))
 }
 
-func TestAPlainGETSpendsNoTicket(t *testing.T) {
+func TestAPlainGETRedeemsNoTicket(t *testing.T) {
 	g := NewWithT(t)
-	w := newWorld(t)
+	w := newEnv(t)
 	w.login("once", "alice", 1)
 	protocols := http.Header{"Sec-Websocket-Protocol": {"openim.v1, ticket.once"}}
 	req, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, w.http.URL+wire.SocketPath+"?sdkType=js", nil)

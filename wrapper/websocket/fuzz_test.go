@@ -12,8 +12,8 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/websocket/frame"
 )
 
-// FuzzRequests feeds every request of the table with any bytes. Whatever gets through names the session's user once, no
-// conversation that is not his, and is in its last form: the guard does not change it again.
+// FuzzRequests decides on every request of the table with random bytes. A request that is passed on names the session's user once, and no
+// conversation of others, and is in its final form: the guard does not change it again.
 func FuzzRequests(f *testing.F) {
 	for _, r := range Requests {
 		f.Add(r.ID, r.Example(own))
@@ -54,16 +54,16 @@ func FuzzRequests(f *testing.F) {
 	})
 }
 
-// names: does a field of rule Parties hold the conversation?
+// names reports whether a field of rule Parties contains the conversation.
 func names(data []byte, row *Request, conversation string) bool {
-	w := walk{user: "alice"}
+	w := rewriter{user: "alice"}
 	if _, _, err := w.message(data, row.Fields); err != nil {
 		return true
 	}
 	return slices.Contains(w.found.conversations, conversation)
 }
 
-// FuzzConnect feeds the query and the subprotocols. What is accepted has exactly one credential and a user to compare, unless a ticket names him.
+// FuzzConnect parses random queries and subprotocols. An accepted one has exactly one credential, and names a user unless it has a ticket.
 func FuzzConnect(f *testing.F) {
 	f.Add("sendID=alice&token=t&platformID=1&isBackground=false&compression=gzip", "")
 	f.Add("sdkType=js", "openim.v1, ticket.x")
@@ -85,11 +85,11 @@ func FuzzConnect(f *testing.F) {
 	})
 }
 
-// FuzzWalk compares our reading of a message with protowire's own: what we keep of it is a message still.
+// FuzzWalk checks with protowire that a rewritten message is a message.
 func FuzzWalk(f *testing.F) {
 	f.Add([]byte(textMessage()))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		w := walk{user: "alice"}
+		w := rewriter{user: "alice"}
 		out, _, err := w.message(data, Find(idSend).Fields)
 		if err != nil {
 			return
@@ -104,11 +104,12 @@ func FuzzWalk(f *testing.F) {
 	})
 }
 
-// FuzzReplies feeds every kind of reply that is looked at with any bytes. What is passed on names no conversation but those that were
-// asked for, holds messages of these alone, and is in its last form.
+// FuzzReplies filters replies with random bytes. The result names only requested conversations, contains messages of these only, and is
+// in its final form.
 func FuzzReplies(f *testing.F) {
 	for _, id := range []int32{idNewest, idRanges, idSeqs, idRead, idLast, idPush} {
-		f.Add(id, []byte(append(under(1, "si_alice_bob", said("alice", "bob", "", 1, "x"), said("carol", "dave", "", 1, "y"), deleted()), toAlice("z")...)))
+		f.Add(id, []byte(append(under(1, "si_alice_bob", said("alice", "bob", "", 1, "x"), said("carol", "dave", "", 1, "y"), deleted()),
+			toAlice("z")...)))
 		f.Add(id, []byte(append(lastOf("si_alice_bob", said("carol", "dave", "", 1, "x")), seqsOf(3, "si_alice_bob", "sg_theirs")...)))
 		f.Add(id, []byte(readOf("sg_ours", "sg_theirs").str(9, "later")))
 	}
@@ -119,7 +120,7 @@ func FuzzReplies(f *testing.F) {
 			return
 		}
 		look := func(in []byte) ([]byte, bool, error) {
-			v := review{user: "alice", layout: l, allowed: func(c string) bool { return ours[c] }}
+			v := filter{user: "alice", layout: l, allowed: func(c string) bool { return ours[c] }}
 			out, err := v.data(in)
 			return out, v.changed, err
 		}
@@ -147,14 +148,14 @@ func FuzzReplies(f *testing.F) {
 	})
 }
 
-// FuzzAddress: a message is of one conversation of a kind at most, and of a pair's only to the two.
+// FuzzAddress checks that a message belongs to at most one conversation of a kind, and a message of two users only to the two.
 func FuzzAddress(f *testing.F) {
 	f.Add("alice", "bob", "", uint64(1), "si_alice_bob", "alice")
 	f.Add("", "", "g", uint64(3), "sg_g", "alice")
 	f.Add("sys", "alice", "", uint64(4), "sn_sys_alice", "alice")
 	f.Fuzz(func(t *testing.T, from, to, group string, session uint64, conversation, user string) {
-		a := address{sender: from, receiver: to, group: group, session: session, says: true}
-		if !a.isOf(conversation, user) {
+		a := address{sender: from, receiver: to, group: group, session: session, hasOtherText: true}
+		if !a.belongsTo(conversation, user) {
 			return
 		}
 		kind, rest, _ := strings.Cut(conversation, "_")

@@ -15,16 +15,17 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// Values that the server's side of a message has (openimsdk/protocol constant.go).
+// Values of a message that the server sets (openimsdk/protocol constant.go).
 const (
 	fromUser      = 100 // msgFrom: UserMsgType
-	statusSending = 1   // status: OpenIM makes "sent" of it; 4 and more would hide the message from its receivers
+	statusSending = 1   // status: OpenIM changes it to "sent"; 4 and more would hide the message from its receivers
 )
 
-// clockSkew is how far a client's createTime may be from ours before ours is taken.
+// clockSkew is the maximum difference between a client's createTime and the gateway's clock. Beyond it the gateway's time replaces
+// createTime.
 const clockSkew = 10 * time.Minute
 
-// Reasons of the guard's own refusals, fixed words for metrics and the trail.
+// Reasons of the guard's refusals: fixed words for metrics and the audit log.
 const (
 	reasonUnknown   = "unknown_request"
 	reasonNobody    = "nobody"
@@ -42,7 +43,7 @@ const (
 	reasonBusy      = "busy"
 )
 
-// guard turns a client's request into the one that OpenIM gets.
+// guard checks a client's request, and turns it into the request for OpenIM.
 type guard struct {
 	members  Members
 	profiles Profiles
@@ -50,60 +51,60 @@ type guard struct {
 	now      func() time.Time
 }
 
-// outcome is what becomes of one frame. Without a refusal the request goes on.
-type outcome struct {
-	request frame.Request
-	asked   []string // conversations that the request names
-	refusal *Refusal
-	verdict string
+// decision is the result for one frame. Without a refusal the request is passed on.
+type decision struct {
+	request       frame.Request
+	conversations []string // the conversations that the request names
+	refusal       *Refusal
+	verdict       string
 }
 
-func refused(code int, reason, text string) outcome {
-	return outcome{verdict: VerdictRefused, refusal: &Refusal{ErrCode: code, Reason: reason, Text: text}}
+func refused(code int, reason, text string) decision {
+	return decision{verdict: VerdictRefused, refusal: &Refusal{ErrCode: code, Reason: reason, Text: text}}
 }
 
-// decide takes the steps in order: is it well formed, may there be so many, who is meant, whose conversations are they.
-// held is what the socket has already. f gets what was found. The error is errMalformed: the socket is to be closed.
-func (g *guard) decide(ctx context.Context, id Identity, held *held, req frame.Request, f *Frame) (outcome, error) {
+// decide checks a request in this order: format, rate limit and rules, identity, conversations. state is the state of the socket. decide
+// describes the request in f. The error is errMalformed: the socket must be closed.
+func (g *guard) decide(ctx context.Context, id Identity, state *socketState, req frame.Request, f *Frame) (decision, error) {
 	row := Find(req.ID)
 	f.Class, f.Audit = ClassRead, AuditWrite
-	w := walk{user: id.UserID}
+	w := rewriter{user: id.UserID}
 	var out []byte
 	var bad error
 	if row != nil {
 		f.Name, f.Class, f.Audit = row.Name, row.Class, row.Audit
 		out, _, bad = w.message(req.Data, row.Fields)
 		if errors.Is(bad, errMalformed) {
-			return outcome{}, errMalformed
+			return decision{}, errMalformed
 		}
 		describeFrame(f, row, &w.found)
 	}
 	if g.judge != nil {
 		if r := g.judge.Frame(ctx, id, f); r != nil {
-			return outcome{verdict: VerdictRefused, refusal: r}, nil
+			return decision{verdict: VerdictRefused, refusal: r}, nil
 		}
 	}
-	if o, ok := permitted(id, req, row, f, &w.found, bad); !ok {
+	if o, ok := checkRequest(id, req, row, f, &w.found, bad); !ok {
 		return o, nil
 	}
 	verdict := VerdictAllowed
-	strike, o, ok := g.parties(ctx, id, held, f)
+	remove, o, ok := g.checkConversations(ctx, id, state, f)
 	if !ok {
 		return o, nil
 	}
-	if len(strike) > 0 {
-		again := walk{user: id.UserID, strike: strike}
+	if len(remove) > 0 {
+		again := rewriter{user: id.UserID, remove: remove}
 		if out, _, bad = again.message(req.Data, row.Fields); bad != nil {
-			return outcome{}, errMalformed // cannot be: it was walked before
+			return decision{}, errMalformed // impossible: the first pass accepted it
 		}
 		verdict = VerdictTrimmed
 	}
-	if row.ID == idPresence && !held.subscribe(w.found.listed["subscribeUserID"], w.found.listed["unsubscribeUserID"]) {
+	if row.ID == idPresence && !state.subscribe(w.found.listed["subscribeUserID"], w.found.listed["unsubscribeUserID"]) {
 		return refused(wire.CodeArgs, reasonPresence, presenceText), nil
 	}
-	asked := slices.DeleteFunc(slices.Clone(f.Conversations), func(id string) bool { return strike[id] })
-	req.SendID, req.Data = id.UserID, g.finish(ctx, out, id, row, f, &w.found)
-	return outcome{request: req, asked: asked, verdict: verdict}, nil
+	asked := slices.DeleteFunc(slices.Clone(f.Conversations), func(id string) bool { return remove[id] })
+	req.SendID, req.Data = id.UserID, g.setServerFields(ctx, out, id, row, f, &w.found)
+	return decision{request: req, conversations: asked, verdict: verdict}, nil
 }
 
 func describeFrame(f *Frame, row *Request, seen *found) {
@@ -113,13 +114,14 @@ func describeFrame(f *Frame, row *Request, seen *found) {
 		return
 	}
 	f.ClientMsgID, f.RecvID, f.GroupID = seen.texts["clientMsgID"], seen.texts["recvID"], seen.texts["groupID"]
-	f.SessionType, f.ContentType = int32(seen.numbers["sessionType"]), int32(seen.numbers["contentType"]) //nolint:gosec // a number over the bound is refused
+	f.SessionType, f.ContentType = int32(seen.numbers["sessionType"]),
+		int32(seen.numbers["contentType"]) //nolint:gosec // a number over the bound is refused
 	history, set := seen.options["history"]
 	f.OnlineOnly = set && !history
 }
 
-// permitted looks at what needs nobody's answer.
-func permitted(id Identity, req frame.Request, row *Request, f *Frame, seen *found, bad error) (outcome, bool) {
+// checkRequest makes the checks that need no other server.
+func checkRequest(id Identity, req frame.Request, row *Request, f *Frame, seen *found, bad error) (decision, bool) {
 	var arg *argument
 	switch {
 	case !ids.Legal(id.UserID):
@@ -131,22 +133,22 @@ func permitted(id Identity, req frame.Request, row *Request, f *Frame, seen *fou
 	case req.SendID != "" && req.SendID != id.UserID:
 		return refused(wire.CodeNoPermission, reasonIdentity, "sendID is not the user of this session: send your own"), false
 	case seen.foreignSelf:
-		return refused(wire.CodeNoPermission, reasonIdentity, "the request is in another user's name: send your own"), false
+		return refused(wire.CodeNoPermission, reasonIdentity, "the request names another user as its sender: name yourself"), false
 	case errors.As(bad, &arg):
 		return refused(wire.CodeArgs, arg.reason, arg.text), false
 	}
 	if row.ID != idSend {
-		return outcome{}, true
+		return decision{}, true
 	}
-	return message1003(f)
+	return checkMessage(f)
 }
 
-func message1003(f *Frame) (outcome, bool) {
+func checkMessage(f *Frame) (decision, bool) {
 	if _, ok := SessionTypes[f.SessionType]; !ok {
-		return refused(wire.CodeNoPermission, reasonSession, "a client may send to a user (sessionType 1) or to a group (3) alone"), false
+		return refused(wire.CodeNoPermission, reasonSession, "a client may send to a user (sessionType 1) or to a group (3) only"), false
 	}
 	if _, ok := ContentTypes[f.ContentType]; !ok {
-		return refused(wire.CodeNoPermission, reasonContent, "this contentType is not a client's to send: see docs/websocket.md"), false
+		return refused(wire.CodeNoPermission, reasonContent, "a client may not send this contentType: see docs/websocket.md"), false
 	}
 	single := f.SessionType == sessionSingle
 	if single && (f.RecvID == "" || f.GroupID != "") || !single && (f.GroupID == "" || f.RecvID != "") {
@@ -155,14 +157,16 @@ func message1003(f *Frame) (outcome, bool) {
 	if !single {
 		f.Conversations = []string{groupPrefix + f.GroupID}
 	}
-	return outcome{}, true
+	return decision{}, true
 }
 
-// parties asks which conversations are the user's. A pull loses those that are not; a message to a group that is
-// not theirs or to a user who does not exist, or a pull without any of theirs, is refused. So is what cannot be asked now.
-func (g *guard) parties(ctx context.Context, id Identity, held *held, f *Frame) (strike map[string]bool, o outcome, ok bool) {
+// checkConversations checks which conversations of a request are the user's. It removes others from a pull. It refuses a pull in which
+// none is left, a message to a group of which the user is no member, a message to a user who does not exist, and every request that it
+// cannot check now.
+func (g *guard) checkConversations(ctx context.Context, id Identity, state *socketState, f *Frame) (remove map[string]bool, o decision,
+	ok bool) {
 	conversations := f.Conversations
-	if f.ID == idSend && f.SessionType == sessionSingle && !held.knows(f.RecvID) {
+	if f.ID == idSend && f.SessionType == sessionSingle && !state.remembers(f.RecvID) {
 		conversations = []string{pair(id.UserID, f.RecvID)}
 	}
 	for asked := range slices.Chunk(conversations, MaxAsked) {
@@ -171,7 +175,7 @@ func (g *guard) parties(ctx context.Context, id Identity, held *held, f *Frame) 
 			return nil, refused(over.ErrCode, reasonOver, over.Text), false
 		}
 		if err != nil || len(answers) != len(asked) {
-			o = refused(wire.CodeInternal, reasonDown, "whether the conversation is yours cannot be found out now: try again")
+			o = refused(wire.CodeInternal, reasonDown, "it cannot be checked now whether the conversation is yours: try again")
 			o.verdict = VerdictFailed
 			return nil, o, false
 		}
@@ -179,31 +183,31 @@ func (g *guard) parties(ctx context.Context, id Identity, held *held, f *Frame) 
 			if is {
 				continue
 			}
-			if strike == nil {
-				strike = map[string]bool{}
+			if remove == nil {
+				remove = map[string]bool{}
 			}
-			strike[asked[i]] = true
+			remove[asked[i]] = true
 			f.Foreign = append(f.Foreign, asked[i])
 		}
 	}
 	switch {
-	case len(strike) == 0:
+	case len(remove) == 0:
 		if f.RecvID != "" {
-			held.meet(f.RecvID)
+			state.remember(f.RecvID)
 		}
-		return nil, outcome{}, true
+		return nil, decision{}, true
 	case f.ID == idSend && f.SessionType == sessionSingle:
 		return nil, refused(wire.CodeNoPermission, reasonNoPeer, "there is no such user to send to"), false
 	case f.ID == idSend:
 		return nil, refused(wire.CodeNoPermission, reasonNotMember, "you are not a member of this group"), false
-	case len(strike) == len(f.Conversations):
-		return nil, refused(wire.CodeNoPermission, reasonForeign, "you are no party of this conversation"), false
+	case len(remove) == len(f.Conversations):
+		return nil, refused(wire.CodeNoPermission, reasonForeign, "you are not a participant of this conversation"), false
 	}
-	return strike, outcome{}, true
+	return remove, decision{}, true
 }
 
-// finish adds what is not the client's to say.
-func (g *guard) finish(ctx context.Context, out []byte, id Identity, row *Request, f *Frame, seen *found) []byte {
+// setServerFields adds the fields that a client may not set.
+func (g *guard) setServerFields(ctx context.Context, out []byte, id Identity, row *Request, f *Frame, seen *found) []byte {
 	for i := range row.Fields {
 		field := &row.Fields[i]
 		switch field.Rule {
@@ -243,7 +247,7 @@ func (g *guard) finish(ctx context.Context, out []byte, id Identity, row *Reques
 	return out
 }
 
-// sender is how the user is shown to others. When that cannot be found out, nothing is shown: receivers' SDKs look the name up.
+// sender returns the profile that other users see. On an error it is empty: the receivers' SDKs request the profile themselves.
 func (g *guard) sender(ctx context.Context, id Identity, groupID string) Sender {
 	if g.profiles == nil {
 		return Sender{}
@@ -255,7 +259,7 @@ func (g *guard) sender(ctx context.Context, id Identity, groupID string) Sender 
 	return Sender{strings.ToValidUTF8(s.Nickname, ""), strings.ToValidUTF8(s.FaceURL, "")}
 }
 
-// bounded cuts a text between two characters.
+// bounded cuts a text to at most most bytes, between two characters.
 func bounded(s string, most int) string {
 	if len(s) > most {
 		s = strings.ToValidUTF8(s[:most], "")
@@ -277,5 +281,6 @@ func appendText(out []byte, num protowire.Number, s string) []byte {
 }
 
 func appendNumber(out []byte, num protowire.Number, v int64) []byte {
-	return protowire.AppendVarint(protowire.AppendTag(out, num, protowire.VarintType), uint64(v)) //nolint:gosec // as protobuf has it
+	return protowire.AppendVarint(protowire.AppendTag(out, num, protowire.VarintType),
+		uint64(v)) //nolint:gosec // protobuf encodes negative numbers like this
 }

@@ -24,7 +24,7 @@ var (
 	noon  = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 )
 
-// memberOf answers Members from a list.
+// memberOf implements Members with a list.
 type memberOf []string
 
 func (m memberOf) Member(_ context.Context, id Identity, ids []string) ([]bool, error) {
@@ -50,7 +50,7 @@ func newGuard() *guard {
 	return &guard{members: memberOf{"si_alice_bob", "sg_ours", "n_alice_bob"}, now: func() time.Time { return noon }}
 }
 
-func decide(t testing.TB, g *guard, id int32, data []byte) (outcome, Frame, error) {
+func decide(t testing.TB, g *guard, id int32, data []byte) (decision, Frame, error) {
 	t.Helper()
 	f := Frame{ID: id}
 	o, err := g.decide(t.Context(), alice, nil, frame.Request{ID: id, SendID: "alice", OperationID: "op", MsgIncr: "1", Data: data}, &f)
@@ -75,7 +75,7 @@ func refusal(t testing.TB, id int32, data []byte) *Refusal {
 	return o.refusal
 }
 
-func TestEveryRequestOfAnHonestClientGoesThrough(t *testing.T) {
+func TestEveryRequestOfAnSDKIsPassedOn(t *testing.T) {
 	for _, r := range Requests {
 		t.Run(r.Name, func(t *testing.T) {
 			if r.Refused != "" {
@@ -105,7 +105,7 @@ func TestWhatIsNotInTheTableIsRefused(t *testing.T) {
 	}
 }
 
-// spot is a field somewhere in a request, and how to put bytes there.
+// spot is a field of a request, and a function that builds a request with it.
 type spot struct {
 	row   *Request
 	field *Field
@@ -114,7 +114,7 @@ type spot struct {
 
 func (p spot) String() string { return fmt.Sprintf("%d %s", p.row.ID, p.field.Name) }
 
-// everyField walks the table, into the messages inside.
+// everyField returns all fields of the table, including those of nested messages.
 func everyField() []spot {
 	var out []spot
 	var walk func(row *Request, list []Field, wrap func(pb) pb)
@@ -135,7 +135,7 @@ func everyField() []spot {
 	return out
 }
 
-// only is a request that has nothing but one field.
+// only returns a request with this field only.
 func (p spot) only(values ...any) []byte {
 	var inner pb
 	for _, v := range values {
@@ -164,7 +164,8 @@ func TestEveryIdentityFieldIsEnforced(t *testing.T) {
 			g.Expect(foreign.Reason).To(Equal(reasonIdentity))
 			g.Expect(foreign.ErrCode).To(Equal(wire.CodeNoPermission))
 			for _, near := range []string{"Alice", "alice ", "alice\u200b", "ALICE", "al", "alicea"} {
-				g.Expect(refusal(t, p.row.ID, p.row.Example(Names{User: near, Peer: "bob", Conversation: "si_alice_bob"})).Reason).To(Equal(reasonIdentity), near)
+				g.Expect(refusal(t, p.row.ID,
+					p.row.Example(Names{User: near, Peer: "bob", Conversation: "si_alice_bob"})).Reason).To(Equal(reasonIdentity), near)
 			}
 			absent := passed(t, p.row.ID, p.row.Example(Names{Peer: "bob", Conversation: "si_alice_bob"}))
 			g.Expect(fields(absent)[p.field.Number]).To(Equal([]any{"alice"}), "filled in")
@@ -193,9 +194,11 @@ func TestNoFieldCanBeSmuggledPastTheGuard(t *testing.T) {
 			for name, typ := range map[string]protowire.Type{"fixed32": protowire.Fixed32Type, "fixed64": protowire.Fixed64Type} {
 				malformed[name] = p.only(append(pb(protowire.AppendTag(nil, p.field.Number, typ)), 1, 2, 3, 4, 5, 6, 7, 8))
 			}
-			malformed["a group"] = p.only(pb(protowire.AppendTag(protowire.AppendTag(nil, p.field.Number, protowire.StartGroupType), p.field.Number, protowire.EndGroupType)))
+			malformed["a group"] = p.only(pb(protowire.AppendTag(protowire.AppendTag(nil, p.field.Number, protowire.StartGroupType),
+				p.field.Number, protowire.EndGroupType)))
 			malformed["a tag that is too long"] = p.only(append(longVarint(uint64(p.field.Number)<<3|uint64(wireType(p.field))), 1, 'a'))
-			malformed["a length or number that is too long"] = p.only(append(pb(protowire.AppendTag(nil, p.field.Number, wireType(p.field))), append(longVarint(1), 'a')...))
+			malformed["a length or number that is too long"] = p.only(append(pb(protowire.AppendTag(nil, p.field.Number,
+				wireType(p.field))), append(longVarint(1), 'a')...))
 			malformed["a value that breaks off"] = p.only(append(pb(protowire.AppendTag(nil, p.field.Number, wireType(p.field))), 0xff))
 			if p.field.Shape == Text {
 				malformed["text that is no UTF-8"] = p.only("al\xffice")
@@ -215,7 +218,7 @@ func wireType(f *Field) protowire.Type {
 	return protowire.BytesType
 }
 
-// longVarint writes a number in one byte more than it needs.
+// longVarint encodes a number in one byte more than necessary.
 func longVarint(v uint64) pb {
 	out := protowire.AppendVarint(nil, v)
 	out[len(out)-1] |= 0x80
@@ -235,7 +238,7 @@ func TestEveryBoundHolds(t *testing.T) {
 			case f.Shape == Number:
 				data = p.only(f.Bound + 1)
 				if f.Bound == bounds.Int32 {
-					data = p.only(int64(1<<32 + 101)) // 101 to whoever cuts it to 32 bits
+					data = p.only(int64(1<<32 + 101)) // 101 after truncation to 32 bits
 				}
 			case f.Repeated:
 				inner := pb{}.str(f.Number, "u")
@@ -250,7 +253,8 @@ func TestEveryBoundHolds(t *testing.T) {
 			g := NewWithT(t)
 			g.Expect(refusal(t, p.row.ID, data).Reason).To(Equal("argument"))
 			if p.field.Shape == Numbers {
-				g.Expect(refusal(t, p.row.ID, p.only(pb(protowire.AppendVarint(nil, uint64(p.field.Entry)+1)).packed(p.field.Number))).Reason).To(Equal("argument"))
+				g.Expect(refusal(t, p.row.ID,
+					p.only(pb(protowire.AppendVarint(nil, uint64(p.field.Entry)+1)).packed(p.field.Number))).Reason).To(Equal("argument"))
 				g.Expect(refusal(t, p.row.ID, p.only(p.field.Entry+1)).Reason).To(Equal("argument"), "not packed")
 			} else if p.field.Entry > 0 {
 				g.Expect(refusal(t, p.row.ID, p.only(strings.Repeat("x", int(p.field.Entry)+1))).Reason).To(Equal("argument"))
@@ -316,7 +320,7 @@ func TestARangeOfNotificationsIsBounded(t *testing.T) {
 	g.Expect(refusal(t, 1002, many).Reason).To(Equal("argument"), "together")
 }
 
-func TestUnknownFieldsAreLeftOut(t *testing.T) {
+func TestUnknownFieldsAreRemoved(t *testing.T) {
 	for _, r := range Requests {
 		if r.Refused != "" {
 			continue
@@ -329,7 +333,7 @@ func TestUnknownFieldsAreLeftOut(t *testing.T) {
 	}
 }
 
-func TestTheOuterSendIDIsTheUserToo(t *testing.T) {
+func TestTheOuterSendIDMustBeTheUser(t *testing.T) {
 	g := NewWithT(t)
 	for _, r := range Requests {
 		if r.Refused != "" {
@@ -345,7 +349,7 @@ func TestTheOuterSendIDIsTheUserToo(t *testing.T) {
 	}
 }
 
-func TestTheJudgeIsAskedOnceForEveryFrameAndBeforeAnybodyElse(t *testing.T) {
+func TestTheJudgeDecidesOnceOnEveryFrameAndFirst(t *testing.T) {
 	g := NewWithT(t)
 	for _, r := range append(slices.Clip(Requests), Request{ID: 4242}) {
 		asked := 0
@@ -369,7 +373,7 @@ type judgeFunc func(Identity, *Frame) *Refusal
 
 func (j judgeFunc) Frame(_ context.Context, id Identity, f *Frame) *Refusal { return j(id, f) }
 
-// everybody is a backend that finds every conversation to be the user's.
+// everybody implements Members: every conversation is the user's.
 type everybody struct{}
 
 func (everybody) Member(_ context.Context, _ Identity, ids []string) ([]bool, error) {

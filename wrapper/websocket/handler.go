@@ -18,22 +18,24 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// notForMe are the failures of a request that cannot become a socket here.
+// Failures of a request that does not become a WebSocket.
 var (
 	noUpgrade   = wire.BadRequest.Because("this path is a WebSocket: send an upgrade request of HTTP/1.1")
-	badOrigin   = wire.Forbidden.Because("pages of this origin may not open a socket: add it to the origins")
+	badOrigin   = wire.Forbidden.Because("pages of this origin may not open a socket: add the origin to the stack's list")
 	badParams   = wire.Failure{Name: "bad_connect", Status: http.StatusOK, ErrCode: wire.CodeArgs, Text: errParams.Error()}
 	illegalUser = wire.Failure{
-		Name: "illegal_user", Status: http.StatusOK, ErrCode: wire.CodeNoPermission, Text: "your user id must hold " + ids.Rule + ": ask for another",
+		Name: "illegal_user", Status: http.StatusOK, ErrCode: wire.CodeNoPermission,
+		Text: "your user id must hold " + ids.Rule + ": ask for another",
 	}
 	tokenInURL = wire.Failure{Name: "token_in_url", Status: http.StatusOK, ErrCode: wire.CodeArgs,
-		Text: "this gateway takes no session token in the socket's address: get a ticket and offer it as a subprotocol, see docs/websocket.md"}
-	notYourself = wire.Failure{Name: "foreign_identity", Status: http.StatusOK, ErrCode: wire.CodeTokenInvalid, Text: "sendID and platformID are not those of the session: log in as them"}
+		Text: "this gateway accepts no session token in the socket's address: get a ticket and offer it as a subprotocol, see docs/websocket.md"}
+	foreignIdentity = wire.Failure{Name: "foreign_identity", Status: http.StatusOK, ErrCode: wire.CodeTokenInvalid,
+		Text: "sendID and platformID are not those of the session: log in as them"}
 )
 
-// ServeHTTP opens a socket. What fails before is answered as OpenIM does it: with an envelope, or, to a client that said
-// isMsgResp=true because it cannot read a failed upgrade, with the envelope as the one frame of a socket. It returns when the
-// socket is open; the socket lives on. The query, which may hold a token, goes nowhere.
+// ServeHTTP opens a WebSocket. It replies to failures before the upgrade as OpenIM does: with an envelope. A client that sent
+// isMsgResp=true cannot read the reply to a failed upgrade, and receives the envelope as the only frame of a WebSocket. ServeHTTP returns
+// when the WebSocket is open; the relay continues in goroutines. The query may contain a token and is neither logged nor passed on.
 func (r *Relay) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	if !isUpgrade(req) {
 		r.explain(w, req)
@@ -73,8 +75,8 @@ func (r *Relay) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	s.start()
 }
 
-// admit finds out who it is and whether they may have one more socket. Without a failure a place is reserved.
-func (r *Relay) admit(ctx context.Context, req *http.Request, c *connect) (Identity, *wire.Failure) {
+// admit identifies the user and checks the limits of sockets. Without a failure a socket is reserved.
+func (r *Relay) admit(ctx context.Context, req *http.Request, c *connectParams) (Identity, *wire.Failure) {
 	id, failure := r.identify(ctx, req, c)
 	if failure != nil {
 		return id, failure
@@ -82,13 +84,13 @@ func (r *Relay) admit(ctx context.Context, req *http.Request, c *connect) (Ident
 	return id, r.hub.reserve(id)
 }
 
-// identify finds out who it is and whether they may try.
-func (r *Relay) identify(ctx context.Context, req *http.Request, c *connect) (Identity, *wire.Failure) {
+// identify identifies the user and checks whether they may connect.
+func (r *Relay) identify(ctx context.Context, req *http.Request, c *connectParams) (Identity, *wire.Failure) {
 	if r.o.TicketOnly && c.ticket == "" {
 		c.token = ""
 		return Identity{}, &tokenInURL
 	}
-	if failure := r.hub.room(); failure != nil {
+	if failure := r.hub.checkCapacity(); failure != nil {
 		return Identity{}, failure
 	}
 	var id Identity
@@ -98,12 +100,12 @@ func (r *Relay) identify(ctx context.Context, req *http.Request, c *connect) (Id
 	} else {
 		id, failure = r.o.Sessions.Authenticate(ctx, c.token)
 	}
-	c.token = "" // it is not needed again
+	c.token = "" // not needed any more
 	if failure != nil {
 		return Identity{}, failure
 	}
-	if !c.fits(id) {
-		return id, &notYourself
+	if !c.matches(id) {
+		return id, &foreignIdentity
 	}
 	if !ids.Legal(id.UserID) {
 		return id, &illegalUser
@@ -112,7 +114,10 @@ func (r *Relay) identify(ctx context.Context, req *http.Request, c *connect) (Id
 		c.operationID = rand.Text()
 	}
 	if r.o.Judge != nil {
-		f := Frame{Name: "connect", Class: ClassSocket, Audit: AuditRoutine, Encoding: c.encoding.String(), OperationID: c.operationID, RemoteIP: r.remoteIP(req)}
+		f := Frame{
+			Name: "connect", Class: ClassSocket, Audit: AuditRoutine, Encoding: c.encoding.String(), OperationID: c.operationID,
+			RemoteIP: r.remoteIP(req),
+		}
 		if refusal := r.o.Judge.Frame(ctx, id, &f); refusal != nil {
 			return id, &wire.Failure{Name: refusal.Reason, Status: http.StatusTooManyRequests, ErrCode: refusal.ErrCode, Text: refusal.Text}
 		}
@@ -120,8 +125,9 @@ func (r *Relay) identify(ctx context.Context, req *http.Request, c *connect) (Id
 	return id, nil
 }
 
-// explain answers a request that is no upgrade. SDKs in browsers, where nobody can read a failed upgrade, ask the socket's URL by a plain
-// GET why they were refused: they get the failure that an upgrade would. No socket is opened or counted, and no ticket is spent.
+// explain replies to a request that is not an upgrade. Browsers hide the reply to a failed upgrade, so that SDKs in browsers request the
+// same URL by a plain GET to learn the reason. They receive the failure that an upgrade would have. explain opens and counts no socket,
+// and redeems no ticket.
 func (r *Relay) explain(w http.ResponseWriter, req *http.Request) {
 	if origin := req.Header.Get("Origin"); origin != "" {
 		w.Header().Add("Vary", "Origin")
@@ -137,7 +143,7 @@ func (r *Relay) explain(w http.ResponseWriter, req *http.Request) {
 		return
 	}
 	c, err := readConnect(req)
-	c.msgResp = false // there is no socket to say it on
+	c.msgResp = false // there is no socket to send it on
 	if err != nil {
 		r.refuse(w, req, c, Identity{}, &badParams, "")
 		return
@@ -150,7 +156,7 @@ func (r *Relay) explain(w http.ResponseWriter, req *http.Request) {
 	defer cancel()
 	id, failure := r.identify(ctx, req, &c)
 	if failure == nil {
-		failure = r.hub.full(id)
+		failure = r.hub.check(id)
 	}
 	if failure != nil {
 		r.refuse(w, req, c, id, failure, "")
@@ -167,8 +173,8 @@ func (r *Relay) remoteIP(req *http.Request) string {
 	return host
 }
 
-// unreachable is what the client hears when there is no way to msggateway. None of it makes an SDK forget its session, unless the session is
-// over.
+// unreachable returns the failure for a client when msggateway cannot be reached. Its errCode makes an SDK discard the session only if the
+// session has ended.
 func unreachable(ctx context.Context, err error) wire.Failure {
 	var refusal *refusedByOpenIM
 	if over, ok := sessionOver(err); ok {
@@ -185,22 +191,24 @@ func unreachable(ctx context.Context, err error) wire.Failure {
 	return wire.Unavailable
 }
 
-// sessionOver is the failure of a session that Upstream or Members no longer accept: its errCode is one of those that make SDKs log in.
+// sessionOver returns the failure of a session that Upstream or Members no longer accept. Its errCode makes SDKs log in again.
 func sessionOver(err error) (wire.Failure, bool) {
 	failure, ok := errors.AsType[wire.Failure](err)
 	return failure, ok && wire.IsTokenError(failure.ErrCode)
 }
 
-// refuse answers a connection that does not come about.
-func (r *Relay) refuse(w http.ResponseWriter, req *http.Request, c connect, id Identity, failure *wire.Failure, detail string) {
+// refuse replies to a connection that is not opened, and records it.
+func (r *Relay) refuse(w http.ResponseWriter, req *http.Request, c connectParams, id Identity, failure *wire.Failure, detail string) {
 	r.metrics.refusedConnect.WithLabelValues(failure.Name).Inc()
 	verdict := VerdictRefused
 	if failure.Status >= http.StatusInternalServerError {
 		verdict = VerdictFailed
-		r.o.Log.LogAttrs(req.Context(), slog.LevelWarn, "socket not opened", slog.String("reason", failure.Name), slog.String("detail", wire.CleanDetail(detail)))
+		r.o.Log.LogAttrs(req.Context(), slog.LevelWarn, "opening a socket: failed", slog.String("reason", failure.Name),
+			slog.String("detail", wire.CleanDetail(detail)))
 	}
-	r.event(Event{Kind: KindOpened, Identity: id, Verdict: verdict, Reason: failure.Name, ErrCode: failure.ErrCode, Detail: wire.CleanDetail(detail),
-		Frame: &Frame{Name: "connect", Class: ClassSocket, Encoding: c.encoding.String(), RemoteIP: r.remoteIP(req)}})
+	r.event(Event{Kind: KindOpened, Identity: id, Verdict: verdict, Reason: failure.Name, ErrCode: failure.ErrCode,
+		Detail: wire.CleanDetail(detail),
+		Frame:  &Frame{Name: "connect", Class: ClassSocket, Encoding: c.encoding.String(), RemoteIP: r.remoteIP(req)}})
 	if !c.msgResp {
 		wire.WriteFailure(w, *failure)
 		return
@@ -210,9 +218,9 @@ func (r *Relay) refuse(w http.ResponseWriter, req *http.Request, c connect, id I
 	if err != nil {
 		return
 	}
-	_ = raw.SetDeadline(time.Now().Add(r.o.timing.farewell))
-	go func() { //nolint:gosec // the request is over; without a place in the hub the socket is gone after the farewell at the latest
-		stop := time.AfterFunc(r.o.timing.farewell, func() { _ = raw.Close() })
+	_ = raw.SetDeadline(time.Now().Add(r.o.timing.closing))
+	go func() { //nolint:gosec // the request is over; the socket is closed after the closing timeout at the latest
+		stop := time.AfterFunc(r.o.timing.closing, func() { _ = raw.Close() })
 		defer stop.Stop()
 		if conn.Write(context.Background(), websocket.MessageText, text) == nil {
 			_ = conn.Close(websocket.StatusPolicyViolation, failure.Name)
@@ -229,14 +237,14 @@ func envelope(code int, text string) []byte {
 	return body
 }
 
-// capture notes the connection when the library takes it over: deadlines are set on it, and it can be closed without asking.
-type capture struct {
+// hijacker records the connection when the library takes it over, so that the relay can set deadlines on it and close it.
+type hijacker struct {
 	http.ResponseWriter
 	raw net.Conn
 }
 
-// Hijack takes the connection over.
-func (c *capture) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+// Hijack implements http.Hijacker.
+func (c *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	raw, buffers, err := http.NewResponseController(c.ResponseWriter).Hijack()
 	if err != nil {
 		return raw, buffers, err
@@ -245,16 +253,16 @@ func (c *capture) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if buffers.Reader.Buffered() == 0 && buffers.Writer.Buffered() == 0 {
 		buffers = bufio.NewReadWriter(bufio.NewReaderSize(raw, socketBuffer), bufio.NewWriterSize(raw, socketBuffer))
 	}
-	return raw, buffers, raw.SetDeadline(time.Time{}) // the server's own deadlines were for a request
+	return raw, buffers, raw.SetDeadline(time.Time{}) // removes the server's deadlines, which are for a request
 }
 
-// socketBuffer is for each direction of an open socket: a frame is rarely larger, and most sockets are idle. The server's own are four
-// times as large, and are kept where a client has sent something before it was answered.
+// socketBuffer is the buffer of each direction of an open socket. Frames are rarely larger, and most sockets are idle. The server's own
+// buffers are four times as large; they stay in use if the client has sent data before the reply.
 const socketBuffer = 1 << 10
 
-func (r *Relay) upgrade(w http.ResponseWriter, req *http.Request, c connect, alive func()) (*websocket.Conn, net.Conn, error) {
-	caught := &capture{ResponseWriter: w}
-	options := &websocket.AcceptOptions{InsecureSkipVerify: true} // the origin was looked at before anything else
+func (r *Relay) upgrade(w http.ResponseWriter, req *http.Request, c connectParams, alive func()) (*websocket.Conn, net.Conn, error) {
+	caught := &hijacker{ResponseWriter: w}
+	options := &websocket.AcceptOptions{InsecureSkipVerify: true} // ServeHTTP has checked the origin
 	if c.native {
 		options.Subprotocols = []string{Subprotocol}
 	}
@@ -264,7 +272,7 @@ func (r *Relay) upgrade(w http.ResponseWriter, req *http.Request, c connect, ali
 	}
 	conn, err := websocket.Accept(caught, req, options)
 	if err != nil {
-		return nil, nil, errors.New("upgrade the client's connection")
+		return nil, nil, errors.New("upgrading the client's connection failed")
 	}
 	conn.SetReadLimit(frame.MaxClient)
 	return conn, caught.raw, nil

@@ -8,15 +8,15 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// codeTooMany is OpenIM's ConnOverMaxNumLimit: SDKs wait and come back.
+// codeTooMany is OpenIM's ConnOverMaxNumLimit. SDKs wait and connect again.
 const codeTooMany = 1601
 
 var (
 	tooMany  = wire.Unavailable.Because("there are too many open sockets: close one, or try again later").Coded(codeTooMany)
-	draining = wire.Unavailable.Because("this replica is going away: connect again")
+	draining = wire.Unavailable.Because("this replica is stopping: connect again")
 )
 
-// hub knows the open sockets and those being opened.
+// hub counts the open sockets and those being opened.
 type hub struct {
 	mu       sync.Mutex
 	max      int
@@ -27,15 +27,18 @@ type hub struct {
 	devices  map[string]int
 	sockets  map[*socket]struct{}
 	draining bool
-	empty    chan struct{} // closed when draining and nothing is left
+	empty    chan struct{} // closed when the hub drains and has no sockets
 }
 
 func newHub(most, perUser, perDevice int) hub {
-	return hub{max: most, perUser: perUser, perDev: perDevice, users: map[string]int{}, devices: map[string]int{}, sockets: map[*socket]struct{}{}, empty: make(chan struct{})}
+	return hub{
+		max: most, perUser: perUser, perDev: perDevice, users: map[string]int{}, devices: map[string]int{},
+		sockets: map[*socket]struct{}{}, empty: make(chan struct{}),
+	}
 }
 
-// room says early that there is none, before anything is asked of anybody.
-func (h *hub) room() *wire.Failure {
+// checkCapacity returns a failure if the replica accepts no socket, before any server is called.
+func (h *hub) checkCapacity() *wire.Failure {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	switch {
@@ -47,7 +50,7 @@ func (h *hub) room() *wire.Failure {
 	return nil
 }
 
-// reserve counts a socket from before it is opened until release.
+// reserve counts a socket before it is opened. release or remove ends the count.
 func (h *hub) reserve(id Identity) *wire.Failure {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -60,8 +63,8 @@ func (h *hub) reserve(id Identity) *wire.Failure {
 	return nil
 }
 
-// full says why a user gets no further socket; nil: they would get one.
-func (h *hub) full(id Identity) *wire.Failure {
+// check returns the failure that reserve would return, and counts nothing.
+func (h *hub) check(id Identity) *wire.Failure {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.refusal(id)
@@ -87,20 +90,20 @@ func (h *hub) release(id Identity) {
 
 func (h *hub) free(id Identity) {
 	h.reserved--
-	less(h.users, id.UserID)
-	less(h.devices, deviceKey(id))
+	decrement(h.users, id.UserID)
+	decrement(h.devices, deviceKey(id))
 	if h.draining && h.reserved == 0 {
 		close(h.empty)
 	}
 }
 
-func less(m map[string]int, key string) {
+func decrement(m map[string]int, key string) {
 	if m[key]--; m[key] <= 0 {
 		delete(m, key)
 	}
 }
 
-// add lists an open socket. False: the replica began to drain meanwhile.
+// add registers an open socket. It returns false if the replica began to drain meanwhile.
 func (h *hub) add(s *socket) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -111,8 +114,8 @@ func (h *hub) add(s *socket) bool {
 	return true
 }
 
-// leave takes a socket off the list and frees its place.
-func (h *hub) leave(s *socket) {
+// remove unregisters a socket and ends its count.
+func (h *hub) remove(s *socket) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	delete(h.sockets, s)
@@ -137,8 +140,8 @@ func (h *hub) list(of func(*socket) bool) []*socket {
 	return out
 }
 
-// Drain refuses new sockets and closes the open ones, evenly over window, so that their clients do not all come back at once.
-// It returns when none is left, or with the context's error.
+// Drain refuses new sockets and closes the open ones evenly over window, so that their clients do not all reconnect at once. It returns
+// when none is left, or with the context's error.
 func (r *Relay) Drain(ctx context.Context, window time.Duration) error {
 	r.hub.mu.Lock()
 	first := !r.hub.draining

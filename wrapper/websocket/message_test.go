@@ -11,7 +11,7 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-func TestAMessageLosesWhatIsNotTheClientsToSay(t *testing.T) {
+func TestServerFieldsOfAMessageAreReplaced(t *testing.T) {
 	g := NewWithT(t)
 	forged := pb{}.str(1, "alice").str(2, "bob").str(4, "c1").str(5, "server-id").num(6, 1).str(7, "Admin").str(8, "https://evil/face").
 		num(9, 1).num(10, 200).num(11, 101).str(12, "hi").num(14, 99).num(15, 1).num(16, 1).num(17, 4).num(18, 1)
@@ -28,13 +28,14 @@ func TestAMessageLosesWhatIsNotTheClientsToSay(t *testing.T) {
 	}
 }
 
-func TestAHonestCreateTimeStays(t *testing.T) {
+func TestAPlausibleCreateTimeIsKept(t *testing.T) {
 	g := NewWithT(t)
 	for _, d := range []time.Duration{0, clockSkew, -clockSkew} {
 		at := noon.Add(d).UnixMilli()
 		g.Expect(fields(passed(t, idSend, textMessage().num(16, at)))[16]).To(Equal([]any{at}))
 	}
-	for _, at := range []int64{noon.Add(clockSkew + time.Second).UnixMilli(), noon.Add(-clockSkew - time.Second).UnixMilli(), 0, -1, 1<<63 - 1} {
+	for _, at := range []int64{noon.Add(clockSkew + time.Second).UnixMilli(), noon.Add(-clockSkew - time.Second).UnixMilli(), 0, -1,
+		1<<63 - 1} {
 		g.Expect(fields(passed(t, idSend, textMessage().num(16, at)))[16]).To(Equal([]any{noon.UnixMilli()}), "%d", at)
 	}
 }
@@ -60,7 +61,8 @@ func TestOnlySingleChatsAndGroups(t *testing.T) {
 		if n == sessionSingle || n == sessionGroup {
 			continue
 		}
-		g.Expect(refusal(t, idSend, pb{}.str(1, "alice").str(2, "bob").num(9, n).num(11, 101)).Reason).To(BeElementOf(reasonSession, "argument"), "%d", n)
+		g.Expect(refusal(t, idSend, pb{}.str(1, "alice").str(2, "bob").num(9, n).num(11, 101)).Reason).To(BeElementOf(reasonSession,
+			"argument"), "%d", n)
 	}
 }
 
@@ -77,7 +79,7 @@ func TestAMessageNamesOneTarget(t *testing.T) {
 	}
 }
 
-func TestAGroupTakesItsMembersAlone(t *testing.T) {
+func TestAGroupAcceptsMessagesOfMembersOnly(t *testing.T) {
 	g := NewWithT(t)
 	o, f, err := decide(t, newGuard(), idSend, groupMessage("ours"))
 	g.Expect(err).NotTo(HaveOccurred())
@@ -99,7 +101,8 @@ func TestOptionsAreThoseOfTheSDKs(t *testing.T) {
 		passed(t, idSend, with(key, 0))
 		passed(t, idSend, with(key, 1))
 	}
-	for _, key := range []string{"isNotNotification", "isSendMsg", "senderNotificationPush", "reactionFromCache", "", "History", "anything"} {
+	for _, key := range []string{"isNotNotification", "isSendMsg", "senderNotificationPush", "reactionFromCache", "", "History",
+		"anything"} {
 		g.Expect(refusal(t, idSend, with(key, 0)).Reason).To(Equal("option"), key)
 	}
 	g.Expect(refusal(t, idSend, with("history", 2)).Reason).To(Equal("argument"))
@@ -127,7 +130,7 @@ func TestReceiversSeeTheSendersTrueName(t *testing.T) {
 	g.Expect(fields(o.request.Data)).NotTo(HaveKey(BeEquivalentTo(7)))
 }
 
-func TestTheTrailGetsNoTextOfAMessage(t *testing.T) {
+func TestTheAuditLogGetsNoTextOfAMessage(t *testing.T) {
 	_, f, _ := decide(t, newGuard(), idSend, textMessage())
 	g := NewWithT(t)
 	g.Expect(f.ContentBytes).To(Equal(len(`{"content":"hi"}`)))

@@ -2,7 +2,7 @@ package websocket
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// metrics have labels of the table and of fixed words alone: no client makes a new one. The reasons of a Judge are its own fixed words.
+// metrics have labels of the table and fixed words only, so that clients cannot create labels. The reasons of a Judge are its fixed words.
 type metrics struct {
 	sockets        prometheus.Gauge
 	refusedConnect *prometheus.CounterVec
@@ -24,14 +24,15 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		pushed: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "openim_wrapper_frames_from_openim_total", Help: "Frames from OpenIM, by request of the table."}, []string{"request"}),
 		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "openim_wrapper_dropped_from_openim_total", Help: "What OpenIM sent and no client gets, by request of the table and reason."},
+			Name: "openim_wrapper_dropped_from_openim_total",
+			Help: "Data from OpenIM that was not passed on, by request of the table and reason."},
 			[]string{"request", "reason"}),
 		bytes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "openim_wrapper_socket_bytes_total", Help: "Payload read from clients and from OpenIM, and written to clients."}, []string{"side"}),
 		closed: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "openim_wrapper_sockets_closed_total", Help: "Closed sockets, by reason."}, []string{"reason"}),
 		decide: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "openim_wrapper_frame_guard_seconds", Help: "Time that a client's frame spent in the guard.",
+			Name: "openim_wrapper_frame_guard_seconds", Help: "Time of checking a client's frame.",
 			Buckets: []float64{.00001, .00003, .0001, .0003, .001, .003, .01, .03, .1, .3, 1, 3}}),
 	}
 	if reg != nil {

@@ -10,32 +10,32 @@ import (
 	"github.com/coder/websocket"
 )
 
-// Bounds of what waits for a client. One who reads more slowly than he is sent to loses his socket; his SDK comes back
-// and pulls what he missed.
+// Limits of the frames that wait for a client. A client that reads too slowly loses its socket. Its SDK reconnects and pulls the missed
+// messages.
 const (
 	maxWaiting      = 256
 	maxWaitingBytes = 8 << 20
 )
 
-// outbox holds the frames for a client in order. A goroutine writes them, and is there only while there are any.
+// outbox queues the frames for a client, in order. A goroutine writes them; it runs only while frames are queued.
 type outbox struct {
 	socket *socket
 
 	mu      sync.Mutex
-	waiting []waiting
+	waiting []queued
 	bytes   int
 	writing bool
 	stopped bool
 }
 
-type waiting struct {
+type queued struct {
 	kind websocket.MessageType
 	data []byte
-	then *ending
+	then *closeReason
 }
 
-// push hands a frame over; nil is none. then ends the socket when all before it is written.
-func (o *outbox) push(kind websocket.MessageType, data []byte, then *ending) {
+// push queues a frame; nil data is no frame. then closes the socket after the frame is written.
+func (o *outbox) push(kind websocket.MessageType, data []byte, then *closeReason) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.stopped {
@@ -45,7 +45,7 @@ func (o *outbox) push(kind websocket.MessageType, data []byte, then *ending) {
 		o.socket.end(endSlow)
 		return
 	}
-	o.waiting = append(o.waiting, waiting{kind, data, then})
+	o.waiting = append(o.waiting, queued{kind, data, then})
 	o.bytes += len(data)
 	if !o.writing {
 		o.writing = true
@@ -53,7 +53,7 @@ func (o *outbox) push(kind websocket.MessageType, data []byte, then *ending) {
 	}
 }
 
-// stop forgets what waits. A frame that is being written may still arrive.
+// stop discards the queue. A frame that is being written may still arrive.
 func (o *outbox) stop() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -69,23 +69,23 @@ func (o *outbox) write() {
 			return
 		}
 		next := o.waiting[0]
-		o.waiting[0] = waiting{}
+		o.waiting[0] = queued{}
 		o.waiting = o.waiting[1:]
 		o.bytes -= len(next.data)
 		o.mu.Unlock()
 
 		s := o.socket
 		if s.closing.Load() {
-			return // the farewell has its own deadline
+			return // shutdown has its own deadline
 		}
 		if next.data != nil {
 			_ = s.raw.SetWriteDeadline(time.Now().Add(s.relay.o.timing.write))
 			if err := s.client.Write(context.Background(), next.kind, next.data); err != nil {
-				s.end(unwritten(err))
+				s.end(writeEnd(err))
 				return
 			}
 			if !s.closing.Load() {
-				_ = s.raw.SetWriteDeadline(time.Time{}) // else the answer to a ping much later would be too late
+				_ = s.raw.SetWriteDeadline(time.Time{}) // otherwise a pong much later would fail
 			}
 			s.relay.metrics.bytes.WithLabelValues("to_client").Add(float64(len(next.data)))
 		}
@@ -96,8 +96,8 @@ func (o *outbox) write() {
 	}
 }
 
-// unwritten tells a client who does not read from one who is gone.
-func unwritten(err error) ending {
+// writeEnd returns the close reason for a write error.
+func writeEnd(err error) closeReason {
 	var timeout net.Error
 	if errors.As(err, &timeout) && timeout.Timeout() {
 		return endSlow

@@ -14,19 +14,19 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// Subprotocols of the native way: the first is answered, the second carries the ticket and is never repeated.
+// Subprotocols of the login by ticket. The server selects the first; the second contains the ticket and is never repeated.
 const (
 	Subprotocol  = "openim.v1"
 	ticketPrefix = "ticket."
 )
 
-// maxQuery bounds the query before it is taken apart, maxParam one value but operationID.
+// maxQuery limits the query before it is parsed. maxParam limits each value but operationID.
 const (
 	maxQuery = wire.MaxOperationIDBytes + 8<<10
 	maxParam = 4 << 10
 )
 
-// fitsParam reports whether a value is no longer than its parameter may be.
+// fitsParam reports whether a value is within the limit of its parameter.
 func fitsParam(name, value string) bool {
 	if name == paramOperation {
 		return len(value) <= wire.MaxOperationIDBytes
@@ -34,7 +34,7 @@ func fitsParam(name, value string) bool {
 	return len(value) <= maxParam || name == paramPacked
 }
 
-// Names of the query, as OpenIM has them (internal/msggateway/constant.go).
+// Parameters of the query, as in OpenIM (internal/msggateway/constant.go).
 const (
 	paramUser        = "sendID"
 	paramToken       = "token"
@@ -44,8 +44,8 @@ const (
 	paramCompression = "compression"
 	paramSDK         = "sdkType"
 	paramMsgResp     = "isMsgResp"
-	paramVersion     = "sdkVersion" // of releases after v3.8.3-patch.16; says nothing to us
-	paramPacked      = "v"          // all of them as JSON, from v3.8.3-patch.14
+	paramVersion     = "sdkVersion" // of releases after v3.8.3-patch.16; ignored
+	paramPacked      = "v"          // all parameters as JSON, from v3.8.3-patch.14 on
 )
 
 const (
@@ -54,24 +54,24 @@ const (
 	withGzip = "gzip"
 )
 
-// connect is what a client says of himself in the upgrade request.
-type connect struct {
-	userID      string // empty with a ticket: whoever the ticket belongs to
+// connectParams holds the parameters of an upgrade request. They are the client's claims.
+type connectParams struct {
+	userID      string // empty with a ticket: the ticket's user
 	platformID  int32
 	token       string
 	ticket      string
 	operationID string
 	background  bool
-	msgResp     bool // wants the envelope as first text frame
+	msgResp     bool // requests the envelope as the first text frame
 	encoding    frame.Encoding
 	native      bool
 }
 
 var errParams = errors.New("the query of the connection is malformed: see docs/websocket.md")
 
-// readConnect takes the upgrade request apart. What it says of msgResp holds even when there is an error.
-func readConnect(r *http.Request) (connect, error) {
-	var c connect
+// readConnect parses the upgrade request. msgResp is valid even if there is an error.
+func readConnect(r *http.Request) (connectParams, error) {
+	var c connectParams
 	if len(r.URL.RawQuery) > maxQuery {
 		return c, errParams
 	}
@@ -86,7 +86,7 @@ func readConnect(r *http.Request) (connect, error) {
 		}
 		params[name] = values[0]
 	}
-	// The SDKs of mini-programs and browsers read the first text frame, so it is found out before anything can go wrong.
+	// SDKs of mini programs and browsers read the first text frame. msgResp is parsed first, because the reply to an error depends on it.
 	c.msgResp, _ = strconv.ParseBool(params[paramMsgResp])
 	if packed, there := params[paramPacked]; there {
 		if len(params) != 1 {
@@ -100,13 +100,13 @@ func readConnect(r *http.Request) (connect, error) {
 	if params[paramCompression] == "" && len(r.Header.Values(paramCompression)) == 1 {
 		params[paramCompression] = r.Header.Get(paramCompression)
 	}
-	if err := c.take(params); err != nil {
+	if err := c.setParams(params); err != nil {
 		return c, err
 	}
-	return c, c.takeProtocols(r.Header.Values("Sec-WebSocket-Protocol"))
+	return c, c.setProtocols(r.Header.Values("Sec-WebSocket-Protocol"))
 }
 
-func (c *connect) take(params map[string]string) error {
+func (c *connectParams) setParams(params map[string]string) error {
 	for name, value := range params {
 		var err error
 		switch name {
@@ -148,13 +148,14 @@ func (c *connect) take(params map[string]string) error {
 	return nil
 }
 
-// packedNames are the members of v= and the parameters that they stand for. The user goes by another name there.
+// packedNames maps the members of v= to parameters. The user's member has another name there.
 var packedNames = map[string]string{
 	"token": paramToken, "userID": paramUser, "platformID": paramPlatform, "operationID": paramOperation,
-	"compression": paramCompression, "sdkType": paramSDK, "sendResponse": paramMsgResp, "background": paramBackground, "sdkVersion": paramVersion,
+	"compression": paramCompression, "sdkType": paramSDK, "sendResponse": paramMsgResp, "background": paramBackground,
+	"sdkVersion": paramVersion,
 }
 
-// unpack reads v=: base64url without padding of a JSON object.
+// unpack decodes v=: a JSON object in base64url without padding.
 func unpack(v string) (map[string]string, error) {
 	text, err := base64.RawURLEncoding.Strict().DecodeString(v)
 	if err != nil {
@@ -193,8 +194,8 @@ func unpack(v string) (map[string]string, error) {
 	return params, nil
 }
 
-// takeProtocols looks for the native way. A ticket beside a token is refused: one of the two would be believed unseen.
-func (c *connect) takeProtocols(headers []string) error {
+// setProtocols parses the subprotocols. A ticket together with a token is refused, because only one of them would be checked.
+func (c *connectParams) setProtocols(headers []string) error {
 	for part := range strings.SplitSeq(strings.Join(headers, ","), ",") {
 		name := strings.TrimSpace(part)
 		if name == Subprotocol {
@@ -218,20 +219,21 @@ func (c *connect) takeProtocols(headers []string) error {
 	return nil
 }
 
-// fits says whether the client named the user and platform of his session. With a ticket he need not.
-func (c *connect) fits(id Identity) bool {
+// matches reports whether the client named the user and platform of the session. With a ticket both are optional.
+func (c *connectParams) matches(id Identity) bool {
 	if c.ticket != "" {
 		return (c.userID == "" || c.userID == id.UserID) && (c.platformID == 0 || c.platformID == id.PlatformID)
 	}
 	return c.userID == id.UserID && c.platformID == id.PlatformID
 }
 
-// isUpgrade: RFC 6455 section 4.2.1, as far as it tells a WebSocket from a mistake.
+// isUpgrade reports whether a request is a WebSocket upgrade (RFC 6455, section 4.2.1).
 func isUpgrade(r *http.Request) bool {
 	has := func(name, want string) bool {
 		return slices.ContainsFunc(strings.Split(strings.Join(r.Header.Values(name), ","), ","), func(s string) bool {
 			return strings.EqualFold(strings.TrimSpace(s), want)
 		})
 	}
-	return r.Method == http.MethodGet && r.ProtoAtLeast(1, 1) && r.ProtoMajor == 1 && has("Connection", "upgrade") && has("Upgrade", "websocket")
+	return r.Method == http.MethodGet && r.ProtoAtLeast(1, 1) && r.ProtoMajor == 1 && has("Connection", "upgrade") &&
+		has("Upgrade", "websocket")
 }

@@ -7,85 +7,85 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// Identity is who a socket belongs to.
+// Identity is the verified user of a socket.
 type Identity struct {
 	UserID     string
 	DeviceID   string
 	PlatformID int32 // OpenIM's numbers, 1 to 9
 	SessionID  string
 	Expires    time.Time // the session's absolute end
-	// Session is what Sessions keeps of the session. Attach, Upstream, Members and Profiles get it back as it was given; nothing here looks
-	// into it.
+	// Session is opaque data of Sessions. Attach, Upstream, Members and Profiles receive it unchanged.
 	Session any
 }
 
 // Cause is why a session ended.
 type Cause string
 
-// Causes.
+// Values of Cause.
 const (
-	CauseRevoked Cause = "revoked" // the client is told that it was kicked
-	CauseExpired Cause = "expired" // the client learns it when it comes back, with 1501
+	CauseRevoked Cause = "revoked" // the client receives a kick frame
+	CauseExpired Cause = "expired" // the client receives 1501 when it reconnects
 )
 
-// Sessions knows who a credential belongs to and when that ends.
+// Sessions verifies credentials and reports the end of sessions.
 type Sessions interface {
-	// Authenticate knows a session by its token: the way of the official SDKs, which connect with it again and again.
+	// Authenticate verifies a session's token. Official SDKs connect with the same token again and again.
 	Authenticate(ctx context.Context, token string) (Identity, *wire.Failure)
-	// Redeem takes a ticket, once.
+	// Redeem verifies a ticket, which is valid once.
 	Redeem(ctx context.Context, ticket string) (Identity, *wire.Failure)
-	// Attach has end called, once and at once, when the session ends; during Attach if it has ended already.
-	// end does not block. detach forgets it.
+	// Attach registers end, which is called once, immediately when the session ends, or during Attach if it has ended already. end does not
+	// block. detach removes the registration.
 	Attach(id Identity, end func(Cause)) (detach func())
 }
 
-// Upstream gives OpenIM's token of a user. refused is the hash of a token that OpenIM has just refused: another is wanted.
+// Upstream returns OpenIM's token of a user. refused is the hash of a token that OpenIM has just refused: another one is required.
 type Upstream interface {
 	Token(ctx context.Context, id Identity, refused string) (token, hash string, err error)
 }
 
-// Members says which conversations (si_, sg_, n_, sn_ ids, at most MaxAsked) a user is part of, in the same order.
+// Members reports for each conversation (si_, sg_, n_, sn_ ids, at most MaxAsked) whether the user is a participant, in the same order.
 type Members interface {
 	Member(ctx context.Context, id Identity, conversationIDs []string) ([]bool, error)
 }
 
-// MaxAsked bounds one call of Members.
+// MaxAsked limits the conversations of one call of Members.
 const MaxAsked = 500
 
-// Sender is how a user is shown to others.
+// Sender is the profile of a user that others see.
 type Sender struct{ Nickname, FaceURL string }
 
-// Profiles says how a user is shown, in a group under the name there. It may answer from memory.
+// Profiles returns the profile of a user, in a group the one there. The result may be cached.
 type Profiles interface {
 	Sender(ctx context.Context, id Identity, groupID string) (Sender, error)
 }
 
-// Judge decides on one frame, or on a connection (Frame.ID 0): limits, the stack's rules, and whether the trail can take it. Nil lets it pass.
+// Judge decides on one frame, or on a connection (Frame.ID 0): rate limits, the owner's rules, and whether the audit log accepts events.
+// Nil permits the frame.
 type Judge interface {
 	Frame(ctx context.Context, id Identity, f *Frame) *Refusal
 }
 
-// Refusal is an answer to one frame. The socket goes on.
+// Refusal is an error reply to one frame. The socket stays open.
 type Refusal struct {
-	ErrCode int    // of OpenIM
+	ErrCode int    // OpenIM's errCode
 	Text    string // one sentence for the client
-	Reason  string // a fixed word for metrics and the trail
-	Detail  string // for the trail alone
+	Reason  string // a fixed word for metrics and the audit log
+	Detail  string // for the audit log only
 }
 
-// Trail is told what happened. It neither blocks nor fails: whether it can take more is the Judge's question.
+// Trail receives the events for the audit log. It neither blocks nor fails: Judge decides whether it can accept more.
 type Trail interface {
 	Event(ctx context.Context, e Event)
 }
 
-// Frame is what the guard found in a client's frame. It holds no text of a message.
+// Frame describes a client's frame. It does not contain the text of a message.
 type Frame struct {
 	ID          int32 // OpenIM's request identifier; 0: the connection itself
 	Name        string
-	Class       string // limit class of the table
+	Class       string // rate limit class of the table
 	Audit       string // audit class of the table
 	Encoding    string
-	Bytes       int // as it came
+	Bytes       int // size as received
 	OperationID string
 	RemoteIP    string
 	SocketID    string
@@ -97,40 +97,40 @@ type Frame struct {
 	SessionType  int32
 	ContentType  int32
 	ContentBytes int
-	OnlineOnly   bool // asked to be kept nowhere
+	OnlineOnly   bool // the client requested not to store the message
 
 	// Of a pull.
 	Conversations []string // named by the client
-	Foreign       []string // those of them that are not his
-	Users         int      // named by a subscription
+	Foreign       []string // those that are not the user's
+	Users         int      // number of users that a subscription names
 }
 
 // Kind of an event.
 type Kind string
 
-// Kinds.
+// Values of Kind.
 const (
 	KindOpened Kind = "socket_opened"
 	KindClosed Kind = "socket_closed"
 	KindFrame  Kind = "frame"
 )
 
-// Verdicts on a frame or a connection.
+// Values of Event.Verdict.
 const (
 	VerdictAllowed = "allowed"
-	VerdictTrimmed = "trimmed" // allowed without the conversations that are not his
+	VerdictTrimmed = "trimmed" // allowed without the conversations that are not the user's
 	VerdictRefused = "refused"
-	VerdictFailed  = "failed" // something behind us did not work
+	VerdictFailed  = "failed" // a server behind the gateway failed
 )
 
-// Event is one line of the trail.
+// Event is one event for the audit log.
 type Event struct {
 	Kind     Kind
 	Identity Identity
 	Frame    *Frame
 	Verdict  string
-	Reason   string // a fixed word; of a closed socket: why
+	Reason   string // a fixed word; of a closed socket: the close reason
 	Detail   string
 	ErrCode  int
-	Latency  time.Duration // spent in the guard; of a closed socket: how long it was open
+	Latency  time.Duration // time in the guard; of a closed socket: how long it was open
 }

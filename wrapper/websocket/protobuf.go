@@ -13,10 +13,10 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/ids"
 )
 
-// errMalformed is a protobuf message that no honest encoder writes. The socket is closed.
-var errMalformed = errors.New("the data are not the request's protobuf message")
+// errMalformed means a protobuf message that no correct encoder writes. The socket is closed.
+var errMalformed = errors.New("decoding the request: not its protobuf message")
 
-// argument is a well-formed field that breaks a rule. The frame is refused, the socket goes on.
+// argument is the error of a well-formed field that violates a rule. The frame is refused, and the socket stays open.
 type argument struct {
 	reason string
 	text   string
@@ -28,12 +28,12 @@ func badField(f *Field) error {
 	return &argument{"argument", fmt.Sprintf("%s is out of bounds: see docs/websocket.md", f.Name)}
 }
 
-// badID: OpenIM writes some ids into patterns as they are.
+// badID returns the error for an illegal id. OpenIM writes some ids into patterns without escaping.
 func badID(f *Field) error {
 	return &argument{"argument", fmt.Sprintf("%s must hold %s", f.Name, ids.Rule)}
 }
 
-// found is what one walk over a message saw.
+// found holds the values that a rewriter found in a message.
 type found struct {
 	numbers       map[string]int64
 	texts         map[string]string
@@ -41,21 +41,21 @@ type found struct {
 	conversations []string
 	users         int
 	listed        map[string][]string // texts of lists, by the field's name
-	pulled        int64               // messages asked for, over all conversations
-	foreignSelf   bool                // a Self field names somebody else
+	pulled        int64               // number of requested messages, over all conversations
+	foreignSelf   bool                // a Self field names another user
 	options       map[string]bool
 }
 
-// walk rewrites messages by the rules of their fields. Only what is listed gets through.
-type walk struct {
+// rewriter rewrites messages by the rules of their fields. It removes all fields that are not in the table.
+type rewriter struct {
 	user   string
-	strike map[string]bool // conversations that are not the user's: entries naming one are left out
+	remove map[string]bool // conversations that are not the user's: entries that name one are removed
 	found  found
 }
 
-// message reads one message and returns it rewritten: kept fields in their order, without those that are set afterwards.
-// struck says that it names a conversation that is left out.
-func (w *walk) message(in []byte, fields []Field) (out []byte, struck bool, err error) {
+// message returns a message rewritten: the kept fields in their order, without those that are set afterwards. removed reports that it
+// names a conversation to remove.
+func (w *rewriter) message(in []byte, fields []Field) (out []byte, removed bool, err error) {
 	out = make([]byte, 0, len(in))
 	counts := make([]int64, len(fields))
 	for len(in) > 0 {
@@ -77,27 +77,27 @@ func (w *walk) message(in []byte, fields []Field) (out []byte, struck bool, err 
 		if err != nil {
 			return nil, false, err
 		}
-		if value.struck && !f.Repeated {
-			struck = true
+		if value.removed && !f.Repeated {
+			removed = true
 		}
-		if value.keep && !value.struck {
+		if value.keep && !value.removed {
 			out = append(protowire.AppendTag(out, num, typ), value.bytes...)
 		}
 		in = in[n+size:]
 	}
-	return out, struck, nil
+	return out, removed, nil
 }
 
-// value is one field's value as it goes on, with its length before it.
+// value is the rewritten value of one field, with its length prefix.
 type value struct {
-	bytes  []byte
-	keep   bool
-	struck bool
+	bytes   []byte
+	keep    bool
+	removed bool
 }
 
-func (w *walk) value(f *Field, typ protowire.Type, in []byte, count *int64) (value, int, error) {
+func (w *rewriter) value(f *Field, typ protowire.Type, in []byte, count *int64) (value, int, error) {
 	if *count > 0 && !f.Repeated {
-		return value{}, 0, errMalformed // the last would win in OpenIM, whichever we looked at
+		return value{}, 0, errMalformed // OpenIM uses the last value, which need not be the checked one
 	}
 	*count++
 	if f.Shape == Number || f.Shape == Numbers && typ == protowire.VarintType {
@@ -127,8 +127,8 @@ func (w *walk) value(f *Field, typ protowire.Type, in []byte, count *int64) (val
 		if f.Repeated && *count > f.Bound {
 			return value{}, 0, badField(f)
 		}
-		struck, err := w.text(f, content)
-		whole.struck = struck
+		removed, err := w.text(f, content)
+		whole.removed = removed
 		return whole, end, err
 	case Raw:
 		w.found.contentBytes = len(content)
@@ -149,20 +149,21 @@ func (w *walk) value(f *Field, typ protowire.Type, in []byte, count *int64) (val
 	}
 	before, named := w.found.numbers, len(w.found.conversations)
 	w.found.numbers = nil
-	inner, struck, err := w.message(content, f.Fields)
+	inner, removed, err := w.message(content, f.Fields)
 	if err == nil && f.Repeated {
 		err = w.span(w.found.conversations[named:])
 	}
 	w.found.numbers = before
-	return value{bytes: protowire.AppendBytes(nil, inner), keep: true, struck: struck}, end, err
+	return value{bytes: protowire.AppendBytes(nil, inner), keep: true, removed: removed}, end, err
 }
 
-// kept: what the rules Self, Session, Server and Shown are about is set afterwards, once, whatever the client wrote.
+// kept reports whether the client's value is passed on. Fields with the rules Self, Session, Server and Shown are set afterwards, once,
+// whatever the client sent.
 func (f *Field) kept() bool {
 	return f.Rule != Self && f.Rule != Session && f.Rule != Server && f.Rule != Shown
 }
 
-// varint reads a number in its shortest form alone.
+// varint decodes a number and accepts its shortest encoding only.
 func varint(in []byte) (uint64, int) {
 	v, n := protowire.ConsumeVarint(in)
 	if n != protowire.SizeVarint(v) {
@@ -171,7 +172,7 @@ func varint(in []byte) (uint64, int) {
 	return v, n
 }
 
-func (w *walk) number(f *Field, v uint64) error {
+func (w *rewriter) number(f *Field, v uint64) error {
 	if f.Rule == Bounded || f.Rule == Listed {
 		if v > uint64(f.Bound) { //nolint:gosec // bounds are positive; a negative number is larger than any
 			return badField(f)
@@ -184,7 +185,7 @@ func (w *walk) number(f *Field, v uint64) error {
 	return nil
 }
 
-func (w *walk) text(f *Field, content []byte) (struck bool, err error) {
+func (w *rewriter) text(f *Field, content []byte) (removed bool, err error) {
 	if !utf8.Valid(content) {
 		return false, errMalformed
 	}
@@ -207,7 +208,7 @@ func (w *walk) text(f *Field, content []byte) (struck bool, err error) {
 			return false, badID(f)
 		}
 		w.found.conversations = append(w.found.conversations, id)
-		return w.strike[id], nil
+		return w.remove[id], nil
 	case Server:
 		return false, nil
 	}
@@ -232,7 +233,7 @@ func (w *walk) text(f *Field, content []byte) (struck bool, err error) {
 	return false, nil
 }
 
-func (w *walk) packed(f *Field, content []byte) error {
+func (w *rewriter) packed(f *Field, content []byte) error {
 	for len(content) > 0 {
 		v, n := varint(content)
 		if n < 0 {
@@ -246,37 +247,37 @@ func (w *walk) packed(f *Field, content []byte) error {
 	return nil
 }
 
-// entries bounds a number of a list, and how many there are in all lists of the request.
-func (w *walk) entries(f *Field, v uint64) error {
+// entries checks a number of a list, and the number of entries in all lists of the request.
+func (w *rewriter) entries(f *Field, v uint64) error {
 	if w.found.pulled++; w.found.pulled > f.Bound || v > uint64(f.Entry) { //nolint:gosec // bounds are positive
 		return badField(f)
 	}
 	return nil
 }
 
-// span bounds one element of a pull, which must name its conversation. Of a notifications' range OpenIM lists every seq in
-// memory before it looks, whatever num says.
-func (w *walk) span(conversation []string) error {
+// span checks one range of a pull, which must name its conversation. For a range of notifications OpenIM builds a list of all seqs in
+// memory before it reads anything, whatever num is.
+func (w *rewriter) span(conversation []string) error {
 	if len(conversation) != 1 {
 		return &argument{"argument", "each range of a pull must name its conversation"}
 	}
 	begin, end, num := w.found.numbers["begin"], w.found.numbers["end"], w.found.numbers["num"]
 	w.found.pulled += bounds.Listed(begin, end, num, strings.HasPrefix(conversation[0], notificationPrefix))
 	if w.found.pulled > bounds.Span {
-		return &argument{"argument", "the range of seqs is too long: ask for less at a time"}
+		return &argument{"argument", "the range of seqs is too long: request less at a time"}
 	}
 	return nil
 }
 
-// option reads one entry of map<string, bool>.
-func (w *walk) option(entry []byte) error {
-	inner := walk{}
+// option checks one entry of map<string, bool>.
+func (w *rewriter) option(entry []byte) error {
+	inner := rewriter{}
 	if _, _, err := inner.message(entry, optionEntry); err != nil {
 		return err
 	}
 	name := inner.found.texts["key"]
 	if !slices.Contains(OptionKeys, name) {
-		return &argument{"option", "an option is not a client's to set: see docs/websocket.md"}
+		return &argument{"option", "a client may not set this option: see docs/websocket.md"}
 	}
 	if _, twice := w.found.options[name]; twice {
 		return errMalformed

@@ -4,7 +4,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// Protobuf by hand, field by field, as SDKs and attackers write it.
+// pb is a protobuf message that a test builds field by field, as SDKs and attackers write it.
 type pb []byte
 
 func (p pb) str(num protowire.Number, s string) pb {
@@ -15,12 +15,12 @@ func (p pb) num(num protowire.Number, v int64) pb {
 	return protowire.AppendVarint(protowire.AppendTag(p, num, protowire.VarintType), uint64(v))
 }
 
-// packed is a list of numbers that are written already.
+// packed returns the numbers of p as a packed list.
 func (p pb) packed(num protowire.Number) pb { return pb{}.str(num, string(p)) }
 
 func (p pb) sub(num protowire.Number, inner pb) pb { return p.str(num, string(inner)) }
 
-// fields reads a message without a schema: all values of each field.
+// fields decodes a message without a schema: all values of each field.
 func fields(data []byte) map[protowire.Number][]any {
 	out := map[protowire.Number][]any{}
 	for len(data) > 0 {
@@ -47,7 +47,7 @@ func fields(data []byte) map[protowire.Number][]any {
 	return out
 }
 
-// textMessage is what the Go SDK sends for a text to bob.
+// textMessage returns the request that the Go SDK sends for a text to bob.
 func textMessage() pb {
 	return pb{}.str(1, "alice").str(2, "bob").str(4, "client-1").num(6, 1).str(7, "Alice").num(9, 1).num(10, 100).num(11, 101).
 		str(12, `{"content":"hi"}`).num(17, 1)

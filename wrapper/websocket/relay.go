@@ -11,28 +11,29 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Options of a Relay. Sessions, Upstream, Members and URL must be there.
+// Options configures a Relay. Sessions, Upstream, Members and URL are required.
 type Options struct {
-	// URL is msggateway's: ws:// or wss://, host and port. TLS is for wss.
+	// URL is msggateway's address: ws://host:port or wss://host:port. TLS is for wss.
 	URL string
 	TLS *tls.Config
 
 	Sessions Sessions
 	Upstream Upstream
 	Members  Members
-	Profiles Profiles // nil: senders are shown without name, receivers' SDKs look it up
+	Profiles Profiles // nil: messages have no sender's name, and receivers' SDKs request it
 	Judge    Judge    // nil: no limits and no rules
-	Trail    Trail    // nil: no trail
+	Trail    Trail    // nil: no audit log
 
-	// Origin says whether a page of this Origin may open a socket. Clients without the header are no browsers. Nil: no page may.
+	// Origin reports whether pages of an origin may open a socket. A client without the header is not a browser and is accepted. Nil: no
+	// page may.
 	Origin func(origin string) bool
-	// RemoteIP finds the client behind trusted proxies. Nil: the peer's address.
+	// RemoteIP returns the address of the client behind trusted proxies. Nil: the peer's address.
 	RemoteIP func(*http.Request) string
 
-	// TicketOnly refuses a session's token in the query, where those on the way may write it down.
+	// TicketOnly refuses a session's token in the query, which proxies may log.
 	TicketOnly bool
 
-	// MaxSockets of this replica, MaxPerUser and MaxPerDevice of one user's and one device's on it. 0: 20000, 16, 4.
+	// Limits of open sockets: of this replica, of one user and of one device on it. 0: 20000, 16, 4.
 	MaxSockets   int
 	MaxPerUser   int
 	MaxPerDevice int
@@ -44,21 +45,21 @@ type Options struct {
 	timing timing
 }
 
-// timing are the bounds in time. Tests shorten them.
+// timing holds the timeouts. Tests shorten them.
 type timing struct {
-	connect  time.Duration // from the upgrade request to both sockets open
-	decide   time.Duration // one frame in the guard
-	body     time.Duration // from a frame's first byte to its last
-	write    time.Duration // one frame written, to either side
-	beat     time.Duration // between pings: OpenIM drops who is silent for 30 s
-	pong     time.Duration // the answer to a ping
-	silence  time.Duration // of a client who is silent for so long nothing is left
-	farewell time.Duration // from the decision to close to the closed connection
+	connect   time.Duration // from the upgrade request to both sockets open
+	decide    time.Duration // checking one frame
+	body      time.Duration // from a frame's first byte to its last
+	write     time.Duration // one frame written, to either side
+	heartbeat time.Duration // between pings: OpenIM closes connections that are silent for 30 s
+	pong      time.Duration // until the reply to a ping
+	silence   time.Duration // without activity of the client
+	closing   time.Duration // from the decision to close to the closed connection
 }
 
 var defaultTiming = timing{
 	connect: 10 * time.Second, decide: 5 * time.Second, body: 15 * time.Second, write: 10 * time.Second,
-	beat: 20 * time.Second, pong: 10 * time.Second, silence: 75 * time.Second, farewell: 700 * time.Millisecond,
+	heartbeat: 20 * time.Second, pong: 10 * time.Second, silence: 75 * time.Second, closing: 700 * time.Millisecond,
 }
 
 // Relay is the handler of GET wire.SocketPath.
@@ -70,14 +71,14 @@ type Relay struct {
 	metrics *metrics
 }
 
-// New makes a relay. It opens nothing yet.
+// New returns a relay. It opens no connection.
 func New(o Options) (*Relay, error) {
 	if o.Sessions == nil || o.Upstream == nil || o.Members == nil {
-		return nil, errors.New("realtime: Sessions, Upstream and Members must be given")
+		return nil, errors.New("creating the WebSocket relay: Sessions, Upstream and Members are required")
 	}
 	u, err := url.Parse(o.URL)
 	if err != nil || u.Scheme != "ws" && u.Scheme != "wss" || u.Host == "" || u.RawQuery != "" || u.User != nil {
-		return nil, errors.New("realtime: the URL of msggateway must be ws://host:port or wss://host:port")
+		return nil, errors.New("creating the WebSocket relay: invalid URL of msggateway: write ws://host:port or wss://host:port")
 	}
 	if o.MaxSockets == 0 {
 		o.MaxSockets = 20000
@@ -107,5 +108,5 @@ func New(o Options) (*Relay, error) {
 	return r, nil
 }
 
-// Count is the number of open sockets.
+// Count returns the number of open sockets.
 func (r *Relay) Count() int { return r.hub.count() }

@@ -18,7 +18,7 @@ func TestARequestAndItsReplyInEveryEncoding(t *testing.T) {
 	for _, enc := range encodings {
 		t.Run(enc.String(), func(t *testing.T) {
 			g := NewWithT(t)
-			w := newWorld(t, func(w *world) {
+			w := newEnv(t, func(w *testEnv) {
 				w.openIM.Answer = func(msggatewaytest.Req) msggatewaytest.Resp {
 					return msggatewaytest.Resp{Data: seqsOf(10000, "si_alice_bob")}
 				}
@@ -30,7 +30,8 @@ func TestARequestAndItsReplyInEveryEncoding(t *testing.T) {
 			g.Expect(got.MsgIncr).To(Equal("1"))
 			g.Expect(got.Data).To(BeEquivalentTo(seqsOf(10000, "si_alice_bob")))
 			g.Expect(w.openIM.Received()).To(HaveLen(1))
-			g.Expect(w.openIM.Received()[0]).To(Equal(msggatewaytest.Req{ReqIdentifier: 1001, SendID: "alice", OperationID: "op", MsgIncr: "1", Data: pb{}.str(1, "alice")}))
+			g.Expect(w.openIM.Received()[0]).To(Equal(msggatewaytest.Req{ReqIdentifier: 1001, SendID: "alice", OperationID: "op",
+				MsgIncr: "1", Data: pb{}.str(1, "alice")}))
 		})
 	}
 }
@@ -38,7 +39,7 @@ func TestARequestAndItsReplyInEveryEncoding(t *testing.T) {
 func TestAPushArrivesLive(t *testing.T) {
 	for _, enc := range encodings {
 		t.Run(enc.String(), func(t *testing.T) {
-			w := newWorld(t)
+			w := newEnv(t)
 			alice := w.connect("alice", "alice-token", 1, enc)
 			eventually(t, "upstream is there", func() bool {
 				return w.openIM.Push("alice", msggatewaytest.Resp{ReqIdentifier: 2001, Data: toAlice("push")}) == 1
@@ -48,9 +49,9 @@ func TestAPushArrivesLive(t *testing.T) {
 	}
 }
 
-func TestOpenIMGetsItsOwnTokenAndAllParameters(t *testing.T) {
+func TestMsggatewayReceivesOpenIMsTokenAndAllParameters(t *testing.T) {
 	g := NewWithT(t)
-	w := newWorld(t)
+	w := newEnv(t)
 	w.alice()
 	q := w.openIM.Queries()[0]
 	g.Expect(q.Get("token")).To(Equal(openIMToken))
@@ -62,7 +63,7 @@ func TestOpenIMGetsItsOwnTokenAndAllParameters(t *testing.T) {
 
 func TestATokenThatOpenIMRefusesIsRenewedOnce(t *testing.T) {
 	g := NewWithT(t)
-	w := newWorld(t, func(w *world) {
+	w := newEnv(t, func(w *testEnv) {
 		w.openIM.Check = func(q url.Values) (int, string) {
 			if q.Get("token") == openIMToken {
 				return wire.CodeTokenNotExist, "no such token " + q.Get("token")
@@ -71,22 +72,23 @@ func TestATokenThatOpenIMRefusesIsRenewedOnce(t *testing.T) {
 		}
 	})
 	w.alice()
-	g.Expect(w.asked).To(Equal([]string{"hash1"}))
+	g.Expect(w.refused).To(Equal([]string{"hash1"}))
 }
 
-func TestARevokedSessionLosesItsSocketAtOnceAndIsToldSo(t *testing.T) {
+func TestARevokedSessionLosesItsSocketImmediatelyAndReceivesTheReason(t *testing.T) {
 	for _, enc := range encodings {
 		t.Run(enc.String(), func(t *testing.T) {
 			g := NewWithT(t)
-			w := newWorld(t)
+			w := newEnv(t)
 			alice := w.connect("alice", "alice-token", 1, enc)
 			start := time.Now()
 			w.endSession("session-alice-token", CauseRevoked)
 			g.Expect(alice.next().ReqIdentifier).To(BeEquivalentTo(2002))
 			g.Expect(alice.closed()).To(Equal(4401))
 			g.Expect(time.Since(start)).To(BeNumerically("<", time.Second))
-			eventually(t, "nothing is left", func() bool { return w.relay.Count() == 0 && w.openIM.Connections() == 0 && w.attachments() == 0 })
-			g.Expect(w.trail(KindClosed)[0].Reason).To(Equal("revoked"))
+			eventually(t, "nothing is left",
+				func() bool { return w.relay.Count() == 0 && w.openIM.Connections() == 0 && w.attachments() == 0 })
+			g.Expect(w.eventsOf(KindClosed)[0].Reason).To(Equal("revoked"))
 
 			_, resp, e := w.dial(query("alice", "alice-token", 1, enc), nil)
 			g.Expect(resp.StatusCode).To(Equal(200))

@@ -11,44 +11,44 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// What OpenIM sends is looked at as well: it answers a request for the last message of a conversation by a pattern, knows the seqs of
-// groups that a user has left, and a release to come may have a way in that nobody knows of yet. A user gets what they asked for and
-// what is theirs; the rest is left out and counted.
+// Replies are checked as well: OpenIM finds the last message of a conversation by a pattern, reports the seqs of groups that a user has
+// left, and a future release may have unknown faults. A user receives what they requested and what is theirs. Everything else is removed
+// and counted.
 
-// layout is where a reply's data have conversations and messages.
+// layout describes the conversations and messages in a reply's data.
 type layout struct {
-	maps     []protowire.Number // fields that are maps by conversation
-	lists    []protowire.Number // fields that are lists of conversations
-	messages []protowire.Number // path from a map's value to its messages
-	holds    bool               // the values hold messages
+	maps        []protowire.Number // fields that are maps by conversation
+	lists       []protowire.Number // fields that are lists of conversations
+	messages    []protowire.Number // path from a map's value to its messages
+	hasMessages bool               // the values contain messages
 }
 
-// layouts: sdkws.PullMessageBySeqsResp, sdkws.PushMessages, sdkws.GetMaxSeqResp, msg.GetSeqMessageResp, msg.GetLastMessageResp and
-// msg.GetConversationsHasReadAndMaxSeqResp of openimsdk/protocol. Other fields of these are left out.
+// layouts describes sdkws.PullMessageBySeqsResp, sdkws.PushMessages, sdkws.GetMaxSeqResp, msg.GetSeqMessageResp, msg.GetLastMessageResp and
+// msg.GetConversationsHasReadAndMaxSeqResp of openimsdk/protocol. Other fields of these messages are removed.
 var layouts = map[int32]layout{
 	idNewest: {maps: []protowire.Number{1, 2}},
-	idRanges: {maps: []protowire.Number{1, 2}, messages: []protowire.Number{1}, holds: true},
-	idSeqs:   {maps: []protowire.Number{1, 2}, messages: []protowire.Number{1}, holds: true},
+	idRanges: {maps: []protowire.Number{1, 2}, messages: []protowire.Number{1}, hasMessages: true},
+	idSeqs:   {maps: []protowire.Number{1, 2}, messages: []protowire.Number{1}, hasMessages: true},
 	idRead:   {maps: []protowire.Number{1}, lists: []protowire.Number{2}},
-	idLast:   {maps: []protowire.Number{1}, holds: true},
-	idPush:   {maps: []protowire.Number{1, 2}, messages: []protowire.Number{1}, holds: true},
+	idLast:   {maps: []protowire.Number{1}, hasMessages: true},
+	idPush:   {maps: []protowire.Number{1, 2}, messages: []protowire.Number{1}, hasMessages: true},
 }
 
-// errUnreadable is data of OpenIM's that are not what the table says.
-var errUnreadable = errors.New("openim's data are not the reply's protobuf message")
+// errUnreadable means that data of OpenIM's does not have the layout of the table.
+var errUnreadable = errors.New("decoding OpenIM's reply: not the protobuf message of the table")
 
-// Reasons for what is left out of OpenIM's frames.
+// Reasons for which data of OpenIM's is removed.
 const (
-	dropUnasked    = "unasked"      // an answer to no open request
-	dropForeign    = "foreign"      // a conversation that was not asked for or is not the user's
+	dropUnasked    = "unasked"      // a reply without a pending request
+	dropForeign    = "foreign"      // a conversation that was not requested or is not the user's
 	dropOther      = "other"        // a message of another conversation
-	dropField      = "unknown_data" // a field that the table does not have
+	dropField      = "unknown_data" // a field that is not in the table
 	dropUnreadable = "unreadable"
 	dropUnknown    = "unknown_request"
 )
 
-// review is one look at the data of a reply or push to a user.
-type review struct {
+// filter filters the data of one reply or push to a user.
+type filter struct {
 	user    string
 	layout  layout
 	allowed func(conversation string) bool
@@ -56,7 +56,7 @@ type review struct {
 	dropped map[string]int // by reason
 }
 
-func (v *review) drop(reason string) {
+func (v *filter) drop(reason string) {
 	if v.dropped == nil {
 		v.dropped = map[string]int{}
 	}
@@ -64,34 +64,34 @@ func (v *review) drop(reason string) {
 	v.changed = true
 }
 
-// data returns what of a reply's data the user may see.
-func (v *review) data(in []byte) ([]byte, error) {
-	return eachField(in, func(number protowire.Number, typ protowire.Type, content []byte) ([]byte, bool, error) {
+// data returns the part of a reply's data that the user may see.
+func (v *filter) data(in []byte) ([]byte, error) {
+	return filterFields(in, func(number protowire.Number, typ protowire.Type, content []byte) ([]byte, bool, error) {
 		switch {
 		case slices.Contains(v.layout.maps, number) && typ == protowire.BytesType:
 			return v.entry(content)
 		case slices.Contains(v.layout.lists, number) && typ == protowire.BytesType:
-			return content, v.passes(string(content)), nil
+			return content, v.passConversation(string(content)), nil
 		}
 		v.drop(dropField)
 		return nil, false, nil
 	})
 }
 
-// entry is one of a map by conversation: key 1, value 2.
-func (v *review) entry(in []byte) ([]byte, bool, error) {
+// entry filters one entry of a map by conversation: key 1, value 2.
+func (v *filter) entry(in []byte) ([]byte, bool, error) {
 	key, err := keyOf(in)
 	if err != nil {
 		return nil, false, err
 	}
-	if !v.passes(key) {
+	if !v.passConversation(key) {
 		return nil, false, nil
 	}
-	if !v.layout.holds {
+	if !v.layout.hasMessages {
 		return in, true, nil
 	}
 	kept := true
-	out, err := eachField(in, func(number protowire.Number, typ protowire.Type, content []byte) ([]byte, bool, error) {
+	out, err := filterFields(in, func(number protowire.Number, typ protowire.Type, content []byte) ([]byte, bool, error) {
 		if number != 2 {
 			return content, true, nil
 		}
@@ -109,9 +109,9 @@ func (v *review) entry(in []byte) ([]byte, bool, error) {
 	return out, kept, err
 }
 
-// list is sdkws.PullMsgs.
-func (v *review) list(key string, in []byte) ([]byte, error) {
-	return eachField(in, func(number protowire.Number, typ protowire.Type, content []byte) ([]byte, bool, error) {
+// list filters sdkws.PullMsgs.
+func (v *filter) list(key string, in []byte) ([]byte, error) {
+	return filterFields(in, func(number protowire.Number, typ protowire.Type, content []byte) ([]byte, bool, error) {
 		if number != v.layout.messages[0] {
 			return content, true, nil
 		}
@@ -123,7 +123,7 @@ func (v *review) list(key string, in []byte) ([]byte, error) {
 	})
 }
 
-func (v *review) passes(conversation string) bool {
+func (v *filter) passConversation(conversation string) bool {
 	if v.allowed(conversation) {
 		return true
 	}
@@ -131,26 +131,26 @@ func (v *review) passes(conversation string) bool {
 	return false
 }
 
-func (v *review) message(key string, in []byte) (bool, error) {
+func (v *filter) message(key string, in []byte) (bool, error) {
 	a, err := readAddress(in)
 	if err != nil {
 		return false, err
 	}
-	if a.isOf(key, v.user) {
+	if a.belongsTo(key, v.user) {
 		return true, nil
 	}
 	v.drop(dropOther)
 	return false, nil
 }
 
-// address is who a message is from and to (sdkws.MsgData).
+// address holds the sender and receiver of a message (sdkws.MsgData).
 type address struct {
 	sender, receiver, group string
 	session                 uint64
-	says                    bool // it holds any other text
+	hasOtherText            bool // it has any other text
 }
 
-// Fields of sdkws.MsgData beside those that complete.go reads.
+// Further fields of sdkws.MsgData: see complete.go.
 const (
 	fieldRecvID      = 2
 	fieldGroupID     = 3
@@ -158,7 +158,7 @@ const (
 )
 
 func readAddress(in []byte) (a address, err error) {
-	_, err = eachField(in, func(number protowire.Number, typ protowire.Type, content []byte) ([]byte, bool, error) {
+	_, err = filterFields(in, func(number protowire.Number, typ protowire.Type, content []byte) ([]byte, bool, error) {
 		switch typ {
 		case protowire.BytesType:
 			switch number {
@@ -169,7 +169,7 @@ func readAddress(in []byte) (a address, err error) {
 			case fieldGroupID:
 				a.group = string(content)
 			default:
-				a.says = a.says || len(content) > 0
+				a.hasOtherText = a.hasOtherText || len(content) > 0
 			}
 		case protowire.VarintType:
 			if number == fieldSessionType {
@@ -181,15 +181,15 @@ func readAddress(in []byte) (a address, err error) {
 	return a, err
 }
 
-// Session types of messages that OpenIM makes itself, beside those of clients.
+// Session types of messages that OpenIM itself sends, beyond those of clients.
 const (
 	sessionOldGroup = 2
 	sessionSystem   = 4
 )
 
-// isOf reports whether a message is one of a conversation, and one that the user takes part in. In the place of a message that was
-// deleted OpenIM has one that says nothing at all.
-func (a address) isOf(conversation, user string) bool {
+// belongsTo reports whether a message is of a conversation in which the user takes part. OpenIM replaces a deleted message by one without
+// any field, which belongs to every conversation.
+func (a address) belongsTo(conversation, user string) bool {
 	if a == (address{}) {
 		return true
 	}
@@ -218,10 +218,10 @@ func (a address) isOf(conversation, user string) bool {
 	return false
 }
 
-// keyOf reads a map entry's key, which stands once.
+// keyOf returns the key of a map entry. A second key is an error.
 func keyOf(in []byte) (key string, err error) {
 	seen := false
-	_, err = eachField(in, func(number protowire.Number, typ protowire.Type, content []byte) ([]byte, bool, error) {
+	_, err = filterFields(in, func(number protowire.Number, typ protowire.Type, content []byte) ([]byte, bool, error) {
 		if number == 1 {
 			if seen || typ != protowire.BytesType {
 				return nil, false, errUnreadable
@@ -233,9 +233,9 @@ func keyOf(in []byte) (key string, err error) {
 	return key, err
 }
 
-// eachField goes through a message's fields and writes those that keep says. content is a text's or message's content without its
-// length, or a number as it is written. What is kept unchanged is not copied unless something before it changed.
-func eachField(in []byte, keep func(protowire.Number, protowire.Type, []byte) ([]byte, bool, error)) ([]byte, error) {
+// filterFields writes the fields of a message for which keep returns true. content is a text's or message's content without its length,
+// or the encoding of a number. It copies nothing as long as nothing has changed.
+func filterFields(in []byte, keep func(protowire.Number, protowire.Type, []byte) ([]byte, bool, error)) ([]byte, error) {
 	var out []byte
 	copied := false
 	for at := 0; at < len(in); {
@@ -279,9 +279,9 @@ func eachField(in []byte, keep func(protowire.Number, protowire.Type, []byte) ([
 	return out, nil
 }
 
-// conversationsIn are the conversations that a reply names, as far as it can be read.
+// conversationsIn returns the conversations that a reply names.
 func conversationsIn(in []byte, l layout) (named []string, err error) {
-	_, err = eachField(in, func(number protowire.Number, typ protowire.Type, content []byte) ([]byte, bool, error) {
+	_, err = filterFields(in, func(number protowire.Number, typ protowire.Type, content []byte) ([]byte, bool, error) {
 		switch {
 		case typ != protowire.BytesType:
 		case slices.Contains(l.maps, number):
@@ -298,11 +298,11 @@ func conversationsIn(in []byte, l layout) (named []string, err error) {
 	return named, err
 }
 
-// visible says which of the conversations that OpenIM names of its own accord a user may know the seqs of. Pairs are told by their
-// names; groups, which OpenIM lists after a user has left them, and names that can be read in two ways are asked for.
+// visible reports which of the conversations that OpenIM names without a request are the user's. The id of a pair decides by itself.
+// Groups, which OpenIM still lists after the user has left them, and ids with two readings are checked with Members.
 func (g *guard) visible(ctx context.Context, id Identity, named []string) (map[string]bool, error) {
 	visible := make(map[string]bool, len(named))
-	chats := map[string][]string{} // by what is asked for
+	chats := map[string][]string{} // by the conversation to check
 	for _, conversation := range named {
 		c, ok := wire.ParseConversation(conversation)
 		if !ok {
@@ -329,7 +329,7 @@ func (g *guard) visible(ctx context.Context, id Identity, named []string) (map[s
 	for part := range slices.Chunk(asked, MaxAsked) {
 		answers, err := g.members.Member(ctx, id, part)
 		if err != nil || len(answers) != len(part) {
-			return nil, errors.New("whose conversations these are cannot be found out")
+			return nil, errors.New("checking the conversations of a reply: no result")
 		}
 		for i, is := range answers {
 			for _, conversation := range chats[part[i]] {

@@ -15,7 +15,7 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// said is a sdkws.MsgData.
+// said returns a sdkws.MsgData.
 func said(from, to, group string, session int64, text string) pb {
 	m := pb{}
 	for number, value := range []string{1: from, 2: to, 3: group, 12: text} {
@@ -26,10 +26,10 @@ func said(from, to, group string, session int64, text string) pb {
 	return m.num(9, session).num(14, 7)
 }
 
-// deleted is what OpenIM has in the place of a deleted message.
+// deleted returns the message by which OpenIM replaces a deleted one.
 func deleted() pb { return pb{}.num(14, 3).num(15, 1790000000000).num(17, 4) }
 
-// under is an entry of sdkws.PullMessageBySeqsResp, msg.GetSeqMessageResp and sdkws.PushMessages: messages by conversation.
+// under returns an entry of sdkws.PullMessageBySeqsResp, msg.GetSeqMessageResp and sdkws.PushMessages: messages by conversation.
 func under(field int, conversation string, messages ...pb) pb {
 	list := pb{}
 	for _, m := range messages {
@@ -38,10 +38,10 @@ func under(field int, conversation string, messages ...pb) pb {
 	return pb{}.sub(protoNumber(field), pb{}.str(1, conversation).sub(2, list.num(2, 1)))
 }
 
-// lastOf is an entry of msg.GetLastMessageResp.
+// lastOf returns an entry of msg.GetLastMessageResp.
 func lastOf(conversation string, m pb) pb { return pb{}.sub(1, pb{}.str(1, conversation).sub(2, m)) }
 
-// seqsOf is sdkws.GetMaxSeqResp.
+// seqsOf returns sdkws.GetMaxSeqResp.
 func seqsOf(seq int64, conversations ...string) pb {
 	out := pb{}
 	for _, c := range conversations {
@@ -50,7 +50,7 @@ func seqsOf(seq int64, conversations ...string) pb {
 	return out
 }
 
-// readOf is msg.GetConversationsHasReadAndMaxSeqResp.
+// readOf returns msg.GetConversationsHasReadAndMaxSeqResp.
 func readOf(conversations ...string) pb {
 	out := pb{}
 	for _, c := range conversations {
@@ -61,8 +61,8 @@ func readOf(conversations ...string) pb {
 
 func toAlice(text string) pb { return under(1, "si_alice_bob", said("bob", "alice", "", 1, text)) }
 
-// dropped reads the counter of what was not passed on.
-func (w *world) dropped(reason string) float64 {
+// dropped returns the value of the counter of dropped data.
+func (w *testEnv) dropped(reason string) float64 {
 	total := 0.0
 	families, err := w.options.Registry.(interface {
 		Gather() ([]*dto.MetricFamily, error)
@@ -85,14 +85,14 @@ func (w *world) dropped(reason string) float64 {
 	return total
 }
 
-// answering starts a world in which OpenIM answers every request with the same data.
-func answering(t *testing.T, data func(msggatewaytest.Req) []byte) *world {
-	return newWorld(t, func(w *world) {
+// answering starts an environment in which OpenIM replies to every request with the same data.
+func answering(t *testing.T, data func(msggatewaytest.Req) []byte) *testEnv {
+	return newEnv(t, func(w *testEnv) {
 		w.openIM.Answer = func(r msggatewaytest.Req) msggatewaytest.Resp { return msggatewaytest.Resp{Data: data(r)} }
 	})
 }
 
-// asks names conversations in each of the requests that do.
+// asks has the requests that name conversations.
 var asks = map[int]func(conversations ...string) pb{
 	idRanges: func(conversations ...string) pb {
 		out := pb{}
@@ -120,8 +120,9 @@ func listed(conversations ...string) pb {
 	return out
 }
 
-// What OpenIM's pattern finds for a conversation's id may be another's: si_alice_bobX for si_alice_bob.
-func TestMessagesOfOtherConversationsAreLeftOut(t *testing.T) {
+// TestMessagesOfOtherConversationsAreRemoved: OpenIM's pattern for a conversation's id also finds others, such as si_alice_bobX for
+// si_alice_bob.
+func TestMessagesOfOtherConversationsAreRemoved(t *testing.T) {
 	secret := said("bobX", "alice2", "", 1, "secret")
 	for name, stolen := range map[string]pb{
 		"of two others":                      secret,
@@ -162,11 +163,14 @@ func TestMessagesOfOtherConversationsAreLeftOut(t *testing.T) {
 	}
 }
 
-func TestConversationsThatWereNotAskedForAreLeftOut(t *testing.T) {
+func TestConversationsThatWereNotRequestedAreRemoved(t *testing.T) {
 	for id, data := range map[int]pb{
-		idRanges: append(under(1, "si_alice_carol", said("alice", "carol", "", 1, "unasked")), under(2, "sg_ours", said("bob", "", "ours", 3, "asked"))...),
-		idSeqs:   append(under(2, "si_alice_carol", said("alice", "carol", "", 1, "unasked")), under(1, "sg_ours", said("bob", "", "ours", 3, "asked"))...),
-		idLast:   append(lastOf("si_alice_carol", said("alice", "carol", "", 1, "unasked")), lastOf("sg_ours", said("bob", "", "ours", 3, "asked"))...),
+		idRanges: append(under(1, "si_alice_carol", said("alice", "carol", "", 1, "unasked")),
+			under(2, "sg_ours", said("bob", "", "ours", 3, "asked"))...),
+		idSeqs: append(under(2, "si_alice_carol", said("alice", "carol", "", 1, "unasked")),
+			under(1, "sg_ours", said("bob", "", "ours", 3, "asked"))...),
+		idLast: append(lastOf("si_alice_carol", said("alice", "carol", "", 1, "unasked")),
+			lastOf("sg_ours", said("bob", "", "ours", 3, "asked"))...),
 	} {
 		t.Run(fmt.Sprint(id), func(t *testing.T) {
 			g := NewWithT(t)
@@ -179,10 +183,12 @@ func TestConversationsThatWereNotAskedForAreLeftOut(t *testing.T) {
 	}
 }
 
-func TestWhatIsOursComesByteForByte(t *testing.T) {
+func TestTheUsersOwnDataIsUnchanged(t *testing.T) {
 	ours := append(under(1, "si_alice_bob", said("alice", "bob", "", 1, "1"), deleted(), said("bob", "alice", "", 1, "2")),
-		slices.Concat(under(1, "sg_ours", said("carol", "", "ours", 3, "3"), said("carol", "ours", "ours", 3, "4")), under(2, "n_alice_bob", said("bob", "alice", "", 4, "5")),
-			under(2, "n_ours", said("carol", "ours", "ours", 3, "6")), under(1, "sn_sys_alice", said("sys", "alice", "", 4, "7")), under(2, "n_alice_alice", said("alice", "alice", "", 1, "8")))...)
+		slices.Concat(under(1, "sg_ours", said("carol", "", "ours", 3, "3"), said("carol", "ours", "ours", 3, "4")),
+			under(2, "n_alice_bob", said("bob", "alice", "", 4, "5")),
+			under(2, "n_ours", said("carol", "ours", "ours", 3, "6")), under(1, "sn_sys_alice", said("sys", "alice", "", 4, "7")),
+			under(2, "n_alice_alice", said("alice", "alice", "", 1, "8")))...)
 	w := answering(t, func(msggatewaytest.Req) []byte { return ours })
 	w.member = func(string, string) bool { return true }
 	alice := w.alice()
@@ -192,8 +198,8 @@ func TestWhatIsOursComesByteForByte(t *testing.T) {
 	}
 }
 
-// OpenIM lists the seqs of every conversation that a user ever had, and takes an empty list for all.
-func TestSeqsOfGroupsThatWereLeftAreNotTold(t *testing.T) {
+// TestSeqsOfFormerGroupsAreRemoved: OpenIM returns the seqs of every conversation that a user ever had, and treats an empty list as all.
+func TestSeqsOfFormerGroupsAreRemoved(t *testing.T) {
 	named := []string{"si_alice_bob", "n_alice_bob", "sg_left", "n_left", "sg_ours", "n_ours", "si_carol_dave", "n_alice_alice", "sg_", "x"}
 	for name, c := range map[string]struct {
 		id      int
@@ -227,7 +233,7 @@ func TestSeqsOfGroupsThatWereLeftAreNotTold(t *testing.T) {
 	}
 }
 
-func TestAnEmptyPullAsksForNothing(t *testing.T) {
+func TestAnEmptyPullRequestsNothing(t *testing.T) {
 	for _, id := range []int{idRanges, idSeqs, idLast} {
 		g := NewWithT(t)
 		w := answering(t, func(msggatewaytest.Req) []byte {
@@ -242,7 +248,7 @@ func TestAnEmptyPullAsksForNothing(t *testing.T) {
 	}
 }
 
-func TestAnAnswerThatCannotBeReadIsAnError(t *testing.T) {
+func TestAReplyThatCannotBeDecodedIsAnError(t *testing.T) {
 	for name, data := range map[string][]byte{
 		"no protobuf":                   []byte("fromToUserID"),
 		"a map's entry that breaks off": {0x0a, 0x02, 0x0a, 0x05},
@@ -252,12 +258,13 @@ func TestAnAnswerThatCannotBeReadIsAnError(t *testing.T) {
 		"a group":                       {0x0b, 0x0c},
 		"too long":                      under(1, "si_alice_bob", said("alice", "bob", "", 1, strings.Repeat("x", frame.MaxReply))),
 	} {
-		for id, request := range map[int]pb{idRanges: asks[idRanges]("si_alice_bob"), idSeqs: asks[idSeqs]("si_alice_bob"), idLast: listed("si_alice_bob")} {
+		for id, request := range map[int]pb{idRanges: asks[idRanges]("si_alice_bob"), idSeqs: asks[idSeqs]("si_alice_bob"),
+			idLast: listed("si_alice_bob")} {
 			t.Run(fmt.Sprint(name, " ", id), func(t *testing.T) {
 				g := NewWithT(t)
-				var mended atomic.Bool
+				var repaired atomic.Bool
 				w := answering(t, func(r msggatewaytest.Req) []byte {
-					if !mended.Load() && int(r.ReqIdentifier) == id {
+					if !repaired.Load() && int(r.ReqIdentifier) == id {
 						return data
 					}
 					return nil
@@ -268,16 +275,16 @@ func TestAnAnswerThatCannotBeReadIsAnError(t *testing.T) {
 				g.Expect(got.ErrMsg).NotTo(BeEmpty())
 				g.Expect(got.Data).To(BeEmpty())
 				g.Expect(w.dropped(dropUnreadable)).To(Equal(1.0))
-				mended.Store(true)
+				repaired.Store(true)
 				g.Expect(alice.ask(id, request).ErrCode).To(BeZero(), "the socket goes on")
 			})
 		}
 	}
 }
 
-func TestNobodyGetsAnAnswerThatTheyDidNotAskFor(t *testing.T) {
+func TestRepliesWithoutARequestAreDropped(t *testing.T) {
 	g := NewWithT(t)
-	w := newWorld(t)
+	w := newEnv(t)
 	alice := w.alice()
 	eventually(t, "upstream is there", func() bool { return w.openIM.Connections() == 1 })
 	for _, id := range []int32{idNewest, idRanges, idSend, idSeqs, idRead, idLast, idLogout, 2004} {
@@ -292,9 +299,9 @@ func TestNobodyGetsAnAnswerThatTheyDidNotAskFor(t *testing.T) {
 	g.Expect(w.dropped(dropUnasked)).To(Equal(17.0))
 }
 
-func TestPushesToOthersAreLeftOut(t *testing.T) {
+func TestPushesToOtherUsersAreDropped(t *testing.T) {
 	g := NewWithT(t)
-	w := newWorld(t)
+	w := newEnv(t)
 	alice := w.alice()
 	eventually(t, "upstream is there", func() bool { return w.openIM.Connections() == 1 })
 	for _, other := range []pb{
@@ -307,7 +314,8 @@ func TestPushesToOthersAreLeftOut(t *testing.T) {
 		w.openIM.Push("alice", msggatewaytest.Resp{ReqIdentifier: idPush, Data: other})
 	}
 	for _, own := range []pb{
-		toAlice("1"), under(1, "si_alice_bob", said("alice", "bob", "", 1, "2")), under(2, "n_alice_alice", said("alice", "alice", "", 1, "3")),
+		toAlice("1"), under(1, "si_alice_bob", said("alice", "bob", "", 1, "2")),
+		under(2, "n_alice_alice", said("alice", "alice", "", 1, "3")),
 		under(2, "n_bob_alice", said("bob", "alice", "", 1, "wrong order")), under(2, "n_alice_bob", said("bob", "alice", "", 4, "4")),
 		under(2, "n_left", said("carol", "left", "left", 3, "you were put out")),
 	} {
@@ -322,7 +330,7 @@ func TestPushesToOthersAreLeftOut(t *testing.T) {
 	g.Expect(w.dropped(dropUnreadable)).To(Equal(1.0))
 }
 
-func TestFieldsThatNobodyKnowsAreLeftOutOfReplies(t *testing.T) {
+func TestUnknownFieldsOfRepliesAreRemoved(t *testing.T) {
 	g := NewWithT(t)
 	w := answering(t, func(msggatewaytest.Req) []byte { return toAlice("ours").str(9, "later") })
 	got := w.alice().ask(idRanges, asks[idRanges]("si_alice_bob"))
@@ -330,9 +338,10 @@ func TestFieldsThatNobodyKnowsAreLeftOutOfReplies(t *testing.T) {
 	g.Expect(w.dropped(dropField)).To(Equal(1.0))
 }
 
-// The attack of a group whose id is a pattern, and of what OpenIM answers a pattern with.
+// TestIdsWithPatternCharactersAreRefused: a group whose id is a pattern would match conversations of others.
 func TestIdsWithPatternCharactersAreRefused(t *testing.T) {
-	odd := []string{"$|^si.bob.carol:", "a.b", "a*", "a|b", "(a)", "[a]", "a{2}", "a+", "^a", "a\\", "a b", "a\nb", "é", "a$", "a?", "a/b", "a,b", "a%00", "a\x00"}
+	odd := []string{"$|^si.bob.carol:", "a.b", "a*", "a|b", "(a)", "[a]", "a{2}", "a+", "^a", "a\\", "a b", "a\nb", "é", "a$", "a?", "a/b",
+		"a,b", "a%00", "a\x00"}
 	seen := 0
 	for _, p := range everyField() {
 		if p.field.Shape != Text || !slices.Contains([]Rule{Peer, Group, Parties, Named}, p.field.Rule) {

@@ -18,32 +18,32 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// ending is how a socket is closed. Its name is the reason in metrics and the trail.
-type ending struct {
+// closeReason is how a socket is closed. Its name is the reason in metrics and the audit log.
+type closeReason struct {
 	name string
 	code websocket.StatusCode
-	kick bool // OpenIM's kick frame goes first: SDKs call OnKickedOffline
+	kick bool // send OpenIM's kick frame first: SDKs call OnKickedOffline
 }
 
-// statusKicked is ours: the session does not hold any longer. Reconnecting says why, by 1501 or 1506.
+// statusKicked is the wrapper's own code: the session is no longer valid. A reconnection reports the reason, as 1501 or 1506.
 const statusKicked = websocket.StatusCode(4401)
 
 var (
-	endRevoked   = ending{"revoked", statusKicked, true}
-	endExpired   = ending{"expired", statusKicked, false}
-	endKicked    = ending{"kicked_by_openim", statusKicked, false} // its frame was passed on
-	endLogout    = ending{"logout", websocket.StatusNormalClosure, false}
-	endDraining  = ending{"draining", websocket.StatusServiceRestart, false}
-	endUpstream  = ending{"upstream_gone", websocket.StatusServiceRestart, false}
-	endUnread    = ending{"upstream_malformed", websocket.StatusInternalError, false}
-	endMalformed = ending{"malformed", websocket.StatusPolicyViolation, false}
-	endTooLarge  = ending{"too_large", websocket.StatusMessageTooBig, false}
-	endSlow      = ending{"slow", websocket.StatusPolicyViolation, false}
-	endSilent    = ending{"silent", websocket.StatusPolicyViolation, false}
-	endClient    = ending{"client", websocket.StatusNormalClosure, false}
+	endRevoked   = closeReason{"revoked", statusKicked, true}
+	endExpired   = closeReason{"expired", statusKicked, false}
+	endKicked    = closeReason{"kicked_by_openim", statusKicked, false} // after OpenIM's frame was passed on
+	endLogout    = closeReason{"logout", websocket.StatusNormalClosure, false}
+	endDraining  = closeReason{"draining", websocket.StatusServiceRestart, false}
+	endUpstream  = closeReason{"upstream_gone", websocket.StatusServiceRestart, false}
+	endUnread    = closeReason{"upstream_malformed", websocket.StatusInternalError, false}
+	endMalformed = closeReason{"malformed", websocket.StatusPolicyViolation, false}
+	endTooLarge  = closeReason{"too_large", websocket.StatusMessageTooBig, false}
+	endSlow      = closeReason{"slow", websocket.StatusPolicyViolation, false}
+	endSilent    = closeReason{"silent", websocket.StatusPolicyViolation, false}
+	endClient    = closeReason{"client", websocket.StatusNormalClosure, false}
 )
 
-// kickFrames are OpenIM's kick, ready for when thousands of sockets end at once.
+// kickFrames holds OpenIM's kick frame in each encoding, encoded once because thousands of sockets can end at once.
 var kickFrames = func() map[frame.Encoding][]byte {
 	out := map[frame.Encoding][]byte{}
 	for _, e := range []frame.Encoding{{}, {Gzip: true}, {JSON: true}, {JSON: true, Gzip: true}} {
@@ -52,31 +52,31 @@ var kickFrames = func() map[frame.Encoding][]byte {
 	return out
 }()
 
-// socket is one client's and one of ours to msggateway, and what goes between them. Two goroutines are always there, each
-// reading one side; a third writes to the client while there is something to write.
+// socket relays between a client's WebSocket and one to msggateway. Two goroutines always run, one reader for each side. A third one
+// writes to the client while frames are queued.
 type socket struct {
-	relay    *Relay
-	id       Identity
-	name     string
-	ip       string
-	enc      frame.Encoding
-	client   *websocket.Conn
-	raw      net.Conn // beneath client
-	upstream *websocket.Conn
-	opened   time.Time
-	out      outbox
-	open     questions
-	held     held
-	detach   func()
-	beat     *time.Timer
+	relay          *Relay
+	id             Identity
+	name           string
+	ip             string
+	enc            frame.Encoding
+	client         *websocket.Conn
+	raw            net.Conn // the connection of client
+	upstream       *websocket.Conn
+	opened         time.Time
+	out            outbox
+	pending        pendingRequests
+	state          socketState
+	detach         func()
+	heartbeatTimer *time.Timer
 
-	closing atomic.Bool
-	once    sync.Once
-	heard   atomic.Int64 // unix ns of the client's last sign of life
-	inBody  atomic.Bool  // a frame is being read: its own deadline holds
+	closing  atomic.Bool
+	once     sync.Once
+	lastSeen atomic.Int64 // Unix nanoseconds of the client's last activity
+	inBody   atomic.Bool  // a frame is being read: its deadline applies
 }
 
-func (r *Relay) accept(w http.ResponseWriter, req *http.Request, c connect, id Identity, upstream *websocket.Conn) (*socket, error) {
+func (r *Relay) accept(w http.ResponseWriter, req *http.Request, c connectParams, id Identity, upstream *websocket.Conn) (*socket, error) {
 	s := &socket{relay: r, id: id, name: rand.Text(), ip: r.remoteIP(req), enc: c.encoding, upstream: upstream, opened: r.o.Now()}
 	s.out.socket = s
 	var err error
@@ -89,14 +89,14 @@ func (r *Relay) accept(w http.ResponseWriter, req *http.Request, c connect, id I
 	return s, nil
 }
 
-// start lists the socket, hands it to the session and lets it run.
+// start registers the socket, attaches it to the session and starts its goroutines.
 func (s *socket) start() {
 	r := s.relay
 	s.alive()
 	r.metrics.sockets.Inc()
 	r.event(Event{Kind: KindOpened, Identity: s.id, Verdict: VerdictAllowed, Frame: s.about("connect")})
-	s.beat = time.AfterFunc(time.Hour, s.heartbeat)
-	s.beat.Reset(s.nextBeat())
+	s.heartbeatTimer = time.AfterFunc(time.Hour, s.heartbeat)
+	s.heartbeatTimer.Reset(s.nextHeartbeat())
 	listed := r.hub.add(s)
 	go s.readClient()
 	go s.readUpstream()
@@ -122,22 +122,22 @@ func (s *socket) about(name string) *Frame {
 	return &Frame{Name: name, Class: ClassSocket, Encoding: s.enc.String(), RemoteIP: s.ip, SocketID: s.name}
 }
 
-// alive notes that the client gave a sign of life.
+// alive records activity of the client, and extends the read deadline.
 func (s *socket) alive() {
 	now := time.Now()
-	s.heard.Store(now.UnixNano())
+	s.lastSeen.Store(now.UnixNano())
 	if !s.inBody.Load() {
 		_ = s.raw.SetReadDeadline(now.Add(s.relay.o.timing.silence))
 	}
 }
 
-// readClient passes the client's frames on until one side is gone.
+// readClient handles the client's frames until one side is closed.
 func (s *socket) readClient() {
 	for {
 		s.alive()
 		kind, r, err := s.client.Reader(context.Background())
 		if err != nil {
-			s.end(gone(err))
+			s.end(readEnd(err))
 			return
 		}
 		s.inBody.Store(true)
@@ -145,24 +145,24 @@ func (s *socket) readClient() {
 		data, err := io.ReadAll(r)
 		s.inBody.Store(false)
 		if err != nil {
-			s.end(gone(err))
+			s.end(readEnd(err))
 			return
 		}
 		if s.closing.Load() {
-			continue // what comes during the farewell is read to find the client's close frame
+			continue // frames during the shutdown are read only to find the client's close frame
 		}
 		s.relay.metrics.bytes.WithLabelValues("client").Add(float64(len(data)))
-		var end *ending
-		aside(func() { end = s.take(kind, data) })
+		var end *closeReason
+		onNewStack(func() { end = s.handleMessage(kind, data) })
 		if end != nil {
 			s.end(*end)
 		}
 	}
 }
 
-// aside runs f on a goroutine of its own and waits for it. A reader waits nearly all its life; unpacking and judging a frame
-// would leave it a stack of twice the size for good, some 8 KB for each socket.
-func aside(f func()) {
+// onNewStack runs f in a goroutine of its own and waits for it. A reader waits most of the time. Decoding and checking a frame would
+// double the size of its stack permanently, by some 8 KB for each socket.
+func onNewStack(f func()) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -171,15 +171,15 @@ func aside(f func()) {
 	<-done
 }
 
-func (s *socket) take(kind websocket.MessageType, data []byte) *ending {
+func (s *socket) handleMessage(kind websocket.MessageType, data []byte) *closeReason {
 	if kind == websocket.MessageText {
-		return s.takeText(data)
+		return s.handleText(data)
 	}
-	return s.takeFrame(data)
+	return s.handleFrame(data)
 }
 
-// gone tells why nothing more can be read.
-func gone(err error) ending {
+// readEnd returns the close reason for a read error.
+func readEnd(err error) closeReason {
 	switch {
 	case errors.Is(err, websocket.ErrMessageTooBig):
 		return endTooLarge
@@ -193,21 +193,21 @@ func gone(err error) ending {
 	return endClient
 }
 
-// Types of text frames.
+// Values of a text frame's type.
 const (
 	typePing = "ping"
 	typePong = "pong"
 	maxText  = 1 << 10
 )
 
-// takeText answers the text pings of SDKs that cannot send real ones. OpenIM takes no other text.
-func (s *socket) takeText(data []byte) *ending {
+// handleText replies to the text pings of SDKs that cannot send pings of the protocol. OpenIM accepts no other text.
+func (s *socket) handleText(data []byte) *closeReason {
 	var m struct {
 		Type string          `json:"type"`
 		Body json.RawMessage `json:"body"`
 	}
 	if len(data) > maxText || json.Unmarshal(data, &m) != nil {
-		return s.malformed("a text frame is no ping")
+		return s.malformed("handling a text frame: not a ping")
 	}
 	switch m.Type {
 	case typePong:
@@ -216,22 +216,23 @@ func (s *socket) takeText(data []byte) *ending {
 		m.Type = typePong
 		answer, err := json.Marshal(m)
 		if err != nil {
-			return s.malformed("a ping cannot be repeated")
+			return s.malformed("handling a text frame: the ping cannot be encoded")
 		}
 		s.out.push(websocket.MessageText, answer, nil)
 		return nil
 	}
-	return s.malformed("a text frame is no ping")
+	return s.malformed("handling a text frame: not a ping")
 }
 
-func (s *socket) malformed(detail string) *ending {
+func (s *socket) malformed(detail string) *closeReason {
 	s.relay.metrics.frames.WithLabelValues("unknown", VerdictRefused, endMalformed.name).Inc()
-	s.relay.event(Event{Kind: KindFrame, Identity: s.id, Verdict: VerdictRefused, Reason: endMalformed.name, Detail: detail, Frame: s.about("unknown")})
+	s.relay.event(Event{Kind: KindFrame, Identity: s.id, Verdict: VerdictRefused, Reason: endMalformed.name, Detail: detail,
+		Frame: s.about("unknown")})
 	return &endMalformed
 }
 
-// takeFrame decides on a request and passes it on, answers it with an error, or ends the socket.
-func (s *socket) takeFrame(data []byte) *ending {
+// handleFrame checks a request, and passes it on, replies with an error, or returns the reason to close the socket.
+func (s *socket) handleFrame(data []byte) *closeReason {
 	r, start := s.relay, time.Now()
 	req, err := s.enc.DecodeRequest(data)
 	if err != nil {
@@ -241,11 +242,11 @@ func (s *socket) takeFrame(data []byte) *ending {
 		OperationID: wire.BoundOperationID(req.OperationID), RemoteIP: s.ip, SocketID: s.name}
 	ctx, cancel := context.WithTimeout(context.Background(), r.o.timing.decide)
 	defer cancel()
-	o, err := r.guard.decide(ctx, s.id, &s.held, req, &f)
+	o, err := r.guard.decide(ctx, s.id, &s.state, req, &f)
 	if err != nil {
 		return s.malformed(err.Error())
 	}
-	out := s.ready(&o)
+	out := s.prepare(&o)
 	took := time.Since(start)
 	s.record(&f, &o, took)
 	if o.refusal != nil {
@@ -262,26 +263,26 @@ func (s *socket) takeFrame(data []byte) *ending {
 	return nil
 }
 
-// ready notes a request that goes on and writes it for OpenIM. What cannot go on is refused.
-func (s *socket) ready(o *outcome) []byte {
+// prepare records a request that is passed on, and encodes it for OpenIM. It refuses a request that is too large or one too many.
+func (s *socket) prepare(o *decision) []byte {
 	if o.refusal != nil {
 		return nil
 	}
-	if !s.open.add(&o.request, o.asked, time.Now()) {
-		*o = refused(wire.CodeInternal, reasonBusy, "too many of your requests wait for an answer: send the next when one came")
+	if !s.pending.add(&o.request, o.conversations, time.Now()) {
+		*o = refused(wire.CodeInternal, reasonBusy, "too many requests wait for a reply: send the next after a reply")
 		return nil
 	}
 	out, err := s.enc.EncodeRequest(o.request)
 	if err != nil {
-		s.open.take(frame.Reply{ID: o.request.ID, MsgIncr: o.request.MsgIncr})
+		s.pending.take(frame.Reply{ID: o.request.ID, MsgIncr: o.request.MsgIncr})
 		*o = refused(wire.CodeArgs, reasonTooLarge, frame.ErrTooLarge.Error())
 		return nil
 	}
 	return out
 }
 
-// record counts every frame and tells the trail of it.
-func (s *socket) record(f *Frame, o *outcome, took time.Duration) {
+// record counts every frame and reports it to the audit log.
+func (s *socket) record(f *Frame, o *decision, took time.Duration) {
 	m := s.relay.metrics
 	e := Event{Kind: KindFrame, Identity: s.id, Frame: f, Verdict: o.verdict, Latency: took}
 	if o.refusal != nil {
@@ -292,28 +293,28 @@ func (s *socket) record(f *Frame, o *outcome, took time.Duration) {
 	s.relay.event(e)
 }
 
-// readUpstream passes OpenIM's frames on until one side is gone.
+// readUpstream handles OpenIM's frames until one side is closed.
 func (s *socket) readUpstream() {
 	for {
 		kind, data, err := s.upstream.Read(context.Background())
 		if err != nil {
-			s.out.push(0, nil, &endUpstream) // after what waits
+			s.out.push(0, nil, &endUpstream) // after the queued frames
 			return
 		}
 		if kind != websocket.MessageBinary {
-			continue // OpenIM's texts are answers to texts, and we send none
+			continue // OpenIM sends texts only as replies to texts, which the relay does not send
 		}
 		s.relay.metrics.bytes.WithLabelValues("openim").Add(float64(len(data)))
 		var last bool
-		aside(func() { last = s.give(data) })
+		onNewStack(func() { last = s.handleReply(data) })
 		if last {
 			return
 		}
 	}
 }
 
-// heartbeat keeps both sides: OpenIM drops who has been silent for 30 s, and a client behind a dead network must be noticed. It
-// runs on the timer's goroutine and sets the timer anew.
+// heartbeat pings both sides: OpenIM closes connections that are silent for 30 s, and a dead network to the client must be detected. It
+// runs in the timer's goroutine and resets the timer.
 func (s *socket) heartbeat() {
 	t := s.relay.o.timing
 	if s.closing.Load() {
@@ -329,50 +330,49 @@ func (s *socket) heartbeat() {
 		s.end(endUpstream)
 		return
 	}
-	if time.Since(time.Unix(0, s.heard.Load())) >= t.beat {
-		go s.ask()
+	if time.Since(time.Unix(0, s.lastSeen.Load())) >= t.heartbeat {
+		go s.ping()
 	}
 	if !s.closing.Load() {
-		s.beat.Reset(s.nextBeat())
+		s.heartbeatTimer.Reset(s.nextHeartbeat())
 	}
 }
 
-// ask sends a ping, so that a client has something to answer. Whatever it sends is a sign of life: openim-sdk-core answers with an
-// empty pong, which the library does not take for the answer to its ping. So nothing follows from a ping without one; who
-// sends nothing at all is noticed by the deadline of reading.
-func (s *socket) ask() {
+// ping sends a ping to make the client reply. Any frame counts as activity: openim-sdk-core replies with an empty pong, which the library
+// does not recognise as the reply. Therefore a missing pong has no effect. The read deadline detects clients that send nothing.
+func (s *socket) ping() {
 	ctx, cancel := context.WithTimeout(context.Background(), s.relay.o.timing.pong)
 	defer cancel()
 	_ = s.client.Ping(ctx)
 }
 
-// nextBeat is the time to the next heartbeat, or to the session's end if that is sooner.
-func (s *socket) nextBeat() time.Duration {
-	next := s.relay.o.timing.beat
+// nextHeartbeat returns the time until the next heartbeat, or until the session's end if that is sooner.
+func (s *socket) nextHeartbeat() time.Duration {
+	next := s.relay.o.timing.heartbeat
 	if s.id.Expires.IsZero() {
 		return next
 	}
 	return max(min(next, s.id.Expires.Sub(s.relay.o.Now())), time.Millisecond)
 }
 
-// end closes the socket once, without keeping its caller waiting.
-func (s *socket) end(e ending) {
+// end closes the socket once. It does not block.
+func (s *socket) end(e closeReason) {
 	s.once.Do(func() {
 		s.closing.Store(true)
-		go s.farewell(e)
+		go s.shutdown(e)
 	})
 }
 
-// farewell says why, waits a moment for the client's close frame, and lets go of everything whatever happens.
-func (s *socket) farewell(e ending) {
+// shutdown sends the close reason, waits a moment for the client's close frame, and releases everything in any case.
+func (s *socket) shutdown(e closeReason) {
 	r := s.relay
 	s.out.stop()
-	if s.beat != nil {
-		s.beat.Stop()
+	if s.heartbeatTimer != nil {
+		s.heartbeatTimer.Stop()
 	}
 	go func() { _ = s.upstream.CloseNow() }()
-	_ = s.raw.SetWriteDeadline(time.Now().Add(r.o.timing.farewell))
-	last := time.AfterFunc(r.o.timing.farewell, func() { _ = s.raw.Close() })
+	_ = s.raw.SetWriteDeadline(time.Now().Add(r.o.timing.closing))
+	last := time.AfterFunc(r.o.timing.closing, func() { _ = s.raw.Close() })
 	if e.kick {
 		_ = s.client.Write(context.Background(), websocket.MessageBinary, kickFrames[s.enc])
 	}
@@ -386,8 +386,9 @@ func (s *socket) farewell(e ending) {
 	}
 	r.metrics.sockets.Dec()
 	r.metrics.closed.WithLabelValues(e.name).Inc()
-	r.event(Event{Kind: KindClosed, Identity: s.id, Verdict: VerdictAllowed, Reason: e.name, Latency: r.o.Now().Sub(s.opened), Frame: s.about("close")})
-	r.hub.leave(s) // the last, so that a drained replica has told the trail of everything
+	r.event(Event{Kind: KindClosed, Identity: s.id, Verdict: VerdictAllowed, Reason: e.name, Latency: r.o.Now().Sub(s.opened),
+		Frame: s.about("close")})
+	r.hub.remove(s) // last, so that a drained replica has recorded all events
 }
 
 func (r *Relay) event(e Event) {

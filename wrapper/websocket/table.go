@@ -7,79 +7,79 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/ids"
 )
 
-// Rule is what is done with one field of a request.
+// Rule is the check of one field of a request.
 type Rule string
 
-// Rules.
+// Values of Rule.
 const (
 	Self    Rule = "self"         // must be the session's user; filled in when absent
-	Parties Rule = "conversation" // the user must be a party: what is not his is left out, and a request that has nothing else is refused
+	Parties Rule = "conversation" // the user must be a participant: others are removed, and a request without any is refused
 	Group   Rule = "group"        // the user must be a member
-	Peer    Rule = "peer"         // a user id; OpenIM asks the block list and, if so configured, friendship
-	Named   Rule = "id"           // a user id of legal characters, of whom nothing else is asked
+	Peer    Rule = "peer"         // a user id; OpenIM checks the block list and, if configured, friendship
+	Named   Rule = "id"           // a user id of legal characters, without further checks
 	Session Rule = "session"      // overwritten from the session
-	Shown   Rule = "shown"        // left out, unless it is how the sender is shown to others
-	Server  Rule = "server"       // overwritten or left out: OpenIM's or ours to say
-	Listed  Rule = "listed"       // one of a list, else refused
-	Bounded Rule = "bounded"      // as it is, within the bound; beyond it refused
-	Inside  Rule = "inside"       // a message, whose fields have rules of their own
+	Shown   Rule = "shown"        // replaced by the sender's name if set
+	Server  Rule = "server"       // overwritten or removed: only the server sets it
+	Listed  Rule = "listed"       // one of a list; otherwise refused
+	Bounded Rule = "bounded"      // unchanged within the bound; otherwise refused
+	Inside  Rule = "inside"       // a message whose fields have rules
 )
 
-// Shape is how a field is written in protobuf.
+// Shape is the encoding of a field in protobuf.
 type Shape string
 
-// Shapes.
+// Values of Shape.
 const (
 	Number   Shape = "number"   // int32, int64, enum, bool
 	Text     Shape = "text"     // string
 	Raw      Shape = "bytes"    // bytes
-	Message  Shape = "message"  // a message inside
+	Message  Shape = "message"  // a nested message
 	Numbers  Shape = "numbers"  // repeated numbers, packed or not
 	Switches Shape = "switches" // map<string, bool>
 )
 
-// Field is one field of a request's protobuf message. Fields that are not listed are left out; one that stands
-// twice where protobuf expects it once is malformed.
+// Field is one field of a request's protobuf message. Fields that are not in the table are removed. A field that occurs twice although
+// protobuf expects it once is malformed.
 type Field struct {
 	Number protowire.Number
 	Name   string
 	Rule   Rule
 	Shape  Shape
-	// Bound: bytes of a text, the largest number, entries of a list, over all lists of the request.
+	// Bound is the maximum: bytes of a text, the value of a number, or the entries of a list, over all lists of the request.
 	Bound    int64
 	Repeated bool
-	Entry    int64   // of a repeated field: bytes of each text, the largest of the numbers
-	Fields   []Field // of a message
+	Entry    int64   // of a repeated field: maximum bytes of each text, maximum of the numbers
+	Fields   []Field // of a nested message
 }
 
-// Request is one identifier of OpenIM's socket.
+// Request is one request of OpenIM's WebSocket.
 type Request struct {
 	ID      int32
-	Name    string // OpenIM's constant
+	Name    string // the name of OpenIM's constant
 	Message string // protobuf type of its data
-	// Why is what it is for. Refused is why it is never passed on; empty: it is, under its fields' rules.
+	// Why is the purpose. Refused is the reason why it is never passed on; empty: it is passed on under the rules of its fields.
 	Why     string
 	Refused string
-	Class   string // limit class
+	Class   string // rate limit class
 	Audit   string // audit class
 	Fields  []Field
 }
 
-// Limit classes of frames.
+// Rate limit classes of frames.
 const (
 	ClassMessage = "message"
 	ClassRead    = "read"
-	ClassSocket  = "socket" // opening one
+	ClassSocket  = "socket" // opening a socket
 )
 
 // Audit classes of frames.
 const (
-	AuditRoutine = "routine" // every few seconds by itself
-	AuditPrivate = "private" // reads one person's messages
+	AuditRoutine = "routine" // sent periodically by SDKs
+	AuditPrivate = "private" // reads a user's messages
 	AuditWrite   = "write"
 )
 
-// Identifiers that OpenIM sends by itself.
+// Identifiers of requests and pushes.
 const (
 	idSend     = 1003
 	idNewest   = 1001
@@ -93,22 +93,23 @@ const (
 	idPresence = 2005
 )
 
-// Platforms of OpenIM's, 1 to 10.
+// maxPlatforms is the largest of OpenIM's platform numbers, 1 to 10.
 const maxPlatforms = 10
 
-// self is the field that nearly every request has.
+// self is the field of the user, which nearly every request has.
 var self = Field{Number: 1, Name: "userID", Rule: Self, Bound: ids.MaxBytes, Shape: Text}
 
-// conversations is a list of them.
+// conversations is a list of conversations.
 var conversations = Field{
-	Number: 2, Name: "conversationIDs", Rule: Parties, Bound: bounds.Conversations, Shape: Text, Repeated: true, Entry: ids.MaxConversationBytes,
+	Number: 2, Name: "conversationIDs", Rule: Parties, Bound: bounds.Conversations, Shape: Text, Repeated: true,
+	Entry: ids.MaxConversationBytes,
 }
 
 var order = Field{Number: 3, Name: "order", Rule: Bounded, Bound: 1, Shape: Number}
 
-// Requests are all identifiers that a client may name. What is not here is refused. Numbers and types:
-// internal/msggateway/constant.go and message_handler.go of open-im-server v3.8.3, the same to v3.8.3-patch.16;
-// field numbers: openimsdk/protocol sdkws.proto, msg.proto, push.proto.
+// Requests lists all requests that a client may send. All others are refused. Numbers and types: internal/msggateway/constant.go and
+// message_handler.go of open-im-server v3.8.3, the same up to v3.8.3-patch.16. Field numbers: openimsdk/protocol sdkws.proto, msg.proto,
+// push.proto.
 var Requests = []Request{
 	{
 		ID: idNewest, Name: "WSGetNewestSeq", Message: "sdkws.GetMaxSeqReq", Why: "the newest seq of each own conversation",
@@ -159,7 +160,8 @@ var Requests = []Request{
 			{Number: 23, Name: "ex", Rule: Bounded, Bound: bounds.Note, Shape: Text},
 		},
 	},
-	{ID: 1004, Name: "WSSendSignalMsg", Message: "sdkws.MsgData", Why: "signalling", Refused: "OpenIM answers it with an error at every release"},
+	{ID: 1004, Name: "WSSendSignalMsg", Message: "sdkws.MsgData", Why: "signalling",
+		Refused: "OpenIM answers it with an error at every release"},
 	{
 		ID: idSeqs, Name: "WSPullMsg", Message: "msg.GetSeqMessageReq", Why: "messages by their seqs",
 		Class: ClassRead, Audit: AuditPrivate, Fields: []Field{self, {
@@ -170,7 +172,8 @@ var Requests = []Request{
 		}, order},
 	},
 	{
-		ID: idRead, Name: "WSGetConvMaxReadSeq", Message: "msg.GetConversationsHasReadAndMaxSeqReq", Why: "newest and read seqs of conversations",
+		ID: idRead, Name: "WSGetConvMaxReadSeq", Message: "msg.GetConversationsHasReadAndMaxSeqReq",
+		Why:   "newest and read seqs of conversations",
 		Class: ClassRead, Audit: AuditRoutine, Fields: []Field{self,
 			conversations},
 	},
@@ -181,14 +184,18 @@ var Requests = []Request{
 	},
 	{
 		ID: idLogout, Name: "WsLogoutMsg", Message: "push.DelUserPushTokenReq", Why: "forget the device's push token and close the socket",
-		Class: ClassRead, Audit: AuditWrite, Fields: []Field{self, {Number: 2, Name: "platformID", Rule: Session, Bound: maxPlatforms, Shape: Number}},
+		Class: ClassRead, Audit: AuditWrite, Fields: []Field{self,
+			{Number: 2, Name: "platformID", Rule: Session, Bound: maxPlatforms, Shape: Number}},
 	},
 	{
-		ID: 2004, Name: "WsSetBackgroundStatus", Message: "sdkws.SetAppBackgroundStatusReq", Why: "the app went to the background or came back",
-		Class: ClassRead, Audit: AuditRoutine, Fields: []Field{self, {Number: 2, Name: "isBackground", Rule: Bounded, Bound: 1, Shape: Number}},
+		ID: 2004, Name: "WsSetBackgroundStatus", Message: "sdkws.SetAppBackgroundStatusReq",
+		Why:   "the app went to the background or came back",
+		Class: ClassRead, Audit: AuditRoutine, Fields: []Field{self,
+			{Number: 2, Name: "isBackground", Rule: Bounded, Bound: 1, Shape: Number}},
 	},
 	{
-		ID: idPresence, Name: "WsSubUserOnlineStatus", Message: "sdkws.SubUserOnlineStatus", Why: "who is online; open to every user, as in OpenIM, but bounded",
+		ID: idPresence, Name: "WsSubUserOnlineStatus", Message: "sdkws.SubUserOnlineStatus",
+		Why:   "who is online; open to every user, as in OpenIM, but bounded",
 		Class: ClassRead, Audit: AuditRoutine, Fields: []Field{
 			{Number: 1, Name: "subscribeUserID", Rule: Named, Bound: bounds.Presence, Shape: Text, Repeated: true, Entry: ids.MaxBytes},
 			{Number: 2, Name: "unsubscribeUserID", Rule: Named, Bound: bounds.Presence, Shape: Text, Repeated: true, Entry: ids.MaxBytes},
@@ -196,7 +203,7 @@ var Requests = []Request{
 	},
 }
 
-// Find returns the row of an identifier; nil when there is none.
+// Find returns the row of a request's identifier, nil if there is none.
 func Find(id int32) *Request {
 	for i := range Requests {
 		if Requests[i].ID == id {
@@ -206,15 +213,16 @@ func Find(id int32) *Request {
 	return nil
 }
 
-// ContentTypes are what a client may send: what the official SDKs make of a user's doing. Not among them are revocations and
-// reactions (calls of the API), streams, and all notifications (1000 to 5000), for which OpenIM skips block list, friendship, membership and mute.
+// ContentTypes are the content types that a client may send: those that the official SDKs send for a user's action. Not among them are
+// revocations and reactions (which are calls of the API), streams, and all notifications (1000 to 5000), for which OpenIM checks neither
+// block list, friendship, membership nor mute.
 var ContentTypes = map[int32]string{
 	101: "text", 102: "picture", 103: "voice", 104: "video", 105: "file", 106: "text with mentions", 107: "merged messages",
 	108: "card", 109: "location", 110: "custom", 113: "typing", 114: "quote", 115: "face", 117: "advanced text", 118: "markdown",
 	119: "custom, opens no conversation", 120: "custom, online only",
 }
 
-// SessionTypes are where a client may send to. OpenIM has two more: 2, which it refuses itself, and 4, notifications.
+// SessionTypes are the session types that a client may send to. OpenIM has two more: 2, which it refuses itself, and 4, notifications.
 var SessionTypes = map[int32]string{sessionSingle: "single chat", sessionGroup: "group"}
 
 const (
@@ -229,8 +237,8 @@ const (
 	singlePrefix       = "si_"
 )
 
-// OptionKeys are the options of a message that the official SDKs send. All others are OpenIM's own: isNotNotification would
-// turn a message into a notification.
+// OptionKeys are the options of a message that the official SDKs send. All others are for OpenIM only: isNotNotification would turn a
+// message into a notification.
 var OptionKeys = []string{
 	"history", "persistent", "offlinePush", "unreadCount", "conversationUpdate", "senderSync", "notPrivate", "senderConversationUpdate",
 }

@@ -19,7 +19,8 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// dialer opens sockets to msggateway. The query holds OpenIM's token, so no error of the libraries' is passed on: they repeat the URL.
+// dialer opens WebSockets to msggateway. The query contains OpenIM's token. Therefore dialer returns no error of the libraries, which
+// contain the URL.
 type dialer struct {
 	base   url.URL
 	client *http.Client
@@ -32,25 +33,25 @@ func newDialer(u *url.URL, config *tls.Config, tokens Upstream, t timing) dialer
 		Transport: &http.Transport{
 			DialContext: network.DialContext, TLSClientConfig: config, TLSHandshakeTimeout: t.connect / 2,
 			ResponseHeaderTimeout: t.connect, MaxResponseHeaderBytes: 16 << 10,
-			// Each connection becomes one socket; its buffers live as long. coder/websocket brings its own.
+			// Each connection becomes one WebSocket, and its buffers last as long. coder/websocket has its own.
 			DisableKeepAlives: true, DisableCompression: true, ReadBufferSize: 512, WriteBufferSize: 512,
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 }
 
-// refusedByOpenIM is an envelope instead of an upgrade.
+// refusedByOpenIM is the error of an envelope instead of an upgrade.
 type refusedByOpenIM struct{ code int }
 
 func (e *refusedByOpenIM) Error() string {
-	return fmt.Sprintf("msggateway refused the connection with errCode %d", e.code)
+	return fmt.Sprintf("connecting to msggateway: refused with errCode %d", e.code)
 }
 
-// dial opens a socket as the user. A token that OpenIM refuses is renewed once.
-func (d *dialer) dial(ctx context.Context, id Identity, c connect) (*websocket.Conn, error) {
+// dial opens a WebSocket as the user. If OpenIM refuses the token, dial gets another one, once.
+func (d *dialer) dial(ctx context.Context, id Identity, c connectParams) (*websocket.Conn, error) {
 	token, hash, err := d.tokens.Token(ctx, id, "")
 	if err != nil {
-		return nil, fmt.Errorf("get OpenIM's token: %w", err)
+		return nil, fmt.Errorf("getting OpenIM's token: %w", err)
 	}
 	conn, err := d.once(ctx, id, c, token)
 	var refusal *refusedByOpenIM
@@ -58,14 +59,14 @@ func (d *dialer) dial(ctx context.Context, id Identity, c connect) (*websocket.C
 		return conn, err
 	}
 	if token, _, err = d.tokens.Token(ctx, id, hash); err != nil {
-		return nil, fmt.Errorf("get another of OpenIM's tokens: %w", err)
+		return nil, fmt.Errorf("getting another token of OpenIM: %w", err)
 	}
 	return d.once(ctx, id, c, token)
 }
 
-// once sends every parameter that one of the supported releases asks for, in the form that all of them read. The socket has the
-// client's own encoding, so that replies are passed on as they come.
-func (d *dialer) once(ctx context.Context, id Identity, c connect, token string) (*websocket.Conn, error) {
+// once sends all parameters of the supported releases in a form that each of them accepts. The WebSocket has the client's encoding, so
+// that replies can be passed on unchanged.
+func (d *dialer) once(ctx context.Context, id Identity, c connectParams, token string) (*websocket.Conn, error) {
 	sdk := sdkGo
 	if c.encoding.JSON {
 		sdk = sdkJS
@@ -79,7 +80,8 @@ func (d *dialer) once(ctx context.Context, id Identity, c connect, token string)
 	}
 	target := d.base
 	target.Path, target.RawQuery = "/", query.Encode()
-	conn, resp, err := websocket.Dial(ctx, target.String(), &websocket.DialOptions{HTTPClient: d.client}) //nolint:bodyclose // the library closes it
+	conn, resp, err := websocket.Dial(ctx, target.String(),
+		&websocket.DialOptions{HTTPClient: d.client}) //nolint:bodyclose // the library closes it
 	if err == nil {
 		conn.SetReadLimit(frame.MaxReply)
 		return conn, nil
@@ -90,7 +92,8 @@ func (d *dialer) once(ctx context.Context, id Identity, c connect, token string)
 	var envelope wire.Envelope
 	body, readErr := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
 	if readErr == nil && len(body) > 0 {
-		// coder/websocket keeps the first 1024 bytes; a stack trace may have broken the JSON off, so the code is looked for by hand.
+		// coder/websocket keeps the first 1024 bytes only. A stack trace can cut the JSON off, so that errCode parses the first member by
+		// itself.
 		if code, ok := errCode(body); ok {
 			return nil, &refusedByOpenIM{code}
 		}
@@ -98,10 +101,10 @@ func (d *dialer) once(ctx context.Context, id Identity, c connect, token string)
 			return nil, &refusedByOpenIM{envelope.ErrCode}
 		}
 	}
-	return nil, fmt.Errorf("msggateway answered the upgrade with status %d", resp.StatusCode)
+	return nil, fmt.Errorf("connecting to msggateway: HTTP status %d", resp.StatusCode)
 }
 
-// errCode reads the first member of an envelope, which may break off anywhere behind it.
+// errCode decodes the first member of an envelope, which may be cut off after it.
 func errCode(body []byte) (int, bool) {
 	var head struct {
 		ErrCode *int `json:"errCode"`
@@ -114,13 +117,13 @@ func errCode(body []byte) (int, bool) {
 	return 0, false
 }
 
-// withoutURL keeps of a failed dial what is beneath the URL.
+// withoutURL returns the cause of a failed dial without the URL.
 func withoutURL(err error) error {
 	if inURL, ok := errors.AsType[*url.Error](err); ok {
-		return fmt.Errorf("connect to msggateway: %w", inURL.Err)
+		return fmt.Errorf("connecting to msggateway: %w", inURL.Err)
 	}
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
-		return fmt.Errorf("connect to msggateway: %w", context.DeadlineExceeded)
+		return fmt.Errorf("connecting to msggateway: %w", context.DeadlineExceeded)
 	}
-	return errors.New("connect to msggateway: the upgrade failed")
+	return errors.New("connecting to msggateway: the upgrade failed")
 }

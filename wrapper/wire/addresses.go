@@ -7,13 +7,14 @@ import (
 	"strings"
 )
 
-// What gRPC, Go's net package and the drivers of the stores write about the cluster. Hosts are lower case, as Kubernetes has them.
+// Patterns of the cluster's addresses as gRPC, Go's net package and the stores' drivers write them. Hosts are lower case, as in
+// Kubernetes.
 var (
-	// A URL, a target of gRPC, a key of OpenIM's in etcd, the file of a Unix socket.
+	// A URL, a target of gRPC, a key of OpenIM's in etcd, or the path of a Unix socket.
 	resourceLike = regexp.MustCompile(`[A-Za-z][A-Za-z0-9+.\-]*://[^\s"'<>]+|\bopenim/[\w./:\-]*[\w/]|\b(?:unix|unixgram) /[^\s:"]+`)
 	// net.DNSError: lookup NAME on SERVER.
 	lookupLike = regexp.MustCompile(`\blookup [^\s:,"]+`)
-	// Checked by netip.
+	// Candidates, which netip verifies.
 	bracketLike = regexp.MustCompile(`\[[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(?:%[\w.\-]+)?\](?::\d{1,5})?`)
 	colonsLike  = regexp.MustCompile(`[0-9A-Fa-f]*(?::[0-9A-Fa-f.]*){2,}(?:%[\w.\-]+)?(?:/\d{1,3})?`)
 	ipv4Like    = regexp.MustCompile(`\d{1,3}(?:\.\d{1,3}){3}(?::\d{1,5})?(?:/\d{1,2})?`)
@@ -27,11 +28,12 @@ var (
 	hostPortLike = regexp.MustCompile(`[a-z0-9](?:[a-z0-9_\-.]*[a-z0-9])?:\d{1,5}`)
 )
 
-// firstUnprivileged is the port from which a single word with a number behind it is taken for a host: "mongo:27017" is one, "seq:5" is none.
+// firstUnprivileged is the lowest port for which a single word before it counts as a host: "mongo:27017" is an address, "seq:5"
+// is not.
 const firstUnprivileged = 1024
 
-// withoutAddresses takes out what tells where the processes behind the wrapper are: addresses, ports, names of hosts and Services, URLs.
-// Too much is taken out rather than too little: SDKs go by errCode.
+// withoutAddresses removes what reveals the location of the processes behind the wrapper: addresses, ports, names of hosts and
+// Services, URLs. It removes too much rather than too little: SDKs act on errCode, not on the text.
 func withoutAddresses(s string) string {
 	s = resourceLike.ReplaceAllStringFunc(s, func(found string) string {
 		if kind, _, unix := strings.Cut(found, " /"); unix {
@@ -53,7 +55,7 @@ func withoutAddresses(s string) string {
 	return replaceWords(s, hostPortLike, withoutHost)
 }
 
-// replaceWords replaces what is found, where it neither begins nor ends within a word.
+// replaceWords replaces the matches that do not begin or end within a word.
 func replaceWords(s string, like *regexp.Regexp, replace func(string) string) string {
 	var b strings.Builder
 	last := 0
@@ -73,7 +75,7 @@ func isWord(c byte) bool {
 	return c == '_' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
 }
 
-// withoutIPv6 takes an address out that may have a prefix length, a zone or a port behind it, and the punctuation of a sentence.
+// withoutIPv6 removes an IPv6 address, which a prefix length, a zone, a port or punctuation may follow.
 func withoutIPv6(found string) string {
 	address, _, _ := strings.Cut(found, "/")
 	address, _, _ = strings.Cut(address, "%")

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Bearer returns the bearer token of a request: exactly one Authorization header with exactly one credential.
-// present is false when no Authorization header was sent; ok is false when it is not a single bearer token.
+// Bearer returns the bearer token of a request. present reports whether there is an Authorization header. ok reports whether
+// there is exactly one, with exactly one bearer token.
 func Bearer(h http.Header) (token string, present, ok bool) {
 	values := h.Values(HeaderAuthorization)
 	if len(values) == 0 {

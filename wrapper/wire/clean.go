@@ -6,31 +6,32 @@ import (
 	"unicode/utf8"
 )
 
-// Removed stands where something was taken out of a text.
+// Removed replaces each removed part of a text.
 const Removed = "[removed]"
 
-// maxSearched is how much of a text is searched for addresses.
+// maxSearched limits how much of a text is searched for addresses.
 const maxSearched = 4 << 10
 
 var (
-	// Anything that begins as a JSON Web Token does: eyJ is base64 of {" .
+	// Text that begins as a JSON Web Token does: eyJ is base64 of {" .
 	tokenLike = regexp.MustCompile(`eyJ[A-Za-z0-9_\-]{4,}(\.[A-Za-z0-9_\-]*){0,4}`)
-	// Where a Go stack trace or the wrapped error's position begins.
+	// The beginning of a Go stack trace, or of the source position of a wrapped error.
 	traceLike = regexp.MustCompile(`(?i)\bgoroutine \d+|\bstack ?trace\b|\bpanic:|[\w./@\-]+\.go:\d+`)
 )
 
-// CleanText makes OpenIM's errMsg fit to be passed on to a caller: the first line without stack trace, tokens, any of the given
-// secrets, and addresses of the cluster; control characters become blanks; at most MaxErrMsgBytes.
+// CleanText prepares OpenIM's errMsg for a reply to a caller. It keeps the first line, at most MaxErrMsgBytes of it, and removes
+// stack traces, tokens, the given secrets and the cluster's addresses. Control characters become blanks.
 func CleanText(s string, secrets ...string) string {
 	s = withoutSecrets(s, secrets)
-	if len(s) > maxSearched { // without the last word, which may be half an address
+	if len(s) > maxSearched { // drop the last word, which may be half an address
 		s = bounded(s, maxSearched)
 		s = s[:strings.LastIndexByte(s, ' ')+1]
 	}
 	return bounded(withoutAddresses(s), MaxErrMsgBytes)
 }
 
-// CleanDetail makes a text fit for the log and the audit trail, whose readers need the addresses: CleanText but for those.
+// CleanDetail prepares a text for the wrapper's log and the audit log. It works as CleanText, but keeps the cluster's addresses,
+// which the operator needs.
 func CleanDetail(s string, secrets ...string) string {
 	return bounded(withoutSecrets(s, secrets), MaxErrMsgBytes)
 }
@@ -57,7 +58,7 @@ func withoutSecrets(s string, secrets []string) string {
 	}, strings.ToValidUTF8(s, "?"))
 }
 
-// bounded cuts a text between two characters.
+// bounded cuts a text to at most most bytes, between two characters.
 func bounded(s string, most int) string {
 	if len(s) > most {
 		s = s[:most]

@@ -8,12 +8,13 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-// Texts as OpenIM's processes, gRPC, Go's net package and the drivers of the stores write them.
+// TestAddressesOfTheClusterAreTakenOut has texts as OpenIM's processes, gRPC, Go's net package and the stores' drivers write them.
 func TestAddressesOfTheClusterAreTakenOut(t *testing.T) {
 	for _, c := range []struct{ name, in, want string }{
 		{"a refused call", `rpc error: code = Unavailable desc = connection error: desc = "transport: Error while dialing: dial tcp 10.1.2.3:10280: connect: connection refused"`,
 			`rpc error: code = Unavailable desc = connection error: desc = "transport: Error while dialing: dial tcp [removed]: connect: connection refused"`},
-		{"both ends of a connection", "read tcp 10.244.0.7:43210->10.244.1.9:6379: i/o timeout", "read tcp [removed]->[removed]: i/o timeout"},
+		{"both ends of a connection", "read tcp 10.244.0.7:43210->10.244.1.9:6379: i/o timeout",
+			"read tcp [removed]->[removed]: i/o timeout"},
 		{"an address alone", "peer 192.168.1.10 is gone", "peer [removed] is gone"},
 		{"an address at the end of a sentence", "cannot reach 192.168.1.10.", "cannot reach [removed]."},
 		{"a network", "not in 10.0.0.0/8", "not in [removed]"},
@@ -22,7 +23,8 @@ func TestAddressesOfTheClusterAreTakenOut(t *testing.T) {
 		{"IPv6 with a zone", "dial udp [fe80::1%eth0]:53: i/o timeout", "dial udp [removed]: i/o timeout"},
 		{"IPv4 in IPv6", "peer ::ffff:10.1.2.3 is gone", "peer [removed] is gone"},
 		{"loopback of IPv6", "dial tcp [::1]:6379: connect: connection refused", "dial tcp [removed]: connect: connection refused"},
-		{"a Service by its short name", "dial tcp: lookup redis-master on 10.96.0.10:53: no such host", "dial tcp: lookup [removed] on [removed]: no such host"},
+		{"a Service by its short name", "dial tcp: lookup redis-master on 10.96.0.10:53: no such host",
+			"dial tcp: lookup [removed] on [removed]: no such host"},
 		{"a Service by its whole name", "no host demo-mongodb.im-prod.svc.cluster.local here", "no host [removed] here"},
 		{"in another domain of clusters", "no host demo-mongodb.im-prod.svc.k8s.corp here", "no host [removed] here"},
 		{"by its name and namespace", "no host demo-mongodb.im-prod.svc", "no host [removed]"},
@@ -46,7 +48,7 @@ func TestAddressesOfTheClusterAreTakenOut(t *testing.T) {
 	}
 }
 
-// What SDKs and people need of a text stays.
+// TestWhatIsNoAddressStays has texts that SDKs and users need.
 func TestWhatIsNoAddressStays(t *testing.T) {
 	for _, text := range []string{
 		"RecordNotFoundError",
@@ -78,7 +80,7 @@ func TestTheLogKeepsAddressesAndNoSecret(t *testing.T) {
 	NewWithT(t).Expect(CleanDetail("dial tcp 10.1.2.3:10280 as s3cr3t\nmore", "s3cr3t")).To(Equal("dial tcp 10.1.2.3:10280 as [removed]"))
 }
 
-// FuzzCleanText: an address in any text is gone, and the text is bounded and valid.
+// FuzzCleanText checks that an address in any text is removed, and that the result is bounded and valid UTF-8.
 func FuzzCleanText(f *testing.F) {
 	f.Add("dial tcp ", ": connect: connection refused")
 	f.Add("a ", "")
@@ -89,7 +91,7 @@ func FuzzCleanText(f *testing.F) {
 			t.Fatalf("left: %q", got)
 		}
 		if len(got) > MaxErrMsgBytes || !utf8.ValidString(got) {
-			t.Fatalf("not bounded or no text: %q", got)
+			t.Fatalf("not bounded or not UTF-8: %q", got)
 		}
 	})
 }

@@ -4,26 +4,26 @@ import (
 	"strings"
 )
 
-// ConversationKind is what stands before the first underscore of a conversation's id
-// (OpenIM's pkg/msgprocessor/conversation.go, the same at every supported release).
+// ConversationKind is the part of a conversation's id before the first underscore. The kinds are those of OpenIM's
+// pkg/msgprocessor/conversation.go, which are the same in every supported release.
 type ConversationKind string
 
-// Kinds.
+// Kinds of conversations.
 const (
 	SingleChat        ConversationKind = "si" // si_<a>_<b>, a <= b: two users
 	GroupChat         ConversationKind = "sg" // sg_<group>
 	OldGroupChat      ConversationKind = "g"  // g_<group>: groups of OpenIM 2
-	SystemChat        ConversationKind = "sn" // sn_<a>_<b>: an account's notices to a user; SDKs also write <sender>_<receiver>
-	NotificationQueue ConversationKind = "n"  // n_<a>_<b>, a <= b, or n_<group>: what clients are told about the others
+	SystemChat        ConversationKind = "sn" // sn_<a>_<b>: system notices to a user; SDKs also write <sender>_<receiver>
+	NotificationQueue ConversationKind = "n"  // n_<a>_<b>, a <= b, or n_<group>: notifications about a conversation
 )
 
-// Conversation is a conversation's id, taken apart as far as that is possible without asking anybody.
+// Conversation is the parsed id of a conversation.
 type Conversation struct {
 	Kind ConversationKind
-	Rest string // all after the kind
+	Rest string // the part after the kind's underscore
 }
 
-// ParseConversation takes an id apart; ok is false for what OpenIM never makes.
+// ParseConversation parses an id. ok is false for an id that OpenIM never creates.
 func ParseConversation(id string) (c Conversation, ok bool) {
 	kind, rest, found := strings.Cut(id, "_")
 	c = Conversation{Kind: ConversationKind(kind), Rest: rest}
@@ -39,8 +39,8 @@ func ParseConversation(id string) (c Conversation, ok bool) {
 	return Conversation{}, false
 }
 
-// Group returns the group that a conversation is of. A notification queue with an underscore in it is a pair of users': the
-// gateway lets nobody make a group whose id holds one.
+// Group returns the group of a conversation. A notification queue whose rest contains an underscore belongs to two users: the
+// gateway refuses to create a group whose id contains an underscore.
 func (c Conversation) Group() (groupID string, ok bool) {
 	switch c.Kind {
 	case GroupChat, OldGroupChat:
@@ -51,9 +51,9 @@ func (c Conversation) Group() (groupID string, ok bool) {
 	return "", false
 }
 
-// Peers returns the users that may stand beside user in a conversation of two, none when he cannot be in it. User ids may
-// hold underscores, so si_a_b_c is {a, b_c} or {a_b, c}. certain says that the id has one reading only; without it, one of
-// the peers' being there proves nothing.
+// Peers returns the possible other users of a conversation of two, none if user cannot take part in it. User ids may contain
+// underscores, so that an id can have two readings: si_a_b_c is {a, b_c} or {a_b, c}. certain reports whether there is only one
+// reading; otherwise a peer's existence proves nothing.
 func (c Conversation) Peers(user string) (peers []string, certain bool) {
 	if _, group := c.Group(); group || user == "" {
 		return nil, true

@@ -6,7 +6,7 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-func TestWhoIsInAConversation(t *testing.T) {
+func TestPeersOfAConversation(t *testing.T) {
 	for _, c := range []struct {
 		id, user string
 		peers    []string
@@ -41,7 +41,8 @@ func TestWhoIsInAConversation(t *testing.T) {
 }
 
 func TestGroupOfAConversation(t *testing.T) {
-	for id, group := range map[string]string{"sg_1": "1", "g_1": "1", "n_1": "1", "sg_a_b": "a_b", "n_a_b": "", "si_a_b": "", "sn_a_b": ""} {
+	for id, group := range map[string]string{"sg_1": "1", "g_1": "1", "n_1": "1", "sg_a_b": "a_b", "n_a_b": "", "si_a_b": "",
+		"sn_a_b": ""} {
 		g := NewWithT(t)
 		c, ok := ParseConversation(id)
 		g.Expect(ok).To(BeTrue(), id)
@@ -53,14 +54,14 @@ func TestGroupOfAConversation(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoConversation(t *testing.T) {
+func TestMalformedConversationIDs(t *testing.T) {
 	for _, id := range []string{"", "_", "si", "si_", "si_alice", "sn_x", "SI_a_b", "x_a_b", "sg_", "alice", "s_i_a_b"} {
 		_, ok := ParseConversation(id)
 		NewWithT(t).Expect(ok).To(BeFalse(), id)
 	}
 }
 
-// FuzzConversation: whoever is said to be in a conversation of two stands in its id, and so does the other.
+// FuzzConversation checks that the id of a conversation of two contains the user and each peer.
 func FuzzConversation(f *testing.F) {
 	f.Add("si_alice_bob", "alice")
 	f.Add("n_a_b_c", "a_b")

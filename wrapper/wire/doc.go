@@ -1,6 +1,6 @@
-// Package wire names everything that crosses a connection of the wrapper: header names, path prefixes,
-// request identifiers, OpenIM's reply envelope, and the strict reading of JSON.
+// Package wire defines what gateway, backend and clients must agree on: header names, route paths, request identifiers,
+// OpenIM's reply envelope, the wrapper's own failures, strict JSON decoding, and the removal of secrets and cluster addresses
+// from texts.
 //
-// Gateway and backend both speak it, so that each of these is written down once.
-// It holds no state, opens no connection and knows no secret.
+// The package holds no state, opens no connection and knows no secret.
 package wire

@@ -6,8 +6,8 @@ import (
 	"strconv"
 )
 
-// Envelope is the shape of every reply of OpenIM's API, and therefore of ours.
-// errDlt holds stack traces in OpenIM's replies; in ours it is always empty.
+// Envelope is the JSON of every reply of OpenIM's API, and of every reply of the wrapper. errDlt holds stack traces in OpenIM's
+// replies; the wrapper always leaves it empty.
 type Envelope struct {
 	ErrCode int             `json:"errCode"`
 	ErrMsg  string          `json:"errMsg"`
@@ -15,8 +15,8 @@ type Envelope struct {
 	Data    json.RawMessage `json:"data,omitempty"`
 }
 
-// Error codes of OpenIM that the wrapper gives or acts upon
-// (OpenIM's tools/errs/predefine.go, the same at every supported release).
+// Error codes of OpenIM that the wrapper sends or interprets (OpenIM's tools/errs/predefine.go, the same in every supported
+// release).
 const (
 	CodeOK             = 0
 	CodeInternal       = 500
@@ -30,20 +30,20 @@ const (
 	CodeTokenUnknown   = 1505
 	CodeTokenKicked    = 1506
 	CodeTokenNotExist  = 1507
-	// CodeLoginTooOld is the wrapper's own, near OpenIM's codes of tokens and none of them: the session is good, but the call takes a newer
-	// login. SDKs hand it to the application and log nobody out.
+	// CodeLoginTooOld is the wrapper's own code: the session is valid, but the call requires a newer login. It is outside
+	// OpenIM's range of token errors, so that SDKs report it to the application and do not log the user out.
 	CodeLoginTooOld     = 1590
 	firstTokenErrorCode = CodeTokenExpired
 	lastTokenErrorCode  = CodeTokenNotExist
 )
 
-// IsTokenError reports whether OpenIM refused the token itself. Such a call was not carried out.
+// IsTokenError reports whether OpenIM refused the token itself. OpenIM did not execute such a call.
 func IsTokenError(code int) bool { return code >= firstTokenErrorCode && code <= lastTokenErrorCode }
 
-// WriteEnvelope sends one reply. It is never cached and never sniffed.
+// WriteEnvelope writes a reply. Its headers forbid caching and MIME sniffing.
 func WriteEnvelope(w http.ResponseWriter, status int, e Envelope) {
 	body, err := json.Marshal(e)
-	if err != nil { // only data that is not JSON can do this
+	if err != nil { // only Data that is not JSON fails to encode
 		status, body = http.StatusBadGateway, []byte(`{"errCode":500,"errMsg":"the reply could not be encoded","errDlt":""}`)
 	}
 	h := w.Header()
@@ -52,5 +52,5 @@ func WriteEnvelope(w http.ResponseWriter, status int, e Envelope) {
 	h.Set(HeaderNoSniff, "nosniff")
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
-	_, _ = w.Write(body) // a client that has gone away is the server's log line, not an error here
+	_, _ = w.Write(body) // the server logs clients that have closed the connection
 }

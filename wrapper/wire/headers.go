@@ -13,52 +13,55 @@ const (
 	HeaderRetryAfter    = "Retry-After"
 	HeaderChallenge     = "WWW-Authenticate"
 
-	// HeaderRequestID carries the request identifier, both ways and on every leg.
+	// HeaderRequestID carries the request identifier in requests and replies, on every connection.
 	HeaderRequestID = "X-Request-Id"
-	// HeaderOperationID is OpenIM's name for the same thing: required by OpenIM on every POST.
+	// HeaderOperationID is OpenIM's header for a request identifier. OpenIM requires it on every POST.
 	HeaderOperationID = "operationID"
-	// HeaderToken is where OpenIM's API looks for a token. It is never read from a client.
+	// HeaderToken is the header in which OpenIM's API expects a token. The wrapper never reads it from a client.
 	HeaderToken = "token"
-	// HeaderErrCode repeats the envelope's errCode from backend to gateway, so that the gateway can log it
-	// without decoding the body. It never leaves the gateway.
+	// HeaderErrCode repeats the envelope's errCode in the backend's reply, so that the gateway can log it without decoding
+	// the body. The gateway removes the header.
 	HeaderErrCode = "X-Openim-Err-Code"
-	// HeaderReason names the Failure that the backend answered with, for the gateway's log. It never leaves the gateway.
+	// HeaderReason is the name of the Failure with which the backend replied, for the gateway's log. The gateway removes the
+	// header.
 	HeaderReason = "X-Openim-Reason"
-	// HeaderUsers names the users whom a call was about, for the gateway's audit trail: a JSON list in base64url. It never
-	// leaves the gateway.
+	// HeaderUsers lists the users whom a call concerns, for the gateway's audit log: a JSON list in base64url. The gateway
+	// removes the header.
 	HeaderUsers = "X-Openim-Users"
-	// HeaderInstance names the backend's process in each of its replies, so that the gateway can bind what it asks next on the same
-	// connection to it. It never leaves the gateway.
+	// HeaderInstance identifies the backend's process in each of its replies, so that the gateway can bind its next request on
+	// the same connection to that process. The gateway removes the header.
 	HeaderInstance = "X-Openim-Instance"
-	// HeaderProof carries the caller's own credential from the gateway to the backend, which verifies it by itself.
+	// HeaderProof carries the caller's own credential (the proof) from the gateway to the backend, which verifies it
+	// independently.
 	HeaderProof = "X-Openim-Proof"
-	// HeaderUserCount is their number, when there are more than are named.
+	// HeaderUserCount is the number of users whom a call concerns, if HeaderUsers does not list all of them.
 	HeaderUserCount = "X-Openim-User-Count"
 )
 
-// SchemeBearer is the authentication scheme of both legs (RFC 6750).
+// SchemeBearer is the authentication scheme (RFC 6750) between client and gateway, and between gateway and backend.
 const SchemeBearer = "Bearer"
 
-// MediaTypeJSON is the only media type that is accepted and produced.
+// MediaTypeJSON is the only media type that the wrapper accepts and produces.
 const MediaTypeJSON = "application/json"
 
 const (
-	// AdminPrefix stands before OpenIM's own path on the admins' listener: /admin/v1/user/user_register.
+	// AdminPrefix precedes OpenIM's own path on the administrators' listener: /admin/v1/user/user_register.
 	AdminPrefix = "/admin/v1"
-	// HandshakePath is answered by the backend to a gateway that holds the assertion key. It is no OpenIM route.
+	// HandshakePath is the backend's route by which a gateway proves that it holds the assertion key. It is not a route of
+	// OpenIM's.
 	HandshakePath = "/internal/v1/handshake"
 )
 
 const (
-	// MaxHeaderBytes bounds the header block of every request that is read, MaxUserHeaderBytes that of users' requests, whose SDKs may send
-	// an operationID of MaxOperationIDBytes.
+	// MaxHeaderBytes limits the headers of a request. MaxUserHeaderBytes is the limit on the users' listener, where official
+	// SDKs may send an operationID of MaxOperationIDBytes.
 	MaxHeaderBytes     = 16 << 10
 	MaxUserHeaderBytes = MaxHeaderBytes + MaxOperationIDBytes
-	// MaxReplyBytes bounds a reply's body on both legs behind the gateway.
+	// MaxReplyBytes limits the body of a reply, of OpenIM to the backend and of the backend to the gateway.
 	MaxReplyBytes = 8 << 20
-	// MaxErrMsgBytes bounds the errMsg that is passed on.
+	// MaxErrMsgBytes limits the errMsg of a reply to a caller.
 	MaxErrMsgBytes = 256
 )
 
-// RetryAfter is what a caller is asked to wait when a refusal is about the moment, not about the request.
+// RetryAfter is the default value of the Retry-After header in replies to temporary failures.
 const RetryAfter = time.Second

@@ -6,17 +6,18 @@ import (
 	"net/http"
 )
 
-// MaxOperationIDBytes bounds an operation identifier as a client writes it: official SDKs from v3.8.3-patch.11 on join the identifiers of
-// the messages that they work on into one. MaxPassedOperationIDBytes is what of it goes to OpenIM, into logs and the audit trail.
+// Limits of operation identifiers. MaxOperationIDBytes limits what a client may send: official SDKs from v3.8.3-patch.11 on join
+// the identifiers of all messages that they process into one. MaxPassedOperationIDBytes limits what the wrapper sends to OpenIM
+// and writes to its log and the audit log.
 const (
 	MaxOperationIDBytes       = 64 << 10
 	MaxPassedOperationIDBytes = 256
-	// keptOperationIDBytes are left of a longer one, before its hash.
+	// keptOperationIDBytes is how much of a longer identifier precedes its hash.
 	keptOperationIDBytes = 200
 )
 
-// BoundOperationID returns the identifier itself when it is short and made of printable ASCII, which gRPC's metadata and a line of a log
-// can hold; else its beginning with a hash of the whole, so that the same identifier gives the same one everywhere.
+// BoundOperationID returns id if it is short and printable ASCII, which gRPC metadata and a log line can hold. Otherwise it
+// returns the beginning of id and a hash of the whole. The result is the same for the same id.
 func BoundOperationID(id string) string {
 	if len(id) <= MaxPassedOperationIDBytes && holdsOnlyBytes(id, isPrintable) {
 		return id
@@ -24,7 +25,8 @@ func BoundOperationID(id string) string {
 	return shortened(id, keptOperationIDBytes, isPrintable)
 }
 
-// shortened returns at most kept bytes of id, others than the legal ones as underscores, and 32 hexadecimal digits of its hash.
+// shortened returns at most kept bytes of id, with underscores for bytes that are not legal, and 32 hexadecimal digits of the
+// hash of id.
 func shortened(id string, kept int, legal func(byte) bool) string {
 	sum := sha256.Sum256([]byte(id))
 	out := []byte(id[:min(len(id), kept)])
@@ -47,7 +49,8 @@ func holdsOnlyBytes(s string, legal func(byte) bool) bool {
 
 func isPrintable(c byte) bool { return c > ' ' && c < 0x7f }
 
-// longRequestID is the request identifier of a call whose operation identifier is too long to be one itself; empty when there is none.
+// longRequestID derives a request identifier from an operation identifier that is too long to be a request identifier. It
+// returns "" if there is none.
 func longRequestID(h http.Header) string {
 	id := h.Get(HeaderOperationID)
 	if len(id) <= maxRequestIDBytes || len(id) > MaxOperationIDBytes {

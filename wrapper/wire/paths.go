@@ -1,18 +1,18 @@
 package wire
 
-// Paths of the users' door.
+// Paths of the users' listener.
 const (
-	// UserPrefix stands before OpenIM's own path on the users' listener: official SDKs take it as the end of their API address.
+	// UserPrefix precedes OpenIM's own path on the users' listener. The API address for official SDKs ends with it.
 	UserPrefix = "/im/v1"
-	// SocketPath is the WebSocket: official SDKs take it as their WebSocket address.
+	// SocketPath is the path of the WebSocket. The WebSocket address for official SDKs ends with it.
 	SocketPath = UserPrefix + "/ws"
-	// ObjectPrefix stands before an object's name in a GET.
+	// ObjectPrefix precedes an object's name in a GET.
 	ObjectPrefix = UserPrefix + "/object/"
 
-	// WellKnownPath publishes the keys of the login (RFC 8615).
+	// WellKnownPath is the path of the key document of the login (RFC 8615).
 	WellKnownPath = "/.well-known/openim-gateway"
 
-	// AuthPrefix stands before the gateway's own routes for users.
+	// AuthPrefix is the prefix of the gateway's own routes for users.
 	AuthPrefix         = "/auth/v1"
 	PathLoginStart     = AuthPrefix + "/dh/start"
 	PathLoginFinish    = AuthPrefix + "/dh/finish"
@@ -24,7 +24,7 @@ const (
 	PathTickets        = AuthPrefix + "/tickets"
 )
 
-// Paths of the admins' door that are the gateway's own.
+// Paths of the gateway's own routes on the administrators' listener.
 const (
 	AdminOwnPrefix          = AdminPrefix + "/wrapper"
 	PathAdminIssueCode      = AdminOwnPrefix + "/codes/issue"

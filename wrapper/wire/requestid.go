@@ -6,12 +6,12 @@ import (
 	"net/http"
 )
 
-// maxRequestIDBytes is enough for a UUID, a trace identifier or the operation identifiers of OpenIM's SDKs.
+// maxRequestIDBytes suffices for a UUID, a trace identifier, and most operation identifiers of OpenIM's SDKs.
 const maxRequestIDBytes = 64
 
-// RequestID returns the caller's request identifier when it has a legal shape, and a fresh one otherwise.
-// A legal identifier has 1 to 64 letters, digits, dots, hyphens and underscores: nothing that could forge a
-// log line or a header. Of a longer operation identifier it returns the beginning with a hash, so that it is found again.
+// RequestID returns the caller's request identifier if it is legal, and a new one otherwise. A legal identifier has 1 to 64
+// letters, digits, dots, hyphens and underscores, so that it cannot forge a log line or a header. From a longer operation
+// identifier RequestID derives a legal one that begins alike, so that it can be found in logs.
 func RequestID(h http.Header) string {
 	for _, name := range []string{HeaderRequestID, HeaderOperationID} {
 		if id := h.Get(name); LegalRequestID(id) {
@@ -31,7 +31,7 @@ func NewRequestID() string {
 	return hex.EncodeToString(b[:])
 }
 
-// LegalRequestID reports whether an identifier may be logged and passed on as it stands.
+// LegalRequestID reports whether an identifier may be logged and passed on unchanged.
 func LegalRequestID(id string) bool {
 	if id == "" || len(id) > maxRequestIDBytes {
 		return false

@@ -10,11 +10,11 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-func TestARequestIdentifierIsTakenOnlyInALegalShape(t *testing.T) {
+func TestOnlyLegalRequestIdentifiersAreAccepted(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		header http.Header
-		want   string // empty: a fresh one
+		want   string // empty: a new one
 	}{
 		{"our header", http.Header{"X-Request-Id": {"abc-1.2_3"}}, "abc-1.2_3"},
 		{"OpenIM's header", http.Header{"Operationid": {"1718000000"}}, "1718000000"},
@@ -31,7 +31,7 @@ func TestARequestIdentifierIsTakenOnlyInALegalShape(t *testing.T) {
 			got := RequestID(c.header)
 			if c.want == "" {
 				g.Expect(got).To(MatchRegexp("^[0-9a-f]{32}$"))
-				g.Expect(RequestID(c.header)).NotTo(Equal(got), "fresh each time")
+				g.Expect(RequestID(c.header)).NotTo(Equal(got), "a new one each time")
 				return
 			}
 			g.Expect(got).To(Equal(c.want))
@@ -114,7 +114,8 @@ func TestEachFailureAsTheDocumentationHasIt(t *testing.T) {
 		"bad_request": {400, 1001}, "unauthenticated": {401, 1502}, "forbidden": {403, 1002}, "nobody": {403, 1002},
 		"login_too_old": {403, 1590}, "proof_refused": {401, 1502},
 		"unknown_route": {404, 1004}, "wrong_method": {405, 1001}, "body_too_slow": {408, 1001}, "body_too_large": {413, 1001},
-		"wrong_media_type": {415, 1001}, "busy": {429, 500}, "limited": {429, 500}, "rule": {403, 1002}, "not_recorded": {503, 500}, "internal": {500, 500}, "not_in_release": {501, 1004},
+		"wrong_media_type": {415, 1001}, "busy": {429, 500}, "limited": {429, 500}, "rule": {403, 1002}, "not_recorded": {503, 500},
+		"internal": {500, 500}, "not_in_release": {501, 1004},
 		"bad_gateway": {502, 500}, "unavailable": {503, 500}, "timed_out": {504, 500},
 	}
 	NewWithT(t).Expect(Failures).To(HaveLen(len(want)))
@@ -131,7 +132,8 @@ func TestEachFailureAsTheDocumentationHasIt(t *testing.T) {
 			g.Expect(w.Code).To(Equal(f.Status))
 			var members map[string]any
 			g.Expect(json.Unmarshal(w.Body.Bytes(), &members)).To(Succeed())
-			g.Expect(members).To(Equal(map[string]any{"errCode": float64(f.ErrCode), "errMsg": f.Text, "errDlt": ""}), "OpenIM's envelope, without data")
+			g.Expect(members).To(Equal(map[string]any{"errCode": float64(f.ErrCode), "errMsg": f.Text, "errDlt": ""}),
+				"OpenIM's envelope, without data")
 			g.Expect(w.Header().Get("Content-Type")).To(Equal("application/json"))
 			g.Expect(w.Header().Get("Cache-Control")).To(Equal("no-store"))
 			_, challenge := w.Header()["Www-Authenticate"]
@@ -140,11 +142,11 @@ func TestEachFailureAsTheDocumentationHasIt(t *testing.T) {
 			g.Expect(retry).To(Equal(f.Status == 429 || f.Status == 503))
 		})
 	}
-	_, ok := FailureNamed("made up")
+	_, ok := FailureNamed("unknown")
 	NewWithT(t).Expect(ok).To(BeFalse())
 }
 
-func TestDataThatIsNotJSONNeverLeaves(t *testing.T) {
+func TestDataThatIsNotJSONIsNotSent(t *testing.T) {
 	g := NewWithT(t)
 	w := httptest.NewRecorder()
 	WriteEnvelope(w, 200, Envelope{Data: json.RawMessage(`{"a":`)})
@@ -158,7 +160,7 @@ func TestTokenErrorsAreTheSevenCodes(t *testing.T) {
 	}
 }
 
-// FuzzDecodeObject: what is taken for an object, encoding/json takes for one too.
+// FuzzDecodeObject checks that encoding/json decodes everything that DecodeObject accepts.
 func FuzzDecodeObject(f *testing.F) {
 	for _, s := range []string{`{"a":1}`, `{"a":1,"a":2}`, `{"a":{"b":[1,2.5e3,null,true,"\ud800"]}}`, `[]`, ``} {
 		f.Add([]byte(s))

@@ -1,11 +1,11 @@
-// A page that enrols, logs in, chats and looks after the user's devices. All text of others is shown as text, never as markup.
+// A page that enrols, logs in, chats and manages the user's devices. Text of other users is inserted as text, never as markup.
 
 import { Gateway } from "../src/index.js";
 import { decodePush, decodeSent, encodeText, fromFrame, KICK, PUSH, SEND, toFrame } from "./frames.js";
 
-const REVOKED = 4401; // close code: the session was revoked, or has come to its end
-const ANSWER_WITHIN = 15_000; // milliseconds
-const MOST_SHOWN = 500;
+const REVOKED = 4401; // close code: the session was revoked or has expired
+const REPLY_TIMEOUT = 15_000; // milliseconds
+const MAX_SHOWN = 500;
 
 const $ = (id) => document.getElementById(id);
 let session;
@@ -29,18 +29,18 @@ function element(name, text, className = "") {
   return e;
 }
 
-/** showMessage shows a message once: one's own comes back, for the user's other devices. */
+/** showMessage shows a message once. The gateway also pushes the user's own messages, for the user's other devices. */
 function showMessage({ sendID, text, contentType, clientMsgID }) {
   if ([...$("messages").children].some((line) => line.dataset.message === clientMsgID)) return;
   const line = element("li", "", sendID === session.userID ? "mine" : "");
   line.dataset.message = clientMsgID;
   line.append(element("strong", sendID), element("span", text || `(content type ${contentType})`));
   $("messages").append(line);
-  while ($("messages").children.length > MOST_SHOWN) $("messages").firstChild.remove();
+  while ($("messages").children.length > MAX_SHOWN) $("messages").firstChild.remove();
   line.scrollIntoView({ block: "nearest" });
 }
 
-/** attempt runs what a button does, and shows what goes wrong. */
+/** attempt runs the action of a button, and shows its error. */
 async function attempt(act) {
   $("problem").textContent = "";
   try {
@@ -69,7 +69,7 @@ async function connect() {
   opened.addEventListener("close", (event) => closed(opened, event));
   await new Promise((resolve, reject) => {
     opened.addEventListener("open", resolve);
-    opened.addEventListener("close", () => reject(new Error("the gateway did not open the socket: is this page among its origins?")));
+    opened.addEventListener("close", () => reject(new Error("opening the socket: refused: check that the page's origin is in the stack's list")));
   });
   show("online", `Online as ${session.userID}`);
 }
@@ -77,14 +77,14 @@ async function connect() {
 function closed(which, { code }) {
   if (which !== socket) return;
   socket = undefined;
-  for (const { reject } of waiting.values()) reject(new Error("the socket was closed before the answer came"));
+  for (const { reject } of waiting.values()) reject(new Error("waiting for the reply: the socket was closed"));
   waiting.clear();
   if (revoked || code === REVOKED) show("revoked", "Revoked: this session was ended from elsewhere");
   else if (session) show("lost", "Connection lost: log in again");
 }
 
 function receive(content) {
-  if (typeof content === "string") return; // answers to heartbeats
+  if (typeof content === "string") return; // replies to heartbeats
   const frame = fromFrame(content);
   if (frame.id === KICK) {
     revoked = true;
@@ -95,14 +95,14 @@ function receive(content) {
   }
 }
 
-/** ask sends a frame and waits for its answer. */
-async function ask(id, data) {
+/** request sends a frame and waits for the reply to it. */
+async function request(id, data) {
   const msgIncr = String(++next);
   let timer;
   try {
     const frame = await new Promise((resolve, reject) => {
       waiting.set(msgIncr, { resolve, reject });
-      timer = setTimeout(() => reject(new Error("the gateway did not answer in time")), ANSWER_WITHIN);
+      timer = setTimeout(() => reject(new Error("waiting for the reply: timeout")), REPLY_TIMEOUT);
       socket.send(toFrame({ id, sendID: session.userID, operationID: crypto.randomUUID(), msgIncr, data }));
     });
     if (frame.errCode !== 0) throw new Error(frame.errMsg || `refused with code ${frame.errCode}`);
@@ -118,7 +118,7 @@ async function send() {
   const text = $("text").value;
   const clientMsgID = crypto.randomUUID();
   const data = encodeText({ sendID: session.userID, recvID, platformID: session.platformID, text, clientMsgID, now: Date.now() });
-  decodeSent(await ask(SEND, data));
+  decodeSent(await request(SEND, data));
   showMessage({ sendID: session.userID, text, clientMsgID });
   $("text").value = "";
 }

@@ -1,5 +1,5 @@
-// The few messages of OpenIM's socket that this page needs. Frames are JSON; their data are protobuf (sdkws.proto of
-// openimsdk/protocol), of which docs/websocket.md lists the fields.
+// The messages of OpenIM's socket that this page uses. Frames are JSON; their data is protobuf (sdkws.proto of
+// openimsdk/protocol). docs/websocket.md lists the fields.
 
 /** Identifiers of frames. */
 export const SEND = 1003;
@@ -10,8 +10,11 @@ export const TEXT = 101; // content type
 const SINGLE = 1; // session type: one user to one user
 
 /** Field numbers. */
-const MSG = { sendID: 1, recvID: 2, clientMsgID: 4, serverMsgID: 5, senderPlatformID: 6, sessionType: 9, contentType: 11, content: 12, seq: 14, sendTime: 15, createTime: 16 };
-const PUSH_MESSAGES = { msgs: 1 }; // conversation to sdkws.PullMsgs
+const MSG = {
+  sendID: 1, recvID: 2, clientMsgID: 4, serverMsgID: 5, senderPlatformID: 6, sessionType: 9, contentType: 11, content: 12, seq: 14,
+  sendTime: 15, createTime: 16,
+};
+const PUSH_MESSAGES = { msgs: 1 }; // a map from conversation to sdkws.PullMsgs
 const ENTRY = { key: 1, value: 2 }; // of a map
 const PULL = { msgs: 1 };
 const SENT = { serverMsgID: 1, clientMsgID: 2, sendTime: 3 }; // msg.SendMsgResp
@@ -34,18 +37,18 @@ function bytes(field, value) {
   return [...varint((field << 3) | 2), ...varint(content.length), ...content];
 }
 
-/** read lists the fields of a message: numbers as BigInt, all else as bytes. */
+/** read returns the fields of a message: numbers as BigInt, all others as bytes. */
 export function read(message) {
   let at = 0;
   const next = () => {
     let value = 0n;
     for (let shift = 0n; shift < 70n; shift += 7n) {
-      if (at >= message.length) throw new RangeError("the message ends too early");
+      if (at >= message.length) throw new RangeError("reading protobuf: the message ends too early");
       const byte = message[at++];
       value |= BigInt(byte & 127) << shift;
       if (byte < 128) return value;
     }
-    throw new RangeError("the number is too long");
+    throw new RangeError("reading protobuf: a number is too long");
   };
   const fields = [];
   while (at < message.length) {
@@ -56,7 +59,7 @@ export function read(message) {
       continue;
     }
     const length = kind === 2 ? Number(next()) : { 1: 8, 5: 4 }[kind];
-    if (length === undefined || at + length > message.length) throw new RangeError("the message is malformed");
+    if (length === undefined || at + length > message.length) throw new RangeError("reading protobuf: malformed message");
     fields.push({ number: tag >> 3, value: message.subarray(at, (at += length)) });
   }
   return fields;
@@ -65,7 +68,7 @@ export function read(message) {
 const find = (fields, number) => fields.find((f) => f.number === number)?.value;
 const text = (value) => (value instanceof Uint8Array ? decoder.decode(value) : "");
 
-/** encodeText writes sdkws.MsgData with a text for one user. */
+/** encodeText encodes sdkws.MsgData with a text for one user. */
 export function encodeText({ sendID, recvID, platformID, text: words, clientMsgID, now }) {
   return Uint8Array.from([
     ...bytes(MSG.sendID, sendID), ...bytes(MSG.recvID, recvID), ...bytes(MSG.clientMsgID, clientMsgID),
@@ -79,20 +82,21 @@ export function decodeMessage(message) {
   const fields = read(message);
   const contentType = Number(find(fields, MSG.contentType) ?? 0n);
   const out = {
-    sendID: text(find(fields, MSG.sendID)), recvID: text(find(fields, MSG.recvID)), clientMsgID: text(find(fields, MSG.clientMsgID)), serverMsgID: text(find(fields, MSG.serverMsgID)),
+    sendID: text(find(fields, MSG.sendID)), recvID: text(find(fields, MSG.recvID)),
+    clientMsgID: text(find(fields, MSG.clientMsgID)), serverMsgID: text(find(fields, MSG.serverMsgID)),
     contentType, seq: Number(find(fields, MSG.seq) ?? 0n), sendTime: Number(find(fields, MSG.sendTime) ?? 0n), text: "",
   };
   if (contentType === TEXT) {
     try {
       out.text = String(JSON.parse(text(find(fields, MSG.content))).content ?? "");
     } catch {
-      // a text that is none stays empty
+      // content that is not JSON: the text stays empty
     }
   }
   return out;
 }
 
-/** decodePush reads sdkws.PushMessages, notifications left out. */
+/** decodePush decodes sdkws.PushMessages, without its notifications. */
 export function decodePush(data) {
   const entries = read(data).filter((f) => f.number === PUSH_MESSAGES.msgs);
   return entries.flatMap((entry) => {
@@ -104,17 +108,18 @@ export function decodePush(data) {
 /** decodeSent reads msg.SendMsgResp. */
 export function decodeSent(data) {
   const fields = read(data);
-  return { serverMsgID: text(find(fields, SENT.serverMsgID)), clientMsgID: text(find(fields, SENT.clientMsgID)), sendTime: Number(find(fields, SENT.sendTime) ?? 0n) };
+  const number = (field) => Number(find(fields, field) ?? 0n);
+  return { serverMsgID: text(find(fields, SENT.serverMsgID)), clientMsgID: text(find(fields, SENT.clientMsgID)), sendTime: number(SENT.sendTime) };
 }
 
-/** toFrame writes a request. The gateway knows who sends it: a token has no place in it. */
+/** toFrame encodes a request. It contains no token: the ticket that opened the socket identifies the sender. */
 export function toFrame({ id, sendID, operationID, msgIncr, data }) {
   let raw = "";
   for (const b of data) raw += String.fromCharCode(b);
   return encoder.encode(JSON.stringify({ reqIdentifier: id, sendID, operationID, msgIncr, data: btoa(raw) }));
 }
 
-/** fromFrame reads an answer or a push. */
+/** fromFrame decodes a reply or a push. */
 export function fromFrame(content) {
   const frame = JSON.parse(typeof content === "string" ? content : decoder.decode(content));
   const data = Uint8Array.from(atob(frame.data ?? ""), (c) => c.charCodeAt(0));

@@ -1,11 +1,11 @@
-// Small things that browsers lack: base64url, comparing and joining bytes.
+// Helpers that browsers lack: strict base64url, concatenation of byte arrays, hexadecimal.
 
 const encoder = new TextEncoder();
 
-/** utf8 encodes a text. */
+/** utf8 encodes a string. */
 export const utf8 = (text) => encoder.encode(text);
 
-/** concat joins byte arrays. */
+/** concat concatenates byte arrays. */
 export function concat(...parts) {
   const out = new Uint8Array(parts.reduce((n, p) => n + p.length, 0));
   let at = 0;
@@ -23,14 +23,18 @@ export function toBase64url(bytes) {
   return btoa(text).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 }
 
-/** fromBase64url decodes strictly: one spelling for each value. length is the number of bytes that is wanted, if it is known. */
+/** fromBase64url decodes strictly: each value has one encoding. With length, a value of another number of bytes is refused. */
 export function fromBase64url(text, length) {
-  if (typeof text !== "string" || !/^[A-Za-z0-9_-]*$/.test(text) || text.length % 4 === 1) throw new TypeError("not base64url");
+    if (typeof text !== "string" || !/^[A-Za-z0-9_-]*$/.test(text) || text.length % 4 === 1) {
+      throw new TypeError("decoding base64url: malformed");
+    }
   const raw = atob(text.replaceAll("-", "+").replaceAll("_", "/"));
   const bytes = Uint8Array.from(raw, (c) => c.charCodeAt(0));
-  if ((length !== undefined && bytes.length !== length) || toBase64url(bytes) !== text) throw new TypeError("not base64url of the right length");
+    if ((length !== undefined && bytes.length !== length) || toBase64url(bytes) !== text) {
+      throw new TypeError("decoding base64url: wrong length or padding bits");
+    }
   return bytes;
 }
 
-/** toHex is for key ids. */
+/** toHex encodes in lower-case hexadecimal, as key ids are written. */
 export const toHex = (bytes) => Array.from(bytes, (b) => b.toString(16).padStart(2, "0")).join("");

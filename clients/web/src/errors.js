@@ -1,16 +1,16 @@
-// What can go wrong, by kinds that an app treats differently.
+// Errors of the client, one class for each way in which an app reacts.
 
-/** GatewayError is an answer of the gateway's that is no success. code is OpenIM's errCode, status HTTP's. */
+/** GatewayError is a reply of the gateway with an error: code is OpenIM's errCode, status is the status of HTTP. */
 export class GatewayError extends Error {
   constructor(code, status, message) {
-    super(message || `the gateway refused with code ${code}`);
+    super(message || `the gateway replied with error code ${code}`);
     this.name = "GatewayError";
     this.code = code;
     this.status = status;
   }
 }
 
-/** UnreachableError: no answer, or none that could be read. What was asked may have been done. */
+/** UnreachableError means that no reply arrived, or none that could be read. The call may or may not have taken effect. */
 export class UnreachableError extends Error {
   constructor(message, options) {
     super(message, options);
@@ -18,7 +18,7 @@ export class UnreachableError extends Error {
   }
 }
 
-/** UntrustedGatewayError: whoever answers does not hold a key that is pinned. */
+/** UntrustedGatewayError means that the server did not prove possession of a pinned key. */
 export class UntrustedGatewayError extends Error {
   constructor(message, options) {
     super(message, options);

@@ -7,15 +7,16 @@ import { browserStore } from "./store.js";
 import { get, post } from "./wire.js";
 
 const VERSION = "web/0.1.0";
-const WEB = 5; // OpenIM's number of the platform
-const REFUSED = 1502; // the answer to every login that fails
-const MOST_KEYS = 4;
-const MOST_NAME = 128; // bytes
-const DOCUMENT_TIME = 300_000; // milliseconds, as the document's own headers say
+const WEB = 5; // OpenIM's platform number of browsers
+const REFUSED = 1502; // the errCode of every login that fails
+const MAX_KEYS = 4;
+const MAX_NAME = 128; // bytes
+const DOCUMENT_MAX_AGE = 300_000; // milliseconds, the max-age of the document's headers
 
 const readKey = (text) => fromBase64url(text, KEY_BYTES);
 const isRefused = (error) => error instanceof GatewayError && error.code === REFUSED;
 
+/** Gateway calls one gateway: it enrols this browser as a device, logs the device in and rotates its key. */
 export class Gateway {
   #base;
   #audience;
@@ -26,32 +27,36 @@ export class Gateway {
 
   constructor({ url, pinnedKeys = [], audience, store = browserStore, fetch = globalThis.fetch.bind(globalThis) }) {
     const base = new URL(url);
-    if (!["https:", "http:"].includes(base.protocol) || base.pathname !== "/" || base.search || base.hash || base.username || base.password) {
-      throw new TypeError("url must be the gateway's origin, such as https://im.example.com");
+    const isOrigin = base.pathname === "/" && !base.search && !base.hash && !base.username && !base.password;
+    if (!["https:", "http:"].includes(base.protocol) || !isOrigin) {
+        throw new TypeError("checking url: not an origin: write the gateway's origin, such as https://im.example.com");
     }
-    if (pinnedKeys.length === 0 && base.protocol !== "https:") throw new TypeError("without pinnedKeys the gateway's keys must be fetched over https");
-    if (!globalThis.crypto?.subtle) throw new TypeError("this page has no WebCrypto: serve it over https, or from localhost");
+    if (pinnedKeys.length === 0 && base.protocol !== "https:") {
+      throw new TypeError("checking pinnedKeys: none given, and url is not https: set pinnedKeys, or an https url");
+    }
+    if (!globalThis.crypto?.subtle) throw new TypeError("checking the browser: no WebCrypto: serve the page over https, or from localhost");
     this.#base = base.origin;
     this.#audience = audience ?? base.origin;
     this.#store = store;
     try {
       this.#pins = pinnedKeys.map(readKey);
     } catch {
-      throw new TypeError("pinnedKeys must be the gateway's public keys: base64url of 32 bytes, 43 characters each");
+      throw new TypeError("parsing pinnedKeys: malformed key: write 32 bytes in base64url, 43 characters");
     }
     this.#fetch = fetch;
   }
 
-  /** apiAddr and wsAddr are what official OpenIM SDKs want to be told. */
+  /** apiAddr is the API address for official OpenIM SDKs. */
   get apiAddr() {
     return `${this.#base}/im/v1`;
   }
 
+  /** wsAddr is the WebSocket address for official OpenIM SDKs. */
   get wsAddr() {
     return `${this.#base.replace(/^http/, "ws")}/im/v1/ws`;
   }
 
-  /** pinnedKeys are the gateway's keys that are believed now. */
+  /** pinnedKeys are the gateway's public keys that the client trusts now. */
   get pinnedKeys() {
     return this.#pins.map(toBase64url);
   }
@@ -60,48 +65,50 @@ export class Gateway {
     return post(this.#fetch, this.#base + path, body, token);
   }
 
-  /** published are the keys of the gateway's document. Without pins they are believed, once, because https brought them. */
-  async #published(anew) {
-    if (!anew && this.#document && Date.now() - this.#document.at < DOCUMENT_TIME) return this.#document.keys;
+  /** #published returns the keys of the gateway's key document. Without pins it pins them: https authenticated the document. */
+  async #published(refetch) {
+    if (!refetch && this.#document && Date.now() - this.#document.fetched < DOCUMENT_MAX_AGE) return this.#document.keys;
     const document = await get(this.#fetch, `${this.#base}/.well-known/openim-gateway`);
-    if (document.audience !== this.#audience) throw new UntrustedGatewayError(`the gateway calls itself ${document.audience}: give that as audience if it is right`);
+    if (document.audience !== this.#audience) {
+      throw new UntrustedGatewayError(`checking the key document: it names ${document.audience}: if that is right, pass it as audience`);
+    }
     let keys;
     try {
-      if (document.version !== 1 || document.keys.length < 1 || document.keys.length > MOST_KEYS) throw new RangeError();
+      if (document.version !== 1 || document.keys.length < 1 || document.keys.length > MAX_KEYS) throw new RangeError();
       keys = document.keys.map((k) => readKey(k.key));
     } catch {
-      throw new UntrustedGatewayError("the gateway's document is not understood: is this its address, and this client recent enough?");
+      throw new UntrustedGatewayError("parsing the key document: unknown format: check url, and update this client");
     }
-    this.#document = { at: Date.now(), keys };
+    this.#document = { fetched: Date.now(), keys };
     if (this.#pins.length === 0) this.#pins = keys;
     return keys;
   }
 
-  /** serverKey is the first published key that is pinned. */
-  async #serverKey(anew) {
-    const keys = await this.#published(anew);
+  /** #serverKey returns the first published key that is pinned. */
+  async #serverKey(refetch) {
+    const keys = await this.#published(refetch);
     const pinned = new Set(this.pinnedKeys);
     const key = keys.find((k) => pinned.has(toBase64url(k)));
-    if (!key) throw new UntrustedGatewayError("none of the gateway's keys is pinned: get the new key from whoever runs it");
+    if (!key) throw new UntrustedGatewayError("selecting the gateway's key: none is pinned: get the new key from the gateway's operator");
     return key;
   }
 
-  /** learn takes over the keys alive that a gateway which proved itself has told. The one that it proved is among them. */
-  #learn(proved, texts) {
-    if (!Array.isArray(texts) || texts.length > MOST_KEYS || !texts.includes(toBase64url(proved))) return;
+  /** #updatePins replaces the pins by the keys that an authenticated gateway sent. The list must contain the key that it proved. */
+  #updatePins(proved, texts) {
+    if (!Array.isArray(texts) || texts.length > MAX_KEYS || !texts.includes(toBase64url(proved))) return;
     try {
       this.#pins = texts.map(readKey);
     } catch {
-      // what was believed stays believed
+      // a malformed list changes nothing
     }
   }
 
   /**
-   * handshake makes the two calls. When the first is refused, the key that it was meant for may have gone out of service: the
-   * document is fetched again, and another key tried.
+    * #handshake runs a login of two calls. The gateway refuses the first call when the key for which it was made is no longer in
+    * service. Then #handshake fetches the document again, and repeats the login when the document offers another pinned key.
    */
   async #handshake(attempt) {
-    if (utf8(attempt.hello.deviceName).length > MOST_NAME) throw new RangeError(`deviceName must have at most ${MOST_NAME} bytes`);
+    if (utf8(attempt.hello.deviceName).length > MAX_NAME) throw new RangeError(`checking deviceName: more than ${MAX_NAME} bytes: shorten it`);
     const server = await this.#serverKey(false);
     const first = await this.#start(attempt, server).catch((error) => {
       if (!isRefused(error)) throw error;
@@ -127,18 +134,18 @@ export class Gateway {
     let message, reply;
     try {
       const answer = await initiator.finish(fromBase64url(started.message), greeting);
-      unpad(answer.said, GREETING_BYTES);
+      unpad(answer.payload, GREETING_BYTES);
       message = toBase64url(answer.message);
     } catch (cause) {
-      throw new UntrustedGatewayError("whoever answers does not hold the gateway's key", { cause });
+      throw new UntrustedGatewayError("authenticating the gateway: the server did not prove possession of the pinned key", { cause });
     }
     const finished = await this.#post("/auth/v1/dh/finish", { handshakeID: started.handshakeID, message }, token);
     try {
       reply = unpad(await initiator.open(fromBase64url(finished.message)), REPLY_BYTES);
     } catch (cause) {
-      throw new UntrustedGatewayError("the reply is not the gateway's", { cause });
+      throw new UntrustedGatewayError("authenticating the gateway: the last reply was not encrypted by the gateway", { cause });
     }
-    this.#learn(server, reply.serverKeys);
+    this.#updatePins(server, reply.serverKeys);
     return reply;
   }
 
@@ -146,29 +153,29 @@ export class Gateway {
     return new Session(this.wsAddr, (...call) => this.#post(...call), reply);
   }
 
-  /** slot is where a device of this gateway is kept. */
+  /** #slot returns the name in the store of a device of this gateway. */
   #slot(name) {
     return `${this.#audience} ${name}`;
   }
 
   async #device(name) {
     const device = await this.#store.load(this.#slot(name));
-    if (!device) throw new Error(`no device is enrolled here under the name ${JSON.stringify(name)}: enrol first`);
+    if (!device) throw new Error(`loading the device: none is enrolled under the name ${JSON.stringify(name)}: enrol first`);
     if (this.#pins.length === 0 && device.serverKeys) this.#pins = device.serverKeys.map(readKey);
     return device;
   }
 
   /**
-   * enrol makes this browser a device of the code's user, and logs it in. The key is kept before the gateway hears of it: should
-   * its answer get lost, the code is used up, but enrolling again with it logs in the device that it made.
+    * enrol registers this browser as a device of the enrolment code's user, and logs it in. The key is stored before the first call.
+    * If the gateway's reply is lost, the code is used up. A second enrol with the same code then logs in with the stored key.
    */
   async enrol(code, { name = "default", deviceName = "web", platformID = WEB } = {}) {
     const parsed = await parseCode(code);
     const pending = `${this.#slot(name)} enrolling`;
     const hello = { platformID, deviceName };
-    const begun = await this.#store.load(pending);
-    const again = begun?.codeID === parsed.id;
-    const key = again ? begun.key : await generateKey();
+    const earlier = await this.#store.load(pending);
+    const again = earlier?.codeID === parsed.id;
+    const key = again ? earlier.key : await generateKey();
     await this.#store.save(pending, { key, codeID: parsed.id });
     const reply = await this.#handshake({ purpose: "enrol", key, code: parsed, hello }).catch((error) => {
       if (!again || !isRefused(error)) throw error;
@@ -187,14 +194,14 @@ export class Gateway {
     let { key } = device;
     const reply = await this.#handshake({ purpose: "login", key, hello }).catch((error) => {
       if (!next || !isRefused(error)) throw error;
-      key = next; // a rotation of which the answer got lost
+      key = next; // the reply to an earlier rotation was lost: the gateway has the new key
       return this.#handshake({ purpose: "login", key, hello });
     });
     await this.#store.save(this.#slot(name), { ...device, key, serverKeys: this.pinnedKeys });
     return this.#session(reply);
   }
 
-  /** rotate replaces the device's key by a new one. It logs in with the old one first. */
+  /** rotate replaces the device's key by a new one. It logs in with the old key first. */
   async rotate({ name = "default", deviceName = "web" } = {}) {
     const { token } = await this.login({ name, deviceName });
     const device = await this.#device(name);
@@ -205,13 +212,15 @@ export class Gateway {
     return this.#session(reply);
   }
 
-  /** enrolled says as whom this browser is enrolled, if it is. */
+  /** enrolled returns the user and the device as which this browser is enrolled, undefined without an enrolment. */
   async enrolled(name = "default") {
     const device = await this.#store.load(this.#slot(name));
-    return device && { userID: device.userID, deviceID: device.deviceID, platformID: device.platformID, publicKey: toBase64url(await publicBytes(device.key.publicKey)) };
+    if (!device) return undefined;
+    const { userID, deviceID, platformID } = device;
+    return { userID, deviceID, platformID, publicKey: toBase64url(await publicBytes(device.key.publicKey)) };
   }
 
-  /** forget removes the device's key from this browser. The gateway keeps the device until it is revoked. */
+  /** forget removes the device's key from this browser. At the gateway the device stays enrolled until it is revoked. */
   forget(name = "default") {
     return this.#store.remove(this.#slot(name));
   }

@@ -1,4 +1,4 @@
-// Log in to an openim-operator gateway. See index.d.ts for what each thing takes and gives, docs/login.md for what happens.
+// Client of an openim-operator gateway for browsers. index.d.ts documents the API, docs/login.md the protocol.
 
 export { GatewayError, UnreachableError, UntrustedGatewayError } from "./errors.js";
 export { Gateway } from "./gateway.js";

@@ -1,5 +1,5 @@
-// The initiator of Noise_XK and Noise_XKpsk3 (The Noise Protocol Framework, revision 34), 25519, AES-GCM, SHA-256, over WebCrypto alone.
-// An Initiator is for one handshake: start, finish, open, each once.
+// The initiator of Noise_XK and Noise_XKpsk3 (The Noise Protocol Framework, revision 34) with 25519, AES-GCM and SHA-256, over
+// WebCrypto alone. An Initiator is for one handshake: call start, finish and open, each once.
 
 import { concat, utf8 } from "./bytes.js";
 
@@ -15,7 +15,7 @@ async function hmac(key, data) {
   return new Uint8Array(await subtle().sign("HMAC", k, data));
 }
 
-/** hkdf is section 4.3's: count outputs of 32 bytes. */
+/** hkdf returns count outputs of 32 bytes (section 4.3). */
 async function hkdf(chainingKey, material, count) {
   const temp = await hmac(chainingKey, material);
   const out = [];
@@ -27,19 +27,19 @@ async function hkdf(chainingKey, material, count) {
   return out;
 }
 
-/** dh multiplies. A point of low order makes WebCrypto throw: there is no shared secret to be had. */
+/** dh returns the shared secret. WebCrypto throws for a public key of low order. */
 async function dh(privateKey, publicBytes) {
   const peer = await subtle().importKey("raw", publicBytes, { name: "X25519" }, false, []);
   return new Uint8Array(await subtle().deriveBits({ name: "X25519", public: peer }, privateKey, 256));
 }
 
-/** publicBytes exports a public key. */
+/** publicBytes returns the 32 bytes of a public key. */
 export const publicBytes = async (key) => new Uint8Array(await subtle().exportKey("raw", key));
 
-/** generateKey makes a key pair whose private half can never be read, not even by this page. */
+/** generateKey returns a key pair whose private half no script can export. */
 export const generateKey = () => subtle().generateKey({ name: "X25519" }, false, ["deriveBits"]);
 
-/** Cipher is a CipherState: a key and the number of messages under it. */
+/** Cipher is the CipherState of the specification: a key and the number of messages encrypted with it. */
 class Cipher {
   #key;
   #n = 0n;
@@ -49,11 +49,12 @@ class Cipher {
   }
 
   async #crypt(direction, ad, data) {
-    if (!this.#key) throw new Error("noise: no key yet");
+    if (!this.#key) throw new Error("running the Noise handshake: no key yet");
     const nonce = new Uint8Array(12); // section 12.4: 32 zero bits, then the counter, big endian
     new DataView(nonce.buffer).setBigUint64(4, this.#n++);
     const key = await subtle().importKey("raw", this.#key, { name: "AES-GCM" }, false, [direction]);
-    return new Uint8Array(await subtle()[direction]({ name: "AES-GCM", iv: nonce, additionalData: ad, tagLength: 8 * TAG_BYTES }, key, data));
+    const parameters = { name: "AES-GCM", iv: nonce, additionalData: ad, tagLength: 8 * TAG_BYTES };
+    return new Uint8Array(await subtle()[direction](parameters, key, data));
   }
 
   encrypt(ad, data) {
@@ -65,7 +66,7 @@ class Cipher {
   }
 }
 
-/** Symmetric is a SymmetricState. */
+/** Symmetric is the SymmetricState of the specification. */
 class Symmetric {
   static async begin(protocol) {
     const s = new Symmetric();
@@ -94,18 +95,19 @@ class Symmetric {
   }
 
   async encryptAndHash(data) {
-    const sealed = await this.cipher.encrypt(this.h, data);
-    await this.mixHash(sealed);
-    return sealed;
+    const ciphertext = await this.cipher.encrypt(this.h, data);
+    await this.mixHash(ciphertext);
+    return ciphertext;
   }
 
-  async decryptAndHash(sealed) {
-    const data = await this.cipher.decrypt(this.h, sealed);
-    await this.mixHash(sealed);
+  async decryptAndHash(ciphertext) {
+    const data = await this.cipher.decrypt(this.h, ciphertext);
+    await this.mixHash(ciphertext);
     return data;
   }
 }
 
+/** Initiator is the initiator's side of one handshake. */
 export class Initiator {
   #step = 0;
   #s;
@@ -122,11 +124,11 @@ export class Initiator {
     this.#psk = psk;
   }
 
-  /**
-   * begin prepares a handshake. server is the gateway's static public key, staticKey our CryptoKeyPair. psk makes it XKpsk3.
-   */
+  /** begin prepares a handshake with the gateway's static public key server and our key pair staticKey. psk selects XKpsk3. */
   static async begin(protocol, prologue, server, staticKey, psk) {
-    if (/psk3/.test(protocol) !== (psk?.length === KEY_BYTES)) throw new TypeError("noise: XKpsk3 needs a pre-shared key of 32 bytes, XK none");
+    if (/psk3/.test(protocol) !== (psk?.length === KEY_BYTES)) {
+      throw new TypeError("starting the Noise handshake: XKpsk3 needs a pre-shared key of 32 bytes, XK none");
+    }
     const s = await Symmetric.begin(protocol);
     await s.mixHash(prologue);
     await s.mixHash(server);
@@ -134,10 +136,10 @@ export class Initiator {
   }
 
   #next(step) {
-    if (this.#step++ !== step) throw new Error("noise: messages come in their order, each once");
+    if (this.#step++ !== step) throw new Error("running the Noise handshake: call start, finish and open in this order, each once");
   }
 
-  /** start writes "-> e, es". ephemeral is given by tests alone. */
+  /** start returns the message "-> e, es". Only tests pass ephemeral. */
   async start(payload = EMPTY, ephemeral) {
     this.#next(0);
     this.#ephemeral = ephemeral ?? (await generateKey());
@@ -148,27 +150,27 @@ export class Initiator {
     return concat(e, await this.#s.encryptAndHash(payload));
   }
 
-  /** finish reads "<- e, ee" and writes "-> s, se" (and psk). It gives what the gateway said and our message. */
+  /** finish reads "<- e, ee" and returns its payload and our message "-> s, se" (with psk under XKpsk3). */
   async finish(message, payload) {
     this.#next(1);
     const re = message.subarray(0, KEY_BYTES);
-    if (re.length !== KEY_BYTES) throw new Error("noise: the message is too short");
+    if (re.length !== KEY_BYTES) throw new Error("reading the Noise message: too short");
     await this.#s.mixHash(re);
     if (this.#psk) await this.#s.mixKey(re);
     await this.#s.mixKey(await dh(this.#ephemeral.privateKey, re));
-    const said = await this.#s.decryptAndHash(message.subarray(KEY_BYTES));
+    const received = await this.#s.decryptAndHash(message.subarray(KEY_BYTES));
 
     const s = await this.#s.encryptAndHash(await publicBytes(this.#static.publicKey));
     await this.#s.mixKey(await dh(this.#static.privateKey, re));
     if (this.#psk) await this.#s.mixKeyAndHash(this.#psk);
     const rest = await this.#s.encryptAndHash(payload);
-    const [, received] = await hkdf(this.#s.ck, EMPTY, 2);
-    this.#reply = new Cipher(received);
+    const [, replyKey] = await hkdf(this.#s.ck, EMPTY, 2);
+    this.#reply = new Cipher(replyKey);
     this.#ephemeral = undefined;
-    return { said, message: concat(s, rest), hash: this.#s.h };
+    return { payload: received, message: concat(s, rest), hash: this.#s.h };
   }
 
-  /** open reads the gateway's first transport message. */
+  /** open decrypts the gateway's first transport message. */
   async open(message) {
     this.#next(2);
     return this.#reply.decrypt(EMPTY, message);

@@ -1,10 +1,10 @@
-/** Session is a login. Its token is what official SDKs are given; it is kept in memory, and nowhere else. */
+/** Session is a login. It holds the session's token in memory only; official OpenIM SDKs take the token as theirs. */
 export class Session {
   #wsAddr;
   #post;
   #token;
 
-  /** post(path, body, token) calls the gateway. */
+  /** constructor takes post(path, body, token), which calls the gateway, and the reply to the login. */
   constructor(wsAddr, post, reply) {
     this.#wsAddr = wsAddr;
     this.#post = post;
@@ -16,7 +16,7 @@ export class Session {
     this.expires = new Date(reply.expires * 1000);
   }
 
-  /** token is no property of its own, so that a session which is written to a log does not carry it along. */
+  /** token is an accessor over a private field, so that a logged or serialised session does not contain it. */
   get token() {
     return this.#token;
   }
@@ -27,29 +27,31 @@ export class Session {
 
   /** api calls one of OpenIM's routes as this user. */
   async api(path, body = {}) {
-    if (!/^(\/[A-Za-z0-9_]+)+$/.test(path)) throw new TypeError("path must be one of OpenIM's, such as /user/get_users_info");
+    if (!/^(\/[A-Za-z0-9_]+)+$/.test(path)) throw new TypeError("checking path: not a path of OpenIM: write it as /user/get_users_info");
     return this.#post(`/im/v1${path}`, body, this.#token);
   }
 
-  /** check asks whether the session is still good. */
+  /** check rejects with a GatewayError when the session is no longer valid. */
   check() {
     return this.#own("session", {});
   }
 
-  /** ticket gets the right to open one socket within 30 seconds. */
+  /** ticket returns a ticket, which opens one WebSocket within 30 seconds. */
   async ticket() {
     return (await this.#own("tickets", {})).ticket;
   }
 
-  /** openSocket opens OpenIM's socket with a ticket, JSON frames. No credential stands in its address. */
+  /** openSocket opens OpenIM's WebSocket with a ticket; frames are JSON. The address contains no credential. */
   async openSocket({ operationID = crypto.randomUUID() } = {}) {
-    const query = new URLSearchParams({ sendID: this.userID, platformID: String(this.platformID), operationID, isBackground: "false", sdkType: "js" });
+    const query = new URLSearchParams({
+      sendID: this.userID, platformID: String(this.platformID), operationID, isBackground: "false", sdkType: "js",
+    });
     const socket = new WebSocket(`${this.#wsAddr}?${query}`, ["openim.v1", `ticket.${await this.ticket()}`]);
     socket.binaryType = "arraybuffer";
     return socket;
   }
 
-  /** issueCode gets a code with which another device of this user enrols. */
+  /** issueCode returns an enrolment code for another device of this user; platformID 0 permits any platform. */
   issueCode(platformID = 0) {
     return this.#own("codes", { platformID });
   }
@@ -59,12 +61,12 @@ export class Session {
     return (await this.#own("devices", {})).devices ?? [];
   }
 
-  /** revokeDevice takes a device of this user's away for good. */
+  /** revokeDevice revokes a device of this user permanently. */
   revokeDevice(deviceID) {
     return this.#own("devices/revoke", { deviceID });
   }
 
-  /** revoke ends this session, or all of this device's or user's. */
+  /** revoke ends this session ("session"), or all sessions of this device ("device") or user ("user"). */
   revoke(scope = "session") {
     return this.#own("sessions/revoke", { scope });
   }

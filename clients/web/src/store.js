@@ -1,4 +1,4 @@
-// Where a device's key lives: IndexedDB holds the CryptoKeyPair itself, which cannot be read out of it.
+// Stores of enrolled devices. IndexedDB stores the CryptoKeyPair itself; no script can export its private half.
 
 const DATABASE = "openim-gateway";
 const STORE = "devices";
@@ -15,30 +15,30 @@ function open() {
   return done(opening);
 }
 
-/** use does one thing in a transaction, and is done when what it wrote lasts. */
+/** use runs act in a transaction. It resolves after the transaction is durable. */
 async function use(mode, act) {
   const database = await open();
   try {
     const transaction = database.transaction(STORE, mode, { durability: "strict" });
-    const lasts = new Promise((resolve, reject) => {
+    const committed = new Promise((resolve, reject) => {
       transaction.oncomplete = resolve;
       transaction.onabort = () => reject(transaction.error);
     });
-    const [result] = await Promise.all([done(act(transaction.objectStore(STORE))), lasts]);
+    const [result] = await Promise.all([done(act(transaction.objectStore(STORE))), committed]);
     return result;
   } finally {
     database.close();
   }
 }
 
-/** browserStore keeps devices in IndexedDB, each under a name. */
+/** browserStore stores devices in IndexedDB, by name. */
 export const browserStore = {
   load: (name) => use("readonly", (objects) => objects.get(name)),
   save: (name, device) => use("readwrite", (objects) => objects.put(device, name)),
   remove: (name) => use("readwrite", (objects) => objects.delete(name)),
 };
 
-/** memoryStore forgets everything with the page. */
+/** memoryStore returns a store that lasts as long as the page. */
 export function memoryStore() {
   const devices = new Map();
   return {

@@ -1,4 +1,4 @@
-// Protobuf as the example page writes and reads it, against bytes written out from the field numbers.
+// The example page's protobuf, compared with bytes that were written by hand from the field numbers.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -29,17 +29,17 @@ test("64-bit numbers, fixed ones and unknown fields are read", () => {
   assert.equal(BigInt.asIntN(64, fields[0].value), -1n);
 });
 
-test("what is malformed is refused", () => {
+test("malformed messages are refused", () => {
   for (const bad of ["0a", "0a05 61", "80 80 80 80 80 80 80 80 80 80 80 01", "0b", "0f", "08 80"]) assert.throws(() => read(hex(bad)), RangeError, bad);
 });
 
-test("frames carry no token and survive the way", () => {
+test("frames carry no token, and decode to what was encoded", () => {
   const content = toFrame({ id: 1003, sendID: "alice", operationID: "o", msgIncr: "7", data: Uint8Array.of(0, 255) });
   assert.deepEqual(Object.keys(JSON.parse(new TextDecoder().decode(content))), ["reqIdentifier", "sendID", "operationID", "msgIncr", "data"]);
   assert.deepEqual(fromFrame(content), { id: 1003, msgIncr: "7", errCode: 0, errMsg: "", data: Uint8Array.of(0, 255) });
 });
 
-test("a text that is no JSON stays empty, and markup stays text", () => {
+test("content that is not JSON decodes to an empty text, and markup stays text", () => {
   const data = encodeText({ sendID: "a", recvID: "b", platformID: 1, text: "<img src=x onerror=alert(1)>", clientMsgID: "1", now: 1 });
   assert.equal(decodeMessage(data).text, "<img src=x onerror=alert(1)>");
   assert.equal(decodeMessage(hex("58 65 62 01 7b")).text, "");

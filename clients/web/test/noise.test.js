@@ -1,4 +1,4 @@
-// The handshake against public vectors, which nobody here wrote (wrapper/handshake/testdata names their origin).
+// The handshake against public test vectors (wrapper/handshake/testdata names their origin).
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -12,7 +12,7 @@ const testdata = new URL("../../../wrapper/handshake/testdata/", import.meta.url
 const load = (name) => JSON.parse(readFileSync(new URL(name, testdata), "utf8"));
 const hex = (text) => Uint8Array.from(Buffer.from(text, "hex"));
 
-/** keyPair imports a private key of raw bytes: PKCS #8 is what WebCrypto takes. */
+/** keyPair imports a raw private key. WebCrypto imports PKCS #8 only. */
 async function keyPair(privateHex, publicHex) {
   const pkcs8 = concat(hex("302e020100300506032b656e04220420"), hex(privateHex));
   const privateKey = await crypto.subtle.importKey("pkcs8", pkcs8, { name: "X25519" }, true, ["deriveBits"]);
@@ -24,18 +24,19 @@ async function keyPair(privateHex, publicHex) {
 for (const v of load("cacophony.json").vectors.filter((v) => /_AESGCM_/.test(v.protocol_name))) {
   test(`${v.protocol_name}: every message byte for byte`, async () => {
     const psk = v.init_psks?.[0] ? hex(v.init_psks[0]) : undefined;
-    const initiator = await Initiator.begin(v.protocol_name, hex(v.init_prologue), hex(v.init_remote_static), await keyPair(v.init_static), psk);
+    const key = await keyPair(v.init_static);
+    const initiator = await Initiator.begin(v.protocol_name, hex(v.init_prologue), hex(v.init_remote_static), key, psk);
     const [m1, m2, m3, m4] = v.messages;
     assert.deepEqual(Buffer.from(await initiator.start(hex(m1.payload), await keyPair(v.init_ephemeral))).toString("hex"), m1.ciphertext);
-    const { said, message, hash } = await initiator.finish(hex(m2.ciphertext), hex(m3.payload));
-    assert.equal(Buffer.from(said).toString("hex"), m2.payload);
+    const { payload, message, hash } = await initiator.finish(hex(m2.ciphertext), hex(m3.payload));
+    assert.equal(Buffer.from(payload).toString("hex"), m2.payload);
     assert.equal(Buffer.from(message).toString("hex"), m3.ciphertext);
     assert.equal(Buffer.from(hash).toString("hex"), v.handshake_hash);
     assert.equal(Buffer.from(await initiator.open(hex(m4.ciphertext))).toString("hex"), m4.payload);
   });
 }
 
-test("a point of low order is refused, all of Wycheproof's", async () => {
+test("public keys of low order are refused, all of Wycheproof's", async () => {
   for (const c of load("wycheproof_x25519_zero.json").cases) {
     await assert.rejects(async () => {
       const initiator = await Initiator.begin("Noise_XK_25519_AESGCM_SHA256", new Uint8Array(0), hex(c.public), await keyPair(c.private));
@@ -55,7 +56,7 @@ test("each byte of the second message is authenticated", async () => {
   }
 });
 
-test("messages come in their order, each once", async () => {
+test("start, finish and open are refused out of order or twice", async () => {
   const v = load("cacophony.json").vectors.find((v) => v.protocol_name === "Noise_XK_25519_AESGCM_SHA256");
   const initiator = await Initiator.begin(v.protocol_name, hex(v.init_prologue), hex(v.init_remote_static), await keyPair(v.init_static));
   await assert.rejects(initiator.open(new Uint8Array(32)));
@@ -84,7 +85,7 @@ test("payloads have one size, and one padding", () => {
   assert.throws(() => pad({ deviceName: "x".repeat(HELLO_BYTES) }, HELLO_BYTES), /shorten/);
 });
 
-test("a code has one form", async () => {
+test("an enrolment code has one form", async () => {
   const id = toBase64url(new Uint8Array(16).fill(1));
   const secret = toBase64url(new Uint8Array(32).fill(2));
   const code = await parseCode(` v1.${id}.${secret}\n`);

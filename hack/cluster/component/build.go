@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// Build returns the folder with the component's binaries, building them if the cache has none
-// for this key. The folder is complete or absent, never half done.
+// Build returns the folder with the component's binaries. It builds them if the cache does not hold them for this key. The folder is
+// complete or absent, never partial.
 func Build(ctx context.Context, spec Spec) (string, error) {
 	dirs, err := BuildAll(ctx, spec)
 	if err != nil {
@@ -66,11 +66,11 @@ func build(ctx context.Context, spec Spec, cache, label string) (string, error) 
 		return "", err
 	}
 	defer unlock()
-	if done(target) { // by whoever held the lock
+	if done(target) { // by the process that held the lock
 		return target, nil
 	}
 	scratch := filepath.Join(cache, "bin", ".tmp-"+spec.Name)
-	if err := os.RemoveAll(scratch); err != nil { // of a build that was killed: we hold the lock
+	if err := os.RemoveAll(scratch); err != nil { // of a build that was killed: this process holds the lock
 		return "", err
 	}
 	defer os.RemoveAll(scratch)
@@ -85,7 +85,7 @@ func build(ctx context.Context, spec Spec, cache, label string) (string, error) 
 	return target, nil
 }
 
-// locate works out version and key, and with them the folder in the cache.
+// locate determines the version, the key, and the folder in the cache.
 func locate(ctx context.Context, spec Spec, cache string, p *progress) (Spec, string, error) {
 	env := spec.environment(os.Environ())
 	if spec.Version == "" {
@@ -112,7 +112,7 @@ func locate(ctx context.Context, spec Spec, cache string, p *progress) (Spec, st
 	return spec, filepath.Join(cache, "bin", fmt.Sprintf("%s-%s-%s", spec.Name, spec.Version, k)), nil
 }
 
-// compile leaves the binaries in scratch/bin.
+// compile builds the binaries in scratch/bin.
 func compile(ctx context.Context, spec Spec, scratch string, p *progress) error {
 	bin := filepath.Join(scratch, "bin")
 	if err := os.MkdirAll(bin, 0o755); err != nil {
@@ -122,10 +122,10 @@ func compile(ctx context.Context, spec Spec, scratch string, p *progress) error 
 		source := filepath.Join(scratch, "source")
 		p.doing("preparing its sources")
 		if err := os.CopyFS(source, os.DirFS(spec.Dir)); err != nil {
-			return fmt.Errorf("component %s: copy its sources: %w", spec.Name, err)
+			return fmt.Errorf("copying the sources of component %s: %w", spec.Name, err)
 		}
 		if err := spec.Prepare(ctx, source); err != nil {
-			return fmt.Errorf("component %s: prepare its sources: %w", spec.Name, err)
+			return fmt.Errorf("preparing the sources of component %s: %w", spec.Name, err)
 		}
 		spec.Dir = source
 	}

@@ -9,7 +9,7 @@ import (
 // CacheEnv is the environment variable that moves the cache.
 const CacheEnv = "OPENIM_OPERATOR_CACHE"
 
-// Cache returns the folder for everything that is built and kept outside the tree:
+// Cache returns the folder for everything that is built and kept outside of the repository:
 // $OPENIM_OPERATOR_CACHE, or openim-operator in the user's cache folder ($XDG_CACHE_HOME or ~/.cache).
 func Cache() (string, error) {
 	if dir := os.Getenv(CacheEnv); dir != "" {
@@ -20,7 +20,7 @@ func Cache() (string, error) {
 	}
 	home, err := os.UserHomeDir()
 	if err != nil {
-		return "", fmt.Errorf("no place for the cache: set HOME or %s: %w", CacheEnv, err)
+		return "", fmt.Errorf("finding the cache folder: %w: set HOME or %s", err, CacheEnv)
 	}
 	return filepath.Join(home, ".cache", "openim-operator"), nil
 }

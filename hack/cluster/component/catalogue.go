@@ -24,7 +24,7 @@ func Kubernetes(root string) Spec {
 	}
 }
 
-// Etcd is the server alone, as "etcd".
+// Etcd is the server without its client, as "etcd".
 func Etcd(root string) Spec {
 	return Spec{
 		Name:   "etcd",
@@ -34,7 +34,7 @@ func Etcd(root string) Spec {
 	}
 }
 
-// CoreDNS is "coredns" with the plugins of a cluster's DNS.
+// CoreDNS is "coredns" with the plugins that a cluster's DNS needs.
 func CoreDNS(root string) Spec {
 	return Spec{
 		Name:     "coredns",
@@ -53,7 +53,7 @@ func KubeRouter(root string) Spec {
 	}
 }
 
-// Pause is "pause", which holds the namespaces of pods and of the node. It is our own.
+// Pause is "pause", the project's own program that holds the namespaces of pods and of the node.
 func Pause(root string) Spec {
 	return Spec{
 		Name:     "pause",

@@ -1,4 +1,4 @@
-// Package component builds pinned Go programs from source into the cache outside the tree.
+// Package component builds pinned Go programs from source into the cache outside of the repository.
 //
 // A component is a Go module of its own, normally hack/cluster/components/<name>, whose go.mod
 // names the programs by tool directives (or which holds a main package itself):
@@ -11,10 +11,8 @@
 //	// dir + "/kube-router" is a static binary
 //
 // The folder is called <name>-<version>-<key>; the key covers all that can change the result, so an
-// unchanged component costs a fraction of a second. A running build tells what it does at least every few
-// seconds; a failed one shows the end of the compiler's words. Two processes that want the same
-// component build it once: the second waits.
+// unchanged component costs a fraction of a second. A running build prints its progress every few seconds; a failed build prints the end
+// of the compiler's output. When two processes need the same component, one builds it and the other waits.
 //
-// The package runs the go command and writes below the cache. It never touches the source tree, and
-// never fetches anything but Go modules.
+// The package runs the go command and writes below the cache. It never changes the source tree, and fetches Go modules only.
 package component

@@ -14,10 +14,10 @@ import (
 	"time"
 )
 
-// tailLines is how much of the compiler's words a failure shows.
+// tailLines is the number of lines of the compiler's output that an error shows.
 const tailLines = 40
 
-// packageLine is what `go build -v` prints for each package that it compiles.
+// packageLine matches the line that `go build -v` prints for each package that it compiles.
 var packageLine = regexp.MustCompile(`^[A-Za-z0-9_.~/-]+$`)
 
 func goCommand(ctx context.Context, spec Spec, env []string, args ...string) *exec.Cmd {
@@ -29,7 +29,7 @@ func goCommand(ctx context.Context, spec Spec, env []string, args ...string) *ex
 	return cmd
 }
 
-// goOutput runs a short go command and returns what it prints.
+// goOutput runs a short go command and returns its stdout.
 func goOutput(ctx context.Context, spec Spec, env []string, args ...string) ([]byte, error) {
 	cmd := goCommand(ctx, spec, env, args...)
 	var stderr bytes.Buffer
@@ -41,7 +41,7 @@ func goOutput(ctx context.Context, spec Spec, env []string, args ...string) ([]b
 	return out, nil
 }
 
-// stale returns how many packages are to be compiled, 0 if that cannot be told. It fetches missing modules.
+// stale returns the number of packages to compile, or 0 if it is unknown. It fetches missing modules.
 func stale(ctx context.Context, spec Spec, env, flags []string, p *progress) int {
 	args := append([]string{"list", "-deps", "-f", "{{if .Stale}}x{{end}}"}, flags...)
 	cmd := goCommand(ctx, spec, env, append(args, spec.packages()...)...)
@@ -55,12 +55,12 @@ func stale(ctx context.Context, spec Spec, env, flags []string, p *progress) int
 		p.note(lines.Text())
 	}
 	if cmd.Wait() != nil {
-		return 0 // the build itself will say what is wrong
+		return 0 // the build itself will report the error
 	}
 	return strings.Count(stdout.String(), "x")
 }
 
-// goBuild runs the compiler, follows it, and keeps its words in a log for the case of failure.
+// goBuild runs the compiler, reports its progress, and keeps its output in a log for errors.
 func goBuild(ctx context.Context, spec Spec, env []string, logPath string, p *progress, args ...string) error {
 	cmd := goCommand(ctx, spec, env, args...)
 	stderr, err := cmd.StderrPipe()
@@ -93,7 +93,7 @@ func goBuild(ctx context.Context, spec Spec, env []string, logPath string, p *pr
 	return nil
 }
 
-// tail returns the last lines without the names of packages that went well.
+// tail returns the last lines without the names of compiled packages.
 func tail(output string) string {
 	var kept []string
 	for _, line := range strings.Split(strings.TrimRight(output, "\n"), "\n") {

@@ -16,7 +16,7 @@ import (
 	"strings"
 )
 
-// key is the first 8 hexadecimal digits of a SHA-256 over all that can change the result: go.mod, go.sum,
+// key returns the first 8 hexadecimal digits of a SHA-256 over all that can change the result: go.mod, go.sum,
 // the component's own sources, the go version and platform, the linker's flags, Env and Inputs.
 func key(spec Spec, goVersion, ldflags string, sources []string) (string, error) {
 	sum := sha256.New()
@@ -32,7 +32,7 @@ func key(spec Spec, goVersion, ldflags string, sources []string) (string, error)
 	for _, name := range append([]string{"go.mod", "go.sum"}, sources...) {
 		content, err := os.ReadFile(filepath.Join(spec.Dir, name))
 		if errors.Is(err, os.ErrNotExist) && name == "go.sum" {
-			content, err = nil, nil // a module without dependencies has none
+			content, err = nil, nil // a module without dependencies has no go.sum
 		}
 		if err != nil {
 			return "", fmt.Errorf("component %s: %w", spec.Name, err)
@@ -42,13 +42,13 @@ func key(spec Spec, goVersion, ldflags string, sources []string) (string, error)
 	return hex.EncodeToString(sum.Sum(nil))[:8], nil
 }
 
-// write adds a part with its name and length, so that no two lists of parts look alike.
+// write adds a part with its name and length, so that two different lists of parts never hash alike.
 func write(sum hash.Hash, name string, content []byte) {
 	fmt.Fprintf(sum, "%s %d\n", name, len(content))
 	sum.Write(content)
 }
 
-// listed is the part of `go list -json` that names a package's files.
+// listed is the part of the output of `go list -json` that names a package's files.
 type listed struct {
 	Dir    string
 	Module *struct {
@@ -83,7 +83,7 @@ func ownFiles(dir string, list io.Reader) ([]string, error) {
 		if err := decoder.Decode(&p); err == io.EOF {
 			break
 		} else if err != nil {
-			return nil, fmt.Errorf("the output of go list is not understood: %w", err)
+			return nil, fmt.Errorf("decoding the output of go list: %w", err)
 		}
 		local := p.Module != nil && (p.Module.Main ||
 			p.Module.Replace != nil && strings.HasPrefix(p.Module.Replace.Path, "."))

@@ -93,5 +93,5 @@ func TestOwnSourcesAreThoseOfTheModuleAndOfLocalReplacements(t *testing.T) {
 	g.Expect(files).To(Equal([]string{"../local/l.go", "inner/a.go", "inner/b.go", "main.go", "page.html"}))
 
 	_, err = ownFiles("/m", strings.NewReader("go: something else"))
-	g.Expect(err).To(MatchError(ContainSubstring("not understood")))
+	g.Expect(err).To(MatchError(ContainSubstring("decoding the output of go list")))
 }

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// lock takes an advisory lock on a file, which the kernel gives back even if we are killed.
+// lock takes an advisory lock on a file. The kernel releases it even if this process is killed.
 func lock(ctx context.Context, path string, p *progress) (func(), error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, err
@@ -26,7 +26,7 @@ func lock(ctx context.Context, path string, p *progress) (func(), error) {
 		}
 		if !errors.Is(err, syscall.EWOULDBLOCK) {
 			file.Close()
-			return nil, fmt.Errorf("lock %s: %w", path, err)
+			return nil, fmt.Errorf("locking %s: %w", path, err)
 		}
 		p.doing("waiting for another process that builds it")
 		select {

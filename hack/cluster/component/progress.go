@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// heartbeat is the longest silence of a running build.
+// heartbeat is the longest time without a progress line of a running build.
 const heartbeat = 5 * time.Second
 
-// progress prints what a build is doing. It is silent for builds that end before the first heartbeat.
+// progress prints the activity of a build. It prints nothing for builds that end before the first heartbeat.
 type progress struct {
 	label string
 	start time.Time
@@ -49,14 +49,14 @@ func (p *progress) stop() { close(p.quit) }
 
 func (p *progress) elapsed() time.Duration { return time.Since(p.start).Round(time.Second) }
 
-// doing sets the activity that heartbeats name.
+// doing sets the activity that progress lines name.
 func (p *progress) doing(activity string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.activity = activity
 }
 
-// expect sets how many packages there are to compile.
+// expect sets the number of packages to compile.
 func (p *progress) expect(total int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -72,7 +72,7 @@ func (p *progress) expected() string {
 	return fmt.Sprintf("%d packages to compile", p.total)
 }
 
-// note takes one line of the go command's output.
+// note processes one line of the go command's output.
 func (p *progress) note(line string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -92,7 +92,7 @@ func (p *progress) say(format string, args ...any) {
 	fmt.Fprintf(p.out, "%s: %s\n", p.label, fmt.Sprintf(format, args...))
 }
 
-// line is the heartbeat: "kubernetes: 412 of 2400 packages compiled, 1m20s, now after k8s.io/api/core/v1".
+// line returns the progress line: "kubernetes: 412 of 2400 packages compiled, 1m20s, now after k8s.io/api/core/v1".
 func (p *progress) line() string {
 	parts := []string{}
 	switch {

@@ -11,10 +11,10 @@ import (
 // recordFile marks a finished folder in the cache.
 const recordFile = ".component.json"
 
-// keep is how many builds of one component stay in the cache.
+// keep is the number of builds of one component that stay in the cache.
 const keep = 3
 
-// Record is what a finished folder says of itself.
+// Record describes the build in a finished folder.
 type Record struct {
 	Name    string    `json:"name"`
 	Version string    `json:"version"`
@@ -31,7 +31,7 @@ func Read(dir string) (Record, error) {
 	return r, json.Unmarshal(content, &r)
 }
 
-// done tells that the folder is finished, and notes that it is in use.
+// done reports whether the folder is finished, and marks it as used.
 func done(dir string) bool {
 	if _, err := Read(dir); err != nil {
 		return false
@@ -41,7 +41,7 @@ func done(dir string) bool {
 	return true
 }
 
-// prune removes all but the builds used last of one component. What cannot be removed stays: it does no harm.
+// prune removes all but the most recently used builds of one component. Folders that cannot be removed stay, which is harmless.
 func prune(bin, name string) {
 	entries, err := os.ReadDir(bin)
 	if err != nil {

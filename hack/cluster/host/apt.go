@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// Ensure installs what is missing of the packages with apt-get, and tells what it does. It does nothing
-// when all are there. On a system without apt-get it returns one sentence that names what is missing.
+// Ensure installs missing packages with apt-get and prints what it does. It does nothing when no package is missing. On a system without
+// apt-get it returns an error that names the missing programs.
 func Ensure(ctx context.Context, out io.Writer, packages ...Package) error {
 	missing := Missing(packages...)
 	if len(missing) == 0 {
@@ -40,7 +40,7 @@ func Ensure(ctx context.Context, out io.Writer, packages ...Package) error {
 		return err
 	}
 	if still := Missing(packages...); len(still) > 0 {
-		return fmt.Errorf("apt-get installed %s, but their programs are still not found: %s",
+		return fmt.Errorf("apt-get installed %s, but these programs are still missing: %s",
 			names(still, ", "), strings.Join(wanted(still), ", "))
 	}
 	fmt.Fprintf(out, "installed in %s\n", time.Since(start).Round(time.Second))
@@ -48,11 +48,11 @@ func Ensure(ctx context.Context, out io.Writer, packages ...Package) error {
 }
 
 func notInstallable(missing []Package) error {
-	return fmt.Errorf("this system has no apt-get, so please install what is missing yourself: %s (Debian calls the packages %s)",
+	return fmt.Errorf("programs are missing and this system has no apt-get: install %s (Debian's packages: %s)",
 		strings.Join(wanted(missing), ", "), names(missing, " "))
 }
 
-// wanted lists the programs and files by which the packages are recognised.
+// wanted lists the programs and files that identify the packages.
 func wanted(packages []Package) []string {
 	var words []string
 	for _, p := range packages {
@@ -72,7 +72,7 @@ func names(packages []Package, separator string) string {
 	return strings.Join(words, separator)
 }
 
-// apt runs apt-get, says every few seconds that it still runs, and shows the end of its output if it fails.
+// apt runs apt-get. It prints every few seconds that apt-get still runs, and returns the end of its output in an error.
 func apt(ctx context.Context, out io.Writer, args ...string) error {
 	cmd := exec.CommandContext(ctx, Find("apt-get"), append([]string{"-o", "DPkg::Lock::Timeout=300"}, args...)...)
 	cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive", "PATH="+Path())
@@ -103,24 +103,24 @@ func lastLines(text string, n int) string {
 	return "  " + strings.Join(lines[max(0, len(lines)-n):], "\n  ")
 }
 
-// policyFile is what Debian's packages ask before they start a service.
+// policyFile is the script that Debian's packages call before they start a service.
 const policyFile = "/usr/sbin/policy-rc.d"
 
 const policyScript = "#!/bin/sh\n# Written while packages are installed for a local cluster: no service may start.\nexit 101\n"
 
-// forbidServices keeps packages from starting services until the returned function is called.
-// A policy that an administrator has put there stays as it is.
+// forbidServices prevents packages from starting services until the returned function is called. An existing policy script of an
+// administrator is kept.
 func forbidServices(file string) (allow func(), err error) {
 	f, err := os.OpenFile(file, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o755)
 	if errors.Is(err, os.ErrExist) {
 		content, err := os.ReadFile(file)
-		if string(content) == policyScript { // ours, of a run that was killed
+		if string(content) == policyScript { // left by a run that was killed
 			return func() { os.Remove(file) }, err
 		}
 		return func() {}, err
 	}
 	if err != nil {
-		return nil, fmt.Errorf("keep packages from starting services: %w", err)
+		return nil, fmt.Errorf("preventing packages from starting services: %w", err)
 	}
 	_, err = f.WriteString(policyScript)
 	return func() { os.Remove(file) }, errors.Join(err, f.Close())

@@ -37,8 +37,8 @@ func isHierarchy(dir string) bool {
 	return err == nil
 }
 
-// JoinFiles makes the cgroup in each hierarchy and returns the files by which a process joins it.
-// The cpuset hierarchy of version 1 is left out: a new cgroup there takes no process before it is given processors and memory.
+// JoinFiles creates the cgroup in each hierarchy and returns the files through which a process joins it.
+// The cpuset hierarchy of version 1 is left out: a new cgroup there accepts no process before processors and memory are assigned to it.
 func JoinFiles(root, name string) ([]string, error) {
 	var files []string
 	for _, hierarchy := range Hierarchies(root) {
@@ -54,7 +54,7 @@ func JoinFiles(root, name string) ([]string, error) {
 	return files, nil
 }
 
-// MakeCgroups makes the cgroup in each hierarchy.
+// MakeCgroups creates the cgroup in each hierarchy.
 func MakeCgroups(root, name string) error {
 	for _, hierarchy := range Hierarchies(root) {
 		if err := os.MkdirAll(filepath.Join(hierarchy, name), 0o755); err != nil {
@@ -67,7 +67,7 @@ func MakeCgroups(root, name string) error {
 // RemoveEmpty removes a cgroup from each hierarchy where it holds neither processes nor other cgroups.
 func RemoveEmpty(root, name string) {
 	for _, hierarchy := range Hierarchies(root) {
-		_ = os.Remove(filepath.Join(hierarchy, name)) // the kernel refuses what is in use
+		_ = os.Remove(filepath.Join(hierarchy, name)) // the kernel refuses cgroups in use
 	}
 }
 
@@ -79,7 +79,7 @@ func Cgroups(root, name string) []string {
 			if err == nil && entry.IsDir() {
 				all = append(all, path)
 			}
-			return nil // one that vanishes meanwhile is no loss
+			return nil // a cgroup that vanishes meanwhile needs no removal
 		})
 	}
 	sort.Slice(all, func(i, j int) bool {

@@ -1,7 +1,6 @@
-// Package host looks at the machine that a local cluster runs on, and prepares it: is it Linux and
-// are we root, which programs are missing (installed with apt-get where there is one), which cgroup
-// version is there, and what has a cluster left behind.
+// Package host inspects and prepares the machine that a local cluster runs on: operating system and user, missing programs (installed
+// with apt-get where available), the cgroup version, and anything that a cluster has left behind.
 //
-// It installs packages only when a program is missing, and lets none of them start a service.
-// It removes only what carries the cluster's own mark, name or folder.
+// It installs packages only when a program is missing, and prevents them from starting services. It removes only objects with the
+// cluster's own mark, name or folder.
 package host

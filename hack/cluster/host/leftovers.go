@@ -6,13 +6,13 @@ import (
 	"strings"
 )
 
-// Cluster says how to recognise what belongs to a cluster.
+// Cluster identifies the objects of a cluster on the host.
 type Cluster struct {
-	// Name is the prefix of its network namespace, links and cgroup.
+	// Name is the prefix of the cluster's network namespace, links and cgroup.
 	Name string
-	// Mark is the environment variable that each of its processes carries.
+	// Mark is the environment variable of each process of the cluster.
 	Mark string
-	// StateDir holds all its state.
+	// StateDir holds all state of the cluster.
 	StateDir string
 }
 
@@ -25,7 +25,7 @@ func (c Cluster) Processes() ([]Process, error) {
 	return slices.DeleteFunc(all, func(p Process) bool { return p.Mark == "" && !p.InCgroup(c.Name) }), nil
 }
 
-// Leftover is something that is there after and was not there before.
+// Leftover is an object that exists after the cluster and did not exist before.
 type Leftover struct {
 	Kind Kind
 	Name string
@@ -33,9 +33,8 @@ type Leftover struct {
 
 func (l Leftover) String() string { return fmt.Sprintf("%s %s", l.Kind, l.Name) }
 
-// Leftovers compares two snapshots. The first list is what the cluster has left; the second is what
-// has come meanwhile and is somebody else's, for the machine may be busy with other things. Without a snapshot
-// from before, what carries the cluster's name counts.
+// Leftovers compares two snapshots. The first list is what the cluster has left behind; the second holds new objects of other programs,
+// since the machine may run other things meanwhile. Without an earlier snapshot, objects with the cluster's name count.
 func (c Cluster) Leftovers(before, after Snapshot) (ours, others []Leftover) {
 	for _, kind := range []Kind{KindProcess, KindMount, KindLink, KindNamespace, KindCgroup, KindRule, KindPath} {
 		for _, name := range after[kind] {
@@ -50,10 +49,10 @@ func (c Cluster) Leftovers(before, after Snapshot) (ours, others []Leftover) {
 	return ours, others
 }
 
-// programs of a node, by the words that they put into names on a host.
+// programs lists the programs of a node by words in the names of their objects on a host.
 var programs = []string{"kube", "KUBE", "containerd", "cni", "CNI", "k8s", "runc", "etcd"}
 
-// owns tells that a thing can only be the cluster's.
+// owns reports whether an object can only belong to the cluster.
 func (c Cluster) owns(l Leftover) bool {
 	switch l.Kind {
 	case KindProcess:
@@ -67,7 +66,7 @@ func (c Cluster) owns(l Leftover) bool {
 	}
 }
 
-// Suspicious tells that a leftover that does not carry the cluster's name looks like a node's all the same.
+// Suspicious reports whether a leftover without the cluster's name still looks like a node's.
 func (l Leftover) Suspicious() bool {
 	return slices.ContainsFunc(programs, func(word string) bool { return strings.Contains(l.Name, word) })
 }

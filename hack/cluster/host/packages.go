@@ -8,15 +8,15 @@ import (
 	"strings"
 )
 
-// Package is a Debian package and the files by which we know that it, or its equal on another system, is there.
+// Package is a Debian package and the files that show that the package, or its equivalent on another system, is installed.
 type Package struct {
-	// Name in Debian.
+	// Name is the name of the package in Debian.
 	Name string
-	// Programs that must all be found in PATH or in one of the usual folders of system programs.
+	// Programs must all be found in PATH or in one of the usual folders of system programs.
 	Programs []string
-	// AnyOf lists files of which one must exist, where a program in PATH is not the point.
+	// AnyOf lists files of which one must exist, for packages without a program in PATH.
 	AnyOf []string
-	// Static asks that the first program is statically linked.
+	// Static requires that the first program is statically linked.
 	Static bool
 }
 
@@ -35,7 +35,7 @@ var (
 	Busybox     = Package{Name: "busybox-static", Programs: []string{"busybox"}, Static: true}
 	RedisServer = Package{Name: "redis-server", Programs: []string{"redis-server"}}
 
-	// Of tests and benchmarks.
+	// Packages for tests and benchmarks.
 	GCC      = Package{Name: "gcc", Programs: []string{"gcc"}}
 	NodeJS   = Package{Name: "nodejs", Programs: []string{"node"}}
 	NPM      = Package{Name: "npm", Programs: []string{"npm"}}
@@ -45,15 +45,15 @@ var (
 	Caddy    = Package{Name: "caddy", Programs: []string{"caddy"}}
 )
 
-// ClusterPackages are what the local cluster needs of the system.
+// ClusterPackages are the packages that the local cluster needs.
 func ClusterPackages() []Package {
 	return []Package{Containerd, Runc, CNIPlugins, IPTables, IPSet, Conntrack, IPRoute, UtilLinux, Mount}
 }
 
-// systemFolders hold programs that a user's PATH often lacks.
+// systemFolders lists folders of programs that a user's PATH often lacks.
 var systemFolders = []string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"}
 
-// Find returns the path of a program in PATH or in the usual folders, "" if there is none.
+// Find returns the path of a program in PATH or in the usual folders, or "" if the program is missing.
 func Find(program string) string { return find(program, searchPath(os.Getenv("PATH"))) }
 
 // Path is PATH with the folders of system programs added.
@@ -81,7 +81,7 @@ func find(program string, folders []string) string {
 	return ""
 }
 
-// Missing returns those of the packages that are not there.
+// Missing returns the packages that are not installed.
 func Missing(packages ...Package) []Package {
 	folders := searchPath(os.Getenv("PATH"))
 	var missing []Package
@@ -111,7 +111,7 @@ func (p Package) present(folders []string) bool {
 	return false
 }
 
-// static tells that an ELF file asks for no interpreter (no dynamic linker).
+// static reports whether an ELF file requests no interpreter, that is, no dynamic linker.
 func static(path string) bool {
 	file, err := elf.Open(path)
 	if err != nil {

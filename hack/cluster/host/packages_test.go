@@ -78,9 +78,9 @@ func TestAProgramIsStaticWhenItAsksForNoDynamicLinker(t *testing.T) {
 func TestWithoutAptGetOneSentenceNamesWhatIsMissing(t *testing.T) {
 	err := notInstallable([]Package{Runc, CNIPlugins, {Name: "p", Programs: []string{"x", "y"}}})
 	NewWithT(t).Expect(err).To(MatchError(
-		"this system has no apt-get, so please install what is missing yourself: runc, " +
+		"programs are missing and this system has no apt-get: install runc, " +
 			"one of /usr/lib/cni/bridge /opt/cni/bin/bridge /usr/libexec/cni/bridge, x, y " +
-			"(Debian calls the packages runc containernetworking-plugins p)"))
+			"(Debian's packages: runc containernetworking-plugins p)"))
 }
 
 func TestNothingIsDoneWhenNothingIsMissing(t *testing.T) {

@@ -9,12 +9,12 @@ import (
 	"strings"
 )
 
-// Process is what /proc tells about one.
+// Process is a process as /proc describes it.
 type Process struct {
 	PID     int
 	Parent  int
 	Command string
-	Mark    string // value of the mark in its environment, "" if it has none
+	Mark    string // value of the mark in its environment, "" without a mark
 	Cgroups string // content of /proc/PID/cgroup
 }
 
@@ -44,11 +44,11 @@ func process(dir string, pid int, mark string) (Process, error) {
 	if err != nil {
 		return p, err
 	}
-	// The command stands in parentheses and may hold any character; what follows is plain.
+	// The command is in parentheses and may contain any character; the fields after it are plain.
 	left, right := bytes.IndexByte(stat, '('), bytes.LastIndexByte(stat, ')')
 	fields := strings.Fields(string(stat[right+1:]))
 	if left < 0 || right < left || len(fields) < 2 {
-		return p, fmt.Errorf("%s/stat is not understood", dir)
+		return p, fmt.Errorf("parsing %s/stat: unknown format", dir)
 	}
 	if fields[0] == "Z" || fields[0] == "X" {
 		return p, os.ErrProcessDone
@@ -57,7 +57,7 @@ func process(dir string, pid int, mark string) (Process, error) {
 	if p.Parent, err = strconv.Atoi(fields[1]); err != nil {
 		return p, err
 	}
-	// Kernel threads and processes of other users may refuse these; then they are not ours.
+	// Kernel threads and processes of other users may refuse these files; then they do not belong to the cluster.
 	environ, _ := os.ReadFile(filepath.Join(dir, "environ"))
 	for _, variable := range strings.Split(string(environ), "\x00") {
 		if value, ok := strings.CutPrefix(variable, mark+"="); ok {
@@ -69,7 +69,7 @@ func process(dir string, pid int, mark string) (Process, error) {
 	return p, nil
 }
 
-// InCgroup tells that the process is in the named cgroup, or below it, in any hierarchy.
+// InCgroup reports whether the process is in the named cgroup, or below it, in any hierarchy.
 func (p Process) InCgroup(name string) bool {
 	for _, line := range strings.Split(p.Cgroups, "\n") {
 		_, path, _ := strings.Cut(line, ":")

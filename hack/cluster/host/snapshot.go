@@ -14,7 +14,7 @@ import (
 	"strings"
 )
 
-// Kind of thing that a cluster could leave behind.
+// Kind is a kind of object that a cluster could leave behind.
 type Kind string
 
 // The kinds that a Snapshot holds.
@@ -28,13 +28,13 @@ const (
 	KindPath      Kind = "file or folder"
 )
 
-// Snapshot is the state of the host as far as a cluster may change it: for each kind the names of what is there.
+// Snapshot is the state of the host as far as a cluster may change it: for each kind the names of the existing objects.
 type Snapshot map[Kind][]string
 
-// watched are folders whose entries programs of a node are known to add to.
+// watched lists folders in which programs of a node are known to create entries.
 var watched = []string{"/run", "/run/netns", "/var/lib", "/var/log", "/etc/kubernetes", "/usr/libexec/kubernetes"}
 
-// Take reads the state of the host. Processes are those with the cluster's mark or in its cgroup.
+// Take reads the state of the host. It includes processes with the cluster's mark or in its cgroup.
 func Take(c Cluster) (Snapshot, error) {
 	s := Snapshot{}
 	processes, err := c.Processes()
@@ -80,7 +80,7 @@ func (s Snapshot) Save(path string) error {
 	return os.WriteFile(path, content, 0o600)
 }
 
-// Load reads a snapshot; nil without an error if there is no such file.
+// Load reads a snapshot. It returns nil without an error if the file does not exist.
 func Load(path string) (Snapshot, error) {
 	content, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
@@ -105,7 +105,7 @@ func mountPoints(mounts []byte) []string {
 	return points
 }
 
-// rules lists the host's own iptables rules; none if the host has no iptables.
+// rules lists the host's own iptables rules. The list is empty if the host has no iptables.
 func rules() []string {
 	var all []string
 	for _, program := range []string{"iptables-save", "ip6tables-save"} {
@@ -123,9 +123,9 @@ func rules() []string {
 	return all
 }
 
-// folders lists what matches the pattern and is a folder.
+// folders lists the folders that match the pattern.
 func folders(pattern string) []string {
-	matches, _ := filepath.Glob(pattern) // the patterns are ours and well-formed
+	matches, _ := filepath.Glob(pattern) // the patterns are constants and well-formed
 	return slices.DeleteFunc(matches, func(path string) bool {
 		info, err := os.Stat(path)
 		return err != nil || !info.IsDir()

@@ -34,8 +34,8 @@ type archiveEntry struct {
 	Layers   []string
 }
 
-// writeArchive writes a docker archive of an image FROM scratch that holds one static program. The same
-// program gives the same bytes, and so the same digest.
+// writeArchive writes a docker archive of an image FROM scratch with one static program. The same program gives the same bytes, and so the
+// same digest.
 func writeArchive(w io.Writer, ref, user, binary string) error {
 	program, err := os.ReadFile(binary)
 	if err != nil {
@@ -106,11 +106,11 @@ type archived struct {
 func readArchive(path string) ([]archived, error) {
 	manifest, err := readMember(path, "manifest.json")
 	if err != nil {
-		return nil, fmt.Errorf("%s is no docker archive: %w", path, err)
+		return nil, fmt.Errorf("reading %s as a docker archive: %w", path, err)
 	}
 	var entries []archiveEntry
 	if err := json.Unmarshal(manifest, &entries); err != nil {
-		return nil, fmt.Errorf("%s: manifest.json is not understood: %w", path, err)
+		return nil, fmt.Errorf("decoding manifest.json of %s: %w", path, err)
 	}
 	var images []archived
 	for _, entry := range entries {
@@ -134,14 +134,14 @@ func readMember(path, name string) ([]byte, error) {
 	for r := tar.NewReader(f); ; {
 		header, err := r.Next()
 		if err == io.EOF {
-			return nil, fmt.Errorf("it holds no %s", name)
+			return nil, fmt.Errorf("%s is missing", name)
 		}
 		if err != nil {
 			return nil, err
 		}
 		if filepath.Clean(header.Name) == filepath.Clean(name) {
 			if header.Size > limit {
-				return nil, fmt.Errorf("%s in it has %d bytes, more than %d", name, header.Size, limit)
+				return nil, fmt.Errorf("%s has %d bytes, more than %d", name, header.Size, limit)
 			}
 			return io.ReadAll(r)
 		}

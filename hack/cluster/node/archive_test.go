@@ -61,10 +61,10 @@ func TestWhatIsNoDockerArchiveIsRefusedInOneSentence(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	for path, want := range map[string]string{
 		filepath.Join(dir, "none.tar"):       "no such file",
-		write("text.tar", []byte("not tar")): "is no docker archive",
-		write("other.tar", other):            "it holds no manifest.json",
-		write("garbled.tar", garbled):        "not understood",
-		write("lacking.tar", lacking):        "it holds no gone.json",
+		write("text.tar", []byte("not tar")): "as a docker archive",
+		write("other.tar", other):            "manifest.json is missing",
+		write("garbled.tar", garbled):        "decoding manifest.json",
+		write("lacking.tar", lacking):        "gone.json is missing",
 		write("huge.tar", huge):              "more than",
 	} {
 		_, err := readArchive(path)

@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// await asks for a condition until it holds. It says what it waits for every 5 seconds, and at the deadline
-// shows the end of the log of the program concerned. An error from the condition ends the wait.
-func (n *Node) await(ctx context.Context, what string, patience time.Duration, log string, condition func() (bool, error)) error {
+// await polls a condition until it holds. It prints what it waits for every 5 seconds; at the deadline the error holds the end of the log
+// of the program concerned. An error from the condition ends the wait.
+func (n *Node) await(ctx context.Context, what string, timeout time.Duration, log string, condition func() (bool, error)) error {
 	start := time.Now()
-	deadline := time.NewTimer(patience)
+	deadline := time.NewTimer(timeout)
 	defer deadline.Stop()
 	beat := time.NewTicker(5 * time.Second)
 	defer beat.Stop()
@@ -25,7 +25,7 @@ func (n *Node) await(ctx context.Context, what string, patience time.Duration, l
 		case <-ctx.Done():
 			return fmt.Errorf("waiting for %s: %w", what, ctx.Err())
 		case <-deadline.C:
-			return fmt.Errorf("%s: not there after %s%s", what, patience, n.logTail(log))
+			return fmt.Errorf("waiting for %s: timed out after %s%s", what, timeout, n.logTail(log))
 		case <-beat.C:
 			fmt.Fprintf(n.out, "  ... waiting for %s, %s\n", what, time.Since(start).Round(time.Second))
 		case <-ask.C:

@@ -10,7 +10,7 @@ import (
 	"github.com/openimstack/openim-operator/hack/cluster/host"
 )
 
-// build builds what is not in the cache, and finds the system's programs.
+// build builds components that are not in the cache, and finds the system's programs.
 func (n *Node) build(ctx context.Context) (binaries, error) {
 	root, err := component.Root()
 	if err != nil {
@@ -36,7 +36,7 @@ func (n *Node) build(ctx context.Context) (binaries, error) {
 			return b, nil
 		}
 	}
-	return b, fmt.Errorf("the CNI plugins are in none of %v", host.CNIPlugins.AnyOf)
+	return b, fmt.Errorf("finding the CNI plugins: not in any of %v", host.CNIPlugins.AnyOf)
 }
 
 // Assets builds what envtest needs and returns a folder with kube-apiserver, etcd, kube-controller-manager and kubectl.
@@ -70,7 +70,7 @@ func Assets(ctx context.Context) (string, error) {
 	return folder, nil
 }
 
-// link makes a symbolic link, atomically, so that two callers do not meet.
+// link creates a symbolic link atomically, so that two callers do not conflict.
 func link(target, path string) error {
 	if now, err := os.Readlink(path); err == nil && now == target {
 		return nil

@@ -7,13 +7,13 @@ import (
 	"path/filepath"
 )
 
-// kubeconfigs that kubeadm makes by a phase: its name for the phase, which is the file's, too.
+// kubeconfigs lists the kubeconfigs that kubeadm creates by a phase. The name of the phase is the file's name, too.
 var phases = []string{"admin", "super-admin", "controller-manager", "scheduler", "kubelet"}
 
 // users whose kubeconfigs have no phase: file name and user name.
 var users = map[string]string{"kube-proxy": "system:kube-proxy", "kube-router": "kube-router"}
 
-// makeCertificates leaves all cryptography to kubeadm.
+// makeCertificates creates all certificates and kubeconfigs with kubeadm.
 func (n *Node) makeCertificates(ctx context.Context, b binaries) error {
 	config, kubeadm := n.paths.Config("kubeadm.yaml"), b.kubernetes("kubeadm")
 	if _, err := run(ctx, nil, kubeadm, "init", "phase", "certs", "all", "--config="+config); err != nil {
@@ -37,7 +37,7 @@ func (n *Node) makeCertificates(ctx context.Context, b binaries) error {
 	return nil
 }
 
-// publishKubeconfig writes the administrator's kubeconfig where people and programs look for it.
+// publishKubeconfig copies the administrator's kubeconfig to its published path.
 func (n *Node) publishKubeconfig() error {
 	return copyFile(n.paths.Kubeconfig("admin"), n.paths.UserKubeconfig(), 0o600)
 }

@@ -12,12 +12,12 @@ import (
 	"github.com/openimstack/openim-operator/hack/cluster/host"
 )
 
-// run runs a command to its end and returns its output; an error holds what it said.
+// run runs a command to its end and returns its stdout. An error holds its stderr.
 func run(ctx context.Context, stdin []byte, name string, args ...string) (string, error) {
 	path := name
 	if !filepath.IsAbs(name) {
 		if path = host.Find(name); path == "" {
-			return "", fmt.Errorf("program %s is not found in %s", name, host.Path())
+			return "", fmt.Errorf("finding program %s: not in %s", name, host.Path())
 		}
 	}
 	cmd := exec.CommandContext(ctx, path, args...)
@@ -32,7 +32,7 @@ func run(ctx context.Context, stdin []byte, name string, args ...string) (string
 	return stdout.String(), nil
 }
 
-// environment is ours with the system's folders in PATH and without a proxy or kubeconfig of the user's.
+// environment returns this process's environment with the system's folders in PATH and without the user's proxy and kubeconfig.
 func environment() []string {
 	var env []string
 	for _, variable := range os.Environ() {
@@ -46,7 +46,7 @@ func environment() []string {
 	return append(env, "PATH="+host.Path())
 }
 
-// kubectl talks to the cluster with all rights.
+// kubectl runs kubectl with an administrator's rights.
 func (n *Node) kubectl(ctx context.Context, b binaries, stdin []byte, args ...string) (string, error) {
 	return run(ctx, stdin, b.kubernetes("kubectl"), append([]string{"--kubeconfig=" + n.paths.Kubeconfig("super-admin"), "--cache-dir=" + n.paths.in("kubectl-cache")}, args...)...)
 }

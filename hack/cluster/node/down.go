@@ -12,8 +12,8 @@ import (
 	"github.com/openimstack/openim-operator/hack/cluster/host"
 )
 
-// Down ends the cluster and removes all of it but the caches; then it compares the host with what it
-// was before, and fails if anything is left.
+// Down ends the cluster and removes everything but the caches. Then it compares the host with its state before the cluster, and fails if
+// anything is left behind.
 func (n *Node) Down(ctx context.Context) error {
 	if err := host.Require("removing the local cluster"); err != nil {
 		return err
@@ -52,7 +52,7 @@ func (n *Node) verify() error {
 		if l.Suspicious() {
 			ours = append(ours, l)
 		} else {
-			fmt.Fprintf(n.out, "  new since up, not the cluster's: %s\n", l)
+			fmt.Fprintf(n.out, "  new since up, of another program: %s\n", l)
 		}
 	}
 	if len(ours) == 0 {
@@ -62,10 +62,10 @@ func (n *Node) verify() error {
 	for _, l := range ours {
 		fmt.Fprintf(n.out, "left behind: %s\n", l)
 	}
-	return fmt.Errorf("the cluster has left %d things behind, see above; run down again, and remove by hand what stays", len(ours))
+	return fmt.Errorf("the cluster has left %d objects behind, see above: run down again, and remove the rest by hand", len(ours))
 }
 
-// hasRemains tells that something of a cluster is there.
+// hasRemains reports whether anything of a cluster exists.
 func (n *Node) hasRemains() bool {
 	processes, _ := n.ours.Processes()
 	_, stateErr := os.Stat(n.paths.State)
@@ -74,17 +74,17 @@ func (n *Node) hasRemains() bool {
 	return len(processes) > 0 || stateErr == nil || netErr == nil || linkErr == nil || len(host.Cgroups(host.CgroupRoot, Name)) > 0
 }
 
-// clean removes everything, in whatever state it is. Each step is tried even if one before it failed.
+// clean removes everything in any state. Each step is attempted even if an earlier step failed.
 func (n *Node) clean(ctx context.Context) error {
 	containers := n.containers()
 	states, err := n.endProcesses(ctx)
-	failed := []error{err, n.unmount(), n.removeNetwork(ctx), host.RemoveCgroups(host.CgroupRoot, Name, cgroupPatience)}
+	failed := []error{err, n.unmount(), n.removeNetwork(ctx), host.RemoveCgroups(host.CgroupRoot, Name, cgroupTimeout)}
 	for _, id := range containers {
-		failed = append(failed, host.RemoveCgroups(host.CgroupRoot, filepath.Join(runCgroup, id), cgroupPatience))
+		failed = append(failed, host.RemoveCgroups(host.CgroupRoot, filepath.Join(runCgroup, id), cgroupTimeout))
 	}
 	host.RemoveEmpty(host.CgroupRoot, runCgroup)
 	for _, dir := range append(states, n.paths.State) {
-		if checkStateDir(dir) == nil { // it was one of ours when its cluster came up
+		if checkStateDir(dir) == nil { // the folder passed the same check when its cluster came up
 			failed = append(failed, os.RemoveAll(dir))
 		}
 	}
@@ -92,10 +92,10 @@ func (n *Node) clean(ctx context.Context) error {
 	return errors.Join(failed...)
 }
 
-// cgroupPatience is how long the kernel may take to let go of a cgroup whose processes are dead.
-const cgroupPatience = 10 * time.Second
+// cgroupTimeout bounds how long the kernel may take to release a cgroup whose processes have ended.
+const cgroupTimeout = 10 * time.Second
 
-// containers lists the IDs of the containers that our containerd has made: their cgroups are named so.
+// containers lists the IDs of the containers of the node's containerd, which are the names of their cgroups.
 func (n *Node) containers() []string {
 	bundles, err := os.ReadDir(n.paths.in("containerd", "state", "io.containerd.runtime.v2.task", imageNamespace))
 	if err != nil {
@@ -108,8 +108,8 @@ func (n *Node) containers() []string {
 	return ids
 }
 
-// endProcesses kills until none is left, and returns the state folders named by their marks. The node's first
-// process goes first: with it the kernel ends all others in its namespace, containers as well.
+// endProcesses kills processes until none is left, and returns the state folders that their marks name. The node's first process is killed
+// first: the kernel then ends all others in its namespace, including containers.
 func (n *Node) endProcesses(ctx context.Context) ([]string, error) {
 	var states []string
 	if init, alive := n.alive("init"); alive {
@@ -131,7 +131,7 @@ func (n *Node) endProcesses(ctx context.Context) ([]string, error) {
 	return states, err
 }
 
-// unmount removes mounts in the host's own namespace below the state folder. There should be none.
+// unmount removes mounts in the host's own namespace below the state folder. Normally there are none.
 func (n *Node) unmount() error {
 	mounts, err := os.ReadFile("/proc/self/mounts")
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 // enforcer is the program that enforces NetworkPolicies.
 const enforcer = "kube-router"
 
-// Enforce switches the enforcement of NetworkPolicies: on again, or off, as on a cluster whose network takes no notice of them. Off stays
-// off until it is switched on, or `up` starts what is missing.
+// Enforce switches the enforcement of NetworkPolicies on, or off as on a cluster whose network ignores them. Off lasts until Enforce
+// switches it on, or `up` starts missing processes.
 func (n *Node) Enforce(ctx context.Context, on bool) error {
 	unlock, err := n.lock(ctx)
 	if err != nil {
@@ -38,11 +38,11 @@ func (n *Node) Enforce(ctx context.Context, on bool) error {
 	return n.step("NetworkPolicies are enforced", func() error { return n.awaitHealthy(ctx, p) })
 }
 
-// stopEnforcing ends the enforcer and takes its rules away. It leaves them when it ends, so that a restart lets nothing through.
+// stopEnforcing ends the enforcer and removes its rules. The enforcer itself leaves them when it ends, so that a restart opens nothing.
 func (n *Node) stopEnforcing(ctx context.Context, p program) error {
 	if r, alive := n.alive(p.Name); alive {
 		if err := syscall.Kill(r.PID, syscall.SIGKILL); err != nil {
-			return fmt.Errorf("end %s: %w", p.Name, err)
+			return fmt.Errorf("stopping %s: %w", p.Name, err)
 		}
 		if err := n.await(ctx, "the end of "+p.Name, 10*time.Second, p.Name, func() (bool, error) {
 			_, alive := n.alive(p.Name)
@@ -63,8 +63,8 @@ func (n *Node) stopEnforcing(ctx context.Context, p program) error {
 	return nil
 }
 
-// forget empties the chains through which the enforcer has packets go. Its own --cleanup-config panics when it runs without its routes. It
-// makes the rules anew when it starts.
+// forget flushes the enforcer's chains. The enforcer's own --cleanup-config panics when it runs without its routes. The enforcer creates
+// its rules again when it starts.
 var forget = [][]string{
 	{"iptables", "--wait", "--flush", "KUBE-ROUTER-INPUT"},
 	{"iptables", "--wait", "--flush", "KUBE-ROUTER-FORWARD"},

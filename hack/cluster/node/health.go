@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// probe asks a program how it is: nil when it is well.
+// probe checks the health of a program: nil when it is healthy.
 func probe(ctx context.Context, address string) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
@@ -47,8 +47,8 @@ func probe(ctx context.Context, address string) error {
 	return nil
 }
 
-// dialInNode connects from inside the node's network namespace. A socket belongs to the namespace that its
-// thread is in when it is made, so one thread goes there and back.
+// dialInNode connects from inside the node's network namespace. A socket belongs to the namespace of the thread that creates it, so one
+// thread enters the namespace and returns.
 func dialInNode(ctx context.Context, network, address string) (net.Conn, error) {
 	type result struct {
 		conn net.Conn
@@ -67,7 +67,7 @@ func dialInNode(ctx context.Context, network, address string) (net.Conn, error) 
 	return r.conn, r.err
 }
 
-// dialThere tells besides whether the thread is in its old namespace again.
+// dialThere also reports whether the thread is in its old namespace again.
 func dialThere(ctx context.Context, network, address string) (conn net.Conn, back bool, err error) {
 	here, err := os.Open("/proc/thread-self/ns/net")
 	if err != nil {
@@ -80,7 +80,7 @@ func dialThere(ctx context.Context, network, address string) (conn net.Conn, bac
 	}
 	defer there.Close()
 	if err := unix.Setns(int(there.Fd()), unix.CLONE_NEWNET); err != nil {
-		return nil, true, fmt.Errorf("enter the node's network namespace: %w", err)
+		return nil, true, fmt.Errorf("entering the node's network namespace: %w", err)
 	}
 	conn, err = (&net.Dialer{}).DialContext(ctx, network, address)
 	return conn, unix.Setns(int(here.Fd()), unix.CLONE_NEWNET) == nil, err

@@ -10,7 +10,7 @@ import (
 // coreDNSImage names the image after the build, so that a new build is a new image.
 func coreDNSImage(b binaries) string { return "openimstack/coredns:" + filepath.Base(b.CoreDNS) }
 
-// loadOwnImages loads the two images that a node cannot be without.
+// loadOwnImages loads the two images that every node needs.
 func (n *Node) loadOwnImages(ctx context.Context, b binaries) error {
 	for _, image := range []struct{ ref, user, binary string }{
 		{pauseImage, "65535", filepath.Join(b.Pause, "pause")},

@@ -11,14 +11,14 @@ import (
 	"github.com/openimstack/openim-operator/hack/cluster/host"
 )
 
-// imageNamespace is where the kubelet's side of containerd looks for images.
+// imageNamespace is the containerd namespace in which the CRI keeps images.
 const imageNamespace = "k8s.io"
 
 func (n *Node) ctr(ctx context.Context, args ...string) (string, error) {
 	return run(ctx, nil, "ctr", append([]string{"--address=" + n.paths.Socket(), "--namespace=" + imageNamespace}, args...)...)
 }
 
-// Load imports docker archives into the cluster. An image that is there already with the same content is skipped.
+// Load imports docker archives into the cluster. It skips an image that exists with the same content.
 func (n *Node) Load(ctx context.Context, archives ...string) error {
 	if err := host.Require("loading images into the cluster"); err != nil {
 		return err
@@ -45,7 +45,7 @@ func (n *Node) load(ctx context.Context, archive string) error {
 	}
 	if there := parseImages(listing); hasAll(there, images) {
 		for _, image := range images {
-			fmt.Fprintf(n.out, "  %s is there already\n", strings.Join(image.Refs, " "))
+			fmt.Fprintf(n.out, "  %s exists already\n", strings.Join(image.Refs, " "))
 		}
 		return nil
 	}
@@ -63,8 +63,8 @@ func (n *Node) load(ctx context.Context, archive string) error {
 	return nil
 }
 
-// parseImages reads `ctr images list`: reference to digest of the manifest. Kubernetes' side of containerd
-// lists each image by its ID, the digest of its configuration, as well.
+// parseImages parses `ctr images list` into references and digests of manifests. The CRI also lists each image by its ID, the digest of
+// its configuration.
 func parseImages(listing string) map[string]string {
 	images := map[string]string{}
 	for _, line := range strings.Split(listing, "\n") {
@@ -75,7 +75,7 @@ func parseImages(listing string) map[string]string {
 	return images
 }
 
-// hasAll tells that each reference points at the same manifest as the image's ID does.
+// hasAll reports whether each reference points to the same manifest as the image's ID.
 func hasAll(there map[string]string, images []archived) bool {
 	for _, image := range images {
 		byID, ok := there[image.Config]
@@ -91,7 +91,7 @@ func hasAll(there map[string]string, images []archived) bool {
 	return len(images) > 0
 }
 
-// canonical is a reference as containerd stores it: with a registry's name and a tag.
+// canonical returns a reference as containerd stores it: with a registry's name and a tag.
 func canonical(ref string) string {
 	first, rest, nested := strings.Cut(ref, "/")
 	switch {

@@ -12,7 +12,7 @@ import (
 	"github.com/openimstack/openim-operator/hack/cluster/host"
 )
 
-// netnsFile is where ip(8) keeps the node's network namespace.
+// netnsFile is the file of the node's network namespace, as ip(8) names it.
 const (
 	netnsFolder = "/run/netns"
 	netnsFile   = netnsFolder + "/" + Name
@@ -24,7 +24,7 @@ func inNode(command ...string) []string {
 	return append([]string{"nsenter", "--net=" + netnsFile, "--"}, command...)
 }
 
-// makeNetwork makes the namespace, the pair of links between it and the host, and the bridge of the pods.
+// makeNetwork creates the namespace, the pair of links between the namespace and the host, and the bridge of the pods.
 func makeNetwork(ctx context.Context) error {
 	for _, line := range networkCommands() {
 		if _, err := run(ctx, nil, line[0], line[1:]...); err != nil {
@@ -55,7 +55,7 @@ func networkCommands() [][]string {
 	}
 }
 
-// removeNetwork removes the host's link and the namespace; what is not there is no error.
+// removeNetwork removes the host's link and the namespace. Missing objects are not an error.
 func (n *Node) removeNetwork(ctx context.Context) error {
 	var failed []error
 	if _, err := os.Stat("/sys/class/net/" + hostLink); err == nil {
@@ -68,7 +68,7 @@ func (n *Node) removeNetwork(ctx context.Context) error {
 	}
 	before, err := host.Load(n.paths.Before())
 	if err == nil && before != nil && !slices.Contains(before[host.KindPath], netnsFolder) {
-		// ip(8) made the folder for us and mounted it upon itself. It stays if somebody else uses it now.
+		// ip(8) created the folder and mounted it upon itself. It stays if another program uses it now.
 		if empty(netnsFolder) {
 			_ = syscall.Unmount(netnsFolder, syscall.MNT_DETACH)
 			failed = append(failed, os.Remove(netnsFolder))

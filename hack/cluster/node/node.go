@@ -14,22 +14,22 @@ import (
 	"github.com/openimstack/openim-operator/hack/cluster/host"
 )
 
-// Options of a node.
+// Options configures a node.
 type Options struct {
-	// StateDir is DefaultStateDir by default.
+	// StateDir is the state folder; DefaultStateDir by default.
 	StateDir string
 	// Out receives progress; os.Stderr by default.
 	Out io.Writer
 }
 
-// Node is the cluster's only node. There is one on a machine.
+// Node is the cluster's only node. A machine runs at most one.
 type Node struct {
 	paths paths
 	out   io.Writer
 	ours  host.Cluster
 }
 
-// New checks the options; it changes nothing.
+// New checks the options and changes nothing.
 func New(o Options) (*Node, error) {
 	if o.StateDir == "" {
 		o.StateDir = DefaultStateDir
@@ -60,7 +60,7 @@ func checkStateDir(dir string) error {
 	const socketLimit = 107 // bytes, unix(7)
 	switch longest := (paths{State: dir}).Socket(); {
 	case strings.Count(dir, "/") < 2:
-		return fmt.Errorf("state folder %s is removed with the cluster: name a folder of its own, such as %s", dir, DefaultStateDir)
+		return fmt.Errorf("state folder %s would be removed with the cluster: use a dedicated folder, such as %s", dir, DefaultStateDir)
 	case strings.ContainsAny(dir, " \t\n\"'\\,:"):
 		return fmt.Errorf("state folder %q: use a path without spaces, quotes, commas or colons", dir)
 	case len(longest)+len(".ttrpc") > socketLimit:
@@ -69,7 +69,7 @@ func checkStateDir(dir string) error {
 	return nil
 }
 
-// lock keeps other ups and downs out until the returned function is called.
+// lock excludes other commands that start or stop the cluster until the returned function is called.
 func (n *Node) lock(ctx context.Context) (func(), error) {
 	if err := os.MkdirAll(n.paths.ClusterDir, 0o755); err != nil {
 		return nil, err
@@ -83,7 +83,7 @@ func (n *Node) lock(ctx context.Context) (func(), error) {
 			return func() { file.Close() }, nil
 		}
 		if !told {
-			fmt.Fprintln(n.out, "another cluster command is at work, waiting for it")
+			fmt.Fprintln(n.out, "another cluster command is running, waiting for it")
 			told = true
 		}
 		select {
@@ -95,7 +95,7 @@ func (n *Node) lock(ctx context.Context) (func(), error) {
 	}
 }
 
-// step runs one step and prints its name and time; a failure says which step it was.
+// step runs one step and prints its name and duration. An error names the step.
 func (n *Node) step(name string, do func() error) error {
 	start := time.Now()
 	err := do()

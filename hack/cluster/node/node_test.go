@@ -74,7 +74,7 @@ func TestWaitingEndsWithTheConditionAnErrorOrTheDeadline(t *testing.T) {
 
 	g.Expect(writeFile(n.paths.Log("kubelet"), []byte(strings.Repeat("noise\n", 100)+"the reason\n"), 0o600)).To(Succeed())
 	err := n.await(ctx, "the node", 120*time.Millisecond, "kubelet", func() (bool, error) { return false, nil })
-	g.Expect(err).To(MatchError(And(ContainSubstring("the node: not there after 120ms"), ContainSubstring("the reason"))))
+	g.Expect(err).To(MatchError(And(ContainSubstring("waiting for the node: timed out after 120ms"), ContainSubstring("the reason"))))
 	g.Expect(strings.Count(err.Error(), "noise")).To(BeNumerically("<", 20), "the end of the log, not all of it")
 
 	cancelled, cancel := context.WithCancel(ctx)
@@ -100,7 +100,7 @@ func TestTwoCommandsAtOnceTakeTurns(t *testing.T) {
 	defer cancel()
 	_, err = n.lock(impatient)
 	g.Expect(err).To(MatchError(context.DeadlineExceeded))
-	g.Expect(out.String()).To(ContainSubstring("another cluster command is at work"))
+	g.Expect(out.String()).To(ContainSubstring("another cluster command is running"))
 	unlock()
 	again, err := n.lock(ctx)
 	g.Expect(err).NotTo(HaveOccurred())

@@ -5,7 +5,7 @@ import "path/filepath"
 // paths of one cluster. All but those under Cluster are below the state folder.
 type paths struct {
 	State      string
-	ClusterDir string // <cache>/cluster: what outlives a state folder or is read by others
+	ClusterDir string // <cache>/cluster: files that outlive a state folder or that others read
 }
 
 func (p paths) in(parts ...string) string {
@@ -21,11 +21,11 @@ func (p paths) Socket() string               { return p.in("containerd", "contai
 func (p paths) AuditLog() string             { return p.in("audit.log") }
 func (p paths) Complete() string             { return p.in("complete.json") }
 
-// UserKubeconfig is for people and programs on the host.
+// UserKubeconfig is the published kubeconfig for users and programs on the host.
 func (p paths) UserKubeconfig() string { return filepath.Join(p.ClusterDir, "kubeconfig") }
 
-// Before is the snapshot of the host from before the first up.
+// Before is the snapshot of the host taken before the first up.
 func (p paths) Before() string { return filepath.Join(p.ClusterDir, "before.json") }
 
-// Lock keeps two ups and downs from running at once.
+// Lock is the lock file of commands that start or stop the cluster.
 func (p paths) Lock() string { return filepath.Join(p.ClusterDir, "lock") }

@@ -5,16 +5,16 @@ import "path/filepath"
 // program is one process of the node, in the order of start.
 type program struct {
 	Name string
-	// Path of the binary.
+	// Path is the path of the binary.
 	Path string
 	Args []string
-	// Health is asked inside the node's network namespace: an HTTP address, or a Unix socket that must accept.
+	// Health is probed inside the node's network namespace: an HTTP address, or a Unix socket that must accept connections.
 	Health string
-	// AfterNode starts it only when the Node object exists.
+	// AfterNode delays the start until the Node object exists.
 	AfterNode bool
 }
 
-// binaries are the folders and files of the built components.
+// binaries holds the folders and files of the built components.
 type binaries struct {
 	Kubernetes, Etcd, CoreDNS, KubeRouter, Pause string // folders in the cache
 	Containerd, CNIBin                           string // of the system
@@ -32,7 +32,7 @@ func plan(p paths, b binaries) []program {
 				"--data-dir=" + p.in("etcd"),
 				"--listen-client-urls=http://127.0.0.1:2379", "--advertise-client-urls=http://127.0.0.1:2379",
 				"--listen-peer-urls=http://127.0.0.1:2380",
-				"--unsafe-no-fsync", // the data dies with the cluster
+				"--unsafe-no-fsync", // the data is removed with the cluster
 				"--log-level=warn",
 			},
 		},
@@ -53,7 +53,7 @@ func plan(p paths, b binaries) []program {
 				"--tls-cert-file=" + pki("apiserver.crt"), "--tls-private-key-file=" + pki("apiserver.key"),
 				"--kubelet-client-certificate=" + pki("apiserver-kubelet-client.crt"),
 				"--kubelet-client-key=" + pki("apiserver-kubelet-client.key"),
-				"--kubelet-preferred-address-types=InternalIP", // there is no name look-up for nodes
+				"--kubelet-preferred-address-types=InternalIP", // nodes have no resolvable names
 				"--proxy-client-cert-file=" + pki("front-proxy-client.crt"), "--proxy-client-key-file=" + pki("front-proxy-client.key"),
 				"--requestheader-client-ca-file=" + pki("front-proxy-ca.crt"),
 				"--requestheader-allowed-names=front-proxy-client",
@@ -76,7 +76,7 @@ func plan(p paths, b binaries) []program {
 				"--root-ca-file=" + pki("ca.crt"), "--service-account-private-key-file=" + pki("sa.key"),
 				"--cluster-signing-cert-file=" + pki("ca.crt"), "--cluster-signing-key-file=" + pki("ca.key"),
 				"--cluster-name=" + Name,
-				"--flex-volume-plugin-dir=" + p.in("kubelet", "volume-plugins"), // or it makes a folder in /usr
+				"--flex-volume-plugin-dir=" + p.in("kubelet", "volume-plugins"), // otherwise the kube-controller-manager creates a folder in /usr
 				"--allocate-node-cidrs=true", "--cluster-cidr=" + podCIDR, "--node-cidr-mask-size=24",
 				"--service-cluster-ip-range=" + serviceCIDR,
 			},

@@ -86,8 +86,8 @@ func TestAStateFolderThatMustNotBeRemovedIsRefused(t *testing.T) {
 	for dir, want := range map[string]string{
 		DefaultStateDir:                        "",
 		"/var/tmp/oc":                          "",
-		"/":                                    "a folder of its own",
-		"/home":                                "a folder of its own",
+		"/":                                    "a dedicated folder",
+		"/home":                                "a dedicated folder",
 		"/var/lib/with space":                  "without spaces",
 		"/var/lib/" + strings.Repeat("x", 100): "too long",
 	} {

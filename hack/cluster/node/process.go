@@ -15,25 +15,25 @@ import (
 	"github.com/openimstack/openim-operator/hack/cluster/host"
 )
 
-// record is what the state folder knows of a started process.
+// record describes a started process in the state folder.
 type record struct {
 	Name string `json:"name"`
 	PID  int    `json:"pid"`  // on the host
 	Path string `json:"path"` // binary
 }
 
-// joinScript puts the shell into cgroups and then becomes the command: "file... -- command...".
-// Processes of the node leave the cgroup of whoever called us, or they would die with it.
+// joinScript moves the shell into cgroups and then executes the command: "file... -- command...".
+// Processes of the node leave the caller's cgroup, or they would be killed with it.
 const joinScript = `while [ "$1" != -- ]; do echo 0 >"$1"; shift; done; shift; exec "$@"`
 
-// start starts a process of the node that outlives us, with its output in a log.
+// start starts a process of the node that outlives this one, with its output in a log.
 func (n *Node) start(name string, command []string) (*exec.Cmd, error) {
 	if err := host.MakeCgroups(host.CgroupRoot, podCgroup); err != nil {
-		return nil, fmt.Errorf("make cgroup %s: %w", podCgroup, err)
+		return nil, fmt.Errorf("creating cgroup %s: %w", podCgroup, err)
 	}
 	joins, err := host.JoinFiles(host.CgroupRoot, nodeCgroup)
 	if err != nil {
-		return nil, fmt.Errorf("make cgroup %s: %w", nodeCgroup, err)
+		return nil, fmt.Errorf("creating cgroup %s: %w", nodeCgroup, err)
 	}
 	if err := os.MkdirAll(filepath.Dir(n.paths.Log(name)), 0o755); err != nil {
 		return nil, err
@@ -50,13 +50,13 @@ func (n *Node) start(name string, command []string) (*exec.Cmd, error) {
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
-		return nil, fmt.Errorf("start %s: %w", name, err)
+		return nil, fmt.Errorf("starting %s: %w", name, err)
 	}
-	go func() { _ = cmd.Wait() }() // so that its death shows while we are here
+	go func() { _ = cmd.Wait() }() // so that the end of the process is visible to this one
 	return cmd, nil
 }
 
-// startInit makes the node's namespaces and their first process, whose end is the end of all of them.
+// startInit creates the node's namespaces and their first process, whose end is the end of all processes in them.
 func (n *Node) startInit(ctx context.Context, b binaries) error {
 	script, err := templates.ReadFile("templates/init.sh")
 	if err != nil {
@@ -84,7 +84,7 @@ func (n *Node) startInit(ctx context.Context, b binaries) error {
 			}
 		}
 		if syscall.Kill(outer.Process.Pid, 0) != nil {
-			return false, fmt.Errorf("it ended%s", n.logTail("init"))
+			return false, fmt.Errorf("the first process ended%s", n.logTail("init"))
 		}
 		return false, nil
 	})
@@ -106,17 +106,17 @@ func (n *Node) launch(ctx context.Context, p program) error {
 		if err != nil {
 			return false, err
 		}
-		for _, child := range host.Children(all, outer.Process.Pid) { // nsenter waits outside for the one inside
+		for _, child := range host.Children(all, outer.Process.Pid) { // nsenter waits outside for the process inside
 			return true, n.remember(record{Name: p.Name, PID: child.PID, Path: p.Path})
 		}
 		if syscall.Kill(outer.Process.Pid, 0) != nil {
-			return false, fmt.Errorf("%s ended at once%s", p.Name, n.logTail(p.Name))
+			return false, fmt.Errorf("%s ended immediately%s", p.Name, n.logTail(p.Name))
 		}
 		return false, nil
 	})
 }
 
-// alive tells that the recorded process still runs and is still ours.
+// alive reports whether the recorded process still runs and still belongs to this node.
 func (n *Node) alive(name string) (record, bool) {
 	r, err := n.recall(name)
 	if err != nil {
@@ -151,7 +151,7 @@ func (n *Node) recall(name string) (record, error) {
 	return r, json.Unmarshal(content, &r)
 }
 
-// logTail is the end of a program's log for an error text, and where all of it is.
+// logTail returns the end of a program's log and the log's path, for error texts.
 func (n *Node) logTail(name string) string {
 	const lines = 20
 	path := n.paths.Log(name)

@@ -10,7 +10,7 @@ import (
 //go:embed templates
 var templates embed.FS
 
-// values fill the templates.
+// values holds the variables of the templates.
 type values struct {
 	Name, State, PKI, Socket             string
 	NodeIP, JoinIP, APIPort, APIEndpoint string

@@ -78,7 +78,7 @@ func newSmoke(t *testing.T) smoke {
 	s.apply("pods.yaml")
 	s.must("rollout", "status", "deployment/web", "--timeout=2m")
 	s.must("rollout", "status", "deployment/friend", "--timeout=2m")
-	s.must("rollout", "status", "deployment/stranger", "--timeout=2m")
+	s.must("rollout", "status", "deployment/intruder", "--timeout=2m")
 	return s
 }
 
@@ -86,17 +86,17 @@ func newSmoke(t *testing.T) smoke {
 func TestTheClusterIsReal(t *testing.T) {
 	s := newSmoke(t)
 
-	t.Run("a policy shuts out the stranger, not the friend, until it is removed", func(t *testing.T) {
+	t.Run("a policy shuts out the intruder, not the friend, until it is removed", func(t *testing.T) {
 		s := smoke{NewWithT(t), s.node, s.b}
 		s.SetDefaultEventuallyTimeout(time.Minute)
 		s.Eventually(s.get("friend")).Should(Equal("hello"))
-		s.Eventually(s.get("stranger")).Should(Equal("hello"))
+		s.Eventually(s.get("intruder")).Should(Equal("hello"))
 		s.apply("policy.yaml")
-		s.Eventually(func() error { _, err := s.get("stranger")(); return err }).Should(MatchError(Or(ContainSubstring("refused"), ContainSubstring("exceeded"))))
+		s.Eventually(func() error { _, err := s.get("intruder")(); return err }).Should(MatchError(Or(ContainSubstring("refused"), ContainSubstring("exceeded"))))
 		s.Eventually(s.get("friend")).Should(Equal("hello"))
-		s.Consistently(func() error { _, err := s.get("stranger")(); return err }, "2s").ShouldNot(Succeed())
+		s.Consistently(func() error { _, err := s.get("intruder")(); return err }, "2s").ShouldNot(Succeed())
 		s.must("delete", "networkpolicy", "web")
-		s.Eventually(s.get("stranger")).Should(Equal("hello"))
+		s.Eventually(s.get("intruder")).Should(Equal("hello"))
 	})
 
 	t.Run("logs tell what a pod said", func(t *testing.T) {

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// startAll starts every program that does not run, and waits by conditions until the cluster is of use.
+// startAll starts every program that does not run, and waits until the cluster is usable.
 func (n *Node) startAll(ctx context.Context, b binaries) error {
 	programs := plan(n.paths, b)
 	started := map[string]bool{}
@@ -79,9 +79,9 @@ func (n *Node) startAll(ctx context.Context, b binaries) error {
 	return n.step("cluster DNS answers", func() error { return n.awaitDNS(ctx, b) })
 }
 
-// awaitHealthy waits for a program, and stops as soon as it is dead.
+// awaitHealthy waits until a program is healthy, and fails as soon as the program has ended.
 func (n *Node) awaitHealthy(ctx context.Context, p program) error {
-	return n.await(ctx, p.Name, patience, p.Name, func() (bool, error) {
+	return n.await(ctx, p.Name, startTimeout, p.Name, func() (bool, error) {
 		if err := probe(ctx, p.Health); err == nil {
 			return true, nil
 		}
@@ -98,10 +98,10 @@ func (n *Node) checkAlive(names ...string) error {
 	return nil
 }
 
-// essential programs: while one of these is dead, waiting for a condition of the cluster is in vain.
+// essential lists the programs without which no condition of the cluster can become true.
 var essential = []string{"etcd", "containerd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet"}
 
-// nodeStatus is the part of a Node that we look at.
+// nodeStatus is the part of a Node that this package reads.
 type nodeStatus struct {
 	Status struct {
 		Conditions []struct{ Type, Status string }
@@ -118,7 +118,7 @@ func (s nodeStatus) ready() bool {
 }
 
 func (n *Node) awaitNode(ctx context.Context, b binaries, holds func(nodeStatus) bool) error {
-	return n.await(ctx, "node "+Name, patience, "kubelet", func() (bool, error) {
+	return n.await(ctx, "node "+Name, startTimeout, "kubelet", func() (bool, error) {
 		out, err := n.kubectl(ctx, b, nil, "get", "node", Name, "--output=json")
 		var s nodeStatus
 		if err == nil && json.Unmarshal([]byte(out), &s) == nil && holds(s) {
@@ -128,9 +128,9 @@ func (n *Node) awaitNode(ctx context.Context, b binaries, holds func(nodeStatus)
 	})
 }
 
-// awaitDNS waits until the Service of the cluster's DNS has an endpoint that is ready.
+// awaitDNS waits until the Service of the cluster's DNS has a ready endpoint.
 func (n *Node) awaitDNS(ctx context.Context, b binaries) error {
-	return n.await(ctx, "cluster DNS", patience, "kubelet", func() (bool, error) {
+	return n.await(ctx, "cluster DNS", startTimeout, "kubelet", func() (bool, error) {
 		out, err := n.kubectl(ctx, b, nil, "--namespace=kube-system", "get", "deployment", "coredns", "--output=jsonpath={.status.readyReplicas}")
 		if err == nil && trim(out) == "1" {
 			return true, nil
@@ -139,7 +139,7 @@ func (n *Node) awaitDNS(ctx context.Context, b binaries) error {
 	})
 }
 
-// apply sends a template's objects to the API server; the same objects again change nothing.
+// apply applies a template's objects. It is idempotent.
 func (n *Node) apply(ctx context.Context, b binaries, template string) error {
 	v := newValues(n.paths)
 	v.CoreDNSImage = coreDNSImage(b)
@@ -153,7 +153,8 @@ func (n *Node) apply(ctx context.Context, b binaries, template string) error {
 
 func trim(s string) string { return strings.TrimSpace(s) }
 
-// lacksSysResource tells that this process, and so its children, lack CAP_SYS_RESOURCE, as in many containers and small virtual machines.
+// lacksSysResource reports whether this process, and so its children, lack CAP_SYS_RESOURCE, as in many containers and small virtual
+// machines.
 func lacksSysResource() bool {
 	status, err := os.ReadFile("/proc/self/status")
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/openimstack/openim-operator/hack/cluster/host"
 )
 
-// Status of the cluster.
+// Status is the status of the cluster.
 type Status struct {
 	// Running is true when every component is healthy and the node is Ready.
 	Running    bool              `json:"running"`
@@ -31,7 +31,7 @@ type ComponentStatus struct {
 	Log    string `json:"log"`
 }
 
-// Status looks at the cluster without changing it.
+// Status reads the status of the cluster without changing it.
 func (n *Node) Status(ctx context.Context) (Status, error) {
 	s := Status{Kubeconfig: n.paths.UserKubeconfig(), AuditLog: n.paths.AuditLog(), StateDir: n.paths.State}
 	if _, err := os.Stat(n.paths.Complete()); err == nil {
@@ -65,7 +65,7 @@ func (n *Node) Status(ctx context.Context) (Status, error) {
 	return s, nil
 }
 
-// Kubeconfig returns the path of the kubeconfig for the host, if the cluster has come up.
+// Kubeconfig returns the path of the kubeconfig for the host. It fails if the cluster has not come up.
 func (n *Node) Kubeconfig() (string, error) {
 	if _, ok := n.completed(); !ok {
 		return "", errors.New("the cluster does not run: start it with `go run ./hack/cluster up`")

@@ -10,15 +10,15 @@ import (
 	"github.com/openimstack/openim-operator/hack/cluster/host"
 )
 
-// patience is how long one program or condition may take. Slow machines are slow; a dead program is noticed at once.
-const patience = 3 * time.Minute
+// startTimeout bounds one program or condition. It is long for slow machines; an ended program is noticed immediately.
+const startTimeout = 3 * time.Minute
 
-// complete is written when the cluster has come up for the first time.
+// complete is the file that is written when the cluster has come up for the first time.
 type complete struct {
 	Binaries binaries `json:"binaries"`
 }
 
-// Up starts the cluster, or what of it has died, and returns when the node is Ready and DNS answers.
+// Up starts the cluster, or restarts processes that ended, and returns when the node is Ready and DNS answers.
 func (n *Node) Up(ctx context.Context) error {
 	if err := host.Require("the local cluster"); err != nil {
 		return err
@@ -38,9 +38,9 @@ func (n *Node) Up(ctx context.Context) error {
 	start := time.Now()
 	if before, ok := n.completed(); ok {
 		if before != b {
-			fmt.Fprintln(n.out, "the cluster runs on an older build; `down` and `up` would take the new one")
+			fmt.Fprintln(n.out, "the cluster runs an older build: run `down` and `up` to use the new one")
 		}
-		fmt.Fprintln(n.out, "the cluster is there; checking it")
+		fmt.Fprintln(n.out, "the cluster exists; checking it")
 		b = before
 	} else if err := n.prepare(ctx, b); err != nil {
 		return err
@@ -63,7 +63,7 @@ func (n *Node) Up(ctx context.Context) error {
 	return nil
 }
 
-// completed returns the binaries of a cluster that has been up once and whose namespaces still live.
+// completed returns the binaries of a cluster that has come up once and whose namespaces still exist.
 func (n *Node) completed() (binaries, bool) {
 	var c complete
 	content, err := os.ReadFile(n.paths.Complete())
@@ -81,7 +81,7 @@ func (n *Node) completed() (binaries, bool) {
 	return c.Binaries, true
 }
 
-// prepare cleans what a killed up has left, and makes everything up to the first process.
+// prepare removes the remains of a killed node, and creates everything up to the first process.
 func (n *Node) prepare(ctx context.Context, b binaries) error {
 	if n.hasRemains() {
 		if err := n.step("clean the remains of an earlier up", func() error { return n.clean(ctx) }); err != nil {
@@ -116,11 +116,11 @@ func (n *Node) prepare(ctx context.Context, b binaries) error {
 	return nil
 }
 
-// noteBefore keeps the state of the host for the comparison in down.
+// noteBefore saves the state of the host for the comparison in Down.
 func (n *Node) noteBefore() error {
 	snapshot, err := host.Take(n.ours)
 	if err != nil {
-		return fmt.Errorf("note the state of the host: %w", err)
+		return fmt.Errorf("saving the state of the host: %w", err)
 	}
 	return snapshot.Save(n.paths.Before())
 }

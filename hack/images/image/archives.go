@@ -10,14 +10,14 @@ import (
 	"time"
 )
 
-// archives is the folder of finished images.
+// archives is the cache folder of finished images.
 type archives struct{ dir string }
 
-// kept is how many archives of one image stay.
+// kept is the number of archives of one image that stay in the cache.
 const kept = 3
 
-// path is where the archive of an image is. References with another prefix than the default have files of their own, since
-// the reference is inside.
+// path returns the path of an image's archive. References with another prefix than the default have files of their own, since the archive
+// contains the reference.
 func (a archives) path(name, tag, ref string) string {
 	file := name + "-" + tag
 	if !strings.HasPrefix(ref, DefaultPrefix) {
@@ -27,10 +27,10 @@ func (a archives) path(name, tag, ref string) string {
 	return filepath.Join(a.dir, file+".tar")
 }
 
-// keyFile is beside each archive and says what it was made of.
+// keyFile returns the path of the file beside an archive that holds the key of its parts.
 func keyFile(archive string) string { return strings.TrimSuffix(archive, ".tar") + ".key" }
 
-// has says whether the archive is there and was made of the same parts, and notes that it is in use.
+// has reports whether the archive exists and was built from the same parts, and marks it as used.
 func (a archives) has(archive, key string) bool {
 	content, err := os.ReadFile(keyFile(archive))
 	if err != nil || string(content) != key {
@@ -44,7 +44,7 @@ func (a archives) has(archive, key string) bool {
 	return true
 }
 
-// scratch makes a folder for one build, on the same file system as the archives.
+// scratch creates a folder for one build, on the same file system as the archives.
 func (a archives) scratch() (string, error) {
 	if err := os.MkdirAll(a.dir, 0o755); err != nil {
 		return "", err
@@ -53,7 +53,7 @@ func (a archives) scratch() (string, error) {
 	return os.MkdirTemp(a.dir, ".build-")
 }
 
-// sweep removes what builds left behind that were killed a while ago.
+// sweep removes the remains of builds that were killed some time ago.
 func (a archives) sweep() {
 	old, _ := filepath.Glob(filepath.Join(a.dir, ".build-*"))
 	for _, dir := range old {
@@ -63,7 +63,7 @@ func (a archives) sweep() {
 	}
 }
 
-// keep puts a finished archive in its place. The key comes last, so that half an archive never counts.
+// keep moves a finished archive into the cache. The key is written last, so that a partial archive never counts.
 func (a archives) keep(finished, archive, key string) error {
 	if err := os.Remove(keyFile(archive)); err != nil && !os.IsNotExist(err) {
 		return err
@@ -78,7 +78,7 @@ func (a archives) keep(finished, archive, key string) error {
 	return os.Rename(scratch, keyFile(archive))
 }
 
-// prune removes all but the archives used last of each image. What cannot be removed stays: it does no harm.
+// prune removes all but the most recently used archives of each image. Files that cannot be removed stay, which is harmless.
 func (a archives) prune(results []Result) {
 	for _, r := range results {
 		files, _ := filepath.Glob(filepath.Join(a.dir, r.Name+"-*.tar"))
@@ -101,7 +101,7 @@ func (a archives) prune(results []Result) {
 	}
 }
 
-// belongs says whether an archive's file is of this image: after the name comes a tag, "dev-..." or "v...".
+// belongs reports whether an archive's file belongs to this image: the name is followed by a tag, "dev-..." or "v...".
 func belongs(file, name string) bool {
 	tag := strings.TrimPrefix(file, name+"-")
 	return strings.HasPrefix(tag, "dev-") || strings.HasPrefix(tag, "v")

@@ -9,7 +9,7 @@ import (
 	"github.com/openimstack/openim-operator/hack/cluster/component"
 )
 
-// Binaries compiles the project's own programs and leaves them where the Dockerfile looks for them.
+// Binaries compiles the project's own programs to the folder from which the Dockerfile copies them.
 func Binaries(ctx context.Context, o Options) error {
 	o = o.withDefaults()
 	root, err := component.Root()

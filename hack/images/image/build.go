@@ -15,18 +15,18 @@ import (
 	"github.com/openimstack/openim-operator/hack/cluster/host"
 )
 
-// DefaultPrefix of image references. Without a registry's host, containerd keeps such images as docker.io/openimstack/...
+// DefaultPrefix is the prefix of image references. Without a registry's host, containerd stores such images as docker.io/openimstack/...
 const DefaultPrefix = "openimstack/"
 
 // Options of a build.
 type Options struct {
-	// Only names the images to build; all if it is empty.
+	// Only lists the images to build; all if it is empty.
 	Only []string
 	// Prefix of the references, with its final slash; DefaultPrefix if it is empty.
 	Prefix string
-	// Arch is the architecture in Go's words; this machine's if it is empty. Images with parts from Debian need this machine's.
+	// Arch is the architecture as a GOARCH value; this machine's if it is empty. Images with Debian's programs need this machine's.
 	Arch string
-	// Listing says that nothing may be built: what is not in the cache is an error.
+	// Listing forbids builds: an image that is not in the cache is an error.
 	Listing bool
 	// Push sends the images to the registry that Prefix names.
 	Push bool
@@ -41,7 +41,7 @@ type Result struct {
 	Archive string // docker archive in the cache
 }
 
-// Build makes the images that are not in the cache and returns all that were asked for, in a fixed order.
+// Build builds the images that are not in the cache and returns all requested images in a fixed order.
 func Build(ctx context.Context, o Options) ([]Result, error) {
 	o = o.withDefaults()
 	wanted, err := choose(recipes(), o)
@@ -69,7 +69,7 @@ func Build(ctx context.Context, o Options) ([]Result, error) {
 		archive := store.path(r.name, p.tag, ref)
 		if !store.has(archive, p.key) {
 			if o.Listing {
-				return nil, fmt.Errorf("image %s is not built: run `go run ./hack/images build --only %s`", ref, r.name)
+				return nil, fmt.Errorf("image %s is not in the cache: run `go run ./hack/images build --only %s`", ref, r.name)
 			}
 			if err := p.build(ctx, store, ref, archive, label, o.Out); err != nil {
 				return nil, fmt.Errorf("image %s: %w", r.name, err)
@@ -99,7 +99,7 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// choose picks the recipes by name and refuses what cannot be.
+// choose returns the recipes of the requested images and refuses those that cannot be built here.
 func choose(all []recipe, o Options) ([]recipe, error) {
 	var names []string
 	for _, r := range all {
@@ -107,7 +107,7 @@ func choose(all []recipe, o Options) ([]recipe, error) {
 	}
 	for _, name := range o.Only {
 		if !slices.Contains(names, name) {
-			return nil, fmt.Errorf("there is no image %q: choose from %s", name, strings.Join(names, ", "))
+			return nil, fmt.Errorf("unknown image %q: use %s", name, strings.Join(names, ", "))
 		}
 	}
 	var wanted []recipe
@@ -116,14 +116,14 @@ func choose(all []recipe, o Options) ([]recipe, error) {
 			continue
 		}
 		if o.Arch != runtime.GOARCH && len(r.packages) > 0 {
-			return nil, fmt.Errorf("image %s takes programs from this machine's Debian packages and can only be built for %s: leave it out by --only", r.name, runtime.GOARCH)
+			return nil, fmt.Errorf("image %s contains programs of this machine's Debian packages and can only be built for %s: exclude it with --only", r.name, runtime.GOARCH)
 		}
 		wanted = append(wanted, r)
 	}
 	return wanted, nil
 }
 
-// build runs buildah on the staged context, with storage of its own that is gone afterwards.
+// build runs buildah on the build context, with temporary storage.
 func (p *plan) build(ctx context.Context, store archives, ref, archive, label string, out io.Writer) error {
 	start := time.Now()
 	if err := host.Ensure(ctx, out, host.Buildah); err != nil {
@@ -139,11 +139,11 @@ func (p *plan) build(ctx context.Context, store archives, ref, archive, label st
 	if err := os.Mkdir(staged, 0o755); err != nil {
 		return err
 	}
-	if err := p.stage(staged); err != nil {
+	if err := p.writeContext(staged); err != nil {
 		return err
 	}
 	b := buildah{scratch: scratch, label: label, out: out, start: start}
-	id := filepath.Join(scratch, "id") // no tag in buildah's storage: it would be one more name in the archive
+	id := filepath.Join(scratch, "id") // no tag in buildah's storage: the archive would contain the tag, too
 	args := []string{"bud", "--isolation", "chroot", "--timestamp", "0", "--format", "docker",
 		"--platform", "linux/" + p.arch, "--build-arg", "TARGETOS=linux", "--build-arg", "TARGETARCH=" + p.arch,
 		"--file", filepath.Join(staged, dockerfileName), "--iidfile", id}
@@ -172,7 +172,7 @@ func (p *plan) build(ctx context.Context, store archives, ref, archive, label st
 	return nil
 }
 
-// push sends an archive to a registry. Logins are buildah's (`buildah login`).
+// push pushes an archive to a registry, with the login of `buildah login`.
 func push(ctx context.Context, store archives, archive, ref, label string, out io.Writer) error {
 	scratch, err := store.scratch()
 	if err != nil {
@@ -184,7 +184,7 @@ func push(ctx context.Context, store archives, archive, ref, label string, out i
 		return err
 	}
 	if err := b.run(ctx, "push", ref, "docker://"+ref); err != nil {
-		return fmt.Errorf("push %s: name a registry that you are logged in to by --prefix: %w", ref, err)
+		return fmt.Errorf("pushing %s: %w: set --prefix to a registry that you are logged in to", ref, err)
 	}
 	fmt.Fprintf(out, "%s: pushed %s\n", label, ref)
 	return nil

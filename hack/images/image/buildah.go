@@ -14,7 +14,7 @@ import (
 	"github.com/openimstack/openim-operator/hack/cluster/host"
 )
 
-// buildah runs the program with storage below a scratch folder, so that nothing is shared with the user's own images.
+// buildah runs buildah with storage below a scratch folder, so that nothing is shared with the user's own images.
 type buildah struct {
 	scratch string
 	label   string
@@ -22,8 +22,8 @@ type buildah struct {
 	start   time.Time
 }
 
-// breath is how often a running step says that it runs.
-const breath = 5 * time.Second
+// progressInterval is the pause between the progress lines of a running step.
+const progressInterval = 5 * time.Second
 
 func (b buildah) run(ctx context.Context, args ...string) error {
 	storage := []string{
@@ -39,7 +39,7 @@ func (b buildah) run(ctx context.Context, args ...string) error {
 	}
 	done := make(chan error, 1)
 	go func() { done <- cmd.Wait() }()
-	again := time.NewTicker(breath)
+	again := time.NewTicker(progressInterval)
 	defer again.Stop()
 	for {
 		select {

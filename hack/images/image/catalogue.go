@@ -23,25 +23,25 @@ const (
 	InfraMongoDB         = "infra-mongodb"
 )
 
-// recipe says what an image is made of.
+// recipe lists the parts of an image.
 type recipe struct {
 	name       string
 	dockerfile string // relative to the repository
 	target     string // stage of the Dockerfile; "" is the last
 	// release, if not empty, is the component whose version is the tag. Others are tagged by their content.
 	release string
-	// components go in as files: component name to what of it lands where in the build context.
+	// components lists components and the paths of their programs in the build context.
 	components []part
-	// packages of Debian that files come from.
+	// packages lists Debian's packages that files come from.
 	packages []host.Package
-	// files of this machine that go in, and links, as paths in the build context.
+	// files returns files of this machine and links by their paths in the build context.
 	files func(arch string) (map[string]source, error)
 }
 
-// part is a component and where its programs land in the build context.
+// part is a component and the paths of its programs in the build context.
 type part struct {
 	spec func(root, arch string) component.Spec
-	// place gives the path of a program, "" to leave it out.
+	// place returns the path of a program, or "" to leave it out.
 	place func(program, arch string) string
 }
 
@@ -51,7 +51,7 @@ type source struct {
 	link string // target of the link, if it is one
 }
 
-// recipes in the order in which they are built and listed.
+// recipes are listed in the order in which they are built.
 func recipes() []recipe {
 	openim := part{spec: native(OpenIM), place: under("bin")}
 	return []recipe{
@@ -71,7 +71,7 @@ func recipes() []recipe {
 	}
 }
 
-// native adds the target architecture to a component, if it is not this machine's.
+// native adds the target architecture to a component if it differs from this machine's.
 func native(spec func(root string) component.Spec) func(root, arch string) component.Spec {
 	return func(root, arch string) component.Spec {
 		s := spec(root)
@@ -82,7 +82,7 @@ func native(spec func(root string) component.Spec) func(root, arch string) compo
 	}
 }
 
-// program is one of the project's own, static, for linux.
+// program returns the component of one of the project's own programs, static, for Linux.
 func program(name string) func(root, arch string) component.Spec {
 	return func(root, arch string) component.Spec {
 		return component.Spec{
@@ -96,8 +96,8 @@ func program(name string) func(root, arch string) component.Spec {
 	}
 }
 
-// VersionEnv names the release that is stamped into the project's programs. Without it they call themselves dev: a
-// stamp that changes with every commit would change every image with it.
+// VersionEnv is the environment variable with the release that is stamped into the project's programs. The default is dev: a stamp that
+// changes with every commit would change every image, too.
 const VersionEnv = "VERSION"
 
 func version() string {
@@ -113,7 +113,7 @@ func under(dir string) func(program, arch string) string {
 
 func inDist(program, arch string) string { return filepath.Join("dist", "linux_"+arch, program) }
 
-// upstreamLayout is a tree of links from upstream's paths to ours, and a shell.
+// upstreamLayout returns links from upstream's paths to this project's, and a shell.
 func upstreamLayout(arch string) (map[string]source, error) {
 	root, err := component.Root()
 	if err != nil {
@@ -130,7 +130,7 @@ func upstreamLayout(arch string) (map[string]source, error) {
 	return files, nil
 }
 
-// redis is Debian's server and client with the libraries that the dynamic linker would load for them.
+// redis returns Debian's server and client with the libraries that the dynamic linker loads for them.
 func redis(string) (map[string]source, error) {
 	files := map[string]source{}
 	for _, program := range []string{"redis-server", "redis-cli"} {
@@ -148,7 +148,7 @@ func redis(string) (map[string]source, error) {
 			return nil, err
 		}
 		for _, library := range libraries {
-			// The name that the linker asks for is often a link to the file.
+			// The name that the linker requests is often a link to the file.
 			if real, err = filepath.EvalSymlinks(library); err != nil {
 				return nil, err
 			}

@@ -49,8 +49,8 @@ func MongoDB(root string) component.Spec {
 
 const ferretDB = "github.com/FerretDB/FerretDB"
 
-// FerretDB is the database behind the proxy. Its program refuses to start without a file that names its version, which its
-// module does not carry; so it is built from a copy of the module that has one. Nothing else in the copy is changed.
+// FerretDB is the database behind the proxy. FerretDB does not start without a file with its version, which its module does not contain.
+// So it is built from a copy of the module with this file. The copy is otherwise unchanged.
 func FerretDB(root string) component.Spec {
 	return component.Spec{
 		Name:    "ferretdb",
@@ -61,7 +61,7 @@ func FerretDB(root string) component.Spec {
 	}
 }
 
-// versionFile is where FerretDB looks for its version, relative to its module.
+// versionFile is the path of FerretDB's version file, relative to its module.
 const versionFile = "build/version/version.txt"
 
 func addVersion(ctx context.Context, dir string) error {
@@ -75,9 +75,9 @@ func addVersion(ctx context.Context, dir string) error {
 	}
 	source := filepath.Join(dir, "upstream")
 	if err := os.CopyFS(source, os.DirFS(module.Dir)); err != nil {
-		return fmt.Errorf("copy FerretDB's module: %w", err)
+		return fmt.Errorf("copying FerretDB's module: %w", err)
 	}
-	// Modules lie in the module cache read-only, and the copy has their modes.
+	// Files in the module cache are read-only, and the copy has the same modes.
 	if err := os.Chmod(filepath.Join(source, filepath.Dir(versionFile)), 0o755); err != nil {
 		return err
 	}

@@ -50,7 +50,7 @@ func TestChoosing(t *testing.T) {
 	g.Expect([]string{some[0].name, some[1].name}).To(Equal([]string{Operator, InfraKafka}), "in the order of the table")
 
 	_, err = choose(recipes(), Options{Arch: runtime.GOARCH, Only: []string{"infra-mysql"}})
-	g.Expect(err).To(MatchError(ContainSubstring("choose from openim-operator, ")))
+	g.Expect(err).To(MatchError(ContainSubstring("use openim-operator, ")))
 
 	_, err = choose(recipes(), Options{Arch: "s390x", Only: []string{InfraRedis}})
 	g.Expect(err).To(MatchError(ContainSubstring("can only be built for " + runtime.GOARCH)))
@@ -133,7 +133,7 @@ func TestTheContextHoldsFilesAndLinks(t *testing.T) {
 	p, err := r.prepare(t.Context(), root, "amd64", &bytes.Buffer{})
 	g.Expect(err).NotTo(HaveOccurred())
 	dir := t.TempDir()
-	g.Expect(p.stage(dir)).To(Succeed())
+	g.Expect(p.writeContext(dir)).To(Succeed())
 	g.Expect(os.ReadFile(filepath.Join(dir, "bin/a"))).To(Equal([]byte("one")))
 	g.Expect(os.Readlink(filepath.Join(dir, "links/amd64"))).To(Equal("/bin/a"))
 	g.Expect(os.ReadFile(filepath.Join(dir, dockerfileName))).To(Equal([]byte("FROM scratch\n")))

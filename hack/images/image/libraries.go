@@ -13,11 +13,11 @@ import (
 // loaded matches a line of ldd: "libm.so.6 => /lib/x86_64-linux-gnu/libm.so.6 (0x...)" or "/lib64/ld-linux-x86-64.so.2 (0x...)".
 var loaded = regexp.MustCompile(`(?:=>\s+|^\s*)(/\S+)\s+\(0x`)
 
-// libraries lists the files that a program of this machine loads before it starts.
+// libraries lists the shared libraries that a program of this machine loads.
 func libraries(program string) ([]string, error) {
 	out, err := exec.Command("ldd", program).Output()
 	if err != nil {
-		return nil, fmt.Errorf("ldd %s: %w", program, err)
+		return nil, fmt.Errorf("running ldd %s: %w", program, err)
 	}
 	return parseLDD(string(out))
 }
@@ -36,7 +36,7 @@ func parseLDD(output string) ([]string, error) {
 	return files, nil
 }
 
-// tools lists the programs that a component's go.mod names, by the file names that they are built under.
+// tools lists the programs that a component's go.mod names, by the names of their binaries.
 func tools(ctx context.Context, dir string) ([]string, error) {
 	out, err := goIn(ctx, dir, "list", "-f", "{{.ImportPath}}", "tool")
 	if err != nil {

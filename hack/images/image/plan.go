@@ -15,7 +15,7 @@ import (
 	"github.com/openimstack/openim-operator/hack/cluster/host"
 )
 
-// plan is an image of which all parts are at hand, and so its key.
+// plan is an image whose parts are all built, with its key.
 type plan struct {
 	recipe
 	arch       string
@@ -25,7 +25,7 @@ type plan struct {
 	tag        string
 }
 
-// generation is part of every key. Raise it when this package makes other images of the same parts.
+// generation is part of every key. Raise it when this package builds different images from the same parts.
 const generation = "2"
 
 // prepare builds or finds the parts of a recipe.
@@ -54,7 +54,7 @@ func (r recipe) prepare(ctx context.Context, root, arch string, out io.Writer) (
 		}
 		maps.Copy(p.context, programs)
 		for _, path := range slices.Sorted(maps.Keys(programs)) {
-			// The folder's name is a key over everything that the program is compiled from.
+			// The folder's name contains a key over all inputs of the program's build.
 			words = append(words, "program "+path+" "+filepath.Base(dir))
 		}
 		record, err := component.Read(dir)
@@ -91,7 +91,7 @@ func (r recipe) prepare(ctx context.Context, root, arch string, out io.Writer) (
 	return p, nil
 }
 
-// files places a component's programs in the build context.
+// files adds a component's programs to the build context.
 func (p part) files(dir, arch string) (map[string]source, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -107,7 +107,7 @@ func (p part) files(dir, arch string) (map[string]source, error) {
 		}
 	}
 	if len(files) == 0 {
-		return nil, fmt.Errorf("%s holds no program: remove the folder, it will be built again", dir)
+		return nil, fmt.Errorf("%s holds no program: remove the folder to have it built again", dir)
 	}
 	return files, nil
 }
@@ -128,8 +128,8 @@ func (s source) sum() (string, error) {
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
-// stage fills a folder with the build context. Programs are hard links where the file system allows it.
-func (p *plan) stage(dir string) error {
+// writeContext fills a folder with the build context. Programs are hard links where the file system allows it.
+func (p *plan) writeContext(dir string) error {
 	for path, s := range p.context {
 		to := filepath.Join(dir, path)
 		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
@@ -151,7 +151,7 @@ func (p *plan) stage(dir string) error {
 	return os.WriteFile(filepath.Join(dir, dockerfileName), []byte(p.dockerfile), 0o644)
 }
 
-// dockerfileName is beside the context's files, none of which has this name.
+// dockerfileName is the Dockerfile's name beside the context's files, none of which has this name.
 const dockerfileName = "Dockerfile.staged"
 
 func copyFile(from, to string) error {

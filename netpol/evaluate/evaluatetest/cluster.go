@@ -14,32 +14,32 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// Cluster is what is drawn.
+// Cluster is a random cluster.
 type Cluster struct {
 	Namespaces []corev1.Namespace
 	Pods       []corev1.Pod
 	Policies   []networkingv1.NetworkPolicy
-	// Outside are addresses of no pod.
+	// Outside are addresses that belong to no pod.
 	Outside []netip.Addr
-	// Probes are ports to try.
+	// Probes are ports for which a test evaluates connections.
 	Probes []Probe
 }
 
-// Probe is a port to try.
+// Probe is a port for which a test evaluates connections.
 type Probe struct {
 	Port     int32
 	Protocol corev1.Protocol
 }
 
-// Options of a drawing.
+// Options of Clusters.
 type Options struct {
-	// Odd adds pods on their node's network, finished ones, and ones whose node or address is not known.
+	// Odd adds pods on their node's network, finished pods, and pods without a known node or address.
 	Odd bool
-	// MaxPods and MaxPolicies bound a cluster. Zero: 6 and 5.
+	// MaxPods and MaxPolicies bound a cluster. Zero means 6 and 5.
 	MaxPods, MaxPolicies int
 }
 
-// The words of which everything is drawn.
+// The values from which clusters are drawn.
 var (
 	namespaces = []string{"im", "infra", "default", "other"}
 	keys       = []string{"app", "tier", "role"}
@@ -102,7 +102,7 @@ func labels(t *rapid.T) map[string]string {
 	return set
 }
 
-// address draws one of the few hosts of a network: 0 for pods, 1 for what is outside.
+// address draws one of the few hosts of a network: 0 for pods, 1 for addresses outside.
 func address(t *rapid.T, network byte) netip.Addr {
 	host := byte(rapid.IntRange(1, 14).Draw(t, "host")) //nolint:gosec // 1 to 14
 	if chance(t, "v6", 3) {
@@ -172,7 +172,7 @@ func makeOdd(t *rapid.T, p *corev1.Pod) {
 	}
 }
 
-// YAML prints a cluster as manifests, for people to read and to apply.
+// YAML returns a cluster as manifests that can be read and applied.
 func (c Cluster) YAML() string {
 	var out strings.Builder
 	add := func(kind, version string, object any) {

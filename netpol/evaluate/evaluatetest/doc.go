@@ -1,5 +1,5 @@
-// Package evaluatetest draws clusters and NetworkPolicies for property tests: all features of the API, out of few words, so that what is
-// drawn has much to do with each other.
+// Package evaluatetest draws random clusters and NetworkPolicies for property tests. It uses all features of the API and a small set of
+// names, so that the policies of a cluster often affect the same pods.
 //
-// It is for tests alone, and knows nothing of how policies are judged.
+// It is for tests only and does not evaluate policies.
 package evaluatetest

@@ -32,7 +32,7 @@ func Policy(t *rapid.T, name, namespace string) networkingv1.NetworkPolicy {
 	return p
 }
 
-// Selector draws a label selector, often the empty one.
+// Selector draws a label selector, often an empty one.
 func Selector(t *rapid.T) metav1.LabelSelector {
 	var s metav1.LabelSelector
 	if chance(t, "by label", 2) {
@@ -57,7 +57,7 @@ func expression(t *rapid.T) metav1.LabelSelectorRequirement {
 	return e
 }
 
-// none draws one of the two ways to say nothing, which mean the same in a policy's lists.
+// none draws nil or an empty list, which mean the same in a policy.
 func none[T any](t *rapid.T) []T { return sample(t, "none", [][]T{nil, {}}) }
 
 func peers(t *rapid.T) []networkingv1.NetworkPolicyPeer {
@@ -84,7 +84,7 @@ func peer(t *rapid.T) networkingv1.NetworkPolicyPeer {
 	return networkingv1.NetworkPolicyPeer{IPBlock: Block(t)}
 }
 
-// Block draws a block around an address that may be some pod's, with exceptions inside of it.
+// Block draws a block around an address that may belong to a pod, with exceptions inside of the block.
 func Block(t *rapid.T) *networkingv1.IPBlock {
 	lengths, inside := []int{0, 8, 16, 23, 24, 28, 30, 31, 32}, address(t, byte(rapid.IntRange(0, 1).Draw(t, "network"))) //nolint:gosec // 0 or 1
 	if inside.Is6() {

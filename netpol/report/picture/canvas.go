@@ -9,10 +9,10 @@ import (
 	"unicode"
 )
 
-// canvas collects the elements of a drawing. Texts are escaped here and nowhere else.
+// canvas collects the elements of a drawing. All texts are escaped here.
 type canvas struct{ strings.Builder }
 
-// n writes a number with at most one decimal.
+// n formats a number with at most one decimal.
 func n(v float64) string { return strconv.FormatFloat(math.Round(v*10)/10, 'f', -1, 64) }
 
 func escape(s string) string {
@@ -23,7 +23,7 @@ func escape(s string) string {
 
 func (c *canvas) add(format string, args ...any) { fmt.Fprintf(c, format, args...) }
 
-// open begins a group. Its title is shown when one points at it, and read aloud.
+// open starts a group. Browsers show its title as a tooltip, and screen readers read it.
 func (c *canvas) open(title string) {
 	c.WriteString("<g>")
 	if title != "" {
@@ -41,7 +41,7 @@ func (c *canvas) circle(class string, x, y, r float64) {
 	c.add(`<circle class="%s" cx="%s" cy="%s" r="%s"/>`, class, n(x), n(y), n(r))
 }
 
-// line goes through points, x and y in turn.
+// line draws a line through points, given as x and y in turn.
 func (c *canvas) line(class string, points ...float64) {
 	c.add(`<path class="%s" d="M`, class)
 	for i, p := range points {
@@ -53,7 +53,7 @@ func (c *canvas) line(class string, points ...float64) {
 	c.WriteString(`"/>`)
 }
 
-// arrow is a line with a head at its end.
+// arrow draws a line with a head at its end.
 func (c *canvas) arrow(class string, points ...float64) {
 	last := len(points)
 	x, y := points[last-2], points[last-1]
@@ -70,7 +70,7 @@ func (c *canvas) arrow(class string, points ...float64) {
 	c.add(`<path class="%s head" d="M%s %s %s %s %s %sz"/>`, class, n(x), n(y), n(bx-half*uy), n(by+half*ux), n(bx+half*uy), n(by-half*ux))
 }
 
-// cross marks where an attempt ends.
+// cross draws the mark of a blocked attempt.
 func (c *canvas) cross(class string, x, y, r float64) {
 	c.add(`<path class="%s" d="M%s %s %s %sM%s %s %s %s"/>`, class, n(x-r), n(y-r), n(x+r), n(y+r), n(x-r), n(y+r), n(x+r), n(y-r))
 }
@@ -79,7 +79,8 @@ func (c *canvas) text(class string, x, y float64, s string) {
 	c.add(`<text class="%s" x="%s" y="%s">%s</text>`, class, n(x), n(y), escape(s))
 }
 
-// Fonts, as what their characters take up: of the widest of those that browsers choose for "sans-serif" and "monospace".
+// font holds what the width of a text depends on. The widths are those of the widest fonts that browsers use for "sans-serif" and
+// "monospace".
 type font struct {
 	size float64
 	bold bool
@@ -98,7 +99,8 @@ func (f font) advance(r rune) float64 {
 	switch {
 	case unicode.Is(unicode.Mn, r):
 		return 0
-	case r >= 0x1100 && unicode.In(r, unicode.Han, unicode.Hangul, unicode.Hiragana, unicode.Katakana) || r >= 0x1F000 || r >= 0xFF00 && r < 0xFF61:
+	case r >= 0x1100 && unicode.In(r, unicode.Han, unicode.Hangul, unicode.Hiragana, unicode.Katakana),
+		r >= 0x1F000 || r >= 0xFF00 && r < 0xFF61:
 		return 1.1
 	case f.mono:
 		return 0.603
@@ -122,12 +124,12 @@ func (f font) advance(r rune) float64 {
 	return em
 }
 
-// fit cuts a text to a width.
+// fit shortens a text to a width.
 func (f font) fit(s string, width float64) string {
-	used, last := 0.0, 0 // last is where the text ends that leaves room for the ellipsis
-	room := width - f.advance('…')*f.size
+	used, last := 0.0, 0 // last is the end of the text that leaves space for the ellipsis
+	space := width - f.advance('…')*f.size
 	for i, r := range s {
-		if used <= room {
+		if used <= space {
 			last = i
 		}
 		if used += f.advance(r) * f.size; used > width {
@@ -137,7 +139,7 @@ func (f font) fit(s string, width float64) string {
 	return s
 }
 
-// wrap breaks a text at spaces into at most lines lines; the last is cut.
+// wrap breaks a text at spaces into at most lines lines. The last line is shortened.
 func (f font) wrap(s string, width float64, lines int) []string {
 	var out []string
 	current := ""

@@ -1,6 +1,6 @@
-// Package picture draws an audit's report as SVG: the outside on the left, the wall of the sealed box with the wrapper as its one
-// door, OpenIM's processes behind it, and the stores on the right.
+// Package picture draws a report of the audit as SVG: peers outside the stack on the left, the border of the stack with the gateway,
+// OpenIM's processes behind it, and the stores on the right.
 //
-// Every connection is a point where a process's row meets a column, so that fifty of them never cross in a way that could be
-// misread. The drawing is computed here, without Graphviz, fonts or anything else of the machine: equal reports make equal bytes.
+// Every connection is a point where the row of a component crosses a column, so that lines of fifty connections never overlap. The
+// drawing is computed without Graphviz and without the fonts of the machine: equal reports produce equal bytes.
 package picture

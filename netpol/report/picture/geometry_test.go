@@ -17,7 +17,7 @@ import (
 	"github.com/openimstack/openim-operator/netpol/graph"
 )
 
-// element of a drawing: a text with where it stands, or a shape with its class.
+// element of a drawing: a text with its position, or a shape with its class.
 type element struct {
 	name, class, text string
 	x, y, w, h        float64
@@ -82,14 +82,14 @@ var sizes = map[string]font{
 	"onmark": {size: 10.5, bold: true},
 }
 
-// extent of a text that stands level, by the widths of a wide font.
+// extent returns the extent of a horizontal text, with the widths of a wide font.
 func (e element) extent() (left, right, top, bottom float64) {
 	class := strings.TrimSpace(regexp.MustCompile(`\b(mid|end|badt|okt|exct|x)\b`).ReplaceAllString(e.class, ""))
 	f, ok := sizes[strings.Join(strings.Fields(class), " ")]
 	if !ok {
 		f = strong
 	}
-	w := f.width(e.text) * .9 // what fits by the estimate is narrower when it is drawn
+	w := f.width(e.text) * .9 // the estimate exceeds the drawn width
 	left = e.x
 	switch {
 	case strings.Contains(e.class, "mid"):
@@ -100,7 +100,7 @@ func (e element) extent() (left, right, top, bottom float64) {
 	return left, left + w, e.y - f.size*.75, e.y + f.size*.2
 }
 
-// noOverlap fails when two level texts share a place, or one leaves the drawing.
+// noOverlap fails when two horizontal texts overlap, or a text is outside the drawing.
 func noOverlap(t failing, drawing string) {
 	all := elements(t, drawing)
 	width, height := all[0].w, all[0].h
@@ -116,19 +116,19 @@ func noOverlap(t failing, drawing string) {
 	for i, a := range texts {
 		l, r, top, bottom := a.extent()
 		if l < 0 || r > width || top < 0 || bottom > height {
-			t.Fatalf("%q stands outside: %.0f to %.0f of %.0f, %.0f to %.0f of %.0f", a.text, l, r, width, top, bottom, height)
+			t.Fatalf("%q is outside: %.0f to %.0f of %.0f, %.0f to %.0f of %.0f", a.text, l, r, width, top, bottom, height)
 		}
 		for _, b := range texts[i+1:] {
 			l2, r2, top2, bottom2 := b.extent()
 			if l < r2 && l2 < r && top < bottom2 && top2 < bottom {
-				t.Fatalf("%q and %q stand on each other", a.text, b.text)
+				t.Fatalf("%q and %q overlap", a.text, b.text)
 			}
 		}
 	}
 }
 
-// chance writes a report: any number of parties, strangers, stores and findings, with names of any length.
-func chance(t *rapid.T) audit.Report {
+// randomReport draws a report with any number of peers, intruders, stores and findings, and names of any length.
+func randomReport(t *rapid.T) audit.Report {
 	name := rapid.StringMatching(`[a-z]([-a-z0-9]{0,60}[a-z0-9])?`)
 	components := graph.Components()
 	if rapid.Bool().Draw(t, "own wrapper") {
@@ -146,14 +146,14 @@ func chance(t *rapid.T) audit.Report {
 		}
 		return out
 	}
-	// The wrapper's ways are these three in every stack that has one.
-	ways := map[string][]string{"gateway": {"backend", "msggateway"}, "backend": {"api"}}
+	// Gateway and backend have these edges in every stack.
+	edges := map[string][]string{"gateway": {"backend", "msggateway"}, "backend": {"api"}}
 	for _, from := range components {
-		for _, name := range ways[from.Name] {
+		for _, name := range edges[from.Name] {
 			to, _ := graph.Lookup(name)
-			r.Connections = append(r.Connections, audit.Connection{From: from.Name, FromInside: true, To: name, ToInside: true, Ports: portsOf(to)[:1], Reason: "way in"})
+			r.Connections = append(r.Connections, audit.Connection{From: from.Name, FromInside: true, To: name, ToInside: true, Ports: portsOf(to)[:1], Reason: "requests"})
 		}
-		if ways[from.Name] != nil {
+		if edges[from.Name] != nil {
 			continue
 		}
 		for range rapid.IntRange(0, 3).Draw(t, "calls") {
@@ -166,20 +166,20 @@ func chance(t *rapid.T) audit.Report {
 		store := audit.Connection{From: component.Draw(t, "of").Name, FromInside: true, To: name.Draw(t, "store"), Ports: []audit.Port{{Name: "x", Number: 6379, Protocol: "TCP"}}}
 		r.Connections = append(r.Connections, store)
 	}
-	for range rapid.IntRange(0, 5).Draw(t, "parties") {
-		party := name.Draw(t, "party")
+	for range rapid.IntRange(0, 5).Draw(t, "peers") {
+		peer := name.Draw(t, "peer")
 		for range rapid.IntRange(1, 6).Draw(t, "targets") {
 			if to := component.Draw(t, "target"); len(to.Ports) > 0 {
-				r.Connections = append(r.Connections, audit.Connection{From: party, To: to.Name, ToInside: true, Ports: portsOf(to)[:1], Peers: []string{name.Draw(t, "peer")}})
+				r.Connections = append(r.Connections, audit.Connection{From: peer, To: to.Name, ToInside: true, Ports: portsOf(to)[:1], Peers: []string{name.Draw(t, "selector")}})
 			}
 		}
 	}
-	for range rapid.IntRange(0, 4).Draw(t, "strangers") {
-		stranger := name.Draw(t, "stranger") + "/" + name.Draw(t, "pod")
+	for range rapid.IntRange(0, 4).Draw(t, "intruders") {
+		intruder := name.Draw(t, "intruder") + "/" + name.Draw(t, "pod")
 		open := rapid.Uint32().Draw(t, "open") // a bit for each port
 		for _, to := range components {
 			for _, port := range portsOf(to) {
-				r.Cells = append(r.Cells, audit.Cell{From: stranger, To: to.Name, Port: port, Evaluated: open&1 == 1})
+				r.Cells = append(r.Cells, audit.Cell{From: intruder, To: to.Name, Port: port, Evaluated: open&1 == 1})
 				open >>= 1
 			}
 		}
@@ -194,20 +194,20 @@ func chance(t *rapid.T) audit.Report {
 	return r
 }
 
-func TestNoTextStandsOnAnotherOrOutside(t *testing.T) {
+func TestTextsNeitherOverlapNorLeaveTheDrawing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		r := chance(t)
-		if len(elements(t, Alone(r))) < 20 {
-			return // next to nothing runs
+		r := randomReport(t)
+		if len(elements(t, Standalone(r))) < 20 {
+			return // almost no components
 		}
-		noOverlap(t, Alone(r))
+		noOverlap(t, Standalone(r))
 	})
 }
 
 func TestTheDrawingIsTheSameForTheSameReport(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		r := chance(t)
-		for _, draw := range []func(audit.Report) string{Alone, Within, Narrow} {
+		r := randomReport(t)
+		for _, draw := range []func(audit.Report) string{Standalone, Embedded} {
 			if once, again := draw(r), draw(r); once != again {
 				t.Fatalf("two drawings of one report differ")
 			}
@@ -215,10 +215,10 @@ func TestTheDrawingIsTheSameForTheSameReport(t *testing.T) {
 	})
 }
 
-// Every pair that is joined has its mark, and nothing else has: the picture neither hides nor invents a connection.
+// Every connected pair has a mark and no other pair has: the picture neither hides nor invents a connection.
 func TestEveryConnectionHasItsMark(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		r := chance(t)
+		r := randomReport(t)
 		pairs := map[string]bool{}
 		for _, c := range r.Connections {
 			if c.FromInside && (!c.ToInside || c.From != "gateway" && c.From != "backend") {
@@ -229,18 +229,16 @@ func TestEveryConnectionHasItsMark(t *testing.T) {
 			return
 		}
 		const inLegend = 1
-		for name, got := range map[string]int{"wide": count(t, Within(r), "dot ok") - inLegend, "narrow": count(t, Narrow(r), "dot ok")} {
-			if got != len(pairs) {
-				t.Fatalf("%s: %d marks for %d pairs that are joined", name, got, len(pairs))
-			}
+		if got := count(t, Embedded(r), "dot ok") - inLegend; got != len(pairs) {
+			t.Fatalf("%d marks for %d connected pairs", got, len(pairs))
 		}
 	})
 }
 
-// Strangers end at the wall, in a cross for each process that they try; where one gets through, the wall has a gap instead.
-func TestStrangersEndAtTheWallOrGoThroughIt(t *testing.T) {
+// Attempts of intruders end at the border in a cross, one for each process. Where an attempt succeeds, the border has a gap instead.
+func TestIntrudersAreBlockedAtTheBorderOrPassIt(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		r := chance(t)
+		r := randomReport(t)
 		tried, through := map[string]bool{}, map[string]bool{}
 		for _, c := range r.Cells {
 			if c.To == "gateway" || c.To == "backend" {
@@ -251,14 +249,14 @@ func TestStrangersEndAtTheWallOrGoThroughIt(t *testing.T) {
 				through[c.To] = true
 			}
 		}
-		drawing := Within(r)
+		drawing := Embedded(r)
 		atGateway := 0
 		if strings.Contains(drawing, "→ gateway:") && count(t, drawing, "key") > 0 {
 			atGateway = 1
 		}
 		const inLegend = 1
 		if got, want := count(t, drawing, "cross")-inLegend, len(tried)-len(through); got != want && got != want+atGateway {
-			t.Fatalf("%d crosses for %d processes that nobody gets through to", got, want)
+			t.Fatalf("%d crosses for %d processes without a successful attempt", got, want)
 		}
 		backend := 0
 		for _, c := range r.Cells {
@@ -267,7 +265,7 @@ func TestStrangersEndAtTheWallOrGoThroughIt(t *testing.T) {
 			}
 		}
 		if got := count(t, drawing, "gap"); got != len(through)+backend {
-			t.Fatalf("%d gaps in the wall for %d breaches", got, len(through)+backend)
+			t.Fatalf("%d gaps in the border for %d breaches", got, len(through)+backend)
 		}
 	})
 }
@@ -282,7 +280,7 @@ func count(t failing, drawing, class string) int {
 	return total
 }
 
-func TestTextsAreCutToTheirPlace(t *testing.T) {
+func TestTextsAreShortenedToTheirWidth(t *testing.T) {
 	g := NewWithT(t)
 	g.Expect(sans.fit("short", 100)).To(Equal("short"))
 	cut := sans.fit(strings.Repeat("long", 50), 100)

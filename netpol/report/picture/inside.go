@@ -9,16 +9,17 @@ import (
 	"github.com/openimstack/openim-operator/netpol/audit"
 )
 
-// box draws the boundary and what it is called.
+// box draws the border of the stack and its labels.
 func (l *layout) box() {
-	l.rect("box", wallX, l.top, l.boxEnd-wallX, l.boxBottom-l.top, 12)
-	l.rect("wall", wallX-wallWidth/2, l.top+10, wallWidth, l.boxBottom-l.top-20, 4)
+	l.rect("box", borderX, l.top, l.boxEnd-borderX, l.boxBottom-l.top, 12)
+	l.rect("border", borderX-borderWidth/2, l.top+10, borderWidth, l.boxBottom-l.top-20, 4)
 	if len(l.processes) > 0 {
 		frame := l.rowsTop - 8
 		l.rect("inner", cardX-12, frame, l.boxEnd-cardX, l.boxBottom-frame-8, 9)
 	}
 	l.text("zone", margin, l.top-10, "OUTSIDE")
-	l.text("zone", wallX+6, l.top-10, sans.fit(fmt.Sprintf("SEALED: %s/%s", l.report.Stack.Namespace, l.report.Stack.Name), l.boxEnd-wallX-20))
+	stack := fmt.Sprintf("SEALED: %s/%s", l.report.Stack.Namespace, l.report.Stack.Name)
+	l.text("zone", borderX+6, l.top-10, sans.fit(stack, l.boxEnd-borderX-20))
 	title := fmt.Sprintf("OpenIM, %d processes", len(l.processes))
 	l.text("b", cardX+34, l.rowsTop-18, title)
 	if len(l.callees) > 0 {
@@ -26,7 +27,7 @@ func (l *layout) box() {
 	}
 }
 
-// storeBars draws what the stack reaches outside: bars in which the rows' wires end.
+// storeBars draws the stores as bars, at which the lines of the rows end.
 func (l *layout) storeBars() {
 	for _, c := range l.stores {
 		x := l.columnAt["out:"+c.name]
@@ -52,15 +53,16 @@ func prefixed(prefix string, list []string) []string {
 	return out
 }
 
-// head writes a column's name and port, rising to the right, no further than to a limit.
+// head draws the name and port of a column, slanted, up to a limit on the right.
 func (l *layout) head(c *column, x, y, limit float64) {
 	const cosine = 0.616 // of slant
 	port := headPort(c)
 	name := small.fit(headText(c), (limit-x)/cosine-mono.width(port)-6)
-	l.add(`<text class="s" transform="translate(%s %s)rotate(-%d)">%s <tspan class="m">%s</tspan></text>`, n(x), n(y), slant, escape(name), escape(port))
+	l.add(`<text class="s" transform="translate(%s %s)rotate(-%d)">%s <tspan class="m">%s</tspan></text>`,
+		n(x), n(y), slant, escape(name), escape(port))
 }
 
-// grid draws the columns of calls.
+// grid draws the columns of the processes.
 func (l *layout) grid() {
 	for _, c := range l.callees {
 		x := l.columnAt["in:"+c.name]
@@ -71,7 +73,7 @@ func (l *layout) grid() {
 	}
 }
 
-// wires draws each row to the last column that it is joined to, and the points where it is.
+// wires draws a line for each row up to its last point, and the points of its connections.
 func (l *layout) wires() {
 	all := l.processes
 	for _, p := range []*process{l.gateway, l.backend} {
@@ -106,7 +108,7 @@ func (l *layout) rowStart(p *process) float64 {
 	return cardX + cardWidth
 }
 
-// keys of columns, from left to right: where they are, and their names.
+// keys returns the columns from left to right: their kind and name.
 func (l *layout) keys() [][2]string {
 	var keys [][2]string
 	for _, c := range l.callees {
@@ -118,7 +120,7 @@ func (l *layout) keys() [][2]string {
 	return keys
 }
 
-// dot differs by shape as well as by colour: a disc, a square, a diamond, a ring.
+// dot draws a point. States differ by shape and by colour: disc, square, diamond, circle.
 func (l *layout) dot(p *point, x, y float64) {
 	l.open(strings.Join(p.about, "\n"))
 	switch class := "dot " + p.state.class(); p.state {
@@ -134,7 +136,7 @@ func (l *layout) dot(p *point, x, y float64) {
 	l.close()
 }
 
-// wrapper draws gateway and backend, and what they alone reach.
+// wrapper draws the gateway and the connections of gateway and backend.
 func (l *layout) wrapper() {
 	if l.gateway != nil {
 		bottom := l.zoneEnd - 8
@@ -142,12 +144,12 @@ func (l *layout) wrapper() {
 		l.rect("key", gatewayX, l.top+8, gatewayEnd-gatewayX, bottom-l.top-8, 10)
 		middle := (gatewayX + gatewayEnd) / 2
 		l.text("b mid", middle, (l.top+bottom)/2-8, strong.fit(l.gateway.name, 120))
-		l.text("s mid", middle, (l.top+bottom)/2+9, "the one door")
+		l.text("s mid", middle, (l.top+bottom)/2+9, "authenticates")
 		l.close()
 		l.chips(l.gateway, gatewayEnd-8, bottom-13)
 		l.mark(l.gateway.marks, gatewayX-6, l.top+10)
 		if len(l.gateway.stopped) > 0 {
-			// Its own attempts end at its lower corner, where the fan of the strangers does not reach.
+			// Attempts at the gateway end at its lower corner, outside the lines of the other attempts.
 			l.stopped(append(l.gateway.stopped, l.behindGateway()...), gatewayX+14, bottom+1)
 		}
 	}
@@ -160,7 +162,7 @@ func (l *layout) wrapper() {
 	}
 }
 
-// behindGateway are the strangers' attempts at the backend: nobody gets past the gateway to try them.
+// behindGateway returns the blocked attempts at the backend, which are drawn at the gateway.
 func (l *layout) behindGateway() []string {
 	if l.backend == nil {
 		return nil
@@ -168,7 +170,7 @@ func (l *layout) behindGateway() []string {
 	return l.backend.stopped
 }
 
-// flow is a connection that begins at the wrapper.
+// flow draws a connection that starts at gateway or backend.
 func (l *layout) flow(f flow, i int) {
 	class := f.state.class()
 	label := ":" + portsText(f.ports)
@@ -213,7 +215,7 @@ func (l *layout) cards() {
 	}
 }
 
-// chips are a component's ports, from the right edge leftwards. It returns what they take up.
+// chips draws the ports of a component from right to left and returns their width.
 func (l *layout) chips(p *process, right, y float64) float64 {
 	const height, gap = 17.0, 3.0
 	x := right
@@ -227,7 +229,7 @@ func (l *layout) chips(p *process, right, y float64) float64 {
 		w := mono.width(label) + 7
 		x -= w
 		class := "chip"
-		if s := p.doors[port.Number]; s != none {
+		if s := p.openPorts[port.Number]; s != none {
 			class += " " + s.class()
 		}
 		l.open(portTitle(p, port))
@@ -241,19 +243,19 @@ func (l *layout) chips(p *process, right, y float64) float64 {
 
 func portTitle(p *process, port audit.Port) string {
 	title := fmt.Sprintf("%s:%s %s", p.name, portText(port), port.Name)
-	switch p.doors[port.Number] {
+	switch p.openPorts[port.Number] {
 	case intended:
-		return title + ", open to whom the spec names"
+		return title + ", open to peers of the spec"
 	case exception:
-		return title + ", open by an exception that the spec asks for"
+		return title + ", open by an exception of the spec"
 	case unexpected:
-		return title + ", open to whom it must not be, or named by a finding"
+		return title + ", open and must be shut, or named by a finding"
 	default:
 		return title + ", sealed"
 	}
 }
 
-// mark shows which findings name a place.
+// mark draws the numbers of findings at a position.
 func (l *layout) mark(findings []int, x, y float64) {
 	if len(findings) == 0 {
 		return

@@ -6,39 +6,39 @@ import (
 	"strings"
 )
 
-// parties draws who is let in: straight to the gateway, or through a slot in the wall and along a lane to the ports that the spec
-// opens to them.
-func (l *layout) parties() {
+// drawPeers draws the peers and their connections: directly to the gateway, or through an opening in the border and along a lane to the
+// ports that the spec opens to them.
+func (l *layout) drawPeers() {
 	lane := 0
 	for _, p := range l.outside {
-		y := l.partyY[p.name]
-		l.partyCard(p, y)
-		var door, beyond []target
+		y := l.peerY[p.name]
+		l.peerCard(p, y)
+		var atGateway, beyond []target
 		for _, t := range p.targets {
 			if l.gateway != nil && t.process == l.gateway.name {
-				door = append(door, t)
+				atGateway = append(atGateway, t)
 			} else {
 				beyond = append(beyond, t)
 			}
 		}
 		start := margin + outsideWidth
 		switch {
-		case len(beyond) == 0 && len(door) > 0:
-			l.open(abouts(door))
+		case len(beyond) == 0 && len(atGateway) > 0:
+			l.open(targetsText(atGateway))
 			l.line("halo out", start+2, y, gatewayX-4, y)
-			l.arrow("go "+worst(door).class(), start, y, gatewayX, y)
+			l.arrow("go "+worst(atGateway).class(), start, y, gatewayX, y)
 			l.close()
 		case len(beyond) > 0:
 			x := cardX - 22 - 15*float64(lane%4)
 			lane++
-			l.lane(door, beyond, start, x, y)
+			l.lane(atGateway, beyond, start, x, y)
 		}
 	}
 }
 
-func (l *layout) partyCard(p *party, y float64) {
+func (l *layout) peerCard(p *peer, y float64) {
 	l.open(p.name + ": " + strings.Join(orAnyone(p.peers), "; "))
-	l.rect("card", margin, y-partyHeight/2, outsideWidth, partyHeight, 9)
+	l.rect("card", margin, y-peerHeight/2, outsideWidth, peerHeight, 9)
 	peers := tiny.wrap(shortPeers(p.peers), outsideWidth-20, 2)
 	base := y + 4.5 - 6.5*float64(len(peers))
 	if strong.width(p.name) <= outsideWidth-20 {
@@ -67,7 +67,7 @@ func (l *layout) partyCard(p *party, y float64) {
 	}
 }
 
-// shortPeers leaves out of peers what everybody knows who reads such pictures: the usual keys of labels.
+// shortPeers removes the keys of well-known labels from peers.
 func shortPeers(peers []string) string {
 	text := strings.Join(orAnyone(peers), "; ")
 	for _, key := range []string{"kubernetes.io/metadata.name=", "app.kubernetes.io/name=", "k8s-app=", "pods "} {
@@ -83,14 +83,14 @@ func orAnyone(peers []string) []string {
 	return peers
 }
 
-// lane leads a party through the wall, and along the rows to its ports.
-func (l *layout) lane(door, beyond []target, start, x, y float64) {
+// lane draws the connections of a peer through the border and along the rows to its ports.
+func (l *layout) lane(atGateway, beyond []target, start, x, y float64) {
 	class := worst(beyond).class()
 	low, high := y, y
 	for _, t := range beyond {
 		low, high = min(low, l.rowY[t.process]), max(high, l.rowY[t.process])
 	}
-	l.line("halo", wallX+8, y, x, y)
+	l.line("halo", borderX+8, y, x, y)
 	l.line("go thin "+class, start, y, x, y)
 	l.line("go thin "+class, x, low+side(low, x, y), x, high+side(high, x, y))
 	for _, t := range beyond {
@@ -100,19 +100,19 @@ func (l *layout) lane(door, beyond []target, start, x, y float64) {
 		l.arrow("go thin "+t.state.class(), x, row, cardX, row)
 		l.close()
 	}
-	if len(door) > 0 {
-		l.open(abouts(door))
-		l.arrow("go thin "+worst(door).class(), wallX+20, y, wallX+20, l.zoneEnd-8)
+	if len(atGateway) > 0 {
+		l.open(targetsText(atGateway))
+		l.arrow("go thin "+worst(atGateway).class(), borderX+20, y, borderX+20, l.zoneEnd-8)
 		l.close()
 	}
-	l.rect("slot "+class, wallX-8, y-7, 16, 14, 3)
+	l.rect("slot "+class, borderX-8, y-7, 16, 14, 3)
 	l.text("m", gatewayEnd-40, y-6, mono.fit(portsOf(beyond), x-gatewayEnd+36))
 }
 
-// side keeps the ticks of lanes apart from each other and off the middle of a row, where strangers' lines would be.
-func side(row, lane, party float64) float64 {
+// side returns an offset that separates the ends of lanes, and keeps them off the middle of a row, where attempts of intruders end.
+func side(row, lane, peer float64) float64 {
 	switch {
-	case row == party:
+	case row == peer:
 		return 0
 	case lane > cardX-30:
 		return 4
@@ -121,7 +121,7 @@ func side(row, lane, party float64) float64 {
 	}
 }
 
-// portsOf names what a party reaches beyond the gateway: one port, or how many and what they are called.
+// portsOf returns a short text for ports: their numbers, or their count and name.
 func portsOf(targets []target) string {
 	names := map[string]bool{}
 	var kinds, numbers []string
@@ -150,7 +150,7 @@ func worst(targets []target) state {
 	return s
 }
 
-func abouts(targets []target) string {
+func targetsText(targets []target) string {
 	var out []string
 	for _, t := range targets {
 		out = appendNew(out, t.about)
@@ -158,21 +158,21 @@ func abouts(targets []target) string {
 	return strings.Join(out, "\n")
 }
 
-// intruders draws whom nobody lets in: a fan of attempts that end at the wall, each at the row that it is for, or go through it.
-func (l *layout) intruders() {
-	s := l.strangers
+// drawIntruders draws the unexpected sources and a line for each target: blocked at the border, or through it.
+func (l *layout) drawIntruders() {
+	s := l.intruders
 	if s.tried == 0 {
 		return
 	}
-	who := tiny.wrap(strings.Join(s.names, ", "), outsideWidth-20, 4)
-	height := 98 + 13*float64(len(who))
+	names := tiny.wrap(strings.Join(s.names, ", "), outsideWidth-20, 4)
+	height := 98 + 13*float64(len(names))
 	first, last := l.rowsTop, l.boxBottom
 	y := (first + last) / 2
 	x := margin + outsideWidth
-	l.open("strangers: " + strings.Join(s.names, ", "))
+	l.open("intruders: " + strings.Join(s.names, ", "))
 	for _, p := range l.processes {
 		if len(p.stopped) > 0 && len(p.breached) == 0 {
-			l.stopped(p.stopped, wallX-wallWidth/2-3, l.rowY[p.name], x, y)
+			l.stopped(p.stopped, borderX-borderWidth/2-3, l.rowY[p.name], x, y)
 		}
 	}
 	for _, p := range append([]*process{l.gateway, l.backend}, l.processes...) {
@@ -188,25 +188,25 @@ func (l *layout) intruders() {
 		l.close()
 		l.mark(c.marks, at+8, l.boxBottom+8)
 	}
-	l.rect("enemy", margin, y-height/2, outsideWidth, height, 10)
+	l.rect("intruder", margin, y-height/2, outsideWidth, height, 10)
 	l.text("b badt", margin+11, y-height/2+21, "intruders")
 	line := y - height/2 + 39
-	for _, text := range who {
+	for _, text := range names {
 		l.text("s t", margin+11, line, text)
 		line += 13
 	}
 	line = y + height/2 - 47
 	l.text("s", margin+11, line, fmt.Sprintf("%d attempts", s.tried))
-	l.text("b okt", margin+11, line+17, fmt.Sprintf("%d stopped", s.stopped))
+	l.text("b okt", margin+11, line+17, fmt.Sprintf("%d blocked", s.stopped))
 	if s.opened > 0 {
-		l.text("b badt", margin+11, line+34, fmt.Sprintf("%d got through", s.opened))
-	} else if len(s.doors) > 0 {
-		l.text("s", margin+11, line+34, small.fit(fmt.Sprintf("%d open doors", len(s.doors)), outsideWidth-20))
+		l.text("b badt", margin+11, line+34, fmt.Sprintf("%d succeeded", s.opened))
+	} else if len(s.expected) > 0 {
+		l.text("s", margin+11, line+34, small.fit(fmt.Sprintf("%d open ports", len(s.expected)), outsideWidth-20))
 	}
 	l.close()
 }
 
-// stopped is an attempt that ends in a cross, at the wall. from is where its line begins, if it has one.
+// stopped draws a blocked attempt: a cross, and a line from the given position, if any.
 func (l *layout) stopped(about []string, x, y float64, from ...float64) {
 	l.open(strings.Join(about, "\n"))
 	if len(from) == 2 {
@@ -217,7 +217,7 @@ func (l *layout) stopped(about []string, x, y float64, from ...float64) {
 	l.close()
 }
 
-// breach is an attempt that goes through.
+// breach draws an attempt that succeeds.
 func (l *layout) breach(p *process, x, y float64) {
 	l.open(strings.Join(p.breached, "\n"))
 	defer l.close()
@@ -228,9 +228,9 @@ func (l *layout) breach(p *process, x, y float64) {
 		return
 	}
 	row := l.rowY[p.name] - 2
-	l.rect("gap", wallX-wallWidth/2-1, row-8, wallWidth+2, 16, 2)
-	l.line("halo", wallX+8, row, cardX-10, row)
-	l.arrow("go bad", x, y, wallX-10, row, cardX, row)
+	l.rect("gap", borderX-borderWidth/2-1, row-8, borderWidth+2, 16, 2)
+	l.line("halo", borderX+8, row, cardX-10, row)
+	l.arrow("go bad", x, y, borderX-10, row, cardX, row)
 }
 
 func (l *layout) breachedStores() []*column {

@@ -8,21 +8,21 @@ import (
 	"github.com/openimstack/openim-operator/netpol/audit"
 )
 
-// Measures of the wide drawing, in its own units: one is a pixel when it is shown in its natural size.
+// Measures of the drawing in its own units. One unit is a pixel at natural size.
 const (
 	naturalWidth = 1280.0 // more when there are many stores
 	margin       = 14.0
 	outsideWidth = 150.0
-	wallX        = 242.0
-	wallWidth    = 9.0
+	borderX      = 242.0
+	borderWidth  = 9.0
 	gatewayX     = 206.0
 	gatewayEnd   = 342.0
 	cardX        = 424.0
 	cardWidth    = 254.0
 	cardHeight   = 28.0
 	pitch        = 33.0 // from row to row
-	partyPitch   = 62.0
-	partyHeight  = 52.0
+	peerPitch    = 62.0
+	peerHeight   = 52.0
 	columnsX     = 736.0
 	maxColumn    = 23.0
 	minColumn    = 20.0
@@ -30,9 +30,9 @@ const (
 	minStore     = 25.0
 )
 
-// layout is where things are.
+// layout holds the positions of all elements.
 type layout struct {
-	*scene
+	*model
 	canvas
 	top, zoneEnd       float64 // of the wrapper's zone
 	rowsTop, boxBottom float64
@@ -41,19 +41,22 @@ type layout struct {
 	storeX, storeStep  float64
 	storeBottom        float64
 	width, height      float64
-	partyY             map[string]float64
+	peerY              map[string]float64
 	rowY               map[string]float64
 	columnAt           map[string]float64
 }
 
-// Alone draws a report as a picture that stands by itself, with what it is of, the verdict and the findings in words.
-func Alone(r audit.Report) string { return draw(r, true) }
+// Standalone draws a report as a picture with a heading, the verdict and the findings in words.
+func Standalone(r audit.Report) string { return draw(r, true) }
 
-// Within draws the same for a page that says in words what the report found.
-func Within(r audit.Report) string { return draw(r, false) }
+// Embedded draws a report for a page that contains the verdict and the findings in words.
+func Embedded(r audit.Report) string { return draw(r, false) }
 
 func draw(r audit.Report, alone bool) string {
-	l := &layout{scene: newScene(r), width: naturalWidth, partyY: map[string]float64{}, rowY: map[string]float64{}, columnAt: map[string]float64{}}
+	l := &layout{
+		model: newModel(r), width: naturalWidth,
+		peerY: map[string]float64{}, rowY: map[string]float64{}, columnAt: map[string]float64{},
+	}
 	header := 12.0
 	if alone {
 		header = 92
@@ -63,8 +66,8 @@ func draw(r audit.Report, alone bool) string {
 	l.storeBars()
 	l.grid()
 	l.wires()
-	l.intruders()
-	l.parties()
+	l.drawIntruders()
+	l.drawPeers()
 	l.wrapper()
 	l.cards()
 	l.legend()
@@ -72,16 +75,18 @@ func draw(r audit.Report, alone bool) string {
 		l.heading()
 		l.list()
 	}
-	return l.wrapSVG(l.height, "wide")
+	return l.wrapSVG()
 }
 
-// wrapSVG puts the root around what was drawn.
-func (l *layout) wrapSVG(height float64, id string) string {
+// wrapSVG returns the SVG document with the drawing.
+func (l *layout) wrapSVG() string {
 	var c canvas
-	c.add(`<svg xmlns="http://www.w3.org/2000/svg" class="oa oa-%s" viewBox="0 0 %s %s" width="%s" height="%s" role="img" aria-labelledby="oa-%s-title oa-%s-desc">`,
-		id, n(l.width), n(height), n(l.width), n(height), id, id)
-	c.add("\n<title id=\"oa-%s-title\">%s</title>\n<desc id=\"oa-%s-desc\">%s</desc>\n<style>%s</style>\n", id, escape(l.titleText()), id, escape(l.describe()), style)
-	c.rect("bg", 0, 0, l.width, height, 0)
+	width, height := n(l.width), n(l.height)
+	c.add(`<svg xmlns="http://www.w3.org/2000/svg" class="oa" viewBox="0 0 %s %s" width="%s" height="%s" `, width, height, width, height)
+	c.WriteString(`role="img" aria-labelledby="oa-title oa-desc">`)
+	c.add("\n<title id=\"oa-title\">%s</title>\n<desc id=\"oa-desc\">%s</desc>\n", escape(l.titleText()), escape(l.describe()))
+	c.add("<style>%s</style>\n", style)
+	c.rect("bg", 0, 0, l.width, l.height, 0)
 	c.WriteString("\n" + l.canvas.String() + "</svg>\n")
 	return c.String()
 }
@@ -90,7 +95,7 @@ func (l *layout) titleText() string {
 	return fmt.Sprintf("Who reaches what in the OpenIMStack %s/%s", l.report.Stack.Namespace, l.report.Stack.Name)
 }
 
-// describe says the drawing in words.
+// describe returns the content of the drawing in words.
 func (l *layout) describe() string {
 	var b strings.Builder
 	for _, p := range l.outside {
@@ -100,50 +105,49 @@ func (l *layout) describe() string {
 		}
 		fmt.Fprintf(&b, "%s may reach %s. ", p.name, strings.Join(to, ", "))
 	}
-	fmt.Fprintf(&b, "Inside the sealed box run %d OpenIM processes", len(l.processes))
+	fmt.Fprintf(&b, "The stack runs %d OpenIM processes", len(l.processes))
 	if l.gateway != nil {
 		b.WriteString(" behind the wrapper's gateway and backend")
 	}
 	b.WriteString(". ")
-	if s := l.strangers; s.tried > 0 {
-		fmt.Fprintf(&b, "Strangers (%s) try %d ports: %d attempts are stopped, %d get through where they must not. ", strings.Join(s.names, ", "), s.tried, s.stopped, s.opened)
+	if s := l.intruders; s.tried > 0 {
+		fmt.Fprintf(&b, "Intruders (%s) make %d attempts: %d are blocked, %d succeed and must not. ",
+			strings.Join(s.names, ", "), s.tried, s.stopped, s.opened)
 	}
 	var stores []string
 	for _, c := range l.stores {
 		stores = append(stores, c.name)
 	}
 	if len(stores) > 0 {
-		fmt.Fprintf(&b, "The stack itself reaches %s. ", strings.Join(stores, ", "))
+		fmt.Fprintf(&b, "The stack reaches %s. ", strings.Join(stores, ", "))
 	}
 	fmt.Fprintf(&b, "Findings: %d. Exceptions: %d.", len(l.report.Findings), len(l.report.Exceptions))
 	return b.String()
 }
 
-// place decides where everything is, from top to bottom.
+// place computes the positions of all elements, from top to bottom.
 func (l *layout) place(header float64) {
 	headers := l.headerHeight(l.stores, maxStore)
 	l.top = header + max(34, headers)
-	doors, others := 0, 0
+	atGateway := 0
 	for _, p := range l.outside {
 		if l.beyondGateway(p) == 0 {
-			doors++
-		} else {
-			others++
+			atGateway++
 		}
 	}
 	y := l.top + 14
-	for _, p := range l.outside[:doors] {
-		l.partyY[p.name] = y + partyHeight/2
-		y += partyPitch
+	for _, p := range l.outside[:atGateway] {
+		l.peerY[p.name] = y + peerHeight/2
+		y += peerPitch
 	}
 	l.zoneEnd = y + 6
 	if l.gateway != nil {
-		l.zoneEnd = max(y, l.top+14+2*partyPitch) + 6
+		l.zoneEnd = max(y, l.top+14+2*peerPitch) + 6
 	}
 	y = l.zoneEnd
-	for _, p := range l.outside[doors:] {
-		l.partyY[p.name] = y + partyHeight/2
-		y += partyPitch
+	for _, p := range l.outside[atGateway:] {
+		l.peerY[p.name] = y + peerHeight/2
+		y += peerPitch
 	}
 	l.rowsTop = max(y+12, l.zoneEnd+l.headerHeight(l.callees, maxColumn)+26)
 	if l.gateway != nil {
@@ -163,7 +167,7 @@ func (l *layout) place(header float64) {
 	}
 }
 
-// columns shares the width between processes that are called and stores.
+// columns divides the width among the columns of processes and stores.
 func (l *layout) columns() {
 	const (
 		beyondCalls = 50 // for the last head, which rises to the right
@@ -171,12 +175,12 @@ func (l *layout) columns() {
 		slack       = 30 // for the last store's head
 	)
 	calls, stores := float64(len(l.callees)), float64(len(l.stores))
-	room := naturalWidth - margin - columnsX - beyondCalls - gap - slack
-	l.columnStep = min(maxColumn, max(minColumn, (room-stores*minStore)/max(calls, 1)))
-	l.storeStep = min(maxStore, max(minStore, (room-calls*l.columnStep)/max(stores, 1)))
+	space := naturalWidth - margin - columnsX - beyondCalls - gap - slack
+	l.columnStep = min(maxColumn, max(minColumn, (space-stores*minStore)/max(calls, 1)))
+	l.storeStep = min(maxStore, max(minStore, (space-calls*l.columnStep)/max(stores, 1)))
 	used := calls*l.columnStep + stores*l.storeStep
-	l.width = naturalWidth + max(0, used-room)
-	spare := max(0, room-used) // makes the box wider, not the gaps
+	l.width = naturalWidth + max(0, used-space)
+	spare := max(0, space-used) // widens the box, not the gaps
 	l.boxEnd = columnsX + calls*l.columnStep + beyondCalls + spare
 	l.storeX = l.boxEnd + gap
 	for i, c := range l.callees {
@@ -188,7 +192,7 @@ func (l *layout) columns() {
 	l.storeBottom = l.boxBottom - 4
 }
 
-const slant = 52 // degrees of columns' heads; sine 0.79
+const slant = 52 // degrees of the column headings; sine 0.79
 
 func (l *layout) headerHeight(columns []*column, step float64) float64 {
 	longest := 0.0
@@ -198,7 +202,7 @@ func (l *layout) headerHeight(columns []*column, step float64) float64 {
 	return min(longest, 190)*0.79 + step/4 + 10
 }
 
-// headText is a column's name above it.
+// headText returns the heading of a column.
 func headText(c *column) string { return small.fit(strings.TrimPrefix(c.name, "rpc-"), 140) }
 
 func headPort(c *column) string {

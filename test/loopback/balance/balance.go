@@ -9,10 +9,10 @@ import (
 	"time"
 )
 
-// dialWithin bounds the try of one target.
-const dialWithin = 10 * time.Second
+// dialTimeout bounds the connection to one target.
+const dialTimeout = 10 * time.Second
 
-// Balancer is the address.
+// Balancer balances the connections to one address over targets.
 type Balancer struct {
 	ln net.Listener
 
@@ -21,7 +21,7 @@ type Balancer struct {
 	next    int
 }
 
-// New opens an address. Until there is a target, connections are closed at once.
+// New opens an address. Connections are closed immediately until there is a target.
 func New() (*Balancer, error) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -32,10 +32,10 @@ func New() (*Balancer, error) {
 	return b, nil
 }
 
-// Address is host:port.
+// Address returns host:port.
 func (b *Balancer) Address() string { return b.ln.Addr().String() }
 
-// Close takes no more connections.
+// Close stops accepting connections.
 func (b *Balancer) Close() { _ = b.ln.Close() }
 
 // Add adds a target, host:port.
@@ -76,14 +76,14 @@ func (b *Balancer) pass(client net.Conn) {
 	_, _ = io.Copy(client, server)
 }
 
-// dial tries each target once.
+// dial attempts each target once.
 func (b *Balancer) dial() net.Conn {
 	b.mu.Lock()
 	targets, first := slices.Clone(b.targets), b.next
 	b.next++
 	b.mu.Unlock()
 	for i := range targets {
-		conn, err := net.DialTimeout("tcp", targets[(first+i)%len(targets)], dialWithin)
+		conn, err := net.DialTimeout("tcp", targets[(first+i)%len(targets)], dialTimeout)
 		if err == nil {
 			return conn
 		}

@@ -1,3 +1,3 @@
-// Package balance is one address on loopback before several others, which may change: each connection goes to the next one that
-// accepts it. It passes bytes and knows nothing of what they are. Connections that are there stay where they are.
+// Package balance is a TCP load balancer: one address on loopback in front of several targets, which may change. Each connection goes to the
+// next target that accepts it. Established connections stay with their target.
 package balance

@@ -1,9 +1,9 @@
-// Command cluster runs a command that speaks to the wrapper in a Kubernetes cluster by addresses on this machine's loopback, which it
-// finds by its environment (package place):
+// Command cluster runs a command that calls the wrapper in a Kubernetes cluster through addresses on this machine's loopback. The command
+// reads them from its environment (package endpoints):
 //
 //	go run ./test/loopback/cluster -- COMMAND ...
 //
-// The cluster is the one of CLUSTER. What is missing in it is set up as `make demo` does, and everything is left running.
+// The cluster is selected by CLUSTER. Missing parts are set up as by `make demo`, and everything is left running.
 package main
 
 import (
@@ -19,12 +19,12 @@ import (
 
 	"k8s.io/klog/v2"
 
-	"github.com/openimstack/openim-operator/test/harness/setup"
-	"github.com/openimstack/openim-operator/test/loopback/place"
+	"github.com/openimstack/openim-operator/hack/environment/setup"
+	"github.com/openimstack/openim-operator/test/loopback/endpoints"
 )
 
-// patience bounds everything: a cold start builds Kubernetes and OpenIM from source.
-const patience = 60 * time.Minute
+// runTimeout bounds the whole run: the first run builds Kubernetes and OpenIM from source.
+const runTimeout = 60 * time.Minute
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -40,9 +40,9 @@ func run(ctx context.Context, out io.Writer, args []string) (err error) {
 	if len(args) < 2 || args[0] != "--" {
 		return errors.New("name the command to run, as in `cluster -- go test .`")
 	}
-	klog.LogToStderr(false) // what the client library has to say of closed streams is of no use to a reader
+	klog.LogToStderr(false) // the client library's messages about closed streams do not help a reader
 	klog.SetOutput(io.Discard)
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("it took longer than %s", patience))
+	ctx, cancel := context.WithTimeoutCause(ctx, runTimeout, fmt.Errorf("it took longer than %s", runTimeout))
 	defer cancel()
 	environment, err := setup.NewEnvironment(setup.NewJournal(out))
 	if err != nil {
@@ -51,14 +51,14 @@ func run(ctx context.Context, out io.Writer, args []string) (err error) {
 	if err := environment.Up(ctx); err != nil {
 		return err
 	}
-	k, err := newKeeper(ctx, environment)
+	k, err := newController(ctx, environment)
 	if err != nil {
 		return err
 	}
 	defer k.close()
 	defer func() { err = errors.Join(err, k.restore(context.WithoutCancel(ctx))) }()
-	where := k.place()
-	if where.Control, err = place.Serve(ctx, k); err != nil {
+	where := k.endpoints()
+	if where.Control, err = endpoints.Serve(ctx, k); err != nil {
 		return err
 	}
 	cmd := exec.CommandContext(ctx, args[1], args[2:]...)

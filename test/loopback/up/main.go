@@ -1,8 +1,8 @@
 // Command up starts a stack on this machine's loopback (package loopback).
 //
-//	go run ./test/loopback/up                   print where everything is, run until Ctrl-C
-//	go run ./test/loopback/up -- COMMAND ...    run a command that finds it by its environment (package place), then end
-//	go run ./test/loopback/up --wrapper ...     with the wrapper before OpenIM
+//	go run ./test/loopback/up                   print the endpoints, run until Ctrl-C
+//	go run ./test/loopback/up -- COMMAND ...    run a command with the endpoints in its environment (package endpoints), then end
+//	go run ./test/loopback/up --wrapper ...     with the wrapper in front of OpenIM
 package main
 
 import (
@@ -18,13 +18,13 @@ import (
 	"syscall"
 
 	"github.com/openimstack/openim-operator/test/loopback"
-	"github.com/openimstack/openim-operator/test/loopback/place"
+	"github.com/openimstack/openim-operator/test/loopback/endpoints"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	wrapper := flag.Bool("wrapper", false, "put the wrapper before OpenIM")
+	wrapper := flag.Bool("wrapper", false, "run the wrapper in front of OpenIM")
 	gateways := flag.Int("gateways", 1, "with --wrapper: replicas of the gateway")
 	backends := flag.Int("backends", 1, "with --wrapper: replicas of the backend")
 	flag.Parse()
@@ -50,8 +50,8 @@ func run(ctx context.Context, out io.Writer, o loopback.Options, command []strin
 		}
 		err = errors.Join(err, s.Close())
 	}()
-	where := s.Place()
-	if where.Control, err = place.Serve(ctx, s); err != nil {
+	where := s.Endpoints()
+	if where.Control, err = endpoints.Serve(ctx, s); err != nil {
 		return err
 	}
 	if len(command) == 0 {
@@ -67,7 +67,7 @@ func run(ctx context.Context, out io.Writer, o loopback.Options, command []strin
 	return s.Err()
 }
 
-func show(ctx context.Context, out io.Writer, s *loopback.Stack, where place.Place) error {
+func show(ctx context.Context, out io.Writer, s *loopback.Stack, where endpoints.Endpoints) error {
 	env := where.Environ()
 	slices.Sort(env)
 	for _, line := range env {

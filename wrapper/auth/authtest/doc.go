@@ -1,4 +1,4 @@
 // Package authtest is an identity provider for tests: it makes keys, publishes them as a JWK Set, and signs whatever
-// it is asked to, wrong things included.
+// a test requests, invalid ones included.
 // It never runs outside tests.
 package authtest

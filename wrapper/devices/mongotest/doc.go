@@ -1,5 +1,6 @@
-// Package mongotest runs the project's stand-in for MongoDB for a test, on a free port of loopback, and takes it away again.
+// Package mongotest runs the stand-in for MongoDB for a test, on a free port of the loopback interface, and removes it when the test
+// ends.
 //
-// It is FerretDB behind the project's proxy, as on the clusters made for trying; both are built from source when they are not in the
-// cache. Only tests import it.
+// The stand-in is FerretDB behind the project's proxy, as in the local cluster. Both programs are built from source when the cache
+// does not hold them. Only tests import this package.
 package mongotest

@@ -3,6 +3,7 @@ package mongotest
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -13,18 +14,16 @@ import (
 	"testing"
 	"time"
 
-	"github.com/openimstack/openim-operator/hack/cluster/component"
-	"github.com/openimstack/openim-operator/hack/images/image"
 	"github.com/openimstack/openim-operator/wrapper/procstop"
 )
 
-// startTimeout bounds a start, on a machine that is busy with other things.
+// startTimeout bounds one start, also on a busy machine.
 const startTimeout = 60 * time.Second
 
 // buildTimeout bounds a build from an empty cache.
 const buildTimeout = 20 * time.Minute
 
-// Server is a database server of one test. Its data outlives a restart.
+// Server is the database server of one test. Its data survives a restart.
 type Server struct {
 	Address string
 
@@ -35,31 +34,44 @@ type Server struct {
 	output  bytes.Buffer
 }
 
-// programs finds the two programs, built if the cache has none. The outcome is the same for all tests of a process.
-var programs = sync.OnceValues(func() ([]string, error) {
-	root, err := component.Root()
-	if err != nil {
-		return nil, err
-	}
+// imagesCommand is the command that builds the stand-in's programs and prints their folders. Product code does not import hack.
+const imagesCommand = "github.com/openimstack/openim-operator/hack/images"
+
+// programs returns the paths of ferretdb and mongodb, which are built if the cache does not hold them. All tests of a process share
+// the outcome.
+var programs = sync.OnceValues(func() (map[string]string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), buildTimeout)
 	defer cancel()
-	return component.BuildAll(ctx, image.FerretDB(root), image.MongoDB(root))
+	cmd := exec.CommandContext(ctx, "go", "run", imagesCommand, "programs", "ferretdb", "mongodb")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0") // a test with the race detector has it on
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("running go run %s programs: %w", imagesCommand, err)
+	}
+	paths := map[string]string{}
+	for line := range strings.Lines(string(out)) {
+		if name, folder, ok := strings.Cut(strings.TrimSpace(line), "="); ok {
+			paths[name] = filepath.Join(folder, name)
+		}
+	}
+	return paths, nil
 })
 
 // Start runs a server until the test ends.
 func Start(t testing.TB) *Server {
 	t.Helper()
-	dirs, err := programs()
+	paths, err := programs()
 	if err != nil {
-		t.Fatalf("the stand-in for MongoDB cannot be built, run make components first: %v", err)
+		t.Fatalf("building the stand-in for MongoDB: %v", err)
 	}
 	dir, err := os.MkdirTemp("", "mongo") //nolint:usetesting // the path of a socket must be short, and a test's name can be long
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	s := &Server{t: t, Address: free(t), program: filepath.Join(dirs[1], "mongodb")}
-	s.args = []string{"--listen=" + s.Address, "--ferretdb=" + filepath.Join(dirs[0], "ferretdb"), "--data-dir=" + dir}
+	s := &Server{t: t, Address: free(t), program: paths["mongodb"]}
+	s.args = []string{"--listen=" + s.Address, "--ferretdb=" + paths["ferretdb"], "--data-dir=" + dir}
 	t.Cleanup(s.Stop)
 	s.Restart()
 	return s
@@ -75,7 +87,7 @@ func free(t testing.TB) string {
 	return l.Addr().String()
 }
 
-// URI is how the wrapper is told of the server.
+// URI returns the connection string for the wrapper.
 func (s *Server) URI() string { return "mongodb://" + s.Address + "/" }
 
 // Restart stops the server if it runs and starts it again on the same port and data, and waits until it listens.
@@ -85,10 +97,10 @@ func (s *Server) Restart() {
 	s.output.Reset()
 	s.process = exec.Command(s.program, s.args...) //nolint:gosec // the project's own program
 	s.process.Stdout, s.process.Stderr = &s.output, &s.output
-	// Should the test be killed, its server does not stay.
+	// The server ends with the test process, even if the latter is killed.
 	s.process.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM, Setpgid: true}
 	if err := s.process.Start(); err != nil {
-		s.t.Fatalf("start the stand-in for MongoDB: %v", err)
+		s.t.Fatalf("starting the stand-in for MongoDB: %v", err)
 	}
 	deadline := time.Now().Add(startTimeout)
 	tick := time.NewTicker(20 * time.Millisecond)
@@ -106,7 +118,7 @@ func (s *Server) Restart() {
 	}
 }
 
-// Stop kills the server and its child, as a crash of the machine would. Its connections break.
+// Stop kills the server and its child process, as a crash of the machine does. Open connections break.
 func (s *Server) Stop() {
 	if s.process == nil {
 		return
@@ -116,13 +128,13 @@ func (s *Server) Stop() {
 	s.process = nil
 }
 
-// Freeze halts the server: it accepts connections and answers nothing.
-func (s *Server) Freeze() { s.halting(procstop.Halt) }
+// Freeze suspends the server: the kernel accepts connections, but nothing is answered.
+func (s *Server) Freeze() { s.signal(procstop.Halt) }
 
-// Thaw lets a frozen server go on.
-func (s *Server) Thaw() { s.halting(procstop.Resume) }
+// Thaw resumes a frozen server.
+func (s *Server) Thaw() { s.signal(procstop.Resume) }
 
-func (s *Server) halting(do func(group int) error) {
+func (s *Server) signal(do func(group int) error) {
 	s.t.Helper()
 	if err := do(s.process.Process.Pid); err != nil {
 		s.t.Fatalf("the stand-in for MongoDB: %v", err)

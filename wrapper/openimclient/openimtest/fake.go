@@ -12,18 +12,18 @@ import (
 	"testing"
 )
 
-// Secret and AdminUserID are what the fake accepts.
+// Credentials that the fake accepts.
 const (
 	Secret      = "share-secret-of-the-test"
 	AdminUserID = "imAdmin"
-	// TokenLifeSeconds is what it says of its tokens: OpenIM's default of 90 days.
+	// TokenLifeSeconds is the lifetime of the fake's tokens: OpenIM's default of 90 days.
 	TokenLifeSeconds = 7776000
 )
 
-// Stack is what OpenIM puts into errDlt.
+// Stack is a stack trace as OpenIM writes it into errDlt.
 const Stack = "goroutine 1 [running]:\ngithub.com/openimsdk/open-im-server/v3/internal/api.GinParseToken\n\t/openim-server/internal/api/router.go:310 +0x1d"
 
-// Call is one request as the fake saw it.
+// Call is one request that the fake received.
 type Call struct {
 	Method, Path, Body string
 	Header             http.Header
@@ -34,16 +34,16 @@ type Fake struct {
 	*httptest.Server
 	sync.Mutex
 	Calls   []Call
-	Minted  int               // admin tokens given so far
-	Valid   map[string]bool   // tokens that are accepted
-	Secret  string            // the secret that is accepted
-	Replies map[string]string // path to body; other paths are answered {"errCode":0}
+	Minted  int               // number of admin tokens issued
+	Valid   map[string]bool   // accepted tokens
+	Secret  string            // the accepted secret
+	Replies map[string]string // path to body; the reply of other paths is {"errCode":0}
 	People  People
-	// Before is called first, outside the lock; when it returns true it has answered.
+	// Before is called first, without the lock. It returns true if it has replied.
 	Before func(w http.ResponseWriter, r *http.Request) bool
 }
 
-// New starts a fake that ends with the test.
+// New starts a fake, which stops at the end of the test.
 func New(t testing.TB) *Fake {
 	f := &Fake{Valid: map[string]bool{}, Secret: Secret, Replies: map[string]string{}, People: newPeople()}
 	f.Server = httptest.NewServer(http.HandlerFunc(f.serve))
@@ -51,7 +51,7 @@ func New(t testing.TB) *Fake {
 	return f
 }
 
-// Token is the nth admin token, n from 1. It looks as OpenIM's do: a JWT with UserID and PlatformID.
+// Token returns the nth admin token, n from 1. Like OpenIM's tokens it is a JWT with UserID and PlatformID.
 func Token(n int) string {
 	return fmt.Sprintf("eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJVc2VySUQiOiJpbUFkbWluIiwiUGxhdGZvcm1JRCI6MTB9.c2lnbmF0dXJlLW51bWJlci0%d", n)
 }
@@ -76,7 +76,7 @@ func (f *Fake) All() []Call {
 	return slices.Clone(f.Calls)
 }
 
-// Revoke makes every token that was given so far unacceptable.
+// Revoke invalidates all tokens.
 func (f *Fake) Revoke() {
 	f.Lock()
 	defer f.Unlock()
@@ -117,7 +117,7 @@ func (f *Fake) serve(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		reply, ok := f.Replies[r.URL.Path]
-		if !ok && f.people(w, r.URL.Path, body) {
+		if !ok && f.serveUsers(w, r.URL.Path, body) {
 			return
 		}
 		if !ok {
@@ -145,7 +145,8 @@ func (f *Fake) parseToken(w http.ResponseWriter, body []byte) {
 		fail(w, 1507, "TokenNotExistError", Stack)
 		return
 	}
-	_, _ = fmt.Fprintf(w, `{"errCode":0,"errMsg":"","errDlt":"","data":{"userID":%q,"platformID":10,"expireTimeSeconds":%d}}`, AdminUserID, TokenLifeSeconds)
+	_, _ = fmt.Fprintf(w, `{"errCode":0,"errMsg":"","errDlt":"","data":{"userID":%q,"platformID":10,"expireTimeSeconds":%d}}`, AdminUserID,
+		TokenLifeSeconds)
 }
 
 func fail(w io.Writer, code int, msg, detail string) {

@@ -1,2 +1,2 @@
-// Package redistest runs a real redis-server for a test, on a free port of loopback, with a password, and takes it away again.
+// Package redistest runs a real redis-server for a test, on a free port of the loopback interface, with a password, until the test ends.
 package redistest

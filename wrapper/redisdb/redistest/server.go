@@ -21,10 +21,10 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/redisdb"
 )
 
-// startTimeout bounds a start, on a machine that is busy with other things.
+// startTimeout limits a start on a busy machine.
 const startTimeout = 20 * time.Second
 
-// Server is a redis-server of one test. It keeps nothing on disk, so that a restarted one is empty.
+// Server is the redis-server of one test. It stores nothing on disk, so that it is empty after a restart.
 type Server struct {
 	Address      string
 	Password     string
@@ -37,11 +37,11 @@ type Server struct {
 	output  bytes.Buffer
 }
 
-// Start runs one until the test ends. Extra arguments go to redis-server, such as "--appendonly", "yes".
+// Start starts a server, which runs until the test ends. Extra arguments are for redis-server, such as "--appendonly", "yes".
 func Start(t testing.TB, extra ...string) *Server {
 	t.Helper()
 	if _, err := exec.LookPath("redis-server"); err != nil {
-		t.Fatal("redis-server is not installed: install the Debian package redis-server (apt-get install redis-server)")
+		t.Fatal("starting redis-server: not installed: install the Debian package redis-server (apt-get install redis-server)")
 	}
 	s := &Server{t: t, dir: t.TempDir(), Password: rand.Text(), extra: extra}
 	s.Address = net.JoinHostPort("127.0.0.1", strconv.Itoa(freePort(t)))
@@ -64,12 +64,12 @@ func freePort(t testing.TB) int {
 	return l.Addr().(*net.TCPAddr).Port
 }
 
-// Config is what a wrapper needs to use this server.
+// Config returns the wrapper's configuration for this server.
 func (s *Server) Config(prefix string) redisdb.Config {
 	return redisdb.Config{Addresses: []string{s.Address}, PasswordFile: s.PasswordFile, KeyPrefix: prefix}
 }
 
-// Open gives a client as the wrapper opens it, closed when the test ends.
+// Open returns a client as the wrapper opens it. It is closed at the end of the test.
 func (s *Server) Open(prefix string) *redisdb.DB {
 	s.t.Helper()
 	return s.open(s.Config(prefix))
@@ -87,27 +87,28 @@ func (s *Server) open(config redisdb.Config) *redisdb.DB {
 	return db
 }
 
-// OpenCluster is Open for a server that was started with "--cluster-enabled", "yes": it is given all slots, and is a Cluster of one.
+// OpenCluster is Open for a server that was started with "--cluster-enabled", "yes". It assigns all slots to the server: a Cluster of one
+// node.
 func (s *Server) OpenCluster(prefix string) *redisdb.DB {
 	s.t.Helper()
 	ctx := s.t.Context()
 	raw := s.Client()
 	if err := raw.ClusterAddSlotsRange(ctx, 0, 16383).Err(); err != nil {
-		s.t.Fatalf("give the node its slots: %v", err)
+		s.t.Fatalf("assigning the slots to the node: %v", err)
 	}
 	config := s.Config(prefix)
 	config.Addresses = append(config.Addresses, s.Address) // two addresses make a Cluster's client
 	return s.open(config)
 }
 
-// Client is a client of the test's own, patient and without prefix.
+// Client returns a client for the test itself, with the library's default timeouts and without prefix.
 func (s *Server) Client() *redis.Client {
 	c := redis.NewClient(&redis.Options{Addr: s.Address, Password: s.Password})
 	s.t.Cleanup(func() { _ = c.Close() })
 	return c
 }
 
-// Restart stops the server if it runs and starts it again on the same port, and waits until it answers.
+// Restart stops the server if it runs, starts it on the same port, and waits until it answers.
 func (s *Server) Restart() {
 	s.t.Helper()
 	s.Stop()
@@ -117,14 +118,14 @@ func (s *Server) Restart() {
 	s.process = exec.Command("redis-server", append([]string{"--bind", host, "--port", port, "--dir", s.dir,
 		"--requirepass", s.Password, "--save", "", "--appendonly", "no", "--daemonize", "no"}, s.extra...)...)
 	s.process.Stdout, s.process.Stderr = &s.output, &s.output
-	// Should the test be killed, its server does not stay.
+	// If the test is killed, the kernel kills the server.
 	s.process.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 	if err := s.process.Start(); err != nil {
-		s.t.Fatalf("start redis-server: %v", err)
+		s.t.Fatalf("starting redis-server: %v", err)
 	}
 	if err := s.awaitAnswer(); err != nil {
 		s.Stop()
-		s.t.Fatalf("redis-server does not answer on %s: %v\n%s", s.Address, err, s.output.String())
+		s.t.Fatalf("starting redis-server: it does not answer on %s: %v\n%s", s.Address, err, s.output.String())
 	}
 }
 
@@ -148,7 +149,7 @@ func (s *Server) awaitAnswer() error {
 	}
 }
 
-// Stop kills the server, as a crash would. Its connections break.
+// Stop kills the server, as a crash would. Its connections fail.
 func (s *Server) Stop() {
 	if s.process == nil {
 		return
@@ -159,10 +160,10 @@ func (s *Server) Stop() {
 	s.process = nil
 }
 
-// Freeze halts the server: it accepts connections and answers nothing.
+// Freeze suspends the server: it accepts connections and answers nothing.
 func (s *Server) Freeze() { s.halting(procstop.Halt) }
 
-// Thaw lets a frozen server go on.
+// Thaw continues a frozen server.
 func (s *Server) Thaw() { s.halting(procstop.Resume) }
 
 func (s *Server) halting(do func(group int) error) {

@@ -9,22 +9,22 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/routes"
 )
 
-// Want is what must become of an attack.
+// Want is the required result of an attack.
 type Want string
 
-// What must become of it.
+// Values of Want.
 const (
-	// Refused by the table, before anybody is asked.
+	// Refused: the table refuses it, before any lookup.
 	Refused Want = "refused"
-	// Rewritten: the call goes on, and OpenIM sees the caller's own id or nothing in the field.
+	// Rewritten: the call is passed on, and the field is the caller's own id or absent.
 	Rewritten Want = "rewritten"
-	// LookedUp: the membership is asked for, and the call refused.
+	// LookedUp: the membership is checked, and the call refused.
 	LookedUp Want = "looked up"
-	// Allowed: the field may name anybody, and what that is worth OpenIM decides.
+	// Allowed: the field may name any user; OpenIM decides on the result.
 	Allowed Want = "allowed"
 )
 
-// Attack is one call of an attacker's that names something of the victim's in one field.
+// Attack is one call of an attacker that names data of the victim in one field.
 type Attack struct {
 	Route *routes.Route
 	Rule  routes.Identity
@@ -32,7 +32,7 @@ type Attack struct {
 	Want  Want
 }
 
-// Attacks yields one for every rule of every route that users may call by POST. The attacker is in none of the victim's
+// Attacks yields an attack for every rule of every route that users may call by POST. The attacker takes part in none of the victim's
 // conversations and groups.
 func Attacks(attacker, victim World) iter.Seq[Attack] {
 	return func(yield func(Attack) bool) {
@@ -52,7 +52,7 @@ func Attacks(attacker, victim World) iter.Seq[Attack] {
 	}
 }
 
-// aim turns one field of an honest body towards the victim.
+// aim sets one field of a valid body to the victim's data.
 func aim(body map[string]any, rule routes.Identity, victim World) Want {
 	switch rule.Do {
 	case routes.Self, routes.EachSelf:
@@ -93,14 +93,14 @@ func aim(body map[string]any, rule routes.Identity, victim World) Want {
 		Set(body, rule.Field, victim.Object())
 		return Refused
 	case routes.UploadTicket:
-		// A ticket for an object of the victim's: {"a":2,"c":"openim/direct/...","d":1,"e":"..."}.
+		// An id for an object of the victim's: {"a":2,"c":"openim/direct/...","d":1,"e":"..."}.
 		Set(body, rule.Field, "eyJhIjoyLCJjIjoib3BlbmltL2RpcmVjdC8yMDI2MDEwMi92aWN0aW0vYS50eHQiLCJkIjoxLCJlIjoiMGNjMTc1YjljMGYxYjZhODMxYzM5OWUyNjk3NzI2NjEifQ==")
 		return Refused
 	case routes.FormTicket:
 		Set(body, rule.Field, victim.Form())
 		return Refused
 	case routes.AtMostOne:
-		// OpenIM v3.8.3 makes the attacker an administrator of the victim's group, when he is a member of it.
+		// OpenIM v3.8.3 makes the attacker an administrator of the victim's group if the attacker is a member of it.
 		name := strings.TrimSuffix(rule.Field, "[]")
 		list, _ := body[name].([]any)
 		second := maps.Clone(list[0].(map[string]any))
@@ -135,7 +135,7 @@ func described(field string, victim World) any {
 	return json.Number("3") // a group's type beside the id of a chat of two
 }
 
-// dropped is a telling value of a field that is left out.
+// dropped returns a conspicuous value for a field that must be removed.
 func dropped(field string) any {
 	switch field {
 	case "groupInfo.groupID", "keyword", "groupInfo.creatorUserID", "groupInfo.ownerUserID", "groupInfo.notificationUserID", "urlPrefix":

@@ -1,4 +1,3 @@
-// Package routestest makes bodies of calls from the table, honest ones and such that reach for what is another user's, so that tests
-// of every layer try the same: the table alone, the handlers, and the gateway in front of a real OpenIM.
-// It never runs outside tests.
+// Package routestest builds bodies of calls from the route table: valid ones, and ones that name data of another user. Tests of all
+// levels use them: the table alone, the handlers, and the gateway with a real OpenIM. Only tests import the package.
 package routestest

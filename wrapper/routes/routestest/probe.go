@@ -10,22 +10,22 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/routes"
 )
 
-// Value is a kind of value that a field is tried with, whatever the field is called.
+// Value is a kind of value with which a field is tested, whatever its name.
 type Value string
 
-// Kinds of values. A field is tried with those that its JSON type can hold.
+// Values of Value. A field is tested with those that its JSON type permits.
 const (
-	// Absent: the field is not there at all.
+	// Absent: the field is missing.
 	Absent Value = "absent"
-	// Null: the field is JSON's null, which OpenIM's decoder takes for absent.
+	// Null: the field is JSON's null, which OpenIM's decoder treats as absent.
 	Null Value = "null"
-	// Empty: a text or a list with nothing in it.
+	// Empty: an empty text or list.
 	Empty Value = "empty"
-	// Prefix: the beginning of what is the victim's.
+	// Prefix: the beginning of an id of the victim's.
 	Prefix Value = "prefix"
-	// Pattern: a regular expression that matches what is the victim's.
+	// Pattern: a regular expression that matches an id of the victim's.
 	Pattern Value = "pattern"
-	// Foreign: what is the victim's, as it is written.
+	// Foreign: an id of the victim's.
 	Foreign Value = "foreign"
 	// Huge: a long text, a long list, or a number near the end of its type.
 	Huge Value = "huge"
@@ -33,13 +33,13 @@ const (
 	Negative Value = "negative"
 )
 
-// Probe is a call with one field, or one list, changed.
+// Probe is a valid call with one changed field or list.
 type Probe struct {
 	Route *routes.Route
 	Field string
 	Value Value
 	Body  map[string]any
-	// Named: the field may name anybody, so that an honest user may name the victim there.
+	// Named: the field may name any user, so that naming the victim is permitted.
 	Named bool
 }
 
@@ -49,8 +49,8 @@ const (
 	hugeList = 2000
 )
 
-// Probes yields honest bodies of the attacker's with one field after the other tried with every kind of value that fits its type.
-// It goes by the protocol's fields and not by the table's rules, so that a field without a rule is tried as well.
+// Probes yields valid bodies of the attacker's in which one field has each kind of value that its type permits. It uses the protocol's
+// fields, not the rules of the table, so that a field without a rule is tested as well.
 func Probes(attacker, victim World) iter.Seq[Probe] {
 	return func(yield func(Probe) bool) {
 		for i := range routes.Table {
@@ -85,7 +85,7 @@ func probe(r *routes.Route, attacker World, field string, kind Value, value any)
 	return p
 }
 
-// named reports whether the table lets the field name anybody.
+// named reports whether the table permits the field to name any user.
 func named(r *routes.Route, field string) bool {
 	for _, rule := range r.Identity {
 		if rule.Field == field {
@@ -95,7 +95,7 @@ func named(r *routes.Route, field string) bool {
 	return false
 }
 
-// values are those of one field, in an order that stays the same.
+// values returns the values for one field, in a fixed order.
 func values(scalar string, victim World) iter.Seq2[Value, []any] {
 	return func(yield func(Value, []any) bool) {
 		all := []struct {
@@ -110,7 +110,8 @@ func values(scalar string, victim World) iter.Seq2[Value, []any] {
 			}{
 				{Empty, []any{""}},
 				{Prefix, []any{victim.Self[:1], victim.Self[:len(victim.Self)-1], victim.Group[:len(victim.Group)-1], "si_", "sg_"}},
-				{Pattern, []any{"^", ".*", "^" + victim.Group, "$|^" + victim.GroupChat(), "sg_$|^" + strings.ReplaceAll(victim.Pair(), "_", ".") + ":"}},
+				{Pattern, []any{"^", ".*", "^" + victim.Group, "$|^" + victim.GroupChat(),
+					"sg_$|^" + strings.ReplaceAll(victim.Pair(), "_", ".") + ":"}},
 				{Foreign, []any{victim.Self, victim.Group, victim.Pair(), victim.GroupChat(), victim.Object()}},
 				{Huge, []any{strings.Repeat("x", hugeText)}},
 			}...)
@@ -136,7 +137,7 @@ func values(scalar string, victim World) iter.Seq2[Value, []any] {
 	}
 }
 
-// lists yields the innermost list that a field stands in as empty, as null, and with very many elements.
+// lists yields the innermost list of a field as empty, as null, and with very many elements.
 func lists(r *routes.Route, attacker World, field, scalar string, victim World, yield func(Probe) bool) bool {
 	name, ok := strings.CutSuffix(field, "[]")
 	if !ok || strings.Contains(name, "[]") {

@@ -9,7 +9,7 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/routes/routestest"
 )
 
-// A field that no probe tries would be a field that no test has looked at.
+// TestEveryFieldOfEveryUserRouteIsTried: a field without a probe would not be tested at all.
 func TestEveryFieldOfEveryUserRouteIsTried(t *testing.T) {
 	g := NewWithT(t)
 	attacker := routestest.World{Self: "alice", Peer: "bert", Group: "g1"}

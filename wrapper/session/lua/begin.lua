@@ -1,5 +1,5 @@
--- The moment at which a session begins. All beginnings and revocations are ordered by this one server's clock.
--- KEYS: meta. ARGV: lifetime in ms. The last end of all sessions is noted: revocations are kept until then.
+-- Returns the time at which a session begins. Sessions and revocations are ordered by this one server's clock.
+-- It also records the last end of all sessions, until which revocations are kept. KEYS: meta. ARGV: lifetime in ms.
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local last = now + tonumber(ARGV[1])

@@ -1,6 +1,6 @@
--- Merges one revocation into the log, numbers it and tells everybody.
--- KEYS: meta, cuts (field to value), by number, by end.
--- ARGV: channel, name for a new log, field, before ms (0: now), epoch, lifetime ms, kept ms, until ms (0: reckon), reason.
+-- Merges one revocation into the list, gives the entry a new number and publishes it.
+-- KEYS: meta, entries by field, fields by number, fields by end.
+-- ARGV: channel, name for a new list, field, before ms (0: now), epoch, lifetime ms, kept ms, until ms (0: computed), reason.
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 for _, f in ipairs(redis.call('ZRANGEBYSCORE', KEYS[4], '-inf', now, 'LIMIT', 0, 200)) do
@@ -20,7 +20,7 @@ if old then
   local b, e, u = string.match(old, '^(%d+) (%d+) (%d+) ')
   before, epoch, till = math.max(before, tonumber(b)), math.max(epoch, tonumber(e)), math.max(till, tonumber(u))
 end
--- Whatever stood there: no further ahead than two hours, and no longer than 368 days, a little more than any session lives.
+-- Whatever the entry held: at most two hours ahead, and at most 368 days, a little more than the longest session.
 before, till = math.min(before, now + 7200000), math.min(till, now + 31795200000)
 local seq = redis.call('HINCRBY', KEYS[1], 'seq', 1)
 local value = string.format('%.0f %.0f %.0f %.0f ', before, epoch, till, seq) .. ARGV[9]

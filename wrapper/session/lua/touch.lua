@@ -1,4 +1,4 @@
--- Notes a use. Never makes a session of none, and none of one that was replaced. KEYS: session. ARGV: now in ms.
+-- Records a use. Never creates a session, and ignores a replaced one. KEYS: session. ARGV: now in ms.
 local found = redis.call('HMGET', KEYS[1], 'last', 'ended')
 if not found[1] or found[2] then return 0 end
 if tonumber(found[1]) < tonumber(ARGV[1]) then redis.call('HSET', KEYS[1], 'last', ARGV[1]) end

@@ -1,5 +1,6 @@
-// Package frame reads and writes the frames of OpenIM's socket: one request or reply in gob or JSON, with or without
-// gzip. Everything is bounded before anything is allocated, and gob is read by a parser of our own that knows these two structs alone.
+// Package frame decodes and encodes the frames of OpenIM's WebSocket: one request or reply in gob or JSON, with or without gzip. It
+// checks each size before it allocates memory. It decodes gob with a parser of its own, which accepts only the two structs
+// of the protocol.
 //
-// It decides nothing about what a frame asks.
+// The package does not check whether a request is permitted.
 package frame

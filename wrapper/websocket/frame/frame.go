@@ -6,13 +6,13 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// Encoding is how a socket's frames are written. OpenIM takes it from the query parameters sdkType and compression.
+// Encoding is the encoding of a socket's frames. OpenIM selects it by the query parameters sdkType and compression.
 type Encoding struct {
 	JSON bool // sdkType=js; otherwise encoding/gob
-	Gzip bool // compression=gzip: each frame by itself
+	Gzip bool // compression=gzip: each frame is one gzip member
 }
 
-// String names an encoding in logs and metrics.
+// String returns the name of an encoding in logs and metrics.
 func (e Encoding) String() string {
 	name := "gob"
 	if e.JSON {
@@ -26,29 +26,29 @@ func (e Encoding) String() string {
 
 // Limits in bytes.
 const (
-	// MaxRequest is what OpenIM reads of one frame, compressed or not (maxMessageSize of internal/msggateway, at every
-	// supported release). What is sent to it is never longer.
+	// MaxRequest is the largest frame that OpenIM reads, compressed or not (maxMessageSize of internal/msggateway, in every supported
+	// release). The relay never sends a longer one.
 	MaxRequest = 51200
-	// MaxClient is what is read of one frame of a client's, compressed or not. It is more than OpenIM reads, because operationID, which
-	// the newest SDKs fill with tens of kilobytes, is shortened before the frame goes on.
+	// MaxClient is the largest frame that is read from a client, compressed or not. It is more than MaxRequest, because the newest SDKs
+	// send an operationID of tens of kilobytes, which the relay shortens.
 	MaxClient = 128 << 10
-	// MaxRequestExpanded bounds a request after gunzip: the largest content as base64, the longest operationID, and the rest.
+	// MaxRequestExpanded limits a request after decompression: the largest content in base64, the longest operationID, and the rest.
 	MaxRequestExpanded = 256 << 10
-	// MaxReply bounds one frame from OpenIM. The Go SDK gives up beyond 1 MiB.
+	// MaxReply limits one frame from OpenIM. The Go SDK reads up to 1 MiB.
 	MaxReply = 4 << 20
-	// maxReplyHead is how much of a reply is unpacked to see what it is: all but its data, which comes last. Pushes carry the operationID
-	// of whoever sent the message, which may be long.
+	// shortReplyHead and maxReplyHead are how much of a reply is decompressed to read all but its data, which comes last. A push contains
+	// the operationID of the message's sender, which may be long.
 	shortReplyHead = 4 << 10
 	maxReplyHead   = wire.MaxOperationIDBytes + 8<<10
-	// maxError bounds a reply that carries an error, after gunzip.
+	// maxError limits a reply with an error, after decompression.
 	maxError = 64 << 10
-	// maxWhole bounds a reply that is read whole, after gunzip: what carries messages or seqs.
+	// maxWhole limits a reply with messages or seqs, after decompression.
 	maxWhole = MaxReply
-	// MaxName bounds sendID and msgIncr. The SDKs use some forty bytes.
+	// MaxName limits sendID and msgIncr. The SDKs use some forty bytes.
 	MaxName = 256
 )
 
-// Request is what a client sends (Req of internal/msggateway).
+// Request is a client's request (Req of internal/msggateway).
 type Request struct {
 	ID          int32
 	SendID      string
@@ -57,7 +57,7 @@ type Request struct {
 	Data        []byte // protobuf
 }
 
-// Reply is what a client gets (Resp of internal/msggateway): an answer, a push or a kick.
+// Reply is a frame to a client (Resp of internal/msggateway): a reply, a push or a kick.
 type Reply struct {
 	ID          int32
 	MsgIncr     string
@@ -67,14 +67,14 @@ type Reply struct {
 	Data        []byte
 }
 
-// Errors tell the kinds of malformed frames apart. They never repeat what was in the frame.
+// Errors of malformed frames. They contain nothing of the frame.
 var (
-	ErrTooLarge  = errors.New("the frame is larger than OpenIM takes: send less at a time")
+	ErrTooLarge  = errors.New("the frame is larger than OpenIM accepts: send less at a time")
 	ErrMalformed = errors.New("the frame is not a request in the socket's encoding: see sdkType and compression")
 )
 
-// DecodeRequest reads a client's frame. Names longer than MaxName, an operationID longer than wire.MaxOperationIDBytes and ids out of
-// range make it malformed.
+// DecodeRequest decodes a client's frame. A name longer than MaxName, an operationID longer than wire.MaxOperationIDBytes and an id out
+// of range are malformed.
 func (e Encoding) DecodeRequest(data []byte) (Request, error) {
 	if len(data) > MaxClient {
 		return Request{}, ErrTooLarge
@@ -101,7 +101,7 @@ func (e Encoding) DecodeRequest(data []byte) (Request, error) {
 	return req, nil
 }
 
-// EncodeRequest writes a frame for OpenIM, at most MaxRequest long.
+// EncodeRequest encodes a frame for OpenIM, of at most MaxRequest bytes.
 func (e Encoding) EncodeRequest(req Request) ([]byte, error) {
 	var out []byte
 	if e.JSON {
@@ -118,7 +118,7 @@ func (e Encoding) EncodeRequest(req Request) ([]byte, error) {
 	return out, nil
 }
 
-// EncodeReply writes a frame for a client.
+// EncodeReply encodes a frame for a client.
 func (e Encoding) EncodeReply(rep Reply) []byte {
 	var out []byte
 	if e.JSON {
@@ -132,12 +132,12 @@ func (e Encoding) EncodeReply(rep Reply) []byte {
 	return out
 }
 
-// ReplyHead reads all of a reply but its data, of which only the first kilobytes are unpacked.
+// ReplyHead decodes all of a reply but its data. It decompresses the first kilobytes only.
 func (e Encoding) ReplyHead(data []byte) (Reply, error) {
 	if !e.Gzip {
 		return e.replyHead(data, true)
 	}
-	// Nearly always the names are short.
+	// Almost all heads fit the short limit.
 	var rep Reply
 	var err error
 	for _, limit := range [...]int{min(shortReplyHead, 4*len(data)+512), maxReplyHead} {
@@ -159,10 +159,10 @@ func (e Encoding) replyHead(head []byte, whole bool) (Reply, error) {
 	return decodeGobReply(head, true)
 }
 
-// DecodeReply reads a whole reply of at most 64 KiB: what carries an error.
+// DecodeReply decodes a reply of at most 64 KiB, such as one with an error.
 func (e Encoding) DecodeReply(data []byte) (Reply, error) { return e.decodeReply(data, maxError) }
 
-// DecodePushed reads a whole reply of at most MaxReply bytes: what carries messages or seqs.
+// DecodePushed decodes a reply of at most MaxReply bytes, such as one with messages or seqs.
 func (e Encoding) DecodePushed(data []byte) (Reply, error) { return e.decodeReply(data, maxWhole) }
 
 func (e Encoding) decodeReply(data []byte, limit int) (Reply, error) {

@@ -12,7 +12,7 @@ import (
 
 var encodings = []Encoding{{}, {Gzip: true}, {JSON: true}, {JSON: true, Gzip: true}}
 
-func TestARequestComesBackInEveryEncoding(t *testing.T) {
+func TestARequestSurvivesEveryEncoding(t *testing.T) {
 	g := NewWithT(t)
 	for _, e := range encodings {
 		sizes := []int{0, 1, 900, 30000}
@@ -32,7 +32,7 @@ func TestARequestComesBackInEveryEncoding(t *testing.T) {
 	}
 }
 
-func TestNothingLongerThanOpenIMReadsIsWritten(t *testing.T) {
+func TestLongerFramesThanOpenIMReadsAreNotWritten(t *testing.T) {
 	random := make([]byte, MaxRequest)
 	state := uint32(1)
 	for i := range random {
@@ -80,7 +80,7 @@ func TestOneGzipMemberAndNothingAfterIt(t *testing.T) {
 	}
 }
 
-func TestGoUnpacksWhatIsStored(t *testing.T) {
+func TestGoDecompressesStoredFrames(t *testing.T) {
 	g := NewWithT(t)
 	for _, text := range []string{"", "a", strings.Repeat("ab", 500)} {
 		r, err := gzip.NewReader(bytes.NewReader(stored([]byte(text))))
@@ -132,7 +132,7 @@ func TestAnotherSpellingOfAMemberIsNotRead(t *testing.T) {
 	g.Expect(got.SendID).To(BeEmpty())
 }
 
-func TestTheHeadOfAJSONReplyIsNotFooledByItsTexts(t *testing.T) {
+func TestTextsDoNotConfuseTheHeadOfAJSONReply(t *testing.T) {
 	g := NewWithT(t)
 	sent := Reply{ID: 1003, ErrCode: 9, ErrMsg: `x","data":"AAAA","errCode":0,"y":"`, Data: []byte(strings.Repeat("d", 9000))}
 	out := encodeJSONReply(sent)

@@ -24,7 +24,8 @@ func FuzzGobRequest(f *testing.F) {
 		if err := gob.NewDecoder(bytes.NewReader(in)).Decode(&theirs); err != nil {
 			t.Fatalf("accepted what encoding/gob refuses: %v", err)
 		}
-		if theirs.ReqIdentifier != got.ID || theirs.SendID != got.SendID || theirs.OperationID != got.OperationID || theirs.MsgIncr != got.MsgIncr || !bytes.Equal(theirs.Data, got.Data) {
+		if theirs.ReqIdentifier != got.ID || theirs.SendID != got.SendID || theirs.OperationID != got.OperationID ||
+			theirs.MsgIncr != got.MsgIncr || !bytes.Equal(theirs.Data, got.Data) {
 			t.Fatalf("read %+v, encoding/gob reads %+v", got, theirs)
 		}
 	})
@@ -49,7 +50,8 @@ func FuzzRequest(f *testing.F) {
 		if err != nil {
 			t.Fatal("our own frame is not read")
 		}
-		if again.ID != got.ID || again.SendID != got.SendID || again.MsgIncr != got.MsgIncr || again.OperationID != got.OperationID || !bytes.Equal(again.Data, got.Data) {
+		if again.ID != got.ID || again.SendID != got.SendID || again.MsgIncr != got.MsgIncr || again.OperationID != got.OperationID ||
+			!bytes.Equal(again.Data, got.Data) {
 			t.Fatalf("%+v came back as %+v", got, again)
 		}
 	})

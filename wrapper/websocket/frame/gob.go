@@ -2,22 +2,22 @@ package frame
 
 import "math"
 
-// encoding/gob lets the sender describe types of his own, for which the receiver compiles a decoder and allocates what the
-// description says. Here one struct alone may be described, whose fields are known by name and type; order and
-// omitted zero fields are free, as gob has them. Everything else is malformed. Format: the package documentation of encoding/gob.
+// encoding/gob permits the sender to describe its own types, for which the receiver compiles a decoder and allocates memory as described.
+// This parser accepts the description of one struct only, whose fields are known by name and type. Their order and omitted zero fields
+// are free, as in gob. Everything else is malformed. Format: the package documentation of encoding/gob.
 
-// Ids of gob's built-in types that these structs are made of.
+// Ids of the built-in types of gob that the structs use.
 const (
 	gobInt    = 2
 	gobBytes  = 5
 	gobString = 6
 )
 
-// Bounds of a type descriptor: ours is some hundred bytes.
+// Limits of a type descriptor. A real one has some hundred bytes.
 const (
 	maxDescriptor = 512
 	maxTypeName   = 64
-	firstUserType = 64 // ids below are gob's own
+	firstUserType = 64 // smaller ids are gob's own
 	maxUserType   = 1 << 20
 )
 
@@ -26,16 +26,18 @@ type gobField struct {
 	kind int64
 }
 
-// Field numbers below are positions in these lists.
+// The fields of the two structs. Field numbers below are indexes of these lists.
 var (
-	requestFields = []gobField{{"ReqIdentifier", gobInt}, {"Token", gobString}, {"SendID", gobString}, {"OperationID", gobString}, {"MsgIncr", gobString}, {"Data", gobBytes}}
-	replyFields   = []gobField{{"ReqIdentifier", gobInt}, {"MsgIncr", gobString}, {"OperationID", gobString}, {"ErrCode", gobInt}, {"ErrMsg", gobString}, {"Data", gobBytes}}
+	requestFields = []gobField{{"ReqIdentifier", gobInt}, {"Token", gobString}, {"SendID", gobString}, {"OperationID", gobString},
+		{"MsgIncr", gobString}, {"Data", gobBytes}}
+	replyFields = []gobField{{"ReqIdentifier", gobInt}, {"MsgIncr", gobString}, {"OperationID", gobString}, {"ErrCode", gobInt},
+		{"ErrMsg", gobString}, {"Data", gobBytes}}
 
 	requestDescriptor = describe("Req", requestFields)
 	replyDescriptor   = describe("Resp", replyFields)
 )
 
-// ourType is the id under which our descriptors go out: the first that encoding/gob itself gives.
+// ourType is the type id in encoded frames: the first id that encoding/gob itself assigns.
 const ourType = firstUserType + 1
 
 type gobValue struct {
@@ -43,7 +45,7 @@ type gobValue struct {
 	bytes  []byte // aliases the input
 }
 
-// gobReader takes apart one stretch of gob. The first error sticks.
+// gobReader parses gob. After the first error, failed stays true.
 type gobReader struct {
 	in     []byte
 	failed bool
@@ -51,7 +53,7 @@ type gobReader struct {
 
 func (r *gobReader) fail() { r.failed, r.in = true, nil }
 
-// uint reads an unsigned integer. A longer form than needed is refused.
+// uint decodes an unsigned integer. An encoding longer than necessary is malformed.
 func (r *gobReader) uint() uint64 {
 	if len(r.in) == 0 {
 		r.fail()
@@ -79,7 +81,7 @@ func (r *gobReader) uint() uint64 {
 	return v
 }
 
-// int reads a signed integer: the lowest bit says whether the others are complemented.
+// int decodes a signed integer. The lowest bit says whether the others are complemented.
 func (r *gobReader) int() int64 {
 	v := r.uint()
 	if v&1 == 1 {
@@ -107,15 +109,15 @@ func (r *gobReader) text(limit uint64) string {
 	return string(r.take(n))
 }
 
-// expect reads an unsigned integer that can only have one value.
+// expect decodes an unsigned integer that must have one value.
 func (r *gobReader) expect(want uint64) {
 	if r.uint() != want {
 		r.fail()
 	}
 }
 
-// descriptor reads the definition of the one struct: wireType{StructT: &structType{CommonType{Name, Id}, []fieldType{{Name, Id}}}}.
-// It returns the type's id and, for each described field, its place in known.
+// descriptor decodes the definition of the struct: wireType{StructT: &structType{CommonType{Name, Id}, []fieldType{{Name, Id}}}}. It
+// returns the type's id and, for each described field, its index in known.
 func descriptor(in []byte, known []gobField) (id int64, order []int, ok bool) {
 	r := &gobReader{in: in}
 	id = -r.int()
@@ -168,8 +170,8 @@ func place(known []gobField, name string, kind int64) int {
 	return -1
 }
 
-// decodeGob reads a descriptor and one value, and nothing after them. With headOnly the input may break off, and reading
-// stops at the field Data.
+// decodeGob decodes a descriptor and one value. Data after them is malformed. With headOnly the input may be cut off, and decoding stops
+// at the field Data.
 func decodeGob(in []byte, known []gobField, values []gobValue, headOnly bool) bool {
 	r := &gobReader{in: in}
 	size := r.uint()
@@ -216,7 +218,8 @@ func decodeGobRequest(in []byte) (Request, error) {
 	if !decodeGob(in, requestFields, v[:], false) || !isInt32(v[0].number) {
 		return Request{}, ErrMalformed
 	}
-	return Request{ID: int32(v[0].number), SendID: string(v[2].bytes), OperationID: string(v[3].bytes), MsgIncr: string(v[4].bytes), Data: v[5].bytes}, nil //nolint:gosec // looked at above
+	return Request{ID: int32(v[0].number), SendID: string(v[2].bytes), OperationID: string(v[3].bytes), MsgIncr: string(v[4].bytes),
+		Data: v[5].bytes}, nil //nolint:gosec // checked above
 }
 
 func decodeGobReply(in []byte, headOnly bool) (Reply, error) {
@@ -224,20 +227,23 @@ func decodeGobReply(in []byte, headOnly bool) (Reply, error) {
 	if !decodeGob(in, replyFields, v[:], headOnly) || !isInt32(v[0].number) || !isInt32(v[3].number) {
 		return Reply{}, ErrMalformed
 	}
-	return Reply{ID: int32(v[0].number), MsgIncr: string(v[1].bytes), OperationID: string(v[2].bytes), ErrCode: int(v[3].number), ErrMsg: string(v[4].bytes), Data: v[5].bytes}, nil //nolint:gosec // looked at above
+	return Reply{ID: int32(v[0].number), MsgIncr: string(v[1].bytes), OperationID: string(v[2].bytes), ErrCode: int(v[3].number),
+		ErrMsg: string(v[4].bytes), Data: v[5].bytes}, nil //nolint:gosec // checked above
 }
 
 func isInt32(n int64) bool { return n >= math.MinInt32 && n <= math.MaxInt32 }
 
 func encodeGobRequest(req Request) []byte {
 	return encodeGob(requestDescriptor, requestFields, []gobValue{
-		{number: int64(req.ID)}, {}, {bytes: []byte(req.SendID)}, {bytes: []byte(req.OperationID)}, {bytes: []byte(req.MsgIncr)}, {bytes: req.Data},
+		{number: int64(req.ID)}, {}, {bytes: []byte(req.SendID)}, {bytes: []byte(req.OperationID)}, {bytes: []byte(req.MsgIncr)},
+		{bytes: req.Data},
 	})
 }
 
 func encodeGobReply(rep Reply) []byte {
 	return encodeGob(replyDescriptor, replyFields, []gobValue{
-		{number: int64(rep.ID)}, {bytes: []byte(rep.MsgIncr)}, {bytes: []byte(rep.OperationID)}, {number: int64(rep.ErrCode)}, {bytes: []byte(rep.ErrMsg)}, {bytes: rep.Data},
+		{number: int64(rep.ID)}, {bytes: []byte(rep.MsgIncr)}, {bytes: []byte(rep.OperationID)}, {number: int64(rep.ErrCode)},
+		{bytes: []byte(rep.ErrMsg)}, {bytes: rep.Data},
 	})
 }
 
@@ -266,7 +272,7 @@ func encodeGob(descriptor []byte, known []gobField, values []gobValue) []byte {
 	return append(appendUint(out, uint64(len(value))), value...)
 }
 
-// describe writes the message that defines a struct.
+// describe returns the encoded message that defines a struct.
 func describe(name string, fields []gobField) []byte {
 	out := appendInt(nil, -ourType)
 	out = append(out, 3, 1, 1)

@@ -8,7 +8,7 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-// The structs of OpenIM's server and of its Go SDK, as they write them: other names, other orders, other widths.
+// The structs of OpenIM's server and of its Go SDK: their names, orders and integer widths differ.
 type (
 	Req struct {
 		ReqIdentifier                       int32
@@ -43,7 +43,7 @@ func goGob(t testing.TB, v any) []byte {
 	return out.Bytes()
 }
 
-func TestWhatTheGoSDKWritesIsRead(t *testing.T) {
+func TestRequestsOfTheGoSDKAreDecoded(t *testing.T) {
 	g := NewWithT(t)
 	for _, data := range [][]byte{nil, {0}, bytes.Repeat([]byte{0xfe}, 127), bytes.Repeat([]byte{7}, 128), bytes.Repeat([]byte{9}, 45000)} {
 		for _, id := range []int{0, 1, 63, 64, 1003, -1, 1<<31 - 1} {
@@ -70,12 +70,13 @@ func TestFieldsInAnotherOrderAreRead(t *testing.T) {
 	g.Expect(got).To(Equal(Request{ID: 1001, SendID: "a", Data: []byte("d")}))
 }
 
-func TestGoReadsWhatWeWrite(t *testing.T) {
+func TestGoDecodesEncodedFrames(t *testing.T) {
 	g := NewWithT(t)
 	for _, size := range []int{0, 1, 127, 128, 40000} {
 		data := bytes.Repeat([]byte{3}, size)
 		var req Req
-		g.Expect(gob.NewDecoder(bytes.NewReader(encodeGobRequest(Request{ID: 1003, SendID: "alice", OperationID: "op", MsgIncr: "m", Data: data}))).Decode(&req)).To(Succeed())
+		g.Expect(gob.NewDecoder(bytes.NewReader(encodeGobRequest(Request{ID: 1003, SendID: "alice", OperationID: "op", MsgIncr: "m",
+			Data: data}))).Decode(&req)).To(Succeed())
 		g.Expect(req.Token).To(BeEmpty())
 		g.Expect(bytes.Equal(req.Data, data)).To(BeTrue())
 		req.Data = nil
@@ -90,7 +91,7 @@ func TestGoReadsWhatWeWrite(t *testing.T) {
 	}
 }
 
-func TestRepliesOfOpenIMAreRead(t *testing.T) {
+func TestRepliesOfOpenIMAreDecoded(t *testing.T) {
 	g := NewWithT(t)
 	sent := Resp{ReqIdentifier: 1003, MsgIncr: "m", OperationID: "op", ErrCode: 1002, ErrMsg: "no", Data: bytes.Repeat([]byte{1}, 9000)}
 	for _, e := range []Encoding{{}, {Gzip: true}, {JSON: true}, {JSON: true, Gzip: true}} {
@@ -134,7 +135,7 @@ func TestGobThatDescribesAnythingElseIsRefused(t *testing.T) {
 	}
 }
 
-func TestEveryTruncationAndEveryTailIsRefused(t *testing.T) {
+func TestTruncatedFramesAndTrailingDataAreRefused(t *testing.T) {
 	g := NewWithT(t)
 	whole := goGob(t, GeneralWsReq{ReqIdentifier: 1003, SendID: "alice", OperationID: "op", MsgIncr: "m", Data: []byte("data")})
 	for n := range len(whole) {

@@ -10,11 +10,11 @@ import (
 	"sync"
 )
 
-// storeUpTo is the size up to which a frame is wrapped in gzip's format without being compressed: to OpenIM, a hop away, time
-// is worth more than bytes, and a compressor holds some 800 KB while it works. What is longer is compressed to be let in at all.
+// storeUpTo is the size up to which a frame is written in gzip's format without compression. OpenIM is in the same cluster, where time
+// matters more than bytes, and a compressor needs some 800 KB. Longer frames are compressed, because OpenIM would refuse them otherwise.
 const storeUpTo = MaxRequest - wrapping
 
-// wrapping is what stored adds.
+// wrapping is the number of bytes that stored adds.
 const wrapping = 23
 
 var (
@@ -22,13 +22,13 @@ var (
 	writers = sync.Pool{New: func() any {
 		w, err := gzip.NewWriterLevel(nil, gzip.BestSpeed)
 		if err != nil {
-			panic("a constant level is known to be right: " + err.Error())
+			panic("creating a gzip writer with a constant level: " + err.Error())
 		}
 		return w
 	}}
 )
 
-// gunzip unpacks one gzip member, and nothing after it, into at most limit bytes.
+// gunzip decompresses one gzip member of at most limit bytes. Data after it is malformed.
 func gunzip(in []byte, limit int) ([]byte, error) {
 	src := bytes.NewReader(in)
 	r, err := gzipReader(src)
@@ -36,7 +36,7 @@ func gunzip(in []byte, limit int) ([]byte, error) {
 		return nil, ErrMalformed
 	}
 	defer readers.Put(r)
-	// Most frames are small: the buffer grows as the frame turns out to be, not as it says.
+	// Most frames are small. The buffer grows with the decompressed data, not by a size that the client announces.
 	out := bytes.NewBuffer(make([]byte, 0, min(4*len(in)+64, limit+1)))
 	if _, err = io.Copy(out, io.LimitReader(r, int64(limit)+1)); err != nil {
 		return nil, ErrMalformed
@@ -50,7 +50,7 @@ func gunzip(in []byte, limit int) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// gunzipHead unpacks the first bytes and says whether they are all.
+// gunzipHead decompresses the first bytes, and reports whether these are all.
 func gunzipHead(in []byte, limit int) (head []byte, whole bool, err error) {
 	r, err := gzipReader(bytes.NewReader(in))
 	if err != nil {
@@ -68,7 +68,7 @@ func gunzipHead(in []byte, limit int) (head []byte, whole bool, err error) {
 	return head[:n], false, nil
 }
 
-// gzipReader takes a reader from the pool. A second member, which gzip's format allows, is not read: OpenIM writes none.
+// gzipReader returns a reader of the pool. It does not read a second member, which gzip's format permits, because OpenIM writes none.
 func gzipReader(src *bytes.Reader) (*gzip.Reader, error) {
 	r, ok := readers.Get().(*gzip.Reader)
 	if !ok {
@@ -88,7 +88,7 @@ func gzipped(in []byte) []byte {
 	}
 	w, ok := writers.Get().(*gzip.Writer)
 	if !ok {
-		panic("the pool holds gzip writers alone")
+		panic("the pool contains another type than gzip writers")
 	}
 	defer writers.Put(w)
 	out := bytes.NewBuffer(make([]byte, 0, len(in)/2+64))
@@ -98,12 +98,12 @@ func gzipped(in []byte) []byte {
 		err = w.Close()
 	}
 	if err != nil {
-		panic("writing to memory does not fail: " + err.Error())
+		panic("compressing in memory: " + err.Error())
 	}
 	return out.Bytes()
 }
 
-// stored writes one gzip member with one stored block (RFC 1952, RFC 1951 section 3.2.4). in is at most storeUpTo bytes long.
+// stored returns one gzip member with one stored block (RFC 1952; RFC 1951, section 3.2.4). in has at most storeUpTo bytes.
 func stored(in []byte) []byte {
 	size := uint16(len(in)) //nolint:gosec // at most storeUpTo
 	out := make([]byte, 0, len(in)+wrapping)

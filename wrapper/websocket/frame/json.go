@@ -8,7 +8,7 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// The members of both structs (json tags of internal/msggateway).
+// jsonRequest and jsonReply have the JSON tags of internal/msggateway.
 type jsonRequest struct {
 	ReqIdentifier int32  `json:"reqIdentifier"`
 	Token         string `json:"token"`
@@ -27,8 +27,8 @@ type jsonReply struct {
 	Data          []byte `json:"data"`
 }
 
-// decodeJSONRequest takes the members that it knows, spelled exactly so and named once, and leaves out the rest: what goes on to
-// OpenIM is written anew, so nobody behind us can read it in another way.
+// decodeJSONRequest decodes the known members, which must have their exact names and occur once, and ignores others. The frame for OpenIM
+// is encoded again, so that OpenIM cannot read it differently.
 func decodeJSONRequest(in []byte) (Request, error) {
 	object, err := wire.DecodeObject(in)
 	if err != nil {
@@ -39,7 +39,7 @@ func decodeJSONRequest(in []byte) (Request, error) {
 	if !ok || !isInt32(id) {
 		return Request{}, ErrMalformed
 	}
-	req.ID = int32(id) //nolint:gosec // looked at above
+	req.ID = int32(id) //nolint:gosec // checked above
 	for name, into := range map[string]*string{"sendID": &req.SendID, "operationID": &req.OperationID, "msgIncr": &req.MsgIncr} {
 		if *into, ok = text(object[name]); !ok {
 			return Request{}, ErrMalformed
@@ -55,7 +55,7 @@ func decodeJSONRequest(in []byte) (Request, error) {
 	return req, nil
 }
 
-// text takes an absent member and null for the empty text, as Go's decoder does.
+// text returns "" for a missing member and for null, as Go's decoder does.
 func text(v any) (string, bool) {
 	if v == nil {
 		return "", true
@@ -65,17 +65,19 @@ func text(v any) (string, bool) {
 }
 
 func encodeJSONRequest(req Request) []byte {
-	return marshal(jsonRequest{ReqIdentifier: req.ID, SendID: req.SendID, OperationID: req.OperationID, MsgIncr: req.MsgIncr, Data: req.Data})
+	return marshal(jsonRequest{ReqIdentifier: req.ID, SendID: req.SendID, OperationID: req.OperationID, MsgIncr: req.MsgIncr,
+		Data: req.Data})
 }
 
 func encodeJSONReply(rep Reply) []byte {
-	return marshal(jsonReply{ReqIdentifier: rep.ID, MsgIncr: rep.MsgIncr, OperationID: rep.OperationID, ErrCode: rep.ErrCode, ErrMsg: rep.ErrMsg, Data: rep.Data})
+	return marshal(jsonReply{ReqIdentifier: rep.ID, MsgIncr: rep.MsgIncr, OperationID: rep.OperationID, ErrCode: rep.ErrCode,
+		ErrMsg: rep.ErrMsg, Data: rep.Data})
 }
 
 func marshal(v any) []byte {
 	out, err := json.Marshal(v)
 	if err != nil {
-		panic("texts, numbers and bytes are always JSON: " + err.Error())
+		panic("encoding texts, numbers and bytes as JSON: " + err.Error())
 	}
 	return out
 }
@@ -85,11 +87,12 @@ func decodeJSONReply(in []byte) (Reply, error) {
 	if err := json.Unmarshal(in, &rep); err != nil {
 		return Reply{}, ErrMalformed
 	}
-	return Reply{ID: rep.ReqIdentifier, MsgIncr: rep.MsgIncr, OperationID: rep.OperationID, ErrCode: rep.ErrCode, ErrMsg: rep.ErrMsg, Data: rep.Data}, nil
+	return Reply{ID: rep.ReqIdentifier, MsgIncr: rep.MsgIncr, OperationID: rep.OperationID, ErrCode: rep.ErrCode, ErrMsg: rep.ErrMsg,
+		Data: rep.Data}, nil
 }
 
-// dataMember is where a reply's data begin. Go writes members in the struct's order, and OpenIM's struct has data last; inside
-// a JSON text the quotation marks would be escaped, so these bytes stand nowhere else before it.
+// dataMember begins a reply's data. Go writes members in the order of the struct, in which data is the last. Within a JSON text the
+// quotation marks would be escaped, so that these bytes cannot occur before the member.
 var dataMember = []byte(`,"data":`)
 
 func decodeJSONReplyHead(in []byte, whole bool) (Reply, error) {

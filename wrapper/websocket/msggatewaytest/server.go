@@ -19,13 +19,13 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// maxMessageSize and writeWait are constants of OpenIM's.
+// Constants of OpenIM's.
 const (
 	maxMessageSize = 51200
 	writeWait      = 10 * time.Second
 )
 
-// Req is what clients send, with OpenIM's own names, which encoding/gob writes.
+// Req is a client's request, with the names that OpenIM's encoding/gob uses.
 type Req struct {
 	ReqIdentifier int32  `json:"reqIdentifier"`
 	Token         string `json:"token"`
@@ -35,7 +35,7 @@ type Req struct {
 	Data          []byte `json:"data"`
 }
 
-// Resp is what clients get.
+// Resp is a frame to a client.
 type Resp struct {
 	ReqIdentifier int32  `json:"reqIdentifier"`
 	MsgIncr       string `json:"msgIncr"`
@@ -45,20 +45,20 @@ type Resp struct {
 	Data          []byte `json:"data"`
 }
 
-// Server is one msggateway.
+// Server is a msggateway.
 type Server struct {
 	// PongWait is how long a client may be silent: 30 s in OpenIM.
 	PongWait time.Duration
-	// SpareSameToken leaves older sockets with the same token alone, as releases from v3.8.3-patch.8 do.
+	// SpareSameToken keeps older sockets with the same token open, as releases from v3.8.3-patch.8 on do.
 	SpareSameToken bool
-	// Answer makes the reply to a request. Nil: an empty success.
+	// Answer returns the reply to a request. Nil: an empty success.
 	Answer func(Req) Resp
-	// Check refuses a connection with an errCode; 0 lets it in.
+	// Check refuses a connection with an errCode; 0 accepts it.
 	Check func(url.Values) (code int, text string)
 
 	http *httptest.Server
 
-	// opening is held from the upgrade to the place on the list: who is told that he is in is on it before the next one comes.
+	// opening is locked from the upgrade to the registration, so that a socket is registered before the next one is opened.
 	opening sync.Mutex
 
 	mu       sync.Mutex
@@ -77,7 +77,7 @@ type conn struct {
 	query  url.Values
 }
 
-// New starts a msggateway that ends with the test.
+// New starts a msggateway, which stops at the end of the test.
 func New(t testing.TB) *Server {
 	t.Helper()
 	s := &Server{PongWait: 30 * time.Second, conns: map[*conn]struct{}{}}
@@ -90,10 +90,10 @@ func New(t testing.TB) *Server {
 	return s
 }
 
-// URL is ws://host:port.
+// URL returns ws://host:port.
 func (s *Server) URL() string { return "ws" + strings.TrimPrefix(s.http.URL, "http") }
 
-// Stop ends it: nobody listens any longer.
+// Stop closes the listener and all connections.
 func (s *Server) Stop() {
 	s.http.Listener.Close()
 	s.CloseAll()
@@ -132,7 +132,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	go c.read()
 }
 
-// essential is ParseEssentialArgs of OpenIM, as strict as the strictest release (v3.8.3-patch.14).
+// essential is OpenIM's ParseEssentialArgs, as strict as in the strictest release (v3.8.3-patch.14).
 func essential(q url.Values) (int, string) {
 	for _, name := range []string{"token", "sendID", "platformID", "operationID", "isBackground"} {
 		if q.Get(name) == "" {
@@ -242,7 +242,7 @@ func (c *conn) text(data []byte) error {
 		return err
 	}
 	if m.Type != "ping" {
-		return errors.New("no ping")
+		return errors.New("not a ping")
 	}
 	m.Type = "pong"
 	out, err := json.Marshal(m)
@@ -311,7 +311,7 @@ func (s *Server) of(user string) []*conn {
 	return out
 }
 
-// Push sends a frame to all sockets of a user and says to how many.
+// Push sends a frame to all sockets of a user, and returns their number.
 func (s *Server) Push(user string, resp Resp) int {
 	all := s.of(user)
 	for _, c := range all {
@@ -320,21 +320,21 @@ func (s *Server) Push(user string, resp Resp) int {
 	return len(all)
 }
 
-// Kick ends a user's sockets with OpenIM's kick frame.
+// Kick closes a user's sockets after OpenIM's kick frame.
 func (s *Server) Kick(user string) {
 	for _, c := range s.of(user) {
 		c.kick()
 	}
 }
 
-// CloseAll ends all connections without a word, as a killed process does.
+// CloseAll closes all connections without a close frame, as a killed process does.
 func (s *Server) CloseAll() {
 	for _, c := range s.of("") {
 		_ = c.ws.Close()
 	}
 }
 
-// Freeze takes frames and pings and answers none; Thaw answers again.
+// Freeze makes the server read frames and pings without replying.
 func (s *Server) Freeze() { s.freeze(true) }
 
 // Thaw ends Freeze.
@@ -346,24 +346,24 @@ func (s *Server) freeze(on bool) {
 	s.frozen = on
 }
 
-// Received are the requests so far, in order.
+// Received returns the requests so far, in order.
 func (s *Server) Received() []Req {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return append([]Req(nil), s.got...)
 }
 
-// Queries are the parameters of the connections that were let in.
+// Queries returns the parameters of the accepted connections.
 func (s *Server) Queries() []url.Values {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return append([]url.Values(nil), s.queries...)
 }
 
-// Connections is the number of open sockets.
+// Connections returns the number of open sockets.
 func (s *Server) Connections() int { return len(s.of("")) }
 
-// Pings is the number of pings received.
+// Pings returns the number of pings received.
 func (s *Server) Pings() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -1,5 +1,5 @@
-// Command coredns is CoreDNS with the plugins that a cluster's DNS needs and no others:
-// upstream's own main would compile the clients of three clouds as well.
+// Command coredns is CoreDNS with only the plugins that a cluster's DNS needs:
+// upstream's own main would also compile the clients of three clouds.
 package main
 
 import (

@@ -10,23 +10,23 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 )
 
-// broker is a running kfake cluster of one.
+// broker is a running kfake cluster with one broker.
 type broker struct {
 	cluster *kfake.Cluster
-	addr    net.Addr // where it really listens
+	addr    net.Addr // the address that it listens on
 }
 
-// start reads the state in the data folder, if any, and begins to serve.
+// start loads the state from the data folder, if any, and starts to serve.
 func start(cfg config, log io.Writer) (*broker, error) {
 	adv, err := parseAdvertised(cfg.advertise)
 	if err != nil {
 		return nil, err
 	}
-	// kfake takes both the port that it listens on and the address that it tells clients from its listener, so the
-	// listener is made here: it accepts on one address and names another.
+	// kfake takes its port and its advertised address from its listener. So the listener is created here: it accepts on one address and
+	// reports another.
 	ln, err := net.Listen("tcp", cfg.listen)
 	if err != nil {
-		return nil, fmt.Errorf("cannot listen on %s, give another --listen address: %w", cfg.listen, err)
+		return nil, fmt.Errorf("listening on %s: %w: use another --listen address", cfg.listen, err)
 	}
 
 	cluster, err := kfake.NewCluster(
@@ -43,15 +43,15 @@ func start(cfg config, log io.Writer) (*broker, error) {
 	)
 	if err != nil {
 		_ = ln.Close()
-		return nil, fmt.Errorf("cannot start on the state in %s, check that the folder is writable or empty it: %w", cfg.dataDir, err)
+		return nil, fmt.Errorf("loading the state in %s: %w: check that the folder is writable, or empty it", cfg.dataDir, err)
 	}
 	return &broker{cluster: cluster, addr: ln.Addr()}, nil
 }
 
-// close stops serving and writes what is in memory to the data folder.
+// close stops serving and writes the state to the data folder.
 func (b *broker) close() { b.cluster.Close() }
 
-// advertised is the address in metadata replies. It need not be one that this process can listen on.
+// advertised is the address in metadata replies. This process need not be able to listen on it.
 type advertised struct {
 	host string
 	port int
@@ -69,12 +69,12 @@ func parseAdvertised(s string) (advertised, error) {
 	return advertised{host: host, port: int(port)}, nil
 }
 
-// Network and String make it a net.Addr.
+// Network and String implement net.Addr.
 func (advertised) Network() string  { return "tcp" }
 func (a advertised) String() string { return net.JoinHostPort(a.host, strconv.Itoa(a.port)) }
 
-// advertisingListener accepts on its inner listener, gives the advertised address as its own, and serves no more
-// connections at once than it has slots.
+// advertisingListener accepts on its inner listener, reports the advertised address as its own, and serves at most as many concurrent
+// connections as it has slots.
 type advertisingListener struct {
 	net.Listener
 	advertised advertised
@@ -92,7 +92,7 @@ func (l *advertisingListener) Accept() (net.Conn, error) {
 	return &slotConn{Conn: conn, release: sync.OnceFunc(func() { <-l.slots })}, nil
 }
 
-// slotConn gives its slot back when it is closed.
+// slotConn releases its slot when it is closed.
 type slotConn struct {
 	net.Conn
 	release func()

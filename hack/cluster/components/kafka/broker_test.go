@@ -191,7 +191,7 @@ func TestBadCommandLinesSayWhatToWrite(t *testing.T) {
 		{"advertised address without a port", "--advertise=kafka", "not host:port"},
 		{"advertised port zero", "--advertise=kafka:0", "1 to 65535"},
 		{"advertised host missing", "--advertise=:9092", "needs a host"},
-		{"no partitions", "--partitions=0", "give 1 to 1000"},
+		{"no partitions", "--partitions=0", "use 1 to 1000"},
 		{"no connections", "--max-connections=0", "at least 1"},
 		{"address in use or malformed", "--listen=nowhere:70000", "another --listen"},
 		{"stray argument", "start", "flags only"},

@@ -1,6 +1,5 @@
-// Command kafka is the stand-in for Apache Kafka on clusters made for trying and testing: one broker, franz-go's kfake,
-// with its state in a directory so that topics, records and group offsets survive a restart.
+// Command kafka is the stand-in for Apache Kafka in development and test clusters: one broker, franz-go's kfake, with its state in a
+// directory, so that topics, records and group offsets survive a restart.
 //
-// It may write below --data-dir and listen on --listen. It never does what only a real cluster of brokers can:
-// replication, quotas, TLS, logins. Real deployments name their own Kafka.
+// It writes below --data-dir and listens on --listen. It has no replication, quotas, TLS or logins. Production uses a real Kafka.
 package main

@@ -21,7 +21,7 @@ func main() {
 	}
 }
 
-// run starts the broker, says where it listens and stays until ctx ends.
+// run starts the broker, prints its address and serves until ctx ends.
 func run(ctx context.Context, args []string, log io.Writer) error {
 	cfg, err := parse(args, log)
 	if err != nil {
@@ -41,14 +41,14 @@ func run(ctx context.Context, args []string, log io.Writer) error {
 	return nil
 }
 
-// config is what the command line says.
+// config holds the command line's settings.
 type config struct {
 	listen     string   // address to listen on, host:port
-	advertise  string   // host:port told to clients in metadata
-	dataDir    string   // topics, records and offsets live here
-	topics     []string // made at start if they are not there
-	partitions int32    // of each topic, seeded or made on demand
-	maxConns   int      // connections served at once; the next ones wait
+	advertise  string   // host:port for clients, in metadata replies
+	dataDir    string   // holds topics, records and offsets
+	topics     []string // created at start if they do not exist
+	partitions int32    // of each topic, created at start or on demand
+	maxConns   int      // concurrent connections; further ones wait
 }
 
 func parse(args []string, out io.Writer) (config, error) {
@@ -69,9 +69,9 @@ func parse(args []string, out io.Writer) (config, error) {
 	case fs.NArg() > 0:
 		return config{}, fmt.Errorf("unexpected argument %q: this command takes flags only, see -h", fs.Arg(0))
 	case *partitions < 1 || *partitions > 1000:
-		return config{}, fmt.Errorf("--partitions %d is out of range: give 1 to 1000", *partitions)
+		return config{}, fmt.Errorf("--partitions %d is out of range: use 1 to 1000", *partitions)
 	case cfg.maxConns < 1:
-		return config{}, fmt.Errorf("--max-connections %d is too small: give at least 1", cfg.maxConns)
+		return config{}, fmt.Errorf("--max-connections %d is too small: use at least 1", cfg.maxConns)
 	}
 	cfg.partitions = int32(*partitions)
 	for _, name := range strings.Split(*topics, ",") {

@@ -13,10 +13,10 @@ import (
 	"time"
 )
 
-// startTimeout is how long FerretDB may take until it accepts connections.
+// startTimeout bounds how long FerretDB may take until it accepts connections.
 const startTimeout = 60 * time.Second
 
-// maxSocketPath is how long the path of a Unix socket may be on Linux.
+// maxSocketPath is the longest path of a Unix socket on Linux.
 const maxSocketPath = 107
 
 // ferretDB is the child process.
@@ -26,8 +26,8 @@ type ferretDB struct {
 	cancel context.CancelFunc
 }
 
-// startFerretDB runs the program on the data folder and returns when it accepts connections. It listens on a socket in that
-// folder and nowhere else: who cannot read the folder cannot pass by the proxy.
+// startFerretDB runs FerretDB on the data folder and returns when it accepts connections. FerretDB listens on a socket in that folder only:
+// a client without access to the folder cannot bypass the proxy.
 func startFerretDB(ctx context.Context, program, dataDir string, out io.Writer) (*ferretDB, error) {
 	dataDir, err := filepath.Abs(dataDir)
 	if err != nil {
@@ -35,22 +35,22 @@ func startFerretDB(ctx context.Context, program, dataDir string, out io.Writer) 
 	}
 	db := &ferretDB{socket: filepath.Join(dataDir, "ferretdb.sock"), done: make(chan struct{})}
 	if len(db.socket) > maxSocketPath {
-		return nil, fmt.Errorf("the path %s is too long for a socket: give a shorter --data-dir", db.socket)
+		return nil, fmt.Errorf("the path %s is too long for a socket: use a shorter --data-dir", db.socket)
 	}
 	if err := os.MkdirAll(dataDir, 0o700); err != nil {
-		return nil, fmt.Errorf("cannot make the data folder, give another --data-dir: %w", err)
+		return nil, fmt.Errorf("creating the data folder: %w: use another --data-dir", err)
 	}
-	if err := os.Remove(db.socket); err != nil && !os.IsNotExist(err) { // left behind by one that was killed
-		return nil, fmt.Errorf("cannot write in the data folder, check its owner: %w", err)
+	if err := os.Remove(db.socket); err != nil && !os.IsNotExist(err) { // left behind by a killed process
+		return nil, fmt.Errorf("removing the old socket in the data folder: %w: check the folder's owner", err)
 	}
 
-	// The child outlives ctx for a moment: open commands shall still be answered.
+	// The child outlives ctx for a moment, so that open commands are still answered.
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	db.cancel = cancel
 	cmd := exec.CommandContext(running, program,
 		"--handler=sqlite", "--sqlite-url=file:"+dataDir+"/", "--state-dir="+dataDir,
 		"--listen-addr=", "--listen-unix="+db.socket, "--debug-addr=-",
-		"--telemetry=disable", "--log-level=error") // at warn it writes documents into its log
+		"--telemetry=disable", "--log-level=error") // at level warn FerretDB logs documents
 	cmd.Env = []string{"SQLITE_TMPDIR=" + dataDir, "GOTRACEBACK=single"}
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
@@ -60,7 +60,7 @@ func startFerretDB(ctx context.Context, program, dataDir string, out io.Writer) 
 	started := make(chan error, 1)
 	go func() {
 		defer close(db.done)
-		runtime.LockOSThread() // the death signal is bound to the thread that starts the child
+		runtime.LockOSThread() // the parent-death signal is bound to the thread that starts the child
 		defer runtime.UnlockOSThread()
 		err := cmd.Start()
 		started <- err
@@ -69,7 +69,7 @@ func startFerretDB(ctx context.Context, program, dataDir string, out io.Writer) 
 		}
 	}()
 	if err := <-started; err != nil {
-		return nil, fmt.Errorf("cannot start FerretDB, name its program by --ferretdb: %w", err)
+		return nil, fmt.Errorf("starting FerretDB: %w: set --ferretdb to its program", err)
 	}
 	if err := db.await(ctx); err != nil {
 		db.stop()
@@ -78,7 +78,7 @@ func startFerretDB(ctx context.Context, program, dataDir string, out io.Writer) 
 	return db, nil
 }
 
-// await returns when FerretDB accepts connections, or will not.
+// await returns when FerretDB accepts connections, or fails when it ends or the timeout is over.
 func (db *ferretDB) await(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
@@ -90,9 +90,9 @@ func (db *ferretDB) await(ctx context.Context) error {
 		}
 		select {
 		case <-db.done:
-			return fmt.Errorf("FerretDB ended before it was ready: its last words are above")
+			return fmt.Errorf("FerretDB ended before it was ready: see its log output above")
 		case <-ctx.Done():
-			return fmt.Errorf("FerretDB was not ready in time: %w", context.Cause(ctx))
+			return fmt.Errorf("waiting for FerretDB: %w", context.Cause(ctx))
 		case <-again.C:
 		}
 	}
@@ -103,7 +103,7 @@ func (db *ferretDB) dial(ctx context.Context) (net.Conn, error) {
 	return (&net.Dialer{Timeout: 5 * time.Second}).DialContext(ctx, "unix", db.socket)
 }
 
-// stop asks FerretDB to end, and kills it if it does not.
+// stop terminates FerretDB, and kills it if it does not end in time.
 func (db *ferretDB) stop() {
 	db.cancel()
 	<-db.done

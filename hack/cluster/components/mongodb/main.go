@@ -25,7 +25,7 @@ func main() {
 	}
 }
 
-// run starts FerretDB, then the proxy, and stays until ctx ends or FerretDB does.
+// run starts FerretDB, then the proxy, and serves until ctx or FerretDB ends.
 func run(ctx context.Context, args []string, out io.Writer) error {
 	fs := flag.NewFlagSet("mongodb", flag.ContinueOnError)
 	fs.SetOutput(out)
@@ -44,10 +44,10 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	defer db.stop()
-	// Only now: an open port means that commands will be answered.
+	// The port is opened last: an open port means that commands are answered.
 	ln, err := net.Listen("tcp", *listen)
 	if err != nil {
-		return fmt.Errorf("cannot listen on %s, give another --listen address: %w", *listen, err)
+		return fmt.Errorf("listening on %s: %w: use another --listen address", *listen, err)
 	}
 	fmt.Fprintf(out, "mongodb stand-in (FerretDB v1 on SQLite behind a proxy): listening on %s, data in %s\n", ln.Addr(), *dataDir)
 
@@ -62,7 +62,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	if ctx.Err() == nil {
-		return fmt.Errorf("%w: its last words are above", context.Cause(serving))
+		return fmt.Errorf("%w: see its log output above", context.Cause(serving))
 	}
 	return nil
 }

@@ -12,7 +12,7 @@ func main() {
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGCHLD)
 	for {
-		// Signals may merge, so each one reaps all that have died; the first round has those from before.
+		// Signals may merge, so each round reaps all ended children; the first round reaps those from before the handler.
 		for {
 			if pid, err := syscall.Wait4(-1, nil, syscall.WNOHANG, nil); pid <= 0 && err != syscall.EINTR {
 				break

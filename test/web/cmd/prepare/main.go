@@ -1,4 +1,4 @@
-// Command prepare installs what the tests of the web client need of npm, by the lock file, and looks at node.
+// Command prepare installs the npm packages of the web client's tests by the lock file, and checks node's version.
 package main
 
 import (
@@ -20,7 +20,7 @@ func main() {
 }
 
 func prepare(ctx context.Context) error {
-	// Node learnt X25519 and a global WebCrypto with 19; Debian 12's own is older.
+	// Node has X25519 and a global WebCrypto since version 19; Debian 12's node is older.
 	check := exec.CommandContext(ctx, "node", "-e", "crypto.subtle.generateKey({name:'X25519'},false,['deriveBits']).catch(() => process.exit(1))")
 	if err := check.Run(); err != nil {
 		return fmt.Errorf("node lacks X25519 in WebCrypto: install Node.js 20 or later (%w)", err)
@@ -36,7 +36,7 @@ func prepare(ctx context.Context) error {
 	return nil
 }
 
-// installed tells whether the first file was written after the second.
+// installed reports whether the first file was written after the second.
 func installed(done, wanted string) bool {
 	is, err := os.Stat(done)
 	if err != nil {

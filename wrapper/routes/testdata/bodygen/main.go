@@ -1,9 +1,7 @@
-// Command bodygen prints the forms of OpenIM's routes as its protocol module defines them: without arguments the request bodies,
-// the file bodies.txt of wrapper/routes; with "replies" the replies, the file replies.txt. It is a module of its own so that
-// OpenIM's protocol is no dependency of the wrapper.
+// Command bodygen prints the shapes of OpenIM's routes from its protocol module. Without arguments it prints the request bodies, for bodies.txt of
+// wrapper/routes; with "replies" the replies, for replies.txt. It is a module of its own, so that the wrapper does not depend on OpenIM's protocol.
 //
-// A field that either supported line has belongs to a reply. base.mod names the protocol of v3.8.3, go.mod that of
-// v3.8.3-patch.5 to patch.16:
+// A reply has a field if either supported line has it. base.mod requires the protocol of v3.8.3, go.mod the one of v3.8.3-patch.5 to patch.16:
 //
 //	go run . > ../../bodies.txt
 //	go run -modfile=base.mod . replies > base.txt
@@ -27,8 +25,8 @@ import (
 	"github.com/openimsdk/protocol/user"
 )
 
-// bodies are the routes whose body is one protobuf message. The three sending routes and the two online ones have bodies of
-// their own in OpenIM's API; they are for administrators, whose bodies are passed on as they are.
+// bodies lists the routes whose body is one protobuf message. The three sending routes and the two online ones have other bodies in OpenIM's API. They
+// are for administrators, whose bodies are passed on unchanged.
 var bodies = []struct {
 	path string
 	rpc
@@ -157,7 +155,7 @@ var bodies = []struct {
 	{"/group/get_group_application_unhandled_count", request(reflect.TypeFor[group.GroupClient](), "GetGroupApplicationUnhandledCount")},
 }
 
-// rpc is what a call takes and answers; zero where this version of the protocol does not have the call.
+// rpc has the request and reply types of a call; zero if this version of the protocol lacks the call.
 type rpc struct{ body, reply reflect.Type }
 
 func request(client reflect.Type, method string) rpc {
@@ -200,7 +198,7 @@ func object(prefix string, t reflect.Type, out *[]string) {
 func value(name string, t reflect.Type, out *[]string) {
 	switch t.Kind() {
 	case reflect.Pointer:
-		// OpenIM's own wrappers are written in JSON as what they hold.
+		// OpenIM's wrapper types are encoded in JSON as their value.
 		if strings.HasSuffix(t.Elem().PkgPath(), "wrapperspb") {
 			held, _ := t.Elem().FieldByName("Value")
 			value(name, held.Type, out)

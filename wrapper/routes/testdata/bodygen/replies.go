@@ -10,11 +10,11 @@ import (
 	"strings"
 )
 
-// forms are the messages that replies are made of: name, field, and the field's line, such as "sendID text 1".
+// forms has the messages of replies: name, field, and the field's line, such as "sendID text 1".
 type forms map[string]map[string]string
 
-// printReplies prints each message once, and the message of each route. files are outputs of other versions of the protocol: the
-// union is printed.
+// printReplies prints each message once, and the message of each route. files are outputs for other versions of the protocol; printReplies prints the
+// union.
 func printReplies(files []string) {
 	all, routes := forms{}, map[string]string{}
 	for _, b := range bodies {
@@ -61,13 +61,13 @@ func (f forms) add(t reflect.Type) string {
 	return name
 }
 
-// kind returns the field with what it is a list or a map of, and the type of its elements.
+// kind returns the suffix of a list or map and the type of its elements.
 func (f forms) kind(name string, t reflect.Type) (string, string) {
 	switch {
 	case t == reflect.TypeFor[[]byte]():
 		return name, "bytes"
 	case t.Kind() == reflect.Pointer && strings.HasSuffix(t.Elem().PkgPath(), "wrapperspb"):
-		// OpenIM's own wrappers are written in JSON as what they hold; no reply that is sent as protobuf has one.
+		// OpenIM's wrapper types are encoded in JSON as their value; no reply in protobuf has one.
 		held, _ := t.Elem().FieldByName("Value")
 		return f.kind(name, held.Type)
 	case t.Kind() == reflect.Pointer && t.Elem().Kind() == reflect.Struct:
@@ -84,7 +84,7 @@ func (f forms) kind(name string, t reflect.Type) (string, string) {
 	return name, t.Kind().String()
 }
 
-// merge adds what another version has. A field of two types or numbers would need a decision, so it ends the program.
+// merge adds the fields of another version. A field with two types or numbers ends the program, because it needs a decision.
 func (f forms) merge(file string, routes map[string]string) {
 	text, err := os.ReadFile(file)
 	if err != nil {

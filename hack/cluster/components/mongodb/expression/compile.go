@@ -11,7 +11,7 @@ import (
 	"github.com/openimstack/openim-operator/hack/cluster/components/mongodb/value"
 )
 
-// Expression is a compiled expression. It is safe for use by many at once.
+// Expression is a compiled expression. It is safe for concurrent use.
 type Expression struct{ eval evaluator }
 
 // evaluator yields a value in a scope. It never yields bson.Null: null is nil, and a missing field is value.Missing.
@@ -38,18 +38,18 @@ func (s *scope) lookup(name string) any {
 	return value.Missing{}
 }
 
-// Compile checks an expression and makes it ready.
+// Compile checks and compiles an expression.
 func Compile(spec any) (Expression, error) {
 	eval, err := compiler{}.compile(spec)
 	return Expression{eval}, err
 }
 
-// Eval gives the expression's value for one document; value.Missing if it has none.
+// Eval returns the expression's value for one document, or value.Missing.
 func (e Expression) Eval(doc bson.D) (any, error) {
 	return e.eval(&scope{root: doc})
 }
 
-// compiler knows which variables are in sight.
+// compiler holds the variables in scope.
 type compiler struct{ vars map[string]bool }
 
 func (c compiler) with(name string) compiler {
@@ -79,7 +79,7 @@ func constant(v any) evaluator {
 	return func(*scope) (any, error) { return v, nil }
 }
 
-// compileString takes "$a.b" for a path from the document, "$$v.b" for one from a variable, and all else for itself.
+// compileString compiles "$a.b" as a path in the document, "$$v.b" as a path in a variable, and any other string as a literal.
 func (c compiler) compileString(s string) (evaluator, error) {
 	variable, isVariable := strings.CutPrefix(s, "$$")
 	if isVariable {
@@ -113,7 +113,7 @@ func (c compiler) compileVariable(s string) (evaluator, error) {
 	return nil, fault.New(17276, "Use of undefined variable: %s", name)
 }
 
-// Path splits a dotted path and refuses what cannot name a field.
+// Path splits a dotted path and refuses invalid field names.
 func Path(s string) ([]string, error) {
 	path := strings.Split(s, ".")
 	for _, part := range path {
@@ -139,7 +139,7 @@ func (c compiler) compileList(specs bson.A) ([]evaluator, error) {
 	return evals, nil
 }
 
-// compileArray yields an array in which what is missing is null.
+// compileArray yields an array in which missing values are null.
 func (c compiler) compileArray(specs bson.A) (evaluator, error) {
 	evals, err := c.compileList(specs)
 	if err != nil {

@@ -59,7 +59,7 @@ func compileIfNull(c compiler, arg any) (evaluator, error) {
 	return func(sc *scope) (any, error) {
 		var v any
 		for _, eval := range evals {
-			var err error // one of its own: this function runs on many connections at once
+			var err error // local to the call: this function runs on many connections concurrently
 			if v, err = eval(sc); err != nil {
 				return nil, err
 			}

@@ -1,4 +1,4 @@
-// Package fault carries an error together with the code by which MongoDB's drivers know it.
+// Package fault holds errors with the codes that MongoDB's drivers know.
 //
 // It is pure.
 package fault

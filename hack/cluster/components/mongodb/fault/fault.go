@@ -2,7 +2,7 @@ package fault
 
 import "fmt"
 
-// Codes of MongoDB's own error list ("Error Codes" in its manual) which are answered here.
+// Codes of MongoDB's error list ("Error Codes" in its manual) that the proxy answers.
 const (
 	BadValue              = 2
 	FailedToParse         = 9
@@ -40,8 +40,8 @@ type Error struct {
 
 func (e *Error) Error() string { return e.Message }
 
-// New makes an error with one of the codes above, or with one of the numbers that MongoDB uses for a single place in its
-// code ("Location" and the number).
+// New returns an error with one of the codes above, or with a number that MongoDB uses for a single line of its code ("Location" and the
+// number).
 func New(code int32, format string, args ...any) error {
 	name, ok := names[code]
 	if !ok {

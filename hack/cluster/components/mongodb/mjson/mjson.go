@@ -51,7 +51,7 @@ func Documents(t testing.TB, text string) []bson.D {
 	return docs
 }
 
-// Text writes a value in a canonical form that tells int from long from double.
+// Text returns a value in a canonical form that distinguishes int, long and double.
 func Text(t testing.TB, v any) string {
 	t.Helper()
 	if v == (value.Missing{}) {

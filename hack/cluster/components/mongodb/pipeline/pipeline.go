@@ -12,19 +12,19 @@ import (
 // Documents is a stream of documents. An error ends it.
 type Documents = iter.Seq2[bson.D, error]
 
-// stage turns one stream into another.
+// stage transforms one stream into another.
 type stage func(Documents) Documents
 
-// Pipeline is a compiled list of stages. It is safe for use by many at once.
+// Pipeline is a compiled list of stages. It is safe for concurrent use.
 type Pipeline struct{ stages []stage }
 
-// MaxHeld is how many documents $sort, $group or $sample hold at most. More is an error, not a swap file.
+// MaxHeld is the largest number of documents that $sort, $group or $sample hold. More documents are an error.
 const MaxHeld = 200_000
 
-// MaxStages is how many stages a pipeline may have, as in MongoDB.
+// MaxStages is the largest number of stages of a pipeline, as in MongoDB.
 const MaxStages = 1000
 
-// stages is the table of what is known.
+// stages is the table of known stages.
 var stages = map[string]func(any) (stage, error){
 	"$addFields":   compileAddFields,
 	"$count":       compileCount,
@@ -42,13 +42,13 @@ var stages = map[string]func(any) (stage, error){
 	"$unwind":      compileUnwind,
 }
 
-// updateStages are those that may stand in an update.
+// updateStages lists the stages that are allowed in an update.
 var updateStages = []string{"$addFields", "$project", "$replaceRoot", "$replaceWith", "$set", "$unset"}
 
 // Compile checks the stages of an aggregate command.
 func Compile(specs bson.A) (Pipeline, error) { return compile(specs, nil) }
 
-// CompileUpdate checks the stages of an update, of which there are fewer.
+// CompileUpdate checks the stages of an update, which allows only updateStages.
 func CompileUpdate(specs bson.A) (Pipeline, error) { return compile(specs, updateStages) }
 
 func compile(specs bson.A, allowed []string) (Pipeline, error) {
@@ -80,7 +80,7 @@ func compile(specs bson.A, allowed []string) (Pipeline, error) {
 	return p, nil
 }
 
-// Run sends documents through the stages. Nothing is read before the result is.
+// Run runs documents through the stages. Documents are read only as the result is read.
 func (p Pipeline) Run(docs Documents) Documents {
 	for _, s := range p.stages {
 		docs = s(docs)
@@ -88,7 +88,7 @@ func (p Pipeline) Run(docs Documents) Documents {
 	return docs
 }
 
-// Of makes a stream of a few documents.
+// Of returns a stream of the given documents.
 func Of(docs ...bson.D) Documents {
 	return func(yield func(bson.D, error) bool) {
 		for _, doc := range docs {
@@ -99,7 +99,7 @@ func Of(docs ...bson.D) Documents {
 	}
 }
 
-// each makes a stage of a function over single documents. A nil document is left out.
+// each returns a stage from a function over single documents. A nil document is left out.
 func each(f func(bson.D) (bson.D, error)) stage {
 	return func(in Documents) Documents {
 		return func(yield func(bson.D, error) bool) {
@@ -119,7 +119,7 @@ func each(f func(bson.D) (bson.D, error)) stage {
 	}
 }
 
-// whole makes a stage of a function over all documents at once.
+// whole returns a stage from a function over all documents.
 func whole(name string, f func([]bson.D) ([]bson.D, error)) stage {
 	return func(in Documents) Documents {
 		return func(yield func(bson.D, error) bool) {

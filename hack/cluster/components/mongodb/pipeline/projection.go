@@ -49,7 +49,7 @@ func (n *node) add(path []string, leaf *node) error {
 	return nil
 }
 
-// calculates says whether anything at or below the node is calculated.
+// calculates reports whether anything at or below the node is calculated.
 func (n *node) calculates() bool {
 	if n.kind == calculated {
 		return true
@@ -62,13 +62,13 @@ func (n *node) calculates() bool {
 	return false
 }
 
-// Projection is a compiled list of fields to keep, to leave out or to calculate. It is safe for use by many at once.
+// Projection is a compiled list of fields to keep, to leave out or to calculate. It is safe for concurrent use.
 type Projection struct {
 	tree    *node
 	exclude bool
 }
 
-// CompileProjection checks what stands in $project, or in "fields" of findAndModify.
+// CompileProjection compiles the argument of $project, or "fields" of findAndModify.
 func CompileProjection(spec bson.D) (Projection, error) {
 	if len(spec) == 0 {
 		return Projection{}, fault.New(51272, "projection specification must have at least one field")
@@ -96,7 +96,7 @@ func CompileProjection(spec bson.D) (Projection, error) {
 	switch {
 	case p.exclude && id != nil && id.kind == calculated:
 		return Projection{}, fault.New(31252, "Cannot use an expression for _id in an exclusion projection")
-	case !p.exclude && id == nil: // the only field that is kept unasked
+	case !p.exclude && id == nil: // _id is kept by default
 		_ = p.tree.add([]string{"_id"}, &node{kind: kept})
 	}
 	return p, nil
@@ -149,7 +149,7 @@ func (p Projection) add(prefix []string, spec bson.D) error {
 	return nil
 }
 
-// Apply gives what the projection leaves of a document.
+// Apply returns the projection of a document.
 func (p Projection) Apply(doc bson.D) (bson.D, error) {
 	if p.exclude {
 		return p.tree.without(doc), nil
@@ -188,7 +188,7 @@ func (n *node) withoutIn(v any) any {
 	return v
 }
 
-// only keeps the fields that are named, in the document's order.
+// only keeps the named fields, in the document's order.
 func (n *node) only(doc bson.D) bson.D {
 	out := bson.D{}
 	for _, e := range doc {
@@ -206,7 +206,7 @@ func (n *node) only(doc bson.D) bson.D {
 	return out
 }
 
-// onlyIn passes through arrays; what is no document has none of the fields and is dropped.
+// onlyIn descends into arrays; other values than documents have none of the fields and are dropped.
 func (n *node) onlyIn(v any) any {
 	switch x := v.(type) {
 	case bson.D:
@@ -223,7 +223,7 @@ func (n *node) onlyIn(v any) any {
 	return value.Missing{}
 }
 
-// calculate sets the calculated fields in out, which nobody else holds. Expressions see root.
+// calculate sets the calculated fields in out, which the caller owns. Expressions see root.
 func (n *node) calculate(root, out bson.D) (bson.D, error) {
 	for _, name := range n.names {
 		child := n.children[name]
@@ -253,7 +253,7 @@ func (n *node) calculate(root, out bson.D) (bson.D, error) {
 	return out, nil
 }
 
-// calculateIn passes through arrays; what is no document becomes one, to hold the calculated fields.
+// calculateIn descends into arrays; other values become documents that hold the calculated fields.
 func (n *node) calculateIn(root bson.D, v any) (any, error) {
 	switch x := v.(type) {
 	case bson.D:
@@ -299,7 +299,7 @@ func compileUnset(spec any) (stage, error) {
 	return compileProject(without)
 }
 
-// compileAddFields keeps all fields and calculates more. Numbers and booleans are values here, not wishes.
+// compileAddFields keeps all fields and adds calculated ones. Numbers and booleans are values here, not inclusions.
 func compileAddFields(spec any) (stage, error) {
 	doc, ok := spec.(bson.D)
 	if !ok || len(doc) == 0 {

@@ -32,7 +32,7 @@ func compileSort(spec any) (stage, error) {
 	return whole("$sort", func(docs []bson.D) ([]bson.D, error) { return sorted(docs, keys), nil }), nil
 }
 
-// sorted is stable: documents with equal keys stay in the order in which they came.
+// sorted is stable: documents with equal keys keep their order.
 func sorted(docs []bson.D, keys []by) []bson.D {
 	type row struct {
 		doc  bson.D
@@ -63,8 +63,8 @@ func sorted(docs []bson.D, keys []by) []bson.D {
 	return out
 }
 
-// of finds what a document is sorted by: of an array its least element, or its greatest if the order descends. What is
-// missing sorts as null, an empty array before it.
+// of returns a document's sort key: for an array its least element, or its greatest in descending order. A missing field sorts as null, an
+// empty array before null.
 func (k by) of(doc bson.D) any {
 	var best any
 	found := false

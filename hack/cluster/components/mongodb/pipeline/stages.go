@@ -95,14 +95,14 @@ func compileCount(spec any) (stage, error) {
 				}
 				n, _ = expression.Plus(n, int32(1))
 			}
-			if n != int32(0) { // of no documents there is no count
+			if n != int32(0) { // without documents there is no result
 				yield(bson.D{{Key: name, Value: n}}, nil)
 			}
 		}
 	}, nil
 }
 
-// compileSample picks documents at random, each set of the wanted size as likely as any other.
+// compileSample picks documents at random; each set of the requested size is equally likely.
 func compileSample(spec any) (stage, error) {
 	doc, ok := spec.(bson.D)
 	if !ok || len(doc) != 1 || doc[0].Key != "size" {
@@ -145,8 +145,8 @@ func compileReplaceWith(spec any) (stage, error) {
 	}), nil
 }
 
-// compileUnwind makes one document of each element of an array. A value that is no array counts as an array of one; null,
-// missing and empty make none, unless they are to be kept.
+// compileUnwind yields one document for each element of an array. Another value counts as an array of one element; null, missing and empty
+// arrays yield no document, unless they are to be preserved.
 func compileUnwind(spec any) (stage, error) {
 	options := bson.D{{Key: "path", Value: spec}}
 	if doc, ok := spec.(bson.D); ok {
@@ -243,7 +243,7 @@ func field(doc bson.D, path []string) any {
 	return field(inner, path[1:])
 }
 
-// put gives a copy of doc with another value at a path that field can follow; Missing takes the field away.
+// put returns a copy of doc with another value at a path that field can follow; Missing removes the field.
 func put(doc bson.D, path []string, v any) bson.D {
 	out := make(bson.D, 0, len(doc))
 	for _, e := range doc {

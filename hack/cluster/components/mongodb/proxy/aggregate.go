@@ -12,11 +12,11 @@ import (
 	"github.com/openimstack/openim-operator/hack/cluster/components/mongodb/wire"
 )
 
-// ignored are parts of commands that change nothing here: one server, one copy of the data, no sessions.
+// ignored lists parts of commands without effect here: there is one server, one copy of the data, and no sessions.
 var ignored = []string{"$db", "lsid", "$clusterTime", "$readPreference", "readConcern", "writeConcern", "txnNumber", "comment",
 	"maxTimeMS", "hint", "allowDiskUse", "apiVersion", "apiStrict", "apiDeprecationErrors", "bypassDocumentValidation"}
 
-// unanswered gives an error for the first part of a command that would change its meaning but is not answered here.
+// unanswered returns an error for the first part of a command that would change its meaning but is not supported here.
 func unanswered(body bson.D, answered ...string) error {
 	for _, e := range body {
 		if !slices.Contains(answered, e.Key) && !slices.Contains(ignored, e.Key) {
@@ -26,7 +26,7 @@ func unanswered(body bson.D, answered ...string) error {
 	return nil
 }
 
-// aggregate runs the pipeline here, over documents that FerretDB finds.
+// aggregate runs the pipeline in the proxy, over documents that FerretDB finds.
 func (s *session) aggregate(ctx context.Context, r request) ([]byte, error) {
 	body, err := r.body()
 	if err != nil {
@@ -111,7 +111,7 @@ type found struct {
 	} `bson:"cursor"`
 }
 
-// stream reads what FerretDB finds, batch by batch as it is consumed. extra is added to the find command.
+// stream reads FerretDB's documents batch by batch as they are consumed. extra is added to the find command.
 func (b *backend) stream(ctx context.Context, db, coll string, filter, extra bson.D) pipeline.Documents {
 	return func(yield func(bson.D, error) bool) {
 		cmd := append(bson.D{{Key: "find", Value: coll}, {Key: "filter", Value: filter}}, extra...)
@@ -131,7 +131,7 @@ func (b *backend) stream(ctx context.Context, db, coll string, filter, extra bso
 				if yield(doc, err) && err == nil {
 					continue
 				}
-				if reply.Cursor.ID != 0 { // the reader has enough: a cursor left open would stay so
+				if reply.Cursor.ID != 0 { // the reader stopped early: close the cursor
 					_, _ = b.do(ctx, bson.D{{Key: "killCursors", Value: coll}, {Key: "cursors", Value: bson.A{reply.Cursor.ID}}, {Key: "$db", Value: db}})
 				}
 				return

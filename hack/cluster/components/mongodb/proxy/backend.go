@@ -16,24 +16,24 @@ import (
 // backend is one connection to FerretDB, used by one client connection.
 type backend struct {
 	conn net.Conn
-	next int32 // request id of the next command of our own
+	next int32 // request ID of the proxy's next own command
 }
 
-// forward sends a message as it is and takes the reply to it.
+// forward sends a message unchanged and reads the reply.
 func (b *backend) forward(ctx context.Context, raw []byte, requestID int32) (wire.Message, error) {
 	deadline, ok := ctx.Deadline()
-	if latest := time.Now().Add(patience); !ok || latest.Before(deadline) {
+	if latest := time.Now().Add(commandTimeout); !ok || latest.Before(deadline) {
 		deadline = latest
 	}
 	if err := b.conn.SetDeadline(deadline); err != nil {
 		return wire.Message{}, err
 	}
 	if _, err := b.conn.Write(raw); err != nil {
-		return wire.Message{}, fmt.Errorf("FerretDB takes no command: %w", err)
+		return wire.Message{}, fmt.Errorf("sending a command to FerretDB: %w", err)
 	}
 	reply, err := wire.Read(b.conn, nil)
 	if err != nil {
-		return wire.Message{}, fmt.Errorf("FerretDB gives no answer: %w", err)
+		return wire.Message{}, fmt.Errorf("reading FerretDB's reply: %w", err)
 	}
 	if reply.ResponseTo != requestID {
 		return wire.Message{}, fmt.Errorf("FerretDB answered request %d instead of %d", reply.ResponseTo, requestID)
@@ -41,7 +41,7 @@ func (b *backend) forward(ctx context.Context, raw []byte, requestID int32) (wir
 	return reply, nil
 }
 
-// do carries out one command of our own. A reply with ok: 0 is returned as a *fault.Error.
+// do executes one command of the proxy itself. A reply with ok: 0 is returned as a *fault.Error.
 func (b *backend) do(ctx context.Context, cmd bson.D) (bson.Raw, error) {
 	doc, err := bson.Marshal(cmd)
 	if err != nil {

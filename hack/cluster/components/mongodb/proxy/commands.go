@@ -2,17 +2,17 @@ package proxy
 
 import "context"
 
-// command says what becomes of a command. Those not in the table are refused.
+// command describes how a command is handled. Commands that are not in the table are refused.
 type command struct {
-	// handle carries the command out; nil means that FerretDB does, with the message as it came.
+	// handle executes the command; nil forwards the message unchanged to FerretDB.
 	handle func(*session, context.Context, request) ([]byte, error)
-	// writes says that no other write may go into the same collection meanwhile.
+	// writes marks commands during which no other write may go to the same collection.
 	writes bool
-	// greets says that the command may also come as an OP_QUERY.
+	// greets marks commands that may also arrive as an OP_QUERY.
 	greets bool
 }
 
-// commands is the table of what is answered, and by whom.
+// commands is the table of supported commands.
 var commands map[string]command
 
 func init() { // its functions read the table

@@ -13,8 +13,7 @@ import (
 // namespaceNotFound is what FerretDB answers to listIndexes of a collection that does not exist.
 const namespaceNotFound = 26
 
-// createIndexes hands FerretDB only the indexes that are not there yet: it panics over several that are. The caller holds
-// the collection's lock.
+// createIndexes passes only new indexes to FerretDB, which panics on several existing ones. The caller holds the collection's lock.
 func (s *session) createIndexes(ctx context.Context, r request) ([]byte, error) {
 	body, err := r.body()
 	if err != nil {
@@ -68,7 +67,7 @@ func (s *session) createIndexes(ctx context.Context, r request) ([]byte, error) 
 	return s.encode(r.msg, reply)
 }
 
-// indexes lists what the collection has; nothing if there is no collection.
+// indexes lists the collection's indexes. The list is empty if the collection does not exist.
 func (s *session) indexes(ctx context.Context, r request) ([]bson.D, error) {
 	raw, err := s.backend.do(ctx, bson.D{{Key: "listIndexes", Value: r.coll}, {Key: "$db", Value: r.db}})
 	var refusal *fault.Error
@@ -93,7 +92,7 @@ func (s *session) indexes(ctx context.Context, r request) ([]bson.D, error) {
 	return reply.Cursor.Batch, nil
 }
 
-// among says whether an index is there. One that agrees only in part is refused, as MongoDB does.
+// among reports whether an index exists. An index that agrees only in part is refused, as in MongoDB.
 func among(existing []bson.D, index bson.D) (bool, error) {
 	name, key, unique := describe(index)
 	for _, e := range existing {

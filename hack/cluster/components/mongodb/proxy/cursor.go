@@ -14,15 +14,15 @@ import (
 )
 
 const (
-	// maxResult is how many bytes one aggregate may yield, and all open cursors may hold.
+	// maxResult bounds the bytes of one aggregate's result, and of all open cursors.
 	maxResult = 256 << 20
-	// idle is how long a cursor waits for its client.
+	// idle is how long a cursor is kept without a request.
 	idle = 10 * time.Minute
-	// firstBatch is how many documents come with the first reply if the client does not say.
+	// firstBatch is the default number of documents in the first reply.
 	firstBatch = 101
 )
 
-// cursor holds what has not been fetched of a result.
+// cursor holds the part of a result that has not been fetched.
 type cursor struct {
 	namespace string
 	docs      []bson.Raw
@@ -30,15 +30,15 @@ type cursor struct {
 	used      time.Time
 }
 
-// cursors are the results of aggregates that did not fit into one reply, by an id that cannot be guessed. Any connection
-// may fetch them, since drivers change connections between batches.
+// cursors holds the results of aggregates that did not fit into one reply, by random IDs. Any connection may fetch them, since drivers
+// change connections between batches.
 type cursors struct {
 	mu    sync.Mutex
 	open  map[int64]*cursor
 	bytes int
 }
 
-// add keeps the rest of a result and gives its id; 0 if nothing is left.
+// add keeps the rest of a result and returns its ID, or 0 if nothing is left.
 func (c *cursors) add(namespace string, docs []bson.Raw) (int64, error) {
 	if len(docs) == 0 {
 		return 0, nil
@@ -69,7 +69,7 @@ func (c *cursors) add(namespace string, docs []bson.Raw) (int64, error) {
 	return id, nil
 }
 
-// next takes up to n documents (all that fit if n is 0) and says whether more are left. It is false for an unknown id.
+// next returns up to n documents (all that fit if n is 0) and whether more are left. It returns false for an unknown ID.
 func (c *cursors) next(id int64, namespace string, n int) (batch []bson.Raw, more, known bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -86,7 +86,7 @@ func (c *cursors) next(id int64, namespace string, n int) (batch []bson.Raw, mor
 	return batch, true, true
 }
 
-// kill forgets a cursor; false if there is none.
+// kill removes a cursor. It returns false if the cursor does not exist.
 func (c *cursors) kill(id int64, namespace string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -103,7 +103,7 @@ func (c *cursors) drop(id int64) {
 	delete(c.open, id)
 }
 
-// cut takes the first n documents, or fewer if they would not fit into one reply, but at least one.
+// cut returns the first n documents, or fewer if they do not fit into one reply, but at least one.
 func cut(docs []bson.Raw, n int) (batch, rest []bson.Raw) {
 	if n <= 0 || n > len(docs) {
 		n = len(docs)
@@ -117,7 +117,7 @@ func cut(docs []bson.Raw, n int) (batch, rest []bson.Raw) {
 	return docs[:n], docs[n:]
 }
 
-// getMore serves our own cursors; FerretDB serves its own.
+// getMore serves the proxy's cursors; FerretDB serves its own.
 func (s *session) getMore(ctx context.Context, r request) ([]byte, error) {
 	id, ok := r.cmd.Body.Lookup("getMore").AsInt64OK()
 	coll, _ := r.cmd.Body.Lookup("collection").StringValueOK()
@@ -136,7 +136,7 @@ func (s *session) getMore(ctx context.Context, r request) ([]byte, error) {
 	}}})
 }
 
-// killCursors forgets ours, if they all are, and lets FerretDB answer otherwise.
+// killCursors removes the proxy's cursors. If any cursor is FerretDB's, FerretDB answers.
 func (s *session) killCursors(ctx context.Context, r request) ([]byte, error) {
 	ids, _ := r.cmd.Body.Lookup("cursors").ArrayOK()
 	values, err := ids.Values()

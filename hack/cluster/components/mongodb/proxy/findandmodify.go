@@ -13,8 +13,8 @@ import (
 	"github.com/openimstack/openim-operator/hack/cluster/components/mongodb/value"
 )
 
-// findAndModify adds "fields" and pipeline updates to what FerretDB does. The caller holds the collection's lock, so nobody
-// writes between our reading and our writing.
+// findAndModify adds "fields" and pipeline updates to FerretDB's command. The caller holds the collection's lock, so no write comes between
+// the read and the write.
 func (s *session) findAndModify(ctx context.Context, r request) ([]byte, error) {
 	body, err := r.body()
 	if err != nil {
@@ -50,7 +50,7 @@ func (s *session) findAndModify(ctx context.Context, r request) ([]byte, error) 
 	return s.encode(r.msg, reply)
 }
 
-// projection is what "fields" does to the document in the reply.
+// projection returns the projection of "fields" for the document in the reply.
 func projection(fields any) (func(bson.D) (bson.D, error), error) {
 	spec, ok := fields.(bson.D)
 	switch {
@@ -63,7 +63,7 @@ func projection(fields any) (func(bson.D) (bson.D, error), error) {
 	return p.Apply, err
 }
 
-// modifyByPipeline reads the document, sends it through the stages, and puts the result in its place.
+// modifyByPipeline reads the document, runs it through the stages, and replaces it with the result.
 func (s *session) modifyByPipeline(ctx context.Context, r request, body bson.D, stages bson.A, project func(bson.D) (bson.D, error)) ([]byte, error) {
 	if err := unanswered(body, body[0].Key, "query", "sort", "update", "new", "upsert", "fields", "remove"); err != nil {
 		return nil, err
@@ -107,7 +107,7 @@ func (s *session) modifyByPipeline(ctx context.Context, r request, body bson.D, 
 	})
 }
 
-// findOne finds the document to modify; nil if there is none.
+// findOne returns the document to modify, or nil.
 func (s *session) findOne(ctx context.Context, r request, body bson.D) (bson.D, error) {
 	query, ok := first(body, "query").(bson.D)
 	if !ok {
@@ -173,8 +173,8 @@ func (s *session) replace(ctx context.Context, r request, old, changed bson.D) e
 	return nil
 }
 
-// asDuplicate gives MongoDB's error for a value that a unique index has already, which FerretDB reports as an internal error
-// of SQLite's when an update meets it.
+// asDuplicate returns MongoDB's error for a duplicate value of a unique index. FerretDB reports it as an internal error of SQLite when an
+// update causes it.
 func asDuplicate(err error) error {
 	var e *fault.Error
 	if errors.As(err, &e) && strings.Contains(e.Message, "UNIQUE constraint failed") {

@@ -6,8 +6,8 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 )
 
-// prefilter gives a filter for FerretDB's find that lets through at least the documents which the pipeline's leading $match
-// stages want. The stages look again, so it need not be exact; it holds only the plainest conditions on top-level fields.
+// prefilter returns a filter for FerretDB's find that matches at least the documents of the pipeline's leading $match stages. The stages
+// filter again, so it need not be exact; it holds only simple conditions on top-level fields.
 func prefilter(specs bson.A) bson.D {
 	var conditions bson.A
 	for _, spec := range specs {
@@ -28,7 +28,7 @@ func prefilter(specs bson.A) bson.D {
 	return bson.D{{Key: "$and", Value: conditions}}
 }
 
-// appendPlain picks the conditions that mean the same to everybody.
+// appendPlain appends the conditions that FerretDB and MongoDB evaluate alike.
 func appendPlain(conditions bson.A, match bson.D) bson.A {
 	for _, e := range match {
 		switch {

@@ -48,7 +48,7 @@ func TestCursorsAreBoundedAndForgotten(t *testing.T) {
 	}
 	c.open[id].used = c.open[id].used.Add(-2 * idle)
 	if _, err := c.add("db.c", []bson.Raw{doc, doc}); err != nil {
-		t.Errorf("an idle cursor still takes room: %v", err)
+		t.Errorf("an idle cursor still counts: %v", err)
 	}
 	if _, _, known := c.next(id, "db.c", 1); known {
 		t.Error("an idle cursor is still served")

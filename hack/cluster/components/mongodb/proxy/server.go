@@ -12,26 +12,26 @@ import (
 
 // Limits of a server. Messages and documents are bounded by package wire.
 const (
-	// maxConnections are served at once; the next ones wait.
+	// maxConnections bounds concurrent connections; further ones wait.
 	maxConnections = 1024
-	// arrival is how long a message may take from its first to its last byte, in either direction.
-	arrival = 30 * time.Second
-	// patience is how long FerretDB may take for one command.
-	patience = 60 * time.Second
+	// messageTimeout bounds how long a message may take from its first to its last byte, in either direction.
+	messageTimeout = 30 * time.Second
+	// commandTimeout bounds one command to FerretDB.
+	commandTimeout = 60 * time.Second
 )
 
 // Server serves clients on one listener.
 type Server struct {
 	// Dial opens a connection to FerretDB.
 	Dial func(context.Context) (net.Conn, error)
-	// Log gets lines about refusals and failures.
+	// Log receives lines about refusals and failures.
 	Log *slog.Logger
 
 	cursors cursors
 	locks   locks
 }
 
-// Serve accepts until ctx ends, then closes all connections and waits for their last command.
+// Serve accepts connections until ctx ends, then closes all connections and waits for their last command.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var open sync.WaitGroup
@@ -60,8 +60,8 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	}
 }
 
-// locks let one write at a time into a collection. Collections share a fixed number of locks, so that no client can make
-// them pile up; sharing costs time, never safety.
+// locks serialize the writes to a collection. Collections share a fixed number of locks, so that clients cannot make them accumulate.
+// Sharing costs time, not safety.
 type locks struct {
 	once   sync.Once
 	seed   maphash.Seed

@@ -29,7 +29,7 @@ type session struct {
 type request struct {
 	name string // of the command
 	db   string
-	coll string // "" if the command is not about one
+	coll string // "" if the command concerns no collection
 	cmd  wire.Command
 	msg  wire.Message
 }
@@ -49,11 +49,11 @@ func (r request) body() (bson.D, error) {
 func (s *Server) serve(ctx context.Context, client net.Conn) {
 	defer client.Close()
 	defer func() {
-		if p := recover(); p != nil { // a fault of ours ends one connection, not the database of everybody
+		if p := recover(); p != nil { // a panic in the proxy ends one connection, not the whole database
 			s.Log.Error("a command made the proxy panic", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 		}
 	}()
-	// A client that waits for its next command is sent away at once; one whose command is being carried out gets the answer.
+	// Idle connections are closed immediately; a running command is still answered.
 	defer context.AfterFunc(ctx, func() { _ = client.SetReadDeadline(time.Unix(1, 0)) })()
 
 	conn, err := s.Dial(ctx)
@@ -76,7 +76,7 @@ func (s *Server) serve(ctx context.Context, client net.Conn) {
 
 // answer reads one message and writes the reply to it. An error ends the connection.
 func (s *session) answer(ctx context.Context) error {
-	msg, err := wire.Read(s.client, func() { _ = s.client.SetReadDeadline(time.Now().Add(arrival)) })
+	msg, err := wire.Read(s.client, func() { _ = s.client.SetReadDeadline(time.Now().Add(messageTimeout)) })
 	if err != nil {
 		return err
 	}
@@ -91,19 +91,19 @@ func (s *session) answer(ctx context.Context) error {
 	case wiremessage.OpMsg:
 		reply, err = s.command(ctx, msg)
 	default:
-		err = fmt.Errorf("message of type %s: send OP_MSG, without compression", msg.Op)
+		err = fmt.Errorf("message of type %s: use OP_MSG without compression", msg.Op)
 	}
 	if err != nil || reply == nil {
 		return err
 	}
-	if err := s.client.SetWriteDeadline(time.Now().Add(arrival)); err != nil {
+	if err := s.client.SetWriteDeadline(time.Now().Add(messageTimeout)); err != nil {
 		return err
 	}
 	_, err = s.client.Write(reply)
 	return err
 }
 
-// hello passes on the one OP_QUERY that drivers still send.
+// hello forwards the one OP_QUERY that drivers still send.
 func (s *session) hello(ctx context.Context, msg wire.Message) ([]byte, error) {
 	collection, doc, err := wire.Query(msg.Body())
 	if err != nil {
@@ -111,7 +111,7 @@ func (s *session) hello(ctx context.Context, msg wire.Message) ([]byte, error) {
 	}
 	name := commandName(doc)
 	if c := commands[name]; !strings.HasSuffix(collection, ".$cmd") || !c.greets {
-		return nil, fmt.Errorf("OP_QUERY for %q: only hello comes so, send OP_MSG", name)
+		return nil, fmt.Errorf("OP_QUERY for %q: only hello may use it: use OP_MSG", name)
 	}
 	reply, err := s.backend.forward(ctx, msg.Raw, msg.RequestID)
 	return reply.Raw, err
@@ -125,15 +125,14 @@ func commandName(body bson.Raw) string {
 	return e.Key()
 }
 
-// command carries out one OP_MSG. What goes wrong with the command is part of the reply; what goes wrong with the
-// connections is an error.
+// command executes one OP_MSG. Errors of the command are part of the reply; errors of the connections are returned.
 func (s *session) command(ctx context.Context, msg wire.Message) ([]byte, error) {
 	cmd, err := wire.ParseMsg(msg.Body())
 	if err != nil {
 		return nil, err
 	}
 	silent := cmd.Flags&wiremessage.MoreToCome != 0
-	binary.LittleEndian.PutUint32(msg.Body(), 0) // FerretDB shall answer each message exactly once
+	binary.LittleEndian.PutUint32(msg.Body(), 0) // FerretDB must answer each message exactly once
 
 	reply, err := s.carryOut(ctx, request{name: commandName(cmd.Body), cmd: cmd, msg: msg})
 	var refusal *fault.Error
@@ -168,7 +167,7 @@ func (s *session) carryOut(ctx context.Context, r request) ([]byte, error) {
 
 	if ms, ok := r.cmd.Body.Lookup("maxTimeMS").AsInt64OK(); ok && ms > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, min(time.Duration(ms)*time.Millisecond, patience))
+		ctx, cancel = context.WithTimeout(ctx, min(time.Duration(ms)*time.Millisecond, commandTimeout))
 		defer cancel()
 	}
 	if c.writes {
@@ -182,16 +181,16 @@ func (s *session) carryOut(ctx context.Context, r request) ([]byte, error) {
 	return c.handle(s, ctx, r)
 }
 
-// clip shortens what a client sent for a log line or an error text.
+// clip shortens a client's text for a log line or an error.
 func clip(s string) string { return s[:min(len(s), 64)] }
 
-// pass lets FerretDB answer.
+// pass forwards the command to FerretDB.
 func (s *session) pass(ctx context.Context, r request) ([]byte, error) {
 	reply, err := s.backend.forward(ctx, r.msg.Raw, r.msg.RequestID)
 	return reply.Raw, err
 }
 
-// reply answers with a document, to which ok: 1 is added.
+// reply returns a reply with a document, to which ok: 1 is added.
 func (s *session) reply(r request, doc bson.D) ([]byte, error) {
 	return s.encode(r.msg, append(doc, bson.E{Key: "ok", Value: float64(1)}))
 }

@@ -10,18 +10,18 @@ import (
 	"github.com/openimstack/openim-operator/hack/cluster/components/mongodb/value"
 )
 
-// Filter is a compiled filter. It is safe for use by many at once.
+// Filter is a compiled filter. It is safe for concurrent use.
 type Filter struct{ holds predicate }
 
 type predicate func(bson.D) (bool, error)
 
-// Compile checks a filter and makes it ready.
+// Compile checks and compiles a filter.
 func Compile(spec bson.D) (Filter, error) {
 	holds, err := compile(spec)
 	return Filter{holds}, err
 }
 
-// Matches says whether the document satisfies the filter. An error can only come from an $expr.
+// Matches reports whether the document satisfies the filter. An error can only come from an $expr.
 func (f Filter) Matches(doc bson.D) (bool, error) { return f.holds(doc) }
 
 func compile(spec bson.D) (predicate, error) {
@@ -141,10 +141,10 @@ func compileOperators(path []string, ops bson.D) (predicate, error) {
 	return every(all), nil
 }
 
-// test looks at one value that a path can mean; element says that it stands in an array which the path led to.
+// test checks one value of a path; element is true for an element of an array at the path's end.
 type test func(v any, element bool) bool
 
-// anywhere holds if the test does for any value that the path can mean.
+// anywhere is true if the test is true for any value of the path.
 func anywhere(path []string, t test) predicate {
 	return func(doc bson.D) (bool, error) {
 		return !value.Each(doc, path, func(v any, element bool) bool { return !t(v, element) }), nil

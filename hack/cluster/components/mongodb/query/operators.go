@@ -81,7 +81,7 @@ func equals(v any) (test, error) {
 	return same(v), nil
 }
 
-// same compares; null is also what is missing.
+// same compares; null equals a missing field.
 func same(want any) test {
 	if value.IsNullish(want) {
 		return func(v any, _ bool) bool { return value.IsNullish(v) }
@@ -196,7 +196,7 @@ func compileElement(spec bson.D) (p predicate, documentsOnly bool, err error) {
 	return p, true, err
 }
 
-// compileRegex matches text. Patterns are those of Go's regexp: no look-around, no back references; such are refused.
+// compileRegex matches text with Go's regexp. Patterns with look-around or back references are refused.
 func compileRegex(pattern, options any) (test, error) {
 	var text, flags string
 	switch x := pattern.(type) {

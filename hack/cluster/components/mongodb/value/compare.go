@@ -10,11 +10,11 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 )
 
-// Missing is what a path finds where there is no field. It is not null: expressions leave it out of the documents that
-// they build, and it sorts before null.
+// Missing is the value of a path without a field. It is not null: expressions leave it out of the documents that they build, and it sorts
+// before null.
 type Missing struct{}
 
-// IsNullish says whether v is null, undefined or missing.
+// IsNullish reports whether v is null, undefined or missing.
 func IsNullish(v any) bool {
 	switch v.(type) {
 	case nil, Missing, bson.Undefined, bson.Null:
@@ -23,8 +23,8 @@ func IsNullish(v any) bool {
 	return false
 }
 
-// Truthy says how an expression that yields v counts in $and, $or, $not, $cond and $filter: false, null, missing and
-// zero are false, everything else (an empty array or string too) is true.
+// Truthy reports whether v counts as true in $and, $or, $not, $cond and $filter: false, null, missing and zero are false, everything else
+// (also an empty array or string) is true.
 func Truthy(v any) bool {
 	if IsNullish(v) {
 		return false
@@ -38,7 +38,7 @@ func Truthy(v any) bool {
 	return true
 }
 
-// IsNumber says whether v is of one of BSON's numeric types.
+// IsNumber reports whether v is of one of BSON's numeric types.
 func IsNumber(v any) bool {
 	switch v.(type) {
 	case int32, int64, float64, bson.Decimal128:
@@ -47,8 +47,8 @@ func IsNumber(v any) bool {
 	return false
 }
 
-// Class is the place of v's type in MongoDB's order of types ("Comparison/Sort Order" in its manual). Values of one class
-// compare by content, others by class.
+// Class returns the rank of v's type in MongoDB's order of types ("Comparison/Sort Order" in its manual). Values of one class compare by
+// content, others by class.
 func Class(v any) int {
 	switch v.(type) {
 	case bson.MinKey:

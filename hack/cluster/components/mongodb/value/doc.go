@@ -1,5 +1,4 @@
-// Package value holds what MongoDB's manual says of BSON values: how they compare across types, what counts as true,
-// and what a dotted path finds in a document.
+// Package value implements MongoDB's rules for BSON values: comparison across types, truth, and dotted paths in documents.
 //
-// It is pure. It never changes a value that it was given.
+// It is pure and never changes its arguments.
 package value

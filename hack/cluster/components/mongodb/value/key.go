@@ -7,8 +7,8 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 )
 
-// Key gives a string that is the same for two values exactly if they compare equal, so that it can be a map's key: $group
-// and $addToSet hold 1, 1.0 and NumberLong(1) for one value.
+// Key returns a string that is the same for two values exactly if they compare equal, for use as a map key: $group and $addToSet treat 1,
+// 1.0 and NumberLong(1) as one value.
 func Key(v any) string {
 	var b strings.Builder
 	writeKey(&b, v)

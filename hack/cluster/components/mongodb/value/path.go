@@ -16,8 +16,8 @@ func Field(doc bson.D, name string) (any, bool) {
 	return nil, false
 }
 
-// At is what the aggregation path "$a.b.c" finds in v: through an array it yields the array of what it finds in each of its
-// documents. Where there is nothing, it is Missing.
+// At returns the value of the aggregation path "$a.b.c" in v. For an array it yields the array of the values in its documents. Without a
+// value it returns Missing.
 func At(v any, path []string) any {
 	if len(path) == 0 {
 		return v
@@ -43,9 +43,9 @@ func At(v any, path []string) any {
 	return Missing{}
 }
 
-// Each hands visit every value that the query path "a.b.c" can mean in v, and stops when visit returns false. Arrays on the
-// way are entered by index where the path has a number, and element by element; an array at the end is handed over whole,
-// then element by element with element true. A path that ends early yields Missing.
+// Each calls visit with every value that the query path "a.b.c" can mean in v, and stops when visit returns false. Arrays on the way are
+// entered by index where the path has a number, and element by element; an array at the end is passed whole, then element by element with
+// element true. A path that ends early yields Missing.
 func Each(v any, path []string, visit func(v any, element bool) bool) bool {
 	if len(path) == 0 {
 		if !visit(v, false) {

@@ -1,6 +1,5 @@
-// Package wire reads and writes messages of MongoDB's wire protocol: OP_MSG, and the OP_QUERY by which old drivers say
-// hello.
+// Package wire reads and writes messages of MongoDB's wire protocol: OP_MSG, and the OP_QUERY with which old drivers send hello.
 //
-// It touches only the readers and writers that it is given. It holds no message larger than MongoDB allows, and no more of
-// one in memory than has arrived.
+// It uses only the given readers and writers. It accepts no message larger than MongoDB allows, and holds no more of a message in memory
+// than has arrived.
 package wire

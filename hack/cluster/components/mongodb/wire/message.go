@@ -23,7 +23,7 @@ const (
 	maxDepth = 200
 )
 
-// Message is one message as it came, header included.
+// Message is one received message, including its header.
 type Message struct {
 	RequestID  int32
 	ResponseTo int32
@@ -31,11 +31,11 @@ type Message struct {
 	Raw        []byte
 }
 
-// Body is what follows the header.
+// Body returns the bytes after the header.
 func (m Message) Body() []byte { return m.Raw[headerSize:] }
 
-// Read takes the next message. It is io.EOF if there is none, and any other error if it breaks off or is too large.
-// begun, if not nil, is called once the first bytes are there: from then on the sender has no reason to pause.
+// Read reads the next message. It returns io.EOF at the end of the stream, and another error for a message that is truncated or too large.
+// begun, if not nil, is called once the first bytes have arrived: from then on the sender has no reason to pause.
 func Read(r io.Reader, begun func()) (Message, error) {
 	var header [headerSize]byte
 	if _, err := io.ReadFull(r, header[:]); err != nil {
@@ -51,13 +51,13 @@ func Read(r io.Reader, begun func()) (Message, error) {
 
 	raw := bytes.NewBuffer(append([]byte(nil), header[:]...))
 	if _, err := io.CopyN(raw, r, int64(length-headerSize)); err != nil {
-		return Message{}, fmt.Errorf("a message broke off: %w", err)
+		return Message{}, fmt.Errorf("reading a message: %w", err)
 	}
 	return Message{RequestID: request, ResponseTo: response, Op: op, Raw: raw.Bytes()}, nil
 }
 
-// Command is an OP_MSG taken apart: the command's document, and the documents that drivers send beside it ("documents" of
-// insert, "updates" of update) by name.
+// Command is a parsed OP_MSG: the command's document, and the document sequences beside it ("documents" of insert, "updates" of update) by
+// name.
 type Command struct {
 	Flags     wiremessage.MsgFlag
 	Body      bson.Raw
@@ -66,15 +66,15 @@ type Command struct {
 
 var errMalformed = errors.New("malformed OP_MSG")
 
-// ParseMsg takes an OP_MSG's body apart and checks every document in it.
+// ParseMsg parses an OP_MSG's body and checks every document in it.
 func ParseMsg(body []byte) (Command, error) {
 	flags, rest, ok := wiremessage.ReadMsgFlags(body)
 	if !ok {
 		return Command{}, errMalformed
 	}
-	// The lower 16 bits must be understood. A checksum is not: drivers send none.
+	// The lower 16 bits must be known. Checksums are not supported: drivers send none.
 	if known := wiremessage.MoreToCome | wiremessage.ExhaustAllowed; uint32(flags)&0xffff&^uint32(known) != 0 {
-		return Command{}, fmt.Errorf("OP_MSG with flags %#x that are not understood", uint32(flags))
+		return Command{}, fmt.Errorf("OP_MSG with unknown flags %#x", uint32(flags))
 	}
 
 	cmd := Command{Flags: flags, Sequences: map[string][]bson.Raw{}}
@@ -115,7 +115,7 @@ func ParseMsg(body []byte) (Command, error) {
 	return cmd, nil
 }
 
-// sequence checks the section's length itself before the driver's reader is let at it.
+// sequence checks the section's length before the driver's reader parses it.
 func sequence(src []byte) (string, []bsoncore.Document, []byte, bool) {
 	if len(src) < 4 {
 		return "", nil, nil, false
@@ -127,7 +127,7 @@ func sequence(src []byte) (string, []bsoncore.Document, []byte, bool) {
 	return wiremessage.ReadMsgSectionDocumentSequence(src)
 }
 
-// readElement is the library's, which adds lengths as 32 bits (v2.8.0): one of 2 GiB becomes negative there, and it panics.
+// readElement guards the library's function, which adds lengths in 32 bits (v2.8.0) and panics on a length of 2 GiB.
 func readElement(src []byte) (e bsoncore.Element, rest []byte, ok bool) {
 	defer func() {
 		if recover() != nil {
@@ -160,16 +160,16 @@ func check(doc bsoncore.Document, depth int) error {
 			if err := check(bsoncore.Document(v.Data), depth-1); err != nil {
 				return err
 			}
-		case bsoncore.TypeString, bsoncore.TypeSymbol, bsoncore.TypeJavaScript: // Validate looks at their length only
+		case bsoncore.TypeString, bsoncore.TypeSymbol, bsoncore.TypeJavaScript: // Validate checks their length only
 			if len(v.Data) < 5 || v.Data[len(v.Data)-1] != 0 {
 				return errMalformed
 			}
-		case bsoncore.TypeBoolean: // Validate looks at its length only
+		case bsoncore.TypeBoolean: // Validate checks its length only
 			if len(v.Data) != 1 || v.Data[0] > 1 {
 				return errMalformed
 			}
 		case bsoncore.TypeCodeWithScope: // nests as well; nothing here stores or runs scripts
-			return errors.New("JavaScript with a scope is not answered by this stand-in")
+			return errors.New("JavaScript with a scope is not supported by this stand-in")
 		default:
 			if v.Validate() != nil {
 				return errMalformed
@@ -179,7 +179,7 @@ func check(doc bsoncore.Document, depth int) error {
 	return nil
 }
 
-// Msg makes an OP_MSG of one document.
+// Msg returns an OP_MSG with one document.
 func Msg(requestID, responseTo int32, doc bson.Raw) []byte {
 	msg := wiremessage.AppendHeader(nil, int32(headerSize+4+1+len(doc)), requestID, responseTo, wiremessage.OpMsg)
 	msg = wiremessage.AppendMsgFlags(msg, 0)
@@ -187,7 +187,7 @@ func Msg(requestID, responseTo int32, doc bson.Raw) []byte {
 	return append(msg, doc...)
 }
 
-// Query takes an OP_QUERY apart as far as needed: the collection and the document.
+// Query parses an OP_QUERY as far as needed: the collection and the document.
 func Query(body []byte) (collection string, doc bson.Raw, err error) {
 	_, rest, ok := wiremessage.ReadQueryFlags(body)
 	if ok {

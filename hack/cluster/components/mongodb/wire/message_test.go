@@ -81,7 +81,7 @@ func TestWhatIsTooLargeOrCutShortIsRefused(t *testing.T) {
 		"ends within its header":              {1, 2, 3},
 		"ends before its claimed size":        append(header(1000), "short"...),
 	} {
-		if _, err := Read(bytes.NewReader(stream), nil); err == nil || errors.Is(err, io.EOF) && !strings.Contains(err.Error(), "broke off") {
+		if _, err := Read(bytes.NewReader(stream), nil); err == nil || errors.Is(err, io.EOF) && !strings.Contains(err.Error(), "reading a message") {
 			t.Errorf("a message that %s: error = %v", name, err)
 		}
 	}

@@ -1,0 +1,148 @@
+package audit
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+
+	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/cli"
+	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/load"
+	"github.com/openimstack/openim-operator/netpol/audit"
+	"github.com/openimstack/openim-operator/netpol/report"
+)
+
+// options are the flags of the command.
+type options struct {
+	load.Flags
+
+	streams            cli.Streams
+	output, outputFile string
+}
+
+// New returns the command.
+func New(streams cli.Streams, connection *genericclioptions.ConfigFlags) *cobra.Command {
+	o := &options{streams: streams, Flags: load.Flags{Connection: connection}}
+	cmd := &cobra.Command{
+		Use:   "audit [STACK]",
+		Short: "report what really reaches a stack, and what opens it",
+		Long: `Compares what stacks intend to let through with what the NetworkPolicies, Services, Ingresses and routes of the cluster really let
+through. Without a name, all stacks of the namespace are audited.
+
+With --from-files each stack is audited with the objects that the operator would write for it. Formats json and md of several stacks
+follow one another; dot, svg and html take one stack. Over several stacks the worst result decides the exit code.`,
+		Example: `  ` + cli.Name + ` audit -n im
+  ` + cli.Name + ` audit -A -o json
+  ` + cli.Name + ` audit chat -n im -o html --output-file chat.html
+  ` + cli.Name + ` audit --from-files deploy/`,
+		Args:              cli.Args(0, 1),
+		ValidArgsFunction: o.CompleteStack(),
+		RunE:              func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), args) },
+	}
+	flags := cmd.Flags()
+	o.AddAllNamespaces(flags)
+	o.AddFiles(flags)
+	flags.StringVarP(&o.output, "output", "o", formats()[0], "format: "+strings.Join(formats(), ", "))
+	flags.StringVar(&o.outputFile, "output-file", "", "write to this file, and a line about it to the terminal")
+	cli.CompleteFlag(cmd, "output", cobra.FixedCompletions(formats(), cobra.ShellCompDirectiveNoFileComp))
+	return cmd
+}
+
+// formats returns the names of the formats, the default first.
+func formats() []string {
+	var all []string
+	for _, f := range report.Formats() {
+		all = append(all, string(f))
+	}
+	return all
+}
+
+// run audits the selected stacks and writes the reports.
+func (o *options) run(ctx context.Context, names []string) error {
+	format, err := report.ParseFormat(o.output)
+	if err != nil {
+		return err
+	}
+	s, err := load.Read(ctx, &o.Flags, names, o.streams.ErrOut)
+	if err != nil {
+		return err
+	}
+	// A picture shows one graph. The other formats can follow one another.
+	pictures := []report.Format{report.DOT, report.SVG, report.HTML}
+	if len(s.Stacks) > 1 && slices.Contains(pictures, format) {
+		return fmt.Errorf("%s shows one stack, and there are %d: name one of %s", format, len(s.Stacks), s.Names())
+	}
+	reports := s.Audits()
+	err = o.streams.Publish(o.outputFile, func(w io.Writer) error {
+		return writeReports(w, format, reports, o.reportOptions())
+	}, func() string { return summary(reports) })
+	if err != nil {
+		return err
+	}
+	return cli.Exit(worst(reports))
+}
+
+// reportOptions are those of the terminal. A file gets no colours.
+func (o *options) reportOptions() report.Options {
+	if o.outputFile != "" {
+		return report.Options{}
+	}
+	return report.Options{Colour: o.streams.Terminal.Colour, Width: o.streams.Terminal.Width}
+}
+
+// exitCode returns the exit code for a verdict.
+func exitCode(v audit.Verdict) int {
+	switch v {
+	case audit.Sealed:
+		return cli.ExitSealed
+	case audit.Open:
+		return cli.ExitFindings
+	default:
+		return cli.ExitUnknown
+	}
+}
+
+// worst returns the exit code for several verdicts. Findings outrank what could not be read, as they do within one report.
+func worst(reports []audit.Report) int {
+	code := cli.ExitSealed
+	for _, r := range reports {
+		code = max(code, exitCode(r.Verdict))
+	}
+	return code
+}
+
+// writeReports writes reports one after the other.
+func writeReports(w io.Writer, format report.Format, reports []audit.Report, options report.Options) error {
+	for i, r := range reports {
+		var text bytes.Buffer
+		if err := report.Write(&text, format, r, options); err != nil {
+			return err
+		}
+		content := text.Bytes()
+		if i > 0 && format == report.CSV { // one header is enough
+			_, content, _ = bytes.Cut(content, []byte("\n"))
+		}
+		if i > 0 && (format == report.Table || format == report.Markdown) {
+			content = append([]byte("\n"), content...)
+		}
+		if _, err := w.Write(content); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// summary returns one line for each report.
+func summary(reports []audit.Report) string {
+	var lines []string
+	for _, r := range reports {
+		lines = append(lines, fmt.Sprintf("OpenIMStack %s/%s: %s, %d findings, %d kinds or references not read",
+			r.Stack.Namespace, r.Stack.Name, r.Verdict, len(r.Findings), len(r.Unread)))
+	}
+	return strings.Join(lines, "\n")
+}

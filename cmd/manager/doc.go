@@ -1,0 +1,5 @@
+// Command manager runs the operator.
+//
+//	manager            the reconcile loop, and beside it the prober
+//	manager probe ...  a helper inside a probe pod: it attempts connections and prints the results
+package main

@@ -1,0 +1,124 @@
+package chat
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+)
+
+// Numbers of OpenIM's protocol (openimsdk/protocol constant/constant.go).
+const (
+	contentText     = 101 // content is {"content": text}
+	sessionSingle   = 1   // one user to one user
+	platformIOS     = 1
+	registeredTwice = 1102 // errCode: the user exists already
+	// docSize is how many messages one document of MongoDB's collection msg holds.
+	docSize = 100
+)
+
+// Conversation returns the ID of the conversation of two users.
+func Conversation(a, b string) string {
+	users := []string{a, b}
+	slices.Sort(users)
+	return "si_" + users[0] + "_" + users[1]
+}
+
+// Document returns the doc_id under which MongoDB holds a message of a conversation.
+func Document(conversation string, seq int64) string {
+	return fmt.Sprintf("%s:%d", conversation, (seq-1)/docSize)
+}
+
+// Register creates users. It reports whether they were new; existing users are not an error.
+func (a Admin) Register(ctx context.Context, users ...string) (created bool, err error) {
+	type user struct {
+		UserID   string `json:"userID"`
+		Nickname string `json:"nickname"`
+	}
+	var body struct {
+		Users []user `json:"users"`
+	}
+	for _, name := range users {
+		body.Users = append(body.Users, user{name, name})
+	}
+	const route = "/user/user_register"
+	reply, err := a.Post(ctx, route, body)
+	switch {
+	case err != nil:
+		return false, err
+	case reply.OK():
+		return true, nil
+	case reply.Code == registeredTwice:
+		return false, nil
+	default:
+		return false, fmt.Errorf("calling %s: %s", route, reply)
+	}
+}
+
+// Message is OpenIM's receipt of a message.
+type Message struct {
+	ServerID string `json:"serverMsgID"`
+	ClientID string `json:"clientMsgID"`
+	SendTime int64  `json:"sendTime"` // milliseconds since 1970
+}
+
+// Send sends a text from one user to another.
+func (a Admin) Send(ctx context.Context, from, to, text string) (Message, error) {
+	var sent Message
+	err := a.call(ctx, "/msg/send_msg", map[string]any{
+		"sendID": from, "recvID": to, "senderNickname": from, "senderPlatformID": platformIOS,
+		"content": map[string]string{"content": text}, "contentType": contentText, "sessionType": sessionSingle,
+	}, &sent)
+	if err == nil && sent.ServerID == "" {
+		return sent, fmt.Errorf("/msg/send_msg answered success without a serverMsgID")
+	}
+	return sent, err
+}
+
+// NewestSeq returns the newest sequence number of a conversation as a user sees it, or 0 for an empty conversation.
+func (a Admin) NewestSeq(ctx context.Context, user, conversation string) (int64, error) {
+	var data struct {
+		MaxSeqs map[string]json.Number `json:"maxSeqs"` // protobuf's JSON writes 64-bit numbers as strings
+	}
+	if err := a.call(ctx, "/msg/newest_seq", map[string]string{"userID": user}, &data); err != nil {
+		return 0, err
+	}
+	seq, err := cmp.Or(data.MaxSeqs[conversation], "0").Int64()
+	if err != nil {
+		return 0, fmt.Errorf("/msg/newest_seq answered an invalid sequence number: %w", err)
+	}
+	return seq, nil
+}
+
+// Pulled is a message as a user pulls it.
+type Pulled struct {
+	ServerID string      `json:"serverMsgID"`
+	SendID   string      `json:"sendID"`
+	RecvID   string      `json:"recvID"`
+	Seq      json.Number `json:"seq"`
+	// Content is JSON; for a text {"content": text}. On the wire it is base64, as protobuf's bytes are.
+	Content []byte `json:"content"`
+}
+
+// Pull pulls one message by its sequence number, as a user of the conversation.
+func (a Admin) Pull(ctx context.Context, user, conversation string, seq int64) (Pulled, error) {
+	var data struct {
+		Msgs map[string]struct {
+			Msgs []Pulled `json:"Msgs"`
+		} `json:"msgs"`
+	}
+	err := a.call(ctx, "/msg/pull_msg_by_seq", map[string]any{
+		"userID":    user,
+		"seqRanges": []map[string]any{{"conversationID": conversation, "begin": seq, "end": seq, "num": 1}},
+	}, &data)
+	if err != nil {
+		return Pulled{}, err
+	}
+	for _, message := range data.Msgs[conversation].Msgs {
+		if message.Seq.String() == fmt.Sprint(seq) {
+			return message, nil
+		}
+	}
+	return Pulled{}, fmt.Errorf("/msg/pull_msg_by_seq returned no message %d of %s", seq, conversation)
+}

@@ -1,0 +1,80 @@
+package endpoints_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/openimstack/openim-operator/test/loopback/endpoints"
+)
+
+type controller struct {
+	restarts int
+	lifetime time.Duration
+	problem  error
+}
+
+func (k *controller) AdminToken(context.Context) (string, error) { return "the token", k.problem }
+
+func (k *controller) RestartSocketServer(context.Context) error {
+	k.restarts++
+	return k.problem
+}
+
+func (k *controller) LimitSessions(_ context.Context, lifetime time.Duration) error {
+	k.lifetime = lifetime
+	return k.problem
+}
+
+func TestAPlaceGoesThroughTheEnvironment(t *testing.T) {
+	g := NewWithT(t)
+	p := endpoints.Endpoints{API: "http://a", Socket: "ws://b", Admin: "http://c", Gateway: "http://d", Control: "http://f"}
+	for _, variable := range p.Environ() {
+		name, value, _ := strings.Cut(variable, "=")
+		t.Setenv(name, value)
+	}
+	g.Expect(endpoints.FromEnvironment()).To(Equal(p))
+	g.Expect(p.HasGateway()).To(BeTrue())
+}
+
+func TestWithoutAPlaceItIsSaidHowToGetOne(t *testing.T) {
+	t.Setenv("IM_API", "")
+	_, err := endpoints.FromEnvironment()
+	NewWithT(t).Expect(err).To(MatchError(ContainSubstring("make test-sdk")))
+}
+
+func TestTheKeeperIsAsked(t *testing.T) {
+	g := NewWithT(t)
+	k := &controller{}
+	url, err := endpoints.Serve(t.Context(), k)
+	g.Expect(err).NotTo(HaveOccurred())
+	p := endpoints.Endpoints{Control: url}
+	g.Expect(p.AdminToken(t.Context())).To(Equal("the token"))
+	g.Expect(p.RestartSocketServer(t.Context())).To(Succeed())
+	g.Expect(k.restarts).To(Equal(1))
+
+	g.Expect(p.LimitSessions(t.Context(), 12*time.Second)).To(Succeed())
+	g.Expect(k.lifetime).To(Equal(12 * time.Second))
+	g.Expect(p.LimitSessions(t.Context(), 0)).To(Succeed())
+	g.Expect(k.lifetime).To(BeZero())
+
+	k.problem = errors.New("the pod did not come back")
+	g.Expect(p.RestartSocketServer(t.Context())).To(MatchError(ContainSubstring("the pod did not come back")))
+	_, err = p.AdminToken(t.Context())
+	g.Expect(err).To(HaveOccurred())
+}
+
+func TestStrangersAreNotServed(t *testing.T) {
+	g := NewWithT(t)
+	k := &controller{}
+	url, err := endpoints.Serve(t.Context(), k)
+	g.Expect(err).NotTo(HaveOccurred())
+	guessed := endpoints.Endpoints{Control: url[:strings.LastIndex(url, "/")] + "/guess"}
+	_, err = guessed.AdminToken(t.Context())
+	g.Expect(err).To(HaveOccurred())
+	g.Expect(err.Error()).NotTo(ContainSubstring("the token"))
+}
