@@ -27,7 +27,7 @@ func TestTheCommandLine(t *testing.T) {
 		{"a flag nobody knows", []string{"gateway", "--insecure"}, 2, "", "usage:"},
 		{"too many words", []string{"backend", "--config", broken, "x"}, 2, "", "usage:"},
 		{"an absent file", []string{"backend", "--config", "/absent"}, 1, "reading the configuration", ""},
-		{"a wrong file", []string{"backend", "--config", broken}, 1, "the configuration is not understood", ""},
+		{"a wrong file", []string{"backend", "--config", broken}, 1, "decoding the configuration", ""},
 		{"an incomplete file", []string{"gateway", "--config", os.DevNull}, 1, "admins.issuers: write 1 to 16 issuers", ""},
 		{"version", []string{"version"}, 0, "\n", ""},
 	} {

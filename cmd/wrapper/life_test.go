@@ -146,7 +146,7 @@ func (n *testEnv) reloads(t *testing.T, file string, change func()) {
 	t.Helper()
 	seen := func() (times int) {
 		for line := range strings.Lines(n.log.String()) {
-			if strings.Contains(line, "mounted file taken over") && strings.Contains(line, `"file":"`+file+`"`) {
+			if strings.Contains(line, "mounted file changed") && strings.Contains(line, `"file":"`+file+`"`) {
 				times++
 			}
 		}

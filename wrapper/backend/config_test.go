@@ -58,7 +58,7 @@ func TestAWrongFileSaysWhatToWrite(t *testing.T) {
 		{"no administrators", "issuers:", "issuer:", "unknown field"},
 		{"alg none", "[ES256]", "[none]", "admins.issuers[0].algorithms"},
 		{"no grace", "shutdownGraceSeconds: 20", "", "shutdownGraceSeconds: write 1 to 3600"},
-		{"not YAML", sample, "a: b: c", "not understood"},
+		{"not YAML", sample, "a: b: c", "decoding the configuration"},
 		{"too large", sample, strings.Repeat("#", 1<<20+1), "larger than"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

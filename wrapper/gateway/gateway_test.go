@@ -254,7 +254,7 @@ shutdownGraceSeconds: 1
 	ended := make(chan error, 1)
 	go func() { ended <- app.Run(ctx) }()
 	g.Eventually(app.Ready.Err).Should(MatchError(And(
-		ContainSubstring("admins' keys: read the mounted file"), ContainSubstring("backend: "), ContainSubstring("certificate: read the mounted file"))))
+		ContainSubstring("admins' keys: reading the mounted file"), ContainSubstring("backend: "), ContainSubstring("certificate: reading the mounted file"))))
 	cancel()
 	g.Eventually(ended).Should(Receive(BeNil()))
 }
