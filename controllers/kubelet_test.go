@@ -130,5 +130,5 @@ func (k *kubelet) state(pod *corev1.Pod) corev1.ContainerState {
 		Expect(err).NotTo(HaveOccurred())
 		outcomes = append(outcomes, k.network(pod.Namespace, attempt))
 	}
-	return corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{Message: probe.Message(outcomes)}}
+	return corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{Message: probe.FormatMessage(outcomes)}}
 }

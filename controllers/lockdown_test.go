@@ -317,7 +317,7 @@ var _ = Describe("The lockdown", Ordered, func() {
 		quota.Status = corev1.ResourceQuotaStatus{Hard: quota.Spec.Hard, Used: corev1.ResourceList{corev1.ResourcePods: resource.MustParse("0")}}
 		Expect(k8s.Status().Update(w.ctx, quota)).To(Succeed())
 		for i := 0; ; i++ { // the API server refreshes its quotas after a while
-			if last := w.request("chat", "quota "+strconv.Itoa(i)); last.Outcome == v1alpha1.ReasonIsolationUnverified {
+			if last := w.request("chat", "quota "+strconv.Itoa(i)); last.Outcome == v1alpha1.ReasonNotVerified {
 				break
 			}
 		}

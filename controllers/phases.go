@@ -116,7 +116,7 @@ func (r *Reconciler) tellProber(_ context.Context, s *scope) error {
 	for _, p := range slices.Concat(s.problems, s.refusals) {
 		problems = append(problems, p.String())
 	}
-	r.prober.Intend(client.ObjectKeyFromObject(s.stack), graph.NewGraph(s.stack, s.facts), problems)
+	r.prober.Intend(client.ObjectKeyFromObject(s.stack), graph.New(s.stack, s.facts), problems)
 	return nil
 }
 

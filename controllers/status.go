@@ -255,7 +255,7 @@ func (s *scope) boundary() *v1alpha1.Boundary {
 				policies++
 			}
 		}
-		for range graph.NewGraph(s.stack, s.facts).Connections {
+		for range graph.New(s.stack, s.facts).Edges {
 			connections++
 		}
 		b.Policies, b.Connections = &policies, &connections

@@ -39,7 +39,7 @@ type Facts struct {
 // WrapperFacts hold the wrapper's stores and the servers that it calls besides OpenIM. A field that the spec does not use is empty.
 type WrapperFacts struct {
 	// Redis and MongoDB are the wrapper's stores. Empty unless users may log in.
-	Redis, MongoDB Store
+	Redis, MongoDB WrapperStore
 	// LoginSecret is the Secret with the static keys for logins. The backend holds these keys, and clients recognise the gateway by them.
 	// LoginKeys are the fingerprints of the keys.
 	LoginSecret string
@@ -54,8 +54,8 @@ type WrapperFacts struct {
 	Tracing []Endpoint
 }
 
-// Store is a store of the wrapper. Its credentials are in mounted files, which are read again after a change.
-type Store struct {
+// WrapperStore is a store of the wrapper. Its credentials are in mounted files, which are read again after a change.
+type WrapperStore struct {
 	// Addresses, host:port. Empty when URI names the store.
 	Addresses []string
 	// Database in MongoDB, and the database in which the user is looked up. An empty AuthSource means Database.

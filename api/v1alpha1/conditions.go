@@ -56,8 +56,8 @@ const (
 	ReasonCertificateNotValid = "CertificateNotValid"
 	ReasonSharedPresence      = "SharedPresence"
 	// Reasons of NetworkIsolated.
-	ReasonEnforced            = "Enforced"
-	ReasonBreached            = "Breached"
-	ReasonNotEnforcedByCNI    = "NotEnforcedByCNI"
-	ReasonIsolationUnverified = "NotVerified"
+	ReasonEnforced         = "Enforced"
+	ReasonBreached         = "Breached"
+	ReasonNotEnforcedByCNI = "NotEnforcedByCNI"
+	ReasonNotVerified      = "NotVerified"
 )

@@ -30,7 +30,7 @@ import (
 type gateway struct {
 	*httptest.Server
 	dir     string
-	keys    *filewatch.Source[*login.Ring]
+	keys    *filewatch.Source[*login.ServerKeys]
 	service *login.Service
 
 	mu       sync.Mutex

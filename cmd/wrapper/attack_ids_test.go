@@ -21,7 +21,7 @@ var idPatterns = []string{"sg_$|^si.bob.mallory:%s", "^%s", "%s.*", "si_alice_.%
 // attackIDs sends users' bodies whose ids, numbers and lists reach further than the caller may.
 func attackIDs(t *testing.T, n *testEnv) {
 	token := "token: " + n.people["alice"].Token()
-	own := routestest.World{Self: "alice", Peer: "bob", Group: "4711"}
+	own := routestest.Identities{Self: "alice", Peer: "bob", Group: "4711"}
 	send := func(t *testing.T, r *routes.Route, body map[string]any) reply {
 		t.Helper()
 		data, err := routes.Encode(body)
@@ -31,8 +31,8 @@ func attackIDs(t *testing.T, n *testEnv) {
 		return replies[0]
 	}
 	i := 0
-	for a := range routestest.Attacks(own, routestest.World{Self: "mallory", Peer: "bob", Group: "chess"}) {
-		switch a.Rule.Do {
+	for a := range routestest.Attacks(own, routestest.Identities{Self: "mallory", Peer: "bob", Group: "chess"}) {
+		switch a.Rule.Rule {
 		case routes.Other, routes.Role, routes.Live, routes.Public, routes.OwnRecord, routes.Party, routes.Filled, routes.Kept, routes.Member, routes.Manager:
 		default:
 			continue
@@ -73,7 +73,7 @@ func attackIDs(t *testing.T, n *testEnv) {
 }
 
 // attackWithLists names conversations with unknown users, and empty lists, which OpenIM reads as all conversations.
-func (n *testEnv) attackWithLists(t *testing.T, own routestest.World, send func(*testing.T, *routes.Route, map[string]any) reply) {
+func (n *testEnv) attackWithLists(t *testing.T, own routestest.Identities, send func(*testing.T, *routes.Route, map[string]any) reply) {
 	n.openim.Set(func(f *openimtest.Fake) {
 		f.Replies["/conversation/get_full_conversation_ids"] = `{"errCode":0,"errMsg":"","errDlt":"","data":{"conversationIDs":["sg_chess","si_alice_bob"]}}`
 	})

@@ -198,7 +198,7 @@ func attackLogin(t *testing.T, n *testEnv) {
 	})
 	paths := []string{usersInfo, wire.WellKnownPath, internalapi.PathLoginStart, internalapi.PathLoginFinish}
 	for _, own := range routes.OwnRoutes {
-		if own.Door == routes.Users {
+		if own.Listener == routes.Users {
 			paths = append(paths, own.Path)
 		}
 	}

@@ -72,7 +72,7 @@ func attackPrivilege(t *testing.T, n *testEnv) {
 		})
 	}
 	for _, own := range routes.OwnRoutes {
-		if own.Door == routes.Admins {
+		if own.Listener == routes.Admins {
 			n.each(t, "a user, "+own.Path, func(t *testing.T) {
 				canary := n.canary()
 				try(t, n.admins, post(own.Path, `{"userID":"`+canary+`","scope":"all"}`, userBearer), canary)

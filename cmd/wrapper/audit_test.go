@@ -31,7 +31,7 @@ func auditFile(t *testing.T) string {
 		t.Fatal(err)
 	}
 	for _, user := range []string{"alice", "bob", "carol"} {
-		if err := l.Emit(auditlog.Event{Kind: auditlog.KindCall, Who: auditlog.Who{Role: "user", UserID: user},
+		if err := l.Emit(auditlog.Event{Kind: auditlog.KindCall, Actor: auditlog.Actor{Role: "user", UserID: user},
 			Outcome: auditlog.Outcome{Verdict: auditlog.Allowed}}); err != nil {
 			t.Fatal(err)
 		}

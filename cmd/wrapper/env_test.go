@@ -148,7 +148,7 @@ func newTestEnv(t *testing.T) *testEnv {
 		n.people[user] = n.enrol(t, user, int32(i+1))
 	}
 	n.openim.Set(func(f *openimtest.Fake) {
-		f.People.Groups["chess"] = map[string]openimtest.Person{"bob": {Nickname: "Bob", RoleLevel: 100}}
+		f.State.Groups["chess"] = map[string]openimtest.User{"bob": {Nickname: "Bob", RoleLevel: 100}}
 	})
 	for user, p := range n.people {
 		canary := n.canary()

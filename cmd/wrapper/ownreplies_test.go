@@ -21,7 +21,7 @@ func TestTheGatewaysOwnRoutesAnswerWhatTheyDeclare(t *testing.T) {
 	n := newTestEnv(t)
 	seen := map[string]map[string]bool{} // by the name of the reply
 	called := map[string]bool{}
-	take := func(listener routes.Door, path, data string) {
+	take := func(listener routes.Listener, path, data string) {
 		route := routes.FindOwn(listener, path)
 		called[route.Path] = true
 		declared, err := route.ProjectReply([]byte(data))
@@ -34,7 +34,7 @@ func TestTheGatewaysOwnRoutesAnswerWhatTheyDeclare(t *testing.T) {
 		}
 		membersOf(value, "", seen[route.Reply])
 	}
-	call := func(listener routes.Door, path, body string, headers ...string) {
+	call := func(listener routes.Listener, path, body string, headers ...string) {
 		address := n.users
 		if listener == routes.Admins {
 			address, headers = n.admins, []string{"Authorization: Bearer " + n.token(nil)}

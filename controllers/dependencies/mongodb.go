@@ -52,18 +52,18 @@ func (r *resolver) wrapperMongoDB() error {
 	return err
 }
 
-func (r *resolver) mongodbStore(field string, spec v1alpha1.MongoDB) (store openim.Store, err error) {
+func (r *resolver) mongodbStore(field string, spec v1alpha1.MongoDB) (store openim.WrapperStore, err error) {
 	if spec.URIRef != nil {
 		uri, err := r.connectionString(field, spec)
 		if err != nil || uri == nil {
 			return store, err
 		}
-		store = openim.Store{URI: &uri.selector, Database: uri.database}
+		store = openim.WrapperStore{URI: &uri.selector, Database: uri.database}
 		r.claimURI(field, uri)
 		store.Endpoints, err = r.places(field+".uriRef", field+".peers", uri.hosts, spec.Peers)
 		return store, err
 	}
-	store = openim.Store{Addresses: hostPorts(spec.Addresses), Database: database(r.stack, spec), AuthSource: spec.AuthSource}
+	store = openim.WrapperStore{Addresses: hostPorts(spec.Addresses), Database: database(r.stack, spec), AuthSource: spec.AuthSource}
 	if store.Endpoints, err = r.places(field+".addresses", field+".peers", store.Addresses, spec.Peers); err != nil {
 		return store, err
 	}

@@ -57,7 +57,7 @@ func (r *resolver) wrapperRedis() error {
 			"users may log in, but the spec names no Redis for their sessions: write the addresses of a Redis that is not OpenIM's")
 		return nil
 	}
-	store := openim.Store{Addresses: hostPorts(spec.Addresses), Number: ptr.Deref(spec.Database, 0), TLS: spec.TLS != nil}
+	store := openim.WrapperStore{Addresses: hostPorts(spec.Addresses), Number: ptr.Deref(spec.Database, 0), TLS: spec.TLS != nil}
 	var err error
 	if store.Endpoints, err = r.places(field+".addresses", field+".peers", store.Addresses, spec.Peers); err != nil {
 		return err
@@ -91,7 +91,7 @@ func (r *resolver) refuseOpenIMsRedis(field string, peers []v1alpha1.Peer, place
 }
 
 // storeLogin checks the Secret with a store's credentials. withUser requires a user name.
-func (r *resolver) storeLogin(store *openim.Store, field string, ref *v1alpha1.LocalReference, withUser bool) error {
+func (r *resolver) storeLogin(store *openim.WrapperStore, field string, ref *v1alpha1.LocalReference, withUser bool) error {
 	if ref == nil {
 		return nil
 	}

@@ -69,7 +69,7 @@ func (b *builder) mongodb(mounts *mounts) *config.MongoDB {
 }
 
 // storeLogin mounts user name and password of a store, which are keys of one Secret, and returns their paths, "" for an absent key.
-func storeLogin(name string, store openim.Store, mounts *mounts) (username, password string) {
+func storeLogin(name string, store openim.WrapperStore, mounts *mounts) (username, password string) {
 	var items []corev1.KeyToPath
 	var secret string
 	for _, selector := range []*corev1.SecretKeySelector{store.Username, store.Password} {

@@ -20,7 +20,7 @@ type Options struct {
 
 // Build returns the children of a stack. Policies come first: no pod may run before the lockdown is in place.
 func Build(stack *v1alpha1.OpenIMStack, facts openim.Facts, options Options) ([]client.Object, error) {
-	b := builder{stack: stack, facts: facts, options: options, graph: graph.NewGraph(stack, facts)}
+	b := builder{stack: stack, facts: facts, options: options, graph: graph.New(stack, facts)}
 	for _, policy := range graph.Policies(b.graph) {
 		b.add(policy)
 	}

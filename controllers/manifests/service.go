@@ -46,7 +46,7 @@ func (b *builder) service(c graph.Component) *corev1.Service {
 // exceptions returns the names of the exceptions that open a component, each once.
 func (b *builder) exceptions(c graph.Component) []string {
 	var names []string
-	for _, in := range b.graph.To(c.Name) {
+	for _, in := range b.graph.EdgesTo(c.Name) {
 		if in.Exception != "" && !slices.Contains(names, in.Exception) {
 			names = append(names, in.Exception)
 		}

@@ -78,7 +78,7 @@ func Isolated(e Evidence) metav1.Condition {
 	case sign != nil && !e.probed(v1alpha1.ReasonEnforced) && (e.Probe != nil || e.Waiting != ""):
 		return condition(metav1.ConditionFalse, v1alpha1.ReasonNotEnforcedByCNI, describe([]audit.Finding{*sign}))
 	default:
-		return condition(metav1.ConditionUnknown, v1alpha1.ReasonIsolationUnverified,
+		return condition(metav1.ConditionUnknown, v1alpha1.ReasonNotVerified,
 			"all NetworkPolicies of the stack are in place; "+e.unverified()+e.notRead())
 	}
 }

@@ -66,7 +66,7 @@ func (p *Prober) take(key types.NamespacedName) (s *stackState, wanted *intent, 
 }
 
 // read returns a snapshot of the objects that an intent concerns. It returns errOutdated when the intent was replaced meanwhile.
-func (p *Prober) read(ctx context.Context, s *stackState, wanted *intent) (*snapshot.World, error) {
+func (p *Prober) read(ctx context.Context, s *stackState, wanted *intent) (*snapshot.Snapshot, error) {
 	w, err := snapshot.Read(ctx, p.live, p.scope(wanted.graph))
 	p.mutex.Lock()
 	defer p.mutex.Unlock()

@@ -157,7 +157,7 @@ func intended(p *Prober, g graph.Graph, problems ...string) {
 
 // other returns a graph that differs.
 func other(g graph.Graph) graph.Graph {
-	g.Connections = g.Connections[1:]
+	g.Edges = g.Edges[1:]
 	return g
 }
 

@@ -43,7 +43,7 @@ type cell struct {
 }
 
 // newPlan returns the plan for a snapshot and one intruder in each namespace.
-func newPlan(g graph.Graph, w *snapshot.World, intruders []*corev1.Pod) (plan, error) {
+func newPlan(g graph.Graph, w *snapshot.Snapshot, intruders []*corev1.Pod) (plan, error) {
 	var namespaces []string
 	for _, intruder := range intruders {
 		namespaces = append(namespaces, intruder.Namespace)
@@ -104,7 +104,7 @@ func because(v evaluate.Verdict) string {
 }
 
 // blockingPolicies names the policies that forbid a connection between two pods of the probe, empty when none does.
-func blockingPolicies(w *snapshot.World, from, to *corev1.Pod, address netip.AddrPort) string {
+func blockingPolicies(w *snapshot.Snapshot, from, to *corev1.Pod, address netip.AddrPort) string {
 	live, _ := evaluate.New(w.Namespaces, w.Policies)
 	v := live.Connect(evaluate.End{Pod: from}, evaluate.End{Pod: to, Address: address.Addr()}, int32(address.Port()), corev1.ProtocolTCP)
 	var names []string
@@ -121,7 +121,7 @@ func blockingPolicies(w *snapshot.World, from, to *corev1.Pod, address netip.Add
 
 // ruleLines returns everything that decides a plan's cells, in lines: live policies, intended policies, policies of other kinds, and
 // namespace labels.
-func ruleLines(g graph.Graph, w *snapshot.World, namespaces []string) []string {
+func ruleLines(g graph.Graph, w *snapshot.Snapshot, namespaces []string) []string {
 	var lines []string
 	add := func(name string, spec networkingv1.NetworkPolicySpec) {
 		text, _ := json.Marshal(spec) //nolint:errchkjson // plain data

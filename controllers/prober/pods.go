@@ -33,7 +33,7 @@ const (
 )
 
 // attemptTimeouts bound the attempts in the intruders.
-var attemptTimeouts = probe.Patience{Timeout: 2 * time.Second, Settle: 10 * time.Second}
+var attemptTimeouts = probe.Timing{Timeout: 2 * time.Second, Settle: 10 * time.Second}
 
 // podLabels returns the labels of a probe's pods. No policy of a stack selects or permits any of them.
 func podLabels(stack types.NamespacedName, run string) map[string]string {

@@ -72,7 +72,7 @@ type Prober struct {
 	ownQueue, statusQueue *requeuer
 
 	// catalog remembers which kinds the cluster lacks.
-	catalog *snapshot.Catalog
+	catalog *snapshot.AbsentKinds
 
 	mutex  sync.Mutex
 	stacks map[types.NamespacedName]*stackState
@@ -104,7 +104,7 @@ type stackState struct {
 func New(c client.Client, live client.Reader, options Options) *Prober {
 	return &Prober{
 		client: c, live: live, options: options, now: time.Now, ownQueue: newRequeuer(), statusQueue: newRequeuer(),
-		stacks: map[types.NamespacedName]*stackState{}, catalog: &snapshot.Catalog{},
+		stacks: map[types.NamespacedName]*stackState{}, catalog: &snapshot.AbsentKinds{},
 	}
 }
 
@@ -209,12 +209,12 @@ func (p *Prober) auditLive(ctx context.Context, stack *v1alpha1.OpenIMStack, s *
 	if err != nil {
 		return plan{}, fmt.Errorf("auditing OpenIMStack %s/%s: %w", stack.Namespace, stack.Name, err)
 	}
-	report := audit.Run(audit.Input{Stack: bare(stack), Graph: wanted.graph, World: w, Now: s.auditedAt, Problems: wanted.problems})
+	report := audit.Run(audit.Input{Stack: bare(stack), Graph: wanted.graph, Snapshot: w, Now: s.auditedAt, Problems: wanted.problems})
 	current, err := newPlan(wanted.graph, w, expectedIntruders(wanted.graph, p.intruderNamespaces(stack)))
 	if err != nil {
 		return plan{}, err
 	}
-	last, proxies := p.lastResult(stack, s), audit.Fronts(wanted.graph, w)
+	last, proxies := p.lastResult(stack, s), audit.ProxiesInFront(wanted.graph, w)
 	p.updateAssessment(s, client.ObjectKeyFromObject(stack), func(a *Assessment) {
 		a.Audited, a.Findings, a.Exceptions, a.Unread = true, report.Findings, report.Exceptions, unread(w)
 		a.Proxies = proxies
@@ -232,7 +232,7 @@ func (p *Prober) auditLive(ctx context.Context, stack *v1alpha1.OpenIMStack, s *
 }
 
 // unread returns the kinds that the cluster has and that could not be read, sorted as they were read.
-func unread(w *snapshot.World) []string {
+func unread(w *snapshot.Snapshot) []string {
 	var kinds []string
 	for _, u := range w.Unread {
 		if !slices.Contains(kinds, u.Kind) {
@@ -317,7 +317,7 @@ func (p *Prober) intruderNamespaces(stack *v1alpha1.OpenIMStack) []string {
 // scope returns what the audit reads: the stack's namespace, the operator's, and those of the stack's stores and other peers. All objects
 // of a large cluster would need too much memory; `kubectl openimstack audit` reads them.
 func (p *Prober) scope(g graph.Graph) snapshot.Scope {
-	scope := snapshot.Scope{Namespaces: []string{g.Namespace}, Catalog: p.catalog}
+	scope := snapshot.Scope{Namespaces: []string{g.Namespace}, AbsentKinds: p.catalog}
 	add := func(namespace string) {
 		outside := len(p.options.WatchNamespaces) > 0 && !slices.Contains(p.options.WatchNamespaces, namespace)
 		if namespace != "" && !outside && !slices.Contains(scope.Namespaces, namespace) {
@@ -325,9 +325,9 @@ func (p *Prober) scope(g graph.Graph) snapshot.Scope {
 		}
 	}
 	add(p.options.Namespace)
-	for _, c := range g.Connections {
-		for _, party := range []graph.Party{c.From, c.To} {
-			for _, peer := range party.Peers {
+	for _, c := range g.Edges {
+		for _, party := range []graph.Peer{c.From, c.To} {
+			for _, peer := range party.NetworkPeers {
 				if peer.NamespaceSelector != nil {
 					add(peer.NamespaceSelector.MatchLabels[corev1.LabelMetadataName])
 				}

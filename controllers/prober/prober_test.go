@@ -65,8 +65,8 @@ func TestTheOtherLoopIsWokenByNewsAlone(t *testing.T) {
 
 func TestTheAuditReadsTheNamespacesThatMatterAndThatItMay(t *testing.T) {
 	g := NewWithT(t)
-	stackGraph := graph.Graph{Namespace: "im", Stack: "chat", Connections: []graph.Connection{{
-		To: graph.Party{Name: "redis", Peers: []networkingv1.NetworkPolicyPeer{{
+	stackGraph := graph.Graph{Namespace: "im", Stack: "chat", Edges: []graph.Edge{{
+		To: graph.Peer{Name: "redis", NetworkPeers: []networkingv1.NetworkPolicyPeer{{
 			NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"kubernetes.io/metadata.name": "infra"}},
 		}}},
 	}}}

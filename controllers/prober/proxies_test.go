@@ -31,7 +31,7 @@ func TestAnAuditFindsTheProxyBeforeTheUsersPort(t *testing.T) {
 		Ports:    []corev1.ServicePort{{Port: 80, TargetPort: intstr.FromString(graph.UsersPort)}},
 	}})).To(Succeed())
 	proxies := func() []audit.Object {
-		intended(p, graph.NewGraph(stack, openim.Facts{}))
+		intended(p, graph.New(stack, openim.Facts{}))
 		s, wanted, _ := p.take(chat)
 		_, err := p.auditLive(t.Context(), stack, s, wanted)
 		g.Expect(err).NotTo(HaveOccurred())

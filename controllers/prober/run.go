@@ -283,7 +283,7 @@ func suspended(stack *v1alpha1.OpenIMStack) bool {
 }
 
 // ownPoliciesDiffer reports whether a policy of the stack is missing in a snapshot or has another meaning there.
-func ownPoliciesDiffer(g graph.Graph, w *snapshot.World) bool {
+func ownPoliciesDiffer(g graph.Graph, w *snapshot.Snapshot) bool {
 	live := map[string]networkingv1.NetworkPolicySpec{}
 	for _, p := range w.Policies {
 		if p.Namespace == g.Namespace {
@@ -328,7 +328,7 @@ func count(n int) *int32 {
 }
 
 func unverified(message string) result {
-	return result{outcome: v1alpha1.ReasonIsolationUnverified, message: message}
+	return result{outcome: v1alpha1.ReasonNotVerified, message: message}
 }
 
 // podsOf returns the pods of a run.

@@ -96,12 +96,12 @@ func TestControlsAreAllAddressesOfAllListenersOnceAllRun(t *testing.T) {
 func TestOutcomesAreReadWhenAllIntrudersHaveEnded(t *testing.T) {
 	g := NewWithT(t)
 	r := &run{id: "1", plan: plan{namespaces: []string{"im", "ops"}}, controls: make([]control, 2)}
-	pods := []corev1.Pod{probePod("im", roleIntruder, ended(0, probe.Message([]probe.Outcome{probe.Open, probe.Timeout}))),
+	pods := []corev1.Pod{probePod("im", roleIntruder, ended(0, probe.FormatMessage([]probe.Outcome{probe.Open, probe.Timeout}))),
 		probePod("ops", roleIntruder, runningState)}
 	_, done, err := r.outcomes(pods, "chat")
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(done).To(BeFalse())
-	pods[1] = probePod("ops", roleIntruder, ended(0, probe.Message([]probe.Outcome{probe.Refused, probe.Open})))
+	pods[1] = probePod("ops", roleIntruder, ended(0, probe.FormatMessage([]probe.Outcome{probe.Refused, probe.Open})))
 	seen, done, err := r.outcomes(pods, "chat")
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(done).To(BeTrue())

@@ -48,7 +48,7 @@ func TestWhenAStackIsProbed(t *testing.T) {
 			6 * time.Second},
 		{"a boundary that did not hold is tried sooner", func(o *scheduleInput) { o.last = last(time.Minute, v1alpha1.ReasonNotEnforcedByCNI) },
 			v1alpha1.ProbeInterval, 0},
-		{"but not at once", func(o *scheduleInput) { o.last = last(20*time.Second, v1alpha1.ReasonIsolationUnverified) }, "", 40 * time.Second},
+		{"but not at once", func(o *scheduleInput) { o.last = last(20*time.Second, v1alpha1.ReasonNotVerified) }, "", 40 * time.Second},
 		{"with an interval shorter than that", func(o *scheduleInput) {
 			o.interval, o.last = 30*time.Second, last(20*time.Second, v1alpha1.ReasonBreached)
 		}, "", 10 * time.Second},

@@ -38,7 +38,7 @@ func (t target) String() string {
 
 // targets returns all ports of all ready pods of a stack, at every address of the pods and at the ClusterIPs of the Services that lead to
 // them. When a plan cannot hold all of them, each component keeps its first pods.
-func targets(g graph.Graph, w *snapshot.World) []target {
+func targets(g graph.Graph, w *snapshot.Snapshot) []target {
 	byComponent := readyPods(g, w)
 	var all []target
 	for _, c := range g.Components {
@@ -59,7 +59,7 @@ func targets(g graph.Graph, w *snapshot.World) []target {
 }
 
 // readyPods returns the ready pods of a stack by component, in the order of their names.
-func readyPods(g graph.Graph, w *snapshot.World) map[string][]*corev1.Pod {
+func readyPods(g graph.Graph, w *snapshot.Snapshot) map[string][]*corev1.Pod {
 	found := map[string][]*corev1.Pod{}
 	for _, c := range g.Components {
 		selector := labels.SelectorFromSet(c.Labels(g.Stack))

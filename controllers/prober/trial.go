@@ -66,7 +66,7 @@ func evaluateTrial(t trial) result {
 		j.outcome = v1alpha1.ReasonBreached
 		j.message = fmt.Sprintf("an intruder connected: %s. Delete or correct the object that permits it", firstThree(n.openings))
 	case reason != "":
-		j.outcome, j.message = v1alpha1.ReasonIsolationUnverified, reason
+		j.outcome, j.message = v1alpha1.ReasonNotVerified, reason
 	default:
 		j.outcome, j.message = v1alpha1.ReasonEnforced, t.success(n)
 	}
@@ -197,7 +197,7 @@ func firstThree(all []string) string {
 }
 
 // blockedByIn returns a trial.blockedBy that evaluates the policies of a snapshot.
-func blockedByIn(w *snapshot.World, intruders []*corev1.Pod) func(int, control) string {
+func blockedByIn(w *snapshot.Snapshot, intruders []*corev1.Pod) func(int, control) string {
 	return func(i int, c control) string { return blockingPolicies(w, intruders[i], c.pod, c.address) }
 }
 

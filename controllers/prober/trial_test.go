@@ -21,12 +21,12 @@ import (
 // fixture is a running stack: one pod of each component, its own policies, and the namespaces of both intruders.
 type fixture struct {
 	graph    graph.Graph
-	snapshot *snapshot.World
+	snapshot *snapshot.Snapshot
 }
 
 func newFixture() fixture {
-	g := graph.NewGraph(&v1alpha1.OpenIMStack{ObjectMeta: metav1.ObjectMeta{Name: "chat", Namespace: "im"}}, openim.Facts{})
-	w := &snapshot.World{Namespaces: []corev1.Namespace{{ObjectMeta: metav1.ObjectMeta{Name: "im"}},
+	g := graph.New(&v1alpha1.OpenIMStack{ObjectMeta: metav1.ObjectMeta{Name: "chat", Namespace: "im"}}, openim.Facts{})
+	w := &snapshot.Snapshot{Namespaces: []corev1.Namespace{{ObjectMeta: metav1.ObjectMeta{Name: "im"}},
 		{ObjectMeta: metav1.ObjectMeta{Name: "ops"}}}}
 	for i, c := range g.Components {
 		w.Pods = append(w.Pods, pod(c, i, "0"))

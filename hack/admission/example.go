@@ -54,7 +54,7 @@ func clusterNetworkPolicies(root string) (map[string][]byte, error) {
 	if len(problems) > 0 {
 		return nil, fmt.Errorf("resolving the references of %s: hack/infra lacks: %v", demo, problems)
 	}
-	policies, err := admission.ClusterNetworkPolicies(graph.NewGraph(&stack, facts), admission.DefaultPriority)
+	policies, err := admission.ClusterNetworkPolicies(graph.New(&stack, facts), admission.DefaultPriority)
 	if err != nil {
 		return nil, err
 	}

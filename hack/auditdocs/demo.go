@@ -30,7 +30,7 @@ const sample = "config/samples/demo.yaml"
 type intended struct {
 	stack    *v1alpha1.OpenIMStack
 	facts    openim.Facts
-	snapshot *snapshot.World
+	snapshot *snapshot.Snapshot
 }
 
 // load reads the demo's stack and stores from the manifests that the demo applies, and adds the objects of the operator.
@@ -59,13 +59,13 @@ func load(ctx context.Context, root string) (*intended, error) {
 		return nil, err
 	}
 	for _, o := range objects {
-		d.snapshot.Intend(o)
+		d.snapshot.AddIntended(o)
 	}
 	return d, nil
 }
 
 // around reads the namespaces, the stores and the stack like `kubectl openimstack audit --from-files`.
-func around(stack *v1alpha1.OpenIMStack, sampleContent []byte) (*snapshot.World, error) {
+func around(stack *v1alpha1.OpenIMStack, sampleContent []byte) (*snapshot.Snapshot, error) {
 	dir, err := os.MkdirTemp("", "auditdocs-")
 	if err != nil {
 		return nil, err
@@ -101,13 +101,13 @@ func around(stack *v1alpha1.OpenIMStack, sampleContent []byte) (*snapshot.World,
 	if err != nil {
 		return nil, err
 	}
-	w.Source.Name = sample + ", hack/infra"
+	w.Origin.Name = sample + ", hack/infra"
 	return w, nil
 }
 
 // references returns the objects that the stack's spec refers to: Services with the EndpointSlices that a cluster writes when their pods
 // run, and Secrets, whose content is not shown.
-func references(stack *v1alpha1.OpenIMStack, w *snapshot.World) []client.Object {
+func references(stack *v1alpha1.OpenIMStack, w *snapshot.Snapshot) []client.Object {
 	var out []client.Object
 	for i := range w.Services {
 		out = append(out, &w.Services[i], slice(&w.Services[i], w.Pods))

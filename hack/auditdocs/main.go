@@ -71,7 +71,7 @@ func demo(ctx context.Context, root string) (map[string][]byte, error) {
 		return nil, fmt.Errorf("loading the demo's stack: %w", err)
 	}
 	// The report has no time, so that the same objects make the same page on any day.
-	found := audit.Run(audit.Input{Stack: demo.stack, Graph: graph.NewGraph(demo.stack, demo.facts), World: demo.snapshot})
+	found := audit.Run(audit.Input{Stack: demo.stack, Graph: graph.New(demo.stack, demo.facts), Snapshot: demo.snapshot})
 	files := map[string][]byte{}
 	for name, format := range map[string]report.Format{"audit-demo.html": report.HTML, "audit-demo.svg": report.SVG} {
 		var out bytes.Buffer

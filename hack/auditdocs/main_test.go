@@ -54,10 +54,10 @@ func TestTheDemoIsSealedByItsDefaultDenial(t *testing.T) {
 	loaded, err := load(t.Context(), root)
 	g.Expect(err).NotTo(HaveOccurred())
 	run := func() audit.Report {
-		return audit.Run(audit.Input{Stack: loaded.stack, Graph: graph.NewGraph(loaded.stack, loaded.facts), World: loaded.snapshot})
+		return audit.Run(audit.Input{Stack: loaded.stack, Graph: graph.New(loaded.stack, loaded.facts), Snapshot: loaded.snapshot})
 	}
 	found := run()
-	g.Expect(found.Verdict).To(Equal(audit.Sealed))
+	g.Expect(found.Verdict).To(Equal(audit.VerdictSealed))
 	g.Expect(found.Counts.Pods).To(BeNumerically(">=", 14), "the pods of the stack are in the snapshot")
 	g.Expect(found.Counts.Unexpected).To(BeZero())
 	g.Expect(found.Counts.Open).To(BeNumerically(">", 50))
@@ -66,7 +66,7 @@ func TestTheDemoIsSealedByItsDefaultDenial(t *testing.T) {
 	loaded.snapshot.Policies = slices.DeleteFunc(loaded.snapshot.Policies, func(p networkingv1.NetworkPolicy) bool { return strings.HasSuffix(p.Name, graph.DefaultDeny) })
 	g.Expect(loaded.snapshot.Policies).To(HaveLen(before - 1))
 	opened := run()
-	g.Expect(opened.Verdict).To(Equal(audit.Open))
+	g.Expect(opened.Verdict).To(Equal(audit.VerdictFindings))
 	g.Expect(opened.Digest).NotTo(Equal(found.Digest))
 }
 
@@ -83,8 +83,8 @@ func TestAnOpeningOfTheDemoIsInEveryFormat(t *testing.T) {
 			Ingress:     []networkingv1.NetworkPolicyIngressRule{{}},
 		},
 	})
-	found := audit.Run(audit.Input{Stack: loaded.stack, Graph: graph.NewGraph(loaded.stack, loaded.facts), World: loaded.snapshot})
-	g.Expect(found.Verdict).To(Equal(audit.Open))
+	found := audit.Run(audit.Input{Stack: loaded.stack, Graph: graph.New(loaded.stack, loaded.facts), Snapshot: loaded.snapshot})
+	g.Expect(found.Verdict).To(Equal(audit.VerdictFindings))
 	g.Expect(found.Counts.Unexpected).To(BeNumerically(">", 0))
 	for _, format := range report.Formats() {
 		var out bytes.Buffer

@@ -42,20 +42,20 @@ func fullest() graph.Graph {
 			}},
 		},
 	}
-	return graph.NewGraph(&v1alpha1.OpenIMStack{ObjectMeta: meta(), Spec: spec}, facts())
+	return graph.New(&v1alpha1.OpenIMStack{ObjectMeta: meta(), Spec: spec}, facts())
 }
 
 // own returns the graph of a stack with an external wrapper.
 func own() graph.Graph {
 	external := &v1alpha1.ExternalWrapper{PodSelector: pods("", "bridge").PodSelector}
 	spec := v1alpha1.OpenIMStackSpec{Wrapper: v1alpha1.Wrapper{ExternalRef: external}}
-	return graph.NewGraph(&v1alpha1.OpenIMStack{ObjectMeta: meta(), Spec: spec}, facts())
+	return graph.New(&v1alpha1.OpenIMStack{ObjectMeta: meta(), Spec: spec}, facts())
 }
 
 // plain returns the graph of a stack with users and without peers.
 func plain() graph.Graph {
 	spec := v1alpha1.OpenIMStackSpec{Wrapper: v1alpha1.Wrapper{Auth: v1alpha1.WrapperAuth{Users: &v1alpha1.UserAuth{}}}}
-	return graph.NewGraph(&v1alpha1.OpenIMStack{ObjectMeta: meta(), Spec: spec}, facts())
+	return graph.New(&v1alpha1.OpenIMStack{ObjectMeta: meta(), Spec: spec}, facts())
 }
 
 // facts returns each store at its usual port.
@@ -71,7 +71,7 @@ func facts() openim.Facts {
 			openim.Etcd: at("etcd", 2379), openim.ObjectStorage: at("minio", 9000),
 		},
 		Wrapper: openim.WrapperFacts{
-			Redis: openim.Store{Endpoints: at("redis-wrapper", 6379)}, MongoDB: openim.Store{Endpoints: at("mongodb", 27017)},
+			Redis: openim.WrapperStore{Endpoints: at("redis-wrapper", 6379)}, MongoDB: openim.WrapperStore{Endpoints: at("mongodb", 27017)},
 			KeySets: []openim.KeySet{{Endpoints: at("id", 443)}}, Tracing: at("collector", 4318),
 		},
 	}

@@ -35,20 +35,20 @@ func page() []byte {
 		{"Out of the stack", "No component reaches the API server or any other server that is not listed here.", graph.Egress},
 	} {
 		fmt.Fprintf(&out, "## %s\n\n%s\n\n", part.title, part.text)
-		edges(&out, full, func(c graph.Connection) bool { return c.Direction == part.direction })
+		edges(&out, full, func(c graph.Edge) bool { return c.Direction == part.direction })
 	}
 	fmt.Fprintf(&out, "## With an external wrapper\n\n"+
 		"`spec.wrapper.externalRef` replaces gateway and backend. These connections replace all of theirs. The connections of OpenIM's\nprocesses stay.\n\n")
-	edges(&out, own(), func(c graph.Connection) bool { return c.From.Name == graph.OwnWrapper })
+	edges(&out, own(), func(c graph.Edge) bool { return c.From.Name == graph.OwnWrapper })
 	ports(&out, full, plain())
 	exceptions(&out, append(full.Exceptions(), own().Exceptions()...))
 	return out.Bytes()
 }
 
-func edges(out *bytes.Buffer, g graph.Graph, wanted func(graph.Connection) bool) {
+func edges(out *bytes.Buffer, g graph.Graph, wanted func(graph.Edge) bool) {
 	row(out, "from", "to", "port", "reason", "requested by", "policies")
 	row(out, "---", "---", "---", "---", "---", "---")
-	for _, c := range g.Connections {
+	for _, c := range g.Edges {
 		if !wanted(c) {
 			continue
 		}
@@ -83,7 +83,7 @@ func ports(out *bytes.Buffer, full, plain graph.Graph) {
 // callers returns the components that reach a port.
 func callers(g graph.Graph, target graph.Target) []string {
 	var all []string
-	for _, c := range g.To(target.Component) {
+	for _, c := range g.EdgesTo(target.Component) {
 		if c.Direction == graph.Internal && slices.Contains(c.Ports, target.Port) {
 			all = append(all, c.From.Name)
 		}
@@ -97,7 +97,7 @@ func access(t graph.Target) string {
 		return "open: anyone"
 	case graph.OpenToNamed:
 		var names []string
-		for _, p := range t.Parties {
+		for _, p := range t.Peers {
 			names = append(names, p.Name)
 		}
 		return "open: " + strings.Join(names, ", ")

@@ -21,7 +21,7 @@ func TestThePageIsTheSameEveryTime(t *testing.T) {
 func TestThePageHasEveryConnectionEveryPortAndEveryPolicy(t *testing.T) {
 	g := NewWithT(t)
 	text := string(page())
-	for _, c := range fullest().Connections {
+	for _, c := range fullest().Edges {
 		g.Expect(text).To(ContainSubstring("| "+c.From.Name+" | "+c.To.Name+" | "+numbers(c.Ports)+" | "), c.ID)
 	}
 	for _, c := range fullest().Components {

@@ -53,7 +53,7 @@ func (s *demo) verdict(ctx context.Context) error {
 		return err
 	}
 	s.Journal.Say("%s", strings.TrimRight(text.String(), "\n"))
-	if c.Status != metav1.ConditionTrue || found.Verdict != audit.Sealed {
+	if c.Status != metav1.ConditionTrue || found.Verdict != audit.VerdictSealed {
 		return fmt.Errorf("stack is not sealed: %s/%s, audit %s", c.Status, c.Reason, found.Verdict)
 	}
 	return nil

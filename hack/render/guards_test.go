@@ -59,12 +59,12 @@ func TestConfigInstallsEveryGuardAndEnforceRefuses(t *testing.T) {
 		stream, err := render.Kustomize(t.Context(), root, render.Overlay{Base: folder})
 		g.Expect(err).NotTo(HaveOccurred())
 		r := guardsOf(t, stream)
-		for _, want := range admission.Guards(mode) {
+		for _, want := range admission.AdmissionPolicies(mode) {
 			g.Expect(r.policies).To(HaveKeyWithValue(want.Policy.Name, *want.Policy), folder)
 			g.Expect(r.bindings).To(HaveKeyWithValue(want.Binding.Name, *want.Binding), folder)
 		}
-		g.Expect(r.policies).To(HaveLen(len(admission.Guards(mode))), folder)
-		g.Expect(r.bindings).To(HaveLen(len(admission.Guards(mode))), folder)
+		g.Expect(r.policies).To(HaveLen(len(admission.AdmissionPolicies(mode))), folder)
+		g.Expect(r.bindings).To(HaveLen(len(admission.AdmissionPolicies(mode))), folder)
 	}
 }
 
@@ -78,7 +78,7 @@ watchNamespaces: [im, im2]
 `})
 	g.Expect(err).NotTo(HaveOccurred())
 	r := guardsOf(t, stream)
-	g.Expect(r.policies).To(HaveLen(len(admission.Guards(admission.Enforce))))
+	g.Expect(r.policies).To(HaveLen(len(admission.AdmissionPolicies(admission.Enforce))))
 	for name, policy := range r.policies {
 		g.Expect(name).To(HavePrefix("chat-openim-operator-guard-"))
 		g.Expect(expression(policy, "operator")).To(Equal(`"system:serviceaccount:im-system:chat-openim-operator"`))
@@ -118,7 +118,7 @@ func TestTheExamplesOfThePageWork(t *testing.T) {
 	stream, err := render.Kustomize(t.Context(), root, render.Overlay{Base: relative})
 	g.Expect(err).NotTo(HaveOccurred())
 	r := guardsOf(t, stream)
-	g.Expect(r.policies).To(HaveLen(len(admission.Guards(admission.Audit))))
+	g.Expect(r.policies).To(HaveLen(len(admission.AdmissionPolicies(admission.Audit))))
 	for name, policy := range r.policies {
 		g.Expect(expression(policy, "operator")).To(Equal(`"system:serviceaccount:elsewhere:openim-operator"`), name)
 		g.Expect(expression(policy, "exemptUsers")).To(Equal("['carol']"), name)

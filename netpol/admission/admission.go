@@ -27,24 +27,24 @@ func (m Mode) Actions() []admissionv1.ValidationAction {
 	return []admissionv1.ValidationAction{admissionv1.Audit, admissionv1.Warn}
 }
 
-// Label of policies and bindings. Its value is the short name of the admission policy.
-const Label = "openimstack.dev/guard"
+// LabelPolicy of policies and bindings. Its value is the short name of the admission policy.
+const LabelPolicy = "openimstack.dev/guard"
 
 // prefix of the names of policies and bindings. The chart replaces the text before "-guard-" by the release's name.
 const prefix = "openim-operator-guard-"
 
-// Guard is a ValidatingAdmissionPolicy with the binding that applies it to all stacks of the cluster. The API server evaluates an object
+// AdmissionPolicy is a ValidatingAdmissionPolicy with the binding that applies it to all stacks of the cluster. The API server evaluates an object
 // once for each OpenIMStack in the object's namespace, and not at all in a namespace without a stack.
-type Guard struct {
+type AdmissionPolicy struct {
 	// Name is the short name, after the kinds that the policy checks.
 	Name    string
 	Policy  *admissionv1.ValidatingAdmissionPolicy
 	Binding *admissionv1.ValidatingAdmissionPolicyBinding
 }
 
-// Guards returns all admission policies, with bindings of a mode.
-func Guards(mode Mode) []Guard {
-	var all []Guard
+// AdmissionPolicies returns all admission policies, with bindings of a mode.
+func AdmissionPolicies(mode Mode) []AdmissionPolicy {
+	var all []AdmissionPolicy
 	for _, r := range []spec{
 		networkPolicies(), ownPolicies(), pods(), bindings(), workloads(), services(), endpoints(), ingresses(), routes(),
 	} {
@@ -73,11 +73,11 @@ type refusal struct {
 	message string
 }
 
-func (r spec) build(mode Mode) Guard {
+func (r spec) build(mode Mode) AdmissionPolicy {
 	meta := metav1.ObjectMeta{
 		Name: prefix + r.name,
 		Labels: map[string]string{
-			v1alpha1.LabelName: v1alpha1.ManagedBy, v1alpha1.LabelComponent: "guard", Label: r.name,
+			v1alpha1.LabelName: v1alpha1.ManagedBy, v1alpha1.LabelComponent: "guard", LabelPolicy: r.name,
 		},
 	}
 	var validations []admissionv1.Validation
@@ -88,7 +88,7 @@ func (r spec) build(mode Mode) Guard {
 		})
 	}
 	version := admissionv1.SchemeGroupVersion.String()
-	return Guard{
+	return AdmissionPolicy{
 		Name: r.name,
 		Policy: &admissionv1.ValidatingAdmissionPolicy{
 			TypeMeta:   metav1.TypeMeta{APIVersion: version, Kind: "ValidatingAdmissionPolicy"},

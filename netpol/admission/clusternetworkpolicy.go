@@ -80,7 +80,7 @@ func ClusterNetworkPolicies(g graph.Graph, priority int32) ([]*unstructured.Unst
 
 func ingressRules(g graph.Graph, c graph.Component) []clusterRule {
 	var rules []clusterRule
-	for _, in := range g.To(c.Name) {
+	for _, in := range g.EdgesTo(c.Name) {
 		// Addresses are sources outside the cluster, to which these rules do not apply.
 		peers := slices.DeleteFunc(clusterPeers(g, in.From), func(p clusterPeer) bool { return len(p.Networks) > 0 })
 		if len(peers) > 0 {
@@ -93,7 +93,7 @@ func ingressRules(g graph.Graph, c graph.Component) []clusterRule {
 
 func egressRules(g graph.Graph, c graph.Component) []clusterRule {
 	var rules []clusterRule
-	for _, out := range g.From(c.Name) {
+	for _, out := range g.EdgesFrom(c.Name) {
 		rules = append(rules, clusterRule{
 			Name: "to " + out.To.Name, Action: "Pass", To: clusterPeers(g, out.To), Protocols: protocols(out.Ports),
 		})
@@ -186,16 +186,16 @@ func missing[T any](from, wanted []T) []T {
 }
 
 // clusterPeers returns the peers of one end of an edge. An end that is open to anyone becomes all pods.
-func clusterPeers(g graph.Graph, p graph.Party) []clusterPeer {
+func clusterPeers(g graph.Graph, p graph.Peer) []clusterPeer {
 	if p.Inside {
 		c, _ := graph.Lookup(p.Name)
 		return []clusterPeer{{Pods: podsIn(g.Namespace, c.Labels(g.Stack))}}
 	}
-	if len(p.Peers) == 0 {
+	if len(p.NetworkPeers) == 0 {
 		return []clusterPeer{everyNamespace()}
 	}
 	var peers []clusterPeer
-	for _, peer := range p.Peers {
+	for _, peer := range p.NetworkPeers {
 		peers = append(peers, translate(g.Namespace, peer))
 	}
 	return peers

@@ -20,7 +20,7 @@ import (
 func stackGraph(network *v1alpha1.Network, facts openim.Facts) graph.Graph {
 	s := &v1alpha1.OpenIMStack{ObjectMeta: metav1.ObjectMeta{Name: "chat", Namespace: "im"}, Spec: v1alpha1.OpenIMStackSpec{Network: network}}
 	s.Spec.Wrapper.Auth.Users = &v1alpha1.UserAuth{}
-	return graph.NewGraph(s, facts)
+	return graph.New(s, facts)
 }
 
 func ruleNames(t *testing.T, policies []*unstructured.Unstructured, component, direction string) (names []string) {

@@ -90,7 +90,7 @@ func openPorts() (always, direct []openPort) {
 
 func openPortsOf(stack *v1alpha1.OpenIMStack) []openPort {
 	var found []openPort
-	for _, c := range graph.NewGraph(stack, openim.Facts{}).Connections {
+	for _, c := range graph.New(stack, openim.Facts{}).Edges {
 		if c.From.Inside || !c.To.Inside || c.From.Name == graph.Monitoring {
 			continue
 		}

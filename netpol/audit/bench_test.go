@@ -25,18 +25,18 @@ func largeCluster(t testing.TB, pods, policies int) audit.Input {
 	in := clean(t)
 	const namespaces = 50
 	for i := range namespaces {
-		in.World.Namespaces = append(in.World.Namespaces, corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
+		in.Snapshot.Namespaces = append(in.Snapshot.Namespaces, corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
 			Name: fmt.Sprintf("app-%d", i), Labels: map[string]string{"team": fmt.Sprintf("team-%d", i%7),
 				"kubernetes.io/metadata.name": fmt.Sprintf("app-%d", i)},
 		}})
 	}
-	for i := len(in.World.Pods); i < pods; i++ {
+	for i := len(in.Snapshot.Pods); i < pods; i++ {
 		namespace := fmt.Sprintf("app-%d", i%namespaces)
 		if i%20 == 0 {
 			namespace = "im"
 		}
 		ip := fmt.Sprintf("10.%d.%d.%d", 16+i/65536, i/256%256, i%256)
-		in.World.Pods = append(in.World.Pods, corev1.Pod{
+		in.Snapshot.Pods = append(in.Snapshot.Pods, corev1.Pod{
 			ObjectMeta: metav1.ObjectMeta{
 				Name: fmt.Sprintf("pod-%05d", i), Namespace: namespace,
 				Labels: map[string]string{"app": fmt.Sprintf("app-%d", i%200), "tier": []string{"web", "worker", "db"}[i%3],
@@ -47,10 +47,10 @@ func largeCluster(t testing.TB, pods, policies int) audit.Input {
 			Status: corev1.PodStatus{Phase: corev1.PodRunning, PodIP: ip, PodIPs: []corev1.PodIP{{IP: ip}}},
 		})
 	}
-	for i := len(in.World.Policies); i < policies; i++ {
-		in.World.Policies = append(in.World.Policies, foreignPolicy(i, namespaces))
+	for i := len(in.Snapshot.Policies); i < policies; i++ {
+		in.Snapshot.Policies = append(in.Snapshot.Policies, foreignPolicy(i, namespaces))
 	}
-	sorted(in.World)
+	sorted(in.Snapshot)
 	return in
 }
 
@@ -84,7 +84,7 @@ func BenchmarkRun(b *testing.B) {
 			b.ReportAllocs()
 			before := processorTime(b)
 			for b.Loop() {
-				if r := audit.Run(in); r.Verdict != audit.Sealed {
+				if r := audit.Run(in); r.Verdict != audit.VerdictSealed {
 					b.Fatalf("the foreign policies must not open the stack: %+v", r.Findings)
 				}
 			}
@@ -97,14 +97,14 @@ func BenchmarkRun(b *testing.B) {
 // breached moves each foreign policy to the stack's namespace, where it opens the stack.
 func breached(t testing.TB, pods, policies int) audit.Input {
 	in := largeCluster(t, pods, policies)
-	for i := range in.World.Policies {
-		if p := &in.World.Policies[i]; strings.HasPrefix(p.Name, "policy-") {
+	for i := range in.Snapshot.Policies {
+		if p := &in.Snapshot.Policies[i]; strings.HasPrefix(p.Name, "policy-") {
 			p.Namespace = "im"
 			p.Spec.PodSelector.MatchLabels = map[string]string{v1alpha1.LabelInstance: "chat"}
 			p.Spec.Ingress[0].Ports = nil
 		}
 	}
-	sorted(in.World)
+	sorted(in.Snapshot)
 	return in
 }
 
@@ -134,7 +134,7 @@ func TestALargeClusterTakesNoTime(t *testing.T) {
 	runtime.ReadMemStats(&after)
 	g.Expect(took).To(BeNumerically("<", 2*time.Second))
 	g.Expect(after.TotalAlloc-before.TotalAlloc).To(BeNumerically("<", 200<<20), "bytes, most of which are freed")
-	g.Expect(r.Verdict).To(Equal(audit.Sealed), "%v", r.Findings)
+	g.Expect(r.Verdict).To(Equal(audit.VerdictSealed), "%v", r.Findings)
 }
 
 // processorTime returns the processor time that the process has used. Time in which other processes have the processor does not count.

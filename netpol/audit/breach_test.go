@@ -72,12 +72,12 @@ func (b breach) check(t *testing.T) {
 		g.Expect(f.Fix).To(ContainSubstring(text))
 	}
 	g.Expect(report.Counts.Findings).To(HaveKeyWithValue(f.Severity, 1))
-	verdict := audit.Open
+	verdict := audit.VerdictFindings
 	if f.Severity == audit.Low {
-		verdict = audit.Sealed
+		verdict = audit.VerdictSealed
 	}
 	if f.Kind == audit.UnknownPolicyKind || f.Kind == audit.InvalidPolicy || f.Kind == audit.UnknownReference {
-		verdict = audit.Unknown
+		verdict = audit.VerdictCouldNotTell
 	}
 	g.Expect(report.Verdict).To(Equal(verdict))
 }
@@ -99,13 +99,13 @@ func (b breach) commit(t *testing.T, in *audit.Input) {
 	if b.change != nil {
 		b.change(t, in)
 	}
-	sorted(in.World)
+	sorted(in.Snapshot)
 }
 
 // apply adds YAML objects to the snapshot. They replace those of the same kind and name.
 func apply(t *testing.T, in *audit.Input, text string) {
 	t.Helper()
-	w := in.World
+	w := in.Snapshot
 	for document := range strings.SplitSeq(text, "\n---\n") {
 		if strings.TrimSpace(document) == "" {
 			continue
@@ -139,30 +139,30 @@ func put[T any](all []T, object T, name func(T) string) []T {
 // pod returns the first pod of a component, to be changed.
 func pod(t *testing.T, in *audit.Input, component string) *corev1.Pod {
 	t.Helper()
-	i := slices.IndexFunc(in.World.Pods, func(p corev1.Pod) bool {
+	i := slices.IndexFunc(in.Snapshot.Pods, func(p corev1.Pod) bool {
 		return p.Namespace == "im" && p.Labels["app.kubernetes.io/component"] == component
 	})
 	if i < 0 {
 		t.Fatalf("there is no pod of %s", component)
 	}
-	return &in.World.Pods[i]
+	return &in.Snapshot.Pods[i]
 }
 
 // policy returns a NetworkPolicy of the snapshot, to be changed.
 func policy(t *testing.T, in *audit.Input, namespace, name string) *networkingv1.NetworkPolicy {
 	t.Helper()
-	i := slices.IndexFunc(in.World.Policies, func(p networkingv1.NetworkPolicy) bool { return p.Namespace == namespace && p.Name == name })
+	i := slices.IndexFunc(in.Snapshot.Policies, func(p networkingv1.NetworkPolicy) bool { return p.Namespace == namespace && p.Name == name })
 	if i < 0 {
 		t.Fatalf("there is no NetworkPolicy %s/%s", namespace, name)
 	}
-	return &in.World.Policies[i]
+	return &in.Snapshot.Policies[i]
 }
 
 func withoutPolicy(namespace string, names ...string) func(*testing.T, *audit.Input) {
 	return func(t *testing.T, in *audit.Input) {
 		for _, name := range names {
 			policy(t, in, namespace, name)
-			in.World.Policies = slices.DeleteFunc(in.World.Policies,
+			in.Snapshot.Policies = slices.DeleteFunc(in.Snapshot.Policies,
 				func(p networkingv1.NetworkPolicy) bool { return p.Namespace == namespace && p.Name == name })
 		}
 	}
@@ -171,9 +171,9 @@ func withoutPolicy(namespace string, names ...string) func(*testing.T, *audit.In
 // service returns a Service of the snapshot, to be changed.
 func service(t *testing.T, in *audit.Input, namespace, name string) *corev1.Service {
 	t.Helper()
-	i := slices.IndexFunc(in.World.Services, func(s corev1.Service) bool { return s.Namespace == namespace && s.Name == name })
+	i := slices.IndexFunc(in.Snapshot.Services, func(s corev1.Service) bool { return s.Namespace == namespace && s.Name == name })
 	if i < 0 {
 		t.Fatalf("there is no Service %s/%s", namespace, name)
 	}
-	return &in.World.Services[i]
+	return &in.Snapshot.Services[i]
 }

@@ -51,7 +51,7 @@ var networkBreaches = []breach{
 	{
 		name: "a policy of a kind that is not evaluated, for all namespaces",
 		change: func(_ *testing.T, in *audit.Input) {
-			in.World.OtherPolicies = append(in.World.OtherPolicies, snapshot.OtherPolicy{
+			in.Snapshot.OtherPolicies = append(in.Snapshot.OtherPolicies, snapshot.OtherPolicy{
 				APIVersion: "policy.networking.k8s.io/v1alpha2", Kind: "ClusterNetworkPolicy", NamespacedName: types.NamespacedName{Name: "platform"},
 			})
 		},
@@ -60,7 +60,7 @@ var networkBreaches = []breach{
 	{
 		name: "one in the stack's namespace",
 		change: func(_ *testing.T, in *audit.Input) {
-			in.World.OtherPolicies = append(in.World.OtherPolicies, snapshot.OtherPolicy{
+			in.Snapshot.OtherPolicies = append(in.Snapshot.OtherPolicies, snapshot.OtherPolicy{
 				APIVersion: "cilium.io/v2", Kind: "CiliumNetworkPolicy", NamespacedName: types.NamespacedName{Namespace: "im", Name: "allow"},
 			})
 		},
@@ -81,14 +81,14 @@ var networkBreaches = []breach{
 			other := *plugin(in).DeepCopy()
 			other.Name = "kube-router-2"
 			other.Spec.Containers[0].Args = []string{"--run-firewall=false"}
-			in.World.Pods = append(in.World.Pods, other)
+			in.Snapshot.Pods = append(in.Snapshot.Pods, other)
 		},
 		kind: audit.NotEnforced, object: "Pod/kube-system/kube-router-2", severity: audit.High, only: true,
 	},
 	{
 		name: "an object of an unknown kind names a Service",
 		change: func(_ *testing.T, in *audit.Input) {
-			in.World.Mentions = append(in.World.Mentions, snapshot.Mention{
+			in.Snapshot.Mentions = append(in.Snapshot.Mentions, snapshot.Mention{
 				APIVersion: "example.com/v1", Kind: "Tunnel", NamespacedName: types.NamespacedName{Namespace: "tools", Name: "x"},
 				Services: []types.NamespacedName{{Namespace: "im", Name: "chat-api"}},
 			})
@@ -138,6 +138,6 @@ spec: {podSelector: {matchLabels: {app.kubernetes.io/name: redis-wrapper}}, poli
 
 // plugin returns the clean snapshot's only pod of a network plugin.
 func plugin(in *audit.Input) *corev1.Pod {
-	i := slices.IndexFunc(in.World.Pods, func(p corev1.Pod) bool { return p.Name == "kube-router" })
-	return &in.World.Pods[i]
+	i := slices.IndexFunc(in.Snapshot.Pods, func(p corev1.Pod) bool { return p.Name == "kube-router" })
+	return &in.Snapshot.Pods[i]
 }

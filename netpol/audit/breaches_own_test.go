@@ -27,7 +27,7 @@ var ownPolicyBreaches = []breach{
 	{
 		name: "all of them are missing",
 		change: func(_ *testing.T, in *audit.Input) {
-			in.World.Policies = slices.DeleteFunc(in.World.Policies, func(p networkingv1.NetworkPolicy) bool { return p.Namespace == "im" })
+			in.Snapshot.Policies = slices.DeleteFunc(in.Snapshot.Policies, func(p networkingv1.NetworkPolicy) bool { return p.Namespace == "im" })
 		},
 		kind: audit.OwnPolicyMissing, object: "OpenIMStack/im/chat", severity: audit.Critical,
 		ports: []string{"api:10002", "rpc-user:10320"}, lets: []string{"anyone"},

@@ -21,8 +21,8 @@ var podBreaches = []breach{
 	{
 		name: "a store with a second network interface",
 		change: func(_ *testing.T, in *audit.Input) {
-			for i := range in.World.Pods {
-				if p := &in.World.Pods[i]; p.Namespace == "infra" && p.Labels["app.kubernetes.io/name"] == "redis-wrapper" {
+			for i := range in.Snapshot.Pods {
+				if p := &in.Snapshot.Pods[i]; p.Namespace == "infra" && p.Labels["app.kubernetes.io/name"] == "redis-wrapper" {
 					p.Annotations = map[string]string{"k8s.v1.cni.cncf.io/networks": "macvlan-conf"}
 				}
 			}
@@ -80,7 +80,7 @@ status: {phase: Running, podIP: 10.3.0.3}`,
 			p := pod(t, in, "api").DeepCopy()
 			p.Name, p.Labels, p.OwnerReferences = "released", map[string]string{"app": "mine"}, nil
 			p.Status.PodIP, p.Status.PodIPs = "10.3.0.7", nil
-			in.World.Pods = append(in.World.Pods, *p)
+			in.Snapshot.Pods = append(in.Snapshot.Pods, *p)
 		},
 		kind: audit.StrayPod, object: "Pod/im/released", severity: audit.Critical, ports: []string{"api:10002", "api:12002"}, only: true,
 		lets: []string{"anyone reaches api:10002"}, fix: []string{"kubectl -n im delete pod released"},
@@ -97,7 +97,7 @@ spec: {podSelector: {}, policyTypes: [Ingress, Egress]}`,
 			p.Name, p.OwnerReferences = "half-out", nil
 			delete(p.Labels, "app.kubernetes.io/component")
 			p.Status.PodIP, p.Status.PodIPs = "10.3.0.8", nil
-			in.World.Pods = append(in.World.Pods, *p)
+			in.Snapshot.Pods = append(in.Snapshot.Pods, *p)
 		},
 		kind: audit.StrayPod, object: "Pod/im/half-out", severity: audit.Medium, only: true, lets: []string{"not those of rpc-user"},
 	},

@@ -92,5 +92,5 @@ spec: {defaultBackend: {service: {name: chat-msggateway, port: {name: websocket}
 }
 
 func route(r snapshot.Route) func(*testing.T, *audit.Input) {
-	return func(_ *testing.T, in *audit.Input) { in.World.Routes = append(in.World.Routes, r) }
+	return func(_ *testing.T, in *audit.Input) { in.Snapshot.Routes = append(in.Snapshot.Routes, r) }
 }

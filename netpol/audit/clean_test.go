@@ -47,10 +47,10 @@ func clean(t testing.TB, changes ...func(*v1alpha1.OpenIMStack)) audit.Input {
 	}
 	once.Do(func() { built = build(t) })
 	in := built
-	in.Stack, in.World = built.Stack.DeepCopy(), &snapshot.World{
-		Source: built.World.Source, Stacks: copies(built.World.Stacks), Namespaces: copies(built.World.Namespaces),
-		Pods:     copies(built.World.Pods),
-		Services: copies(built.World.Services), EndpointSlices: copies(built.World.EndpointSlices), Policies: copies(built.World.Policies),
+	in.Stack, in.Snapshot = built.Stack.DeepCopy(), &snapshot.Snapshot{
+		Origin: built.Snapshot.Origin, Stacks: copies(built.Snapshot.Stacks), Namespaces: copies(built.Snapshot.Namespaces),
+		Pods:     copies(built.Snapshot.Pods),
+		Services: copies(built.Snapshot.Services), EndpointSlices: copies(built.Snapshot.EndpointSlices), Policies: copies(built.Snapshot.Policies),
 	}
 	return in
 }
@@ -99,12 +99,12 @@ func buildWith(t testing.TB, more []client.Object, changes ...func(*v1alpha1.Ope
 	w.Stacks = []v1alpha1.OpenIMStack{*stack}
 	run(w, children)
 	sorted(w)
-	return audit.Input{Stack: stack, Graph: graph.NewGraph(stack, facts), World: w, Now: time.Date(2026, 6, 1, 11, 0, 0, 0, time.UTC)}
+	return audit.Input{Stack: stack, Graph: graph.New(stack, facts), Snapshot: w, Now: time.Date(2026, 6, 1, 11, 0, 0, 0, time.UTC)}
 }
 
 // snap returns a snapshot of objects.
-func snap(objects []client.Object) *snapshot.World {
-	w := &snapshot.World{Source: snapshot.Source{Kind: snapshot.Cluster, Name: "test"}}
+func snap(objects []client.Object) *snapshot.Snapshot {
+	w := &snapshot.Snapshot{Origin: snapshot.Origin{Kind: snapshot.Cluster, Name: "test"}}
 	for _, object := range objects {
 		switch o := object.(type) {
 		case *corev1.Namespace:
@@ -123,7 +123,7 @@ func snap(objects []client.Object) *snapshot.World {
 }
 
 // run adds what the cluster's controllers make of a stack's children: two pods of each Deployment, an EndpointSlice of each Service.
-func run(w *snapshot.World, children []client.Object) {
+func run(w *snapshot.Snapshot, children []client.Object) {
 	for _, object := range children {
 		switch o := object.(type) {
 		case *networkingv1.NetworkPolicy:
@@ -159,7 +159,7 @@ func podOf(d *appsv1.Deployment, replica, address int) corev1.Pod {
 }
 
 // sorted puts the objects of a snapshot in the order that package snapshot guarantees.
-func sorted(w *snapshot.World) {
+func sorted(w *snapshot.Snapshot) {
 	by := func(a, b metav1.Object) int {
 		return strings.Compare(a.GetNamespace()+"/"+a.GetName(), b.GetNamespace()+"/"+b.GetName())
 	}

@@ -25,7 +25,7 @@ type component struct {
 func findComponents(m *Model) []*component {
 	own := map[string][]*corev1.Pod{}
 	for pod := range m.runningPods() {
-		if name, owned := OwnedBy(m.graph, m.snapshot.Source.Kind, pod); owned {
+		if name, owned := OwnedBy(m.graph, m.snapshot.Origin.Kind, pod); owned {
 			own[name] = append(own[name], pod)
 		}
 	}
@@ -38,9 +38,9 @@ func findComponents(m *Model) []*component {
 			k.classes = m.live.Classes(pods, nil)
 			template.Status = pods[0].Status
 		} else {
-			k.classes = []*evaluate.Class{m.live.Single(evaluate.End{Pod: template})}
+			k.classes = []*evaluate.Class{m.live.ClassOf(evaluate.End{Pod: template})}
 		}
-		k.external, k.intended = m.external.Single(evaluate.End{Pod: template}), m.intended.Single(evaluate.End{Pod: template})
+		k.external, k.intended = m.external.ClassOf(evaluate.End{Pod: template}), m.intended.ClassOf(evaluate.End{Pod: template})
 		all = append(all, k)
 	}
 	return all
@@ -88,7 +88,7 @@ func carries(labels, wanted map[string]string) bool {
 
 // OwnedBy returns the component of a graph that a pod is a replica of: the pod carries the component's labels and was made by its
 // Deployment. Other pods that carry the labels are owned by no component.
-func OwnedBy(g graph.Graph, source snapshot.SourceKind, pod *corev1.Pod) (component string, owned bool) {
+func OwnedBy(g graph.Graph, source snapshot.OriginKind, pod *corev1.Pod) (component string, owned bool) {
 	name, labelled := ComponentOf(g, pod)
 	if !labelled || !MadeBy(pod, g.Stack, name, source) {
 		return "", false
@@ -99,7 +99,7 @@ func OwnedBy(g graph.Graph, source snapshot.SourceKind, pod *corev1.Pod) (compon
 // MadeBy reports whether a pod was made by the Deployment of a stack's component. A snapshot holds no ReplicaSets, so the pod's own
 // metadata decides: its controller is a ReplicaSet named after the Deployment and the hash of the template, or, in files, the Deployment
 // itself. For example, pod chat-api-5d9c7b6f4-x2x7k is controlled by ReplicaSet chat-api-5d9c7b6f4.
-func MadeBy(pod *corev1.Pod, stack, component string, source snapshot.SourceKind) bool {
+func MadeBy(pod *corev1.Pod, stack, component string, source snapshot.OriginKind) bool {
 	owner := metav1.GetControllerOf(pod)
 	if owner == nil {
 		return false

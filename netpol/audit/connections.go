@@ -13,7 +13,7 @@ const (
 // connectionsOf returns the edges of the graph.
 func connectionsOf(m *Model) []Connection {
 	all := []Connection{}
-	for _, c := range m.graph.Connections {
+	for _, c := range m.graph.Edges {
 		k := Connection{
 			From: c.From.Name, To: c.To.Name, FromInside: c.From.Inside, ToInside: c.To.Inside,
 			Reason: c.Reason, Direction: string(c.Direction), Field: c.Field,
@@ -23,9 +23,9 @@ func connectionsOf(m *Model) []Connection {
 		}
 		switch {
 		case !c.From.Inside:
-			k.Peers = describePeers(c.From.Peers)
+			k.Peers = describePeers(c.From.NetworkPeers)
 		case !c.To.Inside:
-			k.Peers = describePeers(c.To.Peers)
+			k.Peers = describePeers(c.To.NetworkPeers)
 		}
 		all = append(all, k)
 	}

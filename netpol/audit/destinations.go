@@ -37,7 +37,7 @@ func (d *destination) isStore() bool { return stakes[d.name] != "" }
 // its policies may treat them differently.
 func findDestinations(m *Model) ([]*destination, error) {
 	var all []*destination
-	for _, c := range m.graph.Connections {
+	for _, c := range m.graph.Edges {
 		if !c.From.Inside || c.To.Inside {
 			continue
 		}
@@ -59,9 +59,9 @@ func findDestinations(m *Model) ([]*destination, error) {
 }
 
 // add merges a connection into its destination. Several connections lead to one store, often with the same peers.
-func (d *destination) add(c graph.Connection) {
+func (d *destination) add(c graph.Edge) {
 	d.from[c.From.Name] = true
-	for _, p := range c.To.Peers {
+	for _, p := range c.To.NetworkPeers {
 		same := func(known networkingv1.NetworkPolicyPeer) bool { return describePeer(known) == describePeer(p) }
 		if !slices.ContainsFunc(d.peers, same) {
 			d.peers = append(d.peers, p)
@@ -77,10 +77,10 @@ func destinationClasses(m *Model, d *destination) []*evaluate.Class {
 	}
 	var classes []*evaluate.Class
 	for _, e := range syntheticEnds(m, m.graph.Namespace, d.peers) {
-		classes = append(classes, m.live.Single(e))
+		classes = append(classes, m.live.ClassOf(e))
 	}
 	if len(classes) == 0 {
-		return []*evaluate.Class{m.live.Unknown()}
+		return []*evaluate.Class{m.live.UnknownAddress()}
 	}
 	return classes
 }
@@ -109,7 +109,7 @@ func podsMatched(m *Model, destinations []*destination) ([][]*corev1.Pod, error)
 			Policy:    types.NamespacedName{Namespace: m.graph.Namespace, Name: policies[i].Name},
 			Direction: networkingv1.PolicyTypeEgress,
 		}
-		partners, _ := e.Partners(rule, classes)
+		partners, _ := e.RulePeers(rule, classes)
 		for _, class := range partners.Classes {
 			if !class.Finished() {
 				found[i] = append(found[i], class.Pods...)

@@ -88,11 +88,11 @@ func writeEntries(m *Model, write func(digested)) {
 	for _, o := range w.Stacks {
 		write(digested{Kind: "OpenIMStack", Namespace: o.Namespace, Name: o.Name})
 	}
-	write(digested{Kind: "Unread", Name: fmt.Sprint(w.Source.Kind), Spec: unreadOf(m)})
+	write(digested{Kind: "Unread", Name: fmt.Sprint(w.Origin.Kind), Spec: unreadOf(m)})
 }
 
 // podEntry returns what the evaluator and the checks read of a pod. Readiness, restarts and images are not part of it.
-func podEntry(w *snapshot.World, pod *corev1.Pod) digestedPod {
+func podEntry(w *snapshot.Snapshot, pod *corev1.Pod) digestedPod {
 	d := digestedPod{
 		Owner: metav1.GetControllerOf(pod), ServiceAccount: pod.Spec.ServiceAccountName, HostNetwork: pod.Spec.HostNetwork,
 		Node: pod.Spec.NodeName, Addresses: pod.Status.PodIPs, HostAddresses: pod.Status.HostIPs,

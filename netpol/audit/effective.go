@@ -13,7 +13,7 @@ import (
 // them: then they are assumed to be as it does.
 func effectivePolicies(m *Model) (policies []networkingv1.NetworkPolicy, assumed bool) {
 	live := m.snapshot.Policies
-	if m.snapshot.Source.Kind != snapshot.Files || slices.ContainsFunc(live, m.isOwnPolicy) {
+	if m.snapshot.Origin.Kind != snapshot.Files || slices.ContainsFunc(live, m.isOwnPolicy) {
 		return live, false
 	}
 	return append(slices.Clone(live), values(m.generated)...), true
@@ -27,7 +27,7 @@ func policiesByName(policies []*networkingv1.NetworkPolicy) map[string]*networki
 	return byName
 }
 
-func namespaceLabels(w *snapshot.World) map[string]map[string]string {
+func namespaceLabels(w *snapshot.Snapshot) map[string]map[string]string {
 	byName := map[string]map[string]string{}
 	for _, n := range w.Namespaces {
 		byName[n.Name] = n.Labels
@@ -57,6 +57,6 @@ func ingressOnly(policies []*networkingv1.NetworkPolicy) []*networkingv1.Network
 
 // fromOutside returns a graph without the connections that the stack's own components open.
 func fromOutside(g graph.Graph) graph.Graph {
-	g.Connections = slices.DeleteFunc(slices.Clone(g.Connections), func(c graph.Connection) bool { return c.From.Inside })
+	g.Edges = slices.DeleteFunc(slices.Clone(g.Edges), func(c graph.Edge) bool { return c.From.Inside })
 	return g
 }

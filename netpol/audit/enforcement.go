@@ -33,7 +33,7 @@ type sign struct {
 	unknown string
 }
 
-type reader func(*snapshot.World, *corev1.Pod) sign
+type reader func(*snapshot.Snapshot, *corev1.Pod) sign
 
 // enforcers are the network plugins that the audit knows, with the labels that their own manifests give their pods.
 var enforcers = []enforcer{
@@ -59,11 +59,11 @@ var enforcers = []enforcer{
 }
 
 // always is for plugins that have no switch for NetworkPolicies.
-func always(*snapshot.World, *corev1.Pod) sign { return sign{} }
+func always(*snapshot.Snapshot, *corev1.Pod) sign { return sign{} }
 
 // firstOf returns the first reason for "off", or else the first unknown setting.
 func firstOf(all ...reader) reader {
-	return func(w *snapshot.World, pod *corev1.Pod) sign {
+	return func(w *snapshot.Snapshot, pod *corev1.Pod) sign {
 		var unknown sign
 		for _, read := range all {
 			s := read(w, pod)
@@ -80,7 +80,7 @@ func firstOf(all ...reader) reader {
 
 // withFlag reports "off" when a container has the argument --flag=value. The last of several counts.
 func withFlag(flag, plugin, value string) reader {
-	return func(_ *snapshot.World, pod *corev1.Pod) sign {
+	return func(_ *snapshot.Snapshot, pod *corev1.Pod) sign {
 		s, _ := flagSign(pod, flag, plugin, value)
 		return s
 	}
@@ -94,7 +94,7 @@ func flagSign(pod *corev1.Pod, flag, plugin, value string) (s sign, given bool) 
 		given = given || here
 		switch {
 		case !here:
-		case strings.HasPrefix(is, snapshot.Untold):
+		case strings.HasPrefix(is, snapshot.UnknownValue):
 			s.unknown = fmt.Sprintf("the value of --%s, which comes from a variable", flag)
 		case same(is, value):
 			return sign{off: fmt.Sprintf("%s runs with --%s=%s", plugin, flag, is)}, true
@@ -125,7 +125,7 @@ func same(is, wanted string) bool {
 
 // withVariable reports "off" when a container has an environment variable with a value.
 func withVariable(name, plugin, value string) reader {
-	return func(_ *snapshot.World, pod *corev1.Pod) sign {
+	return func(_ *snapshot.Snapshot, pod *corev1.Pod) sign {
 		s, _ := variableSign(pod, name, plugin, value)
 		return s
 	}
@@ -166,7 +166,7 @@ func originOf(ref *corev1.ConfigMapKeySelector) string {
 func cilium(setting, value string) reader {
 	const plugin = "cilium"
 	variable := "CILIUM_" + strings.ToUpper(strings.ReplaceAll(setting, "-", "_"))
-	return func(w *snapshot.World, pod *corev1.Pod) sign {
+	return func(w *snapshot.Snapshot, pod *corev1.Pod) sign {
 		if s, given := flagSign(pod, setting, plugin, value); given {
 			return s
 		}
@@ -191,7 +191,7 @@ func missingConfigMap(pod *corev1.Pod, configMap string) sign {
 
 // withoutContainer reports "off" when no container of a pod has the name, or the image, of the enforcing one.
 func withoutContainer(name, reason string) reader {
-	return func(_ *snapshot.World, pod *corev1.Pod) sign {
+	return func(_ *snapshot.Snapshot, pod *corev1.Pod) sign {
 		enforces := func(c corev1.Container) bool { return c.Name == name || strings.Contains(c.Image, name) }
 		if slices.ContainsFunc(pod.Spec.Containers, enforces) {
 			return sign{}
@@ -201,7 +201,7 @@ func withoutContainer(name, reason string) reader {
 }
 
 // withoutAgent reports "off" on EKS when the agent that enforces policies, a container beside the plugin, is missing or switched off.
-func withoutAgent(_ *snapshot.World, pod *corev1.Pod) sign {
+func withoutAgent(_ *snapshot.Snapshot, pod *corev1.Pod) sign {
 	for _, c := range pod.Spec.Containers {
 		if !strings.Contains(c.Name, "eks-nodeagent") && !strings.Contains(c.Image, "network-policy-agent") {
 			continue
@@ -214,15 +214,15 @@ func withoutAgent(_ *snapshot.World, pod *corev1.Pod) sign {
 }
 
 // withoutController reports "off" on EKS when a ConfigMap does not switch on the controller that gives policies to the agent.
-func withoutController(w *snapshot.World, pod *corev1.Pod) sign {
+func withoutController(w *snapshot.Snapshot, pod *corev1.Pod) sign {
 	const setting = "enable-network-policy-controller"
-	switch is, has := w.Settings[types.NamespacedName{Namespace: pod.Namespace, Name: snapshot.VPCConfig}][setting]; {
+	switch is, has := w.Settings[types.NamespacedName{Namespace: pod.Namespace, Name: snapshot.AmazonVPCConfig}][setting]; {
 	case !has:
-		s := missingConfigMap(pod, snapshot.VPCConfig)
+		s := missingConfigMap(pod, snapshot.AmazonVPCConfig)
 		s.unknown += " with the key " + setting
 		return s
 	case !same(is, "true"):
-		return sign{off: fmt.Sprintf("the VPC CNI runs with %s: %s in ConfigMap %s/%s", setting, is, pod.Namespace, snapshot.VPCConfig)}
+		return sign{off: fmt.Sprintf("the VPC CNI runs with %s: %s in ConfigMap %s/%s", setting, is, pod.Namespace, snapshot.AmazonVPCConfig)}
 	}
 	return sign{}
 }
@@ -231,7 +231,7 @@ func withoutController(w *snapshot.World, pod *corev1.Pod) sign {
 const kindnetEnforces = "v20240813"
 
 // oldKindnet reports "off" for images of kindnet that are older than kindnetEnforces. Their tags begin with a date.
-func oldKindnet(_ *snapshot.World, pod *corev1.Pod) sign {
+func oldKindnet(_ *snapshot.Snapshot, pod *corev1.Pod) sign {
 	for _, c := range pod.Spec.Containers {
 		_, tag, tagged := strings.Cut(c.Image, "kindnetd:")
 		date, _, _ := strings.Cut(tag, "-")
@@ -275,7 +275,7 @@ func probesGotThrough(stack *v1alpha1.OpenIMStack) bool {
 
 // findPlugins reads the pods of all network plugins. The result is empty when one of several plugins enforces policies on all its nodes, as
 // Calico does beside flannel.
-func findPlugins(w *snapshot.World) pluginSigns {
+func findPlugins(w *snapshot.Snapshot) pluginSigns {
 	type podSign struct {
 		pod *corev1.Pod
 		sign

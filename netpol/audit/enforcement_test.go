@@ -18,28 +18,28 @@ func TestAnUnknownSettingOfANetworkPlugin(t *testing.T) {
 		plugins []string
 		verdict audit.Verdict
 	}{
-		{"alone", []string{unknown}, audit.Unknown},
-		{"beside one that enforces", []string{unknown, on}, audit.Sealed},
-		{"beside one that enforces nothing", []string{off, unknown}, audit.Unknown},
-		{"nothing is unknown", []string{off}, audit.Open},
+		{"alone", []string{unknown}, audit.VerdictCouldNotTell},
+		{"beside one that enforces", []string{unknown, on}, audit.VerdictSealed},
+		{"beside one that enforces nothing", []string{off, unknown}, audit.VerdictCouldNotTell},
+		{"nothing is unknown", []string{off}, audit.VerdictFindings},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			in := clean(t)
 			like := *plugin(&in)
 			*plugin(&in) = agentOf(like, c.plugins[0])
 			for _, name := range c.plugins[1:] {
-				in.World.Pods = append(in.World.Pods, agentOf(like, name))
+				in.Snapshot.Pods = append(in.Snapshot.Pods, agentOf(like, name))
 			}
-			sorted(in.World)
+			sorted(in.Snapshot)
 			report := audit.Run(in)
 			g := NewWithT(t)
 			g.Expect(report.Verdict).To(Equal(c.verdict))
-			if c.verdict == audit.Open {
+			if c.verdict == audit.VerdictFindings {
 				g.Expect(report.Unread).To(BeEmpty())
 				return
 			}
 			g.Expect(report.Findings).To(BeEmpty())
-			if c.verdict == audit.Unknown {
+			if c.verdict == audit.VerdictCouldNotTell {
 				g.Expect(report.Unread).To(ConsistOf(HaveField("Reason", And(
 					ContainSubstring("whether Cilium enforces NetworkPolicies"), ContainSubstring("ConfigMap kube-system/cilium-config"),
 				))))

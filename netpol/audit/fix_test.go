@@ -29,18 +29,18 @@ func TestTheFixCloses(t *testing.T) {
 			continue // the fix edits the object and does not delete it
 		}
 		t.Run(b.name, func(t *testing.T) {
-			remove(t, in.World, command[1], command[2], command[3])
+			remove(t, in.Snapshot, command[1], command[2], command[3])
 			report := audit.Run(in)
 			g := NewWithT(t)
 			g.Expect(report.Findings).To(BeEmpty())
-			g.Expect(report.Verdict).To(Equal(audit.Sealed))
+			g.Expect(report.Verdict).To(Equal(audit.VerdictSealed))
 		})
 		done++
 	}
 	NewWithT(t).Expect(done).To(BeNumerically(">", 20))
 }
 
-func remove(t *testing.T, w *snapshot.World, namespace, kind, name string) {
+func remove(t *testing.T, w *snapshot.Snapshot, namespace, kind, name string) {
 	t.Helper()
 	before := len(w.Policies) + len(w.Services) + len(w.Pods) + len(w.Ingresses) + len(w.Routes)
 	switch kind {
@@ -67,7 +67,7 @@ func TestTheWrittenPolicySealsTheStore(t *testing.T) {
 		t.Run(store, func(t *testing.T) {
 			g := NewWithT(t)
 			in := clean(t)
-			in.World.Policies = slices.DeleteFunc(in.World.Policies, func(p networkingv1.NetworkPolicy) bool { return p.Namespace == "infra" })
+			in.Snapshot.Policies = slices.DeleteFunc(in.Snapshot.Policies, func(p networkingv1.NetworkPolicy) bool { return p.Namespace == "infra" })
 			i := 0
 			for range 5 {
 				open := slices.DeleteFunc(audit.Run(in).Findings, func(f audit.Finding) bool { return f.Object.Name != store })

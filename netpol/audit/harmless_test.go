@@ -182,7 +182,7 @@ spec:
 		change: func(_ *testing.T, in *audit.Input) {
 			for namespace, port := range map[string]int32{"tools": 10002, "im": 8082} {
 				name := map[string]string{"tools": "chat-api", "im": "chat-gateway"}[namespace]
-				in.World.Routes = append(in.World.Routes, snapshot.Route{
+				in.Snapshot.Routes = append(in.Snapshot.Routes, snapshot.Route{
 					APIVersion: "gateway.networking.k8s.io/v1", Kind: "HTTPRoute", NamespacedName: types.NamespacedName{Namespace: namespace, Name: "web"},
 					Backends: []snapshot.Backend{{Service: types.NamespacedName{Namespace: namespace, Name: name}, Port: port}},
 				})
@@ -217,8 +217,8 @@ status: {phase: Running, podIP: 10.4.0.5}`,
 	{
 		name: "policies as the API server gives them back: defaults filled in, rules and peers in another order",
 		change: func(_ *testing.T, in *audit.Input) {
-			for i := range in.World.Policies {
-				p := &in.World.Policies[i]
+			for i := range in.Snapshot.Policies {
+				p := &in.Snapshot.Policies[i]
 				p.UID, p.ResourceVersion, p.CreationTimestamp = "u", "7", metav1.Now()
 				slices.Reverse(p.Spec.Ingress)
 				slices.Reverse(p.Spec.Egress)
@@ -244,7 +244,7 @@ status: {phase: Running, podIP: 172.20.0.2}`,
 	{
 		name: "the ClusterNetworkPolicy that the operator renders, and a Cilium policy of another namespace",
 		change: func(_ *testing.T, in *audit.Input) {
-			in.World.OtherPolicies = []snapshot.OtherPolicy{
+			in.Snapshot.OtherPolicies = []snapshot.OtherPolicy{
 				{
 					APIVersion: "policy.networking.k8s.io/v1alpha2", Kind: "ClusterNetworkPolicy",
 					NamespacedName: types.NamespacedName{Name: "im-chat-api"},
@@ -259,8 +259,8 @@ status: {phase: Running, podIP: 172.20.0.2}`,
 		name: "a rollout in an IPv4-only cluster: pods that have no address yet beside those that have one",
 		change: func(_ *testing.T, in *audit.Input) {
 			var starting []corev1.Pod
-			for i := range in.World.Pods {
-				pod := &in.World.Pods[i]
+			for i := range in.Snapshot.Pods {
+				pod := &in.Snapshot.Pods[i]
 				pod.Status.PodIPs = pod.Status.PodIPs[:1]
 				if pod.Namespace == "im" {
 					twin := *pod.DeepCopy()
@@ -269,14 +269,14 @@ status: {phase: Running, podIP: 172.20.0.2}`,
 					starting = append(starting, twin)
 				}
 			}
-			in.World.Pods = append(starting, in.World.Pods...)
+			in.Snapshot.Pods = append(starting, in.Snapshot.Pods...)
 		},
 	},
 	{
 		name: "an IPv4-only cluster",
 		change: func(_ *testing.T, in *audit.Input) {
-			for i := range in.World.Pods {
-				status := &in.World.Pods[i].Status
+			for i := range in.Snapshot.Pods {
+				status := &in.Snapshot.Pods[i].Status
 				status.PodIPs = status.PodIPs[:1]
 			}
 		},
@@ -301,7 +301,7 @@ func TestHarmlessChangesAreNotReported(t *testing.T) {
 			report := audit.Run(in)
 			g := NewWithT(t)
 			g.Expect(report.Findings).To(BeEmpty())
-			g.Expect(report.Verdict).To(Equal(audit.Sealed))
+			g.Expect(report.Verdict).To(Equal(audit.VerdictSealed))
 			g.Expect(report.Counts.Unexpected).To(BeZero())
 		})
 	}
@@ -324,7 +324,7 @@ spec:
   egress: [{to: [{podSelector: {matchLabels: {app.kubernetes.io/name: openim, app.kubernetes.io/instance: chat, app.kubernetes.io/component: api}}}]}]`)
 	report := audit.Run(in)
 	g := NewWithT(t)
-	g.Expect(report.Verdict).To(Equal(audit.Open))
+	g.Expect(report.Verdict).To(Equal(audit.VerdictFindings))
 	var kinds []string
 	for _, f := range report.Findings {
 		kinds = append(kinds, f.Kind+" "+f.Object.Name)

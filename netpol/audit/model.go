@@ -18,7 +18,7 @@ import (
 // intends. newModel fills all of it. Nothing writes to a Model afterwards, so that checks run in any order and see the same.
 type Model struct {
 	stack    *v1alpha1.OpenIMStack
-	snapshot *snapshot.World
+	snapshot *snapshot.Snapshot
 	graph    graph.Graph
 	// problems are references of the spec that did not resolve, and generated policies that did not compile.
 	problems []string
@@ -63,9 +63,9 @@ type Model struct {
 // newModel builds the model. Each step reads the fields that the steps before it have set, so the order matters. Everything is computed
 // here, but for what the graph allows a candidate: most candidates match no rule, and a sync.OnceValue computes it for those that do.
 func newModel(in Input) *Model {
-	m := &Model{stack: in.Stack, snapshot: in.World, graph: in.Graph, problems: slices.Clone(in.Problems)}
+	m := &Model{stack: in.Stack, snapshot: in.Snapshot, graph: in.Graph, problems: slices.Clone(in.Problems)}
 	if m.snapshot == nil {
-		m.snapshot = &snapshot.World{}
+		m.snapshot = &snapshot.Snapshot{}
 	}
 	m.namespaces = namespaceLabels(m.snapshot)
 	m.generated = graph.Policies(m.graph)
@@ -114,7 +114,7 @@ func (m *Model) componentOf(pod *corev1.Pod) (name string, labelled bool) {
 
 // owns reports whether a pod is one of the stack's own: its labels and its owner are those of a component.
 func (m *Model) owns(pod *corev1.Pod) bool {
-	_, owned := OwnedBy(m.graph, m.snapshot.Source.Kind, pod)
+	_, owned := OwnedBy(m.graph, m.snapshot.Origin.Kind, pod)
 	return owned
 }
 
@@ -226,7 +226,7 @@ func (m *Model) onlyMetrics(marked []bool) bool {
 // allowed marks the targets that the graph lets an end reach. An end that carries the labels of a component is also allowed what the
 // component is: policies cannot distinguish the two.
 func (m *Model) allowed(e evaluate.End) []bool {
-	class := m.external.Single(e)
+	class := m.external.ClassOf(e)
 	mask := make([]bool, len(m.targets))
 	for i, t := range m.targets {
 		mask[i] = m.external.Reaches(class, t.external, t.port.Number, t.port.Protocol)
@@ -274,11 +274,11 @@ func (m *Model) expectsEnd(e end, to *component, p graph.Port) bool {
 
 // intendsEgress reports whether the graph lets a component connect to an end.
 func (m *Model) intendsEgress(from *component, to evaluate.End, p graph.Port) bool {
-	v := m.intended.Between(from.intended, m.intended.Single(to), p.Number, p.Protocol)
+	v := m.intended.Between(from.intended, m.intended.ClassOf(to), p.Number, p.Protocol)
 	return v.NoPath == "" && v.Egress.Allowed
 }
 
 // classify returns an end with its classes.
 func (m *Model) classify(e evaluate.End) end {
-	return end{End: e, live: m.live.Single(e), external: m.external.Single(e)}
+	return end{End: e, live: m.live.ClassOf(e), external: m.external.ClassOf(e)}
 }

@@ -39,7 +39,7 @@ func notesOf(m *Model) []string {
 // listenerNotes names the listeners that are open to anyone.
 func listenerNotes(m *Model) []string {
 	var open []string
-	for _, c := range m.graph.Connections {
+	for _, c := range m.graph.Edges {
 		if c.From.Anyone() {
 			open = append(open, fmt.Sprintf("%s (%s)", portName(c.To.Name, c.Ports[0]), c.From.Name))
 		}

@@ -125,12 +125,12 @@ func effectOfAbsence(m *Model, wanted *networkingv1.NetworkPolicy) (opened []boo
 func reachesUnder(m *Model, e *evaluate.Evaluator, c *candidate, t target) bool {
 	from := c.class
 	if e != m.live {
-		from = e.Single(c.end)
+		from = e.ClassOf(c.end)
 	}
 	for _, class := range t.classes {
 		to := class
 		if e != m.live {
-			to = e.Single(evaluate.End{Pod: class.Pods[0]})
+			to = e.ClassOf(evaluate.End{Pod: class.Pods[0]})
 		}
 		if isOpen(e.Between(from, to, t.port.Number, t.port.Protocol), c.component != nil) {
 			return true

@@ -24,9 +24,9 @@ var httpRoutes = []schema.GroupKind{
 	{Group: "zalando.org", Kind: "RouteGroup"},
 }
 
-// Fronts returns the Ingresses and routes that put a proxy before the users' listener of the gateway. The gateway then sees the address of
+// ProxiesInFront returns the Ingresses and routes that put a proxy before the users' listener of the gateway. The gateway then sees the address of
 // the proxy, and a client's address only in a header of a proxy that it trusts. Fronts open nothing, so they are not findings.
-func Fronts(g graph.Graph, w *snapshot.World) []Object {
+func ProxiesInFront(g graph.Graph, w *snapshot.Snapshot) []Object {
 	i := slices.IndexFunc(g.Components, func(c graph.Component) bool { return c.Name == v1alpha1.ComponentGateway })
 	if i < 0 {
 		return nil
@@ -48,7 +48,7 @@ func Fronts(g graph.Graph, w *snapshot.World) []Object {
 }
 
 // leadsToUsers returns a function that reports whether one of some backends is the users' listener of a gateway's pod.
-func leadsToUsers(w *snapshot.World, gateway *corev1.Pod) func([]backend) bool {
+func leadsToUsers(w *snapshot.Snapshot, gateway *corev1.Pod) func([]backend) bool {
 	ports := map[types.NamespacedName][]corev1.ServicePort{}
 	for i := range w.Services {
 		service := &w.Services[i]

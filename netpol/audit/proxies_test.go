@@ -61,7 +61,7 @@ spec:
 			in := clean(t)
 			c.commit(t, &in)
 			names := []string{}
-			for _, front := range audit.Fronts(in.Graph, in.World) {
+			for _, front := range audit.ProxiesInFront(in.Graph, in.Snapshot) {
 				names = append(names, objectName(front))
 			}
 			if c.want == "" {
@@ -74,7 +74,7 @@ spec:
 	t.Run("without users there is no such listener", func(t *testing.T) {
 		in := clean(t, func(stack *v1alpha1.OpenIMStack) { stack.Spec.Wrapper.Auth.Users = nil })
 		breach{add: ingress("chat-gateway", "number: 8082")}.commit(t, &in)
-		NewWithT(t).Expect(audit.Fronts(in.Graph, in.World)).To(BeEmpty())
-		NewWithT(t).Expect(audit.Fronts(graph.Graph{}, in.World)).To(BeEmpty(), "an external wrapper")
+		NewWithT(t).Expect(audit.ProxiesInFront(in.Graph, in.Snapshot)).To(BeEmpty())
+		NewWithT(t).Expect(audit.ProxiesInFront(graph.Graph{}, in.Snapshot)).To(BeEmpty(), "an external wrapper")
 	})
 }

@@ -24,12 +24,12 @@ func TestRandomPoliciesAndPods(t *testing.T) {
 		in := clean(t)
 		random := rand.New(rand.NewPCG(seed, 4)) // the same snapshots each time
 		for i := range 1 + random.IntN(3) {
-			in.World.Policies = append(in.World.Policies, randomPolicy(random, i))
+			in.Snapshot.Policies = append(in.Snapshot.Policies, randomPolicy(random, i))
 		}
 		for i := range random.IntN(3) {
-			in.World.Pods = append(in.World.Pods, randomPod(random, i))
+			in.Snapshot.Pods = append(in.Snapshot.Pods, randomPod(random, i))
 		}
-		sorted(in.World)
+		sorted(in.Snapshot)
 		report := audit.Run(in)
 		g := NewWithT(t)
 		for _, f := range report.Findings {
@@ -37,14 +37,14 @@ func TestRandomPoliciesAndPods(t *testing.T) {
 			g.Expect(f.Kind).NotTo(Equal(audit.Unexplained), "seed %d: %+v", seed, f)
 		}
 		opened := slices.ContainsFunc(report.Cells, func(c audit.Cell) bool { return c.Evaluated && !c.Expected })
-		if report.Verdict == audit.Sealed {
+		if report.Verdict == audit.VerdictSealed {
 			g.Expect(opened).To(BeFalse(), "seed %d", seed)
 		}
 		found[string(report.Verdict)]++
 	}
 	g := NewWithT(t)
 	for _, kind := range []string{audit.ForeignPolicyWidens, audit.EgressWidens, audit.MetricsUnsealed, audit.ReservedLabels,
-		string(audit.Sealed), string(audit.Open)} {
+		string(audit.VerdictSealed), string(audit.VerdictFindings)} {
 		g.Expect(found[kind]).To(BeNumerically(">", 5), "the random cases must contain %s: %v", kind, found)
 	}
 }

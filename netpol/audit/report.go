@@ -14,12 +14,12 @@ type Verdict string
 
 // Verdicts.
 const (
-	// Sealed means that everything that decides was read, and lets through what is intended and nothing else.
-	Sealed Verdict = "Sealed"
-	// Open means that there are findings of severity Medium or above.
-	Open Verdict = "Findings"
-	// Unknown means that something that decides could not be read, and that no finding of Medium or above is in the rest.
-	Unknown Verdict = "CouldNotTell"
+	// VerdictSealed means that everything that decides was read, and lets through what is intended and nothing else.
+	VerdictSealed Verdict = "Sealed"
+	// VerdictFindings means that there are findings of severity Medium or above.
+	VerdictFindings Verdict = "Findings"
+	// VerdictCouldNotTell means that something that decides could not be read, and that no finding of Medium or above is in the rest.
+	VerdictCouldNotTell Verdict = "CouldNotTell"
 )
 
 // Severity of a finding.
@@ -38,7 +38,7 @@ const (
 type Report struct {
 	Schema string          `json:"schema"`
 	Stack  Stack           `json:"stack"`
-	Source snapshot.Source `json:"source"`
+	Source snapshot.Origin `json:"source"`
 	// Time of the snapshot, RFC 3339, UTC, to the second. Left out when none was given.
 	Time time.Time `json:"time,omitzero"`
 	// Digest of the objects that decide, "sha256:" and hexadecimal digits: equal digests, equal verdicts.

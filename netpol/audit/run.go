@@ -16,8 +16,8 @@ type Input struct {
 	Stack *v1alpha1.OpenIMStack
 	// Graph holds the connections that the stack intends.
 	Graph graph.Graph
-	// World is the snapshot that is audited.
-	World *snapshot.World
+	// Snapshot is the snapshot that is audited.
+	Snapshot *snapshot.Snapshot
 	// Now is the time of the snapshot. Zero when it has none.
 	Now time.Time
 	// Problems are references of the spec that did not resolve: their connections are missing in the graph.
@@ -28,7 +28,7 @@ type Input struct {
 func Run(in Input) Report {
 	m := newModel(in)
 	r := Report{
-		Schema: Schema, Source: m.snapshot.Source, Digest: digestOf(m),
+		Schema: Schema, Source: m.snapshot.Origin, Digest: digestOf(m),
 		Stack:       Stack{Namespace: m.graph.Namespace, Name: m.graph.Stack},
 		Connections: connectionsOf(m), Cells: m.cells, Exceptions: exceptionsOf(m), Unread: unreadOf(m), Notes: notesOf(m),
 	}
@@ -92,15 +92,15 @@ func countsOf(m *Model, r Report) Counts {
 // that is not evaluated, makes the verdict CouldNotTell: it might open anything.
 func verdict(r Report) Verdict {
 	if slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Severity.rank() <= Medium.rank() }) {
-		return Open
+		return VerdictFindings
 	}
 	unknown := slices.ContainsFunc(r.Findings, func(f Finding) bool {
 		return f.Kind == UnknownPolicyKind || f.Kind == InvalidPolicy || f.Kind == UnknownReference
 	})
 	if unknown || len(r.Unread) > 0 {
-		return Unknown
+		return VerdictCouldNotTell
 	}
-	return Sealed
+	return VerdictSealed
 }
 
 // unreadOf returns what the audit could not read: kinds of objects, settings of the network plugin, and references that did not resolve.

@@ -22,7 +22,7 @@ var update = flag.Bool("update", false, "write the golden files")
 func TestTheReportOfACleanStack(t *testing.T) {
 	g := NewWithT(t)
 	report := audit.Run(clean(t))
-	g.Expect(report.Verdict).To(Equal(audit.Sealed))
+	g.Expect(report.Verdict).To(Equal(audit.VerdictSealed))
 	g.Expect(report.Findings).To(BeEmpty())
 	g.Expect(report.Counts.Unexpected).To(BeZero())
 	golden(t, "clean.txt", []byte(table(report)))

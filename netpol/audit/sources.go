@@ -32,9 +32,9 @@ type end struct {
 
 // Names of unexpected sources in cells. The first one is graph.Intruder: a pod without labels in the stack's own namespace.
 const (
-	Elsewhere   = "intruder-elsewhere"
-	OutsideIPv4 = "outside-ipv4"
-	OutsideIPv6 = "outside-ipv6"
+	IntruderElsewhere = "intruder-elsewhere"
+	OutsideIPv4       = "outside-ipv4"
+	OutsideIPv6       = "outside-ipv6"
 )
 
 // UnexpectedSource is a pod or an address that stands for all those which the graph does not name.
@@ -51,7 +51,7 @@ type UnexpectedSource struct {
 func UnexpectedSources(namespace, elsewhere string) []UnexpectedSource {
 	return []UnexpectedSource{
 		{Name: graph.Intruder, Description: "any pod in namespace " + namespace, End: evaluate.End{Pod: syntheticPod(namespace, nil)}},
-		{Name: Elsewhere, Description: "any pod in any other namespace", End: evaluate.End{Pod: syntheticPod(elsewhere, nil)}},
+		{Name: IntruderElsewhere, Description: "any pod in any other namespace", End: evaluate.End{Pod: syntheticPod(elsewhere, nil)}},
 		{Name: OutsideIPv4, Description: "any IPv4 address", End: evaluate.End{Address: netip.MustParseAddr("198.18.0.1")}},
 		{Name: OutsideIPv6, Description: "any IPv6 address", End: evaluate.End{Address: netip.MustParseAddr("2001:2::1")}},
 	}
@@ -71,16 +71,16 @@ func findUnexpected(m *Model) []*source {
 func findPeers(m *Model) []*source {
 	var all []*source
 	seen := map[string]bool{}
-	for _, c := range m.graph.Connections {
+	for _, c := range m.graph.Edges {
 		if c.From.Inside || seen[c.From.Name] {
 			continue
 		}
 		seen[c.From.Name] = true
-		peer := &source{name: c.From.Name, description: strings.Join(describePeers(c.From.Peers), ", ")}
-		for _, e := range syntheticEnds(m, m.graph.Namespace, c.From.Peers) {
+		peer := &source{name: c.From.Name, description: strings.Join(describePeers(c.From.NetworkPeers), ", ")}
+		for _, e := range syntheticEnds(m, m.graph.Namespace, c.From.NetworkPeers) {
 			peer.ends = append(peer.ends, m.classify(e))
 		}
-		if len(c.From.Peers) == 0 {
+		if len(c.From.NetworkPeers) == 0 {
 			for _, unexpected := range m.unexpected {
 				peer.ends = append(peer.ends, unexpected.ends...)
 			}
@@ -108,7 +108,7 @@ func findForeign(m *Model) []*source {
 		first := class.Pods[0]
 		all = append(all, &source{
 			name: first.Namespace + "/" + first.Name, description: describePods(class.Pods), pods: class.Pods, real: true,
-			ends: []end{{End: evaluate.End{Pod: first}, live: class, external: m.external.Single(evaluate.End{Pod: first})}},
+			ends: []end{{End: evaluate.End{Pod: first}, live: class, external: m.external.ClassOf(evaluate.End{Pod: first})}},
 		})
 	}
 	return all

@@ -29,7 +29,7 @@ func checkStrayPods(m *Model) []Finding {
 // strayPod evaluates the policies that select the pod by its present labels. Public ports are left out: they may be open.
 func strayPod(m *Model, pod *corev1.Pod, c *component) Finding {
 	opened := make([]bool, len(m.targets))
-	class := []*evaluate.Class{m.live.Single(evaluate.End{Pod: pod})}
+	class := []*evaluate.Class{m.live.ClassOf(evaluate.End{Pod: pod})}
 	for i, t := range m.targets {
 		if t.component != c || t.public {
 			continue

@@ -35,7 +35,7 @@ func findTargets(m *Model) []target {
 
 // isPublic reports whether the graph opens a port of a component to a public peer.
 func isPublic(g graph.Graph, component string, p graph.Port) bool {
-	return slices.ContainsFunc(g.To(component), func(c graph.Connection) bool {
+	return slices.ContainsFunc(g.EdgesTo(component), func(c graph.Edge) bool {
 		return slices.Contains(publicPeers, c.From.Name) && slices.Contains(c.Ports, p)
 	})
 }

@@ -32,7 +32,7 @@ func describePeers(peers []networkingv1.NetworkPolicyPeer) []string {
 }
 
 func describePeer(p networkingv1.NetworkPolicyPeer) string {
-	return graph.Place(graph.Party{Peers: []networkingv1.NetworkPolicyPeer{p}})
+	return graph.DescribePeer(graph.Peer{NetworkPeers: []networkingv1.NetworkPolicyPeer{p}})
 }
 
 // isEmpty reports whether a selector is present and matches everything. A nil selector is not empty: it is absent.

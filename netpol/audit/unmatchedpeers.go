@@ -93,7 +93,7 @@ func canResolve(m *Model, pod *corev1.Pod, port corev1.ServicePort) bool {
 // peersOnNodes finds peers whose pods are all on their nodes' network. Policies see such a pod as the node, and no selector matches it.
 func peersOnNodes(m *Model) []Finding {
 	var found []Finding
-	for _, c := range m.graph.Connections {
+	for _, c := range m.graph.Edges {
 		end := c.From
 		if end.Inside {
 			end = c.To
@@ -101,7 +101,7 @@ func peersOnNodes(m *Model) []Finding {
 		if end.Inside || end.Name == graph.DNS {
 			continue
 		}
-		for _, peer := range end.Peers {
+		for _, peer := range end.NetworkPeers {
 			pods := podsMatching(m, peer)
 			if len(pods) == 0 || slices.ContainsFunc(pods, func(p *corev1.Pod) bool { return !p.Spec.HostNetwork }) {
 				continue
@@ -122,7 +122,7 @@ func peersOnNodes(m *Model) []Finding {
 }
 
 // fieldOf returns the field of the spec that requests a connection.
-func fieldOf(c graph.Connection) string {
+func fieldOf(c graph.Edge) string {
 	if c.Field != "" {
 		return c.Field
 	}

@@ -19,13 +19,13 @@ import (
 func TestUnreadObjectsAreNotSealed(t *testing.T) {
 	g := NewWithT(t)
 	in := clean(t)
-	in.World.Unread = []snapshot.Unread{{Kind: "HTTPRoute", Reason: "forbidden"}}
+	in.Snapshot.Unread = []snapshot.Unread{{Kind: "HTTPRoute", Reason: "forbidden"}}
 	report := audit.Run(in)
-	g.Expect(report.Verdict).To(Equal(audit.Unknown))
+	g.Expect(report.Verdict).To(Equal(audit.VerdictCouldNotTell))
 	g.Expect(report.Unread).To(HaveLen(1))
 
 	policyBreaches[0].commit(t, &in)
-	g.Expect(audit.Run(in).Verdict).To(Equal(audit.Open), "findings count, even when something could not be read")
+	g.Expect(audit.Run(in).Verdict).To(Equal(audit.VerdictFindings), "findings count, even when something could not be read")
 }
 
 func TestReferencesThatDoNotResolveAreNotSealed(t *testing.T) {
@@ -33,7 +33,7 @@ func TestReferencesThatDoNotResolveAreNotSealed(t *testing.T) {
 	in := clean(t)
 	in.Problems = []string{"Service infra/kafka does not exist"}
 	report := audit.Run(in)
-	g.Expect(report.Verdict).To(Equal(audit.Unknown))
+	g.Expect(report.Verdict).To(Equal(audit.VerdictCouldNotTell))
 	g.Expect(report.Unread).To(ConsistOf(HaveField("Reason", ContainSubstring("Service infra/kafka does not exist"))))
 }
 
@@ -42,19 +42,19 @@ func TestReferencesThatDoNotResolveAreNotSealed(t *testing.T) {
 func TestPoliciesOfTheLastGoodSpecAreNotReported(t *testing.T) {
 	g := NewWithT(t)
 	in := clean(t)
-	in.Graph.Connections = slices.DeleteFunc(slices.Clone(in.Graph.Connections), func(c graph.Connection) bool { return c.To.Name == "kafka" })
+	in.Graph.Edges = slices.DeleteFunc(slices.Clone(in.Graph.Edges), func(c graph.Edge) bool { return c.To.Name == "kafka" })
 	in.Problems = []string{"Service infra/kafka does not exist"}
 	report := audit.Run(in)
 	g.Expect(report.Findings).To(BeEmpty())
-	g.Expect(report.Verdict).To(Equal(audit.Unknown))
+	g.Expect(report.Verdict).To(Equal(audit.VerdictCouldNotTell))
 }
 
 func TestAnEmptySnapshotDoesNotPanic(t *testing.T) {
 	g := NewWithT(t)
 	in := clean(t)
-	in.World = nil
+	in.Snapshot = nil
 	report := audit.Run(in)
-	g.Expect(report.Verdict).To(Equal(audit.Open))
+	g.Expect(report.Verdict).To(Equal(audit.VerdictFindings))
 	g.Expect(report.Findings).To(ConsistOf(HaveField("Kind", audit.OwnPolicyMissing)))
 	g.Expect(audit.Run(audit.Input{}).Findings).NotTo(BeNil())
 }
@@ -63,12 +63,12 @@ func TestAnEmptySnapshotDoesNotPanic(t *testing.T) {
 func TestManifestsWithoutTheOperatorsObjects(t *testing.T) {
 	g := NewWithT(t)
 	in := clean(t)
-	in.World.Source = snapshot.Source{Kind: snapshot.Files, Name: "deploy"}
-	in.World.Policies = slices.DeleteFunc(in.World.Policies, func(p networkingv1.NetworkPolicy) bool { return p.Namespace == "im" })
-	in.World.Pods, in.World.EndpointSlices = nil, nil
+	in.Snapshot.Origin = snapshot.Origin{Kind: snapshot.Files, Name: "deploy"}
+	in.Snapshot.Policies = slices.DeleteFunc(in.Snapshot.Policies, func(p networkingv1.NetworkPolicy) bool { return p.Namespace == "im" })
+	in.Snapshot.Pods, in.Snapshot.EndpointSlices = nil, nil
 	report := audit.Run(in)
 	g.Expect(report.Findings).To(BeEmpty())
-	g.Expect(report.Verdict).To(Equal(audit.Sealed))
+	g.Expect(report.Verdict).To(Equal(audit.VerdictSealed))
 	g.Expect(report.Notes).To(ContainElement(ContainSubstring("the audit assumes those that the operator writes")))
 
 	policyBreaches[1].commit(t, &in)
@@ -80,7 +80,7 @@ func TestManifestsWithoutTheOperatorsObjects(t *testing.T) {
 // When the manifests hold one of a stack's policies, all of them are expected.
 func TestManifestsWithSomeOfTheOperatorsPolicies(t *testing.T) {
 	in := clean(t)
-	in.World.Source = snapshot.Source{Kind: snapshot.Files, Name: "rendered"}
+	in.Snapshot.Origin = snapshot.Origin{Kind: snapshot.Files, Name: "rendered"}
 	withoutPolicy("im", "chat-api-ingress")(t, &in)
 	NewWithT(t).Expect(audit.Run(in).Findings).To(ConsistOf(HaveField("Kind", audit.OwnPolicyMissing)))
 }
@@ -139,7 +139,7 @@ func TestExceptionsAreListedAndDoNotChangeTheVerdict(t *testing.T) {
 	})
 	report := audit.Run(in)
 	g.Expect(report.Findings).To(BeEmpty())
-	g.Expect(report.Verdict).To(Equal(audit.Sealed))
+	g.Expect(report.Verdict).To(Equal(audit.VerdictSealed))
 	g.Expect(report.Exceptions).To(ConsistOf(
 		And(HaveField("Name", "WebSocketDirect"), HaveField("Lets", ContainSubstring("203.0.113.0/24")),
 			HaveField("Risk", ContainSubstring("read others' chats"))),
@@ -222,8 +222,8 @@ func TestTheDigestCoversWhatDecides(t *testing.T) {
 	g.Expect(again).To(Equal(first))
 
 	in := clean(t)
-	for i := range in.World.Pods {
-		p := &in.World.Pods[i]
+	for i := range in.Snapshot.Pods {
+		p := &in.Snapshot.Pods[i]
 		p.ResourceVersion, p.ManagedFields = "9", []metav1.ManagedFieldsEntry{{Manager: "kubelet"}}
 		p.Annotations = map[string]string{"touched": "yes"}
 		p.Status.Message = "ready"
@@ -235,6 +235,6 @@ metadata: {name: openim-probe-1, namespace: im, labels: {app.kubernetes.io/name:
 spec: {containers: [{name: probe, image: probe}]}
 status: {phase: Running, podIP: 10.4.0.1}`)
 	g.Expect(audit.Run(in).Digest).To(Equal(first.Digest))
-	in.World.Namespaces[0].Labels["more"] = "labels"
+	in.Snapshot.Namespaces[0].Labels["more"] = "labels"
 	g.Expect(audit.Run(in).Digest).NotTo(Equal(first.Digest))
 }

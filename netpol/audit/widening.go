@@ -91,7 +91,7 @@ func syntheticCandidates(
 				own = m.component(name)
 			}
 		}
-		k := newCandidate(m, e, m.live.Single(e))
+		k := newCandidate(m, e, m.live.ClassOf(e))
 		k.component = own
 		all = append(all, k)
 	}
@@ -113,7 +113,7 @@ func addressesApart(m *Model, p *networkingv1.NetworkPolicy) []evaluate.End {
 		return nil // invalid policies are findings of checkInvalidPolicies
 	}
 	var found []evaluate.End
-	for _, class := range e.Outside() {
+	for _, class := range e.AddressClasses() {
 		found = append(found, evaluate.End{Address: class.Prefixes[0].Addr()})
 	}
 	return found
@@ -164,7 +164,7 @@ func matchedBy(m *Model, rule evaluate.Rule, candidates []*candidate) []*candida
 		classes = append(classes, c.class)
 		byClass[c.class] = c
 	}
-	partners, _ := m.live.Partners(rule, classes)
+	partners, _ := m.live.RulePeers(rule, classes)
 	var found []*candidate
 	for _, class := range partners.Classes {
 		found = append(found, byClass[class])
@@ -215,7 +215,7 @@ func widenedEgress(m *Model, p *networkingv1.NetworkPolicy) *widening {
 		if rule.Direction != networkingv1.PolicyTypeEgress || len(selected) == 0 {
 			continue
 		}
-		partners, _ := m.live.Partners(rule, nil)
+		partners, _ := m.live.RulePeers(rule, nil)
 		peers := p.Spec.Egress[rule.Index].To
 		named := ""
 		if i := slices.IndexFunc(partners.Ports, func(port evaluate.Ports) bool { return port.Name != "" }); i >= 0 {
@@ -266,7 +266,7 @@ func reachesOwnPort(m *Model, from *component, to *candidate, p graph.Port) bool
 
 // portsToTry returns the ports with which a rule is evaluated: the ends of its ranges, and the known ports within them. All other ports of
 // a range behave like one of these, because no policy of the stack distinguishes them.
-func portsToTry(m *Model, partners evaluate.Partners) []graph.Port {
+func portsToTry(m *Model, partners evaluate.RulePeers) []graph.Port {
 	ranges := partners.Ports
 	if partners.AllPorts {
 		for _, protocol := range []corev1.Protocol{corev1.ProtocolTCP, corev1.ProtocolUDP, corev1.ProtocolSCTP} {
@@ -306,7 +306,7 @@ func findKnownPorts(m *Model) []int32 {
 const maxPort = 65535
 
 // describePorts returns the ports of a rule in the form of kubectl: "443/TCP", "10200-10240/TCP", "all ports".
-func describePorts(partners evaluate.Partners) string {
+func describePorts(partners evaluate.RulePeers) string {
 	if partners.AllPorts {
 		return "all ports"
 	}

@@ -18,7 +18,7 @@ apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
 metadata: {name: np-default, namespace: im}
 spec: {podSelector: {}, policyTypes: [Ingress], ingress: [{from: [{namespaceSelector: {matchLabels: {field.cattle.io/projectId: p-1}}}]}]}`)
-	in.World.Writers = map[types.NamespacedName]string{{Namespace: "im",
+	in.Snapshot.Writers = map[types.NamespacedName]string{{Namespace: "im",
 		Name: "np-default"}: "Rancher (cattle.io/creator=norman; field manager rancher)"}
 	findings := audit.Run(in).Findings
 	g.Expect(findings).To(ConsistOf(And(

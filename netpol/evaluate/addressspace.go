@@ -6,9 +6,9 @@ import (
 	"slices"
 )
 
-// Outside divides the complete IPv4 and IPv6 address space into classes that no ipBlock distinguishes. Each class lists its prefixes in
+// AddressClasses divides the complete IPv4 and IPv6 address space into classes that no ipBlock distinguishes. Each class lists its prefixes in
 // ascending order. The addresses of the cluster's pods and nodes are included.
-func (e *Evaluator) Outside() []*Class {
+func (e *Evaluator) AddressClasses() []*Class {
 	named := e.prefixes()
 	s := addressSpace{evaluator: e, byKey: map[string]*Class{}}
 	for _, all := range []netip.Prefix{netip.PrefixFrom(netip.IPv4Unspecified(), 0), netip.PrefixFrom(netip.IPv6Unspecified(), 0)} {

@@ -114,9 +114,9 @@ func (c testCluster) evaluator(t testing.TB) *evaluate.Evaluator {
 // number of open connections.
 func matrix(e *evaluate.Evaluator, c testCluster) (open, evaluated int) {
 	classes := e.Classes(c.pods, nil)
-	classes = append(classes, e.Outside()...)
+	classes = append(classes, e.AddressClasses()...)
 	for _, component := range withUsers().Components {
-		to := e.Single(evaluate.End{Pod: replica(component.Name, "-x")})
+		to := e.ClassOf(evaluate.End{Pod: replica(component.Name, "-x")})
 		for _, from := range classes {
 			for _, port := range component.Ports {
 				if e.Reaches(from, to, port.Number, port.Protocol) {
@@ -183,7 +183,7 @@ func BenchmarkConnect(b *testing.B) {
 func BenchmarkReaches(b *testing.B) {
 	c := newTestCluster(b, 1_000, 500)
 	e := c.evaluator(b)
-	from, to := e.Single(evaluate.End{Pod: &c.pods[0]}), e.Single(evaluate.End{Pod: &c.pods[30]})
+	from, to := e.ClassOf(evaluate.End{Pod: &c.pods[0]}), e.ClassOf(evaluate.End{Pod: &c.pods[30]})
 	b.ReportAllocs()
 	for b.Loop() {
 		e.Reaches(from, to, 8080, corev1.ProtocolTCP)
@@ -193,7 +193,7 @@ func BenchmarkReaches(b *testing.B) {
 func TestReachesAllocatesNothing(t *testing.T) {
 	c := newTestCluster(t, 200, 100)
 	e := c.evaluator(t)
-	from, to := e.Single(evaluate.End{Pod: &c.pods[0]}), e.Single(evaluate.End{Pod: &c.pods[30]})
+	from, to := e.ClassOf(evaluate.End{Pod: &c.pods[0]}), e.ClassOf(evaluate.End{Pod: &c.pods[30]})
 	NewWithT(t).Expect(testing.AllocsPerRun(100, func() { e.Reaches(from, to, 8080, corev1.ProtocolTCP) })).To(BeZero())
 }
 
@@ -208,7 +208,7 @@ func TestATownChangesNothingForTheStack(t *testing.T) {
 				continue
 			}
 			for _, component := range withUsers().Components {
-				to := e.Single(evaluate.End{Pod: replica(component.Name, "-x")})
+				to := e.ClassOf(evaluate.End{Pod: replica(component.Name, "-x")})
 				for _, port := range component.Ports {
 					listener := component.Name == "gateway" && (port.Name == "admin" || port.Name == "users")
 					g.Expect(e.Reaches(class, to, port.Number, port.Protocol)).To(Or(BeFalse(), Equal(listener)),

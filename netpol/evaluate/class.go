@@ -137,8 +137,8 @@ func (b bits) append(key []byte) []byte {
 	return key
 }
 
-// Single returns the class of one end.
-func (e *Evaluator) Single(end End) *Class {
+// ClassOf returns the class of one end.
+func (e *Evaluator) ClassOf(end End) *Class {
 	c := &Class{matchedEnd: e.matchEnd(end)}
 	if end.Pod != nil {
 		c.Pods = []*corev1.Pod{end.Pod}
@@ -149,8 +149,8 @@ func (e *Evaluator) Single(end End) *Class {
 	return c
 }
 
-// Unknown returns the class of an unknown address. It is in no ipBlock other than 0.0.0.0/0 and ::/0.
-func (e *Evaluator) Unknown() *Class { return e.Single(End{}) }
+// UnknownAddress returns the class of an unknown address. It is in no ipBlock other than 0.0.0.0/0 and ::/0.
+func (e *Evaluator) UnknownAddress() *Class { return e.ClassOf(End{}) }
 
 // Between evaluates connections from a class to a class. From a class to itself, it is about two different pods of the class. The
 // verdict is open when any end of one class reaches any end of the other. Ends of a class differ only with respect to nodes.
@@ -165,7 +165,7 @@ func (e *Evaluator) Reaches(from, to *Class, port int32, protocol corev1.Protoco
 	return c.open()
 }
 
-// Selecting returns the names of the policies that select the pods of a class for a direction, sorted.
-func (e *Evaluator) Selecting(c *Class, d networkingv1.PolicyType) []types.NamespacedName {
+// PoliciesSelecting returns the names of the policies that select the pods of a class for a direction, sorted.
+func (e *Evaluator) PoliciesSelecting(c *Class, d networkingv1.PolicyType) []types.NamespacedName {
 	return c.isolating(directionOf(d))
 }

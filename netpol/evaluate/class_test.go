@@ -110,9 +110,9 @@ func TestWhichPoliciesSelectAndWhomTheySelect(t *testing.T) {
 	g := NewWithT(t)
 	e := evaluator(t, `{podSelector: {matchLabels: {app: db}}}`, `{podSelector: {}, policyTypes: [Egress]}`, `infra | {podSelector: {}}`)
 	found := classes(e, nil, "im/web", "im/db", "infra/db", "im/proxy")
-	g.Expect(e.Selecting(found[1], networkingv1.PolicyTypeIngress)).To(Equal([]types.NamespacedName{policyName("p0")}))
-	g.Expect(e.Selecting(found[1], networkingv1.PolicyTypeEgress)).To(Equal([]types.NamespacedName{policyName("p1")}))
-	g.Expect(e.Selecting(found[0], networkingv1.PolicyTypeIngress)).To(BeEmpty())
+	g.Expect(e.PoliciesSelecting(found[1], networkingv1.PolicyTypeIngress)).To(Equal([]types.NamespacedName{policyName("p0")}))
+	g.Expect(e.PoliciesSelecting(found[1], networkingv1.PolicyTypeEgress)).To(Equal([]types.NamespacedName{policyName("p1")}))
+	g.Expect(e.PoliciesSelecting(found[0], networkingv1.PolicyTypeIngress)).To(BeEmpty())
 	g.Expect(names(e.Selected(policyName("p0"), found))).To(Equal([][]string{{"im/db"}}))
 	g.Expect(names(e.Selected(policyName("p1"), found))).To(Equal([][]string{{"im/web"}, {"im/db"}}), "not the one on its node's network")
 	g.Expect(e.Selected(policyName("none"), found)).To(BeEmpty())
@@ -127,7 +127,7 @@ func TestWhomARuleLetsIn(t *testing.T) {
 	g.Expect(e.Rules(policyName("p0"))).To(Equal([]evaluate.Rule{ingressRule("p0", 0), ingressRule("p0", 1)}), "egress is not what it is for")
 	g.Expect(e.Rules(policyName("none"))).To(BeEmpty())
 
-	p, ok := e.Partners(ingressRule("p0", 0), found)
+	p, ok := e.RulePeers(ingressRule("p0", 0), found)
 	g.Expect(ok).To(BeTrue())
 	g.Expect(names(p.Classes)).To(Equal([][]string{{"im/web"}, {"infra/db"}, {"other/web"}}))
 	g.Expect(p.Anyone).To(BeFalse())
@@ -137,13 +137,13 @@ func TestWhomARuleLetsIn(t *testing.T) {
 		{Protocol: corev1.ProtocolTCP, Name: "sql"}, {Protocol: corev1.ProtocolUDP, First: 1, Last: 9}, {Protocol: corev1.ProtocolSCTP, First: 0, Last: 65535},
 	}))
 
-	p, ok = e.Partners(ingressRule("p0", 1), found)
+	p, ok = e.RulePeers(ingressRule("p0", 1), found)
 	g.Expect(ok).To(BeTrue())
 	g.Expect([]bool{p.Anyone, p.AllPorts}).To(Equal([]bool{true, true}))
 	g.Expect(names(p.Classes)).To(Equal([][]string{{"im/web"}, {"im/db"}, {"infra/db"}, {"other/web"}, {"im/agent"}}), "all but those that have finished")
 
 	for _, absent := range []evaluate.Rule{ingressRule("p0", 2), ingressRule("p0", -1), egressRule("p0", 0), ingressRule("none", 0)} {
-		_, ok = e.Partners(absent, found)
+		_, ok = e.RulePeers(absent, found)
 		g.Expect(ok).To(BeFalse(), "%v", absent)
 		g.Expect(e.Covers(absent, found[1], 5432, "")).To(BeFalse())
 	}
@@ -162,9 +162,9 @@ func TestWhichPortsARuleCovers(t *testing.T) {
 func TestAddressesOutsideFallIntoClasses(t *testing.T) {
 	g := NewWithT(t)
 	e := evaluator(t, `{podSelector: {}, policyTypes: [Ingress], ingress: [{from: [{ipBlock: {cidr: 192.0.2.0/24, except: [192.0.2.0/25]}}, {ipBlock: {cidr: "2001:db8::/32"}}]}]}`)
-	db := e.Single(end(t, "im/db"))
+	db := e.ClassOf(end(t, "im/db"))
 	var open, shut []string
-	for _, c := range e.Outside() {
+	for _, c := range e.AddressClasses() {
 		for _, p := range c.Prefixes {
 			if e.Reaches(c, db, 80, "") {
 				open = append(open, p.String())
@@ -175,12 +175,12 @@ func TestAddressesOutsideFallIntoClasses(t *testing.T) {
 	}
 	g.Expect(open).To(Equal([]string{"192.0.2.128/25", "2001:db8::/32"}))
 	g.Expect(shut).To(HaveLen(24+1+32), "what is left of IPv4 beside a /24, the excepted half, and what is left of IPv6 beside a /32")
-	g.Expect(e.Outside()).To(HaveLen(4), "of each family those that are let in and those that are not")
+	g.Expect(e.AddressClasses()).To(HaveLen(4), "of each family those that are let in and those that are not")
 }
 
 func TestWithoutBlocksThereIsOneClassOfAddressesOfEachFamily(t *testing.T) {
 	var all []string
-	for _, c := range evaluator(t, `{podSelector: {}}`).Outside() {
+	for _, c := range evaluator(t, `{podSelector: {}}`).AddressClasses() {
 		NewWithT(t).Expect(c.Prefixes).To(HaveLen(1))
 		all = append(all, c.Prefixes[0].String())
 	}
@@ -189,7 +189,7 @@ func TestWithoutBlocksThereIsOneClassOfAddressesOfEachFamily(t *testing.T) {
 
 func TestAnUnknownAddressIsInNoNarrowBlock(t *testing.T) {
 	e := evaluator(t, `{podSelector: {}, policyTypes: [Ingress], ingress: [{from: [{ipBlock: {cidr: 128.0.0.0/1}}], ports: [{port: 1}]}, {from: [{ipBlock: {cidr: 0.0.0.0/0, except: [10.0.0.0/8]}}], ports: [{port: 2}]}]}`)
-	db := e.Single(end(t, "im/db"))
-	NewWithT(t).Expect(e.Reaches(e.Unknown(), db, 1, "")).To(BeFalse())
-	NewWithT(t).Expect(e.Reaches(e.Unknown(), db, 2, "")).To(BeTrue())
+	db := e.ClassOf(end(t, "im/db"))
+	NewWithT(t).Expect(e.Reaches(e.UnknownAddress(), db, 1, "")).To(BeFalse())
+	NewWithT(t).Expect(e.Reaches(e.UnknownAddress(), db, 2, "")).To(BeTrue())
 }

@@ -40,9 +40,9 @@ func FuzzNew(f *testing.F) {
 		for _, pod := range pods {
 			all = append(all, *pod)
 		}
-		classes := append(e.Classes(all, nil), e.Outside()...)
+		classes := append(e.Classes(all, nil), e.AddressClasses()...)
 		for _, r := range e.Rules(namespacedName(&p)) {
-			e.Partners(r, classes)
+			e.RulePeers(r, classes)
 		}
 		for _, from := range classes {
 			for _, to := range classes {

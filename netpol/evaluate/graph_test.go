@@ -40,7 +40,7 @@ func stacks() map[string]graph.Graph {
 		}}}},
 	} {
 		stack := &v1alpha1.OpenIMStack{ObjectMeta: metav1.ObjectMeta{Name: "chat", Namespace: "im"}, Spec: spec}
-		all[name] = graph.NewGraph(stack, stores())
+		all[name] = graph.New(stack, stores())
 	}
 	return all
 }
@@ -84,18 +84,18 @@ func replica(component, suffix string) *corev1.Pod {
 
 // member returns a pod of a component, the intruder, or a source that matches a peer of the spec.
 func member(stackGraph graph.Graph, row string) evaluate.End {
-	for _, p := range stackGraph.Parties() {
+	for _, p := range stackGraph.Peers() {
 		if p.Name != row || p.Anyone() {
 			continue
 		}
-		if block := p.Peers[0].IPBlock; block != nil {
+		if block := p.NetworkPeers[0].IPBlock; block != nil {
 			return evaluate.End{Address: netip.MustParsePrefix(block.CIDR).Addr().Next()}
 		}
 		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: row, Namespace: "elsewhere"}}
-		if s := p.Peers[0].PodSelector; s != nil {
+		if s := p.NetworkPeers[0].PodSelector; s != nil {
 			pod.Labels = s.MatchLabels
 		}
-		return evaluate.End{Pod: pod, NamespaceLabels: p.Peers[0].NamespaceSelector.MatchLabels}
+		return evaluate.End{Pod: pod, NamespaceLabels: p.NetworkPeers[0].NamespaceSelector.MatchLabels}
 	}
 	return evaluate.End{Pod: replica(row, "-0")}
 }
@@ -132,7 +132,7 @@ func TestEveryGeneratedRuleLetsSomethingThrough(t *testing.T) {
 				selected := e.Selected(namespacedName(p), classes)
 				NewWithT(t).Expect(selected).NotTo(BeEmpty(), p.Name)
 				for _, r := range e.Rules(namespacedName(p)) {
-					partners, ok := e.Partners(r, classes)
+					partners, ok := e.RulePeers(r, classes)
 					NewWithT(t).Expect(ok).To(BeTrue())
 					NewWithT(t).Expect(partners.AllPorts).To(BeFalse(), "%v: every rule names its ports", r)
 				}

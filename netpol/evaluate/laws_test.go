@@ -30,7 +30,7 @@ func compiled(t *rapid.T, c evaluatetest.Cluster, policies ...networkingv1.Netwo
 }
 
 // pairs calls each for all pairs of ends and all ports of a cluster.
-func pairs(c evaluatetest.Cluster, each func(from, to evaluate.End, p evaluatetest.Probe)) {
+func pairs(c evaluatetest.Cluster, each func(from, to evaluate.End, p evaluatetest.Port)) {
 	var ends []evaluate.End
 	for i := range c.Pods {
 		ends = append(ends, evaluate.End{Pod: &c.Pods[i]})
@@ -41,7 +41,7 @@ func pairs(c evaluatetest.Cluster, each func(from, to evaluate.End, p evaluatete
 	ends = append(ends, evaluate.End{}) // an unknown address
 	for _, from := range ends {
 		for _, to := range ends {
-			for _, p := range c.Probes {
+			for _, p := range c.Ports {
 				each(from, to, p)
 			}
 		}
@@ -50,7 +50,7 @@ func pairs(c evaluatetest.Cluster, each func(from, to evaluate.End, p evaluatete
 
 // never fails when a connection is open in one evaluator and closed in the other.
 func never(t *rapid.T, what string, c evaluatetest.Cluster, before, after *evaluate.Evaluator) {
-	pairs(c, func(from, to evaluate.End, p evaluatetest.Probe) {
+	pairs(c, func(from, to evaluate.End, p evaluatetest.Port) {
 		was, is := before.Connect(from, to, p.Port, p.Protocol), after.Connect(from, to, p.Port, p.Protocol)
 		if was.Open && !is.Open {
 			t.Fatalf("%s: %d/%s\n%+v\n%+v\n%s", what, p.Port, p.Protocol, was, is, c.YAML())
@@ -117,7 +117,7 @@ func TestTheOrderOfPoliciesDoesNotMatter(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := odd.Draw(t, "cluster")
 		a, b := compiled(t, c, c.Policies...), compiled(t, c, rapid.Permutation(c.Policies).Draw(t, "order")...)
-		pairs(c, func(from, to evaluate.End, p evaluatetest.Probe) {
+		pairs(c, func(from, to evaluate.End, p evaluatetest.Port) {
 			one, other := a.Connect(from, to, p.Port, p.Protocol), b.Connect(from, to, p.Port, p.Protocol)
 			if !reflect.DeepEqual(one, other) {
 				t.Fatalf("%+v\n%+v\n%s", one, other, c.YAML())
@@ -192,11 +192,11 @@ func TestClassesChangeNoAnswer(t *testing.T) {
 		}
 		at := func(end evaluate.End) *evaluate.Class {
 			if end.Pod == nil {
-				return e.Single(end)
+				return e.ClassOf(end)
 			}
 			return classOf[end.Pod.UID]
 		}
-		pairs(c, func(from, to evaluate.End, p evaluatetest.Probe) {
+		pairs(c, func(from, to evaluate.End, p evaluatetest.Port) {
 			if from.Pod != nil && from.Pod == to.Pod {
 				return
 			}
@@ -223,7 +223,7 @@ func TestClassesOfAddressesChangeNoAnswer(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := evaluatetest.Clusters(evaluatetest.Options{}).Filter(func(c evaluatetest.Cluster) bool { return len(c.Outside) > 0 }).Draw(t, "cluster")
 		e := compiled(t, c, c.Policies...)
-		outside, pods := e.Outside(), e.Classes(c.Pods, nil)
+		outside, pods := e.AddressClasses(), e.Classes(c.Pods, nil)
 		for _, a := range c.Outside {
 			at := slices.IndexFunc(outside, func(class *evaluate.Class) bool {
 				return slices.ContainsFunc(class.Prefixes, func(p netip.Prefix) bool { return p.Contains(a) })
@@ -232,8 +232,8 @@ func TestClassesOfAddressesChangeNoAnswer(t *testing.T) {
 				t.Fatalf("%s is in no class\n%s", a, c.YAML())
 			}
 			for _, to := range pods {
-				for _, p := range c.Probes {
-					if e.Reaches(outside[at], to, p.Port, p.Protocol) != e.Reaches(e.Single(evaluate.End{Address: a}), to, p.Port, p.Protocol) {
+				for _, p := range c.Ports {
+					if e.Reaches(outside[at], to, p.Port, p.Protocol) != e.Reaches(e.ClassOf(evaluate.End{Address: a}), to, p.Port, p.Protocol) {
 						t.Fatalf("%s, %d/%s\n%s", a, p.Port, p.Protocol, c.YAML())
 					}
 				}
@@ -250,15 +250,15 @@ func TestAVerdictsRulesAreThoseThatListTheirPartners(t *testing.T) {
 		classes := e.Classes(c.Pods, func(p *corev1.Pod) string { return string(p.UID) })
 		for _, to := range classes {
 			for _, from := range classes {
-				for _, p := range c.Probes {
+				for _, p := range c.Ports {
 					v := e.Between(from, to, p.Port, p.Protocol)
 					if v.NoPath != "" {
 						continue
 					}
 					listed := map[evaluate.Rule]bool{}
-					for _, policy := range e.Selecting(to, networkingv1.PolicyTypeIngress) {
+					for _, policy := range e.PoliciesSelecting(to, networkingv1.PolicyTypeIngress) {
 						for _, r := range e.Rules(policy) {
-							partners, _ := e.Partners(r, []*evaluate.Class{from})
+							partners, _ := e.RulePeers(r, []*evaluate.Class{from})
 							if r.Direction == networkingv1.PolicyTypeIngress && len(partners.Classes) == 1 && e.Covers(r, to, p.Port, p.Protocol) {
 								listed[r] = true
 							}

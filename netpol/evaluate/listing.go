@@ -22,8 +22,8 @@ type Block struct {
 	Except []netip.Prefix
 }
 
-// Partners are the peers of a rule: its sources for ingress, its destinations for egress.
-type Partners struct {
+// RulePeers are the peers of a rule: its sources for ingress, its destinations for egress.
+type RulePeers struct {
 	// Anyone is true when the rule has no peers and so matches any end.
 	Anyone bool
 	// Blocks of addresses in the rule.
@@ -72,13 +72,13 @@ func (p *policy) selects(c *Class) bool {
 	return c.selectable && c.pod.Namespace == p.name.Namespace && c.pods.has(p.pods)
 }
 
-// Partners returns the peers of a rule, and which of the given classes match them. It reports false for an unknown rule.
-func (e *Evaluator) Partners(name Rule, classes []*Class) (Partners, bool) {
+// RulePeers returns the peers of a rule, and which of the given classes match them. It reports false for an unknown rule.
+func (e *Evaluator) RulePeers(name Rule, classes []*Class) (RulePeers, bool) {
 	r := e.rule(name)
 	if r == nil {
-		return Partners{}, false
+		return RulePeers{}, false
 	}
-	found := Partners{Anyone: len(r.peers) == 0, AllPorts: len(r.ports) == 0}
+	found := RulePeers{Anyone: len(r.peers) == 0, AllPorts: len(r.ports) == 0}
 	for _, p := range r.peers {
 		if p.block != none {
 			found.Blocks = append(found.Blocks, Block{Prefix: e.blocks[p.block].prefix, Except: e.blocks[p.block].except})

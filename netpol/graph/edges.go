@@ -28,7 +28,7 @@ func (g *Graph) connectProcesses(facts openim.Facts) {
 		from := inside(string(p.Name))
 		for _, callee := range p.Calls {
 			to, _ := Lookup(string(callee))
-			g.connect(Connection{
+			g.connect(Edge{
 				From: from, To: inside(to.Name), Reason: string(p.Name) + " calls " + string(callee), Ports: to.ports(string(openim.GRPC)),
 			})
 		}
@@ -44,24 +44,24 @@ func (g *Graph) connectWrapper(spec v1alpha1.OpenIMStackSpec) {
 	api, _ := Lookup(string(openim.API))
 
 	clients, admins := g.gatewayPeers(spec.Network)
-	g.connectAny(Connection{
+	g.connectAny(Edge{
 		From: admins.peer, To: inside(gateway.Name), Reason: "administrators' requests", Ports: gateway.ports(AdminPort), Field: admins.field,
 	})
-	g.connect(Connection{
+	g.connect(Edge{
 		From: inside(gateway.Name), To: inside(backend.Name), Reason: "requests that the gateway has authenticated",
 		Ports: backend.ports(BackendPort),
 	})
-	g.connect(Connection{
+	g.connect(Edge{
 		From: inside(backend.Name), To: inside(api.Name), Reason: "the backend alone calls OpenIM's HTTP API",
 		Ports: api.ports(string(openim.HTTP)),
 	})
 	if spec.Wrapper.Auth.Users == nil {
 		return
 	}
-	g.connectAny(Connection{
+	g.connectAny(Edge{
 		From: clients.peer, To: inside(gateway.Name), Reason: "users' requests", Ports: gateway.ports(UsersPort), Field: clients.field,
 	})
-	g.connect(Connection{
+	g.connect(Edge{
 		From: inside(gateway.Name), To: inside(string(openim.MsgGateway)), Reason: "users' WebSockets, through the gateway", Ports: webSocket(),
 		Field: "spec.wrapper.auth.users",
 	})
@@ -69,21 +69,21 @@ func (g *Graph) connectWrapper(spec v1alpha1.OpenIMStackSpec) {
 
 // gatewayPeer is a source that may reach a listener of the gateway, with the field of the spec that declares the source.
 type gatewayPeer struct {
-	peer  Party
+	peer  Peer
 	field string
 }
 
 // gatewayPeers returns the sources of the users' listener and of the administrators' listener. Administrators have the peers of
 // spec.network.clients unless spec.network.admins is set.
 func (g *Graph) gatewayPeers(network *v1alpha1.Network) (clients, admins gatewayPeer) {
-	clients, admins = gatewayPeer{Party{Name: Clients}, "spec.network.clients"}, gatewayPeer{Party{Name: Admins}, "spec.network.clients"}
+	clients, admins = gatewayPeer{Peer{Name: Clients}, "spec.network.clients"}, gatewayPeer{Peer{Name: Admins}, "spec.network.clients"}
 	if network == nil {
 		return clients, admins
 	}
-	clients.peer.Peers = openim.NetworkPeers(g.Namespace, network.Clients)
-	admins.peer.Peers = clients.peer.Peers
+	clients.peer.NetworkPeers = openim.NetworkPeers(g.Namespace, network.Clients)
+	admins.peer.NetworkPeers = clients.peer.NetworkPeers
 	if len(network.Admins) > 0 {
-		admins = gatewayPeer{Party{Name: Admins, Peers: openim.NetworkPeers(g.Namespace, network.Admins)}, "spec.network.admins"}
+		admins = gatewayPeer{Peer{Name: Admins, NetworkPeers: openim.NetworkPeers(g.Namespace, network.Admins)}, "spec.network.admins"}
 	}
 	return clients, admins
 }
@@ -91,14 +91,14 @@ func (g *Graph) gatewayPeers(network *v1alpha1.Network) (clients, admins gateway
 // connectOwnWrapper adds the edges of a wrapper that the operator does not run. They replace all edges of gateway and backend.
 func (g *Graph) connectOwnWrapper(own *v1alpha1.ExternalWrapper) {
 	selected := []v1alpha1.Peer{{PodSelector: own.PodSelector, NamespaceSelector: own.NamespaceSelector}}
-	from := Party{Name: OwnWrapper, Peers: openim.NetworkPeers(g.Namespace, selected)}
+	from := Peer{Name: OwnWrapper, NetworkPeers: openim.NetworkPeers(g.Namespace, selected)}
 	const field = "spec.wrapper.externalRef"
 	api, _ := Lookup(string(openim.API))
-	g.connect(Connection{
+	g.connect(Edge{
 		From: from, To: inside(api.Name), Reason: "the stack's own wrapper calls OpenIM's HTTP API", Ports: api.ports(string(openim.HTTP)),
 		Field: field, Exception: ExceptionOwnWrapper,
 	})
-	g.connect(Connection{
+	g.connect(Edge{
 		From: from, To: inside(string(openim.MsgGateway)), Reason: "users' WebSockets, through the stack's own wrapper", Ports: webSocket(),
 		Field: field, Exception: ExceptionOwnWrapper,
 	})
@@ -109,8 +109,8 @@ func (g *Graph) connectWebSocketClients(network v1alpha1.Network) {
 	if network.WebSocket != v1alpha1.WebSocketDirect {
 		return
 	}
-	from := Party{Name: WebSocketClients, Peers: openim.NetworkPeers(g.Namespace, network.WebSocketClients)}
-	g.connect(Connection{
+	from := Peer{Name: WebSocketClients, NetworkPeers: openim.NetworkPeers(g.Namespace, network.WebSocketClients)}
+	g.connect(Edge{
 		From: from, To: inside(string(openim.MsgGateway)), Reason: "OpenIM's WebSocket without the gateway", Ports: webSocket(),
 		Field: "spec.network.webSocketClients", Exception: ExceptionWebSocketDirect,
 	})
@@ -131,17 +131,17 @@ func (g *Graph) connectWrapperStores(spec v1alpha1.Wrapper, facts openim.Wrapper
 		keys = append(keys, set.Endpoints...)
 	}
 	// Both roles verify administrators' tokens: the backend does not rely on the gateway's check.
-	for _, role := range []Party{gateway, backend} {
+	for _, role := range []Peer{gateway, backend} {
 		g.connectEndpoints(role, keys, JWKS, "an issuer's public keys", "spec.wrapper.auth.admins.issuers")
 		g.connectEndpoints(role, facts.Tracing, Tracing, "traces to the collector", "spec.wrapper.tracing")
 	}
 }
 
 // connectEndpoints adds one edge for each port, to all endpoints with this port.
-func (g *Graph) connectEndpoints(from Party, endpoints []openim.Endpoint, name, reason, field string) {
+func (g *Graph) connectEndpoints(from Peer, endpoints []openim.Endpoint, name, reason, field string) {
 	for _, e := range byPort(endpoints) {
-		g.connect(Connection{
-			From: from, To: Party{Name: name, Peers: e.Peers}, Reason: reason, Ports: []Port{tcp(name, e.Port)}, Field: field,
+		g.connect(Edge{
+			From: from, To: Peer{Name: name, NetworkPeers: e.Peers}, Reason: reason, Ports: []Port{tcp(name, e.Port)}, Field: field,
 		})
 	}
 }
@@ -165,10 +165,10 @@ func byPort(endpoints []openim.Endpoint) []openim.Endpoint {
 }
 
 func (g *Graph) connectMonitoring(network v1alpha1.Network) {
-	from := Party{Name: Monitoring, Peers: openim.NetworkPeers(g.Namespace, network.Monitoring)}
+	from := Peer{Name: Monitoring, NetworkPeers: openim.NetworkPeers(g.Namespace, network.Monitoring)}
 	for _, c := range g.Components {
 		if port, ok := c.MetricsPort(); ok {
-			g.connect(Connection{
+			g.connect(Edge{
 				From: from, To: inside(c.Name), Reason: "metrics", Ports: []Port{port},
 				Field: "spec.network.monitoring", Exception: ExceptionUnauthenticatedMetrics,
 			})
@@ -188,8 +188,8 @@ func (g *Graph) connectDNS(network v1alpha1.Network) {
 	}
 	for _, server := range byPort(servers) {
 		for _, c := range g.Components {
-			g.connect(Connection{
-				From: inside(c.Name), To: Party{Name: DNS, Peers: server.Peers}, Reason: "names of Services", Field: "spec.network.dns",
+			g.connect(Edge{
+				From: inside(c.Name), To: Peer{Name: DNS, NetworkPeers: server.Peers}, Reason: "names of Services", Field: "spec.network.dns",
 				Ports: []Port{{Name: DNS, Number: server.Port, Protocol: corev1.ProtocolUDP}, tcp(DNS, server.Port)},
 			})
 		}
@@ -199,7 +199,7 @@ func (g *Graph) connectDNS(network v1alpha1.Network) {
 // connectExtra adds the edges of spec.network.extraEgress, to peers that the operator cannot derive, such as push vendors.
 func (g *Graph) connectExtra(network v1alpha1.Network) {
 	for _, e := range network.ExtraEgress {
-		to := Party{Name: ExtraPrefix + e.Name, Peers: openim.NetworkPeers(g.Namespace, e.Peers)}
+		to := Peer{Name: ExtraPrefix + e.Name, NetworkPeers: openim.NetworkPeers(g.Namespace, e.Peers)}
 		var ports []Port
 		for _, p := range e.Ports {
 			port := Port{Name: e.Name, Number: p.Port, Protocol: cmp.Or(corev1.Protocol(p.Protocol), corev1.ProtocolTCP)}
@@ -209,7 +209,7 @@ func (g *Graph) connectExtra(network v1alpha1.Network) {
 		}
 		for _, c := range g.Components {
 			if slices.Contains(e.Components, v1alpha1.ComponentName(c.Name)) && len(ports) > 0 {
-				g.connect(Connection{
+				g.connect(Edge{
 					From: inside(c.Name), To: to, Reason: e.Reason, Ports: ports,
 					Field: "spec.network.extraEgress[" + e.Name + "]", Exception: ExceptionExtraEgress + "/" + e.Name,
 				})

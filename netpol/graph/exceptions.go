@@ -44,9 +44,9 @@ var risks = map[string]string{
 // Exceptions returns the exceptions of the spec, in the order of the edges. Edges that every stack has are not exceptions: stores, DNS,
 // and the gateway's listeners, which authenticate the caller.
 func (g Graph) Exceptions() []Exception {
-	byName := map[string][]Connection{}
+	byName := map[string][]Edge{}
 	var names []string
-	for _, c := range g.Connections {
+	for _, c := range g.Edges {
 		if c.Exception == "" {
 			continue
 		}
@@ -63,7 +63,7 @@ func (g Graph) Exceptions() []Exception {
 }
 
 // exception summarises its edges. All of them have the same peer and the same direction.
-func exception(name string, connections []Connection) Exception {
+func exception(name string, connections []Edge) Exception {
 	first := connections[0]
 	kind, _, _ := strings.Cut(name, "/")
 	e := Exception{Name: name, Field: first.Field, Risk: risks[kind]}
@@ -76,15 +76,15 @@ func exception(name string, connections []Connection) Exception {
 		ends = append(ends, c.To.Name+":"+portList(c.Ports))
 	}
 	if first.Direction == Egress {
-		e.Lets = fmt.Sprintf("%s out to %s, port %s (%s)", strings.Join(ends, ", "), Place(first.To), portList(first.Ports), first.Reason)
+		e.Lets = fmt.Sprintf("%s out to %s, port %s (%s)", strings.Join(ends, ", "), DescribePeer(first.To), portList(first.Ports), first.Reason)
 		return e
 	}
-	e.Lets = fmt.Sprintf("%s in to %s", Place(first.From), strings.Join(ends, ", "))
+	e.Lets = fmt.Sprintf("%s in to %s", DescribePeer(first.From), strings.Join(ends, ", "))
 	return e
 }
 
-// Place returns a peer in words, for example "pods app=bot in namespaces team=chat; 192.0.2.0/24".
-func Place(p Party) string {
+// DescribePeer returns a peer in words, for example "pods app=bot in namespaces team=chat; 192.0.2.0/24".
+func DescribePeer(p Peer) string {
 	if p.Inside {
 		return "component " + p.Name
 	}
@@ -92,7 +92,7 @@ func Place(p Party) string {
 		return "anyone"
 	}
 	var all []string
-	for _, peer := range p.Peers {
+	for _, peer := range p.NetworkPeers {
 		all = append(all, describeNetworkPeer(peer))
 	}
 	return strings.Join(all, "; ")

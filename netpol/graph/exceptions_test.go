@@ -26,18 +26,18 @@ func rows(g graph.Graph, to, port string) []string {
 }
 
 func TestAPlainStackHasNoException(t *testing.T) {
-	NewWithT(t).Expect(graph.NewGraph(withUsers(nil), wrapperFacts()).Exceptions()).To(BeEmpty())
+	NewWithT(t).Expect(graph.New(withUsers(nil), wrapperFacts()).Exceptions()).To(BeEmpty())
 }
 
 func TestDirectOpensTheWebSocketToItsClientsAndNothingElse(t *testing.T) {
 	g := NewWithT(t)
-	proxied := graph.NewGraph(withUsers(nil), wrapperFacts())
-	direct := graph.NewGraph(withUsers(&v1alpha1.Network{WebSocket: v1alpha1.WebSocketDirect, WebSocketClients: bots()}), wrapperFacts())
+	proxied := graph.New(withUsers(nil), wrapperFacts())
+	direct := graph.New(withUsers(&v1alpha1.Network{WebSocket: v1alpha1.WebSocketDirect, WebSocketClients: bots()}), wrapperFacts())
 	g.Expect(rows(direct, "msggateway", "websocket")).To(ConsistOf("gateway", graph.WebSocketClients), "the gateway's edge stays")
 	g.Expect(direct.TruthTable()).To(Equal(proxied.TruthTable()), "neither the intruder nor a component reaches more")
 	var more []string
 	for _, target := range direct.Targets() {
-		for _, peer := range target.Parties {
+		for _, peer := range target.Peers {
 			if peer.Name == graph.WebSocketClients {
 				more = append(more, target.Component+"/"+target.Port.Name+" "+string(target.Access))
 			}
@@ -52,7 +52,7 @@ func TestDirectOpensTheWebSocketToItsClientsAndNothingElse(t *testing.T) {
 }
 
 func TestProxiedLetsNoClientOfTheWebSocketInEvenIfTheSpecNamesThem(t *testing.T) {
-	stackGraph := graph.NewGraph(withUsers(&v1alpha1.Network{WebSocket: v1alpha1.WebSocketProxied, WebSocketClients: bots()}), wrapperFacts())
+	stackGraph := graph.New(withUsers(&v1alpha1.Network{WebSocket: v1alpha1.WebSocketProxied, WebSocketClients: bots()}), wrapperFacts())
 	NewWithT(t).Expect(rows(stackGraph, "msggateway", "websocket")).To(ConsistOf("gateway"))
 }
 
@@ -60,13 +60,13 @@ func TestAnOwnWrapperReplacesGatewayAndBackend(t *testing.T) {
 	g := NewWithT(t)
 	s := stack(nil)
 	s.Spec.Wrapper = v1alpha1.Wrapper{ExternalRef: &v1alpha1.ExternalWrapper{PodSelector: bots()[0].PodSelector}}
-	stackGraph := graph.NewGraph(s, facts())
+	stackGraph := graph.New(s, facts())
 	g.Expect(stackGraph.Components).To(HaveLen(len(openim.Processes())))
 	g.Expect(rows(stackGraph, "api", "http")).To(ConsistOf(graph.OwnWrapper))
 	g.Expect(rows(stackGraph, "msggateway", "websocket")).To(ConsistOf(graph.OwnWrapper))
 	for _, target := range stackGraph.Targets() {
-		if len(target.Parties) > 0 {
-			g.Expect(target.Component+"/"+target.Port.Name).To(BeElementOf("api/http", "msggateway/websocket"), "%v", target.Parties)
+		if len(target.Peers) > 0 {
+			g.Expect(target.Component+"/"+target.Port.Name).To(BeElementOf("api/http", "msggateway/websocket"), "%v", target.Peers)
 		}
 	}
 	for _, p := range graph.Policies(stackGraph) {
@@ -97,7 +97,7 @@ func TestEachExtraEgressAndTheMetricsAreExceptions(t *testing.T) {
 func TestOnlyTheNamedComponentsHaveTheExtraEgress(t *testing.T) {
 	stackGraph := fullest()
 	var leave []string
-	for _, c := range stackGraph.Connections {
+	for _, c := range stackGraph.Edges {
 		if c.Exception == "ExtraEgress/vendor" {
 			leave = append(leave, c.From.Name)
 			NewWithT(t).Expect(c.Direction).To(Equal(graph.Egress))
@@ -113,6 +113,6 @@ func TestTheSpecKnowsEveryComponent(t *testing.T) {
 		s := stack(&v1alpha1.Network{ExtraEgress: []v1alpha1.ExtraEgress{{
 			Name: "x", Components: []v1alpha1.ComponentName{v1alpha1.ComponentName(c.Name)}, Ports: []v1alpha1.EgressPort{{Port: 1}}, Peers: bots(),
 		}}})
-		NewWithT(t).Expect(graph.NewGraph(s, facts()).Exceptions()).To(HaveLen(1), c.Name)
+		NewWithT(t).Expect(graph.New(s, facts()).Exceptions()).To(HaveLen(1), c.Name)
 	}
 }

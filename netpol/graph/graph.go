@@ -13,19 +13,19 @@ import (
 	"github.com/openimstack/openim-operator/openim"
 )
 
-// Party is one end of an edge: a component of the stack, or a peer that the spec declares.
-type Party struct {
+// Peer is one end of an edge: a component of the stack, or a peer that the spec declares.
+type Peer struct {
 	// Name of the component, or of the purpose that the peer serves, such as dns or clients.
 	Name string
 	// Inside is true for a component of the stack.
 	Inside bool
-	// Peers select a peer outside the stack. An empty list means any address of either family. Only clients and administrators
+	// NetworkPeers select a peer outside the stack. An empty list means any address of either family. Only clients and administrators
 	// may have an empty list.
-	Peers []networkingv1.NetworkPolicyPeer
+	NetworkPeers []networkingv1.NetworkPolicyPeer
 }
 
 // Anyone reports whether every source outside the stack matches the peer.
-func (p Party) Anyone() bool { return !p.Inside && len(p.Peers) == 0 }
+func (p Peer) Anyone() bool { return !p.Inside && len(p.NetworkPeers) == 0 }
 
 // Direction of a connection, seen from the stack.
 type Direction string
@@ -37,12 +37,12 @@ const (
 	Egress   Direction = "Egress"
 )
 
-// Connection is one intended connection: From may open connections to Ports of To.
-type Connection struct {
+// Edge is one intended connection: From may open connections to Ports of To.
+type Edge struct {
 	// ID is unique in the graph and stable while the spec describes the edge in the same way. Example: api>rpc-auth:10200
 	ID        string
 	Direction Direction
-	From, To  Party
+	From, To  Peer
 	Ports     []Port
 	// Reason states in a few words why the edge exists.
 	Reason string
@@ -72,12 +72,12 @@ type Graph struct {
 	// Namespace and Stack name the stack.
 	Namespace, Stack string
 	// Components that the stack runs, in the order of the catalogue, then gateway and backend.
-	Components  []Component
-	Connections []Connection
+	Components []Component
+	Edges      []Edge
 }
 
-// NewGraph derives the graph of a stack from the catalogue, the spec and the resolved references.
-func NewGraph(stack *v1alpha1.OpenIMStack, facts openim.Facts) Graph {
+// New derives the graph of a stack from the catalogue, the spec and the resolved references.
+func New(stack *v1alpha1.OpenIMStack, facts openim.Facts) Graph {
 	g := Graph{Namespace: stack.Namespace, Stack: stack.Name, Components: ComponentsOf(stack)}
 	g.connectProcesses(facts)
 	if own := stack.Spec.Wrapper.ExternalRef; own != nil {
@@ -99,7 +99,7 @@ func NewGraph(stack *v1alpha1.OpenIMStack, facts openim.Facts) Graph {
 
 // connect adds an edge unless one of its ends is any address. Without this check, an empty list of peers in the spec would become a
 // rule without peers, which lets everybody through.
-func (g *Graph) connect(c Connection) {
+func (g *Graph) connect(c Edge) {
 	if c.From.Anyone() || c.To.Anyone() {
 		return
 	}
@@ -107,10 +107,10 @@ func (g *Graph) connect(c Connection) {
 }
 
 // connectAny adds an edge whose source may be any address. Only the gateway's listeners use it.
-func (g *Graph) connectAny(c Connection) { g.add(c) }
+func (g *Graph) connectAny(c Edge) { g.add(c) }
 
 // add sets the direction and the ID, which follow from the ends.
-func (g *Graph) add(c Connection) {
+func (g *Graph) add(c Edge) {
 	switch {
 	case c.From.Inside && c.To.Inside:
 		c.Direction = Internal
@@ -120,11 +120,11 @@ func (g *Graph) add(c Connection) {
 		c.Direction = Egress
 	}
 	c.ID = c.From.Name + ">" + c.To.Name + ":" + portList(c.Ports)
-	g.Connections = append(g.Connections, c)
+	g.Edges = append(g.Edges, c)
 }
 
-// Between returns the edge in words, for example "api to rpc-auth, port 10200".
-func (c Connection) Between() string {
+// Describe returns the edge in words, for example "api to rpc-auth, port 10200".
+func (c Edge) Describe() string {
 	return fmt.Sprintf("%s to %s, port %s", c.From.Name, c.To.Name, portList(c.Ports))
 }
 
@@ -137,25 +137,25 @@ func portList(ports []Port) string {
 	return strings.Join(all, ",")
 }
 
-// To returns the edges that end at a component, in a stable order.
-func (g Graph) To(component string) []Connection {
-	return g.side(component, func(c Connection) Party { return c.To })
+// EdgesTo returns the edges that end at a component, in a stable order.
+func (g Graph) EdgesTo(component string) []Edge {
+	return g.side(component, func(c Edge) Peer { return c.To })
 }
 
-// From returns the edges that start at a component, in a stable order.
-func (g Graph) From(component string) []Connection {
-	return g.side(component, func(c Connection) Party { return c.From })
+// EdgesFrom returns the edges that start at a component, in a stable order.
+func (g Graph) EdgesFrom(component string) []Edge {
+	return g.side(component, func(c Edge) Peer { return c.From })
 }
 
 // side returns the edges whose end, chosen by the function, is the component.
-func (g Graph) side(component string, end func(Connection) Party) []Connection {
-	var found []Connection
-	for _, c := range g.Connections {
+func (g Graph) side(component string, end func(Edge) Peer) []Edge {
+	var found []Edge
+	for _, c := range g.Edges {
 		if e := end(c); e.Inside && e.Name == component {
 			found = append(found, c)
 		}
 	}
-	slices.SortStableFunc(found, func(a, b Connection) int {
+	slices.SortStableFunc(found, func(a, b Edge) int {
 		return cmp.Or(
 			cmp.Compare(a.From.Name, b.From.Name), cmp.Compare(a.To.Name, b.To.Name), cmp.Compare(a.Ports[0].Number, b.Ports[0].Number),
 		)
@@ -163,10 +163,10 @@ func (g Graph) side(component string, end func(Connection) Party) []Connection {
 	return found
 }
 
-func inside(name string) Party { return Party{Name: name, Inside: true} }
+func inside(name string) Peer { return Peer{Name: name, Inside: true} }
 
 // serves reports whether the edge ends at a port of a component.
-func (c Connection) serves(component string, port Port) bool {
+func (c Edge) serves(component string, port Port) bool {
 	return c.To.Inside && c.To.Name == component && slices.Contains(c.Ports, port)
 }
 

@@ -35,7 +35,7 @@ func wrapperFacts() openim.Facts {
 	}
 	f := facts()
 	f.Wrapper = openim.WrapperFacts{
-		Redis: openim.Store{Endpoints: at("redis-wrapper", 6379)}, MongoDB: openim.Store{Endpoints: at("mongodb", 27017)},
+		Redis: openim.WrapperStore{Endpoints: at("redis-wrapper", 6379)}, MongoDB: openim.WrapperStore{Endpoints: at("mongodb", 27017)},
 		KeySets: []openim.KeySet{{}, {Endpoints: at("id", 443)}}, Tracing: at("collector", 4318),
 	}
 	return f
@@ -64,16 +64,16 @@ func sources(g graph.Graph, to, port string) []string {
 }
 
 func TestOnlyTheBackendReachesTheAPI(t *testing.T) {
-	NewWithT(t).Expect(sources(graph.NewGraph(stack(nil), facts()), "api", "http")).To(ConsistOf("backend"))
+	NewWithT(t).Expect(sources(graph.New(stack(nil), facts()), "api", "http")).To(ConsistOf("backend"))
 }
 
 func TestOnlyTheGatewayReachesTheWebSocketAndOnlyForUsers(t *testing.T) {
-	NewWithT(t).Expect(sources(graph.NewGraph(withUsers(nil), wrapperFacts()), "msggateway", "websocket")).To(ConsistOf("gateway"))
-	NewWithT(t).Expect(sources(graph.NewGraph(stack(nil), facts()), "msggateway", "websocket")).To(BeEmpty(), "nobody may log in")
+	NewWithT(t).Expect(sources(graph.New(withUsers(nil), wrapperFacts()), "msggateway", "websocket")).To(ConsistOf("gateway"))
+	NewWithT(t).Expect(sources(graph.New(stack(nil), facts()), "msggateway", "websocket")).To(BeEmpty(), "nobody may log in")
 }
 
 func TestOnlyTheGatewayReachesTheBackend(t *testing.T) {
-	NewWithT(t).Expect(sources(graph.NewGraph(stack(nil), facts()), "backend", "http")).To(ConsistOf("gateway"))
+	NewWithT(t).Expect(sources(graph.New(stack(nil), facts()), "backend", "http")).To(ConsistOf("gateway"))
 }
 
 func TestTheIntruderReachesTheGatewaysListenersAndNothingElse(t *testing.T) {
@@ -86,8 +86,8 @@ func TestTheIntruderReachesTheGatewaysListenersAndNothingElse(t *testing.T) {
 		}
 		return open
 	}
-	NewWithT(t).Expect(listeners(graph.NewGraph(stack(nil), facts()))).To(ConsistOf("gateway/admin"))
-	NewWithT(t).Expect(listeners(graph.NewGraph(withUsers(nil), wrapperFacts()))).To(ConsistOf("gateway/admin", "gateway/users"))
+	NewWithT(t).Expect(listeners(graph.New(stack(nil), facts()))).To(ConsistOf("gateway/admin"))
+	NewWithT(t).Expect(listeners(graph.New(withUsers(nil), wrapperFacts()))).To(ConsistOf("gateway/admin", "gateway/users"))
 }
 
 // A peer of one listener reaches this listener only. A source that is a peer of neither reaches neither.
@@ -104,17 +104,17 @@ func TestNamedClientsAndAdminsCloseTheListenersForEverybodyElse(t *testing.T) {
 		{"both are", &v1alpha1.Network{Clients: []v1alpha1.Peer{here}, Admins: []v1alpha1.Peer{there}}, "192.0.2.0/24", "198.51.100.0/24"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			stackGraph := graph.NewGraph(withUsers(c.network), wrapperFacts())
+			stackGraph := graph.New(withUsers(c.network), wrapperFacts())
 			for port, want := range map[string]string{graph.UsersPort: c.users, graph.AdminPort: c.admins} {
 				var blocks []string
-				for _, in := range stackGraph.To("gateway") {
+				for _, in := range stackGraph.EdgesTo("gateway") {
 					if in.Ports[0].Name != port || in.From.Inside {
 						continue
 					}
-					if len(in.From.Peers) == 0 {
+					if len(in.From.NetworkPeers) == 0 {
 						blocks = append(blocks, "")
 					}
-					for _, peer := range in.From.Peers {
+					for _, peer := range in.From.NetworkPeers {
 						blocks = append(blocks, peer.IPBlock.CIDR)
 					}
 				}
@@ -130,17 +130,17 @@ func TestNamedClientsAndAdminsCloseTheListenersForEverybodyElse(t *testing.T) {
 }
 
 func TestNobodyReadsMetricsUnlessTheSpecSaysSo(t *testing.T) {
-	g := graph.NewGraph(stack(nil), facts())
+	g := graph.New(stack(nil), facts())
 	for _, c := range graph.Components() {
 		if port, ok := c.MetricsPort(); ok {
 			NewWithT(t).Expect(sources(g, c.Name, port.Name)).To(BeEmpty(), c.Name)
 		}
 	}
-	monitored := graph.NewGraph(stack(&v1alpha1.Network{Monitoring: []v1alpha1.Peer{{NamespaceSelector: &v1alpha1.Selector{}}}}), facts())
+	monitored := graph.New(stack(&v1alpha1.Network{Monitoring: []v1alpha1.Peer{{NamespaceSelector: &v1alpha1.Selector{}}}}), facts())
 	for _, c := range graph.Components() {
 		_, has := c.MetricsPort()
 		var reasons []string
-		for _, in := range monitored.To(c.Name) {
+		for _, in := range monitored.EdgesTo(c.Name) {
 			if in.From.Name == graph.Monitoring {
 				reasons = append(reasons, in.Reason)
 			}
@@ -161,9 +161,9 @@ func TestWhatTheWrapperReaches(t *testing.T) {
 		graph            graph.Graph
 		gateway, backend []string
 	}{
-		{"without users", graph.NewGraph(stack(nil), facts()), []string{"dns/dns", "backend/http"}, []string{"dns/dns", "api/http"}},
+		{"without users", graph.New(stack(nil), facts()), []string{"dns/dns", "backend/http"}, []string{"dns/dns", "api/http"}},
 		{
-			"with users", graph.NewGraph(withUsers(nil), wrapperFacts()),
+			"with users", graph.New(withUsers(nil), wrapperFacts()),
 			[]string{"dns/dns", "backend/http", "msggateway/websocket", "wrapper-redis/wrapper-redis", "jwks/jwks", "tracing/tracing"},
 			[]string{"dns/dns", "api/http", "wrapper-redis/wrapper-redis", "mongodb/mongodb", "jwks/jwks", "tracing/tracing"},
 		},
@@ -171,7 +171,7 @@ func TestWhatTheWrapperReaches(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			for role, want := range map[string][]string{v1alpha1.ComponentGateway: c.gateway, v1alpha1.ComponentBackend: c.backend} {
 				var reached []string
-				for _, out := range c.graph.From(role) {
+				for _, out := range c.graph.EdgesFrom(role) {
 					reached = append(reached, out.To.Name+"/"+out.Ports[0].Name)
 				}
 				NewWithT(t).Expect(reached).To(ConsistOf(want), role)
@@ -184,25 +184,25 @@ func TestWhatTheWrapperReaches(t *testing.T) {
 func TestBothRolesFetchTheIssuersKeys(t *testing.T) {
 	for name, s := range map[string]*v1alpha1.OpenIMStack{"without users": stack(nil), "with users": withUsers(nil)} {
 		peers := map[string][]networkingv1.NetworkPolicyPeer{}
-		for _, c := range graph.NewGraph(s, wrapperFacts()).Connections {
+		for _, c := range graph.New(s, wrapperFacts()).Edges {
 			if c.To.Name == graph.JWKS {
-				peers[c.From.Name] = c.To.Peers
+				peers[c.From.Name] = c.To.NetworkPeers
 			}
 		}
 		NewWithT(t).Expect(peers).To(And(HaveLen(2), HaveKey("gateway"), HaveKey("backend")), name)
 		NewWithT(t).Expect(peers["backend"]).To(Equal(peers["gateway"]), name)
 	}
-	for _, c := range graph.NewGraph(withUsers(nil), facts()).Connections {
+	for _, c := range graph.New(withUsers(nil), facts()).Edges {
 		NewWithT(t).Expect(c.To.Name).NotTo(Equal(graph.JWKS), "the sets are in Secrets, and no component fetches them")
 	}
 }
 
 func TestTheWrappersRedisIsNotOpenIMs(t *testing.T) {
-	stackGraph := graph.NewGraph(withUsers(nil), wrapperFacts())
-	for _, c := range stackGraph.Connections {
+	stackGraph := graph.New(withUsers(nil), wrapperFacts())
+	for _, c := range stackGraph.Edges {
 		if c.To.Name == "wrapper-redis" {
 			NewWithT(t).Expect(c.From.Name).To(BeElementOf("gateway", "backend"))
-			NewWithT(t).Expect(c.To.Peers[0].PodSelector.MatchLabels).To(Equal(map[string]string{"app": "redis-wrapper"}))
+			NewWithT(t).Expect(c.To.NetworkPeers[0].PodSelector.MatchLabels).To(Equal(map[string]string{"app": "redis-wrapper"}))
 		}
 		if c.To.Name == string(openim.Redis) {
 			NewWithT(t).Expect(c.From.Name).NotTo(BeElementOf("gateway", "backend"), "access to OpenIM's Redis is full access to OpenIM")
@@ -215,8 +215,8 @@ func TestTheTableStatesEveryPortFromEverySource(t *testing.T) {
 		graph graph.Graph
 		ports int
 	}{
-		"22 of OpenIM's and 4 of the wrapper's":        {graph.NewGraph(stack(nil), facts()), 26},
-		"22 of OpenIM's and 5 of the wrapper's, users": {graph.NewGraph(withUsers(nil), wrapperFacts()), 27},
+		"22 of OpenIM's and 4 of the wrapper's":        {graph.New(stack(nil), facts()), 26},
+		"22 of OpenIM's and 5 of the wrapper's, users": {graph.New(withUsers(nil), wrapperFacts()), 27},
 	} {
 		NewWithT(t).Expect(c.graph.TruthTable()).To(HaveLen((1+len(graph.Components()))*c.ports), name)
 	}

@@ -25,10 +25,10 @@ const DefaultDeny = "default-deny"
 func Policies(g Graph) []*networkingv1.NetworkPolicy {
 	policies := []*networkingv1.NetworkPolicy{g.defaultDeny()}
 	for _, c := range g.Components {
-		if in := g.To(c.Name); len(in) > 0 {
+		if in := g.EdgesTo(c.Name); len(in) > 0 {
 			policies = append(policies, g.allowIngress(c, in))
 		}
-		if out := g.From(c.Name); len(out) > 0 {
+		if out := g.EdgesFrom(c.Name); len(out) > 0 {
 			policies = append(policies, g.allowEgress(c, out))
 		}
 	}
@@ -41,7 +41,7 @@ func (g Graph) defaultDeny() *networkingv1.NetworkPolicy {
 	return g.policy(v1alpha1.ComponentBoundary, DefaultDeny, selector, why, networkingv1.PolicyTypeIngress, networkingv1.PolicyTypeEgress)
 }
 
-func (g Graph) allowIngress(c Component, connections []Connection) *networkingv1.NetworkPolicy {
+func (g Graph) allowIngress(c Component, connections []Edge) *networkingv1.NetworkPolicy {
 	var rules []networkingv1.NetworkPolicyIngressRule
 	var reasons []string
 	for _, in := range connections {
@@ -53,7 +53,7 @@ func (g Graph) allowIngress(c Component, connections []Connection) *networkingv1
 	return p
 }
 
-func (g Graph) allowEgress(c Component, connections []Connection) *networkingv1.NetworkPolicy {
+func (g Graph) allowEgress(c Component, connections []Edge) *networkingv1.NetworkPolicy {
 	var rules []networkingv1.NetworkPolicyEgressRule
 	var reasons []string
 	for _, out := range connections {
@@ -91,7 +91,7 @@ func suffix(component string, direction networkingv1.PolicyType) string {
 }
 
 // PolicyNames returns the names of the policies that contain an edge. An edge inside the stack has two policies and needs both.
-func (g Graph) PolicyNames(c Connection) []string {
+func (g Graph) PolicyNames(c Edge) []string {
 	var names []string
 	if c.From.Inside {
 		names = append(names, g.PolicyName(c.From.Name, networkingv1.PolicyTypeEgress))
@@ -104,9 +104,9 @@ func (g Graph) PolicyNames(c Connection) []string {
 
 // peers returns the NetworkPolicyPeers of one end. A component is selected by its labels and by the name of the stack's namespace. An
 // empty result means any address of either family: a block such as 0.0.0.0/0 would allow IPv4 and deny IPv6.
-func (g Graph) peers(p Party) []networkingv1.NetworkPolicyPeer {
+func (g Graph) peers(p Peer) []networkingv1.NetworkPolicyPeer {
 	if !p.Inside {
-		return p.Peers
+		return p.NetworkPeers
 	}
 	c, _ := Lookup(p.Name)
 	return []networkingv1.NetworkPolicyPeer{{
@@ -123,7 +123,7 @@ func policyPorts(ports []Port) []networkingv1.NetworkPolicyPort {
 	return out
 }
 
-func describe(direction string, peer Party, c Connection) string {
+func describe(direction string, peer Peer, c Edge) string {
 	mark := ""
 	if c.Exception != "" {
 		mark = "exception: "

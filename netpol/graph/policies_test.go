@@ -15,7 +15,7 @@ import (
 
 func TestThereIsOneDenialAndAPolicyForEachDirectionOfEachComponent(t *testing.T) {
 	g := NewWithT(t)
-	policies := graph.Policies(graph.NewGraph(stack(nil), facts()))
+	policies := graph.Policies(graph.New(stack(nil), facts()))
 	g.Expect(policies).To(HaveLen(1+2*len(graph.Components())-2), "nothing enters crontask, which has no port, nor msgtransfer, which has metrics alone")
 	deny := policies[0]
 	g.Expect(deny.Name).To(Equal("chat-default-deny"))
@@ -25,7 +25,7 @@ func TestThereIsOneDenialAndAPolicyForEachDirectionOfEachComponent(t *testing.T)
 }
 
 func TestEveryPolicyNamesItsDirectionAndTheStack(t *testing.T) {
-	for _, p := range graph.Policies(graph.NewGraph(stack(nil), facts()))[1:] {
+	for _, p := range graph.Policies(graph.New(stack(nil), facts()))[1:] {
 		g := NewWithT(t)
 		g.Expect(p.Spec.PolicyTypes).To(HaveLen(1), "%s: two directions in one policy leak on some networks", p.Name)
 		switch p.Spec.PolicyTypes[0] {
@@ -42,13 +42,13 @@ func TestEveryPolicyNamesItsDirectionAndTheStack(t *testing.T) {
 
 // A connection is open only with a rule on both of its sides.
 func TestEachConnectionBetweenComponentsIsAllowedOnBothSides(t *testing.T) {
-	stackGraph := graph.NewGraph(withUsers(nil), wrapperFacts())
+	stackGraph := graph.New(withUsers(nil), wrapperFacts())
 	byName := map[string]*networkingv1.NetworkPolicy{}
 	for _, p := range graph.Policies(stackGraph) {
 		byName[p.Name] = p
 	}
 	var checked int
-	for _, c := range stackGraph.Connections {
+	for _, c := range stackGraph.Edges {
 		if !c.From.Inside || !c.To.Inside {
 			continue
 		}
@@ -74,7 +74,7 @@ func TestEachConnectionBetweenComponentsIsAllowedOnBothSides(t *testing.T) {
 
 // An empty list of peers means any address: only the gateway's listeners may have one.
 func TestOnlyTheGatewaysListenersAreOpenToAnyone(t *testing.T) {
-	for _, p := range graph.Policies(graph.NewGraph(withUsers(nil), wrapperFacts())) {
+	for _, p := range graph.Policies(graph.New(withUsers(nil), wrapperFacts())) {
 		for _, rule := range p.Spec.Egress {
 			NewWithT(t).Expect(rule.To).NotTo(BeEmpty(), p.Name)
 			NewWithT(t).Expect(rule.Ports).NotTo(BeEmpty(), p.Name)
@@ -115,9 +115,9 @@ func TestSelectorsOfTheSpecKeepTheirMeaning(t *testing.T) {
 }
 
 func TestPoliciesAreTheSameEveryTime(t *testing.T) {
-	first := graph.Policies(graph.NewGraph(stack(nil), facts()))
+	first := graph.Policies(graph.New(stack(nil), facts()))
 	for range 20 {
-		NewWithT(t).Expect(graph.Policies(graph.NewGraph(stack(nil), facts()))).To(Equal(first))
+		NewWithT(t).Expect(graph.Policies(graph.New(stack(nil), facts()))).To(Equal(first))
 	}
 }
 

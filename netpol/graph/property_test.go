@@ -158,7 +158,7 @@ func intruders() []evaluate.End {
 func TestThePoliciesLetThroughWhatTheTableSaysAndNothingElse(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d := draw(t)
-		stackGraph := graph.NewGraph(d.stack, d.facts)
+		stackGraph := graph.New(d.stack, d.facts)
 		evaluator := clusterOf(t, graph.Policies(stackGraph))
 		rows := map[string][]evaluate.End{graph.Intruder: intruders()}
 		maps.Copy(rows, d.peers)
@@ -184,8 +184,8 @@ func TestThePoliciesLetThroughWhatTheTableSaysAndNothingElse(t *testing.T) {
 func TestEachEdgeInsideNeedsBothOfItsPolicies(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d := draw(t)
-		stackGraph := graph.NewGraph(d.stack, d.facts)
-		edge := rapid.SampledFrom(stackGraph.Connections).Filter(func(c graph.Connection) bool { return c.Direction == graph.Internal }).Draw(t, "edge")
+		stackGraph := graph.New(d.stack, d.facts)
+		edge := rapid.SampledFrom(stackGraph.Edges).Filter(func(c graph.Edge) bool { return c.Direction == graph.Internal }).Draw(t, "edge")
 		policyNames := stackGraph.PolicyNames(edge)
 		if len(policyNames) != 2 {
 			t.Fatalf("%s is in policies %v", edge.ID, policyNames)
@@ -210,7 +210,7 @@ func TestEachEdgeInsideNeedsBothOfItsPolicies(t *testing.T) {
 func TestEveryPolicyNamesItsStackAndOpensToNobodyButWhomTheSpecNames(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d := draw(t)
-		stackGraph := graph.NewGraph(d.stack, d.facts)
+		stackGraph := graph.New(d.stack, d.facts)
 		names := map[string]bool{}
 		for _, p := range graph.Policies(stackGraph) {
 			if names[p.Name] || p.Namespace != namespace || p.Spec.PodSelector.MatchLabels[v1alpha1.LabelInstance] != d.stack.Name {
@@ -228,7 +228,7 @@ func TestEveryPolicyNamesItsStackAndOpensToNobodyButWhomTheSpecNames(t *testing.
 				}
 			}
 		}
-		for _, c := range stackGraph.Connections {
+		for _, c := range stackGraph.Edges {
 			for _, name := range stackGraph.PolicyNames(c) {
 				if !names[name] {
 					t.Fatalf("%s should be in policy %s, which does not exist", c.ID, name)
@@ -242,7 +242,7 @@ func TestIDsAreUnique(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d := draw(t)
 		seen := map[string]bool{}
-		for _, c := range graph.NewGraph(d.stack, d.facts).Connections {
+		for _, c := range graph.New(d.stack, d.facts).Edges {
 			if seen[c.ID] {
 				t.Fatalf("%s is there twice", c.ID)
 			}
@@ -255,7 +255,7 @@ func TestIDsAreUnique(t *testing.T) {
 func TestTheTargetsAgreeWithTheTable(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d := draw(t)
-		stackGraph := graph.NewGraph(d.stack, d.facts)
+		stackGraph := graph.New(d.stack, d.facts)
 		reached := map[string]graph.Access{}
 		for _, cell := range stackGraph.Table(stackGraph.Rows()) {
 			_, component := graph.Lookup(cell.From)
@@ -273,7 +273,7 @@ func TestTheTargetsAgreeWithTheTable(t *testing.T) {
 			if want == "" {
 				want = graph.Sealed
 			}
-			if target.Access != want || (len(target.Parties) == 0) != (want == graph.Sealed) {
+			if target.Access != want || (len(target.Peers) == 0) != (want == graph.Sealed) {
 				t.Fatalf("%s:%s is %s by the targets, %s by the table", target.Component, target.Port, target.Access, want)
 			}
 		}
@@ -284,6 +284,6 @@ func TestTheSameSpecMakesTheSameGraph(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d := draw(t)
 		g := NewWithT(t)
-		g.Expect(graph.NewGraph(d.stack, d.facts)).To(Equal(graph.NewGraph(d.stack.DeepCopy(), d.facts)))
+		g.Expect(graph.New(d.stack, d.facts)).To(Equal(graph.New(d.stack.DeepCopy(), d.facts)))
 	})
 }

@@ -24,7 +24,7 @@ func fullest() graph.Graph {
 	pods := func(app string) v1alpha1.Peer {
 		return v1alpha1.Peer{PodSelector: &v1alpha1.Selector{MatchLabels: map[string]string{"app": app}}}
 	}
-	return graph.NewGraph(withUsers(&v1alpha1.Network{
+	return graph.New(withUsers(&v1alpha1.Network{
 		Clients: []v1alpha1.Peer{pods("ingress")}, Admins: []v1alpha1.Peer{pods("console")}, Monitoring: []v1alpha1.Peer{pods("prometheus")},
 		WebSocket: v1alpha1.WebSocketDirect, WebSocketClients: []v1alpha1.Peer{pods("bot"), {IPBlock: &v1alpha1.IPBlock{CIDR: "192.0.2.77/24"}}},
 		DNS: []v1alpha1.DNSPeer{
@@ -89,7 +89,7 @@ func TestPeersInTheStacksNamespaceNameIt(t *testing.T) {
 
 // 0.0.0.0/0 alone would allow every IPv4 address and no IPv6 address: any address is written as an empty list of peers.
 func TestAnyoneIsOfBothAddressFamilies(t *testing.T) {
-	stackGraph := graph.NewGraph(withUsers(nil), wrapperFacts())
+	stackGraph := graph.New(withUsers(nil), wrapperFacts())
 	var unrestricted int
 	for _, p := range graph.Policies(stackGraph) {
 		for _, peer := range peersOf(p) {
@@ -126,7 +126,7 @@ func TestBlocksAreWrittenInTheirFamilysCanonicalForm(t *testing.T) {
 }
 
 func TestPortsAreThoseOfTheContainers(t *testing.T) {
-	for _, c := range fullest().Connections {
+	for _, c := range fullest().Edges {
 		if !c.To.Inside {
 			continue
 		}
@@ -147,7 +147,7 @@ func TestNamesOfPoliciesStayWhateverTheSpecSays(t *testing.T) {
 		}
 		return all
 	}
-	plain, full := names(graph.NewGraph(stack(nil), facts())), names(fullest())
+	plain, full := names(graph.New(stack(nil), facts())), names(fullest())
 	for _, name := range plain {
 		g.Expect(full).To(ContainElement(name))
 	}
@@ -157,10 +157,10 @@ func TestNamesOfPoliciesStayWhateverTheSpecSays(t *testing.T) {
 // Reports are compared by IDs: an edge that a change does not touch must keep its ID.
 func TestIDsStayWhateverElseTheSpecSays(t *testing.T) {
 	ids := map[string]bool{}
-	for _, c := range fullest().Connections {
+	for _, c := range fullest().Edges {
 		ids[c.ID] = true
 	}
-	for _, c := range graph.NewGraph(stack(nil), facts()).Connections {
+	for _, c := range graph.New(stack(nil), facts()).Edges {
 		if c.To.Name != graph.DNS {
 			NewWithT(t).Expect(ids).To(HaveKey(c.ID))
 		}
@@ -176,13 +176,13 @@ func TestEveryPolicySaysWhyInBounds(t *testing.T) {
 			Peers: []v1alpha1.Peer{{IPBlock: &v1alpha1.IPBlock{CIDR: "192.0.2.0/24"}}}, Ports: []v1alpha1.EgressPort{{Port: 443}},
 		})
 	}
-	for _, p := range graph.Policies(graph.NewGraph(stack(network), facts())) {
+	for _, p := range graph.Policies(graph.New(stack(network), facts())) {
 		why := p.Annotations[v1alpha1.AnnotationReason]
 		NewWithT(t).Expect(why).NotTo(BeEmpty(), p.Name)
 		NewWithT(t).Expect(len(why)).To(BeNumerically("<", 4200), p.Name)
 		if p.Name == "chat-push-egress" {
 			NewWithT(t).Expect(why).To(MatchRegexp(`\nand \d+ more$`))
-			NewWithT(t).Expect(p.Spec.Egress).To(HaveLen(len(graph.NewGraph(stack(network), facts()).From("push"))), "only the reason is cut, no rule")
+			NewWithT(t).Expect(p.Spec.Egress).To(HaveLen(len(graph.New(stack(network), facts()).EdgesFrom("push"))), "only the reason is cut, no rule")
 		}
 	}
 }
@@ -190,9 +190,9 @@ func TestEveryPolicySaysWhyInBounds(t *testing.T) {
 // OpenShift's DNS pods listen on 5353, and a node-local cache has its own address.
 func TestNamesAreResolvedWhereTheSpecSays(t *testing.T) {
 	servers := map[string]string{}
-	for _, c := range fullest().From("api") {
+	for _, c := range fullest().EdgesFrom("api") {
 		if c.To.Name == graph.DNS {
-			servers[graph.Place(c.To)] = c.ID
+			servers[graph.DescribePeer(c.To)] = c.ID
 		}
 	}
 	NewWithT(t).Expect(servers).To(Equal(map[string]string{
@@ -202,7 +202,7 @@ func TestNamesAreResolvedWhereTheSpecSays(t *testing.T) {
 }
 
 func TestNothingInAStackReachesTheAPIServer(t *testing.T) {
-	for _, c := range graph.NewGraph(withUsers(nil), wrapperFacts()).Connections {
+	for _, c := range graph.New(withUsers(nil), wrapperFacts()).Edges {
 		NewWithT(t).Expect(c.To.Name).NotTo(ContainSubstring("kubernetes"), c.ID)
 	}
 }
@@ -214,9 +214,9 @@ func TestAPeerWithoutSelectorsIsNobody(t *testing.T) {
 	})
 	f := facts()
 	f.Endpoints[openim.Kafka] = []openim.Endpoint{{Port: 9092}} // without peers: the reference could not be resolved
-	stackGraph := graph.NewGraph(direct, f)
+	stackGraph := graph.New(direct, f)
 	NewWithT(t).Expect(sources(stackGraph, "msggateway", "websocket")).To(BeEmpty())
-	for _, c := range stackGraph.Connections {
+	for _, c := range stackGraph.Edges {
 		NewWithT(t).Expect(c.To.Name).NotTo(BeElementOf("kafka", "extra/nowhere"))
 	}
 	NewWithT(t).Expect(stackGraph.Exceptions()).To(BeEmpty())
@@ -245,6 +245,6 @@ func TestAPeerInWords(t *testing.T) {
 			{PodSelector: &metav1.LabelSelector{}}, {IPBlock: &networkingv1.IPBlock{CIDR: "192.0.2.0/24", Except: []string{"192.0.2.1/32"}}},
 		},
 	} {
-		NewWithT(t).Expect(graph.Place(graph.Party{Peers: peers})).To(Equal(want))
+		NewWithT(t).Expect(graph.DescribePeer(graph.Peer{NetworkPeers: peers})).To(Equal(want))
 	}
 }

@@ -21,8 +21,8 @@ type Target struct {
 	Component string
 	Port      Port
 	Access    Access
-	// Parties are the peers outside the stack that may reach the port. Empty for Sealed.
-	Parties []Party
+	// Peers are the peers outside the stack that may reach the port. Empty for Sealed.
+	Peers []Peer
 }
 
 // Targets returns every port of every component that the stack runs, in the order of the components.
@@ -38,16 +38,16 @@ func (g Graph) Targets() []Target {
 
 func (g Graph) target(component string, port Port) Target {
 	t := Target{Component: component, Port: port, Access: Sealed}
-	for _, c := range g.Connections {
+	for _, c := range g.Edges {
 		if c.Direction != Ingress || !c.serves(component, port) {
 			continue
 		}
-		t.Parties = append(t.Parties, c.From)
+		t.Peers = append(t.Peers, c.From)
 	}
 	switch {
-	case slices.ContainsFunc(t.Parties, Party.Anyone):
+	case slices.ContainsFunc(t.Peers, Peer.Anyone):
 		t.Access = OpenToAnyone
-	case len(t.Parties) > 0:
+	case len(t.Peers) > 0:
 		t.Access = OpenToNamed
 	}
 	return t

@@ -30,11 +30,11 @@ func (g Graph) TruthTable() []Cell {
 	return g.Table(rows)
 }
 
-// Parties returns the peers outside the stack that may reach a component, each once, in the order of the edges.
-func (g Graph) Parties() []Party {
-	var found []Party
-	for _, c := range g.Connections {
-		if c.Direction == Ingress && !slices.ContainsFunc(found, func(p Party) bool { return p.Name == c.From.Name }) {
+// Peers returns the peers outside the stack that may reach a component, each once, in the order of the edges.
+func (g Graph) Peers() []Peer {
+	var found []Peer
+	for _, c := range g.Edges {
+		if c.Direction == Ingress && !slices.ContainsFunc(found, func(p Peer) bool { return p.Name == c.From.Name }) {
 			found = append(found, c.From)
 		}
 	}
@@ -44,7 +44,7 @@ func (g Graph) Parties() []Party {
 // Rows returns the names of all rows that a table can have: the intruder, the peers of the spec, the components.
 func (g Graph) Rows() []string {
 	rows := []string{Intruder}
-	for _, p := range g.Parties() {
+	for _, p := range g.Peers() {
 		rows = append(rows, p.Name)
 	}
 	for _, c := range g.Components {
@@ -70,24 +70,24 @@ func (g Graph) Table(rows []string) []Cell {
 }
 
 // rowPeer returns the source that a row is about. For the intruder it is a peer that no edge names.
-func (g Graph) rowPeer(row string) Party {
+func (g Graph) rowPeer(row string) Peer {
 	if slices.ContainsFunc(g.Components, func(c Component) bool { return c.Name == row }) {
 		return inside(row)
 	}
-	peers := g.Parties()
-	if i := slices.IndexFunc(peers, func(p Party) bool { return p.Name == row }); i >= 0 {
+	peers := g.Peers()
+	if i := slices.IndexFunc(peers, func(p Peer) bool { return p.Name == row }); i >= 0 {
 		return peers[i]
 	}
-	return Party{Name: row}
+	return Peer{Name: row}
 }
 
 // allows reports whether an edge leads from a source to a port. The stack's policies restrict the egress of its components, so a
 // component reaches a port that is open to anyone only when an edge starts at the component. They do not restrict other sources.
-func (g Graph) allows(from Party, to string, port Port) bool {
-	return slices.ContainsFunc(g.Connections, func(c Connection) bool {
+func (g Graph) allows(from Peer, to string, port Port) bool {
+	return slices.ContainsFunc(g.Edges, func(c Edge) bool {
 		if from.Inside || c.From.Inside {
 			return from.Inside && c.From.Inside && c.From.Name == from.Name && c.serves(to, port)
 		}
-		return (c.From.Anyone() || c.From.Name == from.Name || reflect.DeepEqual(c.From.Peers, from.Peers)) && c.serves(to, port)
+		return (c.From.Anyone() || c.From.Name == from.Name || reflect.DeepEqual(c.From.NetworkPeers, from.NetworkPeers)) && c.serves(to, port)
 	})
 }

@@ -59,8 +59,8 @@ func ParseAttempt(word string) (Attempt, error) {
 	return Attempt{Address: parsed, Open: open}, nil
 }
 
-// Patience holds the times of a plan.
-type Patience struct {
+// Timing holds the times of a plan.
+type Timing struct {
 	// Timeout of one attempt. It should exceed one second, so that a lost SYN is sent again (RFC 6298: after 1 s).
 	Timeout time.Duration
 	// Settle is how long an attempt with an unexpected outcome is repeated: networks apply policies with a delay.
@@ -72,7 +72,7 @@ type Patience struct {
 // Attempts that must succeed are made before and after all others. Made only once, they would not reveal a network that was down during
 // the other attempts, and a network that is down looks sealed. An attempt that must fail counts as open only if it still succeeds when
 // Settle has passed.
-func Run(ctx context.Context, timing Patience, plan []Attempt) []Outcome {
+func Run(ctx context.Context, timing Timing, plan []Attempt) []Outcome {
 	outcomes := make([]Outcome, len(plan))
 	var open, shut []int
 	for i, a := range plan {
@@ -95,7 +95,7 @@ func Run(ctx context.Context, timing Patience, plan []Attempt) []Outcome {
 }
 
 // settle makes the attempts with the given indexes until all outcomes are as expected or the time is over.
-func settle(ctx context.Context, timing Patience, plan []Attempt, outcomes []Outcome, pending []int) {
+func settle(ctx context.Context, timing Timing, plan []Attempt, outcomes []Outcome, pending []int) {
 	deadline := time.Now().Add(timing.Settle)
 	for len(pending) > 0 {
 		targets := make([]string, len(pending))
@@ -123,8 +123,8 @@ func settle(ctx context.Context, timing Patience, plan []Attempt, outcomes []Out
 // outcomeLetters are the letters of a message.
 var outcomeLetters = map[Outcome]byte{Open: 'o', Refused: 'r', Timeout: 't', Error: 'e'}
 
-// Message encodes outcomes as the version and one letter each. Example: v1 ort
-func Message(outcomes []Outcome) string {
+// FormatMessage encodes outcomes as the version and one letter each. Example: v1 ort
+func FormatMessage(outcomes []Outcome) string {
 	text := []byte(messageVersion)
 	for _, o := range outcomes {
 		text = append(text, outcomeLetters[o])

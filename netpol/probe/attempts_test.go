@@ -18,7 +18,7 @@ import (
 
 func at(address string) netip.AddrPort { return netip.MustParseAddrPort(address) }
 
-var quick = Patience{Timeout: 300 * time.Millisecond, Settle: 300 * time.Millisecond}
+var quick = Timing{Timeout: 300 * time.Millisecond, Settle: 300 * time.Millisecond}
 
 func TestAPlanTellsWhatPassesFromWhatDoesNot(t *testing.T) {
 	g := NewWithT(t)
@@ -37,7 +37,7 @@ func TestAControlThatAnswersAMomentLaterIsWaitedFor(t *testing.T) {
 			t.Cleanup(func() { _ = listener.Close() })
 		}
 	})
-	g.Expect(Run(t.Context(), Patience{time.Second, 10 * time.Second}, []Attempt{{at(address), true}})).To(Equal([]Outcome{Open}))
+	g.Expect(Run(t.Context(), Timing{time.Second, 10 * time.Second}, []Attempt{{at(address), true}})).To(Equal([]Outcome{Open}))
 }
 
 func TestALeakThatClosesWhileNetworksSettleIsNone(t *testing.T) {
@@ -45,7 +45,7 @@ func TestALeakThatClosesWhileNetworksSettleIsNone(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	g.Expect(err).NotTo(HaveOccurred())
 	time.AfterFunc(200*time.Millisecond, func() { _ = listener.Close() })
-	g.Expect(Run(t.Context(), Patience{time.Second, 10 * time.Second}, []Attempt{{at(listener.Addr().String()), false}})).To(Equal([]Outcome{Refused}))
+	g.Expect(Run(t.Context(), Timing{time.Second, 10 * time.Second}, []Attempt{{at(listener.Addr().String()), false}})).To(Equal([]Outcome{Refused}))
 }
 
 // A network that fails between the control and the rest must not look sealed.
@@ -80,7 +80,7 @@ func TestAttemptsReadAsTheyAreWritten(t *testing.T) {
 func TestAMessageReadsAsItIsWritten(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		outcomes := rapid.SliceOfN(rapid.SampledFrom([]Outcome{Open, Refused, Timeout, Error}), 0, MaxAttempts).Draw(t, "outcomes")
-		message := Message(outcomes)
+		message := FormatMessage(outcomes)
 		if len(message) > MaxMessage {
 			t.Fatalf("%d bytes: the kubelet cuts it at %d", len(message), MaxMessage)
 		}

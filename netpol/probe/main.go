@@ -123,7 +123,7 @@ func listenUntil(ctx context.Context, args []string, stderr io.Writer) int {
 
 func plan(ctx context.Context, args []string, stderr io.Writer) int {
 	flags := newFlags("plan", stderr)
-	timing := Patience{}
+	timing := Timing{}
 	flags.DurationVar(&timing.Timeout, "timeout", defaultTimeout, "time for one attempt, at most 30s")
 	flags.DurationVar(&timing.Settle, "settle", defaultSettle, "how long attempts with an unexpected outcome are repeated, at most 1m")
 	file := flags.String("message", corev1.TerminationMessagePathDefault, "file for the outcome")
@@ -138,7 +138,7 @@ func plan(ctx context.Context, args []string, stderr io.Writer) int {
 	if ctx.Err() != nil {
 		return fail(stderr, errors.New("running the plan: stopped before all attempts were made"))
 	}
-	if err := os.WriteFile(*file, []byte(Message(outcomes)), 0o600); err != nil {
+	if err := os.WriteFile(*file, []byte(FormatMessage(outcomes)), 0o600); err != nil {
 		return fail(stderr, fmt.Errorf("writing the outcome: %w", err))
 	}
 	return exitDone
@@ -167,7 +167,7 @@ func fail(stderr io.Writer, err error) int {
 	return exitFailed
 }
 
-func checkPlan(timing Patience, words []string) ([]Attempt, error) {
+func checkPlan(timing Timing, words []string) ([]Attempt, error) {
 	switch {
 	case timing.Timeout <= 0 || timing.Timeout > maxTimeout:
 		return nil, fmt.Errorf("--timeout is %s: write a time above 0 and up to %s", timing.Timeout, maxTimeout)

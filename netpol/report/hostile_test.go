@@ -34,7 +34,7 @@ var seeds = []string{
 func hostile(s string) audit.Report {
 	r := breached()
 	fill(reflect.ValueOf(&r).Elem(), s)
-	r.Schema, r.Verdict, r.Time = audit.Schema, audit.Open, time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	r.Schema, r.Verdict, r.Time = audit.Schema, audit.VerdictFindings, time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	r.Findings[0].Fix = "first\n" + s + "\nlast"
 	return r
 }

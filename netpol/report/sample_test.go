@@ -28,7 +28,7 @@ func facts() openim.Facts {
 		openim.Kafka: at("kafka", 9092), openim.Redis: at("redis", 6379), openim.MongoDB: at("mongodb", 27017), openim.Etcd: at("etcd", 2379),
 	}}
 	f.Wrapper = openim.WrapperFacts{
-		Redis: openim.Store{Endpoints: at("redis-wrapper", 6379)}, MongoDB: openim.Store{Endpoints: at("mongodb", 27017)},
+		Redis: openim.WrapperStore{Endpoints: at("redis-wrapper", 6379)}, MongoDB: openim.WrapperStore{Endpoints: at("mongodb", 27017)},
 		KeySets: []openim.KeySet{{Endpoints: at("id", 443)}}, Tracing: at("collector", 4318),
 	}
 	return f
@@ -42,7 +42,7 @@ func clean() audit.Report {
 		NamespaceSelector: &v1alpha1.Selector{MatchLabels: map[string]string{"kubernetes.io/metadata.name": "monitoring"}},
 		PodSelector:       &v1alpha1.Selector{MatchLabels: map[string]string{"app.kubernetes.io/name": "prometheus"}},
 	}}}
-	return of(stack, graph.NewGraph(stack, facts()))
+	return of(stack, graph.New(stack, facts()))
 }
 
 // ownWrapper returns the report of a stack with an external wrapper.
@@ -52,7 +52,7 @@ func ownWrapper() audit.Report {
 		NamespaceSelector: &v1alpha1.Selector{MatchLabels: map[string]string{"kubernetes.io/metadata.name": "edge"}},
 		PodSelector:       &v1alpha1.Selector{MatchLabels: map[string]string{"app": "our-gateway"}},
 	}
-	r := of(stack, graph.NewGraph(stack, facts()))
+	r := of(stack, graph.New(stack, facts()))
 	for _, c := range r.Connections {
 		if !c.FromInside {
 			r.Exceptions = []audit.Exception{{Name: "OwnWrapper", Field: c.Field, Lets: "pods app=our-gateway in namespace edge reach api:10002 and msggateway:10001", Risk: "these pods must authenticate users themselves"}}
@@ -93,12 +93,12 @@ func of(stack *v1alpha1.OpenIMStack, g graph.Graph) audit.Report {
 	r := audit.Report{
 		Schema: audit.Schema,
 		Stack:  audit.Stack{Namespace: stack.Namespace, Name: stack.Name, Generation: stack.Generation, Version: "v3.8.3"},
-		Source: snapshot.Source{Kind: snapshot.Cluster, Name: "production"},
+		Source: snapshot.Origin{Kind: snapshot.Cluster, Name: "production"},
 		Time:   time.Date(2026, 11, 22, 4, 30, 0, 0, time.UTC),
-		Digest: "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", Verdict: audit.Sealed,
+		Digest: "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", Verdict: audit.VerdictSealed,
 		Notes: []string{"Port-forward, exec and ephemeral containers go through the API server, and no policy sees them: check who may create pods/portforward and pods/exec and update pods/ephemeralcontainers."},
 	}
-	for _, c := range g.Connections {
+	for _, c := range g.Edges {
 		r.Connections = append(r.Connections, connection(c))
 	}
 	for _, from := range []string{"intruder", "intruder-elsewhere"} {
@@ -118,7 +118,7 @@ func of(stack *v1alpha1.OpenIMStack, g graph.Graph) audit.Report {
 	return r
 }
 
-func connection(c graph.Connection) audit.Connection {
+func connection(c graph.Edge) audit.Connection {
 	out := audit.Connection{From: c.From.Name, To: c.To.Name, FromInside: c.From.Inside, ToInside: c.To.Inside, Reason: c.Reason, Direction: "Internal", Field: c.Field}
 	peer := c.From
 	switch {
@@ -130,7 +130,7 @@ func connection(c graph.Connection) audit.Connection {
 	for _, p := range c.Ports {
 		out.Ports = append(out.Ports, audit.Port{Name: p.Name, Number: p.Number, Protocol: string(p.Protocol)})
 	}
-	for _, p := range peer.Peers {
+	for _, p := range peer.NetworkPeers {
 		switch {
 		case p.IPBlock != nil:
 			out.Peers = append(out.Peers, p.IPBlock.CIDR)
@@ -139,7 +139,7 @@ func connection(c graph.Connection) audit.Connection {
 				metav1.FormatLabelSelector(p.PodSelector), metav1.FormatLabelSelector(p.NamespaceSelector)))
 		}
 	}
-	if out.Direction != "Internal" && len(peer.Peers) == 0 {
+	if out.Direction != "Internal" && len(peer.NetworkPeers) == 0 {
 		out.Peers = []string{"anyone"}
 	}
 	return out
@@ -184,7 +184,7 @@ func count(r *audit.Report) {
 // breached returns the report of a complete stack that other objects open, with an exception of the spec.
 func breached() audit.Report {
 	r := clean()
-	r.Verdict = audit.Open
+	r.Verdict = audit.VerdictFindings
 	r.Exceptions = []audit.Exception{{
 		Name: "WebSocketDirect", Field: "spec.network.webSocket",
 		Lets: "websocket-clients (10.20.0.0/16) reach msggateway:10001 past the wrapper",

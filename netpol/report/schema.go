@@ -13,9 +13,9 @@ import (
 
 // values of enumerated types. Kinds of findings are not enumerated, because new kinds are added under the same version.
 var values = map[reflect.Type][]string{
-	reflect.TypeFor[audit.Verdict]():       {string(audit.Sealed), string(audit.Open), string(audit.Unknown)},
+	reflect.TypeFor[audit.Verdict]():       {string(audit.VerdictSealed), string(audit.VerdictFindings), string(audit.VerdictCouldNotTell)},
 	reflect.TypeFor[audit.Severity]():      {string(audit.Critical), string(audit.High), string(audit.Medium), string(audit.Low)},
-	reflect.TypeFor[snapshot.SourceKind](): {string(snapshot.Cluster), string(snapshot.Files)},
+	reflect.TypeFor[snapshot.OriginKind](): {string(snapshot.Cluster), string(snapshot.Files)},
 }
 
 // Schema returns the JSON Schema (draft 2020-12) of a report, derived from its Go types. Additional properties are allowed: fields are

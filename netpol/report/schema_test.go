@@ -47,7 +47,7 @@ func object(t *testing.T, text []byte) map[string]any {
 func TestReportsAreByTheSchema(t *testing.T) {
 	for name, r := range map[string]audit.Report{
 		"clean": clean(), "breached": breached(), "own wrapper": ownWrapper(), "large": large(), "hostile": hostile("\x1b<\xff"),
-		"nothing": {Schema: audit.Schema, Verdict: audit.Unknown, Source: clean().Source},
+		"nothing": {Schema: audit.Schema, Verdict: audit.VerdictCouldNotTell, Source: clean().Source},
 	} {
 		t.Run(name, func(t *testing.T) {
 			result := validator(t).Validate(object(t, write(t, report.JSON, r, report.Options{})))

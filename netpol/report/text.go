@@ -43,9 +43,9 @@ func bySeverity(r audit.Report) string {
 // sentence returns the meaning of the verdict.
 func sentence(r audit.Report) string {
 	switch r.Verdict {
-	case audit.Sealed:
+	case audit.VerdictSealed:
 		return "Only the connections that the spec requests reach this stack."
-	case audit.Open:
+	case audit.VerdictFindings:
 		return "Objects open this stack or weaken its lockdown: see the findings."
 	default:
 		return "No findings in the kinds that could be read, but some kinds could not be read."

@@ -10,14 +10,14 @@ import (
 // absenceTTL is how long a kind that the API server does not serve is assumed to be absent.
 const absenceTTL = time.Minute
 
-// Catalog remembers the kinds that a cluster does not serve. Snapshots are taken every few seconds, and a RESTMapper queries the API
+// AbsentKinds remembers the kinds that a cluster does not serve. Snapshots are taken every few seconds, and a RESTMapper queries the API
 // server each time for a kind that it does not find. Catalog is safe for concurrent use. A nil Catalog remembers nothing.
-type Catalog struct {
+type AbsentKinds struct {
 	mutex  sync.Mutex
 	absent map[schema.GroupKind]time.Time
 }
 
-func (c *Catalog) isAbsent(kind schema.GroupKind) bool {
+func (c *AbsentKinds) isAbsent(kind schema.GroupKind) bool {
 	if c == nil {
 		return false
 	}
@@ -27,7 +27,7 @@ func (c *Catalog) isAbsent(kind schema.GroupKind) bool {
 	return noted && time.Since(since) < absenceTTL
 }
 
-func (c *Catalog) note(kind schema.GroupKind) {
+func (c *AbsentKinds) note(kind schema.GroupKind) {
 	if c == nil {
 		return
 	}

@@ -20,7 +20,7 @@ const maxWarnings = 50
 
 // collection gathers the objects of manifests into a snapshot.
 type collection struct {
-	snapshot  *World
+	snapshot  *Snapshot
 	namespace string
 	// seen are the objects so far, by kind and name.
 	seen map[identity]occurrence
@@ -49,7 +49,7 @@ func newCollection(namespace string) *collection {
 		namespace = corev1.NamespaceDefault
 	}
 	return &collection{
-		snapshot: &World{}, namespace: namespace, seen: map[identity]occurrence{}, skipped: map[string]int{}, podNames: map[identity]bool{},
+		snapshot: &Snapshot{}, namespace: namespace, seen: map[identity]occurrence{}, skipped: map[string]int{}, podNames: map[identity]bool{},
 		configMaps: map[types.NamespacedName]map[string]string{},
 	}
 }

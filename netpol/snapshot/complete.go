@@ -8,7 +8,7 @@ import (
 )
 
 // finish sorts the lists, drops duplicates, trims objects, and adds the namespaces of objects that were not read.
-func (w *World) finish() {
+func (w *Snapshot) finish() {
 	w.noteWriters()
 	w.Pods = tidy(w.Pods)
 	w.Services = tidy(w.Services)
@@ -24,7 +24,7 @@ func (w *World) finish() {
 }
 
 // addNamespaces adds the namespaces that were not read, with the label that Kubernetes sets on every namespace (KEP-2161).
-func (w *World) addNamespaces() {
+func (w *Snapshot) addNamespaces() {
 	known := map[string]bool{}
 	for i := range w.Namespaces {
 		known[w.Namespaces[i].Name] = true

@@ -24,7 +24,7 @@ const (
 // becomes one pod. Symbolic links and names that begin with a dot are not followed.
 //
 // Each warning names something that was skipped and may matter. The error names the file and the line.
-func FromFiles(dir, namespace string) (*World, []string, error) {
+func FromFiles(dir, namespace string) (*Snapshot, []string, error) {
 	info, err := os.Stat(dir)
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading manifests: %w", err)
@@ -49,7 +49,7 @@ func FromFiles(dir, namespace string) (*World, []string, error) {
 	}
 	f.collected.settings()
 	w := f.collected.snapshot
-	w.Source = Source{Kind: Files, Name: dir}
+	w.Origin = Origin{Kind: Files, Name: dir}
 	w.finish()
 	return w, append(f.warnings, f.collected.warnings()...), nil
 }

@@ -107,7 +107,7 @@ items:
 	w, warnings, err := snapshot.FromFiles(dir, "apps")
 
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(w.Source).To(Equal(snapshot.Source{Kind: snapshot.Files, Name: dir}))
+	g.Expect(w.Origin).To(Equal(snapshot.Origin{Kind: snapshot.Files, Name: dir}))
 	g.Expect(podNames(w)).To(Equal([]string{"apps/cj", "apps/d", "apps/j", "apps/r", "apps/rc", "apps/web", "apps/web-statefulset", "shop/bare"}))
 	web := w.Pods[5]
 	g.Expect(web.Labels).To(Equal(map[string]string{"app": "x"}))
@@ -138,7 +138,7 @@ items:
 	}))
 }
 
-func podNames(w *snapshot.World) []string {
+func podNames(w *snapshot.Snapshot) []string {
 	var names []string
 	for _, p := range w.Pods {
 		names = append(names, p.Namespace+"/"+p.Name)

@@ -11,9 +11,9 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// Intend adds objects that the operator will create: NetworkPolicies, Services, and the pods of Deployments. An object that the
+// AddIntended adds objects that the operator will create: NetworkPolicies, Services, and the pods of Deployments. An object that the
 // snapshot already holds is not changed. Other kinds do not affect reachability and are not added.
-func (w *World) Intend(objects ...metav1.Object) {
+func (w *Snapshot) AddIntended(objects ...metav1.Object) {
 	for _, o := range objects {
 		switch o := o.(type) {
 		case *networkingv1.NetworkPolicy:
@@ -44,7 +44,7 @@ func addMissing[T any, P object[T]](items []T, wanted T) []T {
 
 // intendPod adds the pod of a Deployment unless the snapshot holds a replica. The check includes the pod's name, because other pods may
 // have the same labels.
-func (w *World) intendPod(pod corev1.Pod) {
+func (w *Snapshot) intendPod(pod corev1.Pod) {
 	there := slices.ContainsFunc(w.Pods, func(p corev1.Pod) bool {
 		name := p.Name == pod.Name || strings.HasPrefix(p.Name, pod.Name+"-")
 		return name && p.Namespace == pod.Namespace && containsLabels(p.Labels, pod.Labels)

@@ -21,9 +21,9 @@ func TestIntendedObjectsAreAddedToExistingOnes(t *testing.T) {
 
 	t.Run("in an empty snapshot", func(t *testing.T) {
 		g := NewWithT(t)
-		w := &snapshot.World{}
-		w.Intend(deployment, policy, service, account)
-		w.Intend(deployment, policy, service, account)
+		w := &snapshot.Snapshot{}
+		w.AddIntended(deployment, policy, service, account)
+		w.AddIntended(deployment, policy, service, account)
 		g.Expect(podNames(w)).To(Equal([]string{"im/chat-api"}))
 		g.Expect(w.Policies).To(HaveLen(1))
 		g.Expect(w.Policies[0].Spec.PolicyTypes).To(HaveLen(1))
@@ -36,8 +36,8 @@ func TestIntendedObjectsAreAddedToExistingOnes(t *testing.T) {
 		changed := networkingv1.NetworkPolicy{ObjectMeta: named("im", "chat-api-ingress"), Spec: networkingv1.NetworkPolicySpec{Ingress: []networkingv1.NetworkPolicyIngressRule{{}}}}
 		replica := corev1.Pod{ObjectMeta: named("im", "chat-api-7d9-x")}
 		replica.Labels = ours
-		w := &snapshot.World{Policies: []networkingv1.NetworkPolicy{changed}, Pods: []corev1.Pod{replica}}
-		w.Intend(deployment, policy, service)
+		w := &snapshot.Snapshot{Policies: []networkingv1.NetworkPolicy{changed}, Pods: []corev1.Pod{replica}}
+		w.AddIntended(deployment, policy, service)
 		g.Expect(podNames(w)).To(Equal([]string{"im/chat-api-7d9-x"}))
 		g.Expect(w.Policies).To(HaveLen(1))
 		g.Expect(w.Policies[0].Spec.Ingress).To(HaveLen(1), "what is there is what counts")
@@ -46,8 +46,8 @@ func TestIntendedObjectsAreAddedToExistingOnes(t *testing.T) {
 		g := NewWithT(t)
 		impostor := corev1.Pod{ObjectMeta: named("im", "impostor")}
 		impostor.Labels = ours
-		w := &snapshot.World{Pods: []corev1.Pod{impostor}}
-		w.Intend(deployment)
+		w := &snapshot.Snapshot{Pods: []corev1.Pod{impostor}}
+		w.AddIntended(deployment)
 		g.Expect(podNames(w)).To(Equal([]string{"im/chat-api", "im/impostor"}))
 	})
 }

@@ -20,12 +20,12 @@ type kind struct {
 	// resource is the plural name in URLs and roles.
 	resource string
 	// list returns an empty list, and a function that moves the items of the list to the snapshot.
-	list func(*World) (client.ObjectList, func())
+	list func(*Snapshot) (client.ObjectList, func())
 }
 
 // kinds are read with their Go types. Namespaces are read separately.
 var kinds = []kind{
-	{corev1.SchemeGroupVersion.WithKind("Pod"), "pods", func(w *World) (client.ObjectList, func()) {
+	{corev1.SchemeGroupVersion.WithKind("Pod"), "pods", func(w *Snapshot) (client.ObjectList, func()) {
 		list := &corev1.PodList{}
 		return list, func() {
 			for i := range list.Items {
@@ -33,23 +33,23 @@ var kinds = []kind{
 			}
 		}
 	}},
-	{corev1.SchemeGroupVersion.WithKind("Service"), "services", func(w *World) (client.ObjectList, func()) {
+	{corev1.SchemeGroupVersion.WithKind("Service"), "services", func(w *Snapshot) (client.ObjectList, func()) {
 		list := &corev1.ServiceList{}
 		return list, func() { w.Services = append(w.Services, list.Items...) }
 	}},
-	{discoveryv1.SchemeGroupVersion.WithKind("EndpointSlice"), "endpointslices", func(w *World) (client.ObjectList, func()) {
+	{discoveryv1.SchemeGroupVersion.WithKind("EndpointSlice"), "endpointslices", func(w *Snapshot) (client.ObjectList, func()) {
 		list := &discoveryv1.EndpointSliceList{}
 		return list, func() { w.EndpointSlices = append(w.EndpointSlices, list.Items...) }
 	}},
-	{networkingv1.SchemeGroupVersion.WithKind("NetworkPolicy"), "networkpolicies", func(w *World) (client.ObjectList, func()) {
+	{networkingv1.SchemeGroupVersion.WithKind("NetworkPolicy"), "networkpolicies", func(w *Snapshot) (client.ObjectList, func()) {
 		list := &networkingv1.NetworkPolicyList{}
 		return list, func() { w.Policies = append(w.Policies, list.Items...) }
 	}},
-	{networkingv1.SchemeGroupVersion.WithKind("Ingress"), "ingresses", func(w *World) (client.ObjectList, func()) {
+	{networkingv1.SchemeGroupVersion.WithKind("Ingress"), "ingresses", func(w *Snapshot) (client.ObjectList, func()) {
 		list := &networkingv1.IngressList{}
 		return list, func() { w.Ingresses = append(w.Ingresses, list.Items...) }
 	}},
-	{v1alpha1.GroupVersion.WithKind("OpenIMStack"), "openimstacks", func(w *World) (client.ObjectList, func()) {
+	{v1alpha1.GroupVersion.WithKind("OpenIMStack"), "openimstacks", func(w *Snapshot) (client.ObjectList, func()) {
 		list := &v1alpha1.OpenIMStackList{}
 		return list, func() { w.Stacks = append(w.Stacks, list.Items...) }
 	}},
@@ -134,7 +134,7 @@ func Resources() []schema.GroupResource {
 }
 
 // list returns an empty list of one version, and a function that moves the items of the list to the snapshot.
-func (k thirdPartyKind) list(version string, w *World) (client.ObjectList, func()) {
+func (k thirdPartyKind) list(version string, w *Snapshot) (client.ObjectList, func()) {
 	gvk := k.WithVersion(version)
 	listKind := gvk.GroupVersion().WithKind(gvk.Kind + "List")
 	if k.read != nil {

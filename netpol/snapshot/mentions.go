@@ -148,7 +148,7 @@ func (m *Mention) service(name, namespace string) {
 }
 
 // keepMentions drops mentions that cannot be about a stack of the snapshot.
-func (w *World) keepMentions() {
+func (w *Snapshot) keepMentions() {
 	w.Mentions = slices.DeleteFunc(w.Mentions, func(m Mention) bool {
 		return !slices.ContainsFunc(w.Stacks, m.mayBeOf)
 	})

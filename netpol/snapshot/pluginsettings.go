@@ -26,13 +26,13 @@ type pluginConfig struct {
 
 // Names of the ConfigMaps of network plugins.
 const (
-	CiliumConfig = "cilium-config"
-	VPCConfig    = "amazon-vpc-cni"
+	CiliumConfig    = "cilium-config"
+	AmazonVPCConfig = "amazon-vpc-cni"
 )
 
 var pluginConfigs = []pluginConfig{
 	{"k8s-app", "cilium", CiliumConfig, []string{"enable-policy", "policy-audit-mode", "enable-k8s-networkpolicy"}},
-	{"k8s-app", "aws-node", VPCConfig, []string{"enable-network-policy-controller"}},
+	{"k8s-app", "aws-node", AmazonVPCConfig, []string{"enable-network-policy-controller"}},
 }
 
 // PluginConfigMaps returns the names of the ConfigMaps that Read gets when it finds the plugin. A role for auditors needs the verb get on
@@ -67,7 +67,7 @@ type lookup func(types.NamespacedName) (data map[string]string, ok bool)
 
 // resolveSettings replaces references to ConfigMaps by their values. A reference to a ConfigMap that was not read is kept: its value is
 // unknown.
-func (w *World) resolveSettings(configMap lookup) {
+func (w *Snapshot) resolveSettings(configMap lookup) {
 	for i := range w.Pods {
 		pod := &w.Pods[i]
 		if !pod.Spec.HostNetwork {
@@ -89,7 +89,7 @@ func (w *World) resolveSettings(configMap lookup) {
 }
 
 // keepSettings stores the switches of a ConfigMap.
-func (w *World) keepSettings(name types.NamespacedName, keys []string, data map[string]string) {
+func (w *Snapshot) keepSettings(name types.NamespacedName, keys []string, data map[string]string) {
 	kept := map[string]string{}
 	for _, key := range keys {
 		if value, has := data[key]; has && len(value) <= maxSwitchValue {
@@ -165,7 +165,7 @@ func resolveFlag(flag string, env []corev1.EnvVar) string {
 		}
 		name, _, _ := strings.Cut(flag, "=")
 		if e.ValueFrom != nil {
-			return name + "=" + Untold
+			return name + "=" + UnknownValue
 		}
 		return name + "=" + e.Value
 	}

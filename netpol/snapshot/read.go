@@ -21,11 +21,11 @@ type Scope struct {
 	// Namespaces whose objects are read, for example those of a stack and of its stores. Empty means all. Cluster-wide kinds and the
 	// labels of all namespaces are read in any case, because selectors match them.
 	Namespaces []string
-	// Catalog holds the kinds that the cluster does not serve, for callers that read repeatedly. Nil means that every kind is requested.
-	Catalog *Catalog
-	// Others are kinds that are searched for mentions. Kinds that this package reads are ignored. So are kinds that cannot be listed:
+	// AbsentKinds holds the kinds that the cluster does not serve, for callers that read repeatedly. Nil means that every kind is requested.
+	AbsentKinds *AbsentKinds
+	// OtherKinds are kinds that are searched for mentions. Kinds that this package reads are ignored. So are kinds that cannot be listed:
 	// many clusters have kinds that an auditor may not read and that are unrelated to a stack.
-	Others []schema.GroupVersionKind
+	OtherKinds []schema.GroupVersionKind
 }
 
 // namespaces returns the namespaces to list: metav1.NamespaceAll, or those of the scope, sorted.
@@ -44,10 +44,10 @@ func (s Scope) namespaces() []string {
 //
 // The reader's scheme must contain Kubernetes' kinds and OpenIMStack. Third-party kinds are resolved by the reader's RESTMapper when
 // the reader has one, like client.Client; otherwise the versions in this package's tables are listed.
-func Read(ctx context.Context, reader client.Reader, scope Scope) (*World, error) {
-	r := &clusterReader{ctx: ctx, reader: reader, scope: scope, snapshot: &World{Source: Source{Kind: Cluster, Name: scope.Name}}}
+func Read(ctx context.Context, reader client.Reader, scope Scope) (*Snapshot, error) {
+	r := &clusterReader{ctx: ctx, reader: reader, scope: scope, snapshot: &Snapshot{Origin: Origin{Kind: Cluster, Name: scope.Name}}}
 	if len(scope.Namespaces) > 0 {
-		r.snapshot.Only = scope.namespaces()
+		r.snapshot.OnlyNamespaces = scope.namespaces()
 	}
 	if err := r.namespaces(); err != nil {
 		return nil, err
@@ -65,7 +65,7 @@ func Read(ctx context.Context, reader client.Reader, scope Scope) (*World, error
 			return nil, err
 		}
 	}
-	for _, gvk := range scope.Others {
+	for _, gvk := range scope.OtherKinds {
 		if err := r.mentions(gvk); err != nil {
 			return nil, err
 		}
@@ -108,7 +108,7 @@ type clusterReader struct {
 	ctx      context.Context
 	reader   client.Reader
 	scope    Scope
-	snapshot *World
+	snapshot *Snapshot
 }
 
 // namespaces reads the metadata of namespaces, which namespace selectors match.

@@ -98,7 +98,7 @@ func TestASnapshotHoldsTheObjectsThatDecideReachability(t *testing.T) {
 	w, err := snapshot.Read(t.Context(), c, snapshot.Scope{Name: "kind"})
 
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(w.Source).To(Equal(snapshot.Source{Kind: snapshot.Cluster, Name: "kind"}))
+	g.Expect(w.Origin).To(Equal(snapshot.Origin{Kind: snapshot.Cluster, Name: "kind"}))
 	g.Expect(w.Unread).To(BeEmpty())
 	g.Expect(w.Pods).To(HaveLen(3))
 	g.Expect([]string{w.Pods[0].Name, w.Pods[1].Name, w.Pods[2].Name}).To(Equal([]string{"z", "a", "b"}), "by namespace, then by name")
@@ -150,7 +150,7 @@ func TestAScopeReadsOnlyItsNamespaces(t *testing.T) {
 	w, err := snapshot.Read(t.Context(), c, snapshot.Scope{Namespaces: []string{"infra", "im", "im"}})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(w.Pods).To(HaveLen(2))
-	g.Expect(w.Only).To(Equal([]string{"im", "infra"}))
+	g.Expect(w.OnlyNamespaces).To(Equal([]string{"im", "infra"}))
 	g.Expect(w.Namespaces).To(HaveLen(3), "labels of all namespaces count, because selectors match them")
 }
 

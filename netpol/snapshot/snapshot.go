@@ -9,12 +9,12 @@ import (
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 )
 
-// World holds the objects that decide reachability in a cluster. Its lists are sorted by namespace and name.
-type World struct {
-	// Source is the cluster or the folder that was read.
-	Source Source
-	// Only lists the namespaces that were read. Empty means all.
-	Only []string
+// Snapshot holds the objects that decide reachability in a cluster. Its lists are sorted by namespace and name.
+type Snapshot struct {
+	// Origin is the cluster or the folder that was read.
+	Origin Origin
+	// OnlyNamespaces lists the namespaces that were read. Empty means all.
+	OnlyNamespaces []string
 	// Namespaces with their labels. A namespace that other objects are in but that was not read has the label
 	// kubernetes.io/metadata.name only.
 	Namespaces []corev1.Namespace
@@ -40,18 +40,18 @@ type World struct {
 	Unread []Unread
 }
 
-// SourceKind is Cluster or Files.
-type SourceKind string
+// OriginKind is Cluster or Files.
+type OriginKind string
 
 // Kinds of origins.
 const (
-	Cluster SourceKind = "Cluster"
-	Files   SourceKind = "Files"
+	Cluster OriginKind = "Cluster"
+	Files   OriginKind = "Files"
 )
 
-// Source names the cluster or the folder from which a snapshot was read.
-type Source struct {
-	Kind SourceKind `json:"kind"`
+// Origin names the cluster or the folder from which a snapshot was read.
+type Origin struct {
+	Kind OriginKind `json:"kind"`
 	// Name of the cluster's context, or of the folder.
 	Name string `json:"name"`
 }

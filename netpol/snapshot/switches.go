@@ -30,8 +30,8 @@ var switchVariables = []string{
 // maxSwitchValue is the maximum length of a switch's value: the values are words such as false, 0 or never.
 const maxSwitchValue = 16
 
-// Untold is the value of a flag whose value comes from a variable that could not be resolved.
-const Untold = "$"
+// UnknownValue is the value of a flag whose value comes from a variable that could not be resolved.
+const UnknownValue = "$"
 
 // switches returns the flags of a container that decide about enforcement, each as --flag=value, in their order. A flag may be an
 // argument or a word of a shell's command line. Its value follows "=" or is the next word, and may refer to a variable.
@@ -53,9 +53,9 @@ func switches(c corev1.Container) []string {
 			}
 		}
 		if strings.Contains(value, "$") {
-			value = Untold + variableIn(value)
+			value = UnknownValue + variableIn(value)
 		}
-		if len(value) <= maxSwitchValue || strings.HasPrefix(value, Untold) {
+		if len(value) <= maxSwitchValue || strings.HasPrefix(value, UnknownValue) {
 			found = append(found, "--"+flag+"="+value)
 		}
 	}
@@ -93,4 +93,4 @@ func switchEnv(c corev1.Container, flags []string) []corev1.EnvVar {
 }
 
 // isVariable reports whether a flag takes its value from a variable.
-func isVariable(flag, name string) bool { return strings.HasSuffix(flag, "="+Untold+name) }
+func isVariable(flag, name string) bool { return strings.HasSuffix(flag, "="+UnknownValue+name) }

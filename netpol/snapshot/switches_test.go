@@ -102,7 +102,7 @@ func TestOtherKindsOfAClusterAreSearched(t *testing.T) {
 		foreign("example.com/v1", "Tunnel", "tools", "to-shop", map[string]any{"to": "shop-api.shop.svc"}),
 	}, interceptor.Funcs{})
 	others := []schema.GroupVersionKind{{Group: "example.com", Version: "v1", Kind: "Tunnel"}, {Group: "", Version: "v1", Kind: "Secret"}}
-	w, err := snapshot.Read(t.Context(), c, snapshot.Scope{Others: others})
+	w, err := snapshot.Read(t.Context(), c, snapshot.Scope{OtherKinds: others})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(w.Mentions).To(HaveLen(1))
 	g.Expect(w.Mentions[0].Name).To(Equal("to-api"))
@@ -116,7 +116,7 @@ func TestOtherKindsOfAClusterAreSearched(t *testing.T) {
 		return c.List(ctx, list, o...)
 	}
 	c = served([]client.Object{&v1alpha1.OpenIMStack{ObjectMeta: named("im", "chat")}}, interceptor.Funcs{List: forbid})
-	w, err = snapshot.Read(t.Context(), c, snapshot.Scope{Others: others})
+	w, err = snapshot.Read(t.Context(), c, snapshot.Scope{OtherKinds: others})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(w.Unread).To(BeEmpty(), "many clusters have kinds that an auditor may not read")
 }

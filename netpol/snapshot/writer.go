@@ -33,7 +33,7 @@ var writerMarks = []struct{ key, tool string }{
 const longestMark = 63
 
 // noteWriters records the writer of each policy, before these fields are dropped.
-func (w *World) noteWriters() {
+func (w *Snapshot) noteWriters() {
 	for i := range w.Policies {
 		p := &w.Policies[i]
 		if writer := writerOf(&p.ObjectMeta); writer != "" {

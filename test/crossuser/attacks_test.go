@@ -61,7 +61,7 @@ func conversations(id int32, user string, names ...string) []byte {
 	r := websocket.Find(id)
 	out := r.Example(websocket.Names{User: user, Conversation: names[0]})
 	for _, f := range r.Fields {
-		if f.Rule != websocket.Parties {
+		if f.Rule != websocket.Conversation {
 			continue
 		}
 		for _, name := range names[1:] {
@@ -306,7 +306,7 @@ func privateChatOfBlocked(t *testing.T, s *testEnv) {
 	attacker, victim := s.attacker(t), newUserData(t, s.Stack)
 	s.OpenIM.Must(t, "/friend/add_black", object{"ownerUserID": victim.Self, "blackUserID": attacker.Self})
 	before := victim.settled(t)
-	pair := routestest.World{Self: attacker.Self, Peer: victim.Self}.Pair()
+	pair := routestest.Identities{Self: attacker.Self, Peer: victim.Self}.Pair()
 	_, err := s.through(attacker).
 		Post(t.Context(), "/conversation/set_conversations", object{"userIDs": []string{attacker.Self}, "conversation": object{
 			"conversationID": pair, "conversationType": sessionPair, "userID": victim.Self, "isPrivateChat": true, "burnDuration": 5,
@@ -370,7 +370,7 @@ func hugeMessage(t *testing.T, s *testEnv) {
 	for _, size := range []int{120 << 10, 512 << 10} {
 		data := send.Example(websocket.Names{User: attacker.Self, Group: attacker.Group})
 		for _, f := range send.Fields {
-			if f.Shape == websocket.Raw {
+			if f.Shape == websocket.Bytes {
 				data = with(data, f.Number, protowire.AppendString(protowire.AppendTag(nil, f.Number, protowire.BytesType),
 					`{"content":"`+strings.Repeat("x", size)+`"}`))
 			}

@@ -27,9 +27,9 @@ func declared(t *testing.T, s *testEnv) []row {
 	t.Run("through the wrapper", func(t *testing.T) {
 		attacker, victim := s.attacker(t), newUserData(t, s.Stack)
 		before := victim.settled(t)
-		for i := range len(slices.Collect(routestest.Attacks(attacker.World, victim.World))) {
-			a := nth(routestest.Attacks(attacker.World, victim.World), i)
-			r := row{target: a.Route.Path, field: a.Rule.Field, rule: string(a.Rule.Do)}
+		for i := range len(slices.Collect(routestest.Attacks(attacker.Identities, victim.Identities))) {
+			a := nth(routestest.Attacks(attacker.Identities, victim.Identities), i)
+			r := row{target: a.Route.Path, field: a.Rule.Field, rule: string(a.Rule.Rule)}
 			after := before
 			t.Run(r.name(), func(t *testing.T) {
 				r.wrapper, after = s.wrapped(t, attacker, victim, a, before)
@@ -50,7 +50,7 @@ func declared(t *testing.T, s *testEnv) []row {
 				attacker, victim = s.attacker(t), newUserData(t, s.Stack)
 				before = victim.settled(t)
 			}
-			a := nth(routestest.Attacks(attacker.World, victim.World), i)
+			a := nth(routestest.Attacks(attacker.Identities, victim.Identities), i)
 			result, after := s.bare(t, attacker, victim, a, before)
 			rows[i].openIM = result
 			if after != before {
@@ -102,7 +102,7 @@ func (s *testEnv) wrapped(t *testing.T, attacker *attacker, victim *userData, a 
 // bare runs one case without the wrapper and returns its result.
 func (s *testEnv) bare(t *testing.T, attacker *attacker, victim *userData, a routestest.Attack, before string) (result, after string) {
 	t.Helper()
-	if a.Rule.Do == routes.UpTo || a.Rule.Do == routes.Spans {
+	if a.Rule.Rule == routes.UpTo || a.Rule.Rule == routes.Spans {
 		return "not tried: it lists every number in memory", before
 	}
 	reply, err := s.straight(attacker).Post(t.Context(), a.Route.Upstream(), a.Body)

@@ -91,7 +91,7 @@ func fields(r *websocket.Request, within string, list []websocket.Field, own web
 		case f.Rule == websocket.Self:
 			turned.User = victim.Self
 			add(name, turned)
-		case f.Rule == websocket.Parties:
+		case f.Rule == websocket.Conversation:
 			for _, conversation := range []string{victim.Pair(), victim.GroupChat()} {
 				turned.Conversation = conversation
 				add(name+" = "+strings.SplitN(conversation, "_", 2)[0]+"_…", turned)

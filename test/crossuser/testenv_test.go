@@ -58,8 +58,8 @@ func (s *testEnv) attacker(t *testing.T) *attacker {
 func (s *testEnv) besides(t *testing.T) (*attacker, *userData) {
 	t.Helper()
 	run := strings.ToLower(rand.Text()[:8])
-	own := routestest.World{Self: "zoe" + run, Peer: "bob" + run, Group: "chess" + run}
-	other := routestest.World{Self: own.Self + "s", Peer: own.Peer, Group: own.Group + "s"}
+	own := routestest.Identities{Self: "zoe" + run, Peer: "bob" + run, Group: "chess" + run}
+	other := routestest.Identities{Self: own.Self + "s", Peer: own.Peer, Group: own.Group + "s"}
 	return s.enrolled(t, named(t, s.Stack, own, run+"own")), named(t, s.Stack, other, run+"other")
 }
 

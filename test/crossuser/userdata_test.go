@@ -33,7 +33,7 @@ const (
 
 // userData is a user with all kinds of private data. The secret word is in each of them, and nowhere else.
 type userData struct {
-	routestest.World
+	routestest.Identities
 	im     loopback.API // as OpenIM's administrator
 	secret string
 	// suitor has applied for the user's friendship and to join the user's group; blocked is a user whom the user has blocked.
@@ -44,14 +44,14 @@ type userData struct {
 func newUserData(t *testing.T, s *loopback.Stack) *userData {
 	t.Helper()
 	run := strings.ToLower(rand.Text()[:8])
-	return named(t, s, routestest.World{Self: "bob" + run, Peer: "carol" + run, Group: "chess" + run}, run)
+	return named(t, s, routestest.Identities{Self: "bob" + run, Peer: "carol" + run, Group: "chess" + run}, run)
 }
 
 // named creates a user and data with the given names. run distinguishes its other names and its secret from those of other users.
-func named(t *testing.T, s *loopback.Stack, names routestest.World, run string) *userData {
+func named(t *testing.T, s *loopback.Stack, names routestest.Identities, run string) *userData {
 	t.Helper()
 	im := s.OpenIM
-	w := &userData{World: names, im: im, secret: "secret" + run, suitor: "dave" + run, blocked: "erin" + run}
+	w := &userData{Identities: names, im: im, secret: "secret" + run, suitor: "dave" + run, blocked: "erin" + run}
 	g := NewWithT(t)
 	for _, user := range []string{w.Self, w.Peer, w.suitor, w.blocked} { // one by one: if one user of a list exists, OpenIM creates none
 		g.Expect(im.Register(t.Context(), user)).To(Succeed())

@@ -104,7 +104,7 @@ func values(t *testing.T, s *testEnv) []told {
 
 func probes(attacker *attacker, victim *userData) []routestest.Probe {
 	var all []routestest.Probe
-	for p := range routestest.Probes(attacker.World, victim.World) {
+	for p := range routestest.Probes(attacker.Identities, victim.Identities) {
 		all = append(all, p)
 	}
 	return all

@@ -122,7 +122,7 @@ func observeParties(ctx context.Context, s *v1alpha1.OpenIMStack) truthtable.Rep
 	GinkgoHelper()
 	o, err := environment.Observer(ctx, s)
 	Expect(err).NotTo(HaveOccurred())
-	stackGraph := graph.NewGraph(s, openim.Facts{})
+	stackGraph := graph.New(s, openim.Facts{})
 	rows := stackGraph.Rows()
 	for _, name := range []string{graph.WebSocketClients, graph.Monitoring, graph.OwnWrapper, vendor} {
 		row := name

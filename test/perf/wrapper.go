@@ -160,7 +160,7 @@ func (p *bench) sessions(ctx context.Context, count int) ([]caller, error) {
 	)
 	defer func() { _ = db.Close() }()
 	keys := tokenvault.KeyFile(filepath.Join(p.dir, "key"))
-	filewatch.NewWatcher(log, prometheus.NewRegistry(), append(sources, keys)...).Look()
+	filewatch.NewWatcher(log, prometheus.NewRegistry(), append(sources, keys)...).Reload()
 	store := session.New(session.Options{
 		Redis: db, Lifetime: func() time.Duration { return lifetime }, Idle: func() time.Duration { return lifetime },
 		Now: time.Now, Log: log, Registerer: prometheus.NewRegistry(), Seal: backend.SessionSealer(keys, time.Now),

@@ -70,11 +70,11 @@ func start(t testing.TB, l *Log) (stop func()) {
 func sent(change ...func(*Event)) Event {
 	e := Event{
 		Kind: KindMessage,
-		Who: Who{
+		Actor: Actor{
 			Role: "user", Subject: "alice", Issuer: "openim-wrapper-sessions", UserID: "alice", DeviceID: "d-1", PlatformID: 2,
 			Session: "s-1", IP: netip.MustParseAddr("192.0.2.7"),
 		},
-		What: What{
+		Action: Action{
 			Route: "ws/send_msg", Identifier: 1003, Class: "write", RequestID: "r-1", Users: []string{"bob"},
 			Conversations: []string{"si_alice_bob"},
 		},
@@ -150,10 +150,10 @@ func TestANameFieldHoldsNamesOnly(t *testing.T) {
 	const token = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U"
 	for name, change := range map[string]func(*Event, string){
 		"kind":    func(e *Event, s string) { e.Kind = Kind(s) },
-		"role":    func(e *Event, s string) { e.Who.Role = s },
-		"route":   func(e *Event, s string) { e.What.Route = s },
-		"class":   func(e *Event, s string) { e.What.Class = s },
-		"request": func(e *Event, s string) { e.What.RequestID = s },
+		"role":    func(e *Event, s string) { e.Actor.Role = s },
+		"route":   func(e *Event, s string) { e.Action.Route = s },
+		"class":   func(e *Event, s string) { e.Action.Class = s },
+		"request": func(e *Event, s string) { e.Action.RequestID = s },
 		"verdict": func(e *Event, s string) { e.Outcome.Verdict = Verdict(s) },
 		"reason":  func(e *Event, s string) { e.Outcome.Reason = s },
 		"rule":    func(e *Event, s string) { e.Outcome.Rule = s },
@@ -177,8 +177,8 @@ func TestEveryTextIsBounded(t *testing.T) {
 		many[i] = long
 	}
 	e := sent(func(e *Event) {
-		e.Who = Who{Role: long, Subject: long, Issuer: long, UserID: long, DeviceID: long, Session: long}
-		e.What = What{Route: long, Class: long, RequestID: long, Users: many, Groups: many, Conversations: many}
+		e.Actor = Actor{Role: long, Subject: long, Issuer: long, UserID: long, DeviceID: long, Session: long}
+		e.Action = Action{Route: long, Class: long, RequestID: long, Users: many, Groups: many, Conversations: many}
 		e.Outcome.Reason, e.Outcome.Rule = long, long
 	})
 	f := e.record()
@@ -193,7 +193,7 @@ func TestEveryTextIsBounded(t *testing.T) {
 // TestAnEventHasNoOtherMembers lists all members, so that adding a member requires a decision about what it may contain.
 func TestAnEventHasNoOtherMembers(t *testing.T) {
 	g := NewWithT(t)
-	e := sent(func(e *Event) { e.What.Groups, e.What.UserCount = []string{"g"}, 9 })
+	e := sent(func(e *Event) { e.Action.Groups, e.Action.UserCount = []string{"g"}, 9 })
 	f := e.record()
 	f.Program, f.PreviousChain, f.PreviousSeq, f.Lost = "p", "c", 1, 1
 	members := map[string]any{}

@@ -17,11 +17,11 @@ func TestTheEncodingIsJSON(t *testing.T) {
 		e := Event{
 			Time: time.Unix(rapid.Int64Range(0, 4e9).Draw(t, "s"),
 				rapid.Int64Range(0, 1e9).Draw(t, "ns")), Kind: Kind(text.Draw(t, "kind")),
-			Who: Who{
+			Actor: Actor{
 				Role: text.Draw(t, "role"), Subject: text.Draw(t, "subject"), Issuer: text.Draw(t, "issuer"), UserID: text.Draw(t, "user"),
 				DeviceID: text.Draw(t, "device"), PlatformID: rapid.Int32().Draw(t, "platform"), Session: text.Draw(t, "session"),
 			},
-			What: What{
+			Action: Action{
 				Route: text.Draw(t, "route"), Identifier: rapid.Int32().Draw(t, "identifier"), Class: text.Draw(t, "class"),
 				RequestID: text.Draw(t, "request"),
 				Users:     rapid.SliceOf(text).Draw(t, "users"), Groups: rapid.SliceOf(text).Draw(t, "groups"),

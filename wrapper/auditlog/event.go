@@ -40,13 +40,13 @@ const (
 type Event struct {
 	Time    time.Time // zero: the time of Emit
 	Kind    Kind
-	Who     Who
-	What    What
+	Actor   Actor
+	Action  Action
 	Outcome Outcome
 }
 
-// Who is the caller.
-type Who struct {
+// Actor is the caller.
+type Actor struct {
 	Role       string // a name
 	Subject    string
 	Issuer     string
@@ -57,8 +57,8 @@ type Who struct {
 	IP         netip.Addr
 }
 
-// What is the action and the users, groups and conversations that it concerns.
-type What struct {
+// Action is the action and the users, groups and conversations that it concerns.
+type Action struct {
 	Route      string // a name: the row of the route table
 	Identifier int32  // of a frame
 	Class      string // a name: the audit class of the row
@@ -133,21 +133,21 @@ const timeLayout = "2006-01-02T15:04:05.000000Z"
 func (e *Event) record() record {
 	f := record{
 		Time: e.Time.UTC().Format(timeLayout), Kind: Kind(name(string(e.Kind))),
-		Role: name(e.Who.Role), Subject: clip(e.Who.Subject, maxSubjectBytes), Issuer: clip(e.Who.Issuer, maxSubjectBytes),
-		UserID: clip(e.Who.UserID, maxIDBytes), DeviceID: clip(e.Who.DeviceID, maxIDBytes), PlatformID: e.Who.PlatformID,
-		Session: clip(e.Who.Session, maxNameBytes),
-		Route:   name(e.What.Route), Identifier: e.What.Identifier, Class: name(e.What.Class), RequestID: e.What.RequestID,
-		Users: targets(e.What.Users), Groups: targets(e.What.Groups), Conversations: targets(e.What.Conversations),
+		Role: name(e.Actor.Role), Subject: clip(e.Actor.Subject, maxSubjectBytes), Issuer: clip(e.Actor.Issuer, maxSubjectBytes),
+		UserID: clip(e.Actor.UserID, maxIDBytes), DeviceID: clip(e.Actor.DeviceID, maxIDBytes), PlatformID: e.Actor.PlatformID,
+		Session: clip(e.Actor.Session, maxNameBytes),
+		Route:   name(e.Action.Route), Identifier: e.Action.Identifier, Class: name(e.Action.Class), RequestID: e.Action.RequestID,
+		Users: targets(e.Action.Users), Groups: targets(e.Action.Groups), Conversations: targets(e.Action.Conversations),
 		Verdict: name(string(e.Outcome.Verdict)), Reason: name(e.Outcome.Reason), Rule: name(e.Outcome.Rule),
 		Status: e.Outcome.Status, ErrCode: e.Outcome.ErrCode, Milliseconds: float64(e.Outcome.Took.Microseconds()) / 1000,
 	}
-	if e.Who.IP.IsValid() {
-		f.IP = e.Who.IP.Unmap().WithZone("").String()
+	if e.Actor.IP.IsValid() {
+		f.IP = e.Actor.IP.Unmap().WithZone("").String()
 	}
 	if !wire.LegalRequestID(f.RequestID) {
 		f.RequestID = ""
 	}
-	if total := max(e.What.UserCount, len(e.What.Users)); total > len(f.Users) {
+	if total := max(e.Action.UserCount, len(e.Action.Users)); total > len(f.Users) {
 		f.UserCount = total
 	}
 	return f

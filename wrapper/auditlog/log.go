@@ -108,7 +108,7 @@ func (l *Log) Emit(e Event) error {
 	f := e.record()
 	body := f.encode()
 	limit := l.spool - l.reserve
-	if e.Who.Role == roleAdmin {
+	if e.Actor.Role == roleAdmin {
 		limit = l.spool
 	}
 	l.mu.Lock()

@@ -42,7 +42,7 @@ func (l *Log) Count(e Event) error {
 // event.
 func (l *Log) countMore(e Event) bool {
 	key := tallyKey{reason: e.Outcome.Reason}
-	if networks := httpserver.Networks(e.Who.IP); len(networks) > 0 {
+	if networks := httpserver.Networks(e.Actor.IP); len(networks) > 0 {
 		key.network = networks[len(networks)-1]
 	}
 	l.mu.Lock()

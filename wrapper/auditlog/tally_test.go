@@ -15,7 +15,7 @@ import (
 
 func refusal(ip, reason string) Event {
 	return Event{
-		Kind: KindCall, Who: Who{IP: netip.MustParseAddr(ip)}, What: What{Route: "unknown"},
+		Kind: KindCall, Actor: Actor{IP: netip.MustParseAddr(ip)}, Action: Action{Route: "unknown"},
 		Outcome: Outcome{Verdict: Refused, Reason: reason, Status: 401, ErrCode: 1503},
 	}
 }

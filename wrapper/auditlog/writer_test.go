@@ -118,7 +118,7 @@ func TestAStuckSinkBlocksNobody(t *testing.T) {
 			}
 		}
 		g.Expect(kept).To(BeNumerically("~", 30, 2), "three quarters of the queue are for users")
-		admin := sent(func(e *Event) { e.Who.Role = "admin" })
+		admin := sent(func(e *Event) { e.Actor.Role = "admin" })
 		for range 8 {
 			g.Expect(l.Emit(admin)).To(Succeed(), "the rest is for administrators")
 		}

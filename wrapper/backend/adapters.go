@@ -45,5 +45,5 @@ func (m userMembers) NewestSeq(ctx context.Context, userID, conversationID strin
 
 // TakesSettings implements Members.
 func (m userMembers) TakesSettings(ctx context.Context, userID, from, conversationID string) (bool, error) {
-	return m.openim.TakesSettings(ctx, userID, from, conversationID)
+	return m.openim.AcceptsSettings(ctx, userID, from, conversationID)
 }

@@ -58,7 +58,7 @@ func New(c Config, version string, log *slog.Logger, now func() time.Time) (*htt
 			func(ctx context.Context) { <-ctx.Done(); s.close() })
 	}
 	files := filewatch.NewWatcher(log, reg, sources...)
-	files.Look()
+	files.Reload()
 	ready := httpserver.NewReadiness(log, reg, now, checks...)
 	tracer, err := httpserver.NewTracer(c.Tracing, "backend", version, log)
 	if err != nil {

@@ -342,10 +342,10 @@ func TestTheGatewaysCalls(t *testing.T) {
 		internalapi.IssueCode{UserID: "alice", Nickname: "Alice", FaceURL: "http://face", LifetimeSeconds: 60})
 	g.Expect(issued.Expires).To(BeTemporally("~", time.Now().Add(time.Minute), 5*time.Second))
 
-	g.Expect(h.openim.People.Users).To(BeEmpty())
+	g.Expect(h.openim.State.Users).To(BeEmpty())
 	alice, finished := h.login(1, 0, attempt{purpose: handshake.Enrol, key: newPrivate(t), code: issued.Code, platform: 1})
 	g.Expect(alice).NotTo(BeNil(), "%+v", finished)
-	g.Expect(h.openim.People.Users).To(Equal(map[string]openimtest.Person{"alice": {Nickname: "Alice", FaceURL: "http://face"}}))
+	g.Expect(h.openim.State.Users).To(Equal(map[string]openimtest.User{"alice": {Nickname: "Alice", FaceURL: "http://face"}}))
 	g.Expect(finished.Outcome).To(Equal(internalapi.LoginOutcome{UserID: "alice", DeviceID: alice.reply.DeviceID, PlatformID: 1,
 		SessionID: alice.reply.SessionID}))
 	none, again := h.login(0, 1, attempt{purpose: handshake.Enrol, key: newPrivate(t), code: issued.Code, platform: 1})
@@ -375,8 +375,8 @@ func TestTheGatewaysCalls(t *testing.T) {
 		Equal(wire.CodeTokenKicked), "the session before the rotation is over")
 
 	h.openim.Set(func(f *openimtest.Fake) {
-		f.People.Groups["chess"] = map[string]openimtest.Person{"alice": {Nickname: "Queen"}, "bob": {}}
-		f.People.Users["bob"] = openimtest.Person{Nickname: "Bob"}
+		f.State.Groups["chess"] = map[string]openimtest.User{"alice": {Nickname: "Queen"}, "bob": {}}
+		f.State.Users["bob"] = openimtest.User{Nickname: "Bob"}
 	})
 	g.Expect(ask[internalapi.Members](h, 1, internalapi.PathMembership, proof,
 		internalapi.Membership{ConversationIDs: []string{"sg_chess", "sg_go", "si_alice_bob", "si_bob_carol", "si_alice_zzz1"}})).To(Equal(
@@ -480,7 +480,7 @@ func TestAUsersCallCarriesTheUsersToken(t *testing.T) {
 	g.Expect(a.ErrCode).To(BeZero(), a.ErrMsg)
 	seen = h.openim.Seen("/user/get_users_info")
 	g.Expect(seen[len(seen)-1].Header.Get("token")).To(Equal(openimtest.UserToken(2)))
-	g.Expect(h.openim.People.UserTokens).To(Equal(2))
+	g.Expect(h.openim.State.UserTokens).To(Equal(2))
 }
 
 func TestTheAuditLogNamesTheUsersThatACallConcerned(t *testing.T) {

@@ -125,7 +125,7 @@ func TestOpenIMIsDownWhileAUserEnrols(t *testing.T) {
 	h.openim.Set(func(f *openimtest.Fake) { delete(f.Replies, "/user/user_register") })
 	alice, refused := h.login(0, 0, enrol)
 	g.Expect(alice).NotTo(BeNil(), "%+v", refused)
-	g.Expect(h.openim.People.Users["alice"].Nickname).To(Equal("alice"), "OpenIM takes no user without a name")
+	g.Expect(h.openim.State.Users["alice"].Nickname).To(Equal("alice"), "OpenIM takes no user without a name")
 }
 
 func TestOpenIMIsDownWhileAUserIsLoggedOut(t *testing.T) {

@@ -26,7 +26,7 @@ type stores struct {
 	replays  *replays
 	sessions *session.Store
 	logins   *login.Service
-	keys     *filewatch.Source[*login.Ring] // of the login
+	keys     *filewatch.Source[*login.ServerKeys] // of the login
 	// files are the watched files. They must be read once before the first call.
 	files []filewatch.Reloader
 }

@@ -109,7 +109,7 @@ func (u *users) lookUp(ctx context.Context, p auth.Principal, need routes.Need) 
 		takes, err := u.Members.TakesSettings(ctx, need.Peer, p.Subject, need.IDs[0])
 		return map[string]bool{need.IDs[0]: takes}, err
 	}
-	if need.Kind == routes.NeedManager && len(need.IDs) > openimclient.MaxGroupsAsked {
+	if need.Kind == routes.NeedManager && len(need.IDs) > openimclient.MaxGroups {
 		return nil, wire.BadRequest.Because(fmt.Sprintf("%s names too many at once: send less at a time", need.Field))
 	}
 	if need.Kind == routes.NeedManager {

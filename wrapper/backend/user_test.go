@@ -28,8 +28,8 @@ import (
 
 // own holds alice's ids: bob is a friend, group 4711 is alice's, and alice was in group 1 once. other holds ids of other users.
 var (
-	own   = routestest.World{Self: "alice", Peer: "bob", Group: "4711"}
-	other = routestest.World{Self: "victor", Peer: "wanda", Group: "815"}
+	own   = routestest.Identities{Self: "alice", Peer: "bob", Group: "4711"}
+	other = routestest.Identities{Self: "victor", Peer: "wanda", Group: "815"}
 )
 
 // openIMAsUser returns the configured answers to users' calls, and records the calls.

@@ -171,7 +171,7 @@ func TestTheWatcherReportsByLogAndMetric(t *testing.T) {
 		var log bytes.Buffer
 		reg := prometheus.NewPedanticRegistry()
 		w := NewWatcher(slog.New(slog.NewJSONHandler(&log, nil)), reg, s)
-		w.Look()
+		w.Reload()
 
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()

@@ -40,8 +40,8 @@ func NewWatcher(log *slog.Logger, reg prometheus.Registerer, sources ...Reloader
 	return w
 }
 
-// Look reads every source once. An invalid content is logged once.
-func (w *Watcher) Look() {
+// Reload reads every source once. An invalid content is logged once.
+func (w *Watcher) Reload() {
 	for _, s := range w.sources {
 		changed, err := s.Reload()
 		switch {
@@ -70,7 +70,7 @@ func (w *Watcher) Run(ctx context.Context, interval time.Duration) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			w.Look()
+			w.Reload()
 		}
 	}
 }

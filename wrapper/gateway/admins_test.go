@@ -118,7 +118,7 @@ func TestWhatAnAdministratorMustWrite(t *testing.T) {
 func TestWithoutTheRoleTheGatewaysOwnRoutesAreClosed(t *testing.T) {
 	o := newAdminEnv(t)
 	for _, route := range routes.OwnRoutes {
-		if route.Door != routes.Admins {
+		if route.Listener != routes.Admins {
 			continue
 		}
 		t.Run(route.Path, func(t *testing.T) {

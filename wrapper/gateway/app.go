@@ -80,7 +80,7 @@ func (w *wiring) build(version string) (*httpserver.App, error) {
 		return nil, err
 	}
 	refusedConnections, each := w.connectionLimits(), adminsPerAddress(&w.c.Admin)
-	w.servers[0].AllowEach(connectionLimit(shared.hot, each, each), refusedConnections.WithLabelValues("admin").Inc)
+	w.servers[0].LimitPerAddress(connectionLimit(shared.hot, each, each), refusedConnections.WithLabelValues("admin").Inc)
 	if users != nil {
 		usersTLS := adminTLS
 		if w.c.Users.TLS != w.c.Admin.TLS {
@@ -89,10 +89,10 @@ func (w *wiring) build(version string) (*httpserver.App, error) {
 		if err := w.listen("users", w.c.Users.Listen, recorder.Wrap(users), usersTLS); err != nil {
 			return nil, err
 		}
-		w.servers[1].Allow(userCapacity(w.c.Users))
-		w.servers[1].AllowHeaders(wire.MaxUserHeaderBytes)
+		w.servers[1].SetMaxConnections(userCapacity(w.c.Users))
+		w.servers[1].SetMaxHeaderBytes(wire.MaxUserHeaderBytes)
 		each, private := usersPerAddress(w.c.Users)
-		w.servers[1].AllowEach(connectionLimit(shared.hot, each, private), refusedConnections.WithLabelValues("users").Inc)
+		w.servers[1].LimitPerAddress(connectionLimit(shared.hot, each, private), refusedConnections.WithLabelValues("users").Inc)
 	}
 	if w.c.Debug.Listen != "" {
 		debug, err := httpserver.ListenDebug(w.c.Debug, w.log)
@@ -102,7 +102,7 @@ func (w *wiring) build(version string) (*httpserver.App, error) {
 		w.servers = append(w.servers, debug)
 	}
 	files := filewatch.NewWatcher(w.log, w.reg, w.sources...)
-	files.Look()
+	files.Reload()
 	ready := httpserver.NewReadiness(w.log, w.reg, w.now, w.checks...)
 	telemetry, err := httpserver.ListenTelemetry(w.c.Telemetry.Listen, ready, w.reg, w.log)
 	if err != nil {

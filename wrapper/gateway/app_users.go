@@ -30,7 +30,7 @@ func (w *wiring) relay(h *services, sessions *session.Store) (*websocket.Relay, 
 	return websocket.New(websocket.Options{
 		URL: w.c.Users.Realtime.URL, MaxSockets: int(w.c.Users.Realtime.MaxSockets), TicketOnly: w.c.Users.SocketToken == TicketOnly,
 		Sessions: limitedSessions{socketSessions{sessions, h.backend}, h}, Upstream: upstream, Members: upstream, Profiles: upstream,
-		Judge: frameChecks{h}, Trail: socketAudit{h},
+		Authorizer: frameChecks{h}, AuditLog: socketAudit{h},
 		Origin:   func(origin string) bool { return h.hot().allows(origin) },
 		RemoteIP: func(r *http.Request) string { return httpserver.ClientAddress(r, h.hot().proxies).String() },
 		Log:      w.log, Registry: w.reg, Now: w.now,
@@ -51,7 +51,7 @@ func (w *wiring) sessions(u *Users) *session.Store {
 
 func (w *wiring) limiter(current func() *hot) *ratelimit.Limiter {
 	return ratelimit.New(ratelimit.Options{
-		Redis: w.redis, Replicas: func() int { return current().replicas }, Alone: func() bool { return current().local },
+		Redis: w.redis, Replicas: func() int { return current().replicas }, LocalOnly: func() bool { return current().local },
 		Now: w.now, Log: w.log, Registerer: w.reg,
 	})
 }

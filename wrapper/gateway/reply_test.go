@@ -72,7 +72,7 @@ func withBackend(t *testing.T) (*adminEnv, *openimtest.Fake) {
 	go func() { defer close(ended); _ = app.Run(ctx) }()
 	t.Cleanup(func() { stop(); <-ended })
 	o.services.backend.up = upstream.New("http://" + app.Main.Address())
-	openim.Set(func(f *openimtest.Fake) { f.People.Users["alice"] = openimtest.Person{Nickname: "Alice"} })
+	openim.Set(func(f *openimtest.Fake) { f.State.Users["alice"] = openimtest.User{Nickname: "Alice"} })
 	return o, openim
 }
 
@@ -137,8 +137,8 @@ func TestAReplyIsWhatTheRouteDeclares(t *testing.T) {
 	o, openim := withBackend(t)
 	token, _ := o.login(t, "alice")
 	openim.Set(func(f *openimtest.Fake) {
-		f.People.Users["bob"] = openimtest.Person{}
-		f.People.Groups["4711"] = map[string]openimtest.Person{"alice": {}}
+		f.State.Users["bob"] = openimtest.User{}
+		f.State.Groups["4711"] = map[string]openimtest.User{"alice": {}}
 		f.Replies["/jssdk/get_active_conversations"] = `{"errCode":0,"errMsg":"","errDlt":"","next":1,"data":{"unreadCount":2,"cursor":"x","conversations":[
 			{"conversation":{"ownerUserID":"alice","conversationID":"sg_815"},"lastMsg":{"sendID":"bob","groupID":"815","content":"c2VjcmV0"}},
 			{"conversation":{"ownerUserID":"alice","conversationID":"sg_4711"},"lastMsg":{"sendID":"bob","recvID":"carol","content":"c2VjcmV0"}},

@@ -23,12 +23,12 @@ import (
 // The websocket package knows neither sessions nor limits nor the audit log. These types implement its interfaces.
 
 var (
-	_ websocket.Sessions = socketSessions{}
-	_ websocket.Upstream = socketUpstream{}
-	_ websocket.Members  = socketUpstream{}
-	_ websocket.Profiles = socketUpstream{}
-	_ websocket.Judge    = frameChecks{}
-	_ websocket.Trail    = socketAudit{}
+	_ websocket.Sessions   = socketSessions{}
+	_ websocket.Upstream   = socketUpstream{}
+	_ websocket.Members    = socketUpstream{}
+	_ websocket.Profiles   = socketUpstream{}
+	_ websocket.Authorizer = frameChecks{}
+	_ websocket.AuditLog   = socketAudit{}
 )
 
 type socketSessions struct {
@@ -229,19 +229,19 @@ type socketAudit struct{ *services }
 
 // Event implements websocket.Trail.
 func (s socketAudit) Event(_ context.Context, e websocket.Event) {
-	event := auditlog.Event{Kind: auditlog.KindSocket, Who: whoOf(socketCaller(e.Identity))}
+	event := auditlog.Event{Kind: auditlog.KindSocket, Actor: whoOf(socketCaller(e.Identity))}
 	if f := e.Frame; f != nil {
 		if f.ID != 0 {
 			event.Kind = auditlog.KindMessage
 		}
-		event.Who.IP, _ = netip.ParseAddr(f.RemoteIP)
-		event.What = auditlog.What{
+		event.Actor.IP, _ = netip.ParseAddr(f.RemoteIP)
+		event.Action = auditlog.Action{
 			Route: f.Name, Identifier: f.ID, Class: f.Audit, RequestID: f.OperationID,
 			Users: listOf(f.RecvID), Groups: listOf(f.GroupID), UserCount: f.Users, Conversations: append(f.Foreign, f.Conversations...),
 		}
 	}
-	if event.Kind == auditlog.KindSocket && event.What.Route == "" {
-		event.What.Route = string(e.Kind)
+	if event.Kind == auditlog.KindSocket && event.Action.Route == "" {
+		event.Action.Route = string(e.Kind)
 	}
 	verdict, reason := auditlog.Verdict(e.Verdict), e.Reason
 	if e.Verdict == websocket.VerdictTrimmed {
@@ -263,8 +263,8 @@ func listOf(id string) []string {
 	return []string{id}
 }
 
-func whoOf(p auth.Principal) auditlog.Who {
-	who := auditlog.Who{
+func whoOf(p auth.Principal) auditlog.Actor {
+	who := auditlog.Actor{
 		Role: string(p.Role), Subject: p.Subject, Issuer: p.Issuer, DeviceID: p.Device, PlatformID: p.PlatformID, Session: p.Session,
 	}
 	if p.Issuer == auth.UserIssuer {

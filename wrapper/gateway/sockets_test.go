@@ -94,7 +94,7 @@ func newSocketEnv(t *testing.T, change func(*websocket.Options)) *socketEnv {
 	o := websocket.Options{
 		URL: s.openim.URL(), MaxSockets: 100, Sessions: socketSessions{s.sessions,
 			s.services.backend}, Upstream: upstream, Members: upstream, Profiles: upstream,
-		Judge: frameChecks{s.services}, Trail: socketAudit{s.services}, Log: slog.New(slog.DiscardHandler), Now: time.Now,
+		Authorizer: frameChecks{s.services}, AuditLog: socketAudit{s.services}, Log: slog.New(slog.DiscardHandler), Now: time.Now,
 	}
 	if change != nil {
 		change(&o)

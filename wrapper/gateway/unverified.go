@@ -37,7 +37,7 @@ func (h *services) admitUnverified(x *exchange, credential string) *wire.Failure
 	if h.unverified.recent.has(credential) {
 		return nil
 	}
-	done, d := h.unverified.refused.Ask(x.address, x.hot.classes[classRefused])
+	done, d := h.unverified.refused.Admit(x.address, x.hot.classes[classRefused])
 	if !d.OK {
 		x.rec.Routine = true // counted in metrics, without a log line for each
 		return x.tooMany(classRefused, d)

@@ -20,7 +20,7 @@ func TestAListenerMayAcceptLongerHeaders(t *testing.T) {
 	for name, bound := range map[string]int{"users": wire.MaxUserHeaderBytes, "admin": wire.MaxHeaderBytes} {
 		s, err := Listen(name, "127.0.0.1:0", handler, time.Second, nil, slog.New(slog.DiscardHandler))
 		g.Expect(err).NotTo(HaveOccurred())
-		s.AllowHeaders(bound)
+		s.SetMaxHeaderBytes(bound)
 		ended := make(chan error, 1)
 		go func() { ended <- s.serve() }()
 		send := func(header string, size int) string {

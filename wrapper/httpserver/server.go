@@ -48,17 +48,17 @@ func Listen(name, address string, handler http.Handler, wait time.Duration, tlsC
 	return listen(name, address, handler, wait, tlsConfig, log, MaxConnections)
 }
 
-// Allow sets the limit of open connections, WebSockets included. Further connections wait. Call it before App.Run.
-func (s *Server) Allow(connections int) { s.connections = connections }
+// SetMaxConnections sets the limit of open connections, WebSockets included. Further connections wait. Call it before App.Run.
+func (s *Server) SetMaxConnections(connections int) { s.connections = connections }
 
-// AllowHeaders sets the limit of a request's header bytes including its operationID. Without the operationID, wire.MaxHeaderBytes
+// SetMaxHeaderBytes sets the limit of a request's header bytes including its operationID. Without the operationID, wire.MaxHeaderBytes
 // remains the limit. Call it before App.Run.
-func (s *Server) AllowHeaders(bytes int) { s.http.MaxHeaderBytes = bytes }
+func (s *Server) SetMaxHeaderBytes(bytes int) { s.http.MaxHeaderBytes = bytes }
 
-// AllowEach limits the connections of one address. Further ones are closed immediately, and refused is called for each. limit returns the
+// LimitPerAddress limits the connections of one address. Further ones are closed immediately, and refused is called for each. limit returns the
 // number of connections of an address, 0 for no limit: a trusted proxy has the connections of many clients. An IPv6 /64 counts as one
 // address; a /56 has twice and a /48 four times the limit. Call it before App.Run.
-func (s *Server) AllowEach(limit func(netip.Addr) int, refused func()) {
+func (s *Server) LimitPerAddress(limit func(netip.Addr) int, refused func()) {
 	s.perAddress = newPerAddress(s.lis, limit, refused)
 }
 

@@ -97,7 +97,7 @@ func TestTheConnectionsOfAnAddressAreLimited(t *testing.T) {
 	g := NewWithT(t)
 	var refused atomic.Int32
 	s := start(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") }, func(a *App) {
-		a.Main.AllowEach(func(address netip.Addr) int {
+		a.Main.LimitPerAddress(func(address netip.Addr) int {
 			if address == netip.MustParseAddr("127.0.0.9") {
 				return 0
 			}

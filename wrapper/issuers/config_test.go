@@ -78,7 +78,7 @@ func TestATokenIsVerifiedByTheKeysOfItsFile(t *testing.T) {
 	g.Expect(opened.Admins.Ready()).NotTo(Succeed())
 
 	g.Expect(os.WriteFile(file, authtest.JWKS(t, key), 0o600)).To(Succeed())
-	filewatch.NewWatcher(log, reg, opened.Sources...).Look()
+	filewatch.NewWatcher(log, reg, opened.Sources...).Reload()
 	g.Expect(opened.Admins.Ready()).To(Succeed())
 	found, refusal := opened.Admins.Verify(token)
 	g.Expect(refusal).To(BeNil())

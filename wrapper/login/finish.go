@@ -71,7 +71,7 @@ func (s *Service) Finish(ctx context.Context, request handshake.FinishRequest, c
 
 // spendHandshake ensures that a handshake is finished only once, also when somebody put its state back into Redis. For an attempt that is
 // already refused it spends a random identifier, for the same work.
-func (s *Service) spendHandshake(ctx context.Context, keys *Ring, a *attempt, id string) error {
+func (s *Service) spendHandshake(ctx context.Context, keys *ServerKeys, a *attempt, id string) error {
 	if a.refused() {
 		id = base64.RawURLEncoding.EncodeToString(ids.RandomBytes(handshake.HandshakeIDBytes))
 	}
@@ -84,7 +84,7 @@ func (s *Service) spendHandshake(ctx context.Context, keys *Ring, a *attempt, id
 }
 
 // resume returns the attempt of a stored state. For a missing or broken state it returns a refused attempt with a decoy handshake.
-func (s *Service) resume(keys *Ring, id string, sealed []byte, found bool) *attempt {
+func (s *Service) resume(keys *ServerKeys, id string, sealed []byte, found bool) *attempt {
 	a := &attempt{}
 	if !found {
 		a.refuse(NoHandshake)
@@ -110,7 +110,7 @@ func (s *Service) resume(keys *Ring, id string, sealed []byte, found bool) *atte
 }
 
 // decoy gives the attempt a handshake that cannot succeed but costs the same work.
-func (s *Service) decoy(keys *Ring, a *attempt) *attempt {
+func (s *Service) decoy(keys *ServerKeys, a *attempt) *attempt {
 	a.state = state{
 		Protocol: handshake.XKAESGCM, Purpose: handshake.Login,
 		Ephemeral: ids.RandomBytes(handshake.KeyBytes), Message1: ids.RandomBytes(handshake.Message1Bytes),
@@ -248,7 +248,7 @@ func (a *attempt) compare(refused devices.Refusal, device internalapi.Device, us
 
 // grant creates the session and seals it into the only message that is ever sealed with this handshake's keys.
 func (s *Service) grant(
-	ctx context.Context, a *attempt, keys *Ring, device internalapi.Device, user internalapi.User,
+	ctx context.Context, a *attempt, keys *ServerKeys, device internalapi.Device, user internalapi.User,
 ) (handshake.FinishReply, Outcome, error) {
 	token, sessionID, expires, err := s.Sessions.Create(ctx, user.ID, device.ID, device.PlatformID, user.Epoch)
 	if err != nil {

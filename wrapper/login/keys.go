@@ -15,8 +15,8 @@ import (
 // keysName is the label of the server keys in logs and metrics.
 const keysName = "login-keys"
 
-// Ring holds the current static keys, in the order in which they are published.
-type Ring struct{ keys []serverKey }
+// ServerKeys holds the current static keys, in the order in which they are published.
+type ServerKeys struct{ keys []serverKey }
 
 type serverKey struct {
 	private *ecdh.PrivateKey
@@ -26,15 +26,15 @@ type serverKey struct {
 
 // NewKeys watches a mounted folder with the wrapper's static keys: one to four files, each with one X25519 private key, 32 bytes as
 // base64url or as 64 hexadecimal digits. The key of the lexically first file is published first. Logins work with each key.
-func NewKeys(dir string) *filewatch.Source[*Ring] {
+func NewKeys(dir string) *filewatch.Source[*ServerKeys] {
 	return filewatch.NewFolder(keysName, dir, handshake.MaxServerKeys, parseServerKeys)
 }
 
-func parseServerKeys(names []string, contents [][]byte) (*Ring, error) {
+func parseServerKeys(names []string, contents [][]byte) (*ServerKeys, error) {
 	if len(names) == 0 {
 		return nil, errors.New("holds no key: put a file with 32 random bytes in base64url into it")
 	}
-	keys := &Ring{}
+	keys := &ServerKeys{}
 	for i, name := range names {
 		key, err := parseKey(contents[i])
 		if err != nil {
@@ -87,7 +87,7 @@ func parseScalar(text []byte) ([]byte, error) {
 	return raw, nil
 }
 
-func (r *Ring) find(id string) (serverKey, bool) {
+func (r *ServerKeys) find(id string) (serverKey, bool) {
 	for _, key := range r.keys {
 		if key.id == id {
 			return key, true
@@ -97,7 +97,7 @@ func (r *Ring) find(id string) (serverKey, bool) {
 }
 
 // Published returns the public keys.
-func (r *Ring) Published() []handshake.ServerKey {
+func (r *ServerKeys) Published() []handshake.ServerKey {
 	list := make([]handshake.ServerKey, len(r.keys))
 	for i, key := range r.keys {
 		list[i] = handshake.ServerKey{ID: key.id, Key: key.public.String()}
@@ -106,7 +106,7 @@ func (r *Ring) Published() []handshake.ServerKey {
 }
 
 // String keeps the keys out of logs and error texts.
-func (r *Ring) String() string { return fmt.Sprintf("%d login keys", len(r.keys)) }
+func (r *ServerKeys) String() string { return fmt.Sprintf("%d login keys", len(r.keys)) }
 
 // GoString does the same for %#v.
-func (r *Ring) GoString() string { return r.String() }
+func (r *ServerKeys) GoString() string { return r.String() }

@@ -40,7 +40,7 @@ type Sessions interface {
 
 // Keys returns the current server keys. NewKeys implements it.
 type Keys interface {
-	Get() (*Ring, error)
+	Get() (*ServerKeys, error)
 }
 
 // Options are the dependencies of a Service. All but Now are required.

@@ -60,7 +60,7 @@ func (k serverKey) seal(id string, s state) ([]byte, error) {
 const keyNameBytes = 8
 
 // open is the inverse of seal. It fails when the key whose id the state carries is no longer configured.
-func (r *Ring) open(id string, sealed []byte) (serverKey, state, error) {
+func (r *ServerKeys) open(id string, sealed []byte) (serverKey, state, error) {
 	if len(sealed) < keyNameBytes {
 		return serverKey{}, state{}, errState
 	}

@@ -12,13 +12,13 @@ import (
 const (
 	pathJoinedGroups = "/group/get_full_join_group_ids"
 
-	// MembershipLasts is how long a membership is cached. A user who was removed from a group still passes for this time.
-	MembershipLasts = 3 * time.Second
+	// MembershipTTL is how long a membership is cached. A user who was removed from a group still passes for this time.
+	MembershipTTL = 3 * time.Second
 	// denialTTL is how long a missing membership is cached. It is short, because an invited user should not have to wait.
 	denialTTL = 250 * time.Millisecond
 	// membershipTimeout limits one request to OpenIM, independently of its callers. It is not longer than MembershipLasts, so that
 	// no caller receives an older result by waiting for a shared request.
-	membershipTimeout = MembershipLasts
+	membershipTimeout = MembershipTTL
 	// maxMemberships limits the cache, in users. An entry is as large as the user's list of groups.
 	maxMemberships = 4096
 	// maxCachedGroups is the longest list that is cached. A longer list is requested each time.
@@ -124,7 +124,7 @@ func (m *memberships) get(userID string, since time.Time) (joined, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	j, there := m.entries[userID]
-	if !there || m.now().Sub(j.requestedAt) >= MembershipLasts || j.requestedAt.Before(since) {
+	if !there || m.now().Sub(j.requestedAt) >= MembershipTTL || j.requestedAt.Before(since) {
 		return joined{}, false
 	}
 	return j, true
@@ -138,7 +138,7 @@ func (m *memberships) put(userID string, j joined) {
 	defer m.mu.Unlock()
 	if len(m.entries) >= maxMemberships {
 		for id, old := range m.entries {
-			if m.now().Sub(old.requestedAt) >= MembershipLasts {
+			if m.now().Sub(old.requestedAt) >= MembershipTTL {
 				delete(m.entries, id)
 			}
 		}

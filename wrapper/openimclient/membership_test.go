@@ -17,12 +17,12 @@ import (
 func (b *fixture) populate(groups map[string][]string, users ...string) {
 	b.openim.Set(func(f *openimtest.Fake) {
 		for _, u := range users {
-			f.People.Users[u] = openimtest.Person{Nickname: "nick of " + u, FaceURL: "face of " + u}
+			f.State.Users[u] = openimtest.User{Nickname: "nick of " + u, FaceURL: "face of " + u}
 		}
 		for g, members := range groups {
-			f.People.Groups[g] = map[string]openimtest.Person{}
+			f.State.Groups[g] = map[string]openimtest.User{}
 			for i, m := range members {
-				f.People.Groups[g][m] = openimtest.Person{Nickname: m + " in " + g, RoleLevel: []int32{100, 60, 20}[min(i, 2)]}
+				f.State.Groups[g][m] = openimtest.User{Nickname: m + " in " + g, RoleLevel: []int32{100, 60, 20}[min(i, 2)]}
 			}
 		}
 	})
@@ -128,9 +128,9 @@ func TestNobodyIsLetIntoAConversationOfTwoOthers(t *testing.T) {
 			one, two = two, one
 		}
 		b.openim.Set(func(f *openimtest.Fake) {
-			clear(f.People.Users)
+			clear(f.State.Users)
 			for _, u := range []string{one, two, me} {
-				f.People.Users[u] = openimtest.Person{Nickname: u}
+				f.State.Users[u] = openimtest.User{Nickname: u}
 			}
 		})
 		for _, kind := range []string{"si_", "sn_", "n_"} {
@@ -169,7 +169,7 @@ func TestHowLongAMembershipIsCached(t *testing.T) {
 	b.populate(map[string][]string{"chess": {"alice"}})
 	g.Expect(is()).To(BeTrue())
 	b.populate(map[string][]string{"chess": {"bob"}})
-	b.pass(openimclient.MembershipLasts - time.Millisecond)
+	b.pass(openimclient.MembershipTTL - time.Millisecond)
 	g.Expect(is()).To(BeTrue(), "still cached")
 	b.pass(time.Millisecond)
 	g.Expect(is()).To(BeFalse())
@@ -258,7 +258,7 @@ func TestRolesInGroups(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(roles).To(Equal([]openimclient.GroupRole{openimclient.NoMember, openimclient.Leader, openimclient.Leader, openimclient.Member,
 		openimclient.NoMember, openimclient.NoMember}))
-	_, err = b.RolesOf(t.Context(), "alice", make([]string, openimclient.MaxGroupsAsked+1))
+	_, err = b.RolesOf(t.Context(), "alice", make([]string, openimclient.MaxGroups+1))
 	g.Expect(err).To(MatchError(ContainSubstring("request at most")))
 	b.openim.Set(func(f *openimtest.Fake) { f.Replies["/group/get_group_members_info"] = `{"errCode":500}` })
 	b.pass(time.Minute)

@@ -22,8 +22,8 @@ const (
 	maxProfiles = 16384
 	// maxParallelGroups limits the parallel requests for one user's roles.
 	maxParallelGroups = 8
-	// MaxGroupsAsked limits the groups of one call of RolesOf.
-	MaxGroupsAsked = 200
+	// MaxGroups limits the groups of one call of RolesOf.
+	MaxGroups = 200
 )
 
 // GroupRole is the role of a user in a group.
@@ -82,8 +82,8 @@ func (c *Client) ProfileOf(ctx context.Context, userID, groupID string) (Profile
 
 // RolesOf returns the user's role in each group, in the same order.
 func (c *Client) RolesOf(ctx context.Context, userID string, groupIDs []string) ([]GroupRole, error) {
-	if len(groupIDs) > MaxGroupsAsked {
-		return nil, fmt.Errorf("requesting roles: %d groups: request at most %d", len(groupIDs), MaxGroupsAsked)
+	if len(groupIDs) > MaxGroups {
+		return nil, fmt.Errorf("requesting roles: %d groups: request at most %d", len(groupIDs), MaxGroups)
 	}
 	roles := make([]GroupRole, len(groupIDs))
 	work, ctx := errgroup.WithContext(ctx)

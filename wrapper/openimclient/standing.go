@@ -82,9 +82,9 @@ func (c *Client) ConversationsOf(ctx context.Context, userID string) ([]string, 
 	return data.ConversationIDs, err
 }
 
-// TakesSettings reports whether a user accepts settings of their common conversation from another user. The user does not if they have
+// AcceptsSettings reports whether a user accepts settings of their common conversation from another user. The user does not if they have
 // blocked the other user. Otherwise the user does if the conversation is in their list, or if the other user is a friend.
-func (c *Client) TakesSettings(ctx context.Context, userID, from, conversationID string) (bool, error) {
+func (c *Client) AcceptsSettings(ctx context.Context, userID, from, conversationID string) (bool, error) {
 	blocked, err := c.blocks(ctx, userID, from)
 	if err != nil || blocked {
 		return false, err

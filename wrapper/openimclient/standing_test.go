@@ -101,7 +101,7 @@ func TestWhoseSettingsAUserAccepts(t *testing.T) {
 			b.answers("/friend/get_specified_blacks", c.blacks)
 			b.answers("/conversation/get_conversations", c.list)
 			b.answers("/friend/is_friend", c.friend)
-			takes, err := b.TakesSettings(t.Context(), "bob", "alice", "si_alice_bob")
+			takes, err := b.AcceptsSettings(t.Context(), "bob", "alice", "si_alice_bob")
 			g.Expect(takes).To(Equal(c.takes))
 			g.Expect(err != nil).To(Equal(c.fails))
 			g.Expect(b.openim.Seen("/friend/get_specified_blacks")[0].Body).To(MatchJSON(`{"ownerUserID":"bob","userIDList":["alice"]}`))

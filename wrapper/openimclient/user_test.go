@@ -18,7 +18,7 @@ func TestAUserMayBeRegisteredTwice(t *testing.T) {
 	b := newFixture(t)
 	g.Expect(b.RegisterUser(t.Context(), alice)).To(Succeed())
 	g.Expect(b.RegisterUser(t.Context(), openimclient.User{ID: "alice", Nickname: "Other"})).To(Succeed(), "the user exists")
-	g.Expect(b.openim.People.Users).To(Equal(map[string]openimtest.Person{"alice": {Nickname: "Alice", FaceURL: "http://face"}}))
+	g.Expect(b.openim.State.Users).To(Equal(map[string]openimtest.User{"alice": {Nickname: "Alice", FaceURL: "http://face"}}))
 	err := b.RegisterUser(t.Context(), openimclient.User{ID: "bob"})
 	g.Expect(err).To(MatchError(And(ContainSubstring("errCode 1001"), Not(ContainSubstring("goroutine")))))
 }

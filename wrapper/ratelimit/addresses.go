@@ -26,10 +26,10 @@ func NewAddresses(now func() time.Time) *Addresses {
 	return &Addresses{now: now, spent: newLocal(maxLocalKeys), pending: map[string]int64{}}
 }
 
-// Ask decides whether a call from an address may be processed, before any work is done for it. Only calls that are refused later use
+// Admit decides whether a call from an address may be processed, before any work is done for it. Only calls that are refused later use
 // quota, even beyond the burst: the address then has a debt, and its calls are refused until the debt has expired. If the call may be
 // processed, the caller must call done exactly once with the result. Of c only PerSecond and Burst are used.
-func (a *Addresses) Ask(from netip.Addr, c Class) (done func(refused bool), d Decision) {
+func (a *Addresses) Admit(from netip.Addr, c Class) (done func(refused bool), d Decision) {
 	if !c.usable() {
 		return nil, Decision{RetryAfter: time.Second, By: "class"}
 	}

@@ -27,7 +27,7 @@ func (c *clock) addresses() *Addresses { return NewAddresses(c.now) }
 // attack makes n calls one after the other, each of which is refused later, and returns how many were processed.
 func attack(a *Addresses, from netip.Addr, n int) (processed int) {
 	for range n {
-		if done, d := a.Ask(from, slow); d.OK {
+		if done, d := a.Admit(from, slow); d.OK {
 			processed++
 			done(true)
 		}
@@ -40,19 +40,19 @@ func TestRefusedCallsUseTheQuota(t *testing.T) {
 	c := newClock()
 	a := c.addresses()
 	g.Expect(attack(a, attacker, 1000)).To(Equal(40))
-	_, d := a.Ask(attacker, slow)
+	_, d := a.Admit(attacker, slow)
 	g.Expect(d).To(Equal(Decision{By: ByIP, RetryAfter: 500 * time.Millisecond}))
-	done, d := a.Ask(neighbor, slow)
+	done, d := a.Admit(neighbor, slow)
 	g.Expect(d.OK).To(BeTrue(), "another address")
 	done(false)
 	c.pass(time.Second)
 	g.Expect(attack(a, attacker, 1000)).To(Equal(2))
 	c.pass(time.Minute)
-	done, d = a.Ask(attacker, slow)
+	done, d = a.Admit(attacker, slow)
 	g.Expect(d.OK).To(BeTrue(), "the address again")
 	done(false)
 	for range 1000 {
-		done, d := a.Ask(attacker, slow)
+		done, d := a.Admit(attacker, slow)
 		g.Expect(d.OK).To(BeTrue(), "calls that are not refused use no quota")
 		done(false)
 	}
@@ -65,12 +65,12 @@ func TestCallsAtTheSameTimeGetNoMore(t *testing.T) {
 	a := c.addresses()
 	var pending []func(bool)
 	for range 1000 {
-		if done, d := a.Ask(attacker, slow); d.OK {
+		if done, d := a.Admit(attacker, slow); d.OK {
 			pending = append(pending, done)
 		}
 	}
 	g.Expect(pending).To(HaveLen(maxPending))
-	done, d := a.Ask(neighbor, slow)
+	done, d := a.Admit(neighbor, slow)
 	g.Expect(d.OK).To(BeTrue(), "another address")
 	done(false)
 	for _, done := range pending {

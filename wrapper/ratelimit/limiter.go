@@ -33,9 +33,9 @@ const (
 type Options struct {
 	// Redis holds the counts. Nil: this replica decides all calls by itself, each with the whole quota.
 	Redis *redisdb.DB
-	// Alone is called for each call. True: this replica decides by itself with its share of the quota, and never waits for
+	// LocalOnly is called for each call. True: this replica decides by itself with its share of the quota, and never waits for
 	// Redis. The limits are then exact only if calls are spread evenly over the replicas. Nil: false.
-	Alone func() bool
+	LocalOnly func() bool
 	// Replicas returns the number of replicas that share a quota while each decides by itself. Nil: one.
 	Replicas   func() int
 	Now        func() time.Time
@@ -62,7 +62,7 @@ type Limiter struct {
 // New returns a Limiter and registers its metrics. It does not contact Redis.
 func New(o Options) *Limiter {
 	l := &Limiter{
-		db: o.Redis, replicas: o.Replicas, localOnly: o.Alone, now: o.Now, log: o.Log,
+		db: o.Redis, replicas: o.Replicas, localOnly: o.LocalOnly, now: o.Now, log: o.Log,
 		local: newLocal(maxLocalKeys), leases: newLeases(maxLeases), timeout: redisTimeout,
 		breaker: redisdb.NewBreaker(failuresInARow, failurePause, o.Now),
 		decisions: prometheus.NewCounterVec(prometheus.CounterOpts{

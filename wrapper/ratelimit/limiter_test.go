@@ -217,7 +217,7 @@ func TestAReplicaThatDecidesAloneHasItsShare(t *testing.T) {
 	var alone atomic.Bool
 	l := &limiter{reg: prometheus.NewRegistry()}
 	l.Limiter = New(Options{
-		Redis: server.Open("a:"), Alone: alone.Load, Replicas: func() int { return 3 }, Now: time.Now,
+		Redis: server.Open("a:"), LocalOnly: alone.Load, Replicas: func() int { return 3 }, Now: time.Now,
 		Registerer: l.reg, Log: slog.New(slog.DiscardHandler),
 	})
 	alone.Store(true)

@@ -77,7 +77,7 @@ func describeRule(rule Identity) string {
 	if rule.With != "" {
 		text += "or `" + rule.With + "`: "
 	}
-	text += string(rule.Do)
+	text += string(rule.Rule)
 	if rule.Why != "" {
 		text += " (" + rule.Why + ")"
 	}
@@ -114,14 +114,14 @@ func docsOwn(b *strings.Builder) {
 	for i := range OwnRoutes {
 		r := &OwnRoutes[i]
 		fmt.Fprintf(b, "| `%s %s` | %s | %s | %s | %s | %s | %s | %d |\n",
-			r.Method, r.Path, r.Door, r.credential(), r.Why, cmp.Or(r.Reply, "–"), r.Limit, r.Audit, r.Body)
+			r.Method, r.Path, r.Listener, r.credential(), r.Why, cmp.Or(r.Reply, "–"), r.Limit, r.Audit, r.Body)
 	}
 	docsOwnReplies(b)
 }
 
 func (r *OwnRoute) credential() string {
 	switch {
-	case r.Door == Admins:
+	case r.Listener == Admins:
 		return "administrator's token"
 	case r.Session:
 		return "session"

@@ -78,7 +78,7 @@ type enforcement struct {
 // apply applies one rule of the row to the body.
 func (e *enforcement) apply(rule Identity) *wire.Failure {
 	var err error
-	switch rule.Do {
+	switch rule.Rule {
 	case Self:
 		err = e.each(rule.Field, e.self)
 	case Overwritten:
@@ -134,7 +134,7 @@ func (e *enforcement) apply(rule Identity) *wire.Failure {
 	case OwnRecord:
 		err = e.each(rule.Field, func(p fieldValue) error { return legalConversation(p.field, p.text()) })
 	default:
-		err = fmt.Errorf("%s has the unknown rule %q", rule.Field, rule.Do)
+		err = fmt.Errorf("%s has the unknown rule %q", rule.Field, rule.Rule)
 	}
 	if err == nil {
 		return nil

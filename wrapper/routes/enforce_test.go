@@ -59,9 +59,9 @@ func text(t *testing.T, body map[string]any) string {
 }
 
 // selfFields yields the routes and fields of one kind of rule.
-func fieldsOf(do routes.Do) (out []routestest.Attack) {
+func fieldsOf(do routes.Rule) (out []routestest.Attack) {
 	for a := range routestest.Attacks(alice, victim) {
-		if a.Rule.Do == do {
+		if a.Rule.Rule == do {
 			a.Body = alice.Body(a.Route)
 			out = append(out, a)
 		}
@@ -263,7 +263,7 @@ func checkOwn(t failer, r *routes.Route, changed map[string]any, needs []routes.
 	for _, rule := range r.Identity {
 		for _, v := range routestest.Get(body, rule.Field) {
 			if bad := violates(rule, v, body, needs); bad {
-				t.Fatalf("%s: %s (%s) holds %v in %s", r.Path, rule.Field, rule.Do, v, data)
+				t.Fatalf("%s: %s (%s) holds %v in %s", r.Path, rule.Field, rule.Rule, v, data)
 			}
 		}
 	}
@@ -271,7 +271,7 @@ func checkOwn(t failer, r *routes.Route, changed map[string]any, needs []routes.
 
 func violates(rule routes.Identity, v any, body map[string]any, needs []routes.Need) bool {
 	s, _ := v.(string)
-	switch rule.Do {
+	switch rule.Rule {
 	case routes.Self, routes.Overwritten, routes.EachSelf:
 		return s != caller.UserID
 	case routes.OneSelf:

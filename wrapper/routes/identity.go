@@ -1,80 +1,80 @@
 package routes
 
-// Do is the rule for a field of a user's body, which is applied before OpenIM receives the body.
-type Do string
+// Rule is the rule for a field of a user's body, which is applied before OpenIM receives the body.
+type Rule string
 
 // Values of Do. "The caller" is the user of the session, never a user that the body names.
 const (
 	// Self: must be the caller; set to the caller if absent or empty.
-	Self Do = "must be the caller"
+	Self Rule = "must be the caller"
 	// Overwritten: is replaced by the caller.
-	Overwritten Do = "becomes the caller"
+	Overwritten Rule = "becomes the caller"
 	// EachSelf: a list of which each element must be the caller; a missing list becomes the caller.
-	EachSelf Do = "each must be the caller"
+	EachSelf Rule = "each must be the caller"
 	// OneSelf: this field or the one named by With must be the caller.
-	OneSelf Do = "one of both must be the caller"
+	OneSelf Rule = "one of both must be the caller"
 	// Platform: is replaced by the platform of the caller's session.
-	Platform Do = "becomes the session's platform"
+	Platform Rule = "becomes the session's platform"
 	// Other: names the user whom the call concerns; any user is permitted.
-	Other Do = "may be another user"
+	Other Rule = "may be another user"
 	// Party: a conversation of which the caller is a participant now.
-	Party Do = "must be a conversation of the caller's"
+	Party Rule = "must be a conversation of the caller's"
 	// Filled: the same in a list. OpenIM interprets an empty or absent list as all conversations that it ever stored for the user; it is
 	// replaced by the conversations of which the caller is a participant.
-	Filled Do = "must be conversations of the caller's; an empty list becomes all of them"
+	Filled Rule = "must be conversations of the caller's; an empty list becomes all of them"
 	// Kept: the same, or a conversation of a group that is still in the caller's own list. For calls that change only what OpenIM stores
 	// for the caller.
-	Kept Do = "must be a conversation of the caller's, or a group's that is still in the caller's list"
+	Kept Rule = "must be a conversation of the caller's, or a group's that is still in the caller's list"
 	// OwnRecord: OpenIM searches it among the caller's own conversations only.
-	OwnRecord Do = "is looked up among the caller's own"
+	OwnRecord Rule = "is looked up among the caller's own"
 	// Described: the members for peer, group and type beside a conversation's id must agree with the id.
-	Described Do = "must be what the conversation's id says"
+	Described Rule = "must be what the conversation's id says"
 	// Member: a group of which the caller is a member.
-	Member Do = "must be a group that the caller is in"
+	Member Rule = "must be a group that the caller is in"
 	// Manager: a group that the caller owns or administers.
-	Manager Do = "must be a group that the caller runs"
+	Manager Rule = "must be a group that the caller runs"
 	// Role: a group; OpenIM itself checks the caller's role in it, in every supported release.
-	Role Do = "OpenIM checks the caller's role in it"
+	Role Rule = "OpenIM checks the caller's role in it"
 	// Live: the same, and the group must not be dismissed, because OpenIM would reactivate it with the next change.
-	Live Do = "must be a group that is not dismissed; OpenIM checks the caller's role in it"
+	Live Rule = "must be a group that is not dismissed; OpenIM checks the caller's role in it"
 	// Public: a group of which public data is read, or which the caller asks to join.
-	Public Do = "may be any group"
+	Public Rule = "may be any group"
 	// UpTo: sequence numbers that must not exceed the newest of the conversation that With names.
-	UpTo Do = "must not be above the newest message"
+	UpTo Rule = "must not be above the newest message"
 	// Spans: ranges of sequence numbers, which may contain bounds.Span numbers together.
-	Spans Do = "may list a bounded number of messages together"
+	Spans Rule = "may list a bounded number of messages together"
 	// PeersToo: a setting that OpenIM also writes into the list of the conversation's other user. That user must not have blocked the
 	// caller, and must be a friend or have the conversation.
-	PeersToo Do = "must be allowed by the conversation's other user; removed if there is none"
+	PeersToo Rule = "must be allowed by the conversation's other user; removed if there is none"
 	// Pictures: is removed unless the backend is configured for thumbnails.
-	Pictures Do = "is removed unless thumbnails are configured"
+	Pictures Rule = "is removed unless thumbnails are configured"
 	// OwnName: an object's name, which must begin with the caller's id and a slash.
-	OwnName Do = "must begin with the caller's id and a slash"
+	OwnName Rule = "must begin with the caller's id and a slash"
 	// AnyName: the name of any object; a user who knows the name may read the object.
-	AnyName Do = "may be anybody's object"
+	AnyName Rule = "may be anybody's object"
 	// UploadTicket: OpenIM's unsigned upload id; the key in it must be one that OpenIM creates.
-	UploadTicket Do = "must be an upload id as OpenIM makes it"
+	UploadTicket Rule = "must be an upload id as OpenIM makes it"
 	// FormTicket: OpenIM's unsigned form id; the key and the name in it must be the caller's own.
-	FormTicket Do = "must be a form id of the caller's"
+	FormTicket Rule = "must be a form id of the caller's"
 	// AtMostOne: a list of at most one element.
-	AtMostOne Do = "must have at most one element"
+	AtMostOne Rule = "must have at most one element"
 	// Never: must be absent, false, 0 or empty, and is removed.
-	Never Do = "must not be set"
+	Never Rule = "must not be set"
 	// Dropped: is removed, whatever its value.
-	Dropped Do = "is removed"
+	Dropped Rule = "is removed"
 )
 
 // Identity is the rule for one field, in the notation of Route.Users.
 type Identity struct {
 	Field string
-	Do    Do
+	Rule  Rule
 	With  string // OneSelf: the other field; UpTo: the conversation's field
 	Why   string // the reason, where it is not obvious
 }
 
 // NamesUsers reports whether the field holds user ids.
 func (i Identity) NamesUsers() bool {
-	switch i.Do {
+	switch i.Rule {
 	case Self, Overwritten, EachSelf, OneSelf, Other:
 		return true
 	}

@@ -13,7 +13,7 @@ import (
 )
 
 // idRules lists the rules whose fields contain ids. Fields of other rules are overwritten, removed, or no ids.
-var idRules = map[routes.Do]bool{
+var idRules = map[routes.Rule]bool{
 	routes.Self: true, routes.EachSelf: true, routes.OneSelf: true, routes.Other: true, routes.Party: true, routes.Filled: true,
 	routes.Kept:      true,
 	routes.OwnRecord: true, routes.Described: true, routes.Member: true, routes.Manager: true, routes.Role: true, routes.Live: true,
@@ -29,7 +29,7 @@ func TestNoIDOfABodyIsAPattern(t *testing.T) {
 	}
 	tried := 0
 	for a := range routestest.Attacks(alice, victim) {
-		if !idRules[a.Rule.Do] || strings.HasSuffix(a.Rule.Field, "conversationType") {
+		if !idRules[a.Rule.Rule] || strings.HasSuffix(a.Rule.Field, "conversationType") {
 			continue
 		}
 		t.Run(a.Route.Name()+"/"+a.Rule.Field, func(t *testing.T) {

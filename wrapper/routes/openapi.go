@@ -69,7 +69,7 @@ func userOperation(r *Route) doc {
 	op["security"] = []any{doc{"session": []any{}}, doc{"sessionBearer": []any{}}}
 	rules := []any{}
 	for _, i := range r.Identity {
-		rule := doc{"field": i.Field, "rule": string(i.Do)}
+		rule := doc{"field": i.Field, "rule": string(i.Rule)}
 		if i.With != "" {
 			rule["with"] = i.With
 		}
@@ -123,10 +123,10 @@ func ownOperation(r *OwnRoute) doc {
 	op := doc{
 		"operationId": "gateway_" + strings.NewReplacer("/", "_", ".", "", "-", "_").Replace(r.Name()),
 		"tags":        []any{"gateway"}, "summary": r.Why, "responses": ownResponses(r), "security": []any{},
-		"x-class": r.Limit, "x-audit": string(r.Audit), "x-max-body-bytes": r.Body, "x-listener": string(r.Door),
+		"x-class": r.Limit, "x-audit": string(r.Audit), "x-max-body-bytes": r.Body, "x-listener": string(r.Listener),
 	}
 	switch {
-	case r.Door == Admins:
+	case r.Listener == Admins:
 		op["security"] = []any{doc{"administrator": []any{}}}
 	case r.Session:
 		op["security"] = []any{doc{"session": []any{}}, doc{"sessionBearer": []any{}}}
@@ -192,7 +192,7 @@ func (r *Route) schema(a Audience) doc {
 	closed := map[string]bool{}
 	if a == User {
 		for _, i := range r.Identity {
-			closed[i.Field] = i.Do == Dropped || i.Do == Never
+			closed[i.Field] = i.Rule == Dropped || i.Rule == Never
 		}
 	}
 	return form.schema("", closed, a == User)

@@ -42,7 +42,7 @@ func PermitUser(header http.Header, route *Route, method string) *wire.Failure {
 
 // notForCaller returns the failure for a route of other callers.
 func notForCaller(route *Route, others string) *wire.Failure {
-	f := wire.NobodyMayCall.Because("this route is called by nobody through the gateway: " + route.Why)
+	f := wire.NotCallable.Because("this route is called by nobody through the gateway: " + route.Why)
 	if route.Audience != Nobody {
 		f = wire.Forbidden.Because("this route is called by " + others + " only: " + route.Why)
 	}

@@ -21,8 +21,8 @@ const (
 	// OfConversation: the field is a message whose sender, receiver or group are those of the conversation that With names. In a
 	// conversation of two, one of them is the caller. The message by which OpenIM replaces a deleted one names nobody.
 	OfConversation KeepIf = "is a message of its conversation"
-	// AskedFor: the value is in the request's field With.
-	AskedFor KeepIf = "is one that the request names"
+	// Requested: the value is in the request's field With.
+	Requested KeepIf = "is one that the request names"
 )
 
 // Keep is one rule for a route's reply: an entry is removed unless the condition is true. Fields are in the notation of Route.Users, with
@@ -83,7 +83,7 @@ type ownership struct {
 func newOwnership(r *Route, asked Asked) *ownership {
 	j := &ownership{asked: asked, named: map[string]map[string]bool{}, pending: map[string]bool{}}
 	for _, rule := range r.Identity {
-		if rule.Do == Party || rule.Do == Filled {
+		if rule.Rule == Party || rule.Rule == Filled {
 			j.checked = append(j.checked, rule.Field)
 		}
 	}
@@ -103,7 +103,7 @@ func (j *ownership) allows(rule *compiledRule, slots [][]byte) bool {
 	case OfConversation:
 		conversation, receiver, group := string(slots[rule.with]), string(slots[rule.receiver]), string(slots[rule.group])
 		return j.ofConversation(conversation, id, receiver, group, len(slots[rule.content]) == 0)
-	case AskedFor:
+	case Requested:
 		return j.requested(rule.asked)[id]
 	}
 	return false

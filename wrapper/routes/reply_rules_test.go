@@ -92,7 +92,7 @@ func TestWhatMustBeLookedUp(t *testing.T) {
 func TestCheckedConversationsAreNotCheckedAgain(t *testing.T) {
 	g := NewWithT(t)
 	for _, r := range forUsers() {
-		filled := slices.IndexFunc(r.Identity, func(i Identity) bool { return i.Do == Filled })
+		filled := slices.IndexFunc(r.Identity, func(i Identity) bool { return i.Rule == Filled })
 		if filled < 0 {
 			continue
 		}

@@ -43,30 +43,30 @@ var replyRules = map[string][]Keep{
 		{Entry: "insert[]", Field: "ownerUserID", If: OwnedBySelf}, {Entry: "update[]", Field: "ownerUserID", If: OwnedBySelf},
 	},
 
-	"/user/get_users_info":   {{Entry: "usersInfo[]", Field: "userID", If: AskedFor, With: "userIDs[]"}},
-	"/user/get_users_status": {{Entry: "statusList[]", Field: "userID", If: AskedFor, With: "userIDs[]"}},
+	"/user/get_users_info":   {{Entry: "usersInfo[]", Field: "userID", If: Requested, With: "userIDs[]"}},
+	"/user/get_users_status": {{Entry: "statusList[]", Field: "userID", If: Requested, With: "userIDs[]"}},
 
-	"/group/get_groups_info":         {{Entry: "groupInfos[]", Field: "groupID", If: AskedFor, With: "groupIDs[]"}},
-	"/group/get_group_abstract_info": {{Entry: "groupAbstractInfos[]", Field: "groupID", If: AskedFor, With: "groupIDs[]"}},
-	"/group/get_group_member_list":   {{Entry: "members[]", Field: "groupID", If: AskedFor, With: "groupID"}},
+	"/group/get_groups_info":         {{Entry: "groupInfos[]", Field: "groupID", If: Requested, With: "groupIDs[]"}},
+	"/group/get_group_abstract_info": {{Entry: "groupAbstractInfos[]", Field: "groupID", If: Requested, With: "groupIDs[]"}},
+	"/group/get_group_member_list":   {{Entry: "members[]", Field: "groupID", If: Requested, With: "groupID"}},
 	"/group/get_group_members_info": {
-		{Entry: "members[]", Field: "groupID", If: AskedFor, With: "groupID"},
-		{Entry: "members[]", Field: "userID", If: AskedFor, With: "userIDs[]"},
+		{Entry: "members[]", Field: "groupID", If: Requested, With: "groupID"},
+		{Entry: "members[]", Field: "userID", If: Requested, With: "userIDs[]"},
 	},
 	"/group/get_incremental_group_members": {
-		{Entry: "insert[]", Field: "groupID", If: AskedFor, With: "groupID"},
-		{Entry: "update[]", Field: "groupID", If: AskedFor, With: "groupID"},
-		{Entry: "group", Field: "groupID", If: AskedFor, With: "groupID"},
+		{Entry: "insert[]", Field: "groupID", If: Requested, With: "groupID"},
+		{Entry: "update[]", Field: "groupID", If: Requested, With: "groupID"},
+		{Entry: "group", Field: "groupID", If: Requested, With: "groupID"},
 	},
 	"/group/get_incremental_group_members_batch": {
-		{Entry: "respList{}", If: AskedFor, With: "reqList[].groupID"},
-		{Entry: "respList{}.insert[]", Field: "groupID", If: AskedFor, With: "reqList[].groupID"},
-		{Entry: "respList{}.update[]", Field: "groupID", If: AskedFor, With: "reqList[].groupID"},
-		{Entry: "respList{}.group", Field: "groupID", If: AskedFor, With: "reqList[].groupID"},
+		{Entry: "respList{}", If: Requested, With: "reqList[].groupID"},
+		{Entry: "respList{}.insert[]", Field: "groupID", If: Requested, With: "reqList[].groupID"},
+		{Entry: "respList{}.update[]", Field: "groupID", If: Requested, With: "reqList[].groupID"},
+		{Entry: "respList{}.group", Field: "groupID", If: Requested, With: "reqList[].groupID"},
 	},
 	"/group/get_user_req_group_applicationList":    {{Entry: "groupRequests[]", Field: "userInfo.userID", If: OwnedBySelf}},
-	"/group/get_group_users_req_application_list":  {{Entry: "groupRequests[]", Field: "groupInfo.groupID", If: AskedFor, With: "groupID"}},
-	"/group/get_specified_user_group_request_info": {{Entry: "groupRequests[]", Field: "groupInfo.groupID", If: AskedFor, With: "groupID"}},
+	"/group/get_group_users_req_application_list":  {{Entry: "groupRequests[]", Field: "groupInfo.groupID", If: Requested, With: "groupID"}},
+	"/group/get_specified_user_group_request_info": {{Entry: "groupRequests[]", Field: "groupInfo.groupID", If: Requested, With: "groupID"}},
 }
 
 // records returns the rules for OpenIM's records of the caller's conversations.

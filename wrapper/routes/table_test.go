@@ -16,8 +16,8 @@ import (
 )
 
 var (
-	alice  = routestest.World{Self: "alice", Peer: "bob", Group: "4711"}
-	victim = routestest.World{Self: "victor", Peer: "wanda", Group: "815"}
+	alice  = routestest.Identities{Self: "alice", Peer: "bob", Group: "4711"}
+	victim = routestest.Identities{Self: "victor", Peer: "wanda", Group: "815"}
 	caller = routes.Caller{UserID: alice.Self, PlatformID: 5}
 )
 
@@ -179,19 +179,19 @@ func TestTheGatewaysOwnRoutes(t *testing.T) {
 	for _, r := range routes.OwnRoutes {
 		g.Expect(seen[r.Path]).To(BeFalse(), r.Path)
 		seen[r.Path] = true
-		g.Expect(routes.FindOwn(r.Door, r.Path)).To(HaveField("Path", r.Path))
-		other := map[routes.Door]routes.Door{routes.Users: routes.Admins, routes.Admins: routes.Users}[r.Door]
+		g.Expect(routes.FindOwn(r.Listener, r.Path)).To(HaveField("Path", r.Path))
+		other := map[routes.Listener]routes.Listener{routes.Users: routes.Admins, routes.Admins: routes.Users}[r.Listener]
 		g.Expect(routes.FindOwn(other, r.Path)).To(BeNil(), "not on the other listener")
-		g.Expect(routes.FindOwn(r.Door, r.Path+"/")).To(BeNil())
-		g.Expect(routes.FindOwn(r.Door, strings.ToUpper(r.Path))).To(BeNil())
-		g.Expect(routes.FindOwn(r.Door, r.Path+"?a=b") != nil).To(Equal(r.Path == wire.SocketPath), "only the WebSocket accepts a query")
+		g.Expect(routes.FindOwn(r.Listener, r.Path+"/")).To(BeNil())
+		g.Expect(routes.FindOwn(r.Listener, strings.ToUpper(r.Path))).To(BeNil())
+		g.Expect(routes.FindOwn(r.Listener, r.Path+"?a=b") != nil).To(Equal(r.Path == wire.SocketPath), "only the WebSocket accepts a query")
 		g.Expect(r.Why).NotTo(BeEmpty())
 		if r.Method == http.MethodPost {
 			g.Expect(r.Body).To(BeNumerically(">", 0))
 		} else {
 			g.Expect(r.Body).To(BeZero())
 		}
-		g.Expect(r.Session && r.Door == routes.Admins).To(BeFalse())
+		g.Expect(r.Session && r.Listener == routes.Admins).To(BeFalse())
 		g.Expect([]string{routes.LimitLogin, routes.LimitSelf, routes.LimitAdmin, routes.LimitSocket}).To(ContainElement(r.Limit))
 		if rest, ok := strings.CutPrefix(r.Path, wire.AdminPrefix); ok {
 			g.Expect(routes.Find(rest)).To(BeNil(), "the path hides no route of OpenIM")

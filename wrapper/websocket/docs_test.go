@@ -46,8 +46,8 @@ func checkFields(g Gomega, name string, list []Field) {
 		if f.Repeated && (f.Shape == Text || f.Shape == Numbers) {
 			g.Expect(f.Entry).To(BeNumerically(">", 0), "%s %s has no bound for one", name, f.Name)
 		}
-		if f.Rule == Parties && f.Shape == Text && f.Repeated {
-			g.Expect(f.Bound).To(BeNumerically("<=", MaxAsked), "%s %s: OpenIM may keep a key for each", name, f.Name)
+		if f.Rule == Conversation && f.Shape == Text && f.Repeated {
+			g.Expect(f.Bound).To(BeNumerically("<=", MaxConversationsPerCall), "%s %s: OpenIM may keep a key for each", name, f.Name)
 		}
 		checkFields(g, name+"."+f.Name, f.Fields)
 	}

@@ -69,7 +69,7 @@ func newEnv(t testing.TB, change ...func(*testEnv)) *testEnv {
 	}
 	timing := defaultTiming
 	timing.closing = 300 * time.Millisecond
-	w.options = Options{URL: w.openIM.URL(), Sessions: w, Upstream: w, Members: w, Judge: w, Trail: w, Registry: prometheus.NewRegistry(),
+	w.options = Options{URL: w.openIM.URL(), Sessions: w, Upstream: w, Members: w, Authorizer: w, AuditLog: w, Registry: prometheus.NewRegistry(),
 		Origin: func(o string) bool { return o == "https://chat.example.com" }, timing: timing}
 	w.login("alice-token", "alice", 1)
 	for _, c := range change {
@@ -191,7 +191,7 @@ func (w *testEnv) Member(_ context.Context, id Identity, conversations []string)
 	if w.down["members"] {
 		return nil, errors.New("the backend is unreachable")
 	}
-	if len(conversations) > MaxAsked {
+	if len(conversations) > MaxConversationsPerCall {
 		return nil, errors.New("too many at once")
 	}
 	out := make([]bool, len(conversations))

@@ -20,7 +20,7 @@ func example(out []byte, list []Field, n Names) []byte {
 		switch f.Shape {
 		case Text:
 			out = appendText(out, f.Number, n.text(f))
-		case Raw:
+		case Bytes:
 			out = appendText(out, f.Number, `{"content":"hello"}`)
 		case Number:
 			out = appendNumber(out, f.Number, n.number(f))
@@ -37,7 +37,7 @@ func (n Names) text(f *Field) string {
 	switch {
 	case f.Rule == Self:
 		return n.User
-	case f.Rule == Parties:
+	case f.Rule == Conversation:
 		return n.Conversation
 	case f.Rule == Group:
 		return n.Group

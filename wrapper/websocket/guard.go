@@ -47,7 +47,7 @@ const (
 type guard struct {
 	members  Members
 	profiles Profiles
-	judge    Judge
+	judge    Authorizer
 	now      func() time.Time
 }
 
@@ -172,7 +172,7 @@ func (g *guard) checkConversations(ctx context.Context, id Identity, state *sock
 	if f.ID == idSend && f.SessionType == sessionSingle && !state.remembers(f.RecvID) {
 		conversations = []string{pair(id.UserID, f.RecvID)}
 	}
-	for asked := range slices.Chunk(conversations, MaxAsked) {
+	for asked := range slices.Chunk(conversations, MaxConversationsPerCall) {
 		answers, err := g.members.Member(ctx, id, asked)
 		if over, ok := sessionOver(err); ok {
 			return nil, refused(over.ErrCode, reasonOver, over.Text), false

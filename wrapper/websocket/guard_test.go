@@ -243,7 +243,7 @@ func TestEveryBoundHolds(t *testing.T) {
 			case f.Repeated:
 				inner := pb{}.str(f.Number, "u")
 				if f.Shape == Message {
-					at := slices.IndexFunc(f.Fields, func(f Field) bool { return f.Rule == Parties })
+					at := slices.IndexFunc(f.Fields, func(f Field) bool { return f.Rule == Conversation })
 					inner = pb{}.sub(f.Number, pb{}.str(f.Fields[at].Number, "c"))
 				}
 				data = p.wrap(bytes.Repeat(inner, int(f.Bound)+1))
@@ -269,7 +269,7 @@ func TestEveryBoundHolds(t *testing.T) {
 func TestEveryConversationFieldIsEnforced(t *testing.T) {
 	seen := 0
 	for _, p := range everyField() {
-		if p.field.Rule != Parties {
+		if p.field.Rule != Conversation {
 			continue
 		}
 		seen++

@@ -113,12 +113,12 @@ func (r *Relay) identify(ctx context.Context, req *http.Request, c *connectParam
 	if c.operationID = wire.BoundOperationID(c.operationID); c.operationID == "" {
 		c.operationID = rand.Text()
 	}
-	if r.o.Judge != nil {
+	if r.o.Authorizer != nil {
 		f := Frame{
 			Name: "connect", Class: ClassSocket, Audit: AuditRoutine, Encoding: c.encoding.String(), OperationID: c.operationID,
 			RemoteIP: r.remoteIP(req),
 		}
-		if refusal := r.o.Judge.Frame(ctx, id, &f); refusal != nil {
+		if refusal := r.o.Authorizer.Frame(ctx, id, &f); refusal != nil {
 			return id, &wire.Failure{Name: refusal.Reason, Status: http.StatusTooManyRequests, ErrCode: refusal.ErrCode, Text: refusal.Text}
 		}
 	}

@@ -48,8 +48,8 @@ type Members interface {
 	Member(ctx context.Context, id Identity, conversationIDs []string) ([]bool, error)
 }
 
-// MaxAsked limits the conversations of one call of Members.
-const MaxAsked = 500
+// MaxConversationsPerCall limits the conversations of one call of Members.
+const MaxConversationsPerCall = 500
 
 // Sender is the profile of a user that others see.
 type Sender struct{ Nickname, FaceURL string }
@@ -59,9 +59,9 @@ type Profiles interface {
 	Sender(ctx context.Context, id Identity, groupID string) (Sender, error)
 }
 
-// Judge decides on one frame, or on a connection (Frame.ID 0): rate limits, the owner's rules, and whether the audit log accepts events.
+// Authorizer decides on one frame, or on a connection (Frame.ID 0): rate limits, the owner's rules, and whether the audit log accepts events.
 // Nil permits the frame.
-type Judge interface {
+type Authorizer interface {
 	Frame(ctx context.Context, id Identity, f *Frame) *Refusal
 }
 
@@ -73,8 +73,8 @@ type Refusal struct {
 	Detail  string // for the audit log only
 }
 
-// Trail receives the events for the audit log. It neither blocks nor fails: Judge decides whether it can accept more.
-type Trail interface {
+// AuditLog receives the events for the audit log. It neither blocks nor fails: Judge decides whether it can accept more.
+type AuditLog interface {
 	Event(ctx context.Context, e Event)
 }
 

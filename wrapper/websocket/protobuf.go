@@ -133,7 +133,7 @@ func (w *rewriter) value(f *Field, typ protowire.Type, in []byte, count *int64) 
 		removed, err := w.text(f, content)
 		whole.removed = removed
 		return whole, end, err
-	case Raw:
+	case Bytes:
 		w.found.contentBytes = len(content)
 		if int64(len(content)) > f.Bound {
 			return value{}, 0, badField(f)
@@ -207,7 +207,7 @@ func (w *rewriter) text(f *Field, content []byte) (removed bool, err error) {
 			w.found.foreignSelf = true
 		}
 		return false, nil
-	case Parties:
+	case Conversation:
 		id := string(content)
 		if !ids.LegalConversation(id) {
 			return false, badID(f)
@@ -218,7 +218,7 @@ func (w *rewriter) text(f *Field, content []byte) (removed bool, err error) {
 		return false, nil
 	}
 	text := string(content)
-	if f.Rule == Named || (f.Rule == Peer || f.Rule == Group) && text != "" {
+	if f.Rule == ID || (f.Rule == Peer || f.Rule == Group) && text != "" {
 		if !ids.Legal(text) {
 			return false, badID(f)
 		}

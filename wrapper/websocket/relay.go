@@ -17,12 +17,12 @@ type Options struct {
 	URL string
 	TLS *tls.Config
 
-	Sessions Sessions
-	Upstream Upstream
-	Members  Members
-	Profiles Profiles // nil: messages have no sender's name, and receivers' SDKs request it
-	Judge    Judge    // nil: no limits and no rules
-	Trail    Trail    // nil: no audit log
+	Sessions   Sessions
+	Upstream   Upstream
+	Members    Members
+	Profiles   Profiles   // nil: messages have no sender's name, and receivers' SDKs request it
+	Authorizer Authorizer // nil: no limits and no rules
+	AuditLog   AuditLog   // nil: no audit log
 
 	// Origin reports whether pages of an origin may open a socket. A client without the header is not a browser and is accepted. Nil: no
 	// page may.
@@ -100,7 +100,7 @@ func New(o Options) (*Relay, error) {
 	}
 	r := &Relay{
 		o:       o,
-		guard:   guard{members: o.Members, profiles: o.Profiles, judge: o.Judge, now: o.Now},
+		guard:   guard{members: o.Members, profiles: o.Profiles, judge: o.Authorizer, now: o.Now},
 		dialer:  newDialer(u, o.TLS, o.Upstream, o.timing),
 		hub:     newHub(o.MaxSockets, o.MaxPerUser, o.MaxPerDevice),
 		metrics: newMetrics(o.Registry),

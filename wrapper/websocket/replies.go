@@ -329,7 +329,7 @@ func (g *guard) visible(ctx context.Context, id Identity, named []string) (map[s
 		asked = append(asked, chat)
 	}
 	slices.SortFunc(asked, strings.Compare)
-	for part := range slices.Chunk(asked, MaxAsked) {
+	for part := range slices.Chunk(asked, MaxConversationsPerCall) {
 		answers, err := g.members.Member(ctx, id, part)
 		if err != nil || len(answers) != len(part) {
 			return nil, errors.New("checking the conversations of a reply: no result")

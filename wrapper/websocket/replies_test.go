@@ -344,7 +344,7 @@ func TestIdsWithPatternCharactersAreRefused(t *testing.T) {
 		"a,b", "a%00", "a\x00"}
 	seen := 0
 	for _, p := range everyField() {
-		if p.field.Shape != Text || !slices.Contains([]Rule{Peer, Group, Parties, Named}, p.field.Rule) {
+		if p.field.Shape != Text || !slices.Contains([]Rule{Peer, Group, Conversation, ID}, p.field.Rule) {
 			continue
 		}
 		seen++

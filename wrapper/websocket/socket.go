@@ -396,7 +396,7 @@ func (s *socket) shutdown(e closeReason) {
 }
 
 func (r *Relay) event(e Event) {
-	if r.o.Trail != nil {
-		r.o.Trail.Event(context.Background(), e)
+	if r.o.AuditLog != nil {
+		r.o.AuditLog.Event(context.Background(), e)
 	}
 }

@@ -12,17 +12,17 @@ type Rule string
 
 // Values of Rule.
 const (
-	Self    Rule = "self"         // must be the session's user; filled in when absent
-	Parties Rule = "conversation" // the user must be a participant: others are removed, and a request without any is refused
-	Group   Rule = "group"        // the user must be a member
-	Peer    Rule = "peer"         // a user id; OpenIM checks the block list and, if configured, friendship
-	Named   Rule = "id"           // a user id of legal characters, without further checks
-	Session Rule = "session"      // overwritten from the session
-	Shown   Rule = "shown"        // replaced by the sender's name if set
-	Server  Rule = "server"       // overwritten or removed: only the server sets it
-	Listed  Rule = "listed"       // one of a list; otherwise refused
-	Bounded Rule = "bounded"      // unchanged within the bound; otherwise refused
-	Inside  Rule = "inside"       // a message whose fields have rules
+	Self         Rule = "self"         // must be the session's user; filled in when absent
+	Conversation Rule = "conversation" // the user must be a participant: others are removed, and a request without any is refused
+	Group        Rule = "group"        // the user must be a member
+	Peer         Rule = "peer"         // a user id; OpenIM checks the block list and, if configured, friendship
+	ID           Rule = "id"           // a user id of legal characters, without further checks
+	Session      Rule = "session"      // overwritten from the session
+	Shown        Rule = "shown"        // replaced by the sender's name if set
+	Server       Rule = "server"       // overwritten or removed: only the server sets it
+	Listed       Rule = "listed"       // one of a list; otherwise refused
+	Bounded      Rule = "bounded"      // unchanged within the bound; otherwise refused
+	Inside       Rule = "inside"       // a message whose fields have rules
 )
 
 // Shape is the encoding of a field in protobuf.
@@ -32,7 +32,7 @@ type Shape string
 const (
 	Number   Shape = "number"   // int32, int64, enum, bool
 	Text     Shape = "text"     // string
-	Raw      Shape = "bytes"    // bytes
+	Bytes    Shape = "bytes"    // bytes
 	Message  Shape = "message"  // a nested message
 	Numbers  Shape = "numbers"  // repeated numbers, packed or not
 	Switches Shape = "switches" // map<string, bool>
@@ -101,7 +101,7 @@ var self = Field{Number: 1, Name: "userID", Rule: Self, Bound: ids.MaxBytes, Sha
 
 // conversations is a list of conversations.
 var conversations = Field{
-	Number: 2, Name: "conversationIDs", Rule: Parties, Bound: bounds.Conversations, Shape: Text, Repeated: true,
+	Number: 2, Name: "conversationIDs", Rule: Conversation, Bound: bounds.Conversations, Shape: Text, Repeated: true,
 	Entry: ids.MaxConversationBytes,
 }
 
@@ -119,7 +119,7 @@ var Requests = []Request{
 		ID: idRanges, Name: "WSPullMsgBySeqList", Message: "sdkws.PullMessageBySeqsReq", Why: "messages by ranges of seqs",
 		Class: ClassRead, Audit: AuditPrivate, Fields: []Field{self, {
 			Number: 2, Name: "seqRanges", Rule: Inside, Bound: bounds.Conversations, Shape: Message, Repeated: true, Fields: []Field{
-				{Number: 1, Name: "conversationID", Rule: Parties, Bound: ids.MaxConversationBytes, Shape: Text},
+				{Number: 1, Name: "conversationID", Rule: Conversation, Bound: ids.MaxConversationBytes, Shape: Text},
 				{Number: 2, Name: "begin", Rule: Bounded, Bound: bounds.Seq, Shape: Number},
 				{Number: 3, Name: "end", Rule: Bounded, Bound: bounds.Seq, Shape: Number},
 				{Number: 4, Name: "num", Rule: Bounded, Bound: bounds.Pulled, Shape: Number},
@@ -140,7 +140,7 @@ var Requests = []Request{
 			{Number: 9, Name: "sessionType", Rule: Listed, Bound: bounds.Int32, Shape: Number},
 			{Number: 10, Name: "msgFrom", Rule: Server, Shape: Number},
 			{Number: 11, Name: "contentType", Rule: Listed, Bound: bounds.Int32, Shape: Number},
-			{Number: 12, Name: "content", Rule: Bounded, Bound: bounds.Content, Shape: Raw},
+			{Number: 12, Name: "content", Rule: Bounded, Bound: bounds.Content, Shape: Bytes},
 			{Number: 14, Name: "seq", Rule: Server, Shape: Number},
 			{Number: 15, Name: "sendTime", Rule: Server, Shape: Number},
 			{Number: 16, Name: "createTime", Rule: Server, Shape: Number},
@@ -155,7 +155,7 @@ var Requests = []Request{
 				{Number: 5, Name: "iOSBadgeCount", Rule: Bounded, Bound: 1, Shape: Number},
 				{Number: 6, Name: "signalInfo", Rule: Bounded, Bound: bounds.Push, Shape: Text},
 			}},
-			{Number: 21, Name: "atUserIDList", Rule: Named, Bound: bounds.Users, Shape: Text, Repeated: true, Entry: ids.MaxBytes},
+			{Number: 21, Name: "atUserIDList", Rule: ID, Bound: bounds.Users, Shape: Text, Repeated: true, Entry: ids.MaxBytes},
 			{Number: 22, Name: "attachedInfo", Rule: Bounded, Bound: bounds.Note, Shape: Text},
 			{Number: 23, Name: "ex", Rule: Bounded, Bound: bounds.Note, Shape: Text},
 		},
@@ -166,7 +166,7 @@ var Requests = []Request{
 		ID: idSeqs, Name: "WSPullMsg", Message: "msg.GetSeqMessageReq", Why: "messages by their seqs",
 		Class: ClassRead, Audit: AuditPrivate, Fields: []Field{self, {
 			Number: 2, Name: "conversations", Rule: Inside, Bound: bounds.Conversations, Shape: Message, Repeated: true, Fields: []Field{
-				{Number: 2, Name: "conversationID", Rule: Parties, Bound: ids.MaxConversationBytes, Shape: Text},
+				{Number: 2, Name: "conversationID", Rule: Conversation, Bound: ids.MaxConversationBytes, Shape: Text},
 				{Number: 3, Name: "seqs", Rule: Bounded, Bound: bounds.Pulled, Shape: Numbers, Repeated: true, Entry: bounds.Seq},
 			},
 		}, order},
@@ -197,8 +197,8 @@ var Requests = []Request{
 		ID: idPresence, Name: "WsSubUserOnlineStatus", Message: "sdkws.SubUserOnlineStatus",
 		Why:   "who is online; open to every user, as in OpenIM, but bounded",
 		Class: ClassRead, Audit: AuditRoutine, Fields: []Field{
-			{Number: 1, Name: "subscribeUserID", Rule: Named, Bound: bounds.Presence, Shape: Text, Repeated: true, Entry: ids.MaxBytes},
-			{Number: 2, Name: "unsubscribeUserID", Rule: Named, Bound: bounds.Presence, Shape: Text, Repeated: true, Entry: ids.MaxBytes},
+			{Number: 1, Name: "subscribeUserID", Rule: ID, Bound: bounds.Presence, Shape: Text, Repeated: true, Entry: ids.MaxBytes},
+			{Number: 2, Name: "unsubscribeUserID", Rule: ID, Bound: bounds.Presence, Shape: Text, Repeated: true, Entry: ids.MaxBytes},
 		},
 	},
 }

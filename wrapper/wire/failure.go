@@ -36,7 +36,7 @@ var (
 		"the credential is no longer accepted: log in again"}
 	Forbidden = Failure{"forbidden", http.StatusForbidden, CodeNoPermission,
 		"your token carries no role that may call this: ask for an administrators' role"}
-	NobodyMayCall = Failure{"nobody", http.StatusForbidden, CodeNoPermission,
+	NotCallable = Failure{"nobody", http.StatusForbidden, CodeNoPermission,
 		"this route is called by nobody through the gateway"}
 	UnknownRoute = Failure{"unknown_route", http.StatusNotFound, CodeNotFound,
 		"there is no such route: use a path of docs/routes.md, spelled exactly so"}
@@ -73,7 +73,7 @@ var (
 
 // Failures lists all failures, in the order of the documentation.
 var Failures = []Failure{
-	BadRequest, Unauthenticated, ProofRefused, Forbidden, NobodyMayCall, LoginTooOld, RuleRefused, UnknownRoute, WrongMethod,
+	BadRequest, Unauthenticated, ProofRefused, Forbidden, NotCallable, LoginTooOld, RuleRefused, UnknownRoute, WrongMethod,
 	BodyTooSlow, BodyTooLarge, WrongMediaType, Busy, Limited, NotRecorded, Internal, NotInRelease, BadGateway, Unavailable, TimedOut,
 }
 

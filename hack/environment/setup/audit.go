@@ -24,11 +24,11 @@ func (e *Environment) Audit(ctx context.Context, key client.ObjectKey, source st
 	if err != nil {
 		return audit.Report{}, err
 	}
-	in := audit.Input{Stack: stack, Graph: graph.NewGraph(stack, facts), Now: time.Now()}
+	in := audit.Input{Stack: stack, Graph: graph.New(stack, facts), Now: time.Now()}
 	for _, p := range problems {
 		in.Problems = append(in.Problems, p.String())
 	}
-	if in.World, err = snapshot.Read(ctx, e.Cluster, snapshot.Scope{Name: source}); err != nil {
+	if in.Snapshot, err = snapshot.Read(ctx, e.Cluster, snapshot.Scope{Name: source}); err != nil {
 		return audit.Report{}, err
 	}
 	return audit.Run(in), nil

@@ -40,13 +40,13 @@ func auditLogOf(t *testing.T, events ...auditlog.Event) []byte {
 var (
 	refusedEvent = auditlog.Event{
 		Kind:    auditlog.KindMessage,
-		Who:     auditlog.Who{Role: "user", UserID: "alice"},
-		What:    auditlog.What{Identifier: 1003},
+		Actor:   auditlog.Actor{Role: "user", UserID: "alice"},
+		Action:  auditlog.Action{Identifier: 1003},
 		Outcome: auditlog.Outcome{Verdict: auditlog.Refused, ErrCode: 1002},
 	}
 	allowedEvent = auditlog.Event{
 		Kind:    auditlog.KindCall,
-		Who:     auditlog.Who{Role: "user", UserID: "bob"},
+		Actor:   auditlog.Actor{Role: "user", UserID: "bob"},
 		Outcome: auditlog.Outcome{Verdict: auditlog.Allowed},
 	}
 )

@@ -36,7 +36,7 @@ func (e *Environment) Observer(ctx context.Context, stack *v1alpha1.OpenIMStack)
 		Cluster: e.Cluster, Namespace: stack.Namespace, Stack: stack.Name, Image: e.Images[OperatorImage], Timeout: settleTimeout,
 		Services: map[string]string{string(openim.API): string(openim.HTTP), string(openim.MsgGateway): string(openim.WebSocket)},
 	}
-	for _, c := range graph.NewGraph(stack, openim.Facts{}).Connections {
+	for _, c := range graph.New(stack, openim.Facts{}).Edges {
 		if c.To.Name == graph.DNS {
 			o.DNS, o.DNSPorts = c.To, c.Ports
 		}
@@ -53,5 +53,5 @@ func (e *Environment) Observer(ctx context.Context, stack *v1alpha1.OpenIMStack)
 
 // TruthTable returns the truth table of a stack. It does not depend on where the stores are: they are outside of the stack.
 func TruthTable(stack *v1alpha1.OpenIMStack) []graph.Cell {
-	return graph.NewGraph(stack, openim.Facts{}).TruthTable()
+	return graph.New(stack, openim.Facts{}).TruthTable()
 }

@@ -16,7 +16,7 @@ import (
 // observeDNS observes the one connection that is not TCP: every component queries the cluster's DNS by UDP. As the control, an intruder
 // that no policy selects queries the same server at the same time.
 func (o *Observer) observeDNS(ctx context.Context, j *policyCheck, sources []source) ([]Observation, error) {
-	if len(o.DNS.Peers) == 0 {
+	if len(o.DNS.NetworkPeers) == 0 {
 		return nil, nil
 	}
 	server, err := o.nameServer(ctx)
@@ -83,7 +83,7 @@ func (o *Observer) nameServer(ctx context.Context) (*corev1.Pod, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, peer := range o.DNS.Peers {
+	for _, peer := range o.DNS.NetworkPeers {
 		found, err := w.match(o.Namespace, peer)
 		if err != nil {
 			return nil, err

@@ -45,7 +45,7 @@ type Observer struct {
 	// Services lists the ports that are dialled by the ClusterIP of their component's Service, too: names of ports by component.
 	Services map[string]string
 	// DNS is the peer that components query for names, and DNSPorts its ports. Empty: DNS is not observed.
-	DNS      graph.Party
+	DNS      graph.Peer
 	DNSPorts []graph.Port
 	// Timeout bounds how long cells that disagree are tried again.
 	Timeout time.Duration

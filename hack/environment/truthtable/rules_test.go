@@ -38,7 +38,7 @@ func sealed() ([]networkingv1.NetworkPolicy, Pods) {
 	w.Intruder.UID = "intruder"
 	stack := &v1alpha1.OpenIMStack{ObjectMeta: metav1.ObjectMeta{Name: "chat", Namespace: "im"}}
 	var policies []networkingv1.NetworkPolicy
-	for _, p := range graph.Policies(graph.NewGraph(stack, openim.Facts{Endpoints: endpoints})) {
+	for _, p := range graph.Policies(graph.New(stack, openim.Facts{Endpoints: endpoints})) {
 		policies = append(policies, *p)
 	}
 	return policies, w

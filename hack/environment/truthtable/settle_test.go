@@ -36,7 +36,7 @@ type network struct {
 func stackGraph() graph.Graph {
 	stack := &v1alpha1.OpenIMStack{ObjectMeta: metav1.ObjectMeta{Name: "chat", Namespace: "im"}}
 	stack.Spec.Wrapper.Auth.Users = &v1alpha1.UserAuth{}
-	return graph.NewGraph(stack, openim.Facts{})
+	return graph.New(stack, openim.Facts{})
 }
 
 // readyPods returns one ready pod of each component, and two of those named.

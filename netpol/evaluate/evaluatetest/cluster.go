@@ -21,12 +21,12 @@ type Cluster struct {
 	Policies   []networkingv1.NetworkPolicy
 	// Outside are addresses that belong to no pod.
 	Outside []netip.Addr
-	// Probes are ports for which a test evaluates connections.
-	Probes []Probe
+	// Ports are ports for which a test evaluates connections.
+	Ports []Port
 }
 
-// Probe is a port for which a test evaluates connections.
-type Probe struct {
+// Port is a port for which a test evaluates connections.
+type Port struct {
 	Port     int32
 	Protocol corev1.Protocol
 }
@@ -75,7 +75,7 @@ func Clusters(o Options) *rapid.Generator[Cluster] {
 			c.Outside = append(c.Outside, address(t, 1))
 		}
 		for range rapid.IntRange(1, 3).Draw(t, "probes") {
-			c.Probes = append(c.Probes, Probe{Port: sample(t, "port", numbers), Protocol: sample(t, "protocol", protocols)})
+			c.Ports = append(c.Ports, Port{Port: sample(t, "port", numbers), Protocol: sample(t, "protocol", protocols)})
 		}
 		return c
 	})

@@ -137,7 +137,7 @@ func randomReport(t *rapid.T) audit.Report {
 	component := rapid.SampledFrom(components)
 	r := audit.Report{
 		Stack:  audit.Stack{Namespace: name.Draw(t, "namespace"), Name: name.Draw(t, "stack"), Version: "v3.8.3"},
-		Digest: "sha256:" + strings.Repeat("0", 64), Verdict: rapid.SampledFrom([]audit.Verdict{audit.Sealed, audit.Open, audit.Unknown}).Draw(t, "verdict"),
+		Digest: "sha256:" + strings.Repeat("0", 64), Verdict: rapid.SampledFrom([]audit.Verdict{audit.VerdictSealed, audit.VerdictFindings, audit.VerdictCouldNotTell}).Draw(t, "verdict"),
 	}
 	portsOf := func(c graph.Component) []audit.Port {
 		var out []audit.Port

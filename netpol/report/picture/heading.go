@@ -39,9 +39,9 @@ func CountsText(c audit.Counts) string {
 // Verdict returns the verdict of a report in words, and its CSS class: ok, bad, or exc for an unknown verdict.
 func Verdict(r audit.Report) (words, class string) {
 	switch r.Verdict {
-	case audit.Sealed:
+	case audit.VerdictSealed:
 		return "Sealed", "ok"
-	case audit.Open:
+	case audit.VerdictFindings:
 		if len(r.Findings) == 1 {
 			return "1 finding", "bad"
 		}

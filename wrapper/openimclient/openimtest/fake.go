@@ -38,14 +38,14 @@ type Fake struct {
 	Valid   map[string]bool   // accepted tokens
 	Secret  string            // the accepted secret
 	Replies map[string]string // path to body; the reply of other paths is {"errCode":0}
-	People  People
+	State   State
 	// Before is called first, without the lock. It returns true if it has replied.
 	Before func(w http.ResponseWriter, r *http.Request) bool
 }
 
 // New starts a fake, which stops at the end of the test.
 func New(t testing.TB) *Fake {
-	f := &Fake{Valid: map[string]bool{}, Secret: Secret, Replies: map[string]string{}, People: newPeople()}
+	f := &Fake{Valid: map[string]bool{}, Secret: Secret, Replies: map[string]string{}, State: newPeople()}
 	f.Server = httptest.NewServer(http.HandlerFunc(f.serve))
 	t.Cleanup(f.Close)
 	return f

@@ -34,7 +34,7 @@ type Attack struct {
 
 // Attacks yields an attack for every rule of every route that users may call by POST. The attacker takes part in none of the victim's
 // conversations and groups.
-func Attacks(attacker, victim World) iter.Seq[Attack] {
+func Attacks(attacker, victim Identities) iter.Seq[Attack] {
 	return func(yield func(Attack) bool) {
 		for i := range routes.Table {
 			r := &routes.Table[i]
@@ -53,8 +53,8 @@ func Attacks(attacker, victim World) iter.Seq[Attack] {
 }
 
 // aim sets one field of a valid body to the victim's data.
-func aim(body map[string]any, rule routes.Identity, victim World) Want {
-	switch rule.Do {
+func aim(body map[string]any, rule routes.Identity, victim Identities) Want {
+	switch rule.Rule {
 	case routes.Self, routes.EachSelf:
 		Set(body, rule.Field, victim.Self)
 		return Refused
@@ -125,7 +125,7 @@ func aim(body map[string]any, rule routes.Identity, victim World) Want {
 	return Allowed
 }
 
-func described(field string, victim World) any {
+func described(field string, victim Identities) any {
 	switch field {
 	case "conversation.userID":
 		return victim.Self

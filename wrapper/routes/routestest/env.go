@@ -8,15 +8,15 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/routes"
 )
 
-// World has the users and the group of a body.
-type World struct {
+// Identities has the users and the group of a body.
+type Identities struct {
 	Self  string // a user
 	Peer  string // a friend of Self
 	Group string // a group of both, owned by Self
 }
 
 // Pair returns the conversation of Self and Peer.
-func (w World) Pair() string {
+func (w Identities) Pair() string {
 	if w.Self > w.Peer {
 		return "si_" + w.Peer + "_" + w.Self
 	}
@@ -24,20 +24,20 @@ func (w World) Pair() string {
 }
 
 // GroupChat returns the conversation of the group.
-func (w World) GroupChat() string { return "sg_" + w.Group }
+func (w Identities) GroupChat() string { return "sg_" + w.Group }
 
 // Object returns the name of an object of Self.
-func (w World) Object() string { return w.Self + "/a.txt" }
+func (w Identities) Object() string { return w.Self + "/a.txt" }
 
 // Form returns a form id as OpenIM would issue it to Self.
-func (w World) Form() string {
+func (w Identities) Form() string {
 	const file = "0cc175b9c0f1b6a831c399e269772661.txt"
 	return base64.RawStdEncoding.EncodeToString([]byte(fmt.Sprintf(
 		`{"name":%q,"size":1,"contentType":"text/plain","group":"","key":%q}`, w.Object(), "openim/direct/20260102/"+w.Self+"/"+file)))
 }
 
 // Body returns the route's example for these users, decoded.
-func (w World) Body(r *routes.Route) map[string]any {
+func (w Identities) Body(r *routes.Route) map[string]any {
 	text := strings.NewReplacer(
 		"{self}", w.Self, "{peer}", w.Peer, "{group}", w.Group, "{pair}", w.Pair(), "{sg}", w.GroupChat(), "{form}", w.Form(),
 	).Replace(r.Example)

@@ -51,7 +51,7 @@ const (
 
 // Probes yields valid bodies of the attacker's in which one field has each kind of value that its type permits. It uses the protocol's
 // fields, not the rules of the table, so that a field without a rule is tested as well.
-func Probes(attacker, victim World) iter.Seq[Probe] {
+func Probes(attacker, victim Identities) iter.Seq[Probe] {
 	return func(yield func(Probe) bool) {
 		for i := range routes.Table {
 			r := &routes.Table[i]
@@ -75,7 +75,7 @@ func Probes(attacker, victim World) iter.Seq[Probe] {
 	}
 }
 
-func probe(r *routes.Route, attacker World, field string, kind Value, value any) Probe {
+func probe(r *routes.Route, attacker Identities, field string, kind Value, value any) Probe {
 	p := Probe{Route: r, Field: field, Value: kind, Body: attacker.Body(r), Named: named(r, field)}
 	if kind == Absent {
 		Unset(p.Body, field)
@@ -89,14 +89,14 @@ func probe(r *routes.Route, attacker World, field string, kind Value, value any)
 func named(r *routes.Route, field string) bool {
 	for _, rule := range r.Identity {
 		if rule.Field == field {
-			return rule.Do == routes.Other || rule.Do == routes.Role || rule.Do == routes.Public || rule.Do == routes.AnyName
+			return rule.Rule == routes.Other || rule.Rule == routes.Role || rule.Rule == routes.Public || rule.Rule == routes.AnyName
 		}
 	}
 	return false
 }
 
 // values returns the values for one field, in a fixed order.
-func values(scalar string, victim World) iter.Seq2[Value, []any] {
+func values(scalar string, victim Identities) iter.Seq2[Value, []any] {
 	return func(yield func(Value, []any) bool) {
 		all := []struct {
 			kind   Value
@@ -138,7 +138,7 @@ func values(scalar string, victim World) iter.Seq2[Value, []any] {
 }
 
 // lists yields the innermost list of a field as empty, as null, and with very many elements.
-func lists(r *routes.Route, attacker World, field, scalar string, victim World, yield func(Probe) bool) bool {
+func lists(r *routes.Route, attacker Identities, field, scalar string, victim Identities, yield func(Probe) bool) bool {
 	name, ok := strings.CutSuffix(field, "[]")
 	if !ok || strings.Contains(name, "[]") {
 		return true

@@ -12,8 +12,8 @@ import (
 // TestEveryFieldOfEveryUserRouteIsTried: a field without a probe would not be tested at all.
 func TestEveryFieldOfEveryUserRouteIsTried(t *testing.T) {
 	g := NewWithT(t)
-	attacker := routestest.World{Self: "alice", Peer: "bert", Group: "g1"}
-	victim := routestest.World{Self: "bob", Peer: "carol", Group: "g2"}
+	attacker := routestest.Identities{Self: "alice", Peer: "bert", Group: "g1"}
+	victim := routestest.Identities{Self: "bob", Peer: "carol", Group: "g2"}
 	tried := map[string]map[string]map[routestest.Value]bool{}
 	count := 0
 	for p := range routestest.Probes(attacker, victim) {

@@ -98,9 +98,9 @@ func (o *options) reportOptions() report.Options {
 // exitCode returns the exit code for a verdict.
 func exitCode(v audit.Verdict) int {
 	switch v {
-	case audit.Sealed:
+	case audit.VerdictSealed:
 		return cli.ExitSealed
-	case audit.Open:
+	case audit.VerdictFindings:
 		return cli.ExitFindings
 	default:
 		return cli.ExitUnknown

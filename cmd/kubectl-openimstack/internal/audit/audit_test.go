@@ -21,7 +21,7 @@ func TestAnAuditOfAFolder(t *testing.T) {
 		g.Expect(code).To(Equal(cli.ExitSealed))
 		r := plugintest.Reports(t, out)
 		g.Expect(r).To(HaveLen(1))
-		g.Expect(r[0].Verdict).To(Equal(audit.Sealed))
+		g.Expect(r[0].Verdict).To(Equal(audit.VerdictSealed))
 		g.Expect(r[0].Counts.Pods).To(Equal(14), "twelve processes and the wrapper's two, as the operator will run them")
 		g.Expect(r[0].Time.IsZero()).To(BeTrue(), "a folder has no time: the same folder, the same report")
 	})
@@ -42,7 +42,7 @@ func TestAnAuditOfAFolder(t *testing.T) {
 		code, out, _ := invoke(t, "audit", "--from-files", dir, "-o", "json")
 		g.Expect(code).To(Equal(cli.ExitUnknown))
 		r := plugintest.Reports(t, out)[0]
-		g.Expect(r.Verdict).To(Equal(audit.Unknown))
+		g.Expect(r.Verdict).To(Equal(audit.VerdictCouldNotTell))
 		g.Expect(r.Unread).To(HaveLen(1))
 		g.Expect(r.Unread[0].Reason).To(ContainSubstring(
 			"spec.dependencies.kafka.brokers: Service elsewhere/kafka does not exist in these manifests"))
@@ -106,7 +106,7 @@ func TestSeveralStacks(t *testing.T) {
 		g.Expect(code).To(Equal(cli.ExitFindings))
 		all := plugintest.Reports(t, out)
 		g.Expect(all).To(HaveLen(2))
-		g.Expect([]audit.Verdict{all[0].Verdict, all[1].Verdict}).To(Equal([]audit.Verdict{audit.Open, audit.Sealed}))
+		g.Expect([]audit.Verdict{all[0].Verdict, all[1].Verdict}).To(Equal([]audit.Verdict{audit.VerdictFindings, audit.VerdictSealed}))
 	})
 	t.Run("one is chosen", func(t *testing.T) {
 		g := NewWithT(t)

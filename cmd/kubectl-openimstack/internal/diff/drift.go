@@ -32,8 +32,8 @@ type drift struct {
 
 // compare fills the lists of a drift.
 func (d *drift) compare() error {
-	var wanted snapshot.World
-	wanted.Intend(d.stack.Children()...)
+	var wanted snapshot.Snapshot
+	wanted.AddIntended(d.stack.Children()...)
 	live := d.stack.Snapshot
 	livePolicies := slices.DeleteFunc(d.ours(policies(live.Policies)), d.undecided)
 	wantedPolicies := slices.DeleteFunc(policies(wanted.Policies), d.undecided)

@@ -63,14 +63,14 @@ func (x *explainer) known() []string {
 	for _, c := range x.stack.Graph.Components {
 		all = append(all, c.Name)
 	}
-	for _, c := range x.stack.Graph.Connections {
-		for _, p := range []graph.Party{c.From, c.To} {
+	for _, c := range x.stack.Graph.Edges {
+		for _, p := range []graph.Peer{c.From, c.To} {
 			if !p.Inside && !slices.Contains(all, p.Name) {
 				all = append(all, p.Name)
 			}
 		}
 	}
-	return append(all, graph.Intruder, audit.Elsewhere, audit.OutsideIPv4, audit.OutsideIPv6)
+	return append(all, graph.Intruder, audit.IntruderElsewhere, audit.OutsideIPv4, audit.OutsideIPv6)
 }
 
 // unexpectedSources are pods without labels and addresses that no policy names, by their names in the audit's cells. The addresses are of
@@ -80,10 +80,10 @@ func unexpectedSources(namespace string) map[string]end {
 		return evaluate.End{Pod: &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "anyone"}}}
 	}
 	return map[string]end{
-		graph.Intruder:    {End: pod(namespace), words: "a pod without labels in namespace " + namespace},
-		audit.Elsewhere:   {End: pod("elsewhere." + namespace), words: "a pod without labels in another namespace"},
-		audit.OutsideIPv4: {End: evaluate.End{Address: netip.MustParseAddr("198.18.0.1")}, words: "an IPv4 address outside the cluster"},
-		audit.OutsideIPv6: {End: evaluate.End{Address: netip.MustParseAddr("2001:2::1")}, words: "an IPv6 address outside the cluster"},
+		graph.Intruder:          {End: pod(namespace), words: "a pod without labels in namespace " + namespace},
+		audit.IntruderElsewhere: {End: pod("elsewhere." + namespace), words: "a pod without labels in another namespace"},
+		audit.OutsideIPv4:       {End: evaluate.End{Address: netip.MustParseAddr("198.18.0.1")}, words: "an IPv4 address outside the cluster"},
+		audit.OutsideIPv6:       {End: evaluate.End{Address: netip.MustParseAddr("2001:2::1")}, words: "an IPv6 address outside the cluster"},
 	}
 }
 
@@ -114,7 +114,7 @@ func (x *explainer) componentOf(pod *corev1.Pod) string {
 	}
 	for _, c := range x.stack.Graph.Components {
 		if labels.SelectorFromSet(c.Labels(x.stack.Object.Name)).Matches(labels.Set(pod.Labels)) &&
-			audit.MadeBy(pod, x.stack.Object.Name, c.Name, x.stack.Snapshot.Source.Kind) {
+			audit.MadeBy(pod, x.stack.Object.Name, c.Name, x.stack.Snapshot.Origin.Kind) {
 			return c.Name
 		}
 	}
@@ -156,23 +156,23 @@ func (x *explainer) addressEnd(address netip.Addr) end {
 
 // peerByName returns the end for a peer that the graph names: a pod that the peer selects, or the first address of its block.
 func (x *explainer) peerByName(word string) (e end, found bool, err error) {
-	for _, c := range x.stack.Graph.Connections {
-		for _, peer := range []graph.Party{c.From, c.To} {
+	for _, c := range x.stack.Graph.Edges {
+		for _, peer := range []graph.Peer{c.From, c.To} {
 			if peer.Inside || peer.Name != word {
 				continue
 			}
 			if peer.Anyone() {
-				e = unexpectedSources(x.stack.Object.Namespace)[audit.Elsewhere]
+				e = unexpectedSources(x.stack.Object.Namespace)[audit.IntruderElsewhere]
 				e.words = word + " (anyone)"
 				return e, true, nil
 			}
-			for _, p := range peer.Peers {
+			for _, p := range peer.NetworkPeers {
 				if e, found := x.peerEnd(p); found {
 					e.words = word + " (" + e.words + ")"
 					return e, true, nil
 				}
 			}
-			return end{}, false, fmt.Errorf("%s is %s, and no such pod is known: name an address or another pod", word, graph.Place(peer))
+			return end{}, false, fmt.Errorf("%s is %s, and no such pod is known: name an address or another pod", word, graph.DescribePeer(peer))
 		}
 	}
 	return end{}, false, nil

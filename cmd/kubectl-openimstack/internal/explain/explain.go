@@ -60,7 +60,7 @@ func completeArgs(_ *cobra.Command, args []string, _ string) ([]cobra.Completion
 			candidates = append(candidates, c.Name)
 		}
 		if len(args) == 0 {
-			candidates = append(candidates, graph.Intruder, audit.Elsewhere, audit.OutsideIPv4, audit.OutsideIPv6)
+			candidates = append(candidates, graph.Intruder, audit.IntruderElsewhere, audit.OutsideIPv4, audit.OutsideIPv6)
 		}
 	case 2:
 		c, _ := graph.Lookup(args[1])
@@ -111,5 +111,5 @@ func (e *explanation) exitCode() int {
 // isUnexpectedSource reports whether the arguments name a connection from an unexpected source to a store, for which the audit has a cell.
 func (x *explainer) isUnexpectedSource(from, to string) bool {
 	_, is := unexpectedSources(x.stack.Object.Namespace)[from]
-	return is && slices.ContainsFunc(x.stack.Graph.Connections, func(c graph.Connection) bool { return !c.To.Inside && c.To.Name == to })
+	return is && slices.ContainsFunc(x.stack.Graph.Edges, func(c graph.Edge) bool { return !c.To.Inside && c.To.Name == to })
 }

@@ -38,7 +38,7 @@ type explanation struct {
 	// make it meant.
 	open, meant bool
 	// edges of the graph that the connection belongs to.
-	edges []graph.Connection
+	edges []graph.Edge
 	// decided holds the deciding rules by the audit, where the audit judges more than these two ends.
 	decided []string
 	// invalid names policies that the API server would refuse.
@@ -102,7 +102,7 @@ func (x *explainer) compile() (*compiled, error) {
 	}
 	// What outsiders may reach is what the policies allow without the edges that begin at a component.
 	outside := x.stack.Graph
-	outside.Connections = slices.DeleteFunc(slices.Clone(outside.Connections), func(c graph.Connection) bool { return c.From.Inside })
+	outside.Edges = slices.DeleteFunc(slices.Clone(outside.Edges), func(c graph.Edge) bool { return c.From.Inside })
 	if c.outsiders, err = x.evaluatorOf(outside); err != nil {
 		return nil, err
 	}
@@ -156,14 +156,14 @@ func permits(side evaluate.Side) bool { return !side.Isolated || len(side.Rules)
 // reaches itself.
 func judge(evaluator *evaluate.Evaluator, from, to end, port graph.Port) evaluate.Verdict {
 	if from.component != "" && from.component == to.component {
-		return evaluator.Between(evaluator.Single(from.End), evaluator.Single(to.End), port.Number, port.Protocol)
+		return evaluator.Between(evaluator.ClassOf(from.End), evaluator.ClassOf(to.End), port.Number, port.Protocol)
 	}
 	return evaluator.Connect(from.End, to.End, port.Number, port.Protocol)
 }
 
 // edges returns the edges of the graph whose rules let a connection through, each once.
-func (x *explainer) edges(intended evaluate.Verdict) []graph.Connection {
-	var found []graph.Connection
+func (x *explainer) edges(intended evaluate.Verdict) []graph.Edge {
+	var found []graph.Edge
 	seen := map[string]bool{}
 	for _, rule := range append(intended.Egress.Rules, intended.Ingress.Rules...) {
 		if c, ok := x.edge(rule); ok && !seen[c.ID] {
@@ -175,21 +175,21 @@ func (x *explainer) edges(intended evaluate.Verdict) []graph.Connection {
 }
 
 // edge returns the edge from which a rule of the stack's own policies is made. A policy's rules are in the order of its edges.
-func (x *explainer) edge(rule evaluate.Rule) (graph.Connection, bool) {
+func (x *explainer) edge(rule evaluate.Rule) (graph.Edge, bool) {
 	if rule.Policy.Namespace != x.stack.Object.Namespace {
-		return graph.Connection{}, false
+		return graph.Edge{}, false
 	}
 	g := x.stack.Graph
 	for _, c := range g.Components {
-		edges := g.To(c.Name)
+		edges := g.EdgesTo(c.Name)
 		if rule.Direction == networkingv1.PolicyTypeEgress {
-			edges = g.From(c.Name)
+			edges = g.EdgesFrom(c.Name)
 		}
 		if g.PolicyName(c.Name, rule.Direction) == rule.Policy.Name && rule.Index < len(edges) {
 			return edges[rule.Index], true
 		}
 	}
-	return graph.Connection{}, false
+	return graph.Edge{}, false
 }
 
 // unknown returns what could not be read or is not evaluated, one line each.

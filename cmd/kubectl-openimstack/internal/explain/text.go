@@ -245,7 +245,7 @@ func exposedPorts() []exposure {
 // allowedSources returns the names of the sources that may reach the port.
 func (e *explanation) allowedSources() []string {
 	var names []string
-	for _, c := range e.stack.Graph.To(e.to.component) {
+	for _, c := range e.stack.Graph.EdgesTo(e.to.component) {
 		for _, p := range c.Ports {
 			if p.Number == e.port.Number && p.Protocol == e.port.Protocol && !slices.Contains(names, c.From.Name) {
 				names = append(names, c.From.Name)

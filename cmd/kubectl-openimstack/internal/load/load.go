@@ -19,7 +19,7 @@ import (
 
 // Subject is what a command judges: a snapshot, and the selected stacks in it.
 type Subject struct {
-	Snapshot *snapshot.World
+	Snapshot *snapshot.Snapshot
 	Stacks   []*Stack
 	// time of the snapshot. It is zero for files, so that the same files give the same report every time.
 	time time.Time
@@ -49,7 +49,7 @@ func readFiles(ctx context.Context, f *Flags, names []string, notes io.Writer) (
 	}
 	// All stacks of the folder will be in the cluster, not the selected ones alone.
 	for _, stack := range all {
-		s.Intend(stack.Children()...)
+		s.AddIntended(stack.Children()...)
 	}
 	selected := slices.DeleteFunc(all, func(stack *Stack) bool {
 		return len(names) > 0 && stack.Object.Name != names[0] ||
@@ -74,7 +74,7 @@ func readCluster(ctx context.Context, f *Flags, names []string) (*Subject, error
 	// The whole cluster is read even for one stack: policies select by labels of all namespaces, and a Service or a route elsewhere may
 	// lead to the stack.
 	others := c.others()
-	s, err := snapshot.Read(ctx, c, snapshot.Scope{Name: c.Context, Others: others})
+	s, err := snapshot.Read(ctx, c, snapshot.Scope{Name: c.Context, OtherKinds: others})
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +108,7 @@ func (s *Subject) Names() string {
 
 // Audit runs the network audit of a stack of the subject.
 func (s *Subject) Audit(stack *Stack) audit.Report {
-	return audit.Run(audit.Input{Stack: stack.Object, Graph: stack.Graph, World: s.Snapshot, Now: s.time, Problems: stack.Problems})
+	return audit.Run(audit.Input{Stack: stack.Object, Graph: stack.Graph, Snapshot: s.Snapshot, Now: s.time, Problems: stack.Problems})
 }
 
 // Audits runs the network audit of all stacks of the subject.
@@ -121,7 +121,7 @@ func (s *Subject) Audits() []audit.Report {
 }
 
 // noStack returns the error that says why no stack is selected: kinds that may not be listed look the same as kinds without objects.
-func noStack(s *snapshot.World, namespace string, names []string) error {
+func noStack(s *snapshot.Snapshot, namespace string, names []string) error {
 	kind := v1alpha1.GroupVersion.WithKind("OpenIMStack").GroupKind().String()
 	for _, u := range s.Unread {
 		if u.Kind == kind {
@@ -151,8 +151,8 @@ func quoted(names []string) string {
 // narrowed reads one namespace, and the namespaces of the stores of its stacks, when not all namespaces may be read. Findings there
 // count, although the result can no longer be Sealed: what could not be read stays in the snapshot.
 func narrowed(
-	ctx context.Context, c *Cluster, all *snapshot.World, namespace string, others []schema.GroupVersionKind,
-) (*snapshot.World, error) {
+	ctx context.Context, c *Cluster, all *snapshot.Snapshot, namespace string, others []schema.GroupVersionKind,
+) (*snapshot.Snapshot, error) {
 	if !slices.ContainsFunc(all.Unread, func(u snapshot.Unread) bool {
 		return strings.Contains(u.Reason, "forbidden") && u.Kind != "Namespace"
 	}) {
@@ -166,7 +166,7 @@ func narrowed(
 	for i := range s.Stacks {
 		namespaces = append(namespaces, storeNamespaces(ctx, s, &s.Stacks[i])...)
 	}
-	if s, err = snapshot.Read(ctx, c, snapshot.Scope{Name: c.Context, Namespaces: namespaces, Others: others}); err != nil {
+	if s, err = snapshot.Read(ctx, c, snapshot.Scope{Name: c.Context, Namespaces: namespaces, OtherKinds: others}); err != nil {
 		return nil, err
 	}
 	// The second reading does not attempt what the first could not read in other namespaces. The report must still name it.

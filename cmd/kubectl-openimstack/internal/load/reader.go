@@ -20,7 +20,7 @@ import (
 // snapshotReader is the reader with which references are resolved: it serves Services and EndpointSlices from a snapshot. A snapshot has no
 // Secrets; placeholders replace those that the spec names, so that no user needs the right to read a Secret.
 type snapshotReader struct {
-	snapshot *snapshot.World
+	snapshot *snapshot.Snapshot
 	secrets  map[string]*corev1.Secret
 }
 
@@ -56,7 +56,7 @@ func (r snapshotReader) List(_ context.Context, into client.ObjectList, options 
 			slices.Items = append(slices.Items, s)
 		}
 	}
-	if len(slices.Items) > 0 || r.snapshot.Source.Kind != snapshot.Files || o.LabelSelector == nil {
+	if len(slices.Items) > 0 || r.snapshot.Origin.Kind != snapshot.Files || o.LabelSelector == nil {
 		return nil
 	}
 	if name, ok := o.LabelSelector.RequiresExactMatch(discoveryv1.LabelServiceName); ok {

@@ -19,7 +19,7 @@ import (
 
 // Stack is one stack of a snapshot, and what the operator would create for it.
 type Stack struct {
-	Snapshot *snapshot.World
+	Snapshot *snapshot.Snapshot
 	Object   *v1alpha1.OpenIMStack
 	Graph    graph.Graph
 	// Objects are what the operator writes for the stack, policies first.
@@ -41,7 +41,7 @@ func (s *Stack) Children() []metav1.Object {
 }
 
 // resolveAll resolves several stacks of one snapshot.
-func resolveAll(ctx context.Context, s *snapshot.World, stacks []v1alpha1.OpenIMStack, f *Flags) ([]*Stack, error) {
+func resolveAll(ctx context.Context, s *snapshot.Snapshot, stacks []v1alpha1.OpenIMStack, f *Flags) ([]*Stack, error) {
 	var all []*Stack
 	for i := range stacks {
 		stack, err := resolve(ctx, s, &stacks[i], f)
@@ -54,7 +54,7 @@ func resolveAll(ctx context.Context, s *snapshot.World, stacks []v1alpha1.OpenIM
 }
 
 // resolve resolves the references of a stack within the snapshot, as the operator does within the cluster.
-func resolve(ctx context.Context, s *snapshot.World, object *v1alpha1.OpenIMStack, f *Flags) (*Stack, error) {
+func resolve(ctx context.Context, s *snapshot.Snapshot, object *v1alpha1.OpenIMStack, f *Flags) (*Stack, error) {
 	object = object.DeepCopy() // the snapshot is shared by all stacks
 	reader := snapshotReader{snapshot: s, secrets: placeholders(object, f.MongoDBAddresses)}
 	facts, problems, err := dependencies.Resolve(ctx, reader, object)
@@ -69,7 +69,7 @@ func resolve(ctx context.Context, s *snapshot.World, object *v1alpha1.OpenIMStac
 	if err != nil {
 		return nil, fmt.Errorf("OpenIMStack %s/%s: %w", object.Namespace, object.Name, err)
 	}
-	stack := &Stack{Snapshot: s, Object: object, Graph: graph.NewGraph(object, facts), Objects: objects}
+	stack := &Stack{Snapshot: s, Object: object, Graph: graph.New(object, facts), Objects: objects}
 	for _, p := range problems {
 		stack.Problems = append(stack.Problems, problemIn(s, p))
 	}
@@ -77,14 +77,14 @@ func resolve(ctx context.Context, s *snapshot.World, object *v1alpha1.OpenIMStac
 }
 
 // problemIn words a problem for the reader of a snapshot, in which an object may be missing because it was not read.
-func problemIn(s *snapshot.World, p dependencies.Problem) string {
+func problemIn(s *snapshot.Snapshot, p dependencies.Problem) string {
 	servicesUnread := slices.ContainsFunc(s.Unread, func(u snapshot.Unread) bool {
 		return u.Kind == "Service" || strings.HasPrefix(u.Kind, "EndpointSlice")
 	})
 	switch {
 	case strings.HasSuffix(p.Field, ".uriRef") && (p.Reason == v1alpha1.ReasonSecretNotFound || p.Reason == v1alpha1.ReasonSecretKeyNotFound):
 		return p.Field + ": the addresses of MongoDB are in a Secret, and no Secret is read: name them with --mongodb-addresses"
-	case p.Reason == v1alpha1.ReasonServiceNotFound && !p.Stalled && s.Source.Kind == snapshot.Files:
+	case p.Reason == v1alpha1.ReasonServiceNotFound && !p.Stalled && s.Origin.Kind == snapshot.Files:
 		what, _, _ := strings.Cut(p.Message, ": ")
 		return p.Field + ": " + what + " in these manifests: add the Service, and the pods that it selects, to the folder, or write peers"
 	case p.Reason == v1alpha1.ReasonServiceNotFound && servicesUnread:
@@ -94,7 +94,7 @@ func problemIn(s *snapshot.World, p dependencies.Problem) string {
 }
 
 // storeNamespaces returns the namespaces of the Services that a stack refers to.
-func storeNamespaces(ctx context.Context, s *snapshot.World, object *v1alpha1.OpenIMStack) []string {
+func storeNamespaces(ctx context.Context, s *snapshot.Snapshot, object *v1alpha1.OpenIMStack) []string {
 	facts, _, err := dependencies.Resolve(ctx, snapshotReader{snapshot: s, secrets: placeholders(object, nil)}, object)
 	if err != nil {
 		return nil // resolve reports the error later

@@ -12,7 +12,7 @@ import (
 func TestExitCodesOfAProbe(t *testing.T) {
 	for outcome, code := range map[string]int{
 		v1alpha1.ReasonEnforced: cli.ExitSealed, v1alpha1.ReasonBreached: cli.ExitFindings, v1alpha1.ReasonNotEnforcedByCNI: cli.ExitFindings,
-		v1alpha1.ReasonIsolationUnverified: cli.ExitUnknown, "": cli.ExitUnknown, "SomethingNew": cli.ExitUnknown,
+		v1alpha1.ReasonNotVerified: cli.ExitUnknown, "": cli.ExitUnknown, "SomethingNew": cli.ExitUnknown,
 	} {
 		NewWithT(t).Expect(exitCode(outcome)).To(Equal(code), outcome)
 	}

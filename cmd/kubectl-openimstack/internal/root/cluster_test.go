@@ -223,7 +223,7 @@ func (l *live) theRoleIsEnough(t *testing.T) {
 	g.Expect(code).To(Equal(cli.ExitSealed), out+errs)
 	r := plugintest.Reports(t, out)[0]
 	g.Expect(r.Unread).To(BeEmpty())
-	g.Expect(r.Verdict).To(Equal(audit.Sealed))
+	g.Expect(r.Verdict).To(Equal(audit.VerdictSealed))
 	g.Expect(r.Counts.Pods).To(Equal(14))
 	g.Expect(r.Time).To(BeTemporally("~", time.Now(), time.Minute))
 	g.Expect(r.Source.Kind).To(Equal(snapshot.Cluster))
@@ -323,7 +323,7 @@ func (l *live) confinement(t *testing.T) {
 	code, out, errs := l.as(t, confined, "audit", "-o", "json")
 	g.Expect(code).To(Equal(cli.ExitUnknown), errs)
 	r := plugintest.Reports(t, out)[0]
-	g.Expect(r.Verdict).To(Equal(audit.Unknown))
+	g.Expect(r.Verdict).To(Equal(audit.VerdictCouldNotTell))
 	g.Expect(r.Counts.Policies).To(Equal(27), "the audit covers what may be read")
 	var unread []string
 	for _, u := range r.Unread {

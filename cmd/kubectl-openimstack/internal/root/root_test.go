@@ -149,7 +149,7 @@ func TestFlagsMayComeBeforeTheCommand(t *testing.T) {
 	g := NewWithT(t)
 	code, out, errs := invoke(t, "--from-files", plugintest.Path("deploy"), "-n", "im", "audit", "-o", "json")
 	g.Expect(code).To(Equal(cli.ExitSealed), errs)
-	g.Expect(plugintest.Reports(t, out)[0].Verdict).To(Equal(audit.Sealed))
+	g.Expect(plugintest.Reports(t, out)[0].Verdict).To(Equal(audit.VerdictSealed))
 	code, out, errs = invoke(t, "--from-files="+plugintest.Path("deploy"), "explain", "intruder", "api", "http")
 	g.Expect(code).To(Equal(cli.ExitSealed), errs)
 	g.Expect(out).To(ContainSubstring("CLOSED"))
