@@ -151,7 +151,8 @@ var _ = Describe("A stack", func() {
 				notes = append(notes, e.Reason+": "+e.Note)
 			}
 			return notes
-		}).Should(ContainElements("Created: NetworkPolicy chat-default-deny", "Created: Deployment chat-rpc-user", "Created: Secret chat-share-secret"))
+		}).Should(ContainElements("Created: NetworkPolicy chat-default-deny", "Created: Deployment chat-rpc-user", "Created: Secret "+
+			"chat-share-secret"))
 	})
 
 	It("leaves nothing behind when it is deleted", func() {

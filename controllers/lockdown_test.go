@@ -189,7 +189,9 @@ var _ = Describe("The lockdown", Ordered, func() {
 	It("is not verified from a change of the spec on, until the new graph was probed", func() {
 		before := w.lastProbe("chat")
 		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) {
-			s.Network = &v1alpha1.Network{Monitoring: []v1alpha1.Peer{{PodSelector: &v1alpha1.Selector{MatchLabels: map[string]string{"app": "prometheus"}}}}}
+			s.Network = &v1alpha1.Network{
+				Monitoring: []v1alpha1.Peer{{PodSelector: &v1alpha1.Selector{MatchLabels: map[string]string{"app": "prometheus"}}}},
+			}
 		})
 		w.eventuallyIsolated("chat", "Unknown/NotVerified", "has not been probed yet since the spec changed them")
 		Expect(w.lastProbe("chat")).To(Equal(before), "the result of the earlier graph")
@@ -226,7 +228,9 @@ var _ = Describe("The lockdown", Ordered, func() {
 		policy := &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "way-out"},
 			Spec: networkingv1.NetworkPolicySpec{
 				PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeEgress},
-				Egress:      []networkingv1.NetworkPolicyEgressRule{{To: []networkingv1.NetworkPolicyPeer{{IPBlock: &networkingv1.IPBlock{CIDR: "203.0.113.0/24"}}}}},
+				Egress: []networkingv1.NetworkPolicyEgressRule{
+					{To: []networkingv1.NetworkPolicyPeer{{IPBlock: &networkingv1.IPBlock{CIDR: "203.0.113.0/24"}}}},
+				},
 			}}
 		began := time.Now()
 		w.create(policy)

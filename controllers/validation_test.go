@@ -43,7 +43,8 @@ spec:
 
 // Prefixes of changes that let users log in, with everything that they need, and that add to spec.wrapper.
 const (
-	withUsers = "  wrapper:\n =>   wrapper:\n    redis: {addresses: ['redis-wrapper.infra.svc:6379'], credentialsRef: {name: redis-wrapper}}\n ;;     auth:\n =>     auth:\n      users: "
+	withUsers = "  wrapper:\n =>   wrapper:\n    redis: {addresses: ['redis-wrapper.infra.svc:6379'], credentialsRef: {name: " +
+		"redis-wrapper}}\n ;;     auth:\n =>     auth:\n      users: "
 	withGuard = "  wrapper:\n =>   wrapper:\n    "
 )
 
@@ -87,13 +88,15 @@ var _ = Describe("The API server", func() {
 	})
 
 	// Each entry is a mistake, the change that makes it, and texts of the refusal: the field, and what to write instead.
-	DescribeTable("refuses", func(ctx context.Context, change string, says ...string) {
-		err := try(ctx, strings.Split(change, " ;; ")...)
-		Expect(err).To(HaveOccurred())
-		for _, text := range says {
-			Expect(err.Error()).To(ContainSubstring(text))
-		}
-	},
+	DescribeTable(
+		"refuses",
+		func(ctx context.Context, change string, says ...string) {
+			err := try(ctx, strings.Split(change, " ;; ")...)
+			Expect(err).To(HaveOccurred())
+			for _, text := range says {
+				Expect(err.Error()).To(ContainSubstring(text))
+			}
+		},
 		Entry("a name too long for its children", "name: chat, => name: "+strings.Repeat("a", 41)+",", "at most 40 characters",
 			"write a shorter name"),
 		Entry("a name that no Service may have", "name: chat, => name: 1.chat,", "start with a letter", "write for example chat"),
@@ -114,8 +117,18 @@ var _ = Describe("The API server", func() {
 		Entry("credentials beside a connection string",
 			`mongodb: {addresses: ["mongodb.infra.svc:27017"]} => mongodb: {uriRef: {name: m, key: uri}, credentialsRef: {name: c}}`,
 			"remove credentialsRef and authSource"),
-		Entry("a user of no Secret", `mongodb: {addresses: ["mongodb.infra.svc:27017"]} => mongodb: {addresses: ["mongodb.infra.svc:27017"], authSource: admin}`, "mongodb.authSource", "write credentialsRef, or remove authSource"),
-		Entry("MongoDB's own database", `mongodb: {addresses: ["mongodb.infra.svc:27017"]} => mongodb: {addresses: ["mongodb.infra.svc:27017"], database: admin}`, "spec.dependencies.mongodb.database", "write another name"),
+		Entry(
+			"a user of no Secret",
+			`mongodb: {addresses: ["mongodb.infra.svc:27017"]} => mongodb: {addresses: ["mongodb.infra.svc:27017"], authSource: admin}`,
+			"mongodb.authSource",
+			"write credentialsRef, or remove authSource",
+		),
+		Entry(
+			"MongoDB's own database",
+			`mongodb: {addresses: ["mongodb.infra.svc:27017"]} => mongodb: {addresses: ["mongodb.infra.svc:27017"], database: admin}`,
+			"spec.dependencies.mongodb.database",
+			"write another name",
+		),
 		Entry("a number in a Redis Cluster",
 			`redis: {addresses: ["redis.infra.svc:6379"]} => redis: {addresses: ["redis.infra.svc:6379", "redis.infra.svc:6380"], database: 1}`,
 			"redis.database must be 0"),
@@ -191,10 +204,16 @@ var _ = Describe("The API server", func() {
 			"extraEgress[0].components[0]", "rpc-msg"),
 		Entry("extra egress to nowhere", withNetwork+"{"+strings.Replace(out, "[{ipBlock: {cidr: 192.0.2.0/24}}]", "[]", 1)+"}",
 			"extraEgress[0].peers", "at least 1"),
-		Entry("extra egress by all ports", withNetwork+"{"+strings.Replace(out, "[{port: 443}]", "[]", 1)+"}", "extraEgress[0].ports", "at least 1"),
+		Entry(
+			"extra egress by all ports",
+			withNetwork+"{"+strings.Replace(out, "[{port: 443}]", "[]", 1)+"}",
+			"extraEgress[0].ports",
+			"at least 1",
+		),
 		Entry("extra egress by a port that does not exist", withNetwork+"{"+strings.Replace(out, "443", "70000", 1)+"}", "ports[0].port",
 			"less than or equal to 65535"),
-		Entry("extra egress by a protocol that no policy knows", withNetwork+"{"+strings.Replace(out, "{port: 443}", "{port: 443, protocol: ICMP}",
+		Entry("extra egress by a protocol that no policy knows", withNetwork+"{"+strings.Replace(out, "{port: 443}", "{port: 443, protocol: "+
+			"ICMP}",
 			1)+"}", "ports[0].protocol", "UDP"),
 		Entry("extra egress with an invalid name", withNetwork+"{"+strings.Replace(out, "name: fcm", "name: Push Vendor", 1)+"}",
 			"extraEgress[0].name", "for example push-vendor"),
@@ -224,7 +243,8 @@ var _ = Describe("The API server", func() {
 			"[push, gateway]", 1)+"}", "names gateway or backend", "remove them from components"),
 		Entry("users without a Redis for them", "    auth:\n =>     auth:\n      users: {audience: 'https://im.example.com'}\n", "spec.wrapper",
 			"wrapper.redis is needed", "must not be OpenIM's", "owns OpenIM"),
-		Entry("OpenIM's Redis for users", "  wrapper:\n =>   wrapper:\n    redis: {addresses: ['other.infra.svc:6379', 'redis.infra.svc:6379'], credentialsRef: {name: r}}\n", "names an address of dependencies.redis", "a Redis of the wrapper's own"),
+		Entry("OpenIM's Redis for users", "  wrapper:\n =>   wrapper:\n    redis: {addresses: ['other.infra.svc:6379', "+
+			"'redis.infra.svc:6379'], credentialsRef: {name: r}}\n", "names an address of dependencies.redis", "a Redis of the wrapper's own"),
 		Entry("a Redis without a password for users", "  wrapper:\n =>   wrapper:\n    redis: {addresses: ['redis-wrapper.infra.svc:6379']}\n",
 			"wrapper.redis.credentialsRef is needed", "the key password"),
 		Entry("no audience for users", withUsers+"{}", "users.audience", "Required"),
@@ -248,7 +268,8 @@ var _ = Describe("The API server", func() {
 		Entry("a drain without end", withGuard+"gateway: {drainSeconds: 3600}", "gateway.drainSeconds", "less than or equal to 300"),
 		Entry("a class that does not exist", withGuard+"limits: {classes: [{name: shout, perSecond: 1, burst: 1, by: [User]}]}",
 			"limits.classes[0].name", "message"),
-		Entry("a class twice", withGuard+"limits: {classes: [{name: read, perSecond: 1, burst: 1, by: [User]}, {name: read, perSecond: 2, burst: 1, by: [User]}]}", "limits.classes[1]", "Duplicate"),
+		Entry("a class twice", withGuard+"limits: {classes: [{name: read, perSecond: 1, burst: 1, by: [User]}, {name: read, perSecond: 2, "+
+			"burst: 1, by: [User]}]}", "limits.classes[1]", "Duplicate"),
 		Entry("a rate of nothing", withGuard+"limits: {classes: [{name: read, perSecond: 0, burst: 1, by: [User]}]}", "classes[0].perSecond",
 			"more than 0"),
 		Entry("a rate below nothing", withGuard+"limits: {classes: [{name: read, perSecond: '-1', burst: 1, by: [User]}]}",
@@ -269,32 +290,55 @@ var _ = Describe("The API server", func() {
 			"for example http://otel-collector.monitoring.svc:4318"),
 		Entry("more than all traces", withGuard+"tracing: {endpoint: 'http://c:4318', sampleRatio: '1.5'}", "tracing.sampleRatio", "from 0 to 1"),
 		Entry("a share that is no text", withGuard+"tracing: {endpoint: 'http://c:4318', sampleRatio: 0.5}", "tracing.sampleRatio", "string"),
-		Entry("an external address with a path", `etcd: => objectStorage: {minio: {internalAddress: "minio:9000", externalAddress: "https://files.example.com/x", credentialsRef: {name: m}}}
-    etcd:`, "externalAddress", "for example https://files.example.com"),
+		Entry(
+			"an external address with a path",
+			`etcd: => objectStorage: {minio: {internalAddress: "minio:9000", externalAddress: "https://files.example.com/x", credentialsRef: {name: m}}}
+    etcd:`,
+			"externalAddress",
+			"for example https://files.example.com",
+		),
 	)
 
 	It("accepts users with all their settings", func(ctx context.Context) {
-		Expect(try(ctx, strings.Split(withUsers+`{audience: "https://im.example.com:8443", origins: ["*", "https://chat.example.com"], trustedProxies: [10.0.0.0/8, "2001:db8::/32"],
-        serverKeys: {secretRef: {name: keys}}, enrolment: {codeLifetimeSeconds: 60}, session: {lifetimeSeconds: 600, idleSeconds: 600}, socketToken: TicketOnly}`, " ;; ")...)).To(Succeed())
-		Expect(try(ctx, withGuard+`limits: {classes: [{name: login, perSecond: 500m, burst: 5, by: [IP]}, {name: message, perSecond: 20, burst: 100, by: [User, Device]}]}
+		Expect(
+			try(
+				ctx,
+				strings.Split(
+					withUsers+`{audience: "https://im.example.com:8443", origins: ["*", "https://chat.example.com"], trustedProxies: [10.0.0.0/8, "2001:db8::/32"],
+        serverKeys: {secretRef: {name: keys}}, enrolment: {codeLifetimeSeconds: 60}, session: {lifetimeSeconds: 600, idleSeconds: 600}, socketToken: TicketOnly}`,
+					" ;; ",
+				)...),
+		).To(Succeed())
+		Expect(
+			try(
+				ctx,
+				withGuard+`limits: {classes: [{name: login, perSecond: 500m, burst: 5, by: [IP]}, {name: message, perSecond: 20, burst: 100, by: [User, Device]}]}
     policy: {rules: [{name: no-web, expression: identity.platformID != 5, message: not from the web}]}
     audit: {}
     tracing: {endpoint: "http://collector:4318", sampleRatio: "1.0"}
     mongodb: {uriRef: {name: m, key: uri}}
-    gateway: {maxSockets: 10, drainSeconds: 300}`)).To(Succeed())
-		Expect(try(ctx, "jwks: {secretRef: {name: jwks, key: jwks.json}} => jwks: {url: 'https://id.example.com/keys', caSecretRef: {name: ca, key: ca.crt}, peers: [{ipBlock: {cidr: 192.0.2.0/24}}]}")).To(Succeed())
+    gateway: {maxSockets: 10, drainSeconds: 300}`,
+			),
+		).To(Succeed())
+		Expect(try(ctx, "jwks: {secretRef: {name: jwks, key: jwks.json}} => jwks: {url: 'https://id.example.com/keys', caSecretRef: {name: "+
+			"ca, key: ca.crt}, peers: [{ipBlock: {cidr: 192.0.2.0/24}}]}")).To(Succeed())
 	})
 
 	It("accepts all settings of the network", func(ctx context.Context) {
-		Expect(try(ctx, withNetwork+"{"+direct+", "+out+", dns: [{podSelector: {}}, {ipBlock: {cidr: 169.254.20.10/32}, port: 5353}], probe: {intervalSeconds: 30}}")).To(Succeed())
-		Expect(try(ctx, withNetwork+"{webSocket: Proxied, clients: [{ipBlock: {cidr: '2001:db8::/32', except: ['2001:db8:1::/48']}}]}")).To(Succeed())
+		Expect(try(ctx, withNetwork+"{"+direct+", "+out+", dns: [{podSelector: {}}, {ipBlock: {cidr: 169.254.20.10/32}, port: 5353}], probe: "+
+			"{intervalSeconds: 30}}")).To(Succeed())
+		Expect(
+			try(ctx, withNetwork+"{webSocket: Proxied, clients: [{ipBlock: {cidr: '2001:db8::/32', except: ['2001:db8:1::/48']}}]}"),
+		).To(Succeed())
 		Expect(try(ctx, withNetwork+"{"+strings.Replace(out, "[push]",
-			"[api, msggateway, msgtransfer, push, crontask, rpc-auth, rpc-conversation, rpc-friend, rpc-group, rpc-msg, rpc-third, rpc-user, gateway, backend]", 1)+"}")).To(Succeed())
+			"[api, msggateway, msgtransfer, push, crontask, rpc-auth, rpc-conversation, rpc-friend, rpc-group, rpc-msg, rpc-third, rpc-user, "+
+				"gateway, backend]", 1)+"}")).To(Succeed())
 	})
 
 	It("accepts an external wrapper", func(ctx context.Context) {
 		Expect(try(ctx, withoutAuth+own+"\n")).To(Succeed())
-		Expect(try(ctx, withoutAuth+"externalRef: {podSelector: {matchExpressions: [{key: app, operator: In, values: [a, b]}]}, namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: bridges}}}\n",
+		Expect(try(ctx, withoutAuth+"externalRef: {podSelector: {matchExpressions: [{key: app, operator: In, values: [a, b]}]}, "+
+			"namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: bridges}}}\n",
 			withNetwork+"{"+direct+", "+out+", monitoring: [{podSelector: {}}]}")).To(Succeed())
 	})
 

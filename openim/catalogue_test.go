@@ -54,7 +54,8 @@ func TestSupportedReleases(t *testing.T) {
 		NewWithT(t).Expect(err).NotTo(HaveOccurred())
 		NewWithT(t).Expect(r.Tag).To(Equal(tag))
 	}
-	for _, tag := range []string{"", "3.8.3", "v3.8.4", "v3.8.3-patch.0", "v3.8.3-patch.17", "v3.8.3-patch.016", "v3.8.3-patch.1x", "v3.8.3-alpha.1"} {
+	for _, tag := range []string{"", "3.8.3", "v3.8.4", "v3.8.3-patch.0", "v3.8.3-patch.17", "v3.8.3-patch.016", "v3.8.3-patch.1x",
+		"v3.8.3-alpha.1"} {
 		_, err := openim.ParseRelease(tag)
 		NewWithT(t).Expect(err).To(MatchError(ContainSubstring("write v3.8.3")), tag)
 	}

@@ -16,7 +16,8 @@ func TestTheDefaultDatabaseIsOfOneStackAlone(t *testing.T) {
 	long, longer := strings.Repeat("n", 63), strings.Repeat("s", 40)
 	seen := map[string]string{}
 	for _, s := range [][2]string{
-		{"im", "chat"}, {"a-b", "c"}, {"a", "b-c"}, {long, longer}, {long[:62] + "x", longer}, {long, longer[:39] + "x"}, {long, "s"}, {"n", longer},
+		{"im", "chat"}, {"a-b", "c"}, {"a", "b-c"}, {long, longer}, {long[:62] + "x", longer}, {long, longer[:39] + "x"}, {long, "s"}, {"n",
+			longer},
 		{strings.Repeat("n", 30), strings.Repeat("s", 25)}, {strings.Repeat("n", 30), strings.Repeat("s", 26)},
 	} {
 		name := openim.DefaultDatabase(s[0], s[1])
@@ -24,7 +25,8 @@ func TestTheDefaultDatabaseIsOfOneStackAlone(t *testing.T) {
 		g.Expect(seen).NotTo(HaveKey(name), "%s is %s's already", name, seen[name])
 		seen[name] = s[0] + "/" + s[1]
 		prefix := openim.DefaultTopicPrefix(s[0], s[1])
-		g.Expect(regexp.MustCompile(`^[A-Za-z0-9._-]{1,236}$`).MatchString(prefix)).To(BeTrue(), "Kafka takes 249 bytes with toOfflinePush behind it")
+		g.Expect(regexp.MustCompile(`^[A-Za-z0-9._-]{1,236}$`).MatchString(prefix)).To(BeTrue(), "Kafka takes 249 bytes with toOfflinePush "+
+			"behind it")
 	}
 	g.Expect(openim.DefaultDatabase("im", "chat")).To(Equal("openim_im_chat"))
 	g.Expect(openim.DefaultTopicPrefix("im", "chat")).To(Equal("im.chat."))

@@ -38,8 +38,17 @@ func settings(t *testing.T, tag string) openim.Settings {
 func TestConfigurationIsWhatWasReviewed(t *testing.T) {
 	withStore := settings(t, "v3.8.3-patch.16")
 	withStore.RedisAddresses = []string{"redis-0.infra.svc:6379", "redis-1.infra.svc:6379"}
-	withStore.MongoDB = openim.MongoDBSettings{Addresses: []string{"mongodb.infra.svc:27017"}, Database: "chat", AuthSource: "admin", Credentials: true}
-	withStore.ObjectStorage = &openim.ObjectStorageSettings{InternalAddress: "minio.infra.svc:9000", ExternalAddress: "https://files.example.com", Bucket: "openim"}
+	withStore.MongoDB = openim.MongoDBSettings{
+		Addresses:   []string{"mongodb.infra.svc:27017"},
+		Database:    "chat",
+		AuthSource:  "admin",
+		Credentials: true,
+	}
+	withStore.ObjectStorage = &openim.ObjectStorageSettings{
+		InternalAddress: "minio.infra.svc:9000",
+		ExternalAddress: "https://files.example.com",
+		Bucket:          "openim",
+	}
 	cases := map[string]openim.Settings{
 		"v3.8.3":                      settings(t, "v3.8.3"),
 		"v3.8.3-patch.5":              settings(t, "v3.8.3-patch.5"),

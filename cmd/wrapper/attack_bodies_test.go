@@ -367,9 +367,12 @@ func attackSlowness(t *testing.T, n *testEnv) {
 		{"header, users", n.users, "POST " + usersInfo + " HTTP/1.1\r\nHost: x\r\nX-", 9 * time.Second},
 		{"header, admins", n.admins, "POST " + adminUsersInfo + " HTTP/1.1\r\nHost: x\r\nX-", 9 * time.Second},
 		{"request line", n.users, "PO", 9 * time.Second},
-		{"body", n.users, message("POST "+usersInfo+" HTTP/1.1", "", "Connection: close", "token: "+alice.Token(), "Content-Type: application/json", "Content-Length: 1000") + `{"`, 20 * time.Second},
-		{"body of a login", n.users, message("POST "+wire.PathLoginStart+" HTTP/1.1", "", "Connection: close", "Content-Type: application/json", "Content-Length: 1000") + `{"`, 20 * time.Second},
-		{"chunk's size", n.users, message("POST "+usersInfo+" HTTP/1.1", "", "Connection: close", "token: "+alice.Token(), "Content-Type: application/json", "Transfer-Encoding: chunked"), 20 * time.Second},
+		{"body", n.users, message("POST "+usersInfo+" HTTP/1.1", "", "Connection: close", "token: "+alice.Token(), "Content-Type: "+
+			"application/json", "Content-Length: 1000") + `{"`, 20 * time.Second},
+		{"body of a login", n.users, message("POST "+wire.PathLoginStart+" HTTP/1.1", "", "Connection: close", "Content-Type: "+
+			"application/json", "Content-Length: 1000") + `{"`, 20 * time.Second},
+		{"chunk's size", n.users, message("POST "+usersInfo+" HTTP/1.1", "", "Connection: close", "token: "+alice.Token(), "Content-Type: "+
+			"application/json", "Transfer-Encoding: chunked"), 20 * time.Second},
 		{"body without a session", n.users, message("POST "+usersInfo+" HTTP/1.1", "", "Connection: close", "Content-Type: application/json", "Content-Length: 100000") + `{"`, 20 * time.Second},
 	}
 	lasted := make([][]time.Duration, len(all))

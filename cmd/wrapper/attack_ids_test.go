@@ -33,7 +33,16 @@ func attackIDs(t *testing.T, n *testEnv) {
 	i := 0
 	for a := range routestest.Attacks(own, routestest.Identities{Self: "mallory", Peer: "bob", Group: "chess"}) {
 		switch a.Rule.Rule {
-		case routes.Other, routes.Role, routes.Live, routes.Public, routes.OwnRecord, routes.Party, routes.Filled, routes.Kept, routes.Member, routes.Manager:
+		case routes.Other,
+			routes.Role,
+			routes.Live,
+			routes.Public,
+			routes.OwnRecord,
+			routes.Party,
+			routes.Filled,
+			routes.Kept,
+			routes.Member,
+			routes.Manager:
 		default:
 			continue
 		}
@@ -81,7 +90,7 @@ func (n *testEnv) attackWithLists(t *testing.T, own routestest.Identities, send 
 	for _, path := range []string{"/conversation/get_sorted_conversation_list", "/msg/get_conversations_has_read_and_max_seq"} {
 		r := routes.Find(path)
 		for name, value := range map[string]any{"an empty list": []any{}, "null": nil,
-			"a list of one that is not hers": []any{"si_alice_bob", "sg_chess"}} {
+			"a list of one that is not the caller's": []any{"si_alice_bob", "sg_chess"}} {
 			n.each(t, path+" "+name, func(t *testing.T) {
 				g := NewWithT(t)
 				body := own.Body(r)

@@ -158,8 +158,14 @@ func attackLogin(t *testing.T, n *testEnv) {
 		{"the last bit", func() reply { return finish(login().flip(t, handshake.Message3Bytes-1)) }},
 		{"a used code", func() reply { return finish(n.begin(t, handshake.Enrol, key(), spent, 1).finish) }},
 		{"a code of nobody's", func() reply { return finish(n.begin(t, handshake.Enrol, key(), &wrong, 1).finish) }},
-		{"a key that is alice's, with dora's code", func() reply { return finish(n.begin(t, handshake.Enrol, alice.device.Key, code("dora"), 1).finish) }},
-		{"alice's key with alice's own code", func() reply { return finish(n.begin(t, handshake.Enrol, alice.device.Key, code("alice"), 1).finish) }},
+		{"a key that is alice's, with dora's code", func() reply {
+			return finish(n.begin(t, handshake.Enrol, alice.device.Key, code("dora"),
+				1).finish)
+		}},
+		{"alice's key with alice's own code", func() reply {
+			return finish(n.begin(t, handshake.Enrol, alice.device.Key, code("alice"),
+				1).finish)
+		}},
 		{"a rotation without a session", func() reply { return finish(n.begin(t, handshake.Rotate, key(), nil, 1).finish) }},
 		{"a rotation with a session that was revoked", func() reply {
 			return finish(n.begin(t, handshake.Rotate, key(), nil, 3).finish, "token: "+revoked.Token())

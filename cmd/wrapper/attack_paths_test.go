@@ -77,25 +77,39 @@ var methods = []string{"GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "TRAC
 var forms = map[string]string{
 	"HTTP/0.9":               "GET %[1]s\r\n\r\n",
 	"HTTP/0.9 with a header": "POST %[1]s\r\n%[2]s\r\n\r\n%[3]s",
-	"HTTP/1.2":               "POST %[1]s HTTP/1.2\r\nHost: x\r\n%[2]s\r\nContent-Type: application/json\r\nContent-Length: %[4]d\r\nX: HTTP/1.1\r\nTransfer-Encoding: x\r\n\r\n%[3]s",
-	"HTTP/2.0":               "POST %[1]s HTTP/2.0\r\nHost: x\r\n%[2]s\r\nContent-Type: application/json\r\nContent-Length: %[4]d\r\n\r\n%[3]s",
-	"HTTP/3.0":               "POST %[1]s HTTP/3.0\r\nHost: x\r\n%[2]s\r\nContent-Type: application/json\r\nContent-Length: %[4]d\r\n\r\n%[3]s",
-	"http/1.1":               "POST %[1]s http/1.1\r\nHost: x\r\n%[2]s\r\nContent-Type: application/json\r\nContent-Length: %[4]d\r\n\r\n%[3]s",
-	"HTTP/1.10":              "POST %[1]s HTTP/1.10\r\nHost: x\r\n%[2]s\r\nContent-Type: application/json\r\nContent-Length: %[4]d\r\n\r\n%[3]s",
-	"HTTP/+1.1":              "POST %[1]s HTTP/+1.1\r\nHost: x\r\n%[2]s\r\nContent-Type: application/json\r\nContent-Length: %[4]d\r\n\r\n%[3]s",
-	"RTSP/1.0":               "POST %[1]s RTSP/1.0\r\nHost: x\r\n%[2]s\r\nContent-Type: application/json\r\nContent-Length: %[4]d\r\n\r\n%[3]s",
-	"no Host":                "POST %[1]s HTTP/1.1\r\n%[2]s\r\nContent-Type: application/json\r\nContent-Length: %[4]d\r\n\r\n%[3]s",
-	"two Hosts":              "POST %[1]s HTTP/1.1\r\nHost: x\r\nHost: y\r\n%[2]s\r\nContent-Type: application/json\r\nContent-Length: %[4]d\r\n\r\n%[3]s",
-	"an invalid Host":        "POST %[1]s HTTP/1.1\r\nHost: a b\r\n%[2]s\r\nContent-Type: application/json\r\nContent-Length: %[4]d\r\n\r\n%[3]s",
-	"a blank too many":       "POST  %[1]s HTTP/1.1\r\nHost: x\r\n%[2]s\r\nContent-Type: application/json\r\nContent-Length: %[4]d\r\n\r\n%[3]s",
-	"a blank before":         " POST %[1]s HTTP/1.1\r\nHost: x\r\n%[2]s\r\nContent-Type: application/json\r\nContent-Length: %[4]d\r\n\r\n%[3]s",
-	"tabs":                   "POST\t%[1]s\tHTTP/1.1\r\nHost: x\r\n%[2]s\r\nContent-Type: application/json\r\nContent-Length: %[4]d\r\n\r\n%[3]s",
-	"h2c, prior knowledge":   "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00",
-	"TLS to plain HTTP":      "\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03" + "%[5]s\r\n\r\n",
-	"a PROXY line":           "PROXY TCP4 10.0.0.1 10.0.0.2 1 2\r\nPOST %[1]s HTTP/1.1\r\nHost: x\r\n%[2]s\r\nContent-Type: application/json\r\nContent-Length: %[4]d\r\n\r\n%[3]s",
-	"a PROXY header, binary": "\r\n\r\n\x00\r\nQUIT\n!\x11\x00\x0c\x7f\x00\x00\x01\x7f\x00\x00\x01\x00\x01\x00\x02POST %[1]s HTTP/1.1\r\nHost: x\r\n%[2]s\r\n\r\n",
-	"a line of Redis":        "*1\r\n$4\r\nPING\r\n",
-	"a line of SMTP":         "EHLO evil.example\r\n",
+	"HTTP/1.2": "POST %[1]s HTTP/1.2\r\nHost: x\r\n%[2]s\r\nContent-Type: application/json\r\nContent-Length: %[4]d\r\nX: " +
+		"HTTP/1.1\r\nTransfer-Encoding: x\r\n\r\n%[3]s",
+	"HTTP/2.0": "POST %[1]s HTTP/2.0\r\nHost: x\r\n%[2]s\r\nContent-Type: application/json\r\nContent-Length: " +
+		"%[4]d\r\n\r\n%[3]s",
+	"HTTP/3.0": "POST %[1]s HTTP/3.0\r\nHost: x\r\n%[2]s\r\nContent-Type: application/json\r\nContent-Length: " +
+		"%[4]d\r\n\r\n%[3]s",
+	"http/1.1": "POST %[1]s http/1.1\r\nHost: x\r\n%[2]s\r\nContent-Type: application/json\r\nContent-Length: " +
+		"%[4]d\r\n\r\n%[3]s",
+	"HTTP/1.10": "POST %[1]s HTTP/1.10\r\nHost: x\r\n%[2]s\r\nContent-Type: application/json\r\nContent-Length: " +
+		"%[4]d\r\n\r\n%[3]s",
+	"HTTP/+1.1": "POST %[1]s HTTP/+1.1\r\nHost: x\r\n%[2]s\r\nContent-Type: application/json\r\nContent-Length: " +
+		"%[4]d\r\n\r\n%[3]s",
+	"RTSP/1.0": "POST %[1]s RTSP/1.0\r\nHost: x\r\n%[2]s\r\nContent-Type: application/json\r\nContent-Length: " +
+		"%[4]d\r\n\r\n%[3]s",
+	"no Host": "POST %[1]s HTTP/1.1\r\n%[2]s\r\nContent-Type: application/json\r\nContent-Length: %[4]d\r\n\r\n%[3]s",
+	"two Hosts": "POST %[1]s HTTP/1.1\r\nHost: x\r\nHost: y\r\n%[2]s\r\nContent-Type: application/json\r\nContent-Length: " +
+		"%[4]d\r\n\r\n%[3]s",
+	"an invalid Host": "POST %[1]s HTTP/1.1\r\nHost: a b\r\n%[2]s\r\nContent-Type: application/json\r\nContent-Length: " +
+		"%[4]d\r\n\r\n%[3]s",
+	"a blank too many": "POST  %[1]s HTTP/1.1\r\nHost: x\r\n%[2]s\r\nContent-Type: application/json\r\nContent-Length: " +
+		"%[4]d\r\n\r\n%[3]s",
+	"a blank before": " POST %[1]s HTTP/1.1\r\nHost: x\r\n%[2]s\r\nContent-Type: application/json\r\nContent-Length: " +
+		"%[4]d\r\n\r\n%[3]s",
+	"tabs": "POST\t%[1]s\tHTTP/1.1\r\nHost: x\r\n%[2]s\r\nContent-Type: application/json\r\nContent-Length: " +
+		"%[4]d\r\n\r\n%[3]s",
+	"h2c, prior knowledge": "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00",
+	"TLS to plain HTTP":    "\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03" + "%[5]s\r\n\r\n",
+	"a PROXY line": "PROXY TCP4 10.0.0.1 10.0.0.2 1 2\r\nPOST %[1]s HTTP/1.1\r\nHost: x\r\n%[2]s\r\nContent-Type: " +
+		"application/json\r\nContent-Length: %[4]d\r\n\r\n%[3]s",
+	"a PROXY header, binary": "\r\n\r\n\x00\r\nQUIT\n!\x11\x00\x0c\x7f\x00\x00\x01\x7f\x00\x00\x01\x00\x01\x00\x02POST %[1]s " +
+		"HTTP/1.1\r\nHost: x\r\n%[2]s\r\n\r\n",
+	"a line of Redis": "*1\r\n$4\r\nPING\r\n",
+	"a line of SMTP":  "EHLO evil.example\r\n",
 }
 
 func attackPaths(t *testing.T, n *testEnv) {
@@ -147,8 +161,10 @@ func attackPaths(t *testing.T, n *testEnv) {
 		"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", listeners[0].credential}
 	query := "?sendID=alice&platformID=1&operationID=o&isBackground=false&token=" + n.people["alice"].Token()
 	for _, line := range []string{
-		"GET " + usersInfo, "GET " + wire.PathSession, "GET /" + query, "GET /im/v1/ws/" + query, "GET //im/v1/ws" + query, "GET /im/v1/WS" + query, "GET /im/v1/%77s" + query,
-		"GET /ws" + query, "GET /im/v1/x/../ws" + query, "POST /im/v1/ws" + query, "HEAD /im/v1/ws" + query, "CONNECT /im/v1/ws" + query, "PUT /im/v1/ws" + query,
+		"GET " + usersInfo, "GET " + wire.PathSession, "GET /" + query, "GET /im/v1/ws/" + query, "GET //im/v1/ws" + query,
+		"GET /im/v1/WS" + query, "GET /im/v1/%77s" + query,
+		"GET /ws" + query, "GET /im/v1/x/../ws" + query, "POST /im/v1/ws" + query, "HEAD /im/v1/ws" + query, "CONNECT /im/v1/ws" + query,
+		"PUT /im/v1/ws" + query,
 		"GET http://im.example.com/im/v1/ws" + query, "GET /im/v1/ws;x" + query, "GET /admin/v1/ws" + query,
 	} {
 		n.each(t, "an upgrade, "+strings.Split(line, "?")[0], func(t *testing.T) {

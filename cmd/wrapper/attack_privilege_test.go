@@ -25,8 +25,10 @@ import (
 
 // internalPaths are the paths of the internal API.
 var internalPaths = []string{
-	internalapi.PathLoginKeys, internalapi.PathLoginStart, internalapi.PathLoginFinish, internalapi.PathIssueTicket, internalapi.PathRedeemTicket, internalapi.PathIssueCode, internalapi.PathDropCodes, internalapi.PathListDevices,
-	internalapi.PathRevokeDevices, internalapi.PathSetUser, internalapi.PathOpenIMToken, internalapi.PathForceLogout, internalapi.PathMembership, internalapi.PathSender,
+	internalapi.PathLoginKeys, internalapi.PathLoginStart, internalapi.PathLoginFinish, internalapi.PathIssueTicket,
+	internalapi.PathRedeemTicket, internalapi.PathIssueCode, internalapi.PathDropCodes, internalapi.PathListDevices,
+	internalapi.PathRevokeDevices, internalapi.PathSetUser, internalapi.PathOpenIMToken, internalapi.PathForceLogout,
+	internalapi.PathMembership, internalapi.PathSender,
 	internalapi.PathRegisterHead, internalapi.PathListHeads, wire.HandshakePath,
 }
 
@@ -162,7 +164,15 @@ func (n *testEnv) attackBackend(t *testing.T) {
 		{"a session", "POST", usersInfo, whois(first), "Bearer " + n.people["alice"].Token(), id, ""},
 		{"an administrator's JWT", "POST", adminUsersInfo, whois(first), "Bearer " + n.token(nil), id, ""},
 		{"without a signature", "POST", usersInfo, whois(first), assertion[:len(assertion)-43], id, ""},
-		{"a JWT that nobody signed", "POST", usersInfo, whois(first), "Bearer " + base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none"}`)) + ".e30.", id, ""},
+		{
+			"a JWT that nobody signed",
+			"POST",
+			usersInfo,
+			whois(first),
+			"Bearer " + base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none"}`)) + ".e30.",
+			id,
+			"",
+		},
 	}
 	for i := range shots {
 		shots[i].proof = alice.Token()
@@ -218,7 +228,8 @@ func (n *testEnv) attackBackend(t *testing.T) {
 		{"the holder, alice disabled by alice", asGateway, assertionKey, internalapi.PathSetUser, setUser, 0, alice.Token()},
 		{"the holder, alice disabled without a proof", asGateway, assertionKey, internalapi.PathSetUser, setUser, 0, ""},
 		{"the holder, bob's devices by alice", asGateway, assertionKey, internalapi.PathListDevices, `{"userID":"bob"}`, 0, alice.Token()},
-		{"the holder, bob's devices revoked by alice", asGateway, assertionKey, internalapi.PathRevokeDevices, `{"userID":"bob","deviceID":"` + bob.DeviceID + `"}`, 0, alice.Token()},
+		{"the holder, bob's devices revoked by alice", asGateway, assertionKey, internalapi.PathRevokeDevices,
+			`{"userID":"bob","deviceID":"` + bob.DeviceID + `"}`, 0, alice.Token()},
 		{"the holder, a ticket by a made up session", asGateway, assertionKey, internalapi.PathIssueTicket, `{}`, 0, forged},
 	} {
 		id := wire.NewRequestID()
@@ -255,7 +266,9 @@ func (n *testEnv) forgedSession(t *testing.T) string {
 	t.Helper()
 	hour := func() time.Duration { return time.Hour }
 	store := session.New(session.Options{
-		Redis: n.redis.Open("im/chat:"), Lifetime: hour, Idle: hour, Now: time.Now, Log: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(),
+		Redis: n.redis.Open(
+			"im/chat:",
+		), Lifetime: hour, Idle: hour, Now: time.Now, Log: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(),
 	})
 	token, _, err := store.Create(t.Context(), "alice", n.people["alice"].DeviceID, 1, 0)
 	if err != nil {
@@ -303,9 +316,12 @@ func searchForSecrets(t *testing.T, n *testEnv) {
 	// A JWT is recognised by its second part, the claims, after a dot. Its first three letters alone occur in random base64 by chance: once in
 	// 262,144 places, and the replies to a corpus hold tens of thousands.
 	secrets := map[string]string{
-		"share.secret": openimtest.Secret, "the assertion key": assertionKey, "the custody key": custodyKey, "Redis' password": n.redis.Password, "a message's text": messageText,
-		"a message's text in base64": base64.StdEncoding.EncodeToString([]byte(messageText))[:20], "the login's private key": base64.RawURLEncoding.EncodeToString(n.server.Bytes()),
-		"a JWT": ".eyJ", "a Go stack": "goroutine ", "a place in Go's source": ".go:", "alice's device key": n.people["alice"].device.Key.Reveal(),
+		"share.secret": openimtest.Secret, "the assertion key": assertionKey, "the custody key": custodyKey, "Redis' password": n.redis.Password,
+		"a message's text":           messageText,
+		"a message's text in base64": base64.StdEncoding.EncodeToString([]byte(messageText))[:20],
+		"the login's private key":    base64.RawURLEncoding.EncodeToString(n.server.Bytes()),
+		"a JWT":                      ".eyJ", "a Go stack": "goroutine ", "a place in Go's source": ".go:",
+		"alice's device key": n.people["alice"].device.Key.Reveal(),
 	}
 	maps.Copy(secrets, n.secrets)
 	for name, secret := range secrets {

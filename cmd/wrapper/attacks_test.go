@@ -70,12 +70,14 @@ func TestTheFailureTable(t *testing.T) {
 			r.Method = http.MethodGet
 			r.Header.Set("X-Http-Method-Override", "POST")
 		}, 405, 1001, "another method"},
-		{"a body too large", "/admin/v1/auth/force_logout", admin, `{"userID":"` + strings.Repeat("x", 20000) + `"}`, nil, 413, 1001, "larger than this route takes"},
+		{"a body too large", "/admin/v1/auth/force_logout", admin, `{"userID":"` + strings.Repeat("x", 20000) + `"}`, nil, 413, 1001,
+			"larger than this route takes"},
 		{"a form", info, admin, "a=b", header("Content-Type", "application/x-www-form-urlencoded"), 415, 1001, "application/json"},
 		{"gzip", info, admin, good, header("Content-Encoding", "gzip"), 415, 1001, "no Content-Encoding"},
 		{"not JSON", info, admin, `{`, nil, 400, 1001, "not one JSON object"},
 		{"a member twice", info, admin, `{"userIDs":[],"userIDs":["bob"]}`, nil, 400, 1001, "names a member twice"},
-		{"a user named in two spellings", "/admin/v1/auth/force_logout", admin, `{"userID":"a","UserID":"b"}`, nil, 400, 1001, "different spellings"},
+		{"a user named in two spellings", "/admin/v1/auth/force_logout", admin, `{"userID":"a","UserID":"b"}`, nil, 400, 1001,
+			"different spellings"},
 		{"OpenIM says no", "/admin/v1/friend/delete_friend", admin, `{}`, nil, 200, 1004, "RecordNotFoundError [removed]"},
 		{"a route that this release lacks", "/admin/v1/group/get_groups", admin, `{}`, nil, 501, 1004, "no such route"},
 		{"OpenIM panics", "/admin/v1/msg/search_msg", admin, `{}`, nil, 502, 500, "no usable reply"},
@@ -111,11 +113,16 @@ func TestRequestLinesThatTryToSlipThrough(t *testing.T) {
 	token := h.token(nil)
 	for _, target := range []string{
 		"//admin/v1/user/get_users_info", "/admin/v1//user/get_users_info", "/admin/v1/user//get_users_info", "/admin/v1/user/get_users_info/",
-		"/admin/v1/user%2fget_users_info", "/admin/v1/user%2Fget_users_info", "/admin/v1/user%252fget_users_info", "/admin/v1/%75ser/get_users_info",
-		"/admin/v1/auth/../user/get_users_info", "/admin/v1/auth/..;/user/get_users_info", "/admin/v1/./user/get_users_info", "/admin/v1/%2e%2e/v1/user/get_users_info",
-		"/admin/v1/user/get_users_info;x=1", "/admin/v1/user/get_users_info?", "/admin/v1/user/get_users_info#x", "/admin/v1/USER/get_users_info", "/ADMIN/V1/user/get_users_info",
-		"/admin/v1/user\\get_users_info", "/admin/v1/user/get_users_info%00", "/admin/v1/user/get_users_info%20", "/admin/v1/user/get_users_info.",
-		"http://x/admin/v1/user/get_users_info", "http://openim:10002/user/get_users_info", "/internal/v1/handshake", "/admin/v1/internal/v1/handshake", "/metrics", "/readyz", "*", "/",
+		"/admin/v1/user%2fget_users_info", "/admin/v1/user%2Fget_users_info", "/admin/v1/user%252fget_users_info",
+		"/admin/v1/%75ser/get_users_info",
+		"/admin/v1/auth/../user/get_users_info", "/admin/v1/auth/..;/user/get_users_info", "/admin/v1/./user/get_users_info",
+		"/admin/v1/%2e%2e/v1/user/get_users_info",
+		"/admin/v1/user/get_users_info;x=1", "/admin/v1/user/get_users_info?", "/admin/v1/user/get_users_info#x", "/admin/v1/USER/get_users_info",
+		"/ADMIN/V1/user/get_users_info",
+		"/admin/v1/user\\get_users_info", "/admin/v1/user/get_users_info%00", "/admin/v1/user/get_users_info%20",
+		"/admin/v1/user/get_users_info.",
+		"http://x/admin/v1/user/get_users_info", "http://openim:10002/user/get_users_info", "/internal/v1/handshake",
+		"/admin/v1/internal/v1/handshake", "/metrics", "/readyz", "*", "/",
 	} {
 		t.Run(target, func(t *testing.T) {
 			g := NewWithT(t)
@@ -123,7 +130,8 @@ func TestRequestLinesThatTryToSlipThrough(t *testing.T) {
 			g.Expect(err).NotTo(HaveOccurred())
 			defer func() { _ = conn.Close() }()
 			_, err = fmt.Fprintf(conn,
-				"POST %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: 2\r\nAuthorization: Bearer %s\r\n\r\n{}", target, token)
+				"POST %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: 2\r\nAuthorization: Bearer "+
+					"%s\r\n\r\n{}", target, token)
 			g.Expect(err).NotTo(HaveOccurred())
 			line, err := bufio.NewReader(conn).ReadString('\n')
 			g.Expect(err).NotTo(HaveOccurred())
@@ -140,8 +148,10 @@ func TestNothingOfAClientsHeadersReachesOpenIM(t *testing.T) {
 	h := newRoles(t)
 	a := h.do("/admin/v1/user/get_users_info", h.token(nil), `{"userIDs":["alice"]}`, func(r *http.Request) {
 		for name, value := range map[string]string{
-			"Connection": "close, X-Request-Id, Authorization", "token": "eyJ-of-the-client", "operationID": "op-1", "X-Request-Api": "https://evil.example", "opUserID": "imAdmin",
-			"X-Forwarded-For": "10.0.0.1", "Forwarded": "for=10.0.0.1", "X-User-Id": "imAdmin", "Cookie": "a=b", "X-Openim-Err-Code": "0", "Te": "trailers", "Upgrade": "websocket",
+			"Connection": "close, X-Request-Id, Authorization", "token": "eyJ-of-the-client", "operationID": "op-1",
+			"X-Request-Api": "https://evil.example", "opUserID": "imAdmin",
+			"X-Forwarded-For": "10.0.0.1", "Forwarded": "for=10.0.0.1", "X-User-Id": "imAdmin", "Cookie": "a=b", "X-Openim-Err-Code": "0",
+			"Te": "trailers", "Upgrade": "websocket",
 			"Accept-Encoding": "gzip", "Expect": "",
 		} {
 			if value != "" {

@@ -23,23 +23,29 @@ type class struct {
 
 // corpus are all classes. They run against one wrapper. At the end all that it wrote and answered is searched for secrets.
 var corpus = []class{
-	{"headers", "identities, tokens and addresses in headers that other servers trust; credentials twice, folded, in trailers; hop-by-hop headers",
-		"the call is OpenIM's as the session's own user, with none of the client's headers; or it is refused and reaches neither backend nor OpenIM", attackHeaders},
+	{"headers", "identities, tokens and addresses in headers that other servers trust; credentials twice, folded, in trailers; hop-by-hop " +
+		"headers",
+		"the call is OpenIM's as the session's own user, with none of the client's headers; or it is refused and reaches neither backend nor " +
+			"OpenIM", attackHeaders},
 	{"paths", "other spellings of a path, other methods, other versions and forms of HTTP, at both listeners",
 		"400, 404, 405 or 505; nothing reaches backend or OpenIM", attackPaths},
-	{"smuggling", "request smuggling, as bytes: lengths and codings that two readers could read differently, and a second request in the body of the first",
+	{"smuggling", "request smuggling, as bytes: lengths and codings that two readers could read differently, and a second request in the " +
+		"body of the first",
 		"OpenIM sees no more calls than replies say; a hidden request is never carried out under the first one's identity", attackFraming},
 	{"bodies", "bodies that are too large, endless, deep, wide, repeated, compressed, or not JSON",
 		"refused; nothing reaches OpenIM; memory stays bounded; another user's calls stay fast", attackBodies},
-	{"ids", "users' bodies whose ids are patterns, whose numbers and lists are endless, or which name no conversation, which OpenIM reads as all",
-		"refused, or OpenIM gets the caller's own ids alone; of conversations with unknown users only the other user's existence is requested", attackIDs},
+	{"ids", "users' bodies whose ids are patterns, whose numbers and lists are endless, or which name no conversation, which OpenIM reads " +
+		"as all",
+		"refused, or OpenIM gets the caller's own ids alone; of conversations with unknown users only the other user's existence is requested",
+		attackIDs},
 	{"slow", "headers, bodies and readers that take their time, a hundred at once",
 		"cut off at the deadlines; another user's calls stay fast meanwhile", attackSlowness},
 	{"socket", "frames and sockets that are malformed, oversized, endless, or name another sender; invalid tickets and tokens",
 		"refused or closed; msggateway gets none of it, and never a sendID other than the session's", attackSocket},
 	{"login", "messages of the login replayed, changed, raced and guessed",
 		"one answer for everything: the same status, code, text and length", attackLogin},
-	{"privilege", "users at the administrators' listener, administrators at the users' listener, every route of the table that is not the caller's, the backend itself with assertions that are replayed, forged or for another role's paths",
+	{"privilege", "users at the administrators' listener, administrators at the users' listener, every route of the table that is not the " +
+		"caller's, the backend itself with assertions that are replayed, forged or for another role's paths",
 		"refused; nothing reaches OpenIM", attackPrivilege},
 	{"secrets", "all log lines, audit events, metrics and replies of the run",
 		"holds no token, ticket, code, pre-shared key, password, key or message text", searchForSecrets},
@@ -75,8 +81,8 @@ an attack. Run it with ` + "`go test ./cmd/wrapper -run TestTheAttackCorpus`" + 
 		fmt.Fprintf(page, "| %s | %s | %d | %s | `TestTheAttackCorpus/%s` |\n", c.name, c.what, n.counted[c.name], c.asserted, c.name)
 	}
 	fmt.Fprintf(page, `
-%d cases in all. [crossuser.md](crossuser.md) shows, call by call and against the real OpenIM, what one user can do to another. The login's
-own pitfalls are tested in `+"`wrapper/login`"+`, every field of every frame in `+"`wrapper/websocket`"+`, and every rule of every route in
+%d cases in all. [crossuser.md](crossuser.md) shows, call by call and against the real OpenIM, what one user can do to another. The
+login's own pitfalls are tested in `+"`wrapper/login`"+`, every field of every frame in `+"`wrapper/websocket`"+`, and every rule of every route in
 `+"`wrapper/routes`"+`. `+"`cmd/wrapper/life_test.go`"+` shows what a copied token or code is worth after a revocation, and that its owner
 is not affected.
 

@@ -80,15 +80,29 @@ var incidents = []incident{
 	{name: "an administrator revokes the user's sessions", code: wire.CodeTokenKicked,
 		strike: revokes("user", func(p *testUser) string { return p.UserID })},
 	{name: "an administrator revokes everything", strike: revokes("all", nil), code: wire.CodeTokenKicked},
-	{name: "an administrator revokes the device", code: wire.CodeTokenKicked, enrols: true, strike: func(t *testing.T, n *testEnv, p *testUser) {
-		n.command(t, wire.PathAdminRevokeDevices, map[string]any{"userID": p.UserID, "deviceID": p.DeviceID})
-	}},
-	{name: "an administrator revokes all devices", code: wire.CodeTokenKicked, enrols: true, strike: func(t *testing.T, n *testEnv, p *testUser) {
-		n.command(t, wire.PathAdminRevokeDevices, map[string]any{"userID": p.UserID})
-	}},
-	{name: "an administrator forces a logout on OpenIM's route", code: wire.CodeTokenKicked, strike: func(t *testing.T, n *testEnv, p *testUser) {
-		n.command(t, wire.AdminPrefix+"/auth/force_logout", map[string]any{"userID": p.UserID, "platformID": p.PlatformID})
-	}},
+	{
+		name:   "an administrator revokes the device",
+		code:   wire.CodeTokenKicked,
+		enrols: true,
+		strike: func(t *testing.T, n *testEnv, p *testUser) {
+			n.command(t, wire.PathAdminRevokeDevices, map[string]any{"userID": p.UserID, "deviceID": p.DeviceID})
+		},
+	},
+	{
+		name:   "an administrator revokes all devices",
+		code:   wire.CodeTokenKicked,
+		enrols: true,
+		strike: func(t *testing.T, n *testEnv, p *testUser) {
+			n.command(t, wire.PathAdminRevokeDevices, map[string]any{"userID": p.UserID})
+		},
+	},
+	{
+		name: "an administrator forces a logout on OpenIM's route",
+		code: wire.CodeTokenKicked,
+		strike: func(t *testing.T, n *testEnv, p *testUser) {
+			n.command(t, wire.AdminPrefix+"/auth/force_logout", map[string]any{"userID": p.UserID, "platformID": p.PlatformID})
+		},
+	},
 	{name: "the device logs in more often than it may", code: wire.CodeTokenKicked, strike: func(t *testing.T, _ *testEnv, p *testUser) {
 		for range session.MaxPerDevice {
 			s, err := p.client.Login(t.Context(), p.device)
@@ -121,10 +135,14 @@ var incidents = []incident{
 		NewWithT(t).Expect(n.redis.Client().FlushAll(t.Context()).Err()).To(Succeed())
 		n.eventuallyRefused(t, p)
 	}},
-	{name: "the wrapper's Redis is killed and comes back empty", code: wire.CodeTokenNotExist, strike: func(t *testing.T, n *testEnv, p *testUser) {
-		n.redis.Restart()
-		n.eventuallyRefused(t, p)
-	}},
+	{
+		name: "the wrapper's Redis is killed and comes back empty",
+		code: wire.CodeTokenNotExist,
+		strike: func(t *testing.T, n *testEnv, p *testUser) {
+			n.redis.Restart()
+			n.eventuallyRefused(t, p)
+		},
+	},
 	{name: "the key that gateway and backend share is replaced", stays: true, strike: func(t *testing.T, n *testEnv, _ *testUser) {
 		n.reloads(t, "assertion-key", func() { n.write("assertion", "another-"+assertionKey) })
 	}},

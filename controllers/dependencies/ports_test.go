@@ -175,7 +175,9 @@ func TestAPortThatChangesBehindItsNameIsFollowed(t *testing.T) {
 
 func TestAWrapperOfOnesOwnNeedsNothingOfTheOperators(t *testing.T) {
 	s := stack(func(s *v1alpha1.OpenIMStackSpec) {
-		s.Wrapper = v1alpha1.Wrapper{ExternalRef: &v1alpha1.ExternalWrapper{PodSelector: &v1alpha1.Selector{MatchLabels: map[string]string{"app": "bridge"}}}}
+		s.Wrapper = v1alpha1.Wrapper{
+			ExternalRef: &v1alpha1.ExternalWrapper{PodSelector: &v1alpha1.Selector{MatchLabels: map[string]string{"app": "bridge"}}},
+		}
 	})
 	var objects []client.Object
 	for _, o := range objectsInCluster() {

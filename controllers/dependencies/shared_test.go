@@ -75,7 +75,8 @@ func TestWhatTwoStacksMayNotShare(t *testing.T) {
 		func(s *spec) {
 			s.Wrapper.MongoDB = &v1alpha1.MongoDB{Addresses: []v1alpha1.Address{"own.infra.svc:27017"}, Database: "own"}
 		})
-	const redisField, mongoField, kafkaField = "spec.dependencies.redis.addresses", "spec.dependencies.mongodb.addresses", "spec.dependencies.kafka.brokers"
+	const redisField, mongoField, kafkaField = "spec.dependencies.redis.addresses", "spec.dependencies.mongodb.addresses",
+		"spec.dependencies.kafka.brokers"
 	for name, c := range map[string]struct {
 		change func(*spec)
 		field  string

@@ -101,7 +101,8 @@ func TestTheConditionNetworkIsolated(t *testing.T) {
 		}, "False/Breached", "im/debug"},
 		{"a kind could not be read", func(e *Evidence) {
 			e.Probe, e.Unread = probed("Enforced", time.Minute), []string{"IngressRoute.traefik.io"}
-		}, "True/Enforced", "what the probe saw; some kinds could not be read, because the operator lacks the right or the read failed: IngressRoute.traefik.io"},
+		}, "True/Enforced", "what the probe saw; some kinds could not be read, because the operator lacks the right or the read failed: " +
+			"IngressRoute.traefik.io"},
 		{"a connection succeeded, and the audit knows the cause", func(e *Evidence) {
 			e.Probe, e.Findings = probed("Breached", time.Minute), []audit.Finding{finding(audit.StrayPod, audit.Critical, "api:10002")}
 		}, "False/Breached", "NetworkPolicy im/debug opens api:10002"},

@@ -98,7 +98,10 @@ func demoObjects(stack *v1alpha1.OpenIMStack) ([]client.Object, error) {
 		{v1alpha1.SuffixShareSecret, v1alpha1.KeyShareSecret}, {v1alpha1.SuffixAssertionKey, v1alpha1.KeyAssertionKey},
 		{v1alpha1.SuffixLogin, v1alpha1.KeyLogin}, {v1alpha1.SuffixCustody, v1alpha1.KeyCustody},
 	} {
-		objects = append(objects, secret(stack, v1alpha1.ChildName(stack.Name, made.suffix), map[string]string{made.key: strings.Repeat("A", 43)}))
+		objects = append(
+			objects,
+			secret(stack, v1alpha1.ChildName(stack.Name, made.suffix), map[string]string{made.key: strings.Repeat("A", 43)}),
+		)
 	}
 	return objects, nil
 }

@@ -47,7 +47,11 @@ func load(ctx context.Context, root string) (*intended, error) {
 		return nil, err
 	}
 	var problems []dependencies.Problem
-	d.facts, problems, err = dependencies.Resolve(ctx, fake.NewClientBuilder().WithObjects(references(d.stack, d.snapshot)...).Build(), d.stack)
+	d.facts, problems, err = dependencies.Resolve(
+		ctx,
+		fake.NewClientBuilder().WithObjects(references(d.stack, d.snapshot)...).Build(),
+		d.stack,
+	)
 	if err != nil {
 		return nil, err
 	}

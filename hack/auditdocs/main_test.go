@@ -63,7 +63,10 @@ func TestTheDemoIsSealedByItsDefaultDenial(t *testing.T) {
 	g.Expect(found.Counts.Open).To(BeNumerically(">", 50))
 
 	before := len(loaded.snapshot.Policies)
-	loaded.snapshot.Policies = slices.DeleteFunc(loaded.snapshot.Policies, func(p networkingv1.NetworkPolicy) bool { return strings.HasSuffix(p.Name, graph.DefaultDeny) })
+	loaded.snapshot.Policies = slices.DeleteFunc(
+		loaded.snapshot.Policies,
+		func(p networkingv1.NetworkPolicy) bool { return strings.HasSuffix(p.Name, graph.DefaultDeny) },
+	)
 	g.Expect(loaded.snapshot.Policies).To(HaveLen(before - 1))
 	opened := run()
 	g.Expect(opened.Verdict).To(Equal(audit.VerdictFindings))

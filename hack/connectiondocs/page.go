@@ -16,7 +16,8 @@ Generated from the catalogue of OpenIM's processes and the graph in netpol/graph
 Connections that are not listed here are denied, in both directions, by the policy %s of the stack. The tables show
 a stack named %s in namespace %s whose spec requests everything that adds a connection: users, a fetched key set, traces, an object
 store, named clients and administrators, monitoring, the direct WebSocket, and one entry of extraEgress. Stores have their usual ports; a
-real stack has the ports of its own pods. A connection inside the stack is in two policies and needs both. The protocol is TCP unless stated.
+real stack has the ports of its own pods. A connection inside the stack is in two policies and needs both. The
+protocol is TCP unless stated.
 
 `
 
@@ -38,7 +39,8 @@ func page() []byte {
 		edges(&out, full, func(c graph.Edge) bool { return c.Direction == part.direction })
 	}
 	fmt.Fprintf(&out, "## With an external wrapper\n\n"+
-		"`spec.wrapper.externalRef` replaces gateway and backend. These connections replace all of theirs. The connections of OpenIM's\nprocesses stay.\n\n")
+		"`spec.wrapper.externalRef` replaces gateway and backend. These connections replace all of theirs. The connections of "+
+		"OpenIM's\nprocesses stay.\n\n")
 	edges(&out, own(), func(c graph.Edge) bool { return c.From.Name == graph.OwnWrapper })
 	ports(&out, full, plain())
 	exceptions(&out, append(full.Exceptions(), own().Exceptions()...))

@@ -47,7 +47,7 @@ var forbidden = []struct{ from, imports string }{
 	{"wrapper/handshake", module + "/wrapper/login"},
 	{"wrapper/internalapi", module + "/wrapper/backend"},
 	{"clients/go", module + "/wrapper/login"},
-	{"cmd/manager", module + "/test/harness"},
+	{"cmd/manager", module + "/test/loopback"},
 	{"wrapper/httpserver", module + "/hack/render"},
 	{"hack/verify", "github.com/stretchr/testify/require"},
 }
@@ -70,7 +70,7 @@ var allowed = []struct{ from, imports string }{
 	{"clients/go", module + "/wrapper/wire"},
 	{"cmd/wrapper", module + "/wrapper/gateway"},
 	{"hack/render", module + "/openim"},
-	{"test/harness", module + "/hack/render"},
+	{"test/e2e", module + "/hack/render"},
 }
 
 // TestTheLinterRefusesWhatTheTableDoesNotAllow lints a tree that has the project's folders, its rules, and one file for each import.

@@ -132,7 +132,13 @@ func TestEachStoreLetsInWhoNeedsItAndNobodyElse(t *testing.T) {
 	role := func(name string) labels.Set {
 		return labels.Set{v1alpha1.LabelName: v1alpha1.NameWrapper, v1alpha1.LabelPartOf: v1alpha1.PartOf, v1alpha1.LabelComponent: name}
 	}
-	pods := map[string]labels.Set{"openim": openim, "gateway": role("gateway"), "backend": role("backend"), "other": {"app": "x"}, "impostor": {v1alpha1.LabelPartOf: v1alpha1.PartOf}}
+	pods := map[string]labels.Set{
+		"openim":   openim,
+		"gateway":  role("gateway"),
+		"backend":  role("backend"),
+		"other":    {"app": "x"},
+		"impostor": {v1alpha1.LabelPartOf: v1alpha1.PartOf},
+	}
 	want := map[string][]string{
 		"etcd": {"openim"}, "kafka": {"openim"}, "redis": {"openim"}, "mongodb": {"openim", "backend"}, "redis-wrapper": {"gateway", "backend"},
 	}

@@ -60,8 +60,9 @@ metadata:
 		{
 			name:       "a label that is not Helm's counts",
 			kustomized: account,
-			helmed:     "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: openim-operator, namespace: openim-operator-system, labels: {team: x}}\n",
-			findings:   []string{"ServiceAccount/openim-operator-system/openim-operator differs (-config +chart):"},
+			helmed: "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: openim-operator, namespace: openim-operator-system, labels: " +
+				"{team: x}}\n",
+			findings: []string{"ServiceAccount/openim-operator-system/openim-operator differs (-config +chart):"},
 		},
 		{
 			name:       "an object too many counts",

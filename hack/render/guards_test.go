@@ -109,7 +109,8 @@ func TestTheExamplesOfThePageWork(t *testing.T) {
 	namespace := filepath.Join(dir, "config", "default", "kustomization.yaml")
 	content, err := os.ReadFile(namespace)
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(os.WriteFile(namespace, bytes.Replace(content, []byte("namespace: openim-operator-system"), []byte("namespace: elsewhere"), 1), 0o600)).
+	g.Expect(os.WriteFile(namespace, bytes.Replace(content, []byte("namespace: openim-operator-system"), []byte("namespace: elsewhere"), 1),
+		0o600)).
 		To(Succeed())
 	g.Expect(os.WriteFile(filepath.Join(dir, "kustomization.yaml"), []byte(examples), 0o600)).To(Succeed())
 	relative, err := filepath.Rel(root, dir)

@@ -87,7 +87,8 @@ func TestADriftOfTheChartIsNoticed(t *testing.T) {
 			"Deployment/openim-operator-system/openim-operator differs"},
 		{"a policy that is off by default", "values.yaml", "says so.\n  enabled: true", "says so.\n  enabled: false",
 			"NetworkPolicy/openim-operator-system/openim-operator is in config and not in the chart"},
-		{"another release", "Chart.yaml", "appVersion: v0.1.0", "appVersion: v0.1.1", "Deployment/openim-operator-system/openim-operator differs"},
+		{"another release", "Chart.yaml", "appVersion: v0.1.0", "appVersion: v0.1.1", "Deployment/openim-operator-system/openim-operator " +
+			"differs"},
 		{"an old CRD", "files/crds/openimstack.dev_openimstacks.yaml", "- oims", "- ims",
 			"CustomResourceDefinition//openimstacks.openimstack.dev differs"},
 	} {

@@ -33,8 +33,8 @@ const LabelPolicy = "openimstack.dev/guard"
 // prefix of the names of policies and bindings. The chart replaces the text before "-guard-" by the release's name.
 const prefix = "openim-operator-guard-"
 
-// AdmissionPolicy is a ValidatingAdmissionPolicy with the binding that applies it to all stacks of the cluster. The API server evaluates an object
-// once for each OpenIMStack in the object's namespace, and not at all in a namespace without a stack.
+// AdmissionPolicy is a ValidatingAdmissionPolicy with the binding that applies it to all stacks of the cluster. The API server evaluates
+// an object once for each OpenIMStack in the object's namespace, and not at all in a namespace without a stack.
 type AdmissionPolicy struct {
 	// Name is the short name, after the kinds that the policy checks.
 	Name    string

@@ -42,9 +42,20 @@ var breaches = []breach{
 {apiVersion: v1, kind: Pod, metadata: {name: owned, ownerReferences: [{apiVersion: apps/v1, kind: ReplicaSet, name: chat-api-1, uid: 11111111-1111-1111-1111-111111111111, controller: true}],
  labels: {app.kubernetes.io/instance: chat, app.kubernetes.io/name: openim, app.kubernetes.io/component: api, app.kubernetes.io/part-of: openimstack, app.kubernetes.io/managed-by: openim-operator}}, spec: {containers: [{name: x, image: x}]}}`, ""},
 
-	{"workloads", "a Deployment", workload("apps/v1", "Deployment", "selector: {matchLabels: {app.kubernetes.io/instance: chat}}"), "Deployment"},
-	{"workloads", "a ReplicaSet", workload("apps/v1", "ReplicaSet", "selector: {matchLabels: {app.kubernetes.io/instance: chat}}"), "ReplicaSet"},
-	{"workloads", "a StatefulSet", workload("apps/v1", "StatefulSet", "serviceName: x, selector: {matchLabels: {app.kubernetes.io/instance: chat}}"), "StatefulSet"},
+	{
+		"workloads",
+		"a Deployment",
+		workload("apps/v1", "Deployment", "selector: {matchLabels: {app.kubernetes.io/instance: chat}}"),
+		"Deployment",
+	},
+	{
+		"workloads",
+		"a ReplicaSet",
+		workload("apps/v1", "ReplicaSet", "selector: {matchLabels: {app.kubernetes.io/instance: chat}}"),
+		"ReplicaSet",
+	},
+	{"workloads", "a StatefulSet", workload("apps/v1", "StatefulSet", "serviceName: x, selector: {matchLabels: "+
+		"{app.kubernetes.io/instance: chat}}"), "StatefulSet"},
 	{"workloads", "a DaemonSet", workload("apps/v1", "DaemonSet", "selector: {matchLabels: {app.kubernetes.io/instance: chat}}"), "DaemonSet"},
 	{"workloads", "a Job", workload("batch/v1", "Job", "suspend: true"), "Job"},
 	{"workloads", "a ReplicationController", workload("v1", "ReplicationController", "replicas: 0"), "ReplicationController"},
@@ -90,7 +101,12 @@ var breaches = []breach{
 	{"routes", "a TLSRoute", route("v1alpha3", "TLSRoute", "{kind: Service, name: chat-msggateway, port: 10001}"), "chat-msggateway"},
 	{"routes", "a TCPRoute", route("v1alpha2", "TCPRoute", "{group: '', name: chat-backend, port: 8080}"), "chat-backend"},
 	{"routes", "a UDPRoute", route("v1alpha2", "UDPRoute", "{name: chat-api, namespace: NAMESPACE, port: 10002}"), ""},
-	{"routes", "a route to the gateway's metrics", route("v1", "HTTPRoute", "{name: web, port: 80}, {name: chat-gateway, port: 9090}"), "chat-gateway"},
+	{
+		"routes",
+		"a route to the gateway's metrics",
+		route("v1", "HTTPRoute", "{name: web, port: 80}, {name: chat-gateway, port: 9090}"),
+		"chat-gateway",
+	},
 	{"routes", "a route without a port", route("v1", "HTTPRoute", "{name: chat-gateway}"), ""},
 	{"routes", "a route that copies requests to a component", `
 {apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: mirror}, spec: {rules: [{backendRefs: [{name: web, port: 80}], filters: [{type: RequestMirror, requestMirror: {backendRef: {name: chat-api, port: 10002}}}]}]}}`, "chat-api"},
@@ -142,7 +158,8 @@ var innocents = []struct{ name, yaml string }{
 {apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: docs}, spec: {defaultBackend: {resource: {apiGroup: example.com, kind: Bucket, name: chat-api}}, rules: [{host: a.example.com}, {http: {paths: [{path: /, pathType: Exact, backend: {service: {name: chat-api-docs, port: {number: 10002}}}}]}}]}}`},
 	{"an HTTPRoute to the administrators' listener", route("v1", "HTTPRoute", "{name: chat-gateway, port: 8081}")},
 	{"a route to the Service of a stack elsewhere", route("v1", "GRPCRoute", "{name: chat-api, namespace: elsewhere, port: 10002}")},
-	{"a route to something else of that name", route("v1alpha2", "TCPRoute", "{group: multicluster.x-k8s.io, kind: ServiceImport, name: chat-api, port: 10002}")},
+	{"a route to something else of that name", route("v1alpha2", "TCPRoute", "{group: multicluster.x-k8s.io, kind: ServiceImport, name: "+
+		"chat-api, port: 10002}")},
 	{"a route that changes headers and has no backend", `
 {apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: headers}, spec: {rules: [{filters: [{type: RequestHeaderModifier, requestHeaderModifier: {set: [{name: a, value: b}]}}]}, {}]}}`},
 	{"a grant of the gateway's Service", `

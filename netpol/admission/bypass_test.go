@@ -91,10 +91,24 @@ var _ = Describe("A user with every right in the cluster", func() {
 	It("cannot give a running pod the stack's labels, by any path", func(ctx SpecContext) {
 		p := other(ctx)
 		const instance, name, component = "app.kubernetes.io~1instance", "app.kubernetes.io~1name", "app.kubernetes.io~1component"
-		merge := fmt.Sprintf(`{"metadata":{"labels":{%q:%q,%q:%q,%q:%q}}}`, v1alpha1.LabelInstance, made.Name, v1alpha1.LabelName, v1alpha1.NameWrapper,
-			v1alpha1.LabelComponent, v1alpha1.ComponentBackend)
-		json := fmt.Sprintf(`[{"op":"add","path":"/metadata/labels/%s","value":%q},{"op":"add","path":"/metadata/labels/%s","value":%q},{"op":"add","path":"/metadata/labels/%s","value":%q}]`,
-			instance, made.Name, name, v1alpha1.NameWrapper, component, v1alpha1.ComponentBackend)
+		merge := fmt.Sprintf(
+			`{"metadata":{"labels":{%q:%q,%q:%q,%q:%q}}}`,
+			v1alpha1.LabelInstance,
+			made.Name,
+			v1alpha1.LabelName,
+			v1alpha1.NameWrapper,
+			v1alpha1.LabelComponent,
+			v1alpha1.ComponentBackend,
+		)
+		json := fmt.Sprintf(
+			`[{"op":"add","path":"/metadata/labels/%s","value":%q},{"op":"add","path":"/metadata/labels/%s","value":%q},{"op":"add","path":"/metadata/labels/%s","value":%q}]`,
+			instance,
+			made.Name,
+			name,
+			v1alpha1.NameWrapper,
+			component,
+			v1alpha1.ComponentBackend,
+		)
 		for _, c := range changes(merge, json) {
 			Expect(m.Patch(ctx, p.DeepCopy(), client.RawPatch(c.kind, []byte(c.body)))).To(refusedBy("pods"), c.name)
 			Expect(m.Status().Patch(ctx, p.DeepCopy(), client.RawPatch(c.kind, []byte(c.body)))).To(refusedBy("pods"), "%s of the status", c.name)
@@ -106,25 +120,39 @@ var _ = Describe("A user with every right in the cluster", func() {
 		intent := object(ns, `{apiVersion: v1, kind: Pod}`)
 		intent.SetName(p.Name)
 		intent.SetLabels(labels())
-		Expect(m.Apply(ctx, client.ApplyConfigurationFromUnstructured(intent), client.FieldOwner(mallory), client.ForceOwnership)).To(refusedBy("pods"), "server-side apply")
+		Expect(
+			m.Apply(ctx, client.ApplyConfigurationFromUnstructured(intent), client.FieldOwner(mallory), client.ForceOwnership),
+		).To(refusedBy("pods"), "server-side apply")
 	})
 
 	It("cannot relabel a pod by binding it to a node", func(ctx SpecContext) {
 		p := other(ctx)
 		for _, victim := range []*corev1.Pod{p, pod} {
 			for _, labels := range []map[string]string{labels(), {v1alpha1.LabelPartOf: "nothing"}} {
-				binding := &corev1.Binding{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: victim.Name, Labels: labels}, Target: corev1.ObjectReference{Kind: "Node", Name: "n"}}
+				binding := &corev1.Binding{
+					ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: victim.Name, Labels: labels},
+					Target:     corev1.ObjectReference{Kind: "Node", Name: "n"},
+				}
 				Expect(m.SubResource("binding").Create(ctx, victim, binding)).To(refusedBy("bindings"))
 				Expect(m.Create(ctx, binding)).To(refusedBy("bindings"), "by the old path")
 			}
 		}
-		adds := &corev1.Binding{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: pod.Name, Labels: map[string]string{"app": "web"}}, Target: corev1.ObjectReference{Kind: "Node", Name: "n"}}
+		adds := &corev1.Binding{
+			ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: pod.Name, Labels: map[string]string{"app": "web"}},
+			Target:     corev1.ObjectReference{Kind: "Node", Name: "n"},
+		}
 		Expect(m.SubResource("binding").Create(ctx, pod, adds)).To(refusedBy("bindings"), "a label that another policy selects")
 
 		By("what schedulers do passes")
-		zone := &corev1.Binding{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: pod.Name, Labels: map[string]string{corev1.LabelTopologyZone: "a"}}, Target: corev1.ObjectReference{Kind: "Node", Name: "n"}}
+		zone := &corev1.Binding{
+			ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: pod.Name, Labels: map[string]string{corev1.LabelTopologyZone: "a"}},
+			Target:     corev1.ObjectReference{Kind: "Node", Name: "n"},
+		}
 		Expect(m.SubResource("binding").Create(ctx, pod, zone)).To(Succeed())
-		other := &corev1.Binding{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: p.Name, Labels: map[string]string{"team": "a"}}, Target: corev1.ObjectReference{Kind: "Node", Name: "n"}}
+		other := &corev1.Binding{
+			ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: p.Name, Labels: map[string]string{"team": "a"}},
+			Target:     corev1.ObjectReference{Kind: "Node", Name: "n"},
+		}
 		Expect(m.SubResource("binding").Create(ctx, p, other)).To(Succeed())
 	})
 
@@ -137,11 +165,17 @@ var _ = Describe("A user with every right in the cluster", func() {
 			`{"metadata":{"labels":{"app":"web"}}}`,
 		} {
 			Expect(m.Patch(ctx, pod.DeepCopy(), client.RawPatch(types.MergePatchType, []byte(body)))).To(refusedBy("pods"), body)
-			Expect(m.Status().Patch(ctx, pod.DeepCopy(), client.RawPatch(types.MergePatchType, []byte(body)))).To(refusedBy("pods"), "%s of the status", body)
-			Expect(m.Patch(ctx, pod.DeepCopy(), client.RawPatch(types.MergePatchType, []byte(body)), client.DryRunAll)).To(refusedBy("pods"), "%s, dry run", body)
+			Expect(
+				m.Status().Patch(ctx, pod.DeepCopy(), client.RawPatch(types.MergePatchType, []byte(body))),
+			).To(refusedBy("pods"), "%s of the status", body)
+			Expect(
+				m.Patch(ctx, pod.DeepCopy(), client.RawPatch(types.MergePatchType, []byte(body)), client.DryRunAll),
+			).To(refusedBy("pods"), "%s, dry run", body)
 		}
 		By("an annotation, a condition and an eviction are anyone's")
-		Expect(m.Patch(ctx, pod.DeepCopy(), client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"annotations":{"a":"b"}}}`)))).To(Succeed())
+		Expect(
+			m.Patch(ctx, pod.DeepCopy(), client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"annotations":{"a":"b"}}}`))),
+		).To(Succeed())
 		Expect(m.Status().Patch(ctx, pod.DeepCopy(), client.RawPatch(types.MergePatchType, []byte(`{"status":{"message":"m"}}`)))).To(Succeed())
 		Expect(m.Delete(ctx, pod.DeepCopy())).To(Succeed())
 	})
@@ -151,7 +185,9 @@ var _ = Describe("A user with every right in the cluster", func() {
 		changed.Spec.Containers[0].Image = "evil"
 		Expect(m.Update(ctx, changed)).To(refusedBy("pods"))
 		debug := pod.DeepCopy()
-		debug.Spec.EphemeralContainers = []corev1.EphemeralContainer{{EphemeralContainerCommon: corev1.EphemeralContainerCommon{Name: "debug", Image: "x"}}}
+		debug.Spec.EphemeralContainers = []corev1.EphemeralContainer{
+			{EphemeralContainerCommon: corev1.EphemeralContainerCommon{Name: "debug", Image: "x"}},
+		}
 		Expect(m.SubResource("ephemeralcontainers").Update(ctx, debug)).To(refusedBy("pods"))
 		Expect(m.SubResource("ephemeralcontainers").Patch(ctx, pod.DeepCopy(), client.RawPatch(types.StrategicMergePatchType,
 			[]byte(`{"spec":{"ephemeralContainers":[{"name":"debug","image":"x"}]}}`)))).To(refusedBy("pods"))
@@ -172,7 +208,9 @@ var _ = Describe("A user with every right in the cluster", func() {
 			`{"spec":{"template":{"metadata":{"labels":{"app":"web"}}}}}`:                                "a label more",
 			`{"spec":{"template":{"metadata":{"annotations":{"k8s.v1.cni.cncf.io/networks":"other"}}}}}`: "another network",
 		} {
-			Expect(m.Patch(ctx, deployment.DeepCopy(), client.RawPatch(types.StrategicMergePatchType, []byte(body)))).To(refusedBy("workloads"), says)
+			Expect(
+				m.Patch(ctx, deployment.DeepCopy(), client.RawPatch(types.StrategicMergePatchType, []byte(body))),
+			).To(refusedBy("workloads"), says)
 		}
 		By("nor the Deployment's ReplicaSet")
 		var sets appsv1.ReplicaSetList
@@ -181,18 +219,44 @@ var _ = Describe("A user with every right in the cluster", func() {
 		evil := sets.Items[0].DeepCopy()
 		evil.Spec.Template.Spec.Containers[0].Image = "evil"
 		Expect(m.Update(ctx, evil)).To(refusedBy("workloads"))
-		copied := &appsv1.ReplicaSet{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: sets.Items[0].Name + "x", Labels: sets.Items[0].Labels, OwnerReferences: sets.Items[0].OwnerReferences}, Spec: evil.Spec}
+		copied := &appsv1.ReplicaSet{
+			ObjectMeta: metav1.ObjectMeta{
+				Namespace:       ns,
+				Name:            sets.Items[0].Name + "x",
+				Labels:          sets.Items[0].Labels,
+				OwnerReferences: sets.Items[0].OwnerReferences,
+			},
+			Spec: evil.Spec,
+		}
 		Expect(m.Create(ctx, copied)).To(refusedBy("workloads"), "an owner reference proves nothing")
 
 		By("nor a Deployment that gets the labels later")
 		mine := object(ns, innocentDeployment)
 		Expect(m.Create(ctx, mine)).To(Succeed())
-		Expect(m.Patch(ctx, mine, client.RawPatch(types.MergePatchType, []byte(`{"spec":{"template":{"metadata":{"labels":{"app.kubernetes.io/part-of":"openimstack","app.kubernetes.io/instance":"`+made.Name+`"}}}}}`)))).To(refusedBy("workloads"))
+		Expect(
+			m.Patch(
+				ctx,
+				mine,
+				client.RawPatch(
+					types.MergePatchType,
+					[]byte(
+						`{"spec":{"template":{"metadata":{"labels":{"app.kubernetes.io/part-of":"openimstack","app.kubernetes.io/instance":"`+made.Name+`"}}}}}`,
+					),
+				),
+			),
+		).To(refusedBy("workloads"))
 
 		By("restarting and scaling are anyone's")
-		Expect(m.Patch(ctx, deployment.DeepCopy(), client.RawPatch(types.StrategicMergePatchType,
-			[]byte(`{"spec":{"template":{"metadata":{"annotations":{"kubectl.kubernetes.io/restartedAt":"2026-01-01T00:00:00Z"}}}}}`)))).To(Succeed())
-		Expect(m.SubResource("scale").Update(ctx, &deployment, client.WithSubResourceBody(&autoscalingv1.Scale{Spec: autoscalingv1.ScaleSpec{Replicas: 2}}))).To(Succeed())
+		Expect(m.Patch(ctx, deployment.DeepCopy(), client.RawPatch(
+			types.StrategicMergePatchType,
+			[]byte(
+				`{"spec":{"template":{"metadata":{"annotations":{"kubectl.kubernetes.io/restartedAt":"2026-01-01T00:00:00Z"}}}}}`,
+			),
+		))).To(Succeed())
+		Expect(
+			m.SubResource("scale").
+				Update(ctx, &deployment, client.WithSubResourceBody(&autoscalingv1.Scale{Spec: autoscalingv1.ScaleSpec{Replicas: 2}})),
+		).To(Succeed())
 	})
 
 	It("cannot make the ReplicaSet controller's pods use the node's network", func(ctx SpecContext) {
@@ -234,18 +298,22 @@ var _ = Describe("A user with every right in the cluster", func() {
 		widened := policy.DeepCopy()
 		widened.Spec.Ingress = []networkingv1.NetworkPolicyIngressRule{{}}
 		Expect(m.Update(ctx, widened)).To(either)
-		for _, propagation := range []metav1.DeletionPropagation{metav1.DeletePropagationBackground, metav1.DeletePropagationForeground, metav1.DeletePropagationOrphan} {
+		for _, propagation := range []metav1.DeletionPropagation{metav1.DeletePropagationBackground, metav1.DeletePropagationForeground,
+			metav1.DeletePropagationOrphan} {
 			Expect(m.Delete(ctx, policy.DeepCopy(), client.PropagationPolicy(propagation))).To(refusedBy("own-policies"), string(propagation))
 		}
 		_, message, _ := strings.Cut(m.Delete(ctx, policy.DeepCopy()).Error(), "denied request: ")
-		Expect(os.ReadFile(filepath.Join("..", "..", "docs", "admission-policies.md"))).To(ContainSubstring(message), "the page has it word for word")
+		Expect(os.ReadFile(filepath.Join("..", "..", "docs", "admission-policies.md"))).To(ContainSubstring(message), "the page has it word "+
+			"for word")
 		Expect(m.DeleteAllOf(ctx, &networkingv1.NetworkPolicy{}, client.InNamespace(ns))).To(refusedBy("own-policies"))
 		var policies networkingv1.NetworkPolicyList
 		Expect(root.List(ctx, &policies, client.InNamespace(ns))).To(Succeed())
 		Expect(len(policies.Items)).To(BeNumerically(">", 25), "none is gone")
 
 		By("a note of one's own is anyone's")
-		Expect(m.Patch(ctx, policy.DeepCopy(), client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"annotations":{"seen":"yes"}}}`)))).To(Succeed())
+		Expect(
+			m.Patch(ctx, policy.DeepCopy(), client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"annotations":{"seen":"yes"}}}`))),
+		).To(Succeed())
 	})
 
 	It("cannot bring one of the stack's policies back under another name, wider", func(ctx SpecContext) {
@@ -256,12 +324,21 @@ var _ = Describe("A user with every right in the cluster", func() {
 	})
 
 	It("cannot widen step by step", func(ctx SpecContext) {
-		policy := object(ns, `{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: steps}, spec: {podSelector: {}, policyTypes: [Ingress]}}`)
+		policy := object(
+			ns,
+			`{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: steps}, spec: {podSelector: {}, policyTypes: [Ingress]}}`,
+		)
 		Expect(m.Create(ctx, policy)).To(Succeed(), "denying is allowed")
 		for _, c := range changes(`{"spec":{"ingress":[{}]}}`, `[{"op":"add","path":"/spec/ingress","value":[{}]}]`) {
 			Expect(m.Patch(ctx, policy.DeepCopy(), client.RawPatch(c.kind, []byte(c.body)))).To(refusedBy("network-policies"), c.name)
 		}
-		Expect(m.Patch(ctx, policy.DeepCopy(), client.RawPatch(types.MergePatchType, []byte(`{"spec":{"podSelector":{"matchLabels":{"app":"web"}},"ingress":[{}]}}`)))).
+		Expect(
+			m.Patch(
+				ctx,
+				policy.DeepCopy(),
+				client.RawPatch(types.MergePatchType, []byte(`{"spec":{"podSelector":{"matchLabels":{"app":"web"}},"ingress":[{}]}}`)),
+			),
+		).
 			To(Succeed(), "for other pods it may")
 		Expect(m.Patch(ctx, policy.DeepCopy(), client.RawPatch(types.MergePatchType, []byte(`{"spec":{"podSelector":{"matchLabels":null}}}`)))).
 			To(refusedBy("network-policies"), "and then not for all")
@@ -272,10 +349,18 @@ var _ = Describe("A user with every right in the cluster", func() {
 		for _, c := range changes(`{"spec":{"type":"NodePort"}}`, `[{"op":"replace","path":"/spec/type","value":"NodePort"}]`) {
 			Expect(m.Patch(ctx, api.DeepCopy(), client.RawPatch(c.kind, []byte(c.body)))).To(refusedBy("services"), c.name)
 		}
-		Expect(m.Patch(ctx, api.DeepCopy(), client.RawPatch(types.MergePatchType, []byte(`{"spec":{"externalIPs":["192.0.2.7"]}}`)))).To(refusedBy("services"))
+		Expect(
+			m.Patch(ctx, api.DeepCopy(), client.RawPatch(types.MergePatchType, []byte(`{"spec":{"externalIPs":["192.0.2.7"]}}`))),
+		).To(refusedBy("services"))
 		mine := object(ns, `{apiVersion: v1, kind: Service, metadata: {name: mine}, spec: {selector: {app: web}, ports: [{port: 10002}]}}`)
 		Expect(m.Create(ctx, mine)).To(Succeed())
-		Expect(m.Patch(ctx, mine, client.RawPatch(types.MergePatchType, []byte(`{"spec":{"selector":{"app":null,"app.kubernetes.io/component":"api"}}}`)))).To(refusedBy("services"))
+		Expect(
+			m.Patch(
+				ctx,
+				mine,
+				client.RawPatch(types.MergePatchType, []byte(`{"spec":{"selector":{"app":null,"app.kubernetes.io/component":"api"}}}`)),
+			),
+		).To(refusedBy("services"))
 	})
 
 	It("cannot put addresses among those of the stack's Services", func(ctx SpecContext) {
@@ -290,17 +375,32 @@ var _ = Describe("A user with every right in the cluster", func() {
 		for _, c := range changes(`{"endpoints":`+steal+`}`, `[{"op":"add","path":"/endpoints","value":`+steal+`}]`) {
 			Expect(m.Patch(ctx, slice.DeepCopy(), client.RawPatch(c.kind, []byte(c.body)))).To(refusedBy("endpoints"), c.name)
 		}
-		mine := object(ns, `{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: mine, labels: {kubernetes.io/service-name: web}}, addressType: IPv4, endpoints: [{addresses: [192.0.2.7]}], ports: [{port: 80}]}`)
+		mine := object(
+			ns,
+			`{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: mine, labels: {kubernetes.io/service-name: web}}, addressType: IPv4, endpoints: [{addresses: [192.0.2.7]}], ports: [{port: 80}]}`,
+		)
 		Expect(m.Create(ctx, mine)).To(Succeed())
-		Expect(m.Patch(ctx, mine.DeepCopy(), client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"labels":{"kubernetes.io/service-name":"`+backend+`"}}}`)))).To(refusedBy("endpoints"))
-		Expect(m.Patch(ctx, mine.DeepCopy(), client.RawPatch(types.MergePatchType, []byte(`{"ports":[{"port":10002}]}`)))).To(refusedBy("endpoints"))
+		Expect(
+			m.Patch(
+				ctx,
+				mine.DeepCopy(),
+				client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"labels":{"kubernetes.io/service-name":"`+backend+`"}}}`)),
+			),
+		).To(refusedBy("endpoints"))
+		Expect(
+			m.Patch(ctx, mine.DeepCopy(), client.RawPatch(types.MergePatchType, []byte(`{"ports":[{"port":10002}]}`))),
+		).To(refusedBy("endpoints"))
 	})
 
 	It("cannot turn an Ingress or a route towards the stack, by whichever version", func(ctx SpecContext) {
-		ingress := object(ns, `{apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: mine}, spec: {defaultBackend: {service: {name: web, port: {number: 80}}}}}`)
+		ingress := object(
+			ns,
+			`{apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: mine}, spec: {defaultBackend: {service: {name: web, port: {number: 80}}}}}`,
+		)
 		Expect(m.Create(ctx, ingress)).To(Succeed())
 		name := v1alpha1.ChildName(made.Name, "api")
-		for _, c := range changes(`{"spec":{"defaultBackend":{"service":{"name":"`+name+`"}}}}`, `[{"op":"replace","path":"/spec/defaultBackend/service/name","value":"`+name+`"}]`) {
+		for _, c := range changes(`{"spec":{"defaultBackend":{"service":{"name":"`+name+`"}}}}`,
+			`[{"op":"replace","path":"/spec/defaultBackend/service/name","value":"`+name+`"}]`) {
 			Expect(m.Patch(ctx, ingress.DeepCopy(), client.RawPatch(c.kind, []byte(c.body)))).To(refusedBy("ingresses"), c.name)
 		}
 		mine := object(ns, route("v1", "HTTPRoute", "{name: web, port: 80}"))
@@ -310,7 +410,13 @@ var _ = Describe("A user with every right in the cluster", func() {
 		old.SetKind("HTTPRoute")
 		old.SetNamespace(ns)
 		old.SetName(mine.GetName())
-		Expect(m.Patch(ctx, old, client.RawPatch(types.MergePatchType, []byte(`{"spec":{"rules":[{"backendRefs":[{"name":"`+name+`","port":10002}]}]}}`)))).To(refusedBy("routes"))
+		Expect(
+			m.Patch(
+				ctx,
+				old,
+				client.RawPatch(types.MergePatchType, []byte(`{"spec":{"rules":[{"backendRefs":[{"name":"`+name+`","port":10002}]}]}}`)),
+			),
+		).To(refusedBy("routes"))
 	})
 })
 
@@ -321,28 +427,45 @@ var _ = Describe("What is there before the stack", func() {
 		ns := namespace("Enforce")
 		m := as(mallory)
 		policy, deployment := breaches[0].object(ns), object(ns, innocentDeployment)
-		Expect(unstructured.SetNestedStringMap(deployment.Object, map[string]string{"app": "mine", v1alpha1.LabelInstance: stack, v1alpha1.LabelPartOf: v1alpha1.PartOf},
-			"spec", "template", "metadata", "labels")).To(Succeed())
+		Expect(
+			unstructured.SetNestedStringMap(
+				deployment.Object,
+				map[string]string{"app": "mine", v1alpha1.LabelInstance: stack, v1alpha1.LabelPartOf: v1alpha1.PartOf},
+				"spec",
+				"template",
+				"metadata",
+				"labels",
+			),
+		).To(Succeed())
 		policy.SetFinalizers([]string{"example.com/slow"})
 		Expect(m.Create(ctx, policy)).To(Succeed())
 		Expect(m.Create(ctx, deployment)).To(Succeed())
 		addStack(ns, stack)
 
 		Expect(m.Patch(ctx, deployment, client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"annotations":{"a":"b"}}}`)))).To(Succeed())
-		Expect(m.Patch(ctx, deployment, client.RawPatch(types.MergePatchType, []byte(`{"spec":{"template":{"spec":{"hostNetwork":true}}}}`)))).To(refusedBy("workloads"))
-		Expect(m.Patch(ctx, policy, client.RawPatch(types.MergePatchType, []byte(`{"spec":{"egress":[{}],"policyTypes":["Ingress","Egress"]}}`)))).To(refusedBy("network-policies"))
+		Expect(
+			m.Patch(ctx, deployment, client.RawPatch(types.MergePatchType, []byte(`{"spec":{"template":{"spec":{"hostNetwork":true}}}}`))),
+		).To(refusedBy("workloads"))
+		Expect(
+			m.Patch(ctx, policy, client.RawPatch(types.MergePatchType, []byte(`{"spec":{"egress":[{}],"policyTypes":["Ingress","Egress"]}}`))),
+		).To(refusedBy("network-policies"))
 		Expect(m.Delete(ctx, policy)).To(Succeed())
 		Expect(m.Patch(ctx, policy, client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`)))).To(Succeed())
-		Eventually(func() error { return root.Get(ctx, client.ObjectKeyFromObject(policy), policy.DeepCopy()) }).Should(MatchError(ContainSubstring("not found")))
+		Eventually(
+			func() error { return root.Get(ctx, client.ObjectKeyFromObject(policy), policy.DeepCopy()) },
+		).Should(MatchError(ContainSubstring("not found")))
 	})
 
 	It("makes no pods, even by the ReplicaSet controller, that a stack's selector would not", func(ctx SpecContext) {
 		ns := namespace("Enforce")
 		m := as(mallory)
-		set := object(ns, workload("apps/v1", "StatefulSet", "replicas: 0, serviceName: x, selector: {matchLabels: {app.kubernetes.io/instance: chat}}"))
+		set := object(ns, workload("apps/v1", "StatefulSet", "replicas: 0, serviceName: x, selector: {matchLabels: "+
+			"{app.kubernetes.io/instance: chat}}"))
 		Expect(m.Create(ctx, set)).To(Succeed())
 		addStack(ns, stack)
-		Expect(m.SubResource("scale").Update(ctx, set, client.WithSubResourceBody(&autoscalingv1.Scale{Spec: autoscalingv1.ScaleSpec{Replicas: 1}}))).To(Succeed())
+		Expect(
+			m.SubResource("scale").Update(ctx, set, client.WithSubResourceBody(&autoscalingv1.Scale{Spec: autoscalingv1.ScaleSpec{Replicas: 1}})),
+		).To(Succeed())
 		Eventually(func(g Gomega) {
 			var events corev1.EventList
 			g.Expect(root.List(ctx, &events, client.InNamespace(ns))).To(Succeed())

@@ -42,7 +42,12 @@ func ruleNames(t *testing.T, policies []*unstructured.Unstructured, component, d
 func blocks(n int) []networkingv1.NetworkPolicyPeer {
 	var peers []networkingv1.NetworkPolicyPeer
 	for i := range n {
-		peers = append(peers, networkingv1.NetworkPolicyPeer{IPBlock: &networkingv1.IPBlock{CIDR: fmt.Sprintf("10.%d.0.0/16", i), Except: []string{fmt.Sprintf("10.%d.1.0/24", i)}}})
+		peers = append(
+			peers,
+			networkingv1.NetworkPolicyPeer{
+				IPBlock: &networkingv1.IPBlock{CIDR: fmt.Sprintf("10.%d.0.0/16", i), Except: []string{fmt.Sprintf("10.%d.1.0/24", i)}},
+			},
+		)
 	}
 	return peers
 }
@@ -55,7 +60,8 @@ func TestEachComponentHasAClusterNetworkPolicyThatNamesItsStack(t *testing.T) {
 	for i, c := range graph.Components() {
 		g.Expect(policies[i].GetName()).To(Equal("im-chat-" + c.Name))
 		g.Expect(policies[i].GetLabels()).To(Equal(map[string]string{
-			v1alpha1.LabelInstance: "chat", v1alpha1.LabelPartOf: v1alpha1.PartOf, v1alpha1.LabelManagedBy: v1alpha1.ManagedBy, v1alpha1.LabelComponent: c.Name,
+			v1alpha1.LabelInstance: "chat", v1alpha1.LabelPartOf: v1alpha1.PartOf, v1alpha1.LabelManagedBy: v1alpha1.ManagedBy,
+			v1alpha1.LabelComponent: c.Name,
 		}))
 		g.Expect(policies[i].GetAnnotations()).To(HaveKeyWithValue(admission.AnnotationNamespace, "im"))
 		priority, _, err := unstructured.NestedInt64(policies[i].Object, "spec", "priority")
@@ -83,7 +89,8 @@ func TestBlocksOfAddresses(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(ruleNames(t, policies, "gateway", "ingress")).To(Equal([]string{"Deny from all others"}))
 	for _, p := range policies {
-		g.Expect(fmt.Sprint(p.Object)).NotTo(ContainSubstring("10.0.1.0/24"), "a Deny of the exception would be right, a Pass without the block wrong")
+		g.Expect(fmt.Sprint(p.Object)).NotTo(ContainSubstring("10.0.1.0/24"), "a Deny of the exception would be right, a Pass without the "+
+			"block wrong")
 		if p.GetLabels()[v1alpha1.LabelComponent] == "msggateway" {
 			g.Expect(fmt.Sprint(p.Object)).To(ContainSubstring("10.0.0.0/16"))
 		}
@@ -96,9 +103,13 @@ func TestManyPeersMakeFewRules(t *testing.T) {
 	for _, peer := range blocks(60) {
 		brokers = append(brokers, openim.Endpoint{Port: 9092, Peers: []networkingv1.NetworkPolicyPeer{peer}})
 	}
-	policies, err := admission.ClusterNetworkPolicies(stackGraph(nil, openim.Facts{Endpoints: map[openim.Dependency][]openim.Endpoint{openim.Kafka: brokers}}), admission.DefaultPriority)
+	policies, err := admission.ClusterNetworkPolicies(
+		stackGraph(nil, openim.Facts{Endpoints: map[openim.Dependency][]openim.Endpoint{openim.Kafka: brokers}}),
+		admission.DefaultPriority,
+	)
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(ruleNames(t, policies, "msgtransfer", "egress")).To(ContainElements("Pass to kafka", "Pass to kafka", "Pass to kafka"), "60 peers, 25 to a rule")
+	g.Expect(ruleNames(t, policies, "msgtransfer", "egress")).
+		To(ContainElements("Pass to kafka", "Pass to kafka", "Pass to kafka"), "60 peers, 25 to a rule")
 	for _, p := range policies {
 		rules, _, err := unstructured.NestedSlice(p.Object, "spec", "egress")
 		g.Expect(err).NotTo(HaveOccurred())
@@ -113,8 +124,14 @@ func TestLimitsAreReported(t *testing.T) {
 	for i, peer := range blocks(40) {
 		places = append(places, openim.Endpoint{Port: int32(20000 + i), Peers: []networkingv1.NetworkPolicyPeer{peer}})
 	}
-	_, err := admission.ClusterNetworkPolicies(stackGraph(nil, openim.Facts{Endpoints: map[openim.Dependency][]openim.Endpoint{openim.Redis: places}}), admission.DefaultPriority)
-	NewWithT(t).Expect(err).To(MatchError(MatchRegexp(`compiling the egress of [a-z-]+: \d+ rules, and a ClusterNetworkPolicy has at most 25: name fewer peers`)))
+	_, err := admission.ClusterNetworkPolicies(
+		stackGraph(nil, openim.Facts{Endpoints: map[openim.Dependency][]openim.Endpoint{openim.Redis: places}}),
+		admission.DefaultPriority,
+	)
+	NewWithT(
+		t,
+	).Expect(err).
+		To(MatchError(MatchRegexp(`compiling the egress of [a-z-]+: \d+ rules, and a ClusterNetworkPolicy has at most 25: name fewer peers`)))
 
 	for _, priority := range []int32{-1, 1001} {
 		_, err = admission.ClusterNetworkPolicies(stackGraph(nil, openim.Facts{}), priority)

@@ -60,7 +60,9 @@ var _ = Describe("A breach", func() {
 		m := as(mallory)
 		for _, b := range breaches {
 			Expect(m.Create(ctx, b.object(audited))).To(Succeed(), b.name)
-			Expect(m.heard()).To(ContainElement(And(ContainSubstring(policyName(b.policy)), ContainSubstring(`OpenIMStack "chat"`), ContainSubstring(b.names))), b.name)
+			Expect(
+				m.heard(),
+			).To(ContainElement(And(ContainSubstring(policyName(b.policy)), ContainSubstring(`OpenIMStack "chat"`), ContainSubstring(b.names))), b.name)
 		}
 		Eventually(func() string {
 			content, err := os.ReadFile(auditLog)
@@ -81,7 +83,9 @@ var _ = Describe("A breach", func() {
 		Expect(as(operator).Create(ctx, breaches[0].object(enforced))).To(Succeed())
 		rights(ctx, "carol", "dave")
 		for _, b := range []breach{breaches[1], breaches[2]} {
-			Expect(as("carol", "platform-admins").Create(ctx, b.object(enforced))).To(MatchError(ContainSubstring(policyName(b.policy))), "no user is exempt yet")
+			Expect(
+				as("carol", "platform-admins").Create(ctx, b.object(enforced)),
+			).To(MatchError(ContainSubstring(policyName(b.policy))), "no user is exempt yet")
 		}
 		policy := &admissionv1.ValidatingAdmissionPolicy{ObjectMeta: metav1.ObjectMeta{Name: policyName(breaches[0].policy)}}
 		// The variables have a fixed index, as documented in docs/admission-policies.md.
@@ -90,7 +94,9 @@ var _ = Describe("A breach", func() {
 		Expect(root.Patch(ctx, policy, client.RawPatch(types.JSONPatchType, []byte(exempt)))).To(Succeed())
 		Eventually(func() error { return as("carol").Create(ctx, breaches[1].object(enforced)) }).Should(Succeed())
 		Expect(as("dave", "platform-admins").Create(ctx, breaches[2].object(enforced))).To(Succeed())
-		Expect(as("dave", "developers").Create(ctx, breaches[3].object(enforced))).To(MatchError(ContainSubstring(policyName(breaches[3].policy))))
+		Expect(
+			as("dave", "developers").Create(ctx, breaches[3].object(enforced)),
+		).To(MatchError(ContainSubstring(policyName(breaches[3].policy))))
 	})
 })
 
@@ -131,7 +137,9 @@ var _ = Describe("The WebSocket, when the spec opens it", func() {
 			`{apiVersion: v1, kind: Service, metadata: {generateName: ws-}, spec: {type: LoadBalancer, selector: {app.kubernetes.io/component: msggateway}, ports: [{port: 443, targetPort: PORT}]}}`,
 		}
 		for _, way := range ways {
-			Expect(m.Create(ctx, object(ns, strings.ReplaceAll(way, "PORT", "websocket")))).To(MatchError(ContainSubstring(`OpenIMStack "chat"`)), way)
+			Expect(
+				m.Create(ctx, object(ns, strings.ReplaceAll(way, "PORT", "websocket"))),
+			).To(MatchError(ContainSubstring(`OpenIMStack "chat"`)), way)
 		}
 		before := made.DeepCopy()
 		made.Spec.Network = &v1alpha1.Network{
@@ -171,7 +179,8 @@ var _ = Describe("The admission policies", func() {
 		}
 		for what, text := range map[string]string{
 			"an Ingress of 50 hosts with 20 paths each": `{apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: large}, spec: {rules: [` +
-				many(50, "{host: h#.example.com, http: {paths: ["+many(20, "{path: /#, pathType: Prefix, backend: {service: {name: web, port: {number: 80}}}}")+"]}}") + `]}}`,
+				many(50, "{host: h#.example.com, http: {paths: ["+many(20, "{path: /#, pathType: Prefix, backend: {service: {name: web, port: "+
+					"{number: 80}}}}")+"]}}") + `]}}`,
 			"a route with 16 rules of 16 backends with filters": `{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: large}, spec: {rules: [` +
 				many(16, "{filters: [{type: RequestHeaderModifier, requestHeaderModifier: {}}], backendRefs: ["+
 					many(16, "{name: web#, port: 80, filters: [{type: RequestHeaderModifier, requestHeaderModifier: {}}]}")+"]}") + `]}}`,

@@ -64,7 +64,8 @@ func endpoints() spec {
 			Name: "by-hand", Expression: "!(request.userInfo.username in " + texts(endpointMakers) + ")",
 		}},
 		variables: append(stackServices(),
-			variable("service", "request.kind.kind == 'Endpoints' ? object.metadata.name : object.metadata.?labels[?'kubernetes.io/service-name'].orValue('')"),
+			variable("service", "request.kind.kind == 'Endpoints' ? object.metadata.name : "+
+				"object.metadata.?labels[?'kubernetes.io/service-name'].orValue('')"),
 			variable("openim", numbers(openimPorts())+".filter(n, !variables.open.exists(s, string(n) in variables.open[s]))"),
 			variable("led", `variables.openim.filter(n, object.?ports.orValue([]).exists(p, p.?port.orValue(0) == n) ||
 				object.?subsets.orValue([]).exists(s, s.?ports.orValue([]).exists(p, p.?port.orValue(0) == n)))`),

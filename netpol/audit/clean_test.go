@@ -49,8 +49,10 @@ func clean(t testing.TB, changes ...func(*v1alpha1.OpenIMStack)) audit.Input {
 	in := built
 	in.Stack, in.Snapshot = built.Stack.DeepCopy(), &snapshot.Snapshot{
 		Origin: built.Snapshot.Origin, Stacks: copies(built.Snapshot.Stacks), Namespaces: copies(built.Snapshot.Namespaces),
-		Pods:     copies(built.Snapshot.Pods),
-		Services: copies(built.Snapshot.Services), EndpointSlices: copies(built.Snapshot.EndpointSlices), Policies: copies(built.Snapshot.Policies),
+		Pods: copies(built.Snapshot.Pods),
+		Services: copies(
+			built.Snapshot.Services,
+		), EndpointSlices: copies(built.Snapshot.EndpointSlices), Policies: copies(built.Snapshot.Policies),
 	}
 	return in
 }

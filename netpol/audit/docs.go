@@ -36,9 +36,9 @@ func kindsTable() string {
 		}
 		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", k.Name, severity, k.Meaning, k.Example, k.Fix)
 	}
-	b.WriteString("\nWhat an audit of objects cannot see; each report says so:\n\n")
+	b.WriteString("\n| What an audit of objects cannot see; each report says so |\n|---|\n")
 	for _, note := range blindSpots {
-		fmt.Fprintf(&b, "- %s\n", note)
+		fmt.Fprintf(&b, "| %s |\n", note)
 	}
 	return b.String()
 }

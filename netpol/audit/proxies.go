@@ -24,8 +24,8 @@ var httpRoutes = []schema.GroupKind{
 	{Group: "zalando.org", Kind: "RouteGroup"},
 }
 
-// ProxiesInFront returns the Ingresses and routes that put a proxy before the users' listener of the gateway. The gateway then sees the address of
-// the proxy, and a client's address only in a header of a proxy that it trusts. Fronts open nothing, so they are not findings.
+// ProxiesInFront returns the Ingresses and routes that put a proxy before the users' listener of the gateway. The gateway then sees the
+// address of the proxy, and a client's address only in a header of a proxy that it trusts. Fronts open nothing, so they are not findings.
 func ProxiesInFront(g graph.Graph, w *snapshot.Snapshot) []Object {
 	i := slices.IndexFunc(g.Components, func(c graph.Component) bool { return c.Name == v1alpha1.ComponentGateway })
 	if i < 0 {

@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// AddressClasses divides the complete IPv4 and IPv6 address space into classes that no ipBlock distinguishes. Each class lists its prefixes in
-// ascending order. The addresses of the cluster's pods and nodes are included.
+// AddressClasses divides the complete IPv4 and IPv6 address space into classes that no ipBlock distinguishes. Each class lists its
+// prefixes in ascending order. The addresses of the cluster's pods and nodes are included.
 func (e *Evaluator) AddressClasses() []*Class {
 	named := e.prefixes()
 	s := addressSpace{evaluator: e, byKey: map[string]*Class{}}

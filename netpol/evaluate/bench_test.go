@@ -48,7 +48,9 @@ func newTestCluster(t testing.TB, pods, policies int) testCluster {
 			},
 		}}
 		p.Spec.NodeName = fmt.Sprintf("node-%d", i%50)
-		p.Spec.Containers = []corev1.Container{{Ports: []corev1.ContainerPort{{Name: "http", ContainerPort: 8080}, {Name: "metrics", ContainerPort: 9090}}}}
+		p.Spec.Containers = []corev1.Container{
+			{Ports: []corev1.ContainerPort{{Name: "http", ContainerPort: 8080}, {Name: "metrics", ContainerPort: 9090}}},
+		}
 		p.Status = corev1.PodStatus{
 			Phase: corev1.PodRunning, PodIP: fmt.Sprintf("10.%d.%d.%d", i>>16, i>>8&255, i&255),
 			HostIP: fmt.Sprintf("172.16.0.%d", i%50), HostIPs: []corev1.HostIP{{IP: fmt.Sprintf("172.16.0.%d", i%50)}},
@@ -57,7 +59,7 @@ func newTestCluster(t testing.TB, pods, policies int) testCluster {
 		c.pods = append(c.pods, p)
 	}
 	for i := range policies {
-		c.policies = append(c.policies, townPolicy(i, c.namespaces[i%count].Name, count, pods/perWorkload))
+		c.policies = append(c.policies, cityPolicy(i, c.namespaces[i%count].Name, count, pods/perWorkload))
 	}
 	stack := withUsers()
 	c.namespaces = append(c.namespaces, corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: stack.Namespace}})
@@ -68,7 +70,7 @@ func newTestCluster(t testing.TB, pods, policies int) testCluster {
 	return c
 }
 
-func townPolicy(i int, namespace string, namespaces, workloads int) networkingv1.NetworkPolicy {
+func cityPolicy(i int, namespace string, namespaces, workloads int) networkingv1.NetworkPolicy {
 	p := networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("policy-%d", i), Namespace: namespace}}
 	p.Spec.PolicyTypes = []networkingv1.PolicyType{networkingv1.PolicyTypeIngress}
 	app := func(n int) *metav1.LabelSelector {
@@ -81,11 +83,17 @@ func townPolicy(i int, namespace string, namespaces, workloads int) networkingv1
 	case 0: // default deny
 	case 1:
 		p.Spec.PodSelector = *app(i)
-		p.Spec.Ingress = []networkingv1.NetworkPolicyIngressRule{{From: []networkingv1.NetworkPolicyPeer{{PodSelector: app(i + 1)}}, Ports: port(intstr.FromString("http"))}}
+		p.Spec.Ingress = []networkingv1.NetworkPolicyIngressRule{
+			{From: []networkingv1.NetworkPolicyPeer{{PodSelector: app(i + 1)}}, Ports: port(intstr.FromString("http"))},
+		}
 	case 2:
-		p.Spec.PodSelector = metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "tier", Operator: metav1.LabelSelectorOpNotIn, Values: []string{"store"}}}}
+		p.Spec.PodSelector = metav1.LabelSelector{
+			MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "tier", Operator: metav1.LabelSelectorOpNotIn, Values: []string{"store"}}},
+		}
 		p.Spec.Ingress = []networkingv1.NetworkPolicyIngressRule{{From: []networkingv1.NetworkPolicyPeer{{
-			NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: fmt.Sprintf("team-%d", i*7%namespaces)}},
+			NamespaceSelector: &metav1.LabelSelector{
+				MatchLabels: map[string]string{corev1.LabelMetadataName: fmt.Sprintf("team-%d", i*7%namespaces)},
+			},
 		}}, Ports: port(intstr.FromInt32(9090))}}
 	case 3:
 		p.Spec.PodSelector = *app(i)
@@ -96,7 +104,9 @@ func townPolicy(i int, namespace string, namespaces, workloads int) networkingv1
 		}}}
 	case 4:
 		p.Spec.Ingress = []networkingv1.NetworkPolicyIngressRule{{
-			From:  []networkingv1.NetworkPolicyPeer{{NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"environment": "production"}}, PodSelector: app(i)}},
+			From: []networkingv1.NetworkPolicyPeer{
+				{NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"environment": "production"}}, PodSelector: app(i)},
+			},
 			Ports: []networkingv1.NetworkPolicyPort{{Port: ptr.To(intstr.FromInt32(8000)), EndPort: ptr.To[int32](8999)}},
 		}}
 	}

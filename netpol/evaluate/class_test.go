@@ -48,7 +48,8 @@ func TestPodsThatNoPolicyTellsApartAreOneClass(t *testing.T) {
 			[][]string{{"im/web"}, {"im/db"}, {"infra/db"}, {"other/web"}},
 		},
 		{
-			"a namespaceSelector distinguishes namespaces", []string{`{podSelector: {}, ingress: [{from: [{namespaceSelector: {matchLabels: {team: stores}}}]}]}`},
+			"a namespaceSelector distinguishes namespaces",
+			[]string{`{podSelector: {}, ingress: [{from: [{namespaceSelector: {matchLabels: {team: stores}}}]}]}`},
 			[][]string{{"im/web", "im/db"}, {"infra/db"}, {"other/web"}},
 		},
 		{
@@ -131,16 +132,22 @@ func TestWhomARuleLetsIn(t *testing.T) {
 	g.Expect(ok).To(BeTrue())
 	g.Expect(names(p.Classes)).To(Equal([][]string{{"im/web"}, {"infra/db"}, {"other/web"}}))
 	g.Expect(p.Anyone).To(BeFalse())
-	g.Expect(p.Blocks).To(Equal([]evaluate.Block{{Prefix: netip.MustParsePrefix("10.0.1.0/24"), Except: []netip.Prefix{netip.MustParsePrefix("10.0.1.128/25")}}}))
+	g.Expect(p.Blocks).
+		To(Equal([]evaluate.Block{{Prefix: netip.MustParsePrefix("10.0.1.0/24"),
+			Except: []netip.Prefix{netip.MustParsePrefix("10.0.1.128/25")}}}))
 	g.Expect(p.AllPorts).To(BeFalse())
 	g.Expect(p.Ports).To(Equal([]evaluate.Ports{
-		{Protocol: corev1.ProtocolTCP, Name: "sql"}, {Protocol: corev1.ProtocolUDP, First: 1, Last: 9}, {Protocol: corev1.ProtocolSCTP, First: 0, Last: 65535},
+		{
+			Protocol: corev1.ProtocolTCP,
+			Name:     "sql",
+		}, {Protocol: corev1.ProtocolUDP, First: 1, Last: 9}, {Protocol: corev1.ProtocolSCTP, First: 0, Last: 65535},
 	}))
 
 	p, ok = e.RulePeers(ingressRule("p0", 1), found)
 	g.Expect(ok).To(BeTrue())
 	g.Expect([]bool{p.Anyone, p.AllPorts}).To(Equal([]bool{true, true}))
-	g.Expect(names(p.Classes)).To(Equal([][]string{{"im/web"}, {"im/db"}, {"infra/db"}, {"other/web"}, {"im/agent"}}), "all but those that have finished")
+	g.Expect(names(p.Classes)).To(Equal([][]string{{"im/web"}, {"im/db"}, {"infra/db"}, {"other/web"}, {"im/agent"}}), "all but those that "+
+		"have finished")
 
 	for _, absent := range []evaluate.Rule{ingressRule("p0", 2), ingressRule("p0", -1), egressRule("p0", 0), ingressRule("none", 0)} {
 		_, ok = e.RulePeers(absent, found)
@@ -161,7 +168,10 @@ func TestWhichPortsARuleCovers(t *testing.T) {
 
 func TestAddressesOutsideFallIntoClasses(t *testing.T) {
 	g := NewWithT(t)
-	e := evaluator(t, `{podSelector: {}, policyTypes: [Ingress], ingress: [{from: [{ipBlock: {cidr: 192.0.2.0/24, except: [192.0.2.0/25]}}, {ipBlock: {cidr: "2001:db8::/32"}}]}]}`)
+	e := evaluator(
+		t,
+		`{podSelector: {}, policyTypes: [Ingress], ingress: [{from: [{ipBlock: {cidr: 192.0.2.0/24, except: [192.0.2.0/25]}}, {ipBlock: {cidr: "2001:db8::/32"}}]}]}`,
+	)
 	db := e.ClassOf(end(t, "im/db"))
 	var open, shut []string
 	for _, c := range e.AddressClasses() {
@@ -188,7 +198,10 @@ func TestWithoutBlocksThereIsOneClassOfAddressesOfEachFamily(t *testing.T) {
 }
 
 func TestAnUnknownAddressIsInNoNarrowBlock(t *testing.T) {
-	e := evaluator(t, `{podSelector: {}, policyTypes: [Ingress], ingress: [{from: [{ipBlock: {cidr: 128.0.0.0/1}}], ports: [{port: 1}]}, {from: [{ipBlock: {cidr: 0.0.0.0/0, except: [10.0.0.0/8]}}], ports: [{port: 2}]}]}`)
+	e := evaluator(
+		t,
+		`{podSelector: {}, policyTypes: [Ingress], ingress: [{from: [{ipBlock: {cidr: 128.0.0.0/1}}], ports: [{port: 1}]}, {from: [{ipBlock: {cidr: 0.0.0.0/0, except: [10.0.0.0/8]}}], ports: [{port: 2}]}]}`,
+	)
 	db := e.ClassOf(end(t, "im/db"))
 	NewWithT(t).Expect(e.Reaches(e.UnknownAddress(), db, 1, "")).To(BeFalse())
 	NewWithT(t).Expect(e.Reaches(e.UnknownAddress(), db, 2, "")).To(BeTrue())

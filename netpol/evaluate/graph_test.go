@@ -23,10 +23,11 @@ func stacks() map[string]graph.Graph {
 	there := []v1alpha1.Peer{{NamespaceSelector: &v1alpha1.Selector{MatchLabels: map[string]string{"team": "operations"}}}}
 	all := map[string]graph.Graph{}
 	for name, spec := range map[string]v1alpha1.OpenIMStackSpec{
-		"plain":      {},
-		"users":      {Wrapper: v1alpha1.Wrapper{Auth: v1alpha1.WrapperAuth{Users: users}}},
-		"clients":    {Wrapper: v1alpha1.Wrapper{Auth: v1alpha1.WrapperAuth{Users: users}}, Network: &v1alpha1.Network{Clients: here}},
-		"admins":     {Wrapper: v1alpha1.Wrapper{Auth: v1alpha1.WrapperAuth{Users: users}}, Network: &v1alpha1.Network{Clients: here, Admins: there}},
+		"plain":   {},
+		"users":   {Wrapper: v1alpha1.Wrapper{Auth: v1alpha1.WrapperAuth{Users: users}}},
+		"clients": {Wrapper: v1alpha1.Wrapper{Auth: v1alpha1.WrapperAuth{Users: users}}, Network: &v1alpha1.Network{Clients: here}},
+		"admins": {Wrapper: v1alpha1.Wrapper{Auth: v1alpha1.WrapperAuth{Users: users}}, Network: &v1alpha1.Network{Clients: here,
+			Admins: there}},
 		"monitoring": {Network: &v1alpha1.Network{Monitoring: there}},
 		"direct": {
 			Wrapper: v1alpha1.Wrapper{Auth: v1alpha1.WrapperAuth{Users: users}},

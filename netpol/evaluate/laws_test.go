@@ -128,7 +128,9 @@ func TestTheOrderOfPoliciesDoesNotMatter(t *testing.T) {
 
 // Where everything is denied by default, a connection is open only when a rule allows it on both sides.
 func TestAConnectionNeedsBothOfItsSides(t *testing.T) {
-	denied := networkingv1.NetworkPolicySpec{PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeIngress, networkingv1.PolicyTypeEgress}}
+	denied := networkingv1.NetworkPolicySpec{
+		PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeIngress, networkingv1.PolicyTypeEgress},
+	}
 	ordinary := evaluatetest.Clusters(evaluatetest.Options{})
 	rapid.Check(t, func(t *rapid.T) {
 		c := ordinary.Filter(func(c evaluatetest.Cluster) bool { return len(c.Pods) > 1 }).Draw(t, "cluster")
@@ -143,10 +145,13 @@ func TestAConnectionNeedsBothOfItsSides(t *testing.T) {
 		for _, n := range c.Namespaces {
 			deny = append(deny, networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Name: "deny", Namespace: n.Name}, Spec: denied})
 		}
-		out := networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Name: "out", Namespace: from.Namespace}, Spec: networkingv1.NetworkPolicySpec{
-			PodSelector: metav1.LabelSelector{MatchLabels: from.Labels}, PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeEgress},
-			Egress: []networkingv1.NetworkPolicyEgressRule{{To: peer(to)}},
-		}}
+		out := networkingv1.NetworkPolicy{
+			ObjectMeta: metav1.ObjectMeta{Name: "out", Namespace: from.Namespace},
+			Spec: networkingv1.NetworkPolicySpec{
+				PodSelector: metav1.LabelSelector{MatchLabels: from.Labels}, PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeEgress},
+				Egress: []networkingv1.NetworkPolicyEgressRule{{To: peer(to)}},
+			},
+		}
 		in := networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Name: "in", Namespace: to.Namespace}, Spec: networkingv1.NetworkPolicySpec{
 			PodSelector: metav1.LabelSelector{MatchLabels: to.Labels}, PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeIngress},
 			Ingress: []networkingv1.NetworkPolicyIngressRule{{From: peer(from)}},
@@ -221,7 +226,9 @@ func TestClassesChangeNoAnswer(t *testing.T) {
 // Every address in a prefix of a class has the verdict of the class.
 func TestClassesOfAddressesChangeNoAnswer(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		c := evaluatetest.Clusters(evaluatetest.Options{}).Filter(func(c evaluatetest.Cluster) bool { return len(c.Outside) > 0 }).Draw(t, "cluster")
+		c := evaluatetest.Clusters(evaluatetest.Options{}).
+			Filter(func(c evaluatetest.Cluster) bool { return len(c.Outside) > 0 }).
+			Draw(t, "cluster")
 		e := compiled(t, c, c.Policies...)
 		outside, pods := e.AddressClasses(), e.Classes(c.Pods, nil)
 		for _, a := range c.Outside {

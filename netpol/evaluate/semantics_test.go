@@ -113,7 +113,10 @@ var semantics = []struct {
 	{
 		"an empty rule is anyone on any port; an empty list of rules is nobody",
 		`ingress: "If this field is empty then this NetworkPolicy does not allow any traffic"`,
-		[]string{`{podSelector: {matchLabels: {app: web}}, policyTypes: [Ingress], ingress: [{}]}`, `{podSelector: {}, policyTypes: [Ingress], ingress: []}`},
+		[]string{
+			`{podSelector: {matchLabels: {app: web}}, policyTypes: [Ingress], ingress: [{}]}`,
+			`{podSelector: {}, policyTypes: [Ingress], ingress: []}`,
+		},
 		[]string{"192.0.2.7 > im/web 1/SCTP"}, []string{"192.0.2.7 > im/db 5432"},
 	},
 	{
@@ -143,19 +146,25 @@ var semantics = []struct {
 	{
 		"both selectors in one peer must match",
 		`NetworkPolicyPeer: "selects the pods matching podSelector in the namespaces selected by namespaceSelector"`,
-		[]string{`{podSelector: {}, policyTypes: [Ingress], ingress: [{from: [{namespaceSelector: {matchLabels: {team: stores}}, podSelector: {matchLabels: {app: web}}}]}]}`},
+		[]string{
+			`{podSelector: {}, policyTypes: [Ingress], ingress: [{from: [{namespaceSelector: {matchLabels: {team: stores}}, podSelector: {matchLabels: {app: web}}}]}]}`,
+		},
 		nil, []string{"infra/db > im/db 5432", "im/web > im/db 5432"},
 	},
 	{
 		"in two peers one suffices",
 		`from: "Items in this list are combined using a logical OR operation."`,
-		[]string{`{podSelector: {}, policyTypes: [Ingress], ingress: [{from: [{namespaceSelector: {matchLabels: {team: stores}}}, {podSelector: {matchLabels: {app: web}}}]}]}`},
+		[]string{
+			`{podSelector: {}, policyTypes: [Ingress], ingress: [{from: [{namespaceSelector: {matchLabels: {team: stores}}}, {podSelector: {matchLabels: {app: web}}}]}]}`,
+		},
 		[]string{"infra/db > im/db 5432", "im/web > im/db 5432"}, []string{"other/web > im/db 5432"},
 	},
 	{
 		"each namespace has its name as a label",
 		`the page, "Targeting a Namespace by its name": "the Kubernetes control plane sets an immutable label kubernetes.io/metadata.name on all namespaces"`,
-		[]string{`{podSelector: {}, policyTypes: [Ingress], ingress: [{from: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: infra}}}]}]}`},
+		[]string{
+			`{podSelector: {}, policyTypes: [Ingress], ingress: [{from: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: infra}}}]}]}`,
+		},
 		[]string{"infra/db > im/db 5432"}, []string{"other/web > im/db 5432"},
 	},
 	{
@@ -190,7 +199,9 @@ var semantics = []struct {
 	{
 		"labels and expressions must all match",
 		`LabelSelector: "The result of matchLabels and matchExpressions are ANDed."`,
-		[]string{`{podSelector: {matchLabels: {app: db}, matchExpressions: [{key: tier, operator: In, values: [cache]}]}, policyTypes: [Ingress]}`},
+		[]string{
+			`{podSelector: {matchLabels: {app: db}, matchExpressions: [{key: tier, operator: In, values: [cache]}]}, policyTypes: [Ingress]}`,
+		},
 		[]string{"im/web > im/db 5432"}, nil,
 	},
 	{
@@ -204,8 +215,15 @@ var semantics = []struct {
 	{
 		"an absent or empty list of ports is all ports of all protocols",
 		`ports: "If this field is empty or missing, this rule matches all ports (traffic not restricted by port)."`,
-		[]string{`{podSelector: {}, policyTypes: [Ingress], ingress: [{from: [{ipBlock: {cidr: 192.0.2.0/24}}], ports: []}, {from: [{podSelector: {}}]}]}`},
-		[]string{"192.0.2.7 > im/db 1", "192.0.2.7 > im/db 65535/UDP", "192.0.2.7 > im/db 7/SCTP", "im/web > im/db 9/UDP"}, []string{"198.51.100.9 > im/db 1"},
+		[]string{
+			`{podSelector: {}, policyTypes: [Ingress], ingress: [{from: [{ipBlock: {cidr: 192.0.2.0/24}}], ports: []}, {from: [{podSelector: {}}]}]}`,
+		},
+		[]string{
+			"192.0.2.7 > im/db 1",
+			"192.0.2.7 > im/db 65535/UDP",
+			"192.0.2.7 > im/db 7/SCTP",
+			"im/web > im/db 9/UDP",
+		}, []string{"198.51.100.9 > im/db 1"},
 	},
 	{
 		"the protocol is TCP unless it is said",
@@ -234,7 +252,9 @@ var semantics = []struct {
 	{
 		"peers and ports must both match",
 		`NetworkPolicyIngressRule: "The traffic must match both ports and from."`,
-		[]string{`{podSelector: {}, policyTypes: [Ingress], ingress: [{from: [{podSelector: {}}], ports: [{port: 80}]}, {from: [{ipBlock: {cidr: 192.0.2.0/24}}], ports: [{port: 81}]}]}`},
+		[]string{
+			`{podSelector: {}, policyTypes: [Ingress], ingress: [{from: [{podSelector: {}}], ports: [{port: 80}]}, {from: [{ipBlock: {cidr: 192.0.2.0/24}}], ports: [{port: 81}]}]}`,
+		},
 		[]string{"im/web > im/db 80", "192.0.2.7 > im/db 81"}, []string{"im/web > im/db 81", "192.0.2.7 > im/db 80"},
 	},
 	{
@@ -262,14 +282,18 @@ var semantics = []struct {
 	{
 		"a block without its exceptions",
 		`IPBlock.except: "a slice of CIDRs that should not be included within an IPBlock"`,
-		[]string{`{podSelector: {}, policyTypes: [Ingress], ingress: [{from: [{ipBlock: {cidr: 192.0.2.0/24, except: [192.0.2.64/26, 192.0.2.7/32]}}]}]}`},
+		[]string{
+			`{podSelector: {}, policyTypes: [Ingress], ingress: [{from: [{ipBlock: {cidr: 192.0.2.0/24, except: [192.0.2.64/26, 192.0.2.7/32]}}]}]}`,
+		},
 		[]string{"192.0.2.0 > im/db 80", "192.0.2.255 > im/db 80", "192.0.2.63 > im/db 80"},
 		[]string{"192.0.2.7 > im/db 80", "192.0.2.64 > im/db 80", "192.0.2.127 > im/db 80", "192.0.3.0 > im/db 80", "2001:db8::7 > im/db 80"},
 	},
 	{
 		"an exception is of its block alone",
 		`from: "combined using a logical OR operation"`,
-		[]string{`{podSelector: {}, policyTypes: [Ingress], ingress: [{from: [{ipBlock: {cidr: 192.0.2.0/24, except: [192.0.2.0/25]}}, {ipBlock: {cidr: 192.0.2.0/28}}]}]}`},
+		[]string{
+			`{podSelector: {}, policyTypes: [Ingress], ingress: [{from: [{ipBlock: {cidr: 192.0.2.0/24, except: [192.0.2.0/25]}}, {ipBlock: {cidr: 192.0.2.0/28}}]}]}`,
+		},
 		[]string{"192.0.2.7 > im/db 80"}, []string{"192.0.2.16 > im/db 80"},
 	},
 	{
@@ -297,14 +321,23 @@ var semantics = []struct {
 	{
 		"a pod of both families gets through in either",
 		`KEP-563, dual-stack: a pod has an address of each family, and either may be used`,
-		[]string{`infra | {podSelector: {}, policyTypes: [Ingress]}`, `other | {podSelector: {}, policyTypes: [Ingress], ingress: [{from: [{ipBlock: {cidr: "fd00::1/128"}}]}]}`},
+		[]string{
+			`infra | {podSelector: {}, policyTypes: [Ingress]}`,
+			`other | {podSelector: {}, policyTypes: [Ingress], ingress: [{from: [{ipBlock: {cidr: "fd00::1/128"}}]}]}`,
+		},
 		[]string{"im/web > other/six 80"}, []string{"im/web > other/web 80", "im/db > other/six 80"},
 	},
 	{
 		"an IPv4 address that is written as IPv6, and bits behind the mask",
 		`RFC 4291, 2.5.5.2; IPBlock.cidr is parsed as the address and the mask`,
-		[]string{`{podSelector: {}, policyTypes: [Ingress], ingress: [{from: [{ipBlock: {cidr: "::ffff:192.0.2.0/120"}}, {ipBlock: {cidr: 198.51.100.77/25}}]}]}`},
-		[]string{"192.0.2.7 > im/db 80", "::ffff:192.0.2.7 > im/db 80", "198.51.100.3 > im/db 80"}, []string{"192.0.3.7 > im/db 80", "198.51.100.200 > im/db 80"},
+		[]string{
+			`{podSelector: {}, policyTypes: [Ingress], ingress: [{from: [{ipBlock: {cidr: "::ffff:192.0.2.0/120"}}, {ipBlock: {cidr: 198.51.100.77/25}}]}]}`,
+		},
+		[]string{
+			"192.0.2.7 > im/db 80",
+			"::ffff:192.0.2.7 > im/db 80",
+			"198.51.100.3 > im/db 80",
+		}, []string{"192.0.3.7 > im/db 80", "198.51.100.200 > im/db 80"},
 	},
 
 	// What policies do not bind.
@@ -342,12 +375,14 @@ var semantics = []struct {
 	{
 		"a pod that has finished reaches nobody and is reached by nobody",
 		`PodSucceeded: "all containers in the pod have voluntarily terminated", PodFailed: "all containers in the pod have terminated"; its address may be another pod's by now`,
-		nil, nil, []string{"im/job > im/web 80", "im/web > im/job 80", "im/crashed > im/web 80", "192.0.2.7 > im/crashed 80", "im/job > im/job 80"},
+		nil, nil, []string{"im/job > im/web 80", "im/web > im/job 80", "im/crashed > im/web 80", "192.0.2.7 > im/crashed 80",
+			"im/job > im/job 80"},
 	},
 	{
 		"ends without a common address family have no connection",
 		`IPv4 and IPv6 do not speak to each other`,
-		nil, []string{"im/web > other/six 80", "im/web > other/web 80"}, []string{"other/web > other/six 80", "192.0.2.7 > other/six 80", "other/six > 192.0.2.7 80"},
+		nil, []string{"im/web > other/six 80", "im/web > other/web 80"}, []string{"other/web > other/six 80", "192.0.2.7 > other/six 80",
+			"other/six > 192.0.2.7 80"},
 	},
 }
 

@@ -73,8 +73,13 @@ func TestAnOwnWrapperReplacesGatewayAndBackend(t *testing.T) {
 		g.Expect(p.Name).NotTo(Or(ContainSubstring("gateway-ingress-"), HavePrefix("chat-gateway"), HavePrefix("chat-backend")))
 	}
 	g.Expect(stackGraph.Exceptions()).To(ConsistOf(And(
-		HaveField("Name", "OwnWrapper"), HaveField("Field", "spec.wrapper.externalRef"),
-		HaveField("Lets", "pods app=bot in namespaces kubernetes.io/metadata.name=im in to api:10002, msggateway:10001"), HaveField("Risk", Not(BeEmpty())),
+		HaveField("Name", "OwnWrapper"),
+		HaveField("Field", "spec.wrapper.externalRef"),
+		HaveField(
+			"Lets",
+			"pods app=bot in namespaces kubernetes.io/metadata.name=im in to api:10002, msggateway:10001",
+		),
+		HaveField("Risk", Not(BeEmpty())),
 	)))
 }
 
@@ -90,7 +95,8 @@ func TestEachExtraEgressAndTheMetricsAreExceptions(t *testing.T) {
 		HaveField("Field", "spec.network.extraEgress[vendor]"),
 		HaveField("Lets", "push, rpc-msg out to 198.51.100.0/24; 2001:db8:1::/48, port 443,443/UDP (notifications to phones)"),
 	))
-	g.Expect(found["UnauthenticatedMetrics"].Lets).To(And(HavePrefix("pods app=prometheus"), ContainSubstring("msgtransfer:12020"), ContainSubstring("gateway:9090")))
+	g.Expect(found["UnauthenticatedMetrics"].Lets).
+		To(And(HavePrefix("pods app=prometheus"), ContainSubstring("msgtransfer:12020"), ContainSubstring("gateway:9090")))
 	g.Expect(found).To(HaveKey("WebSocketDirect"))
 }
 

@@ -92,7 +92,11 @@ func TestTheIntruderReachesTheGatewaysListenersAndNothingElse(t *testing.T) {
 
 // A peer of one listener reaches this listener only. A source that is a peer of neither reaches neither.
 func TestNamedClientsAndAdminsCloseTheListenersForEverybodyElse(t *testing.T) {
-	here, there := v1alpha1.Peer{IPBlock: &v1alpha1.IPBlock{CIDR: "192.0.2.0/24"}}, v1alpha1.Peer{IPBlock: &v1alpha1.IPBlock{CIDR: "198.51.100.0/24"}}
+	here, there := v1alpha1.Peer{
+		IPBlock: &v1alpha1.IPBlock{CIDR: "192.0.2.0/24"},
+	}, v1alpha1.Peer{
+		IPBlock: &v1alpha1.IPBlock{CIDR: "198.51.100.0/24"},
+	}
 	for _, c := range []struct {
 		name          string
 		network       *v1alpha1.Network

@@ -16,7 +16,8 @@ import (
 func TestThereIsOneDenialAndAPolicyForEachDirectionOfEachComponent(t *testing.T) {
 	g := NewWithT(t)
 	policies := graph.Policies(graph.New(stack(nil), facts()))
-	g.Expect(policies).To(HaveLen(1+2*len(graph.Components())-2), "nothing enters crontask, which has no port, nor msgtransfer, which has metrics alone")
+	g.Expect(policies).To(HaveLen(1+2*len(graph.Components())-2), "nothing enters crontask, which has no port, nor msgtransfer, which has "+
+		"metrics alone")
 	deny := policies[0]
 	g.Expect(deny.Name).To(Equal("chat-default-deny"))
 	g.Expect(deny.Spec.PolicyTypes).To(ConsistOf(networkingv1.PolicyTypeIngress, networkingv1.PolicyTypeEgress))
@@ -90,8 +91,14 @@ func TestOnlyTheGatewaysListenersAreOpenToAnyone(t *testing.T) {
 
 // Blocks keep their exceptions.
 func TestPeersOfTheSpecKeepTheirMeaning(t *testing.T) {
-	peers := openim.NetworkPeers("im", []v1alpha1.Peer{{IPBlock: &v1alpha1.IPBlock{CIDR: "2001:db8::/32", Except: []v1alpha1.CIDR{"2001:db8:1::/48"}}}})
-	NewWithT(t).Expect(peers).To(Equal([]networkingv1.NetworkPolicyPeer{{IPBlock: &networkingv1.IPBlock{CIDR: "2001:db8::/32", Except: []string{"2001:db8:1::/48"}}}}))
+	peers := openim.NetworkPeers(
+		"im",
+		[]v1alpha1.Peer{{IPBlock: &v1alpha1.IPBlock{CIDR: "2001:db8::/32", Except: []v1alpha1.CIDR{"2001:db8:1::/48"}}}},
+	)
+	NewWithT(
+		t,
+	).Expect(peers).
+		To(Equal([]networkingv1.NetworkPolicyPeer{{IPBlock: &networkingv1.IPBlock{CIDR: "2001:db8::/32", Except: []string{"2001:db8:1::/48"}}}}))
 }
 
 // An absent selector means the stack's namespace, an empty one all namespaces.
@@ -99,18 +106,28 @@ func TestSelectorsOfTheSpecKeepTheirMeaning(t *testing.T) {
 	peers := openim.NetworkPeers("im", []v1alpha1.Peer{
 		{NamespaceSelector: &v1alpha1.Selector{}},
 		{PodSelector: &v1alpha1.Selector{
-			MatchLabels:      map[string]string{"app": "x"},
-			MatchExpressions: []v1alpha1.SelectorRequirement{{Key: "tier", Operator: "NotIn", Values: []string{"a", "b"}}, {Key: "role", Operator: "Exists"}},
+			MatchLabels: map[string]string{"app": "x"},
+			MatchExpressions: []v1alpha1.SelectorRequirement{
+				{Key: "tier", Operator: "NotIn", Values: []string{"a", "b"}},
+				{Key: "role", Operator: "Exists"},
+			},
 		}},
 	})
 	NewWithT(t).Expect(peers).To(Equal([]networkingv1.NetworkPolicyPeer{
 		{NamespaceSelector: &metav1.LabelSelector{}},
-		{NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"kubernetes.io/metadata.name": "im"}}, PodSelector: &metav1.LabelSelector{
-			MatchLabels: map[string]string{"app": "x"},
-			MatchExpressions: []metav1.LabelSelectorRequirement{
-				{Key: "tier", Operator: metav1.LabelSelectorOpNotIn, Values: []string{"a", "b"}}, {Key: "role", Operator: metav1.LabelSelectorOpExists},
+		{
+			NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"kubernetes.io/metadata.name": "im"}},
+			PodSelector: &metav1.LabelSelector{
+				MatchLabels: map[string]string{"app": "x"},
+				MatchExpressions: []metav1.LabelSelectorRequirement{
+					{
+						Key:      "tier",
+						Operator: metav1.LabelSelectorOpNotIn,
+						Values:   []string{"a", "b"},
+					}, {Key: "role", Operator: metav1.LabelSelectorOpExists},
+				},
 			},
-		}},
+		},
 	}))
 }
 

@@ -49,7 +49,10 @@ func outsiders() []outsider {
 		{v1alpha1.Peer{PodSelector: app("beside")}, pod("beside", namespace)},
 		{v1alpha1.Peer{PodSelector: app("away"), NamespaceSelector: there}, pod("away", elsewhere)},
 		{v1alpha1.Peer{PodSelector: app("anywhere"), NamespaceSelector: &v1alpha1.Selector{}}, pod("anywhere", elsewhere)},
-		{v1alpha1.Peer{IPBlock: &v1alpha1.IPBlock{CIDR: "192.0.2.77/24", Except: []v1alpha1.CIDR{"192.0.2.128/25"}}}, evaluate.End{Address: netip.MustParseAddr("192.0.2.9")}},
+		{
+			v1alpha1.Peer{IPBlock: &v1alpha1.IPBlock{CIDR: "192.0.2.77/24", Except: []v1alpha1.CIDR{"192.0.2.128/25"}}},
+			evaluate.End{Address: netip.MustParseAddr("192.0.2.9")},
+		},
 		{v1alpha1.Peer{IPBlock: &v1alpha1.IPBlock{CIDR: "2001:db8::/32"}}, evaluate.End{Address: netip.MustParseAddr("2001:db8::9")}},
 	}
 }
@@ -83,9 +86,13 @@ func draw(t *rapid.T) drawn {
 		network.WebSocket, network.WebSocketClients = v1alpha1.WebSocketDirect, take(graph.WebSocketClients, 0)
 	}
 	if rapid.Bool().Draw(t, "own wrapper") {
-		d.stack.Spec.Wrapper = v1alpha1.Wrapper{ExternalRef: &v1alpha1.ExternalWrapper{PodSelector: &v1alpha1.Selector{MatchLabels: map[string]string{"app": "bridge"}}}}
+		d.stack.Spec.Wrapper = v1alpha1.Wrapper{
+			ExternalRef: &v1alpha1.ExternalWrapper{PodSelector: &v1alpha1.Selector{MatchLabels: map[string]string{"app": "bridge"}}},
+		}
 		d.peers[graph.OwnWrapper] = []evaluate.End{{
-			Pod:             &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "bridge", Namespace: namespace, Labels: map[string]string{"app": "bridge"}}},
+			Pod: &corev1.Pod{
+				ObjectMeta: metav1.ObjectMeta{Name: "bridge", Namespace: namespace, Labels: map[string]string{"app": "bridge"}},
+			},
 			NamespaceLabels: map[string]string{corev1.LabelMetadataName: namespace},
 		}}
 	} else {
@@ -109,7 +116,10 @@ func draw(t *rapid.T) drawn {
 	if rapid.Bool().Draw(t, "another dns") {
 		network.DNS = []v1alpha1.DNSPeer{
 			{Peer: v1alpha1.Peer{IPBlock: &v1alpha1.IPBlock{CIDR: "169.254.20.10/32"}}},
-			{Peer: v1alpha1.Peer{NamespaceSelector: &v1alpha1.Selector{MatchLabels: map[string]string{corev1.LabelMetadataName: "openshift-dns"}}}, Port: ptr.To[int32](5353)},
+			{
+				Peer: v1alpha1.Peer{NamespaceSelector: &v1alpha1.Selector{MatchLabels: map[string]string{corev1.LabelMetadataName: "openshift-dns"}}},
+				Port: ptr.To[int32](5353),
+			},
 		}
 	}
 	d.stack.Spec.Network = network
@@ -124,7 +134,10 @@ func clusterOf(t *rapid.T, policies []*networkingv1.NetworkPolicy) *evaluate.Eva
 	}
 	var namespaces []corev1.Namespace
 	for _, name := range []string{namespace, elsewhere} {
-		namespaces = append(namespaces, corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{corev1.LabelMetadataName: name}}})
+		namespaces = append(
+			namespaces,
+			corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{corev1.LabelMetadataName: name}}},
+		)
 	}
 	e, err := evaluate.New(namespaces, live)
 	if err != nil {
@@ -218,7 +231,8 @@ func TestEveryPolicyNamesItsStackAndOpensToNobodyButWhomTheSpecNames(t *testing.
 			}
 			names[p.Name] = true
 			for i, rule := range p.Spec.Ingress {
-				if len(rule.Ports) == 0 || len(rule.From) == 0 && p.Name != stackGraph.PolicyName(v1alpha1.ComponentGateway, networkingv1.PolicyTypeIngress) {
+				if len(rule.Ports) == 0 ||
+					len(rule.From) == 0 && p.Name != stackGraph.PolicyName(v1alpha1.ComponentGateway, networkingv1.PolicyTypeIngress) {
 					t.Fatalf("rule %d of %s lets anyone in", i, p.Name)
 				}
 			}

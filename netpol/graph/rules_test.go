@@ -29,7 +29,12 @@ func fullest() graph.Graph {
 		WebSocket: v1alpha1.WebSocketDirect, WebSocketClients: []v1alpha1.Peer{pods("bot"), {IPBlock: &v1alpha1.IPBlock{CIDR: "192.0.2.77/24"}}},
 		DNS: []v1alpha1.DNSPeer{
 			{Peer: v1alpha1.Peer{IPBlock: &v1alpha1.IPBlock{CIDR: "169.254.20.10/32"}}},
-			{Peer: v1alpha1.Peer{NamespaceSelector: &v1alpha1.Selector{MatchLabels: map[string]string{"kubernetes.io/metadata.name": "openshift-dns"}}}, Port: ptr.To[int32](5353)},
+			{
+				Peer: v1alpha1.Peer{
+					NamespaceSelector: &v1alpha1.Selector{MatchLabels: map[string]string{"kubernetes.io/metadata.name": "openshift-dns"}},
+				},
+				Port: ptr.To[int32](5353),
+			},
 		},
 		ExtraEgress: []v1alpha1.ExtraEgress{{
 			Name: "vendor", Components: []v1alpha1.ComponentName{"push", "rpc-msg"}, Reason: "notifications to phones",
@@ -62,7 +67,8 @@ func TestEverySelectorOfTheStacksPodsHoldsTheInstanceLabel(t *testing.T) {
 		g := NewWithT(t)
 		g.Expect(p.Spec.PodSelector.MatchLabels).To(HaveKeyWithValue(v1alpha1.LabelInstance, "chat"), p.Name)
 		for _, peer := range peersOf(p) {
-			if s := peer.PodSelector; s != nil && (s.MatchLabels[v1alpha1.LabelComponent] != "" || s.MatchLabels[v1alpha1.LabelName] == v1alpha1.NameOpenIM) {
+			if s := peer.PodSelector; s != nil &&
+				(s.MatchLabels[v1alpha1.LabelComponent] != "" || s.MatchLabels[v1alpha1.LabelName] == v1alpha1.NameOpenIM) {
 				g.Expect(s.MatchLabels).To(HaveKeyWithValue(v1alpha1.LabelInstance, "chat"), p.Name)
 			}
 		}
@@ -106,7 +112,10 @@ func TestAnyoneIsOfBothAddressFamilies(t *testing.T) {
 	gateway, _ := graph.Lookup(v1alpha1.ComponentGateway)
 	for _, address := range []string{"203.0.113.9", "2001:db8::9"} {
 		from := evaluate.End{Address: netip.MustParseAddr(address)}
-		NewWithT(t).Expect(evaluator.Connect(from, podOf(withUsers(nil), gateway, ""), gateway.Port(graph.UsersPort).Number, "TCP").Open).To(BeTrue(), address)
+		NewWithT(
+			t,
+		).Expect(evaluator.Connect(from, podOf(withUsers(nil), gateway, ""), gateway.Port(graph.UsersPort).Number, "TCP").Open).
+			To(BeTrue(), address)
 	}
 }
 
@@ -165,7 +174,11 @@ func TestIDsStayWhateverElseTheSpecSays(t *testing.T) {
 			NewWithT(t).Expect(ids).To(HaveKey(c.ID))
 		}
 	}
-	NewWithT(t).Expect(ids).To(And(HaveKey("api>rpc-auth:10200"), HaveKey("websocket-clients>msggateway:10001"), HaveKey("push>extra/vendor:443,443/UDP"), HaveKey("api>dns:5353/UDP,5353")))
+	NewWithT(
+		t,
+	).Expect(ids).
+		To(And(HaveKey("api>rpc-auth:10200"), HaveKey("websocket-clients>msggateway:10001"), HaveKey("push>extra/vendor:443,443/UDP"),
+			HaveKey("api>dns:5353/UDP,5353")))
 }
 
 func TestEveryPolicySaysWhyInBounds(t *testing.T) {
@@ -182,7 +195,8 @@ func TestEveryPolicySaysWhyInBounds(t *testing.T) {
 		NewWithT(t).Expect(len(why)).To(BeNumerically("<", 4200), p.Name)
 		if p.Name == "chat-push-egress" {
 			NewWithT(t).Expect(why).To(MatchRegexp(`\nand \d+ more$`))
-			NewWithT(t).Expect(p.Spec.Egress).To(HaveLen(len(graph.New(stack(network), facts()).EdgesFrom("push"))), "only the reason is cut, no rule")
+			NewWithT(t).Expect(p.Spec.Egress).To(HaveLen(len(graph.New(stack(network), facts()).EdgesFrom("push"))), "only the reason is cut, no "+
+				"rule")
 		}
 	}
 }
@@ -209,8 +223,10 @@ func TestNothingInAStackReachesTheAPIServer(t *testing.T) {
 
 func TestAPeerWithoutSelectorsIsNobody(t *testing.T) {
 	direct := stack(&v1alpha1.Network{
-		WebSocket:   v1alpha1.WebSocketDirect, // and no clients of it, as the API server would refuse
-		ExtraEgress: []v1alpha1.ExtraEgress{{Name: "nowhere", Components: []v1alpha1.ComponentName{"push"}, Ports: []v1alpha1.EgressPort{{Port: 443}}}},
+		WebSocket: v1alpha1.WebSocketDirect, // and no clients of it, as the API server would refuse
+		ExtraEgress: []v1alpha1.ExtraEgress{
+			{Name: "nowhere", Components: []v1alpha1.ComponentName{"push"}, Ports: []v1alpha1.EgressPort{{Port: 443}}},
+		},
 	})
 	f := facts()
 	f.Endpoints[openim.Kafka] = []openim.Endpoint{{Port: 9092}} // without peers: the reference could not be resolved

@@ -45,7 +45,8 @@ func TestALeakThatClosesWhileNetworksSettleIsNone(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	g.Expect(err).NotTo(HaveOccurred())
 	time.AfterFunc(200*time.Millisecond, func() { _ = listener.Close() })
-	g.Expect(Run(t.Context(), Timing{time.Second, 10 * time.Second}, []Attempt{{at(listener.Addr().String()), false}})).To(Equal([]Outcome{Refused}))
+	g.Expect(Run(t.Context(), Timing{time.Second, 10 * time.Second}, []Attempt{{at(listener.Addr().String()), false}})).
+		To(Equal([]Outcome{Refused}))
 }
 
 // A network that fails between the control and the rest must not look sealed.
@@ -71,7 +72,8 @@ func TestAttemptsReadAsTheyAreWritten(t *testing.T) {
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(parsed).To(Equal(a))
 	}
-	for _, wrong := range []string{"", "10.0.0.1:80", "open=", "open=name:80", "shut=10.0.0.1", "shut=10.0.0.1:0", "open=2001:db8::1:80", "open=[fe80::1%eth0]:80", "maybe=10.0.0.1:80"} {
+	for _, wrong := range []string{"", "10.0.0.1:80", "open=", "open=name:80", "shut=10.0.0.1", "shut=10.0.0.1:0", "open=2001:db8::1:80",
+		"open=[fe80::1%eth0]:80", "maybe=10.0.0.1:80"} {
 		_, err := ParseAttempt(wrong)
 		NewWithT(t).Expect(err).To(HaveOccurred(), wrong)
 	}
@@ -177,6 +179,9 @@ func TestWrongUseOfPlanAndListenIsRefusedWithASentence(t *testing.T) {
 		})
 	}
 	var stderr bytes.Buffer
-	NewWithT(t).Expect(run(t.Context(), []string{"listen", "--address", strings.Repeat("x", 3)}, &bytes.Buffer{}, &stderr)).To(Equal(exitFailed))
+	NewWithT(
+		t,
+	).Expect(run(t.Context(), []string{"listen", "--address", strings.Repeat("x", 3)}, &bytes.Buffer{}, &stderr)).
+		To(Equal(exitFailed))
 	NewWithT(t).Expect(stderr.String()).To(ContainSubstring("listening on xxx"))
 }

@@ -60,7 +60,8 @@ func askOne(t *testing.T, address string) Result {
 }
 
 func TestAnAnswerOfAnyCodeIsOpen(t *testing.T) {
-	for _, code := range []dnsmessage.RCode{dnsmessage.RCodeSuccess, dnsmessage.RCodeNameError, dnsmessage.RCodeRefused, dnsmessage.RCodeServerFailure} {
+	for _, code := range []dnsmessage.RCode{dnsmessage.RCodeSuccess, dnsmessage.RCodeNameError, dnsmessage.RCodeRefused,
+		dnsmessage.RCodeServerFailure} {
 		address := serve(t, func(query []byte) [][]byte { return [][]byte{answering(t, query, 0, code)} })
 		NewWithT(t).Expect(askOne(t, address).Result).To(Equal(Open), code.String())
 	}
@@ -126,6 +127,7 @@ func TestTheDNSCommandPrintsOneJSONArray(t *testing.T) {
 	g.Expect(json.Unmarshal(stdout.Bytes(), &results)).To(Succeed())
 	g.Expect(results).To(HaveLen(1))
 	g.Expect(results[0]).To(And(HaveKeyWithValue("target", address), HaveKeyWithValue("result", "open")))
-	g.Expect(run(t.Context(), []string{"dns", "--name", string(bytes.Repeat([]byte("a"), 300)), address}, &stdout, &stderr)).To(Equal(exitUsage))
+	g.Expect(run(t.Context(), []string{"dns", "--name", string(bytes.Repeat([]byte("a"), 300)), address}, &stdout, &stderr)).
+		To(Equal(exitUsage))
 	g.Expect(stderr.String()).To(ContainSubstring("at most 255 bytes"))
 }

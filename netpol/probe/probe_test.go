@@ -124,7 +124,8 @@ func TestTheCommandPrintsOneJSONArray(t *testing.T) {
 	var results []map[string]any
 	g.Expect(json.Unmarshal(stdout.Bytes(), &results)).To(Succeed())
 	g.Expect(results).To(HaveLen(2))
-	g.Expect(results[0]).To(And(HaveKeyWithValue("target", open), HaveKeyWithValue("result", "open"), HaveKey("milliseconds"), HaveKeyWithValue("detail", "")))
+	g.Expect(results[0]).
+		To(And(HaveKeyWithValue("target", open), HaveKeyWithValue("result", "open"), HaveKey("milliseconds"), HaveKeyWithValue("detail", "")))
 	g.Expect(results[1]).To(And(HaveKeyWithValue("target", shut), HaveKeyWithValue("result", "refused")))
 }
 
@@ -153,8 +154,9 @@ func TestWrongUseIsRefusedWithASentence(t *testing.T) {
 		"bare IPv6":         {[]string{"tcp", "2001:db8::1"}, "in brackets"},
 		"timeout too long":  {[]string{"tcp", "--timeout", "31s", "10.0.0.1:80"}, "up to 30s"},
 		"timeout not given": {[]string{"tcp", "--timeout", "0s", "10.0.0.1:80"}, "above 0"},
-		"too many targets":  {append([]string{"tcp"}, strings.Split(strings.Repeat("10.0.0.1:80 ", maxTargets)+"10.0.0.1:80", " ")...), "at most 512"},
-		"unknown flag":      {[]string{"tcp", "--send", "x"}, "flag provided but not defined"},
+		"too many targets": {append([]string{"tcp"}, strings.Split(strings.Repeat("10.0.0.1:80 ", maxTargets)+"10.0.0.1:80", " ")...),
+			"at most 512"},
+		"unknown flag": {[]string{"tcp", "--send", "x"}, "flag provided but not defined"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)

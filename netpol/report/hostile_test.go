@@ -25,9 +25,12 @@ import (
 
 // seeds are texts of an attacker who may write objects and wants to falsify the report.
 var seeds = []string{
-	"plain", "", " ", "</title><script>alert(1)</script>", `"><img src=x onerror=alert(1)>`, "<!--", "]]>", "&lt;b&gt;", "{{.}}", "javascript:alert(1)",
-	"=1+1", "+cmd|' /C calc'!A0", "-2", "@SUM(A1)", "\t=1", "＝1", `a"b`, `a\`, `\"`, "a\nb", "a\r\nb", "| x |", "`x`", "```", "[a](http://b)", "![a](b)", "@everyone #1 http://x.example www.example.com",
-	"\x1b[2J\x1b]0;title\a", "\x9b31m", "\u202egnp.exe", "\u2028", "\u200bzero", "\xff\xfe", "\x00", strings.Repeat("long", 400), strings.Repeat("長", 300), "e\u0301", "</style>", "*/", "rpc-auth:10200", "api", "node -> b; }",
+	"plain", "", " ", "</title><script>alert(1)</script>", `"><img src=x onerror=alert(1)>`, "<!--", "]]>", "&lt;b&gt;", "{{.}}",
+	"javascript:alert(1)",
+	"=1+1", "+cmd|' /C calc'!A0", "-2", "@SUM(A1)", "\t=1", "＝1", `a"b`, `a\`, `\"`, "a\nb", "a\r\nb", "| x |", "`x`", "```", "[a](http://b)",
+	"![a](b)", "@everyone #1 http://x.example www.example.com",
+	"\x1b[2J\x1b]0;title\a", "\x9b31m", "\u202egnp.exe", "\u2028", "\u200bzero", "\xff\xfe", "\x00", strings.Repeat("long", 400), strings.Repeat("長", 300),
+	"e\u0301", "</style>", "*/", "rpc-auth:10200", "api", "node -> b; }",
 }
 
 // hostile returns the breached report with a text in every string that the cluster's users choose.
@@ -162,7 +165,8 @@ func FuzzMarkdown(f *testing.F) {
 		extra := strings.Count(r.Findings[0].Fix, "\n") - 2
 		var harmless bytes.Buffer
 		g.Expect(report.Write(&harmless, report.Markdown, hostile("x"+strings.Repeat("\nx", extra)), report.Options{})).To(Succeed())
-		g.Expect(strings.Count(string(out), "\n")).To(Equal(strings.Count(harmless.String(), "\n")), "a text of the report became a line of its own")
+		g.Expect(strings.Count(string(out), "\n")).To(Equal(strings.Count(harmless.String(), "\n")), "a text of the report became a line of "+
+			"its own")
 		code, width := "", 0
 		for line := range strings.Lines(string(out)) {
 			line = strings.TrimSuffix(line, "\n")
@@ -193,7 +197,9 @@ func FuzzMarkdown(f *testing.F) {
 
 func FuzzDOT(f *testing.F) {
 	quoted := regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)
-	statement := regexp.MustCompile(`^( *(digraph Q \{|subgraph cluster_stack \{|\}|(graph|node|edge) \[[^\]]*\]|Q( -> Q)?( \[[^\]"\\]*\])?))$`)
+	statement := regexp.MustCompile(
+		`^( *(digraph Q \{|subgraph cluster_stack \{|\}|(graph|node|edge) \[[^\]]*\]|Q( -> Q)?( \[[^\]"\\]*\])?))$`,
+	)
 	fuzz(f, report.DOT, func(g *WithT, _ audit.Report, out []byte) {
 		for line := range strings.Lines(string(out)) {
 			g.Expect(strings.TrimSuffix(quoted.ReplaceAllString(line, "Q"), "\n")).To(Satisfy(statement.MatchString))

@@ -69,7 +69,9 @@ func TestThePageSaysTheVerdictFirstAndThenWhatToDo(t *testing.T) {
 		"im/chat", "Who reaches what", "Findings", "Exceptions of the spec", "The full matrix", "What decides",
 		"Intended connections", "Kinds that could not be read", "Limits of this audit",
 	}))
-	g.Expect(textOf(all(root, named("header"))[0])).To(And(ContainSubstring("5 findings"), ContainSubstring("2 critical"), ContainSubstring("2026-11-22T04:30:00Z"), ContainSubstring("sha256:")))
+	g.Expect(textOf(all(root, named("header"))[0])).
+		To(And(ContainSubstring("5 findings"), ContainSubstring("2 critical"), ContainSubstring("2026-11-22T04:30:00Z"),
+			ContainSubstring("sha256:")))
 	articles := all(root, func(n *html.Node) bool {
 		return n.Data == "article" && strings.HasPrefix(attribute(n, "class"), "finding")
 	})
@@ -137,7 +139,8 @@ func TestThePageIsAccessible(t *testing.T) {
 	for _, svg := range all(root, named("svg")) {
 		g.Expect(attribute(svg, "role")).To(Equal("img"))
 		g.Expect(textOf(all(svg, named("title"))[0])).NotTo(BeEmpty())
-		g.Expect(textOf(all(svg, named("desc"))[0])).To(And(ContainSubstring("Intruders"), ContainSubstring("gateway:8081"), ContainSubstring("redis")))
+		g.Expect(textOf(all(svg, named("desc"))[0])).
+			To(And(ContainSubstring("Intruders"), ContainSubstring("gateway:8081"), ContainSubstring("redis")))
 	}
 	g.Expect(attribute(all(root, named("html"))[0], "lang")).To(Equal("en"))
 }
@@ -166,7 +169,8 @@ func TestContrast(t *testing.T) {
 		for _, pair := range [][2]string{
 			{"--ink", "--bg"}, {"--ink", "--paper"}, {"--ink", "--soft"}, {"--ink", "--bad-bg"}, {"--ink", "--exc-bg"},
 			{"--muted", "--bg"}, {"--muted", "--paper"}, {"--muted", "--soft"}, {"--muted", "--bad-bg"}, {"--muted", "--exc-bg"},
-			{"--ok", "--ok-bg"}, {"--bad", "--bad-bg"}, {"--bad", "--paper"}, {"--on", "--ok"}, {"--on", "--bad"}, {"--on", "--exc"}, {"--on", "--muted"},
+			{"--ok", "--ok-bg"}, {"--bad", "--bad-bg"}, {"--bad", "--paper"}, {"--on", "--ok"}, {"--on", "--bad"}, {"--on", "--exc"}, {"--on",
+				"--muted"},
 		} {
 			NewWithT(t).Expect(contrast(t, colours[pair[0]], colours[pair[1]])).To(BeNumerically(">=", 4.5), "%s on %s, %s", pair[0], pair[1], name)
 		}

@@ -55,7 +55,8 @@ func ownWrapper() audit.Report {
 	r := of(stack, graph.New(stack, facts()))
 	for _, c := range r.Connections {
 		if !c.FromInside {
-			r.Exceptions = []audit.Exception{{Name: "OwnWrapper", Field: c.Field, Lets: "pods app=our-gateway in namespace edge reach api:10002 and msggateway:10001", Risk: "these pods must authenticate users themselves"}}
+			r.Exceptions = []audit.Exception{{Name: "OwnWrapper", Field: c.Field, Lets: "pods app=our-gateway in namespace edge reach api:10002 " +
+				"and msggateway:10001", Risk: "these pods must authenticate users themselves"}}
 		}
 	}
 	return r
@@ -81,10 +82,17 @@ func large() audit.Report {
 		})
 	}
 	for _, from := range []string{"tools/" + long, "monitoring/node-exporter-x7k2p"} {
-		r.Cells = append(r.Cells, audit.Cell{From: from, To: "redis", Port: audit.Port{Name: "redis", Number: 6379, Protocol: "TCP"}, Evaluated: true})
-		r.Cells = append(r.Cells, audit.Cell{From: from, To: "gateway", Port: audit.Port{Name: "telemetry", Number: 9090, Protocol: "TCP"}, Evaluated: true})
+		r.Cells = append(
+			r.Cells,
+			audit.Cell{From: from, To: "redis", Port: audit.Port{Name: "redis", Number: 6379, Protocol: "TCP"}, Evaluated: true},
+		)
+		r.Cells = append(
+			r.Cells,
+			audit.Cell{From: from, To: "gateway", Port: audit.Port{Name: "telemetry", Number: 9090, Protocol: "TCP"}, Evaluated: true},
+		)
 	}
-	r.Exceptions = append(r.Exceptions, audit.Exception{Name: "ExtraEgress", Field: "spec.network.extraEgress", Lets: "push reaches 203.0.113.0/24", Risk: "it may carry anything out"})
+	r.Exceptions = append(r.Exceptions, audit.Exception{Name: "ExtraEgress", Field: "spec.network.extraEgress", Lets: "push reaches " +
+		"203.0.113.0/24", Risk: "it may carry anything out"})
 	count(&r)
 	return r
 }
@@ -96,7 +104,8 @@ func of(stack *v1alpha1.OpenIMStack, g graph.Graph) audit.Report {
 		Source: snapshot.Origin{Kind: snapshot.Cluster, Name: "production"},
 		Time:   time.Date(2026, 11, 22, 4, 30, 0, 0, time.UTC),
 		Digest: "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", Verdict: audit.VerdictSealed,
-		Notes: []string{"Port-forward, exec and ephemeral containers go through the API server, and no policy sees them: check who may create pods/portforward and pods/exec and update pods/ephemeralcontainers."},
+		Notes: []string{"Port-forward, exec and ephemeral containers go through the API server, and no policy sees them: check who may create " +
+			"pods/portforward and pods/exec and update pods/ephemeralcontainers."},
 	}
 	for _, c := range g.Edges {
 		r.Connections = append(r.Connections, connection(c))
@@ -119,7 +128,15 @@ func of(stack *v1alpha1.OpenIMStack, g graph.Graph) audit.Report {
 }
 
 func connection(c graph.Edge) audit.Connection {
-	out := audit.Connection{From: c.From.Name, To: c.To.Name, FromInside: c.From.Inside, ToInside: c.To.Inside, Reason: c.Reason, Direction: "Internal", Field: c.Field}
+	out := audit.Connection{
+		From:       c.From.Name,
+		To:         c.To.Name,
+		FromInside: c.From.Inside,
+		ToInside:   c.To.Inside,
+		Reason:     c.Reason,
+		Direction:  "Internal",
+		Field:      c.Field,
+	}
 	peer := c.From
 	switch {
 	case !c.From.Inside:
@@ -209,23 +226,30 @@ func breached() audit.Report {
 	open("rpc-third", "rpc-auth", 10200, "im/allow-tools")
 	for i := range r.Cells {
 		if c := &r.Cells[i]; c.From == "push" && c.To == "rpc-group" && c.Port.Number == 10260 {
-			c.Evaluated, c.Decided[1] = false, audit.Decision{Direction: "Ingress", Policy: "im/chat-rpc-group-ingress", Reason: "no rule lets it in"}
+			c.Evaluated, c.Decided[1] = false, audit.Decision{Direction: "Ingress", Policy: "im/chat-rpc-group-ingress", Reason: "no rule lets " +
+				"it in"}
 		}
 	}
 	r.Findings = []audit.Finding{
 		{
-			Kind: "ForeignPolicyWidens", Severity: audit.Critical, Object: audit.Object{APIVersion: "networking.k8s.io/v1", Kind: "NetworkPolicy", Namespace: "im", Name: "debug-open"},
-			Reason: "the policy selects the api's pods and lets all pods of the namespace in", Lets: "any pod in namespace im reaches api:10002 and api:12002",
+			Kind: "ForeignPolicyWidens", Severity: audit.Critical, Object: audit.Object{APIVersion: "networking.k8s.io/v1", Kind: "NetworkPolicy",
+				Namespace: "im", Name: "debug-open"},
+			Reason: "the policy selects the api's pods and lets all pods of the namespace in", Lets: "any pod in namespace im reaches api:10002 " +
+				"and api:12002",
 			Fix: "Delete it: kubectl -n im delete networkpolicy debug-open", Ports: []string{"api:10002", "api:12002"},
 		},
 		{
-			Kind: "StoreReachable", Severity: audit.Critical, Object: audit.Object{APIVersion: "apps/v1", Kind: "StatefulSet", Namespace: "infra", Name: "redis"},
-			Reason: "no policy selects the pods of OpenIM's Redis", Lets: "any pod of the cluster reaches redis:6379 and with it all of OpenIM's data",
-			Fix:   "Apply a policy that allows only OpenIM:\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata:\n  name: redis\n  namespace: infra\nspec:\n  podSelector: {}\n  policyTypes: [Ingress]",
+			Kind: "StoreReachable", Severity: audit.Critical, Object: audit.Object{APIVersion: "apps/v1", Kind: "StatefulSet", Namespace: "infra",
+				Name: "redis"},
+			Reason: "no policy selects the pods of OpenIM's Redis", Lets: "any pod of the cluster reaches redis:6379 and with it all of OpenIM's " +
+				"data",
+			Fix: "Apply a policy that allows only OpenIM:\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata:\n  name: redis\n  " +
+				"namespace: infra\nspec:\n  podSelector: {}\n  policyTypes: [Ingress]",
 			Ports: []string{"redis:6379"},
 		},
 		{
-			Kind: "ForeignPolicyWidens", Severity: audit.High, Object: audit.Object{APIVersion: "networking.k8s.io/v1", Kind: "NetworkPolicy", Namespace: "im", Name: "allow-tools"},
+			Kind: "ForeignPolicyWidens", Severity: audit.High, Object: audit.Object{APIVersion: "networking.k8s.io/v1", Kind: "NetworkPolicy",
+				Namespace: "im", Name: "allow-tools"},
 			Reason: "the policy selects the pods of rpc-auth and lets namespace tools in", Lets: "pods in namespace tools reach rpc-auth:10200",
 			Fix: "Exclude the stack's pods from its podSelector", Ports: []string{"rpc-auth:10200"},
 		},

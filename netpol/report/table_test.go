@@ -43,7 +43,21 @@ func TestLinesFitTheTerminal(t *testing.T) {
 		for _, r := range []audit.Report{clean(), breached(), large(), ownWrapper()} {
 			r.Findings = append([]audit.Finding{{Kind: "Wide", Reason: strings.Repeat("長い名前", 40)}}, r.Findings...)
 			for line := range strings.Lines(string(write(t, report.Table, r, report.Options{Width: width}))) {
-				taken := utf8.RuneCountInString(strings.TrimRight(line, "\n")) + strings.Count(line, "長") + strings.Count(line, "い") + strings.Count(line, "名") + strings.Count(line, "前")
+				taken := utf8.RuneCountInString(
+					strings.TrimRight(line, "\n"),
+				) + strings.Count(
+					line,
+					"長",
+				) + strings.Count(
+					line,
+					"い",
+				) + strings.Count(
+					line,
+					"名",
+				) + strings.Count(
+					line,
+					"前",
+				)
 				NewWithT(t).Expect(taken).To(BeNumerically("<=", width), line)
 			}
 		}
@@ -56,7 +70,9 @@ func TestColoursAreForTerminalsThatAskForThem(t *testing.T) {
 	coloured := string(write(t, report.Table, breached(), report.Options{Colour: true}))
 	g.Expect(plain).NotTo(ContainSubstring("\x1b"))
 	g.Expect(coloured).To(HavePrefix("\x1b[31;1mim/chat: 5 findings"))
-	g.Expect(strings.NewReplacer("\x1b[31;1m", "", "\x1b[32;1m", "", "\x1b[33;1m", "", "\x1b[1m", "", "\x1b[2m", "", "\x1b[0m", "").Replace(coloured)).To(Equal(plain), "colours change nothing else")
+	g.Expect(strings.NewReplacer("\x1b[31;1m", "", "\x1b[32;1m", "", "\x1b[33;1m", "", "\x1b[1m", "", "\x1b[2m", "", "\x1b[0m",
+		"").Replace(coloured)).
+		To(Equal(plain), "colours change nothing else")
 	g.Expect(string(write(t, report.Table, clean(), report.Options{Colour: true}))).To(HavePrefix("\x1b[32;1m"), "sealed is green")
 }
 

@@ -87,17 +87,23 @@ items:
 			"apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: web}\nspec:" + template,
 			"apiVersion: apps/v1\nkind: DaemonSet\nmetadata: {name: d}\nspec:" + template,
 			"apiVersion: apps/v1\nkind: ReplicaSet\nmetadata: {name: r}\nspec:" + template,
-			"apiVersion: apps/v1\nkind: ReplicaSet\nmetadata: {name: web-1, ownerReferences: [{apiVersion: apps/v1, kind: Deployment, name: web, uid: u, controller: true}]}\nspec:" + template,
+			"apiVersion: apps/v1\nkind: ReplicaSet\nmetadata: {name: web-1, ownerReferences: [{apiVersion: apps/v1, kind: Deployment, name: web, " +
+				"uid: u, controller: true}]}\nspec:" + template,
 			"apiVersion: batch/v1\nkind: Job\nmetadata: {generateName: j-}\nspec:" + template,
-			"apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: cj}\nspec:\n  schedule: '@daily'\n  jobTemplate:\n    spec:" + strings.ReplaceAll(template, "\n  ", "\n      "),
+			"apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: cj}\nspec:\n  schedule: '@daily'\n  jobTemplate:\n    spec:" + strings.ReplaceAll(
+				template,
+				"\n  ",
+				"\n      ",
+			),
 			"apiVersion: v1\nkind: ReplicationController\nmetadata: {name: rc}\nspec:" + template,
 			"apiVersion: openimstack.dev/v1alpha1\nkind: OpenIMStack\nmetadata: {name: chat, namespace: im}\nspec: {version: v3.8.3}\n",
 			"apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {name: c}\n",
 			"apiVersion: policy.networking.k8s.io/v1alpha2\nkind: ClusterNetworkPolicy\nmetadata: {name: c}\n",
 			"apiVersion: v1\nkind: Endpoints\nmetadata: {name: db}\nsubsets: [{addresses: [{ip: 192.0.2.7}], ports: [{name: sql, port: 5432}]}]\n",
 		}, "---\n"),
-		"values.yaml":             "replicas: 3\n",
-		"config.yaml":             "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: d}\n",
+		"values.yaml": "replicas: 3\n",
+		"config.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: " +
+			"{name: d}\n",
 		"README.md":               "{{ no manifest",
 		".git/config.yaml":        "{{ not looked at",
 		"deep/.hidden.yaml":       "{{ nor this",
@@ -108,11 +114,13 @@ items:
 
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(w.Origin).To(Equal(snapshot.Origin{Kind: snapshot.Files, Name: dir}))
-	g.Expect(podNames(w)).To(Equal([]string{"apps/cj", "apps/d", "apps/j", "apps/r", "apps/rc", "apps/web", "apps/web-statefulset", "shop/bare"}))
+	g.Expect(podNames(w)).
+		To(Equal([]string{"apps/cj", "apps/d", "apps/j", "apps/r", "apps/rc", "apps/web", "apps/web-statefulset", "shop/bare"}))
 	web := w.Pods[5]
 	g.Expect(web.Labels).To(Equal(map[string]string{"app": "x"}))
 	g.Expect(web.OwnerReferences[0].Kind).To(Equal("Deployment"))
-	g.Expect(web.Spec.Containers[0].Ports).To(Equal([]corev1.ContainerPort{{ContainerPort: 80, HostPort: 80, Protocol: corev1.ProtocolTCP}}), "as the API server completes it")
+	g.Expect(web.Spec.Containers[0].Ports).
+		To(Equal([]corev1.ContainerPort{{ContainerPort: 80, HostPort: 80, Protocol: corev1.ProtocolTCP}}), "as the API server completes it")
 	g.Expect(w.Pods[7].Status.PodIP).To(Equal("10.0.0.9"))
 	g.Expect(w.Services).To(HaveLen(1))
 	g.Expect(w.Services[0].Spec.Type).To(Equal(corev1.ServiceTypeClusterIP))
@@ -162,7 +170,8 @@ func TestLinksAreNotFollowedOutOfTheFolder(t *testing.T) {
 	outside := folder(t, map[string]string{"secret.yaml": "apiVersion: v1\nkind: Pod\nmetadata: {name: outside}\n"})
 	dir := folder(t, map[string]string{"base/pod.yaml": "apiVersion: v1\nkind: Pod\nmetadata: {name: inside}\n"})
 	for link, target := range map[string]string{
-		"out.yaml": filepath.Join(outside, "secret.yaml"), "out": outside, "nowhere.yaml": "gone.yaml", "in.yaml": "base/pod.yaml", "in": "base", "loop": ".",
+		"out.yaml": filepath.Join(outside, "secret.yaml"), "out": outside, "nowhere.yaml": "gone.yaml", "in.yaml": "base/pod.yaml", "in": "base",
+		"loop": ".",
 	} {
 		g.Expect(os.Symlink(target, filepath.Join(dir, link))).To(Succeed())
 	}
@@ -180,17 +189,19 @@ func TestErrorsNameTheFileAndTheLine(t *testing.T) {
 		"a template":                      {"a.yaml", "a: {{ .Values.b }}\nc: [\n", "render it first"},
 		"bad JSON":                        {"a.json", "{\n\"a\": 1,\n}", "a.json:3: invalid JSON"},
 		"half JSON":                       {"a.json", "{}\n{\"a\":", "a.json:2: invalid JSON"},
-		"a wrong type":                    {"a.yaml", "#\n---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: a}\nspec: {podSelector: [no]}\n", "a.yaml:3: invalid NetworkPolicy of networking.k8s.io/v1"},
-		"no name":                         {"a.yaml", "apiVersion: v1\nkind: Pod\nmetadata: {}\n", "a.yaml:1: Pod has no valid name"},
-		"no metadata":                     {"a.yaml", "apiVersion: v1\nkind: Pod\n", "a.yaml:1: Pod has no metadata"},
-		"a namespace that is none":        {"a.yaml", "apiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: ../b}\n", "no valid namespace"},
-		"an apiVersion that is none":      {"a.yaml", "apiVersion: a/b/c\nkind: Pod\nmetadata: {name: a}\n", `apiVersion "a/b/c"`},
-		"a bare list":                     {"a.yaml", "- a\n", "a.yaml:1: a list without apiVersion and kind"},
-		"a word":                          {"a.yaml", pod + "---\nword\n", "a.yaml:5: a string, not an object"},
-		"a binary":                        {"a.yaml", "a: b\n\x00", "a.yaml:2: contains a zero byte"},
+		"a wrong type": {"a.yaml", "#\n---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: " +
+			"a}\nspec: {podSelector: [no]}\n", "a.yaml:3: invalid NetworkPolicy of networking.k8s.io/v1"},
+		"no name":                    {"a.yaml", "apiVersion: v1\nkind: Pod\nmetadata: {}\n", "a.yaml:1: Pod has no valid name"},
+		"no metadata":                {"a.yaml", "apiVersion: v1\nkind: Pod\n", "a.yaml:1: Pod has no metadata"},
+		"a namespace that is none":   {"a.yaml", "apiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: ../b}\n", "no valid namespace"},
+		"an apiVersion that is none": {"a.yaml", "apiVersion: a/b/c\nkind: Pod\nmetadata: {name: a}\n", `apiVersion "a/b/c"`},
+		"a bare list":                {"a.yaml", "- a\n", "a.yaml:1: a list without apiVersion and kind"},
+		"a word":                     {"a.yaml", pod + "---\nword\n", "a.yaml:5: a string, not an object"},
+		"a binary":                   {"a.yaml", "a: b\n\x00", "a.yaml:2: contains a zero byte"},
 		"two that differ": {"a.yaml", pod + "---\n" + "apiVersion: v1\nkind: Pod\nmetadata: {name: a, labels: {b: c}}\n",
 			"a.yaml:5: Pod default/a differs from the object of the same name in a.yaml:1"},
-		"Lists without end": {"a.json", strings.Repeat(`{"apiVersion":"v1","kind":"List","items":[`, 6) + strings.Repeat("]}", 6), "nested more than"},
+		"Lists without end": {"a.json", strings.Repeat(`{"apiVersion":"v1","kind":"List","items":[`, 6) + strings.Repeat("]}", 6),
+			"nested more than"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)

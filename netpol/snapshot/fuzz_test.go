@@ -12,8 +12,10 @@ func FuzzDocuments(f *testing.F) {
 		"", "---\n", "a: b\n--- c: d\n...\n", "apiVersion: v1\nkind: Secret\nstringData: {a: hunter2}\n",
 		"apiVersion: v1\nkind: List\nitems: [{apiVersion: v1, kind: Pod, metadata: {name: a}}]\n",
 		"apiVersion: v1\nkind: PodList\nitems: [{metadata: {generateName: a-}}, 1, null]\n",
-		"apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: p}\nspec: {podSelector: {}, ingress: [{ports: [{port: http}]}]}\n",
-		"apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: r}\nspec: {parentRefs: [{}], rules: [{backendRefs: [{port: 1e9}], filters: [1]}]}\n",
+		"apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: p}\nspec: {podSelector: {}, ingress: [{ports: [{port: " +
+			"http}]}]}\n",
+		"apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: r}\nspec: {parentRefs: [{}], rules: [{backendRefs: " +
+			"[{port: 1e9}], filters: [1]}]}\n",
 		"apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d}\nspec: {template: {spec: {containers: [{ports: [{}]}]}}}\n",
 		"apiVersion: v1\nkind: Endpoints\nmetadata: {name: e}\nsubsets: [{addresses: [{ip: '::1'}], ports: [{}]}]\n",
 		"&a [*a]", "{\"apiVersion\":\"v1\"}{\"kind\":", "\xff\xfe", "a: !!binary x\n", "? [a]: b\n", "kind: 1\napiVersion: [v1]\nmetadata: a\n",

@@ -33,7 +33,10 @@ func TestIntendedObjectsAreAddedToExistingOnes(t *testing.T) {
 	})
 	t.Run("where some are already", func(t *testing.T) {
 		g := NewWithT(t)
-		changed := networkingv1.NetworkPolicy{ObjectMeta: named("im", "chat-api-ingress"), Spec: networkingv1.NetworkPolicySpec{Ingress: []networkingv1.NetworkPolicyIngressRule{{}}}}
+		changed := networkingv1.NetworkPolicy{
+			ObjectMeta: named("im", "chat-api-ingress"),
+			Spec:       networkingv1.NetworkPolicySpec{Ingress: []networkingv1.NetworkPolicyIngressRule{{}}},
+		}
 		replica := corev1.Pod{ObjectMeta: named("im", "chat-api-7d9-x")}
 		replica.Labels = ours
 		w := &snapshot.Snapshot{Policies: []networkingv1.NetworkPolicy{changed}, Pods: []corev1.Pod{replica}}

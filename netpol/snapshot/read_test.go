@@ -40,7 +40,9 @@ func scheme() *runtime.Scheme {
 // served returns a cluster that serves Kubernetes' kinds, OpenIMStack and HTTPRoute v1, and no other kinds.
 func served(objects []client.Object, funcs interceptor.Funcs) client.Client {
 	s := scheme()
-	mapper := meta.NewDefaultRESTMapper([]schema.GroupVersion{{Group: "gateway.networking.k8s.io", Version: "v1"}, {Group: "policy.networking.k8s.io", Version: "v1alpha2"}})
+	mapper := meta.NewDefaultRESTMapper(
+		[]schema.GroupVersion{{Group: "gateway.networking.k8s.io", Version: "v1"}, {Group: "policy.networking.k8s.io", Version: "v1alpha2"}},
+	)
 	for gvk := range s.AllKnownTypes() {
 		mapper.Add(gvk, meta.RESTScopeNamespace)
 	}
@@ -89,10 +91,18 @@ func TestASnapshotHoldsTheObjectsThatDecideReachability(t *testing.T) {
 					map[string]any{"name": "api", "port": int64(10002)},
 					map[string]any{"name": "bucket", "kind": "ServiceImport", "group": "multicluster.x-k8s.io"},
 				},
-				"filters": []any{map[string]any{"type": "RequestMirror", "requestMirror": map[string]any{"backendRef": map[string]any{"name": "shadow", "namespace": "infra", "port": int64(1)}}}},
+				"filters": []any{
+					map[string]any{
+						"type":          "RequestMirror",
+						"requestMirror": map[string]any{"backendRef": map[string]any{"name": "shadow", "namespace": "infra", "port": int64(1)}},
+					},
+				},
 			}},
 		}),
-		&metav1.PartialObjectMetadata{TypeMeta: metav1.TypeMeta{APIVersion: "policy.networking.k8s.io/v1alpha2", Kind: "ClusterNetworkPolicy"}, ObjectMeta: named("", "all")},
+		&metav1.PartialObjectMetadata{
+			TypeMeta:   metav1.TypeMeta{APIVersion: "policy.networking.k8s.io/v1alpha2", Kind: "ClusterNetworkPolicy"},
+			ObjectMeta: named("", "all"),
+		},
 	}, interceptor.Funcs{})
 
 	w, err := snapshot.Read(t.Context(), c, snapshot.Scope{Name: "kind"})
@@ -129,12 +139,15 @@ func TestASnapshotHoldsTheObjectsThatDecideReachability(t *testing.T) {
 func TestNoRequestIsForSecretsOrUnbounded(t *testing.T) {
 	g := NewWithT(t)
 	var lists []string
-	c := served(nil, interceptor.Funcs{List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
-		o := (&client.ListOptions{}).ApplyOptions(options)
-		g.Expect(o.Limit).To(BeNumerically(">", 0))
-		lists = append(lists, fmt.Sprintf("%T", list)+list.GetObjectKind().GroupVersionKind().String())
-		return c.List(ctx, list, options...)
-	}})
+	c := served(
+		nil,
+		interceptor.Funcs{List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
+			o := (&client.ListOptions{}).ApplyOptions(options)
+			g.Expect(o.Limit).To(BeNumerically(">", 0))
+			lists = append(lists, fmt.Sprintf("%T", list)+list.GetObjectKind().GroupVersionKind().String())
+			return c.List(ctx, list, options...)
+		}},
+	)
 	_, err := snapshot.Read(t.Context(), c, snapshot.Scope{})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(lists).To(HaveLen(9), "seven kinds, and the two that the server has of others'")
@@ -159,21 +172,24 @@ func TestPagesAreFollowedToTheEnd(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			expired := !expires
-			c := served(nil, interceptor.Funcs{List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
-				pods, ok := list.(*corev1.PodList)
-				if !ok {
-					return c.List(ctx, list, options...)
-				}
-				o := (&client.ListOptions{}).ApplyOptions(options)
-				page := map[string]int{"": 0, "1": 1, "2": 2}[o.Continue]
-				if page == 2 && !expired {
-					expired = true
-					return apierrors.NewResourceExpired("too old")
-				}
-				pods.Items = []corev1.Pod{{ObjectMeta: named("im", fmt.Sprint("pod-", page))}}
-				pods.Continue = []string{"1", "2", ""}[page]
-				return nil
-			}})
+			c := served(
+				nil,
+				interceptor.Funcs{List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
+					pods, ok := list.(*corev1.PodList)
+					if !ok {
+						return c.List(ctx, list, options...)
+					}
+					o := (&client.ListOptions{}).ApplyOptions(options)
+					page := map[string]int{"": 0, "1": 1, "2": 2}[o.Continue]
+					if page == 2 && !expired {
+						expired = true
+						return apierrors.NewResourceExpired("too old")
+					}
+					pods.Items = []corev1.Pod{{ObjectMeta: named("im", fmt.Sprint("pod-", page))}}
+					pods.Continue = []string{"1", "2", ""}[page]
+					return nil
+				}},
+			)
 			w, err := snapshot.Read(t.Context(), c, snapshot.Scope{})
 			g.Expect(err).NotTo(HaveOccurred())
 			g.Expect(w.Unread).To(BeEmpty())
@@ -186,22 +202,30 @@ func TestPagesAreFollowedToTheEnd(t *testing.T) {
 func TestAListWithoutEndIsCutOff(t *testing.T) {
 	g := NewWithT(t)
 	page := make([]corev1.Service, 100_000)
-	c := served(nil, interceptor.Funcs{List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
-		services, ok := list.(*corev1.ServiceList)
-		if !ok {
-			return c.List(ctx, list, options...)
-		}
-		services.Items, services.Continue = page, "more"
-		return nil
-	}})
+	c := served(
+		nil,
+		interceptor.Funcs{List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
+			services, ok := list.(*corev1.ServiceList)
+			if !ok {
+				return c.List(ctx, list, options...)
+			}
+			services.Items, services.Continue = page, "more"
+			return nil
+		}},
+	)
 	w, err := snapshot.Read(t.Context(), c, snapshot.Scope{})
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(w.Unread).To(ConsistOf(snapshot.Unread{Kind: "Service", Reason: "more than 200000 objects of kind Service in all namespaces: read fewer namespaces"}))
+	g.Expect(w.Unread).To(ConsistOf(snapshot.Unread{Kind: "Service", Reason: "more than 200000 objects of kind Service in all namespaces: " +
+		"read fewer namespaces"}))
 }
 
 func TestForbiddenKindsAreReported(t *testing.T) {
 	g := NewWithT(t)
-	c := served([]client.Object{&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "im", Labels: map[string]string{"team": "chat"}}}, &corev1.Pod{ObjectMeta: named("im", "a")}},
+	c := served(
+		[]client.Object{
+			&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "im", Labels: map[string]string{"team": "chat"}}},
+			&corev1.Pod{ObjectMeta: named("im", "a")},
+		},
 		interceptor.Funcs{List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
 			switch list.GetObjectKind().GroupVersionKind().Kind {
 			case "NamespaceList":
@@ -212,12 +236,14 @@ func TestForbiddenKindsAreReported(t *testing.T) {
 				return apierrors.NewServiceUnavailable("the server is currently unable to handle the request")
 			}
 			return c.List(ctx, list, options...)
-		}})
+		}},
+	)
 	w, err := snapshot.Read(t.Context(), c, snapshot.Scope{Namespaces: []string{"im", "gone"}})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(w.Unread).To(HaveLen(4))
 	g.Expect(w.Unread[0].Kind).To(Equal("Namespace"))
-	g.Expect(w.Unread[0].Reason).To(And(ContainSubstring("forbidden"), ContainSubstring(`"namespaces"`), ContainSubstring("openimstack-auditor")))
+	g.Expect(w.Unread[0].Reason).
+		To(And(ContainSubstring("forbidden"), ContainSubstring(`"namespaces"`), ContainSubstring("openimstack-auditor")))
 	g.Expect(w.Unread[1].Kind).To(Equal("HTTPRoute.gateway.networking.k8s.io"))
 	g.Expect(w.Unread[3].Reason).To(ContainSubstring("unable to handle"))
 	g.Expect(w.Namespaces).To(HaveLen(1))
@@ -232,7 +258,10 @@ func TestAClusterThatDoesNotAnswerIsAnError(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
-			c := served(nil, interceptor.Funcs{List: func(context.Context, client.WithWatch, client.ObjectList, ...client.ListOption) error { return failure }})
+			c := served(
+				nil,
+				interceptor.Funcs{List: func(context.Context, client.WithWatch, client.ObjectList, ...client.ListOption) error { return failure }},
+			)
 			_, err := snapshot.Read(t.Context(), c, snapshot.Scope{})
 			g.Expect(err).To(MatchError(failure))
 			g.Expect(err).To(MatchError(ContainSubstring("listing namespaces in all namespaces")))
@@ -244,18 +273,23 @@ func TestAClusterThatDoesNotAnswerIsAnError(t *testing.T) {
 func TestVersionsAreTriedWithoutARESTMapper(t *testing.T) {
 	g := NewWithT(t)
 	var tried []string
-	c := served(nil, interceptor.Funcs{List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
-		gvk := list.GetObjectKind().GroupVersionKind()
-		if gvk.Kind != "TLSRouteList" {
-			return c.List(ctx, list, options...)
-		}
-		tried = append(tried, gvk.Version)
-		if gvk.Version != "v1alpha2" {
-			return &meta.NoKindMatchError{GroupKind: gvk.GroupKind()}
-		}
-		list.(*unstructured.UnstructuredList).Items = []unstructured.Unstructured{*foreign("gateway.networking.k8s.io/v1alpha2", "TLSRoute", "im", "t", nil)}
-		return nil
-	}})
+	c := served(
+		nil,
+		interceptor.Funcs{List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
+			gvk := list.GetObjectKind().GroupVersionKind()
+			if gvk.Kind != "TLSRouteList" {
+				return c.List(ctx, list, options...)
+			}
+			tried = append(tried, gvk.Version)
+			if gvk.Version != "v1alpha2" {
+				return &meta.NoKindMatchError{GroupKind: gvk.GroupKind()}
+			}
+			list.(*unstructured.UnstructuredList).Items = []unstructured.Unstructured{
+				*foreign("gateway.networking.k8s.io/v1alpha2", "TLSRoute", "im", "t", nil),
+			}
+			return nil
+		}},
+	)
 	w, err := snapshot.Read(t.Context(), readerAlone{c}, snapshot.Scope{})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(tried).To(Equal([]string{"v1", "v1alpha3", "v1alpha2"}))

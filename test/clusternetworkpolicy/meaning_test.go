@@ -83,7 +83,7 @@ func TestTheAdminTierPassesWhatTheGraphLetsThroughAndDeniesTheRest(t *testing.T)
 	stack.Spec.Network = &v1alpha1.Network{
 		Monitoring: []v1alpha1.Peer{{NamespaceSelector: &v1alpha1.Selector{MatchLabels: map[string]string{"team": "watch"}}}},
 	}
-	stackGraph := graph.NewGraph(stack, openim.Facts{})
+	stackGraph := graph.New(stack, openim.Facts{})
 	rendered, err := admission.ClusterNetworkPolicies(stackGraph, admission.DefaultPriority)
 	g.Expect(err).NotTo(HaveOccurred())
 	var policies []v1alpha2.ClusterNetworkPolicy

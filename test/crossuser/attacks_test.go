@@ -216,7 +216,8 @@ func readMarkAfterKick(t *testing.T, s *testEnv) {
 		kept bool // may be called: OpenIM records it for the caller alone and notifies no one
 	}{
 		{"/msg/mark_msgs_as_read", object{"userID": attacker.Self, "conversationID": "sg_" + group, "seqs": []int{3}}, false},
-		{"/msg/mark_conversation_as_read", object{"userID": attacker.Self, "conversationID": "sg_" + group, "hasReadSeq": 3, "seqs": []int{3}}, true},
+		{"/msg/mark_conversation_as_read", object{"userID": attacker.Self, "conversationID": "sg_" + group, "hasReadSeq": 3, "seqs": []int{3}},
+			true},
 		{"/msg/set_conversation_has_read_seq", object{"userID": attacker.Self, "conversationID": "sg_" + group, "hasReadSeq": 3}, true},
 	} {
 		reply, err := s.through(attacker).Post(t.Context(), c.path, c.body)
@@ -288,7 +289,8 @@ func inventedConversations(t *testing.T, s *testEnv) {
 		"/conversation/get_conversations_has_read_and_max_seq": {"userID": attacker.Self, "conversationIDs": invented},
 		"/msg/set_conversation_has_read_seq":                   {"userID": attacker.Self, "conversationID": invented[0], "hasReadSeq": 1},
 		"/msg/clear_conversation_msg":                          {"userID": attacker.Self, "conversationIDs": invented},
-		"/conversation/get_sorted_conversation_list":           {"userID": attacker.Self, "conversationIDs": invented, "pagination": object{"pageNumber": 1, "showNumber": 10}},
+		"/conversation/get_sorted_conversation_list": {"userID": attacker.Self, "conversationIDs": invented,
+			"pagination": object{"pageNumber": 1, "showNumber": 10}},
 	} {
 		_, err := s.through(attacker).Post(t.Context(), path, body)
 		g.Expect(err).NotTo(HaveOccurred())

@@ -53,7 +53,7 @@ func TestBothJudgeAlike(t *testing.T) {
 				if from.Pod == to.Pod {
 					continue // itself, or both outside
 				}
-				for _, p := range c.Probes {
+				for _, p := range c.Ports {
 					both.compare(from, to, p.Port, p.Protocol)
 				}
 			}

@@ -102,7 +102,8 @@ func (p *bench) fill(name, template string, values ...string) (string, error) {
 	return path, os.WriteFile(
 		path,
 		[]byte(
-			strings.NewReplacer(append(values, "{DIR}", p.dir, "{STUB}", p.stub, "{FILES}", strconv.Itoa(p.files), "{CONNECTIONS}", strconv.Itoa(p.connections()))...).
+			strings.NewReplacer(append(values, "{DIR}", p.dir, "{STUB}", p.stub, "{FILES}", strconv.Itoa(p.files), "{CONNECTIONS}",
+				strconv.Itoa(p.connections()))...).
 				Replace(template),
 		),
 		0o600,

@@ -39,10 +39,12 @@ func TestEverythingElseThatAnAppCanAsk(t *testing.T) {
 		do   func() error
 	}{
 		{"notes of one's own: add", func() error {
-			return dora.sdk.User().ProcessUserCommandAdd(dora.ctx(), &user.ProcessUserCommandAddReq{UserID: dora.id, Type: 1, Uuid: "u1", Value: wrapperspb.String("v")})
+			return dora.sdk.User().ProcessUserCommandAdd(dora.ctx(), &user.ProcessUserCommandAddReq{UserID: dora.id, Type: 1, Uuid: "u1",
+				Value: wrapperspb.String("v")})
 		}},
 		{"notes: change", func() error {
-			return dora.sdk.User().ProcessUserCommandUpdate(dora.ctx(), &user.ProcessUserCommandUpdateReq{UserID: dora.id, Type: 1, Uuid: "u1", Value: wrapperspb.String("w")})
+			return dora.sdk.User().ProcessUserCommandUpdate(dora.ctx(), &user.ProcessUserCommandUpdateReq{UserID: dora.id, Type: 1, Uuid: "u1",
+				Value: wrapperspb.String("w")})
 		}},
 		{"notes: list", func() error { return second(dora.sdk.User().ProcessUserCommandGetAll(dora.ctx())) }},
 		{"notes: delete", func() error {
@@ -50,13 +52,15 @@ func TestEverythingElseThatAnAppCanAsk(t *testing.T) {
 		}},
 
 		{"a friend: remark", func() error {
-			return dora.sdk.Relation().UpdateFriends(dora.ctx(), &relation.UpdateFriendsReq{OwnerUserID: dora.id, FriendUserIDs: []string{emil.id}, Remark: wrapperspb.String("E")})
+			return dora.sdk.Relation().UpdateFriends(dora.ctx(), &relation.UpdateFriendsReq{OwnerUserID: dora.id, FriendUserIDs: []string{emil.id},
+				Remark: wrapperspb.String("E")})
 		}},
 		{"a friend: by id", func() error {
 			return second(dora.sdk.Relation().GetSpecifiedFriendsInfo(dora.ctx(), []string{emil.id}, false))
 		}},
 		{"friendship: those asked", func() error {
-			return second(dora.sdk.Relation().GetFriendApplicationListAsApplicant(dora.ctx(), &sdk_params_callback.GetFriendApplicationListAsApplicantReq{Count: 10}))
+			return second(dora.sdk.Relation().GetFriendApplicationListAsApplicant(dora.ctx(),
+				&sdk_params_callback.GetFriendApplicationListAsApplicantReq{Count: 10}))
 		}},
 		{"blocked: add", func() error { return dora.sdk.Relation().AddBlack(dora.ctx(), fred.id, "") }},
 		{"blocked: remove", func() error {
@@ -66,10 +70,12 @@ func TestEverythingElseThatAnAppCanAsk(t *testing.T) {
 
 		{"a group: by id", func() error { return second(fred.sdk.Group().GetSpecifiedGroupsInfo(fred.ctx(), []string{team})) }},
 		{"a group: change", func() error {
-			return dora.sdk.Group().SetGroupInfo(dora.ctx(), &group.SetGroupInfoExReq{GroupID: team, GroupName: wrapperspb.String("Go"), NeedVerification: wrapperspb.Int32(2)})
+			return dora.sdk.Group().SetGroupInfo(dora.ctx(), &group.SetGroupInfoExReq{GroupID: team, GroupName: wrapperspb.String("Go"),
+				NeedVerification: wrapperspb.Int32(2)})
 		}},
 		{"a group: one's name in it", func() error {
-			return emil.sdk.Group().SetGroupMemberInfo(emil.ctx(), &group.SetGroupMemberInfo{GroupID: team, UserID: emil.id, Nickname: wrapperspb.String("E.")})
+			return emil.sdk.Group().SetGroupMemberInfo(emil.ctx(), &group.SetGroupMemberInfo{GroupID: team, UserID: emil.id,
+				Nickname: wrapperspb.String("E.")})
 		}},
 		{"a group: join", func() error { return fred.sdk.Group().JoinGroup(fred.ctx(), team, "let me in", 3, "") }},
 		{"a group: members", func() error { return second(dora.sdk.Group().GetGroupMemberList(dora.ctx(), team, 0, 0, 10)) }},
@@ -80,10 +86,12 @@ func TestEverythingElseThatAnAppCanAsk(t *testing.T) {
 			return second(dora.sdk.Group().GetUsersInGroup(dora.ctx(), team, []string{emil.id, fred.id}))
 		}},
 		{"a group: applications to it", func() error {
-			return second(dora.sdk.Group().GetGroupApplicationListAsRecipient(dora.ctx(), &sdk_params_callback.GetGroupApplicationListAsRecipientReq{Count: 10}))
+			return second(dora.sdk.Group().GetGroupApplicationListAsRecipient(dora.ctx(),
+				&sdk_params_callback.GetGroupApplicationListAsRecipientReq{Count: 10}))
 		}},
 		{"a group: one's own applications", func() error {
-			return second(fred.sdk.Group().GetGroupApplicationListAsApplicant(fred.ctx(), &sdk_params_callback.GetGroupApplicationListAsApplicantReq{Count: 10}))
+			return second(fred.sdk.Group().GetGroupApplicationListAsApplicant(fred.ctx(),
+				&sdk_params_callback.GetGroupApplicationListAsApplicantReq{Count: 10}))
 		}},
 		{"a group: silence a member", func() error { return dora.sdk.Group().ChangeGroupMemberMute(dora.ctx(), team, emil.id, 60) }},
 		{"a group: unmute a member", func() error { return dora.sdk.Group().ChangeGroupMemberMute(dora.ctx(), team, emil.id, 0) }},

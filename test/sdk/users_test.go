@@ -221,7 +221,8 @@ func befriend(t *testing.T, alice, bob *device) {
 	t.Helper()
 	g := NewWithT(t)
 	atAlice, atBob := alice.mark(), bob.mark()
-	g.Expect(alice.sdk.Relation().AddFriend(alice.ctx(), &relation.ApplyToAddFriendReq{FromUserID: alice.id, ToUserID: bob.id, ReqMsg: "it is me"})).
+	g.Expect(alice.sdk.Relation().AddFriend(alice.ctx(), &relation.ApplyToAddFriendReq{FromUserID: alice.id, ToUserID: bob.id,
+		ReqMsg: "it is me"})).
 		To(Succeed())
 	awaitThat(t, bob, atBob, "OnFriendApplicationAdded", func(r model_struct.LocalFriendRequest) bool { return r.FromUserID == alice.id })
 	waiting, err := bob.sdk.Relation().
@@ -230,7 +231,8 @@ func befriend(t *testing.T, alice, bob *device) {
 	g.Expect(waiting).To(HaveLen(1))
 	g.Expect(waiting[0].ReqMsg).To(Equal("it is me"))
 
-	g.Expect(bob.sdk.Relation().AcceptFriendApplication(bob.ctx(), &sdk_params_callback.ProcessFriendApplicationParams{ToUserID: alice.id, HandleMsg: "welcome"})).
+	g.Expect(bob.sdk.Relation().AcceptFriendApplication(bob.ctx(), &sdk_params_callback.ProcessFriendApplicationParams{ToUserID: alice.id,
+		HandleMsg: "welcome"})).
 		To(Succeed())
 	awaitThat(t, alice, atAlice, "OnFriendApplicationAccepted", func(r model_struct.LocalFriendRequest) bool { return r.ToUserID == bob.id })
 	for a, mark := range map[*device]int{alice: atAlice, bob: atBob} {

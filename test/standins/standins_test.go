@@ -187,7 +187,8 @@ func TestOpenIMOnItsStandIns(t *testing.T) {
 		g.Expect(loopback.Each(all["conversations"], "conversationID")).To(ContainElement(single))
 		g.Expect(loopback.At(im.Must(t, "/conversation/get_pinned_conversation_ids", object{"userID": bob}), "conversationIDs")).
 			To(ConsistOf(single))
-		g.Expect(loopback.At(im.Must(t, "/conversation/get_sorted_conversation_list", object{"userID": bob, "pagination": page(1, 10)}), "conversationTotal")).
+		g.Expect(loopback.At(im.Must(t, "/conversation/get_sorted_conversation_list", object{"userID": bob, "pagination": page(1, 10)}),
+			"conversationTotal")).
 			To(BeNumerically(">=", 1))
 		since := im.Must(
 			t,

@@ -49,8 +49,9 @@ func TestKeysThatAreNotForUsArePassedOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, other := range map[string]string{
-		"for encryption":             public(t, authtest.NewKey(t, "enc", jose.RS256), map[string]any{"use": "enc", "alg": "RSA-OAEP"}),
-		"key_ops without verify":     public(t, authtest.NewKey(t, "ops", jose.ES256), map[string]any{"use": nil, "key_ops": []string{"deriveKey"}}),
+		"for encryption": public(t, authtest.NewKey(t, "enc", jose.RS256), map[string]any{"use": "enc", "alg": "RSA-OAEP"}),
+		"key_ops without verify": public(t, authtest.NewKey(t, "ops", jose.ES256), map[string]any{"use": nil,
+			"key_ops": []string{"deriveKey"}}),
 		"of an algorithm not for us": public(t, authtest.NewKey(t, "alg", jose.RS256), map[string]any{"alg": "RSA-OAEP-256", "use": nil}),
 		"X25519":                     fmt.Sprintf(`{"kty":"OKP","crv":"X25519","kid":"x","x":%q}`, authtest.Encode(x25519.PublicKey().Bytes())),
 		"secp256k1":                  `{"kty":"EC","crv":"secp256k1","kid":"k1","x":"AA","y":"AA"}`,
@@ -94,13 +95,15 @@ func TestSetsThatAreRefusedWhole(t *testing.T) {
 		{"a P-256 key said to be for ES384", string(set(public(t, good, map[string]any{"alg": "ES384"}))), "does not fit its alg"},
 		{"an RSA key without modulus", string(set(`{"kty":"RSA","kid":"r","e":"AQAB"}`)), "not a valid public key"},
 		{"one kid twice", string(set(public(t, good, nil), public(t, authtest.NewKey(t, "good", jose.ES256), nil))), "the kid is used twice"},
-		{"two keys without kid", string(set(public(t, good, map[string]any{"kid": nil}), public(t, good, map[string]any{"kid": nil}))), "the kid is used twice"},
+		{"two keys without kid", string(set(public(t, good, map[string]any{"kid": nil}), public(t, good, map[string]any{"kid": nil}))),
+			"the kid is used twice"},
 		{"a kid of 257 bytes", string(set(public(t, good, map[string]any{"kid": strings.Repeat("k", 257)}))), "longer than 256 bytes"},
 		{"a kid that is a number", string(set(public(t, good, map[string]any{"kid": 5}))), "wrong type"},
 		{"65 keys", string(set(many...)), "at most 64"},
 		{"larger than 256 KiB", `{"keys":[],"x":"` + strings.Repeat("x", 256<<10) + `"}`, "larger than"},
 		{"only keys for others", string(set(public(t, good, map[string]any{"use": "enc"}))), "no key that can verify"},
-		{"a point that is not on the curve", string(set(public(t, good, map[string]any{"y": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}))), "not a valid public key"},
+		{"a point that is not on the curve", string(set(public(t, good, map[string]any{"y": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}))),
+			"not a valid public key"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			g := NewWithT(t)

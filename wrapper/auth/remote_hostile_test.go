@@ -56,7 +56,8 @@ func TestASetIsFetchedOverTLSFromAConfiguredAuthority(t *testing.T) {
 
 	g.Eventually(fetch(t, server.URL+"/jwks", ca).Loaded, "10s").Should(Succeed())
 	g.Eventually(fetch(t, server.URL+"/jwks", nil).Loaded,
-		"10s").Should(MatchError(ContainSubstring("configure the authority's certificate in caFile")), "the system's authorities know nothing of it")
+		"10s").Should(MatchError(ContainSubstring("configure the authority's certificate in caFile")), "the system's authorities know nothing "+
+		"of it")
 
 	empty := filepath.Join(t.TempDir(), "empty.pem")
 	g.Expect(os.WriteFile(empty, []byte("no certificate"), 0o600)).To(Succeed())
@@ -66,8 +67,10 @@ func TestASetIsFetchedOverTLSFromAConfiguredAuthority(t *testing.T) {
 
 func TestAddressesOfSetsThatAreRefused(t *testing.T) {
 	for _, url := range []string{
-		"", "id.example.com/jwks", "http://id.example.com/jwks", "http://127.0.0.1/jwks", "ftp://id.example.com/jwks", "https://", "https:///jwks", "https:jwks",
-		"https://user:password@id.example.com/jwks", "https://id.example.com/jwks#x", "file:///etc/passwd", "https://id.example.com/" + strings.Repeat("x", 2048), "https://id example.com/",
+		"", "id.example.com/jwks", "http://id.example.com/jwks", "http://127.0.0.1/jwks", "ftp://id.example.com/jwks", "https://",
+		"https:///jwks", "https:jwks",
+		"https://user:password@id.example.com/jwks", "https://id.example.com/jwks#x", "file:///etc/passwd",
+		"https://id.example.com/" + strings.Repeat("x", 2048), "https://id example.com/",
 	} {
 		NewWithT(t).Expect(auth.CheckJWKSURL(url)).To(MatchError(ContainSubstring("write https://host/path")), url)
 	}
@@ -107,7 +110,8 @@ func TestAHostileProviderCostsLittleAndGivesNothing(t *testing.T) {
 			_, _ = io.Copy(z, io.LimitReader(zeroes{}, 64<<20))
 			_ = z.Close()
 		}, "content coding"},
-		{"a redirect", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, target.URL, http.StatusFound) }, "redirect (HTTP status 302)"},
+		{"a redirect", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, target.URL, http.StatusFound) }, "redirect (HTTP " +
+			"status 302)"},
 		{"a redirect to the metadata of a cloud", func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "http://169.254.169.254/latest/meta-data/", http.StatusPermanentRedirect)
 		}, "redirect (HTTP status 308)"},

@@ -49,7 +49,9 @@ func (r *oneCode) RevokeDevices(_ context.Context, q internalapi.RevokeDevices) 
 func sessionsOn(server *redistest.Server) *session.Store {
 	hour := func() time.Duration { return time.Hour }
 	return session.New(session.Options{
-		Redis: server.Open("test:"), Lifetime: hour, Idle: hour, Now: time.Now, Log: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(),
+		Redis: server.Open(
+			"test:",
+		), Lifetime: hour, Idle: hour, Now: time.Now, Log: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(),
 	})
 }
 

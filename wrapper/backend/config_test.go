@@ -133,7 +133,8 @@ func TestAWrongFileOfAStackWithUsersSaysWhatToWrite(t *testing.T) {
 		{"a user in it", "https://im", "https://u:p@im", "openim.externalURL: write https://host"},
 		{"another scheme", "https://im", "ftp://im", "openim.externalURL: write https://host"},
 		{"no database", "database: openim_v3", `database: ""`, "mongodb.database: write 1 to 63 bytes"},
-		{"a login source without a login", "database: openim_v3", "database: openim_v3, authSource: admin", "mongodb.authSource: is the authentication database of usernameFile"},
+		{"a login source without a login", "database: openim_v3", "database: openim_v3, authSource: admin", "mongodb.authSource: is the " +
+			"authentication database of usernameFile"},
 		{"a path for a login source", "database: openim_v3", `database: openim_v3, authSource: "a/b"`, "mongodb.authSource: write a valid name"},
 		{"a path for a database", "database: openim_v3", `database: "a/b"`, "mongodb.database: write a valid name"},
 		{"neither address nor file", "uriFile: /etc/wrapper/mongodb/uri, ", "", "mongodb: write uriFile, or addresses"},

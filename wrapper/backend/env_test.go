@@ -405,7 +405,8 @@ func TestTheGatewaysCalls(t *testing.T) {
 	// What went through all this, and must not be in the log.
 	secret := strings.Split(issued.Code, ".")[2]
 	for _, s := range []string{
-		secret, proof, grant, ticket.Ticket, root, openimtest.UserToken(1), openimtest.Token(1), openimtest.Secret, custodyKey, assertionKey, h.redis.Password, "eyJ",
+		secret, proof, grant, ticket.Ticket, root, openimtest.UserToken(1), openimtest.Token(1), openimtest.Secret, custodyKey, assertionKey,
+		h.redis.Password, "eyJ",
 	} {
 		g.Expect(strings.Contains(h.log.String(), s)).To(BeFalse(), "the log holds %q", s)
 	}
@@ -457,7 +458,9 @@ const soon = 10 * time.Second
 func (h *testEnv) gatewaySessions() *session.Store {
 	hour := func() time.Duration { return time.Hour }
 	return session.New(session.Options{
-		Redis: h.redis.Open("im/chat:"), Lifetime: hour, Idle: hour, Now: time.Now, Log: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(),
+		Redis: h.redis.Open(
+			"im/chat:",
+		), Lifetime: hour, Idle: hour, Now: time.Now, Log: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(),
 	})
 }
 

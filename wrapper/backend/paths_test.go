@@ -17,8 +17,10 @@ import (
 )
 
 var linkPaths = []string{
-	internalapi.PathLoginKeys, internalapi.PathLoginStart, internalapi.PathLoginFinish, internalapi.PathIssueTicket, internalapi.PathRedeemTicket, internalapi.PathIssueCode, internalapi.PathDropCodes, internalapi.PathListDevices,
-	internalapi.PathRevokeDevices, internalapi.PathSetUser, internalapi.PathOpenIMToken, internalapi.PathForceLogout, internalapi.PathMembership, internalapi.PathSender,
+	internalapi.PathLoginKeys, internalapi.PathLoginStart, internalapi.PathLoginFinish, internalapi.PathIssueTicket,
+	internalapi.PathRedeemTicket, internalapi.PathIssueCode, internalapi.PathDropCodes, internalapi.PathListDevices,
+	internalapi.PathRevokeDevices, internalapi.PathSetUser, internalapi.PathOpenIMToken, internalapi.PathForceLogout,
+	internalapi.PathMembership, internalapi.PathSender,
 	internalapi.PathRegisterHead, internalapi.PathListHeads,
 }
 
@@ -45,9 +47,12 @@ func TestEachRoleAtItsOwnPaths(t *testing.T) {
 		targets []string
 		who     []caller
 	}{
-		{"the gateway's", linkPaths, slices.Concat([]caller{root, alice}, as("", "x"), as("superadmin", "x"), as("Gateway", "gateway"), as("gateway ", "gateway"))},
-		{"the administrators'", admins, slices.Concat([]caller{asGateway, showing(root.proof), alice}, as("", authtest.Issuer)[1:2], as("Admin", authtest.Issuer)[1:2])},
-		{"the users'", users, slices.Concat([]caller{root, asGateway, showing(alice.proof)}, as("", auth.UserIssuer)[:1], as(auth.RoleUser, "https://id")[:1], as(auth.RoleAdmin, auth.UserIssuer)[:1])},
+		{"the gateway's", linkPaths, slices.Concat([]caller{root, alice}, as("", "x"), as("superadmin", "x"), as("Gateway", "gateway"),
+			as("gateway ", "gateway"))},
+		{"the administrators'", admins, slices.Concat([]caller{asGateway, showing(root.proof), alice}, as("", authtest.Issuer)[1:2], as("Admin",
+			authtest.Issuer)[1:2])},
+		{"the users'", users, slices.Concat([]caller{root, asGateway, showing(alice.proof)}, as("", auth.UserIssuer)[:1], as(auth.RoleUser,
+			"https://id")[:1], as(auth.RoleAdmin, auth.UserIssuer)[:1])},
 	} {
 		for _, target := range c.targets {
 			for _, who := range c.who {
@@ -198,7 +203,8 @@ func TestWhatIsRefusedAtTheInternalPaths(t *testing.T) {
 		{"a code for OpenIM's administrator", "POST", internalapi.PathIssueCode, `{"userID":"imAdmin","lifetimeSeconds":60}`, 400, "bad_request"},
 		{"a code with a longer lifetime", "POST", internalapi.PathIssueCode, `{"userID":"alice","lifetimeSeconds":601}`, 400, "bad_request"},
 		{"a code without a lifetime", "POST", internalapi.PathIssueCode, `{"userID":"alice","lifetimeSeconds":0}`, 400, "bad_request"},
-		{"a code for administrators' platform", "POST", internalapi.PathIssueCode, `{"userID":"alice","platformID":10,"lifetimeSeconds":60}`, 400, "bad_request"},
+		{"a code for administrators' platform", "POST", internalapi.PathIssueCode, `{"userID":"alice","platformID":10,"lifetimeSeconds":60}`, 400,
+			"bad_request"},
 		{"nobody's codes to be dropped", "POST", internalapi.PathDropCodes, `{}`, 400, "bad_request"},
 		{"codes of two kinds to be dropped", "POST", internalapi.PathDropCodes, `{"userID":"alice","all":true}`, 400, "bad_request"},
 		{"a login from nowhere", "POST", internalapi.PathLoginStart, `{"request":{},"from":"here"}`, 400, "bad_request"},

@@ -47,7 +47,10 @@ func openStores(c Config, openim *openimclient.Client, log *slog.Logger, reg pro
 	s := &stores{
 		redis: db,
 		registry: devices.New(devices.Options{
-			URI: devices.Address(c.MongoDB, uri), Database: c.MongoDB.Database, Now: now, Sealer: tokenvault.NewKeyring(keys, "enrolment codes", now),
+			URI: devices.Address(
+				c.MongoDB,
+				uri,
+			), Database: c.MongoDB.Database, Now: now, Sealer: tokenvault.NewKeyring(keys, "enrolment codes", now),
 		}),
 		vault: tokenvault.New(tokenvault.Options{
 			Store: db, Keys: keys, Now: now, Mint: mintOf(openim), Observe: func(result string) { minted.WithLabelValues(result).Inc() },

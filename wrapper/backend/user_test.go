@@ -189,7 +189,7 @@ func TestEveryUsersRouteAgainstAnothersIDs(t *testing.T) {
 	}
 }
 
-func TestEveryUsersRouteWorksForHimself(t *testing.T) {
+func TestEveryUsersRouteWorksForTheCaller(t *testing.T) {
 	for i := range routes.Table {
 		r := &routes.Table[i]
 		if r.Example == "" {
@@ -226,17 +226,23 @@ func TestWhatUsersAreRefused(t *testing.T) {
 		{"no JSON", "/user/get_users_info", `userIDs=alice`, 16, 400, "bad_request"},
 		{"a member twice", "/friend/delete_friend", `{"friendUserID":"a","friendUserID":"b"}`, 16, 400, "bad_request"},
 		{"another's friends", "/friend/get_friend_list", `{"userID":"victor"}`, 16, 403, "forbidden"},
-		{"a group that is not hers", "/group/get_group_member_list", `{"groupID":"815"}`, 16, 403, "forbidden"},
+		{"a group that is not the caller's", "/group/get_group_member_list", `{"groupID":"815"}`, 16, 403, "forbidden"},
 		{"a group of another owner", "/group/get_group_users_req_application_list", `{"groupID":"12"}`, 16, 403, "forbidden"},
-		{"groups of which none is hers", "/group/get_group_abstract_info", `{"groupIDs":["815","816"]}`, 16, 403, "forbidden"},
-		{"too many groups", "/group/get_group_abstract_info", `{"groupIDs":["` + strings.Join(manyIDs(501), `","`) + `"]}`, 16, 400, "bad_request"},
-		{"a conversation with nobody", "/msg/mark_conversation_as_read", `{"conversationID":"si_alice_zzz1","hasReadSeq":1}`, 16, 403, "forbidden"},
-		{"messages that are not there yet", "/msg/mark_conversation_as_read", `{"conversationID":"si_alice_bob","hasReadSeq":3000000}`, 16, 400, "bad_request"},
+		{"groups of which none is the caller's", "/group/get_group_abstract_info", `{"groupIDs":["815","816"]}`, 16, 403, "forbidden"},
+		{"too many groups", "/group/get_group_abstract_info", `{"groupIDs":["` + strings.Join(manyIDs(501), `","`) + `"]}`, 16, 400,
+			"bad_request"},
+		{"a conversation with nobody", "/msg/mark_conversation_as_read", `{"conversationID":"si_alice_zzz1","hasReadSeq":1}`, 16, 403,
+			"forbidden"},
+		{"messages that are not there yet", "/msg/mark_conversation_as_read", `{"conversationID":"si_alice_bob","hasReadSeq":3000000}`, 16, 400,
+			"bad_request"},
 		{"one of several messages", "/msg/mark_msgs_as_read", `{"conversationID":"si_alice_bob","seqs":[3000000,1]}`, 16, 400, "bad_request"},
-		{"reading further than there is", "/msg/set_conversation_has_read_seq", `{"conversationID":"si_alice_bob","hasReadSeq":8}`, 16, 400, "bad_request"},
+		{"reading further than there is", "/msg/set_conversation_has_read_seq", `{"conversationID":"si_alice_bob","hasReadSeq":8}`, 16, 400,
+			"bad_request"},
 		{"a dismissed group", "/group/cancel_mute_group", `{"groupID":"dismissed"}`, 16, 403, "forbidden"},
-		{"a member of a dismissed group", "/group/set_group_member_info", `{"members":[{"groupID":"dismissed","userID":"alice"}]}`, 16, 403, "forbidden"},
-		{"a switch in the list of a user who blocks alice", "/conversation/set_conversations", `{"conversation":{"conversationID":"si_alice_wanda","isPrivateChat":true}}`, 16, 403, "forbidden"},
+		{"a member of a dismissed group", "/group/set_group_member_info", `{"members":[{"groupID":"dismissed","userID":"alice"}]}`, 16, 403,
+			"forbidden"},
+		{"a switch in the list of a user who blocks alice", "/conversation/set_conversations",
+			`{"conversation":{"conversationID":"si_alice_wanda","isPrivateChat":true}}`, 16, 403, "forbidden"},
 		{"a pattern", "/group/get_groups_info", `{"groupIDs":["$|^si.bob.carol:"]}`, 16, 400, "bad_request"},
 		{"a conversation with two readings", "/msg/mark_msgs_as_read", `{"conversationID":"si_alice_x_y","seqs":[1]}`, 16, 403, "forbidden"},
 	} {
@@ -260,15 +266,21 @@ func manyIDs(n int) []string {
 	return ids
 }
 
-func TestOfAListWhatIsNotHersIsLeftOut(t *testing.T) {
+func TestOfAListWhatIsNotTheCallersIsLeftOut(t *testing.T) {
 	for _, c := range []struct{ path, body, sent string }{
-		{"/group/get_incremental_group_members_batch", `{"reqList":[{"groupID":"815"},{"groupID":"4711","version":3}]}`, `{"userID":"alice","reqList":[{"groupID":"4711","version":3}]}`},
-		{"/msg/get_conversations_has_read_and_max_seq", `{"conversationIDs":["sg_815","si_alice_bob","si_alice_b_c"]}`, `{"userID":"alice","conversationIDs":["si_alice_bob","si_alice_b_c"]}`},
-		{"/conversation/get_sorted_conversation_list", `{"conversationIDs":["sg_left","sg_4711"]}`, `{"userID":"alice","conversationIDs":["sg_4711"]}`},
+		{"/group/get_incremental_group_members_batch", `{"reqList":[{"groupID":"815"},{"groupID":"4711","version":3}]}`,
+			`{"userID":"alice","reqList":[{"groupID":"4711","version":3}]}`},
+		{"/msg/get_conversations_has_read_and_max_seq", `{"conversationIDs":["sg_815","si_alice_bob","si_alice_b_c"]}`,
+			`{"userID":"alice","conversationIDs":["si_alice_bob","si_alice_b_c"]}`},
+		{"/conversation/get_sorted_conversation_list", `{"conversationIDs":["sg_left","sg_4711"]}`,
+			`{"userID":"alice","conversationIDs":["sg_4711"]}`},
 		{"/conversation/get_sorted_conversation_list", `{}`, `{"userID":"alice","conversationIDs":["si_alice_bob","sg_4711"]}`},
-		{"/conversation/get_sorted_conversation_list", `{"conversationIDs":[]}`, `{"userID":"alice","conversationIDs":["si_alice_bob","sg_4711"]}`},
-		{"/msg/get_conversations_has_read_and_max_seq", `{"conversationIDs":null}`, `{"userID":"alice","conversationIDs":["si_alice_bob","sg_4711"]}`},
-		{"/jssdk/get_conversations", `{"conversationIDs":["sg_left","si_alice_bob"]}`, `{"ownerUserID":"alice","conversationIDs":["si_alice_bob"]}`},
+		{"/conversation/get_sorted_conversation_list", `{"conversationIDs":[]}`,
+			`{"userID":"alice","conversationIDs":["si_alice_bob","sg_4711"]}`},
+		{"/msg/get_conversations_has_read_and_max_seq", `{"conversationIDs":null}`,
+			`{"userID":"alice","conversationIDs":["si_alice_bob","sg_4711"]}`},
+		{"/jssdk/get_conversations", `{"conversationIDs":["sg_left","si_alice_bob"]}`,
+			`{"ownerUserID":"alice","conversationIDs":["si_alice_bob"]}`},
 		{"/group/get_recv_group_applicationList", `{"groupIDs":["12","4711"]}`, `{"fromUserID":"alice","groupIDs":["4711"]}`},
 	} {
 		t.Run(c.path, func(t *testing.T) {
@@ -288,7 +300,11 @@ func TestWhatAFormerMemberHasKept(t *testing.T) {
 		if r.Path != "/conversation/get_conversations" {
 			return wire.Envelope{}, nil
 		}
-		return wire.Envelope{Data: []byte(`{"conversations":[{"ownerUserID":"alice","conversationID":"sg_left"},{"ownerUserID":"victor","conversationID":"sg_815"}]}`)}, nil
+		return wire.Envelope{
+			Data: []byte(
+				`{"conversations":[{"ownerUserID":"alice","conversationID":"sg_left"},{"ownerUserID":"victor","conversationID":"sg_815"}]}`,
+			),
+		}, nil
 	}
 	for _, c := range []struct {
 		path, conversation string
@@ -318,7 +334,8 @@ func TestWhatAFormerMemberHasKept(t *testing.T) {
 // TestAUserWithoutConversations: OpenIM would take an empty list for everything that it ever kept.
 func TestAUserWithoutConversations(t *testing.T) {
 	for _, path := range []string{
-		"/conversation/get_sorted_conversation_list", "/msg/get_conversations_has_read_and_max_seq", "/conversation/get_conversations_has_read_and_max_seq",
+		"/conversation/get_sorted_conversation_list", "/msg/get_conversations_has_read_and_max_seq",
+		"/conversation/get_conversations_has_read_and_max_seq",
 	} {
 		t.Run(path, func(t *testing.T) {
 			g := NewWithT(t)
@@ -381,8 +398,10 @@ func TestWhatBecomesOfFailuresBehindAUsersCall(t *testing.T) {
 		status int
 	}{
 		{"no token to be had", func(o *UsersOptions) { o.Tokens = twoTokens{err: tokenvault.ErrUnavailable} }, nil, "/user/get_users_info", 503},
-		{"a user whom OpenIM does not know", func(o *UsersOptions) { o.Tokens = twoTokens{err: openimclient.ErrNoUser} }, nil, "/user/get_users_info", 403},
-		{"memberships that cannot be asked", func(o *UsersOptions) { o.Members = aliceGroups{err: openimclient.ErrUnavailable} }, nil, "/group/get_group_member_list", 503},
+		{"a user whom OpenIM does not know", func(o *UsersOptions) { o.Tokens = twoTokens{err: openimclient.ErrNoUser} }, nil,
+			"/user/get_users_info", 403},
+		{"memberships that cannot be asked", func(o *UsersOptions) { o.Members = aliceGroups{err: openimclient.ErrUnavailable} }, nil,
+			"/group/get_group_member_list", 503},
 		{"OpenIM away", nil, openimclient.ErrUnavailable, "/user/get_users_info", 503},
 		{"OpenIM slow", nil, openimclient.ErrTimeout, "/user/get_users_info", 504},
 		{"a broken connection", nil, openimclient.ErrBroken, "/user/get_users_info", 502},
@@ -436,14 +455,21 @@ func TestDownloads(t *testing.T) {
 		status int
 		body   string
 	}{
-		{"at the store", wire.Envelope{Data: []byte(`{"url":"https://s3.example.com/openim/x?X-Amz-Signature=1"}`)}, nil, name, 200, `"location":"https://s3.example.com/openim/x?X-Amz-Signature=1"`},
-		{"at another host", wire.Envelope{Data: []byte(`{"url":"https://s3.example.com.evil.example/x"}`)}, nil, name, 502, "another object store than the configured one"},
-		{"with a user before the host", wire.Envelope{Data: []byte(`{"url":"https://s3.example.com@evil.example/x"}`)}, nil, name, 502, "another object store than the configured one"},
-		{"by another scheme", wire.Envelope{Data: []byte(`{"url":"javascript://s3.example.com/%0aalert(1)"}`)}, nil, name, 502, "another object store than the configured one"},
-		{"without TLS", wire.Envelope{Data: []byte(`{"url":"http://s3.example.com/x"}`)}, nil, name, 502, "another object store than the configured one"},
+		{"at the store", wire.Envelope{Data: []byte(`{"url":"https://s3.example.com/openim/x?X-Amz-Signature=1"}`)}, nil, name, 200,
+			`"location":"https://s3.example.com/openim/x?X-Amz-Signature=1"`},
+		{"at another host", wire.Envelope{Data: []byte(`{"url":"https://s3.example.com.evil.example/x"}`)}, nil, name, 502, "another object " +
+			"store than the configured one"},
+		{"with a user before the host", wire.Envelope{Data: []byte(`{"url":"https://s3.example.com@evil.example/x"}`)}, nil, name, 502,
+			"another object store than the configured one"},
+		{"by another scheme", wire.Envelope{Data: []byte(`{"url":"javascript://s3.example.com/%0aalert(1)"}`)}, nil, name, 502,
+			"another object store than the configured one"},
+		{"without TLS", wire.Envelope{Data: []byte(`{"url":"http://s3.example.com/x"}`)}, nil, name, 502, "another object store than the " +
+			"configured one"},
 		{"nowhere", wire.Envelope{Data: []byte(`{}`)}, nil, name, 502, "another object store than the configured one"},
-		{"below the store's path", wire.Envelope{Data: []byte(`{"url":"https://s3.example.com/store/x"}`)}, func(o *UsersOptions) { o.ObjectURL.Path = "/store" }, name, 200, "location"},
-		{"beside the store's path", wire.Envelope{Data: []byte(`{"url":"https://s3.example.com/storex"}`)}, func(o *UsersOptions) { o.ObjectURL.Path = "/store" }, name, 502, "another object store than the configured one"},
+		{"below the store's path", wire.Envelope{Data: []byte(`{"url":"https://s3.example.com/store/x"}`)},
+			func(o *UsersOptions) { o.ObjectURL.Path = "/store" }, name, 200, "location"},
+		{"beside the store's path", wire.Envelope{Data: []byte(`{"url":"https://s3.example.com/storex"}`)},
+			func(o *UsersOptions) { o.ObjectURL.Path = "/store" }, name, 502, "another object store than the configured one"},
 		{"no such object", wire.Envelope{ErrCode: 1004, ErrMsg: "RecordNotFoundError"}, nil, name, 404, "no such object"},
 		{"OpenIM's own error", wire.Envelope{ErrCode: 1001, ErrMsg: "ArgsError"}, nil, name, 200, `"errCode":1001`},
 		{"no store configured", wire.Envelope{}, func(o *UsersOptions) { o.ObjectURL = nil }, name, 503, "set openim.objectURL"},

@@ -25,13 +25,15 @@ func TestAConnectionStringIsMadeOfItsParts(t *testing.T) {
 		config devices.Config
 		want   string
 	}{
-		{"as in a file", devices.Config{URIFile: write(t, "uri", "mongodb://u:p@a:1,b:2/admin?replicaSet=rs\n"), Database: "d"}, "mongodb://u:p@a:1,b:2/admin?replicaSet=rs"},
+		{"as in a file", devices.Config{URIFile: write(t, "uri", "mongodb://u:p@a:1,b:2/admin?replicaSet=rs\n"), Database: "d"},
+			"mongodb://u:p@a:1,b:2/admin?replicaSet=rs"},
 		{"addresses alone", devices.Config{Addresses: []string{"a:1", "b:2"}, Database: "d"}, "mongodb://a:1,b:2/d"},
 		{"credentials with signs", devices.Config{
 			Addresses: []string{"a:1"}, UsernameFile: write(t, "user", "us er\n"), PasswordFile: write(t, "password", "p@:/?#%w\n"), Database: "d",
 		}, "mongodb://us%20er:p%40%3A%2F%3F%23%25w@a:1/d"},
 		{"a user of another database", devices.Config{
-			Addresses: []string{"a:1"}, UsernameFile: write(t, "user", "u"), PasswordFile: write(t, "password", "p"), Database: "d", AuthSource: "admin",
+			Addresses: []string{"a:1"}, UsernameFile: write(t, "user", "u"), PasswordFile: write(t, "password", "p"), Database: "d",
+			AuthSource: "admin",
 		}, "mongodb://u:p@a:1/d?authSource=admin"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -33,10 +33,12 @@ func TestCodesGoWithWhoIssuedThem(t *testing.T) {
 		end   func(*testEnv) error
 		holds []string
 	}{
-		"a session": {func(b *testEnv) error { return b.DropCodes(t.Context(), internalapi.DropCodes{SessionID: "s1"}) }, []string{"s2", "other", "admin", "bob"}},
-		"a device":  {func(b *testEnv) error { return b.DropCodes(t.Context(), internalapi.DropCodes{DeviceID: "d1"}) }, []string{"other", "admin", "bob"}},
-		"a user":    {func(b *testEnv) error { return b.DropCodes(t.Context(), internalapi.DropCodes{UserID: "alice"}) }, []string{"bob"}},
-		"all":       {func(b *testEnv) error { return b.DropCodes(t.Context(), internalapi.DropCodes{All: true}) }, nil},
+		"a session": {func(b *testEnv) error { return b.DropCodes(t.Context(), internalapi.DropCodes{SessionID: "s1"}) }, []string{"s2", "other",
+			"admin", "bob"}},
+		"a device": {func(b *testEnv) error { return b.DropCodes(t.Context(), internalapi.DropCodes{DeviceID: "d1"}) }, []string{"other",
+			"admin", "bob"}},
+		"a user": {func(b *testEnv) error { return b.DropCodes(t.Context(), internalapi.DropCodes{UserID: "alice"}) }, []string{"bob"}},
+		"all":    {func(b *testEnv) error { return b.DropCodes(t.Context(), internalapi.DropCodes{All: true}) }, nil},
 		"a disabled user": {func(b *testEnv) error {
 			_, err := b.SetUser(t.Context(), internalapi.SetUser{UserID: "alice", Disabled: &yes, NextEpoch: true})
 			return err

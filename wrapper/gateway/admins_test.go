@@ -53,7 +53,7 @@ func (o *adminEnv) command(t *testing.T, path, body string, changes map[string]a
 	return status, e
 }
 
-func TestAnAdministratorEndsWhatHeIsToldTo(t *testing.T) {
+func TestAnAdministratorEndsWhatTheCallNames(t *testing.T) {
 	for _, c := range []struct {
 		name, body string
 		alice, bob int

@@ -80,7 +80,8 @@ func TestAWrongFileSaysWhatToWrite(t *testing.T) {
 func TestAllThatIsWrongIsSaidAtOnce(t *testing.T) {
 	_, err := gateway.ParseConfig([]byte("admins: {issuers: [{}]}"))
 	for _, field := range []string{"admin.listen", "telemetry.listen", "backend.url", "backend.assertionKeyFile", "shutdownGraceSeconds",
-		"issuers[0].issuer", "issuers[0].audiences", "issuers[0].algorithms", "issuers[0].jwksFile", "issuers[0].roles.claim", "issuers[0].roles.admin"} {
+		"issuers[0].issuer", "issuers[0].audiences", "issuers[0].algorithms", "issuers[0].jwksFile", "issuers[0].roles.claim",
+		"issuers[0].roles.admin"} {
 		NewWithT(t).Expect(err).To(MatchError(ContainSubstring(field + ": write")))
 	}
 }

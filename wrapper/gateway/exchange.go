@@ -81,9 +81,15 @@ func (h *services) end(x *exchange, failure *wire.Failure) {
 // event returns the audit event of the exchange.
 func (x *exchange) event(now time.Time) auditlog.Event {
 	e := auditlog.Event{
-		Kind:   auditlog.KindCall,
-		Actor:  whoOf(x.caller),
-		Action: auditlog.Action{Route: x.rec.Route, Class: x.rec.Audit, RequestID: x.rec.RequestID, Users: x.rec.Users, UserCount: x.rec.UserCount},
+		Kind:  auditlog.KindCall,
+		Actor: whoOf(x.caller),
+		Action: auditlog.Action{
+			Route:     x.rec.Route,
+			Class:     x.rec.Audit,
+			RequestID: x.rec.RequestID,
+			Users:     x.rec.Users,
+			UserCount: x.rec.UserCount,
+		},
 		Outcome: auditlog.Outcome{
 			Verdict: auditlog.Verdict(x.rec.Verdict), Reason: x.rec.Reason, Rule: x.rule,
 			Status: x.status, ErrCode: x.rec.ErrCode, Took: now.Sub(x.began),

@@ -121,15 +121,19 @@ func TestAStrangeBackend(t *testing.T) {
 		status  int
 	}{
 		{"as it should be", say(200, map[string]string{"Content-Type": json, "X-Openim-Err-Code": "0"}, `{"errCode":0}`), 200},
-		{"a refusal of its own", say(429, map[string]string{"Content-Type": json, "X-Openim-Err-Code": "500", "X-Openim-Reason": "busy", "Retry-After": "1"}, `{"errCode":500}`), 429},
-		{"it does not accept our assertion", say(401, map[string]string{"Content-Type": json, "X-Openim-Err-Code": "1502", "X-Openim-Reason": "unauthenticated"}, `{"errCode":1502}`), 502},
+		{"a refusal of its own", say(429, map[string]string{"Content-Type": json, "X-Openim-Err-Code": "500", "X-Openim-Reason": "busy",
+			"Retry-After": "1"}, `{"errCode":500}`), 429},
+		{"it does not accept our assertion", say(401, map[string]string{"Content-Type": json, "X-Openim-Err-Code": "1502",
+			"X-Openim-Reason": "unauthenticated"}, `{"errCode":1502}`), 502},
 		{"401 of something else", say(401, map[string]string{"Content-Type": json}, `{}`), 502},
 		{"a page", say(200, map[string]string{"Content-Type": "text/html"}, "<html>"), 502},
 		{"no content type", say(200, map[string]string{"Content-Type": ""}, "{}"), 502},
 		{"no errCode header", say(200, map[string]string{"Content-Type": json}, "{}"), 502},
 		{"a redirect", say(307, map[string]string{"Content-Type": json, "Location": "/elsewhere", "X-Openim-Err-Code": "0"}, "{}"), 502},
-		{"a reason that does not fit the status", say(404, map[string]string{"Content-Type": json, "X-Openim-Err-Code": "0", "X-Openim-Reason": "busy"}, "{}"), 502},
-		{"a reason nobody knows", say(418, map[string]string{"Content-Type": json, "X-Openim-Err-Code": "0", "X-Openim-Reason": "teapot"}, "{}"), 502},
+		{"a reason that does not fit the status", say(404, map[string]string{"Content-Type": json, "X-Openim-Err-Code": "0",
+			"X-Openim-Reason": "busy"}, "{}"), 502},
+		{"a reason nobody knows", say(418, map[string]string{"Content-Type": json, "X-Openim-Err-Code": "0", "X-Openim-Reason": "teapot"}, "{}"),
+			502},
 		{"it hangs up", func(w http.ResponseWriter, _ *http.Request) {
 			if conn, _, err := w.(http.Hijacker).Hijack(); err == nil {
 				_ = conn.Close()
@@ -254,7 +258,8 @@ shutdownGraceSeconds: 1
 	ended := make(chan error, 1)
 	go func() { ended <- app.Run(ctx) }()
 	g.Eventually(app.Ready.Err).Should(MatchError(And(
-		ContainSubstring("admins' keys: reading the mounted file"), ContainSubstring("backend: "), ContainSubstring("certificate: reading the mounted file"))))
+		ContainSubstring("admins' keys: reading the mounted file"), ContainSubstring("backend: "), ContainSubstring("certificate: reading the "+
+			"mounted file"))))
 	cancel()
 	g.Eventually(ended).Should(Receive(BeNil()))
 }

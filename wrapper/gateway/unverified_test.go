@@ -167,7 +167,12 @@ func TestConcurrentBadTokensAreCheckedUpToTheLimit(t *testing.T) {
 	keys := &counting{}
 	keys.set = mustParse(t, key)
 	issuer := testIssuer()
-	handler := newAdminHandler(newServices(t, "http://127.0.0.1:1", nil), auth.NewAdmins([]auth.Issuer{issuers.Rules(&issuer, keys)}, time.Now), nil, 0)
+	handler := newAdminHandler(
+		newServices(t, "http://127.0.0.1:1", nil),
+		auth.NewAdmins([]auth.Issuer{issuers.Rules(&issuer, keys)}, time.Now),
+		nil,
+		0,
+	)
 	bad := jsonHeader("Authorization", "Bearer "+authtest.NewKey(t, "k1", jose.ES256).Sign(t, nil, authtest.Claims(time.Now(), nil)))
 	var all sync.WaitGroup
 	for range 16 {

@@ -199,7 +199,7 @@ func (h *usersEnv) post(t *testing.T, target, token, body string) (int, wire.Env
 
 const infoPath = wire.UserPrefix + "/user/get_users_info"
 
-func TestAUserCallsAsHimself(t *testing.T) {
+func TestAUserCallsInTheirOwnName(t *testing.T) {
 	g := NewWithT(t)
 	h := newUsersEnv(t, nil)
 	token, _ := h.login(t, "alice")
@@ -363,7 +363,9 @@ func TestPagesOfOtherOriginsAreRefused(t *testing.T) {
 	t.Run("a preflight tells what SDKs need", func(t *testing.T) {
 		g := NewWithT(t)
 		status, _, header := request(t, h, http.MethodOptions, infoPath, "", http.Header{
-			"Origin": {"https://chat.example.com"}, "Access-Control-Request-Method": {"POST"}, "Access-Control-Request-Headers": {"token,operationid,reqfuncname,content-type"},
+			"Origin": {
+				"https://chat.example.com",
+			}, "Access-Control-Request-Method": {"POST"}, "Access-Control-Request-Headers": {"token,operationid,reqfuncname,content-type"},
 		})
 		g.Expect(status).To(Equal(http.StatusNoContent))
 		for _, name := range []string{"token", "operationID", "reqFuncName", "Content-Type", "Authorization"} {

@@ -229,7 +229,8 @@ func TestWhateverTheTermsDifferInTheHandshakeFails(t *testing.T) {
 
 func TestThePrologueIsWrittenDown(t *testing.T) {
 	NewWithT(t).Expect(Terms{"https://a", Login, XKAESGCM}.prologue("0123456789abcdef")).To(Equal([]byte(
-		"\x00\x10openim-gateway/1" + "\x00\x09https://a" + "\x00\x100123456789abcdef" + "\x00\x05login" + "\x00\x1cNoise_XK_25519_AESGCM_SHA256")))
+		"\x00\x10openim-gateway/1" + "\x00\x09https://a" + "\x00\x100123456789abcdef" + "\x00\x05login" + "\x00\x1cNoise_XK_25519_AESGCM_SHA256",
+	)))
 }
 
 func TestTermsThatDoNotFitAreRefused(t *testing.T) {

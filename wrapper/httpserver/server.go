@@ -55,9 +55,9 @@ func (s *Server) SetMaxConnections(connections int) { s.connections = connection
 // remains the limit. Call it before App.Run.
 func (s *Server) SetMaxHeaderBytes(bytes int) { s.http.MaxHeaderBytes = bytes }
 
-// LimitPerAddress limits the connections of one address. Further ones are closed immediately, and refused is called for each. limit returns the
-// number of connections of an address, 0 for no limit: a trusted proxy has the connections of many clients. An IPv6 /64 counts as one
-// address; a /56 has twice and a /48 four times the limit. Call it before App.Run.
+// LimitPerAddress limits the connections of one address. Further ones are closed immediately, and refused is called for each. limit
+// returns the number of connections of an address, 0 for no limit: a trusted proxy has the connections of many clients. An IPv6 /64 counts
+// as one address; a /56 has twice and a /48 four times the limit. Call it before App.Run.
 func (s *Server) LimitPerAddress(limit func(netip.Addr) int, refused func()) {
 	s.perAddress = newPerAddress(s.lis, limit, refused)
 }

@@ -264,7 +264,8 @@ func TestUsersRepliesHaveSchemas(t *testing.T) {
 		if !r.ForUsers() || r.Method == http.MethodGet {
 			continue
 		}
-		reply := document["paths"].(map[string]any)[wire.UserPrefix+r.Path].(map[string]any)["post"].(map[string]any)["responses"].(map[string]any)["200"]
+		operation := document["paths"].(map[string]any)[wire.UserPrefix+r.Path].(map[string]any)["post"].(map[string]any)
+		reply := operation["responses"].(map[string]any)["200"]
 		text, err := json.Marshal(reply)
 		NewWithT(t).Expect(err).NotTo(HaveOccurred())
 		NewWithT(t).Expect(string(text)).To(ContainSubstring(`"#/components/schemas/`), r.Path)

@@ -83,10 +83,10 @@ var OwnRoutes = []OwnRoute{
 }
 
 // FindOwn returns the gateway's own route of a request target, nil if there is none. Only the WebSocket accepts a query.
-func FindOwn(door Listener, target string) *OwnRoute {
+func FindOwn(listener Listener, target string) *OwnRoute {
 	path, _, query := strings.Cut(target, "?")
 	for i := range OwnRoutes {
-		if r := &OwnRoutes[i]; r.Listener == door && r.Path == path && (!query || r.Path == wire.SocketPath) {
+		if r := &OwnRoutes[i]; r.Listener == listener && r.Path == path && (!query || r.Path == wire.SocketPath) {
 			return r
 		}
 	}

@@ -145,7 +145,8 @@ func TestAPlatformIsEndedAloneAndTakesNewLogins(t *testing.T) {
 	g.Consistently(next.causes, 100*time.Millisecond).ShouldNot(Receive(), "and its socket")
 
 	for _, bad := range []Revocation{
-		{Scope: ScopePlatform}, {Scope: ScopePlatform, ID: "alice", PlatformID: -1}, {Scope: ScopeUser, ID: "alice", PlatformID: 1}, {Scope: ScopePlatform, ID: "alice", Epoch: 1},
+		{Scope: ScopePlatform}, {Scope: ScopePlatform, ID: "alice", PlatformID: -1}, {Scope: ScopeUser, ID: "alice", PlatformID: 1},
+		{Scope: ScopePlatform, ID: "alice", Epoch: 1},
 	} {
 		g.Expect(a.Revoke(t.Context(), bad)).NotTo(Succeed(), "%+v", bad)
 	}

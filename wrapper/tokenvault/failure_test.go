@@ -192,7 +192,7 @@ func TestALockOfAReplicaThatDiedRunsOut(t *testing.T) {
 	g.Expect(time.Since(began)).To(And(BeNumerically(">", 200*time.Millisecond), BeNumerically("<", 3*time.Second)))
 }
 
-func TestWhoWaitsForALockWaitsNoLongerThanHisCaller(t *testing.T) {
+func TestAWaiterForALockWaitsNoLongerThanItsCaller(t *testing.T) {
 	g := NewWithT(t)
 	b := newTestEnv(t)
 	_, err := b.replica().Token(t.Context(), "alice", 1, "")

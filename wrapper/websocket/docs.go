@@ -39,11 +39,11 @@ func Table() string {
 	for _, r := range Requests {
 		writeFields(&b, strconv.Itoa(int(r.ID)), "", r.Fields)
 	}
-	b.WriteString("\nContent types that a client may send: ")
+	b.WriteString("\n| a client may send | values |\n|---|---|\n| content types | ")
 	writeNumbered(&b, ContentTypes)
-	b.WriteString("Session types: ")
+	b.WriteString("| session types | ")
 	writeNumbered(&b, SessionTypes)
-	fmt.Fprintf(&b, "Options: %s.\n", strings.Join(OptionKeys, ", "))
+	fmt.Fprintf(&b, "| options | %s |\n", strings.Join(OptionKeys, ", "))
 	return b.String()
 }
 
@@ -72,5 +72,5 @@ func writeNumbered(b *strings.Builder, named map[int32]string) {
 		}
 		fmt.Fprintf(b, "%d %s", n, named[n])
 	}
-	b.WriteString(".\n")
+	b.WriteString(" |\n")
 }

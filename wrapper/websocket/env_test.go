@@ -69,8 +69,17 @@ func newEnv(t testing.TB, change ...func(*testEnv)) *testEnv {
 	}
 	timing := defaultTiming
 	timing.closing = 300 * time.Millisecond
-	w.options = Options{URL: w.openIM.URL(), Sessions: w, Upstream: w, Members: w, Authorizer: w, AuditLog: w, Registry: prometheus.NewRegistry(),
-		Origin: func(o string) bool { return o == "https://chat.example.com" }, timing: timing}
+	w.options = Options{
+		URL:        w.openIM.URL(),
+		Sessions:   w,
+		Upstream:   w,
+		Members:    w,
+		Authorizer: w,
+		AuditLog:   w,
+		Registry:   prometheus.NewRegistry(),
+		Origin:     func(o string) bool { return o == "https://chat.example.com" },
+		timing:     timing,
+	}
 	w.login("alice-token", "alice", 1)
 	for _, c := range change {
 		c(w)

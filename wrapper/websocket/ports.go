@@ -59,8 +59,8 @@ type Profiles interface {
 	Sender(ctx context.Context, id Identity, groupID string) (Sender, error)
 }
 
-// Authorizer decides on one frame, or on a connection (Frame.ID 0): rate limits, the owner's rules, and whether the audit log accepts events.
-// Nil permits the frame.
+// Authorizer decides on one frame, or on a connection (Frame.ID 0): rate limits, the owner's rules, and whether the audit log accepts
+// events. Nil permits the frame.
 type Authorizer interface {
 	Frame(ctx context.Context, id Identity, f *Frame) *Refusal
 }

@@ -89,7 +89,8 @@ func TestAnImageIsLoadedUnlessItsNameAlreadyMeansThisContent(t *testing.T) {
 		"content under another tag": {[]archived{{[]string{"openimstack/x:2"}, "sha256:c0ffee"}}, false},
 		"name with older content":   {[]archived{{[]string{"openimstack/old:1"}, "sha256:c0ffee"}}, false},
 		"unknown content":           {[]archived{{[]string{"openimstack/x:1"}, "sha256:new"}}, false},
-		"one of two missing":        {[]archived{{[]string{"openimstack/x:1"}, "sha256:c0ffee"}, {[]string{"openimstack/y:1"}, "sha256:y"}}, false},
+		"one of two missing": {[]archived{{[]string{"openimstack/x:1"}, "sha256:c0ffee"}, {[]string{"openimstack/y:1"}, "sha256:y"}},
+			false},
 		"an archive without images": {nil, false},
 	} {
 		NewWithT(t).Expect(hasAll(there, c.images)).To(Equal(c.want), name)

@@ -55,11 +55,11 @@ func TestAProcessCountsAsAliveOnlyWhileItIsOurs(t *testing.T) {
 	_, alive := n.alive("kubelet")
 	g.Expect(alive).To(BeFalse(), "the number was given to another process meanwhile")
 
-	g.Expect(writeFile(n.paths.Log("etcd"), []byte("first\nlast words\n"), 0o600)).To(Succeed())
+	g.Expect(writeFile(n.paths.Log("etcd"), []byte("first\nlast lines\n"), 0o600)).To(Succeed())
 	g.Expect(stdin.Close()).To(Succeed())
 	g.Expect(cmd.Wait()).To(Succeed())
 	g.Expect(n.checkAlive("etcd")).To(MatchError(And(
-		ContainSubstring("etcd has ended"), ContainSubstring("last words"), ContainSubstring(n.paths.Log("etcd")))))
+		ContainSubstring("etcd has ended"), ContainSubstring("last lines"), ContainSubstring(n.paths.Log("etcd")))))
 }
 
 func TestWaitingEndsWithTheConditionAnErrorOrTheDeadline(t *testing.T) {

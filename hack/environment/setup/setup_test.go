@@ -50,7 +50,8 @@ spec: {template: {spec: {containers: [{name: a, image: "openimstack/infra-kafka:
 	images.Retag(objects)
 	text := fmt.Sprint(objects[0].Object)
 	g.Expect(text).
-		To(And(ContainSubstring("openimstack/infra-kafka:dev-3"), ContainSubstring("example.com/infra-kafka:dev"), ContainSubstring("openimstack/unknown:dev")))
+		To(And(ContainSubstring("openimstack/infra-kafka:dev-3"), ContainSubstring("example.com/infra-kafka:dev"),
+			ContainSubstring("openimstack/unknown:dev")))
 }
 
 func TestStoresMoveToAnotherNamespaceWithTheirNames(t *testing.T) {

@@ -105,12 +105,12 @@ func TestTheSameObservationsAreJudgedByAnotherTable(t *testing.T) {
 			shut++
 		}
 	}
-	var byStrangers []string
+	var byUnexpected []string
 	for _, o := range wideOpen.Compare(table).Observations {
 		if o.Fault() != "" && (o.Source == "intruder" || o.Source == "outsider") {
-			byStrangers = append(byStrangers, o.Fault())
+			byUnexpected = append(byUnexpected, o.Fault())
 		}
 	}
-	g.Expect(byStrangers).To(HaveLen(2 * shut))
+	g.Expect(byUnexpected).To(HaveLen(2 * shut))
 	g.Expect(observed(t, nil).Compare(table).Faults()).To(BeEmpty())
 }

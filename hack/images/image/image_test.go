@@ -170,7 +170,8 @@ func TestOldArchivesGoAndOthersStay(t *testing.T) {
 		return path
 	}
 	var all []string
-	for i, name := range []string{"openim-server-dev-a.tar", "openim-server-v3.8.3.tar", "openim-server-dev-b.tar", "openim-server-dev-c.tar"} {
+	for i, name := range []string{"openim-server-dev-a.tar", "openim-server-v3.8.3.tar", "openim-server-dev-b.tar",
+		"openim-server-dev-c.tar"} {
 		all = append(all, make(name, time.Duration(i)*time.Hour))
 	}
 	other := make("openim-server-upstream-layout-v3.8.3.tar", 100*time.Hour)

@@ -78,7 +78,10 @@ func elementOf(start xml.StartElement) element {
 }
 
 var sizes = map[string]font{
-	"h": {size: 21, bold: true}, "s t": tiny, "s": small, "m": mono, "b": strong, "b n": {size: 11.5, bold: true}, "zone": {size: 12.2, bold: true},
+	"h": {
+		size: 21,
+		bold: true,
+	}, "s t": tiny, "s": small, "m": mono, "b": strong, "b n": {size: 11.5, bold: true}, "zone": {size: 12.2, bold: true},
 	"onmark": {size: 10.5, bold: true},
 }
 
@@ -136,8 +139,11 @@ func randomReport(t *rapid.T) audit.Report {
 	}
 	component := rapid.SampledFrom(components)
 	r := audit.Report{
-		Stack:  audit.Stack{Namespace: name.Draw(t, "namespace"), Name: name.Draw(t, "stack"), Version: "v3.8.3"},
-		Digest: "sha256:" + strings.Repeat("0", 64), Verdict: rapid.SampledFrom([]audit.Verdict{audit.VerdictSealed, audit.VerdictFindings, audit.VerdictCouldNotTell}).Draw(t, "verdict"),
+		Stack: audit.Stack{Namespace: name.Draw(t, "namespace"), Name: name.Draw(t, "stack"), Version: "v3.8.3"},
+		Digest: "sha256:" + strings.Repeat(
+			"0",
+			64,
+		), Verdict: rapid.SampledFrom([]audit.Verdict{audit.VerdictSealed, audit.VerdictFindings, audit.VerdictCouldNotTell}).Draw(t, "verdict"),
 	}
 	portsOf := func(c graph.Component) []audit.Port {
 		var out []audit.Port
@@ -151,26 +157,40 @@ func randomReport(t *rapid.T) audit.Report {
 	for _, from := range components {
 		for _, name := range edges[from.Name] {
 			to, _ := graph.Lookup(name)
-			r.Connections = append(r.Connections, audit.Connection{From: from.Name, FromInside: true, To: name, ToInside: true, Ports: portsOf(to)[:1], Reason: "requests"})
+			r.Connections = append(
+				r.Connections,
+				audit.Connection{From: from.Name, FromInside: true, To: name, ToInside: true, Ports: portsOf(to)[:1], Reason: "requests"},
+			)
 		}
 		if edges[from.Name] != nil {
 			continue
 		}
 		for range rapid.IntRange(0, 3).Draw(t, "calls") {
 			if to := component.Draw(t, "to"); len(to.Ports) > 0 {
-				r.Connections = append(r.Connections, audit.Connection{From: from.Name, FromInside: true, To: to.Name, ToInside: true, Ports: portsOf(to)[:1], Reason: "calls"})
+				r.Connections = append(
+					r.Connections,
+					audit.Connection{From: from.Name, FromInside: true, To: to.Name, ToInside: true, Ports: portsOf(to)[:1], Reason: "calls"},
+				)
 			}
 		}
 	}
 	for range rapid.IntRange(0, 12).Draw(t, "stores") {
-		store := audit.Connection{From: component.Draw(t, "of").Name, FromInside: true, To: name.Draw(t, "store"), Ports: []audit.Port{{Name: "x", Number: 6379, Protocol: "TCP"}}}
+		store := audit.Connection{
+			From:       component.Draw(t, "of").Name,
+			FromInside: true,
+			To:         name.Draw(t, "store"),
+			Ports:      []audit.Port{{Name: "x", Number: 6379, Protocol: "TCP"}},
+		}
 		r.Connections = append(r.Connections, store)
 	}
 	for range rapid.IntRange(0, 5).Draw(t, "peers") {
 		peer := name.Draw(t, "peer")
 		for range rapid.IntRange(1, 6).Draw(t, "targets") {
 			if to := component.Draw(t, "target"); len(to.Ports) > 0 {
-				r.Connections = append(r.Connections, audit.Connection{From: peer, To: to.Name, ToInside: true, Ports: portsOf(to)[:1], Peers: []string{name.Draw(t, "selector")}})
+				r.Connections = append(
+					r.Connections,
+					audit.Connection{From: peer, To: to.Name, ToInside: true, Ports: portsOf(to)[:1], Peers: []string{name.Draw(t, "selector")}},
+				)
 			}
 		}
 	}
@@ -187,7 +207,8 @@ func randomReport(t *rapid.T) audit.Report {
 	for range rapid.IntRange(0, 12).Draw(t, "findings") {
 		c := component.Draw(t, "found")
 		r.Findings = append(r.Findings, audit.Finding{
-			Kind: "ForeignPolicyWidens", Severity: audit.High, Object: audit.Object{Kind: "NetworkPolicy", Namespace: name.Draw(t, "in"), Name: name.Draw(t, "object")},
+			Kind: "ForeignPolicyWidens", Severity: audit.High, Object: audit.Object{Kind: "NetworkPolicy", Namespace: name.Draw(t, "in"),
+				Name: name.Draw(t, "object")},
 			Reason: name.Draw(t, "reason"), Ports: []string{c.Name + ":10200"},
 		})
 	}

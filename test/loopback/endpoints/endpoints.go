@@ -21,7 +21,7 @@ type Endpoints struct {
 // variables returns the environment variables of the endpoints.
 func (p *Endpoints) variables() map[string]*string {
 	return map[string]*string{
-		"IM_API": &p.API, "IM_SOCKET": &p.Socket, "IM_ADMIN": &p.Admin, "IM_DOOR": &p.Gateway, "IM_CONTROL": &p.Control,
+		"IM_API": &p.API, "IM_SOCKET": &p.Socket, "IM_ADMIN": &p.Admin, "IM_GATEWAY": &p.Gateway, "IM_CONTROL": &p.Control,
 	}
 }
 

@@ -68,7 +68,7 @@ func TestTheKeeperIsAsked(t *testing.T) {
 	g.Expect(err).To(HaveOccurred())
 }
 
-func TestStrangersAreNotServed(t *testing.T) {
+func TestUnknownCallersAreNotServed(t *testing.T) {
 	g := NewWithT(t)
 	k := &controller{}
 	url, err := endpoints.Serve(t.Context(), k)

@@ -141,7 +141,7 @@ func TestRunServesUntilItIsToldToStop(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !strings.Contains(string(rest), "stopped") {
-		t.Errorf("last words = %q, want it to say that it stopped", rest)
+		t.Errorf("last output = %q, want it to say that it stopped", rest)
 	}
 }
 

@@ -320,7 +320,8 @@ func pipelineRules(t *testing.T, coll *mongo.Collection) {
 	if want := `{"_id":{"$numberInt":"2"},"name":"b"}`; err != nil || fmt.Sprint(doc) != want {
 		t.Errorf("the document before, by sort: %v, %v; want %s", doc, err, want)
 	}
-	err = coll.FindOneAndUpdate(ctx, d{{Key: "_id", Value: 1}}, bson.A{d{{Key: "$project", Value: d{{Key: "_id", Value: 0}, {Key: "name", Value: 1}}}}},
+	err = coll.FindOneAndUpdate(ctx, d{{Key: "_id", Value: 1}}, bson.A{d{{Key: "$project", Value: d{{Key: "_id", Value: 0}, {Key: "name",
+		Value: 1}}}}},
 		options.FindOneAndUpdate().SetReturnDocument(options.After)).
 		Decode(&doc)
 	if want := `{"_id":{"$numberInt":"1"},"name":"a"}`; err != nil || fmt.Sprint(doc) != want {
@@ -357,7 +358,8 @@ func batches(t *testing.T, coll *mongo.Collection) {
 		docs = docs[n:]
 	}
 	for name, opts := range map[string]*options.AggregateOptionsBuilder{
-		"by itself": options.Aggregate(), "seven at a time": options.Aggregate().SetBatchSize(7), "more than there are": options.Aggregate().SetBatchSize(1000),
+		"by itself": options.Aggregate(), "seven at a time": options.Aggregate().SetBatchSize(7),
+		"more than there are": options.Aggregate().SetBatchSize(1000),
 	} {
 		cursor := must[*mongo.Cursor](t)(coll.Aggregate(ctx, bson.A{d{{Key: "$sort", Value: d{{Key: "_id", Value: -1}}}}}, opts))
 		var got []d
@@ -399,7 +401,8 @@ func filtered(t *testing.T, coll *mongo.Collection) {
 		{d{{Key: "doc_id", Value: d{{Key: "$in", Value: bson.A{"sg_1:0", "si_a_b:0"}}}}, {Key: "n", Value: d{{Key: "$gt", Value: 1}}}}, 1},
 		{d{{Key: "tags", Value: "x"}}, 2},
 		{d{{Key: "on", Value: true}}, 1},
-		{d{{Key: "$and", Value: bson.A{d{{Key: "doc_id", Value: d{{Key: "$gte", Value: "s"}}}}, d{{Key: "n", Value: d{{Key: "$lt", Value: 2}}}}}}}, 1},
+		{d{{Key: "$and", Value: bson.A{d{{Key: "doc_id", Value: d{{Key: "$gte", Value: "s"}}}}, d{{Key: "n", Value: d{{Key: "$lt",
+			Value: 2}}}}}}}, 1},
 		{d{{Key: "$or", Value: bson.A{d{{Key: "n", Value: 2}}, d{{Key: "n", Value: 2.5}}}}}, 2},
 		{d{{Key: "tags", Value: nil}}, 1},
 	} {
@@ -498,7 +501,8 @@ func contradictingIndexes(t *testing.T, coll *mongo.Collection) {
 func refusals(t *testing.T, coll *mongo.Collection) {
 	ctx := t.Context()
 	db := coll.Database()
-	for _, cmd := range []d{{{Key: "debugError", Value: "panic"}}, {{Key: "mapReduce", Value: "c"}}, {{Key: "createUser", Value: "x"}}, {{Key: "eval", Value: "1"}}} {
+	for _, cmd := range []d{{{Key: "debugError", Value: "panic"}}, {{Key: "mapReduce", Value: "c"}}, {{Key: "createUser", Value: "x"}},
+		{{Key: "eval", Value: "1"}}} {
 		expectCode(t, 59, db.RunCommand(ctx, cmd).Err())
 	}
 	expectCode(

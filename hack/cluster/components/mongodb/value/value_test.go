@@ -102,7 +102,8 @@ func TestWhatCountsAsTrue(t *testing.T) {
 		want bool
 	}{
 		{nil, false}, {Missing{}, false}, {bson.Undefined{}, false}, {false, false}, {int32(0), false}, {0.0, false},
-		{true, true}, {int64(-1), true}, {0.5, true}, {math.NaN(), true}, {"", true}, {bson.A{}, true}, {bson.D{}, true}, {bson.DateTime(0), true},
+		{true, true}, {int64(-1), true}, {0.5, true}, {math.NaN(), true}, {"", true}, {bson.A{}, true}, {bson.D{}, true}, {bson.DateTime(0),
+			true},
 	} {
 		if got := Truthy(c.v); got != c.want {
 			t.Errorf("Truthy(%T %v) = %v, want %v", c.v, c.v, got, c.want)
