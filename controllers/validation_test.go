@@ -238,7 +238,7 @@ var _ = Describe("The API server", func() {
 		Entry("limits beside an external wrapper",
 			withoutAuth+own+"\n    limits: {classes: [{name: read, perSecond: 1, burst: 1, by: [User]}]}\n", "remove all else of wrapper"),
 		Entry("clients of a gateway that is not there", withoutAuth+own+"\n ;; "+withNetwork+"{clients: [{podSelector: {}}]}",
-			"network.clients and network.admins", "guard your wrapper's own door"),
+			"network.clients and network.admins", "restrict access to your wrapper with your own NetworkPolicies"),
 		Entry("extra egress for a gateway that is not there", withoutAuth+own+"\n ;; "+withNetwork+"{"+strings.Replace(out, "[push]",
 			"[push, gateway]", 1)+"}", "names gateway or backend", "remove them from components"),
 		Entry("users without a Redis for them", "    auth:\n =>     auth:\n      users: {audience: 'https://im.example.com'}\n", "spec.wrapper",

@@ -59,7 +59,7 @@ func TestAnAuditOfAFolder(t *testing.T) {
 		code, out, errs := invoke(t, "audit", "--from-files", dir)
 		g.Expect(code).To(Equal(cli.ExitUnknown))
 		g.Expect(out).To(BeEmpty())
-		g.Expect(errs).To(MatchRegexp(`error: reading manifests in .*: x.yaml:\d: it is not YAML`))
+		g.Expect(errs).To(MatchRegexp(`error: reading manifests in .*: x.yaml:\d: invalid YAML`))
 	})
 	t.Run("without a stack", func(t *testing.T) {
 		g := NewWithT(t)

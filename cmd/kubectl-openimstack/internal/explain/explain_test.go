@@ -62,12 +62,12 @@ spec: {containers: [{name: c}]}
 		"curl msggateway 10001": {cli.ExitFindings, []string{
 			"OPEN", "intended: closed", "delete NetworkPolicy im/debug, or narrow its ingress rule 0",
 		}},
-		"shell gateway users":  {cli.ExitSealed, []string{"pod im/shell-0", "OPEN", "intended: open; the users' way in"}},
+		"shell gateway users":  {cli.ExitSealed, []string{"pod im/shell-0", "OPEN", "intended: open; users' requests"}},
 		"10.0.0.9 api metrics": {cli.ExitSealed, []string{"pod im/shell-0", "CLOSED", "spec.network.monitoring"}},
 		"203.0.113.9 backend 8080": {cli.ExitSealed, []string{
 			"address 203.0.113.9", "CLOSED", "no policy applies to an address outside the cluster",
 		}},
-		"2001:db8::1 gateway 8081":      {cli.ExitSealed, []string{"OPEN", "the administrators' way in", "spec.network"}},
+		"2001:db8::1 gateway 8081":      {cli.ExitSealed, []string{"OPEN", "administrators' requests", "spec.network"}},
 		"outside-ipv6 api 10002":        {cli.ExitSealed, []string{"CLOSED"}},
 		"intruder-elsewhere redis 6379": {cli.ExitSealed, []string{"CLOSED", "intended: closed"}},
 		"im/curl redis 6379":            {cli.ExitUnknown, []string{"neither im/curl nor redis is a component"}},
