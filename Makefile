@@ -242,6 +242,10 @@ install.yaml: ## Write dist/install.yaml from config/default. OPERATOR_IMAGE= an
 	@mv dist/install.yaml.part dist/install.yaml
 	@echo "install.yaml: wrote dist/install.yaml"
 
+.PHONY: release-docs
+release-docs: ## Write the audit of the demo's stack to dist/, as audit-demo.html and audit-demo.svg.
+	go run ./hack/auditdocs demo dist
+
 .PHONY: chart
 chart: manifests ## Package the Helm chart to dist/.
 	@$(HELM) package $(CHART) --destination dist

@@ -17,7 +17,7 @@ func BenchmarkAssertion(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		if _, refusal := v.Verify(token, c); refusal != nil && refusal.Detail != "too many assertions in one window to tell a replayed one" {
+		if _, refusal := v.Verify(token, c); refusal != nil && refusal.Detail != "too many assertions in one window to detect a replay" {
 			b.Fatal(refusal)
 		}
 	}

@@ -55,6 +55,9 @@ var programs = sync.OnceValues(func() (map[string]string, error) {
 			paths[name] = filepath.Join(folder, name)
 		}
 	}
+	if paths["ferretdb"] == "" || paths["mongodb"] == "" {
+		return nil, fmt.Errorf("running go run %s programs: it printed %q: want the folders of ferretdb and mongodb", imagesCommand, out)
+	}
 	return paths, nil
 })
 
