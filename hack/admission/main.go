@@ -30,7 +30,7 @@ func main() {
 
 func write(root string) error {
 	files := map[string][]byte{}
-	for _, p := range admission.AdmissionPolicies(admission.Audit) {
+	for _, p := range admission.Policies(admission.Audit) {
 		policy, err := marshal(p.Policy)
 		if err != nil {
 			return fmt.Errorf("writing admission policy %s: %w", p.Name, err)

@@ -59,12 +59,12 @@ func TestConfigInstallsEveryGuardAndEnforceRefuses(t *testing.T) {
 		stream, err := render.Kustomize(t.Context(), root, render.Overlay{Base: folder})
 		g.Expect(err).NotTo(HaveOccurred())
 		r := guardsOf(t, stream)
-		for _, want := range admission.AdmissionPolicies(mode) {
+		for _, want := range admission.Policies(mode) {
 			g.Expect(r.policies).To(HaveKeyWithValue(want.Policy.Name, *want.Policy), folder)
 			g.Expect(r.bindings).To(HaveKeyWithValue(want.Binding.Name, *want.Binding), folder)
 		}
-		g.Expect(r.policies).To(HaveLen(len(admission.AdmissionPolicies(mode))), folder)
-		g.Expect(r.bindings).To(HaveLen(len(admission.AdmissionPolicies(mode))), folder)
+		g.Expect(r.policies).To(HaveLen(len(admission.Policies(mode))), folder)
+		g.Expect(r.bindings).To(HaveLen(len(admission.Policies(mode))), folder)
 	}
 }
 
@@ -78,7 +78,7 @@ watchNamespaces: [im, im2]
 `})
 	g.Expect(err).NotTo(HaveOccurred())
 	r := guardsOf(t, stream)
-	g.Expect(r.policies).To(HaveLen(len(admission.AdmissionPolicies(admission.Enforce))))
+	g.Expect(r.policies).To(HaveLen(len(admission.Policies(admission.Enforce))))
 	for name, policy := range r.policies {
 		g.Expect(name).To(HavePrefix("chat-openim-operator-guard-"))
 		g.Expect(expression(policy, "operator")).To(Equal(`"system:serviceaccount:im-system:chat-openim-operator"`))
@@ -119,7 +119,7 @@ func TestTheExamplesOfThePageWork(t *testing.T) {
 	stream, err := render.Kustomize(t.Context(), root, render.Overlay{Base: relative})
 	g.Expect(err).NotTo(HaveOccurred())
 	r := guardsOf(t, stream)
-	g.Expect(r.policies).To(HaveLen(len(admission.AdmissionPolicies(admission.Audit))))
+	g.Expect(r.policies).To(HaveLen(len(admission.Policies(admission.Audit))))
 	for name, policy := range r.policies {
 		g.Expect(expression(policy, "operator")).To(Equal(`"system:serviceaccount:elsewhere:openim-operator"`), name)
 		g.Expect(expression(policy, "exemptUsers")).To(Equal("['carol']"), name)

@@ -33,18 +33,18 @@ const LabelPolicy = "openimstack.dev/guard"
 // prefix of the names of policies and bindings. The chart replaces the text before "-guard-" by the release's name.
 const prefix = "openim-operator-guard-"
 
-// AdmissionPolicy is a ValidatingAdmissionPolicy with the binding that applies it to all stacks of the cluster. The API server evaluates
+// Policy is a ValidatingAdmissionPolicy with the binding that applies it to all stacks of the cluster. The API server evaluates
 // an object once for each OpenIMStack in the object's namespace, and not at all in a namespace without a stack.
-type AdmissionPolicy struct {
+type Policy struct {
 	// Name is the short name, after the kinds that the policy checks.
 	Name    string
 	Policy  *admissionv1.ValidatingAdmissionPolicy
 	Binding *admissionv1.ValidatingAdmissionPolicyBinding
 }
 
-// AdmissionPolicies returns all admission policies, with bindings of a mode.
-func AdmissionPolicies(mode Mode) []AdmissionPolicy {
-	var all []AdmissionPolicy
+// Policies returns all admission policies, with bindings of a mode.
+func Policies(mode Mode) []Policy {
+	var all []Policy
 	for _, r := range []spec{
 		networkPolicies(), ownPolicies(), pods(), bindings(), workloads(), services(), endpoints(), ingresses(), routes(),
 	} {
@@ -73,7 +73,7 @@ type refusal struct {
 	message string
 }
 
-func (r spec) build(mode Mode) AdmissionPolicy {
+func (r spec) build(mode Mode) Policy {
 	meta := metav1.ObjectMeta{
 		Name: prefix + r.name,
 		Labels: map[string]string{
@@ -88,7 +88,7 @@ func (r spec) build(mode Mode) AdmissionPolicy {
 		})
 	}
 	version := admissionv1.SchemeGroupVersion.String()
-	return AdmissionPolicy{
+	return Policy{
 		Name: r.name,
 		Policy: &admissionv1.ValidatingAdmissionPolicy{
 			TypeMeta:   metav1.TypeMeta{APIVersion: version, Kind: "ValidatingAdmissionPolicy"},

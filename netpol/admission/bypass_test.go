@@ -192,7 +192,7 @@ var _ = Describe("A user with every right in the cluster", func() {
 		Expect(m.SubResource("ephemeralcontainers").Patch(ctx, pod.DeepCopy(), client.RawPatch(types.StrategicMergePatchType,
 			[]byte(`{"spec":{"ephemeralContainers":[{"name":"debug","image":"x"}]}}`)))).To(refusedBy("pods"))
 
-		By("in a other's they are the other's business")
+		By("in another stack's namespace they are not this stack's concern")
 		p := other(ctx)
 		p.Spec.EphemeralContainers = debug.Spec.EphemeralContainers
 		Expect(m.SubResource("ephemeralcontainers").Update(ctx, p)).To(Succeed())

@@ -20,8 +20,8 @@ import (
 
 func policyNamed(t *testing.T, name string) *admissionv1.ValidatingAdmissionPolicy {
 	t.Helper()
-	all := admission.AdmissionPolicies(admission.Enforce)
-	i := slices.IndexFunc(all, func(g admission.AdmissionPolicy) bool { return g.Name == name })
+	all := admission.Policies(admission.Enforce)
+	i := slices.IndexFunc(all, func(g admission.Policy) bool { return g.Name == name })
 	NewWithT(t).Expect(i).To(BeNumerically(">=", 0), name)
 	return all[i].Policy
 }
@@ -32,7 +32,7 @@ func expressionOf(p *admissionv1.ValidatingAdmissionPolicy, variable string) str
 }
 
 func TestEveryAdmissionPolicyFailsClosedForTheStacksOfTheObjectsNamespace(t *testing.T) {
-	for _, each := range admission.AdmissionPolicies(admission.Enforce) {
+	for _, each := range admission.Policies(admission.Enforce) {
 		g := NewWithT(t)
 		g.Expect(*each.Policy.Spec.FailurePolicy).To(Equal(admissionv1.Fail), each.Name)
 		g.Expect(each.Policy.Spec.ParamKind.Kind).To(Equal("OpenIMStack"), each.Name)
@@ -53,7 +53,7 @@ func TestEveryAdmissionPolicyFailsClosedForTheStacksOfTheObjectsNamespace(t *tes
 
 // The chart and docs/admission-policies.md replace the identities by their index.
 func TestIdentitiesHaveAFixedIndexInEveryAdmissionPolicy(t *testing.T) {
-	for _, each := range admission.AdmissionPolicies(admission.Audit) {
+	for _, each := range admission.Policies(admission.Audit) {
 		var names []string
 		for _, v := range each.Policy.Spec.Variables[:3] {
 			names = append(names, v.Name)
@@ -68,7 +68,7 @@ func TestModesAreActions(t *testing.T) {
 		admission.Audit:   {admissionv1.Audit, admissionv1.Warn},
 		admission.Enforce: {admissionv1.Deny},
 	} {
-		for _, each := range admission.AdmissionPolicies(mode) {
+		for _, each := range admission.Policies(mode) {
 			NewWithT(t).Expect(each.Binding.Spec.ValidationActions).To(Equal(actions), each.Name)
 		}
 	}

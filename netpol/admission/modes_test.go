@@ -155,7 +155,7 @@ var _ = Describe("The WebSocket, when the spec opens it", func() {
 
 var _ = Describe("The admission policies", func() {
 	It("compile without a warning, which the API server would keep in their status", func(ctx SpecContext) {
-		for _, g := range admission.AdmissionPolicies(admission.Audit) {
+		for _, g := range admission.Policies(admission.Audit) {
 			Eventually(func(e Gomega) {
 				var policy admissionv1.ValidatingAdmissionPolicy
 				e.Expect(root.Get(ctx, client.ObjectKey{Name: g.Policy.Name}, &policy)).To(Succeed())

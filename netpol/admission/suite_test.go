@@ -91,7 +91,7 @@ var _ = BeforeSuite(func() {
 // installPolicies applies the policies as they are, and each binding once for either mode, to be chosen by a namespace's label.
 func installPolicies(dir string) {
 	var refused []string
-	for _, g := range admission.AdmissionPolicies(admission.Audit) {
+	for _, g := range admission.Policies(admission.Audit) {
 		for _, object := range readYAML(filepath.Join(dir, g.Name+".yaml")) {
 			if object.GetKind() == "ValidatingAdmissionPolicy" {
 				if err := root.Create(context.Background(), object); err != nil {

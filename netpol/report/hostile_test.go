@@ -29,7 +29,8 @@ var seeds = []string{
 	"javascript:alert(1)",
 	"=1+1", "+cmd|' /C calc'!A0", "-2", "@SUM(A1)", "\t=1", "＝1", `a"b`, `a\`, `\"`, "a\nb", "a\r\nb", "| x |", "`x`", "```", "[a](http://b)",
 	"![a](b)", "@everyone #1 http://x.example www.example.com",
-	"\x1b[2J\x1b]0;title\a", "\x9b31m", "\u202egnp.exe", "\u2028", "\u200bzero", "\xff\xfe", "\x00", strings.Repeat("long", 400), strings.Repeat("長", 300),
+	"\x1b[2J\x1b]0;title\a", "\x9b31m", "\u202egnp.exe", "\u2028", "\u200bzero", "\xff\xfe",
+	"\x00", strings.Repeat("long", 400), strings.Repeat("長", 300),
 	"e\u0301", "</style>", "*/", "rpc-auth:10200", "api", "node -> b; }",
 }
 

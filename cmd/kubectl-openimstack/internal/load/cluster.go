@@ -2,6 +2,7 @@ package load
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -13,6 +14,8 @@ import (
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/client-go/discovery"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
@@ -32,6 +35,10 @@ type Cluster struct {
 // keeps a broken API server from making the audit endless.
 const maxOthers = 2000
 
+// defaultHost is the server that kubectl contacts without any configuration. An audit of whatever listens there would be one of a cluster
+// that nobody named.
+const defaultHost = "http://localhost:8080"
+
 // Connect reads the kubeconfig, as kubectl does: --kubeconfig, then $KUBECONFIG, then ~/.kube/config, then the service account of a pod.
 // It sends no request yet.
 func Connect(flags *genericclioptions.ConfigFlags) (*Cluster, error) {
@@ -47,6 +54,9 @@ func Connect(flags *genericclioptions.ConfigFlags) (*Cluster, error) {
 	rest, err := flags.ToRESTConfig()
 	if err != nil {
 		return nil, fmt.Errorf("reading the kubeconfig: %w", err)
+	}
+	if clientcmdapi.IsConfigEmpty(&raw) && rest.Host == defaultHost && ptr.Deref(flags.APIServer, "") == "" {
+		return nil, errors.New("reading the kubeconfig: there is none: name one with --kubeconfig or $KUBECONFIG")
 	}
 	rest.UserAgent = "kubectl-openimstack/" + version.String()
 	rest.QPS, rest.Burst = 50, 100 // one reader of a few dozen lists

@@ -35,7 +35,7 @@ func TestCommandLines(t *testing.T) {
 		"audit a b":                   {cli.ExitUnknown, "audit takes 0 to 1 arguments ([STACK])"},
 		"explain a b":                 {cli.ExitUnknown, "explain takes 3 arguments (FROM TO PORT)"},
 		"probe":                       {cli.ExitUnknown, "probe takes 1 argument (STACK)"},
-		"audit -o xml --from-files .": {cli.ExitUnknown, `"xml"`},
+		"audit -o xml --from-files .": {cli.ExitUnknown, `unknown report format "xml"`},
 		"audit --from-files gone":     {cli.ExitUnknown, "no such file"},
 		"audit --kubeconfig gone":     {cli.ExitUnknown, "reading the kubeconfig"},
 		"audit --context gone": {
@@ -57,6 +57,23 @@ func TestCommandLines(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Without any configuration kubectl contacts http://localhost:8080. An audit of whatever listens there would be one of a cluster that
+// nobody named.
+func TestWithoutAKubeconfigNoServerIsContacted(t *testing.T) {
+	t.Setenv("KUBECONFIG", filepath.Join(t.TempDir(), "none"))
+	t.Setenv("HOME", t.TempDir())
+	t.Setenv("KUBERNETES_SERVICE_HOST", "")
+	for _, line := range []string{"audit", "status -n im", "probe chat"} {
+		g := NewWithT(t)
+		code, out, errs := invoke(t, strings.Fields(line)...)
+		g.Expect(code).To(Equal(cli.ExitUnknown), line)
+		g.Expect(out).To(BeEmpty(), line)
+		g.Expect(errs).To(ContainSubstring("reading the kubeconfig: there is none: name one with --kubeconfig or $KUBECONFIG"), line)
+	}
+	_, _, errs := invoke(t, "status", "-n", "im", "--server", "http://127.0.0.1:1")
+	NewWithT(t).Expect(errs).To(ContainSubstring("127.0.0.1:1"), "a server that the command line names is contacted")
 }
 
 func TestCompletion(t *testing.T) {
