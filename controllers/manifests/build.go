@@ -59,7 +59,7 @@ type builder struct {
 	objects []client.Object
 }
 
-// add adds an object with the labels by which children are found again, and with the stack as the owner that children are deleted with.
+// add adds an object. It sets the labels by which children are listed, and the owner reference with which they are deleted with the stack.
 func (b *builder) add(object client.Object) {
 	labels := object.GetLabels()
 	if labels == nil {

@@ -46,7 +46,7 @@ func (b *builder) login(mounts *mounts) *config.Login {
 	}
 }
 
-// session returns how long users stay logged in. Both roles have the same.
+// session returns how long users stay logged in. Gateway and backend get the same values.
 func session(users *v1alpha1.UserAuth) config.Session {
 	spec := ptr.Deref(users.Session, v1alpha1.UserSession{})
 	lifetime := ptr.Deref(spec.LifetimeSeconds, config.DefaultLifetimeSeconds)

@@ -68,7 +68,7 @@ type Prober struct {
 	live    client.Reader
 	options Options
 	now     func() time.Time
-	// ownQueue requeues stacks in the prober's loop, statusQueue in the reconcile loop, which writes the status.
+	// ownQueue requeues stacks in the prober's loop. statusQueue requeues them in the reconcile loop, which writes the status.
 	ownQueue, statusQueue *requeuer
 
 	// catalog remembers which kinds the cluster lacks.

@@ -29,7 +29,7 @@ type enforcer struct {
 type sign struct {
 	// off is the reason why the plugin enforces nothing.
 	off string
-	// unknown names the setting that decides, when the snapshot does not hold it.
+	// unknown names the setting that decides whether the plugin enforces NetworkPolicies. It is empty when the snapshot holds the setting.
 	unknown string
 }
 
@@ -58,7 +58,7 @@ var enforcers = []enforcer{
 	{"flannel", []string{"app=flannel", "k8s-app=flannel"}, withoutContainer("kube-network-policies", "flannel enforces no NetworkPolicies")},
 }
 
-// always is for plugins that have no switch for NetworkPolicies.
+// always returns an empty sign: the plugin has no setting that disables NetworkPolicies.
 func always(*snapshot.Snapshot, *corev1.Pod) sign { return sign{} }
 
 // firstOf returns the first reason for "off", or else the first unknown setting.

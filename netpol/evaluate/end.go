@@ -23,7 +23,7 @@ type matchedEnd struct {
 	blocks   [familyCount]bits
 	// selecting are the policies that select the pod, by direction.
 	selecting [directions][]*policy
-	// nodes of the pods and their addresses, as far as they are known.
+	// nodes holds the names of the pods' nodes, nodeAddresses those nodes' addresses, as far as the pods show them.
 	nodes         []string
 	nodeAddresses []netip.Addr
 	// addresses of an address outside, or of a pod on its node's network.

@@ -27,7 +27,7 @@ type Peer struct {
 // Anyone reports whether every source outside the stack matches the peer.
 func (p Peer) Anyone() bool { return !p.Inside && len(p.NetworkPeers) == 0 }
 
-// Direction of a connection, seen from the stack.
+// Direction says whether a connection enters, leaves or stays inside the stack.
 type Direction string
 
 // Directions. An internal edge needs two policies, egress of its source and ingress of its target. The others need one.

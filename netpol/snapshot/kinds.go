@@ -69,7 +69,7 @@ type thirdPartyKind struct {
 
 const gatewayAPI = "gateway.networking.k8s.io"
 
-// thirdPartyKinds send traffic to Services, or are policies that package evaluate does not cover.
+// thirdPartyKinds holds kinds whose objects send traffic to Services, and kinds of policies that package evaluate does not cover.
 var thirdPartyKinds = slices.Concat(gatewayKinds, trafficKinds, policyKinds)
 
 // gatewayKinds are the routes of the Gateway API.

@@ -21,7 +21,7 @@ type Gateway struct {
 	ShutdownGraceSeconds int32 `json:"shutdownGraceSeconds"`
 }
 
-// AdminListener is where administrators call.
+// AdminListener configures the administrators' listener.
 type AdminListener struct {
 	// Listen is host:port.
 	Listen string `json:"listen"`

@@ -26,7 +26,7 @@ func NewFolder[T any](name, dir string, most int, parse func(names []string, con
 	}
 }
 
-// list returns the paths of a folder's files in lexical order.
+// list returns the paths of a folder's entries in lexical order, without names that begin with a dot. More than most entries are an error.
 func list(dir string, most int) ([]string, error) {
 	entries, err := os.ReadDir(dir) // sorted
 	if err != nil {

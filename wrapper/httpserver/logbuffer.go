@@ -10,7 +10,7 @@ import (
 const (
 	// logWait is how long a log line may wait for further lines.
 	logWait = 20 * time.Millisecond
-	// logBatch is how many bytes of lines wait at most.
+	// logBatch is the maximum size of the lines that wait, in bytes.
 	logBatch = 32 << 10
 )
 

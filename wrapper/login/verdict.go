@@ -11,7 +11,7 @@ import (
 var (
 	// ErrRefused is the one answer to every caller who did not prove that they may have a session.
 	ErrRefused = errors.New("the login failed: start again")
-	// ErrMalformed is a request of invalid form. The text that wraps it is for the client.
+	// ErrMalformed says that the request has an invalid form. The text that wraps it is for the client.
 	ErrMalformed = errors.New("the request is malformed")
 	// ErrBusy says that too many handshakes were started.
 	ErrBusy = errors.New("too many logins are being made: try again after a few seconds")

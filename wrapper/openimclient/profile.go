@@ -52,7 +52,7 @@ type Profile struct {
 	Known bool
 }
 
-// ProfileOf returns a user's profile, in a group if groupID is not empty. The result may be profileTTL old.
+// ProfileOf returns a user's profile; if groupID is set, the profile in that group. The result is at most profileTTL old.
 func (c *Client) ProfileOf(ctx context.Context, userID, groupID string) (Profile, error) {
 	about := profileOf{userID, groupID}
 	if p, ok := c.profiles.get(about); ok {

@@ -56,7 +56,7 @@ func (c *Class) usable() bool {
 
 // rate is a class in the numbers of GCRA, in microseconds.
 type rate struct {
-	interval int64 // time between calls in the long run
+	interval int64 // average time between calls, in microseconds
 	burst    int64
 }
 

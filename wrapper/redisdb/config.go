@@ -23,7 +23,7 @@ const (
 	maxDatabase      = 1023
 )
 
-// The prefix contains no braces, so that the keys determine the Cluster's hash tag.
+// prefixForm matches a valid key prefix. It has no braces: a hash tag in the prefix would override the hash tags of the keys.
 var prefixForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/-]{0,126}:$`)
 
 // Validate adds the configuration's faults to p. It opens no file.

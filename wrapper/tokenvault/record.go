@@ -92,7 +92,8 @@ return 1`)
 
 var dropScript = redis.NewScript(`return redis.call("DEL", KEYS[1])`)
 
-// save stores a token under the lock. It retries for saveTimeout, because a token that is not stored is voided by the next one.
+// save stores a token while the lock is held, and reports whether it did. It retries for saveTimeout, because OpenIM invalidates a token
+// that is not stored when it issues the next one.
 func (c *Vault) save(ctx context.Context, l *lock, o tokenOwner, r record) (bool, error) {
 	made, expires := r.made.UnixMilli(), r.token.Expires.Unix()
 	sealed, err := c.keyring.Seal([]byte(r.token.Value), place(o, made, expires))

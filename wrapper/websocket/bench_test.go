@@ -254,7 +254,7 @@ func BenchmarkRelay(b *testing.B) {
 	}
 }
 
-// BenchmarkGuard measures the guard only: decode, decide, encode, and the check of the reply.
+// BenchmarkGuard measures the frame check only: decode, decide, encode, and the check of the reply.
 func BenchmarkGuard(b *testing.B) {
 	for _, enc := range encodings {
 		b.Run(enc.String(), func(b *testing.B) {

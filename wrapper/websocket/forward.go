@@ -121,7 +121,7 @@ func (s *socket) allowedConversations(q pendingRequest, data []byte, l layout) (
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), s.relay.o.timing.decide)
 	defer cancel()
-	visible, err := s.relay.guard.visible(ctx, s.id, named)
+	visible, err := s.relay.frames.visible(ctx, s.id, named)
 	return func(conversation string) bool { return visible[conversation] }, err
 }
 

@@ -13,7 +13,7 @@ import (
 )
 
 // FuzzRequests decides on every request of the table with random bytes. A request that is passed on names the session's user once, and no
-// conversation of others, and is in its final form: the guard does not change it again.
+// conversation of others, and is in its final form: the frame check does not change it again.
 func FuzzRequests(f *testing.F) {
 	for _, r := range Requests {
 		f.Add(r.ID, r.Example(own))
@@ -49,7 +49,7 @@ func FuzzRequests(f *testing.F) {
 		}
 		again, _, err := decide(t, newGuard(), id, o.request.Data)
 		if err != nil || again.refusal != nil || len(again.request.Data) != len(o.request.Data) {
-			t.Fatalf("the guard does not accept its own: %v %+v", err, again.refusal)
+			t.Fatalf("the frame check does not accept its own: %v %+v", err, again.refusal)
 		}
 	})
 }

@@ -132,5 +132,5 @@ type Event struct {
 	Reason   string // a fixed word; of a closed socket: the close reason
 	Detail   string
 	ErrCode  int
-	Latency  time.Duration // time in the guard; of a closed socket: how long it was open
+	Latency  time.Duration // time in the frame check; of a closed socket: how long it was open
 }

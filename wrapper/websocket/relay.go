@@ -65,7 +65,7 @@ var defaultTiming = timing{
 // Relay is the handler of GET wire.SocketPath.
 type Relay struct {
 	o       Options
-	guard   guard
+	frames  frameChecker
 	dialer  dialer
 	hub     hub
 	metrics *metrics
@@ -100,7 +100,7 @@ func New(o Options) (*Relay, error) {
 	}
 	r := &Relay{
 		o:       o,
-		guard:   guard{members: o.Members, profiles: o.Profiles, judge: o.Authorizer, now: o.Now},
+		frames:  frameChecker{members: o.Members, profiles: o.Profiles, judge: o.Authorizer, now: o.Now},
 		dialer:  newDialer(u, o.TLS, o.Upstream, o.timing),
 		hub:     newHub(o.MaxSockets, o.MaxPerUser, o.MaxPerDevice),
 		metrics: newMetrics(o.Registry),

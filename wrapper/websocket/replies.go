@@ -303,7 +303,7 @@ func conversationsIn(in []byte, l layout) (named []string, err error) {
 
 // visible reports which of the conversations that OpenIM names without a request are the user's. The id of a pair decides by itself.
 // Groups, which OpenIM still lists after the user has left them, and ids with two readings are checked with Members.
-func (g *guard) visible(ctx context.Context, id Identity, named []string) (map[string]bool, error) {
+func (g *frameChecker) visible(ctx context.Context, id Identity, named []string) (map[string]bool, error) {
 	visible := make(map[string]bool, len(named))
 	chats := map[string][]string{} // by the conversation to check
 	for _, conversation := range named {

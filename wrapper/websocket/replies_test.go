@@ -351,7 +351,7 @@ func TestIdsWithPatternCharactersAreRefused(t *testing.T) {
 		t.Run(p.String(), func(t *testing.T) {
 			for _, id := range odd {
 				for _, before := range []string{"", "sg_", "si_alice_", "n_"} {
-					o, _, err := decide(t, &guard{members: everybody{}, now: newGuard().now}, p.row.ID, p.only(before+id))
+					o, _, err := decide(t, &frameChecker{members: everybody{}, now: newGuard().now}, p.row.ID, p.only(before+id))
 					NewWithT(t).Expect(err).NotTo(HaveOccurred())
 					NewWithT(t).Expect(o.refusal).NotTo(BeNil(), "%q", before+id)
 					NewWithT(t).Expect(o.refusal.ErrCode).To(Equal(wire.CodeArgs), "%q", before+id)

@@ -246,7 +246,7 @@ func (s *socket) handleFrame(data []byte) *closeReason {
 		OperationID: wire.BoundOperationID(req.OperationID), RemoteIP: s.ip, SocketID: s.name}
 	ctx, cancel := context.WithTimeout(context.Background(), r.o.timing.decide)
 	defer cancel()
-	o, err := r.guard.decide(ctx, s.id, &s.state, req, &f)
+	o, err := r.frames.decide(ctx, s.id, &s.state, req, &f)
 	if err != nil {
 		return s.malformed(err.Error())
 	}

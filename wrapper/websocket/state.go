@@ -9,7 +9,7 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/bounds"
 )
 
-// socketState is what the guard stores for one open socket.
+// socketState is what the frame check stores for one open socket.
 type socketState struct {
 	mu sync.Mutex
 	// subscriptions are hashes of the users to whose presence the socket is subscribed in msggateway.

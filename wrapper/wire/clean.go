@@ -13,7 +13,7 @@ const Removed = "[removed]"
 const maxSearched = 4 << 10
 
 var (
-	// Text that begins as a JSON Web Token does: eyJ is base64 of {" .
+	// tokenLike matches text that begins like a JSON Web Token: eyJ is base64 of {" .
 	tokenLike = regexp.MustCompile(`eyJ[A-Za-z0-9_\-]{4,}(\.[A-Za-z0-9_\-]*){0,4}`)
 	// The beginning of a Go stack trace, or of the source position of a wrapped error.
 	traceLike = regexp.MustCompile(`(?i)\bgoroutine \d+|\bstack ?trace\b|\bpanic:|[\w./@\-]+\.go:\d+`)

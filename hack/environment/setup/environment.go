@@ -115,41 +115,6 @@ func (e *Environment) Run(ctx context.Context, steps []Step) error {
 	return nil
 }
 
-func (e *Environment) clusterTitle() string {
-	if e.Local {
-		return "a Kubernetes node on this machine (the first time it is built from source, minutes)"
-	}
-	return "the cluster of kubectl's current context"
-}
-
-func (e *Environment) startCluster(ctx context.Context) error {
-	kubeconfig := ""
-	if e.Local {
-		n, err := e.node()
-		if err != nil {
-			return err
-		}
-		if err := n.Up(ctx); err != nil {
-			return err
-		}
-		status, err := n.Status(ctx)
-		if err != nil {
-			return err
-		}
-		kubeconfig, e.APIServerLog = status.Kubeconfig, status.AuditLog
-	}
-	var err error
-	if e.Cluster, err = kube.Connect(kubeconfig); err != nil {
-		return err
-	}
-	version, err := e.Cluster.Clientset.Discovery().ServerVersion()
-	if err != nil {
-		return fmt.Errorf("connecting to the cluster at %s: %w", e.Cluster.Config.Host, err)
-	}
-	e.Journal.Say("Kubernetes %s at %s", version.GitVersion, e.Cluster.Config.Host)
-	return nil
-}
-
 func (e *Environment) node() (*node.Node, error) {
 	return node.New(node.Options{Out: e.Journal.Lines()})
 }

@@ -91,7 +91,7 @@ func (r recipe) prepare(ctx context.Context, root, arch string, out io.Writer) (
 	return p, nil
 }
 
-// files adds a component's programs to the build context.
+// files returns a component's programs by their paths in the build context. Names that begin with a dot are skipped.
 func (p part) files(dir, arch string) (map[string]source, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {

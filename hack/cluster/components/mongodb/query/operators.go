@@ -146,8 +146,8 @@ func compileNot(path []string, arg any) (predicate, error) {
 	return not(p), nil
 }
 
-// compileElemMatch wants one element of an array that satisfies all: operators, for elements of any type, or a filter, for
-// documents.
+// compileElemMatch returns a predicate for arrays: one element must satisfy all conditions of arg, which are operators for elements of any
+// type, or a filter for documents.
 func compileElemMatch(path []string, arg any) (predicate, error) {
 	spec, ok := arg.(bson.D)
 	if !ok {

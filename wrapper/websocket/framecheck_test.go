@@ -46,11 +46,11 @@ func (noMembers) Member(context.Context, Identity, []string) ([]bool, error) {
 	return nil, errors.New("the backend is away")
 }
 
-func newGuard() *guard {
-	return &guard{members: memberOf{"si_alice_bob", "sg_ours", "n_alice_bob"}, now: func() time.Time { return noon }}
+func newGuard() *frameChecker {
+	return &frameChecker{members: memberOf{"si_alice_bob", "sg_ours", "n_alice_bob"}, now: func() time.Time { return noon }}
 }
 
-func decide(t testing.TB, g *guard, id int32, data []byte) (decision, Frame, error) {
+func decide(t testing.TB, g *frameChecker, id int32, data []byte) (decision, Frame, error) {
 	t.Helper()
 	f := Frame{ID: id}
 	o, err := g.decide(t.Context(), alice, nil, frame.Request{ID: id, SendID: "alice", OperationID: "op", MsgIncr: "1", Data: data}, &f)

@@ -25,7 +25,7 @@ const (
 // createTime.
 const clockSkew = 10 * time.Minute
 
-// Reasons of the guard's refusals: fixed words for metrics and the audit log.
+// Reasons of refused frames: fixed words for metrics and the audit log.
 const (
 	reasonUnknown   = "unknown_request"
 	reasonNobody    = "nobody"
@@ -43,8 +43,8 @@ const (
 	reasonBusy      = "busy"
 )
 
-// guard checks a client's request, and turns it into the request for OpenIM.
-type guard struct {
+// frameChecker checks a client's request, and turns it into the request for OpenIM.
+type frameChecker struct {
 	members  Members
 	profiles Profiles
 	judge    Authorizer
@@ -66,7 +66,7 @@ func refused(code int, reason, text string) decision {
 
 // decide checks a request in this order: format, rate limit and rules, identity, conversations. state is the state of the socket. decide
 // describes the request in f. The error is errMalformed: the socket must be closed.
-func (g *guard) decide(ctx context.Context, id Identity, state *socketState, req frame.Request, f *Frame) (decision, error) {
+func (g *frameChecker) decide(ctx context.Context, id Identity, state *socketState, req frame.Request, f *Frame) (decision, error) {
 	row := Find(req.ID)
 	f.Class, f.Audit = ClassRead, AuditWrite
 	w := rewriter{user: id.UserID}
@@ -166,7 +166,8 @@ func checkMessage(f *Frame) (decision, bool) {
 // checkConversations checks which conversations of a request are the user's. It removes others from a pull. It refuses a pull in which
 // none is left, a message to a group of which the user is no member, a message to a user who does not exist, and every request that it
 // cannot check now.
-func (g *guard) checkConversations(ctx context.Context, id Identity, state *socketState, f *Frame) (remove map[string]bool, o decision,
+func (g *frameChecker) checkConversations(ctx context.Context, id Identity, state *socketState, f *Frame) (
+	remove map[string]bool, o decision,
 	ok bool) {
 	conversations := f.Conversations
 	if f.ID == idSend && f.SessionType == sessionSingle && !state.remembers(f.RecvID) {
@@ -210,7 +211,7 @@ func (g *guard) checkConversations(ctx context.Context, id Identity, state *sock
 }
 
 // setServerFields adds the fields that a client may not set.
-func (g *guard) setServerFields(ctx context.Context, out []byte, id Identity, row *Request, f *Frame, seen *found) []byte {
+func (g *frameChecker) setServerFields(ctx context.Context, out []byte, id Identity, row *Request, f *Frame, seen *found) []byte {
 	for i := range row.Fields {
 		field := &row.Fields[i]
 		switch field.Rule {
@@ -251,7 +252,7 @@ func (g *guard) setServerFields(ctx context.Context, out []byte, id Identity, ro
 }
 
 // sender returns the profile that other users see. On an error it is empty: the receivers' SDKs request the profile themselves.
-func (g *guard) sender(ctx context.Context, id Identity, groupID string) Sender {
+func (g *frameChecker) sender(ctx context.Context, id Identity, groupID string) Sender {
 	if g.profiles == nil {
 		return Sender{}
 	}
