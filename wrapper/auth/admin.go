@@ -9,7 +9,7 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// Role is what a verified caller may call. The empty role may call nothing.
+// Role says what a verified caller may call. The empty role may call nothing.
 type Role string
 
 const (

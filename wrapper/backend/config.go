@@ -20,9 +20,9 @@ type Config config.Backend
 
 // Parts of the configuration, as package config declares them.
 type (
-	// Users is how users log in, and how long they stay logged in.
+	// Users configures how users log in, and how long they stay logged in.
 	Users = config.Login
-	// OpenIM is where OpenIM's API is, and the credentials of its administrator.
+	// OpenIM holds the address of OpenIM's API, and the credentials of its administrator.
 	OpenIM = config.OpenIM
 )
 

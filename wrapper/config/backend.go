@@ -2,7 +2,7 @@ package config
 
 // Backend is the backend's configuration file.
 type Backend struct {
-	// Listen is where the gateway reaches the backend, host:port.
+	// Listen is the address at which the gateway reaches the backend, host:port.
 	Listen    string    `json:"listen"`
 	Telemetry Telemetry `json:"telemetry"`
 	Debug     Debug     `json:"debug,omitzero"`
@@ -22,7 +22,7 @@ type Backend struct {
 	ShutdownGraceSeconds int32 `json:"shutdownGraceSeconds"`
 }
 
-// Login is how users log in, and how long they stay logged in.
+// Login configures how users log in, and how long they stay logged in.
 type Login struct {
 	// Audience is the origin under which clients know the gateway, such as https://im.example.com. It is part of every login: a login for
 	// one audience is refused at another.
@@ -33,7 +33,7 @@ type Login struct {
 	Session Session `json:"session"`
 }
 
-// OpenIM is where OpenIM's API is, and the credentials of its administrator.
+// OpenIM holds the address of OpenIM's API, and the credentials of its administrator.
 type OpenIM struct {
 	// APIURL is http://host:port.
 	APIURL      string `json:"apiURL"`

@@ -4,7 +4,7 @@ package config
 type Gateway struct {
 	Admin     AdminListener `json:"admin"`
 	Telemetry Telemetry     `json:"telemetry"`
-	// Backend is where the gateway reaches the backend.
+	// Backend is the address at which the gateway reaches the backend.
 	Backend BackendEndpoint `json:"backend"`
 	Admins  Admins          `json:"admins"`
 	// Users is the users' listener. Absent: the gateway serves administrators alone.
@@ -31,7 +31,7 @@ type AdminListener struct {
 	ConnectionsPerAddress int32 `json:"connectionsPerAddress,omitempty"`
 }
 
-// UserListener is where users call and open sockets.
+// UserListener configures the users' listener, for calls and sockets.
 type UserListener struct {
 	// Listen is host:port.
 	Listen string `json:"listen"`
@@ -66,7 +66,7 @@ type Realtime struct {
 	DrainSeconds int32 `json:"drainSeconds"`
 }
 
-// BackendEndpoint is where the backend listens, and the key that the gateway authenticates with.
+// BackendEndpoint holds the backend's address, and the key that the gateway authenticates with.
 type BackendEndpoint struct {
 	// URL is http://host:port.
 	URL string `json:"url"`
@@ -74,7 +74,7 @@ type BackendEndpoint struct {
 	AssertionKeyFile string `json:"assertionKeyFile"`
 }
 
-// AuditLog is where the audit log is written.
+// AuditLog configures where the audit log is written.
 type AuditLog struct {
 	// Path is a file, or AuditStdout. Default AuditStdout.
 	Path string `json:"path,omitempty"`

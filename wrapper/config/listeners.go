@@ -18,7 +18,7 @@ type Debug struct {
 	Listen string `json:"listen,omitempty"`
 }
 
-// Tracing is where spans are exported to.
+// Tracing configures the export of spans.
 type Tracing struct {
 	// Endpoint is the URL of an OTLP/HTTP collector. Empty: nothing is traced. A URL without a path gets OTLP's own, /v1/traces.
 	Endpoint string `json:"endpoint"`

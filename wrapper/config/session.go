@@ -2,7 +2,7 @@ package config
 
 import "time"
 
-// Session is how long users stay logged in. Gateway and backend read the same values.
+// Session configures how long users stay logged in. Gateway and backend read the same values.
 type Session struct {
 	// LifetimeSeconds bounds a session, active or not. Default DefaultLifetimeSeconds.
 	LifetimeSeconds int32 `json:"lifetimeSeconds"`

@@ -1,6 +1,6 @@
 package config
 
-// Redis is where the wrapper's own Redis is. It is never OpenIM's: a client of OpenIM's Redis controls OpenIM.
+// Redis configures the connection to the wrapper's own Redis. It is never OpenIM's: a client of OpenIM's Redis controls OpenIM.
 type Redis struct {
 	// Addresses are host:port. Two or more are nodes of a Redis Cluster, and any of them may be unreachable.
 	Addresses []string `json:"addresses"`
@@ -24,7 +24,7 @@ type RedisTLS struct {
 	CAFile string `json:"caFile"`
 }
 
-// MongoDB is where MongoDB is: either URIFile, or Addresses with the files of the credentials.
+// MongoDB configures the connection to MongoDB: either URIFile, or Addresses with the files of the credentials.
 type MongoDB struct {
 	// URIFile holds a connection string, mongodb:// or mongodb+srv://. It may change while the wrapper runs.
 	URIFile string `json:"uriFile,omitempty"`

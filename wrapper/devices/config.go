@@ -13,7 +13,7 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/httpserver"
 )
 
-// Config is where MongoDB is.
+// Config configures the connection to MongoDB.
 type Config = config.MongoDB
 
 const (

@@ -14,17 +14,17 @@ type Config config.Gateway
 
 // Parts of the configuration, as package config declares them.
 type (
-	// AdminListener is where administrators call.
+	// AdminListener configures the administrators' listener.
 	AdminListener = config.AdminListener
-	// Users is where users call and open sockets.
+	// Users configures the users' listener.
 	Users = config.UserListener
 	// Realtime is OpenIM's message gateway, and the bound of the sockets that the gateway relays to it.
 	Realtime = config.Realtime
 	// TLS names a certificate chain and its key in PEM.
 	TLS = config.TLS
-	// Backend is where the backend listens, and the key that the gateway authenticates with.
+	// Backend holds the backend's address, and the key that the gateway authenticates with.
 	Backend = config.BackendEndpoint
-	// Audit is where the audit log is written.
+	// Audit configures where the audit log is written.
 	Audit = config.AuditLog
 )
 

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Audience is who may call a route.
+// Audience says who may call a route.
 type Audience string
 
 const (

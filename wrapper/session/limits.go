@@ -5,7 +5,7 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/httpserver"
 )
 
-// Limits are how long users stay logged in. Gateway and backend read the same ones.
+// Limits configure how long users stay logged in. Gateway and backend read the same ones.
 type Limits = config.Session
 
 const (
