@@ -311,7 +311,7 @@ var _ = Describe("The lockdown", Ordered, func() {
 			Message: "couldn't parse image"}},
 			"cannot run: InvalidImageName: couldn't parse image"),
 		Entry("because they crash", corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 137, Reason: "OOMKilled"}},
-			"it ended with code 137, OOMKilled"),
+			"its container exited with code 137, OOMKilled"),
 	)
 
 	It("is not verified when a quota forbids the pods of the probe", func() {
