@@ -60,7 +60,7 @@ func guards() {
 			}
 			own := policyOf(ctx, string(openim.RPCAuth))
 			Eventually(ctx, func(ctx SpecContext) error { return environment.Cluster.Delete(ctx, own, client.DryRunAll) }).WithTimeout(soon).Should(
-				MatchError(ContainSubstring("only the stack's operator may change or delete")))
+				MatchError(ContainSubstring("only the operator may change or delete it")))
 
 			back(ctx, child(ctx, &appsv1.Deployment{}, string(openim.RPCAuth)), sameDeployment)
 			pod, err := environment.ReadyPod(ctx, client.ObjectKeyFromObject(stack), string(openim.API))
