@@ -109,16 +109,8 @@ func (x *explainer) componentEnd(word string) (end, bool) {
 // componentOf returns the component of a pod, by the labels that policies select and by the pod's controller. A pod that carries the labels
 // and has another controller is not the component's.
 func (x *explainer) componentOf(pod *corev1.Pod) string {
-	if pod.Namespace != x.stack.Object.Namespace {
-		return ""
-	}
-	for _, c := range x.stack.Graph.Components {
-		if labels.SelectorFromSet(c.Labels(x.stack.Object.Name)).Matches(labels.Set(pod.Labels)) &&
-			audit.MadeBy(pod, x.stack.Object.Name, c.Name, x.stack.Snapshot.Origin.Kind) {
-			return c.Name
-		}
-	}
-	return ""
+	name, _ := audit.OwnedBy(x.stack.Graph, x.stack.Snapshot.Origin.Kind, pod)
+	return name
 }
 
 // pod returns the first matching pod of the snapshot that is not finished, nil when there is none.
